@@ -84,7 +84,7 @@ export interface AttemptContext
   parentOf?: (spanId: string) => string;
   /** Cancellation of the step. */
   cancellation: Cancellation;
-  /** Measures the commands of attempts, if somebody reads it. */
+  /** Measures the resource usage of commands; unset if it is not needed. */
   meter?: UsageMeter;
 }
 

@@ -112,7 +112,7 @@ async function checkConfinement(perl: string | undefined): Promise<void> {
   assertEquals(victim, "original");
 }
 
-Deno.test("confinementOf() takes what exists, and the workspace as a whole", async () => {
+Deno.test("confinementOf() returns existing paths, and the whole workspace", async () => {
   await using folder = await temporaryDirectory();
   const { path } = folder;
   await makeFiles(path, { "job/src/a": "", "other/b": "" });

@@ -95,7 +95,7 @@ Deno.test("loadPlugins() leaves other files alone", () =>
     assertEquals(registry.plugins, []);
   }));
 
-Deno.test("loadPlugins() takes file names that mean something in a URL", () =>
+Deno.test("loadPlugins() accepts file names with a meaning in URLs", () =>
   withFiles({
     "plugin_#1?x=%20 é.ts": `import { name } from "./helper %23.ts";
       export default { name };`,

@@ -113,7 +113,7 @@ Deno.test("a job is refused without the Python plugins of its source", async () 
   assertMatch(decided.stderr, /Plugins of the source are not loaded/);
 });
 
-Deno.test("no link leads from the CI source to plugins elsewhere", async () => {
+Deno.test("a link in the CI source cannot load plugins from elsewhere", async () => {
   const { message } = await runZoo({ "evil.ts": teller("evil") }, {
     plugins: { dir: undefined },
     ciSource: { type: "copy", url: "ci" },
@@ -303,7 +303,7 @@ const IMPORTER = `export default { name: "importer", async cleanup({ log }) {
   }
 } };`;
 
-Deno.test("a plugin of a registry imports nothing but its own module graph", async () => {
+Deno.test("a plugin of a registry imports only its own module graph", async () => {
   const { stderr, message, unknown } = await runPackage({
     "plugin/mod.ts": `import "./part.ts"; ${IMPORTER}`,
     "plugin/part.ts": "export {};",
@@ -396,7 +396,7 @@ Deno.test("runnerlib plugins reports what would be loaded", async () => {
   assertEquals(wrong.code, 2);
 });
 
-Deno.test("a line break in an option does not grant what stands behind it", async () => {
+Deno.test("a newline in an option does not grant the text after it", async () => {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, {
     "plugin_x.ts": `export const manifest = { permissions: {

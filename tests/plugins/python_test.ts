@@ -488,7 +488,7 @@ class Follows(Plugin):
   );
 });
 
-Deno.test("a plugin in Python asks git", async () => {
+Deno.test("a Python plugin queries git", async () => {
   const ran = await runPython({
     "asks": `
 import runnerlib, subprocess, os, tempfile
@@ -586,7 +586,7 @@ Deno.test("a plugin in Python runs with trusted plugins, and needs python3", asy
   );
 });
 
-Deno.test("a plugin in Python imports what PYTHONPATH adds, but nothing from the runner's directory", async () => {
+Deno.test("a Python plugin imports from PYTHONPATH, but not from the runner's directory", async () => {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, {
     "team_helper.py": "WORD = 'found'",

@@ -62,14 +62,14 @@ Deno.test("a job is refused that has them in the trusted CI source, whenever tha
   }
 });
 
-Deno.test("a grant for the CI source is none for other plugins", async () => {
+Deno.test("a grant for the CI source does not apply to other plugins", async () => {
   const { message } = await runZoo({ "build.py": PLUGIN }, {
     plugins: { permissions: { "ci/*": { run: ["*"] } } },
   });
   assertStringIncludes(message, "--allow-plugin build:run=*");
 });
 
-Deno.test("findPluginFiles() passes over no file that may be a plugin", async () => {
+Deno.test("findPluginFiles() skips no file that may be a plugin", async () => {
   const refused = [
     ["plugin_a", "it is not executable"],
     ["plugin_a.sh", "it is not executable"],
@@ -90,7 +90,7 @@ Deno.test("findPluginFiles() passes over no file that may be a plugin", async ()
   }
 });
 
-Deno.test("findPluginFiles() passes over data and what was put aside", async () => {
+Deno.test("findPluginFiles() skips data and disabled plugins", async () => {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, {
     "plugin_a.d.ts": "",
@@ -108,7 +108,7 @@ Deno.test("findPluginFiles() passes over data and what was put aside", async () 
   assertEquals(await findPluginFiles(directory.path), []);
 });
 
-Deno.test("findPluginFiles() knows a program in Python from a plugin of runnerlib", async () => {
+Deno.test("findPluginFiles() distinguishes Python programs from plugins that import runnerlib", async () => {
   await using directory = await temporaryDirectory();
   const files = {
     "plugin_a.py": PLUGIN,

@@ -14,7 +14,7 @@ function namesOf(registry: PluginRegistry): string[] {
   return registry.plugins.map(({ name }) => name);
 }
 
-Deno.test("phaseOf() knows the eight phases and two older names", () => {
+Deno.test("phaseOf() resolves the eight phases and two legacy names", () => {
   assertEquals(PHASES.map(phaseOf), [...PHASES]);
   assertEquals(phaseOf("pre_container"), "pre_execution");
   assertEquals(phaseOf("post_container"), "post_execution");
@@ -64,7 +64,7 @@ Deno.test("PluginRegistry reads phases and their older names", () => {
   );
 });
 
-Deno.test("PluginRegistry gives a handle that unregisters", () => {
+Deno.test("PluginRegistry returns a handle that unregisters the plugin", () => {
   const registry = new PluginRegistry();
   const first = registry.add({ name: "a" });
   first[Symbol.dispose]();
@@ -75,7 +75,7 @@ Deno.test("PluginRegistry gives a handle that unregisters", () => {
   assertEquals(namesOf(registry), []);
 });
 
-Deno.test("PluginRegistry refuses a name that is taken", () => {
+Deno.test("PluginRegistry rejects a name that is taken", () => {
   const registry = new PluginRegistry();
   registry.add({ name: "a" });
   assertThrows(
@@ -86,7 +86,7 @@ Deno.test("PluginRegistry refuses a name that is taken", () => {
   assertEquals(registry.plugins.length, 1);
 });
 
-Deno.test("PluginRegistry refuses what is no plugin", () => {
+Deno.test("PluginRegistry rejects invalid plugins", () => {
   for (
     const [plugin, message] of [
       [undefined, "Cannot register a plugin: it is not an object"],

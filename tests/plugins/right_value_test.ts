@@ -59,7 +59,7 @@ const HOSTILE: readonly [RightKind, readonly string[]][] = [
   ["steps", ["a\nb", "\u001b[2J", ""]],
 ];
 
-Deno.test("parseRight() refuses what is not one value of its kind", () => {
+Deno.test("parseRight() rejects anything but a single value of its kind", () => {
   for (const [kind, values] of HOSTILE) {
     for (const value of values) {
       const name = `${kind} ${JSON.stringify(value)}`;
@@ -96,7 +96,7 @@ Deno.test("listText() is read back exactly", () => {
   }
 });
 
-Deno.test("grantLines() refuses names that would shift a line", () => {
+Deno.test("grantLines() rejects names that would shift a line", () => {
   const hostile: PluginGrants[] = [
     { "x:run=*": { net: ["a.com"] } },
     { "x y": { net: ["a.com"] } },

@@ -18,7 +18,7 @@ import {
 import { findDeno } from "../../src/plugins/sandbox/find_deno.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
-Deno.test("covers() knows what a right allows", () => {
+Deno.test("covers() checks what a permission includes", () => {
   const cases: [RightKind, string, string, boolean][] = [
     ["read", "/job", "/job/src", true],
     ["read", "/job", "/jobs", false],
@@ -41,7 +41,7 @@ Deno.test("covers() knows what a right allows", () => {
   }
 });
 
-Deno.test("commonRights() gives the narrower of what is asked and granted", () => {
+Deno.test("commonRights() returns the narrower of requested and granted values", () => {
   assertEquals(
     commonRights(
       { read: ["/job", "/etc"], net: ["*"], env: ["A"], run: ["git"] },
@@ -117,7 +117,7 @@ Deno.test("readGrants() adds lines up, and lets all plugins read the workspace",
   }
 });
 
-Deno.test("expandPaths() takes absolute paths and directories only", () => {
+Deno.test("expandPaths() accepts only absolute paths and known directories", () => {
   const directories = { JOB_DIR: "/w/job" };
   assertEquals(
     expandPaths({ read: ["$JOB_DIR/../x", "/a/./b"], net: ["a"] }, directories),
@@ -164,7 +164,7 @@ Deno.test("grantOption() can be pasted into a shell as it is", async () => {
 
 const HASH = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";
 
-Deno.test("parseAddress() takes pinned addresses only", () => {
+Deno.test("parseAddress() accepts only pinned addresses", () => {
   const base64 = Uint8Array.fromHex(HASH).toBase64();
   for (const hash of [HASH, HASH.toUpperCase(), base64]) {
     const { name, hash: read } = parseAddress(
@@ -194,7 +194,7 @@ Deno.test("parseAddress() takes pinned addresses only", () => {
   }
 });
 
-Deno.test("fetchPlugin() runs nothing whose hash is another one", async () => {
+Deno.test("fetchPlugin() rejects a file with a different hash", async () => {
   await using directory = await temporaryDirectory();
   const address = parseAddress(`https://a.com/plugin_x.ts#sha256-${HASH}`);
   const serve = (text: string, status = 200) => () =>

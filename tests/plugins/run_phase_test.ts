@@ -150,7 +150,7 @@ Deno.test("runPhase() calls a plugin in its phases only", async () => {
   assertEquals(calls, ["execute pre_execution", "preExecution"]);
 });
 
-Deno.test("runPhase() asks in each phase whether a plugin is enabled", async () => {
+Deno.test("runPhase() reads in each phase whether a plugin is enabled", async () => {
   const calls: Phase[] = [];
   const plugin = {
     name: "a",
@@ -165,7 +165,7 @@ Deno.test("runPhase() asks in each phase whether a plugin is enabled", async () 
   assertEquals(timings, []);
 });
 
-Deno.test("runPhase() gives a plugin what it may know", async () => {
+Deno.test("runPhase() passes a context to plugins", async () => {
   const error = new Error("first");
   const { run, lines, context } = startRun([{
     name: "a",
@@ -279,7 +279,7 @@ Deno.test("runPhase() calls every plugin in on_error and cleanup", async () => {
   }
 });
 
-Deno.test("runPhase() copes with whatever is thrown", async () => {
+Deno.test("runPhase() handles any thrown value", async () => {
   const silent = new Error("x");
   Object.defineProperty(silent, "message", {
     get() {
@@ -329,7 +329,7 @@ Deno.test("runPhase() counts a broken getter as an error of the plugin", async (
   await failure(run("pre_execution"));
 });
 
-Deno.test("runPhase() gives up a plugin that takes too long", async () => {
+Deno.test("runPhase() abandons a plugin that takes too long", async () => {
   const late = Promise.withResolvers<void>();
   const calls: string[] = [];
   let signal: AbortSignal | undefined;
@@ -358,7 +358,7 @@ Deno.test("runPhase() gives up a plugin that takes too long", async () => {
   assertEquals(calls, []);
 });
 
-Deno.test("runPhase() takes no harm from an error that comes too late", async () => {
+Deno.test("runPhase() ignores an error that comes too late", async () => {
   const late = Promise.withResolvers<void>();
   const { run } = startRun([{ name: "slow", execute: () => late.promise }]);
   await failure(run("pre_execution", { hookTimeoutMs: 1 }));
@@ -387,7 +387,7 @@ Deno.test("runPhase() passes a cancellation on", async () => {
   assertEquals(calls, ["onError false", "cleanup false"]);
 });
 
-Deno.test("runPhase() refuses a time limit that cannot be measured", async () => {
+Deno.test("runPhase() rejects an invalid time limit", async () => {
   const { run } = startRun([]);
   for (const hookTimeoutMs of [0, -1, NaN, Infinity, 2 ** 42]) {
     await assertRejects(

@@ -172,7 +172,7 @@ Deno.test("a link in the source gives a plugin no access outside its paths", asy
   check(await explore("preExecution", { files }));
 });
 
-Deno.test("a link in the place of a permitted directory opens nothing", async () => {
+Deno.test("a link that replaces a permitted directory gives no access", async () => {
   for (
     const command of [
       "cd .. && mv src old && ln -s ../outside src",
@@ -209,7 +209,7 @@ Deno.test("a link in the place of a permitted directory opens nothing", async ()
   }
 });
 
-Deno.test("rights of other kinds hold beside those to paths", async () => {
+Deno.test("permissions of other kinds apply along with those for paths", async () => {
   using server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = server.addr as Deno.NetAddr;
   const accepted: Promise<void>[] = [];
@@ -274,7 +274,7 @@ Deno.test("rights of other kinds hold beside those to paths", async () => {
   ]);
 });
 
-Deno.test("temporary files are made where the right to them is", async () => {
+Deno.test("temporary files are created only with permission for their directory", async () => {
   await using folder = await temporaryDirectory();
   for (const granted of [folder.path, `${folder.path}/below`]) {
     const { stderr } = await runZoo({
@@ -312,7 +312,7 @@ Deno.test("isInRange() compares addresses, and never names", () => {
   }
 });
 
-Deno.test("openAccessPolicy() allows nothing that it does not know", async () => {
+Deno.test("openAccessPolicy() denies unknown kinds of access", async () => {
   await using folder = await temporaryDirectory();
   const policy = await openAccessPolicy({
     rights: { read: [folder.path], env: ["A*"], steps: ["*"], config: ["*"] },

@@ -146,7 +146,7 @@ Deno.test("a plugin cannot smuggle files in with its imports", async () => {
   assert(!stderr.includes("s3cr3t"), stderr);
 });
 
-Deno.test("a plugin gets no variable of the runner", async () => {
+Deno.test("a plugin sees no variables of the runner", async () => {
   const { stderr } = await runZoo({
     "beast.ts": zooPlugin(
       `context.log("sees " + Object.keys(context.env).join());
@@ -284,7 +284,7 @@ Deno.test("a plugin of this process cannot cut a secret into lines either", asyn
 
 const FORGED = "\n[runnerlib] error: forged";
 
-Deno.test("no name and no message of a plugin looks like a line of the runner", async () => {
+Deno.test("names and messages of plugins cannot forge lines of the runner", async () => {
   const hostile = {
     "in its name": `export default { name: "x" + F, execute() {} }`,
     "in its error": `export default { name: "x",

@@ -27,7 +27,7 @@ describe("deriveKey()", () => {
     assertEquals((await deriveKey("correct horse", salt)).toHex(), KEY_HEX);
   });
 
-  it("takes the UTF-8 bytes of a password, and every cost", async () => {
+  it("uses the UTF-8 bytes of a password, and any cost", async () => {
     const salt = new Uint8Array(32);
     const cheap = await deriveKey("pässwörd 🔑", salt, { cost: 16 });
     assertEquals(
@@ -56,7 +56,7 @@ describe("decryptFernet()", () => {
     }
   });
 
-  it("opens none that was cut or made longer", async () => {
+  it("rejects a truncated or extended token", async () => {
     const key = await knownKey();
     for (let length = 0; length < token.length; length++) {
       assertEquals(
@@ -85,7 +85,7 @@ describe("decryptFernet()", () => {
 });
 
 describe("encryptFernet()", () => {
-  it("makes the token of the known-answer vector", async () => {
+  it("creates the token of the known-answer vector", async () => {
     const made = await encryptFernet(
       await knownKey(),
       encoder.encode(PLAINTEXT),
@@ -94,7 +94,7 @@ describe("encryptFernet()", () => {
     assertEquals(made.toHex(), token.toHex());
   });
 
-  it("never makes the same token twice", async () => {
+  it("never creates the same token twice", async () => {
     const key = await knownKey();
     const [a, b] = await Promise.all(
       [1, 2].map(() => encryptFernet(key, encoder.encode(PLAINTEXT))),
@@ -102,7 +102,7 @@ describe("encryptFernet()", () => {
     assertNotEquals(a.toHex(), b.toHex());
   });
 
-  it("makes tokens that open again, of every length and in both encodings", async () => {
+  it("creates tokens that can be decrypted, of any length and in both encodings", async () => {
     const random = new Random();
     for (let length = 0; length < 100; length++) {
       const bytes = Uint8Array.from({ length }, () => random.below(256));
@@ -124,7 +124,7 @@ describe("encryptFernet()", () => {
 });
 
 describe("decodeToken()", () => {
-  it("bears white space around base64, and missing padding", () => {
+  it("accepts whitespace around base64, and missing padding", () => {
     for (
       const text of [`${TOKEN_TEXT}\n`, ` ${TOKEN_TEXT}\r\n`, "gAAAAA", "gA=="]
     ) {
@@ -132,7 +132,7 @@ describe("decodeToken()", () => {
     }
   });
 
-  it("takes nothing else", () => {
+  it("rejects anything else", () => {
     for (const content of [[0xff, 0xfe], [...encoder.encode("not base64!")]]) {
       assertEquals(decodeToken(Uint8Array.from(content)), undefined);
     }

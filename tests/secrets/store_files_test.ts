@@ -54,7 +54,7 @@ async function refusal(directory: string, password?: string): Promise<string> {
 }
 
 describe("SecretStore.init()", () => {
-  it("makes private files in a private directory, whatever the umask", async () => {
+  it("creates private files in a private directory with any umask", async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/config/secrets`;
     await Deno.mkdir(path, { recursive: true, mode: 0o755 });
@@ -80,7 +80,7 @@ describe("SecretStore.init()", () => {
     assertEquals((await storeIn(directory.path).read()).size, 1);
   });
 
-  it("leaves nothing behind when there is no password", async () => {
+  it("leaves nothing behind if there is no password", async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/secrets`;
     const store = new SecretStore({
@@ -98,7 +98,7 @@ describe("SecretStore.init()", () => {
     assertEquals((await Deno.readFile(`${directory.path}/.salt`)).length, 32);
   });
 
-  it("reports why a directory cannot be made", async () => {
+  it("reports why a directory cannot be created", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "file": "" });
     await assertRejects(
@@ -109,7 +109,7 @@ describe("SecretStore.init()", () => {
 });
 
 describe("SecretStore.read()", () => {
-  it("finds no store in a directory without one, and asks for no password", async () => {
+  it("finds no store in an empty directory, and does not request a password", async () => {
     await using directory = await temporaryDirectory();
     for (const path of [directory.path, `${directory.path}/missing`]) {
       const store = storeIn(path);
@@ -122,7 +122,7 @@ describe("SecretStore.read()", () => {
     }
   });
 
-  it("finds nothing in a store whose file is missing", async () => {
+  it("returns no secrets if the file is missing", async () => {
     await using directory = await temporaryDirectory();
     await makeStore(directory.path);
     await Deno.remove(`${directory.path}/secrets.enc`);
@@ -165,7 +165,7 @@ describe("SecretStore.read()", () => {
     }
   });
 
-  it("shows nothing of a content that is not a table", async () => {
+  it("does not quote content that is not a table", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeStore(path);
@@ -194,7 +194,7 @@ describe("SecretStore.read()", () => {
     );
   });
 
-  it("asks for the password and derives the key once", async () => {
+  it("requests the password and derives the key only once", async () => {
     await using directory = await temporaryDirectory();
     await makeStore(directory.path);
     const store = storeIn(directory.path);
@@ -204,7 +204,7 @@ describe("SecretStore.read()", () => {
 });
 
 describe("SecretStore.update()", () => {
-  it("keeps the encoding that it finds, and makes a new file as the coordinator's command line reads it", async () => {
+  it("keeps the encoding of a file, and creates files that the coordinator's command line reads", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const file = `${path}/secrets.enc`;
@@ -219,7 +219,7 @@ describe("SecretStore.update()", () => {
     assertEquals([...table.get("demo")!], [["A", "alpha"], ["B", "beta"]]);
   });
 
-  it("leaves the file alone when the change throws", async () => {
+  it("does not change the file if the change throws", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeStore(path);
@@ -265,7 +265,7 @@ describe("SecretStore.update()", () => {
     assertEquals((await storeIn(path).read()).get("demo")!.size, 2);
   });
 
-  it("loses nothing when several processes write at once", async () => {
+  it("loses nothing if several processes write concurrently", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await storeIn(path).init();

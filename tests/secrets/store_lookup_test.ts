@@ -26,7 +26,7 @@ describe("secretsDirectory()", () => {
     ) assertEquals(secretsDirectory(env), directory);
   });
 
-  it("is nowhere when the environment does not say where", () => {
+  it("fails if the environment does not determine it", () => {
     const envs: Record<string, string>[] = [{}, { HOME: "" }, { HOME: "me" }];
     for (const env of envs) {
       assertThrows(
@@ -39,7 +39,7 @@ describe("secretsDirectory()", () => {
 });
 
 describe("storeLookup()", () => {
-  it("gives secrets of the store, and opens it once", async () => {
+  it("returns secrets of the store, and opens it only once", async () => {
     await using home = await temporaryDirectory();
     const env = {
       XDG_CONFIG_HOME: home.path,
@@ -62,7 +62,7 @@ describe("storeLookup()", () => {
     }
   });
 
-  it("opens nothing before it is asked, and says what is missing", async () => {
+  it("does not open the store before the first lookup, and reports what is missing", async () => {
     await using home = await temporaryDirectory();
     const env = { XDG_CONFIG_HOME: home.path };
     const lookup = storeLookup(env, { cost: 16 });

@@ -32,7 +32,7 @@ describe("formatTable()", () => {
     assertEquals(format(new Map()), "{}");
   });
 
-  it("is read again by parseTable(), whatever the names and values", () => {
+  it("round-trips through parseTable() with any names and values", () => {
     const random = new Random();
     const alphabet = [
       "a",
@@ -68,7 +68,7 @@ describe("formatTable()", () => {
 });
 
 describe("parseTable()", () => {
-  it("takes names that objects have, and pollutes nothing", () => {
+  it("accepts names of object members without prototype pollution", () => {
     const table = parse(
       `{"__proto__": {"polluted": "yes", "__proto__": "x"}, "toString": {}}`,
     )!;
@@ -78,7 +78,7 @@ describe("parseTable()", () => {
     assertEquals(parse("{}")!.get("constructor"), undefined);
   });
 
-  it("takes nothing but texts in objects in an object", () => {
+  it("accepts only strings in objects in an object", () => {
     for (
       const text of [
         ...["", "null", "[]", "1", `"a"`, "{", "{} {}"],

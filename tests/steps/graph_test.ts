@@ -49,7 +49,7 @@ describe("buildGraph()", () => {
     );
   });
 
-  it("takes a chain of 100,000 steps, and refuses a cycle of as many", () => {
+  it("accepts a chain of 100,000 steps, and rejects a cycle of as many", () => {
     const count = 100_000;
     const steps = Array.from({ length: count }, (_, index) => ({
       name: `s${index}`,
@@ -75,7 +75,7 @@ describe("buildGraph()", () => {
 });
 
 describe("expand()", () => {
-  it("makes a step of each item, named as the coordinator names jobs", () => {
+  it("creates a step for each item, named as the coordinator names jobs", () => {
     assertEquals(expand({ name: "test", forEach: ["a", "b"] }), [
       { name: "test[0]", variables: { ITEM: "a" } },
       { name: "test[1]", variables: { ITEM: "b" } },
@@ -86,7 +86,7 @@ describe("expand()", () => {
     );
   });
 
-  it("makes nothing of an empty list", () => {
+  it("creates no steps for an empty list", () => {
     assertEquals(expand({ name: "test", forEach: [] }), []);
     assertEquals(expand({ name: "test", matrix: { axes: { os: [] } } }), []);
   });
@@ -126,7 +126,7 @@ describe("expand()", () => {
     ]);
   });
 
-  it("refuses more steps than anybody wants, before it makes them", () => {
+  it("rejects too many steps before it creates them", () => {
     const values = Array.from({ length: 200 }, (_, index) => `${index}`);
     assertThrows(
       () => expand({ name: "t", matrix: { axes: { a: values, b: values } } }),
@@ -153,7 +153,7 @@ describe("selectSteps()", () => {
     selectSteps(plan, selection)
       .flatMap((isIn, index) => isIn ? [plan.steps[index].name] : []);
 
-  it("takes all steps, some, those that follow, or all but some", () => {
+  it("selects all steps, some, some with their dependents, or all but some", () => {
     assertEquals(names({}).length, 5);
     assertEquals(names({ only: ["lint"] }), ["lint"]);
     assertEquals(names({ from: ["test"] }), ["test", "build", "deploy"]);
@@ -168,7 +168,7 @@ describe("selectSteps()", () => {
     ]);
   });
 
-  it("refuses a step that does not exist", () => {
+  it("rejects a step that does not exist", () => {
     assertThrows(
       () => names({ from: ["biuld"] }),
       RunnerError,

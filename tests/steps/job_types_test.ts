@@ -3,7 +3,7 @@ import { Job } from "../../src/steps/job.ts";
 
 // What is tested here is that the file passes the type checker.
 
-Deno.test("Job.addStep() knows the names and the outputs of earlier steps", () => {
+Deno.test("Job.addStep() types the names and outputs of earlier steps", () => {
   const job = new Job("typed")
     .addStep("checkout", "git clone")
     .addStep("count", () => ({ n: 3 }))
@@ -35,7 +35,7 @@ Deno.test("Job.addStep() knows the names and the outputs of earlier steps", () =
   assertEquals(job.steps.length, 7);
 });
 
-Deno.test("Job.addStep() takes no name that no earlier step has", () => {
+Deno.test("Job.addStep() rejects dependencies that were not added before", () => {
   const job = new Job("typed").addStep("test", "true");
   // @ts-expect-error There is no such step.
   job.addStep("build", "true", { dependsOn: ["tset"] });

@@ -30,13 +30,13 @@ Deno.test("parseOutputs() names the line that it cannot read, and no value", () 
   }
 });
 
-Deno.test("parseOutputs() takes __proto__ for a key like others", () => {
+Deno.test("parseOutputs() treats __proto__ like any other key", () => {
   const outputs = parseOutputs("__proto__=x");
   assertEquals(Object.entries(outputs), [["__proto__", "x"]]);
   assertEquals(({} as Record<string, unknown>).x, undefined);
 });
 
-Deno.test("readOutputs() opens nothing but a file", async () => {
+Deno.test("readOutputs() opens only regular files", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   assertEquals({ ...await readOutputs(`${path}/none`) }, {});

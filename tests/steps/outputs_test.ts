@@ -92,7 +92,7 @@ describe("outputs that share a variable", () => {
     }
   });
 
-  it("are not forged where the other step gives none, or is not waited for", async () => {
+  it("are not forged if the other step has no outputs or is not a dependency", async () => {
     const { variables, stderr } = await seenOutputs([
       { step: "build", key: "x_tag", value: "FORGED", untrusted: true },
       { step: "build_x", key: "other", value: "real" },

@@ -8,7 +8,7 @@ import { BARE_ENV } from "../helpers/running.ts";
 
 const SECRET = "correct-horse-battery";
 
-Deno.test("runCommand() masks what a shell says of the first line of its text", async () => {
+Deno.test("runCommand() masks a shell's error about the first line of a script", async () => {
   const [stdout, stderrSink] = [new RecordingSink(), new RecordingSink()];
   const masker = new Masker();
   masker.add(SECRET);

@@ -61,7 +61,7 @@ Deno.test("passableCommand() keeps the file to its owner", async () => {
   assertEquals(await outputOf(passable.command), FILLING);
 });
 
-Deno.test("a job runs long scripts, and reports what is too large otherwise", async () => {
+Deno.test("a job runs long scripts, and reports other values that are too large", async () => {
   await using test = await testRunner();
   const { runner } = test;
   const command = await runner.runJob({ command: `${FILLING}echo whole` });

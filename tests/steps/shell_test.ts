@@ -106,7 +106,7 @@ describe("the command of a job", () => {
   });
 });
 
-Deno.test("inlineCommand() refuses a shell that needs a script file", () => {
+Deno.test("inlineCommand() rejects a shell that needs a script file", () => {
   assertEquals(inlineCommand(["sh"], "x"), ["/bin/sh", "-e", "-c", "x"]);
   assertEquals(inlineCommand(["python"], "x"), ["python3", "-c", "x"]);
   assertThrows(

@@ -77,7 +77,7 @@ Deno.test("run() keeps the first 16 MiB of a stream and prints all of it", async
   assertEquals(test.stdout().includes("\nend\n"), true);
 });
 
-Deno.test("$ passes each value as one word, whatever is in it", async () => {
+Deno.test("$ passes each value as one word, with any content", async () => {
   await using test = await testRunner();
   const words = ["", " ", "a b", "$HOME", "`id`", "'", "\\", "*", "-n", "a\nb"];
   await runStep(test, async ({ $ }) => {
@@ -105,7 +105,7 @@ Deno.test("$ runs /bin/sh in a step with another shell", async () => {
   assertEquals(text, "a b");
 });
 
-Deno.test("$ refuses values that are no words", async () => {
+Deno.test("$ rejects values that are not words", async () => {
   await using test = await testRunner();
   await runStep(test, async ({ $ }) => {
     for (const value of [undefined, null, {}, true, "a\0b", [["a"]]]) {

@@ -36,7 +36,7 @@ Deno.test("containerCommand() mounts paths that engines would split", () => {
   ]);
 });
 
-Deno.test("containerCommand() takes no image that an engine reads as an option", () => {
+Deno.test("containerCommand() rejects an image that an engine would parse as an option", () => {
   for (
     const image of [
       ...["--volume=/:/host", "-v/:/host", "--privileged", "", " ", "a b"],

@@ -203,7 +203,7 @@ describe("values of definitions", () => {
     });
   }
 
-  it("takes a timeout of 0 for none, as the coordinator does", async () => {
+  it("treats a timeout of 0 as none, like the coordinator", async () => {
     const { job, warnings } = await readJob(
       "name: a\njob: { command: x, timeout: 0 }",
     );
@@ -298,7 +298,7 @@ environment:
     });
   });
 
-  it("takes empty texts and nulls for keys that are not there", async () => {
+  it("treats empty strings and nulls as missing keys", async () => {
     const { job, triggers, paths, warnings } = await readJob(`
 name: a
 description: ""
@@ -344,7 +344,7 @@ job:
     });
   });
 
-  it("resolves anchors and merge keys, and refuses a key that occurs twice", async () => {
+  it("resolves anchors and merge keys, and rejects duplicate keys", async () => {
     const { job } = await readJob(`
 name: a
 job: &job
@@ -409,7 +409,7 @@ environment: { <<: [{ A: 1, B: 1 }, { B: 2, C: 2 }], A: 0 }
     );
   });
 
-  it("lets what stands below job win, and its variables replace the others", async () => {
+  it("lets keys below job override others, and replaces variables", async () => {
     const { job } = await readJob(`
 name: a
 image: flat

@@ -70,7 +70,7 @@ Deno.test("svgGraph() draws a box for each job and a line for each need", () => 
   assert(!svg.includes("<it>"));
 });
 
-Deno.test("levels() takes a chain of any length", () => {
+Deno.test("levels() accepts a chain of any length", () => {
   const chain = Array.from(
     { length: 20_000 },
     (_, at) => job(`j${at}`, { dependsOn: at === 0 ? [] : [`j${at - 1}`] }),

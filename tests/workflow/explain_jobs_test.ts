@@ -14,7 +14,7 @@ function job(
 }
 
 describe("explainJobs()", () => {
-  it("says what starts, waits, may run and is skipped, and why", () => {
+  it("explains which jobs start, wait, may run or are skipped", () => {
     const jobs = [
       job("lint"),
       job("test", ["lint"]),

@@ -19,7 +19,7 @@ const EVENT: MatchedEvent = {
 };
 
 describe("matchFilters()", () => {
-  it("starts what matches event, branch and paths, and says by what", () => {
+  it("starts what matches event, branch and paths, and gives the reason", () => {
     assertEquals(matchFilters(FILTERS, EVENT), {
       isStarted: true,
       reason: 'event push, branch "main", "src/a.ts" has changed',
@@ -43,7 +43,7 @@ describe("matchFilters()", () => {
     });
   });
 
-  it("says why it skips the rest", () => {
+  it("gives the reason for skipping the rest", () => {
     const { triggers, paths } = FILTERS;
     const rows: [Partial<MatchedEvent>, Partial<typeof FILTERS>, string][] = [
       [{ type: "tag_created" }, {}, "event tag_created is not one of push"],

@@ -55,7 +55,7 @@ describe("readPolicy()", () => {
     );
   });
 
-  it("refuses what it does not know", async () => {
+  it("rejects unknown keys and values", async () => {
     for (
       const wrong of [
         "[]",
@@ -141,7 +141,7 @@ describe("decide()", () => {
   const holds = async (rule: object, facts: object = {}) =>
     decide(await policyOf({ ...RULE, ...rule }), { ...FACTS, ...facts });
 
-  it("grants what a rule that holds says", async () => {
+  it("grants the permissions of a matching rule", async () => {
     assertEquals(await holds({}), {
       profile: "p",
       workers: "default",
@@ -151,7 +151,7 @@ describe("decide()", () => {
     });
   });
 
-  it("wants everything about a rule to hold", async () => {
+  it("requires all conditions of a rule", async () => {
     const changed = [...FACTS.changedCiPaths, "elsewhere"];
     assertEquals(await holds({}, { workflowId: "w2" }), undefined);
     assertEquals(await holds({}, { changedCiPaths: ["x"] }), undefined);

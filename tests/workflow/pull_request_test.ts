@@ -149,7 +149,7 @@ function check(action: () => void, { seed }: Random, problems: string[]) {
   }
 }
 
-Deno.test("a pull request runs what a naive model of the policy says", async () => {
+Deno.test("a pull request runs the same as in a naive model of the policy", async () => {
   const random = new Random(
     Number(Deno.env.get("PULL_REQUEST_SEED")) || undefined,
   );
@@ -183,7 +183,7 @@ Deno.test("a pull request runs what a naive model of the policy says", async () 
   assert(used.size > MUTATION_NAMES.length / 3, [...used.keys()].join());
 });
 
-Deno.test("a refused pull request runs what is trusted, and nothing else", async () => {
+Deno.test("a rejected pull request runs only trusted definitions", async () => {
   const random = new Random();
   await using directory = await temporaryDirectory();
   for (let round = 0; round < 25; round++) {

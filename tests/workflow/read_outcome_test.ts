@@ -18,7 +18,7 @@ async function withFile<T>(
   return await read(`${directory.path}/file`);
 }
 
-Deno.test("readOutputs() reads variables and outputs, and nothing without a file", async () => {
+Deno.test("readOutputs() reads variables and outputs; none without a file", async () => {
   assertEquals(await readOutputs("/nowhere/file"), {});
   assertEquals(
     await withFile('{"vars":{"a":1},"other":2}', readOutputs),
@@ -26,7 +26,7 @@ Deno.test("readOutputs() reads variables and outputs, and nothing without a file
   );
 });
 
-Deno.test("readOutputs() refuses what the coordinator would", async () => {
+Deno.test("readOutputs() rejects what the coordinator would reject", async () => {
   for (const content of ["[]", "{", '{"vars":[]}', '{"outputs":1}', "-> /"]) {
     await assertRejects(() => withFile(content, readOutputs), RunnerError);
   }
@@ -65,7 +65,7 @@ Deno.test("readTriggered() reads every form of a document", async () => {
   );
 });
 
-Deno.test("readTriggered() refuses jobs that would never run", async () => {
+Deno.test("readTriggered() rejects jobs that would never run", async () => {
   for (
     const document of [
       { jobs: [] },

@@ -133,7 +133,7 @@ jobs:
     });
   });
 
-  it("lays entries over job files, key by key", async () => {
+  it("merges entries into job files, key by key", async () => {
     const { jobs, dependencyPaths } = await read({
       ".reactorcide/workflows/PR Main.yaml": `
 name: x

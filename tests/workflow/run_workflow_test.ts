@@ -227,7 +227,7 @@ Deno.test("runWorkflow() lets a fan-out of many be waited for at little cost", a
   assertEquals(started.at(-1), "b[4999]");
 });
 
-Deno.test("runWorkflow() gives each item to its node", async () => {
+Deno.test("runWorkflow() passes each item to its node", async () => {
   const items: string[] = [];
   await runWorkflow({
     vars: {},

@@ -144,17 +144,17 @@ export function deniedAccess(message: string): DeniedAccess | undefined {
   return kind === undefined ? undefined : { kind, value };
 }
 
-/** Error of a plugin that lacks a right. */
+/** Error of a plugin that lacks a permission. */
 export class DeniedError extends RunnerError {
-  /** What it lacks. */
+  /** The denied access. */
   readonly denied: DeniedAccess;
 
   /**
    * Creates an error that says how to allow the access.
    *
-   * @param plugin Name under which rights are granted to the plugin.
-   * @param denied What it wanted.
-   * @param cause What the plugin threw.
+   * @param plugin Name under which the plugin is granted permissions.
+   * @param denied The denied access.
+   * @param cause Error that the plugin threw.
    */
   constructor(plugin: string, denied: DeniedAccess, cause?: unknown) {
     super(deniedText(plugin, denied), { code: "plugin-failed", cause });

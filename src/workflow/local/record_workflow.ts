@@ -14,7 +14,7 @@ import { type LocalJob, localNodes } from "./local_job.ts";
 import type { NodeStatus, WorkflowStatus } from "./node_states.ts";
 import type { WorkflowJobResult } from "./run_workflow.ts";
 
-/** Conclusion about a job in each state. */
+/** Conclusion of a job by its status. */
 export const CONCLUSIONS: Readonly<Record<NodeStatus, SummaryStatus>> = {
   pending: "skipped",
   waiting: "skipped",
@@ -40,11 +40,11 @@ const RUN_STATUSES = {
 export interface RecordWorkflowOptions {
   /** Name of the workflow. */
   name: string;
-  /** Its jobs. */
+  /** Jobs of the workflow. */
   jobs: readonly LocalJob[];
   /** Absolute path of the runner's own directory for the workflow. */
   directory: string;
-  /** Path of the record; `undefined` for that in the directory. */
+  /** Path of the record; `undefined` for the default one in the directory. */
   path: string | undefined;
 }
 
@@ -63,8 +63,8 @@ export interface WorkflowRecord {
 }
 
 /**
- * Opens the record of a run of a workflow. It has the jobs in the place of
- * steps, and points at the record of each job.
+ * Opens the record of a run of a workflow. It lists jobs instead of steps, and
+ * refers to the record of each job.
  */
 export async function recordWorkflow(
   { host, masker, logger }: RunnerParts,
@@ -151,8 +151,8 @@ export async function recordWorkflow(
 /**
  * Finds the record of a job.
  *
- * @param workspace Absolute path of its workspace.
- * @returns Absolute path; `undefined` if it has none.
+ * @param workspace Absolute path of the job's workspace.
+ * @returns Absolute path; `undefined` if there is no record.
  */
 export async function jobRecord(
   workspace: string,
@@ -173,7 +173,7 @@ function placeOf({ directory, path }: RecordWorkflowOptions, cwd: string) {
   };
 }
 
-/** The record and those of the jobs can be moved together. */
+/** Returns a relative path if possible, so that records can be moved together. */
 function relativePath(directory: string, path: string): string {
   return isInside(directory, path) ? path.slice(directory.length + 1) : path;
 }

@@ -31,7 +31,7 @@ describe("registerSecrets()", () => {
     assertEquals(registration.values, values);
   });
 
-  it("does not connect when there is nothing to register", async () => {
+  it("does not connect if there is nothing to register", async () => {
     assertEquals(await registerSecrets("/nowhere", []), 0);
     assertEquals(await registerSecrets("/nowhere", [""]), 0);
   });
@@ -93,7 +93,7 @@ describe("registerSecrets()", () => {
     );
   });
 
-  it("gives up when no answer comes in time, or when it is aborted", async () => {
+  it("fails if there is no answer in time, or if it is aborted", async () => {
     await using server = await serve(undefined);
     const { path } = server;
     const late = await assertRejects(

@@ -15,7 +15,7 @@ Deno.test("RegistrationLimits hands each value on once", async () => {
   assertEquals(calls, [["a", "b"], ["c"]]);
 });
 
-Deno.test("RegistrationLimits takes a limited number of values", async () => {
+Deno.test("RegistrationLimits accepts a limited number of values", async () => {
   let count = 0;
   const limits = new RegistrationLimits((values) =>
     void (count += values.length)
@@ -32,7 +32,7 @@ Deno.test("RegistrationLimits takes a limited number of values", async () => {
   assertEquals(count, MAX_VALUES);
 });
 
-Deno.test("RegistrationLimits takes a limited number of bytes", async () => {
+Deno.test("RegistrationLimits accepts a limited number of bytes", async () => {
   const limits = new RegistrationLimits(() => {});
   const quarter = MAX_VALUES_BYTES / 4;
   for (const letter of "abc") {
@@ -55,7 +55,7 @@ Deno.test("RegistrationLimits does not take for known what could not be masked",
   assertEquals([await limits.register(["a"]), masked], [true, ["a"]]);
 });
 
-Deno.test("RegistrationLimits knows a value only once it is masked", async () => {
+Deno.test("RegistrationLimits counts a value as known only once it is masked", async () => {
   const { promise: outer, resolve: answer } = Promise.withResolvers<void>();
   const limits = new RegistrationLimits(() => outer);
   const order: string[] = [];

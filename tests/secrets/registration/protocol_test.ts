@@ -72,7 +72,7 @@ Deno.test("parseRequest() reads nesting without end", () => {
   assertEquals(parseRequest(body), { values: ["a"] });
 });
 
-Deno.test("parseReply() takes for success only what says so", () => {
+Deno.test("parseReply() accepts only successful replies", () => {
   const granted = '{"status": "ok", "registered": 2}\n';
   assertEquals(parseReply(granted), { registered: 2 });
   assertEquals(parseReply('{"status":"ok"}'), { registered: undefined });
