@@ -57,8 +57,8 @@ const RUN = [
     outcome: "success",
     exitCode: 0,
     attempts: [
-      attempt(1, 140, 5, "failed"),
-      attempt(2, 150, 10, "success"),
+      attempt(1, 139.98, 5.0004, "failed"),
+      attempt(2, 150, 10.0006, "success"),
     ],
   }),
   recordLine("step.ended", 170, {
@@ -370,6 +370,15 @@ describe("a run as a trace", () => {
       for (const b of steps) {
         if (a === b || a.tid !== b.tid) continue;
         assert(a.ts + a.dur <= b.ts || b.ts + b.dur <= a.ts);
+      }
+    }
+    const slices = traceEvents.filter(({ ph }: { ph: string }) => ph === "X");
+    for (const a of slices) {
+      for (const b of slices) {
+        if (a.tid !== b.tid || a.ts > b.ts) continue;
+        const [endOfA, endOfB] = [a.ts + a.dur, b.ts + b.dur];
+        const isNested = endOfB <= endOfA || a.ts === b.ts;
+        assert(endOfA <= b.ts || isNested, `${a.name} and ${b.name}`);
       }
     }
     const kinds = traceEvents.map(({ ph }: { ph: string }) => ph);

@@ -96,9 +96,10 @@ function sourceEvents(source: RunRecord["sources"][number]): TraceEvent[] {
   const args = { type, repository, ref, commit, bytes };
   return [
     slice(source.source, WORK, startMs, durationMs, "source", args),
-    ...(source.stages ?? []).map((stage) =>
-      slice(stage.name, WORK, stage.startMs, stage.durationMs, "stage")
-    ),
+    ...(source.stages ?? []).map((stage) => {
+      const [start, duration] = within(stage, startMs, startMs + durationMs);
+      return slice(stage.name, WORK, start, duration, "stage");
+    }),
   ];
 }
 
@@ -117,8 +118,7 @@ function stepEvents({ step, startMs, endMs, lane }: Placed): TraceEvent[] {
       slice(
         `attempt ${attempt.number}`,
         lane,
-        attempt.startMs,
-        attempt.durationMs,
+        ...within(attempt, startMs, endMs),
         "attempt",
         {
           outcome: attempt.outcome,
@@ -128,6 +128,19 @@ function stepEvents({ step, startMs, endMs, lane }: Placed): TraceEvent[] {
       )
     ),
   ];
+}
+
+/**
+ * Cuts a slice to the one around it. Their times are taken one after the other,
+ * and programs that read the trace expect slices that are nested.
+ */
+function within(
+  { startMs, durationMs }: Pick<AttemptRecord, "startMs" | "durationMs">,
+  fromMs: number,
+  toMs: number,
+): [startMs: number, durationMs: number] {
+  const start = Math.min(Math.max(startMs, fromMs), toMs);
+  return [start, Math.max(0, Math.min(startMs + durationMs, toMs) - start)];
 }
 
 function usage({ peakMemoryBytes, cpuMs }: AttemptRecord): TraceEvent {
@@ -183,7 +196,8 @@ function slice(
     pid: 1,
     tid: lane,
     ts: microseconds(startMs),
-    dur: microseconds(durationMs),
+    // Rounded like the end of other slices, or it would be longer than these.
+    dur: microseconds(startMs + durationMs) - microseconds(startMs),
     args,
   };
 }
