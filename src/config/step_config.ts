@@ -38,7 +38,7 @@ export interface RetryConfig {
   readonly exitCodes?: readonly number[];
 }
 
-/** Values of a step's variables, of which all combinations are run. */
+/** Variables and their values; the step runs once for each combination. */
 export interface MatrixConfig {
   /** Variables and their values; each combination becomes a step. */
   readonly axes: Readonly<Record<string, readonly string[]>>;
@@ -46,18 +46,18 @@ export interface MatrixConfig {
    * Combinations to add, or variables to add to the combinations that match.
    */
   readonly include?: readonly Readonly<Record<string, string>>[];
-  /** Combinations to leave out: those that match all of the given values. */
+  /** Combinations to exclude: those that match all of the given values. */
   readonly exclude?: readonly Readonly<Record<string, string>>[];
 }
 
 /** Settings of a step other than its name and command. */
 export interface StepSettings {
-  /** Description for people. */
+  /** Description of the step. */
   readonly description?: string;
   /** Steps that must end before this one starts. */
   readonly dependsOn?: readonly string[];
   /**
-   * Condition for running the step, checked when its dependencies have ended.
+   * Condition for running the step, evaluated when its dependencies have ended.
    *
    * @default {"all_success"}
    */
@@ -69,27 +69,27 @@ export interface StepSettings {
    * @default {none}
    */
   readonly when?: When;
-  /** Variables of the step, which override those of the job. */
+  /** Environment variables of the step, which override those of the job. */
   readonly env?: Readonly<Record<string, string>>;
   /**
-   * Directory of the step: a path below `/job`, or relative to the job's
-   * directory.
+   * Working directory of the step: a path below `/job`, or relative to the
+   * job's working directory.
    *
-   * @default {the job's directory}
+   * @default {the job's working directory}
    */
   readonly workingDir?: string;
   /**
-   * Shell that runs the text of a command: `sh` (`/bin/sh -e`), `bash`
-   * (`bash -eo pipefail`), `python`, `pwsh` or `deno`; or a program and its
-   * arguments, in which `{}` stands for the path of a file with the text.
-   * Without `{}`, the text is the last argument; a program alone gets `-c`
-   * before it.
+   * Shell that runs a shell command: `sh` (`/bin/sh -e`), `bash` (`bash -eo
+   * pipefail`), `python`, `pwsh` or `deno`; or a program and its arguments, in
+   * which `{}` is replaced by the path of a script file. Without `{}`, the
+   * script is the last argument; a program without arguments gets `-c` before
+   * it.
    *
    * @default {the shell of the job, or ["sh"]}
    */
   readonly shell?: readonly string[];
   /**
-   * Maximum time one attempt may take, in milliseconds.
+   * Time limit of each attempt, in milliseconds.
    *
    * @default {no limit}
    */
@@ -115,7 +115,7 @@ export interface StepSettings {
   /** Runs the step once for each item. */
   readonly forEach?: readonly string[];
   /**
-   * Variable that holds the item.
+   * Variable that contains the item.
    *
    * @default {"ITEM"}
    */
@@ -123,24 +123,24 @@ export interface StepSettings {
   /** Runs the step once for each combination of values. */
   readonly matrix?: MatrixConfig;
   /**
-   * Whether exit code 78 ends the whole job early, without counting as success
-   * or failure, because there is nothing to do.
+   * Whether exit code 78 means that there is nothing to do. It ends the whole
+   * job early, and counts neither as success nor as failure.
    *
    * @default {false}
    */
   readonly neutralExit?: boolean;
   /**
-   * Variables of the runner's environment that the step inherits: all, none, or
-   * those named.
+   * Variables that the step inherits from the runner's environment: all, none,
+   * or the listed ones.
    *
-   * @default {what the job inherits}
+   * @default {those that the job inherits}
    */
   readonly inheritEnv?: boolean | readonly string[];
   /**
-   * Whether the step runs untrusted code. It inherits an allowlist of
-   * variables, and the variables of the runner and the job that its own
-   * {@linkcode inheritEnv} names. It gets no known secret and no access to the
-   * socket for registering secrets.
+   * Whether the step runs untrusted code. Such a step inherits only an
+   * allowlist of variables, and the variables of the runner and the job that
+   * its own {@linkcode inheritEnv} lists. It gets no known secrets, and no
+   * access to the socket for registering secrets.
    *
    * @default {false}
    */
@@ -151,11 +151,11 @@ export interface StepSettings {
 export interface StepConfig extends StepSettings {
   /** Name of the step, unique in its job. */
   readonly name: string;
-  /** Text for the shell, or a program and its arguments. */
+  /** Shell command, or a program and its arguments. */
   readonly run: string | readonly string[];
 }
 
-/** What happens to other steps when a required one has failed. */
+/** What happens to other steps when a required step fails. */
 export type FailurePolicy = "finish" | "continue" | "kill";
 
 /** Maximum length of a step name, in characters. */
