@@ -179,5 +179,5 @@ export function stepNameProblem(name: string): string | undefined {
     return `must have at most ${MAX_STEP_NAME_LENGTH} characters`;
   }
   if (STEP_NAME.test(name)) return undefined;
-  return 'must not hold "/", "," or control characters, start with "-" or ".", or have a space at either end';
+  return 'must not contain "/", "," or control characters, start with "-" or ".", or have a space at either end';
 }

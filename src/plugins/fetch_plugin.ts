@@ -164,7 +164,7 @@ function cannotFetch(url: string, reason: string): RunnerError {
 /** First line of Deno's error; hints about its own command line follow. */
 function reasonOf(stderr: string): string {
   const [line = ""] = stderr.split("\n").filter((text) => text.trim() !== "");
-  return line.replace(/^error: /, "") || "Deno does not say why";
+  return line.replace(/^error: /, "") || "Deno gives no reason";
 }
 
 /** Lock file that Deno writes when it loads this version of the package. */

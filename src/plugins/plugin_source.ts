@@ -159,7 +159,7 @@ export function ungrantedText(sources: readonly PluginSource[]): string {
     ? `; --allow-plugin ${grantWord(all)}, or the line ${all} in ` +
       `${Variable.pluginPermissions}, allows every plugin of the trusted CI source`
     : "";
-  return `${subject}, which can do whatever the runner can; to allow ${
+  return `${subject}, which can do everything that the runner can; to allow ${
     isOne ? "it, grant it" : "them, grant each"
   } with ${options.join(" ")}${ofCiSource}`;
 }

@@ -55,7 +55,7 @@ export interface Expansion {
 export function expand(definition: ExpandInput): Expansion[] {
   const { name, forEach, itemVar = "ITEM", matrix } = definition;
   if (forEach !== undefined && matrix !== undefined) {
-    throw invalid(name, "has items and a matrix; give one of them");
+    throw invalid(name, "has items and a matrix; use only one of them");
   }
   if (forEach !== undefined) {
     checkCount(name, forEach.length);

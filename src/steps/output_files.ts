@@ -148,7 +148,7 @@ export async function keptOutputs(
     const reason = error instanceof Deno.errors.NotFound
       ? "none were kept"
       : messageOf(error);
-    warn(`Steps that do not run give no outputs: ${reason}`);
+    warn(`Steps that do not run have no outputs: ${reason}`);
     return new Map();
   }
 }

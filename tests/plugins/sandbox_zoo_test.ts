@@ -346,7 +346,7 @@ const ROWDIES: [what: string, body: string, state: RegExp, more?: string][] = [
     `Deno.stdout.writeSync(new TextEncoder().encode(
        '{"type":"done","id":77,"changes":{}}\\n'));
      await new Promise(() => setTimeout(() => {}, 1e6))`,
-    /it answered a call that was not made/,
+    /it answered a call that does not exist/,
   ],
   [
     "floods",

@@ -630,7 +630,7 @@ describe("a job with selected steps", () => {
   it("warns if there are no stored outputs", async () => {
     await using test = await testRunner();
     await test.runner.runJob(job(), { selection: { only: ["b"] } });
-    assertStringIncludes(test.stderr(), "give no outputs: none were kept");
+    assertStringIncludes(test.stderr(), "have no outputs: none were kept");
   });
 });
 
@@ -646,7 +646,7 @@ describe("a definition without type checks", () => {
     assertEquals(
       (error as Error).message,
       `Cannot run the job's steps:
-  step "a/b": its name must not hold "/", "," or control characters, start with "-" or ".", or have a space at either end
+  step "a/b": its name must not contain "/", "," or control characters, start with "-" or ".", or have a space at either end
   step "a/b": must run a string, a list of strings or a function
   step "a/b": timeoutMs must be from 1 to 3153600000000 (100 years)
   step "c": its condition must be "all_success", "any_failed" or "always", or a function

@@ -13,16 +13,16 @@ const MAX_BYTES = 1024 * 1024;
 export const output: Command = {
   usage: "set KEY=VALUE… | set KEY",
   description:
-    `Sets outputs of the running step, which the steps that depend on it get, or of the
-job in its workflow if the command belongs to no step. Without "=VALUE", the value
-is standard input, without the line break at its end.`,
+    `Sets outputs of the running step for the steps that depend on it. Outside a step,
+sets outputs of the job in its workflow. Without "=VALUE", reads the value from
+standard input and removes the newline at its end.`,
   examples: [
-    ["output set version=1.2.3", "Give the next steps a version"],
-    ["output set notes < CHANGES.md", "Give them a text of several lines"],
+    ["output set version=1.2.3", "Pass a version to the next steps"],
+    ["output set notes < CHANGES.md", "Pass a text of several lines"],
   ],
   flags: [{
     name: "workflow",
-    help: "Set an output of the job in its workflow, also in a step",
+    help: "Set an output of the job in its workflow, even in a step",
   }],
   actions: ["set"],
   maxOperands: Infinity,

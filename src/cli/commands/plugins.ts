@@ -191,7 +191,7 @@ export function pluginLines(
     `  from ${showUrl(source.origin)}`,
     ...problem === undefined ? [] : [`  cannot be loaded: ${problem}`],
     ...isAll
-      ? ["  may do whatever the runner can: plugins are trusted"]
+      ? ["  may do everything that the runner can: plugins are trusted"]
       : allowed.length === 0
       ? ["  may not read, write or use the network"]
       : allowed,

@@ -208,7 +208,7 @@ export class PluginSession implements AsyncDisposable {
         return this.#metric?.(message.name, message.value);
     }
     if (message.id !== this.#call?.id) {
-      return this.end("it answered a call that was not made");
+      return this.end("it answered a call that does not exist");
     }
     const call = this.#call;
     // If the process ends after the answer, the answer still counts.

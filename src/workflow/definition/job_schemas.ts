@@ -57,7 +57,7 @@ export const environment: Schema<Readonly<Record<string, string>>> = {
   ...mapped(variables, (value, node) => {
     for (const [name, member] of node.entries ?? []) {
       if (!RESERVED_KEYS.includes(name.trim())) continue;
-      member.report("has a name that the coordinator keeps for itself");
+      member.report("has a name that is reserved for the coordinator");
     }
     return value;
   }),
@@ -120,7 +120,7 @@ export const characteristics: Schema<
     pattern: new RegExp(
       `^(?!(${RESERVED_KEYS.join("|")})$)[^=\\0]*\\S[^=\\0]*$`,
     ),
-    words: "a name that the coordinator does not keep for itself",
+    words: "a name that is not reserved for the coordinator",
   },
 });
 
@@ -232,7 +232,7 @@ function jsonOf(node: DocumentNode, depth: number): JsonValue {
   if (node.entries === undefined) return jsonScalar(node);
   const members = node.entries.map(([key, value]) => {
     if (RESERVED_KEYS.includes(key) || key === "__proto__") {
-      value.report("has a name that the coordinator keeps for itself");
+      value.report("has a name that is reserved for the coordinator");
     }
     return [key, jsonOf(value, depth + 1)] as const;
   });
@@ -242,13 +242,13 @@ function jsonOf(node: DocumentNode, depth: number): JsonValue {
 function jsonScalar(node: DocumentNode): JsonValue {
   const { value } = node;
   if (typeof value === "number" && !isExact(value)) {
-    node.report("must be put in quotation marks: no JSON number is exactly it");
+    node.report("must be quoted: JSON cannot represent this number exactly");
     return null;
   }
   try {
     return copyJson(value, "it");
   } catch {
-    node.report("must be a value that JSON can hold");
+    node.report("must be a value that JSON can represent");
     return null;
   }
 }
