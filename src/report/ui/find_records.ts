@@ -74,6 +74,7 @@ export class RunFinder {
   async find(): Promise<FoundRun[]> {
     const known = new Map<string, Known>();
     for (const path of await candidates(this.#root)) {
+      // It was removed, or is no regular file.
       const entry = await this.#look(path).catch(() => undefined);
       if (entry !== undefined) known.set(path, entry);
     }

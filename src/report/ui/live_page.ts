@@ -11,6 +11,9 @@ const LIVE_STYLE = `${STYLE}
 #output pre { max-height: 20rem; }
 td.interrupted { color: var(--other); }
 .path { width: 34%; }
+@media (max-width: 40rem) {
+  td.path { grid-column: 1 / -1; width: auto; color: var(--muted); }
+}
 `;
 
 /** What a browser may do with a page of the server. */
@@ -49,10 +52,11 @@ export function livePage(
       <div class="live">${
       hasList ? raw('<a href="../../">All runs</a>') : raw("<span></span>")
     }<span id="live" role="status">not live</span></div>
-      <div id="content">${html}</div>
+      <div id="head"></div>
       <section id="output" aria-labelledby="output-title" hidden>
         <h2 id="output-title">Output</h2>
       </section>
+      <div id="content">${html}</div>
     `,
   });
 }

@@ -3,9 +3,10 @@
  * says so, and adds lines to the logs of running steps, as text.
  *
  * What is open, focused or scrolled stays so: only parts that differ from what
- * the server sent before are replaced.
+ * the server sent before are replaced. The first part goes above the logs.
  */
 export const LIVE_SCRIPT: string = `
+const head = document.querySelector("#head");
 const content = document.querySelector("#content");
 const output = document.querySelector("#output");
 const live = document.querySelector("#live");
@@ -15,6 +16,7 @@ const logs = new Map();
 let isDrawing = false, isStale = false;
 
 for (const part of content.children) sent.set(part, part.outerHTML);
+head.append(content.firstElementChild);
 
 function focusable(part) {
   return [...part.querySelectorAll("a, summary, [tabindex]")];
@@ -38,7 +40,7 @@ function replace(old, part) {
 
 function draw(html) {
   const next = [...new DOMParser().parseFromString(html, "text/html").body.children];
-  const now = [...content.children];
+  const now = [...head.children, ...content.children];
   for (const [at, part] of next.entries()) {
     const text = part.outerHTML;
     if (now[at] && sent.get(now[at]) === text) continue;
