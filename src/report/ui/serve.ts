@@ -18,7 +18,7 @@ import { StepLogs } from "./step_logs.ts";
 const HOSTNAME = "127.0.0.1";
 
 /** How many records are kept in memory. */
-const MAX_FOLLOWED = 16;
+const MAX_FOLLOWED = 8;
 
 /** How many streams of events are open at once. */
 const MAX_STREAMS = 64;

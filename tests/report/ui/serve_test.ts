@@ -328,6 +328,12 @@ describe("records of a hostile job", () => {
       "logs/link.log": `-> ${outside.path}/passwd`,
       "logs/old.log": secret,
       "huge.jsonl": `${startedLine({ name: "huge" })}\n`,
+      "many.jsonl": [
+        startedLine({ name: "many" }),
+        ...Array.from({ length: 10_001 }, (_, at) => ended(`step ${at}`)),
+        "",
+      ].join("\n"),
+      "line.jsonl": `${startedLine({ name: "line" })}\n${"[".repeat(9e6)}`,
     });
     const { path } = server;
     for (const name of ["pipe.jsonl", "logs/pipe.log"]) {
@@ -340,7 +346,7 @@ describe("records of a hostile job", () => {
     await Deno.truncate(`${path}/huge.jsonl`, 2 ** 40);
     const list = await textOf(server.url);
     assertEquals(list.includes(secret), false);
-    assertEquals(list.match(/<a href="run/g)?.length, 2);
+    assertEquals(list.match(/<a href="run/g)?.length, 4);
     const run = await addressOf(server.url, "good");
     assertEquals((await textOf(run)).includes(secret), false);
     for (const at of [...logs.keys(), 99]) {
@@ -348,8 +354,16 @@ describe("records of a hostile job", () => {
       assertEquals(response.status, 404, logs[at]);
       assertEquals((await response.text()).includes(secret), false);
     }
-    const huge = await textOf(await addressOf(server.url, "huge"));
-    assertStringIncludes(huge, "it is larger than");
+    for (
+      const [name, problem] of [
+        ["huge", "it is larger than"],
+        ["many", "it has more than 10000 steps"],
+        ["line", "a line is longer than"],
+      ]
+    ) {
+      const page = await textOf(await addressOf(server.url, name));
+      assertStringIncludes(page, problem);
+    }
   });
 
   it("are shown as text", async () => {
