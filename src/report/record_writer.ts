@@ -29,6 +29,12 @@ export interface RecordPlace {
 export interface RecordWriterOptions extends RecordPlace {
   /** Masks a text with the secrets that are known at the time. */
   maskText: (text: string) => string;
+  /**
+   * Number that grows when more secrets become known.
+   *
+   * @default {all lines are masked again in the end}
+   */
+  secretTotal?: () => number;
   /** Called once, with the first error; a run does not fail for its record. */
   onWarning: (message: string) => void;
 }
@@ -51,6 +57,8 @@ export class RecordWriter {
   #file: Deno.FsFile | undefined;
   #isLocked = false;
   #hasFailed = false;
+  /** Lines by their events, and the number of secrets that were known. */
+  readonly #lines = new Map<RunEvent, { line: string; total: number }>();
 
   private constructor(recorder: RunRecorder, options: RecordWriterOptions) {
     this.#recorder = recorder;
@@ -96,7 +104,7 @@ export class RecordWriter {
     using file = this.#file;
     if (file === undefined || this.#hasFailed) return;
     try {
-      const lines = this.#recorder.events.map((event) => this.#line(event));
+      const lines = this.#recorder.events.map((event) => this.#lastLine(event));
       const bytes = encoder.encode(lines.join(""));
       const path = this.#path();
       if (isIntact(path, file, bytes)) return;
@@ -132,9 +140,21 @@ export class RecordWriter {
     }
   }
 
+  /** Masking takes longer than all the rest. */
+  #lastLine(event: RunEvent): string {
+    const known = this.#lines.get(event);
+    const total = this.#options.secretTotal?.();
+    return known !== undefined && known.total === total
+      ? known.line
+      : this.#line(event);
+  }
+
   #line(event: RunEvent): string {
-    const masked = maskEvent(event, this.#options.maskText);
-    return `${JSON.stringify(masked, roundTimes)}\n`;
+    const { maskText, secretTotal } = this.#options;
+    const total = secretTotal?.();
+    const line = `${JSON.stringify(maskEvent(event, maskText), roundTimes)}\n`;
+    if (total !== undefined) this.#lines.set(event, { line, total });
+    return line;
   }
 
   #fail(error: unknown): void {

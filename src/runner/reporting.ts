@@ -233,6 +233,7 @@ export class Reporting {
     this.#record = await RecordWriter.open(recorder, {
       ...place,
       maskText: (text) => parts.masker.maskText(text),
+      secretTotal: () => parts.masker.formTotal,
       onWarning: (message) => parts.logger.warn("record", message),
     });
   }

@@ -55,6 +55,7 @@ async function write(
     isOwn: true,
     maskText: (text) =>
       secrets.reduce((masked, one) => masked.replaceAll(one, "***"), text),
+    secretTotal: () => secrets.length,
     onWarning: (message) => warnings.push(message),
   });
   await fill(recorder);
@@ -149,9 +150,13 @@ describe("RecordWriter", () => {
       const { path } = await write(directory, secrets, (recorder) => {
         recorder.add("run.started", { ...STARTED, name: "late" });
         secrets.push("late");
+        recorder.add("trigger.submitted", { name: "late and later" });
+        secrets.push("later");
+        recorder.add("trigger.submitted", { name: "late or not" });
       });
       const text = await Deno.readTextFile(path);
       assertEquals(readRecord(text)?.started.name, "***");
+      assertEquals(text.includes("late"), false);
     }));
 
   for (

@@ -98,6 +98,7 @@ export async function recordWorkflow(
   const writer = await RecordWriter.open(recorder, {
     ...place,
     maskText: (text) => masker.maskText(text),
+    secretTotal: () => masker.formTotal,
     onWarning: (message) => logger.warn("record", message),
   });
 
