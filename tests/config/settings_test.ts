@@ -43,6 +43,7 @@ describe("defaultLayer()", () => {
       inherit_env: "true",
       otel: "false",
       otel_logs: "false",
+      problem_matchers: "",
       report: "",
       secret_env_patterns:
         "*TOKEN,*_PAT,*PASSWORD,*PASSWD,*PASSPHRASE,*SECRET,*PRIVATE_KEY,*ACCESS_KEY,*API_KEY,*__AUTH,*_AUTH_CONFIG,*_CONNECTION_STRING",
