@@ -23,7 +23,7 @@ export interface AttemptResult {
   readonly exitCode: number;
   /** Signal that ended the attempt, or `null` if it exited by itself. */
   readonly signal: Deno.Signal | null;
-  /** Why the attempt failed, unless the exit code says it all. */
+  /** Why the attempt failed; unset if the exit code is reason enough. */
   readonly reason?: string;
   /**
    * Maximum of the memory that its processes had resident at once, in bytes, as
@@ -57,7 +57,10 @@ export interface StepResult {
   readonly startedAt: Date | null;
   /** Duration of all attempts and the delays between them, in milliseconds. */
   readonly durationMs: number;
-  /** Why the step failed or was skipped, unless the exit code says it all. */
+  /**
+   * Why the step failed, was skipped or ended the job early; unset if the exit
+   * code is reason enough.
+   */
   readonly reason?: string;
 }
 

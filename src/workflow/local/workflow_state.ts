@@ -32,7 +32,7 @@ export interface JobRecord {
   readonly origin?: string;
   /** Follow-up jobs of the job. */
   readonly triggers?: readonly TriggeredWorkflow[];
-  /** Why the job failed or was skipped, unless the exit code says it all. */
+  /** Why the job failed or was skipped; unset if it is not known. */
   readonly reason?: string;
 }
 
