@@ -1,8 +1,7 @@
 import { secretParts } from "./mask/documents.ts";
 import { formsOf } from "./mask/forms.ts";
 import { MIN_NEEDLE_BYTES, NeedleSet } from "./mask/needle_set.ts";
-import { Ranges } from "./mask/ranges.ts";
-import { isOrdinary, WholeWords } from "./mask/whole_words.ts";
+import { isOrdinary, Ranges, WholeWords } from "./mask/ranges.ts";
 import { type MaskRules, MaskStream } from "./mask/stream.ts";
 
 const encoder = new TextEncoder();

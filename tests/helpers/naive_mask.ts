@@ -196,6 +196,36 @@ function add(
   view.ends.push(end);
 }
 
+/** Returns the last words of lines, joined: the lines may have a prefix. */
+function lastWords(text: string): View {
+  const view: View = { text: "", starts: [], ends: [] };
+  let lineStart = 0;
+  for (const line of text.split("\n")) {
+    const trimmed = line.replace(/[ \t\r]+$/, "");
+    let word = /[-+/=_0-9A-Za-z]*$/.exec(trimmed)![0];
+    if (word === trimmed) word = word.replace(/^[-+]/, "");
+    const start = lineStart + trimmed.length - word.length;
+    [...word === "" ? "\xfe" : word].forEach((char, at) => {
+      view.text += char;
+      view.starts.push(start + at);
+      view.ends.push(start + at + 1);
+    });
+    lineStart += line.length + 1;
+  }
+  return view;
+}
+
+/** Checks whether a line break follows a word of 8 bytes, of which 4 belong to a match. */
+function goesOn(view: View, start: number, end: number): boolean {
+  const breaks = Array.from({ length: end - start - 1 }, (_, i) => start + i)
+    .filter((at) => view.starts[at + 1] !== view.ends[at]);
+  return breaks.some((at) => {
+    let first = at;
+    while (first > 0 && view.starts[first] === view.ends[first - 1]) first--;
+    return at - first >= 7 && at - Math.max(first, start) >= 3;
+  });
+}
+
 const NUMBERS: Record<number, RegExp> = {
   16: /^(?:0x|\\{1,4}x)?([0-9a-f]{2})$/i,
   10: /^([0-9]{1,3})$/,
@@ -437,6 +467,7 @@ export function secretPlaces(
   };
   const escaped = decoded(text, false);
   const lines = decoded(text, true);
+  const words = lastWords(text);
   const lists = [16, 10, 8].map((radix) => listed(text, radix));
   for (const { bytes, isEncoded } of new Set(forms)) {
     for (const [start, end] of placesOf(bytes, plain)) {
@@ -453,6 +484,16 @@ export function secretPlaces(
       const end = lines.ends[at + bytes.length - 1];
       if (hasBreak(text, lines.starts[at], end)) {
         secret.fill(true, lines.starts[start], end);
+      }
+    }
+    for (const at of allOf(bytes, words.text)) {
+      const end = at + bytes.length;
+      if (goesOn(words, at, end)) {
+        secret.fill(
+          true,
+          words.starts[shownFrom(words, at)],
+          words.ends[end - 1],
+        );
       }
     }
     if (bytes.length < 12) continue;

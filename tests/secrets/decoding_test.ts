@@ -52,8 +52,37 @@ const ENCODERS: Encoder[] = [
     [...bytesOf(text)].map((byte) => hex(byte, 2))
       .join(random.pick(["", " "])),
   (text, random) => numbers(text, random.pick(NUMBERS), random.pick(BETWEEN)),
+  (text, random) => prefixed(text, random),
   (text) => text,
 ];
+
+/** What stands in front of each line. */
+const PREFIXES = [
+  ...[
+    "# ",
+    "> ",
+    "+ ",
+    "+",
+    "remote: ",
+    "[build] ",
+    "\t",
+    "web-1  | ",
+    "#8 0.51 ",
+  ],
+  ...["2026-11-28T20:44:10.123Z ", "2026-11-28 20:44:10,123 INFO "],
+];
+
+/** Base64 or hexadecimal digits in lines that have a prefix. */
+function prefixed(text: string, random: Random): string {
+  const bytes = "u: ".slice(random.below(3)) + bytesOf(text);
+  const encoded = random.below(2)
+    ? btoa(bytes)
+    : [...bytes].map((byte) => hex(byte, 2)).join("");
+  const prefix = random.pick(PREFIXES);
+  const end = random.pick(["\n", "\r\n", "  \n"]);
+  const lines = encoded.match(new RegExp(`.{1,${6 + random.below(40)}}`, "g"));
+  return (lines ?? []).map((line) => prefix + line + end).join("");
+}
 
 /** Ways to write a byte as a number. */
 const NUMBERS: ((byte: number) => string)[] = [

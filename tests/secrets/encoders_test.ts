@@ -216,6 +216,16 @@ const FILTERS = {
   "base64 in an indented block":
     `printf 'ab: %s' "$S" | base64 -w20 | sed 's/^/    /'`,
   "base64 with CRLF": `printf 'ab: %s' "$S" | base64 -w20 | sed 's/$/\\r/'`,
+  "base64 in lines with # ":
+    `printf 'ab: %s' "$S" | base64 -w20 | sed 's/^/# /'`,
+  "base64 as git shows a remote's":
+    `printf 'x: %s' "$S" | base64 -w16 | sed 's/^/remote: /'`,
+  "openssl base64 with times":
+    `printf 'user: %s' "$S" | openssl base64 | sed 's/^/2026-11-28T20:44:10.123Z /'`,
+  "base64 in a diff":
+    `printf 'a: %s' "$S" | base64 -w24 | diff -u /dev/null - | tail -n +4`,
+  "xxd -p in a block of a step":
+    `printf %s "$S" | xxd -p -c 10 | sed 's/^/[build] /'`,
   "openssl base64": `printf 'user:%s' "$S" | openssl base64`,
   "xxd -p": `printf %s "$S" | xxd -p`,
   "xxd -p -u -c 7": `printf %s "$S" | xxd -p -u -c 7`,

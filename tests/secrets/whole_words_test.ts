@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { isOrdinary } from "../../src/secrets/mask/whole_words.ts";
+import { isOrdinary } from "../../src/secrets/mask/ranges.ts";
 import { Masker } from "../../src/secrets/masker.ts";
 import { Random } from "../helpers/random.ts";
 

@@ -162,3 +162,133 @@ export class Printer {
     return output.subarray(0, length);
   }
 }
+
+/** How many bytes before a text decide whether its first word is a whole one. */
+export const WORD_CONTEXT_BYTES = 64;
+
+/**
+ * An escape at the end of a text: of terminals, also written out, of strings,
+ * of URLs, of mail.
+ * Its last character is no part of the word behind it.
+ */
+const ESCAPE_AT_END =
+  // deno-lint-ignore no-control-regex
+  /(?:(?:\x1b|\^\[|\\(?:e|0?33|x1b|u001b|u\{1b\}))(?:\[[0-?]*[ -/]*[@-~]|[ -/]*[0-~])|\\(?:[abefnrtv]|x[\da-f]{2}|u[\da-f]{4}|u\{[\da-f]{1,6}\}|[0-7]{1,3})|[%=][\da-f]{2})$/i;
+
+/**
+ * Ordinary values, such as `production` or `20.11`, which are masked only where
+ * they are a whole word: in `test mode`, but not in `attestation`.
+ *
+ * They come from variables of which nothing says whether they are secret. Unlike
+ * needles, they are looked for as they are, without undoing escapes; but an
+ * escape in front of a word, such as that of a color, is no part of it.
+ */
+export class WholeWords {
+  readonly #words: Uint8Array[] = [];
+  readonly #known = new Set<string>();
+  /** Whether a word starts with a byte. */
+  readonly #starts = new Uint8Array(256);
+
+  /** Number of words. */
+  get size(): number {
+    return this.#words.length;
+  }
+
+  /** Adds a word. */
+  add(word: string): void {
+    if (this.#known.has(word)) return;
+    this.#known.add(word);
+    const bytes = new TextEncoder().encode(word);
+    this.#words.push(bytes);
+    this.#starts[bytes[0]] = 1;
+  }
+
+  /**
+   * Finds every word of a text that is one of these.
+   *
+   * @param text The text.
+   * @param before The last bytes in front of the text, at most {@linkcode
+   * WORD_CONTEXT_BYTES}.
+   * @param isLast Whether the text ends the stream.
+   * @param ranges Receives the words.
+   * @returns Where a word may start that goes on behind the text; the length of
+   * the text if there is none.
+   */
+  find(
+    text: Uint8Array,
+    before: Uint8Array,
+    isLast: boolean,
+    ranges: RangeSink,
+  ): number {
+    let heldFrom = text.length;
+    for (let at = 0; at < text.length; at++) {
+      if (this.#starts[text[at]] === 0) continue;
+      let isStart: boolean | undefined;
+      for (const word of this.#words) {
+        const length = commonLength(text, at, word);
+        const end = at + length;
+        const isCut = end === text.length && !isLast;
+        if (length < word.length && !isCut) continue;
+        if (length === word.length && end < text.length) {
+          if (isWordByte(word[length - 1]) && isWordByte(text[end])) continue;
+        }
+        if (!(isStart ??= isWordStart(text, at, before))) break;
+        if (isCut) heldFrom = Math.min(heldFrom, at);
+        else ranges.add(at, end);
+      }
+    }
+    return heldFrom;
+  }
+}
+
+/** Number of bytes that a text at an offset shares with the start of a word. */
+function commonLength(text: Uint8Array, at: number, word: Uint8Array): number {
+  let length = 0;
+  while (length < word.length && text[at + length] === word[length]) length++;
+  return length;
+}
+
+/** Whether the byte at an offset does not go on a word. */
+function isWordStart(
+  text: Uint8Array,
+  at: number,
+  before: Uint8Array,
+): boolean {
+  if (!isWordByte(text[at])) return true;
+  const byteAt = (index: number) =>
+    index >= 0 ? text[index] : before.at(index) ?? 0;
+  let last = at - 1;
+  if (byteAt(last) < 0x80) {
+    if (!isWordByte(byteAt(last))) return true;
+    const length = Math.min(WORD_CONTEXT_BYTES, at + before.length);
+    let context = "";
+    for (let index = at - length; index < at; index++) {
+      context += String.fromCharCode(byteAt(index));
+    }
+    return ESCAPE_AT_END.test(context);
+  }
+  while (byteAt(last) >= 0x80 && byteAt(last) < 0xc0 && last > at - 4) last--;
+  return !isWordByte(byteAt(last));
+}
+
+/**
+ * Whether a byte is, or starts, a letter, a digit or an underscore. Of UTF-8,
+ * these are the letters of alphabets, but no quotation marks, lines, arrows or
+ * emoji, and no script without spaces between words.
+ */
+function isWordByte(byte: number): boolean {
+  return byte >= 0xc3 && byte < 0xe2 || byte >= 0x30 && byte <= 0x39 ||
+    byte === 0x5f || (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
+}
+
+/** Letters, a number or version, or a path of a few plain names. */
+const ORDINARY =
+  /^(?:[A-Za-z]{1,12}|v?\d[\d.,:_+-]{0,11}|(?:~|\.{0,2})(?:\/[a-z._-]{1,12}){1,8}\/?)$/;
+
+/**
+ * Checks whether a value is a word, a number or a path such as any log has, so
+ * that masking every occurrence of its bytes would garble the log.
+ */
+export function isOrdinary(value: string): boolean {
+  return ORDINARY.test(value);
+}

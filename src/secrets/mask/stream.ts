@@ -9,8 +9,14 @@ import {
   RADIXES,
   TAIL_BYTES,
 } from "./number_list.ts";
-import { Printer, Ranges, type RangeSink } from "./ranges.ts";
-import { type WholeWords, WORD_CONTEXT_BYTES } from "./whole_words.ts";
+import { PrefixedLines } from "./prefixed_lines.ts";
+import {
+  Printer,
+  Ranges,
+  type RangeSink,
+  type WholeWords,
+  WORD_CONTEXT_BYTES,
+} from "./ranges.ts";
 import { holdsGrams } from "./words.ts";
 
 /** What masking a window of a stream gave. */
@@ -64,8 +70,9 @@ const LISTED_GRAMS = MIN_LISTED_DIGITS - 3;
  * 4. The bytes around each of these are looked up among the four-byte parts of
  *    needles. Hardly any place of an ordinary text passes (`mark_gate.ts`).
  * 5. Around those that pass, the text is decoded and searched again: with
- *    escapes undone, without line breaks (`decoded_text.ts`), and with lists of
- *    numbers as hexadecimal digits (`number_list.ts`).
+ *    escapes undone, without line breaks (`decoded_text.ts`), with lists of
+ *    numbers as hexadecimal digits (`number_list.ts`), and as the last words of
+ *    lines (`prefixed_lines.ts`).
  * 6. What was found is masked where it stands in the window (`ranges.ts`).
  * 7. What may still become a needle, in any of these views, is held back for
  *    the next window, and so is an escape that is not complete.
@@ -103,6 +110,7 @@ export class MaskStream {
   };
   readonly #printer = new Printer();
   readonly #marks = new Marks();
+  readonly #prefixed = new PrefixedLines();
   readonly #text = new DecodedText();
   readonly #numbers = new NumberList();
   /** How much was put in front of the text that the numbers are from. */
@@ -158,11 +166,20 @@ export class MaskStream {
     this.#gate.open(window, isLast, needles);
     this.#lookAtMarks();
     this.#lookAtNumbers();
+    const prefixed = this.#prefixed.find(
+      window,
+      isLast,
+      this.#marks,
+      needles,
+      ranges,
+    );
+    this.#hold(prefixed);
     const heldFrom = isLast
       ? window.length
       : Math.min(wordsFrom, this.#heldFrom());
     this.#rememberLast(window, heldFrom);
     this.#remember(heldFrom);
+    this.#prefixed.remember(window.subarray(0, heldFrom));
     return { output: this.#print(window, heldFrom), heldFrom };
   }
 

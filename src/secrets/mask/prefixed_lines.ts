@@ -1,0 +1,339 @@
+import { BREAK, type Marks } from "./marks.ts";
+import { MAX_NEEDLE_BYTES } from "./needle_flood.ts";
+import type { NeedleSet } from "./needle_set.ts";
+import type { RangeSink } from "./ranges.ts";
+import { MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
+import { grown, holdsGrams, wordAt, type WordFilter } from "./words.ts";
+
+/** Maximum length of the start of a line that may still be a prefix, in bytes. */
+const MAX_PREFIX_BYTES = 64;
+
+/** How much of what was printed is remembered, in bytes. */
+const CONTEXT_BYTES = 2 * MAX_NEEDLE_BYTES;
+
+/** How much of a window is looked at together with that, in bytes. */
+const START_BYTES = 1024;
+
+/** How many bytes in front of the first line break may be printed before it is known what follows. */
+const LOST_BYTES = 3;
+
+/** How many bytes on each side of a line break tell whether a needle may stand across it, and how many grams in a row it has. */
+const SIDE_BYTES = MIN_GRAM_NEEDLE_BYTES - 1;
+const GRAMS = MIN_GRAM_NEEDLE_BYTES - 3;
+
+/** Minimum length of the last word of a line that goes on in the next one, in bytes. */
+const MIN_WORD_BYTES = 8;
+
+const [LF, CR, TAB, BLANK, PLUS, MINUS] = [10, 13, 9, 32, 0x2b, 0x2d];
+
+/** What encoded text consists of: digits of base64, in both alphabets, and hexadecimal ones. */
+const IS_DIGIT = Uint8Array.from(
+  { length: 256 },
+  (_, byte) => /[-+/=_0-9A-Za-z]/.test(String.fromCharCode(byte)) ? 1 : 0,
+);
+
+/**
+ * Finds secrets in encoded lines that have a prefix each, such as `# `,
+ * `remote: ` or a time: the last words of lines are joined.
+ *
+ * Only line breaks behind four bytes of a needle are looked at, and of these
+ * only those of which the next line's last word may go on with it.
+ */
+export class PrefixedLines {
+  /** The last bytes that were printed. */
+  #context: Uint8Array = new Uint8Array();
+  /** The last words of lines, joined, and the place of each byte. */
+  #length = 0;
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(512);
+  #places: Int32Array = new Int32Array(512);
+  /** Where a line starts at the end of the text, and where its word does in those. */
+  #cutLine = 0;
+  #cutWord = 0;
+  #isLast = false;
+  #heldFrom = 0;
+
+  /**
+   * Finds the bytes of needles in last words.
+   *
+   * @param window The window.
+   * @param isLast Whether the text ends behind it.
+   * @param marks The marks of the window.
+   * @param needles What is looked for.
+   * @param ranges Receives what was found.
+   * @returns Where a part starts that may still become a needle; the length of
+   * the window if there is none.
+   */
+  find(
+    window: Uint8Array,
+    isLast: boolean,
+    marks: Marks,
+    needles: NeedleSet,
+    ranges: RangeSink,
+  ): number {
+    this.#isLast = isLast;
+    this.#heldFrom = window.length;
+    this.#findAtStart(window, needles, ranges);
+    const { filter } = needles.grams;
+    const { count, kinds, starts } = marks;
+    for (let mark = 0; mark < count; mark++) {
+      if ((kinds[mark] & BREAK) === 0) continue;
+      const at = starts[mark];
+      if (window[at] !== LF || !this.#isSuspect(window, at, filter)) continue;
+      this.#search(window, at, 0, needles, ranges);
+    }
+    const end = isLast ? -1 : lastBreak(window);
+    if (end >= 0 && this.#mayGoOn(window, end, filter)) {
+      this.#search(window, end, 0, needles, ranges);
+    }
+    return this.#heldFrom;
+  }
+
+  /**
+   * Remembers what was printed.
+   *
+   * @param printed The part of the window that is printed.
+   */
+  remember(printed: Uint8Array): void {
+    this.#context = printed.length < CONTEXT_BYTES
+      ? joined(this.#context, printed).slice(-CONTEXT_BYTES)
+      : printed.slice(-CONTEXT_BYTES);
+  }
+
+  /** Looks at the last line break in front of the window and the first one in it. */
+  #findAtStart(
+    window: Uint8Array,
+    needles: NeedleSet,
+    ranges: RangeSink,
+  ): void {
+    const shift = this.#context.length;
+    const before = this.#context.lastIndexOf(LF);
+    const first = window.indexOf(LF);
+    if (before < 0 && first < 0) return;
+    const { filter } = needles.grams;
+    const start = joined(this.#context, window.subarray(0, START_BYTES));
+    const isAll = window.length <= START_BYTES;
+    // What is in front of the first line break may be lost bytes only.
+    const isSuspect = before >= 0 && this.#mayGoOn(start, before, filter) ||
+      first >= 0 && this.#isSuspect(start, shift + first, filter);
+    if (!isSuspect) return;
+    const at = first < 0 ? before : shift + first;
+    const end = at < start.length
+      ? this.#collect(start, at, shift, SIDE_BYTES)
+      : start.length;
+    const isClear = end < start.length &&
+      !holdsGrams(this.#bytes, this.#length, filter, GRAMS);
+    if (isClear) return;
+    const text = isAll ? start : joined(this.#context, window);
+    this.#search(text, at, shift, needles, ranges);
+  }
+
+  /** Whether a needle may go on behind a line break with the last word of the next line. */
+  #isSuspect(text: Uint8Array, at: number, filter: WordFilter): boolean {
+    const end = wordEnd(text, 0, at);
+    if (end < MIN_WORD_BYTES) return false;
+    for (let size = 1; size <= MIN_WORD_BYTES; size++) {
+      if (IS_DIGIT[text[end - size]] === 0) return false;
+    }
+    if (!filter.mayHave(wordAt(text, end - 4, 4))) return false;
+    // What is known of a line may be its prefix only.
+    const isCut = !this.#isLast && text.indexOf(LF, at + 1) < 0;
+    return isCut || this.#mayHave(text, end, at, LOST_BYTES, filter);
+  }
+
+  /** The same where the line may be short, or have few bytes of a needle. */
+  #mayGoOn(text: Uint8Array, at: number, filter: WordFilter): boolean {
+    const end = wordEnd(text, 0, at);
+    if (end === 0 || IS_DIGIT[text[end - 1]] === 0) return false;
+    if (end >= 4 && filter.mayHave(wordAt(text, end - 4, 4))) return true;
+    for (let size = 1; size <= Math.min(LOST_BYTES, end); size++) {
+      if (this.#mayHave(text, end, at, size, filter)) return true;
+    }
+    return false;
+  }
+
+  /** Whether so many bytes in front of a line break, and the next ones of the last word behind it, may be those of a needle. */
+  #mayHave(
+    text: Uint8Array,
+    end: number,
+    at: number,
+    size: number,
+    filter: WordFilter,
+  ): boolean {
+    const lineBreak = text.indexOf(LF, at + 1);
+    const isCut = lineBreak < 0 && !this.#isLast;
+    const lineEnd = lineBreak < 0 ? text.length : lineBreak;
+    const wordStop = wordEnd(text, at + 1, lineEnd);
+    const start = wordStart(text, at + 1, wordStop);
+    if (start + 4 - size > wordStop) return isCut;
+    let word = 0;
+    for (let byte = 0; byte < 4; byte++) {
+      const place = byte < size ? end - size + byte : start + byte - size;
+      word |= text[place] << 8 * byte;
+    }
+    return filter.mayHave(word);
+  }
+
+  /** Searches the last words around a line break. */
+  #search(
+    text: Uint8Array,
+    at: number,
+    shift: number,
+    needles: NeedleSet,
+    ranges: RangeSink,
+  ): void {
+    const end = this.#collect(text, at, shift, SIDE_BYTES);
+    const bytes = this.#bytes;
+    const { filter } = needles.grams;
+    const isCut = end > text.length - SIDE_BYTES;
+    if (!isCut && !holdsGrams(bytes, this.#length, filter, GRAMS)) return;
+    const next = this.#collect(text, at, shift, MAX_NEEDLE_BYTES);
+    this.#mask(needles, ranges);
+    if (this.#isLast || next < text.length) return;
+    const cutWord = this.#cutWord;
+    if (next > text.length && cutWord < this.#length) {
+      this.#holdPartial(needles, false);
+    }
+    const isPrefix = text.length - this.#cutLine <= MAX_PREFIX_BYTES;
+    if (next === text.length || isPrefix) {
+      this.#length = cutWord;
+      this.#holdPartial(needles, true);
+    }
+  }
+
+  /**
+   * Joins the last words around a line break, so many bytes on each side of it,
+   * and gives where the next line starts: behind the text if the last line is
+   * cut.
+   */
+  #collect(
+    text: Uint8Array,
+    at: number,
+    shift: number,
+    reach: number,
+  ): number {
+    const { length } = text;
+    let from = at;
+    for (let bytes = 0; from > 0 && bytes < reach;) {
+      const lineStart = text.lastIndexOf(LF, from - 1) + 1;
+      const end = wordEnd(text, lineStart, from);
+      const size = end - wordStart(text, lineStart, end);
+      if (size === 0 && from !== at) break;
+      bytes += size;
+      from = lineStart - 1;
+    }
+    this.#length = 0;
+    let bytes = 0;
+    let next = from + 1;
+    while (next < length && bytes < reach) {
+      const lineBreak = text.indexOf(LF, next);
+      const lineEnd = lineBreak < 0 ? length : lineBreak;
+      const end = wordEnd(text, next, lineEnd);
+      const before = this.#length;
+      if (lineBreak < 0) {
+        this.#cutLine = next;
+        this.#cutWord = before;
+      }
+      this.#add(text, wordStart(text, next, end), end, shift);
+      if (next > at) {
+        bytes += this.#length - before;
+        if (this.#length === before && lineBreak >= 0) break;
+      }
+      next = lineEnd + 1;
+    }
+    if (next === length) this.#cutWord = this.#length;
+    return next;
+  }
+
+  #add(text: Uint8Array, from: number, to: number, shift: number): void {
+    const length = this.#length + to - from;
+    this.#bytes = grown(this.#bytes, length) as Uint8Array<ArrayBuffer>;
+    this.#places = grown(this.#places, length);
+    for (let at = from; at < to; at++) {
+      this.#bytes[this.#length] = text[at];
+      this.#places[this.#length++] = at - shift;
+    }
+  }
+
+  /** Masks needles that have enough bytes in front of a line break. */
+  #mask(needles: NeedleSet, ranges: RangeSink): void {
+    const places = this.#places;
+    needles.find(this.#bytes.subarray(0, this.#length), {
+      add: (start, end) => {
+        const to = places[end - 1] + 1;
+        const from = Math.max(0, places[this.#shownFrom(start)]);
+        if (from < to && this.#isBroken(start, end)) ranges.add(from, to);
+      },
+    }, true);
+  }
+
+  /** Whether a line break follows a word that is long enough, and more bytes of it than may be lost. */
+  #isBroken(start: number, end: number): boolean {
+    const places = this.#places;
+    const sizeAt = (at: number, least: number) => {
+      let from = at;
+      while (from > least && places[from] === places[from - 1] + 1) from--;
+      return at - from + 1;
+    };
+    for (let at = start; at + 1 < end; at++) {
+      if (places[at + 1] === places[at] + 1) continue;
+      const isLong = sizeAt(at, Math.max(0, at - MIN_WORD_BYTES)) >=
+        MIN_WORD_BYTES;
+      if (isLong && sizeAt(at, start) > LOST_BYTES) return true;
+    }
+    return false;
+  }
+
+  /** Which byte of a needle is the first one that is masked: bytes in front of an early break may be out. */
+  #shownFrom(first: number): number {
+    const places = this.#places;
+    const last = Math.min(first + LOST_BYTES, this.#length - 1);
+    let shown = first;
+    for (let at = first; at < last; at++) {
+      if (places[at + 1] !== places[at] + 1) shown = at + 1;
+    }
+    return shown;
+  }
+
+  #holdPartial(needles: NeedleSet, isAtLineEnd: boolean): void {
+    const length = this.#length;
+    const view = this.#bytes.subarray(0, length);
+    const partial = needles.partialFrom(view, true);
+    if (length - partial <= (isAtLineEnd ? LOST_BYTES : 0)) return;
+    const from = Math.max(0, this.#places[this.#shownFrom(partial)]);
+    this.#heldFrom = Math.min(this.#heldFrom, from);
+  }
+}
+
+/** Where the last word of a line ends, if it has one. */
+function wordEnd(text: Uint8Array, from: number, lineEnd: number): number {
+  let at = lineEnd;
+  while (at > from && isBlank(text[at - 1])) at--;
+  return at;
+}
+
+/** Where it starts: without the sign in front of a line of a diff. */
+function wordStart(text: Uint8Array, from: number, end: number): number {
+  let at = end;
+  while (at > from && IS_DIGIT[text[at - 1]] !== 0) at--;
+  const isSigned = at === from && (text[at] === PLUS || text[at] === MINUS);
+  return isSigned && at < end ? at + 1 : at;
+}
+
+/** Where the last line break of a text is, if what follows may still be the start of an encoded line. */
+function lastBreak(text: Uint8Array): number {
+  const least = Math.max(0, text.length - MAX_PREFIX_BYTES - MAX_NEEDLE_BYTES);
+  let at = text.length - 1;
+  while (at >= least && text[at] !== LF) at--;
+  return at < least ? -1 : at;
+}
+
+function isBlank(byte: number): boolean {
+  return byte === BLANK || byte === TAB || byte === CR;
+}
+
+function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(one.length + other.length);
+  bytes.set(one);
+  bytes.set(other, one.length);
+  return bytes;
+}
