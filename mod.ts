@@ -58,9 +58,9 @@ export type {
   JobTriggersOptions,
 } from "./src/config/job_options.ts";
 export type { SourceType } from "./src/options/source_options.ts";
-export type { LogNextJobOptions } from "./src/runner/find_job.ts";
+export type { LogNextJobOptions } from "./src/runner/job_state.ts";
 export type { TriggerBatch } from "./src/runner/follow_up_jobs.ts";
-export type { FindJobOptions } from "./src/runner/find_job.ts";
+export type { FindJobOptions } from "./src/runner/job_state.ts";
 export type { WorkflowFunctions } from "./src/runner/workflow_functions.ts";
 export type {
   JobInstance,
@@ -109,7 +109,7 @@ export type {
   PluginConfig,
   PluginContext,
 } from "./src/plugins/plugin.ts";
-export type { PluginManifest } from "./src/plugins/rights/manifest.ts";
+export type { PluginManifest } from "./src/plugins/rights/plugin_manifest.ts";
 export type { PluginPermissions } from "./src/plugins/rights/rights.ts";
 export type { PluginMetric, PluginTiming } from "./src/plugins/run_phase.ts";
 export type { PluginGrants } from "./src/config/plugin_grants.ts";
@@ -117,8 +117,8 @@ export type {
   SourceHandler,
   SourceHandlerContext,
 } from "./src/source_handler.ts";
-export { git } from "./src/source/git/queries/git.ts";
-export type { Git } from "./src/source/git/queries/git.ts";
+export { git } from "./src/source/git/queries/git_program.ts";
+export type { Git } from "./src/source/git/queries/git_program.ts";
 export type { ChangedFilesOptions } from "./src/source/git/queries/revisions.ts";
 export type {
   CommitInfo,

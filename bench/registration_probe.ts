@@ -9,7 +9,7 @@ import { fixedEnvironment } from "../src/environment/child_environment.ts";
 import { pump } from "../src/output/pump.ts";
 import { spawn } from "../src/process/spawn.ts";
 import { Masker } from "../src/secrets/masker.ts";
-import { registerSecrets } from "../src/secrets/registration/client.ts";
+import { registerSecrets } from "../src/secrets/registration/register_secrets.ts";
 import { openRegistration } from "../src/secrets/registration/server.ts";
 import { makeSecrets } from "./log_file.ts";
 

@@ -1,7 +1,7 @@
 import type { Flag, LoadedCommand } from "../../src/cli/command.ts";
 import { configFlags } from "../../src/cli/config_flags.ts";
 import { loadCommands } from "../../src/cli/commands.ts";
-import { describeFlag } from "../../src/cli/help.ts";
+import { describeFlag } from "../../src/cli/help_text.ts";
 import { code, plain, table } from "./markdown.ts";
 
 const HEADING = ["Option", "Meaning"];

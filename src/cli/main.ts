@@ -82,7 +82,7 @@ async function runCommandLine(
       new TextEncoder().encode(`${parts.masker.maskText(text)}\n`),
     );
   if (typed === undefined) {
-    const { helpColumns, overview } = await import("./help.ts");
+    const { helpColumns, overview } = await import("./help_text.ts");
     const text = overview(CATALOG, helpColumns(parts.host));
     await parts.stderr.write(new TextEncoder().encode(`${text}\n`));
     return WRONG_USAGE;
@@ -91,7 +91,7 @@ async function runCommandLine(
   const command = await CATALOG.find(name).load();
   const parsed = parseArguments(rest, name, command);
   if (parsed.isOn("help")) {
-    const { commandHelp, helpColumns } = await import("./help.ts");
+    const { commandHelp, helpColumns } = await import("./help_text.ts");
     await print(commandHelp(name, command, helpColumns(parts.host)));
     return 0;
   }

@@ -2,7 +2,7 @@ import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { expandPaths, readGrants } from "../plugins/rights/grants.ts";
-import { parseRight } from "../plugins/rights/manifest.ts";
+import { parseRight } from "../plugins/rights/plugin_manifest.ts";
 import type { PluginPermissions } from "../plugins/rights/rights.ts";
 import { permissionFlag } from "../plugins/sandbox/deno_command.ts";
 import { thrownText } from "../plugins/thrown_text.ts";

@@ -2,7 +2,7 @@ import { osReason, RunnerError } from "../errors.ts";
 import { printable } from "../terminal/text.ts";
 import { isSecretKey, isSecretPath } from "../secrets/references.ts";
 import type { SecretStore } from "../secrets/store/store.ts";
-import { addSecrets } from "../secrets/store/table.ts";
+import { addSecrets } from "../secrets/store/store_table.ts";
 import type { CommandContext } from "./command.ts";
 import { usageError } from "./parse_arguments.ts";
 import {

@@ -5,7 +5,7 @@ import { settlesWithin } from "../process/time_limit.ts";
 import { fileUrl } from "./find_files.ts";
 import type { SandboxSetting } from "./load_sandboxed.ts";
 import type { PluginSource } from "./plugin_source.ts";
-import { readManifest } from "./rights/manifest.ts";
+import { readManifest } from "./rights/plugin_manifest.ts";
 import { grantOption, mayUse } from "./rights/rights.ts";
 import { jsrHost, processEnvironment } from "./sandbox/deno_command.ts";
 

@@ -10,7 +10,7 @@ import {
   rightsOf,
 } from "./plugin_source.ts";
 import { PluginRegistry } from "./registry.ts";
-import { checkManifest } from "./rights/manifest.ts";
+import { checkManifest } from "./rights/plugin_manifest.ts";
 import { hooksOf } from "./run_phase.ts";
 import { thrownText } from "./thrown_text.ts";
 

@@ -11,7 +11,7 @@ import {
   type RightsPolicy,
   ungrantedText,
 } from "./plugin_source.ts";
-import { checkManifest } from "./rights/manifest.ts";
+import { checkManifest } from "./rights/plugin_manifest.ts";
 import {
   grantOption,
   mayUse,

@@ -8,7 +8,7 @@ import {
   type GrantsOf,
   type RightsDirectories,
 } from "./rights/grants.ts";
-import { readManifest } from "./rights/manifest.ts";
+import { readManifest } from "./rights/plugin_manifest.ts";
 import {
   commonRights,
   type PluginPermissions,

@@ -14,7 +14,7 @@ import { signalExitCode } from "../process/exit_code.ts";
 import type { LogExporter } from "../report/export_logs.ts";
 import { RunRecorder } from "../report/run_recorder.ts";
 import type { SourceRegistry } from "../source/custom_source.ts";
-import type { Manifest } from "../source/manifest.ts";
+import type { Manifest } from "../source/directory_manifest.ts";
 import type { Step } from "../steps/step.ts";
 import type { WorkspaceLock } from "../workspace/lock.ts";
 import {

@@ -12,7 +12,10 @@ import {
   findEngine,
   removeContainer,
 } from "../container/engine.ts";
-import { changeOwner, openContainerFiles } from "../container/files.ts";
+import {
+  changeOwner,
+  openContainerFiles,
+} from "../container/container_files.ts";
 import {
   type ChildEnvironment,
   childEnvironment,

@@ -3,7 +3,7 @@ import { messageOf } from "../errors.ts";
 import {
   registerSecrets,
   registerSecretsNow,
-} from "../secrets/registration/client.ts";
+} from "../secrets/registration/register_secrets.ts";
 import {
   type LocalRunner,
   localRunners,

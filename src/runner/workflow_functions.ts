@@ -1,6 +1,6 @@
 import type { JobOutcome } from "../triggers/state/job_outcome.ts";
 import type { WorkflowVariables } from "../triggers/state/workflow_variables.ts";
-import type { FindJobOptions, LogNextJobOptions } from "./find_job.ts";
+import type { FindJobOptions, LogNextJobOptions } from "./job_state.ts";
 import type { TriggerBatch } from "./follow_up_jobs.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
@@ -103,15 +103,15 @@ export function workflowFunctions(parts: () => RunnerParts): WorkflowFunctions {
       return await withTriggers(parts(), action);
     },
     async isJobRunning(name, options = {}) {
-      const { isJobRunning } = await import("./find_job.ts");
+      const { isJobRunning } = await import("./job_state.ts");
       return await isJobRunning(parts(), name, options);
     },
     async getJobResult(name, options = {}) {
-      const { getJobResult } = await import("./find_job.ts");
+      const { getJobResult } = await import("./job_state.ts");
       return await getJobResult(parts(), name, options);
     },
     async getWorkflowVars() {
-      const { getWorkflowVars } = await import("./find_job.ts");
+      const { getWorkflowVars } = await import("./job_state.ts");
       return await getWorkflowVars(parts());
     },
     async setWorkflowVar(key, value) {
@@ -123,7 +123,7 @@ export function workflowFunctions(parts: () => RunnerParts): WorkflowFunctions {
       await setOutput(parts(), { kind: "outputs", key, value });
     },
     async logNextJob(name, options = {}) {
-      const { logNextJob } = await import("./find_job.ts");
+      const { logNextJob } = await import("./job_state.ts");
       await logNextJob(parts(), name, options);
     },
   };

@@ -10,7 +10,7 @@ import {
   runClient,
   splitCredentials,
   type UrlCredentials,
-} from "./client.ts";
+} from "./source_client.ts";
 import type { FillDirectory, SourceContext } from "./source.ts";
 
 /**

@@ -147,7 +147,7 @@ const PROVIDERS: ReadonlyMap<string, SourceProvider> = new Map<
     return gitSource(url, ref, context, git);
   }],
   ["copy", async (url, { copyIgnore = [] }, target, context) => {
-    const { copySource } = await import("./copy.ts");
+    const { copySource } = await import("./copy_source.ts");
     return await copySource(url, target, copyIgnore, context);
   }],
   ["tarball", async (url, request, target, context) => {

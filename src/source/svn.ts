@@ -13,7 +13,7 @@ import {
   runClient,
   splitCredentials,
   type UrlCredentials,
-} from "./client.ts";
+} from "./source_client.ts";
 import type { FillDirectory, SourceContext } from "./source.ts";
 
 /** Allowed schemes. A tunnel with another name could start any program. */

@@ -1,7 +1,7 @@
 import type { MatrixConfig } from "../config/step_config.ts";
 import { RunnerError } from "../errors.ts";
 import { parseCondition } from "../schema/condition.ts";
-import type { PlanInput } from "./graph.ts";
+import type { PlanInput } from "./step_graph.ts";
 import type { Step } from "./step.ts";
 
 /** Maximum number of steps that one definition expands to. */

@@ -5,7 +5,7 @@ import type { EndingSignal } from "../host.ts";
 import { Cancellation } from "../process/cancellation.ts";
 import type { StepEnd } from "./run_step.ts";
 import type { PlannedStep } from "./expand.ts";
-import { needsOf } from "./graph.ts";
+import { needsOf } from "./step_graph.ts";
 import type { JobPlan } from "./job_plan.ts";
 import type {
   ConditionContext,

@@ -6,7 +6,12 @@ import { checkOutputNames } from "./outputs.ts";
 import { CONDITION_WORDS, parseCondition } from "../schema/condition.ts";
 import { whenProblem } from "../schema/when.ts";
 import { type PlannedStep, plannedSteps } from "./expand.ts";
-import { buildGraph, type Plan, type Selection, selectSteps } from "./graph.ts";
+import {
+  buildGraph,
+  type Plan,
+  type Selection,
+  selectSteps,
+} from "./step_graph.ts";
 import { VARIABLE_NAME } from "../environment/variables.ts";
 
 /** Graph of a job and the selection of steps to run. */

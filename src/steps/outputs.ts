@@ -4,7 +4,7 @@ import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { PlannedStep } from "./expand.ts";
-import { needsOf, type Plan } from "./graph.ts";
+import { needsOf, type Plan } from "./step_graph.ts";
 
 /** Maximum size of a value; Linux allows 131,071 bytes including the name. */
 const MAX_VARIABLE_BYTES = 120_000;

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { SecretStore } from "../../src/secrets/store/store.ts";
-import { addSecrets } from "../../src/secrets/store/table.ts";
+import { addSecrets } from "../../src/secrets/store/store_table.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
   makeFiles,

@@ -9,7 +9,7 @@ const COUNT = 1_000;
 
 /** Floods its output, registers secrets meanwhile, and prints each of them then. */
 const PROGRAM = `
-import { registerSecrets } from "${REPOSITORY}/src/secrets/registration/client.ts";
+import { registerSecrets } from "${REPOSITORY}/src/secrets/registration/register_secrets.ts";
 const print = (text) => {
   const bytes = new TextEncoder().encode(text);
   for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));

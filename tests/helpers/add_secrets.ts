@@ -1,7 +1,7 @@
 // Adds many secrets to a store, one by one, as one of several writers does:
 // deno run -A add_secrets.ts DIRECTORY NAME COUNT
 import { SecretStore } from "../../src/secrets/store/store.ts";
-import { addSecrets } from "../../src/secrets/store/table.ts";
+import { addSecrets } from "../../src/secrets/store/store_table.ts";
 
 const [directory, name, count] = Deno.args;
 const store = new SecretStore({

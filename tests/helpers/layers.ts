@@ -111,7 +111,7 @@ const ENVIRONMENT_RULES: readonly PlatformRule[] = [
     places: [
       "src/environment/",
       "src/fs/byte_names.ts",
-      "src/container/files.ts",
+      "src/container/container_files.ts",
     ],
   },
   {

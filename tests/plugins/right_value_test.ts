@@ -11,7 +11,7 @@ import { readGrants } from "../../src/plugins/rights/grants.ts";
 import {
   checkManifest,
   parseRight,
-} from "../../src/plugins/rights/manifest.ts";
+} from "../../src/plugins/rights/plugin_manifest.ts";
 import { covers, type RightKind } from "../../src/plugins/rights/rights.ts";
 import { permissionFlags } from "../../src/plugins/sandbox/deno_command.ts";
 import { Random } from "../helpers/random.ts";

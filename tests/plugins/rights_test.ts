@@ -7,7 +7,7 @@ import {
 import { RunnerError } from "../../src/errors.ts";
 import { fetchPlugin, parseAddress } from "../../src/plugins/fetch_plugin.ts";
 import { expandPaths, readGrants } from "../../src/plugins/rights/grants.ts";
-import { readManifest } from "../../src/plugins/rights/manifest.ts";
+import { readManifest } from "../../src/plugins/rights/plugin_manifest.ts";
 import {
   commonRights,
   covers,

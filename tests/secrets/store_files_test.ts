@@ -8,7 +8,10 @@ import {
 } from "../../src/secrets/store/fernet.ts";
 import { lockDirectory } from "../../src/fs/files.ts";
 import { SecretStore } from "../../src/secrets/store/store.ts";
-import { addSecrets, type SecretTable } from "../../src/secrets/store/table.ts";
+import {
+  addSecrets,
+  type SecretTable,
+} from "../../src/secrets/store/store_table.ts";
 import { Random } from "../helpers/random.ts";
 import {
   exists,

@@ -6,7 +6,7 @@ import {
   storeLookup,
 } from "../../src/secrets/store/lookup.ts";
 import { SecretStore } from "../../src/secrets/store/store.ts";
-import { addSecrets } from "../../src/secrets/store/table.ts";
+import { addSecrets } from "../../src/secrets/store/store_table.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
 describe("secretsDirectory()", () => {

@@ -5,7 +5,7 @@ import {
   formatTable,
   parseTable,
   type SecretTable,
-} from "../../src/secrets/store/table.ts";
+} from "../../src/secrets/store/store_table.ts";
 import { Random } from "../helpers/random.ts";
 
 function parse(text: string): SecretTable | undefined {

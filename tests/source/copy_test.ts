@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
-import { copySource } from "../../src/source/copy.ts";
+import { copySource } from "../../src/source/copy_source.ts";
 import type { SourceContext } from "../../src/source/source.ts";
 import { sourceContext } from "../helpers/source_context.ts";
 import { runShell } from "../helpers/archives.ts";

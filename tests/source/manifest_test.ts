@@ -1,6 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { changesBetween, takeManifest } from "../../src/source/manifest.ts";
+import {
+  changesBetween,
+  takeManifest,
+} from "../../src/source/directory_manifest.ts";
 import { runShell } from "../helpers/archives.ts";
 import { Random } from "../helpers/random.ts";
 import {

@@ -2,7 +2,11 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
 import { expand } from "../../src/steps/expand.ts";
-import { buildGraph, needsOf, selectSteps } from "../../src/steps/graph.ts";
+import {
+  buildGraph,
+  needsOf,
+  selectSteps,
+} from "../../src/steps/step_graph.ts";
 
 /** A graph from names and what they depend on. */
 function planOf(graph: Readonly<Record<string, readonly string[]>>) {

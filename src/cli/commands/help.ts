@@ -1,5 +1,5 @@
 import type { Command } from "../command.ts";
-import { commandHelp, helpColumns, overview } from "../help.ts";
+import { commandHelp, helpColumns, overview } from "../help_text.ts";
 
 /** The command `help`. */
 export const help: Command = {

@@ -2,7 +2,7 @@ import { dirname } from "@std/path/posix/dirname";
 import { osReason, RunnerError } from "../../errors.ts";
 import { writeAll } from "../../fs/files.ts";
 import type { Command, CommandContext } from "../command.ts";
-import { helpColumns, tableLines } from "../help.ts";
+import { helpColumns, tableLines } from "../help_text.ts";
 import { FIRST_FILES } from "../first_files.ts";
 import { usageError } from "../parse_arguments.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";

@@ -1,6 +1,6 @@
 import { Variable } from "../../environment/variables.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
-import { registerSecrets } from "../../secrets/registration/client.ts";
+import { registerSecrets } from "../../secrets/registration/register_secrets.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 

@@ -96,7 +96,7 @@ overrides the defaults. Defaults are shown in parentheses.`,
     const container = containerOf(context);
     if (context.flags.has("job") || context.flags.has("workflow-file")) {
       if (container) throw usageError("Give --job or --container, not both");
-      const { runOneJob } = await import("../workflow/run_workflow.ts");
+      const { runOneJob } = await import("../workflow/run_action.ts");
       return await runOneJob(context);
     }
     const layer = flagsLayer(context);

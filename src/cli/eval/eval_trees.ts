@@ -9,7 +9,7 @@ import {
   changesBetween,
   type Manifest,
   takeManifest,
-} from "../../source/manifest.ts";
+} from "../../source/directory_manifest.ts";
 import { comparedRevision } from "../../runner/event_facts.ts";
 import { prepareSource } from "../../source/prepare.ts";
 import type { EvalEvent } from "../../workflow/eval/eval_event.ts";

@@ -15,7 +15,7 @@ import {
   ERASE_LINES,
   HIDE_CURSOR,
   SHOW_CURSOR,
-} from "./escapes.ts";
+} from "./control_sequences.ts";
 
 /** Options for {@linkcode formatFrame}. */
 export interface FrameOptions {

@@ -2,7 +2,7 @@ import { readGrantValues } from "../../config/plugin_grants.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { normalizePath } from "../../job_path.ts";
 import { suggest } from "../../suggest.ts";
-import { parseRight } from "./manifest.ts";
+import { parseRight } from "./plugin_manifest.ts";
 import {
   type PluginPermissions,
   RIGHT_KINDS,

@@ -3,7 +3,7 @@ import { Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import type { SecretLookup } from "../references.ts";
 import { SecretStore } from "./store.ts";
-import type { SecretTable } from "./table.ts";
+import type { SecretTable } from "./store_table.ts";
 
 /** Options for {@linkcode storeLookup}. */
 export interface StoreLookupOptions {

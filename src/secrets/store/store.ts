@@ -17,7 +17,7 @@ import {
   readPrivate,
   writePrivate,
 } from "./private_file.ts";
-import { formatTable, parseTable, type SecretTable } from "./table.ts";
+import { formatTable, parseTable, type SecretTable } from "./store_table.ts";
 
 /** Time to wait for another writer, in milliseconds; creating a store is slow. */
 const LOCK_MS = 15_000;

@@ -2,7 +2,7 @@ import { join } from "@std/path/posix/join";
 import { createLink } from "../../fs/byte_names.ts";
 import { NameRestorer } from "../../fs/byte_paths.ts";
 import { guardPath } from "../../workspace/guard.ts";
-import { setLinkTime } from "../copy.ts";
+import { setLinkTime } from "../copy_source.ts";
 import {
   type ArchiveEntry,
   type Budget,

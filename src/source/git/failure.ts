@@ -1,6 +1,6 @@
 import type { CaptureResult } from "../../process/capture.ts";
 import { createBackoff, type RetryPolicy } from "../../process/retry.ts";
-import { lastLines, shownReason } from "../client.ts";
+import { lastLines, shownReason } from "../source_client.ts";
 import type { SourceContext } from "../source.ts";
 
 /**

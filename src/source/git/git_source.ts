@@ -9,7 +9,7 @@ import {
   type SourceContext,
   sourceError,
 } from "../source.ts";
-import { configText } from "./config.ts";
+import { configText } from "./config_entries.ts";
 import { gitReason, type Retry, retrying } from "./failure.ts";
 import {
   fetchCommit,

@@ -1,4 +1,4 @@
-import type { ConfigEntry } from "./config.ts";
+import type { ConfigEntry } from "./config_entries.ts";
 
 /** A URL without its credentials, and the settings with which git uses them. */
 export interface UrlLogin {

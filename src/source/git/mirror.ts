@@ -4,7 +4,7 @@ import { osReason, RunnerError } from "../../errors.ts";
 import { lockFile } from "../../fs/files.ts";
 import { emptyDirectory, removeTree } from "../../workspace/remove.ts";
 import { type SourceContext, sourceError } from "../source.ts";
-import { quotedPath } from "./config.ts";
+import { quotedPath } from "./config_entries.ts";
 import {
   fetchCommit,
   type FetchCommitOptions,

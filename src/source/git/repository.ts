@@ -1,7 +1,7 @@
 import type { CaptureResult } from "../../process/capture.ts";
 import { showUrl } from "../../url_secrets.ts";
 import { removeTree } from "../../workspace/remove.ts";
-import type { ConfigEntry } from "./config.ts";
+import type { ConfigEntry } from "./config_entries.ts";
 import { gitReason } from "./failure.ts";
 import { ownerConfig } from "./local_owner.ts";
 import {

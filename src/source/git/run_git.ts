@@ -3,9 +3,9 @@ import {
   childEnvironment,
 } from "../../environment/child_environment.ts";
 import type { CaptureResult } from "../../process/capture.ts";
-import { runClient } from "../client.ts";
+import { runClient } from "../source_client.ts";
 import type { SourceContext } from "../source.ts";
-import { type ConfigEntry, withConfigEntries } from "./config.ts";
+import { type ConfigEntry, withConfigEntries } from "./config_entries.ts";
 
 /** Transports that git may use, regardless of URLs and redirects. */
 const PROTOCOLS = ["file", "git", "http", "https", "ssh"];

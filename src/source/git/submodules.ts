@@ -1,6 +1,6 @@
 import { dirname } from "@std/path/posix/dirname";
 import { type GitOptions, type SourceContext, sourceError } from "../source.ts";
-import { type ConfigEntry, readEntries } from "./config.ts";
+import { type ConfigEntry, readEntries } from "./config_entries.ts";
 import { fetchFailure, gitReason, type Retry } from "./failure.ts";
 import { lfsFailure, lfsSettings } from "./lfs.ts";
 import { isLocalUrl, trustOwners } from "./local_owner.ts";

@@ -2,7 +2,11 @@ import { isAbsolute } from "@std/path/posix/is-absolute";
 import { resolve } from "@std/path/posix/resolve";
 import { RunnerError } from "../../errors.ts";
 import { showUrl } from "../../url_secrets.ts";
-import { authorityProblem, encodingProblem, textProblem } from "../client.ts";
+import {
+  authorityProblem,
+  encodingProblem,
+  textProblem,
+} from "../source_client.ts";
 
 /** Allowed schemes; the last two are old names of ssh. */
 const SCHEMES = ["file", "git", "http", "https", "ssh", "git+ssh", "ssh+git"];

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../../src/errors.ts";
 import { Masker } from "../../../src/secrets/masker.ts";
-import { registerSecrets } from "../../../src/secrets/registration/client.ts";
+import { registerSecrets } from "../../../src/secrets/registration/register_secrets.ts";
 import { testRegistration } from "../../helpers/registration.ts";
 import { soon } from "../../helpers/soon.ts";
 import { temporaryDirectory } from "../../helpers/temporary_directory.ts";

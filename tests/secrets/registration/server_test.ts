@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../../src/errors.ts";
-import { registerSecrets } from "../../../src/secrets/registration/client.ts";
+import { registerSecrets } from "../../../src/secrets/registration/register_secrets.ts";
 import { openRegistration } from "../../../src/secrets/registration/server.ts";
 import { Random } from "../../helpers/random.ts";
 import {

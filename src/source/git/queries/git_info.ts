@@ -2,7 +2,11 @@ import { RunnerError } from "../../../errors.ts";
 import { processHost } from "../../../host.ts";
 import { CAPTURE_LIMIT_BYTES } from "../../../process/capture.ts";
 import { showUrl } from "../../../url_secrets.ts";
-import { type ConfigEntry, configText, userSettings } from "../config.ts";
+import {
+  type ConfigEntry,
+  configText,
+  userSettings,
+} from "../config_entries.ts";
 import {
   type GitQuery,
   type GitQueryOptions,

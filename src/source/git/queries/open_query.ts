@@ -9,7 +9,7 @@ import {
   type ConfigEntry,
   readEntries,
   repositorySettings,
-} from "../config.ts";
+} from "../config_entries.ts";
 import { findRepository, type RepositoryParts } from "./find_repository.ts";
 import {
   copyReflogs,

@@ -6,7 +6,7 @@ import {
 } from "../../../fs/temporary_directory.ts";
 import { openWorkspace } from "../../../workspace/layout.ts";
 import { sourceError } from "../../source.ts";
-import { type ConfigEntry, configText, quotedPath } from "../config.ts";
+import { type ConfigEntry, configText, quotedPath } from "../config_entries.ts";
 import type { RepositoryParts } from "./find_repository.ts";
 import { listPlainFiles, readPlainFile, readPlainText } from "./plain_files.ts";
 

@@ -6,7 +6,7 @@ import { isInside } from "../../../job_path.ts";
 import type { Logger } from "../../../output/logger.ts";
 import { Cancellation, onAbort } from "../../../process/cancellation.ts";
 import { openWorkspace } from "../../../workspace/layout.ts";
-import { type ConfigEntry, configText } from "../config.ts";
+import { type ConfigEntry, configText } from "../config_entries.ts";
 import { retrying } from "../failure.ts";
 import {
   createFetcher,

@@ -1,4 +1,5 @@
 import { osReason } from "../../errors.ts";
+import { writeAll } from "../../fs/files.ts";
 import {
   MAX_REPLY_BYTES,
   registrationFailure,
@@ -7,7 +8,6 @@ import {
   unlessRefused,
 } from "./protocol.ts";
 import { closeOn, connect, readLine } from "./socket.ts";
-import { writeAll } from "../../fs/files.ts";
 
 /** Number of shared words before the reply: whether it has arrived, its length. */
 const HEAD_WORDS = 2;

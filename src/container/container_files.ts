@@ -1,12 +1,12 @@
 import { dirname } from "@std/path/posix/dirname";
 import { fixedEnvironment } from "../environment/child_environment.ts";
 import { osReason, RunnerError } from "../errors.ts";
-import type { Cancellation } from "../process/cancellation.ts";
-import { capture } from "../process/capture.ts";
 import {
   temporaryDirectory,
   type TemporaryPlace,
 } from "../fs/temporary_directory.ts";
+import type { Cancellation } from "../process/cancellation.ts";
+import { capture } from "../process/capture.ts";
 
 /** User and group of a job that is started by root. */
 const RUNNER = { uid: 1001, gid: 1001 } as const;

@@ -13,12 +13,12 @@ import {
   isWorkflowFile,
   OWN_DIRECTORY,
 } from "../workspace/ignore_files.ts";
-import { decodedPath } from "./client.ts";
 import {
   type FillDirectory,
   type SourceContext,
   sourceError,
 } from "./source.ts";
+import { decodedPath } from "./source_client.ts";
 import { forEachLimited } from "./work_queue.ts";
 
 /**

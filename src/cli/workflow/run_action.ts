@@ -1,26 +1,25 @@
 import { readOptions } from "../../config/load_config.ts";
-import { type Environment, Variable } from "../../environment/variables.ts";
 import {
   visibleToJobs,
   withVariable,
 } from "../../environment/child_environment.ts";
-import { eventFacts } from "../../runner/event_facts.ts";
-import { usesPaths } from "../../schema/when.ts";
-import { withConditions } from "../../workflow/job_conditions.ts";
-
+import { type Environment, Variable } from "../../environment/variables.ts";
 import { formatSummary } from "../../report/summary.ts";
+import { eventFacts } from "../../runner/event_facts.ts";
 import { maskedTail } from "../../runner/run_steps.ts";
 import { createParts, type RunnerParts } from "../../runner/runner_parts.ts";
+import { parseEventType } from "../../schema/events.ts";
+import { usesPaths } from "../../schema/when.ts";
 import { printable, shouldUseColor } from "../../terminal/text.ts";
 import { nextJobsText } from "../../triggers/next_jobs.ts";
 import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";
-import { parseEventType } from "../../schema/events.ts";
 import { levels } from "../../workflow/draw_graph.ts";
 import {
   type FilterMatch,
   matchFilters,
 } from "../../workflow/eval/match_filters.ts";
 import { explainJobs } from "../../workflow/explain_jobs.ts";
+import { withConditions } from "../../workflow/job_conditions.ts";
 import type { ContainerOptions } from "../../workflow/local/container_command.ts";
 import {
   type LocalJob,
@@ -36,10 +35,10 @@ import {
 } from "../../workflow/local/run_local.ts";
 import type { CommandContext } from "../command.ts";
 import { flagsLayer } from "../config_flags.ts";
-import { withInputs } from "./run_inputs.ts";
 import { usageError } from "../parse_arguments.ts";
 import { type Explanation, printExplanations } from "./explanation.ts";
 import { type LoadedWorkflow, loadWorkflow } from "./load_workflow.ts";
+import { withInputs } from "./run_inputs.ts";
 
 /** Sources of the code of jobs. */
 const SOURCES = ["copy", "in-place", "none"] as const;

@@ -1,5 +1,5 @@
-import { isObject } from "../../json.ts";
 import { messageOf } from "../../errors.ts";
+import { isObject } from "../../json.ts";
 import { suggest } from "../../suggest.ts";
 import {
   type PluginPermissions,
