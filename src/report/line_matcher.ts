@@ -11,7 +11,7 @@ type Found = Partial<Record<keyof ProblemPattern, string>>;
 /**
  * Finds problems in the lines of one output.
  *
- * A thread of its own gets the text of this class, since an expression may take
+ * A process of its own gets the text of this class, since an expression may take
  * forever: the class uses nothing from around it.
  */
 export class LineMatcher {

@@ -1,5 +1,6 @@
 import type { StepLog } from "../output/job_log.ts";
-import { LineMatcher } from "./line_matcher.ts";
+import type { RunningProcess } from "../process/spawn.ts";
+import { type MatcherAnswer, MatcherProcess } from "./matcher_process.ts";
 import type { Problem, ProblemMatcher } from "./problem_matchers.ts";
 
 /** Maximum number of different problems of a run. */
@@ -33,15 +34,23 @@ export interface StepProblems extends AsyncDisposable {
   watch(step: string, log: StepLog, cwd: string): StepLog;
 }
 
+/** How often silence of the process is noticed before it counts as stuck. */
+const CHECKS = 4;
+
 /** Options for {@linkcode ProblemFinder}. */
 export interface ProblemFinderOptions {
+  /**
+   * Starts a process that runs the program for matchers, with pipes for its
+   * input and, separately, for both of its outputs.
+   */
+  start: () => RunningProcess;
   /** Called with each problem, and with the name of its output, once. */
   onProblem: (output: string, problem: Problem) => void;
   /** Called when not all lines are searched. */
   onWarning: (message: string) => void;
   /**
    * Time after which an expression that searches one line is given up, in
-   * milliseconds, or at most twice as much.
+   * milliseconds. It is tried twice, to find out which one it is.
    *
    * @default {2_000}
    */
@@ -54,7 +63,7 @@ export interface ProblemFinderOptions {
   budgetMs?: number;
 }
 
-/** Amount of lines that the thread gets at once, in UTF-16 units. */
+/** Amount of lines that the process gets at once, in UTF-16 units. */
 const MAX_BATCH = 256 * 1024;
 
 /** Lines of an output that are searched together. */
@@ -64,55 +73,35 @@ interface Batch {
   size: number;
 }
 
-/** What the thread answers: a problem, or that it has searched its lines. */
-type Answer = { readonly problem: Problem } | { readonly isDone: true };
-
 /**
- * What the thread does. It shares a list of two numbers with the runner: how
- * many expressions it has tried, and whose it tries now, or -1.
- */
-const THREAD = `${LineMatcher}
-let matchers, progress;
-const outputs = new Map();
-onmessage = ({ data }) => {
-  if (data.matchers) return void ({ matchers, progress } = data);
-  const { output, lines } = data;
-  if (!outputs.has(output)) {
-    outputs.set(output, new LineMatcher(matchers, (index) => {
-      Atomics.add(progress, 0, 1);
-      Atomics.store(progress, 1, index);
-    }));
-  }
-  for (const line of lines) {
-    const problem = outputs.get(output).next(line);
-    if (problem) postMessage({ problem });
-  }
-  Atomics.store(progress, 1, -1);
-  postMessage({ isDone: true });
-};`;
-
-/**
- * Searches lines of several outputs for problems, in a thread of its own.
+ * Searches lines of several outputs for problems, in a process of its own.
  *
  * The lines and the expressions may come from anyone, and together they can
- * take a regular expression longer than the universe exists. The thread is
- * ended then, and goes on without the matcher that it was stuck in.
+ * keep a regular expression busy forever. Only a process can be ended then: a
+ * thread would go on. The next process names each matcher before it tries it,
+ * and the one that follows does without the one that got stuck.
  */
 export class ProblemFinder implements AsyncDisposable {
   readonly #options: ProblemFinderOptions;
   #matchers: readonly ProblemMatcher[];
-  #thread: Worker | undefined;
-  #progress: Int32Array = new Int32Array(2);
+  #process: MatcherProcess | undefined;
+  #isReady = false;
+  #isCareful = false;
+  /** Index of the matcher that is tried, if the process is careful. */
+  #tried = 0;
+  /** How often nothing was heard of the process. */
+  #silence = 0;
+  readonly #endings: Promise<unknown>[] = [];
   readonly #queue: Batch[] = [];
   #waitingSize = 0;
-  /** Runs while the thread searches lines. */
+  /** Runs while the process searches lines. */
   #timer: ReturnType<typeof setInterval> | undefined;
   #startMs = 0;
   #usedMs = 0;
   #change = Promise.withResolvers<void>();
   readonly #seen = new Set<string>();
 
-  /** Creates a finder; its thread starts with the first line. */
+  /** Creates a finder; its process starts with the first line. */
   constructor(
     matchers: readonly ProblemMatcher[],
     options: ProblemFinderOptions,
@@ -144,10 +133,11 @@ export class ProblemFinder implements AsyncDisposable {
     while (this.#waitingSize > MAX_WAITING) await this.#change.promise;
   }
 
-  /** Waits until all lines are searched, and ends the thread. */
+  /** Waits until all lines are searched, and ends the process. */
   async [Symbol.asyncDispose](): Promise<void> {
     while (this.#queue.length > 0) await this.#change.promise;
     this.#end();
+    await Promise.all(this.#endings);
   }
 
   get #isOver(): boolean {
@@ -164,45 +154,45 @@ export class ProblemFinder implements AsyncDisposable {
     this.#notify();
   }
 
-  /** Gives the thread the first lines that wait. */
+  /** Gives the process the first lines that wait. */
   #work(): void {
     const [batch] = this.#queue;
     if (this.#timer !== undefined || batch === undefined) return;
-    const thread = this.#thread ??= this.#start();
-    thread.onmessage = ({ data }: MessageEvent<Answer>) => {
-      if (this.#thread !== thread) return;
-      if ("problem" in data) return this.#report(batch.output, data.problem);
+    const { output, lines } = batch;
+    this.#process ??= this.#start();
+    this.#watch();
+    this.#process.send({ output, lines });
+  }
+
+  #answer(answer: MatcherAnswer): void {
+    this.#isReady = true;
+    this.#silence = 0;
+    const [batch] = this.#queue;
+    if ("matcher" in answer) this.#tried = answer.matcher;
+    else if ("problem" in answer) this.#report(batch.output, answer.problem);
+    else if ("isDone" in answer) {
       this.#stop();
       this.#queue.shift();
       this.#waitingSize -= batch.size;
       this.#notify();
       this.#work();
-    };
-    thread.onerror = (event) => {
-      event.preventDefault();
-      this.#giveUp(`Cannot search for problems: ${event.message}`);
-    };
-    this.#watch();
-    thread.postMessage({ output: batch.output, lines: batch.lines });
+    }
   }
 
-  /** Looks whether the thread gets on. */
+  /** Checks whether the process gets on. */
   #watch(): void {
     const { stuckMs = STUCK_MS, budgetMs = BUDGET_MS } = this.#options;
     this.#startMs = performance.now();
-    let tried = -1;
+    this.#silence = 0;
     this.#timer = setInterval(() => {
-      const count = Atomics.load(this.#progress, 0);
-      const matcher = Atomics.load(this.#progress, 1);
       if (this.#usedMs + performance.now() - this.#startMs > budgetMs) {
         this.#giveUp(
           `Problem matchers have used their ${
             budgetMs / 1000
           } s; the rest of the output is not searched`,
         );
-      } else if (matcher >= 0 && count === tried) this.#drop(matcher);
-      tried = count;
-    }, stuckMs);
+      } else if (this.#isReady && ++this.#silence > CHECKS) this.#onStuck();
+    }, stuckMs / CHECKS);
   }
 
   #stop(): void {
@@ -212,21 +202,30 @@ export class ProblemFinder implements AsyncDisposable {
     this.#usedMs += performance.now() - this.#startMs;
   }
 
-  #start(): Worker {
-    const thread = new Worker(
-      `data:text/javascript,${encodeURIComponent(THREAD)}`,
-      { type: "module" },
-    );
-    this.#progress = new Int32Array(new SharedArrayBuffer(8)).fill(-1);
-    thread.postMessage({ matchers: this.#matchers, progress: this.#progress });
-    return thread;
+  #start(): MatcherProcess {
+    this.#isReady = false;
+    const process = new MatcherProcess(this.#options.start(), {
+      matchers: this.#matchers,
+      isCareful: this.#isCareful,
+      onAnswer: (answer) => this.#answer(answer),
+      onEnd: () =>
+        this.#giveUp("Cannot search for problems: the process has ended"),
+    });
+    this.#endings.push(process.ended);
+    return process;
+  }
+
+  #onStuck(): void {
+    this.#stop();
+    this.#end();
+    if (this.#isCareful) return this.#drop(this.#tried);
+    this.#isCareful = true;
+    this.#work();
   }
 
   /** Goes on without a matcher; the lines are searched again by the others. */
   #drop(matcher: number): void {
     const { owner } = this.#matchers[matcher];
-    this.#stop();
-    this.#end();
     this.#matchers = this.#matchers.toSpliced(matcher, 1);
     this.#options.onWarning(
       `Problem matcher "${owner}" is not used any more: an expression takes too long for a line`,
@@ -253,8 +252,8 @@ export class ProblemFinder implements AsyncDisposable {
   }
 
   #end(): void {
-    this.#thread?.terminate();
-    this.#thread = undefined;
+    this.#process?.kill();
+    this.#process = undefined;
   }
 
   #notify(): void {

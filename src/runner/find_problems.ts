@@ -6,7 +6,12 @@ import type { StepLog } from "../output/job_log.ts";
 import { LineAssembler } from "../output/line_assembler.ts";
 import type { StreamName } from "../output/line_limit.ts";
 import type { Sink } from "../output/sink.ts";
+import { childEnvironment } from "../environment/child_environment.ts";
+import { DENO_VARIABLES } from "../environment/variables.ts";
+import { findDeno } from "../plugins/sandbox/find_deno.ts";
 import { onAbort } from "../process/cancellation.ts";
+import { type RunningProcess, spawn } from "../process/spawn.ts";
+import { MATCHER_PROGRAM } from "../report/matcher_process.ts";
 import { ProblemFinder, type StepProblems } from "../report/problem_finder.ts";
 import {
   parseProblemMatchers,
@@ -20,6 +25,9 @@ const MAX_FILE_BYTES = 1024 * 1024;
 
 /** Maximum length of a line that is searched in one piece, in bytes. */
 const MAX_LINE_BYTES = 8 * 1024;
+
+/** Ends the process even if the runner was killed while an expression is stuck. */
+const LIMITED = 'ulimit -t 60; exec "$@"';
 
 /** Variables of CI systems with the directory to which paths are relative. */
 const ROOTS = [
@@ -43,7 +51,16 @@ export async function findProblems(
 ): Promise<StepProblems> {
   const { cancellation, parts, recorder } = run;
   const directories = new Map<string, string>();
-  const finder = new ProblemFinder(await readMatchers(run, config), {
+  const matchers = await readMatchers(run, config);
+  const { env } = parts.host;
+  const deno = await findDeno(env).catch((cause) => {
+    throw new RunnerError(
+      "Cannot use problem matchers: a compiled runner needs Deno, which is not on PATH",
+      { code: "invalid-config", cause },
+    );
+  });
+  const finder = new ProblemFinder(matchers, {
+    start: () => startMatcherProcess(deno, env),
     onProblem(step, { file, ...problem }) {
       recorder.add("problem", {
         step,
@@ -67,6 +84,28 @@ export async function findProblems(
       await finder[Symbol.asyncDispose]();
     },
   };
+}
+
+export function startMatcherProcess(
+  deno: string,
+  env: Readonly<Record<string, string>>,
+): RunningProcess {
+  const code = new TextEncoder().encode(MATCHER_PROGRAM).toBase64();
+  const command = [
+    ...["/bin/sh", "-c", LIMITED, "sh"],
+    ...[deno, "run", "--quiet", "--no-prompt", "--no-config", "--no-lock"],
+    ...["--no-remote", "--no-npm", "--node-modules-dir=none"],
+    `data:text/javascript;base64,${code}`,
+  ];
+  return spawn(command, {
+    cwd: "/",
+    env: childEnvironment(env, {
+      kind: "plugin",
+      mayUse: (name) => DENO_VARIABLES.includes(name),
+    }),
+    stdin: "piped",
+    stderr: "separate",
+  });
 }
 
 /** Of matchers with the same owner, the last one counts, as in GitHub. */

@@ -22,7 +22,7 @@ describe("OPTIONS", () => {
 
   it("uses the same spelling for names, variables and flags", () => {
     // The placeholder of a repeatable flag is one of the values.
-    const one = ["plugins", "plugin_permissions"];
+    const one = ["plugins", "plugin_permissions", "problem_matchers"];
     for (const { name, env, flag } of TABLE) {
       if (env) assertEquals(env.name, `REACTORCIDE_${name.toUpperCase()}`);
       if (flag !== undefined && !one.includes(name)) {

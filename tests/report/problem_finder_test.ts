@@ -1,7 +1,14 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { ProblemFinder } from "../../src/report/problem_finder.ts";
+import {
+  ProblemFinder,
+  type ProblemFinderOptions,
+} from "../../src/report/problem_finder.ts";
 import type { ProblemMatcher } from "../../src/report/problem_matchers.ts";
+import { startMatcherProcess } from "../../src/runner/find_problems.ts";
+import { isRunning } from "../helpers/process_table.ts";
+
+const start = () => startMatcherProcess(Deno.execPath(), Deno.env.toObject());
 
 function matcher(owner: string, regexp: string): ProblemMatcher {
   return { owner, severity: "error", patterns: [{ regexp, message: 1 }] };
@@ -14,11 +21,12 @@ const SLOW_LINE = `${"a".repeat(60)}!`;
 
 function finderOf(
   matchers: readonly ProblemMatcher[],
-  options: { stuckMs?: number; budgetMs?: number } = {},
+  options: Partial<ProblemFinderOptions> = {},
 ) {
   const found: string[] = [];
   const warnings: string[] = [];
   const finder = new ProblemFinder(matchers, {
+    start,
     onProblem: (output, { owner, message }) =>
       found.push(`${output}: ${owner} ${message}`),
     onWarning: (message) => warnings.push(message),
@@ -95,6 +103,24 @@ describe("ProblemFinder", () => {
     assertEquals(warnings.length, 2);
   });
 
+  it("leaves no process that is busy", async () => {
+    const pids: number[] = [];
+    const { finder, warnings } = finderOf([HOSTILE], {
+      stuckMs: 200,
+      start() {
+        const child = start();
+        pids.push(child.pid);
+        return child;
+      },
+    });
+    {
+      await using _ = finder;
+      await finder.search("one", [SLOW_LINE]);
+    }
+    assertEquals([warnings.length, pids.length], [1, 2]);
+    for (const pid of pids) assertEquals(isRunning(pid), false);
+  });
+
   it("leaves the thread of the caller free meanwhile", async () => {
     const { finder, warnings } = finderOf([HOSTILE], { stuckMs: 200 });
     let turns = 0;
@@ -154,6 +180,7 @@ describe("ProblemFinder", () => {
   it("cuts long texts", async () => {
     const messages: string[] = [];
     await using finder = new ProblemFinder([matcher("x", "(.*)")], {
+      start,
       onProblem: (_output, { message }) => messages.push(message),
       onWarning: () => {},
     });

@@ -140,7 +140,7 @@ describe("expand()", () => {
     assertThrows(
       () => expand({ name: "t", forEach: ["a"], matrix: { axes: {} } }),
       RunnerError,
-      "give one of them",
+      "use only one of them",
     );
   });
 });
