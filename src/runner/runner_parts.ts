@@ -110,7 +110,8 @@ export function createParts(
         return filledMasker();
       },
       level: logLevelOf(env.LOG_LEVEL),
-      color: shouldUseColor(env, host.stderr.isTerminal()),
+      // A host in JavaScript may lack the streams of which nothing is printed.
+      color: shouldUseColor(env, host.stderr?.isTerminal() ?? false),
       style: env.LOG_FORMAT === "json"
         ? "json"
         : workspace.inContainer

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { createRunner } from "@reactorcide/runnerlib";
+import { createRunner, type Host } from "@reactorcide/runnerlib";
 import { BARE_ENV } from "../helpers/running.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
@@ -17,5 +17,18 @@ Deno.test("createRunner() works in another directory and environment", async () 
   assertEquals(
     await Deno.readTextFile(`${directory.path}/inner/here`),
     "hello\n",
+  );
+});
+
+Deno.test("createRunner() takes a host without streams, as long as nothing is printed", async () => {
+  await using directory = await temporaryDirectory();
+  const env = { ...BARE_ENV, REACTORCIDE_IN_CONTAINER: "false" };
+  const host = { cwd: directory.path, env } as unknown as Host;
+  await createRunner({ host }).setWorkflowOutput("key", 1);
+  assertEquals(
+    JSON.parse(
+      await Deno.readTextFile(`${directory.path}/job/workflow-output.json`),
+    ),
+    { outputs: { key: 1 } },
   );
 });
