@@ -119,7 +119,7 @@ function jobFilePath({ flags }: ParsedArguments): string | undefined {
  * Finds the job file of a directory.
  *
  * @param cwd Absolute path of the directory.
- * @returns Path relative to the directory; `undefined` if there is no job file.
+ * @returns Path relative to the directory; `undefined` if it has no job file.
  */
 export async function findJobFile(cwd: string): Promise<string | undefined> {
   for (const name of JOB_FILES) {

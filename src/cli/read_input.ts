@@ -59,7 +59,7 @@ export async function readText(
  * @param host The process.
  * @param command Command whose help the error mentions.
  * @returns Text.
- * @throws {RunnerError} `usage` if there is no standard input, or it is not
+ * @throws {RunnerError} `usage` if standard input is missing, or it is not
  * UTF-8 text of up to 1 MiB.
  */
 export async function readStandardInput(
@@ -102,7 +102,7 @@ export function isPasswordOnStdin({ flags }: CommandContext): boolean {
  * @param context Context of the command.
  * @param isNew Whether it is a new password, which has to be typed twice.
  * @returns The password, which is masked from now on.
- * @throws {RunnerError} `usage` if there is no password or it is invalid.
+ * @throws {RunnerError} `usage` if the password is missing or invalid.
  */
 export async function readPassword(
   context: CommandContext,
@@ -136,7 +136,7 @@ export async function readPassword(
  *
  * @param host The process.
  * @param question Text of the prompt.
- * @returns The line; `undefined` if there is no terminal.
+ * @returns The line; `undefined` without a terminal.
  */
 export async function promptFor(
   { stdin, stdout }: Host,

@@ -4,7 +4,7 @@ import type { SettingValue } from "./settings.ts";
 
 /**
  * Writes the value of an option in one line, without the credentials in URLs.
- * Other secrets are masked by whoever prints it.
+ * The caller masks other secrets when it prints the text.
  *
  * @param name Name of the option.
  * @param value Its value.

@@ -197,7 +197,7 @@ function isLocked(descriptor: number): boolean | undefined {
   if (!canUseDescriptors()) return undefined;
   try {
     // Opened again, and so not by a name that could lead elsewhere by now. A
-    // shared lock is in the way of nobody who reads.
+    // shared lock does not block readers.
     using file = Deno.openSync(`/proc/self/fd/${descriptor}`);
     return !file.tryLockSync(false);
   } catch {

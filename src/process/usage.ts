@@ -157,7 +157,7 @@ class Group {
       if (tree === undefined) continue;
       memoryBytes += tree.memoryBytes;
       this.#peakBytes = Math.max(this.#peakBytes, tree.peakBytes);
-      // A process that nobody waited for takes its time with it.
+      // The CPU time of a process is lost if its parent has not waited for it.
       this.#cpu.set(pid, Math.max(this.#cpu.get(pid) ?? 0, tree.cpuMs));
     }
     this.#peakBytes = Math.max(this.#peakBytes, memoryBytes);
@@ -219,7 +219,7 @@ function readProcesses(proc: string): Map<number, ProcessStat> | undefined {
       if (process !== undefined) processes.set(pid, process);
     }
   } catch {
-    // There is no such directory, or Deno denies access to it.
+    // The directory does not exist, or Deno denies access to it.
     return undefined;
   }
   return processes;

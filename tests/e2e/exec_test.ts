@@ -41,7 +41,7 @@ Deno.test("runnerlib exec replaces what an earlier run left, and loses nothing",
 
 Deno.test({
   name: "runnerlib exec says where it cannot create the workspace",
-  // Not even root can create a directory there.
+  // Not even root can create a directory in /proc, which other systems lack.
   ignore: Deno.build.os !== "linux",
   async fn() {
     const { code, stderr } = await runCli(["exec", PIPELINE], { cwd: "/proc" });

@@ -15,3 +15,22 @@ export function startedLine(fields: object = {}): string {
     ...fields,
   });
 }
+
+/** Returns the line of a step that failed with exit code 3. */
+export function failedStepLine(
+  step: string,
+  ms: number,
+  fields: object = {},
+): string {
+  return recordLine("step.ended", ms, {
+    step,
+    outcome: "failed",
+    conclusion: "failed",
+    exitCode: 3,
+    signal: null,
+    startedAt: "2026-01-01T00:00:00.000Z",
+    durationMs: 1500,
+    attempts: [],
+    ...fields,
+  });
+}

@@ -4,7 +4,11 @@ import { annotationsEnd, ciSystemOf } from "../../src/report/annotations.ts";
 import type { CiSystem } from "../../src/report/marker_text.ts";
 import { readRecord } from "../../src/report/run_record.ts";
 import { runMain } from "../helpers/run_main.ts";
-import { recordLine, startedLine } from "../helpers/record_lines.ts";
+import {
+  failedStepLine,
+  recordLine,
+  startedLine,
+} from "../helpers/record_lines.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -33,17 +37,7 @@ const HOSTILE = [
 ];
 
 function record(name: string, tail: readonly string[]) {
-  const ended = recordLine("step.ended", 1, {
-    step: name,
-    outcome: "failed",
-    conclusion: "failed",
-    exitCode: 3,
-    signal: null,
-    startedAt: "2026-01-01T00:00:00.000Z",
-    durationMs: 1500,
-    attempts: [],
-    tail,
-  });
+  const ended = failedStepLine(name, 1, { tail });
   return readRecord(`${startedLine()}\n${ended}`)!;
 }
 

@@ -4,7 +4,11 @@ import { Ajv } from "ajv";
 import { FORMATS } from "../../src/report/formats/formats.ts";
 import { readRecord } from "../../src/report/run_record.ts";
 import { VERSION } from "../../src/version.ts";
-import { recordLine, startedLine } from "../helpers/record_lines.ts";
+import {
+  failedStepLine,
+  recordLine,
+  startedLine,
+} from "../helpers/record_lines.ts";
 
 const string = { type: "string", minLength: 1 };
 
@@ -147,17 +151,7 @@ function problem(fields: Record<string, unknown>) {
 }
 
 function step(name: string, more: Record<string, unknown>) {
-  return recordLine("step.ended", 9, {
-    step: name,
-    outcome: "failed",
-    conclusion: "failed",
-    exitCode: 3,
-    signal: null,
-    startedAt: "2026-01-01T00:00:00.000Z",
-    durationMs: 1500,
-    attempts: [],
-    ...more,
-  });
+  return failedStepLine(name, 9, more);
 }
 
 async function sarifOf(...lines: string[]) {

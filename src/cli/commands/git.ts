@@ -119,7 +119,7 @@ export async function printChangedFiles(
  * Prints the branch, commit and state of the checkout.
  *
  * @param context Context of the command.
- * @throws {RunnerError} `source-failed` if there is no repository.
+ * @throws {RunnerError} `source-failed` if no repository is found.
  */
 export async function printGitInfo(context: CommandContext): Promise<void> {
   const place = codeDirectory(context);

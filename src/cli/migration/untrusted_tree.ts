@@ -218,7 +218,7 @@ export class UntrustedTree {
  * @param tree The tree.
  * @param word Word of a command.
  * @param from Path of the file that contains the command.
- * @returns Path relative to the root; `undefined` if there is no such file.
+ * @returns Path relative to the root; `undefined` if the file does not exist.
  */
 export async function namedFile(
   tree: UntrustedTree,

@@ -28,7 +28,7 @@ const ASSIGNMENT = /^export\s+const\s+manifest\b[^={]*=\s*(?=\{)/m;
  * before its permissions are known.
  *
  * @param source Text of the file.
- * @returns Requested permissions; empty if there is no manifest.
+ * @returns Requested permissions; empty without a manifest.
  * @throws {TypeError} If the manifest is invalid or not a literal.
  */
 export function readManifest(source: string): PluginPermissions {

@@ -46,6 +46,7 @@ Deno.test("importedModules() lists modules by their first names", () => {
 
 Deno.test({
   name: "missingNames() knows every name that Python finds in the package",
+  // Compares with real Python, which .ci/run installs.
   ignore: !isInstalled("python3"),
   async fn() {
     const script = `

@@ -51,6 +51,7 @@ Deno.test("yaml11Value() reads plain scalars as YAML 1.1 and writes them as Pyth
 
 Deno.test({
   name: "pythonFloat() writes numbers as Python does",
+  // Compares with real Python, which .ci/run installs.
   ignore: !isInstalled("python3"),
   async fn() {
     const random = new Random();
