@@ -47,7 +47,7 @@ const PLACEHOLDER =
 const NO_PASSWORDS = ["", "x-oauth-basic", "x-access-token"];
 
 /** Replacement for a hidden part of a URL. */
-export const HIDDEN = "***";
+const HIDDEN = "***";
 
 /** Words that are never secret. */
 const COMMON_VALUES = ["true", "false", "null", "none", HIDDEN];
@@ -323,12 +323,12 @@ interface UrlParts {
 }
 
 /** Checks whether a text is a path or a plain word. */
-export function isLocal(url: string): boolean {
+function isLocal(url: string): boolean {
   return /^[./~]/.test(url) && !SCHEME.test(url) || !/[:@?]/.test(url);
 }
 
 /** Splits a URL, or `host:path` of ssh, into its parts. */
-export function partsOf(url: string): UrlParts {
+function partsOf(url: string): UrlParts {
   const scheme = SCHEME.exec(url)?.[0] ?? ORACLE.exec(url)?.[0] ?? "";
   const rest = url.slice(scheme.length);
   const { userInfo, end } = userInfoOf(scheme, rest);
@@ -406,7 +406,7 @@ export function decoded(text: string): string {
 }
 
 /** Checks whether a query parameter only identifies the code. */
-export function isHarmless(name: string, value: string): boolean {
+function isHarmless(name: string, value: string): boolean {
   return HARMLESS_NAMES.has(name.toLowerCase()) && HARMLESS_VALUE.test(value) &&
     !isTokenLike(value);
 }

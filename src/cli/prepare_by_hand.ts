@@ -1,7 +1,7 @@
 import {
-  checkCredentials,
-  prepareSource,
-  removeCredentials,
+  checkJobCredentials,
+  prepareJobSource,
+  removeJobCredentials,
 } from "../runner/prepare_sources.ts";
 import { lockWorkspace } from "../workspace/lock.ts";
 import type { CommandContext } from "./command.ts";
@@ -52,8 +52,8 @@ export async function prepareByHand(
         signal: cancellation.graceful,
         onWait: (reason) => parts.logger.info("workspace", reason),
       });
-      await checkCredentials({ parts }, config);
-      return await prepareSource(
+      await checkJobCredentials({ parts }, config);
+      return await prepareJobSource(
         { parts, cancellation },
         config,
         config.source,
@@ -63,7 +63,7 @@ export async function prepareByHand(
       );
     } finally {
       // Remove credentials even if preparation did not start.
-      await removeCredentials({ parts });
+      await removeJobCredentials({ parts });
     }
   });
   if (path !== undefined) await context.print(path);

@@ -1,6 +1,6 @@
 import { dirname } from "@std/path/posix/dirname";
 import { parseDuration } from "../schema/duration.ts";
-import { timeLimit } from "../schema/scalars.ts";
+import { positiveDuration } from "../schema/scalars.ts";
 import type { DocumentNode } from "../schema/document.ts";
 import { parseJobText, readJobText } from "../schema/read_document.ts";
 import {
@@ -214,7 +214,8 @@ function readKeys(
           : SOURCE_TYPES.includes(key.means) && value.text === LOCAL_SOURCE
           ? "none"
           // Spellings of numbers that only YAML supports become durations.
-          : key.schema === timeLimit && parseDuration(value.text ?? "") !== read
+          : key.schema === positiveDuration &&
+              parseDuration(value.text ?? "") !== read
           ? `${read}ms`
           : settingOf(value),
         origin: reading.origin,

@@ -7,15 +7,20 @@ import {
   OPTIONS,
 } from "../options/options.ts";
 import { SOURCE_TYPE } from "../options/source_options.ts";
-import { list, listOrOne, record, variables } from "../schema/collections.ts";
+import {
+  dictionary,
+  list,
+  listOrOne,
+  variables,
+} from "../schema/collections.ts";
 import {
   choice,
   duration,
   FILLED_TEXT,
   flag,
   integer,
+  positiveDuration,
   text,
-  timeLimit,
   yamlFlag,
 } from "../schema/scalars.ts";
 import {
@@ -70,7 +75,7 @@ const pluginList: Schema<readonly string[]> = byShape<readonly string[]>(
   },
 );
 
-const permissions = record(
+const permissions = dictionary(
   listOrOne("be a string or a list of strings", filled),
   "map kinds of permissions to lists",
   { keys: { pattern: /^[a-z]+$/, words: "a kind of permission" } },
@@ -91,7 +96,7 @@ export const pluginPermissions: Schema<readonly string[]> = byShape<
 >("be a string or map plugins to permissions", {
   scalar: mapped(text(), (value) => [value]),
   mapping: mapped(
-    record(
+    dictionary(
       permissions,
       "map plugins to permissions",
       { keys: { pattern: /^[^:\s]+$/, words: "the name of a plugin" } },
@@ -180,7 +185,7 @@ const SCHEMAS: Readonly<Record<OptionType & string, Schema<unknown>>> = {
   jobFile: text(),
   boolean: flag,
   duration,
-  timeLimit,
+  timeLimit: positiveDuration,
   list: byShape<unknown>("be a string or a list of names", {
     scalar: text(),
     list: list(text()),

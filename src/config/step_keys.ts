@@ -5,10 +5,10 @@ import {
   reportGraphProblems,
 } from "../schema/graph_problems.ts";
 import {
+  dictionary,
   item,
   list,
   listOrOne,
-  record,
   variables,
 } from "../schema/collections.ts";
 import type { DocumentNode } from "../schema/document.ts";
@@ -19,8 +19,8 @@ import {
   FILLED_TEXT,
   flag,
   integer,
+  positiveDuration,
   text,
-  timeLimit,
 } from "../schema/scalars.ts";
 import {
   byShape,
@@ -51,7 +51,7 @@ const NAMES = {
 const axis = list(item, { minimum: 1 });
 
 const combinations = list(
-  record(item, "map names to values", { keys: NAMES, minimum: 1 }),
+  dictionary(item, "map names to values", { keys: NAMES, minimum: 1 }),
   { minimum: 1 },
 );
 
@@ -300,7 +300,7 @@ const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
   },
   timeoutMs: {
     key: "timeout",
-    schema: timeLimit,
+    schema: positiveDuration,
     description:
       "Time limit of each attempt: seconds, or a string such as 90s, 15m or 2h.",
   },

@@ -52,7 +52,7 @@ const TOKEN = /^[\x21-\x7e]+$/;
 const DEFAULT_TIMEOUT_MS = parseDuration(defaultOf("coordinator_timeout")) ?? 0;
 
 /** Options for {@linkcode openClient}. */
-export interface ClientOptions {
+export interface CoordinatorClientOptions {
   /** URL of the coordinator. */
   readonly url: string;
   /** Token of the job, or one that can read jobs. */
@@ -174,7 +174,9 @@ class TransientError extends Error {}
  * @throws {RunnerError} `invalid-config` if the URL or the token cannot be
  * used.
  */
-export function openClient(options: ClientOptions): CoordinatorClient {
+export function openClient(
+  options: CoordinatorClientOptions,
+): CoordinatorClient {
   const { token, timeoutMs = DEFAULT_TIMEOUT_MS, retry = RETRY, maskText } =
     options;
   const { signal = new AbortController().signal } = options;

@@ -15,7 +15,7 @@ const MAX_PAGES = 10_000;
  * The properties of a job that the runner needs, as returned by the
  * coordinator.
  */
-export interface JobRecord {
+export interface CoordinatorJob {
   /** Id of the job. */
   readonly job_id: string;
   /** Name of the job; all instances of a fan-out share it. */
@@ -58,7 +58,7 @@ export interface JobFilter {
 export async function readJob(
   client: CoordinatorClient,
   id: string,
-): Promise<JobRecord> {
+): Promise<CoordinatorJob> {
   const { value } = await client.send({
     action: `read job "${id}" from`,
     method: "GET",
@@ -82,8 +82,8 @@ export async function readJob(
 export async function listJobs(
   client: CoordinatorClient,
   filter: JobFilter,
-): Promise<JobRecord[]> {
-  const jobs = new Map<string, JobRecord>();
+): Promise<CoordinatorJob[]> {
+  const jobs = new Map<string, CoordinatorJob>();
   for (let page = 0; page < MAX_PAGES; page++) {
     const query = new URLSearchParams({
       ...filter,
@@ -108,14 +108,14 @@ export async function listJobs(
   );
 }
 
-function jobsIn(page: unknown): JobRecord[] | undefined {
+function jobsIn(page: unknown): CoordinatorJob[] | undefined {
   if (typeof page !== "object" || page === null) return undefined;
   // Go writes an empty list as `null`.
   const jobs = (page as { jobs?: unknown }).jobs ?? [];
   return Array.isArray(jobs) && jobs.every(isJob) ? jobs : undefined;
 }
 
-function isJob(value: unknown): value is JobRecord {
+function isJob(value: unknown): value is CoordinatorJob {
   if (typeof value !== "object" || value === null) return false;
   const { job_id, name, status, created_at } = value as Record<string, unknown>;
   return [job_id, name, status, created_at]

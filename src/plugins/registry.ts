@@ -78,7 +78,7 @@ export interface RegisteredPlugin {
  * method that is not a function or that would never be called.
  * @throws {RangeError} If its priority is not an integer.
  */
-export function checkPlugin(plugin: Plugin): RegisteredPlugin {
+function checkPlugin(plugin: Plugin): RegisteredPlugin {
   if (typeof plugin !== "object" || plugin === null) {
     throw new TypeError("Cannot register a plugin: it is not an object");
   }

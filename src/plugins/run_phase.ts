@@ -165,7 +165,7 @@ const STATES = new WeakMap<
 type Hook = "execute" | (typeof PHASE_METHODS)[Phase][number];
 
 /** Options for {@linkcode runPlugin}. */
-export interface RunPluginOptions {
+interface RunPluginOptions {
   /** Time limit of the plugin, in milliseconds. */
   timeoutMs: number;
   /** Logger for messages of the plugin. */
@@ -183,7 +183,7 @@ export interface RunPluginOptions {
 }
 
 /** Result of a plugin in a phase. */
-export interface RunPluginResult {
+interface RunPluginResult {
   /** Duration in milliseconds. */
   readonly durationMs: number;
   /** Error of the plugin, if it failed. */
@@ -199,7 +199,7 @@ export interface RunPluginResult {
  * @param options Limits and logger.
  * @returns The result, or `null` if the plugin has no method for this phase.
  */
-export async function runPlugin(
+async function runPlugin(
   registered: RegisteredPlugin,
   phase: Phase,
   context: PhaseContext,
@@ -284,7 +284,7 @@ function pluginError(name: string, phase: Phase, cause: unknown): RunnerError {
 export const CANCEL_GRACE_MS = 5_000;
 
 /** Options for {@linkcode runHook}. */
-export interface RunHookOptions {
+interface RunHookOptions {
   /** Time limit of the hook, in milliseconds. */
   timeoutMs: number;
   /**
@@ -307,7 +307,7 @@ export interface RunHookOptions {
  * @throws {DOMException} A `TimeoutError` or an `AbortError` if the hook was
  * abandoned.
  */
-export async function runHook(
+async function runHook(
   hook: (signal: AbortSignal) => Promise<void>,
   options: RunHookOptions,
 ): Promise<void> {

@@ -264,7 +264,7 @@ function killProcess(pid: number): void {
 const MAX_TRIED = 1_000;
 
 /** Returns the parent of a process; 0 if the process has exited. */
-export function parentOf(pid: number): number {
+function parentOf(pid: number): number {
   return Number(statOf(pid)?.[1] ?? 0);
 }
 
@@ -272,7 +272,7 @@ export function parentOf(pid: number): number {
 const UNLIMITED = (1n << 64n) - 1n;
 
 /** Returns the hard limit that tags a process; `undefined` if it cannot be read. */
-export function limitOf(pid: number | "self"): bigint | undefined {
+function limitOf(pid: number | "self"): bigint | undefined {
   if (Deno.build.os !== "linux") return undefined;
   try {
     const text = Deno.readTextFileSync(`/proc/${pid}/limits`);
@@ -289,7 +289,7 @@ export function limitOf(pid: number | "self"): bigint | undefined {
 /**
  * Returns the last process ID that was assigned; `undefined` if it is unknown.
  */
-export function lastPid(): number | undefined {
+function lastPid(): number | undefined {
   if (Deno.build.os !== "linux") return undefined;
   try {
     return Number(Deno.readTextFileSync("/proc/loadavg").split(" ")[4]);
@@ -303,7 +303,7 @@ export function lastPid(): number | undefined {
  * Returns the process IDs that were assigned after the first, up to the last
  * one.
  */
-export function pidsBetween(
+function pidsBetween(
   first: number | undefined,
   last: number | undefined,
 ): number[] {
@@ -320,7 +320,7 @@ export function pidsBetween(
 }
 
 /** Checks whether the initial environment of a process contains some bytes. */
-export function environmentContains(pid: number, mark: Uint8Array): boolean {
+function environmentContains(pid: number, mark: Uint8Array): boolean {
   try {
     return holds(Deno.readFileSync(`/proc/${pid}/environ`), mark);
   } catch {
@@ -337,7 +337,7 @@ function holds(bytes: Uint8Array, part: Uint8Array): boolean {
 }
 
 /** Checks whether a process is a zombie: dead, but not reaped by its parent. */
-export function isZombie(pid: number): boolean {
+function isZombie(pid: number): boolean {
   const [state] = statOf(pid) ?? [];
   return state === undefined || state === "Z" || state === "X";
 }

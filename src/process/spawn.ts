@@ -5,7 +5,7 @@ import type { ProcessTree } from "./process_tree.ts";
 import {
   checkCommandSize,
   checkProgram,
-  isFile,
+  isFileSync,
   startError,
 } from "./start_error.ts";
 import { VARIABLE_NAME } from "../environment/variables.ts";
@@ -175,7 +175,7 @@ function start(
       ...["runnerlib", ...carried.argv],
     ]
     : command;
-  const detached = argv === command || !isFile(SETSID);
+  const detached = argv === command || !isFileSync(SETSID);
   const name = typeof command === "string" ? argv[0] : command[0];
   checkCommandSize(argv, { name, env: carried.env });
   const [program, ...args] = detached

@@ -105,7 +105,7 @@ export function checkProgram(name: string, cwd: string, path = ""): void {
   const places = name.includes("/")
     ? [name.startsWith("/") ? name : `${cwd}/${name}`]
     : path.split(":").map((directory) => `${directory || cwd}/${name}`);
-  const files = places.filter(isFile);
+  const files = places.filter(isFileSync);
   if (files.some((file) => (Deno.statSync(file).mode! & 0o111) !== 0)) return;
   const isThere = files.length > 0 ||
     name.includes("/") && isDirectory(places[0]);
@@ -159,7 +159,7 @@ function isDirectory(path: string): boolean {
 }
 
 /** Checks whether a path is a file, or a link to one. */
-export function isFile(path: string): boolean {
+export function isFileSync(path: string): boolean {
   try {
     return Deno.statSync(path).isFile;
   } catch {

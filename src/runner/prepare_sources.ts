@@ -9,8 +9,8 @@ import type { RunRecorder } from "../report/run_recorder.ts";
 /** Directory of the trusted CI source, as seen by the job. */
 const CI_DIR = "/job/ci";
 
-/** Options for {@linkcode prepareSource}. */
-export interface PrepareSourceOptions {
+/** Options for {@linkcode prepareJobSource}. */
+export interface PrepareJobSourceOptions {
   /**
    * Directory of the source, as seen by the job.
    *
@@ -46,12 +46,12 @@ export async function prepareSources(
   const { ciSource, source, sourceDir, checkout, selection } = config;
   const isPart = selection.only !== undefined || selection.from !== undefined;
   try {
-    await checkCredentials(run, config);
+    await checkJobCredentials(run, config);
     const isShared = checkout.mode === "shared" &&
       await prepareShared(run, config);
     if (!isShared) {
       const directory = ciDirectory(run);
-      run.ciSourcePath = await prepareSource(run, config, ciSource, {
+      run.ciSourcePath = await prepareJobSource(run, config, ciSource, {
         directory,
         replace: true,
       });
@@ -63,9 +63,9 @@ export async function prepareSources(
     if (isShared) return;
     // Selected steps use the files that the other steps left in an earlier run.
     run.sourcePath = isPart && await keptSource(run, source, sourceDir) ||
-      await prepareSource(run, config, source);
+      await prepareJobSource(run, config, source);
   } finally {
-    await removeCredentials(run);
+    await removeJobCredentials(run);
   }
 }
 
@@ -111,11 +111,11 @@ async function keptSource(
  * @throws {RunnerError} `source-failed` or `workspace`.
  * @throws {DOMException} An `AbortError` if it is cancelled meanwhile.
  */
-export async function prepareSource(
+export async function prepareJobSource(
   run: SourceRun,
   config: JobConfig,
   source: SourceConfig,
-  options: PrepareSourceOptions = {},
+  options: PrepareJobSourceOptions = {},
 ): Promise<string | undefined> {
   const { directory = config.sourceDir, replace = false } = options;
   if (source.type === "none") return undefined;
@@ -171,7 +171,7 @@ function sourceContext(run: SourceRun): SourceContext {
  *
  * @param run The run.
  */
-export async function removeCredentials(
+export async function removeJobCredentials(
   run: Pick<JobRun, "parts">,
 ): Promise<void> {
   await withCredentials(run, "removeCredentials");
@@ -184,7 +184,7 @@ export async function removeCredentials(
  * @param config Configuration of the job.
  * @throws {RunnerError} If the credentials cannot be used.
  */
-export async function checkCredentials(
+export async function checkJobCredentials(
   run: Pick<JobRun, "parts">,
   { source, ciSource }: JobConfig,
 ): Promise<void> {

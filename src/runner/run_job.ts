@@ -30,7 +30,7 @@ import {
   warnOfUnknownSecretNames,
 } from "./mask_secrets.ts";
 import type { Reporting } from "./reporting.ts";
-import { prepareSources, removeCredentials } from "./prepare_sources.ts";
+import { prepareSources, removeJobCredentials } from "./prepare_sources.ts";
 import { resolveSecrets } from "./resolve_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import { pathExistsSync } from "../fs/files.ts";
@@ -155,7 +155,7 @@ export async function runJob(
     const { removeCiCopy } = await import("./ci_source.ts");
     removeCiCopy(run);
   }
-  await removeCredentials(run);
+  await removeJobCredentials(run);
   const status = statusOf(run.error);
   await reporting?.finish({
     status,

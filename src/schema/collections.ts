@@ -83,8 +83,8 @@ export function listOrOne<T>(
   });
 }
 
-/** Options for {@linkcode record}. */
-export interface RecordOptions {
+/** Options for {@linkcode dictionary}. */
+export interface DictionaryOptions {
   /** Pattern of the keys, and its description. */
   keys: { readonly pattern: RegExp; readonly words: string };
   /**
@@ -100,10 +100,10 @@ export interface RecordOptions {
  *
  * @param expected Allowed values, phrased to follow "must".
  */
-export function record<T>(
+export function dictionary<T>(
   member: Schema<T>,
   expected: string,
-  options: RecordOptions,
+  options: DictionaryOptions,
 ): Schema<Readonly<Record<string, T>>> {
   const { keys, minimum = 0 } = options;
   return {
@@ -130,7 +130,7 @@ export function record<T>(
 
 /** Schema of environment variables by name. */
 export const variables: Schema<Readonly<Record<string, string>>> = {
-  ...record(variable, "map names to values", {
+  ...dictionary(variable, "map names to values", {
     keys: { pattern: VARIABLE, words: 'a name without "="' },
   }),
   nullValue: {},

@@ -48,7 +48,7 @@ export const JOB_FILE: FileKind = {
 export class Problems {
   readonly #name: string;
   readonly #kind: FileKind;
-  readonly #told: Problem[] = [];
+  readonly #shown: Problem[] = [];
   #document: unknown;
   #total = 0;
   #errorCount = 0;
@@ -123,8 +123,8 @@ export class Problems {
     isWarning: boolean,
   ): void {
     this.#total++;
-    if (this.#told.length < MAX_SHOWN) {
-      this.#told.push({ path, message: message(), other, isWarning });
+    if (this.#shown.length < MAX_SHOWN) {
+      this.#shown.push({ path, message: message(), other, isWarning });
     }
   }
 
@@ -138,7 +138,7 @@ export class Problems {
    */
   async throwIfAny(text: string): Promise<void> {
     if (this.#errorCount === 0) return;
-    const lines = await this.#lines(text, this.#told);
+    const lines = await this.#lines(text, this.#shown);
     throw new RunnerError(
       `Cannot use ${this.#kind.words} "${this.#name}": ${this.#total} problem${
         this.#total > 1 ? "s" : ""
@@ -156,7 +156,7 @@ export class Problems {
   async warnings(text: string): Promise<string[]> {
     return this.#total === this.#errorCount
       ? []
-      : (await this.#lines(text, this.#told.filter((one) => one.isWarning)))
+      : (await this.#lines(text, this.#shown.filter((one) => one.isWarning)))
         .map((problem) => problem.split("\n", 1)[0]);
   }
 
@@ -180,7 +180,7 @@ export class Problems {
             (other === undefined ? "" : ` ${textOf(locate(other))}`),
         )
       );
-    const rest = this.#total - this.#told.length;
+    const rest = this.#total - this.#shown.length;
     return rest > 0 ? [...lines, `and ${rest} more`] : lines;
   }
 }

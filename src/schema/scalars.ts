@@ -190,7 +190,7 @@ export const duration: Schema<number> = {
  * Schema of a time limit; gives milliseconds. A number of seconds may have every
  * spelling that the YAML decoder of Go takes for a whole one.
  */
-export const timeLimit: Schema<number> = {
+export const positiveDuration: Schema<number> = {
   jsonSchema: () => ({
     type: ["number", "string"],
     exclusiveMinimum: 0,

@@ -127,7 +127,7 @@ function controlCharacter(text: string): SyntaxProblem | undefined {
  *
  * @param offset Number of UTF-16 units before the position.
  */
-export function placeAt(text: string, offset: number): TextPlace {
+function placeAt(text: string, offset: number): TextPlace {
   const before = text.slice(0, offset).split(/\r\n|\r|\n/);
   return { line: before.length, column: before.at(-1)!.length + 1 };
 }

@@ -12,7 +12,7 @@
  * @module
  */
 import { suggest } from "../suggest.ts";
-import { listOrOne, record } from "./collections.ts";
+import { dictionary, listOrOne } from "./collections.ts";
 import { anyGlob, eventGlob, listed } from "./event_glob.ts";
 import { EVENT_TYPES } from "./events.ts";
 import { FILLED_TEXT, text } from "./scalars.ts";
@@ -378,7 +378,7 @@ const PART_KEYS = {
   },
   env: {
     key: "env",
-    schema: record(matchSchema(values), "map names to values", {
+    schema: dictionary(matchSchema(values), "map names to values", {
       keys: { pattern: /^[^=\s]+$/, words: "the name of a variable" },
     }),
     description: "Values of variables.",

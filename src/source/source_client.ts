@@ -19,7 +19,7 @@ const CONTROL_CHARACTER = /[\x00-\x1f\x7f-\x9f]/;
 const ENCODED_CONTROL_CHARACTER = /%(?:[01][0-9a-f]|7f)/i;
 
 /** Options for {@linkcode runClient}. */
-export interface ClientOptions {
+export interface SourceClientOptions {
   /** Working directory. */
   cwd: string;
   /** The complete environment. */
@@ -44,7 +44,7 @@ export interface ClientOptions {
  */
 export async function runClient(
   argv: readonly string[],
-  { cwd, env, stdin }: ClientOptions,
+  { cwd, env, stdin }: SourceClientOptions,
   { cancellation }: Pick<SourceContext, "cancellation">,
 ): Promise<CaptureResult> {
   try {
@@ -126,7 +126,7 @@ export function repositoryUrlProblem(
   url: string,
   schemes: readonly string[],
 ): string | undefined {
-  const plain = textProblem(url);
+  const plain = urlTextProblem(url);
   if (plain !== undefined) return plain;
   const [, scheme, rest = ""] = /^([^/:]*):(.*)$/s.exec(url) ?? [];
   if (scheme === undefined) return undefined;
@@ -144,7 +144,7 @@ export function repositoryUrlProblem(
  * @returns The problem, phrased to follow the name of the value; `undefined` if
  * there is none.
  */
-export function textProblem(url: string): string | undefined {
+export function urlTextProblem(url: string): string | undefined {
   if (url.trim() === "") return "is empty";
   if (CONTROL_CHARACTER.test(url)) return "contains a control character";
   return url.startsWith("-") ? 'starts with "-"' : undefined;
@@ -154,7 +154,7 @@ export function textProblem(url: string): string | undefined {
  * Rejects URLs with percent-encoded control characters, which can make a
  * credential helper return the password of another host.
  *
- * @returns The problem, phrased as for {@linkcode textProblem}.
+ * @returns The problem, phrased as for {@linkcode urlTextProblem}.
  */
 export function encodingProblem(url: string): string | undefined {
   return ENCODED_CONTROL_CHARACTER.test(url)
@@ -166,7 +166,7 @@ export function encodingProblem(url: string): string | undefined {
  * Validates the user and host of a URL, which ssh gets as decoded arguments.
  *
  * @param authority User and host, percent-encoded.
- * @returns The problem, phrased as for {@linkcode textProblem}.
+ * @returns The problem, phrased as for {@linkcode urlTextProblem}.
  */
 export function authorityProblem(authority: string): string | undefined {
   const decoded = authority.replace(

@@ -3,7 +3,7 @@ import type { Condition } from "../schema/condition.ts";
 import { type CheckedTrigger, checkTriggers } from "./check_triggers.ts";
 import type { Trigger } from "./trigger.ts";
 import { TRIGGER_FIELDS } from "./trigger_fields.ts";
-import { bypassEmptyLists, topologicalOrder } from "./trigger_graph.ts";
+import { bypassEmptyLists, sortTriggers } from "./trigger_graph.ts";
 
 const FIELDS = Object.entries(TRIGGER_FIELDS) as [
   keyof Trigger,
@@ -65,7 +65,7 @@ export function triggerDocument(
   triggers: readonly Trigger[],
   options: TriggerDocumentOptions = {},
 ): TriggerDocument {
-  return orderedDocument(topologicalOrder(checkTriggers(triggers)), options);
+  return orderedDocument(sortTriggers(checkTriggers(triggers)), options);
 }
 
 /**

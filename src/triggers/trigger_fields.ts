@@ -1,5 +1,5 @@
 import type { JsonValue } from "../json.ts";
-import { list, record } from "../schema/collections.ts";
+import { dictionary, list } from "../schema/collections.ts";
 import {
   type Condition,
   CONDITION_WORDS,
@@ -79,7 +79,7 @@ const condition: Schema<Condition> = {
 };
 
 const environment: Schema<Readonly<Record<string, string>>> = mapped(
-  record(string, "be an object of strings", { keys: NAMES }),
+  dictionary(string, "be an object of strings", { keys: NAMES }),
   (variables, { entries = [] }) => {
     for (const [name, node] of entries) {
       const problem = variableProblem(name, variables[name] ?? "");
@@ -90,7 +90,7 @@ const environment: Schema<Readonly<Record<string, string>>> = mapped(
 );
 
 const characteristics: Schema<Readonly<Record<string, string | boolean>>> =
-  record(
+  dictionary(
     {
       jsonSchema: () => ({ type: ["string", "boolean"] }),
       parse: (node) => {

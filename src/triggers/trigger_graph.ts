@@ -1,8 +1,9 @@
 import {
+  cycleText,
   findCycle,
   type Graph,
   linkNodes,
-  topologicalOrder as orderNodes,
+  topologicalOrder,
 } from "../graph.ts";
 import { suggest } from "../suggest.ts";
 import {
@@ -11,9 +12,6 @@ import {
   type TriggerProblem,
 } from "./check_triggers.ts";
 import { brief, quote } from "../terminal/text.ts";
-
-/** Maximum number of names in the description of a cycle. */
-const MAX_SHOWN = 10;
 
 /** Maximum number of suggestions; each one is compared with every name. */
 const MAX_SUGGESTIONS = 20;
@@ -38,7 +36,7 @@ export interface OrderedTriggers {
 }
 
 /** Problems of triggers. */
-type Problems = Map<CheckedTrigger, string[]>;
+type ProblemsByTrigger = Map<CheckedTrigger, string[]>;
 
 /**
  * Sorts triggers topologically, in the order in which they become ready.
@@ -61,7 +59,7 @@ export function orderTriggers(
   }
   const sound = triggers.filter((trigger) => !problems.has(trigger));
   // Dependents of a trigger that is left out never become ready.
-  const ordered = orderNodes(graphOf(sound)).map((node) => sound[node]);
+  const ordered = topologicalOrder(graphOf(sound)).map((node) => sound[node]);
   const isOrdered = new Set(ordered);
   const waiting = sound.filter((trigger) => !isOrdered.has(trigger));
   for (const cycle of cyclesIn(waiting)) {
@@ -83,7 +81,7 @@ export function orderTriggers(
  * @throws {RunnerError} `invalid-trigger` if a dependency is unknown or there
  * is a cycle.
  */
-export function topologicalOrder(
+export function sortTriggers(
   triggers: readonly CheckedTrigger[],
 ): readonly CheckedTrigger[] {
   const { ordered, refused } = orderTriggers(triggers);
@@ -99,7 +97,7 @@ function graphOf(triggers: readonly CheckedTrigger[]): Graph {
 }
 
 function addProblem(
-  problems: Problems,
+  problems: ProblemsByTrigger,
   trigger: CheckedTrigger,
   problem: string,
 ): void {
@@ -108,9 +106,11 @@ function addProblem(
   else known.push(problem);
 }
 
-function unknownDependencies(triggers: readonly CheckedTrigger[]): Problems {
+function unknownDependencies(
+  triggers: readonly CheckedTrigger[],
+): ProblemsByTrigger {
   const names = new Set(triggers.map(({ name }) => name));
-  const problems: Problems = new Map();
+  const problems: ProblemsByTrigger = new Map();
   let suggestionCount = 0;
   for (const trigger of triggers) {
     for (const name of trigger.dependsOn ?? []) {
@@ -150,7 +150,7 @@ function cyclesIn(waiting: readonly CheckedTrigger[]): CheckedTrigger[][] {
 
 function refusalsOf(
   trigger: CheckedTrigger,
-  problems: Problems,
+  problems: ProblemsByTrigger,
   ordered: ReadonlySet<string>,
 ): RefusedTrigger[] {
   const job = quote(trigger.name);
@@ -173,11 +173,7 @@ function refusalsOf(
 }
 
 function cycleProblem(cycle: readonly CheckedTrigger[]): string {
-  const names = cycle.map(({ name }) => name);
-  const hidden = names.length - MAX_SHOWN;
-  if (hidden > 0) names.splice(MAX_SHOWN, hidden, `(${hidden} more)`);
-  const picture = [...names, cycle[0].name].map((name) => brief(name));
-  return `it waits for itself: ${picture.join(" → ")}`;
+  return `it ${cycleText(cycle.map(({ name }) => brief(name)))}`;
 }
 
 /** A job with dependencies and items. */

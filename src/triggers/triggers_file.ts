@@ -15,7 +15,7 @@ import type { Trigger } from "./trigger.ts";
 import {
   orderTriggers,
   type RefusedTrigger,
-  topologicalOrder,
+  sortTriggers,
 } from "./trigger_graph.ts";
 
 /** Maximum size of a document that every consumer accepts, in bytes. */
@@ -123,7 +123,7 @@ export async function removeTriggers(
   using _ = await lock();
   const present = await readTriggers(path);
   const rest = without(present, names.map((name) => ({ name })));
-  const ordered = topologicalOrder(rest);
+  const ordered = sortTriggers(rest);
   if (ordered.length > 0) await writeDocument(path, orderedDocument(ordered));
   else if (present.length > 0) await Deno.remove(path);
 }
@@ -159,7 +159,7 @@ async function writeDocument(
  * @throws {RunnerError} `output-failed` if the file cannot be read, or is not a
  * document of plain jobs.
  */
-export async function readTriggers(path: string): Promise<CheckedTrigger[]> {
+async function readTriggers(path: string): Promise<CheckedTrigger[]> {
   const text = await readText(path);
   if (text === null) return [];
   try {

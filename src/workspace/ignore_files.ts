@@ -39,7 +39,7 @@ const OWN = `${NOTE}${
     `/${FILE}`,
     "/lock",
     "/lock-*",
-    "/made.json",
+    "/owned_paths.json",
     "/outputs.json",
     "/run.json",
     ...WORKFLOW_FILES,

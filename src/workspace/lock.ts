@@ -33,6 +33,9 @@ const LOCK_FILE = "lock";
 /** Delay between two attempts to lock, in milliseconds. */
 const PAUSE_MS = 100;
 
+/** Maximum size of the content of a lock file, in bytes. */
+const MAX_BYTES = 4096;
+
 /** Options for {@linkcode lockWorkspace}. */
 export interface LockWorkspaceOptions {
   /**
@@ -129,6 +132,18 @@ export async function isWorkspaceLocked(
     // A file that is missing or cannot be opened is not locked.
     return false;
   }
+}
+
+/** Holder of a lock, as written in its file. */
+interface Holder {
+  /** Id of the lock. */
+  readonly id: string;
+  /** Id of the process that holds the lock. */
+  readonly pid: number;
+  /** Command that the process runs. */
+  readonly command: string;
+  /** Time at which the lock was taken, in the format of RFC 3339. */
+  readonly since: string;
 }
 
 /** The lock is held by the job that started this runner. */
@@ -242,21 +257,6 @@ async function digest(text: string): Promise<string> {
   return new Uint8Array(hash).toHex().slice(0, 16);
 }
 
-/** Maximum size of the content of a lock file, in bytes. */
-const MAX_BYTES = 4096;
-
-/** Holder of a lock, as written in its file. */
-export interface Holder {
-  /** Id of the lock. */
-  readonly id: string;
-  /** Id of the process that holds the lock. */
-  readonly pid: number;
-  /** Command that the process runs. */
-  readonly command: string;
-  /** Time at which the lock was taken, in the format of RFC 3339. */
-  readonly since: string;
-}
-
 /**
  * Opens the file of a lock without locking it, and creates it if missing.
  *
@@ -266,7 +266,7 @@ export interface Holder {
  * @throws {RunnerError} `workspace` if it cannot be created outside a
  * container.
  */
-export async function openLock(
+async function openLock(
   workspace: Workspace,
   name: string,
 ): Promise<OwnFile | undefined> {
@@ -291,7 +291,7 @@ export async function openLock(
  * @param file The file.
  * @param holder The holder.
  */
-export function writeHolder(file: Deno.FsFile, holder: Holder): void {
+function writeHolder(file: Deno.FsFile, holder: Holder): void {
   file.truncateSync();
   file.writeSync(new TextEncoder().encode(`${JSON.stringify(holder)}\n`));
 }
@@ -303,7 +303,7 @@ export function writeHolder(file: Deno.FsFile, holder: Holder): void {
  * @param file The file.
  * @returns The holder; `undefined` if the file contains none.
  */
-export function readHolder(file: Deno.FsFile): Holder | undefined {
+function readHolder(file: Deno.FsFile): Holder | undefined {
   try {
     const bytes = new Uint8Array(MAX_BYTES);
     const count = file.readSync(bytes) ?? 0;

@@ -22,6 +22,12 @@ import {
 } from "./own_files.ts";
 import { removeIfEmpty, removeTree } from "./remove.ts";
 
+/** Name of the record, in the directory for the runner's own files. */
+const RECORD = "owned_paths.json";
+
+/** Maximum size of the record, in bytes. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
 /** Files in the directory for the runner's own files, besides the record. */
 const OWN_FILES: readonly string[] = [KEPT_OUTPUTS, RUN_RECORD];
 
@@ -53,7 +59,7 @@ export async function claimPath(
     );
   }
   using _ = await lockDirectory(await makeOwnDirectory(workspace));
-  const entries = await readRecord(workspace);
+  const entries = await readOwnedPaths(workspace);
   if (entries.includes(entry)) known.set(workspace, entries);
   else await write(workspace, [...entries, entry]);
 }
@@ -72,7 +78,7 @@ export async function releasePath(
 ): Promise<void> {
   const entry = await entryOf(workspace, path);
   using _ = await lockDirectory(await ownDirectory(workspace));
-  const entries = await readRecord(workspace);
+  const entries = await readOwnedPaths(workspace);
   if (!entries.includes(entry)) return;
   await write(workspace, entries.filter((other) => other !== entry));
 }
@@ -88,7 +94,7 @@ export async function restoreOwnedPaths(workspace: Workspace): Promise<void> {
   const entries = known.get(workspace) ?? [];
   if (entries.length === 0) return;
   using _ = await lockDirectory(await makeOwnDirectory(workspace));
-  const present = await readRecord(workspace).catch(() => undefined);
+  const present = await readOwnedPaths(workspace).catch(() => undefined);
   const all = new Set([...present ?? [], ...entries]);
   if (present?.length === all.size) return;
   if (present === undefined) await remove(await recordFile(workspace));
@@ -110,7 +116,7 @@ export async function ownsPath(
   path: string,
 ): Promise<boolean> {
   const entry = await entryOf(workspace, path);
-  return (await readRecord(workspace)).includes(entry);
+  return (await readOwnedPaths(workspace)).includes(entry);
 }
 
 /**
@@ -139,7 +145,7 @@ export async function removeOwnedPaths(
     onLeft(`Left the recorded paths: ${messageOf(error)}`);
     return [];
   };
-  for (const entry of await readRecord(workspace).catch(reportDamage)) {
+  for (const entry of await readOwnedPaths(workspace).catch(reportDamage)) {
     const path = await placeOf(base, entry).catch((error) => {
       onLeft(messageOf(error));
     });
@@ -154,7 +160,7 @@ export async function removeOwnedPaths(
     else await removeEmptyAround(path, base);
   }
   await removeOwnFiles(workspace, base);
-  if (kept.length > 0) await writeRecord(workspace, kept);
+  if (kept.length > 0) await writeOwnedPaths(workspace, kept);
   else if (!workspace.inContainer) await removeIfEmpty(base);
   return removed;
 }
@@ -178,7 +184,7 @@ async function write(
   workspace: Workspace,
   entries: readonly string[],
 ): Promise<void> {
-  await writeRecord(workspace, entries);
+  await writeOwnedPaths(workspace, entries);
   known.set(workspace, entries);
 }
 
@@ -232,12 +238,6 @@ async function removeEmptyAround(path: string, base: string): Promise<void> {
   }
 }
 
-/** Name of the record, in the directory for the runner's own files. */
-const RECORD = "made.json";
-
-/** Maximum size of the record, in bytes. */
-const MAX_BYTES = 16 * 1024 * 1024;
-
 /**
  * Returns the path of the record.
  *
@@ -245,7 +245,7 @@ const MAX_BYTES = 16 * 1024 * 1024;
  * @returns Absolute path; no directory on the way to it is a link.
  * @throws {RunnerError} With code `workspace`, if the directory cannot be used.
  */
-export async function recordFile(workspace: Workspace): Promise<string> {
+async function recordFile(workspace: Workspace): Promise<string> {
   return `${await ownDirectory(workspace)}/${RECORD}`;
 }
 
@@ -259,7 +259,7 @@ export async function recordFile(workspace: Workspace): Promise<string> {
  * @returns Paths relative to the workspace; none if there is no record.
  * @throws {RunnerError} With code `workspace`, if the record is damaged.
  */
-export async function readRecord(workspace: Workspace): Promise<string[]> {
+async function readOwnedPaths(workspace: Workspace): Promise<string[]> {
   const file = await recordFile(workspace);
   let text: string;
   try {
@@ -283,12 +283,11 @@ export async function readRecord(workspace: Workspace): Promise<string[]> {
  * @throws {RunnerError} With code `output-failed`, if it cannot be written, or
  * `workspace`, if a link leads elsewhere.
  */
-export async function writeRecord(
+async function writeOwnedPaths(
   workspace: Workspace,
   paths: readonly string[],
 ): Promise<void> {
-  const text = `${JSON.stringify({ paths }, null, 2)}
-`;
+  const text = `${JSON.stringify({ paths }, null, 2)}\n`;
   await writeOwnFile(workspace, RECORD, text);
 }
 
@@ -298,7 +297,7 @@ export async function writeRecord(
  *
  * @param path Path relative to the workspace.
  */
-export function isRecordable(path: string): boolean {
+function isRecordable(path: string): boolean {
   return path !== "" && path !== "." && !path.includes("\0") &&
     !path.startsWith("/") && !path.endsWith("/") &&
     path === normalize(path) && !isInside("..", path) &&

@@ -36,7 +36,7 @@ import { isProcessAlive, type RunIdentity } from "./run_identity.ts";
 const MAX_BYTES = 64 * 1024;
 
 /** Run that owns files. */
-interface RunRecord {
+interface RunFiles {
   /** Id of the run. */
   readonly run: string;
   /** Absolute paths of the files. */
@@ -123,11 +123,11 @@ async function claim(
     readonly isRunBeginning: boolean;
   },
 ): Promise<void> {
-  const record = await readRecord(workspace);
+  const record = await readRunFiles(workspace);
   const hasBegun = run.isInherited || run.begunIn.has(workspace.base);
   if (record === undefined && hasBegun) {
     // Without a record, there were no files when the run started.
-    return await writeRecord(workspace, { run: run.id, files });
+    return await writeRunFiles(workspace, { run: run.id, files });
   }
   const goesOn = record !== undefined &&
     (record.run === run.id || isProcessAlive(record.run) ||
@@ -142,16 +142,16 @@ async function claim(
     if (keepsEarlier || isOutside && run.isInherited) continue;
     await remove(file, isOutside);
   }
-  await writeRecord(workspace, {
+  await writeRunFiles(workspace, {
     run: goesOn ? record.run : run.id,
     files: [...own, ...added],
   });
 }
 
 /** Reads the record. A step may have damaged it, which counts as no record. */
-async function readRecord(
+async function readRunFiles(
   workspace: Workspace,
-): Promise<RunRecord | undefined> {
+): Promise<RunFiles | undefined> {
   const path = `${await ownDirectory(workspace)}/${RUN_RECORD}`;
   try {
     const { run, files } = JSON.parse(await readOwnFile(path, MAX_BYTES));
@@ -163,9 +163,9 @@ async function readRecord(
   }
 }
 
-async function writeRecord(
+async function writeRunFiles(
   workspace: Workspace,
-  record: RunRecord,
+  record: RunFiles,
 ): Promise<void> {
   await writeOwnFile(workspace, RUN_RECORD, `${JSON.stringify(record)}\n`);
 }

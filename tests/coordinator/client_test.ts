@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
-  type ClientOptions,
   type CoordinatorClient,
+  type CoordinatorClientOptions,
   openClient,
 } from "../../src/coordinator/client.ts";
 import { submitDocument } from "../../src/coordinator/jobs.ts";
@@ -20,7 +20,7 @@ const BODY = new TextEncoder().encode(
 
 function clientOf(
   coordinator: TestCoordinator,
-  options: Partial<ClientOptions> = {},
+  options: Partial<CoordinatorClientOptions> = {},
 ): CoordinatorClient {
   return openClient({
     url: coordinator.url,
@@ -41,7 +41,7 @@ function submit(
 
 async function refusal(
   troubles: Trouble[],
-  options: Partial<ClientOptions> = {},
+  options: Partial<CoordinatorClientOptions> = {},
 ): Promise<{ message: string; code: string; requestCount: number }> {
   await using coordinator = startCoordinator({ troubles });
   const client = clientOf(coordinator, options);

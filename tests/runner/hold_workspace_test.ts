@@ -64,7 +64,7 @@ describe("runJob() in one workspace", () => {
   const damages = [
     'rm -rf "$REACTORCIDE_WORKSPACE/.reactorcide"',
     'cd "$REACTORCIDE_WORKSPACE" && mv .reactorcide x && ln -s / .reactorcide',
-    'cd "$REACTORCIDE_WORKSPACE/.reactorcide" && rm * && mkfifo made.json lock run.json',
+    'cd "$REACTORCIDE_WORKSPACE/.reactorcide" && rm * && mkfifo owned_paths.json lock run.json',
   ];
   for (const damage of damages) {
     it(`replaces its source after ${damage}`, async () => {

@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
 import {
   containerCommand,
-  type ContainerSetting,
+  type JobContainer,
 } from "../../src/workflow/local/container_command.ts";
 import type { LocalJob } from "../../src/workflow/local/local_job.ts";
 
@@ -15,7 +15,7 @@ const JOB: LocalJob = {
   image: "alpine:3",
 };
 
-const SETTING: ContainerSetting = {
+const SETTING: JobContainer = {
   program: "docker",
   name: "reactorcide-1",
   workspace: "/work/job",

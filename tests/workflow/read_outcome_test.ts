@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
 import {
-  readOutputs,
+  readJobOutputs,
   readTriggered,
 } from "../../src/workflow/local/read_outcome.ts";
 import {
@@ -19,20 +19,20 @@ async function withFile<T>(
 }
 
 Deno.test("readOutputs() reads variables and outputs; none without a file", async () => {
-  assertEquals(await readOutputs("/nowhere/file"), {});
+  assertEquals(await readJobOutputs("/nowhere/file"), {});
   assertEquals(
-    await withFile('{"vars":{"a":1},"other":2}', readOutputs),
+    await withFile('{"vars":{"a":1},"other":2}', readJobOutputs),
     { vars: { a: 1 }, outputs: null },
   );
 });
 
 Deno.test("readOutputs() rejects what the coordinator would reject", async () => {
   for (const content of ["[]", "{", '{"vars":[]}', '{"outputs":1}', "-> /"]) {
-    await assertRejects(() => withFile(content, readOutputs), RunnerError);
+    await assertRejects(() => withFile(content, readJobOutputs), RunnerError);
   }
   const large = JSON.stringify({ vars: { a: "x".repeat(1024 * 1024) } });
   await assertRejects(
-    () => withFile(large, readOutputs),
+    () => withFile(large, readJobOutputs),
     RunnerError,
     "larger than 1048576 bytes",
   );

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import type {
   Executor,
-  JobOutcome,
   LocalJob,
+  LocalJobOutcome,
 } from "../../src/workflow/local/local_job.ts";
 import type {
   NodeEnd,
@@ -10,13 +10,13 @@ import type {
 } from "../../src/workflow/local/node_states.ts";
 import { runWorkflow } from "../../src/workflow/local/run_workflow.ts";
 import type {
-  JobRecord,
+  LocalJobState,
   WorkflowState,
 } from "../../src/workflow/local/workflow_state.ts";
 import { Random } from "../helpers/random.ts";
 
 /** A memory that forgets everything with the test. */
-function memory(earlier: Record<string, JobRecord> = {}) {
+function memory(earlier: Record<string, LocalJobState> = {}) {
   const records = new Map(Object.entries(earlier));
   const state: WorkflowState = {
     earlier: new Map(records),
@@ -39,13 +39,13 @@ function job(name: string, more: Partial<LocalJob> = {}): LocalJob {
   };
 }
 
-const well: JobOutcome = { status: "completed", exitCode: 0 };
+const well: LocalJobOutcome = { status: "completed", exitCode: 0 };
 
 /** Runs jobs with an executor that knows how each one ends. */
 async function run(
   jobs: LocalJob[],
-  outcomes: Record<string, Partial<JobOutcome>> = {},
-  earlier: Record<string, JobRecord> = {},
+  outcomes: Record<string, Partial<LocalJobOutcome>> = {},
+  earlier: Record<string, LocalJobState> = {},
 ) {
   const started: string[] = [];
   const { state, records } = memory(earlier);
@@ -258,7 +258,7 @@ Deno.test("runWorkflow() hands variables and outputs on, and fails on a conflict
   }, {
     executor: ({ key, varsText }) => {
       seen[key] = JSON.parse(varsText());
-      return Promise.resolve<JobOutcome>({
+      return Promise.resolve<LocalJobOutcome>({
         ...well,
         ...key === "a" && { vars: { " x ": [1], "": 2 }, outputs: { y: 1 } },
         ...key === "b" &&
@@ -361,7 +361,7 @@ Deno.test("runWorkflow() leaves what was not started when it is to end", async (
 });
 
 Deno.test("runWorkflow() continues with what has not succeeded", async () => {
-  const record: JobRecord = {
+  const record: LocalJobState = {
     name: "a",
     status: "completed",
     exitCode: 0,

@@ -5,7 +5,7 @@ import {
   openStateFile,
   type OpenStateFileOptions,
 } from "../../src/workflow/local/state_file.ts";
-import type { JobRecord } from "../../src/workflow/local/workflow_state.ts";
+import type { LocalJobState } from "../../src/workflow/local/workflow_state.ts";
 import { Random } from "../helpers/random.ts";
 import { soon } from "../helpers/soon.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
@@ -13,7 +13,7 @@ import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 const NEW: OpenStateFileOptions = { workflow: "w", earlier: "none" };
 const RESUMED: OpenStateFileOptions = { workflow: "w", earlier: "required" };
 
-function record(status: JobRecord["status"] = "completed"): JobRecord {
+function record(status: LocalJobState["status"] = "completed"): LocalJobState {
   return { name: "a", status, exitCode: 0, outputs: { x: 1 } };
 }
 

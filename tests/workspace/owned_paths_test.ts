@@ -47,7 +47,9 @@ describe("claimPath()", () => {
     assertEquals(await exists(path), false);
     assertEquals(
       JSON.parse(
-        await Deno.readTextFile(`${workspace.base}/.reactorcide/made.json`),
+        await Deno.readTextFile(
+          `${workspace.base}/.reactorcide/owned_paths.json`,
+        ),
       ),
       { paths: ["a/src"] },
     );
@@ -93,12 +95,12 @@ describe("claimPath()", () => {
 describe("restoreOwnedPaths()", () => {
   const damages: [what: string, files: Record<string, string>][] = [
     ["is missing", {}],
-    ["is empty", { ".reactorcide/made.json": "" }],
+    ["is empty", { ".reactorcide/owned_paths.json": "" }],
     ["contains other paths", {
-      ".reactorcide/made.json": '{"paths": ["../x"]}',
+      ".reactorcide/owned_paths.json": '{"paths": ["../x"]}',
     }],
-    ["is a directory", { ".reactorcide/made.json/": "" }],
-    ["is a link", { ".reactorcide/made.json": "-> ../../victim" }],
+    ["is a directory", { ".reactorcide/owned_paths.json/": "" }],
+    ["is a link", { ".reactorcide/owned_paths.json": "-> ../../victim" }],
     ["is behind a link", { ".reactorcide": "-> ../elsewhere" }],
   ];
   for (const [what, files] of damages) {
@@ -220,7 +222,7 @@ describe("removeOwnedPaths()", () => {
     ];
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
-    const file = `${workspace.base}/.reactorcide/made.json`;
+    const file = `${workspace.base}/.reactorcide/owned_paths.json`;
     await makeFiles(directory.path, {
       "victim/file": "a user's",
       "job/src/file": "",
@@ -229,7 +231,9 @@ describe("removeOwnedPaths()", () => {
     const before = await listFiles(directory.path);
     delete before["job/.reactorcide/"];
     for (const record of records) {
-      await makeFiles(workspace.base, { ".reactorcide/made.json": record });
+      await makeFiles(workspace.base, {
+        ".reactorcide/owned_paths.json": record,
+      });
       const reasons: string[] = [];
       const removed = await removeOwnedPaths(workspace, (reason) => {
         reasons.push(reason);
@@ -294,10 +298,10 @@ describe("removeOwnedPaths()", () => {
   });
 
   const inPlaceOfRecord: [what: string, command: string[]][] = [
-    ["a directory", ["mkdir", "-p", "made.json/a"]],
-    ["a pipe", ["mkfifo", "made.json"]],
-    ["a link to a device", ["ln", "-s", "/dev/zero", "made.json"]],
-    ["a huge file", ["truncate", "-s", "1T", "made.json"]],
+    ["a directory", ["mkdir", "-p", "owned_paths.json/a"]],
+    ["a pipe", ["mkfifo", "owned_paths.json"]],
+    ["a link to a device", ["ln", "-s", "/dev/zero", "owned_paths.json"]],
+    ["a huge file", ["truncate", "-s", "1T", "owned_paths.json"]],
   ];
   for (const [what, [program, ...args]] of inPlaceOfRecord) {
     it(`removes ${what} with which a step replaced the record`, async () => {
@@ -309,7 +313,7 @@ describe("removeOwnedPaths()", () => {
       await assertRejects(
         () => claimPath(workspace, workspace.pathOf("/job/src")),
         RunnerError,
-        `Cannot read the record "${cwd}/made.json": `,
+        `Cannot read the record "${cwd}/owned_paths.json": `,
       );
       await removeOwnedPaths(workspace);
       assertEquals(await listFiles(directory.path), {});

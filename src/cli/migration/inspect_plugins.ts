@@ -81,7 +81,7 @@ export async function missingPython(
  * @param file Its file.
  * @param secretNames Variables that contain secrets from the store.
  */
-export function inspectPlugin(
+export function reportPlugin(
   { findings, grantsOf, trustsPlugins, hasPluginTimeout }: Inspection,
   { name, kind }: PluginFile,
   { path: file, text }: TreeFile,

@@ -13,11 +13,7 @@ import {
   loadJobs,
   readDefinitions,
 } from "./inspect_definitions.ts";
-import {
-  inspectPlugin,
-  missingPython,
-  pluginFiles,
-} from "./inspect_plugins.ts";
+import { missingPython, pluginFiles, reportPlugin } from "./inspect_plugins.ts";
 import { inspectScripts } from "./inspect_scripts.ts";
 import {
   CI_FOLDER,
@@ -100,7 +96,7 @@ export async function inspectRepository(
     const file = files.find(({ path }) =>
       path === `${PLUGIN_FOLDER}/${plugin.base}`
     );
-    if (file !== undefined) inspectPlugin(context, plugin, file, secretNames);
+    if (file !== undefined) reportPlugin(context, plugin, file, secretNames);
   }
   await inspectScripts(context, files, definitions.texts);
   for (const { path, text } of [...files, ...definitions.otherFiles]) {

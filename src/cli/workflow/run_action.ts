@@ -30,8 +30,8 @@ import {
 import { CONCLUSIONS } from "../../workflow/local/record_workflow.ts";
 import {
   type LocalResult,
-  runLocal,
-  type RunLocalOptions,
+  runLocalWorkflow,
+  type RunLocalWorkflowOptions,
 } from "../../workflow/local/run_local.ts";
 import type { CommandContext } from "../command.ts";
 import { flagsLayer } from "../config_flags.ts";
@@ -56,7 +56,7 @@ const ANY_EVENT: FilterMatch = {
  * @param loaded The workflow.
  * @param only Names of the jobs to run; `undefined` for all.
  * @returns Result; `undefined` if nothing ran.
- * @throws {RunnerError} As {@linkcode runLocal}, and `usage`.
+ * @throws {RunnerError} As {@linkcode runLocalWorkflow}, and `usage`.
  */
 export async function runAction(
   context: CommandContext,
@@ -120,7 +120,7 @@ export async function runAction(
     ["wait", "record"],
     flagsLayer(context),
   );
-  const result = await runLocal(shown, workflow, {
+  const result = await runLocalWorkflow(shown, workflow, {
     root,
     record,
     onEvent: watched?.onStepEvent,
@@ -148,7 +148,7 @@ export async function runAction(
 function explanationOf(
   workflow: WorkflowDefinition,
   { isStarted, reason }: FilterMatch,
-  { only, conditions }: Pick<RunLocalOptions, "only" | "conditions">,
+  { only, conditions }: Pick<RunLocalWorkflowOptions, "only" | "conditions">,
 ): Explanation {
   const all = {
     vars: workflow.vars,

@@ -213,7 +213,7 @@ const WORDS: Readonly<Record<string, unknown>> = {
  * @returns The value.
  * @throws {TypeError} If the literal contains anything else.
  */
-export function parseLiteral(source: string, start: number): unknown {
+function parseLiteral(source: string, start: number): unknown {
   let at = start;
 
   function next(): string {

@@ -169,7 +169,7 @@ export class DeniedError extends RunnerError {
  * @param denied The denied access.
  * @returns Reason, phrased to follow "Cannot …:".
  */
-export function deniedText(plugin: string, denied: DeniedAccess): string {
+function deniedText(plugin: string, denied: DeniedAccess): string {
   const { kind, value } = denied;
   const what = value === "*" ? "" : ` to "${printable(value)}"`;
   const list = printable(JSON.stringify([value]));

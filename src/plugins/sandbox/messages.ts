@@ -111,7 +111,7 @@ function isFailure({ message, name = "" }: Fields): boolean {
   return typeof message === "string" && typeof name === "string";
 }
 
-/** Options for {@linkcode readLines}. */
+/** Options for {@linkcode splitLines}. */
 export interface ReadLinesOptions {
   /** Called with each line, without its newline. */
   onLine: (line: string) => void;
@@ -129,7 +129,7 @@ export interface ReadLinesOptions {
  * @param stream The stream.
  * @param options Callbacks and limit.
  */
-export async function readLines(
+export async function splitLines(
   stream: AsyncIterable<Uint8Array>,
   options: ReadLinesOptions,
 ): Promise<void> {

@@ -1,6 +1,6 @@
 import { listenPrivately } from "../../secrets/registration/socket.ts";
 import type { AccessPolicy, AccessRequest } from "../rights/access_policy.ts";
-import { readLines } from "./messages.ts";
+import { splitLines } from "./messages.ts";
 
 /** Maximum length of a request, in characters. */
 const MAX_QUESTION_LENGTH = 64 * 1024;
@@ -59,7 +59,7 @@ async function answer(
     const text = JSON.stringify({ id, result, reason });
     await writer.write(new TextEncoder().encode(`${text}\n`));
   };
-  await readLines(connection.readable, {
+  await splitLines(connection.readable, {
     maxLength: MAX_QUESTION_LENGTH,
     onTooLong: () => close(connection),
     onLine: (line) => {

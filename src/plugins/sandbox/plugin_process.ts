@@ -6,7 +6,7 @@ import {
   type GuestMessage,
   type HostMessage,
   parseMessage,
-  readLines,
+  splitLines,
 } from "./messages.ts";
 
 /** Maximum length of a message, in characters. */
@@ -120,7 +120,7 @@ export class PluginProcess implements AsyncDisposable {
   }
 
   async #readMessages(): Promise<void> {
-    await readLines(this.#child.stdout, {
+    await splitLines(this.#child.stdout, {
       maxLength: MAX_MESSAGE_LENGTH,
       onTooLong: () =>
         this.end(`it sent a message of more than ${MAX_MESSAGE_LENGTH} bytes`),
@@ -150,7 +150,7 @@ export class PluginProcess implements AsyncDisposable {
       this.#child.stderr!,
       this.#listener.maskStream(),
     );
-    await readLines(stderr, {
+    await splitLines(stderr, {
       maxLength: 4096,
       onTooLong: () => {},
       onLine: (line) => {

@@ -9,7 +9,7 @@ import {
   type SourceContext,
   type SourceRequest,
 } from "../source.ts";
-import { decompressed, formatOf } from "./decompress.ts";
+import { archiveFormatOf, decompressed } from "./decompress.ts";
 import {
   archiveError,
   type ArchiveLocation,
@@ -136,7 +136,7 @@ async function unpackFile(
   context: Context,
 ): Promise<void> {
   const { archive, cancellation } = context;
-  const format = await formatOf(path);
+  const format = await archiveFormatOf(path);
   if (format === undefined) {
     throw archiveError(
       url,

@@ -31,7 +31,7 @@ const MAGIC_OFFSET = 257;
  * @param path Path of the archive.
  * @returns The format; `undefined` if it is unknown.
  */
-export async function formatOf(
+export async function archiveFormatOf(
   path: string,
 ): Promise<ArchiveFormat | undefined> {
   using file = await Deno.open(path);

@@ -78,7 +78,7 @@ export function hasValidChecksum(block: Uint8Array): boolean {
  * @returns The number; 0 for an empty field.
  * @throws {RunnerError} With code `source-failed`, if it is not a number.
  */
-export function numberAt(
+function numberAt(
   block: Uint8Array,
   at: number,
   length: number,

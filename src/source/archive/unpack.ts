@@ -80,7 +80,7 @@ const MAX_TARGET_LENGTH = 4_096;
 const MAX_LINK_COUNT = 40;
 
 /** The state of an archive that is being unpacked. */
-export class Unpacker {
+class Unpacker {
   readonly #root: string;
   readonly #stripTop: boolean;
   #top: string | undefined;

@@ -235,7 +235,7 @@ async function contentOffset(
  * @returns All bytes of the range.
  * @throws {RunnerError} With code `source-failed`, if the file is too short.
  */
-export async function readAt(
+async function readAt(
   file: Deno.FsFile,
   offset: number,
   length: number,

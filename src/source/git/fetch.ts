@@ -276,7 +276,7 @@ function fetchVariants(
  * @throws {RunnerError} With code `source-failed`, if the server cannot be
  * reached or denies access.
  */
-export async function defaultBranch(
+async function defaultBranch(
   repository: Repository,
   retry: Retry,
 ): Promise<string | undefined> {

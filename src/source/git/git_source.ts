@@ -21,7 +21,7 @@ import { lfsFailure, type LfsMode, lfsSettings } from "./lfs.ts";
 import { checkGitRef, gitRefProblem, isFullCommitId } from "./ref.ts";
 import {
   commitOf,
-  formatOf,
+  objectFormatOf,
   type Repository,
   repositoryAt,
 } from "./repository.ts";
@@ -120,7 +120,7 @@ async function prepare(
     config: [["core.fsync", "none"]],
   });
   const retry = retrying(url, context, source.retry);
-  await stage("init", () => repository.make(formatOf(ref)));
+  await stage("init", () => repository.make(objectFormatOf(ref)));
   const found = await stage(
     "fetch",
     () => fetch(source, repository, retry, context),
@@ -252,7 +252,7 @@ async function fetch(
   } catch (error) {
     warn(error);
   }
-  await repository.make(formatOf(ref));
+  await repository.make(objectFormatOf(ref));
   const found = await fetchCommit(repository, ref, options);
   // The repository itself can be fetched, so the mirror was the problem.
   await emptyMirror(mirror, url, context).catch(warn);
@@ -288,7 +288,7 @@ export interface CheckOutRequest extends FoundCommit {
  * @returns ID of the commit.
  * @throws {RunnerError} With code `source-failed`, if git fails.
  */
-export async function checkOut(
+async function checkOut(
   repository: Repository,
   request: CheckOutRequest,
 ): Promise<string> {

@@ -15,8 +15,8 @@ import { openMirrorStore, writeTips } from "./mirror_store.ts";
 import { isFullCommitId, trackingName } from "./ref.ts";
 import {
   commitOf,
-  formatOf,
   type ObjectFormat,
+  objectFormatOf,
   type Repository,
   repositoryAt,
 } from "./repository.ts";
@@ -147,7 +147,7 @@ async function openMirror(
       await make(format);
     },
   };
-  await make(format ?? formatOf(ref));
+  await make(format ?? objectFormatOf(ref));
   const lines = [...tips.values()].map((id, index) =>
     `${id} ${TIPS}/${index}\n`
   );
@@ -236,7 +236,9 @@ async function copy(
   context: SourceContext,
 ): Promise<FoundCommit> {
   const { id, name = id, isAbbreviated = false } = found;
-  if (formatOf(id) !== formatOf(ref)) await clone.make(formatOf(id));
+  if (objectFormatOf(id) !== objectFormatOf(ref)) {
+    await clone.make(objectFormatOf(id));
+  }
   // When everything is fetched, it has its name anyway.
   const here = everything ? undefined : trackingName(name);
   const nearby = repositoryAt(

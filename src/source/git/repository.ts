@@ -22,7 +22,7 @@ export type ObjectFormat = "sha1" | "sha256";
  * @param ref Ref to fetch.
  * @returns `sha256` for a full SHA-256 commit ID, otherwise `sha1`.
  */
-export function formatOf(ref: string | undefined): ObjectFormat {
+export function objectFormatOf(ref: string | undefined): ObjectFormat {
   return /^[0-9a-f]{64}$/i.test(ref ?? "") ? "sha256" : "sha1";
 }
 

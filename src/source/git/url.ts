@@ -5,7 +5,7 @@ import { showUrl } from "../../url_secrets.ts";
 import {
   authorityProblem,
   encodingProblem,
-  textProblem,
+  urlTextProblem,
 } from "../source_client.ts";
 
 /** Allowed schemes; the last two are old names of ssh. */
@@ -24,7 +24,7 @@ const SCHEMES = ["file", "git", "http", "https", "ssh", "git+ssh", "ssh+git"];
  * there is none.
  */
 function gitUrlProblem(url: string): string | undefined {
-  const plain = textProblem(url);
+  const plain = urlTextProblem(url);
   if (plain !== undefined) return plain;
   const [helper] = /^[A-Za-z0-9+.-]*(?=::)/.exec(url) ?? [];
   if (helper !== undefined) return `names the transport helper "${helper}"`;

@@ -3,8 +3,8 @@ import {
   openClient,
 } from "../../coordinator/client.ts";
 import {
+  type CoordinatorJob,
   type JobFilter,
-  type JobRecord,
   listJobs,
   readJob,
 } from "../../coordinator/jobs.ts";
@@ -165,7 +165,7 @@ async function filterOf(
   throw unknownScope(scope, "the job has no project");
 }
 
-function instanceOf(job: JobRecord): JobInstance {
+function instanceOf(job: CoordinatorJob): JobInstance {
   const { status } = job;
   return {
     name: job.workflow_node_name || job.name,
@@ -181,7 +181,7 @@ function instanceOf(job: JobRecord): JobInstance {
 }
 
 /** Go writes up to nine digits after the second, and none for a whole second. */
-function createdAtMs({ created_at }: JobRecord): number {
+function createdAtMs({ created_at }: CoordinatorJob): number {
   return Date.parse(created_at) || 0;
 }
 

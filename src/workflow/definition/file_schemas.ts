@@ -148,7 +148,7 @@ const listed: Schema<readonly JobEntry[]> = {
 };
 
 /** Schema of the jobs of a workflow. */
-export const jobs: Schema<readonly JobEntry[]> = byShape(
+const jobs: Schema<readonly JobEntry[]> = byShape(
   "be a mapping of jobs",
   {
     mapping: named,

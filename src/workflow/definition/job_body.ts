@@ -4,7 +4,7 @@ import { steps } from "../../config/step_keys.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import {
   condition,
-  timeLimit,
+  positiveDuration,
   yamlFlag,
   yamlInteger,
 } from "../../schema/scalars.ts";
@@ -63,7 +63,7 @@ function wholeSeconds(ms: number, node: DocumentNode): number | undefined {
   );
 }
 
-const timeout: Schema<number> = mapped(timeLimit, wholeSeconds);
+const timeout: Schema<number> = mapped(positiveDuration, wholeSeconds);
 
 /** A time limit; 0 means none, as on the coordinator. */
 const timeoutOrZero: Schema<number> = {

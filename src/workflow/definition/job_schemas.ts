@@ -1,6 +1,6 @@
 import { optionVariables } from "../../config/option_variables.ts";
 import { VARIABLE_NAME } from "../../environment/variables.ts";
-import { listOrOne, record, variables } from "../../schema/collections.ts";
+import { dictionary, listOrOne, variables } from "../../schema/collections.ts";
 import {
   CPU_PATTERN,
   CPU_WORDS,
@@ -115,7 +115,7 @@ const wordOrFlag: Schema<string | boolean> = {
 /** Schema of characteristics that a worker must have. */
 export const characteristics: Schema<
   NonNullable<JobBody["characteristics"]>
-> = record(wordOrFlag, "map names to texts or flags", {
+> = dictionary(wordOrFlag, "map names to texts or flags", {
   keys: {
     pattern: new RegExp(
       `^(?!(${RESERVED_KEYS.join("|")})$)[^=\\0]*\\S[^=\\0]*$`,

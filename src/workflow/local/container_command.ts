@@ -9,7 +9,7 @@ import { DEFAULT_RUNNER_IMAGE, Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import { defaultOf } from "../../options/options.ts";
 import type { RunnerParts } from "../../runner/runner_parts.ts";
-import type { JobOutcome, JobRequest, LocalJob } from "./local_job.ts";
+import type { JobRequest, LocalJob, LocalJobOutcome } from "./local_job.ts";
 
 /** Default user of a job, the same as on a worker. */
 const RUNNER = "1001:1001";
@@ -34,7 +34,7 @@ export interface ContainerOptions {
 }
 
 /** Settings of a container, in addition to the job. */
-export interface ContainerSetting extends ContainerOptions {
+export interface JobContainer extends ContainerOptions {
   /** Name of the container. */
   readonly name: string;
   /** Absolute path of the directory that is mounted at `/job`. */
@@ -60,7 +60,7 @@ export interface ContainerSetting extends ContainerOptions {
  */
 export function containerCommand(
   job: LocalJob,
-  setting: ContainerSetting,
+  setting: JobContainer,
 ): string[] {
   const { program, network, name, workspace, sharedCode, variables } = setting;
   const user = userOf(job, setting.hostUser);
@@ -190,7 +190,7 @@ export interface RunContainedOptions extends ContainerOptions {
   /** Absolute path of the code, if jobs share it. */
   readonly sharedCode: string | undefined;
   /** Runs the command that starts the container. */
-  readonly run: (command: readonly string[]) => Promise<JobOutcome>;
+  readonly run: (command: readonly string[]) => Promise<LocalJobOutcome>;
 }
 
 /**
@@ -206,7 +206,7 @@ export async function runContained(
   { host, workspace, logger }: RunnerParts,
   { node: { job } }: JobRequest,
   options: RunContainedOptions,
-): Promise<JobOutcome> {
+): Promise<LocalJobOutcome> {
   const { program, run } = options;
   const name = `reactorcide-${crypto.randomUUID()}`;
   // The directory belongs to the user of this process.

@@ -15,7 +15,7 @@ import {
   type JobRecords,
   type JsonObject,
   type TriggeredWorkflow,
-  WorkflowVariables,
+  VariableStore,
 } from "./workflow_state.ts";
 
 /** A job of a local workflow. */
@@ -204,7 +204,7 @@ export function selectJobs(
     if (!known.has(name)) throw unknownJob(name, known);
   }
   const chosen = new Set(names);
-  const variables = new WorkflowVariables(vars);
+  const variables = new VariableStore(vars);
   for (const record of earlier.values()) {
     const { status, name, origin } = record;
     if (status !== "completed" || origin !== undefined) continue;
@@ -251,7 +251,7 @@ export interface JobRequest {
 }
 
 /** Outcome and outputs of a job. */
-export interface JobOutcome extends JobOutputs {
+export interface LocalJobOutcome extends JobOutputs {
   /** How the job ended. */
   readonly status: NodeEnd;
   /** Exit code, or `null` if there is none. */
@@ -272,4 +272,4 @@ export interface JobOutcome extends JobOutputs {
  * @param request The job.
  * @returns Its outcome. If the function throws, the job fails.
  */
-export type Executor = (request: JobRequest) => Promise<JobOutcome>;
+export type Executor = (request: JobRequest) => Promise<LocalJobOutcome>;

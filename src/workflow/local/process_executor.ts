@@ -16,13 +16,13 @@ import { removeTree } from "../../workspace/remove.ts";
 import { type ContainerOptions, runContained } from "./container_command.ts";
 import type {
   Executor,
-  JobOutcome,
   JobRequest,
   LocalJob,
+  LocalJobOutcome,
 } from "./local_job.ts";
 import type { NodeEnd } from "./node_states.ts";
 import { jobRecord } from "./record_workflow.ts";
-import { readOutputs, readTriggered } from "./read_outcome.ts";
+import { readJobOutputs, readTriggered } from "./read_outcome.ts";
 
 /** Options for {@linkcode processExecutor}. */
 export interface ProcessExecutorOptions
@@ -137,9 +137,9 @@ async function runOne(
   { node: { job } }: JobRequest,
   options: ProcessExecutorOptions,
   command?: readonly string[],
-): Promise<JobOutcome> {
+): Promise<LocalJobOutcome> {
   const { base } = parts.workspace;
-  let end: Pick<JobOutcome, "status" | "exitCode" | "reason">;
+  let end: Pick<LocalJobOutcome, "status" | "exitCode" | "reason">;
   try {
     const { status, exitCode, error } = await runJob(
       parts,
@@ -160,7 +160,7 @@ async function runOne(
   }
   try {
     return {
-      ...await readOutputs(`${base}/workflow-output.json`),
+      ...await readJobOutputs(`${base}/workflow-output.json`),
       triggers: await readTriggered(`${base}/triggers.json`),
       ...end,
     };

@@ -4,7 +4,7 @@ import { isObject } from "../../json.ts";
 import { copyJson } from "../../schema/copy_json.ts";
 import { checkTriggers } from "../../triggers/check_triggers.ts";
 import type { Trigger } from "../../triggers/trigger.ts";
-import { topologicalOrder } from "../../triggers/trigger_graph.ts";
+import { sortTriggers } from "../../triggers/trigger_graph.ts";
 import { MAX_DOCUMENT_BYTES } from "../../triggers/triggers_file.ts";
 import type {
   JobOutputs,
@@ -25,7 +25,7 @@ const EVALUATION_KEYS: readonly string[] = ["ci_origin", "execution_profile"];
  * @returns Variables and outputs.
  * @throws {RunnerError} `output-failed` if the file is invalid.
  */
-export async function readOutputs(path: string): Promise<JobOutputs> {
+export async function readJobOutputs(path: string): Promise<JobOutputs> {
   const document = await readDocument(path, MAX_OUTPUT_BYTES);
   if (document === undefined) return {};
   const { vars = null, outputs = null } = document;
@@ -83,7 +83,7 @@ function triggersOf(jobs: unknown): readonly Trigger[] {
       )
       : job
   );
-  return topologicalOrder(checkTriggers(known, { isWire: true }));
+  return sortTriggers(checkTriggers(known, { isWire: true }));
 }
 
 async function readDocument(

@@ -30,8 +30,8 @@ import { runWorkflow, type WorkflowJobResult } from "./run_workflow.ts";
 import { recordWorkflow } from "./record_workflow.ts";
 import { openStateFile } from "./state_file.ts";
 
-/** Options for {@linkcode runLocal}. */
-export interface RunLocalOptions {
+/** Options for {@linkcode runLocalWorkflow}. */
+export interface RunLocalWorkflowOptions {
   /** Absolute path of the CI root. */
   root: string;
   /** Maximum number of jobs that run concurrently. */
@@ -92,10 +92,10 @@ export interface LocalResult {
  * if another workflow is running in the CI root; `invalid-workflow` if there is
  * nothing to resume; `output-failed` if the state cannot be saved.
  */
-export async function runLocal(
+export async function runLocalWorkflow(
   parts: RunnerParts,
   definition: WorkflowDefinition,
-  options: RunLocalOptions,
+  options: RunLocalWorkflowOptions,
 ): Promise<LocalResult> {
   const { root, resume, only, concurrency } = options;
   const directory = `${root}/.reactorcide/workflow`;
@@ -188,7 +188,7 @@ export async function runLocal(
 /** Locks the CI root; only one workflow at a time may run in it. */
 async function lockRoot(
   { host, logger }: RunnerParts,
-  { root, wait }: RunLocalOptions,
+  { root, wait }: RunLocalWorkflowOptions,
   termination: Termination,
 ): Promise<WorkspaceLock> {
   const place: Workspace = {

@@ -3,8 +3,8 @@ import { schedule } from "../../graph.ts";
 import { neverRunsReason } from "../explain_jobs.ts";
 import {
   type Executor,
-  type JobOutcome,
   localGraph,
+  type LocalJobOutcome,
   type LocalNode,
   localNodes,
   type LocalWorkflow,
@@ -13,10 +13,10 @@ import {
 import { type NodeEnd, NodeStates, type NodeStatus } from "./node_states.ts";
 import {
   JobKeys,
-  type JobRecord,
+  type LocalJobState,
   type TriggeredWorkflow,
+  VariableStore,
   type WorkflowState,
-  WorkflowVariables,
 } from "./workflow_state.ts";
 
 /** Maximum length of a chain of jobs that trigger each other. */
@@ -77,7 +77,7 @@ export async function runWorkflow(
 interface Run extends RunWorkflowOptions {
   readonly pool: Pool;
   readonly keys: JobKeys;
-  readonly parts: Part[];
+  readonly parts: WorkflowPart[];
   /** Error that stopped the run: its state could not be saved. */
   failure?: Error;
 }
@@ -88,7 +88,7 @@ async function runPart(
   { origin, depth }: { origin?: string; depth: number },
 ): Promise<void> {
   const nodes = localNodes(jobs);
-  const part: Part = {
+  const part: WorkflowPart = {
     id: crypto.randomUUID(),
     nodes,
     keys: nodes.map(({ displayName }) =>
@@ -97,7 +97,7 @@ async function runPart(
         : run.keys.triggered(origin, displayName)
     ),
     states: new NodeStates(nodes),
-    variables: new WorkflowVariables(vars),
+    variables: new VariableStore(vars),
     ends: new Map(),
     origin,
     depth,
@@ -114,13 +114,13 @@ async function runPart(
         : undefined,
   });
   await Promise.all(part.children);
-  await noteSkipped(run, part).catch((error) => fail(run, error));
+  await recordSkipped(run, part).catch((error) => fail(run, error));
 }
 
 /** Runs a node unless the run is cancelled; returns whether the node ended. */
 async function runUnlessOver(
   run: Run,
-  part: Part,
+  part: WorkflowPart,
   node: number,
 ): Promise<boolean> {
   if (run.signal.aborted || run.failure !== undefined) return false;
@@ -144,7 +144,7 @@ function fail(run: Run, error: unknown): void {
 }
 
 /** Adopts the results of jobs that succeeded in an earlier run. */
-function takeUp(run: Run, part: Part): number[] {
+function takeUp(run: Run, part: WorkflowPart): number[] {
   const { state: { earlier }, isDone = () => true } = run;
   return part.keys.flatMap((key, node) => {
     const record = earlier.get(key);
@@ -159,7 +159,7 @@ function takeUp(run: Run, part: Part): number[] {
 
 async function runNode(
   run: Run,
-  part: Part,
+  part: WorkflowPart,
   node: number,
 ): Promise<NodeEnd> {
   const { signal, state, onChange = () => {} } = run;
@@ -187,7 +187,7 @@ async function runNode(
   const durationMs = performance.now() - start;
   const end = { exitCode, startedAt, durationMs, reason, tail, recordPath };
   part.ends.set(node, end);
-  const record: JobRecord = {
+  const record: LocalJobState = {
     ...base,
     status,
     exitCode,
@@ -203,9 +203,9 @@ async function runNode(
 }
 
 function problemOf(
-  part: Part,
+  part: WorkflowPart,
   name: string,
-  { vars, outputs, triggers = [] }: JobOutcome,
+  { vars, outputs, triggers = [] }: LocalJobOutcome,
 ): string | undefined {
   const conflict = part.variables.add(name, { vars, outputs });
   if (conflict !== undefined) {
@@ -220,9 +220,9 @@ function problemOf(
 
 async function execute(
   { executor, signal }: Run,
-  part: Part,
+  part: WorkflowPart,
   node: number,
-): Promise<JobOutcome> {
+): Promise<LocalJobOutcome> {
   try {
     return await executor({
       key: part.keys[node],
@@ -239,7 +239,7 @@ async function execute(
 
 function startTriggered(
   run: Run,
-  part: Part,
+  part: WorkflowPart,
   node: number,
   triggers: readonly TriggeredWorkflow[] = [],
 ): void {
@@ -253,7 +253,7 @@ function startTriggered(
   });
 }
 
-async function noteSkipped(run: Run, part: Part): Promise<void> {
+async function recordSkipped(run: Run, part: WorkflowPart): Promise<void> {
   const { statuses } = part.states;
   await Promise.all(part.keys.map(async (key, node) => {
     if (statuses[node] !== "skipped") return;
@@ -302,7 +302,7 @@ export interface WorkflowJobResult {
 /**
  * A part of a run: the workflow of the file, or the follow-up jobs of one job.
  */
-export interface Part {
+export interface WorkflowPart {
   /** Id of the workflow. */
   readonly id: string;
   /** Nodes of the workflow. */
@@ -312,7 +312,7 @@ export interface Part {
   /** States of the nodes. */
   readonly states: NodeStates;
   /** Variables of the workflow. */
-  readonly variables: WorkflowVariables;
+  readonly variables: VariableStore;
   /** Outcomes of nodes. */
   readonly ends: Map<number, Omit<WorkflowJobResult, "key" | "status">>;
   /**
@@ -329,7 +329,7 @@ export interface Part {
 /**
  * Returns the result of each node of a part.
  */
-function resultsOf({ keys, states, ends }: Part): WorkflowJobResult[] {
+function resultsOf({ keys, states, ends }: WorkflowPart): WorkflowJobResult[] {
   return keys.map((key, node) => ({
     ...NEVER_RUN,
     reason: states.skipReason(node),

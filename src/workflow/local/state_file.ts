@@ -4,7 +4,11 @@ import { writeAtomic } from "../../fs/write_atomic.ts";
 import { readStateFile } from "../../triggers/state/local_state.ts";
 import { openOwnFile } from "../../workspace/own_files.ts";
 import { removeTree } from "../../workspace/remove.ts";
-import type { JobRecord, JobRecords, WorkflowState } from "./workflow_state.ts";
+import type {
+  JobRecords,
+  LocalJobState,
+  WorkflowState,
+} from "./workflow_state.ts";
 import { writeAll } from "../../fs/files.ts";
 
 /**
@@ -57,7 +61,7 @@ export async function openStateFile(
   try {
     const earlier = await readEarlier(path, options);
     const head = { version: 1, workflow, runId: crypto.randomUUID() };
-    const records = new Map<string, JobRecord>(earlier);
+    const records = new Map<string, LocalJobState>(earlier);
     await removeDirectory(path);
     await writeState(path, head, records);
     await journal.truncate();
@@ -94,7 +98,7 @@ async function readEarlier(
 interface StateParts {
   readonly head: StateHead;
   readonly earlier: JobRecords;
-  readonly records: Map<string, JobRecord>;
+  readonly records: Map<string, LocalJobState>;
   readonly journal: Deno.FsFile;
 }
 
@@ -114,7 +118,7 @@ class JournaledState implements StateFile {
     return this.#parts.earlier;
   }
 
-  record(key: string, record: JobRecord): Promise<void> {
+  record(key: string, record: LocalJobState): Promise<void> {
     this.#parts.records.set(key, record);
     this.#changeCount++;
     return this.append(JSON.stringify({ key, record }));
@@ -210,7 +214,7 @@ interface StateHead {
 async function readState(
   path: string,
   workflow: string,
-): Promise<Map<string, JobRecord>> {
+): Promise<Map<string, LocalJobState>> {
   const state = await readStateFile(
     path,
     (reason, cause) =>
@@ -231,5 +235,5 @@ async function readState(
       { code: "invalid-workflow" },
     );
   }
-  return state.records as Map<string, JobRecord>;
+  return state.records as Map<string, LocalJobState>;
 }

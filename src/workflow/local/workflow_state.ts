@@ -14,7 +14,7 @@ export interface TriggeredWorkflow {
 }
 
 /** Saved state of a job of a local workflow. */
-export interface JobRecord {
+export interface LocalJobState {
   /** Status of the job. */
   readonly status: NodeStatus;
   /** Exit code, or `null` if there is none yet. */
@@ -37,7 +37,7 @@ export interface JobRecord {
 }
 
 /** Records by job key. */
-export type JobRecords = ReadonlyMap<string, JobRecord>;
+export type JobRecords = ReadonlyMap<string, LocalJobState>;
 
 /** Saved state of a local workflow, from which it can be resumed. */
 export interface WorkflowState {
@@ -50,7 +50,7 @@ export interface WorkflowState {
    * @param record State of the job.
    * @returns Promise that resolves when the state is saved.
    */
-  record(key: string, record: JobRecord): Promise<void>;
+  record(key: string, record: LocalJobState): Promise<void>;
 }
 
 /**
@@ -120,7 +120,7 @@ export interface JobOutputs {
 }
 
 /** Variables of a workflow, which jobs can extend. */
-export class WorkflowVariables {
+export class VariableStore {
   readonly #values = new Map<string, JsonValue>();
   #text: string | undefined;
 
