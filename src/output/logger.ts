@@ -1,5 +1,5 @@
 import type { Masker } from "../secrets/masker.ts";
-import { printableLines } from "../terminal/text.ts";
+import { printableLines, withoutCommands } from "../terminal/text.ts";
 import type { Sink } from "./sink.ts";
 
 /** Severity of a message. */
@@ -142,7 +142,8 @@ function formatLine(
     } [${level.toUpperCase()}] [${name}] ${message}`
     : `[${name}] ${mark}${message}`;
   // Names from a repository or a plugin must not control the terminal or look
-  // like another message.
-  return printableLines(line + facts.join(""))
+  // like another message, or a command.
+  const lines = printableLines(line + facts.join(""))
     .replace(/\n(?=\S)/g, "\n  ");
+  return withoutCommands(lines);
 }

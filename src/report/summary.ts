@@ -1,3 +1,4 @@
+import { withoutCommands } from "../terminal/text.ts";
 import {
   endingOf,
   formatDuration,
@@ -76,7 +77,9 @@ export function failures(steps: readonly SummaryStep[]): StyledText[][][] {
     .sort((a, b) => endOf(b) - endOf(a))
     .map((step) => [
       headingOf(step),
-      ...tailOf(step).map((line): StyledText[] => [[`  ${plainLine(line)}`]]),
+      ...tailOf(step).map((line): StyledText[] => [[
+        withoutCommands(`  ${plainLine(line)}`),
+      ]]),
       ...step.log === undefined
         ? []
         : [[[`  log: ${plainLine(step.log)}`, "dim"]] as StyledText[]],

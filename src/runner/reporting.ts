@@ -19,7 +19,7 @@ import {
   forbiddenMarkers,
   groupMarkers,
 } from "../report/annotations.ts";
-import { HeadingGuard } from "../output/heading_guard.ts";
+import { guardedSinks } from "../output/guarded_sinks.ts";
 import { maskEvent } from "../report/event_schema.ts";
 import { exportRun } from "../report/export_otlp.ts";
 import { FORMATS, type ReportFormat } from "../report/formats/formats.ts";
@@ -194,9 +194,7 @@ export class Reporting {
     }
     this.#run.markers = {
       groups: groupMarkers(this.#ciSystem, this.#token),
-      sinks: this.#ciSystem === "buildkite"
-        ? { stdout: new HeadingGuard(stdout), stderr: new HeadingGuard(stderr) }
-        : undefined,
+      sinks: guardedSinks(this.#ciSystem, { stdout, stderr }),
     };
     const lines = annotationsBegin(this.#ciSystem, this.#token);
     if (lines !== "") await stderr.write(new TextEncoder().encode(lines));

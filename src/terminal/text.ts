@@ -52,6 +52,17 @@ export function printableLines(text: string): string {
   );
 }
 
+/**
+ * Keeps lines from being commands of GitHub Actions: lines that begin with `::`
+ * after any white space.
+ *
+ * @returns The text with a word joiner, which cannot be seen, between such
+ * colons.
+ */
+export function withoutCommands(text: string): string {
+  return text.replace(/^([^\S\n]*):(?=:)/gm, "$1:\u2060");
+}
+
 function escape(character: string): string {
   return `\\u{${character.codePointAt(0)!.toString(16)}}`;
 }

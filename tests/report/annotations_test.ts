@@ -215,6 +215,62 @@ ${HOSTILE.map((line) => `      ${line.replace("\x1b", "")}`).join("\n")}
     });
   }
 
+  /** Lines that GitHub takes for commands, wherever the runner prints them. */
+  function commandsIn(text: string): string[] {
+    return text.split(/[\r\n]/).filter((line) => /^\s*::/.test(line));
+  }
+
+  it("prints no command of a step in GitHub, on either stream", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    const script =
+      "printf '::add-path::/x\\n  ::error::y\\n 5 %%\\r::debug::z\\n'";
+    await makeFiles(cwd, {
+      "one.yaml": `command: ${JSON.stringify(`${script}; ${script} >&2`)}\n`,
+      "two.yaml": `steps:
+  - name: a
+    run: ${JSON.stringify(`${script}; exit 3`)}
+  - name: b
+    run: ${JSON.stringify(`${script} >&2`)}
+`,
+    });
+    for (
+      const args of [
+        ["--job-file=one.yaml"],
+        ["--job-file=one.yaml", "--stderr=separate"],
+        ["--job-file=one.yaml", "--timestamps"],
+        ["--job-file=two.yaml", "--log-group"],
+        ["--job-file=two.yaml", "--stderr=separate"],
+      ]
+    ) {
+      const { stdout, stderr } = await runMain(
+        ["run", "--annotate=github", ...args],
+        { cwd },
+      );
+      const own =
+        /^::(?:[\da-f-]{36}::|stop-commands::|(?:end)?group::|error title=)/;
+      const all = [...commandsIn(stdout), ...commandsIn(stderr)];
+      assertEquals(all.filter((line) => !own.test(line)), [], args.join(" "));
+    }
+  });
+
+  it("prints no command in an error of a plugin", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, {
+      "plugins/plugin_x.ts":
+        'export default { name: "x", preExecution() { throw new Error("a\\n::add-path::/x\\n  ::error::y"); } };\n',
+    });
+    const { code, stderr } = await runMain(
+      ["run", "--annotate=github", "--plugin-dir=plugins", "--", "true"],
+      { cwd },
+    );
+    assertEquals(code, 1);
+    assertMatch(stderr, /add-path/);
+    const lines = commandsIn(stderr);
+    assertEquals(lines.filter((line) => /add-path|error::y/.test(line)), []);
+  });
+
   /** Two steps, of which each prints hostile lines. */
   const steps = (more: string) => `
 steps:
