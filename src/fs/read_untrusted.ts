@@ -44,9 +44,10 @@ export interface UntrustedFile extends AsyncDisposable {
   /**
    * Checks whether a process holds an exclusive lock on the file.
    *
-   * @returns `undefined` if that is unknown, as without `/proc`.
+   * @returns `undefined` if that is unknown: the file system has no locks, or
+   * the file was replaced by now.
    */
-  isLocked(): boolean | undefined;
+  isLocked(): Promise<boolean | undefined>;
 }
 
 /**
@@ -120,12 +121,59 @@ export async function openUntrusted(
         const reading = file.read(buffer, 0, buffer.length, at);
         return (await withinTime(reading, timeoutMs)).bytesRead;
       },
-      isLocked: () => isLocked(file.fd),
+      isLocked: () =>
+        withinTime(isLocked(path, file.fd, info), timeoutMs)
+          .catch(() => undefined),
       [Symbol.asyncDispose]: () => file.close(),
     };
   } catch (error) {
     await file.close();
     throw readableError(error);
+  }
+}
+
+/**
+ * Reads a part of a file.
+ *
+ * @param from Position of the first byte.
+ * @param to Position after the last one.
+ * @returns Bytes; fewer if the file is shorter.
+ */
+export async function readAt(
+  file: UntrustedFile,
+  from: number,
+  to: number,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(Math.max(0, to - from));
+  let length = 0;
+  while (length < bytes.length) {
+    const count = await file.read(bytes.subarray(length), from + length);
+    if (count === 0) break;
+    length += count;
+  }
+  return bytes.subarray(0, length);
+}
+
+/** How much a file may grow before it is read again, in bytes. */
+const CHUNK_BYTES = 64 * 1024;
+
+/**
+ * Reads a file that may be growing, to its current end.
+ *
+ * @param from Position of the first byte.
+ * @param maxBytes Maximum number of bytes that are read.
+ */
+export async function readToEnd(
+  file: UntrustedFile,
+  from: number,
+  maxBytes: number,
+): Promise<Uint8Array> {
+  let limit = Math.max(CHUNK_BYTES, file.size - from + 1);
+  while (true) {
+    const length = Math.min(limit, maxBytes);
+    const bytes = await readAt(file, from, from + length);
+    if (bytes.length < length || length === maxBytes) return bytes;
+    limit *= 2;
   }
 }
 
@@ -193,12 +241,19 @@ function canUseDescriptors(): boolean {
   }
 }
 
-function isLocked(descriptor: number): boolean | undefined {
-  if (!canUseDescriptors()) return undefined;
+async function isLocked(
+  path: string,
+  descriptor: number,
+  { dev, ino }: { dev: number; ino: number },
+): Promise<boolean | undefined> {
   try {
-    // Opened again, and so not by a name that could lead elsewhere by now. A
-    // shared lock does not block readers.
-    using file = Deno.openSync(`/proc/self/fd/${descriptor}`);
+    // `node:fs` has no locks. With `/proc`, the name cannot lead elsewhere by
+    // now; otherwise, that is checked before the lock.
+    const name = canUseDescriptors() ? `/proc/self/fd/${descriptor}` : path;
+    using file = await Deno.open(name);
+    const there = await file.stat();
+    if (there.dev !== dev || there.ino !== ino) return undefined;
+    // A shared lock does not block readers.
     return !file.tryLockSync(false);
   } catch {
     // The file system has no locks.

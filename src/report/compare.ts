@@ -1,6 +1,6 @@
 import { printable } from "../terminal/text.ts";
 import { displayWidth } from "../terminal/width.ts";
-import type { RunRecord, StepRecord } from "./run_record.ts";
+import { type RunRecord, runStatus, type StepRecord } from "./run_record.ts";
 import { endingOf, formatDuration } from "./summary_table.ts";
 
 /** Smaller differences are noise: in milliseconds, and as a part of the time. */
@@ -49,9 +49,10 @@ export function compareRuns(before: RunRecord, after: RunRecord): string {
   ].join("\n");
 }
 
-function totalOf({ ended, lastMs }: RunRecord): { status: string; ms: number } {
+function totalOf(record: RunRecord): { status: string; ms: number } {
+  const { ended, lastMs } = record;
   return {
-    status: ended?.status ?? "interrupted",
+    status: runStatus(record),
     ms: ended?.durationMs ?? lastMs,
   };
 }

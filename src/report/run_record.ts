@@ -6,7 +6,7 @@ import type {
   RunEvents,
 } from "./run_event.ts";
 import { RECORD_VERSION } from "./run_recorder.ts";
-import type { SummaryStatus, SummaryStep } from "./summary_table.ts";
+import type { StepState, SummaryStatus, SummaryStep } from "./summary_table.ts";
 
 /** Reason of a step that was running when its runner ended without a word. */
 const INTERRUPTED = "the record ends while it runs";
@@ -39,7 +39,7 @@ export interface StepRecord {
   /** For a job of a workflow: path of its own record. */
   record?: string;
   /** What it does now; missing if it is over, or its run. */
-  state?: "waiting" | "queued" | "running" | "retrying";
+  state?: StepState;
 }
 
 /** What a record says about a run. */
@@ -78,12 +78,43 @@ type EventOf<Name extends RunEventName> = Extract<RunEvent, { event: Name }>;
  * killed, and another version may have written it.
  *
  * @param text Text of the file.
+ * @param options Whether the run goes on.
  * @returns The record; `undefined` if the text does not begin with a run.
  * @throws {RangeError} If a later version of the format wrote it.
  */
-export function readRecord(text: string): RunRecord | undefined {
-  return recordOf(text.split("\n").flatMap((line) => parseEvent(line) ?? []));
+export function readRecord(
+  text: string,
+  { isRunning = false }: ReadRecordOptions = {},
+): RunRecord | undefined {
+  const events = text.split("\n").flatMap((line) => parseEvent(line) ?? []);
+  return recordOf(events, isRunning ? { nowMs: msNow(events) } : {});
 }
+
+/** Options for {@linkcode readRecord}. */
+export interface ReadRecordOptions {
+  /**
+   * Whether the run goes on if the record has no end.
+   *
+   * @default {false}
+   */
+  isRunning?: boolean;
+}
+
+/** Returns the time since a run started, in milliseconds, by the wall clock. */
+export function msNow([started]: readonly RunEvent[]): number {
+  return Math.max(0, Date.now() - Date.parse(started?.time));
+}
+
+/** Describes how a run ended, or that it has not. */
+export function runStatus({ ended, isRunning }: RunRecord): RunStatus {
+  return ended?.status ?? (isRunning ? "running" : "interrupted");
+}
+
+/** Status of a run; one without an end runs still, or was killed. */
+export type RunStatus =
+  | RunEvents["run.ended"]["status"]
+  | "running"
+  | "interrupted";
 
 /** Options for {@linkcode recordOf}. */
 export interface RecordOptions {
@@ -206,7 +237,7 @@ function stepsOf(
 function stateOf(
   { queuedMs, startMs }: StepRecord,
   attempt: AttemptRecord | undefined,
-): StepRecord["state"] {
+): StepState {
   if (attempt !== undefined) return "running";
   if (startMs !== undefined) return "retrying";
   return queuedMs === undefined ? "waiting" : "queued";

@@ -19,13 +19,22 @@ const NARROWEST = 8;
 const MARK_CELLS = 2;
 const GAP = "  ";
 
-const MARKS: Readonly<Record<SummaryStatus, [mark: string, TextStyle]>> = {
+type Status = SummaryStatus | StepState;
+
+/** Statuses whose steps share a line if there are many. */
+const FOLDED_IF_MANY = ["skipped", "waiting", "queued"] as const;
+
+const MARKS: Readonly<Record<Status, [mark: string, TextStyle]>> = {
   success: ["✓", "green"],
   neutral: ["○", "dim"],
   failed: ["✗", "red"],
   timeout: ["⏱", "red"],
   cancelled: ["–", "dim"],
   skipped: ["–", "dim"],
+  waiting: ["·", "dim"],
+  queued: ["·", "dim"],
+  running: ["▸", "cyan"],
+  retrying: ["↻", "yellow"],
 };
 
 interface Row {
@@ -48,7 +57,8 @@ interface Cells {
 /**
  * Formats the table at the end of a job, with a line for each step.
  *
- * Cancelled steps, and skipped steps if there are many, share a line.
+ * Cancelled steps share a line, and so do skipped and waiting steps if there are
+ * many.
  *
  * @param steps Steps in the order of the table.
  * @param width Width of a line; `Infinity` if there is no limit.
@@ -97,31 +107,32 @@ function lineOf(row: Row, cells: Cells): StyledText[] {
   return line;
 }
 
-function foldedStatuses(steps: readonly SummaryStep[]): SummaryStatus[] {
-  const count = (status: SummaryStatus) =>
-    steps.filter(({ outcome }) => outcome === status).length;
-  const folded: SummaryStatus[] = [];
+function foldedStatuses(steps: readonly SummaryStep[]): Status[] {
+  const count = (status: Status) =>
+    steps.filter((step) => statusOf(step) === status).length;
   const mostCancelled = steps.some(hasFailed) ? 0 : MAX_LISTED;
-  if (count("cancelled") > mostCancelled) folded.push("cancelled");
-  if (count("skipped") > MAX_LISTED) folded.push("skipped");
-  return folded;
+  return [
+    ...count("cancelled") > mostCancelled ? ["cancelled" as const] : [],
+    ...FOLDED_IF_MANY.filter((status) => count(status) > MAX_LISTED),
+  ];
 }
 
-function isFolded(
-  { outcome }: SummaryStep,
-  folded: readonly SummaryStatus[],
-): boolean {
-  return folded.includes(outcome);
+function isFolded(step: SummaryStep, folded: readonly Status[]): boolean {
+  return folded.includes(statusOf(step));
 }
 
-function countOf(steps: readonly SummaryStep[], status: SummaryStatus): string {
-  const count = steps.filter(({ outcome }) => outcome === status).length;
+function statusOf({ state, outcome }: SummaryStep): Status {
+  return state ?? outcome;
+}
+
+function countOf(steps: readonly SummaryStep[], status: Status): string {
+  const count = steps.filter((step) => statusOf(step) === status).length;
   return `${count} ${count === 1 ? "step" : "steps"} ${status}`;
 }
 
 function rowOf(step: SummaryStep): Row {
   const { attempts, startedAt } = step;
-  const [mark, style] = MARKS[step.outcome];
+  const [mark, style] = MARKS[statusOf(step)];
   const reason = step.reason && plainLine(step.reason.replace(/\s+/g, " "));
   const notes = [
     isFlaky(step) ? "flaky" : "",
@@ -299,6 +310,9 @@ export type SummaryStatus =
   | "skipped"
   | "neutral";
 
+/** What a step does that has not ended. */
+export type StepState = "waiting" | "queued" | "running" | "retrying";
+
 /** How a step ended. */
 export interface StepEnding {
   /** Outcome of the step itself. */
@@ -309,6 +323,8 @@ export interface StepEnding {
   readonly exitCode: number | null;
   /** Signal that ended the step. */
   readonly signal?: string | null;
+  /** What it does now; missing if it is over, or its run. */
+  readonly state?: StepState;
 }
 
 /** A step as a summary shows it. */
@@ -365,7 +381,8 @@ export function isFlaky(
 /**
  * Describes the outcome of a step.
  *
- * @returns Text such as `success`, `exit code 3` or `timeout, allowed`.
+ * @returns Text such as `success`, `exit code 3`, `timeout, allowed` or
+ * `running`.
  */
 export function endingOf(step: StepEnding): string {
   return isAllowed(step) ? `${outcomeOf(step)}, allowed` : outcomeOf(step);
@@ -375,7 +392,8 @@ function didFail({ outcome }: StepEnding): boolean {
   return outcome === "failed" || outcome === "timeout";
 }
 
-function outcomeOf({ outcome, exitCode, signal }: StepEnding): string {
+function outcomeOf({ outcome, exitCode, signal, state }: StepEnding): string {
+  if (state !== undefined) return state;
   if (outcome !== "failed") return outcome;
   if (signal) return signal;
   return exitCode ? `exit code ${exitCode}` : "failed";

@@ -272,7 +272,7 @@ steps:
     assertEquals(files.map(({ name }) => name).includes("run.jsonl"), false);
   });
 
-  it("can be read after the runner was killed", async () => {
+  it("can be read while the run goes on, and after the runner was killed", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, {
@@ -282,13 +282,38 @@ steps:
   - { name: done, run: "true" }
   - name: endless
     run: echo running; exec sleep 1000
+  - { name: later, depends_on: [endless], run: "true" }
 `,
     });
     const running = await startCli(["run", "--job-file", "job.yaml"], { cwd });
     await running.sees("running");
+    const reportOf = async (...args: string[]) =>
+      (await runMain(["report", ...args], { cwd })).stdout;
+    const live = await reportOf();
+    assertMatch(live, /✓ done +success/);
+    assertMatch(live, /▸ endless +running +\d/);
+    assertMatch(live, /· later +waiting +–/);
+    assertMatch(live, /^running in /m);
+    assertEquals(
+      JSON.parse(await reportOf("--format", "json")).status,
+      "running",
+    );
+    assertMatch(
+      await reportOf("--format", "markdown"),
+      /^## ▸ .*: running in /,
+    );
+    assertMatch(
+      await reportOf("--format", "junit"),
+      /<skipped message="running">/,
+    );
+    assertEquals((await reportOf("--format", "prometheus")).trim(), "");
+    const traces = JSON.parse(await reportOf("--format", "otlp"));
+    const { spans } = traces.traces.resourceSpans[0].scopeSpans[0];
+    assertEquals(spans.map(({ name }: { name: string }) => name), ["done"]);
+    assertMatch(await reportOf(RECORD, RECORD), /^total +running in /);
     running.child.kill("SIGKILL");
     await running.end();
-    const { stdout } = await runMain(["report"], { cwd });
+    const stdout = await reportOf();
     assertMatch(stdout, /✓ done +success/);
     assertMatch(stdout, /– endless +cancelled .*the record ends while it runs/);
     assertMatch(stdout, /^interrupted in /m);

@@ -1,5 +1,5 @@
 import { criticalPath } from "../critical_path.ts";
-import type { RunRecord, StepRecord } from "../run_record.ts";
+import { type RunRecord, runStatus, type StepRecord } from "../run_record.ts";
 import {
   endingOf,
   formatDuration,
@@ -104,15 +104,11 @@ export async function sourceHash(text: string): Promise<string> {
  * @returns Name and status.
  */
 export function titleOf(record: RunRecord): string {
-  return `${nameOf(record)}: ${statusOf(record)}`;
+  return `${nameOf(record)}: ${runStatus(record)}`;
 }
 
 function nameOf({ started }: RunRecord): string {
   return started.name ?? started.kind;
-}
-
-function statusOf({ ended, isRunning }: RunRecord): string {
-  return ended?.status ?? (isRunning ? "running" : "interrupted");
 }
 
 /** Options for {@linkcode runHtml}. */
@@ -145,7 +141,7 @@ export function runHtml(
 ): Html {
   const { steps } = record;
   return markup`
-    ${header(record, nameOf(record), statusOf(record))}
+    ${header(record, nameOf(record), runStatus(record))}
     ${failures(steps)}
     ${problemSection(record.problems)}
     ${timeline(record, options)}

@@ -1,5 +1,5 @@
 import { criticalPath } from "../critical_path.ts";
-import type { RunRecord } from "../run_record.ts";
+import { type RunRecord, runStatus } from "../run_record.ts";
 import { isFlaky } from "../summary_table.ts";
 
 /**
@@ -17,7 +17,7 @@ export function jsonReport(record: RunRecord): string {
       {
         ...run,
         startedAt,
-        status: ended?.status ?? "interrupted",
+        status: runStatus(record),
         exitCode: ended?.exitCode ?? null,
         durationMs: ended?.durationMs ?? lastMs,
         error: ended?.error,

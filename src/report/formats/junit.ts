@@ -54,7 +54,9 @@ function testCase(step: StepRecord, suite: string): string[] {
 function outcomeLines(step: StepRecord): string[] {
   if (isSkipped(step)) {
     return [
-      `${open("skipped", { message: step.reason ?? step.outcome })}</skipped>`,
+      `${
+        open("skipped", { message: step.reason ?? endingOf(step) })
+      }</skipped>`,
     ];
   }
   const failed = step.attempts.slice(0, -1);

@@ -1,6 +1,6 @@
 import { criticalPath } from "../critical_path.ts";
 import { mostSevere, problemCounts, problemPlace } from "../problem_text.ts";
-import type { RunRecord } from "../run_record.ts";
+import { type RunRecord, runStatus } from "../run_record.ts";
 import {
   endingOf,
   formatDuration,
@@ -28,7 +28,7 @@ const MAX_FAILURES = 10;
 export function markdownReport(record: RunRecord): string {
   const { ended, lastMs, problems, steps } = record;
   const failed = steps.filter(hasFailed);
-  const status = ended?.status ?? "interrupted";
+  const status = runStatus(record);
   const title = record.started.name ?? record.started.kind;
   const time = formatDuration(ended?.durationMs ?? lastMs);
   const path = criticalPath(steps).steps;
@@ -64,6 +64,7 @@ const MARKS = {
   timeout: "⏱",
   cancelled: "–",
   interrupted: "–",
+  running: "▸",
 } as const;
 
 function problemTable({ problems }: RunRecord): string {

@@ -90,8 +90,9 @@ export function otlpRequests(
         },
         scopeSpans: [{
           scope,
+          // A span is exported when it has ended.
           spans: [
-            runSpan(record),
+            ...record.isRunning ? [] : [runSpan(record)],
             ...record.steps.flatMap((step) => stepSpans(step, record)),
           ],
         }],
@@ -100,7 +101,10 @@ export function otlpRequests(
     metrics: {
       resourceMetrics: [{
         resource: { attributes: attributes(common) },
-        scopeMetrics: [{ scope, metrics: metricsOf(record) }],
+        scopeMetrics: [{
+          scope,
+          metrics: record.isRunning ? [] : metricsOf(record),
+        }],
       }],
     },
   };
@@ -162,7 +166,9 @@ function runSpan(record: RunRecord): object {
 }
 
 function stepSpans(step: StepRecord, record: RunRecord): object[] {
-  return step.attempts.flatMap((attempt) => {
+  const { attempts, state } = step;
+  const ended = state === "running" ? attempts.slice(0, -1) : attempts;
+  return ended.flatMap((attempt) => {
     if (attempt.spanId === undefined) return [];
     return [attemptSpan(step, attempt, attempt.spanId, record)];
   });

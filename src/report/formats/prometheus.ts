@@ -30,7 +30,8 @@ const ERRORS: Metric = {
  * Writes runs in the text format of Prometheus, for its textfile collector.
  *
  * Names are those that OpenTelemetry's metrics have in Prometheus. The counters
- * go on from those of earlier runs, and no label tells runs apart.
+ * go on from those of earlier runs, and no label tells runs apart. A run counts
+ * when it is over.
  *
  * @param record The run.
  * @param previous What was written after earlier runs.
@@ -39,7 +40,8 @@ const ERRORS: Metric = {
  */
 export function prometheusReport(record: RunRecord, previous = ""): string {
   const samples = samplesOf(previous);
-  for (const [series, value] of samplesOfRun(record)) {
+  const own = record.isRunning ? [] : samplesOfRun(record);
+  for (const [series, value] of own) {
     samples.set(series, (samples.get(series) ?? 0) + value);
   }
   const lines = [DURATION, ERRORS].flatMap(({ name, type, help }) => {

@@ -1,5 +1,5 @@
 import { problemCounts } from "../problem_text.ts";
-import type { RunRecord } from "../run_record.ts";
+import { type RunRecord, runStatus } from "../run_record.ts";
 import { formatSummary, type SummaryOptions } from "../summary.ts";
 import { formatDuration, isFlaky } from "../summary_table.ts";
 
@@ -19,7 +19,7 @@ export function tableReport(
     ...step,
     attempts: step.attempts.length,
   }));
-  const status = ended?.status ?? "interrupted";
+  const status = runStatus(record);
   const flaky = steps.filter(isFlaky).length;
   const total = `${status} in ${formatDuration(ended?.durationMs ?? lastMs)}`;
   const counts = [

@@ -1,9 +1,8 @@
 import { isMissing } from "../../fs/files.ts";
-import { openUntrusted } from "../../fs/read_untrusted.ts";
+import { openUntrusted, readAt, readToEnd } from "../../fs/read_untrusted.ts";
 import { parseEvent } from "../event_schema.ts";
 import type { RunEvent } from "../run_event.ts";
 import { RECORD_VERSION } from "../run_recorder.ts";
-import { readAt } from "./follow_record.ts";
 
 /** How deep below the directory records are looked for. */
 const MAX_DEPTH = 12;
@@ -102,7 +101,7 @@ export class RunFinder {
   async #look(path: string): Promise<Known> {
     const base = this.#root;
     await using file = await openUntrusted(path, { base });
-    const isLocked = file.isLocked() ?? true;
+    const isLocked = await file.isLocked() ?? true;
     const stamp = [file.id, file.size, file.modifiedMs, isLocked].join();
     const known = this.#known.get(path);
     if (known?.stamp === stamp) return known;
@@ -112,7 +111,9 @@ export class RunFinder {
     if (
       started?.event !== "run.started" || started.version > RECORD_VERSION
     ) return { stamp, run: undefined };
-    const tail = await readAt(file, Math.max(0, size - PART_BYTES), size);
+    // To the end, since a run that has ended meanwhile is no longer locked.
+    const tailStart = Math.max(0, size - PART_BYTES);
+    const tail = await readToEnd(file, tailStart, 2 * PART_BYTES);
     const last = eventsIn(tail).at(-1);
     const ended = last?.event === "run.ended" ? last : undefined;
     const relative = path.slice(base.length + 1);

@@ -1,8 +1,13 @@
 import { messageOf } from "../../errors.ts";
-import { openUntrusted, type UntrustedFile } from "../../fs/read_untrusted.ts";
+import {
+  openUntrusted,
+  readAt,
+  readToEnd,
+  type UntrustedFile,
+} from "../../fs/read_untrusted.ts";
 import { parseEvent } from "../event_schema.ts";
 import type { RunEvent } from "../run_event.ts";
-import { recordOf, type RunRecord } from "../run_record.ts";
+import { msNow, recordOf, type RunRecord } from "../run_record.ts";
 
 /** Maximum size of a record that is followed, in bytes. */
 const MAX_BYTES = 32 * 1024 * 1024;
@@ -71,10 +76,8 @@ export class RecordFollower {
 
   /** What the record says, up to now if the run goes on. */
   get record(): RunRecord | undefined {
-    const [started] = this.#events;
-    if (started === undefined) return undefined;
-    const nowMs = Math.max(0, Date.now() - Date.parse(started.time));
-    return recordOf(this.#events, this.#isRunning ? { nowMs } : {});
+    const events = this.#events;
+    return recordOf(events, this.#isRunning ? { nowMs: msNow(events) } : {});
   }
 
   /** Reads what is new. Callers at the same time share one look at the file. */
@@ -102,9 +105,10 @@ export class RecordFollower {
       }
       if (!await this.#isSame(file)) this.#reset();
       this.#fileId = file.id;
-      await this.#readNew(file);
+      // Asked first: a run that ends now releases the lock after its last line.
       // Where locks are unknown, a run without an end may go on.
-      this.#isLocked = file.isLocked() ?? true;
+      this.#isLocked = await file.isLocked() ?? true;
+      await this.#readNew(file);
       this.#problem = this.#check();
     } catch (error) {
       this.#reset();
@@ -130,7 +134,7 @@ export class RecordFollower {
   }
 
   async #readNew(file: UntrustedFile): Promise<void> {
-    const bytes = await readAt(file, this.#offset, file.size);
+    const bytes = await readToEnd(file, this.#offset, MAX_BYTES);
     const end = bytes.lastIndexOf(LINE_FEED) + 1;
     if (bytes.length - end > MAX_LINE_BYTES) {
       throw new Error(`a line is longer than ${MAX_LINE_BYTES} bytes`);
@@ -161,26 +165,4 @@ export class RecordFollower {
       ? "it does not begin with the start of a run"
       : undefined;
   }
-}
-
-/**
- * Reads a part of a file.
- *
- * @param from Position of the first byte.
- * @param to Position after the last one.
- * @returns Bytes; fewer if the file is shorter.
- */
-export async function readAt(
-  file: UntrustedFile,
-  from: number,
-  to: number,
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(Math.max(0, to - from));
-  let length = 0;
-  while (length < bytes.length) {
-    const count = await file.read(bytes.subarray(length), from + length);
-    if (count === 0) break;
-    length += count;
-  }
-  return bytes.subarray(0, length);
 }

@@ -1,8 +1,9 @@
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
+import { readAt } from "../../fs/read_untrusted.ts";
 import { normalizePath } from "../../job_path.ts";
 import { pause } from "../../process/time_limit.ts";
-import { readAt, RecordFollower } from "./follow_record.ts";
+import { RecordFollower } from "./follow_record.ts";
 import type { RunRecord } from "../run_record.ts";
 import { idOf, RunFinder } from "./find_records.ts";
 import {

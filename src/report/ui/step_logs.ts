@@ -1,11 +1,14 @@
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
-import { openUntrusted, type UntrustedFile } from "../../fs/read_untrusted.ts";
+import {
+  openUntrusted,
+  readAt,
+  type UntrustedFile,
+} from "../../fs/read_untrusted.ts";
 import { isInside, normalizePath } from "../../job_path.ts";
 import { LogFileNames, partialName } from "../../output/log_directory.ts";
 import { withoutSequences } from "../../terminal/text.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
-import { readAt } from "./follow_record.ts";
 
 /** How much of a log is read at once, in bytes. */
 const CHUNK_BYTES = 64 * 1024;
