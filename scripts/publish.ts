@@ -9,7 +9,14 @@
 import { stagePackage } from "./stage.ts";
 
 /** What users get, and nothing else. */
-const FILES = ["LICENSE", "README.md", "cli.ts", "deno.json", "mod.ts"];
+const FILES = [
+  "LICENSE",
+  "README.md",
+  "cli.ts",
+  "deno.json",
+  "mod.ts",
+  "plugins.ts",
+];
 const FOLDER = "src/";
 
 if (import.meta.main) {

@@ -89,6 +89,22 @@ export interface ProcessHostOptions {
  *
  * @param options Additional options.
  * @returns The process as a {@linkcode Host}.
+ *
+ * @example Collect the output of jobs instead of printing it
+ * ```ts
+ * import { createRunner, processHost } from "@reactorcide/runnerlib";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const chunks: Uint8Array<ArrayBuffer>[] = [];
+ * const stdout = {
+ *   write: (bytes: Uint8Array) =>
+ *     Promise.resolve(chunks.push(bytes.slice()) && bytes.length),
+ *   isTerminal: () => false,
+ * };
+ * const runner = createRunner({ host: { ...processHost(), stdout } });
+ * await runner.runJob({ command: "echo built" });
+ * assertEquals(await new Blob(chunks).text(), "built\n");
+ * ```
  */
 export function processHost(
   { isCommandLine = false }: ProcessHostOptions = {},

@@ -1,4 +1,4 @@
-import type { Plugin } from "@reactorcide/runnerlib";
+import type { Plugin } from "@reactorcide/runnerlib/plugins";
 
 /** Grant it with `--allow-plugin 'artifact_collector:write=$ARTIFACTS_DIR'`. */
 export const manifest = {

@@ -1,4 +1,4 @@
-import type { Plugin, PluginContext } from "@reactorcide/runnerlib";
+import type { Plugin, PluginContext } from "@reactorcide/runnerlib/plugins";
 
 /** The plugin of the design document, in TypeScript. Needs no rights. */
 export default class CustomBuildPlugin implements Plugin {

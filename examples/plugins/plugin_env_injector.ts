@@ -1,4 +1,4 @@
-import type { Plugin } from "@reactorcide/runnerlib";
+import type { Plugin } from "@reactorcide/runnerlib/plugins";
 
 /** Grant it with `--allow-plugin 'env_injector:env=BUILD_*'`. */
 export const manifest = { permissions: { env: ["BUILD_*"] } };

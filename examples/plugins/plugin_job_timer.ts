@@ -1,4 +1,4 @@
-import type { Plugin, PluginContext } from "@reactorcide/runnerlib";
+import type { Plugin, PluginContext } from "@reactorcide/runnerlib/plugins";
 
 /** Records how long the source and the command of a job take. Needs no rights. */
 const timer: Plugin = {

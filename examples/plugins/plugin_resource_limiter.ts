@@ -1,4 +1,4 @@
-import type { Plugin } from "@reactorcide/runnerlib";
+import type { Plugin } from "@reactorcide/runnerlib/plugins";
 
 /**
  * Grant it with `--allow-plugin resource_limiter:config=job_command` and

@@ -17,6 +17,9 @@ import { VERSION } from "../version.ts";
 /** Specifier of the library in pipelines. */
 export const LIBRARY = "@reactorcide/runnerlib";
 
+/** Specifier of its types for plugins. */
+const PLUGIN_TYPES = `${LIBRARY}/plugins`;
+
 /** Packages of std that pipelines can import, with their versions. */
 const STD = ["assert", "cli", "path", "streams", "testing", "yaml"];
 
@@ -186,7 +189,11 @@ export async function libraryImports(): Promise<ImportMap> {
   );
   if (root === undefined) {
     const library = `jsr:@reactorcide/runnerlib@${VERSION}`;
-    return { imports: { [LIBRARY]: library, ...std }, scopes: {} };
+    const plugins = library + "/plugins";
+    return {
+      imports: { [LIBRARY]: library, [PLUGIN_TYPES]: plugins, ...std },
+      scopes: {},
+    };
   }
   const config = await readJson(`${root}/deno.json`);
   const links: Imports = {};
@@ -210,9 +217,12 @@ export async function libraryImports(): Promise<ImportMap> {
     const [exact] = version.split("_");
     imports[name] = `${value.slice(0, value.lastIndexOf("@"))}@${exact}`;
   }
-  const library = address("./mod.ts", `${root}/deno.json`);
+  const library = {
+    [LIBRARY]: address("./mod.ts", `${root}/deno.json`),
+    [PLUGIN_TYPES]: address("./plugins.ts", `${root}/deno.json`),
+  };
   return {
-    imports: { [LIBRARY]: library, ...std, ...links },
+    imports: { ...library, ...std, ...links },
     // The library keeps its own imports, even if the user maps the same names.
     scopes: {
       [address("./", `${root}/deno.json`)]: { ...imports, ...links },

@@ -1,8 +1,29 @@
 import type { StepConfig } from "../config/step_config.ts";
 import type { SourceHandler } from "../source_handler.ts";
 
-/** Phases of a job in which plugins are called, in order. */
-export const PHASES = [
+/** A phase of a job. */
+export type Phase =
+  | "pre_validation"
+  | "post_validation"
+  | "pre_source_prep"
+  | "post_source_prep"
+  | "pre_execution"
+  | "post_execution"
+  | "on_error"
+  | "cleanup";
+
+/**
+ * Phases of a job in which plugins are called, in order.
+ *
+ * @example Count the phases before the command
+ * ```ts
+ * import { PHASES } from "@reactorcide/runnerlib/plugins";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(PHASES.indexOf("post_execution"), 5);
+ * ```
+ */
+export const PHASES: readonly Phase[] = [
   "pre_validation",
   "post_validation",
   "pre_source_prep",
@@ -11,10 +32,7 @@ export const PHASES = [
   "post_execution",
   "on_error",
   "cleanup",
-] as const;
-
-/** A phase of a job. */
-export type Phase = typeof PHASES[number];
+];
 
 /** Legacy names of phases, from when every job ran in a container. */
 export const PHASE_ALIASES = {
@@ -160,7 +178,7 @@ export interface PluginContext extends PhaseContext {
  *
  * @example Measure a job
  * ```ts
- * import type { Plugin } from "@reactorcide/runnerlib";
+ * import type { Plugin } from "@reactorcide/runnerlib/plugins";
  * import { assertEquals } from "@std/assert";
  *
  * const stopwatch: Plugin = {

@@ -8,10 +8,11 @@ import {
 /** Says which library and std it has, and runs a job. */
 const PIPELINE = `
 import { runJob } from "@reactorcide/runnerlib";
+import { PHASES } from "@reactorcide/runnerlib/plugins";
 import { parse } from "@std/yaml/parse";
 const { exitCode } = await runJob({ command: "echo job ran" });
 console.log(JSON.stringify(parse("a: 1")));
-Deno.exit(exitCode);
+Deno.exit(exitCode + PHASES.length - 8);
 `;
 
 const USER_LIBRARY = `

@@ -3,7 +3,7 @@ import { REPOSITORY } from "../helpers/cli.ts";
 import { describeImage, engine, IMAGE, inImage } from "../helpers/image.ts";
 
 /** What the image is built of. */
-const PARTS = "cli.ts deno.json deno.lock image links mod.ts src";
+const PARTS = "cli.ts deno.json deno.lock image links mod.ts plugins.ts src";
 
 describeImage("image/build.sh", (it) => {
   it("reports how to build where the other half of Deno is out of reach", async () => {

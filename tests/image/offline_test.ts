@@ -9,11 +9,13 @@ import {
 /** A pipeline that imports the package and std in every way that users write. */
 const PIPELINE = `
 import { Job, runJob } from "@reactorcide/runnerlib";
+import { PHASES } from "@reactorcide/runnerlib/plugins";
 import { runJob as same } from "jsr:@reactorcide/runnerlib@^0.1.0";
 import { assertStrictEquals } from "jsr:@std/assert@1";
 import { join } from "@std/path/posix/join";
 
 assertStrictEquals(runJob, same);
+assertStrictEquals(PHASES.length, 8);
 const job = new Job({ name: "offline" });
 const { exitCode } = await runJob({ command: \`echo from \${join("a", "b")}; exit 4\` });
 Deno.exit(exitCode);

@@ -23,6 +23,20 @@ const VARIABLE = /^[^=\0]+$/;
 
 type Fields = Readonly<Record<string, unknown>>;
 
+/** Changes that a plugin in another process requests when a call ends. */
+export interface PluginChanges {
+  /** Variables of the job to set; `null` removes one. */
+  readonly env?: Readonly<Record<string, string | null>>;
+  /** Settings to change, as text. */
+  readonly config?: Readonly<Record<string, string>>;
+  /** Values to share with other plugins. */
+  readonly shared?: Readonly<Record<string, unknown>>;
+  /** Keys of shared values to remove. */
+  readonly unshared?: readonly string[];
+  /** Steps to add to the job. */
+  readonly steps?: readonly StepConfig[];
+}
+
 /** Options for {@linkcode applyChanges}. */
 export interface ChangesOptions {
   /** Name under which the plugin is granted permissions. */
@@ -124,7 +138,7 @@ const HIDDEN: ReadonlySet<string> = new Set([
 ]);
 
 /** Context of a sandboxed plugin, reduced to what the plugin may see. */
-export interface ContextData {
+export interface CallContext {
   /** Settings by name, with secrets masked. */
   readonly config: Readonly<Record<string, string>>;
   /** Variables of the job that the plugin may see. */
@@ -143,8 +157,8 @@ export interface ContextData {
   readonly shared: Readonly<Record<string, unknown>>;
 }
 
-/** Options for {@linkcode contextData}. */
-export interface ContextDataOptions {
+/** Options for {@linkcode callContext}. */
+export interface CallContextOptions {
   /** Checks whether the plugin sees a variable of the job. */
   readonly sees: (variable: string) => boolean;
   /** Masks secrets in a text. */
@@ -158,10 +172,10 @@ export interface ContextDataOptions {
  * @param options Visible variables and masking.
  * @returns Data that JSON can represent.
  */
-export function contextData(
+export function callContext(
   context: PluginContext,
-  { sees, maskText }: ContextDataOptions,
-): ContextData {
+  { sees, maskText }: CallContextOptions,
+): CallContext {
   const { config, env, error, shared } = context;
   const { jobPath, sourcePath, ciSourcePath, exitCode } = context;
   const settings = config.keys().filter((key) => !HIDDEN.has(key))

@@ -13,7 +13,7 @@ export interface PluginDescription {
 }
 
 /** Error that a plugin's process reports. */
-export interface GuestFailure {
+export interface PluginFailure {
   /** Name of the error. */
   readonly name: string;
   /** Message of the error. */
@@ -21,14 +21,14 @@ export interface GuestFailure {
 }
 
 /** A message from a plugin's process. Only its shape is validated. */
-export type GuestMessage =
+export type PluginMessage =
   | {
     readonly type: "ready";
     readonly plugins: readonly PluginDescription[];
     readonly manifest?: unknown;
   }
   | { readonly type: "unconfined"; readonly message: string }
-  | { readonly type: "broken" } & GuestFailure
+  | { readonly type: "broken" } & PluginFailure
   | { readonly type: "log"; readonly message: string }
   | {
     readonly type: "secret";
@@ -44,10 +44,10 @@ export type GuestMessage =
   }
   | { readonly type: "metric"; readonly name: string; readonly value: number }
   | { readonly type: "done"; readonly id: number; readonly changes: unknown }
-  | { readonly type: "failed"; readonly id: number } & GuestFailure;
+  | { readonly type: "failed"; readonly id: number } & PluginFailure;
 
 /** A message to a plugin's process. */
-export type HostMessage =
+export type RunnerMessage =
   | {
     readonly type: "call";
     readonly id: number;
@@ -88,7 +88,7 @@ const SHAPES: Readonly<Record<string, (fields: Fields) => boolean>> = {
  * @param line The line.
  * @returns The message; `undefined` if the line is not a valid message.
  */
-export function parseMessage(line: string): GuestMessage | undefined {
+export function parseMessage(line: string): PluginMessage | undefined {
   try {
     const message: unknown = JSON.parse(line);
     if (!isFields(message)) return undefined;
@@ -96,7 +96,7 @@ export function parseMessage(line: string): GuestMessage | undefined {
     if (typeof type !== "string" || !Object.hasOwn(SHAPES, type)) {
       return undefined;
     }
-    return SHAPES[type](message) ? message as GuestMessage : undefined;
+    return SHAPES[type](message) ? message as PluginMessage : undefined;
   } catch {
     // The line is not JSON.
     return undefined;

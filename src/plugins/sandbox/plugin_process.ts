@@ -3,9 +3,9 @@ import type { RunningProcess } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
 import type { MaskStream } from "../../secrets/mask/stream.ts";
 import {
-  type GuestMessage,
-  type HostMessage,
   parseMessage,
+  type PluginMessage,
+  type RunnerMessage,
   splitLines,
 } from "./messages.ts";
 
@@ -30,7 +30,7 @@ const BROKER_WARNING = "Warning Permission broker is an experimental feature";
 /** Receives messages and output of a plugin's process. */
 export interface PluginListener {
   /** Receives each message, in order. */
-  message(message: GuestMessage): void;
+  message(message: PluginMessage): void;
   /** Receives lines of standard error of a sandboxed plugin, masked. */
   stderr(line: string): void;
   /** Receives standard error of a program, unmasked and without a limit. */
@@ -91,7 +91,7 @@ export class PluginProcess implements AsyncDisposable {
    *
    * @param message The message.
    */
-  send(message: HostMessage): void {
+  send(message: RunnerMessage): void {
     this.#bytes = 0;
     const bytes = new TextEncoder().encode(`${JSON.stringify(message)}\n`);
     // If the process has ended, that is reported where its end is awaited.

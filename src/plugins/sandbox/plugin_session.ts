@@ -2,7 +2,11 @@ import { onAbort } from "../../process/cancellation.ts";
 import type { RunningProcess } from "../../process/spawn.ts";
 import { timeLimit } from "../../process/time_limit.ts";
 import { CANCEL_GRACE_MS } from "../run_phase.ts";
-import type { GuestFailure, GuestMessage, HostMessage } from "./messages.ts";
+import type {
+  PluginFailure,
+  PluginMessage,
+  RunnerMessage,
+} from "./messages.ts";
 import { PluginLog } from "../plugin_log.ts";
 import type { MaskStream } from "../../secrets/mask/stream.ts";
 import { thrownText } from "../thrown_text.ts";
@@ -33,11 +37,11 @@ export interface SessionListener {
 }
 
 /** Message that a plugin sends after it is loaded. */
-export type ReadyMessage = Extract<GuestMessage, { type: "ready" }>;
+export type ReadyMessage = Extract<PluginMessage, { type: "ready" }>;
 
 /** Method to call, and its context. */
 export type CallRequest = Omit<
-  Extract<HostMessage, { type: "call" }>,
+  Extract<RunnerMessage, { type: "call" }>,
   "type" | "id"
 >;
 
@@ -55,7 +59,7 @@ export interface CallOptions {
 /** Error that a plugin reports. */
 export class GuestError extends Error {
   /** Creates an error from the plugin's message. */
-  constructor({ name, message }: GuestFailure) {
+  constructor({ name, message }: PluginFailure) {
     super(message === "" ? `it threw ${name}` : message);
   }
 }
@@ -183,7 +187,7 @@ export class PluginSession implements AsyncDisposable {
     this.#output.flush();
   }
 
-  #hear(message: GuestMessage): void {
+  #hear(message: PluginMessage): void {
     switch (message.type) {
       case "unconfined":
         return this.#listener.unconfined(message.message);
@@ -220,7 +224,7 @@ export class PluginSession implements AsyncDisposable {
   }
 
   #registerSecret(
-    { id, value }: Extract<GuestMessage, { type: "secret" }>,
+    { id, value }: Extract<PluginMessage, { type: "secret" }>,
   ): void {
     const answer = errorOf(() => this.#listener.secret(value));
     if (id !== undefined) this.#process.send({ type: "answer", id, ...answer });

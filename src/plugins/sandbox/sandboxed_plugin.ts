@@ -6,7 +6,7 @@ import {
   mayUse,
   type PluginPermissions,
 } from "../rights/rights.ts";
-import { applyChanges, contextData } from "./changes.ts";
+import { applyChanges, callContext } from "./changes.ts";
 import type { PluginDescription } from "./messages.ts";
 import { GuestError, type PluginSession } from "./plugin_session.ts";
 
@@ -69,7 +69,7 @@ async function callHook(
     options;
   const { phase, signal, metric } = context;
   const isVisible = seesUngranted();
-  const data = contextData(context, {
+  const data = callContext(context, {
     sees: (variable) => mayUse(rights, "env", variable) || isVisible(variable),
     maskText,
   });
