@@ -86,9 +86,8 @@ export function secretsInUrl(url: string): string[] {
  */
 export function secretsInText(text: string): string[] {
   if (!TELLTALES.some((part) => text.includes(part))) return [];
-  const isWhole = SCHEME.test(text) && !/\s/.test(text);
-  const urls = isWhole ? [text] : [
-    ...text.match(URL_IN_TEXT) ?? [],
+  const urls = [
+    ...wholeUrl(text) ?? text.match(URL_IN_TEXT) ?? [],
     ...text.match(ORACLE_IN_TEXT) ?? [],
   ];
   const parts = [...text.matchAll(CONNECTION_PART)].map((match) => match[3]);
@@ -97,6 +96,18 @@ export function secretsInText(text: string): string[] {
     .map((match) => match[3]);
   const secrets = [...urls.flatMap(secretsInUrl), ...parts, ...parameters];
   return [...new Set(secrets)].filter(isWorthMasking);
+}
+
+/**
+ * Returns the URL of a text that is a URL, also behind a word such as `html=`.
+ * Inside a URL, quotes, brackets and even spaces may be part of a password.
+ */
+function wholeUrl(text: string): [string] | undefined {
+  const url = text.replace(/^[\w.-]{1,64}=(?=[a-z][a-z0-9+.-]{0,30}:)/i, "");
+  if (!SCHEME.test(url)) return undefined;
+  if (!/\s/.test(url)) return [url];
+  const isList = /[\r\n]/.test(url) || url.split("://").length > 2;
+  return !isList && /\s/.test(partsOf(url).userInfo) ? [url] : undefined;
 }
 
 function userInfoSecrets(

@@ -182,6 +182,20 @@ describe("secretsInText()", () => {
     }
   });
 
+  it("finds passwords with quotes, brackets and blanks in a whole URL", () => {
+    for (
+      const password of [
+        ...["two words", "it's-1", 'say"no"1', "a<b>c-12", "tick`s-12"],
+        ...["a\tb-1234", "1234 #5 /6"],
+      ]
+    ) {
+      for (const before of ["", "prometheus=", "DATABASE_URL="]) {
+        const text = `${before}https://me:${password}@host:1/path`;
+        assertEquals(secretsInText(text)[0], password, text);
+      }
+    }
+  });
+
   it("finds nothing in what variables usually hold", () => {
     for (
       const text of [
@@ -194,6 +208,8 @@ describe("secretsInText()", () => {
         "postgres://postgres:postgres@localhost:5432/test",
         "user@example.com",
         "git@host:group/project.git",
+        "https://example.com/docs or mail to me@example.com",
+        "http://a:1/x http://b:2/y me@example.com",
       ]
     ) assertEquals(secretsInText(text), [], text);
   });

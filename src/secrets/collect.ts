@@ -164,15 +164,32 @@ export function headerSecrets(
     const [, index] = /^GIT_CONFIG_KEY_(\d+)$/.exec(name) ?? [];
     if (index === undefined || !/\.extraheader$/i.test(key)) return [];
     const variable = `GIT_CONFIG_VALUE_${index}`;
-    const [, scheme = "", credential] =
-      /^[^:]+:\s*(?:(\w+)\s+)?(\S+)\s*$/.exec(values[variable] ?? "") ?? [];
-    if (credential === undefined || isCommon(credential)) return [];
-    const found = /^basic$/i.test(scheme)
-      ? [credential, ...passwordOf(credential)]
-      : [credential];
+    const [, content = ""] = /^[^:]+:\s*(.*?)\s*$/s
+      .exec(values[variable] ?? "") ?? [];
+    const found = headerCredentials(content).filter((value) =>
+      !isCommon(value)
+    );
     const rule = "in a header for git";
     return found.map((value) => ({ name: variable, value, rule }));
   });
+}
+
+/** Minimum length of a secret among several in a header. */
+const MIN_PART_LENGTH = 8;
+
+/**
+ * Finds the credentials in a header: a word, also after the name of a scheme,
+ * or several values, such as those of cookies.
+ */
+function headerCredentials(content: string): string[] {
+  const [, scheme = "", credential] = /^(?:(\w+)\s+)?(\S+)$/.exec(content) ??
+    [];
+  const password = /^basic$/i.test(scheme) ? passwordOf(credential) : [];
+  const parts = Array.from(
+    content.matchAll(/(?<==\s*"?)[^\s=",;][^\s",;]*/g),
+    ([part]) => part,
+  ).filter((part) => part.length >= MIN_PART_LENGTH);
+  return [credential ?? content, ...password, ...parts];
 }
 
 /** Variables with headers for OpenTelemetry collectors. */

@@ -275,6 +275,28 @@ describe("collectSecrets() always takes", () => {
     );
   });
 
+  it("credentials among several values of a header for git", () => {
+    const headers = {
+      "Cookie: session=abc-def-123; lang=en; csrf=ghijklmn": [
+        "abc-def-123",
+        "ghijklmn",
+      ],
+      'Authorization: Digest username="me", response="6629fae49393"': [
+        "6629fae49393",
+      ],
+      "X-Token: two words more": ["two words more"],
+    };
+    for (const [header, values] of Object.entries(headers)) {
+      const env = {
+        GIT_CONFIG_KEY_0: "http.extraHeader",
+        GIT_CONFIG_VALUE_0: header,
+      };
+      const found = valuesOf({ env, secretEnvNames: [] });
+      for (const value of values) assert(found.includes(value), value);
+      assertEquals(found.includes("en"), false);
+    }
+  });
+
   it("the password in an address, in both its shapes", () => {
     const urls = {
       "https://me:p%40ss@host/x": ["p%40ss", "p@ss"],
