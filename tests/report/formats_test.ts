@@ -326,13 +326,17 @@ describe("a run as a page", () => {
     assertMatch(page, /aria-label="Graph of 4 steps"/);
   });
 
-  it("is small for a thousand steps", async () => {
+  it("is small for a thousand steps, and shows those that failed first", async () => {
     const steps = Array.from(
       { length: 1_000 },
       (_, index) =>
         step(`step number ${index}`, index, 5, {
-          outcome: "success",
-          exitCode: 0,
+          outcome: index === 700 ? "failed" : "success",
+          exitCode: index === 700 ? 9 : 0,
+          attempts: [
+            ...index === 300 ? [attempt(1, index, 2, "failed")] : [],
+            attempt(2, index, 5, index === 700 ? "failed" : "success"),
+          ],
         }),
     ).flat();
     const [started] = RUN.split("\n");
@@ -341,6 +345,39 @@ describe("a run as a page", () => {
       color: false,
     });
     assert(page.length < 1_000_000, `${page.length}`);
+    const rowsOf = (html: string) =>
+      Array.from(
+        html.matchAll(/<th scope="row"[^>]*>(step[^<]*)/g),
+        ([, of]) => of,
+      );
+    const [listed, all] = page.split('<details class="all">');
+    assertEquals(rowsOf(listed), ["step number 700", "step number 300"]);
+    assertEquals(rowsOf(all).length, 1_000);
+  });
+
+  it("draws a line only for what a step waits for directly", async () => {
+    const plan = (steps: Record<string, string[]>) =>
+      recordLine("run.planned", 1, {
+        steps: Object.entries(steps)
+          .map(([name, dependsOn]) => ({ name, dependsOn })),
+      });
+    const linesOf = async (steps: Record<string, string[]>) => {
+      const write = await FORMATS.html.load();
+      const run = readRecord([startedLine(), plan(steps)].join("\n"))!;
+      const page = await write(run, { color: false });
+      return Array.from(page.matchAll(/<path[^>]* d="([^"]*)"/g), ([, d]) => d);
+    };
+    const chain = await linesOf({ a: [], b: ["a"], c: ["a", "b"] });
+    assertEquals(chain.length, 2);
+    // One goes around "b" and "c", in a row of its own.
+    const lines = await linesOf({
+      a: [],
+      x: [],
+      b: ["a"],
+      c: ["b"],
+      d: ["c", "x"],
+    });
+    assertEquals(lines.map((d) => d.split("H").length - 1), [0, 0, 0, 2]);
   });
 });
 

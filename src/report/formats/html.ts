@@ -1,4 +1,3 @@
-import { criticalPath } from "../critical_path.ts";
 import { type RunRecord, runStatus, type StepRecord } from "../run_record.ts";
 import {
   endingOf,
@@ -9,11 +8,10 @@ import {
 } from "../summary_table.ts";
 import { graphSvg } from "./html_graph.ts";
 import { problemSection } from "./html_problems.ts";
+import { markHtml, resultOf } from "./html_step.ts";
 import { STYLE } from "./html_style.ts";
 import { type Html, markup, raw } from "./html_text.ts";
-
-/** Width of a timeline, in units of its own; it is stretched to the page. */
-const WIDTH = 1_000;
+import { timeline, type TimelineOptions } from "./html_timeline.ts";
 
 /** How many of the slowest steps are listed. */
 const MAX_SLOWEST = 10;
@@ -111,23 +109,6 @@ function nameOf({ started }: RunRecord): string {
   return started.name ?? started.kind;
 }
 
-/** Options for {@linkcode runHtml}. */
-export interface RunHtmlOptions {
-  /**
-   * Returns the address of a step's log.
-   *
-   * @param step Index of the step.
-   * @default {names of steps are no links}
-   */
-  logAddress?: (step: number) => string;
-  /**
-   * Addresses of the runs that were jobs of a workflow, by the index of the job.
-   *
-   * @default {no links}
-   */
-  runAddresses?: ReadonlyMap<number, string>;
-}
-
 /**
  * Writes what a run did.
  *
@@ -137,58 +118,70 @@ export interface RunHtmlOptions {
  */
 export function runHtml(
   record: RunRecord,
-  options: RunHtmlOptions = {},
+  options: TimelineOptions = {},
 ): Html {
-  const { steps } = record;
+  const { steps, problems } = record;
+  const parts:
+    readonly (readonly [id: string, name: string, html: Html | ""])[] = [
+      ["failures", "What failed", failures(steps)],
+      ["problems", "Problems", problemSection(problems)],
+      ["steps", "Steps", timeline(record, options)],
+      ["graph", "Dependencies", graph(steps)],
+      ["slowest", "Slowest steps", slowest(steps)],
+      ["plugins", "Plugins", plugins(record)],
+      ["facts", "About this run", facts(record)],
+    ];
+  const shown = parts.filter(([, , html]) => html !== "");
   return markup`
-    ${header(record, nameOf(record), runStatus(record))}
-    ${failures(steps)}
-    ${problemSection(record.problems)}
-    ${timeline(record, options)}
-    ${graph(steps)}
-    ${slowest(steps)}
-    ${plugins(record)}
-    ${facts(record)}
+    ${header(record, shown)}
+    ${shown.map(([, , html]) => html)}
   `;
 }
 
-function header(record: RunRecord, title: string, status: string): Html {
+function header(
+  record: RunRecord,
+  parts: readonly (readonly [id: string, name: string, html: Html | ""])[],
+): Html {
   const { started, ended, lastMs, steps } = record;
   const count = (is: (step: StepRecord) => boolean) => steps.filter(is).length;
   const counts = [
-    [count(({ outcome }) => outcome === "success"), "succeeded"],
-    [count(hasFailed), "failed"],
-    [count(isAllowed), "failed, allowed"],
-    [count(isFlaky), "flaky"],
-    [count(({ outcome }) => outcome === "skipped"), "skipped"],
+    ["failed", "failed", count(hasFailed)],
+    ["running", "running", count(({ state }) => state === "running")],
+    ["allowed", "failed, allowed", count(isAllowed)],
+    ["allowed", "flaky", count(isFlaky)],
+    ["success", "succeeded", count(({ outcome }) => outcome === "success")],
+    ["skipped", "skipped", count(({ outcome }) => outcome === "skipped")],
     [
-      count(({ outcome, state }) => outcome === "cancelled" && !state),
       "cancelled",
+      "cancelled",
+      count(({ outcome, state }) => outcome === "cancelled" && !state),
     ],
-    [count(({ state }) => state === "running"), "running"],
     [
-      count(({ state }) => state !== undefined && state !== "running"),
       "waiting",
+      "waiting",
+      count(({ state }) => state !== undefined && state !== "running"),
     ],
   ] as const;
+  const status = runStatus(record);
   const time = formatDuration(ended?.durationMs ?? lastMs);
   return markup`<header class="${status}">
-<h1><span class="status">${status}</span> ${title}</h1>
-<p>${time} · started <time datetime="${started.time}">${
-    started.time.replace("T", " ").replace(/\.\d+Z$/, " UTC")
-  }</time>${
-    ended === undefined ? "" : markup`
-      · exit code ${ended.exitCode}
-    `
-  }</p>
+<h1><span class="status">${status}</span> ${nameOf(record)}</h1>
+${ended?.error === undefined ? "" : markup`<p class="error">${ended.error}</p>`}
 <p class="counts">${
-    counts.filter(([number]) => number > 0).map(([number, word]) =>
-      markup`
-        <span>${number} ${word}</span>
-      `
+    counts.filter(([, , number]) => number > 0).map(([result, word, number]) =>
+      markup`<span class="${result}">${
+        markHtml(result)
+      }${number} ${word}</span> `
     )
   }</p>
-${ended?.error === undefined ? "" : markup`<p class="error">${ended.error}</p>`}
+<p class="muted"><b>${time}</b> · started <time datetime="${started.time}">${
+    started.time.replace("T", " ").replace(/\.\d+Z$/, " UTC")
+  }</time>${
+    ended === undefined ? "" : markup` · exit code ${ended.exitCode}`
+  }</p>
+<nav aria-label="Sections">${
+    parts.map(([id, name]) => markup`<a href="#${id}">${name}</a> `)
+  }</nav>
 </header>`;
 }
 
@@ -199,151 +192,31 @@ function failures(steps: readonly StepRecord[]): Html | "" {
 ${
     failed.map((step, index) =>
       markup`
-        <details${index === 0 ? raw(" open") : ""}>
-        <summary><span class="mark failed">✗</span> <b>${step.name}</b> ${
+        <details class="failure"${index === 0 ? raw(" open") : ""}>
+        <summary><span class="failed">${
+        markHtml("failed")
+      }</span><b>${step.name}</b> <span class="failed">${
         endingOf(step)
+      }</span>${
+        step.startedAt === null
+          ? ""
+          : markup` <span class="muted">after ${
+            formatDuration(step.durationMs)
+          }</span>`
       }</summary>
         ${step.reason === undefined ? "" : markup`<p>${step.reason}</p>`}
         <pre tabindex="0">${
         step.tail.length === 0 ? "(no output)" : step.tail.join("\n")
       }</pre>
+        ${
+        step.log === undefined
+          ? ""
+          : markup`<p class="muted">whole log: <code>${step.log}</code></p>`
+      }
         </details>
       `
     )
   }</section>`;
-}
-
-function timeline(
-  record: RunRecord,
-  options: RunHtmlOptions,
-): Html | "" {
-  const { steps, ended, lastMs } = record;
-  if (steps.length === 0) return "";
-  const totalMs = Math.max(1, ended?.durationMs ?? lastMs);
-  const path = criticalPath(steps);
-  const critical = new Set(path.steps);
-  return markup`
-    <section aria-labelledby="steps">
-      <h2 id="steps">Steps</h2>
-      <p
-        class="legend"><svg width="12" height="12" aria-hidden="true"><rect class="queued" width="12" height="12"/></svg> waits for a place
-    <svg width="12" height="12" aria-hidden="true"><rect class="success" width="12" height="12"/></svg> runs
-    <svg width="12" height="12" aria-hidden="true"><rect class="failed" width="12" height="12"/></svg> attempt that failed
-    <span class="critical">critical path</span>, ${
-    formatDuration(
-      path.durationMs,
-    )
-  }: the run could not have been shorter</p>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Step</th>
-            <th scope="col">Result</th>
-            <th scope="col" class="number">Time</th>
-            <th scope="col" class="bar">0 to ${formatDuration(totalMs)}</th>
-          </tr>
-        </thead>
-        <tbody>
-    ${
-    steps.map((step, index) =>
-      row(step, totalMs, {
-        isCritical: critical.has(step),
-        log: step.startMs === undefined
-          ? undefined
-          : options.logAddress?.(index),
-        run: options.runAddresses?.get(index),
-      })
-    )
-  }</tbody>
-      </table>
-    </section>
-  `;
-}
-
-function row(
-  step: StepRecord,
-  totalMs: number,
-  { isCritical, log, run }: {
-    isCritical: boolean;
-    log: string | undefined;
-    run: string | undefined;
-  },
-): Html {
-  const { name, startedAt, durationMs, outcome, attempts, state } = step;
-  const result = isAllowed(step) ? "allowed" : state ?? outcome;
-  const notes = [
-    isFlaky(step) ? "flaky" : "",
-    attempts.length > 1 ? `${attempts.length} attempts` : "",
-    step.reason ?? "",
-    ...resources(step),
-  ].filter((note) => note !== "");
-  return markup`
-    <tr>
-      <th scope="row" ${isCritical ? raw(' class="critical"') : ""}>${
-    log === undefined ? name : markup`<a href="${log}">${name}</a>`
-  }${
-    run === undefined
-      ? ""
-      : markup`<small><a href="${run}">steps of ${name}</a></small>`
-  }</th>
-      <td class="${result}">${state ?? endingOf(step)}${
-    notes.length === 0 ? "" : markup`<small>${notes.join(" · ")}</small>`
-  }</td>
-      <td class="number">${
-    startedAt === null ? "–" : formatDuration(durationMs)
-  }</td>
-      <td class="bar">${bar(step, totalMs)}</td>
-    </tr>
-  `;
-}
-
-function resources({ attempts }: StepRecord): string[] {
-  const memory = attempts.reduce(
-    (most, { peakMemoryBytes = 0 }) => Math.max(most, peakMemoryBytes),
-    0,
-  );
-  const cpuMs = attempts.reduce((sum, { cpuMs = 0 }) => sum + cpuMs, 0);
-  return [
-    memory === 0 ? "" : `${Math.round(memory / 2 ** 20)} MiB`,
-    cpuMs === 0 ? "" : `${formatDuration(cpuMs)} CPU`,
-  ];
-}
-
-function bar(step: StepRecord, totalMs: number): Html | "" {
-  const { startMs, queuedMs = startMs, attempts, state } = step;
-  if (startMs === undefined || queuedMs === undefined) return "";
-  const x = (ms: number) => Math.round(WIDTH * Math.min(1, ms / totalMs));
-  const rect = (className: string, fromMs: number, toMs: number) =>
-    markup`
-      <rect class="${className}" x="${x(fromMs)}" width="${
-      Math.max(
-        2,
-        x(toMs) - x(fromMs),
-      )
-    }" height="10" />
-    `;
-  return markup`
-    <svg viewBox="0 0 ${WIDTH} 10" preserveAspectRatio="none" role="img"
-      aria-label="${labelOf(step)}">${
-    startMs > queuedMs ? rect("queued", queuedMs, startMs) : ""
-  }${
-    attempts.map(({ outcome, startMs, durationMs }, index) =>
-      rect(
-        state === "running" && index === attempts.length - 1 ? state : outcome,
-        startMs,
-        startMs + durationMs,
-      )
-    )
-  }</svg>
-  `;
-}
-
-function labelOf({ startMs = 0, durationMs, attempts }: StepRecord): string {
-  const start = `starts after ${formatDuration(startMs)}`;
-  const runs = `runs for ${formatDuration(durationMs)}`;
-  return attempts.length > 1
-    ? `${start}, ${runs}, ${attempts.length} attempts`
-    : `${start}, ${runs}`;
 }
 
 function graph(steps: readonly StepRecord[]): Html | "" {
@@ -351,7 +224,7 @@ function graph(steps: readonly StepRecord[]): Html | "" {
   if (drawing === undefined) return "";
   return markup`
     <section aria-labelledby="graph">
-      <h2 id="graph">What waits for what</h2>
+      <h2 id="graph">Dependencies</h2>
       <div class="scroll" tabindex="0" role="group"
         aria-labelledby="graph">${drawing}</div>
     </section>
@@ -363,14 +236,19 @@ function slowest(steps: readonly StepRecord[]): Html | "" {
     .sort((a, b) => b.durationMs - a.durationMs)
     .slice(0, MAX_SLOWEST);
   if (ran.length < 2) return "";
+  const [{ durationMs: longestMs }] = ran;
   return markup`
-    <section aria-labelledby="slowest">
+    <section aria-labelledby="slowest" class="half">
       <h2 id="slowest">Slowest steps</h2>
-      <ol>${
-    ran.map(({ name, durationMs }) =>
-      markup`<li>${name} <span class="muted">${
-        formatDuration(durationMs)
-      }</span></li>`
+      <ol class="slowest">${
+    ran.map((step) =>
+      markup`<li><span>${step.name}</span> <span class="number">${
+        formatDuration(step.durationMs)
+      }</span> <svg viewBox="0 0 1000 6" preserveAspectRatio="none" aria-hidden="true"><rect class="${
+        resultOf(step)
+      }" width="${
+        Math.round(1_000 * step.durationMs / Math.max(1, longestMs))
+      }" height="6"/></svg></li>`
     )
   }</ol>
     </section>
@@ -379,7 +257,7 @@ function slowest(steps: readonly StepRecord[]): Html | "" {
 
 function plugins({ plugins, metrics }: RunRecord): Html | "" {
   if (plugins.length === 0) return "";
-  return markup`<section aria-labelledby="plugins"><h2 id="plugins">Plugins</h2>
+  return markup`<section aria-labelledby="plugins" class="half"><h2 id="plugins">Plugins</h2>
 <table><thead><tr><th scope="col">Plugin</th><th scope="col">Phase</th><th scope="col" class="number">Time</th></tr></thead>
 <tbody>${
     plugins.map(({ plugin, phase, durationMs, error }) =>

@@ -1,14 +1,19 @@
 import { linkNodes, topologicalOrder } from "../../graph.ts";
 import { cutToWidth } from "../../terminal/width.ts";
+import { criticalPath } from "../critical_path.ts";
 import type { StepRecord } from "../run_record.ts";
-import { hasFailed } from "../summary_table.ts";
-import { type Html, markup } from "./html_text.ts";
+import { formatDuration, hasFailed } from "../summary_table.ts";
+import { markOf, resultOf } from "./html_step.ts";
+import { type Html, markup, raw } from "./html_text.ts";
 
 /** Larger graphs are no help to anybody. */
 const MAX_GROUPS = 60;
 
-const BOX = { width: 150, height: 28 };
-const GAP = { x: 50, y: 14 };
+/** A drawing of at most this width is shrunk to the page; others scroll. */
+const MAX_FITTING_WIDTH = 1_500;
+
+const BOX = { width: 150, height: 42 };
+const GAP = { x: 44, y: 12 };
 const MARGIN = 4;
 const NAME_CELLS = 18;
 
@@ -16,7 +21,20 @@ const NAME_CELLS = 18;
 interface Group {
   readonly name: string;
   readonly steps: readonly StepRecord[];
-  readonly dependsOn: readonly string[];
+  /** Groups for which it waits, but for those that its others wait for. */
+  readonly needs: readonly number[];
+  readonly column: number;
+}
+
+/** A line between two groups, by the places that it goes through. */
+interface Edge {
+  readonly from: number;
+  readonly to: number;
+  /** Row in each column between the two. */
+  readonly rows: number[];
+}
+
+interface Point {
   readonly x: number;
   readonly y: number;
 }
@@ -24,86 +42,192 @@ interface Group {
 /**
  * Draws which steps waited for which, one box for all steps of a matrix.
  *
+ * What a step waits for anyway, because another step does, has no line. Lines
+ * keep a row of their own in the columns that they cross.
+ *
  * @param steps Steps of a run.
  * @returns SVG; `undefined` if no step waits for another one, or if there are
  * too many to be seen.
  */
 export function graphSvg(steps: readonly StepRecord[]): Html | undefined {
-  const groups = place(steps);
-  const count = groups.length;
+  const count = new Set(steps.map(({ group }) => group)).size;
   if (count > MAX_GROUPS || !steps.some(({ dependsOn }) => dependsOn.length)) {
     return undefined;
   }
-  const byName = new Map(groups.map((group) => [group.name, group]));
-  const width = Math.max(...groups.map(({ x }) => x)) + BOX.width + MARGIN;
-  const height = Math.max(...groups.map(({ y }) => y)) + BOX.height + MARGIN;
+  const groups = groupsOf(steps);
+  const edges = groups.flatMap(({ needs }, to) =>
+    needs.map((from): Edge => ({ from, to, rows: [] }))
+  );
+  const rows = placeRows(groups, edges);
+  const place = (group: number): Point => ({
+    x: columnX(groups[group].column),
+    y: rowY(rows[group]),
+  });
+  const critical = criticalGroups(steps);
+  const isCritical = ({ from, to }: Edge) =>
+    critical.get(groups[to].name) === groups[from].name;
+  const places = groups.map((_, group) => place(group));
+  const bottoms = [
+    ...places.map(({ y }) => y),
+    ...edges.flatMap((edge) => edge.rows.map(rowY)),
+  ];
+  const width = Math.max(...places.map(({ x }) => x)) + BOX.width + MARGIN;
+  const height = Math.max(...bottoms) + BOX.height + MARGIN;
   return markup`
-    <svg class="graph" width="${width}" height="${height}"
+    <svg class="graph${
+    width <= MAX_FITTING_WIDTH ? " fits" : ""
+  }" width="${width}" height="${height}"
       viewBox="0 0 ${width} ${height}" role="img"
       aria-label="Graph of ${count} steps">${
-    groups.map((group) =>
-      group.dependsOn.flatMap((name) => {
-        const from = byName.get(name);
-        return from === undefined ? [] : [arrow(from, group)];
-      })
+    edges.toSorted((a, b) => Number(isCritical(a)) - Number(isCritical(b)))
+      .map((edge) => line(edge, groups, place, isCritical(edge)))
+  }${
+    groups.map((group, index) =>
+      box(group, places[index], critical.has(group.name))
     )
-  }${groups.map(box)}</svg>
+  }</svg>
   `;
 }
 
-function place(steps: readonly StepRecord[]): Group[] {
+function groupsOf(steps: readonly StepRecord[]): Group[] {
   const graph = linkNodes(steps);
-  const depths = new Array<number>(graph.groups.length).fill(0);
+  const hasMembers = (group: number) => graph.members[group].length > 0;
+  const columns = new Array<number>(graph.groups.length).fill(0);
+  const ancestors = graph.groups.map(() => new Set<number>());
   for (const node of topologicalOrder(graph)) {
-    const { [graph.groupOf[node]]: own } = depths;
-    depths[graph.groupOf[node]] = Math.max(
-      own,
-      ...graph.needs[node].map((need) => depths[need] + 1),
-    );
+    const { [node]: group } = graph.groupOf;
+    for (const need of graph.needs[node]) {
+      columns[group] = Math.max(columns[group], columns[need] + 1);
+      ancestors[group].add(need);
+      for (const one of ancestors[need]) ancestors[group].add(one);
+    }
   }
-  const heights = new Map<number, number>();
-  return graph.groups.flatMap((name, group): Group[] => {
-    const members = graph.members[group].map((node) => steps[node]);
-    if (members.length === 0) return [];
-    const { [group]: depth } = depths;
-    const row = heights.get(depth) ?? 0;
-    heights.set(depth, row + 1);
-    return [{
-      name,
-      steps: members,
-      dependsOn: members[0].dependsOn,
-      x: MARGIN + depth * (BOX.width + GAP.x),
-      y: MARGIN + row * (BOX.height + GAP.y),
-    }];
+  const present = [...graph.groups.keys()].filter(hasMembers);
+  const indexes = new Map(present.map((group, index) => [group, index]));
+  return present.map((group): Group => {
+    const { [group]: members } = graph.members;
+    const needs = graph.needs[members[0]].filter(hasMembers);
+    return {
+      name: graph.groups[group],
+      steps: members.map((node) => steps[node]),
+      needs: needs
+        .filter((need) => !needs.some((other) => ancestors[other].has(need)))
+        .flatMap((need) => indexes.get(need) ?? []),
+      column: columns[group],
+    };
   });
 }
 
-function box({ name, steps, x, y }: Group): Html {
+/**
+ * Gives each group, and each line in each column that it crosses, a row: near
+ * those of the column before to which it belongs.
+ */
+function placeRows(groups: readonly Group[], edges: readonly Edge[]): number[] {
+  const rows = new Array<number>(groups.length).fill(0);
+  const last = Math.max(0, ...groups.map(({ column }) => column));
+  const rowBefore = ({ from, rows: own }: Edge) => own.at(-1) ?? rows[from];
+  for (let column = 0; column <= last; column++) {
+    const items = [
+      ...groups.flatMap((group, index) => {
+        if (group.column !== column) return [];
+        const before = edges.filter(({ to }) => to === index).map(rowBefore);
+        const sum = before.reduce((total, row) => total + row, 0);
+        return [{
+          wanted: sum / Math.max(1, before.length),
+          set: (row: number) => void (rows[index] = row),
+        }];
+      }),
+      ...edges.filter(({ from, to }) =>
+        groups[from].column < column && column < groups[to].column
+      ).map((edge) => ({
+        wanted: rowBefore(edge),
+        set: (row: number) => void edge.rows.push(row),
+      })),
+    ].sort((a, b) => a.wanted - b.wanted);
+    let next = 0;
+    for (const { wanted, set } of items) {
+      const row = Math.max(next, Math.floor(wanted));
+      set(row);
+      next = row + 1;
+    }
+  }
+  return rows;
+}
+
+function columnX(column: number): number {
+  return MARGIN + column * (BOX.width + GAP.x);
+}
+
+function rowY(row: number): number {
+  return MARGIN + row * (BOX.height + GAP.y);
+}
+
+/** For each group of the critical path, the one before it. */
+function criticalGroups(
+  steps: readonly StepRecord[],
+): ReadonlyMap<string, string | undefined> {
+  const path = criticalPath(steps).steps
+    .filter(({ startedAt }) => startedAt !== null);
+  return new Map(
+    path.map(({ group }, index) => [group, path[index - 1]?.group]),
+  );
+}
+
+function box(
+  { name, steps }: Group,
+  { x, y }: Point,
+  isCritical: boolean,
+): Html {
   const shown = steps.find(hasFailed) ??
     steps.find(({ state }) => state === "running") ?? steps[0];
-  const status = shown.state ?? shown.outcome;
+  const result = resultOf(shown);
   const count = steps.length > 1 ? ` ×${steps.length}` : "";
+  const longest = steps.reduce(
+    (most, { durationMs }) => Math.max(most, durationMs),
+    0,
+  );
   return markup`
     <g>
-      <title>${name}${count}: ${status}</title>
-      <rect class="box ${status}" x="${x}" y="${y}"
-        width="${BOX.width}" height="${BOX.height}" rx="5" />
-      <text x="${x + BOX.width / 2}" y="${y + BOX.height / 2 + 4}">${
-    cutToWidth(
-      name,
-      NAME_CELLS,
-    )
+      <title>${name}${count}: ${result}</title>
+      <rect class="box ${result}${
+    isCritical ? " on-path" : ""
+  }" x="${x}" y="${y}"
+        width="${BOX.width}" height="${BOX.height}" rx="6" />
+      <text class="name" x="${x + 10}" y="${y + 18}">${
+    cutToWidth(name, NAME_CELLS - count.length)
   }${count}</text>
+      <text class="result ${result}" x="${x + 10}" y="${y + 33}">${
+    markOf(result)
+  } ${result}${
+    shown.startedAt === null ? "" : `, ${formatDuration(longest)}`
+  }</text>
     </g>
   `;
 }
 
-function arrow(from: Group, to: Group): Html {
-  const [x1, y1] = [from.x + BOX.width, from.y + BOX.height / 2];
-  const [x2, y2] = [to.x, to.y + BOX.height / 2];
-  const middle = (x1 + x2) / 2;
-  return markup`
-    <path
-      d="M${x1} ${y1}C${middle} ${y1} ${middle} ${y2} ${x2} ${y2}" />
-  `;
+function line(
+  { from, to, rows }: Edge,
+  groups: readonly Group[],
+  place: (group: number) => Point,
+  isCritical: boolean,
+): Html {
+  const middleY = (y: number) => y + BOX.height / 2;
+  const { x, y } = place(from);
+  let at = { x: x + BOX.width, y: middleY(y) };
+  let path = `M${at.x} ${at.y}`;
+  const curveTo = (x: number, y: number) => {
+    const middle = (at.x + x) / 2;
+    path += `C${middle} ${at.y} ${middle} ${y} ${x} ${y}`;
+    at = { x, y };
+  };
+  rows.forEach((row, index) => {
+    curveTo(columnX(groups[from].column + index + 1), middleY(rowY(row)));
+    at = { ...at, x: at.x + BOX.width };
+    path += `H${at.x}`;
+  });
+  const end = place(to);
+  curveTo(end.x, middleY(end.y));
+  return markup`<path${
+    isCritical ? raw(' class="on-path"') : ""
+  } d="${path}"/>`;
 }

@@ -1,5 +1,6 @@
 import type { AttemptRecord } from "../run_event.ts";
-import type { RunRecord, StepRecord } from "../run_record.ts";
+import type { RunRecord } from "../run_record.ts";
+import { laneCount, type PlacedStep, stepLanes } from "../step_lanes.ts";
 
 /** Lane of the phases of the job. */
 const PHASES = 1;
@@ -9,14 +10,6 @@ const WORK = 2;
 
 /** First lane of steps. */
 const FIRST_STEP_LANE = 3;
-
-/** A step that ran, and where it is drawn. */
-interface Placed {
-  step: StepRecord;
-  startMs: number;
-  endMs: number;
-  lane: number;
-}
 
 type TraceEvent = Readonly<Record<string, unknown>>;
 
@@ -35,14 +28,17 @@ type TraceEvent = Readonly<Record<string, unknown>>;
 export function perfettoReport(record: RunRecord): string {
   const { started, ended, phases, plugins, sources } = record;
   const name = started.name ?? started.kind;
-  const steps = place(record.steps);
-  const laneCount = steps.reduce((most, { lane }) => Math.max(most, lane), 0);
+  const placed = stepLanes(record.steps);
+  const steps = placed.map((step) => ({
+    ...step,
+    lane: FIRST_STEP_LANE + step.lane,
+  }));
   const traceEvents: TraceEvent[] = [
     metadata("process_name", 0, name),
     metadata("thread_name", PHASES, "phases"),
     metadata("thread_name", WORK, "sources and plugins"),
     ...Array.from(
-      { length: Math.max(0, laneCount - FIRST_STEP_LANE + 1) },
+      { length: laneCount(placed) },
       (_, index) =>
         metadata("thread_name", FIRST_STEP_LANE + index, `steps ${index + 1}`),
     ),
@@ -73,23 +69,6 @@ export function perfettoReport(record: RunRecord): string {
   }\n`;
 }
 
-/** Gives each step the first lane that is free while it runs. */
-function place(steps: readonly StepRecord[]): Placed[] {
-  const ran = steps.flatMap((step): Placed[] => {
-    const { startMs, durationMs } = step;
-    if (startMs === undefined) return [];
-    return [{ step, startMs, endMs: startMs + durationMs, lane: 0 }];
-  }).sort((a, b) => a.startMs - b.startMs);
-  const free: number[] = [];
-  for (const placed of ran) {
-    const index = free.findIndex((endMs) => endMs <= placed.startMs);
-    const lane = index < 0 ? free.length : index;
-    free[lane] = placed.endMs;
-    placed.lane = FIRST_STEP_LANE + lane;
-  }
-  return ran;
-}
-
 /** The stages of a source are slices within its own. */
 function sourceEvents(source: RunRecord["sources"][number]): TraceEvent[] {
   const { startMs, durationMs, type, repository, ref, commit, bytes } = source;
@@ -103,7 +82,7 @@ function sourceEvents(source: RunRecord["sources"][number]): TraceEvent[] {
   ];
 }
 
-function stepEvents({ step, startMs, endMs, lane }: Placed): TraceEvent[] {
+function stepEvents({ step, startMs, endMs, lane }: PlacedStep): TraceEvent[] {
   const { queuedMs = startMs, attempts } = step;
   return [
     slice(step.name, lane, startMs, endMs - startMs, "step", {
@@ -148,8 +127,8 @@ function usage({ peakMemoryBytes, cpuMs }: AttemptRecord): TraceEvent {
 }
 
 /** One arrow for each step: from the dependency that ended last. */
-function flows(steps: readonly Placed[]): TraceEvent[] {
-  const last = new Map<string, Placed>();
+function flows(steps: readonly PlacedStep[]): TraceEvent[] {
+  const last = new Map<string, PlacedStep>();
   for (const placed of steps) {
     const other = last.get(placed.step.group);
     if (other === undefined || placed.endMs > other.endMs) {

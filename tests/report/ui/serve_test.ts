@@ -204,7 +204,7 @@ describe("serveRuns()", () => {
     const alive = await addressOf(server.url, "alive");
     const text = await textOf(alive);
     assertStringIncludes(text, "<title>alive: running</title>");
-    assertStringIncludes(text, '<td class="running">running');
+    assertStringIncludes(text, '<td class="running"><span class="mark"');
     await using events = await openEvents(`${alive}events`);
     const { id } = await events.sees(() => true, "the first event");
     file.unlockSync();

@@ -1,0 +1,42 @@
+import type { StepRecord } from "../run_record.ts";
+import { isAllowed } from "../summary_table.ts";
+import { type Html, raw } from "./html_text.ts";
+
+/** Signs of results; all others have a dash. */
+const MARKS: Readonly<Record<string, string>> = {
+  success: "✓",
+  neutral: "○",
+  failed: "✗",
+  timeout: "✗",
+  allowed: "!",
+  running: "▸",
+  retrying: "↻",
+};
+
+/**
+ * Names the result of a step, as a class of the page's style.
+ *
+ * @returns Its outcome, `allowed` if its failure is allowed, or what it does.
+ */
+export function resultOf(step: StepRecord): string {
+  return step.state ?? (isAllowed(step) ? "allowed" : step.outcome);
+}
+
+/**
+ * Returns the sign of a result, so that it can be told without colors.
+ *
+ * @returns One character.
+ */
+export function markOf(result: string): string {
+  return MARKS[result] ?? "–";
+}
+
+/**
+ * Writes the sign of a result in its color.
+ *
+ * @param result A result; another text gets a dash.
+ * @returns HTML, which programs that read the page aloud leave out.
+ */
+export function markHtml(result: string): Html {
+  return raw(`<span class="mark" aria-hidden="true">${markOf(result)}</span>`);
+}
