@@ -113,6 +113,10 @@ export type {
 export type { PluginMetric, PluginTiming } from "./src/plugins/run_phase.ts";
 export type { PluginGrants } from "./src/config/plugin_grants.ts";
 export type {
+  SecretProviderOption,
+  SecretProviderOptions,
+} from "./src/config/secret_providers.ts";
+export type {
   SourceHandler,
   SourceHandlerContext,
 } from "./src/source_handler.ts";

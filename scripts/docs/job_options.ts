@@ -15,6 +15,7 @@ const TYPES: Readonly<Record<OptionType & string, string>> = {
   list: "readonly string[]",
   variables: "Readonly<Record<string, string>>",
   secretValues: "readonly string[]",
+  secretProviders: "string | SecretProviderOptions",
   inheritance: "boolean | readonly string[]",
   plugins: "readonly string[]",
   pluginPermissions: "PluginGrants",
@@ -26,6 +27,7 @@ const HEAD =
   `// Written by \`deno task docs\` from the table of options in src/options/.
 import type { SourceType } from "../options/source_options.ts";
 import type { PluginGrants } from "./plugin_grants.ts";
+import type { SecretProviderOptions } from "./secret_providers.ts";
 `;
 
 /**

@@ -15,6 +15,7 @@ import {
 } from "../schema/foreign_format.ts";
 import { JOB_FILE, Problems } from "../schema/problems.ts";
 import { RunnerError } from "../errors.ts";
+import { findOption } from "../options/options.ts";
 import type { When } from "../schema/when.ts";
 import type { EnvFile } from "./env_file.ts";
 import type { Layer, SettingValue } from "./settings.ts";
@@ -193,8 +194,14 @@ function readKeys(
   if (entries === undefined) return reportNoMapping(node);
   for (const [name, value] of entries) {
     const key = keys.get(name);
-    if (key === undefined) reportUnknown(value, keys.keys());
-    else if (key.keys !== undefined) {
+    if (key === undefined) {
+      const { isCallersOnly, flag } = findOption(name) ?? {};
+      if (isCallersOnly) {
+        value.report(
+          `must not be in a job file, which may be untrusted: only the caller sets it, as with --${flag}`,
+        );
+      } else reportUnknown(value, keys.keys());
+    } else if (key.keys !== undefined) {
       if (!value.isNull) readKeys(value, key.keys, reading);
     } else if (key.means === "steps") readSteps(value, key.schema, reading);
     else if (

@@ -198,6 +198,7 @@ const SCHEMAS: Readonly<Record<OptionType & string, Schema<unknown>>> = {
     nullValue: {},
   },
   secretValues: text(),
+  secretProviders: text(),
   inheritance,
   plugins: pluginList,
   pluginPermissions,

@@ -1,6 +1,7 @@
 // Written by `deno task docs` from the table of options in src/options/.
 import type { SourceType } from "../options/source_options.ts";
 import type { PluginGrants } from "./plugin_grants.ts";
+import type { SecretProviderOptions } from "./secret_providers.ts";
 
 /** Source of the code. */
 export interface JobSourceOptions {
@@ -137,6 +138,11 @@ export interface JobSecretsOptions {
   envNames?: readonly string[];
   /** Values that are masked. */
   values?: readonly string[];
+  /**
+   * Programs and files that secrets come from, by name. A variable of the job
+   * refers to a secret as `${secret:NAME:PATH:KEY}`.
+   */
+  providers?: string | SecretProviderOptions;
   /**
    * Names of variables whose values are masked, with * for any text.
    * Case-insensitive; they apply to the variables of the job and of this

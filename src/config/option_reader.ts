@@ -113,6 +113,7 @@ export class OptionReader {
     }
     switch (type) {
       case "text":
+      case "secretProviders":
         return this.#text(name) || undefined;
       case "command":
         return this.#command(name);

@@ -81,6 +81,8 @@ function expectedType(
       return isText || typeof value === "boolean" || isTexts(value)
         ? undefined
         : "a boolean or an array of strings";
+    case "secretProviders":
+      return isText || isObject(value) ? undefined : "an object";
     case "pluginPermissions":
       return isObject(value) ? undefined : "an object";
     default:

@@ -77,6 +77,9 @@ function settingOf(
   if (value === undefined || value === null) return undefined;
   const { type } = option;
   checkOptionType(option.option ?? option.name, option, value);
+  if (type === "secretProviders" && typeof value !== "string") {
+    return JSON.stringify(value);
+  }
   if (type === "pluginPermissions") return grantLines(value as PluginGrants);
   if (
     (type === "duration" || type === "timeLimit") && typeof value === "number"

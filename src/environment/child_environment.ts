@@ -6,6 +6,7 @@ import {
   isSystemName,
   PREFERENCE_VARIABLES,
   PROXY_VARIABLES,
+  TERMINAL_VARIABLES,
   UNTRUSTED_ALLOWLIST,
   Variable,
   variableInfo,
@@ -91,6 +92,13 @@ interface Tool {
   readonly kind: "git" | "source-client" | "container-engine" | "tool";
 }
 
+/** A program that prints a secret. */
+interface SecretProviderChild {
+  readonly kind: "secret-provider";
+  /** Directories to search for programs, none of which tested code can write to. */
+  readonly path: string;
+}
+
 /** The runner of another job, in this process. */
 interface NestedRunner {
   readonly kind: "nested-runner";
@@ -103,6 +111,7 @@ export type Child =
   | ContainerChild
   | LimitedChild
   | Tool
+  | SecretProviderChild
   | NestedRunner;
 
 /**
@@ -124,6 +133,9 @@ export type Child =
  * - Tools of the runner inherit everything except variables for commands of the
  *   job, since they do not need its tokens. Only git itself gets the variables
  *   with which an operator configures git.
+ * - A secret provider gets what a tool gets, including credentials of its own
+ *   such as `VAULT_TOKEN`, but a `PATH` without directories of the workspace. It
+ *   must not ask the user, and does not get the name of a terminal.
  * - The runner of another job, in this process, gets the settings.
  *
  * @param parent Environment of the runner.
@@ -159,6 +171,17 @@ export function childEnvironment(
         parent,
         (name) => !GIT_HOOK_VARIABLES.has(name) && child.mayUse(name),
       );
+    case "secret-provider":
+      return fixedEnvironment({
+        ...pick(
+          parent,
+          (name) =>
+            isForTools(name) && !PREFERENCE_VARIABLES.has(name) &&
+            !TERMINAL_VARIABLES.has(name),
+        ),
+        PATH: child.path,
+        GIT_TERMINAL_PROMPT: "0",
+      });
     case "nested-runner":
       return pick(
         parent,

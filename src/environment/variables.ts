@@ -612,6 +612,12 @@ export const PREFERENCE_VARIABLES: ReadonlySet<string> = new Set([
   "XZ_OPT",
 ]);
 
+/** Variables that name a terminal to programs that ask for a passphrase. */
+export const TERMINAL_VARIABLES: ReadonlySet<string> = new Set([
+  "GPG_TTY",
+  "SSH_TTY",
+]);
+
 /** Variables with which an operator configures git. */
 export const GIT_CONFIG_VARIABLES: readonly RegExp[] = [
   /^GIT_CONFIG_(?:COUNT|KEY_\d+|VALUE_\d+|GLOBAL|SYSTEM|NOSYSTEM)$/,

@@ -12,6 +12,7 @@
  * - `variables`: names and values; as text, lines or a file
  * - `secretValues`: a list; as text, separated by commas, or a file with one
  *   per line
+ * - `secretProviders`: the path of a file, or the text of a mapping: `{…}`
  * - `inheritance`: `true`, `false` or names of variables
  * - `plugins`, `pluginPermissions`, `pipelinePermissions`: lines
  * - `sourceType`: one of `SOURCE_TYPES`, or a registered type
@@ -30,6 +31,7 @@ export type OptionType =
   | "list"
   | "variables"
   | "secretValues"
+  | "secretProviders"
   | "inheritance"
   | "plugins"
   | "pluginPermissions"

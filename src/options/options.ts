@@ -485,7 +485,9 @@ type ValueOf<Type extends OptionType> = Type extends
   : Type extends "command" ? string | readonly string[]
   : Type extends "shell" ? readonly string[]
   : Type extends "inheritance" ? boolean | readonly string[]
-  : Type extends "text" | "jobDirectory" | "jobFile" | "sourceType" ? string
+  : Type extends
+    "text" | "jobDirectory" | "jobFile" | "sourceType" | "secretProviders"
+    ? string
   : readonly string[];
 
 /** Value of an option; `undefined` if it may be unset and has no default. */

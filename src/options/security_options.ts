@@ -43,6 +43,25 @@ export const SECRET_OPTIONS = [
     form: "separated by commas, or ./job/FILE",
   },
   {
+    name: "secret_providers",
+    option: "secrets.providers",
+    flag: "secret-providers",
+    valueName: "FILE",
+    env: {
+      name: "REACTORCIDE_SECRET_PROVIDERS",
+      setBy: "user",
+      seenBy: "runner",
+      isSetting: true,
+      isOutside: true,
+    },
+    type: "secretProviders",
+    isCallersOnly: true,
+    doc: "Programs and files that secrets come from, by name",
+    form: "a YAML or JSON file outside the workspace, or {…}",
+    details:
+      "A variable of the job refers to a secret as `${secret:NAME:PATH:KEY}`.",
+  },
+  {
     name: "secret_env_patterns",
     option: "secrets.envPatterns",
     flag: "secret-env-patterns",

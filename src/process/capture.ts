@@ -2,7 +2,11 @@ import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { type Cancellation, onAbort } from "./cancellation.ts";
 import type { ExitStatus } from "./exit_code.ts";
 import { type ByteStream, spawn } from "./spawn.ts";
-import { supervise, type SuperviseOptions } from "./supervise.ts";
+import {
+  supervise,
+  type SupervisedExit,
+  type SuperviseOptions,
+} from "./supervise.ts";
 
 /** Maximum output that is kept of one stream, in bytes. */
 export const CAPTURE_LIMIT_BYTES = 16 * 1024 * 1024;
@@ -32,6 +36,32 @@ export interface CaptureResult extends ExitStatus {
   stderr: string;
 }
 
+/** Options for {@linkcode captureBytes}. */
+export interface CaptureBytesOptions
+  extends CaptureOptions, Pick<SuperviseOptions, "timeoutMs"> {
+  /**
+   * Time between the signal that ends the program and SIGKILL, in milliseconds.
+   *
+   * @default {2_000}
+   */
+  graceMs?: number;
+  /**
+   * Maximum size of standard output, in bytes. A program that prints more is
+   * ended.
+   *
+   * @default {no limit, but only 16 MiB are kept}
+   */
+  maxBytes?: number;
+}
+
+/** How a program ended, and its output. */
+export interface CapturedBytes extends SupervisedExit {
+  /** Standard output, at most its first 16 MiB. */
+  stdout: Uint8Array<ArrayBuffer>;
+  /** Standard error, at most its first 16 MiB. */
+  stderr: Uint8Array<ArrayBuffer>;
+}
+
 /**
  * Runs one of the runner's own tools and captures its output.
  *
@@ -45,7 +75,30 @@ export async function capture(
   argv: readonly string[],
   options: CaptureOptions,
 ): Promise<CaptureResult> {
-  const { cwd, env, stdin, cancellation } = options;
+  const result = await captureBytes(argv, options);
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return {
+    ...result,
+    stdout: text(result.stdout),
+    stderr: text(result.stderr),
+  };
+}
+
+/**
+ * Runs one of the runner's own tools within limits, and captures its output.
+ *
+ * @param argv Program and arguments; no shell is involved.
+ * @param options Directory, environment, cancellation and limits.
+ * @returns How the program ended, and its output.
+ * @throws {RangeError} If it printed more than the maximum.
+ * @throws {RunnerError} If the program cannot be started.
+ * @throws {DOMException} An `AbortError` if the job is cancelled.
+ */
+export async function captureBytes(
+  argv: readonly string[],
+  options: CaptureBytesOptions,
+): Promise<CapturedBytes> {
+  const { cwd, env, stdin, cancellation, maxBytes = Infinity } = options;
   cancellation.graceful.throwIfAborted();
   const child = spawn(argv, {
     cwd,
@@ -55,13 +108,13 @@ export async function capture(
   });
   if (stdin !== undefined) void feed(child.stdin!, stdin);
   const giveUp = new AbortController();
-  const stdout = readText(child.stdout, giveUp.signal);
-  const stderr = readText(child.stderr!, giveUp.signal);
+  const stdout = readBytes(child.stdout, giveUp.signal, maxBytes);
+  const stderr = readBytes(child.stderr!, giveUp.signal);
+  const drained = Promise.all([stdout, stderr]).then(() => {});
   const exit = await supervise(child, {
-    ...options,
     graceMs: 2_000,
-    cancellation,
-    drained: Promise.all([stdout, stderr]).then(() => {}),
+    ...options,
+    drained,
     stopDraining: () => giveUp.abort(),
   });
   cancellation.graceful.throwIfAborted();
@@ -69,22 +122,39 @@ export async function capture(
 }
 
 /** Reads to the end, so that the program does not block, but keeps a bounded part. */
-async function readText(
+async function readBytes(
   stream: ByteStream,
   giveUp: AbortSignal,
-): Promise<string> {
-  const decoder = new TextDecoder();
+  maxBytes: number = Infinity,
+): Promise<Uint8Array<ArrayBuffer>> {
   const reader = stream.getReader();
   using _ = onAbort(giveUp, () => void reader.cancel());
-  let text = "";
+  const parts: Uint8Array<ArrayBuffer>[] = [];
   let keptBytes = 0;
   while (true) {
     const { value, done } = await reader.read();
-    if (done) return text + decoder.decode();
+    if (done) return concat(parts);
+    if (keptBytes + value.length > maxBytes) {
+      await reader.cancel();
+      throw new RangeError(`it printed more than ${maxBytes} bytes`);
+    }
     const part = value.subarray(0, CAPTURE_LIMIT_BYTES - keptBytes);
     keptBytes += part.length;
-    text += decoder.decode(part, { stream: true });
+    if (part.length > 0) parts.push(part);
   }
+}
+
+function concat(
+  parts: readonly Uint8Array<ArrayBuffer>[],
+): Uint8Array<ArrayBuffer> {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 async function feed(

@@ -13,6 +13,7 @@ import type { UsageMeter } from "../process/usage.ts";
 import { signalExitCode } from "../process/exit_code.ts";
 import type { LogExporter } from "../report/export_logs.ts";
 import { RunRecorder } from "../report/run_recorder.ts";
+import type { SecretLookup } from "../secrets/references.ts";
 import type { SourceRegistry } from "../source/custom_source.ts";
 import type { Manifest } from "../source/directory_manifest.ts";
 import type { Step } from "../steps/step.ts";
@@ -91,6 +92,10 @@ export class JobRun {
   readonly laterErrors: Error[] = [];
   /** Secrets that were known before the job started. */
   readonly secrets: KnownSecrets;
+  /** Returns secrets of the store and of providers, once one is referenced. */
+  secretLookup: SecretLookup | undefined;
+  /** Whether the job is only planned. */
+  isDryRun = false;
   /** Duration of each plugin in each phase. */
   readonly hooks: PluginTiming[] = [];
   /** Metrics that plugins recorded. */

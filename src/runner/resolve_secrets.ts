@@ -6,22 +6,23 @@ import {
   urlSecrets,
 } from "../secrets/collect.ts";
 import type { Step } from "../steps/step.ts";
-import type { JobRun } from "./job_run.ts";
+import type { SecretsRun } from "./secret_lookup.ts";
 
 /**
  * Replaces references in variables with secrets, which are masked from then on.
  *
  * If a variable refers to the secret store, it is opened with the password in
- * `REACTORCIDE_SECRETS_PASSWORD`.
+ * `REACTORCIDE_SECRETS_PASSWORD`. In a dry run, providers are not called, and
+ * references to their secrets stay in the variables.
  *
  * @param run The run.
  * @param variables Variables of the job, or of a step.
  * @returns The variables, with secrets in place of references.
- * @throws {RunnerError} `invalid-config`, if a secret is missing or the store
- * cannot be opened.
+ * @throws {RunnerError} `invalid-config`, if a secret is missing, the store
+ * cannot be opened or a provider fails.
  */
 export async function resolveSecrets(
-  run: Pick<JobRun, "parts" | "secrets">,
+  run: SecretsRun,
   variables: Readonly<Record<string, string>>,
 ): Promise<Readonly<Record<string, string>>> {
   const { host } = run.parts;
@@ -29,12 +30,14 @@ export async function resolveSecrets(
     return variables;
   }
   const { resolveReferences } = await import("../secrets/references.ts");
-  const { storeLookup } = await import("../secrets/store/lookup.ts");
+  const { secretLookup } = await import("./secret_lookup.ts");
+  run.secretLookup ??= secretLookup(run);
   const { values, secrets, missing } = await resolveReferences(variables, {
-    lookup: storeLookup(host.env),
+    lookup: run.secretLookup,
     env: visibleToJobs(host.env),
   });
-  run.secrets.add(secrets);
+  // In a dry run, the value of a provider is the reference itself.
+  run.secrets.add(secrets.filter(({ name, value }) => name !== value));
   for (const [variable, names] of missing) {
     run.parts.logger.warn(
       "secrets",
@@ -54,25 +57,28 @@ export async function resolveSecrets(
  * @param config Configuration of the job.
  * @param steps Definitions of the steps.
  * @returns The definitions, with secrets in place of references.
- * @throws {RunnerError} `invalid-config`, if a secret is missing or the store
- * cannot be opened.
+ * @throws {RunnerError} `invalid-config`, if a secret is missing, the store
+ * cannot be opened or a provider fails.
  */
 export async function resolveStepSecrets(
-  run: Pick<JobRun, "parts" | "secrets">,
+  run: SecretsRun,
   { secrets: { envNames = [], envPatterns } }: JobConfig,
   steps: readonly Step[],
 ): Promise<Step[]> {
-  const resolved: Step[] = [];
-  for (const step of steps) {
-    const env = step.env && await resolveSecrets(run, step.env);
-    if (env) {
-      run.secrets.add([
-        ...namedSecrets(env, envNames, "listed name"),
-        ...matchingSecrets(env, envPatterns),
-        ...urlSecrets(env),
-      ]);
-    }
-    resolved.push(env === undefined ? step : { ...step, env });
-  }
-  return resolved;
+  // Providers of all steps are called together, and all calls end first.
+  const results = await Promise.allSettled(
+    steps.map(async ({ env }) => env && await resolveSecrets(run, env)),
+  );
+  return steps.map((step, index) => {
+    const result = results[index];
+    if (result.status === "rejected") throw result.reason;
+    const env = result.value;
+    if (env === undefined) return step;
+    run.secrets.add([
+      ...namedSecrets(env, envNames, "listed name"),
+      ...matchingSecrets(env, envPatterns),
+      ...urlSecrets(env),
+    ]);
+    return { ...step, env };
+  });
 }

@@ -70,6 +70,7 @@ export async function runJob(
 ): Promise<JobResult> {
   const start = performance.now();
   const run = new JobRun(parts, new Cancellation(), controls.job?.steps);
+  run.isDryRun = controls.dryRun ?? false;
   using _ = cancelOn(run, controls);
   await using _lock = {
     [Symbol.asyncDispose]: async () => {

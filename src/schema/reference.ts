@@ -2,12 +2,19 @@ import { suggest } from "../suggest.ts";
 
 const ENV = String.raw`\$\{env:[A-Za-z_]\w*\}`;
 
+/** A reference to a secret in the store. */
+const STORED = String
+  .raw`\$\{secret:((?:[\w/-]|${ENV})+):((?:[\w-]|${ENV})+)\}`;
+
+/** A reference to a secret of a provider. */
+const PROVIDED = String
+  .raw`\$\{secret:([A-Za-z][\w-]*):((?:[\w/.:@+=-]|${ENV})+):((?:[\w.-]|${ENV})+)\}`;
+
 /**
- * A reference to a secret, whose parts may contain references to variables, or
- * a reference to a variable.
+ * A reference to a secret, whose path and key may contain references to
+ * variables, or a reference to a variable.
  */
-const REFERENCE = String
-  .raw`\$\{secret:((?:[\w/-]|${ENV})+):((?:[\w-]|${ENV})+)\}|${ENV}`;
+const REFERENCE = `${STORED}|${PROVIDED}|${ENV}`;
 
 /** Start of a reference, or of a shell expansion such as `${NAME:-word}`. */
 const START = /\$\{([A-Za-z]\w*):(?![-=?+]|\s*-?\d)/g;
@@ -17,8 +24,8 @@ const KINDS = ["secret", "env"];
 /**
  * Returns a regular expression that finds references.
  *
- * @returns Expression with the flag `g`; for a secret, it captures path and
- * key.
+ * @returns Expression with the flag `g`. It captures path and key of a secret
+ * in the store; otherwise provider, path and key, if it is a secret.
  */
 export function referencePattern(): RegExp {
   return new RegExp(REFERENCE, "g");
@@ -51,7 +58,7 @@ export function referenceProblem(text: string): string | undefined {
       : undefined;
     if (meant === "secret") {
       return kind === meant
-        ? 'has a malformed reference: it must be ${secret:PATH:KEY}, where PATH consists of letters, digits, "_", "-" and "/", and KEY of letters, digits, "_" and "-"'
+        ? 'has a malformed reference: it must be ${secret:PATH:KEY}, where PATH consists of letters, digits, "_", "-" and "/", and KEY of letters, digits, "_" and "-", or ${secret:PROVIDER:PATH:KEY}, where PATH may also have ".", ":", "@", "+" and "=", and KEY "."'
         : `has a malformed reference: unknown kind "${kind}"; did you mean \${secret:PATH:KEY}?`;
     }
     if (meant === "env") {

@@ -6,11 +6,16 @@ import {
 } from "../schema/reference.ts";
 import type { KnownSecret } from "./collect.ts";
 
+/** Maximum length of a path or key that a provider is given. */
+const MAX_PATH_LENGTH = 1_024;
+
 /** A reference in a text. */
 export type Reference =
   | {
     /** Reference to a secret. */
     readonly kind: "secret";
+    /** Name of the provider; absent for a secret in the store. */
+    readonly provider?: string;
     /** Path as written; a `${env:NAME}` in it is not yet resolved. */
     readonly path: string;
     /** Key as written. */
@@ -23,10 +28,14 @@ export type Reference =
     readonly name: string;
   };
 
-/** Returns a secret; `undefined` or an empty string if there is none. */
+/**
+ * Returns a secret of a provider, or of the store if there is no provider;
+ * `undefined` or an empty string if there is none.
+ */
 export type SecretLookup = (
   path: string,
   key: string,
+  provider?: string,
 ) => string | undefined | Promise<string | undefined>;
 
 /** Options for {@linkcode resolveReferences}. */
@@ -49,6 +58,7 @@ export interface ResolvedReferences {
 
 /** A referenced secret, and the variables that refer to it. */
 interface Wanted {
+  readonly provider: string | undefined;
   readonly path: string;
   readonly key: string;
   readonly names: Set<string>;
@@ -64,12 +74,14 @@ interface Wanted {
  */
 export function findReferences(text: string): Reference[] {
   return [...text.matchAll(referencePattern())].flatMap(
-    ([whole, path, key]) => {
+    ([whole, path, key, provider, providedPath, providedKey]) => {
       const names = [...whole.matchAll(variablePattern())]
         .map(([env]): Reference => ({ kind: "env", name: nameIn(env) }));
-      return path === undefined
-        ? names
-        : [{ kind: "secret", path, key }, ...names];
+      if (path !== undefined) return [{ kind: "secret", path, key }, ...names];
+      return provider === undefined ? names : [
+        { kind: "secret", provider, path: providedPath, key: providedKey },
+        ...names,
+      ];
     },
   );
 }
@@ -95,7 +107,18 @@ export function isSecretKey(key: string): boolean {
 }
 
 /**
- * Replaces `${secret:PATH:KEY}` and `${env:NAME}` in the values of variables.
+ * Checks whether a path and a key can be given to a provider. A program may
+ * resolve `..`, so that a variable in the path could lead to another secret.
+ */
+export function isProvided(path: string, key: string): boolean {
+  return path.length <= MAX_PATH_LENGTH && /^[\w/.:@+=-]+$/.test(path) &&
+    !path.split("/").some((part) => part === "." || part === "..") &&
+    key.length <= MAX_PATH_LENGTH && /^[\w.-]+$/.test(key);
+}
+
+/**
+ * Replaces `${secret:PATH:KEY}`, `${secret:PROVIDER:PATH:KEY}` and
+ * `${env:NAME}` in the values of variables. Secrets are looked up together.
  *
  * Both can occur anywhere in a value and several times; a variable can be part
  * of a path or key. References cannot be escaped, and malformed ones are
@@ -131,8 +154,11 @@ export async function resolveReferences(
       const names = missing.get(reference.name) ?? new Set();
       missing.set(reference.name, names.add(name));
     }
-    replaceReferences(text, env, (path, key) => {
-      if (!isSecretPath(path) || !isSecretKey(key)) {
+    replaceReferences(text, env, (path, key, provider) => {
+      const isValid = provider === undefined
+        ? isSecretPath(path) && isSecretKey(key)
+        : isProvided(path, key);
+      if (!isValid) {
         malformed.push(
           `${
             JSON.stringify(name)
@@ -140,8 +166,9 @@ export async function resolveReferences(
         );
         return "";
       }
-      const reference = referenceTo(path, key);
-      const known = wanted.get(reference) ?? { path, key, names: new Set() };
+      const reference = referenceTo(path, key, provider);
+      const known = wanted.get(reference) ??
+        { provider, path, key, names: new Set() };
       wanted.set(reference, known);
       known.names.add(name);
       return "";
@@ -161,7 +188,7 @@ export async function resolveReferences(
     resolved[name] = replaceReferences(
       text,
       env,
-      (path, key) => wanted.get(referenceTo(path, key))!.value!,
+      (...parts) => wanted.get(referenceTo(...parts))!.value!,
     );
   }
   const secrets = [...wanted]
@@ -172,7 +199,7 @@ export async function resolveReferences(
 function replaceReferences(
   text: string,
   env: Readonly<Record<string, string>>,
-  secretOf: (path: string, key: string) => string,
+  secretOf: (path: string, key: string, provider?: string) => string,
 ): string {
   const fill = (part: string) =>
     part.replace(variablePattern(), (reference) => {
@@ -181,34 +208,45 @@ function replaceReferences(
     });
   return text.replace(
     referencePattern(),
-    (whole, path?: string, key?: string) => {
-      if (path === undefined || key === undefined) return fill(whole);
-      return secretOf(fill(path), fill(key));
+    (whole, ...parts: (string | undefined)[]) => {
+      const [path, key, provider, providedPath, providedKey] = parts;
+      if (path !== undefined) return secretOf(fill(path), fill(key!));
+      return provider === undefined
+        ? fill(whole)
+        : secretOf(fill(providedPath!), fill(providedKey!), provider);
     },
   );
 }
 
+/** All lookups end before the first failure is reported. */
 async function lookUp(
   wanted: ReadonlyMap<string, Wanted>,
   lookup: SecretLookup,
 ): Promise<void> {
+  const all = [...wanted.values()];
+  const results = await Promise.allSettled(
+    all.map(async ({ path, key, provider }) =>
+      await lookup(path, key, provider)
+    ),
+  );
   const missing: string[] = [];
-  for (const secret of wanted.values()) {
-    const { path, key, names } = secret;
+  for (const [index, secret] of all.entries()) {
+    const { path, key, provider, names } = secret;
     const where = [...names].map((name) => JSON.stringify(name)).join(", ");
-    try {
-      secret.value = await lookup(path, key);
-    } catch (cause) {
+    const what = `key "${key}" of path "${path}"` +
+      (provider === undefined ? "" : ` of secret provider "${provider}"`);
+    const result = results[index];
+    if (result.status === "rejected") {
+      const cause = result.reason;
+      // The job was cancelled.
+      if (cause instanceof DOMException) throw cause;
       throw new RunnerError(
-        `Cannot look up key "${key}" of path "${path}" for ${where}: ${
-          messageOf(cause)
-        }`,
+        `Cannot look up ${what} for ${where}: ${messageOf(cause)}`,
         { code: "invalid-config", cause },
       );
     }
-    if (!secret.value) {
-      missing.push(`  ${where}: no value for key "${key}" of path "${path}"`);
-    }
+    secret.value = result.value;
+    if (!secret.value) missing.push(`  ${where}: no value for ${what}`);
   }
   if (missing.length === 0) return;
   throw new RunnerError(
@@ -221,6 +259,12 @@ function nameIn(reference: string): string {
   return reference.slice("${env:".length, -"}".length);
 }
 
-function referenceTo(path: string, key: string): string {
-  return `\${secret:${path}:${key}}`;
+/** Writes the reference to a secret. */
+export function referenceTo(
+  path: string,
+  key: string,
+  provider?: string,
+): string {
+  const start = provider === undefined ? "" : `${provider}:`;
+  return `\${secret:${start}${path}:${key}}`;
 }

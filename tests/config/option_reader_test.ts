@@ -49,6 +49,7 @@ describe("validateSettings()", () => {
       secrets: {
         envNames: undefined,
         values: undefined,
+        providers: undefined,
         envPatterns: [
           "*TOKEN",
           "*_PAT",
@@ -133,6 +134,7 @@ describe("validateSettings()", () => {
       job_env: "A=1\nB=2",
       secret_env_names: " A ,,B ",
       secret_values_list: "one, two,",
+      secret_providers: "providers.yaml",
       secret_env_patterns: "*_PIN, X*",
       mask_min_length: "8",
       mask: "false",
@@ -194,6 +196,7 @@ describe("validateSettings()", () => {
       env: { A: "1", B: "2" },
       secrets: {
         envNames: ["A", "B"],
+        providers: "providers.yaml",
         values: ["one", "two"],
         envPatterns: ["*_PIN", "X*"],
         minBytes: 8,

@@ -3,6 +3,7 @@ import { formatted } from "../../scripts/docs/fill_page.ts";
 import { jobOptionsSource } from "../../scripts/docs/job_options.ts";
 import type { JobOptions } from "../../src/config/job_options.ts";
 import type { PluginGrants } from "../../src/config/plugin_grants.ts";
+import type { SecretProviderOptions } from "../../src/config/secret_providers.ts";
 import type { OptionValues } from "../../src/options/options.ts";
 
 /** `true` if each type can be assigned to the other one. */
@@ -12,8 +13,14 @@ type AllRequired<T> = { [Key in keyof T]-?: NonNullable<T[Key]> };
 
 type Groups<T> = { [Group in keyof T]: AllRequired<T[Group]> };
 
-/** What the options hold, once validated; grants are lines then. */
-type Values = Omit<OptionValues, "plugins"> & {
+/**
+ * What the options hold, once validated; grants are lines then, and secret
+ * providers are text.
+ */
+type Values = Omit<OptionValues, "plugins" | "secrets"> & {
+  secrets: Omit<OptionValues["secrets"], "providers"> & {
+    providers: string | SecretProviderOptions;
+  };
   plugins: Omit<OptionValues["plugins"], "permissions"> & {
     permissions: PluginGrants;
   };

@@ -107,7 +107,12 @@ describe("resolveReferences() replaces", () => {
   it("no malformed reference, and says what it must be", async () => {
     for (
       const text of [
-        ...["${secret:db}", "${secret:db:}", "${secret::k}", "${secret:a:b:c}"],
+        ...[
+          "${secret:db}",
+          "${secret:db:}",
+          "${secret::k}",
+          "${secret:a:b:c/d}",
+        ],
         ...["${secret: db:k}", "${secret:db:k }", "${secret:d.b:k}"],
         ...["${secret:db:k/l}", "${Secret:db:k}", "${secrets:db:k}"],
         ...["${secret:dä:k}", "${secret:db\n:k}", "x${sercet:a:b}y"],

@@ -48,6 +48,7 @@ configuration. Exits with 0 if nothing is missing, and with 1 otherwise.`,
       ...["source_type", "source_url", "ci_source_type"] as const,
       ...["ci_source_url", "plugin_dir", "trust_plugins"] as const,
       ...["plugin_permissions", "plugin_timeout", "fetch_depth"] as const,
+      "secret_providers",
     ]),
     JOB_FILE_FLAG,
     WORK_DIR_FLAG,
@@ -75,6 +76,7 @@ configuration. Exits with 0 if nothing is missing, and with 1 otherwise.`,
         await findUntrustedContainment(parts.workspace.inContainer),
       ],
       Programs: await findPrograms(parts.host, needed),
+      ...await providerSection(loaded),
       Kernel: [await findConfinement(parts.host)],
       Permissions: findPermissions(parts.workspace.base),
     };
@@ -107,6 +109,15 @@ configuration. Exits with 0 if nothing is missing, and with 1 otherwise.`,
     return exitCodeOf(Object.values(sections).flat());
   },
 };
+
+/** Without secret providers, there is no section about them. */
+async function providerSection(
+  { settings, parts }: CommandConfig,
+): Promise<Readonly<Record<string, readonly Finding[]>>> {
+  if (!settings.get("secret_providers")?.value) return {};
+  const { findProviders } = await import("../doctor/providers.ts");
+  return { "Secret providers": await findProviders(settings, parts) };
+}
 
 /** Colors the state at the start of a line. */
 function coloredState(line: string): string {

@@ -2,6 +2,7 @@ import { resolve } from "@std/path/posix/resolve";
 import { Variable } from "../../environment/variables.ts";
 import { messageOf, osReason, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
+import { Cancellation } from "../../process/cancellation.ts";
 import { type KnownSecret, maskSecret } from "../../secrets/collect.ts";
 import { Masker } from "../../secrets/masker.ts";
 import {
@@ -87,8 +88,14 @@ async function findSecrets(
   let jobEnv = config.env;
   let isComplete = true;
   try {
-    jobEnv = await resolveSecrets({ parts, secrets }, jobEnv);
-    await resolveStepSecrets({ parts, secrets }, config, config.steps ?? []);
+    const run = {
+      parts,
+      secrets,
+      settings: surroundings.settings,
+      cancellation: new Cancellation(),
+    };
+    jobEnv = await resolveSecrets(run, jobEnv);
+    await resolveStepSecrets(run, config, config.steps ?? []);
   } catch (error) {
     parts.logger.error("secrets", messageOf(error));
     isComplete = false;

@@ -20,6 +20,12 @@ const SCHEMAS: Readonly<Record<string, () => Promise<unknown>>> = {
     const { runEventSchema } = await import("../../report/event_schema.ts");
     return runEventSchema();
   },
+  async "secret-providers"() {
+    const { secretProvidersSchema } = await import(
+      "../../secrets/providers/definition.ts"
+    );
+    return secretProvidersSchema();
+  },
   async trigger() {
     const { triggerSchema } = await import(
       "../../workflow/definition/json_schemas.ts"
@@ -30,10 +36,10 @@ const SCHEMAS: Readonly<Record<string, () => Promise<unknown>>> = {
 
 /** The command `schema`. */
 export const schema: Command = {
-  usage: "[job|workflow|run|trigger]",
+  usage: "[job|workflow|run|secret-providers|trigger]",
   description:
-    `Prints the JSON Schema of job files, workflow files, the lines of run records or
-trigger documents, so that editors can complete and check them.`,
+    `Prints the JSON Schema of job files, workflow files, the lines of run records,
+files of secret providers or trigger documents, so that editors can complete and check them.`,
   examples: [
     ["schema > job.schema.json", "Write the schema of job files"],
     ["schema workflow", "Print the schema of workflow files"],

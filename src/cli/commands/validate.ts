@@ -36,6 +36,14 @@ export const validate: Command = {
       const { planJob } = await import("../../steps/job_plan.ts");
       planJob(config.steps, config.selection);
     }
+    const { settings } = loaded;
+    const hasReferences = [config, ...config.steps ?? []].some(({ env = {} }) =>
+      Object.values(env).some((value) => value.includes("${secret:"))
+    );
+    if (hasReferences || settings.get("secret_providers") !== undefined) {
+      const { checkProviders } = await import("../../runner/secret_lookup.ts");
+      await checkProviders(settings, parts, config);
+    }
     if (switches.get("check-files") !== false) {
       checkDirectories(config, parts.workspace, parts.logger);
     }

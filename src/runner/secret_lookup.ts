@@ -1,0 +1,122 @@
+import type { JobConfig } from "../config/job_config.ts";
+import type { Settings } from "../config/settings.ts";
+import { visibleToJobs } from "../environment/child_environment.ts";
+import { findOption } from "../options/options.ts";
+import { isInside } from "../job_path.ts";
+import {
+  readProviders,
+  type SecretProviders,
+} from "../secrets/providers/definition.ts";
+import { providerLookup } from "../secrets/providers/lookup.ts";
+import { requestOf } from "../secrets/providers/request.ts";
+import {
+  referenceTo,
+  resolveReferences,
+  type SecretLookup,
+} from "../secrets/references.ts";
+import { storeLookup } from "../secrets/store/lookup.ts";
+import type { Step } from "../steps/step.ts";
+import type { JobRun } from "./job_run.ts";
+import type { RunnerParts } from "./runner_parts.ts";
+
+/** State of a run that secrets are resolved for. */
+export type SecretsRun =
+  & Pick<JobRun, "parts" | "secrets" | "settings" | "cancellation">
+  & Partial<Pick<JobRun, "isDryRun" | "secretLookup">>;
+
+/**
+ * Creates the function that looks up secrets of a run, in the store or with a
+ * provider. Definitions are read when the first secret of a provider is looked
+ * up. In a dry run, no provider is called, and the reference takes the place of
+ * its value.
+ */
+export function secretLookup(run: SecretsRun): SecretLookup {
+  const { parts, settings, cancellation, isDryRun } = run;
+  const { host, masker, workspace, logger } = parts;
+  const stored = storeLookup(host.env);
+  let providers: Promise<SecretProviders> | undefined;
+  const provided = async () => {
+    const read = await (providers ??= configuredProviders(settings, parts));
+    return providerLookup(read, {
+      env: host.env,
+      workspace: workspace.base,
+      untrusted: untrustedDirectories(parts),
+      cancellation,
+      onSecret: (name, value) =>
+        run.secrets.add([{ name, value, rule: "reference" }]),
+      mask: (text) => masker.maskText(text),
+    });
+  };
+  let lookUp: ReturnType<typeof provided> | undefined;
+  return async (path, key, name) => {
+    if (name === undefined) return await stored(path, key);
+    if (!isDryRun) {
+      return await (await (lookUp ??= provided()))(name, path, key);
+    }
+    const read = await (providers ??= configuredProviders(settings, parts));
+    requestOf(read, name, path, key);
+    logger.info(
+      "dry-run",
+      `Would get key "${key}" of path "${path}" from secret provider "${name}"`,
+    );
+    return referenceTo(path, key, name);
+  };
+}
+
+/**
+ * Reads the configured secret providers.
+ *
+ * @throws {RunnerError} `invalid-config`, with all problems.
+ */
+export async function configuredProviders(
+  settings: Settings,
+  { host: { cwd }, workspace }: Pick<RunnerParts, "host" | "workspace">,
+): Promise<SecretProviders> {
+  const setting = settings.get("secret_providers");
+  if (typeof setting?.value !== "string") return await readProviders(undefined);
+  const { value, origin } = setting;
+  // A job of a local workflow runs in another directory than its caller.
+  const isVariable = origin === findOption("secret_providers")?.env?.name;
+  return await readProviders({
+    value,
+    origin,
+    cwd: isVariable ? undefined : cwd,
+    workspace: workspace.base,
+  });
+}
+
+/**
+ * Checks the secret providers, and the references to their secrets, without
+ * calling a provider or opening the store.
+ *
+ * @throws {RunnerError} `invalid-config`, if a provider is missing or cannot
+ * have a secret.
+ */
+export async function checkProviders(
+  settings: Settings,
+  parts: Pick<RunnerParts, "host" | "workspace">,
+  config: JobConfig,
+): Promise<void> {
+  const providers = await configuredProviders(settings, parts);
+  const steps: readonly Step[] = config.steps ?? [];
+  for (const variables of [config.env, ...steps.map(({ env = {} }) => env)]) {
+    await resolveReferences(variables, {
+      env: visibleToJobs(parts.host.env),
+      lookup: (path, key, name) => {
+        if (name !== undefined) requestOf(providers, name, path, key);
+        return referenceTo(path, key, name);
+      },
+    });
+  }
+}
+
+/**
+ * Returns directories whose programs may belong to the tested code. The current
+ * directory is one, unless the user's home is in it.
+ */
+export function untrustedDirectories(
+  { host: { cwd, env } }: RunnerParts,
+): string[] {
+  const isOwn = cwd === "/" || env.HOME && isInside(cwd, env.HOME);
+  return isOwn ? [] : [cwd];
+}

@@ -1,0 +1,104 @@
+import { isObject } from "../../json.ts";
+
+/** What a provider read or printed for a path. */
+export type SecretDocument =
+  | { readonly text: string }
+  | {
+    readonly bytes: Uint8Array;
+    readonly format: "text" | "json" | "git" | "docker";
+    /** Keys that lead to the object with the secrets. */
+    readonly jsonPath: readonly string[];
+  };
+
+/**
+ * Returns a secret from the output of a provider. An error never quotes the
+ * output.
+ *
+ * @param key Key of the secret.
+ * @throws {TypeError} Why there is none.
+ */
+export function valueOf(document: SecretDocument, key: string): string {
+  const value = "text" in document ? document.text : read(document, key);
+  if (value === "") throw new TypeError("the secret is empty");
+  // A variable cannot contain it.
+  if (value.includes("\0")) {
+    throw new TypeError("the secret contains a NUL character");
+  }
+  return value;
+}
+
+function read(
+  { bytes, format, jsonPath }: Extract<SecretDocument, { bytes: unknown }>,
+  key: string,
+): string {
+  const text = decode(bytes);
+  if (text.trim() === "") throw new TypeError("its output is empty");
+  switch (format) {
+    case "text":
+      return text.replace(/\r?\n$/, "");
+    case "json":
+      return member(text, jsonPath, key);
+    case "git":
+      return line(text, key);
+    case "docker":
+      return member(text, [], key === "secret" ? "Secret" : "Username");
+  }
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+      .decode(bytes);
+  } catch {
+    throw new TypeError("its output is not UTF-8 text");
+  }
+}
+
+function member(
+  text: string,
+  jsonPath: readonly string[],
+  key: string,
+): string {
+  let value = parseJson(text);
+  for (const name of jsonPath) value = own(value, name);
+  const found = own(value, key);
+  switch (typeof found) {
+    case "string":
+      return found;
+    case "boolean":
+      return String(found);
+    case "number":
+      if (Number.isSafeInteger(found)) return String(found);
+      throw new TypeError(
+        `the value of ${
+          JSON.stringify(key)
+        } is a number that may not be exact; the provider must give a string`,
+      );
+    default:
+      throw new TypeError(
+        `the value of ${JSON.stringify(key)} is not a string`,
+      );
+  }
+}
+
+function own(value: unknown, key: string): unknown {
+  if (!isObject(value)) throw new TypeError("its output is not a JSON object");
+  if (Object.hasOwn(value, key)) return value[key];
+  throw new TypeError(`its output has no key ${JSON.stringify(key)}`);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The error quotes the text.
+    throw new TypeError("its output is not valid JSON");
+  }
+}
+
+/** Finds a line `KEY=VALUE` in the answer of git. */
+function line(text: string, key: string): string {
+  const found = text.split("\n").find((one) => one.startsWith(`${key}=`));
+  if (found !== undefined) return found.slice(key.length + 1);
+  throw new TypeError(`its output has no key ${JSON.stringify(key)}`);
+}

@@ -1,0 +1,118 @@
+import { VARIABLE_NAME } from "../../environment/variables.ts";
+import { suggest } from "../../suggest.ts";
+import { isProvided } from "../references.ts";
+import type { SecretProvider, SecretProviders } from "./definition.ts";
+
+/** Key of a secret that has no other name, such as the content of a file. */
+const WHOLE = "value";
+
+/** What a provider has to read or run for a secret. */
+export interface ProviderRequest {
+  readonly provider: SecretProvider;
+  /** Path as referenced. */
+  readonly path: string;
+  /** Program and arguments; empty if nothing is run. */
+  readonly argv: readonly string[];
+  /** Standard input of the program. */
+  readonly stdin: string | undefined;
+  /** Requests with the same text get the same answer. */
+  readonly id: string;
+}
+
+/**
+ * Checks what a reference asks a provider for.
+ *
+ * @param providers Configured providers.
+ * @param name Name of the provider.
+ * @returns What has to be read or run.
+ * @throws {TypeError} Why there is no such secret.
+ */
+export function requestOf(
+  providers: SecretProviders,
+  name: string,
+  path: string,
+  key: string,
+): ProviderRequest {
+  const provider = providers.get(name);
+  if (provider === undefined) {
+    const near = suggest(name, providers.keys());
+    const hint = near === undefined ? "" : `; did you mean "${near}"?`;
+    throw new TypeError(
+      `no secret provider has this name${hint} (the operator adds one with --secret-providers)`,
+    );
+  }
+  if (!isProvided(path, key)) throw new TypeError("the path or key is invalid");
+  if (provider.paths?.every((pattern) => !matches(pattern, path))) {
+    throw new TypeError(`"paths" of the provider does not allow this path`);
+  }
+  const problem = problemOf(provider, path, key);
+  if (problem !== undefined) throw new TypeError(problem);
+  const argv = provider.command.map((part) => fill(part, path, key));
+  const stdin = inputOf(provider, path);
+  const id = JSON.stringify([name, path, argv]);
+  return { provider, path, argv, stdin, id };
+}
+
+function problemOf(
+  { type, command, format }: SecretProvider,
+  path: string,
+  key: string,
+): string | undefined {
+  const keys: readonly string[] | undefined = type === "git"
+    ? ["username", "password"]
+    : type === "docker"
+    ? ["username", "secret"]
+    : format === "json" || command.some((part) => part.includes("{key}"))
+    ? undefined
+    : [WHOLE];
+  if (keys?.includes(key) === false) {
+    const words = keys.map((one) => `"${one}"`).join(" or ");
+    return `the key must be ${words}`;
+  }
+  if (type === "env" && !VARIABLE_NAME.test(path)) {
+    return "the path must be the name of a variable";
+  }
+  if (type === "git" && !/^https?:\/\/[\w.@:-]+(?:\/|$)/.test(path)) {
+    return "the path must be an http: or https: URL";
+  }
+  if (type === "file" && path.startsWith("/")) {
+    return "the path must be relative to the directory of the provider";
+  }
+  const at = command.findIndex((part) =>
+    /^\{(?:path|key)\}/.test(part) && fill(part, path, key).startsWith("-")
+  );
+  return at < 0
+    ? undefined
+    : `argument ${at} of its command would start with "-" and be read as an option`;
+}
+
+/** What is inserted is not searched for placeholders again. */
+function fill(part: string, path: string, key: string): string {
+  return part.replace(
+    /\{(path|key)\}/g,
+    (_, name) => name === "path" ? path : key,
+  );
+}
+
+function inputOf(
+  { type }: SecretProvider,
+  path: string,
+): string | undefined {
+  if (type === "git") return `url=${path}\n\n`;
+  return type === "docker" ? `${path}\n` : undefined;
+}
+
+/** Compares a path with a pattern in which `*` stands for any text. */
+function matches(pattern: string, path: string): boolean {
+  const [first, ...rest] = pattern.split("*");
+  if (rest.length === 0) return path === pattern;
+  if (!path.startsWith(first)) return false;
+  const last = rest.pop()!;
+  let at = first.length;
+  for (const part of rest) {
+    const found = path.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return path.length - last.length >= at && path.endsWith(last);
+}
