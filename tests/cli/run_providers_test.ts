@@ -1,6 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { CliResult } from "../helpers/cli.ts";
+import { isFileSync } from "../../src/process/start_error.ts";
+import { soon, until } from "../helpers/soon.ts";
+import { testRunner } from "../helpers/test_runner.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
   makeFiles,
@@ -359,6 +362,50 @@ describe("a provider", () => {
     assert(state === "" || / Z /.test(state), state);
   });
 
+  it("that leaves its session with the pipe does not hold up the job", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const { code, stdout, stderr } = await runJob(path, {
+      p: script(
+        `setsid sleep 60 2>&1 & echo $! > ${path}/pid; echo forked-secret`,
+      ),
+    }, { jobEnv: { A: "${secret:p:x:k}" }, command: "echo $A" });
+    Deno.kill(Number(await Deno.readTextFile(`${path}/pid`)), "SIGKILL");
+    assertEquals([code, stdout], [0, "[REDACTED]\n"], stderr);
+  });
+
+  it("can be defined by a program, and ends with a cancelled job", async () => {
+    await using test = await testRunner();
+    const { runner, path } = test;
+    const env = { A: "${secret:p:x:k}" };
+    const { status } = await runner.runJob({
+      command: 'test "$A" = library-secret && echo "$A"',
+      env,
+      secrets: {
+        envNames: [],
+        providers: { p: script("echo library-secret") },
+      },
+    });
+    assertEquals([status, test.stdout()], ["success", "[REDACTED]\n"]);
+    const controller = new AbortController();
+    const running = runner.runJob({
+      command: "echo ran",
+      env,
+      secrets: {
+        providers: { p: script(`echo > ${path}/started; exec sleep 60`) },
+      },
+      signal: controller.signal,
+    });
+    const ended = running.then(
+      ({ status }) => ({ status, code: undefined }),
+      ({ code }) => ({ status: undefined, code }),
+    );
+    await until(() => isFileSync(`${path}/started`), "the provider");
+    controller.abort();
+    const { code, status: end } = await soon(ended, "the end of the job");
+    assertEquals(code ?? end, "cancelled");
+  });
+
   it("is refused in a job file, and from the workspace", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
@@ -433,7 +480,7 @@ describe("a provider", () => {
         'no secret provider has this name; did you mean "vault"?',
       );
     }
-    await assertMissing(`${path}/called`);
+    assert(!isFileSync(`${path}/called`));
   });
 
   it("that is defined wrong is explained by validate and doctor", async () => {
@@ -474,8 +521,3 @@ f: {}
     assertStringIncludes(doctor.stdout, "needed  b  no-such-program");
   });
 });
-
-async function assertMissing(path: string): Promise<void> {
-  const exists = await Deno.stat(path).then(() => true, () => false);
-  assertEquals(exists, false, `${path} exists`);
-}
