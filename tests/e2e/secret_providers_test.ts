@@ -149,6 +149,36 @@ Deno.test("a credential helper of docker gives user and secret in one call", asy
   );
 });
 
+Deno.test("a pipeline needs permissions for the program of a provider", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await makeFiles(path, {
+    "pipeline.ts": `import { runJob } from "@reactorcide/runnerlib";
+await runJob({
+  command: 'test "$A" = pipeline-secret && echo "$A"',
+  env: { A: "\${secret:p:x:value}" },
+  secrets: { envNames: [] },
+});
+`,
+  });
+  const program = "/usr/bin/printf";
+  const options = {
+    cwd: path,
+    env: {
+      REACTORCIDE_SECRET_PROVIDERS:
+        `{p: {command: [${program}, pipeline-secret]}}`,
+    },
+  };
+  const denied = await runCli(["exec", "pipeline.ts"], options);
+  assertEquals([denied.code, denied.stdout], [1, ""]);
+  assertStringIncludes(denied.stderr, `--allow read=${program}`);
+  const { code, stdout, stderr } = await runCli([
+    ...["exec", "pipeline.ts", "--allow", `read=${program}`],
+    ...["--allow", `run=${program}`],
+  ], options);
+  assertEquals([code, stdout], [0, "[REDACTED]\n"], stderr);
+});
+
 Deno.test("all recipes of the page are valid definitions", async () => {
   for (const name of ["tested-providers.yaml", "other-providers.yaml"]) {
     const all = await recipes(name);

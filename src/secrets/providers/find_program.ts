@@ -31,6 +31,8 @@ export async function trustedPath(
  * @param workspace Directory that must not contain the program.
  * @returns Absolute path.
  * @throws {TypeError} If there is no such program.
+ * @throws {Deno.errors.NotCapable} If the runner must not look for it, as in a
+ * pipeline with few permissions.
  */
 export async function findProgram(
   name: string,
@@ -41,13 +43,21 @@ export async function findProgram(
   const places = name.startsWith("/")
     ? [name]
     : path.split(":").filter(Boolean).map((entry) => `${entry}/${name}`);
+  let denied: unknown;
   for (const place of places) {
-    if (!await isProgram(place)) continue;
+    try {
+      if (!await isProgram(place)) continue;
+    } catch (error) {
+      denied ??= error;
+      continue;
+    }
     if (!isInside(root, await realPath(place))) return place;
     throw new TypeError(
       `its program "${place}" is in the workspace, which jobs can write to`,
     );
   }
+  // Deno's own message names the missing permission.
+  if (denied !== undefined) throw denied;
   throw new TypeError(
     name.startsWith("/")
       ? `its program "${name}" does not exist or is not executable`
@@ -59,7 +69,8 @@ async function isProgram(path: string): Promise<boolean> {
   try {
     const { isFile, mode } = await Deno.stat(path);
     return isFile && (mode === null || (mode & 0o111) !== 0);
-  } catch {
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
     // It is in another directory, or nowhere.
     return false;
   }
