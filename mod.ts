@@ -120,8 +120,8 @@ export type {
   SourceHandler,
   SourceHandlerContext,
 } from "./src/source_handler.ts";
-export { git } from "./src/source/git/queries/git_program.ts";
-export type { Git } from "./src/source/git/queries/git_program.ts";
+export { git } from "./src/source/git/queries/git_queries.ts";
+export type { Git } from "./src/source/git/queries/git_queries.ts";
 export type { ChangedFilesOptions } from "./src/source/git/queries/revisions.ts";
 export type {
   CommitInfo,

@@ -1,7 +1,10 @@
 import { Variable } from "../environment/variables.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { prepareSource } from "../source/prepare.ts";
-import { type Revision, sharedSource } from "../source/git/shared.ts";
+import {
+  evalRepository,
+  type Revision,
+} from "../source/git/eval_repository.ts";
 import type { SourceContext } from "../source/source.ts";
 import type { JobRun } from "./job_run.ts";
 import { measureSource } from "./measure_source.ts";
@@ -29,7 +32,11 @@ export async function prepareSharedSources(
     return false;
   }
   const { workspace } = run.parts;
-  const { fillRepository, fillDefinitions } = sharedSource(head, base, context);
+  const { fillRepository, fillDefinitions } = evalRepository(
+    head,
+    base,
+    context,
+  );
   const place = async (
     role: "source" | "ci",
     directory: string,

@@ -89,7 +89,7 @@ export async function withSafeDirectories(
 ): Promise<ChildEnvironment> {
   if (paths.length === 0) return env;
   const { withConfigEntries } = await import(
-    "../source/git/config_entries.ts"
+    "../source/git/git_config.ts"
   );
   return withConfigEntries(
     env,

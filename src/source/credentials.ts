@@ -9,7 +9,7 @@ import type { Logger } from "../output/logger.ts";
 import { guardPath, realPath } from "../workspace/guard.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import { emptyDirectory, removeIfEmpty } from "../workspace/remove.ts";
-import { withConfigEntries } from "./git/config_entries.ts";
+import { withConfigEntries } from "./git/git_config.ts";
 
 /** Parts of a run that the functions for credentials need. */
 export interface CredentialsContext {

@@ -204,9 +204,9 @@ describe("copySource()", () => {
     }
     await Deno.chmod(`${path}/from/sparse`, 0o640);
     await copy("from", `${path}/to`, sourceContext({ cwd: path }));
-    const made = await Deno.stat(`${path}/to/sparse`);
-    assertEquals([made.size, made.mode! & 0o777], [50_000_001, 0o640]);
-    assert(made.blocks! * 512 < 1_000_000, `${made.blocks} blocks`);
+    const copied = await Deno.stat(`${path}/to/sparse`);
+    assertEquals([copied.size, copied.mode! & 0o777], [50_000_001, 0o640]);
+    assert(copied.blocks! * 512 < 1_000_000, `${copied.blocks} blocks`);
     for (const name of ["sparse", "dense"]) {
       const [from, to] = await Promise.all(
         ["from", "to"].map((item) => Deno.readFile(`${path}/${item}/${name}`)),

@@ -124,8 +124,8 @@ suite("hgSource()", () => {
     ];
     for (const [ref, commit, file] of wanted) {
       const url = ref === "v1.0" ? `file://${path}/origin` : "origin";
-      const made = await prepareFrom(path, url, ref);
-      assertEquals([made.commit, made.file], [commit, file], ref);
+      const prepared = await prepareFrom(path, url, ref);
+      assertEquals([prepared.commit, prepared.file], [commit, file], ref);
     }
   });
 

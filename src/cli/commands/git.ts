@@ -2,7 +2,7 @@ import { readOptions } from "../../config/load_config.ts";
 import { Variable } from "../../environment/variables.ts";
 import { isInside } from "../../job_path.ts";
 import { printable } from "../../terminal/text.ts";
-import { quotedPath } from "../../source/git/config_entries.ts";
+import { quotedPath } from "../../source/git/git_config.ts";
 import { changedFiles } from "../../source/git/queries/revisions.ts";
 import { gitInfo } from "../../source/git/queries/git_info.ts";
 import {

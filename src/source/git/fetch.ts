@@ -4,7 +4,7 @@ import {
   gitReason,
   type Retry,
   serverFormat,
-} from "./failure.ts";
+} from "./failure_and_retry.ts";
 import {
   gitRefProblem,
   isFullCommitId,
@@ -107,7 +107,7 @@ async function fetchEverything(
   const refspecs = search.ref === "HEAD"
     ? [...EVERYTHING, "+HEAD:refs/remotes/origin/HEAD"]
     : EVERYTHING;
-  const outcome = await fetch({ ...search, depth: 0 }, refspecs);
+  const outcome = await fetchRefspecs({ ...search, depth: 0 }, refspecs);
   if (!outcome.isFetched && outcome.failure !== "missing") {
     search.refusal = outcome.reason;
   }
@@ -122,7 +122,7 @@ async function fetchByName(search: Search): Promise<FoundCommit | undefined> {
   const { repository, ref, nameHere = trackingName } = search;
   for (const name of remoteNames(ref)) {
     const here = nameHere(name);
-    const outcome = await fetch(search, [
+    const outcome = await fetchRefspecs(search, [
       // The plus sign is ours, so a plus sign in the ref is part of its name.
       here === undefined ? `+${name}` : `+${name}:${here}`,
     ]);
@@ -153,7 +153,7 @@ async function fetchFromHistory(
   if (/^\d+$/.test(pullRequest)) {
     for (const folder of PULL_REQUEST_FOLDERS) {
       const name = `refs/${folder}/${pullRequest}/head`;
-      await fetch({ ...search, depth: 0 }, [
+      await fetchRefspecs({ ...search, depth: 0 }, [
         `+${name}:refs/remotes/origin/pr-head`,
       ]);
       const id = await commitOf(repository, ref);
@@ -174,7 +174,7 @@ function foundIn(id: string, name: string): FoundCommit {
   return isFullCommitId(name) ? { id } : { id, isAbbreviated: true };
 }
 
-function fetch(
+function fetchRefspecs(
   { repository, remote = "origin", depth, filter, retry }: Search,
   refspecs: readonly string[],
 ): Promise<FetchOutcome> {
@@ -263,10 +263,10 @@ export async function fetchFrom(
 function fetchVariants(
   { depth, filter }: FetchRequest,
 ): Pick<FetchRequest, "depth" | "filter">[] {
-  const ways = [{ depth, filter }];
-  if (filter !== undefined) ways.push({ depth, filter: undefined });
-  if (depth > 0) ways.push({ depth: 0, filter: undefined });
-  return ways;
+  const variants = [{ depth, filter }];
+  if (filter !== undefined) variants.push({ depth, filter: undefined });
+  if (depth > 0) variants.push({ depth: 0, filter: undefined });
+  return variants;
 }
 
 /**
@@ -299,13 +299,13 @@ async function connect(
   retry: Retry,
 ): Promise<FetchOutcome> {
   const { git, make, url, shownUrl } = repository;
-  const fetch = () => retry(() => git(args));
-  let result = await fetch();
+  const attempt = () => retry(() => git(args));
+  let result = await attempt();
   const format = result.exitCode === 0 ? undefined : serverFormat(result);
   if (format !== undefined) {
     // A fetch that failed like this has stored nothing, so nothing is lost.
     await make(format);
-    result = await fetch();
+    result = await attempt();
   }
   if (result.exitCode === 0) return { isFetched: true, stdout: result.stdout };
   const failure = fetchFailure(result);

@@ -1,7 +1,6 @@
 import { resolve } from "@std/path/posix/resolve";
 import { Variable } from "../../environment/variables.ts";
-import { messageOf } from "../../errors.ts";
-import { showUrl, showUrlsIn } from "../../url_secrets.ts";
+import { showUrl } from "../../url_secrets.ts";
 import {
   createStageTimer,
   type FillDirectory,
@@ -9,8 +8,8 @@ import {
   type SourceContext,
   sourceError,
 } from "../source.ts";
-import { configText } from "./config_entries.ts";
-import { gitReason, type Retry, retrying } from "./failure.ts";
+import { configText } from "./git_config.ts";
+import { gitReason, type Retry, retrying } from "./failure_and_retry.ts";
 import {
   fetchCommit,
   type FetchCommitOptions,
@@ -61,7 +60,7 @@ export function gitSource(
     url: location,
     ref: ref || undefined,
   };
-  return (target) => prepare(source, target, context);
+  return (target) => cloneInto(source, target, context);
 }
 
 /** Filters whose objects can be fetched later. */
@@ -99,7 +98,7 @@ function pathProblem(path: string): string | undefined {
   return path.split("/").includes("..") ? 'it contains ".."' : undefined;
 }
 
-async function prepare(
+async function cloneInto(
   source: GitSource,
   target: string,
   context: SourceContext,
@@ -123,10 +122,10 @@ async function prepare(
   await stage("init", () => repository.make(objectFormatOf(ref)));
   const found = await stage(
     "fetch",
-    () => fetch(source, repository, retry, context),
+    () => fetchSource(source, repository, retry, context),
   );
   // An abbreviated ID was resolved with all branches and tags.
-  if (depth > 0 && !found.isAbbreviated) await noteDepth(repository, depth);
+  if (depth > 0 && !found.isAbbreviated) await recordDepth(repository, depth);
   if (depth > 0 && ref !== undefined && isFullCommitId(ref)) {
     await fetchEventTag(repository, depth, retry, context);
   }
@@ -147,7 +146,7 @@ async function prepare(
       ...[Variable.baseUrl, Variable.diffBase, Variable.prNumber],
     ].some((name) => context.env[name]);
     if (isPullRequest) {
-      const { fetchBase } = await import("./base.ts");
+      const { fetchBase } = await import("./pull_request_base.ts");
       const request = { found, commit, depth };
       await stage(
         "base",
@@ -210,7 +209,7 @@ async function fetchEventTag(
  * Records the depth, because nothing else in a shallow clone shows that tags
  * are missing.
  */
-async function noteDepth(
+async function recordDepth(
   { gitDirectory }: Repository,
   depth: number,
 ): Promise<void> {
@@ -218,8 +217,8 @@ async function noteDepth(
   await Deno.writeTextFile(`${gitDirectory}/config`, text, { append: true });
 }
 
-async function fetch(
-  { url, ref, fetchDepth: depth = 1, filter, mirror }: GitSource,
+async function fetchSource(
+  { ref, fetchDepth: depth = 1, filter, mirror }: GitSource,
   repository: Repository,
   retry: Retry,
   context: SourceContext,
@@ -234,33 +233,12 @@ async function fetch(
   if (mirror === undefined) {
     return await fetchCommit(repository, ref, options);
   }
-  const { fetchThroughMirror, emptyMirror } = await import("./mirror.ts");
-  const { log, cancellation } = context;
-  const warn = (error: unknown) => {
-    cancellation.graceful.throwIfAborted();
-    const reason = showUrlsIn(messageOf(error), url);
-    log.warn("source", "Cannot use the mirror", { reason });
-  };
-  try {
-    return await fetchThroughMirror(
-      mirror,
-      repository,
-      ref,
-      options,
-      context,
-    );
-  } catch (error) {
-    warn(error);
-  }
-  await repository.make(objectFormatOf(ref));
-  const found = await fetchCommit(repository, ref, options);
-  // The repository itself can be fetched, so the mirror was the problem.
-  await emptyMirror(mirror, url, context).catch(warn);
-  return found;
+  const { fetchThroughMirror } = await import("./mirror.ts");
+  return await fetchThroughMirror(mirror, repository, ref, options, context);
 }
 
 /** Options for {@linkcode checkOut}. */
-export interface CheckOutRequest extends FoundCommit {
+interface CheckOutRequest extends FoundCommit {
   /** Ref that the user requested. */
   readonly ref: string | undefined;
   /**

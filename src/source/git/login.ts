@@ -1,13 +1,17 @@
-import type { ConfigEntry } from "./config_entries.ts";
+import type { ConfigEntry } from "./git_config.ts";
+import { type GitContext, runGit } from "./run_git.ts";
 
-/** A URL without its credentials, and the settings with which git uses them. */
-export interface UrlLogin {
-  /** The URL without credentials, which may be stored in a file. */
-  readonly publicUrl: string;
-  /** Settings that give git the credentials for this host only. */
+/** Settings that give git the credentials for one host only. */
+export interface Access {
   readonly config: readonly ConfigEntry[];
   /** Variables that the settings refer to. */
   readonly variables: Readonly<Record<string, string>>;
+}
+
+/** A URL without its credentials, and the settings with which git uses them. */
+export interface UrlLogin extends Access {
+  /** The URL without credentials, which may be stored in a file. */
+  readonly publicUrl: string;
 }
 
 /** Options for {@linkcode splitLogin}. */
@@ -71,6 +75,43 @@ export function splitLogin(
 }
 
 /**
+ * Adds the credentials of the environment, each for the host of a URL only.
+ *
+ * @param urls URLs of the remotes, without credentials.
+ * @param login Credentials of the URL itself.
+ * @param cwd Absolute path of the working directory of git.
+ */
+export async function accessTo(
+  urls: readonly string[],
+  login: Access,
+  cwd: string,
+  context: GitContext,
+): Promise<Access> {
+  const { env } = context;
+  const askpass = env.GIT_ASKPASS ?? "";
+  const headers = unboundHeaders(env);
+  if (askpass === "" && headers.values.length === 0) return login;
+  let { config, variables } = login;
+  for (const url of urls) {
+    // The user's configuration may rewrite the URL to another host.
+    const { stdout } = await runGit(
+      ["ls-remote", "--get-url", "--end-of-options", url],
+      cwd,
+      { ...context, config: login.config },
+    );
+    const actualUrl = stdout.trim();
+    const bound = bindAskpass(actualUrl, askpass);
+    config = [
+      ...config,
+      ...bound.config,
+      ...bindHeaders(actualUrl, headers.values),
+    ];
+    variables = { ...variables, ...bound.variables };
+  }
+  return { config, variables: { ...variables, ...headers.variables } };
+}
+
+/**
  * Restricts the `GIT_ASKPASS` program, which may answer every prompt with the
  * same token, to one host.
  *
@@ -78,10 +119,7 @@ export function splitLogin(
  * @returns Settings that call the program after all other helpers, and the
  * variables that they refer to.
  */
-export function bindAskpass(
-  url: string,
-  askpass: string,
-): Omit<UrlLogin, "publicUrl"> {
+function bindAskpass(url: string, askpass: string): Access {
   if (!isHttp(url) || askpass === "") return { config: [], variables: {} };
   const config = scopesOf(url, "host").map((scope): ConfigEntry => [
     `credential.${scope}.helper`,
@@ -91,7 +129,7 @@ export function bindAskpass(
 }
 
 /** Headers that an environment configures for all hosts. */
-export interface UnboundHeaders {
+interface UnboundHeaders {
   readonly values: readonly string[];
   /** Variables that remove the headers from the configuration. */
   readonly variables: Readonly<Record<string, string>>;
@@ -101,7 +139,7 @@ export interface UnboundHeaders {
  * Finds the HTTP headers that `GIT_CONFIG_*` variables set for all hosts.
  * Workers use such a header to pass the token of the source.
  */
-export function unboundHeaders(
+function unboundHeaders(
   env: Readonly<Record<string, string>>,
 ): UnboundHeaders {
   const names = Object.keys(env).filter((name) =>

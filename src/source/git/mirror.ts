@@ -1,17 +1,17 @@
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
-import { osReason, RunnerError } from "../../errors.ts";
-import { lockFile } from "../../fs/files.ts";
+import { messageOf, osReason } from "../../errors.ts";
+import { showUrlsIn } from "../../url_secrets.ts";
 import { emptyDirectory, removeTree } from "../../workspace/remove.ts";
 import { type SourceContext, sourceError } from "../source.ts";
-import { quotedPath } from "./config_entries.ts";
+import { quotedPath } from "./git_config.ts";
 import {
   fetchCommit,
   type FetchCommitOptions,
   fetchFrom,
   type FoundCommit,
 } from "./fetch.ts";
-import { openMirrorStore, writeTips } from "./mirror_store.ts";
+import { lockMirror, openMirrorStore, writeTips } from "./mirror_store.ts";
 import { isFullCommitId, trackingName } from "./ref.ts";
 import {
   commitOf,
@@ -39,14 +39,41 @@ interface Place {
  *
  * A commit ID that the mirror already has needs no connection. So everyone who
  * can read the directory can read its contents, and everyone who can write to
- * it can make it useless, but nothing more.
+ * it can make it useless, but nothing more: without a usable mirror, the clone
+ * fetches from the server.
  *
+ * @param directory Absolute path of the directory with all mirrors.
  * @param clone Empty clone.
  * @param ref Validated ref; `undefined` for the default branch.
- * @throws {RunnerError} With code `source-failed`, if the mirror cannot be
- * used.
+ * @throws {RunnerError} With code `source-failed`, if the commit cannot be
+ * fetched without the mirror either.
  */
 export async function fetchThroughMirror(
+  directory: string,
+  clone: Repository,
+  ref: string | undefined,
+  options: FetchCommitOptions,
+  context: SourceContext,
+): Promise<FoundCommit> {
+  const { log, cancellation } = context;
+  const warn = (error: unknown) => {
+    cancellation.graceful.throwIfAborted();
+    const reason = showUrlsIn(messageOf(error), clone.url);
+    log.warn("source", "Cannot use the mirror", { reason });
+  };
+  try {
+    return await useMirror(directory, clone, ref, options, context);
+  } catch (error) {
+    warn(error);
+  }
+  await clone.make(objectFormatOf(ref));
+  const found = await fetchCommit(clone, ref, options);
+  // The repository itself can be fetched, so the mirror was the problem.
+  await removeMirror(directory, clone.url, context).catch(warn);
+  return found;
+}
+
+async function useMirror(
   directory: string,
   clone: Repository,
   ref: string | undefined,
@@ -60,10 +87,17 @@ export async function fetchThroughMirror(
   );
   try {
     await using mirror = await openMirror(place, clone, ref, context);
-    const found = await update(place, mirror, ref, options);
+    const found = await updateMirror(place, mirror, ref, options);
     lock[Symbol.dispose]();
     lock = undefined;
-    return await copy(mirror.repository, clone, found, ref, options, context);
+    return await copyToClone(
+      mirror.repository,
+      clone,
+      found,
+      ref,
+      options,
+      context,
+    );
   } finally {
     lock?.[Symbol.dispose]();
   }
@@ -72,10 +106,8 @@ export async function fetchThroughMirror(
 /**
  * Removes a mirror, so that the next run creates a new one. A full disk or a
  * job may have damaged it.
- *
- * @throws {unknown} If it cannot be removed.
  */
-export async function emptyMirror(
+async function removeMirror(
   directory: string,
   url: string,
   context: SourceContext,
@@ -160,7 +192,7 @@ async function openMirror(
   };
 }
 
-async function update(
+async function updateMirror(
   place: Place,
   { repository, tips }: OpenMirror,
   ref: string | undefined,
@@ -227,7 +259,7 @@ function nameInMirror(name: string): string {
  * abbreviated ID is resolved in the clone, since the mirror may contain other
  * objects.
  */
-async function copy(
+async function copyToClone(
   mirror: Repository,
   clone: Repository,
   found: FoundCommit,
@@ -272,47 +304,4 @@ async function copy(
 async function digest(text: string): Promise<string> {
   const bytes = new TextEncoder().encode(text);
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
-}
-
-/**
- * Maximum time to wait for other runs, in milliseconds: they may be fetching a
- * large repository.
- */
-const TIMEOUT_MS = 10 * 60_000;
-
-/**
- * Locks a mirror, and waits while another run uses it.
- *
- * The lock ends with the process. Its file stays.
- *
- * @param path Absolute path of the lock file.
- * @param graceful Stops waiting.
- * @returns Handle that releases the lock when disposed.
- * @throws {RunnerError} With code `source-failed`, if another run keeps the
- * lock or the file cannot be opened.
- * @throws {unknown} The reason of the signal once it is aborted.
- */
-async function lockMirror(
-  path: string,
-  graceful: AbortSignal,
-): Promise<Disposable> {
-  return await lockFile(await openFile(path), {
-    timeoutMs: TIMEOUT_MS,
-    busyError: () => sourceError(`lock "${path}"`, "another run holds it"),
-    signal: graceful,
-  });
-}
-
-async function openFile(path: string): Promise<Deno.FsFile> {
-  try {
-    const info = await Deno.lstat(path).catch(() => undefined);
-    // A link would create a file elsewhere, and a pipe would block.
-    if (info !== undefined && !info.isFile) {
-      throw sourceError(`lock "${path}"`, "not a regular file");
-    }
-    return await Deno.open(path, { write: true, create: true });
-  } catch (cause) {
-    if (cause instanceof RunnerError) throw cause;
-    throw sourceError(`lock "${path}"`, osReason(cause));
-  }
 }

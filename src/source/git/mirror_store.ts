@@ -3,7 +3,9 @@ import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { emptyDirectory, removeTree } from "../../workspace/remove.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 import type { ObjectFormat } from "./repository.ts";
-import { lstatIfThere } from "../../fs/files.ts";
+import { lockFile, lstatIfThere } from "../../fs/files.ts";
+import { osReason, RunnerError } from "../../errors.ts";
+import { sourceError } from "../source.ts";
 
 /**
  * Contents of a mirror: objects, and the tips of fetched refs.
@@ -35,10 +37,39 @@ export interface MirrorStore {
  */
 const MAX_TIPS_BYTES = 16 * 1024 * 1024;
 
+/**
+ * Maximum time to wait for other runs, in milliseconds: they may be fetching a
+ * large repository.
+ */
+const LOCK_TIMEOUT_MS = 10 * 60_000;
+
 const TIP = /^([0-9a-f]{40}|[0-9a-f]{64}) ([^\s\ufffd]+)$/;
 const PACK = /^pack-[0-9a-f]+\.(?:pack|idx)$/;
 const FOLDER = /^[0-9a-f]{2}$/;
 const OBJECT = /^(?:[0-9a-f]{38}|[0-9a-f]{62})$/;
+
+/**
+ * Locks a mirror, and waits while another run uses it.
+ *
+ * The lock ends with the process. Its file stays.
+ *
+ * @param path Absolute path of the lock file.
+ * @param graceful Stops waiting.
+ * @returns Handle that releases the lock when disposed.
+ * @throws {RunnerError} With code `source-failed`, if another run keeps the
+ * lock or the file cannot be opened.
+ * @throws {unknown} The reason of the signal once it is aborted.
+ */
+export async function lockMirror(
+  path: string,
+  graceful: AbortSignal,
+): Promise<Disposable> {
+  return await lockFile(await openLockFile(path), {
+    timeoutMs: LOCK_TIMEOUT_MS,
+    busyError: () => sourceError(`lock "${path}"`, "another run holds it"),
+    signal: graceful,
+  });
+}
 
 /**
  * Opens a mirror, and removes everything that does not belong to one.
@@ -82,6 +113,20 @@ export async function writeTips(
 ): Promise<void> {
   const lines = [...tips].map(([name, id]) => `${id} ${name}\n`);
   await writeAtomic(join(path, "tips"), lines.join(""), { mode: 0o600 });
+}
+
+async function openLockFile(path: string): Promise<Deno.FsFile> {
+  try {
+    const info = await Deno.lstat(path).catch(() => undefined);
+    // A link would create a file elsewhere, and a pipe would block.
+    if (info !== undefined && !info.isFile) {
+      throw sourceError(`lock "${path}"`, "not a regular file");
+    }
+    return await Deno.open(path, { write: true, create: true });
+  } catch (cause) {
+    if (cause instanceof RunnerError) throw cause;
+    throw sourceError(`lock "${path}"`, osReason(cause));
+  }
 }
 
 async function readTips(path: string): Promise<Map<string, string>> {

@@ -1,15 +1,9 @@
 import type { CaptureResult } from "../../process/capture.ts";
 import { showUrl } from "../../url_secrets.ts";
 import { removeTree } from "../../workspace/remove.ts";
-import type { ConfigEntry } from "./config_entries.ts";
-import { gitReason } from "./failure.ts";
-import { ownerConfig } from "./local_owner.ts";
-import {
-  bindAskpass,
-  bindHeaders,
-  splitLogin,
-  unboundHeaders,
-} from "./login.ts";
+import { gitReason } from "./failure_and_retry.ts";
+import { ownerConfig } from "./safe_directory.ts";
+import { type Access, accessTo, splitLogin } from "./login.ts";
 import { type GitContext, runGit } from "./run_git.ts";
 import { sourceError } from "../source.ts";
 
@@ -26,13 +20,6 @@ export function objectFormatOf(ref: string | undefined): ObjectFormat {
   return /^[0-9a-f]{64}$/i.test(ref ?? "") ? "sha256" : "sha1";
 }
 
-/** Settings that give git the credentials for one host only. */
-export interface Access {
-  readonly config: readonly ConfigEntry[];
-  /** Variables that the settings refer to. */
-  readonly variables: Readonly<Record<string, string>>;
-}
-
 /** A repository of the runner with a remote named `origin`. */
 export interface Repository {
   /**
@@ -41,7 +28,9 @@ export interface Repository {
   readonly gitDirectory: string;
   /** URL of the remote, including credentials. */
   readonly url: string;
-  /** The URL without credentials, for messages. */
+  /** The URL without credentials, which may be stored in a file. */
+  readonly publicUrl: string;
+  /** The URL without anything that could be secret, for messages. */
   readonly shownUrl: string;
   git(
     args: readonly string[],
@@ -99,6 +88,7 @@ export function repositoryAt(
   const repository: Repository = {
     gitDirectory,
     url,
+    publicUrl,
     shownUrl: showUrl(url),
     access,
     async git(args, variables) {
@@ -128,40 +118,6 @@ export function repositoryAt(
     },
   };
   return repository;
-}
-
-async function accessTo(
-  urls: readonly string[],
-  login: Access,
-  cwd: string,
-  context: GitContext,
-): Promise<Access> {
-  const { env } = context;
-  const askpass = env.GIT_ASKPASS ?? "";
-  const headers = unboundHeaders(env);
-  let access = login;
-  if (askpass === "" && headers.values.length === 0) return access;
-  for (const url of urls) {
-    // The user's configuration may rewrite the URL to another host.
-    const { stdout } = await runGit(
-      ["ls-remote", "--get-url", "--end-of-options", url],
-      cwd,
-      { ...context, config: login.config },
-    );
-    const bound = bindAskpass(stdout.trim(), askpass);
-    access = {
-      config: [
-        ...access.config,
-        ...bound.config,
-        ...bindHeaders(stdout.trim(), headers.values),
-      ],
-      variables: { ...access.variables, ...bound.variables },
-    };
-  }
-  return {
-    ...access,
-    variables: { ...access.variables, ...headers.variables },
-  };
 }
 
 /**

@@ -5,7 +5,7 @@ import {
 import type { CaptureResult } from "../../process/capture.ts";
 import { runClient } from "../source_client.ts";
 import type { SourceContext } from "../source.ts";
-import { type ConfigEntry, withConfigEntries } from "./config_entries.ts";
+import { type ConfigEntry, withConfigEntries } from "./git_config.ts";
 
 /** Transports that git may use, regardless of URLs and redirects. */
 const PROTOCOLS = ["file", "git", "http", "https", "ssh"];

@@ -1,10 +1,10 @@
 import { dirname } from "@std/path/posix/dirname";
 import { type GitOptions, type SourceContext, sourceError } from "../source.ts";
-import { type ConfigEntry, readEntries } from "./config_entries.ts";
-import { fetchFailure, gitReason, type Retry } from "./failure.ts";
+import { type ConfigEntry, readEntries } from "./git_config.ts";
+import { fetchFailure, gitReason, type Retry } from "./failure_and_retry.ts";
 import { lfsFailure, lfsSettings } from "./lfs.ts";
-import { isLocalUrl, trustOwners } from "./local_owner.ts";
-import { bindHeaders, bindHelpers, splitLogin } from "./login.ts";
+import { isLocalUrl, trustOwners } from "./safe_directory.ts";
+import { bindHeaders, bindHelpers } from "./login.ts";
 import type { Repository } from "./repository.ts";
 import { allowedProtocols, runGit } from "./run_git.ts";
 
@@ -81,8 +81,8 @@ export async function updateSubmodules(
 async function submoduleAccess(
   repository: Repository,
 ): Promise<{ options: string[]; variables: Record<string, string> }> {
+  const { publicUrl } = repository;
   const { config, variables } = await repository.access();
-  const { publicUrl } = splitLogin(repository.url);
   const { stdout } = await repository.git([
     ...["config", "--null", "--get-regexp"],
     "^(http\\.extraheader|credential\\.(.*\\.)?helper)$",

@@ -64,10 +64,10 @@ describe("gitSource() and branches", () => {
       });
       // Only the default branch, or all branches, can identify it.
       for (const [url, options] of ways) {
-        const made = await clone(path, url, { ...options, ref });
+        const cloned = await clone(path, url, { ...options, ref });
         const isKnown = ref === undefined || options.fetchDepth === 0;
         assertEquals(
-          await facts(made),
+          await facts(cloned),
           isKnown ? expected : { ...expected, default: undefined },
           `${ref} ${url} ${JSON.stringify(options)}`,
         );
@@ -79,7 +79,7 @@ describe("gitSource() and branches", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeOrigin(`${path}/origin`);
-    const made = await clone(path, origin.path, {
+    const cloned = await clone(path, origin.path, {
       ref: "side",
       env: {
         GIT_CONFIG_COUNT: "4",
@@ -93,7 +93,7 @@ describe("gitSource() and branches", () => {
         GIT_CONFIG_VALUE_3: "other",
       },
     });
-    const { status, upstream } = await facts(made);
+    const { status, upstream } = await facts(cloned);
     assertEquals(status, "## side...origin/side");
     assertEquals(upstream, "origin/side");
   });
@@ -102,17 +102,17 @@ describe("gitSource() and branches", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeOrigin(`${path}/origin`);
-    const made = await clone(path, `file://${origin.path}`, { ref: "main" });
+    const cloned = await clone(path, `file://${origin.path}`, { ref: "main" });
     const third = await origin.commit({ file: "3" });
-    await made.git("pull", "--quiet", "--ff-only");
-    assertEquals(await made.git("rev-parse", "HEAD"), third);
-    await made.git("commit", "--quiet", "--allow-empty", "--message=Empty");
-    const dryRun = await made.git("push", "--dry-run", "--porcelain");
+    await cloned.git("pull", "--quiet", "--ff-only");
+    assertEquals(await cloned.git("rev-parse", "HEAD"), third);
+    await cloned.git("commit", "--quiet", "--allow-empty", "--message=Empty");
+    const dryRun = await cloned.git("push", "--dry-run", "--porcelain");
     assert(dryRun.includes("refs/heads/main:refs/heads/main"), dryRun);
-    await made.git("push", "--quiet");
+    await cloned.git("push", "--quiet");
     assertEquals(
       await origin.git("rev-parse", "main"),
-      await made.git("rev-parse", "HEAD"),
+      await cloned.git("rev-parse", "HEAD"),
     );
   });
 
@@ -125,9 +125,12 @@ describe("gitSource() and branches", () => {
     const refs = ["v1", "light", "tags/v1", id, id.slice(0, 9), "pull/7/head"];
     for (const ref of refs) {
       for (const depth of [1, 0]) {
-        const made = await clone(path, origin.path, { ref, fetchDepth: depth });
-        await assertRejects(() => made.git("symbolic-ref", "HEAD"));
-        assertEquals(await made.git("branch", "--list", "main"), "");
+        const cloned = await clone(path, origin.path, {
+          ref,
+          fetchDepth: depth,
+        });
+        await assertRejects(() => cloned.git("symbolic-ref", "HEAD"));
+        assertEquals(await cloned.git("branch", "--list", "main"), "");
       }
     }
   });
@@ -139,16 +142,19 @@ describe("gitSource() and branches", () => {
     const mirror = `${path}/mirrors`;
     for (const options of [{}, { mirror }, { fetchDepth: 0 }]) {
       for (const ref of ["v1", "refs/tags/v1"]) {
-        const made = await clone(path, `file://${origin.path}`, {
+        const cloned = await clone(path, `file://${origin.path}`, {
           ...options,
           ref,
         });
-        assertEquals(await made.git("describe", "--exact-match"), "v1");
-        assertEquals(await made.git("cat-file", "-t", "v1"), "tag");
+        assertEquals(await cloned.git("describe", "--exact-match"), "v1");
+        assertEquals(await cloned.git("cat-file", "-t", "v1"), "tag");
       }
-      const made = await clone(path, origin.path, { ...options, ref: "light" });
-      assert((await made.git("tag", "--points-at")).includes("light"));
-      assertEquals(await made.git("cat-file", "-t", "light"), "commit");
+      const cloned = await clone(path, origin.path, {
+        ...options,
+        ref: "light",
+      });
+      assert((await cloned.git("tag", "--points-at")).includes("light"));
+      assertEquals(await cloned.git("cat-file", "-t", "light"), "commit");
     }
   });
 
@@ -167,17 +173,17 @@ describe("gitSource() and branches", () => {
         ["--exec=x", "tag_created", {}],
       ] as const
     ) {
-      const made = await clone(path, `file://${origin.path}`, {
+      const cloned = await clone(path, `file://${origin.path}`, {
         ...options,
         ref,
         env: { REACTORCIDE_EVENT_TYPE: type, REACTORCIDE_BRANCH: name },
       });
-      assertEquals(made.commit, ref);
+      assertEquals(cloned.commit, ref);
       const isThere = name.endsWith("v1") && type === "tag_created";
-      assertEquals(await made.git("tag"), isThere ? "v1" : "");
+      assertEquals(await cloned.git("tag"), isThere ? "v1" : "");
       if (!isThere) continue;
-      assertEquals(await made.git("describe", "--exact-match"), "v1");
-      assertEquals(await made.git("rev-list", "--count", "HEAD"), "1");
+      assertEquals(await cloned.git("describe", "--exact-match"), "v1");
+      assertEquals(await cloned.git("rev-list", "--count", "HEAD"), "1");
     }
   });
 
@@ -192,21 +198,21 @@ describe("gitSource() and branches", () => {
     ) {
       await origin.git("update-ref", `refs/heads/${name}`, side);
       await origin.git("update-ref", `refs/tags/${name}`, "main");
-      const made = await clone(path, origin.path, {
+      const cloned = await clone(path, origin.path, {
         ref: `refs/heads/${name}`,
       });
-      assertEquals(made.commit, side);
-      assertEquals(await made.git("branch", "--show-current"), name);
-      const upstream = await made.git("rev-parse", "@{upstream}");
+      assertEquals(cloned.commit, side);
+      assertEquals(await cloned.git("branch", "--show-current"), name);
+      const upstream = await cloned.git("rev-parse", "@{upstream}");
       assertEquals(upstream, side);
     }
     for (const name of ["-f", "@", "HEAD"]) {
       await origin.git("update-ref", `refs/heads/${name}`, side);
-      const made = await clone(path, origin.path, {
+      const cloned = await clone(path, origin.path, {
         ref: `refs/heads/${name}`,
       });
-      assertEquals(made.commit, side);
-      assertEquals(await made.git("branch", "--show-current"), "");
+      assertEquals(cloned.commit, side);
+      assertEquals(await cloned.git("branch", "--show-current"), "");
     }
   });
 
@@ -216,9 +222,9 @@ describe("gitSource() and branches", () => {
     const origin = await makeOrigin(`${path}/origin`);
     await origin.git("checkout", "--quiet", "--detach", "side");
     for (const depth of [1, 0]) {
-      const made = await clone(path, origin.path, { fetchDepth: depth });
-      assertEquals(made.commit, await origin.git("rev-parse", "side"));
-      assertEquals(await made.git("branch", "--show-current"), "");
+      const cloned = await clone(path, origin.path, { fetchDepth: depth });
+      assertEquals(cloned.commit, await origin.git("rev-parse", "side"));
+      assertEquals(await cloned.git("branch", "--show-current"), "");
     }
   });
 

@@ -204,14 +204,14 @@ describe("a mirror that an earlier job has changed", () => {
         }).output();
         await attackWith(attack);
         depth = 1 - depth;
-        const made = await next(ref, depth);
-        assertEquals(made.commit, wanted, name);
-        const text = await Deno.readTextFile(`${made.path}/file`);
+        const cloned = await next(ref, depth);
+        assertEquals(cloned.commit, wanted, name);
+        const text = await Deno.readTextFile(`${cloned.path}/file`);
         assertEquals(text, "good", name);
-        await made.git("fsck", "--strict");
-        const count = await made.git("rev-list", "--count", "HEAD");
+        await cloned.git("fsck", "--strict");
+        const count = await cloned.git("rev-list", "--count", "HEAD");
         assertEquals(count, depth === 0 ? "2" : "1", name);
-        const files = await Array.fromAsync(Deno.readDir(made.path));
+        const files = await Array.fromAsync(Deno.readDir(cloned.path));
         assertEquals(
           files.map((file) => file.name).sort(),
           [".git", "file"],

@@ -67,8 +67,8 @@ describe("gitSource() without git-lfs", () => {
       `Cannot fetch the Git LFS files of "${path}/origin": git-lfs is not installed`,
     );
     for (const options of [{ lfs: "off" }, { ref: plain }] as const) {
-      const made = await clone(path, "origin", { ...options, env });
-      const text = await Deno.readTextFile(`${made.path}/a.bin`);
+      const cloned = await clone(path, "origin", { ...options, env });
+      const text = await Deno.readTextFile(`${cloned.path}/a.bin`);
       assertEquals(text, "pointer\n");
     }
   });
@@ -94,8 +94,8 @@ suite("gitSource() and Git LFS", () => {
       await origin.commit({ ".gitattributes": attributes, "a.bin": "big" });
       const pointer = await origin.git("show", "HEAD:a.bin");
       assert(pointer.startsWith("version https://git-lfs"), attributes);
-      const made = await clone(path, `file://${origin.path}`);
-      const text = await Deno.readTextFile(`${made.path}/a.bin`);
+      const cloned = await clone(path, `file://${origin.path}`);
+      const text = await Deno.readTextFile(`${cloned.path}/a.bin`);
       assertEquals(text, "big", attributes);
     }
   });
@@ -114,8 +114,8 @@ suite("gitSource() and Git LFS", () => {
     await using server = startGitServer(path);
     server.faults = { login: "us@er:p%w/\\d" };
     const url = server.url.replace("//", "//us%40er:p%25w%2F%5Cd@");
-    const made = await clone(path, `${url}origin/.git`);
-    const { files } = await filesOf(made.path);
+    const cloned = await clone(path, `${url}origin/.git`);
+    const { files } = await filesOf(cloned.path);
     assertEquals(files, {
       "a.bin": "plain",
       "d/.gitattributes": ATTRIBUTES,
@@ -128,7 +128,7 @@ suite("gitSource() and Git LFS", () => {
     );
     assert(batches.length <= 3, server.requests.join("\n"));
     const { stdout } = await new Deno.Command("grep", {
-      args: ["-rlE", "p%25w|p%w", made.path],
+      args: ["-rlE", "p%25w|p%w", cloned.path],
     }).output();
     assertEquals(new TextDecoder().decode(stdout), "");
   });
@@ -179,15 +179,15 @@ suite("gitSource() and Git LFS", () => {
     const origin = await makeLfsRepository(`${path}/origin`);
     await origin.commit({ ".gitattributes": ATTRIBUTES, "a.bin": "big" });
     await origin.git("tag", "--annotate", "--message=v1", "v1");
-    const made = await clone(path, `file://${origin.path}`, { ref: "v1" });
-    assertEquals(await made.git("describe", "--dirty"), "v1");
-    await Deno.utime(`${made.path}/a.bin`, 1, 1);
-    assertEquals(await made.git("status", "--porcelain"), "");
-    await Deno.writeTextFile(`${made.path}/a.bin`, "BIG");
-    assertEquals(await made.git("status", "--porcelain"), "M a.bin");
-    assertEquals(await made.git("ls-files", "--others"), "");
+    const cloned = await clone(path, `file://${origin.path}`, { ref: "v1" });
+    assertEquals(await cloned.git("describe", "--dirty"), "v1");
+    await Deno.utime(`${cloned.path}/a.bin`, 1, 1);
+    assertEquals(await cloned.git("status", "--porcelain"), "");
+    await Deno.writeTextFile(`${cloned.path}/a.bin`, "BIG");
+    assertEquals(await cloned.git("status", "--porcelain"), "M a.bin");
+    assertEquals(await cloned.git("ls-files", "--others"), "");
     assertEquals(
-      Object.keys(await listFiles(`${made.path}/.git`))
+      Object.keys(await listFiles(`${cloned.path}/.git`))
         .filter((name) => name.includes("lfs-client")),
       [],
     );
@@ -208,17 +208,17 @@ suite("gitSource() and Git LFS", () => {
     await using server = startGitServer(path);
     server.faults = { lostObjects: [/sha256:(.*)/.exec(lost)![1]] };
     for (const filter of [undefined, "blob:none"]) {
-      const made = await clone(path, `${server.url}origin/.git`, {
+      const cloned = await clone(path, `${server.url}origin/.git`, {
         sparsePaths: ["in"],
         filter,
       });
-      const { files } = await filesOf(made.path);
+      const { files } = await filesOf(cloned.path);
       assertEquals(files, {
         ".gitattributes": ATTRIBUTES,
         "a.bin": "big a",
         "in/b.bin": "big b",
       });
-      assertEquals(await made.git("status", "--porcelain"), "");
+      assertEquals(await cloned.git("status", "--porcelain"), "");
     }
     await assertRejects(
       () => clone(path, `${server.url}origin/.git`),
@@ -254,7 +254,7 @@ suite("gitSource() and Git LFS", () => {
       });
       await origin.git("add", ".lfsconfig", "evil");
       await origin.git("commit", "--quiet", "--message=Lead away");
-      const made = await clone(path, `${server.url}origin/.git`, {
+      const cloned = await clone(path, `${server.url}origin/.git`, {
         env: {
           GIT_ASKPASS: `${path}/askpass`,
           GIT_CONFIG_COUNT: "1",
@@ -262,7 +262,7 @@ suite("gitSource() and Git LFS", () => {
           GIT_CONFIG_VALUE_0: "X-Token: header-token",
         },
       });
-      const text = await Deno.readTextFile(`${made.path}/a.bin`);
+      const text = await Deno.readTextFile(`${cloned.path}/a.bin`);
       assertEquals(text, "big", config);
     }
     assertEquals(canary.visits, []);
@@ -337,12 +337,12 @@ suite("gitSource() and Git LFS", () => {
     await using server = startGitServer(path);
     server.faults = { login: "me:horse" };
     const url = server.url.replace("//", "//me:horse@");
-    const made = await clone(path, `${url}origin.git`, { submodules: "on" });
+    const cloned = await clone(path, `${url}origin.git`, { submodules: "on" });
     assertEquals(
-      await Deno.readTextFile(`${made.path}/sub/a.bin`),
+      await Deno.readTextFile(`${cloned.path}/sub/a.bin`),
       "big inner",
     );
-    assertEquals(await made.git("status", "--porcelain"), "");
+    assertEquals(await cloned.git("status", "--porcelain"), "");
     assertEquals(canary.visits, []);
   });
 });

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../../src/errors.ts";
-import { sharedSource } from "../../../src/source/git/shared.ts";
+import { evalRepository } from "../../../src/source/git/eval_repository.ts";
 import { splitLogin } from "../../../src/source/git/login.ts";
 import { clone } from "../../helpers/clone.ts";
 import { makeRepository } from "../../helpers/git_repository.ts";
@@ -104,10 +104,10 @@ describe("gitSource() with credentials", () => {
     await using server = startGitServer(path);
     server.faults = { login: LOGIN };
     const url = server.url.replace("//", `//${ENCODED}@`);
-    const made = await clone(path, `${url}outer.git`, { submodules: "on" });
-    assertEquals(await Deno.readTextFile(`${made.path}/sub0/file`), "inner");
+    const cloned = await clone(path, `${url}outer.git`, { submodules: "on" });
+    assertEquals(await Deno.readTextFile(`${cloned.path}/sub0/file`), "inner");
     const { stdout } = await new Deno.Command("grep", {
-      args: ["-rlE", "ss%3Aw|ss:w|RUNNERLIB", made.path],
+      args: ["-rlE", "ss%3Aw|ss:w|RUNNERLIB", cloned.path],
     }).output();
     assertEquals(new TextDecoder().decode(stdout), "");
   });
@@ -190,13 +190,13 @@ describe("gitSource() with credentials", () => {
       ]
     ) {
       server.faults = { login };
-      const made = await clone(path, `${url}origin/.git`, {
+      const cloned = await clone(path, `${url}origin/.git`, {
         env: {
           GIT_ASKPASS: askpass,
           GIT_CONFIG_GLOBAL: `${path}/${config}`,
         },
       });
-      assertEquals(await Deno.readTextFile(`${made.path}/file`), "1");
+      assertEquals(await Deno.readTextFile(`${cloned.path}/file`), "1");
     }
     const questions = await Deno.readTextFile(`${path}/questions`);
     // The default branch is looked up first, over a separate connection.
@@ -218,7 +218,7 @@ describe("gitSource() with credentials", () => {
     await using base = startGitServer(`${path}/base`);
     head.faults = { login: "to ken:to ken" };
     base.faults = { login: "to ken:to ken" };
-    const { fillRepository, fillDefinitions } = sharedSource(
+    const { fillRepository, fillDefinitions } = evalRepository(
       { url: `${head.url}x/.git`, ref: "main" },
       { url: `${base.url}x/.git`, ref: "main" },
       sourceContext({

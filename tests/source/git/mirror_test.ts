@@ -52,16 +52,16 @@ describe("gitSource() with a mirror", () => {
     for (const ref of [undefined, "main", "v1", id, id.slice(0, 9)]) {
       for (const depth of [1, 0]) {
         const facts = async (mirror?: string) => {
-          const made = await clone(path, "origin", {
+          const cloned = await clone(path, "origin", {
             ref,
             fetchDepth: depth,
             mirror,
           });
-          assert(!made.log.lines.join().includes("Cannot use the mirror"));
-          const count = await made.git("rev-list", "--count", "HEAD");
-          const names = await made.git("for-each-ref");
-          const url = await made.git("remote", "get-url", "origin");
-          return { commit: made.commit, count, names, url };
+          assert(!cloned.log.lines.join().includes("Cannot use the mirror"));
+          const count = await cloned.git("rev-list", "--count", "HEAD");
+          const names = await cloned.git("for-each-ref");
+          const url = await cloned.git("remote", "get-url", "origin");
+          return { commit: cloned.commit, count, names, url };
         };
         const expected = await facts();
         const actual = await facts(mirror);
@@ -78,12 +78,12 @@ describe("gitSource() with a mirror", () => {
     const { path } = directory;
     await makeHistory(`${path}/origin`);
     const mirror = `${path}/mirrors`;
-    const made = await clone(path, "origin", { fetchDepth: 0, mirror });
+    const cloned = await clone(path, "origin", { fetchDepth: 0, mirror });
     await Deno.remove(mirror, { recursive: true });
-    await made.git("fsck", "--strict");
-    assertEquals(await made.git("rev-list", "--count", "HEAD"), "2");
+    await cloned.git("fsck", "--strict");
+    assertEquals(await cloned.git("rev-list", "--count", "HEAD"), "2");
     assertEquals(
-      await exists(`${made.path}/.git/objects/info/alternates`),
+      await exists(`${cloned.path}/.git/objects/info/alternates`),
       false,
     );
   });
@@ -111,7 +111,7 @@ describe("gitSource() with a mirror", () => {
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
     const mirror = `${path}/mirrors`;
-    const made = await Promise.all(["a", "b", "c"].map(async (name) => {
+    const cloned = await Promise.all(["a", "b", "c"].map(async (name) => {
       await Deno.mkdir(`${path}/${name}`);
       return await clone(`${path}/${name}`, origin.path, {
         ref: "main",
@@ -119,7 +119,7 @@ describe("gitSource() with a mirror", () => {
       });
     }));
     const id = await origin.git("rev-parse", "main");
-    assertEquals(made.map(({ commit }) => commit), [id, id, id]);
+    assertEquals(cloned.map(({ commit }) => commit), [id, id, id]);
     await mirrorOf(mirror);
   });
 
@@ -130,12 +130,12 @@ describe("gitSource() with a mirror", () => {
     const mirror = `${path}/mirrors`;
     for (const [name, depth] of [["x", 1], ["x/y", 1], ["x", 0], ["x/y", 0]]) {
       await origin.git("branch", `${name}`, "main");
-      const made = await clone(path, "origin", {
+      const cloned = await clone(path, "origin", {
         ref: `${name}`,
         fetchDepth: Number(depth),
         mirror,
       });
-      assert(!made.log.lines.join().includes("Cannot use the mirror"));
+      assert(!cloned.log.lines.join().includes("Cannot use the mirror"));
       await origin.git("branch", "-D", `${name}`);
     }
   });
@@ -158,8 +158,8 @@ describe("gitSource() with a mirror", () => {
       await Deno.remove(`${mirrorPath}/objects/${file}`);
     }
     await origin.commit({ file: "3" });
-    const made = await clone(path, "origin", options);
-    assertEquals(await Deno.readTextFile(`${made.path}/file`), "3");
+    const cloned = await clone(path, "origin", options);
+    assertEquals(await Deno.readTextFile(`${cloned.path}/file`), "3");
     const { log } = await clone(path, "origin", options);
     assert(!log.lines.join().includes("Cannot use the mirror"));
   });
@@ -174,14 +174,14 @@ describe("gitSource() with a mirror", () => {
     const id = await origin.commit({ file: "2" });
     const mirror = `${path}/mirrors`;
     for (const ref of ["main", id, id, "main", undefined, id.slice(0, 10)]) {
-      const made = await clone(path, "origin", { ref, mirror });
+      const cloned = await clone(path, "origin", { ref, mirror });
       assertEquals(
-        made.log.lines.filter((line) => line.startsWith("warning")),
+        cloned.log.lines.filter((line) => line.startsWith("warning")),
         [],
       );
-      assertEquals(made.commit, id);
+      assertEquals(cloned.commit, id);
       if (ref !== id.slice(0, 10)) {
-        assertEquals(await made.git("rev-list", "--count", "HEAD"), "1");
+        assertEquals(await cloned.git("rev-list", "--count", "HEAD"), "1");
       }
     }
   });

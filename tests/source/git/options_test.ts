@@ -29,11 +29,11 @@ describe("gitSource() options", () => {
     const { path } = directory;
     await makeHistory(`${path}/origin`);
     const countOf = async (depth?: number) => {
-      const made = await clone(path, "origin", {
+      const cloned = await clone(path, "origin", {
         ref: "main",
         fetchDepth: depth,
       });
-      return await made.git("rev-list", "--count", "HEAD");
+      return await cloned.git("rev-list", "--count", "HEAD");
     };
     assertEquals(await countOf(), "1");
     assertEquals(await countOf(2), "2");
@@ -47,8 +47,8 @@ describe("gitSource() options", () => {
     const origin = await makeHistory(`${path}/origin`);
     const id = await origin.git("rev-parse", "main~1");
     for (const ref of [undefined, "main", "side", "v1", id, id.slice(0, 9)]) {
-      const made = await clone(path, "origin", { ref, fetchDepth: 0 });
-      const names = await made.git("for-each-ref", "--format=%(refname)");
+      const cloned = await clone(path, "origin", { ref, fetchDepth: 0 });
+      const names = await cloned.git("for-each-ref", "--format=%(refname)");
       assertEquals(
         names.split("\n").filter((name) => !name.startsWith("refs/heads/")),
         [
@@ -64,7 +64,7 @@ describe("gitSource() options", () => {
         ? "origin/side"
         : ref;
       assertEquals(
-        made.commit,
+        cloned.commit,
         await origin.git("rev-parse", expected.replace("origin/", "")),
       );
     }
@@ -74,11 +74,11 @@ describe("gitSource() options", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
-    const made = await clone(path, "origin", { ref: "main" });
-    assertEquals(await made.git("remote", "get-url", "origin"), origin.path);
-    await made.git("fetch", "--quiet", "--unshallow");
-    assertEquals(await made.git("rev-list", "--count", "origin/main"), "3");
-    assertEquals(await made.git("status", "--porcelain"), "");
+    const cloned = await clone(path, "origin", { ref: "main" });
+    assertEquals(await cloned.git("remote", "get-url", "origin"), origin.path);
+    await cloned.git("fetch", "--quiet", "--unshallow");
+    assertEquals(await cloned.git("rev-list", "--count", "origin/main"), "3");
+    assertEquals(await cloned.git("status", "--porcelain"), "");
   });
 
   it("filter: leaves out objects that can be fetched later", async () => {
@@ -86,12 +86,15 @@ describe("gitSource() options", () => {
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
     const url = `file://${origin.path}`;
-    const made = await clone(path, url, { fetchDepth: 0, filter: "blob:none" });
+    const cloned = await clone(path, url, {
+      fetchDepth: 0,
+      filter: "blob:none",
+    });
     const missing = async () =>
-      (await made.git("rev-list", "--objects", "--all", "--missing=print"))
+      (await cloned.git("rev-list", "--objects", "--all", "--missing=print"))
         .split("\n").filter((line) => line.startsWith("?")).length;
     assertEquals(await missing(), 2);
-    assertEquals(await made.git("show", "v1:file"), "1");
+    assertEquals(await cloned.git("show", "v1:file"), "1");
     assertEquals(await missing(), 1);
   });
 
@@ -101,8 +104,8 @@ describe("gitSource() options", () => {
     const origin = await makeHistory(`${path}/origin`);
     await origin.git("config", "uploadpack.allowFilter", "false");
     const url = `file://${origin.path}`;
-    const made = await clone(path, url, { ref: "main", filter: "tree:0" });
-    assertEquals(await Deno.readTextFile(`${made.path}/b/c/file`), "c");
+    const cloned = await clone(path, url, { ref: "main", filter: "tree:0" });
+    assertEquals(await Deno.readTextFile(`${cloned.path}/b/c/file`), "c");
   });
 
   it("sparsePaths: checks out these directories and the files in their parents", async () => {
@@ -110,17 +113,17 @@ describe("gitSource() options", () => {
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
     for (const filter of [undefined, "blob:none"]) {
-      const made = await clone(path, `file://${origin.path}`, {
+      const cloned = await clone(path, `file://${origin.path}`, {
         ref: "main",
         sparsePaths: ["b/c", "none"],
         filter,
       });
-      const files = await listFiles(made.path);
+      const files = await listFiles(cloned.path);
       const names = Object.keys(files).filter((key) =>
         !key.startsWith(".git/")
       );
       assertEquals(names, ["b/", "b/c/", "b/c/file", "file"]);
-      assertEquals(await made.git("status", "--porcelain"), "");
+      assertEquals(await cloned.git("status", "--porcelain"), "");
     }
   });
 
@@ -158,9 +161,9 @@ describe("gitSource() options", () => {
     assertEquals(id.length, 64);
     for (const ref of [undefined, "main", id]) {
       const mirror = ref === id ? `${path}/mirrors` : undefined;
-      const made = await clone(path, "other", { ref, mirror });
-      assertEquals(made.commit, id);
-      assertEquals(await Deno.readTextFile(`${made.path}/file`), "text");
+      const cloned = await clone(path, "other", { ref, mirror });
+      assertEquals(cloned.commit, id);
+      assertEquals(await Deno.readTextFile(`${cloned.path}/file`), "text");
     }
   });
 

@@ -63,11 +63,11 @@ describe("gitSource() and submodules", () => {
     const { path } = directory;
     await makeNest(path);
     const read = async (submodules: "off" | "on" | "recursive") => {
-      const made = await clone(path, "origin", { submodules });
+      const cloned = await clone(path, "origin", { submodules });
       const files = ["sub/inner/file", "sub/inner/deep/file"];
       return await Promise.all(
         files.map((file) =>
-          Deno.readTextFile(`${made.path}/${file}`).catch(() => undefined)
+          Deno.readTextFile(`${cloned.path}/${file}`).catch(() => undefined)
         ),
       );
     };
@@ -81,12 +81,12 @@ describe("gitSource() and submodules", () => {
     const { path } = directory;
     await makeNest(path);
     for (const [depth, isShallow] of [[1, true], [0, false]] as const) {
-      const made = await clone(path, `file://${path}/origin`, {
+      const cloned = await clone(path, `file://${path}/origin`, {
         submodules: "on",
         fetchDepth: depth,
       });
       assertEquals(
-        await exists(`${made.path}/.git/modules/sub/inner/shallow`),
+        await exists(`${cloned.path}/.git/modules/sub/inner/shallow`),
         isShallow,
       );
     }

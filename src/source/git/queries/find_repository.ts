@@ -2,7 +2,7 @@ import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
 import { resolve } from "@std/path/posix/resolve";
 import { isInside } from "../../../job_path.ts";
-import { readPlainText } from "./plain_files.ts";
+import { readPlainText } from "./untrusted_files.ts";
 import { sourceError } from "../../source.ts";
 import { lstatIfThere } from "../../../fs/files.ts";
 

@@ -2,18 +2,14 @@ import { RunnerError } from "../../../errors.ts";
 import { processHost } from "../../../host.ts";
 import { CAPTURE_LIMIT_BYTES } from "../../../process/capture.ts";
 import { showUrl } from "../../../url_secrets.ts";
-import {
-  type ConfigEntry,
-  configText,
-  userSettings,
-} from "../config_entries.ts";
+import { type ConfigEntry, configText, userSettings } from "../git_config.ts";
 import {
   type GitQuery,
   type GitQueryOptions,
   openQuery,
   readUserSettings,
 } from "./open_query.ts";
-import { copyPlainFile } from "./plain_files.ts";
+import { copyPlainFile } from "./untrusted_files.ts";
 import { lstatIfThere } from "../../../fs/files.ts";
 import { quoteWord } from "../../../command_text.ts";
 

@@ -9,14 +9,14 @@ import {
   type ConfigEntry,
   readEntries,
   repositorySettings,
-} from "../config_entries.ts";
+} from "../git_config.ts";
 import { findRepository, type RepositoryParts } from "./find_repository.ts";
 import {
   copyReflogs,
   createPrivateRepository,
   fillPrivateRepository,
 } from "./private_repository.ts";
-import { readPlainFile } from "./plain_files.ts";
+import { readPlainFile } from "./untrusted_files.ts";
 import { missingHistory, runQuery } from "./run_query.ts";
 import { sourceError } from "../../source.ts";
 

@@ -6,9 +6,13 @@ import {
 } from "../../../fs/temporary_directory.ts";
 import { openWorkspace } from "../../../workspace/layout.ts";
 import { sourceError } from "../../source.ts";
-import { type ConfigEntry, configText, quotedPath } from "../config_entries.ts";
+import { type ConfigEntry, configText, quotedPath } from "../git_config.ts";
 import type { RepositoryParts } from "./find_repository.ts";
-import { listPlainFiles, readPlainFile, readPlainText } from "./plain_files.ts";
+import {
+  listPlainFiles,
+  readPlainFile,
+  readPlainText,
+} from "./untrusted_files.ts";
 
 /**
  * Creates the directory of a private repository.

@@ -7,7 +7,7 @@ import {
   resolveRevision,
 } from "./open_query.ts";
 import { completeOutput, missingHistory } from "./run_query.ts";
-import { historyOf, withHistory } from "./with_history.ts";
+import { historyOf, withHistory } from "./fetch_missing_history.ts";
 import { sourceError } from "../../source.ts";
 
 /** Options for {@linkcode changedFiles}. */

@@ -6,7 +6,7 @@ import {
   CAPTURE_LIMIT_BYTES,
   type CaptureResult,
 } from "../../../process/capture.ts";
-import { gitReason } from "../failure.ts";
+import { gitReason } from "../failure_and_retry.ts";
 import { sourceError } from "../../source.ts";
 
 /** Default time limit of git, in milliseconds. */

@@ -72,26 +72,26 @@ describe("queries of a shallow clone", () => {
     });
     const expected = await answers(jobEnv(whole.path, ""));
     const url = `${server.url}origin`;
-    const made = await clone(path, url, { ref: "main" });
-    const before = await listFiles(`${made.path}/.git`);
-    assertEquals(await answers(jobEnv(made.path, url)), expected);
-    const local = jobEnv(made.path, origin.path);
+    const cloned = await clone(path, url, { ref: "main" });
+    const before = await listFiles(`${cloned.path}/.git`);
+    assertEquals(await answers(jobEnv(cloned.path, url)), expected);
+    const local = jobEnv(cloned.path, origin.path);
     assertEquals(
       await changedFiles("HEAD~17", { env: local }),
       expected.far,
     );
-    assertEquals(await listFiles(`${made.path}/.git`), before);
+    assertEquals(await listFiles(`${cloned.path}/.git`), before);
   });
 
   it("find branches and tags that a short history lacks", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeOrigin(`${path}/origin`);
-    const made = await clone(path, origin.path, {
+    const cloned = await clone(path, origin.path, {
       ref: "main",
       fetchDepth: 99,
     });
-    const env = jobEnv(made.path, origin.path);
+    const env = jobEnv(cloned.path, origin.path);
     assertEquals(await changedFiles("side", { env, head: "v1" }), []);
     assertEquals((await commitsBetween("v1", { env, head: "side" })).length, 2);
     await assertRejects(
@@ -109,15 +109,15 @@ describe("queries of a shallow clone", () => {
     server.faults = { login: "me:correct horse" };
     const url = `${server.url}origin`;
     const secret = url.replace("//", "//me:correct%20horse@");
-    const made = await clone(path, secret, { ref: "main" });
+    const cloned = await clone(path, secret, { ref: "main" });
     await makeFiles(path, { "auth/credentials": `${secret}\n` });
     const env = {
-      ...jobEnv(made.path, url),
+      ...jobEnv(cloned.path, url),
       REACTORCIDE_VCS_AUTH_DIR: `${path}/auth`,
     };
     assertEquals(await changedFiles("HEAD~2", { env }), ["c18", "c19"]);
     assertEquals(
-      await changedFiles("HEAD~2", { env: jobEnv(made.path, secret) }),
+      await changedFiles("HEAD~2", { env: jobEnv(cloned.path, secret) }),
       ["c18", "c19"],
     );
     await Deno.remove(`${path}/auth`, { recursive: true });
@@ -139,8 +139,8 @@ describe("queries of a shallow clone", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeOrigin(`${path}/origin`);
-    const made = await clone(path, origin.path, { ref: "main" });
-    const env = jobEnv(made.path, "");
+    const cloned = await clone(path, origin.path, { ref: "main" });
+    const env = jobEnv(cloned.path, "");
     await assertRejects(
       () => changedFiles("HEAD~2", { env }),
       RunnerError,
@@ -150,14 +150,14 @@ describe("queries of a shallow clone", () => {
     for (
       const [codeDir, url] of [
         [path, origin.path],
-        [made.path, "ssh://host.invalid/x"],
-        [made.path, "git@host.invalid:x"],
+        [cloned.path, "ssh://host.invalid/x"],
+        [cloned.path, "git@host.invalid:x"],
       ]
     ) {
       await assertRejects(
         () =>
           changedFiles("HEAD~2", {
-            directory: made.path,
+            directory: cloned.path,
             env: jobEnv(codeDir, url),
           }),
         RunnerError,
@@ -182,7 +182,7 @@ describe("queries of a shallow clone", () => {
     server.faults = { login: "me:correct horse" };
     const url = `${server.url}origin`;
     const secret = url.replace("//", "//me:correct%20horse@");
-    const made = await clone(path, secret, { ref: "main" });
+    const cloned = await clone(path, secret, { ref: "main" });
     const marker = `${path}/marker`;
     const helper = `!touch ${marker}`;
     const hostile = `
@@ -225,7 +225,7 @@ describe("queries of a shallow clone", () => {
         "clone/.git/hooks/reference-transaction",
       ]
     ) await Deno.chmod(`${path}/${program}`, 0o755);
-    await Deno.writeTextFile(`${made.path}/.git/config`, hostile, {
+    await Deno.writeTextFile(`${cloned.path}/.git/config`, hostile, {
       append: true,
     });
     const { GIT_CONFIG_GLOBAL: _, GIT_CONFIG_NOSYSTEM: _system, ...rest } =
@@ -233,7 +233,7 @@ describe("queries of a shallow clone", () => {
     const variables = {
       ...rest,
       HOME: `${path}/home`,
-      REACTORCIDE_CODE_DIR: made.path,
+      REACTORCIDE_CODE_DIR: cloned.path,
       GIT_ASKPASS: `${path}/askpass`,
       SSH_ASKPASS: `${path}/askpass`,
       GIT_PROXY_COMMAND: `${path}/askpass`,

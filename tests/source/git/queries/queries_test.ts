@@ -93,10 +93,10 @@ describe("changedFiles()", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeFork(`${path}/repository`);
-    const made = await clone(path, origin.path, { ref: "side" });
-    const options = { directory: made.path, env };
+    const cloned = await clone(path, origin.path, { ref: "side" });
+    const options = { directory: cloned.path, env };
     await assertUnknown(() => changedFiles("HEAD^", options), "Cannot find");
-    await made.git(
+    await cloned.git(
       ...["fetch", "--quiet", "--depth=1", "origin"],
       "main:refs/remotes/origin/main",
     );
@@ -105,7 +105,7 @@ describe("changedFiles()", () => {
       () => commitsBetween("main", options),
       "part of the history",
     );
-    await made.git("fetch", "--quiet", "--unshallow", "origin");
+    await cloned.git("fetch", "--quiet", "--unshallow", "origin");
     assertEquals((await changedFiles("main", options)).length, 4);
     assertEquals((await commitsBetween("main", options)).length, 2);
   });

@@ -1,5 +1,5 @@
 import { resolve } from "@std/path/posix/resolve";
-import type { ConfigEntry } from "./config_entries.ts";
+import type { ConfigEntry } from "./git_config.ts";
 import { isLocalPath } from "./url.ts";
 
 /**

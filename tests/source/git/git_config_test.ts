@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { quotedPath } from "../../../src/source/git/config_entries.ts";
+import { quotedPath } from "../../../src/source/git/git_config.ts";
 
 Deno.test("quotedPath() quotes a path as git does", async () => {
   const directory = await Deno.makeTempDir();

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { gitReason } from "../../../src/source/git/failure.ts";
+import { gitReason } from "../../../src/source/git/failure_and_retry.ts";
 
 describe("gitReason()", () => {
   const reasonOf = (stderr: string, url = "https://example.com/a") =>

@@ -2,7 +2,7 @@ import { type Environment, Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import { showUrl } from "../../url_secrets.ts";
 import type { SourceContext } from "../source.ts";
-import type { Retry } from "./failure.ts";
+import type { Retry } from "./failure_and_retry.ts";
 import type { FoundCommit } from "./fetch.ts";
 import {
   createFetcher,
@@ -10,8 +10,7 @@ import {
   isHistoryBetweenKnown,
   WHOLE_HISTORY_OPTION,
 } from "./history.ts";
-import { ownerConfig } from "./local_owner.ts";
-import { splitLogin } from "./login.ts";
+import { ownerConfig } from "./safe_directory.ts";
 import { checkGitRef, isFullCommitId } from "./ref.ts";
 import { commitOf, type Repository, repositoryAt } from "./repository.ts";
 import { isSameRepository, resolveGitUrl } from "./url.ts";
@@ -169,11 +168,12 @@ async function addUpstream(
   context: SourceContext,
 ): Promise<Repository> {
   const url = resolveGitUrl(location, context.cwd);
-  const { publicUrl } = splitLogin(url);
-  await repository.git(["remote", "add", "--", "upstream", publicUrl]);
-  return repositoryAt(
+  const upstream = repositoryAt(
     { path: repository.gitDirectory, bare: true },
     url,
     { ...context, config: ownerConfig(url, "upstream") },
   );
+  const { publicUrl } = upstream;
+  await repository.git(["remote", "add", "--", "upstream", publicUrl]);
+  return upstream;
 }

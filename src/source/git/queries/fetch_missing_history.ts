@@ -6,8 +6,8 @@ import { isInside } from "../../../job_path.ts";
 import type { Logger } from "../../../output/logger.ts";
 import { Cancellation, onAbort } from "../../../process/cancellation.ts";
 import { openWorkspace } from "../../../workspace/layout.ts";
-import { type ConfigEntry, configText } from "../config_entries.ts";
-import { retrying } from "../failure.ts";
+import { type ConfigEntry, configText } from "../git_config.ts";
+import { retrying } from "../failure_and_retry.ts";
 import {
   createFetcher,
   deepen,
@@ -15,7 +15,6 @@ import {
   type PartialHistory,
   WHOLE_HISTORY_OPTION,
 } from "../history.ts";
-import { splitLogin } from "../login.ts";
 import { isFullCommitId, remoteNames, trackingName } from "../ref.ts";
 import { repositoryAt } from "../repository.ts";
 import { allowedProtocols } from "../run_git.ts";
@@ -146,24 +145,22 @@ async function fetchMore(
 ): Promise<void> {
   const { privatePath, extensions, settings } = query;
   const { signal } = options;
-  const { publicUrl } = splitLogin(url);
+  const cancellation = new Cancellation();
+  using _ = signal && onAbort(signal, () => cancellation.cancel("SIGTERM"));
+  const repository = repositoryAt(
+    { path: privatePath, bare: true },
+    url,
+    { cancellation, ...accessOf(options) },
+  );
   // No remote of the actual repository may replace this one.
   await Deno.writeTextFile(
     `${privatePath}/config`,
     configText([
       ...extensions,
       ...settings.filter(([key]) => !/^(?:remote|branch)\./.test(key)),
-      ["remote.origin.url", publicUrl],
+      ["remote.origin.url", repository.publicUrl],
       ["remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"],
     ]),
-  );
-  const cancellation = new Cancellation();
-  using _ = signal && onAbort(signal, () => cancellation.cancel("SIGTERM"));
-  const context = { cancellation, ...accessOf(options) };
-  const repository = repositoryAt(
-    { path: privatePath, bare: true },
-    url,
-    context,
   );
   const retry = retrying(url, { log: SILENT, cancellation }, { attempts: 1 });
   const fetches: ((depth: number) => Promise<unknown>)[] = [];

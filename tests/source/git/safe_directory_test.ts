@@ -29,15 +29,19 @@ suite("gitSource() and repositories of another user", () => {
     await giveAway(origin.path);
     for (const url of [origin.path, `file://${origin.path}`]) {
       for (const filter of [undefined, "blob:none"]) {
-        const made = await clone(path, url, {
+        const cloned = await clone(path, url, {
           submodules: "recursive",
           filter,
           env: { GIT_CONFIG_GLOBAL: `${path}/gitconfig` },
         });
-        assertEquals(await Deno.readTextFile(`${made.path}/file`), "origin");
-        assertEquals(await Deno.readTextFile(`${made.path}/sub/file`), "inner");
-        const names = (await Array.fromAsync(Deno.readDir(`${made.path}/.git`)))
-          .map(({ name }) => name);
+        assertEquals(await Deno.readTextFile(`${cloned.path}/file`), "origin");
+        assertEquals(
+          await Deno.readTextFile(`${cloned.path}/sub/file`),
+          "inner",
+        );
+        const names =
+          (await Array.fromAsync(Deno.readDir(`${cloned.path}/.git`)))
+            .map(({ name }) => name);
         assertEquals(names.filter((name) => name.startsWith("global-")), []);
       }
     }

@@ -89,15 +89,18 @@ describe("gitSource() and the base of a pull request", () => {
     ) {
       const refs = url === origin.path ? ["feature"] : [request.head];
       for (const ref of refs) {
-        const made = await clone(path, url, {
+        const cloned = await clone(path, url, {
           ...options,
           ref,
           env: request.env,
         });
-        await made.git("remote", "set-url", "origin", "/nonexistent");
-        assertEquals(await answers(made, request), expected);
-        assertEquals(await made.git("rev-parse", "origin/main"), request.base);
-        assertEquals(warningsOf(made), []);
+        await cloned.git("remote", "set-url", "origin", "/nonexistent");
+        assertEquals(await answers(cloned, request), expected);
+        assertEquals(
+          await cloned.git("rev-parse", "origin/main"),
+          request.base,
+        );
+        assertEquals(warningsOf(cloned), []);
       }
     }
   });
@@ -115,7 +118,7 @@ describe("gitSource() and the base of a pull request", () => {
         [`${server.url}fork/.git`, `${server.url}base/.git`, 1],
       ] as const
     ) {
-      const made = await clone(path, url, {
+      const cloned = await clone(path, url, {
         ref: request.head,
         fetchDepth: depth,
         env: {
@@ -125,16 +128,16 @@ describe("gitSource() and the base of a pull request", () => {
           REACTORCIDE_IS_FORK_PR: "true",
         },
       });
-      await made.git("fsck", "--connectivity-only");
-      const { log, own, mergeBase } = await answers(made, request);
+      await cloned.git("fsck", "--connectivity-only");
+      const { log, own, mergeBase } = await answers(cloned, request);
       assertEquals(log.split("\n").length, 3);
       assertEquals(own, "a\nb\nfile");
       assertEquals(mergeBase, await base.git("rev-parse", "main~2"));
       assertEquals(
-        await made.git("rev-parse", "upstream/main"),
+        await cloned.git("rev-parse", "upstream/main"),
         request.base,
       );
-      assertEquals(warningsOf(made), []);
+      assertEquals(warningsOf(cloned), []);
     }
   });
 
@@ -152,16 +155,16 @@ describe("gitSource() and the base of a pull request", () => {
     }
     const ids = await writeHistory(`${path}/origin`, commits);
     const facts = async (base: string) => {
-      const made = await clone(path, `${path}/origin`, {
+      const cloned = await clone(path, `${path}/origin`, {
         ref: ids[639],
         env: { REACTORCIDE_DIFF_BASE: base },
       });
-      assertEquals(warningsOf(made), []);
-      const count = (range: string) => made.git("rev-list", "--count", range);
+      assertEquals(warningsOf(cloned), []);
+      const count = (range: string) => cloned.git("rev-list", "--count", range);
       return [
         await count(`${base}..HEAD`),
         await count(`HEAD..${base}`),
-        await made.git("merge-base", base, "HEAD"),
+        await cloned.git("merge-base", base, "HEAD"),
         Number(await count("HEAD")) < 441,
       ];
     };
@@ -181,21 +184,24 @@ describe("gitSource() and the base of a pull request", () => {
     // The branch has new commits, or was deleted.
     await origin.commit({ later: "" });
     for (const branch of ["main", "gone"]) {
-      const made = await clone(path, url, {
+      const cloned = await clone(path, url, {
         ref: request.head,
         env: { ...request.env, REACTORCIDE_PR_BASE_REF: branch },
       });
-      assertEquals((await answers(made, request)).own, "a\nb\nfile");
-      assertEquals(warningsOf(made), []);
+      assertEquals((await answers(cloned, request)).own, "a\nb\nfile");
+      assertEquals(warningsOf(cloned), []);
     }
     // The server does not serve commits by ID.
     await origin.git("config", "uploadpack.allowAnySHA1InWant", "false");
     server.faults = { speaksOldProtocol: true };
     for (const refusesDepth of [false, true]) {
       server.faults.refusesDepth = refusesDepth;
-      const made = await clone(path, url, { ref: "feature", env: request.env });
-      assertEquals((await answers(made, request)).own, "a\nb\nfile");
-      assertEquals(warningsOf(made), []);
+      const cloned = await clone(path, url, {
+        ref: "feature",
+        env: request.env,
+      });
+      assertEquals((await answers(cloned, request)).own, "a\nb\nfile");
+      assertEquals(warningsOf(cloned), []);
     }
   });
 
@@ -210,13 +216,13 @@ describe("gitSource() and the base of a pull request", () => {
       { env: request.env, pullRequestBase: false },
     ];
     for (const options of cases) {
-      const made = await clone(path, origin.path, {
+      const cloned = await clone(path, origin.path, {
         ref: request.head,
         ...options,
       });
-      assertEquals(await made.git("for-each-ref"), "");
-      assertEquals(await made.git("rev-list", "HEAD", "--count"), "1");
-      assertEquals(await made.git("remote"), "origin");
+      assertEquals(await cloned.git("for-each-ref"), "");
+      assertEquals(await cloned.git("rev-list", "HEAD", "--count"), "1");
+      assertEquals(await cloned.git("remote"), "origin");
     }
   });
 
@@ -248,13 +254,13 @@ describe("gitSource() and the base of a pull request", () => {
       ] as const
     ) {
       for (const depth of reason === NO_COMMIT ? [1, 0] : [1]) {
-        const made = await clone(path, origin.path, {
+        const cloned = await clone(path, origin.path, {
           ref: head,
           fetchDepth: depth,
           env: { ...env, ...variables },
         });
-        assertEquals(made.commit, head);
-        const [warning = ""] = warningsOf(made);
+        assertEquals(cloned.commit, head);
+        const [warning = ""] = warningsOf(cloned);
         assert(warning.includes(reason), `${reason}: ${warning}`);
         assert(warning.includes("git merge-base with it may fail"), warning);
       }
@@ -277,11 +283,11 @@ describe("gitSource() and the base of a pull request", () => {
       `file://${origin.path}`,
       `${path}/cut`,
     );
-    const made = await clone(path, `${path}/cut`, {
+    const cloned = await clone(path, `${path}/cut`, {
       ref: request.head,
       env: request.env,
     });
-    const [warning] = warningsOf(made);
+    const [warning] = warningsOf(cloned);
     assert(warning.includes("REACTORCIDE_FETCH_DEPTH=0"), warning);
   });
 });
@@ -295,13 +301,16 @@ describe("gitSource() and the base repository", () => {
     const fork = await makeRepository(`${path}/fork`);
     await fork.commit({ file: "fork" });
     for (const name of ["main", "refs/heads/main"]) {
-      const made = await clone(path, "fork", {
+      const cloned = await clone(path, "fork", {
         ref: "main",
         env: { REACTORCIDE_BASE_URL: base.path, REACTORCIDE_BASE_REF: name },
       });
-      assertEquals(await made.git("rev-parse", "upstream/main"), id);
-      assertEquals(await made.git("remote", "get-url", "upstream"), base.path);
-      assertEquals(await Deno.readTextFile(`${made.path}/file`), "fork");
+      assertEquals(await cloned.git("rev-parse", "upstream/main"), id);
+      assertEquals(
+        await cloned.git("remote", "get-url", "upstream"),
+        base.path,
+      );
+      assertEquals(await Deno.readTextFile(`${cloned.path}/file`), "fork");
     }
   });
 
@@ -317,11 +326,11 @@ describe("gitSource() and the base repository", () => {
         ["main", ""],
       ]
     ) {
-      const made = await clone(path, "fork", {
+      const cloned = await clone(path, "fork", {
         ref,
         env: { REACTORCIDE_BASE_URL: url!, REACTORCIDE_BASE_REF: "main" },
       });
-      assertEquals(await made.git("remote"), "origin");
+      assertEquals(await cloned.git("remote"), "origin");
     }
   });
 });

@@ -1,16 +1,16 @@
-import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
+import { showUrl } from "../../url_secrets.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import {
   type FillDirectory,
   type SourceContext,
   sourceError,
 } from "../source.ts";
-import { gitReason, type Retry, retrying } from "./failure.ts";
+import { gitReason, type Retry, retrying } from "./failure_and_retry.ts";
 import { fetchCommit, type FetchCommitOptions } from "./fetch.ts";
-import { ownerConfig } from "./local_owner.ts";
+import { ownerConfig } from "./safe_directory.ts";
 import { splitLogin } from "./login.ts";
 import { completeOutput } from "./queries/run_query.ts";
 import { checkGitRef, trackingName } from "./ref.ts";
@@ -26,7 +26,7 @@ export interface Revision {
 }
 
 /** Functions that fetch both sources of an evaluation into one repository. */
-export interface SharedSource {
+export interface EvalRepository {
   /** Creates the repository without a work tree and fetches both revisions. */
   readonly fillRepository: FillDirectory;
   /**
@@ -49,11 +49,11 @@ const WHOLE_HISTORY = { depth: 0, everything: false, filter: "blob:none" };
  * @throws {RunnerError} With code `source-failed`, if an argument is invalid.
  * The functions throw the same if git fails.
  */
-export function sharedSource(
+export function evalRepository(
   head: Revision,
   base: Revision,
   context: SourceContext,
-): SharedSource {
+): EvalRepository {
   const urls = [head, base].map(({ url, ref }) => {
     checkGitRef(ref);
     return resolveGitUrl(url, context.cwd);
@@ -62,6 +62,9 @@ export function sharedSource(
   const { publicUrl, config, variables } = splitLogin(urls[1], {
     scope: "repository",
   });
+  const upstream = isSameRepository(urls[0], urls[1])
+    ? undefined
+    : { url: urls[1], publicUrl };
   const open = (path: string) =>
     repositoryAt({ path, otherUrls: [publicUrl] }, urls[0], {
       ...context,
@@ -85,7 +88,7 @@ export function sharedSource(
       });
       commits.base = await fetchOne(repository, base.ref, context, {
         fallback: env[Variable.baseRef],
-        ...isSameRepository(urls[0], urls[1]) ? {} : { upstream: urls[1] },
+        upstream,
       });
       await repository.git(["update-ref", "--no-deref", "HEAD", commits.head]);
       return commits.head;
@@ -118,8 +121,8 @@ export function sharedSource(
 interface FetchOneOptions {
   readonly fallback: string | undefined;
   readonly pullRequest?: string;
-  /** URL of the remote, if it is not `origin`. */
-  readonly upstream?: string;
+  /** The remote, if it is not `origin`. */
+  readonly upstream?: { readonly url: string; readonly publicUrl: string };
 }
 
 async function fetchOne(
@@ -128,7 +131,7 @@ async function fetchOne(
   context: SourceContext,
   { fallback, pullRequest, upstream }: FetchOneOptions,
 ): Promise<string> {
-  const url = upstream ?? repository.url;
+  const { url } = upstream ?? repository;
   const options: FetchCommitOptions = {
     ...WHOLE_HISTORY,
     ...pullRequest === undefined ? {} : { pullRequest },
@@ -139,7 +142,7 @@ async function fetchOne(
     retry: retrying(url, context),
   };
   if (upstream !== undefined) {
-    const { publicUrl } = splitLogin(upstream);
+    const { publicUrl } = upstream;
     await repository.git(["remote", "add", "--", "upstream", publicUrl]);
   }
   let id: string;
@@ -154,13 +157,8 @@ async function fetchOne(
   }
   const commit = await commitOf(repository, id);
   if (commit !== undefined) return commit;
-  const { shownUrl } = repositoryAt(
-    { path: dirname(repository.gitDirectory) },
-    url,
-    context,
-  );
   throw sourceError(
-    `find "${ref}" in "${shownUrl}"`,
+    `find "${ref}" in "${showUrl(url)}"`,
     "it does not name a commit",
   );
 }

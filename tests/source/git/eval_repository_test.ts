@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../../src/errors.ts";
-import { sharedSource } from "../../../src/source/git/shared.ts";
+import { evalRepository } from "../../../src/source/git/eval_repository.ts";
 import {
   type GitRepository,
   makeRepository,
@@ -33,14 +33,14 @@ async function makePair(
   return { base, fork };
 }
 
-describe("sharedSource()", () => {
+describe("evalRepository()", () => {
   it("fetches both revisions and writes only their definitions", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const { base, fork } = await makePair(path);
     const head = await fork.git("rev-parse", "HEAD");
     const trusted = await base.git("rev-parse", "HEAD");
-    const { fillRepository, fillDefinitions } = sharedSource(
+    const { fillRepository, fillDefinitions } = evalRepository(
       { url: `file://${fork.path}`, ref: head },
       { url: `file://${base.path}`, ref: "main" },
       sourceContext({ cwd: path }),
@@ -82,7 +82,7 @@ describe("sharedSource()", () => {
     await Deno.symlink("/etc/passwd", `${base.path}/.reactorcide/link`);
     await base.commit({});
     for (const [ref, isRefused] of [["main", true], ["none", false]] as const) {
-      const { fillRepository, fillDefinitions } = sharedSource(
+      const { fillRepository, fillDefinitions } = evalRepository(
         { url: base.path, ref: "none" },
         { url: base.path, ref },
         sourceContext({ cwd: path }),
@@ -134,7 +134,7 @@ describe("sharedSource()", () => {
       const head = await fork.git("commit-tree", "-m", "Attack", root);
       await fork.git("update-ref", "refs/heads/attack", head);
       const context = sourceContext({ cwd: path });
-      const { fillRepository, fillDefinitions } = sharedSource(
+      const { fillRepository, fillDefinitions } = evalRepository(
         { url: fork.path, ref: "attack" },
         { url: base.path, ref: "main" },
         context,
@@ -170,7 +170,7 @@ describe("sharedSource()", () => {
         "[attr]evil filter=evil ident eol=crlf working-tree-encoding=UTF-16\n* evil\n",
       ".gitattributes": "* filter=evil\n",
     });
-    const { fillRepository, fillDefinitions } = sharedSource(
+    const { fillRepository, fillDefinitions } = evalRepository(
       { url: fork.path, ref: "main" },
       { url: base.path, ref: "main" },
       sourceContext({
