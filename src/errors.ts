@@ -142,3 +142,21 @@ export function osReason(error: unknown): string {
     .split(" (os error ");
   return reason.charAt(0).toLowerCase() + reason.slice(1);
 }
+
+/**
+ * Describes a value that a plugin threw. It may be any value, including one
+ * that cannot be converted to a string.
+ *
+ * @param thrown The thrown value.
+ * @returns Reason, phrased to follow "Cannot …:".
+ */
+export function thrownText(thrown: unknown): string {
+  try {
+    const text = String(messageOf(thrown));
+    if (!(thrown instanceof Error)) return `it threw ${text}`;
+    return text === "" ? `it threw ${thrown.name}` : text;
+  } catch {
+    // An object without a prototype, or with a getter that throws.
+    return "it threw something without a text";
+  }
+}

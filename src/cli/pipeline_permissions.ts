@@ -1,11 +1,10 @@
 import { Variable } from "../environment/variables.ts";
-import { RunnerError } from "../errors.ts";
+import { RunnerError, thrownText } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { expandPaths, readGrants } from "../plugins/rights/grants.ts";
 import { parseRight } from "../plugins/rights/plugin_manifest.ts";
 import type { PluginPermissions } from "../plugins/rights/rights.ts";
 import { permissionFlag } from "../plugins/sandbox/deno_command.ts";
-import { thrownText } from "../plugins/thrown_text.ts";
 import type { Workspace } from "../workspace/layout.ts";
 
 /** Variables that programs commonly need, or that change how a log looks. */

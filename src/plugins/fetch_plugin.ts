@@ -40,14 +40,14 @@ export async function fetchPlugin(
     const extension = /\.(ts|js|mjs)$/.exec(new URL(url).pathname)?.[1] ?? "ts";
     const file = `${directory}/plugin.${extension}`;
     await Deno.writeFile(file, bytes);
-    const asked = readManifest(new TextDecoder().decode(bytes));
+    const requested = readManifest(new TextDecoder().decode(bytes));
     return {
       name,
       origin: url,
       cwd: directory,
       url: fileUrl(file),
       file,
-      asked,
+      requested,
     };
   } catch (cause) {
     throw new RunnerError(`Cannot fetch plugin "${url}": ${messageOf(cause)}`, {

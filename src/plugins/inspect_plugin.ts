@@ -12,7 +12,7 @@ import {
 import { PluginRegistry } from "./registry.ts";
 import { checkManifest } from "./rights/plugin_manifest.ts";
 import { hooksOf } from "./run_phase.ts";
-import { thrownText } from "./thrown_text.ts";
+import { thrownText } from "../errors.ts";
 
 /** Description of a registered plugin. */
 export interface PluginSummary {
@@ -55,12 +55,12 @@ export async function inspectPlugin(
     }
     Object.assign(known, rightsOf(source, setting));
     await using loaded = await loadSandboxed(
-      { ...source, asked: source.asked && {} },
+      { ...source, requested: source.requested && {} },
       { ...setting, grantsOf: () => ({}) },
     );
     const { manifest } = await loaded.session.ready;
-    const asked = source.asked ?? checkManifest(manifest);
-    Object.assign(known, rightsOf(source, setting, asked));
+    const requested = source.requested ?? checkManifest(manifest);
+    Object.assign(known, rightsOf(source, setting, requested));
     return { source, ...known, plugins: summaries(loaded.plugins) };
   } catch (error) {
     return { source, ...known, plugins: [], problem: thrownText(error) };

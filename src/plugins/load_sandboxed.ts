@@ -1,5 +1,5 @@
 import { childEnvironment } from "../environment/child_environment.ts";
-import { RunnerError } from "../errors.ts";
+import { RunnerError, thrownText } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import type { MaskStream } from "../secrets/mask/stream.ts";
 import type { Plugin } from "./plugin.ts";
@@ -19,7 +19,6 @@ import {
 } from "./rights/rights.ts";
 import type { PluginSession, ReadyMessage } from "./sandbox/plugin_session.ts";
 import { startPlugin } from "./sandbox/start_plugin.ts";
-import { thrownText } from "./thrown_text.ts";
 
 /** Settings for plugins that run in their own processes. */
 export interface SandboxSetting extends RightsPolicy {
@@ -94,7 +93,7 @@ export async function loadSandboxed(
       ? programRights(source, setting)
       : rightsOf(source, setting);
     const first = await start(source, rights.rights, setting);
-    const started = source.url !== undefined && source.asked === undefined
+    const started = source.url !== undefined && source.requested === undefined
       ? await restart(source, first, setting)
       : { ...rights, session: first };
     return await describe(source, started, setting);

@@ -1,4 +1,4 @@
-import { RunnerError } from "../errors.ts";
+import { RunnerError, thrownText } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import { printable } from "../terminal/text.ts";
 import { showUrl } from "../url_secrets.ts";
@@ -28,7 +28,6 @@ import {
 } from "./registry.ts";
 import { grantOption } from "./rights/rights.ts";
 import { hooksOf } from "./run_phase.ts";
-import { thrownText } from "./thrown_text.ts";
 
 /** Options for {@linkcode PluginLoader}. */
 export interface PluginLoaderOptions {

@@ -45,7 +45,7 @@ export interface PluginSource {
   /** `DENO_DIR` with the module graph, if it was fetched in advance. */
   readonly denoDir?: string;
   /** Requested permissions; `undefined` if they are known only after loading. */
-  readonly asked?: PluginPermissions;
+  readonly requested?: PluginPermissions;
 }
 
 /** Policy that determines the permissions of plugins. */
@@ -74,8 +74,8 @@ export async function fileSource(file: PluginFile): Promise<PluginSource> {
   if (real.includes(",")) {
     throw new TypeError("its path contains a comma, which Deno cannot permit");
   }
-  const asked = readManifest(await Deno.readTextFile(real));
-  return { ...source, url: fileUrl(real), asked };
+  const requested = readManifest(await Deno.readTextFile(real));
+  return { ...source, url: fileUrl(real), requested };
 }
 
 /** Permissions of a plugin, and the requested ones that were not granted. */
@@ -92,24 +92,24 @@ export interface PluginRights {
  *
  * @param source The plugin.
  * @param policy Grants and directories.
- * @param asked Requested permissions.
+ * @param requested Requested permissions.
  * @returns Permissions of the plugin.
  * @throws {TypeError} If a path cannot be permitted.
  */
 export function rightsOf(
   source: PluginSource,
   policy: RightsPolicy,
-  asked: PluginPermissions = source.asked ?? {},
+  requested: PluginPermissions = source.requested ?? {},
 ): PluginRights {
   const directories = { ...policy.directories, PLUGIN_DIR: source.cwd };
-  const requested = expandPaths(asked, directories);
+  const expanded = expandPaths(requested, directories);
   const grants = expandPaths(
     policy.grantsOf(source.name, source.isOfCiSource),
     directories,
   );
-  const rights = commonRights(requested, grants);
+  const rights = commonRights(expanded, grants);
   const refused = RIGHT_KINDS.flatMap((kind) =>
-    (requested[kind] ?? []).filter((value) => !rights[kind]?.includes(value))
+    (expanded[kind] ?? []).filter((value) => !rights[kind]?.includes(value))
       .map((value) => ({ kind, value }))
   );
   return { rights: withCopy(rights, policy.copy), refused };

@@ -224,8 +224,8 @@ export async function registerExport(
   };
   if (isClass(exported)) add(new exported());
   else if (typeof exported === "function") {
-    const made: unknown = await exported({ add });
-    if (isNamed(made)) add(made);
+    const exportedPlugin: unknown = await exported({ add });
+    if (isNamed(exportedPlugin)) add(exportedPlugin);
   } else if (isNamed(exported)) add(exported);
   if (count > 0) return count;
   throw new TypeError(

@@ -3,7 +3,7 @@ import {
   PLUGIN_TIMEOUT,
 } from "../options/security_options.ts";
 import { MAX_DURATION_MS, parseDuration } from "../schema/duration.ts";
-import { RunnerError } from "../errors.ts";
+import { RunnerError, thrownText } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import { onAbort } from "../process/cancellation.ts";
 import { settlesWithin, timeLimit } from "../process/time_limit.ts";
@@ -16,7 +16,6 @@ import {
   type PluginContext,
 } from "./plugin.ts";
 import { PluginLog } from "./plugin_log.ts";
-import { thrownText } from "./thrown_text.ts";
 
 /** Teardown phases, in which plugins are called in reverse order. */
 const REVERSED: ReadonlySet<Phase> = new Set([

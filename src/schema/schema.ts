@@ -141,23 +141,25 @@ export function mapping<T extends object>(
       const { entries } = node;
       if (entries === undefined) return reportNoMapping(node);
       const result: Record<string, unknown> = {};
-      const said = new Map<string, string>();
+      const setBy = new Map<string, string>();
       for (const [name, value] of entries) {
         const [property, key] = byName.get(name) ?? [];
         if (key === undefined || property === undefined) {
           if (Object.hasOwn(refused, name)) value.report(refused[name]);
           else reportUnknown(value, byName.keys(), ignoresUnknown);
         } else if (!value.isNull) {
-          const other = said.get(property);
-          if (other) value.report(`means the same as ${other}: give one`);
-          said.set(property, name);
+          const other = setBy.get(property);
+          if (other) {
+            value.report(`means the same as ${other}: give one`);
+          }
+          setBy.set(property, name);
           result[property] = key.schema.parse(value);
         } else if ("nullValue" in key.schema) {
           result[property] = key.schema.nullValue;
         }
       }
       for (const [property, { key, isRequired }] of all) {
-        if (isRequired && !said.has(property)) {
+        if (isRequired && !setBy.has(property)) {
           node.report(`needs the key "${key}"`);
         }
       }

@@ -199,12 +199,12 @@ Deno.test("fetchPlugin() rejects a file with a different hash", async () => {
   const address = parseAddress(`https://a.com/plugin_x.ts#sha256-${HASH}`);
   const serve = (text: string, status = 200) => () =>
     Promise.resolve(new Response(text, { status }));
-  const { asked, file } = await fetchPlugin(
+  const { requested, file } = await fetchPlugin(
     address,
     directory.path,
     serve("a"),
   );
-  assertEquals(asked, {});
+  assertEquals(requested, {});
   assertEquals(await Deno.readTextFile(file!), "a");
   for (const get of [serve("b"), serve("a", 404)]) {
     const error = await assertRejects(

@@ -53,17 +53,17 @@ export interface PluginPermissions {
  * Returns the permissions that are both requested and granted. Where two values
  * overlap, the narrower one counts.
  *
- * @param asked Permissions that a plugin requests.
+ * @param requested Permissions that a plugin requests.
  * @param granted Permissions that it is granted.
  * @returns Permissions that it gets.
  */
 export function commonRights(
-  asked: PluginPermissions,
+  requested: PluginPermissions,
   granted: PluginPermissions,
 ): PluginPermissions {
   const rights: Partial<Record<RightKind, readonly string[]>> = {};
   for (const kind of RIGHT_KINDS) {
-    const common = (asked[kind] ?? []).flatMap((value) =>
+    const common = (requested[kind] ?? []).flatMap((value) =>
       (granted[kind] ?? []).flatMap((grant) => {
         if (covers(kind, grant, value)) return value;
         return covers(kind, value, grant) ? grant : [];

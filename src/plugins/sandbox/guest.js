@@ -51,8 +51,10 @@ async function register(exported) {
     Object.getOwnPropertyDescriptor(exported, "prototype")?.writable === false;
   if (isClass) add(new exported());
   else if (typeof exported === "function") {
-    const made = await exported({ add });
-    if (isObject(made) && "name" in made) add(made);
+    const exportedPlugin = await exported({ add });
+    if (isObject(exportedPlugin) && "name" in exportedPlugin) {
+      add(exportedPlugin);
+    }
   } else if (isObject(exported) && "name" in exported) add(exported);
   if (plugins.size > 0) return;
   throw new TypeError(

@@ -9,7 +9,7 @@ import type {
 } from "./messages.ts";
 import { PluginLog } from "../plugin_log.ts";
 import type { MaskStream } from "../../secrets/mask/stream.ts";
-import { thrownText } from "../thrown_text.ts";
+import { thrownText } from "../../errors.ts";
 import { PluginProcess } from "./plugin_process.ts";
 
 /** Maximum number of secrets that a plugin may register. */

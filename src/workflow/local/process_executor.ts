@@ -26,7 +26,7 @@ import { readJobOutputs, readTriggered } from "./read_outcome.ts";
 
 /** Options for {@linkcode processExecutor}. */
 export interface ProcessExecutorOptions
-  extends Pick<JobSurroundings, "stateFile" | "event"> {
+  extends Pick<JobContext, "stateFile" | "event"> {
   /** Context of the runner. */
   parts: RunnerParts;
   /** Absolute path of the parent directory of jobs' workspaces. */
@@ -96,8 +96,8 @@ export function processExecutor(options: ProcessExecutorOptions): Executor {
     await Deno.mkdir(workspace, { recursive: true });
     // A container may run as another user.
     const mode = options.container === undefined ? 0o600 : 0o644;
-    const surroundings = { ...options, workspace, inContainer: false };
-    const variables = jobVariables(request, surroundings);
+    const context = { ...options, workspace, inContainer: false };
+    const variables = jobVariables(request, context);
     await Deno.writeTextFile(
       variables[Variable.workflowVarsFile],
       request.varsText(),
@@ -252,7 +252,7 @@ function streamOf(sink: Sink, stream: HostStream): HostStream {
 const MAX_VARIABLE_BYTES = 127 * 1024;
 
 /** Environment of a job, which variables describe to it. */
-interface JobSurroundings {
+interface JobContext {
   /** Absolute path of the workspace, as the job sees it. */
   readonly workspace: string;
   /** Whether the job runs in its own container. */
@@ -267,11 +267,11 @@ interface JobSurroundings {
  * Returns the variables that describe the workflow of a job.
  *
  * @param request The job.
- * @param surroundings Paths, and variables of the event.
+ * @param context Paths, and variables of the event.
  */
 function jobVariables(
   request: JobRequest,
-  { workspace, inContainer, stateFile, event }: JobSurroundings,
+  { workspace, inContainer, stateFile, event }: JobContext,
 ): Record<string, string> {
   const { node, workflowId } = request;
   const vars = request.varsText();
