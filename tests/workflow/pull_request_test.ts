@@ -5,6 +5,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { parse } from "@std/yaml/parse";
 import { evalDocument } from "../../src/workflow/eval/eval_document.ts";
 import { evalPlan } from "../../src/workflow/eval/eval_plan.ts";
 import { loadHead, loadTree } from "../../src/workflow/eval/load_tree.ts";
@@ -17,8 +18,11 @@ import {
 } from "../helpers/pull_requests/model.ts";
 import { policyOf } from "../helpers/pull_requests/policy.ts";
 import {
+  baseTree,
   changedPaths,
   EVENT,
+  headTree,
+  idOf,
   MUTATION_NAMES,
   pullRequestEvent,
   writeTree,
@@ -148,6 +152,25 @@ function check(action: () => void, { seed }: Random, problems: string[]) {
     throw error;
   }
 }
+
+Deno.test("a random tree has in each file the workflow that the model knows", () => {
+  const random = new Random();
+  for (let round = 0; round < 10_000; round++) {
+    const [tree, mutations] = headTree(baseTree(random), random);
+    for (const [path, { workflow, content }] of Object.entries(tree)) {
+      if (workflow === undefined || typeof content !== "string") continue;
+      const { id, name } = content.startsWith("{")
+        ? JSON.parse(content)
+        : parse(content);
+      assertEquals(
+        [id, name],
+        [workflow.hasOwnId ? workflow.id : undefined, workflow.name],
+        `seed ${random.seed}, round ${round}: ${mutations}`,
+      );
+      assertEquals(id ?? idOf(path), workflow.id, `${mutations}: ${path}`);
+    }
+  }
+});
 
 Deno.test("a pull request runs the same as in a naive model of the policy", async () => {
   const random = new Random(

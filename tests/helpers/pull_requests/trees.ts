@@ -94,7 +94,8 @@ function yamlOf(workflow: Workflow): string {
   });
   return [
     ...hasOwnId ? [`id: ${id}`] : [],
-    `name: ${name}`,
+    // Blanks around a plain scalar are not part of it.
+    `name: ${name === name.trim() ? name : JSON.stringify(name)}`,
     `on: { events: [${events}] }`,
     "jobs:",
     ...entries,
@@ -157,8 +158,8 @@ const BREAKAGES: ((text: string) => string | Uint8Array)[] = [
   () => new Uint8Array([0x1f, 0x8b, 8, 0, 0, 0xff, 0xfe]),
 ];
 
-/** The id that follows from a path; there is none without letters and digits. */
-function idOf(path: string): string {
+/** The id that follows from the path of a workflow; there is none without letters and digits. */
+export function idOf(path: string): string {
   return path.slice(FOLDER.length + 1, -".yaml".length).toLowerCase()
     .replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
 }
@@ -395,8 +396,9 @@ export function headTree(
       path.lastIndexOf("/") === FOLDER.length
     );
     const path = paths.length > 0 ? random.pick(paths) : `${FOLDER}/alpha.yaml`;
-    const workflow = tree[path]?.workflow ??
-      base[path]?.workflow ?? base[`${FOLDER}/alpha.yaml`].workflow!;
+    // Another path gives another id, unless the workflow has its own.
+    const workflow = tree[path]?.workflow ?? base[path]?.workflow ??
+      { ...base[`${FOLDER}/alpha.yaml`].workflow!, hasOwnId: true };
     const changed: Workflow = {
       ...workflow,
       jobs: Object.fromEntries(
