@@ -35,6 +35,11 @@ export async function exportRun(
   env: Env,
   { allowInsecureTransport, onWarning }: ExportRunOptions,
 ): Promise<void> {
+  if (env.OTEL_DENO === "true") {
+    onWarning(
+      "OTEL_DENO is set: Deno exports addresses that the runner requests unmasked, and may delay the end of the run by 10 s",
+    );
+  }
   const requests = otlpRequests(record, resourceOf(env));
   const limitMs = timeoutOf(env);
   const signal = AbortSignal.timeout(limitMs);

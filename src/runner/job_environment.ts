@@ -148,7 +148,7 @@ export function traceContext(env: Environment): TraceContext {
   const parent = env[Variable.traceParent] ?? "";
   const given = parentIn(parent);
   const { traceId = randomHex(16), sampled = true } = given ?? {};
-  const spanId = randomHex(8);
+  const spanId = newSpanId();
   const state = env[Variable.traceState];
   return {
     traceId,
@@ -217,6 +217,11 @@ function parentIn(
     /[^0]/.test(traceId) && /[^0]/.test(spanId);
   const sampled = (Number.parseInt(flags, 16) & 1) === 1;
   return isValid ? { traceId, spanId, sampled } : undefined;
+}
+
+/** Creates the id of a span. */
+export function newSpanId(): string {
+  return randomHex(8);
 }
 
 function randomHex(bytes: number): string {

@@ -72,12 +72,13 @@ export class Reporting {
   ): Promise<Reporting> {
     const reporting = new Reporting(run, config, trace);
     const { traceId, spanId, parentSpanId, sampled } = trace;
+    const { host } = run.parts;
     run.meter = new UsageMeter();
     run.recorder.begin({
       version: RECORD_VERSION,
       kind: "job",
       id: run.parts.run.id,
-      name: basename(run.parts.host.cwd) || "job",
+      name: host.env[Variable.workflowNodeName] || basename(host.cwd) || "job",
       ...requestedRevision(run, config),
       runner: { version: VERSION, deno: Deno.version.deno },
       trace: {
@@ -124,50 +125,58 @@ export class Reporting {
     const isRead = reports.length > 0 || isExported || this.#ciSystem;
     // The collector gets the rest of the output in the same time as the run.
     const exported = this.#run.logExporter?.finish();
-    if (!isRead) return await exported;
+    if (!isRead) return await this.#settle([exported]);
     const maskText = (text: string) => masker.maskText(text);
     const record = recordOf(
       recorder.events.map((event) => maskEvent(event, maskText)),
     );
-    if (record === undefined) return await exported;
+    if (record === undefined) return await this.#settle([exported]);
     await this.#annotate(record);
     for (const report of reports) {
       if (!isPush(report)) await this.#writeReport(report, record);
     }
     // All requests share the time for which the end of the run waits.
-    await Promise.all([
+    await this.#settle([
       exported,
       ...reports.filter(isPush).map((report) => this.#push(report, record)),
       isExported ? this.#export(record) : undefined,
     ]);
   }
 
+  /** Waits for exports, unless the workflow of the job does. */
+  async #settle(sendings: readonly unknown[]): Promise<void> {
+    const all = Promise.all(sendings);
+    const { exports } = this.#run.parts;
+    if (exports === undefined) await all;
+    else exports.add(all);
+  }
+
   async #push(report: string, record: RunRecord): Promise<void> {
-    const { logger, allowInsecureTransport } = this.#run.parts;
+    const { allowInsecureTransport } = this.#run.parts;
     const { pushMetrics } = await import("../report/push_metrics.ts");
     await pushMetrics(record, partsOf(report).path!, {
       allowInsecureTransport,
-      onWarning: (message) => logger.warn("report", message),
+      onWarning: (message) => this.#warn("report", message),
     });
   }
 
   async #export(record: RunRecord): Promise<void> {
-    const { host, logger, allowInsecureTransport } = this.#run.parts;
-    const warn = (message: string) => logger.warn("otel", message);
-    if (host.env.OTEL_DENO === "true") {
-      warn(
-        "OTEL_DENO is set: Deno exports addresses that the runner requests unmasked, and may delay the end of the run by 10 s",
-      );
-    }
+    const { host, allowInsecureTransport } = this.#run.parts;
     await exportRun(record, host.env, {
       allowInsecureTransport,
-      onWarning: warn,
+      onWarning: (message) => this.#warn("otel", message),
     });
+  }
+
+  /** The log of a job of a workflow is closed before its exports end. */
+  #warn(component: string, message: string): void {
+    const { logger, exports } = this.#run.parts;
+    (exports ?? logger).warn(component, message);
   }
 
   async #openLogExporter(): Promise<void> {
     const { parts, recorder } = this.#run;
-    const { host: { env }, masker, logger, allowInsecureTransport } = parts;
+    const { host: { env }, masker, allowInsecureTransport } = parts;
     const { output } = this.#config;
     if (!output.otelLogs) return;
     const { exportsLogs, LogExporter } = await import(
@@ -182,7 +191,7 @@ export class Reporting {
       masker,
       hasStderr: output.stderr === "separate",
       allowInsecureTransport,
-      onWarning: (message) => logger.warn("otel", message),
+      onWarning: (message) => this.#warn("otel", message),
     });
   }
 

@@ -6,6 +6,7 @@ import type { JobLog } from "../output/job_log.ts";
 import { createLogger, type Logger, logLevelOf } from "../output/logger.ts";
 import { type Sink, streamSink } from "../output/sink.ts";
 import type { PluginRegistry } from "../plugins/registry.ts";
+import type { ExportQueue } from "../report/export_queue.ts";
 import { Masker } from "../secrets/masker.ts";
 import type { SourceRegistry } from "../source/custom_source.ts";
 import type { TriggerSpoofFilter } from "../triggers/trigger_lines.ts";
@@ -57,6 +58,8 @@ export interface RunnerParts {
    * Called with the log of each job with steps; the caller may mask it again.
    */
   readonly onJobLog?: (log: JobLog) => void;
+  /** Exports of the workflow of the job; it waits for them at its end. */
+  readonly exports?: ExportQueue;
   /** Whether a token may be sent to the coordinator over plain HTTP. */
   readonly allowInsecureTransport: boolean;
   /** Run that owns the files of this runner. */
@@ -86,6 +89,7 @@ export function createParts(
         | "masker"
         | "allowInsecureTransport"
         | "onJobLog"
+        | "exports"
       >
     >
     & {
@@ -132,6 +136,7 @@ export function createParts(
     },
     triggers: overrides.triggers,
     onJobLog: overrides.onJobLog,
+    exports: overrides.exports,
     get allowInsecureTransport() {
       return overrides.allowInsecureTransport ??
         booleanVariable(env, Variable.allowInsecureTransport) ?? false;

@@ -421,3 +421,171 @@ steps:
     });
   }
 });
+
+const WORKFLOW = `
+name: ship
+jobs:
+  build:
+    steps:
+      - { name: compile, run: 'echo "$TRACEPARENT"' }
+  test:
+    depends_on: [build]
+    command: echo "$TRACESTATE"; echo s3cret-word; exit 9
+  deploy:
+    depends_on: [test]
+    command: "true"
+`;
+
+async function runShip(
+  env: Record<string, string>,
+  cwd: string,
+  args: string[] = [],
+) {
+  await makeFiles(cwd, { ".reactorcide/workflows/ship.yaml": WORKFLOW });
+  return await runMain(["workflow", "run", "--source", "none", ...args], {
+    cwd,
+    env: { REACTORCIDE_SECRET_VALUES_LIST: "s3cret-word", ...env },
+  });
+}
+
+/** All spans that a collector got, by their names. */
+function spansIn(received: readonly Received[]): Map<string, Json> {
+  return new Map(
+    received.filter(({ path }) => path === "/v1/traces")
+      .flatMap(({ body }) => body.resourceSpans)
+      .flatMap(({ scopeSpans }: Json) => scopeSpans)
+      .flatMap(({ spans }: Json) => spans)
+      .map((span: Json) => [span.name, span]),
+  );
+}
+
+describe("a workflow with a collector of OpenTelemetry", () => {
+  it("exports a span for itself and for each job, which the runs of jobs join", async () => {
+    await using directory = await temporaryDirectory();
+    await using server = collector(() => new Response("{}"));
+    const { code, stdout } = await runShip({
+      OTEL_EXPORTER_OTLP_ENDPOINT: server.url,
+      OTEL_EXPORTER_OTLP_HEADERS: "x-team=blue",
+      TRACEPARENT: `00-${TRACE_ID}-${PARENT}-01`,
+      TRACESTATE: "vendor=1",
+    }, directory.path);
+    assertEquals(code, 9);
+    assertEquals(
+      JSON.stringify(server.received).includes("s3cret-word"),
+      false,
+    );
+    assert(
+      server.received.every(({ headers }) => headers.get("x-team") === "blue"),
+    );
+    const spans = spansIn(server.received);
+    const parents = Array.from(spans.values(), ({ name, parentSpanId }) => {
+      const parent = spans.values().find(({ spanId }) =>
+        spanId === parentSpanId
+      );
+      return `${name} < ${parent?.name ?? parentSpanId}`;
+    });
+    assertEquals(
+      parents.sort(),
+      [
+        `RUN ship < ${PARENT}`,
+        "build < RUN ship",
+        "test < RUN ship",
+        "RUN build < build",
+        "compile < RUN build",
+        "RUN test < test",
+      ].sort(),
+    );
+    assertEquals(
+      [...new Set(Array.from(spans.values(), ({ traceId }) => traceId))],
+      [TRACE_ID],
+    );
+    const results = (name: string) => {
+      const facts = attributesOf(spans.get(name));
+      return facts["cicd.pipeline.result"] ??
+        facts["cicd.pipeline.task.run.result"];
+    };
+    assertEquals(results("RUN ship"), "failure");
+    assertEquals([results("build"), results("test")], ["success", "failure"]);
+    assertMatch(
+      stdout,
+      new RegExp(`00-${TRACE_ID}-${spans.get("compile").spanId}-01`),
+    );
+    assertMatch(stdout, /vendor=1/);
+    assertEquals(
+      server.received.filter(({ path }) => path === "/v1/metrics")
+        .map(({ body }) =>
+          attributesOf(body.resourceMetrics[0].resource)["cicd.pipeline.name"]
+        ).sort(),
+      ["build", "ship", "test"],
+    );
+  });
+
+  it("exports with --otel, and without a record", async () => {
+    await using directory = await temporaryDirectory();
+    await using server = collector(() => new Response("{}"));
+    const { code } = await runShip(
+      {
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${server.url}/v1/traces`,
+        OTEL_METRICS_EXPORTER: "none",
+      },
+      directory.path,
+      ["--record", "off", "--otel", "--only", "build"],
+    );
+    assertEquals(code, 0);
+    const spans = spansIn(server.received);
+    assertEquals([...spans.keys()].sort(), [
+      "RUN build",
+      "RUN ship",
+      "build",
+      "compile",
+    ]);
+  });
+
+  it("lets no job wait for a collector", async () => {
+    await using directory = await temporaryDirectory();
+    const sent = Promise.withResolvers<void>();
+    await using server = collector(async () => {
+      if (spansIn(server.received).has("RUN ship")) sent.resolve();
+      // Jobs that waited would reach the time limit before the workflow ends.
+      await sent.promise;
+      return new Response("{}");
+    });
+    const { code, stderr } = await runShip({
+      OTEL_EXPORTER_OTLP_ENDPOINT: server.url,
+    }, directory.path);
+    assertEquals(code, 9);
+    assertEquals(stderr.includes("Cannot export"), false, stderr);
+  });
+
+  it("warns once of a collector that fails, and keeps its result", async () => {
+    await using directory = await temporaryDirectory();
+    await using server = collector(() => new Response("no", { status: 500 }));
+    const { code, stderr } = await runShip({
+      OTEL_EXPORTER_OTLP_ENDPOINT: server.url,
+    }, directory.path);
+    assertEquals(code, 9);
+    assertEquals(stderr.match(/Cannot export traces/g)?.length, 1, stderr);
+  });
+
+  it("joins the jobs to one trace when nothing is exported", async () => {
+    await using directory = await temporaryDirectory();
+    const { code } = await runShip({}, directory.path);
+    assertEquals(code, 9);
+    const base = `${directory.path}/.reactorcide/workflow`;
+    const traces = await Promise.all(
+      ["", "/jobs/build/job/artifacts", "/jobs/test/job/artifacts"].map(
+        async (place) => {
+          const text = await Deno.readTextFile(`${base}${place}/run.jsonl`);
+          return JSON.parse(text.slice(0, text.indexOf("\n"))).trace;
+        },
+      ),
+    );
+    const [whole, ...jobs] = traces;
+    for (const job of jobs) {
+      assertEquals(
+        [job.traceId, job.parentSpanId],
+        [whole.traceId, whole.spanId],
+      );
+    }
+  });
+});

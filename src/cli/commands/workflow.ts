@@ -111,7 +111,7 @@ workflow's directory. The state of the jobs, with their outputs, is kept in
       group: "What to run",
     },
     CHANGED_FILE_FLAG,
-    ...configFlags(["wait", "record"]),
+    ...configFlags(["wait", "record", "otel"]),
     DRY_RUN_FLAG,
     ...EXPLAIN_FLAGS,
     FORMAT_FLAG,

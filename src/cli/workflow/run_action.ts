@@ -115,14 +115,15 @@ export async function runAction(
   const shown = watched === undefined
     ? parts
     : createParts(watched.host, { masker: parts.masker });
-  const { wait, record } = readOptions(
+  const { wait, record, otel } = readOptions(
     parts.host,
-    ["wait", "record"],
+    ["wait", "record", "otel"],
     flagsLayer(context),
   );
   const result = await runLocalWorkflow(shown, workflow, {
     root,
     record,
+    otel,
     onEvent: watched?.onStepEvent,
     wait,
     concurrency: concurrencyOf(flags.get("concurrency")),

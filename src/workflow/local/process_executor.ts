@@ -1,6 +1,6 @@
 import type { Layer } from "../../config/settings.ts";
 import { childEnvironment } from "../../environment/child_environment.ts";
-import { Variable } from "../../environment/variables.ts";
+import { type Environment, Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import type { Host, HostStream } from "../../host.ts";
 import { isInside, normalizePath } from "../../job_path.ts";
@@ -8,6 +8,7 @@ import { defaultOf } from "../../options/options.ts";
 import type { JobLog, StepLog } from "../../output/job_log.ts";
 import { LogFileNames } from "../../output/log_directory.ts";
 import type { Sink } from "../../output/sink.ts";
+import type { ExportQueue } from "../../report/export_queue.ts";
 import type { JobResult } from "../../runner/job_result.ts";
 import { runJob } from "../../runner/run_job.ts";
 import { createParts, type RunnerParts } from "../../runner/runner_parts.ts";
@@ -46,6 +47,12 @@ export interface ProcessExecutorOptions
   record?: string;
   /** Log of the jobs. */
   log: JobLog;
+  /** Whether to export the runs of the jobs. */
+  otel: boolean;
+  /** What the jobs send to collectors. */
+  exports: ExportQueue;
+  /** Returns the variables with which a job continues the workflow's trace. */
+  traceOf: (key: string) => Environment;
   /** Called with the log of the steps of each job that has steps. */
   onJobLog: (log: JobLog) => void;
   /**
@@ -109,6 +116,7 @@ export function processExecutor(options: ProcessExecutorOptions): Executor {
       const own = createParts(host, {
         masker: parts.masker,
         onJobLog: options.onJobLog,
+        exports: options.exports,
       });
       const outcome = options.container === undefined
         ? await runOne(own, request, options)
@@ -193,6 +201,7 @@ function layerOf(
     timeout: job.timeoutSeconds?.toString(),
     // A path is that of the record of the workflow.
     record: options.record === "off" ? "off" : "",
+    otel: options.otel ? "true" : undefined,
     source_type: own?.type ?? "none",
     source_url: own?.url,
     source_ref: own?.ref,
@@ -207,17 +216,18 @@ function layerOf(
 
 /** Creates the host of the runner of a job. */
 function jobHost(
-  { node: { job } }: JobRequest,
+  { key, node: { job } }: JobRequest,
   variables: Record<string, string>,
   step: StepLog,
   options: ProcessExecutorOptions,
 ): Host {
-  const { parts: { host }, root, onSignal } = options;
+  const { parts: { host }, root, onSignal, traceOf } = options;
+  const { [Variable.traceState]: _state, ...inherited } = childEnvironment(
+    host.env,
+    { kind: "nested-runner" },
+  );
   return {
-    env: {
-      ...childEnvironment(host.env, { kind: "nested-runner" }),
-      ...variables,
-    },
+    env: { ...inherited, ...variables, ...traceOf(key) },
     cwd: runsInPlace(job, options) ? root + placeInCode(job) : root,
     stdout: streamOf(step.stdout, host.stdout),
     stderr: streamOf(step.stderr, host.stderr),

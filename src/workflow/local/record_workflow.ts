@@ -1,13 +1,22 @@
+import { type Environment, Variable } from "../../environment/variables.ts";
 import { lstatIfThere } from "../../fs/files.ts";
 import { isInside } from "../../job_path.ts";
+import { maskEvent } from "../../report/event_schema.ts";
+import { ExportQueue } from "../../report/export_queue.ts";
 import { RecordWriter } from "../../report/record_writer.ts";
 import {
   RECORD_FILE,
   RECORD_VERSION,
   RunRecorder,
 } from "../../report/run_recorder.ts";
+import { recordOf } from "../../report/run_record.ts";
 import { hasFailed, type SummaryStatus } from "../../report/summary_table.ts";
-import { traceContext } from "../../runner/job_environment.ts";
+import {
+  exportedTrace,
+  isExported,
+  newSpanId,
+  traceContext,
+} from "../../runner/job_environment.ts";
 import type { RunnerParts } from "../../runner/runner_parts.ts";
 import { VERSION } from "../../version.ts";
 import { type LocalJob, localNodes } from "./local_job.ts";
@@ -44,17 +53,29 @@ export interface RecordWorkflowOptions {
   jobs: readonly LocalJob[];
   /** Absolute path of the runner's own directory for the workflow. */
   directory: string;
-  /** Path of the record; `undefined` for the default one in the directory. */
+  /**
+   * Path of the record; `off` for none, `undefined` for the default one in the
+   * directory.
+   */
   path: string | undefined;
+  /** Whether to export the run to a collector of OpenTelemetry. */
+  otel: boolean;
 }
 
-/** Record of a run of a workflow. */
+/** Record of a run of a workflow, and its export. */
 export interface WorkflowRecord {
   /** Records that a job started. */
   start(key: string): void;
   /** Records that a job ended. */
   end(result: WorkflowJobResult): void;
-  /** Records the end of the run, and of the jobs that did not start. */
+  /** What the jobs send to collectors. */
+  readonly exports: ExportQueue;
+  /** Returns the variables with which a job continues the trace of the run. */
+  traceOf(key: string): Environment;
+  /**
+   * Records the end of the run, and of the jobs that did not start. Exports the
+   * run, and waits for the exports of its jobs.
+   */
   finish(
     jobs: readonly WorkflowJobResult[],
     status: WorkflowStatus,
@@ -63,17 +84,25 @@ export interface WorkflowRecord {
 }
 
 /**
- * Opens the record of a run of a workflow. It lists jobs instead of steps, and
+ * Starts reporting on a run of a workflow. Its record lists jobs instead of steps, and
  * refers to the record of each job.
  */
 export async function recordWorkflow(
-  { host, masker, logger }: RunnerParts,
+  { host, masker, logger, allowInsecureTransport }: RunnerParts,
   options: RecordWorkflowOptions,
 ): Promise<WorkflowRecord> {
   const recorder = new RunRecorder();
-  const starts = new Map<string, number>();
+  const starts = new Map<string, { startMs: number; spanId: string }>();
   const ended = new Set<string>();
-  const { traceId, spanId, parentSpanId, sampled } = traceContext(host.env);
+  const given = traceContext(host.env);
+  const trace = isExported(host.env, options.otel)
+    ? exportedTrace(given)
+    : given;
+  const { traceId, spanId, parentSpanId, sampled, parentOf } = trace;
+  const maskText = (text: string) => masker.maskText(text);
+  const exports = new ExportQueue((component, message) =>
+    logger.warn(component, message)
+  );
   recorder.begin({
     version: RECORD_VERSION,
     kind: "workflow",
@@ -95,12 +124,14 @@ export async function recordWorkflow(
     })),
   });
   const place = placeOf(options, host.cwd);
-  const writer = await RecordWriter.open(recorder, {
-    ...place,
-    maskText: (text) => masker.maskText(text),
-    secretTotal: () => masker.formTotal,
-    onWarning: (message) => logger.warn("record", message),
-  });
+  const writer = options.path === "off"
+    ? undefined
+    : await RecordWriter.open(recorder, {
+      ...place,
+      maskText,
+      secretTotal: () => masker.formTotal,
+      onWarning: (message) => logger.warn("record", message),
+    });
 
   function end(result: WorkflowJobResult): void {
     const { key, status, exitCode, startedAt, durationMs, reason } = result;
@@ -112,15 +143,15 @@ export async function recordWorkflow(
       durationMs,
       ...reason === undefined ? {} : { reason },
     };
-    const startMs = starts.get(key);
+    const started = starts.get(key);
     ended.add(key);
     recorder.add("step.ended", {
       step: key,
       conclusion: outcome,
       startedAt: startedAt?.toISOString() ?? null,
-      attempts: startMs === undefined
+      attempts: started === undefined
         ? []
-        : [{ number: 1, startMs, ...common }],
+        : [{ number: 1, ...started, ...common }],
       ...common,
       ...hasFailed({ outcome, conclusion: outcome, exitCode })
         ? { tail: result.tail }
@@ -131,10 +162,30 @@ export async function recordWorkflow(
     });
   }
 
+  async function exportWorkflow(): Promise<void> {
+    const { exportRun } = await import("../../report/export_otlp.ts");
+    const record = recordOf(
+      recorder.events.map((event) => maskEvent(event, maskText)),
+    );
+    if (record === undefined) return;
+    await exportRun(record, host.env, {
+      allowInsecureTransport,
+      onWarning: (message) => exports.warn("otel", message),
+    });
+  }
+
   return {
+    exports,
     start(key) {
-      starts.set(key, recorder.ms);
-      recorder.add("step.started", { step: key, attempt: 1 });
+      const spanId = newSpanId();
+      starts.set(key, { startMs: recorder.ms, spanId });
+      recorder.add("step.started", { step: key, attempt: 1, spanId });
+    },
+    traceOf(key) {
+      const span = starts.get(key)?.spanId;
+      return parentOf === undefined || span === undefined
+        ? trace.variables
+        : { ...trace.variables, [Variable.traceParent]: parentOf(span) };
     },
     end,
     async finish(jobs, status, exitCode) {
@@ -144,7 +195,9 @@ export async function recordWorkflow(
         exitCode,
         durationMs: recorder.ms,
       });
-      await writer.finish();
+      await writer?.finish();
+      if (parentOf !== undefined) exports.add(exportWorkflow());
+      await exports.finish();
     },
   };
 }

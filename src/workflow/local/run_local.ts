@@ -56,6 +56,8 @@ export interface RunLocalWorkflowOptions {
    * @default {`.reactorcide/workflow/run.jsonl` in the CI root}
    */
   record?: string;
+  /** Whether to export the run to a collector of OpenTelemetry. */
+  otel: boolean;
   /** Marks jobs that the event skips. */
   conditions: (jobs: readonly LocalJob[]) => readonly LocalJob[];
   /** Variables that describe the event. */
@@ -123,14 +125,13 @@ export async function runLocalWorkflow(
   await using logs = openLogs();
   const log = openLog(parts, workflow, `${directory}/logs`);
   logs.add(log);
-  const record = options.record === "off"
-    ? undefined
-    : await recordWorkflow(parts, {
-      name: definition.name,
-      jobs: workflow.jobs,
-      directory,
-      path: options.record,
-    });
+  const record = await recordWorkflow(parts, {
+    name: definition.name,
+    jobs: workflow.jobs,
+    directory,
+    path: options.record,
+    otel: options.otel,
+  });
   const report = jobEvents(
     parts,
     workflow.jobs.filter(({ name }) =>
@@ -144,6 +145,8 @@ export async function runLocalWorkflow(
       parts,
       directory: `${directory}/jobs`,
       log,
+      exports: record.exports,
+      traceOf: record.traceOf,
       onJobLog: (log) => logs.add(log),
       stateFile: state.path,
       onSignal: termination.onSignal,
@@ -155,8 +158,8 @@ export async function runLocalWorkflow(
     onChange(result) {
       const { key, status, reason } = result;
       logStatus(parts, key, status, reason);
-      if (status === "running") record?.start(key);
-      else record?.end(result);
+      if (status === "running") record.start(key);
+      else record.end(result);
       report(key, status);
       if (status === "failed" || status === "timeout") failures.push(key);
     },
@@ -174,7 +177,7 @@ export async function runLocalWorkflow(
       status: "cancelled",
       exitCode: signalExitCode(termination.name),
     } as const;
-  await record?.finish(jobs, end.status, end.exitCode);
+  await record.finish(jobs, end.status, end.exitCode);
   return {
     ...end,
     jobs,
