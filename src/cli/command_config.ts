@@ -6,10 +6,10 @@ import {
   validConfig,
 } from "../config/load_config.ts";
 import type { Layer } from "../config/settings.ts";
+import { KnownSecrets } from "../runner/known_secrets.ts";
 import {
-  KnownSecrets,
+  type SecretsInput,
   secretsOfSettings,
-  type SecretSurroundings,
   type SettingsSecrets,
   setUpMasker,
 } from "../runner/mask_secrets.ts";
@@ -26,7 +26,7 @@ export interface CommandConfig extends LoadedConfig {
   /** Context of the runner. */
   readonly parts: RunnerParts;
   /** Settings and variables in which secrets are searched. */
-  readonly surroundings: SecretSurroundings;
+  readonly secretsInput: SecretsInput;
   /** Returns the secrets in the settings. */
   readonly findSecrets: () => SettingsSecrets;
 }
@@ -78,14 +78,14 @@ export async function loadCommandConfig(
     : await givenJobFile(context);
   const loaded = await loadConfig({ env, cwd }, { jobFile, layer }, validation);
   const { settings, steps, error } = loaded;
-  const surroundings = { settings, env, cwd, steps };
-  const findSecrets = () => secretsOfSettings(surroundings);
+  const secretsInput = { settings, env, cwd, steps };
+  const findSecrets = () => secretsOfSettings(secretsInput);
   const { secrets, minBytes } = findSecrets();
   masker.minBytes = minBytes;
   for (const secret of secrets) maskSecret(masker, secret);
   if (error !== undefined) throw error;
   const name = typeof jobFile === "object" ? jobFile.name : jobFile;
-  return { ...loaded, jobFile: name, parts, surroundings, findSecrets };
+  return { ...loaded, jobFile: name, parts, secretsInput, findSecrets };
 }
 
 /**

@@ -1,3 +1,7 @@
+import { WORKER_LINE_BYTES } from "../options/options.ts";
+import type { JobConfig } from "../config/job_config.ts";
+import type { Workspace } from "../workspace/layout.ts";
+
 /** Line feed, the end of a line. */
 export const LINE_FEED = 10;
 
@@ -163,4 +167,18 @@ function join(pieces: readonly Uint8Array[]): Uint8Array {
     at += piece.length;
   }
   return whole;
+}
+
+/**
+ * Returns the maximum length of a printed line.
+ *
+ * @param config Configuration of the job.
+ * @param workspace The workspace.
+ * @returns Length in bytes, without the line break; `undefined` if unlimited.
+ */
+export function maxLineBytes(
+  { output: { maxLineBytes } }: JobConfig,
+  { inContainer }: Workspace,
+): number | undefined {
+  return maxLineBytes ?? (inContainer ? WORKER_LINE_BYTES : undefined);
 }

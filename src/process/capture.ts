@@ -1,6 +1,6 @@
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { type Cancellation, onAbort } from "./cancellation.ts";
-import type { ExitStatus } from "./exit_code.ts";
+import type { ExitStatus } from "./spawn.ts";
 import { type ByteStream, spawn } from "./spawn.ts";
 import {
   supervise,

@@ -1,7 +1,7 @@
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import type { EndingSignal } from "../host.ts";
-import { type ExitStatus, exitStatus } from "./exit_code.ts";
+import type { ExitStatus } from "./spawn.ts";
 
 /** Options for {@linkcode runInherited}. */
 export interface RunInheritedOptions {
@@ -75,5 +75,5 @@ export async function runInherited(
   // Programs in the background may keep the streams open.
   stop.abort();
   await passed;
-  return exitStatus(status);
+  return { exitCode: status.code, signal: status.signal };
 }

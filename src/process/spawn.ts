@@ -1,6 +1,5 @@
 import type { Environment } from "../environment/variables.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
-import { type ExitStatus, exitStatus } from "./exit_code.ts";
 import type { ProcessTree } from "./process_tree.ts";
 import {
   checkCommandSize,
@@ -9,6 +8,35 @@ import {
   startError,
 } from "./start_error.ts";
 import { VARIABLE_NAME } from "../environment/variables.ts";
+
+/** How a program ended. */
+export interface ExitStatus {
+  /** Exit code as a shell counts it: 128+N after signal N. */
+  exitCode: number;
+  /** Signal that killed the program, or `null`. */
+  signal: Deno.Signal | null;
+}
+
+/** Exit code after a timeout. */
+export const TIMEOUT_EXIT_CODE = 124;
+
+/** Numbers of the signals that a runner sends or receives; the same on Linux and macOS. */
+const SIGNAL_NUMBERS = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGKILL: 9,
+  SIGTERM: 15,
+};
+
+/**
+ * Returns the exit code of a program that a signal ended.
+ *
+ * @returns 128 plus the number of the signal.
+ */
+export function signalExitCode(signal: keyof typeof SIGNAL_NUMBERS): number {
+  return 128 + SIGNAL_NUMBERS[signal];
+}
 
 /** Program that creates a session and executes another program in it. */
 const SETSID = "/usr/bin/setsid";
@@ -115,7 +143,7 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
   let isOver = false;
   const status = child.status.then((status) => {
     isOver = true;
-    return exitStatus(status);
+    return { exitCode: status.code, signal: status.signal };
   });
   return {
     pid: child.pid,

@@ -1,5 +1,5 @@
 import { type Cancellation, onAbort } from "./cancellation.ts";
-import { type ExitStatus, TIMEOUT_EXIT_CODE } from "./exit_code.ts";
+import { type ExitStatus, TIMEOUT_EXIT_CODE } from "./spawn.ts";
 import type { RunningProcess } from "./spawn.ts";
 import { settlesWithin, timeLimit } from "./time_limit.ts";
 

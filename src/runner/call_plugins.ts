@@ -6,7 +6,7 @@ import type { Phase, PluginConfig } from "../plugins/plugin.ts";
 import { type DeniedAccess, DeniedError } from "../plugins/rights/rights.ts";
 import { runPhase } from "../plugins/run_phase.ts";
 import { SourceRegistry } from "../source/custom_source.ts";
-import type { JobRun } from "./job_run.ts";
+import type { RunState } from "./run_state.ts";
 import { registerSecret } from "./register_with_outer_runners.ts";
 
 /** Phases in which plugins can register source types. */
@@ -42,7 +42,7 @@ const LATE_SETTINGS: ReadonlySet<string> = new Set([
 export async function callPlugins(
   plugins: readonly RegisteredPlugin[],
   phase: Phase,
-  run: JobRun,
+  run: RunState,
 ): Promise<readonly RunnerError[]> {
   const { logger, workspace, masker, sources } = run.parts;
   const { errors } = await runPhase(plugins, phase, {
@@ -50,7 +50,7 @@ export async function callPlugins(
     env: run.jobEnv,
     jobPath: workspace.base,
     sourcePath: run.sourcePath,
-    ciSourcePath: run.ciSourcePath,
+    ciSourcePath: run.ci.path,
     exitCode: run.exitCode,
     error: run.error,
     shared: run.shared,
@@ -109,12 +109,12 @@ function deniedIn(error: unknown): DeniedAccess | undefined {
  * Reads the time limit; an invalid one is reported when all settings are
  * validated.
  */
-function timeoutMs({ settings }: JobRun): number | undefined {
+function timeoutMs({ settings }: RunState): number | undefined {
   const text = settings.get("plugin_timeout")?.value;
   return typeof text === "string" && parseDuration(text) || undefined;
 }
 
-function pluginConfig(run: JobRun, phase: Phase): PluginConfig {
+function pluginConfig(run: RunState, phase: Phase): PluginConfig {
   const { settings, areSettingsOpen } = run;
   return {
     get(key) {

@@ -5,11 +5,16 @@ import { osReason, RunnerError } from "../errors.ts";
 import type { Phase } from "../plugins/plugin.ts";
 import { printable } from "../terminal/text.ts";
 import { copyTree } from "../source/copy_source.ts";
-import { changesBetween, takeManifest } from "../source/directory_manifest.ts";
+import {
+  changesBetween,
+  type Manifest,
+  takeManifest,
+} from "../source/directory_manifest.ts";
 import { realPath } from "../workspace/guard.ts";
 import { temporaryDirectory } from "../fs/temporary_directory.ts";
 import { boundaryChanges, writeBoundary } from "./ci_boundary.ts";
-import type { JobRun } from "./job_run.ts";
+import type { RunState } from "./run_state.ts";
+import { recordFailure } from "./failures.ts";
 
 /** Maximum number of paths that a message lists. */
 const SHOWN_COUNT = 20;
@@ -21,10 +26,10 @@ const SHOWN_COUNT = 20;
  * @param run The run.
  * @returns Absolute path with a random name.
  */
-export function ciCopyPath(run: JobRun): string {
+export function ciCopyPath(run: RunState): string {
   const { host: { env }, workspace } = run.parts;
-  run.ciCopyDirectory ??= temporaryDirectory({ env, workspace });
-  return `${run.ciCopyDirectory.path}/ci`;
+  run.ci.copyDirectory ??= temporaryDirectory({ env, workspace });
+  return `${run.ci.copyDirectory.path}/ci`;
 }
 
 /**
@@ -42,14 +47,14 @@ export function ciCopyPath(run: JobRun): string {
  * @throws {RunnerError} `source-failed` if it cannot be read or copied.
  */
 export async function sealCiSource(
-  run: JobRun,
+  run: RunState,
   steps: readonly Pick<StepConfig, "untrusted">[] = [],
 ): Promise<void> {
-  const prepared = run.ciSourcePath;
+  const prepared = run.ci.path;
   if (prepared === undefined) return;
   const signal = run.cancellation.graceful;
-  run.ciPreparedPath = prepared;
-  run.ciManifest = await takeManifest(prepared, {
+  run.ci.preparedPath = prepared;
+  run.ci.manifest = await takeManifest(prepared, {
     makesReadOnly: true,
     signal,
   });
@@ -58,7 +63,7 @@ export async function sealCiSource(
   const root = await realPath(run.parts.workspace.pathOf("/job/ci"));
   const path = copy + prepared.slice(root.length);
   try {
-    run.hasCiCopy = true;
+    run.ci.hasCopy = true;
     await Deno.mkdir(path, { recursive: true });
     await copyTree(prepared, path, {
       leaveOut: [],
@@ -68,7 +73,7 @@ export async function sealCiSource(
     await Deno.chmod(path, 0o555);
     if (isMixed(steps)) {
       await writeBoundary(dirname(path));
-      run.hasCiBoundary = true;
+      run.ci.hasBoundary = true;
     }
   } catch (cause) {
     signal.throwIfAborted();
@@ -78,8 +83,8 @@ export async function sealCiSource(
       { code: "source-failed", cause },
     );
   }
-  run.ciCopyManifest = await takeManifest(path, { signal });
-  run.ciSourcePath = path;
+  run.ci.copyManifest = await takeManifest(path, { signal });
+  run.ci.path = path;
 }
 
 /**
@@ -87,15 +92,15 @@ export async function sealCiSource(
  *
  * @param run The run, which no longer reads the copy.
  */
-export function removeCiCopy(run: JobRun): void {
-  run.ciCopyDirectory?.[Symbol.dispose]();
-  run.ciCopyDirectory = undefined;
-  run.hasCiCopy = false;
-  run.hasCiBoundary = false;
+export function removeCiCopy(run: RunState): void {
+  run.ci.copyDirectory?.[Symbol.dispose]();
+  run.ci.copyDirectory = undefined;
+  run.ci.hasCopy = false;
+  run.ci.hasBoundary = false;
 }
 
 async function isCopyRead(
-  { parts: { plugins }, settings }: JobRun,
+  { parts: { plugins }, settings }: RunState,
   path: string,
   steps: readonly Pick<StepConfig, "untrusted">[],
 ): Promise<boolean> {
@@ -122,19 +127,18 @@ function isMixed(steps: readonly Pick<StepConfig, "untrusted">[]): boolean {
  * @throws {RunnerError} `ci-source-modified`, with the changed paths.
  */
 export async function checkCiSource(
-  run: JobRun,
+  run: RunState,
   signal: AbortSignal = run.cancellation.graceful,
 ): Promise<void> {
-  const { ciManifest, ciPreparedPath, ciCopyManifest, ciSourcePath } = run;
-  const { hasCiBoundary } = run;
-  if (ciManifest === undefined || ciPreparedPath === undefined) return;
-  const problem = await problemOf(ciPreparedPath, ciManifest, signal) ??
-    (ciCopyManifest && ciSourcePath &&
-      await problemOf(ciSourcePath, ciCopyManifest, signal, hasCiBoundary));
+  const { manifest, preparedPath, copyManifest, path, hasBoundary } = run.ci;
+  if (manifest === undefined || preparedPath === undefined) return;
+  const problem = await problemOf(preparedPath, manifest, signal) ??
+    (copyManifest && path &&
+      await problemOf(path, copyManifest, signal, hasBoundary));
   if (!problem) return;
-  run.ciManifest = undefined;
-  run.ciSourcePath = undefined;
-  throw new RunnerError(`Cannot use "${ciPreparedPath}": ${problem.reason}`, {
+  run.ci.manifest = undefined;
+  run.ci.path = undefined;
+  throw new RunnerError(`Cannot use "${preparedPath}": ${problem.reason}`, {
     code: "ci-source-modified",
     cause: problem.cause,
   });
@@ -152,7 +156,7 @@ export async function checkCiSource(
  */
 export async function checkCiSourceIn(
   phase: Phase,
-  run: JobRun,
+  run: RunState,
 ): Promise<void> {
   if (phase !== "on_error" && phase !== "cleanup") {
     return await checkCiSource(run);
@@ -161,13 +165,13 @@ export async function checkCiSourceIn(
     // A cancelled job is still cleaned up.
     await checkCiSource(run, new AbortController().signal);
   } catch (error) {
-    run.fail(error);
+    recordFailure(run, error);
   }
 }
 
 async function problemOf(
   path: string,
-  before: NonNullable<JobRun["ciManifest"]>,
+  before: Manifest,
   signal: AbortSignal,
   hasBoundary = false,
 ): Promise<{ reason: string; cause?: unknown } | undefined> {

@@ -2,7 +2,7 @@ import { commandText } from "../command_text.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { showUrl } from "../url_secrets.ts";
-import type { JobRun } from "./job_run.ts";
+import type { RunState } from "./run_state.ts";
 import { currentDirectory } from "./working_directory.ts";
 
 /**
@@ -12,8 +12,8 @@ import { currentDirectory } from "./working_directory.ts";
  * @param config Configuration of the job.
  * @param plan Steps of the job, if it has steps.
  */
-export function announce(
-  run: JobRun,
+export function printPlan(
+  run: RunState,
   config: JobConfig,
   plan: JobPlan | undefined,
 ): void {

@@ -10,7 +10,7 @@ import {
 } from "../schema/when.ts";
 import type { GraphRunOptions } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
-import type { JobRun } from "./job_run.ts";
+import type { RunState } from "./run_state.ts";
 
 /** Revisions and branches of an event, for comparing its code. */
 export interface ComparedSides {
@@ -164,7 +164,7 @@ export async function eventFacts(
  * met.
  */
 export async function jobSkipReason(
-  { parts: { host }, settings }: JobRun,
+  { parts: { host }, settings }: RunState,
   when: When,
 ): Promise<string | undefined> {
   const facts = await eventFacts({
@@ -189,7 +189,7 @@ export async function jobSkipReason(
  * condition that needs them.
  */
 export async function stepConditions(
-  { parts: { host }, sourcePath, jobEnv }: JobRun,
+  { parts: { host }, sourcePath, jobEnv }: RunState,
   { steps, isSelected }: JobPlan,
 ): Promise<Pick<GraphRunOptions, "facts" | "envOf">> {
   const definitions = steps.filter((_, step) => isSelected[step])

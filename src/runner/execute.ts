@@ -1,16 +1,20 @@
 import { commandText } from "../command_text.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
+import { bareLog, type StepLog, tailedLog } from "../output/job_log.ts";
+import { maxLineBytes } from "../output/line_limit.ts";
+import type { Sinks } from "../output/printer.ts";
 import { commandEnd, runCommand } from "../steps/run_command.ts";
 import type { AttemptResult, StepResult } from "../steps/step.ts";
-import { openCommandLog } from "./command_log.ts";
 import type { HistoryHint } from "./history_hint.ts";
 import {
   inheritableEnvironment,
   jobFacts,
   type TraceContext,
 } from "./job_environment.ts";
-import { cancelledError, type JobRun } from "./job_run.ts";
+import { cancelledError, recordFailure } from "./failures.ts";
+import type { RunnerParts } from "./runner_parts.ts";
+import { lockIdsOf, type RunState } from "./run_state.ts";
 import { openJobRegistration, openLauncher } from "./job_services.ts";
 import type {
   Container,
@@ -39,7 +43,7 @@ const STEP_NAME = "command";
  * cannot be created.
  */
 export async function execute(
-  run: JobRun,
+  run: RunState,
   config: JobConfig,
   trace: TraceContext,
   nested?: ContainerSetting,
@@ -61,7 +65,7 @@ export async function execute(
       workspace,
       currentDir: currentDirectory(run, config),
       run: parts.run,
-      lockIds: run.lockIds,
+      lockIds: lockIdsOf(run),
       trace,
       secretsSocket: registration?.path,
     }),
@@ -129,7 +133,7 @@ export async function execute(
     ? cancelledError(cancellation.signal!)
     : end.error;
   run.exitCode = exitCode;
-  if (error) run.fail(error);
+  if (error) recordFailure(run, error);
   const attempt: AttemptResult = {
     number: 1,
     startedAt,
@@ -160,15 +164,58 @@ export async function execute(
   }];
 }
 
+/**
+ * Opens the log of a job that is one command. Output passes through unchanged,
+ * unless it must be JSON, have timestamps, or have lines of limited length.
+ *
+ * @param parts The context of the runner.
+ * @param config Configuration of the job.
+ * @param name Name of the only step.
+ * @param keepsTail Whether the log keeps its last lines.
+ * @param sinks Sinks for the output.
+ * @returns The log.
+ */
+async function openCommandLog(
+  parts: RunnerParts,
+  config: JobConfig,
+  name: string,
+  keepsTail: boolean,
+  sinks: Sinks = parts,
+): Promise<StepLog> {
+  const { host, workspace, logger } = parts;
+  const { stdout, stderr } = config.triggers.transport === "stdout"
+    ? (await import("./filtered_sinks.ts")).filteredSinks(parts, sinks)
+    : sinks;
+  const limit = maxLineBytes(config, workspace);
+  const isJson = host.env.LOG_FORMAT === "json";
+  const { timestamps } = config.output;
+  if (!isJson && limit === undefined && !timestamps) {
+    if (!keepsTail) return bareLog(stdout, stderr);
+    const { LogTail } = await import("../output/log_tail.ts");
+    return tailedLog(stdout, stderr, new LogTail());
+  }
+  const { createJobLog } = await import("../output/create_job_log.ts");
+  const log = createJobLog({
+    stdout,
+    stderr,
+    style: isJson ? "json" : "plain",
+    steps: [name],
+    timestamps,
+    maxLineBytes: limit,
+    onWarning: (message) => logger.warn("logs", message),
+  });
+  return await log.openStep(name);
+}
+
 /** Loads the hint only for a job with a source. */
-async function openHint(run: JobRun): Promise<HistoryHint | undefined> {
-  if (!run.sourcePath && !run.ciSourcePath) return undefined;
+async function openHint(run: RunState): Promise<HistoryHint | undefined> {
+  if (!run.sourcePath && !run.ci.path) return undefined;
   const { historyHint } = await import("./history_hint.ts");
   return await historyHint(run);
 }
 
 async function openContainer(
-  run: JobRun,
+  run: RunState,
   config: JobConfig,
   options: OpenContainerOptions,
 ): Promise<Container> {

@@ -18,7 +18,7 @@ import {
   type ProblemMatcher,
 } from "../report/problem_matchers.ts";
 import { plainText } from "../terminal/text.ts";
-import type { JobRun } from "./job_run.ts";
+import type { RunState } from "./run_state.ts";
 
 /** Maximum size of a file with matchers, in bytes. */
 const MAX_FILE_BYTES = 1024 * 1024;
@@ -46,7 +46,7 @@ const ROOTS = [
  * @throws {RunnerError} `invalid-config` if a file cannot be used.
  */
 export async function findProblems(
-  run: JobRun,
+  run: RunState,
   config: JobConfig,
 ): Promise<StepProblems> {
   const { cancellation, parts, recorder } = run;
@@ -110,7 +110,7 @@ export function startMatcherProcess(
 
 /** Of matchers with the same owner, the last one counts, as in GitHub. */
 async function readMatchers(
-  run: JobRun,
+  run: RunState,
   { output: { problemMatchers } }: JobConfig,
 ): Promise<ProblemMatcher[]> {
   const { host, workspace } = run.parts;
@@ -203,7 +203,7 @@ function linesOf(bytes: Uint8Array): string[] {
 
 /** A path relative to the root of the repository, where that is known. */
 function shownFile(
-  { parts: { host, workspace }, sourcePath }: JobRun,
+  { parts: { host, workspace }, sourcePath }: RunState,
   file: string,
   cwd: string,
 ): string {

@@ -3,8 +3,9 @@ import { TriggerQueue } from "../triggers/queue.ts";
 import type { Trigger, TriggerOptions } from "../triggers/trigger.ts";
 import { flushTriggers, triggerOptionsFromEnv } from "./flush_triggers.ts";
 import type { FlushTriggers } from "./run_job_options.ts";
-import type { JobRun } from "./job_run.ts";
+import type { RunState } from "./run_state.ts";
 import type { RunnerParts } from "./runner_parts.ts";
+import { recordFailure } from "./failures.ts";
 
 /**
  * Submits or discards the follow-up jobs of a job. If one is refused, the job
@@ -17,7 +18,7 @@ import type { RunnerParts } from "./runner_parts.ts";
  * @throws {RunnerError} If submitting fails.
  */
 export async function submitFollowUpJobs(
-  run: JobRun,
+  run: RunState,
   config: JobConfig,
   when: FlushTriggers,
 ): Promise<readonly Trigger[]> {
@@ -33,7 +34,7 @@ export async function submitFollowUpJobs(
       // well.
       signal: when === "always" ? cancellation.forced : cancellation.graceful,
     });
-    if (refusal) run.fail(refusal);
+    if (refusal) recordFailure(run, refusal);
     return triggers;
   }
   if (when === "never" || queue.size === 0) return [];

@@ -1,5 +1,5 @@
 import type { StepLog } from "../output/job_log.ts";
-import type { JobRun } from "./job_run.ts";
+import type { RunState } from "./run_state.ts";
 
 /** Maximum number of lines of output that are searched for messages of git. */
 const SEARCHED_LINES = 1_000;
@@ -20,9 +20,9 @@ export type HistoryHint = (log: StepLog) => string | undefined;
  * @returns The function; `undefined` if the history is complete.
  */
 export async function historyHint(
-  { sourcePath, ciSourcePath, parts: { logger } }: JobRun,
+  { sourcePath, ci, parts: { logger } }: RunState,
 ): Promise<HistoryHint | undefined> {
-  const paths = [sourcePath, ciSourcePath].filter((path) => path !== undefined);
+  const paths = [sourcePath, ci.path].filter((path) => path !== undefined);
   if (paths.length === 0) return undefined;
   const git = await import("../source/git/history.ts");
   const arePartial = await Promise.all(paths.map(git.isPartial));

@@ -4,7 +4,7 @@ import { lockWorkspace, type WorkspaceLock } from "../workspace/lock.ts";
 import { restoreOwnedPaths } from "../workspace/owned_paths.ts";
 import { beginRun } from "../workspace/run_files.ts";
 import type { RunnerParts } from "./runner_parts.ts";
-import type { JobRun } from "./job_run.ts";
+import type { RunState } from "./run_state.ts";
 import { outputPath } from "./workflow_output.ts";
 import { workspacePath } from "./job_directories.ts";
 
@@ -32,7 +32,7 @@ export interface WorkspaceUse {
  * @throws {DOMException} An `AbortError` if the job is cancelled meanwhile.
  */
 export async function holdWorkspace(
-  run: JobRun,
+  run: RunState,
   config: JobConfig,
   use: WorkspaceUse,
 ): Promise<void> {
@@ -80,7 +80,7 @@ export async function beginFiles(
  * @param lock Its lock.
  */
 export async function releaseWorkspace(
-  { parts: { workspace, logger } }: JobRun,
+  { parts: { workspace, logger } }: RunState,
   lock: WorkspaceLock,
 ): Promise<void> {
   try {

@@ -19,7 +19,8 @@ import {
   temporaryDirectory,
   type TemporaryPlace,
 } from "../fs/temporary_directory.ts";
-import type { JobRun } from "./job_run.ts";
+import { secretsOfSettings, type SettingsSecrets } from "./mask_secrets.ts";
+import { type JobPlugins, type RunState, secretsInput } from "./run_state.ts";
 import {
   checkSourcePlugins,
   ciPluginDirectory,
@@ -36,14 +37,6 @@ const EARLY_PHASES = [
   "pre_source_prep",
 ] as const;
 
-/** Plugins that a job loads. */
-export interface JobPlugins {
-  /** Loads the plugins that the prepared sources contain. */
-  loadLate(): Promise<void>;
-  /** Ends and unregisters the plugins. */
-  end(): Promise<void>;
-}
-
 /**
  * Loads the plugins of the configuration and of the trusted CI source: those
  * that exist immediately, the others after the sources are prepared. Plugins in
@@ -53,13 +46,17 @@ export interface JobPlugins {
  * @returns The plugins.
  * @throws {RunnerError} `plugin-failed` or `invalid-config`.
  */
-export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
+export async function loadJobPlugins(run: RunState): Promise<JobPlugins> {
   const { parts } = run;
   const registry = parts.plugins ??= new PluginRegistry();
   const { base } = parts.workspace;
   let isBaseCreated = false;
   const usedGrants = new Set<string>();
-  const given = await sandboxSetting(run, await ciCopyOf(run));
+  const given = await sandboxSetting(
+    run,
+    () => secretsOfSettings(secretsInput(run)),
+    await ciCopyOf(run),
+  );
   const setting: SandboxSetting = {
     ...given,
     grantsOf: (plugin, isOfCiSource) => {
@@ -124,7 +121,7 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
 
 /** Warns about grants for plugins that were not loaded. */
 function warnAboutUnusedGrants(
-  { settings, parts: { logger } }: JobRun,
+  { settings, parts: { logger } }: RunState,
   used: ReadonlySet<string>,
 ): void {
   if (settings.isOn("trust_plugins")) return;
@@ -149,7 +146,7 @@ function warnAboutUnusedGrants(
  * Returns the path from which plugins will read a CI source that is prepared
  * after they are loaded.
  */
-async function ciCopyOf(run: JobRun): Promise<string | undefined> {
+async function ciCopyOf(run: RunState): Promise<string | undefined> {
   const type = run.settings.get("ci_source_type")?.value ?? "";
   if (type === "" || type === "none") return undefined;
   const { ciCopyPath } = await import("./ci_source.ts");
@@ -161,16 +158,14 @@ async function ciCopyOf(run: JobRun): Promise<string | undefined> {
  * cannot change.
  */
 function inCiCopy(
-  { ciPreparedPath, ciSourcePath }: JobRun,
+  { ci: { preparedPath, path } }: RunState,
   directory: string,
 ): string {
-  if (ciPreparedPath === undefined || ciSourcePath === undefined) {
-    return directory;
-  }
+  if (preparedPath === undefined || path === undefined) return directory;
   try {
     const real = Deno.realPathSync(directory);
-    return isInside(ciPreparedPath, real)
-      ? ciSourcePath + real.slice(ciPreparedPath.length)
+    return isInside(preparedPath, real)
+      ? path + real.slice(preparedPath.length)
       : directory;
   } catch {
     // Loading reports that the directory cannot be read.
@@ -236,13 +231,14 @@ export async function pluginAddresses(
  * no complete run.
  */
 export type SandboxedRun =
-  & Pick<JobRun, "parts" | "settings" | "findSecrets">
-  & Partial<Pick<JobRun, "areTriggersOpen">>;
+  & Pick<RunState, "parts" | "settings">
+  & Partial<Pick<RunState, "areTriggersOpen">>;
 
 /**
  * Creates the setting of sandboxed plugins, which run in their own processes.
  *
  * @param run The run; its settings need not be validated yet.
+ * @param findSecrets Returns the known secrets, whose names plugins do not see.
  * @param ciCopy Absolute path from which the CI source will be read.
  * @returns The setting.
  * @throws {RunnerError} `invalid-config` if a permission is invalid;
@@ -250,6 +246,7 @@ export type SandboxedRun =
  */
 export async function sandboxSetting(
   run: SandboxedRun,
+  findSecrets: () => SettingsSecrets,
   ciCopy?: string,
 ): Promise<SandboxSetting> {
   const { host, logger, masker, workspace } = run.parts;
@@ -267,8 +264,7 @@ export async function sandboxSetting(
     deno: await findDeno(host.env),
     maskText: (text) => masker.maskText(text),
     maskStream: () => masker.stream(),
-    secretNames: () =>
-      new Set(run.findSecrets().secrets.map(({ name }) => name)),
+    secretNames: () => new Set(findSecrets().secrets.map(({ name }) => name)),
     registerSecret: (value) => void registerSecret(run.parts, value),
     cwd: host.cwd,
     triggerJobs: (jobs) => {

@@ -10,7 +10,6 @@ import { Variable } from "../environment/variables.ts";
 import type { Host } from "../host.ts";
 import {
   collectSecrets,
-  GUESS,
   IN_URL,
   type KnownSecret,
   maskSecret,
@@ -20,7 +19,6 @@ import {
 import type { Logger } from "../output/logger.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { Step, StepResult } from "../steps/step.ts";
-import { suggest } from "../suggest.ts";
 import { secretsInUrl } from "../url_secrets.ts";
 import { OptionReader } from "../config/option_reader.ts";
 
@@ -32,7 +30,7 @@ interface MaskingContext {
 }
 
 /** Input of {@linkcode secretsOfSettings}. */
-export interface SecretSurroundings {
+export interface SecretsInput {
   /** Settings, which are not validated yet. */
   readonly settings: Settings;
   /** Environment of the runner. */
@@ -85,19 +83,19 @@ const REFERENCE = /\$\{(?:secret|env):/;
  * Finds the secrets in settings, which may be invalid: errors about them must
  * be masked as well.
  *
- * @param surroundings Settings and environment.
+ * @param input Settings and environment.
  */
 export function secretsOfSettings(
-  surroundings: SecretSurroundings,
+  input: SecretsInput,
 ): SettingsSecrets {
-  const { settings, env, cwd, steps = [], hasJobFile = true } = surroundings;
+  const { settings, env, cwd, steps = [], hasJobFile = true } = input;
   const otherNames = stepVariables(steps);
   const commands = steps.flatMap(({ run }) =>
     typeof run === "function" ? [] : run
   );
   // Problems are reported when the settings are validated.
   const reader = new OptionReader(settings, { cwd });
-  const jobEnv = surroundings.jobEnv ?? reader.read("job_env");
+  const jobEnv = input.jobEnv ?? reader.read("job_env");
   const secretEnvNames = reader.read("secret_env_names");
   const secretValues = reader.read("secret_values_list");
   const file = fileSecrets(settings, cwd);
@@ -146,7 +144,7 @@ export function maskEnvironment(
   masker: Masker,
   { env, cwd }: Pick<Host, "env" | "cwd">,
   layer: Layer,
-  options: Pick<SecretSurroundings, "hasJobFile">,
+  options: Pick<SecretsInput, "hasJobFile">,
 ): void {
   const settings = new Settings();
   settings.add(defaultLayer());
@@ -208,145 +206,20 @@ export function setUpMasker(
   { secrets: { minBytes, mask } }: JobConfig,
 ): void {
   masker.minBytes = minBytes;
-  masker.turn(mask);
+  masker.setEnabled(mask);
   if (mask) return;
   // An error, so that it is printed at every log level.
   logger.error("secrets", "MASKING IS OFF: secrets are printed as they are");
 }
 
-/**
- * Describes the names in `secret_env_names` that no variable has.
- *
- * @param surroundings Settings and environment, with the variables of the job.
- * @returns A problem for each name, phrased to follow the key.
- */
-export function unknownSecretNames(surroundings: SecretSurroundings): string[] {
-  const { env, jobEnv = {}, steps = [] } = surroundings;
-  const { unknownNames } = secretsOfSettings(surroundings);
-  const names = [...stepVariables(steps), ...Object.keys(jobEnv)];
-  const others = Object.keys(env);
-  return unknownNames.map((name) => {
-    const near = suggest(name, names) ?? suggest(name, others);
-    const hint = near !== undefined
-      ? ` (did you mean ${JSON.stringify(near)}?)`
-      : name.includes("*")
-      ? " (patterns belong in secret_env_patterns)"
-      : "";
-    return `no variable has the name ${JSON.stringify(name)}${hint}`;
-  });
-}
-
-/**
- * Warns about names in `secret_env_names` that no variable has.
- *
- * @param surroundings Settings and environment, with the variables of the job.
- * @param logger Logger of the runner.
- */
-export function warnOfUnknownSecretNames(
-  surroundings: SecretSurroundings,
-  logger: Logger,
-): void {
-  for (const problem of unknownSecretNames(surroundings)) {
-    logger.warn(
-      "secrets",
-      `secret_env_names: ${problem}; all variables of the job are masked`,
-    );
-  }
-}
-
-/** Maximum number of names in the note about guesses. */
-const MAX_NAMES = 10;
-
-/** Logs which variables are masked only because no secrets are listed. */
-export function noteGuesses(
-  surroundings: SecretSurroundings,
-  logger: Logger,
-): void {
-  const { secrets } = secretsOfSettings(surroundings);
-  const certain = new Set(
-    secrets.flatMap(({ name, rule }) => rule === GUESS ? [] : [name]),
-  );
-  const names = [
-    ...new Set(
-      secrets.flatMap(({ name, rule }) =>
-        rule === GUESS && !certain.has(name) ? [name] : []
-      ),
-    ),
-  ];
-  if (names.length === 0) return;
-  const hidden = names.length - MAX_NAMES;
-  const shown = names.slice(0, MAX_NAMES).join(", ") +
-    (hidden > 0 ? ` and ${hidden} more` : "");
-  logger.info(
-    "secrets",
-    `Masked because no secrets are listed: ${shown}. List the secret ones with --secret-env-names or secret_env_names, or none`,
-  );
-}
-
 /** Returns the names of variables that only steps have. */
-function stepVariables(steps: readonly Step[]): string[] {
+export function stepVariables(steps: readonly Step[]): string[] {
   return steps.flatMap(({ env = {}, forEach, itemVar = "ITEM", matrix }) => [
     ...Object.keys(env),
     ...forEach ? [itemVar] : [],
     ...Object.keys(matrix?.axes ?? {}),
     ...matrix?.include?.flatMap((one) => Object.keys(one)) ?? [],
   ]);
-}
-
-/** Secrets that are known before the job starts, and their masking. */
-export class KnownSecrets {
-  /** The secrets, with the rules that found them. */
-  readonly all: KnownSecret[] = [];
-  readonly #parts: Pick<MaskingContext, "masker" | "logger">;
-  readonly #keys = new Set<string>();
-  /**
-   * Results for values that were masked before, since computing their encoded
-   * forms takes time.
-   */
-  readonly #values = new Map<string, boolean>();
-
-  /**
-   * Creates an empty set.
-   *
-   * @param parts Masker and logger of the runner.
-   */
-  constructor(parts: Pick<MaskingContext, "masker" | "logger">) {
-    this.#parts = parts;
-  }
-
-  /**
-   * Masks secrets from now on, and warns about those that are too short.
-   *
-   * @param secrets Secrets; known ones are ignored.
-   */
-  add(secrets: readonly KnownSecret[]): void {
-    for (const secret of secrets) {
-      const { name, value, rule } = secret;
-      const key = `${name}\0${value}`;
-      if (this.#keys.has(key)) continue;
-      this.#keys.add(key);
-      this.all.push(secret);
-      // A masked part of a URL is not necessarily a secret.
-      if (!this.mask(secret) && rule !== IN_URL) {
-        this.#parts.logger.warn("secrets", `${name} is too short to mask`);
-      }
-    }
-  }
-
-  /**
-   * Masks a secret, unless it is masked already.
-   *
-   * @returns Whether the secret is masked; a short one is not.
-   */
-  mask(secret: KnownSecret): boolean {
-    const { masker } = this.#parts;
-    const key = `${masker.minBytes} ${secret.rule === GUESS} ${secret.value}`;
-    const known = this.#values.get(key);
-    if (known !== undefined) return known;
-    const isMasked = maskSecret(masker, secret);
-    this.#values.set(key, isMasked);
-    return isMasked;
-  }
 }
 
 function settingsSecrets(settings: Settings): KnownSecret[] {

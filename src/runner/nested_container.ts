@@ -27,7 +27,7 @@ import type { spawn } from "../process/spawn.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import { makeDirectories } from "./job_directories.ts";
 import { jobFacts, type TraceContext } from "./job_environment.ts";
-import type { JobRun } from "./job_run.ts";
+import { lockIdsOf, type RunState } from "./run_state.ts";
 import { foreignSources, withSafeDirectories } from "./working_directory.ts";
 import { inlineCommand } from "../steps/shell.ts";
 
@@ -58,7 +58,7 @@ export interface OpenContainerOptions extends ContainerSetting {
  * @throws {RunnerError} `container-failed` if it cannot be created.
  */
 export async function openContainer(
-  run: JobRun,
+  run: RunState,
   config: JobConfig,
   options: OpenContainerOptions,
 ): Promise<Container> {
@@ -202,9 +202,10 @@ export interface ContainerEnvironmentParts {
  * @returns The variables to add to those of the image.
  */
 export function containerEnvironment(
-  { parts, jobEnv, lockIds }: JobRun,
+  run: RunState,
   { config, trace, hasSocket, secrets }: ContainerEnvironmentParts,
 ): ChildEnvironment {
+  const { parts, jobEnv } = run;
   const { inheritEnv, secrets: { envNames = [] } } = config;
   return childEnvironment(parts.host.env, {
     kind: "container",
@@ -216,7 +217,7 @@ export function containerEnvironment(
       ...jobFacts({
         ...parts,
         config,
-        lockIds,
+        lockIds: lockIdsOf(run),
         workspace: INSIDE,
         currentDir: undefined,
         trace,
@@ -255,7 +256,7 @@ export interface ContainerSetting {
  * @param config Configuration of the job.
  * @throws {RunnerError} `invalid-config`, if it cannot.
  */
-export function checkContainer(run: JobRun, config: JobConfig): void {
+export function checkContainer(run: RunState, config: JobConfig): void {
   const { runnerImage: image = "", command, steps } = config;
   if (command === undefined || steps !== undefined || run.ownSteps) {
     throw unusable(image, "a job with steps does not run in it");
@@ -295,7 +296,7 @@ export interface SecretsFile {
  * @throws {RunnerError} `invalid-config`, if it cannot be read.
  */
 export async function readSecretsFile(
-  run: JobRun,
+  run: RunState,
 ): Promise<SecretsFile | undefined> {
   const { host } = run.parts;
   const configured = run.settings.get("secrets_file")?.value;

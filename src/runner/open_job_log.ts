@@ -6,7 +6,7 @@ import type { JobLogStyle } from "../output/step_printers.ts";
 import type { JobLog } from "../output/job_log.ts";
 import { partialLogs } from "../output/log_directory.ts";
 import { shouldUseColor } from "../terminal/text.ts";
-import { maxLineBytes } from "./command_log.ts";
+import { maxLineBytes } from "../output/line_limit.ts";
 import { claimPath, ownsPath } from "../workspace/owned_paths.ts";
 import { beginRun } from "../workspace/run_files.ts";
 import { pathExists } from "../fs/files.ts";

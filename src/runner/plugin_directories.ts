@@ -2,14 +2,14 @@ import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import { isInside, jobPathProblem } from "../job_path.ts";
 import { printable } from "../terminal/text.ts";
-import type { JobRun } from "./job_run.ts";
+import type { RunState } from "./run_state.ts";
 import { isDirectorySync } from "../fs/files.ts";
 
 /** Directory of plugins in a trusted CI source. */
 const CI_PLUGINS = ".reactorcide/plugins";
 
 /** Parts of a run that locate plugins; also available without a run. */
-type Configured = Pick<JobRun, "parts" | "settings">;
+type Configured = Pick<RunState, "parts" | "settings">;
 
 /**
  * Returns the configured directory of plugins.
@@ -30,7 +30,7 @@ export function givenPluginDirectory(run: Configured): string | undefined {
  * @param directory Path of the directory.
  * @returns Whether to look again after the sources are prepared.
  */
-export function mayComeLate(run: JobRun, directory: string): boolean {
+export function mayComeLate(run: RunState, directory: string): boolean {
   return !isDirectorySync(directory) &&
     (isPrepared(run, "source_type") || isPrepared(run, "ci_source_type"));
 }
@@ -47,7 +47,7 @@ export function mayComeLate(run: JobRun, directory: string): boolean {
  * @throws {RunnerError} `plugin-failed`, if a link leads out of the CI source.
  */
 export function ciPluginDirectory(
-  run: Configured & Partial<Pick<JobRun, "ciPreparedPath">>,
+  run: Configured & Partial<Pick<RunState, "ci">>,
   time: "early" | "late",
 ): string | undefined {
   const { host, workspace } = run.parts;
@@ -55,7 +55,7 @@ export function ciPluginDirectory(
   const inPlace = workspace.inContainer && isPrepared(run, "ci_source_type")
     ? workspace.pathOf("/job/ci")
     : undefined;
-  const root = time === "early" ? inPlace ?? mounted : run.ciPreparedPath;
+  const root = time === "early" ? inPlace ?? mounted : run.ci?.preparedPath;
   if (root === undefined) return undefined;
   const path = `${root}/${CI_PLUGINS}`;
   if (!isDirectorySync(path)) return undefined;
@@ -80,7 +80,7 @@ export function ciPluginDirectory(
  * @throws {RunnerError} `plugin-failed` if there are plugins in Python, and no
  * trusted CI source.
  */
-export function checkSourcePlugins(run: JobRun): void {
+export function checkSourcePlugins(run: RunState): void {
   const root = sourceRoot(run);
   if (root === undefined) return;
   const path = `${root}/${CI_PLUGINS}`;
@@ -108,7 +108,7 @@ export function checkSourcePlugins(run: JobRun): void {
 }
 
 /** Returns the directory of the source, which a worker may have prepared. */
-function sourceRoot(run: JobRun): string | undefined {
+function sourceRoot(run: RunState): string | undefined {
   if (run.sourcePath !== undefined) return run.sourcePath;
   const { workspace } = run.parts;
   const path = run.settings.get("code_dir")?.value;

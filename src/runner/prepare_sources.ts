@@ -2,7 +2,7 @@ import type { JobConfig, SourceConfig } from "../config/job_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
 import { Variable } from "../environment/variables.ts";
 import type { SourceContext } from "../source/source.ts";
-import type { JobRun } from "./job_run.ts";
+import type { RunState } from "./run_state.ts";
 import type { MeasuredSource } from "./measure_source.ts";
 import type { RunRecorder } from "../report/run_recorder.ts";
 
@@ -27,8 +27,8 @@ export interface PrepareJobSourceOptions {
 
 /** Parts of a run that preparing a source needs. */
 type SourceRun =
-  & Pick<JobRun, "parts" | "cancellation">
-  & Partial<Pick<JobRun, "sources" | "recorder">>;
+  & Pick<RunState, "parts" | "cancellation">
+  & Partial<Pick<RunState, "sources" | "recorder">>;
 
 /**
  * Prepares the CI source and then the source in the workspace, and removes the
@@ -40,7 +40,7 @@ type SourceRun =
  * @throws {DOMException} An `AbortError` if the job is cancelled meanwhile.
  */
 export async function prepareSources(
-  run: JobRun,
+  run: RunState,
   config: JobConfig,
 ): Promise<void> {
   const { ciSource, source, sourceDir, checkout, selection } = config;
@@ -51,12 +51,12 @@ export async function prepareSources(
       await prepareShared(run, config);
     if (!isShared) {
       const directory = ciDirectory(run);
-      run.ciSourcePath = await prepareJobSource(run, config, ciSource, {
+      run.ci.path = await prepareJobSource(run, config, ciSource, {
         directory,
         replace: true,
       });
     }
-    if (run.ciSourcePath !== undefined) {
+    if (run.ci.path !== undefined) {
       const { sealCiSource } = await import("./ci_source.ts");
       await sealCiSource(run, run.ownSteps ?? config.steps);
     }
@@ -69,7 +69,10 @@ export async function prepareSources(
   }
 }
 
-async function prepareShared(run: JobRun, config: JobConfig): Promise<boolean> {
+async function prepareShared(
+  run: RunState,
+  config: JobConfig,
+): Promise<boolean> {
   const { prepareSharedSources } = await import("./shared_sources.ts");
   return await prepareSharedSources(run, config, sourceContext(run));
 }
@@ -78,14 +81,14 @@ async function prepareShared(run: JobRun, config: JobConfig): Promise<boolean> {
  * Returns the directory of the CI source; the evaluation of a pull request
  * reads it from `base`.
  */
-function ciDirectory({ parts: { host: { env } } }: JobRun): string {
+function ciDirectory({ parts: { host: { env } } }: RunState): string {
   return env[Variable.jobKind] === "eval" && env[Variable.prNumber]
     ? `${CI_DIR}/base`
     : CI_DIR;
 }
 
 async function keptSource(
-  { parts: { workspace, logger } }: JobRun,
+  { parts: { workspace, logger } }: RunState,
   { type }: SourceConfig,
   directory: string,
 ): Promise<string | undefined> {
@@ -172,7 +175,7 @@ function sourceContext(run: SourceRun): SourceContext {
  * @param run The run.
  */
 export async function removeJobCredentials(
-  run: Pick<JobRun, "parts">,
+  run: Pick<RunState, "parts">,
 ): Promise<void> {
   await withCredentials(run, "removeCredentials");
 }
@@ -185,7 +188,7 @@ export async function removeJobCredentials(
  * @throws {RunnerError} If the credentials cannot be used.
  */
 export async function checkJobCredentials(
-  run: Pick<JobRun, "parts">,
+  run: Pick<RunState, "parts">,
   { source, ciSource }: JobConfig,
 ): Promise<void> {
   if (source.type === "git" || ciSource.type === "git") {
@@ -195,7 +198,7 @@ export async function checkJobCredentials(
 
 /** Loads the module only for jobs with credentials, since most have none. */
 async function withCredentials(
-  { parts: { host, workspace, logger } }: Pick<JobRun, "parts">,
+  { parts: { host, workspace, logger } }: Pick<RunState, "parts">,
   action: "checkCredentials" | "removeCredentials",
 ): Promise<void> {
   if (host.env[Variable.vcsAuthDir] === undefined) return;

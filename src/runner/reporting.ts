@@ -1,8 +1,5 @@
 import { basename } from "@std/path/posix/basename";
 import type { JobConfig } from "../config/job_config.ts";
-import type { SettingValue } from "../config/settings.ts";
-import { shownSetting } from "../config/shown_setting.ts";
-import { parseEnvLines } from "../config/text_values.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
 import { messageOf, osReason } from "../errors.ts";
 import { appendUntrusted } from "../fs/append_untrusted.ts";
@@ -10,7 +7,6 @@ import { lockDirectory } from "../fs/files.ts";
 import { readUntrusted } from "../fs/read_untrusted.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
 import { isInside } from "../job_path.ts";
-import { OPTIONS } from "../options/options.ts";
 import { UsageMeter } from "../process/usage.ts";
 import {
   annotationsBegin,
@@ -28,19 +24,19 @@ import { RecordWriter } from "../report/record_writer.ts";
 import type { RunEvents } from "../report/run_event.ts";
 import { recordOf, type RunRecord } from "../report/run_record.ts";
 import { RECORD_FILE, RECORD_VERSION } from "../report/run_recorder.ts";
-import { showUrl } from "../url_secrets.ts";
 import { VERSION } from "../version.ts";
 import { realPath } from "../workspace/guard.ts";
 import { makeArtifacts } from "./job_directories.ts";
 import type { TraceContext } from "./job_environment.ts";
-import type { JobRun } from "./job_run.ts";
+import { requestedRevision, shownOptions } from "./run_facts.ts";
+import type { RunState } from "./run_state.ts";
 
 /** How a run ended. */
 export type RunEnd = RunEvents["run.ended"];
 
 /** Writes the record, reports, annotations and export of a run. */
 export class Reporting {
-  readonly #run: JobRun;
+  readonly #run: RunState;
   readonly #config: JobConfig;
   readonly #trace: TraceContext;
   readonly #ciSystem: CiSystem | undefined;
@@ -50,7 +46,7 @@ export class Reporting {
   /** Real paths of the directories of reports before any step ran. */
   readonly #places = new Map<string, string>();
 
-  private constructor(run: JobRun, config: JobConfig, trace: TraceContext) {
+  private constructor(run: RunState, config: JobConfig, trace: TraceContext) {
     this.#run = run;
     this.#config = config;
     this.#trace = trace;
@@ -66,7 +62,7 @@ export class Reporting {
    * @throws {RunnerError} `workspace` if a directory cannot be created.
    */
   static async open(
-    run: JobRun,
+    run: RunState,
     config: JobConfig,
     trace: TraceContext,
   ): Promise<Reporting> {
@@ -353,70 +349,7 @@ function splitPath(path: string, cwd: string): Place {
   };
 }
 
-/**
- * Returns the requested repository, ref and commit, as far as they are known at
- * the start.
- */
-function requestedRevision(
-  { parts: { host: { env } } }: JobRun,
-  { source }: JobConfig,
-): Pick<RunEvents["run.started"], "repository" | "ref" | "commit"> {
-  const { url, ref } = "url" in source ? source : {};
-  const repository = url && showUrl(url) || env[Variable.repo];
-  const branch = ref || env[Variable.branch];
-  const commit = env[Variable.sha];
-  return {
-    ...repository ? { repository } : {},
-    ...branch ? { ref: branch } : {},
-    ...commit ? { commit } : {},
-  };
-}
-
-/** Maximum length of a recorded option value, in UTF-16 units. */
-const MAX_VALUE_LENGTH = 2_000;
-
-/** Options that contain values of secrets. */
-const SECRET_OPTIONS: ReadonlySet<string> = new Set(["secret_values_list"]);
-
-/**
- * Returns the options that differ from the defaults; for variables and secrets,
- * only the names.
- */
-function shownOptions(
-  { settings }: JobRun,
-): RunEvents["run.configured"]["options"] {
-  return OPTIONS.flatMap(({ name }) => {
-    const all = name === "job_env" ? settings.all(name) : [settings.get(name)];
-    return all.flatMap((setting) => {
-      if (setting === undefined || setting.origin === "the default") return [];
-      const { value, origin } = setting;
-      const shown = SECRET_OPTIONS.has(name)
-        ? "(not shown)"
-        : name === "job_env"
-        ? variableNames(value)
-        : shownSetting(name, value);
-      return [{
-        name,
-        // Not truncated, since a part of a secret would not be masked.
-        value: shown.length > MAX_VALUE_LENGTH
-          ? `(${shown.length} characters)`
-          : shown,
-        origin,
-      }];
-    });
-  });
-}
-
-function variableNames(value: SettingValue): string {
-  if (typeof value === "string") {
-    const path = value.trim();
-    if (path.startsWith("./job/") && !path.includes("\n")) return path;
-    return Object.keys(parseEnvLines(value).env).join(", ");
-  }
-  return Object.keys(value).join(", ");
-}
-
-function noteSecrets({ secrets, recorder }: JobRun): void {
+function noteSecrets({ secrets, recorder }: RunState): void {
   for (const { name, rule } of secrets.all) recorder.noteSecret(rule, name);
 }
 
@@ -425,7 +358,7 @@ function noteSecrets({ secrets, recorder }: JobRun): void {
  * annotations of the outer one.
  */
 function ciSystemAround(
-  { parts: { host, run } }: JobRun,
+  { parts: { host, run } }: RunState,
   { output: { annotate } }: JobConfig,
 ): CiSystem | undefined {
   if (run.isInherited || annotate === "off") return undefined;

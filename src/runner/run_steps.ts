@@ -1,6 +1,6 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
-import { TIMEOUT_EXIT_CODE } from "../process/exit_code.ts";
+import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
 import { schedule } from "../graph.ts";
 import { isInside } from "../job_path.ts";
 import { isObject } from "../json.ts";
@@ -16,7 +16,8 @@ import { keepOutputs } from "../steps/output_files.ts";
 import type { StepEvent, StepResult } from "../steps/step.ts";
 import { shouldUseColor } from "../terminal/text.ts";
 import type { TraceContext } from "./job_environment.ts";
-import { cancelledError, type JobRun } from "./job_run.ts";
+import { cancelledError, recordFailure } from "./failures.ts";
+import type { RunState } from "./run_state.ts";
 import { logSteps, type StepLines } from "./log_steps.ts";
 import { maskedResult } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
@@ -47,7 +48,7 @@ export interface RunStepsOptions {
  * @throws {RunnerError} If the directories of the steps cannot be created.
  */
 export async function runSteps(
-  run: JobRun,
+  run: RunState,
   config: JobConfig,
   plan: JobPlan,
   options: RunStepsOptions,
@@ -76,7 +77,7 @@ export async function runSteps(
     ...await stepConditions(run, plan),
     failurePolicy,
     onEvent,
-    onFailure: (error) => run.fail(error),
+    onFailure: (error) => recordFailure(run, error),
   });
   onEvent({
     type: "planned",
@@ -115,10 +116,11 @@ export async function runSteps(
  * Fails the job if a step is flaky. Results of steps do not change, since no
  * step failed.
  */
-function failIfFlaky(run: JobRun, results: readonly StepResult[]): void {
+function failIfFlaky(run: RunState, results: readonly StepResult[]): void {
   const names = results.filter(isFlaky).map(({ name }) => `"${name}"`);
   if (names.length === 0) return;
-  run.fail(
+  recordFailure(
+    run,
     new RunnerError(
       `Flaky ${names.length === 1 ? "step" : "steps"}: ${
         names.join(", ")
@@ -129,7 +131,10 @@ function failIfFlaky(run: JobRun, results: readonly StepResult[]): void {
 }
 
 /** Saves the outputs of steps for a later run that selects only some steps. */
-async function keepForLater(run: JobRun, setting: StepSetting): Promise<void> {
+async function keepForLater(
+  run: RunState,
+  setting: StepSetting,
+): Promise<void> {
   const { workspace, masker, logger } = run.parts;
   const outputs = setting.outputs.all();
   if (outputs.size === 0) return;
@@ -226,7 +231,7 @@ function logSize(path: string): { logBytes?: number } {
  * the same.
  */
 function openStepLines(
-  { parts: { host, logger } }: JobRun,
+  { parts: { host, logger } }: RunState,
   { steps }: JobPlan,
   { traceId }: TraceContext,
 ): StepLines | undefined {
@@ -259,7 +264,7 @@ const ALWAYS_MS = 20_000;
  * @returns Handle that stops watching the cancellation and the time limit.
  */
 export function endWithJob(
-  run: JobRun,
+  run: RunState,
   config: JobConfig,
   graph: GraphRun,
 ): Disposable {
@@ -268,7 +273,7 @@ export function endWithJob(
   const stack = new DisposableStack();
 
   function end(error: RunnerError, reason: string): void {
-    run.fail(error);
+    recordFailure(run, error);
     graph.cancel(reason);
     graph.running.ask(cancellation.signal ?? "SIGTERM", () => true);
     const rest = stack.use(timeLimit(graceMs + ALWAYS_MS));

@@ -13,7 +13,8 @@ import type { Trigger, TriggerOptions } from "../triggers/trigger.ts";
 import type { Job } from "../steps/job.ts";
 import type { RunJobOptions } from "./run_job_options.ts";
 import type { JobResult } from "./job_result.ts";
-import { type JobControls, runJob } from "./run_job.ts";
+import type { JobControls } from "./job_controls.ts";
+import { runJob } from "./run_job.ts";
 import { registerSecret } from "./register_with_outer_runners.ts";
 import { createParts, type RunnerParts } from "./runner_parts.ts";
 import {

@@ -16,13 +16,13 @@ import {
 } from "../secrets/references.ts";
 import { storeLookup } from "../secrets/store/lookup.ts";
 import type { Step } from "../steps/step.ts";
-import type { JobRun } from "./job_run.ts";
 import type { RunnerParts } from "./runner_parts.ts";
+import type { RunState } from "./run_state.ts";
 
 /** State of a run that secrets are resolved for. */
 export type SecretsRun =
-  & Pick<JobRun, "parts" | "secrets" | "settings" | "cancellation">
-  & Partial<Pick<JobRun, "isDryRun" | "secretLookup">>;
+  & Pick<RunState, "parts" | "secrets" | "settings" | "cancellation">
+  & Partial<Pick<RunState, "isDryRun" | "secretLookup">>;
 
 /**
  * Creates the function that looks up secrets of a run, in the store or with a

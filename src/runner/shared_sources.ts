@@ -6,7 +6,7 @@ import {
   type Revision,
 } from "../source/git/eval_repository.ts";
 import type { SourceContext } from "../source/source.ts";
-import type { JobRun } from "./job_run.ts";
+import type { RunState } from "./run_state.ts";
 import { measureSource } from "./measure_source.ts";
 
 /**
@@ -22,7 +22,7 @@ import { measureSource } from "./measure_source.ts";
  * @throws {RunnerError} `source-failed` or `workspace`.
  */
 export async function prepareSharedSources(
-  run: JobRun,
+  run: RunState,
   config: JobConfig,
   context: SourceContext,
 ): Promise<boolean> {
@@ -61,11 +61,11 @@ export async function prepareSharedSources(
   };
   run.sourcePath = await place("source", config.sourceDir, fillRepository);
   const definitions = await place("ci", "/job/ci", fillDefinitions);
-  run.ciSourcePath = `${definitions}/base`;
+  run.ci.path = `${definitions}/base`;
   return true;
 }
 
-function isEvaluation(run: JobRun, { command }: JobConfig): boolean {
+function isEvaluation(run: RunState, { command }: JobConfig): boolean {
   const { env } = run.parts.host;
   const isEval = env[Variable.jobKind] === "eval" ||
     [command ?? ""].flat().join(" ").includes("runnerlib eval");

@@ -29,7 +29,7 @@ import {
   jobFacts,
   type TraceContext,
 } from "./job_environment.ts";
-import type { JobRun } from "./job_run.ts";
+import { lockIdsOf, type RunState } from "./run_state.ts";
 import { openJobRegistration, openLauncher } from "./job_services.ts";
 import { openJobLog } from "./open_job_log.ts";
 import {
@@ -84,7 +84,7 @@ export interface StepSettingOptions {
  * @throws {RunnerError} If a directory cannot be created.
  */
 export async function openStepSetting(
-  run: JobRun,
+  run: RunState,
   config: JobConfig,
   plan: JobPlan,
   options: StepSettingOptions,
@@ -138,7 +138,7 @@ export async function openStepSetting(
           workspace,
           currentDir: currentDirectory(run, config),
           run: parts.run,
-          lockIds: run.lockIds,
+          lockIds: lockIdsOf(run),
           trace: options.trace,
           secretsSocket: registration?.path,
         }),
@@ -213,14 +213,14 @@ export async function openStepSetting(
   function openAttempt(): AttemptFiles & Disposable {
     const directory = privateDirectory([attemptsPath]);
     const { path } = directory;
-    const { ciManifest, ciPreparedPath } = run;
+    const { manifest, preparedPath } = run.ci;
     const others = privateDirectories()
       .filter((other) => !isInside(attemptsPath, other));
     return {
       outputPath: `${path}/output`,
       temporaryPlace: { env: { TMPDIR: path }, workspace },
       protectedPaths: {
-        readOnly: ciManifest && ciPreparedPath ? [ciPreparedPath] : [],
+        readOnly: manifest && preparedPath ? [preparedPath] : [],
         hidden: [
           { path: attemptsPath, except: path },
           ...others.map((path) => ({ path })),
@@ -243,8 +243,8 @@ export async function openStepSetting(
 /**
  * Keeps a trusted step from running CI code that an untrusted step has changed.
  */
-async function checkTrusted(run: JobRun): Promise<void> {
-  if (run.ciManifest === undefined) return;
+async function checkTrusted(run: RunState): Promise<void> {
+  if (run.ci.manifest === undefined) return;
   const { checkCiSource } = await import("./ci_source.ts");
   await checkCiSource(run);
 }
@@ -254,12 +254,12 @@ async function checkTrusted(run: JobRun): Promise<void> {
  * that the others cannot change.
  */
 function trustedFacts(
-  { hasCiCopy, ciSourcePath }: JobRun,
+  { ci: { hasCopy, path } }: RunState,
   { steps }: JobPlan,
 ): Readonly<Record<string, string>> {
   const isMixed = steps.some(({ definition }) => definition.untrusted);
-  return isMixed && hasCiCopy && ciSourcePath !== undefined
-    ? { [Variable.ciSourceDir]: ciSourcePath }
+  return isMixed && hasCopy && path !== undefined
+    ? { [Variable.ciSourceDir]: path }
     : {};
 }
 
@@ -376,7 +376,7 @@ export function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
  * programs use the socket.
  */
 async function secretRegistrar(
-  { parts, recorder }: JobRun,
+  { parts, recorder }: RunState,
   { name, definition: { run } }: PlannedStep,
 ): Promise<(value: string) => boolean> {
   if (typeof run !== "function") return (value) => parts.masker.add(value);

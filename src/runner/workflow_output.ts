@@ -7,7 +7,7 @@ import {
 } from "../triggers/state/workflow_variables.ts";
 import { lockRunFile } from "../workspace/run_files.ts";
 import { workspacePath } from "./job_directories.ts";
-import type { JobRun } from "./job_run.ts";
+import type { RunState } from "./run_state.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
 /** The only file that workers read. */
@@ -101,7 +101,7 @@ export interface Ending {
  * @param ending End of the job.
  */
 export async function publishResult(
-  run: JobRun,
+  run: RunState,
   { status, exitCode, durationMs }: Ending,
 ): Promise<void> {
   const { host: { env }, masker, logger } = run.parts;

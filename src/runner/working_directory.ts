@@ -1,6 +1,6 @@
 import type { JobConfig } from "../config/job_config.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
-import type { JobRun } from "./job_run.ts";
+import type { RunState } from "./run_state.ts";
 
 /**
  * Returns the directory in which a job's commands run, and creates it if it is
@@ -16,7 +16,7 @@ import type { JobRun } from "./job_run.ts";
  * @throws {RunnerError} `workspace` if the directory cannot be created.
  */
 export async function workingDirectory(
-  run: JobRun,
+  run: RunState,
   config: JobConfig,
 ): Promise<string> {
   const { workspace } = run.parts;
@@ -35,7 +35,7 @@ export async function workingDirectory(
  * @returns Absolute path, or `undefined`.
  */
 export function currentDirectory(
-  { parts: { host, workspace }, sourcePath }: JobRun,
+  { parts: { host, workspace }, sourcePath }: RunState,
   { isCwdChosen, source }: JobConfig,
 ): string | undefined {
   const runsThere = !workspace.inContainer && !isCwdChosen &&
@@ -59,12 +59,12 @@ export interface ForeignSource {
  * @param codeDir Code directory, as seen by the job.
  */
 export async function foreignSources(
-  { sourcePath, ciSourcePath }: JobRun,
+  { sourcePath, ci }: RunState,
   codeDir: string,
 ): Promise<ForeignSource[]> {
   const sources = [
     { path: sourcePath, jobPath: codeDir },
-    { path: ciSourcePath, jobPath: "/job/ci" },
+    { path: ci.path, jobPath: "/job/ci" },
   ];
   const foreign: ForeignSource[] = [];
   for (const { path, jobPath } of sources) {

@@ -101,12 +101,12 @@ export class Masker {
   }
 
   /**
-   * Turns masking on or off; secrets stay known.
+   * Enables or disables masking; secrets stay known.
    *
-   * @param isOn Whether streams and texts are masked from now on.
+   * @param isEnabled Whether streams and texts are masked from now on.
    */
-  turn(isOn: boolean): void {
-    this.#printed = isOn ? this : {
+  setEnabled(isEnabled: boolean): void {
+    this.#printed = isEnabled ? this : {
       needles: this.#forbidden ??= new NeedleSet(),
       words: new WholeWords(),
       placeholder: PLACEHOLDERS[0],

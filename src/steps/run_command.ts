@@ -4,7 +4,7 @@ import { pump } from "../output/pump.ts";
 import type { Sink } from "../output/sink.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import type { Containment, ProtectedPaths } from "../process/containment.ts";
-import { TIMEOUT_EXIT_CODE } from "../process/exit_code.ts";
+import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
 import { tagProcessTree } from "../process/process_tree.ts";
 import { type Command, spawn } from "../process/spawn.ts";
 import { supervise, type SupervisedExit } from "../process/supervise.ts";

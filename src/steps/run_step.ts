@@ -4,7 +4,7 @@ import { Variable } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import type { StepLog } from "../output/job_log.ts";
 import { Cancellation, onAbort } from "../process/cancellation.ts";
-import { TIMEOUT_EXIT_CODE } from "../process/exit_code.ts";
+import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
 import type { ProtectedPaths } from "../process/containment.ts";
 import type { UsageMeter } from "../process/usage.ts";
 import { retryDelay } from "../process/retry.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { Cancellation, onAbort } from "../../src/process/cancellation.ts";
-import { signalExitCode } from "../../src/process/exit_code.ts";
+import { signalExitCode } from "../../src/process/spawn.ts";
 
 Deno.test("Cancellation is graceful first and forced the second time", () => {
   const cancellation = new Cancellation();

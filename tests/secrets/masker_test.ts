@@ -239,12 +239,12 @@ Deno.test("Masker does not change bytes that are no UTF-8", () => {
 
 Deno.test("Masker can be turned off and on again, and knows its secrets all the time", () => {
   const masker = maskerOf("hunter2");
-  masker.turn(false);
+  masker.setEnabled(false);
   assertEquals(masker.maskText("hunter2"), "hunter2");
   assertEquals(maskPieces(masker, bytewise("hunter2")).text, "hunter2");
   assert(masker.holdsSecret("a hunter2"));
   assert(!masker.holdsSecret("a hunter"));
-  masker.turn(true);
+  masker.setEnabled(true);
   assertEquals(masker.maskText("hunter2"), "[REDACTED]");
 });
 

@@ -2,7 +2,7 @@ import { readOptions } from "../../config/load_config.ts";
 import { RunnerError } from "../../errors.ts";
 import { pathExists } from "../../fs/files.ts";
 import { Cancellation } from "../../process/cancellation.ts";
-import { cancelledError } from "../../runner/job_run.ts";
+import { cancelledError } from "../../runner/failures.ts";
 import type { RunnerParts } from "../../runner/runner_parts.ts";
 import {
   hasWorkflowFiles,

@@ -5,11 +5,11 @@ import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import { type KnownSecret, maskSecret } from "../../secrets/collect.ts";
 import { Masker } from "../../secrets/masker.ts";
+import { secretsOfSettings } from "../../runner/mask_secrets.ts";
 import {
   type KnownSecrets,
-  secretsOfSettings,
   warnOfUnknownSecretNames,
-} from "../../runner/mask_secrets.ts";
+} from "../../runner/known_secrets.ts";
 import {
   resolveSecrets,
   resolveStepSecrets,
@@ -83,7 +83,7 @@ are never shown. Secrets that a job registers while it runs are not listed.`,
 async function findSecrets(
   loaded: CommandConfig,
 ): Promise<{ isComplete: boolean; secrets: KnownSecrets }> {
-  const { parts, surroundings } = loaded;
+  const { parts, secretsInput } = loaded;
   const { config, secrets } = checkCommandConfig(loaded);
   let jobEnv = config.env;
   let isComplete = true;
@@ -91,7 +91,7 @@ async function findSecrets(
     const run = {
       parts,
       secrets,
-      settings: surroundings.settings,
+      settings: secretsInput.settings,
       cancellation: new Cancellation(),
     };
     jobEnv = await resolveSecrets(run, jobEnv);
@@ -100,7 +100,7 @@ async function findSecrets(
     parts.logger.error("secrets", messageOf(error));
     isComplete = false;
   }
-  const resolved = { ...surroundings, jobEnv };
+  const resolved = { ...secretsInput, jobEnv };
   secrets.add(secretsOfSettings(resolved).secrets);
   warnOfUnknownSecretNames(resolved, parts.logger);
   return { isComplete, secrets };

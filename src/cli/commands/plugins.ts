@@ -79,7 +79,7 @@ export async function listPlugins(context: CommandContext): Promise<number> {
   const loaded = await load(context);
   await using fetched = await pluginAddresses(
     loaded.settings.lines("plugins"),
-    await sandboxSetting(loaded),
+    await sandboxSetting(loaded, loaded.findSecrets),
     { env: loaded.parts.host.env, workspace: loaded.parts.workspace },
   );
   const sources = await Promise.all([
@@ -149,7 +149,7 @@ async function report(
   loaded: CommandConfig,
   sources: readonly PluginSource[],
 ): Promise<number> {
-  const setting = await sandboxSetting(loaded);
+  const setting = await sandboxSetting(loaded, loaded.findSecrets);
   const isTrusted = loaded.settings.isOn("trust_plugins");
   const found = await Promise.all(
     sources.map((source) => inspectPlugin(source, setting)),

@@ -1,6 +1,6 @@
 import { RunnerError } from "../../errors.ts";
 import { checkDirectories } from "../../runner/job_directories.ts";
-import { unknownSecretNames } from "../../runner/mask_secrets.ts";
+import { unknownSecretNames } from "../../runner/known_secrets.ts";
 import type { Command } from "../command.ts";
 import { checkCommandConfig, loadCommandConfig } from "../command_config.ts";
 import { configFlags } from "../config_flags.ts";
@@ -49,7 +49,7 @@ export const validate: Command = {
     }
     // A run masks more and logs a warning; `validate` reports an error.
     const problems = unknownSecretNames({
-      ...loaded.surroundings,
+      ...loaded.secretsInput,
       jobEnv: config.env,
     });
     if (problems.length > 0) {

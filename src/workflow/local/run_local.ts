@@ -1,11 +1,11 @@
 import { osReason, RunnerError } from "../../errors.ts";
 import type { EndingSignal, Host } from "../../host.ts";
-import { cancelledError } from "../../runner/job_run.ts";
+import { cancelledError } from "../../runner/failures.ts";
 import type { RunnerParts } from "../../runner/runner_parts.ts";
 import { createJobLog } from "../../output/create_job_log.ts";
 import type { JobLogStyle } from "../../output/step_printers.ts";
 import type { JobLog } from "../../output/job_log.ts";
-import { signalExitCode, TIMEOUT_EXIT_CODE } from "../../process/exit_code.ts";
+import { signalExitCode, TIMEOUT_EXIT_CODE } from "../../process/spawn.ts";
 import { shouldUseColor } from "../../terminal/text.ts";
 import type { Workspace } from "../../workspace/layout.ts";
 import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";

@@ -1,0 +1,236 @@
+/**
+ * Parts of a run that only some jobs need. Each function loads its modules when
+ * a job needs them, so that other jobs start faster.
+ *
+ * @module
+ */
+import type { JobConfig } from "../config/job_config.ts";
+import { Variable } from "../environment/variables.ts";
+import { pathExistsSync } from "../fs/files.ts";
+import { CI_SYSTEMS, type OptionName } from "../options/options.ts";
+import type { Phase } from "../plugins/plugin.ts";
+import type { RunEvents } from "../report/run_event.ts";
+import type { StepProblems } from "../report/problem_finder.ts";
+import type { JobPlan } from "../steps/job_plan.ts";
+import type { StepResult } from "../steps/step.ts";
+import type { Trigger } from "../triggers/trigger.ts";
+import type { JobControls } from "./job_controls.ts";
+import {
+  fillMasker,
+  type JobPlugins,
+  type RunReporting,
+  type RunState,
+} from "./run_state.ts";
+
+/**
+ * Calls the plugins that have the phase.
+ *
+ * @throws {RunnerError} `plugin-failed`, except in `on_error` and `cleanup`.
+ */
+export async function callPhase(run: RunState, phase: Phase): Promise<void> {
+  // The follow-up jobs have been submitted or discarded by now.
+  if (phase === "on_error" || phase === "cleanup") run.areTriggersOpen = false;
+  const registered = run.parts.plugins?.plugins ?? [];
+  if (registered.length === 0) return;
+  if (run.ci.manifest && registered.some(({ phases }) => phases.has(phase))) {
+    const { checkCiSourceIn } = await import("./ci_source.ts");
+    await checkCiSourceIn(phase, run);
+  }
+  const { callPlugins } = await import("./call_plugins.ts");
+  using _ = run.lock?.enterFunction();
+  const startMs = run.recorder.ms;
+  const errors = await callPlugins(registered, phase, run);
+  const durationMs = run.recorder.ms - startMs;
+  run.recorder.add("phase.ended", { phase, startMs, durationMs });
+  run.laterErrors.push(...errors);
+  // Plugins may have set variables, or listed secrets.
+  fillMasker(run);
+}
+
+/** Loads the plugins of the configuration and of the trusted CI source. */
+export async function loadPlugins(
+  run: RunState,
+): Promise<JobPlugins | undefined> {
+  const isSet = (name: OptionName) =>
+    (run.settings.get(name)?.value ?? "") !== "";
+  const type = run.settings.get("ci_source_type")?.value;
+  const hasCiSource = type !== undefined && type !== "" && type !== "none" ||
+    run.parts.host.env[Variable.ciSourceDir] !== undefined;
+  if (!hasCiSource && !isSet("plugin_dir") && !isSet("plugins")) {
+    if (run.settings.lines("plugin_permissions").length > 0) {
+      run.parts.logger.warn(
+        "plugins",
+        "plugin_permissions: no plugin is loaded; load some with --plugin-dir or --plugin",
+      );
+    }
+    return;
+  }
+  const { loadJobPlugins } = await import("./load_plugins.ts");
+  return await loadJobPlugins(run);
+}
+
+/** Loads the plugins that the prepared sources contain. */
+export async function loadSourcePlugins(run: RunState): Promise<void> {
+  if (run.plugins !== undefined) return await run.plugins.loadLate();
+  if (run.sourcePath === undefined && !run.parts.workspace.inContainer) return;
+  const { checkSourcePlugins } = await import("./plugin_directories.ts");
+  checkSourcePlugins(run);
+}
+
+/**
+ * Opens reports and the record. Without a lock on the workspace, a job writes
+ * nothing there unless an option requests it.
+ */
+export async function openReporting(
+  run: RunState,
+  config: JobConfig,
+): Promise<RunReporting | undefined> {
+  const { output } = config;
+  const { env } = run.parts.host;
+  const hasRecord = output.record !== "off" && (output.record || run.lock);
+  const isWanted = hasRecord || output.reports.length > 0 ||
+    run.trace.parentOf ||
+    output.otelLogs ||
+    output.annotate !== "off" &&
+      (output.annotate !== "auto" ||
+        Object.values(CI_SYSTEMS).some((variable) => env[variable]));
+  if (!isWanted) return undefined;
+  const { Reporting } = await import("./reporting.ts");
+  return await Reporting.open(run, config, run.trace);
+}
+
+/** Opens the search for problems in the output of steps. */
+export async function openProblems(
+  run: RunState,
+  config: JobConfig,
+): Promise<StepProblems | undefined> {
+  if (config.output.problemMatchers.length === 0) return undefined;
+  const { findProblems } = await import("./find_problems.ts");
+  return await findProblems(run, config);
+}
+
+/**
+ * Locks the workspace, except for a command in the user's own directory, which
+ * has no files in a workspace.
+ */
+export async function holdWorkspace(
+  run: RunState,
+  config: JobConfig,
+  plan: JobPlan | undefined,
+  { container }: JobControls,
+): Promise<void> {
+  const { source, ciSource, isCwdChosen } = config;
+  const { workspace, run: identity } = run.parts;
+  const hasSteps = plan !== undefined;
+  const hasContainer = container !== undefined;
+  const hasFiles = hasSteps || hasContainer || source.type !== "none" ||
+    ciSource.type !== "none";
+  if (!hasFiles) {
+    if (workspace.inContainer) return;
+    if (!isCwdChosen && !pathExistsSync(workspace.base)) {
+      identity.begunIn.add(workspace.base);
+      return;
+    }
+  }
+  const hold = await import("./hold_workspace.ts");
+  await hold.holdWorkspace(run, config, { hasSteps, hasContainer });
+}
+
+/** Checks that the command can run in a container. */
+export async function checkContainer(
+  run: RunState,
+  config: JobConfig,
+): Promise<void> {
+  const container = await import("./nested_container.ts");
+  container.checkContainer(run, config);
+}
+
+/** Replaces references in the variables of the job with secrets. */
+export async function resolveJobSecrets(run: RunState): Promise<void> {
+  const { jobEnv } = run;
+  if (!Object.values(jobEnv).some((value) => value.includes("${"))) return;
+  const { resolveSecrets } = await import("./resolve_secrets.ts");
+  Object.assign(jobEnv, await resolveSecrets(run, jobEnv));
+}
+
+/** Plans the steps of a job; `undefined` if it has only a command. */
+export async function planSteps(
+  run: RunState,
+  config: JobConfig,
+): Promise<JobPlan | undefined> {
+  const own = run.ownSteps ?? config.steps;
+  const steps = run.addedSteps.length === 0 ? own : [
+    ...own ?? [{ name: "command", run: config.command ?? "" }],
+    ...run.addedSteps,
+  ];
+  if (steps === undefined) return undefined;
+  const { planJob } = await import("../steps/job_plan.ts");
+  const { resolveStepSecrets } = await import("./resolve_secrets.ts");
+  return planJob(
+    await resolveStepSecrets(run, config, steps),
+    config.selection,
+  );
+}
+
+/** Runs the steps of a job. */
+export async function executeSteps(
+  run: RunState,
+  config: JobConfig,
+  plan: JobPlan,
+  { onStepEvent = () => {} }: JobControls,
+): Promise<readonly StepResult[]> {
+  const { runSteps } = await import("./run_steps.ts");
+  return await runSteps(run, config, plan, {
+    trace: run.trace,
+    onEvent: onStepEvent,
+  });
+}
+
+/** Submits the follow-up jobs, or discards them. */
+export async function submitFollowUpJobs(
+  run: RunState,
+  config: JobConfig,
+  { flushTriggers: when = "success" }: JobControls,
+): Promise<readonly Trigger[]> {
+  // Nothing is queued, and no worker reads triggers that steps left in the
+  // file.
+  const isStdout = config.triggers.transport === "stdout";
+  if (!run.parts.triggers?.size && !isStdout) return [];
+  const { submitFollowUpJobs } = await import("./follow_up_jobs.ts");
+  return await submitFollowUpJobs(run, config, when);
+}
+
+/** Publishes the result of a job of a workflow for the other jobs. */
+export async function publishResult(
+  run: RunState,
+  end: RunEvents["run.ended"],
+): Promise<void> {
+  const { env } = run.parts.host;
+  if (!env[Variable.workflowRunId] || !env[Variable.coordinatorUrl]) return;
+  const { publishResult } = await import("./workflow_output.ts");
+  await publishResult(run, end);
+}
+
+/** Removes the copy of the trusted CI source, if there is one. */
+export async function removeCiCopy(run: RunState): Promise<void> {
+  if (run.ci.copyDirectory === undefined) return;
+  const { removeCiCopy } = await import("./ci_source.ts");
+  removeCiCopy(run);
+}
+
+/** Releases the workspace, if the job has locked it. */
+export async function releaseWorkspace(run: RunState): Promise<void> {
+  if (run.lock === undefined) return;
+  const { releaseWorkspace } = await import("./hold_workspace.ts");
+  await releaseWorkspace(run, run.lock);
+}
+
+/** Prints what the job would do. */
+export async function printPlan(
+  run: RunState,
+  config: JobConfig,
+  plan: JobPlan | undefined,
+): Promise<void> {
+  const { printPlan } = await import("./dry_run.ts");
+  printPlan(run, config, plan);
+}

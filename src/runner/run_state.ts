@@ -1,0 +1,249 @@
+import { Settings } from "../config/settings.ts";
+import type { StepConfig } from "../config/step_config.ts";
+import { Variable } from "../environment/variables.ts";
+import type { PrivateDirectory } from "../fs/temporary_directory.ts";
+import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
+import type { Cancellation } from "../process/cancellation.ts";
+import type { UsageMeter } from "../process/usage.ts";
+import type { LogExporter } from "../report/export_logs.ts";
+import type { StepProblems } from "../report/problem_finder.ts";
+import type { RunEvents } from "../report/run_event.ts";
+import { RunRecorder } from "../report/run_recorder.ts";
+import type { SecretLookup } from "../secrets/references.ts";
+import type { SourceRegistry } from "../source/custom_source.ts";
+import type { Manifest } from "../source/directory_manifest.ts";
+import type { Step, StepResult } from "../steps/step.ts";
+import type { Trigger } from "../triggers/trigger.ts";
+import type { WorkspaceLock } from "../workspace/lock.ts";
+import { type TraceContext, traceContext } from "./job_environment.ts";
+import { KnownSecrets } from "./known_secrets.ts";
+import { type SecretsInput, secretsOfSettings } from "./mask_secrets.ts";
+import type { OutputMarkers } from "./open_job_log.ts";
+import type { RunnerParts } from "./runner_parts.ts";
+
+/** What is known about one run of a job; each phase adds what it finds out. */
+export interface RunState {
+  /** The context of the runner. */
+  readonly parts: RunnerParts;
+  /** Recorder of the run's events. */
+  readonly recorder: RunRecorder;
+  /** Cancellation of the job. */
+  readonly cancellation: Cancellation;
+
+  /** Start of the run on the clock of `performance.now()`, in milliseconds. */
+  readonly startedAtMs: number;
+  /** Trace to which the job belongs. */
+  trace: TraceContext;
+
+  /** Settings of all layers. */
+  settings: Settings;
+  /** Whether plugins can still change settings. */
+  areSettingsOpen: boolean;
+  /** Whether the settings were valid when they were last validated. */
+  isValidated: boolean;
+  /** Whether plugins changed settings after they were validated. */
+  haveSettingsChanged: boolean;
+  /** Variables of the job; plugins can change them until the command starts. */
+  readonly jobEnv: Record<string, string>;
+  /** Secrets that were known before the job started. */
+  readonly secrets: KnownSecrets;
+  /** Returns secrets of the store and of providers, once one is referenced. */
+  secretLookup: SecretLookup | undefined;
+  /** Whether the job is only planned. */
+  isDryRun: boolean;
+
+  /** Steps of a pipeline script; they override those of the job file. */
+  readonly ownSteps: readonly Step[] | undefined;
+  /** Steps of the job file, if it has steps. */
+  steps: readonly StepConfig[] | undefined;
+  /** Steps that plugins added. */
+  readonly addedSteps: StepConfig[];
+
+  /** Lock of the workspace, once the job holds it. */
+  lock: WorkspaceLock | undefined;
+  /** Custom source types, including those that plugins provide for this run. */
+  sources: SourceRegistry | undefined;
+  /** Absolute path of the source, once it is prepared. */
+  sourcePath: string | undefined;
+  /** The trusted CI source. */
+  readonly ci: CiSourceState;
+
+  /** Writes the record and the reports, if there are any. */
+  reporting: RunReporting | undefined;
+  /**
+   * Markers in the log for the CI system that gets annotations, if there is
+   * one.
+   */
+  markers: OutputMarkers | undefined;
+  /** Exporter of the output of steps, if it is exported. */
+  logExporter: LogExporter | undefined;
+  /** Measures the programs of the job if there is a record. */
+  meter: UsageMeter | undefined;
+  /** Searches the output of steps for problems, if there are matchers. */
+  problems: StepProblems | undefined;
+
+  /** Plugins that the job loaded, if there are any. */
+  plugins: JobPlugins | undefined;
+  /** Values that plugins share with each other. */
+  readonly shared: Map<string, unknown>;
+  /** Duration of each plugin in each phase. */
+  readonly hooks: PluginTiming[];
+  /** Metrics that plugins recorded. */
+  readonly metrics: PluginMetric[];
+  /** Whether plugins can still add follow-up jobs. */
+  areTriggersOpen: boolean;
+
+  /** Results of the steps. */
+  results: readonly StepResult[];
+  /** Follow-up jobs that were submitted. */
+  submitted: readonly Trigger[];
+  /** Exit code of the command; `null` until it has ended. */
+  exitCode: number | null;
+  /** First error of the job. */
+  error: Error | undefined;
+  /** Errors after the first one, while the job was ending. */
+  readonly laterErrors: Error[];
+}
+
+/** Plugins that a job loads. */
+export interface JobPlugins {
+  /** Loads the plugins that the prepared sources contain. */
+  loadLate(): Promise<void>;
+  /** Ends and unregisters the plugins. */
+  end(): Promise<void>;
+}
+
+/** Writes the record, reports, annotations and export of a run. */
+export interface RunReporting {
+  /**
+   * Opens the record if it had to wait, because a source was prepared in its
+   * directory.
+   */
+  afterSources(): Promise<void>;
+  /**
+   * Finishes the record, writes the reports and exports the run.
+   *
+   * @param end How the run ended.
+   */
+  finish(end: RunEvents["run.ended"]): Promise<void>;
+}
+
+/** What is known about the trusted CI source of a run. */
+export interface CiSourceState {
+  /** Absolute path from which it is read, once it is prepared. */
+  path: string | undefined;
+  /** Absolute path in the workspace at which it was prepared. */
+  preparedPath: string | undefined;
+  /** Contents when it was prepared. */
+  manifest: Manifest | undefined;
+  /** Directory for a copy, once its path is needed. */
+  copyDirectory: PrivateDirectory | undefined;
+  /** Whether the copy exists. */
+  hasCopy: boolean;
+  /** Contents of the copy when it was created. */
+  copyManifest: Manifest | undefined;
+  /** Whether files above the copy stop programs from searching further up. */
+  hasBoundary: boolean;
+}
+
+/**
+ * Creates the state of a job that has not started.
+ *
+ * @param parts The context of the runner.
+ * @param cancellation Cancellation of the job.
+ * @param ownSteps Steps of a pipeline script.
+ */
+export function createRunState(
+  parts: RunnerParts,
+  cancellation: Cancellation,
+  ownSteps?: readonly Step[],
+): RunState {
+  return {
+    parts,
+    recorder: new RunRecorder(),
+    cancellation,
+    startedAtMs: performance.now(),
+    trace: traceContext(parts.host.env),
+    settings: new Settings(),
+    areSettingsOpen: true,
+    isValidated: false,
+    haveSettingsChanged: false,
+    jobEnv: {},
+    secrets: new KnownSecrets(parts),
+    secretLookup: undefined,
+    isDryRun: false,
+    ownSteps,
+    steps: undefined,
+    addedSteps: [],
+    lock: undefined,
+    sources: undefined,
+    sourcePath: undefined,
+    ci: {
+      path: undefined,
+      preparedPath: undefined,
+      manifest: undefined,
+      copyDirectory: undefined,
+      hasCopy: false,
+      copyManifest: undefined,
+      hasBoundary: false,
+    },
+    reporting: undefined,
+    markers: undefined,
+    logExporter: undefined,
+    meter: undefined,
+    problems: undefined,
+    plugins: undefined,
+    shared: new Map(),
+    hooks: [],
+    metrics: [],
+    areTriggersOpen: true,
+    results: [],
+    submitted: [],
+    exitCode: null,
+    error: undefined,
+    laterErrors: [],
+  };
+}
+
+/** Returns all known steps, including those of plugins. */
+export function allSteps(
+  { ownSteps, steps, addedSteps }: Pick<
+    RunState,
+    "ownSteps" | "steps" | "addedSteps"
+  >,
+): readonly Step[] {
+  return [...ownSteps ?? steps ?? [], ...addedSteps];
+}
+
+/**
+ * Returns the ids of the workspace locks that cover programs of the job,
+ * separated by commas; empty if there is no lock.
+ */
+export function lockIdsOf(
+  { lock, parts: { host: { env } } }: Pick<RunState, "lock" | "parts">,
+): string {
+  return lock?.ids ?? env[Variable.workspaceLock] ?? "";
+}
+
+/**
+ * Adds all known secrets of a run to the masker. Until the settings are
+ * validated, their secrets are found in the raw values.
+ */
+export function fillMasker(run: RunState): void {
+  const { secrets, minBytes } = secretsOfSettings(secretsInput(run));
+  if (run.isValidated) return run.secrets.add(secrets);
+  run.parts.masker.minBytes = minBytes;
+  for (const secret of secrets) run.secrets.mask(secret);
+}
+
+/** Returns the settings, variables and steps in which to find secrets. */
+export function secretsInput(run: RunState): SecretsInput {
+  const { settings, isValidated, jobEnv, parts: { host: { env, cwd } } } = run;
+  return {
+    settings,
+    env,
+    cwd,
+    ...isValidated ? { jobEnv } : {},
+    steps: allSteps(run),
+  };
+}
