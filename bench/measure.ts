@@ -8,7 +8,7 @@ export interface Entrant {
 
 /** What one row of the table tells. */
 export interface Comparison {
-  /** Name of the entrant that is judged. */
+  /** Name of the entrant that is measured. */
   readonly subject: string;
   /** Name of the entrant that it is compared with; without one, the goal limits the worst number. */
   readonly floor?: string;
@@ -99,8 +99,8 @@ function rowOf(comparison: Comparison, numbers: Numbers): string[] {
   const { subject, floor, goal } = comparison;
   const ours = numbers.get(subject)!;
   if (floor === undefined) {
-    const judgement = judge(Math.max(...ours), goal);
-    return [subject, spread(ours), "", "", "", "", ...judgement];
+    const comparison = compareWithGoal(Math.max(...ours), goal);
+    return [subject, spread(ours), "", "", "", "", ...comparison];
   }
   const theirs = numbers.get(floor)!;
   const ratio = median(ours) / median(theirs);
@@ -112,11 +112,14 @@ function rowOf(comparison: Comparison, numbers: Numbers): string[] {
     floor,
     ratio.toFixed(2),
     spread(pairs),
-    ...judge(ratio, goal),
+    ...compareWithGoal(ratio, goal),
   ];
 }
 
-function judge(number: number, goal: number | undefined): [string, string] {
+function compareWithGoal(
+  number: number,
+  goal: number | undefined,
+): [string, string] {
   if (goal === undefined) return ["", ""];
   return [`≤ ${goal}`, number <= goal ? "yes" : "NO"];
 }

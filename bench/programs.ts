@@ -92,7 +92,7 @@ export function isThere(program: string, ...args: string[]): boolean {
   }
 }
 
-/** Starts a program that talks to nobody. */
+/** Starts a program that uses no network. */
 export function start(
   argv: readonly string[],
   options: StartOptions,

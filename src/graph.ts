@@ -204,7 +204,7 @@ export function schedule(
   const ready = progress.ready().filter((node) => !isEnded.has(node));
   for (const node of isEnded) progress.end(node, ready);
   let next = 0;
-  let announced = 0;
+  let reportedCount = 0;
   let runningCount = 0;
 
   function advance(): void {
@@ -225,8 +225,11 @@ export function schedule(
     }
     if (runningCount === 0) return resolve();
     if (onWait === undefined) return;
-    for (announced = Math.max(announced, next); announced < ready.length;) {
-      const node = ready[announced++];
+    for (
+      reportedCount = Math.max(reportedCount, next);
+      reportedCount < ready.length;
+    ) {
+      const node = ready[reportedCount++];
       if (!isEnded.has(node)) onWait(node);
     }
   }

@@ -257,8 +257,8 @@ function untrustedEnvironment(
     ...own,
   };
   const kept = pick(env, (name) => !holdsSecret(env[name]));
-  const asked = [...Object.keys(own ?? {}), ...names];
-  for (const name of new Set(asked)) {
+  const requested = [...Object.keys(own ?? {}), ...names];
+  for (const name of new Set(requested)) {
     if (Object.hasOwn(offered, name) || Object.hasOwn(env, name)) {
       if (!Object.hasOwn(kept, name)) child.onWithheld?.(name);
     }

@@ -246,11 +246,11 @@ async function describe(
       })
     ),
     async [Symbol.asyncDispose]() {
-      const { untoldEnd } = session;
-      if (untoldEnd !== undefined) {
+      const { unreportedEnd } = session;
+      if (unreportedEnd !== undefined) {
         logger.warn(
           "plugins",
-          `Plugin "${source.name}" has ended: ${untoldEnd}`,
+          `Plugin "${source.name}" has ended: ${unreportedEnd}`,
         );
       }
       await session[Symbol.asyncDispose]();

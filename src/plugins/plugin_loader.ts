@@ -154,7 +154,10 @@ export class PluginLoader {
    * @param before Names of the plugins that were loaded before these phases.
    * @param phases Phases that have passed.
    */
-  tellMissed(before: ReadonlySet<string>, phases: readonly Phase[]): void {
+  warnOfMissedPhases(
+    before: ReadonlySet<string>,
+    phases: readonly Phase[],
+  ): void {
     for (const registered of this.#registry.plugins) {
       if (before.has(registered.name)) continue;
       const missed = phases.filter((it) => hooksOf(registered, it).length > 0);

@@ -108,7 +108,7 @@ export async function loadJobPlugins(run: RunState): Promise<JobPlugins> {
             isOfCiSource: path === ci,
           });
         }
-        loader.tellMissed(before, EARLY_PHASES);
+        loader.warnOfMissedPhases(before, EARLY_PHASES);
         warnAboutUnusedGrants(run, usedGrants);
       },
       end,

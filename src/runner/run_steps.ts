@@ -275,11 +275,11 @@ export function endWithJob(
   function end(error: RunnerError, reason: string): void {
     recordFailure(run, error);
     graph.cancel(reason);
-    graph.running.ask(cancellation.signal ?? "SIGTERM", () => true);
+    graph.running.requestEnd(cancellation.signal ?? "SIGTERM", () => true);
     const rest = stack.use(timeLimit(graceMs + ALWAYS_MS));
     rest.reached.then(() => {
       graph.close(reason);
-      graph.running.ask("SIGTERM", () => true);
+      graph.running.requestEnd("SIGTERM", () => true);
     });
   }
 

@@ -150,7 +150,7 @@ export function mapping<T extends object>(
         } else if (!value.isNull) {
           const other = setBy.get(property);
           if (other) {
-            value.report(`means the same as ${other}: give one`);
+            value.report(`is another name for ${other}: use only one`);
           }
           setBy.set(property, name);
           result[property] = key.schema.parse(value);

@@ -190,7 +190,7 @@ export class GraphRun {
     this.#stopReason ??= reason;
     if (failurePolicy !== "kill") return;
     const { steps } = this.#plan;
-    this.running.ask(
+    this.running.requestEnd(
       "SIGTERM",
       (step) => steps[step].definition.condition !== "always",
     );
@@ -367,7 +367,7 @@ export class RunningSteps {
    * @param signal Signal for their processes.
    * @param isMeant Selects the steps to cancel.
    */
-  ask(signal: EndingSignal, isMeant: (step: number) => boolean): void {
+  requestEnd(signal: EndingSignal, isMeant: (step: number) => boolean): void {
     for (const [step, cancellation] of [...this.#cancellations]) {
       if (cancellation.signal === null && isMeant(step)) {
         cancellation.cancel(signal);

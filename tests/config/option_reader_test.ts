@@ -5,9 +5,9 @@ import type { JobConfig } from "../../src/config/job_config.ts";
 import { validateSettings } from "../../src/config/load_config.ts";
 import {
   type GivenValues,
-  judge,
   problemsOf,
   settingsOf,
+  validate,
 } from "../helpers/settings.ts";
 import {
   makeFiles,
@@ -17,7 +17,9 @@ import { OptionReader } from "../../src/config/option_reader.ts";
 
 describe("validateSettings()", () => {
   it("returns the defaults for a job that has only a command", () => {
-    const { config, problems, warnings } = judge({ job_command: "make test" });
+    const { config, problems, warnings } = validate({
+      job_command: "make test",
+    });
     assertEquals(problems, []);
     assertEquals(warnings, []);
     assertEquals({ ...config, env: { ...config?.env } }, {
@@ -107,7 +109,7 @@ describe("validateSettings()", () => {
   });
 
   it("converts every value to its type", () => {
-    const { config, problems } = judge({
+    const { config, problems } = validate({
       job_command: ["make", "all"],
       code_dir: "/job/./x/",
       job_dir: "/job/x//y/../z",
@@ -354,7 +356,7 @@ describe("validateSettings() validates the command", () => {
 
   it("and does not change it", () => {
     for (const command of ["  a  b\n", ["a", "", " b "]]) {
-      assertEquals(judge({ job_command: command }).config?.command, command);
+      assertEquals(validate({ job_command: command }).config?.command, command);
     }
   });
 });
@@ -414,7 +416,7 @@ describe("validateSettings() validates paths", () => {
       "/x/../job/é ß": "/job/é ß",
     };
     for (const [path, form] of Object.entries(paths)) {
-      const { config } = judge({ code_dir: path });
+      const { config } = validate({ code_dir: path });
       assertEquals(config?.sourceDir, form, path);
       assertEquals(config?.cwd, form, "follows the code directory");
       assertEquals(config?.isCwdChosen, true);
@@ -478,7 +480,7 @@ describe("validateSettings() validates sources", () => {
   }
 
   it("that are not used any more", () => {
-    const { config } = judge({ source_type: "none", source_url: "x" });
+    const { config } = validate({ source_type: "none", source_url: "x" });
     assertEquals(config?.source, { type: "none" });
   });
 });
@@ -495,19 +497,19 @@ describe("validateSettings() validates choices and durations", () => {
 
   it("stderr", () => {
     assertEquals(
-      judge({ stderr: "separate" }).config?.output.stderr,
+      validate({ stderr: "separate" }).config?.output.stderr,
       "separate",
     );
     assertEquals(problemsOf({ stderr: "2" }).length, 1);
   });
 
   it("timeout and grace", () => {
-    const { config } = judge({ timeout: "250ms", grace: "2" });
+    const { config } = validate({ timeout: "250ms", grace: "2" });
     assertEquals([config?.limits.timeoutMs, config?.limits.graceMs], [
       250,
       2_000,
     ]);
-    const long = judge({ timeout: "720h", grace: "36500d" });
+    const long = validate({ timeout: "720h", grace: "36500d" });
     assertEquals([long.config?.limits.timeoutMs, long.config?.limits.graceMs], [
       2_592_000_000,
       3_153_600_000_000,
@@ -548,7 +550,7 @@ describe("validateSettings() validates the options of steps", () => {
   });
 
   it("booleans", () => {
-    assertEquals(judge({ log_group: "false" }).config?.output.group, false);
+    assertEquals(validate({ log_group: "false" }).config?.output.group, false);
     for (const key of ["log_group", "trust_plugins", "mask"] as const) {
       for (const wrong of ["yes", "True", "1", " true"]) {
         assertEquals(problemsOf({ [key]: wrong }), [
@@ -567,7 +569,10 @@ describe("validateSettings() validates the options of steps", () => {
   it("step names, which may be empty", () => {
     for (const key of ["only", "from", "skip"] as const) {
       for (const none of ["", " , ", []]) {
-        assertEquals(judge({ [key]: none }).config?.selection[key], undefined);
+        assertEquals(
+          validate({ [key]: none }).config?.selection[key],
+          undefined,
+        );
       }
     }
   });
@@ -581,11 +586,11 @@ describe("validateSettings() validates the options of steps", () => {
     };
     for (const [text, inheritEnv] of Object.entries(given)) {
       assertEquals(
-        judge({ inherit_env: text }).config?.inheritEnv,
+        validate({ inherit_env: text }).config?.inheritEnv,
         inheritEnv,
       );
     }
-    assertEquals(judge({ inherit_env: [] }).config?.inheritEnv, []);
+    assertEquals(validate({ inherit_env: [] }).config?.inheritEnv, []);
     for (const wrong of ["", "yes", "No", "off", "True", "A=1", "1A", "A B"]) {
       assertEquals(problemsOf({ inherit_env: wrong }), [
         `inherit_env: must be true, false or names of variables, not "${wrong}"`,
@@ -658,7 +663,7 @@ describe("validateSettings() merges the variables of the job", () => {
   });
 
   it("and does not pollute prototypes", () => {
-    const { config } = judge({ job_env: "__proto__=x\nconstructor=y" });
+    const { config } = validate({ job_env: "__proto__=x\nconstructor=y" });
     assertEquals(Object.keys(config!.env), ["__proto__", "constructor"]);
     assertEquals(({} as Record<string, unknown>).x, undefined);
     assertEquals(Object.getPrototypeOf({}), Object.prototype);
@@ -667,7 +672,7 @@ describe("validateSettings() merges the variables of the job", () => {
 
 describe("validateSettings() reads secrets", () => {
   it("from a list of the library, including commas", () => {
-    const { config } = judge({
+    const { config } = validate({
       secret_values_list: ["a,b", " c "],
       secret_env_names: ["A", "B"],
     });
@@ -680,7 +685,7 @@ describe("validateSettings() reads secrets", () => {
     await makeFiles(directory.path, {
       "job/secrets": "one,1\n\n  two  \r\n# three\n#four\n",
     });
-    const { config } = judge(
+    const { config } = validate(
       { secret_values_list: "./job/secrets" },
       directory.path,
     );
@@ -712,7 +717,7 @@ describe("validateSettings() warns about", () => {
     };
     for (const [image, count] of Object.entries(images)) {
       assertEquals(
-        judge({ runner_image: image }).warnings.length,
+        validate({ runner_image: image }).warnings.length,
         count,
         image,
       );
@@ -720,7 +725,7 @@ describe("validateSettings() warns about", () => {
   });
 
   it("variables that replace system variables or are very long", () => {
-    const { warnings } = judge({
+    const { warnings } = validate({
       job_env: {
         PATH: "p4th",
         HOME: "h0me",
@@ -733,7 +738,7 @@ describe("validateSettings() warns about", () => {
       assert(warnings.some((warning) => warning.includes(name)), name);
     }
     assert(!/p4th|h0me|us3r|xxxx/.test(warnings.join()), "tells a value");
-    assertEquals(judge({ job_env: { A: "x".repeat(1_000) } }).warnings, []);
+    assertEquals(validate({ job_env: { A: "x".repeat(1_000) } }).warnings, []);
   });
 });
 
@@ -749,7 +754,7 @@ describe("validateSettings() reads lists", () => {
     skip: ({ selection }) => selection.skip,
   } as const satisfies Record<string, (config: JobConfig) => unknown>;
   const read = (key: keyof typeof READ, value: string | readonly string[]) =>
-    READ[key](judge({ [key]: value }).config!);
+    READ[key](validate({ [key]: value }).config!);
 
   it("and keeps each item with any content", () => {
     for (const key of Object.keys(READ) as (keyof typeof READ)[]) {
@@ -768,7 +773,7 @@ describe("validateSettings() reads lists", () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "job/secrets": "# none\n\n" });
     for (const value of [",", " ", ["", ""], "./job/secrets"]) {
-      const { config, warnings } = judge(
+      const { config, warnings } = validate(
         { secret_values_list: value, secret_env_names: [",", ""].slice(1) },
         directory.path,
       );

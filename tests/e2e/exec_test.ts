@@ -74,14 +74,14 @@ Deno.test("runnerlib permissions reports what a pipeline may do", async () => {
     cwd: path,
     env: { REACTORCIDE_COORDINATOR_URL: "https://ci.example.com:8443/x" },
   };
-  const told = await runCli(
+  const result = await runCli(
     ["permissions", PIPELINE, "--allow=net=a.com"],
     options,
   );
-  assertEquals(told.code, 0, told.stderr);
-  assertStringIncludes(told.stdout, `write  ${path}/job  # the workspace\n`);
+  assertEquals(result.code, 0, result.stderr);
+  assertStringIncludes(result.stdout, `write  ${path}/job  # the workspace\n`);
   assertStringIncludes(
-    told.stdout,
+    result.stdout,
     "net    ci.example.com:8443  # the coordinator\nnet    a.com  # granted\n",
   );
   const flags = await runCli(["permissions", PIPELINE, "--flags"], options);

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { stagePackage } from "../../scripts/stage.ts";
 import { startJsrRegistry } from "../helpers/jsr_registry.ts";
-import { NETWORK, pickVariables } from "../helpers/surroundings.ts";
+import { NETWORK, pickVariables } from "../helpers/passed_variables.ts";
 
 const links = new URL("../../links/", import.meta.url);
 

@@ -1,4 +1,4 @@
-import { cacheVariables, NETWORK, pickVariables } from "./surroundings.ts";
+import { cacheVariables, NETWORK, pickVariables } from "./passed_variables.ts";
 
 /** Directory of the repository. */
 export const REPOSITORY: string = import.meta.dirname!.replace(

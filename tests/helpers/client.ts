@@ -1,5 +1,5 @@
 /** Variable that forbids skipping tests of a client. */
-const REQUIRED = "REQUIRE_SOURCE_CLIENTS";
+const REQUIRED = "REQUIRE_TOOLS";
 
 /**
  * Checks whether a client is missing, so that its tests are skipped, and prints

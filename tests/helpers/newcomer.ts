@@ -1,7 +1,7 @@
 import { REPOSITORY } from "./cli.ts";
 import { engine, type EngineResult, IMAGE } from "./image.ts";
 import type { PageShell } from "./page_shell.ts";
-import { CERTIFICATE_FILES, REGISTRY_ACCESS } from "./surroundings.ts";
+import { CERTIFICATE_FILES, REGISTRY_ACCESS } from "./passed_variables.ts";
 import { openToAll } from "./temporary_directory.ts";
 
 /** Runs a command on a machine that has only what the README requires. */

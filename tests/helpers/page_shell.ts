@@ -1,6 +1,6 @@
 import { CLI, cliEnv } from "./cli.ts";
 import { GIT_ENV } from "./git_repository.ts";
-import { denoDirectory, npmDirectory } from "./surroundings.ts";
+import { denoDirectory, npmDirectory } from "./passed_variables.ts";
 import { makeFiles } from "./temporary_directory.ts";
 
 /**

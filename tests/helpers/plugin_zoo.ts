@@ -1,6 +1,6 @@
 import type { JobResult, RunJobOptions } from "@reactorcide/runnerlib";
 import { soon, until } from "./soon.ts";
-import { cacheVariables } from "./surroundings.ts";
+import { cacheVariables } from "./passed_variables.ts";
 import { makeFiles } from "./temporary_directory.ts";
 import { testRunner } from "./test_runner.ts";
 

@@ -23,12 +23,12 @@ export function settingsOf(...layers: readonly GivenValues[]): Settings {
 }
 
 /** Judges values as those of a job that has a command. */
-export function judge(values: GivenValues, cwd = "/"): ValidationResult {
+export function validate(values: GivenValues, cwd = "/"): ValidationResult {
   return validateSettings(settingsOf({ job_command: "true" }, values), { cwd });
 }
 
 /** The problems of values, as `key: message`. */
 export function problemsOf(values: GivenValues, cwd = "/"): string[] {
-  return judge(values, cwd).problems
+  return validate(values, cwd).problems
     .map(({ key, message }) => `${key}: ${message}`);
 }

@@ -1,4 +1,4 @@
-import { pickVariables } from "./surroundings.ts";
+import { pickVariables } from "./passed_variables.ts";
 
 /** What a shell prints for a script. */
 export async function shellOutput(

@@ -42,7 +42,7 @@ tar -C ${directory}/root -cf ${directory}/root.tar .`;
   assertEquals(made.code, 0, made.stderr);
 }
 
-/** Variables of the surroundings that lead to the engine. */
+/** Variables of this process that lead to the engine. */
 function engineEnv(): Record<string, string> {
   const host = Deno.env.get("DOCKER_HOST");
   return host === undefined ? {} : { DOCKER_HOST: host };

@@ -183,7 +183,7 @@ Deno.test("a plugin that may can add steps", async () => {
   assertMatch(stdout, /ran\n[^]*linted\n/);
 });
 
-Deno.test("a plugin that may can change settings before they are judged", async () => {
+Deno.test("a plugin that may can change settings before they are validated", async () => {
   const plugin = {
     "shorten.ts": `export const manifest = { permissions: {
         config: ["job_command", "plugin_dir"] } };

@@ -8,7 +8,7 @@ import type { PhaseContext } from "../../src/plugins/plugin.ts";
 import { fileSource } from "../../src/plugins/plugin_source.ts";
 import { PluginRegistry } from "../../src/plugins/registry.ts";
 import { runPhase } from "../../src/plugins/run_phase.ts";
-import { cacheVariables } from "../helpers/surroundings.ts";
+import { cacheVariables } from "../helpers/passed_variables.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
 const logger: Logger = {

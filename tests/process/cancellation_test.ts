@@ -5,15 +5,15 @@ import { signalExitCode } from "../../src/process/spawn.ts";
 Deno.test("Cancellation is graceful first and forced the second time", () => {
   const cancellation = new Cancellation();
   const heard: string[] = [];
-  cancellation.graceful.addEventListener("abort", () => heard.push("asked"));
-  cancellation.forced.addEventListener("abort", () => heard.push("insisted"));
+  cancellation.graceful.addEventListener("abort", () => heard.push("graceful"));
+  cancellation.forced.addEventListener("abort", () => heard.push("forced"));
   assertEquals(cancellation.signal, null);
   cancellation.cancel("SIGHUP");
-  assertEquals(heard, ["asked"]);
+  assertEquals(heard, ["graceful"]);
   assert(!cancellation.forced.aborted);
   cancellation.cancel("SIGTERM");
   cancellation.cancel("SIGINT");
-  assertEquals(heard, ["asked", "insisted"]);
+  assertEquals(heard, ["graceful", "forced"]);
   assertEquals(cancellation.signal, "SIGHUP", "the first signal stays");
 });
 

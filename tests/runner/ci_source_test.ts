@@ -13,7 +13,7 @@ import {
   makeFiles,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
-import { cacheVariables } from "../helpers/surroundings.ts";
+import { cacheVariables } from "../helpers/passed_variables.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
 const SOURCES = {

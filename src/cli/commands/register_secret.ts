@@ -70,7 +70,7 @@ async function readLines({ parts }: CommandContext): Promise<string[]> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let text = "";
   try {
-    if (stdin === undefined) throw new Error("there is no standard input");
+    if (stdin === undefined) throw new Error("the host of the runner has none");
     for await (const bytes of stdin.readable) {
       text += decoder.decode(bytes, { stream: true });
     }

@@ -80,7 +80,7 @@ export function findPrograms(
       entry;
     const version = await versionOf([path, ...args], host);
     const responds = version !== undefined && (engineArgs === undefined ||
-      (await ask([path, ...engineArgs], host, "container-engine"))
+      (await queryProgram([path, ...engineArgs], host, "container-engine"))
           ?.exitCode === 0);
     return {
       state: responds ? "ok" : needed.has(name) ? "needed" : "missing",
@@ -98,13 +98,13 @@ async function versionOf(
   argv: readonly string[],
   host: Host,
 ): Promise<string | undefined> {
-  const result = await ask(argv, host, "tool");
+  const result = await queryProgram(argv, host, "tool");
   return result &&
     (/\d+(?:\.\d+)+/.exec(result.stdout + result.stderr)?.[0] ?? "");
 }
 
 /** Runs a program with a short time limit. */
-async function ask(
+async function queryProgram(
   argv: readonly string[],
   host: Host,
   kind: "tool" | "container-engine",

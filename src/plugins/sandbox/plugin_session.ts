@@ -126,7 +126,7 @@ export class PluginSession implements AsyncDisposable {
   }
 
   /** Why the plugin ended by itself; `undefined` once that has been reported. */
-  get untoldEnd(): string | undefined {
+  get unreportedEnd(): string | undefined {
     return this.#isEndKnown ? undefined : this.#process.reason;
   }
 
