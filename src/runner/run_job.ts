@@ -84,7 +84,7 @@ export async function runJob(
   if (run.error !== undefined) await callPhase(run, "on_error");
   await callPhase(run, "cleanup");
   await endRun(run, controls);
-  // Nothing ran, so there is no result to return.
+  // If nothing ran, the error is thrown instead of returned in a result.
   const isThrown = statusOf(run.error) === "failed" && run.results.length === 0;
   if (run.error && !isThrown) parts.logger.error("job", run.error.message);
   await flushOutput(run);

@@ -217,7 +217,7 @@ export function allSteps(
 
 /**
  * Returns the ids of the workspace locks that cover programs of the job,
- * separated by commas; empty if there is no lock.
+ * separated by commas; empty without a lock.
  */
 export function lockIdsOf(
   { lock, parts: { host: { env } } }: Pick<RunState, "lock" | "parts">,

@@ -6,9 +6,9 @@ import { isInside } from "../job_path.ts";
 import {
   readProviders,
   type SecretProviders,
-} from "../secrets/providers/definition.ts";
-import { providerLookup } from "../secrets/providers/lookup.ts";
-import { requestOf } from "../secrets/providers/request.ts";
+} from "../secrets/providers/provider_definition.ts";
+import { providerLookup } from "../secrets/providers/provider_lookup.ts";
+import { requestOf } from "../secrets/providers/provider_request.ts";
 import {
   referenceTo,
   resolveReferences,

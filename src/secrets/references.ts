@@ -29,8 +29,8 @@ export type Reference =
   };
 
 /**
- * Returns a secret of a provider, or of the store if there is no provider;
- * `undefined` or an empty string if there is none.
+ * Returns a secret of the given provider, or of the store if none is given;
+ * `undefined` or an empty string if the secret does not exist.
  */
 export type SecretLookup = (
   path: string,

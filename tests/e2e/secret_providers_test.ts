@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { parse } from "@std/yaml/parse";
-import { readProviders } from "../../src/secrets/providers/definition.ts";
+import { readProviders } from "../../src/secrets/providers/provider_definition.ts";
 import { isClientMissing } from "../helpers/client.ts";
 import { cliEnv, REPOSITORY, runCli } from "../helpers/cli.ts";
 import {

@@ -110,7 +110,7 @@ configuration. Exits with 0 if nothing is missing, and with 1 otherwise.`,
   },
 };
 
-/** Without secret providers, there is no section about them. */
+/** Returns the findings about secret providers, if any are configured. */
 async function providerSection(
   { settings, parts }: CommandConfig,
 ): Promise<Readonly<Record<string, readonly Finding[]>>> {

@@ -22,7 +22,7 @@ const SCHEMAS: Readonly<Record<string, () => Promise<unknown>>> = {
   },
   async "secret-providers"() {
     const { secretProvidersSchema } = await import(
-      "../../secrets/providers/definition.ts"
+      "../../secrets/providers/provider_definition.ts"
     );
     return secretProvidersSchema();
   },

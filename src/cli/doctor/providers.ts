@@ -5,7 +5,7 @@ import {
   configuredProviders,
   untrustedDirectories,
 } from "../../runner/secret_lookup.ts";
-import type { SecretProvider } from "../../secrets/providers/definition.ts";
+import type { SecretProvider } from "../../secrets/providers/provider_definition.ts";
 import {
   findProgram,
   trustedPath,

@@ -111,7 +111,7 @@ export class RunFinder {
     if (
       started?.event !== "run.started" || started.version > RECORD_VERSION
     ) return { stamp, run: undefined };
-    // To the end, since a run that has ended meanwhile is no longer locked.
+    // The lock was checked first: a run that ended since then has written more.
     const tailStart = Math.max(0, size - PART_BYTES);
     const tail = await readToEnd(file, tailStart, 2 * PART_BYTES);
     const last = eventsIn(tail).at(-1);

@@ -11,10 +11,10 @@ import type { Cancellation } from "../../process/cancellation.ts";
 import { captureBytes } from "../../process/capture.ts";
 import { oneLine } from "../../terminal/text.ts";
 import { referenceTo } from "../references.ts";
-import type { SecretProviders } from "./definition.ts";
+import type { SecretProviders } from "./provider_definition.ts";
 import { findProgram, trustedPath } from "./find_program.ts";
-import { type ProviderRequest, requestOf } from "./request.ts";
-import { type SecretDocument, valueOf } from "./output.ts";
+import { type ProviderRequest, requestOf } from "./provider_request.ts";
+import { type SecretDocument, valueOf } from "./provider_output.ts";
 
 /** Maximum number of providers that are read at once. */
 const MAX_CONCURRENT = 4;
@@ -46,9 +46,9 @@ export type ProviderLookup = (
 
 /**
  * Creates a function that returns secrets of providers. Each provider is called
- * once for a path; a few run at the same time. The function throws an error
- * that explains why there is no such secret, and contains nothing that the
- * provider printed unless its definition allows that.
+ * once for a path; a few run at the same time. If it fails, the function throws
+ * an error with the reason. The error quotes what the provider printed only if
+ * `show_errors` is set.
  *
  * @param providers Configured providers.
  */

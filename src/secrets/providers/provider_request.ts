@@ -1,7 +1,7 @@
 import { VARIABLE_NAME } from "../../environment/variables.ts";
 import { suggest } from "../../suggest.ts";
 import { isProvided } from "../references.ts";
-import type { SecretProvider, SecretProviders } from "./definition.ts";
+import type { SecretProvider, SecretProviders } from "./provider_definition.ts";
 
 /** Key of a secret that has no other name, such as the content of a file. */
 const WHOLE = "value";
@@ -25,7 +25,7 @@ export interface ProviderRequest {
  * @param providers Configured providers.
  * @param name Name of the provider.
  * @returns What has to be read or run.
- * @throws {TypeError} Why there is no such secret.
+ * @throws {TypeError} If the provider cannot have the secret; the message says why.
  */
 export function requestOf(
   providers: SecretProviders,
