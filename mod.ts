@@ -130,13 +130,13 @@ export type {
 export type { FileAtRefOptions } from "./src/source/git/queries/revisions.ts";
 export type { GitInfo } from "./src/source/git/queries/git_info.ts";
 export type { GitQueryOptions } from "./src/source/git/queries/open_query.ts";
-export type { JsonValue } from "./src/json.ts";
+export type { JsonValue } from "./src/json_value.ts";
 export type {
   Trigger,
   TriggerOptions,
   TriggerResources,
   TriggerSourceType,
-} from "./src/triggers/trigger.ts";
+} from "./src/triggers/trigger_options.ts";
 
 /**
  * The runner whose functions the package exports.

@@ -1,5 +1,5 @@
 import { Job, type Step } from "@reactorcide/runnerlib";
-import { schedule } from "../src/graph.ts";
+import { schedule } from "../src/graph_scheduler.ts";
 import { GraphRun } from "../src/steps/graph_run.ts";
 import { planJob } from "../src/steps/job_plan.ts";
 import type { Contest } from "./measure.ts";

@@ -35,7 +35,7 @@ Deno.test("findLayerProblems() accepts what the floors allow", () => {
     file("src/output/pump.ts", ["src/errors.ts", "links/yaml/parse.ts"]),
     file("src/cli/commands/run.ts", ["src/cli/main.ts", "src/runner/step.ts"]),
     file("src/suggest.ts", ["src/errors.ts", "npm:yaml@^2.9.0"]),
-    file("src/version.ts", ["deno.json"]),
+    file("src/package_version.ts", ["deno.json"]),
     file("mod.ts", ["src/workflow/eval.ts", "src/errors.ts"]),
     file("plugins.ts", ["src/plugins/plugin.ts"]),
     file("cli.ts", ["src/cli/main.ts"], "Deno.exit(await main(Deno.args));"),

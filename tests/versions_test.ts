@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { VERSION } from "../src/version.ts";
+import { VERSION } from "../src/package_version.ts";
 import { REPOSITORY } from "./helpers/cli.ts";
 
 /** Files that name the Deno that the project is built with. */

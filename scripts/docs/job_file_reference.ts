@@ -4,7 +4,7 @@ import {
   jobFileSchema,
 } from "../../src/config/job_keys.ts";
 import { OPTIONS } from "../../src/options/options.ts";
-import { anything, type JsonSchema } from "../../src/schema/schema.ts";
+import { anything, type JsonSchema } from "../../src/schema/combinators.ts";
 import { HEADING, keyRow, type Row } from "./key_rows.ts";
 import { table } from "./markdown.ts";
 

@@ -1,4 +1,4 @@
-import type { JsonSchema } from "../../src/schema/schema.ts";
+import type { JsonSchema } from "../../src/schema/combinators.ts";
 import { code, plain } from "./markdown.ts";
 import { valueText } from "./value_text.ts";
 

@@ -1,4 +1,4 @@
-import type { JsonSchema } from "../../src/schema/schema.ts";
+import type { JsonSchema } from "../../src/schema/combinators.ts";
 
 /** Describes in Markdown which values a schema of a file accepts. */
 export function valueText(schema: JsonSchema): string {

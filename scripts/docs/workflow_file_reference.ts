@@ -1,5 +1,5 @@
 import { settingVariables } from "../../src/config/option_variables.ts";
-import type { JsonSchema } from "../../src/schema/schema.ts";
+import type { JsonSchema } from "../../src/schema/combinators.ts";
 import {
   jobFile,
   workflowFile,

@@ -78,7 +78,7 @@ export interface CommandContext extends ParsedArguments {
 }
 
 /** A command of the command line. */
-export interface Command {
+export interface CliCommand {
   /** Rest of the usage line after the name. */
   readonly usage: string;
   /** What the command does, for its help text. */
@@ -130,7 +130,7 @@ export interface CommandEntry {
   /** Heading under which the help lists the command. */
   readonly group: CommandGroup;
   /** Loads the command. */
-  readonly load: () => Promise<Command>;
+  readonly load: () => Promise<CliCommand>;
 }
 
 /** Groups of commands, in the order of the help. */
@@ -153,7 +153,7 @@ export interface LoadedCommand {
   /** What the command does, in one line. */
   readonly summary: string;
   /** The command. */
-  readonly command: Command;
+  readonly command: CliCommand;
   /** All of its options, including those of all commands. */
   readonly flags: readonly Flag[];
 }

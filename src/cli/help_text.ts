@@ -1,7 +1,7 @@
 import type { Host } from "../host.ts";
 import { wrapText } from "../terminal/wrap.ts";
 import {
-  type Command,
+  type CliCommand,
   COMMAND_GROUPS,
   type CommandCatalog,
   type Flag,
@@ -100,7 +100,7 @@ export function overview(
  */
 export function commandHelp(
   name: string,
-  command: Command,
+  command: CliCommand,
   columns: number,
 ): string {
   const usage = `Usage: runnerlib ${name} ${command.usage}`.trimEnd();

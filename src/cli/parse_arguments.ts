@@ -2,7 +2,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { booleanProblem, parseBoolean } from "../boolean.ts";
 import { RunnerError } from "../errors.ts";
 import { suggestName } from "../suggest.ts";
-import type { Command, Flag, ParsedArguments } from "./command.ts";
+import type { CliCommand, Flag, ParsedArguments } from "./command.ts";
 
 /** Workers append this option to any command, so all commands accept it. */
 const TRANSPORT_FLAG: Flag = {
@@ -30,7 +30,9 @@ const HELP_FLAG: Flag = { name: "help", short: "h", help: "Show this help" };
  *
  * @param command The command.
  */
-export function flagsOf({ flags, usesCoordinator = false }: Command): Flag[] {
+export function flagsOf(
+  { flags, usesCoordinator = false }: CliCommand,
+): Flag[] {
   return [
     ...flags,
     { ...TRANSPORT_FLAG, isHidden: !usesCoordinator },
@@ -56,7 +58,7 @@ export function flagsOf({ flags, usesCoordinator = false }: Command): Flag[] {
 export function parseArguments(
   args: readonly string[],
   name: string,
-  command: Command,
+  command: CliCommand,
 ): ParsedArguments {
   const known = flagsOf(command);
   const valued = known.filter((flag) => flag.valueName !== undefined);
@@ -122,7 +124,7 @@ function namesOf(flags: readonly Flag[]): string[] {
 function takeSwitches(
   args: readonly string[],
   name: string,
-  command: Command,
+  command: CliCommand,
 ): { switches: Map<string, boolean>; others: string[] } {
   const known = flagsOf(command).filter((flag) => flag.valueName === undefined);
   const switches = new Map<string, boolean>();
@@ -236,7 +238,7 @@ function checkOperands(
   operands: readonly string[],
   rest: readonly string[] | undefined,
   name: string,
-  command: Command,
+  command: CliCommand,
 ): void {
   const { maxOperands, takesRest } = command;
   if (operands.length > maxOperands) {

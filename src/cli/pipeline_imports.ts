@@ -10,9 +10,9 @@
  */
 import { dirname } from "@std/path/posix/dirname";
 import { RunnerError } from "../errors.ts";
-import { isObject } from "../json.ts";
+import { isObject } from "../json_value.ts";
 import { isInside } from "../job_path.ts";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../package_version.ts";
 
 /** Specifier of the library in pipelines. */
 export const LIBRARY = "@reactorcide/runnerlib";

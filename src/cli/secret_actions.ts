@@ -234,7 +234,7 @@ async function readFile(path: string, name: string): Promise<string> {
 }
 
 /** Result of {@linkcode parseEnvFile}. */
-export interface EnvFile {
+export interface SecretLines {
   /** Values by name; the last value of a name counts. */
   readonly values: ReadonlyMap<string, string>;
   /** Names without a value. */
@@ -254,7 +254,7 @@ export interface EnvFile {
  * @throws {RunnerError} `invalid-config` with the numbers of all invalid lines,
  * but not their content.
  */
-export function parseEnvFile(text: string, name: string): EnvFile {
+export function parseEnvFile(text: string, name: string): SecretLines {
   const values = new Map<string, string>();
   const problems: string[] = [];
   for (const [at, raw] of text.split("\n").entries()) {

@@ -5,7 +5,7 @@ import { normalizePath } from "../job_path.ts";
 import { listOrOne } from "../schema/collections.ts";
 import type { DocumentNode } from "../schema/document.ts";
 import { text } from "../schema/scalars.ts";
-import { type Key, mapped } from "../schema/schema.ts";
+import { type Key, mapped } from "../schema/combinators.ts";
 import { parseEnvLines } from "./text_values.ts";
 
 /** Maximum size of a file of variables, in bytes. */

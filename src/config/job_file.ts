@@ -7,7 +7,7 @@ import {
   reportNoMapping,
   reportUnknown,
   type Schema,
-} from "../schema/schema.ts";
+} from "../schema/combinators.ts";
 import { JOB_FILE_KEYS, type JobFileKeys } from "./job_keys.ts";
 import {
   refuseForeignDocument,

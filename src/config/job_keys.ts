@@ -33,7 +33,7 @@ import {
   mapping,
   requiresKey,
   type Schema,
-} from "../schema/schema.ts";
+} from "../schema/combinators.ts";
 import { ENV_FILE_KEY } from "./env_file.ts";
 import { when } from "../schema/when.ts";
 import { grantLines, type PluginGrants } from "./plugin_grants.ts";
@@ -82,7 +82,7 @@ const permissions = dictionary(
 );
 
 /** Schema of permissions of a pipeline, parsed to `KIND=VALUES` lines. */
-export const pipelinePermissions: Schema<readonly string[]> = mapped(
+export const pipelinePermissionsSchema: Schema<readonly string[]> = mapped(
   permissions,
   (kinds) =>
     Object.entries(kinds).map(([kind, values]) =>
@@ -202,7 +202,7 @@ const SCHEMAS: Readonly<Record<OptionType & string, Schema<unknown>>> = {
   inheritance,
   plugins: pluginList,
   pluginPermissions,
-  pipelinePermissions,
+  pipelinePermissions: pipelinePermissionsSchema,
   // Code may register types that are unknown here.
   sourceType: text({
     rule: { pattern: SOURCE_TYPE, words: "be a type of sources" },

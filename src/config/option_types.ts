@@ -1,4 +1,4 @@
-import { isObject } from "../json.ts";
+import { isObject } from "../json_value.ts";
 import type { Option } from "../options/option.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { Option, OptionType } from "../options/option.ts";
 import { describeOption, OPTIONS } from "../options/options.ts";
-import { mapped, type Schema } from "../schema/schema.ts";
+import { mapped, type Schema } from "../schema/combinators.ts";
 import { LINES, schemaOfType } from "./job_keys.ts";
 import { listText } from "./text_values.ts";
 

@@ -1,7 +1,7 @@
 import { checkOptionType, typeName } from "./option_types.ts";
 import type { Option } from "../options/option.ts";
 import { OPTION_GROUPS, OPTIONS } from "../options/options.ts";
-import { isObject } from "../json.ts";
+import { isObject } from "../json_value.ts";
 import { suggest } from "../suggest.ts";
 import type { JobOptions } from "./job_options.ts";
 import { grantLines, type PluginGrants } from "./plugin_grants.ts";

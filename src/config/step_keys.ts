@@ -30,7 +30,7 @@ import {
   mapped,
   mapping,
   type Schema,
-} from "../schema/schema.ts";
+} from "../schema/combinators.ts";
 import { when } from "../schema/when.ts";
 import { suggest } from "../suggest.ts";
 import {

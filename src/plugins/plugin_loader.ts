@@ -93,7 +93,9 @@ export class PluginLoader {
       );
     }
     if (this.#trustsFiles) {
-      this.#ending.use(await loadPlugins(directory, this.#registry, logger));
+      this.#ending.use(
+        await loadPluginDirectory(directory, this.#registry, logger),
+      );
     }
     const sources = files
       .filter(({ kind }) => kind !== "module" || !this.#trustsFiles)
@@ -245,7 +247,7 @@ function loadError(origin: string, cause: unknown): RunnerError {
  * `plugin-failed` if a file contains no plugin or throws. In that case, no
  * plugins remain registered.
  */
-export async function loadPlugins(
+export async function loadPluginDirectory(
   directory: string,
   registry: PluginReceiver,
   logger: Logger,

@@ -1,4 +1,4 @@
-import { linkNodes, topologicalOrder } from "../graph.ts";
+import { linkNodes, topologicalOrder } from "../graph_scheduler.ts";
 import type { StepRecord } from "./run_record.ts";
 
 /** The steps that kept a run from being shorter. */

@@ -1,5 +1,5 @@
-import { isObject } from "../json.ts";
-import type { JsonSchema } from "../schema/schema.ts";
+import { isObject } from "../json_value.ts";
+import type { JsonSchema } from "../schema/combinators.ts";
 import { printableLines } from "../terminal/text.ts";
 import type { RunEvent, RunEventName } from "./run_event.ts";
 import { RECORD_VERSION } from "./run_recorder.ts";

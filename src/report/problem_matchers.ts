@@ -1,4 +1,4 @@
-import { isObject } from "../json.ts";
+import { isObject } from "../json_value.ts";
 
 /** Maximum number of matchers of a run; GitHub has no limit. */
 const MAX_MATCHERS = 100;

@@ -7,7 +7,7 @@ import { type DeniedAccess, DeniedError } from "../plugins/rights/rights.ts";
 import { runPhase } from "../plugins/run_phase.ts";
 import { SourceRegistry } from "../source/custom_source.ts";
 import type { RunState } from "./run_state.ts";
-import { registerSecret } from "./register_with_outer_runners.ts";
+import { registerWithOuterRunners } from "./register_with_outer_runners.ts";
 
 /** Phases in which plugins can register source types. */
 const SOURCE_PHASES: readonly Phase[] = [
@@ -57,7 +57,7 @@ export async function callPlugins(
     signal: run.cancellation.graceful,
     registerSecret(value) {
       run.recorder.noteSecret("registered by a plugin");
-      registerSecret(run.parts, value);
+      registerWithOuterRunners(run.parts, value);
     },
     addStep(step) {
       if (!STEP_PHASES.includes(phase)) {

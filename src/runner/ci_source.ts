@@ -92,7 +92,7 @@ export async function sealCiSource(
  *
  * @param run The run, which no longer reads the copy.
  */
-export function removeCiCopy(run: RunState): void {
+export function removeCiSourceCopy(run: RunState): void {
   run.ci.copyDirectory?.[Symbol.dispose]();
   run.ci.copyDirectory = undefined;
   run.ci.hasCopy = false;

@@ -12,7 +12,7 @@ import { currentDirectory } from "./working_directory.ts";
  * @param config Configuration of the job.
  * @param plan Steps of the job, if it has steps.
  */
-export function printPlan(
+export function printDryRun(
   run: RunState,
   config: JobConfig,
   plan: JobPlan | undefined,

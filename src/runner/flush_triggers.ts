@@ -19,7 +19,7 @@ import {
   submissionProblem,
   submitTriggers,
 } from "../triggers/submit_triggers.ts";
-import type { Trigger } from "../triggers/trigger.ts";
+import type { Trigger } from "../triggers/trigger_options.ts";
 import {
   orderTriggers,
   type RefusedTrigger,

@@ -1,6 +1,6 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { TriggerQueue } from "../triggers/queue.ts";
-import type { Trigger, TriggerOptions } from "../triggers/trigger.ts";
+import type { Trigger, TriggerOptions } from "../triggers/trigger_options.ts";
 import { flushTriggers, triggerOptionsFromEnv } from "./flush_triggers.ts";
 import type { FlushTriggers } from "./run_job_options.ts";
 import type { RunState } from "./run_state.ts";
@@ -17,7 +17,7 @@ import { recordFailure } from "./failures.ts";
  * @returns The follow-up jobs that were submitted.
  * @throws {RunnerError} If submitting fails.
  */
-export async function submitFollowUpJobs(
+export async function submitQueuedJobs(
   run: RunState,
   config: JobConfig,
   when: FlushTriggers,

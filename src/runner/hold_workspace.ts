@@ -31,7 +31,7 @@ export interface WorkspaceUse {
  * `workspace` or `output-failed`, if files cannot be created or removed.
  * @throws {DOMException} An `AbortError` if the job is cancelled meanwhile.
  */
-export async function holdWorkspace(
+export async function acquireWorkspace(
   run: RunState,
   config: JobConfig,
   use: WorkspaceUse,
@@ -79,7 +79,7 @@ export async function beginFiles(
  * @param run The run.
  * @param lock Its lock.
  */
-export async function releaseWorkspace(
+export async function closeWorkspace(
   { parts: { workspace, logger } }: RunState,
   lock: WorkspaceLock,
 ): Promise<void> {

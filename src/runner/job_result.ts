@@ -1,6 +1,6 @@
 import type { JobStatus, StepResult } from "../steps/step.ts";
 import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
-import type { Trigger } from "../triggers/trigger.ts";
+import type { Trigger } from "../triggers/trigger_options.ts";
 
 /** Result of a job. */
 export interface JobResult {

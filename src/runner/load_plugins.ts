@@ -27,7 +27,7 @@ import {
   givenPluginDirectory,
   mayComeLate,
 } from "./plugin_directories.ts";
-import { registerSecret } from "./register_with_outer_runners.ts";
+import { registerWithOuterRunners } from "./register_with_outer_runners.ts";
 import { pathExists } from "../fs/files.ts";
 
 /** Phases that come before the sources are prepared. */
@@ -265,7 +265,7 @@ export async function sandboxSetting(
     maskText: (text) => masker.maskText(text),
     maskStream: () => masker.stream(),
     secretNames: () => new Set(findSecrets().secrets.map(({ name }) => name)),
-    registerSecret: (value) => void registerSecret(run.parts, value),
+    registerSecret: (value) => void registerWithOuterRunners(run.parts, value),
     cwd: host.cwd,
     triggerJobs: (jobs) => {
       if (run.areTriggersOpen === false) {

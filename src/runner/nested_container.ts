@@ -22,7 +22,7 @@ import {
 } from "../environment/child_environment.ts";
 import { Variable } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
-import { isObject } from "../json.ts";
+import { isObject } from "../json_value.ts";
 import type { spawn } from "../process/spawn.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import { makeDirectories } from "./job_directories.ts";
@@ -256,7 +256,7 @@ export interface ContainerSetting {
  * @param config Configuration of the job.
  * @throws {RunnerError} `invalid-config`, if it cannot.
  */
-export function checkContainer(run: RunState, config: JobConfig): void {
+export function checkNestedContainer(run: RunState, config: JobConfig): void {
   const { runnerImage: image = "", command, steps } = config;
   if (command === undefined || steps !== undefined || run.ownSteps) {
     throw unusable(image, "a job with steps does not run in it");

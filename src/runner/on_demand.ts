@@ -13,7 +13,7 @@ import type { RunEvents } from "../report/run_event.ts";
 import type { StepProblems } from "../report/problem_finder.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import type { StepResult } from "../steps/step.ts";
-import type { Trigger } from "../triggers/trigger.ts";
+import type { Trigger } from "../triggers/trigger_options.ts";
 import type { JobControls } from "./job_controls.ts";
 import {
   fillMasker,
@@ -133,7 +133,7 @@ export async function holdWorkspace(
     }
   }
   const hold = await import("./hold_workspace.ts");
-  await hold.holdWorkspace(run, config, { hasSteps, hasContainer });
+  await hold.acquireWorkspace(run, config, { hasSteps, hasContainer });
 }
 
 /** Checks that the command can run in a container. */
@@ -142,7 +142,7 @@ export async function checkContainer(
   config: JobConfig,
 ): Promise<void> {
   const container = await import("./nested_container.ts");
-  container.checkContainer(run, config);
+  container.checkNestedContainer(run, config);
 }
 
 /** Replaces references in the variables of the job with secrets. */
@@ -196,8 +196,8 @@ export async function submitFollowUpJobs(
   // file.
   const isStdout = config.triggers.transport === "stdout";
   if (!run.parts.triggers?.size && !isStdout) return [];
-  const { submitFollowUpJobs } = await import("./follow_up_jobs.ts");
-  return await submitFollowUpJobs(run, config, when);
+  const { submitQueuedJobs } = await import("./follow_up_jobs.ts");
+  return await submitQueuedJobs(run, config, when);
 }
 
 /** Publishes the result of a job of a workflow for the other jobs. */
@@ -207,22 +207,22 @@ export async function publishResult(
 ): Promise<void> {
   const { env } = run.parts.host;
   if (!env[Variable.workflowRunId] || !env[Variable.coordinatorUrl]) return;
-  const { publishResult } = await import("./workflow_output.ts");
-  await publishResult(run, end);
+  const { publishJobResult } = await import("./workflow_output.ts");
+  await publishJobResult(run, end);
 }
 
 /** Removes the copy of the trusted CI source, if there is one. */
 export async function removeCiCopy(run: RunState): Promise<void> {
   if (run.ci.copyDirectory === undefined) return;
-  const { removeCiCopy } = await import("./ci_source.ts");
-  removeCiCopy(run);
+  const { removeCiSourceCopy } = await import("./ci_source.ts");
+  removeCiSourceCopy(run);
 }
 
 /** Releases the workspace, if the job has locked it. */
 export async function releaseWorkspace(run: RunState): Promise<void> {
   if (run.lock === undefined) return;
-  const { releaseWorkspace } = await import("./hold_workspace.ts");
-  await releaseWorkspace(run, run.lock);
+  const { closeWorkspace } = await import("./hold_workspace.ts");
+  await closeWorkspace(run, run.lock);
 }
 
 /** Prints what the job would do. */
@@ -231,6 +231,6 @@ export async function printPlan(
   config: JobConfig,
   plan: JobPlan | undefined,
 ): Promise<void> {
-  const { printPlan } = await import("./dry_run.ts");
-  printPlan(run, config, plan);
+  const { printDryRun } = await import("./dry_run.ts");
+  printDryRun(run, config, plan);
 }

@@ -23,7 +23,10 @@ const registered = new WeakMap<RunnerParts, Set<string>>();
  * @throws {RunnerError} `registration-failed` if the outer runner does not mask
  * it.
  */
-export function registerSecret(parts: RunnerParts, value: string): boolean {
+export function registerWithOuterRunners(
+  parts: RunnerParts,
+  value: string,
+): boolean {
   const isMasked = parts.masker.add(value);
   const fresh = freshValues(parts, [value]);
   const socket = maskLocally(parts, fresh);

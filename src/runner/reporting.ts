@@ -24,7 +24,7 @@ import { RecordWriter } from "../report/record_writer.ts";
 import type { RunEvents } from "../report/run_event.ts";
 import { recordOf, type RunRecord } from "../report/run_record.ts";
 import { RECORD_FILE, RECORD_VERSION } from "../report/run_recorder.ts";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../package_version.ts";
 import { realPath } from "../workspace/guard.ts";
 import { makeArtifacts } from "./job_directories.ts";
 import type { TraceContext } from "./job_environment.ts";

@@ -13,7 +13,7 @@ import type { SecretLookup } from "../secrets/references.ts";
 import type { SourceRegistry } from "../source/custom_source.ts";
 import type { Manifest } from "../source/directory_manifest.ts";
 import type { Step, StepResult } from "../steps/step.ts";
-import type { Trigger } from "../triggers/trigger.ts";
+import type { Trigger } from "../triggers/trigger_options.ts";
 import type { WorkspaceLock } from "../workspace/lock.ts";
 import { type TraceContext, traceContext } from "./job_environment.ts";
 import { KnownSecrets } from "./known_secrets.ts";

@@ -1,9 +1,9 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
-import { schedule } from "../graph.ts";
+import { schedule } from "../graph_scheduler.ts";
 import { isInside } from "../job_path.ts";
-import { isObject } from "../json.ts";
+import { isObject } from "../json_value.ts";
 import { onAbort } from "../process/cancellation.ts";
 import { timeLimit } from "../process/time_limit.ts";
 import { formatSummary } from "../report/summary.ts";

@@ -1,5 +1,5 @@
 import { typeName } from "../config/option_types.ts";
-import { isObject } from "../json.ts";
+import { isObject } from "../json_value.ts";
 import { optionsLayer } from "../config/options_layer.ts";
 import type { Layer } from "../config/settings.ts";
 import { RunnerError } from "../errors.ts";
@@ -9,13 +9,13 @@ import { PluginRegistry } from "../plugins/registry.ts";
 import { SourceRegistry } from "../source/custom_source.ts";
 import type { SourceHandler } from "../source_handler.ts";
 import { TriggerQueue } from "../triggers/queue.ts";
-import type { Trigger, TriggerOptions } from "../triggers/trigger.ts";
+import type { Trigger, TriggerOptions } from "../triggers/trigger_options.ts";
 import type { Job } from "../steps/job.ts";
 import type { RunJobOptions } from "./run_job_options.ts";
 import type { JobResult } from "./job_result.ts";
 import type { JobControls } from "./job_controls.ts";
 import { runJob } from "./run_job.ts";
-import { registerSecret } from "./register_with_outer_runners.ts";
+import { registerWithOuterRunners } from "./register_with_outer_runners.ts";
 import { createParts, type RunnerParts } from "./runner_parts.ts";
 import {
   type WorkflowFunctions,
@@ -313,7 +313,7 @@ export function runnerOn(
           }`,
         );
       }
-      return registerSecret(parts(), value);
+      return registerWithOuterRunners(parts(), value);
     },
   };
 }

@@ -10,7 +10,7 @@ import {
   privateDirectory,
   temporaryDirectory,
 } from "../fs/temporary_directory.ts";
-import { isChain } from "../graph.ts";
+import { isChain } from "../graph_scheduler.ts";
 import { isInside } from "../job_path.ts";
 import type { JobLog } from "../output/job_log.ts";
 import type { Masker } from "../secrets/masker.ts";
@@ -380,9 +380,11 @@ async function secretRegistrar(
   { name, definition: { run } }: PlannedStep,
 ): Promise<(value: string) => boolean> {
   if (typeof run !== "function") return (value) => parts.masker.add(value);
-  const { registerSecret } = await import("./register_with_outer_runners.ts");
+  const { registerWithOuterRunners } = await import(
+    "./register_with_outer_runners.ts"
+  );
   return (value) => {
     recorder.noteSecret("registered by a step", name);
-    return registerSecret(parts, value);
+    return registerWithOuterRunners(parts, value);
   };
 }

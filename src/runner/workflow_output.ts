@@ -81,7 +81,7 @@ const MAX_VARIABLES = 64 * 1024;
  */
 const MAX_INSTANCES = 50;
 
-/** End of a job, for {@linkcode publishResult}. */
+/** End of a job, for {@linkcode publishJobResult}. */
 export interface Ending {
   /** Outcome of the job. */
   readonly status: "success" | "failed" | "cancelled" | "timeout";
@@ -100,7 +100,7 @@ export interface Ending {
  * @param run The run.
  * @param ending End of the job.
  */
-export async function publishResult(
+export async function publishJobResult(
   run: RunState,
   { status, exitCode, durationMs }: Ending,
 ): Promise<void> {

@@ -1,4 +1,4 @@
-import type { JsonValue } from "../json.ts";
+import type { JsonValue } from "../json_value.ts";
 import { RESERVED_KEYS } from "./coordinator_values.ts";
 import { shownKey } from "./document.ts";
 

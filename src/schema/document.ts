@@ -1,4 +1,4 @@
-import { isObject } from "../json.ts";
+import { isObject } from "../json_value.ts";
 
 /** Receives the problems of nodes. */
 export interface NodeReports {

@@ -1,4 +1,4 @@
-import { cycleText, findCycle, linkNodes } from "../graph.ts";
+import { cycleText, findCycle, linkNodes } from "../graph_scheduler.ts";
 import { suggest } from "../suggest.ts";
 import type { DocumentNode } from "./document.ts";
 

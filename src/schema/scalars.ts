@@ -15,7 +15,7 @@ import {
   parseDuration,
   timeLimitProblem,
 } from "./duration.ts";
-import type { Schema } from "./schema.ts";
+import type { Schema } from "./combinators.ts";
 
 /** Rule of every string: programs cannot be passed a NUL character. */
 const ANY_TEXT: TextRule = {

@@ -16,7 +16,7 @@ import { dictionary, listOrOne } from "./collections.ts";
 import { anyGlob, eventGlob, listed } from "./event_glob.ts";
 import { EVENT_TYPES } from "./events.ts";
 import { FILLED_TEXT, text } from "./scalars.ts";
-import { byShape, mapping, type Schema } from "./schema.ts";
+import { byShape, mapping, type Schema } from "./combinators.ts";
 
 /** Condition on a fact: one pattern, several patterns, or `any` and `not`. */
 export type Match =

@@ -143,7 +143,7 @@ export class GraphRun {
   end(step: number, end: StepEnd, startedAt: Date, durationMs: number): void {
     const planned = this.#plan.steps[step];
     const { name, definition } = planned;
-    const result = resultOf(planned, end, startedAt, durationMs);
+    const result = buildStepResult(planned, end, startedAt, durationMs);
     this.running.remove(step);
     if (isFailure(result.conclusion) && definition.required !== false) {
       this.#hasFailed = true;
@@ -306,7 +306,7 @@ export function notRun(
  * @param durationMs Duration of all attempts, in milliseconds.
  * @returns The result.
  */
-export function resultOf(
+export function buildStepResult(
   { name, definition }: PlannedStep,
   end: StepEnd,
   startedAt: Date,

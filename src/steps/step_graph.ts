@@ -5,7 +5,7 @@ import {
   type Graph,
   type GraphNode,
   linkNodes,
-} from "../graph.ts";
+} from "../graph_scheduler.ts";
 import { suggest } from "../suggest.ts";
 
 /** Maximum number of problems that a message lists; each edge may have one. */

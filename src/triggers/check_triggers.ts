@@ -1,5 +1,5 @@
 import { copyJson, kindOf, plainEntries } from "../schema/copy_json.ts";
-import { itemText, type JsonValue } from "../json.ts";
+import { itemText, type JsonValue } from "../json_value.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import { DocumentNode } from "../schema/document.ts";
 import { brief, printable, quote } from "../terminal/text.ts";
@@ -8,7 +8,7 @@ import {
   variableProblem,
   wireTrigger,
 } from "./trigger_fields.ts";
-import type { Trigger } from "./trigger.ts";
+import type { Trigger } from "./trigger_options.ts";
 
 /** Maximum number of problems in a message. */
 const MAX_SHOWN = 20;

@@ -1,5 +1,5 @@
 import { type CheckedTrigger, checkTriggers } from "./check_triggers.ts";
-import type { Trigger } from "./trigger.ts";
+import type { Trigger } from "./trigger_options.ts";
 
 /**
  * Queue of follow-up jobs to submit.

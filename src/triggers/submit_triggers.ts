@@ -7,7 +7,7 @@ import {
 import { submitDocument } from "../coordinator/jobs.ts";
 import { RunnerError } from "../errors.ts";
 import type { RetryPolicy } from "../process/retry.ts";
-import type { Trigger } from "./trigger.ts";
+import type { Trigger } from "./trigger_options.ts";
 import { MAX_DOCUMENT_BYTES } from "./triggers_file.ts";
 
 /** Properties of a job that submitting depends on. */

@@ -1,7 +1,7 @@
-import type { JsonValue } from "../json.ts";
+import type { JsonValue } from "../json_value.ts";
 import type { Condition } from "../schema/condition.ts";
 import { type CheckedTrigger, checkTriggers } from "./check_triggers.ts";
-import type { Trigger } from "./trigger.ts";
+import type { Trigger } from "./trigger_options.ts";
 import { TRIGGER_FIELDS } from "./trigger_fields.ts";
 import { bypassEmptyLists, sortTriggers } from "./trigger_graph.ts";
 

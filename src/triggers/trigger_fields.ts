@@ -1,4 +1,4 @@
-import type { JsonValue } from "../json.ts";
+import type { JsonValue } from "../json_value.ts";
 import { dictionary, list } from "../schema/collections.ts";
 import {
   type Condition,
@@ -22,19 +22,19 @@ import {
   jsonInteger,
   jsonObject,
   jsonString,
-} from "../schema/json_values.ts";
+} from "../schema/strict_json.ts";
 import {
   type Key,
   type Keys,
   mapped,
   mapping,
   type Schema,
-} from "../schema/schema.ts";
+} from "../schema/combinators.ts";
 import type {
   Trigger,
   TriggerResources,
   TriggerSourceType,
-} from "./trigger.ts";
+} from "./trigger_options.ts";
 
 /** Greatest number that the database of the coordinator stores. */
 const MAX_INTEGER = 2 ** 31 - 1;

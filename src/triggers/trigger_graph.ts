@@ -4,7 +4,7 @@ import {
   type Graph,
   linkNodes,
   topologicalOrder,
-} from "../graph.ts";
+} from "../graph_scheduler.ts";
 import { suggest } from "../suggest.ts";
 import {
   type CheckedTrigger,

@@ -11,7 +11,7 @@ import {
 import { kindOf, plainEntries } from "../schema/copy_json.ts";
 import { orderedDocument, type TriggerDocument } from "./trigger_document.ts";
 import { quote } from "../terminal/text.ts";
-import type { Trigger } from "./trigger.ts";
+import type { Trigger } from "./trigger_options.ts";
 import {
   orderTriggers,
   type RefusedTrigger,

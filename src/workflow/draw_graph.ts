@@ -1,4 +1,4 @@
-import { linkNodes, topologicalOrder } from "../graph.ts";
+import { linkNodes, topologicalOrder } from "../graph_scheduler.ts";
 import { printable } from "../terminal/text.ts";
 import { displayWidth } from "../terminal/width.ts";
 import type { Condition } from "../schema/condition.ts";

@@ -1,4 +1,4 @@
-import { topologicalOrder } from "../graph.ts";
+import { topologicalOrder } from "../graph_scheduler.ts";
 import { localGraph, type LocalJob, localNodes } from "./local/local_job.ts";
 import { NodeStates } from "./local/node_states.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { COMMANDS } from "../../src/cli/commands.ts";
-import { VERSION } from "../../src/version.ts";
+import { VERSION } from "../../src/package_version.ts";
 import { REPOSITORY } from "../helpers/cli.ts";
 import { runMain } from "../helpers/run_main.ts";
 import { runTool } from "../helpers/archives.ts";

@@ -4,7 +4,7 @@ import { FLAG_GROUPS } from "../../src/cli/command.ts";
 import { CATALOG, loadCommands } from "../../src/cli/commands.ts";
 import { commandHelp, overview } from "../../src/cli/help_text.ts";
 import { parseArguments } from "../../src/cli/parse_arguments.ts";
-import { VERSION } from "../../src/version.ts";
+import { VERSION } from "../../src/package_version.ts";
 import { runMain } from "../helpers/run_main.ts";
 
 const main = (...args: string[]) => runMain(args, { cwd: "/" });

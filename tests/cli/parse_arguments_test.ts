@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import type { Command } from "../../src/cli/command.ts";
+import type { CliCommand } from "../../src/cli/command.ts";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { flagsLayer } from "../../src/cli/config_flags.ts";
 import { loadCommands } from "../../src/cli/commands.ts";
@@ -10,10 +10,14 @@ import { RunnerError } from "../../src/errors.ts";
 const run = await COMMANDS.run.load();
 const git = await COMMANDS.git.load();
 
-const parse = (args: string[], command: Command = run) =>
+const parse = (args: string[], command: CliCommand = run) =>
   parseArguments(args, "run", command);
 
-const refused = (args: string[], message: string, command: Command = run) => {
+const refused = (
+  args: string[],
+  message: string,
+  command: CliCommand = run,
+) => {
   const error = assertThrows(() => parse(args, command), RunnerError, message);
   assertEquals(error.exitCode, 2);
 };

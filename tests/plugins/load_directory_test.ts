@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
 import type { Logger } from "../../src/output/logger.ts";
-import { loadPlugins } from "../../src/plugins/plugin_loader.ts";
+import { loadPluginDirectory } from "../../src/plugins/plugin_loader.ts";
 import { PluginRegistry } from "../../src/plugins/registry.ts";
 import {
   makeFiles,
@@ -40,7 +40,7 @@ async function refusal(
 ): Promise<string> {
   const before = namesOf(registry);
   const error = await assertRejects(
-    () => loadPlugins(directory, registry, silent),
+    () => loadPluginDirectory(directory, registry, silent),
     RunnerError,
   );
   assertEquals(error.code, code);
@@ -48,7 +48,7 @@ async function refusal(
   return error.message;
 }
 
-Deno.test("loadPlugins() loads each kind of export, by file name", () =>
+Deno.test("loadPluginDirectory() loads each kind of export, by file name", () =>
   withFiles({
     "plugin_c_factory.ts":
       `export default (registry) => registry.add({ name: "factory" });`,
@@ -64,7 +64,7 @@ Deno.test("loadPlugins() loads each kind of export, by file name", () =>
     }`,
   }, async (directory, registry) => {
     const lines: string[] = [];
-    const handle = await loadPlugins(directory, registry, {
+    const handle = await loadPluginDirectory(directory, registry, {
       ...silent,
       debug: (_component, message, fields) =>
         void lines.push(`${message} ${fields?.plugins}`),
@@ -83,7 +83,7 @@ Deno.test("loadPlugins() loads each kind of export, by file name", () =>
     assertEquals(namesOf(registry), []);
   }));
 
-Deno.test("loadPlugins() leaves other files alone", () =>
+Deno.test("loadPluginDirectory() leaves other files alone", () =>
   withFiles({
     "helper.ts": "throw new Error()",
     "plugin_a.d.ts": "throw new Error()",
@@ -91,21 +91,21 @@ Deno.test("loadPlugins() leaves other files alone", () =>
     "plugin_a.ts.bak": "throw new Error()",
     "deeper/plugin_a.ts": "throw new Error()",
   }, async (directory, registry) => {
-    await loadPlugins(directory, registry, silent);
+    await loadPluginDirectory(directory, registry, silent);
     assertEquals(registry.plugins, []);
   }));
 
-Deno.test("loadPlugins() accepts file names with a meaning in URLs", () =>
+Deno.test("loadPluginDirectory() accepts file names with a meaning in URLs", () =>
   withFiles({
     "plugin_#1?x=%20 é.ts": `import { name } from "./helper %23.ts";
       export default { name };`,
     "helper #.ts": `export const name = "odd";`,
   }, async (directory, registry) => {
-    await loadPlugins(directory, registry, silent);
+    await loadPluginDirectory(directory, registry, silent);
     assertEquals(namesOf(registry), ["odd"]);
   }));
 
-Deno.test("loadPlugins() reports what a file should export", async () => {
+Deno.test("loadPluginDirectory() reports what a file should export", async () => {
   for (
     const text of [
       "export {};",
@@ -129,7 +129,7 @@ Deno.test("loadPlugins() reports what a file should export", async () => {
   }
 });
 
-Deno.test("loadPlugins() reports which file fails, and undoes the others", async () => {
+Deno.test("loadPluginDirectory() reports which file fails, and undoes the others", async () => {
   for (
     const [text, state] of [
       ["export default {", "Expected"],
@@ -158,14 +158,14 @@ Deno.test("loadPlugins() reports which file fails, and undoes the others", async
   }
 });
 
-Deno.test("loadPlugins() follows no link out of the directory", () =>
+Deno.test("loadPluginDirectory() follows no link out of the directory", () =>
   withFiles({
     "inner.js": `export default { name: "inner" };`,
     "plugin_inner.js": "-> inner.js",
     "../outer.js": `export default { name: "outer" };`,
   }, async (directory, registry) => {
     {
-      using _ = await loadPlugins(directory, registry, silent);
+      using _ = await loadPluginDirectory(directory, registry, silent);
       assertEquals(namesOf(registry), ["inner"]);
     }
     await makeFiles(directory, { "plugin_outer.js": "-> ../outer.js" });
@@ -174,13 +174,13 @@ Deno.test("loadPlugins() follows no link out of the directory", () =>
     assert(message.endsWith("it is a link that leaves the directory"), message);
   }));
 
-Deno.test("loadPlugins() loads regular files only", () =>
+Deno.test("loadPluginDirectory() loads regular files only", () =>
   withFiles({ "plugin_a.ts/": "" }, async (directory, registry) => {
     const message = await refusal(directory, registry);
     assert(message.endsWith("it is not a regular file"), message);
   }));
 
-Deno.test("loadPlugins() reports a directory that is not one", () =>
+Deno.test("loadPluginDirectory() reports a directory that is not one", () =>
   withFiles({ "file": "" }, async (directory, registry) => {
     for (const name of ["missing", "file"]) {
       const path = `${directory}/${name}`;

@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { Ajv } from "ajv";
 import { FORMATS } from "../../src/report/formats/formats.ts";
 import { readRecord } from "../../src/report/run_record.ts";
-import { VERSION } from "../../src/version.ts";
+import { VERSION } from "../../src/package_version.ts";
 import {
   failedStepLine,
   recordLine,

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
 import { TriggerQueue } from "../../src/triggers/queue.ts";
-import type { Trigger } from "../../src/triggers/trigger.ts";
+import type { Trigger } from "../../src/triggers/trigger_options.ts";
 
 /** Returns the error message of a queue that refuses triggers. */
 function refusal(...triggers: unknown[]): string {

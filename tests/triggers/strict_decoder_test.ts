@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { triggerDocument } from "../../src/triggers/trigger_document.ts";
-import type { Trigger } from "../../src/triggers/trigger.ts";
+import type { Trigger } from "../../src/triggers/trigger_options.ts";
 import { startCoordinator } from "../helpers/coordinator.ts";
 import { Random } from "../helpers/random.ts";
 import { decodeDocument, hasReservedKey } from "../helpers/trigger_decoder.ts";

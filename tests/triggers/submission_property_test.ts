@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
-import type { Trigger } from "../../src/triggers/trigger.ts";
+import type { Trigger } from "../../src/triggers/trigger_options.ts";
 import {
   startCoordinator,
   type TestCoordinator,

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
 import { triggerDocument } from "../../src/triggers/trigger_document.ts";
-import type { Trigger } from "../../src/triggers/trigger.ts";
+import type { Trigger } from "../../src/triggers/trigger_options.ts";
 import { Random } from "../helpers/random.ts";
 
 function orderOf(triggers: readonly Trigger[]): string[] {

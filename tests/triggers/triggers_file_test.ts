@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
 import { lockDirectory } from "../../src/fs/files.ts";
-import type { Trigger } from "../../src/triggers/trigger.ts";
+import type { Trigger } from "../../src/triggers/trigger_options.ts";
 import { checkTriggers } from "../../src/triggers/check_triggers.ts";
 import {
   writeTriggers as writeChecked,

@@ -7,7 +7,7 @@ import {
 import type { RunnerParts } from "../../runner/runner_parts.ts";
 import { workflowFunctions } from "../../runner/workflow_functions.ts";
 import { TriggerQueue } from "../../triggers/queue.ts";
-import type { Command, CommandContext } from "../command.ts";
+import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 import { readText } from "../read_input.ts";
 
@@ -67,7 +67,7 @@ const FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
 };
 
 /** The command `call`. */
-export const call: Command = {
+export const callCommand: CliCommand = {
   usage: "FUNCTION [OPTIONS]",
   description:
     `Calls a function of the library, for job code in any language. Reads the

@@ -1,4 +1,4 @@
-import type { Command } from "../command.ts";
+import type { CliCommand } from "../command.ts";
 import { CHECKED_FLAGS, configFlags } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 import { prepareByHand } from "../prepare_by_hand.ts";
@@ -8,7 +8,7 @@ import { WORK_DIR_FLAG } from "../job_location.ts";
 const TYPES: readonly string[] = ["git", "tarball", "hg", "svn"];
 
 /** The command `checkout`. */
-export const checkout: Command = {
+export const checkoutCommand: CliCommand = {
   usage: "URL [OPTIONS]",
   description:
     "Checks out a repository, or unpacks an archive, into the code directory and\nreplaces what an earlier run put there.",

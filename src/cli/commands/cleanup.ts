@@ -11,12 +11,12 @@ import {
 import type { Workspace } from "../../workspace/layout.ts";
 import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
 import { removeOwnedPaths } from "../../workspace/owned_paths.ts";
-import type { Command } from "../command.ts";
+import type { CliCommand } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 
 /** The command `cleanup`. */
-export const cleanup: Command = {
+export const cleanupCommand: CliCommand = {
   usage: "[OPTIONS]",
   description:
     "Removes what earlier runs created in ./job and what local workflows left in\n.reactorcide, and nothing else. In a container, the worker removes the workspace\nitself.",

@@ -1,4 +1,4 @@
-import type { Command } from "../command.ts";
+import type { CliCommand } from "../command.ts";
 import { bashCompletions } from "../completions/bash.ts";
 import { fishCompletions } from "../completions/fish.ts";
 import { zshCompletions } from "../completions/zsh.ts";
@@ -11,7 +11,7 @@ const SHELLS = {
 } as const;
 
 /** The command `completions`. */
-export const completions: Command = {
+export const completionsCommand: CliCommand = {
   usage: "SHELL [OPTIONS]",
   description:
     `Prints a script that makes a shell complete commands, options, values, and the

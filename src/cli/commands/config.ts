@@ -2,7 +2,7 @@ import type { Settings } from "../../config/settings.ts";
 import { shownSetting } from "../../config/shown_setting.ts";
 import { messageOf } from "../../errors.ts";
 import { type OptionName, OPTIONS } from "../../options/options.ts";
-import type { Command } from "../command.ts";
+import type { CliCommand } from "../command.ts";
 import {
   checkCommandConfig,
   type CommandConfig,
@@ -15,7 +15,7 @@ import { JOB_FILE_FLAG } from "../job_location.ts";
 const SENSITIVE: readonly OptionName[] = ["job_env", "secret_values_list"];
 
 /** The command `config`. */
-export const config: Command = {
+export const configCommand: CliCommand = {
   usage: "[OPTIONS]",
   description:
     "Shows each configuration value and where it comes from. Secrets are masked.",

@@ -1,10 +1,10 @@
-import type { Command } from "../command.ts";
+import type { CliCommand } from "../command.ts";
 import { CHECKED_FLAGS, configFlags } from "../config_flags.ts";
 import { prepareByHand } from "../prepare_by_hand.ts";
 import { WORK_DIR_FLAG } from "../job_location.ts";
 
 /** The command `copy`. */
-export const copy: Command = {
+export const copyCommand: CliCommand = {
   usage: "DIRECTORY [OPTIONS]",
   description:
     "Copies a directory into the code directory and replaces what an earlier run put\nthere.",

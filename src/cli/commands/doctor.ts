@@ -1,7 +1,7 @@
 import { shouldUseColor } from "../../terminal/text.ts";
 import { resolve } from "@std/path/posix/resolve";
-import { VERSION } from "../../version.ts";
-import type { Command, CommandContext } from "../command.ts";
+import { VERSION } from "../../package_version.ts";
+import type { CliCommand, CommandContext } from "../command.ts";
 import { type CommandConfig, loadCommandConfig } from "../command_config.ts";
 import { configFlags } from "../config_flags.ts";
 import {
@@ -20,7 +20,7 @@ import {
 } from "../job_location.ts";
 
 /** The command `doctor`. */
-export const doctor: Command = {
+export const doctorCommand: CliCommand = {
   usage: "[--migrate DIR] [OPTIONS]",
   description:
     `Shows which programs, permissions and directories jobs need, and which of them

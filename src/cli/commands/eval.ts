@@ -15,7 +15,7 @@ import { loadHead, loadTree } from "../../workflow/eval/load_tree.ts";
 import type { StartDecision } from "../../workflow/eval/planned_workflow.ts";
 import { explainJobs } from "../../workflow/explain_jobs.ts";
 import { localJob } from "../../workflow/local/local_job.ts";
-import type { Command, CommandContext } from "../command.ts";
+import type { CliCommand, CommandContext } from "../command.ts";
 import { warner } from "../inventory.ts";
 import { EVAL_FLAGS, evalEvent, policyInputs } from "../eval/eval_inputs.ts";
 import {
@@ -31,7 +31,7 @@ import {
 } from "../workflow/explanation.ts";
 
 /** The command `eval`. */
-export const evaluate: Command = {
+export const evalCommand: CliCommand = {
   usage: "--event-type TYPE [OPTIONS]",
   description:
     `Finds the workflows or jobs in the trusted CI code that an event starts, writes

@@ -10,7 +10,7 @@ import { beginFiles } from "../../runner/hold_workspace.ts";
 import { createLauncher } from "../../runner/job_services.ts";
 import type { RunnerParts } from "../../runner/runner_parts.ts";
 import { removeIfEmpty } from "../../workspace/remove.ts";
-import type { Command } from "../command.ts";
+import type { CliCommand } from "../command.ts";
 import { partialJobFileFlag } from "../job_location.ts";
 import {
   ALLOW_FLAG,
@@ -21,7 +21,7 @@ import {
 import { pipelineImports } from "../pipeline_imports.ts";
 
 /** The command `exec`. */
-export const exec: Command = {
+export const execCommand: CliCommand = {
   usage: "PIPELINE [ARGUMENTS] [OPTIONS] [-- ARGUMENTS]",
   description:
     `Runs a TypeScript pipeline with only the permissions that pipelines need: to read

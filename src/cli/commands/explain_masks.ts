@@ -17,7 +17,7 @@ import {
 import type { RunnerParts } from "../../runner/runner_parts.ts";
 import { printable } from "../../terminal/text.ts";
 import { displayWidth } from "../../terminal/width.ts";
-import type { Command, CommandContext } from "../command.ts";
+import type { CliCommand, CommandContext } from "../command.ts";
 import {
   checkCommandConfig,
   type CommandConfig,
@@ -33,7 +33,7 @@ const HEADING = ["NAME", "WHY", "FORMS", "HITS"];
 const MAX_LOG_BYTES = 64 * 1024 * 1024;
 
 /** The command `explain-masks`. */
-export const explainMasks: Command = {
+export const explainMasksCommand: CliCommand = {
   usage: "[OPTIONS]",
   description:
     `Shows what a job with this configuration masks from the start: the names, why

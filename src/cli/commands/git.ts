@@ -10,7 +10,7 @@ import {
   openQuery,
 } from "../../source/git/queries/open_query.ts";
 import { suggest } from "../../suggest.ts";
-import type { Command, CommandContext } from "../command.ts";
+import type { CliCommand, CommandContext } from "../command.ts";
 import { configFlags, flagsLayer, IGNORED_FLAGS } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
@@ -27,7 +27,7 @@ const ACTIONS: Readonly<Record<string, ActionEntry>> = {
 };
 
 /** The command `git`. */
-export const git: Command = {
+export const gitCommand: CliCommand = {
   usage: "ACTION [OPTIONS]",
   description: `Shows what is checked out in the code directory.
 

@@ -10,7 +10,7 @@ import {
   terminalGraph,
 } from "../../workflow/draw_graph.ts";
 import { findDefinitions } from "../../workflow/eval/load_tree.ts";
-import type { Command, CommandContext, Flag } from "../command.ts";
+import type { CliCommand, CommandContext, Flag } from "../command.ts";
 import { jobFileEntry, jobPart } from "../inventory.ts";
 import { findJobFile } from "../job_location.ts";
 import { usageError } from "../parse_arguments.ts";
@@ -36,7 +36,7 @@ export const FORMAT_FLAG: Flag = {
 };
 
 /** The command `graph`. */
-export const graph: Command = {
+export const graphCommand: CliCommand = {
   usage: "[FILE] [OPTIONS]",
   description:
     `Draws the steps of a job file, or the jobs of a workflow file. Without FILE, draws

@@ -1,8 +1,8 @@
-import type { Command } from "../command.ts";
+import type { CliCommand } from "../command.ts";
 import { commandHelp, helpColumns, overview } from "../help_text.ts";
 
 /** The command `help`. */
-export const help: Command = {
+export const helpCommand: CliCommand = {
   usage: "[COMMAND]",
   description: "Shows the commands, or how to use one of them.",
   examples: [

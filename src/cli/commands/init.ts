@@ -1,7 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { osReason, RunnerError } from "../../errors.ts";
 import { writeAll } from "../../fs/files.ts";
-import type { Command, CommandContext } from "../command.ts";
+import type { CliCommand, CommandContext } from "../command.ts";
 import { helpColumns, tableLines } from "../help_text.ts";
 import { FIRST_FILES } from "../first_files.ts";
 import { usageError } from "../parse_arguments.ts";
@@ -18,7 +18,7 @@ const KINDS: Readonly<Record<string, string>> = {
 const DEFAULT_KIND = "job";
 
 /** The command `init`. */
-export const init: Command = {
+export const initCommand: CliCommand = {
   usage: "[KIND] [OPTIONS]",
   description:
     `Writes starter files that run as they are, and shows the command that runs them.

@@ -2,11 +2,11 @@ import { osReason, RunnerError } from "../../errors.ts";
 import { printable } from "../../terminal/text.ts";
 import { cutToWidth, displayWidth } from "../../terminal/width.ts";
 import { labelOf } from "../../workflow/draw_graph.ts";
-import type { Command, CommandContext } from "../command.ts";
+import type { CliCommand, CommandContext } from "../command.ts";
 import { type InventoryEntry, readInventory, warner } from "../inventory.ts";
 
 /** The command `list`. */
-export const list: Command = {
+export const listCommand: CliCommand = {
   usage: "[DIRECTORY] [OPTIONS]",
   description:
     `Lists what a directory defines, with descriptions: the job that "runnerlib run"
@@ -56,7 +56,7 @@ export async function listDefinitions(
     ? host.consoleSize?.()?.columns
     : undefined;
   if (isOn("json")) await print(JSON.stringify(entries, null, 2));
-  else if (entries.length > 0) await print(listText(entries, columns));
+  else if (entries.length > 0) await print(inventoryText(entries, columns));
   else if (problemCount === 0) {
     await print(
       'There are no jobs and no workflows; "runnerlib init" writes a first one',
@@ -85,7 +85,7 @@ async function checkDirectory(path: string, name: string): Promise<void> {
  * @param columns Width of a line; unlimited if `undefined`.
  * @returns Lines.
  */
-export function listText(
+export function inventoryText(
   entries: readonly InventoryEntry[],
   columns: number | undefined,
 ): string {

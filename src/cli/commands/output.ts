@@ -2,7 +2,7 @@ import { Variable } from "../../environment/variables.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import { setOutput } from "../../runner/workflow_output.ts";
 import { OUTPUT_KEY, outputLines } from "../../steps/output_files.ts";
-import type { Command, CommandContext } from "../command.ts";
+import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 import { readText } from "../read_input.ts";
 
@@ -10,7 +10,7 @@ import { readText } from "../read_input.ts";
 const MAX_BYTES = 1024 * 1024;
 
 /** The command `output`. */
-export const output: Command = {
+export const outputCommand: CliCommand = {
   usage: "set KEY=VALUE… | set KEY",
   description:
     `Sets outputs of the running step for the steps that depend on it. Outside a step,

@@ -1,10 +1,10 @@
 import { commandText } from "../../command_text.ts";
-import type { Command } from "../command.ts";
+import type { CliCommand } from "../command.ts";
 import { partialJobFileFlag } from "../job_location.ts";
 import { ALLOW_FLAG, pipelineCommand } from "../pipeline.ts";
 
 /** The command `permissions`. */
-export const permissions: Command = {
+export const permissionsCommand: CliCommand = {
   usage: "PIPELINE [ARGUMENTS] [OPTIONS] [-- ARGUMENTS]",
   description:
     `Shows the permissions that "runnerlib exec" gives a pipeline, the reason for each

@@ -13,7 +13,7 @@ import {
 } from "../../runner/plugin_directories.ts";
 import { printable } from "../../terminal/text.ts";
 import { showUrl } from "../../url_secrets.ts";
-import type { Command, CommandContext } from "../command.ts";
+import type { CliCommand, CommandContext } from "../command.ts";
 import { type CommandConfig, loadCommandConfig } from "../command_config.ts";
 import { configFlags } from "../config_flags.ts";
 import {
@@ -24,7 +24,7 @@ import {
 import { usageError } from "../parse_arguments.ts";
 
 /** The command `plugins`. */
-export const plugins: Command = {
+export const pluginsCommand: CliCommand = {
   usage: "list [OPTIONS] | check FILE [OPTIONS]",
   description:
     `Shows which plugins a job would load, in which order and with which permissions.

@@ -1,11 +1,11 @@
 import { Variable } from "../../environment/variables.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { registerSecrets } from "../../secrets/registration/register_secrets.ts";
-import type { Command, CommandContext } from "../command.ts";
+import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 
 /** The command `register-secret`. */
-export const registerSecret: Command = {
+export const registerSecretCommand: CliCommand = {
   usage: "[OPTIONS] [SECRET…] [-] [-- SECRET…]",
   description:
     `Masks secrets in everything that the running job prints from now on. Call it from

@@ -5,14 +5,14 @@ import { FORMATS, type ReportFormat } from "../../report/formats/formats.ts";
 import { readRecord, type RunRecord } from "../../report/run_record.ts";
 import { RECORD_FILE } from "../../report/run_recorder.ts";
 import { shouldUseColor } from "../../terminal/text.ts";
-import type { Command, CommandContext } from "../command.ts";
+import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 
 /** Maximum size of a record, in bytes. */
 const MAX_BYTES = 256 * 1024 * 1024;
 
 /** The command `report`. */
-export const report: Command = {
+export const reportCommand: CliCommand = {
   usage: "[FILE [FILE]] [--format FORMAT]",
   description:
     `Shows what a run did, from its record. Without FILE, that is the last run in

@@ -3,7 +3,7 @@ import type { Host } from "../../host.ts";
 import type { JobResult } from "../../runner/job_result.ts";
 import type { ContainerSetting } from "../../runner/nested_container.ts";
 import { runJob } from "../../runner/run_job.ts";
-import type { Command, CommandContext, Flag } from "../command.ts";
+import type { CliCommand, CommandContext, Flag } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
 import {
   type GivenJobFile,
@@ -50,7 +50,7 @@ const WORKFLOW_JOB_FLAGS: readonly Flag[] = [
 ];
 
 /** The command `run`. */
-export const run: Command = {
+export const runJobCommand: CliCommand = {
   usage: "[OPTIONS] [-- PROGRAM [ARGUMENTS]]",
   description:
     `Runs a job: prepares its sources, runs its command or steps with secrets masked,

@@ -1,4 +1,4 @@
-import type { Command } from "../command.ts";
+import type { CliCommand } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
 import { readGiven, WORK_DIR_FLAG } from "../job_location.ts";
 import { usageError } from "../parse_arguments.ts";
@@ -8,7 +8,7 @@ import { DRY_RUN_FLAG, ENGINE_FLAG, engineOf, runWith } from "./run.ts";
 const DEFAULT_IMAGE = "alpine:latest";
 
 /** The command `run-job`. */
-export const runJobFile: Command = {
+export const runJobFileCommand: CliCommand = {
   usage: "FILE [OPTIONS]",
   description: `Runs the job of a job file in a nested container, like
 run --job-file FILE --container. The default image is ${DEFAULT_IMAGE}.`,

@@ -1,5 +1,5 @@
 import { suggest } from "../../suggest.ts";
-import type { Command } from "../command.ts";
+import type { CliCommand } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 
 /** Functions that load and create the schemas. */
@@ -35,7 +35,7 @@ const SCHEMAS: Readonly<Record<string, () => Promise<unknown>>> = {
 };
 
 /** The command `schema`. */
-export const schema: Command = {
+export const schemaCommand: CliCommand = {
   usage: "[job|workflow|run|secret-providers|trigger]",
   description:
     `Prints the JSON Schema of job files, workflow files, the lines of run records,

@@ -2,7 +2,7 @@ import { Variable } from "../../environment/variables.ts";
 import { secretsDirectory } from "../../secrets/store/lookup.ts";
 import { SecretStore } from "../../secrets/store/store.ts";
 import { suggest } from "../../suggest.ts";
-import type { Command } from "../command.ts";
+import type { CliCommand } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 import { PASSWORD_FD_FLAG, readPassword } from "../read_input.ts";
 import {
@@ -31,7 +31,7 @@ const ACTIONS: Readonly<Record<string, ActionEntry>> = {
 };
 
 /** The command `secrets`. */
-export const secrets: Command = {
+export const secretsCommand: CliCommand = {
   usage: "ACTION [OPTIONS]",
   description:
     `Keeps secrets in an encrypted store on this machine. Variables of a job refer

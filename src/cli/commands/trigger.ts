@@ -7,14 +7,14 @@ import {
   triggerOptionsFromEnv,
 } from "../../runner/flush_triggers.ts";
 import { TriggerQueue } from "../../triggers/queue.ts";
-import type { Trigger } from "../../triggers/trigger.ts";
+import type { Trigger } from "../../triggers/trigger_options.ts";
 import type { JobDefinition } from "../../workflow/definition/definition.ts";
 import { definitionTrigger } from "../../workflow/definition/job_definition.ts";
 import {
   type ReadDefinitionOptions,
   readJobDefinition,
 } from "../../workflow/definition/read_job_definition.ts";
-import type { Command } from "../command.ts";
+import type { CliCommand } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
 import { warner } from "../inventory.ts";
 import { usageError } from "../parse_arguments.ts";
@@ -29,7 +29,7 @@ const SETTINGS = [
 ] as const;
 
 /** The command `trigger`. */
-export const trigger: Command = {
+export const triggerCommand: CliCommand = {
   usage: "FILE… [OPTIONS]",
   description:
     `Submits the jobs in job files as follow-up jobs of this one, all at once. They go

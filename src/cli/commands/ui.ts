@@ -1,10 +1,10 @@
 import { osReason, RunnerError } from "../../errors.ts";
-import type { Command, CommandContext } from "../command.ts";
+import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 import { untilSignal } from "../until_signal.ts";
 
 /** The command `ui`. */
-export const ui: Command = {
+export const uiCommand: CliCommand = {
   usage: "[DIR] [--port PORT]",
   description:
     `Shows runs live in a browser: the page of \`report --format html\` while the run

@@ -1,13 +1,13 @@
 import { RunnerError } from "../../errors.ts";
 import { checkDirectories } from "../../runner/job_directories.ts";
 import { unknownSecretNames } from "../../runner/known_secrets.ts";
-import type { Command } from "../command.ts";
+import type { CliCommand } from "../command.ts";
 import { checkCommandConfig, loadCommandConfig } from "../command_config.ts";
 import { configFlags } from "../config_flags.ts";
 import { JOB_FILE_FLAG } from "../job_location.ts";
 
 /** The command `validate`. */
-export const validate: Command = {
+export const validateCommand: CliCommand = {
   usage: "[OPTIONS]",
   description:
     "Checks the configuration, and the directories in it, without running anything.\nExits with 0 if a job can be run, and with 1 otherwise.",

@@ -1,8 +1,8 @@
-import { VERSION } from "../../version.ts";
-import type { Command } from "../command.ts";
+import { VERSION } from "../../package_version.ts";
+import type { CliCommand } from "../command.ts";
 
 /** The command `version`. */
-export const version: Command = {
+export const versionCommand: CliCommand = {
   usage: "",
   description: "Prints the version.",
   examples: [["version", "Print the version"]],

@@ -1,5 +1,5 @@
 import { suggest } from "../../suggest.ts";
-import type { Command, CommandContext } from "../command.ts";
+import type { CliCommand, CommandContext } from "../command.ts";
 import { DRY_RUN_FLAG } from "./run.ts";
 import { configFlags } from "../config_flags.ts";
 import { drawDefinition, FORMAT_FLAG } from "./graph.ts";
@@ -29,7 +29,7 @@ const ACTIONS: Readonly<
 };
 
 /** The command `workflow`. */
-export const workflow: Command = {
+export const workflowCommand: CliCommand = {
   usage: "ACTION [FILE] [OPTIONS]",
   description:
     `Runs and shows workflows: graphs of jobs that depend on each other.

@@ -6,7 +6,7 @@ import {
   type JobDefinition,
   WORKFLOW_FOLDER,
 } from "../../workflow/definition/definition.ts";
-import type { Command } from "../command.ts";
+import type { CliCommand } from "../command.ts";
 import { isOldImage } from "./old_image.ts";
 import type { UntrustedTree } from "./untrusted_tree.ts";
 
@@ -157,7 +157,7 @@ export interface InspectOptions {
    *
    * @param name Name of the command.
    */
-  readonly commandNamed: (name: string) => Promise<Command | undefined>;
+  readonly commandNamed: (name: string) => Promise<CliCommand | undefined>;
   /** Absolute paths of directories for temporary files. */
   readonly temporaryDirectories: readonly string[];
 }

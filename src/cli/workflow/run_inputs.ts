@@ -1,7 +1,7 @@
 import { parseEnvLines } from "../../config/text_values.ts";
 import { osReason, RunnerError } from "../../errors.ts";
-import { isObject } from "../../json.ts";
-import type { JsonValue } from "../../json.ts";
+import { isObject } from "../../json_value.ts";
+import type { JsonValue } from "../../json_value.ts";
 import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";
 import type { CommandContext, Flag } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";

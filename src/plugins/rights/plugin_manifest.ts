@@ -1,5 +1,5 @@
 import { messageOf } from "../../errors.ts";
-import { isObject } from "../../json.ts";
+import { isObject } from "../../json_value.ts";
 import { suggest } from "../../suggest.ts";
 import {
   type PluginPermissions,

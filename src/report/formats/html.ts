@@ -8,7 +8,7 @@ import {
 } from "../summary_table.ts";
 import { graphSvg } from "./html_graph.ts";
 import { problemSection } from "./html_problems.ts";
-import { markHtml, resultOf } from "./html_step.ts";
+import { markHtml, resultClass } from "./html_step.ts";
 import { STYLE } from "./html_style.ts";
 import { type Html, markup, raw } from "./html_text.ts";
 import { timeline, type TimelineOptions } from "./html_timeline.ts";
@@ -245,7 +245,7 @@ function slowest(steps: readonly StepRecord[]): Html | "" {
       markup`<li><span>${step.name}</span> <span class="number">${
         formatDuration(step.durationMs)
       }</span> <svg viewBox="0 0 1000 6" preserveAspectRatio="none" aria-hidden="true"><rect class="${
-        resultOf(step)
+        resultClass(step)
       }" width="${
         Math.round(1_000 * step.durationMs / Math.max(1, longestMs))
       }" height="6"/></svg></li>`

@@ -1,9 +1,9 @@
-import { linkNodes, topologicalOrder } from "../../graph.ts";
+import { linkNodes, topologicalOrder } from "../../graph_scheduler.ts";
 import { cutToWidth } from "../../terminal/width.ts";
 import { criticalPath } from "../critical_path.ts";
 import type { StepRecord } from "../run_record.ts";
 import { formatDuration, hasFailed } from "../summary_table.ts";
-import { markOf, resultOf } from "./html_step.ts";
+import { markOf, resultClass } from "./html_step.ts";
 import { type Html, markup, raw } from "./html_text.ts";
 
 /** Larger graphs are no help to anybody. */
@@ -180,7 +180,7 @@ function box(
 ): Html {
   const shown = steps.find(hasFailed) ??
     steps.find(({ state }) => state === "running") ?? steps[0];
-  const result = resultOf(shown);
+  const result = resultClass(shown);
   const count = steps.length > 1 ? ` ×${steps.length}` : "";
   const longest = steps.reduce(
     (most, { durationMs }) => Math.max(most, durationMs),

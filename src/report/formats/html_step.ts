@@ -18,7 +18,7 @@ const MARKS: Readonly<Record<string, string>> = {
  *
  * @returns Its outcome, `allowed` if its failure is allowed, or what it does.
  */
-export function resultOf(step: StepRecord): string {
+export function resultClass(step: StepRecord): string {
   return step.state ?? (isAllowed(step) ? "allowed" : step.outcome);
 }
 

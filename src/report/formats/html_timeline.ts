@@ -7,7 +7,7 @@ import {
   hasFailed,
   isFlaky,
 } from "../summary_table.ts";
-import { markHtml, resultOf } from "./html_step.ts";
+import { markHtml, resultClass } from "./html_step.ts";
 import { type Html, markup, raw } from "./html_text.ts";
 
 /** Width of a timeline, in units of its own; it is stretched to the page. */
@@ -108,7 +108,7 @@ export function timeline(
 
 /** Whether somebody should look at a step of many, although it did not fail. */
 function isNotable(step: StepRecord): boolean {
-  return isFlaky(step) || resultOf(step) === "allowed" ||
+  return isFlaky(step) || resultClass(step) === "allowed" ||
     step.state === "running" || step.state === "retrying";
 }
 
@@ -170,7 +170,7 @@ function row(
 ): Html {
   const { name, startedAt, durationMs, attempts, state } = step;
   const isCritical = critical.has(step);
-  const result = resultOf(step);
+  const result = resultClass(step);
   const notes = [
     isFlaky(step) ? "flaky" : "",
     attempts.length > 1 ? `${attempts.length} attempts` : "",
@@ -275,7 +275,7 @@ function overview(steps: readonly StepRecord[], scale: Scale): Html | "" {
     placed.filter(({ lane }) => lane < shown).map(
       ({ step, startMs, endMs, lane }) => {
         const [x, width] = extent(scale.totalMs, startMs, endMs);
-        return markup`<rect class="${resultOf(step)}" x="${x}" y="${
+        return markup`<rect class="${resultClass(step)}" x="${x}" y="${
           lane * LANE
         }" width="${width}" height="${LANE - 1}"/>`;
       },

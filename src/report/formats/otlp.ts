@@ -145,7 +145,7 @@ export function runResource(
 function runSpan(record: RunRecord): object {
   const { started, ended, lastMs } = record;
   const { traceId, spanId, parentSpanId, sampled } = started.trace;
-  const result = resultOf(record);
+  const result = runResult(record);
   return {
     traceId,
     spanId,
@@ -208,7 +208,7 @@ function attemptSpan(
 function metricsOf(record: RunRecord): object[] {
   const { started, ended, lastMs } = record;
   const seconds = (ended?.durationMs ?? lastMs) / 1000;
-  const result = resultOf(record);
+  const result = runResult(record);
   const point = {
     startTimeUnixNano: nanoseconds(record, 0),
     timeUnixNano: nanoseconds(record, ended?.durationMs ?? lastMs),
@@ -262,7 +262,7 @@ function metricsOf(record: RunRecord): object[] {
  * @param record The run.
  * @returns `success`, `failure`, `error`, `timeout` or `cancellation`.
  */
-export function resultOf({ ended, steps }: RunRecord): string {
+export function runResult({ ended, steps }: RunRecord): string {
   if (ended === undefined) return "error";
   const isStepFailure = steps.some(({ conclusion }) => conclusion === "failed");
   return ended.status === "failed" && !isStepFailure

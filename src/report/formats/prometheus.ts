@@ -1,4 +1,4 @@
-import { resultOf, RUN_DURATION_BUCKETS, UNNAMED } from "./otlp.ts";
+import { RUN_DURATION_BUCKETS, runResult, UNNAMED } from "./otlp.ts";
 import type { RunRecord } from "../run_record.ts";
 
 /** A line of the format: a series, and its value. */
@@ -70,7 +70,7 @@ function samplesOf(text: string): Samples {
 
 function samplesOfRun(record: RunRecord): Samples {
   const { started, ended, lastMs } = record;
-  const result = resultOf(record);
+  const result = runResult(record);
   const seconds = (ended?.durationMs ?? lastMs) / 1000;
   const pipeline = { cicd_pipeline_name: started.name ?? UNNAMED };
   const labels = {

@@ -1,4 +1,4 @@
-import { VERSION } from "../../version.ts";
+import { VERSION } from "../../package_version.ts";
 import { problemPlace, type RecordedProblem } from "../problem_text.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
 import { endingOf, formatDuration, hasFailed } from "../summary_table.ts";

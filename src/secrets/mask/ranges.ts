@@ -86,7 +86,7 @@ export class Ranges implements RangeSink {
 }
 
 /** Puts placeholders in the place of secrets, window by window. */
-export class Printer {
+export class MaskPrinter {
   /** Room for what is printed when something is replaced. */
   #room = new Uint8Array();
   #coveredBytes = 0;

@@ -11,7 +11,7 @@ import {
 } from "./number_list.ts";
 import { PrefixedLines } from "./prefixed_lines.ts";
 import {
-  Printer,
+  MaskPrinter,
   Ranges,
   type RangeSink,
   type WholeWords,
@@ -108,7 +108,7 @@ export class MaskStream {
       if (from < to) this.#ranges.add(from, to);
     },
   };
-  readonly #printer = new Printer();
+  readonly #printer = new MaskPrinter();
   readonly #marks = new Marks();
   readonly #prefixed = new PrefixedLines();
   readonly #text = new DecodedText();

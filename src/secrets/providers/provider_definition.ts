@@ -11,7 +11,7 @@ import {
   positiveDuration,
   text,
 } from "../../schema/scalars.ts";
-import { type JsonSchema, mapped, mapping } from "../../schema/schema.ts";
+import { type JsonSchema, mapped, mapping } from "../../schema/combinators.ts";
 import { isInside } from "../../job_path.ts";
 
 /** How a provider gets secrets. */

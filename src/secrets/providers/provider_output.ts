@@ -1,4 +1,4 @@
-import { isObject } from "../../json.ts";
+import { isObject } from "../../json_value.ts";
 
 /** What a provider read or printed for a path. */
 export type SecretDocument =

@@ -1,5 +1,5 @@
 import { RunnerError } from "../../errors.ts";
-import { isObject } from "../../json.ts";
+import { isObject } from "../../json_value.ts";
 
 /** Time limit for one request, in milliseconds. */
 export const REQUEST_LIMIT_MS = 5_000;

@@ -1,4 +1,4 @@
-import { isObject } from "../../json.ts";
+import { isObject } from "../../json_value.ts";
 
 /** Values of secrets by key, by path. */
 export type SecretTable = Map<string, Map<string, string>>;

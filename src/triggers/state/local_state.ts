@@ -1,7 +1,7 @@
-import { isObject } from "../../json.ts";
+import { isObject } from "../../json_value.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
-import type { JsonValue } from "../../json.ts";
+import type { JsonValue } from "../../json_value.ts";
 import { isJobState, type JobInstance, jobNameOf } from "./job_outcome.ts";
 
 /** State file of a local workflow, relative to the workspace. */

@@ -12,7 +12,7 @@ import { messageOf, osReason, RunnerError } from "../../errors.ts";
 import { lockDirectory } from "../../fs/files.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
-import { isObject, type JsonValue } from "../../json.ts";
+import { isObject, type JsonValue } from "../../json_value.ts";
 import { copyJson } from "../../schema/copy_json.ts";
 import { quote } from "../../terminal/text.ts";
 

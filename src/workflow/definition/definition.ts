@@ -1,4 +1,4 @@
-import type { JsonValue } from "../../json.ts";
+import type { JsonValue } from "../../json_value.ts";
 import type { PathFilter, TriggerFilter } from "./filters.ts";
 import type { EnvFile } from "../../config/env_file.ts";
 import type { StepConfig } from "../../config/step_config.ts";

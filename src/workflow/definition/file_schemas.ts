@@ -9,8 +9,8 @@ import {
   type Keys,
   mapping,
   type Schema,
-} from "../../schema/schema.ts";
-import type { JsonValue } from "../../json.ts";
+} from "../../schema/combinators.ts";
+import type { JsonValue } from "../../json_value.ts";
 import {
   type PathFilter,
   pathFilter,

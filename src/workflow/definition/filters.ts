@@ -2,7 +2,7 @@ import { EVENT_TYPES, type EventType } from "../../schema/events.ts";
 import { listOrOne } from "../../schema/collections.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import { FILLED_TEXT, text } from "../../schema/scalars.ts";
-import { mapping, type Schema } from "../../schema/schema.ts";
+import { mapping, type Schema } from "../../schema/combinators.ts";
 import { suggest } from "../../suggest.ts";
 
 /** Events that start a workflow or job. */

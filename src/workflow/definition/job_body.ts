@@ -13,7 +13,7 @@ import {
   mapped,
   mapping,
   type Schema,
-} from "../../schema/schema.ts";
+} from "../../schema/combinators.ts";
 import { when } from "../../schema/when.ts";
 import type { JobContent } from "./definition.ts";
 import { texts } from "./filters.ts";

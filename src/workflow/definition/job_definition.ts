@@ -1,7 +1,7 @@
 import { runnerCommand } from "../../command_text.ts";
 import { jobPathProblem } from "../../job_path.ts";
 import type { DocumentNode } from "../../schema/document.ts";
-import type { Trigger } from "../../triggers/trigger.ts";
+import type { Trigger } from "../../triggers/trigger_options.ts";
 import type { JobDefinition } from "./definition.ts";
 import type { JobBody, JobContent } from "./definition.ts";
 

@@ -10,9 +10,9 @@ import {
   SUBDOMAIN,
 } from "../../schema/coordinator_values.ts";
 import { FILLED_TEXT, optional, text, yamlFlag } from "../../schema/scalars.ts";
-import { mapped, mapping, type Schema } from "../../schema/schema.ts";
+import { mapped, mapping, type Schema } from "../../schema/combinators.ts";
 import type { JobBody, JobContent } from "./definition.ts";
-import type { JsonValue } from "../../json.ts";
+import type { JsonValue } from "../../json_value.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import { copyJson } from "../../schema/copy_json.ts";
 

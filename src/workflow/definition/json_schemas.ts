@@ -1,5 +1,5 @@
 import { stepDefinitions } from "../../config/step_keys.ts";
-import type { JsonSchema } from "../../schema/schema.ts";
+import type { JsonSchema } from "../../schema/combinators.ts";
 import { wireTrigger } from "../../triggers/trigger_fields.ts";
 import { WORKFLOW_ID, workflowFile } from "./file_schemas.ts";
 

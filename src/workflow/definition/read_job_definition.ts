@@ -7,7 +7,7 @@ import { readEnvFiles } from "../../config/env_file.ts";
 import { RunnerError } from "../../errors.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import { parseJobText, readJobText } from "../../schema/read_document.ts";
-import type { Schema } from "../../schema/schema.ts";
+import type { Schema } from "../../schema/combinators.ts";
 import { guardPath } from "../../workspace/guard.ts";
 import { JOB_FOLDER, type JobFileDefinition } from "./definition.ts";
 import { baseJobFile, jobFile, type JobFileContent } from "./file_schemas.ts";

@@ -1,5 +1,5 @@
 import { RunnerError } from "../../errors.ts";
-import { goJson } from "../../json.ts";
+import { goJson } from "../../json_value.ts";
 import type { Policy, PolicyRule, PolicyUse } from "./policy.ts";
 
 /** Input of {@linkcode decide}. */

@@ -3,8 +3,8 @@ import {
   triggerDocument,
   type TriggerJob,
 } from "../../triggers/trigger_document.ts";
-import type { JsonValue } from "../../json.ts";
-import type { Trigger } from "../../triggers/trigger.ts";
+import type { JsonValue } from "../../json_value.ts";
+import type { Trigger } from "../../triggers/trigger_options.ts";
 import type { JobDefinition } from "../definition/definition.ts";
 import { definitionTrigger } from "../definition/job_definition.ts";
 import { type EvalEvent, eventVariables } from "./eval_event.ts";

@@ -1,14 +1,14 @@
 import type { When } from "../../schema/when.ts";
 import type { StepConfig } from "../../config/step_config.ts";
 import { RunnerError } from "../../errors.ts";
-import { type Graph, linkNodes } from "../../graph.ts";
-import type { JsonValue } from "../../json.ts";
+import { type Graph, linkNodes } from "../../graph_scheduler.ts";
+import type { JsonValue } from "../../json_value.ts";
 import type { Condition } from "../../schema/condition.ts";
 import { suggest } from "../../suggest.ts";
-import type { Trigger } from "../../triggers/trigger.ts";
+import type { Trigger } from "../../triggers/trigger_options.ts";
 import { bypassEmptyLists } from "../../triggers/trigger_graph.ts";
 import type { JobBody, JobDefinition } from "../definition/definition.ts";
-import { itemText } from "../../json.ts";
+import { itemText } from "../../json_value.ts";
 import type { ConditionalNode, NodeEnd } from "./node_states.ts";
 import {
   type JobOutputs,

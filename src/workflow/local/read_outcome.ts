@@ -1,9 +1,9 @@
 import { messageOf, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
-import { isObject } from "../../json.ts";
+import { isObject } from "../../json_value.ts";
 import { copyJson } from "../../schema/copy_json.ts";
 import { checkTriggers } from "../../triggers/check_triggers.ts";
-import type { Trigger } from "../../triggers/trigger.ts";
+import type { Trigger } from "../../triggers/trigger_options.ts";
 import { sortTriggers } from "../../triggers/trigger_graph.ts";
 import { MAX_DOCUMENT_BYTES } from "../../triggers/triggers_file.ts";
 import type {

@@ -18,7 +18,7 @@ import {
   traceContext,
 } from "../../runner/job_environment.ts";
 import type { RunnerParts } from "../../runner/runner_parts.ts";
-import { VERSION } from "../../version.ts";
+import { VERSION } from "../../package_version.ts";
 import { type LocalJob, localNodes } from "./local_job.ts";
 import type { NodeStatus, WorkflowStatus } from "./node_states.ts";
 import type { WorkflowJobResult } from "./run_workflow.ts";

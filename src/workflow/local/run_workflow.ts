@@ -1,5 +1,5 @@
 import { messageOf } from "../../errors.ts";
-import { schedule } from "../../graph.ts";
+import { schedule } from "../../graph_scheduler.ts";
 import { neverRunsReason } from "../explain_jobs.ts";
 import {
   type Executor,

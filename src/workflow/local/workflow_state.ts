@@ -1,6 +1,6 @@
-import type { JsonValue } from "../../json.ts";
-import type { Trigger } from "../../triggers/trigger.ts";
-import { goJson } from "../../json.ts";
+import type { JsonValue } from "../../json_value.ts";
+import type { Trigger } from "../../triggers/trigger_options.ts";
+import { goJson } from "../../json_value.ts";
 import type { NodeStatus } from "./node_states.ts";
 
 /** Follow-up jobs of a job, as a separate workflow. */

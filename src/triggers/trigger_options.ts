@@ -1,4 +1,4 @@
-import type { JsonValue } from "../json.ts";
+import type { JsonValue } from "../json_value.ts";
 import type { Condition } from "../schema/condition.ts";
 
 /** Type of the source of a triggered job. */

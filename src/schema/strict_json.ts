@@ -6,9 +6,9 @@
  */
 
 import { kindOf, textProblem } from "./copy_json.ts";
-import type { JsonValue } from "../json.ts";
+import type { JsonValue } from "../json_value.ts";
 import type { TextRule } from "./scalars.ts";
-import type { Schema } from "./schema.ts";
+import type { Schema } from "./combinators.ts";
 
 /** Options for {@linkcode jsonString}. */
 export interface JsonStringOptions {

@@ -5,7 +5,7 @@ import {
   linkNodes,
   schedule,
   topologicalOrder,
-} from "../src/graph.ts";
+} from "../src/graph_scheduler.ts";
 import { Random } from "./helpers/random.ts";
 
 /** A graph from names and what they depend on. */
