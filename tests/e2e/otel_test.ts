@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import type { Signal } from "../../src/report/collector.ts";
+import { assertOtlp } from "../helpers/otlp_protos.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
   makeFiles,
@@ -30,7 +32,10 @@ interface Received {
   body: Json;
 }
 
-/** A collector on loopback that answers as the test says. */
+/**
+ * A collector on loopback that answers as the test says. In the end, it checks
+ * all that it has received.
+ */
 function collector(
   answer: (
     request: Request,
@@ -56,6 +61,11 @@ function collector(
     async [Symbol.asyncDispose]() {
       ended.resolve(new Response());
       await server.shutdown();
+      for (const { path, body } of received) {
+        // A run that waited no longer may have sent a part of it.
+        if (body === undefined) continue;
+        assertOtlp(path.slice("/v1/".length) as Signal, body);
+      }
     },
   };
 }
