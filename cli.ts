@@ -9,8 +9,11 @@
 import { dropPermissions } from "./src/cli/drop_permissions.ts";
 import { main } from "./src/cli/main.ts";
 import { processHost } from "./src/host.ts";
+import { closeFilesOnExec } from "./src/process/inherited_files.ts";
 
 if (import.meta.main) {
+  // Needs native code, for which most commands drop the permission.
+  closeFilesOnExec();
   dropPermissions(Deno.args);
   Deno.exit(await main(Deno.args, processHost({ isCommandLine: true })));
 }

@@ -1,6 +1,7 @@
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import type { EndingSignal } from "../host.ts";
+import { closeFilesOnExec } from "./inherited_files.ts";
 import type { ExitStatus } from "./spawn.ts";
 
 /** Options for {@linkcode runInherited}. */
@@ -41,6 +42,7 @@ export async function runInherited(
   const [program, ...args] = argv;
   const output = passOn ? "piped" : "inherit";
   let child: Deno.ChildProcess;
+  closeFilesOnExec();
   try {
     child = new Deno.Command(program, {
       stdin: "inherit",

@@ -1,5 +1,6 @@
 import type { Environment } from "../environment/variables.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
+import { closeFilesOnExec } from "./inherited_files.ts";
 import type { ProcessTree } from "./process_tree.ts";
 import {
   checkCommandSize,
@@ -118,6 +119,8 @@ export interface RunningProcess {
 /**
  * Starts a program. All other code uses this function.
  *
+ * The program inherits no open files, if the system allows that.
+ *
  * A new session keeps the terminal's Ctrl-C away from the program, so that the
  * runner decides what is signalled and when.
  *
@@ -209,6 +212,7 @@ function start(
   const [program, ...args] = detached
     ? [...namespace, ...argv]
     : [SETSID, ...namespace, ...argv];
+  closeFilesOnExec();
   try {
     return new Deno.Command(program, {
       ...options,

@@ -4,6 +4,7 @@ import { pump } from "../output/pump.ts";
 import type { Sink } from "../output/sink.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import type { Containment, ProtectedPaths } from "../process/containment.ts";
+import { findInheritedFiles } from "../process/inherited_files.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
 import { tagProcessTree } from "../process/process_tree.ts";
 import { type Command, spawn } from "../process/spawn.ts";
@@ -117,6 +118,10 @@ export async function runCommand(
     onWarning(
       `Cannot guarantee that no process of an untrusted step outlives it: ${problem}`,
     );
+  }
+  const inherited = isUntrusted ? await findInheritedFiles() : undefined;
+  if (inherited !== undefined) {
+    onWarning(`Cannot close open files for untrusted steps: ${inherited}`);
   }
   if (
     isUntrusted && protectedPaths?.readOnly?.length && !namespace?.hasMounts

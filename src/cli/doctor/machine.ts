@@ -7,6 +7,7 @@ import { findDeno, findOnPath } from "../../plugins/sandbox/find_deno.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import { capture } from "../../process/capture.ts";
 import { findContainment } from "../../process/containment.ts";
+import { findInheritedFiles } from "../../process/inherited_files.ts";
 import type { Workspace } from "../../workspace/layout.ts";
 
 /** Result of a check. */
@@ -104,6 +105,23 @@ export async function findUntrustedContainment(
     purpose: problem === undefined
       ? "none of their processes outlives them"
       : `their processes may outlive them: ${problem}`,
+  };
+}
+
+/**
+ * Checks whether programs can read files that the runner inherited.
+ *
+ * @returns The finding.
+ */
+export async function findOpenFiles(): Promise<Finding> {
+  const problem = await findInheritedFiles();
+  return {
+    state: problem === undefined ? "ok" : "missing",
+    name: "open files",
+    detail: "",
+    purpose: problem === undefined
+      ? "programs inherit none from the runner"
+      : `programs inherit them: ${problem}`,
   };
 }
 
