@@ -3,6 +3,7 @@ import {
   type ArchiveEntry,
   type Budget,
   entryError,
+  entryPath,
   unpackError,
 } from "./entry.ts";
 
@@ -18,7 +19,9 @@ const FILE_KINDS = { link: 0o120000, directory: 0o040000, file: 0o100000 };
 /**
  * Reads the entries of a zip in the order of its central directory.
  *
- * Size and checksum of the unpacked content must match the archive.
+ * Size and checksum of the unpacked content must match the archive. Programs
+ * disagree about which of several entries with one name counts, so these are
+ * rejected.
  *
  * @param path Absolute path of the file.
  * @param budget Counts the unpacked bytes.
@@ -33,8 +36,10 @@ export async function* zipEntries(
 ): AsyncGenerator<ArchiveEntry> {
   const { crc32 } = await import("node:zlib");
   using file = await Deno.open(path);
+  const paths = new Set<string>();
   for await (const record of zipRecords(file)) {
     refuseUnreadable(record);
+    refuseRepeated(record, paths);
     const { name, unixMode } = record;
     const kind = unixMode & 0o170000;
     const content = contentOf(file, record, { budget, crc32 });
@@ -52,15 +57,26 @@ export async function* zipEntries(
   }
 }
 
-function refuseUnreadable({ name, flags, method }: ZipRecord): void {
+function refuseUnreadable(record: ZipRecord): void {
+  const { name, flags, method, unicodeName = name } = record;
   const problem = (flags & 0x2041) !== 0
     ? "it is encrypted"
     : method !== 0 && method !== 8
     ? `it uses compression method ${method}; only deflate is supported`
     : name.includes("\\")
     ? "its name contains a backslash"
+    : unicodeName !== name
+    ? "it has two names"
     : undefined;
   if (problem !== undefined) throw entryError(name, problem);
+}
+
+function refuseRepeated({ name }: ZipRecord, paths: Set<string>): void {
+  const path = entryPath(name);
+  if (paths.has(path) && !name.endsWith("/")) {
+    throw entryError(name, "another entry has the same name");
+  }
+  paths.add(path);
 }
 
 /** Tools for reading the content. */
@@ -150,10 +166,15 @@ const SIGNATURE = {
   locator: 0x07064b50,
 };
 
+/** Type of the extra field with the name in UTF-8. */
+const UNICODE_PATH = 0x7075;
+
 /** An entry of the central directory. */
 export interface ZipRecord {
   /** Full name. */
   readonly name: string;
+  /** Name in the Info-ZIP Unicode Path field, which some programs prefer. */
+  readonly unicodeName?: string;
   /** General purpose bit flags. */
   readonly flags: number;
   /** Compression method: 0 for none, 8 for deflate. */
@@ -199,6 +220,10 @@ async function* zipRecords(
     if (end > bytes) throw unpackError("its central directory is truncated");
     yield recordAt(directory, at, lengths[0], lengths[1]);
     at = end;
+  }
+  // Some programs read as many entries as fit, others as many as are counted.
+  if (at !== bytes) {
+    throw unpackError("its central directory has more entries than it counts");
   }
 }
 
@@ -306,6 +331,7 @@ function recordAt(
     offset: directory.getUint32(at + 42, true),
   };
   const end = nameAt + nameLength + extraLength;
+  let unicodeName: string | undefined;
   for (let extra = nameAt + nameLength; extra + 4 <= end;) {
     const length = directory.getUint16(extra + 2, true);
     if (directory.getUint16(extra, true) === 1) {
@@ -320,6 +346,13 @@ function recordAt(
         long += 8;
       }
     }
+    if (directory.getUint16(extra, true) === UNICODE_PATH) {
+      // Version and checksum precede the name.
+      const from = Math.min(end, extra + 9);
+      const to = Math.min(end, extra + 4 + length);
+      const bytes = new Uint8Array(directory.buffer).subarray(from, to);
+      unicodeName = decodeName(bytes);
+    }
     extra += 4 + length;
   }
   const isUnix = directory.getUint8(at + 5) === 3;
@@ -327,6 +360,7 @@ function recordAt(
   return {
     ...fields,
     name: decodeName(name),
+    unicodeName,
     flags: directory.getUint16(at + 8, true),
     method: directory.getUint16(at + 10, true),
     crc: directory.getUint32(at + 16, true),

@@ -24,15 +24,23 @@ interface ZipEntry {
   offset?: number;
   /** Name in the local header, if it differs. */
   localName?: string;
+  /** Name in the Info-ZIP Unicode Path field. */
+  unicodeName?: string;
 }
 
-function zipOf(entries: readonly ZipEntry[]): Uint8Array {
+function zipOf(
+  entries: readonly ZipEntry[],
+  count: number = entries.length,
+): Uint8Array {
   const bytes: number[] = [];
   const put = (value: number, length: number) => {
     for (let at = 0; at < length; at++) bytes.push((value >>> (8 * at)) & 0xff);
   };
   const encode = (text: string) => [...encodeName(text)];
-  const common = ({ name, content = "", ...entry }: ZipEntry) => {
+  const common = (
+    { name, content = "", ...entry }: ZipEntry,
+    extra: readonly number[] = [],
+  ) => {
     const length = encode(content).length;
     put(entry.flags ?? 0, 2);
     put(entry.method ?? 0, 2);
@@ -41,7 +49,14 @@ function zipOf(entries: readonly ZipEntry[]): Uint8Array {
     put(length, 4);
     put(entry.size ?? length, 4);
     put(encode(name).length, 2);
-    put(0, 2);
+    put(extra.length, 2);
+  };
+  const unicodePath = ({ name, unicodeName }: ZipEntry) => {
+    if (unicodeName === undefined) return [];
+    const sum = crc32(encodeName(name));
+    const checksum = [0, 8, 16, 24].map((bit) => (sum >>> bit) & 0xff);
+    const field = [1, ...checksum, ...encode(unicodeName)];
+    return [0x75, 0x70, field.length, 0, ...field];
   };
   const offsets = entries.map((entry) => {
     const offset = bytes.length;
@@ -57,17 +72,18 @@ function zipOf(entries: readonly ZipEntry[]): Uint8Array {
     put(0x02014b50, 4);
     put(3 << 8, 2);
     put(20, 2);
-    common(entry);
+    const extra = unicodePath(entry);
+    common(entry, extra);
     put(0, 6);
     put(((entry.mode ?? 0o100644) & 0xffff) * 0x10000, 4);
     put(entry.offset ?? offsets[index], 4);
-    bytes.push(...encode(entry.name));
+    bytes.push(...encode(entry.name), ...extra);
   });
   const length = bytes.length - start;
   put(0x06054b50, 4);
   put(0, 4);
-  put(entries.length, 2);
-  put(entries.length, 2);
+  put(count, 2);
+  put(count, 2);
   put(length, 4);
   put(start, 4);
   put(0, 2);
@@ -177,6 +193,40 @@ describe("zipEntries()", () => {
       );
       assert(error.message.includes(problem), `${error.message}\n${problem}`);
     }
+  });
+
+  it("rejects what two programs would read differently", async () => {
+    const same = "another entry has the same name";
+    const hostile: [entries: ZipEntry[], problem: string][] = [
+      [[{ name: "f", content: "1" }, { name: "f", content: "2" }], same],
+      [[{ name: "d/f", content: "1" }, { name: "d//./f" }], same],
+      [[
+        { name: "l", content: "x", mode: 0o120777 },
+        { name: "l", content: "y", mode: 0o120777 },
+      ], same],
+      [[{ name: "d/" }, { name: "./d" }], same],
+      [[{ name: "f" }, { name: "f/" }], '"f" is a file in the same archive'],
+      [[{ name: "f", unicodeName: "../f" }], "it has two names"],
+      [[{ name: "f", unicodeName: "" }], "it has two names"],
+    ];
+    for (const [entries, problem] of hostile) {
+      const error = await assertRejects(
+        () => unpacked(zipOf(entries)),
+        RunnerError,
+      );
+      assert(error.message.includes(problem), `${error.message}\n${problem}`);
+    }
+    await assertRejects(
+      () => unpacked(zipOf([{ name: "f" }, { name: "g" }], 1)),
+      RunnerError,
+      "its central directory has more entries than it counts",
+    );
+    const harmless = [
+      { name: "d/" },
+      { name: "d/f", content: "1", unicodeName: "d/f" },
+      { name: "d/" },
+    ];
+    assertEquals(await unpacked(zipOf(harmless)), { "d/": "", "d/f": "1" });
   });
 
   it("rejects a central directory that is truncated or damaged at any byte", async () => {
