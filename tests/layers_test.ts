@@ -152,6 +152,28 @@ Deno.test("findLayerProblems() finds a file that grew too long", () => {
   );
 });
 
+Deno.test("findLayerProblems() finds names with two meanings", () => {
+  const text = [
+    "export interface Step {}",
+    "export async function run() {}",
+    "const hidden = 1;",
+    "export function over(a: string): void;",
+    "export function over(a: unknown): void {}",
+  ].join("\n");
+  const [a, b] = ["src/steps/a.ts", "src/steps/b.ts"];
+  assertEquals(
+    findLayerProblems([
+      file(a, [], text),
+      file(b, [], "export const run = 1;\nconst hidden = 2;"),
+      file("src/runner/a.ts"),
+    ]),
+    [
+      `${b}: run is a name in ${a} as well`,
+      `src/runner/a.ts: a.ts is a name in ${a} as well`,
+    ],
+  );
+});
+
 Deno.test("findLayerProblems() finds files that import one another", () => {
   const [a, b, c] = ["a", "b", "c"].map((name) => `src/steps/${name}.ts`);
   assertEquals(

@@ -1,6 +1,6 @@
 import type { Flag, LoadedCommand } from "../../src/cli/command.ts";
 import { configFlags } from "../../src/cli/config_flags.ts";
-import { loadCommands } from "../../src/cli/commands.ts";
+import { CATALOG } from "../../src/cli/commands.ts";
 import { describeFlag } from "../../src/cli/help_text.ts";
 import { code, plain, table } from "./markdown.ts";
 
@@ -12,7 +12,7 @@ const HEADING = ["Option", "Meaning"];
  * @returns Markdown.
  */
 export async function cliReference(): Promise<string> {
-  const commands = await loadCommands();
+  const commands = await CATALOG.load();
   return [
     "## Commands",
     table(

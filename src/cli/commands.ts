@@ -207,7 +207,7 @@ export const CATALOG: CommandCatalog = {
  *
  * @returns Commands in the order of the help, with their visible options.
  */
-export function loadCommands(): Promise<LoadedCommand[]> {
+function loadCommands(): Promise<LoadedCommand[]> {
   return Promise.all(
     Object.entries(COMMANDS).map(async ([name, { summary, load }]) => {
       const command = await load();

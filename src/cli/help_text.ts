@@ -131,7 +131,7 @@ export function describeFlag({ help, isRepeatable }: Flag): string {
  * @param flags Options of a command.
  * @returns Headings and their options; a single heading for few options.
  */
-export function groupFlags(
+function groupFlags(
   flags: readonly Flag[],
 ): [heading: string, rows: Row[]][] {
   const isEveryday = ({ name }: Flag) => EVERYDAY.includes(name);

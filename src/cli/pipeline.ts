@@ -117,7 +117,7 @@ function checkLanguage(path: string, name: string): void {
  *
  * @param file Path of the pipeline.
  */
-export function isPythonPipeline(file: string): boolean {
+function isPythonPipeline(file: string): boolean {
   return file.endsWith(".py");
 }
 
@@ -129,7 +129,7 @@ export function isPythonPipeline(file: string): boolean {
  * @returns Path of Python.
  * @throws {RunnerError} `invalid-config` if Python is not found.
  */
-export async function findPython(
+async function findPython(
   name: string,
   env: Readonly<Record<string, string>>,
 ): Promise<string> {

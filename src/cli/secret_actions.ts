@@ -138,7 +138,7 @@ export async function deleteSecret(
  * @param path Path as typed.
  * @throws {RunnerError} `usage` if it is invalid.
  */
-export function checkSecretPath(path: string): void {
+function checkSecretPath(path: string): void {
   if (isSecretPath(path)) return;
   throw usageError(
     `A path consists of letters, digits, "/", "_" and "-"`,
@@ -152,7 +152,7 @@ export function checkSecretPath(path: string): void {
  * @param context Context of the command.
  * @throws {RunnerError} `usage` if it is.
  */
-export function checkStandardInput(context: CommandContext): void {
+function checkStandardInput(context: CommandContext): void {
   if (!isPasswordOnStdin(context)) return;
   throw usageError(
     "Standard input cannot give both the password and a secret",
@@ -254,7 +254,7 @@ export interface SecretLines {
  * @throws {RunnerError} `invalid-config` with the numbers of all invalid lines,
  * but not their content.
  */
-export function parseEnvFile(text: string, name: string): SecretLines {
+function parseEnvFile(text: string, name: string): SecretLines {
   const values = new Map<string, string>();
   const problems: string[] = [];
   for (const [at, raw] of text.split("\n").entries()) {

@@ -82,7 +82,7 @@ const permissions = dictionary(
 );
 
 /** Schema of permissions of a pipeline, parsed to `KIND=VALUES` lines. */
-export const pipelinePermissionsSchema: Schema<readonly string[]> = mapped(
+const pipelinePermissionsSchema: Schema<readonly string[]> = mapped(
   permissions,
   (kinds) =>
     Object.entries(kinds).map(([kind, values]) =>

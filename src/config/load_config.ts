@@ -303,7 +303,7 @@ function replacesSteps(settings: Settings): boolean {
  *
  * @returns Pairs of the name and the one that was probably meant.
  */
-export function misspelledVariables(env: Environment): [string, string][] {
+function misspelledVariables(env: Environment): [string, string][] {
   const unknown = Object.keys(env).filter((name) =>
     name.startsWith(SYSTEM_PREFIX) && variableInfo(name) === undefined
   );

@@ -13,7 +13,7 @@
  */
 import { suggest } from "../suggest.ts";
 import { dictionary, listOrOne } from "./collections.ts";
-import { anyGlob, eventGlob, listed } from "./event_glob.ts";
+import { anyGlob, eventGlob, listed } from "./globs.ts";
 import { EVENT_TYPES } from "./events.ts";
 import { FILLED_TEXT, text } from "./scalars.ts";
 import { byShape, mapping, type Schema } from "./combinators.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { FLAG_GROUPS } from "../../src/cli/command.ts";
-import { CATALOG, loadCommands } from "../../src/cli/commands.ts";
+import { CATALOG } from "../../src/cli/commands.ts";
 import { commandHelp, overview } from "../../src/cli/help_text.ts";
 import { parseArguments } from "../../src/cli/parse_arguments.ts";
 import { VERSION } from "../../src/package_version.ts";
@@ -55,7 +55,7 @@ describe("help and version", () => {
 
 describe("commandHelp()", () => {
   it("fits into every width, but for words and examples", async () => {
-    for (const { name, command } of await loadCommands()) {
+    for (const { name, command } of await CATALOG.load()) {
       for (const columns of [30, 60, 80, 100]) {
         const text = commandHelp(name, command, columns);
         for (const line of text.split("\n")) {
@@ -94,7 +94,7 @@ describe("commandHelp()", () => {
   });
 
   it("shows no option that means nothing for the command", async () => {
-    for (const { name, command } of await loadCommands()) {
+    for (const { name, command } of await CATALOG.load()) {
       const shown = commandHelp(name, command, 80);
       assertEquals(
         shown.includes("--allow-insecure-transport"),
@@ -111,7 +111,7 @@ describe("commandHelp()", () => {
   });
 
   it("has two examples of each command, which the command line accepts", async () => {
-    for (const { name, command } of await loadCommands()) {
+    for (const { name, command } of await CATALOG.load()) {
       assert(command.examples.length >= (name === "version" ? 1 : 2), name);
       for (const [line, meaning] of command.examples) {
         const [typed, ...args] = wordsOf(line);

@@ -1,9 +1,8 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { CliCommand } from "../../src/cli/command.ts";
-import { COMMANDS } from "../../src/cli/commands.ts";
 import { flagsLayer } from "../../src/cli/config_flags.ts";
-import { loadCommands } from "../../src/cli/commands.ts";
+import { CATALOG, COMMANDS } from "../../src/cli/commands.ts";
 import { parseArguments } from "../../src/cli/parse_arguments.ts";
 import { RunnerError } from "../../src/errors.ts";
 
@@ -33,7 +32,7 @@ describe("parseArguments()", () => {
   });
 
   it("refuses every other value of every switch of every command", async () => {
-    for (const { name, command, flags } of await loadCommands()) {
+    for (const { name, command, flags } of await CATALOG.load()) {
       for (const flag of flags.filter(({ valueName }) => !valueName)) {
         for (const value of ["", "no", "0", "True", "maybe", " false"]) {
           const error = assertThrows(

@@ -5,7 +5,7 @@ import {
   assertNotEquals,
 } from "@std/assert";
 import * as library from "../../mod.ts";
-import { loadCommands } from "../../src/cli/commands.ts";
+import { CATALOG } from "../../src/cli/commands.ts";
 import { missingNames } from "../../src/cli/migration/python_names.ts";
 import { programFix } from "../../src/cli/migration/old_image.ts";
 import { yaml11Value } from "../../src/cli/migration/yaml11.ts";
@@ -42,7 +42,7 @@ Deno.test("the migration page names existing variables and options", async () =>
   for (const [name] of page.matchAll(/\bREACTORCIDE_\w+/g)) {
     assert(variables.has(name), name);
   }
-  const commands = await loadCommands();
+  const commands = await CATALOG.load();
   const flags = new Set(
     commands.flatMap(({ flags }) => flags.map(({ name }) => name)),
   );

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { loadCommands } from "../../src/cli/commands.ts";
+import { CATALOG } from "../../src/cli/commands.ts";
 import { isClientMissing } from "../helpers/client.ts";
 import { CLI, runCli } from "../helpers/cli.ts";
 import { complete, COMPLETION_SHELLS } from "../helpers/completion_shells.ts";
@@ -88,7 +88,7 @@ for (const shell of COMPLETION_SHELLS) {
       const { stdout } = await runCli(["completions", shell.name], {
         cwd: "/",
       });
-      for (const { name, flags } of await loadCommands()) {
+      for (const { name, flags } of await CATALOG.load()) {
         assertStringIncludes(stdout, name);
         for (const flag of flags) assertStringIncludes(stdout, flag.name);
       }

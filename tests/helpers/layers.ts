@@ -151,8 +151,25 @@ export function findLayerProblems(files: readonly SourceFile[]): string[] {
       ...findEnvironmentProblems(file),
       ...findSizeProblems(file),
     ]),
+    ...findSecondMeanings(files),
     ...findCircle(files),
   ];
+}
+
+/** Finds names of files and of exports that occur in two files. */
+function findSecondMeanings(files: readonly SourceFile[]): string[] {
+  const places = new Map<string, string>();
+  const problems: string[] = [];
+  for (const { path, text } of files) {
+    if (!path.startsWith("src/")) continue;
+    const exports = [...text.matchAll(EXPORT)].map(([, name]) => name);
+    for (const name of [path.replace(/.*\//, ""), ...new Set(exports)]) {
+      const other = places.get(name);
+      if (other === undefined) places.set(name, path);
+      else problems.push(`${path}: ${name} is a name in ${other} as well`);
+    }
+  }
+  return problems;
 }
 
 /**
@@ -261,6 +278,10 @@ function folderOf(path: string): string {
 function isPackage(target: string): boolean {
   return /^(npm|jsr):/.test(target) || target.startsWith("links/");
 }
+
+/** An exported declaration. */
+const EXPORT =
+  /^export (?:abstract )?(?:async )?(?:function\*?|const|class|interface|type) (\w+)/gm;
 
 /** Strings and comments, distinguished by their first character. */
 const TEXT_OR_COMMENT =

@@ -1,5 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { decimalPattern, integerPattern } from "../../src/schema/scalars.ts";
+import {
+  decimalPattern,
+  integerPattern,
+} from "../../src/schema/number_pattern.ts";
 import { Random } from "../helpers/random.ts";
 
 Deno.test("integerPattern() matches the numbers of a range and no other", () => {

@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { eventGlob } from "../../src/schema/event_glob.ts";
-import { policyGlob } from "../../src/workflow/eval/decide.ts";
+import { eventGlob, policyGlob } from "../../src/schema/globs.ts";
 import { Random } from "../helpers/random.ts";
 
 Deno.test("eventGlob() matches as the coordinator does", () => {

@@ -160,7 +160,7 @@ async function workspaceDirectory(
  * @param cwd Working directory of the pipeline.
  * @returns The message.
  */
-export function permissionText(text: string, cwd: string): string {
+function permissionText(text: string, cwd: string): string {
   return text.replace(
     /access to "([\s\S]*)", run again with the --allow-(\w+) flag/,
     (_, value, kind) => {
@@ -185,7 +185,7 @@ export function permissionText(text: string, cwd: string): string {
  * @param cwd Working directory of the pipeline.
  * @returns The option.
  */
-export function permissionTextOption(cwd: string): string {
+function permissionTextOption(cwd: string): string {
   const script = `
 const reword = ${permissionText.toString()};
 const cwd = ${JSON.stringify(cwd)};

@@ -101,7 +101,7 @@ interface CodeDirectory extends GitQueryOptions {
  * @param context Context of the command.
  * @throws {RunnerError} `source-failed` if they cannot be determined.
  */
-export async function printChangedFiles(
+async function printChangedFiles(
   context: CommandContext,
 ): Promise<void> {
   const { operands: [base], isOn, parts: { stdout, masker } } = context;
@@ -121,7 +121,7 @@ export async function printChangedFiles(
  * @param context Context of the command.
  * @throws {RunnerError} `source-failed` if no repository is found.
  */
-export async function printGitInfo(context: CommandContext): Promise<void> {
+async function printGitInfo(context: CommandContext): Promise<void> {
   const place = codeDirectory(context);
   using query = await openQuery(place);
   const { branch, commit, isClean, remotes } = await gitInfo(place);

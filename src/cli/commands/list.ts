@@ -85,7 +85,7 @@ async function checkDirectory(path: string, name: string): Promise<void> {
  * @param columns Width of a line; unlimited if `undefined`.
  * @returns Lines.
  */
-export function inventoryText(
+function inventoryText(
   entries: readonly InventoryEntry[],
   columns: number | undefined,
 ): string {

@@ -75,7 +75,7 @@ methods is called.`,
  * @throws {RunnerError} If the configuration is invalid or a directory cannot
  * be read.
  */
-export async function listPlugins(context: CommandContext): Promise<number> {
+async function listPlugins(context: CommandContext): Promise<number> {
   const loaded = await load(context);
   await using fetched = await pluginAddresses(
     loaded.settings.lines("plugins"),
@@ -97,7 +97,7 @@ export async function listPlugins(context: CommandContext): Promise<number> {
  * @returns Exit code: 1 if the file cannot be loaded.
  * @throws {RunnerError} If the file is not a plugin.
  */
-export async function checkPluginFile(
+async function checkPluginFile(
   context: CommandContext,
   path: string,
 ): Promise<number> {
@@ -174,7 +174,7 @@ function priorityOf({ plugins }: InspectedPlugin): number {
  * @param isTrusted Whether plugin files run in the runner's own process.
  * @returns Lines.
  */
-export function pluginLines(
+function pluginLines(
   plugin: InspectedPlugin,
   isTrusted: boolean,
 ): string[] {

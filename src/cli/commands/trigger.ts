@@ -124,7 +124,7 @@ const PASSED_ON = [
  * @param env Environment of the triggering job.
  * @returns The follow-up job.
  */
-export function triggerOfDefinition(
+function triggerOfDefinition(
   definition: JobDefinition,
   env: Readonly<Record<string, string>>,
 ): Trigger {

@@ -72,7 +72,7 @@ export function migrateReport(
  * @throws {RunnerError} `invalid-config` if the directory does not exist or
  * contains no CI folder.
  */
-export async function inspectRepository(
+async function inspectRepository(
   directory: string,
   options: InspectOptions,
 ): Promise<MigrationReport> {

@@ -20,7 +20,7 @@ export interface UntrustedTreeLimits {
 }
 
 /** Limits that are sufficient for any real `.reactorcide` folder. */
-export const TREE_LIMITS: UntrustedTreeLimits = {
+const TREE_LIMITS: UntrustedTreeLimits = {
   files: 2_000,
   fileBytes: 1024 * 1024,
   totalBytes: 64 * 1024 * 1024,

@@ -85,7 +85,7 @@ function float(source: string): number {
  *
  * @param value Any finite number.
  */
-export function pythonFloat(value: number): string {
+function pythonFloat(value: number): string {
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
   if (value === 0) return Object.is(value, -0) ? "-0.0" : "0.0";
   const [mantissa, exponent] = value.toExponential().split("e");

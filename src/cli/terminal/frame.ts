@@ -164,7 +164,7 @@ interface Count {
  * @param width Cells of the line; words that do not fit are replaced by marks.
  * @returns The line; it may still be too long for a very narrow terminal.
  */
-export function countsLine(
+function countsLine(
   board: Board,
   now: number,
   width: number,

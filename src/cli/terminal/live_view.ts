@@ -52,7 +52,7 @@ export function watchJob(host: Host): WatchedJob | undefined {
  * @param host The process.
  * @returns Whether a view can be drawn.
  */
-export function isInteractive(
+function isInteractive(
   host: Pick<Host, "env" | "stdout" | "stderr">,
 ): boolean {
   const { env, stdout, stderr } = host;

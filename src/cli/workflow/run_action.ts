@@ -238,7 +238,7 @@ async function printJobs(
  * @returns Lines; jobs follow their dependencies.
  * @throws {RunnerError} `invalid-config` for an unknown job.
  */
-export function planText(
+function planText(
   { name, vars, jobs }: WorkflowDefinition,
   only: readonly string[] | undefined,
 ): string {

@@ -1,5 +1,6 @@
 import { RunnerError } from "../../errors.ts";
 import { goJson } from "../../json_value.ts";
+import { policyGlob } from "../../schema/globs.ts";
 import type { Policy, PolicyRule, PolicyUse } from "./policy.ts";
 
 /** Input of {@linkcode decide}. */
@@ -124,55 +125,4 @@ function usedText({ profile, workers, baseNodes }: PolicyUse): string {
     workers,
     baseNodes: baseNodes.map((grant) => ({ ...grant })),
   });
-}
-
-/**
- * Compiles a pattern of a CI policy. The syntax differs from that of event
- * filters: `**` matches any text, `*` any text without a slash, `?` any
- * character except a slash, and any other character itself.
- *
- * @returns Function that checks whether a whole text matches.
- */
-export function policyGlob(pattern: string): (text: string) => boolean {
-  const tokens = pattern.match(/\*\*|[^]/gu) ?? [];
-  return (text) => matches(tokens, [...text]);
-}
-
-/**
- * Walks through the text and tracks all positions in the pattern that match so
- * far.
- */
-function matches(
-  tokens: readonly string[],
-  characters: readonly string[],
-): boolean {
-  let fits = reach(tokens, new Array(tokens.length + 1).fill(false), [0]);
-  for (const character of characters) {
-    const next: number[] = [];
-    tokens.forEach((token, at) => {
-      if (!fits[at]) return;
-      if (token === "**" || token === "*" && character !== "/") next.push(at);
-      else if (token === "?" ? character !== "/" : token === character) {
-        next.push(at + 1);
-      }
-    });
-    if (next.length === 0) return false;
-    fits = reach(tokens, new Array(tokens.length + 1).fill(false), next);
-  }
-  return fits[tokens.length];
-}
-
-/** A star also matches the empty text. */
-function reach(
-  tokens: readonly string[],
-  fits: boolean[],
-  places: readonly number[],
-): boolean[] {
-  for (const place of places) {
-    for (let at = place; !fits[at]; at++) {
-      fits[at] = true;
-      if (tokens[at] !== "*" && tokens[at] !== "**") break;
-    }
-  }
-  return fits;
 }

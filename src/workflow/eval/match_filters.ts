@@ -1,5 +1,5 @@
 import type { Filters } from "../definition/definition.ts";
-import { anyGlob, listed } from "../../schema/event_glob.ts";
+import { anyGlob, listed } from "../../schema/globs.ts";
 import type { EventType } from "../../schema/events.ts";
 
 /** Properties of an event that filters use. */

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { isInteractive } from "../../../src/cli/terminal/live_view.ts";
+import { watchJob } from "../../../src/cli/terminal/live_view.ts";
+import { processHost } from "../../../src/host.ts";
 import { shouldUseColor } from "../../../src/terminal/text.ts";
 
 Deno.test("shouldUseColor() follows the variables, then the terminal", () => {
@@ -29,7 +30,7 @@ Deno.test("shouldUseColor() follows the variables, then the terminal", () => {
   }
 });
 
-Deno.test("isInteractive() asks for a person in front of both streams", () => {
+Deno.test("watchJob() draws only if both streams are interactive terminals", async () => {
   const cases: [
     env: Record<string, string>,
     stdout: boolean,
@@ -46,8 +47,13 @@ Deno.test("isInteractive() asks for a person in front of both streams", () => {
     [{ NO_COLOR: "1" }, true, true, true],
   ];
   for (const [env, stdout, stderr, expected] of cases) {
-    const host = { env, stdout: stream(stdout), stderr: stream(stderr) };
-    assertEquals(isInteractive(host), expected, JSON.stringify(env));
+    await using view = watchJob({
+      ...processHost(),
+      env,
+      stdout: stream(stdout),
+      stderr: stream(stderr),
+    });
+    assertEquals(view !== undefined, expected, JSON.stringify(env));
   }
 });
 
