@@ -58,22 +58,29 @@ export function hardCases(): Contest {
   };
 }
 
-/** Window and secrets of which each place looks like the start of each secret, as large as clients may register. */
+/** Windows of which each place looks like the start of each secret, and secrets as large as clients may register. */
 export function floods(): Contest {
-  const cases: Record<string, () => string[]> = {
+  const secrets: Record<string, () => string[]> = {
     "secrets that begin alike": () => alike(400, (at) => `${at}`),
     "secrets that end alike": () => alike(400, (at) => `${at}`.padStart(9)),
     "one long secret": () => ["ab".repeat(2 * MIB)],
     "near repetitions": () => alike(180, (at) => (at * 7919).toString(2)),
   };
-  return {
-    title: "A window of 64 KiB against floods of 4 MiB of secrets",
-    unit: "ms",
-    entrants: Object.entries(cases).map(([name, make]) => {
-      let mask: ((text: Uint8Array) => void) | undefined;
-      const window = new TextEncoder().encode("ab".repeat(32 * 1024));
+  const windows: Record<string, string> = {
+    "a run": "ab",
+    "a hex dump": `00000010: ${"6162 ".repeat(8)} ${"ab".repeat(8)}\n`,
+    "lines with a prefix": "# YWJhYmFiYWJhYmFi\n",
+    "short lines": "abababab\n",
+    "lists between words": `${"61 62 ".repeat(4)}aaaaaa `,
+    "columns of bytes": "61\t62\n",
+  };
+  const entrants = Object.entries(secrets).flatMap(([flood, make]) => {
+    let mask: ((text: Uint8Array) => void) | undefined;
+    return Object.entries(windows).map(([shape, part]) => {
+      const text = part.repeat(64 * 1024 / part.length | 0);
+      const window = new TextEncoder().encode(text);
       return {
-        name,
+        name: `${flood}, ${shape}`,
         measure() {
           mask ??= throughMask(make());
           const start = performance.now();
@@ -81,8 +88,13 @@ export function floods(): Contest {
           return Promise.resolve(performance.now() - start);
         },
       };
-    }),
-    comparisons: Object.keys(cases).map((subject) => ({ subject, goal: 50 })),
+    });
+  });
+  return {
+    title: "A window of 64 KiB against floods of 4 MiB of secrets",
+    unit: "ms",
+    entrants,
+    comparisons: entrants.map(({ name }) => ({ subject: name, goal: 50 })),
   };
 }
 

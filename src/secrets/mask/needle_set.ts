@@ -10,6 +10,7 @@ import type { RangeSink } from "./ranges.ts";
 import { Grams } from "./scanner.ts";
 import {
   computeRarities,
+  grown,
   hashOf,
   nextPair,
   nextWord,
@@ -74,11 +75,13 @@ const ALIKE_BITS = 18;
 export class NeedleSet {
   readonly #known = new Fingerprints();
   readonly #flood = new NeedleFlood(this.#known);
+  /** Those of them that are encoded. */
+  readonly #encodedFlood = new NeedleFlood(this.#known);
   readonly #pool = new NeedlePool();
   readonly #prefixes = new PrefixIndex(this.#pool);
   readonly #encodedPrefixes = new PrefixIndex(this.#pool);
-  /** Numbers of the needles that are encoded. */
-  readonly #encoded = new Set<number>();
+  /** Whether each needle is encoded, by its number. */
+  #isEncoded = new Uint8Array(1 << 6);
   /** Words at multiples of the stride, and those half a stride before. */
   readonly #words = new WordIndex();
   readonly #wordsBetween = new WordIndex();
@@ -157,7 +160,8 @@ export class NeedleSet {
       );
     }
     if (this.#pairs.size > 0 && !isEncoded) this.#findByPairs(text, ranges);
-    this.#flood.find(text, ranges, isEncoded);
+    if (isEncoded) this.#encodedFlood.find(text, ranges, true);
+    else this.#flood.find(text, ranges, false);
   }
 
   /**
@@ -169,10 +173,8 @@ export class NeedleSet {
    */
   partialFrom(text: Uint8Array, isEncoded = false): number {
     const prefixes = isEncoded ? this.#encodedPrefixes : this.#prefixes;
-    return Math.min(
-      prefixes.partialFrom(text),
-      this.#flood.partialFrom(text),
-    );
+    const flood = isEncoded ? this.#encodedFlood : this.#flood;
+    return Math.min(prefixes.partialFrom(text), flood.partialFrom(text));
   }
 
   #addPiece(needle: Uint8Array, isEncoded: boolean): void {
@@ -181,9 +183,11 @@ export class NeedleSet {
     const [first, second] = this.#fingerprint;
     if (!this.#known.add(first, second, isEncoded)) return;
     this.grams.add(needle);
-    if (!this.#addIndexed(needle, isEncoded)) this.#flood.add(needle);
-    // What is in the flood cannot be added again.
-    else if (this.grams.isFull && this.#flood.size === 0) {
+    if (!this.#addIndexed(needle, isEncoded)) {
+      this.#flood.add(needle);
+      if (isEncoded) this.#encodedFlood.add(needle);
+      // What is in the flood cannot be added again.
+    } else if (this.grams.isFull && this.#flood.size === 0) {
       this.grams.grow(this.#pool.bytes, this.#pool.starts);
     }
   }
@@ -199,9 +203,10 @@ export class NeedleSet {
     if (!hasPlace) return false;
     const needle = this.#pool.add(bytes);
     this.#prefixes.add(needle);
+    this.#isEncoded = grown(this.#isEncoded, needle + 1);
     if (isEncoded) {
       this.#encodedPrefixes.add(needle);
-      this.#encoded.add(needle);
+      this.#isEncoded[needle] = 1;
     }
     if (length < MIN_WORD_NEEDLE_BYTES) this.#registerPairs(needle);
     else this.#registerWords(needle, length);
@@ -270,10 +275,10 @@ export class NeedleSet {
     const word = wordAt(text, at, index === this.#pairs ? 2 : 4);
     for (let place = index.first(word); place >= 0; place = index.next(place)) {
       const needle = index.needleOf(place);
+      if (isEncoded && this.#isEncoded[needle] === 0) continue;
       const offset = index.offsetOf(place);
       const start = at - offset;
       if (!pool.isAt(needle, text, start, offset)) continue;
-      if (isEncoded && !this.#encoded.has(needle)) continue;
       const end = start + pool.end(needle) - pool.start(needle);
       ranges.add(start, end + repeatedBytes);
     }

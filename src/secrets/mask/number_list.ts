@@ -249,18 +249,18 @@ export function lastListStart(text: Uint8Array): number {
   const { length } = text;
   const end = separatorsStart(text, length);
   const last = numberStart(text, end);
-  const start = listStart(text, last);
+  const start = listStart(text, last, 0);
   return last < end && start < last ? start : length;
 }
 
-/** Where the list starts of which a number starts at a place. */
-function listStart(text: Uint8Array, from: number): number {
+/** Where the list starts of which a number starts at a place, or where it is known already what is in it. */
+function listStart(text: Uint8Array, from: number, known: number): number {
   let start = from;
   while (true) {
     const end = separatorsStart(text, start);
     const next = numberStart(text, end);
-    // What is in front of the text may belong to it.
-    if (end === 0) return 0;
+    // What is in front may belong to it.
+    if (end <= known) return known;
     if (end === start || next === end) return start;
     start = next;
   }
@@ -336,7 +336,10 @@ export class ListedParts {
   addAround(text: Uint8Array, at: number): void {
     // Digits may have something in front of them.
     const start = numberStart(text, at);
-    this.add(listStart(text, start) - 1, listEnd(text, at) + 1);
+    // Each number is read once, though lists may begin where others end.
+    const known = this.#bounds.at(-1) ?? 0;
+    const from = start < known ? start : listStart(text, start, known);
+    this.add(from - 1, listEnd(text, at) + 1);
   }
 
   /** Whether a place is in the last part. */

@@ -49,6 +49,8 @@ export class PrefixedLines {
   /** Where a line starts at the end of the text, and where its word does in those. */
   #cutLine = 0;
   #cutWord = 0;
+  /** Where the line starts behind those; behind the text if the last line is cut. */
+  #next = 0;
   #isLast = false;
   #heldFrom = 0;
 
@@ -75,15 +77,19 @@ export class PrefixedLines {
     this.#findAtStart(window, needles, ranges);
     const { filter } = needles.grams;
     const { count, kinds, starts } = marks;
+    const breaks: number[] = [];
     for (let mark = 0; mark < count; mark++) {
       if ((kinds[mark] & BREAK) === 0) continue;
       const at = starts[mark];
-      if (window[at] !== LF || !this.#isSuspect(window, at, filter)) continue;
-      this.#search(window, at, 0, needles, ranges);
+      const isSuspect = window[at] === LF &&
+        this.#isSuspect(window, at, filter) &&
+        this.#isNearNeedle(window, at, filter);
+      if (isSuspect) breaks.push(at);
     }
+    this.#search(window, breaks, 0, needles, ranges);
     const end = isLast ? -1 : lastBreak(window);
     if (end >= 0 && this.#mayGoOn(window, end, filter)) {
-      this.#search(window, end, 0, needles, ranges);
+      this.#search(window, [end], 0, needles, ranges);
     }
     return this.#heldFrom;
   }
@@ -117,14 +123,9 @@ export class PrefixedLines {
       first >= 0 && this.#isSuspect(start, shift + first, filter);
     if (!isSuspect) return;
     const at = first < 0 ? before : shift + first;
-    const end = at < start.length
-      ? this.#collect(start, at, shift, SIDE_BYTES)
-      : start.length;
-    const isClear = end < start.length &&
-      !holdsGrams(this.#bytes, this.#length, filter, GRAMS);
-    if (isClear) return;
+    if (at < start.length && !this.#isNearNeedle(start, at, filter)) return;
     const text = isAll ? start : joined(this.#context, window);
-    this.#search(text, at, shift, needles, ranges);
+    this.#search(text, [at], shift, needles, ranges);
   }
 
   /** Whether a needle may go on behind a line break with the last word of the next line. */
@@ -173,28 +174,42 @@ export class PrefixedLines {
     return filter.mayHave(word);
   }
 
-  /** Searches the last words around a line break. */
+  /** Whether the last words next to a line break have as much of a needle as the shortest one holds. */
+  #isNearNeedle(text: Uint8Array, at: number, filter: WordFilter): boolean {
+    this.#collect(text, [at], 0, 0, SIDE_BYTES);
+    return this.#next > text.length - SIDE_BYTES ||
+      holdsGrams(this.#bytes, this.#length, filter, GRAMS);
+  }
+
+  /**
+   * Searches the last words around line breaks. Those of breaks that are near
+   * one another are searched together: no line is looked at more than twice.
+   */
   #search(
     text: Uint8Array,
-    at: number,
+    breaks: readonly number[],
     shift: number,
     needles: NeedleSet,
     ranges: RangeSink,
   ): void {
-    const end = this.#collect(text, at, shift, SIDE_BYTES);
-    const bytes = this.#bytes;
-    const { filter } = needles.grams;
-    const isCut = end > text.length - SIDE_BYTES;
-    if (!isCut && !holdsGrams(bytes, this.#length, filter, GRAMS)) return;
-    const next = this.#collect(text, at, shift, MAX_NEEDLE_BYTES);
-    this.#mask(needles, ranges);
-    if (this.#isLast || next < text.length) return;
+    for (let index = 0; index < breaks.length;) {
+      index = this.#collect(text, breaks, index, shift, MAX_NEEDLE_BYTES);
+      this.#mask(needles, ranges);
+      if (!this.#isLast) this.#holdEnd(text, needles);
+    }
+  }
+
+  /** Holds back what may go on behind the text. */
+  #holdEnd(text: Uint8Array, needles: NeedleSet): void {
+    const { length } = text;
+    const next = this.#next;
+    if (next < length) return;
     const cutWord = this.#cutWord;
-    if (next > text.length && cutWord < this.#length) {
+    if (next > length && cutWord < this.#length) {
       this.#holdPartial(needles, false);
     }
-    const isPrefix = text.length - this.#cutLine <= MAX_PREFIX_BYTES;
-    if (next === text.length || isPrefix) {
+    const isPrefix = length - this.#cutLine <= MAX_PREFIX_BYTES;
+    if (next === length || isPrefix) {
       this.#length = cutWord;
       this.#holdPartial(needles, true);
     }
@@ -202,28 +217,25 @@ export class PrefixedLines {
 
   /**
    * Joins the last words around a line break, so many bytes on each side of it,
-   * and gives where the next line starts: behind the text if the last line is
-   * cut.
+   * and around those that follow nearby.
+   *
+   * @param breaks Line breaks in order.
+   * @param index Number of the first one.
+   * @returns Number of the next one that is not near.
    */
   #collect(
     text: Uint8Array,
-    at: number,
+    breaks: readonly number[],
+    index: number,
     shift: number,
     reach: number,
   ): number {
     const { length } = text;
-    let from = at;
-    for (let bytes = 0; from > 0 && bytes < reach;) {
-      const lineStart = text.lastIndexOf(LF, from - 1) + 1;
-      const end = wordEnd(text, lineStart, from);
-      const size = end - wordStart(text, lineStart, end);
-      if (size === 0 && from !== at) break;
-      bytes += size;
-      from = lineStart - 1;
-    }
+    let at = breaks[index];
+    let following = index + 1;
+    let next = reachBack(text, at, reach);
     this.#length = 0;
     let bytes = 0;
-    let next = from + 1;
     while (next < length && bytes < reach) {
       const lineBreak = text.indexOf(LF, next);
       const lineEnd = lineBreak < 0 ? length : lineBreak;
@@ -238,10 +250,16 @@ export class PrefixedLines {
         bytes += this.#length - before;
         if (this.#length === before && lineBreak >= 0) break;
       }
+      if (lineBreak >= 0 && lineBreak === breaks[following]) {
+        at = lineBreak;
+        following++;
+        bytes = 0;
+      }
       next = lineEnd + 1;
     }
     if (next === length) this.#cutWord = this.#length;
-    return next;
+    this.#next = next;
+    return following;
   }
 
   #add(text: Uint8Array, from: number, to: number, shift: number): void {
@@ -302,6 +320,20 @@ export class PrefixedLines {
     const from = Math.max(0, this.#places[this.#shownFrom(partial)]);
     this.#heldFrom = Math.min(this.#heldFrom, from);
   }
+}
+
+/** Where the line starts that has so many bytes of last words between it and a line break. */
+function reachBack(text: Uint8Array, at: number, reach: number): number {
+  let from = at;
+  for (let bytes = 0; from > 0 && bytes < reach;) {
+    const lineStart = text.lastIndexOf(LF, from - 1) + 1;
+    const end = wordEnd(text, lineStart, from);
+    const size = end - wordStart(text, lineStart, end);
+    if (size === 0 && from !== at) break;
+    bytes += size;
+    from = lineStart - 1;
+  }
+  return from + 1;
 }
 
 /** Where the last word of a line ends, if it has one. */
