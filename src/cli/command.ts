@@ -1,4 +1,4 @@
-import type { RunnerParts } from "../runner/runner_parts.ts";
+import type { RunnerContext } from "../runner/runner_context.ts";
 
 /** Groups of options, in the order of the help. */
 export const FLAG_GROUPS = [
@@ -66,7 +66,7 @@ export interface ParsedArguments {
 /** Context of a command. */
 export interface CommandContext extends ParsedArguments {
   /** Parts of the runner. */
-  readonly parts: RunnerParts;
+  readonly runner: RunnerContext;
   /**
    * Prints a text and a newline on standard output, with secrets masked.
    *

@@ -14,7 +14,7 @@ import {
   setUpMasker,
 } from "../runner/mask_secrets.ts";
 import { maskSecret } from "../secrets/collect.ts";
-import type { RunnerParts } from "../runner/runner_parts.ts";
+import type { RunnerContext } from "../runner/runner_context.ts";
 import type { CommandContext } from "./command.ts";
 import { flagsLayer } from "./config_flags.ts";
 import { givenJobFile, jobFileOf } from "./job_location.ts";
@@ -24,7 +24,7 @@ export interface CommandConfig extends LoadedConfig {
   /** Path or other name of the job file, if there is one. */
   readonly jobFile: string | undefined;
   /** Context of the runner. */
-  readonly parts: RunnerParts;
+  readonly runner: RunnerContext;
   /** Settings and variables in which secrets are searched. */
   readonly secretsInput: SecretsInput;
   /** Returns the secrets in the settings. */
@@ -38,7 +38,7 @@ export interface CommandConfigOptions extends LoadConfigOptions {
    *
    * @default {that of the command}
    */
-  parts?: RunnerParts;
+  runner?: RunnerContext;
   /**
    * Layer that overrides all others.
    *
@@ -67,12 +67,12 @@ export async function loadCommandConfig(
   options: CommandConfigOptions = {},
 ): Promise<CommandConfig> {
   const {
-    parts = context.parts,
+    runner = context.runner,
     layer = flagsLayer(context),
     findsJobFile = false,
     ...validation
   } = options;
-  const { host: { env, cwd }, masker } = parts;
+  const { host: { env, cwd }, masker } = runner;
   const jobFile = findsJobFile
     ? await jobFileOf(context, layer, { env, cwd })
     : await givenJobFile(context);
@@ -85,7 +85,7 @@ export async function loadCommandConfig(
   for (const secret of secrets) maskSecret(masker, secret);
   if (error !== undefined) throw error;
   const name = typeof jobFile === "object" ? jobFile.name : jobFile;
-  return { ...loaded, jobFile: name, parts, secretsInput, findSecrets };
+  return { ...loaded, jobFile: name, runner, secretsInput, findSecrets };
 }
 
 /**
@@ -99,11 +99,11 @@ export async function loadCommandConfig(
 export function checkCommandConfig(
   loaded: CommandConfig,
 ): { config: JobConfig; secrets: KnownSecrets } {
-  const { parts, findSecrets, warnings } = loaded;
-  for (const warning of warnings) parts.logger.warn("config", warning);
+  const { runner, findSecrets, warnings } = loaded;
+  for (const warning of warnings) runner.logger.warn("config", warning);
   const config = validConfig(loaded);
-  setUpMasker(parts, config);
-  const secrets = new KnownSecrets(parts);
+  setUpMasker(runner, config);
+  const secrets = new KnownSecrets(runner);
   secrets.add(findSecrets().secrets);
   return { config, secrets };
 }

@@ -2,7 +2,7 @@ import { parseJobFile } from "../config/job_file.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import { maskDefinitions, maskEnvironment } from "../runner/mask_secrets.ts";
-import type { RunnerParts } from "../runner/runner_parts.ts";
+import type { RunnerContext } from "../runner/runner_context.ts";
 import type { Condition } from "../schema/condition.ts";
 import { readJobText } from "../schema/read_document.ts";
 import { plannedSteps } from "../steps/expand.ts";
@@ -44,7 +44,7 @@ export interface InventoryPart {
 /** Options for {@linkcode readInventory}. */
 export interface InventoryOptions {
   /** Context of the runner; secrets in the files are masked. */
-  readonly parts: RunnerParts;
+  readonly runner: RunnerContext;
   /** Called for each invalid file. */
   readonly onProblem: (message: string) => void;
   /** Called for each warning about a file. */
@@ -61,7 +61,7 @@ export interface InventoryOptions {
  */
 export async function readInventory(
   root: string,
-  { parts, onProblem, onWarning }: InventoryOptions,
+  { runner, onProblem, onWarning }: InventoryOptions,
 ): Promise<InventoryEntry[]> {
   const entries: InventoryEntry[] = [];
   const add = async (read: () => Promise<InventoryEntry>) => {
@@ -72,10 +72,10 @@ export async function readInventory(
     }
   };
   const file = await findJobFile(root);
-  if (file !== undefined) await add(() => jobFileEntry(root, file, parts));
+  if (file !== undefined) await add(() => jobFileEntry(root, file, runner));
   const { workflows, jobs } = await findDefinitions(root);
   for (const file of workflows) {
-    await add(() => workflowEntry(root, file, { parts, onWarning }));
+    await add(() => workflowEntry(root, file, { runner, onWarning }));
   }
   for (const file of jobs) {
     await add(async () => {
@@ -84,7 +84,7 @@ export async function readInventory(
         file,
         { onWarning },
       );
-      maskJobs(parts, [job]);
+      maskJobs(runner, [job]);
       const { name, description, body: { command, steps = [] } } = job;
       return {
         kind: "event-job",
@@ -104,13 +104,13 @@ export async function readInventory(
  *
  * @param root Absolute path of the directory.
  * @param file Path of the file, absolute or relative to the directory.
- * @param parts Context of the runner; secrets in the file are masked.
+ * @param runner Context of the runner; secrets in the file are masked.
  * @throws {RunnerError} `invalid-job-file` if the file is invalid.
  */
 export async function jobFileEntry(
   root: string,
   file: string,
-  parts: RunnerParts,
+  runner: RunnerContext,
 ): Promise<InventoryEntry> {
   const path = file.startsWith("/") ? file : `${root}/${file}`;
   const { name, description, layer, steps = [] } = await parseJobFile({
@@ -118,7 +118,7 @@ export async function jobFileEntry(
     text: await readJobText(path, file),
     path,
   });
-  maskEnvironment(parts.masker, parts.host, layer, { hasJobFile: true });
+  maskEnvironment(runner.masker, runner.host, layer, { hasJobFile: true });
   const command = layer.job_command?.value;
   const words = typeof command === "string"
     ? command
@@ -135,14 +135,14 @@ export async function jobFileEntry(
 async function workflowEntry(
   root: string,
   file: string,
-  { parts, onWarning }: Pick<InventoryOptions, "parts" | "onWarning">,
+  { runner, onWarning }: Pick<InventoryOptions, "runner" | "onWarning">,
 ): Promise<InventoryEntry> {
   const { name, id, description, triggers, jobs } = await readWorkflow(
     root,
     file,
     { onWarning },
   );
-  maskJobs(parts, jobs);
+  maskJobs(runner, jobs);
   return {
     kind: "workflow",
     file,
@@ -156,15 +156,15 @@ async function workflowEntry(
 /**
  * Masks secrets in jobs before they are printed.
  *
- * @param parts Context of the runner.
+ * @param runner Context of the runner.
  * @param jobs The jobs.
  */
 export function maskJobs(
-  parts: RunnerParts,
+  runner: RunnerContext,
   jobs: readonly JobDefinition[],
 ): void {
   maskDefinitions(
-    parts,
+    runner,
     jobs.map(({ env, body: { command, steps = [] } }) => ({
       env,
       texts: [command, ...steps.flatMap(({ run }) => run)],

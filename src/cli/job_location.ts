@@ -7,7 +7,10 @@ import type { JobFileText } from "../config/job_file.ts";
 import { environmentLayer, type Layer } from "../config/settings.ts";
 import { RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
-import { createParts, type RunnerParts } from "../runner/runner_parts.ts";
+import {
+  createRunnerContext,
+  type RunnerContext,
+} from "../runner/runner_context.ts";
 import type { CommandContext, Flag, ParsedArguments } from "./command.ts";
 
 /** Job files that commands look for in the directory, in order. */
@@ -57,12 +60,12 @@ export async function givenJobFile(
  * @param path Path of the file.
  */
 export async function readGiven(
-  { parts }: CommandContext,
+  { runner }: CommandContext,
   path: string,
 ): Promise<GivenJobFile> {
   if (path !== STANDARD_INPUT) return path;
   const { readStandardInput } = await import("./read_input.ts");
-  const text = await readStandardInput(parts.host, "run");
+  const text = await readStandardInput(runner.host, "run");
   return { name: "standard input", text };
 }
 
@@ -152,22 +155,22 @@ export const WORK_DIR_FLAG: Flag = {
  * @returns Context of the runner in this directory.
  * @throws {RunnerError} `workspace` if the directory does not exist.
  */
-export function partsInWorkDir(
-  { parts, flags }: CommandContext,
-  host: Host = parts.host,
-): RunnerParts {
+export function runnerInWorkDir(
+  { runner, flags }: CommandContext,
+  host: Host = runner.host,
+): RunnerContext {
   const given = flags.get("work-dir");
   if (typeof given !== "string") {
-    return host === parts.host
-      ? parts
-      : createParts(host, { masker: parts.masker });
+    return host === runner.host
+      ? runner
+      : createRunnerContext(host, { masker: runner.masker });
   }
   try {
     const cwd = Deno.realPathSync(
       given.startsWith("/") ? given : `${host.cwd}/${given}`,
     );
     if (Deno.statSync(cwd).isDirectory) {
-      return createParts({ ...host, cwd }, { masker: parts.masker });
+      return createRunnerContext({ ...host, cwd }, { masker: runner.masker });
     }
   } catch {
     // Any error is reported below.

@@ -4,7 +4,10 @@ import { type Environment, Variable } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { maskEnvironment } from "../runner/mask_secrets.ts";
-import { createParts, type RunnerParts } from "../runner/runner_parts.ts";
+import {
+  createRunnerContext,
+  type RunnerContext,
+} from "../runner/runner_context.ts";
 import { showUrlsIn } from "../url_secrets.ts";
 import { argumentLayer } from "./config_flags.ts";
 import { CATALOG } from "./commands.ts";
@@ -35,15 +38,15 @@ export async function main(
   host: Host,
 ): Promise<number> {
   const layer = argumentLayer(args);
-  let parts: RunnerParts | undefined;
+  let runner: RunnerContext | undefined;
   try {
-    parts = createParts(host, { layer });
-    return await runCommandLine(args, parts);
+    runner = createRunnerContext(host, { layer });
+    return await runCommandLine(args, runner);
   } catch (error) {
     const { env, stdin, stdout, stderr, consoleSize, onSignal } = host;
     const cwd = directoryOf(host);
     const around = { env, cwd, stdin, stdout, stderr, consoleSize, onSignal };
-    const { logger, masker } = parts ?? createPartsForError(around, layer);
+    const { logger, masker } = runner ?? contextForError(around, layer);
     // No job is running: mask everything that may be secret.
     maskEnvironment(masker, around, layer, { hasJobFile: true });
     logger.error("runnerlib", reportOf(error));
@@ -52,13 +55,13 @@ export async function main(
   }
 }
 
-/** Creates parts to report an error, which may be about `inContainer` itself. */
-function createPartsForError(host: Host, layer: Layer): RunnerParts {
+/** Creates the context to report an error, which may be about `inContainer` itself. */
+function contextForError(host: Host, layer: Layer): RunnerContext {
   try {
-    return createParts(host, { layer });
+    return createRunnerContext(host, { layer });
   } catch {
     const { [Variable.inContainer]: _, ...env } = host.env;
-    return createParts({ ...host, env }, { layer });
+    return createRunnerContext({ ...host, env }, { layer });
   }
 }
 
@@ -74,17 +77,17 @@ function directoryOf(host: Host): string {
 
 async function runCommandLine(
   args: readonly string[],
-  parts: RunnerParts,
+  runner: RunnerContext,
 ): Promise<number> {
   const [typed, ...rest] = args;
   const print = (text: string) =>
-    parts.stdout.write(
-      new TextEncoder().encode(`${parts.masker.maskText(text)}\n`),
+    runner.stdout.write(
+      new TextEncoder().encode(`${runner.masker.maskText(text)}\n`),
     );
   if (typed === undefined) {
     const { helpColumns, overview } = await import("./help_text.ts");
-    const text = overview(CATALOG, helpColumns(parts.host));
-    await parts.stderr.write(new TextEncoder().encode(`${text}\n`));
+    const text = overview(CATALOG, helpColumns(runner.host));
+    await runner.stderr.write(new TextEncoder().encode(`${text}\n`));
     return WRONG_USAGE;
   }
   const name = COMMAND_OF_OPTION[typed] ?? typed;
@@ -92,7 +95,7 @@ async function runCommandLine(
   const parsed = parseArguments(rest, name, command);
   if (parsed.isOn("help")) {
     const { commandHelp, helpColumns } = await import("./help_text.ts");
-    await print(commandHelp(name, command, helpColumns(parts.host)));
+    await print(commandHelp(name, command, helpColumns(runner.host)));
     return 0;
   }
   const allowed = parsed.switches.get("allow-insecure-transport");
@@ -104,9 +107,9 @@ async function runCommandLine(
   };
   return await command.run({
     ...parsed,
-    parts: Object.keys(changes).length === 0
-      ? parts
-      : withVariables(parts, changes),
+    runner: Object.keys(changes).length === 0
+      ? runner
+      : withVariables(runner, changes),
     print,
     catalog: CATALOG,
   });
@@ -119,13 +122,16 @@ function levelOf({ isOn }: ParsedArguments): Environment {
 }
 
 /** Sets the variables of options, so that commands of the job inherit them. */
-function withVariables(parts: RunnerParts, changes: Environment): RunnerParts {
-  const { host, masker } = parts;
+function withVariables(
+  runner: RunnerContext,
+  changes: Environment,
+): RunnerContext {
+  const { host, masker } = runner;
   const env = Object.entries(changes).reduce<Environment>(
     (env, [name, value]) => withVariable(env, name, value),
     host.env,
   );
-  return createParts({ ...host, env }, { masker });
+  return createRunnerContext({ ...host, env }, { masker });
 }
 
 /** Returns the message of an error; unexpected errors are bugs of the runner. */

@@ -61,25 +61,25 @@ export async function pipelineCommand(
   name: string,
   socket?: string,
 ): Promise<PipelineCommand> {
-  const { operands: [file, ...args], rest = [], flags, parts } = context;
+  const { operands: [file, ...args], rest = [], flags, runner } = context;
   if (!file) throw usageError("A pipeline is required", name);
   const { settings } = await loadCommandConfig(context, { layer: {} });
-  const { host, workspace } = parts;
+  const { host, workspace } = runner;
   const allowed = flags.get(ALLOW_FLAG.name);
   const permissions = pipelinePermissions({ host, workspace, socket }, [
     ...settings.lines("pipeline_permissions"),
     ...typeof allowed === "object" ? allowed : [],
   ]);
   const path = await realFile(
-    file.startsWith("/") ? file : `${parts.host.cwd}/${file}`,
+    file.startsWith("/") ? file : `${runner.host.cwd}/${file}`,
     file,
   );
   checkLanguage(path, file);
   // Python is not sandboxed; permissions only determine its environment.
   const program = isPythonPipeline(path)
-    ? [await findPython(file, parts.host.env)]
+    ? [await findPython(file, runner.host.env)]
     : [
-      await findDeno(parts.host.env),
+      await findDeno(runner.host.env),
       ...["run", "--quiet", "--no-prompt", ...denoFlags(permissions)],
     ];
   const argv = [...program, path, ...args, ...rest];

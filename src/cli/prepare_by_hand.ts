@@ -9,7 +9,7 @@ import { checkCommandConfig, loadCommandConfig } from "./command_config.ts";
 import { flagsLayer } from "./config_flags.ts";
 import { usageError } from "./parse_arguments.ts";
 import { untilSignal } from "./until_signal.ts";
-import { partsInWorkDir } from "./job_location.ts";
+import { runnerInWorkDir } from "./job_location.ts";
 
 /**
  * Prepares the source of a command, without a job.
@@ -27,13 +27,13 @@ export async function prepareByHand(
 ): Promise<number> {
   const [url] = context.operands;
   if (!url) throw usageError("A source is required", name);
-  const parts = partsInWorkDir(context);
+  const runner = runnerInWorkDir(context);
   const ref = context.flags.get("ref");
   const origin = "the command line";
-  const path = await untilSignal(parts.host, async (cancellation) => {
+  const path = await untilSignal(runner.host, async (cancellation) => {
     try {
       const loaded = await loadCommandConfig(context, {
-        parts,
+        runner,
         layer: {
           ...flagsLayer(context),
           source_type: { value: type, origin },
@@ -44,17 +44,17 @@ export async function prepareByHand(
         needsCommand: false,
       });
       const { config } = checkCommandConfig(loaded);
-      await using _lock = await lockWorkspace(parts.workspace, {
+      await using _lock = await lockWorkspace(runner.workspace, {
         command: name,
-        env: parts.host.env,
+        env: runner.host.env,
         sourceDirs: [config.sourceDir],
         wait: config.wait,
         signal: cancellation.graceful,
-        onWait: (reason) => parts.logger.info("workspace", reason),
+        onWait: (reason) => runner.logger.info("workspace", reason),
       });
-      await checkJobCredentials({ parts }, config);
+      await checkJobCredentials({ runner }, config);
       return await prepareJobSource(
-        { parts, cancellation },
+        { runner, cancellation },
         config,
         config.source,
         {
@@ -63,10 +63,10 @@ export async function prepareByHand(
       );
     } finally {
       // Remove credentials even if preparation did not start.
-      await removeJobCredentials({ parts });
+      await removeJobCredentials({ runner });
     }
   });
   if (path !== undefined) await context.print(path);
-  await parts.logger.flush();
+  await runner.logger.flush();
   return 0;
 }

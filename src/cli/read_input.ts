@@ -108,7 +108,7 @@ export async function readPassword(
   context: CommandContext,
   isNew: boolean,
 ): Promise<string> {
-  const { flags, parts: { host, masker } } = context;
+  const { flags, runner: { host, masker } } = context;
   const fd = flags.get(PASSWORD_FD_FLAG.name);
   const given = typeof fd === "string"
     ? await readDescriptor(host, fd)

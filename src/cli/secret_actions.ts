@@ -77,7 +77,7 @@ export async function getSecret(
   path: string,
   key: string,
 ): Promise<void> {
-  const { host, stdout } = context.parts;
+  const { host, stdout } = context.runner;
   const value = (await store.read()).get(path)?.get(key);
   if (!value) throw noSecret("get", path, key);
   // Bypasses the masker: the user asked for the secret.
@@ -161,7 +161,7 @@ function checkStandardInput(context: CommandContext): void {
 }
 
 async function readValue(context: CommandContext): Promise<string> {
-  const { host, masker } = context.parts;
+  const { host, masker } = context.runner;
   const text = host.stdin?.isTerminal()
     ? await promptFor(host, "Secret:")
     : await readStandardInput(host, "secrets");
@@ -203,7 +203,7 @@ export async function importEnv(
   file: string,
   path: string,
 ): Promise<void> {
-  const { print, parts: { host, masker, logger } } = context;
+  const { print, runner: { host, masker, logger } } = context;
   checkSecretPath(path);
   if (file === "-") checkStandardInput(context);
   const text = file === "-"

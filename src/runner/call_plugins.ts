@@ -44,7 +44,7 @@ export async function callPlugins(
   phase: Phase,
   run: RunState,
 ): Promise<readonly RunnerError[]> {
-  const { logger, workspace, masker, sources } = run.parts;
+  const { logger, workspace, masker, sources } = run.runner;
   const { errors } = await runPhase(plugins, phase, {
     config: pluginConfig(run, phase),
     env: run.jobEnv,
@@ -57,7 +57,7 @@ export async function callPlugins(
     signal: run.cancellation.graceful,
     registerSecret(value) {
       run.recorder.noteSecret("registered by a plugin");
-      registerWithOuterRunners(run.parts, value);
+      registerWithOuterRunners(run.runner, value);
     },
     addStep(step) {
       if (!STEP_PHASES.includes(phase)) {

@@ -27,7 +27,7 @@ const SHOWN_COUNT = 20;
  * @returns Absolute path with a random name.
  */
 export function ciCopyPath(run: RunState): string {
-  const { host: { env }, workspace } = run.parts;
+  const { host: { env }, workspace } = run.runner;
   run.ci.copyDirectory ??= temporaryDirectory({ env, workspace });
   return `${run.ci.copyDirectory.path}/ci`;
 }
@@ -60,7 +60,7 @@ export async function sealCiSource(
   });
   if (!await isCopyRead(run, prepared, steps)) return;
   const copy = ciCopyPath(run);
-  const root = await realPath(run.parts.workspace.pathOf("/job/ci"));
+  const root = await realPath(run.runner.workspace.pathOf("/job/ci"));
   const path = copy + prepared.slice(root.length);
   try {
     run.ci.hasCopy = true;
@@ -100,7 +100,7 @@ export function removeCiSourceCopy(run: RunState): void {
 }
 
 async function isCopyRead(
-  { parts: { plugins }, settings }: RunState,
+  { runner: { plugins }, settings }: RunState,
   path: string,
   steps: readonly Pick<StepConfig, "untrusted">[],
 ): Promise<boolean> {

@@ -17,7 +17,7 @@ export function printDryRun(
   config: JobConfig,
   plan: JobPlan | undefined,
 ): void {
-  const { host, logger, workspace } = run.parts;
+  const { host, logger, workspace } = run.runner;
   for (const source of [config.ciSource, config.source]) {
     if (!("url" in source)) continue;
     const { type, url, ref = "the default branch" } = source;

@@ -164,7 +164,7 @@ export async function eventFacts(
  * met.
  */
 export async function jobSkipReason(
-  { parts: { host }, settings }: RunState,
+  { runner: { host }, settings }: RunState,
   when: When,
 ): Promise<string | undefined> {
   const facts = await eventFacts({
@@ -189,7 +189,7 @@ export async function jobSkipReason(
  * condition that needs them.
  */
 export async function stepConditions(
-  { parts: { host }, sourcePath, jobEnv }: RunState,
+  { runner: { host }, sourcePath, jobEnv }: RunState,
   { steps, isSelected }: JobPlan,
 ): Promise<Pick<GraphRunOptions, "facts" | "envOf">> {
   const definitions = steps.filter((_, step) => isSelected[step])

@@ -13,7 +13,7 @@ import {
   type TraceContext,
 } from "./job_environment.ts";
 import { cancelledError, recordFailure } from "./failures.ts";
-import type { RunnerParts } from "./runner_parts.ts";
+import type { RunnerContext } from "./runner_context.ts";
 import { lockIdsOf, type RunState } from "./run_state.ts";
 import { openJobRegistration, openLauncher } from "./job_services.ts";
 import type {
@@ -48,13 +48,13 @@ export async function execute(
   trace: TraceContext,
   nested?: ContainerSetting,
 ): Promise<StepResult[]> {
-  const { parts, cancellation, jobEnv } = run;
-  const { host, workspace, logger, masker } = parts;
+  const { runner, cancellation, jobEnv } = run;
+  const { host, workspace, logger, masker } = runner;
   const { command } = config;
   if (command === undefined) throw new TypeError("The job has no command");
   const cwd = await workingDirectory(run, config);
   await using registration = await openJobRegistration(
-    parts,
+    runner,
     () => run.recorder.noteSecret("registered by a program of the job"),
   );
   const inherited = childEnvironment(await inheritableEnvironment(host), {
@@ -64,7 +64,7 @@ export async function execute(
       config,
       workspace,
       currentDir: currentDirectory(run, config),
-      run: parts.run,
+      run: runner.run,
       lockIds: lockIdsOf(run),
       trace,
       secretsSocket: registration?.path,
@@ -86,7 +86,7 @@ export async function execute(
   logger.info("job", `$ ${commandText(command)}`);
   const hint = await openHint(run);
   const ownLog = await openCommandLog(
-    parts,
+    runner,
     config,
     STEP_NAME,
     hint !== undefined,
@@ -168,7 +168,6 @@ export async function execute(
  * Opens the log of a job that is one command. Output passes through unchanged,
  * unless it must be JSON, have timestamps, or have lines of limited length.
  *
- * @param parts The context of the runner.
  * @param config Configuration of the job.
  * @param name Name of the only step.
  * @param keepsTail Whether the log keeps its last lines.
@@ -176,15 +175,15 @@ export async function execute(
  * @returns The log.
  */
 async function openCommandLog(
-  parts: RunnerParts,
+  runner: RunnerContext,
   config: JobConfig,
   name: string,
   keepsTail: boolean,
-  sinks: Sinks = parts,
+  sinks: Sinks = runner,
 ): Promise<StepLog> {
-  const { host, workspace, logger } = parts;
+  const { host, workspace, logger } = runner;
   const { stdout, stderr } = config.triggers.transport === "stdout"
-    ? (await import("./filtered_sinks.ts")).filteredSinks(parts, sinks)
+    ? (await import("./filtered_sinks.ts")).filteredSinks(runner, sinks)
     : sinks;
   const limit = maxLineBytes(config, workspace);
   const isJson = host.env.LOG_FORMAT === "json";

@@ -12,12 +12,12 @@ import type { RunState } from "./run_state.ts";
  * @param thrown Thrown value.
  */
 export function recordFailure(run: RunState, thrown: unknown): void {
-  const { cancellation, parts } = run;
+  const { cancellation, runner } = run;
   const { signal } = cancellation;
   if (run.error === undefined && signal !== null && isPluginError(thrown)) {
     // The job was cancelled first; the failure of the plugin is a consequence.
     run.error = cancelledError(signal);
-    parts.logger.error("plugins", thrown.message);
+    runner.logger.error("plugins", thrown.message);
   }
   const error = isCancellation(thrown, cancellation)
     ? cancelledError(signal!)
@@ -54,7 +54,7 @@ export function cancelledError(signal: EndingSignal): RunnerError {
 
 /** Masks secrets in the errors of a run before they leave the runner. */
 export async function maskErrors(run: RunState): Promise<void> {
-  const { error, laterErrors, parts: { masker } } = run;
+  const { error, laterErrors, runner: { masker } } = run;
   if (error === undefined && laterErrors.length === 0) return;
   const { maskedError } = await import("./masked_error.ts");
   if (error) run.error = maskedError(error, masker);

@@ -49,10 +49,10 @@ export async function findProblems(
   run: RunState,
   config: JobConfig,
 ): Promise<StepProblems> {
-  const { cancellation, parts, recorder } = run;
+  const { cancellation, runner, recorder } = run;
   const directories = new Map<string, string>();
   const matchers = await readMatchers(run, config);
-  const { env } = parts.host;
+  const { env } = runner.host;
   const deno = await findDeno(env).catch((cause) => {
     throw new RunnerError(
       "Cannot use problem matchers: a compiled runner needs Deno, which is not on PATH",
@@ -70,7 +70,7 @@ export async function findProblems(
           : { file: shownFile(run, file, directories.get(step)!) },
       });
     },
-    onWarning: (message) => parts.logger.warn("problems", message),
+    onWarning: (message) => runner.logger.warn("problems", message),
   });
   // A job that is cancelled does not wait for it.
   const onCancel = onAbort(cancellation.graceful, () => finder.abandon());
@@ -113,7 +113,7 @@ async function readMatchers(
   run: RunState,
   { output: { problemMatchers } }: JobConfig,
 ): Promise<ProblemMatcher[]> {
-  const { host, workspace } = run.parts;
+  const { host, workspace } = run.runner;
   const matchers = new Map<string, ProblemMatcher>();
   for (const path of problemMatchers) {
     const file = isInside("/job", normalizePath(path))
@@ -203,7 +203,7 @@ function linesOf(bytes: Uint8Array): string[] {
 
 /** A path relative to the root of the repository, where that is known. */
 function shownFile(
-  { parts: { host, workspace }, sourcePath }: RunState,
+  { runner: { host, workspace }, sourcePath }: RunState,
   file: string,
   cwd: string,
 ): string {

@@ -33,7 +33,7 @@ import { guardPath } from "../workspace/guard.ts";
 import { claimPath } from "../workspace/owned_paths.ts";
 import { lockRunFile } from "../workspace/run_files.ts";
 import { maskDefinitions } from "./mask_secrets.ts";
-import type { RunnerParts } from "./runner_parts.ts";
+import type { RunnerContext } from "./runner_context.ts";
 import { pathExists } from "../fs/files.ts";
 
 /** Maximum number of names that a message lists. */
@@ -103,7 +103,6 @@ export interface FlushedTriggers {
  *    coordinator cannot be reached, the jobs stay in both. A refused job is
  *    never sent again.
  *
- * @param parts The context of the runner.
  * @param queue The follow-up jobs.
  * @param options Transport, file and limits.
  * @throws {RunnerError} `invalid-config`, `output-failed`, `workspace`,
@@ -111,13 +110,13 @@ export interface FlushedTriggers {
  * flush is atomic and a job is refused, or if the whole document is refused.
  */
 export async function flushTriggers(
-  parts: RunnerParts,
+  runner: RunnerContext,
   queue: TriggerQueue,
   options: FlushTriggersOptions,
 ): Promise<FlushedTriggers> {
   const { pending } = queue;
   try {
-    return await submitterFor(parts, options)(parts, queue, options);
+    return await submitterFor(runner, options)(runner, queue, options);
   } catch (error) {
     // These triggers would be refused again with the next flush.
     const isRefused = error instanceof RunnerError &&
@@ -128,7 +127,7 @@ export async function flushTriggers(
 }
 
 function submitterFor(
-  { host }: RunnerParts,
+  { host }: RunnerContext,
   { transport }: FlushTriggersOptions,
 ): typeof flushTriggers {
   if (transport === "stdout") return print;
@@ -138,39 +137,39 @@ function submitterFor(
 }
 
 async function write(
-  parts: RunnerParts,
+  runner: RunnerContext,
   queue: TriggerQueue,
   options: FlushTriggersOptions,
 ): Promise<FlushedTriggers> {
   const { pending } = queue;
   if (pending.length === 0) return { triggers: [] };
-  const path = await pathOf(parts, options.file);
+  const path = await pathOf(runner, options.file);
   const { refused } = await writeTriggers(path, pending, {
-    ...lockOptions(parts, path, options),
+    ...lockOptions(runner, path, options),
     // Within one run, a second job of the same name is an error.
-    replaces: options.joinsEarlier && !parts.run.isInherited,
+    replaces: options.joinsEarlier && !runner.run.isInherited,
     isAtomic: options.isAtomic,
   });
   queue.remove(pending);
   const triggers = without(pending, refused);
-  parts.logger.debug("triggers", `Wrote "${path}"`, { jobs: triggers.length });
+  runner.logger.debug("triggers", `Wrote "${path}"`, { jobs: triggers.length });
   return { triggers, path, ...refusalOf(refused) };
 }
 
 async function print(
-  parts: RunnerParts,
+  runner: RunnerContext,
   queue: TriggerQueue,
   options: FlushTriggersOptions,
 ): Promise<FlushedTriggers> {
-  const { host, masker, stdout, spoofFilter } = parts;
+  const { host, masker, stdout, spoofFilter } = runner;
   const { triggerNonce, triggerLine } = await import(
     "../triggers/trigger_lines.ts"
   );
   triggerNonce(host.env);
   const { pending } = queue;
-  const path = await pathOf(parts, options.file);
+  const path = await pathOf(runner, options.file);
   if (pending.length === 0 && !await pathExists(path)) return { triggers: [] };
-  const lock = lockOptions(parts, path, options);
+  const lock = lockOptions(runner, path, options);
   // After an earlier failure, the jobs are already in the file.
   const { document, refused } = await writeTriggers(path, pending, {
     ...lock,
@@ -197,11 +196,11 @@ async function print(
 }
 
 async function submit(
-  parts: RunnerParts,
+  runner: RunnerContext,
   queue: TriggerQueue,
   options: FlushTriggersOptions,
 ): Promise<FlushedTriggers> {
-  const { host: { env }, logger } = parts;
+  const { host: { env }, logger } = runner;
   if (queue.size === 0) return { triggers: [] };
   const isEventJob = startedByEvent(env);
   const { refused } = orderTriggers(
@@ -213,7 +212,7 @@ async function submit(
   if (refused.length > 0) queue.remove(refused.map(({ trigger }) => trigger));
   const { pending } = queue;
   try {
-    await send(parts, queue, options);
+    await send(runner, queue, options);
   } catch (error) {
     if (refusal.refusal) logger.error("triggers", refusal.refusal.message);
     throw error;
@@ -222,21 +221,21 @@ async function submit(
 }
 
 async function send(
-  parts: RunnerParts,
+  runner: RunnerContext,
   queue: TriggerQueue,
   options: FlushTriggersOptions,
 ): Promise<void> {
-  const { host, masker, logger } = parts;
+  const { host, masker, logger } = runner;
   const { pending, operationId, wasSent } = queue;
   const { ordered } = orderTriggers(pending);
   const document = orderedDocument(ordered, { operationId });
   if (document.jobs.length === 0) return queue.remove(pending);
   // Answers of the coordinator may quote the document.
   maskDefinitions(
-    parts,
+    runner,
     pending.map(({ env, jobCommand }) => ({ env, texts: [jobCommand] })),
   );
-  const path = await writeCopy(parts, pending, options);
+  const path = await writeCopy(runner, pending, options);
   queue.markSent();
   let started: readonly string[];
   try {
@@ -252,7 +251,7 @@ async function send(
   } catch (error) {
     if (!isRefusal(error, document)) throw error;
     queue.remove(pending);
-    await removeCopy(parts, path, pending, options);
+    await removeCopy(runner, path, pending, options);
     if (error.code === "invalid-trigger") throw error;
     throw new RunnerError(
       `${error.message}; refused: ${
@@ -266,7 +265,7 @@ async function send(
     jobs: pending.length,
     started: started.length,
   });
-  await removeCopy(parts, path, pending, options);
+  await removeCopy(runner, path, pending, options);
 }
 
 function namesOf(triggers: readonly Trigger[]): string {
@@ -281,20 +280,20 @@ function namesOf(triggers: readonly Trigger[]): string {
  * job.
  */
 async function writeCopy(
-  parts: RunnerParts,
+  runner: RunnerContext,
   pending: readonly CheckedTrigger[],
   options: FlushTriggersOptions,
 ): Promise<string | undefined> {
   try {
-    const path = await pathOf(parts, options.file);
+    const path = await pathOf(runner, options.file);
     await writeTriggers(path, pending, {
-      ...lockOptions(parts, path, options),
+      ...lockOptions(runner, path, options),
       replaces: true,
     });
     return path;
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;
-    parts.logger.warn("triggers", error.message);
+    runner.logger.warn("triggers", error.message);
     return undefined;
   }
 }
@@ -303,19 +302,19 @@ async function writeCopy(
  * Removes the copy; a failure is only a warning, since the copy does no harm.
  */
 async function removeCopy(
-  parts: RunnerParts,
+  runner: RunnerContext,
   path: string | undefined,
   triggers: readonly Trigger[],
   options: FlushTriggersOptions,
 ): Promise<void> {
   if (path === undefined) return;
   const names = triggers.map(({ name }) => name);
-  await removeTriggers(path, names, lockOptions(parts, path, options))
-    .catch((error) => parts.logger.warn("triggers", messageOf(error)));
+  await removeTriggers(path, names, lockOptions(runner, path, options))
+    .catch((error) => runner.logger.warn("triggers", messageOf(error)));
 }
 
-async function pathOf(parts: RunnerParts, file: string): Promise<string> {
-  const { workspace } = parts;
+async function pathOf(runner: RunnerContext, file: string): Promise<string> {
+  const { workspace } = runner;
   await Deno.mkdir(workspace.base, { recursive: true });
   const path = await guardPath(workspace.base, workspace.pathOf(file));
   if (!workspace.inContainer) await claimPath(workspace, path);
@@ -323,7 +322,7 @@ async function pathOf(parts: RunnerParts, file: string): Promise<string> {
 }
 
 function lockOptions(
-  { workspace, run }: RunnerParts,
+  { workspace, run }: RunnerContext,
   path: string,
   { joinsEarlier }: FlushTriggersOptions,
 ): RemoveTriggersOptions {
@@ -350,12 +349,11 @@ function without(
  * Returns the options from the environment for follow-up jobs that are
  * submitted outside a job.
  *
- * @param parts The context of the runner.
  * @param layer Values that override the environment.
  * @throws {RunnerError} `invalid-config`, if a setting is invalid.
  */
 export function triggerOptionsFromEnv(
-  { host, allowInsecureTransport }: RunnerParts,
+  { host, allowInsecureTransport }: RunnerContext,
   layer: Layer = {},
 ): FlushTriggersOptions {
   const options = readOptions(

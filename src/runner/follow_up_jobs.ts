@@ -4,7 +4,7 @@ import type { Trigger, TriggerOptions } from "../triggers/trigger_options.ts";
 import { flushTriggers, triggerOptionsFromEnv } from "./flush_triggers.ts";
 import type { FlushTriggers } from "./run_job_options.ts";
 import type { RunState } from "./run_state.ts";
-import type { RunnerParts } from "./runner_parts.ts";
+import type { RunnerContext } from "./runner_context.ts";
 import { recordFailure } from "./failures.ts";
 
 /**
@@ -22,14 +22,14 @@ export async function submitQueuedJobs(
   config: JobConfig,
   when: FlushTriggers,
 ): Promise<readonly Trigger[]> {
-  const { parts, error, cancellation } = run;
-  const queue = parts.triggers ?? new TriggerQueue();
+  const { runner, error, cancellation } = run;
+  const queue = runner.triggers ?? new TriggerQueue();
   if (when === "always" || when === "success" && error === undefined) {
-    const { triggers, refusal } = await flushTriggers(parts, queue, {
+    const { triggers, refusal } = await flushTriggers(runner, queue, {
       file: config.triggers.file,
       transport: config.triggers.transport,
       coordinatorTimeoutMs: config.triggers.coordinatorTimeoutMs,
-      allowInsecureTransport: parts.allowInsecureTransport,
+      allowInsecureTransport: runner.allowInsecureTransport,
       // With "always", follow-up jobs are submitted after a cancellation as
       // well.
       signal: when === "always" ? cancellation.forced : cancellation.graceful,
@@ -39,7 +39,7 @@ export async function submitQueuedJobs(
   }
   if (when === "never" || queue.size === 0) return [];
   const text = queue.pending.map(({ name }) => name).join(", ");
-  parts.logger.warn(
+  runner.logger.warn(
     "triggers",
     `Follow-up jobs discarded because the job failed: ${text}`,
   );
@@ -70,25 +70,24 @@ export interface TriggerBatch {
  * Calls a function and, if it succeeds, submits the follow-up jobs that it
  * added, all at once.
  *
- * @param parts The context of the runner.
  * @param action The function.
  * @returns What the function returns.
  * @throws {RunnerError} If a follow-up job is refused or submitting fails.
  * @throws {unknown} The error of the function.
  */
 export async function withTriggers<T>(
-  parts: RunnerParts,
+  runner: RunnerContext,
   action: (triggers: TriggerBatch) => T | Promise<T>,
 ): Promise<T> {
   const queue = new TriggerQueue();
-  const options = triggerOptionsFromEnv(parts);
+  const options = triggerOptionsFromEnv(runner);
   const result = await action({
     triggerJob: (name, options = {}) => queue.add({ ...options, name }),
     triggerJobs: (triggers) => queue.addAll(triggers),
   });
   // Triggers that steps left in the file belong to the enclosing job.
   if (queue.size > 0) {
-    await flushTriggers(parts, queue, { ...options, isAtomic: true });
+    await flushTriggers(runner, queue, { ...options, isAtomic: true });
   }
   return result;
 }

@@ -20,7 +20,7 @@ export type HistoryHint = (log: StepLog) => string | undefined;
  * @returns The function; `undefined` if the history is complete.
  */
 export async function historyHint(
-  { sourcePath, ci, parts: { logger } }: RunState,
+  { sourcePath, ci, runner: { logger } }: RunState,
 ): Promise<HistoryHint | undefined> {
   const paths = [sourcePath, ci.path].filter((path) => path !== undefined);
   if (paths.length === 0) return undefined;

@@ -3,7 +3,7 @@ import { messageOf } from "../errors.ts";
 import { lockWorkspace, type WorkspaceLock } from "../workspace/lock.ts";
 import { restoreOwnedPaths } from "../workspace/owned_paths.ts";
 import { beginRun } from "../workspace/run_files.ts";
-import type { RunnerParts } from "./runner_parts.ts";
+import type { RunnerContext } from "./runner_context.ts";
 import type { RunState } from "./run_state.ts";
 import { outputPath } from "./workflow_output.ts";
 import { workspacePath } from "./job_directories.ts";
@@ -36,15 +36,15 @@ export async function acquireWorkspace(
   config: JobConfig,
   use: WorkspaceUse,
 ): Promise<void> {
-  const { parts, cancellation } = run;
-  const { host: { env }, workspace, logger } = parts;
+  const { runner, cancellation } = run;
+  const { host: { env }, workspace, logger } = runner;
   if (run.lock !== undefined) return;
   const sourceDirs = [
     ...config.source.type === "none" ? [] : [config.sourceDir],
     ...config.ciSource.type === "none" ? [] : ["/job/ci"],
   ];
   const isInJobDir = config.isCwdChosen && !workspace.inContainer &&
-    !parts.run.isInherited;
+    !runner.run.isInherited;
   if (sourceDirs.length > 0 || use.hasSteps || use.hasContainer || isInJobDir) {
     run.lock = await lockWorkspace(workspace, {
       command: "run",
@@ -55,22 +55,21 @@ export async function acquireWorkspace(
       onWait: (reason) => logger.info("workspace", reason),
     });
   }
-  await beginFiles(parts, config.triggers.file);
+  await beginFiles(runner, config.triggers.file);
 }
 
 /**
  * Removes follow-up jobs, variables and outputs that earlier runs left.
  *
- * @param parts The context of the runner.
  * @param triggersFile Path of the triggers file, as seen by the job.
  * @throws {RunnerError} `output-failed`, if a file cannot be removed.
  */
 export async function beginFiles(
-  parts: RunnerParts,
+  runner: RunnerContext,
   triggersFile: string,
 ): Promise<void> {
-  const files = [workspacePath(parts, triggersFile), outputPath(parts)];
-  await beginRun(parts.workspace, files, parts.run);
+  const files = [workspacePath(runner, triggersFile), outputPath(runner)];
+  await beginRun(runner.workspace, files, runner.run);
 }
 
 /**
@@ -80,7 +79,7 @@ export async function beginFiles(
  * @param lock Its lock.
  */
 export async function closeWorkspace(
-  { parts: { workspace, logger } }: RunState,
+  { runner: { workspace, logger } }: RunState,
   lock: WorkspaceLock,
 ): Promise<void> {
   try {

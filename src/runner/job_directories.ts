@@ -5,7 +5,7 @@ import type { Logger } from "../output/logger.ts";
 import { guardPath } from "../workspace/guard.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import { claimPath } from "../workspace/owned_paths.ts";
-import type { RunnerParts } from "./runner_parts.ts";
+import type { RunnerContext } from "./runner_context.ts";
 import { pathExists } from "../fs/files.ts";
 
 /**
@@ -119,13 +119,12 @@ function unusable(path: string, reason: string, cause?: unknown): RunnerError {
 /**
  * Resolves a path from a variable.
  *
- * @param parts The context of the runner.
  * @param path Absolute path, or one relative to the current directory; `/job`
  * stands for the workspace.
  * @returns Absolute path.
  */
 export function workspacePath(
-  { workspace, host }: RunnerParts,
+  { workspace, host }: RunnerContext,
   path: string,
 ): string {
   const absolute = path.startsWith("/") ? path : `${host.cwd}/${path}`;

@@ -18,7 +18,7 @@ import { messageOf } from "../errors.ts";
 import { temporaryParents } from "../fs/temporary_directory.ts";
 import type { Host } from "../host.ts";
 import type { Registration } from "../secrets/registration/server.ts";
-import type { RunnerParts } from "./runner_parts.ts";
+import type { RunnerContext } from "./runner_context.ts";
 
 /** File name of the program. */
 const NAME = "runnerlib";
@@ -26,16 +26,15 @@ const NAME = "runnerlib";
 /**
  * Opens the socket for programs of the job to register secrets.
  *
- * @param parts The context of the runner.
  * @param onSecret Called when values are registered.
  * @returns The socket; `undefined`, after a warning, if it cannot be opened.
  * Registering a secret then fails.
  */
 export async function openJobRegistration(
-  parts: RunnerParts,
+  runner: RunnerContext,
   onSecret: () => void = () => {},
 ): Promise<Registration | undefined> {
-  const { host, workspace, masker, logger } = parts;
+  const { host, workspace, masker, logger } = runner;
   const { openRegistration } = await import(
     "../secrets/registration/server.ts"
   );
@@ -58,7 +57,7 @@ export async function openJobRegistration(
         const { passSecretsOn } = await import(
           "./register_with_outer_runners.ts"
         );
-        await passSecretsOn(parts, values);
+        await passSecretsOn(runner, values);
       },
       onWarning: warn,
     });

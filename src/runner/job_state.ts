@@ -14,7 +14,7 @@ import {
   type WorkflowVariables,
 } from "../triggers/state/workflow_variables.ts";
 import { workspacePath } from "./job_directories.ts";
-import type { RunnerParts } from "./runner_parts.ts";
+import type { RunnerContext } from "./runner_context.ts";
 
 /** Options for {@linkcode WorkflowFunctions.isJobRunning} and {@linkcode WorkflowFunctions.getJobResult}. */
 export interface FindJobOptions {
@@ -31,51 +31,48 @@ export interface FindJobOptions {
 /**
  * Checks whether a job of the workflow is running or about to run.
  *
- * @param parts The context of the runner.
  * @param name Name of the job, or of one instance.
  * @param options Scope and signal.
  * @returns Whether an instance was submitted and has not ended.
  * @throws {RunnerError} If the state cannot be read.
  */
 export async function isJobRunning(
-  parts: RunnerParts,
+  runner: RunnerContext,
   name: string,
   options: FindJobOptions,
 ): Promise<boolean> {
-  return await findRunning(name, contextOf(parts, options));
+  return await findRunning(name, contextOf(runner, options));
 }
 
 /**
  * Finds the result of a job of the workflow.
  *
- * @param parts The context of the runner.
  * @param name Name of the job, or of one instance.
  * @param options Scope and signal.
  * @returns The result; `null` if no such job was started.
  * @throws {RunnerError} If the state cannot be read.
  */
 export async function getJobResult(
-  parts: RunnerParts,
+  runner: RunnerContext,
   name: string,
   options: FindJobOptions,
 ): Promise<JobOutcome | null> {
-  return await findResult(name, contextOf(parts, options));
+  return await findResult(name, contextOf(runner, options));
 }
 
 /**
  * Reads the variables of the workflow.
  *
- * @param parts The context of the runner.
  * @returns Variables by name.
  */
 export async function getWorkflowVars(
-  parts: RunnerParts,
+  runner: RunnerContext,
 ): Promise<WorkflowVariables> {
-  const { host: { env }, logger } = parts;
+  const { host: { env }, logger } = runner;
   return await readVariables({
     env,
     path: workspacePath(
-      parts,
+      runner,
       env[Variable.workflowVarsFile] || "/job/workflow-vars.json",
     ),
     warn: (message) => logger.warn("workflow", message),
@@ -85,30 +82,29 @@ export async function getWorkflowVars(
 /**
  * Returns the path of the file with the state of the local workflow.
  *
- * @param parts The context of the runner.
  * @returns Absolute path.
  */
-export function localStatePath(parts: RunnerParts): string {
-  const { host: { env }, workspace } = parts;
+export function localStatePath(runner: RunnerContext): string {
+  const { host: { env }, workspace } = runner;
   return env[Variable.workflowStateFile] || `${workspace.base}/${STATE_FILE}`;
 }
 
 function contextOf(
-  parts: RunnerParts,
+  runner: RunnerContext,
   { scope, signal }: FindJobOptions,
 ): FindJobContext {
-  const { host: { env }, masker, allowInsecureTransport } = parts;
+  const { host: { env }, masker, allowInsecureTransport } = runner;
   const token = env[Variable.readToken];
   if (token) masker.add(token);
   return {
     env,
-    statePath: localStatePath(parts),
+    statePath: localStatePath(runner),
     isLocal: !env[Variable.coordinatorUrl] ||
       Boolean(env[Variable.workflowStateFile]),
-    variables: () => getWorkflowVars(parts),
+    variables: () => getWorkflowVars(runner),
     scope: scope ?? (env[Variable.workflowId] ? "workflow" : "project"),
     allowInsecureTransport,
-    timeoutMs: readOptions(parts.host, ["coordinator_timeout"])
+    timeoutMs: readOptions(runner.host, ["coordinator_timeout"])
       .coordinator_timeout,
     maskText: (text) => masker.maskText(text),
     signal,
@@ -139,18 +135,17 @@ export interface LogNextJobOptions {
  * The state of the local workflow decides which dependencies are complete;
  * without a local workflow, all of them count as complete.
  *
- * @param parts The context of the runner.
  * @param name Name of the job.
  * @param options Additional options.
  */
 export async function logNextJob(
-  parts: RunnerParts,
+  runner: RunnerContext,
   name: string,
   options: LogNextJobOptions,
 ): Promise<void> {
-  const { masker, stdout, logger } = parts;
+  const { masker, stdout, logger } = runner;
   const { reason, dependsOn = [], workflowFile = "pipeline.yaml" } = options;
-  const completed = await completedJobs(parts) ?? new Set(dependsOn);
+  const completed = await completedJobs(runner) ?? new Set(dependsOn);
   const text = nextJobsText([{ name, dependsOn }], completed, { workflowFile });
   if (reason) logger.info("workflow", `${name} is next: ${reason}`);
   await stdout.write(new TextEncoder().encode(`${masker.maskText(text)}\n`));
@@ -158,9 +153,9 @@ export async function logNextJob(
 }
 
 async function completedJobs(
-  parts: RunnerParts,
+  runner: RunnerContext,
 ): Promise<ReadonlySet<string> | undefined> {
-  const state = await readLocalState(localStatePath(parts));
+  const state = await readLocalState(localStatePath(runner));
   if (state === null) return undefined;
   const completed = [...state.jobs].filter(([, instances]) =>
     instances.every(({ status }) => status === "completed")

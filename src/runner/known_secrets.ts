@@ -11,13 +11,13 @@ import {
   secretsOfSettings,
   stepVariables,
 } from "./mask_secrets.ts";
-import type { RunnerParts } from "./runner_parts.ts";
+import type { RunnerContext } from "./runner_context.ts";
 
 /** Secrets that are known before the job starts, and their masking. */
 export class KnownSecrets {
   /** The secrets, with the rules that found them. */
   readonly all: KnownSecret[] = [];
-  readonly #parts: Pick<RunnerParts, "masker" | "logger">;
+  readonly #runner: Pick<RunnerContext, "masker" | "logger">;
   readonly #keys = new Set<string>();
   /**
    * Results for values that were masked before, since computing their encoded
@@ -28,10 +28,10 @@ export class KnownSecrets {
   /**
    * Creates an empty set.
    *
-   * @param parts Masker and logger of the runner.
+   * @param runner Masker and logger of the runner.
    */
-  constructor(parts: Pick<RunnerParts, "masker" | "logger">) {
-    this.#parts = parts;
+  constructor(runner: Pick<RunnerContext, "masker" | "logger">) {
+    this.#runner = runner;
   }
 
   /**
@@ -48,7 +48,7 @@ export class KnownSecrets {
       this.all.push(secret);
       // A masked part of a URL is not necessarily a secret.
       if (!this.mask(secret) && rule !== IN_URL) {
-        this.#parts.logger.warn("secrets", `${name} is too short to mask`);
+        this.#runner.logger.warn("secrets", `${name} is too short to mask`);
       }
     }
   }
@@ -59,7 +59,7 @@ export class KnownSecrets {
    * @returns Whether the secret is masked; a short one is not.
    */
   mask(secret: KnownSecret): boolean {
-    const { masker } = this.#parts;
+    const { masker } = this.#runner;
     const key = `${masker.minBytes} ${secret.rule === GUESS} ${secret.value}`;
     const known = this.#values.get(key);
     if (known !== undefined) return known;

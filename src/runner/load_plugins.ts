@@ -47,9 +47,9 @@ const EARLY_PHASES = [
  * @throws {RunnerError} `plugin-failed` or `invalid-config`.
  */
 export async function loadJobPlugins(run: RunState): Promise<JobPlugins> {
-  const { parts } = run;
-  const registry = parts.plugins ??= new PluginRegistry();
-  const { base } = parts.workspace;
+  const { runner } = run;
+  const registry = runner.plugins ??= new PluginRegistry();
+  const { base } = runner.workspace;
   let isBaseCreated = false;
   const usedGrants = new Set<string>();
   const given = await sandboxSetting(
@@ -74,8 +74,8 @@ export async function loadJobPlugins(run: RunState): Promise<JobPlugins> {
     trustsFiles: run.settings.isOn("trust_plugins"),
   });
   const addresses = await fetchPlugins(run.settings.lines("plugins"), setting, {
-    env: run.parts.host.env,
-    workspace: run.parts.workspace,
+    env: run.runner.host.env,
+    workspace: run.runner.workspace,
   });
   const late: string[] = [];
   const directory = givenPluginDirectory(run);
@@ -121,7 +121,7 @@ export async function loadJobPlugins(run: RunState): Promise<JobPlugins> {
 
 /** Warns about grants for plugins that were not loaded. */
 function warnAboutUnusedGrants(
-  { settings, parts: { logger } }: RunState,
+  { settings, runner: { logger } }: RunState,
   used: ReadonlySet<string>,
 ): void {
   if (settings.isOn("trust_plugins")) return;
@@ -231,7 +231,7 @@ export async function pluginAddresses(
  * no complete run.
  */
 export type SandboxedRun =
-  & Pick<RunState, "parts" | "settings">
+  & Pick<RunState, "runner" | "settings">
   & Partial<Pick<RunState, "areTriggersOpen">>;
 
 /**
@@ -249,7 +249,7 @@ export async function sandboxSetting(
   findSecrets: () => SettingsSecrets,
   ciCopy?: string,
 ): Promise<SandboxSetting> {
-  const { host, logger, masker, workspace } = run.parts;
+  const { host, logger, masker, workspace } = run.runner;
   const directoryOf = (name: OptionName) => {
     const path = run.settings.get(name)?.value;
     // An invalid path is reported when all settings are validated.
@@ -265,13 +265,13 @@ export async function sandboxSetting(
     maskText: (text) => masker.maskText(text),
     maskStream: () => masker.stream(),
     secretNames: () => new Set(findSecrets().secrets.map(({ name }) => name)),
-    registerSecret: (value) => void registerWithOuterRunners(run.parts, value),
+    registerSecret: (value) => void registerWithOuterRunners(run.runner, value),
     cwd: host.cwd,
     triggerJobs: (jobs) => {
       if (run.areTriggersOpen === false) {
         throw new TypeError("the follow-up jobs of the job were submitted");
       }
-      const queue = run.parts.triggers ??= new TriggerQueue();
+      const queue = run.runner.triggers ??= new TriggerQueue();
       queue.addWire(jobs);
     },
     grantsOf: readGrants(run.settings.lines("plugin_permissions")),

@@ -173,7 +173,6 @@ export interface DefinedJob {
  * variables and in URLs. Definitions are printed, or submitted to a coordinator
  * whose answer may quote them.
  *
- * @param parts The context of the runner.
  * @param jobs Definitions.
  */
 export function maskDefinitions(
@@ -198,7 +197,6 @@ export function maskDefinitions(
 /**
  * Applies the configuration of masking.
  *
- * @param parts The context of the runner.
  * @param config Configuration of the job.
  */
 export function setUpMasker(

@@ -63,7 +63,7 @@ export async function openContainer(
   options: OpenContainerOptions,
 ): Promise<Container> {
   const { trace, socket } = options;
-  const { cancellation, parts: { host, workspace, logger } } = run;
+  const { cancellation, runner: { host, workspace, logger } } = run;
   await using stack = new AsyncDisposableStack();
   const engine = await findEngine(host, cancellation, options.engine);
   const secrets = await readSecretsFile(run);
@@ -205,9 +205,9 @@ export function containerEnvironment(
   run: RunState,
   { config, trace, hasSocket, secrets }: ContainerEnvironmentParts,
 ): ChildEnvironment {
-  const { parts, jobEnv } = run;
+  const { runner, jobEnv } = run;
   const { inheritEnv, secrets: { envNames = [] } } = config;
-  return childEnvironment(parts.host.env, {
+  return childEnvironment(runner.host.env, {
     kind: "container",
     names: [
       ...envNames,
@@ -215,7 +215,7 @@ export function containerEnvironment(
     ],
     facts: {
       ...jobFacts({
-        ...parts,
+        ...runner,
         config,
         lockIds: lockIdsOf(run),
         workspace: INSIDE,
@@ -265,7 +265,7 @@ export function checkNestedContainer(run: RunState, config: JobConfig): void {
     ? "no image is set; set one with --runner-image IMAGE or runner_image"
     : imageProblem(image);
   if (problem !== undefined) throw unusable(image, problem);
-  run.parts.logger.warn(
+  run.runner.logger.warn(
     "container",
     `Running in "${image}": this mode is transitional; a worker should start the container, and runnerlib in it`,
   );
@@ -298,7 +298,7 @@ export interface SecretsFile {
 export async function readSecretsFile(
   run: RunState,
 ): Promise<SecretsFile | undefined> {
-  const { host } = run.parts;
+  const { host } = run.runner;
   const configured = run.settings.get("secrets_file")?.value;
   if (typeof configured !== "string" || configured === "") return undefined;
   const path = resolve(host.cwd, configured);

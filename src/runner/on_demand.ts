@@ -30,7 +30,7 @@ import {
 export async function callPhase(run: RunState, phase: Phase): Promise<void> {
   // The follow-up jobs have been submitted or discarded by now.
   if (phase === "on_error" || phase === "cleanup") run.areTriggersOpen = false;
-  const registered = run.parts.plugins?.plugins ?? [];
+  const registered = run.runner.plugins?.plugins ?? [];
   if (registered.length === 0) return;
   if (run.ci.manifest && registered.some(({ phases }) => phases.has(phase))) {
     const { checkCiSourceIn } = await import("./ci_source.ts");
@@ -55,10 +55,10 @@ export async function loadPlugins(
     (run.settings.get(name)?.value ?? "") !== "";
   const type = run.settings.get("ci_source_type")?.value;
   const hasCiSource = type !== undefined && type !== "" && type !== "none" ||
-    run.parts.host.env[Variable.ciSourceDir] !== undefined;
+    run.runner.host.env[Variable.ciSourceDir] !== undefined;
   if (!hasCiSource && !isSet("plugin_dir") && !isSet("plugins")) {
     if (run.settings.lines("plugin_permissions").length > 0) {
-      run.parts.logger.warn(
+      run.runner.logger.warn(
         "plugins",
         "plugin_permissions: no plugin is loaded; load some with --plugin-dir or --plugin",
       );
@@ -72,7 +72,7 @@ export async function loadPlugins(
 /** Loads the plugins that the prepared sources contain. */
 export async function loadSourcePlugins(run: RunState): Promise<void> {
   if (run.plugins !== undefined) return await run.plugins.loadLate();
-  if (run.sourcePath === undefined && !run.parts.workspace.inContainer) return;
+  if (run.sourcePath === undefined && !run.runner.workspace.inContainer) return;
   const { checkSourcePlugins } = await import("./plugin_directories.ts");
   checkSourcePlugins(run);
 }
@@ -86,7 +86,7 @@ export async function openReporting(
   config: JobConfig,
 ): Promise<RunReporting | undefined> {
   const { output } = config;
-  const { env } = run.parts.host;
+  const { env } = run.runner.host;
   const hasRecord = output.record !== "off" && (output.record || run.lock);
   const isWanted = hasRecord || output.reports.length > 0 ||
     run.trace.parentOf ||
@@ -120,7 +120,7 @@ export async function holdWorkspace(
   { container }: JobControls,
 ): Promise<void> {
   const { source, ciSource, isCwdChosen } = config;
-  const { workspace, run: identity } = run.parts;
+  const { workspace, run: identity } = run.runner;
   const hasSteps = plan !== undefined;
   const hasContainer = container !== undefined;
   const hasFiles = hasSteps || hasContainer || source.type !== "none" ||
@@ -195,7 +195,7 @@ export async function submitFollowUpJobs(
   // Nothing is queued, and no worker reads triggers that steps left in the
   // file.
   const isStdout = config.triggers.transport === "stdout";
-  if (!run.parts.triggers?.size && !isStdout) return [];
+  if (!run.runner.triggers?.size && !isStdout) return [];
   const { submitQueuedJobs } = await import("./follow_up_jobs.ts");
   return await submitQueuedJobs(run, config, when);
 }
@@ -205,7 +205,7 @@ export async function publishResult(
   run: RunState,
   end: RunEvents["run.ended"],
 ): Promise<void> {
-  const { env } = run.parts.host;
+  const { env } = run.runner.host;
   if (!env[Variable.workflowRunId] || !env[Variable.coordinatorUrl]) return;
   const { publishJobResult } = await import("./workflow_output.ts");
   await publishJobResult(run, end);

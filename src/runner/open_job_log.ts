@@ -10,7 +10,7 @@ import { maxLineBytes } from "../output/line_limit.ts";
 import { claimPath, ownsPath } from "../workspace/owned_paths.ts";
 import { beginRun } from "../workspace/run_files.ts";
 import { pathExists } from "../fs/files.ts";
-import type { RunnerParts } from "./runner_parts.ts";
+import type { RunnerContext } from "./runner_context.ts";
 
 /** Markers in the log for the surrounding CI system. */
 export interface OutputMarkers {
@@ -38,21 +38,20 @@ export interface OpenJobLogOptions {
  * Opens the log of a job's steps, and reports unfinished logs of an earlier run
  * that was killed.
  *
- * @param parts The context of the runner.
  * @param config Configuration of the job.
  * @param options Labels, directory and listener.
  * @returns The log.
  */
 export async function openJobLog(
-  parts: RunnerParts,
+  runner: RunnerContext,
   config: JobConfig,
   options: OpenJobLogOptions,
 ): Promise<JobLog> {
-  const { host, logger, workspace, masker } = parts;
+  const { host, logger, workspace, masker } = runner;
   const { labels, artifactsPath, markers, isInOrder, onProgress } = options;
-  const sinks = markers?.sinks ?? parts;
+  const sinks = markers?.sinks ?? runner;
   const { stdout, stderr } = config.triggers.transport === "stdout"
-    ? (await import("./filtered_sinks.ts")).filteredSinks(parts, sinks)
+    ? (await import("./filtered_sinks.ts")).filteredSinks(runner, sinks)
     : sinks;
   const logDirectory = `${artifactsPath}/logs`;
   const warn = (message: string) => logger.warn("logs", message);
@@ -66,7 +65,7 @@ export async function openJobLog(
       }`,
     );
   }
-  if (!workspace.inContainer) await beginLogs(parts, artifactsPath);
+  if (!workspace.inContainer) await beginLogs(runner, artifactsPath);
   const log = createJobLog({
     stdout,
     stderr,
@@ -77,7 +76,7 @@ export async function openJobLog(
     logDirectory,
     groups: markers && {
       markers: markers.groups,
-      sink: parts.stdout,
+      sink: runner.stdout,
       // Lines of a separate stream would be outside the group.
       isInOrder: isInOrder && config.output.stderr === "merged",
     },
@@ -86,7 +85,7 @@ export async function openJobLog(
     onWarning: warn,
     onProgress,
   });
-  parts.onJobLog?.(log);
+  runner.onJobLog?.(log);
   return log;
 }
 
@@ -95,7 +94,7 @@ export async function openJobLog(
  * those of the runner are removed.
  */
 async function beginLogs(
-  { workspace, run }: RunnerParts,
+  { workspace, run }: RunnerContext,
   artifactsPath: string,
 ): Promise<void> {
   const directory = `${artifactsPath}/logs`;

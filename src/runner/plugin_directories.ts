@@ -9,7 +9,7 @@ import { isDirectorySync } from "../fs/files.ts";
 const CI_PLUGINS = ".reactorcide/plugins";
 
 /** Parts of a run that locate plugins; also available without a run. */
-type Configured = Pick<RunState, "parts" | "settings">;
+type Configured = Pick<RunState, "runner" | "settings">;
 
 /**
  * Returns the configured directory of plugins.
@@ -20,7 +20,7 @@ type Configured = Pick<RunState, "parts" | "settings">;
 export function givenPluginDirectory(run: Configured): string | undefined {
   const path = run.settings.get("plugin_dir")?.value;
   if (typeof path !== "string" || path === "") return undefined;
-  return path.startsWith("/") ? path : `${run.parts.host.cwd}/${path}`;
+  return path.startsWith("/") ? path : `${run.runner.host.cwd}/${path}`;
 }
 
 /**
@@ -50,7 +50,7 @@ export function ciPluginDirectory(
   run: Configured & Partial<Pick<RunState, "ci">>,
   time: "early" | "late",
 ): string | undefined {
-  const { host, workspace } = run.parts;
+  const { host, workspace } = run.runner;
   const mounted = host.env[Variable.ciSourceDir] || undefined;
   const inPlace = workspace.inContainer && isPrepared(run, "ci_source_type")
     ? workspace.pathOf("/job/ci")
@@ -89,12 +89,12 @@ export function checkSourcePlugins(run: RunState): void {
     .filter((name) => name.startsWith("plugin_")).sort();
   if (names.length === 0) return;
   const isDecided = isPrepared(run, "ci_source_type") ||
-    isDirectorySync(run.parts.host.env[Variable.ciSourceDir] ?? "");
+    isDirectorySync(run.runner.host.env[Variable.ciSourceDir] ?? "");
   const inPython = isDecided
     ? []
     : names.filter((name) => name.endsWith(".py"));
   if (inPython.length === 0) {
-    run.parts.logger.warn(
+    run.runner.logger.warn(
       "plugins",
       `Plugins of the source are not loaded: "${path}" contains some, and neither --plugin-dir nor a trusted CI source provides them`,
     );
@@ -110,7 +110,7 @@ export function checkSourcePlugins(run: RunState): void {
 /** Returns the directory of the source, which a worker may have prepared. */
 function sourceRoot(run: RunState): string | undefined {
   if (run.sourcePath !== undefined) return run.sourcePath;
-  const { workspace } = run.parts;
+  const { workspace } = run.runner;
   const path = run.settings.get("code_dir")?.value;
   return workspace.inContainer && typeof path === "string" &&
       jobPathProblem(path) === undefined

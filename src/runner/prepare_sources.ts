@@ -27,7 +27,7 @@ export interface PrepareJobSourceOptions {
 
 /** Parts of a run that preparing a source needs. */
 type SourceRun =
-  & Pick<RunState, "parts" | "cancellation">
+  & Pick<RunState, "runner" | "cancellation">
   & Partial<Pick<RunState, "sources" | "recorder">>;
 
 /**
@@ -81,14 +81,14 @@ async function prepareShared(
  * Returns the directory of the CI source; the evaluation of a pull request
  * reads it from `base`.
  */
-function ciDirectory({ parts: { host: { env } } }: RunState): string {
+function ciDirectory({ runner: { host: { env } } }: RunState): string {
   return env[Variable.jobKind] === "eval" && env[Variable.prNumber]
     ? `${CI_DIR}/base`
     : CI_DIR;
 }
 
 async function keptSource(
-  { parts: { workspace, logger } }: RunState,
+  { runner: { workspace, logger } }: RunState,
   { type }: SourceConfig,
   directory: string,
 ): Promise<string | undefined> {
@@ -106,7 +106,7 @@ async function keptSource(
 /**
  * Prepares one source.
  *
- * @param run The run, or the parts of one that a command has.
+ * @param run The run, or the properties of one that a command has.
  * @param config Configuration of the job.
  * @param source One of the two sources in the configuration.
  * @param options Additional options.
@@ -122,7 +122,7 @@ export async function prepareJobSource(
 ): Promise<string | undefined> {
   const { directory = config.sourceDir, replace = false } = options;
   if (source.type === "none") return undefined;
-  const { workspace } = run.parts;
+  const { workspace } = run.runner;
   const prepare = await import("../source/prepare.ts");
   const isTrusted = source === config.ciSource;
   const { sparsePaths } = config.checkout;
@@ -158,7 +158,7 @@ async function measure(recorder: RunRecorder): Promise<MeasuredSource> {
 }
 
 function sourceContext(run: SourceRun): SourceContext {
-  const { workspace, host, logger, sources } = run.parts;
+  const { workspace, host, logger, sources } = run.runner;
   return {
     workspace,
     env: childEnvironment(host.env, { kind: "source-client" }),
@@ -175,7 +175,7 @@ function sourceContext(run: SourceRun): SourceContext {
  * @param run The run.
  */
 export async function removeJobCredentials(
-  run: Pick<RunState, "parts">,
+  run: Pick<RunState, "runner">,
 ): Promise<void> {
   await withCredentials(run, "removeCredentials");
 }
@@ -188,7 +188,7 @@ export async function removeJobCredentials(
  * @throws {RunnerError} If the credentials cannot be used.
  */
 export async function checkJobCredentials(
-  run: Pick<RunState, "parts">,
+  run: Pick<RunState, "runner">,
   { source, ciSource }: JobConfig,
 ): Promise<void> {
   if (source.type === "git" || ciSource.type === "git") {
@@ -198,7 +198,7 @@ export async function checkJobCredentials(
 
 /** Loads the module only for jobs with credentials, since most have none. */
 async function withCredentials(
-  { parts: { host, workspace, logger } }: Pick<RunState, "parts">,
+  { runner: { host, workspace, logger } }: Pick<RunState, "runner">,
   action: "checkCredentials" | "removeCredentials",
 ): Promise<void> {
   if (host.env[Variable.vcsAuthDir] === undefined) return;

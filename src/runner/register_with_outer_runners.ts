@@ -8,30 +8,29 @@ import {
   type LocalRunner,
   localRunners,
 } from "../secrets/registration/socket.ts";
-import type { RunnerParts } from "./runner_parts.ts";
+import type { RunnerContext } from "./runner_context.ts";
 
 /** Values that each runner has registered with its outer runners. */
-const registered = new WeakMap<RunnerParts, Set<string>>();
+const registered = new WeakMap<RunnerContext, Set<string>>();
 
 /**
  * Masks a value in all output of this runner and its outer runners from now on.
  * Output that a pipeline prints itself passes only the outer runners.
  *
- * @param parts The context of the runner.
  * @param value The secret.
  * @returns Whether this runner masks it; it does not mask short values.
  * @throws {RunnerError} `registration-failed` if the outer runner does not mask
  * it.
  */
 export function registerWithOuterRunners(
-  parts: RunnerParts,
+  runner: RunnerContext,
   value: string,
 ): boolean {
-  const isMasked = parts.masker.add(value);
-  const fresh = freshValues(parts, [value]);
-  const socket = maskLocally(parts, fresh);
+  const isMasked = runner.masker.add(value);
+  const fresh = freshValues(runner, [value]);
+  const socket = maskLocally(runner, fresh);
   if (socket !== undefined) registerSecretsNow(socket, fresh);
-  noteRegistered(parts, fresh);
+  noteRegistered(runner, fresh);
   return isMasked;
 }
 
@@ -40,20 +39,19 @@ export function registerWithOuterRunners(
  * This runner masks the output of those programs, so a failure is only a
  * warning.
  *
- * @param parts The context of the runner.
  * @param values Values that this runner masks already.
  */
 export async function passSecretsOn(
-  parts: RunnerParts,
+  runner: RunnerContext,
   values: readonly string[],
 ): Promise<void> {
-  const fresh = freshValues(parts, values);
-  const socket = maskLocally(parts, fresh);
+  const fresh = freshValues(runner, values);
+  const socket = maskLocally(runner, fresh);
   try {
     if (socket !== undefined) await registerSecrets(socket, fresh);
-    noteRegistered(parts, fresh);
+    noteRegistered(runner, fresh);
   } catch (error) {
-    parts.logger.warn(
+    runner.logger.warn(
       "secrets",
       `The outer runner does not mask a secret of the job: ${messageOf(error)}`,
     );
@@ -65,7 +63,7 @@ export async function passSecretsOn(
  * the next one, which is in another process.
  */
 function maskLocally(
-  { host: { env } }: RunnerParts,
+  { host: { env } }: RunnerContext,
   values: readonly string[],
 ): string | undefined {
   if (values.length === 0) return undefined;
@@ -84,15 +82,18 @@ function maskLocally(
 }
 
 function freshValues(
-  parts: RunnerParts,
+  runner: RunnerContext,
   values: readonly string[],
 ): string[] {
-  const known = registered.get(parts);
+  const known = registered.get(runner);
   return values.filter((value) => value !== "" && !known?.has(value));
 }
 
-function noteRegistered(parts: RunnerParts, values: readonly string[]): void {
-  let known = registered.get(parts);
-  if (known === undefined) registered.set(parts, known = new Set());
+function noteRegistered(
+  runner: RunnerContext,
+  values: readonly string[],
+): void {
+  let known = registered.get(runner);
+  if (known === undefined) registered.set(runner, known = new Set());
   for (const value of values) known.add(value);
 }

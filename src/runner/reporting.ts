@@ -68,12 +68,12 @@ export class Reporting {
   ): Promise<Reporting> {
     const reporting = new Reporting(run, config, trace);
     const { traceId, spanId, parentSpanId, sampled } = trace;
-    const { host } = run.parts;
+    const { host } = run.runner;
     run.meter = new UsageMeter();
     run.recorder.begin({
       version: RECORD_VERSION,
       kind: "job",
-      id: run.parts.run.id,
+      id: run.runner.run.id,
       name: host.env[Variable.workflowNodeName] || basename(host.cwd) || "job",
       ...requestedRevision(run, config),
       runner: { version: VERSION, deno: Deno.version.deno },
@@ -110,8 +110,8 @@ export class Reporting {
    * @param end How the run ended.
    */
   async finish(end: RunEnd): Promise<void> {
-    const { recorder, parts } = this.#run;
-    const { masker } = parts;
+    const { recorder, runner } = this.#run;
+    const { masker } = runner;
     // Plugins and sources may have added secrets.
     noteSecrets(this.#run);
     recorder.add("run.ended", end);
@@ -142,13 +142,13 @@ export class Reporting {
   /** Waits for exports, unless the workflow of the job does. */
   async #settle(sendings: readonly unknown[]): Promise<void> {
     const all = Promise.all(sendings);
-    const { exports } = this.#run.parts;
+    const { exports } = this.#run.runner;
     if (exports === undefined) await all;
     else exports.add(all);
   }
 
   async #push(report: string, record: RunRecord): Promise<void> {
-    const { allowInsecureTransport } = this.#run.parts;
+    const { allowInsecureTransport } = this.#run.runner;
     const { pushMetrics } = await import("../report/push_metrics.ts");
     await pushMetrics(record, partsOf(report).path!, {
       allowInsecureTransport,
@@ -157,7 +157,7 @@ export class Reporting {
   }
 
   async #export(record: RunRecord): Promise<void> {
-    const { host, allowInsecureTransport } = this.#run.parts;
+    const { host, allowInsecureTransport } = this.#run.runner;
     await exportRun(record, host.env, {
       allowInsecureTransport,
       onWarning: (message) => this.#warn("otel", message),
@@ -166,13 +166,13 @@ export class Reporting {
 
   /** The log of a job of a workflow is closed before its exports end. */
   #warn(component: string, message: string): void {
-    const { logger, exports } = this.#run.parts;
+    const { logger, exports } = this.#run.runner;
     (exports ?? logger).warn(component, message);
   }
 
   async #openLogExporter(): Promise<void> {
-    const { parts, recorder } = this.#run;
-    const { host: { env }, masker, allowInsecureTransport } = parts;
+    const { runner, recorder } = this.#run;
+    const { host: { env }, masker, allowInsecureTransport } = runner;
     const { output } = this.#config;
     if (!output.otelLogs) return;
     const { exportsLogs, LogExporter } = await import(
@@ -192,7 +192,7 @@ export class Reporting {
   }
 
   async #beginAnnotations(): Promise<void> {
-    const { stdout, stderr, masker } = this.#run.parts;
+    const { stdout, stderr, masker } = this.#run.runner;
     if (this.#ciSystem === undefined) return;
     for (const marker of forbiddenMarkers(this.#ciSystem)) {
       masker.forbid(marker);
@@ -207,7 +207,7 @@ export class Reporting {
 
   /** Writes annotations for the surrounding CI system. */
   async #annotate(record: RunRecord): Promise<void> {
-    const { host, stderr, logger } = this.#run.parts;
+    const { host, stderr, logger } = this.#run.runner;
     if (this.#ciSystem === undefined) return;
     const lines = annotationsEnd(this.#ciSystem, record, this.#token);
     await logger.flush().catch(() => {});
@@ -227,23 +227,23 @@ export class Reporting {
   }
 
   async #openRecord(): Promise<void> {
-    const { recorder, parts, lock } = this.#run;
+    const { recorder, runner, lock } = this.#run;
     const { record } = this.#config.output;
     if (record === "off" || record === undefined && !lock) return;
     const place = record === undefined
-      ? { ...await this.#artifact(recordName(parts.host.env)), isOwn: true }
-      : { ...splitPath(record, parts.host.cwd), isOwn: false };
+      ? { ...await this.#artifact(recordName(runner.host.env)), isOwn: true }
+      : { ...splitPath(record, runner.host.cwd), isOwn: false };
     this.#record = await RecordWriter.open(recorder, {
       ...place,
-      maskText: (text) => parts.masker.maskText(text),
-      secretTotal: () => parts.masker.formTotal,
-      onWarning: (message) => parts.logger.warn("record", message),
+      maskText: (text) => runner.masker.maskText(text),
+      secretTotal: () => runner.masker.formTotal,
+      onWarning: (message) => runner.logger.warn("record", message),
     });
   }
 
   /** Writes a report, given as `FORMAT` or `FORMAT=PATH`. */
   async #writeReport(report: string, record: RunRecord): Promise<void> {
-    const { logger } = this.#run.parts;
+    const { logger } = this.#run.runner;
     const { format, path } = partsOf(report);
     const { load, fileName, addsUp = false } = FORMATS[format];
     try {
@@ -272,7 +272,7 @@ export class Reporting {
     for (const report of this.#config.output.reports) {
       const { path } = partsOf(report);
       if (path === undefined || isPush(report)) continue;
-      const { directory } = splitPath(path, this.#run.parts.host.cwd);
+      const { directory } = splitPath(path, this.#run.runner.host.cwd);
       this.#places.set(path, await realPath(directory));
     }
   }
@@ -282,7 +282,7 @@ export class Reporting {
    * path may lead elsewhere in the workspace, but not out of it.
    */
   async #placeOf(path: string): Promise<Place> {
-    const { host, workspace } = this.#run.parts;
+    const { host, workspace } = this.#run.runner;
     const { directory, name } = splitPath(path, host.cwd);
     const real = await realPath(directory);
     const before = this.#places.get(path);
@@ -299,7 +299,7 @@ export class Reporting {
   }
 
   async #artifact(name: string): Promise<Place> {
-    const { workspace } = this.#run.parts;
+    const { workspace } = this.#run.runner;
     return { directory: await makeArtifacts(workspace, this.#config), name };
   }
 }
@@ -358,7 +358,7 @@ function noteSecrets({ secrets, recorder }: RunState): void {
  * annotations of the outer one.
  */
 function ciSystemAround(
-  { parts: { host, run } }: RunState,
+  { runner: { host, run } }: RunState,
   { output: { annotate } }: JobConfig,
 ): CiSystem | undefined {
   if (run.isInherited || annotate === "off") return undefined;

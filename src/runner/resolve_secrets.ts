@@ -25,7 +25,7 @@ export async function resolveSecrets(
   run: SecretsRun,
   variables: Readonly<Record<string, string>>,
 ): Promise<Readonly<Record<string, string>>> {
-  const { host } = run.parts;
+  const { host } = run.runner;
   if (!Object.values(variables).some((value) => value.includes("${"))) {
     return variables;
   }
@@ -39,7 +39,7 @@ export async function resolveSecrets(
   // In a dry run, the value of a provider is the reference itself.
   run.secrets.add(secrets.filter(({ name, value }) => name !== value));
   for (const [variable, names] of missing) {
-    run.parts.logger.warn(
+    run.runner.logger.warn(
       "secrets",
       `${
         [...names].join(", ")

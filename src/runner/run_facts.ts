@@ -19,7 +19,7 @@ const SECRET_OPTIONS: ReadonlySet<string> = new Set(["secret_values_list"]);
  * the start.
  */
 export function requestedRevision(
-  { parts: { host: { env } } }: RunState,
+  { runner: { host: { env } } }: RunState,
   { source }: JobConfig,
 ): Pick<RunEvents["run.started"], "repository" | "ref" | "commit"> {
   const { url, ref } = "url" in source ? source : {};

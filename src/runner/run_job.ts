@@ -38,7 +38,7 @@ import {
   type RunState,
   secretsInput,
 } from "./run_state.ts";
-import type { RunnerParts } from "./runner_parts.ts";
+import type { RunnerContext } from "./runner_context.ts";
 import {
   logGuessedSecrets,
   warnOfUnknownSecretNames,
@@ -47,18 +47,17 @@ import {
 /**
  * Runs a job, from loading its configuration to its cleanup.
  *
- * @param parts The context of the runner.
  * @param layer Configuration that overrides all other layers.
  * @param controls Options that are not configuration.
  * @returns The result.
  * @throws {RunnerError} If the job cannot run at all.
  */
 export async function runJob(
-  parts: RunnerParts,
+  runner: RunnerContext,
   layer: Layer,
   controls: JobControls,
 ): Promise<JobResult> {
-  const run = createRunState(parts, new Cancellation(), controls.job?.steps);
+  const run = createRunState(runner, new Cancellation(), controls.job?.steps);
   run.isDryRun = controls.dryRun ?? false;
   using _ = cancelOn(run, controls);
   await using _lock = {
@@ -73,7 +72,7 @@ export async function runJob(
     const plan = await planSteps(run, config);
     await callPhase(run, "post_validation");
     if (controls.dryRun) {
-      warnOfUnknownSecretNames(secretsInput(run), parts.logger);
+      warnOfUnknownSecretNames(secretsInput(run), runner.logger);
       await printPlan(run, config, plan);
     } else {
       await runValidJob(run, config, plan, controls);
@@ -86,7 +85,7 @@ export async function runJob(
   await endRun(run, controls);
   // If nothing ran, the error is thrown instead of returned in a result.
   const isThrown = statusOf(run.error) === "failed" && run.results.length === 0;
-  if (run.error && !isThrown) parts.logger.error("job", run.error.message);
+  if (run.error && !isThrown) runner.logger.error("job", run.error.message);
   await flushOutput(run);
   if (isThrown) throw run.error;
   return resultOf(run);
@@ -99,7 +98,7 @@ async function runValidJob(
   plan: JobPlan | undefined,
   controls: JobControls,
 ): Promise<void> {
-  if (isExported(run.parts.host.env, config.output.otel)) {
+  if (isExported(run.runner.host.env, config.output.otel)) {
     run.trace = exportedTrace(run.trace);
   }
   await holdWorkspace(run, config, plan, controls);
@@ -131,10 +130,10 @@ async function executeJob(
   plan: JobPlan | undefined,
   controls: JobControls,
 ): Promise<void> {
-  const { parts, trace } = run;
+  const { runner, trace } = run;
   // Plugins can add variables up to this point.
-  warnOfUnknownSecretNames(secretsInput(run), parts.logger);
-  logGuessedSecrets(secretsInput(run), parts.logger);
+  warnOfUnknownSecretNames(secretsInput(run), runner.logger);
+  logGuessedSecrets(secretsInput(run), runner.logger);
   if (run.reporting !== undefined) {
     run.problems = await openProblems(run, config);
   }
@@ -143,7 +142,7 @@ async function executeJob(
     : executeSteps(run, config, plan, controls);
   run.results = await executed.finally(async () => {
     await run.problems?.[Symbol.asyncDispose]();
-    await parts.endLines();
+    await runner.endLines();
   });
 }
 
@@ -152,7 +151,7 @@ async function endRun(
   run: RunState,
   { dryRun = false }: JobControls,
 ): Promise<void> {
-  await run.parts.spoofFilter?.end().catch((error) =>
+  await run.runner.spoofFilter?.end().catch((error) =>
     recordFailure(run, error)
   );
   await run.plugins?.end();
@@ -181,7 +180,7 @@ async function loadRunSettings(
   { jobFile, container: { defaultImage } = {} }: JobControls,
 ): Promise<string | undefined> {
   const { settings, steps, when, disableRunLocal, error } = await loadSettings(
-    run.parts.host,
+    run.runner.host,
     { jobFile, layer },
   );
   if (defaultImage !== undefined && !settings.get("runner_image")?.value) {
@@ -193,7 +192,7 @@ async function loadRunSettings(
   run.steps = steps;
   fillMasker(run);
   if (error !== undefined) throw error;
-  if (disableRunLocal && !run.parts.workspace.inContainer) {
+  if (disableRunLocal && !run.runner.workspace.inContainer) {
     const name = typeof jobFile === "object" ? jobFile.name : jobFile;
     throw new RunnerError(
       `Cannot run "${name}" on this machine: disable_run_local is set in it`,
@@ -225,8 +224,8 @@ async function validate(
  * @throws {RunnerError} `invalid-config`, with all problems.
  */
 function validateJob(run: RunState): JobConfig {
-  const { parts, settings, steps, ownSteps, jobEnv } = run;
-  const { host, logger } = parts;
+  const { runner, settings, steps, ownSteps, jobEnv } = run;
+  const { host, logger } = runner;
   run.areSettingsOpen = false;
   run.haveSettingsChanged = false;
   fillMasker(run);
@@ -239,7 +238,7 @@ function validateJob(run: RunState): JobConfig {
   });
   for (const warning of result.warnings) logger.warn("config", warning);
   const config = validConfig(result);
-  setUpMasker(parts, config);
+  setUpMasker(runner, config);
   Object.assign(jobEnv, { ...config.env, ...jobEnv });
   run.isValidated = true;
   fillMasker(run);
@@ -251,7 +250,7 @@ function validateJob(run: RunState): JobConfig {
  * source is prepared.
  */
 function sourceTypes(
-  { parts: { plugins, sources }, sources: ofRun = sources }: RunState,
+  { runner: { plugins, sources }, sources: ofRun = sources }: RunState,
 ): readonly string[] | "any" {
   const mayProvide = plugins?.plugins.some(({ plugin }) =>
     plugin.execute || plugin.postValidation || plugin.preSourcePrep
@@ -264,20 +263,20 @@ function sourceTypes(
  * created.
  */
 async function skipJob(run: RunState, reason: string): Promise<JobResult> {
-  run.parts.logger.info("job", `Skipped: ${reason}`);
-  await run.parts.spoofFilter?.end();
+  run.runner.logger.info("job", `Skipped: ${reason}`);
+  await run.runner.spoofFilter?.end();
   await flushOutput(run);
   return resultOf(run);
 }
 
 /** A job does not fail because messages of the runner are lost. */
-async function flushOutput({ parts }: RunState): Promise<void> {
-  await parts.endLines().catch(() => {});
-  await parts.logger.flush().catch(() => {});
+async function flushOutput({ runner }: RunState): Promise<void> {
+  await runner.endLines().catch(() => {});
+  await runner.logger.flush().catch(() => {});
 }
 
 function resultOf(run: RunState): JobResult {
-  const { parts: { masker }, error, laterErrors, hooks, metrics } = run;
+  const { runner: { masker }, error, laterErrors, hooks, metrics } = run;
   return {
     status: statusOf(error),
     exitCode: exitCodeOf(error),
@@ -296,14 +295,14 @@ function resultOf(run: RunState): JobResult {
 
 function cancelOn(run: RunState, controls: JobControls): Disposable {
   const { signal, handleSignals = true } = controls;
-  const { cancellation, parts } = run;
+  const { cancellation, runner } = run;
   using stack = new DisposableStack();
   if (signal) {
     stack.use(onAbort(signal, () => cancellation.cancel("SIGTERM")));
   }
   if (handleSignals) {
-    stack.use(parts.host.onSignal((name) => {
-      parts.logger.warn("job", `${name} received`);
+    stack.use(runner.host.onSignal((name) => {
+      runner.logger.warn("job", `${name} received`);
       cancellation.cancel(name);
     }));
   }

@@ -19,12 +19,12 @@ import { type TraceContext, traceContext } from "./job_environment.ts";
 import { KnownSecrets } from "./known_secrets.ts";
 import { type SecretsInput, secretsOfSettings } from "./mask_secrets.ts";
 import type { OutputMarkers } from "./open_job_log.ts";
-import type { RunnerParts } from "./runner_parts.ts";
+import type { RunnerContext } from "./runner_context.ts";
 
 /** What is known about one run of a job; each phase adds what it finds out. */
 export interface RunState {
   /** The context of the runner. */
-  readonly parts: RunnerParts;
+  readonly runner: RunnerContext;
   /** Recorder of the run's events. */
   readonly recorder: RunRecorder;
   /** Cancellation of the job. */
@@ -149,27 +149,26 @@ export interface CiSourceState {
 /**
  * Creates the state of a job that has not started.
  *
- * @param parts The context of the runner.
  * @param cancellation Cancellation of the job.
  * @param ownSteps Steps of a pipeline script.
  */
 export function createRunState(
-  parts: RunnerParts,
+  runner: RunnerContext,
   cancellation: Cancellation,
   ownSteps?: readonly Step[],
 ): RunState {
   return {
-    parts,
+    runner,
     recorder: new RunRecorder(),
     cancellation,
     startedAtMs: performance.now(),
-    trace: traceContext(parts.host.env),
+    trace: traceContext(runner.host.env),
     settings: new Settings(),
     areSettingsOpen: true,
     isValidated: false,
     haveSettingsChanged: false,
     jobEnv: {},
-    secrets: new KnownSecrets(parts),
+    secrets: new KnownSecrets(runner),
     secretLookup: undefined,
     isDryRun: false,
     ownSteps,
@@ -220,7 +219,7 @@ export function allSteps(
  * separated by commas; empty without a lock.
  */
 export function lockIdsOf(
-  { lock, parts: { host: { env } } }: Pick<RunState, "lock" | "parts">,
+  { lock, runner: { host: { env } } }: Pick<RunState, "lock" | "runner">,
 ): string {
   return lock?.ids ?? env[Variable.workspaceLock] ?? "";
 }
@@ -232,13 +231,13 @@ export function lockIdsOf(
 export function fillMasker(run: RunState): void {
   const { secrets, minBytes } = secretsOfSettings(secretsInput(run));
   if (run.isValidated) return run.secrets.add(secrets);
-  run.parts.masker.minBytes = minBytes;
+  run.runner.masker.minBytes = minBytes;
   for (const secret of secrets) run.secrets.mask(secret);
 }
 
 /** Returns the settings, variables and steps in which to find secrets. */
 export function secretsInput(run: RunState): SecretsInput {
-  const { settings, isValidated, jobEnv, parts: { host: { env, cwd } } } = run;
+  const { settings, isValidated, jobEnv, runner: { host: { env, cwd } } } = run;
   return {
     settings,
     env,

@@ -20,7 +20,7 @@ import { cancelledError, recordFailure } from "./failures.ts";
 import type { RunState } from "./run_state.ts";
 import { logSteps, type StepLines } from "./log_steps.ts";
 import { maskedResult } from "./mask_secrets.ts";
-import type { RunnerParts } from "./runner_parts.ts";
+import type { RunnerContext } from "./runner_context.ts";
 import {
   exportStepEvent,
   recordSteps,
@@ -55,11 +55,11 @@ export async function runSteps(
 ): Promise<readonly StepResult[]> {
   const { failurePolicy, limits } = config;
   const { concurrency = navigator.hardwareConcurrency } = limits;
-  const { cwd } = run.parts.host;
+  const { cwd } = run.runner.host;
   const details: StepDetails = new Map();
   const record = recordSteps(run.recorder, details);
   await using lines = openStepLines(run, plan, options.trace);
-  const show = maskedEvents(run.parts.masker, (event) => {
+  const show = maskedEvents(run.runner.masker, (event) => {
     options.onEvent(event);
     lines?.onEvent(event);
   });
@@ -106,7 +106,7 @@ export async function runSteps(
     });
   }
   await keepForLater(run, setting);
-  await printSummary(run.parts, graph.results, details);
+  await printSummary(run.runner, graph.results, details);
   if (config.failOnFlaky) failIfFlaky(run, graph.results);
   run.exitCode = run.error instanceof RunnerError ? run.error.exitCode : 0;
   return graph.results;
@@ -135,7 +135,7 @@ async function keepForLater(
   run: RunState,
   setting: StepSetting,
 ): Promise<void> {
-  const { workspace, masker, logger } = run.parts;
+  const { workspace, masker, logger } = run.runner;
   const outputs = setting.outputs.all();
   if (outputs.size === 0) return;
   try {
@@ -231,7 +231,7 @@ function logSize(path: string): { logBytes?: number } {
  * the same.
  */
 function openStepLines(
-  { parts: { host, logger } }: RunState,
+  { runner: { host, logger } }: RunState,
   { steps }: JobPlan,
   { traceId }: TraceContext,
 ): StepLines | undefined {
@@ -354,16 +354,15 @@ export function maskedEvents(
 /**
  * Prints a summary of the steps for users; with JSON output, the log is enough.
  *
- * @param parts The context of the runner.
  * @param results Results of the steps.
  * @param details Last lines and logs of the steps.
  */
 export async function printSummary(
-  parts: RunnerParts,
+  runner: RunnerContext,
   results: readonly StepResult[],
   details: StepDetails,
 ): Promise<void> {
-  const { host, masker, stderr, logger } = parts;
+  const { host, masker, stderr, logger } = runner;
   if (results.length < 2 || host.env.LOG_FORMAT === "json") return;
   const isQuiet = host.env.LOG_LEVEL === "warning";
   if (isQuiet && !results.some(hasFailed)) return;

@@ -16,7 +16,7 @@ import type { JobResult } from "./job_result.ts";
 import type { JobControls } from "./job_controls.ts";
 import { runJob } from "./run_job.ts";
 import { registerWithOuterRunners } from "./register_with_outer_runners.ts";
-import { createParts, type RunnerParts } from "./runner_parts.ts";
+import { createRunnerContext, type RunnerContext } from "./runner_context.ts";
 import {
   type WorkflowFunctions,
   workflowFunctions,
@@ -249,9 +249,9 @@ export function runnerOn(
   const triggers = new TriggerQueue();
   const sources = new SourceRegistry();
   const overrides = { plugins, triggers, sources, ...options };
-  let created: RunnerParts | undefined;
-  const parts = (layer?: Layer) =>
-    created ??= createParts(hostOf(), { ...overrides, layer });
+  let created: RunnerContext | undefined;
+  const runner = (layer?: Layer) =>
+    created ??= createRunnerContext(hostOf(), { ...overrides, layer });
   /** Masks secrets in errors, because callers print them. */
   const masked = <Arguments extends unknown[], Result>(
     action: (...args: Arguments) => Promise<Result>,
@@ -265,13 +265,13 @@ export function runnerOn(
       throw maskedError(error, created.masker);
     }
   };
-  const functions = workflowFunctions(() => parts());
+  const functions = workflowFunctions(() => runner());
   let isExitWatched = false;
   const queue = (list: readonly Trigger[]) => {
     triggers.addAll(list);
     if (isExitWatched) return;
     isExitWatched = true;
-    warnAtExit(hostOf, triggers, () => parts());
+    warnAtExit(hostOf, triggers, () => runner());
   };
   return {
     runJob: async (first: object, second: RunJobOptions = {}) => {
@@ -281,7 +281,7 @@ export function runnerOn(
       const options = isJob ? second : first as RunJobOptions;
       checkControls(options);
       const layer = optionsLayer(options, CONTROLS);
-      return await runJob(parts(layer), layer, { ...options, job });
+      return await runJob(runner(layer), layer, { ...options, job });
     },
     registerPlugin: (plugin) => plugins.add(plugin),
     registerSource: (type, handler) => sources.add(type, handler),
@@ -292,9 +292,9 @@ export function runnerOn(
         "./flush_triggers.ts"
       );
       const flushed = await flushTriggers(
-        parts(),
+        runner(),
         triggers,
-        triggerOptionsFromEnv(parts()),
+        triggerOptionsFromEnv(runner()),
       );
       if (flushed.refusal) throw flushed.refusal;
       return flushed.triggers;
@@ -313,7 +313,7 @@ export function runnerOn(
           }`,
         );
       }
-      return registerWithOuterRunners(parts(), value);
+      return registerWithOuterRunners(runner(), value);
     },
   };
 }
@@ -344,7 +344,7 @@ function checkControls(options: RunJobOptions): void {
 function warnAtExit(
   hostOf: () => Host,
   triggers: TriggerQueue,
-  partsOf: () => RunnerParts,
+  partsOf: () => RunnerContext,
 ): void {
   let host: Host;
   try {

@@ -16,12 +16,12 @@ import {
 } from "../secrets/references.ts";
 import { storeLookup } from "../secrets/store/lookup.ts";
 import type { Step } from "../steps/step.ts";
-import type { RunnerParts } from "./runner_parts.ts";
+import type { RunnerContext } from "./runner_context.ts";
 import type { RunState } from "./run_state.ts";
 
 /** State of a run that secrets are resolved for. */
 export type SecretsRun =
-  & Pick<RunState, "parts" | "secrets" | "settings" | "cancellation">
+  & Pick<RunState, "runner" | "secrets" | "settings" | "cancellation">
   & Partial<Pick<RunState, "isDryRun" | "secretLookup">>;
 
 /**
@@ -31,16 +31,16 @@ export type SecretsRun =
  * its value.
  */
 export function secretLookup(run: SecretsRun): SecretLookup {
-  const { parts, settings, cancellation, isDryRun } = run;
-  const { host, masker, workspace, logger } = parts;
+  const { runner, settings, cancellation, isDryRun } = run;
+  const { host, masker, workspace, logger } = runner;
   const stored = storeLookup(host.env);
   let providers: Promise<SecretProviders> | undefined;
   const provided = async () => {
-    const read = await (providers ??= configuredProviders(settings, parts));
+    const read = await (providers ??= configuredProviders(settings, runner));
     return providerLookup(read, {
       env: host.env,
       workspace: workspace.base,
-      untrusted: untrustedDirectories(parts),
+      untrusted: untrustedDirectories(runner),
       cancellation,
       onSecret: (name, value) =>
         run.secrets.add([{ name, value, rule: "reference" }]),
@@ -53,7 +53,7 @@ export function secretLookup(run: SecretsRun): SecretLookup {
     if (!isDryRun) {
       return await (await (lookUp ??= provided()))(name, path, key);
     }
-    const read = await (providers ??= configuredProviders(settings, parts));
+    const read = await (providers ??= configuredProviders(settings, runner));
     requestOf(read, name, path, key);
     logger.info(
       "dry-run",
@@ -70,7 +70,7 @@ export function secretLookup(run: SecretsRun): SecretLookup {
  */
 export async function configuredProviders(
   settings: Settings,
-  { host: { cwd }, workspace }: Pick<RunnerParts, "host" | "workspace">,
+  { host: { cwd }, workspace }: Pick<RunnerContext, "host" | "workspace">,
 ): Promise<SecretProviders> {
   const setting = settings.get("secret_providers");
   if (typeof setting?.value !== "string") return await readProviders(undefined);
@@ -94,14 +94,14 @@ export async function configuredProviders(
  */
 export async function checkProviders(
   settings: Settings,
-  parts: Pick<RunnerParts, "host" | "workspace">,
+  runner: Pick<RunnerContext, "host" | "workspace">,
   config: JobConfig,
 ): Promise<void> {
-  const providers = await configuredProviders(settings, parts);
+  const providers = await configuredProviders(settings, runner);
   const steps: readonly Step[] = config.steps ?? [];
   for (const variables of [config.env, ...steps.map(({ env = {} }) => env)]) {
     await resolveReferences(variables, {
-      env: visibleToJobs(parts.host.env),
+      env: visibleToJobs(runner.host.env),
       lookup: (path, key, name) => {
         if (name !== undefined) requestOf(providers, name, path, key);
         return referenceTo(path, key, name);
@@ -115,7 +115,7 @@ export async function checkProviders(
  * directory is one, unless the user's home is in it.
  */
 export function untrustedDirectories(
-  { host: { cwd, env } }: RunnerParts,
+  { host: { cwd, env } }: RunnerContext,
 ): string[] {
   const isOwn = cwd === "/" || env.HOME && isInside(cwd, env.HOME);
   return isOwn ? [] : [cwd];

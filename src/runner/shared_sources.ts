@@ -31,7 +31,7 @@ export async function prepareSharedSources(
   if (!isEvaluation(run, config) || head === undefined || base === undefined) {
     return false;
   }
-  const { workspace } = run.parts;
+  const { workspace } = run.runner;
   const { fillRepository, fillDefinitions } = evalRepository(
     head,
     base,
@@ -66,7 +66,7 @@ export async function prepareSharedSources(
 }
 
 function isEvaluation(run: RunState, { command }: JobConfig): boolean {
-  const { env } = run.parts.host;
+  const { env } = run.runner.host;
   const isEval = env[Variable.jobKind] === "eval" ||
     [command ?? ""].flat().join(" ").includes("runnerlib eval");
   return isEval && !!env[Variable.prNumber];

@@ -41,7 +41,7 @@ import {
 
 /** A step that is ready to run. */
 export interface OpenedStep extends AsyncDisposable {
-  /** Context of the attempts, without the parts that differ between them. */
+  /** Context of the attempts, without what differs between them. */
   readonly context: Omit<
     AttemptContext,
     "attempt" | "needs" | "cancellation" | keyof AttemptFiles
@@ -89,8 +89,8 @@ export async function openStepSetting(
   plan: JobPlan,
   options: StepSettingOptions,
 ): Promise<StepSetting> {
-  const { parts, jobEnv } = run;
-  const { host, workspace, masker, logger } = parts;
+  const { runner, jobEnv } = run;
+  const { host, workspace, masker, logger } = runner;
   const { concurrency = navigator.hardwareConcurrency } = config.limits;
   await using stack = new AsyncDisposableStack();
   const jobPath = await workingDirectory(run, config);
@@ -99,13 +99,13 @@ export async function openStepSetting(
   // Runs after the socket is closed, when no more secrets can be registered.
   stack.defer(() => log?.remaskLogs());
   const registration = await openJobRegistration(
-    parts,
+    runner,
     () => run.recorder.noteSecret("registered by a program of the job"),
   );
   if (registration) stack.use(registration);
   const launcher = openLauncher(host, registration);
   const isMixed = plan.steps.some(({ definition }) => definition.untrusted);
-  const outputs = new StepOutputs(plan, parts);
+  const outputs = new StepOutputs(plan, runner);
   if (plan.isSelected.includes(false)) {
     const warn = (message: string) => logger.warn("steps", message);
     outputs.restore(await keptOutputs(workspace, warn), plan.isSelected);
@@ -114,7 +114,7 @@ export async function openStepSetting(
     temporaryDirectory({ env: host.env, workspace }),
   );
   const labels = stepLabels(plan, masker);
-  const jobLog = log = await openJobLog(parts, config, {
+  const jobLog = log = await openJobLog(runner, config, {
     labels,
     artifactsPath,
     markers: run.markers,
@@ -137,7 +137,7 @@ export async function openStepSetting(
           config,
           workspace,
           currentDir: currentDirectory(run, config),
-          run: parts.run,
+          run: runner.run,
           lockIds: lockIdsOf(run),
           trace: options.trace,
           secretsSocket: registration?.path,
@@ -376,15 +376,15 @@ export function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
  * programs use the socket.
  */
 async function secretRegistrar(
-  { parts, recorder }: RunState,
+  { runner, recorder }: RunState,
   { name, definition: { run } }: PlannedStep,
 ): Promise<(value: string) => boolean> {
-  if (typeof run !== "function") return (value) => parts.masker.add(value);
+  if (typeof run !== "function") return (value) => runner.masker.add(value);
   const { registerWithOuterRunners } = await import(
     "./register_with_outer_runners.ts"
   );
   return (value) => {
     recorder.noteSecret("registered by a step", name);
-    return registerWithOuterRunners(parts, value);
+    return registerWithOuterRunners(runner, value);
   };
 }

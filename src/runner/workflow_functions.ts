@@ -2,7 +2,7 @@ import type { JobOutcome } from "../triggers/state/job_outcome.ts";
 import type { WorkflowVariables } from "../triggers/state/workflow_variables.ts";
 import type { FindJobOptions, LogNextJobOptions } from "./job_state.ts";
 import type { TriggerBatch } from "./follow_up_jobs.ts";
-import type { RunnerParts } from "./runner_parts.ts";
+import type { RunnerContext } from "./runner_context.ts";
 
 /** Functions for the other jobs of a workflow. */
 export interface WorkflowFunctions {
@@ -94,37 +94,39 @@ export interface WorkflowFunctions {
  * Creates the workflow functions of a runner. Each one loads its modules when
  * it is called.
  *
- * @param parts Returns the context of the runner.
+ * @param runner Returns the context of the runner.
  */
-export function workflowFunctions(parts: () => RunnerParts): WorkflowFunctions {
+export function workflowFunctions(
+  runner: () => RunnerContext,
+): WorkflowFunctions {
   return {
     async withTriggers(action) {
       const { withTriggers } = await import("./follow_up_jobs.ts");
-      return await withTriggers(parts(), action);
+      return await withTriggers(runner(), action);
     },
     async isJobRunning(name, options = {}) {
       const { isJobRunning } = await import("./job_state.ts");
-      return await isJobRunning(parts(), name, options);
+      return await isJobRunning(runner(), name, options);
     },
     async getJobResult(name, options = {}) {
       const { getJobResult } = await import("./job_state.ts");
-      return await getJobResult(parts(), name, options);
+      return await getJobResult(runner(), name, options);
     },
     async getWorkflowVars() {
       const { getWorkflowVars } = await import("./job_state.ts");
-      return await getWorkflowVars(parts());
+      return await getWorkflowVars(runner());
     },
     async setWorkflowVar(key, value) {
       const { setOutput } = await import("./workflow_output.ts");
-      await setOutput(parts(), { kind: "vars", key, value });
+      await setOutput(runner(), { kind: "vars", key, value });
     },
     async setWorkflowOutput(key, value) {
       const { setOutput } = await import("./workflow_output.ts");
-      await setOutput(parts(), { kind: "outputs", key, value });
+      await setOutput(runner(), { kind: "outputs", key, value });
     },
     async logNextJob(name, options = {}) {
       const { logNextJob } = await import("./job_state.ts");
-      await logNextJob(parts(), name, options);
+      await logNextJob(runner(), name, options);
     },
   };
 }

@@ -8,7 +8,7 @@ import {
 import { lockRunFile } from "../workspace/run_files.ts";
 import { workspacePath } from "./job_directories.ts";
 import type { RunState } from "./run_state.ts";
-import type { RunnerParts } from "./runner_parts.ts";
+import type { RunnerContext } from "./runner_context.ts";
 
 /** The only file that workers read. */
 const OUTPUT_FILE = "/job/workflow-output.json";
@@ -16,24 +16,23 @@ const OUTPUT_FILE = "/job/workflow-output.json";
 /**
  * Sets a variable of the workflow or an output of the job.
  *
- * @param parts The context of the runner.
  * @param entry Variable or output.
  * @throws {TypeError} If the key is empty or the value is not plain JSON data.
  * @throws {RunnerError} `output-failed`, if it cannot be written.
  */
 export async function setOutput(
-  parts: RunnerParts,
+  runner: RunnerContext,
   entry: WorkflowEntry,
 ): Promise<void> {
-  const { workspace, logger, run } = parts;
-  const path = outputPath(parts);
+  const { workspace, logger, run } = runner;
+  const path = outputPath(runner);
   if (workspace.inContainer && path !== OUTPUT_FILE) {
     logger.warn("workflow", `A worker reads ${OUTPUT_FILE}, not "${path}"`);
   }
   if (!workspace.inContainer) {
     await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
   }
-  if (entry.kind === "outputs") warnOfFanOut(parts, entry.key);
+  if (entry.kind === "outputs") warnOfFanOut(runner, entry.key);
   await writeOutput(path, entry, {
     lock: () => lockRunFile(workspace, path, run),
     // A worker may read it as another user.
@@ -44,19 +43,18 @@ export async function setOutput(
 /**
  * Returns the path of the file that a worker reads after the job.
  *
- * @param parts The context of the runner.
  * @returns Absolute path.
  */
-export function outputPath(parts: RunnerParts): string {
-  const path = parts.host.env[Variable.workflowOutputFile] || OUTPUT_FILE;
-  return workspacePath(parts, path);
+export function outputPath(runner: RunnerContext): string {
+  const path = runner.host.env[Variable.workflowOutputFile] || OUTPUT_FILE;
+  return workspacePath(runner, path);
 }
 
 /**
  * Warns about an output of a fan-out: all instances set the same variable, and
  * a second value is a conflict.
  */
-function warnOfFanOut({ host, logger }: RunnerParts, key: string): void {
+function warnOfFanOut({ host, logger }: RunnerContext, key: string): void {
   const nodeName = host.env[Variable.workflowNodeName] ?? "";
   const runId = host.env[Variable.workflowRunId] ?? "";
   const [, index] = /\[(\d+)\]$/.exec(nodeName) ?? [];
@@ -104,7 +102,7 @@ export async function publishJobResult(
   run: RunState,
   { status, exitCode, durationMs }: Ending,
 ): Promise<void> {
-  const { host: { env }, masker, logger } = run.parts;
+  const { host: { env }, masker, logger } = run.runner;
   const node_name = env[Variable.workflowNodeName];
   const vars = env[Variable.workflowVarsJson] ?? "";
   const [, index = "0"] = /\[(\d+)\]$/.exec(node_name ?? "") ?? [];
@@ -124,7 +122,7 @@ export async function publishJobResult(
   });
   try {
     const key = resultKey(env[Variable.workflowRunId]);
-    await setOutput(run.parts, { kind: "outputs", key, value });
+    await setOutput(run.runner, { kind: "outputs", key, value });
   } catch (error) {
     logger.warn("workflow", `Cannot publish the result: ${messageOf(error)}`);
   }

@@ -19,7 +19,7 @@ export async function workingDirectory(
   run: RunState,
   config: JobConfig,
 ): Promise<string> {
-  const { workspace } = run.parts;
+  const { workspace } = run.runner;
   const current = currentDirectory(run, config);
   if (current !== undefined) return current;
   const { makeDirectories } = await import("./job_directories.ts");
@@ -35,7 +35,7 @@ export async function workingDirectory(
  * @returns Absolute path, or `undefined`.
  */
 export function currentDirectory(
-  { parts: { host, workspace }, sourcePath }: RunState,
+  { runner: { host, workspace }, sourcePath }: RunState,
   { isCwdChosen, source }: JobConfig,
 ): string | undefined {
   const runsThere = !workspace.inContainer && !isCwdChosen &&

@@ -5,9 +5,9 @@ import {
   type FlushTriggersOptions,
 } from "../../src/runner/flush_triggers.ts";
 import {
-  createParts,
-  type RunnerParts,
-} from "../../src/runner/runner_parts.ts";
+  createRunnerContext,
+  type RunnerContext,
+} from "../../src/runner/runner_context.ts";
 import { TriggerQueue } from "../../src/triggers/queue.ts";
 import { startCoordinator, type Trouble } from "../helpers/coordinator.ts";
 import { BARE_ENV } from "../helpers/running.ts";
@@ -25,11 +25,11 @@ const OPTIONS: FlushTriggersOptions = {
 
 /** Flushes a queue while requests to the coordinator fail. */
 async function failingFlush(
-  parts: RunnerParts,
+  runner: RunnerContext,
   queue: TriggerQueue,
 ): Promise<string> {
   const { message } = await assertRejects(
-    () => flushTriggers(parts, queue, OPTIONS),
+    () => flushTriggers(runner, queue, OPTIONS),
     RunnerError,
   );
   return message;
@@ -39,14 +39,14 @@ async function withTroubles(
   troubles: Trouble[],
   test: (
     coordinator: ReturnType<typeof startCoordinator>,
-    parts: RunnerParts,
+    runner: RunnerContext,
     file: string,
   ) => Promise<void>,
 ): Promise<void> {
   await using coordinator = startCoordinator({ troubles });
   await using made = await testRunner(coordinator.env);
   const file = `${made.path}/job/triggers.json`;
-  await test(coordinator, createParts(made.host), file);
+  await test(coordinator, createRunnerContext(made.host), file);
 }
 
 async function namesIn(file: string): Promise<string[]> {
@@ -55,16 +55,16 @@ async function namesIn(file: string): Promise<string[]> {
 }
 
 Deno.test("flushTriggers() keeps jobs after a transient failure of the coordinator", () =>
-  withTroubles([503, 503, 401, 404], async (coordinator, parts, file) => {
+  withTroubles([503, 503, 401, 404], async (coordinator, runner, file) => {
     const queue = new TriggerQueue();
     queue.add({ name: "a" });
     for (const status of [503, 401, 404]) {
-      const message = await failingFlush(parts, queue);
+      const message = await failingFlush(runner, queue);
       assertEquals(message.includes(`it answers ${status}`), true, message);
       assertEquals(queue.size, 1);
       assertEquals(await namesIn(file), ["a"]);
     }
-    const { triggers, path } = await flushTriggers(parts, queue, OPTIONS);
+    const { triggers, path } = await flushTriggers(runner, queue, OPTIONS);
     assertEquals([triggers.length, path], [1, undefined]);
     assertEquals(new Set(coordinator.requests.map(({ body }) => body)).size, 1);
     assertEquals(coordinator.jobs.submitted, ["a"]);
@@ -72,12 +72,12 @@ Deno.test("flushTriggers() keeps jobs after a transient failure of the coordinat
   }));
 
 Deno.test("flushTriggers() accepts an empty answer after one that was lost", () =>
-  withTroubles(["lost", "lost"], async (coordinator, parts) => {
+  withTroubles(["lost", "lost"], async (coordinator, runner) => {
     const queue = new TriggerQueue();
     queue.add({ name: "a" });
-    await failingFlush(parts, queue);
+    await failingFlush(runner, queue);
     assertEquals(
-      (await flushTriggers(parts, queue, OPTIONS)).triggers.length,
+      (await flushTriggers(runner, queue, OPTIONS)).triggers.length,
       1,
     );
     assertEquals(coordinator.jobs.submitted, ["a"]);
@@ -85,12 +85,12 @@ Deno.test("flushTriggers() accepts an empty answer after one that was lost", () 
   }));
 
 Deno.test("flushTriggers() discards jobs that the coordinator refused", () =>
-  withTroubles([400, 413, 422, 403], async (coordinator, parts, file) => {
+  withTroubles([400, 413, 422, 403], async (coordinator, runner, file) => {
     for (const status of [400, 413, 422, 403]) {
       const queue = new TriggerQueue();
       // For a repository that operators do not allow, the status is 403.
       queue.add({ name: "a", sourceUrl: "https://git.example/other.git" });
-      const message = await failingFlush(parts, queue);
+      const message = await failingFlush(runner, queue);
       assertEquals(message.includes(`it answers ${status}`), true, message);
       assertEquals(
         message.includes('; refused: "a". The coordinator logs'),
@@ -104,28 +104,28 @@ Deno.test("flushTriggers() discards jobs that the coordinator refused", () =>
   }));
 
 Deno.test("flushTriggers() discards a document that starts no job", () =>
-  withTroubles(["nothing"], async (_, parts, file) => {
+  withTroubles(["nothing"], async (_, runner, file) => {
     const queue = new TriggerQueue();
     queue.add({ name: "a" });
-    const message = await failingFlush(parts, queue);
+    const message = await failingFlush(runner, queue);
     assertEquals(message.includes("started no job"), true, message);
     assertEquals([queue.size, await exists(file)], [0, false]);
   }));
 
 Deno.test("flushTriggers() discards a document that is too large", () =>
-  withTroubles([], async (coordinator, parts, file) => {
+  withTroubles([], async (coordinator, runner, file) => {
     const queue = new TriggerQueue();
     const forEach = Array(90).fill("x".repeat(100_000));
     queue.add({ name: "a", forEach });
-    const message = await failingFlush(parts, queue);
+    const message = await failingFlush(runner, queue);
     assertEquals(message.includes("they exceed 8388608 bytes"), true, message);
     assertEquals([queue.size, await exists(file)], [0, false]);
     queue.add({ name: "b" });
-    await flushTriggers(parts, queue, OPTIONS);
+    await flushTriggers(runner, queue, OPTIONS);
     assertEquals(coordinator.jobs.submitted, ["b"]);
     queue.add({ name: "c", forEach });
     await assertRejects(
-      () => flushTriggers(parts, queue, { ...OPTIONS, transport: "file" }),
+      () => flushTriggers(runner, queue, { ...OPTIONS, transport: "file" }),
       RunnerError,
       "it would exceed 8388608 bytes",
     );
@@ -144,7 +144,7 @@ Deno.test("flushTriggers() adds to earlier manual calls, and replaces nothing wi
     const queue = new TriggerQueue();
     queue.add({ name });
     const host = { ...made.host, env: { ...BARE_ENV, ...env } };
-    await flushTriggers(createParts(host), queue, options);
+    await flushTriggers(createRunnerContext(host), queue, options);
   };
   const byHand = { REACTORCIDE_IN_CONTAINER: "false" };
   for (const name of ["a", "b", "a"]) await call(name, byHand);

@@ -4,7 +4,7 @@ import {
   flushTriggers,
   triggerOptionsFromEnv,
 } from "../../runner/flush_triggers.ts";
-import type { RunnerParts } from "../../runner/runner_parts.ts";
+import type { RunnerContext } from "../../runner/runner_context.ts";
 import { workflowFunctions } from "../../runner/workflow_functions.ts";
 import { TriggerQueue } from "../../triggers/queue.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
@@ -19,18 +19,18 @@ type Arguments = Readonly<Record<string, unknown>>;
 
 type LibraryFunction = (
   args: Arguments,
-  parts: RunnerParts,
+  runner: RunnerContext,
 ) => Promise<unknown>;
 
 /** Functions of the library that programs in other languages can call. */
 const FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
-  async triggerJobs({ jobs, triggersFile }, parts) {
+  async triggerJobs({ jobs, triggersFile }, runner) {
     if (!Array.isArray(jobs)) throw invalid("jobs", "a list");
     const queue = new TriggerQueue();
     queue.addWire(jobs);
-    const { triggers } = await flushTriggers(parts, queue, {
+    const { triggers } = await flushTriggers(runner, queue, {
       ...triggerOptionsFromEnv(
-        parts,
+        runner,
         triggersLayer(optional({ triggersFile })),
       ),
       isAtomic: true,
@@ -38,31 +38,31 @@ const FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
     });
     return triggers.map(({ name }) => name);
   },
-  async isJobRunning({ name }, parts) {
-    return await workflowFunctions(() => parts).isJobRunning(text({ name }));
+  async isJobRunning({ name }, runner) {
+    return await workflowFunctions(() => runner).isJobRunning(text({ name }));
   },
-  async getJobResult({ name }, parts) {
-    return await workflowFunctions(() => parts).getJobResult(text({ name }));
+  async getJobResult({ name }, runner) {
+    return await workflowFunctions(() => runner).getJobResult(text({ name }));
   },
-  async logNextJob({ name, reason, dependsOn = [], workflowFile }, parts) {
+  async logNextJob({ name, reason, dependsOn = [], workflowFile }, runner) {
     if (!Array.isArray(dependsOn)) throw invalid("dependsOn", "a list");
-    await workflowFunctions(() => parts).logNextJob(text({ name }), {
+    await workflowFunctions(() => runner).logNextJob(text({ name }), {
       reason: optional({ reason }),
       dependsOn: dependsOn.map(String),
       workflowFile: optional({ workflowFile }),
     });
   },
-  async setWorkflowVar({ name, value }, parts) {
-    await workflowFunctions(() => parts).setWorkflowVar(text({ name }), value);
+  async setWorkflowVar({ name, value }, runner) {
+    await workflowFunctions(() => runner).setWorkflowVar(text({ name }), value);
   },
-  async setWorkflowOutput({ key, value }, parts) {
-    await workflowFunctions(() => parts).setWorkflowOutput(
+  async setWorkflowOutput({ key, value }, runner) {
+    await workflowFunctions(() => runner).setWorkflowOutput(
       text({ key }),
       value,
     );
   },
-  async getWorkflowVars(_, parts) {
-    return await workflowFunctions(() => parts).getWorkflowVars();
+  async getWorkflowVars(_, runner) {
+    return await workflowFunctions(() => runner).getWorkflowVars();
   },
 };
 
@@ -90,13 +90,16 @@ Follow-up jobs use the keys of trigger documents: job_name, depends_on, env.`,
   flags: [],
   maxOperands: 1,
   async run(context) {
-    const { operands: [name], parts } = context;
+    const { operands: [name], runner } = context;
     if (!name) throw usageError("A function is required", "call");
     if (!Object.hasOwn(FUNCTIONS, name)) {
       throw usageError(`Unknown function "${name}"`, "call");
     }
     try {
-      const result = await FUNCTIONS[name](await readArguments(context), parts);
+      const result = await FUNCTIONS[name](
+        await readArguments(context),
+        runner,
+      );
       if (result !== undefined) await printJson(context, result);
       return 0;
     } catch (error) {
@@ -109,13 +112,13 @@ Follow-up jobs use the keys of trigger documents: job_name, depends_on, env.`,
       await printJson(context, { error: { code, message: messageOf(error) } });
       return exitCode;
     } finally {
-      await parts.logger.flush();
+      await runner.logger.flush();
     }
   },
 };
 
-async function readArguments({ parts }: CommandContext): Promise<Arguments> {
-  const { stdin } = parts.host;
+async function readArguments({ runner }: CommandContext): Promise<Arguments> {
+  const { stdin } = runner.host;
   const input = stdin === undefined || stdin.isTerminal()
     ? ""
     : await readText(stdin.readable, { limit: MAX_INPUT_BYTES });

@@ -3,7 +3,7 @@ import { RunnerError } from "../../errors.ts";
 import { pathExists } from "../../fs/files.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import { cancelledError } from "../../runner/failures.ts";
-import type { RunnerParts } from "../../runner/runner_parts.ts";
+import type { RunnerContext } from "../../runner/runner_context.ts";
 import {
   hasWorkflowFiles,
   removeWorkflowFiles,
@@ -13,7 +13,7 @@ import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
 import { removeOwnedPaths } from "../../workspace/owned_paths.ts";
 import type { CliCommand } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
-import { partsInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
+import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 
 /** The command `cleanup`. */
 export const cleanupCommand: CliCommand = {
@@ -31,38 +31,38 @@ export const cleanupCommand: CliCommand = {
   ],
   maxOperands: 0,
   async run(context) {
-    const parts = partsInWorkDir(context);
-    const { workspace } = parts;
+    const runner = runnerInWorkDir(context);
+    const { workspace } = runner;
     if (workspace.inContainer) {
       throw new RunnerError(
         `Cannot clean "${workspace.base}": it belongs to the worker of this container`,
         { code: "workspace" },
       );
     }
-    const { wait } = readOptions(parts.host, ["wait"], flagsLayer(context));
-    const onLeft = (reason: string) => parts.logger.warn("workspace", reason);
+    const { wait } = readOptions(runner.host, ["wait"], flagsLayer(context));
+    const onLeft = (reason: string) => runner.logger.warn("workspace", reason);
     const removed: string[] = [];
     if (await pathExists(workspace.base)) {
-      await using _ = await lock(parts, workspace, wait);
+      await using _ = await lock(runner, workspace, wait);
       removed.push(...await removeOwnedPaths(workspace, onLeft));
     }
-    const { cwd } = parts.host;
+    const { cwd } = runner.host;
     if (hasWorkflowFiles(cwd)) {
       const root = { ...workspace, base: cwd };
-      await using _ = await lock(parts, root, wait);
+      await using _ = await lock(runner, root, wait);
       removed.push(...await removeWorkflowFiles(cwd, onLeft));
     }
     if (context.isOn("verbose")) {
       for (const path of removed) await context.print(path);
     }
-    await parts.logger.flush();
+    await runner.logger.flush();
     return 0;
   },
 };
 
 /** Locks the workspace. While it waits, a signal cancels the command. */
 async function lock(
-  { host, logger }: RunnerParts,
+  { host, logger }: RunnerContext,
   workspace: Workspace,
   wait: boolean,
 ): Promise<WorkspaceLock> {

@@ -39,8 +39,8 @@ export const configCommand: CliCommand = {
       const names = steps.map((step) => step.name).join(", ");
       await context.print(`steps = ${names}  # from ${loaded.jobFile}`);
     }
-    if (problem !== undefined) context.parts.logger.warn("config", problem);
-    await context.parts.logger.flush();
+    if (problem !== undefined) context.runner.logger.warn("config", problem);
+    await context.runner.logger.flush();
     return 0;
   },
 };

@@ -16,7 +16,7 @@ import {
 import { findPrograms, neededPrograms } from "../doctor/programs.ts";
 import {
   JOB_FILE_FLAG,
-  partsInWorkDir,
+  runnerInWorkDir,
   WORK_DIR_FLAG,
 } from "../job_location.ts";
 
@@ -57,12 +57,12 @@ configuration. Exits with 0 if nothing is missing, and with 1 otherwise.`,
   maxOperands: 0,
   async run(context) {
     const { flags, print } = context;
-    const parts = partsInWorkDir(context);
-    const loaded = await loadCommandConfig(context, { parts });
+    const runner = runnerInWorkDir(context);
+    const loaded = await loadCommandConfig(context, { runner });
     const repository = flags.get("migrate");
     if (typeof repository === "string") {
       return await inspect(
-        resolve(parts.host.cwd, repository),
+        resolve(runner.host.cwd, repository),
         loaded,
         context,
       );
@@ -72,15 +72,15 @@ configuration. Exits with 0 if nothing is missing, and with 1 otherwise.`,
       isStandalone: Deno.build.standalone,
     });
     const sections: Readonly<Record<string, readonly Finding[]>> = {
-      Workspace: [await findWorkspace(parts.workspace)],
+      Workspace: [await findWorkspace(runner.workspace)],
       Processes: [
-        await findUntrustedContainment(parts.workspace.inContainer),
+        await findUntrustedContainment(runner.workspace.inContainer),
         await findOpenFiles(),
       ],
-      Programs: await findPrograms(parts.host, needed),
+      Programs: await findPrograms(runner.host, needed),
       ...await providerSection(loaded),
-      Kernel: [await findConfinement(parts.host)],
-      Permissions: findPermissions(parts.workspace.base),
+      Kernel: [await findConfinement(runner.host)],
+      Permissions: findPermissions(runner.workspace.base),
     };
     const versions = {
       runnerlib: VERSION,
@@ -94,12 +94,12 @@ configuration. Exits with 0 if nothing is missing, and with 1 otherwise.`,
       await print(JSON.stringify({ ...versions, findings }, null, 2));
     } else {
       const { runnerlib, deno, system } = versions;
-      const columns = parts.host.stdout.isTerminal()
-        ? parts.host.consoleSize?.()?.columns
+      const columns = runner.host.stdout.isTerminal()
+        ? runner.host.consoleSize?.()?.columns
         : undefined;
       const color = shouldUseColor(
-        parts.host.env,
-        parts.host.stdout.isTerminal(),
+        runner.host.env,
+        runner.host.stdout.isTerminal(),
       );
       await print(`runnerlib ${runnerlib}, deno ${deno}, ${system}`);
       for (const [title, findings] of Object.entries(sections)) {
@@ -114,11 +114,11 @@ configuration. Exits with 0 if nothing is missing, and with 1 otherwise.`,
 
 /** Returns the findings about secret providers, if any are configured. */
 async function providerSection(
-  { settings, parts }: CommandConfig,
+  { settings, runner }: CommandConfig,
 ): Promise<Readonly<Record<string, readonly Finding[]>>> {
   if (!settings.get("secret_providers")?.value) return {};
   const { findProviders } = await import("../doctor/providers.ts");
-  return { "Secret providers": await findProviders(settings, parts) };
+  return { "Secret providers": await findProviders(settings, runner) };
 }
 
 /** Colors the state at the start of a line. */

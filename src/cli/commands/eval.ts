@@ -53,7 +53,7 @@ is 1.`,
   flags: [...EVAL_FLAGS, ...EXPLAIN_FLAGS],
   maxOperands: 0,
   async run(context) {
-    const { parts: { host, logger }, flags, isOn } = context;
+    const { runner: { host, logger }, flags, isOn } = context;
     const cancellation = new Cancellation();
     using _ = host.onSignal((signal) => cancellation.cancel(signal));
     const event = evalEvent(context);
@@ -140,7 +140,7 @@ async function submitOrFallBack(
   { input, cancellation }: { input: EvalInput; cancellation: Cancellation },
 ): Promise<void> {
   const { event, pullRequest } = input;
-  const { logger } = context.parts;
+  const { logger } = context.runner;
   try {
     return await submit(context, document, cancellation);
   } catch (error) {
@@ -222,13 +222,13 @@ async function submit(
   { graceful }: Cancellation,
   { wasSent = false }: { wasSent?: boolean } = {},
 ): Promise<void> {
-  const { parts, flags } = context;
-  const { host, logger, masker } = parts;
+  const { runner, flags } = context;
+  const { host, logger, masker } = runner;
   const jobs = "workflows" in document
     ? document.workflows.flatMap(({ jobs }) => jobs)
     : document.jobs;
   maskDefinitions(
-    parts,
+    runner,
     jobs.map(({ env, job_command }) => ({ env, texts: [String(job_command)] })),
   );
   const given = flags.get("triggers-file");
@@ -245,7 +245,7 @@ async function submit(
   const { submitTriggers } = await import("../../triggers/submit_triggers.ts");
   await submitTriggers(document, {
     env: host.env,
-    allowInsecureTransport: parts.allowInsecureTransport,
+    allowInsecureTransport: runner.allowInsecureTransport,
     timeoutMs: readOptions(host, ["coordinator_timeout"]).coordinator_timeout,
     maskText: (text) => masker.maskText(text),
     wasSent,

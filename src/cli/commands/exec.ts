@@ -8,7 +8,7 @@ import {
 } from "../../process/run_inherited.ts";
 import { beginFiles } from "../../runner/hold_workspace.ts";
 import { createLauncher } from "../../runner/job_services.ts";
-import type { RunnerParts } from "../../runner/runner_parts.ts";
+import type { RunnerContext } from "../../runner/runner_context.ts";
 import { removeIfEmpty } from "../../workspace/remove.ts";
 import type { CliCommand } from "../command.ts";
 import { partialJobFileFlag } from "../job_location.ts";
@@ -41,10 +41,10 @@ but is not confined otherwise. Exits with the pipeline's exit code.`,
   maxOperands: Infinity,
   takesRest: true,
   async run(context) {
-    const { parts } = context;
-    const { host, logger, workspace, run } = parts;
-    await using output = parts.isReadByWorker
-      ? await maskedOutput(parts)
+    const { runner } = context;
+    const { host, logger, workspace, run } = runner;
+    await using output = runner.isReadByWorker
+      ? await maskedOutput(runner)
       : undefined;
     const socket = output?.socket ?? host.env[Variable.secretsSocket];
     const { argv, permissions, isPython, path } = await pipelineCommand(
@@ -54,7 +54,7 @@ but is not confined otherwise. Exits with the pipeline's exit code.`,
     );
     await logger.flush();
     const { triggers_file } = readOptions(host, ["triggers_file"]);
-    await beginFiles(parts, triggers_file);
+    await beginFiles(runner, triggers_file);
     await using temporary = await workspaceDirectory(workspace.base);
     const ofPython = isPython
       ? await writePythonPackage(temporary.path, host.env)
@@ -103,25 +103,25 @@ but is not confined otherwise. Exits with the pipeline's exit code.`,
  * Masks output that a worker reads, including secrets that the pipeline
  * registers, and ends it with a newline.
  */
-async function maskedOutput(parts: RunnerParts): Promise<
+async function maskedOutput(runner: RunnerContext): Promise<
   & AsyncDisposable
   & Required<Pick<RunInheritedOptions, "passOn">>
   & { readonly socket: string | undefined }
 > {
-  const { masker } = parts;
+  const { masker } = runner;
   const { pump } = await import("../../output/pump.ts");
   const { openJobRegistration } = await import(
     "../../runner/job_services.ts"
   );
-  const registration = await openJobRegistration(parts);
+  const registration = await openJobRegistration(runner);
   return {
     socket: registration?.path,
     async passOn({ stdout, stderr }, stop) {
       await Promise.all([
-        pump(stdout, parts.stdout, { mask: masker.stream(), stop }),
-        pump(stderr, parts.stderr, { mask: masker.stream(), stop }),
+        pump(stdout, runner.stdout, { mask: masker.stream(), stop }),
+        pump(stderr, runner.stderr, { mask: masker.stream(), stop }),
       ]);
-      await parts.endLines();
+      await runner.endLines();
     },
     async [Symbol.asyncDispose]() {
       await registration?.[Symbol.asyncDispose]();

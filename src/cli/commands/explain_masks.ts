@@ -14,7 +14,7 @@ import {
   resolveSecrets,
   resolveStepSecrets,
 } from "../../runner/resolve_secrets.ts";
-import type { RunnerParts } from "../../runner/runner_parts.ts";
+import type { RunnerContext } from "../../runner/runner_context.ts";
 import { printable } from "../../terminal/text.ts";
 import { displayWidth } from "../../terminal/width.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
@@ -58,23 +58,23 @@ are never shown. Secrets that a job registers while it runs are not listed.`,
   ],
   maxOperands: 0,
   async run(context) {
-    const { parts, print } = context;
+    const { runner, print } = context;
     const loaded = await loadCommandConfig(context, {
       needsCommand: false,
       findsJobFile: true,
     });
     const { isComplete, secrets } = await findSecrets(loaded);
     const logs = await readLogs(context);
-    for (const line of tableOf(secrets, parts, logs)) await print(line);
-    const { placeholder } = parts.masker;
+    for (const line of tableOf(secrets, runner, logs)) await print(line);
+    const { placeholder } = runner.masker;
     const maskedCount = countOf(new TextDecoder().decode(placeholder), logs);
     if (maskedCount > 0) {
-      parts.logger.info(
+      runner.logger.info(
         "secrets",
         `The log has ${maskedCount} places that were masked when it was written, which HITS cannot count; a run with --no-mask or --secret-env-names none shows them`,
       );
     }
-    await parts.logger.flush();
+    await runner.logger.flush();
     return isComplete ? 0 : 1;
   },
 };
@@ -83,13 +83,13 @@ are never shown. Secrets that a job registers while it runs are not listed.`,
 async function findSecrets(
   loaded: CommandConfig,
 ): Promise<{ isComplete: boolean; secrets: KnownSecrets }> {
-  const { parts, secretsInput } = loaded;
+  const { runner, secretsInput } = loaded;
   const { config, secrets } = checkCommandConfig(loaded);
   let jobEnv = config.env;
   let isComplete = true;
   try {
     const run = {
-      parts,
+      runner,
       secrets,
       settings: secretsInput.settings,
       cancellation: new Cancellation(),
@@ -97,18 +97,18 @@ async function findSecrets(
     jobEnv = await resolveSecrets(run, jobEnv);
     await resolveStepSecrets(run, config, config.steps ?? []);
   } catch (error) {
-    parts.logger.error("secrets", messageOf(error));
+    runner.logger.error("secrets", messageOf(error));
     isComplete = false;
   }
   const resolved = { ...secretsInput, jobEnv };
   secrets.add(secretsOfSettings(resolved).secrets);
-  warnOfUnknownSecretNames(resolved, parts.logger);
+  warnOfUnknownSecretNames(resolved, runner.logger);
   return { isComplete, secrets };
 }
 
 /** Reads the given log, or the logs of the last run. */
 async function readLogs(
-  { flags, parts: { host, workspace } }: CommandContext,
+  { flags, runner: { host, workspace } }: CommandContext,
 ): Promise<string[]> {
   const given = flags.get("log");
   const directory = host.env[Variable.artifactsDir] || "/job/artifacts";
@@ -171,7 +171,7 @@ function formsOf(secret: KnownSecret, minBytes: number): number {
 
 function tableOf(
   { all }: KnownSecrets,
-  { masker: { minBytes } }: RunnerParts,
+  { masker: { minBytes } }: RunnerContext,
   logs: readonly string[],
 ): string[] {
   if (all.length === 0) return ["Nothing is masked"];

@@ -13,7 +13,7 @@ import { suggest } from "../../suggest.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { configFlags, flagsLayer, IGNORED_FLAGS } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
-import { partsInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
+import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 
 /** An action and its number of operands. */
 interface ActionEntry {
@@ -60,7 +60,7 @@ fetched (see --fetch-depth of "checkout" and "run").`,
   actions: Object.keys(ACTIONS),
   maxOperands: 2,
   async run(context) {
-    const { operands: [name, ...operands], parts } = context;
+    const { operands: [name, ...operands], runner } = context;
     const action = findAction(name);
     if (operands.length !== action.operandCount) {
       throw usageError(
@@ -71,7 +71,7 @@ fetched (see --fetch-depth of "checkout" and "run").`,
       );
     }
     await action.run({ ...context, operands });
-    await parts.logger.flush();
+    await runner.logger.flush();
     return 0;
   },
 };
@@ -104,7 +104,7 @@ interface CodeDirectory extends GitQueryOptions {
 async function printChangedFiles(
   context: CommandContext,
 ): Promise<void> {
-  const { operands: [base], isOn, parts: { stdout, masker } } = context;
+  const { operands: [base], isOn, runner: { stdout, masker } } = context;
   const isRaw = isOn("null");
   const files = await changedFiles(base, {
     ...codeDirectory(context),
@@ -139,7 +139,7 @@ async function printGitInfo(context: CommandContext): Promise<void> {
 
 /** Finds the code directory. Inside a job, a variable contains its real path. */
 function codeDirectory(context: CommandContext): CodeDirectory {
-  const { workspace, host } = partsInWorkDir(context);
+  const { workspace, host } = runnerInWorkDir(context);
   const { env } = host;
   const layer = flagsLayer(context);
   const real = env[Variable.codeDir] ?? "";

@@ -63,19 +63,19 @@ export async function drawDefinition(
   context: CommandContext,
   file: string | undefined,
 ): Promise<number> {
-  const { flags, parts, print } = context;
+  const { flags, runner, print } = context;
   const format = String(flags.get(FORMAT_FLAG.name) ?? "text");
   if (!Object.hasOwn(FORMATS, format)) {
     const names = Object.keys(FORMATS).join(", ");
     throw usageError(`Option --format must be one of ${names}`, "graph");
   }
-  const { cwd } = parts.host;
+  const { cwd } = runner.host;
   const path = file ?? await onlyDefinition(cwd);
   const { title, jobs } = await isWorkflow(cwd, path)
     ? await workflowGraph(context, path)
     : await jobGraph(context, path);
   await print(FORMATS[format](jobs, title));
-  await parts.logger.flush();
+  await runner.logger.flush();
   return 0;
 }
 
@@ -93,13 +93,13 @@ async function workflowGraph(
 }
 
 async function jobGraph(
-  { parts }: CommandContext,
+  { runner }: CommandContext,
   file: string,
 ): Promise<DrawnGraph> {
   const { name = file, parts: steps } = await jobFileEntry(
-    parts.host.cwd,
+    runner.host.cwd,
     file,
-    parts,
+    runner,
   );
   if (steps.length > 0) return { title: name, jobs: steps };
   throw new RunnerError(

@@ -12,7 +12,7 @@ export const helpCommand: CliCommand = {
   flags: [],
   operandNames: "command",
   maxOperands: 1,
-  async run({ operands: [name], print, catalog, parts: { host } }) {
+  async run({ operands: [name], print, catalog, runner: { host } }) {
     const columns = helpColumns(host);
     if (name === undefined) await print(overview(catalog, columns));
     else {

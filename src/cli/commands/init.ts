@@ -5,7 +5,7 @@ import type { CliCommand, CommandContext } from "../command.ts";
 import { helpColumns, tableLines } from "../help_text.ts";
 import { FIRST_FILES } from "../first_files.ts";
 import { usageError } from "../parse_arguments.ts";
-import { partsInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
+import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 
 /** Kinds of starter files, with descriptions. */
 const KINDS: Readonly<Record<string, string>> = {
@@ -48,7 +48,7 @@ ${
   maxOperands: 1,
   async run(context) {
     const kind = await kindOf(context);
-    const { host: { cwd } } = partsInWorkDir(context);
+    const { host: { cwd } } = runnerInWorkDir(context);
     const { files, shared = {}, next, notes = [] } = await FIRST_FILES[kind](
       cwd,
     );
@@ -87,7 +87,7 @@ async function kindOf(context: CommandContext): Promise<string> {
 
 /** Prompts for the number or the name of a kind. */
 async function chooseKind(
-  { parts: { host, stdout }, print }: CommandContext,
+  { runner: { host, stdout }, print }: CommandContext,
 ): Promise<string> {
   const { stdin } = host;
   if (!stdin?.isTerminal() || !host.stdout.isTerminal()) return DEFAULT_KIND;

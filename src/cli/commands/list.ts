@@ -35,8 +35,8 @@ export async function listDefinitions(
   context: CommandContext,
   directory: string = ".",
 ): Promise<number> {
-  const { parts, print, isOn } = context;
-  const { host, logger } = parts;
+  const { runner, print, isOn } = context;
+  const { host, logger } = runner;
   const root = directory.startsWith("/")
     ? directory
     : directory === "."
@@ -45,7 +45,7 @@ export async function listDefinitions(
   await checkDirectory(root, directory);
   let problemCount = 0;
   const entries = await readInventory(root, {
-    parts,
+    runner,
     onProblem(message) {
       problemCount++;
       logger.error("list", message);

@@ -27,7 +27,7 @@ standard input and removes the newline at its end.`,
   actions: ["set"],
   maxOperands: Infinity,
   async run(context) {
-    const { operands: [action, ...assignments], parts } = context;
+    const { operands: [action, ...assignments], runner } = context;
     if (action !== "set") {
       throw usageError('An action is required: "set"', "output");
     }
@@ -35,20 +35,20 @@ standard input and removes the newline at its end.`,
       throw usageError("An assignment KEY=VALUE is required", "output");
     }
     const outputs = await readOutputs(context, assignments);
-    const path = parts.host.env[Variable.output];
+    const path = runner.host.env[Variable.output];
     if (path && !context.isOn("workflow")) await append(path, outputs);
     else {
       for (const [key, value] of outputs) {
-        await setOutput(parts, { kind: "outputs", key, value });
+        await setOutput(runner, { kind: "outputs", key, value });
       }
     }
-    await parts.logger.flush();
+    await runner.logger.flush();
     return 0;
   },
 };
 
 async function readOutputs(
-  { parts: { host } }: CommandContext,
+  { runner: { host } }: CommandContext,
   assignments: readonly string[],
 ): Promise<[key: string, value: string][]> {
   const outputs: [string, string][] = [];

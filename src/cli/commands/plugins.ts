@@ -18,7 +18,7 @@ import { type CommandConfig, loadCommandConfig } from "../command_config.ts";
 import { configFlags } from "../config_flags.ts";
 import {
   JOB_FILE_FLAG,
-  partsInWorkDir,
+  runnerInWorkDir,
   WORK_DIR_FLAG,
 } from "../job_location.ts";
 import { usageError } from "../parse_arguments.ts";
@@ -80,7 +80,7 @@ async function listPlugins(context: CommandContext): Promise<number> {
   await using fetched = await pluginAddresses(
     loaded.settings.lines("plugins"),
     await sandboxSetting(loaded, loaded.findSecrets),
-    { env: loaded.parts.host.env, workspace: loaded.parts.workspace },
+    { env: loaded.runner.host.env, workspace: loaded.runner.workspace },
   );
   const sources = await Promise.all([
     sourcesIn(givenPluginDirectory(loaded)),
@@ -104,13 +104,13 @@ async function checkPluginFile(
   const loaded = await load(context);
   const absolute = path.startsWith("/")
     ? path
-    : `${loaded.parts.host.cwd}/${path}`;
+    : `${loaded.runner.host.cwd}/${path}`;
   return await report(context, loaded, [await sourceAt(absolute, path)]);
 }
 
 function load(context: CommandContext): Promise<CommandConfig> {
   return loadCommandConfig(context, {
-    parts: partsInWorkDir(context),
+    runner: runnerInWorkDir(context),
     findsJobFile: true,
   });
 }
@@ -145,7 +145,7 @@ async function sourceAt(path: string, name: string): Promise<PluginSource> {
 }
 
 async function report(
-  { print, parts }: CommandContext,
+  { print, runner }: CommandContext,
   loaded: CommandConfig,
   sources: readonly PluginSource[],
 ): Promise<number> {
@@ -159,7 +159,7 @@ async function report(
     for (const line of pluginLines(plugin, isTrusted)) await print(line);
   }
   if (found.length === 0) await print("There are no plugins");
-  await parts.logger.flush();
+  await runner.logger.flush();
   return found.some(({ problem }) => problem !== undefined) ? 1 : 0;
 }
 

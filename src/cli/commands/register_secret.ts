@@ -29,27 +29,27 @@ Arguments after "--" are taken literally.`,
   takesRest: true,
   takesSecrets: true,
   async run(context) {
-    const { operands, rest = [], parts, print } = context;
+    const { operands, rest = [], runner, print } = context;
     if (operands.length + rest.length === 0) {
       throw usageError("A secret is required", "register-secret");
     }
     const path = socketOf(context);
     const values = await valuesOf(context);
     // No message of this command must contain a secret.
-    for (const value of values) parts.masker.add(value);
+    for (const value of values) runner.masker.add(value);
     const count = await registerSecrets(path, values);
     if (count > 0) {
       await print(`Registered ${count} ${count === 1 ? "secret" : "secrets"}`);
     } else {
-      parts.logger.warn("secrets", "Nothing to register");
+      runner.logger.warn("secrets", "Nothing to register");
     }
-    await parts.logger.flush();
+    await runner.logger.flush();
     return 0;
   },
 };
 
-function socketOf({ flags, parts }: CommandContext): string {
-  const path = flags.get("socket") ?? parts.host.env[Variable.secretsSocket];
+function socketOf({ flags, runner }: CommandContext): string {
+  const path = flags.get("socket") ?? runner.host.env[Variable.secretsSocket];
   if (typeof path === "string" && path !== "") return path;
   throw new RunnerError(
     `Cannot register secrets: neither --socket nor ${Variable.secretsSocket} is set`,
@@ -64,8 +64,8 @@ async function valuesOf(context: CommandContext): Promise<string[]> {
   return values;
 }
 
-async function readLines({ parts }: CommandContext): Promise<string[]> {
-  const { stdin } = parts.host;
+async function readLines({ runner }: CommandContext): Promise<string[]> {
+  const { stdin } = runner.host;
   // Invalid UTF-8 must not be replaced: a different value would be masked.
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let text = "";

@@ -33,7 +33,7 @@ two runs.`,
   ],
   maxOperands: 2,
   async run(context) {
-    const { flags, operands, parts: { host } } = context;
+    const { flags, operands, runner: { host } } = context;
     if (operands.length === 2) {
       if (flags.has("format")) {
         throw usageError("--format is for one run, not for two", "report");
@@ -67,7 +67,7 @@ two runs.`,
 
 async function readFile(
   file: string | undefined,
-  { parts: { host, workspace } }: CommandContext,
+  { runner: { host, workspace } }: CommandContext,
 ): Promise<RunRecord> {
   const directory = host.env[Variable.artifactsDir] || "/job/artifacts";
   const path = file === undefined

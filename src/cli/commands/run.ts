@@ -10,7 +10,7 @@ import {
   JOB_FILE_FLAG,
   jobFileOf,
   nothingToRun,
-  partsInWorkDir,
+  runnerInWorkDir,
   WORK_DIR_FLAG,
 } from "../job_location.ts";
 import { QUIET_FLAG, usageError, VERBOSE_FLAG } from "../parse_arguments.ts";
@@ -106,7 +106,7 @@ overrides the defaults. Defaults are shown in parentheses.`,
       }
       layer.job_command = { value: context.rest, origin: `"--"` };
     }
-    const { host } = partsInWorkDir(context);
+    const { host } = runnerInWorkDir(context);
     const jobFile = await jobFileOf(context, layer, host);
     if (jobFile === undefined && !hasCommand(layer, host)) {
       throw await nothingToRun(host.cwd);
@@ -137,15 +137,15 @@ export async function runWith(
   { layer, jobFile, container }: RunRequest,
 ): Promise<number> {
   await using watched = await watch(context, jobFile);
-  const parts = partsInWorkDir(context, watched?.host);
-  const result = await runJob(parts, layer, {
+  const runner = runnerInWorkDir(context, watched?.host);
+  const result = await runJob(runner, layer, {
     jobFile,
     dryRun: context.isOn("dry-run"),
     onStepEvent: watched?.onStepEvent,
     container,
   });
-  if (!parts.workspace.inContainer) await printNextJobs(context, result);
-  await parts.logger.flush();
+  if (!runner.workspace.inContainer) await printNextJobs(context, result);
+  await runner.logger.flush();
   return result.exitCode;
 }
 
@@ -158,12 +158,12 @@ function hasCommand(layer: Layer, { env }: Host): boolean {
 
 /** Opens the live view for a job file; other jobs have no steps to show. */
 async function watch(
-  { parts }: CommandContext,
+  { runner }: CommandContext,
   jobFile: GivenJobFile | undefined,
 ): Promise<WatchedJob | undefined> {
   if (jobFile === undefined) return undefined;
   const { watchJob } = await import("../terminal/live_view.ts");
-  return watchJob(parts.host);
+  return watchJob(runner.host);
 }
 
 /** Ignores an image in a variable, which workers always set. */

@@ -61,7 +61,7 @@ the end of a single-line secret is removed; a multi-line secret is kept as it is
   actions: Object.keys(ACTIONS),
   maxOperands: Infinity,
   async run(context) {
-    const { operands: [name, ...operands], parts: { host, logger } } = context;
+    const { operands: [name, ...operands], runner: { host, logger } } = context;
     const action = findAction(name);
     checkOperands(name, action, operands);
     const store = new SecretStore({

@@ -19,7 +19,7 @@ import { configFlags, flagsLayer } from "../config_flags.ts";
 import { warner } from "../inventory.ts";
 import { usageError } from "../parse_arguments.ts";
 import { untilSignal } from "../until_signal.ts";
-import { partsInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
+import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 
 /** Options that the command reads. */
 const SETTINGS = [
@@ -50,9 +50,9 @@ workflow reads. Nothing is submitted unless all files are valid.`,
     if (operands.length === 0 || operands.includes("")) {
       throw usageError("A file is required", "trigger");
     }
-    const parts = partsInWorkDir(context);
-    const { host, logger } = parts;
-    const options = triggerOptionsFromEnv(parts, flagsLayer(context));
+    const runner = runnerInWorkDir(context);
+    const { host, logger } = runner;
+    const options = triggerOptionsFromEnv(runner, flagsLayer(context));
     const onWarning = warner(logger, "triggers");
     const queue = new TriggerQueue();
     queue.addAll(
@@ -63,7 +63,7 @@ workflow reads. Nothing is submitted unless all files are valid.`,
     const { triggers, path } = await untilSignal(
       host,
       ({ graceful }) =>
-        flushTriggers(parts, queue, {
+        flushTriggers(runner, queue, {
           ...options,
           isAtomic: true,
           joinsEarlier: true,

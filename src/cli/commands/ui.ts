@@ -26,7 +26,7 @@ Only reads: runs of other processes need no option for it.`,
   ],
   maxOperands: 1,
   async run(context) {
-    const { parts: { host }, print } = context;
+    const { runner: { host }, print } = context;
     const port = portOf(context);
     const directory = await directoryOf(context);
     const { serveRuns } = await import("../../report/ui/serve.ts");
@@ -47,7 +47,7 @@ function portOf({ flags }: CommandContext): number {
 }
 
 async function directoryOf(
-  { operands: [given = "."], parts: { host } }: CommandContext,
+  { operands: [given = "."], runner: { host } }: CommandContext,
 ): Promise<string> {
   const path = given.startsWith("/") ? given : `${host.cwd}/${given}`;
   let reason: string;

@@ -29,7 +29,7 @@ export const validateCommand: CliCommand = {
   ],
   maxOperands: 0,
   async run(context) {
-    const { parts, switches } = context;
+    const { runner, switches } = context;
     const loaded = await loadCommandConfig(context, { findsJobFile: true });
     const { config } = checkCommandConfig(loaded);
     if (config.steps !== undefined) {
@@ -42,10 +42,10 @@ export const validateCommand: CliCommand = {
     );
     if (hasReferences || settings.get("secret_providers") !== undefined) {
       const { checkProviders } = await import("../../runner/secret_lookup.ts");
-      await checkProviders(settings, parts, config);
+      await checkProviders(settings, runner, config);
     }
     if (switches.get("check-files") !== false) {
-      checkDirectories(config, parts.workspace, parts.logger);
+      checkDirectories(config, runner.workspace, runner.logger);
     }
     // A run masks more and logs a warning; `validate` reports an error.
     const problems = unknownSecretNames({
@@ -60,7 +60,7 @@ export const validateCommand: CliCommand = {
       );
     }
     await context.print("The configuration is valid");
-    await parts.logger.flush();
+    await runner.logger.flush();
     return 0;
   },
 };

@@ -120,9 +120,9 @@ workflow's directory. The state of the jobs, with their outputs, is kept in
   operandNames: "workflow",
   maxOperands: 2,
   async run(context) {
-    const { operands: [name, operand], parts } = context;
+    const { operands: [name, operand], runner } = context;
     const code = await findAction(name)(context, operand);
-    await parts.logger.flush();
+    await runner.logger.flush();
     return code;
   },
 };

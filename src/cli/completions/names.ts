@@ -14,8 +14,8 @@ const NAMES: Readonly<
 > = {
   step: stepNames,
   job: jobNames,
-  workflow: async ({ parts }) => [
-    ...(await findDefinitions(parts.host.cwd)).workflows,
+  workflow: async ({ runner }) => [
+    ...(await findDefinitions(runner.host.cwd)).workflows,
   ],
   command: ({ catalog }) => Promise.resolve(Object.keys(catalog.entries)),
 };
@@ -47,21 +47,21 @@ export async function completedNames(
 }
 
 async function stepNames(
-  { parts }: CommandContext,
+  { runner }: CommandContext,
   words: readonly string[],
 ): Promise<string[]> {
-  const { cwd } = parts.host;
+  const { cwd } = runner.host;
   const file = valueOf("job-file", words) ?? await findJobFile(cwd);
   if (file === undefined) return [];
-  const { parts: steps } = await jobFileEntry(cwd, file, parts);
+  const { parts: steps } = await jobFileEntry(cwd, file, runner);
   return steps.map(({ name }) => name);
 }
 
 async function jobNames(
-  { parts }: CommandContext,
+  { runner }: CommandContext,
   words: readonly string[],
 ): Promise<string[]> {
-  const { cwd } = parts.host;
+  const { cwd } = runner.host;
   const typed = valueOf("workflow-file", words) ??
     words.slice(0, -1).find((word) => /^[^-].*\.ya?ml$/.test(word));
   const files = typed === undefined

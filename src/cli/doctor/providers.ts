@@ -1,6 +1,6 @@
 import type { Settings } from "../../config/settings.ts";
 import { messageOf, osReason, RunnerError } from "../../errors.ts";
-import type { RunnerParts } from "../../runner/runner_parts.ts";
+import type { RunnerContext } from "../../runner/runner_context.ts";
 import {
   configuredProviders,
   untrustedDirectories,
@@ -18,14 +18,14 @@ import type { Finding } from "./machine.ts";
  */
 export async function findProviders(
   settings: Settings,
-  parts: RunnerParts,
+  runner: RunnerContext,
 ): Promise<Finding[]> {
   try {
-    const providers = await configuredProviders(settings, parts);
+    const providers = await configuredProviders(settings, runner);
     const configured = [...providers.values()]
       .filter(({ type }) => type !== "env");
     return await Promise.all(
-      configured.map((provider) => findProvider(provider, parts)),
+      configured.map((provider) => findProvider(provider, runner)),
     );
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;
@@ -35,7 +35,7 @@ export async function findProviders(
 
 async function findProvider(
   provider: SecretProvider,
-  parts: RunnerParts,
+  runner: RunnerContext,
 ): Promise<Finding> {
   const { name, type, directory, command } = provider;
   const purpose = `secrets \${secret:${name}:PATH:KEY}`;
@@ -44,10 +44,10 @@ async function findProvider(
       await Deno.stat(directory);
       return finding("ok", name, directory, purpose);
     }
-    const { host: { env }, workspace: { base } } = parts;
+    const { host: { env }, workspace: { base } } = runner;
     const path = await trustedPath(env.PATH, [
       base,
-      ...untrustedDirectories(parts),
+      ...untrustedDirectories(runner),
     ]);
     const program = await findProgram(command[0], path, base);
     return finding("ok", name, program, purpose);

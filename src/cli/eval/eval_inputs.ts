@@ -75,14 +75,14 @@ export const EVAL_FLAGS: readonly Flag[] = [
  * @returns The value.
  */
 export function evalValue(
-  { flags, parts }: CommandContext,
+  { flags, runner }: CommandContext,
   name: string,
   fallback = "",
 ): string {
   const given = flags.get(name);
   if (typeof given === "string") return given;
   const [variable] = VALUES[name] ?? [];
-  return variable && parts.host.env[variable] || fallback;
+  return variable && runner.host.env[variable] || fallback;
 }
 
 /**

@@ -66,7 +66,7 @@ export async function evalTrees(
     } catch (error) {
       cancellation.graceful.throwIfAborted();
       if (event.prNumber === "" || !(error instanceof RunnerError)) throw error;
-      context.parts.logger.warn(
+      context.runner.logger.warn(
         "eval",
         `The code of the pull request is not used: ${error.message}`,
       );
@@ -126,7 +126,7 @@ export async function evalChanges(
   const given = context.flags.get("changed-file");
   if (Array.isArray(given)) return given;
   if (!await pathExists(`${source}/.git`)) return undefined;
-  const { host, logger } = context.parts;
+  const { host, logger } = context.runner;
   const base = comparedRevision({
     ...event,
     diffBase: evalValue(context, "diff-base"),
@@ -199,7 +199,7 @@ async function definitionFiles(
  * @returns Absolute path.
  */
 export function placeOf(
-  { parts: { host, workspace } }: CommandContext,
+  { runner: { host, workspace } }: CommandContext,
   path: string,
 ): string {
   return isInside("/job", path)
@@ -208,7 +208,7 @@ export function placeOf(
 }
 
 async function fetchTree(
-  { parts: { host, workspace, logger } }: CommandContext,
+  { runner: { host, workspace, logger } }: CommandContext,
   { url, ref, target, git }: {
     url: string;
     ref: string;

@@ -42,10 +42,10 @@ import {
  */
 export function migrateReport(
   directory: string,
-  { settings, parts }: CommandConfig,
+  { settings, runner }: CommandConfig,
   commandNamed: InspectOptions["commandNamed"],
 ): Promise<MigrationReport> {
-  const { host, workspace, allowInsecureTransport } = parts;
+  const { host, workspace, allowInsecureTransport } = runner;
   return inspectRepository(directory, {
     grantsOf: readGrants(settings.lines("plugin_permissions")),
     trustsPlugins: settings.isOn("trust_plugins"),

@@ -49,7 +49,7 @@ export interface Explanation {
  * @param explanations Workflows and jobs.
  */
 export async function printExplanations(
-  { isOn, print, parts: { host } }: CommandContext,
+  { isOn, print, runner: { host } }: CommandContext,
   explanations: readonly Explanation[],
 ): Promise<void> {
   if (isOn("json")) return await print(JSON.stringify(explanations, null, 2));

@@ -30,15 +30,15 @@ export interface LoadedWorkflow {
  * several workflow files; `invalid-workflow` if the file is invalid.
  */
 export async function loadWorkflow(
-  { parts }: CommandContext,
+  { runner }: CommandContext,
   given: string | undefined,
 ): Promise<LoadedWorkflow> {
-  const file = given ?? await onlyWorkflow(parts.host.cwd);
-  const { root, sourceFile } = workflowPlace(file, parts.host.cwd);
+  const file = given ?? await onlyWorkflow(runner.host.cwd);
+  const { root, sourceFile } = workflowPlace(file, runner.host.cwd);
   const workflow = await readWorkflow(root, sourceFile, {
-    onWarning: warner(parts.logger, "workflow"),
+    onWarning: warner(runner.logger, "workflow"),
   });
-  maskJobs(parts, workflow.jobs);
+  maskJobs(runner, workflow.jobs);
   return { workflow, root, file };
 }
 

@@ -7,7 +7,10 @@ import { type Environment, Variable } from "../../environment/variables.ts";
 import { formatSummary } from "../../report/summary.ts";
 import { eventFacts } from "../../runner/event_facts.ts";
 import { maskedTail } from "../../runner/run_steps.ts";
-import { createParts, type RunnerParts } from "../../runner/runner_parts.ts";
+import {
+  createRunnerContext,
+  type RunnerContext,
+} from "../../runner/runner_context.ts";
 import { parseEventType } from "../../schema/events.ts";
 import { usesPaths } from "../../schema/when.ts";
 import { printable, shouldUseColor } from "../../terminal/text.ts";
@@ -64,7 +67,7 @@ export async function runAction(
   only: readonly string[] | undefined,
 ): Promise<LocalResult | undefined> {
   const workflow = await withInputs(context, definition);
-  const { flags, isOn, parts, print } = context;
+  const { flags, isOn, runner, print } = context;
   const eventName = flags.get("event");
   const type = typeof eventName === "string"
     ? parseEventType(eventName)
@@ -84,7 +87,7 @@ export async function runAction(
   const facts = !isConditional ? { reasons: {} } : await eventFacts({
     env: Object.entries(event).reduce<Environment>(
       (env, [name, value]) => withVariable(env, name, value),
-      parts.host.env,
+      runner.host.env,
     ),
     directory: root,
     hasPaths: !Array.isArray(changedFiles) &&
@@ -94,7 +97,7 @@ export async function runAction(
     withConditions(
       jobs,
       Array.isArray(changedFiles) ? { ...facts, changedFiles } : facts,
-      { ...visibleToJobs(parts.host.env), ...event },
+      { ...visibleToJobs(runner.host.env), ...event },
     );
   if (isOn("explain")) {
     await printExplanations(context, [
@@ -111,12 +114,12 @@ export async function runAction(
     return undefined;
   }
   const { watchJob } = await import("../terminal/live_view.ts");
-  await using watched = watchJob(parts.host);
+  await using watched = watchJob(runner.host);
   const shown = watched === undefined
-    ? parts
-    : createParts(watched.host, { masker: parts.masker });
+    ? runner
+    : createRunnerContext(watched.host, { masker: runner.masker });
   const { wait, record, otel } = readOptions(
-    parts.host,
+    runner.host,
     ["wait", "record", "otel"],
     flagsLayer(context),
   );
@@ -135,13 +138,13 @@ export async function runAction(
     event,
   });
   await watched?.[Symbol.asyncDispose]();
-  await printJobs(parts, result);
+  await printJobs(runner, result);
   if (result.jobs.some(({ status }) => status === "failed")) {
-    parts.logger.info(
+    runner.logger.info(
       "workflow",
       "To run only what has not succeeded, add --resume",
     );
-    await parts.logger.flush();
+    await runner.logger.flush();
   }
   return result;
 }
@@ -208,7 +211,7 @@ function sourceOf(given: unknown = "copy"): (typeof SOURCES)[number] {
 }
 
 async function printJobs(
-  { host, masker, stderr, logger }: RunnerParts,
+  { host, masker, stderr, logger }: RunnerContext,
   { jobs }: LocalResult,
 ): Promise<void> {
   if (jobs.length < 2 || host.env.LOG_FORMAT === "json") return;
@@ -282,7 +285,7 @@ const SHARED_FLAGS: readonly string[] = [
  * @throws {RunnerError} `usage`, `invalid-config` or `invalid-workflow`.
  */
 export async function runOneJob(context: CommandContext): Promise<number> {
-  const { flags, switches, rest, parts, print } = context;
+  const { flags, switches, rest, runner, print } = context;
   const [job, file] = [flags.get("job"), flags.get("workflow-file")];
   if (typeof job !== "string" || typeof file !== "string") {
     throw usageError("--job and --workflow-file go together", "run");
@@ -312,6 +315,6 @@ export async function runOneJob(context: CommandContext): Promise<number> {
   if (exitCode === 0 && next.length > 0) {
     await print(`\n${nextJobsText(next, names, { workflowFile: file })}`);
   }
-  await parts.logger.flush();
+  await runner.logger.flush();
   return exitCode;
 }

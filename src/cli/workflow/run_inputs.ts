@@ -110,7 +110,7 @@ async function envOf(context: CommandContext): Promise<Record<string, string>> {
 }
 
 async function read(
-  { parts: { host } }: CommandContext,
+  { runner: { host } }: CommandContext,
   file: string,
 ): Promise<string> {
   try {

@@ -8,7 +8,7 @@ import { childEnvironment } from "../../environment/child_environment.ts";
 import { DEFAULT_RUNNER_IMAGE, Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import { defaultOf } from "../../options/options.ts";
-import type { RunnerParts } from "../../runner/runner_parts.ts";
+import type { RunnerContext } from "../../runner/runner_context.ts";
 import type { JobRequest, LocalJob, LocalJobOutcome } from "./local_job.ts";
 
 /** Default user of a job, the same as on a worker. */
@@ -196,14 +196,14 @@ export interface RunContainedOptions extends ContainerOptions {
 /**
  * Runs a job in its own container, and removes the container.
  *
- * @param parts Runner of the job.
+ * @param runner Runner of the job.
  * @param request The job.
  * @param options Engine, shared code and command runner.
  * @returns Outcome of the job.
  * @throws {RunnerError} `invalid-job` if the job cannot run in a container.
  */
 export async function runContained(
-  { host, workspace, logger }: RunnerParts,
+  { host, workspace, logger }: RunnerContext,
   { node: { job } }: JobRequest,
   options: RunContainedOptions,
 ): Promise<LocalJobOutcome> {

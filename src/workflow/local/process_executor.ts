@@ -11,7 +11,10 @@ import type { Sink } from "../../output/sink.ts";
 import type { ExportQueue } from "../../report/export_queue.ts";
 import type { JobResult } from "../../runner/job_result.ts";
 import { runJob } from "../../runner/run_job.ts";
-import { createParts, type RunnerParts } from "../../runner/runner_parts.ts";
+import {
+  createRunnerContext,
+  type RunnerContext,
+} from "../../runner/runner_context.ts";
 import { OWN_DIRECTORY, WORKFLOW_FILES } from "../../workspace/ignore_files.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import { type ContainerOptions, runContained } from "./container_command.ts";
@@ -29,7 +32,7 @@ import { readJobOutputs, readTriggered } from "./read_outcome.ts";
 export interface ProcessExecutorOptions
   extends Pick<JobContext, "stateFile" | "event"> {
   /** Context of the runner. */
-  parts: RunnerParts;
+  runner: RunnerContext;
   /** Absolute path of the parent directory of jobs' workspaces. */
   directory: string;
   /** Absolute path of the directory that contains the code. */
@@ -88,14 +91,14 @@ const ENDS: Readonly<Record<JobResult["status"], NodeEnd>> = {
  * job may print the output of another.
  */
 export function processExecutor(options: ProcessExecutorOptions): Executor {
-  const { parts, directory, log } = options;
+  const { runner, directory, log } = options;
   const names = new LogFileNames();
   return async (request) => {
     const name = names.nameFor(request.key).replace(/\.log$/, "");
     const workspace = `${directory}/${name}/job`;
     await removeTree(`${directory}/${name}`, {
       onMount: (path) =>
-        parts.logger.warn(
+        runner.logger.warn(
           "workflow",
           `Left "${path}": something is mounted there`,
         ),
@@ -113,8 +116,8 @@ export function processExecutor(options: ProcessExecutorOptions): Executor {
     const step = await log.openStep(request.key);
     try {
       const host = jobHost(request, variables, step, options);
-      const own = createParts(host, {
-        masker: parts.masker,
+      const own = createRunnerContext(host, {
+        masker: runner.masker,
         onJobLog: options.onJobLog,
         exports: options.exports,
       });
@@ -141,16 +144,16 @@ export function processExecutor(options: ProcessExecutorOptions): Executor {
 }
 
 async function runOne(
-  parts: RunnerParts,
+  runner: RunnerContext,
   { node: { job } }: JobRequest,
   options: ProcessExecutorOptions,
   command?: readonly string[],
 ): Promise<LocalJobOutcome> {
-  const { base } = parts.workspace;
+  const { base } = runner.workspace;
   let end: Pick<LocalJobOutcome, "status" | "exitCode" | "reason">;
   try {
     const { status, exitCode, error } = await runJob(
-      parts,
+      runner,
       layerOf(job, options, command),
       job.steps === undefined ? {} : { job: { steps: job.steps } },
     );
@@ -160,11 +163,11 @@ async function runOne(
     end = { status: ENDS[status], exitCode, reason };
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;
-    parts.logger.error("job", error.message);
+    runner.logger.error("job", error.message);
     const { exitCode, message: reason } = error;
     end = { status: "failed", exitCode, reason };
   } finally {
-    await parts.logger.flush().catch(() => {});
+    await runner.logger.flush().catch(() => {});
   }
   try {
     return {
@@ -174,7 +177,7 @@ async function runOne(
     };
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;
-    parts.logger.error("job", error.message);
+    runner.logger.error("job", error.message);
     if (end.status !== "completed") return end;
     return { status: "failed", exitCode: 1, reason: error.message };
   }
@@ -221,7 +224,7 @@ function jobHost(
   step: StepLog,
   options: ProcessExecutorOptions,
 ): Host {
-  const { parts: { host }, root, onSignal, traceOf } = options;
+  const { runner: { host }, root, onSignal, traceOf } = options;
   const { [Variable.traceState]: _state, ...inherited } = childEnvironment(
     host.env,
     { kind: "nested-runner" },

@@ -17,7 +17,7 @@ import {
   newSpanId,
   traceContext,
 } from "../../runner/job_environment.ts";
-import type { RunnerParts } from "../../runner/runner_parts.ts";
+import type { RunnerContext } from "../../runner/runner_context.ts";
 import { VERSION } from "../../package_version.ts";
 import { type LocalJob, localNodes } from "./local_job.ts";
 import type { NodeStatus, WorkflowStatus } from "./node_states.ts";
@@ -88,7 +88,7 @@ export interface WorkflowRecord {
  * refers to the record of each job.
  */
 export async function recordWorkflow(
-  { host, masker, logger, allowInsecureTransport }: RunnerParts,
+  { host, masker, logger, allowInsecureTransport }: RunnerContext,
   options: RecordWorkflowOptions,
 ): Promise<WorkflowRecord> {
   const recorder = new RunRecorder();

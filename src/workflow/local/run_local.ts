@@ -1,7 +1,7 @@
 import { osReason, RunnerError } from "../../errors.ts";
 import type { EndingSignal, Host } from "../../host.ts";
 import { cancelledError } from "../../runner/failures.ts";
-import type { RunnerParts } from "../../runner/runner_parts.ts";
+import type { RunnerContext } from "../../runner/runner_context.ts";
 import { createJobLog } from "../../output/create_job_log.ts";
 import type { JobLogStyle } from "../../output/step_printers.ts";
 import type { JobLog } from "../../output/job_log.ts";
@@ -86,7 +86,6 @@ export interface LocalResult {
  * Runs a workflow on this machine, each job in its own workspace below
  * `.reactorcide/workflow`.
  *
- * @param parts Context of the runner.
  * @param definition The workflow.
  * @param options Selection of jobs, and how to run them.
  * @returns Outcome of the workflow.
@@ -95,14 +94,14 @@ export interface LocalResult {
  * nothing to resume; `output-failed` if the state cannot be saved.
  */
 export async function runLocalWorkflow(
-  parts: RunnerParts,
+  runner: RunnerContext,
   definition: WorkflowDefinition,
   options: RunLocalWorkflowOptions,
 ): Promise<LocalResult> {
   const { root, resume, only, concurrency } = options;
   const directory = `${root}/.reactorcide/workflow`;
-  using termination = listenForSignals(parts.host);
-  await using _lock = await lockRoot(parts, options, termination);
+  using termination = listenForSignals(runner.host);
+  await using _lock = await lockRoot(runner, options, termination);
   await using state = await openStateFile(
     `${root}/.reactorcide/workflow-state.json`,
     {
@@ -123,9 +122,9 @@ export async function runLocalWorkflow(
     await makePrivate(path);
   }
   await using logs = openLogs();
-  const log = openLog(parts, workflow, `${directory}/logs`);
+  const log = openLog(runner, workflow, `${directory}/logs`);
   logs.add(log);
-  const record = await recordWorkflow(parts, {
+  const record = await recordWorkflow(runner, {
     name: definition.name,
     jobs: workflow.jobs,
     directory,
@@ -133,7 +132,7 @@ export async function runLocalWorkflow(
     otel: options.otel,
   });
   const report = jobEvents(
-    parts,
+    runner,
     workflow.jobs.filter(({ name }) =>
       !resume || state.earlier.get(name)?.status !== "completed"
     ),
@@ -142,7 +141,7 @@ export async function runLocalWorkflow(
   const jobs = await runWorkflow(workflow, {
     executor: processExecutor({
       ...options,
-      parts,
+      runner,
       directory: `${directory}/jobs`,
       log,
       exports: record.exports,
@@ -157,7 +156,7 @@ export async function runLocalWorkflow(
     isDone: () => resume,
     onChange(result) {
       const { key, status, reason } = result;
-      logStatus(parts, key, status, reason);
+      logStatus(runner, key, status, reason);
       if (status === "running") record.start(key);
       else record.end(result);
       report(key, status);
@@ -190,7 +189,7 @@ export async function runLocalWorkflow(
 
 /** Locks the CI root; only one workflow at a time may run in it. */
 async function lockRoot(
-  { host, logger }: RunnerParts,
+  { host, logger }: RunnerContext,
   { root, wait }: RunLocalWorkflowOptions,
   termination: Termination,
 ): Promise<WorkspaceLock> {
@@ -251,7 +250,7 @@ function openLogs(): AsyncDisposable & { add(log: JobLog): void } {
 }
 
 function openLog(
-  { host, logger, stdout, stderr, masker }: RunnerParts,
+  { host, logger, stdout, stderr, masker }: RunnerContext,
   { jobs }: LocalWorkflow,
   logDirectory: string,
 ) {
@@ -275,7 +274,7 @@ function openLog(
 }
 
 function logStatus(
-  { logger }: RunnerParts,
+  { logger }: RunnerContext,
   key: string,
   status: NodeStatus,
   reason: string | undefined,
@@ -339,7 +338,7 @@ const OUTCOMES: Readonly<Partial<Record<NodeStatus, StepStatus>>> = {
 
 /** Reports jobs as steps, for the live view. */
 function jobEvents(
-  { masker }: RunnerParts,
+  { masker }: RunnerContext,
   jobs: readonly LocalJob[],
   onEvent: (event: StepEvent) => void = () => {},
 ): (key: string, status: NodeStatus) => void {

@@ -17,7 +17,7 @@ import { shouldUseColor } from "../terminal/text.ts";
 import { openWorkspace, type Workspace } from "../workspace/layout.ts";
 
 /** State of a runner, shared by all of its functions. */
-export interface RunnerParts {
+export interface RunnerContext {
   /** The process around the runner. */
   readonly host: Host;
   /** Location of the job's files. */
@@ -67,7 +67,7 @@ export interface RunnerParts {
 }
 
 /**
- * Creates the parts of a runner.
+ * Creates the runner of a runner.
  *
  * Plugins and follow-up jobs come from code that uses the library. On the
  * command line, their modules are not loaded until they are needed.
@@ -75,14 +75,14 @@ export interface RunnerParts {
  * @param host Host of the runner.
  * @param overrides Registries and queue for code that uses the library, a
  * masker to share with other runners, and settings.
- * @returns Parts that are not shared with other runners.
+ * @returns A context that is not shared with other runners.
  */
-export function createParts(
+export function createRunnerContext(
   host: Host,
   overrides:
     & Partial<
       Pick<
-        RunnerParts,
+        RunnerContext,
         | "plugins"
         | "triggers"
         | "sources"
@@ -99,7 +99,7 @@ export function createParts(
        */
       layer?: Layer;
     } = {},
-): RunnerParts {
+): RunnerContext {
   const { env, cwd } = host;
   const workspace = openWorkspace({ cwd, env });
   let { masker } = overrides;
