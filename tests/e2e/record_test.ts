@@ -307,8 +307,8 @@ steps:
       /<skipped message="running">/,
     );
     assertEquals((await reportOf("--format", "prometheus")).trim(), "");
-    const traces = JSON.parse(await reportOf("--format", "otlp"));
-    const { spans } = traces.traces.resourceSpans[0].scopeSpans[0];
+    const [traces] = (await reportOf("--format", "otlp")).split("\n");
+    const { spans } = JSON.parse(traces).resourceSpans[0].scopeSpans[0];
     assertEquals(spans.map(({ name }: { name: string }) => name), ["done"]);
     assertMatch(await reportOf(RECORD, RECORD), /^total +running in /);
     running.child.kill("SIGKILL");

@@ -76,7 +76,7 @@ export const FORMATS: Readonly<Record<ReportFormat, Format>> = {
     },
   },
   otlp: {
-    fileName: "otlp.json",
+    fileName: "otlp.jsonl",
     load: () => import("./otlp.ts").then((module) => module.otlpReport),
   },
   profile: {

@@ -51,13 +51,16 @@ export interface OtlpRequests {
 }
 
 /**
- * Writes a run as the JSON of the OpenTelemetry protocol.
+ * Writes a run as a file of the OpenTelemetry protocol, which the receiver
+ * `otlpjsonfile` of its collector reads.
  *
  * @param record The run.
- * @returns One JSON object with the requests for traces and for metrics.
+ * @returns A line of JSON with the traces, and one with the metrics.
+ * @see https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/
  */
 export function otlpReport(record: RunRecord): string {
-  return `${JSON.stringify(otlpRequests(record))}\n`;
+  const { traces, metrics } = otlpRequests(record);
+  return [traces, metrics].map((data) => `${JSON.stringify(data)}\n`).join("");
 }
 
 /**
