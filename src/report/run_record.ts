@@ -278,6 +278,11 @@ function applyEnd(step: StepRecord, event: EventOf<"step.ended">): void {
     startedAt: end.startedAt === null ? null : new Date(end.startedAt),
     endMs: ms,
   });
+  // It took its place before its first attempt started, and gives it to another
+  // step when it ends.
+  if (step.startMs !== undefined) {
+    step.startMs = Math.min(step.startMs, Math.max(0, ms - end.durationMs));
+  }
 }
 
 /**

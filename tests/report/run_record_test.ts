@@ -6,6 +6,7 @@ import { RunRecorder } from "../../src/report/run_recorder.ts";
 import { readRecord } from "../../src/report/run_record.ts";
 import { isFlaky } from "../../src/report/summary_table.ts";
 import type { RunEvents } from "../../src/report/run_event.ts";
+import { recordLine, startedLine } from "../helpers/record_lines.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
 const STARTED: RunEvents["run.started"] = {
@@ -261,6 +262,16 @@ describe("readRecord()", () => {
       const record = readRecord(text.slice(0, length));
       assertEquals(record === undefined, length < first, `${length}`);
     }
+  });
+
+  it("has a step from the time it took its place until it ended", () => {
+    const { steps: [step] } = readRecord([
+      startedLine(),
+      recordLine("step.queued", 10, { step: "a" }),
+      recordLine("step.started", 18, { step: "a", attempt: 1 }),
+      recordLine("step.ended", 40, { ...SUCCESS, step: "a", durationMs: 25 }),
+    ].join("\n"))!;
+    assertEquals([step.queuedMs, step.startMs, step.endMs], [10, 15, 40]);
   });
 
   it("has a step that runs still as cancelled, with its attempts", async () => {

@@ -83,14 +83,16 @@ function sourceEvents(source: RunRecord["sources"][number]): TraceEvent[] {
 }
 
 function stepEvents({ step, startMs, endMs, lane }: PlacedStep): TraceEvent[] {
-  const { queuedMs = startMs, attempts } = step;
+  const { queuedMs = startMs, attempts, outcome, conclusion } = step;
+  const waitedMs = Math.max(0, startMs - queuedMs);
+  // Speedscope shows these beside the name, so there are no more than needed.
   return [
     slice(step.name, lane, startMs, endMs - startMs, "step", {
-      outcome: step.outcome,
-      conclusion: step.conclusion,
-      exitCode: step.exitCode,
+      outcome,
+      ...conclusion === outcome ? {} : { conclusion },
+      exitCode: step.exitCode ?? undefined,
       reason: step.reason,
-      waitedMs: Math.max(0, startMs - queuedMs),
+      ...waitedMs === 0 ? {} : { waitedMs },
       ...attempts.length === 1 ? usage(attempts[0]) : {},
     }),
     ...attempts.length < 2 ? [] : attempts.map((attempt) =>
@@ -101,7 +103,7 @@ function stepEvents({ step, startMs, endMs, lane }: PlacedStep): TraceEvent[] {
         "attempt",
         {
           outcome: attempt.outcome,
-          exitCode: attempt.exitCode,
+          exitCode: attempt.exitCode ?? undefined,
           ...usage(attempt),
         },
       )
