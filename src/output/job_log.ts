@@ -15,7 +15,7 @@ export interface StepLog {
   endLine(): Promise<void>;
   /**
    * Returns the last lines, which may show why the step failed: 20 by default,
-   * from the last 64 KiB.
+   * from the last 64 KiB, with their colors.
    */
   tail(lineCount?: number): readonly string[];
   /** Writes unfinished lines, and finishes the file. */

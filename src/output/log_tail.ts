@@ -1,5 +1,6 @@
 import { LINE_FEED } from "./line_limit.ts";
-import { plainText } from "../terminal/text.ts";
+import { styledText } from "../terminal/styles.ts";
+import { withoutSequences } from "../terminal/text.ts";
 
 /** Default number of lines. */
 const TAIL_LINES = 20;
@@ -41,7 +42,8 @@ export class LogTail {
    * @param rest Continuation of the last line, if it is unfinished.
    * @param other Another unfinished line.
    * @param lineCount Number of lines.
-   * @returns Lines without line breaks and terminal sequences.
+   * @returns Lines without line breaks, and without terminal sequences except for
+   * colors and styles.
    */
   lines(
     rest: Uint8Array,
@@ -49,8 +51,8 @@ export class LogTail {
     lineCount: number = TAIL_LINES,
   ): readonly string[] {
     const { lines, open } = this.#split(lineCount);
-    const ends = [open + plainText(rest), plainText(other)]
-      .filter((line) => line !== "");
+    const ends = [open + styledText(rest), styledText(other)]
+      .filter((line) => withoutSequences(line) !== "");
     return [...lines, ...ends].slice(-lineCount).map(shorten);
   }
 
@@ -67,7 +69,7 @@ export class LogTail {
     while (lines.length <= lineCount && end >= 0) {
       const start = this.#bytes.subarray(0, end).lastIndexOf(LINE_FEED) + 1;
       const mark = start === 0 && this.#isCut ? "…" : "";
-      lines.push(mark + plainText(this.#bytes.subarray(start, end)));
+      lines.push(mark + styledText(this.#bytes.subarray(start, end)));
       end = start - 1;
     }
     const [open, ...complete] = lines;
@@ -95,8 +97,11 @@ export class LogTail {
   }
 }
 
+/** A line that is cut has no colors: the cut may be within a sequence. */
 function shorten(line: string): string {
-  return line.length > TAIL_LINE_LENGTH
-    ? `…${line.slice(1 - TAIL_LINE_LENGTH).toWellFormed()}`
-    : line;
+  if (line.length <= TAIL_LINE_LENGTH) return line;
+  const plain = withoutSequences(line);
+  return plain.length > TAIL_LINE_LENGTH
+    ? `…${plain.slice(1 - TAIL_LINE_LENGTH).toWellFormed()}`
+    : plain;
 }

@@ -1,5 +1,6 @@
 import { isObject } from "../json_value.ts";
 import type { JsonSchema } from "../schema/combinators.ts";
+import { onlyRenditions } from "../terminal/styles.ts";
 import { printableLines } from "../terminal/text.ts";
 import type { RunEvent, RunEventName } from "./run_event.ts";
 import { RECORD_VERSION } from "./run_recorder.ts";
@@ -18,8 +19,13 @@ interface Field {
    * the text in it that is not the runner's own: a secret can be a word such as
    * "success", too. Without it, the value is taken as it is.
    */
-  copy?(value: unknown, change: (text: string) => string): unknown;
+  copy?(value: unknown, change: ChangeText): unknown;
 }
+
+/**
+ * Changes text; that of a program keeps its colors and styles if `isStyled`.
+ */
+type ChangeText = (text: string, isStyled?: boolean) => string;
 
 /** Fields of an object by name. */
 type Fields = Readonly<Record<string, Field>>;
@@ -29,6 +35,12 @@ const text: Field = {
   schema: { type: "string" },
   accepts: (value) => typeof value === "string",
   copy: (value, change) => change(value as string),
+};
+
+/** A line of a program, with its colors. */
+const styledLine: Field = {
+  ...text,
+  copy: (value, change) => change(value as string, true),
 };
 
 /** Pattern of what the runner chose: words, hexadecimal numbers, versions. */
@@ -235,7 +247,7 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
     outputs: optional(list(text)),
     log: optional(text),
     logBytes: optional(count),
-    tail: optional(list(text)),
+    tail: optional(list(styledLine)),
     record: optional(text),
   },
   "problem": {
@@ -291,7 +303,7 @@ export function parseEvent(line: string): RunEvent | undefined {
   if (!isObject(value) || typeof value.event !== "string") return undefined;
   const schema = schemas.get(value.event);
   if (!schema?.accepts(value)) return undefined;
-  return schema.copy!(value, printableLines) as RunEvent;
+  return schema.copy!(value, safeText) as RunEvent;
 }
 
 /**
@@ -305,7 +317,16 @@ export function maskEvent(
   maskText: (text: string) => string,
 ): RunEvent {
   const { copy } = schemas.get(event.event)!;
-  return copy!(event, (text) => printableLines(maskText(text))) as RunEvent;
+  return copy!(
+    event,
+    (text, isStyled) => safeText(maskText(text), isStyled),
+  ) as RunEvent;
+}
+
+function safeText(text: string, isStyled = false): string {
+  return isStyled && text.includes("\x1b")
+    ? onlyRenditions(text, printableLines)
+    : printableLines(text);
 }
 
 /**

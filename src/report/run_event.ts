@@ -159,7 +159,10 @@ export interface RunEvents {
     /** Path of its log, relative to the directory in which the job was started. */
     readonly log?: string;
     readonly logBytes?: number;
-    /** Its last lines, if it did not succeed. */
+    /**
+     * Its last lines, if it did not succeed, with sequences for colors and
+     * styles (`ESC [ … m`) and no others.
+     */
     readonly tail?: readonly string[];
     /**
      * For a job of a workflow: path of its own record, relative to the

@@ -6,6 +6,7 @@ import type {
   RunEvents,
 } from "./run_event.ts";
 import { RECORD_VERSION } from "./run_recorder.ts";
+import { withoutSequences } from "../terminal/text.ts";
 import type { StepState, SummaryStatus, SummaryStep } from "./summary_table.ts";
 
 /** Reason of a step that was running when its runner ended without a word. */
@@ -35,7 +36,10 @@ export interface StepRecord {
   outputs: readonly string[];
   log?: string;
   logBytes?: number;
+  /** Its last lines, without colors. */
   tail: readonly string[];
+  /** The same with sequences for colors and styles, and no others. */
+  styledTail: readonly string[];
   /** For a job of a workflow: path of its own record. */
   record?: string;
   /** What it does now; missing if it is over, or its run. */
@@ -254,6 +258,7 @@ const NOT_RUN = {
   attempts: [],
   outputs: [],
   tail: [],
+  styledTail: [],
 } as const satisfies Omit<StepRecord, "name" | "group" | "dependsOn">;
 
 function startedAttempt(event: EventOf<"step.started">): AttemptRecord {
@@ -274,7 +279,8 @@ function applyEnd(step: StepRecord, event: EventOf<"step.ended">): void {
   Object.assign(step, {
     ...end,
     outputs: end.outputs ?? [],
-    tail: end.tail ?? [],
+    tail: end.tail?.map(withoutSequences) ?? [],
+    styledTail: end.tail ?? [],
     startedAt: end.startedAt === null ? null : new Date(end.startedAt),
     endMs: ms,
   });

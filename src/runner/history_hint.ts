@@ -1,4 +1,5 @@
 import type { StepLog } from "../output/job_log.ts";
+import { withoutSequences } from "../terminal/text.ts";
 import type { RunState } from "./run_state.ts";
 
 /** Maximum number of lines of output that are searched for messages of git. */
@@ -29,7 +30,8 @@ export async function historyHint(
   if (!arePartial.includes(true)) return undefined;
   let isLogged = false;
   return (log) => {
-    if (!git.missesHistory(log.tail(SEARCHED_LINES))) return undefined;
+    const lines = log.tail(SEARCHED_LINES).map(withoutSequences);
+    if (!git.missesHistory(lines)) return undefined;
     if (!isLogged) logger.warn("source", git.MISSING_HISTORY);
     isLogged = true;
     return git.MISSING_HISTORY;

@@ -245,7 +245,8 @@ export class Reporting {
   async #writeReport(report: string, record: RunRecord): Promise<void> {
     const { logger } = this.#run.runner;
     const { format, path } = partsOf(report);
-    const { load, fileName, addsUp = false } = FORMATS[format];
+    const { load, fileName, addsUp = false, isPrivate = false } =
+      FORMATS[format];
     try {
       const { directory, name } = path === undefined
         ? await this.#artifact(fileName)
@@ -259,7 +260,7 @@ export class Reporting {
         : undefined;
       const previous = addsUp ? await readReport(file) : undefined;
       const text = await write(record, { color: false, previous });
-      await writeAtomic(file, text);
+      await writeAtomic(file, text, { mode: isPrivate ? 0o600 : 0o644 });
     } catch (error) {
       logger.warn(
         "report",

@@ -7,12 +7,12 @@ import { isSwitchedOn } from "../boolean.ts";
  * @see
  * https://www.ecma-international.org/publications-and-standards/standards/ecma-48/
  */
-const SEQUENCES =
+export const SEQUENCES: RegExp =
   // deno-lint-ignore no-control-regex
-  /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)|\x1b[ -/]*[0-~]/g;
+  /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)|\x1b[ -/]*[0-~]/g;
 
 /** Control characters and line breaks of Unicode, except tabs. */
-const CONTROLS = /(?!\t)[\p{Cc}\u2028\u2029]/gu;
+export const CONTROLS: RegExp = /(?!\t)[\p{Cc}\u2028\u2029]/gu;
 
 /**
  * Characters that control a terminal or change the direction of text, and lone

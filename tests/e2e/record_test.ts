@@ -3,6 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { readRecord, type RunRecord } from "../../src/report/run_record.ts";
 import { pathExistsSync } from "../../src/fs/files.ts";
 import { UsageMeter } from "../../src/process/usage.ts";
+import { REPORT_FORMATS } from "../../src/options/options.ts";
 import { startCli } from "../helpers/cli.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
 import { runMain } from "../helpers/run_main.ts";
@@ -399,6 +400,32 @@ describe("reports on a run", () => {
     assertMatch(xml, /<testcase name="broken"/);
     const markdown = await Deno.readTextFile(`${cwd}/job/artifacts/report.md`);
     assertMatch(markdown, /the end is \[REDACTED\]/);
+  });
+
+  it("can be read by the user alone if they have lines of output", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, { "job.yaml": JOB });
+    await runMain([
+      "run",
+      "--job-file=job.yaml",
+      ...REPORT_FORMATS.map((format) => `--report=${format}=out/${format}`),
+    ], { cwd });
+    const modes = await Promise.all(REPORT_FORMATS.map(async (format) => {
+      const { mode } = await Deno.stat(`${cwd}/out/${format}`);
+      const text = await Deno.readTextFile(`${cwd}/out/${format}`);
+      return [format, mode! & 0o777, text.includes("the end is")] as const;
+    }));
+    assertEquals(
+      modes.filter(([, mode]) => mode !== 0o600),
+      [
+        // A collector of another user reads these.
+        ["perfetto", 0o644, false],
+        ["prometheus", 0o644, false],
+        ["otlp", 0o644, false],
+        ["profile", 0o644, false],
+      ],
+    );
   });
 
   it("can stand in a job file", async () => {

@@ -42,7 +42,9 @@ export async function openEvents(
     events,
     get log() {
       return events.filter(({ event }) => event === "log")
-        .map(({ data }) => data.text).join("");
+        .map(({ data }) =>
+          (data.pieces as [string][]).map(([text]) => text).join("")
+        ).join("");
     },
     sees: (matches, what) =>
       soon(

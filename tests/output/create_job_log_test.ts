@@ -336,10 +336,15 @@ describe("createJobLog() keeps the last lines", () => {
     assertEquals(await tailOf(), []);
   });
 
-  it("without terminal sequences", async () => {
+  it("with their colors, and without other terminal sequences", async () => {
     assertEquals(
       await tailOf("1%\r\x1b[1;31mred\x1b[0m\t\x1b]0;title\x07\x9b\0é\n"),
-      ["red\té"],
+      ["\x1b[1;31mred\x1b[0m\té"],
+    );
+    // What is cut off could be the beginning of a sequence.
+    assertEquals(
+      await tailOf(`\x1b[31m${"x".repeat(3_000)}\x1b[0m\n`),
+      [`…${"x".repeat(1_999)}`],
     );
   });
 

@@ -5,7 +5,11 @@ import axe from "npm:axe-core@4.10.3";
 import type { Browser } from "npm:playwright-core@1.54.1";
 import { FORMATS } from "../../src/report/formats/formats.ts";
 import { readRecord } from "../../src/report/run_record.ts";
-import { recordLine, startedLine } from "../helpers/record_lines.ts";
+import {
+  failedStepLine,
+  recordLine,
+  startedLine,
+} from "../helpers/record_lines.ts";
 import { isInstalled } from "../helpers/is_installed.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
@@ -19,6 +23,27 @@ const HOSTILE = [
   "<style>body { display: none }</style>",
   "javascript:document.title='taken'",
 ].join("\n");
+
+/** Escape sequences around text that would run, and that close elements. */
+const HOSTILE_SEQUENCES = [
+  `\x1b[31m${HOSTILE}\x1b[0m`,
+  "\x1b]8;;javascript:document.title='taken'\x07link\x1b]8;;\x07",
+  "\x1b[31;\"><script>document.title='taken'</script>m",
+  "\x1b]0;title\x07\x1b[2J\x1b[?1049h\x1bPq#0\x1b\\",
+  "\x1b[38;5;1\x1b[0m\x1b[99999999999m\x1b[",
+].join("\n");
+
+/** Each color as text, as background, and with others. */
+function colorSamples(count: number): string {
+  return Array.from(
+    { length: count },
+    (_, color) =>
+      ["38;5;N", "48;5;N", "31;48;5;N", "7;38;5;N", "2;38;5;N", "1;4;38;5;N"]
+        .map((codes) => `\x1b[${codes.replace("N", `${color}`)}mx\x1b[0m`)
+        .join(""),
+  ).join("") +
+    "\x1b[7mx\x1b[27;2mx\x1b[0;48;2;1;2;3mx\x1b[38;2;9;9;9mx\x1b[m";
+}
 
 function step(name: string, startMs: number, outcome: string): string {
   const exitCode = outcome === "success" ? 0 : 3;
@@ -41,7 +66,7 @@ function step(name: string, startMs: number, outcome: string): string {
       startedAt: new Date(Date.UTC(2026, 0, 1) + startMs).toISOString(),
       durationMs: 200,
       attempts,
-      tail: [HOSTILE, "x".repeat(500)],
+      tail: [HOSTILE, "x".repeat(500), HOSTILE_SEQUENCES, colorSamples(16)],
     }),
   ].join("\n");
 }
@@ -72,6 +97,21 @@ const RUN = [
     error: HOSTILE,
   }),
 ].join("\n");
+
+function rgbOf(text: string): number[] {
+  return text.match(/\d+/g)!.slice(0, 3).map(Number);
+}
+
+/** Contrast of two colors, by the guidelines for accessibility. */
+function contrast(a: readonly number[], b: readonly number[]): number {
+  const [low, high] = [a, b].map((color) => {
+    const [red, green, blue] = color.map((value) =>
+      value <= 10 ? value / 3294 : ((value / 255 + 0.055) / 1.055) ** 2.4
+    );
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05;
+  }).sort((one, other) => one - other);
+  return high / low;
+}
 
 async function openPage(
   browser: Browser,
@@ -133,6 +173,54 @@ Deno.test({
         assertEquals(await page.locator("script, iframe, img").count(), 0);
         assert(await page.locator("h1").isVisible());
         await page.close();
+      });
+
+      await test.step("it shows output with its colors, which can be read in both schemes", async () => {
+        const colors = `${directory.path}/colors.html`;
+        const lines = [
+          startedLine(),
+          failedStepLine("paint", 900, { tail: [colorSamples(256)] }),
+        ].join("\n");
+        await Deno.writeTextFile(
+          colors,
+          await write(readRecord(lines)!, { color: false }),
+        );
+        for (const colorScheme of ["light", "dark"] as const) {
+          const page = await browser.newPage({ colorScheme });
+          await page.goto(`file://${colors}`);
+          const ground = rgbOf(
+            await page.evaluate(`
+            getComputedStyle(document.querySelector("pre")).backgroundColor
+          `),
+          );
+          const looks = await page.evaluate(`
+            [...document.querySelectorAll("pre span")].map((span) => {
+              const { color, backgroundColor } = getComputedStyle(span);
+              return [span.className, color, backgroundColor];
+            })
+          `) as [string, string, string][];
+          assertEquals(looks.length, 6 * 256 + 4);
+          const unreadable = looks.filter(([, color, background]) => {
+            const own = background === "rgba(0, 0, 0, 0)";
+            return contrast(rgbOf(color), own ? ground : rgbOf(background)) <
+              4.5;
+          });
+          assertEquals(unreadable, []);
+          const shown = new Map(
+            looks.map((
+              [name, color, background],
+            ) => [name, [color, background]]),
+          );
+          assertEquals(shown.get("bg-46 on-16"), [
+            "rgb(0, 0, 0)",
+            "rgb(0, 255, 0)",
+          ]);
+          assertEquals(
+            shown.get("fg-208")![0],
+            colorScheme === "light" ? "rgb(153, 81, 0)" : "rgb(255, 135, 0)",
+          );
+          await page.close();
+        }
       });
 
       await test.step("it obeys its policy even if something gets in", async () => {

@@ -23,6 +23,7 @@ function step(
     attempts: [],
     outputs: [],
     tail: [],
+    styledTail: [],
   };
 }
 

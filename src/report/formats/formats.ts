@@ -32,6 +32,13 @@ export interface Format {
    * @default {false}
    */
   readonly addsUp?: boolean;
+  /**
+   * Whether only the user who ran the job may read the file, as it has lines of
+   * output, like the record.
+   *
+   * @default {false}
+   */
+  readonly isPrivate?: boolean;
 }
 
 /**
@@ -41,26 +48,32 @@ export interface Format {
 export const FORMATS: Readonly<Record<ReportFormat, Format>> = {
   table: {
     fileName: "report.txt",
+    isPrivate: true,
     load: () => import("./table.ts").then((module) => module.tableReport),
   },
   json: {
     fileName: "report.json",
+    isPrivate: true,
     load: () => import("./json.ts").then((module) => module.jsonReport),
   },
   markdown: {
     fileName: "report.md",
+    isPrivate: true,
     load: () => import("./markdown.ts").then((module) => module.markdownReport),
   },
   junit: {
     fileName: "junit.xml",
+    isPrivate: true,
     load: () => import("./junit.ts").then((module) => module.junitReport),
   },
   sarif: {
     fileName: "report.sarif",
+    isPrivate: true,
     load: () => import("./sarif.ts").then((module) => module.sarifReport),
   },
   html: {
     fileName: "report.html",
+    isPrivate: true,
     load: () => import("./html.ts").then((module) => module.htmlReport),
   },
   perfetto: {

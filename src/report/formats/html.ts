@@ -7,6 +7,7 @@ import {
   isFlaky,
 } from "../summary_table.ts";
 import { graphSvg } from "./html_graph.ts";
+import { colorRules, outputHtml } from "./html_output.ts";
 import { problemSection } from "./html_problems.ts";
 import { markHtml, resultClass } from "./html_step.ts";
 import { STYLE } from "./html_style.ts";
@@ -26,15 +27,12 @@ const MAX_SLOWEST = 10;
  * @returns An HTML document.
  */
 export async function htmlReport(record: RunRecord): Promise<string> {
+  const main = runHtml(record);
+  const style = STYLE + colorRules(String(main));
   const policy = `default-src 'none'; style-src '${await sourceHash(
-    STYLE,
+    style,
   )}'; base-uri 'none'; form-action 'none'`;
-  return htmlDocument({
-    title: titleOf(record),
-    policy,
-    style: STYLE,
-    main: runHtml(record),
-  });
+  return htmlDocument({ title: titleOf(record), policy, style, main });
 }
 
 /** Options for {@linkcode htmlDocument}. */
@@ -206,7 +204,9 @@ ${
       }</summary>
         ${step.reason === undefined ? "" : markup`<p>${step.reason}</p>`}
         <pre tabindex="0">${
-        step.tail.length === 0 ? "(no output)" : step.tail.join("\n")
+        step.styledTail.length === 0
+          ? "(no output)"
+          : outputHtml(step.styledTail.join("\n"))
       }</pre>
         ${
         step.log === undefined

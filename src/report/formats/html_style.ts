@@ -96,6 +96,13 @@ pre {
   background: var(--panel); white-space: pre-wrap; overflow-wrap: anywhere;
 }
 pre + p { padding-top: .4rem; }
+pre .dim { color: var(--muted); }
+pre .inverse { background: var(--text); color: var(--ground); }
+pre .bold { font-weight: 700; }
+pre .italic { font-style: italic; }
+pre .underlined { text-decoration: underline; }
+pre .struck { text-decoration: line-through; }
+pre .underlined.struck { text-decoration: underline line-through; }
 .scroll { overflow-x: auto; }
 .graph { display: block; }
 .graph text { fill: var(--text); font: 12px system-ui, sans-serif; }

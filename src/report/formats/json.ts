@@ -21,7 +21,10 @@ export function jsonReport(record: RunRecord): string {
         exitCode: ended?.exitCode ?? null,
         durationMs: ended?.durationMs ?? lastMs,
         error: ended?.error,
-        steps: steps.map((step) => ({ ...step, isFlaky: isFlaky(step) })),
+        steps: steps.map(({ styledTail: _, ...step }) => ({
+          ...step,
+          isFlaky: isFlaky(step),
+        })),
         criticalPath: {
           durationMs: path.durationMs,
           steps: path.steps.map(({ name }) => name),

@@ -1,4 +1,5 @@
 import { htmlDocument, runHtml, sourceHash, titleOf } from "../formats/html.ts";
+import { colorRules } from "../formats/html_output.ts";
 import { STYLE } from "../formats/html_style.ts";
 import { type Html, markup, raw } from "../formats/html_text.ts";
 import type { RunRecord } from "../run_record.ts";
@@ -6,7 +7,7 @@ import { formatDuration } from "../summary_table.ts";
 import type { FoundRun } from "./find_records.ts";
 import { LIVE_SCRIPT } from "./live_script.ts";
 
-const LIVE_STYLE = `${STYLE}
+const LIVE_STYLE = `${STYLE}${colorRules()}
 .live { display: flex; justify-content: space-between; gap: 1rem; margin-bottom: 1rem; color: var(--muted); }
 #output pre { max-height: 20rem; }
 td.interrupted { color: var(--other); }

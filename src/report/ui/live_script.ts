@@ -93,6 +93,14 @@ function logOf(step, name) {
   return log;
 }
 
+function shorten(pre) {
+  let length = pre.textContent.length;
+  while (length > MAX_LOG / 2) {
+    length -= pre.firstChild.textContent.length;
+    pre.firstChild.remove();
+  }
+}
+
 const source = new EventSource("events");
 source.addEventListener("open", () => live.textContent = "live");
 source.addEventListener("error", () => live.textContent = "connection lost");
@@ -105,11 +113,17 @@ source.addEventListener("change", (event) => {
   update();
 });
 source.addEventListener("log", (event) => {
-  const { step, name, text } = JSON.parse(event.data);
+  const { step, name, pieces } = JSON.parse(event.data);
   const { pre } = logOf(step, name);
   const isAtEnd = pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 8;
-  pre.append(text);
-  if (pre.textContent.length > MAX_LOG) pre.textContent = pre.textContent.slice(-MAX_LOG / 2);
+  pre.append(...pieces.map(([text, classes]) => {
+    if (classes === undefined) return text;
+    const span = document.createElement("span");
+    span.className = classes;
+    span.textContent = text;
+    return span;
+  }));
+  if (pre.textContent.length > MAX_LOG) shorten(pre);
   if (isAtEnd) pre.scrollTop = pre.scrollHeight;
 });
 source.addEventListener("log-end", (event) => {

@@ -1,4 +1,6 @@
 import { pause } from "../../process/time_limit.ts";
+import { styledPieces, type TextLook } from "../../terminal/styles.ts";
+import { outputPieces } from "../formats/html_output.ts";
 import type { RunRecord } from "../run_record.ts";
 import type { RecordFollower } from "./follow_record.ts";
 import { readLines, type StepLogs } from "./step_logs.ts";
@@ -81,12 +83,16 @@ export async function* runEvents(
 ): AsyncGenerator<ServerEvent | undefined, void> {
   let sentAt = performance.now();
   let drawnAt = sentAt;
+  const looks = new Map<number, TextLook>();
   while (!signal.aborted) {
     await follower.refresh();
     const { record, version } = follower;
     const run = await runHash(record?.started);
     const isNew = run !== cursor.run;
-    if (isNew) cursor.logs.clear();
+    if (isNew) {
+      cursor.logs.clear();
+      looks.clear();
+    }
     cursor.run = run;
     const now = performance.now();
     const isDue = record?.isRunning === true && now - drawnAt >= TICK_MS;
@@ -97,7 +103,7 @@ export async function* runEvents(
     }
     let hasMore = false;
     for (const step of followed(record, cursor)) {
-      const part = await nextPart(record, step, { logs, cursor });
+      const part = await nextPart(record, step, { logs, cursor, looks });
       hasMore ||= part.hasMore;
       for (const event of part.events) {
         sentAt = performance.now();
@@ -129,7 +135,10 @@ function followed(
 async function nextPart(
   record: RunRecord | undefined,
   index: number,
-  { logs, cursor }: Pick<RunEventsOptions, "logs" | "cursor">,
+  { logs, cursor, looks }: Pick<RunEventsOptions, "logs" | "cursor"> & {
+    /** Look of the last text of each step, which goes on in the next. */
+    looks: Map<number, TextLook>;
+  },
 ): Promise<{ events: ServerEvent[]; hasMore: boolean }> {
   const step = record?.steps[index];
   const isOver = step?.state === undefined;
@@ -141,9 +150,11 @@ async function nextPart(
     cursor.logs.set(index, part.offset);
     if (step !== undefined && part.text !== "") {
       const { name } = step;
+      const { pieces, look } = styledPieces(part.text, looks.get(index));
+      looks.set(index, look);
       events.push({
         event: "log",
-        data: { step: index, name, text: part.text },
+        data: { step: index, name, pieces: outputPieces(pieces) },
       });
     }
   }

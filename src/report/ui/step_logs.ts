@@ -7,7 +7,7 @@ import {
 } from "../../fs/read_untrusted.ts";
 import { isInside, normalizePath } from "../../job_path.ts";
 import { LogFileNames, partialName } from "../../output/log_directory.ts";
-import { withoutSequences } from "../../terminal/text.ts";
+import { onlyRenditions } from "../../terminal/styles.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
 
 /** How much of a log is read at once, in bytes. */
@@ -22,7 +22,7 @@ const decoder = new TextDecoder();
 
 /** A part of a log. */
 export interface LogPart {
-  /** Whole lines, without escape sequences. */
+  /** Whole lines, without escape sequences except for colors and styles. */
   readonly text: string;
   /** Position after them, in bytes. */
   readonly offset: number;
@@ -129,8 +129,12 @@ export async function readLines(
 
 /** Text of a program that no browser hides or turns around. */
 function readable(text: string): string {
-  return withoutSequences(text).replaceAll("\r\n", "\n").toWellFormed()
-    .replace(/[^\P{C}\n\t]/gu, "\ufffd");
+  return onlyRenditions(
+    text,
+    (part) =>
+      part.replaceAll("\r\n", "\n").toWellFormed()
+        .replace(/[^\P{C}\n\t]/gu, "\ufffd"),
+  );
 }
 
 function logName(run: RunRecord, step: StepRecord): string {

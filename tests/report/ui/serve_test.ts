@@ -234,7 +234,11 @@ describe("serveRuns()", () => {
     {
       await using events = await openEvents(`${run}events`);
       const last = await events.sees(({ event }) => event === "log", "a line");
-      assertEquals(last.data, { step: 0, name: "build", text: "one\ntwo\n" });
+      assertEquals(last.data, {
+        step: 0,
+        name: "build",
+        pieces: [["one\ntwo\n"]],
+      });
       lastId = last.id;
     }
     await add("ee\n\x1b[31mfour\x1b[0m\n");
@@ -243,6 +247,7 @@ describe("serveRuns()", () => {
       const last = await events.sees(({ event }) => event === "log", "a line");
       assertEquals(events.log, "three\nfour\n");
       assertEquals(events.events.map(({ event }) => event), ["log"]);
+      assertEquals(last.data.pieces, [["three\n"], ["four", "fg-1"], ["\n"]]);
       lastId = last.id;
     }
     await add("five without an end");

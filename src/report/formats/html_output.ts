@@ -1,0 +1,181 @@
+import {
+  fixedColor,
+  type Rgb,
+  type StyledPiece,
+  styledPieces,
+  type TextLook,
+} from "../../terminal/styles.ts";
+import { type Html, markup } from "./html_text.ts";
+
+/** What `--panel` is in the style of the page, on which output is shown. */
+const GROUND = { light: [245, 247, 249], dark: [29, 33, 38] } as const;
+
+const [BLACK, WHITE]: readonly Rgb[] = [[0, 0, 0], [255, 255, 255]];
+
+/** Minimum contrast of text; the guidelines for accessibility (WCAG, AA) ask for 4.5. */
+const MIN_CONTRAST = 5;
+
+/** The first 16 colors, which each terminal chooses. */
+const BASE_COLORS: readonly Rgb[] = [
+  [47, 54, 61],
+  [207, 52, 62],
+  [45, 150, 75],
+  [191, 135, 0],
+  [56, 122, 223],
+  [163, 75, 200],
+  [27, 150, 170],
+  [200, 207, 214],
+  [110, 119, 129],
+  [250, 90, 95],
+  [70, 185, 100],
+  [220, 170, 40],
+  [95, 165, 250],
+  [195, 140, 245],
+  [70, 200, 215],
+  [255, 255, 255],
+];
+
+/** Number of colors for which there are classes. */
+const COLOR_COUNT = 256;
+
+/** Black and white, which are the same on all terminals. */
+const [BLACK_COLOR, WHITE_COLOR] = [16, 231];
+
+/**
+ * Writes output of a program with its colors.
+ *
+ * A strict `Content-Security-Policy` allows no `style` attributes, so looks are
+ * classes; {@linkcode colorRules} writes their rules.
+ *
+ * @param text Output, with escape sequences. All but those for colors and
+ * styles are removed.
+ * @returns HTML for a `pre`.
+ */
+export function outputHtml(text: string): Html {
+  return markup`${
+    styledPieces(text).pieces.map(([part, look]) => {
+      const classes = lookClasses(look);
+      return classes === ""
+        ? part
+        : markup`<span class="${classes}">${part}</span>`;
+    })
+  }`;
+}
+
+/** A piece of output for a browser: its text, and its classes if it has some. */
+export type OutputPiece = readonly [text: string, classes?: string];
+
+/**
+ * Prepares pieces of output for a script, which makes elements of them.
+ */
+export function outputPieces(pieces: readonly StyledPiece[]): OutputPiece[] {
+  return pieces.map(([text, look]) => {
+    const classes = lookClasses(look);
+    return classes === "" ? [text] : [text, classes];
+  });
+}
+
+/**
+ * Names the classes of a look.
+ *
+ * @returns Classes such as `fg-1 bold`: `fg-N` is text of color N on the ground
+ * of the page, `bg-N` a background, and `on-N` text on a background, which has
+ * the same color in both color schemes.
+ */
+function lookClasses(look: TextLook): string {
+  return [
+    ...colorClasses(look),
+    ...look.isBold ? ["bold"] : [],
+    ...look.isItalic ? ["italic"] : [],
+    ...look.isUnderlined ? ["underlined"] : [],
+    ...look.isStruck ? ["struck"] : [],
+  ].join(" ");
+}
+
+function colorClasses(look: TextLook): string[] {
+  const { color, background, isDim, isInverse } = look;
+  const [front, back] = isInverse ? [background, color] : [color, background];
+  if (back !== undefined) {
+    return [`bg-${back}`, `on-${readableOn(back, front)}`];
+  }
+  if (isInverse) return ["inverse"];
+  if (front !== undefined) return [`fg-${front}`];
+  return isDim ? ["dim"] : [];
+}
+
+/** Chooses the color of text: black or white if its own cannot be read. */
+function readableOn(background: number, color: number | undefined): number {
+  const ground = rgbOf(background);
+  if (
+    color !== undefined && contrast(rgbOf(color), ground) >= MIN_CONTRAST
+  ) return color;
+  return contrast(BLACK, ground) > contrast(WHITE, ground)
+    ? BLACK_COLOR
+    : WHITE_COLOR;
+}
+
+/**
+ * Writes the rules of colors.
+ *
+ * @param html Page with output, if only its colors are to have rules.
+ * @returns Rules of a style.
+ */
+export function colorRules(html?: string): string {
+  const used = html === undefined ? undefined : new Set(
+    Array.from(html.matchAll(/ class="([^"]*)"/g), ([, names]) => names)
+      .flatMap((names) => names.split(" ")),
+  );
+  const all = Array.from({ length: COLOR_COUNT }, (_, color) => color);
+  const rules = (kind: string, value: (color: number) => string) =>
+    all.filter((color) => used?.has(`${kind}-${color}`) ?? true)
+      .map((color) => `.${kind}-${color}{${value(color)}}`).join("");
+  const text = (scheme: keyof typeof GROUND) =>
+    rules("fg", (color) => `color:${hex(readable(rgbOf(color), scheme))}`);
+  const dark = text("dark");
+  return text("light") +
+    (dark === "" ? "" : `@media (prefers-color-scheme: dark){${dark}}`) +
+    rules("bg", (color) => `background:${hex(rgbOf(color))}`) +
+    rules("on", (color) => `color:${hex(rgbOf(color))}`);
+}
+
+function rgbOf(color: number): Rgb {
+  return BASE_COLORS[color] ?? fixedColor(color);
+}
+
+/** Makes a color darker or lighter until text of it can be read. */
+function readable(color: Rgb, scheme: keyof typeof GROUND): Rgb {
+  const { [scheme]: ground } = GROUND;
+  const target = scheme === "light" ? BLACK : WHITE;
+  let mixed = color;
+  for (
+    let share = 0.05;
+    contrast(mixed, ground) < MIN_CONTRAST;
+    share += 0.05
+  ) {
+    mixed = color.map((value, index) =>
+      Math.round(value + share * (target[index] - value))
+    ) as unknown as Rgb;
+  }
+  return mixed;
+}
+
+/** @see https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio */
+function contrast(a: Rgb, b: Rgb): number {
+  const [darker, lighter] = [luminance(a), luminance(b)].sort((x, y) => x - y);
+  return (lighter + 0.05) / (darker + 0.05);
+}
+
+/** @see https://www.w3.org/TR/WCAG21/#dfn-relative-luminance */
+function luminance(color: Rgb): number {
+  const [red, green, blue] = color.map((value) => {
+    const part = value / 255;
+    return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+function hex(color: Rgb): string {
+  return `#${
+    color.map((value) => value.toString(16).padStart(2, "0")).join("")
+  }`;
+}
