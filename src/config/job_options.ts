@@ -246,6 +246,15 @@ export interface JobSelectionOptions {
   from?: readonly string[];
   /** Run all steps except these. */
   skip?: readonly string[];
+  /**
+   * Run the steps that failed in the last run, and those after them. The
+   * record of the last run and the outputs of its steps are read from the
+   * workspace. A step without a failure runs again only if its outputs are
+   * needed and were not kept.
+   *
+   * @default {false}
+   */
+  rerunFailed?: boolean;
 }
 
 /** Output. */

@@ -258,6 +258,17 @@ export const OPTIONS = [
     doc: "Run all steps except these",
   },
   {
+    name: "rerun_failed",
+    option: "selection.rerunFailed",
+    flag: "rerun-failed",
+    type: "boolean",
+    default: "false",
+    isCallersOnly: true,
+    doc: "Run the steps that failed in the last run, and those after them",
+    details:
+      "The record of the last run and the outputs of its steps are read from the workspace. A step without a failure runs again only if its outputs are needed and were not kept.",
+  },
+  {
     name: "wait",
     option: "wait",
     flag: "wait",

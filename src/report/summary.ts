@@ -83,6 +83,9 @@ export function failures(steps: readonly SummaryStep[]): StyledText[][][] {
       ...step.log === undefined
         ? []
         : [[[`  log: ${plainLine(step.log)}`, "dim"]] as StyledText[]],
+      ...step.rerun === undefined
+        ? []
+        : [[[`  rerun: ${plainLine(step.rerun)}`, "dim"]] as StyledText[]],
     ]);
 }
 

@@ -343,6 +343,8 @@ export interface SummaryStep extends StepEnding {
   readonly tail: readonly string[];
   /** Path of its whole log, if there is one. */
   readonly log?: string;
+  /** Command that runs only this step again, masked. */
+  readonly rerun?: string;
 }
 
 /**

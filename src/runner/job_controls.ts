@@ -18,6 +18,12 @@ export type JobControls =
     jobFile?: string | JobFileText;
     /** The job, if a pipeline script defines one with steps. */
     job?: Pick<Job, "steps">;
+    /**
+     * Returns the words of the command that runs a single step again.
+     *
+     * @default {unknown, because a program runs the job}
+     */
+    rerunCommand?: (step: string) => readonly string[];
     /** Setting of the nested container, if the command runs in one. */
     container?: ContainerSetting;
   };

@@ -172,17 +172,29 @@ export async function planSteps(
   );
 }
 
+/** Limits the steps of a plan to those that failed in the last run, if requested. */
+export async function selectFailedSteps(
+  run: RunState,
+  config: JobConfig,
+  plan: JobPlan | undefined,
+): Promise<JobPlan | undefined> {
+  if (!config.selection.rerunFailed) return plan;
+  const { selectFailed } = await import("./rerun_failed.ts");
+  return await selectFailed(run, config, plan);
+}
+
 /** Runs the steps of a job. */
 export async function executeSteps(
   run: RunState,
   config: JobConfig,
   plan: JobPlan,
-  { onStepEvent = () => {} }: JobControls,
+  { onStepEvent = () => {}, rerunCommand }: JobControls,
 ): Promise<readonly StepResult[]> {
   const { runSteps } = await import("./run_steps.ts");
   return await runSteps(run, config, plan, {
     trace: run.trace,
     onEvent: onStepEvent,
+    rerunCommand,
   });
 }
 

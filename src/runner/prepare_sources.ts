@@ -44,7 +44,8 @@ export async function prepareSources(
   config: JobConfig,
 ): Promise<void> {
   const { ciSource, source, sourceDir, checkout, selection } = config;
-  const isPart = selection.only !== undefined || selection.from !== undefined;
+  const isPart = selection.rerunFailed || selection.only !== undefined ||
+    selection.from !== undefined;
   try {
     await checkJobCredentials(run, config);
     const isShared = checkout.mode === "shared" &&

@@ -1,6 +1,6 @@
 import { basename } from "@std/path/posix/basename";
 import type { JobConfig } from "../config/job_config.ts";
-import { type Environment, Variable } from "../environment/variables.ts";
+import { Variable } from "../environment/variables.ts";
 import { messageOf, osReason } from "../errors.ts";
 import { appendUntrusted } from "../fs/append_untrusted.ts";
 import { lockDirectory } from "../fs/files.ts";
@@ -23,11 +23,12 @@ import type { CiSystem } from "../report/marker_text.ts";
 import { RecordWriter } from "../report/record_writer.ts";
 import type { RunEvents } from "../report/run_event.ts";
 import { recordOf, type RunRecord } from "../report/run_record.ts";
-import { RECORD_FILE, RECORD_VERSION } from "../report/run_recorder.ts";
+import { RECORD_VERSION } from "../report/run_recorder.ts";
 import { VERSION } from "../package_version.ts";
 import { realPath } from "../workspace/guard.ts";
 import { makeArtifacts } from "./job_directories.ts";
 import type { TraceContext } from "./job_environment.ts";
+import { type Place, recordName, splitPath } from "./record_place.ts";
 import { requestedRevision, shownOptions } from "./run_facts.ts";
 import type { RunState } from "./run_state.ts";
 
@@ -321,14 +322,6 @@ async function readReport(file: string): Promise<string | undefined> {
   }
 }
 
-/** Place of a file. */
-interface Place {
-  /** Absolute path of the directory. */
-  directory: string;
-  /** Name of the file. */
-  name: string;
-}
-
 /** Splits `FORMAT` or `FORMAT=PATH`. */
 function partsOf(report: string): { format: ReportFormat; path?: string } {
   const [format] = report.split("=", 1) as [ReportFormat];
@@ -339,15 +332,6 @@ function partsOf(report: string): { format: ReportFormat; path?: string } {
 /** Checks whether a report goes to a push gateway instead of a file. */
 function isPush(report: string): boolean {
   return /^https?:\/\//.test(partsOf(report).path ?? "");
-}
-
-function splitPath(path: string, cwd: string): Place {
-  const absolute = path.startsWith("/") ? path : `${cwd}/${path}`;
-  const slash = absolute.lastIndexOf("/");
-  return {
-    directory: absolute.slice(0, slash) || "/",
-    name: absolute.slice(slash + 1),
-  };
 }
 
 function noteSecrets({ secrets, recorder }: RunState): void {
@@ -372,14 +356,4 @@ function ciSystemAround(
  */
 function isInSource({ artifactsDir, sourceDir }: JobConfig): boolean {
   return isInside(sourceDir, artifactsDir) || isInside("/job/ci", artifactsDir);
-}
-
-/**
- * Returns the file name of the record; a job inside another job gets its own
- * name, so that it does not replace the outer record.
- */
-function recordName(env: Environment): string {
-  const isNested = (env[Variable.workspaceLock] ?? "") !== "";
-  if (!isNested) return RECORD_FILE;
-  return `run-${crypto.randomUUID().slice(0, 8)}.jsonl`;
 }

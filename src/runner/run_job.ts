@@ -29,6 +29,7 @@ import {
   releaseWorkspace,
   removeCiCopy,
   resolveJobSecrets,
+  selectFailedSteps,
   submitFollowUpJobs,
 } from "./on_demand.ts";
 import { prepareSources, removeJobCredentials } from "./prepare_sources.ts";
@@ -73,7 +74,11 @@ export async function runJob(
     await callPhase(run, "post_validation");
     if (controls.dryRun) {
       warnOfUnknownSecretNames(secretsInput(run), runner.logger);
-      await printPlan(run, config, plan);
+      await printPlan(
+        run,
+        config,
+        await selectFailedSteps(run, config, plan),
+      );
     } else {
       await runValidJob(run, config, plan, controls);
     }
@@ -102,6 +107,7 @@ async function runValidJob(
     run.trace = exportedTrace(run.trace);
   }
   await holdWorkspace(run, config, plan, controls);
+  plan = await selectFailedSteps(run, config, plan);
   run.reporting = await openReporting(run, config);
   await callPhase(run, "pre_source_prep");
   await prepareSources(run, config);
@@ -112,7 +118,7 @@ async function runValidJob(
   const isChanged = run.haveSettingsChanged;
   if (isChanged) config = validateJob(run);
   if (isChanged || run.addedSteps.length > 0) {
-    plan = await planSteps(run, config);
+    plan = await selectFailedSteps(run, config, await planSteps(run, config));
     await holdWorkspace(run, config, plan, controls);
   }
   await executeJob(run, config, plan, controls);

@@ -8,6 +8,7 @@ import type { UsageMeter } from "../process/usage.ts";
 import type { LogExporter } from "../report/export_logs.ts";
 import type { StepProblems } from "../report/problem_finder.ts";
 import type { RunEvents } from "../report/run_event.ts";
+import type { RunRecord } from "../report/run_record.ts";
 import { RunRecorder } from "../report/run_recorder.ts";
 import type { SecretLookup } from "../secrets/references.ts";
 import type { SourceRegistry } from "../source/custom_source.ts";
@@ -93,6 +94,8 @@ export interface RunState {
   /** Whether plugins can still add follow-up jobs. */
   areTriggersOpen: boolean;
 
+  /** Record of the last run, if its failed steps run again. */
+  lastRun: RunRecord | undefined;
   /** Results of the steps. */
   results: readonly StepResult[];
   /** Follow-up jobs that were submitted. */
@@ -196,6 +199,7 @@ export function createRunState(
     hooks: [],
     metrics: [],
     areTriggersOpen: true,
+    lastRun: undefined,
     results: [],
     submitted: [],
     exitCode: null,

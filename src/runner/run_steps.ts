@@ -1,3 +1,4 @@
+import { commandText } from "../command_text.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
@@ -35,6 +36,12 @@ export interface RunStepsOptions {
   trace: TraceContext;
   /** Called with each event of a step. */
   onEvent: (event: StepEvent) => void;
+  /**
+   * Returns the words of the command that runs a single step again.
+   *
+   * @default {unknown}
+   */
+  rerunCommand?: (step: string) => readonly string[];
 }
 
 /**
@@ -106,7 +113,10 @@ export async function runSteps(
     });
   }
   await keepForLater(run, setting);
-  await printSummary(run.runner, graph.results, details);
+  await printSummary(run.runner, graph.results, {
+    details,
+    rerunCommand: options.rerunCommand,
+  });
   if (config.failOnFlaky) failIfFlaky(run, graph.results);
   run.exitCode = run.error instanceof RunnerError ? run.error.exitCode : 0;
   return graph.results;
@@ -360,7 +370,10 @@ export function maskedEvents(
 export async function printSummary(
   runner: RunnerContext,
   results: readonly StepResult[],
-  details: StepDetails,
+  { details, rerunCommand }: {
+    details: StepDetails;
+    rerunCommand: RunStepsOptions["rerunCommand"];
+  },
 ): Promise<void> {
   const { host, masker, stderr, logger } = runner;
   if (results.length < 2 || host.env.LOG_FORMAT === "json") return;
@@ -372,6 +385,12 @@ export async function printSummary(
     ...reason === undefined ? {} : { reason: masker.maskText(reason) },
     tail: maskedTail(masker, details.get(name)?.tail),
     log: details.get(name)?.log,
+    ...rerunCommand === undefined ? {} : {
+      // Quoting could hide a secret from the masker.
+      rerun: commandText(
+        rerunCommand(name).map((word) => masker.maskText(word)),
+      ),
+    },
   }));
   const isTerminal = host.stderr.isTerminal();
   const text = formatSummary(steps, {

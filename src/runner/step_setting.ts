@@ -16,7 +16,11 @@ import type { JobLog } from "../output/job_log.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { PlannedStep } from "../steps/expand.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
-import { keptOutputs } from "../steps/output_files.ts";
+import {
+  forgetOutputs,
+  keepOutputs,
+  keptOutputs,
+} from "../steps/output_files.ts";
 import { StepOutputs } from "../steps/outputs.ts";
 import type { AttemptContext, AttemptFiles } from "../steps/run_step.ts";
 import type { StepEvent } from "../steps/step.ts";
@@ -109,7 +113,8 @@ export async function openStepSetting(
   if (plan.isSelected.includes(false)) {
     const warn = (message: string) => logger.warn("steps", message);
     outputs.restore(await keptOutputs(workspace, warn), plan.isSelected);
-  }
+    await keepOutputs(workspace, outputs.all(), masker);
+  } else await forgetOutputs(workspace);
   const { path: attemptsPath } = stack.use(
     temporaryDirectory({ env: host.env, workspace }),
   );

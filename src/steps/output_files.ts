@@ -8,6 +8,7 @@ import {
   ownDirectory,
   writeOwnFile,
 } from "../workspace/own_files.ts";
+import { removeTree } from "../workspace/remove.ts";
 
 /** Maximum size of a step's output file. */
 const MAX_WRITTEN_BYTES = 1024 * 1024;
@@ -151,6 +152,16 @@ export async function keptOutputs(
     warn(`Steps that do not run have no outputs: ${reason}`);
     return new Map();
   }
+}
+
+/**
+ * Removes the outputs of earlier runs, so that a run that is killed leaves none
+ * that could be mistaken for its own.
+ *
+ * @param workspace The workspace.
+ */
+export async function forgetOutputs(workspace: Workspace): Promise<void> {
+  await removeTree(`${await ownDirectory(workspace)}/${KEPT_OUTPUTS}`);
 }
 
 function textOf(value: unknown): string | undefined {

@@ -90,7 +90,12 @@ describe("validateSettings()", () => {
       },
       failurePolicy: "finish",
       failOnFlaky: false,
-      selection: { only: undefined, from: undefined, skip: undefined },
+      selection: {
+        only: undefined,
+        from: undefined,
+        skip: undefined,
+        rerunFailed: false,
+      },
       wait: false,
       output: {
         stderr: "merged",
@@ -157,6 +162,7 @@ describe("validateSettings()", () => {
       only: " a ,,b c ",
       from: ["d", "e"],
       skip: "f",
+      rerun_failed: "true",
       wait: "true",
       log_group: "true",
       max_line_bytes: "80",
@@ -221,7 +227,12 @@ describe("validateSettings()", () => {
       limits: { timeoutMs: 5_400_000, graceMs: 0, concurrency: 1_024 },
       failurePolicy: "kill",
       failOnFlaky: true,
-      selection: { only: ["a", "b c"], from: ["d", "e"], skip: ["f"] },
+      selection: {
+        only: ["a", "b c"],
+        from: ["d", "e"],
+        skip: ["f"],
+        rerunFailed: true,
+      },
       wait: true,
       output: {
         stderr: "separate",

@@ -39,6 +39,7 @@ describe("defaultLayer()", () => {
       stderr: "merged",
       grace: "10s",
       fail_on_flaky: "false",
+      rerun_failed: "false",
       failure_policy: "finish",
       inherit_env: "true",
       otel: "false",

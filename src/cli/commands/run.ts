@@ -111,7 +111,12 @@ overrides the defaults. Defaults are shown in parentheses.`,
     if (jobFile === undefined && !hasCommand(layer, host)) {
       throw await nothingToRun(host.cwd);
     }
-    return await runWith(context, { layer, container, jobFile });
+    return await runWith(context, {
+      layer,
+      container,
+      jobFile,
+      rerunCommand: await rerunCommandOf(context, jobFile),
+    });
   },
 };
 
@@ -123,6 +128,12 @@ export interface RunRequest {
   readonly jobFile: GivenJobFile | undefined;
   /** Container for the command, if the runner starts one. */
   readonly container: ContainerSetting | undefined;
+  /**
+   * Returns the words of the command that runs a single step again.
+   *
+   * @default {unknown}
+   */
+  readonly rerunCommand?: (step: string) => readonly string[];
 }
 
 /**
@@ -134,7 +145,7 @@ export interface RunRequest {
  */
 export async function runWith(
   context: CommandContext,
-  { layer, jobFile, container }: RunRequest,
+  { layer, jobFile, container, rerunCommand }: RunRequest,
 ): Promise<number> {
   await using watched = await watch(context, jobFile);
   const runner = runnerInWorkDir(context, watched?.host);
@@ -143,6 +154,7 @@ export async function runWith(
     dryRun: context.isOn("dry-run"),
     onStepEvent: watched?.onStepEvent,
     container,
+    rerunCommand,
   });
   if (!runner.workspace.inContainer) await printNextJobs(context, result);
   await runner.logger.flush();
@@ -164,6 +176,16 @@ async function watch(
   if (jobFile === undefined) return undefined;
   const { watchJob } = await import("../terminal/live_view.ts");
   return watchJob(runner.host);
+}
+
+/** Loads the module for the command only for a job that may have steps. */
+async function rerunCommandOf(
+  context: CommandContext,
+  jobFile: GivenJobFile | undefined,
+): Promise<RunRequest["rerunCommand"]> {
+  if (typeof jobFile !== "string") return undefined;
+  const { rerunWords } = await import("../rerun_command.ts");
+  return (step) => rerunWords(context, { command: "run", jobFile, step });
 }
 
 /** Ignores an image in a variable, which workers always set. */

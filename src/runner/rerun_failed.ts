@@ -1,0 +1,186 @@
+import type { JobConfig } from "../config/job_config.ts";
+import { messageOf, RunnerError } from "../errors.ts";
+import { readUntrusted } from "../fs/read_untrusted.ts";
+import {
+  readRecord,
+  type RunRecord,
+  type StepRecord,
+} from "../report/run_record.ts";
+import { hasFailed } from "../report/summary_table.ts";
+import type { JobPlan } from "../steps/job_plan.ts";
+import { keptOutputs } from "../steps/output_files.ts";
+import { needsOf } from "../steps/step_graph.ts";
+import { isObject } from "../json_value.ts";
+import { recordPath } from "./record_place.ts";
+import type { RunState } from "./run_state.ts";
+
+/** Maximum size of a record, in bytes. */
+const MAX_RECORD_BYTES = 256 * 1024 * 1024;
+
+/** Maximum number of steps that a message lists. */
+const MAX_LISTED = 12;
+
+/**
+ * Limits the steps of a plan to those that failed in the last run.
+ *
+ * Steps that depend on them run as well, and so do steps that did not run
+ * because the failure ended the job. Their conditions are evaluated again.
+ *
+ * @param run The run.
+ * @param config Configuration of the job.
+ * @param plan The steps.
+ * @returns The plan, of which at least one step is selected.
+ * @throws {RunnerError} `invalid-config` if the job has no steps, there is no
+ * last run, its steps have changed or none of them failed; `invalid-record` if
+ * its record cannot be read.
+ */
+export async function selectFailed(
+  run: RunState,
+  config: JobConfig,
+  plan: JobPlan | undefined,
+): Promise<JobPlan> {
+  if (plan === undefined) throw refusal("the job has no steps");
+  // The record of this run replaces that of the last one.
+  run.lastRun ??= await lastRecord(run, config);
+  const { runner: { workspace, masker, logger } } = run;
+  // Names in a record are masked.
+  const names = plan.steps.map(({ name }) => masker.maskText(name));
+  const last = new Map(run.lastRun.steps.map((step) => [step.name, step]));
+  checkNames(names, last, run.plugins !== undefined);
+  const before = names.map((name) => last.get(name)!);
+  const isFailed = failedSteps(plan, before).map((isFailed, step) =>
+    isFailed && plan.isSelected[step]
+  );
+  if (!isFailed.includes(true)) {
+    throw refusal("none of the selected steps failed in the last run");
+  }
+  const kept = await keptOutputs(workspace, () => {});
+  const isSelected = withInputs(plan, isFailed, (step) => {
+    const value = kept.get(plan.steps[step].name);
+    return before[step].outputs.every((key) =>
+      isObject(value) && Object.hasOwn(value, key)
+    );
+  });
+  for (const [step, name] of names.entries()) {
+    if (isFailed[step] || !isSelected[step]) continue;
+    logger.info(
+      "steps",
+      `${name} runs again: its outputs of the last run were not kept`,
+    );
+  }
+  return { ...plan, isSelected };
+}
+
+async function lastRecord(
+  { runner }: RunState,
+  config: JobConfig,
+): Promise<RunRecord> {
+  const path = await recordPath(runner, config);
+  if (path === undefined) throw refusal("runs of this job have no record");
+  let record: RunRecord | undefined;
+  try {
+    const bytes = await readUntrusted(path, { maxBytes: MAX_RECORD_BYTES });
+    record = readRecord(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) {
+      throw refusal(`there is no last run: "${path}" does not exist`);
+    }
+    throw unreadable(path, messageOf(cause), cause);
+  }
+  if (record === undefined) throw unreadable(path, "it is not a record");
+  if (record.steps.length === 0) {
+    throw refusal("the last run ended before its steps were known");
+  }
+  return record;
+}
+
+/**
+ * Checks that the steps are those of the last run. What they run and depend on
+ * may differ: a failure is often repaired there.
+ */
+function checkNames(
+  names: readonly string[],
+  last: ReadonlyMap<string, StepRecord>,
+  mayAddSteps: boolean,
+): void {
+  const current = new Set(names);
+  const added = names.filter((name) => !last.has(name));
+  // A plugin may add them later.
+  const gone = mayAddSteps
+    ? []
+    : [...last.keys()].filter((name) => !current.has(name));
+  const changes = [
+    ...added.length > 0 ? [`${listed(added)} did not exist`] : [],
+    ...gone.length > 0 ? [`${listed(gone)} no longer exists`] : [],
+  ];
+  if (changes.length === 0) return;
+  throw refusal(
+    `the steps have changed since the last run: ${changes.join("; ")}`,
+  );
+}
+
+/**
+ * Finds the steps that failed, those after them, and those that did not run
+ * because of a failure.
+ */
+function failedSteps(
+  { graph: { groupOf, dependents }, steps }: JobPlan,
+  before: readonly StepRecord[],
+): readonly boolean[] {
+  const failed = steps.flatMap((_, step) =>
+    hasFailed(before[step]) || before[step].conclusion === "cancelled"
+      ? [step]
+      : []
+  );
+  const found = new Set(failed);
+  // Iteration over a set also visits items that are added during the loop.
+  for (const step of found) {
+    for (const dependent of dependents[groupOf[step]]) found.add(dependent);
+  }
+  const hasEndedEarly = before.some(({ outcome, startedAt }) =>
+    outcome === "neutral" && startedAt !== null
+  );
+  return before.map(({ conclusion }, step) =>
+    found.has(step) ||
+    failed.length > 0 && conclusion === "skipped" && !hasEndedEarly
+  );
+}
+
+/** Adds the steps whose outputs are needed and not available. */
+function withInputs(
+  plan: JobPlan,
+  isFailed: readonly boolean[],
+  hasOutputs: (step: number) => boolean,
+): readonly boolean[] {
+  const selected = new Set(
+    isFailed.flatMap((isFailed, step) => isFailed ? [step] : []),
+  );
+  for (const step of selected) {
+    for (const need of needsOf(plan, step)) {
+      if (!hasOutputs(need)) selected.add(need);
+    }
+  }
+  return isFailed.map((_, step) => selected.has(step));
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, MAX_LISTED).map((name) => `"${name}"`);
+  return shown.join(", ") + (names.length > MAX_LISTED ? ", …" : "");
+}
+
+function refusal(reason: string): RunnerError {
+  return new RunnerError(`Cannot rerun the failed steps: ${reason}`, {
+    code: "invalid-config",
+  });
+}
+
+function unreadable(
+  path: string,
+  reason: string,
+  cause?: unknown,
+): RunnerError {
+  return new RunnerError(`Cannot read the last run "${path}": ${reason}`, {
+    code: "invalid-record",
+    cause,
+  });
+}
