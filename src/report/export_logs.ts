@@ -85,6 +85,12 @@ export interface LogExporterOptions {
   allowInsecureTransport: boolean;
   /** Called with failures. */
   onWarning: (message: string) => void;
+  /**
+   * Maximum size of the queue, in characters.
+   *
+   * @default {8 Mi}
+   */
+  maxQueueLength?: number;
 }
 
 /**
@@ -253,7 +259,8 @@ export class LogExporter {
     line: Pick<Line, "step" | "stream" | "severity" | "text">,
   ): void {
     const length = line.text.length + RECORD_LENGTH;
-    if (!this.#canSend || this.#queueLength + length > MAX_QUEUE_LENGTH) {
+    const { maxQueueLength = MAX_QUEUE_LENGTH } = this.#options;
+    if (!this.#canSend || this.#queueLength + length > maxQueueLength) {
       this.#droppedCount++;
       return;
     }
