@@ -1,5 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+// deno-lint-ignore no-import-prefix
+import published from "npm:@microsoft/jest-sarif@1.0.0-beta.0/lib/schemas/sarif-2.1.0-rtm.5.json" with {
+  type: "json",
+};
 import { Ajv } from "ajv";
 import { FORMATS } from "../../src/report/formats/formats.ts";
 import { readRecord } from "../../src/report/run_record.ts";
@@ -10,133 +14,19 @@ import {
   startedLine,
 } from "../helpers/record_lines.ts";
 
-const string = { type: "string", minLength: 1 };
+// It is of an older draft, in which these two keys were others.
+const { $schema: _draft, id: _id, ...SCHEMA } = published;
 
-const uri = {
-  type: "string",
-  pattern: "^(?:[A-Za-z0-9\\-._~!$'()*/]|%[0-9A-F]{2}|file:///)+$",
-};
-
-/** What the standard demands of the parts that are used. */
-const SCHEMA = {
-  type: "object",
-  additionalProperties: false,
-  required: ["version", "runs"],
-  properties: {
-    $schema: { type: "string" },
-    version: { const: "2.1.0" },
-    runs: {
-      type: "array",
-      items: {
-        type: "object",
-        additionalProperties: false,
-        required: ["tool"],
-        properties: {
-          tool: {
-            type: "object",
-            required: ["driver"],
-            additionalProperties: false,
-            properties: {
-              driver: {
-                type: "object",
-                required: ["name"],
-                additionalProperties: false,
-                properties: {
-                  name: string,
-                  version: string,
-                  rules: {
-                    type: "array",
-                    uniqueItems: true,
-                    items: {
-                      type: "object",
-                      required: ["id"],
-                      additionalProperties: false,
-                      properties: { id: string },
-                    },
-                  },
-                },
-              },
-            },
-          },
-          columnKind: { enum: ["utf16CodeUnits", "unicodeCodePoints"] },
-          invocations: {
-            type: "array",
-            items: {
-              type: "object",
-              required: ["executionSuccessful"],
-              additionalProperties: false,
-              properties: {
-                executionSuccessful: { type: "boolean" },
-                exitCode: { type: "integer" },
-                startTimeUtc: { type: "string", pattern: "^[0-9-]+T.*Z$" },
-                endTimeUtc: { type: "string", pattern: "^[0-9-]+T.*Z$" },
-              },
-            },
-          },
-          results: {
-            type: "array",
-            items: {
-              type: "object",
-              required: ["message"],
-              additionalProperties: false,
-              properties: {
-                ruleId: string,
-                level: { enum: ["none", "note", "warning", "error"] },
-                message: {
-                  type: "object",
-                  required: ["text"],
-                  additionalProperties: false,
-                  properties: { text: string },
-                },
-                locations: {
-                  type: "array",
-                  items: {
-                    type: "object",
-                    additionalProperties: false,
-                    properties: {
-                      physicalLocation: {
-                        type: "object",
-                        required: ["artifactLocation"],
-                        additionalProperties: false,
-                        properties: {
-                          artifactLocation: {
-                            type: "object",
-                            required: ["uri"],
-                            additionalProperties: false,
-                            properties: { uri },
-                          },
-                          region: {
-                            type: "object",
-                            required: ["startLine"],
-                            additionalProperties: false,
-                            properties: {
-                              startLine: { type: "integer", minimum: 1 },
-                              startColumn: { type: "integer", minimum: 1 },
-                            },
-                          },
-                        },
-                      },
-                      logicalLocations: {
-                        type: "array",
-                        uniqueItems: true,
-                        items: {
-                          type: "object",
-                          additionalProperties: false,
-                          properties: { name: string, kind: string },
-                        },
-                      },
-                    },
-                  },
-                },
-                properties: { type: "object" },
-              },
-            },
-          },
-        },
-      },
-    },
+const validate = new Ajv({
+  strict: false,
+  allErrors: true,
+  unicodeRegExp: false,
+  formats: {
+    "date-time": /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/,
+    uri: URL.canParse,
+    "uri-reference": /^(?:[A-Za-z0-9\-._~!$'()*/]|%[0-9A-F]{2}|file:\/\/\/)+$/,
   },
-};
+}).compile(SCHEMA);
 
 const HOSTILE = 'a b\u{202e}%]]>"<s>\ud800é\nx:1';
 
@@ -158,7 +48,6 @@ async function sarifOf(...lines: string[]) {
   const write = await FORMATS.sarif.load();
   const record = readRecord([startedLine(), ...lines].join("\n"))!;
   const text = await write(record, { color: false });
-  const validate = new Ajv({ strict: false, allErrors: true }).compile(SCHEMA);
   const isValid = validate(JSON.parse(text));
   assert(isValid, JSON.stringify(validate.errors, null, 2));
   return JSON.parse(text);
@@ -235,6 +124,26 @@ describe("a run as SARIF", () => {
       ["warning", undefined, undefined],
       ["note", "file:///tmp/a.ts", undefined],
     ]);
+  });
+
+  it("is compared with the published schema, which knows what is wrong", async () => {
+    const text = JSON.stringify(
+      await sarifOf(problem({ file: "b.ts", line: 4 })),
+    );
+    for (
+      const [right, wrong] of [
+        ['"version":"2.1.0"', '"version":"2.1"'],
+        ['"startLine":4', '"startLine":0'],
+        ['"level":"error"', '"level":"notice"'],
+        ['"uri":"b.ts"', '"uri":"b ts"'],
+        ['"message":{"text":"bad"},', ""],
+        ['"columnKind"', '"columns"'],
+        ["T00:00:00.000Z", "T00:00:00.000"],
+      ]
+    ) {
+      const log = JSON.parse(text.replace(right, wrong));
+      assertEquals(validate(log), false, `${wrong} in ${text}`);
+    }
   });
 
   it("is valid whatever the texts are", async () => {
