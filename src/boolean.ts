@@ -60,8 +60,6 @@ export function isNearlyBoolean(text: string): boolean {
 /**
  * Reads a boolean from an environment variable.
  *
- * @param env Environment.
- * @param name Name of the variable.
  * @returns The boolean; `undefined` if the variable is unset or empty.
  * @throws {RunnerError} `invalid-config` for any other text.
  */
@@ -83,8 +81,6 @@ export function booleanVariable(
  * Checks whether a variable that other programs define, such as `CI` or
  * `FORCE_COLOR`, is enabled: set to anything except an empty text, `0` and
  * `false`.
- *
- * @param text Value of the variable.
  */
 export function isSwitchedOn(text: string | undefined): boolean {
   return !["", "0", "false"].includes(text?.toLowerCase() ?? "");

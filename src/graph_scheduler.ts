@@ -191,7 +191,6 @@ export interface ScheduleOptions {
  * graph if they become ready together. The cost per edge is constant, and
  * nothing is recursive.
  *
- * @param options Concurrency, and the function that starts a node.
  * @returns A promise that resolves when no node runs or can start.
  */
 export function schedule(

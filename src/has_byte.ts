@@ -7,8 +7,6 @@ const HIGH_BITS = 0x80808080;
 /**
  * Checks whether an array contains a byte, four bytes at a time, which is twice
  * as fast as `includes()`.
- *
- * @param byte The byte to look for.
  */
 export function hasByte(bytes: Uint8Array, byte: number): boolean {
   const { buffer, byteOffset, length } = bytes;

@@ -8,7 +8,6 @@ const JOB_ROOT = "/job";
  *
  * @param directory Normalised path of the directory.
  * @param path Normalised path.
- * @returns Whether the path stays in the directory.
  */
 export function isInside(directory: string, path: string): boolean {
   return path === directory || directory === "/" ||
@@ -53,8 +52,6 @@ export function normalizeJobPath(path: string): string {
  *
  * Since every job checks its paths, this uses no library, which would take
  * longer to load than to run.
- *
- * @returns The normalized path.
  */
 export function normalizePath(path: string): string {
   const parts: string[] = [];

@@ -45,7 +45,6 @@ const MAX_LENGTH = 64;
  * mistake per three letters is allowed: an extra, missing or wrong letter, or
  * two swapped ones.
  *
- * @param word The unknown word.
  * @param candidates Valid words.
  * @returns The closest candidate, or the first of several equally close ones;
  * `undefined` if none is close.
@@ -75,7 +74,6 @@ export function suggest(
  * Finds the key or option that an unknown one probably stands for: one that is
  * spelled alike, or what another program calls it.
  *
- * @param word The unknown name.
  * @param candidates Valid names.
  * @returns The candidate; `undefined` if there is none.
  */

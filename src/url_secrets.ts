@@ -81,7 +81,6 @@ export function secretsInUrl(url: string): string[] {
 /**
  * Finds the secrets in the URLs and connection strings of a text.
  *
- * @param text Text, such as the value of a variable.
  * @returns Distinct secrets.
  */
 export function secretsInText(text: string): string[] {

@@ -99,12 +99,7 @@ export interface CliCommand {
   readonly takesRest?: boolean;
   /** Whether arguments may be secrets, so that messages must not quote them. */
   readonly takesSecrets?: boolean;
-  /**
-   * Runs the command.
-   *
-   * @param context Context of the command.
-   * @returns Exit code.
-   */
+  /** Runs the command, and returns its exit code. */
   run(context: CommandContext): Promise<number>;
 }
 

@@ -57,9 +57,6 @@ export interface CommandConfigOptions extends LoadConfigOptions {
  * Loads the configuration of a command and masks the secrets in it. Invalid
  * values are not errors yet.
  *
- * @param context Context of the command.
- * @param options Additional options.
- * @returns The configuration, or its problems.
  * @throws {RunnerError} `invalid-job-file` if the job file is invalid.
  */
 export async function loadCommandConfig(
@@ -93,7 +90,6 @@ export async function loadCommandConfig(
  * configures the masker.
  *
  * @param loaded The configuration, or its problems.
- * @returns The configuration and the masked secrets.
  * @throws {RunnerError} `invalid-config` with all problems.
  */
 export function checkCommandConfig(

@@ -77,7 +77,6 @@ const OWN_GROUPS: Readonly<Partial<Record<OptionName, FlagGroup>>> = {
  *
  * @param names Names of the options; by default all of them, and the short
  * options for a git source.
- * @returns Flags.
  */
 export function configFlags(names?: readonly OptionName[]): Flag[] {
   const flags = OPTIONS
@@ -99,12 +98,7 @@ function hidden(names: readonly OptionName[]): Flag[] {
   return configFlags(names).map((flag) => ({ ...flag, isHidden: true }));
 }
 
-/**
- * Reads options from the flags of a command.
- *
- * @param parsed The parsed arguments.
- * @returns Layer that overrides all others.
- */
+/** Reads options from the flags of a command. */
 export function flagsLayer({ flags, switches }: ParsedArguments): Layer {
   const layer = layerOf(
     ({ type, flag }) => {

@@ -41,12 +41,7 @@ const MAX_UNGROUPED = 8;
 
 type Row = readonly [name: string, meaning: string];
 
-/**
- * Returns the width of help texts.
- *
- * @param host The process.
- * @returns Number of columns.
- */
+/** Returns the width of help texts. */
 export function helpColumns({ stdout, consoleSize }: Host): number {
   const { columns = DEFAULT_COLUMNS } =
     (stdout.isTerminal() ? consoleSize?.() : undefined) ?? {};
@@ -56,8 +51,6 @@ export function helpColumns({ stdout, consoleSize }: Host): number {
 /**
  * Returns the help text of the program.
  *
- * @param catalog All commands.
- * @param columns Width of the text.
  * @returns Text without a trailing newline.
  */
 export function overview(
@@ -93,9 +86,6 @@ export function overview(
 /**
  * Returns the help text of a command.
  *
- * @param name Name of the command.
- * @param command The command.
- * @param columns Width of the text.
  * @returns Text without a trailing newline.
  */
 export function commandHelp(
@@ -118,7 +108,6 @@ export function commandHelp(
 /**
  * Describes a flag in one line.
  *
- * @param flag The flag.
  * @returns Its help text, and whether it can be repeated.
  */
 export function describeFlag({ help, isRepeatable }: Flag): string {
@@ -128,7 +117,6 @@ export function describeFlag({ help, isRepeatable }: Flag): string {
 /**
  * Sorts options into groups.
  *
- * @param flags Options of a command.
  * @returns Headings and their options; a single heading for few options.
  */
 function groupFlags(
@@ -162,8 +150,6 @@ function flagRow(flag: Flag): Row {
  * Formats names and their meanings as a table.
  *
  * @param rows Names and meanings.
- * @param columns Width of the table.
- * @returns Lines.
  */
 export function tableLines(rows: readonly Row[], columns: number): string[] {
   const width = widthOfNames(rows, columns);

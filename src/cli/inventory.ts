@@ -56,7 +56,6 @@ export interface InventoryOptions {
  * events start.
  *
  * @param root Absolute path of the directory.
- * @param options Additional options.
  * @returns Entries in the order of the files.
  */
 export async function readInventory(
@@ -191,11 +190,7 @@ function stepPart(step: Parameters<typeof plannedSteps>[0]): InventoryPart {
   };
 }
 
-/**
- * Describes a job of a workflow.
- *
- * @param job The job.
- */
+/** Describes a job of a workflow. */
 export function jobPart(
   { name, description, body }: JobDefinition,
 ): InventoryPart {
@@ -223,9 +218,7 @@ function summaryOf(command: string | undefined): string | undefined {
  * Creates a function that logs warnings about definitions, each only once:
  * several workflows may use the same job file.
  *
- * @param logger Logger.
  * @param part Component that the log lines name.
- * @returns Function that logs a warning.
  */
 export function warner(
   logger: Logger,

@@ -41,11 +41,7 @@ export function partialJobFileFlag(keys: string): Flag {
   return { ...JOB_FILE_FLAG, help: `Job file that sets ${keys}` };
 }
 
-/**
- * Returns the job file of `--job-file`.
- *
- * @param context Context of the command.
- */
+/** Returns the job file of `--job-file`. */
 export async function givenJobFile(
   context: CommandContext,
 ): Promise<GivenJobFile | undefined> {
@@ -53,12 +49,7 @@ export async function givenJobFile(
   return path === undefined ? undefined : await readGiven(context, path);
 }
 
-/**
- * Reads standard input if the path of a job file is `-`.
- *
- * @param context Context of the command.
- * @param path Path of the file.
- */
+/** Reads standard input if the path of a job file is `-`. */
 export async function readGiven(
   { runner }: CommandContext,
   path: string,
@@ -73,8 +64,6 @@ export async function readGiven(
  * Returns the job file for a command: that of `--job-file` or, if neither that
  * option nor a command is given, the one in the directory.
  *
- * @param context Context of the command.
- * @param layer Layer of the options.
  * @param host The process, in the directory of the job.
  */
 export async function jobFileOf(
@@ -90,8 +79,6 @@ export async function jobFileOf(
 
 /**
  * Creates the error for a directory without a job file, if no command is given.
- *
- * @param cwd The directory.
  */
 export async function nothingToRun(cwd: string): Promise<RunnerError> {
   const { findDefinitions } = await import(
@@ -150,9 +137,7 @@ export const WORK_DIR_FLAG: Flag = {
 /**
  * Changes the working directory of a runner to that of `--work-dir`.
  *
- * @param context Context of the command.
  * @param host The process, if it is not that of the context.
- * @returns Context of the runner in this directory.
  * @throws {RunnerError} `workspace` if the directory does not exist.
  */
 export function runnerInWorkDir(

@@ -30,7 +30,6 @@ const COMMAND_OF_OPTION: Readonly<Record<string, string>> = {
  * Runs the command line.
  *
  * @param args Arguments after the name of the program.
- * @param host The process.
  * @returns Exit code: that of the job, 1 for errors, 2 for wrong usage.
  */
 export async function main(

@@ -25,11 +25,7 @@ export const VERBOSE_FLAG: Flag = {
 
 const HELP_FLAG: Flag = { name: "help", short: "h", help: "Show this help" };
 
-/**
- * Returns the options of a command, including those of all commands.
- *
- * @param command The command.
- */
+/** Returns the options of a command, including those of all commands. */
 export function flagsOf(
   { flags, usesCoordinator = false }: CliCommand,
 ): Flag[] {
@@ -48,10 +44,6 @@ export function flagsOf(
  * is never its value. Any other value is an error, including an empty one,
  * since `--NAME=$UNSET` is a mistake in a script.
  *
- * @param args Arguments.
- * @param name Name of the command.
- * @param command The command.
- * @returns Options and operands.
  * @throws {RunnerError} `usage` if an option is unknown, its value is missing
  * or not allowed, or there are too many operands.
  */
@@ -104,7 +96,6 @@ export function parseArguments(
 /**
  * Creates a usage error.
  *
- * @param message The problem.
  * @param command Command whose help the message mentions.
  * @returns The error, with exit code 2.
  */
@@ -198,7 +189,6 @@ function nameIn(arg: string): string {
 /**
  * Formats an unknown argument for a message.
  *
- * @param arg Argument.
  * @returns Its name, with an ellipsis instead of the value.
  */
 export function shownArgument(arg: string): string {

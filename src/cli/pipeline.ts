@@ -50,10 +50,7 @@ export interface PipelineCommand {
 /**
  * Builds the command that runs a pipeline.
  *
- * @param context Context of the command.
- * @param name Name of the command.
  * @param socket Socket where the pipeline registers secrets.
- * @returns Command and permissions.
  * @throws {RunnerError} If the file does not exist, or a permission is invalid.
  */
 export async function pipelineCommand(
@@ -112,11 +109,7 @@ function checkLanguage(path: string, name: string): void {
   );
 }
 
-/**
- * Checks whether Python runs a pipeline.
- *
- * @param file Path of the pipeline.
- */
+/** Checks whether Python runs a pipeline. */
 function isPythonPipeline(file: string): boolean {
   return file.endsWith(".py");
 }
@@ -125,8 +118,6 @@ function isPythonPipeline(file: string): boolean {
  * Finds the Python that runs pipelines.
  *
  * @param name Pipeline as typed.
- * @param env Environment of the runner.
- * @returns Path of Python.
  * @throws {RunnerError} `invalid-config` if Python is not found.
  */
 async function findPython(
@@ -145,7 +136,6 @@ async function findPython(
  * Writes the Python package `runnerlib`.
  *
  * @param directory Directory for the package; the caller removes it.
- * @param env Environment of the runner.
  * @returns Variables that let Python find the package.
  */
 export async function writePythonPackage(
@@ -174,10 +164,6 @@ const NEEDED = [
 /**
  * Returns the environment of a pipeline: permitted variables, and those that
  * Deno needs.
- *
- * @param env Environment of the runner.
- * @param permissions Permissions of the pipeline.
- * @returns The complete environment.
  */
 export function pipelineEnvironment(
   env: Readonly<Record<string, string>>,

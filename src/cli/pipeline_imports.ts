@@ -47,7 +47,6 @@ export interface PipelineImportsOptions {
  * Returns the options of `deno run` that let a pipeline import the library.
  *
  * @param pipeline Absolute path of the pipeline.
- * @param options Additional options.
  * @returns Options; none if the nearest configuration maps the library.
  * @throws {RunnerError} `invalid-config` if that configuration is not JSON.
  */

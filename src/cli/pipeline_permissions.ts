@@ -40,9 +40,7 @@ export interface PipelineSetting {
  * Returns the permissions of a pipeline: those that every pipeline needs, and
  * those that are granted.
  *
- * @param setting Process and workspace.
  * @param grants Lines `KIND=VALUE,VALUE` from flags and the job file.
- * @returns Permissions with their reasons.
  * @throws {RunnerError} `invalid-config` if a grant is invalid.
  */
 export function pipelinePermissions(
@@ -97,8 +95,6 @@ export function pipelinePermissions(
 /**
  * Converts permissions to options of Deno.
  *
- * @param permissions Permissions.
- * @returns Options of `deno run`.
  * @throws {RunnerError} `invalid-config` if Deno would split a value into
  * several.
  */

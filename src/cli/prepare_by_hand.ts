@@ -14,10 +14,6 @@ import { runnerInWorkDir } from "./job_location.ts";
 /**
  * Prepares the source of a command, without a job.
  *
- * @param context Context of the command.
- * @param name Name of the command.
- * @param type Type of the source.
- * @returns Exit code.
  * @throws {RunnerError} If the source cannot be prepared.
  */
 export async function prepareByHand(

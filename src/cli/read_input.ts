@@ -24,8 +24,6 @@ export interface ReadTextOptions {
 /**
  * Reads a stream as text, and closes it.
  *
- * @param stream Stream.
- * @param options Limits.
  * @returns The text, or its first line without the newline; `undefined` if it
  * is too long or not UTF-8.
  */
@@ -56,9 +54,7 @@ export async function readText(
 /**
  * Reads standard input to its end.
  *
- * @param host The process.
  * @param command Command whose help the error mentions.
- * @returns Text.
  * @throws {RunnerError} `usage` if standard input is missing, or it is not
  * UTF-8 text of up to 1 MiB.
  */
@@ -88,7 +84,6 @@ export const PASSWORD_FD_FLAG: Flag = {
 /**
  * Checks whether the password is read from standard input.
  *
- * @param context Context of the command.
  * @returns Whether nothing else can be read from standard input.
  */
 export function isPasswordOnStdin({ flags }: CommandContext): boolean {
@@ -99,7 +94,6 @@ export function isPasswordOnStdin({ flags }: CommandContext): boolean {
  * Reads the password of the store from the file descriptor of `--password-fd`,
  * from the environment, or from a prompt.
  *
- * @param context Context of the command.
  * @param isNew Whether it is a new password, which has to be typed twice.
  * @returns The password, which is masked from now on.
  * @throws {RunnerError} `usage` if the password is missing or invalid.
@@ -134,8 +128,6 @@ export async function readPassword(
  * The question is printed on standard output, which must be a terminal.
  * Otherwise, it would become part of the command's output.
  *
- * @param host The process.
- * @param question Text of the prompt.
  * @returns The line; `undefined` without a terminal.
  */
 export async function promptFor(

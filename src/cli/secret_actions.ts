@@ -22,8 +22,6 @@ export type SecretAction = (
 /**
  * Creates the store.
  *
- * @param _ Context of the command.
- * @param store Store.
  * @throws {RunnerError} As {@linkcode SecretStore.init}.
  */
 export async function initStore(
@@ -36,10 +34,6 @@ export async function initStore(
 /**
  * Sets a secret to the text from standard input or a prompt.
  *
- * @param context Context of the command.
- * @param store Store.
- * @param path Path of the secret.
- * @param key Key of the secret.
  * @throws {RunnerError} `usage` if a name or the secret cannot be used; as
  * {@linkcode SecretStore.update}.
  */
@@ -64,10 +58,6 @@ export async function setSecret(
 /**
  * Prints a secret without masking it.
  *
- * @param context Context of the command.
- * @param store Store.
- * @param path Path of the secret.
- * @param key Key of the secret.
  * @throws {RunnerError} `invalid-config` if it does not exist or is empty;
  * empty secrets count as missing in references as well.
  */
@@ -88,8 +78,6 @@ export async function getSecret(
 /**
  * Lists paths, or the keys of a path, but never values.
  *
- * @param context Context of the command.
- * @param store Store.
  * @param path Path whose keys are listed.
  * @throws {RunnerError} `invalid-config` if the path does not exist.
  */
@@ -113,10 +101,6 @@ export async function listSecrets(
 /**
  * Deletes a secret, and its path if it has no other secrets.
  *
- * @param _ Context of the command.
- * @param store Store.
- * @param path Path of the secret.
- * @param key Key of the secret.
  * @throws {RunnerError} `invalid-config` if it does not exist.
  */
 export async function deleteSecret(
@@ -149,7 +133,6 @@ function checkSecretPath(path: string): void {
 /**
  * Checks that standard input is not already used for the password.
  *
- * @param context Context of the command.
  * @throws {RunnerError} `usage` if it is.
  */
 function checkStandardInput(context: CommandContext): void {
@@ -190,10 +173,7 @@ const MAX_FILE_BYTES = 1024 * 1024;
 /**
  * Sets a secret for each line of a file, all of them or none.
  *
- * @param context Context of the command.
- * @param store Store.
  * @param file Path of the file as typed; `-` is standard input.
- * @param path Path of the secrets.
  * @throws {RunnerError} `usage` if the path is invalid; `invalid-config` if the
  * file cannot be read or a line is invalid; as {@linkcode SecretStore.update}.
  */
@@ -248,9 +228,7 @@ export interface SecretLines {
  * value is removed, then one pair of quotes. There are no escapes, variables or
  * comments after values.
  *
- * @param text Text of the file.
  * @param name Name of the file in messages.
- * @returns Names and values.
  * @throws {RunnerError} `invalid-config` with the numbers of all invalid lines,
  * but not their content.
  */

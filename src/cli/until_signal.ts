@@ -5,9 +5,6 @@ import { Cancellation } from "../process/cancellation.ts";
 /**
  * Runs an action that SIGTERM, SIGINT and other termination signals cancel.
  *
- * @param host The process.
- * @param action The action.
- * @returns Result of the action.
  * @throws {RunnerError} `cancelled` if a signal cancelled the action.
  */
 export async function untilSignal<T>(

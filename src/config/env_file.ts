@@ -51,7 +51,6 @@ export interface EnvFilePlace {
  *
  * @param files Files; what is wrong with one is reported where it is named.
  * @param place Where the document is; `undefined` if it is not a file.
- * @returns Variables by name.
  */
 export async function readEnvFiles(
   files: readonly EnvFile[],

@@ -85,8 +85,6 @@ export type LoadConfigOptions = Pick<
 /**
  * Loads the configuration from all layers and validates it. Nothing is run,
  * printed or thrown; the result contains all problems.
- *
- * @param host The process, with its environment and current directory.
  */
 export async function loadConfig(
   host: Pick<Host, "env" | "cwd">,
@@ -105,8 +103,6 @@ export async function loadConfig(
 /**
  * Loads the settings of all layers: options override variables, which override
  * the job file, which overrides the defaults.
- *
- * @param host The process, with its environment and current directory.
  */
 export async function loadSettings(
   { env, cwd }: Pick<Host, "env" | "cwd">,
@@ -145,10 +141,7 @@ export async function loadSettings(
 /**
  * Reads single options from all layers except a job file.
  *
- * @param host The process, with its environment and current directory.
- * @param names Names of the options.
  * @param layer The layer that overrides all others.
- * @returns Values by name.
  * @throws {RunnerError} `invalid-config`, if one of them is invalid.
  */
 export function readOptions<Name extends OptionName>(

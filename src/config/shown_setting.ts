@@ -5,9 +5,6 @@ import type { SettingValue } from "./settings.ts";
 /**
  * Writes the value of an option in one line, without the credentials in URLs.
  * The caller masks other secrets when it prints the text.
- *
- * @param name Name of the option.
- * @param value Its value.
  */
 export function shownSetting(name: OptionName, value: SettingValue): string {
   const text = typeof value === "string" && /^[^\n"]*$/.test(value)

@@ -57,7 +57,6 @@ export type ValueText = { text: string } | { problem: string };
  *
  * @param value Value as configured.
  * @param cwd Absolute path of the current directory.
- * @returns The text, or the problem.
  */
 export function readValue(
   value: string,

@@ -19,11 +19,7 @@ export interface ContainerFiles extends AsyncDisposable {
   readonly user: { readonly uid: number; readonly gid: number };
   /** Whether the caller is root, so that owners of files have to be changed. */
   readonly isRoot: boolean;
-  /**
-   * Writes a file (mode 0600).
-   *
-   * @returns Absolute path of the file.
-   */
+  /** Writes a file (mode 0600). */
   write(name: string, text: string): Promise<string>;
 }
 

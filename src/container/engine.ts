@@ -29,7 +29,6 @@ export interface Engine {
   /**
    * Runs the program and captures its output.
    *
-   * @param cancellation Stops the program.
    * @param variables Variables to add to its environment.
    */
   call(
@@ -51,7 +50,6 @@ export interface EngineHost {
  * Finds the engine: the given one, or the one in `DOCKER`, or `docker` or
  * `podman`.
  *
- * @param cancellation Stops the search.
  * @param named Name or path of the given engine.
  * @throws {RunnerError} `container-failed`, if there is none.
  */
@@ -130,8 +128,6 @@ export interface AttachedStart extends AsyncDisposable {
  *
  * Signals are sent through the engine, because whether `start --attach`
  * forwards them depends on the version.
- *
- * @param cwd Working directory of the engine.
  */
 export function attachedStart(
   engine: Engine,

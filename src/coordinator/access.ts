@@ -23,12 +23,7 @@ const VARIABLES: Readonly<Record<keyof CoordinatorAccess, string>> = {
 /** Ids of jobs are UUIDs; other text could change the path of a request. */
 const JOB_ID = /^[\w-]+$/;
 
-/**
- * Checks whether a job can submit triggers to a coordinator.
- *
- * @param env Environment of the job.
- * @returns Whether URL, token and id are set.
- */
+/** Checks whether a job can submit triggers to a coordinator. */
 export function isCoordinatorConfigured(env: Environment): boolean {
   return Object.values(VARIABLES).every((name) => env[name]);
 }
@@ -36,7 +31,6 @@ export function isCoordinatorConfigured(env: Environment): boolean {
 /**
  * Reads the access of a job to the coordinator.
  *
- * @param env Environment of the job.
  * @throws {RunnerError} `invalid-config` if a variable is missing.
  */
 export function coordinatorAccess(env: Environment): CoordinatorAccess {
@@ -56,11 +50,7 @@ export function coordinatorAccess(env: Environment): CoordinatorAccess {
   };
 }
 
-/**
- * Checks whether an event started a job or the job that triggered it.
- *
- * @param env Environment of the job.
- */
+/** Checks whether an event started a job or the job that triggered it. */
 export function startedByEvent(env: Environment): boolean {
   return [Variable.ci, Variable.eventType, Variable.provider]
     .some((name) => env[name]) || env[Variable.jobKind] === "eval";
@@ -69,7 +59,6 @@ export function startedByEvent(env: Environment): boolean {
 /**
  * Validates the URL of the coordinator, to which the token is sent.
  *
- * @param text Value of the variable.
  * @param allowInsecureTransport Whether plain HTTP is allowed.
  * @returns The URL without a trailing slash.
  * @throws {RunnerError} `invalid-config` if the URL cannot be used.
@@ -107,7 +96,6 @@ export function coordinatorUrl(
 /**
  * Returns the path of a job, relative to the URL of the coordinator.
  *
- * @param id Id of the job.
  * @throws {RunnerError} `invalid-config` if it is not an id.
  */
 export function jobPath(id: string): string {

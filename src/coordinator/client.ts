@@ -136,7 +136,6 @@ export class CoordinatorError extends RunnerError {
    * Creates an error.
    *
    * @param message Failed action and reason.
-   * @param options Code, cause and status.
    */
   constructor(
     message: string,
@@ -170,7 +169,6 @@ class TransientError extends Error {}
 /**
  * Creates a client without connecting.
  *
- * @param options URL, token and limits.
  * @throws {RunnerError} `invalid-config` if the URL or the token cannot be
  * used.
  */
@@ -225,11 +223,7 @@ export function openClient(
   return { url, send };
 }
 
-/**
- * Checks whether a failed request may succeed when it is retried.
- *
- * @param status HTTP status.
- */
+/** Checks whether a failed request may succeed when it is retried. */
 export function isTransientStatus(status: number): boolean {
   return status >= 500 || TRANSIENT_STATUS.includes(status);
 }

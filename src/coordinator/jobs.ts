@@ -52,7 +52,6 @@ export interface JobFilter {
  * Reads one job.
  *
  * @param client Client with a token that can read jobs.
- * @param id Id of the job.
  * @throws {RunnerError} `coordinator-forbidden` or `coordinator-failed`.
  */
 export async function readJob(
@@ -75,7 +74,6 @@ export async function readJob(
  * New jobs can move others to the next page; each job is returned once.
  *
  * @param client Client with a token that can read jobs.
- * @param filter Which jobs.
  * @returns The jobs, in no particular order.
  * @throws {RunnerError} `coordinator-forbidden` or `coordinator-failed`.
  */
@@ -157,7 +155,6 @@ export interface SubmitDocumentOptions {
  * attempt would leave orphaned tasks in the queue.
  *
  * @param client Client with the token of the job.
- * @param options The document.
  * @returns Ids of the started jobs.
  * @throws {RunnerError} `coordinator-forbidden` or `coordinator-failed`, also
  * if the coordinator accepted the document and started no job.

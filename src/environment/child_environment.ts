@@ -137,8 +137,6 @@ export type Child =
  *   such as `VAULT_TOKEN`, but a `PATH` without directories of the workspace. It
  *   must not ask the user, and does not get the name of a terminal.
  * - The runner of another job, in this process, gets the settings.
- *
- * @param parent Environment of the runner.
  */
 export function childEnvironment(
   parent: Environment,

@@ -37,9 +37,7 @@ export interface CopyJsonOptions {
  * No getter, `toJSON` or iterator of the value is called, and only own
  * properties count.
  *
- * @param value Any value.
  * @param path Path of the value, for messages.
- * @returns The copy.
  * @throws {TypeError} If the value is not plain JSON data.
  */
 export function copyJson(
@@ -53,7 +51,6 @@ export function copyJson(
 /**
  * Lists the own, enumerable data properties of a plain object.
  *
- * @param value Any value.
  * @returns Keys and values.
  * @throws {TypeError} If the value is not a plain object, has a getter, or has
  * a reserved key.

@@ -23,7 +23,6 @@ const OWN_KEYS: readonly string[] = ["command", "steps", "job", "jobs"];
  * may use a dialect of YAML that cannot be parsed here.
  *
  * @param name Path as the user wrote it.
- * @param kind Kind of the file that is expected.
  * @throws {RunnerError} With the code of the kind.
  */
 export function refuseForeignPath(
@@ -38,9 +37,7 @@ export function refuseForeignPath(
 /**
  * Refuses a file that is written for another CI system.
  *
- * @param document The document.
  * @param name Path as the user wrote it.
- * @param kind Kind of the file that is expected.
  * @throws {RunnerError} With the code of the kind.
  */
 export function refuseForeignDocument(

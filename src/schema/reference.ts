@@ -44,7 +44,6 @@ export function variablePattern(): RegExp {
  * Explains why a reference in a text is malformed. The text may be a secret, so
  * the message repeats nothing of it.
  *
- * @param text Value of a variable.
  * @returns The problem, phrased to follow a name; `undefined` if there is none.
  */
 export function referenceProblem(text: string): string | undefined {

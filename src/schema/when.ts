@@ -73,8 +73,6 @@ type Env = Readonly<Record<string, string>>;
 /**
  * Finds why a condition does not hold.
  *
- * @param when The condition.
- * @param facts What is known about the event.
  * @param env Variables of the step or job.
  * @returns The part that does not hold, and why; `undefined` if all hold.
  */

@@ -34,8 +34,6 @@ export interface NextJobsTextOptions {
  * It shows a command for each job whose dependencies are complete, unless the
  * command contains secrets or characters that must be escaped.
  *
- * @param jobs The next jobs.
- * @param completed Names of the completed jobs.
  * @returns Lines without a final newline; an empty string without jobs.
  */
 export function nextJobsText(

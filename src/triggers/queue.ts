@@ -89,8 +89,6 @@ export class TriggerQueue {
   /**
    * Removes triggers that were submitted or refused. Triggers that were added
    * meanwhile stay.
-   *
-   * @param triggers Triggers to remove.
    */
   remove(triggers: readonly Trigger[]): void {
     for (const { name } of triggers) this.#triggers.delete(name);

@@ -65,7 +65,6 @@ export interface SubmitTriggersOptions {
  * same `operation_id`, so that each job is created once.
  *
  * @param document Document of checked jobs.
- * @param options Environment and limits.
  * @returns Ids of the jobs that started immediately.
  * @throws {RunnerError} `invalid-config` if no coordinator is configured to
  * which a token may be sent; `invalid-trigger` if the document is too large;
@@ -135,7 +134,6 @@ function jobsOf(
  * capabilities, and no CI repository, which would replace that of a follow-up
  * job.
  *
- * @param trigger The follow-up job.
  * @param isEventJob Whether an event started the triggering job.
  * @returns The problem, phrased to follow the job; `undefined` if there is
  * none.

@@ -316,8 +316,6 @@ export const programTrigger: Schema<Trigger> = mapping(
 /**
  * Describes why a variable cannot be part of the environment of a process.
  *
- * @param name Name of the variable.
- * @param value Value of the variable.
  * @returns The problem, phrased to follow the variable; `undefined` if there is
  * none.
  */

@@ -77,7 +77,6 @@ export function orderTriggers(
  * Sorts triggers topologically.
  *
  * @param triggers Triggers with distinct names.
- * @returns The same triggers in topological order.
  * @throws {RunnerError} `invalid-trigger` if a dependency is unknown or there
  * is a cycle.
  */

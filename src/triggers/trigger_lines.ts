@@ -39,7 +39,6 @@ export interface TriggerLineOptions {
 /**
  * Formats a document as the line that workers read.
  *
- * @param options Nonce and secrets.
  * @returns The line, including a line feed.
  * @throws {RunnerError} `invalid-config` without a nonce;
  * `invalid-trigger` if the line would be too long or contain a secret.
@@ -63,7 +62,6 @@ export function triggerLine(
 /**
  * Reads the nonce of trigger lines.
  *
- * @param env Environment of the runner.
  * @throws {RunnerError} `invalid-config` if the worker has not set one.
  */
 export function triggerNonce(env: Readonly<Record<string, string>>): string {
@@ -80,12 +78,7 @@ export class TriggerSpoofFilter {
   readonly #stdout: FilteredSink;
   readonly #stderr: FilteredSink;
 
-  /**
-   * Creates a filter.
-   *
-   * @param stdout Sink for standard output.
-   * @param stderr Sink for standard error.
-   */
+  /** Creates a filter. */
   constructor(stdout: Sink, stderr: Sink) {
     this.#stdout = new FilteredSink(stdout);
     this.#stderr = new FilteredSink(stderr);
@@ -174,7 +167,6 @@ export class SpoofedLineMarker {
   /**
    * Takes output.
    *
-   * @param bytes Output.
    * @returns Output that can be printed; valid until the next call.
    */
   take(bytes: Uint8Array): Uint8Array {

@@ -66,7 +66,6 @@ export interface WrittenTriggers {
  * another; a reader sees either the old or the new document.
  *
  * @param path Path of the file; its directory must exist.
- * @param triggers Triggers to add.
  * @throws {RunnerError} `invalid-trigger` if a trigger is refused and
  * `isAtomic` is set; `output-failed` if the file is not a document of plain
  * jobs, would exceed 8 MiB, or cannot be read or written. The file is not
@@ -110,8 +109,6 @@ export async function writeTriggers(
  * Removes triggers that were submitted or refused from a file, and the file
  * itself if none are left.
  *
- * @param path Path of the file.
- * @param names Names of the triggers.
  * @throws {RunnerError} `output-failed`, as {@linkcode writeTriggers}.
  */
 export async function removeTriggers(
@@ -154,7 +151,6 @@ async function writeDocument(
  * Reads the triggers in a file. Its content is checked, since any program in
  * the workspace may have written it.
  *
- * @param path Path of the file.
  * @returns The triggers; none if the file is missing.
  * @throws {RunnerError} `output-failed` if the file cannot be read, or is not a
  * document of plain jobs.

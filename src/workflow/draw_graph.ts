@@ -5,8 +5,6 @@ import type { Condition } from "../schema/condition.ts";
 
 /**
  * Draws a workflow for a terminal: a line for each job, below its dependencies.
- *
- * @returns Lines.
  */
 export function terminalGraph(jobs: readonly DrawnJob[]): string {
   return levels(jobs).flatMap((row, depth) =>
@@ -20,11 +18,7 @@ export function terminalGraph(jobs: readonly DrawnJob[]): string {
   ).join("\n");
 }
 
-/**
- * Draws a workflow as a Mermaid flowchart.
- *
- * @returns Lines.
- */
+/** Draws a workflow as a Mermaid flowchart. */
 export function mermaidGraph(jobs: readonly DrawnJob[]): string {
   const ids = idsOf(jobs);
   const text = (label: string) =>
@@ -44,7 +38,6 @@ export function mermaidGraph(jobs: readonly DrawnJob[]): string {
 /**
  * Draws a workflow for Graphviz.
  *
- * @param name Name of the workflow.
  * @returns Lines of DOT.
  */
 export function dotGraph(name: string, jobs: readonly DrawnJob[]): string {
@@ -65,11 +58,7 @@ export function dotGraph(name: string, jobs: readonly DrawnJob[]): string {
   ].join("\n");
 }
 
-/**
- * Returns the label of a job: its name, number of items and condition.
- *
- * @returns The label.
- */
+/** Returns the label of a job: its name, number of items and condition. */
 export function labelOf({ name, count, condition }: DrawnJob): string {
   const times = count === undefined ? "" : ` ×${count}`;
   const when = condition === "all_success" ? "" : ` (${condition})`;
@@ -108,7 +97,6 @@ interface Box {
 /**
  * Draws a workflow as SVG: rows of boxes, connected to their dependents.
  *
- * @param name Name of the workflow.
  * @returns A self-contained SVG document.
  */
 export function svgGraph(name: string, jobs: readonly DrawnJob[]): string {

@@ -10,8 +10,6 @@ interface ConditionalJob {
 /**
  * Marks the jobs whose condition on the event does not hold.
  *
- * @param jobs Jobs.
- * @param facts Facts about the event.
  * @param env Variables of all jobs; those of a job override them.
  * @returns The jobs, with the reason for each that is skipped.
  */
@@ -40,8 +38,6 @@ export interface SkippedJob {
  * does not support conditions on events. Jobs that would be skipped as a result
  * are removed as well, along with dependencies on removed jobs.
  *
- * @param jobs Jobs of a workflow.
- * @param facts Facts about the event.
  * @param env Variables of the event, which override those of the jobs.
  * @returns The jobs to submit, and the skipped ones.
  */

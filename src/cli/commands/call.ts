@@ -66,7 +66,6 @@ const FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
   },
 };
 
-/** The command `call`. */
 export const callCommand: CliCommand = {
   usage: "FUNCTION [OPTIONS]",
   description:

@@ -7,7 +7,6 @@ import { WORK_DIR_FLAG } from "../job_location.ts";
 /** Source types that can be checked out. */
 const TYPES: readonly string[] = ["git", "tarball", "hg", "svn"];
 
-/** The command `checkout`. */
 export const checkoutCommand: CliCommand = {
   usage: "URL [OPTIONS]",
   description:

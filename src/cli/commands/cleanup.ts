@@ -15,7 +15,6 @@ import type { CliCommand } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
 import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 
-/** The command `cleanup`. */
 export const cleanupCommand: CliCommand = {
   usage: "[OPTIONS]",
   description:

@@ -10,7 +10,6 @@ const SHELLS = {
   fish: fishCompletions,
 } as const;
 
-/** The command `completions`. */
 export const completionsCommand: CliCommand = {
   usage: "SHELL [OPTIONS]",
   description:

@@ -14,7 +14,6 @@ import { JOB_FILE_FLAG } from "../job_location.ts";
 /** Options whose values are hidden if secrets in them cannot be determined. */
 const SENSITIVE: readonly OptionName[] = ["job_env", "secret_values_list"];
 
-/** The command `config`. */
 export const configCommand: CliCommand = {
   usage: "[OPTIONS]",
   description:

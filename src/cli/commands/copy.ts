@@ -3,7 +3,6 @@ import { CHECKED_FLAGS, configFlags } from "../config_flags.ts";
 import { prepareByHand } from "../prepare_by_hand.ts";
 import { WORK_DIR_FLAG } from "../job_location.ts";
 
-/** The command `copy`. */
 export const copyCommand: CliCommand = {
   usage: "DIRECTORY [OPTIONS]",
   description:

@@ -20,7 +20,6 @@ import {
   WORK_DIR_FLAG,
 } from "../job_location.ts";
 
-/** The command `doctor`. */
 export const doctorCommand: CliCommand = {
   usage: "[--migrate DIR] [OPTIONS]",
   description:

@@ -30,7 +30,6 @@ import {
   printExplanations,
 } from "../workflow/explanation.ts";
 
-/** The command `eval`. */
 export const evalCommand: CliCommand = {
   usage: "--event-type TYPE [OPTIONS]",
   description:

@@ -20,7 +20,6 @@ import {
 } from "../pipeline.ts";
 import { pipelineImports } from "../pipeline_imports.ts";
 
-/** The command `exec`. */
 export const execCommand: CliCommand = {
   usage: "PIPELINE [ARGUMENTS] [OPTIONS] [-- ARGUMENTS]",
   description:
@@ -155,10 +154,6 @@ async function workspaceDirectory(
  * Rewords Deno's message about a denied permission, so that it suggests the
  * option of `runnerlib exec`. The function is serialized to run in the process
  * of a pipeline, so it must not use anything from outside.
- *
- * @param text Message of Deno.
- * @param cwd Working directory of the pipeline.
- * @returns The message.
  */
 function permissionText(text: string, cwd: string): string {
   return text.replace(
@@ -181,9 +176,6 @@ function permissionText(text: string, cwd: string): string {
 /**
  * Returns the option of `deno run` that applies {@linkcode permissionText} in a
  * pipeline, to uncaught errors and to errors in its log.
- *
- * @param cwd Working directory of the pipeline.
- * @returns The option.
  */
 function permissionTextOption(cwd: string): string {
   const script = `

@@ -32,7 +32,6 @@ const HEADING = ["NAME", "WHY", "FORMS", "HITS"];
 /** Maximum size of a log in which secrets are counted, in bytes. */
 const MAX_LOG_BYTES = 64 * 1024 * 1024;
 
-/** The command `explain-masks`. */
 export const explainMasksCommand: CliCommand = {
   usage: "[OPTIONS]",
   description:

@@ -26,7 +26,6 @@ const ACTIONS: Readonly<Record<string, ActionEntry>> = {
   info: { operandCount: 0, run: printGitInfo },
 };
 
-/** The command `git`. */
 export const gitCommand: CliCommand = {
   usage: "ACTION [OPTIONS]",
   description: `Shows what is checked out in the code directory.
@@ -98,7 +97,6 @@ interface CodeDirectory extends GitQueryOptions {
 /**
  * Prints the changed files.
  *
- * @param context Context of the command.
  * @throws {RunnerError} `source-failed` if they cannot be determined.
  */
 async function printChangedFiles(
@@ -118,7 +116,6 @@ async function printChangedFiles(
 /**
  * Prints the branch, commit and state of the checkout.
  *
- * @param context Context of the command.
  * @throws {RunnerError} `source-failed` if no repository is found.
  */
 async function printGitInfo(context: CommandContext): Promise<void> {

@@ -35,7 +35,6 @@ export const FORMAT_FLAG: Flag = {
   group: "Output",
 };
 
-/** The command `graph`. */
 export const graphCommand: CliCommand = {
   usage: "[FILE] [OPTIONS]",
   description:
@@ -54,10 +53,8 @@ the job file of the directory, or its only workflow.`,
 /**
  * Prints the graph of a job file or a workflow file.
  *
- * @param context Context of the command.
  * @param file Path of the file; by default the job file of the directory, or
  * its only workflow.
- * @returns Exit code.
  */
 export async function drawDefinition(
   context: CommandContext,

@@ -1,7 +1,6 @@
 import type { CliCommand } from "../command.ts";
 import { commandHelp, helpColumns, overview } from "../help_text.ts";
 
-/** The command `help`. */
 export const helpCommand: CliCommand = {
   usage: "[COMMAND]",
   description: "Shows the commands, or how to use one of them.",

@@ -17,7 +17,6 @@ const KINDS: Readonly<Record<string, string>> = {
 
 const DEFAULT_KIND = "job";
 
-/** The command `init`. */
 export const initCommand: CliCommand = {
   usage: "[KIND] [OPTIONS]",
   description:

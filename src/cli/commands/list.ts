@@ -5,7 +5,6 @@ import { labelOf } from "../../workflow/draw_graph.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { type InventoryEntry, readInventory, warner } from "../inventory.ts";
 
-/** The command `list`. */
 export const listCommand: CliCommand = {
   usage: "[DIRECTORY] [OPTIONS]",
   description:
@@ -27,8 +26,6 @@ const MAX_NAME_WIDTH = 40;
 /**
  * Lists the jobs, steps and workflows of a directory.
  *
- * @param context Context of the command.
- * @param directory Path of the directory.
  * @returns Exit code: 1 if one of the files is invalid.
  */
 export async function listDefinitions(
@@ -81,9 +78,7 @@ async function checkDirectory(path: string, name: string): Promise<void> {
 /**
  * Formats jobs and workflows, each followed by its steps or jobs.
  *
- * @param entries Jobs and workflows.
  * @param columns Width of a line; unlimited if `undefined`.
- * @returns Lines.
  */
 function inventoryText(
   entries: readonly InventoryEntry[],

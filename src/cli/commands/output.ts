@@ -9,7 +9,6 @@ import { readText } from "../read_input.ts";
 /** Maximum size of the outputs of a step, in bytes. */
 const MAX_BYTES = 1024 * 1024;
 
-/** The command `output`. */
 export const outputCommand: CliCommand = {
   usage: "set KEY=VALUE… | set KEY",
   description:

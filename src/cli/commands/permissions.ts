@@ -3,7 +3,6 @@ import type { CliCommand } from "../command.ts";
 import { partialJobFileFlag } from "../job_location.ts";
 import { ALLOW_FLAG, pipelineCommand } from "../pipeline.ts";
 
-/** The command `permissions`. */
 export const permissionsCommand: CliCommand = {
   usage: "PIPELINE [ARGUMENTS] [OPTIONS] [-- ARGUMENTS]",
   description:

@@ -23,7 +23,6 @@ import {
 } from "../job_location.ts";
 import { usageError } from "../parse_arguments.ts";
 
-/** The command `plugins`. */
 export const pluginsCommand: CliCommand = {
   usage: "list [OPTIONS] | check FILE [OPTIONS]",
   description:
@@ -70,7 +69,6 @@ methods is called.`,
 /**
  * Lists the plugins that a job would load, in call order.
  *
- * @param context Context of the command.
  * @returns Exit code: 1 if a plugin cannot be loaded.
  * @throws {RunnerError} If the configuration is invalid or a directory cannot
  * be read.
@@ -92,7 +90,6 @@ async function listPlugins(context: CommandContext): Promise<number> {
 /**
  * Checks a plugin file and describes its plugins.
  *
- * @param context Context of the command.
  * @param path Path of the file as typed.
  * @returns Exit code: 1 if the file cannot be loaded.
  * @throws {RunnerError} If the file is not a plugin.
@@ -170,9 +167,7 @@ function priorityOf({ plugins }: InspectedPlugin): number {
 /**
  * Describes a plugin.
  *
- * @param plugin The plugin.
  * @param isTrusted Whether plugin files run in the runner's own process.
- * @returns Lines.
  */
 function pluginLines(
   plugin: InspectedPlugin,

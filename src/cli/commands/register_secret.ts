@@ -4,7 +4,6 @@ import { registerSecrets } from "../../secrets/registration/register_secrets.ts"
 import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 
-/** The command `register-secret`. */
 export const registerSecretCommand: CliCommand = {
   usage: "[OPTIONS] [SECRET…] [-] [-- SECRET…]",
   description:

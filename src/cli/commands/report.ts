@@ -11,7 +11,6 @@ import { usageError } from "../parse_arguments.ts";
 /** Maximum size of a record, in bytes. */
 const MAX_BYTES = 256 * 1024 * 1024;
 
-/** The command `report`. */
 export const reportCommand: CliCommand = {
   usage: "[FILE [FILE]] [--format FORMAT]",
   description:

@@ -49,7 +49,6 @@ const WORKFLOW_JOB_FLAGS: readonly Flag[] = [
   },
 ];
 
-/** The command `run`. */
 export const runJobCommand: CliCommand = {
   usage: "[OPTIONS] [-- PROGRAM [ARGUMENTS]]",
   description:
@@ -136,13 +135,7 @@ export interface RunRequest {
   readonly rerunCommand?: (step: string) => readonly string[];
 }
 
-/**
- * Runs a job, shows its steps, and prints the follow-up jobs.
- *
- * @param context Context of the command.
- * @param request Job, and how to run it.
- * @returns Exit code.
- */
+/** Runs a job, shows its steps, and prints the follow-up jobs. */
 export async function runWith(
   context: CommandContext,
   { layer, jobFile, container, rerunCommand }: RunRequest,
@@ -196,11 +189,7 @@ function containerOf(
   return isOn ? engineOf(flags) : undefined;
 }
 
-/**
- * Returns the container engine of the options.
- *
- * @param flags Options of the command.
- */
+/** Returns the container engine of the options. */
 export function engineOf(flags: CommandContext["flags"]): ContainerSetting {
   const engine = flags.get(ENGINE_FLAG.name);
   return typeof engine === "string" ? { engine } : {};

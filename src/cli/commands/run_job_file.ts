@@ -7,7 +7,6 @@ import { DRY_RUN_FLAG, ENGINE_FLAG, engineOf, runWith } from "./run.ts";
 /** Image if the job file does not set one. */
 const DEFAULT_IMAGE = "alpine:latest";
 
-/** The command `run-job`. */
 export const runJobFileCommand: CliCommand = {
   usage: "FILE [OPTIONS]",
   description: `Runs the job of a job file in a nested container, like

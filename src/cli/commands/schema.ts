@@ -34,7 +34,6 @@ const SCHEMAS: Readonly<Record<string, () => Promise<unknown>>> = {
   },
 };
 
-/** The command `schema`. */
 export const schemaCommand: CliCommand = {
   usage: "[job|workflow|run|secret-providers|trigger]",
   description:

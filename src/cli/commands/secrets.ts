@@ -30,7 +30,6 @@ const ACTIONS: Readonly<Record<string, ActionEntry>> = {
   "import-env": { operands: ["FILE", "PATH"], run: importEnv },
 };
 
-/** The command `secrets`. */
 export const secretsCommand: CliCommand = {
   usage: "ACTION [OPTIONS]",
   description:

@@ -28,7 +28,6 @@ const SETTINGS = [
   "coordinator_timeout",
 ] as const;
 
-/** The command `trigger`. */
 export const triggerCommand: CliCommand = {
   usage: "FILE… [OPTIONS]",
   description:
@@ -121,8 +120,6 @@ const PASSED_ON = [
  * It inherits the event and the sources of the triggering job.
  *
  * @param definition Definition in the file.
- * @param env Environment of the triggering job.
- * @returns The follow-up job.
  */
 function triggerOfDefinition(
   definition: JobDefinition,

@@ -3,7 +3,6 @@ import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 import { untilSignal } from "../until_signal.ts";
 
-/** The command `ui`. */
 export const uiCommand: CliCommand = {
   usage: "[DIR] [--port PORT]",
   description:

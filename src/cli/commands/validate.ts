@@ -6,7 +6,6 @@ import { checkCommandConfig, loadCommandConfig } from "../command_config.ts";
 import { configFlags } from "../config_flags.ts";
 import { JOB_FILE_FLAG } from "../job_location.ts";
 
-/** The command `validate`. */
 export const validateCommand: CliCommand = {
   usage: "[OPTIONS]",
   description:

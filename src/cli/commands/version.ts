@@ -1,7 +1,6 @@
 import { VERSION } from "../../package_version.ts";
 import type { CliCommand } from "../command.ts";
 
-/** The command `version`. */
 export const versionCommand: CliCommand = {
   usage: "",
   description: "Prints the version.",

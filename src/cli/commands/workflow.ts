@@ -28,7 +28,6 @@ const ACTIONS: Readonly<
   },
 };
 
-/** The command `workflow`. */
 export const workflowCommand: CliCommand = {
   usage: "ACTION [FILE] [OPTIONS]",
   description:

@@ -57,7 +57,6 @@ complete -F _runnerlib runnerlib`;
 /**
  * Creates the completion script for bash.
  *
- * @param commands All commands.
  * @returns Script without a trailing newline.
  */
 export function bashCompletions(commands: readonly LoadedCommand[]): string {

@@ -29,7 +29,6 @@ complete -c runnerlib -n '__runnerlib_command_is ""' -l version -d 'Show the ver
 /**
  * Creates the completion script for fish.
  *
- * @param commands All commands.
  * @returns Script without a trailing newline.
  */
 export function fishCompletions(commands: readonly LoadedCommand[]): string {

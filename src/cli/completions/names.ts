@@ -23,8 +23,6 @@ const NAMES: Readonly<
 /**
  * Lists the names that a shell offers as completions.
  *
- * @param context Context of the command.
- * @param kind Kind of the name.
  * @param words Words of the command line after the program. The last one is
  * incomplete, and may be a comma-separated list.
  * @returns Names; none if the files that define them cannot be read.

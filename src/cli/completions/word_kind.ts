@@ -14,11 +14,7 @@ export type WordKind =
   | { readonly names: NameKind }
   | readonly string[];
 
-/**
- * Checks whether completions are a fixed list of words.
- *
- * @param kind Completions.
- */
+/** Checks whether completions are a fixed list of words. */
 export function isWordList(kind: WordKind): kind is readonly string[] {
   return Array.isArray(kind);
 }
@@ -40,7 +36,6 @@ export function valueKind(
 /**
  * Returns the completions for an operand of a command.
  *
- * @param loaded The command.
  * @param position Index of the operand, from 0.
  * @returns Words, a kind of path, or nothing.
  */
@@ -61,7 +56,6 @@ export function operandKind(
 /**
  * Lists the names of an option as typed.
  *
- * @param flag Option.
  * @returns The long name, and its negation if there is one.
  */
 export function typedNames({ name, isNegatable }: Flag): string[] {

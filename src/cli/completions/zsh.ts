@@ -25,7 +25,6 @@ fi`;
 /**
  * Creates the completion script for zsh.
  *
- * @param commands All commands.
  * @returns Script without a trailing newline.
  */
 export function zshCompletions(commands: readonly LoadedCommand[]): string {

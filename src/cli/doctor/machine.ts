@@ -28,9 +28,7 @@ export interface Finding {
 /**
  * Formats findings as lines.
  *
- * @param findings Findings.
  * @param columns Width of a line; unlimited if `undefined`.
- * @returns Lines.
  */
 export function findingLines(
   findings: readonly Finding[],
@@ -51,12 +49,7 @@ export function findingLines(
   });
 }
 
-/**
- * Checks whether jobs can write to their workspace.
- *
- * @param workspace Workspace of jobs.
- * @returns The finding.
- */
+/** Checks whether jobs can write to their workspace. */
 export async function findWorkspace(
   { base, inContainer }: Workspace,
 ): Promise<Finding> {
@@ -90,7 +83,6 @@ async function nearestDirectory(path: string): Promise<string> {
  * Checks whether processes of an untrusted step can outlive it here.
  *
  * @param isInContainer Whether the runner runs in a container for a single job.
- * @returns The finding.
  */
 export async function findUntrustedContainment(
   isInContainer: boolean,
@@ -108,11 +100,7 @@ export async function findUntrustedContainment(
   };
 }
 
-/**
- * Checks whether programs can read files that the runner inherited.
- *
- * @returns The finding.
- */
+/** Checks whether programs can read files that the runner inherited. */
 export async function findOpenFiles(): Promise<Finding> {
   const problem = await findInheritedFiles();
   return {
@@ -125,12 +113,7 @@ export async function findOpenFiles(): Promise<Finding> {
   };
 }
 
-/**
- * Checks whether the kernel confines the processes of plugins.
- *
- * @param host The process.
- * @returns The finding.
- */
+/** Checks whether the kernel confines the processes of plugins. */
 export async function findConfinement(host: Host): Promise<Finding> {
   const isThere = Deno.build.os === "linux" && await isConfined(host);
   return {

@@ -67,9 +67,7 @@ const PROGRAMS: readonly ProgramEntry[] = [
 /**
  * Finds the programs that jobs may need, and their versions.
  *
- * @param host The process.
  * @param needed Names of programs that a job with this configuration needs.
- * @returns Findings.
  */
 export function findPrograms(
   host: Host,
@@ -148,12 +146,7 @@ export interface NeedsSetting {
   readonly isStandalone: boolean;
 }
 
-/**
- * Returns the programs that a job with this configuration needs.
- *
- * @param setting Configuration of the job, and kind of the runner.
- * @returns Names of programs.
- */
+/** Returns the programs that a job with this configuration needs. */
 export function neededPrograms(
   { settings, isStandalone }: NeedsSetting,
 ): Set<string> {

@@ -69,10 +69,7 @@ export const EVAL_FLAGS: readonly Flag[] = [
 /**
  * Returns the value of an option or, if it is not given, of its variable.
  *
- * @param context Context of the command.
- * @param name Name of the option.
  * @param fallback Value if neither is set.
- * @returns The value.
  */
 export function evalValue(
   { flags, runner }: CommandContext,
@@ -88,8 +85,6 @@ export function evalValue(
 /**
  * Reads the event.
  *
- * @param context Context of the command.
- * @returns The event.
  * @throws {RunnerError} `usage` if the type is missing; `invalid-config` if it
  * is unknown.
  */
@@ -145,7 +140,6 @@ export interface PolicyInputs {
 /**
  * Reads the inputs of the policy decision.
  *
- * @param env Environment.
  * @returns The inputs. Invalid lists count as empty, as on the coordinator,
  * which is safe: it can only remove permissions.
  * @throws {RunnerError} `invalid-config` if the policy is invalid.

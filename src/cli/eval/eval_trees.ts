@@ -35,10 +35,6 @@ export interface EvalTrees {
  * is known. If the code of a pull request cannot be checked out, it stays
  * missing.
  *
- * @param context Context of the command.
- * @param event The event.
- * @param cancellation Cancels the command.
- * @returns Directories with the code.
  * @throws {RunnerError} `source-failed` or `workspace` if any other code
  * cannot be fetched.
  */
@@ -112,9 +108,7 @@ async function requireDirectory(
 /**
  * Determines the changed files.
  *
- * @param context Context of the command.
  * @param source Absolute path of the code.
- * @param event The event.
  * @returns Paths; `undefined` if they are unknown. A failed comparison is
  * logged as a warning.
  */
@@ -150,7 +144,6 @@ export async function evalChanges(
  * cannot be fetched. It also lists files that the base branch has changed
  * since.
  *
- * @param trees Directories with the code.
  * @param signal Cancels the comparison.
  * @returns Paths; all trusted ones if the tree of the pull request cannot be
  * read.
@@ -194,7 +187,6 @@ async function definitionFiles(
 /**
  * Resolves a path.
  *
- * @param context Context of the command.
  * @param path Path below `/job`, or relative to the current directory.
  * @returns Absolute path.
  */

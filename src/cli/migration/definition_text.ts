@@ -54,8 +54,6 @@ const COMMAND_KEYS = new Set(["command", "job_command", "run"]);
 /**
  * Extracts the contents of a job or workflow file that matter for a migration.
  * Invalid YAML is skipped: it is reported when definitions are read.
- *
- * @param text Text of the file.
  */
 export function readDefinitionText(text: string): DefinitionText {
   const found = {

@@ -41,7 +41,6 @@ const REACHED_RANGE = new RegExp(
 /**
  * Checks whether a command needs more than one commit of a repository.
  *
- * @param argv Program and arguments.
  * @returns Short form of the command, for a message; `undefined` if one commit
  * is enough.
  */

@@ -32,7 +32,6 @@ export interface Definitions {
 /**
  * Reads job and workflow files, and other job files that they refer to.
  *
- * @param tree The repository.
  * @param files Files of its CI folder.
  */
 export async function readDefinitions(
@@ -139,13 +138,7 @@ function problemFindings(
   return [{ file, kind: "definition", state, change: first }];
 }
 
-/**
- * Checks the contents of a definition.
- *
- * @param context State of the inspection.
- * @param file Path of the file.
- * @param text Contents of the file.
- */
+/** Checks the contents of a definition. */
 export async function inspectDefinition(
   context: Inspection,
   file: string,

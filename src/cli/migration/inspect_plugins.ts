@@ -52,12 +52,7 @@ export async function pluginFiles(
   }
 }
 
-/**
- * Checks whether Python is available if there are Python plugins.
- *
- * @param inspection State of the inspection.
- * @param plugins Plugins of the repository.
- */
+/** Checks whether Python is available if there are Python plugins. */
 export async function missingPython(
   { hasProgram }: Inspection,
   plugins: readonly PluginFile[],
@@ -76,9 +71,6 @@ export async function missingPython(
 /**
  * Checks the permissions of a plugin, and whether its time limit is sufficient.
  *
- * @param inspection State of the inspection.
- * @param plugin The plugin.
- * @param file Its file.
  * @param secretNames Variables that contain secrets from the store.
  */
 export function reportPlugin(

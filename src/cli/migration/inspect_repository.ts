@@ -37,7 +37,6 @@ import {
  * already granted are not reported, nor, in a container, programs on `PATH`.
  *
  * @param directory Absolute path of the repository.
- * @param config Configuration of the command.
  * @param commandNamed Returns a command of the runner.
  */
 export function migrateReport(
@@ -67,7 +66,6 @@ export function migrateReport(
  * following links; definitions are read from a private copy.
  *
  * @param directory Absolute path of the repository.
- * @param options Settings of the deployment.
  * @returns Differences, by file and line.
  * @throws {RunnerError} `invalid-config` if the directory does not exist or
  * contains no CI folder.

@@ -29,7 +29,6 @@ const MAX_DIRECTORIES = 8;
 /**
  * Checks scripts, plugins and pipelines, and files that they refer to.
  *
- * @param context State of the inspection.
  * @param files Files of the CI folder.
  * @param definitions Job and workflow files.
  */

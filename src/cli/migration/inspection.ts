@@ -96,7 +96,6 @@ export function sortFindings(
  *
  * Text from the repository is escaped.
  *
- * @param report The report.
  * @returns Text of several lines.
  */
 export function reportText({ findings, fileCount }: MigrationReport): string {
@@ -146,17 +145,9 @@ export interface InspectOptions {
   readonly hasReadToken: boolean;
   /** Whether tokens may be sent over plain HTTP. */
   readonly allowsPlainHttp: boolean;
-  /**
-   * Checks whether the image of the jobs has a program.
-   *
-   * @param name Name of the program.
-   */
+  /** Checks whether the image of the jobs has a program. */
   readonly hasProgram: (name: string) => Promise<boolean>;
-  /**
-   * Returns a command of the runner.
-   *
-   * @param name Name of the command.
-   */
+  /** Returns a command of the runner. */
   readonly commandNamed: (name: string) => Promise<CliCommand | undefined>;
   /** Absolute paths of directories for temporary files. */
   readonly temporaryDirectories: readonly string[];
@@ -183,12 +174,7 @@ export function isDefinition(path: string): boolean {
     (folder === JOB_FOLDER || folder === WORKFLOW_FOLDER);
 }
 
-/**
- * Describes the jobs that run a command.
- *
- * @param inspection Definitions and settings.
- * @param command Text of the command.
- */
+/** Describes the jobs that run a command. */
 export function traitsOf(
   { jobs, isDeep }: Inspection,
   command: string,

@@ -37,7 +37,6 @@ const OLD_IMAGE = /(?:^|\/)(?:runnerbase|reactorcide_runner)(?:[:@].*)?$/;
 /**
  * Returns the command that adds a program of the old image to the new one.
  *
- * @param program Name of a program.
  * @returns The command; `undefined` if the program was not in the old image, or
  * is in the default image.
  */
@@ -50,7 +49,6 @@ export function programFix(program: string): string | undefined {
 /**
  * Returns the Python package of a module that the Python runner included.
  *
- * @param module Name of the module.
  * @returns Name of the package for pip; `undefined` for any other module.
  */
 export function oldPackage(module: string): string | undefined {

@@ -81,7 +81,6 @@ export function oldNames(source: string): ImportedModule[] {
  * Finds the first call of any of the given functions.
  *
  * @param source Source code of the program.
- * @param names Names of the functions.
  */
 export function firstCall(
   source: string,

@@ -67,13 +67,7 @@ export function shellCommands(script: string, firstLine = 1): ShellCommand[] {
   return reader.commands;
 }
 
-/**
- * Expands a command into itself and the commands that it runs.
- *
- * @param argv Program and arguments.
- * @param line Number of the line.
- * @param depth Nesting depth of the command.
- */
+/** Expands a command into itself and the commands that it runs. */
 export function expandCommand(
   argv: readonly string[],
   line: number,

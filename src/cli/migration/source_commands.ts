@@ -39,7 +39,6 @@ const STARTS_PROGRAM =
  * Finds the commands that a program starts.
  *
  * @param source Source code of the program.
- * @param language Language of the program.
  */
 export function sourceCommands(
   source: string,
@@ -146,7 +145,6 @@ function endOfString(source: string, from: number, quote: string): number {
  * Creates a function that converts offsets in a text to line numbers. Offsets
  * must not decrease; the text is read once.
  *
- * @param text The text.
  * @returns The number of the line, from 1, of an offset.
  */
 export function lineCounter(text: string): (offset: number) => number {

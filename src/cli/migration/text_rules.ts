@@ -31,9 +31,6 @@ const DEPTH_LINE = `${Variable.fetchDepth}: "0"`;
 /**
  * Checks commands for those that need history, programs that are missing in the
  * image, and options that the runner does not support.
- *
- * @param text The commands.
- * @param options Lookups of programs and of commands of the runner.
  */
 export async function checkCommands(
   text: CheckedText,
@@ -99,8 +96,6 @@ export async function checkCommands(
 /**
  * Checks each line of a file, regardless of its language.
  *
- * @param file Path of the file.
- * @param text Content of the file.
  * @param allowsPlainHttp Whether tokens may be sent over plain HTTP.
  */
 export function checkLines(

@@ -66,7 +66,6 @@ export class UntrustedTree {
    * Creates a reader.
    *
    * @param root Absolute path of the root, without links.
-   * @param limits Limits on files.
    */
   constructor(root: string, limits: UntrustedTreeLimits = TREE_LIMITS) {
     this.root = root;
@@ -215,8 +214,6 @@ export class UntrustedTree {
  * Jobs refer to files in the code directory, the CI source or their own clone,
  * so leading directories are removed until a file is found.
  *
- * @param tree The tree.
- * @param word Word of a command.
  * @param from Path of the file that contains the command.
  * @returns Path relative to the root; `undefined` if the file does not exist.
  */

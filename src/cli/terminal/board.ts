@@ -64,7 +64,6 @@ export class Board {
   /**
    * Records an event.
    *
-   * @param event The event.
    * @param now Time of the event, in milliseconds.
    */
   apply(event: StepEvent, now: number): void {

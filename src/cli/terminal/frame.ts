@@ -49,8 +49,6 @@ const NAMES_SHARE = 0.4;
 /**
  * Formats the running steps and the numbers of all steps.
  *
- * @param board State of the steps.
- * @param options Terminal, color and time.
  * @returns Lines that leave the last cell of the terminal empty.
  */
 export function formatFrame(board: Board, options: FrameOptions): string[] {
@@ -159,7 +157,6 @@ interface Count {
 /**
  * Formats the numbers of steps as one line.
  *
- * @param board State of the steps.
  * @param now Current time, in milliseconds.
  * @param width Cells of the line; words that do not fit are replaced by marks.
  * @returns The line; it may still be too long for a very narrow terminal.

@@ -17,7 +17,6 @@ export interface WatchedJob extends AsyncDisposable {
 /**
  * Shows the steps of a job at the bottom of the terminal, if there are several.
  *
- * @param host The process.
  * @returns The process with a view, to be disposed when the job has ended;
  * `undefined` if the terminal is not interactive.
  */
@@ -48,9 +47,6 @@ export function watchJob(host: Host): WatchedJob | undefined {
  *
  * Both streams must be terminals that can move the cursor, and `CI` must not be
  * set, because a terminal in CI is recorded.
- *
- * @param host The process.
- * @returns Whether a view can be drawn.
  */
 function isInteractive(
   host: Pick<Host, "env" | "stdout" | "stderr">,
@@ -98,7 +94,6 @@ const encoder = new TextEncoder();
  * While it is open, nothing else may write to the terminal. Its timer does not
  * keep the process alive. The streams still work after it is closed.
  *
- * @param options Terminal, color and clock.
  * @returns The view; it must be closed in all cases.
  */
 export function openLiveView(options: LiveViewOptions): LiveView {

@@ -42,12 +42,7 @@ export interface Explanation {
   readonly jobs?: readonly JobExplanation[];
 }
 
-/**
- * Prints which workflows and jobs start or are skipped, and why.
- *
- * @param context Context of the command.
- * @param explanations Workflows and jobs.
- */
+/** Prints which workflows and jobs start or are skipped, and why. */
 export async function printExplanations(
   { isOn, print, runner: { host } }: CommandContext,
   explanations: readonly Explanation[],
@@ -65,10 +60,6 @@ export async function printExplanations(
 /**
  * Formats explanations as a table: a row for each workflow and, if it starts, a
  * row for each of its jobs. Long reasons are wrapped.
- *
- * @param explanations Workflows and jobs.
- * @param columns Width of a line.
- * @returns Lines.
  */
 export function explanationTable(
   explanations: readonly Explanation[],

@@ -22,10 +22,8 @@ export interface LoadedWorkflow {
 /**
  * Reads a workflow file.
  *
- * @param context Context of the command.
  * @param given Path as typed; by default the only workflow file of the
  * directory.
- * @returns The workflow.
  * @throws {RunnerError} `usage` if no path is given and the directory has no or
  * several workflow files; `invalid-workflow` if the file is invalid.
  */
@@ -68,7 +66,6 @@ export interface WorkflowPlace {
  *
  * @param file Absolute or relative path of the file.
  * @param cwd Absolute path of the current directory.
- * @returns Location of the file.
  */
 export function workflowPlace(file: string, cwd: string): WorkflowPlace {
   const path = normalizePath(file.startsWith("/") ? file : `${cwd}/${file}`);

@@ -55,8 +55,6 @@ const ANY_EVENT: FilterMatch = {
 /**
  * Runs a workflow according to the options of a command.
  *
- * @param context Context of the command.
- * @param loaded The workflow.
  * @param only Names of the jobs to run; `undefined` for all.
  * @returns Result; `undefined` if nothing ran.
  * @throws {RunnerError} As {@linkcode runLocalWorkflow}, and `usage`.
@@ -236,7 +234,6 @@ async function printJobs(
 /**
  * Formats the plan of a run.
  *
- * @param workflow The workflow.
  * @param only Names of the jobs to run; `undefined` for all.
  * @returns Lines; jobs follow their dependencies.
  * @throws {RunnerError} `invalid-config` for an unknown job.
@@ -280,8 +277,6 @@ const SHARED_FLAGS: readonly string[] = [
 /**
  * Runs one job of a workflow file, and prints which jobs come next.
  *
- * @param context Context of the command `run`.
- * @returns Exit code of the job.
  * @throws {RunnerError} `usage`, `invalid-config` or `invalid-workflow`.
  */
 export async function runOneJob(context: CommandContext): Promise<number> {

@@ -42,9 +42,6 @@ export const INPUT_FLAGS: readonly Flag[] = [
 /**
  * Sets the variables that the options of a command specify.
  *
- * @param context Context of the command.
- * @param workflow The workflow.
- * @returns The workflow with these variables.
  * @throws {RunnerError} `usage` or `invalid-config` if an option or a file is
  * invalid.
  */

@@ -50,7 +50,6 @@ export interface FindJobContext {
  *
  * @param name Name of the job, or of one instance of a fan-out.
  * @param context Environment and scope of the search.
- * @returns Whether an instance was submitted and has not ended.
  * @throws {RunnerError} `coordinator-forbidden` without a token that can
  * read jobs.
  */

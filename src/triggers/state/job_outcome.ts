@@ -64,11 +64,7 @@ const DECIDING: readonly JobState[] = [
   ...["completed", "skipped"] as const,
 ];
 
-/**
- * Checks whether an instance was submitted and has not ended.
- *
- * @param instance Instance of a job.
- */
+/** Checks whether an instance was submitted and has not ended. */
 export function isActive({ status }: JobInstance): boolean {
   return ACTIVE.has(status);
 }
@@ -85,7 +81,6 @@ export function isJobState(status: unknown): status is JobState {
 /**
  * Combines the instances of a job.
  *
- * @param name Name of the result.
  * @param instances Distinct instances.
  * @returns The outcome; `null` without an instance.
  */
@@ -100,11 +95,7 @@ export function outcomeOf(
   return { ...ranked[0], name, instances };
 }
 
-/**
- * Returns the name of the job of an instance: `build` for `build[0]`.
- *
- * @param name Name of the instance.
- */
+/** Returns the name of the job of an instance: `build` for `build[0]`. */
 export function jobNameOf(name: string): string {
   return name.replace(/\[\d+\]$/, "");
 }
@@ -134,7 +125,6 @@ export interface PublishedResult {
  * value would fail the whole workflow.
  *
  * @param runId Id of the run, from `RC_WF_RUN_ID`.
- * @returns Key of the output.
  */
 export function resultKey(runId: string): string {
   return RESULT_PREFIX + runId;

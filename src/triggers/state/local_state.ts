@@ -30,7 +30,6 @@ export interface SavedState {
  * Reads a state file. Its journal contains the changes since the file was
  * written, if both belong to the same run.
  *
- * @param path Absolute path of the file.
  * @param failure Creates the error for a file that is damaged or unreadable.
  * @returns The content; `null` if the file does not exist.
  */
@@ -63,7 +62,6 @@ export async function readStateFile(
 /**
  * Reads the state of the jobs of a local workflow.
  *
- * @param path Absolute path of the file.
  * @returns The state; `null` if the workflow does not exist.
  * @throws {RunnerError} `workspace` if it is damaged or cannot be read.
  */

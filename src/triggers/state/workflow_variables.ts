@@ -69,7 +69,6 @@ interface OutputDocument {
 /**
  * Reads the variables of the workflow as of the start of the job.
  *
- * @param options Location of the variables.
  * @returns The variables; none outside of a workflow, or if they are damaged.
  */
 export async function readVariables(
@@ -100,7 +99,6 @@ export async function readVariables(
  * Writers wait for one another; a reader sees either the old or the new file.
  *
  * @param path Absolute path of the file; its directory must exist.
- * @param entry The variable or output.
  * @throws {TypeError} If the key is empty or the value is not plain JSON data.
  * @throws {RunnerError} `output-failed` if the file is not such a document,
  * would exceed 1 MiB, or cannot be read or written. The file is not changed

@@ -31,7 +31,6 @@ export function flattened(
 /**
  * Creates the definition of a job.
  *
- * @param name Name of the job.
  * @param own Its entry in a workflow file, or its job file.
  * @param base Job file that the entry refers to.
  * @returns The definition. Properties and variables of `own` override those of

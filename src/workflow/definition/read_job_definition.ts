@@ -43,7 +43,6 @@ export interface ReadDefinitionOptions {
  *
  * @param root Absolute path of the CI root.
  * @param sourceFile Path of the file relative to the CI root.
- * @returns Content of the file.
  * @throws {RunnerError} `invalid-job-file`, with all problems and their
  * positions.
  */
@@ -81,7 +80,6 @@ export async function readJobDefinition(
  *
  * @param root Absolute path of the CI root.
  * @param given Path as written, relative to the root or to `.reactorcide/jobs`.
- * @returns Content of the file.
  * @throws {RunnerError} `invalid-job-file`, if the file does not exist, is
  * outside the root or is invalid.
  */
@@ -143,7 +141,6 @@ async function readFile(
 /**
  * Reads the env files of a job. Its `environment` overrides their variables.
  *
- * @param job The job.
  * @param root Absolute path of the CI root.
  * @param sourceFile Path of the job's file relative to the CI root.
  * @returns The job, and the paths of its env files relative to the CI root.

@@ -20,7 +20,6 @@ export class ByteBudget {
    * Checks whether a value fits.
    *
    * @param value Plain data without cycles.
-   * @returns Whether it fits.
    */
   hasRoomFor(value: unknown): boolean {
     return restOf(value, this.#left) >= 0;
@@ -30,7 +29,6 @@ export class ByteBudget {
    * Subtracts the size of a value if it fits.
    *
    * @param value Plain data without cycles.
-   * @returns Whether it fits.
    */
   take(value: unknown): boolean {
     const rest = restOf(value, this.#left);

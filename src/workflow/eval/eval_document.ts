@@ -50,7 +50,6 @@ type ReportProblem = (problem: string) => void;
  * yet if the coordinator rejects one of them.
  *
  * @param plan Workflows or jobs to run.
- * @param event Event that starts them.
  * @param onProblem Called with the problem of each definition that is dropped.
  * @param operationId Id of the document; the coordinator starts the workflows
  * of an id once.

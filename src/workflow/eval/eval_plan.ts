@@ -68,7 +68,6 @@ export interface EvalInput {
 /**
  * Determines which workflows and jobs an event starts.
  *
- * @param input Event and definitions.
  * @returns Workflows or jobs to submit, and the reasons.
  * @throws {RunnerError} `invalid-config` if rules of the policy conflict.
  */

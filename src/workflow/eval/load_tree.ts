@@ -18,7 +18,6 @@ const MAX_HEAD_MS = 60_000;
 /**
  * Called with each problem.
  *
- * @param problem The problem.
  * @param sourceFile Path of the ignored file, relative to the CI root.
  */
 export type ReportProblem = (problem: string, sourceFile?: string) => void;
@@ -47,7 +46,6 @@ export interface DefinitionTree {
  *
  * @param root Absolute path of the CI root.
  * @param onProblem Called with the problem of each invalid file.
- * @returns The definitions.
  * @throws {RunnerError} `invalid-workflow` if a folder cannot be read.
  */
 export async function loadTree(

@@ -23,7 +23,6 @@ export interface FilterMatch {
 /**
  * Matches the filters of a workflow or job against an event.
  *
- * @param filters Events, branches and paths.
  * @returns Whether the event starts it, and the reason.
  */
 export function matchFilters(

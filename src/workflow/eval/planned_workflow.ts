@@ -92,9 +92,7 @@ export interface PolicyViolation {
 /**
  * Plans a workflow with its trusted definition.
  *
- * @param event Event that starts the workflow.
  * @param policy Policy and its revision, if there is one.
- * @returns The workflow.
  */
 export function trusted(
   definition: WorkflowDefinition,

@@ -290,7 +290,6 @@ const policySchema: Schema<PolicyContent> = mapping("CI policy", {
 /**
  * Reads a CI policy.
  *
- * @param text The policy as JSON.
  * @param name Name of the file, for messages.
  * @returns The policy, with defaults filled in.
  * @throws {RunnerError} `invalid-config`, with all problems and their

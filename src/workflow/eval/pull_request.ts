@@ -85,8 +85,6 @@ export interface PullRequestPlan {
  * changed files are reported as violations. The trusted definition alone
  * determines which events start a workflow.
  *
- * @param input Definitions, policy and changed files.
- * @returns Workflows and violations.
  * @throws {RunnerError} `invalid-config` if rules of the policy conflict.
  */
 export function planPullRequest(input: PullRequestInput): PullRequestPlan {

@@ -21,7 +21,6 @@ export interface EvalWorkflow {
 /**
  * Converts a workflow to the format of the coordinator.
  *
- * @param event Event that starts the workflow.
  * @returns The workflow, with its jobs in topological order.
  * @throws {RunnerError} `invalid-trigger` if the coordinator would reject a
  * job, or a job would wait forever; `invalid-workflow` if a job has steps.
@@ -66,7 +65,6 @@ export function wireWorkflow(
 /**
  * Creates the job for the coordinator from a definition.
  *
- * @param event Event that starts the job.
  * @param ci Repository and commit for the CI source of the job.
  * @throws {RunnerError} `invalid-workflow` if the job has steps.
  */

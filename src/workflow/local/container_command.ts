@@ -54,8 +54,6 @@ export interface JobContainer extends ContainerOptions {
  * Values of variables are passed in the environment of the command, because all
  * users of the machine can read its arguments.
  *
- * @param setting Container, directories and variables.
- * @returns Program and arguments.
  * @throws {RunnerError} `invalid-job` if the job cannot run in a container.
  */
 export function containerCommand(

@@ -173,7 +173,6 @@ function nodesOf(job: LocalJob): LocalNode[] {
  * Creates the dependency graph of jobs or nodes.
  *
  * @param nodes Jobs of a workflow, or its nodes.
- * @returns The graph.
  */
 export function localGraph(
   nodes: readonly Pick<LocalNode, "name" | "dependsOn">[],
@@ -189,9 +188,7 @@ export function localGraph(
  * Dependencies that are not selected count as completed. Variables and outputs
  * of jobs that succeeded earlier are kept.
  *
- * @param names Names of the jobs.
  * @param earlier Results of earlier runs.
- * @returns A workflow of these jobs.
  * @throws {RunnerError} `invalid-config` if a job does not exist.
  */
 export function selectJobs(
@@ -269,7 +266,6 @@ export interface LocalJobOutcome extends JobOutputs {
 /**
  * Runs a job.
  *
- * @param request The job.
  * @returns Its outcome. If the function throws, the job fails.
  */
 export type Executor = (request: JobRequest) => Promise<LocalJobOutcome>;

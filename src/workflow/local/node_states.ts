@@ -71,8 +71,6 @@ export class NodeStates {
   /**
    * Evaluates the condition of a node whose dependencies have ended, and skips
    * the node if it is not met.
-   *
-   * @returns Whether the node runs.
    */
   submit(node: number): boolean {
     const reason = this.#findSkipReason(this.#nodes[node]);

@@ -276,12 +276,7 @@ interface JobContext {
   readonly event: Readonly<Record<string, string>>;
 }
 
-/**
- * Returns the variables that describe the workflow of a job.
- *
- * @param request The job.
- * @param context Paths, and variables of the event.
- */
+/** Returns the variables that describe the workflow of a job. */
 function jobVariables(
   request: JobRequest,
   { workspace, inContainer, stateFile, event }: JobContext,

@@ -22,7 +22,6 @@ const EVALUATION_KEYS: readonly string[] = ["ci_origin", "execution_profile"];
  * Reads the variables and outputs that a job wrote.
  *
  * @param path Absolute path of the file, which may be missing.
- * @returns Variables and outputs.
  * @throws {RunnerError} `output-failed` if the file is invalid.
  */
 export async function readJobOutputs(path: string): Promise<JobOutputs> {

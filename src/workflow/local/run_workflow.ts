@@ -355,11 +355,7 @@ class Pool {
     this.#limitCount = limitCount;
   }
 
-  /**
-   * Runs a task as soon as a slot is free.
-   *
-   * @returns The result of the task.
-   */
+  /** Runs a task as soon as a slot is free. */
   async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.#runningCount < this.#limitCount) this.#runningCount++;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));

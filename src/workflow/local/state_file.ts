@@ -46,7 +46,6 @@ export interface StateFile extends WorkflowState, AsyncDisposable {
  * run at a time may open the file.
  *
  * @param path Absolute path of the file; its directory is created if missing.
- * @param options Workflow, and whether to resume it.
  * @returns The state, which is closed when disposed.
  * @throws {RunnerError} `output-failed` if the file is damaged or cannot be
  * written; `invalid-workflow` if no state can be resumed, or it belongs to
@@ -206,8 +205,6 @@ interface StateHead {
  * Reads the state and the journal of an earlier run.
  *
  * @param path Absolute path of the state.
- * @param workflow Id of the workflow to resume.
- * @returns Records by job key.
  * @throws {RunnerError} `invalid-workflow` if there is no state, or it belongs
  * to another workflow; `output-failed` if it is damaged or cannot be read.
  */

@@ -43,13 +43,7 @@ export type JobRecords = ReadonlyMap<string, LocalJobState>;
 export interface WorkflowState {
   /** State of the earlier run that this one resumes. */
   readonly earlier: JobRecords;
-  /**
-   * Saves the state of a job.
-   *
-   * @param key Key of the job.
-   * @param record State of the job.
-   * @returns Promise that resolves when the state is saved.
-   */
+  /** Saves the state of a job. */
   record(key: string, record: LocalJobState): Promise<void>;
 }
 
@@ -81,7 +75,6 @@ export class JobKeys {
   /**
    * Returns the key of a job of the workflow file.
    *
-   * @param displayName Display name of the job.
    * @returns The display name, which is reserved for this job.
    */
   own(displayName: string): string {
@@ -93,7 +86,6 @@ export class JobKeys {
    * Returns the key of a triggered job.
    *
    * @param origin Key of the job that triggered it.
-   * @param displayName Display name of the job.
    * @returns The key; the same for each call with the same arguments.
    */
   triggered(origin: string, displayName: string): string {
@@ -124,11 +116,7 @@ export class VariableStore {
   readonly #values = new Map<string, JsonValue>();
   #text: string | undefined;
 
-  /**
-   * Creates the variables of a workflow.
-   *
-   * @param initial Initial variables.
-   */
+  /** Creates the variables of a workflow. */
   constructor(initial: JsonObject = {}) {
     this.#merge("", initial);
   }
@@ -141,7 +129,6 @@ export class VariableStore {
    * kept.
    *
    * @param job Name of the job, without the index of a fan-out.
-   * @param outputs Variables and outputs of the job.
    * @returns Name of the conflicting variable; `undefined` if there is none.
    */
   add(job: string, { vars, outputs }: JobOutputs): string | undefined {
