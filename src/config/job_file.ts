@@ -8,7 +8,11 @@ import {
   reportUnknown,
   type Schema,
 } from "../schema/combinators.ts";
-import { JOB_FILE_KEYS, type JobFileKeys } from "./job_keys.ts";
+import {
+  callersOnlyProblem,
+  JOB_FILE_KEYS,
+  type JobFileKeys,
+} from "./job_keys.ts";
 import {
   refuseForeignDocument,
   refuseForeignPath,
@@ -107,7 +111,7 @@ export async function parseJobFile(
     reading;
   if (stepsNode !== undefined && commandNode !== undefined) {
     stepsNode.explain(
-      () => `a job has steps or a command, and there is a command at`,
+      () => `a job has either steps or a command; command at`,
       commandNode,
     );
   }
@@ -197,28 +201,26 @@ function readKeys(
     if (key === undefined) {
       const { isCallersOnly, flag } = findOption(name) ?? {};
       if (isCallersOnly) {
-        value.report(
-          `must not be in a job file, which may be untrusted: only the caller sets it, as with --${flag}`,
-        );
+        value.report(callersOnlyProblem(flag));
       } else reportUnknown(value, keys.keys());
     } else if (key.keys !== undefined) {
       if (!value.isNull) readKeys(value, key.keys, reading);
-    } else if (key.means === "steps") readSteps(value, key.schema, reading);
+    } else if (key.sets === "steps") readSteps(value, key.schema, reading);
     else if (
-      key.means === "commandPrefix" || key.means === "disableRunLocal" ||
-      key.means === "envFiles" || key.means === "when"
+      key.sets === "commandPrefix" || key.sets === "disableRunLocal" ||
+      key.sets === "envFiles" || key.sets === "when"
     ) {
       if (value.isNull) continue;
-      Object.assign(reading, { [key.means]: key.schema.parse(value) });
-    } else if (key.means !== undefined) {
+      Object.assign(reading, { [key.sets]: key.schema.parse(value) });
+    } else if (key.sets !== undefined) {
       if (value.isNull && !("nullValue" in key.schema)) continue;
       const read = value.isNull ? undefined : key.schema.parse(value);
-      if (key.means === "job_command") reading.commandNode = value;
+      if (key.sets === "job_command") reading.commandNode = value;
       // If both `command` and `job.command` exist, the later one is used.
-      reading.layer[key.means] = {
+      reading.layer[key.sets] = {
         value: key.areLines
           ? (read ?? []) as string[]
-          : SOURCE_TYPES.includes(key.means) && value.text === LOCAL_SOURCE
+          : SOURCE_TYPES.includes(key.sets) && value.text === LOCAL_SOURCE
           ? "none"
           // Spellings of numbers that only YAML supports become durations.
           : key.schema === positiveDuration &&
@@ -239,7 +241,7 @@ function readSteps(
   if (node.isNull) return;
   const { stepsNode } = reading;
   if (stepsNode !== undefined) {
-    node.explain(() => `steps are given twice, the other time at`, stepsNode);
+    node.explain(() => `steps defined twice; first at`, stepsNode);
   }
   reading.stepsNode = node;
   reading.steps = schema.parse(node) as readonly StepConfig[];

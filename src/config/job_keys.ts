@@ -120,10 +120,8 @@ export interface JobFileKey {
   /** Description for editors. */
   readonly description: string;
   readonly schema: Schema<unknown>;
-  /**
-   * Option that it sets, the steps of the job, or another property of the file.
-   */
-  readonly means?:
+  /** What it sets: an option, the steps, or another property of the job. */
+  readonly sets?:
     | OptionName
     | "steps"
     | "commandPrefix"
@@ -173,7 +171,7 @@ const FOREIGN = {
 const STEPS: JobFileKey = {
   description: "Steps of the job: a list, or a mapping of names to steps.",
   schema: steps,
-  means: "steps",
+  sets: "steps",
 };
 
 /** Schemas by option type. */
@@ -228,23 +226,23 @@ const OWN: Entry[] = [
     description:
       "Shell of the command, such as bash -c, unless the command names its own.",
     schema: text(),
-    means: "commandPrefix",
+    sets: "commandPrefix",
   }],
   ["disable_run_local", {
     description: "Whether to skip the job on a developer's machine.",
     schema: yamlFlag,
-    means: "disableRunLocal",
+    sets: "disableRunLocal",
   }],
   [ENV_FILE_KEY.key, {
     description: ENV_FILE_KEY.description,
     schema: ENV_FILE_KEY.schema,
-    means: "envFiles",
+    sets: "envFiles",
   }],
   ["when", {
     description:
       "Condition on the event; the job is skipped if it does not hold.",
     schema: when,
-    means: "when",
+    sets: "when",
   }],
 ];
 
@@ -311,7 +309,7 @@ function keyOf(option: Option & { name: OptionName }): JobFileKey {
   return {
     description: `${describeOption(option)}.`,
     schema: schemaOfType(type),
-    means: name,
+    sets: name,
     defaultValue,
     areLines: LINES.includes(type),
   };
@@ -323,6 +321,11 @@ export function schemaOfType(type: OptionType): Schema<unknown> {
   return "choices" in type
     ? choice(type.choices)
     : integer(type.minimum, type.maximum);
+}
+
+/** Explains why a file must not set an option, phrased to follow its key. */
+export function callersOnlyProblem(flag: string | undefined): string {
+  return `must not be in a job file, which may be untrusted: only the caller sets it, as with --${flag}`;
 }
 
 /** Values that JSON Schema cannot describe are checked only by the parser. */
@@ -377,12 +380,12 @@ function schemaOf(keys: JobFileKeys): JsonSchema {
 
 /** Returns JSON Schemas of files that set an option, by the path of its key. */
 function placesOf(
-  meaning: string,
+  target: string,
   keys: JobFileKeys = JOB_FILE_KEYS,
 ): JsonSchema[] {
   return [...keys].flatMap(([name, key]) => {
-    if (key.means === meaning) return [requiresKey(name)];
-    return placesOf(meaning, key.keys ?? new Map()).map((inner) => ({
+    if (key.sets === target) return [requiresKey(name)];
+    return placesOf(target, key.keys ?? new Map()).map((inner) => ({
       required: [name],
       properties: { [name]: { type: "object", ...inner } },
     }));

@@ -1,7 +1,8 @@
 import type { Option, OptionType } from "../options/option.ts";
 import { describeOption, OPTIONS } from "../options/options.ts";
 import { mapped, type Schema } from "../schema/combinators.ts";
-import { LINES, schemaOfType } from "./job_keys.ts";
+import type { DocumentNode } from "../schema/document.ts";
+import { callersOnlyProblem, LINES, schemaOfType } from "./job_keys.ts";
 import { listText } from "./text_values.ts";
 
 /** The key of an option in a mapping of a file. */
@@ -37,15 +38,15 @@ export function optionVariables(
   return Object.fromEntries(keys);
 }
 
-/** Option types whose values a definition can pass on as text. */
-const PASSED_ON: readonly OptionType[] = [
-  ...["text", "list", "boolean", "duration", "timeLimit"] as const,
-  ...LINES,
+/** Option types whose values cannot be passed on in a variable. */
+const NOT_PASSED_ON: readonly OptionType[] = [
+  ...["command", "variables", "jobFile", "sourceType"] as const,
+  "pipelinePermissions",
 ];
 
 /** Options that an event, or another key of a definition, sets. */
 const SET_OTHERWISE =
-  /^(?:source_|ci_source_|runner_image$|pipeline_permissions$)/;
+  /^(?:source_|ci_source_|runner_image$|code_dir$|job_dir$|job_env$|secrets_file$)/;
 
 /**
  * Lists the options of a job file that a job definition passes on, by their
@@ -54,23 +55,50 @@ const SET_OTHERWISE =
 export function settingVariables(): Readonly<Record<string, OptionKey>> {
   const keys = OPTIONS.flatMap((option: Option): [string, OptionKey][] => {
     const { name, type, env } = option;
-    const isPassedOn = typeof type !== "string" || PASSED_ON.includes(type);
-    if (env === undefined || !isPassedOn) return [];
+    if (env === undefined || NOT_PASSED_ON.includes(type)) return [];
     if ("isCallersOnly" in option || SET_OTHERWISE.test(name)) return [];
-    const areLines = LINES.includes(type);
     return [[env.name, {
       key: name,
       description: `${describeOption(option)}.`,
       schema: mapped(
         schemaOfType(type),
-        (value) =>
-          Array.isArray(value)
-            ? areLines ? value.join("\n") : listText(value)
-            : type === "duration" || type === "timeLimit"
-            ? `${value}ms`
-            : String(value),
+        (value, node) => variableText(type, value, node),
       ),
     }]];
   });
   return Object.fromEntries(keys);
+}
+
+/** Formats the value of an option as the text of its variable. */
+function variableText(
+  type: OptionType,
+  value: unknown,
+  node: DocumentNode,
+): string | undefined {
+  if (type === "duration" || type === "timeLimit") return `${value}ms`;
+  if (!Array.isArray(value)) return String(value);
+  if (type !== "shell") {
+    return LINES.includes(type) ? value.join("\n") : listText(value);
+  }
+  // The runner splits the variable at white space.
+  return value.some((word) => /^$|\s/.test(word))
+    ? void node.report("must be words without white space")
+    : value.join(" ");
+}
+
+/**
+ * Lists the options of a job file that a job definition must not set, and why,
+ * phrased to follow the key.
+ */
+export function refusedSettings(): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    OPTIONS.flatMap((option: Option): [string, string][] => {
+      const { name, flag } = option;
+      if (option.isCallersOnly) return [[name, callersOnlyProblem(flag)]];
+      if (option.option?.startsWith("selection.")) {
+        return [[name, `selects steps of a single run, as with --${flag}`]];
+      }
+      return option.type === "jobFile" ? [[name, "is set by the worker"]] : [];
+    }),
+  );
 }

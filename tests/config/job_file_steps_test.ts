@@ -442,17 +442,17 @@ steps:
   it("once that a job has both steps and a command", async () => {
     assertEquals(
       await problemsOfText("command: x\nsteps: [{name: a, run: x}]\n"),
-      ["2:1: a job has steps or a command, and there is a command at 1:1"],
+      ["2:1: a job has either steps or a command; command at 1:1"],
     );
     assertEquals(
       await problemsOfText("steps: [{name: a, run: x}]\njob: {command: x}\n"),
-      ["1:1: a job has steps or a command, and there is a command at 2:7"],
+      ["1:1: a job has either steps or a command; command at 2:7"],
     );
     assertEquals(
       await problemsOfText(
         "steps: [{name: a, run: x}]\njob: {steps: [{name: a, run: x}]}\n",
       ),
-      ["2:7: steps are given twice, the other time at 1:1"],
+      ["2:7: steps defined twice; first at 1:1"],
     );
   });
 

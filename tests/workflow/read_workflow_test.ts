@@ -1,6 +1,11 @@
 import { parse } from "@std/yaml/parse";
 import { Ajv } from "ajv";
-import { assert, assertEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { withoutExcerpts } from "../helpers/problem_text.ts";
 import { RunnerError } from "../../src/errors.ts";
@@ -181,6 +186,15 @@ plugins:
 - { url: npm:b@1.0.0, integrity: sha512-b }
 fetch_depth: 5
 report: [json=a.json, table]
+shell: [bash, -e]
+artifacts_dir: /job/out
+secret_values_list: "hunter2hunter2,other-secret"
+grace: 1500ms
+failure_policy: kill
+stderr: separate
+log_group: true
+inherit_env: [HOME, "LC_ALL"]
+pipeline_permissions: { net: [a.test] }
 `;
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
@@ -201,8 +215,9 @@ report: [json=a.json, table]
     ) => {
       const { config, problems } = await loadConfig({ env, cwd }, layers);
       assertEquals(problems, []);
-      const { wait: _, ...rest } = plain(config);
-      return rest;
+      // Only `runnerlib exec` reads the permissions of a pipeline.
+      const { wait: _, plugins, ...rest } = plain(config);
+      return { ...rest, plugins: { ...plugins, pipelinePermissions: [] } };
     };
     const command = { value: "make", origin: "" };
     assertEquals(
@@ -210,6 +225,26 @@ report: [json=a.json, table]
       await configOf({}, { jobFile: "job.yaml" }),
     );
     assertEquals(job.env.REACTORCIDE_WAIT, "false");
+  });
+
+  it("refuses options that a definition cannot set, with their positions", async () => {
+    await using directory = await temporaryDirectory();
+    const lines: [line: string, problem: string][] = [
+      ["only: [a]", "only selects steps of a single run, as with --only"],
+      ["from: [a]", "from selects steps of a single run, as with --from"],
+      ["skip: [a]", "skip selects steps of a single run, as with --skip"],
+      ["mask: false", "mask must not be in a job file, which may be untrusted"],
+      ["triggers_file: /job/t.json", "triggers_file is set by the worker"],
+      ['shell: ["my shell", "{}"]', "shell must be words without white space"],
+    ];
+    for (const [line, problem] of lines) {
+      await makeFiles(directory.path, { "a.yaml": `command: x\n${line}\n` });
+      const error = await assertRejects(
+        () => readJobDefinition(directory.path, "a.yaml"),
+        RunnerError,
+      );
+      assertStringIncludes(error.message, `a.yaml:2:1: ${problem}`);
+    }
   });
 
   it("passes on how code is checked out as variables, which variables override", async () => {

@@ -93,6 +93,8 @@ export interface JobContent extends JobBody {
     readonly ref?: string;
     readonly path?: string;
   };
+  /** Permissions of a pipeline, which `runnerlib exec` reads from the file. */
+  readonly pipelinePermissions?: unknown;
   /** Shell of the command if the file itself is run. */
   readonly commandPrefix?: string;
 }

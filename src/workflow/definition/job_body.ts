@@ -1,4 +1,7 @@
-import { settingVariables } from "../../config/option_variables.ts";
+import {
+  refusedSettings,
+  settingVariables,
+} from "../../config/option_variables.ts";
 import { ENV_FILE_KEY } from "../../config/env_file.ts";
 import { steps } from "../../config/step_keys.ts";
 import type { DocumentNode } from "../../schema/document.ts";
@@ -9,6 +12,7 @@ import {
   yamlInteger,
 } from "../../schema/scalars.ts";
 import {
+  anything,
   type Keys,
   mapped,
   mapping,
@@ -39,9 +43,13 @@ const MAX_SECONDS = 999_999_999;
 /** Maximum integer that every program involved can store. */
 const MAX_INTEGER = 2 ** 31 - 1;
 
-/** Keys that would let a repository grant permissions to its own jobs. */
-export const REFUSED_KEYS: Readonly<Record<string, string>> = Object
-  .fromEntries(
+/**
+ * Keys that make a definition invalid, and why: those that would let a
+ * repository grant permissions to its own jobs, and options that a definition
+ * cannot set.
+ */
+export const REFUSED_KEYS: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
     [
       "authority",
       "ci_origin",
@@ -50,7 +58,9 @@ export const REFUSED_KEYS: Readonly<Record<string, string>> = Object
       "policy_rule_id",
       "approval_id",
     ].map((key) => [key, "is a key that only the coordinator sets"]),
-  );
+  ),
+  ...refusedSettings(),
+};
 
 /** Converts to seconds; the coordinator supports only whole ones. */
 function wholeSeconds(ms: number, node: DocumentNode): number | undefined {
@@ -235,6 +245,12 @@ export const JOB_KEYS: Keys<JobContent> = {
     schema: source,
     description:
       "Source of the code when the file itself is run or submitted; an event sets its own.",
+  },
+  pipelinePermissions: {
+    key: "pipeline_permissions",
+    schema: anything,
+    description:
+      "Ignored: runnerlib exec reads it from the file that --job-file names.",
   },
   commandPrefix: {
     key: "command_prefix",

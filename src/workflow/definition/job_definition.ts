@@ -46,6 +46,7 @@ export function jobDefinition(
     environment: _environment,
     source: _source,
     commandPrefix: _commandPrefix,
+    pipelinePermissions: _pipelinePermissions,
     ...rest
   } = { ...baseBody(base, own), ...own };
   const body = Object.fromEntries(
