@@ -67,11 +67,7 @@ export interface ParsedArguments {
 export interface CommandContext extends ParsedArguments {
   /** Parts of the runner. */
   readonly runner: RunnerContext;
-  /**
-   * Prints a text and a newline on standard output, with secrets masked.
-   *
-   * @param text Text.
-   */
+  /** Prints a text and a newline on standard output, with secrets masked. */
   print(text: string): Promise<void>;
   /** All commands. */
   readonly catalog: CommandCatalog;

@@ -152,12 +152,7 @@ async function workflowEntry(
   };
 }
 
-/**
- * Masks secrets in jobs before they are printed.
- *
- * @param runner Context of the runner.
- * @param jobs The jobs.
- */
+/** Masks secrets in jobs before they are printed. */
 export function maskJobs(
   runner: RunnerContext,
   jobs: readonly JobDefinition[],

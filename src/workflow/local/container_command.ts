@@ -194,10 +194,6 @@ export interface RunContainedOptions extends ContainerOptions {
 /**
  * Runs a job in its own container, and removes the container.
  *
- * @param runner Runner of the job.
- * @param request The job.
- * @param options Engine, shared code and command runner.
- * @returns Outcome of the job.
  * @throws {RunnerError} `invalid-job` if the job cannot run in a container.
  */
 export async function runContained(

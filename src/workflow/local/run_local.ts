@@ -86,9 +86,6 @@ export interface LocalResult {
  * Runs a workflow on this machine, each job in its own workspace below
  * `.reactorcide/workflow`.
  *
- * @param definition The workflow.
- * @param options Selection of jobs, and how to run them.
- * @returns Outcome of the workflow.
  * @throws {RunnerError} `invalid-config` for an unknown job; `workspace-busy`
  * if another workflow is running in the CI root; `invalid-workflow` if there is
  * nothing to resume; `output-failed` if the state cannot be saved.
