@@ -299,6 +299,12 @@ export interface JobOutputOptions {
    */
   reports?: readonly string[];
   /**
+   * Record of an earlier run, with which the HTML report compares this one.
+   *
+   * @default {the record that the run replaces, if it is of the same job}
+   */
+  compareWith?: string;
+  /**
    * CI system that shows failed steps. With `auto`, GitHub Actions, GitLab,
    * Buildkite, TeamCity and Azure Pipelines are detected by their variables.
    *

@@ -358,6 +358,23 @@ export const OPTIONS = [
       "Without a path, a report goes into the directory for artifacts. With `prometheus=URL`, the metrics go to a push gateway.",
   },
   {
+    name: "compare_with",
+    option: "output.compareWith",
+    flag: "compare-with",
+    valueName: "FILE",
+    env: {
+      name: "REACTORCIDE_COMPARE_WITH",
+      setBy: "user",
+      seenBy: "runner",
+      isOutside: true,
+    },
+    type: "text",
+    defaultText: "the record that the run replaces, if it is of the same job",
+    isCallersOnly: true,
+    doc:
+      "Record of an earlier run, with which the HTML report compares this one",
+  },
+  {
     name: "annotate",
     option: "output.annotate",
     flag: "annotate",

@@ -1,59 +1,129 @@
 import { printable } from "../terminal/text.ts";
 import { displayWidth } from "../terminal/width.ts";
-import { type RunRecord, runStatus, type StepRecord } from "./run_record.ts";
+import { type CriticalPath, criticalPath } from "./critical_path.ts";
+import {
+  type RunRecord,
+  type RunStatus,
+  runStatus,
+  type StepRecord,
+} from "./run_record.ts";
 import { endingOf, formatDuration } from "./summary_table.ts";
 
 /** Smaller differences are noise: in milliseconds, and as a part of the time. */
 const [MIN_MS, MIN_SHARE] = [100, 0.1];
 
+/** A step in an earlier and in a later run. */
+export type StepPair = readonly [before: StepRecord, after: StepRecord];
+
+/** A run as a whole. */
+export interface RunTotal {
+  readonly status: RunStatus;
+  readonly durationMs: number;
+  /** Its critical path, without steps that did not run. */
+  readonly path: CriticalPath;
+}
+
+/** What changed between two runs. */
+export interface RunComparison {
+  readonly before: RunTotal;
+  readonly after: RunTotal;
+  /** Steps with another result. */
+  readonly results: readonly StepPair[];
+  /** Steps that only the later run has. */
+  readonly added: readonly StepRecord[];
+  /** Steps that only the earlier run has. */
+  readonly removed: readonly StepRecord[];
+  /** Steps that took a different time, the largest difference first. */
+  readonly times: readonly StepPair[];
+}
+
 /**
- * Compares two runs: results that changed, steps that only one of them has, and
- * steps that took a different time, the largest difference first.
+ * Finds what changed between two runs.
+ *
+ * @param before The earlier run.
+ * @param after The later run.
+ */
+export function comparisonOf(
+  before: RunRecord,
+  after: RunRecord,
+): RunComparison {
+  const [earlier, later] = [before, after].map(({ steps }) =>
+    new Map(steps.map((step) => [step.name, step]))
+  );
+  const both = [...later.values()].flatMap((step): StepPair[] => {
+    const other = earlier.get(step.name);
+    return other === undefined ? [] : [[other, step]];
+  });
+  return {
+    before: totalOf(before),
+    after: totalOf(after),
+    results: both.filter(([a, b]) => endingOf(a) !== endingOf(b)),
+    added: [...onlyIn(later, earlier)],
+    removed: [...onlyIn(earlier, later)],
+    times: both.filter(([a, b]) => isDifferent(a, b))
+      .sort(([a, b], [c, d]) => difference(c, d) - difference(a, b)),
+  };
+}
+
+/**
+ * Describes what changed between two runs.
  *
  * @param before The earlier run.
  * @param after The later run.
  * @returns Text that is safe on a terminal.
  */
 export function compareRuns(before: RunRecord, after: RunRecord): string {
-  const [earlier, later] = [before, after].map(({ steps }) =>
-    new Map(steps.map((step) => [step.name, step]))
-  );
-  const both = [...later.values()].flatMap((step) => {
-    const other = earlier.get(step.name);
-    return other === undefined ? [] : [[other, step] as const];
-  });
-  const [was, is] = [totalOf(before), totalOf(after)];
+  const comparison = comparisonOf(before, after);
+  const { before: was, after: is, results, added, removed, times } = comparison;
   return [
-    `total  ${was.status} in ${formatDuration(was.ms)} → ${is.status} in ${
-      formatDuration(is.ms)
-    } (${signed(is.ms - was.ms)})`,
+    `total  ${was.status} in ${
+      formatDuration(was.durationMs)
+    } → ${is.status} in ${formatDuration(is.durationMs)} (${
+      formatChange(is.durationMs - was.durationMs)
+    })`,
+    ...was.path.durationMs + is.path.durationMs === 0 ? [] : [
+      `critical path  ${formatDuration(was.path.durationMs)} → ${
+        formatDuration(is.path.durationMs)
+      } (${formatChange(is.path.durationMs - was.path.durationMs)})`,
+    ],
     ...section(
       "Changed results",
-      both.filter(([a, b]) => endingOf(a) !== endingOf(b))
-        .map(([a, b]) => [b.name, `${endingOf(a)} → ${endingOf(b)}`]),
+      results.map(([a, b]) => [b.name, `${endingOf(a)} → ${endingOf(b)}`]),
     ),
-    ...section("New steps", [...onlyIn(later, earlier)].map(lineOf)),
-    ...section("Missing steps", [...onlyIn(earlier, later)].map(lineOf)),
+    ...section("New steps", added.map(lineOf)),
+    ...section("Missing steps", removed.map(lineOf)),
     ...section(
       "Changed times",
-      both.filter(([a, b]) => isDifferent(a, b))
-        .sort(([a, b], [c, d]) => difference(c, d) - difference(a, b))
-        .map(([a, b]) => [
-          b.name,
-          `${formatDuration(a.durationMs)} → ${formatDuration(b.durationMs)} (${
-            signed(b.durationMs - a.durationMs)
-          })`,
-        ]),
+      times.map(([a, b]) => [
+        b.name,
+        `${formatDuration(a.durationMs)} → ${formatDuration(b.durationMs)} (${
+          formatChange(b.durationMs - a.durationMs)
+        })`,
+      ]),
     ),
     "",
   ].join("\n");
 }
 
-function totalOf(record: RunRecord): { status: string; ms: number } {
-  const { ended, lastMs } = record;
+/**
+ * Formats a difference of durations.
+ *
+ * @returns Text such as `+1.2s` or `−0.4s`.
+ */
+export function formatChange(ms: number): string {
+  return `${ms < 0 ? "−" : "+"}${formatDuration(Math.abs(ms))}`;
+}
+
+function totalOf(record: RunRecord): RunTotal {
+  const { ended, lastMs, steps } = record;
+  const { durationMs, steps: path } = criticalPath(steps);
   return {
     status: runStatus(record),
-    ms: ended?.durationMs ?? lastMs,
+    durationMs: ended?.durationMs ?? lastMs,
+    path: {
+      durationMs,
+      steps: path.filter(({ startedAt }) => startedAt !== null),
+    },
   };
 }
 
@@ -99,8 +169,4 @@ function section(
       }  ${text}`
     ),
   ];
-}
-
-function signed(ms: number): string {
-  return `${ms < 0 ? "−" : "+"}${formatDuration(Math.abs(ms))}`;
 }

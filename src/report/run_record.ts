@@ -1,4 +1,4 @@
-import { parseEvent } from "./event_schema.ts";
+import { maskEvent, parseEvent } from "./event_schema.ts";
 import type {
   AttemptRecord,
   RunEvent,
@@ -88,9 +88,13 @@ type EventOf<Name extends RunEventName> = Extract<RunEvent, { event: Name }>;
  */
 export function readRecord(
   text: string,
-  { isRunning = false }: ReadRecordOptions = {},
+  { isRunning = false, maskText }: ReadRecordOptions = {},
 ): RunRecord | undefined {
-  const events = text.split("\n").flatMap((line) => parseEvent(line) ?? []);
+  const events = text.split("\n").flatMap((line) => {
+    const event = parseEvent(line);
+    if (event === undefined) return [];
+    return maskText === undefined ? [event] : [maskEvent(event, maskText)];
+  });
   return recordOf(events, isRunning ? { nowMs: msNow(events) } : {});
 }
 
@@ -102,6 +106,12 @@ export interface ReadRecordOptions {
    * @default {false}
    */
   isRunning?: boolean;
+  /**
+   * Masks a text of the record.
+   *
+   * @default {the text is taken as it is}
+   */
+  maskText?: (text: string) => string;
 }
 
 /** Returns the time since a run started, in milliseconds, by the wall clock. */

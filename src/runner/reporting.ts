@@ -20,6 +20,7 @@ import { maskEvent } from "../report/event_schema.ts";
 import { exportRun } from "../report/export_otlp.ts";
 import { FORMATS, type ReportFormat } from "../report/formats/formats.ts";
 import type { CiSystem } from "../report/marker_text.ts";
+import type { RecordText } from "../report/record_file.ts";
 import { RecordWriter } from "../report/record_writer.ts";
 import type { RunEvents } from "../report/run_event.ts";
 import { recordOf, type RunRecord } from "../report/run_record.ts";
@@ -44,6 +45,8 @@ export class Reporting {
   /** Random token for annotations, which steps cannot know. */
   readonly #token = crypto.randomUUID();
   #record: RecordWriter | undefined;
+  /** Record of the run with which a page compares. */
+  #earlier: RecordText | undefined;
   /** Real paths of the directories of reports before any step ran. */
   readonly #places = new Map<string, string>();
 
@@ -229,7 +232,12 @@ export class Reporting {
 
   async #openRecord(): Promise<void> {
     const { recorder, runner, lock } = this.#run;
-    const { record } = this.#config.output;
+    const { record, reports } = this.#config.output;
+    if (reports.some((report) => partsOf(report).format === "html")) {
+      const { readEarlierRun } = await import("./earlier_run.ts");
+      // This run replaces the record.
+      this.#earlier = await readEarlierRun(this.#run, this.#config);
+    }
     if (record === "off" || record === undefined && !lock) return;
     const place = record === undefined
       ? { ...await this.#artifact(recordName(runner.host.env)), isOwn: true }
@@ -240,6 +248,12 @@ export class Reporting {
       secretTotal: () => runner.masker.formTotal,
       onWarning: (message) => runner.logger.warn("record", message),
     });
+  }
+
+  async #earlierThan(record: RunRecord): Promise<RunRecord | undefined> {
+    if (this.#earlier === undefined) return undefined;
+    const { earlierRun } = await import("./earlier_run.ts");
+    return earlierRun(this.#earlier, record, this.#run, this.#config);
   }
 
   /** Writes a report, given as `FORMAT` or `FORMAT=PATH`. */
@@ -260,7 +274,10 @@ export class Reporting {
         ? await lockDirectory(directory, { timeoutMs: LOCK_TIMEOUT_MS })
         : undefined;
       const previous = addsUp ? await readReport(file) : undefined;
-      const text = await write(record, { color: false, previous });
+      const earlier = format === "html"
+        ? await this.#earlierThan(record)
+        : undefined;
+      const text = await write(record, { color: false, previous, earlier });
       await writeAtomic(file, text, { mode: isPrivate ? 0o600 : 0o644 });
     } catch (error) {
       logger.warn(

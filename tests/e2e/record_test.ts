@@ -381,8 +381,80 @@ describe("the comparison of two runs", () => {
     // A slow machine may change the time of any step, but not its result.
     const [results] = stdout.split("\nChanged times:");
     assertEquals(results.includes("same"), false);
+    const page = await runMain(
+      ["report", "a.jsonl", "b.jsonl", "--format=html"],
+      { cwd },
+    );
+    assertEquals(comparisonOf(page.stdout), [
+      ["Whole run", "success → failed"],
+      ["flips", "success → ✗exit code 4"],
+      ["new", "new"],
+      ["old", "gone"],
+    ]);
+    const other = await runMain(
+      ["report", "a.jsonl", "b.jsonl", "--format=junit"],
+      { cwd },
+    );
+    assertEquals(other.code, 2);
+  });
+
+  it("is in the page of a run of the same job", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    const reportOf = async (job: string, ...args: string[]) => {
+      await makeFiles(cwd, { "job.yaml": job });
+      const { stderr } = await runMain(
+        ["run", "--job-file=job.yaml", "--report=html", ...args],
+        { cwd, env: { REACTORCIDE_SECRET_VALUES_LIST: "old-s3cret" } },
+      );
+      const page = await Deno.readTextFile(`${cwd}/job/artifacts/report.html`);
+      return { page, stderr };
+    };
+    const first = await reportOf(
+      "steps: [{ name: a, run: 'true' }, { name: b, run: 'true' }]",
+      "--record=first.jsonl",
+    );
+    assertEquals(comparisonOf(first.page), []);
+    const other = await reportOf("steps: [{ name: x, run: 'true' }]");
+    assertEquals(comparisonOf(other.page), []);
+    const flips = "steps: [{ name: a, run: exit 3 }]";
+    assertEquals(comparisonOf((await reportOf(flips)).page), []);
+    // It replaces the record of the same steps.
+    assertEquals(comparisonOf((await reportOf(flips)).page), [
+      ["Whole run", ""],
+    ]);
+    // Another job had the secret in a name, which it did not know.
+    const record = await Deno.readTextFile(`${cwd}/first.jsonl`);
+    await Deno.writeTextFile(
+      `${cwd}/first.jsonl`,
+      record.replaceAll('"b"', '"b old-s3cret"'),
+    );
+    const chosen = await reportOf(flips, "--compare-with=first.jsonl");
+    assertEquals(comparisonOf(chosen.page), [
+      ["Whole run", "success → failed"],
+      ["a", "success → ✗exit code 3"],
+      ["b [REDACTED]", "gone"],
+    ]);
+    const missing = await reportOf(flips, "--compare-with=none.jsonl");
+    assertEquals(comparisonOf(missing.page), []);
+    assertMatch(missing.stderr, /Cannot compare with "none.jsonl": /);
   });
 });
+
+/** Returns names and changes of a page's comparison, without mere times. */
+function comparisonOf(page: string): [name: string, change: string][] {
+  const [, table = ""] = page.split('<table class="comparison">');
+  const [, body = ""] = table.split("</table>")[0].split("<tbody>");
+  return Array.from(
+    body.matchAll(/<th scope="row">(.*?)<\/th>\s*<td>(.*?)<\/td>/gs),
+    ([, name, change]): [string, string] => [
+      name,
+      change.replace(/<[^>]*>/g, ""),
+    ],
+  ).filter(([name, change]) =>
+    name !== "Critical path" && change !== "slower" && change !== "faster"
+  );
+}
 
 describe("reports on a run", () => {
   it("are written where they are asked for", async () => {

@@ -98,6 +98,17 @@ const RUN = [
   }),
 ].join("\n");
 
+const EARLIER = [
+  startedLine({ ref: HOSTILE }),
+  step("build", 0, "failed"),
+  step(`${HOSTILE} gone`, 300, "success"),
+  recordLine("run.ended", 400, {
+    status: "failed",
+    exitCode: 3,
+    durationMs: 400,
+  }),
+].join("\n");
+
 function rgbOf(text: string): number[] {
   return text.match(/\d+/g)!.slice(0, 3).map(Number);
 }
@@ -141,7 +152,10 @@ Deno.test({
     const write = await FORMATS.html.load();
     await Deno.writeTextFile(
       path,
-      await write(readRecord(RUN)!, { color: false }),
+      await write(readRecord(RUN)!, {
+        color: false,
+        earlier: readRecord(EARLIER),
+      }),
     );
     // Without HOME, the driver does not start and the browser leaves its files
     // in the directory for temporary ones. No other program reads this variable.

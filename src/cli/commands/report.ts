@@ -1,15 +1,12 @@
 import { messageOf, RunnerError } from "../../errors.ts";
-import { openUntrusted, readToEnd } from "../../fs/read_untrusted.ts";
 import { Variable } from "../../environment/variables.ts";
 import { FORMATS, type ReportFormat } from "../../report/formats/formats.ts";
-import { readRecord, type RunRecord } from "../../report/run_record.ts";
+import { readRecordFile } from "../../report/record_file.ts";
+import type { RunRecord } from "../../report/run_record.ts";
 import { RECORD_FILE } from "../../report/run_recorder.ts";
 import { shouldUseColor } from "../../terminal/text.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
-
-/** Maximum size of a record, in bytes. */
-const MAX_BYTES = 256 * 1024 * 1024;
 
 export const reportCommand: CliCommand = {
   usage: "[FILE [FILE]] [--format FORMAT]",
@@ -21,6 +18,10 @@ two runs.`,
     ["report", "Show the last run in ./job"],
     ["report --format junit > junit.xml", "Write a report for other programs"],
     ["report before.jsonl after.jsonl", "Compare two runs"],
+    [
+      "report before.jsonl after.jsonl --format html > page.html",
+      "Write the page of the second run, compared with the first",
+    ],
   ],
   flags: [
     {
@@ -33,17 +34,6 @@ two runs.`,
   maxOperands: 2,
   async run(context) {
     const { flags, operands, runner: { host } } = context;
-    if (operands.length === 2) {
-      if (flags.has("format")) {
-        throw usageError("--format is for one run, not for two", "report");
-      }
-      const { compareRuns } = await import("../../report/compare.ts");
-      const runs = await Promise.all(
-        operands.map((file) => readFile(file, context)),
-      );
-      await context.print(compareRuns(runs[0], runs[1]).trimEnd());
-      return 0;
-    }
     const name = String(flags.get("format") ?? "table");
     if (!Object.hasOwn(FORMATS, name)) {
       throw usageError(
@@ -53,9 +43,24 @@ two runs.`,
         "report",
       );
     }
+    const runs = await Promise.all(
+      (operands.length === 0 ? [undefined] : operands)
+        .map((file) => readFile(file, context)),
+    );
+    const run = runs.pop()!;
+    const [earlier] = runs;
+    if (earlier !== undefined && name === "table") {
+      const { compareRuns } = await import("../../report/compare.ts");
+      await context.print(compareRuns(earlier, run).trimEnd());
+      return 0;
+    }
+    if (earlier !== undefined && name !== "html") {
+      throw usageError("Two runs are compared as table or html", "report");
+    }
     const format = await FORMATS[name as ReportFormat].load();
     const isTerminal = host.stdout.isTerminal();
-    const text = await format(await readFile(operands[0], context), {
+    const text = await format(run, {
+      earlier,
       columns: isTerminal ? host.consoleSize?.()?.columns : undefined,
       color: shouldUseColor(host.env, isTerminal),
     });
@@ -75,16 +80,8 @@ async function readFile(
     ? file
     : `${host.cwd}/${file}`;
   const shown = file ?? path;
-  let record: RunRecord | undefined;
   try {
-    await using file = await openUntrusted(path);
-    if (file.size > MAX_BYTES) {
-      throw new Error(`it is larger than ${MAX_BYTES} bytes`);
-    }
-    // Asked first: a run that ends now releases the lock after its last line.
-    const isRunning = await file.isLocked() ?? true;
-    const bytes = await readToEnd(file, 0, MAX_BYTES);
-    record = readRecord(new TextDecoder().decode(bytes), { isRunning });
+    return await readRecordFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
       throw failure(
@@ -94,8 +91,6 @@ async function readFile(
     }
     throw failure(shown, messageOf(error));
   }
-  if (record !== undefined) return record;
-  throw failure(shown, "it does not begin with the start of a run");
 }
 
 function failure(path: string, reason: string): RunnerError {

@@ -13,6 +13,12 @@ export interface FormatOptions extends SummaryOptions {
    * @default {""}
    */
   previous?: string;
+  /**
+   * The run with which a page compares.
+   *
+   * @default {no comparison}
+   */
+  earlier?: RunRecord | undefined;
 }
 
 /** A format in which a run can be reported. */

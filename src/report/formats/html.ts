@@ -6,6 +6,7 @@ import {
   isAllowed,
   isFlaky,
 } from "../summary_table.ts";
+import { changeOfTotal, comparisonSection } from "./html_comparison.ts";
 import { graphSvg } from "./html_graph.ts";
 import { colorRules, outputHtml } from "./html_output.ts";
 import { problemSection } from "./html_problems.ts";
@@ -24,10 +25,14 @@ const MAX_SLOWEST = 10;
  * names and lines of a hostile job are text and no more.
  *
  * @param record The run.
+ * @param options The run with which it is compared.
  * @returns An HTML document.
  */
-export async function htmlReport(record: RunRecord): Promise<string> {
-  const main = runHtml(record);
+export async function htmlReport(
+  record: RunRecord,
+  { earlier }: Pick<RunHtmlOptions, "earlier"> = {},
+): Promise<string> {
+  const main = runHtml(record, { earlier });
   const style = STYLE + colorRules(String(main));
   const policy = `default-src 'none'; style-src '${await sourceHash(
     style,
@@ -107,6 +112,16 @@ function nameOf({ started }: RunRecord): string {
   return started.name ?? started.kind;
 }
 
+/** Options for {@linkcode runHtml}. */
+export interface RunHtmlOptions extends TimelineOptions {
+  /**
+   * The run with which it is compared.
+   *
+   * @default {no comparison}
+   */
+  earlier?: RunRecord | undefined;
+}
+
 /**
  * Writes what a run did.
  *
@@ -116,14 +131,20 @@ function nameOf({ started }: RunRecord): string {
  */
 export function runHtml(
   record: RunRecord,
-  options: TimelineOptions = {},
+  options: RunHtmlOptions = {},
 ): Html {
   const { steps, problems } = record;
+  const { earlier } = options;
   const parts:
     readonly (readonly [id: string, name: string, html: Html | ""])[] = [
       ["failures", "What failed", failures(steps)],
       ["problems", "Problems", problemSection(problems)],
       ["steps", "Steps", timeline(record, options)],
+      [
+        "comparison",
+        "Comparison",
+        earlier === undefined ? "" : comparisonSection(earlier, record),
+      ],
       ["graph", "Dependencies", graph(steps)],
       ["slowest", "Slowest steps", slowest(steps)],
       ["plugins", "Plugins", plugins(record)],
@@ -131,7 +152,7 @@ export function runHtml(
     ];
   const shown = parts.filter(([, , html]) => html !== "");
   return markup`
-    ${header(record, shown)}
+    ${header(record, shown, earlier)}
     ${shown.map(([, , html]) => html)}
   `;
 }
@@ -139,6 +160,7 @@ export function runHtml(
 function header(
   record: RunRecord,
   parts: readonly (readonly [id: string, name: string, html: Html | ""])[],
+  earlier: RunRecord | undefined,
 ): Html {
   const { started, ended, lastMs, steps } = record;
   const count = (is: (step: StepRecord) => boolean) => steps.filter(is).length;
@@ -172,7 +194,9 @@ ${ended?.error === undefined ? "" : markup`<p class="error">${ended.error}</p>`}
       }${number} ${word}</span> `
     )
   }</p>
-<p class="muted"><b>${time}</b> · started <time datetime="${started.time}">${
+<p class="muted"><b>${time}</b>${
+    earlier === undefined ? "" : `, ${changeOfTotal(earlier, record)}`
+  } · started <time datetime="${started.time}">${
     started.time.replace("T", " ").replace(/\.\d+Z$/, " UTC")
   }</time>${
     ended === undefined ? "" : markup` · exit code ${ended.exitCode}`

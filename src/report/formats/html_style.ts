@@ -67,6 +67,10 @@ thead th { color: var(--muted); font-size: .85rem; border-top: 0; }
 .timeline { margin-top: .5rem; }
 th:first-child { width: 26%; }
 .timeline th:first-child { width: 20%; }
+.comparison th:first-child { width: 24%; }
+.comparison .bar { width: 34%; padding-right: 0; }
+.bar .change { float: left; width: 4.5rem; font-variant-numeric: tabular-nums; }
+.comparison .bar svg { width: calc(100% - 5rem); margin-left: 5rem; height: 12px; margin-top: .35rem; background: linear-gradient(var(--queued) 0 0) center / 1px 100% no-repeat, var(--panel); }
 .number { text-align: right; width: 5rem; font-variant-numeric: tabular-nums; padding-right: 1rem; }
 .timeline .bar { width: 47%; padding-right: 0; }
 .ticks { display: flex; justify-content: space-between; font-variant-numeric: tabular-nums; }

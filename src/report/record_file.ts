@@ -1,0 +1,42 @@
+import { openUntrusted, readToEnd } from "../fs/read_untrusted.ts";
+import { readRecord, type RunRecord } from "./run_record.ts";
+
+/** Maximum size of a record, in bytes. */
+const MAX_BYTES = 256 * 1024 * 1024;
+
+/** The text of a record. */
+export interface RecordText {
+  readonly text: string;
+  /** Whether the run goes on, if the text has no end. */
+  readonly isRunning: boolean;
+}
+
+/**
+ * Reads the file of a record, which a job may have replaced.
+ *
+ * @param path Absolute path.
+ * @throws {Error} If it cannot be read, or is too large.
+ */
+export async function readRecordText(path: string): Promise<RecordText> {
+  await using file = await openUntrusted(path);
+  if (file.size > MAX_BYTES) {
+    throw new Error(`it is larger than ${MAX_BYTES} bytes`);
+  }
+  // Asked first: a run that ends now releases the lock after its last line.
+  const isRunning = await file.isLocked() ?? true;
+  const bytes = await readToEnd(file, 0, MAX_BYTES);
+  return { text: new TextDecoder().decode(bytes), isRunning };
+}
+
+/**
+ * Reads the record of a run from its file.
+ *
+ * @param path Absolute path.
+ * @throws {Error} If it cannot be read, or is no record.
+ */
+export async function readRecordFile(path: string): Promise<RunRecord> {
+  const { text, isRunning } = await readRecordText(path);
+  const record = readRecord(text, { isRunning });
+  if (record !== undefined) return record;
+  throw new Error("it does not begin with the start of a run");
+}
