@@ -85,7 +85,11 @@ export function createJobLog(options: JobLogOptions): JobLog {
       const { onWarning, onProgress, masker } = options;
       const file = await openStepFile({
         step: name,
-        place: directory && { directory, name: names.nameFor(name) },
+        place: directory && {
+          directory,
+          name: names.nameFor(name),
+          newName: (label) => names.newName(label),
+        },
         isSpool: style === "grouped",
         masker,
         onWarning,
@@ -104,7 +108,12 @@ export function createJobLog(options: JobLogOptions): JobLog {
       });
     },
     async remaskLogs() {
-      for (const file of files) await file.remaskLogs();
+      const renamed = new Map<string, string>();
+      for (const file of files) {
+        const names = await file.remaskLog();
+        if (names !== undefined) renamed.set(...names);
+      }
+      return renamed;
     },
   };
 }

@@ -22,15 +22,21 @@ export interface StepLog {
   close(): Promise<void>;
 }
 
+/** Names of renamed files, by their names before. */
+export type RenamedLogs = ReadonlyMap<string, string>;
+
 /** Log of all steps of a job. */
 export interface JobLog {
   /** Opens the log of a step, which all of its attempts share. */
   openStep(name: string): Promise<StepLog>;
   /**
    * Masks secrets in the files of finished steps that became known since the
-   * step started, or since the last call. Never rejects.
+   * step started, or since the last call, and renames files that have them in
+   * their names. Never rejects.
+   *
+   * @returns Names of renamed files, by their names before.
    */
-  remaskLogs(): Promise<void>;
+  remaskLogs(): Promise<RenamedLogs>;
 }
 
 /**

@@ -126,7 +126,18 @@ export class LogFileNames {
   nameFor(step: string): string {
     const known = this.#names.get(step);
     if (known !== undefined) return known;
-    const stem = safeName(step);
+    const name = this.newName(step);
+    this.#names.set(step, name);
+    return name;
+  }
+
+  /**
+   * Returns a name that no other file has.
+   *
+   * @param label Name of the step, as it may be shown.
+   */
+  newName(label: string): string {
+    const stem = safeName(label);
     let name = stem;
     // A tilde in a step's name is always encoded, so no other step can have
     // this name.
@@ -134,7 +145,6 @@ export class LogFileNames {
       name = `${stem}~${number}`;
     }
     this.#taken.add(name.toLowerCase());
-    this.#names.set(step, `${name}.log`);
     return `${name}.log`;
   }
 }

@@ -30,23 +30,32 @@ export async function* maskChunks(
   if (output.length > 0) yield output;
 }
 
+/** Names of a log. */
+export interface RemaskedLog {
+  /** Name before. */
+  readonly name: string;
+  /** Name afterwards, which no other file has. */
+  readonly to: string;
+}
+
 /**
  * Masks a log that was finished before all of its secrets were known.
  *
  * The log is replaced atomically. If a step has replaced it with anything but a
  * regular file, it is left alone.
  *
+ * @returns Whether there is such a log.
  * @throws The error of the system.
  */
 export async function remaskLog(
   directory: LogDirectory,
-  name: string,
+  { name, to }: RemaskedLog,
   masker: Masker,
-): Promise<void> {
+): Promise<boolean> {
   const path = `${directory.ready()}/${name}`;
   await using log = await openLog(path);
-  if (log === undefined) return;
-  const partial = `${directory.ready()}/${partialName(name)}`;
+  if (log === undefined) return false;
+  const partial = `${directory.ready()}/${partialName(to)}`;
   await removeTree(partial);
   const copy = await Deno.open(partial, { write: true, createNew: true });
   try {
@@ -54,7 +63,9 @@ export async function remaskLog(
     for await (const bytes of maskChunks(chunksOf(log), masker.stream())) {
       await writeAll(copy, bytes);
     }
-    await Deno.rename(partial, path);
+    await Deno.rename(partial, `${directory.ready()}/${to}`);
+    if (to !== name) await Deno.remove(path);
+    return true;
   } catch (error) {
     // The first failure is the one to report.
     await removeTree(partial).catch(() => {});

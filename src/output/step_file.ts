@@ -4,12 +4,22 @@ import type { LogDirectory } from "./log_directory.ts";
 import { LogFile } from "./log_file.ts";
 import { maskChunks } from "./remask_logs.ts";
 
+/** Where the file of a step is. */
+export interface StepFilePlace {
+  /** Directory of the file. */
+  readonly directory: LogDirectory;
+  /** Name of the file. */
+  readonly name: string;
+  /** Returns another name, for a label that was masked again. */
+  readonly newName: (label: string) => string;
+}
+
 /** Options for {@linkcode openStepFile}. */
 export interface StepFileOptions {
   /** Name of the step. */
   step: string;
   /** Directory and name of the file; `undefined` if it is not kept. */
-  place: { directory: LogDirectory; name: string } | undefined;
+  place: StepFilePlace | undefined;
   /** Whether the output is read again, which requires a file in any case. */
   isSpool: boolean;
   /** Masker of the job, if secrets may be added to it. */
@@ -30,8 +40,13 @@ export interface StepFile extends Disposable {
   finish(): Promise<void>;
   /** Reads the written output, and masks secrets that were added later. */
   content(): AsyncIterable<Uint8Array>;
-  /** Masks secrets in the finished file that were added later. */
-  remaskLogs(): Promise<void>;
+  /**
+   * Masks secrets in the finished file that were added later, and renames it if
+   * its name has them.
+   *
+   * @returns The names before and after, if it was renamed.
+   */
+  remaskLog(): Promise<readonly [from: string, to: string] | undefined>;
 }
 
 /**
@@ -44,6 +59,8 @@ export async function openStepFile(
 ): Promise<StepFile> {
   const { place, isSpool, masker } = options;
   let formTotal = masker?.formTotal;
+  let label = options.step;
+  let name = place?.name ?? "";
   const unwritten: Uint8Array[] = [];
   const warn = warnOnce(options);
   const listeners = {
@@ -68,13 +85,26 @@ export async function openStepFile(
         ? maskChunks(file.content(), masker.stream())
         : file.content();
     },
-    async remaskLogs() {
-      if (!place || !file) return;
-      if (!masker || masker.formTotal === formTotal) return;
+    async remaskLog() {
+      if (!place || !file || !masker || masker.formTotal === formTotal) {
+        return undefined;
+      }
       const total = masker.formTotal;
       const { remaskLog } = await import("./remask_logs.ts");
-      await remaskLog(place.directory, place.name, masker).catch(warn);
-      formTotal = total;
+      const masked = masker.maskText(label);
+      const to = masked === label ? name : place.newName(masked);
+      try {
+        if (!await remaskLog(place.directory, { name, to }, masker)) {
+          return undefined;
+        }
+        formTotal = total;
+        if (to === name) return undefined;
+        const renamed = [name, to] as const;
+        [label, name] = [masked, to];
+        return renamed;
+      } catch (error) {
+        return warn(error);
+      }
     },
     [Symbol.dispose]: () => file?.[Symbol.dispose](),
   };

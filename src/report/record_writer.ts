@@ -104,15 +104,35 @@ export class RecordWriter {
     using file = this.#file;
     if (file === undefined || this.#hasFailed) return;
     try {
-      const lines = this.#recorder.events.map((event) => this.#lastLine(event));
-      const bytes = encoder.encode(lines.join(""));
-      const path = this.#path();
-      if (isIntact(path, file, bytes)) return;
-      await this.#clear(path);
-      await writeAtomic(path, bytes, { mode: MODE });
+      const bytes = this.#bytes();
+      if (!isIntact(this.#path(), file, bytes)) await this.#replace(bytes);
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /**
+   * Masks a record that was finished before all secrets were known. The caller
+   * has to know that there are more.
+   */
+  async remask(): Promise<void> {
+    if (this.#file === undefined || this.#hasFailed) return;
+    try {
+      await this.#replace(this.#bytes());
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #bytes(): Uint8Array {
+    const lines = this.#recorder.events.map((event) => this.#lastLine(event));
+    return encoder.encode(lines.join(""));
+  }
+
+  async #replace(bytes: Uint8Array): Promise<void> {
+    const path = this.#path();
+    await this.#clear(path);
+    await writeAtomic(path, bytes, { mode: MODE });
   }
 
   async #clear(path: string): Promise<void> {

@@ -1,3 +1,4 @@
+import type { RenamedLogs } from "../output/job_log.ts";
 import type { RunEvent, RunEventName, RunEvents } from "./run_event.ts";
 
 /**
@@ -59,6 +60,19 @@ export class RunRecorder {
   }
 
   /**
+   * Follows logs of steps to their new names.
+   *
+   * @param renamed Names of the files, by their names before.
+   */
+  renameLogs(renamed: RenamedLogs): void {
+    for (const [index, event] of this.events.entries()) {
+      if (event.event !== "step.ended" || event.log === undefined) continue;
+      const log = renamedPath(event.log, renamed);
+      if (log !== event.log) this.events[index] = { ...event, log };
+    }
+  }
+
+  /**
    * Converts a time to the clock of the record.
    *
    * @param time Time as `performance.now()` has it.
@@ -77,4 +91,16 @@ export class RunRecorder {
     const time = this.#startedAt.toISOString();
     this.events.unshift({ event: "run.started", time, ms: 0, ...fields });
   }
+}
+
+/**
+ * Returns the path of a log that may have been renamed.
+ *
+ * @param path Path before.
+ * @param renamed Names of renamed files, by their names before.
+ */
+export function renamedPath(path: string, renamed: RenamedLogs): string {
+  const start = path.lastIndexOf("/") + 1;
+  const name = renamed.get(path.slice(start));
+  return name === undefined ? path : path.slice(0, start) + name;
 }

@@ -66,7 +66,7 @@ export async function openJobLog(
     );
   }
   if (!workspace.inContainer) await beginLogs(runner, artifactsPath);
-  const log = createJobLog({
+  return createJobLog({
     stdout,
     stderr,
     timestamps: config.output.timestamps,
@@ -85,8 +85,6 @@ export async function openJobLog(
     onWarning: warn,
     onProgress,
   });
-  runner.onJobLog?.(log);
-  return log;
 }
 
 /**

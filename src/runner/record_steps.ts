@@ -1,3 +1,4 @@
+import type { JobLog, RenamedLogs } from "../output/job_log.ts";
 import type { LogExporter } from "../report/export_logs.ts";
 import type { AttemptRecord } from "../report/run_event.ts";
 import type { RunRecorder } from "../report/run_recorder.ts";
@@ -106,6 +107,23 @@ export function exportStepEvent(exporter: LogExporter, event: StepEvent): void {
       return exporter.addFailure(name, "ERROR", `${outcome}: ${why}`);
     }
   }
+}
+
+/**
+ * Masks the log of a job again. Its record follows files that are renamed.
+ *
+ * @param run The run.
+ * @returns Names of renamed files, by their names before.
+ */
+export async function remaskJobLog(
+  { log, recorder }: {
+    readonly log: JobLog | undefined;
+    readonly recorder: RunRecorder;
+  },
+): Promise<RenamedLogs> {
+  const renamed = await log?.remaskLogs() ?? new Map();
+  recorder.renameLogs(renamed);
+  return renamed;
 }
 
 function tailOf(lines: readonly string[] = []): readonly string[] {

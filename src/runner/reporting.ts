@@ -26,10 +26,12 @@ import type { RunEvents } from "../report/run_event.ts";
 import { recordOf, type RunRecord } from "../report/run_record.ts";
 import { RECORD_VERSION } from "../report/run_recorder.ts";
 import { VERSION } from "../package_version.ts";
+import { forgetSecretOutputs } from "../steps/output_files.ts";
 import { realPath } from "../workspace/guard.ts";
 import { makeArtifacts } from "./job_directories.ts";
 import type { TraceContext } from "./job_environment.ts";
 import { type Place, recordName, splitPath } from "./record_place.ts";
+import { remaskJobLog } from "./record_steps.ts";
 import { requestedRevision, shownOptions } from "./run_facts.ts";
 import type { RunState } from "./run_state.ts";
 
@@ -115,18 +117,19 @@ export class Reporting {
    */
   async finish(end: RunEnd): Promise<void> {
     const { recorder, runner } = this.#run;
-    const { masker } = runner;
     // Plugins and sources may have added secrets.
     noteSecrets(this.#run);
     recorder.add("run.ended", end);
     await this.#record?.finish();
+    const formTotal = runner.masker.formTotal;
+    runner.onJobEnd?.(() => this.#remask(formTotal));
     const { reports } = this.#config.output;
     const isExported = this.#trace.parentOf !== undefined;
     const isRead = reports.length > 0 || isExported || this.#ciSystem;
     // The collector gets the rest of the output in the same time as the run.
     const exported = this.#run.logExporter?.finish();
     if (!isRead) return await this.#settle([exported]);
-    const maskText = (text: string) => masker.maskText(text);
+    const maskText = (text: string) => runner.masker.maskText(text);
     const record = recordOf(
       recorder.events.map((event) => maskEvent(event, maskText)),
     );
@@ -141,6 +144,15 @@ export class Reporting {
       ...reports.filter(isPush).map((report) => this.#push(report, record)),
       isExported ? this.#export(record) : undefined,
     ]);
+  }
+
+  /** Masks what was written, if more secrets are known than at that time. */
+  async #remask(formTotal: number): Promise<void> {
+    const { masker, workspace } = this.#run.runner;
+    if (masker.formTotal === formTotal) return;
+    await remaskJobLog(this.#run);
+    await forgetSecretOutputs(workspace, masker);
+    await this.#record?.remask();
   }
 
   /** Waits for exports, unless the workflow of the job does. */

@@ -2,6 +2,7 @@ import { Settings } from "../config/settings.ts";
 import type { StepConfig } from "../config/step_config.ts";
 import { Variable } from "../environment/variables.ts";
 import type { PrivateDirectory } from "../fs/temporary_directory.ts";
+import type { JobLog } from "../output/job_log.ts";
 import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import type { UsageMeter } from "../process/usage.ts";
@@ -76,6 +77,8 @@ export interface RunState {
    * one.
    */
   markers: OutputMarkers | undefined;
+  /** Log of the steps, once it is open. */
+  log: JobLog | undefined;
   /** Exporter of the output of steps, if it is exported. */
   logExporter: LogExporter | undefined;
   /** Measures the programs of the job if there is a record. */
@@ -191,6 +194,7 @@ export function createRunState(
     },
     reporting: undefined,
     markers: undefined,
+    log: undefined,
     logExporter: undefined,
     meter: undefined,
     problems: undefined,

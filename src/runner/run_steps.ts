@@ -5,9 +5,11 @@ import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
 import { schedule } from "../graph_scheduler.ts";
 import { isInside } from "../job_path.ts";
 import { isObject } from "../json_value.ts";
+import type { RenamedLogs } from "../output/job_log.ts";
 import { onAbort } from "../process/cancellation.ts";
 import { timeLimit } from "../process/time_limit.ts";
 import { formatSummary } from "../report/summary.ts";
+import { renamedPath } from "../report/run_recorder.ts";
 import { hasFailed, isFlaky } from "../report/summary_table.ts";
 import type { Masker } from "../secrets/masker.ts";
 import { runAttempts } from "../steps/run_step.ts";
@@ -25,6 +27,7 @@ import type { RunnerContext } from "./runner_context.ts";
 import {
   exportStepEvent,
   recordSteps,
+  remaskJobLog,
   type StepDetails,
 } from "./record_steps.ts";
 import { stepConditions } from "./event_facts.ts";
@@ -115,6 +118,7 @@ export async function runSteps(
   await keepForLater(run, setting);
   await printSummary(run.runner, graph.results, {
     details,
+    renamedLogs: await remaskJobLog(run),
     rerunCommand: options.rerunCommand,
   });
   if (config.failOnFlaky) failIfFlaky(run, graph.results);
@@ -365,13 +369,14 @@ export function maskedEvents(
  * Prints a summary of the steps for users; with JSON output, the log is enough.
  *
  * @param results Results of the steps.
- * @param details Last lines and logs of the steps.
+ * @param options Last lines and logs of the steps.
  */
 export async function printSummary(
   runner: RunnerContext,
   results: readonly StepResult[],
-  { details, rerunCommand }: {
+  { details, renamedLogs, rerunCommand }: {
     details: StepDetails;
+    renamedLogs: RenamedLogs;
     rerunCommand: RunStepsOptions["rerunCommand"];
   },
 ): Promise<void> {
@@ -379,12 +384,16 @@ export async function printSummary(
   if (results.length < 2 || host.env.LOG_FORMAT === "json") return;
   const isQuiet = host.env.LOG_LEVEL === "warning";
   if (isQuiet && !results.some(hasFailed)) return;
+  const logOf = (name: string) => {
+    const { log } = details.get(name) ?? {};
+    return log === undefined ? undefined : renamedPath(log, renamedLogs);
+  };
   const steps = results.map(({ name, reason, ...result }) => ({
     ...result,
     name: masker.maskText(name),
     ...reason === undefined ? {} : { reason: masker.maskText(reason) },
     tail: maskedTail(masker, details.get(name)?.tail),
-    log: details.get(name)?.log,
+    log: logOf(name),
     ...rerunCommand === undefined ? {} : {
       // Quoting could hide a secret from the masker.
       rerun: commandText(

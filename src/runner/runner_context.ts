@@ -2,7 +2,6 @@ import { booleanVariable } from "../boolean.ts";
 import { Variable } from "../environment/variables.ts";
 import type { Layer } from "../config/settings.ts";
 import type { Host } from "../host.ts";
-import type { JobLog } from "../output/job_log.ts";
 import { createLogger, type Logger, logLevelOf } from "../output/logger.ts";
 import { type Sink, streamSink } from "../output/sink.ts";
 import type { PluginRegistry } from "../plugins/registry.ts";
@@ -55,9 +54,10 @@ export interface RunnerContext {
    */
   spoofFilter?: TriggerSpoofFilter;
   /**
-   * Called with the log of each job with steps; the caller may mask it again.
+   * Called at the end of a job with a function that masks its logs and record
+   * again, if more secrets are known when it is called.
    */
-  readonly onJobLog?: (log: JobLog) => void;
+  readonly onJobEnd?: (remask: () => Promise<void>) => void;
   /** Exports of the workflow of the job; it waits for them at its end. */
   readonly exports?: ExportQueue;
   /** Whether a token may be sent to the coordinator over plain HTTP. */
@@ -88,7 +88,7 @@ export function createRunnerContext(
         | "sources"
         | "masker"
         | "allowInsecureTransport"
-        | "onJobLog"
+        | "onJobEnd"
         | "exports"
       >
     >
@@ -135,7 +135,7 @@ export function createRunnerContext(
       return filledMasker();
     },
     triggers: overrides.triggers,
-    onJobLog: overrides.onJobLog,
+    onJobEnd: overrides.onJobEnd,
     exports: overrides.exports,
     get allowInsecureTransport() {
       return overrides.allowInsecureTransport ??

@@ -12,7 +12,6 @@ import {
 } from "../fs/temporary_directory.ts";
 import { isChain } from "../graph_scheduler.ts";
 import { isInside } from "../job_path.ts";
-import type { JobLog } from "../output/job_log.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { PlannedStep } from "../steps/expand.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
@@ -36,6 +35,7 @@ import {
 import { lockIdsOf, type RunState } from "./run_state.ts";
 import { openJobRegistration, openLauncher } from "./job_services.ts";
 import { openJobLog } from "./open_job_log.ts";
+import { remaskJobLog } from "./record_steps.ts";
 import {
   currentDirectory,
   foreignSources,
@@ -99,9 +99,8 @@ export async function openStepSetting(
   await using stack = new AsyncDisposableStack();
   const jobPath = await workingDirectory(run, config);
   const artifactsPath = await makeArtifacts(workspace, config);
-  let log: JobLog | undefined;
   // Runs after the socket is closed, when no more secrets can be registered.
-  stack.defer(() => log?.remaskLogs());
+  stack.defer(async () => void await remaskJobLog(run));
   const registration = await openJobRegistration(
     runner,
     () => run.recorder.noteSecret("registered by a program of the job"),
@@ -119,7 +118,7 @@ export async function openStepSetting(
     temporaryDirectory({ env: host.env, workspace }),
   );
   const labels = stepLabels(plan, masker);
-  const jobLog = log = await openJobLog(runner, config, {
+  const jobLog = run.log = await openJobLog(runner, config, {
     labels,
     artifactsPath,
     markers: run.markers,

@@ -155,6 +155,20 @@ export async function keptOutputs(
 }
 
 /**
+ * Removes stored outputs that contain a secret which has become known since.
+ *
+ * @param workspace The workspace.
+ * @param masker Masker of the job.
+ */
+export async function forgetSecretOutputs(
+  workspace: Workspace,
+  masker: Masker,
+): Promise<void> {
+  const outputs = await keptOutputs(workspace, () => {});
+  if (outputs.size > 0) await keepOutputs(workspace, outputs, masker);
+}
+
+/**
  * Removes the outputs of earlier runs, so that a run that is killed leaves none
  * that could be mistaken for its own.
  *

@@ -54,6 +54,33 @@ describe("createJobLog() masks secrets that are registered late", () => {
     assertEquals(warnings, []);
   });
 
+  it("in names of files, which stay different", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const { log, masker, warnings, write } = logIn(path, "prefixed");
+    for (const name of [`a ${SECRET}`, "a other-secret", "b", `b/${SECRET}`]) {
+      await (await write(name, `${name}\n`)).close();
+    }
+    masker.add(SECRET);
+    masker.add("other-secret");
+    assertEquals([...await log.remaskLogs()], [
+      [`a ${SECRET}.log`, "a [REDACTED].log"],
+      ["a other-secret.log", "a [REDACTED]~2.log"],
+      [`b%2F${SECRET}.log`, "b%2F[REDACTED].log"],
+    ]);
+    const files = {
+      "a [REDACTED].log": "a [REDACTED]\n",
+      "a [REDACTED]~2.log": "a [REDACTED]\n",
+      "b.log": "b\n",
+      "b%2F[REDACTED].log": "b/[REDACTED]\n",
+    };
+    assertEquals(await listFiles(path), files);
+    masker.add("one-more-secret");
+    assertEquals((await log.remaskLogs()).size, 0);
+    assertEquals(await listFiles(path), files);
+    assertEquals(warnings, []);
+  });
+
   it("in a block that is not printed yet", async () => {
     await using directory = await temporaryDirectory();
     const { masker, stdout, write } = logIn(directory.path, "grouped");

@@ -56,8 +56,11 @@ export interface ProcessExecutorOptions
   exports: ExportQueue;
   /** Returns the variables with which a job continues the workflow's trace. */
   traceOf: (key: string) => Environment;
-  /** Called with the log of the steps of each job that has steps. */
-  onJobLog: (log: JobLog) => void;
+  /**
+   * Called at the end of each job with a function that masks its logs and
+   * record again.
+   */
+  onJobEnd: (remask: () => Promise<void>) => void;
   /**
    * Options for running each job in its own container.
    *
@@ -118,7 +121,7 @@ export function processExecutor(options: ProcessExecutorOptions): Executor {
       const host = jobHost(request, variables, step, options);
       const own = createRunnerContext(host, {
         masker: runner.masker,
-        onJobLog: options.onJobLog,
+        onJobEnd: options.onJobEnd,
         exports: options.exports,
       });
       const outcome = options.container === undefined

@@ -4,7 +4,6 @@ import { cancelledError } from "../../runner/failures.ts";
 import type { RunnerContext } from "../../runner/runner_context.ts";
 import { createJobLog } from "../../output/create_job_log.ts";
 import type { JobLogStyle } from "../../output/step_printers.ts";
-import type { JobLog } from "../../output/job_log.ts";
 import { signalExitCode, TIMEOUT_EXIT_CODE } from "../../process/spawn.ts";
 import { shouldUseColor } from "../../terminal/text.ts";
 import type { Workspace } from "../../workspace/layout.ts";
@@ -118,9 +117,9 @@ export async function runLocalWorkflow(
   for (const path of [directory, `${directory}/jobs`, `${directory}/logs`]) {
     await makePrivate(path);
   }
-  await using logs = openLogs();
+  await using written = openWritten();
   const log = openLog(runner, workflow, `${directory}/logs`);
-  logs.add(log);
+  written.add(() => log.remaskLogs());
   const record = await recordWorkflow(runner, {
     name: definition.name,
     jobs: workflow.jobs,
@@ -143,7 +142,7 @@ export async function runLocalWorkflow(
       log,
       exports: record.exports,
       traceOf: record.traceOf,
-      onJobLog: (log) => logs.add(log),
+      onJobEnd: written.add,
       stateFile: state.path,
       onSignal: termination.onSignal,
     }),
@@ -233,15 +232,17 @@ async function removeOther(directory: string): Promise<void> {
 }
 
 /**
- * Collects logs and masks them again at the end: a secret that a job registers
- * may occur in the log of a job that has already ended.
+ * Collects what jobs have written and masks it again at the end: a secret that
+ * a job registers may occur in the log of a job that has already ended.
  */
-function openLogs(): AsyncDisposable & { add(log: JobLog): void } {
-  const logs: JobLog[] = [];
+function openWritten(): AsyncDisposable & {
+  add: (remask: () => Promise<unknown>) => void;
+} {
+  const written: (() => Promise<unknown>)[] = [];
   return {
-    add: (log) => void logs.push(log),
+    add: (remask) => void written.push(remask),
     async [Symbol.asyncDispose]() {
-      for (const log of logs) await log.remaskLogs();
+      for (const remask of written) await remask();
     },
   };
 }
