@@ -100,6 +100,7 @@ export type {
   StepConfig,
   StepSettings,
 } from "./src/config/step_config.ts";
+export type { StepPermissions } from "./src/config/step_permissions.ts";
 export type { Condition } from "./src/schema/condition.ts";
 export type { EventFacts, Match, When, WhenParts } from "./src/schema/when.ts";
 export type {

@@ -37,7 +37,8 @@ import {
 import { ENV_FILE_KEY } from "./env_file.ts";
 import { when } from "../schema/when.ts";
 import { grantLines, type PluginGrants } from "./plugin_grants.ts";
-import { inheritance, shell, stepDefinitions, steps } from "./step_keys.ts";
+import { shell, stepDefinitions, steps } from "./step_keys.ts";
+import { inheritance } from "./step_permissions.ts";
 import { listText } from "./text_values.ts";
 
 /** A plugin URL in a job file. */

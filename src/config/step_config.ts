@@ -1,5 +1,6 @@
 import type { Condition } from "../schema/condition.ts";
 import type { When } from "../schema/when.ts";
+import type { StepPermissions } from "./step_permissions.ts";
 
 /** How a failed step is retried. */
 export interface RetryConfig {
@@ -145,6 +146,13 @@ export interface StepSettings {
    * @default {false}
    */
   readonly untrusted?: boolean;
+  /**
+   * What the commands of the step are allowed. On systems that cannot enforce
+   * it, the job fails before its first step.
+   *
+   * @default {everything; for an untrusted step, see {@linkcode StepPermissions}}
+   */
+  readonly permissions?: StepPermissions;
 }
 
 /** A step of a job file. */

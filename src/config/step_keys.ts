@@ -41,6 +41,7 @@ import {
   type StepConfig,
   stepNameProblem,
 } from "./step_config.ts";
+import { inheritance, permissions } from "./step_permissions.ts";
 import { VARIABLE_NAME } from "../environment/variables.ts";
 
 const NAMES = {
@@ -177,14 +178,6 @@ const command: Schema<string | readonly string[]> = byShape<
       });
     },
   },
-});
-
-/** Schema of the variables that a job or step inherits from the runner. */
-export const inheritance: Schema<boolean | readonly string[]> = byShape<
-  boolean | readonly string[]
->("be true, false or a list of names", {
-  scalar: flag,
-  list: list(variableName),
 });
 
 const retry: Schema<RetryConfig> = byShape(
@@ -357,6 +350,12 @@ const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
     description:
       "Whether the step runs untrusted code: it inherits only an allowlist of variables and no secrets, and runs in its own namespaces where the system supports them.",
     defaultValue: false,
+  },
+  permissions: {
+    key: "permissions",
+    schema: permissions,
+    description:
+      "What the commands of the step are allowed, enforced by the kernel on Linux.",
   },
 };
 

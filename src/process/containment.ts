@@ -14,7 +14,9 @@
  * @module
  */
 
+import { quoteWord } from "../command_text.ts";
 import { type ProcessTree, tagProcessTree } from "./process_tree.ts";
+import seal from "./sandbox/seal.pl" with { type: "text" };
 
 /** Number of `CAP_SYS_RESOURCE`, with which a process can raise its limits. */
 const CAP_SYS_RESOURCE = 24n;
@@ -137,8 +139,9 @@ const DROP_AS_USER = `drop() {
 const DROP_NOTHING = 'drop() { "$@"; }';
 
 /**
- * The first process of the namespaces. Its arguments are mounts, `--` and the
- * command. A hidden directory is replaced by an empty one that contains only
+ * The first process of the namespaces. Its arguments are mounts, `--`, the
+ * number of the system call `mount`, the count of paths that stay writable,
+ * these paths, and the command. A hidden directory is replaced by an empty one that contains only
  * the visible subdirectory.
  *
  * It exits when the command has ended and nothing else holds the output any
@@ -178,6 +181,11 @@ while [ "$1" != -- ]; do
   shift 3
 done
 shift
+if [ "$2" != 0 ] && ! /usr/bin/perl -e ${quoteWord(seal)} "$@"; then
+  echo "Cannot make the file system read-only for the command" >&3
+  exit 126
+fi
+shift "$(($2 + 2))"
 (exec 2>&3 3>&-; drop "$@")
 code=$?
 for turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -218,6 +226,9 @@ const WAYS: readonly Way[] = [
   },
 ];
 
+/** System call number of `mount`. */
+const MOUNT = { x86_64: "165", aarch64: "40" };
+
 /** Directories that a command must not change or see. */
 export interface ProtectedPaths {
   /**
@@ -232,6 +243,13 @@ export interface ProtectedPaths {
    * @default {[]}
    */
   readonly hidden?: readonly HiddenDirectory[];
+  /**
+   * Absolute paths of the only directories and files that are not read-only for
+   * the command. Requires Perl.
+   *
+   * @default {all but the read-only ones}
+   */
+  readonly writable?: readonly string[];
 }
 
 /** A directory that is hidden from a command. */
@@ -290,7 +308,7 @@ async function tryWays(): Promise<Namespace | undefined> {
 function namespaceOf({ options, drop, hasMounts }: Way): Namespace {
   return {
     hasMounts,
-    wordsFor: ({ readOnly = [], hidden = [] } = {}) => [
+    wordsFor: ({ readOnly = [], hidden = [], writable = [] } = {}) => [
       UNSHARE,
       ...options,
       ...["--pid", "--fork", "--kill-child", "--mount-proc", "--"],
@@ -300,6 +318,9 @@ function namespaceOf({ options, drop, hasMounts }: Way): Namespace {
         ? hidden.flatMap(({ path, except = path }) => ["hide", path, except])
         : [],
       "--",
+      MOUNT[Deno.build.arch],
+      String(hasMounts ? writable.length : 0),
+      ...hasMounts ? writable : [],
     ],
   };
 }

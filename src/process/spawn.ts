@@ -48,6 +48,20 @@ const ENV = "/usr/bin/env";
 /** A command: text for `sh -c`, or a program and its arguments. */
 export type Command = string | readonly string[];
 
+/** Programs that isolate a command, and become it in the end. */
+export interface CommandLauncher {
+  /** Words that precede the command. */
+  readonly words: readonly string[];
+  /**
+   * Whether the last of them restores the environment of the command, so that
+   * `LD_PRELOAD` and the like do not reach the others, which have more rights.
+   */
+  readonly restoresEnvironment: boolean;
+}
+
+/** Prefix of a variable for the command; its name follows in hexadecimal digits. */
+const CARRIED = "RUNNERLIB_ENV_";
+
 /** Options for {@linkcode spawn}. */
 export interface SpawnOptions {
   /** Working directory. */
@@ -74,12 +88,11 @@ export interface SpawnOptions {
    */
   tree?: ProcessTree;
   /**
-   * Arguments that precede the command, such as a program that creates
-   * namespaces.
+   * Programs that isolate the command.
    *
    * @default {none}
    */
-  namespace?: readonly string[];
+  launcher?: CommandLauncher;
 }
 
 /** A stream of bytes from a program's pipe. */
@@ -156,9 +169,7 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
     status,
     signal(signal) {
       // The program that created the namespace blocks SIGTERM and SIGINT only.
-      const sent = options.namespace && signal === "SIGHUP"
-        ? "SIGTERM"
-        : signal;
+      const sent = options.launcher && signal === "SIGHUP" ? "SIGTERM" : signal;
       const hasGroup = signalProcess(-child.pid, sent);
       // It may not have created its group yet.
       if (!hasGroup && !isOver) signalProcess(child.pid, sent);
@@ -182,12 +193,12 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
  */
 function start(
   command: Command,
-  { stderr, tree, namespace = [] }: SpawnOptions,
+  { stderr, tree, launcher }: SpawnOptions,
   { env, ...options }: Deno.CommandOptions & { env: Environment },
 ): Deno.ChildProcess {
   const merges = stderr === "merged";
   const tag = tree?.shellText ?? "";
-  const isTagged = tag !== "" || namespace.length > 0;
+  const isTagged = tag !== "" || launcher !== undefined;
   if (isTagged && !merges && typeof command !== "string") {
     // The shell would only print that the program does not exist.
     checkProgram(command[0], String(options.cwd), env.PATH);
@@ -210,19 +221,32 @@ function start(
   const name = typeof command === "string" ? argv[0] : command[0];
   checkCommandSize(argv, { name, env: carried.env });
   const [program, ...args] = detached
-    ? [...namespace, ...argv]
-    : [SETSID, ...namespace, ...argv];
+    ? [...launcher?.words ?? [], ...argv]
+    : [SETSID, ...launcher?.words ?? [], ...argv];
   closeFilesOnExec();
   try {
     return new Deno.Command(program, {
       ...options,
-      env: carried.env,
+      env: launcher?.restoresEnvironment
+        ? encodeEnvironment(carried.env)
+        : carried.env,
       args,
       detached,
     }).spawn();
   } catch (cause) {
     throw startError(name, String(options.cwd), cause);
   }
+}
+
+/** Renames all variables, so that none means anything to the launcher. */
+function encodeEnvironment(env: Environment): Environment {
+  const encoder = new TextEncoder();
+  return Object.fromEntries(
+    Object.entries(env).map(([name, value]) => [
+      `${CARRIED}${encoder.encode(name).toHex()}`,
+      value,
+    ]),
+  );
 }
 
 /**

@@ -7,11 +7,9 @@ import { type Environment, Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import {
   privateDirectories,
-  privateDirectory,
   temporaryDirectory,
 } from "../fs/temporary_directory.ts";
 import { isChain } from "../graph_scheduler.ts";
-import { isInside } from "../job_path.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { PlannedStep } from "../steps/expand.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
@@ -21,8 +19,14 @@ import {
   keptOutputs,
 } from "../steps/output_files.ts";
 import { StepOutputs } from "../steps/outputs.ts";
-import type { AttemptContext, AttemptFiles } from "../steps/run_step.ts";
+import { type AttemptFiles, openAttemptFiles } from "../steps/attempt_files.ts";
+import type { AttemptContext } from "../steps/run_step.ts";
 import type { StepEvent } from "../steps/step.ts";
+import {
+  checkSandbox,
+  isSandboxed,
+  sandboxLimits,
+} from "../steps/step_sandbox.ts";
 import { guardPath } from "../workspace/guard.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import { type HistoryHint, historyHint } from "./history_hint.ts";
@@ -97,6 +101,7 @@ export async function openStepSetting(
   const { host, workspace, masker, logger } = runner;
   const { concurrency = navigator.hardwareConcurrency } = config.limits;
   await using stack = new AsyncDisposableStack();
+  await checkSandbox(plan.steps.map((step) => step.definition), workspace);
   const jobPath = await workingDirectory(run, config);
   const artifactsPath = await makeArtifacts(workspace, config);
   // Runs after the socket is closed, when no more secrets can be registered.
@@ -178,10 +183,27 @@ export async function openStepSetting(
       if (isMixed) launcher?.restore();
     }
     const cwd = await stepDirectory(workspace, jobPath, planned);
+    const ownEnv = await withSafeDirectories(environmentOf(step), safePaths);
+    const env = definition.untrusted
+      ? ownEnv
+      : launcher?.addTo(ownEnv) ?? ownEnv;
+    const { manifest, preparedPath } = run.ci;
+    const limits = isSandboxed(definition)
+      ? await sandboxLimits({
+        name,
+        permissions: definition.permissions ?? {},
+        isUntrusted: definition.untrusted ?? false,
+        env,
+        cwd,
+        jobPath,
+        artifactsPath,
+        workspace,
+        needed: definition.untrusted ? [] : privateDirectories(),
+      })
+      : undefined;
     const ownLog = await jobLog.openStep(labels[step]);
     const exported = run.logExporter?.watch(name, ownLog) ?? ownLog;
     const stepLog = run.problems?.watch(name, exported, cwd) ?? exported;
-    const env = await withSafeDirectories(environmentOf(step), safePaths);
     return {
       context: {
         name,
@@ -191,7 +213,7 @@ export async function openStepSetting(
         },
         cwd,
         artifactsPath,
-        env: definition.untrusted ? env : launcher?.addTo(env) ?? env,
+        env,
         needOutputs: outputs.valuesFor(step),
         log: stepLog,
         masker,
@@ -204,33 +226,16 @@ export async function openStepSetting(
         isInContainer: workspace.inContainer,
         onWarning,
       },
-      openAttempt,
+      openAttempt: () =>
+        openAttemptFiles({
+          attemptsPath,
+          workspace,
+          readOnly: manifest && preparedPath ? [preparedPath] : [],
+          limits,
+          env,
+          inherited: host.env,
+        }),
       [Symbol.asyncDispose]: () => stepLog.close(),
-    };
-  }
-
-  /**
-   * Creates the directory of an attempt. Steps cannot guess the paths of other
-   * steps' files, and the files are hidden from untrusted steps if the system
-   * supports it.
-   */
-  function openAttempt(): AttemptFiles & Disposable {
-    const directory = privateDirectory([attemptsPath]);
-    const { path } = directory;
-    const { manifest, preparedPath } = run.ci;
-    const others = privateDirectories()
-      .filter((other) => !isInside(attemptsPath, other));
-    return {
-      outputPath: `${path}/output`,
-      temporaryPlace: { env: { TMPDIR: path }, workspace },
-      protectedPaths: {
-        readOnly: manifest && preparedPath ? [preparedPath] : [],
-        hidden: [
-          { path: attemptsPath, except: path },
-          ...others.map((path) => ({ path })),
-        ],
-      },
-      [Symbol.dispose]: () => directory[Symbol.dispose](),
     };
   }
 
@@ -350,16 +355,19 @@ export interface StepEnvironmentParts {
 export function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
   const { step, parent, facts, jobEnv, outputs } = parts;
   const { definition, variables } = step;
-  const inherit = definition.inheritEnv ?? parts.inheritEnv;
+  const own = definition.permissions?.env ?? definition.inheritEnv;
+  const inherit = own ?? parts.inheritEnv;
+  const seen = definition.permissions?.env ?? true;
   const layers = {
     facts: { ...facts, [Variable.stepName]: step.name },
-    jobEnv,
+    jobEnv: seen === true ? jobEnv : Object.fromEntries(
+      Object.entries(jobEnv).filter(([name]) => seen && seen.includes(name)),
+    ),
     own: { ...outputs, ...definition.env, ...variables },
   };
   if (!definition.untrusted) {
     return childEnvironment(parent, { kind: "job", inherit, ...layers });
   }
-  const { inheritEnv: own } = definition;
   // An untrusted step gets none of the variables that are listed there.
   const { [Variable.secretEnvNames]: _, ...plain } = layers.own;
   return childEnvironment(parent, {

@@ -3,11 +3,11 @@ import { osReason, RunnerError } from "../errors.ts";
 import { pump } from "../output/pump.ts";
 import type { Sink } from "../output/sink.ts";
 import type { Cancellation } from "../process/cancellation.ts";
-import type { Containment, ProtectedPaths } from "../process/containment.ts";
-import { findInheritedFiles } from "../process/inherited_files.ts";
+import type { ProtectedPaths } from "../process/containment.ts";
+import type { SandboxLimits } from "../process/sandbox/find_sandbox.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
 import { tagProcessTree } from "../process/process_tree.ts";
-import { type Command, spawn } from "../process/spawn.ts";
+import { type Command, type CommandLauncher, spawn } from "../process/spawn.ts";
 import { supervise, type SupervisedExit } from "../process/supervise.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { TemporaryPlace } from "../fs/temporary_directory.ts";
@@ -63,6 +63,18 @@ export interface RunCommandOptions {
    * @default {none}
    */
   protectedPaths?: ProtectedPaths;
+  /**
+   * What the kernel allows the command.
+   *
+   * @default {no restrictions}
+   */
+  limits?: SandboxLimits;
+  /**
+   * Whether the command must not start without its limits.
+   *
+   * @default {false}
+   */
+  areLimitsRequired?: boolean;
   /** Where script files are created. */
   temporaryPlace: TemporaryPlace;
   /** Whether the runner runs in a container that exists only for this job. */
@@ -109,27 +121,7 @@ export async function runCommand(
 ): Promise<SupervisedExit> {
   const { masker, cancellation, graceMs, timeoutMs, start = spawn } = options;
   const { stdout, stderr, stderrSink, stopsOnError } = options;
-  const { isUntrusted = false, isInContainer, onWarning } = options;
-  const { protectedPaths, onOutput } = options;
-  const { namespace, problem } = isUntrusted
-    ? await containment(isInContainer)
-    : {};
-  if (problem !== undefined) {
-    onWarning(
-      `Cannot guarantee that no process of an untrusted step outlives it: ${problem}`,
-    );
-  }
-  const inherited = isUntrusted ? await findInheritedFiles() : undefined;
-  if (inherited !== undefined) {
-    onWarning(`Cannot close open files for untrusted steps: ${inherited}`);
-  }
-  if (
-    isUntrusted && protectedPaths?.readOnly?.length && !namespace?.hasMounts
-  ) {
-    onWarning(
-      "Cannot hide the copy of the CI source from untrusted steps: the system allows no mount namespace",
-    );
-  }
+  const { isUntrusted = false, isInContainer, onOutput } = options;
   using passable = await passableCommand(command, options);
   const tree = tagProcessTree({ isUntrusted, isInContainer });
   const isText = typeof passable.command === "string";
@@ -140,7 +132,7 @@ export async function runCommand(
     ...options,
     stderr: onOutput ? "separate" : stderr,
     tree,
-    namespace: namespace?.wordsFor(protectedPaths),
+    launcher: await launcherOf(options),
   });
   const stop = new AbortController();
   const pumping = { stop: stop.signal };
@@ -166,7 +158,9 @@ export async function runCommand(
     stopDraining: () => stop.abort(),
   });
   if (exit.hasSurvivors) {
-    onWarning("Processes of a command that has ended are still running");
+    options.onWarning(
+      "Processes of a command that has ended are still running",
+    );
   }
   return exit;
 }
@@ -183,10 +177,19 @@ async function passableCommand(
   return await script.passableCommand(command, options);
 }
 
-/** Loads the module for isolation only for untrusted commands. */
-async function containment(isInContainer: boolean): Promise<Containment> {
-  const { findContainment } = await import("../process/containment.ts");
-  return await findContainment(isInContainer);
+/** Returns what isolates a command; its module is loaded if needed. */
+async function launcherOf(
+  options: RunCommandOptions,
+): Promise<CommandLauncher | undefined> {
+  const { isUntrusted = false, limits, areLimitsRequired = false } = options;
+  if (!isUntrusted && limits === undefined) return undefined;
+  const { isolate } = await import("../process/sandbox/isolate.ts");
+  return await isolate({
+    protectedPaths: {},
+    ...options,
+    isUntrusted,
+    areLimitsRequired,
+  });
 }
 
 function outputFailed(cause: unknown): never {

@@ -5,12 +5,11 @@ import { messageOf, RunnerError } from "../errors.ts";
 import type { StepLog } from "../output/job_log.ts";
 import { Cancellation, onAbort } from "../process/cancellation.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
-import type { ProtectedPaths } from "../process/containment.ts";
 import type { UsageMeter } from "../process/usage.ts";
 import { retryDelay } from "../process/retry.ts";
 import { pause, settlesWithin, timeLimit } from "../process/time_limit.ts";
 import type { Masker } from "../secrets/masker.ts";
-import type { TemporaryPlace } from "../fs/temporary_directory.ts";
+import type { AttemptFiles } from "./attempt_files.ts";
 import { readOutputs } from "./output_files.ts";
 import {
   commandEnd,
@@ -34,16 +33,6 @@ import {
   runningCommand,
   templateCommand,
 } from "./step_command.ts";
-
-/** Private files of an attempt. */
-export interface AttemptFiles {
-  /** Absolute path of the file in `REACTORCIDE_OUTPUT`. */
-  readonly outputPath: string;
-  /** Where script files are created. */
-  readonly temporaryPlace: TemporaryPlace;
-  /** Paths that are read-only or hidden for untrusted steps. */
-  readonly protectedPaths: ProtectedPaths;
-}
 
 /** Context of an attempt at a step. */
 export interface AttemptContext
@@ -198,7 +187,8 @@ async function attemptOnce(
   const { name, definition: { run } } = setting;
   try {
     using files = openAttempt();
-    const context = { ...setting, ...files };
+    const env = { ...setting.env, ...files.directories };
+    const context = { ...setting, ...files, env };
     return typeof run === "function"
       ? await attemptFunction(run, context)
       : await attemptCommand(run, context);
@@ -295,6 +285,7 @@ export function runStepCommand(
     shell: definition.shell,
     stopsOnError: true,
     isUntrusted: definition.untrusted,
+    areLimitsRequired: definition.permissions !== undefined,
     timeoutMs: definition.timeoutMs,
     stdout: log.stdout,
     stderrSink: log.stderr,

@@ -139,6 +139,7 @@ steps:
         git -c init.defaultBranch=evil init --quiet "$directory"
       done
     env: { PARENT: "${temporary.path}" }
+    permissions: { write: true }
   - name: trusted
     needs: untrusted
     env: { DENO: "${Deno.execPath()}" }

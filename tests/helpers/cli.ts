@@ -21,6 +21,12 @@ export interface CliOptions {
    * @default {false}
    */
   ignoresHangup?: boolean;
+  /**
+   * Permissions of Deno.
+   *
+   * @default {["-A"]}
+   */
+  permissions?: readonly string[];
 }
 
 /**
@@ -66,7 +72,11 @@ export function cliEnv(
 
 /** Starts the command line. */
 export function startCli(args: string[], options: CliOptions): RunningCli {
-  const argv = [Deno.execPath(), "run", "-A", "--no-check", CLI, ...args];
+  const { permissions = ["-A"] } = options;
+  const argv = [
+    ...[Deno.execPath(), "run", "--no-prompt", ...permissions, "--no-check"],
+    ...[CLI, ...args],
+  ];
   const [program, ...rest] = options.ignoresHangup
     ? ["/bin/sh", "-c", `trap '' HUP; exec "$@"`, "sh", ...argv]
     : argv;

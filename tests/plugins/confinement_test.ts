@@ -1,8 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import {
-  confinedCommand,
-  confinementOf,
-} from "../../src/plugins/sandbox/confinement.ts";
+import { confinedCommand } from "../../src/process/sandbox/confined_command.ts";
+import { confinementOf } from "../../src/plugins/sandbox/plugin_paths.ts";
 import { findOnPath } from "../../src/plugins/sandbox/find_deno.ts";
 import { BARE_ENV } from "../helpers/running.ts";
 import {

@@ -7,6 +7,7 @@ import {
 import { describe, it } from "@std/testing/bdd";
 import { fixedEnvironment } from "../../src/environment/child_environment.ts";
 import { findNamespace } from "../../src/process/containment.ts";
+import type { CommandLauncher } from "../../src/process/spawn.ts";
 import { endProcess, isGone } from "../helpers/process_table.ts";
 import { run } from "../helpers/running.ts";
 import {
@@ -16,7 +17,11 @@ import {
 } from "../helpers/temporary_directory.ts";
 
 const found = await findNamespace();
-const namespace = found?.wordsFor();
+const namespace = found && launcherOf(found.wordsFor());
+
+function launcherOf(words: readonly string[]): CommandLauncher {
+  return { words, restoresEnvironment: false };
+}
 
 // Most containers do not allow namespaces.
 if (found === undefined) {
@@ -25,7 +30,7 @@ if (found === undefined) {
     it("keeps the exit code, the output and its order", async () => {
       for (const exitCode of [0, 1, 78, 124, 255]) {
         const running = run(`echo a; echo b >&2; echo c; exit ${exitCode}`, {
-          namespace,
+          launcher: namespace,
         });
         assertEquals((await running.supervise()).exitCode, exitCode);
         assertEquals(running.stdout.text, "a\nb\nc\n");
@@ -33,7 +38,7 @@ if (found === undefined) {
       const separate = run(
         ["/bin/sh", "-c", "echo a; echo b >&2; kill -9 $$"],
         {
-          namespace,
+          launcher: namespace,
           stderr: "separate",
         },
       );
@@ -46,13 +51,16 @@ if (found === undefined) {
 
     it("hides outside processes, and keeps the user", async () => {
       const script = "id -u; id -g; for p in /proc/[0-9]*; do echo $p; done";
-      const [inside, outside] = [run(script, { namespace }), run(script)];
+      const [inside, outside] = [
+        run(script, { launcher: namespace }),
+        run(script),
+      ];
       await Promise.all([inside.supervise(), outside.supervise()]);
       const [uid, gid, ...processes] = inside.stdout.text.trim().split("\n");
       assertEquals(outside.stdout.text.split("\n").slice(0, 2), [uid, gid]);
       assert(processes.length <= 3, processes.join());
       const kill = run(`kill -9 ${Deno.pid}; kill -9 -1; echo alive`, {
-        namespace,
+        launcher: namespace,
       });
       await kill.supervise();
       assert(!kill.stdout.text.includes("Operation not permitted"));
@@ -63,7 +71,7 @@ if (found === undefined) {
       fork() { setsid env -i /bin/sh -c 'exec /bin/sleep 1000' > /dev/null 2>&1 & }
       fork; (fork; setsid sh -c '(sleep 1000 &) & sleep 1000' > /dev/null 2>&1 &)
       echo ready; sleep 0.1; exit 5`;
-      const running = run(script, { namespace });
+      const running = run(script, { launcher: namespace });
       // Outside the namespace, they have other IDs.
       await running.stdout.seen("ready");
       const inside = childrenOf(running.child.pid);
@@ -77,7 +85,7 @@ if (found === undefined) {
     it("lets a program that reads the output finish", async () => {
       const running = run(
         "(sleep 0.3; echo late) & echo early; (sleep 1000 > /dev/null 2>&1) &",
-        { namespace },
+        { launcher: namespace },
       );
       const { exitCode } = await running.supervise({ drainMs: 60_000 });
       assertEquals([exitCode, running.stdout.text], [0, "early\nlate\n"]);
@@ -90,7 +98,7 @@ if (found === undefined) {
         const running = run(
           `trap 'echo asked; exit 3' TERM INT HUP; echo ready
          while :; do sleep 0.02; done 2> /dev/null`,
-          { namespace },
+          { launcher: namespace },
         );
         await running.stdout.seen("ready");
         running.cancellation.cancel(signal);
@@ -101,7 +109,7 @@ if (found === undefined) {
       const deaf = run(
         "trap '' TERM; echo ready; while :; do sleep 0.02; done",
         {
-          namespace,
+          launcher: namespace,
         },
       );
       await deaf.stdout.seen("ready");
@@ -128,14 +136,14 @@ if (!found?.hasMounts) {
       });
       const running = run(script, {
         cwd: path,
-        namespace: found!.wordsFor({
+        launcher: launcherOf(found!.wordsFor({
           readOnly: [`${path}/shown`, `${path}/gone`],
           hidden: [
             { path: `${path}/hidden`, except: `${path}/hidden/own` },
             { path: `${path}/buried` },
             { path: `${path}/gone` },
           ],
-        }),
+        })),
       });
       const { exitCode } = await running.supervise();
       const text = async (name: string) =>
@@ -170,7 +178,7 @@ if (!found?.hasMounts) {
       const running = run("echo evil > file; echo evil > ../other; pwd -P", {
         cwd: `${path}/shown/deep`,
         env: fixedEnvironment({ PATH: "/usr/bin:/bin", PWD: "/proc/self/cwd" }),
-        namespace: found.wordsFor({ readOnly: [`${path}/shown`] }),
+        launcher: launcherOf(found.wordsFor({ readOnly: [`${path}/shown`] })),
       });
       await running.supervise();
       assertStringIncludes(running.stdout.text, `${path}/shown/deep\n`);
@@ -185,8 +193,11 @@ if (!found?.hasMounts) {
       const env = { A: "1", PATH: "/usr/bin:/bin", OLDPWD: "/old" };
       const script = ["/usr/bin/env"];
       const [inside, outside] = [found.wordsFor({ readOnly: ["/etc"] }), []]
-        .map(
-          (namespace) => run(script, { env: fixedEnvironment(env), namespace }),
+        .map((words) =>
+          run(script, {
+            env: fixedEnvironment(env),
+            launcher: launcherOf(words),
+          })
         );
       await Promise.all([inside.supervise(), outside.supervise()]);
       const lines = (text: string) => text.trim().split("\n").sort();
@@ -234,7 +245,9 @@ if (!found?.hasMounts) {
       }
       const running = run("(/bin/sleep 0.3; echo late) & echo early", {
         env: fixedEnvironment({ PATH: `${path}:/usr/bin:/bin` }),
-        namespace: found.wordsFor({ hidden: [{ path: `${path}/empty` }] }),
+        launcher: launcherOf(
+          found.wordsFor({ hidden: [{ path: `${path}/empty` }] }),
+        ),
       });
       await running.supervise();
       assertEquals(running.stdout.text, "early\nlate\n");
@@ -246,9 +259,9 @@ if (!found?.hasMounts) {
 
     it("does not start a command that it cannot restrict", async () => {
       const running = run("echo started", {
-        namespace: found.wordsFor({
+        launcher: launcherOf(found.wordsFor({
           hidden: [{ path: "/etc", except: "/not/there" }],
-        }),
+        })),
         stderr: "separate",
       });
       const { exitCode } = await running.supervise();

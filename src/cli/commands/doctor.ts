@@ -10,6 +10,7 @@ import {
   findingLines,
   findOpenFiles,
   findPermissions,
+  findSandboxOfSteps,
   findUntrustedContainment,
   findWorkspace,
 } from "../doctor/machine.ts";
@@ -75,6 +76,7 @@ configuration. Exits with 0 if nothing is missing, and with 1 otherwise.`,
       Processes: [
         await findUntrustedContainment(runner.workspace.inContainer),
         await findOpenFiles(),
+        await findSandboxOfSteps(runner.workspace.inContainer),
       ],
       Programs: await findPrograms(runner.host, needed),
       ...await providerSection(loaded),

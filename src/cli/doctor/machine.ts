@@ -2,7 +2,8 @@ import { childEnvironment } from "../../environment/child_environment.ts";
 import { wrapText } from "../../terminal/wrap.ts";
 import { osReason } from "../../errors.ts";
 import type { Host } from "../../host.ts";
-import { confinedCommand } from "../../plugins/sandbox/confinement.ts";
+import { findStepSandbox } from "../../process/sandbox/find_sandbox.ts";
+import { confinedCommand } from "../../process/sandbox/confined_command.ts";
 import { findDeno, findOnPath } from "../../plugins/sandbox/find_deno.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import { capture } from "../../process/capture.ts";
@@ -110,6 +111,20 @@ export async function findOpenFiles(): Promise<Finding> {
     purpose: problem === undefined
       ? "programs inherit none from the runner"
       : `programs inherit them: ${problem}`,
+  };
+}
+
+/** Checks whether the kernel can limit what steps do. */
+export async function findSandboxOfSteps(
+  isInContainer: boolean,
+): Promise<Finding> {
+  const { sandbox, problem } = await findStepSandbox(isInContainer);
+  return {
+    state: sandbox ? "ok" : "missing",
+    name: "sandbox",
+    detail: sandbox ? `Landlock ${sandbox.landlockVersion}` : "",
+    purpose: "permissions of steps, and untrusted steps" +
+      (problem === undefined ? "" : `: ${problem}`),
   };
 }
 

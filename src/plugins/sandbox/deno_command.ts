@@ -7,8 +7,11 @@ import {
   DENO_VARIABLES,
 } from "../../environment/variables.ts";
 import { joinList } from "../../command_text.ts";
+import {
+  confinedCommand,
+  type Confinement,
+} from "../../process/sandbox/confined_command.ts";
 import { covers, mayUse, type PluginPermissions } from "../rights/rights.ts";
-import { confinedCommand, type Confinement } from "./confinement.ts";
 import guest from "./guest.js" with { type: "text" };
 
 /** Maximum heap of a plugin, in MiB; memory outside it is limited below. */

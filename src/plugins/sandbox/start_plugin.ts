@@ -1,10 +1,10 @@
 import { messageOf } from "../../errors.ts";
+import type { Confinement } from "../../process/sandbox/confined_command.ts";
 import { tagProcessTree } from "../../process/process_tree.ts";
 import { spawn } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
 import { temporaryParents } from "../../fs/temporary_directory.ts";
 import type { PluginPermissions } from "../rights/rights.ts";
-import type { Confinement } from "./confinement.ts";
 import { denoCommand, jsrHost, processEnvironment } from "./deno_command.ts";
 import { findOnPath } from "./find_deno.ts";
 import type { PermissionBroker } from "./permission_broker.ts";
@@ -135,9 +135,9 @@ function usesPaths({ read = [], write = [], run }: PluginPermissions): boolean {
 async function confine(
   { deno, file, lockFile, rights, workspace, prepare }: PluginStart,
   env: Readonly<Record<string, string>>,
-): Promise<Omit<Confinement, "env">> {
+): Promise<Pick<Confinement, "read" | "write">> {
   await prepare?.();
-  const { confinementOf } = await import("./confinement.ts");
+  const { confinementOf } = await import("./plugin_paths.ts");
   const needed = [deno, file, lockFile].filter((path) => path !== undefined);
   return await confinementOf({ rights, workspace, needed, env });
 }

@@ -1,17 +1,6 @@
-import confine from "./confine.js" with { type: "text" };
-import confineByPerl from "./confine.pl" with { type: "text" };
 import { isInside } from "../../job_path.ts";
+import type { Confinement } from "../../process/sandbox/confined_command.ts";
 import type { PluginPermissions } from "../rights/rights.ts";
-
-/** Paths to which the kernel restricts the process of a plugin. */
-export interface Confinement {
-  /** Absolute paths that the process can read. */
-  readonly read: readonly string[];
-  /** Absolute paths that the process can write to. */
-  readonly write: readonly string[];
-  /** Variables of the process in addition to inherited ones. */
-  readonly env: Readonly<Record<string, string>>;
-}
 
 /** Paths that Deno itself reads: hosts, certificates, system information. */
 const DENO_VARIABLES = [
@@ -28,9 +17,6 @@ const DENO_VARIABLES = [
 const CERTIFICATES = [
   ...["DENO_CERT", "NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR", "SSL_CERT_FILE"],
 ];
-
-/** System call number of `prctl`; Landlock's are the same on all platforms. */
-const PRCTL = { x86_64: 157, aarch64: 167 };
 
 /** Options for {@linkcode confinementOf}. */
 export interface ConfinementOptions {
@@ -56,7 +42,7 @@ export interface ConfinementOptions {
  */
 export async function confinementOf(
   { rights, workspace, needed, env }: ConfinementOptions,
-): Promise<Omit<Confinement, "env">> {
+): Promise<Pick<Confinement, "read" | "write">> {
   const cache = cacheDirectory(env);
   if (cache !== undefined) {
     // Deno runs without its cache if it cannot be created.
@@ -84,47 +70,6 @@ export async function confinementOf(
     ],
     write: [...own, ...await existing(rights.write)],
   };
-}
-
-/**
- * Wraps a command in a launcher that confines it, if the system supports that.
- *
- * The launcher calls the kernel and then becomes the program. Perl, which most
- * systems have, starts immediately; Deno takes as long to start as the plugin
- * itself.
- *
- * @param argv Absolute path of the program, and arguments.
- * @param confinement Paths to which it is restricted.
- * @param launcher Path of Deno, and of Perl if it is available.
- * @returns Program and arguments. If the program is not confined, its first
- * line of output says so.
- */
-export function confinedCommand(
-  argv: readonly string[],
-  confinement: Confinement,
-  { deno, perl }: { deno: string; perl?: string },
-): string[] {
-  const { read, write, env } = confinement;
-  if (perl !== undefined) {
-    return [
-      perl,
-      "-e",
-      confineByPerl,
-      String(PRCTL[Deno.build.arch]),
-      ...read.map((path) => `r${path}`),
-      ...write.map((path) => `w${path}`),
-      ...Object.entries(env).map(([name, value]) => `e${name}=${value}`),
-      "--",
-      ...argv,
-    ];
-  }
-  const code = new TextEncoder().encode(confine).toBase64();
-  return [
-    deno,
-    ...["run", "--quiet", "--no-config", "--no-lock", "--no-remote", "-A"],
-    `data:text/javascript;base64,${code}`,
-    JSON.stringify({ ...confinement, argv }),
-  ];
 }
 
 function cacheDirectory(

@@ -1,0 +1,96 @@
+import { list } from "../schema/collections.ts";
+import { FILLED_TEXT, flag, text } from "../schema/scalars.ts";
+import { byShape, mapping, type Schema } from "../schema/combinators.ts";
+import { VARIABLE_NAME } from "../environment/variables.ts";
+
+/**
+ * What the commands of a step are allowed. The kernel enforces it on Linux; a
+ * system that cannot enforce it runs no step that has permissions.
+ *
+ * A permission is `true` for everything, `false` for nothing beyond what every
+ * program needs, or a list.
+ */
+export interface StepPermissions {
+  /**
+   * Files and directories that the step can read, in addition to the system,
+   * the directories of `PATH` and what it can write to. Paths are absolute, or
+   * relative to the job's working directory; `/job` is the workspace.
+   *
+   * @default {true; for an untrusted step, the workspace}
+   */
+  readonly read?: boolean | readonly string[];
+  /**
+   * Files and directories that the step can write to, in addition to a
+   * temporary directory of its own, which is also its `HOME`. A missing
+   * directory is created if its path ends with a slash.
+   *
+   * @default {true; for an untrusted step, the directory in which the job runs,
+   * and its artifacts}
+   */
+  readonly write?: boolean | readonly string[];
+  /**
+   * Whether the step can create sockets, also for connections to the same
+   * machine.
+   *
+   * @default {true}
+   */
+  readonly net?: boolean;
+  /**
+   * Variables of the runner and the job that the step sees, in addition to its
+   * own and those that describe the job.
+   *
+   * @default {those that it inherits without permissions}
+   */
+  readonly env?: boolean | readonly string[];
+}
+
+const path = text({ rule: FILLED_TEXT });
+
+const paths: Schema<boolean | readonly string[]> = byShape<
+  boolean | readonly string[]
+>("be true, false or a list of paths", { scalar: flag, list: list(path) });
+
+/** Schema of the variables that a job or step inherits from the runner. */
+export const inheritance: Schema<boolean | readonly string[]> = byShape<
+  boolean | readonly string[]
+>("be true, false or a list of names", {
+  scalar: flag,
+  list: list(text({
+    rule: {
+      pattern: VARIABLE_NAME,
+      words: "be the name of a variable, such as ITEM",
+    },
+    areNumbersTexts: false,
+  })),
+});
+
+/** Schema of what a step is allowed. */
+export const permissions: Schema<StepPermissions> = mapping<StepPermissions>(
+  "Permissions",
+  {
+    read: {
+      key: "read",
+      schema: paths,
+      description:
+        "Paths that the step can read besides the system, PATH and what it can write to: true, false or a list. By default true; for an untrusted step, the workspace.",
+    },
+    write: {
+      key: "write",
+      schema: paths,
+      description:
+        "Paths that the step can write to besides a temporary directory of its own: true, false or a list. By default true; for an untrusted step, the job's directory and the artifacts.",
+    },
+    net: {
+      key: "net",
+      schema: flag,
+      description: "Whether the step can create sockets.",
+      defaultValue: true,
+    },
+    env: {
+      key: "env",
+      schema: inheritance,
+      description:
+        "Variables of the runner and the job that the step sees: true, false or a list of names.",
+    },
+  },
+);

@@ -1,0 +1,84 @@
+import { RunnerError } from "../../errors.ts";
+import { findContainment, type ProtectedPaths } from "../containment.ts";
+import { findInheritedFiles } from "../inherited_files.ts";
+import type { CommandLauncher } from "../spawn.ts";
+import { findSandbox, type SandboxLimits } from "./find_sandbox.ts";
+
+/** How a command is kept from the rest of the system. */
+export interface Isolation {
+  /** Whether the command is untrusted. */
+  readonly isUntrusted: boolean;
+  /** Directories that are read-only or hidden for an untrusted command. */
+  readonly protectedPaths: ProtectedPaths;
+  /** What the kernel allows the command; unset without restrictions. */
+  readonly limits?: SandboxLimits;
+  /** Whether the command must not start without its limits. */
+  readonly areLimitsRequired: boolean;
+  /** Whether the runner runs in a container that exists only for this job. */
+  readonly isInContainer: boolean;
+  /** Called with warnings about isolation that the system does not support. */
+  readonly onWarning: (message: string) => void;
+}
+
+/**
+ * Isolates a command as far as the system allows.
+ *
+ * @returns What starts the command; `undefined` if nothing isolates it.
+ * @throws {RunnerError} `invalid-job` if required limits cannot be applied.
+ */
+export async function isolate(
+  isolation: Isolation,
+): Promise<CommandLauncher | undefined> {
+  const { isUntrusted, protectedPaths, limits, isInContainer } = isolation;
+  const { areLimitsRequired, onWarning } = isolation;
+  const containment = await findContainment(isInContainer);
+  const { namespace, problem } = containment;
+  if (isUntrusted && problem !== undefined) {
+    onWarning(
+      `Cannot guarantee that no process of an untrusted step outlives it: ${problem}`,
+    );
+  }
+  const inherited = isUntrusted ? await findInheritedFiles() : undefined;
+  if (inherited !== undefined) {
+    onWarning(`Cannot close open files for untrusted steps: ${inherited}`);
+  }
+  if (
+    isUntrusted && protectedPaths.readOnly?.length && !namespace?.hasMounts
+  ) {
+    onWarning(
+      "Cannot hide the copy of the CI source from untrusted steps: the system allows no mount namespace",
+    );
+  }
+  // A trusted command uses files of the runner that others must not see.
+  const own = isUntrusted ? protectedPaths : {};
+  const contained = namespace &&
+    { words: namespace.wordsFor(own), restoresEnvironment: false };
+  if (limits === undefined) return contained;
+  const { sandbox, problem: reason } = await findSandbox(containment);
+  if (sandbox) {
+    const { write } = limits;
+    const writable = write.includes("/") ? [] : write.filter(isMountPoint);
+    const words = [
+      ...namespace?.wordsFor({ ...own, writable }) ?? [],
+      ...sandbox.wordsFor(limits),
+    ];
+    return { words, restoresEnvironment: true };
+  }
+  if (areLimitsRequired) throw sandboxError(reason);
+  onWarning(`Cannot run untrusted steps in a sandbox: ${reason}`);
+  return contained;
+}
+
+/** Devices can be used on a read-only mount as well. */
+function isMountPoint(path: string): boolean {
+  return !path.startsWith("/dev/") || path === "/dev/pts" ||
+    path === "/dev/shm";
+}
+
+/** Creates the error for steps that need a sandbox. */
+export function sandboxError(problem: string): RunnerError {
+  return new RunnerError(
+    `Cannot run a step with "permissions" in a sandbox: ${problem}`,
+    { code: "invalid-job" },
+  );
+}

@@ -1,0 +1,130 @@
+/**
+ * Program for the kernel's seccomp filter, in the classic BPF of
+ * `linux/filter.h`: system calls that no other part of the sandbox governs.
+ *
+ * @module
+ */
+
+/** Processors whose system calls are known. */
+export type Architecture = "x86_64" | "aarch64";
+
+/** What {@linkcode seccompFilter} refuses. */
+export interface SeccompFilterOptions {
+  /** Processor for which the filter is built. */
+  readonly architecture: Architecture;
+  /** Whether sockets are refused, of every family. Socket pairs are allowed. */
+  readonly refusesSockets: boolean;
+  /**
+   * Whether `truncate` is refused. Landlock governs it from version 3.
+   *
+   * @default {false}
+   */
+  readonly refusesTruncate?: boolean;
+}
+
+/** Value of `seccomp_data.arch`, from `linux/audit.h`. */
+const AUDIT_ARCH = { x86_64: 0xc000003e, aarch64: 0xc00000b7 };
+
+/** Numbers of system calls on x86_64 and aarch64. */
+const CALLS = {
+  socket: [41, 198],
+  truncate: [76, 45],
+  // The kernel performs its operations without asking seccomp.
+  ioUringSetup: [425, 425],
+  ioUringEnter: [426, 426],
+  ioUringRegister: [427, 427],
+  // Keyrings are shared with other processes of the user.
+  addKey: [248, 217],
+  requestKey: [249, 218],
+  keyctl: [250, 219],
+  // Files are opened by number, past every path.
+  openByHandleAt: [304, 265],
+  // They reach deep into the kernel, and no build needs them.
+  bpf: [321, 280],
+  userfaultfd: [323, 282],
+  perfEventOpen: [298, 241],
+} as const;
+
+type Call = keyof typeof CALLS;
+
+const ALWAYS_REFUSED: readonly Call[] = [
+  ...["ioUringSetup", "ioUringEnter", "ioUringRegister"] as const,
+  ...["addKey", "requestKey", "keyctl", "openByHandleAt"] as const,
+  ...["bpf", "userfaultfd", "perfEventOpen"] as const,
+];
+
+/** From here on, numbers on x86_64 belong to the 32-bit calls of x32. */
+const FIRST_X32_CALL = 0x40000000;
+
+/** Offsets in `seccomp_data`. */
+const NUMBER_OFFSET = 0;
+const ARCH_OFFSET = 4;
+
+/** Instructions: load a word, compare it, return. */
+const LOAD = 0x20;
+const JUMP_IF_EQUAL = 0x15;
+const JUMP_IF_AT_LEAST = 0x35;
+const RETURN = 0x06;
+
+const ALLOW = 0x7fff0000;
+const FAIL = 0x00050000;
+const ENOSYS = 38;
+const EACCES = 13;
+
+/** An instruction: code, jump if true, jump if false, operand. */
+type Instruction = readonly [number, number, number, number];
+
+/**
+ * Builds the filter. A refused call fails with `ENOSYS`, so that programs use
+ * another way where they have one; a socket fails with `EACCES`.
+ *
+ * 1. Calls of another architecture, such as 32-bit calls, are refused: their
+ *    numbers mean something else.
+ * 2. Each listed call is refused by its number.
+ * 3. Everything else is allowed.
+ *
+ * @returns Instructions of eight bytes, in the byte order of the processor.
+ */
+export function seccompFilter(
+  options: SeccompFilterOptions,
+): Uint8Array<ArrayBuffer> {
+  const { architecture, refusesSockets, refusesTruncate = false } = options;
+  const at = architecture === "x86_64" ? 0 : 1;
+  const refused = [
+    ...ALWAYS_REFUSED,
+    ...refusesTruncate ? ["truncate"] as const : [],
+  ].map((call) => CALLS[call][at]);
+  const fail = (errno: number): Instruction => [RETURN, 0, 0, FAIL | errno];
+  return assemble([
+    [LOAD, 0, 0, ARCH_OFFSET],
+    [JUMP_IF_EQUAL, 1, 0, AUDIT_ARCH[architecture]],
+    fail(ENOSYS),
+    [LOAD, 0, 0, NUMBER_OFFSET],
+    [JUMP_IF_AT_LEAST, 0, 1, FIRST_X32_CALL],
+    fail(ENOSYS),
+    ...refused.flatMap((number): Instruction[] => [
+      [JUMP_IF_EQUAL, 0, 1, number],
+      fail(ENOSYS),
+    ]),
+    ...refusesSockets
+      ? [
+        [JUMP_IF_EQUAL, 0, 1, CALLS.socket[at]] as const,
+        fail(EACCES),
+      ]
+      : [],
+    [RETURN, 0, 0, ALLOW],
+  ]);
+}
+
+function assemble(
+  program: readonly Instruction[],
+): Uint8Array<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(program.length * 8));
+  program.forEach(([code, ifTrue, ifFalse, operand], index) => {
+    view.setUint16(index * 8, code, true);
+    view.setUint8(index * 8 + 2, ifTrue);
+    view.setUint8(index * 8 + 3, ifFalse);
+    view.setUint32(index * 8 + 4, operand, true);
+  });
+  return new Uint8Array(view.buffer);
+}

@@ -1,0 +1,97 @@
+import type { Environment } from "../environment/variables.ts";
+import {
+  privateDirectories,
+  privateDirectory,
+  type TemporaryPlace,
+} from "../fs/temporary_directory.ts";
+import { isInside } from "../job_path.ts";
+import type { ProtectedPaths } from "../process/containment.ts";
+import type { SandboxLimits } from "../process/sandbox/find_sandbox.ts";
+import type { Workspace } from "../workspace/layout.ts";
+
+/** Private files of an attempt. */
+export interface AttemptFiles {
+  /** Absolute path of the file in `REACTORCIDE_OUTPUT`. */
+  readonly outputPath: string;
+  /** Where script files are created. */
+  readonly temporaryPlace: TemporaryPlace;
+  /** Paths that are read-only or hidden for untrusted steps. */
+  readonly protectedPaths: ProtectedPaths;
+  /** What the kernel allows the step, including the files of the attempt. */
+  readonly limits?: SandboxLimits;
+  /** Variables of directories that belong to the attempt. */
+  readonly directories?: Environment;
+}
+
+/** Options for {@linkcode openAttemptFiles}. */
+export interface OpenAttemptFilesOptions {
+  /** Absolute path of the directory with the files of all attempts. */
+  readonly attemptsPath: string;
+  /** The workspace. */
+  readonly workspace: Workspace;
+  /** Directories that an untrusted step must not change. */
+  readonly readOnly: readonly string[];
+  /** What the kernel allows the step, without the files of the attempt. */
+  readonly limits?: SandboxLimits;
+  /** Environment of the step. */
+  readonly env: Environment;
+  /** Environment of the runner. */
+  readonly inherited: Environment;
+}
+
+/**
+ * Creates the directory of an attempt. Steps cannot guess the paths of other
+ * steps' files, and the files are hidden from untrusted steps if the system
+ * supports it.
+ *
+ * @returns The files, which are removed when disposed.
+ */
+export function openAttemptFiles(
+  options: OpenAttemptFilesOptions,
+): AttemptFiles & Disposable {
+  const { attemptsPath, workspace, readOnly, limits } = options;
+  const directory = privateDirectory([attemptsPath]);
+  const { path } = directory;
+  const others = privateDirectories()
+    .filter((other) => !isInside(attemptsPath, other));
+  return {
+    outputPath: `${path}/output`,
+    temporaryPlace: { env: { TMPDIR: path }, workspace },
+    protectedPaths: {
+      readOnly,
+      hidden: [
+        { path: attemptsPath, except: path },
+        ...others.map((path) => ({ path })),
+      ],
+    },
+    ...limits === undefined ? {} : {
+      limits: {
+        ...limits,
+        read: [...limits.read, path],
+        write: [...limits.write, path],
+      },
+      directories: limits.write.includes("/")
+        ? {}
+        : ownDirectories(path, options),
+    },
+    [Symbol.dispose]: () => directory[Symbol.dispose](),
+  };
+}
+
+/**
+ * Creates a `HOME` and a `TMPDIR` for a step that cannot write to those of the
+ * runner, unless the job sets them.
+ */
+function ownDirectories(
+  path: string,
+  { env, inherited }: OpenAttemptFilesOptions,
+): Environment {
+  const names = ["HOME", "TMPDIR"].filter((name) =>
+    env[name] === undefined || env[name] === inherited[name]
+  );
+  return Object.fromEntries(names.map((name) => {
+    const own = `${path}/${name.toLowerCase()}`;
+    Deno.mkdirSync(own, { mode: 0o700 });
+    return [name, own];
+  }));
+}

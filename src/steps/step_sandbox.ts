@@ -1,0 +1,205 @@
+import type { StepPermissions } from "../config/step_permissions.ts";
+import type { Environment } from "../environment/variables.ts";
+import { messageOf, RunnerError } from "../errors.ts";
+import { isInside } from "../job_path.ts";
+import type { SandboxLimits } from "../process/sandbox/find_sandbox.ts";
+import { guardPath, realPath } from "../workspace/guard.ts";
+import type { Step } from "./step.ts";
+import type { Workspace } from "../workspace/layout.ts";
+
+/** Directories that every sandboxed command can read. */
+const SYSTEM_DIRECTORIES = [
+  ...["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc"],
+  ...["/opt", "/nix", "/gnu", "/snap", "/proc", "/sys"],
+  // Links in /etc lead there.
+  ...["/run/systemd/resolve", "/run/resolvconf"],
+];
+
+/** Devices that every sandboxed command can use. */
+const DEVICES = [
+  ...["/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/ptmx"],
+  ...["/dev/pts", "/dev/shm"],
+];
+
+const READ_ONLY_DEVICES = ["/dev/random", "/dev/urandom"];
+
+/** Names of directories with programs; the installation is around them. */
+const PROGRAM_DIRECTORIES = ["bin", "sbin", "shims", ".bin"];
+
+/** Installations in a home directory that also contain the user's own data. */
+const USER_DATA = [".local", ".cargo"];
+
+/** An untrusted step runs in a sandbox, even without permissions of its own. */
+export function isSandboxed({ untrusted, permissions }: Step): boolean {
+  return permissions !== undefined || untrusted === true;
+}
+
+/**
+ * Checks that this system can enforce the permissions of steps.
+ *
+ * @throws {RunnerError} `invalid-job` if it cannot, and a step has some.
+ */
+export async function checkSandbox(
+  steps: readonly Step[],
+  { inContainer }: Workspace,
+): Promise<void> {
+  if (steps.every(({ permissions }) => !permissions)) return;
+  const { findStepSandbox } = await import(
+    "../process/sandbox/find_sandbox.ts"
+  );
+  const { problem } = await findStepSandbox(inContainer);
+  if (problem === undefined) return;
+  const { sandboxError } = await import("../process/sandbox/isolate.ts");
+  throw sandboxError(problem);
+}
+
+/** A step to sandbox. */
+export interface StepSandboxInput {
+  /** Name of the step. */
+  readonly name: string;
+  /** Its permissions. */
+  readonly permissions: StepPermissions;
+  /** Whether it is untrusted. */
+  readonly isUntrusted: boolean;
+  /** Its environment. */
+  readonly env: Environment;
+  /** Absolute path of the directory in which it runs. */
+  readonly cwd: string;
+  /** Absolute path of the directory in which the job runs. */
+  readonly jobPath: string;
+  /** Absolute path of the job's artifacts. */
+  readonly artifactsPath: string;
+  /** The workspace. */
+  readonly workspace: Workspace;
+  /** Absolute paths of files of the runner that the step uses. */
+  readonly needed: readonly string[];
+}
+
+/**
+ * Determines what the kernel allows the commands of a step. Files of an attempt
+ * are not included.
+ *
+ * A permission that is missing is not restricted, except for untrusted steps:
+ * they read the system, the installations on `PATH` and the workspace, and
+ * write to the directories that they work in.
+ *
+ * @throws {RunnerError} `workspace` for a path that does not exist, or a
+ * relative one that leads out of its directory.
+ */
+export async function sandboxLimits(
+  step: StepSandboxInput,
+): Promise<SandboxLimits> {
+  const { permissions, isUntrusted, cwd, jobPath, artifactsPath } = step;
+  const own = [cwd, jobPath, artifactsPath];
+  const { read = !isUntrusted, write = !isUntrusted } = permissions;
+  const writable = write === true
+    ? ["/"]
+    : typeof write === "object"
+    ? await pathsOf(step, write, "write to")
+    : permissions.write === false
+    ? []
+    : own;
+  const readable = read === true
+    ? ["/"]
+    : typeof read === "object"
+    ? await pathsOf(step, read, "read")
+    : permissions.read === false
+    ? []
+    : [...own, step.workspace.base];
+  const devices = await existing(DEVICES);
+  const system = read === true ? [] : await systemPaths(step.env);
+  const [others, written] = await Promise.all([
+    existing([...readable, ...step.needed]),
+    existing(writable),
+  ]);
+  return {
+    read: topmost([...others, ...written, ...system, ...devices]),
+    write: topmost([...written, ...devices]),
+    hasNetwork: permissions.net ?? true,
+  };
+}
+
+/** Resolves the paths of a permission. */
+async function pathsOf(
+  { name, jobPath, workspace }: StepSandboxInput,
+  paths: readonly string[],
+  action: string,
+): Promise<string[]> {
+  return await Promise.all(paths.map(async (path) => {
+    try {
+      const real = await resolvePath(path, jobPath, workspace);
+      const isMissing = !await Deno.stat(real).then(() => true, () => false);
+      if (isMissing && path.endsWith("/")) {
+        await Deno.mkdir(real, { recursive: true });
+      } else if (isMissing) {
+        throw new TypeError(
+          'it does not exist; a directory is created if its path ends with "/"',
+        );
+      }
+      return real;
+    } catch (cause) {
+      throw new RunnerError(
+        `Cannot let step "${name}" ${action} "${path}": ${messageOf(cause)}`,
+        { code: "workspace", cause },
+      );
+    }
+  }));
+}
+
+async function resolvePath(
+  path: string,
+  jobPath: string,
+  workspace: Workspace,
+): Promise<string> {
+  if (/^\/job(?:\/|$)/.test(path)) {
+    return await guardPath(workspace.base, workspace.pathOf(path));
+  }
+  // The source, which may be hostile, can contain links.
+  return path.startsWith("/")
+    ? await realPath(path)
+    : await guardPath(jobPath, path);
+}
+
+/** Returns the directories of `PATH`, with what the programs there consist of. */
+function installations(env: Environment): string[] {
+  const home = env.HOME ?? "";
+  const kept = [home, ...USER_DATA.map((name) => `${home}/${name}`)];
+  return (env.PATH ?? "").split(":").filter((path) => path.startsWith("/"))
+    .flatMap((path) => {
+      const [, parent, name] = /^(.+)\/([^/]+)\/*$/.exec(path) ?? [];
+      const isInstallation = parent !== undefined &&
+        PROGRAM_DIRECTORIES.includes(name) &&
+        !(home !== "" && kept.some((directory) => isInside(parent, directory)));
+      return isInstallation ? [path, parent] : [path];
+    });
+}
+
+const found = new Map<string, Promise<readonly string[]>>();
+
+/** Finds the system once for each `PATH` and `HOME`. */
+function systemPaths(env: Environment): Promise<readonly string[]> {
+  const key = `${env.PATH}\0${env.HOME}`;
+  const known = found.get(key) ?? existing([
+    ...SYSTEM_DIRECTORIES,
+    ...READ_ONLY_DEVICES,
+    ...installations(env),
+  ]);
+  found.set(key, known);
+  return known;
+}
+
+/** Resolves links, and drops paths that do not exist. */
+async function existing(paths: readonly string[]): Promise<readonly string[]> {
+  const real = await Promise.all(
+    [...new Set(paths)].map((path) => Deno.realPath(path).catch(() => [])),
+  );
+  return real.flat();
+}
+
+/** Drops paths below others. */
+function topmost(paths: readonly string[]): string[] {
+  const unique = [...new Set(paths)].toSorted();
+  return unique.filter((path) =>
+    !unique.some((other) => other !== path && isInside(other, path))
+  );
+}
