@@ -15,7 +15,7 @@ import {
   forbiddenMarkers,
   groupMarkers,
 } from "../report/annotations.ts";
-import { guardedSinks } from "../output/guarded_sinks.ts";
+import { guardedSinks } from "../output/marker_guards.ts";
 import { maskEvent } from "../report/event_schema.ts";
 import { exportRun } from "../report/export_otlp.ts";
 import { FORMATS, type ReportFormat } from "../report/formats/formats.ts";

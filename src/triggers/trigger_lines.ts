@@ -12,7 +12,7 @@
 import { WORKER_LINE_BYTES } from "../options/options.ts";
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
-import { GrowingBytes } from "../output/growing_bytes.ts";
+import { GrowingBytes } from "../bytes.ts";
 import { LINE_BREAK, LINE_FEED } from "../output/line_limit.ts";
 import type { Sink } from "../output/sink.ts";
 import type { Masker } from "../secrets/masker.ts";
