@@ -1,8 +1,7 @@
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { joinBytes } from "../bytes.ts";
 import { type Cancellation, onAbort } from "./cancellation.ts";
-import type { ExitStatus } from "./spawn.ts";
-import { type ByteStream, spawn } from "./spawn.ts";
+import { type ByteStream, type ExitStatus, spawn } from "./spawn.ts";
 import {
   supervise,
   type SupervisedExit,

@@ -28,7 +28,7 @@ import { RECORD_VERSION } from "../report/run_recorder.ts";
 import { VERSION } from "../package_version.ts";
 import { forgetSecretOutputs } from "../steps/output_files.ts";
 import { realPath } from "../workspace/guard.ts";
-import { makeArtifacts } from "./job_directories.ts";
+import { makeArtifacts } from "./job_workspace.ts";
 import type { TraceContext } from "./job_environment.ts";
 import { type Place, recordName, splitPath } from "./record_place.ts";
 import { remaskJobLog } from "./record_steps.ts";
