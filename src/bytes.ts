@@ -10,7 +10,6 @@ const MIN_GROWN_BYTES = 256;
 /**
  * Checks whether an array contains a byte, four bytes at a time, which is twice
  * as fast as `includes()`.
- *
  */
 export function hasByte(bytes: Uint8Array, byte: number): boolean {
   const { buffer, byteOffset, length } = bytes;
