@@ -80,6 +80,7 @@ export type {
   JobStatus,
   NeedState,
   PlannedStepInfo,
+  ServiceOptions,
   Step,
   StepCommand,
   StepContext,
@@ -96,6 +97,7 @@ export type {
 } from "./src/steps/step_command.ts";
 export type {
   MatrixConfig,
+  ReadyConfig,
   RetryConfig,
   StepConfig,
   StepSettings,

@@ -164,6 +164,13 @@ export interface ScheduleOptions {
   /** Maximum number of concurrent nodes. */
   concurrency: number;
   /**
+   * Checks whether a node counts among the concurrent nodes. One that does not
+   * starts as soon as its dependencies have ended.
+   *
+   * @default {all count}
+   */
+  takesSlot?: (node: number) => boolean;
+  /**
    * Nodes that have ended already.
    *
    * @default {none}
@@ -195,42 +202,48 @@ export interface ScheduleOptions {
  */
 export function schedule(
   graph: Graph,
-  { concurrency, ended = [], start, onWait }: ScheduleOptions,
+  { concurrency, ended = [], start, onWait, takesSlot }: ScheduleOptions,
 ): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const progress = new Progress(graph);
   const isEnded = new Set(ended);
   const ready = progress.ready().filter((node) => !isEnded.has(node));
   for (const node of isEnded) progress.end(node, ready);
-  let next = 0;
+  let nextReady = 0;
+  /** Nodes that are ready and need a slot. */
+  const waiting: number[] = [];
+  let nextWaiting = 0;
   let reportedCount = 0;
   let runningCount = 0;
+  let slotCount = 0;
+
+  function begin(node: number, slots: 0 | 1): void {
+    const running = start(node);
+    if (running === undefined) return progress.end(node, ready);
+    runningCount++;
+    slotCount += slots;
+    running.then((hasEnded) => {
+      runningCount--;
+      slotCount -= slots;
+      if (hasEnded !== false) progress.end(node, ready);
+      advance();
+    });
+  }
 
   function advance(): void {
-    while (next < ready.length && runningCount < concurrency) {
-      const node = ready[next++];
-      if (isEnded.has(node)) continue;
-      const running = start(node);
-      if (running === undefined) {
-        progress.end(node, ready);
-        continue;
-      }
-      runningCount++;
-      running.then((hasEnded) => {
-        runningCount--;
-        if (hasEnded !== false) progress.end(node, ready);
-        advance();
-      });
+    while (true) {
+      if (nextReady < ready.length) {
+        const node = ready[nextReady++];
+        if (isEnded.has(node)) continue;
+        if (takesSlot?.(node) === false) begin(node, 0);
+        else waiting.push(node);
+      } else if (nextWaiting < waiting.length && slotCount < concurrency) {
+        begin(waiting[nextWaiting++], 1);
+      } else break;
     }
     if (runningCount === 0) return resolve();
-    if (onWait === undefined) return;
-    for (
-      reportedCount = Math.max(reportedCount, next);
-      reportedCount < ready.length;
-    ) {
-      const node = ready[reportedCount++];
-      if (!isEnded.has(node)) onWait(node);
-    }
+    reportedCount = Math.max(reportedCount, nextWaiting);
+    while (reportedCount < waiting.length) onWait?.(waiting[reportedCount++]);
   }
 
   advance();

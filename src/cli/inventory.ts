@@ -1,8 +1,7 @@
 import { parseJobFile } from "../config/job_file.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
-import { maskEnvironment } from "../runner/mask_secrets.ts";
-import { maskDefinitions } from "../triggers/mask_definitions.ts";
+import { maskDefinitions, maskEnvironment } from "../runner/mask_secrets.ts";
 import type { RunnerContext } from "../runner/runner_context.ts";
 import type { Condition } from "../schema/condition.ts";
 import { readJobText } from "../schema/read_document.ts";
@@ -40,6 +39,8 @@ export interface InventoryPart {
   readonly condition: Condition;
   /** Number of items or combinations that it runs for. */
   readonly count?: number;
+  /** Set for a step that runs beside the others. */
+  readonly kind?: "service" | "background";
 }
 
 /** Options for {@linkcode readInventory}. */
@@ -183,6 +184,11 @@ function stepPart(step: Parameters<typeof plannedSteps>[0]): InventoryPart {
     ...step.forEach === undefined && step.matrix === undefined
       ? {}
       : { count: plannedSteps(step).length },
+    ...step.service
+      ? { kind: "service" }
+      : step.background
+      ? { kind: "background" }
+      : {},
   };
 }
 

@@ -51,6 +51,45 @@ export interface MatrixConfig {
   readonly exclude?: readonly Readonly<Record<string, string>>[];
 }
 
+/** When a service is ready. All of the given conditions must hold. */
+export interface ReadyConfig {
+  /**
+   * Port on which the service accepts connections: its number, or its name in
+   * `ports`.
+   *
+   * @default {all of its `ports`, if no other condition is given}
+   */
+  readonly port?: number | string;
+  /** An `http://` URL that answers, or a path on the port. */
+  readonly http?: string;
+  /**
+   * Status codes of the answer.
+   *
+   * @default {200 to 399}
+   */
+  readonly status?: readonly number[];
+  /**
+   * Texts of which one line of the service's output contains one; `*` stands
+   * for any text.
+   */
+  readonly log?: readonly string[];
+  /** Command that succeeds; it runs as the service does. */
+  readonly command?: string | readonly string[];
+  /**
+   * Time within which the service must be ready, in milliseconds.
+   *
+   * @default {60_000}
+   */
+  readonly timeoutMs?: number;
+  /**
+   * Longest delay between two checks, in milliseconds; the first ones are
+   * shorter.
+   *
+   * @default {500}
+   */
+  readonly intervalMs?: number;
+}
+
 /** Settings of a step other than its name and command. */
 export interface StepSettings {
   /** Description of the step. */
@@ -153,6 +192,34 @@ export interface StepSettings {
    * @default {everything; for an untrusted step, see {@linkcode StepPermissions}}
    */
   readonly permissions?: StepPermissions;
+  /**
+   * Whether the step is a service, such as a database. Steps that depend on it
+   * start when it is ready, and it is ended after the last of them.
+   *
+   * @default {false}
+   */
+  readonly service?: boolean;
+  /**
+   * When the service is ready.
+   *
+   * @default {when all of its {@linkcode ports} accept connections}
+   */
+  readonly ready?: ReadyConfig;
+  /**
+   * Names of free ports that the runner chooses for the service. The service
+   * and the steps that depend on it get each port in the variable
+   * `REACTORCIDE_PORT_<NAME>`.
+   *
+   * @default {none}
+   */
+  readonly ports?: readonly string[];
+  /**
+   * Whether the step runs beside the others until the job ends, and is then
+   * ended.
+   *
+   * @default {false}
+   */
+  readonly background?: boolean;
 }
 
 /** A step of a job file. */

@@ -4,13 +4,7 @@ import {
   type NamedNode,
   reportGraphProblems,
 } from "../schema/graph_problems.ts";
-import {
-  dictionary,
-  item,
-  list,
-  listOrOne,
-  variables,
-} from "../schema/collections.ts";
+import { item, list, listOrOne, variables } from "../schema/collections.ts";
 import type { DocumentNode } from "../schema/document.ts";
 import {
   condition,
@@ -26,107 +20,24 @@ import {
   byShape,
   type JsonSchema,
   type Keys,
-  keySchema,
   mapped,
   mapping,
   type Schema,
 } from "../schema/combinators.ts";
 import { when } from "../schema/when.ts";
-import { suggest } from "../suggest.ts";
+import { VARIABLE_NAME } from "../environment/variables.ts";
+import { matrix } from "./matrix_keys.ts";
+import { serviceGraphProblems, serviceProblems } from "./service_checks.ts";
+import { serviceKeys } from "./service_keys.ts";
+import { inheritance, permissions } from "./step_permissions.ts";
 import {
-  type MatrixConfig,
   MAX_STEP_NAME_LENGTH,
   type RetryConfig,
   STEP_NAME,
   type StepConfig,
   stepNameProblem,
+  type StepSettings,
 } from "./step_config.ts";
-import { inheritance, permissions } from "./step_permissions.ts";
-import { VARIABLE_NAME } from "../environment/variables.ts";
-
-const NAMES = {
-  pattern: VARIABLE_NAME,
-  words: "the name of a variable, such as OS",
-};
-
-const axis = list(item, { minimum: 1 });
-
-const combinations = list(
-  dictionary(item, "map names to values", { keys: NAMES, minimum: 1 }),
-  { minimum: 1 },
-);
-
-const EXTRAS = {
-  include: {
-    schema: combinations,
-    description:
-      "Combinations to add, or variables to add to the combinations that they match.",
-  },
-  exclude: {
-    schema: combinations,
-    description: "Combinations to leave out.",
-  },
-};
-
-/** Schema of a matrix: lists of values by variable. */
-export const matrix: Schema<MatrixConfig> = {
-  jsonSchema: () => ({
-    title: "Matrix",
-    type: "object",
-    properties: {
-      include: keySchema(EXTRAS.include),
-      exclude: keySchema(EXTRAS.exclude),
-    },
-    propertyNames: { pattern: VARIABLE_NAME.source },
-    additionalProperties: {
-      ...axis.jsonSchema(),
-      description: "Values of a variable.",
-    },
-    not: {
-      type: "object",
-      propertyNames: { enum: ["include", "exclude"] },
-      properties: { include: { type: "null" } },
-    },
-  }),
-  parse(node) {
-    const { entries } = node;
-    if (entries === undefined) {
-      return void node.report("must map names to lists");
-    }
-    const axes: Record<string, readonly string[]> = Object.create(null);
-    const extras: Pick<MatrixConfig, "include" | "exclude"> = {};
-    for (const [name, value] of entries) {
-      if (name === "include" || name === "exclude") {
-        if (value.isNull) continue;
-        Object.assign(extras, { [name]: combinations.parse(value) });
-      } else {
-        if (!VARIABLE_NAME.test(name)) value.report(`must be ${NAMES.words}`);
-        axes[name] = axis.parse(value) ?? [];
-      }
-    }
-    if (Object.keys(axes).length === 0 && extras.include === undefined) {
-      node.report("must name a variable and its values");
-    }
-    for (const [name, value] of entries) {
-      if (name === "exclude") checkExcluded(value, Object.keys(axes));
-    }
-    return { axes, ...extras };
-  },
-};
-
-/** An unknown variable would silently exclude nothing. */
-function checkExcluded(node: DocumentNode, axes: readonly string[]): void {
-  for (const combination of node.items ?? []) {
-    for (const [name, value] of combination.entries ?? []) {
-      if (axes.includes(name)) continue;
-      value.explain(() => {
-        const near = suggest(name, axes);
-        return `${value.label} is no variable of the matrix` +
-          (near === undefined ? "" : `; did you mean "${near}"?`);
-      });
-    }
-  }
-}
 
 /** JSON Schema of a key that is the name of a step. */
 const STEP_NAME_SCHEMA: JsonSchema = {
@@ -357,9 +268,10 @@ const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
     description:
       "What the commands of the step are allowed, enforced by the kernel on Linux.",
   },
+  ...serviceKeys(flag, command),
 };
 
-const step = mapping<StepConfig>("Step", {
+const step = checked(mapping<StepConfig>("Step", {
   name: {
     key: "name",
     schema: stepName,
@@ -367,9 +279,31 @@ const step = mapping<StepConfig>("Step", {
     isRequired: true,
   },
   ...STEP_BODY_KEYS,
-});
+}));
 
-const stepBody = mapping<Omit<StepConfig, "name">>("Step", STEP_BODY_KEYS);
+const stepBody = checked(
+  mapping<Omit<StepConfig, "name">>("Step", STEP_BODY_KEYS),
+);
+
+/** Adds checks of keys that depend on other keys of the step. */
+function checked<T extends StepSettings>(schema: Schema<T>): Schema<T> {
+  return mapped(schema, (step, node) => {
+    for (const { property, problem } of serviceProblems(step)) {
+      nodeOf(node, property).report(problem);
+    }
+    return step;
+  });
+}
+
+/** Returns the value of a setting; the step, if the file does not set it. */
+function nodeOf(
+  step: DocumentNode,
+  property: keyof StepSettings,
+): DocumentNode {
+  const { key, alias } = STEP_BODY_KEYS[property];
+  return step.entries?.find(([name]) => name === key || name === alias)?.[1] ??
+    step;
+}
 
 /** Steps in a list. */
 const listed: Schema<readonly StepConfig[]> = {
@@ -381,6 +315,7 @@ const listed: Schema<readonly StepConfig[]> = {
   parse(node) {
     const steps = list(step, { minimum: 1 }).parse(node);
     reportGraphProblems(namedNodes(node), "step");
+    reportServiceProblems(steps ?? [], node.items ?? []);
     return steps;
   },
 };
@@ -397,15 +332,28 @@ const named: Schema<readonly StepConfig[]> = {
     const entries = node.entries ?? [];
     if (entries.length === 0) node.report("must not be empty");
     reportGraphProblems(namedNodes(node), "step");
-    return entries.flatMap(([name, value]) => {
+    const steps = entries.flatMap(([name, value]) => {
       const problem = stepNameProblem(name);
       if (problem !== undefined) value.report(problem);
       if (value.isNull) value.report("must be a mapping of keys");
       const body = value.isNull ? undefined : stepBody.parse(value);
       return body === undefined ? [] : [{ name, ...body }];
     });
+    reportServiceProblems(steps, entries.map(([, value]) => value));
+    return steps;
   },
 };
+
+/** Reports services that cannot work; steps that are invalid come first. */
+function reportServiceProblems(
+  steps: readonly StepConfig[],
+  nodes: readonly DocumentNode[],
+): void {
+  if (steps.length !== nodes.length) return;
+  for (const { step, property, problem } of serviceGraphProblems(steps)) {
+    nodeOf(nodes[step], property).report(problem);
+  }
+}
 
 /** Schema of the steps of a job. */
 export const steps: Schema<readonly StepConfig[]> = {

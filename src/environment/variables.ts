@@ -220,6 +220,11 @@ const JOB = {
     seenBy: "job",
     doc: "Output of a step that this one depends on",
   },
+  port: {
+    name: "REACTORCIDE_PORT_<NAME>",
+    setBy: "runner",
+    doc: "Port of a service that the step is or depends on",
+  },
 } as const satisfies VariableTable;
 
 /** Variables that describe the event for which a job runs. */
@@ -516,6 +521,9 @@ function camelCase(name: string): string {
 /** Prefix of the names of outputs, followed by the name of the step. */
 const OUTPUT_PREFIX = `${Variable.output}_`;
 
+/** Prefix of the names of ports, followed by the name of the port. */
+export const PORT_PREFIX = "REACTORCIDE_PORT_";
+
 /**
  * Looks up a variable.
  *
@@ -523,7 +531,11 @@ const OUTPUT_PREFIX = `${Variable.output}_`;
  */
 export function variableInfo(name: string): VariableInfo | undefined {
   return BY_NAME.get(name) ??
-    (name.startsWith(OUTPUT_PREFIX) ? TABLE.stepOutput : undefined);
+    (name.startsWith(OUTPUT_PREFIX)
+      ? TABLE.stepOutput
+      : name.startsWith(PORT_PREFIX)
+      ? TABLE.port
+      : undefined);
 }
 
 /** Prefix of the names of the system's variables. */

@@ -1,6 +1,7 @@
 import { displayWidth } from "../terminal/width.ts";
-import { GrowingBytes, hasByte, hasZero } from "../bytes.ts";
+import { hasByte, hasZero } from "../has_byte.ts";
 import { printable } from "../terminal/text.ts";
+import { GrowingBytes } from "./growing_bytes.ts";
 import { LINE_BREAK, LINE_FEED, type LineFormat } from "./line_limit.ts";
 
 /**

@@ -1,9 +1,6 @@
 import { type Cancellation, onAbort } from "./cancellation.ts";
-import {
-  type ExitStatus,
-  type RunningProcess,
-  TIMEOUT_EXIT_CODE,
-} from "./spawn.ts";
+import { type ExitStatus, TIMEOUT_EXIT_CODE } from "./spawn.ts";
+import type { RunningProcess } from "./spawn.ts";
 import { settlesWithin, timeLimit } from "./time_limit.ts";
 
 /** Options for {@linkcode supervise}. */
@@ -44,6 +41,8 @@ export interface SupervisedExit extends ExitStatus {
   cause: "exit" | "cancelled" | "timeout";
   /** Whether some of its processes could not be killed. */
   hasSurvivors?: true;
+  /** Whether the grace time was over before it had ended and its output was read. */
+  wasKilled?: true;
 }
 
 /**
@@ -63,20 +62,22 @@ export async function supervise(
   const { graceMs, drainMs = 2_000, closeMs = 500, cancellation } = options;
   const { drained } = options;
   using _ = onAbort(cancellation.forced, () => child.signal("SIGKILL"));
+  const how: Pick<SupervisedExit, "hasSurvivors" | "wasKilled"> = {};
   const cause = await firstCause(child, options);
   if (cause !== "exit") {
     const forced = Promise.withResolvers<void>();
     using _ = onAbort(cancellation.forced, forced.resolve);
     const ended = Promise.all([child.status, drained]);
     child.signal(cancellation.programSignal);
-    await settlesWithin(Promise.race([ended, forced.promise]), graceMs);
+    const first = Promise.race([ended, forced.promise]);
+    if (!await settlesWithin(first, graceMs)) how.wasKilled = true;
     child.signal("SIGKILL");
   }
   const status = await child.status;
   await settlesWithin(drained, cause === "exit" ? drainMs : 0) ||
     await closePipes(child, options, closeMs);
   // None of the remaining processes holds a pipe.
-  const survivors = await child.end() ? {} : { hasSurvivors: true as const };
+  if (!await child.end()) how.hasSurvivors = true;
   if (cause === "exit") {
     // Waits for a slow reader of the output, unless the job is cancelled.
     const cancelled = Promise.withResolvers<void>();
@@ -86,10 +87,10 @@ export async function supervise(
   // What was read still reaches the sink, unless the sink is stuck.
   if (await settlesWithin(drained, closeMs)) await drained;
   return cause === "timeout"
-    ? { ...status, ...survivors, exitCode: TIMEOUT_EXIT_CODE, cause }
+    ? { ...status, ...how, exitCode: TIMEOUT_EXIT_CODE, cause }
     : {
       ...status,
-      ...survivors,
+      ...how,
       cause: cause === "cancelled" ? cause : "exit",
     };
 }

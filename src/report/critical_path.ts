@@ -33,7 +33,9 @@ export function criticalPath(steps: readonly StepRecord[]): CriticalPath {
       }
     }
     const previous = before[node];
-    lengths[node] = steps[node].durationMs +
+    const { durationMs, startMs = 0, readyMs } = steps[node];
+    // Steps that need a service do not wait for its end.
+    lengths[node] = (readyMs === undefined ? durationMs : readyMs - startMs) +
       (previous === undefined ? 0 : lengths[previous]);
     const group = graph.groupOf[node];
     const other = longest[group];

@@ -203,6 +203,7 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
       name: text,
       group: optional(text),
       dependsOn: list(text),
+      isService: optional(yesOrNo),
     })),
   },
   "phase.ended": { phase: word, startMs: time, durationMs: time },
@@ -232,6 +233,7 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
   },
   "step.queued": { step: text },
   "step.started": { step: text, attempt: count, spanId: optional(word) },
+  "service.ready": { step: text, durationMs: time },
   "step.retrying": { step: text, attempt, delayMs: time },
   "step.ended": {
     step: text,

@@ -83,6 +83,8 @@ export interface RunEvents {
       readonly group?: string;
       /** Groups for which it waits. */
       readonly dependsOn: readonly string[];
+      /** Whether it is a service, which ends after the steps that need it. */
+      readonly isService?: boolean;
     }[];
   };
   /** A phase of the job's life is over. */
@@ -133,6 +135,12 @@ export interface RunEvents {
     readonly step: string;
     readonly attempt: number;
     readonly spanId?: string;
+  };
+  /** A service is ready, and steps that need it can start. */
+  readonly "service.ready": {
+    readonly step: string;
+    /** Time since its start, in milliseconds. */
+    readonly durationMs: number;
   };
   /** An attempt failed, and another one follows. */
   readonly "step.retrying": {

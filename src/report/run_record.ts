@@ -23,6 +23,8 @@ export interface StepRecord {
   queuedMs?: number;
   /** When its first attempt started. */
   startMs?: number;
+  /** When steps that need it could start, if it is a service. */
+  readyMs?: number;
   /** When it ended. */
   endMs?: number;
   outcome: SummaryStatus;
@@ -218,6 +220,9 @@ function stepsOf(
         running.set(event.step, startedAttempt(event));
         break;
       }
+      case "service.ready":
+        stepNamed(event.step).readyMs = event.ms;
+        break;
       case "step.retrying":
         running.delete(event.step);
         if (!failed.has(event.step)) failed.set(event.step, []);

@@ -55,16 +55,9 @@ export async function openJobRegistration(
         }
         if (outerSocket === undefined) return;
         const { passSecretsOn } = await import(
-          "../secrets/registration/outer_runners.ts"
+          "./register_with_outer_runners.ts"
         );
-        // This runner masks the output of the job's programs in any case.
-        await passSecretsOn(runner, values).catch((error) =>
-          warn(
-            `The outer runner does not mask a secret of the job: ${
-              messageOf(error)
-            }`,
-          )
-        );
+        await passSecretsOn(runner, values);
       },
       onWarning: warn,
     });

@@ -79,6 +79,16 @@ export function logSteps(options: LogStepsOptions): StepLines {
         });
         return;
       }
+      case "ready": {
+        const { step, durationMs } = event;
+        // A service may stay silent for as long as it runs.
+        running.delete(step);
+        logLine(step, `ready after ${formatDuration(durationMs)}`, {
+          event: "ready",
+          duration_ms: Math.round(durationMs),
+        });
+        return;
+      }
       case "retrying": {
         const { step, attempt, delayMs, last } = event;
         logLine(

@@ -46,10 +46,10 @@ export function recordSteps(
     switch (event.type) {
       case "planned":
         return recorder.add("run.planned", {
-          steps: event.steps.map(({ name, group, dependsOn }) => ({
+          steps: event.steps.map(({ name, group, ...step }) => ({
+            ...step,
             name,
             ...group === name ? {} : { group },
-            dependsOn,
           })),
         });
       case "queued":
@@ -59,6 +59,10 @@ export function recordSteps(
         const start = { startMs: recorder.ms, spanId };
         starts.set(step, [...starts.get(step) ?? [], start]);
         return recorder.add("step.started", { step, attempt, spanId });
+      }
+      case "ready": {
+        const { step, durationMs } = event;
+        return recorder.add("service.ready", { step, durationMs });
       }
       case "retrying": {
         const { step, last, delayMs } = event;

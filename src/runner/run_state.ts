@@ -18,11 +18,8 @@ import type { Step, StepResult } from "../steps/step.ts";
 import type { Trigger } from "../triggers/trigger_options.ts";
 import type { WorkspaceLock } from "../workspace/lock.ts";
 import { type TraceContext, traceContext } from "./job_environment.ts";
-import {
-  KnownSecrets,
-  type SecretsInput,
-  secretsOfSettings,
-} from "./mask_secrets.ts";
+import { KnownSecrets } from "./known_secrets.ts";
+import { type SecretsInput, secretsOfSettings } from "./mask_secrets.ts";
 import type { OutputMarkers } from "./open_job_log.ts";
 import type { RunnerContext } from "./runner_context.ts";
 
@@ -216,7 +213,7 @@ export function createRunState(
 }
 
 /** Returns all known steps, including those of plugins. */
-function allSteps(
+export function allSteps(
   { ownSteps, steps, addedSteps }: Pick<
     RunState,
     "ownSteps" | "steps" | "addedSteps"

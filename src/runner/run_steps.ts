@@ -3,8 +3,6 @@ import type { JobConfig } from "../config/job_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
 import { schedule } from "../graph_scheduler.ts";
-import { isInside } from "../job_path.ts";
-import { isObject } from "../json_value.ts";
 import type { RenamedLogs } from "../output/job_log.ts";
 import { onAbort } from "../process/cancellation.ts";
 import { timeLimit } from "../process/time_limit.ts";
@@ -12,16 +10,18 @@ import { formatSummary } from "../report/summary.ts";
 import { renamedPath } from "../report/run_recorder.ts";
 import { hasFailed, isFlaky } from "../report/summary_table.ts";
 import type { Masker } from "../secrets/masker.ts";
-import { runAttempts } from "../steps/run_step.ts";
+import { runsBeside } from "../steps/expand.ts";
 import { GraphRun } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { keepOutputs } from "../steps/output_files.ts";
 import type { StepEvent, StepResult } from "../steps/step.ts";
 import { shouldUseColor } from "../terminal/text.ts";
 import type { TraceContext } from "./job_environment.ts";
-import { cancelledError, maskedResult, recordFailure } from "./job_result.ts";
+import { cancelledError, recordFailure } from "./failures.ts";
 import type { RunState } from "./run_state.ts";
+import { executeStep, startBeside } from "./execute_step.ts";
 import { logSteps, type StepLines } from "./log_steps.ts";
+import { maskedResult } from "./mask_secrets.ts";
 import type { RunnerContext } from "./runner_context.ts";
 import {
   exportStepEvent,
@@ -90,29 +90,32 @@ export async function runSteps(
   });
   onEvent({
     type: "planned",
-    steps: plan.steps.map(({ name, group, dependsOn }) => ({
+    steps: plan.steps.map(({ name, group, dependsOn, isService }) => ({
       name,
       group,
       dependsOn,
+      ...isService ? { isService } : {},
     })),
   });
   {
     using _ = endWithJob(run, config, graph);
+    const context = { plan, graph, setting, onEvent, details, cwd, lines };
+    const beside: Promise<void>[] = [];
     await schedule(plan.graph, {
       concurrency,
-      start: (step) =>
-        graph.shouldStart(step)
-          ? runStep(step, plan, graph, {
-            setting,
-            onEvent,
-            details,
-            cwd,
-            lines,
-          })
-          : undefined,
+      start(step) {
+        if (!graph.shouldStart(step)) return undefined;
+        if (!runsBeside(plan.steps[step])) return executeStep(step, context);
+        const { started, ended } = startBeside(step, context);
+        beside.push(ended);
+        return started;
+      },
+      takesSlot: (step) => !runsBeside(plan.steps[step]),
       onWait: (step) =>
         onEvent({ type: "queued", step: plan.steps[step].name }),
     });
+    graph.endBackground();
+    await Promise.all(beside);
   }
   await keepForLater(run, setting);
   await printSummary(run.runner, graph.results, {
@@ -165,80 +168,6 @@ async function keepForLater(
   }
 }
 
-async function runStep(
-  step: number,
-  plan: JobPlan,
-  graph: GraphRun,
-  { setting, onEvent, details, cwd, lines }: {
-    setting: StepSetting;
-    onEvent: (event: StepEvent) => void;
-    details: StepDetails;
-    cwd: string;
-    lines: StepLines | undefined;
-  },
-): Promise<void> {
-  const { name } = plan.steps[step];
-  const cancellation = graph.running.add(step);
-  const startedAt = new Date();
-  const start = performance.now();
-  try {
-    await using opened = await setting.openStep(step);
-    const needs = graph.needsOf(step);
-    const { log } = opened.context;
-    const end = await runAttempts({ ...opened.context, needs, cancellation }, {
-      onEvent(event) {
-        onEvent(event);
-        if (event.type === "started") lines?.watch(name, log);
-      },
-      openAttempt: opened.openAttempt,
-      // Logs the start of the step before its output.
-      beforeAttempt: lines?.written,
-    });
-    if ("value" in end) {
-      setting.outputs.set(step, end.value);
-    }
-    const hint = end.outcome === "failed" ? setting.hint?.(log) : undefined;
-    // The size of the log is final after its last line.
-    await log.close();
-    details.set(name, {
-      tail: [...log.tail(), ...hint === undefined ? [] : [hint]],
-      outputs: "value" in end && isObject(end.value)
-        ? Object.keys(end.value)
-        : [],
-      ...log.path === undefined ? {} : {
-        log: shownPath(log.path, cwd),
-        ...logSize(log.path),
-      },
-    });
-    graph.end(step, end, startedAt, performance.now() - start);
-  } catch (cause) {
-    const error = cause instanceof RunnerError
-      ? cause
-      : new RunnerError(`Cannot run step "${name}"`, {
-        code: "step-failed",
-        cause,
-      });
-    const { exitCode } = error;
-    graph.end(
-      step,
-      { outcome: "failed", exitCode, signal: null, error, attemptResults: [] },
-      startedAt,
-      performance.now() - start,
-    );
-  }
-}
-
-/** Returns the size of a log; a step may have replaced the file. */
-function logSize(path: string): { logBytes?: number } {
-  try {
-    const { isFile, size } = Deno.lstatSync(path);
-    return isFile ? { logBytes: size } : {};
-  } catch {
-    // A step has removed the file, or a warning explains why there is none.
-    return {};
-  }
-}
-
 /**
  * Opens log lines about steps, except on a terminal, where the live view shows
  * the same.
@@ -252,11 +181,6 @@ function openStepLines(
   const isTerminal = host.stdout.isTerminal() && host.stderr.isTerminal();
   if (!isJson && (isTerminal || steps.length < 2)) return undefined;
   return logSteps({ logger, traceId, isJson });
-}
-
-/** Makes a path below the current directory relative to it. */
-function shownPath(path: string, cwd: string): string {
-  return isInside(cwd, path) ? path.slice(cwd.length + 1) : path;
 }
 
 /**
@@ -276,7 +200,7 @@ const ALWAYS_MS = 20_000;
  * @param graph The graph of the job.
  * @returns Handle that stops watching the cancellation and the time limit.
  */
-function endWithJob(
+export function endWithJob(
   run: RunState,
   config: JobConfig,
   graph: GraphRun,
@@ -288,7 +212,7 @@ function endWithJob(
   function end(error: RunnerError, reason: string): void {
     recordFailure(run, error);
     graph.cancel(reason);
-    graph.running.requestEnd(cancellation.signal ?? "SIGTERM", () => true);
+    graph.requestEnd(cancellation.signal ?? "SIGTERM");
     const rest = stack.use(timeLimit(graceMs + ALWAYS_MS));
     rest.reached.then(() => {
       graph.close(reason);
@@ -323,7 +247,7 @@ function endWithJob(
  * @param onEvent Called with masked events.
  * @returns Receiver of unmasked events.
  */
-function maskedEvents(
+export function maskedEvents(
   masker: Masker,
   onEvent: (event: StepEvent) => void,
 ): (event: StepEvent) => void {
@@ -333,7 +257,8 @@ function maskedEvents(
       case "planned":
         return onEvent({
           ...event,
-          steps: event.steps.map(({ name, group, dependsOn }) => ({
+          steps: event.steps.map(({ name, group, dependsOn, ...rest }) => ({
+            ...rest,
             name: mask(name),
             group: mask(group),
             dependsOn: dependsOn.map(mask),
@@ -370,7 +295,7 @@ function maskedEvents(
  * @param results Results of the steps.
  * @param options Last lines and logs of the steps.
  */
-async function printSummary(
+export async function printSummary(
   runner: RunnerContext,
   results: readonly StepResult[],
   { details, renamedLogs, rerunCommand }: {

@@ -11,7 +11,7 @@ import {
 } from "../fs/temporary_directory.ts";
 import { isChain } from "../graph_scheduler.ts";
 import type { Masker } from "../secrets/masker.ts";
-import type { PlannedStep } from "../steps/expand.ts";
+import { type PlannedStep, runsBeside } from "../steps/expand.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import {
   forgetOutputs,
@@ -20,7 +20,8 @@ import {
 } from "../steps/output_files.ts";
 import { StepOutputs } from "../steps/outputs.ts";
 import { type AttemptFiles, openAttemptFiles } from "../steps/attempt_files.ts";
-import type { AttemptContext } from "../steps/run_step.ts";
+import { ServicePorts } from "../steps/service_ports.ts";
+import type { AttemptContext } from "../steps/attempt.ts";
 import type { StepEvent } from "../steps/step.ts";
 import {
   checkSandbox,
@@ -29,7 +30,8 @@ import {
 } from "../steps/step_sandbox.ts";
 import { guardPath } from "../workspace/guard.ts";
 import type { Workspace } from "../workspace/layout.ts";
-import { makeArtifacts } from "./job_workspace.ts";
+import { type HistoryHint, historyHint } from "./history_hint.ts";
+import { makeArtifacts } from "./job_directories.ts";
 import {
   inheritableEnvironment,
   jobFacts,
@@ -42,8 +44,6 @@ import { remaskJobLog } from "./record_steps.ts";
 import {
   currentDirectory,
   foreignSources,
-  type HistoryHint,
-  historyHint,
   withSafeDirectories,
   workingDirectory,
 } from "./working_directory.ts";
@@ -65,6 +65,8 @@ export interface StepSetting extends AsyncDisposable {
   readonly outputs: StepOutputs;
   /** Explains failures of git if the history may be incomplete. */
   readonly hint: HistoryHint | undefined;
+  /** Returns the ports that were chosen for a service, by name. */
+  portsOf(step: number): Readonly<Record<string, number>>;
   /**
    * Prepares a step: its directory, environment and log.
    *
@@ -115,6 +117,7 @@ export async function openStepSetting(
   const launcher = openLauncher(host, registration);
   const isMixed = plan.steps.some(({ definition }) => definition.untrusted);
   const outputs = new StepOutputs(plan, runner);
+  const ports = new ServicePorts(plan);
   if (plan.isSelected.includes(false)) {
     const warn = (message: string) => logger.warn("steps", message);
     outputs.restore(await keptOutputs(workspace, warn), plan.isSelected);
@@ -128,7 +131,8 @@ export async function openStepSetting(
     labels,
     artifactsPath,
     markers: run.markers,
-    isInOrder: concurrency === 1 || isChain(plan.graph),
+    isInOrder: !plan.steps.some(runsBeside) &&
+      (concurrency === 1 || isChain(plan.graph)),
     onProgress: (step, text) =>
       options.onEvent({ type: "progress", step, text }),
   });
@@ -155,10 +159,13 @@ export async function openStepSetting(
         ...planned.definition.untrusted ? {} : trustedFacts(run, plan),
       },
       jobEnv,
-      outputs: outputs.variablesFor(
-        step,
-        jobEnv[Variable.secretEnvNames] ?? host.env[Variable.secretEnvNames],
-      ),
+      outputs: {
+        ...outputs.variablesFor(
+          step,
+          jobEnv[Variable.secretEnvNames] ?? host.env[Variable.secretEnvNames],
+        ),
+        ...ports.variablesFor(step),
+      },
       holdsSecret: (text) => masker.holdsSecret(text),
       onWithheld: (name) =>
         logger.warn(
@@ -183,6 +190,7 @@ export async function openStepSetting(
       await checkTrusted(run);
       if (isMixed) launcher?.restore();
     }
+    if (definition.ports !== undefined) ports.choose(step);
     const cwd = await stepDirectory(workspace, jobPath, planned);
     const ownEnv = await withSafeDirectories(environmentOf(step), safePaths);
     const env = definition.untrusted
@@ -245,6 +253,7 @@ export async function openStepSetting(
   return {
     outputs,
     hint: await historyHint(run),
+    portsOf: (step) => ports.of(step),
     openStep,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
@@ -302,7 +311,7 @@ function stepLabels({ steps }: JobPlan, masker: Masker): string[] {
  * @throws {RunnerError} `workspace` if the path leaves the workspace or the
  * job's directory, or is not a directory.
  */
-async function stepDirectory(
+export async function stepDirectory(
   workspace: Workspace,
   jobPath: string,
   { name, definition: { workingDir } }: PlannedStep,
@@ -353,7 +362,7 @@ export interface StepEnvironmentParts {
  * @param parts Step and variables.
  * @returns The complete environment.
  */
-function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
+export function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
   const { step, parent, facts, jobEnv, outputs } = parts;
   const { definition, variables } = step;
   const own = definition.permissions?.env ?? definition.inheritEnv;
@@ -394,7 +403,7 @@ async function secretRegistrar(
 ): Promise<(value: string) => boolean> {
   if (typeof run !== "function") return (value) => runner.masker.add(value);
   const { registerWithOuterRunners } = await import(
-    "../secrets/registration/outer_runners.ts"
+    "./register_with_outer_runners.ts"
   );
   return (value) => {
     recorder.noteSecret("registered by a step", name);

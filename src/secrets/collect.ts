@@ -116,18 +116,6 @@ export function namedSecrets(
     .map((name) => ({ name, value: values[name], rule }));
 }
 
-/** Reference to a secret, which the value does not contain yet. */
-const REFERENCE = /\$\{(?:secret|env):/;
-
-/** Removes the variables that refer to secrets. */
-export function withoutReferences(
-  variables: Readonly<Record<string, string>>,
-): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(variables).filter(([, value]) => !REFERENCE.test(value)),
-  );
-}
-
 /**
  * Finds secrets by patterns for the names of their variables.
  *
@@ -169,7 +157,7 @@ export function urlSecrets(
  * @param values Variables.
  * @returns Credentials as written, and the decoded password for `Basic`.
  */
-function headerSecrets(
+export function headerSecrets(
   values: Readonly<Record<string, string>>,
 ): KnownSecret[] {
   return Object.entries(values).flatMap(([name, key]) => {
@@ -222,7 +210,7 @@ const MIN_HEADER_LENGTH = 16;
  * @returns Credentials as written and as sent, with and without the scheme, and
  * the password for `Basic`.
  */
-function collectorSecrets(
+export function collectorSecrets(
   values: Readonly<Record<string, string>>,
 ): KnownSecret[] {
   const rule = "in a header for a collector";

@@ -85,6 +85,7 @@ export function plannedSteps(definition: Step): PlannedStep[] {
   const shared = {
     group: name,
     dependsOn,
+    isService: definition.service === true,
     definition: typeof condition === "string"
       ? { ...definition, condition: parseCondition(condition) }
       : definition,
@@ -105,6 +106,16 @@ export function plannedSteps(definition: Step): PlannedStep[] {
     isOneOfMany: forEach !== undefined || matrix !== undefined,
     isEmpty: false,
   }));
+}
+
+/**
+ * Checks whether a step runs beside the others, which do not wait for its end:
+ * a service, or a step in the background.
+ *
+ * @param step The step.
+ */
+export function runsBeside({ definition }: PlannedStep): boolean {
+  return definition.service === true || definition.background === true;
 }
 
 /** Multiplies the axes, removes exclusions and adds inclusions. */

@@ -2,9 +2,10 @@ import { type EventFacts, whenReason } from "../schema/when.ts";
 import type { FailurePolicy } from "../config/step_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import type { EndingSignal } from "../host.ts";
-import { Cancellation } from "../process/cancellation.ts";
-import type { StepEnd } from "./run_step.ts";
+import type { StepEnd } from "./attempt.ts";
 import type { PlannedStep } from "./expand.ts";
+import { RunningSteps } from "./running_steps.ts";
+import { READY, Services } from "./services.ts";
 import { needsOf } from "./step_graph.ts";
 import type { JobPlan } from "./job_plan.ts";
 import type {
@@ -45,6 +46,7 @@ const NO_FACTS: EventFacts = { reasons: {} };
 export class GraphRun {
   /** The running steps. */
   readonly running: RunningSteps = new RunningSteps();
+  readonly #services: Services;
   readonly #plan: JobPlan;
   readonly #options: GraphRunOptions;
   readonly #results: StepResult[];
@@ -65,6 +67,7 @@ export class GraphRun {
     this.#plan = plan;
     this.#options = options;
     this.#results = new Array(plan.steps.length);
+    this.#services = new Services(plan, this.running);
   }
 
   /** Results of the steps that have ended, in the order of the job. */
@@ -73,7 +76,8 @@ export class GraphRun {
   }
 
   /**
-   * Returns the results of the dependencies of a step.
+   * Returns the results of the dependencies of a step. A service that is ready
+   * counts as successful.
    *
    * @param step Index of the step.
    * @returns Results by name.
@@ -81,7 +85,7 @@ export class GraphRun {
   needsOf(step: number): Readonly<Record<string, NeedState>> {
     const needs: Record<string, NeedState> = Object.create(null);
     for (const need of needsOf(this.#plan, step)) {
-      needs[this.#plan.steps[need].name] = this.#results[need];
+      needs[this.#plan.steps[need].name] = this.#results[need] ?? READY;
     }
     return needs;
   }
@@ -97,12 +101,18 @@ export class GraphRun {
     const { name, definition, isEmpty } = steps[step];
     const hasFailedAncestor = needsOf(this.#plan, step).some((need) =>
       this.#hasFailedAncestor[need] ||
-      isFailure(this.#results[need].conclusion)
+      isFailure((this.#results[need] ?? READY).conclusion)
     );
     this.#hasFailedAncestor[step] = hasFailedAncestor;
     if (!isSelected[step]) {
       // Dependents of a step that is not selected still run.
       this.#note(step, notRun(name, "not selected", "success"));
+      return false;
+    }
+    const error = this.#isOver ? undefined : this.#services.errorFor(step);
+    if (error !== undefined) {
+      this.#services.fail(step, { error });
+      this.#noteEnd(step, failedBefore(this.#plan.steps[step], error), error);
       return false;
     }
     let reason: string | undefined;
@@ -142,18 +152,39 @@ export class GraphRun {
    */
   end(step: number, end: StepEnd, startedAt: Date, durationMs: number): void {
     const planned = this.#plan.steps[step];
-    const { name, definition } = planned;
-    const result = buildStepResult(planned, end, startedAt, durationMs);
+    const final = this.#services.endOf(step, end);
+    const result = buildStepResult(planned, final, startedAt, durationMs);
     this.running.remove(step);
-    if (isFailure(result.conclusion) && definition.required !== false) {
-      this.#hasFailed = true;
-      if (end.error) this.#options.onFailure(end.error);
-      this.#applyPolicy(`step "${name}" failed`);
-    }
+    if (result.outcome === "failed") this.#services.fail(step, final);
+    this.#noteEnd(step, result, final.error);
     if (end.endJob !== undefined) {
       this.#stopReason ??= `the job ended early: ${end.endJob}`;
     }
-    this.#note(step, result);
+  }
+
+  /**
+   * Records that a service is ready: the steps that need it can start.
+   *
+   * @param step Index of the service.
+   * @param durationMs Time since its start, in milliseconds.
+   */
+  setReady(step: number, durationMs: number): void {
+    this.#services.setReady(step, durationMs);
+  }
+
+  /** Ends the steps in the background, when all others are over. */
+  endBackground(): void {
+    this.#services.endBackground();
+  }
+
+  /**
+   * Ends the running steps. Services end when the steps that need them are
+   * over.
+   *
+   * @param signal Signal for their processes.
+   */
+  requestEnd(signal: EndingSignal): void {
+    this.running.requestEnd(signal, (step) => !this.#services.isUsable(step));
   }
 
   /**
@@ -192,13 +223,26 @@ export class GraphRun {
     const { steps } = this.#plan;
     this.running.requestEnd(
       "SIGTERM",
-      (step) => steps[step].definition.condition !== "always",
+      (step) =>
+        steps[step].definition.condition !== "always" &&
+        !this.#services.isUsable(step),
     );
+  }
+
+  #noteEnd(step: number, result: StepResult, error?: RunnerError): void {
+    const { name, definition } = this.#plan.steps[step];
+    if (isFailure(result.conclusion) && definition.required !== false) {
+      this.#hasFailed = true;
+      if (error) this.#options.onFailure(error);
+      this.#applyPolicy(`step "${name}" failed`);
+    }
+    this.#note(step, result);
   }
 
   #note(step: number, result: StepResult): void {
     this.#results[step] = result;
     this.#options.onEvent({ type: "ended", result });
+    this.#services.stepOver(step);
   }
 }
 
@@ -297,6 +341,16 @@ export function notRun(
   };
 }
 
+/** Builds the result of a step that could not start. */
+function failedBefore(
+  { name, definition }: PlannedStep,
+  { message }: RunnerError,
+): StepResult {
+  const { continueOnError = false } = definition;
+  const conclusion = conclusionOf("failed", continueOnError);
+  return { ...notRun(name, message, conclusion), outcome: "failed" };
+}
+
 /**
  * Builds the result of a step that ran.
  *
@@ -312,11 +366,12 @@ export function buildStepResult(
   startedAt: Date,
   durationMs: number,
 ): StepResult {
-  const { outcome, exitCode, signal, attemptResults, error, endJob } = end;
+  const { outcome, exitCode, signal, attemptResults, error, endJob, note } =
+    end;
   // For a failed command, the exit code is reason enough.
   const reason = error?.code === "command-failed"
     ? undefined
-    : error?.message ?? endJob;
+    : error?.message ?? endJob ?? note;
   return {
     name,
     outcome,
@@ -338,48 +393,4 @@ function conclusionOf(
   if (outcome === "neutral") return "success";
   const isForgiven = outcome === "failed" || outcome === "timeout";
   return isForgiven && continueOnError ? "success" : outcome;
-}
-
-/** The running steps and their cancellations. */
-export class RunningSteps {
-  readonly #cancellations = new Map<number, Cancellation>();
-
-  /**
-   * Adds a step that is about to start.
-   *
-   * @param step Index of the step.
-   * @returns Its cancellation.
-   */
-  add(step: number): Cancellation {
-    const cancellation = new Cancellation();
-    this.#cancellations.set(step, cancellation);
-    return cancellation;
-  }
-
-  /** Removes a step that has ended. */
-  remove(step: number): void {
-    this.#cancellations.delete(step);
-  }
-
-  /**
-   * Cancels selected steps that are not being cancelled yet.
-   *
-   * @param signal Signal for their processes.
-   * @param isMeant Selects the steps to cancel.
-   */
-  requestEnd(signal: EndingSignal, isMeant: (step: number) => boolean): void {
-    for (const [step, cancellation] of [...this.#cancellations]) {
-      if (cancellation.signal === null && isMeant(step)) {
-        cancellation.cancel(signal);
-      }
-    }
-  }
-
-  /** Kills all steps. */
-  kill(): void {
-    for (const cancellation of [...this.#cancellations.values()]) {
-      if (cancellation.signal === null) cancellation.cancel("SIGTERM");
-      cancellation.cancel("SIGTERM");
-    }
-  }
 }

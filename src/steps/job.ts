@@ -1,5 +1,6 @@
 import type {
   CommandOutputs,
+  ServiceOptions,
   Step,
   StepCommand,
   StepFunction,
@@ -115,6 +116,51 @@ export class Job<Outputs extends object = Record<never, never>> {
     options: StepOptions = {},
   ): unknown {
     this.#steps.push({ ...options, name, run });
+    return this;
+  }
+
+  /**
+   * Adds a service, such as a database. Steps that depend on it start when it
+   * is ready, and it is ended after the last of them.
+   *
+   * @example Test with a server on a free port
+   * ```ts
+   * import { createRunner, Job } from "@reactorcide/runnerlib";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const job = new Job("test-with-server")
+   *   .addService("server", [
+   *     "sh",
+   *     "-c",
+   *     "echo listening on $REACTORCIDE_PORT_WEB; exec sleep 60",
+   *   ], { ports: ["web"], ready: { log: ["listening on *"] } })
+   *   .addStep("test", 'test -n "$REACTORCIDE_PORT_WEB"', {
+   *     dependsOn: ["server"],
+   *   });
+   *
+   * const { status } = await createRunner().runJob(job);
+   * assertEquals(status, "success");
+   * ```
+   *
+   * @param name Name of the service, unique in the job.
+   * @param run Shell command, or a program and its arguments.
+   * @param options When the service is ready, and how it runs.
+   * @returns The same job, whose type includes the service.
+   */
+  addService<
+    const Name extends string,
+    Needs extends keyof Outputs & string = never,
+  >(
+    name: Name,
+    run: StepCommand,
+    options: ServiceOptions<Needs>,
+  ): Job<Outputs & Record<Name, CommandOutputs>>;
+  addService(
+    name: string,
+    run: StepCommand,
+    options: ServiceOptions,
+  ): unknown {
+    this.#steps.push({ ...options, name, run, service: true });
     return this;
   }
 }

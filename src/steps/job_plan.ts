@@ -1,4 +1,10 @@
 import { MAX_DURATION_MS } from "../schema/duration.ts";
+import {
+  PORT_NAME,
+  serviceGraphProblems,
+  serviceProblems,
+  type SettingProblem,
+} from "../config/service_checks.ts";
 import { stepNameProblem } from "../config/step_config.ts";
 import { RunnerError } from "../errors.ts";
 import type { Step } from "./step.ts";
@@ -51,8 +57,12 @@ export function planJob(
  * @throws {RunnerError} `invalid-job` with all problems.
  */
 export function checkSteps(steps: readonly Step[]): void {
-  const problems = steps.flatMap((step) =>
-    [...problemsOf(step)].map((problem) => `  step "${step.name}": ${problem}`)
+  const relations = [...serviceGraphProblems(steps)];
+  const problems = steps.flatMap((step, index) =>
+    [
+      ...problemsOf(step),
+      ...relations.filter(({ step }) => step === index).map(sentence),
+    ].map((problem) => `  step "${step.name}": ${problem}`)
   );
   if (problems.length === 0) return;
   throw new RunnerError(
@@ -88,6 +98,34 @@ function* problemsOf(step: Step): Generator<string> {
       yield `"${variable}" is not a valid variable name`;
     }
   }
+  yield* [...serviceProblems(step)].map(sentence);
+  yield* servicePartProblems(step);
+}
+
+/** Checks what the schema of job files ensures. */
+function* servicePartProblems(
+  { service, run, ports = [], ready }: Step,
+): Generator<string> {
+  if (service && typeof run === "function") {
+    yield "a service must run a command, not a function";
+  }
+  for (const port of ports) {
+    if (!PORT_NAME.test(port)) yield `ports: "${port}" is not a valid name`;
+  }
+  const { port, http, timeoutMs = 1, intervalMs = 1 } = ready ?? {};
+  if (typeof port === "number" && !(port >= 1 && port <= 65_535)) {
+    yield `ready.port must be from 1 to 65535`;
+  }
+  if (http !== undefined && !/^(?:http:\/\/|\/)/.test(http)) {
+    yield 'ready.http must start with "http://" or "/"';
+  }
+  if (![timeoutMs, intervalMs].every((ms) => ms > 0 && ms <= MAX_DURATION_MS)) {
+    yield `the times of ready must be from 1 to ${MAX_DURATION_MS} ms`;
+  }
+}
+
+function sentence({ property, problem }: SettingProblem): string {
+  return `${property} ${problem}`;
 }
 
 function isCommand(run: unknown): boolean {

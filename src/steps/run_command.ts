@@ -209,6 +209,8 @@ export interface CommandEnd {
   readonly signal: Deno.Signal | null;
   /** Error of a command that failed or timed out, but not of a cancelled one. */
   readonly error?: RunnerError;
+  /** Whether it was killed because it did not end within its grace time. */
+  readonly wasKilled?: boolean;
 }
 
 /** Options for {@linkcode commandEnd}. */
@@ -241,8 +243,15 @@ export async function commandEnd(
     if (!error.code.startsWith("command-not-")) throw error;
     return { outcome: "failed", exitCode: error.exitCode, signal: null, error };
   }
-  const { exitCode, signal, cause } = ended;
-  if (cause === "cancelled") return { outcome: "cancelled", exitCode, signal };
+  const { exitCode, signal, cause, wasKilled } = ended;
+  if (cause === "cancelled") {
+    return {
+      outcome: "cancelled",
+      exitCode,
+      signal,
+      ...wasKilled ? { wasKilled } : {},
+    };
+  }
   if (cause === "timeout") {
     const error = new RunnerError(
       `${subject} exceeded its time limit of ${timeoutMs} ms`,

@@ -1,97 +1,25 @@
 import type { RetryConfig } from "../config/step_config.ts";
-import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { Variable } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
-import type { StepLog } from "../output/job_log.ts";
-import { Cancellation, onAbort } from "../process/cancellation.ts";
-import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
-import type { UsageMeter } from "../process/usage.ts";
 import { retryDelay } from "../process/retry.ts";
-import { pause, settlesWithin, timeLimit } from "../process/time_limit.ts";
-import type { Masker } from "../secrets/masker.ts";
+import { pause } from "../process/time_limit.ts";
+import {
+  type AttemptContext,
+  type AttemptEnd,
+  failedAttempt,
+  runStepCommand,
+  type StepEnd,
+} from "./attempt.ts";
 import type { AttemptFiles } from "./attempt_files.ts";
 import { readOutputs } from "./output_files.ts";
-import {
-  commandEnd,
-  runCommand,
-  type RunCommandOptions,
-} from "./run_command.ts";
+import { commandEnd } from "./run_command.ts";
+import { attemptFunction } from "./run_function.ts";
 import type {
   AttemptResult,
   CommandOutputs,
-  NeedState,
-  Step,
   StepCommand,
-  StepContext,
   StepEvent,
-  StepFunction,
-  StepStatus,
 } from "./step.ts";
-import {
-  type EndedCommand,
-  OutputCollector,
-  runningCommand,
-  templateCommand,
-} from "./step_command.ts";
-
-/** Context of an attempt at a step. */
-export interface AttemptContext
-  extends AttemptFiles, Pick<RunCommandOptions, "onStart"> {
-  /** Name of the step. */
-  name: string;
-  /** Definition of the step. */
-  definition: Step;
-  /** Number of the attempt, from 1. */
-  attempt: number;
-  /** Absolute path of the working directory of commands. */
-  cwd: string;
-  /** Absolute path of the job's artifacts directory. */
-  artifactsPath: string;
-  /** Complete environment of commands. */
-  env: ChildEnvironment;
-  /** Outputs of the dependencies, by name of the definition. */
-  needOutputs: Readonly<Record<string, unknown>>;
-  /** Results of the dependencies, by name. */
-  needs: Readonly<Record<string, NeedState>>;
-  /** Log of the step. */
-  log: StepLog;
-  /** Masker of the job. */
-  masker: Masker;
-  /** Masks a value from now on; functions can call it. */
-  registerSecret: (value: string) => boolean;
-  /** Whether standard error is merged into standard output. */
-  stderr: "merged" | "separate";
-  /** Whether the runner runs in a container that exists only for this job. */
-  isInContainer: boolean;
-  /** Called with warnings about isolation that the system does not support. */
-  onWarning: (message: string) => void;
-  /** Time between the termination signal and SIGKILL, in milliseconds. */
-  graceMs: number;
-  /** Marks a function of the job as running until the result is disposed. */
-  enterFunction: () => Disposable | undefined;
-  /** Returns the `TRACEPARENT` for children of a span; unset if not exported. */
-  parentOf?: (spanId: string) => string;
-  /** Cancellation of the step. */
-  cancellation: Cancellation;
-  /** Measures the resource usage of commands; unset if it is not needed. */
-  meter?: UsageMeter;
-}
-
-/** How an attempt at a step ended. */
-export interface AttemptEnd {
-  /** Outcome of the attempt. */
-  readonly outcome: StepStatus;
-  /** Exit code; 128+N after signal N, as in a shell. */
-  readonly exitCode: number;
-  /** Signal that ended the attempt, or `null`. */
-  readonly signal: Deno.Signal | null;
-  /** Error of the attempt, if it did not succeed. */
-  readonly error?: RunnerError;
-  /** Outputs for dependent steps. */
-  readonly value?: unknown;
-  /** If set, the job ends early and successfully for this reason. */
-  readonly endJob?: string;
-}
 
 /** Options for {@linkcode runAttempts}. */
 export interface RunAttemptsOptions {
@@ -104,12 +32,6 @@ export interface RunAttemptsOptions {
   openAttempt: () => AttemptFiles & Disposable;
   /** Called after the event of an attempt and before its start. */
   beforeAttempt?: () => Promise<void>;
-}
-
-/** How a step ended: the end of its last attempt, and all attempts. */
-export interface StepEnd extends AttemptEnd {
-  /** Results of the attempts, in order. */
-  readonly attemptResults: readonly AttemptResult[];
 }
 
 /**
@@ -193,9 +115,11 @@ async function attemptOnce(
       ? await attemptFunction(run, context)
       : await attemptCommand(run, context);
   } catch (cause) {
-    if (cause instanceof RunnerError) return failed(cause);
+    if (cause instanceof RunnerError) return failedAttempt(cause);
     const message = `Cannot run step "${name}": ${messageOf(cause)}`;
-    return failed(new RunnerError(message, { code: "step-failed", cause }));
+    return failedAttempt(
+      new RunnerError(message, { code: "step-failed", cause }),
+    );
   }
 }
 
@@ -263,177 +187,4 @@ export async function attemptCommand(
     };
   }
   return { ...end, value };
-}
-
-/**
- * Runs a command in the working directory of a step and writes to its log.
- *
- * @param command The command.
- * @param context Context of the attempt.
- * @param overrides Options that override those of the context.
- * @returns How the command ended.
- */
-export function runStepCommand(
-  command: StepCommand,
-  context: AttemptContext,
-  overrides: Partial<Pick<RunCommandOptions, "env" | "onOutput">> = {},
-): ReturnType<typeof runCommand> {
-  const { definition, log } = context;
-  return runCommand(command, {
-    ...context,
-    ...overrides,
-    shell: definition.shell,
-    stopsOnError: true,
-    isUntrusted: definition.untrusted,
-    areLimitsRequired: definition.permissions !== undefined,
-    timeoutMs: definition.timeoutMs,
-    stdout: log.stdout,
-    stderrSink: log.stderr,
-  });
-}
-
-/**
- * Runs one attempt at a function step.
- *
- * A function cannot be killed. Instead, its signal is aborted, its commands are
- * terminated, and the runner stops waiting for it after the grace period.
- *
- * @param run The function.
- * @param context Context of the attempt.
- * @returns How the attempt ended.
- */
-export async function attemptFunction(
-  run: StepFunction<unknown, unknown>,
-  context: AttemptContext,
-): Promise<AttemptEnd> {
-  const { name, cancellation, graceMs, definition: { timeoutMs } } = context;
-  // Commands of the function are cancelled when the step ends for any reason.
-  const ending = new Cancellation();
-  using _graceful = onAbort(
-    cancellation.graceful,
-    () => ending.cancel(cancellation.signal!),
-  );
-  using _forced = onAbort(cancellation.forced, () => {
-    ending.cancel("SIGTERM");
-    ending.cancel("SIGTERM");
-  });
-  let endJob: string | undefined;
-  const stepContext = contextOf(
-    { ...context, cancellation: ending },
-    (reason) => endJob = reason,
-  );
-  const entered = context.enterFunction();
-  const value = Promise.try(run, stepContext)
-    .finally(() => entered?.[Symbol.dispose]());
-  const cause = await firstCause(value, context);
-  if (cause !== "over") {
-    ending.cancel("SIGTERM");
-    const forced = Promise.withResolvers<void>();
-    using _ = onAbort(ending.forced, forced.resolve);
-    await settlesWithin(Promise.race([value, forced.promise]), graceMs);
-  }
-  if (cause === "cancelled") {
-    return { outcome: "cancelled", exitCode: 1, signal: null };
-  }
-  if (cause === "timeout") {
-    const error = new RunnerError(
-      `Step "${name}" exceeded its time limit of ${timeoutMs} ms`,
-      { code: "command-timeout", exitCode: TIMEOUT_EXIT_CODE },
-    );
-    const exitCode = TIMEOUT_EXIT_CODE;
-    return { outcome: "timeout", exitCode, signal: null, error };
-  }
-  return await value.then(
-    (value) => ({
-      outcome: endJob === undefined ? "success" : "neutral",
-      exitCode: 0,
-      signal: null,
-      value,
-      ...endJob === undefined ? {} : { endJob },
-    }),
-    (cause) => thrown(name, cause),
-  );
-}
-
-async function firstCause(
-  value: Promise<unknown>,
-  { definition, cancellation }: AttemptContext,
-): Promise<"over" | "cancelled" | "timeout"> {
-  const { timeoutMs } = definition;
-  using limit = timeoutMs === undefined ? undefined : timeLimit(timeoutMs);
-  const { promise, resolve } = Promise.withResolvers<
-    "over" | "cancelled" | "timeout"
-  >();
-  value.then(() => resolve("over"), () => resolve("over"));
-  using _ = onAbort(cancellation.graceful, () => resolve("cancelled"));
-  limit?.reached.then(() => resolve("timeout"));
-  return await promise;
-}
-
-function contextOf(
-  context: AttemptContext,
-  endJob: (reason: string) => void,
-): StepContext<unknown> {
-  const { name, attempt, env, masker, log, cancellation } = context;
-  const encoder = new TextEncoder();
-  return {
-    name,
-    attempt,
-    outputs: context.needOutputs,
-    needs: context.needs,
-    env,
-    workingDir: context.cwd,
-    artifactsDir: context.artifactsPath,
-    signal: cancellation.graceful,
-    print: (text) =>
-      log.stdout.write(encoder.encode(`${masker.maskText(text)}\n`)),
-    run: (command) => runningCommand(runAndCollect(command, context)),
-    $: (parts, ...values) =>
-      runningCommand(
-        runAndCollect(templateCommand(parts, values), {
-          ...context,
-          definition: { ...context.definition, shell: undefined },
-        }),
-      ),
-    registerSecret: context.registerSecret,
-    endJob,
-  };
-}
-
-async function runAndCollect(
-  command: StepCommand,
-  context: AttemptContext,
-): Promise<EndedCommand> {
-  const stdout = new OutputCollector();
-  const stderr = new OutputCollector();
-  const exit = runStepCommand(command, context, {
-    onOutput: { stdout: stdout.add, stderr: stderr.add },
-  });
-  const { exitCode, error } = await commandEnd(exit, {
-    subject: `A command of step "${context.name}"`,
-    timeoutMs: context.definition.timeoutMs,
-  });
-  context.cancellation.graceful.throwIfAborted();
-  return {
-    result: {
-      stdout: stdout.end(),
-      stderr: stderr.end(),
-      exitCode,
-      isTruncated: stdout.isTruncated || stderr.isTruncated,
-    },
-    error,
-  };
-}
-
-function thrown(name: string, cause: unknown): AttemptEnd {
-  if (cause instanceof RunnerError && cause.code.startsWith("command-")) {
-    return failed(cause);
-  }
-  const message = `Step "${name}" threw: ${messageOf(cause)}`;
-  return failed(new RunnerError(message, { code: "step-failed", cause }));
-}
-
-function failed(error: RunnerError): AttemptEnd {
-  const { exitCode } = error;
-  return { outcome: "failed", exitCode, signal: null, error };
 }

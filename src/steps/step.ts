@@ -180,6 +180,21 @@ export interface StepOptions<Needs extends string = string>
   readonly condition?: Condition | ((context: ConditionContext) => boolean);
 }
 
+/** Options for {@linkcode Job.addService}. */
+export type ServiceOptions<Needs extends string = string> = Omit<
+  StepOptions<Needs>,
+  | "service"
+  | "background"
+  | "retry"
+  | "timeoutMs"
+  | "forEach"
+  | "itemVar"
+  | "matrix"
+  | "continueOnError"
+  | "required"
+  | "neutralExit"
+>;
+
 /** Definition of a step of a job. */
 export interface Step extends StepOptions {
   /** Name of the step, unique in its job. */
@@ -227,6 +242,13 @@ export type StepEvent =
     /** Current content of the line as a terminal would show it, masked. */
     readonly text: string;
   }
+  /** A service is ready: the steps that need it can start. */
+  | {
+    readonly type: "ready";
+    readonly step: string;
+    /** Time since its start, in milliseconds. */
+    readonly durationMs: number;
+  }
   /** A step has ended, or will not run. */
   | { readonly type: "ended"; readonly result: StepResult };
 
@@ -241,4 +263,6 @@ export interface PlannedStepInfo {
   readonly group: string;
   /** Groups that the step depends on. */
   readonly dependsOn: readonly string[];
+  /** Whether the step is a service. */
+  readonly isService?: boolean;
 }

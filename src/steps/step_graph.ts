@@ -5,6 +5,7 @@ import {
   type Graph,
   type GraphNode,
   linkNodes,
+  topologicalOrder,
 } from "../graph_scheduler.ts";
 import { suggest } from "../suggest.ts";
 
@@ -18,6 +19,8 @@ const MAX_LISTED = 12;
 export interface PlanInput extends GraphNode {
   /** Unique name; the steps of one definition share their group. */
   readonly name: string;
+  /** Whether it is a service, which runs while others need it. */
+  readonly isService?: boolean;
 }
 
 /** An acyclic graph of steps, each identified by its index. */
@@ -114,7 +117,8 @@ export interface Selection {
 
 /**
  * Selects the steps to run. A name selects a single step, or all steps of a
- * definition.
+ * definition. The services that a selected step needs are selected as well,
+ * unless they are skipped.
  *
  * @param plan The graph.
  * @param selection The selection.
@@ -124,8 +128,8 @@ export interface Selection {
 export function selectSteps(plan: Plan, selection: Selection): boolean[] {
   const { only, from, skip } = selection;
   const { groupOf, dependents } = plan.graph;
-  const isSelected = plan.steps.map(() =>
-    only === undefined && from === undefined
+  const isSelected = plan.steps.map(({ isService }) =>
+    only === undefined && from === undefined && !isService
   );
   for (const step of find(plan, only, "only")) isSelected[step] = true;
   const downstream = new Set(find(plan, from, "from"));
@@ -136,8 +140,25 @@ export function selectSteps(plan: Plan, selection: Selection): boolean[] {
       downstream.add(dependent);
     }
   }
-  for (const step of find(plan, skip, "skip")) isSelected[step] = false;
+  const skipped = find(plan, skip, "skip");
+  for (const step of skipped) isSelected[step] = false;
+  selectServices(plan, isSelected, new Set(skipped));
   return isSelected;
+}
+
+/** Selects the services that selected steps need, and those that these need. */
+function selectServices(
+  { steps, graph }: Plan,
+  isSelected: boolean[],
+  skipped: ReadonlySet<number>,
+): void {
+  for (const step of topologicalOrder(graph).reverse()) {
+    if (!isSelected[step]) continue;
+    for (const group of graph.needs[step]) {
+      const [need] = graph.members[group];
+      if (steps[need].isService && !skipped.has(need)) isSelected[need] = true;
+    }
+  }
 }
 
 function find(

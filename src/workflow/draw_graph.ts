@@ -58,11 +58,11 @@ export function dotGraph(name: string, jobs: readonly DrawnJob[]): string {
   ].join("\n");
 }
 
-/** Returns the label of a job: its name, number of items and condition. */
-export function labelOf({ name, count, condition }: DrawnJob): string {
+/** Returns the label of a job: its name, number of items, kind and condition. */
+export function labelOf({ name, count, condition, kind }: DrawnJob): string {
   const times = count === undefined ? "" : ` ×${count}`;
   const when = condition === "all_success" ? "" : ` (${condition})`;
-  return `${name}${times}${when}`;
+  return `${name}${times}${kind === undefined ? "" : ` (${kind})`}${when}`;
 }
 
 /** Generates ids, because job names may not be valid identifiers. */
@@ -175,6 +175,8 @@ export interface DrawnJob extends PlacedJob {
   readonly condition: Condition;
   /** Number of items or combinations that it runs for. */
   readonly count?: number;
+  /** Set for a step that runs beside the others. */
+  readonly kind?: "service" | "background";
 }
 
 /**

@@ -475,3 +475,129 @@ steps:
     }
   });
 });
+
+describe("readJobFile() reads services", () => {
+  const SERVICE = `steps:
+  - name: db
+    run: x
+    service: true
+`;
+
+  it("with short and long forms of ready", async () => {
+    assertEquals(
+      await stepsOf(`
+steps:
+  db: {run: x, service: true, ports: db}
+  api: {run: x, service: true, ready: 8080, needs: db}
+  web:
+    run: x
+    service: true
+    ports: [web, admin]
+    ready:
+      port: web
+      http: /health
+      status: [200, 204]
+      log: listening on *
+      command: [curl, x]
+      timeout: 5s
+      interval: 100ms
+  watch: {run: x, background: true}
+  test: {run: x, needs: [db, api, web]}
+`),
+      [
+        { name: "db", run: "x", service: true, ports: ["db"] },
+        {
+          name: "api",
+          run: "x",
+          service: true,
+          ready: { port: 8080 },
+          dependsOn: ["db"],
+        },
+        {
+          name: "web",
+          run: "x",
+          service: true,
+          ports: ["web", "admin"],
+          ready: {
+            port: "web",
+            http: "/health",
+            status: [200, 204],
+            log: ["listening on *"],
+            command: ["curl", "x"],
+            timeoutMs: 5_000,
+            intervalMs: 100,
+          },
+        },
+        { name: "watch", run: "x", background: true },
+        { name: "test", run: "x", dependsOn: ["db", "api", "web"] },
+      ],
+    );
+  });
+
+  it("and refuses keys that make no sense for them, with their lines", async () => {
+    assertEquals(
+      await problemsOfText(`${SERVICE}    ports: db
+    retry: 2
+    timeout: 5s
+    for_each: [a]
+    required: false
+  - name: test
+    run: x
+    needs: db
+    ready: 80
+`),
+      [
+        '6:5: steps[0].retry is not for a service: "ready" is checked until it holds',
+        '7:5: steps[0].timeout is not for a service: set the time limit of its start below "ready"',
+        "8:5: steps[0].for_each is not for a service: define a step for each service",
+        "9:5: steps[0].required is not for a service: steps that need a service fail if it does",
+        '13:5: steps[1].ready is only for steps with "service"',
+      ],
+    );
+  });
+
+  it("and refuses services that nothing needs, or that are never ready", async () => {
+    assertEquals(
+      await problemsOfText(`${SERVICE}  - name: watch
+    run: x
+    background: true
+  - name: test
+    run: x
+    needs: [watch]
+`),
+      [
+        '4:5: steps[0].service needs "ready" or "ports": when can other steps use it?',
+        '4:5: steps[0].service is true, but no step needs it; "background" runs a step until the job ends',
+        '10:5: steps[2].needs names "watch", which runs in the background until the job ends; make it a service',
+      ],
+    );
+  });
+
+  it("and refuses invalid conditions", async () => {
+    const problems = async (ready: string) =>
+      (await problemsOfText(`${SERVICE}    ready: ${ready}
+  - {name: test, run: x, needs: db}
+`)).map((line) => line.replace(/^\d+:\d+: steps\[0\]\./, ""));
+    assertEquals(await problems("{port: 70000}"), [
+      "ready.port must be a port from 1 to 65535, or the name of one in ports",
+    ]);
+    assertEquals(await problems("{port: web}"), [
+      'ready names port "web", which "ports" does not',
+    ]);
+    assertEquals(await problems("{http: 'https://x'}"), [
+      'ready.http must be a URL that starts with "http://", or a path on the port',
+    ]);
+    assertEquals(await problems("{http: /x}"), [
+      'ready has the path "/x" without a "port"',
+    ]);
+    assertEquals(await problems("{log: '*'}"), [
+      "ready.log must be a text of which a line contains more than * and blanks",
+    ]);
+    assertEquals(await problems("{port: 80, status: 200}"), [
+      'ready has "status" without "http"',
+    ]);
+    assertEquals(await problems("{}"), [
+      'ready needs port, http, log, command or "ports"',
+    ]);
+  });
+});

@@ -171,6 +171,7 @@ describe("supervise() of a program that is cancelled", () => {
       exitCode: 137,
       signal: "SIGKILL",
       cause: "cancelled",
+      wasKilled: true,
     });
     await isGroupGone(running.child.pid);
   });
@@ -230,6 +231,7 @@ describe("supervise() of a program with a time limit", () => {
       exitCode: 124,
       signal: "SIGTERM",
       cause: "timeout",
+      wasKilled: true,
     });
     await isGroupGone(running.child.pid);
   });
@@ -274,6 +276,7 @@ describe("supervise() of a program with a time limit", () => {
       exitCode: 137,
       signal: "SIGKILL",
       cause: "cancelled",
+      wasKilled: true,
     });
   });
 });
@@ -292,8 +295,8 @@ describe("supervise() of a program whose output cannot be written", () => {
       late.supervise({ ...stuck, timeoutMs: 20 }),
     ]);
     assertEquals(exits, [
-      { exitCode: 143, signal: "SIGTERM", cause: "cancelled" },
-      { exitCode: 124, signal: "SIGTERM", cause: "timeout" },
+      { exitCode: 143, signal: "SIGTERM", cause: "cancelled", wasKilled: true },
+      { exitCode: 124, signal: "SIGTERM", cause: "timeout", wasKilled: true },
     ]);
     assertEquals(givenUpCount, 2);
   });

@@ -1,5 +1,6 @@
 import { printable } from "../../terminal/text.ts";
-import { cutToWidth, displayWidth, wrapText } from "../../terminal/width.ts";
+import { cutToWidth, displayWidth } from "../../terminal/width.ts";
+import { wrapText } from "../../terminal/wrap.ts";
 import type { JobExplanation } from "../../workflow/explain_jobs.ts";
 import type { CommandContext, Flag } from "../command.ts";
 

@@ -149,7 +149,9 @@ function flows(steps: readonly PlacedStep[]): TraceEvent[] {
         ph: "s",
         tid: from.lane,
         // An arrow starts within its slice, not at the end of it.
-        ts: microseconds((from.startMs + from.endMs) / 2),
+        ts: microseconds(
+          (from.startMs + (from.step.readyMs ?? from.endMs)) / 2,
+        ),
       },
       {
         ...arrow,

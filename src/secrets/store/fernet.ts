@@ -1,5 +1,5 @@
 /** First byte of a token. */
-const FERNET_VERSION = 0x80;
+export const FERNET_VERSION = 0x80;
 
 const TIME_AT = 1;
 const IV_AT = 9;

@@ -1,0 +1,159 @@
+import { RunnerError } from "../errors.ts";
+import { isInside } from "../job_path.ts";
+import { isObject } from "../json_value.ts";
+import type { Cancellation } from "../process/cancellation.ts";
+import type { StepEnd } from "../steps/attempt.ts";
+import type { GraphRun } from "../steps/graph_run.ts";
+import type { JobPlan } from "../steps/job_plan.ts";
+import { runAttempts } from "../steps/run_step.ts";
+import type { StepEvent } from "../steps/step.ts";
+import type { StepLines } from "./log_steps.ts";
+import type { StepDetails } from "./record_steps.ts";
+import type { OpenedStep, StepSetting } from "./step_setting.ts";
+
+/** What the steps of a job share while they run. */
+export interface ExecutionContext {
+  readonly plan: JobPlan;
+  readonly graph: GraphRun;
+  readonly setting: StepSetting;
+  /** Called with each event of a step. */
+  readonly onEvent: (event: StepEvent) => void;
+  /** Gets the details of each step before its end. */
+  readonly details: StepDetails;
+  /** Directory to which shown paths are relative. */
+  readonly cwd: string;
+  /** Log lines about steps, if there are any. */
+  readonly lines: StepLines | undefined;
+}
+
+/**
+ * Starts a step that runs beside the others.
+ *
+ * @param step Index of the step.
+ * @param context What the steps share.
+ * @returns When the steps that need it can start, and when it is over.
+ */
+export function startBeside(
+  step: number,
+  context: ExecutionContext,
+): { readonly started: Promise<void>; readonly ended: Promise<void> } {
+  if (context.plan.steps[step].definition.background) {
+    return {
+      started: Promise.resolve(),
+      ended: executeStep(step, context),
+    };
+  }
+  const ready = Promise.withResolvers<void>();
+  const ended = executeStep(step, context, ready.resolve);
+  return { started: Promise.race([ready.promise, ended]), ended };
+}
+
+/**
+ * Runs a step that may start, and records its end in the graph.
+ *
+ * @param step Index of the step.
+ * @param context What the steps share.
+ * @param onReady Called when the step is a service that is ready.
+ */
+export async function executeStep(
+  step: number,
+  context: ExecutionContext,
+  onReady: () => void = () => {},
+): Promise<void> {
+  const { plan, graph, setting, details, cwd } = context;
+  const { name } = plan.steps[step];
+  const cancellation = graph.running.add(step);
+  const startedAt = new Date();
+  const start = performance.now();
+  try {
+    await using opened = await setting.openStep(step);
+    const { log } = opened.context;
+    const end = await runOpened(step, opened, {
+      ...context,
+      cancellation,
+      onReady,
+    });
+    if ("value" in end) {
+      setting.outputs.set(step, end.value);
+    }
+    const hint = end.outcome === "failed" ? setting.hint?.(log) : undefined;
+    // The size of the log is final after its last line.
+    await log.close();
+    details.set(name, {
+      tail: [...log.tail(), ...hint === undefined ? [] : [hint]],
+      outputs: "value" in end && isObject(end.value)
+        ? Object.keys(end.value)
+        : [],
+      ...log.path === undefined ? {} : {
+        log: shownPath(log.path, cwd),
+        ...logSize(log.path),
+      },
+    });
+    graph.end(step, end, startedAt, performance.now() - start);
+  } catch (cause) {
+    const error = cause instanceof RunnerError
+      ? cause
+      : new RunnerError(`Cannot run step "${name}"`, {
+        code: "step-failed",
+        cause,
+      });
+    const { exitCode } = error;
+    graph.end(
+      step,
+      { outcome: "failed", exitCode, signal: null, error, attemptResults: [] },
+      startedAt,
+      performance.now() - start,
+    );
+  }
+}
+
+/** Runs the attempts of a step, or a service for as long as it is needed. */
+async function runOpened(
+  step: number,
+  { context, openAttempt }: OpenedStep,
+  shared: ExecutionContext & {
+    readonly cancellation: Cancellation;
+    readonly onReady: () => void;
+  },
+): Promise<StepEnd> {
+  const { graph, setting, onEvent, lines, cancellation, onReady } = shared;
+  const { name, log, definition } = context;
+  const attempt = { ...context, needs: graph.needsOf(step), cancellation };
+  const options = {
+    onEvent(event: StepEvent) {
+      onEvent(event);
+      if (event.type === "started") lines?.watch(name, log);
+    },
+    openAttempt,
+    // Logs the start of the step before its output.
+    beforeAttempt: lines?.written,
+  };
+  if (!definition.service) return await runAttempts(attempt, options);
+  const { runService } = await import("../steps/run_service.ts");
+  return await runService(attempt, {
+    ...options,
+    ports: setting.portsOf(step),
+    onReady(outputs, durationMs) {
+      setting.outputs.set(step, outputs);
+      onEvent({ type: "ready", step: name, durationMs });
+      graph.setReady(step, durationMs);
+      onReady();
+    },
+  });
+}
+
+/** Returns the size of a log; a step may have replaced the file. */
+function logSize(path: string): { logBytes?: number } {
+  try {
+    const { isFile, size } = Deno.lstatSync(path);
+    return isFile ? { logBytes: size } : {};
+  } catch {
+    // A step has removed the file, or a warning explains why there is none.
+    return {};
+  }
+}
+
+/** Makes a path below the current directory relative to it. */
+function shownPath(path: string, cwd: string): string {
+  return isInside(cwd, path) ? path.slice(cwd.length + 1) : path;
+}

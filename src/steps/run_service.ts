@@ -1,0 +1,176 @@
+import { messageOf, RunnerError } from "../errors.ts";
+import { tailedLog } from "../output/job_log.ts";
+import { LogTail } from "../output/log_tail.ts";
+import type { Sink } from "../output/sink.ts";
+import { Cancellation, onAbort } from "../process/cancellation.ts";
+import { watchLog } from "./log_text.ts";
+import { readOutputs } from "./output_files.ts";
+import { waitUntilReady } from "./readiness.ts";
+import { acceptsConnections } from "./ready_checks.ts";
+import { commandEnd } from "./run_command.ts";
+import {
+  type AttemptContext,
+  runStepCommand,
+  type StepEnd,
+  withOutcome,
+} from "./attempt.ts";
+import type { AttemptFiles } from "./attempt_files.ts";
+import { runAttempts, type RunAttemptsOptions } from "./run_step.ts";
+import type { CommandOutputs } from "./step.ts";
+
+/** Options for {@linkcode runService}. */
+export interface RunServiceOptions extends RunAttemptsOptions {
+  /** Ports that were chosen for the service, by name. */
+  ports: Readonly<Record<string, number>>;
+  /**
+   * Called with the outputs of the service when it is ready, and the time since
+   * its start in milliseconds.
+   */
+  onReady: (outputs: CommandOutputs, durationMs: number) => void;
+}
+
+/** Context of a service, without the parts that differ between attempts. */
+type ServiceContext = Omit<AttemptContext, "attempt" | keyof AttemptFiles>;
+
+/**
+ * Runs a service until it is cancelled.
+ *
+ * @param context Context of the step.
+ * @param options Ports and listeners.
+ * @returns How it ended. It has failed if it was not ready in time, or ended by
+ * itself.
+ */
+export async function runService(
+  context: ServiceContext,
+  options: RunServiceOptions,
+): Promise<StepEnd> {
+  const { definition: { ready = {} }, cancellation } = context;
+  const watched = watchLog(context.log, ready.log ?? []);
+  const started = Promise.withResolvers<AttemptFiles | undefined>();
+  const over = new AbortController();
+  const start = performance.now();
+  let isReady = false;
+
+  /** Returns why the service cannot be used, and ends it in that case. */
+  async function becomeReady(): Promise<string | undefined> {
+    const files = await started.promise;
+    if (files === undefined) return undefined;
+    const problem = await waitUntilReady(ready, {
+      ports: options.ports,
+      isTextPrinted: watched.isFound,
+      runCommand: (signal) =>
+        commandProblem({
+          ...context,
+          ...files,
+          env: { ...context.env, ...files.directories },
+          attempt: 1,
+        }, signal),
+      signal: over.signal,
+    });
+    if (problem !== undefined) return problem;
+    if (over.signal.aborted || cancellation.signal !== null) return undefined;
+    const outputs = await readOutputs(files.outputPath);
+    isReady = true;
+    options.onReady(outputs, performance.now() - start);
+    return undefined;
+  }
+
+  const port = await usedPort(ready.port);
+  if (port !== undefined) {
+    const problem = `cannot start: port ${port} is in use`;
+    return failedService(context, NOT_STARTED, problem);
+  }
+  const becoming = becomeReady()
+    .catch((error) => `cannot be used: ${messageOf(error)}`)
+    .then((problem) => {
+      if (problem !== undefined && cancellation.signal === null) {
+        cancellation.cancel("SIGTERM");
+      }
+      return problem;
+    });
+  const end = await runAttempts({ ...context, log: watched.log }, {
+    ...options,
+    openAttempt() {
+      const files = options.openAttempt();
+      started.resolve(files);
+      return files;
+    },
+  });
+  over.abort();
+  started.resolve(undefined);
+  const problem = await becoming ?? endProblem(end, isReady);
+  return problem === undefined
+    ? { ...end, lastLines: context.log.tail() }
+    : failedService(context, end, problem);
+}
+
+/** End of a service of which no process was started. */
+const NOT_STARTED: StepEnd = {
+  outcome: "failed",
+  exitCode: 1,
+  signal: null,
+  attemptResults: [],
+};
+
+/** Something else on the port of a service would be taken for it. */
+async function usedPort(
+  port: number | string | undefined,
+): Promise<number | undefined> {
+  if (typeof port !== "number") return undefined;
+  return await acceptsConnections(port) ? port : undefined;
+}
+
+/** Says why a service ended, unless it was ended or could not be started. */
+function endProblem(
+  { outcome, exitCode, signal, error }: StepEnd,
+  isReady: boolean,
+): string | undefined {
+  const hasExited = outcome === "success" || error?.code === "command-failed";
+  if (!hasExited) return undefined;
+  const how = signal === null ? `with exit code ${exitCode}` : `by ${signal}`;
+  const when = isReady ? "while it was needed" : "before it was ready";
+  const advice = exitCode === 0 ? "; it must stay in the foreground" : "";
+  return `ended ${how} ${when}${advice}`;
+}
+
+function failedService(
+  { name, log }: ServiceContext,
+  end: StepEnd,
+  problem: string,
+): StepEnd {
+  const error = new RunnerError(`Service "${name}" ${problem}`, {
+    code: "step-failed",
+    exitCode: end.exitCode || 1,
+  });
+  return { ...withOutcome(end, "failed"), error, lastLines: log.tail() };
+}
+
+/**
+ * Runs the command of `ready`, whose output nothing needs but the last line of
+ * it, which may say what is missing.
+ */
+async function commandProblem(
+  context: AttemptContext,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const cancellation = new Cancellation();
+  using _ = onAbort(signal, () => {
+    cancellation.cancel("SIGTERM");
+    cancellation.cancel("SIGTERM");
+  });
+  const tail = new LogTail();
+  const nowhere: Sink = { write: () => Promise.resolve() };
+  const exit = runStepCommand(context.definition.ready!.command!, {
+    ...context,
+    cancellation,
+    log: tailedLog(nowhere, nowhere, tail),
+  });
+  const { outcome, error } = await commandEnd(exit, {
+    subject: "Its command",
+    timeoutMs: undefined,
+  });
+  if (outcome === "success") return undefined;
+  const [line] = tail.lines(new Uint8Array(), new Uint8Array(), 1);
+  return (error?.message ?? "its command does not end") +
+    (line ? ` (${line})` : "");
+}

@@ -1,0 +1,174 @@
+import { RunnerError } from "../errors.ts";
+import type { JobPlan } from "./job_plan.ts";
+import { type StepEnd, withOutcome } from "./attempt.ts";
+import type { RunningSteps } from "./running_steps.ts";
+import type { NeedState } from "./step.ts";
+import { needsOf } from "./step_graph.ts";
+
+/** How steps see a service that runs. */
+export const READY: NeedState = {
+  outcome: "success",
+  conclusion: "success",
+  exitCode: null,
+};
+
+/** Number of last lines of a service that the errors of other steps contain. */
+const SHOWN_LINES = 5;
+
+/** Maximum length of such a line, in characters. */
+const SHOWN_LENGTH = 300;
+
+/**
+ * Services of a running graph, and steps in the background.
+ *
+ * A service that is ready runs until the last step that needs it is over, and a
+ * step in the background until the others are. If a service ends earlier, the
+ * running steps that need it are ended and fail.
+ */
+export class Services {
+  readonly #plan: JobPlan;
+  readonly #running: RunningSteps;
+  /** For each service, the number of steps that need it and are not over. */
+  readonly #userCounts = new Map<number, number>();
+  /** For each service that is ready, the time since its start. */
+  readonly #ready = new Map<number, number>();
+  /** Steps that have been ended because nothing needs them. */
+  readonly #released = new Set<number>();
+  /** Errors of steps that are being ended because of their service. */
+  readonly #errors = new Map<number, RunnerError>();
+  /** What the steps that need a failed service are told. */
+  readonly #failures = new Map<number, string>();
+
+  /**
+   * Creates the services of a graph that has not started.
+   *
+   * @param plan The graph.
+   * @param running Its running steps.
+   */
+  constructor(plan: JobPlan, running: RunningSteps) {
+    this.#plan = plan;
+    this.#running = running;
+    const { groupOf, dependents } = plan.graph;
+    for (const [step, { isService }] of plan.steps.entries()) {
+      if (!isService) continue;
+      this.#userCounts.set(step, dependents[groupOf[step]].length);
+    }
+  }
+
+  /** Checks whether a service is ready. */
+  isUsable(step: number): boolean {
+    return this.#ready.has(step);
+  }
+
+  /**
+   * Records that a service can be used.
+   *
+   * @param step Index of the service.
+   * @param durationMs Time since its start, in milliseconds.
+   */
+  setReady(step: number, durationMs: number): void {
+    this.#ready.set(step, durationMs);
+    if (this.#userCounts.get(step) === 0) this.#release(step);
+  }
+
+  /** Records that a step is over, whether it ran or not. */
+  stepOver(step: number): void {
+    for (const need of needsOf(this.#plan, step)) {
+      const count = this.#userCounts.get(need);
+      if (count === undefined) continue;
+      this.#userCounts.set(need, count - 1);
+      if (count === 1 && this.#ready.has(need)) this.#release(need);
+    }
+  }
+
+  /** Ends the steps in the background. */
+  endBackground(): void {
+    for (const [step, { definition }] of this.#plan.steps.entries()) {
+      if (definition.background) this.#release(step);
+    }
+  }
+
+  /**
+   * Records the failure of a step. If it is a service, the steps that need it
+   * are ended, except those that run whatever happens to it.
+   *
+   * @param step Index of the step.
+   * @param end Its error and last lines.
+   */
+  fail(
+    step: number,
+    { error, lastLines = [] }: Pick<StepEnd, "error" | "lastLines">,
+  ): void {
+    const { steps, graph: { groupOf, dependents } } = this.#plan;
+    if (!steps[step].isService) return;
+    const shown = lastLines.slice(-SHOWN_LINES)
+      .map((line) => `\n  ${line.slice(0, SHOWN_LENGTH).toWellFormed()}`);
+    const reason = error?.message ?? `Service "${steps[step].name}" failed`;
+    this.#failures.set(
+      step,
+      shown.length === 0
+        ? reason
+        : `${reason}; its last lines:${shown.join("")}`,
+    );
+    for (const user of dependents[groupOf[step]]) {
+      if (!this.#needsSuccess(user) || !this.#running.endStep(user)) continue;
+      this.#errors.set(user, this.#errorOf(user, step));
+    }
+  }
+
+  /**
+   * Returns the error of a step that cannot start because a service that it
+   * needs has failed.
+   */
+  errorFor(step: number): RunnerError | undefined {
+    if (!this.#needsSuccess(step)) return undefined;
+    const service = needsOf(this.#plan, step).find((need) =>
+      this.#failures.has(need)
+    );
+    return service === undefined ? undefined : this.#errorOf(step, service);
+  }
+
+  /**
+   * Returns how a step ended, considering why it was ended.
+   *
+   * @param step Index of the step.
+   * @param end How its processes ended.
+   */
+  endOf(step: number, end: StepEnd): StepEnd {
+    const error = this.#errors.get(step);
+    if (error !== undefined) {
+      return end.outcome === "success"
+        ? end
+        : { ...withOutcome(end, "failed"), error };
+    }
+    if (!this.#released.has(step)) return end;
+    const { error: _, ...rest } = withOutcome(end, "success");
+    const readyMs = this.#ready.get(step);
+    const notes = [
+      readyMs === undefined
+        ? "in the background"
+        : `service, ready after ${(readyMs / 1_000).toFixed(1)}s`,
+      ...end.wasKilled ? ["killed after its grace time"] : [],
+    ];
+    return { ...rest, note: notes.join(", ") };
+  }
+
+  #needsSuccess(step: number): boolean {
+    const { condition = "all_success" } = this.#plan.steps[step].definition;
+    return condition === "all_success";
+  }
+
+  #release(step: number): void {
+    if (this.#running.endStep(step)) this.#released.add(step);
+  }
+
+  #errorOf(step: number, service: number): RunnerError {
+    const { name } = this.#plan.steps[step];
+    return new RunnerError(
+      `Step "${name}" cannot run without its service: ${
+        this.#failures.get(service)
+      }`,
+      { code: "step-failed" },
+    );
+  }
+}
