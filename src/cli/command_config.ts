@@ -6,8 +6,8 @@ import {
   validConfig,
 } from "../config/load_config.ts";
 import type { Layer } from "../config/settings.ts";
-import { KnownSecrets } from "../runner/known_secrets.ts";
 import {
+  KnownSecrets,
   type SecretsInput,
   secretsOfSettings,
   type SettingsSecrets,

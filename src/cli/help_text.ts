@@ -1,5 +1,5 @@
 import type { Host } from "../host.ts";
-import { wrapText } from "../terminal/wrap.ts";
+import { wrapText } from "../terminal/width.ts";
 import {
   type CliCommand,
   COMMAND_GROUPS,

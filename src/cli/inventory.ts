@@ -1,7 +1,8 @@
 import { parseJobFile } from "../config/job_file.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
-import { maskDefinitions, maskEnvironment } from "../runner/mask_secrets.ts";
+import { maskEnvironment } from "../runner/mask_secrets.ts";
+import { maskDefinitions } from "../triggers/mask_definitions.ts";
 import type { RunnerContext } from "../runner/runner_context.ts";
 import type { Condition } from "../schema/condition.ts";
 import { readJobText } from "../schema/read_document.ts";

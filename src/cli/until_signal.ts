@@ -1,5 +1,5 @@
 import type { Host } from "../host.ts";
-import { cancelledError } from "../runner/failures.ts";
+import { cancelledError } from "../runner/job_result.ts";
 import { Cancellation } from "../process/cancellation.ts";
 
 /**

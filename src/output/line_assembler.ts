@@ -1,5 +1,4 @@
-import { GrowingBytes } from "./growing_bytes.ts";
-import { hasByte } from "../has_byte.ts";
+import { GrowingBytes, hasByte } from "../bytes.ts";
 import { cutAt, LINE_BREAK, LINE_FEED } from "./line_limit.ts";
 
 const CARRIAGE_RETURN = 13;

@@ -1,3 +1,4 @@
+import { joinBytes } from "../bytes.ts";
 import { WORKER_LINE_BYTES } from "../options/options.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import type { Workspace } from "../workspace/layout.ts";
@@ -112,7 +113,9 @@ export class LineLimit {
    * cut.
    */
   pass(chunk: Uint8Array): Uint8Array {
-    const bytes = this.#held.length > 0 ? join([this.#held, chunk]) : chunk;
+    const bytes = this.#held.length > 0
+      ? joinBytes([this.#held, chunk])
+      : chunk;
     const pieces: Uint8Array[] = [];
     let shown = 0;
     let at = 0;
@@ -130,7 +133,7 @@ export class LineLimit {
     }
     const heldFrom = this.#keepRest(bytes, at);
     const rest = bytes.subarray(shown, heldFrom);
-    return pieces.length > 0 ? join([...pieces, rest]) : rest;
+    return pieces.length > 0 ? joinBytes([...pieces, rest]) : rest;
   }
 
   /** Ends the stream, and returns the bytes that were held back. */
@@ -156,17 +159,6 @@ export class LineLimit {
     this.#column += heldFrom - at;
     return heldFrom;
   }
-}
-
-function join(pieces: readonly Uint8Array[]): Uint8Array {
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }
 
 /**

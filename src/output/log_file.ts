@@ -1,5 +1,5 @@
 import { removeTree } from "../workspace/remove.ts";
-import { GrowingBytes } from "./growing_bytes.ts";
+import { GrowingBytes } from "../bytes.ts";
 import { type LogDirectory, partialName } from "./log_directory.ts";
 import { writeAll } from "../fs/files.ts";
 

@@ -1,7 +1,6 @@
 import { displayWidth } from "../terminal/width.ts";
-import { hasByte, hasZero } from "../has_byte.ts";
+import { GrowingBytes, hasByte, hasZero } from "../bytes.ts";
 import { printable } from "../terminal/text.ts";
-import { GrowingBytes } from "./growing_bytes.ts";
 import { LINE_BREAK, LINE_FEED, type LineFormat } from "./line_limit.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { hasByte } from "../has_byte.ts";
+import { hasByte } from "../bytes.ts";
 import type { StepLog } from "./job_log.ts";
 import { LineAssembler } from "./line_assembler.ts";
 import { LINE_BREAK, LINE_FEED, type StreamName } from "./line_limit.ts";

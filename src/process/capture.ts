@@ -1,7 +1,7 @@
 import type { ChildEnvironment } from "../environment/child_environment.ts";
+import { joinBytes } from "../bytes.ts";
 import { type Cancellation, onAbort } from "./cancellation.ts";
-import type { ExitStatus } from "./spawn.ts";
-import { type ByteStream, spawn } from "./spawn.ts";
+import { type ByteStream, type ExitStatus, spawn } from "./spawn.ts";
 import {
   supervise,
   type SupervisedExit,
@@ -133,7 +133,7 @@ async function readBytes(
   let keptBytes = 0;
   while (true) {
     const { value, done } = await reader.read();
-    if (done) return concat(parts);
+    if (done) return joinBytes(parts);
     if (keptBytes + value.length > maxBytes) {
       await reader.cancel();
       throw new RangeError(`it printed more than ${maxBytes} bytes`);
@@ -142,19 +142,6 @@ async function readBytes(
     keptBytes += part.length;
     if (part.length > 0) parts.push(part);
   }
-}
-
-function concat(
-  parts: readonly Uint8Array<ArrayBuffer>[],
-): Uint8Array<ArrayBuffer> {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 async function feed(

@@ -1,4 +1,4 @@
-import type { Environment } from "../environment/variables.ts";
+import { type Environment, VARIABLE_NAME } from "../environment/variables.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { closeFilesOnExec } from "./inherited_files.ts";
 import type { ProcessTree } from "./process_tree.ts";
@@ -8,7 +8,6 @@ import {
   isFileSync,
   startError,
 } from "./start_error.ts";
-import { VARIABLE_NAME } from "../environment/variables.ts";
 
 /** How a program ended. */
 export interface ExitStatus {

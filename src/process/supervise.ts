@@ -1,6 +1,9 @@
 import { type Cancellation, onAbort } from "./cancellation.ts";
-import { type ExitStatus, TIMEOUT_EXIT_CODE } from "./spawn.ts";
-import type { RunningProcess } from "./spawn.ts";
+import {
+  type ExitStatus,
+  type RunningProcess,
+  TIMEOUT_EXIT_CODE,
+} from "./spawn.ts";
 import { settlesWithin, timeLimit } from "./time_limit.ts";
 
 /** Options for {@linkcode supervise}. */

@@ -7,7 +7,7 @@ import { type DeniedAccess, DeniedError } from "../plugins/rights/rights.ts";
 import { runPhase } from "../plugins/run_phase.ts";
 import { SourceRegistry } from "../source/custom_source.ts";
 import type { RunState } from "./run_state.ts";
-import { registerWithOuterRunners } from "./register_with_outer_runners.ts";
+import { registerWithOuterRunners } from "../secrets/registration/outer_runners.ts";
 
 /** Phases in which plugins can register source types. */
 const SOURCE_PHASES: readonly Phase[] = [

@@ -11,13 +11,21 @@ import {
   takeManifest,
 } from "../source/directory_manifest.ts";
 import { realPath } from "../workspace/guard.ts";
+import { readUntrusted } from "../fs/read_untrusted.ts";
 import { temporaryDirectory } from "../fs/temporary_directory.ts";
-import { boundaryChanges, writeBoundary } from "./ci_boundary.ts";
 import type { RunState } from "./run_state.ts";
-import { recordFailure } from "./failures.ts";
+import { recordFailure } from "./job_result.ts";
 
 /** Maximum number of paths that a message lists. */
 const SHOWN_COUNT = 20;
+
+/** Contents of the files above the copy, by name. */
+const BOUNDARY_FILES: Readonly<Record<string, string>> = {
+  // Deno searches up to the root of a workspace, which this file declares.
+  "deno.json": '{"workspace":[],"lock":false}\n',
+  // Git treats the directory as a work tree whose repository is missing.
+  ".git": "gitdir: none\n",
+};
 
 /**
  * Returns the path for a copy of the trusted CI source. The copy is created
@@ -197,4 +205,47 @@ async function problemOf(
   return {
     reason: `it was changed after its preparation: ${shown.join(", ")}${more}`,
   };
+}
+
+/**
+ * Writes files above the copy, at which programs stop searching parent
+ * directories for their configuration. Otherwise an untrusted step could leave a
+ * configuration further up, such as `/tmp/deno.json`.
+ *
+ * @param directory Absolute path of the directory that will contain the copy.
+ */
+async function writeBoundary(directory: string): Promise<void> {
+  for (const [name, content] of Object.entries(BOUNDARY_FILES)) {
+    await Deno.writeTextFile(`${directory}/${name}`, content, {
+      createNew: true,
+      mode: 0o400,
+    });
+  }
+}
+
+/**
+ * Compares the directory above the copy with the written files.
+ *
+ * @param copy Name of the copy in the directory.
+ * @returns Changed paths, relative to the copy, with the kind of change.
+ */
+async function boundaryChanges(
+  directory: string,
+  copy: string,
+): Promise<[path: string, change: string][]> {
+  const changes: [string, string][] = [];
+  const expected = new Set([copy, ...Object.keys(BOUNDARY_FILES)]);
+  for await (const { name } of Deno.readDir(directory)) {
+    if (!expected.has(name)) changes.push([`../${name}`, "added"]);
+  }
+  for (const [name, content] of Object.entries(BOUNDARY_FILES)) {
+    const isSame = await readUntrusted(`${directory}/${name}`, {
+      maxBytes: content.length,
+    }).then(
+      (bytes) => new TextDecoder().decode(bytes) === content,
+      () => false,
+    );
+    if (!isSame) changes.push([`../${name}`, "changed"]);
+  }
+  return changes;
 }

@@ -2,17 +2,18 @@ import { commandText } from "../command_text.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
 import { bareLog, type StepLog, tailedLog } from "../output/job_log.ts";
+import type { JobPlan } from "../steps/job_plan.ts";
+import { showUrl } from "../url_secrets.ts";
 import { maxLineBytes } from "../output/line_limit.ts";
 import type { Sinks } from "../output/printer.ts";
 import { commandEnd, runCommand } from "../steps/run_command.ts";
 import type { AttemptResult, StepResult } from "../steps/step.ts";
-import type { HistoryHint } from "./history_hint.ts";
 import {
   inheritableEnvironment,
   jobFacts,
   type TraceContext,
 } from "./job_environment.ts";
-import { cancelledError, recordFailure } from "./failures.ts";
+import { cancelledError, recordFailure } from "./job_result.ts";
 import type { RunnerContext } from "./runner_context.ts";
 import { lockIdsOf, type RunState } from "./run_state.ts";
 import { openJobRegistration, openLauncher } from "./job_services.ts";
@@ -24,6 +25,7 @@ import type {
 import {
   currentDirectory,
   foreignSources,
+  historyHint,
   withSafeDirectories,
   workingDirectory,
 } from "./working_directory.ts";
@@ -84,7 +86,7 @@ export async function execute(
     socket: registration?.path,
   });
   logger.info("job", `$ ${commandText(command)}`);
-  const hint = await openHint(run);
+  const hint = await historyHint(run);
   const ownLog = await openCommandLog(
     runner,
     config,
@@ -183,7 +185,10 @@ async function openCommandLog(
 ): Promise<StepLog> {
   const { host, workspace, logger } = runner;
   const { stdout, stderr } = config.triggers.transport === "stdout"
-    ? (await import("./filtered_sinks.ts")).filteredSinks(runner, sinks)
+    ? (await import("../triggers/trigger_lines.ts")).filteredSinks(
+      runner,
+      sinks,
+    )
     : sinks;
   const limit = maxLineBytes(config, workspace);
   const isJson = host.env.LOG_FORMAT === "json";
@@ -206,13 +211,6 @@ async function openCommandLog(
   return await log.openStep(name);
 }
 
-/** Loads the hint only for a job with a source. */
-async function openHint(run: RunState): Promise<HistoryHint | undefined> {
-  if (!run.sourcePath && !run.ci.path) return undefined;
-  const { historyHint } = await import("./history_hint.ts");
-  return await historyHint(run);
-}
-
 async function openContainer(
   run: RunState,
   config: JobConfig,
@@ -220,4 +218,40 @@ async function openContainer(
 ): Promise<Container> {
   const container = await import("./nested_container.ts");
   return await container.openContainer(run, config, options);
+}
+
+/** Prints what a run would prepare and execute. */
+export function printDryRun(
+  run: RunState,
+  config: JobConfig,
+  plan: JobPlan | undefined,
+): void {
+  const { host, logger, workspace } = run.runner;
+  for (const source of [config.ciSource, config.source]) {
+    if (!("url" in source)) continue;
+    const { type, url, ref = "the default branch" } = source;
+    logger.info("dry-run", `Would prepare ${showUrl(url) || type}`, {
+      type,
+      ref,
+    });
+  }
+  const directory = currentDirectory(run, config)
+    ? host.cwd
+    : workspace.pathOf(config.cwd);
+  logger.info("dry-run", `Would run in ${directory}`);
+  plan?.steps.forEach(({ name, definition }, index) => {
+    if (!plan.isSelected[index]) return;
+    const { run, service, background } = definition;
+    const text = typeof run === "function"
+      ? "a function of the pipeline"
+      : `$ ${commandText(run)}`;
+    const kind = service
+      ? "service: "
+      : background
+      ? "in the background: "
+      : "";
+    logger.info("dry-run", `${name}: ${kind}${text}`);
+  });
+  if (config.command === undefined) return;
+  logger.info("dry-run", `$ ${commandText(config.command)}`);
 }

@@ -1,11 +1,14 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { TriggerQueue } from "../triggers/queue.ts";
 import type { Trigger, TriggerOptions } from "../triggers/trigger_options.ts";
-import { flushTriggers, triggerOptionsFromEnv } from "./flush_triggers.ts";
+import {
+  flushTriggers,
+  triggerOptionsFromEnv,
+} from "../triggers/flush_triggers.ts";
 import type { FlushTriggers } from "./run_job_options.ts";
 import type { RunState } from "./run_state.ts";
 import type { RunnerContext } from "./runner_context.ts";
-import { recordFailure } from "./failures.ts";
+import { recordFailure } from "./job_result.ts";
 
 /**
  * Submits or discards the follow-up jobs of a job. If one is refused, the job

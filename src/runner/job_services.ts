@@ -55,9 +55,16 @@ export async function openJobRegistration(
         }
         if (outerSocket === undefined) return;
         const { passSecretsOn } = await import(
-          "./register_with_outer_runners.ts"
+          "../secrets/registration/outer_runners.ts"
         );
-        await passSecretsOn(runner, values);
+        // This runner masks the output of the job's programs in any case.
+        await passSecretsOn(runner, values).catch((error) =>
+          warn(
+            `The outer runner does not mask a secret of the job: ${
+              messageOf(error)
+            }`,
+          )
+        );
       },
       onWarning: warn,
     });

@@ -13,7 +13,7 @@ import {
   readVariables,
   type WorkflowVariables,
 } from "../triggers/state/workflow_variables.ts";
-import { workspacePath } from "./job_directories.ts";
+import { workspacePath } from "./job_workspace.ts";
 import type { RunnerContext } from "./runner_context.ts";
 
 /** Options for {@linkcode WorkflowFunctions.isJobRunning} and {@linkcode WorkflowFunctions.getJobResult}. */
@@ -84,7 +84,7 @@ export async function getWorkflowVars(
  *
  * @returns Absolute path.
  */
-export function localStatePath(runner: RunnerContext): string {
+function localStatePath(runner: RunnerContext): string {
   const { host: { env }, workspace } = runner;
   return env[Variable.workflowStateFile] || `${workspace.base}/${STATE_FILE}`;
 }

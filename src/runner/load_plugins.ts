@@ -27,7 +27,7 @@ import {
   givenPluginDirectory,
   mayComeLate,
 } from "./plugin_directories.ts";
-import { registerWithOuterRunners } from "./register_with_outer_runners.ts";
+import { registerWithOuterRunners } from "../secrets/registration/outer_runners.ts";
 import { pathExists } from "../fs/files.ts";
 
 /** Phases that come before the sources are prepared. */

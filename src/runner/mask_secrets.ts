@@ -10,15 +10,17 @@ import { Variable } from "../environment/variables.ts";
 import type { Host } from "../host.ts";
 import {
   collectSecrets,
+  GUESS,
   IN_URL,
   type KnownSecret,
   maskSecret,
-  matchingSecrets,
   urlSecrets,
+  withoutReferences,
 } from "../secrets/collect.ts";
 import type { Logger } from "../output/logger.ts";
 import type { Masker } from "../secrets/masker.ts";
-import type { Step, StepResult } from "../steps/step.ts";
+import type { Step } from "../steps/step.ts";
+import { suggest } from "../suggest.ts";
 import { secretsInUrl } from "../url_secrets.ts";
 import { OptionReader } from "../config/option_reader.ts";
 
@@ -73,11 +75,11 @@ export interface SettingsSecrets {
  */
 const MAX_FILE_BYTES = 1024 * 1024;
 
+/** Maximum number of names that {@linkcode logGuessedSecrets} prints. */
+const MAX_NAMES = 10;
+
 /** Value of `secret_env_names` for an empty list, in any letter case. */
 const NO_NAMES = "none";
-
-/** Reference to a secret, which the value does not contain yet. */
-const REFERENCE = /\$\{(?:secret|env):/;
 
 /**
  * Finds the secrets in settings, which may be invalid: errors about them must
@@ -160,40 +162,6 @@ export function maskEnvironment(
   for (const secret of secrets) maskSecret(masker, secret);
 }
 
-/** Parts of a job definition that may contain secrets. */
-export interface DefinedJob {
-  /** Variables of the job. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** Commands, and other texts that may contain URLs. */
-  readonly texts: readonly (string | undefined)[];
-}
-
-/**
- * Masks the secrets in job definitions, which are found by the names of
- * variables and in URLs. Definitions are printed, or submitted to a coordinator
- * whose answer may quote them.
- *
- * @param jobs Definitions.
- */
-export function maskDefinitions(
-  { masker, host: { env, cwd } }: Pick<MaskingContext, "masker" | "host">,
-  jobs: readonly DefinedJob[],
-): void {
-  const settings = new Settings();
-  settings.add(defaultLayer());
-  settings.add(environmentLayer(env));
-  const reader = new OptionReader(settings, { cwd });
-  const patterns = reader.read("secret_env_patterns");
-  for (const { env = {}, texts } of jobs) {
-    const variables = withoutReferences(env);
-    const secrets = [
-      ...matchingSecrets(variables, patterns),
-      ...urlSecrets({ ...variables, texts: texts.join("\n") }),
-    ];
-    for (const { value } of secrets) masker.add(value);
-  }
-}
-
 /**
  * Applies the configuration of masking.
  *
@@ -228,14 +196,6 @@ function settingsSecrets(settings: Settings): KnownSecret[] {
   );
 }
 
-function withoutReferences(
-  variables: Readonly<Record<string, string>>,
-): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(variables).filter(([, value]) => !REFERENCE.test(value)),
-  );
-}
-
 /** Reads the variables of the secrets file of a nested container. */
 function fileSecrets(settings: Settings, cwd: string): KnownSecret[] {
   const path = settings.get("secrets_file")?.value;
@@ -259,26 +219,124 @@ function readText(path: string): string {
   }
 }
 
+/** Secrets that are known before the job starts, and their masking. */
+export class KnownSecrets {
+  /** The secrets, with the rules that found them. */
+  readonly all: KnownSecret[] = [];
+  readonly #runner: Pick<MaskingContext, "masker" | "logger">;
+  readonly #keys = new Set<string>();
+  /**
+   * Results for values that were masked before, since computing their encoded
+   * forms takes time.
+   */
+  readonly #values = new Map<string, boolean>();
+
+  /**
+   * Creates an empty set.
+   *
+   * @param runner Masker and logger of the runner.
+   */
+  constructor(runner: Pick<MaskingContext, "masker" | "logger">) {
+    this.#runner = runner;
+  }
+
+  /**
+   * Masks secrets from now on, and warns about those that are too short.
+   *
+   * @param secrets Secrets; known ones are ignored.
+   */
+  add(secrets: readonly KnownSecret[]): void {
+    for (const secret of secrets) {
+      const { name, value, rule } = secret;
+      const key = `${name}\0${value}`;
+      if (this.#keys.has(key)) continue;
+      this.#keys.add(key);
+      this.all.push(secret);
+      // A masked part of a URL is not necessarily a secret.
+      if (!this.mask(secret) && rule !== IN_URL) {
+        this.#runner.logger.warn("secrets", `${name} is too short to mask`);
+      }
+    }
+  }
+
+  /**
+   * Masks a secret, unless it is masked already.
+   *
+   * @returns Whether the secret is masked; a short one is not.
+   */
+  mask(secret: KnownSecret): boolean {
+    const { masker } = this.#runner;
+    const key = `${masker.minBytes} ${secret.rule === GUESS} ${secret.value}`;
+    const known = this.#values.get(key);
+    if (known !== undefined) return known;
+    const isMasked = maskSecret(masker, secret);
+    this.#values.set(key, isMasked);
+    return isMasked;
+  }
+}
+
 /**
- * Masks the reasons in the result of a step.
+ * Describes the names in `secret_env_names` that no variable has.
  *
- * @param result The result.
- * @param mask Masks a text.
- * @returns The masked result; the same object if it contains no reason.
+ * @param input Settings and environment, with the variables of the job.
+ * @returns A problem for each name, phrased to follow the key.
  */
-export function maskedResult(
-  result: StepResult,
-  mask: (text: string) => string,
-): StepResult {
-  const { reason, attemptResults } = result;
-  if (reason === undefined && attemptResults.length < 2) return result;
-  return {
-    ...result,
-    ...reason === undefined ? {} : { reason: mask(reason) },
-    attemptResults: attemptResults.map((attempt) =>
-      attempt.reason === undefined
-        ? attempt
-        : { ...attempt, reason: mask(attempt.reason) }
+export function unknownSecretNames(input: SecretsInput): string[] {
+  const { env, jobEnv = {}, steps = [] } = input;
+  const { unknownNames } = secretsOfSettings(input);
+  const names = [...stepVariables(steps), ...Object.keys(jobEnv)];
+  const others = Object.keys(env);
+  return unknownNames.map((name) => {
+    const near = suggest(name, names) ?? suggest(name, others);
+    const hint = near !== undefined
+      ? ` (did you mean ${JSON.stringify(near)}?)`
+      : name.includes("*")
+      ? " (patterns belong in secret_env_patterns)"
+      : "";
+    return `no variable has the name ${JSON.stringify(name)}${hint}`;
+  });
+}
+
+/**
+ * Warns about names in `secret_env_names` that no variable has.
+ *
+ * @param input Settings and environment, with the variables of the job.
+ * @param logger Logger of the runner.
+ */
+export function warnOfUnknownSecretNames(
+  input: SecretsInput,
+  logger: Logger,
+): void {
+  for (const problem of unknownSecretNames(input)) {
+    logger.warn(
+      "secrets",
+      `secret_env_names: ${problem}; all variables of the job are masked`,
+    );
+  }
+}
+
+/** Logs which variables are masked only because no secrets are listed. */
+export function logGuessedSecrets(
+  input: SecretsInput,
+  logger: Logger,
+): void {
+  const { secrets } = secretsOfSettings(input);
+  const certain = new Set(
+    secrets.flatMap(({ name, rule }) => rule === GUESS ? [] : [name]),
+  );
+  const names = [
+    ...new Set(
+      secrets.flatMap(({ name, rule }) =>
+        rule === GUESS && !certain.has(name) ? [name] : []
+      ),
     ),
-  };
+  ];
+  if (names.length === 0) return;
+  const hidden = names.length - MAX_NAMES;
+  const shown = names.slice(0, MAX_NAMES).join(", ") +
+    (hidden > 0 ? ` and ${hidden} more` : "");
+  logger.info(
+    "secrets",
+    `Masked because no secrets are listed: ${shown}. List the secret ones with --secret-env-names or secret_env_names, or none`,
+  );
 }

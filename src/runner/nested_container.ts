@@ -25,7 +25,7 @@ import { osReason, RunnerError } from "../errors.ts";
 import { isObject } from "../json_value.ts";
 import type { spawn } from "../process/spawn.ts";
 import type { Workspace } from "../workspace/layout.ts";
-import { makeDirectories } from "./job_directories.ts";
+import { makeDirectories } from "./job_workspace.ts";
 import { jobFacts, type TraceContext } from "./job_environment.ts";
 import { lockIdsOf, type RunState } from "./run_state.ts";
 import { foreignSources, withSafeDirectories } from "./working_directory.ts";
@@ -172,7 +172,7 @@ function creationError(image: string, stderr: string): RunnerError {
 }
 
 /** Directory of the socket for registering secrets, in the container. */
-export const SOCKET_DIRECTORY = "/run/reactorcide/secrets";
+const SOCKET_DIRECTORY = "/run/reactorcide/secrets";
 
 /** Workspace as seen in a container. */
 const INSIDE: Workspace = {
@@ -201,7 +201,7 @@ export interface ContainerEnvironmentParts {
  * @param parts Configuration, trace and secrets.
  * @returns The variables to add to those of the image.
  */
-export function containerEnvironment(
+function containerEnvironment(
   run: RunState,
   { config, trace, hasSocket, secrets }: ContainerEnvironmentParts,
 ): ChildEnvironment {

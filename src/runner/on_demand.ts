@@ -14,7 +14,7 @@ import type { StepProblems } from "../report/problem_finder.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import type { StepResult } from "../steps/step.ts";
 import type { Trigger } from "../triggers/trigger_options.ts";
-import type { JobControls } from "./job_controls.ts";
+import type { JobControls } from "./run_job_options.ts";
 import {
   fillMasker,
   type JobPlugins,
@@ -132,7 +132,7 @@ export async function holdWorkspace(
       return;
     }
   }
-  const hold = await import("./hold_workspace.ts");
+  const hold = await import("./job_workspace.ts");
   await hold.acquireWorkspace(run, config, { hasSteps, hasContainer });
 }
 
@@ -233,16 +233,6 @@ export async function removeCiCopy(run: RunState): Promise<void> {
 /** Releases the workspace, if the job has locked it. */
 export async function releaseWorkspace(run: RunState): Promise<void> {
   if (run.lock === undefined) return;
-  const { closeWorkspace } = await import("./hold_workspace.ts");
+  const { closeWorkspace } = await import("./job_workspace.ts");
   await closeWorkspace(run, run.lock);
-}
-
-/** Prints what the job would do. */
-export async function printPlan(
-  run: RunState,
-  config: JobConfig,
-  plan: JobPlan | undefined,
-): Promise<void> {
-  const { printDryRun } = await import("./dry_run.ts");
-  printDryRun(run, config, plan);
 }

@@ -51,7 +51,10 @@ export async function openJobLog(
   const { labels, artifactsPath, markers, isInOrder, onProgress } = options;
   const sinks = markers?.sinks ?? runner;
   const { stdout, stderr } = config.triggers.transport === "stdout"
-    ? (await import("./filtered_sinks.ts")).filteredSinks(runner, sinks)
+    ? (await import("../triggers/trigger_lines.ts")).filteredSinks(
+      runner,
+      sinks,
+    )
     : sinks;
   const logDirectory = `${artifactsPath}/logs`;
   const warn = (message: string) => logger.warn("logs", message);

@@ -1,9 +1,11 @@
 import type { JobConfig, SourceConfig } from "../config/job_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
 import { Variable } from "../environment/variables.ts";
-import type { SourceContext } from "../source/source.ts";
+import type { StageRecord } from "../report/run_event.ts";
+import type { Revision } from "../source/git/eval_repository.ts";
+import type { SourceContext, SourceMeasure } from "../source/source.ts";
+import { showUrl } from "../url_secrets.ts";
 import type { RunState } from "./run_state.ts";
-import type { MeasuredSource } from "./measure_source.ts";
 import type { RunRecorder } from "../report/run_recorder.ts";
 
 /** Directory of the trusted CI source, as seen by the job. */
@@ -49,7 +51,7 @@ export async function prepareSources(
   try {
     await checkJobCredentials(run, config);
     const isShared = checkout.mode === "shared" &&
-      await prepareShared(run, config);
+      await prepareSharedSources(run, config);
     if (!isShared) {
       const directory = ciDirectory(run);
       run.ci.path = await prepareJobSource(run, config, ciSource, {
@@ -70,12 +72,74 @@ export async function prepareSources(
   }
 }
 
-async function prepareShared(
+/**
+ * Prepares both sources of an evaluation from one repository: the history in
+ * the code directory, without a work tree, and the job definitions of base and
+ * head in the directory of the CI source.
+ *
+ * @returns Whether the job is such an evaluation; otherwise nothing is
+ * prepared.
+ * @throws {RunnerError} `source-failed` or `workspace`.
+ */
+async function prepareSharedSources(
   run: RunState,
   config: JobConfig,
 ): Promise<boolean> {
-  const { prepareSharedSources } = await import("./shared_sources.ts");
-  return await prepareSharedSources(run, config, sourceContext(run));
+  const head = revisionOf(config.source);
+  const base = revisionOf(config.ciSource);
+  if (!isEvaluation(run, config) || head === undefined || base === undefined) {
+    return false;
+  }
+  const { workspace } = run.runner;
+  const context = sourceContext(run);
+  const [{ prepareSource }, { evalRepository }] = await Promise.all([
+    import("../source/prepare.ts"),
+    import("../source/git/eval_repository.ts"),
+  ]);
+  const { fillRepository, fillDefinitions } = evalRepository(
+    head,
+    base,
+    context,
+  );
+  const place = async (
+    role: "source" | "ci",
+    directory: string,
+    fill: typeof fillRepository,
+  ) => {
+    const measured = measureSource(run.recorder);
+    const { path, commit } = await prepareSource(
+      {
+        type: "git",
+        target: workspace.pathOf(directory),
+        replace: true,
+      },
+      context,
+      () => Promise.resolve(fill),
+    );
+    measured.end(role, {
+      type: "git",
+      ...role === "source" ? head : base,
+      commit,
+    });
+    return path;
+  };
+  run.sourcePath = await place("source", config.sourceDir, fillRepository);
+  const definitions = await place("ci", "/job/ci", fillDefinitions);
+  run.ci.path = `${definitions}/base`;
+  return true;
+}
+
+function isEvaluation(run: RunState, { command }: JobConfig): boolean {
+  const { env } = run.runner.host;
+  const isEval = env[Variable.jobKind] === "eval" ||
+    [command ?? ""].flat().join(" ").includes("runnerlib eval");
+  return isEval && !!env[Variable.prNumber];
+}
+
+function revisionOf(source: JobConfig["source"]): Revision | undefined {
+  if (source.type !== "git" || !("url" in source)) return undefined;
+  const { url, ref } = source;
+  return url && ref ? { url, ref } : undefined;
 }
 
 /**
@@ -127,7 +191,7 @@ export async function prepareJobSource(
   const prepare = await import("../source/prepare.ts");
   const isTrusted = source === config.ciSource;
   const { sparsePaths } = config.checkout;
-  const measured = run.recorder && await measure(run.recorder);
+  const measured = run.recorder && measureSource(run.recorder);
   const { path, commit, skipped } = await prepare.prepareSource(
     {
       ...source,
@@ -152,10 +216,52 @@ export async function prepareJobSource(
   return path;
 }
 
-/** Loads the module only for jobs with a source. */
-async function measure(recorder: RunRecorder): Promise<MeasuredSource> {
-  const { measureSource } = await import("./measure_source.ts");
-  return measureSource(recorder);
+/** Properties of a prepared source. */
+interface EndedSource {
+  readonly type: string;
+  readonly url?: string;
+  readonly ref?: string;
+  readonly commit?: string;
+  readonly isKept?: boolean;
+}
+
+/** A source that is being prepared. */
+interface MeasuredSource {
+  /** Receiver of measurements. */
+  readonly measure: SourceMeasure;
+  /** Records that the source is prepared. */
+  end(role: "source" | "ci", source: EndedSource): void;
+}
+
+/** Measures the preparation of a source for the record. */
+function measureSource(recorder: RunRecorder): MeasuredSource {
+  const startMs = recorder.ms;
+  const stages: StageRecord[] = [];
+  let total = 0;
+  return {
+    measure: {
+      stage(name, start, durationMs) {
+        stages.push({ name, startMs: recorder.msAt(start), durationMs });
+      },
+      bytes(count) {
+        total += count;
+      },
+    },
+    end(role, { type, url, ref, commit, isKept }) {
+      recorder.add("source.prepared", {
+        source: role,
+        type,
+        ...url ? { repository: showUrl(url) } : {},
+        ...ref ? { ref } : {},
+        ...commit ? { commit } : {},
+        ...total > 0 ? { bytes: total } : {},
+        ...stages.length > 0 ? { stages } : {},
+        ...isKept ? { isKept } : {},
+        startMs,
+        durationMs: recorder.ms - startMs,
+      });
+    },
+  };
 }
 
 function sourceContext(run: SourceRun): SourceContext {

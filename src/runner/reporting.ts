@@ -15,7 +15,7 @@ import {
   forbiddenMarkers,
   groupMarkers,
 } from "../report/annotations.ts";
-import { guardedSinks } from "../output/guarded_sinks.ts";
+import { guardedSinks } from "../output/marker_guards.ts";
 import { maskEvent } from "../report/event_schema.ts";
 import { exportRun } from "../report/export_otlp.ts";
 import { FORMATS, type ReportFormat } from "../report/formats/formats.ts";
@@ -28,7 +28,7 @@ import { RECORD_VERSION } from "../report/run_recorder.ts";
 import { VERSION } from "../package_version.ts";
 import { forgetSecretOutputs } from "../steps/output_files.ts";
 import { realPath } from "../workspace/guard.ts";
-import { makeArtifacts } from "./job_directories.ts";
+import { makeArtifacts } from "./job_workspace.ts";
 import type { TraceContext } from "./job_environment.ts";
 import { type Place, recordName, splitPath } from "./record_place.ts";
 import { remaskJobLog } from "./record_steps.ts";

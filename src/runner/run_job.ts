@@ -8,12 +8,22 @@ import type { Layer } from "../config/settings.ts";
 import { RunnerError } from "../errors.ts";
 import { Cancellation, onAbort } from "../process/cancellation.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
-import { execute } from "./execute.ts";
-import { exitCodeOf, maskErrors, recordFailure, statusOf } from "./failures.ts";
-import type { JobControls } from "./job_controls.ts";
+import { execute, printDryRun } from "./execute.ts";
+import {
+  exitCodeOf,
+  type JobResult,
+  maskErrors,
+  recordFailure,
+  resultOf,
+  statusOf,
+} from "./job_result.ts";
+import type { JobControls } from "./run_job_options.ts";
 import { exportedTrace, isExported } from "./job_environment.ts";
-import type { JobResult } from "./job_result.ts";
-import { maskedResult, setUpMasker } from "./mask_secrets.ts";
+import {
+  logGuessedSecrets,
+  setUpMasker,
+  warnOfUnknownSecretNames,
+} from "./mask_secrets.ts";
 import {
   callPhase,
   checkContainer,
@@ -24,7 +34,6 @@ import {
   openProblems,
   openReporting,
   planSteps,
-  printPlan,
   publishResult,
   releaseWorkspace,
   removeCiCopy,
@@ -40,10 +49,6 @@ import {
   secretsInput,
 } from "./run_state.ts";
 import type { RunnerContext } from "./runner_context.ts";
-import {
-  logGuessedSecrets,
-  warnOfUnknownSecretNames,
-} from "./known_secrets.ts";
 
 /**
  * Runs a job, from loading its configuration to its cleanup.
@@ -74,7 +79,7 @@ export async function runJob(
     await callPhase(run, "post_validation");
     if (controls.dryRun) {
       warnOfUnknownSecretNames(secretsInput(run), runner.logger);
-      await printPlan(
+      printDryRun(
         run,
         config,
         await selectFailedSteps(run, config, plan),
@@ -279,24 +284,6 @@ async function skipJob(run: RunState, reason: string): Promise<JobResult> {
 async function flushOutput({ runner }: RunState): Promise<void> {
   await runner.endLines().catch(() => {});
   await runner.logger.flush().catch(() => {});
-}
-
-function resultOf(run: RunState): JobResult {
-  const { runner: { masker }, error, laterErrors, hooks, metrics } = run;
-  return {
-    status: statusOf(error),
-    exitCode: exitCodeOf(error),
-    steps: run.results.map((step) =>
-      maskedResult(step, (text) => masker.maskText(text))
-    ),
-    triggers: run.submitted,
-    traceId: run.trace.traceId,
-    durationMs: performance.now() - run.startedAtMs,
-    error,
-    laterErrors,
-    hooks,
-    metrics,
-  };
 }
 
 function cancelOn(run: RunState, controls: JobControls): Disposable {

@@ -1,5 +1,8 @@
+import type { JobFileText } from "../config/job_file.ts";
 import type { JobOptions } from "../config/job_options.ts";
+import type { Job } from "../steps/job.ts";
 import type { StepEvent } from "../steps/step.ts";
+import type { ContainerSetting } from "./nested_container.ts";
 
 /** When the queued follow-up jobs are submitted. */
 export type FlushTriggers = "success" | "always" | "never";
@@ -37,3 +40,28 @@ export interface RunJobOptions extends JobOptions {
    */
   onStepEvent?: (event: StepEvent) => void;
 }
+
+/** Options of a job that are not configuration. */
+export type JobControls =
+  & Pick<
+    RunJobOptions,
+    | "signal"
+    | "handleSignals"
+    | "flushTriggers"
+    | "dryRun"
+    | "onStepEvent"
+  >
+  & {
+    /** Path or text of a job file. */
+    jobFile?: string | JobFileText;
+    /** The job, if a pipeline script defines one with steps. */
+    job?: Pick<Job, "steps">;
+    /**
+     * Returns the words of the command that runs a single step again.
+     *
+     * @default {unknown, because a program runs the job}
+     */
+    rerunCommand?: (step: string) => readonly string[];
+    /** Setting of the nested container, if the command runs in one. */
+    container?: ContainerSetting;
+  };

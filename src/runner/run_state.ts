@@ -18,8 +18,11 @@ import type { Step, StepResult } from "../steps/step.ts";
 import type { Trigger } from "../triggers/trigger_options.ts";
 import type { WorkspaceLock } from "../workspace/lock.ts";
 import { type TraceContext, traceContext } from "./job_environment.ts";
-import { KnownSecrets } from "./known_secrets.ts";
-import { type SecretsInput, secretsOfSettings } from "./mask_secrets.ts";
+import {
+  KnownSecrets,
+  type SecretsInput,
+  secretsOfSettings,
+} from "./mask_secrets.ts";
 import type { OutputMarkers } from "./open_job_log.ts";
 import type { RunnerContext } from "./runner_context.ts";
 
@@ -213,7 +216,7 @@ export function createRunState(
 }
 
 /** Returns all known steps, including those of plugins. */
-export function allSteps(
+function allSteps(
   { ownSteps, steps, addedSteps }: Pick<
     RunState,
     "ownSteps" | "steps" | "addedSteps"

@@ -17,11 +17,10 @@ import { keepOutputs } from "../steps/output_files.ts";
 import type { StepEvent, StepResult } from "../steps/step.ts";
 import { shouldUseColor } from "../terminal/text.ts";
 import type { TraceContext } from "./job_environment.ts";
-import { cancelledError, recordFailure } from "./failures.ts";
+import { cancelledError, maskedResult, recordFailure } from "./job_result.ts";
 import type { RunState } from "./run_state.ts";
 import { executeStep, startBeside } from "./execute_step.ts";
 import { logSteps, type StepLines } from "./log_steps.ts";
-import { maskedResult } from "./mask_secrets.ts";
 import type { RunnerContext } from "./runner_context.ts";
 import {
   exportStepEvent,
@@ -200,7 +199,7 @@ const ALWAYS_MS = 20_000;
  * @param graph The graph of the job.
  * @returns Handle that stops watching the cancellation and the time limit.
  */
-export function endWithJob(
+function endWithJob(
   run: RunState,
   config: JobConfig,
   graph: GraphRun,
@@ -247,7 +246,7 @@ export function endWithJob(
  * @param onEvent Called with masked events.
  * @returns Receiver of unmasked events.
  */
-export function maskedEvents(
+function maskedEvents(
   masker: Masker,
   onEvent: (event: StepEvent) => void,
 ): (event: StepEvent) => void {
@@ -295,7 +294,7 @@ export function maskedEvents(
  * @param results Results of the steps.
  * @param options Last lines and logs of the steps.
  */
-export async function printSummary(
+async function printSummary(
   runner: RunnerContext,
   results: readonly StepResult[],
   { details, renamedLogs, rerunCommand }: {

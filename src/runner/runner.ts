@@ -11,11 +11,10 @@ import type { SourceHandler } from "../source_handler.ts";
 import { TriggerQueue } from "../triggers/queue.ts";
 import type { Trigger, TriggerOptions } from "../triggers/trigger_options.ts";
 import type { Job } from "../steps/job.ts";
-import type { RunJobOptions } from "./run_job_options.ts";
+import type { JobControls, RunJobOptions } from "./run_job_options.ts";
 import type { JobResult } from "./job_result.ts";
-import type { JobControls } from "./job_controls.ts";
 import { runJob } from "./run_job.ts";
-import { registerWithOuterRunners } from "./register_with_outer_runners.ts";
+import { registerWithOuterRunners } from "../secrets/registration/outer_runners.ts";
 import { createRunnerContext, type RunnerContext } from "./runner_context.ts";
 import {
   type WorkflowFunctions,
@@ -261,7 +260,7 @@ export function runnerOn(
       return await action(...args);
     } catch (error) {
       if (!(error instanceof RunnerError) || created === undefined) throw error;
-      const { maskedError } = await import("./masked_error.ts");
+      const { maskedError } = await import("../secrets/masked_error.ts");
       throw maskedError(error, created.masker);
     }
   };
@@ -289,7 +288,7 @@ export function runnerOn(
     triggerJobs: queue,
     flushTriggers: masked(async () => {
       const { flushTriggers, triggerOptionsFromEnv } = await import(
-        "./flush_triggers.ts"
+        "../triggers/flush_triggers.ts"
       );
       const flushed = await flushTriggers(
         runner(),

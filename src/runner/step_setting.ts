@@ -30,8 +30,7 @@ import {
 } from "../steps/step_sandbox.ts";
 import { guardPath } from "../workspace/guard.ts";
 import type { Workspace } from "../workspace/layout.ts";
-import { type HistoryHint, historyHint } from "./history_hint.ts";
-import { makeArtifacts } from "./job_directories.ts";
+import { makeArtifacts } from "./job_workspace.ts";
 import {
   inheritableEnvironment,
   jobFacts,
@@ -44,6 +43,8 @@ import { remaskJobLog } from "./record_steps.ts";
 import {
   currentDirectory,
   foreignSources,
+  type HistoryHint,
+  historyHint,
   withSafeDirectories,
   workingDirectory,
 } from "./working_directory.ts";
@@ -311,7 +312,7 @@ function stepLabels({ steps }: JobPlan, masker: Masker): string[] {
  * @throws {RunnerError} `workspace` if the path leaves the workspace or the
  * job's directory, or is not a directory.
  */
-export async function stepDirectory(
+async function stepDirectory(
   workspace: Workspace,
   jobPath: string,
   { name, definition: { workingDir } }: PlannedStep,
@@ -362,7 +363,7 @@ export interface StepEnvironmentParts {
  * @param parts Step and variables.
  * @returns The complete environment.
  */
-export function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
+function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
   const { step, parent, facts, jobEnv, outputs } = parts;
   const { definition, variables } = step;
   const own = definition.permissions?.env ?? definition.inheritEnv;
@@ -403,7 +404,7 @@ async function secretRegistrar(
 ): Promise<(value: string) => boolean> {
   if (typeof run !== "function") return (value) => runner.masker.add(value);
   const { registerWithOuterRunners } = await import(
-    "./register_with_outer_runners.ts"
+    "../secrets/registration/outer_runners.ts"
   );
   return (value) => {
     recorder.noteSecret("registered by a step", name);

@@ -6,12 +6,9 @@ import {
   writeOutput,
 } from "../triggers/state/workflow_variables.ts";
 import { lockRunFile } from "../workspace/run_files.ts";
-import { workspacePath } from "./job_directories.ts";
+import { OUTPUT_FILE, outputPath } from "./job_workspace.ts";
 import type { RunState } from "./run_state.ts";
 import type { RunnerContext } from "./runner_context.ts";
-
-/** The only file that workers read. */
-const OUTPUT_FILE = "/job/workflow-output.json";
 
 /**
  * Sets a variable of the workflow or an output of the job.
@@ -38,16 +35,6 @@ export async function setOutput(
     // A worker may read it as another user.
     mode: workspace.inContainer ? 0o644 : 0o600,
   });
-}
-
-/**
- * Returns the path of the file that a worker reads after the job.
- *
- * @returns Absolute path.
- */
-export function outputPath(runner: RunnerContext): string {
-  const path = runner.host.env[Variable.workflowOutputFile] || OUTPUT_FILE;
-  return workspacePath(runner, path);
 }
 
 /**

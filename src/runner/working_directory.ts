@@ -1,6 +1,11 @@
 import type { JobConfig } from "../config/job_config.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
+import type { StepLog } from "../output/job_log.ts";
+import { withoutSequences } from "../terminal/text.ts";
 import type { RunState } from "./run_state.ts";
+
+/** Maximum number of lines of output that are searched for messages of git. */
+const SEARCHED_LINES = 1_000;
 
 /**
  * Returns the directory in which a job's commands run, and creates it if it is
@@ -22,7 +27,7 @@ export async function workingDirectory(
   const { workspace } = run.runner;
   const current = currentDirectory(run, config);
   if (current !== undefined) return current;
-  const { makeDirectories } = await import("./job_directories.ts");
+  const { makeDirectories } = await import("./job_workspace.ts");
   return await makeDirectories(workspace, config);
 }
 
@@ -109,4 +114,36 @@ async function isForeign(path: string): Promise<boolean> {
     // Not a git repository, or not accessible; git reports that itself.
     return false;
   }
+}
+
+/**
+ * Explains a failed command to the user if git reported missing history.
+ *
+ * @param log Log of the command.
+ * @returns The logged explanation; `undefined` if git reported nothing.
+ */
+export type HistoryHint = (log: StepLog) => string | undefined;
+
+/**
+ * Creates a function that explains failures of commands which need more history
+ * than was fetched. Output is searched only after a command has failed.
+ *
+ * @returns The function; `undefined` if the history is complete.
+ */
+export async function historyHint(
+  { sourcePath, ci, runner: { logger } }: RunState,
+): Promise<HistoryHint | undefined> {
+  const paths = [sourcePath, ci.path].filter((path) => path !== undefined);
+  if (paths.length === 0) return undefined;
+  const git = await import("../source/git/history.ts");
+  const arePartial = await Promise.all(paths.map(git.isPartial));
+  if (!arePartial.includes(true)) return undefined;
+  let isLogged = false;
+  return (log) => {
+    const lines = log.tail(SEARCHED_LINES).map(withoutSequences);
+    if (!git.missesHistory(lines)) return undefined;
+    if (!isLogged) logger.warn("source", git.MISSING_HISTORY);
+    isLogged = true;
+    return git.MISSING_HISTORY;
+  };
 }

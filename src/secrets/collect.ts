@@ -116,6 +116,18 @@ export function namedSecrets(
     .map((name) => ({ name, value: values[name], rule }));
 }
 
+/** Reference to a secret, which the value does not contain yet. */
+const REFERENCE = /\$\{(?:secret|env):/;
+
+/** Removes the variables that refer to secrets. */
+export function withoutReferences(
+  variables: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(variables).filter(([, value]) => !REFERENCE.test(value)),
+  );
+}
+
 /**
  * Finds secrets by patterns for the names of their variables.
  *
@@ -157,7 +169,7 @@ export function urlSecrets(
  * @param values Variables.
  * @returns Credentials as written, and the decoded password for `Basic`.
  */
-export function headerSecrets(
+function headerSecrets(
   values: Readonly<Record<string, string>>,
 ): KnownSecret[] {
   return Object.entries(values).flatMap(([name, key]) => {
@@ -210,7 +222,7 @@ const MIN_HEADER_LENGTH = 16;
  * @returns Credentials as written and as sent, with and without the scheme, and
  * the password for `Basic`.
  */
-export function collectorSecrets(
+function collectorSecrets(
   values: Readonly<Record<string, string>>,
 ): KnownSecret[] {
   const rule = "in a header for a collector";

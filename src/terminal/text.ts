@@ -29,6 +29,9 @@ const PLAIN = /^[\n\t\x20-\x7e]*$/;
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** An invisible character that keeps the two next to it together. */
+export const WORD_JOINER = "\u2060";
+
 /**
  * Makes untrusted text safe to print, without losing any of it.
  *
@@ -56,11 +59,10 @@ export function printableLines(text: string): string {
  * Keeps lines from being commands of GitHub Actions: lines that begin with `::`
  * after any white space.
  *
- * @returns The text with a word joiner, which cannot be seen, between such
- * colons.
+ * @returns The text with a {@linkcode WORD_JOINER} between such colons.
  */
 export function withoutCommands(text: string): string {
-  return text.replace(/^([^\S\n]*):(?=:)/gm, "$1:\u2060");
+  return text.replace(/^([^\S\n]*):(?=:)/gm, `$1:${WORD_JOINER}`);
 }
 
 function escape(character: string): string {

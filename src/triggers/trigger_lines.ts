@@ -12,8 +12,9 @@
 import { WORKER_LINE_BYTES } from "../options/options.ts";
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
-import { GrowingBytes } from "../output/growing_bytes.ts";
+import { GrowingBytes } from "../bytes.ts";
 import { LINE_BREAK, LINE_FEED } from "../output/line_limit.ts";
+import type { Sinks } from "../output/printer.ts";
 import type { Sink } from "../output/sink.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { TriggerDocument } from "./trigger_document.ts";
@@ -57,6 +58,35 @@ export function triggerLine(
     throw refused(`the line would exceed ${WORKER_LINE_BYTES} bytes`);
   }
   return `${line}\n`;
+}
+
+/** The part of a runner that filters the output of steps. */
+interface FilteringRunner {
+  readonly host: { readonly env: Readonly<Record<string, string>> };
+  spoofFilter?: TriggerSpoofFilter;
+}
+
+/**
+ * Filters the output of steps if a worker reads triggers from standard output,
+ * where no step must be able to forge one.
+ *
+ * @param runner The runner, in which the filter is stored.
+ * @param sinks Sinks for the filtered output.
+ * @throws {RunnerError} `invalid-config` if the worker has not set a nonce.
+ */
+export function filteredSinks(
+  runner: FilteringRunner,
+  sinks: Sinks,
+): Sinks {
+  const { env } = runner.host;
+  // Reports a missing nonce now, and not after the steps have run.
+  triggerNonce(env);
+  // Each line is inside a JSON object, which is never a trigger.
+  if (env.LOG_FORMAT === "json") return sinks;
+  return runner.spoofFilter ??= new TriggerSpoofFilter(
+    sinks.stdout,
+    sinks.stderr,
+  );
 }
 
 /**

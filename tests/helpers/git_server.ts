@@ -20,6 +20,8 @@ export interface GitServerFaults {
   login?: string;
   /** Ids of missing objects in Git LFS. */
   lostObjects?: readonly string[];
+  /** URL of another server to which all requests are redirected. */
+  redirectTo?: string;
   /** URL of another server for the objects in Git LFS. */
   objectsAt?: string;
 }
@@ -79,6 +81,14 @@ function spoil(
     return new Response("Who are you?", {
       status: 401,
       headers: { "www-authenticate": "Basic" },
+    });
+  }
+  if (faults.redirectTo !== undefined) {
+    const { pathname, search } = new URL(request.url);
+    const location = new URL(pathname + search, faults.redirectTo);
+    return new Response("Elsewhere", {
+      status: 307,
+      headers: { location: location.href },
     });
   }
   if ((faults.dropped ?? 0) > 0) {

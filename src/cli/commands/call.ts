@@ -3,7 +3,7 @@ import { messageOf, RunnerError } from "../../errors.ts";
 import {
   flushTriggers,
   triggerOptionsFromEnv,
-} from "../../runner/flush_triggers.ts";
+} from "../../triggers/flush_triggers.ts";
 import type { RunnerContext } from "../../runner/runner_context.ts";
 import { workflowFunctions } from "../../runner/workflow_functions.ts";
 import { TriggerQueue } from "../../triggers/queue.ts";

@@ -2,7 +2,7 @@ import { readOptions } from "../../config/load_config.ts";
 import { RunnerError } from "../../errors.ts";
 import { pathExists } from "../../fs/files.ts";
 import { Cancellation } from "../../process/cancellation.ts";
-import { cancelledError } from "../../runner/failures.ts";
+import { cancelledError } from "../../runner/job_result.ts";
 import type { RunnerContext } from "../../runner/runner_context.ts";
 import {
   hasWorkflowFiles,

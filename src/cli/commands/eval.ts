@@ -5,7 +5,7 @@ import { writeAtomic } from "../../fs/write_atomic.ts";
 import { isInside } from "../../job_path.ts";
 import { defaultOf } from "../../options/options.ts";
 import { Cancellation } from "../../process/cancellation.ts";
-import { maskDefinitions } from "../../runner/mask_secrets.ts";
+import { maskDefinitions } from "../../triggers/mask_definitions.ts";
 import {
   type EvalDocument,
   evalDocument,

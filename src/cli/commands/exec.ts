@@ -6,7 +6,7 @@ import {
   runInherited,
   type RunInheritedOptions,
 } from "../../process/run_inherited.ts";
-import { beginFiles } from "../../runner/hold_workspace.ts";
+import { beginFiles } from "../../runner/job_workspace.ts";
 import { createLauncher } from "../../runner/job_services.ts";
 import type { RunnerContext } from "../../runner/runner_context.ts";
 import { removeIfEmpty } from "../../workspace/remove.ts";

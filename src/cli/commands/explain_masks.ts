@@ -5,11 +5,11 @@ import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import { type KnownSecret, maskSecret } from "../../secrets/collect.ts";
 import { Masker } from "../../secrets/masker.ts";
-import { secretsOfSettings } from "../../runner/mask_secrets.ts";
 import {
   type KnownSecrets,
+  secretsOfSettings,
   warnOfUnknownSecretNames,
-} from "../../runner/known_secrets.ts";
+} from "../../runner/mask_secrets.ts";
 import {
   resolveSecrets,
   resolveStepSecrets,

@@ -5,7 +5,7 @@ import type { Host } from "../../host.ts";
 import {
   flushTriggers,
   triggerOptionsFromEnv,
-} from "../../runner/flush_triggers.ts";
+} from "../../triggers/flush_triggers.ts";
 import { TriggerQueue } from "../../triggers/queue.ts";
 import type { Trigger } from "../../triggers/trigger_options.ts";
 import type { JobDefinition } from "../../workflow/definition/definition.ts";

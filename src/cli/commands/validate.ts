@@ -1,6 +1,6 @@
 import { RunnerError } from "../../errors.ts";
-import { checkDirectories } from "../../runner/job_directories.ts";
-import { unknownSecretNames } from "../../runner/known_secrets.ts";
+import { checkDirectories } from "../../runner/job_workspace.ts";
+import { unknownSecretNames } from "../../runner/mask_secrets.ts";
 import type { CliCommand } from "../command.ts";
 import { checkCommandConfig, loadCommandConfig } from "../command_config.ts";
 import { configFlags } from "../config_flags.ts";

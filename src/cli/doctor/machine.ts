@@ -1,5 +1,5 @@
 import { childEnvironment } from "../../environment/child_environment.ts";
-import { wrapText } from "../../terminal/wrap.ts";
+import { wrapText } from "../../terminal/width.ts";
 import { osReason } from "../../errors.ts";
 import type { Host } from "../../host.ts";
 import { findStepSandbox } from "../../process/sandbox/find_sandbox.ts";

@@ -1,6 +1,5 @@
 import { printable } from "../../terminal/text.ts";
-import { cutToWidth, displayWidth } from "../../terminal/width.ts";
-import { wrapText } from "../../terminal/wrap.ts";
+import { cutToWidth, displayWidth, wrapText } from "../../terminal/width.ts";
 import type { JobExplanation } from "../../workflow/explain_jobs.ts";
 import type { CommandContext, Flag } from "../command.ts";
 

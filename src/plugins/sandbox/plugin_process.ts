@@ -1,4 +1,4 @@
-import { maskChunks } from "../../output/remask_logs.ts";
+import { maskChunks } from "../../output/step_file.ts";
 import type { RunningProcess } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
 import type { MaskStream } from "../../secrets/mask/stream.ts";

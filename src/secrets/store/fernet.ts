@@ -1,5 +1,5 @@
 /** First byte of a token. */
-export const FERNET_VERSION = 0x80;
+const FERNET_VERSION = 0x80;
 
 const TIME_AT = 1;
 const IV_AT = 9;

@@ -1,4 +1,4 @@
-import type { ConfigEntry } from "./git_config.ts";
+import { type ConfigEntry, readEntries } from "./git_config.ts";
 import { type GitContext, runGit } from "./run_git.ts";
 
 /** Settings that give git the credentials for one host only. */
@@ -74,41 +74,70 @@ export function splitLogin(
   return { publicUrl, config: [plain, ...config], variables: { [name]: text } };
 }
 
+/** Options for {@linkcode accessTo}. */
+export interface AccessOptions {
+  /** Credentials of the URL itself. */
+  login: Access;
+  /** Absolute path of the working directory of git. */
+  cwd: string;
+  /**
+   * Whether git also connects to hosts that a tree names.
+   *
+   * @default {false}
+   */
+  namesHosts?: boolean;
+}
+
 /**
- * Adds the credentials of the environment, each for the host of a URL only.
+ * Adds the credentials of the environment and of the user's configuration, each
+ * for the host of a URL only.
  *
  * @param urls URLs of the remotes, without credentials.
- * @param login Credentials of the URL itself.
- * @param cwd Absolute path of the working directory of git.
  */
 export async function accessTo(
   urls: readonly string[],
-  login: Access,
-  cwd: string,
+  { login, cwd, namesHosts = false }: AccessOptions,
   context: GitContext,
 ): Promise<Access> {
-  const { env } = context;
-  const askpass = env.GIT_ASKPASS ?? "";
-  const headers = unboundHeaders(env);
-  if (askpass === "" && headers.values.length === 0) return login;
-  let { config, variables } = login;
+  if (!namesHosts && !urls.some(isHttp)) return login;
+  const askpass = context.env.GIT_ASKPASS ?? "";
+  const headers = unboundHeaders(context.env);
+  const own = await userSettings(cwd, {
+    ...context,
+    variables: { ...context.variables, ...headers.variables },
+  });
+  const isBound = askpass === "" && headers.values.length === 0 &&
+    own.headers.length === 0 && own.boundHeaders.length === 0 &&
+    !own.helpers.some(isSnippet);
+  if (isBound) return login;
+  // The user's configuration may rewrite a URL to another host.
+  const actualUrls: string[] = [];
   for (const url of urls) {
-    // The user's configuration may rewrite the URL to another host.
     const { stdout } = await runGit(
       ["ls-remote", "--get-url", "--end-of-options", url],
       cwd,
       { ...context, config: login.config },
     );
-    const actualUrl = stdout.trim();
-    const bound = bindAskpass(actualUrl, askpass);
-    config = [
-      ...config,
-      ...bound.config,
-      ...bindHeaders(actualUrl, headers.values),
-    ];
-    variables = { ...variables, ...bound.variables };
+    actualUrls.push(stdout.trim());
   }
-  return { config, variables: { ...variables, ...headers.variables } };
+  const bound = actualUrls.map((url) => bindAskpass(url, askpass));
+  const all = [...headers.values, ...own.headers];
+  return {
+    config: [
+      ...bindHelpers(actualUrls, own.helpers),
+      // The credentials in the URL take precedence.
+      ...login.config,
+      ...bound.flatMap(({ config }) => config),
+      ...all.length === 0 ? [] : [["http.extraHeader", ""] as const],
+      ...actualUrls.flatMap((url) => bindHeaders(url, all)),
+      ...own.boundHeaders.map(([key]) => withoutRedirects(key)),
+    ],
+    variables: Object.assign(
+      { ...login.variables },
+      ...bound.map(({ variables }) => variables),
+      headers.variables,
+    ),
+  };
 }
 
 /**
@@ -154,45 +183,91 @@ function unboundHeaders(
   };
 }
 
+/** Settings of the user that may contain credentials. */
+interface UserSettings {
+  /** Headers for all hosts. */
+  readonly headers: readonly string[];
+  /** Headers for some URLs. */
+  readonly boundHeaders: readonly ConfigEntry[];
+  readonly helpers: readonly ConfigEntry[];
+}
+
+async function userSettings(
+  cwd: string,
+  context: GitContext,
+): Promise<UserSettings> {
+  const { stdout } = await runGit(
+    [
+      ...["config", "--null", "--get-regexp"],
+      "^(http\\.(.*\\.)?extraheader|credential\\.(.*\\.)?helper)$",
+    ],
+    cwd,
+    context,
+  );
+  const settings = readEntries(stdout);
+  const headers = settings.filter(([key]) => key.startsWith("http."));
+  const isUnbound = ([key]: ConfigEntry) => key === "http.extraheader";
+  return {
+    headers: headers.filter(isUnbound).map(([, value]) => value),
+    boundHeaders: headers.filter((entry) => !isUnbound(entry)),
+    helpers: settings.filter(([key]) => key.startsWith("credential.")),
+  };
+}
+
 /**
  * Restricts HTTP headers to one host.
  *
  * @param url URL that git connects to.
  * @returns Settings of git.
  */
-export function bindHeaders(
+function bindHeaders(
   url: string,
   headers: readonly string[],
 ): ConfigEntry[] {
-  if (!isHttp(url)) return [];
-  return scopesOf(url).flatMap((scope) =>
-    headers.map((header): ConfigEntry => [`http.${scope}/.extraHeader`, header])
-  );
+  if (!isHttp(url) || headers.length === 0) return [];
+  return scopesOf(url).flatMap((scope): ConfigEntry[] => [
+    ...headers.map((header): ConfigEntry => [
+      `http.${scope}/.extraHeader`,
+      header,
+    ]),
+    withoutRedirects(`http.${scope}/.extraheader`),
+  ]);
+}
+
+/** Keeps a header with its URL: git would send it along every redirect. */
+function withoutRedirects(key: string): ConfigEntry {
+  return [key.replace(/extraheader$/, "followRedirects"), "false"];
 }
 
 /**
- * Restricts credential helpers that are shell snippets to one host, because
- * most of them print the same token for every host. Programs are expected to
- * check the host.
+ * Restricts credential helpers that are shell snippets to the hosts of some
+ * URLs, because most of them print the same token for every host. Programs are
+ * expected to check the host.
  *
- * @param url URL that git connects to.
+ * @param urls URLs that git connects to.
  * @param helpers All configured helpers in order.
- * @returns The helpers in the same order; `undefined` if there are no shell
- * snippets.
+ * @returns Settings that replace the helpers, in the same order; none if there
+ * are no shell snippets.
  */
-export function bindHelpers(
-  url: string,
+function bindHelpers(
+  urls: readonly string[],
   helpers: readonly ConfigEntry[],
-): ConfigEntry[] | undefined {
-  const isUnbound = ([key, value]: ConfigEntry) =>
-    key === "credential.helper" && value.trimStart().startsWith("!");
-  if (!helpers.some(isUnbound)) return undefined;
-  const scopes = isHttp(url) ? scopesOf(url) : [];
-  return helpers.flatMap((entry): ConfigEntry[] =>
-    isUnbound(entry)
-      ? scopes.map((scope) => [`credential.${scope}.helper`, entry[1]])
-      : [entry]
-  );
+): ConfigEntry[] {
+  if (!helpers.some(isSnippet)) return [];
+  const scopes = urls.filter(isHttp).flatMap((url) => scopesOf(url));
+  return [
+    ["credential.helper", ""],
+    ...helpers.flatMap((entry): ConfigEntry[] =>
+      isSnippet(entry)
+        ? scopes.map((scope) => [`credential.${scope}.helper`, entry[1]])
+        : [entry]
+    ),
+  ];
+}
+
+/** Checks whether a setting is a shell snippet for all hosts. */
+function isSnippet([key, value]: ConfigEntry): boolean {
+  return key === "credential.helper" && value.trimStart().startsWith("!");
 }
 
 /** Makes a program that answers prompts work as a credential helper. */

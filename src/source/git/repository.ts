@@ -42,8 +42,12 @@ export interface Repository {
    * @throws {RunnerError} With code `source-failed`, if git cannot.
    */
   make(objectFormat: ObjectFormat): Promise<void>;
-  /** Returns the credentials for the host of the remote. */
-  access(): Promise<Access>;
+  /**
+   * Returns the credentials for the host of the remote.
+   *
+   * @param namesHosts Whether git also connects to hosts that the tree names.
+   */
+  access(namesHosts?: boolean): Promise<Access>;
 }
 
 /** Location of a repository. */
@@ -83,8 +87,14 @@ export function repositoryAt(
   const place = [`--git-dir=${gitDirectory}`];
   if (!bare) place.push(`--work-tree=${path}`);
   let resolved: Promise<Access> | undefined;
-  const access = () =>
-    resolved ??= accessTo([publicUrl, ...otherUrls], login, path, context);
+  const resolveAccess = (namesHosts: boolean) =>
+    accessTo(
+      [publicUrl, ...otherUrls],
+      { login, cwd: path, namesHosts },
+      context,
+    );
+  const access = (namesHosts = false) =>
+    namesHosts ? resolveAccess(true) : resolved ??= resolveAccess(false);
   const repository: Repository = {
     gitDirectory,
     url,

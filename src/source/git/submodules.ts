@@ -1,10 +1,8 @@
 import { dirname } from "@std/path/posix/dirname";
 import { type GitOptions, type SourceContext, sourceError } from "../source.ts";
-import { type ConfigEntry, readEntries } from "./git_config.ts";
 import { fetchFailure, gitReason, type Retry } from "./failure_and_retry.ts";
 import { lfsFailure, lfsSettings } from "./lfs.ts";
 import { isLocalUrl, trustOwners } from "./safe_directory.ts";
-import { bindHeaders, bindHelpers } from "./login.ts";
 import type { Repository } from "./repository.ts";
 import { allowedProtocols, runGit } from "./run_git.ts";
 
@@ -81,31 +79,14 @@ export async function updateSubmodules(
 async function submoduleAccess(
   repository: Repository,
 ): Promise<{ options: string[]; variables: Record<string, string> }> {
-  const { publicUrl } = repository;
-  const { config, variables } = await repository.access();
-  const { stdout } = await repository.git([
-    ...["config", "--null", "--get-regexp"],
-    "^(http\\.extraheader|credential\\.(.*\\.)?helper)$",
-  ]);
-  const settings = readEntries(stdout);
-  const headers = settings.filter(([key]) => key === "http.extraheader");
-  const helpers = settings.filter(([key]) => key !== "http.extraheader");
-  const entries: ConfigEntry[] = [];
-  // Without a host, the settings would apply to all hosts that the tree names.
-  if (headers.length > 0) {
-    entries.push(["http.extraHeader", ""]);
-    entries.push(...bindHeaders(publicUrl, headers.map(([, value]) => value)));
-  }
-  const bound = bindHelpers(publicUrl, helpers);
-  if (bound !== undefined) entries.push(["credential.helper", ""], ...bound);
-  entries.push(...config);
+  const { config, variables } = await repository.access(true);
   // Git passes only its command line settings on to submodules.
-  const values = entries.map(([, value], index) => [
+  const values = config.map(([, value], index) => [
     `RUNNERLIB_GIT_CONFIG_${index}`,
     value,
   ]);
   return {
-    options: entries.map(([key], index) =>
+    options: config.map(([key], index) =>
       `--config-env=${key}=RUNNERLIB_GIT_CONFIG_${index}`
     ),
     variables: { ...variables, ...Object.fromEntries(values) },

@@ -1,6 +1,6 @@
 import { osReason, RunnerError } from "../../errors.ts";
 import type { EndingSignal, Host } from "../../host.ts";
-import { cancelledError } from "../../runner/failures.ts";
+import { cancelledError } from "../../runner/job_result.ts";
 import type { RunnerContext } from "../../runner/runner_context.ts";
 import { createJobLog } from "../../output/create_job_log.ts";
 import type { JobLogStyle } from "../../output/step_printers.ts";

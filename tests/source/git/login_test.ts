@@ -167,6 +167,69 @@ describe("gitSource() with credentials", () => {
     assert(!questions.includes(new URL(other.url).host), questions);
   });
 
+  it("gives no redirect to another host credentials, token or header", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeRepository(`${path}/origin`);
+    await origin.commit({ file: "1" });
+    const askpass = await makeAskpass(path);
+    await using other = startGitServer(path);
+    await using server = startGitServer(path);
+    const headers = (...lines: string[]) =>
+      `[http]\n${lines.map((line) => `\textraHeader = ${line}\n`).join("")}`;
+    await makeFiles(path, {
+      "helper": `[credential]\n\thelper = "${SNIPPET}"\n`,
+      "header": headers("X-Token: header-token"),
+      "bound":
+        `[http "${server.url}"]\n\textraHeader = X-Token: header-token\n`,
+      "authorization": headers("Authorization: Basic header-token"),
+    });
+    for (
+      const [login, userInfo, env] of [
+        [LOGIN, `${ENCODED}@`, {}],
+        ["to ken:to ken", "", { GIT_ASKPASS: askpass }],
+        ["to ken:to ken", "", { GIT_CONFIG_GLOBAL: `${path}/helper` }],
+        [undefined, "", { GIT_CONFIG_GLOBAL: `${path}/header` }],
+        [undefined, "", { GIT_CONFIG_GLOBAL: `${path}/authorization` }],
+        [undefined, "", { GIT_CONFIG_GLOBAL: `${path}/bound` }],
+        [undefined, "", {
+          GIT_CONFIG_COUNT: "1",
+          GIT_CONFIG_KEY_0: "http.extraHeader",
+          GIT_CONFIG_VALUE_0: "X-Token: header-token",
+        }],
+      ] as const
+    ) {
+      for (const ownLogin of [undefined, login]) {
+        server.faults = { login: ownLogin, redirectTo: other.url };
+        const url = server.url.replace("//", `//${userInfo}`);
+        for (const otherLogin of [undefined, "nobody:nothing"]) {
+          other.faults = { login: otherLogin };
+          // It fails if a login is missing, or if redirects are refused.
+          await clone(path, `${url}origin/.git`, {
+            env: { GIT_CONFIG_GLOBAL: "/dev/null", ...env },
+          }).catch((error) => assert(error instanceof RunnerError, error));
+        }
+      }
+    }
+    assertEquals(secretsOf(other), []);
+    const questions = await Deno.readTextFile(`${path}/questions`);
+    assert(!questions.includes(new URL(other.url).host), questions);
+  });
+
+  it("follows redirects without a header", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeRepository(`${path}/origin`);
+    await origin.commit({ file: "1" });
+    await using other = startGitServer(path);
+    await using server = startGitServer(path);
+    server.faults = { redirectTo: other.url };
+    const url = server.url.replace("//", `//${ENCODED}@`);
+    const cloned = await clone(path, `${url}origin/.git`);
+    assertEquals(await Deno.readTextFile(`${cloned.path}/file`), "1");
+    assertEquals(secretsOf(other), []);
+  });
+
   it("calls the operator's program after the user's helpers", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { hasByte } from "../src/has_byte.ts";
+import { hasByte } from "../src/bytes.ts";
 import { Random } from "./helpers/random.ts";
 
 Deno.test("hasByte() finds a byte wherever it stands, as includes() does", () => {

@@ -1,5 +1,5 @@
 import { RunnerError } from "../errors.ts";
-import type { Masker } from "../secrets/masker.ts";
+import type { Masker } from "./masker.ts";
 
 /**
  * Masks secrets in an error that leaves the runner, since callers may print it

@@ -3,7 +3,7 @@ import { RunnerError } from "../../src/errors.ts";
 import {
   flushTriggers,
   type FlushTriggersOptions,
-} from "../../src/runner/flush_triggers.ts";
+} from "../../src/triggers/flush_triggers.ts";
 import {
   createRunnerContext,
   type RunnerContext,

@@ -1,17 +1,16 @@
-import { Variable } from "../environment/variables.ts";
-import { messageOf } from "../errors.ts";
-import {
-  registerSecrets,
-  registerSecretsNow,
-} from "../secrets/registration/register_secrets.ts";
-import {
-  type LocalRunner,
-  localRunners,
-} from "../secrets/registration/socket.ts";
-import type { RunnerContext } from "./runner_context.ts";
+import { Variable } from "../../environment/variables.ts";
+import type { Masker } from "../masker.ts";
+import { registerSecrets, registerSecretsNow } from "./register_secrets.ts";
+import { type LocalRunner, localRunners } from "./socket.ts";
+
+/** The part of a runner that registers secrets. */
+interface RegisteringRunner {
+  readonly host: { readonly env: Readonly<Record<string, string>> };
+  readonly masker: Masker;
+}
 
 /** Values that each runner has registered with its outer runners. */
-const registered = new WeakMap<RunnerContext, Set<string>>();
+const registered = new WeakMap<RegisteringRunner, Set<string>>();
 
 /**
  * Masks a value in all output of this runner and its outer runners from now on.
@@ -23,7 +22,7 @@ const registered = new WeakMap<RunnerContext, Set<string>>();
  * it.
  */
 export function registerWithOuterRunners(
-  runner: RunnerContext,
+  runner: RegisteringRunner,
   value: string,
 ): boolean {
   const isMasked = runner.masker.add(value);
@@ -36,26 +35,19 @@ export function registerWithOuterRunners(
 
 /**
  * Forwards values that programs of the job registered to the outer runners.
- * This runner masks the output of those programs, so a failure is only a
- * warning.
  *
  * @param values Values that this runner masks already.
+ * @throws {RunnerError} `registration-failed` if the outer runner does not mask
+ * them.
  */
 export async function passSecretsOn(
-  runner: RunnerContext,
+  runner: RegisteringRunner,
   values: readonly string[],
 ): Promise<void> {
   const fresh = freshValues(runner, values);
   const socket = maskLocally(runner, fresh);
-  try {
-    if (socket !== undefined) await registerSecrets(socket, fresh);
-    noteRegistered(runner, fresh);
-  } catch (error) {
-    runner.logger.warn(
-      "secrets",
-      `The outer runner does not mask a secret of the job: ${messageOf(error)}`,
-    );
-  }
+  if (socket !== undefined) await registerSecrets(socket, fresh);
+  noteRegistered(runner, fresh);
 }
 
 /**
@@ -63,7 +55,7 @@ export async function passSecretsOn(
  * the next one, which is in another process.
  */
 function maskLocally(
-  { host: { env } }: RunnerContext,
+  { host: { env } }: RegisteringRunner,
   values: readonly string[],
 ): string | undefined {
   if (values.length === 0) return undefined;
@@ -82,7 +74,7 @@ function maskLocally(
 }
 
 function freshValues(
-  runner: RunnerContext,
+  runner: RegisteringRunner,
   values: readonly string[],
 ): string[] {
   const known = registered.get(runner);
@@ -90,7 +82,7 @@ function freshValues(
 }
 
 function noteRegistered(
-  runner: RunnerContext,
+  runner: RegisteringRunner,
   values: readonly string[],
 ): void {
   let known = registered.get(runner);

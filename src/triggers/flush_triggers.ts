@@ -5,39 +5,51 @@ import {
   startedByEvent,
 } from "../coordinator/access.ts";
 import { messageOf, RunnerError } from "../errors.ts";
+import type { Host } from "../host.ts";
+import type { Logger } from "../output/logger.ts";
+import type { Sink } from "../output/sink.ts";
+import type { Masker } from "../secrets/masker.ts";
+import type { Workspace } from "../workspace/layout.ts";
+import type { RunIdentity } from "../workspace/run_identity.ts";
+import type { TriggerSpoofFilter } from "./trigger_lines.ts";
 import type { OptionValue } from "../options/options.ts";
 import type { RetryPolicy } from "../process/retry.ts";
 import { quote } from "../terminal/text.ts";
-import {
-  type CheckedTrigger,
-  triggerError,
-} from "../triggers/check_triggers.ts";
-import { orderedDocument } from "../triggers/trigger_document.ts";
-import type { TriggerQueue } from "../triggers/queue.ts";
+import { type CheckedTrigger, triggerError } from "./check_triggers.ts";
+import { orderedDocument } from "./trigger_document.ts";
+import type { TriggerQueue } from "./queue.ts";
 import {
   isRefusal,
   submissionProblem,
   submitTriggers,
-} from "../triggers/submit_triggers.ts";
-import type { Trigger } from "../triggers/trigger_options.ts";
-import {
-  orderTriggers,
-  type RefusedTrigger,
-} from "../triggers/trigger_graph.ts";
+} from "./submit_triggers.ts";
+import type { Trigger } from "./trigger_options.ts";
+import { orderTriggers, type RefusedTrigger } from "./trigger_graph.ts";
 import {
   removeTriggers,
   type RemoveTriggersOptions,
   writeTriggers,
-} from "../triggers/triggers_file.ts";
+} from "./triggers_file.ts";
 import { guardPath } from "../workspace/guard.ts";
 import { claimPath } from "../workspace/owned_paths.ts";
 import { lockRunFile } from "../workspace/run_files.ts";
-import { maskDefinitions } from "./mask_secrets.ts";
-import type { RunnerContext } from "./runner_context.ts";
+import { maskDefinitions } from "./mask_definitions.ts";
 import { pathExists } from "../fs/files.ts";
 
 /** Maximum number of names that a message lists. */
 const MAX_SHOWN = 20;
+
+/** The part of a runner that submits follow-up jobs. */
+export interface TriggerContext {
+  readonly host: Host;
+  readonly workspace: Workspace;
+  readonly run: RunIdentity;
+  readonly masker: Masker;
+  readonly logger: Logger;
+  readonly stdout: Sink;
+  readonly spoofFilter?: TriggerSpoofFilter;
+  readonly allowInsecureTransport: boolean;
+}
 
 /** Options for {@linkcode flushTriggers}. */
 export interface FlushTriggersOptions {
@@ -110,7 +122,7 @@ export interface FlushedTriggers {
  * flush is atomic and a job is refused, or if the whole document is refused.
  */
 export async function flushTriggers(
-  runner: RunnerContext,
+  runner: TriggerContext,
   queue: TriggerQueue,
   options: FlushTriggersOptions,
 ): Promise<FlushedTriggers> {
@@ -127,7 +139,7 @@ export async function flushTriggers(
 }
 
 function submitterFor(
-  { host }: RunnerContext,
+  { host }: TriggerContext,
   { transport }: FlushTriggersOptions,
 ): typeof flushTriggers {
   if (transport === "stdout") return print;
@@ -137,7 +149,7 @@ function submitterFor(
 }
 
 async function write(
-  runner: RunnerContext,
+  runner: TriggerContext,
   queue: TriggerQueue,
   options: FlushTriggersOptions,
 ): Promise<FlushedTriggers> {
@@ -157,13 +169,13 @@ async function write(
 }
 
 async function print(
-  runner: RunnerContext,
+  runner: TriggerContext,
   queue: TriggerQueue,
   options: FlushTriggersOptions,
 ): Promise<FlushedTriggers> {
   const { host, masker, stdout, spoofFilter } = runner;
   const { triggerNonce, triggerLine } = await import(
-    "../triggers/trigger_lines.ts"
+    "./trigger_lines.ts"
   );
   triggerNonce(host.env);
   const { pending } = queue;
@@ -196,7 +208,7 @@ async function print(
 }
 
 async function submit(
-  runner: RunnerContext,
+  runner: TriggerContext,
   queue: TriggerQueue,
   options: FlushTriggersOptions,
 ): Promise<FlushedTriggers> {
@@ -221,7 +233,7 @@ async function submit(
 }
 
 async function send(
-  runner: RunnerContext,
+  runner: TriggerContext,
   queue: TriggerQueue,
   options: FlushTriggersOptions,
 ): Promise<void> {
@@ -280,7 +292,7 @@ function namesOf(triggers: readonly Trigger[]): string {
  * job.
  */
 async function writeCopy(
-  runner: RunnerContext,
+  runner: TriggerContext,
   pending: readonly CheckedTrigger[],
   options: FlushTriggersOptions,
 ): Promise<string | undefined> {
@@ -302,7 +314,7 @@ async function writeCopy(
  * Removes the copy; a failure is only a warning, since the copy does no harm.
  */
 async function removeCopy(
-  runner: RunnerContext,
+  runner: TriggerContext,
   path: string | undefined,
   triggers: readonly Trigger[],
   options: FlushTriggersOptions,
@@ -313,7 +325,7 @@ async function removeCopy(
     .catch((error) => runner.logger.warn("triggers", messageOf(error)));
 }
 
-async function pathOf(runner: RunnerContext, file: string): Promise<string> {
+async function pathOf(runner: TriggerContext, file: string): Promise<string> {
   const { workspace } = runner;
   await Deno.mkdir(workspace.base, { recursive: true });
   const path = await guardPath(workspace.base, workspace.pathOf(file));
@@ -322,7 +334,7 @@ async function pathOf(runner: RunnerContext, file: string): Promise<string> {
 }
 
 function lockOptions(
-  { workspace, run }: RunnerContext,
+  { workspace, run }: TriggerContext,
   path: string,
   { joinsEarlier }: FlushTriggersOptions,
 ): RemoveTriggersOptions {
@@ -353,7 +365,7 @@ function without(
  * @throws {RunnerError} `invalid-config`, if a setting is invalid.
  */
 export function triggerOptionsFromEnv(
-  { host, allowInsecureTransport }: RunnerContext,
+  { host, allowInsecureTransport }: TriggerContext,
   layer: Layer = {},
 ): FlushTriggersOptions {
   const options = readOptions(
