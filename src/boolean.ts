@@ -50,8 +50,8 @@ export function booleanProblem(text: string): string {
 }
 
 /**
- * Checks whether a text is a boolean in other programs, and so is not meant as
- * a name.
+ * Checks whether other programs parse a text as a boolean, so that it is
+ * probably not a name.
  */
 export function isNearlyBoolean(text: string): boolean {
   return nearBoolean(text) !== undefined;

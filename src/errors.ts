@@ -7,7 +7,7 @@ import { showUrlsIn } from "./url_secrets.ts";
  * | --- | --- |
  * | `usage` | the command line (exit code 2) |
  * | `invalid-config` | one or more configuration values |
- * | `invalid-job-file` | a job file that cannot be read or understood |
+ * | `invalid-job-file` | a job file that cannot be read or parsed |
  * | `invalid-workflow` | a workflow file that cannot be used, or an evaluation without a result |
  * | `invalid-job` | steps that are not a valid graph, or cannot be run |
  * | `workspace` | a directory that is missing, unwritable or outside the workspace |
@@ -157,6 +157,6 @@ export function thrownText(thrown: unknown): string {
     return text === "" ? `it threw ${thrown.name}` : text;
   } catch {
     // An object without a prototype, or with a getter that throws.
-    return "it threw something without a text";
+    return "it threw a value that cannot be converted to text";
   }
 }

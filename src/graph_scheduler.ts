@@ -134,7 +134,8 @@ export function findCycle(graph: Graph): string[] | undefined {
   if (start === -1) return undefined;
   const stuck = (group: number) =>
     members[group].find((node) => !ended.has(node));
-  // A node that never becomes ready depends on another such node. Following these leads back to a group.
+  // A node that never becomes ready depends on another such node, so following
+  // these dependencies leads back to a group.
   const path: number[] = [];
   const places = new Map<number, number>();
   let node = start;

@@ -195,7 +195,7 @@ function environment(): Record<string, string> {
 
 /**
  * Returns the command that starts the command line, in the version that runs. A
- * bundle or a compiled program knows no other file than itself.
+ * bundle or a compiled program knows only its own file.
  */
 function ownProgram(isCommandLine: boolean): string[] | undefined {
   const isSource = !Deno.build.standalone &&
@@ -212,8 +212,8 @@ function ownProgram(isCommandLine: boolean): string[] | undefined {
   const url = isSource
     ? new URL("../cli.ts", import.meta.url).href
     : Deno.mainModule;
-  // Only sources on disk need a configuration, the one next to them. Whatever
-  // lies around a bundle or the current directory is of no concern.
+  // Only sources on disk need a configuration, the one next to them. Files around
+  // a bundle or in the current directory must not affect the runner.
   const isolation = isSource && url.startsWith("file:")
     ? []
     : ["--no-config", "--no-lock", "--node-modules-dir=none"];
@@ -228,10 +228,9 @@ const COMMIT_VARIABLES = [
 ];
 
 /**
- * Reverts changes that the programs which started this process made to the
- * user's environment: a job must not find Deno under the name `node`, nor
- * programs that are installed only for npx, nor commit with the date of another
- * commit.
+ * Reverts changes to the user's environment by the programs that started this
+ * process. Otherwise, a job could find Deno under the name `node` or programs
+ * that are installed only for npx, or commit with the date of another commit.
  *
  * - Deno prepends a directory with its own `node` to `PATH` if there is no
  *   other. Without `PATH`, it sets one to that directory.

@@ -21,7 +21,7 @@ export type NameKind = "step" | "job" | "workflow" | "command";
 export interface Flag {
   /** Name without its dashes. */
   readonly name: string;
-  /** Name of one letter, without its dash. */
+  /** Short name: one letter, without its dash. */
   readonly short?: string;
   /** Placeholder for the value in help texts; a flag without one is a switch. */
   readonly valueName?: string;

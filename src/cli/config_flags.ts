@@ -35,13 +35,13 @@ const GIT_FLAGS: readonly Flag[] = [
     name: "git-url",
     valueName: "URL",
     help:
-      "Git repository to check out (short for --source-type git --source-url URL)",
+      "Git repository to check out; same as --source-type git --source-url URL",
     group: "Source",
   },
   {
     name: "git-ref",
     valueName: "REF",
-    help: "Branch, tag or commit to check out (short for --source-ref REF)",
+    help: "Branch, tag or commit to check out; same as --source-ref REF",
     group: "Source",
   },
 ];

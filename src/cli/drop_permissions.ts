@@ -44,7 +44,7 @@ const ALONE: ReadonlySet<string> = new Set([
  */
 export function dropPermissions(args: readonly string[]): void {
   const [name = "", ...rest] = args;
-  // Such as a workspace in memory at /dev/shm, which needs all permissions.
+  // For example, a workspace at /dev/shm needs all permissions.
   if (rest.some((arg) => /(?:^|=)\/(?:dev|proc)\//.test(arg))) return;
   if (REMOVING.has(name)) return;
   if (!ALL_SEEING.has(name)) {

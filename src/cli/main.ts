@@ -14,7 +14,7 @@ import { CATALOG } from "./commands.ts";
 import type { ParsedArguments } from "./command.ts";
 import { parseArguments, QUIET_FLAG, VERBOSE_FLAG } from "./parse_arguments.ts";
 
-/** Exit code of wrong usage. */
+/** Exit code for a usage error. */
 const WRONG_USAGE = 2;
 
 /** Commands by the options of the program that run them. */
@@ -30,7 +30,7 @@ const COMMAND_OF_OPTION: Readonly<Record<string, string>> = {
  * Runs the command line.
  *
  * @param args Arguments after the name of the program.
- * @returns Exit code: that of the job, 1 for errors, 2 for wrong usage.
+ * @returns Exit code: that of the job, 1 for errors, 2 for usage errors.
  */
 export async function main(
   args: readonly string[],

@@ -19,7 +19,7 @@ export const QUIET_FLAG: Flag = {
 };
 export const VERBOSE_FLAG: Flag = {
   name: "verbose",
-  help: "Print more about what the runner does",
+  help: "Print more details about what the runner does",
   group: "Output",
 };
 

@@ -144,7 +144,7 @@ async function readDescriptor(host: Host, fd: string): Promise<string> {
   if (!/^(0|[3-9]|[1-9]\d{1,4})$/.test(fd)) {
     // The value may be the password itself, so it is not quoted.
     throw usageError(
-      "Option --password-fd needs the number of a descriptor that is open for reading",
+      "Option --password-fd needs the number of a file descriptor that is open for reading",
       "secrets",
     );
   }

@@ -138,7 +138,7 @@ function checkSecretPath(path: string): void {
 function checkStandardInput(context: CommandContext): void {
   if (!isPasswordOnStdin(context)) return;
   throw usageError(
-    "Standard input cannot give both the password and a secret",
+    "Standard input cannot contain both the password and a secret",
     "secrets",
   );
 }

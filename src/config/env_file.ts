@@ -34,7 +34,7 @@ export const ENV_FILE_KEY: Key<readonly EnvFile[]> = {
     mapped(path, (value, node) => ({ path: normalizePath(value), node })),
   ),
   description:
-    "Files of NAME=VALUE lines below the directory of this file; later files override earlier ones, and environment overrides all.",
+    "Files with NAME=VALUE lines, in or below the directory of this file. Later files override earlier ones; environment overrides all of them.",
 };
 
 /** Where {@linkcode readEnvFiles} looks. */
@@ -49,7 +49,7 @@ export interface EnvFilePlace {
  * Reads the files of variables that a document names. The files may belong
  * to a pull request, so neither a link nor a pipe is opened.
  *
- * @param files Files; what is wrong with one is reported where it is named.
+ * @param files Files; a problem is reported at the node that names the file.
  * @param place Where the document is; `undefined` if it is not a file.
  */
 export async function readEnvFiles(
@@ -61,7 +61,7 @@ export async function readEnvFiles(
     const name = `${node.label} "${path}"`;
     if (place === undefined) {
       node.explain(() =>
-        `${name} cannot be found: a document that is not a file has no directory`
+        `${name} cannot be found: the job was not read from a file, so there is no directory to search`
       );
       continue;
     }

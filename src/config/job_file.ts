@@ -175,7 +175,9 @@ async function addEnvFiles(
   const { value } = layer.job_env ?? { value: {} };
   if (typeof value === "string") {
     const [{ node }] = envFiles;
-    return node.report("needs an environment that maps names to values");
+    return node.report(
+      "requires environment to be a mapping of names to values",
+    );
   }
   layer.job_env = { value: { ...env, ...value }, origin };
 }

@@ -166,7 +166,8 @@ const FOREIGN = {
     "Condition for running the job, checked when its dependencies have ended.",
   for_each: "Runs the job once for each value.",
   item_var: "Variable that holds the value of for_each.",
-  secrets: "Ignored: use ${secret:PATH:KEY} in variables, or --secrets-file.",
+  secrets:
+    "Ignored: refer to secrets as ${secret:PATH:KEY} in variables, or use --secrets-file.",
 };
 
 const STEPS: JobFileKey = {
@@ -204,7 +205,7 @@ const SCHEMAS: Readonly<Record<OptionType & string, Schema<unknown>>> = {
   pipelinePermissions: pipelinePermissionsSchema,
   // Code may register types that are unknown here.
   sourceType: text({
-    rule: { pattern: SOURCE_TYPE, words: "be a type of sources" },
+    rule: { pattern: SOURCE_TYPE, words: "be a source type" },
     areNumbersTexts: false,
   }),
 };

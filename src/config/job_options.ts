@@ -12,7 +12,7 @@ export interface JobSourceOptions {
    * @default {"none"}
    */
   type?: SourceType;
-  /** Repository, archive, or directory to copy. */
+  /** Repository, archive or directory of the source. */
   url?: string;
   /**
    * Branch, tag or commit; for an archive, its checksum as `sha256:HEX`.
@@ -58,25 +58,25 @@ export interface JobCheckoutOptions {
    */
   fetchDepth?: number;
   /**
-   * Objects that git fetches only when needed, such as `blob:none`. Filter of
-   * a partial clone: `blob:none`, `blob:limit=SIZE` or `tree:DEPTH`.
+   * Objects that git fetches only when needed, such as `blob:none`. A filter
+   * of a partial clone: `blob:none`, `blob:limit=SIZE` or `tree:DEPTH`.
    */
   filter?: string;
   /**
    * Directories of the source to check out. Files in their parent directories
-   * are checked out as well.
+   * are also checked out.
    *
    * @default {all}
    */
   sparsePaths?: readonly string[];
   /**
-   * Whether git submodules are checked out.
+   * Whether to check out git submodules.
    *
    * @default {"off"}
    */
   submodules?: "off" | "on" | "recursive";
   /**
-   * Whether files in Git LFS are fetched. With `auto`, a repository with such
+   * Whether to fetch files in Git LFS. With `auto`, a repository with such
    * files needs `git-lfs`.
    *
    * @default {"auto"}
@@ -136,17 +136,16 @@ export interface JobSecretsOptions {
    * pattern.
    */
   envNames?: readonly string[];
-  /** Values that are masked. */
+  /** Values to mask. */
   values?: readonly string[];
   /**
-   * Programs and files that secrets come from, by name. A variable of the job
-   * refers to a secret as `${secret:NAME:PATH:KEY}`.
+   * Programs and files that provide secrets, by name. Variables of the job
+   * refer to a secret as `${secret:NAME:PATH:KEY}`.
    */
   providers?: string | SecretProviderOptions;
   /**
-   * Names of variables whose values are masked, with * for any text.
-   * Case-insensitive; they apply to the variables of the job and of this
-   * process.
+   * Names of variables whose values are masked, with * for any text. Patterns
+   * ignore case. They apply to the variables of the job and of this process.
    *
    * @default {["*TOKEN","*_PAT","*PASSWORD","*PASSWD","*PASSPHRASE","*SECRET","*PRIVATE_KEY","*ACCESS_KEY","*API_KEY","*__AUTH","*_AUTH_CONFIG","*_CONNECTION_STRING"]}
    */
@@ -158,8 +157,7 @@ export interface JobSecretsOptions {
    */
   minBytes?: number;
   /**
-   * Whether secrets are masked. If they are not, the first line of the log
-   * says so.
+   * Whether secrets are masked. If not, the first line of the log says so.
    *
    * @default {true}
    */
@@ -224,14 +222,13 @@ export interface JobLimitsOptions {
    */
   timeoutMs?: number;
   /**
-   * Time between the signal that ends the command and SIGKILL, in
-   * milliseconds.
+   * Time between the termination signal and SIGKILL, in milliseconds.
    *
    * @default {10_000}
    */
   graceMs?: number;
   /**
-   * Maximum number of steps that run at once.
+   * Maximum number of concurrent steps.
    *
    * @default {the number of processors}
    */
@@ -260,7 +257,7 @@ export interface JobSelectionOptions {
 /** Output. */
 export interface JobOutputOptions {
   /**
-   * Whether standard error is merged into standard output. When merged, lines
+   * Whether to merge standard error into standard output. When merged, lines
    * keep the order in which they were written.
    *
    * @default {"merged"}
@@ -273,13 +270,13 @@ export interface JobOutputOptions {
    */
   group?: boolean;
   /**
-   * Print the time of day, in UTC, before each line of output.
+   * Prefix each line of output with the time of day, in UTC.
    *
    * @default {false}
    */
   timestamps?: boolean;
   /**
-   * Maximum length of a line of output, in bytes; longer ones are cut.
+   * Maximum length of a line of output, in bytes; longer lines are truncated.
    *
    * @default {60000 in a container, no limit elsewhere}
    */
@@ -305,8 +302,9 @@ export interface JobOutputOptions {
    */
   compareWith?: string;
   /**
-   * CI system that shows failed steps. With `auto`, GitHub Actions, GitLab,
-   * Buildkite, TeamCity and Azure Pipelines are detected by their variables.
+   * CI system in which failed steps are annotated. With `auto`, GitHub
+   * Actions, GitLab, Buildkite, TeamCity and Azure Pipelines are detected by
+   * their variables.
    *
    * @default {"auto"}
    */
@@ -319,24 +317,24 @@ export interface JobOutputOptions {
     | "azure"
     | "off";
   /**
-   * Files with problem matchers in GitHub's format. A path is relative to the
+   * Problem matcher files in GitHub's format. A path is relative to the
    * current directory; below `/job`, it is in the workspace.
    *
    * @default {[""]}
    */
   problemMatchers?: readonly string[];
   /**
-   * Export the run to a collector of OpenTelemetry. A variable
-   * `OTEL_EXPORTER_OTLP_ENDPOINT` does the same; without one, the collector is
-   * at `http://localhost:4318`.
+   * Export the run to an OpenTelemetry collector. Setting
+   * `OTEL_EXPORTER_OTLP_ENDPOINT` has the same effect. Without that variable,
+   * the collector is at `http://localhost:4318`.
    *
    * @default {false}
    */
   otel?: boolean;
   /**
-   * Export the output of steps to the collector as well. The output is
-   * exported only with `--otel` or the address of a collector in
-   * `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`.
+   * Also export the output of steps to the collector. Requires `--otel`, or
+   * the address of a collector in `OTEL_EXPORTER_OTLP_ENDPOINT` or
+   * `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`.
    *
    * @default {false}
    */
@@ -351,10 +349,10 @@ export interface JobOptions {
    */
   command?: string | readonly string[];
   /**
-   * Shell of the command and of steps without a shell of their own. All named
-   * shells stop at the first error: `sh` is `/bin/sh -e`, and `bash` is `bash
-   * -eo pipefail`. Only a command without a shell is run with `sh -c`, which
-   * does not.
+   * Default shell of the command and the steps. The named shells stop at the
+   * first error: `sh` is `/bin/sh -e`, and `bash` is `bash -eo pipefail`.
+   * Without a shell, a command is run with `sh -c`, which does not stop at
+   * errors.
    *
    * @default {sh}
    */
@@ -367,7 +365,7 @@ export interface JobOptions {
    */
   sourceDir?: string;
   /**
-   * Directory that the command runs in: `/job` or below.
+   * Working directory of the command: `/job` or below.
    *
    * @default {the code directory}
    */
@@ -378,24 +376,24 @@ export interface JobOptions {
    * @default {"/job/artifacts"}
    */
   artifactsDir?: string;
-  /** Environment of the command. */
+  /** Environment variables of the command. */
   env?: Readonly<Record<string, string>>;
   /**
-   * What happens to the other steps when one fails. With `finish`, running
-   * steps finish and no others start; with `continue`, the others run as well;
-   * with `kill`, running steps are stopped.
+   * What happens to other steps when one fails. With `finish`, running steps
+   * finish and no others start. With `continue`, all other steps run. With
+   * `kill`, running steps are stopped.
    *
    * @default {"finish"}
    */
   failurePolicy?: "finish" | "continue" | "kill";
   /**
-   * Fail the job if a step succeeded only after a failed attempt.
+   * Fail the job if a step succeeds only after a retry.
    *
    * @default {false}
    */
   failOnFlaky?: boolean;
   /**
-   * Wait while another job uses the workspace, instead of failing.
+   * Wait while another job uses the workspace instead of failing.
    *
    * @default {false}
    */

@@ -294,7 +294,7 @@ function replacesSteps(settings: Settings): boolean {
  *
  * A variable that is not similar to a known one may come from a newer worker.
  *
- * @returns Pairs of the name and the one that was probably meant.
+ * @returns Pairs of the name and the known name that it resembles.
  */
 function misspelledVariables(env: Environment): [string, string][] {
   const unknown = Object.keys(env).filter((name) =>

@@ -82,7 +82,7 @@ function checkExcluded(node: DocumentNode, axes: readonly string[]): void {
       if (axes.includes(name)) continue;
       value.explain(() => {
         const near = suggest(name, axes);
-        return `${value.label} is no variable of the matrix` +
+        return `${value.label} is not a variable of the matrix` +
           (near === undefined ? "" : `; did you mean "${near}"?`);
       });
     }

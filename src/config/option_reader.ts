@@ -291,7 +291,7 @@ export class OptionReader {
     if (setting.value.length === 0) return [];
     const values = this.#valuesOrFile(name, setting);
     if (values?.length !== 0) return values;
-    this.warnings.push(`${name}: holds no value, and so changes nothing`);
+    this.warnings.push(`${name}: contains no values and has no effect`);
     return undefined;
   }
 
@@ -318,7 +318,7 @@ export class OptionReader {
     if (items !== undefined) return items.filter((item) => item !== "");
     this.#report(
       name,
-      "must be items with commas between them, or a JSON list of strings",
+      "must be a comma-separated list or a JSON list of strings",
     );
     return [];
   }

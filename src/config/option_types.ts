@@ -42,7 +42,7 @@ export function typeName(value: unknown): string {
   return type === "object" ? "an object" : `a ${type}`;
 }
 
-/** What the value must be instead; `undefined` if it has a right type. */
+/** Returns the required type; `undefined` if the value has it. */
 function expectedType(
   type: Option["type"],
   value: unknown,

@@ -8,6 +8,7 @@ import {
   type OptionNameOf,
   OPTIONS,
 } from "../options/options.ts";
+import { showUrl, showUrlsIn } from "../url_secrets.ts";
 
 /** Value of an option in one layer. */
 export type SettingValue =
@@ -198,4 +199,15 @@ export class Settings {
     if (stack) stack.push(setting);
     else this.#stacks.set(name, [setting]);
   }
+}
+
+/**
+ * Writes the value of an option in one line, without the credentials in URLs.
+ * The caller masks other secrets when it prints the text.
+ */
+export function shownSetting(name: OptionName, value: SettingValue): string {
+  const text = typeof value === "string" && /^[^\n"]*$/.test(value)
+    ? value
+    : JSON.stringify(value);
+  return name.endsWith("_url") ? showUrl(text) : showUrlsIn(text);
 }

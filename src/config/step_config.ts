@@ -164,7 +164,7 @@ export interface StepSettings {
   readonly matrix?: MatrixConfig;
   /**
    * Whether exit code 78 means that there is nothing to do. It ends the whole
-   * job early, and counts neither as success nor as failure.
+   * job early; the step neither succeeds nor fails.
    *
    * @default {false}
    */

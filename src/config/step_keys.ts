@@ -178,7 +178,7 @@ const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
     key: "when",
     schema: when,
     description:
-      "Condition on the event: branch, tag, event, paths and env must match; not lists parts that must not.",
+      "Condition on the event: branch, tag, event, paths and env must match; parts below not must not match.",
   },
   env: {
     key: "env",

@@ -94,7 +94,7 @@ const PATH =
 /** Length of a value above which there is a warning, in characters. */
 const LONG_VALUE = 1_000;
 
-/** Variables that a job rarely means to replace. */
+/** Variables that jobs rarely replace on purpose. */
 const SYSTEM_VARIABLES = ["PATH", "HOME", "USER"];
 
 /** Variables of a job, and their problems. */
@@ -110,9 +110,9 @@ export interface JobEnv {
  * `./job/`, or a mapping.
  *
  * Lines are trimmed; blank lines and comments that start with `#` are skipped;
- * the last of several values is used. Quotes have no meaning, except after
- * `export`: such a line comes from a file that shells read as well, and its
- * value is parsed like dotenv. Single quotes keep everything, double quotes
+ * the last of several values is used. Quotes are kept as text, except after
+ * `export`: such a line comes from a file that shells also read, so its value
+ * is parsed like dotenv. Single quotes keep everything, double quotes
  * support `\n`, `\r` and `\t`, both may contain line breaks, and ` #` starts a
  * comment.
  *
@@ -188,7 +188,7 @@ function addLines(result: JobEnv, text: string): void {
       QUOTED.lastIndex = offset + equals + 1;
       const [whole, single, double] = QUOTED.exec(text) ?? [];
       if (whole === undefined) {
-        report("has a quote that is not closed at its end");
+        report("has an unclosed quote, or text after the closing quote");
       } else {
         addVariable(result, name, single ?? unescaped(double));
         // The value may continue over several lines.
@@ -223,7 +223,7 @@ export function jobEnvWarnings(
   const warnings: string[] = [];
   for (const [key, value] of Object.entries(env)) {
     if (SYSTEM_VARIABLES.includes(key)) {
-      warnings.push(`job_env: ${key} replaces the variable of the system`);
+      warnings.push(`job_env: ${key} replaces a system variable`);
     }
     if (value.length > LONG_VALUE) {
       warnings.push(`job_env: ${key} is longer than ${LONG_VALUE} characters`);
@@ -235,9 +235,9 @@ export function jobEnvWarnings(
 function addVariable(result: JobEnv, name: string, value: string): void {
   const key = name.trim();
   if (typeof value !== "string") {
-    result.problems.push(`the value of "${key}" is no text`);
+    result.problems.push(`the value of "${key}" must be a string`);
   } else if (key === "") {
-    result.problems.push('a variable has no name in front of "="');
+    result.problems.push('a variable needs a name before "="');
   } else if (key.includes("=") || (key + value).includes("\0")) {
     result.problems.push(
       `"${key}" cannot be the name of a variable with this value`,

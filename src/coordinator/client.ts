@@ -6,10 +6,10 @@ import { parseDuration } from "../schema/duration.ts";
  * 1. The token is sent only to the coordinator: the URL must use https unless
  *    plain HTTP is allowed, and redirects to another origin are refused.
  * 2. Requests are retried with the same bytes after failures that may be
- *    transient: no answer, or status 408, 425, 429 or 5xx. All other answers
+ *    transient: no response, or status 408, 425, 429 or 5xx. All other responses
  *    are final.
- * 3. The time, the number of redirects and the size of an answer are limited.
- * 4. Errors quote the answer of the coordinator, with token and secrets masked.
+ * 3. The time, the number of redirects and the size of a response are limited.
+ * 4. Errors quote the response of the coordinator, with token and secrets masked.
  *
  * @module
  */
@@ -25,10 +25,10 @@ import {
 import { timeLimit } from "../process/time_limit.ts";
 import { coordinatorUrl } from "./access.ts";
 
-/** Maximum size of an answer, in bytes: a page of jobs with all variables. */
-const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+/** Maximum size of a response, in bytes: a page of jobs with all variables. */
+const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
 
-/** Maximum number of characters of an answer that a message quotes. */
+/** Maximum number of characters of a response that a message quotes. */
 const MAX_REASON_LENGTH = 300;
 
 const MAX_REDIRECTS = 3;
@@ -75,7 +75,7 @@ export interface CoordinatorClientOptions {
    * @default {8 attempts with delays from 250 to 8_000 ms}
    */
   readonly retry?: RetryPolicy;
-  /** Masks secrets in answers of the coordinator. */
+  /** Masks secrets in responses of the coordinator. */
   readonly maskText: (text: string) => string;
   /**
    * Called with the reason and the delay before each retry.
@@ -101,12 +101,12 @@ export interface ClientRequest {
   readonly path: string;
   /** JSON in UTF-8; retries send the same bytes. */
   readonly body?: Uint8Array<ArrayBuffer>;
-  /** Status of a successful answer. */
+  /** Status of a successful response. */
   readonly success: number;
 }
 
-/** A successful answer. */
-export interface ClientAnswer {
+/** A successful response. */
+export interface ClientResponse {
   /** The parsed body; `undefined` if it is not JSON. */
   readonly value: unknown;
   /** Number of the successful attempt, from 1. */
@@ -124,12 +124,12 @@ export interface CoordinatorClient {
    * otherwise `coordinator-failed`.
    * @throws {unknown} The reason of the signal once it is aborted.
    */
-  send(request: ClientRequest): Promise<ClientAnswer>;
+  send(request: ClientRequest): Promise<ClientResponse>;
 }
 
 /** Error of a request to the coordinator. */
 export class CoordinatorError extends RunnerError {
-  /** HTTP status, if there was an answer. */
+  /** HTTP status, if there was a response. */
   readonly status: number | undefined;
 
   /**
@@ -146,8 +146,8 @@ export class CoordinatorError extends RunnerError {
   }
 }
 
-/** An answer of any status. */
-interface RawAnswer {
+/** A response of any status. */
+interface RawResponse {
   readonly status: number;
   readonly text: string;
   /** Delay that the coordinator requests. */
@@ -190,12 +190,12 @@ export function openClient(
   }
   const show = (text: string) => maskText(text.replaceAll(token, "[REDACTED]"));
 
-  async function send(request: ClientRequest): Promise<ClientAnswer> {
+  async function send(request: ClientRequest): Promise<ClientResponse> {
     const { method, body, success } = request;
     const place = new URL(url + request.path);
     const backoff = createBackoff(retry, { ...options, signal });
     for (let number = 1;; number++) {
-      const answer = await sendOnce(place, {
+      const response = await sendOnce(place, {
         method,
         body,
         token,
@@ -205,17 +205,17 @@ export function openClient(
         signal.throwIfAborted();
         return error as Error;
       });
-      if (!(answer instanceof Error) && answer.status === success) {
-        return { value: parsed(answer.text), attempt: number };
+      if (!(response instanceof Error) && response.status === success) {
+        return { value: parsed(response.text), attempt: number };
       }
       const reason = show(
-        answer instanceof Error ? messageOf(answer) : reasonOf(answer),
+        response instanceof Error ? messageOf(response) : reasonOf(response),
       );
-      const retryAfterMs = answer instanceof Error
+      const retryAfterMs = response instanceof Error
         ? undefined
-        : answer.retryAfterMs;
-      if (!isTransient(answer) || !await backoff.next(reason, retryAfterMs)) {
-        throw failure(request, url, reason, number, answer);
+        : response.retryAfterMs;
+      if (!isTransient(response) || !await backoff.next(reason, retryAfterMs)) {
+        throw failure(request, url, reason, number, response);
       }
     }
   }
@@ -228,10 +228,10 @@ export function isTransientStatus(status: number): boolean {
   return status >= 500 || TRANSIENT_STATUS.includes(status);
 }
 
-function isTransient(answer: RawAnswer | Error): boolean {
-  return answer instanceof Error
-    ? answer instanceof TransientError
-    : isTransientStatus(answer.status);
+function isTransient(response: RawResponse | Error): boolean {
+  return response instanceof Error
+    ? response instanceof TransientError
+    : isTransientStatus(response.status);
 }
 
 function parsed(text: string): unknown {
@@ -248,9 +248,9 @@ function failure(
   url: string,
   reason: string,
   attempts: number,
-  answer: RawAnswer | Error,
+  response: RawResponse | Error,
 ): CoordinatorError {
-  const status = answer instanceof Error ? undefined : answer.status;
+  const status = response instanceof Error ? undefined : response.status;
   const tried = attempts > 1 ? ` (${attempts} attempts)` : "";
   return new CoordinatorError(`Cannot ${action} "${url}": ${reason}${tried}`, {
     code: status === 403 ? "coordinator-forbidden" : "coordinator-failed",
@@ -258,15 +258,15 @@ function failure(
   });
 }
 
-function reasonOf({ status, text }: RawAnswer): string {
+function reasonOf({ status, text }: RawResponse): string {
   const words = wordsIn(text);
   const shown = words.length > MAX_REASON_LENGTH
     ? `${words.slice(0, MAX_REASON_LENGTH)}…`
     : words;
-  return `it answers ${status}${shown && ` ${printable(shown)}`}`;
+  return `it responded with ${status}${shown && ` ${printable(shown)}`}`;
 }
 
-/** A proxy answers without JSON; then the first line is shown. */
+/** A proxy may respond with something other than JSON; then the first line is shown. */
 function wordsIn(text: string): string {
   try {
     const { error, message } = JSON.parse(text);
@@ -278,13 +278,13 @@ function wordsIn(text: string): string {
   }
 }
 
-async function sendOnce(url: URL, attempt: Attempt): Promise<RawAnswer> {
+async function sendOnce(url: URL, attempt: Attempt): Promise<RawResponse> {
   const { signal, timeoutMs } = attempt;
   signal.throwIfAborted();
   const stop = new AbortController();
   using limit = timeLimit(timeoutMs);
   limit.reached.then(() =>
-    stop.abort(new TransientError(`it does not answer within ${timeoutMs} ms`))
+    stop.abort(new TransientError(`it did not respond within ${timeoutMs} ms`))
   );
   using _ = onAbort(signal, () => stop.abort(signal.reason));
   const response = await followRedirects(url, attempt, stop.signal);
@@ -321,14 +321,18 @@ async function followRedirects(
     await response.body?.cancel();
     const to = URL.parse(response.headers.get("location") ?? "", place);
     if (to === null || !SAFE_REDIRECTS.includes(status)) {
-      throw new Error(`it answers ${status}, a redirect that loses requests`);
+      throw new Error(
+        `it responded with ${status}, a redirect that drops the request body`,
+      );
     }
     if (to.origin !== url.origin) {
-      throw new Error(`it answers ${status}, a redirect to another origin`);
+      throw new Error(
+        `it responded with ${status}, a redirect to another origin`,
+      );
     }
     place = to;
   }
-  throw new Error(`it redirects more than ${MAX_REDIRECTS} times`);
+  throw new Error(`it redirected more than ${MAX_REDIRECTS} times`);
 }
 
 async function readText(
@@ -345,8 +349,8 @@ async function readText(
       const { value, done } = await orTransient(signal, () => reader.read());
       if (done) return text + decoder.decode();
       count += value.length;
-      if (count > MAX_ANSWER_BYTES) {
-        throw new Error(`its answer exceeds ${MAX_ANSWER_BYTES} bytes`);
+      if (count > MAX_RESPONSE_BYTES) {
+        throw new Error(`its response exceeds ${MAX_RESPONSE_BYTES} bytes`);
       }
       text += decoder.decode(value, { stream: true });
     }

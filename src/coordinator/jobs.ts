@@ -122,7 +122,7 @@ function isJob(value: unknown): value is CoordinatorJob {
 
 function unreadable(client: CoordinatorClient): RunnerError {
   return new RunnerError(
-    `Cannot read jobs from "${client.url}": its answer is not a list of jobs`,
+    `Cannot read jobs from "${client.url}": its response is not a list of jobs`,
     { code: "coordinator-failed" },
   );
 }
@@ -139,7 +139,7 @@ export interface SubmitDocumentOptions {
    */
   readonly startsAtOnce: boolean;
   /**
-   * Whether the document was sent before without an answer.
+   * Whether the document was sent before without a response.
    *
    * @default {false}
    */
@@ -150,7 +150,7 @@ export interface SubmitDocumentOptions {
  * Submits a trigger document.
  *
  * After a failure that may be transient, the same bytes are sent again; if only
- * the answer was lost, the coordinator knows the operation id. A refusal is
+ * the response was lost, the coordinator knows the operation id. A refusal is
  * final: since the coordinator queues jobs before it rolls back, each further
  * attempt would leave orphaned tasks in the queue.
  *
@@ -173,7 +173,7 @@ export async function submitDocument(
   };
   const { value, attempt } = await client.send(request);
   const ids = createdIds(value);
-  // After an attempt whose answer was lost, an empty list is correct.
+  // After an attempt whose response was lost, an empty list is correct.
   if (startsAtOnce && !wasSent && attempt === 1 && ids?.length === 0) {
     throw new CoordinatorError(
       `Cannot ${request.action} "${client.url}": it accepted the document and started no job`,

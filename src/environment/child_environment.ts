@@ -72,7 +72,7 @@ interface ContainerChild extends JobLayers {
 /** A program that gets only the variables that it is allowed to use. */
 interface LimitedChild {
   readonly kind: "plugin" | "git-query" | "pipeline";
-  /** Checks whether it needs a variable, or was granted it. */
+  /** Checks whether it needs a variable or has a permission for it. */
   readonly mayUse: (name: string) => boolean;
   /**
    * Checks whether it was granted a variable by name or prefix. Variables with
@@ -135,7 +135,7 @@ export type Child =
  *   with which an operator configures git.
  * - A secret provider gets what a tool gets, including credentials of its own
  *   such as `VAULT_TOKEN`, but a `PATH` without directories of the workspace. It
- *   must not ask the user, and does not get the name of a terminal.
+ *   must not prompt the user, and does not get the name of a terminal.
  * - The runner of another job, in this process, gets the settings.
  */
 export function childEnvironment(

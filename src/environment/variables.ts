@@ -72,7 +72,7 @@ const JOB = {
     name: "REACTORCIDE_IN_CONTAINER",
     setBy: "worker",
     doc:
-      "Whether the runner is in a job's container: `true`, `1`, `yes`, `false`, `0` or `no`. If unset, it is if its current directory is in `/job` or it can write to `/job`",
+      "Whether the runner is in a job's container: `true`, `1`, `yes`, `false`, `0` or `no`. If unset, the runner assumes so if its current directory is in `/job` or it can write to `/job`",
   },
   workspace: {
     name: "REACTORCIDE_WORKSPACE",
@@ -624,7 +624,7 @@ export const PREFERENCE_VARIABLES: ReadonlySet<string> = new Set([
   "XZ_OPT",
 ]);
 
-/** Variables that name a terminal to programs that ask for a passphrase. */
+/** Variables that name the terminal for programs that prompt for a passphrase. */
 export const TERMINAL_VARIABLES: ReadonlySet<string> = new Set([
   "GPG_TTY",
   "SSH_TTY",

@@ -64,10 +64,11 @@ export const OPTIONS = [
     keys: ["job.shell"],
     type: "shell",
     defaultText: "sh",
-    doc: "Shell of the command and of steps without a shell of their own",
-    form: "sh, bash, python, pwsh, deno, or a program with {} for the script",
+    doc: "Default shell of the command and the steps",
+    form:
+      "sh, bash, python, pwsh, deno, or a program with {} for the script file",
     details:
-      "All named shells stop at the first error: `sh` is `/bin/sh -e`, and `bash` is `bash -eo pipefail`. Only a command without a shell is run with `sh -c`, which does not.",
+      "The named shells stop at the first error: `sh` is `/bin/sh -e`, and `bash` is `bash -eo pipefail`. Without a shell, a command is run with `sh -c`, which does not stop at errors.",
   },
   {
     name: "code_dir",
@@ -89,7 +90,7 @@ export const OPTIONS = [
     keys: ["working_dir", "job.job_dir", "job.working_dir"],
     type: "jobDirectory",
     defaultText: "the code directory",
-    doc: "Directory that the command runs in: /job or below",
+    doc: "Working directory of the command: /job or below",
   },
   {
     name: "artifacts_dir",
@@ -114,7 +115,7 @@ export const OPTIONS = [
     },
     keys: ["environment", "job.environment"],
     type: "variables",
-    doc: "Environment of the command",
+    doc: "Environment variables of the command",
     form: "KEY=VALUE lines, or ./job/FILE",
   },
   ...SECRET_OPTIONS,
@@ -129,7 +130,7 @@ export const OPTIONS = [
       isOutside: true,
     },
     type: "text",
-    doc: "File of secret variables for a nested container",
+    doc: "File with secret variables for a nested container",
   },
   {
     name: "runner_image",
@@ -181,7 +182,7 @@ export const OPTIONS = [
     env: { name: "REACTORCIDE_STDERR", setBy: "user", isSetting: true },
     type: { choices: ["merged", "separate"] },
     default: "merged",
-    doc: "Whether standard error is merged into standard output",
+    doc: "Whether to merge standard error into standard output",
     details: "When merged, lines keep the order in which they were written.",
   },
   {
@@ -192,7 +193,7 @@ export const OPTIONS = [
     type: "timeLimit",
     defaultText: "no limit",
     doc: "Time limit of the command",
-    form: "90s, 15m, 2h and so on",
+    form: "90s, 15m, 2h, …",
   },
   {
     name: "grace",
@@ -201,7 +202,7 @@ export const OPTIONS = [
     env: { name: "REACTORCIDE_GRACE", setBy: "user", isSetting: true },
     type: "duration",
     default: "10s",
-    doc: "Time between the signal that ends the command and SIGKILL",
+    doc: "Time between the termination signal and SIGKILL",
   },
   {
     name: "concurrency",
@@ -211,7 +212,7 @@ export const OPTIONS = [
     keys: ["job.concurrency"],
     type: { minimum: 1, maximum: 1_024 },
     defaultText: "the number of processors",
-    doc: "Maximum number of steps that run at once",
+    doc: "Maximum number of concurrent steps",
   },
   {
     name: "failure_policy",
@@ -221,9 +222,9 @@ export const OPTIONS = [
     keys: ["job.failure_policy"],
     type: { choices: ["finish", "continue", "kill"] },
     default: "finish",
-    doc: "What happens to the other steps when one fails",
+    doc: "What happens to other steps when one fails",
     details:
-      "With `finish`, running steps finish and no others start; with `continue`, the others run as well; with `kill`, running steps are stopped.",
+      "With `finish`, running steps finish and no others start. With `continue`, all other steps run. With `kill`, running steps are stopped.",
   },
   {
     name: "fail_on_flaky",
@@ -237,7 +238,7 @@ export const OPTIONS = [
     keys: ["job.fail_on_flaky"],
     type: "boolean",
     default: "false",
-    doc: "Fail the job if a step succeeded only after a failed attempt",
+    doc: "Fail the job if a step succeeds only after a retry",
   },
   {
     name: "only",
@@ -277,7 +278,7 @@ export const OPTIONS = [
     flag: "wait",
     env: { name: "REACTORCIDE_WAIT", setBy: "user", isSetting: true },
     type: "boolean",
-    doc: "Wait while another job uses the workspace, instead of failing",
+    doc: "Wait while another job uses the workspace instead of failing",
   },
   {
     name: "log_group",
@@ -299,7 +300,7 @@ export const OPTIONS = [
     },
     type: "boolean",
     default: "false",
-    doc: "Print the time of day, in UTC, before each line of output",
+    doc: "Prefix each line of output with the time of day, in UTC",
   },
   {
     name: "max_line_bytes",
@@ -312,7 +313,8 @@ export const OPTIONS = [
     },
     type: { minimum: 80, maximum: 999_999_999 },
     defaultText: `${WORKER_LINE_BYTES} in a container, no limit elsewhere`,
-    doc: "Maximum length of a line of output, in bytes; longer ones are cut",
+    doc:
+      "Maximum length of a line of output, in bytes; longer lines are truncated",
   },
   {
     name: "record",
@@ -391,7 +393,7 @@ export const OPTIONS = [
       ],
     },
     default: "auto",
-    doc: "CI system that shows failed steps",
+    doc: "CI system in which failed steps are annotated",
     details:
       "With `auto`, GitHub Actions, GitLab, Buildkite, TeamCity and Azure Pipelines are detected by their variables.",
   },
@@ -408,7 +410,7 @@ export const OPTIONS = [
     },
     type: "list",
     default: "",
-    doc: "Files with problem matchers in GitHub's format",
+    doc: "Problem matcher files in GitHub's format",
     details:
       "A path is relative to the current directory; below `/job`, it is in the workspace.",
   },
@@ -419,9 +421,9 @@ export const OPTIONS = [
     type: "boolean",
     default: "false",
     isCallersOnly: true,
-    doc: "Export the run to a collector of OpenTelemetry",
+    doc: "Export the run to an OpenTelemetry collector",
     details:
-      "A variable `OTEL_EXPORTER_OTLP_ENDPOINT` does the same; without one, the collector is at `http://localhost:4318`.",
+      "Setting `OTEL_EXPORTER_OTLP_ENDPOINT` has the same effect. Without that variable, the collector is at `http://localhost:4318`.",
   },
   {
     name: "otel_logs",
@@ -430,9 +432,9 @@ export const OPTIONS = [
     env: { name: "REACTORCIDE_OTEL_LOGS", setBy: "user", seenBy: "runner" },
     type: "boolean",
     default: "false",
-    doc: "Export the output of steps to the collector as well",
+    doc: "Also export the output of steps to the collector",
     details:
-      "The output is exported only with `--otel` or the address of a collector in `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`.",
+      "Requires `--otel`, or the address of a collector in `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`.",
   },
   {
     name: "inherit_env",

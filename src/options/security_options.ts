@@ -39,7 +39,7 @@ export const SECRET_OPTIONS = [
       isOutside: true,
     },
     type: "secretValues",
-    doc: "Values that are masked",
+    doc: "Values to mask",
     form: "separated by commas, or ./job/FILE",
   },
   {
@@ -56,10 +56,10 @@ export const SECRET_OPTIONS = [
     },
     type: "secretProviders",
     isCallersOnly: true,
-    doc: "Programs and files that secrets come from, by name",
+    doc: "Programs and files that provide secrets, by name",
     form: "a YAML or JSON file outside the workspace, or {…}",
     details:
-      "A variable of the job refers to a secret as `${secret:NAME:PATH:KEY}`.",
+      "Variables of the job refer to a secret as `${secret:NAME:PATH:KEY}`.",
   },
   {
     name: "secret_env_patterns",
@@ -78,7 +78,7 @@ export const SECRET_OPTIONS = [
     isCallersOnly: true,
     doc: "Names of variables whose values are masked, with * for any text",
     details:
-      "Case-insensitive; they apply to the variables of the job and of this process.",
+      "Patterns ignore case. They apply to the variables of the job and of this process.",
   },
   {
     name: "mask_min_length",
@@ -97,7 +97,7 @@ export const SECRET_OPTIONS = [
     default: "true",
     isCallersOnly: true,
     doc: "Whether secrets are masked",
-    details: "If they are not, the first line of the log says so.",
+    details: "If not, the first line of the log says so.",
   },
 ] as const satisfies readonly Option[];
 

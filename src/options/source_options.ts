@@ -52,7 +52,7 @@ export const SOURCE_OPTIONS = [
     env: { name: "REACTORCIDE_SOURCE_URL", setBy: "worker", isUrl: true },
     keys: ["source.url"],
     type: "text",
-    doc: "Repository, archive, or directory to copy",
+    doc: "Repository, archive or directory of the source",
   },
   {
     name: "source_ref",
@@ -206,7 +206,7 @@ export const SOURCE_OPTIONS = [
     type: "text",
     doc: "Objects that git fetches only when needed, such as blob:none",
     details:
-      "Filter of a partial clone: `blob:none`, `blob:limit=SIZE` or `tree:DEPTH`.",
+      "A filter of a partial clone: `blob:none`, `blob:limit=SIZE` or `tree:DEPTH`.",
   },
   {
     name: "sparse_paths",
@@ -218,7 +218,7 @@ export const SOURCE_OPTIONS = [
     type: "list",
     defaultText: "all",
     doc: "Directories of the source to check out",
-    details: "Files in their parent directories are checked out as well.",
+    details: "Files in their parent directories are also checked out.",
   },
   {
     name: "submodules",
@@ -228,7 +228,7 @@ export const SOURCE_OPTIONS = [
     keys: ["checkout.submodules"],
     type: { choices: ["off", "on", "recursive"] },
     default: "off",
-    doc: "Whether git submodules are checked out",
+    doc: "Whether to check out git submodules",
   },
   {
     name: "git_lfs",
@@ -238,7 +238,7 @@ export const SOURCE_OPTIONS = [
     keys: ["checkout.lfs"],
     type: { choices: ["auto", "off"] },
     default: "auto",
-    doc: "Whether files in Git LFS are fetched",
+    doc: "Whether to fetch files in Git LFS",
     details: "With `auto`, a repository with such files needs `git-lfs`.",
   },
   {

@@ -22,7 +22,7 @@ export async function readRecordText(path: string): Promise<RecordText> {
   if (file.size > MAX_BYTES) {
     throw new Error(`it is larger than ${MAX_BYTES} bytes`);
   }
-  // Asked first: a run that ends now releases the lock after its last line.
+  // Checked first: a run that ends now releases the lock after its last line.
   const isRunning = await file.isLocked() ?? true;
   const bytes = await readToEnd(file, 0, MAX_BYTES);
   return { text: new TextDecoder().decode(bytes), isRunning };
@@ -38,5 +38,5 @@ export async function readRecordFile(path: string): Promise<RunRecord> {
   const { text, isRunning } = await readRecordText(path);
   const record = readRecord(text, { isRunning });
   if (record !== undefined) return record;
-  throw new Error("it does not begin with the start of a run");
+  throw new Error("it does not start with the event run.started");
 }

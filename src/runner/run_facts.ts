@@ -1,6 +1,5 @@
 import type { JobConfig } from "../config/job_config.ts";
-import type { SettingValue } from "../config/settings.ts";
-import { shownSetting } from "../config/shown_setting.ts";
+import { type SettingValue, shownSetting } from "../config/settings.ts";
 import { parseEnvLines } from "../config/text_values.ts";
 import { Variable } from "../environment/variables.ts";
 import { OPTIONS } from "../options/options.ts";

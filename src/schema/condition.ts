@@ -5,7 +5,7 @@ import { oneOf } from "../suggest.ts";
  *
  * | condition | runs if |
  * | --- | --- |
- * | `all_success` | all dependencies succeeded; a skipped one did not |
+ * | `all_success` | all dependencies succeeded; a skipped one counts as not succeeded |
  * | `any_failed` | a dependency failed, was cancelled or timed out; for a step, indirect dependencies count as well |
  * | `always` | all dependencies have ended, with any result |
  *

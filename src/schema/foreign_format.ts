@@ -66,8 +66,8 @@ function foreign(
   { words, code }: FileKind,
 ): RunnerError {
   return new RunnerError(
-    `Cannot read ${words} "${name}": it is a file of ${system}, and runnerlib has its own format\n` +
-      '  "runnerlib init" writes a first file to move its commands to',
+    `Cannot read ${words} "${name}": it is a ${system} file, and runnerlib has its own format\n` +
+      '  "runnerlib init" writes a starter file for its commands',
     { code },
   );
 }

@@ -188,8 +188,8 @@ export const duration: Schema<number> = {
 };
 
 /**
- * Schema of a time limit; gives milliseconds. A number of seconds may have every
- * spelling that the YAML decoder of Go takes for a whole one.
+ * Schema of a time limit, which is parsed to milliseconds. A number of seconds
+ * may have every spelling that Go's YAML decoder accepts as an integer.
  */
 export const positiveDuration: Schema<number> = {
   jsonSchema: () => ({

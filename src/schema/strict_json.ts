@@ -1,6 +1,5 @@
 /**
- * Schemas for JSON documents. Their readers are strict: unlike in YAML, a
- * number is not a string.
+ * Schemas for JSON documents. Unlike in YAML, a number is not a string.
  *
  * @module
  */

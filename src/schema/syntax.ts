@@ -90,7 +90,7 @@ function parse(text: string): Parsed | undefined {
  */
 function fallback(reason: string): SyntaxProblem | undefined {
   const place = placeIn(reason);
-  return place && { place, message: "the text is not valid YAML from here on" };
+  return place && { place, message: "invalid YAML from here on" };
 }
 
 function placeIn(reason: string): TextPlace | undefined {
@@ -165,7 +165,7 @@ function unknownAlias(text: string, name: string, reason: string) {
   return {
     place: offset < 0 ? placeIn(reason)! : placeAt(text, offset),
     message:
-      'no anchor of that name stands above the alias; put text that starts with "*" in quotes',
+      'no anchor with this name precedes the alias; put text that starts with "*" in quotes',
   };
 }
 
@@ -225,7 +225,7 @@ function explain(
       return at(`a value cannot start with ${sign}; put it in quotes`);
     case "BAD_DQ_ESCAPE":
       return at(
-        "the backslash starts no known escape; write it twice, or use single quotes",
+        "unknown escape sequence; double the backslash, or use single quotes",
       );
     case "BAD_ALIAS":
       return at(
@@ -261,7 +261,7 @@ function unexpected(
     };
   }
   if (/flow-(map|seq)-end/.test(message)) {
-    return { place, message: `${sign} closes nothing` };
+    return { place, message: `unmatched ${sign}` };
   }
   if (/block-seq-ind on same line/.test(message)) {
     return {
@@ -273,7 +273,7 @@ function unexpected(
   if (innermostBracket(parsed, offset)) {
     return {
       place,
-      message: 'expected "," or the closing bracket in front of this',
+      message: 'expected "," or the closing bracket before this',
     };
   }
   return afterQuote(parsed, place) ?? innerColon(line, place) ??

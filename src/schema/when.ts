@@ -47,7 +47,7 @@ export interface WhenParts {
  * A condition on the event of a job: all parts are met, and none below `not`.
  */
 export interface When extends WhenParts {
-  /** Parts, none of which may be met. */
+  /** Parts, none of which may match. */
   readonly not?: WhenParts;
 }
 
@@ -105,7 +105,7 @@ export function whenProblem(when: unknown): string | undefined {
   const { not, ...parts } = when as Record<string, unknown>;
   const all = { ...parts, ...typeof not === "object" ? not : {} };
   const unknown = Object.keys(all).find((name) => !PARTS.includes(name));
-  if (unknown !== undefined) return `has no part "${unknown}"`;
+  if (unknown !== undefined) return `must not have the key "${unknown}"`;
   for (const part of [parts, not ?? {}] as WhenParts[]) {
     for (const [name, match] of matchesOf(part)) {
       if (!isMatch(match)) {
@@ -298,17 +298,17 @@ function isMatch(value: unknown): boolean {
 function eventProblem(pattern: string): string | undefined {
   if (EVENT_TYPES.some(eventGlob(pattern))) return undefined;
   const near = suggest(pattern, EVENT_TYPES);
-  return `"${pattern}" matches no event: ${EVENT_TYPES.join(", ")}` +
+  return `"${pattern}" matches none of the events ${EVENT_TYPES.join(", ")}` +
     (near === undefined ? "" : `; did you mean "${near}"?`);
 }
 
 const patterns = listOrOne(
-  "be a text or a list of texts",
+  "be a string or a list of strings",
   text({ rule: FILLED_TEXT }),
   { minimum: 1 },
 );
 
-const values = listOrOne("be a text or a list of texts", text(), {
+const values = listOrOne("be a string or a list of strings", text(), {
   minimum: 1,
 });
 
@@ -328,17 +328,20 @@ function matchSchema(side: Schema<readonly string[]>): Schema<Match> {
       },
     },
   );
-  return byShape<Match>("be a text, a list of texts, or map any and not", {
-    scalar: side,
-    list: side,
-    mapping: {
-      ...sides,
-      parse(node) {
-        if (node.entries?.length === 0) node.report("must have any or not");
-        return sides.parse(node);
+  return byShape<Match>(
+    "be a string, a list of strings, or a mapping with any and not",
+    {
+      scalar: side,
+      list: side,
+      mapping: {
+        ...sides,
+        parse(node) {
+          if (node.entries?.length === 0) node.report("must have any or not");
+          return sides.parse(node);
+        },
       },
     },
-  });
+  );
 }
 
 const match = matchSchema(patterns);
@@ -389,6 +392,6 @@ export const when: Schema<When> = mapping<When>("When", {
   not: {
     key: "not",
     schema: mapping<WhenParts>("Not", PART_KEYS),
-    description: "Parts, none of which may be met.",
+    description: "Parts, none of which may match.",
   },
 });

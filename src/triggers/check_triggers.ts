@@ -13,7 +13,7 @@ import type { Trigger } from "./trigger_options.ts";
 /** Maximum number of problems in a message. */
 const MAX_SHOWN = 20;
 
-/** Fields whose members are values that the caller means to give. */
+/** Fields whose members the caller sets on purpose. */
 const RECORDS: readonly string[] = ["env", "characteristics"];
 
 declare const CHECKED: unique symbol;
@@ -84,7 +84,7 @@ export function checkTriggers(
     const name = typeof trigger.name === "string" ? trigger.name : undefined;
     if (name !== undefined) {
       const taken = names.has(name)
-        ? "its name is used twice"
+        ? "its name occurs twice"
         : nameProblem(name);
       if (taken !== undefined) found.push(taken);
       names.add(name);

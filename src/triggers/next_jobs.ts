@@ -12,7 +12,7 @@ export interface NextJob {
    * @default {[]}
    */
   readonly dependsOn?: readonly string[];
-  /** Why the job is next, in the caller's words. */
+  /** Why the job is next. */
   readonly reason?: string;
   /** Command of a job that is not in a workflow file. */
   readonly jobCommand?: string;

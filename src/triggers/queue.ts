@@ -32,7 +32,7 @@ export class TriggerQueue {
   }
 
   /**
-   * Whether the queued triggers were sent before without an answer, so that the
+   * Whether the queued triggers were sent before without a response, so that the
    * coordinator may know them.
    */
   get wasSent(): boolean {
@@ -80,7 +80,7 @@ export class TriggerQueue {
     const checked = checkTriggers(values, {
       isWire,
       nameProblem: (name) =>
-        this.#triggers.has(name) ? "it is queued already" : undefined,
+        this.#triggers.has(name) ? "it is already queued" : undefined,
     });
     if (checked.length > 0) this.#operationId = undefined;
     for (const trigger of checked) this.#triggers.set(trigger.name, trigger);

@@ -44,10 +44,10 @@ export interface SubmitTriggersOptions {
    * @default {the policy of the client}
    */
   readonly retry?: RetryPolicy;
-  /** Masks secrets in answers of the coordinator. */
+  /** Masks secrets in responses of the coordinator. */
   readonly maskText: (text: string) => string;
   /**
-   * Whether the document was sent before without an answer.
+   * Whether the document was sent before without a response.
    *
    * @default {false}
    */

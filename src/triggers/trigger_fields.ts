@@ -160,12 +160,14 @@ export const TRIGGER_FIELDS: Keys<Trigger> = {
   },
   dependsOn: {
     key: "depends_on",
-    description: "Names of jobs of the document that run before this one.",
+    description:
+      "Names of jobs of the document that must end before this one starts.",
     schema: strings,
   },
   condition: {
     key: "condition",
-    description: "When the job runs, depending on the jobs before it.",
+    description:
+      "Condition for running the job, checked when its dependencies have ended.",
     schema: condition,
   },
   env: {
@@ -190,7 +192,7 @@ export const TRIGGER_FIELDS: Keys<Trigger> = {
   },
   ciSourceType: {
     key: "ci_source_type",
-    description: "How the trusted CI code is prepared.",
+    description: "Type of the source of the trusted CI code.",
     schema: sourceType,
   },
   ciSourceUrl: {
@@ -350,7 +352,7 @@ function amount(pattern: RegExp, words: string): Schema<string | number> {
   };
 }
 
-/** Documents spell most fields in another way than programs. */
+/** Most fields have different names in documents than in programs. */
 function programKeys(): Keys<Trigger> {
   return Object.fromEntries(
     Object.entries(TRIGGER_FIELDS).map(([name, field]) => [

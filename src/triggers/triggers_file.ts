@@ -89,7 +89,7 @@ export async function writeTriggers(
     .map((trigger): RefusedTrigger => ({
       trigger,
       job: quote(trigger.name),
-      problem: `it is in "${path}" already`,
+      problem: `it is already in "${path}"`,
       isConsequence: false,
     }));
   const added = without(triggers, taken.map(({ trigger }) => trigger));
@@ -207,7 +207,7 @@ function jobsOf(document: unknown): readonly unknown[] {
   }
   const jobs = envelope.get("jobs") ?? [];
   if (!Array.isArray(jobs)) {
-    throw new TypeError(`its jobs are not a list but ${kindOf(jobs)}`);
+    throw new TypeError(`its jobs must be a list, not ${kindOf(jobs)}`);
   }
   return jobs;
 }

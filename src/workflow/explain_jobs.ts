@@ -73,7 +73,7 @@ export function explainJobs(jobs: readonly LocalJob[]): JobExplanation[] {
 
 function waitsText({ dependsOn, condition }: LocalJob): string {
   const names = `after ${dependsOn.join(", ")}`;
-  return condition === "always" ? `${names}, however they end` : names;
+  return condition === "always" ? `${names}, whatever their result` : names;
 }
 
 /** Returns the jobs that run for at least one combination of outcomes. */

@@ -44,6 +44,9 @@ jobs:
     assertEquals(code, 3);
     assertMatch(stdout + stderr, /1 running · 1 waiting/);
     assertMatch(stdout + stderr, /1 running · 1 done/);
-    assertMatch(stderr, /To run only what has not succeeded, add --resume/);
+    assertMatch(
+      stderr,
+      /To run only the jobs that have not succeeded, add --resume/,
+    );
   });
 });

@@ -350,7 +350,7 @@ owner: team
     await source.commit({ "a.txt": "1" });
     const first = await evaluate(path, PUSH);
     assertEquals(first.document?.workflows.length, 1);
-    assertStringIncludes(first.stderr, "changes are unknown");
+    assertStringIncludes(first.stderr, "changed files are unknown");
     await source.commit({ "b.txt": "1" });
     assertEquals((await evaluate(path, PUSH)).document, undefined);
     const base = await source.git("rev-parse", "HEAD");
@@ -380,7 +380,7 @@ owner: team
       ]);
       return [
         document?.workflows.length ?? 0,
-        stderr.includes("changes are unknown"),
+        stderr.includes("changed files are unknown"),
       ];
     };
     assertEquals(await started(), [1, true]);
@@ -584,7 +584,7 @@ owner: team
         },
       });
       assertEquals(code, 0, stderr);
-      assertStringIncludes(stderr, "changes are unknown");
+      assertStringIncludes(stderr, "changed files are unknown");
       const document: RawDocument = JSON.parse(
         await Deno.readTextFile(`${path}/triggers.json`),
       );

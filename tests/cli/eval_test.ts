@@ -189,7 +189,7 @@ ci               starts   event pull_request_opened; the definition of the pull
   deploy         starts
 other            starts   event pull_request_opened
   a              starts
-new              skipped  it has the name of a trusted workflow
+new              skipped  it has the same name as a trusted workflow
 `,
     );
     assertEquals(coordinator.requests, []);

@@ -128,7 +128,7 @@ describe("runnerlib init", () => {
     );
     assertStringIncludes(
       (await init("job", "--plugin")).stderr,
-      "Give one kind, not job and plugin",
+      "KIND must be one kind, not job and plugin",
     );
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { ".reactorcide": "a file" });

@@ -128,7 +128,7 @@ describe("files of other systems", () => {
         ["run", "--job-file", path],
       );
       assertEquals(code, 1);
-      assertStringIncludes(stderr, `"${path}": it is a file of ${system}`);
+      assertStringIncludes(stderr, `"${path}": it is a ${system} file`);
     }
   });
 
@@ -141,7 +141,7 @@ describe("files of other systems", () => {
           ...args,
           "ci.yaml",
         ]);
-        assertStringIncludes(stderr, `it is a file of ${system}`);
+        assertStringIncludes(stderr, `it is a ${system}`);
       }
     }
   });

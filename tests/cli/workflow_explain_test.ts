@@ -40,7 +40,7 @@ describe("runnerlib workflow run --explain", () => {
     assertEquals(
       await explain(),
       `WORKFLOW OR JOB  STATUS   REASON
-ci               starts   no event is given with --event
+ci               starts   no event was given with --event
   test           starts
   local          skipped  disable_run_local is set
   report         maybe    runs only if test fails
@@ -50,7 +50,7 @@ ci               starts   no event is given with --event
     assertEquals(
       await explain("--only", "test"),
       `WORKFLOW OR JOB  STATUS   REASON
-ci               starts   no event is given with --event
+ci               starts   no event was given with --event
   test           starts
   local          skipped  not selected by --only
   report         skipped  not selected by --only
@@ -70,7 +70,7 @@ ci               skipped  branch "dev" does not match main
     assertEquals(
       await explain(...push, "main", "--changed-file", "docs/a"),
       `WORKFLOW OR JOB  STATUS   REASON
-ci               skipped  the 1 changed file does not match src/**
+ci               skipped  the only changed file does not match src/**
 `,
     );
     const [{ status, reason, jobs }] = JSON.parse(

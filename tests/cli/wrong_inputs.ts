@@ -112,7 +112,7 @@ export const WRONG_INPUTS: Readonly<Record<string, WrongInput>> = {
   "unclosed single quote": job("command: 'echo\n"),
   "unclosed bracket": job("steps: [{name: a, run: x}\ntimeout: 5\n"),
   "unclosed brace": job("environment: {A: b\ncommand: x\n"),
-  "bracket that closes nothing": job("command: ]\n"),
+  "unmatched bracket": job("command: ]\n"),
   "text behind a quote": job("command: 'it's'\n"),
   "unknown alias": job("command: *x\n"),
   "two anchors": job("command: &a &b x\n"),

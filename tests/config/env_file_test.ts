@@ -117,7 +117,7 @@ environment: { C: own }
       () => variablesOf(text, { "ci/a": "B=1" }),
       RunnerError,
     );
-    assertStringIncludes(error.message, "needs an environment that maps");
+    assertStringIncludes(error.message, "requires environment to be a mapping");
   });
 });
 

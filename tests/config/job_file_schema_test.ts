@@ -22,7 +22,7 @@ const accepts = new Ajv({
  * {@linkcode jobFileSchema}.
  */
 const BEYOND =
-  /has the same name as the step|names ".*", which is not a step|waits for itself|is no variable of the matrix|"\/job" or a path below it|must be at most .*not "36501d"$/;
+  /has the same name as the step|names ".*", which is not a step|waits for itself|is not a variable of the matrix|"\/job" or a path below it|must be at most .*not "36501d"$/;
 
 /** The problems that the parser reports and a JSON Schema could describe. */
 async function problemsOf(path: string, text: string): Promise<string[]> {
@@ -135,7 +135,7 @@ describe("jobFileSchema()", () => {
       const text = JSON.stringify(randomFile(random));
       // A schema does not know which files exist.
       const problems = (await problemsOf(path, text)).filter((problem) =>
-        !/env_file(?:\[\d+\])? (?:"[^"]*" cannot be read|needs an environment)/
+        !/env_file(?:\[\d+\])? (?:"[^"]*" cannot be read|requires environment)/
           .test(problem)
       );
       const isAccepted = accepts(JSON.parse(text));

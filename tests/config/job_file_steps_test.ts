@@ -274,7 +274,7 @@ steps:
         "11:7: steps[1].env.A must be a single value",
         "12:5: steps[2] has the same name as the step at 3:5",
         "15:7: steps[2].matrix.OS must be a list",
-        '17:12: steps[2].matrix.exclude[0].OSS is no variable of the matrix; did you mean "OS"?',
+        '17:12: steps[2].matrix.exclude[0].OSS is not a variable of the matrix; did you mean "OS"?',
       ],
     );
   });

@@ -292,7 +292,7 @@ describe("validateSettings()", () => {
       { key: "job_command", message: "is required", origin: undefined },
       {
         key: "job_env",
-        message: 'a variable has no name in front of "="',
+        message: 'a variable needs a name before "="',
         origin: "REACTORCIDE_JOB_ENV",
       },
       {
@@ -778,7 +778,7 @@ describe("validateSettings() reads lists", () => {
       assertEquals(read(key, " a ,,b "), ["a", "b"], key);
       assertEquals(read(key, "[a],b"), ["[a]", "b"], key);
       assertEquals(problemsOf({ [key]: '["a", 1]' }), [
-        `${key}: must be items with commas between them, or a JSON list of strings`,
+        `${key}: must be a comma-separated list or a JSON list of strings`,
       ]);
     }
   });
@@ -794,7 +794,7 @@ describe("validateSettings() reads lists", () => {
       assertEquals(config!.secrets.values, undefined);
       assertEquals(config!.secrets.envNames, undefined);
       assertEquals(warnings, [
-        "secret_values_list: holds no value, and so changes nothing",
+        "secret_values_list: contains no values and has no effect",
       ]);
     }
   });

@@ -67,7 +67,7 @@ describe("parseJobEnv() reads lines", () => {
       ] as const
     ) {
       assertEquals(parse(text).problems, [
-        `line ${line} has a quote that is not closed at its end`,
+        `line ${line} has an unclosed quote, or text after the closing quote`,
       ], text);
     }
   });
@@ -132,7 +132,9 @@ describe("parseJobEnv() reads variables by name", () => {
     assertEquals(env, { E: "5" });
     assertEquals(
       problems,
-      ["A", "B", "C", "D"].map((name) => `the value of "${name}" is no text`),
+      ["A", "B", "C", "D"].map((name) =>
+        `the value of "${name}" must be a string`
+      ),
     );
   });
 });

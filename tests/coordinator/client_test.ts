@@ -104,14 +104,14 @@ Deno.test("submitDocument() fails with the reason of the coordinator", async () 
     await refusal(Array(9).fill(503), { retry: { attempts: 3, delayMs: 1 } }),
     {
       message:
-        'Cannot submit triggers to "URL": it answers 503 service_unavailable: not now (3 attempts)',
+        'Cannot submit triggers to "URL": it responded with 503 service_unavailable: not now (3 attempts)',
       code: "coordinator-failed",
       requestCount: 3,
     },
   );
   assertEquals(await refusal(Array(9).fill(400)), {
     message:
-      'Cannot submit triggers to "URL": it answers 400 service_unavailable: not now',
+      'Cannot submit triggers to "URL": it responded with 400 service_unavailable: not now',
     code: "coordinator-failed",
     requestCount: 1,
   });
@@ -119,7 +119,7 @@ Deno.test("submitDocument() fails with the reason of the coordinator", async () 
     await refusal(["hang"], { retry: { attempts: 1 }, timeoutMs: 50 }),
     {
       message:
-        'Cannot submit triggers to "URL": it does not answer within 50 ms',
+        'Cannot submit triggers to "URL": it did not respond within 50 ms',
       code: "coordinator-failed",
       requestCount: 1,
     },
@@ -166,12 +166,15 @@ Deno.test("a client follows redirects only within the coordinator", async () => 
   for (const redirect of [301, 302, 303, 307, 308]) {
     const to = redirect < 307 ? path : other.url + path;
     const { message, requestCount } = await refusal([{ redirect, to }]);
-    assert(message.includes(`it answers ${redirect}, a redirect`), message);
+    assert(
+      message.includes(`it responded with ${redirect}, a redirect`),
+      message,
+    );
     assertEquals(requestCount, 1);
   }
   const around: Trouble[] = Array(5).fill({ redirect: 308, to: path });
   const { message } = await refusal(around);
-  assert(message.endsWith("it redirects more than 3 times"), message);
+  assert(message.endsWith("it redirected more than 3 times"), message);
   assertEquals(other.requests, []);
 });
 
@@ -187,7 +190,7 @@ Deno.test("a client prints neither its token nor a secret", async () => {
   );
   assertEquals(
     message,
-    `Cannot submit triggers to "${coordinator.url}": it answers 401 unauthorized: token is not *** [REDACTED]`,
+    `Cannot submit triggers to "${coordinator.url}": it responded with 401 unauthorized: token is not *** [REDACTED]`,
   );
 });
 

@@ -22,7 +22,7 @@ describe("runnerlib doctor", () => {
     assertMatch(stdout, /^ {2}ok +git +9\.8\.7 +git sources/m);
     assertMatch(
       stdout,
-      /^ {2}(?:ok +untrusted steps +(?:PID(?: and mount)? namespace|tags) +none of|missing +untrusted steps +tags +their processes may outlive them: )/m,
+      /^ {2}(?:ok +untrusted steps +(?:PID(?: and mount)? namespace|tags) +their processes end with them|missing +untrusted steps +tags +their processes may outlive them: )/m,
     );
     assertMatch(stdout, /^ {2}missing +hg +Mercurial sources/m);
     assertMatch(stdout, /^ {2}ok +run +all +commands of jobs/m);
@@ -67,7 +67,7 @@ describe("runnerlib doctor", () => {
     };
     assertEquals(found("docker"), [
       "missing",
-      "1.2.3, engine does not respond",
+      "1.2.3, its engine does not respond",
     ]);
     assertEquals(found("podman"), ["ok", "4.5.6"]);
   });

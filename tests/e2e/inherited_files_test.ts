@@ -120,6 +120,9 @@ Deno.test({
     assertStringIncludes(text, "Cannot close open files for untrusted steps: ");
     assertMatch(text, /inherited descriptor (?:\d+, )*7, (?:\d+, )*23, /);
     const doctor = await runWithFiles(path, ["doctor"]);
-    assertStringIncludes(doctor, "programs inherit none from the runner");
+    assertStringIncludes(
+      doctor,
+      "programs do not inherit them from the runner",
+    );
   },
 });

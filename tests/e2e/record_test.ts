@@ -327,8 +327,8 @@ steps:
     for (
       const [file, reason] of Object.entries({
         "missing.jsonl": "no such file",
-        "other.txt": "it does not begin with the start of a run",
-        "empty": "it does not begin with the start of a run",
+        "other.txt": "it does not start with the event run.started",
+        "empty": "it does not start with the event run.started",
         "dir": "",
       })
     ) {

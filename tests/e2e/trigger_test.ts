@@ -202,7 +202,10 @@ describe("runnerlib trigger", () => {
       coordinator.env,
     );
     assertEquals(code, 1);
-    assertStringIncludes(stderr, "it answers 401 service_unavailable: not now");
+    assertStringIncludes(
+      stderr,
+      "it responded with 401 service_unavailable: not now",
+    );
     assertEquals(
       decodeDocument(document!).workflows[0].jobs[0].job_name,
       "build",
@@ -243,7 +246,7 @@ describe("runnerlib trigger", () => {
       [{}, 'Cannot read job file "b.yaml"'],
       [{ "b.yaml": "name: b\njob: { command: a, timeout: x }" }, "b.yaml:2"],
       [{ "b.yaml": "name: [" }, 'Cannot read job file "b.yaml"'],
-      [{ "b.yaml": "name: a\njob: { command: b }" }, "its name is used twice"],
+      [{ "b.yaml": "name: a\njob: { command: b }" }, "its name occurs twice"],
       [
         { "b.yaml": "name: b\njob: { command: b, depends_on: [c] }" },
         "is not triggered",

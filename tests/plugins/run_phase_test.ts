@@ -292,8 +292,11 @@ Deno.test("runPhase() handles any thrown value", async () => {
       ["no disk", "it threw no disk"],
       [null, "it threw null"],
       [0n, "it threw 0"],
-      [Object.create(null), "it threw something without a text"],
-      [silent, "it threw something without a text"],
+      [
+        Object.create(null),
+        "it threw a value that cannot be converted to text",
+      ],
+      [silent, "it threw a value that cannot be converted to text"],
       [new TypeError(), "it threw TypeError"],
       [new DOMException("gone", "AbortError"), "gone"],
     ]

@@ -73,14 +73,14 @@ const INVALID: readonly (readonly [string, string, string?])[] = [
   ],
   ["a: [1, 2\nb: c\n", '1:4: the bracket "[" is never closed by "]"'],
   ['{"a": {"b": 1}', '1:1: the bracket "{" is never closed by "}"'],
-  ["a: {b: c}}\n", '1:10: "}" closes nothing'],
+  ["a: {b: c}}\n", '1:10: unmatched "}"'],
   [
     '{"a": "b" "c": 1}\n',
-    '1:11: expected "," or the closing bracket in front of this',
+    '1:11: expected "," or the closing bracket before this',
   ],
   [
     "a: *x\n",
-    '1:4: no anchor of that name stands above the alias; put text that starts with "*" in quotes',
+    '1:4: no anchor with this name precedes the alias; put text that starts with "*" in quotes',
   ],
   ["a: &x &y 1\n", "1:7: a value can have only one anchor"],
   [
@@ -109,7 +109,7 @@ const INVALID: readonly (readonly [string, string, string?])[] = [
   ],
   [
     'a: "\\q"\n',
-    "1:5: the backslash starts no known escape; write it twice, or use single quotes",
+    "1:5: unknown escape sequence; double the backslash, or use single quotes",
   ],
   [
     "a: b\n---\nc: d\n",

@@ -94,12 +94,12 @@ Deno.test("TriggerQueue refuses a name that is already queued", () => {
   );
   assertEquals(
     error.message,
-    'Cannot trigger "build": it is queued already',
+    'Cannot trigger "build": it is already queued',
   );
   assertEquals(queue.size, 1);
   assertEquals(
     refusal({ name: "a" }, { name: "a" }),
-    'Cannot trigger "a": its name is used twice',
+    'Cannot trigger "a": its name occurs twice',
   );
 });
 

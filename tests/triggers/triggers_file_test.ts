@@ -101,7 +101,7 @@ Deno.test("writeTriggers() refuses a job that is already in the file", () =>
     const before = await Deno.readTextFile(path);
     assertEquals(
       await refusal(path, [{ name: "b" }, { name: "a" }], "invalid-trigger"),
-      `Cannot trigger "a": it is in "${path}" already`,
+      `Cannot trigger "a": it is already in "${path}"`,
     );
     assertEquals(await Deno.readTextFile(path), before);
   }));
@@ -125,10 +125,10 @@ Deno.test("writeTriggers() never overwrites a file that it cannot parse", () =>
         ["{}", 'its type is not "trigger_job"'],
         [{ type: " trigger_job" }, 'its type is not "trigger_job"'],
         [{ type: "trigger_job", version: null }, 'it contains "version"'],
-        [{ type: "trigger_job", jobs: {} }, "its jobs are not a list"],
+        [{ type: "trigger_job", jobs: {} }, "its jobs must be a list"],
         [{ type: "trigger_job", jobs: [[]] }, '"jobs[0]": it must be a plain'],
         [{ type: "trigger_job", jobs: [{}] }, 'needs the key "job_name"'],
-        [{ type: "trigger_job", jobs: [job, job] }, "its name is used twice"],
+        [{ type: "trigger_job", jobs: [job, job] }, "its name occurs twice"],
         [
           { type: "trigger_job", trigger_type: "runnerlib_eval" },
           'its trigger_type is not "runnerlib"',

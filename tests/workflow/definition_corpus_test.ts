@@ -444,7 +444,7 @@ job:
     assertEquals(job.body.command, "x");
     assertEquals(warnings, [
       'job.yaml:3:1: unknown key "triger"; did you mean "triggers"?',
-      'job.yaml:4:22: triggers.events[0] is not an event, and starts nothing; did you mean "push"?',
+      'job.yaml:4:22: triggers.events[0] is not an event and never matches; did you mean "push"?',
       'job.yaml:4:37: unknown key "triggers.branch"; did you mean "triggers.branches"?',
       'job.yaml:5:10: unknown key "paths.includes"; did you mean "paths.include"?',
       'job.yaml:8:3: unknown key "job.time_out"; did you mean "job.timeout"?',
@@ -492,7 +492,7 @@ jobs:
       ) {
         const [problem] = await problemsOf(text);
         assert(
-          problem?.endsWith(`${key} is a key that only the coordinator sets`),
+          problem?.endsWith(`${key} can be set only by the coordinator`),
           problem,
         );
       }

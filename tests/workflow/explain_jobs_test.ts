@@ -35,15 +35,15 @@ describe("explainJobs()", () => {
       [
         "lint: starts: ",
         "test: waits: after lint",
-        "clean: waits: after test, lint, however they end",
+        "clean: waits: after test, lint, whatever their result",
         "notify: maybe: runs only if test or lint fails",
         "page: maybe: runs only if notify succeeds",
         "local: skipped: disable_run_local is set",
         'after: skipped: "local" was skipped',
         "empty: skipped: its for_each list is empty",
         "past: waits: after lint",
-        "never: skipped: no job that it needs failed",
-        'alarm: skipped: no job that it needs failed: "local" was skipped',
+        "never: skipped: none of its dependencies failed",
+        'alarm: skipped: none of its dependencies failed: "local" was skipped',
       ],
     );
   });

@@ -52,7 +52,7 @@ describe("matchFilters()", () => {
       [
         { changedFiles: ["src/a.md"] },
         {},
-        "the 1 changed file does not match src/** (without **/*.md)",
+        "the only changed file does not match src/** (without **/*.md)",
       ],
       [
         { changedFiles: ["a", "b"] },
@@ -80,11 +80,11 @@ describe("matchFilters()", () => {
     const many = Array.from({ length: 9 }, (_, at) => `d${at}/**`);
     assertEquals(
       matchFilters({ triggers, paths: { include: many } }, EVENT).reason,
-      "the 1 changed file does not match d0/**, d1/**, d2/**, d3/**, d4/**, d5/** and 3 more",
+      "the only changed file does not match d0/**, d1/**, d2/**, d3/**, d4/**, d5/** and 3 more",
     );
     assertEquals(
       matchFilters({ triggers, paths: { exclude: ["src/**"] } }, EVENT).reason,
-      "the 1 changed file does not match ** (without src/**)",
+      "the only changed file does not match ** (without src/**)",
     );
   });
 

@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
-import { decide, type DecisionFacts } from "../../src/workflow/eval/decide.ts";
+import {
+  decide,
+  type DecisionFacts,
+} from "../../src/workflow/eval/policy_decision.ts";
 import { policyRevision, readPolicy } from "../../src/workflow/eval/policy.ts";
 import { withoutExcerpts } from "../helpers/problem_text.ts";
 

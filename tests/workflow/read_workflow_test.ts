@@ -320,16 +320,16 @@ jobs:
         "w.yaml:2:1: id must consist of up to 63 lower-case letters, digits and dashes",
         'w.yaml:2:1: needs the key "name"',
         'w.yaml:3:1: unknown key "nam"; did you mean "name"?',
-        'w.yaml:4:16: on.events[0] is not an event, and starts nothing; did you mean "push"?',
+        'w.yaml:4:16: on.events[0] is not an event and never matches; did you mean "push"?',
         'w.yaml:4:31: unknown key "on.branchs"; did you mean "on.branches"?',
         "w.yaml:5:9: vars.org has a name that is reserved for the coordinator",
         "w.yaml:5:17: vars.big must be quoted: JSON cannot represent this number exactly",
         "w.yaml:5:50: vars.ok.organization has a name that is reserved for the coordinator",
         "w.yaml:7:28: jobs.a waits for itself: a → b → a",
         'w.yaml:7:31: jobs.a.needs[1] names "nobody", which is not a job; there are "a", "b", "c", "d", "f", "g", "h", "i"',
-        "w.yaml:7:40: jobs.a.authority is a key that only the coordinator sets",
+        "w.yaml:7:40: jobs.a.authority can be set only by the coordinator",
         'w.yaml:9:3: jobs.c needs the key "command"',
-        "w.yaml:10:3: jobs.d has steps and a command: a job has one of them",
+        "w.yaml:10:3: jobs.d must not have both steps and a command",
         "w.yaml:11:3: jobs.e must be a mapping of keys",
         "w.yaml:12:35: jobs.f.environment.org_id has a name that is reserved for the coordinator",
         'w.yaml:12:46: jobs.f.environment.a=b must be a name without "="',
@@ -461,7 +461,7 @@ describe("readJobDefinition()", () => {
     assertEquals(withoutExcerpts(error.message).split("\n"), [
       'Cannot use job file "b.yaml": 2 problems',
       'b.yaml:1:1: needs the key "job.command"',
-      "b.yaml:3:22: triggers.events[0] is not an event, and starts nothing",
+      "b.yaml:3:22: triggers.events[0] is not an event and never matches",
     ]);
   });
 });

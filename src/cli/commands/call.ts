@@ -69,7 +69,7 @@ const FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
 export const callCommand: CliCommand = {
   usage: "FUNCTION [OPTIONS]",
   description:
-    `Calls a function of the library, for job code in any language. Reads the
+    `Calls a function of the library, from a job in any language. Reads the
 arguments as a JSON object from standard input and prints the result as JSON. On
 failure, prints {"error": {"code", "message"}} and exits with 1.
 

@@ -1,7 +1,7 @@
 import type { CliCommand } from "../command.ts";
 import { CHECKED_FLAGS, configFlags } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
-import { prepareByHand } from "../prepare_by_hand.ts";
+import { prepareCommandSource } from "../command_source.ts";
 import { WORK_DIR_FLAG } from "../job_location.ts";
 
 /** Source types that can be checked out. */
@@ -52,6 +52,6 @@ export const checkoutCommand: CliCommand = {
         "checkout",
       );
     }
-    return prepareByHand(context, "checkout", type);
+    return prepareCommandSource(context, "checkout", type);
   },
 };

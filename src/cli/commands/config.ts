@@ -1,5 +1,4 @@
-import type { Settings } from "../../config/settings.ts";
-import { shownSetting } from "../../config/shown_setting.ts";
+import { type Settings, shownSetting } from "../../config/settings.ts";
 import { messageOf } from "../../errors.ts";
 import { type OptionName, OPTIONS } from "../../options/options.ts";
 import type { CliCommand } from "../command.ts";

@@ -1,6 +1,6 @@
 import type { CliCommand } from "../command.ts";
 import { CHECKED_FLAGS, configFlags } from "../config_flags.ts";
-import { prepareByHand } from "../prepare_by_hand.ts";
+import { prepareCommandSource } from "../command_source.ts";
 import { WORK_DIR_FLAG } from "../job_location.ts";
 
 export const copyCommand: CliCommand = {
@@ -21,5 +21,5 @@ export const copyCommand: CliCommand = {
     WORK_DIR_FLAG,
   ],
   maxOperands: 1,
-  run: (context) => prepareByHand(context, "copy", "copy"),
+  run: (context) => prepareCommandSource(context, "copy", "copy"),
 };

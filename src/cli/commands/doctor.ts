@@ -25,12 +25,11 @@ export const doctorCommand: CliCommand = {
   usage: "[--migrate DIR] [OPTIONS]",
   description:
     `Shows which programs, permissions and directories jobs need, and which of them
-are missing. With --migrate, shows what has to change in a repository that uses
-the Python runner instead: by file and line, with the line to add. Nothing in
-the repository is run. Values of variables are never shown.
+are missing. With --migrate, lists what has to change in a repository that uses
+the Python runner, by file and line, with the line to add. No code of the
+repository is run. Values of variables are never shown.
 
-Lines that start with "needed" show what is missing for a job with this
-configuration. Exits with 0 if nothing is missing, and with 1 otherwise.`,
+Lines that start with "needed" show what a job with this configuration lacks. Exits with 0 if nothing is missing, and with 1 otherwise.`,
   examples: [
     ["doctor", "Show what is missing on this machine"],
     [

@@ -27,7 +27,7 @@ export const execCommand: CliCommand = {
 and write the workspace, run git and the shell, read REACTORCIDE_* and RC_*
 variables, and connect to the coordinator. "runnerlib permissions" lists them. A
 Python pipeline (PIPELINE.py) gets the same variables and can import runnerlib,
-but is not confined otherwise. Exits with the pipeline's exit code.`,
+but is not otherwise sandboxed. Exits with the pipeline's exit code.`,
   usesCoordinator: true,
   examples: [
     ["exec pipeline.ts", "Run a pipeline"],
@@ -81,7 +81,7 @@ but is not confined otherwise. Exits with the pipeline's exit code.`,
       ...pipelineEnvironment({
         ...host.env,
         TMPDIR: temporary.path,
-        // Programs of the pipeline belong to the same run and share its files.
+        // Runners that the pipeline starts belong to the same run and share its files.
         [Variable.runId]: run.id,
         ...socket ? { [Variable.secretsSocket]: socket } : {},
       }, permissions),

@@ -37,13 +37,13 @@ export const explainMasksCommand: CliCommand = {
   description:
     `Shows what a job with this configuration masks from the start: the names, why
 they are secret, how many forms of each value are masked, and how often it would
-be masked in the log of --log, or else in the logs of the last run of steps. Values
+be masked in the log given with --log, or in the step logs of the last run. Values
 are never shown. Secrets that a job registers while it runs are not listed.`,
   examples: [
     ["explain-masks", "Show what the job.yaml of the directory masks"],
     [
       "explain-masks --job-env TOKEN=abcdefgh --secret-env-names TOKEN",
-      "Show what options mask",
+      "Show what these options mask",
     ],
   ],
   flags: [
@@ -52,7 +52,7 @@ are never shown. Secrets that a job registers while it runs are not listed.`,
     {
       name: "log",
       valueName: "FILE",
-      help: "Count in this log (the logs of steps in job/artifacts/logs)",
+      help: "Log to count in (the step logs in job/artifacts/logs)",
     },
   ],
   maxOperands: 0,

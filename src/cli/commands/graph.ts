@@ -42,7 +42,7 @@ export const graphCommand: CliCommand = {
 the job file of the directory, or its only workflow.`,
   examples: [
     ["graph", "Draw the job of the current directory"],
-    ["graph ci.yaml --format svg > ci.svg", "Write a picture"],
+    ["graph ci.yaml --format svg > ci.svg", "Write an SVG file"],
   ],
   flags: [FORMAT_FLAG],
   operandNames: "workflow",

@@ -3,7 +3,7 @@ import { osReason, RunnerError } from "../../errors.ts";
 import { writeAll } from "../../fs/files.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { helpColumns, tableLines } from "../help_text.ts";
-import { FIRST_FILES } from "../first_files.ts";
+import { STARTER_FILES } from "../starter_files.ts";
 import { usageError } from "../parse_arguments.ts";
 import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 
@@ -21,8 +21,8 @@ export const initCommand: CliCommand = {
   usage: "[KIND] [OPTIONS]",
   description:
     `Writes starter files that run as they are, and shows the command that runs them.
-Never replaces a file. On a terminal, asks for the kind if none is given;
-elsewhere, writes a job.
+Never overwrites a file. Without KIND, prompts for it on a terminal, and
+otherwise writes a job.
 
 Kinds:
 ${
@@ -48,7 +48,7 @@ ${
   async run(context) {
     const kind = await kindOf(context);
     const { host: { cwd } } = runnerInWorkDir(context);
-    const { files, shared = {}, next, notes = [] } = await FIRST_FILES[kind](
+    const { files, shared = {}, next, notes = [] } = await STARTER_FILES[kind](
       cwd,
     );
     const present = await presentPaths(cwd, Object.keys(files));
@@ -76,7 +76,10 @@ async function kindOf(context: CommandContext): Promise<string> {
     ...Object.keys(KINDS).filter((kind) => isOn(kind)),
   ];
   if (given.length > 1) {
-    throw usageError(`Give one kind, not ${given.join(" and ")}`, "init");
+    throw usageError(
+      `KIND must be one kind, not ${given.join(" and ")}`,
+      "init",
+    );
   }
   const [kind = await chooseKind(context)] = given;
   if (Object.hasOwn(KINDS, kind)) return kind;

@@ -13,7 +13,7 @@ runs and its steps, the workflows in .reactorcide/workflows and their jobs, and
 the jobs in .reactorcide/jobs. Exits with 1 if one of the files is invalid.`,
   examples: [
     ["list", "List what the current directory defines"],
-    ["list --json", "Print it for another program"],
+    ["list --json", "Print the list as JSON"],
   ],
   flags: [{ name: "json", help: "Print the result as a JSON document" }],
   maxOperands: 1,
@@ -56,7 +56,7 @@ export async function listDefinitions(
   else if (entries.length > 0) await print(inventoryText(entries, columns));
   else if (problemCount === 0) {
     await print(
-      'There are no jobs and no workflows; "runnerlib init" writes a first one',
+      'No jobs or workflows found; "runnerlib init" writes a first one',
     );
   }
   await logger.flush();

@@ -17,7 +17,7 @@ sets outputs of the job in its workflow. Without "=VALUE", reads the value from
 standard input and removes the newline at its end.`,
   examples: [
     ["output set version=1.2.3", "Pass a version to the next steps"],
-    ["output set notes < CHANGES.md", "Pass a text of several lines"],
+    ["output set notes < CHANGES.md", "Pass a multi-line value"],
   ],
   flags: [{
     name: "workflow",

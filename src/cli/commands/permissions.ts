@@ -12,7 +12,7 @@ one, and the resulting command line. Runs nothing.`,
     ["permissions pipeline.ts", "Show the permissions of a pipeline"],
     [
       "permissions pipeline.ts --allow net=example.com",
-      "Show them with another one",
+      "Show the effect of another permission",
     ],
   ],
   flags: [

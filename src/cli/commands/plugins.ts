@@ -155,7 +155,7 @@ async function report(
   for (const plugin of found) {
     for (const line of pluginLines(plugin, isTrusted)) await print(line);
   }
-  if (found.length === 0) await print("There are no plugins");
+  if (found.length === 0) await print("No plugins found");
   await runner.logger.flush();
   return found.some(({ problem }) => problem !== undefined) ? 1 : 0;
 }

@@ -69,7 +69,7 @@ async function readLines({ runner }: CommandContext): Promise<string[]> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let text = "";
   try {
-    if (stdin === undefined) throw new Error("the host of the runner has none");
+    if (stdin === undefined) throw new Error("the host has no standard input");
     for await (const bytes of stdin.readable) {
       text += decoder.decode(bytes, { stream: true });
     }

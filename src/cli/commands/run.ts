@@ -94,14 +94,16 @@ overrides the defaults. Defaults are shown in parentheses.`,
   async run(context) {
     const container = containerOf(context);
     if (context.flags.has("job") || context.flags.has("workflow-file")) {
-      if (container) throw usageError("Give --job or --container, not both");
+      if (container) {
+        throw usageError("--job and --container exclude each other");
+      }
       const { runOneJob } = await import("../workflow/run_action.ts");
       return await runOneJob(context);
     }
     const layer = flagsLayer(context);
     if (context.rest !== undefined) {
       if (layer.job_command !== undefined) {
-        throw usageError(`Give --job-command or "--", not both`, "run");
+        throw usageError(`--job-command and "--" exclude each other`, "run");
       }
       layer.job_command = { value: context.rest, origin: `"--"` };
     }

@@ -81,7 +81,7 @@ function findAction(name: string | undefined): ActionEntry {
   if (Object.hasOwn(ACTIONS, name)) return ACTIONS[name];
   const near = suggest(name, names);
   const hint = near === undefined
-    ? `; there are ${names.join(", ")}`
+    ? `; must be one of ${names.join(", ")}`
     : `; did you mean "${near}"?`;
   throw usageError(`Unknown action${hint}`, "secrets");
 }
@@ -96,7 +96,7 @@ function checkOperands(
     action.operands.filter((operand) => !operand.startsWith("[")).length;
   if (name === "set" && operands.length > most) {
     throw usageError(
-      "Secrets cannot be arguments, which other programs can see and shells keep in their history; use standard input",
+      "Secrets cannot be arguments, because other programs can see arguments and shells keep them in their history; use standard input",
       "secrets",
     );
   }

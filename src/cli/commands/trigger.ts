@@ -18,7 +18,7 @@ import type { CliCommand } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
 import { warner } from "../inventory.ts";
 import { usageError } from "../parse_arguments.ts";
-import { untilSignal } from "../until_signal.ts";
+import { cancelOnSignal } from "../cancel_on_signal.ts";
 import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 
 /** Options that the command reads. */
@@ -59,7 +59,7 @@ workflow reads. Nothing is submitted unless all files are valid.`,
         operands.map((file) => triggerIn(file, host, { onWarning })),
       ),
     );
-    const { triggers, path } = await untilSignal(
+    const { triggers, path } = await cancelOnSignal(
       host,
       ({ graceful }) =>
         flushTriggers(runner, queue, {

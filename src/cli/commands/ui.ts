@@ -1,17 +1,17 @@
 import { osReason, RunnerError } from "../../errors.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
-import { untilSignal } from "../until_signal.ts";
+import { cancelOnSignal } from "../cancel_on_signal.ts";
 
 export const uiCommand: CliCommand = {
   usage: "[DIR] [--port PORT]",
   description:
-    `Shows runs live in a browser: the page of \`report --format html\` while the run
-goes on, with the output of running steps, and a list of the runs whose records
-are below DIR (the current directory). Prints the address of the page, and serves
-it to this machine until Ctrl-C.
+    `Shows runs live in a browser: a list of the runs whose records are below DIR (the
+current directory), and for each run the page of \`report --format html\` with the
+output of running steps. Prints the address of the page, and serves it to this
+machine until Ctrl-C.
 
-Only reads: runs of other processes need no option for it.`,
+It only reads records, so runs do not need an option to be shown.`,
   examples: [
     ["ui", "Show the runs of this directory"],
     ["ui .. --port 8080", "Show the runs of all projects, on a fixed port"],
@@ -20,7 +20,7 @@ Only reads: runs of other processes need no option for it.`,
     {
       name: "port",
       valueName: "PORT",
-      help: "Port on 127.0.0.1 (a free one)",
+      help: "Port on 127.0.0.1 (any free port)",
     },
   ],
   maxOperands: 1,
@@ -29,7 +29,7 @@ Only reads: runs of other processes need no option for it.`,
     const port = portOf(context);
     const directory = await directoryOf(context);
     const { serveRuns } = await import("../../report/ui/serve.ts");
-    await untilSignal(host, async ({ graceful: signal }) => {
+    await cancelOnSignal(host, async ({ graceful: signal }) => {
       const server = listen(() => serveRuns({ directory, port, signal }), port);
       await print(server.url);
       await server.finished;

@@ -14,7 +14,7 @@ export const validateCommand: CliCommand = {
     ["validate", "Check the job.yaml of the directory"],
     [
       "validate --job-file ci.yaml --no-check-files",
-      "Check another file, and not the directories in it",
+      "Check another file, but not its directories",
     ],
   ],
   flags: [

@@ -38,7 +38,7 @@ Actions:
   graph [FILE]      Draw the graph, as "runnerlib graph" does
   list [DIRECTORY]  List the jobs, steps and workflows, as "runnerlib list" does
 
-Without FILE, takes the only workflow in .reactorcide/workflows.
+Without FILE, uses the only workflow in .reactorcide/workflows.
 
 Each job has its own workspace below .reactorcide/workflow, with a copy of the
 workflow's directory. The state of the jobs, with their outputs, is kept in
@@ -61,8 +61,7 @@ workflow's directory. The state of the jobs, with their outputs, is kept in
     {
       name: "concurrency",
       valueName: "COUNT",
-      help:
-        "Maximum number of jobs that run at once (the number of processors)",
+      help: "Maximum number of concurrent jobs (the number of processors)",
       group: "Limits",
     },
     {
@@ -89,7 +88,7 @@ workflow's directory. The state of the jobs, with their outputs, is kept in
       name: "executor",
       valueName: "NAME",
       choices: ["process", "docker", "podman"],
-      help: "Executor of jobs: process, docker or podman (process)",
+      help: "How jobs are run: process, docker or podman (process)",
     },
     {
       name: "network",

@@ -96,7 +96,7 @@ export async function findUntrustedContainment(
       ? `PID${namespace.hasMounts ? " and mount" : ""} namespace`
       : "tags",
     purpose: problem === undefined
-      ? "none of their processes outlives them"
+      ? "their processes end with them"
       : `their processes may outlive them: ${problem}`,
   };
 }
@@ -109,8 +109,8 @@ export async function findOpenFiles(): Promise<Finding> {
     name: "open files",
     detail: "",
     purpose: problem === undefined
-      ? "programs inherit none from the runner"
-      : `programs inherit them: ${problem}`,
+      ? "programs do not inherit them from the runner"
+      : `programs inherit them from the runner: ${problem}`,
   };
 }
 

@@ -51,7 +51,7 @@ const PROGRAMS: readonly ProgramEntry[] = [
   { name: "xz", purpose: "tarball sources, .tar.xz" },
   { name: "zstd", purpose: "tarball sources, .tar.zst" },
   { name: "deno", purpose: "pipelines and plugins of a compiled runner" },
-  { name: "perl", purpose: "plugins that use paths start sooner" },
+  { name: "perl", purpose: "plugins with access to paths start faster" },
   {
     name: "docker",
     purpose: "nested containers",
@@ -85,7 +85,7 @@ export function findPrograms(
       name,
       detail: version === undefined || responds
         ? version ?? ""
-        : `${version}, engine does not respond`,
+        : `${version}, its engine does not respond`,
       purpose,
     };
   }));

@@ -3,7 +3,7 @@ import { Variable } from "../../environment/variables.ts";
 import type { Host } from "../../host.ts";
 import { defaultOf } from "../../options/options.ts";
 import { type EventType, parseEventType } from "../../schema/events.ts";
-import type { Approval } from "../../workflow/eval/decide.ts";
+import type { Approval } from "../../workflow/eval/policy_decision.ts";
 import type { EvalEvent } from "../../workflow/eval/eval_event.ts";
 import {
   type Policy,

@@ -100,7 +100,7 @@ async function requireDirectory(
     state = osReason(error);
   }
   throw new RunnerError(
-    `Cannot read ${what} in "${path}": ${state}; name its directory with --${flag}`,
+    `Cannot read ${what} in "${path}": ${state}; set its directory with --${flag}`,
     { code: "workspace" },
   );
 }
@@ -130,7 +130,9 @@ export async function evalChanges(
   } catch (error) {
     logger.warn(
       "eval",
-      `Paths do not count, as changes are unknown: ${messageOf(error)}`,
+      `Path filters are ignored because the changed files are unknown: ${
+        messageOf(error)
+      }`,
     );
     return undefined;
   }
@@ -226,7 +228,7 @@ async function fetchTree(
   });
 }
 
-/** A pull request may delete all definitions, so only an empty tree is missing. */
+/** A pull request may delete all definitions, so only an empty tree counts as missing. */
 async function isEmpty(path: string): Promise<boolean> {
   try {
     for await (const _ of Deno.readDir(path)) return false;

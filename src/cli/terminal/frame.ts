@@ -8,14 +8,6 @@ import {
   type TextStyle,
 } from "../../report/summary_table.ts";
 import type { Board, RunningStep } from "./board.ts";
-import {
-  BEGIN_UPDATE,
-  drawLines,
-  END_UPDATE,
-  ERASE_LINES,
-  HIDE_CURSOR,
-  SHOW_CURSOR,
-} from "./control_sequences.ts";
 
 /** Options for {@linkcode formatFrame}. */
 export interface FrameOptions {
@@ -202,86 +194,4 @@ function joined(
 
 function widthOf(line: readonly StyledText[]): number {
   return line.reduce((sum, [text]) => sum + displayWidth(text), 0);
-}
-
-/** Text to write around the bytes of other writers. */
-export interface Surroundings {
-  /** Text before the bytes; may be empty. */
-  readonly before: string;
-  /** Text after the bytes; may be empty. */
-  readonly after: string;
-}
-
-const NEW_LINE = 0x0a;
-
-/**
- * Lines at the bottom of a terminal, below all other output.
- *
- * Methods return text that must be written in order. The region is hidden while
- * another writer's line is incomplete.
- */
-export class Region {
-  readonly #lines: () => readonly string[];
-  /** Text on the screen; empty if nothing is drawn. */
-  #drawn = "";
-  #isAtLineStart = true;
-  #isCursorHidden = false;
-  #isClosed = false;
-
-  /**
-   * Creates a region that is not drawn yet.
-   *
-   * @param lines Returns the current lines; none for an empty region.
-   */
-  constructor(lines: () => readonly string[]) {
-    this.#lines = lines;
-  }
-
-  /** Updates the lines; returns an empty text if nothing has changed. */
-  update(): string {
-    const frame = this.#frame();
-    if (frame === this.#drawn) return "";
-    return frame === ""
-      ? this.#erase()
-      : BEGIN_UPDATE + this.#show(frame) + END_UPDATE;
-  }
-
-  /** Moves the lines below bytes that are about to be written. */
-  moveBelow(bytes: Uint8Array): Surroundings {
-    const erased = this.#erase();
-    this.#isAtLineStart = bytes.at(-1) === NEW_LINE;
-    const shown = this.#show(this.#frame());
-    return erased === "" ? { before: "", after: shown } : {
-      before: BEGIN_UPDATE + erased,
-      after: shown + END_UPDATE,
-    };
-  }
-
-  /** Erases the region; nothing is drawn from now on. */
-  close(): string {
-    const erased = this.#erase();
-    const text = this.#isCursorHidden ? erased + SHOW_CURSOR : erased;
-    this.#isClosed = true;
-    this.#isCursorHidden = false;
-    return text;
-  }
-
-  #erase(): string {
-    if (this.#drawn === "") return "";
-    this.#drawn = "";
-    return ERASE_LINES;
-  }
-
-  #frame(): string {
-    if (this.#isClosed || !this.#isAtLineStart) return "";
-    const lines = this.#lines();
-    return lines.length === 0 ? "" : drawLines(lines);
-  }
-
-  #show(frame: string): string {
-    this.#drawn = frame;
-    if (frame === "" || this.#isCursorHidden) return frame;
-    this.#isCursorHidden = true;
-    return HIDE_CURSOR + frame;
-  }
 }

@@ -4,7 +4,8 @@ import { type Sink, streamSink } from "../../output/sink.ts";
 import type { StepEvent } from "../../steps/step.ts";
 import { shouldUseColor } from "../../terminal/text.ts";
 import { Board } from "./board.ts";
-import { formatFrame, Region } from "./frame.ts";
+import { formatFrame } from "./frame.ts";
+import { Region } from "./region.ts";
 
 /** A process with a live view of a job on its terminal. */
 export interface WatchedJob extends AsyncDisposable {

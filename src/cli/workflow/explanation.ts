@@ -48,7 +48,7 @@ export async function printExplanations(
 ): Promise<void> {
   if (isOn("json")) return await print(JSON.stringify(explanations, null, 2));
   if (explanations.length === 0) {
-    return await print("There are no workflows and no jobs");
+    return await print("No workflows or jobs found");
   }
   const columns = host.stdout.isTerminal()
     ? host.consoleSize?.()?.columns

@@ -49,7 +49,7 @@ const SOURCES = ["copy", "in-place", "none"] as const;
 /** Without an event, all workflows match. */
 const ANY_EVENT: FilterMatch = {
   isStarted: true,
-  reason: "no event is given with --event",
+  reason: "no event was given with --event",
 };
 
 /**
@@ -140,7 +140,7 @@ export async function runAction(
   if (result.jobs.some(({ status }) => status === "failed")) {
     runner.logger.info(
       "workflow",
-      "To run only what has not succeeded, add --resume",
+      "To run only the jobs that have not succeeded, add --resume",
     );
     await runner.logger.flush();
   }
@@ -283,7 +283,7 @@ export async function runOneJob(context: CommandContext): Promise<number> {
   const { flags, switches, rest, runner, print } = context;
   const [job, file] = [flags.get("job"), flags.get("workflow-file")];
   if (typeof job !== "string" || typeof file !== "string") {
-    throw usageError("--job and --workflow-file go together", "run");
+    throw usageError("--job and --workflow-file require each other", "run");
   }
   const other = [...flags.keys(), ...switches.keys()]
     .find((name) => !SHARED_FLAGS.includes(name));

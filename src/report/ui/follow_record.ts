@@ -105,7 +105,7 @@ export class RecordFollower {
       }
       if (!await this.#isSame(file)) this.#reset();
       this.#fileId = file.id;
-      // Asked first: a run that ends now releases the lock after its last line.
+      // Checked first: a run that ends now releases the lock after its last line.
       // Where locks are unknown, a run without an end may go on.
       this.#isLocked = await file.isLocked() ?? true;
       await this.#readNew(file);
@@ -162,7 +162,7 @@ export class RecordFollower {
 
   #check(): string | undefined {
     return this.record === undefined
-      ? "it does not begin with the start of a run"
+      ? "it does not start with the event run.started"
       : undefined;
   }
 }

@@ -224,7 +224,7 @@ export function secretProvidersSchema(): JsonSchema {
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "Secret providers of runnerlib",
-    description: "Programs and files that secrets come from, by name.",
+    description: "Programs and files that provide secrets, by name.",
     ...definitions.jsonSchema(),
   };
 }

@@ -39,7 +39,7 @@ export interface FindJobContext {
   readonly allowInsecureTransport: boolean;
   /** Time limit of one request, in milliseconds. */
   readonly timeoutMs: number;
-  /** Masks secrets in answers of the coordinator. */
+  /** Masks secrets in responses of the coordinator. */
   readonly maskText: (text: string) => string;
   /** Cancels requests and delays. */
   readonly signal?: AbortSignal;

@@ -289,7 +289,7 @@ export const workflowFile: Schema<WorkflowFileContent> = mapping("Workflow", {
   isTrue: {
     key: "true",
     schema: triggerFilter,
-    description: 'Same as "on", which older versions of YAML read as true.',
+    description: 'Same as "on", which YAML 1.1 parses as true.',
   },
   paths,
   vars: {

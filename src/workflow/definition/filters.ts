@@ -65,7 +65,7 @@ function eventOf(name: string, node: DocumentNode): EventType[] {
   if (name === "") return [];
   node.warn(() => {
     const near = suggest(name, EVENT_TYPES);
-    return `${node.label} is not an event, and starts nothing` +
+    return `${node.label} is not an event and never matches` +
       (near === undefined ? "" : `; did you mean "${near}"?`);
   });
   return [];

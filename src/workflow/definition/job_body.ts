@@ -57,7 +57,7 @@ export const REFUSED_KEYS: Readonly<Record<string, string>> = {
       "policy_revision",
       "policy_rule_id",
       "approval_id",
-    ].map((key) => [key, "is a key that only the coordinator sets"]),
+    ].map((key) => [key, "can be set only by the coordinator"]),
   ),
   ...refusedSettings(),
 };
@@ -81,7 +81,7 @@ const timeoutOrZero: Schema<number> = {
   parse(node) {
     if (node.text !== "0") return timeout.parse(node);
     return void node.warn(() =>
-      `${node.label} 0 sets no time limit; leave it out`
+      `${node.label}: 0 means no time limit; omit the key`
     );
   },
 };
@@ -153,7 +153,7 @@ export const JOB_KEYS: Keys<JobContent> = {
     key: "when",
     schema: when,
     description:
-      "Condition on the event: branch, tag, event, paths and env must match; not lists parts that must not.",
+      "Condition on the event: branch, tag, event, paths and env must match; parts below not must not match.",
   },
   forEach: {
     key: "for_each",

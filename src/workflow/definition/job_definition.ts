@@ -89,7 +89,7 @@ function baseBody(base: JobContent, own: JobContent): JobContent {
  */
 export function checkJob(node: DocumentNode, job: JobBody): void {
   if (job.command !== undefined && job.steps !== undefined) {
-    node.report("has steps and a command: a job has one of them");
+    node.report("must not have both steps and a command");
   }
   // Without the runner, the job may use any directory of its container.
   if (job.rawCommand) return;

@@ -115,7 +115,7 @@ const wordOrFlag: Schema<string | boolean> = {
 /** Schema of characteristics that a worker must have. */
 export const characteristics: Schema<
   NonNullable<JobBody["characteristics"]>
-> = dictionary(wordOrFlag, "map names to texts or flags", {
+> = dictionary(wordOrFlag, "map names to strings or booleans", {
   keys: {
     pattern: new RegExp(
       `^(?!(${RESERVED_KEYS.join("|")})$)[^=\\0]*\\S[^=\\0]*$`,

@@ -24,7 +24,7 @@ export function triggerSchema(): JsonSchema {
     $schema: "http://json-schema.org/draft-07/schema#",
     $id: TRIGGER_ID,
     title: "Trigger document of Reactorcide",
-    description: "Jobs that a job hands to the coordinator.",
+    description: "Jobs that a job submits to the coordinator.",
     type: "object",
     required: ["type"],
     not: { type: "object", required: ["version"] },
@@ -97,7 +97,7 @@ export function workflowSchema(): JsonSchema {
     $id: WORKFLOW_SCHEMA_ID,
     ...workflowFile.jsonSchema(),
     title: "Workflow file of Reactorcide",
-    description: "CI jobs that wait for one another.",
+    description: "CI jobs that depend on each other.",
     definitions: stepDefinitions(),
   };
 }

@@ -69,12 +69,12 @@ export async function readWorkflow(
   const content = workflowFile.parse(document) ?? {};
   const { jobs: entries = [], on, isTrue } = content;
   if (on !== undefined && isTrue !== undefined) {
-    document.report('has the key "on" twice, once as "true"');
+    document.report('has the key "on" twice; YAML 1.1 writes it as "true"');
   }
   const id = content.id ?? workflowId(sourceFile);
   if (!WORKFLOW_ID.test(id)) {
     document.report(
-      'needs the key "id": its path has no usable one',
+      'needs the key "id", because no id can be derived from its path',
     );
   }
   const errors: string[] = [];

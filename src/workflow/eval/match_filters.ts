@@ -72,7 +72,7 @@ function matchPaths(
   const match = files.find((file) => isIncluded(file) && !isExcluded(file));
   if (match !== undefined) return [true, `"${match}" has changed`];
   const count = files.length === 1
-    ? "the 1 changed file does not match"
+    ? "the only changed file does not match"
     : `none of ${files.length} changed files matches`;
   const excluded = exclude.length === 0 ? "" : ` (without ${listed(exclude)})`;
   return [false, `${count} ${listed(patterns)}${excluded}`];

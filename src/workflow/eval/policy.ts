@@ -322,7 +322,7 @@ function subjects(
   return mapping("Subjects", {
     any: {
       key: "any",
-      description: "Subjects, of which one is enough.",
+      description: "Subjects, one of which must match.",
       schema: list(subject),
     },
   });

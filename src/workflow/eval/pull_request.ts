@@ -4,7 +4,7 @@ import type {
   JobDefinition,
   WorkflowDefinition,
 } from "../definition/definition.ts";
-import { type Approval, decide, type Grant } from "./decide.ts";
+import { type Approval, decide, type Grant } from "./policy_decision.ts";
 import type { EvalEvent } from "./eval_event.ts";
 import {
   type CodePlace,
@@ -257,7 +257,7 @@ function headWorkflow(
   );
   const kept = (ours?.jobs ?? []).filter(({ name }) => authority.has(name));
   if (kept.length < authority.size) {
-    return "the trusted workflow lacks a job that the policy names";
+    return "the trusted workflow does not have a job that the policy lists";
   }
   if (theirs === undefined) {
     return "the pull request deletes the workflow, or its definition is invalid";
@@ -266,7 +266,7 @@ function headWorkflow(
     return "the workflow has no id of its own in the pull request";
   }
   if (ours === undefined && hasTrustedName(theirs, input)) {
-    return "it has the name of a trusted workflow";
+    return "it has the same name as a trusted workflow";
   }
   const jobs = withTrusted(theirs.jobs, kept);
   const workflow: PlannedWorkflow = {
@@ -313,7 +313,7 @@ function problemOf(
   );
   return lost === undefined
     ? undefined
-    : `the pull request keeps the trusted job "${lost}" from running`;
+    : `it would prevent the trusted job "${lost}" from running`;
 }
 
 /**

@@ -112,7 +112,7 @@ export class NodeStates {
     const text = other && endText(other.name, other.group.firstOther!);
     if (condition !== "any_failed") return text;
     if (needs.some(({ group }) => group.hasFailure)) return undefined;
-    return "no job that it needs failed" + (text ? `: ${text}` : "");
+    return "none of its dependencies failed" + (text ? `: ${text}` : "");
   }
 }
 

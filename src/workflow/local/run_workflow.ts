@@ -214,7 +214,7 @@ function problemOf(
     }, which already has another value`;
   }
   return triggers.length > 0 && part.depth >= MAX_CHAIN
-    ? `it is the last of ${MAX_CHAIN} jobs that trigger each other`
+    ? `it is at the end of a chain of ${MAX_CHAIN} jobs that trigger each other`
     : undefined;
 }
 

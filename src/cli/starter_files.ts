@@ -1,7 +1,7 @@
 import { LIBRARY, libraryImports } from "./pipeline_imports.ts";
 
 /** Files that `init` writes for one kind of project. */
-export interface FirstFiles {
+export interface StarterFiles {
   /** Contents of new files by relative path. */
   readonly files: Readonly<Record<string, string>>;
   /** Contents by relative path of files that are kept if they exist. */
@@ -12,13 +12,13 @@ export interface FirstFiles {
   readonly notes?: readonly string[];
 }
 
-/** Creates the first files of each kind. */
-export const FIRST_FILES: Readonly<
-  Record<string, (cwd: string) => Promise<FirstFiles>>
+/** Creates the starter files of each kind. */
+export const STARTER_FILES: Readonly<
+  Record<string, (cwd: string) => Promise<StarterFiles>>
 > = { job, pipeline, workflow, plugin };
 
-async function job(): Promise<FirstFiles> {
-  const { default: text } = await import("./first_files/job.yaml.txt", {
+async function job(): Promise<StarterFiles> {
+  const { default: text } = await import("./starter_files/job.yaml.txt", {
     with: { type: "text" },
   });
   const { jobFileSchema } = await import("../config/job_keys.ts");
@@ -32,8 +32,8 @@ async function job(): Promise<FirstFiles> {
   };
 }
 
-async function workflow(): Promise<FirstFiles> {
-  const { default: text } = await import("./first_files/workflow.yaml.txt", {
+async function workflow(): Promise<StarterFiles> {
+  const { default: text } = await import("./starter_files/workflow.yaml.txt", {
     with: { type: "text" },
   });
   const { workflowSchema } = await import(
@@ -53,8 +53,8 @@ async function workflow(): Promise<FirstFiles> {
   };
 }
 
-async function plugin(): Promise<FirstFiles> {
-  const { default: text } = await import("./first_files/plugin.ts.txt", {
+async function plugin(): Promise<StarterFiles> {
+  const { default: text } = await import("./starter_files/plugin.ts.txt", {
     with: { type: "text" },
   });
   return {
@@ -66,8 +66,8 @@ async function plugin(): Promise<FirstFiles> {
   };
 }
 
-async function pipeline(cwd: string): Promise<FirstFiles> {
-  const { default: text } = await import("./first_files/pipeline.ts.txt", {
+async function pipeline(cwd: string): Promise<StarterFiles> {
+  const { default: text } = await import("./starter_files/pipeline.ts.txt", {
     with: { type: "text" },
   });
   const { imports: { [LIBRARY]: library }, scopes } = await libraryImports();

@@ -8,7 +8,7 @@ import type { CommandContext } from "./command.ts";
 import { checkCommandConfig, loadCommandConfig } from "./command_config.ts";
 import { flagsLayer } from "./config_flags.ts";
 import { usageError } from "./parse_arguments.ts";
-import { untilSignal } from "./until_signal.ts";
+import { cancelOnSignal } from "./cancel_on_signal.ts";
 import { runnerInWorkDir } from "./job_location.ts";
 
 /**
@@ -16,7 +16,7 @@ import { runnerInWorkDir } from "./job_location.ts";
  *
  * @throws {RunnerError} If the source cannot be prepared.
  */
-export async function prepareByHand(
+export async function prepareCommandSource(
   context: CommandContext,
   name: string,
   type: string,
@@ -26,7 +26,7 @@ export async function prepareByHand(
   const runner = runnerInWorkDir(context);
   const ref = context.flags.get("ref");
   const origin = "the command line";
-  const path = await untilSignal(runner.host, async (cancellation) => {
+  const path = await cancelOnSignal(runner.host, async (cancellation) => {
     try {
       const loaded = await loadCommandConfig(context, {
         runner,

@@ -3,11 +3,12 @@ import { cancelledError } from "../runner/job_result.ts";
 import { Cancellation } from "../process/cancellation.ts";
 
 /**
- * Runs an action that SIGTERM, SIGINT and other termination signals cancel.
+ * Runs an action, and cancels it on SIGTERM, SIGINT and other termination
+ * signals.
  *
  * @throws {RunnerError} `cancelled` if a signal cancelled the action.
  */
-export async function untilSignal<T>(
+export async function cancelOnSignal<T>(
   host: Host,
   action: (cancellation: Cancellation) => Promise<T>,
 ): Promise<T> {
