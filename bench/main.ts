@@ -21,6 +21,7 @@ import { masking } from "./masking.ts";
 import { memory } from "./memory.ts";
 import { plugins } from "./plugins.ts";
 import { stall } from "./stall.ts";
+import { record } from "./record.ts";
 import { registrations } from "./registrations.ts";
 import { Results } from "./results.ts";
 import { startup } from "./startup.ts";
@@ -30,6 +31,8 @@ import { steps } from "./steps.ts";
 interface Extent {
   /** Size of the log. */
   readonly logBytes: number;
+  /** Number of steps of the jobs whose record is measured. */
+  readonly stepCount: number;
   /** Number of rotations for what takes seconds. */
   readonly rotationCount: number;
   /** Number of rotations for what takes milliseconds. */
@@ -49,6 +52,10 @@ const GROUPS: Readonly<Record<string, Group>> = {
   },
   async steps(directory, { rotationCount }) {
     await report(await steps(directory), rotationCount);
+  },
+  async record(directory, { stepCount, rotationCount }) {
+    await using contest = await record(directory, stepCount);
+    await report(contest, rotationCount);
   },
   async graph(_directory, { rotationCount }) {
     await report(graph(), rotationCount);
@@ -119,9 +126,15 @@ if (unknown !== undefined || !(Number(mib) > 0)) {
   Deno.exit(2);
 }
 const extent = quick
-  ? { logBytes: 32 * MIB, rotationCount: 3, shortRotationCount: 5 }
+  ? {
+    logBytes: 32 * MIB,
+    stepCount: 200,
+    rotationCount: 3,
+    shortRotationCount: 5,
+  }
   : {
     logBytes: Number(mib) * MIB,
+    stepCount: 1_000,
     rotationCount: 7,
     shortRotationCount: 21,
   };

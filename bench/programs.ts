@@ -20,6 +20,12 @@ export interface StartOptions {
    * @default {false}
    */
   readStderr?: boolean;
+  /**
+   * Whether the text on standard output is wanted.
+   *
+   * @default {false}
+   */
+  readStdout?: boolean;
 }
 
 /** Gives the command line that runs a script with every permission. */
@@ -63,6 +69,11 @@ export function runnerlibJob(file: string, ...flags: string[]): string[] {
   return denoRun(CLI, "run", "--job-file", file, ...flags);
 }
 
+/** Gives the command line that serves the pages of the runs in the directory. */
+export function uiServer(): string[] {
+  return denoRun(CLI, "ui");
+}
+
 /**
  * Gives the command line of a program in front of a reader.
  *
@@ -97,7 +108,7 @@ export function start(
   argv: readonly string[],
   options: StartOptions,
 ): Deno.ChildProcess {
-  const { cwd, readStderr = false } = options;
+  const { cwd, readStderr = false, readStdout = false } = options;
   const [program, ...args] = argv;
   return new Deno.Command(program, {
     args,
@@ -105,7 +116,7 @@ export function start(
     env: ENVIRONMENT,
     clearEnv: true,
     stdin: "null",
-    stdout: "null",
+    stdout: readStdout ? "piped" : "null",
     stderr: readStderr ? "piped" : "null",
   }).spawn();
 }

@@ -1,0 +1,88 @@
+import type { Contest } from "./measure.ts";
+import { runnerlibJob, start, timeOf, uiServer } from "./programs.ts";
+
+/**
+ * What the record of a run costs the job, and what a page costs it that a
+ * browser has open meanwhile.
+ *
+ * @param directory Directory to work in.
+ * @param stepCount Number of steps that do nothing, two at a time.
+ * @returns The contest; dispose of it to end the server of the page.
+ */
+export async function record(
+  directory: string,
+  stepCount: number,
+): Promise<Contest & AsyncDisposable> {
+  const steps = Array.from({ length: stepCount }, (_, index) => ({
+    name: `s${index}`,
+    run: "true",
+  }));
+  await Deno.writeTextFile(
+    `${directory}/recorded.json`,
+    JSON.stringify({ steps }),
+  );
+  const job = runnerlibJob("recorded.json", "--concurrency", "2");
+  const child = start(uiServer(), { cwd: directory, readStdout: true });
+  const address = await firstLine(child.stdout);
+
+  async function timeWithPage(): Promise<number> {
+    const closing = new AbortController();
+    const watching = watch(address, closing.signal);
+    try {
+      return await timeOf(job, directory);
+    } finally {
+      closing.abort();
+      await watching;
+    }
+  }
+
+  const [plain, off, watched] = ["with a record", "without one", "with a page"];
+  return {
+    title: `Record of ${stepCount.toLocaleString("en")} steps`,
+    unit: "ms",
+    entrants: [
+      { name: off, measure: () => timeOf([...job, "--record=off"], directory) },
+      { name: plain, measure: () => timeOf(job, directory) },
+      { name: watched, measure: timeWithPage },
+    ],
+    comparisons: [
+      { subject: plain, floor: off, goal: 1.05 },
+      { subject: watched, floor: plain, goal: 1.02 },
+    ],
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGTERM");
+      await child.status;
+    },
+  };
+}
+
+async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
+  let text = "";
+  for await (const part of stream.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    if (text.includes("\n")) break;
+  }
+  return text.trim();
+}
+
+/** Does what the page does in a browser: follows the run, and draws it again. */
+async function watch(address: string, signal: AbortSignal): Promise<void> {
+  try {
+    let id: string | undefined;
+    while (id === undefined) {
+      const { html } = await (await fetch(`${address}content`, { signal }))
+        .json();
+      id = html.match(/run\/([0-9a-f]{32})\//)?.[1];
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const run = `${address}run/${id}/`;
+    const { body } = await fetch(`${run}events`, { signal });
+    if (body === null) return;
+    for await (const part of body.pipeThrough(new TextDecoderStream())) {
+      if (!part.includes("event: change")) continue;
+      await (await fetch(`${run}content`, { signal })).text();
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
