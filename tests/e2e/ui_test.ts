@@ -38,7 +38,7 @@ Deno.test("runnerlib ui shows a run of another process, and a browser that was a
   {
     await using events = await openEvents(`${url}${address}events`);
     const log = await events.sees(({ event }) => event === "log", "output");
-    assertEquals(log.data.text, "first is [REDACTED]\n");
+    assertEquals(events.log, "first is [REDACTED]\n");
     assertMatch(await read(`${url}${address}content`), /running/);
     lastId = log.id;
   }

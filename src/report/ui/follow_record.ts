@@ -37,6 +37,8 @@ const decoder = new TextDecoder();
  * the place of the first.
  */
 export class RecordFollower {
+  /** How long it took to draw the page of the run, in milliseconds. */
+  drawMs = 0;
   readonly #path: string;
   readonly #base: string;
   #events: RunEvent[] = [];

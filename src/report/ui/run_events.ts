@@ -8,6 +8,12 @@ import { readLines, type StepLogs } from "./step_logs.ts";
 /** How often a record and the logs of its steps are looked at, in milliseconds. */
 const POLL_MS = 200;
 
+/**
+ * Maximum share of the time that looking at a run takes, and that drawing its
+ * page takes: the job needs the processor. A pause is never longer than a tick.
+ */
+const MAX_SHARE = 0.04;
+
 /** How often the page of a running job is drawn again in any case. */
 const TICK_MS = 2_000;
 
@@ -85,6 +91,7 @@ export async function* runEvents(
   let drawnAt = sentAt;
   const looks = new Map<number, TextLook>();
   while (!signal.aborted) {
+    const start = performance.now();
     await follower.refresh();
     const { record, version } = follower;
     const run = await runHash(record?.started);
@@ -95,8 +102,10 @@ export async function* runEvents(
     }
     cursor.run = run;
     const now = performance.now();
-    const isDue = record?.isRunning === true && now - drawnAt >= TICK_MS;
-    if (isNew || version !== cursor.version || isDue) {
+    const undrawnMs = now - drawnAt;
+    const isDue = record?.isRunning === true && undrawnMs >= TICK_MS;
+    const hasChanged = version !== cursor.version || isDue;
+    if (isNew || hasChanged && undrawnMs >= restAfter(follower.drawMs)) {
       cursor.version = version;
       [sentAt, drawnAt] = [now, now];
       yield { event: "change", data: { isNew } };
@@ -115,8 +124,13 @@ export async function* runEvents(
       sentAt = performance.now();
       yield undefined;
     }
-    await pause(POLL_MS, signal);
+    const takenMs = performance.now() - start;
+    await pause(Math.max(POLL_MS, restAfter(takenMs)), signal);
   }
+}
+
+function restAfter(workMs: number): number {
+  return Math.min(workMs / MAX_SHARE, TICK_MS);
 }
 
 /** Steps that run, and those whose logs the browser has not read to the end. */

@@ -181,10 +181,15 @@ class Pages {
     }
     if (rest !== "" && rest !== "content") return notFound();
     await follower.refresh();
+    const start = performance.now();
     const { record, problem } = follower;
     const runAddresses = await this.#runAddresses(follower.path, record);
     const content = runContent({ record, problem, runAddresses });
-    return rest === "" ? page(content, { hasList: true }) : json(content);
+    const response = rest === ""
+      ? page(content, { hasList: true })
+      : json(content);
+    follower.drawMs = performance.now() - start;
+    return response;
   }
 
   async #list(): Promise<PageContent> {
