@@ -202,20 +202,24 @@ function start(
     // The shell would only print that the program does not exist.
     checkProgram(command[0], String(options.cwd), env.PATH);
   }
+  const words = typeof command === "string" && loadsCode(env)
+    ? ["/bin/sh", "-c", command]
+    : command;
   // Without PATH, Deno would use that of its own process.
-  const needsShell = merges || isTagged || typeof command !== "string" &&
+  const needsShell = merges || isTagged || words !== command ||
+    typeof command !== "string" &&
       env.PATH === undefined && !command[0].includes("/");
-  const carried = needsShell && typeof command !== "string"
-    ? carryPastShell(command, env)
-    : { argv: command, env };
-  const argv = typeof command === "string"
-    ? ["/bin/sh", "-c", `${tag}${merges ? "exec 2>&1; " : ""}${command}`]
+  const carried = needsShell && typeof words !== "string"
+    ? carryPastShell(words, env)
+    : { argv: [], env };
+  const argv = typeof words === "string"
+    ? ["/bin/sh", "-c", `${tag}${merges ? "exec 2>&1; " : ""}${words}`]
     : needsShell
     ? [
       ...["/bin/sh", "-c", `${tag}exec "$@"${merges ? " 2>&1" : ""}`],
       ...["runnerlib", ...carried.argv],
     ]
-    : command;
+    : words;
   const detached = argv === command || !isFileSync(SETSID);
   const name = typeof command === "string" ? argv[0] : command[0];
   checkCommandSize(argv, { name, env: carried.env });
@@ -249,9 +253,10 @@ function encodeEnvironment(env: Environment): Environment {
 }
 
 /**
- * Passes variables through the shell that starts a program. Shells drop names
+ * Passes variables through the programs that start a program. Shells drop names
  * that are not identifiers (such as `with.dot`, or functions that bash
- * exports), and set some variables themselves.
+ * exports), and set some variables themselves. Settings of the dynamic linker
+ * would load code of an untrusted step into the programs that contain it.
  *
  * After the shell, `env -S` sets them from variables with names that a shell
  * keeps. No value becomes an argument, which every user of the machine can
@@ -262,7 +267,9 @@ function carryPastShell(
   argv: readonly string[],
   env: Environment,
 ): { argv: readonly string[]; env: Environment } {
-  const names = Object.keys(env).filter(isLostInShell);
+  const names = Object.keys(env).filter((name) =>
+    isLostInShell(name) || isLoaderSetting(name)
+  );
   if (names.length === 0 || argv[0]?.includes("=") || !hasSplittingEnv()) {
     return { argv, env };
   }
@@ -291,6 +298,15 @@ function carryPastShell(
 function isLostInShell(name: string): boolean {
   return !VARIABLE_NAME.test(name) ||
     ["IFS", "OPTIND", "PPID"].includes(name);
+}
+
+/** Checks for settings with which a program loads code that it does not name. */
+function isLoaderSetting(name: string): boolean {
+  return /^(?:LD_|GCONV_PATH$|GLIBC_TUNABLES$)/.test(name);
+}
+
+function loadsCode(env: Environment): boolean {
+  return Object.keys(env).some(isLoaderSetting) && hasSplittingEnv();
 }
 
 function hasSplittingEnv(): boolean {

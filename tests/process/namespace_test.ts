@@ -49,6 +49,43 @@ if (found === undefined) {
       ]);
     });
 
+    it("loads no code of the command into the programs that contain it", async () => {
+      await using directory = await temporaryDirectory();
+      const { path } = directory;
+      const env = fixedEnvironment({
+        PATH: "/usr/bin:/bin",
+        LD_PRELOAD: `${path}/missing.so`,
+        LD_LIBRARY_PATH: path,
+        GCONV_PATH: path,
+        "with.dot": "kept",
+        // The dynamic linker writes a file for each program.
+        LD_DEBUG: "files",
+        LD_DEBUG_OUTPUT: `${path}/trace`,
+      });
+      const script = "exec /usr/bin/env";
+      for (const command of [script, ["/bin/sh", "-c", script]]) {
+        for (const stderr of ["merged", "separate"] as const) {
+          const running = run(command, { launcher: namespace, env, stderr });
+          assertEquals((await running.supervise()).exitCode, 0);
+          for (const [name, value] of Object.entries(env)) {
+            if (name === "with.dot") continue;
+            assertStringIncludes(running.stdout.text, `${name}=${value}\n`);
+          }
+          assert(!running.stdout.text.includes("RUNNERLIB_CARRIED"));
+        }
+      }
+      const traces = Object.values(await listFiles(path));
+      const programs = traces.flatMap((trace) =>
+        Array.from(
+          trace.matchAll(/initialize program: (\S+)/g),
+          ([, program]) => program,
+        )
+      );
+      assert(programs.includes("/usr/bin/env"), programs.join());
+      const allowed = ["/usr/bin/env", "/bin/sh"];
+      assertEquals(programs.filter((one) => !allowed.includes(one)), []);
+    });
+
     it("hides outside processes, and keeps the user", async () => {
       const script = "id -u; id -g; for p in /proc/[0-9]*; do echo $p; done";
       const [inside, outside] = [
