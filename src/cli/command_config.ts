@@ -8,12 +8,12 @@ import {
 import type { Layer } from "../config/settings.ts";
 import {
   KnownSecrets,
+  maskSecret,
   type SecretsInput,
   secretsOfSettings,
   type SettingsSecrets,
   setUpMasker,
 } from "../runner/mask_secrets.ts";
-import { maskSecret } from "../secrets/collect.ts";
 import type { RunnerContext } from "../runner/runner_context.ts";
 import type { CommandContext } from "./command.ts";
 import { flagsLayer } from "./config_flags.ts";

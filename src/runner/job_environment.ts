@@ -165,26 +165,27 @@ export function traceContext(env: Environment): TraceContext {
 }
 
 /**
- * Checks whether a run is exported to a collector, according to the standard
- * variables of OpenTelemetry.
+ * Continues the trace of a run that is exported to a collector: programs of the
+ * job become children of the run's span. Standard variables of OpenTelemetry, or
+ * an option, enable the export.
  *
+ * @param trace The trace of the run.
  * @param env Environment of the runner.
  * @param isRequested Whether an option enables the export.
+ * @returns The trace with variables for the run's span; unchanged if the run is
+ * not exported.
  * @see
  * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
  */
-export function isExported(env: Environment, isRequested: boolean): boolean {
-  if (env.OTEL_SDK_DISABLED?.toLowerCase() === "true") return false;
-  return isRequested || ENDPOINTS.some((name) => env[name]);
-}
-
-/**
- * Makes programs of the job children of the run's span, which is exported.
- *
- * @param trace The trace of the run.
- * @returns The trace, with variables for the run's span.
- */
-export function exportedTrace(trace: TraceContext): TraceContext {
+export function exportedTrace(
+  trace: TraceContext,
+  env: Environment,
+  isRequested: boolean,
+): TraceContext {
+  const isEnabled = isRequested || ENDPOINTS.some((name) => env[name]);
+  if (!isEnabled || env.OTEL_SDK_DISABLED?.toLowerCase() === "true") {
+    return trace;
+  }
   const parentOf = (spanId: string) => traceParent({ ...trace, spanId });
   const variables = {
     ...trace.variables,

@@ -19,8 +19,12 @@ import {
   temporaryDirectory,
   type TemporaryPlace,
 } from "../fs/temporary_directory.ts";
-import { secretsOfSettings, type SettingsSecrets } from "./mask_secrets.ts";
-import { type JobPlugins, type RunState, secretsInput } from "./run_state.ts";
+import {
+  secretsInput,
+  secretsOfSettings,
+  type SettingsSecrets,
+} from "./mask_secrets.ts";
+import type { JobPlugins, RunState } from "./run_state.ts";
 import {
   checkSourcePlugins,
   ciPluginDirectory,

@@ -13,7 +13,6 @@ import {
   GUESS,
   IN_URL,
   type KnownSecret,
-  maskSecret,
   urlSecrets,
   withoutReferences,
 } from "../secrets/collect.ts";
@@ -219,6 +218,48 @@ function readText(path: string): string {
   }
 }
 
+/** What is known about a run that has secrets. */
+interface MaskedRun {
+  readonly runner: MaskingContext;
+  readonly settings: Settings;
+  readonly isValidated: boolean;
+  readonly jobEnv: Readonly<Record<string, string>>;
+  readonly secrets: KnownSecrets;
+  readonly ownSteps: readonly Step[] | undefined;
+  readonly steps: readonly Step[] | undefined;
+  readonly addedSteps: readonly Step[];
+}
+
+/**
+ * Adds all known secrets of a run to the masker. Until the settings are
+ * validated, their secrets are found in the raw values.
+ */
+export function fillMasker(run: MaskedRun): void {
+  const { secrets, minBytes } = secretsOfSettings(secretsInput(run));
+  if (run.isValidated) return run.secrets.add(secrets);
+  run.runner.masker.minBytes = minBytes;
+  for (const secret of secrets) run.secrets.mask(secret);
+}
+
+/** Returns the settings, variables and steps in which to find secrets. */
+export function secretsInput(run: MaskedRun): SecretsInput {
+  const { settings, isValidated, jobEnv, runner: { host: { env, cwd } } } = run;
+  return {
+    settings,
+    env,
+    cwd,
+    ...isValidated ? { jobEnv } : {},
+    steps: allSteps(run),
+  };
+}
+
+/** Returns all known steps, including those of plugins. */
+function allSteps(
+  { ownSteps, steps, addedSteps }: MaskedRun,
+): readonly Step[] {
+  return [...ownSteps ?? steps ?? [], ...addedSteps];
+}
+
 /** Secrets that are known before the job starts, and their masking. */
 export class KnownSecrets {
   /** The secrets, with the rules that found them. */
@@ -339,4 +380,16 @@ export function logGuessedSecrets(
     "secrets",
     `Masked because no secrets are listed: ${shown}. List the secret ones with --secret-env-names or secret_env_names, or none`,
   );
+}
+
+/**
+ * Adds a secret to the masker.
+ *
+ * @returns Whether the secret is masked; short ones are not.
+ */
+export function maskSecret(
+  masker: Pick<Masker, "add" | "addGuess">,
+  { value, rule }: Pick<KnownSecret, "value" | "rule">,
+): boolean {
+  return rule === GUESS ? masker.addGuess(value) : masker.add(value);
 }

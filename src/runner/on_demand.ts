@@ -15,12 +15,8 @@ import type { JobPlan } from "../steps/job_plan.ts";
 import type { StepResult } from "../steps/step.ts";
 import type { Trigger } from "../triggers/trigger_options.ts";
 import type { JobControls } from "./run_job_options.ts";
-import {
-  fillMasker,
-  type JobPlugins,
-  type RunReporting,
-  type RunState,
-} from "./run_state.ts";
+import { fillMasker } from "./mask_secrets.ts";
+import type { JobPlugins, RunReporting, RunState } from "./run_state.ts";
 
 /**
  * Calls the plugins that have the phase.

@@ -18,9 +18,11 @@ import {
   statusOf,
 } from "./job_result.ts";
 import type { JobControls } from "./run_job_options.ts";
-import { exportedTrace, isExported } from "./job_environment.ts";
+import { exportedTrace } from "./job_environment.ts";
 import {
+  fillMasker,
   logGuessedSecrets,
+  secretsInput,
   setUpMasker,
   warnOfUnknownSecretNames,
 } from "./mask_secrets.ts";
@@ -42,12 +44,7 @@ import {
   submitFollowUpJobs,
 } from "./on_demand.ts";
 import { prepareSources, removeJobCredentials } from "./prepare_sources.ts";
-import {
-  createRunState,
-  fillMasker,
-  type RunState,
-  secretsInput,
-} from "./run_state.ts";
+import { createRunState, type RunState } from "./run_state.ts";
 import type { RunnerContext } from "./runner_context.ts";
 
 /**
@@ -77,16 +74,8 @@ export async function runJob(
     const config = await validate(run, controls);
     const plan = await planSteps(run, config);
     await callPhase(run, "post_validation");
-    if (controls.dryRun) {
-      warnOfUnknownSecretNames(secretsInput(run), runner.logger);
-      printDryRun(
-        run,
-        config,
-        await selectFailedSteps(run, config, plan),
-      );
-    } else {
-      await runValidJob(run, config, plan, controls);
-    }
+    if (run.isDryRun) await planJob(run, config, plan);
+    else await runValidJob(run, config, plan, controls);
   } catch (error) {
     recordFailure(run, error);
   }
@@ -101,6 +90,16 @@ export async function runJob(
   return resultOf(run);
 }
 
+/** Prints what a run would do. */
+async function planJob(
+  run: RunState,
+  config: JobConfig,
+  plan: JobPlan | undefined,
+): Promise<void> {
+  warnOfUnknownSecretNames(secretsInput(run), run.runner.logger);
+  printDryRun(run, config, await selectFailedSteps(run, config, plan));
+}
+
 /** Prepares the sources, runs the command or the steps, and submits jobs. */
 async function runValidJob(
   run: RunState,
@@ -108,11 +107,9 @@ async function runValidJob(
   plan: JobPlan | undefined,
   controls: JobControls,
 ): Promise<void> {
-  if (isExported(run.runner.host.env, config.output.otel)) {
-    run.trace = exportedTrace(run.trace);
-  }
   await holdWorkspace(run, config, plan, controls);
   plan = await selectFailedSteps(run, config, plan);
+  run.trace = exportedTrace(run.trace, run.runner.host.env, config.output.otel);
   run.reporting = await openReporting(run, config);
   await callPhase(run, "pre_source_prep");
   await prepareSources(run, config);
@@ -120,6 +117,7 @@ async function runValidJob(
   await loadSourcePlugins(run);
   await callPhase(run, "post_source_prep");
   await callPhase(run, "pre_execution");
+  // Plugins may have changed settings or added steps.
   const isChanged = run.haveSettingsChanged;
   if (isChanged) config = validateJob(run);
   if (isChanged || run.addedSteps.length > 0) {

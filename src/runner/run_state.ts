@@ -18,11 +18,7 @@ import type { Step, StepResult } from "../steps/step.ts";
 import type { Trigger } from "../triggers/trigger_options.ts";
 import type { WorkspaceLock } from "../workspace/lock.ts";
 import { type TraceContext, traceContext } from "./job_environment.ts";
-import {
-  KnownSecrets,
-  type SecretsInput,
-  secretsOfSettings,
-} from "./mask_secrets.ts";
+import { KnownSecrets } from "./mask_secrets.ts";
 import type { OutputMarkers } from "./open_job_log.ts";
 import type { RunnerContext } from "./runner_context.ts";
 
@@ -215,16 +211,6 @@ export function createRunState(
   };
 }
 
-/** Returns all known steps, including those of plugins. */
-function allSteps(
-  { ownSteps, steps, addedSteps }: Pick<
-    RunState,
-    "ownSteps" | "steps" | "addedSteps"
-  >,
-): readonly Step[] {
-  return [...ownSteps ?? steps ?? [], ...addedSteps];
-}
-
 /**
  * Returns the ids of the workspace locks that cover programs of the job,
  * separated by commas; empty without a lock.
@@ -233,27 +219,4 @@ export function lockIdsOf(
   { lock, runner: { host: { env } } }: Pick<RunState, "lock" | "runner">,
 ): string {
   return lock?.ids ?? env[Variable.workspaceLock] ?? "";
-}
-
-/**
- * Adds all known secrets of a run to the masker. Until the settings are
- * validated, their secrets are found in the raw values.
- */
-export function fillMasker(run: RunState): void {
-  const { secrets, minBytes } = secretsOfSettings(secretsInput(run));
-  if (run.isValidated) return run.secrets.add(secrets);
-  run.runner.masker.minBytes = minBytes;
-  for (const secret of secrets) run.secrets.mask(secret);
-}
-
-/** Returns the settings, variables and steps in which to find secrets. */
-export function secretsInput(run: RunState): SecretsInput {
-  const { settings, isValidated, jobEnv, runner: { host: { env, cwd } } } = run;
-  return {
-    settings,
-    env,
-    cwd,
-    ...isValidated ? { jobEnv } : {},
-    steps: allSteps(run),
-  };
 }

@@ -3,7 +3,6 @@ import {
   SECRET_VARIABLES,
   Variable,
 } from "../environment/variables.ts";
-import type { Masker } from "./masker.ts";
 import { decoded, secretsInText } from "../url_secrets.ts";
 
 /** A value to mask, and the reason. */
@@ -34,18 +33,6 @@ export interface SecretSources {
 
 /** Rule for variables that may or may not be secret. */
 export const GUESS = "variable of the job";
-
-/**
- * Adds a secret to a masker.
- *
- * @returns Whether the secret is masked; short ones are not.
- */
-export function maskSecret(
-  masker: Pick<Masker, "add" | "addGuess">,
-  { value, rule }: Pick<KnownSecret, "value" | "rule">,
-): boolean {
-  return rule === GUESS ? masker.addGuess(value) : masker.add(value);
-}
 
 /** Parts of names that suggest a secret; short ones must be whole words. */
 const SECRET_WORD =

@@ -3,10 +3,11 @@ import { Variable } from "../../environment/variables.ts";
 import { messageOf, osReason, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { Cancellation } from "../../process/cancellation.ts";
-import { type KnownSecret, maskSecret } from "../../secrets/collect.ts";
+import type { KnownSecret } from "../../secrets/collect.ts";
 import { Masker } from "../../secrets/masker.ts";
 import {
   type KnownSecrets,
+  maskSecret,
   secretsOfSettings,
   warnOfUnknownSecretNames,
 } from "../../runner/mask_secrets.ts";

@@ -13,7 +13,6 @@ import { recordOf } from "../../report/run_record.ts";
 import { hasFailed, type SummaryStatus } from "../../report/summary_table.ts";
 import {
   exportedTrace,
-  isExported,
   newSpanId,
   traceContext,
 } from "../../runner/job_environment.ts";
@@ -95,9 +94,7 @@ export async function recordWorkflow(
   const starts = new Map<string, { startMs: number; spanId: string }>();
   const ended = new Set<string>();
   const given = traceContext(host.env);
-  const trace = isExported(host.env, options.otel)
-    ? exportedTrace(given)
-    : given;
+  const trace = exportedTrace(given, host.env, options.otel);
   const { traceId, spanId, parentSpanId, sampled, parentOf } = trace;
   const maskText = (text: string) => masker.maskText(text);
   const exports = new ExportQueue((component, message) =>
