@@ -89,6 +89,8 @@ export async function* runEvents(
 ): AsyncGenerator<ServerEvent | undefined, void> {
   let sentAt = performance.now();
   let drawnAt = sentAt;
+  // A browser that comes back is told at once what it has missed.
+  let isFirst = true;
   const looks = new Map<number, TextLook>();
   while (!signal.aborted) {
     const start = performance.now();
@@ -105,7 +107,9 @@ export async function* runEvents(
     const undrawnMs = now - drawnAt;
     const isDue = record?.isRunning === true && undrawnMs >= TICK_MS;
     const hasChanged = version !== cursor.version || isDue;
-    if (isNew || hasChanged && undrawnMs >= restAfter(follower.drawMs)) {
+    const restMs = isFirst ? 0 : restAfter(follower.drawMs);
+    if (isNew || hasChanged && undrawnMs >= restMs) {
+      isFirst = false;
       cursor.version = version;
       [sentAt, drawnAt] = [now, now];
       yield { event: "change", data: { isNew } };
