@@ -2,8 +2,11 @@ import type { StepLog } from "../output/job_log.ts";
 import type { Sink } from "../output/sink.ts";
 import { withoutSequences } from "../terminal/text.ts";
 
-/** Maximum length of a line that is searched, in characters. */
-const MAX_LINE_LENGTH = 64 * 1024;
+/**
+ * Maximum length of an unfinished line that is searched again with its
+ * continuation, in characters.
+ */
+const MAX_REST_LENGTH = 4 * 1024;
 
 /** A log that is searched while it is written. */
 export interface WatchedLog {
@@ -36,7 +39,7 @@ export function watchLog(log: StepLog, texts: readonly string[]): WatchedLog {
           const lines = (rest + decoder.decode(bytes, { stream: true }))
             .split(/[\r\n]/);
           isFound = lines.some((line) => matchesAny(line, patterns));
-          rest = lines.at(-1)!.slice(-MAX_LINE_LENGTH);
+          rest = lines.at(-1)!.slice(-MAX_REST_LENGTH);
         }
         return sink.write(bytes);
       },

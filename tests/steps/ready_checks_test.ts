@@ -1,0 +1,90 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import {
+  acceptsConnections,
+  httpProblem,
+} from "../../src/steps/ready_checks.ts";
+
+/** Serves one raw answer to each connection, until it is disposed. */
+function serve(answer: string | undefined) {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const open: Deno.Conn[] = [];
+  const requests: string[] = [];
+  const serving = (async () => {
+    for await (const connection of listener) {
+      open.push(connection);
+      const bytes = new Uint8Array(4_096);
+      const count = await connection.read(bytes) ?? 0;
+      requests.push(new TextDecoder().decode(bytes.subarray(0, count)));
+      if (answer === undefined) continue;
+      await connection.write(new TextEncoder().encode(answer));
+    }
+  })();
+  return {
+    port: listener.addr.port,
+    requests,
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      await serving;
+      for (const connection of open) connection.close();
+    },
+  };
+}
+
+/** Checks an answer, and names the server in a problem "SERVER". */
+async function problemOf(
+  answer: string | undefined,
+  status?: number[],
+  signal = new AbortController().signal,
+): Promise<string | undefined> {
+  await using server = serve(answer);
+  const url = new URL(`http://127.0.0.1:${server.port}/health?full=1`);
+  const problem = await httpProblem(url, { status, signal });
+  assertEquals(
+    server.requests[0]?.split("\r\n").slice(0, 2),
+    ["GET /health?full=1 HTTP/1.1", `Host: 127.0.0.1:${server.port}`],
+  );
+  return problem?.replace(url.href, "SERVER");
+}
+
+describe("httpProblem()", () => {
+  it("accepts 200 to 399, or the given status codes", async () => {
+    assertEquals(await problemOf("HTTP/1.1 200 OK\r\n\r\n"), undefined);
+    assertEquals(await problemOf("HTTP/1.0 302\r\n\r\n"), undefined);
+    assertEquals(
+      await problemOf("HTTP/1.1 503 No\r\n\r\n"),
+      "SERVER answers with status 503",
+    );
+    assertEquals(await problemOf("HTTP/1.1 401 No\r\n", [200, 401]), undefined);
+    assertEquals(
+      await problemOf("HTTP/1.1 200 OK\r\n", [204]),
+      "SERVER answers with status 200",
+    );
+  });
+
+  it("is not confused by other servers", async () => {
+    const other = "SERVER does not answer with HTTP";
+    assertEquals(await problemOf("220 mail ready\r\n"), other);
+    assertEquals(await problemOf("x".repeat(100_000)), other);
+    assertEquals(
+      await problemOf(undefined, [200], AbortSignal.timeout(100)),
+      "SERVER does not answer",
+    );
+  });
+
+  it("names a server that does not run", async () => {
+    let port: number;
+    {
+      await using server = serve("");
+      port = server.port;
+      assert(await acceptsConnections(port));
+    }
+    assertEquals(await acceptsConnections(port), false);
+    const url = new URL(`http://127.0.0.1:${port}/`);
+    const { signal } = new AbortController();
+    assertEquals(
+      await httpProblem(url, { status: undefined, signal }),
+      `${url.href} cannot be reached: connection refused`,
+    );
+  });
+});
