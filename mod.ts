@@ -49,6 +49,7 @@ export type {
   JobCheckoutOptions,
   JobCiSourceOptions,
   JobCopyOptions,
+  JobDebugOptions,
   JobLimitsOptions,
   JobOptions,
   JobOutputOptions,

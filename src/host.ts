@@ -54,6 +54,18 @@ export interface Host {
   onExit?(listener: (write: (bytes: Uint8Array) => void) => void): void;
 }
 
+/**
+ * Checks whether somebody can work with the process: keys and output are those
+ * of a terminal.
+ *
+ * @param host The process.
+ */
+export function isInTerminal(
+  { stdin, stdout, stderr }: Pick<Host, "stdin" | "stdout" | "stderr">,
+): boolean {
+  return [stdin, stdout, stderr].every((stream) => stream?.isTerminal());
+}
+
 /** Size of a terminal. */
 export interface ConsoleSize {
   /** Number of columns. */

@@ -55,6 +55,7 @@ const GROUPS: Readonly<Record<string, FlagGroup>> = {
   archive: "Source",
   secrets: "Secrets",
   selection: "Steps",
+  debug: "Steps",
   output: "Output",
   limits: "Limits",
 };

@@ -7,6 +7,8 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   "from",
   "skip",
   "rerun-failed",
+  "break",
+  "shell-on-failure",
   "dry-run",
   "quiet",
 ]);

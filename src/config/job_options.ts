@@ -254,6 +254,18 @@ export interface JobSelectionOptions {
   rerunFailed?: boolean;
 }
 
+/** Shells for debugging. */
+export interface JobDebugOptions {
+  /**
+   * Open a shell on the terminal when a step has failed.
+   *
+   * @default {false}
+   */
+  shellOnFailure?: boolean;
+  /** Open a shell on the terminal before or after this step. */
+  breakpoints?: readonly string[];
+}
+
 /** Output. */
 export interface JobOutputOptions {
   /**
@@ -424,6 +436,8 @@ export interface JobOptions {
   limits?: JobLimitsOptions;
   /** Selection of steps. */
   selection?: JobSelectionOptions;
+  /** Shells for debugging. */
+  debug?: JobDebugOptions;
   /** Output. */
   output?: JobOutputOptions;
 }

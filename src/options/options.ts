@@ -273,6 +273,28 @@ export const OPTIONS = [
       "The record of the last run and the outputs of its steps are read from the workspace. A step without a failure runs again only if its outputs are needed and were not kept.",
   },
   {
+    name: "shell_on_failure",
+    option: "debug.shellOnFailure",
+    flag: "shell-on-failure",
+    type: "boolean",
+    default: "false",
+    isCallersOnly: true,
+    doc: "Open a shell on the terminal when a step has failed",
+  },
+  {
+    name: "break",
+    option: "debug.breakpoints",
+    flag: "break",
+    valueName: "before:STEP|after:STEP",
+    type: "list",
+    members: {
+      pattern: /^(?:before|after):./s,
+      words: '"before:" or "after:" and the name of a step',
+    },
+    isCallersOnly: true,
+    doc: "Open a shell on the terminal before or after this step",
+  },
+  {
     name: "wait",
     option: "wait",
     flag: "wait",
@@ -484,6 +506,7 @@ export const OPTION_GROUPS = {
   triggers: "How follow-up jobs are submitted",
   limits: "Time limits and concurrency",
   selection: "Selection of steps",
+  debug: "Shells for debugging",
   output: "Output",
 } as const;
 

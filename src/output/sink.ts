@@ -22,6 +22,11 @@ export interface Sink {
 export interface LineSink extends Sink {
   /** Ends an unfinished line with a line break. */
   endLine(): Promise<void>;
+  /**
+   * Waits for earlier writes, and holds later ones back until the result is
+   * disposed.
+   */
+  hold(): Promise<Disposable>;
 }
 
 /**
@@ -60,5 +65,14 @@ export function streamSink(stream: HostStream): LineSink {
       enqueue(async () => {
         if (isLineOpen) await writeAll(LINE_BREAK);
       }),
+    async hold() {
+      const held = Promise.withResolvers<Disposable>();
+      const over = Promise.withResolvers<void>();
+      void enqueue(() => {
+        held.resolve({ [Symbol.dispose]: over.resolve });
+        return over.promise;
+      });
+      return await held.promise;
+    },
   };
 }

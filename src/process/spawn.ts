@@ -230,9 +230,7 @@ function start(
   try {
     return new Deno.Command(program, {
       ...options,
-      env: launcher?.restoresEnvironment
-        ? encodeEnvironment(carried.env)
-        : carried.env,
+      env: launchedEnvironment(carried.env, launcher),
       args,
       detached,
     }).spawn();
@@ -241,8 +239,18 @@ function start(
   }
 }
 
-/** Renames all variables, so that none means anything to the launcher. */
-function encodeEnvironment(env: Environment): Environment {
+/**
+ * Returns the environment with which the launcher of a command is started.
+ *
+ * @param env Environment of the command.
+ * @param launcher The launcher; it may restore renamed variables, so that none
+ * means anything to the launcher itself.
+ */
+export function launchedEnvironment(
+  env: Environment,
+  launcher?: CommandLauncher,
+): Environment {
+  if (!launcher?.restoresEnvironment) return env;
   const encoder = new TextEncoder();
   return Object.fromEntries(
     Object.entries(env).map(([name, value]) => [

@@ -10,6 +10,7 @@ import type { StepEvent } from "../steps/step.ts";
 import type { StepLines } from "./log_steps.ts";
 import type { StepDetails } from "./record_steps.ts";
 import type { OpenedStep, StepSetting } from "./step_setting.ts";
+import type { StepShells } from "./step_shells.ts";
 
 /** What the steps of a job share while they run. */
 export interface ExecutionContext {
@@ -24,6 +25,8 @@ export interface ExecutionContext {
   readonly cwd: string;
   /** Log lines about steps, if there are any. */
   readonly lines: StepLines | undefined;
+  /** Opens shells around steps, if some are requested. */
+  readonly shells: StepShells | undefined;
 }
 
 /**
@@ -60,7 +63,7 @@ export async function executeStep(
   context: ExecutionContext,
   onReady: () => void = () => {},
 ): Promise<void> {
-  const { plan, graph, setting, details, cwd } = context;
+  const { plan, graph, setting, details, cwd, shells } = context;
   const { name } = plan.steps[step];
   const cancellation = graph.running.add(step);
   const startedAt = new Date();
@@ -68,11 +71,10 @@ export async function executeStep(
   try {
     await using opened = await setting.openStep(step);
     const { log } = opened.context;
-    const end = await runOpened(step, opened, {
-      ...context,
-      cancellation,
-      onReady,
-    });
+    const run = () =>
+      runOpened(step, opened, { ...context, cancellation, onReady });
+    const target = { step: plan.steps[step], opened, cancellation };
+    const end = await (shells?.around(target, run) ?? run());
     if ("value" in end) {
       setting.outputs.set(step, end.value);
     }

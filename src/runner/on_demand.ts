@@ -179,6 +179,18 @@ export async function selectFailedSteps(
   return await selectFailed(run, config, plan);
 }
 
+/** Checks that the requested shells can be opened. */
+export async function checkShells(
+  run: RunState,
+  config: JobConfig,
+  plan: JobPlan | undefined,
+): Promise<void> {
+  const { shellOnFailure, breakpoints } = config.debug;
+  if (!shellOnFailure && breakpoints === undefined) return;
+  const { checkStepShells } = await import("./step_shells.ts");
+  checkStepShells(run, config, plan);
+}
+
 /** Runs the steps of a job. */
 export async function executeSteps(
   run: RunState,

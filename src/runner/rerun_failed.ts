@@ -62,7 +62,9 @@ export async function selectFailed(
     );
   });
   for (const [step, name] of names.entries()) {
-    if (isFailed[step] || !isSelected[step]) continue;
+    if (isFailed[step] || !isSelected[step] || plan.steps[step].isService) {
+      continue;
+    }
     logger.info(
       "steps",
       `${name} runs again: its outputs of the last run were not kept`,
@@ -146,7 +148,7 @@ function failedSteps(
   );
 }
 
-/** Adds the steps whose outputs are needed and not available. */
+/** Adds needed services, and steps whose outputs are needed and not available. */
 function withInputs(
   plan: JobPlan,
   isFailed: readonly boolean[],
@@ -157,7 +159,7 @@ function withInputs(
   );
   for (const step of selected) {
     for (const need of needsOf(plan, step)) {
-      if (!hasOutputs(need)) selected.add(need);
+      if (plan.steps[need].isService || !hasOutputs(need)) selected.add(need);
     }
   }
   return isFailed.map((_, step) => selected.has(step));

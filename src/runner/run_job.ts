@@ -29,6 +29,7 @@ import {
 import {
   callPhase,
   checkContainer,
+  checkShells,
   executeSteps,
   holdWorkspace,
   loadPlugins,
@@ -73,6 +74,7 @@ export async function runJob(
     await callPhase(run, "pre_validation");
     const config = await validate(run, controls);
     const plan = await planSteps(run, config);
+    await checkShells(run, config, plan);
     await callPhase(run, "post_validation");
     if (run.isDryRun) await planJob(run, config, plan);
     else await runValidJob(run, config, plan, controls);

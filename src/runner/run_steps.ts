@@ -1,11 +1,8 @@
 import { commandText } from "../command_text.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
-import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
 import { schedule } from "../graph_scheduler.ts";
 import type { RenamedLogs } from "../output/job_log.ts";
-import { onAbort } from "../process/cancellation.ts";
-import { timeLimit } from "../process/time_limit.ts";
 import { formatSummary } from "../report/summary.ts";
 import { renamedPath } from "../report/run_recorder.ts";
 import { hasFailed, isFlaky } from "../report/summary_table.ts";
@@ -17,7 +14,8 @@ import { keepOutputs } from "../steps/output_files.ts";
 import type { StepEvent, StepResult } from "../steps/step.ts";
 import { shouldUseColor } from "../terminal/text.ts";
 import type { TraceContext } from "./job_environment.ts";
-import { cancelledError, maskedResult, recordFailure } from "./job_result.ts";
+import { endWithJob } from "./end_with_job.ts";
+import { maskedResult, recordFailure } from "./job_result.ts";
 import type { RunState } from "./run_state.ts";
 import { executeStep, startBeside } from "./execute_step.ts";
 import { logSteps, type StepLines } from "./log_steps.ts";
@@ -30,6 +28,7 @@ import {
 } from "./record_steps.ts";
 import { stepConditions } from "./event_facts.ts";
 import { openStepSetting, type StepSetting } from "./step_setting.ts";
+import type { StepShells } from "./step_shells.ts";
 
 /** Options for {@linkcode runSteps}. */
 export interface RunStepsOptions {
@@ -66,7 +65,11 @@ export async function runSteps(
   const { cwd } = run.runner.host;
   const details: StepDetails = new Map();
   const record = recordSteps(run.recorder, details);
-  await using lines = openStepLines(run, plan, options.trace);
+  const shells = await openShells(run, config);
+  await using lines = openStepLines(run, plan, {
+    ...options.trace,
+    hasView: shells === undefined,
+  });
   const show = maskedEvents(run.runner.masker, (event) => {
     options.onEvent(event);
     lines?.onEvent(event);
@@ -97,8 +100,17 @@ export async function runSteps(
     })),
   });
   {
-    using _ = endWithJob(run, config, graph);
-    const context = { plan, graph, setting, onEvent, details, cwd, lines };
+    using _ = endWithJob(run, config, graph, shells);
+    const context = {
+      plan,
+      graph,
+      setting,
+      onEvent,
+      details,
+      cwd,
+      lines,
+      shells,
+    };
     const beside: Promise<void>[] = [];
     await schedule(plan.graph, {
       concurrency,
@@ -167,6 +179,17 @@ async function keepForLater(
   }
 }
 
+/** Loads the module for shells only if some are requested. */
+async function openShells(
+  run: RunState,
+  config: JobConfig,
+): Promise<StepShells | undefined> {
+  const { shellOnFailure, breakpoints } = config.debug;
+  if (!shellOnFailure && breakpoints === undefined) return undefined;
+  const { StepShells } = await import("./step_shells.ts");
+  return new StepShells(run, config);
+}
+
 /**
  * Opens log lines about steps, except on a terminal, where the live view shows
  * the same.
@@ -174,69 +197,13 @@ async function keepForLater(
 function openStepLines(
   { runner: { host, logger } }: RunState,
   { steps }: JobPlan,
-  { traceId }: TraceContext,
+  { traceId, hasView }: Pick<TraceContext, "traceId"> & { hasView: boolean },
 ): StepLines | undefined {
   const isJson = host.env.LOG_FORMAT === "json";
   const isTerminal = host.stdout.isTerminal() && host.stderr.isTerminal();
-  if (!isJson && (isTerminal || steps.length < 2)) return undefined;
+  const isShown = isTerminal && hasView;
+  if (!isJson && (isShown || steps.length < 2)) return undefined;
   return logSteps({ logger, traceId, isJson });
-}
-
-/**
- * Time for steps that always run after a job was cancelled, in addition to the
- * grace time, in milliseconds.
- */
-const ALWAYS_MS = 20_000;
-
-/**
- * Ends the steps when the job is cancelled or exceeds its time limit.
- *
- * Running steps are ended gracefully. Steps that always run still start, within
- * their own time limit. A second cancellation kills all steps immediately.
- *
- * @param run The run.
- * @param config Configuration of the job.
- * @param graph The graph of the job.
- * @returns Handle that stops watching the cancellation and the time limit.
- */
-function endWithJob(
-  run: RunState,
-  config: JobConfig,
-  graph: GraphRun,
-): Disposable {
-  const { cancellation } = run;
-  const { timeoutMs, graceMs } = config.limits;
-  const stack = new DisposableStack();
-
-  function end(error: RunnerError, reason: string): void {
-    recordFailure(run, error);
-    graph.cancel(reason);
-    graph.requestEnd(cancellation.signal ?? "SIGTERM");
-    const rest = stack.use(timeLimit(graceMs + ALWAYS_MS));
-    rest.reached.then(() => {
-      graph.close(reason);
-      graph.running.requestEnd("SIGTERM", () => true);
-    });
-  }
-
-  stack.use(onAbort(cancellation.graceful, () => {
-    end(cancelledError(cancellation.signal!), "the job was cancelled");
-  }));
-  stack.use(onAbort(cancellation.forced, () => {
-    graph.close("the job was cancelled");
-    graph.running.kill();
-  }));
-  if (timeoutMs !== undefined) {
-    const limit = stack.use(timeLimit(timeoutMs));
-    limit.reached.then(() => {
-      const error = new RunnerError(
-        `The job exceeded its time limit of ${timeoutMs} ms`,
-        { code: "command-timeout", exitCode: TIMEOUT_EXIT_CODE },
-      );
-      end(error, "the job exceeded its time limit");
-    });
-  }
-  return stack;
 }
 
 /**

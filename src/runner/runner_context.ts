@@ -3,7 +3,7 @@ import { Variable } from "../environment/variables.ts";
 import type { Layer } from "../config/settings.ts";
 import type { Host } from "../host.ts";
 import { createLogger, type Logger, logLevelOf } from "../output/logger.ts";
-import { type Sink, streamSink } from "../output/sink.ts";
+import { type LineSink, type Sink, streamSink } from "../output/sink.ts";
 import type { PluginRegistry } from "../plugins/registry.ts";
 import type { ExportQueue } from "../report/export_queue.ts";
 import { Masker } from "../secrets/masker.ts";
@@ -34,9 +34,9 @@ export interface RunnerContext {
   /** Creates an equal logger that writes to another sink. */
   readonly logTo: (sink: Sink) => Logger;
   /** Standard output of jobs. */
-  readonly stdout: Sink;
+  readonly stdout: LineSink;
   /** The runner's messages, and standard error of jobs if it is separate. */
-  readonly stderr: Sink;
+  readonly stderr: LineSink;
   /**
    * Whether a worker reads the output directly, without another runner in
    * between.

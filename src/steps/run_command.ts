@@ -177,9 +177,23 @@ async function passableCommand(
   return await script.passableCommand(command, options);
 }
 
-/** Returns what isolates a command; its module is loaded if needed. */
-async function launcherOf(
-  options: RunCommandOptions,
+/**
+ * Returns what isolates a command; its module is loaded if needed.
+ *
+ * @param options Options of the command.
+ * @returns What starts the command; `undefined` if nothing isolates it.
+ * @throws {RunnerError} `invalid-job` if required limits cannot be applied.
+ */
+export async function launcherOf(
+  options: Pick<
+    RunCommandOptions,
+    | "isUntrusted"
+    | "protectedPaths"
+    | "limits"
+    | "areLimitsRequired"
+    | "isInContainer"
+    | "onWarning"
+  >,
 ): Promise<CommandLauncher | undefined> {
   const { isUntrusted = false, limits, areLimitsRequired = false } = options;
   if (!isUntrusted && limits === undefined) return undefined;

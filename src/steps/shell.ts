@@ -15,6 +15,8 @@ export interface Shell {
   readonly suffix: string;
   /** Program and arguments that take the script as their last argument. */
   readonly inline?: readonly string[];
+  /** Program and arguments for working by hand. */
+  readonly interactive?: readonly string[];
 }
 
 /** Placeholder for the path of the script file. */
@@ -24,14 +26,21 @@ const PLAIN = { extension: "", prefix: "", suffix: "" };
 
 /** Built-in shells. All of them stop at the first error. */
 const NAMED: Readonly<Record<string, Shell>> = {
-  bash: { ...PLAIN, words: ["bash", "-eo", "pipefail", "-c"] },
+  bash: {
+    ...PLAIN,
+    words: ["bash", "-eo", "pipefail", "-c"],
+    // The user's own settings would change the environment of the step.
+    interactive: ["bash", "--norc", "-i"],
+  },
   python: {
     ...PLAIN,
     words: ["python3", FILE],
     inline: ["python3", "-c"],
+    interactive: ["python3", "-i"],
     extension: ".py",
   },
   pwsh: {
+    interactive: ["pwsh", "-NoProfile", "-NoLogo"],
     inline: ["pwsh", "-NoProfile", "-NonInteractive", "-Command"],
     words: ["pwsh", "-NoProfile", "-NonInteractive", "-File", FILE],
     extension: ".ps1",
@@ -45,6 +54,7 @@ const NAMED: Readonly<Record<string, Shell>> = {
     ...PLAIN,
     words: ["deno", "run", "--quiet", "--no-prompt", "--allow-all", FILE],
     inline: ["deno", "eval", "--quiet", "--ext=ts"],
+    interactive: ["deno", "repl", "--quiet", "--allow-all"],
     extension: ".ts",
   },
 };
@@ -64,6 +74,18 @@ export function findShell(words: readonly string[]): Shell | undefined {
   if (first === "sh") return undefined;
   if (Object.hasOwn(NAMED, first)) return NAMED[first];
   return { ...PLAIN, words: takesFile(words) ? words : [first, "-c"] };
+}
+
+/**
+ * Returns the command for working by hand in the shell of a step.
+ *
+ * @param words The name of a built-in shell, or a program and its arguments;
+ * any other program than a built-in shell stands for `/bin/sh`.
+ */
+export function interactiveCommand(
+  words: readonly string[] = ["sh"],
+): readonly string[] {
+  return findShell(words)?.interactive ?? ["/bin/sh", "-i"];
 }
 
 /** Checks whether a shell reads its script from a file. */

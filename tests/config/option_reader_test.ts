@@ -96,6 +96,7 @@ describe("validateSettings()", () => {
         skip: undefined,
         rerunFailed: false,
       },
+      debug: { shellOnFailure: false, breakpoints: undefined },
       wait: false,
       output: {
         stderr: "merged",
@@ -164,6 +165,8 @@ describe("validateSettings()", () => {
       from: ["d", "e"],
       skip: "f",
       rerun_failed: "true",
+      shell_on_failure: "true",
+      break: "before:a,after:b c",
       wait: "true",
       log_group: "true",
       max_line_bytes: "80",
@@ -235,6 +238,7 @@ describe("validateSettings()", () => {
         skip: ["f"],
         rerunFailed: true,
       },
+      debug: { shellOnFailure: true, breakpoints: ["before:a", "after:b c"] },
       wait: true,
       output: {
         stderr: "separate",

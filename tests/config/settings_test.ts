@@ -40,6 +40,7 @@ describe("defaultLayer()", () => {
       grace: "10s",
       fail_on_flaky: "false",
       rerun_failed: "false",
+      shell_on_failure: "false",
       failure_policy: "finish",
       inherit_env: "true",
       otel: "false",

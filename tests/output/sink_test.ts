@@ -114,3 +114,19 @@ Deno.test("streamSink() does not end a line of a closed stream", async () => {
   await sink.endLine();
   assertEquals([stream.text, stream.calls], ["012", 2]);
 });
+
+Deno.test("streamSink() holds writes back while it is held", async () => {
+  const stream = new ScriptedStream();
+  const sink = streamSink(stream);
+  await sink.write(encoder.encode("1"));
+  const first = await sink.hold();
+  const second = sink.hold();
+  const write = sink.write(encoder.encode("2"));
+  assertEquals(stream.text, "1");
+  first[Symbol.dispose]();
+  const last = await second;
+  assertEquals(stream.text, "1");
+  last[Symbol.dispose]();
+  await write;
+  assertEquals(stream.text, "12");
+});

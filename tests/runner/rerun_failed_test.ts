@@ -104,6 +104,23 @@ describe("--rerun-failed", () => {
     assertStringIncludes(stderr, "build runs again: its outputs");
   });
 
+  it("starts the services that it needs", async () => {
+    await using test = await job({
+      "job.yaml": `steps:
+  - name: db
+    service: true
+    ready: { log: up }
+    run: echo db >> ran; echo up; exec sleep 1000
+  - { name: lint, run: echo lint >> ran }
+  - { name: test, depends_on: [db, lint], run: echo test >> ran; test -e ok }
+`,
+    });
+    assertEquals((await test.run()).code, 1);
+    await makeFiles(test.path, { ok: "" });
+    const { code, ran } = await test.run("--rerun-failed");
+    assertEquals([code, ran], [0, "db test"]);
+  });
+
   it("runs what the failure policy kept from starting", async () => {
     await using test = await job({
       "job.yaml": `failure_policy: finish\n${

@@ -1,5 +1,5 @@
 import { environmentLayer, type Layer } from "../../config/settings.ts";
-import type { Host } from "../../host.ts";
+import { type Host, isInTerminal } from "../../host.ts";
 import type { JobResult } from "../../runner/job_result.ts";
 import type { ContainerSetting } from "../../runner/nested_container.ts";
 import { runJob } from "../../runner/run_job.ts";
@@ -100,6 +100,12 @@ overrides the defaults. Defaults are shown in parentheses.`,
       const { runOneJob } = await import("../workflow/run_action.ts");
       return await runOneJob(context);
     }
+    if (opensShells(context) && !isInTerminal(context.runner.host)) {
+      throw usageError(
+        "A shell needs a terminal: standard input and output must not be redirected",
+        "run",
+      );
+    }
     const layer = flagsLayer(context);
     if (context.rest !== undefined) {
       if (layer.job_command !== undefined) {
@@ -163,14 +169,20 @@ function hasCommand(layer: Layer, { env }: Host): boolean {
     .some((setting) => setting !== undefined);
 }
 
+/** Checks whether shells may open while the job runs. */
+function opensShells({ isOn, flags }: CommandContext): boolean {
+  return isOn("shell-on-failure") || flags.has("break");
+}
+
 /** Opens the live view for a job file; other jobs have no steps to show. */
 async function watch(
-  { runner }: CommandContext,
+  context: CommandContext,
   jobFile: GivenJobFile | undefined,
 ): Promise<WatchedJob | undefined> {
-  if (jobFile === undefined) return undefined;
+  // A view and a shell cannot share the terminal.
+  if (jobFile === undefined || opensShells(context)) return undefined;
   const { watchJob } = await import("../terminal/live_view.ts");
-  return watchJob(runner.host);
+  return watchJob(context.runner.host);
 }
 
 /** Loads the module for the command only for a job that may have steps. */

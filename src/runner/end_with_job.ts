@@ -1,0 +1,78 @@
+import type { JobConfig } from "../config/job_config.ts";
+import { RunnerError } from "../errors.ts";
+import { onAbort } from "../process/cancellation.ts";
+import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
+import { timeLimit } from "../process/time_limit.ts";
+import type { GraphRun } from "../steps/graph_run.ts";
+import { cancelledError, recordFailure } from "./job_result.ts";
+import type { RunState } from "./run_state.ts";
+import type { StepShells } from "./step_shells.ts";
+
+/**
+ * Time for steps that always run after a job was cancelled, in addition to the
+ * grace time, in milliseconds.
+ */
+const ALWAYS_MS = 20_000;
+
+/** Minimum time between looks at the time limit while a shell is open. */
+const MIN_REST_MS = 100;
+
+/**
+ * Ends the steps when the job is cancelled or exceeds its time limit.
+ *
+ * Running steps are ended gracefully. Steps that always run still start, within
+ * their own time limit. A second cancellation kills all steps immediately.
+ *
+ * @param run The run.
+ * @param config Configuration of the job.
+ * @param graph The graph of the job.
+ * @param shells Shells, whose time does not count.
+ * @returns Handle that stops watching the cancellation and the time limit.
+ */
+export function endWithJob(
+  run: RunState,
+  config: JobConfig,
+  graph: GraphRun,
+  shells?: Pick<StepShells, "openMs">,
+): Disposable {
+  const { cancellation } = run;
+  const { timeoutMs, graceMs } = config.limits;
+  const stack = new DisposableStack();
+
+  function end(error: RunnerError, reason: string): void {
+    recordFailure(run, error);
+    graph.cancel(reason);
+    graph.requestEnd(cancellation.signal ?? "SIGTERM");
+    const rest = stack.use(timeLimit(graceMs + ALWAYS_MS));
+    rest.reached.then(() => {
+      graph.close(reason);
+      graph.running.requestEnd("SIGTERM", () => true);
+    });
+  }
+
+  stack.use(onAbort(cancellation.graceful, () => {
+    end(cancelledError(cancellation.signal!), "the job was cancelled");
+  }));
+  stack.use(onAbort(cancellation.forced, () => {
+    graph.close("the job was cancelled");
+    graph.running.kill();
+  }));
+  /** Starts the rest of the limit, once the time of shells is known. */
+  function limitTo(ms: number, shellMs: number): void {
+    const limit = stack.use(timeLimit(ms));
+    limit.reached.then(() => {
+      const { openMs = 0 } = shells ?? {};
+      if (openMs > shellMs) {
+        limitTo(Math.max(MIN_REST_MS, openMs - shellMs), openMs);
+        return;
+      }
+      const error = new RunnerError(
+        `The job exceeded its time limit of ${timeoutMs} ms`,
+        { code: "command-timeout", exitCode: TIMEOUT_EXIT_CODE },
+      );
+      end(error, "the job exceeded its time limit");
+    });
+  }
+  if (timeoutMs !== undefined) limitTo(timeoutMs, 0);
+  return stack;
+}
