@@ -5,6 +5,10 @@ import {
   type JobContainer,
 } from "../../src/workflow/local/container_command.ts";
 import type { LocalJob } from "../../src/workflow/local/local_job.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
 
 const JOB: LocalJob = {
   name: "build",
@@ -68,4 +72,29 @@ Deno.test("containerCommand() passes each variable as one", () => {
     "--env=CC",
     "--env=a.b-c",
   ]);
+});
+
+Deno.test("containerCommand() gives the user no file that a link in the workspace leads to", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  // Without -h, the chown of some systems changes the targets of links.
+  await makeFiles(path, {
+    "bin/id": "#!/bin/sh\necho 0\n",
+    "bin/chown": '#!/bin/sh\nprintf "%s " "$@" > "$OUT"\n',
+    "bin/docker": "#!/bin/sh\n",
+  });
+  for (const name of ["id", "chown", "docker"]) {
+    await Deno.chmod(`${path}/bin/${name}`, 0o755);
+  }
+  const [program, ...args] = containerCommand(JOB, SETTING);
+  const { success } = await new Deno.Command(program, {
+    args,
+    env: { PATH: `${path}/bin:/usr/bin:/bin`, OUT: `${path}/arguments` },
+    clearEnv: true,
+  }).output();
+  assertEquals(success, true);
+  assertEquals(
+    await Deno.readTextFile(`${path}/arguments`),
+    "-R -P -h 1000:1000 -- /work/job ",
+  );
 });

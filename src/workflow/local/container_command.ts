@@ -19,7 +19,7 @@ const MAX_PROCESSES = 4_096;
 
 /** Changes the owner of the files to the user of the job, if run as root. */
 const GIVE_FILES =
-  'user=$1 files=$2; shift 2; [ "$(id -u)" != 0 ] || chown -R "$user" "$files" || exit; exec "$@"';
+  'user=$1 files=$2; shift 2; [ "$(id -u)" != 0 ] || chown -R -P -h "$user" -- "$files" || exit; exec "$@"';
 
 /** Options for starting containers. */
 export interface ContainerOptions {
