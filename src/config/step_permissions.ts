@@ -94,3 +94,33 @@ export const permissions: Schema<StepPermissions> = mapping<StepPermissions>(
     },
   },
 );
+
+/**
+ * Checks permissions that a program sets, since a misspelled one would allow
+ * everything.
+ *
+ * @param value Value to check.
+ * @returns The problems, phrased to follow the name of the step.
+ */
+export function permissionsProblems(value: unknown): string[] {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return ["its permissions must be an object"];
+  }
+  return Object.entries(value).flatMap(([name, permission]) => {
+    if (permission === undefined) return [];
+    const isSwitch = typeof permission === "boolean";
+    if (name === "net") {
+      return isSwitch ? [] : ["permissions.net must be true or false"];
+    }
+    if (!["read", "write", "env"].includes(name)) {
+      return [`permissions.${name} must be one of read, write, net and env`];
+    }
+    const isList = Array.isArray(permission) &&
+      permission.every((item) =>
+        typeof item === "string" && item.trim() !== "" && !item.includes("\0")
+      );
+    return isSwitch || isList
+      ? []
+      : [`permissions.${name} must be true, false or a list of strings`];
+  });
+}

@@ -78,7 +78,7 @@ export async function executeStep(
     if ("value" in end) {
       setting.outputs.set(step, end.value);
     }
-    const hint = end.outcome === "failed" ? setting.hint?.(log) : undefined;
+    const hint = end.outcome === "failed" ? opened.hint(log) : undefined;
     // The size of the log is final after its last line.
     await log.close();
     details.set(name, {

@@ -26,6 +26,7 @@ import type { StepEvent } from "../steps/step.ts";
 import {
   checkSandbox,
   isSandboxed,
+  sandboxHint,
   sandboxLimits,
 } from "../steps/step_sandbox.ts";
 import { guardPath } from "../workspace/guard.ts";
@@ -42,9 +43,10 @@ import { openJobLog } from "./open_job_log.ts";
 import { remaskJobLog } from "./record_steps.ts";
 import {
   currentDirectory,
+  type FailureHint,
   foreignSources,
-  type HistoryHint,
   historyHint,
+  plainTail,
   withSafeDirectories,
   workingDirectory,
 } from "./working_directory.ts";
@@ -56,6 +58,8 @@ export interface OpenedStep extends AsyncDisposable {
     AttemptContext,
     "attempt" | "needs" | "cancellation" | keyof AttemptFiles
   >;
+  /** Explains a failure of the step. */
+  readonly hint: FailureHint;
   /** Creates the directory for the files of an attempt. */
   readonly openAttempt: () => AttemptFiles & Disposable;
 }
@@ -64,8 +68,6 @@ export interface OpenedStep extends AsyncDisposable {
 export interface StepSetting extends AsyncDisposable {
   /** Outputs of the steps so far. */
   readonly outputs: StepOutputs;
-  /** Explains failures of git if the history may be incomplete. */
-  readonly hint: HistoryHint | undefined;
   /** Returns the ports that were chosen for a service, by name. */
   portsOf(step: number): Readonly<Record<string, number>>;
   /**
@@ -236,6 +238,7 @@ export async function openStepSetting(
         isInContainer: workspace.inContainer,
         onWarning,
       },
+      hint: (log) => gitHint?.(log) ?? (limits && sandboxHint(plainTail(log))),
       openAttempt: () =>
         openAttemptFiles({
           attemptsPath,
@@ -249,11 +252,12 @@ export async function openStepSetting(
     };
   }
 
+  const gitHint = await historyHint(run);
+
   const resources = stack.move();
   logger.debug("steps", `Files of steps are in ${attemptsPath}`);
   return {
     outputs,
-    hint: await historyHint(run),
     portsOf: (step) => ports.of(step),
     openStep,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),

@@ -117,12 +117,12 @@ async function isForeign(path: string): Promise<boolean> {
 }
 
 /**
- * Explains a failed command to the user if git reported missing history.
+ * Explains the failure of a command to the user.
  *
  * @param log Log of the command.
- * @returns The logged explanation; `undefined` if git reported nothing.
+ * @returns The explanation; `undefined` if there is none.
  */
-export type HistoryHint = (log: StepLog) => string | undefined;
+export type FailureHint = (log: StepLog) => string | undefined;
 
 /**
  * Creates a function that explains failures of commands which need more history
@@ -132,7 +132,7 @@ export type HistoryHint = (log: StepLog) => string | undefined;
  */
 export async function historyHint(
   { sourcePath, ci, runner: { logger } }: RunState,
-): Promise<HistoryHint | undefined> {
+): Promise<FailureHint | undefined> {
   const paths = [sourcePath, ci.path].filter((path) => path !== undefined);
   if (paths.length === 0) return undefined;
   const git = await import("../source/git/history.ts");
@@ -140,10 +140,15 @@ export async function historyHint(
   if (!arePartial.includes(true)) return undefined;
   let isLogged = false;
   return (log) => {
-    const lines = log.tail(SEARCHED_LINES).map(withoutSequences);
+    const lines = plainTail(log);
     if (!git.missesHistory(lines)) return undefined;
     if (!isLogged) logger.warn("source", git.MISSING_HISTORY);
     isLogged = true;
     return git.MISSING_HISTORY;
   };
+}
+
+/** Returns the last lines of a log, without escape sequences. */
+export function plainTail(log: StepLog): readonly string[] {
+  return log.tail(SEARCHED_LINES).map(withoutSequences);
 }

@@ -6,6 +6,7 @@ import {
   type SettingProblem,
 } from "../config/service_checks.ts";
 import { stepNameProblem } from "../config/step_config.ts";
+import { permissionsProblems } from "../config/step_permissions.ts";
 import { RunnerError } from "../errors.ts";
 import type { Step } from "./step.ts";
 import { checkOutputNames } from "./outputs.ts";
@@ -92,6 +93,11 @@ function* problemsOf(step: Step): Generator<string> {
   }
   if (retry && !(Number.isInteger(retry.attempts) && retry.attempts > 0)) {
     yield "retry.attempts must be a whole number from 1";
+  }
+  const { permissions, inheritEnv } = step;
+  if (permissions !== undefined) yield* permissionsProblems(permissions);
+  if (permissions?.env !== undefined && inheritEnv !== undefined) {
+    yield "has both inheritEnv and permissions.env; use only one of them";
   }
   for (const variable of [...Object.keys(matrix?.axes ?? {}), itemVar ?? "I"]) {
     if (!VARIABLE_NAME.test(variable)) {

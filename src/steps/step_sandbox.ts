@@ -53,6 +53,22 @@ export async function checkSandbox(
   throw sandboxError(problem);
 }
 
+/** What programs report when the kernel has denied something. */
+const DENIALS =
+  /permission denied|operation not permitted|read-only file system|\b(?:EACCES|EPERM|EROFS)\b/i;
+
+/**
+ * Explains a failure that the sandbox may have caused.
+ *
+ * @param lines Last lines of the step, without escape sequences.
+ * @returns The explanation; `undefined` if nothing was denied.
+ */
+export function sandboxHint(lines: readonly string[]): string | undefined {
+  return lines.some((line) => DENIALS.test(line))
+    ? "The step runs in a sandbox. If it denied something that the step needs, allow it with `permissions`"
+    : undefined;
+}
+
 /** A step to sandbox. */
 export interface StepSandboxInput {
   /** Name of the step. */

@@ -642,6 +642,11 @@ describe("a definition without type checks", () => {
     add.call(job, "a/b", 5, { timeoutMs: -1 });
     add.call(job, "c", "true", { condition: "on_sunday", itemVar: "A-B" });
     add.call(job, "d", "true", { retry: { attempts: 0.5 } });
+    add.call(job, "e", "true", {
+      permissions: { net: "no", nett: false, write: "out", read: [1], env: [] },
+      inheritEnv: false,
+    });
+    add.call(job, "f", "true", { permissions: ["net"] });
     const error = await assertRejects(() => test.runner.runJob(job));
     assertEquals(
       (error as Error).message,
@@ -651,7 +656,13 @@ describe("a definition without type checks", () => {
   step "a/b": timeoutMs must be from 1 to 3153600000000 (100 years)
   step "c": its condition must be "all_success", "any_failed" or "always", or a function
   step "c": "A-B" is not a valid variable name
-  step "d": retry.attempts must be a whole number from 1`,
+  step "d": retry.attempts must be a whole number from 1
+  step "e": permissions.net must be true or false
+  step "e": permissions.nett must be one of read, write, net and env
+  step "e": permissions.write must be true, false or a list of strings
+  step "e": permissions.read must be true, false or a list of strings
+  step "e": has both inheritEnv and permissions.env; use only one of them
+  step "f": its permissions must be an object`,
     );
   });
 });

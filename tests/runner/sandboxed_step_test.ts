@@ -126,6 +126,23 @@ Deno.test(
   },
 );
 
+Deno.test(
+  "the summary points to the permissions of a step that was denied something",
+  {
+    ignore,
+  },
+  async () => {
+    await using test = await testRunner();
+    await test.runner.runJob(
+      new Job("x")
+        .addStep("denied", "touch /etc/x", { untrusted: true })
+        .addStep("other", "exit 3", { untrusted: true }),
+    );
+    const hints = test.stderr().match(/^ {2}The step runs in a sandbox\./gm);
+    assertEquals(hints?.length, 1, test.stderr());
+  },
+);
+
 Deno.test("a link in the source does not widen the permissions of a step", {
   ignore,
 }, async () => {
