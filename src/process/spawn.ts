@@ -202,7 +202,9 @@ function start(
     // The shell would only print that the program does not exist.
     checkProgram(command[0], String(options.cwd), env.PATH);
   }
-  const words = typeof command === "string" && loadsCode(env)
+  const carriesAll = launcher?.restoresEnvironment === false &&
+    hasSplittingEnv();
+  const words = typeof command === "string" && carriesAll
     ? ["/bin/sh", "-c", command]
     : command;
   // Without PATH, Deno would use that of its own process.
@@ -210,7 +212,7 @@ function start(
     typeof command !== "string" &&
       env.PATH === undefined && !command[0].includes("/");
   const carried = needsShell && typeof words !== "string"
-    ? carryPastShell(words, env)
+    ? carryPastShell(words, env, carriesAll)
     : { argv: [], env };
   const argv = typeof words === "string"
     ? ["/bin/sh", "-c", `${tag}${merges ? "exec 2>&1; " : ""}${words}`]
@@ -263,8 +265,8 @@ export function launchedEnvironment(
 /**
  * Passes variables through the programs that start a program. Shells drop names
  * that are not identifiers (such as `with.dot`, or functions that bash
- * exports), and set some variables themselves. Settings of the dynamic linker
- * would load code of an untrusted step into the programs that contain it.
+ * exports), and set some variables themselves. In programs that isolate a
+ * command, no variable may have an effect: some would load code of the command.
  *
  * After the shell, `env -S` sets them from variables with names that a shell
  * keeps. No value becomes an argument, which every user of the machine can
@@ -274,9 +276,10 @@ export function launchedEnvironment(
 function carryPastShell(
   argv: readonly string[],
   env: Environment,
+  carriesAll: boolean,
 ): { argv: readonly string[]; env: Environment } {
   const names = Object.keys(env).filter((name) =>
-    isLostInShell(name) || isLoaderSetting(name)
+    carriesAll || isLostInShell(name)
   );
   if (names.length === 0 || argv[0]?.includes("=") || !hasSplittingEnv()) {
     return { argv, env };
@@ -306,15 +309,6 @@ function carryPastShell(
 function isLostInShell(name: string): boolean {
   return !VARIABLE_NAME.test(name) ||
     ["IFS", "OPTIND", "PPID"].includes(name);
-}
-
-/** Checks for settings with which a program loads code that it does not name. */
-function isLoaderSetting(name: string): boolean {
-  return /^(?:LD_|GCONV_PATH$|GLIBC_TUNABLES$)/.test(name);
-}
-
-function loadsCode(env: Environment): boolean {
-  return Object.keys(env).some(isLoaderSetting) && hasSplittingEnv();
 }
 
 function hasSplittingEnv(): boolean {
