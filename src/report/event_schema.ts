@@ -250,6 +250,7 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
     log: optional(text),
     logBytes: optional(count),
     tail: optional(list(styledLine)),
+    rerun: optional(text),
     record: optional(text),
   },
   "problem": {

@@ -172,6 +172,8 @@ export interface RunEvents {
      * styles (`ESC [ … m`) and no others.
      */
     readonly tail?: readonly string[];
+    /** Command that runs only this step again, if it did not succeed. */
+    readonly rerun?: string;
     /**
      * For a job of a workflow: path of its own record, relative to the
      * directory of this one.

@@ -40,6 +40,8 @@ export interface StepRecord {
   logBytes?: number;
   /** Its last lines, without colors. */
   tail: readonly string[];
+  /** Command that runs only this step again, if it is known. */
+  rerun?: string;
   /** The same with sequences for colors and styles, and no others. */
   styledTail: readonly string[];
   /** For a job of a workflow: path of its own record. */

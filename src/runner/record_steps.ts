@@ -23,16 +23,28 @@ export type StepDetails = Map<string, {
   readonly logBytes?: number;
 }>;
 
+/** Options for {@linkcode recordSteps}. */
+export interface RecordStepsOptions {
+  /** Details of each step, set before its end is recorded. */
+  details: StepDetails;
+  /**
+   * Returns the command that runs only a step again, masked.
+   *
+   * @default {unknown}
+   */
+  rerunOf?: (name: string) => string;
+}
+
 /**
  * Records the events of a job's steps.
  *
  * @param recorder Recorder of the run.
- * @param details Details of each step, set before its end is recorded.
+ * @param options Details of the steps.
  * @returns Receiver of unmasked events.
  */
 export function recordSteps(
   recorder: RunRecorder,
-  details: StepDetails,
+  { details, rerunOf }: RecordStepsOptions,
 ): (event: StepEvent) => void {
   const starts = new Map<string, { startMs: number; spanId: string }[]>();
   const attemptOf = (
@@ -83,6 +95,9 @@ export function recordSteps(
           ...log === undefined ? {} : { log },
           ...logBytes === undefined ? {} : { logBytes },
           ...hasFailed(result) ? { tail: tailOf(tail) } : {},
+          ...hasFailed(result) && rerunOf !== undefined
+            ? { rerun: rerunOf(name) }
+            : {},
         });
       }
     }

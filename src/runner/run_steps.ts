@@ -64,7 +64,14 @@ export async function runSteps(
   const { concurrency = navigator.hardwareConcurrency } = limits;
   const { cwd } = run.runner.host;
   const details: StepDetails = new Map();
-  const record = recordSteps(run.recorder, details);
+  const { rerunCommand } = options;
+  // Quoting could hide a secret from the masker.
+  const rerunOf = rerunCommand &&
+    ((name: string) =>
+      commandText(
+        rerunCommand(name).map((word) => run.runner.masker.maskText(word)),
+      ));
+  const record = recordSteps(run.recorder, { details, rerunOf });
   const shells = await openShells(run, config);
   await using lines = openStepLines(run, plan, {
     ...options.trace,
@@ -132,7 +139,7 @@ export async function runSteps(
   await printSummary(run.runner, graph.results, {
     details,
     renamedLogs: await remaskJobLog(run),
-    rerunCommand: options.rerunCommand,
+    rerunOf,
   });
   if (config.failOnFlaky) failIfFlaky(run, graph.results);
   run.exitCode = run.error instanceof RunnerError ? run.error.exitCode : 0;
@@ -264,10 +271,10 @@ function maskedEvents(
 async function printSummary(
   runner: RunnerContext,
   results: readonly StepResult[],
-  { details, renamedLogs, rerunCommand }: {
+  { details, renamedLogs, rerunOf }: {
     details: StepDetails;
     renamedLogs: RenamedLogs;
-    rerunCommand: RunStepsOptions["rerunCommand"];
+    rerunOf: ((name: string) => string) | undefined;
   },
 ): Promise<void> {
   const { host, masker, stderr, logger } = runner;
@@ -284,12 +291,7 @@ async function printSummary(
     ...reason === undefined ? {} : { reason: masker.maskText(reason) },
     tail: maskedTail(masker, details.get(name)?.tail),
     log: logOf(name),
-    ...rerunCommand === undefined ? {} : {
-      // Quoting could hide a secret from the masker.
-      rerun: commandText(
-        rerunCommand(name).map((word) => masker.maskText(word)),
-      ),
-    },
+    ...rerunOf === undefined ? {} : { rerun: rerunOf(name) },
   }));
   const isTerminal = host.stderr.isTerminal();
   const text = formatSummary(steps, {

@@ -85,7 +85,9 @@ describe("the record of a run", () => {
     assertEquals(code, 0);
     const lines = stdout.trimEnd().split("\n");
     const table = lines.slice(0, -2).join("\n");
-    assert(run.stderr.includes(`\n${table}\n`), `${run.stderr}\n!==\n${table}`);
+    const [, printed] = run.stderr.split(/\n\n(✓[^]*?)\n(?=\[job\])/);
+    assertEquals(printed, table);
+    assertMatch(table, /\n {2}rerun: runnerlib run .*--only broken$/);
     assertMatch(lines.at(-1)!, /^failed in \d+\.\ds, 1 flaky$/);
   });
 

@@ -41,7 +41,7 @@ function step(
         ...attempt,
         number: index + 1,
         outcome: "failed",
-        reason: HOSTILE,
+        ...reason === "" ? {} : { reason },
       })),
       ...wasRun ? [{ ...attempt, number: failedCount + 1, outcome }] : [],
     ],
@@ -112,6 +112,7 @@ describe("a run as JUnit", () => {
     const xml = reportOf(step("a", "success", { failedCount: 2 }));
     assertEquals(xml.split("<flakyFailure ").length, 3);
     assertEquals(xml.includes("<failure"), false);
+    assert(xml.includes('message="exit code 3" type="failed"'), xml);
   });
 });
 

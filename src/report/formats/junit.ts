@@ -1,3 +1,4 @@
+import type { AttemptRecord } from "../run_event.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
 import { endingOf, hasFailed, isFlaky } from "../summary_table.ts";
 
@@ -63,19 +64,21 @@ function outcomeLines(step: StepRecord): string[] {
   const output = element("system-out", {}, step.tail.join("\n"));
   if (!hasFailed(step)) {
     const kind = isFlaky(step) ? "flakyFailure" : "rerunFailure";
-    return [...failed.map((one) => attemptElement(kind, one.reason)), output];
+    return [...failed.map((one) => attemptElement(kind, one)), output];
   }
   const message = step.reason ?? endingOf(step);
   return [
     element("failure", { message, type: step.outcome }, step.tail.join("\n")),
-    ...failed.map((one) => attemptElement("rerunFailure", one.reason)),
+    ...failed.map((one) => attemptElement("rerunFailure", one)),
     output,
   ];
 }
 
-function attemptElement(kind: string, reason = "failed"): string {
-  const trace = element("stackTrace", {}, reason);
-  return `${open(kind, { message: reason, type: "failed" })}${trace}</${kind}>`;
+function attemptElement(kind: string, attempt: AttemptRecord): string {
+  const { outcome, reason } = attempt;
+  const message = reason ?? endingOf({ ...attempt, conclusion: outcome });
+  const trace = element("stackTrace", {}, message);
+  return `${open(kind, { message, type: outcome })}${trace}</${kind}>`;
 }
 
 /** A step that was cancelled has neither passed nor failed. */
