@@ -172,6 +172,13 @@ export interface ScheduleOptions {
    */
   takesSlot?: (node: number) => boolean;
   /**
+   * Returns the maximum number of concurrent nodes of the node's group, among
+   * those that count.
+   *
+   * @default {no limit}
+   */
+  groupLimit?: (node: number) => number | undefined;
+  /**
    * Nodes that have ended already.
    *
    * @default {none}
@@ -203,29 +210,31 @@ export interface ScheduleOptions {
  */
 export function schedule(
   graph: Graph,
-  { concurrency, ended = [], start, onWait, takesSlot }: ScheduleOptions,
+  options: ScheduleOptions,
 ): Promise<void> {
+  const { concurrency, ended = [], start, onWait, takesSlot } = options;
   const { promise, resolve } = Promise.withResolvers<void>();
   const progress = new Progress(graph);
   const isEnded = new Set(ended);
   const ready = progress.ready().filter((node) => !isEnded.has(node));
   for (const node of isEnded) progress.end(node, ready);
-  let nextReady = 0;
-  /** Nodes that are ready and need a slot. */
-  const waiting: number[] = [];
-  let nextWaiting = 0;
-  let reportedCount = 0;
+  const queue = new SlotQueue(graph, options);
+  let next = 0;
   let runningCount = 0;
   let slotCount = 0;
 
   function begin(node: number, slots: 0 | 1): void {
     const running = start(node);
-    if (running === undefined) return progress.end(node, ready);
+    if (running === undefined) {
+      if (slots > 0) queue.release(node);
+      return progress.end(node, ready);
+    }
     runningCount++;
     slotCount += slots;
     running.then((hasEnded) => {
       runningCount--;
       slotCount -= slots;
+      if (slots > 0) queue.release(node);
       if (hasEnded !== false) progress.end(node, ready);
       advance();
     });
@@ -233,20 +242,97 @@ export function schedule(
 
   function advance(): void {
     while (true) {
-      if (nextReady < ready.length) {
-        const node = ready[nextReady++];
+      if (next < ready.length) {
+        const node = ready[next++];
         if (isEnded.has(node)) continue;
         if (takesSlot?.(node) === false) begin(node, 0);
-        else waiting.push(node);
-      } else if (nextWaiting < waiting.length && slotCount < concurrency) {
-        begin(waiting[nextWaiting++], 1);
-      } else break;
+        else queue.add(node);
+        continue;
+      }
+      const node = slotCount < concurrency ? queue.take() : undefined;
+      if (node === undefined) break;
+      begin(node, 1);
     }
     if (runningCount === 0) return resolve();
-    reportedCount = Math.max(reportedCount, nextWaiting);
-    while (reportedCount < waiting.length) onWait?.(waiting[reportedCount++]);
+    for (const node of queue.unreported()) onWait?.(node);
   }
 
   advance();
   return promise;
+}
+
+/** Nodes that wait for a slot, in the order in which they became ready. */
+class SlotQueue {
+  readonly #groupOf: readonly number[];
+  readonly #groupLimit: NonNullable<ScheduleOptions["groupLimit"]>;
+  readonly #nodes: number[] = [];
+  #next = 0;
+  /** Nodes that have been taken out because their group was full. */
+  readonly #parked = new Map<number, number[]>();
+  /** Parked nodes whose group has a free place. */
+  readonly #unparked: number[] = [];
+  /** For each group with a limit, the number of its running nodes. */
+  readonly #counts = new Map<number, number>();
+  #reportedCount = 0;
+
+  constructor(
+    { groupOf }: Graph,
+    { groupLimit = () => undefined }: ScheduleOptions,
+  ) {
+    this.#groupOf = groupOf;
+    this.#groupLimit = groupLimit;
+  }
+
+  add(node: number): void {
+    this.#nodes.push(node);
+  }
+
+  /** Takes the first node whose group is not full. */
+  take(): number | undefined {
+    const unparked = this.#unparked.shift();
+    if (unparked !== undefined) return this.#occupy(unparked);
+    while (this.#next < this.#nodes.length) {
+      const node = this.#nodes[this.#next++];
+      const group = this.#groupOf[node];
+      const limit = this.#groupLimit(node) ?? Infinity;
+      if ((this.#counts.get(group) ?? 0) < limit) return this.#occupy(node);
+      if (!this.#parked.has(group)) this.#parked.set(group, []);
+      this.#parked.get(group)!.push(node);
+    }
+    return undefined;
+  }
+
+  /** Records that a node that was taken does not run any more. */
+  release(node: number): void {
+    const group = this.#groupOf[node];
+    const count = this.#counts.get(group);
+    if (count === undefined) return;
+    this.#counts.set(group, count - 1);
+    const parked = this.#parked.get(group)?.shift();
+    if (parked !== undefined) this.#unparked.push(parked);
+  }
+
+  /** Lists the nodes that wait and were not listed before. */
+  *unreported(): Generator<number> {
+    // A node that is parked at once has not been listed.
+    for (
+      let at = this.#reportedCount;
+      at < this.#nodes.length;
+      at = ++this.#reportedCount
+    ) {
+      const node = this.#nodes[at];
+      if (at >= this.#next || this.#isParked(node)) yield node;
+    }
+  }
+
+  #isParked(node: number): boolean {
+    return this.#parked.get(this.#groupOf[node])?.includes(node) ?? false;
+  }
+
+  #occupy(node: number): number {
+    if (this.#groupLimit(node) === undefined) return node;
+    const group = this.#groupOf[node];
+    this.#counts.set(group, (this.#counts.get(group) ?? 0) + 1);
+    return node;
+  }
 }

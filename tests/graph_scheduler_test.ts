@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
   findCycle,
@@ -153,3 +153,102 @@ describe("schedule()", () => {
     assertEquals(started, [0, 3]);
   });
 });
+
+describe("schedule() with limits of groups", () => {
+  it("keeps to all limits, leaves no slot unused and runs everything", async () => {
+    const random = new Random();
+    for (let round = 0; round < 300; round++) {
+      const groupCount = 1 + random.below(4);
+      const limits = Array.from(
+        { length: groupCount },
+        () => random.pick([undefined, 1, 2]),
+      );
+      const nodes = Array.from({ length: random.below(20) }, () => {
+        const group = random.below(groupCount);
+        const dependsOn = random.below(3) === 0 && group > 0
+          ? [`${random.below(group)}`]
+          : [];
+        return { group: `${group}`, dependsOn };
+      });
+      // A group without nodes never ends.
+      const all = [
+        ...Array.from(
+          { length: groupCount },
+          (_, group) => ({ group: `${group}`, dependsOn: [] }),
+        ),
+        ...nodes,
+      ];
+      const free = new Set(
+        all.keys().filter(() => random.below(10) === 0),
+      );
+      const skipped = new Set(
+        all.keys().filter(() => random.below(10) === 0),
+      );
+      await checkSchedule(all, {
+        concurrency: 1 + random.below(4),
+        limitOf: (node) => limits[Number(all[node].group)],
+        free,
+        skipped,
+        random,
+      });
+    }
+  });
+});
+
+/** Runs a graph in steps, and checks each state with a model that only counts. */
+async function checkSchedule(
+  nodes: readonly { group: string; dependsOn: readonly string[] }[],
+  { concurrency, limitOf, free, skipped, random }: {
+    concurrency: number;
+    limitOf: (node: number) => number | undefined;
+    free: ReadonlySet<number>;
+    skipped: ReadonlySet<number>;
+    random: Random;
+  },
+): Promise<void> {
+  const seed = `seed ${random.seed}`;
+  const running = new Map<number, () => void>();
+  const over = new Set<number>();
+  const queued: number[] = [];
+  const done = schedule(linkNodes(nodes), {
+    concurrency,
+    takesSlot: (node) => !free.has(node),
+    groupLimit: limitOf,
+    onWait: (node) => queued.push(node),
+    start(node) {
+      assert(!over.has(node) && !running.has(node), seed);
+      if (skipped.has(node)) return void over.add(node);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      running.set(node, resolve);
+      return promise;
+    },
+  });
+  while (running.size > 0) {
+    const counted = [...running.keys()].filter((node) => !free.has(node));
+    assert(counted.length <= concurrency, seed);
+    const inGroup = (node: number) =>
+      counted.filter((other) => nodes[other].group === nodes[node].group)
+        .length;
+    for (const node of counted) {
+      assert(inGroup(node) <= (limitOf(node) ?? Infinity), seed);
+    }
+    for (const [node, { dependsOn }] of nodes.entries()) {
+      const isReady = dependsOn.every((group) =>
+        nodes.every((other, index) => other.group !== group || over.has(index))
+      );
+      if (!isReady || running.has(node) || over.has(node)) continue;
+      // It waits for a reason, and that was reported.
+      const isFull = counted.length === concurrency ||
+        inGroup(node) === limitOf(node);
+      assert(!free.has(node) && isFull && queued.includes(node), seed);
+    }
+    const [node, end] = random.pick([...running]);
+    running.delete(node);
+    over.add(node);
+    end();
+    for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+  }
+  await done;
+  assertEquals(over.size, nodes.length, seed);
+  assertEquals(new Set(queued).size, queued.length, seed);
+}

@@ -13,7 +13,7 @@ import {
   positiveDuration,
   text,
 } from "../schema/scalars.ts";
-import { PORT_NAME } from "./service_checks.ts";
+import { PORT_NAME } from "./setting_checks.ts";
 import type { ReadyConfig, StepSettings } from "./step_config.ts";
 
 /** Number or name of a port. */

@@ -163,6 +163,18 @@ export interface StepSettings {
   /** Runs the step once for each combination of values. */
   readonly matrix?: MatrixConfig;
   /**
+   * Maximum number of items or combinations that run at once.
+   *
+   * @default {as many as there are slots}
+   */
+  readonly maxParallel?: number;
+  /**
+   * Whether the other items or combinations are cancelled when one fails.
+   *
+   * @default {false}
+   */
+  readonly failFast?: boolean;
+  /**
    * Whether exit code 78 means that there is nothing to do. It ends the whole
    * job early; the step neither succeeds nor fails.
    *

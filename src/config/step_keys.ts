@@ -27,7 +27,7 @@ import {
 import { when } from "../schema/when.ts";
 import { VARIABLE_NAME } from "../environment/variables.ts";
 import { matrix } from "./matrix_keys.ts";
-import { serviceGraphProblems, serviceProblems } from "./service_checks.ts";
+import { serviceGraphProblems, settingProblems } from "./setting_checks.ts";
 import { serviceKeys } from "./service_keys.ts";
 import { inheritance, permissions } from "./step_permissions.ts";
 import {
@@ -242,6 +242,19 @@ const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
     schema: matrix,
     description: "Runs the step once for each combination of values.",
   },
+  maxParallel: {
+    key: "max_parallel",
+    schema: integer(1, 1_024),
+    description:
+      "Maximum number of values or combinations that run at once; by default only concurrency limits it.",
+  },
+  failFast: {
+    key: "fail_fast",
+    schema: flag,
+    description:
+      "Whether the other values or combinations are cancelled when one fails.",
+    defaultValue: false,
+  },
   neutralExit: {
     key: "neutral_exit",
     schema: flag,
@@ -288,7 +301,7 @@ const stepBody = checked(
 /** Adds checks of keys that depend on other keys of the step. */
 function checked<T extends StepSettings>(schema: Schema<T>): Schema<T> {
   return mapped(schema, (step, node) => {
-    for (const { property, problem } of serviceProblems(step)) {
+    for (const { property, problem } of settingProblems(step)) {
       nodeOf(node, property).report(problem);
     }
     return step;

@@ -129,6 +129,7 @@ export async function runSteps(
         return started;
       },
       takesSlot: (step) => !runsBeside(plan.steps[step]),
+      groupLimit: (step) => plan.steps[step].definition.maxParallel,
       onWait: (step) =>
         onEvent({ type: "queued", step: plan.steps[step].name }),
     });

@@ -52,6 +52,8 @@ export class GraphRun {
   readonly #results: StepResult[];
   /** For each step considered so far, whether one of its ancestors failed. */
   readonly #hasFailedAncestor: boolean[] = [];
+  /** For each group that is cancelled because one of its steps failed, why. */
+  readonly #groupStops = new Map<string, string>();
   #stopReason: string | undefined;
   #hasFailed = false;
   #isCancelled = false;
@@ -98,7 +100,7 @@ export class GraphRun {
    */
   shouldStart(step: number): boolean {
     const { steps, isSelected } = this.#plan;
-    const { name, definition, isEmpty } = steps[step];
+    const { name, group, definition, isEmpty } = steps[step];
     const hasFailedAncestor = needsOf(this.#plan, step).some((need) =>
       this.#hasFailedAncestor[need] ||
       isFailure((this.#results[need] ?? READY).conclusion)
@@ -117,9 +119,8 @@ export class GraphRun {
     }
     let reason: string | undefined;
     try {
-      reason = this.#isOver
-        ? this.#stopReason
-        : skipReason(definition, this.needsOf(step), {
+      reason = this.#isOver ? this.#stopReason : this.#groupStops.get(group) ??
+        skipReason(definition, this.needsOf(step), {
           ...this.#state,
           hasFailedAncestor,
           facts: this.#options.facts ?? NO_FACTS,
@@ -230,13 +231,23 @@ export class GraphRun {
   }
 
   #noteEnd(step: number, result: StepResult, error?: RunnerError): void {
-    const { name, definition } = this.#plan.steps[step];
+    const { name, group, definition } = this.#plan.steps[step];
+    if (isFailure(result.conclusion) && definition.failFast) {
+      this.#stopGroup(group, `"${name}" failed`);
+    }
     if (isFailure(result.conclusion) && definition.required !== false) {
       this.#hasFailed = true;
       if (error) this.#options.onFailure(error);
       this.#applyPolicy(`step "${name}" failed`);
     }
     this.#note(step, result);
+  }
+
+  #stopGroup(group: string, reason: string): void {
+    if (this.#groupStops.has(group)) return;
+    this.#groupStops.set(group, reason);
+    const { steps } = this.#plan;
+    this.running.requestEnd("SIGTERM", (step) => steps[step].group === group);
   }
 
   #note(step: number, result: StepResult): void {

@@ -2,9 +2,9 @@ import { MAX_DURATION_MS } from "../schema/duration.ts";
 import {
   PORT_NAME,
   serviceGraphProblems,
-  serviceProblems,
   type SettingProblem,
-} from "../config/service_checks.ts";
+  settingProblems,
+} from "../config/setting_checks.ts";
 import { stepNameProblem } from "../config/step_config.ts";
 import { permissionsProblems } from "../config/step_permissions.ts";
 import { RunnerError } from "../errors.ts";
@@ -74,6 +74,7 @@ export function checkSteps(steps: readonly Step[]): void {
 
 function* problemsOf(step: Step): Generator<string> {
   const { name, run, condition, timeoutMs, retry, matrix, itemVar } = step;
+  const { maxParallel } = step;
   const problem = stepNameProblem(String(name));
   if (problem) yield `its name ${problem}`;
   if (typeof run !== "function" && !isCommand(run)) {
@@ -91,6 +92,12 @@ function* problemsOf(step: Step): Generator<string> {
   ) {
     yield `timeoutMs must be from 1 to ${MAX_DURATION_MS} (100 years)`;
   }
+  if (
+    maxParallel !== undefined &&
+    !(Number.isInteger(maxParallel) && maxParallel > 0)
+  ) {
+    yield "maxParallel must be a whole number from 1";
+  }
   if (retry && !(Number.isInteger(retry.attempts) && retry.attempts > 0)) {
     yield "retry.attempts must be a whole number from 1";
   }
@@ -104,7 +111,7 @@ function* problemsOf(step: Step): Generator<string> {
       yield `"${variable}" is not a valid variable name`;
     }
   }
-  yield* [...serviceProblems(step)].map(sentence);
+  yield* [...settingProblems(step)].map(sentence);
   yield* servicePartProblems(step);
 }
 

@@ -190,6 +190,8 @@ export type ServiceOptions<Needs extends string = string> = Omit<
   | "forEach"
   | "itemVar"
   | "matrix"
+  | "maxParallel"
+  | "failFast"
   | "continueOnError"
   | "required"
   | "neutralExit"

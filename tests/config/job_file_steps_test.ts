@@ -573,6 +573,27 @@ steps:
     );
   });
 
+  it("and limits only of what runs several times", async () => {
+    assertEquals(
+      await problemsOfText(`steps:
+  - name: test
+    run: x
+    max_parallel: 2
+    fail_fast: true
+  - name: watch
+    run: x
+    for_each: [a, b]
+    background: true
+    max_parallel: 3
+`),
+      [
+        '4:5: steps[0].max_parallel is only for steps with "matrix" or "for_each"',
+        '5:5: steps[0].fail_fast is only for steps with "matrix" or "for_each"',
+        "10:5: steps[1].max_parallel is not for steps in the background, which all run at once",
+      ],
+    );
+  });
+
   it("and refuses invalid conditions", async () => {
     const problems = async (ready: string) =>
       (await problemsOfText(`${SERVICE}    ready: ${ready}

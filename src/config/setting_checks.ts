@@ -23,14 +23,35 @@ const NOT_FOR_SERVICES = {
   neutralExit: "it does not decide when the job ends",
 } as const satisfies Partial<Record<keyof StepSettings, string>>;
 
+/** Settings of a step that other settings exclude or require. */
+export type CheckedSettings = Omit<StepSettings, "condition">;
+
 /**
- * Checks the settings of a step that only services have, or must not have.
+ * Checks the settings of a step that exclude or require each other.
  *
- * @param settings Settings of the step.
  * @returns The problems.
  */
-export function* serviceProblems(
-  settings: Omit<StepSettings, "condition">,
+export function* settingProblems(
+  settings: CheckedSettings,
+): Generator<SettingProblem> {
+  const { forEach, matrix, background, maxParallel } = settings;
+  for (const property of ["maxParallel", "failFast"] as const) {
+    const isSet = settings[property] !== undefined;
+    if (!isSet || forEach !== undefined || matrix !== undefined) continue;
+    yield {
+      property,
+      problem: 'is only for steps with "matrix" or "for_each"',
+    };
+  }
+  if (background && maxParallel !== undefined) {
+    const problem = "is not for steps in the background, which all run at once";
+    yield { property: "maxParallel", problem };
+  }
+  yield* serviceProblems(settings);
+}
+
+function* serviceProblems(
+  settings: CheckedSettings,
 ): Generator<SettingProblem> {
   const { service, background, ready, ports } = settings;
   if (!service) {
