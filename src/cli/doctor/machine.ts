@@ -118,7 +118,9 @@ export async function findOpenFiles(): Promise<Finding> {
 export async function findSandboxOfSteps(
   isInContainer: boolean,
 ): Promise<Finding> {
-  const { sandbox, problem } = await findStepSandbox(isInContainer);
+  const { sandbox, problem = sandbox?.weakness } = await findStepSandbox(
+    isInContainer,
+  );
   return {
     state: sandbox ? "ok" : "missing",
     name: "sandbox",

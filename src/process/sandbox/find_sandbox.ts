@@ -16,6 +16,8 @@ export interface SandboxLimits {
 export interface Sandbox {
   /** Version of Landlock, from 1. */
   readonly landlockVersion: number;
+  /** What the sandbox does not prevent on this system. */
+  readonly weakness?: string;
   /** Returns the words that precede a command. */
   wordsFor(limits: SandboxLimits): readonly string[];
 }
@@ -65,13 +67,10 @@ async function probe({ namespace }: Containment): Promise<SandboxFinding> {
   if (landlockVersion < 1) {
     return { problem: "the kernel does not offer Landlock" };
   }
-  if (landlockVersion < GOVERNS_SIGNALS && namespace === undefined) {
-    return {
-      problem:
-        `Landlock ${landlockVersion} of this kernel does not restrict signals, and the system does not allow PID namespaces`,
-    };
-  }
-  const sandbox = sandboxOf(landlockVersion);
+  const weakness = landlockVersion < GOVERNS_SIGNALS && namespace === undefined
+    ? "signals and abstract sockets reach processes outside: that needs Landlock 6 (Linux 6.12) or PID namespaces"
+    : undefined;
+  const sandbox = sandboxOf(landlockVersion, weakness);
   const words = sandbox.wordsFor({ read: ["/"], write: [], hasNetwork: false });
   // Something around the runner may refuse the system calls.
   return await output([...words, "/bin/sh", "-c", "echo works"]) === "works\n"
@@ -90,7 +89,10 @@ async function findLandlock(): Promise<number | undefined> {
   return text === undefined ? undefined : Number(text);
 }
 
-function sandboxOf(landlockVersion: number): Sandbox {
+function sandboxOf(
+  landlockVersion: number,
+  weakness: string | undefined,
+): Sandbox {
   const filterFor = (hasNetwork: boolean) =>
     seccompFilter({
       architecture: Deno.build.arch,
@@ -99,6 +101,7 @@ function sandboxOf(landlockVersion: number): Sandbox {
     });
   return {
     landlockVersion,
+    weakness,
     wordsFor: ({ read, write, hasNetwork }) =>
       perlWords(PERL, {
         read,

@@ -56,6 +56,9 @@ export async function isolate(
   if (limits === undefined) return contained;
   const { sandbox, problem: reason } = await findSandbox(containment);
   if (sandbox) {
+    if (sandbox.weakness) {
+      onWarning(`The sandbox of steps is incomplete: ${sandbox.weakness}`);
+    }
     const { write } = limits;
     const writable = write.includes("/") ? [] : write.filter(isMountPoint);
     const words = [
