@@ -7,6 +7,7 @@ import {
   makeFiles,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
+import { runMain } from "../helpers/run_main.ts";
 import { shellOutput } from "../helpers/shell_output.ts";
 import { decodeDocument } from "../helpers/trigger_decoder.ts";
 
@@ -37,15 +38,16 @@ job:
 `,
 };
 
-/** Runs `runnerlib trigger` in a directory with job files. */
+/** Runs `runnerlib trigger` in this process, in a directory with job files. */
 async function trigger(
   args: string[],
   env: Record<string, string> = {},
   files: Record<string, string> = FILES,
+  run: typeof runCli = runMain,
 ): Promise<CliResult & { document?: string }> {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, files);
-  const result = await runCli(["trigger", ...args], {
+  const result = await run(["trigger", ...args], {
     cwd: directory.path,
     env,
   });
@@ -100,6 +102,8 @@ describe("runnerlib trigger", () => {
         REACTORCIDE_SOURCE_URL: "https://example.org/a.git",
         REACTORCIDE_PR_NUMBER: "",
       },
+      FILES,
+      runCli,
     );
     assertEquals(code, 0, stderr);
     const { workflows: [{ jobs }] } = decodeDocument(document!);
@@ -138,7 +142,7 @@ describe("runnerlib trigger", () => {
     await makeFiles(directory.path, FILES);
     const file = `${await Deno.realPath(directory.path)}/job/triggers.json`;
     const call = (name: string) =>
-      runCli(["trigger", name], { cwd: directory.path });
+      runMain(["trigger", name], { cwd: directory.path });
     const first = await call("build.yaml");
     assertEquals(first.stderr, `[triggers] Wrote build to "${file}"\n`);
     // Its dependency is in the file.
@@ -303,6 +307,8 @@ describe("the way of standard output", () => {
     const { code, stdout, stderr, document } = await trigger(
       ["build.yaml", "deploy.yaml"],
       ENV,
+      FILES,
+      runCli,
     );
     assertEquals(code, 0, stderr);
     assertEquals(stdout.match(/\n/g)?.length, 1);
@@ -382,7 +388,7 @@ steps:
 `,
       "job/triggers.json": JSON.stringify({ type: "trigger_job", jobs: [] }),
     });
-    const { code, stdout } = await runCli(["run", "--job-file", "job.yaml"], {
+    const { code, stdout } = await runMain(["run", "--job-file", "job.yaml"], {
       cwd: directory.path,
       env: ENV,
     });

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { CLI, REPOSITORY, runCli, startCli } from "../helpers/cli.ts";
+import { runMain } from "../helpers/run_main.ts";
 import { until } from "../helpers/soon.ts";
 import {
   exists,
@@ -97,14 +98,14 @@ describe("runnerlib workflow", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "pipeline.yaml": PIPELINE });
-    const first = await runCli(["workflow", "run", "pipeline.yaml"], {
+    const first = await runMain(["workflow", "run", "pipeline.yaml"], {
       cwd: path,
     });
     assertEquals((await stateOf(path))["lint[1]"], "completed", first.stderr);
     await makeFiles(path, {
       "pipeline.yaml": PIPELINE.replace("exit 3", "echo well"),
     });
-    const { code, stdout } = await runCli(
+    const { code, stdout } = await runMain(
       ["workflow", "run", "pipeline.yaml", "--resume", "--concurrency", "1"],
       { cwd: path },
     );
@@ -199,27 +200,27 @@ jobs:
     await makeFiles(path, { "ci/pipeline.yaml": PIPELINE });
     const options = { cwd: path };
     const file = ["--workflow-file", "ci/pipeline.yaml"];
-    const test = await runCli(["run", "--job", "test", ...file], options);
+    const test = await runMain(["run", "--job", "test", ...file], options);
     assertEquals(test.code, 0, test.stderr);
     assertStringIncludes(
       test.stdout,
       "Next jobs to run:\n",
     );
-    const lint = await runCli(["run", "--job", "lint", ...file], options);
+    const lint = await runMain(["run", "--job", "lint", ...file], options);
     assertStringIncludes(
       lint.stdout,
       "  $ runnerlib run --job build --workflow-file ci/pipeline.yaml\n",
     );
-    const build = await runCli(["run", "--job", "build", ...file], options);
+    const build = await runMain(["run", "--job", "build", ...file], options);
     assertStringIncludes(
       build.stdout,
       '{"start":1,"v":[1],"test.sha":"abc"}',
     );
-    const broken = await runCli(["run", "--job", "broken", ...file], options);
+    const broken = await runMain(["run", "--job", "broken", ...file], options);
     assertEquals(broken.code, 3);
-    const usage = await runCli(["run", "--job", "broken"], options);
+    const usage = await runMain(["run", "--job", "broken"], options);
     assertEquals(usage.code, 2);
-    const both = await runCli(
+    const both = await runMain(
       ["run", "--job", "test", ...file, "--timeout", "3"],
       options,
     );
@@ -236,7 +237,7 @@ jobs:
         }`,
     });
     const run = (...args: string[]) =>
-      runCli(["workflow", "run", ".reactorcide/workflows/a.yaml", ...args], {
+      runMain(["workflow", "run", ".reactorcide/workflows/a.yaml", ...args], {
         cwd: path,
       });
     const dry = await run("--dry-run");
@@ -251,7 +252,7 @@ jobs:
     );
     assertEquals((await run("--event", "nonsense")).code, 1);
     assertEquals((await run("--only", "lint")).code, 0);
-    const listed = await runCli(["workflow", "list"], { cwd: path });
+    const listed = await runMain(["workflow", "list"], { cwd: path });
     assertStringIncludes(
       listed.stdout,
       ".reactorcide/workflows/a.yaml  A  (on push)\n  test  ",
@@ -265,7 +266,7 @@ jobs:
       "p.yaml":
         "name: A\njobs:\n  a: { command: x, neds: b }\n  b: { command: x, needs: c }\n",
     });
-    const { code, stderr } = await runCli(["workflow", "run", "p.yaml"], {
+    const { code, stderr } = await runMain(["workflow", "run", "p.yaml"], {
       cwd: path,
     });
     assertEquals(code, 1);
@@ -340,7 +341,7 @@ jobs:
     command: echo before late-value-1; ${register} late-value-1
 `,
     });
-    const { stderr } = await runCli(["workflow", "run", "p.yaml"], {
+    const { stderr } = await runMain(["workflow", "run", "p.yaml"], {
       cwd: path,
       env: { LOG_LEVEL: "error" },
     });
@@ -374,14 +375,14 @@ jobs:
     });
     const before = await listFiles(`${path}/victim`);
     const cwd = `${path}/root`;
-    const first = await runCli(["workflow", "run", "w.yaml"], { cwd });
+    const first = await runMain(["workflow", "run", "w.yaml"], { cwd });
     assertEquals(first.code, 0, first.stderr);
     for (const name of ["jobs", "logs"]) {
       const own = `${cwd}/.reactorcide/workflow/${name}`;
       await Deno.remove(own, { recursive: true });
       await Deno.symlink(`${path}/victim`, own);
     }
-    const second = await runCli(["workflow", "run", "w.yaml"], { cwd });
+    const second = await runMain(["workflow", "run", "w.yaml"], { cwd });
     assertEquals(second.code, 0, second.stderr);
     assertEquals(await listFiles(`${path}/victim`), before);
   });
@@ -399,7 +400,7 @@ jobs:
   b: { needs: [a], command: "true" }
 `,
     });
-    const { code, stderr } = await runCli(["workflow", "run", "p.yaml"], {
+    const { code, stderr } = await runMain(["workflow", "run", "p.yaml"], {
       cwd: path,
     });
     assertEquals(code, 0, stderr);
@@ -426,7 +427,7 @@ jobs:
     "stage.env": "STAGE=prod\n",
   });
   const run = (...args: string[]) =>
-    runCli(["workflow", "run", "w.yaml", ...args], { cwd: path });
+    runMain(["workflow", "run", "w.yaml", ...args], { cwd: path });
   const { code, stdout, stderr } = await run(
     ...["--var", "c=x=y", "--input", "in.json", "--env-file", "stage.env"],
   );

@@ -22,10 +22,13 @@ export function shellHere(cwd?: string): PageShell {
     await makeFiles(directory, {
       "bin/deno": `-> ${Deno.execPath()}`,
       "bin/runnerlib": `#!/bin/sh\nexec deno run -A --no-check ${CLI} "$@"\n`,
+      "bin/npx": npxScript(),
       "home/": "",
       "work/": "",
     });
-    await Deno.chmod(`${directory}/bin/runnerlib`, 0o755);
+    for (const name of ["runnerlib", "npx"]) {
+      await Deno.chmod(`${directory}/bin/${name}`, 0o755);
+    }
     const { PATH, HOME: _home, ...git } = GIT_ENV;
     const { stderr } = await new Deno.Command("bash", {
       args: ["--norc", "-c", script],
@@ -45,4 +48,22 @@ export function shellHere(cwd?: string): PageShell {
     }).output();
     return new TextDecoder().decode(stderr);
   };
+}
+
+/**
+ * Returns the text of an `npx` that is real in the first call of a page. Further
+ * calls for this version of Deno run it directly, since npx takes a second to
+ * find out that it has it.
+ */
+function npxScript(): string {
+  return `#!/bin/sh
+bin=$(dirname "$0")
+if [ "$1 $2" = "-y deno@${Deno.version.deno}" ] && [ -e "$bin/npx-called" ]; then
+  shift 2
+  exec deno "$@"
+fi
+: > "$bin/npx-called"
+PATH=\${PATH#"$bin:"}
+exec npx "$@"
+`;
 }

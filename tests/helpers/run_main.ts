@@ -1,19 +1,25 @@
 import { main } from "../../src/cli/main.ts";
+import type { Host } from "../../src/host.ts";
 import { cliEnv, type CliOptions, type CliResult } from "./cli.ts";
 
 /** Options for {@linkcode runMain}. */
 export interface RunMainOptions extends CliOptions {
-  /** Text on standard input; none if it is `undefined`. */
-  stdin?: string;
+  /** Content of standard input; none if it is `undefined`. */
+  stdin?: string | Uint8Array<ArrayBuffer>;
   /** Width of the terminal, if the program runs on one. */
   columns?: number;
 }
 
-/** Runs the command line in this process, which takes no start of a program. */
-export async function runMain(
-  args: readonly string[],
-  options: RunMainOptions,
-): Promise<CliResult> {
+/** A host that records what is printed. */
+export interface RecordingHost {
+  /** The host; signals never reach it. */
+  readonly host: Host;
+  /** What was printed so far. */
+  readonly printed: { stdout: string; stderr: string };
+}
+
+/** Creates the host of a command line that runs in this process. */
+export function recordingHost(options: RunMainOptions): RecordingHost {
   const printed = { stdout: "", stderr: "" };
   const stream = (name: keyof typeof printed) => {
     const decoder = new TextDecoder();
@@ -26,7 +32,7 @@ export async function runMain(
     };
   };
   const { stdin, columns } = options;
-  const code = await main(args, {
+  const host = {
     env: cliEnv(options.env),
     cwd: options.cwd,
     stdout: stream("stdout"),
@@ -41,6 +47,16 @@ export async function runMain(
       ? {}
       : { consoleSize: () => ({ columns, rows: 40 }) },
     onSignal: () => ({ [Symbol.dispose]: () => {} }),
-  });
+  };
+  return { host, printed };
+}
+
+/** Runs the command line in this process, which takes no start of a program. */
+export async function runMain(
+  args: readonly string[],
+  options: RunMainOptions,
+): Promise<CliResult> {
+  const { host, printed } = recordingHost(options);
+  const code = await main(args, host);
   return { code, ...printed };
 }

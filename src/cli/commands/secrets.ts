@@ -1,8 +1,11 @@
 import { Variable } from "../../environment/variables.ts";
 import { secretsDirectory } from "../../secrets/store/lookup.ts";
-import { SecretStore } from "../../secrets/store/store.ts";
+import {
+  SecretStore,
+  type SecretStoreOptions,
+} from "../../secrets/store/store.ts";
 import { suggest } from "../../suggest.ts";
-import type { CliCommand } from "../command.ts";
+import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 import { PASSWORD_FD_FLAG, readPassword } from "../read_input.ts";
 import {
@@ -59,19 +62,31 @@ the end of a single-line secret is removed; a multi-line secret is kept as it is
   takesSecrets: true,
   actions: Object.keys(ACTIONS),
   maxOperands: Infinity,
-  async run(context) {
-    const { operands: [name, ...operands], runner: { host, logger } } = context;
-    const action = findAction(name);
-    checkOperands(name, action, operands);
-    const store = new SecretStore({
-      directory: secretsDirectory(host.env),
-      password: () => readPassword(context, action.run === initStore),
-    });
-    await action.run(context, store, ...operands);
-    await logger.flush();
-    return 0;
-  },
+  run: (context) => runSecretAction(context),
 };
+
+/**
+ * Runs an action of the command.
+ *
+ * @param options Cost of deriving the key, for tests.
+ * @returns Exit code.
+ */
+export async function runSecretAction(
+  context: CommandContext,
+  options: Pick<SecretStoreOptions, "cost"> = {},
+): Promise<number> {
+  const { operands: [name, ...operands], runner: { host, logger } } = context;
+  const action = findAction(name);
+  checkOperands(name, action, operands);
+  const store = new SecretStore({
+    directory: secretsDirectory(host.env),
+    password: () => readPassword(context, action.run === initStore),
+    ...options,
+  });
+  await action.run(context, store, ...operands);
+  await logger.flush();
+  return 0;
+}
 
 function findAction(name: string | undefined): ActionEntry {
   const names = Object.keys(ACTIONS);
