@@ -168,7 +168,7 @@ export interface RunEvents {
     readonly log?: string;
     readonly logBytes?: number;
     /**
-     * Its last lines, if it did not succeed, with sequences for colors and
+     * Its last lines, fewer if it succeeded, with sequences for colors and
      * styles (`ESC [ … m`) and no others.
      */
     readonly tail?: readonly string[];

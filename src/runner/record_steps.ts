@@ -1,15 +1,10 @@
 import type { JobLog, RenamedLogs } from "../output/job_log.ts";
 import type { LogExporter } from "../report/export_logs.ts";
 import type { AttemptRecord } from "../report/run_event.ts";
+import { recordedTail } from "../report/recorded_tail.ts";
 import type { RunRecorder } from "../report/run_recorder.ts";
 import { hasFailed, isFlaky } from "../report/summary_table.ts";
 import type { AttemptResult, StepEvent } from "../steps/step.ts";
-
-/** Number of last lines that the record keeps of a failed step. */
-const TAIL_LINES = 20;
-
-/** Maximum length of such a line, in UTF-16 units. */
-const MAX_LINE_LENGTH = 2_000;
 
 /** Details of ended steps besides their results, by name. */
 export type StepDetails = Map<string, {
@@ -94,7 +89,7 @@ export function recordSteps(
           ...outputs.length === 0 ? {} : { outputs },
           ...log === undefined ? {} : { log },
           ...logBytes === undefined ? {} : { logBytes },
-          ...hasFailed(result) ? { tail: tailOf(tail) } : {},
+          ...recordedTail(result, tail),
           ...hasFailed(result) && rerunOf !== undefined
             ? { rerun: rerunOf(name) }
             : {},
@@ -143,10 +138,4 @@ export async function remaskJobLog(
   const renamed = await log?.remaskLogs() ?? new Map();
   recorder.renameLogs(renamed);
   return renamed;
-}
-
-function tailOf(lines: readonly string[] = []): readonly string[] {
-  return lines.slice(-TAIL_LINES).map((line) =>
-    line.slice(0, MAX_LINE_LENGTH).toWellFormed()
-  );
 }

@@ -52,7 +52,7 @@ Deno.test("runnerlib ui shows a run of another process, and a browser that was a
   }
   assertMatch(await read(url + address), /<title>[^<]*: success<\/title>/);
   assertEquals(
-    await read(`${url}${address}log/0`),
+    await read(`${url}${address}log/0.txt`),
     "first is [REDACTED]\nsecond\n",
   );
 
@@ -100,8 +100,8 @@ jobs:
   const [, two] = list.match(/<a href="(run\/[0-9a-f]+\/)">two<\/a>/)!;
   const jobs = await read(url + two);
   assertMatch(jobs, /<title>two: success<\/title>/);
-  assertMatch(await read(`${url}${two}log/0`), /in a\n/);
-  const [, job] = jobs.match(/<a href="(\.\.\/[0-9a-f]+\/)">steps of a</)!;
+  assertMatch(await read(`${url}${two}log/0.txt`), /in a\n/);
+  const [, job] = jobs.match(/<a href="(\.\.\/[0-9a-f]+\/)">Steps of a</)!;
   assertMatch(await read(new URL(job, url + two).href), /first/);
 });
 

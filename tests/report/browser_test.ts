@@ -258,6 +258,9 @@ Deno.test({
               "document.documentElement.scrollWidth - innerWidth",
             );
             assertEquals(overflow, 0);
+            await page.evaluate(`
+              for (const one of document.querySelectorAll("details")) one.open = true;
+            `);
             await page.evaluate(axe.source);
             const { violations } = await page.evaluate("axe.run()") as {
               violations: { id: string; impact: string; nodes: unknown[] }[];
@@ -272,6 +275,24 @@ Deno.test({
           });
         }
       }
+
+      await test.step("links open what they lead to", async () => {
+        const page = await browser.newPage();
+        await page.goto(`file://${path}`);
+        const row = page.locator(".step", { hasText: "test" }).last();
+        assertEquals(await row.getAttribute("open"), null);
+        await page.locator(".slowest").getByRole("link", { name: "test" })
+          .click();
+        await page.waitForFunction(
+          'document.querySelector(":target").closest("details").open',
+        );
+        assertEquals(await row.getAttribute("open"), "");
+        await row.getByRole("link", { name: "Last lines" }).click();
+        await page.waitForFunction(`
+          document.querySelector("pre:target")?.closest("details.failure").open
+        `);
+        await page.close();
+      });
 
       await test.step("it can be used with the keyboard", async () => {
         const page = await browser.newPage();

@@ -321,7 +321,10 @@ describe("a run as a page", () => {
   it("shows result, failed lines, retries and what waited for what", async () => {
     const page = await reportAs("html");
     assertMatch(page, /<span class="status">failed<\/span>/);
-    assertMatch(page, /<pre tabindex="0">````\n/);
+    assertMatch(
+      page,
+      /<pre tabindex="0" id="failure-\d" aria-label="[^"]*">````\n/,
+    );
     assertMatch(page, /flaky · 2 attempts/);
     assertMatch(page, /aria-label="Graph of 4 steps"/);
   });
@@ -337,6 +340,11 @@ describe("a run as a page", () => {
             ...index === 300 ? [attempt(1, index, 2, "failed")] : [],
             attempt(2, index, 5, index === 700 ? "failed" : "success"),
           ],
+          log: `job/artifacts/logs/step number ${index}.log`,
+          tail: Array.from(
+            { length: 5 },
+            (_, line) => `\x1b[32m✓\x1b[0m line ${line} ${"x".repeat(180)}`,
+          ),
         }),
     ).flat();
     const [started] = RUN.split("\n");
@@ -345,12 +353,17 @@ describe("a run as a page", () => {
       color: false,
     });
     assert(page.length < 1_000_000, `${page.length}`);
+    const ids = Array.from(page.matchAll(/ id="([^"]*)"/g), ([, id]) => id);
+    assertEquals(ids.length, new Set(ids).size);
+    for (const [, id] of page.matchAll(/ href="#([^"]*)"/g)) {
+      assert(ids.includes(id), id);
+    }
     const rowsOf = (html: string) =>
       Array.from(
-        html.matchAll(/<th scope="row"[^>]*>(step[^<]*)/g),
+        html.matchAll(/<b class="name[^>]*>(step[^<]*)/g),
         ([, of]) => of,
       );
-    const [listed, all] = page.split('<details class="all">');
+    const [listed, all] = page.split('<details class="all"');
     assertEquals(rowsOf(listed), ["step number 700", "step number 300"]);
     assertEquals(rowsOf(all).length, 1_000);
   });

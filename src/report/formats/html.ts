@@ -11,12 +11,19 @@ import { graphSvg } from "./html_graph.ts";
 import { colorRules, outputHtml } from "./html_output.ts";
 import { problemSection } from "./html_problems.ts";
 import { markHtml, resultClass } from "./html_step.ts";
+import { logPlace, tailWithin } from "./html_step_row.ts";
+import { type StepsOptions, stepsSection } from "./html_steps.ts";
 import { STYLE } from "./html_style.ts";
 import { type Html, markup, raw } from "./html_text.ts";
-import { timeline, type TimelineOptions } from "./html_timeline.ts";
 
 /** How many of the slowest steps are listed. */
 const MAX_SLOWEST = 10;
+
+/** How many failed steps are shown with their last lines. */
+const MAX_FAILURES = 50;
+
+/** Room for their last lines, in UTF-16 units. */
+const TAIL_ROOM = 256 * 1024;
 
 /**
  * Writes a run as one page that needs no network and runs no script.
@@ -32,7 +39,8 @@ export async function htmlReport(
   record: RunRecord,
   { earlier }: Pick<RunHtmlOptions, "earlier"> = {},
 ): Promise<string> {
-  const main = runHtml(record, { earlier });
+  const { top, html } = runHtml(record, { earlier });
+  const main = markup`${top}${html}`;
   const style = STYLE + colorRules(String(main));
   const policy = `default-src 'none'; style-src '${await sourceHash(
     style,
@@ -113,7 +121,7 @@ function nameOf({ started }: RunRecord): string {
 }
 
 /** Options for {@linkcode runHtml}. */
-export interface RunHtmlOptions extends TimelineOptions {
+export interface RunHtmlOptions extends StepsOptions {
   /**
    * The run with which it is compared.
    *
@@ -127,34 +135,36 @@ export interface RunHtmlOptions extends TimelineOptions {
  *
  * @param record The run, which may go on.
  * @param options Additional options.
- * @returns Content of a page.
+ * @returns The top of a page, and its sections.
  */
 export function runHtml(
   record: RunRecord,
   options: RunHtmlOptions = {},
-): Html {
+): { top: Html; html: Html } {
   const { steps, problems } = record;
   const { earlier } = options;
+  const isWorkflow = record.started.kind === "workflow";
+  const what = isWorkflow ? "jobs" : "steps";
   const parts:
     readonly (readonly [id: string, name: string, html: Html | ""])[] = [
-      ["failures", "What failed", failures(steps)],
+      ["failures", "What failed", failures(steps, options)],
       ["problems", "Problems", problemSection(problems)],
-      ["steps", "Steps", timeline(record, options)],
+      ["steps", isWorkflow ? "Jobs" : "Steps", stepsSection(record, options)],
       [
         "comparison",
         "Comparison",
         earlier === undefined ? "" : comparisonSection(earlier, record),
       ],
       ["graph", "Dependencies", graph(steps)],
-      ["slowest", "Slowest steps", slowest(steps)],
+      ["slowest", `Slowest ${what}`, slowest(steps, what)],
       ["plugins", "Plugins", plugins(record)],
       ["facts", "About this run", facts(record)],
     ];
   const shown = parts.filter(([, , html]) => html !== "");
-  return markup`
-    ${header(record, shown, earlier)}
-    ${shown.map(([, , html]) => html)}
-  `;
+  return {
+    top: header(record, shown, earlier),
+    html: markup`${shown.map(([, , html]) => html)}`,
+  };
 }
 
 function header(
@@ -207,14 +217,24 @@ ${ended?.error === undefined ? "" : markup`<p class="error">${ended.error}</p>`}
 </header>`;
 }
 
-function failures(steps: readonly StepRecord[]): Html | "" {
-  const failed = steps.filter(hasFailed);
+function failures(
+  steps: readonly StepRecord[],
+  { logAddress }: StepsOptions,
+): Html | "" {
+  const failed = steps.flatMap((step, index) =>
+    hasFailed(step) ? [{ step, index }] : []
+  );
   if (failed.length === 0) return "";
-  return markup`<section aria-labelledby="failures"><h2 id="failures">What failed</h2>
+  const shown = failed.slice(0, MAX_FAILURES);
+  const more = failed.length - shown.length;
+  const room = Math.floor(TAIL_ROOM / shown.length);
+  return markup`<section data-key="failures" aria-labelledby="failures"><h2 id="failures">What failed</h2>
 ${
-    failed.map((step, index) =>
+    shown.map(({ step, index }, at) =>
       markup`
-        <details class="failure"${index === 0 ? raw(" open") : ""}>
+        <details class="failure" data-key="${index}"${
+        at === 0 ? raw(" open") : ""
+      }>
         <summary><span class="failed">${
         markHtml("failed")
       }</span><b>${step.name}</b> <span class="failed">${
@@ -224,30 +244,30 @@ ${
           ? ""
           : markup` <span class="muted">after ${
             formatDuration(step.durationMs)
+          }${
+            step.attempts.length > 1
+              ? `, in each of ${step.attempts.length} attempts`
+              : ""
           }</span>`
       }</summary>
         ${step.reason === undefined ? "" : markup`<p>${step.reason}</p>`}
-        <pre tabindex="0">${
+        <pre tabindex="0" id="failure-${index}" aria-label="Last lines of ${step.name}">${
         step.styledTail.length === 0
           ? "(no output)"
-          : outputHtml(step.styledTail.join("\n"))
+          : outputHtml(tailWithin(step.styledTail, room).join("\n"))
       }</pre>
-        ${
-        step.log === undefined
-          ? ""
-          : markup`<p class="muted">whole log: <code>${step.log}</code></p>`
-      }
+        ${logPlace(step, logAddress?.(index))}
         </details>
       `
     )
-  }</section>`;
+  }${more === 0 ? "" : markup`<p>${more} more failed.</p>`}</section>`;
 }
 
 function graph(steps: readonly StepRecord[]): Html | "" {
   const drawing = graphSvg(steps);
   if (drawing === undefined) return "";
   return markup`
-    <section aria-labelledby="graph">
+    <section data-key="graph" aria-labelledby="graph">
       <h2 id="graph">Dependencies</h2>
       <div class="scroll" tabindex="0" role="group"
         aria-labelledby="graph">${drawing}</div>
@@ -255,23 +275,24 @@ function graph(steps: readonly StepRecord[]): Html | "" {
   `;
 }
 
-function slowest(steps: readonly StepRecord[]): Html | "" {
-  const ran = steps.filter(({ startedAt }) => startedAt !== null)
-    .sort((a, b) => b.durationMs - a.durationMs)
+function slowest(steps: readonly StepRecord[], what: string): Html | "" {
+  const ran = steps.map((step, index) => ({ step, index }))
+    .filter(({ step }) => step.startedAt !== null)
+    .sort((a, b) => b.step.durationMs - a.step.durationMs)
     .slice(0, MAX_SLOWEST);
   if (ran.length < 2) return "";
-  const [{ durationMs: longestMs }] = ran;
+  const longestMs = Math.max(1, ran[0].step.durationMs);
   return markup`
-    <section aria-labelledby="slowest" class="half">
-      <h2 id="slowest">Slowest steps</h2>
+    <section data-key="slowest" aria-labelledby="slowest" class="half">
+      <h2 id="slowest">Slowest ${what}</h2>
       <ol class="slowest">${
-    ran.map((step) =>
-      markup`<li><span>${step.name}</span> <span class="number">${
+    ran.map(({ step, index }) =>
+      markup`<li><a href="#step-${index}">${step.name}</a> <span class="number">${
         formatDuration(step.durationMs)
       }</span> <svg viewBox="0 0 1000 6" preserveAspectRatio="none" aria-hidden="true"><rect class="${
         resultClass(step)
       }" width="${
-        Math.round(1_000 * step.durationMs / Math.max(1, longestMs))
+        Math.round(1_000 * step.durationMs / longestMs)
       }" height="6"/></svg></li>`
     )
   }</ol>
@@ -281,7 +302,7 @@ function slowest(steps: readonly StepRecord[]): Html | "" {
 
 function plugins({ plugins, metrics }: RunRecord): Html | "" {
   if (plugins.length === 0) return "";
-  return markup`<section aria-labelledby="plugins" class="half"><h2 id="plugins">Plugins</h2>
+  return markup`<section data-key="plugins" aria-labelledby="plugins" class="half"><h2 id="plugins">Plugins</h2>
 <table><thead><tr><th scope="col">Plugin</th><th scope="col">Phase</th><th scope="col" class="number">Time</th></tr></thead>
 <tbody>${
     plugins.map(({ plugin, phase, durationMs, error }) =>
@@ -301,7 +322,7 @@ ${
       ? ""
       : markup`<ul>${
         metrics.map(({ plugin, name, value }) =>
-          markup`<li>${plugin}: ${name} = ${value}</li>`
+          markup`<li>${plugin}: ${name} = ${Number(value.toPrecision(6))}</li>`
         )
       }</ul>`
   }</section>`;
@@ -325,7 +346,7 @@ function facts(record: RunRecord): Html {
     ),
   ];
   return markup`
-    <section aria-labelledby="facts">
+    <section data-key="facts" aria-labelledby="facts">
       <h2 id="facts">About this run</h2>
       <dl>${
     rows.map(([name, value]) =>

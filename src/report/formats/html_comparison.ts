@@ -48,7 +48,7 @@ export function comparisonSection(before: RunRecord, after: RunRecord): Html {
   const revision = [started.ref, started.commit?.slice(0, 12)]
     .filter((part) => part !== undefined).join(" · ");
   return markup`
-    <section aria-labelledby="comparison">
+    <section data-key="comparison" aria-labelledby="comparison">
       <h2 id="comparison">Compared with an earlier run</h2>
       <p class="muted">The earlier run started <time datetime="${started.time}">${
     started.time.replace("T", " ").replace(/\.\d+Z$/, " UTC")

@@ -22,7 +22,7 @@ export function problemSection(
   const shown = mostSevere(problems).slice(0, MAX_PROBLEMS);
   const more = problems.length - shown.length;
   return markup`
-    <section aria-labelledby="problems">
+    <section data-key="problems" aria-labelledby="problems">
       <h2 id="problems">Problems: ${problemCounts(problems)}</h2>
       <table>
         <thead>

@@ -64,24 +64,46 @@ th, td {
   overflow-wrap: anywhere;
 }
 thead th { color: var(--muted); font-size: .85rem; border-top: 0; }
-.timeline { margin-top: .5rem; }
 th:first-child { width: 26%; }
-.timeline th:first-child { width: 20%; }
 .comparison th:first-child { width: 24%; }
 .comparison .bar { width: 34%; padding-right: 0; }
 .bar .change { float: left; width: 4.5rem; font-variant-numeric: tabular-nums; }
 .comparison .bar svg { width: calc(100% - 5rem); margin-left: 5rem; height: 12px; margin-top: .35rem; background: linear-gradient(var(--queued) 0 0) center / 1px 100% no-repeat, var(--panel); }
 .number { text-align: right; width: 5rem; font-variant-numeric: tabular-nums; padding-right: 1rem; }
-.timeline .bar { width: 47%; padding-right: 0; }
 .ticks { display: flex; justify-content: space-between; font-variant-numeric: tabular-nums; }
 .bar svg { display: block; width: 100%; height: 16px; margin-top: .25rem; overflow: visible; }
 .bar svg, .overview {
   background: repeating-linear-gradient(to right, var(--line) 0 1px, transparent 1px 25%), var(--panel);
 }
-.overview { display: block; width: 100%; margin: .75rem 0; }
-.timeline tbody tr:hover { background: var(--panel); }
-.work th, .work td { color: var(--muted); }
-th.critical { font-weight: 600; }
+.overview { display: block; width: 100%; margin: .75rem 0 .1rem; }
+.overview + .ticks { color: var(--muted); font-size: .85rem; margin-bottom: .75rem; }
+.steps { margin-top: .5rem; }
+.row {
+  display: grid; grid-template-columns: minmax(0, 20fr) minmax(0, 27fr) 4.5rem minmax(0, 47fr);
+  gap: 0 .75rem; padding: .4rem 0; border-top: 1px solid var(--line); overflow-wrap: anywhere;
+}
+.row.head { border-top: 0; color: var(--muted); font-size: .85rem; }
+.row .number { width: auto; padding: 0; }
+.name { font-weight: normal; padding-left: 1.1rem; }
+.head > span:first-child { padding-left: 1.1rem; }
+.name.critical { font-weight: 600; }
+.work.row { color: var(--muted); }
+details.step { border: 0; border-radius: 0; margin: 0; overflow: visible; }
+details.step > summary { padding: .4rem 0; list-style: none; }
+details.step > summary::-webkit-details-marker { display: none; }
+details.step > summary:hover, .failure > summary:hover, .all > summary:hover { background: var(--panel); }
+.step .name::before {
+  content: ""; float: left; width: .4rem; height: .4rem; margin: .45em 0 0 -.95rem;
+  border: solid var(--muted); border-width: 0 2px 2px 0; rotate: -45deg;
+}
+.step[open] .name::before { rotate: 45deg; }
+.step > .body { margin: 0 0 .9rem 1.1rem; border-left: 2px solid var(--line); padding-left: .9rem; scroll-margin-top: 4rem; }
+.step > .body:target { border-color: var(--accent); }
+.step > .body p { padding: 0; margin: .1rem 0; }
+.step > .body pre { margin: .3rem 0; border-radius: 6px; }
+.step > .body:empty { display: none; }
+.attempts { padding-left: 1.2rem; margin-bottom: .3rem; }
+.all .step { content-visibility: auto; contain-intrinsic-size: auto 2.3rem; }
 rect { fill: var(--other); }
 rect.queued { fill: var(--queued); }
 rect.work { fill: var(--work); }
@@ -94,7 +116,7 @@ details.failure { border-left: 4px solid var(--failed); }
 summary { padding: .6rem .85rem; cursor: pointer; overflow-wrap: anywhere; }
 summary:focus-visible { outline-offset: -2px; }
 details p { padding: 0 .85rem .4rem; }
-details.all > table { margin: 0 .85rem .5rem; width: calc(100% - 1.7rem); }
+details.all > .steps { margin: 0 .85rem .5rem; }
 pre {
   margin: 0; padding: .75rem .85rem; overflow: auto; max-height: 30rem;
   background: var(--panel); white-space: pre-wrap; overflow-wrap: anywhere;
@@ -133,6 +155,14 @@ ol, ul { margin: 0; padding-left: 1.5rem; }
 .slowest .number { padding: 0; }
 .slowest svg { grid-column: 1 / -1; display: block; width: 100%; height: 5px; background: var(--panel); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+@media print {
+  * { print-color-adjust: exact; }
+  nav, .live { display: none; }
+  main { padding: 0; max-width: none; }
+  .failure, .step, section.half { break-inside: avoid; }
+  .failure::details-content { content-visibility: visible; height: auto; }
+  pre { max-height: none; }
+}
 @media (min-width: 56rem) {
   .graph.fits { max-width: 100%; height: auto; }
   .half { display: inline-block; width: calc(50% - 1.5rem); vertical-align: top; }
@@ -144,10 +174,16 @@ ol, ul { margin: 0; padding-left: 1.5rem; }
   thead { display: none; }
   tr { display: grid; grid-template-columns: 1fr auto; border-top: 1px solid var(--line); padding: .45rem 0; }
   th, td { border-top: 0; padding: 0 .5rem .1rem 0; width: auto; }
-  th:first-child, .timeline th:first-child, .timeline .bar { width: auto; }
+  th:first-child, .comparison th:first-child { width: auto; }
   td:nth-child(2) { grid-column: 1 / -1; }
   .number { width: auto; grid-row: 1; grid-column: 2; padding-right: 0; }
-  .timeline .bar { grid-column: 1 / -1; }
+  .comparison .bar { grid-column: 1 / -1; width: auto; }
+  .comparison .earlier { display: none; }
+  .row { grid-template-columns: 1fr auto; }
+  .row.head, .overview + .ticks { display: none; }
+  .row > :nth-child(2) { grid-row: 2; grid-column: 1 / -1; padding-left: 1.1rem; }
+  .row > .bar { grid-column: 1 / -1; padding-left: 1.1rem; }
+  .step > .body { margin-left: .2rem; }
   .bar svg { margin-top: .1rem; }
   dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .4rem; }
 }

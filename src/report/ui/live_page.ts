@@ -1,5 +1,6 @@
 import { htmlDocument, runHtml, sourceHash, titleOf } from "../formats/html.ts";
-import { colorRules } from "../formats/html_output.ts";
+import { colorRules, outputHtml } from "../formats/html_output.ts";
+import { markHtml } from "../formats/html_step.ts";
 import { STYLE } from "../formats/html_style.ts";
 import { type Html, markup, raw } from "../formats/html_text.ts";
 import type { RunRecord } from "../run_record.ts";
@@ -9,11 +10,23 @@ import { LIVE_SCRIPT } from "./live_script.ts";
 
 const LIVE_STYLE = `${STYLE}${colorRules()}
 .live { display: flex; justify-content: space-between; gap: 1rem; margin-bottom: 1rem; color: var(--muted); }
-#output pre { max-height: 20rem; }
+#cards {
+  display: grid; grid-auto-flow: column; grid-auto-columns: minmax(min(24rem, 92%), 1fr);
+  gap: 1rem; align-items: start; overflow-x: auto; min-height: 17.5rem; padding: 3px;
+}
+#cards:empty::before { content: "No step runs at the moment."; color: var(--muted); }
+#cards pre { height: 14rem; }
+#cards details { margin: 0; min-width: 0; border-left: 4px solid var(--accent); }
+#cards details[data-over] { border-left-color: var(--line); }
+#live::before { content: "●"; margin-right: .4em; font-size: .8em; }
+.log { max-height: none; border-radius: 8px; }
 td.interrupted { color: var(--other); }
-.path { width: 34%; }
+.when { width: 13.5rem; font-variant-numeric: tabular-nums; }
+.path { width: 30%; color: var(--muted); font-size: .85rem; }
+.runs td { padding-top: .4rem; }
+.runs tr:hover { background: var(--panel); }
 @media (max-width: 40rem) {
-  td.path { grid-column: 1 / -1; width: auto; color: var(--muted); }
+  td.path, td.when { grid-column: 1 / -1; width: auto; }
 }
 `;
 
@@ -27,10 +40,43 @@ export const LIVE_POLICY: string = [
   "form-action 'none'",
 ].join("; ");
 
+/** What a browser may do with a page that does not change. */
+export const LOG_POLICY: string = LIVE_POLICY
+  .replace(/script-src [^;]*; connect-src [^;]*; /, "");
+
+/**
+ * Writes the page of a step's log.
+ *
+ * @param name Name of the step.
+ * @param text Its log, with colors.
+ * @param isCut Whether the text is the end of the log only.
+ * @returns An HTML document.
+ */
+export function logPage(name: string, text: string, isCut: boolean): string {
+  return htmlDocument({
+    title: `log of ${name}`,
+    policy: LOG_POLICY,
+    style: LIVE_STYLE,
+    main: markup`
+      <div class="live"><a href="../">Back to the run</a></div>
+      <h1>Log of ${name}</h1>
+      ${isCut ? markup`<p>This is its end. The log is longer.</p>` : ""}
+      <pre class="log" tabindex="0" aria-label="Log of ${name}">${
+      outputHtml(text)
+    }</pre>
+    `,
+  });
+}
+
 /** A part of a page that a browser replaces while it shows it. */
 export interface PageContent {
   readonly title: string;
+  /** What is above the output of running steps. */
+  readonly top: Html;
+  /** What is below it. */
   readonly html: Html;
+  /** Whether it is a run that goes on, whose steps have output. */
+  readonly isRunning: boolean;
 }
 
 /**
@@ -41,7 +87,7 @@ export interface PageContent {
  * @returns An HTML document.
  */
 export function livePage(
-  { title, html }: PageContent,
+  { title, top, html, isRunning }: PageContent,
   { hasList }: { hasList: boolean },
 ): string {
   return htmlDocument({
@@ -53,9 +99,12 @@ export function livePage(
       <div class="live">${
       hasList ? raw('<a href="../../">All runs</a>') : raw("<span></span>")
     }<span id="live" role="status">not live</span></div>
-      <div id="head"></div>
-      <section id="output" aria-labelledby="output-title" hidden>
-        <h2 id="output-title">Output</h2>
+      <div id="head">${top}</div>
+      <section id="output" aria-labelledby="output-title"${
+      isRunning ? "" : raw(" hidden")
+    }>
+        <h2 id="output-title">Output of running steps</h2>
+        <div id="cards"></div>
       </section>
       <div id="content">${html}</div>
     `,
@@ -80,16 +129,16 @@ export function runContent(
 ): PageContent {
   if (record === undefined || problem !== undefined) {
     return {
+      isRunning: false,
       title: "no run",
-      html: markup`
-        <h1>Cannot read this run record</h1>
-        <p class="error">${problem ?? "it is empty"}</p>
-      `,
+      top: markup`<h1>Cannot read this run record</h1>`,
+      html: markup`<p class="error">${problem ?? "it is empty"}</p>`,
     };
   }
   return {
+    isRunning: record.isRunning === true,
     title: titleOf(record),
-    html: runHtml(record, {
+    ...runHtml(record, {
       logAddress: (step) => `log/${step}`,
       runAddresses,
     }),
@@ -107,11 +156,10 @@ export function listContent(
   directory: string,
 ): PageContent {
   return {
+    isRunning: false,
     title: `runs in ${directory}`,
-    html: markup`
-      <h1>Runs in ${directory}</h1>
-      ${runs.length === 0 ? noRuns() : table(runs)}
-    `,
+    top: markup`<h1>Runs in ${directory}</h1>`,
+    html: runs.length === 0 ? noRuns() : table(runs),
   };
 }
 
@@ -123,29 +171,29 @@ function noRuns(): Html {
 
 function table(runs: readonly FoundRun[]): Html {
   return markup`
-    <section aria-label="Runs">
+    <section aria-label="Runs" class="runs">
       <table>
         <thead>
           <tr>
             <th scope="col">Run</th>
             <th scope="col">Result</th>
             <th scope="col" class="number">Time</th>
-            <th scope="col">Started</th>
+            <th scope="col" class="when">Started</th>
             <th scope="col" class="path">Record</th>
           </tr>
         </thead>
         <tbody>${
     runs.map((run) =>
       markup`
-          <tr>
+          <tr data-key="${run.id}">
             <th scope="row"><a href="run/${run.id}/">${run.name}</a>${
         run.kind === "workflow" ? markup`<small>workflow</small>` : ""
       }</th>
-            <td class="${run.status}">${run.status}</td>
+            <td class="${run.status}">${markHtml(run.status)}${run.status}</td>
             <td class="number">${
         run.durationMs === undefined ? "–" : formatDuration(run.durationMs)
       }</td>
-            <td><time datetime="${run.startedAt}">${
+            <td class="when"><time datetime="${run.startedAt}">${
         run.startedAt.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC")
       }</time></td>
             <td class="path">${run.path}</td>

@@ -2,53 +2,64 @@
  * Script of the pages of the server. It draws the content again when the server
  * says so, and adds lines to the logs of running steps, as text.
  *
- * What is open, focused or scrolled stays so: only parts that differ from what
- * the server sent before are replaced. The first part goes above the logs.
+ * What is open, focused, selected or scrolled stays so: only nodes that differ
+ * from what the server sent before are changed.
  */
 export const LIVE_SCRIPT: string = `
 const head = document.querySelector("#head");
 const content = document.querySelector("#content");
 const output = document.querySelector("#output");
+const cards = document.querySelector("#cards");
 const live = document.querySelector("#live");
 const MAX_LOG = 262144, MAX_LOGS = 24;
-const sent = new WeakMap();
 const logs = new Map();
-let isDrawing = false, isStale = false;
+let isDrawing = false, isStale = false, isRunning = !output.hidden, drawn = "";
 
-for (const part of content.children) sent.set(part, part.outerHTML);
-head.append(content.firstElementChild);
 
-function focusable(part) {
-  return [...part.querySelectorAll("a, summary, [tabindex]")];
+function morph(old, next) {
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    if (old.data !== next.data) old.data = next.data;
+    return;
+  }
+  const isOpen = (name) => name === "open" && old.nodeName === "DETAILS";
+  if (old !== head && old !== content) {
+    for (const { name } of [...old.attributes]) {
+      if (!next.hasAttribute(name) && !isOpen(name)) old.removeAttribute(name);
+    }
+    for (const { name, value } of next.attributes) {
+      if (old.getAttribute(name) !== value && !isOpen(name)) old.setAttribute(name, value);
+    }
+  }
+  const keyed = new Map();
+  for (const child of old.children) {
+    if (child.dataset.key !== undefined) keyed.set(child.dataset.key, child);
+  }
+  let at = old.firstChild;
+  for (const child of [...next.childNodes]) {
+    const key = child.dataset?.key;
+    const same = key !== undefined ? keyed.get(key) : at?.dataset?.key === undefined ? at : null;
+    if (same?.nodeName !== child.nodeName) {
+      old.insertBefore(child, at);
+      continue;
+    }
+    if (same === at) at = at.nextSibling;
+    else old.insertBefore(same, at);
+    morph(same, child);
+  }
+  while (at) {
+    const rest = at.nextSibling;
+    at.remove();
+    at = rest;
+  }
 }
 
-function replace(old, part) {
-  const focused = focusable(old).indexOf(document.activeElement);
-  const details = [...old.querySelectorAll("details")];
-  for (const [at, one] of [...part.querySelectorAll("details")].entries()) {
-    const before = details.find((other) =>
-      other.querySelector("b")?.textContent === one.querySelector("b")?.textContent);
-    if (before) one.open = before.open;
+function draw({ top, html }) {
+  const text = top + html;
+  if (text === drawn) return;
+  drawn = text;
+  for (const [old, next] of [[head, top], [content, html]]) {
+    morph(old, new DOMParser().parseFromString(next, "text/html").body);
   }
-  const scrolled = [...old.querySelectorAll(".scroll, pre")].map((one) => [one.scrollLeft, one.scrollTop]);
-  old.replaceWith(part);
-  for (const [at, one] of [...part.querySelectorAll(".scroll, pre")].entries()) {
-    if (scrolled[at]) [one.scrollLeft, one.scrollTop] = scrolled[at];
-  }
-  if (focused >= 0) focusable(part)[focused]?.focus({ preventScroll: true });
-}
-
-function draw(html) {
-  const next = [...new DOMParser().parseFromString(html, "text/html").body.children];
-  const now = [...head.children, ...content.children];
-  for (const [at, part] of next.entries()) {
-    const text = part.outerHTML;
-    if (now[at] && sent.get(now[at]) === text) continue;
-    sent.set(part, text);
-    if (now[at]) replace(now[at], part);
-    else content.append(part);
-  }
-  for (const part of now.slice(next.length)) part.remove();
 }
 
 async function update() {
@@ -60,9 +71,11 @@ async function update() {
       isStale = false;
       const response = await window.fetch("content", { cache: "no-store" });
       if (!response.ok) break;
-      const { title, html } = await response.json();
-      draw(html);
-      document.title = title;
+      const next = await response.json();
+      draw(next);
+      isRunning = next.isRunning;
+      arrange();
+      document.title = next.title;
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
   } catch {
@@ -87,10 +100,33 @@ function logOf(step, name) {
   details.open = true;
   log = { details, pre };
   logs.set(step, log);
-  output.append(details);
-  output.hidden = false;
-  for (const old of [...output.querySelectorAll("details[data-over]")].slice(0, Math.max(0, output.querySelectorAll("details").length - MAX_LOGS))) old.remove();
+  cards.append(details);
+  arrange();
   return log;
+}
+
+function isAtEnd(pre) {
+  return pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 8;
+}
+
+// What somebody reads stays.
+function end(step) {
+  const log = logs.get(step);
+  if (!log) return;
+  logs.delete(step);
+  const { details, pre } = log;
+  const selection = getSelection();
+  const isRead = details.contains(document.activeElement) || !isAtEnd(pre) ||
+    !selection.isCollapsed && selection.containsNode(pre, true);
+  if (isRead) details.dataset.over = "";
+  else details.remove();
+  arrange();
+}
+
+function arrange() {
+  const over = cards.querySelectorAll("[data-over]");
+  for (const old of [...over].slice(0, Math.max(0, cards.children.length - MAX_LOGS))) old.remove();
+  output.hidden = !isRunning && cards.children.length === 0;
 }
 
 function shorten(pre) {
@@ -101,21 +137,31 @@ function shorten(pre) {
   }
 }
 
+function show(state) {
+  live.textContent = state;
+  live.className = state === "live" ? "success" : "failed";
+}
+
 const source = new EventSource("events");
-source.addEventListener("open", () => live.textContent = "live");
-source.addEventListener("error", () => live.textContent = "connection lost");
+source.addEventListener("open", () => {
+  show("live");
+  if (isStale) update();
+});
+source.addEventListener("error", () => {
+  show(source.readyState === EventSource.CLOSED ? "not live" : "connection lost");
+});
 source.addEventListener("change", (event) => {
   if (JSON.parse(event.data).isNew) {
     logs.clear();
-    for (const one of output.querySelectorAll("details")) one.remove();
-    output.hidden = true;
+    cards.replaceChildren();
+    arrange();
   }
   update();
 });
 source.addEventListener("log", (event) => {
   const { step, name, pieces } = JSON.parse(event.data);
   const { pre } = logOf(step, name);
-  const isAtEnd = pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 8;
+  const follows = isAtEnd(pre);
   pre.append(...pieces.map(([text, classes]) => {
     if (classes === undefined) return text;
     const span = document.createElement("span");
@@ -124,14 +170,8 @@ source.addEventListener("log", (event) => {
     return span;
   }));
   if (pre.textContent.length > MAX_LOG) shorten(pre);
-  if (isAtEnd) pre.scrollTop = pre.scrollHeight;
+  if (follows) pre.scrollTop = pre.scrollHeight;
 });
-source.addEventListener("log-end", (event) => {
-  const log = logs.get(JSON.parse(event.data).step);
-  if (!log) return;
-  log.details.dataset.over = "";
-  if (!log.details.contains(document.activeElement)) log.details.open = false;
-  logs.delete(JSON.parse(event.data).step);
-});
+source.addEventListener("log-end", (event) => end(JSON.parse(event.data).step));
 document.addEventListener("visibilitychange", () => { if (isStale) update(); });
 `;

@@ -10,11 +10,13 @@ import {
   listContent,
   LIVE_POLICY,
   livePage,
+  LOG_POLICY,
+  logPage,
   type PageContent,
   runContent,
 } from "./live_page.ts";
 import { Cursor, runEvents, type ServerEvent } from "./run_events.ts";
-import { StepLogs } from "./step_logs.ts";
+import { browserText, StepLogs } from "./step_logs.ts";
 
 const HOSTNAME = "127.0.0.1";
 
@@ -32,6 +34,9 @@ const LIST_SHARE = 0.05;
 
 /** Maximum size of a log that is shown, in bytes; of a longer one, its end. */
 const MAX_LOG_BYTES = 16 * 1024 * 1024;
+
+/** The same for a page with its colors. */
+const MAX_PAGE_BYTES = 2 * 1024 * 1024;
 
 /** Time after which a browser connects again, in milliseconds. */
 const RETRY_MS = 1_000;
@@ -168,8 +173,13 @@ class Pages {
     const follower = await this.#follow(id);
     if (follower === undefined) return notFound();
     const logs = new StepLogs(follower.path, this.#directory);
-    const [, step] = rest.match(/^log\/(\d{1,5})$/) ?? [];
-    if (step !== undefined) return await log(follower, logs, Number(step));
+    const [, step, isText] = rest.match(/^log\/(\d{1,5})(\.txt)?$/) ?? [];
+    if (step !== undefined) {
+      return await log(follower, logs, {
+        step: Number(step),
+        isText: isText !== undefined,
+      });
+    }
     if (rest === "events") {
       const cursor = Cursor.parse(request.headers.get("last-event-id"));
       return this.#stream(request, async function* (signal) {
@@ -279,14 +289,20 @@ class Pages {
 async function log(
   follower: RecordFollower,
   logs: StepLogs,
-  step: number,
+  { step, isText }: { step: number; isText: boolean },
 ): Promise<Response> {
   await follower.refresh();
   const { record } = follower;
   await using file = record && await logs.open(record, step);
   if (file === undefined) return refuse(404, "The log of this step is missing");
   const { size } = file;
-  const bytes = await readAt(file, Math.max(0, size - MAX_LOG_BYTES), size);
+  const maxBytes = isText ? MAX_LOG_BYTES : MAX_PAGE_BYTES;
+  const bytes = await readAt(file, Math.max(0, size - maxBytes), size);
+  if (!isText) {
+    const text = browserText(new TextDecoder().decode(bytes));
+    const name = record?.steps[step]?.name ?? "";
+    return html(logPage(name, text, size > maxBytes), LOG_POLICY);
+  }
   return new Response(bytes as Uint8Array<ArrayBuffer>, {
     headers: {
       ...HEADERS,
@@ -306,17 +322,24 @@ function eventHeaders(): ResponseInit {
 }
 
 function page(content: PageContent, options: { hasList: boolean }): Response {
-  return new Response(livePage(content, options), {
+  return html(livePage(content, options), LIVE_POLICY);
+}
+
+function html(document: string, policy: string): Response {
+  return new Response(document, {
     headers: {
       ...HEADERS,
-      "content-security-policy": `${LIVE_POLICY}; frame-ancestors 'none'`,
+      "content-security-policy": `${policy}; frame-ancestors 'none'`,
       "content-type": "text/html; charset=utf-8",
     },
   });
 }
 
-function json({ title, html }: PageContent): Response {
-  return Response.json({ title, html: String(html) }, { headers: HEADERS });
+function json({ top, html, ...content }: PageContent): Response {
+  return Response.json(
+    { ...content, top: String(top), html: String(html) },
+    { headers: HEADERS },
+  );
 }
 
 function notFound(): Response {

@@ -121,14 +121,19 @@ export async function readLines(
     ? bytes.length
     : lastBreak;
   return {
-    text: readable(decoder.decode(bytes.subarray(first, Math.max(first, end)))),
+    text: browserText(
+      decoder.decode(bytes.subarray(first, Math.max(first, end))),
+    ),
     offset: start + end,
     hasMore: !atEnd && end > 0,
   };
 }
 
-/** Text of a program that no browser hides or turns around. */
-function readable(text: string): string {
+/**
+ * Prepares output of a program for a browser: with its colors, and without
+ * anything that hides text or turns it around.
+ */
+export function browserText(text: string): string {
   return onlyRenditions(
     text,
     (part) =>

@@ -3,6 +3,7 @@ import { lstatIfThere } from "../../fs/files.ts";
 import { isInside } from "../../job_path.ts";
 import { maskEvent } from "../../report/event_schema.ts";
 import { ExportQueue } from "../../report/export_queue.ts";
+import { recordedTail } from "../../report/recorded_tail.ts";
 import { RecordWriter } from "../../report/record_writer.ts";
 import {
   RECORD_FILE,
@@ -10,7 +11,7 @@ import {
   RunRecorder,
 } from "../../report/run_recorder.ts";
 import { recordOf } from "../../report/run_record.ts";
-import { hasFailed, type SummaryStatus } from "../../report/summary_table.ts";
+import type { SummaryStatus } from "../../report/summary_table.ts";
 import {
   exportedTrace,
   newSpanId,
@@ -150,9 +151,7 @@ export async function recordWorkflow(
         ? []
         : [{ number: 1, ...started, ...common }],
       ...common,
-      ...hasFailed({ outcome, conclusion: outcome, exitCode })
-        ? { tail: result.tail }
-        : {},
+      ...recordedTail({ outcome }, result.tail),
       ...result.recordPath === undefined
         ? {}
         : { record: relativePath(place.directory, result.recordPath) },

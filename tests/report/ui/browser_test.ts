@@ -40,7 +40,7 @@ Deno.test({
     await makeFiles(cwd, {
       "work/job.yaml": JOB,
       "work/hostile.txt":
-        `${HOSTILE}\n</pre><script>document.title = 'taken'</script>\n`,
+        `${HOSTILE}\n</pre><script>document.title = 'taken'</script>\n\x1b[31mred\x1b[0m\n`,
     });
     using gate = await makeGate(cwd);
     await using ui = startCli(["ui", "work"], { cwd });
@@ -80,7 +80,7 @@ Deno.test({
         await page.getByRole("status").getByText("live").waitFor();
         const log = page.locator("#output details", { hasText: "build" });
         await log.getByText(HOSTILE).waitFor();
-        await page.locator("tr", { hasText: "lint" })
+        await page.locator(".step", { hasText: "lint" })
           .getByText("exit code 4").waitFor();
         // A reload would reset it.
         await page.evaluate("globalThis.isSame = true");
@@ -121,23 +121,45 @@ Deno.test({
       }
 
       await test.step("what is open and focused stays so while the page is drawn again", async () => {
-        const failed = page.locator("#content details", { hasText: "lint" });
+        const failed = page.locator(".failure", { hasText: "lint" });
         await failed.locator("summary").focus();
         await page.keyboard.press("Enter");
         assertEquals(await failed.getAttribute("open"), null);
-        // The table is drawn anew each time.
-        await page.getByRole("link", { name: "lint" }).focus();
+        const row = page.locator(".step", { hasText: "lint" });
+        await row.locator("summary").focus();
+        await page.keyboard.press("Enter");
+        await page.evaluate(`
+          getSelection().selectAllChildren(document.querySelector(".step .critical"))
+        `);
+        const selected = await page.evaluate("String(getSelection())");
         await gate.open();
-        await page.getByText("second line").waitFor();
+        await page.locator("#output").getByText("second line").waitFor();
         await gate.open();
         await page.locator("h1", { hasText: "failed work" }).waitFor();
         assertEquals(await failed.getAttribute("open"), null);
+        assertEquals(await row.getAttribute("open"), "");
         assertEquals(
-          await page.evaluate("document.activeElement.textContent"),
+          await page.evaluate(
+            'document.activeElement.closest(".step").querySelector("b").textContent',
+          ),
           "lint",
         );
+        assertEquals(selected, "build");
+        assertEquals(await page.evaluate("String(getSelection())"), "build");
+        // No step runs any more.
+        await page.locator("#output").waitFor({ state: "hidden" });
         assertEquals((await run.end()).code, 4);
         assertEquals(await page.evaluate("isSame"), true);
+      });
+
+      await test.step("the whole log of a step is a page with its colors", async () => {
+        const link = page.locator(".step")
+          .getByRole("link", { name: "Whole log of lint" });
+        await link.click();
+        await page.locator(".log").getByText(HOSTILE).waitFor();
+        assertEquals(await page.locator(".log .fg-1").textContent(), "red");
+        await page.getByRole("link", { name: "Back to the run" }).click();
+        await page.locator("h1", { hasText: "failed work" }).waitFor();
       });
 
       await test.step("its policy is in force, and nothing of the job runs", async () => {

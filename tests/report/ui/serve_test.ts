@@ -188,7 +188,7 @@ describe("serveRuns()", () => {
       Array.from(list.matchAll(/<a href="run[^>]*>(\w)</g), ([, name]) => name),
       ["b", "c", "a"],
     );
-    assertMatch(list, /<td class="failed">failed<\/td>/);
+    assertMatch(list, /<td class="failed"><span[^>]*>✗<\/span>failed<\/td>/);
   });
 
   it("tells a run that goes on from one that was killed", async () => {
@@ -204,7 +204,7 @@ describe("serveRuns()", () => {
     const alive = await addressOf(server.url, "alive");
     const text = await textOf(alive);
     assertStringIncludes(text, "<title>alive: running</title>");
-    assertStringIncludes(text, '<td class="running"><span class="mark"');
+    assertStringIncludes(text, '<span class="running"><span class="mark"');
     await using events = await openEvents(`${alive}events`);
     const { id } = await events.sees(() => true, "the first event");
     file.unlockSync();
@@ -264,7 +264,7 @@ describe("serveRuns()", () => {
       await events.sees(({ event }) => event === "change", "the first event");
     }
     assertEquals(
-      await textOf(`${run}log/0`),
+      await textOf(`${run}log/0.txt`),
       "one\ntwo\nthree\n\x1b[31mfour\x1b[0m\nfive without an end",
     );
   });

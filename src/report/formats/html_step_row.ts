@@ -1,0 +1,173 @@
+import { withoutSequences } from "../../terminal/text.ts";
+import type { AttemptRecord } from "../run_event.ts";
+import type { StepRecord } from "../run_record.ts";
+import {
+  endingOf,
+  formatDuration,
+  hasFailed,
+  isFlaky,
+} from "../summary_table.ts";
+import { outputHtml } from "./html_output.ts";
+import { markHtml, resultClass } from "./html_step.ts";
+import { type Html, markup } from "./html_text.ts";
+import { MIN_WAIT_MS, stepBar } from "./html_timeline.ts";
+
+/** How many dependencies and outputs of a step are named. */
+const MAX_NAMED = 20;
+
+/** Less CPU time is not mentioned. */
+const MIN_CPU_MS = 50;
+
+/** Options for {@linkcode stepRow}. */
+export interface StepRowOptions {
+  /** Index of the step. */
+  index: number;
+  /** Whether links lead to this row. */
+  isAnchor: boolean;
+  /** Length of the timeline. */
+  totalMs: number;
+  /** Whether the step is on the critical path. */
+  isCritical: boolean;
+  /** Whether it is one of many, of which less is shown. */
+  isBrief: boolean;
+  /** Maximum length of its last lines, in UTF-16 units. */
+  tailRoom: number;
+  /** Address of its log. */
+  log: string | undefined;
+  /** Address of its own run, if it is a job of a workflow. */
+  run: string | undefined;
+}
+
+/**
+ * Writes the row of a step, which opens to what else there is to know: its
+ * attempts, what it waited for, what it used, and its last lines.
+ */
+export function stepRow(step: StepRecord, options: StepRowOptions): Html {
+  const { name, startedAt, durationMs, attempts, state } = step;
+  const { index, isAnchor, totalMs, isCritical } = options;
+  const result = resultClass(step);
+  const notes = [
+    isFlaky(step) ? "flaky" : "",
+    attempts.length > 1 ? `${attempts.length} attempts` : "",
+    step.reason ?? "",
+  ].filter((note) => note !== "");
+  return markup`<details class="step" data-key="${index}"><summary class="row"><b class="name${
+    isCritical ? " critical" : ""
+  }">${name}</b><span class="${result}">${markHtml(result)}${
+    state ?? endingOf(step)
+  }${
+    notes.length === 0
+      ? ""
+      : markup` <span class="note">· ${notes.join(" · ")}</span>`
+  }</span><span class="number">${
+    startedAt === null ? "–" : formatDuration(durationMs)
+  }</span><span class="bar">${
+    stepBar(step, totalMs, isCritical)
+  }</span></summary><div class="body"${
+    isAnchor ? markup` id="step-${index}"` : ""
+  }>${attempts.length < 2 ? "" : attemptList(attempts)}${factList(step)}${
+    output(step, options)
+  }</div></details>`;
+}
+
+function attemptList(attempts: readonly AttemptRecord[]): Html {
+  return markup`<ol class="attempts">${
+    attempts.map((attempt) => {
+      const { outcome, startMs, durationMs, reason } = attempt;
+      return markup`<li><span class="${outcome}">${markHtml(outcome)}${
+        endingOf({ ...attempt, conclusion: outcome })
+      }</span> after ${formatDuration(durationMs)}, started after ${
+        formatDuration(startMs)
+      }${
+        reason === undefined
+          ? ""
+          : markup` <span class="note">· ${reason}</span>`
+      }</li>`;
+    })
+  }</ol>`;
+}
+
+function factList(step: StepRecord): Html | "" {
+  const { startMs, queuedMs = startMs, dependsOn, attempts, outputs } = step;
+  const waitedMs = (startMs ?? 0) - (queuedMs ?? 0);
+  const memory = attempts.reduce(
+    (most, { peakMemoryBytes = 0 }) => Math.max(most, peakMemoryBytes),
+    0,
+  );
+  const cpuMs = attempts.reduce((sum, { cpuMs = 0 }) => sum + cpuMs, 0);
+  const facts = [
+    startMs === undefined ? "" : `started after ${formatDuration(startMs)}`,
+    waitedMs < MIN_WAIT_MS
+      ? ""
+      : `waited ${formatDuration(waitedMs)} for a free slot`,
+    dependsOn.length === 0 ? "" : `needs ${names(dependsOn)}`,
+    memory === 0 ? "" : `${Math.round(memory / 2 ** 20)} MiB of memory`,
+    cpuMs < MIN_CPU_MS ? "" : `${formatDuration(cpuMs)} of CPU time`,
+    outputs.length === 0 ? "" : `outputs: ${names(outputs)}`,
+  ].filter((fact) => fact !== "");
+  return facts.length === 0
+    ? ""
+    : markup`<p class="muted">${facts.join(" · ")}</p>`;
+}
+
+function names(all: readonly string[]): string {
+  const more = all.length - MAX_NAMED;
+  return all.slice(0, MAX_NAMED).join(", ") +
+    (more > 0 ? ` and ${more} more` : "");
+}
+
+function output(
+  step: StepRecord,
+  { index, isBrief, tailRoom, log, run }: StepRowOptions,
+): Html {
+  const lines = tailWithin(step.styledTail, tailRoom);
+  return markup`${
+    hasFailed(step)
+      ? markup`<p><a href="#failure-${index}">Last lines of its output</a></p>`
+      : lines.length === 0
+      ? ""
+      : markup`<pre tabindex="0">${outputHtml(lines.join("\n"))}</pre>`
+  }${isBrief && log === undefined ? "" : logPlace(step, log)}${
+    run === undefined
+      ? ""
+      : markup`<p><a href="${run}">Steps of ${step.name}</a></p>`
+  }`;
+}
+
+/**
+ * Says where the whole log of a step is.
+ *
+ * @param step The step.
+ * @param address Address of its log, if it has one.
+ */
+export function logPlace(step: StepRecord, address: string | undefined): Html {
+  if (address !== undefined) {
+    return markup`<p><a href="${address}">Whole log of ${step.name}</a></p>`;
+  }
+  return markup`${
+    step.log === undefined
+      ? ""
+      : markup`<p class="muted">whole log: <code>${step.log}</code></p>`
+  }`;
+}
+
+/**
+ * Takes as many of the last lines as there is room for.
+ *
+ * @param lines Lines.
+ * @param room Maximum length, in UTF-16 units.
+ */
+export function tailWithin(
+  lines: readonly string[],
+  room: number,
+): readonly string[] {
+  let from = lines.length;
+  let length = 0;
+  while (from > 0 && length + lines[from - 1].length <= room) {
+    length += lines[--from].length + 1;
+  }
+  if (from < lines.length || lines.length === 0) return lines.slice(from);
+  // The end of one line, which is cut without its colors.
+  const [last] = lines.slice(-1).map(withoutSequences);
+  return [`…${last.slice(-room).toWellFormed()}`];
+}

@@ -1,0 +1,226 @@
+import { type CriticalPath, criticalPath } from "../critical_path.ts";
+import type { RunRecord, StepRecord } from "../run_record.ts";
+import { formatDuration, hasFailed, isFlaky } from "../summary_table.ts";
+import { resultClass } from "./html_step.ts";
+import { stepRow } from "./html_step_row.ts";
+import { type Html, markup, raw } from "./html_text.ts";
+import {
+  bar,
+  legend,
+  MIN_WAIT_MS,
+  stepOverview,
+  ticks,
+} from "./html_timeline.ts";
+
+/** More steps than these get an overview, and a list of those to look at. */
+const MAX_LISTED = 60;
+
+/** How many steps to look at are listed beside the whole list. */
+const MAX_NOTABLE = 100;
+
+/** How many steps of the critical path are named. */
+const MAX_NAMED = 8;
+
+/** Shorter work around the steps is left out. */
+const MIN_WORK_MS = 50;
+
+/** A critical path that is a smaller part of the run leaves room for others. */
+const MIN_PATH_SHARE = 0.6;
+
+/** Room for the last lines of all steps on a page, in UTF-16 units. */
+const TAIL_ROOM = 128 * 1024;
+
+/** Options for {@linkcode stepsSection}. */
+export interface StepsOptions {
+  /**
+   * Returns the address of a step's log.
+   *
+   * @param step Index of the step.
+   * @default {logs have no links}
+   */
+  logAddress?: (step: number) => string;
+  /**
+   * Addresses of the runs that were jobs of a workflow, by the index of the job.
+   *
+   * @default {no links}
+   */
+  runAddresses?: ReadonlyMap<number, string>;
+}
+
+/**
+ * Writes what the steps of a run did, and when.
+ *
+ * @param record The run, which may go on.
+ * @param options Additional options.
+ * @returns A section of the page; nothing if there are no steps.
+ */
+export function stepsSection(
+  record: RunRecord,
+  options: StepsOptions = {},
+): Html | "" {
+  const { started, steps, ended, lastMs } = record;
+  if (steps.length === 0) return "";
+  const what = started.kind === "workflow" ? "Jobs" : "Steps";
+  const totalMs = Math.max(1, ended?.durationMs ?? lastMs);
+  const path = criticalPath(steps);
+  const critical = new Set(
+    path.steps.filter(({ startedAt }) => startedAt !== null),
+  );
+  const isLong = steps.length > MAX_LISTED;
+  const tails = steps.filter(({ tail }) => tail.length > 0).length;
+  const rowOf: RowOf = (index, isAnchor) => {
+    const { [index]: step } = steps;
+    return stepRow(step, {
+      index,
+      isAnchor,
+      totalMs,
+      isCritical: critical.has(step),
+      isBrief: isLong,
+      tailRoom: Math.floor(TAIL_ROOM / Math.max(1, tails)),
+      log: step.startMs === undefined ? undefined : options.logAddress?.(index),
+      run: options.runAddresses?.get(index),
+    });
+  };
+  return markup`
+    <section data-key="steps" aria-labelledby="steps">
+      <h2 id="steps">${what}</h2>
+      ${pathText(path, critical, totalMs)}
+      ${waitText(steps, path, totalMs)}
+      ${legend()}
+      ${
+    isLong ? longList(record, rowOf, { totalMs, what }) : list(
+      withWork(steps.map((_, index) => rowOf(index, true)), record, totalMs),
+      what,
+      totalMs,
+    )
+  }
+    </section>
+  `;
+}
+
+/** Writes the row of a step; links lead to the one that is an anchor. */
+type RowOf = (index: number, isAnchor: boolean) => Html;
+
+/** Lists steps to look at, those that failed first, and all of them folded. */
+function longList(
+  record: RunRecord,
+  rowOf: RowOf,
+  { totalMs, what }: { totalMs: number; what: string },
+): Html {
+  const { steps } = record;
+  const notable = [hasFailed, isNotable].flatMap((is) =>
+    [...steps.keys()].filter((index) => is(steps[index]))
+  );
+  const shown = new Set(notable.slice(0, MAX_NOTABLE));
+  const rows = [...shown].map((index) => rowOf(index, true));
+  const all = steps.map((_, index) => rowOf(index, !shown.has(index)));
+  return markup`
+    ${stepOverview(steps, totalMs)}
+    ${
+    rows.length === 0
+      ? ""
+      : list(withWork(rows, record, totalMs), what, totalMs)
+  }
+    <details class="all" data-key="all"><summary><b>All ${steps.length} ${what.toLowerCase()}</b></summary>${
+    list(all, what, totalMs)
+  }</details>
+  `;
+}
+
+/** Whether somebody should look at a step of many, although it did not fail. */
+function isNotable(step: StepRecord): boolean {
+  return isFlaky(step) || resultClass(step) === "allowed" ||
+    step.state === "running" || step.state === "retrying";
+}
+
+function list(rows: readonly Html[], what: string, totalMs: number): Html {
+  return markup`<div class="steps"><div class="head row"><span>${
+    what.slice(0, -1)
+  }</span><span>Result</span><span class="number">Time</span>${
+    ticks(totalMs)
+  }</div>${rows}</div>`;
+}
+
+function pathText(
+  path: CriticalPath,
+  critical: ReadonlySet<StepRecord>,
+  totalMs: number,
+): Html | "" {
+  if (critical.size < 2) return "";
+  const named = [...critical].slice(0, MAX_NAMED);
+  const more = critical.size - named.length;
+  return markup`
+    <p class="critical-path"><b>Critical path ${
+    formatDuration(path.durationMs)
+  } of ${formatDuration(totalMs)}:</b> <span>${
+    named.map(({ name, durationMs }, index) =>
+      markup`${
+        index === 0 ? "" : raw('</span> <span><i aria-hidden="true">→</i> ')
+      }${name} <small>${formatDuration(durationMs)}</small>`
+    )
+  }</span>${more === 0 ? "" : markup` <span>and ${more} more steps</span>`}</p>
+  `;
+}
+
+/** Says that steps waited for others to end, if that made the run longer. */
+function waitText(
+  steps: readonly StepRecord[],
+  { durationMs }: CriticalPath,
+  totalMs: number,
+): Html | "" {
+  const waiting = steps.filter(({ startMs = 0, queuedMs = startMs }) =>
+    startMs - queuedMs >= MIN_WAIT_MS
+  );
+  if (waiting.length === 0 || durationMs > MIN_PATH_SHARE * totalMs) return "";
+  return markup`
+    <p>${waiting.length} of ${steps.length} waited for a free slot: with more at once (<code>--concurrency</code>), the run can be shorter.</p>
+  `;
+}
+
+/** Adds what was done before and after the steps. */
+function withWork(
+  rows: readonly Html[],
+  { sources, phases, plugins, steps }: RunRecord,
+  totalMs: number,
+): Html[] {
+  const called = new Set(plugins.map(({ phase }) => phase));
+  const firstMs = steps.reduce(
+    (first, { startMs = first }) => Math.min(first, startMs),
+    Infinity,
+  );
+  const work = [
+    {
+      what: "start",
+      text: "configuration and plugins",
+      startMs: 0,
+      durationMs: phases[0]?.startMs ?? 0,
+    },
+    ...sources.map(({ source, type, startMs, durationMs }) => ({
+      what: source === "ci" ? "CI source" : "source",
+      text: type,
+      startMs,
+      durationMs,
+    })),
+    ...phases.filter(({ phase }) => called.has(phase))
+      .map(({ phase, startMs, durationMs }) => ({
+        what: "plugins",
+        text: phase,
+        startMs,
+        durationMs,
+      })),
+  ].filter(({ durationMs }) => durationMs >= MIN_WORK_MS)
+    .sort((a, b) => a.startMs - b.startMs);
+  const rowOf = ({ what, text, startMs, durationMs }: typeof work[number]) =>
+    markup`<div class="work row"><span class="name">${what}</span><span>${text}</span><span class="number">${
+      formatDuration(durationMs)
+    }</span><span class="bar">${
+      bar(totalMs, `starts after ${formatDuration(startMs)}`, [
+        ["work", startMs, startMs + durationMs],
+      ])
+    }</span></div>`;
+  return [
+    ...work.filter(({ startMs }) => startMs < firstMs).map(rowOf),
+    ...rows,
+    ...work.filter(({ startMs }) => startMs >= firstMs).map(rowOf),
+  ];
+}

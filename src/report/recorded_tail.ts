@@ -1,0 +1,37 @@
+import { withoutSequences } from "../terminal/text.ts";
+import type { StepEnding } from "./summary_table.ts";
+
+/** Limits for the last lines of steps: their number and their length. */
+const [FAILED, SUCCEEDED] = [
+  { lines: 20, length: 2_000 },
+  // Most steps succeed, and a record of a thousand is to stay small.
+  { lines: 5, length: 200 },
+];
+
+/**
+ * Chooses the last lines of a step that its record keeps.
+ *
+ * @param step The step.
+ * @param lines Last lines of its output, with colors.
+ * @returns Fields of the event of its end.
+ */
+export function recordedTail(
+  { outcome }: Pick<StepEnding, "outcome">,
+  lines: readonly string[] = [],
+): { tail?: readonly string[] } {
+  const max = outcome === "success" ? SUCCEEDED : FAILED;
+  const tail = lines.slice(-max.lines).map((line) => cut(line, max.length));
+  return tail.length === 0 ? {} : { tail };
+}
+
+/**
+ * Cuts a line between words, so that no part of a word is left that becomes
+ * known as a secret later. It has no colors: the cut may be within a sequence.
+ */
+function cut(line: string, length: number): string {
+  if (line.length <= length) return line;
+  const plain = withoutSequences(line);
+  if (plain.length <= length) return plain;
+  const end = plain.slice(0, length).search(/\s\S*$/);
+  return `${plain.slice(0, Math.max(0, end))} …`;
+}
