@@ -147,27 +147,38 @@ export interface JsonLinesOptions {
   stream: StreamName;
   /** Maximum length of an encoded message in bytes, without quotes. */
   maxBytes: number | undefined;
+  /**
+   * Returns more fields of the lines that are printed now.
+   *
+   * @default {none}
+   */
+  fieldsOf?: LineFields;
 }
+
+/** Returns fields of the lines that a step prints now. */
+export type LineFields = (
+  step: string,
+) => Readonly<Record<string, string | number>>;
 
 /**
  * Creates a format that writes each line as a JSON object.
  *
  * The object has `timestamp` (ISO 8601, UTC; the same for all lines that arrive
- * together), `stream`, `message` (decoded, without trailing white space) and
- * `step`.
+ * together), `stream`, `message` (decoded, without trailing white space),
+ * `step`, and more fields.
  *
  * @returns The format of one stream.
  */
 export function jsonLines(options: JsonLinesOptions): LineFormat {
-  const { stream, maxBytes = Infinity } = options;
-  const step = JSON.stringify(options.step);
+  const { step, stream, maxBytes = Infinity, fieldsOf } = options;
   return (lines) => {
     const timestamp = new Date().toISOString();
     const head = `{"timestamp":"${timestamp}","stream":"${stream}","message":`;
+    const tail = JSON.stringify({ step, ...fieldsOf?.(step) }).slice(1);
     const texts = decoder.decode(lines).split("\n").slice(0, -1);
     const printed = texts
       .flatMap((text) => messagesOf(text.trimEnd(), maxBytes))
-      .map((message) => `${head}${message},"step":${step}}\n`);
+      .map((message) => `${head}${message},${tail}\n`);
     return encoder.encode(printed.join(""));
   };
 }

@@ -11,6 +11,7 @@ import {
   groupPrinter,
   type InTurn,
   jsonLines,
+  type LineFields,
   linePrinter,
   markedPrinter,
   plainPrinter,
@@ -48,8 +49,8 @@ export interface StepPrintersOptions {
    *   to the same width unless they are very long.
    * - `grouped`: each step as one block with a header on standard output when
    *   it ends.
-   * - `json`: each line as an object with `timestamp`, `stream`, `message` and
-   *   `step`.
+   * - `json`: each line as an object with `timestamp`, `stream`, `message`,
+   *   `step` and the fields of `fieldsOf`.
    *
    * Except for `plain`, a line is shown as a terminal finally shows it: the
    * text after its last carriage return.
@@ -80,6 +81,12 @@ export interface StepPrintersOptions {
    */
   maxLineBytes?: number;
   /**
+   * Returns more fields of lines that are objects.
+   *
+   * @default {none}
+   */
+  fieldsOf?: LineFields;
+  /**
    * Borders of groups in the log of a CI system, for `grouped` and, if steps run
    * one after the other, for `prefixed`.
    *
@@ -106,7 +113,8 @@ export type StepPrinters = (step: string, file: StepFile) => Printer;
  * @returns Function that creates the printer of a step.
  */
 export function stepPrinters(options: StepPrintersOptions): StepPrinters {
-  const { stdout, stderr, style, maxLineBytes, timestamps, groups } = options;
+  const { stdout, stderr, style, maxLineBytes, timestamps, groups, fieldsOf } =
+    options;
   const sinks = { stdout, stderr };
   const prefixed = prefixedPrinters(options);
   const inTurn = makeTurns();
@@ -127,7 +135,8 @@ export function stepPrinters(options: StepPrintersOptions): StepPrinters {
         linePrinter(
           sinks,
           maxLineBytes ?? WHOLE_LINE_BYTES,
-          (stream) => jsonLines({ step, stream, maxBytes: maxLineBytes }),
+          (stream) =>
+            jsonLines({ step, stream, maxBytes: maxLineBytes, fieldsOf }),
         );
     case "grouped": {
       const sink: Sink = {

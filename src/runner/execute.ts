@@ -87,13 +87,11 @@ export async function execute(
   });
   logger.info("job", `$ ${commandText(command)}`);
   const hint = await historyHint(run);
-  const ownLog = await openCommandLog(
-    runner,
-    config,
-    STEP_NAME,
-    hint !== undefined,
-    run.markers?.sinks,
-  );
+  const ownLog = await openCommandLog(runner, config, {
+    trace,
+    keepsTail: hint !== undefined,
+    sinks: run.markers?.sinks,
+  });
   const exported = run.logExporter?.watch(STEP_NAME, ownLog) ?? ownLog;
   const log = run.problems?.watch(STEP_NAME, exported, cwd) ?? exported;
   const startedAt = new Date();
@@ -179,9 +177,12 @@ export async function execute(
 async function openCommandLog(
   runner: RunnerContext,
   config: JobConfig,
-  name: string,
-  keepsTail: boolean,
-  sinks: Sinks = runner,
+  { trace: { traceId, spanId }, keepsTail, sinks = runner }: {
+    readonly trace: TraceContext;
+    /** Whether the last lines are read again. */
+    readonly keepsTail: boolean;
+    readonly sinks?: Sinks;
+  },
 ): Promise<StepLog> {
   const { host, workspace, logger } = runner;
   const { stdout, stderr } = config.triggers.transport === "stdout"
@@ -203,12 +204,13 @@ async function openCommandLog(
     stdout,
     stderr,
     style: isJson ? "json" : "plain",
-    steps: [name],
+    steps: [STEP_NAME],
     timestamps,
     maxLineBytes: limit,
+    fieldsOf: () => ({ attempt: 1, span_id: spanId, trace_id: traceId }),
     onWarning: (message) => logger.warn("logs", message),
   });
-  return await log.openStep(name);
+  return await log.openStep(STEP_NAME);
 }
 
 async function openContainer(

@@ -27,6 +27,8 @@ export interface LogStepsOptions {
 
 /** State of a running step. */
 interface RunningStep {
+  /** Span of its last attempt. */
+  readonly spanId: string;
   readonly startMs: number;
   /** Time of the last line about the step. */
   lastLineMs: number;
@@ -57,10 +59,15 @@ export function logSteps(options: LogStepsOptions): StepLines {
   const over = new AbortController();
 
   function logLine(step: string, text: string, fields: LogFields): void {
+    const { spanId } = running.get(step) ?? {};
+    const span = {
+      ...spanId === undefined ? {} : { span_id: spanId },
+      trace_id: traceId,
+    };
     logger.info(
       "steps",
       `${step}: ${text}`,
-      isJson ? { step, ...fields, trace_id: traceId } : {},
+      isJson ? { step, ...fields, ...span } : {},
     );
   }
 
@@ -70,19 +77,16 @@ export function logSteps(options: LogStepsOptions): StepLines {
       case "started": {
         const { step, attempt, spanId } = event;
         const { startMs = now } = running.get(step) ?? {};
-        running.set(step, { startMs, lastLineMs: now });
+        running.set(step, { spanId, startMs, lastLineMs: now });
         if (attempt > 1) return;
-        logLine(step, "started", {
-          event: "started",
-          attempt,
-          span_id: spanId,
-        });
+        logLine(step, "started", { event: "started", attempt });
         return;
       }
       case "ready": {
         const { step, durationMs } = event;
         // A service may stay silent for as long as it runs.
-        running.delete(step);
+        const state = running.get(step);
+        if (state !== undefined) state.lastLineMs = Infinity;
         logLine(step, `ready after ${formatDuration(durationMs)}`, {
           event: "ready",
           duration_ms: Math.round(durationMs),
@@ -110,7 +114,6 @@ export function logSteps(options: LogStepsOptions): StepLines {
       }
       case "ended": {
         const { name, startedAt, durationMs, reason } = event.result;
-        running.delete(name);
         const { outcome, conclusion, exitCode, attempts } = event.result;
         const time = startedAt === null
           ? ""
@@ -130,6 +133,7 @@ export function logSteps(options: LogStepsOptions): StepLines {
             ...reason === undefined ? {} : { reason },
           },
         );
+        running.delete(name);
         return;
       }
     }

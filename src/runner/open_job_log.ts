@@ -1,7 +1,7 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { Variable } from "../environment/variables.ts";
 import { createJobLog } from "../output/create_job_log.ts";
-import type { GroupMarkers, Sinks } from "../output/printer.ts";
+import type { GroupMarkers, LineFields, Sinks } from "../output/printer.ts";
 import type { JobLogStyle } from "../output/step_printers.ts";
 import type { JobLog } from "../output/job_log.ts";
 import { partialLogs } from "../output/log_directory.ts";
@@ -30,6 +30,8 @@ export interface OpenJobLogOptions {
   markers: OutputMarkers | undefined;
   /** Whether steps run strictly one after another. */
   isInOrder: boolean;
+  /** Returns fields of lines that are JSON objects, by the label of a step. */
+  fieldsOf: LineFields;
   /** Called when a step reports progress. */
   onProgress: (step: string, text: string) => void;
 }
@@ -48,7 +50,8 @@ export async function openJobLog(
   options: OpenJobLogOptions,
 ): Promise<JobLog> {
   const { host, logger, workspace, masker } = runner;
-  const { labels, artifactsPath, markers, isInOrder, onProgress } = options;
+  const { labels, artifactsPath, markers, isInOrder, fieldsOf, onProgress } =
+    options;
   const sinks = markers?.sinks ?? runner;
   const { stdout, stderr } = config.triggers.transport === "stdout"
     ? (await import("../triggers/trigger_lines.ts")).filteredSinks(
@@ -85,6 +88,7 @@ export async function openJobLog(
     },
     maxLineBytes: maxLineBytes(config, workspace),
     masker,
+    fieldsOf,
     onWarning: warn,
     onProgress,
   });

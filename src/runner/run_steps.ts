@@ -81,7 +81,12 @@ export async function runSteps(
     options.onEvent(event);
     lines?.onEvent(event);
   });
+  const attempts = new Map<string, { attempt: number; span_id: string }>();
   const onEvent = (event: StepEvent) => {
+    if (event.type === "started") {
+      const { step, attempt, spanId } = event;
+      attempts.set(step, { attempt, span_id: spanId });
+    }
     record(event);
     if (run.logExporter) exportStepEvent(run.logExporter, event);
     show(event);
@@ -89,6 +94,10 @@ export async function runSteps(
   await using setting = await openStepSetting(run, config, plan, {
     trace: options.trace,
     onEvent,
+    fieldsOf: (name) => ({
+      ...attempts.get(name),
+      trace_id: options.trace.traceId,
+    }),
   });
   run.cancellation.graceful.throwIfAborted();
   const graph = new GraphRun(plan, {

@@ -10,6 +10,7 @@ import {
   temporaryDirectory,
 } from "../fs/temporary_directory.ts";
 import { isChain } from "../graph_scheduler.ts";
+import type { LineFields } from "../output/printer.ts";
 import type { Masker } from "../secrets/masker.ts";
 import { type PlannedStep, runsBeside } from "../steps/expand.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
@@ -84,6 +85,8 @@ export interface StepSettingOptions {
   trace: TraceContext;
   /** Called when a step reports progress. */
   onEvent: (event: StepEvent) => void;
+  /** Returns fields of the lines that a step prints now as JSON objects. */
+  fieldsOf: LineFields;
 }
 
 /**
@@ -136,6 +139,8 @@ export async function openStepSetting(
     markers: run.markers,
     isInOrder: !plan.steps.some(runsBeside) &&
       (concurrency === 1 || isChain(plan.graph)),
+    fieldsOf: (label) =>
+      options.fieldsOf(plan.steps[labels.indexOf(label)].name),
     onProgress: (step, text) =>
       options.onEvent({ type: "progress", step, text }),
   });

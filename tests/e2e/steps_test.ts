@@ -94,8 +94,14 @@ report       | reporting
       { cwd: directory.path, env: { LOG_FORMAT: "json" } },
     );
     assertEquals(code, 0);
-    const { timestamp, ...rest } = JSON.parse(stdout);
-    assertEquals(rest, { stream: "stdout", message: "out", step: "a" });
+    const { timestamp, trace_id, span_id, ...rest } = JSON.parse(stdout);
+    assertEquals(rest, {
+      stream: "stdout",
+      message: "out",
+      step: "a",
+      attempt: 1,
+    });
+    assertMatch(`${trace_id} ${span_id}`, /^[0-9a-f]{32} [0-9a-f]{16}$/);
     assertMatch(timestamp, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
   });
 
