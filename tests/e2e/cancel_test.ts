@@ -27,7 +27,7 @@ function pidsIn(text: string): number[] {
   return [...text.matchAll(/pid (\d+)/g)].map(([, pid]) => Number(pid));
 }
 
-describe("runnerlib run, asked to end,", () => {
+describe("runnerlib run, when it is cancelled,", () => {
   for (
     const [signal, code] of [
       ["SIGTERM", 143],
@@ -53,7 +53,7 @@ describe("runnerlib run, asked to end,", () => {
     });
   }
 
-  it("asks programs with SIGTERM when it gets SIGQUIT itself", async () => {
+  it("sends SIGTERM to programs when it receives SIGQUIT", async () => {
     await using directory = await temporaryDirectory();
     await using cli = startCli([
       "run",
@@ -70,7 +70,7 @@ describe("runnerlib run, asked to end,", () => {
     assertStringIncludes(stderr, "The job was cancelled by SIGQUIT");
   });
 
-  it("continues after a SIGHUP that it was started to ignore", async () => {
+  it("continues after SIGHUP if it was started with SIGHUP ignored", async () => {
     await using directory = await temporaryDirectory();
     const gate = `${directory.path}/gate`;
     await using cli = startCli([
@@ -118,7 +118,7 @@ describe("runnerlib run, asked to end,", () => {
     assertEquals(await exists(`${path}/job/.reactorcide/vcs-auth`), false);
   });
 
-  it("lets a command finish within its grace time and prints what it says", async () => {
+  it("lets a command finish within its grace time, and prints its output", async () => {
     await using directory = await temporaryDirectory();
     await using cli = startCli([
       "run",
@@ -132,7 +132,7 @@ describe("runnerlib run, asked to end,", () => {
     assertStringIncludes(stdout, "tidying\n");
   });
 
-  it("kills what ignores the signal once the grace time is over", async () => {
+  it("kills processes that ignore the signal after the grace time", async () => {
     await using directory = await temporaryDirectory();
     await using cli = startCli([
       ...["run", "--grace", "200ms", "--job-command"],
@@ -145,7 +145,7 @@ describe("runnerlib run, asked to end,", () => {
     await isGone(pidsIn(stdout)[0]);
   });
 
-  it("kills at once when asked a second time", async () => {
+  it("kills immediately after a second signal", async () => {
     await using directory = await temporaryDirectory();
     await using cli = startCli([
       ...["run", "--grace", "1h", "--job-command"],
@@ -187,7 +187,7 @@ describe("runnerlib run does not wait for", () => {
     await isGone(pid);
   });
 
-  it("a daemon that left its session and holds nothing", async () => {
+  it("a daemon that left its session and holds no stream", async () => {
     await using directory = await temporaryDirectory();
     await using cli = startCli([
       "run",

@@ -5,7 +5,7 @@ import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 /** Size of the end of a program in which all that it holds is. */
 const HELD_BYTES = 64 * 1024 * 1024;
 
-Deno.test("a compiled runner holds what is imported late, and the hosts of plugins", async () => {
+Deno.test("a compiled runner contains modules that are imported late, and the programs that run plugins", async () => {
   await using directory = await temporaryDirectory();
   const program = `${directory.path}/runnerlib`;
   // Deno itself stands for the half that would be downloaded: this one holds

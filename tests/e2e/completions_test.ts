@@ -46,7 +46,7 @@ for (const shell of COMPLETION_SHELLS) {
       }
     });
 
-    it("completes names of steps, jobs, workflows and commands, as they are", async () => {
+    it("completes names of steps, jobs, workflows and commands, without expanding them", async () => {
       await using directory = await temporaryDirectory();
       const { path } = directory;
       const { stdout } = await runCli(["completions", shell.name], {
@@ -97,7 +97,7 @@ for (const shell of COMPLETION_SHELLS) {
 }
 
 describe("runnerlib completions", () => {
-  it("refuses a shell that it does not know", async () => {
+  it("refuses an unknown shell", async () => {
     const { code, stderr } = await runCli(["completions", "tcsh"], {
       cwd: "/",
     });

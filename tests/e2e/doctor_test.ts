@@ -9,7 +9,7 @@ import {
 } from "../helpers/temporary_directory.ts";
 
 describe("runnerlib doctor", () => {
-  it("reports versions, and ends with 0 when nothing needed is missing", async () => {
+  it("reports versions, and exits with 0 if nothing is missing", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const { code, stdout, stderr } = await runCli(
@@ -28,7 +28,7 @@ describe("runnerlib doctor", () => {
     assertMatch(stdout, /^ {2}ok +run +all +commands of jobs/m);
   });
 
-  it("ends with 1 when a job with this configuration lacks something", async () => {
+  it("exits with 1 if a job with this configuration lacks something", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "job.yaml": "source: { type: hg, url: x }\n" });
@@ -43,7 +43,7 @@ describe("runnerlib doctor", () => {
     assertMatch(stdout, /^ {2}needed +hg +Mercurial sources/m);
   });
 
-  it("misses a container engine that does not respond", async () => {
+  it("reports a container engine that does not respond as missing", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -72,7 +72,7 @@ describe("runnerlib doctor", () => {
     assertEquals(found("podman"), ["ok", "4.5.6"]);
   });
 
-  it("ends with 1 when there is no place for the workspace", async () => {
+  it("exits with 1 if the workspace cannot be created", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { job: "" });
@@ -84,7 +84,7 @@ describe("runnerlib doctor", () => {
     );
   });
 
-  it("misses no permission that nothing needs", async () => {
+  it("does not report missing permissions that are not needed", async () => {
     await using directory = await temporaryDirectory();
     const kinds = ["read", "write", "run", "env", "net"];
     const { stdout } = await new Deno.Command(Deno.execPath(), {
@@ -128,7 +128,7 @@ describe("runnerlib doctor", () => {
     assertEquals(code, isNeeded ? 1 : 0);
   });
 
-  it("shows no value of a variable, and not what programs print", async () => {
+  it("shows no values of variables, and no output of programs", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const { stdout, stderr } = await runCli(["doctor"], {
@@ -144,7 +144,7 @@ describe("runnerlib doctor", () => {
   });
 });
 
-/** Creates a git that tells its version, and every variable besides. */
+/** Creates a git that prints its version and all variables. */
 async function fakePrograms({ path }: TemporaryDirectory): Promise<string> {
   await makeFiles(path, {
     "bin/git": "#!/bin/sh\necho git version 9.8.7\nexport -p\n",

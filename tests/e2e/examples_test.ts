@@ -62,7 +62,7 @@ for (const [file, [args, lines]] of Object.entries(RUNS)) {
   });
 }
 
-Deno.test("examples/workflow.yaml does what it shows", async () => {
+Deno.test("examples/workflow.yaml prints what its comments say", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await Deno.copyFile(`${EXAMPLES}/workflow.yaml`, `${path}/workflow.yaml`);
@@ -81,7 +81,7 @@ Deno.test("examples/workflow.yaml does what it shows", async () => {
   );
 });
 
-Deno.test("examples/pull_request.ts keeps the secret from code of a stranger", async () => {
+Deno.test("examples/pull_request.ts hides the secret from untrusted code", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   const ci = await makeRepository(`${path}/ci`);

@@ -23,7 +23,7 @@ Deno.test("runnerlib exec runs a pipeline with few permissions", async () => {
   assertEquals(await exists(`${directory.path}/job/left`), true);
 });
 
-Deno.test("runnerlib exec replaces what an earlier run left, and loses nothing", async () => {
+Deno.test("runnerlib exec replaces files of an earlier run, and loses nothing", async () => {
   await using directory = await temporaryDirectory();
   const file = "job/workflow-output.json";
   await makeFiles(directory.path, { [file]: '{"vars":{"stale":1}}' });
@@ -40,7 +40,7 @@ Deno.test("runnerlib exec replaces what an earlier run left, and loses nothing",
 });
 
 Deno.test({
-  name: "runnerlib exec says where it cannot create the workspace",
+  name: "runnerlib exec names a workspace that it cannot create",
   // Not even root can create a directory in /proc, which other systems lack.
   ignore: Deno.build.os !== "linux",
   async fn() {
@@ -50,7 +50,7 @@ Deno.test({
   },
 });
 
-Deno.test("runnerlib exec grants what flags and a job file grant", async () => {
+Deno.test("runnerlib exec grants the permissions of flags and a job file", async () => {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, {
     "job.yaml": "pipeline_permissions: { env: OTHER, sys: [hostname] }\n",
@@ -67,7 +67,7 @@ Deno.test("runnerlib exec grants what flags and a job file grant", async () => {
   assertMatch(stdout, /^net: Requires/m);
 });
 
-Deno.test("runnerlib permissions reports what a pipeline may do", async () => {
+Deno.test("runnerlib permissions lists the permissions of a pipeline", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   const options = {

@@ -106,7 +106,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a runner that cannot close such files says so for untrusted steps",
+  name:
+    "a runner that cannot close such files warns about it for untrusted steps",
   ignore: !isLinux,
   async fn() {
     await using directory = await temporaryDirectory();

@@ -59,7 +59,7 @@ async function run(
   return await runMain(["run", ...args], { cwd: directory.path, env });
 }
 
-describe("where a worker reads it, the output of a job ends with a line break:", () => {
+describe("the output of a job that a worker reads ends with a line break:", () => {
   for (const [name, args, env, code] of RUNS) {
     it(name, async () => {
       const separate = await run(["--stderr", "separate", ...args], env);
@@ -91,7 +91,7 @@ describe("where a worker reads it, the output of a job ends with a line break:",
   });
 });
 
-describe("the bytes of a command stay as they are", () => {
+describe("the bytes of a command are unchanged", () => {
   it("on a machine without a worker", async () => {
     const args = ["--stderr", "separate", "--job-command", HALVES];
     const { stdout, stderr } = await run(args, {});
@@ -104,7 +104,7 @@ describe("the bytes of a command stay as they are", () => {
     assertEquals((await run(["--", "printf", "out"], env)).stdout, "out");
   });
 
-  it("when they end with a line break, or are none", async () => {
+  it("if they end with a line break, or there are none", async () => {
     for (const text of ["%s", "line\n", "line\n\n"]) {
       const { stdout } = await run(["--", "printf", text], JOB);
       assertEquals(stdout, text.replace("%s", ""));

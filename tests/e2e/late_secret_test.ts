@@ -65,7 +65,7 @@ function holding(files: Record<string, string>): string[] {
 }
 
 describe("A secret that a step registers", () => {
-  it("is masked in names of logs, and in all that refers to them", async () => {
+  it("is masked in names of logs, and wherever they are printed", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -115,7 +115,7 @@ steps:
     assertEquals((mode ?? 0) & 0o777, 0o600);
   });
 
-  it("is masked in every file, in what follows and in the summary", async () => {
+  it("is masked in every file, in later output and in the summary", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "job.yaml": JOB });

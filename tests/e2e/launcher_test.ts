@@ -27,7 +27,7 @@ Deno.test("a job's command finds runnerlib, and registers a secret with it", asy
   );
 });
 
-Deno.test("steps set outputs of any text with runnerlib", async () => {
+Deno.test("steps set outputs with any text with runnerlib", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await makeFiles(path, {
@@ -100,7 +100,7 @@ Deno.exit((await runJob({ command: "runnerlib --version" })).exitCode);
   assertEquals([code, stdout], [0, "0.1.0\n"], stderr);
 });
 
-Deno.test("runnerlib output outside of a step sets outputs of the job", async () => {
+Deno.test("runnerlib output outside a step sets outputs of the job", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   const { code, stderr } = await runCli(["output", "set", "a=1"], {

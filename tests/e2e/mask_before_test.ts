@@ -155,7 +155,7 @@ describe("no command prints a secret", () => {
 });
 
 describe("a plugin", () => {
-  it("finds the masker filled when it is loaded, and before validation", async () => {
+  it("is loaded after the masker was filled, and before validation", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "plugins/plugin_early.ts": `
@@ -182,7 +182,7 @@ export default {
     assertEquals((stdout + stderr).includes(SECRET), false);
   });
 
-  it("that brings a variable has it masked if its name is listed", async () => {
+  it("that adds a variable has it masked if its name is listed", async () => {
     await using test = await testRunner();
     using _ = test.runner.registerPlugin({
       name: "late",
@@ -198,7 +198,7 @@ export default {
     assertEquals(test.stderr().includes("no variable has the name"), false);
   });
 
-  it("cannot make the error of a wrong setting show a secret", async () => {
+  it("cannot add a secret to the error of an invalid setting", async () => {
     await using test = await testRunner({ API_TOKEN: SECRET });
     using _ = test.runner.registerPlugin({
       name: "setter",
@@ -214,8 +214,8 @@ export default {
   });
 });
 
-describe("an error that leaves the library", () => {
-  it("holds no secret, nor do its causes", async () => {
+describe("an error that the library throws", () => {
+  it("contains no secret, nor do its causes", async () => {
     await using test = await testRunner({ API_TOKEN: SECRET });
     using _ = test.runner.registerPlugin({
       name: "thrower",
@@ -233,7 +233,7 @@ describe("an error that leaves the library", () => {
     assertEquals(Deno.inspect(error, { depth: 9 }).includes(SECRET), false);
   });
 
-  it("holds none when triggers cannot be submitted", async () => {
+  it("contains none if triggers cannot be submitted", async () => {
     await using test = await testRunner({
       API_TOKEN: SECRET,
       REACTORCIDE_COORDINATOR_URL: `https://host/${SECRET}?x`,
@@ -253,7 +253,7 @@ describe("an error that leaves the library", () => {
     }
   });
 
-  it("holds none when the job file is wrong", async () => {
+  it("contains none if the job file is invalid", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, FILES);
     const stream = {

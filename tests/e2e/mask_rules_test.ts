@@ -38,7 +38,7 @@ steps:
     assertEquals(stdout, "[REDACTED] [REDACTED] [REDACTED] plain-text\n");
   });
 
-  it("that the caller chooses, and no job file", async () => {
+  it("with patterns of the caller, not of a job file", async () => {
     const args = ["run", "--job-command", "echo $A_TOKEN $A_PIN"];
     const env = { A_TOKEN: `token-${SECRET}`, A_PIN: `pin-${SECRET}` };
     const chosen = await runIn(
@@ -62,7 +62,7 @@ steps:
     }
   });
 
-  it("that the process and a job file list", async () => {
+  it("with names from the process and a job file", async () => {
     const { stdout } = await runIn(
       ["run", "--job-file", "job.yaml", "--secret-env-names", "C"],
       {
@@ -89,7 +89,7 @@ describe("runnerlib run --mask-min-length", () => {
     assertStringIncludes(long.stderr, "secret_values_list is too short");
   });
 
-  it("refuses what is no length, and cannot be set by a variable", async () => {
+  it("rejects invalid lengths, and cannot be set by a variable", async () => {
     const wrong = await runIn([...args, "--mask-min-length", "2", ...command]);
     assertEquals(wrong.code, 1);
     assertStringIncludes(wrong.stderr, "from 3 to 64");
@@ -104,7 +104,7 @@ describe("runnerlib run --mask-min-length", () => {
 describe("runnerlib run --no-mask", () => {
   const args = ["run", "--job-env", `A=${SECRET}`, "--job-command", "echo $A"];
 
-  it("prints everything, and says so at any level of the log", async () => {
+  it("prints everything, and warns at any log level", async () => {
     const { stdout, stderr } = await runIn([...args, "--no-mask"], {
       LOG_LEVEL: "error",
     });
@@ -112,7 +112,7 @@ describe("runnerlib run --no-mask", () => {
     assertStringIncludes(stderr, "MASKING IS OFF");
   });
 
-  it("is never guessed from a part of its name", async () => {
+  it("cannot be abbreviated", async () => {
     for (const flag of ["--no-mas", "--nomask", "--no-masks"]) {
       const { code, stdout } = await runIn([...args, flag]);
       assertEquals([code, stdout], [2, ""], flag);
@@ -121,7 +121,7 @@ describe("runnerlib run --no-mask", () => {
     assertEquals(stdout, "[REDACTED]\n");
   });
 
-  it("does not hand secrets to a step that is not trusted", async () => {
+  it("passes no secrets to an untrusted step", async () => {
     const { stdout } = await runIn(
       ["run", "--no-mask", "--job-file", "job.yaml"],
       {},
@@ -140,7 +140,7 @@ steps:
 });
 
 describe("runnerlib explain-masks", () => {
-  it("shows names, rules and numbers of forms, and no value", async () => {
+  it("shows names, rules and the number of forms, and no value", async () => {
     const { code, stdout, stderr } = await runIn(
       [
         ...["explain-masks", "--job-file", "job.yaml"],
@@ -186,7 +186,7 @@ steps:
     assertEquals([code, stdout], [0, "Nothing is masked\n"]);
   });
 
-  it("reports the rest when a reference cannot be resolved", async () => {
+  it("reports the rest if a reference cannot be resolved", async () => {
     const { code, stdout, stderr } = await runIn([
       ...["explain-masks", "--job-env", "A=${secret:db:KEY}"],
       ...["--secret-values-list", SECRET],
@@ -218,7 +218,7 @@ command: echo $DB_PASS $OTHER
     }
   });
 
-  it("may be the word none, which names no variable", async () => {
+  it("can be `none` for no variable", async () => {
     for (const names of ["none", "[NONE]", "[]"]) {
       const { code, stdout, stderr } = await runIn(
         ["run", "--job-file", "job.yaml"],
@@ -260,7 +260,7 @@ secret_env_names: ${names}
     assertEquals(stderr.includes('"OTHER"'), false);
   });
 
-  it("is not one that the process, a step, a matrix or a file of secrets has", async () => {
+  it("is not one of the process, a step, a matrix or a file of secrets", async () => {
     const { code, stdout, stderr } = await runIn(
       [
         ...["validate", "--no-check-files", "--job-file", "job.yaml"],
@@ -281,7 +281,7 @@ steps:
     assertEquals([code, stdout], [0, "The configuration is valid\n"], stderr);
   });
 
-  it("does not matter where an empty list says that nothing is secret", async () => {
+  it("has no effect if an empty list declares nothing secret", async () => {
     const { stdout } = await runIn(
       ["run", "--job-file", "job.yaml"],
       {},

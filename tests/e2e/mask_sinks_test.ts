@@ -65,7 +65,7 @@ describe("No secret gets into", () => {
     });
   }
 
-  it("what is kept for a later run of some steps", async () => {
+  it("outputs that are stored for a later run", async () => {
     const { files } = await runJob(["--only", "gives"], {});
     assertEquals(files[".reactorcide/outputs.json"].trim(), "{}");
   });

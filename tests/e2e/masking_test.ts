@@ -42,7 +42,7 @@ describe("runnerlib run masks", () => {
     assertEquals(stdout, "begin [REDACTED] end");
   });
 
-  it("what only looked like a secret stays", async () => {
+  it("no text that only looks like the start of a secret", async () => {
     await using directory = await temporaryDirectory();
     const { stdout } = await runCli(
       ["run", "--job-command", "printf correct-; printf horse-; printf x"],
@@ -73,7 +73,7 @@ describe("runnerlib run masks", () => {
     assertEquals((stdout + stderr).includes(SECRET), false);
   });
 
-  it("every job variable when none is declared secret", async () => {
+  it("every job variable if none is declared secret", async () => {
     await using directory = await temporaryDirectory();
     const args = [
       "run",
@@ -90,7 +90,7 @@ describe("runnerlib run masks", () => {
     assertEquals(said.stdout, "alpha-value true\n");
   });
 
-  it("and says which values are too short", async () => {
+  it("and warns about values that are too short", async () => {
     await using directory = await temporaryDirectory();
     const { stdout, stderr } = await runCli(
       [

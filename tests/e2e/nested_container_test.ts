@@ -27,7 +27,7 @@ case "$1" in
 esac
 `;
 
-Deno.test("run --runner-image makes, starts and removes a container", async () => {
+Deno.test("run --runner-image creates, starts and removes a container", async () => {
   await using machine = await fakeMachine();
   const { code, stdout, stderr } = await machine.run([
     ...["--runner-image", "image:1", "--job-command", "echo $0; exit 3"],
@@ -69,7 +69,7 @@ Deno.test("run-job runs a job file in a container of its image, or of the defaul
   assertMatch(missing.stderr, /A job file is required/);
 });
 
-Deno.test("run --runner-image limits the container as a plugin asks", async () => {
+Deno.test("run --runner-image applies limits that a plugin sets to the container", async () => {
   await using machine = await fakeMachine();
   const run = async (limits: string) => {
     await makeFiles(machine.path, {
@@ -93,7 +93,7 @@ Deno.test("run --runner-image limits the container as a plugin asks", async () =
   assertMatch(refused.stderr, /"memory" of resource_limits is not an amount/);
 });
 
-Deno.test("run --runner-image hands secrets over in a file that no one else can read", async () => {
+Deno.test("run --runner-image passes secrets in a file that only its user can read", async () => {
   await using machine = await fakeMachine();
   await machine.run([
     ...["--runner-image", "image:1", "--job-command", "true"],
@@ -106,7 +106,7 @@ Deno.test("run --runner-image hands secrets over in a file that no one else can 
   assertEquals(await machine.leftovers(), []);
 });
 
-Deno.test("run --runner-image removes what it made when the engine fails", async () => {
+Deno.test("run --runner-image removes its files and container if the engine fails", async () => {
   await using machine = await fakeMachine();
   const { code, stderr } = await machine.run(
     ["--runner-image", "image:1", "--job-command", "true"],
@@ -121,7 +121,7 @@ Deno.test("run --runner-image removes what it made when the engine fails", async
   assertEquals(await machine.leftovers(), []);
 });
 
-Deno.test("run --runner-image has the engine pass SIGTERM on", async () => {
+Deno.test("run --runner-image lets the engine forward SIGTERM", async () => {
   await using machine = await fakeMachine();
   const running = machine.start([
     ...["--runner-image", "image:1", "--job-command"],
@@ -139,7 +139,7 @@ Deno.test("run --runner-image has the engine pass SIGTERM on", async () => {
   assertEquals(await machine.leftovers(), []);
 });
 
-Deno.test("run --runner-image reports when there is no engine", async () => {
+Deno.test("run --runner-image reports a missing engine", async () => {
   await using directory = await temporaryDirectory();
   const { code, stderr } = await runCli([
     ...["run", "--runner-image", "image:1", "--docker", "/no/engine"],
@@ -149,7 +149,7 @@ Deno.test("run --runner-image reports when there is no engine", async () => {
   assertMatch(stderr, /Cannot find "\/no\/engine": command not found/);
 });
 
-Deno.test("run --container refuses images that are options, and jobs of steps", async () => {
+Deno.test("run --container refuses images that look like options, and jobs with steps", async () => {
   await using machine = await fakeMachine();
   for (const image of ["--privileged", "-v/:/host", "a b"]) {
     const { code, stderr } = await machine.run([

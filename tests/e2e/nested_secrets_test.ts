@@ -44,7 +44,7 @@ async function below(
   });
 }
 
-describe("what a job registers is masked outside when it is printed next:", () => {
+describe("a secret that a job registers is masked by the outer runner in the next output:", () => {
   for (
     const [name, argv, files] of [
       ["by a pipeline", PIPELINE, {
@@ -113,7 +113,7 @@ print("one-made-up")`,
     });
   }
 
-  it("by a pipeline that runnerlib exec runs where a worker reads", async () => {
+  it("by a pipeline that runnerlib exec runs for a worker", async () => {
     await using directory = await temporaryDirectory();
     const { code, stdout, stderr } = await new Deno.Command(DENO, {
       args: ["run", "-A", "--no-check", CLI, "exec", REGISTERING],
@@ -130,8 +130,8 @@ print("one-made-up")`,
   });
 });
 
-describe("registerSecret(), when the runner around it", () => {
-  it("is gone, fails", () => {
+describe("registerSecret(), if the outer runner", () => {
+  it("has ended, fails", () => {
     const runner = runnerBelow("/nowhere/socket");
     assertThrows(
       () => runner.registerSecret("one-made-up"),
@@ -167,7 +167,7 @@ describe("registerSecret(), when the runner around it", () => {
     });
   }
 
-  it("may not be reached, names the permission", async () => {
+  it("cannot be reached without a permission, names it", async () => {
     const { code, stderr } = await new Deno.Command(DENO, {
       args: ["run", "--no-check", "--no-prompt", "--allow-env"].concat(
         ...["--allow-read", "--allow-write", REGISTERING],
@@ -226,7 +226,7 @@ describe("registerSecret(), when the runner around it", () => {
   });
 });
 
-Deno.test("a runner masks what its outer runner refuses, and warns", async () => {
+Deno.test("a runner masks values that its outer runner refuses, and warns", async () => {
   const { code, stdout, stderr } = await below(
     [...RUNNER, "register-secret", "one-made-up"],
     {},
@@ -256,7 +256,7 @@ function runnerBelow(socket: string) {
   });
 }
 
-/** Another program that serves a socket, and gives each request one reply. */
+/** Another program that serves a socket, and sends one reply to each request. */
 async function foreignRunner(
   reply: string,
 ): Promise<AsyncDisposable & { readonly path: string }> {

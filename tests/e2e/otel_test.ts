@@ -91,7 +91,7 @@ function attributesOf({ attributes }: Json): Record<string, string> {
   );
 }
 
-describe("a run with a collector of OpenTelemetry", () => {
+describe("a run with an OpenTelemetry collector", () => {
   it("exports a span for itself and for each attempt, below its parent", async () => {
     await using directory = await temporaryDirectory();
     await using server = collector(() => new Response("{}"));
@@ -135,7 +135,7 @@ describe("a run with a collector of OpenTelemetry", () => {
     assertEquals(seen.trim(), `00-${TRACE_ID}-${build.spanId}-01`);
   });
 
-  it("lets programs continue the starter's span when nothing is exported", async () => {
+  it("lets programs continue the span of its caller if nothing is exported", async () => {
     await using directory = await temporaryDirectory();
     const TRACEPARENT = `00-${TRACE_ID}-${PARENT}-00`;
     await run({ TRACEPARENT }, directory.path);
@@ -193,7 +193,7 @@ describe("a run with a collector of OpenTelemetry", () => {
     });
   }
 
-  it("keeps its result when there is no collector", async () => {
+  it("keeps its result if there is no collector", async () => {
     await using directory = await temporaryDirectory();
     const { code, stderr } = await run({
       OTEL_EXPORTER_OTLP_ENDPOINT: "http://user:hunter22@127.0.0.1:1",
@@ -215,7 +215,7 @@ describe("a run with a collector of OpenTelemetry", () => {
     });
   }
 
-  it("shows nothing of headers and addresses that cannot be used", async () => {
+  it("shows no part of invalid headers and URLs", async () => {
     await using directory = await temporaryDirectory();
     for (
       const [headers, url] of [
@@ -257,7 +257,7 @@ describe("a run with a collector of OpenTelemetry", () => {
     }
   });
 
-  it("exports nothing when OpenTelemetry is switched off", async () => {
+  it("exports nothing if OpenTelemetry is disabled", async () => {
     await using directory = await temporaryDirectory();
     await using server = collector(() => new Response("{}"));
     await run({
@@ -277,7 +277,7 @@ function logRecords(received: readonly Received[]): Json[] {
 }
 
 describe("a run that exports the output of steps", () => {
-  it("sends each line with its span, masked and plain", async () => {
+  it("sends each line with its span, masked and without terminal sequences", async () => {
     await using directory = await temporaryDirectory();
     await using server = collector(() => new Response("{}"));
     const { code } = await run(
@@ -337,7 +337,7 @@ steps:
     );
   });
 
-  it("sends the output of a command, and to a collector of its own", async () => {
+  it("sends the output of a command, also to a separate collector", async () => {
     await using directory = await temporaryDirectory();
     await using server = collector(() => new Response("{}"));
     const { code, stdout } = await runMain(
@@ -469,7 +469,7 @@ function spansIn(received: readonly Received[]): Map<string, Json> {
   );
 }
 
-describe("a workflow with a collector of OpenTelemetry", () => {
+describe("a workflow with an OpenTelemetry collector", () => {
   it("exports a span for itself and for each job, which the runs of jobs join", async () => {
     await using directory = await temporaryDirectory();
     await using server = collector(() => new Response("{}"));
@@ -567,7 +567,7 @@ describe("a workflow with a collector of OpenTelemetry", () => {
     assertEquals(stderr.includes("Cannot export"), false, stderr);
   });
 
-  it("warns once of a collector that fails, and keeps its result", async () => {
+  it("warns once about a failing collector, and keeps its result", async () => {
     await using directory = await temporaryDirectory();
     await using server = collector(() => new Response("no", { status: 500 }));
     const { code, stderr } = await runShip({
@@ -577,7 +577,7 @@ describe("a workflow with a collector of OpenTelemetry", () => {
     assertEquals(stderr.match(/Cannot export traces/g)?.length, 1, stderr);
   });
 
-  it("joins the jobs to one trace when nothing is exported", async () => {
+  it("gives the jobs one trace if nothing is exported", async () => {
     await using directory = await temporaryDirectory();
     const { code } = await runShip({}, directory.path);
     assertEquals(code, 9);

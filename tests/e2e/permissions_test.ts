@@ -35,7 +35,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   git: ["git", "info", "--code-dir", "/job/code"],
 };
 
-/** What tells that a permission was missing. */
+/** Messages about a missing permission. */
 const REFUSAL = /requires \w+ access|no permission/i;
 
 const TABLE = await readTable();
@@ -96,7 +96,7 @@ async function readTable(): Promise<Map<string, string[]>> {
 }
 
 Deno.test({
-  name: "runnerlib works in a directory that Linux guards",
+  name: "runnerlib works in a directory to which Linux restricts access",
   // Only Linux has the directory.
   ignore: !await Deno.stat("/dev/shm").then(() => true, () => false),
   async fn() {

@@ -100,7 +100,7 @@ Deno.exit((await runJob({ command: "true" })).exitCode);
   });
 }
 
-Deno.test("a pipeline has the imports of its deno.json beside the library", async () => {
+Deno.test("a pipeline can use the imports of its deno.json in addition to the library", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   const lock = '{"version":"5"}\n';

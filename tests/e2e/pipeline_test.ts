@@ -32,7 +32,7 @@ async function runPipeline(cwd: string, source: string, check = "--no-check") {
 }
 
 describe("a pipeline", () => {
-  it("runs a job with a plugin of its own, as the design shows", async () => {
+  it("runs a job with its own plugin, as in the design", async () => {
     await using directory = await temporaryDirectory();
     const { code, stdout, stderr } = await runPipeline(
       directory.path,
@@ -79,7 +79,7 @@ Build succeeded! Uploading artifacts...
     );
   });
 
-  it("triggers follow-up jobs, which are written when the job succeeds", async () => {
+  it("triggers follow-up jobs, which are written if the job succeeds", async () => {
     await using directory = await temporaryDirectory();
     const source = (command: string) => `
 import { runJob, triggerJob, triggerJobs } from "@reactorcide/runnerlib";
@@ -136,7 +136,7 @@ Deno.exit(result.exitCode);
     }
   });
 
-  it("that is ended by a signal ends its job first", async () => {
+  it("that is terminated by a signal ends its job first", async () => {
     await using directory = await temporaryDirectory();
     const { code, stdout } = await runPipeline(
       directory.path,
@@ -151,7 +151,7 @@ Deno.exit(exitCode);
     assertEquals([code, stdout], [143, "cancelled\n"]);
   });
 
-  it("warns of follow-up jobs that it queues and never submits", async () => {
+  it("warns about follow-up jobs that it queues and never submits", async () => {
     await using directory = await temporaryDirectory();
     const { code, stderr } = await runPipeline(
       directory.path,

@@ -76,7 +76,7 @@ Deno.test("runnerlib exec runs a pipeline in Python, which runs jobs with its pl
   ]);
 });
 
-Deno.test("a pipeline in Python fails a job whose plugin raises, in its own words", async () => {
+Deno.test("a pipeline in Python fails a job whose plugin raises, with its message", async () => {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, {
     "pipeline.py": `
@@ -141,7 +141,7 @@ ${end}
   }));
 });
 
-Deno.test("a pipeline in Python knows the other jobs of its workflow, and registers secrets at its job", async () => {
+Deno.test("a pipeline in Python queries other jobs of its workflow, and registers secrets with its job", async () => {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, {
     "pipeline.py": `
@@ -183,7 +183,7 @@ jobs:
   ) assertStringIncludes(stdout, text);
 });
 
-Deno.test("runnerlib call reports what is wrong as JSON", async () => {
+Deno.test("runnerlib call reports problems as JSON", async () => {
   await using directory = await temporaryDirectory();
   const options = { cwd: directory.path };
   assertEquals((await runMain(["call"], options)).code, 2);

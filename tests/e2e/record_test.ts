@@ -43,7 +43,7 @@ async function recordAt(path: string): Promise<RunRecord> {
 }
 
 describe("the record of a run", () => {
-  it("says what each step did, and gives the same table again", async () => {
+  it("describes each step, and prints the same table again", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, { "job.yaml": JOB });
@@ -152,7 +152,7 @@ steps: [{ name: a, run: cat a.txt }]
     assert(secrets.some(({ name }) => name === "DB_PASSWORD"));
   });
 
-  it("has what archives and copies bring, and what was kept", async () => {
+  it("has the sizes of archives and copies, and sources that were kept", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, { "code/a.txt": "12345", "code/b/c.txt": "678" });
@@ -181,7 +181,7 @@ steps: [{ name: a, run: cat a.txt }]
     }
   });
 
-  it("says which access a plugin was denied", async () => {
+  it("has the access that a plugin was denied", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, {
@@ -236,7 +236,7 @@ steps:
     assert(attempt.peakMemoryBytes! >= 100_000, JSON.stringify(attempt));
   });
 
-  it("is not written by a command in the user's own directory, unless asked", async () => {
+  it("is not written by a command in the user's own directory, unless requested", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     const command = ["run", "--job-command", "exit 3"];
@@ -264,7 +264,7 @@ steps:
     assertEquals((await Deno.stat(`${cwd}/records`)).isDirectory, true);
   });
 
-  it("is off when it is turned off", async () => {
+  it("can be turned off", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, { "job.yaml": "steps: [{ name: a, run: 'true' }]\n" });
@@ -275,7 +275,7 @@ steps:
     assertEquals(files.map(({ name }) => name).includes("run.jsonl"), false);
   });
 
-  it("can be read while the run goes on, and after the runner was killed", async () => {
+  it("can be read during the run, and after the runner was killed", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, {
@@ -322,7 +322,7 @@ steps:
     assertMatch(stdout, /^interrupted in /m);
   });
 
-  it("is described in one message when it cannot be read", async () => {
+  it("is reported in one message if it cannot be read", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, { "other.txt": "hello\n", "empty": "", "dir/": "" });
@@ -459,7 +459,7 @@ function comparisonOf(page: string): [name: string, change: string][] {
 }
 
 describe("reports on a run", () => {
-  it("are written where they are asked for", async () => {
+  it("are written to the requested paths", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, { "job.yaml": JOB });
@@ -502,7 +502,7 @@ describe("reports on a run", () => {
     );
   });
 
-  it("can stand in a job file", async () => {
+  it("can be set in a job file", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, {
@@ -523,7 +523,7 @@ describe("reports on a run", () => {
     assertMatch(stderr, /report: must be table, json, .*, not "pdf"/);
   });
 
-  it("do not fail a run that has no place for them", async () => {
+  it("do not fail a run that cannot write them", async () => {
     await using directory = await temporaryDirectory();
     const { code, stderr } = await runMain(
       ["run", "--job-command=true", "--report=json=/dev/null/x.json"],

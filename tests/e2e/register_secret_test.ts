@@ -20,7 +20,7 @@ describe("runnerlib register-secret", () => {
     assertEquals(registration.values, [SECRET, " kept ", "42"]);
   });
 
-  it("registers the lines of standard input, trimmed, and not the blank ones", async () => {
+  it("registers the lines of standard input, trimmed and without blank ones", async () => {
     await using registration = await testRegistration();
     const input = "  one \r\n\n\t\ntwo words\nzwölf";
     const result = await register(registration, ["-"], input);
@@ -28,7 +28,7 @@ describe("runnerlib register-secret", () => {
     assertEquals(registration.values, ["one", "two words", "zwölf"]);
   });
 
-  it("registers arguments besides standard input, and what looks like options", async () => {
+  it("registers arguments in addition to standard input, even if they look like options", async () => {
     await using registration = await testRegistration();
     const result = await register(
       registration,
@@ -42,7 +42,7 @@ describe("runnerlib register-secret", () => {
     );
   });
 
-  it("takes the socket that --socket names", async () => {
+  it("uses the socket of --socket", async () => {
     await using registration = await testRegistration();
     const result = await register(undefined, [
       ...["--socket", registration.path],
@@ -52,7 +52,7 @@ describe("runnerlib register-secret", () => {
     assertEquals(registration.values, [SECRET]);
   });
 
-  it("ends with 0 when there is nothing to register", async () => {
+  it("exits with 0 if there is nothing to register", async () => {
     await using registration = await testRegistration();
     for (const [args, input] of [[["-"], " \n\n"], [["-"], ""], [[""], ""]]) {
       const [code, stdout, stderr] = await register(
@@ -66,7 +66,7 @@ describe("runnerlib register-secret", () => {
     assertEquals(registration.values, []);
   });
 
-  it("ends with 1 when the socket is unknown", async () => {
+  it("exits with 1 if the socket is unknown", async () => {
     const [code, stdout, stderr] = await register(undefined, [SECRET]);
     assertEquals([code, stdout], [1, ""]);
     assertStringIncludes(
@@ -76,7 +76,7 @@ describe("runnerlib register-secret", () => {
     assertEquals(stderr.includes(SECRET), false);
   });
 
-  it("ends with 1 and shows no value when registering fails", async () => {
+  it("exits with 1 and shows no value if registering fails", async () => {
     await using registration = await testRegistration({
       onRegister() {
         throw new Error(SECRET);
@@ -98,7 +98,7 @@ describe("runnerlib register-secret", () => {
     assertStringIncludes(stderr, `"/nowhere/[REDACTED]"`);
   });
 
-  it("ends with 1 when standard input is no text", async () => {
+  it("exits with 1 if standard input is not text", async () => {
     await using registration = await testRegistration();
     const [code, stdout, stderr] = await register(
       registration,
@@ -110,7 +110,7 @@ describe("runnerlib register-secret", () => {
     assertEquals([stderr.includes("abcd"), registration.values], [false, []]);
   });
 
-  it("ends with 2 and shows nothing when a secret looks like an option", async () => {
+  it("exits with 2 and shows nothing if a secret looks like an option", async () => {
     await using registration = await testRegistration();
     for (const typed of ["-s3cr3t", "--s3cr3t", "--s3cr3t=x", "--no-s3cr3t"]) {
       const [code, stdout, stderr] = await register(registration, [typed]);
@@ -120,7 +120,7 @@ describe("runnerlib register-secret", () => {
     assertEquals(registration.values, []);
   });
 
-  it("ends with 2 when there is no secret", async () => {
+  it("exits with 2 without a secret", async () => {
     await using registration = await testRegistration();
     const [code, stdout, stderr] = await register(registration, []);
     assertEquals([code, stdout], [2, ""]);
@@ -129,7 +129,7 @@ describe("runnerlib register-secret", () => {
 });
 
 describe("runnerlib run", () => {
-  it("masks what its command registered, and takes the socket away again", async () => {
+  it("masks secrets that its command registered, and removes the socket", async () => {
     await using directory = await temporaryDirectory();
     const runnerlib = `"${Deno.execPath()}" run -A --no-check "${CLI}"`;
     const lines = [

@@ -24,7 +24,7 @@ for (let i = 0; i < ${COUNT}; i++) {
 }
 `;
 
-Deno.test("runnerlib run loses nothing of a flood in which 1,000 secrets are registered", async () => {
+Deno.test("runnerlib run loses no output while 1,000 secrets are registered", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await makeFiles(path, { "flood.js": PROGRAM });

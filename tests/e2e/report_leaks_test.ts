@@ -86,7 +86,7 @@ const WRITINGS: readonly ((text: string) => string)[] = [
       .replaceAll("'", "&#39;"),
 ];
 
-Deno.test("no report shows a secret, in whatever form a step printed it", async () => {
+Deno.test("no report shows a secret, in any form that a step printed", async () => {
   await using directory = await temporaryDirectory();
   const { path: cwd } = directory;
   const formats = Object.keys(FORMATS);

@@ -14,7 +14,7 @@ import {
 } from "../helpers/temporary_directory.ts";
 
 describe("runnerlib run", () => {
-  it("checks a commit out, runs the command in it and ends with its code", async () => {
+  it("checks out a commit, runs the command in it and exits with its code", async () => {
     await using directory = await temporaryDirectory();
     const repository = await makeRepository(`${directory.path}/repository`);
     const first = await repository.commit({ "file": "1" });
@@ -28,7 +28,7 @@ describe("runnerlib run", () => {
     assertEquals(stdout, `${first}\n1`);
   });
 
-  it("checks branches, tags and the default branch out, again and again", async () => {
+  it("checks out branches, tags and the default branch, repeatedly", async () => {
     await using directory = await temporaryDirectory();
     const repository = await makeRepository(`${directory.path}/repository`);
     await repository.commit({ "file": "tagged" });
@@ -51,7 +51,7 @@ describe("runnerlib run", () => {
     }
   });
 
-  it("prepares the trusted CI source beside the source", async () => {
+  it("prepares the trusted CI source and the source", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const ci = await makeRepository(`${path}/ci-repository`);
@@ -73,7 +73,7 @@ describe("runnerlib run", () => {
     assertEquals([code, stdout], [0, "copied"]);
   });
 
-  it("runs in the current directory when there is no source", async () => {
+  it("runs in the current directory without a source", async () => {
     await using directory = await temporaryDirectory();
     const { code, stdout } = await runCli(["run", "--", "pwd"], {
       cwd: directory.path,
@@ -82,7 +82,7 @@ describe("runnerlib run", () => {
     assertEquals(await exists(`${directory.path}/job`), false);
   });
 
-  it("passes arguments behind -- to a program as they are", async () => {
+  it("passes arguments after -- to a program unchanged", async () => {
     await using directory = await temporaryDirectory();
     const words = ["a b", "", "$HOME", "*", "it's", "--flag", "--", "-x=\n"];
     const { stdout } = await runCli(
@@ -92,7 +92,7 @@ describe("runnerlib run", () => {
     assertEquals(stdout, words.map((word) => `<${word}>`).join(""));
   });
 
-  it("merges standard error in true order, or keeps it apart", async () => {
+  it("merges standard error in order, or keeps it separate", async () => {
     await using directory = await temporaryDirectory();
     const command = "for i in 1 2 3; do echo out$i; echo err$i >&2; done";
     const args = ["run", "--job-command", command];
@@ -105,7 +105,7 @@ describe("runnerlib run", () => {
     assertStringIncludes(apart.stderr, "err1\nerr2\nerr3\n");
   });
 
-  it("shows what the shell cannot read, on whatever line", async () => {
+  it("shows syntax errors of the shell, on any line", async () => {
     await using directory = await temporaryDirectory();
     for (const [command, line] of [["if then", 1], ["echo\nif then", 2]]) {
       const { code, stdout } = await runCli(
@@ -135,7 +135,7 @@ secret_env_names: ""
     assertEquals(overridden.stdout, "1.0 variable option\n");
   });
 
-  it("hands a worker's environment on, but not dangling credentials", async () => {
+  it("passes a worker's environment on, but not removed credentials", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -161,7 +161,7 @@ secret_env_names: ""
     assertEquals(await exists(`${path}/job/.reactorcide/vcs-auth`), false);
   });
 
-  it("says what it would do in a dry run, and does nothing", async () => {
+  it("prints the plan in a dry run, and does nothing", async () => {
     await using directory = await temporaryDirectory();
     const { code, stdout, stderr } = await runCli([
       ...["run", "--dry-run", "--job-command", "echo $TOKEN hunter2hunter2"],
@@ -178,7 +178,7 @@ secret_env_names: ""
     assertEquals(await exists(`${directory.path}/job`), false);
   });
 
-  it("continues when its output is no longer read", async () => {
+  it("continues if its output is no longer read", async () => {
     await using directory = await temporaryDirectory();
     const { code, stdout } = await runCli([
       "run",
@@ -203,7 +203,7 @@ secret_env_names: ""
   });
 });
 
-describe("runnerlib run reports what is wrong with", () => {
+describe("runnerlib run reports problems of", () => {
   const cases: [
     name: string,
     args: string[],

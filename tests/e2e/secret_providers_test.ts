@@ -97,7 +97,7 @@ Deno.test("the recipes for gpg and pass decrypt what a key encrypted", {
   }
 });
 
-Deno.test("the recipe for git asks the user's credential helper", {
+Deno.test("the recipe for git calls the user's credential helper", {
   ignore: isClientMissing("git"),
 }, async () => {
   await using directory = await temporaryDirectory();
@@ -113,7 +113,7 @@ Deno.test("the recipe for git asks the user's credential helper", {
   );
 });
 
-Deno.test("a credential helper of docker gives user and secret in one call", async () => {
+Deno.test("a credential helper of docker returns user and secret in one call", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await makeFiles(path, {

@@ -128,7 +128,7 @@ Deno.test("runnerlib secrets refuses file descriptors without a password", async
 });
 
 Deno.test({
-  name: "runnerlib secrets asks at a terminal, and shows no answer",
+  name: "runnerlib secrets prompts on a terminal without echo",
   ignore: !hasScript(),
   async fn() {
     await using directory = await temporaryDirectory();
@@ -172,7 +172,7 @@ function hasScript(): boolean {
   return code === 0 && new TextDecoder().decode(stdout).includes("util-linux");
 }
 
-/** Checks whether the terminal that a file names prints what a person types. */
+/** Checks whether the terminal that a file names echoes input. */
 function showsInput(file: string): boolean {
   const { stdout } = new Deno.Command("stty", {
     args: ["-a", "-F", Deno.readTextFileSync(file).trim()],
@@ -180,7 +180,7 @@ function showsInput(file: string): boolean {
   return / icanon /.test(new TextDecoder().decode(stdout));
 }
 
-/** Runs the command line on a terminal of its own, and answers its questions. */
+/** Runs the command line on its own terminal, and answers its prompts. */
 async function atTerminal(
   args: string,
   cwd: string,
@@ -201,7 +201,7 @@ async function atTerminal(
       const [next] = answers;
       if (next === undefined || !stdout.includes(next[0])) continue;
       answers.shift();
-      // The question stands there before the terminal stops showing what is typed.
+      // The prompt appears before echo is switched off.
       await until(() => !showsInput(`${cwd}/tty`), "a silent terminal");
       await writer.write(new TextEncoder().encode(next[1]));
     }

@@ -138,7 +138,7 @@ describe("a shell on failure", () => {
 describe("a breakpoint", () => {
   if (IS_MISSING) return;
 
-  it("before a step lets it run, or fails it", async () => {
+  it("before a step can let it run or fail it", async () => {
     await using session = await debug("--break before:lint");
     const { terminal, path } = session;
     await terminal.sees(/\[shell\] Step "lint" has not started/);
@@ -158,7 +158,7 @@ describe("a breakpoint", () => {
     assertEquals(await isThere(`${path}/tested`), false);
   });
 
-  it("after a step keeps how it ended, or fails it", async () => {
+  it("after a step can keep its result or fail it", async () => {
     await using session = await debug("--break after:test", {
       "job.yaml": JOB,
       repaired: "",

@@ -46,7 +46,7 @@ function processesWith(text: string): number[] {
 }
 
 describe("runnerlib run with steps", () => {
-  it("runs them as a graph, files their logs and reports how they ended", async () => {
+  it("runs them as a graph, writes their logs and reports the results", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "job.yaml": JOB });
@@ -82,7 +82,7 @@ report       | reporting
     ]);
   });
 
-  it("prints objects when logs are for machines", async () => {
+  it("prints JSON objects with LOG_FORMAT=json", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "job.json": JSON.stringify({
@@ -105,7 +105,7 @@ report       | reporting
     assertMatch(timestamp, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
   });
 
-  it("cuts long lines where a worker reads them", async () => {
+  it("breaks long lines if a worker reads them", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "job/src/keep": "" });
     const { code, stdout } = await runCli(
@@ -126,7 +126,7 @@ report       | reporting
     ]);
   });
 
-  it("refuses a cycle before anything runs, also with validate", async () => {
+  it("refuses a cycle before anything runs, also in validate", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "job.yaml":
@@ -143,7 +143,7 @@ report       | reporting
     assertEquals(await Deno.stat(`${directory.path}/ran`).catch(() => 0), 0);
   });
 
-  it("leaves no process behind when it is ended while ten steps run", async () => {
+  it("leaves no process behind if it is cancelled while ten steps run", async () => {
     await using directory = await temporaryDirectory();
     const seconds = `${1000 + Math.floor(Math.random() * 1e6)}.5`;
     const sleep = `sleep ${seconds}`;
@@ -175,7 +175,7 @@ report       | reporting
     assertEquals(sleeping(), []);
   });
 
-  it("leaves no half-written log when it is killed, and reports it the next time", async () => {
+  it("removes unfinished logs of a killed run, and reports them", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -206,7 +206,7 @@ report       | reporting
     assert(!next.stderr.includes("error"));
   });
 
-  it("leaves alone the logs of the job around it", async () => {
+  it("does not change the logs of the outer job", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const script = `cd "${path}" && ` +

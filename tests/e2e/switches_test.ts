@@ -14,7 +14,7 @@ const PLUGIN = `export default {
 };`;
 
 describe("a switch that is turned off", () => {
-  it("leaves a job run, and plugins without rights", async () => {
+  it("does not skip the job, or grant plugins permissions", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "plugins/plugin_reader.ts": PLUGIN });
     const { stdout, stderr } = await runCli([
@@ -27,7 +27,7 @@ describe("a switch that is turned off", () => {
     assertStringIncludes(stderr, "no env access");
   });
 
-  it("keeps a token from a coordinator without encryption", async () => {
+  it("prevents sending a token without encryption", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "next.yaml": "name: next\njob: { command: make }\n",
@@ -48,7 +48,7 @@ describe("a switch that is turned off", () => {
   });
 });
 
-describe("an option that a variable stands for", () => {
+describe("an option with a variable", () => {
   it("reaches the programs of the job", async () => {
     await using directory = await temporaryDirectory();
     const print = 'echo "[$REACTORCIDE_ALLOW_INSECURE_TRANSPORT]"';
@@ -66,7 +66,7 @@ describe("an option that a variable stands for", () => {
   });
 });
 
-describe("a boolean that is neither true nor false", () => {
+describe("an invalid boolean", () => {
   const WRONG: readonly [
     name: string,
     args: string[],

@@ -59,7 +59,7 @@ async function trigger(
 }
 
 describe("runnerlib trigger", () => {
-  it("writes commands that run as they are, whatever they start with", async () => {
+  it("writes commands that run unchanged, even if they start like options", async () => {
     const commands = [
       "--version 2>/dev/null || echo it\\'s $((1+1))",
       "-c 2>/dev/null; echo '$HOME' \"`echo sub`\"",
@@ -93,7 +93,7 @@ describe("runnerlib trigger", () => {
     }
   });
 
-  it("leaves a file for the worker when no coordinator is configured", async () => {
+  it("writes a file for the worker if no coordinator is configured", async () => {
     const { code, document, stderr } = await trigger(
       ["deploy.yaml", "build.yaml"],
       {
@@ -137,7 +137,7 @@ describe("runnerlib trigger", () => {
     ]);
   });
 
-  it("adds to the jobs that an earlier call has left, and says where they are", async () => {
+  it("adds to the jobs of an earlier call, and prints the path of the file", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, FILES);
     const file = `${await Deno.realPath(directory.path)}/job/triggers.json`;
@@ -161,7 +161,7 @@ describe("runnerlib trigger", () => {
     );
   });
 
-  it("leaves the CI source of a job that no event started to variables", async () => {
+  it("takes the CI source of a job that no event started from variables", async () => {
     await using coordinator = startCoordinator({ parent: {} });
     const { code, stderr } = await trigger([
       "deploy.yaml",
@@ -180,7 +180,7 @@ describe("runnerlib trigger", () => {
     assertEquals(coordinator.jobs.doomed, []);
   });
 
-  it("hands each job to the coordinator once, whatever passes meanwhile", async () => {
+  it("submits each job to the coordinator once, despite transient failures", async () => {
     await using coordinator = startCoordinator({
       troubles: [503, 503, 503, "hang"],
     });
@@ -244,7 +244,7 @@ describe("runnerlib trigger", () => {
     assertEquals(coordinator.requests.length, 1);
   });
 
-  it("sends nothing when a file or the graph is wrong", async () => {
+  it("sends nothing if a file or the graph is invalid", async () => {
     await using coordinator = startCoordinator();
     const wrong: [files: Record<string, string>, message: string][] = [
       [{}, 'Cannot read job file "b.yaml"'],
@@ -296,14 +296,14 @@ describe("runnerlib trigger", () => {
   });
 });
 
-describe("the way of standard output", () => {
+describe("triggers on standard output", () => {
   const NONCE = "n0nce-of-the-worker";
   const ENV = {
     REACTORCIDE_TRIGGER_TRANSPORT: "stdout",
     REACTORCIDE_TRIGGER_NONCE: NONCE,
   };
 
-  it("prints one line with the nonce", async () => {
+  it("are one line with the nonce", async () => {
     const { code, stdout, stderr, document } = await trigger(
       ["build.yaml", "deploy.yaml"],
       ENV,
@@ -319,7 +319,7 @@ describe("the way of standard output", () => {
     assert(!stderr.includes(NONCE));
   });
 
-  it("wants a nonce, short lines and no secrets", async () => {
+  it("require a nonce, short lines and no secrets", async () => {
     const wrong: [job: string, env: Record<string, string>, message: string][] =
       [
         ["a", { REACTORCIDE_TRIGGER_NONCE: "" }, "TRIGGER_NONCE is not set"],
@@ -337,7 +337,7 @@ describe("the way of standard output", () => {
     }
   });
 
-  it("lets no step pass for the runner, and prints what steps have left", async () => {
+  it("cannot be forged by steps, and include jobs that steps left in the file", async () => {
     await using directory = await temporaryDirectory();
     const fake = `{"type":"trigger_job","nonce":"%s","jobs":[]}`;
     await makeFiles(directory.path, {
@@ -379,7 +379,7 @@ printf '{"a":1}\\n{"type":"trig'; sleep 0.1; printf 'ger_job"}'
     assertEquals(await exists(`${directory.path}/job/triggers.json`), false);
   });
 
-  it("guards steps of a job file, and prints nothing when the job fails", async () => {
+  it("cannot be forged by steps of a job file, and are not printed if the job fails", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "job.yaml": `

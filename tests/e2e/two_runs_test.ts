@@ -87,7 +87,7 @@ describe("a workspace that a job uses", () => {
     });
   }
 
-  it("can be waited for until a signal", async () => {
+  it("can be waited for, until a signal", async () => {
     await using directory = await project();
     const options = optionsIn(directory);
     await using first = startCli(FIRST, options);
@@ -105,7 +105,7 @@ describe("a workspace that a job uses", () => {
     assertEquals((await first.end()).code, 0);
   });
 
-  it("is free once the runner was killed, whatever its job has left", async () => {
+  it("is free after the runner was killed, even if its job left processes", async () => {
     await using directory = await project();
     const options = optionsIn(directory);
     await using first = startCli([
@@ -188,8 +188,8 @@ describe("a workflow that runs", () => {
   });
 });
 
-describe("follow-up jobs that several programs of a job hand over at once", () => {
-  it("are all in the file, behind none of an earlier run", async () => {
+describe("follow-up jobs that several programs of a job submit concurrently", () => {
+  it("are all in the file, without those of an earlier run", async () => {
     await using directory = await temporaryDirectory();
     const names = Array.from({ length: 6 }, (_, at) => `job${at}`);
     await makeFiles(directory.path, {

@@ -105,7 +105,7 @@ jobs:
   assertMatch(await read(new URL(job, url + two).href), /first/);
 });
 
-Deno.test("runnerlib ui says why it cannot start", async () => {
+Deno.test("runnerlib ui reports why it cannot start", async () => {
   await using directory = await temporaryDirectory();
   const { path: cwd } = directory;
   await makeFiles(cwd, { file: "" });

@@ -56,7 +56,7 @@ async function stateOf(path: string) {
 }
 
 describe("runnerlib workflow", () => {
-  it("runs the whole graph, follow-up jobs as well, and reports how it went", async () => {
+  it("runs the whole graph with its follow-up jobs, and reports the results", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "pipeline.yaml": PIPELINE, "code.txt": "x" });
@@ -94,7 +94,7 @@ describe("runnerlib workflow", () => {
     });
   });
 
-  it("runs what has not succeeded yet when it is resumed", async () => {
+  it("runs jobs that have not succeeded when it is resumed", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "pipeline.yaml": PIPELINE });
@@ -116,7 +116,7 @@ describe("runnerlib workflow", () => {
     );
   });
 
-  it("loses nothing and does nothing twice when it is killed and resumed", async () => {
+  it("loses and repeats no finished job when it is killed and resumed", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const count = 12;
@@ -166,7 +166,7 @@ describe("runnerlib workflow", () => {
     );
   });
 
-  it("ends its jobs when it is asked to, and can be resumed", async () => {
+  it("ends its jobs after SIGTERM, and can be resumed", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -194,7 +194,7 @@ jobs:
     );
   });
 
-  it("runs one job with what the others gave, and reports what is next", async () => {
+  it("runs one job with the outputs of the others, and prints the next jobs", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "ci/pipeline.yaml": PIPELINE });
@@ -227,7 +227,7 @@ jobs:
     assertEquals(both.code, 2);
   });
 
-  it("says what it would run, and whether an event starts it", async () => {
+  it("prints its plan, and whether an event starts it", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -259,7 +259,7 @@ jobs:
     );
   });
 
-  it("refuses a file with problems, each with its place", async () => {
+  it("refuses a file with problems, each with line and column", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -283,7 +283,7 @@ jobs:
     );
   });
 
-  it("gives jobs a workspace in which the library finds its way", async () => {
+  it("runs jobs in a workspace that the library uses", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -320,7 +320,7 @@ jobs:
     );
   });
 
-  it("masks its logs again for secrets that any job registers later", async () => {
+  it("masks its logs again when a job registers a secret later", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const register =
@@ -365,7 +365,7 @@ jobs:
     }
   });
 
-  it("works in directories of its own when jobs have put links in their place", async () => {
+  it("uses its own directories even if jobs have replaced them with links", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -387,7 +387,7 @@ jobs:
     assertEquals(await listFiles(`${path}/victim`), before);
   });
 
-  it("keeps what jobs give from other users", async () => {
+  it("hides outputs of jobs from other users", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {

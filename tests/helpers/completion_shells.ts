@@ -39,7 +39,7 @@ export const COMPLETION_SHELLS: readonly CompletionShell[] = [
  * @param script Path of the script with the completions.
  * @param line Text that has been typed.
  * @param cwd Directory in which it was typed.
- * @param env Variables besides those that every run needs.
+ * @param env Variables in addition to those that every run needs.
  * @returns Offered words; for zsh, the completed line.
  */
 export async function complete(

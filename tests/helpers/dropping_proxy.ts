@@ -81,6 +81,6 @@ async function copy(
       if (cut === "in-answer") return;
     }
   } catch {
-    // The other side is gone: there is no one to copy for.
+    // The other side has closed the connection.
   }
 }

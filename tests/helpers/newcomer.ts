@@ -29,7 +29,7 @@ export function newcomersShell(): PageShell {
       ],
       [
         `--volume=${directory}:${directory}`,
-        // What npm thinks of its own version is no part of a page.
+        // Npm's notices about its own version are not part of a page.
         "--env=npm_config_update_notifier=false",
       ],
     );

@@ -39,7 +39,7 @@ export function shellHere(cwd?: string): PageShell {
         PATH: `${directory}/bin:${PATH}`,
         DENO_DIR: await denoDirectory(),
         HOME: `${directory}/home`,
-        // What npm thinks of its own version is no part of the page.
+        // Npm's notices about its own version are not part of the page.
         npm_config_update_notifier: "false",
         npm_config_cache: npmDirectory(`${directory}/home`),
         TMPDIR: `${directory}/work`,

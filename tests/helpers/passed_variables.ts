@@ -50,7 +50,7 @@ export async function denoDirectory(): Promise<string> {
   return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
 }
 
-/** Directory of npm's cache, below a home of its own where there is no HOME. */
+/** Directory of npm's cache; without HOME, below a new home directory. */
 export function npmDirectory(home: string): string {
   return Deno.env.get("npm_config_cache") ??
     `${Deno.env.get("HOME") ?? home}/.npm`;

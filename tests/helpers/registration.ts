@@ -65,12 +65,12 @@ export function frame(
   return whole;
 }
 
-/** Bytes of a request that registers what a test says. */
+/** Returns the bytes of a request that registers values. */
 export function request(secrets: unknown): Uint8Array {
   return frame(JSON.stringify({ action: "register", secrets }));
 }
 
-/** A client that does only what it is told. */
+/** A client whose every action the test controls. */
 export class RawClient implements Disposable {
   readonly #connection: Deno.UnixConn;
 
@@ -83,7 +83,7 @@ export class RawClient implements Disposable {
     return new RawClient(await Deno.connect({ transport: "unix", path }));
   }
 
-  /** Sends bytes, and tells whether anybody takes them. */
+  /** Sends bytes, and returns whether the server accepts them. */
   async send(bytes: Uint8Array): Promise<boolean> {
     try {
       for (let at = 0; at < bytes.length;) {
@@ -124,7 +124,7 @@ export class RawClient implements Disposable {
   }
 }
 
-/** Sends bytes over a connection of their own and gives what came back. */
+/** Sends bytes over a new connection, and returns the reply. */
 export async function exchange(
   path: string,
   bytes: Uint8Array,

@@ -51,7 +51,7 @@ export function recordingHost(options: RunMainOptions): RecordingHost {
   return { host, printed };
 }
 
-/** Runs the command line in this process, which takes no start of a program. */
+/** Runs the command line in this process, without starting a program. */
 export async function runMain(
   args: readonly string[],
   options: RunMainOptions,

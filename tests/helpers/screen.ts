@@ -14,7 +14,7 @@ export interface ScreenOptions {
   columns: number;
   /** Lines. */
   rows: number;
-  /** Whether lines are wrapped anew when the size changes. */
+  /** Whether lines are wrapped again when the size changes. */
   reflows?: boolean;
 }
 

@@ -7,7 +7,7 @@ import {
 } from "../../src/config/settings.ts";
 import type { OptionName } from "../../src/options/options.ts";
 
-/** Values of keys that a test gives. */
+/** Values of keys. */
 export type GivenValues = Partial<Record<OptionName, SettingValue>>;
 
 /** Lays values over the defaults; their origin is `test`. */

@@ -7,7 +7,7 @@ import { GIT_ENV } from "./git_repository.ts";
 
 /** A logger that remembers each message, as `level component: message {fields}`. */
 export interface RecordingLog extends Logger {
-  /** What was said, oldest first. */
+  /** Logged messages, oldest first. */
   readonly lines: string[];
 }
 
@@ -33,11 +33,11 @@ export function recordingLog(listener?: (line: string) => void): RecordingLog {
   };
 }
 
-/** What a test says of the context that it needs. */
+/** Options of the context. */
 export interface SourceContextOptions {
   /** Directory of the test; on a laptop the workspace is `job` in it. */
   cwd: string;
-  /** Whether `job` in the directory stands for the `/job` of a container. */
+  /** Whether `job` in the directory represents the `/job` of a container. */
   inContainer?: boolean;
   /** Environment, on top of the one for git. */
   env?: Record<string, string>;

@@ -16,7 +16,7 @@ export interface TestRunner extends AsyncDisposable {
   readonly path: string;
   /** What was printed so far. */
   stdout(): string;
-  /** What the runner itself said so far. */
+  /** Messages of the runner so far. */
   stderr(): string;
   /** Acts as if the process got a signal. */
   signal(name: EndingSignal): void;

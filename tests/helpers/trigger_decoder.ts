@@ -3,7 +3,7 @@
  * looks at what their jobs need: see `trigger_rules.ts`.
  */
 
-/** What is said of a job of a document. */
+/** Properties of a job in a document. */
 export interface DecodedJob {
   job_name: string;
   depends_on: string[];
@@ -163,7 +163,7 @@ const ENVELOPE = struct({
 /**
  * Decodes a document.
  *
- * @throws {SyntaxError} If it is no JSON.
+ * @throws {SyntaxError} If it is not JSON.
  * @throws {Error} If anything in it has the wrong type.
  */
 export function decodeDocument(json: string): DecodedDocument {

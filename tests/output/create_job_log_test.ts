@@ -329,7 +329,7 @@ describe("createJobLog() reports progress", () => {
 });
 
 describe("createJobLog() keeps the last lines", () => {
-  it("twenty of them, and an unfinished one", async () => {
+  it("20 of them, and an unfinished one", async () => {
     const lines = Array.from({ length: 50 }, (_, at) => `line ${at}`);
     assertEquals(await tailOf(lines.join("\n")), lines.slice(-20));
     assertEquals(await tailOf("one\n\ntwo\n"), ["one", "", "two"]);

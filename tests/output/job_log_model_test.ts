@@ -149,7 +149,7 @@ function withoutTimes(json: string): string {
   return json.replace(/^\{"timestamp":"[^"]+",/gm, "{");
 }
 
-Deno.test("createJobLog() shows and files what a naive model expects", async () => {
+Deno.test("createJobLog() prints and stores what a naive model expects", async () => {
   const random = new Random();
   await using directory = await temporaryDirectory();
   for (let round = 0; round < 400; round++) {

@@ -40,7 +40,7 @@ describe("CommandGuard", () => {
     );
   });
 
-  it("sees a command that comes in parts, or after a carriage return", async () => {
+  it("finds a command that is split, or follows a carriage return", async () => {
     assertEquals(
       await guarded(CommandGuard, "a\n", ":", ":", "x"),
       "a\n:\u2060:x",
@@ -84,7 +84,7 @@ describe("HeadingGuard", () => {
     );
   });
 
-  it("sees a heading that comes in parts, or behind colors", async () => {
+  it("finds a heading that is split, or follows colors", async () => {
     assertEquals(
       await guarded(HeadingGuard, "x\n-", "-", "-", " a\n"),
       "x\n---\u2060 a\n",

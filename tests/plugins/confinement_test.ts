@@ -86,7 +86,7 @@ async function checkConfinement(perl: string | undefined): Promise<void> {
   const said = JSON.parse(lines.at(-1)!);
   const works = { inside: "inside", make: "made", rename: "renamed" };
   if (lines.length > 1) {
-    // This kernel cannot do it; that is said, and the program runs.
+    // This kernel does not support it: the program runs after a warning.
     assertMatch(lines[0], /^\{"type":"unconfined","message":".*Landlock/);
     assertEquals([said.inside, said.variable], ["inside", "added=\n1"], text);
     return;
@@ -104,7 +104,7 @@ async function checkConfinement(perl: string | undefined): Promise<void> {
     variable: "added=\n1",
     name: "name",
   }, text);
-  // Across directories that have other rights, Linux says it in another way.
+  // Between directories with different rights, Linux reports another error.
   assertMatch(said.move, /^(?:PermissionDenied|Error)$/);
   const victim = await Deno.readTextFile(`${path}/outside/victim.txt`);
   assertEquals(victim, "original");

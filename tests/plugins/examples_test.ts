@@ -28,7 +28,7 @@ const BUILD_LINES = [
   "[plugin:custom_build] Build succeeded! Uploading artifacts...",
 ];
 
-Deno.test("custom_build works in a process of its own", async () => {
+Deno.test("custom_build works in its own process", async () => {
   const { result, stderr } = await runExample("custom_build.ts");
   assertEquals(result?.status, "success");
   for (const line of BUILD_LINES) assertStringIncludes(stderr, line);
@@ -41,7 +41,7 @@ Deno.test("custom_build works in the process of a pipeline", async () => {
   for (const line of BUILD_LINES) assertStringIncludes(test.stderr(), line);
 });
 
-Deno.test("custom_build works in the runner's process when it is trusted", async () => {
+Deno.test("custom_build works in the runner's process if it is trusted", async () => {
   const { stderr } = await runExample("custom_build.ts", {
     plugins: { trust: true },
   });
@@ -115,7 +115,7 @@ Deno.test("artifact_collector lists artifacts with checksums", async () => {
   });
 });
 
-Deno.test("webhook_notifier sends what Slack understands", async () => {
+Deno.test("webhook_notifier sends the format of Slack", async () => {
   const told: unknown[] = [];
   await using server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
@@ -138,13 +138,13 @@ Deno.test("webhook_notifier sends what Slack understands", async () => {
   assertEquals(told, [{ text: ":x: `exit 3` has failed (exit code 3)" }]);
 });
 
-Deno.test("webhook_notifier without its rights fails no job", async () => {
+Deno.test("webhook_notifier does not fail a job if it lacks permissions", async () => {
   const { result, stderr } = await runExample("webhook_notifier.ts");
   assertEquals(result?.status, "success");
   assertStringIncludes(stderr, 'no env access to "WEBHOOK_URL"');
 });
 
-Deno.test("resource_limiter puts limits before the command", async () => {
+Deno.test("resource_limiter inserts limits before the command", async () => {
   const { stdout } = await runExample("resource_limiter.ts", {
     command: "ulimit -n; ulimit -t",
     hostEnv: { LIMIT_CPU_SECONDS: "33", LIMIT_OPEN_FILES: "77" },
@@ -157,7 +157,7 @@ Deno.test("resource_limiter puts limits before the command", async () => {
   assertEquals(stdout, "77\n33\n");
 });
 
-Deno.test("a program is a plugin once it may be one", async () => {
+Deno.test("a program is a plugin only if it is permitted", async () => {
   const files = { "plugins/plugin_gauge.sh": GAUGE };
   const refused = await runZoo({}, { files, command: "true" });
   assertMatch(refused.message, /plugin_gauge\.sh": it is not executable/);

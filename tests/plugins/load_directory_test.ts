@@ -32,7 +32,7 @@ function namesOf(registry: PluginRegistry): string[] {
   return registry.plugins.map(({ name }) => name);
 }
 
-/** Loads a directory that is not right and gives the message. */
+/** Loads an invalid directory, and returns the message of the error. */
 async function refusal(
   directory: string,
   registry: PluginRegistry,

@@ -13,7 +13,7 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-/** A plugin that says in which phases it is called. */
+/** A plugin that prints the phases in which it is called. */
 function teller(name: string): string {
   return `export default {
     name: "${name}",
@@ -36,7 +36,7 @@ const ALL = [
   "cleanup",
 ];
 
-Deno.test("plugins of the CI source are loaded once it is there", async () => {
+Deno.test("plugins of the CI source are loaded once it is prepared", async () => {
   const { result, stderr } = await runZoo({}, {
     plugins: { dir: undefined },
     ciSource: { type: "copy", url: "ci" },
@@ -122,7 +122,7 @@ Deno.test("a link in the CI source cannot load plugins from elsewhere", async ()
   assertMatch(message, /link/);
 });
 
-Deno.test("a directory that a source brings is looked at again", async () => {
+Deno.test("a plugin directory in a source is checked again after the preparation", async () => {
   const source = {
     plugins: { dir: "job/src/ours" },
     source: { type: "copy", url: "source" },
@@ -139,7 +139,7 @@ Deno.test("a directory that a source brings is looked at again", async () => {
   assertMatch(message, /^Cannot load plugins from ".*ours": no such file/);
 });
 
-Deno.test("plugins are loaded from where a worker has put the CI source", async () => {
+Deno.test("plugins are loaded from the CI source that a worker mounted", async () => {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, {
     ".reactorcide/plugins/plugin_early.ts": teller("early"),
@@ -172,7 +172,7 @@ Deno.test("twenty plugins are called by priority, and nest", async () => {
   ]);
 });
 
-Deno.test("a plugin that may can add steps", async () => {
+Deno.test("a plugin with the permission can add steps", async () => {
   const { result, stdout } = await runZoo({
     "lint.ts": `export const manifest = { permissions: { steps: ["lint*"] } };
       export default { name: "lint", preExecution({ addStep }) {
@@ -183,7 +183,7 @@ Deno.test("a plugin that may can add steps", async () => {
   assertMatch(stdout, /ran\n[^]*linted\n/);
 });
 
-Deno.test("a plugin that may can change settings before they are validated", async () => {
+Deno.test("a plugin with the permission can change settings before they are validated", async () => {
   const plugin = {
     "shorten.ts": `export const manifest = { permissions: {
         config: ["job_command", "plugin_dir"] } };
@@ -206,7 +206,7 @@ Deno.test("a plugin that may can change settings before they are validated", asy
   assertStringIncludes(message, 'it cannot set config "plugin_dir"');
 });
 
-Deno.test("a plugin of a registry runs with its pin, and not with another", async () => {
+Deno.test("a plugin of a registry runs with its hash, and with no other", async () => {
   await using folder = await temporaryDirectory();
   await makeFiles(folder.path, {
     "deno.json": JSON.stringify({
@@ -352,7 +352,7 @@ Deno.test("dependencies of a package are loaded only if the operator allows it",
   assertStringIncludes(stderr, "from other", message);
 });
 
-Deno.test("runnerlib plugins reports what would be loaded", async () => {
+Deno.test("runnerlib plugins lists the plugins that would be loaded", async () => {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, {
     "plugins/plugin_b.ts": `export const manifest = { permissions: {

@@ -182,7 +182,7 @@ class ${name}(Plugin):
 }
 
 Deno.test({
-  name: "the package for Python has what programs use of it beside jobs",
+  name: "the Python package has what programs use outside of jobs",
   ignore: !isInstalled("python3"),
   async fn() {
     await using directory = await temporaryDirectory();

@@ -74,7 +74,7 @@ class Build(Plugin):
   ]);
 });
 
-Deno.test("a file holds classes, what it registers, or functions", async () => {
+Deno.test("a Python file can contain classes, registrations or functions", async () => {
   const ran = await runPython({
     "several": `${IMPORT}
 class Base(Plugin):
@@ -190,7 +190,7 @@ class Changes(Plugin):
   assertMatch(ran.stdout, /later\n/);
 });
 
-Deno.test("plugins in Python keep things for one another", async () => {
+Deno.test("plugins in Python share values", async () => {
   const ran = await runPython({
     "one": `${IMPORT}
 class One(Plugin):
@@ -216,7 +216,7 @@ class Two(Plugin):
   assertEquals(linesOf("one", ran), ["['a.zip', 'b.zip'] True"]);
 });
 
-Deno.test("a plugin in Python that raises fails the job, and its place is named", async () => {
+Deno.test("a plugin in Python that raises fails the job, with file and line", async () => {
   const source = `${IMPORT}
 import subprocess, sys
 
@@ -264,7 +264,7 @@ class Fails(Plugin):
   }
 });
 
-Deno.test("a plugin in Python that cannot be loaded ends the job, and its place is named", async () => {
+Deno.test("a plugin in Python that cannot be loaded fails the job, with file and line", async () => {
   const cases = [
     [
       "import no_such_module",
@@ -300,7 +300,7 @@ Deno.test("a plugin in Python that cannot be loaded ends the job, and its place 
   }
 });
 
-Deno.test("what a plugin in Python and its programs print is masked, in order and in full", async () => {
+Deno.test("output of a plugin in Python and its programs is masked, complete and in order", async () => {
   const ran = await runPython({
     "talks": `${IMPORT}
 import subprocess, sys
@@ -401,7 +401,7 @@ class Shows(Plugin):
   }
 });
 
-Deno.test("plugins of the trusted CI source run by one grant, in the runner's directory", async () => {
+Deno.test("plugins of the trusted CI source run with one grant, in the runner's directory", async () => {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, {
     ".reactorcide/plugins/__init__.py": "",
@@ -512,7 +512,7 @@ def pre_execution(context):
   assertEquals(linesOf("asks", ran), ["trunk v1 40 7 None", "['a b.txt'] []"]);
 });
 
-Deno.test("a plugin in Python that is cancelled tidies up", async () => {
+Deno.test("a plugin in Python cleans up when it is cancelled", async () => {
   await using directory = await temporaryDirectory();
   const started = `${directory.path}/started`;
   await new Deno.Command("mkfifo", { args: [started] }).output();
@@ -535,7 +535,7 @@ def pre_execution(context):
   assertEquals(linesOf("waits", ran), ["tidied up"]);
 });
 
-Deno.test("a plugin in Python replaces the command once the source is there", async () => {
+Deno.test("a plugin in Python replaces the command after the source is prepared", async () => {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, {
     ".reactorcide/plugins/plugin_late.py": `
@@ -552,7 +552,7 @@ def post_source_prep(context):
   assertEquals(ran.result?.status, "timeout");
 });
 
-Deno.test("a plugin in Python is ended at its time limit, with what it started", async () => {
+Deno.test("a plugin in Python is ended at its time limit, with its processes", async () => {
   const ran = await runPython({
     "slow": `
 import subprocess
@@ -610,7 +610,7 @@ def pre_execution(context):
   assertStringIncludes(stderr, "[plugin:imports] found");
 });
 
-Deno.test("a plugin in Python can do odd things to its streams", async () => {
+Deno.test("a plugin in Python can print bytes, close its streams and fork", async () => {
   const ran = await runPython({
     "odd": `
 import os, sys, threading

@@ -23,7 +23,7 @@ class Works(Plugin):
         return []
 `;
 
-Deno.test("a job is refused that has Python plugins without a grant", async () => {
+Deno.test("a job with Python plugins is refused without a grant", async () => {
   const { result, message, stdout } = await runZoo({
     "build.py": PLUGIN,
     "publish.py": PLUGIN,
@@ -39,7 +39,7 @@ Deno.test("a job is refused that has Python plugins without a grant", async () =
   assert(!message.includes("CI source"), message);
 });
 
-Deno.test("a job is refused that has them in the trusted CI source, whenever that comes", async () => {
+Deno.test("a job with Python plugins in the trusted CI source is refused, whenever that is prepared", async () => {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, {
     ".reactorcide/plugins/plugin_ci_jobs.py": PLUGIN,

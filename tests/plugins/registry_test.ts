@@ -23,7 +23,7 @@ Deno.test("phaseOf() resolves the eight phases and two legacy names", () => {
   }
 });
 
-Deno.test("PluginRegistry lists plugins by priority, then as they came", () => {
+Deno.test("PluginRegistry lists plugins by priority, then in order of registration", () => {
   const registry = new PluginRegistry();
   registry.add({ name: "b" });
   registry.add({ name: "last", priority: 200 });
@@ -75,7 +75,7 @@ Deno.test("PluginRegistry returns a handle that unregisters the plugin", () => {
   assertEquals(namesOf(registry), []);
 });
 
-Deno.test("PluginRegistry rejects a name that is taken", () => {
+Deno.test("PluginRegistry rejects a name that is in use", () => {
   const registry = new PluginRegistry();
   registry.add({ name: "a" });
   assertThrows(

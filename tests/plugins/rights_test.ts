@@ -97,7 +97,7 @@ Deno.test("readManifest() reads a literal without running code", () => {
   }
 });
 
-Deno.test("readGrants() adds lines up, and lets all plugins read the workspace", () => {
+Deno.test("readGrants() combines lines, and lets all plugins read the workspace", () => {
   const grantsOf = readGrants([
     "slack:net=a.com, b.com",
     "",
@@ -128,7 +128,7 @@ Deno.test("expandPaths() accepts only absolute paths and known directories", () 
   }
 });
 
-Deno.test("deniedAccess() understands Deno", () => {
+Deno.test("deniedAccess() parses errors of Deno", () => {
   const said: [string, unknown][] = [
     [
       'Requires read access to "/etc/x y", run again with the --allow-read flag',
@@ -145,7 +145,7 @@ Deno.test("deniedAccess() understands Deno", () => {
   }
 });
 
-Deno.test("grantOption() can be pasted into a shell as it is", async () => {
+Deno.test("grantOption() can be pasted into a shell", async () => {
   assertEquals(
     grantOption("x", { kind: "net", value: "a.com:443" }),
     "--allow-plugin x:net=a.com:443",
@@ -215,7 +215,7 @@ Deno.test("fetchPlugin() rejects a file with a different hash", async () => {
   }
 });
 
-Deno.test("findDeno() looks on PATH when the runner is compiled", async () => {
+Deno.test("findDeno() searches PATH if the runner is compiled", async () => {
   await using directory = await temporaryDirectory();
   assertEquals(await findDeno({}), Deno.execPath());
   const PATH = `/nowhere:${directory.path}`;

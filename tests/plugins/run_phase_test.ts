@@ -57,7 +57,7 @@ async function failure(promise: Promise<unknown>): Promise<RunnerError> {
   return error;
 }
 
-Deno.test("runPhase() nests setting up and tearing down", async () => {
+Deno.test("runPhase() nests set-up and tear-down", async () => {
   const calls: string[] = [];
   const plugins = ["b", "a", "c"].map((name, index): Plugin => ({
     name,
@@ -150,7 +150,7 @@ Deno.test("runPhase() calls a plugin in its phases only", async () => {
   assertEquals(calls, ["execute pre_execution", "preExecution"]);
 });
 
-Deno.test("runPhase() reads in each phase whether a plugin is enabled", async () => {
+Deno.test("runPhase() checks in each phase whether a plugin is enabled", async () => {
   const calls: Phase[] = [];
   const plugin = {
     name: "a",
@@ -211,7 +211,7 @@ Deno.test("runPhase() keeps the state of two runs apart", async () => {
   assertEquals(sizes, [0, 1, 0, 1]);
 });
 
-Deno.test("runPhase() does not let a plugin replace what all share", async () => {
+Deno.test("runPhase() does not let a plugin replace shared objects", async () => {
   const { run } = startRun([{
     name: "a",
     preExecution(context) {
@@ -361,7 +361,7 @@ Deno.test("runPhase() abandons a plugin that takes too long", async () => {
   assertEquals(calls, []);
 });
 
-Deno.test("runPhase() ignores an error that comes too late", async () => {
+Deno.test("runPhase() ignores an error after the time limit", async () => {
   const late = Promise.withResolvers<void>();
   const { run } = startRun([{ name: "slow", execute: () => late.promise }]);
   await failure(run("pre_execution", { hookTimeoutMs: 1 }));

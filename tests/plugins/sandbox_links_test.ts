@@ -73,7 +73,7 @@ const ESCAPES = [
   "Deno.writeTextFileSync(s + '/../triggers.kept', 'overwritten')",
 ];
 
-/** What works as before; each gives what is printed. */
+/** Accesses that still work, with their output. */
 const WORKS: [body: string, printed: string][] = [
   ["Deno.readTextFileSync(s + '/good').trim()", "inside"],
   ["Deno.readTextFileSync(s + '/gooddirectory/real.txt').trim()", "inside"],
@@ -86,7 +86,7 @@ const WORKS: [body: string, printed: string][] = [
   ["(await import('node:fs')).existsSync(s + '/good')", "true"],
 ];
 
-/** A plugin that tries one thing after the other, and says what came of it. */
+/** A plugin that tries several accesses, and prints the result of each. */
 function explorer(hook: string): string {
   return `export const manifest = { permissions: {
       read: ["$JOB_DIR", "$PLUGIN_DIR"], write: ["$SOURCE_DIR"] } };

@@ -64,7 +64,7 @@ Deno.test("a plugin that cannot be loaded in time is ended", async () => {
   );
 });
 
-Deno.test("a plugin that hangs is ended within its limit, and not called again", async () => {
+Deno.test("a plugin that hangs is ended at its time limit, and not called again", async () => {
   for (const body of ["for (;;);", "await new Promise(() => {})"]) {
     await using directory = await temporaryDirectory();
     await using loaded = await load(

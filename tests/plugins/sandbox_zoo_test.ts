@@ -105,7 +105,7 @@ for (const [what, body, state, more] of THIEVES) {
   });
 }
 
-Deno.test("no two plugins have the place by which Deno keeps what pages store", async () => {
+Deno.test("no two plugins share the location that selects Deno's web storage", async () => {
   const body = "context.log(location.origin)";
   const { stderr } = await runZoo({
     "beast.ts": zooPlugin(body),
@@ -115,7 +115,7 @@ Deno.test("no two plugins have the place by which Deno keeps what pages store", 
   assertEquals([origins.length, new Set(origins).size], [2, 2], stderr);
 });
 
-Deno.test("a manifest cannot put a host behind the comma of another", async () => {
+Deno.test("a manifest cannot smuggle a host in after a comma", async () => {
   for (const kind of ["net", "import"]) {
     const value = "127.0.0.1:8099,x.example.com";
     const { message, stdout } = await runZoo({
@@ -197,7 +197,7 @@ Deno.test("a secret that a plugin prints is masked, also in base64", async () =>
 /** A secret whose lines are too short to be masked one by one. */
 const CODES = "ab12-cd\nef34-gh\nij56-kl";
 
-/** Ways in which a plugin says something; `TEXT` is what it says. */
+/** Ways in which a plugin prints `TEXT`. */
 const SPEECHES: [what: string, body: string][] = [
   ["in one message", `context.log("codes: " + TEXT + " end")`],
   [
@@ -259,7 +259,7 @@ for (const [what, body] of SPEECHES) {
   });
 }
 
-Deno.test("a plugin of this process cannot cut a secret into lines either", async () => {
+Deno.test("a plugin in the runner's process cannot split a secret into lines either", async () => {
   await using test = await testRunner();
   test.runner.registerPlugin({
     name: "inside",
@@ -380,7 +380,7 @@ for (const [what, body, state, more] of ROWDIES) {
   });
 }
 
-Deno.test("a plugin that loops is ended with the job", async () => {
+Deno.test("a plugin in an endless loop ends with the job", async () => {
   const { message, stderr } = await runZoo({
     "beast.ts": zooPlugin(`context.log("looping"); for (;;);`),
   }, { cancelAt: "looping", handleSignals: false });
@@ -391,7 +391,7 @@ Deno.test("a plugin that loops is ended with the job", async () => {
   );
 });
 
-Deno.test("a plugin whose policy is to continue ends no job", async () => {
+Deno.test("a failing plugin with the policy to continue does not fail the job", async () => {
   const { result, stdout, stderr } = await runZoo({
     "beast.ts": `export default {
       name: "beast",
@@ -412,7 +412,7 @@ Deno.test("a plugin whose policy is to continue ends no job", async () => {
   assert(!stderr.includes("never"), stderr);
 });
 
-Deno.test("a plugin cannot change what others have", async () => {
+Deno.test("a plugin cannot change objects of other plugins", async () => {
   const { result, stderr } = await runZoo({
     "a.ts": `export default {
       name: "a",

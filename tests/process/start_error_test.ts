@@ -18,7 +18,7 @@ function refusalOf(
 }
 
 Deno.test({
-  name: "checkCommandSize() lets pass what the system takes, to the byte",
+  name: "checkCommandSize() allows what the system accepts, to the byte",
   ignore: !isLinux,
   async fn() {
     const fits = "é".repeat(65_000) + "x".repeat(131_071 - 130_000 - 2);

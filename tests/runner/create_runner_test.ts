@@ -20,7 +20,7 @@ Deno.test("createRunner() works in another directory and environment", async () 
   );
 });
 
-Deno.test("createRunner() takes a host without streams, as long as nothing is printed", async () => {
+Deno.test("createRunner() accepts a host without streams, as long as nothing is printed", async () => {
   await using directory = await temporaryDirectory();
   const env = { ...BARE_ENV, REACTORCIDE_IN_CONTAINER: "false" };
   const host = { cwd: directory.path, env } as unknown as Host;

@@ -64,7 +64,7 @@ async function runJob({ files, args = [], env }: RunOptions) {
 }
 
 describe("problem matchers", () => {
-  it("find problems in the output of steps, with paths as the repository has them", async () => {
+  it("find problems in the output of steps, with paths relative to the repository", async () => {
     const { code, problems, stdout } = await runJob({
       args: ["--job-file=job.yaml"],
       files: {
@@ -101,7 +101,7 @@ steps:
     assertMatch(stdout, /a\.c:3: warning: unused/);
   });
 
-  it("are given by options and variables, also for one command", async () => {
+  it("can be set by options and variables, also for one command", async () => {
     const command = [
       "--job-command=echo a.c:1: error: x",
       "--record=run.jsonl",
@@ -182,7 +182,7 @@ steps:
     }
   });
 
-  it("do not stop a run when an expression takes forever", async () => {
+  it("do not block a run if an expression takes forever", async () => {
     const { code, stderr, problems } = await runJob({
       args: ["--job-file=job.yaml"],
       files: {
@@ -202,7 +202,7 @@ steps:
     assertEquals(problems, ["build error a.c 1  x"]);
   });
 
-  it("that cannot be used keep the job from running", async () => {
+  it("that cannot be used prevent the job from running", async () => {
     for (
       const [files, reason] of [
         [{}, "no such file or directory"],

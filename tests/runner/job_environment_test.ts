@@ -141,7 +141,7 @@ describe("the command of a job", () => {
     }
   });
 
-  it("gets variables that its job sets, whatever their names", async () => {
+  it("gets variables of the job with any name", async () => {
     await using test = await testRunner({ GIT_DIR: "/of/a/hook" });
     await test.runner.runJob({
       command: ["env"],

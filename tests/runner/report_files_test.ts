@@ -66,7 +66,7 @@ Deno.test("a run leaves no lock file next to a cumulative report", async () => {
   assertMatch(await Deno.readTextFile(path), /_count\{.*\} 2\n/);
 });
 
-Deno.test("a report is written where its path led before the job, or inside the workspace", async () => {
+Deno.test("a report is written to the directory that its path had before the job, or inside the workspace", async () => {
   await using directory = await temporaryDirectory();
   await using outside = await temporaryDirectory();
   const { path: cwd } = directory;

@@ -121,7 +121,7 @@ describe("--rerun-failed", () => {
     assertEquals([code, ran], [0, "db test"]);
   });
 
-  it("runs what the failure policy kept from starting", async () => {
+  it("runs steps that the failure policy prevented from starting", async () => {
     await using test = await job({
       "job.yaml": `failure_policy: finish\n${
         jobFile({ build: "", lint: "", docs: "" })

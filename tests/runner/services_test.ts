@@ -181,7 +181,7 @@ describe("a service", () => {
     await isOver(`${test.path}/pid`);
   });
 
-  it("that forks away has failed, and nothing of it stays", async () => {
+  it("that forks into the background has failed, and none of its processes stays", async () => {
     await using test = await testRunner();
     const result = await test.runner.runJob(
       new Job("x")
@@ -425,7 +425,7 @@ describe("a step in the background", () => {
   });
 });
 
-describe("a service that makes no sense", () => {
+describe("an invalid service", () => {
   it("is refused with all its problems", async () => {
     await using test = await testRunner();
     const job = new Job("x");

@@ -21,7 +21,7 @@ function valuesOf(sources: Partial<SecretSources>): string[] {
   return secrets.map(({ value }) => value);
 }
 
-Deno.test("collectSecrets() knows names of secrets from ordinary ones", () => {
+Deno.test("collectSecrets() tells names of secrets from ordinary ones", () => {
   const rules = (names: readonly string[]) =>
     collectSecrets({
       jobEnv: Object.fromEntries(names.map((name) => [name, "word"])),
@@ -37,7 +37,7 @@ Deno.test("collectSecrets() knows names of secrets from ordinary ones", () => {
   assertEquals(rules(ordinary), ordinary.map(() => true));
 });
 
-describe("collectSecrets() takes listed variables", () => {
+describe("collectSecrets() finds listed variables", () => {
   const jobEnv = { A: "job-a", B: "job-b", REACTORCIDE_X: "job-x" };
 
   it("of the job and of the runner", () => {
@@ -54,14 +54,14 @@ describe("collectSecrets() takes listed variables", () => {
     assertEquals(valuesOf({ jobEnv, secretEnvNames: ["Z", ""] }), []);
   });
 
-  it("that are not empty, whatever else they hold", () => {
+  it("unless they are empty, with any content", () => {
     assertEquals(
       valuesOf({ jobEnv: { A: "", B: "true" }, secretEnvNames: ["A", "B"] }),
       ["true"],
     );
   });
 
-  it("but no property that every object has", () => {
+  it("but no inherited property of objects", () => {
     const secretEnvNames = ["constructor", "toString", "__proto__", "valueOf"];
     assertEquals(valuesOf({ jobEnv, secretEnvNames }), []);
     const own = JSON.parse('{"__proto__": "one", "constructor": "two"}');
@@ -71,7 +71,7 @@ describe("collectSecrets() takes listed variables", () => {
     ]);
   });
 
-  it("and reports the names of the variables", () => {
+  it("with their names", () => {
     const [secret] = collectSecrets({
       jobEnv,
       env: {},
@@ -84,10 +84,10 @@ describe("collectSecrets() takes listed variables", () => {
   });
 });
 
-describe("collectSecrets() takes variables by their names", () => {
+describe("collectSecrets() finds variables by name", () => {
   const secretEnvPatterns = ["*_TOKEN", "DB_*_URL", "*.KEY"];
 
-  it("of the job, of the runner, in any case", () => {
+  it("of the job and of the runner, in any letter case", () => {
     assertEquals(
       valuesOf({
         jobEnv: { NPM_TOKEN: "job", db_main_url: "url", TOKEN: "no" },
@@ -99,7 +99,7 @@ describe("collectSecrets() takes variables by their names", () => {
     );
   });
 
-  it("whole, and with nothing but the star as a sign", () => {
+  it("by the whole name, with the star as the only wildcard", () => {
     assertEquals(
       valuesOf({
         env: { "A.KEY": "dot", AXKEY: "no", "X_TOKEN\n": "no" },
@@ -109,12 +109,12 @@ describe("collectSecrets() takes variables by their names", () => {
     );
   });
 
-  it("unless the value is a word that hides nothing", () => {
+  it("unless the value is a common word", () => {
     const env = { A_TOKEN: "true", B_TOKEN: "", C_TOKEN: "None" };
     assertEquals(valuesOf({ env, secretEnvPatterns }), []);
   });
 
-  it("and reports which pattern it was, of the first rule only", () => {
+  it("with the pattern, by the first rule that applies", () => {
     const secrets = collectSecrets({
       jobEnv: { A_TOKEN: "t0ken" },
       env: { A_TOKEN: "t0ken", B_TOKEN: "other" },
@@ -130,7 +130,7 @@ describe("collectSecrets() takes variables by their names", () => {
   });
 });
 
-describe("collectSecrets() takes listed values", () => {
+describe("collectSecrets() finds listed values", () => {
   it("and no others, even if the list is empty", () => {
     const jobEnv = { A: "job-a" };
     assertEquals(valuesOf({ jobEnv, secretValues: ["one", "true"] }), [
@@ -140,7 +140,7 @@ describe("collectSecrets() takes listed values", () => {
     assertEquals(valuesOf({ jobEnv, secretValues: [] }), []);
   });
 
-  it("besides listed variables", () => {
+  it("in addition to listed variables", () => {
     assertEquals(
       valuesOf({
         jobEnv: { A: "job-a", B: "job-b" },
@@ -152,8 +152,8 @@ describe("collectSecrets() takes listed values", () => {
   });
 });
 
-describe("collectSecrets() that is told to hide all of the job", () => {
-  it("takes the variables of the job, but not those of the system", () => {
+describe("collectSecrets() with all variables of the job secret", () => {
+  it("finds the variables of the job, but not those of the system", () => {
     assertEquals(
       valuesOf({
         jobEnv: {
@@ -169,7 +169,7 @@ describe("collectSecrets() that is told to hide all of the job", () => {
     );
   });
 
-  it("knows names that say that a value is secret", () => {
+  it("recognizes names of secrets", () => {
     const jobEnv = {
       DB_PASS: "hunter",
       session: "abc",
@@ -195,7 +195,7 @@ describe("collectSecrets() that is told to hide all of the job", () => {
     );
   });
 
-  it("takes no word that hides nothing", () => {
+  it("ignores common words", () => {
     assertEquals(
       valuesOf({
         jobEnv: {
@@ -209,7 +209,7 @@ describe("collectSecrets() that is told to hide all of the job", () => {
   });
 });
 
-describe("collectSecrets() always takes", () => {
+describe("collectSecrets() always finds", () => {
   it("the token of the coordinator", () => {
     for (const secretEnvNames of [[], ["X"]]) {
       assertEquals(
@@ -223,7 +223,7 @@ describe("collectSecrets() always takes", () => {
     }
   });
 
-  it("every variable that is a secret by itself", () => {
+  it("every variable that is secret by definition", () => {
     const env = Object.fromEntries(
       SECRET_VARIABLES.map((name) => [name, `value of ${name}`]),
     );
@@ -297,7 +297,7 @@ describe("collectSecrets() always takes", () => {
     }
   });
 
-  it("the password in an address, in both its shapes", () => {
+  it("the password in a URL, as written and decoded", () => {
     const urls = {
       "https://me:p%40ss@host/x": ["p%40ss", "p@ss"],
       "https://me:plain@host/x": ["plain"],
@@ -313,7 +313,7 @@ describe("collectSecrets() always takes", () => {
     }
   });
 
-  it("a token that stands in the place of the user", () => {
+  it("a token in place of the user", () => {
     const urls = [
       "https://t0ken@host/x",
       "http://t0ken@host",
@@ -325,7 +325,7 @@ describe("collectSecrets() always takes", () => {
     }
   });
 
-  it("nothing from an address without a secret", () => {
+  it("nothing in a URL without a secret", () => {
     const urls = [
       "https://host/x",
       "https://host:8080/a@b",

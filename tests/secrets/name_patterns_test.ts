@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { nameMatcher } from "../../src/secrets/collect.ts";
 import { Random } from "../helpers/random.ts";
 
-Deno.test("nameMatcher() matches whole names, whatever their case", () => {
+Deno.test("nameMatcher() matches whole names, in any letter case", () => {
   const match = nameMatcher(["*_TOKEN", "DB_*_KEY", "PIN"]);
   const names = {
     API_TOKEN: "*_TOKEN",
@@ -36,7 +36,7 @@ Deno.test("nameMatcher() agrees with regular expressions", () => {
   }
 });
 
-Deno.test("the default patterns know names without a prefix", () => {
+Deno.test("the default patterns match names without a prefix", () => {
   const option = SECRET_OPTIONS.find(({ name }) =>
     name === "secret_env_patterns"
   );

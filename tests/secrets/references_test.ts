@@ -35,7 +35,7 @@ async function valueOf(text: string, env?: Record<string, string>) {
   return (await resolve({ A: text }, env)).values.A;
 }
 
-/** What the error says when values cannot be resolved. */
+/** Returns the message of the error if values cannot be resolved. */
 async function refusal(values: Record<string, string>): Promise<string> {
   const error = await assertRejects(() => resolve(values), RunnerError);
   assertEquals(error.code, "invalid-config");
@@ -68,12 +68,12 @@ describe("resolveReferences() replaces", () => {
     );
   });
 
-  it("no escapes: there are none", async () => {
+  it("nothing else, since there are no escapes", async () => {
     assertEquals(await valueOf("$${secret:db:PASSWORD}"), "$hunter2");
     assertEquals(await valueOf("\\${secret:db:PASSWORD}"), "\\hunter2");
   });
 
-  it("variables, the missing ones by nothing", async () => {
+  it("variables, and missing ones with nothing", async () => {
     assertEquals(
       await valueOf("<${env:HOME}|${env:NONE}|${env:toString}>", {
         HOME: "/root",
@@ -82,7 +82,7 @@ describe("resolveReferences() replaces", () => {
     );
   });
 
-  it("variables first, so that they may name a secret", async () => {
+  it("variables first, so that they can name a secret", async () => {
     const env = { STAGE: "prod", N: "1", KEY: "API-KEY" };
     assertEquals(
       await valueOf("${secret:${env:STAGE}/db_${env:N}:${env:KEY}}", env),
@@ -104,7 +104,7 @@ describe("resolveReferences() replaces", () => {
     }
   });
 
-  it("no malformed reference, and says what it must be", async () => {
+  it("no malformed reference, and reports its syntax", async () => {
     for (
       const text of [
         ...[
@@ -131,7 +131,7 @@ describe("resolveReferences() replaces", () => {
 });
 
 describe("resolveReferences()", () => {
-  it("looks nothing up when there is no reference to a secret", async () => {
+  it("looks nothing up without a reference to a secret", async () => {
     const { values, secrets, asked } = await resolve(
       { A: "plain", B: "${env:X}", C: "" },
       { X: "x" },
@@ -157,7 +157,7 @@ describe("resolveReferences()", () => {
     ]);
   });
 
-  it("does not look at what it put in", async () => {
+  it("does not resolve references in resolved values", async () => {
     const { values, asked } = await resolve({
       A: "${secret:a:b}",
       B: "${env:MESSAGE}${env:HALF}db:PASSWORD}",
@@ -169,7 +169,7 @@ describe("resolveReferences()", () => {
     assertEquals(asked, ["a:b"]);
   });
 
-  it("reports all that is missing, and no value", async () => {
+  it("reports everything that is missing, and no value", async () => {
     assertEquals(
       await refusal({
         A: "${secret:db:PASSWORD} ${secret:no:KEY}",
@@ -196,7 +196,7 @@ describe("resolveReferences()", () => {
     assertEquals(error.cause, cause);
   });
 
-  it("takes names that objects have", async () => {
+  it("accepts names of object members", async () => {
     const values = JSON.parse(
       `{"__proto__": "\${secret:db:PASSWORD}", "constructor": "x"}`,
     );
@@ -207,7 +207,7 @@ describe("resolveReferences()", () => {
     ]);
   });
 
-  it("is quick on text that looks like references for long", async () => {
+  it("resolves many unfinished references quickly", async () => {
     for (
       const part of ["${secret:", "${secret:a", "${env:A", "${secret:${env:A}"]
     ) {
@@ -216,7 +216,7 @@ describe("resolveReferences()", () => {
     }
   });
 
-  it("does the same as one replacement after another on random text", async () => {
+  it("agrees with a naive replacement on random text", async () => {
     const random = new Random();
     const parts = ["${", "}", ":", "secret", "env", "a", "b", "$", "${env:X}"];
     const env = { X: "a", a: "b" };

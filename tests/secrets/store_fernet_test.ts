@@ -47,7 +47,7 @@ describe("decryptFernet()", () => {
     assertEquals(decoder.decode(bytes), PLAINTEXT);
   });
 
-  it("opens none whose bytes were changed, whichever", async () => {
+  it("rejects a token with any changed byte", async () => {
     const key = await knownKey();
     for (let at = 0; at < token.length; at++) {
       const changed = token.slice();
@@ -72,12 +72,12 @@ describe("decryptFernet()", () => {
     }
   });
 
-  it("opens none of another key, in either half", async () => {
+  it("rejects a token of another key, in either half", async () => {
     for (const at of [0, 31]) {
       const bytes = Uint8Array.fromHex(KEY_HEX);
       bytes[at] ^= 1;
       const opened = await decryptFernet(await importFernetKey(bytes), token);
-      // The second half only decrypts: what it gives is no text of ours.
+      // The second half only decrypts, so its output is not the original text.
       assertNotEquals(opened && decoder.decode(opened), PLAINTEXT);
       if (at === 0) assertEquals(opened, undefined);
     }

@@ -22,7 +22,7 @@ import {
 
 const NOT_OPENED = "the password is wrong or the store was changed";
 
-/** Opens a store with a cheap key, and counts how often it asks. */
+/** Opens a store with a cheap key, and counts requests for the password. */
 function storeIn(directory: string, password = "correct horse") {
   let asked = 0;
   const store = new SecretStore({
@@ -94,7 +94,7 @@ describe("SecretStore.init()", () => {
     assertEquals(await exists(path), false);
   });
 
-  it("finishes a store that was begun", async () => {
+  it("completes a store whose creation was interrupted", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { ".salt": "too short" });
     await makeStore(directory.path);
@@ -289,7 +289,7 @@ describe("SecretStore.update()", () => {
     assertEquals(names, [".salt", "secrets.enc"]);
   });
 
-  it("keeps what many changes leave, in both encodings", async () => {
+  it("stores the result of many changes, in both encodings", async () => {
     const random = new Random();
     await using directory = await temporaryDirectory();
     const { path } = directory;

@@ -50,7 +50,7 @@ describe("copySource()", () => {
     }
   });
 
-  it("takes what is removed meanwhile for never there", async () => {
+  it("ignores files that are removed during the copy", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "from/kept": "kept", "from/deep/kept": "kept" });

@@ -61,7 +61,7 @@ describe("customSource()", () => {
     assertEquals(commit, undefined);
   });
 
-  it("leaves nothing of a failed handler behind", async () => {
+  it("leaves no files of a failed handler", async () => {
     await using directory = await temporaryDirectory();
     const failures: [handler: SourceHandler, reason: string][] = [
       [() => {}, "its handler left the directory empty"],

@@ -31,7 +31,7 @@ export interface Job {
   condition?: string;
 }
 
-/** A workflow as the test knows it, whatever its file looks like. */
+/** A workflow, independent of the style of its file. */
 export interface Workflow {
   id: string;
   hasOwnId: boolean;
@@ -384,7 +384,7 @@ function workflowFiles(tree: Tree): string[] {
   );
 }
 
-/** Changes a tree in up to four ways, which it tells. */
+/** Changes a tree in up to four ways, and returns their descriptions. */
 export function headTree(
   base: Tree,
   random: Random,
@@ -396,7 +396,7 @@ export function headTree(
       path.lastIndexOf("/") === FOLDER.length
     );
     const path = paths.length > 0 ? random.pick(paths) : `${FOLDER}/alpha.yaml`;
-    // Another path gives another id, unless the workflow has its own.
+    // The path determines the ID, unless the workflow sets it.
     const workflow = tree[path]?.workflow ?? base[path]?.workflow ??
       { ...base[`${FOLDER}/alpha.yaml`].workflow!, hasOwnId: true };
     const changed: Workflow = {

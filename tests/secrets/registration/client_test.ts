@@ -36,12 +36,12 @@ describe("registerSecrets()", () => {
     assertEquals(await registerSecrets("/nowhere", [""]), 0);
   });
 
-  it("counts itself when the runner does not", async () => {
+  it("returns the number of values if the reply has none", async () => {
     await using server = await serve('{"status":"ok"}');
     assertEquals(await registerSecrets(server.path, ["a", "b"]), 2);
   });
 
-  it("waits while more clients come than the queue has room for", async () => {
+  it("waits if more clients connect than the queue can hold", async () => {
     await using registration = await testRegistration();
     const { path } = registration;
     const counts = await Promise.all(
@@ -51,7 +51,7 @@ describe("registerSecrets()", () => {
     assertEquals(registration.values.length, 1_500);
   });
 
-  it("fails when the runner does not say that all is well", async () => {
+  it("fails unless the runner confirms", async () => {
     const replies: [reply: string, state: string][] = [
       ["", "closed without an answer"],
       ["ERROR: Unknown action\n", 'refused with "ERROR: Unknown action"'],
@@ -77,7 +77,7 @@ describe("registerSecrets()", () => {
     }
   });
 
-  it("fails when there is no runner", async () => {
+  it("fails if there is no runner", async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/socket`;
     const missing = await assertRejects(() => registerSecrets(path, [SECRET]));
@@ -116,7 +116,7 @@ describe("registerSecrets()", () => {
   });
 });
 
-/** A server that gives one reply to every request, or keeps silent. */
+/** A server that sends the same reply to every request, or none. */
 async function serve(
   reply: string | undefined,
 ): Promise<AsyncDisposable & { path: string }> {

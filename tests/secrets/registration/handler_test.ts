@@ -5,7 +5,7 @@ import {
   RegistrationLimits,
 } from "../../../src/secrets/registration/handler.ts";
 
-Deno.test("RegistrationLimits hands each value on once", async () => {
+Deno.test("RegistrationLimits passes each value on once", async () => {
   const calls: string[][] = [];
   const limits = new RegistrationLimits((values) => void calls.push(values));
   assertEquals(await limits.register(["a", "b", "a"]), true);
@@ -43,7 +43,7 @@ Deno.test("RegistrationLimits accepts a limited number of bytes", async () => {
   assertEquals(await limits.register(["x"]), false);
 });
 
-Deno.test("RegistrationLimits does not take for known what could not be masked", async () => {
+Deno.test("RegistrationLimits does not count values that could not be masked", async () => {
   let isBroken = true;
   const masked: string[] = [];
   const limits = new RegistrationLimits((values) => {

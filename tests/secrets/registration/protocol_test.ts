@@ -8,12 +8,12 @@ import {
 } from "../../../src/secrets/registration/protocol.ts";
 import { Random } from "../../helpers/random.ts";
 
-Deno.test("frameOf() puts the length of the bytes first, the highest byte first", () => {
+Deno.test("frameOf() starts with the length of the bytes, in big-endian order", () => {
   assertEquals([...frameOf("é!")], [0, 0, 0, 3, 0xc3, 0xa9, 0x21]);
   assertEquals([...frameOf("x".repeat(0x10203)).subarray(0, 4)], [0, 1, 2, 3]);
 });
 
-Deno.test("requestFrames() carries every value in as few frames as it may", () => {
+Deno.test("requestFrames() puts all values into as few frames as possible", () => {
   const random = new Random();
   for (let round = 0; round < 20; round++) {
     const values = Array.from(
@@ -41,7 +41,7 @@ Deno.test("requestFrames() carries every value in as few frames as it may", () =
   }
 });
 
-Deno.test("requestFrames() keeps to the number of values", () => {
+Deno.test("requestFrames() limits the number of values per frame", () => {
   const values = Array.from({ length: 20_001 }, (_, i) => `${i}`);
   const counts = [...requestFrames(values)].map(({ count }) => count);
   assertEquals(counts, [10_000, 10_000, 1]);
@@ -63,7 +63,7 @@ Deno.test("requestFrames() fills a frame to its last byte, and no further", () =
   );
 });
 
-Deno.test("parseRequest() reads nesting without end", () => {
+Deno.test("parseRequest() reads deep nesting", () => {
   const body = new TextEncoder().encode(
     `{"action":"register","secrets":["a",${"[".repeat(200_000)}${
       "]".repeat(200_000)

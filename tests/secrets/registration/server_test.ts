@@ -89,7 +89,7 @@ const EXCHANGES: [
   ["the greatest length", frame("x".repeat(100), 0xffff_ffff), CLOSED],
 ];
 
-describe("openRegistration() answers as the protocol says", () => {
+describe("openRegistration() follows the protocol for", () => {
   for (const [what, sent, reply, registered = []] of EXCHANGES) {
     it(what, async () => {
       await using registration = await testRegistration();
@@ -100,7 +100,7 @@ describe("openRegistration() answers as the protocol says", () => {
     });
   }
 
-  it("a request of the greatest length", async () => {
+  it("a request of maximum length", async () => {
     await using registration = await testRegistration();
     const envelope = '{"action":"register","secrets":[""]}';
     const secret = "s".repeat(1_048_576 - envelope.length);
@@ -120,7 +120,7 @@ describe("openRegistration() answers as the protocol says", () => {
     assertEquals(registration.values, ["bytewise"]);
   });
 
-  it("a client that says no more than its request", async () => {
+  it("a client that sends only its request", async () => {
     await using registration = await testRegistration();
     using client = await RawClient.connect(registration.path);
     await client.send(request(["half-closed"]));
@@ -190,7 +190,7 @@ describe("openRegistration() serves", () => {
     assertEquals(registration.values.toSorted(), names.toSorted());
   });
 
-  it("others while 100 clients say nothing, or half of it", async () => {
+  it("others while 100 clients send nothing, or half a request", async () => {
     await using registration = await testRegistration();
     using stalled = new DisposableStack();
     const clients: RawClient[] = [];
@@ -210,7 +210,7 @@ describe("openRegistration() serves", () => {
     assertEquals(registration.values, ["still serving"]);
   });
 
-  it("more clients than it has places for, once the time of some is up", async () => {
+  it("more clients than it accepts at once, after others have timed out", async () => {
     await using registration = await testRegistration({ limitMs: 300 });
     using stalled = new DisposableStack();
     for (let i = 0; i < 300; i++) {
@@ -219,7 +219,7 @@ describe("openRegistration() serves", () => {
     await assertServes(registration.path);
   });
 
-  it("no client for longer than its time, however busy it is", async () => {
+  it("no client beyond its time limit, even an active one", async () => {
     await using registration = await testRegistration({ limitMs: 200 });
     using client = await RawClient.connect(registration.path);
     await client.send(frame("", 1_000_000));
@@ -231,7 +231,7 @@ describe("openRegistration() serves", () => {
     await assertServes(registration.path);
   });
 
-  it("others when a client leaves in the middle", async () => {
+  it("others if a client disconnects during its request", async () => {
     await using registration = await testRegistration();
     for (const length of [0, 2, 4, 20]) {
       using client = await RawClient.connect(registration.path);
@@ -256,7 +256,7 @@ describe("openRegistration() registers", () => {
     assertEquals(events, ["value", "answered"]);
   });
 
-  it("nothing and does not say so when masking fails", async () => {
+  it("nothing, and does not confirm, if masking fails", async () => {
     let isBroken = true;
     const masked: string[] = [];
     await using registration = await testRegistration({
@@ -273,7 +273,7 @@ describe("openRegistration() registers", () => {
     assertEquals(masked, ["hunter2"]);
   });
 
-  it("all of a request or, beyond its limits, nothing", async () => {
+  it("a whole request or, beyond the limits, nothing", async () => {
     await using registration = await testRegistration();
     const { path, values, warnings } = registration;
     const many = Array.from({ length: 10_001 }, (_, i) => `s${i}`);
@@ -291,7 +291,7 @@ describe("openRegistration() registers", () => {
   });
 });
 
-describe("openRegistration() makes", () => {
+describe("openRegistration() creates", () => {
   it("a socket that only the user can reach", async () => {
     await using registration = await testRegistration();
     const { path, directory } = registration;
@@ -308,7 +308,7 @@ describe("openRegistration() makes", () => {
     assert(other.path.split("/").at(-2) !== path.split("/").at(-2));
   });
 
-  it("it elsewhere when the directory is missing, or its path long or not absolute", async () => {
+  it("it elsewhere if the directory is missing, or its path is too long or relative", async () => {
     await using directory = await temporaryDirectory();
     const long = `${directory.path}/${"d".repeat(100)}`;
     await Deno.mkdir(long);
@@ -322,7 +322,7 @@ describe("openRegistration() makes", () => {
     assertEquals((await Array.fromAsync(Deno.readDir(long))).length, 0);
   });
 
-  it("nothing when there is no place for it", async () => {
+  it("nothing if there is no usable directory", async () => {
     await using directory = await temporaryDirectory();
     const place = `${directory.path}/missing`;
     await Deno.mkdir(directory.path + "/x".repeat(60), { recursive: true });
@@ -368,7 +368,7 @@ describe("openRegistration() makes", () => {
   });
 });
 
-describe("openRegistration(), when it is disposed of,", () => {
+describe("openRegistration(), when it is disposed,", () => {
   it("ends every connection and leaves nothing behind", async () => {
     await using registration = await testRegistration();
     const { path, directory } = registration;
@@ -387,7 +387,7 @@ describe("openRegistration(), when it is disposed of,", () => {
     );
   });
 
-  it("ends those who wait for a place, too", async () => {
+  it("ends waiting connections, too", async () => {
     await using registration = await testRegistration();
     using waiting = new DisposableStack();
     const ends = await Promise.all(
@@ -404,7 +404,7 @@ describe("openRegistration(), when it is disposed of,", () => {
     assertEquals(new Set(replies), new Set([CLOSED]));
   });
 
-  it("does not mind that the job removed its directory", async () => {
+  it("does not fail if the job has removed its directory", async () => {
     await using registration = await testRegistration();
     const { path, warnings } = registration;
     const directory = path.slice(0, path.lastIndexOf("/"));

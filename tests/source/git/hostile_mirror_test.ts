@@ -169,8 +169,8 @@ const ATTACKS: Readonly<Record<string, (attack: Attack) => Promise<void>>> = {
     makeFiles(mirrorPath, { "objects/pack/pack-0123456789.idx": "forged" }),
 };
 
-describe("a mirror that an earlier job has changed", () => {
-  it("gives the requested commit, runs nothing and leads nowhere", async () => {
+describe("a mirror that an earlier job changed", () => {
+  it("serves the requested commit, and runs and redirects nothing", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeRepository(`${path}/origin`);

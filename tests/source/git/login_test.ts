@@ -112,7 +112,7 @@ describe("gitSource() with credentials", () => {
     assertEquals(new TextDecoder().decode(stdout), "");
   });
 
-  it("gives other hosts no credentials, token or header", async () => {
+  it("sends no credentials, token or header to other hosts", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await using other = startGitServer(path);
@@ -167,7 +167,7 @@ describe("gitSource() with credentials", () => {
     assert(!questions.includes(new URL(other.url).host), questions);
   });
 
-  it("gives no redirect to another host credentials, token or header", async () => {
+  it("sends no credentials, token or header to another host after a redirect", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeRepository(`${path}/origin`);
@@ -270,7 +270,7 @@ describe("gitSource() with credentials", () => {
     ]);
   });
 
-  it("gives each of two hosts its own credentials from the operator", async () => {
+  it("sends each of two hosts its own credentials from the operator", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     for (const name of ["head", "base"]) {

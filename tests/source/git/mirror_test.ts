@@ -43,7 +43,7 @@ async function listNames(directory: string): Promise<string[]> {
 }
 
 describe("gitSource() with a mirror", () => {
-  it("gives the same clones as without", async () => {
+  it("creates the same clones as without", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
@@ -73,7 +73,7 @@ describe("gitSource() with a mirror", () => {
     }
   });
 
-  it("gives clones that do not depend on it", async () => {
+  it("creates clones that do not depend on it", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeHistory(`${path}/origin`);

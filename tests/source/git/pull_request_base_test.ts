@@ -67,7 +67,7 @@ function warningsOf({ log }: Clone): string[] {
 }
 
 describe("gitSource() and the base of a pull request", () => {
-  it("has both, and everything in between", async () => {
+  it("are both fetched, with everything in between", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeRepository(`${path}/origin`);
@@ -105,7 +105,7 @@ describe("gitSource() and the base of a pull request", () => {
     }
   });
 
-  it("has the base that a fork does not have", async () => {
+  it("include a base that the fork does not have", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const base = await makeRepository(`${path}/base`);
