@@ -63,6 +63,7 @@ function step(name: string, startMs: number, outcome: string): string {
       step: name,
       conclusion: outcome,
       reason: HOSTILE,
+      rerun: `runnerlib run --only '${HOSTILE}'`,
       startedAt: new Date(Date.UTC(2026, 0, 1) + startMs).toISOString(),
       durationMs: 200,
       attempts,

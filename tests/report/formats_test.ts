@@ -341,6 +341,7 @@ describe("a run as a page", () => {
             attempt(2, index, 5, index === 700 ? "failed" : "success"),
           ],
           log: `job/artifacts/logs/step number ${index}.log`,
+          ...index === 700 ? { rerun: "runnerlib run --only 'a b'" } : {},
           tail: Array.from(
             { length: 5 },
             (_, line) => `\x1b[32m✓\x1b[0m line ${line} ${"x".repeat(180)}`,
@@ -353,6 +354,7 @@ describe("a run as a page", () => {
       color: false,
     });
     assert(page.length < 1_000_000, `${page.length}`);
+    assertMatch(page, /<code>runnerlib run --only &#39;a b&#39;<\/code>/);
     const ids = Array.from(page.matchAll(/ id="([^"]*)"/g), ([, id]) => id);
     assertEquals(ids.length, new Set(ids).size);
     for (const [, id] of page.matchAll(/ href="#([^"]*)"/g)) {

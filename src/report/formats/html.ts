@@ -167,6 +167,15 @@ export function runHtml(
   };
 }
 
+/** What some counts mean. */
+const EXPLANATIONS: Readonly<Record<string, string | undefined>> = {
+  "failed, allowed": "They may fail without failing the run",
+  "flaky": "They succeeded only after a failed attempt",
+  "skipped": "They did not run: their conditions did not hold",
+  "cancelled": "They were ended, or did not start, because the run ended",
+  "waiting": "They wait for others to end, or for a free slot",
+};
+
 function header(
   record: RunRecord,
   parts: readonly (readonly [id: string, name: string, html: Html | ""])[],
@@ -199,9 +208,11 @@ function header(
 ${ended?.error === undefined ? "" : markup`<p class="error">${ended.error}</p>`}
 <p class="counts">${
     counts.filter(([, , number]) => number > 0).map(([result, word, number]) =>
-      markup`<span class="${result}">${
-        markHtml(result)
-      }${number} ${word}</span> `
+      markup`<span class="${result}"${
+        EXPLANATIONS[word] === undefined
+          ? ""
+          : markup` title="${EXPLANATIONS[word]}"`
+      }>${markHtml(result)}${number} ${word}</span> `
     )
   }</p>
 <p class="muted"><b>${time}</b>${
@@ -257,6 +268,11 @@ ${
           : outputHtml(tailWithin(step.styledTail, room).join("\n"))
       }</pre>
         ${logPlace(step, logAddress?.(index))}
+        ${
+        step.rerun === undefined
+          ? ""
+          : markup`<p class="muted">run it again: <code>${step.rerun}</code></p>`
+      }
         </details>
       `
     )

@@ -5,6 +5,7 @@ import {
   endingOf,
   formatDuration,
   hasFailed,
+  isAllowed,
   isFlaky,
 } from "../summary_table.ts";
 import { outputHtml } from "./html_output.ts";
@@ -96,6 +97,7 @@ function factList(step: StepRecord): Html | "" {
   );
   const cpuMs = attempts.reduce((sum, { cpuMs = 0 }) => sum + cpuMs, 0);
   const facts = [
+    isAllowed(step) ? "its failure does not fail the run" : "",
     startMs === undefined ? "" : `started after ${formatDuration(startMs)}`,
     waitedMs < MIN_WAIT_MS
       ? ""
@@ -167,6 +169,7 @@ export function tailWithin(
     length += lines[--from].length + 1;
   }
   if (from < lines.length || lines.length === 0) return lines.slice(from);
+  if (room === 0) return [];
   // The end of one line, which is cut without its colors.
   const [last] = lines.slice(-1).map(withoutSequences);
   return [`…${last.slice(-room).toWellFormed()}`];

@@ -70,14 +70,20 @@ export function stepsSection(
   const tails = steps.filter(({ tail }) => tail.length > 0).length;
   const rowOf: RowOf = (index, isAnchor) => {
     const { [index]: step } = steps;
+    const log = step.startMs === undefined
+      ? undefined
+      : options.logAddress?.(index);
     return stepRow(step, {
       index,
       isAnchor,
       totalMs,
       isCritical: critical.has(step),
       isBrief: isLong,
-      tailRoom: Math.floor(TAIL_ROOM / Math.max(1, tails)),
-      log: step.startMs === undefined ? undefined : options.logAddress?.(index),
+      // A page that is sent again and again has links to logs instead.
+      tailRoom: isLong && log !== undefined
+        ? 0
+        : Math.floor(TAIL_ROOM / Math.max(1, tails)),
+      log,
       run: options.runAddresses?.get(index),
     });
   };

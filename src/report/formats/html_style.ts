@@ -162,6 +162,7 @@ ol, ul { margin: 0; padding-left: 1.5rem; }
   .failure, .step, section.half { break-inside: avoid; }
   .failure::details-content { content-visibility: visible; height: auto; }
   pre { max-height: none; }
+  .graph { max-width: 100%; height: auto; }
 }
 @media (min-width: 56rem) {
   .graph.fits { max-width: 100%; height: auto; }

@@ -51,7 +51,11 @@ function written(value: HtmlValue): string {
   return escape(String(value));
 }
 
+/** Text that needs no change; most is, and the expressions below are slow. */
+const PLAIN = /^[\t\n !#$%(-;=?-~]*$/;
+
 function escape(text: string): string {
+  if (PLAIN.test(text)) return text;
   return text.toWellFormed()
     // Characters that a browser does not show, and that turn text around.
     .replace(/[^\P{C}\n\t]/gu, "\ufffd")

@@ -69,6 +69,7 @@ async function update() {
   try {
     while (isStale) {
       isStale = false;
+      const start = performance.now();
       const response = await window.fetch("content", { cache: "no-store" });
       if (!response.ok) break;
       const next = await response.json();
@@ -76,7 +77,9 @@ async function update() {
       isRunning = next.isRunning;
       arrange();
       document.title = next.title;
-      await new Promise((resolve) => setTimeout(resolve, 250));
+      // Long pages are drawn less often, so that they do not slow down the run.
+      const pause = Math.max(250, 30 * (performance.now() - start));
+      await new Promise((resolve) => setTimeout(resolve, Math.min(pause, 10_000)));
     }
   } catch {
     isStale = true;
