@@ -97,6 +97,7 @@ export type {
   RunningCommand,
 } from "./src/steps/step_command.ts";
 export type {
+  ConcurrencyGroup,
   MatrixConfig,
   ReadyConfig,
   RetryConfig,

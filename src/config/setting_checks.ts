@@ -3,6 +3,12 @@ import type { ReadyConfig, StepSettings } from "./step_config.ts";
 /** Pattern of the name of a port, which becomes a part of a variable. */
 export const PORT_NAME: RegExp = /^[a-zA-Z][a-zA-Z0-9_]{0,49}$/;
 
+/** Pattern of the name of a concurrency group, which becomes a file name. */
+export const GROUP_NAME: RegExp = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$/;
+
+/** Maximum number of places in a concurrency group. */
+export const MAX_PLACES = 100;
+
 /** A setting of a step that is not valid. */
 export interface SettingProblem {
   /** Property of the setting. */

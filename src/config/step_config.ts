@@ -90,6 +90,18 @@ export interface ReadyConfig {
   readonly intervalMs?: number;
 }
 
+/** A group of steps of which only some run at once on a machine. */
+export interface ConcurrencyGroup {
+  /** Name of the group: letters, digits, `.`, `_` and `-`. */
+  readonly group: string;
+  /**
+   * Maximum number of steps of the group that run at once.
+   *
+   * @default {1}
+   */
+  readonly limit?: number;
+}
+
 /** Settings of a step other than its name and command. */
 export interface StepSettings {
   /** Description of the step. */
@@ -232,6 +244,13 @@ export interface StepSettings {
    * @default {false}
    */
   readonly background?: boolean;
+  /**
+   * Group that limits how many steps run at once, also of other jobs of the
+   * same user on the same machine. The step waits for a place before it starts.
+   *
+   * @default {none}
+   */
+  readonly concurrency?: ConcurrencyGroup;
 }
 
 /** A step of a job file. */

@@ -27,10 +27,16 @@ import {
 import { when } from "../schema/when.ts";
 import { VARIABLE_NAME } from "../environment/variables.ts";
 import { matrix } from "./matrix_keys.ts";
-import { serviceGraphProblems, settingProblems } from "./setting_checks.ts";
+import {
+  GROUP_NAME,
+  MAX_PLACES,
+  serviceGraphProblems,
+  settingProblems,
+} from "./setting_checks.ts";
 import { serviceKeys } from "./service_keys.ts";
 import { inheritance, permissions } from "./step_permissions.ts";
 import {
+  type ConcurrencyGroup,
   MAX_STEP_NAME_LENGTH,
   type RetryConfig,
   STEP_NAME,
@@ -145,6 +151,34 @@ export const shell: Schema<readonly string[]> = byShape<readonly string[]>(
   {
     scalar: mapped(filled, (text) => text.trim().split(/\s+/)),
     list: words,
+  },
+);
+
+const groupName = text({
+  rule: {
+    pattern: GROUP_NAME,
+    words: "have up to 100 letters, digits, ., _ and -, such as deploy",
+  },
+});
+
+const concurrencyGroup: Schema<ConcurrencyGroup> = byShape(
+  "be the name of a group or a mapping",
+  {
+    scalar: mapped(groupName, (group) => ({ group })),
+    mapping: mapping<ConcurrencyGroup>("Concurrency", {
+      group: {
+        key: "group",
+        schema: groupName,
+        description: "Name of the group.",
+        isRequired: true,
+      },
+      limit: {
+        key: "limit",
+        schema: integer(1, MAX_PLACES),
+        description: "Maximum number of steps that run at once.",
+        defaultValue: 1,
+      },
+    }),
   },
 );
 
@@ -282,6 +316,12 @@ const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
       "What the commands of the step are allowed, enforced by the kernel on Linux.",
   },
   ...serviceKeys(flag, command),
+  concurrency: {
+    key: "concurrency",
+    schema: concurrencyGroup,
+    description:
+      "Group of which only some steps run at once, also of other jobs of the user on this machine: its name, or a group and a limit.",
+  },
 };
 
 const step = checked(mapping<StepConfig>("Step", {

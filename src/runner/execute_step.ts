@@ -51,6 +51,14 @@ export function startBeside(
   return { started: Promise.race([ready.promise, ended]), ended };
 }
 
+/** End of a step that was cancelled before it began. */
+const NEVER_BEGUN: StepEnd = {
+  outcome: "cancelled",
+  exitCode: 1,
+  signal: null,
+  attemptResults: [],
+};
+
 /**
  * Runs a step that may start, and records its end in the graph.
  *
@@ -66,9 +74,13 @@ export async function executeStep(
   const { plan, graph, setting, details, cwd, shells } = context;
   const { name } = plan.steps[step];
   const cancellation = graph.running.add(step);
-  const startedAt = new Date();
-  const start = performance.now();
+  let startedAt = new Date();
+  let start = performance.now();
   try {
+    using place = await setting.takePlace(step, cancellation.graceful);
+    startedAt = new Date();
+    start = performance.now();
+    if (place === undefined) return graph.end(step, NEVER_BEGUN, startedAt, 0);
     await using opened = await setting.openStep(step);
     const { log } = opened.context;
     const run = () =>

@@ -69,6 +69,12 @@ export interface OpenedStep extends AsyncDisposable {
 export interface StepSetting extends AsyncDisposable {
   /** Outputs of the steps so far. */
   readonly outputs: StepOutputs;
+  /**
+   * Waits for a place of a step in its concurrency group.
+   *
+   * @returns The place; `undefined` if the wait was cancelled.
+   */
+  takePlace(step: number, signal: AbortSignal): Promise<Disposable | undefined>;
   /** Returns the ports that were chosen for a service, by name. */
   portsOf(step: number): Readonly<Record<string, number>>;
   /**
@@ -259,11 +265,33 @@ export async function openStepSetting(
 
   const gitHint = await historyHint(run);
 
+  async function takePlaceOf(
+    step: number,
+    signal: AbortSignal,
+  ): Promise<Disposable | undefined> {
+    const { concurrency } = plan.steps[step].definition;
+    if (concurrency === undefined) return { [Symbol.dispose]() {} };
+    const { takePlace } = await import("../steps/concurrency_place.ts");
+    const { group, limit = 1 } = concurrency;
+    return await takePlace(concurrency, {
+      env: host.env,
+      signal,
+      onWait: () =>
+        logger.info(
+          "steps",
+          `${labels[step]}: waiting for a place in the concurrency group "${
+            masker.maskText(group)
+          }" (limit ${limit})`,
+        ),
+    });
+  }
+
   const resources = stack.move();
   logger.debug("steps", `Files of steps are in ${attemptsPath}`);
   return {
     outputs,
     portsOf: (step) => ports.of(step),
+    takePlace: takePlaceOf,
     openStep,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };

@@ -1,5 +1,7 @@
 import { MAX_DURATION_MS } from "../schema/duration.ts";
 import {
+  GROUP_NAME,
+  MAX_PLACES,
   PORT_NAME,
   serviceGraphProblems,
   type SettingProblem,
@@ -113,6 +115,13 @@ function* problemsOf(step: Step): Generator<string> {
   }
   yield* [...settingProblems(step)].map(sentence);
   yield* servicePartProblems(step);
+  const { group, limit = 1 } = step.concurrency ?? { group: "x" };
+  if (!GROUP_NAME.test(group)) {
+    yield `concurrency: "${group}" is not a valid name of a group`;
+  }
+  if (!(Number.isInteger(limit) && limit >= 1 && limit <= MAX_PLACES)) {
+    yield `concurrency.limit must be a whole number from 1 to ${MAX_PLACES}`;
+  }
 }
 
 /** Checks what the schema of job files ensures. */

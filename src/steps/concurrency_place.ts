@@ -1,0 +1,90 @@
+/**
+ * Places in concurrency groups, which the jobs of one user on one machine share.
+ *
+ * Each place is a file, and who holds the lock of the file has the place. The
+ * system releases the lock when its holder ends, even if it is killed. The files
+ * stay, because another process may wait for the lock of a file that is removed.
+ *
+ * @module
+ */
+import type { ConcurrencyGroup } from "../config/step_config.ts";
+import type { Environment } from "../environment/variables.ts";
+import { osReason, RunnerError } from "../errors.ts";
+import { tryLockFile } from "../fs/files.ts";
+import { pause } from "../process/time_limit.ts";
+
+/** Delay between two attempts to get a place, in milliseconds. */
+const PAUSE_MS = 100;
+
+/** Options for {@linkcode takePlace}. */
+export interface TakePlaceOptions {
+  /** Environment of the runner, which names the directory of the user. */
+  readonly env: Environment;
+  /** Ends the wait. */
+  readonly signal: AbortSignal;
+  /** Called once, before waiting. */
+  readonly onWait: () => void;
+}
+
+/**
+ * Takes a place in a concurrency group, and waits while all are taken.
+ *
+ * @param group The group.
+ * @param options Directory and cancellation.
+ * @returns The place, to be disposed of when the step has ended; `undefined` if
+ * the wait was cancelled.
+ * @throws {RunnerError} `invalid-config` if there is no directory for locks.
+ */
+export async function takePlace(
+  { group, limit = 1 }: ConcurrencyGroup,
+  { env, signal, onWait }: TakePlaceOptions,
+): Promise<Disposable | undefined> {
+  const directory = await placeDirectory(env);
+  for (let count = 0; !signal.aborted; count++) {
+    for (let place = 1; place <= limit; place++) {
+      const file = lockPlace(`${directory}/${group}.${place}`);
+      if (file !== undefined) return file;
+    }
+    if (count === 0) onWait();
+    await pause(PAUSE_MS, signal);
+  }
+  return undefined;
+}
+
+async function placeDirectory(env: Environment): Promise<string> {
+  const { XDG_STATE_HOME: state = "", HOME: home = "" } = env;
+  if (![state, home].some((path) => path.startsWith("/"))) {
+    throw noPlace("neither XDG_STATE_HOME nor HOME is an absolute path");
+  }
+  const base = state.startsWith("/") ? state : `${home}/.local/state`;
+  const directory = `${base}/reactorcide/concurrency`;
+  try {
+    await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw noPlace(`"${directory}" cannot be created: ${osReason(cause)}`);
+  }
+  return directory;
+}
+
+function lockPlace(path: string): Deno.FsFile | undefined {
+  using stack = new DisposableStack();
+  let file: Deno.FsFile;
+  try {
+    file = stack.use(Deno.openSync(path, { create: true, write: true }));
+  } catch (cause) {
+    throw noPlace(`"${path}" cannot be opened: ${osReason(cause)}`);
+  }
+  const isLocked = tryLockFile(file);
+  if (isLocked === undefined) {
+    throw noPlace(`the file system of "${path}" has no locks`);
+  }
+  if (!isLocked) return undefined;
+  stack.move();
+  return file;
+}
+
+function noPlace(problem: string): RunnerError {
+  return new RunnerError(`Cannot use a concurrency group: ${problem}`, {
+    code: "invalid-config",
+  });
+}
