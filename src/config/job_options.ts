@@ -336,6 +336,13 @@ export interface JobOutputOptions {
    */
   problemMatchers?: readonly string[];
   /**
+   * Print at the end of the run what took the time. For an earlier run,
+   * `runnerlib report --format profile` prints the same.
+   *
+   * @default {false}
+   */
+  profile?: boolean;
+  /**
    * Export the run to an OpenTelemetry collector. Setting
    * `OTEL_EXPORTER_OTLP_ENDPOINT` has the same effect. Without that variable,
    * the collector is at `http://localhost:4318`.

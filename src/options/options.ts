@@ -437,6 +437,17 @@ export const OPTIONS = [
       "A path is relative to the current directory; below `/job`, it is in the workspace.",
   },
   {
+    name: "profile",
+    option: "output.profile",
+    flag: "profile",
+    type: "boolean",
+    default: "false",
+    isCallersOnly: true,
+    doc: "Print at the end of the run what took the time",
+    details:
+      "For an earlier run, `runnerlib report --format profile` prints the same.",
+  },
+  {
     name: "otel",
     option: "output.otel",
     flag: "otel",

@@ -87,6 +87,7 @@ export async function openReporting(
   const isWanted = hasRecord || output.reports.length > 0 ||
     run.trace.parentOf ||
     output.otelLogs ||
+    output.profile ||
     output.annotate !== "off" &&
       (output.annotate !== "auto" ||
         Object.values(CI_SYSTEMS).some((variable) => env[variable]));

@@ -123,9 +123,10 @@ export class Reporting {
     await this.#record?.finish();
     const formTotal = runner.masker.formTotal;
     runner.onJobEnd?.(() => this.#remask(formTotal));
-    const { reports } = this.#config.output;
+    const { reports, profile } = this.#config.output;
     const isExported = this.#trace.parentOf !== undefined;
-    const isRead = reports.length > 0 || isExported || this.#ciSystem;
+    const isRead = reports.length > 0 || profile || isExported ||
+      this.#ciSystem;
     // The collector gets the rest of the output in the same time as the run.
     const exported = this.#run.logExporter?.finish();
     if (!isRead) return await this.#settle([exported]);
@@ -134,6 +135,7 @@ export class Reporting {
       recorder.events.map((event) => maskEvent(event, maskText)),
     );
     if (record === undefined) return await this.#settle([exported]);
+    if (profile) await this.#printProfile(record);
     await this.#annotate(record);
     for (const report of reports) {
       if (!isPush(report)) await this.#writeReport(report, record);
@@ -219,6 +221,15 @@ export class Reporting {
     };
     const lines = annotationsBegin(this.#ciSystem, this.#token);
     if (lines !== "") await stderr.write(new TextEncoder().encode(lines));
+  }
+
+  async #printProfile(record: RunRecord): Promise<void> {
+    const { stderr, logger } = this.#run.runner;
+    const write = await FORMATS.profile.load();
+    const text = await write(record, { color: false });
+    await logger.flush().catch(() => {});
+    // A job does not fail because its profile cannot be printed.
+    await stderr.write(new TextEncoder().encode(`\n${text}`)).catch(() => {});
   }
 
   /** Writes annotations for the surrounding CI system. */

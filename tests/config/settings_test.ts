@@ -45,6 +45,7 @@ describe("defaultLayer()", () => {
       inherit_env: "true",
       otel: "false",
       otel_logs: "false",
+      profile: "false",
       problem_matchers: "",
       report: "",
       secret_env_patterns:

@@ -349,6 +349,29 @@ steps:
   });
 });
 
+describe("the profile of a run", () => {
+  it("is printed at its end, and from its record", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, {
+      "job.yaml": "steps: [{ name: only, run: sleep 0.2 }]",
+    });
+    const run = await runMain(["run", "--job-file=job.yaml", "--profile"], {
+      cwd,
+    });
+    assertEquals(run.code, 0, run.stderr);
+    assertMatch(
+      run.stderr,
+      /^total .*: steps .*\n\ncritical path, .*\n.* only$/m,
+    );
+    const report = await runMain(["report", "--format", "profile"], { cwd });
+    assert(run.stderr.endsWith(`\n${report.stdout}`), run.stderr);
+    // It needs no record.
+    const command = await runMain(["run", "--profile", "--", "true"], { cwd });
+    assertMatch(command.stderr, /^total .*\n\ncritical path, .*\n.* command$/m);
+  });
+});
+
 describe("the comparison of two runs", () => {
   it("shows what changed", async () => {
     await using directory = await temporaryDirectory();
