@@ -11,6 +11,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   "shell-on-failure",
   "dry-run",
   "quiet",
+  "watch",
 ]);
 
 /** Step of {@linkcode rerunWords}. */

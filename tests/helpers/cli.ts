@@ -40,6 +40,8 @@ export interface RunningCli extends AsyncDisposable {
   sees(text: string, stream?: "stdout" | "stderr"): Promise<void>;
   /** Standard output so far. */
   readonly stdout: string;
+  /** Standard error so far. */
+  readonly stderr: string;
   /** Waits for the end, and returns the result. */
   end(): Promise<CliResult>;
 }
@@ -105,6 +107,9 @@ export function startCli(args: string[], options: CliOptions): RunningCli {
     child,
     get stdout() {
       return printed.stdout;
+    },
+    get stderr() {
+      return printed.stderr;
     },
     async sees(text, stream = "stdout") {
       let over = false;

@@ -31,6 +31,13 @@ export const DRY_RUN_FLAG: Flag = {
   group: "What to run",
 };
 
+/** Option that repeats a run when its source changes. */
+export const WATCH_FLAG: Flag = {
+  name: "watch",
+  help: "Run again when files of the source change, until Ctrl-C",
+  group: "What to run",
+};
+
 /** Options that select a job of a workflow. */
 const WORKFLOW_JOB_FLAGS: readonly Flag[] = [
   {
@@ -78,6 +85,7 @@ overrides the defaults. Defaults are shown in parentheses.`,
     JOB_FILE_FLAG,
     ...WORKFLOW_JOB_FLAGS,
     DRY_RUN_FLAG,
+    WATCH_FLAG,
     {
       name: "container",
       help: "Run the command in a nested container",
@@ -118,12 +126,19 @@ overrides the defaults. Defaults are shown in parentheses.`,
     if (jobFile === undefined && !hasCommand(layer, host)) {
       throw await nothingToRun(host.cwd);
     }
-    return await runWith(context, {
+    const request = {
       layer,
       container,
       jobFile,
       rerunCommand: await rerunCommandOf(context, jobFile),
-    });
+    };
+    if (!context.isOn("watch")) return await runWith(context, request);
+    const { jobSource, watchRuns } = await import("../watch/watch_runs.ts");
+    return await watchRuns(
+      context,
+      jobSource(context, layer, host),
+      (context) => runWith(context, request),
+    );
   },
 };
 

@@ -1,6 +1,6 @@
 import { suggest } from "../../suggest.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
-import { DRY_RUN_FLAG } from "./run.ts";
+import { DRY_RUN_FLAG, WATCH_FLAG } from "./run.ts";
 import { configFlags } from "../config_flags.ts";
 import { drawDefinition, FORMAT_FLAG } from "./graph.ts";
 import { QUIET_FLAG, usageError, VERBOSE_FLAG } from "../parse_arguments.ts";
@@ -14,10 +14,20 @@ const ACTIONS: Readonly<
   async run(context, file) {
     const { loadWorkflow } = await import("../workflow/load_workflow.ts");
     const { runAction } = await import("../workflow/run_action.ts");
-    const loaded = await loadWorkflow(context, file);
-    const only = context.flags.get("only") as readonly string[] | undefined;
-    const result = await runAction(context, loaded, only);
-    return result?.exitCode ?? 0;
+    const run = async (context: CommandContext) => {
+      const loaded = await loadWorkflow(context, file);
+      const only = context.flags.get("only") as readonly string[] | undefined;
+      const result = await runAction(context, loaded, only);
+      return result?.exitCode ?? 0;
+    };
+    if (!context.isOn("watch")) return await run(context);
+    const { root } = await loadWorkflow(context, file);
+    const { watchRuns } = await import("../watch/watch_runs.ts");
+    const record = context.flags.get("record");
+    return await watchRuns(context, {
+      roots: [root],
+      written: typeof record === "string" ? [record] : [],
+    }, run);
   },
   async graph(context, file) {
     return await drawDefinition(context, file);
@@ -111,6 +121,7 @@ workflow's directory. The state of the jobs, with their outputs, is kept in
     CHANGED_FILE_FLAG,
     ...configFlags(["wait", "record", "otel"]),
     DRY_RUN_FLAG,
+    WATCH_FLAG,
     ...EXPLAIN_FLAGS,
     FORMAT_FLAG,
   ],

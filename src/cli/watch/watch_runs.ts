@@ -1,0 +1,239 @@
+import { resolve } from "@std/path/posix/resolve";
+import { isSwitchedOn } from "../../boolean.ts";
+import { environmentLayer, type Layer } from "../../config/settings.ts";
+import { RunnerError } from "../../errors.ts";
+import type { EndingSignal, Host } from "../../host.ts";
+import { isInside } from "../../job_path.ts";
+import { signalExitCode } from "../../process/spawn.ts";
+import {
+  createRunnerContext,
+  type RunnerContext,
+} from "../../runner/runner_context.ts";
+import { WORKFLOW_FILES } from "../../workspace/ignore_files.ts";
+import type { CommandContext } from "../command.ts";
+import { OwnChanges } from "./own_changes.ts";
+import {
+  changesSince,
+  type FileChange,
+  takeSnapshot,
+  type WatchedSource,
+} from "./source_snapshot.ts";
+import { watchSource } from "./wake_ups.ts";
+
+/** Maximum number of changed files that a line names. */
+const MAX_NAMED = 3;
+
+/** Clears the screen and what was scrolled out of it. */
+const CLEAR = "\x1b[H\x1b[2J\x1b[3J";
+
+/** Options for {@linkcode watchRuns}. */
+export interface WatchRunsOptions {
+  /** Absolute paths of the directories of the source. */
+  roots: readonly string[];
+  /** Paths that a run writes, relative to the current directory. */
+  written: readonly string[];
+}
+
+/**
+ * Runs a command again and again: when files of its source change, the running
+ * one is ended and the next one starts.
+ *
+ * @param context Context of the command.
+ * @param options The source.
+ * @param run Runs the command once.
+ * @returns Exit code for the signal that ends it.
+ * @throws {RunnerError} `usage` if the command cannot be run at all.
+ */
+export async function watchRuns(
+  context: CommandContext,
+  options: WatchRunsOptions,
+  run: (context: CommandContext) => Promise<number>,
+): Promise<number> {
+  const { runner } = context;
+  const { host, logger } = runner;
+  const source = sourceOf(runner, options);
+  const warn = (message: string) => logger.warn("watch", message);
+  const own = new OwnChanges(warn);
+  const over = new AbortController();
+  let signal: EndingSignal | undefined;
+  using _ = host.onSignal((name) => {
+    signal ??= name;
+    over.abort();
+  });
+  let snapshot = await takeSnapshot(source);
+  using wakeUps = watchSource(source, snapshot, warn);
+
+  /** Waits for changes that start a run; none if the watch is over. */
+  async function changed(until: AbortSignal, isRunning: () => boolean) {
+    while (!until.aborted) {
+      await wakeUps.next(until);
+      if (until.aborted) break;
+      const changes = await look(isRunning());
+      if (changes.length > 0) return changes;
+    }
+    return [];
+  }
+
+  async function look(isRunning: boolean): Promise<readonly FileChange[]> {
+    const before = snapshot;
+    snapshot = await takeSnapshot(source);
+    wakeUps.follow(snapshot);
+    return await own.relevant(changesSince(before, snapshot), isRunning);
+  }
+
+  while (signal === undefined) {
+    const once = runOnce(context, run);
+    const ended = new AbortController();
+    let isRunning = true;
+    void once.ended.finally(() => {
+      isRunning = false;
+      ended.abort();
+    });
+    let changes = await changed(
+      AbortSignal.any([over.signal, ended.signal]),
+      () => isRunning,
+    );
+    if (changes.length > 0) once.cancel();
+    const code = await once.ended;
+    if (signal !== undefined) break;
+    // What the run has written until its end is not a change of the user.
+    if (changes.length === 0) changes = await look(true);
+    if (changes.length === 0) {
+      logger.info("watch", `Exit code ${code}; waiting for changes`);
+      changes = await changed(over.signal, () => false);
+    }
+    if (signal !== undefined) break;
+    await clearScreen(host);
+    logger.info("watch", changeText(changes, host.cwd));
+  }
+  await logger.flush();
+  return signalExitCode(signal!);
+}
+
+/**
+ * Returns the source of a job: its directory, and one that it copies.
+ *
+ * @param parsed Arguments of the command.
+ * @param layer Layer of the options.
+ * @param host The process, in the directory of the job.
+ */
+export function jobSource(
+  { flags }: Pick<CommandContext, "flags">,
+  layer: Layer,
+  { cwd, env }: Pick<Host, "cwd" | "env">,
+): WatchRunsOptions {
+  const { source_type, source_url } = { ...environmentLayer(env), ...layer };
+  const copied = source_type?.value === "copy" && source_url !== undefined
+    ? [resolve(cwd, String(source_url.value))]
+    : [];
+  const reports = [flags.get("report") ?? []].flat().map((report) =>
+    report.slice(report.indexOf("=") + 1)
+  );
+  const record = flags.get("record");
+  return {
+    roots: [cwd, ...copied.filter((path) => !isInside(cwd, path))],
+    written: [...reports, ...typeof record === "string" ? [record] : []],
+  };
+}
+
+/** A run that can be ended like by a signal. */
+interface OneRun {
+  /** Resolves with the exit code. */
+  readonly ended: Promise<number>;
+  /** Ends the run: its steps get SIGTERM, and are killed after the grace time. */
+  cancel(): void;
+}
+
+/** Starts a run with a runner of its own. */
+function runOnce(
+  context: CommandContext,
+  run: (context: CommandContext) => Promise<number>,
+): OneRun {
+  const { host, masker, logger } = context.runner;
+  const listeners = new Set<(signal: EndingSignal) => void>();
+  const runner = createRunnerContext({
+    ...host,
+    cwd: host.cwd,
+    onSignal(listener) {
+      const forwarding = host.onSignal(listener);
+      listeners.add(listener);
+      return {
+        [Symbol.dispose]() {
+          forwarding[Symbol.dispose]();
+          listeners.delete(listener);
+        },
+      };
+    },
+  }, { masker });
+  const ended = run({ ...context, runner }).catch((error) => {
+    // The next change may repair the job, but not the command line.
+    if (!(error instanceof RunnerError) || error.code === "usage") throw error;
+    logger.error("runnerlib", error.message);
+    return error.exitCode;
+  });
+  return {
+    ended,
+    cancel() {
+      for (const listener of [...listeners]) listener("SIGTERM");
+    },
+  };
+}
+
+/** Determines which files a run writes itself. */
+function sourceOf(
+  { host: { cwd, env }, workspace: { base } }: RunnerContext,
+  { roots, written }: WatchRunsOptions,
+): WatchedSource {
+  const absolute = (path: string) =>
+    path.startsWith("/") ? path : `${cwd}/${path}`;
+  const isAround = roots.some((root) => isInside(base, root));
+  const workspace = isAround
+    ? [`${base}/artifacts`, `${base}/triggers.json`]
+    : [base];
+  const own = [...roots, base].flatMap((root) => [
+    `${root}/.reactorcide/lock`,
+    `${root}/.reactorcide/owned_paths.json`,
+    `${root}/.reactorcide/outputs.json`,
+    `${root}/.reactorcide/run.json`,
+    `${root}/.reactorcide/.gitignore`,
+    ...WORKFLOW_FILES.map((path) =>
+      `${root}/.reactorcide${path.replace(/[/*]*$/, "")}`
+    ),
+  ]);
+  return {
+    roots,
+    env,
+    ignored: [
+      ...workspace,
+      ...own,
+      ...written.map(absolute),
+      ...redirectedOutput(),
+    ],
+  };
+}
+
+/** Returns the files to which the output of this process is redirected. */
+function redirectedOutput(): string[] {
+  return [1, 2].flatMap((stream) => {
+    try {
+      return [Deno.readLinkSync(`/proc/self/fd/${stream}`)];
+    } catch {
+      // The system does not say.
+      return [];
+    }
+  });
+}
+
+async function clearScreen({ env, stdout, stderr }: Host): Promise<void> {
+  const isScreen = stdout.isTerminal() && stderr.isTerminal() &&
+    env.TERM !== "dumb" && !isSwitchedOn(env.CI);
+  if (isScreen) await stdout.write(new TextEncoder().encode(CLEAR));
+}
+
+function changeText(changes: readonly FileChange[], cwd: string): string {
+  const names = changes.slice(0, MAX_NAMED).map(({ path }) =>
+    isInside(cwd, path) ? path.slice(cwd.length + 1) : path
+  );
+  const more = changes.length - names.length;
+  return `Changed: ${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
