@@ -236,27 +236,39 @@ export function showUrlsIn(text: string, url?: string): string {
 }
 
 function showPlace(place: string, scheme: string): string {
-  const [authority] = scheme === "" ? [""] : /^[^/;]*/.exec(place)!;
-  const ports = portsOf(authority);
-  // The text ends inside a password, or the host is missing.
-  const isCut = ports !== undefined && !PORTS.test(ports);
-  const shown = isCut
-    ? `${authority.slice(0, -ports.length)}${HIDDEN}`
-    : authority;
+  const authority = authorityOf(place, scheme);
+  const cut = cutPassword(place, scheme);
+  const shown = cut === ""
+    ? authority
+    : `${authority.slice(0, -cut.length)}${HIDDEN}`;
   return shown + place.slice(authority.length).split("/")
     .map((segment) =>
       isTokenLike(segment) ? HIDDEN : segment.replace(/;.*$/s, `;${HIDDEN}`)
     ).join("/");
 }
 
+function authorityOf(place: string, scheme: string): string {
+  return scheme === "" ? "" : /^[^/;]*/.exec(place)![0];
+}
+
+/** Returns a password in place of a port: the URL ends in it, or lacks a host. */
+function cutPassword(place: string, scheme: string): string {
+  const ports = portsOf(authorityOf(place, scheme)) ?? "";
+  return PORTS.test(ports) ? "" : ports;
+}
+
 function showQuery(query: string): string {
   if (query === "") return "";
-  const all = query.split("&");
-  const shown = all.filter((parameter) => {
+  const hidden = hiddenParameters(query);
+  const shown = query.split("&").filter((one) => !hidden.includes(one));
+  return [...shown, ...hidden.length > 0 ? [HIDDEN] : []].join("&");
+}
+
+function hiddenParameters(query: string): string[] {
+  return query.split("&").filter((parameter) => {
     const [, name = "", value = ""] = /^([^=]*)=(.*)$/s.exec(parameter) ?? [];
-    return isHarmless(name, value);
+    return !isHarmless(name, value);
   });
-  return [...shown, ...shown.length < all.length ? [HIDDEN] : []].join("&");
 }
 
 function showFragment(fragment: string): string {
@@ -269,16 +281,30 @@ function showMatch(match: string): string {
   return showUrl(match.slice(0, match.length - end.length)) + end;
 }
 
+/** Minimum length of a hidden part that is hidden without its name as well. */
+const MIN_HIDDEN_LENGTH = 8;
+
 /**
- * Returns the secrets of a URL, and its whole user info, in the forms that
- * tools print.
+ * Returns what {@linkcode showUrl} hides of a URL, in the forms that tools
+ * print, longest first.
  */
 function shapesOf(url: string): string[] {
-  const { userInfo } = isLocal(url) ? { userInfo: "" } : partsOf(url);
+  if (isLocal(url)) return [];
+  const { scheme, userInfo, place, query, fragment } = partsOf(url);
+  const unnamed = [
+    ...hiddenParameters(query ?? "").map((parameter) =>
+      parameter.slice(parameter.indexOf("=") + 1)
+    ),
+    ...fragment === undefined || INTEGRITY.test(fragment) ? [] : [fragment],
+  ].filter((part) => part.length >= MIN_HIDDEN_LENGTH);
   return [
-    ...userInfo === "" ? [] : [`${userInfo}@`, `${decoded(userInfo)}@`],
+    ...userInfo === "" ? [] : [`${userInfo}@`],
+    cutPassword(place, scheme),
+    ...unnamed,
     ...secretsInUrl(url),
-  ].filter((shape) => shape.length >= 4);
+  ].flatMap((shape) => [shape, decoded(shape)])
+    .filter((shape) => shape.length >= 4)
+    .sort((a, b) => b.length - a.length);
 }
 
 /**

@@ -247,6 +247,32 @@ describe("showUrlsIn()", () => {
     }
   });
 
+  it("hides everything that is hidden of the URL itself", () => {
+    const hidden = "letmein-twice";
+    for (
+      const [url, text] of [
+        [`https://host/x?${hidden}`, `unsupported component: "${hidden}"`],
+        [`https://host/x?${hidden}`, `at 'https://host/x%3F${hidden}'`],
+        [`https://host/x?a=1&b=${hidden}`, `unknown parameter ${hidden}`],
+        [`https://host/x#${hidden}`, `no anchor ${hidden}`],
+        [`https://host/x?b=letmein%2Dtwice`, `no ${hidden} here`],
+        [`https://me:${hidden}%40host/x`, `nonnumeric port: '${hidden}@host'`],
+        [`https://me:${hidden}`, `nonnumeric port: '${hidden}'`],
+      ]
+    ) {
+      const shown = showUrlsIn(text, url);
+      assertEquals(shown.includes(hidden), false, shown);
+    }
+    assertEquals(
+      showUrlsIn("no branch main, depth 1", "https://h/x?depth=1&branch=main"),
+      "no branch main, depth 1",
+    );
+    assertEquals(
+      showUrlsIn("no page html over https", "https://h/x?type=html&s=https"),
+      "no page html over https",
+    );
+  });
+
   it("hides the user info of other URLs", () => {
     assertEquals(
       showUrlsIn(

@@ -2,6 +2,7 @@ import { quoteWord } from "../command_text.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import { type Cancellation, onAbort } from "./cancellation.ts";
+import { closeFilesOnExec } from "./inherited_files.ts";
 import type { ProcessTree } from "./process_tree.ts";
 import {
   type ByteStream,
@@ -74,6 +75,7 @@ export async function runOnTerminal(
     : `SHELL=${quoteWord(env.SHELL)}`;
   await using _ = await savedTerminal();
   let child: Deno.ChildProcess;
+  closeFilesOnExec();
   try {
     child = new Deno.Command(SCRIPT, {
       args: [
