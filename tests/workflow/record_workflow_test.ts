@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { pathExists } from "../../src/fs/files.ts";
 import { readRecord, type RunRecord } from "../../src/report/run_record.ts";
+import { recordLine } from "../helpers/record_lines.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
   makeFiles,
@@ -61,6 +62,45 @@ describe("the record of a workflow", () => {
     assertEquals(job.steps.map(({ name }) => name), ["compile", "link"]);
     const { stdout } = await runMain(["report", path], { cwd });
     assertMatch(stdout, /✗ test +exit code 9/);
+  });
+
+  it("makes a page with the steps and plugins of its jobs", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, {
+      ".reactorcide/workflows/ship.yaml": `
+name: ship
+jobs:
+  build:
+    steps:
+      - { name: compile, run: "echo compiled" }
+      - name: link
+        run: "test -e tried || { touch tried; exit 3; }"
+        retry: { attempts: 2, delay: 0 }
+  test: { command: "true" }
+`,
+    });
+    const { code } = await runMain(["workflow", "run"], { cwd });
+    assertEquals(code, 0);
+    const jobs = `${cwd}/${DIRECTORY}/jobs`;
+    const record = `${jobs}/test/job/artifacts/run.jsonl`;
+    const call = recordLine("plugin.called", 1, {
+      plugin: "<b>timer",
+      phase: "post_execution",
+      durationMs: 1_200,
+    });
+    await Deno.writeTextFile(record, `${call}\n`, { append: true });
+    const pageOf = async () => {
+      const { stdout } = await runMain(["report", "--format=html"], { cwd });
+      return stdout.replace(/<(?!small)[^>]*>/g, "");
+    };
+    const page = await pageOf();
+    assertMatch(page, /build✓success · 2 steps · 1 flaky/);
+    assertMatch(page, /step link: ✓success <small>.* · flaky · 2 attempts/);
+    assertMatch(page, /plugin &#60;b&#62;timer, post_execution <small>1\.2s/);
+    await Deno.remove(jobs, { recursive: true });
+    const alone = await pageOf();
+    assertMatch(alone, /build✓success(?! ·)/);
   });
 
   it("has jobs that succeeded earlier, when the run is resumed", async () => {

@@ -1,4 +1,5 @@
 import { messageOf, RunnerError } from "../../errors.ts";
+import { pathExists } from "../../fs/files.ts";
 import { Variable } from "../../environment/variables.ts";
 import { FORMATS, type ReportFormat } from "../../report/formats/formats.ts";
 import { readRecordFile } from "../../report/record_file.ts";
@@ -12,7 +13,8 @@ export const reportCommand: CliCommand = {
   usage: "[FILE [FILE]] [--format FORMAT]",
   description:
     `Shows what a run did, from its record. Without FILE, that is the last run in
-./job: job/artifacts/run.jsonl. With two files, shows what changed between the
+./job, job/artifacts/run.jsonl, or if there is none, the last run of a workflow,
+.reactorcide/workflow/run.jsonl. With two files, shows what changed between the
 two runs.`,
   examples: [
     ["report", "Show the last run in ./job"],
@@ -43,9 +45,11 @@ two runs.`,
         "report",
       );
     }
+    const files = operands.length === 0
+      ? [await lastRecord(context)]
+      : operands.map((file) => absolutePath(file, host.cwd));
     const runs = await Promise.all(
-      (operands.length === 0 ? [undefined] : operands)
-        .map((file) => readFile(file, context)),
+      files.map((path, index) => readFile(path, operands[index] ?? path)),
     );
     const run = runs.pop()!;
     const [earlier] = runs;
@@ -61,6 +65,9 @@ two runs.`,
     const isTerminal = host.stdout.isTerminal();
     const text = await format(run, {
       earlier,
+      jobs: name === "html" && run.started.kind === "workflow"
+        ? await jobsOf(run, files.at(-1)!)
+        : undefined,
       columns: isTerminal ? host.consoleSize?.()?.columns : undefined,
       color: shouldUseColor(host.env, isTerminal),
     });
@@ -69,17 +76,29 @@ two runs.`,
   },
 };
 
-async function readFile(
-  file: string | undefined,
+/** Finds the record of the last job, or of a workflow if there is none. */
+async function lastRecord(
   { runner: { host, workspace } }: CommandContext,
-): Promise<RunRecord> {
+): Promise<string> {
   const directory = host.env[Variable.artifactsDir] || "/job/artifacts";
-  const path = file === undefined
-    ? `${workspace.pathOf(directory)}/${RECORD_FILE}`
-    : file.startsWith("/")
-    ? file
-    : `${host.cwd}/${file}`;
-  const shown = file ?? path;
+  const job = `${workspace.pathOf(directory)}/${RECORD_FILE}`;
+  const workflow = `${host.cwd}/.reactorcide/workflow/${RECORD_FILE}`;
+  return !await pathExists(job) && await pathExists(workflow) ? workflow : job;
+}
+
+function absolutePath(path: string, cwd: string): string {
+  return path.startsWith("/") ? path : `${cwd}/${path}`;
+}
+
+async function jobsOf(
+  record: RunRecord,
+  path: string,
+): Promise<ReadonlyMap<number, RunRecord>> {
+  const { readJobRecords } = await import("../../report/job_records.ts");
+  return await readJobRecords(record, path.slice(0, path.lastIndexOf("/")));
+}
+
+async function readFile(path: string, shown: string): Promise<RunRecord> {
   try {
     return await readRecordFile(path);
   } catch (error) {

@@ -19,6 +19,12 @@ export interface FormatOptions extends SummaryOptions {
    * @default {no comparison}
    */
   earlier?: RunRecord | undefined;
+  /**
+   * The runs of the jobs of a workflow, by the index of the job.
+   *
+   * @default {none}
+   */
+  jobs?: ReadonlyMap<number, RunRecord> | undefined;
 }
 
 /** A format in which a run can be reported. */

@@ -19,6 +19,9 @@ import { type Html, markup, raw } from "./html_text.ts";
 /** How many of the slowest steps are listed. */
 const MAX_SLOWEST = 10;
 
+/** How many calls of plugins are listed. */
+const MAX_CALLS = 200;
+
 /** How many failed steps are shown with their last lines. */
 const MAX_FAILURES = 50;
 
@@ -32,14 +35,14 @@ const TAIL_ROOM = 256 * 1024;
  * names and lines of a hostile job are text and no more.
  *
  * @param record The run.
- * @param options The run with which it is compared.
+ * @param options The run with which it is compared, and those of its jobs.
  * @returns An HTML document.
  */
 export async function htmlReport(
   record: RunRecord,
-  { earlier }: Pick<RunHtmlOptions, "earlier"> = {},
+  { earlier, jobs }: Pick<RunHtmlOptions, "earlier" | "jobs"> = {},
 ): Promise<string> {
-  const { top, html } = runHtml(record, { earlier });
+  const { top, html } = runHtml(record, { earlier, jobs });
   const main = markup`${top}${html}`;
   const style = STYLE + colorRules(String(main));
   const policy = `default-src 'none'; style-src '${await sourceHash(
@@ -157,7 +160,7 @@ export function runHtml(
       ],
       ["graph", "Dependencies", graph(steps)],
       ["slowest", `Slowest ${what}`, slowest(steps, what)],
-      ["plugins", "Plugins", plugins(record)],
+      ["plugins", "Plugins", plugins(record, options)],
       ["facts", "About this run", facts(record)],
     ];
   const shown = parts.filter(([, , html]) => html !== "");
@@ -316,15 +319,30 @@ function slowest(steps: readonly StepRecord[], what: string): Html | "" {
   `;
 }
 
-function plugins({ plugins, metrics }: RunRecord): Html | "" {
-  if (plugins.length === 0) return "";
+function plugins(
+  { plugins, metrics, steps }: RunRecord,
+  { jobs = new Map() }: RunHtmlOptions,
+): Html | "" {
+  const calls = [
+    ...plugins.map((call) => ({ ...call, job: "" })),
+    ...Array.from(
+      jobs,
+      ([index, { plugins }]) =>
+        plugins.map((call) => ({ ...call, job: steps[index].name })),
+    ).flat(),
+  ];
+  if (calls.length === 0) return "";
   return markup`<section data-key="plugins" aria-labelledby="plugins" class="half"><h2 id="plugins">Plugins</h2>
 <table><thead><tr><th scope="col">Plugin</th><th scope="col">Phase</th><th scope="col" class="number">Time</th></tr></thead>
 <tbody>${
-    plugins.map(({ plugin, phase, durationMs, error }) =>
+    calls.slice(0, MAX_CALLS).map((
+      { plugin, phase, durationMs, error, job },
+    ) =>
       markup`
         <tr>
-          <th scope="row">${plugin}</th>
+          <th scope="row">${plugin}${
+        job === "" ? "" : markup`<small>${job}</small>`
+      }</th>
           <td>${phase}${
         error === undefined ? "" : markup`<small>${error}</small>`
       }</td>
@@ -333,6 +351,11 @@ function plugins({ plugins, metrics }: RunRecord): Html | "" {
       `
     )
   }</tbody></table>
+${
+    calls.length <= MAX_CALLS
+      ? ""
+      : markup`<p>${calls.length - MAX_CALLS} more calls.</p>`
+  }
 ${
     metrics.length === 0
       ? ""

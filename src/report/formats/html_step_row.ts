@@ -1,6 +1,6 @@
 import { withoutSequences } from "../../terminal/text.ts";
 import type { AttemptRecord } from "../run_event.ts";
-import type { StepRecord } from "../run_record.ts";
+import type { RunRecord, StepRecord } from "../run_record.ts";
 import {
   endingOf,
   formatDuration,
@@ -8,6 +8,7 @@ import {
   isAllowed,
   isFlaky,
 } from "../summary_table.ts";
+import { jobList, jobNotes } from "./html_job.ts";
 import { outputHtml } from "./html_output.ts";
 import { markHtml, resultClass } from "./html_step.ts";
 import { type Html, markup } from "./html_text.ts";
@@ -35,7 +36,9 @@ export interface StepRowOptions {
   tailRoom: number;
   /** Address of its log. */
   log: string | undefined;
-  /** Address of its own run, if it is a job of a workflow. */
+  /** Its own run, if it is a job of a workflow. */
+  job: RunRecord | undefined;
+  /** Address of its own run. */
   run: string | undefined;
 }
 
@@ -50,6 +53,7 @@ export function stepRow(step: StepRecord, options: StepRowOptions): Html {
   const notes = [
     isFlaky(step) ? "flaky" : "",
     attempts.length > 1 ? `${attempts.length} attempts` : "",
+    ...options.job === undefined ? [] : jobNotes(options.job),
     step.reason ?? "",
   ].filter((note) => note !== "");
   return markup`<details class="step" data-key="${index}"><summary class="row"><b class="name${
@@ -67,8 +71,8 @@ export function stepRow(step: StepRecord, options: StepRowOptions): Html {
   }</span></summary><div class="body"${
     isAnchor ? markup` id="step-${index}"` : ""
   }>${attempts.length < 2 ? "" : attemptList(attempts)}${factList(step)}${
-    output(step, options)
-  }</div></details>`;
+    options.job === undefined ? "" : jobList(options.job)
+  }${output(step, options)}</div></details>`;
 }
 
 function attemptList(attempts: readonly AttemptRecord[]): Html {

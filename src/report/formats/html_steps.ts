@@ -40,7 +40,13 @@ export interface StepsOptions {
    */
   logAddress?: (step: number) => string;
   /**
-   * Addresses of the runs that were jobs of a workflow, by the index of the job.
+   * The runs that were jobs of a workflow, by the index of the job.
+   *
+   * @default {what they did is not shown}
+   */
+  jobs?: ReadonlyMap<number, RunRecord> | undefined;
+  /**
+   * Addresses of these runs.
    *
    * @default {no links}
    */
@@ -84,6 +90,7 @@ export function stepsSection(
         ? 0
         : Math.floor(TAIL_ROOM / Math.max(1, tails)),
       log,
+      job: options.jobs?.get(index),
       run: options.runAddresses?.get(index),
     });
   };

@@ -102,6 +102,8 @@ details.step > summary:hover, .failure > summary:hover, .all > summary:hover { b
 .step > .body p { padding: 0; margin: .1rem 0; }
 .step > .body pre { margin: .3rem 0; border-radius: 6px; }
 .step > .body:empty { display: none; }
+.job { padding-left: 1.2rem; }
+.job small { display: inline; }
 .attempts { padding-left: 1.2rem; margin-bottom: .3rem; }
 .all .step { content-visibility: auto; contain-intrinsic-size: auto 2.3rem; }
 rect { fill: var(--other); }

@@ -1,0 +1,77 @@
+import type { RunRecord, StepRecord } from "../run_record.ts";
+import { endingOf, formatDuration, isFlaky } from "../summary_table.ts";
+import { markHtml, resultClass } from "./html_step.ts";
+import { type Html, markup } from "./html_text.ts";
+
+/** How many steps, sources and calls of plugins of a job are listed. */
+const MAX_LISTED = 50;
+
+/**
+ * Describes the steps of a job in a few words.
+ *
+ * @returns Notes such as `3 steps` and `1 flaky`; none for a single command.
+ */
+export function jobNotes({ steps }: RunRecord): string[] {
+  const flaky = steps.filter(isFlaky).length;
+  return [
+    ...steps.length < 2 ? [] : [`${steps.length} steps`],
+    ...flaky === 0 ? [] : [`${flaky} flaky`],
+  ];
+}
+
+/**
+ * Writes what a job of a workflow did: its sources, plugins and steps.
+ *
+ * @param job The record of the job.
+ * @returns A list; nothing if there is no more to say than that it ran.
+ */
+export function jobList({ sources, plugins, steps }: RunRecord): Html | "" {
+  const calls = plugins.map(({ plugin, phase, durationMs, error }) =>
+    markup`<li>plugin ${plugin}, ${phase} <small>${
+      formatDuration(durationMs)
+    }</small>${error === undefined ? "" : failed(error)}</li>`
+  );
+  const lines = [
+    ...sources.map(({ source, type, durationMs }) =>
+      markup`<li>${source === "ci" ? "CI source" : "source"}, ${type} <small>${
+        formatDuration(durationMs)
+      }</small></li>`
+    ),
+    ...calls,
+    // A job with one command has one step, of which all is known already.
+    ...steps.length === 1 && steps[0].attempts.length < 2
+      ? []
+      : steps.map(stepLine),
+  ];
+  const more = lines.length - MAX_LISTED;
+  return lines.length === 0
+    ? ""
+    : markup`<ul class="job">${lines.slice(0, MAX_LISTED)}${
+      more > 0 ? markup`<li>and ${more} more</li>` : ""
+    }</ul>`;
+}
+
+function stepLine(step: StepRecord): Html {
+  const { name, startedAt, durationMs, attempts, reason } = step;
+  const result = resultClass(step);
+  const notes = [
+    isFlaky(step) ? "flaky" : "",
+    attempts.length > 1 ? `${attempts.length} attempts` : "",
+    reason ?? "",
+  ].filter((note) => note !== "");
+  return markup`<li>step ${name}: <span class="${result}">${markHtml(result)}${
+    endingOf(step)
+  }</span>${
+    startedAt === null
+      ? ""
+      : markup` <small>${formatDuration(durationMs)}</small>`
+  }${
+    notes.length === 0
+      ? ""
+      : markup` <span class="note">· ${notes.join(" · ")}</span>`
+  }</li>`;
+}
+
+function failed(error: string): Html {
+  return markup` <span class="failed">${markHtml("failed")}${error}</span>`;
+}

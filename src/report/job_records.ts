@@ -1,0 +1,33 @@
+import { normalizePath } from "../job_path.ts";
+import { readRecordFile } from "./record_file.ts";
+import type { RunRecord } from "./run_record.ts";
+
+/** How many records of jobs are read. */
+const MAX_RECORDS = 200;
+
+/**
+ * Reads the records of the jobs to which that of a workflow points.
+ *
+ * @param record Record of the workflow.
+ * @param directory Absolute path of its directory.
+ * @returns Records by the indexes of the jobs; those that cannot be read are
+ * left out.
+ */
+export async function readJobRecords(
+  { steps }: RunRecord,
+  directory: string,
+): Promise<ReadonlyMap<number, RunRecord>> {
+  const records = new Map<number, RunRecord>();
+  for (const [index, { record: path }] of steps.entries()) {
+    if (path === undefined || records.size === MAX_RECORDS) continue;
+    const absolute = path.startsWith("/")
+      ? path
+      : normalizePath(`${directory}/${path}`);
+    try {
+      records.set(index, await readRecordFile(absolute));
+    } catch {
+      // It was removed with the workspace of the job, or not moved along.
+    }
+  }
+  return records;
+}
