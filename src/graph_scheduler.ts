@@ -1,6 +1,3 @@
-/** Maximum number of names in the text about a cycle. */
-const MAX_SHOWN = 10;
-
 /** Properties of a node that a graph depends on. */
 export interface GraphNode {
   /** Name for dependencies; several nodes may share it. */
@@ -145,19 +142,6 @@ export function findCycle(graph: Graph): string[] | undefined {
     node = needs[node].map(stuck).find((need) => need !== undefined)!;
   }
   return path.slice(places.get(groupOf[node])).map((group) => groups[group]);
-}
-
-/**
- * Describes a cycle.
- *
- * @param names Names, each depending on the next and the last on the first.
- * @returns Text such as `waits for itself: a → b → a`, which follows the name.
- */
-export function cycleText(names: readonly string[]): string {
-  const hiddenCount = names.length - MAX_SHOWN;
-  const shown = names.slice(0, MAX_SHOWN);
-  if (hiddenCount > 0) shown.push(`(${hiddenCount} more)`);
-  return `waits for itself: ${[...shown, names[0]].join(" → ")}`;
 }
 
 /** Options for {@linkcode schedule}. */

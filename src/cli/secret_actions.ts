@@ -5,12 +5,8 @@ import type { SecretStore } from "../secrets/store/store.ts";
 import { addSecrets } from "../secrets/store/store_table.ts";
 import type { CommandContext } from "./command.ts";
 import { usageError } from "./parse_arguments.ts";
-import {
-  isPasswordOnStdin,
-  promptFor,
-  readStandardInput,
-  readText,
-} from "./read_input.ts";
+import { readStandardInput, readText } from "./read_input.ts";
+import { isPasswordOnStdin, promptFor } from "./store_password.ts";
 
 /** An action on the secret store. */
 export type SecretAction = (

@@ -21,7 +21,7 @@ async function job(): Promise<StarterFiles> {
   const { default: text } = await import("./starter_files/job.yaml.txt", {
     with: { type: "text" },
   });
-  const { jobFileSchema } = await import("../config/job_keys.ts");
+  const { jobFileSchema } = await import("../config/job_file_schema.ts");
   const schema = ".reactorcide/job.schema.json";
   return {
     files: {

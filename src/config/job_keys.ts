@@ -1,120 +1,16 @@
-import { RunnerError } from "../errors.ts";
-import type { Option, OptionType } from "../options/option.ts";
+import type { Option } from "../options/option.ts";
 import {
   describeOption,
   OPTION_GROUPS,
   type OptionName,
   OPTIONS,
 } from "../options/options.ts";
-import { SOURCE_TYPE } from "../options/source_options.ts";
-import {
-  dictionary,
-  list,
-  listOrOne,
-  variables,
-} from "../schema/collections.ts";
-import {
-  choice,
-  duration,
-  FILLED_TEXT,
-  flag,
-  integer,
-  positiveDuration,
-  text,
-  yamlFlag,
-} from "../schema/scalars.ts";
-import {
-  anything,
-  byShape,
-  EXTENSION,
-  type JsonSchema,
-  keySchema,
-  mapped,
-  mapping,
-  requiresKey,
-  type Schema,
-} from "../schema/combinators.ts";
-import { ENV_FILE_KEY } from "./env_file.ts";
+import { anything, type Schema } from "../schema/combinators.ts";
+import { text, yamlFlag } from "../schema/scalars.ts";
 import { when } from "../schema/when.ts";
-import { grantLines, type PluginGrants } from "./plugin_grants.ts";
-import { shell, stepDefinitions, steps } from "./step_keys.ts";
-import { inheritance } from "./step_permissions.ts";
-import { listText } from "./text_values.ts";
-
-/** A plugin URL in a job file. */
-interface PluginEntry {
-  readonly url: string;
-  readonly integrity: string;
-}
-
-const filled = text({ rule: FILLED_TEXT });
-
-const entry = mapping<PluginEntry>("Plugin", {
-  url: {
-    key: "url",
-    schema: filled,
-    description: "Address: https:, or npm: or jsr: with an exact version.",
-    isRequired: true,
-  },
-  integrity: {
-    key: "integrity",
-    schema: filled,
-    description: "Hash, such as sha256-BASE64; sha512 for npm:.",
-    isRequired: true,
-  },
-});
-
-/** Schema of plugin URLs, parsed to `URL#HASH` lines. */
-const pluginList: Schema<readonly string[]> = byShape<readonly string[]>(
-  "be a string or a list of plugins",
-  {
-    scalar: mapped(text(), (value) => [value]),
-    list: list(byShape<string>("be a string or a mapping of keys", {
-      scalar: filled,
-      mapping: mapped(entry, ({ url, integrity }) => `${url}#${integrity}`),
-    })),
-  },
-);
-
-const permissions = dictionary(
-  listOrOne("be a string or a list of strings", filled),
-  "map kinds of permissions to lists",
-  { keys: { pattern: /^[a-z]+$/, words: "a kind of permission" } },
-);
-
-/** Schema of permissions of a pipeline, parsed to `KIND=VALUES` lines. */
-const pipelinePermissionsSchema: Schema<readonly string[]> = mapped(
-  permissions,
-  (kinds) =>
-    Object.entries(kinds).map(([kind, values]) =>
-      `${kind}=${listText(values)}`
-    ),
-);
-
-/** Schema of permissions of plugins, parsed to `NAME:KIND=VALUES` lines. */
-export const pluginPermissions: Schema<readonly string[]> = byShape<
-  readonly string[]
->("be a string or map plugins to permissions", {
-  scalar: mapped(text(), (value) => [value]),
-  mapping: mapped(
-    dictionary(
-      permissions,
-      "map plugins to permissions",
-      { keys: { pattern: /^[^:\s]+$/, words: "the name of a plugin" } },
-    ),
-    linesOf,
-  ),
-});
-
-/** An invalid name or kind has already been reported. */
-function linesOf(grants: PluginGrants): readonly string[] {
-  try {
-    return grantLines(grants);
-  } catch (error) {
-    if (error instanceof RunnerError) return [];
-    throw error;
-  }
-}
+import { ENV_FILE_KEY } from "./env_file.ts";
+import { LINES, schemaOfType } from "./option_schemas.ts";
+import { steps } from "./step_keys.ts";
 
 /** A key of a job file. */
 export interface JobFileKey {
@@ -139,13 +35,6 @@ export interface JobFileKey {
 
 /** Keys of a job file, or of one of its mappings, by name. */
 export type JobFileKeys = ReadonlyMap<string, JobFileKey>;
-
-/** Option types whose values are lines. */
-export const LINES: readonly OptionType[] = [
-  "plugins",
-  "pluginPermissions",
-  "pipelinePermissions",
-];
 
 /** Keys that only a worker or a coordinator reads. */
 const FOREIGN = {
@@ -176,40 +65,6 @@ const STEPS: JobFileKey = {
   sets: "steps",
 };
 
-/** Schemas by option type. */
-const SCHEMAS: Readonly<Record<OptionType & string, Schema<unknown>>> = {
-  text: text(),
-  command: text(),
-  shell,
-  jobDirectory: text(),
-  jobFile: text(),
-  boolean: flag,
-  duration,
-  timeLimit: positiveDuration,
-  list: byShape<unknown>("be a string or a list of names", {
-    scalar: text(),
-    list: list(text()),
-  }),
-  variables: {
-    ...byShape<unknown>("map names to values", {
-      scalar: text(),
-      mapping: variables,
-    }),
-    nullValue: {},
-  },
-  secretValues: text(),
-  secretProviders: text(),
-  inheritance,
-  plugins: pluginList,
-  pluginPermissions,
-  pipelinePermissions: pipelinePermissionsSchema,
-  // Code may register types that are unknown here.
-  sourceType: text({
-    rule: { pattern: SOURCE_TYPE, words: "be a source type" },
-    areNumbersTexts: false,
-  }),
-};
-
 /** Options of the checkout, which may also be part of the job. */
 const CHECKOUT: Entry = group(
   "checkout",
@@ -217,7 +72,7 @@ const CHECKOUT: Entry = group(
   optionKeys("checkout"),
 );
 
-const SOURCE: Entry = group("source", "Source of the code.", [
+const SOURCE: Entry = group("source", `${OPTION_GROUPS.source}.`, [
   ...optionKeys("source"),
   ...foreign({ path: "Directory of the code on a developer's machine." }),
 ]);
@@ -258,10 +113,7 @@ export const JOB_FILE_KEYS: JobFileKeys = new Map([
   }),
   ...optionKeys(),
   ["steps", STEPS],
-  group("source", `${OPTION_GROUPS.source}.`, [
-    ...optionKeys("source"),
-    ...foreign({ path: "Directory of the code on a developer's machine." }),
-  ]),
+  SOURCE,
   group(
     "ci_source",
     `${OPTION_GROUPS.ciSource}.`,
@@ -317,79 +169,7 @@ function keyOf(option: Option & { name: OptionName }): JobFileKey {
   };
 }
 
-/** Returns the schema of the values of an option in a file. */
-export function schemaOfType(type: OptionType): Schema<unknown> {
-  if (typeof type === "string") return SCHEMAS[type];
-  return "choices" in type
-    ? choice(type.choices)
-    : integer(type.minimum, type.maximum);
-}
-
 /** Explains why a file must not set an option, phrased to follow its key. */
 export function callersOnlyProblem(flag: string | undefined): string {
   return `must not be in a job file, which may be untrusted: only the caller sets it, as with --${flag}`;
-}
-
-/** Values that JSON Schema cannot describe are checked only by the parser. */
-const DRAFT = "http://json-schema.org/draft-07/schema#";
-
-/** Name of the schema; it is not downloaded from there. */
-const ID = "jsr:@reactorcide/runnerlib/job_file.schema.json";
-
-/**
- * Returns the JSON Schema of job files, for editors.
- *
- * It accepts what the parser accepts, except for what JSON Schema cannot
- * describe: duplicate step names, durations of more than 100 years with a unit,
- * paths outside `/job`, missing files of variables, and `exclude` of a variable that the matrix does not
- * have.
- *
- * @returns A schema of draft 7, the newest draft that most editors support.
- */
-export function jobFileSchema(): JsonSchema {
-  const commands = placesOf("job_command");
-  const steps = placesOf("steps");
-  return {
-    $schema: DRAFT,
-    $id: ID,
-    title: "Job file of runnerlib",
-    description: "A CI job: one command, or steps.",
-    ...schemaOf(JOB_FILE_KEYS),
-    allOf: [
-      { not: { allOf: [{ anyOf: commands }, { anyOf: steps }] } },
-      { not: { allOf: steps } },
-    ],
-    definitions: stepDefinitions(),
-  };
-}
-
-function schemaOf(keys: JobFileKeys): JsonSchema {
-  const properties: Record<string, JsonSchema> = {};
-  for (const [name, key] of keys) {
-    const { keys: inner } = key;
-    const schema = inner
-      ? { ...key.schema, jsonSchema: () => schemaOf(inner) }
-      : key.schema;
-    properties[name] = keySchema({ ...key, schema });
-  }
-  return {
-    type: "object",
-    properties,
-    patternProperties: { [EXTENSION.source]: {} },
-    additionalProperties: false,
-  };
-}
-
-/** Returns JSON Schemas of files that set an option, by the path of its key. */
-function placesOf(
-  target: string,
-  keys: JobFileKeys = JOB_FILE_KEYS,
-): JsonSchema[] {
-  return [...keys].flatMap(([name, key]) => {
-    if (key.sets === target) return [requiresKey(name)];
-    return placesOf(target, key.keys ?? new Map()).map((inner) => ({
-      required: [name],
-      properties: { [name]: { type: "object", ...inner } },
-    }));
-  });
 }

@@ -2,7 +2,8 @@ import type { Option, OptionType } from "../options/option.ts";
 import { describeOption, OPTIONS } from "../options/options.ts";
 import { mapped, type Schema } from "../schema/combinators.ts";
 import type { DocumentNode } from "../schema/document.ts";
-import { callersOnlyProblem, LINES, schemaOfType } from "./job_keys.ts";
+import { callersOnlyProblem } from "./job_keys.ts";
+import { LINES, schemaOfType } from "./option_schemas.ts";
 import { listText } from "./text_values.ts";
 
 /** The key of an option in a mapping of a file. */

@@ -1,4 +1,4 @@
-import { cycleText, findCycle, linkNodes } from "../graph_scheduler.ts";
+import { findCycle, linkNodes } from "../graph_scheduler.ts";
 import { suggest } from "../suggest.ts";
 import type { DocumentNode } from "./document.ts";
 
@@ -11,6 +11,9 @@ export interface NamedNode {
   /** Its node in the file. */
   readonly node: DocumentNode;
 }
+
+/** Maximum number of names in the text about a cycle. */
+const MAX_SHOWN = 10;
 
 /** Keys of dependencies. */
 const DEPENDENCY_KEYS: readonly string[] = ["depends_on", "needs"];
@@ -52,6 +55,19 @@ export function reportGraphProblems(
   (dependencyNode(node, second) ?? node).explain(() =>
     `${node.label} ${cycleText(cycle)}`
   );
+}
+
+/**
+ * Describes a cycle.
+ *
+ * @param names Names, each depending on the next and the last on the first.
+ * @returns Text such as `waits for itself: a → b → a`, which follows the name.
+ */
+export function cycleText(names: readonly string[]): string {
+  const hiddenCount = names.length - MAX_SHOWN;
+  const shown = names.slice(0, MAX_SHOWN);
+  if (hiddenCount > 0) shown.push(`(${hiddenCount} more)`);
+  return `waits for itself: ${[...shown, names[0]].join(" → ")}`;
 }
 
 function reportUnknown(

@@ -1,12 +1,12 @@
 import { RunnerError } from "../errors.ts";
 import {
-  cycleText,
   findCycle,
   type Graph,
   type GraphNode,
   linkNodes,
   topologicalOrder,
 } from "../graph_scheduler.ts";
+import { cycleText } from "../schema/graph_problems.ts";
 import { suggest } from "../suggest.ts";
 
 /** Maximum number of problems that a message lists; each edge may have one. */

@@ -1,10 +1,10 @@
 import {
-  cycleText,
   findCycle,
   type Graph,
   linkNodes,
   topologicalOrder,
 } from "../graph_scheduler.ts";
+import { cycleText } from "../schema/graph_problems.ts";
 import { suggest } from "../suggest.ts";
 import {
   type CheckedTrigger,

@@ -3,7 +3,7 @@ import { Ajv } from "ajv";
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { readJobFile } from "../../src/config/job_file.ts";
-import { jobFileSchema } from "../../src/config/job_keys.ts";
+import { jobFileSchema } from "../../src/config/job_file_schema.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { withoutExcerpts } from "../helpers/problem_text.ts";
 import { Random } from "../helpers/random.ts";

@@ -105,7 +105,7 @@ overrides the defaults. Defaults are shown in parentheses.`,
       if (container) {
         throw usageError("--job and --container exclude each other");
       }
-      const { runOneJob } = await import("../workflow/run_action.ts");
+      const { runOneJob } = await import("../workflow/run_workflow_action.ts");
       return await runOneJob(context);
     }
     if (opensShells(context) && !isInTerminal(context.runner.host)) {

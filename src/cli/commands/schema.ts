@@ -6,7 +6,7 @@ import { usageError } from "../parse_arguments.ts";
 const SCHEMAS: Readonly<Record<string, () => Promise<unknown>>> = {
   async job() {
     const { jobFileSchema } = await import(
-      "../../config/job_keys.ts"
+      "../../config/job_file_schema.ts"
     );
     return jobFileSchema();
   },

@@ -7,7 +7,7 @@ import {
 import { suggest } from "../../suggest.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
-import { PASSWORD_FD_FLAG, readPassword } from "../read_input.ts";
+import { PASSWORD_FD_FLAG, readPassword } from "../store_password.ts";
 import {
   deleteSecret,
   getSecret,

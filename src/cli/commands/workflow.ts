@@ -13,7 +13,7 @@ const ACTIONS: Readonly<
 > = {
   async run(context, file) {
     const { loadWorkflow } = await import("../workflow/load_workflow.ts");
-    const { runAction } = await import("../workflow/run_action.ts");
+    const { runAction } = await import("../workflow/run_workflow_action.ts");
     const run = async (context: CommandContext) => {
       const loaded = await loadWorkflow(context, file);
       const only = context.flags.get("only") as readonly string[] | undefined;

@@ -8,7 +8,7 @@ import {
   type MigrationFinding,
   PLUGIN_FOLDER,
 } from "./inspection.ts";
-import { programFix } from "./old_image.ts";
+import { programFix } from "./python_image.ts";
 import { namedPhases } from "./python_names.ts";
 import type { TreeFile } from "./untrusted_tree.ts";
 

@@ -8,7 +8,7 @@ import {
   PLUGIN_FOLDER,
   traitsOf,
 } from "./inspection.ts";
-import { oldPackage } from "./old_image.ts";
+import { oldPackage } from "./python_image.ts";
 import {
   firstCall,
   importedModules,

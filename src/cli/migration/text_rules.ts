@@ -7,7 +7,7 @@ import type {
   JobTraits,
   MigrationFinding,
 } from "./inspection.ts";
-import { programFix } from "./old_image.ts";
+import { programFix } from "./python_image.ts";
 import { baseName, type ShellCommand } from "./shell_commands.ts";
 
 /** Commands of a file that jobs run. */
