@@ -60,7 +60,11 @@ Deno.test("flushTriggers() keeps jobs after a transient failure of the coordinat
     queue.add({ name: "a" });
     for (const status of [503, 401, 404]) {
       const message = await failingFlush(runner, queue);
-      assertEquals(message.includes(`it answers ${status}`), true, message);
+      assertEquals(
+        message.includes(`it responded with ${status}`),
+        true,
+        message,
+      );
       assertEquals(queue.size, 1);
       assertEquals(await namesIn(file), ["a"]);
     }
@@ -91,7 +95,11 @@ Deno.test("flushTriggers() discards jobs that the coordinator refused", () =>
       // For a repository that operators do not allow, the status is 403.
       queue.add({ name: "a", sourceUrl: "https://git.example/other.git" });
       const message = await failingFlush(runner, queue);
-      assertEquals(message.includes(`it answers ${status}`), true, message);
+      assertEquals(
+        message.includes(`it responded with ${status}`),
+        true,
+        message,
+      );
       assertEquals(
         message.includes('; refused: "a". The coordinator logs'),
         true,
