@@ -1,4 +1,4 @@
-import { RunnerError } from "../errors.ts";
+import { messageOf, RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
 import { isObject } from "../json_value.ts";
 import type { Cancellation } from "../process/cancellation.ts";
@@ -107,7 +107,7 @@ export async function executeStep(
   } catch (cause) {
     const error = cause instanceof RunnerError
       ? cause
-      : new RunnerError(`Cannot run step "${name}"`, {
+      : new RunnerError(`Cannot run step "${name}": ${messageOf(cause)}`, {
         code: "step-failed",
         cause,
       });

@@ -121,7 +121,7 @@ export function logSteps(options: LogStepsOptions): StepLines {
         logLine(
           name,
           `${endingOf(event.result)}${time}${
-            reason === undefined ? "" : ` (${reason})`
+            reason === undefined ? "" : ` (${reason.replace(/\s+/g, " ")})`
           }`,
           {
             event: "ended",

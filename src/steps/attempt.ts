@@ -14,6 +14,9 @@ import type {
   StepStatus,
 } from "./step.ts";
 
+/** Time for which processes may hold the pipe of a service that has exited. */
+const SERVICE_DRAIN_MS = 200;
+
 /** Context of an attempt at a step. */
 export interface AttemptContext
   extends AttemptFiles, Pick<RunCommandOptions, "onStart"> {
@@ -133,6 +136,8 @@ export function runStepCommand(
     isUntrusted: definition.untrusted,
     areLimitsRequired: definition.permissions !== undefined,
     timeoutMs: definition.timeoutMs,
+    // Steps that need a service have to know at once that it has exited.
+    ...definition.service ? { drainMs: SERVICE_DRAIN_MS } : {},
     stdout: log.stdout,
     stderrSink: log.stderr,
   });

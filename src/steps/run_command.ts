@@ -82,6 +82,13 @@ export interface RunCommandOptions {
   /** Called with warnings about isolation that the system does not support. */
   onWarning: (message: string) => void;
   /**
+   * Time for which processes may hold the pipe of a command that has exited, in
+   * milliseconds.
+   *
+   * @default {2_000}
+   */
+  drainMs?: number;
+  /**
    * Receives the unmasked bytes of each stream. If set, the streams use
    * separate pipes.
    *
@@ -153,6 +160,7 @@ export async function runCommand(
   const exit = await supervise(child, {
     graceMs,
     timeoutMs,
+    drainMs: options.drainMs,
     cancellation,
     drained: drained.then(() => {}, outputFailed),
     stopDraining: () => stop.abort(),

@@ -139,6 +139,29 @@ describe("runnerlib graph", () => {
     }
   });
 
+  it("names what runs beside the other steps, as a dry run does", async () => {
+    const files = {
+      "job.yaml": `steps:
+  - { name: db, run: start, service: true, ready: 5432 }
+  - { name: watch, run: look, background: true }
+  - { name: test, run: check, needs: db }
+`,
+    };
+    const { stdout } = await runIn(files, ["graph"]);
+    assertEquals(
+      stdout,
+      "db (service)\nwatch (background)\n└─ test  ← db\n",
+    );
+    const { stderr } = await runIn(files, ["run", "--dry-run"]);
+    assertStringIncludes(
+      stderr,
+      `[dry-run] db: service: $ start
+[dry-run] watch: in the background: $ look
+[dry-run] test: $ check
+`,
+    );
+  });
+
   it("draws in every format", async () => {
     for (
       const [format, text] of [
