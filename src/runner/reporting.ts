@@ -30,9 +30,16 @@ import { forgetSecretOutputs } from "../steps/output_files.ts";
 import { realPath } from "../workspace/guard.ts";
 import { makeArtifacts } from "./job_workspace.ts";
 import type { TraceContext } from "./job_environment.ts";
-import { type Place, recordName, splitPath } from "./record_place.ts";
+import {
+  earlierRun,
+  type Place,
+  readEarlierRun,
+  recordName,
+  requestedRevision,
+  shownOptions,
+  splitPath,
+} from "./job_record.ts";
 import { remaskJobLog } from "./record_steps.ts";
-import { requestedRevision, shownOptions } from "./run_facts.ts";
 import type { RunState } from "./run_state.ts";
 
 /** How a run ended. */
@@ -257,7 +264,6 @@ export class Reporting {
     const { recorder, runner, lock } = this.#run;
     const { record, reports } = this.#config.output;
     if (reports.some((report) => partsOf(report).format === "html")) {
-      const { readEarlierRun } = await import("./earlier_run.ts");
       // This run replaces the record.
       this.#earlier = await readEarlierRun(this.#run, this.#config);
     }
@@ -273,9 +279,8 @@ export class Reporting {
     });
   }
 
-  async #earlierThan(record: RunRecord): Promise<RunRecord | undefined> {
+  #earlierThan(record: RunRecord): RunRecord | undefined {
     if (this.#earlier === undefined) return undefined;
-    const { earlierRun } = await import("./earlier_run.ts");
     return earlierRun(this.#earlier, record, this.#run, this.#config);
   }
 
@@ -297,9 +302,7 @@ export class Reporting {
         ? await lockDirectory(directory, { timeoutMs: LOCK_TIMEOUT_MS })
         : undefined;
       const previous = addsUp ? await readReport(file) : undefined;
-      const earlier = format === "html"
-        ? await this.#earlierThan(record)
-        : undefined;
+      const earlier = format === "html" ? this.#earlierThan(record) : undefined;
       const text = await write(record, { color: false, previous, earlier });
       await writeAtomic(file, text, { mode: isPrivate ? 0o600 : 0o644 });
     } catch (error) {

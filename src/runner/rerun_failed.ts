@@ -11,7 +11,7 @@ import type { JobPlan } from "../steps/job_plan.ts";
 import { keptOutputs } from "../steps/output_files.ts";
 import { needsOf } from "../steps/step_graph.ts";
 import { isObject } from "../json_value.ts";
-import { recordPath } from "./record_place.ts";
+import { recordPath } from "./job_record.ts";
 import type { RunState } from "./run_state.ts";
 
 /** Maximum size of a record, in bytes. */
