@@ -164,8 +164,6 @@ export class LineLimit {
 /**
  * Returns the maximum length of a printed line.
  *
- * @param config Configuration of the job.
- * @param workspace The workspace.
  * @returns Length in bytes, without the line break; `undefined` if unlimited.
  */
 export function maxLineBytes(

@@ -49,7 +49,6 @@ export class LogFile implements Disposable {
   /**
    * Creates a file in a directory.
    *
-   * @param name Name of the file.
    * @throws The error of the system.
    */
   static async create(

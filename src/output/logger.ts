@@ -51,7 +51,7 @@ export function createLogger(options: LoggerOptions): Logger {
   const { sink, style, level, color = false } = options;
   const threshold = LEVELS.indexOf(level);
   let written: Promise<void> = Promise.resolve();
-  function say(level: LogLevel) {
+  function logAt(level: LogLevel) {
     return (component: string, message: string, fields: LogFields = {}) => {
       if (LEVELS.indexOf(level) < threshold) return;
       const { masker } = options;
@@ -77,10 +77,10 @@ export function createLogger(options: LoggerOptions): Logger {
     };
   }
   return {
-    debug: say("debug"),
-    info: say("info"),
-    warn: say("warning"),
-    error: say("error"),
+    debug: logAt("debug"),
+    info: logAt("info"),
+    warn: logAt("warning"),
+    error: logAt("error"),
     flush() {
       const flushed = written;
       written = Promise.resolve();
@@ -89,7 +89,7 @@ export function createLogger(options: LoggerOptions): Logger {
   };
 }
 
-/** Colors what tells a warning or an error from other messages. */
+/** Colors the word that marks a warning or an error. */
 function colored(line: string, level: LogLevel): string {
   const code = level === "error" ? 31 : level === "warning" ? 33 : undefined;
   return code === undefined

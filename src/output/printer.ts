@@ -240,7 +240,7 @@ export function groupPrinter(options: GroupPrinterOptions): Printer {
     return shown;
   }
 
-  async function goOn(): Promise<void> {
+  async function printRest(): Promise<void> {
     if (unwritten.length === 0) return;
     await show();
     for (const bytes of unwritten.splice(0)) {
@@ -251,12 +251,12 @@ export function groupPrinter(options: GroupPrinterOptions): Printer {
   return {
     write() {
       // A failed write rejects only for its caller.
-      last = last.catch(() => {}).then(goOn);
+      last = last.catch(() => {}).then(printRest);
       return last;
     },
     async close() {
       await last;
-      await goOn();
+      await printRest();
       await show();
       await fallback.close();
     },

@@ -152,7 +152,7 @@ class StepRecord {
   write(stream: StreamName, bytes: Uint8Array): Promise<void> {
     const assembler = this.#assemblers[stream];
     const lines = assembler.take(bytes);
-    this.#tellProgress(assembler);
+    this.#reportProgress(assembler);
     return this.#keep(stream, lines);
   }
 
@@ -194,7 +194,7 @@ class StepRecord {
     await file?.write(lines);
   }
 
-  #tellProgress(assembler: LineAssembler): void {
+  #reportProgress(assembler: LineAssembler): void {
     const { onProgress } = this.#options;
     if (!onProgress || !assembler.isRewritten) return;
     const text = plainText(assembler.rest.subarray(0, PROGRESS_BYTES))

@@ -98,7 +98,7 @@ export interface StepPrintersOptions {
 /** Groups in the log of a CI system. */
 export interface StepGroups {
   readonly markers: GroupMarkers;
-  /** Where the borders go; nothing else changes or holds back what it gets. */
+  /** Sink of the borders, which passes them on unchanged and immediately. */
   readonly sink: Sink;
   /** Whether no two steps can print at the same time. */
   readonly isInOrder: boolean;

@@ -10,7 +10,7 @@ import { grantOption, mayUse } from "./rights/rights.ts";
 import { jsrHost, processEnvironment } from "./sandbox/deno_command.ts";
 
 /** Maximum size of a plugin file, in bytes. */
-const LARGEST = 10 * 1024 * 1024;
+const MAX_FILE_BYTES = 10 * 1024 * 1024;
 
 /** Time limit for fetching a file or a package, in milliseconds. */
 const FETCH_MS = 60_000;
@@ -24,7 +24,6 @@ export type Fetch = (url: string, signal: AbortSignal) => Promise<Response>;
  * @param address Address with an `https:` URL.
  * @param directory Private directory for the file.
  * @param get Performs the request.
- * @returns The plugin.
  * @throws {RunnerError} `plugin-failed` if the download fails or the hash does
  * not match.
  */
@@ -70,7 +69,9 @@ async function download(
   let length = 0;
   for await (const part of response.body ?? []) {
     length += part.length;
-    if (length > LARGEST) throw new Error(`it has more than ${LARGEST} bytes`);
+    if (length > MAX_FILE_BYTES) {
+      throw new Error(`it has more than ${MAX_FILE_BYTES} bytes`);
+    }
     parts.push(part);
   }
   return new Uint8Array(await new Blob(parts).arrayBuffer());
@@ -78,12 +79,12 @@ async function download(
 
 async function checkHash(
   bytes: Uint8Array<ArrayBuffer>,
-  wanted: string,
+  expected: string,
 ): Promise<void> {
   const digest = await crypto.subtle.digest("SHA-256", bytes);
   const found = new Uint8Array(digest).toHex();
-  if (found === wanted) return;
-  throw new Error(`its hash is sha256-${found}, not sha256-${wanted}`);
+  if (found === expected) return;
+  throw new Error(`its hash is sha256-${found}, not sha256-${expected}`);
 }
 
 /** Settings that fetching a package depends on. */
@@ -100,7 +101,6 @@ export type PackageSetting = Pick<SandboxSetting, "deno" | "env" | "grantsOf">;
  * @param address Address of the package.
  * @param directory Directory for this package, writable only by the runner.
  * @param setting Path of Deno, environment and grants.
- * @returns The plugin.
  * @throws {RunnerError} `plugin-failed` if the package cannot be fetched or its
  * hash does not match.
  */
@@ -161,13 +161,13 @@ function cannotFetch(url: string, reason: string): RunnerError {
   });
 }
 
-/** First line of Deno's error; hints about its own command line follow. */
+/** Returns the first line of Deno's error; the others are hints about its command line. */
 function reasonOf(stderr: string): string {
   const [line = ""] = stderr.split("\n").filter((text) => text.trim() !== "");
-  return line.replace(/^error: /, "") || "Deno gives no reason";
+  return line.replace(/^error: /, "") || "Deno printed no reason";
 }
 
-/** Lock file that Deno writes when it loads this version of the package. */
+/** Returns the lock file that Deno writes when it loads this version of the package. */
 function lockText({ scheme, pinned = "", hash }: PluginAddress): string {
   const version = pinned.slice(pinned.lastIndexOf("@") + 1);
   const integrity = scheme === "npm" ? `sha512-${hash}` : hash;

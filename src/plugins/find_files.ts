@@ -12,7 +12,7 @@ const PYTHON = /^plugin_(.+)\.py$/s;
 const OTHER = /^plugin_([^.]*)/s;
 
 /** Data files, and plugins that were disabled by renaming. */
-const NOT_MEANT = new RegExp(
+const IGNORED = new RegExp(
   [
     String
       .raw`\.(?:d\.ts|map|jsonc?|ya?ml|toml|ini|cfg|conf|env|csv|lock|log)$`,
@@ -40,7 +40,6 @@ export interface PluginFile {
  * Finds the plugin files directly in a directory: `plugin_*.ts`, `plugin_*.js`,
  * `plugin_*.py`, and other executable files `plugin_*`.
  *
- * @param directory Path of the directory.
  * @returns The files, sorted by name.
  * @throws {RunnerError} `invalid-config` if the directory does not exist;
  * `plugin-failed` if a file is named like a plugin but cannot be run.
@@ -66,7 +65,6 @@ export async function findPluginFiles(
 /**
  * Checks by its name whether a file is a plugin.
  *
- * @param path Path of the file.
  * @returns The plugin file; `undefined` if it is not a plugin.
  * @throws {RunnerError} `plugin-failed` if its name contains control
  * characters, which could forge log lines, or if the file cannot be run.
@@ -96,7 +94,7 @@ export async function pluginFile(
     return { name, path, kind: isProgram ? "program" : "python" };
   }
   if (isExecutable && name !== "") return { name, path, kind: "program" };
-  if (NOT_MEANT.test(base)) return undefined;
+  if (IGNORED.test(base)) return undefined;
   throw loadError(
     path,
     "it is not executable, and not named plugin_NAME.ts, plugin_NAME.js or plugin_NAME.py",

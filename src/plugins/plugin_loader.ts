@@ -72,8 +72,6 @@ export class PluginLoader {
   /**
    * Loads the plugins of a directory.
    *
-   * @param directory Path of the directory.
-   * @param options Additional options.
    * @throws {RunnerError} `invalid-config` if the directory does not exist;
    * `plugin-failed` if a plugin cannot be loaded.
    */
@@ -162,7 +160,9 @@ export class PluginLoader {
   ): void {
     for (const registered of this.#registry.plugins) {
       if (before.has(registered.name)) continue;
-      const missed = phases.filter((it) => hooksOf(registered, it).length > 0);
+      const missed = phases.filter((phase) =>
+        hooksOf(registered, phase).length > 0
+      );
       if (missed.length === 0) continue;
       this.#setting.logger.info(
         "plugins",
@@ -239,7 +239,6 @@ function loadError(origin: string, cause: unknown): RunnerError {
  * class whose constructor needs no arguments, or a function that receives the
  * registry and registers plugins. Symbolic links must not leave the directory.
  *
- * @param directory Path of the directory.
  * @param registry Registry that receives the plugins.
  * @param logger Logger.
  * @returns Handle that unregisters the plugins when disposed.

@@ -61,8 +61,6 @@ export interface RightsPolicy {
 /**
  * Describes the plugin in a file without running it.
  *
- * @param file The file.
- * @returns The plugin.
  * @throws {TypeError} If the file cannot be loaded, or its manifest is invalid.
  */
 export async function fileSource(file: PluginFile): Promise<PluginSource> {

@@ -181,12 +181,12 @@ function readPhases(plugin: Plugin, name: string): ReadonlySet<Phase> {
   return new Set(names.map((phase: unknown) => {
     const known = phaseOf(phase);
     if (known !== undefined) return known;
-    const meant = suggest(String(phase), PHASES);
+    const near = suggest(String(phase), PHASES);
     throw new TypeError(
       `Cannot register plugin "${name}": the phase "${
         printable(String(phase))
       }" is unknown` +
-        (meant === undefined ? "" : `, did you mean "${meant}"`),
+        (near === undefined ? "" : `, did you mean "${near}"`),
     );
   }));
 }

@@ -96,7 +96,6 @@ export interface RunPhaseResult {
  * cancellation of the job is ignored.
  *
  * @param plugins Plugins by priority, as a registry lists them.
- * @param phase The phase.
  * @param context Context of all plugins, as a plain object. Its `shared` map
  * must be the same in all phases of a run.
  * @param options Logger and limits.
@@ -115,8 +114,8 @@ export async function runPhase(
 ): Promise<RunPhaseResult> {
   const { logger, maskStream, onTiming, onMetric } = options;
   const timeoutMs = timeoutOf(phase, options);
-  const unstoppable = UNSTOPPABLE.has(phase);
-  const cancelled = unstoppable ? undefined : context.signal;
+  const isUnstoppable = UNSTOPPABLE.has(phase);
+  const cancelled = isUnstoppable ? undefined : context.signal;
   const ordered = REVERSED.has(phase) ? plugins.toReversed() : plugins;
   const errors: RunnerError[] = [];
   const timings: PluginTiming[] = [];
@@ -130,7 +129,7 @@ export async function runPhase(
     timings.push(timing);
     onTiming?.(timing, error);
     if (error === undefined) continue;
-    if (registered.errorPolicy === "fail" && !unstoppable) throw error;
+    if (registered.errorPolicy === "fail" && !isUnstoppable) throw error;
     logger.error("plugins", error.message);
     errors.push(error);
   }
@@ -192,8 +191,6 @@ interface RunPluginResult {
 /**
  * Calls one plugin in one phase.
  *
- * @param registered The plugin.
- * @param phase The phase.
  * @param context Context of all plugins.
  * @param options Limits and logger.
  * @returns The result, or `null` if the plugin has no method for this phase.
@@ -242,8 +239,6 @@ async function runPlugin(
 /**
  * Lists the methods of a plugin that a phase calls.
  *
- * @param registered The plugin.
- * @param phase The phase.
  * @returns Names of methods; empty if the plugin is not called.
  */
 export function hooksOf(

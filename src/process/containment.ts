@@ -200,8 +200,8 @@ for turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 done
 exit $code`;
 
-/** A way to create namespaces. */
-interface Way {
+/** A method of creating namespaces. */
+interface Method {
   /** Options of `unshare`. */
   readonly options: readonly string[];
   /** How the command drops the rights that created them. */
@@ -210,8 +210,8 @@ interface Way {
   readonly hasMounts: boolean;
 }
 
-/** Ways for each kind of user, best first. */
-const WAYS: readonly Way[] = [
+/** Methods for each kind of user, the best first. */
+const METHODS: readonly Method[] = [
   { options: [], drop: DROP_AS_ROOT, hasMounts: true },
   {
     options: ["--user", "--map-root-user"],
@@ -286,13 +286,13 @@ let found: Promise<Namespace | undefined> | undefined;
  * systems other than Linux, and in most containers.
  */
 export function findNamespace(): Promise<Namespace | undefined> {
-  return found ??= tryWays();
+  return found ??= tryMethods();
 }
 
-async function tryWays(): Promise<Namespace | undefined> {
+async function tryMethods(): Promise<Namespace | undefined> {
   if (Deno.build.os !== "linux") return undefined;
-  for (const way of WAYS) {
-    const namespace = namespaceOf(way);
+  for (const method of METHODS) {
+    const namespace = namespaceOf(method);
     const words = namespace.wordsFor({
       readOnly: ["/tmp"],
       hidden: [{ path: "/tmp" }],
@@ -305,7 +305,7 @@ async function tryWays(): Promise<Namespace | undefined> {
   return undefined;
 }
 
-function namespaceOf({ options, drop, hasMounts }: Way): Namespace {
+function namespaceOf({ options, drop, hasMounts }: Method): Namespace {
   return {
     hasMounts,
     wordsFor: ({ readOnly = [], hidden = [], writable = [] } = {}) => [

@@ -121,21 +121,21 @@ export function tagProcessTree(
   }
 
   /** Kills the given processes that belong to the tree. */
-  function killAmong(pids: readonly number[]): Look {
-    const look = { found: 0, gone: 0 };
+  function killAmong(pids: readonly number[]): ScanResult {
+    const scan = { found: 0, gone: 0 };
     for (const pid of pids) {
       if (dead.has(pid)) continue;
       const isOurs = belongs(pid);
-      if (isOurs === undefined) look.gone++;
+      if (isOurs === undefined) scan.gone++;
       if (!isOurs) continue;
       if (isZombie(pid)) {
         dead.add(pid);
         continue;
       }
-      look.found++;
+      scan.found++;
       killProcess(pid);
     }
-    return look;
+    return scan;
   }
 
   /**
@@ -163,9 +163,9 @@ export function tagProcessTree(
         const before = last;
         last = lastPid();
         if (last === before) continue;
-        const look = killAmong(pidsBetween(before && before - 2, last));
-        if (look.found > 0) isQuiet = false;
-        if (look.found + look.gone > 0) quietSince = performance.now();
+        const scan = killAmong(pidsBetween(before && before - 2, last));
+        if (scan.found > 0) isQuiet = false;
+        if (scan.found + scan.gone > 0) quietSince = performance.now();
       }
       if (isQuiet) return true;
       if (performance.now() > end) return false;
@@ -193,7 +193,7 @@ export function tagProcessTree(
 }
 
 /** Result of a scan. */
-interface Look {
+interface ScanResult {
   /** Number of live processes of the tree. */
   found: number;
   /** Number of processes that had exited before they were checked. */

@@ -52,7 +52,6 @@ export interface RunOnTerminalOptions {
  * of this process.
  *
  * @param argv Program and arguments.
- * @param options Additional options.
  * @returns Exit code of the program; 128+N after signal N.
  * @throws {RunnerError} `command-not-found` if the system has no program for
  * pseudo-terminals.

@@ -1,12 +1,12 @@
 /**
  * Measures the memory and the CPU time of running programs.
  *
- * Deno does not pass on what the system counts for a program that has exited.
- * Therefore, the processes of all running programs are looked at from time to
- * time, in one scan of `/proc`:
+ * Deno does not return the resource usage of a program that has exited.
+ * Therefore, `/proc` is scanned periodically for the processes of all running
+ * programs:
  *
- * 1. To a program belong its descendants, and the processes of its session.
- * 2. Its memory is the sum of what its processes have resident. The system
+ * 1. The processes of a program are its descendants and those of its session.
+ * 2. Its memory is the sum of the resident memory of its processes. The system
  *    keeps the peak of each process, so the peak of a single process between
  *    two scans is not missed.
  * 3. Its CPU time is that of its processes and of their children that have
@@ -20,15 +20,15 @@
 /** Time before the first scan and between two scans, in milliseconds. */
 const INTERVAL_MS = 250;
 
-/** How much longer than a scan the pause after it is at least. */
+/** Minimum ratio of the pause after a scan to the duration of the scan. */
 const PAUSE_FACTOR = 100;
 
 /** Unit of CPU time in `/proc`, in milliseconds: the same on all platforms of Deno. */
 const TICK_MS = 10;
 
-/** What was measured; nothing on systems without `/proc`. */
+/** Measurements; empty on systems without `/proc`. */
 export interface Usage {
-  /** Maximum of the memory that all processes had resident at once, in bytes. */
+  /** Maximum resident memory of all processes together, in bytes. */
   readonly peakMemoryBytes?: number;
   /** CPU time, in milliseconds. */
   readonly cpuMs?: number;
@@ -36,7 +36,7 @@ export interface Usage {
 
 /** Measurements of the programs that belong together. */
 export interface UsageGroup extends Disposable {
-  /** What was measured until now. */
+  /** Measurements so far. */
   readonly usage: Usage;
   /**
    * Adds a program.
@@ -70,7 +70,7 @@ export class UsageMeter {
 
   /** Opens a group of programs. */
   open(): UsageGroup {
-    const group = new Group(() => this.#arrange());
+    const group = new Group(() => this.#updateTimer());
     this.#groups.add(group);
     return {
       get usage() {
@@ -79,13 +79,13 @@ export class UsageMeter {
       add: (pid) => group.add(pid),
       [Symbol.dispose]: () => {
         this.#groups.delete(group);
-        this.#arrange();
+        this.#updateTimer();
       },
     };
   }
 
   /** Scans only while a program runs. */
-  #arrange(): void {
+  #updateTimer(): void {
     const isBusy = [...this.#groups].some(({ pids }) => pids.size > 0);
     if (isBusy) this.#timer ??= this.#scanIn(INTERVAL_MS);
     else {
@@ -104,7 +104,7 @@ export class UsageMeter {
     }, delayMs);
   }
 
-  /** @returns Whether processes can be seen. */
+  /** Returns whether the processes can be read. */
   #scan(): boolean {
     const running = [...this.#groups].filter(({ pids }) => pids.size > 0);
     const roots = new Set(running.flatMap(({ pids }) => [...pids]));
@@ -116,7 +116,7 @@ export class UsageMeter {
   }
 }
 
-/** What the processes of one program use. */
+/** Resource usage of the processes of one program. */
 interface TreeUsage {
   memoryBytes: number;
   peakBytes: number;

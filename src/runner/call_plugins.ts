@@ -34,7 +34,6 @@ const LATE_SETTINGS: ReadonlySet<string> = new Set([
  * Calls the plugins of a phase, and applies what they change in the job.
  *
  * @param plugins The plugins of the job.
- * @param phase The phase.
  * @param run The run; it gets changes, timings and metrics of plugins.
  * @returns Errors that do not end the job.
  * @throws {RunnerError} `plugin-failed`, except in `on_error` and `cleanup`.

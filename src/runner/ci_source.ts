@@ -31,7 +31,6 @@ const BOUNDARY_FILES: Readonly<Record<string, string>> = {
  * Returns the path for a copy of the trusted CI source. The copy is created
  * only if a plugin or a trusted step will read it.
  *
- * @param run The run.
  * @returns Absolute path with a random name.
  */
 export function ciCopyPath(run: RunState): string {
@@ -50,7 +49,6 @@ export function ciCopyPath(run: RunState): string {
  * {@linkcode checkCiSource} detects changes of the files that the job itself
  * reads.
  *
- * @param run The run.
  * @param steps Steps of the job, without those that plugins add.
  * @throws {RunnerError} `source-failed` if it cannot be read or copied.
  */
@@ -130,7 +128,6 @@ function isMixed(steps: readonly Pick<StepConfig, "untrusted">[]): boolean {
  * After a change, the run drops the path of the source and does not check it
  * again.
  *
- * @param run The run.
  * @param signal Cancels the check.
  * @throws {RunnerError} `ci-source-modified`, with the changed paths.
  */
@@ -158,8 +155,6 @@ export async function checkCiSource(
  * `on_error` and `cleanup` cannot be skipped: there, a change fails the job,
  * and the plugins are called without the CI source.
  *
- * @param phase The phase.
- * @param run The run.
  * @throws {RunnerError} `ci-source-modified`, in all other phases.
  */
 export async function checkCiSourceIn(

@@ -23,9 +23,6 @@ const MIN_REST_MS = 100;
  * Running steps are ended gracefully. Steps that always run still start, within
  * their own time limit. A second cancellation kills all steps immediately.
  *
- * @param run The run.
- * @param config Configuration of the job.
- * @param graph The graph of the job.
  * @param shells Shells, whose time does not count.
  * @returns Handle that stops watching the cancellation and the time limit.
  */

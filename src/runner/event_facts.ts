@@ -158,7 +158,6 @@ export async function eventFacts(
 /**
  * Determines whether the event skips a job.
  *
- * @param run The run.
  * @param when Condition of the job.
  * @returns The first part that is not met, as a reason; `undefined` if all are
  * met.
@@ -183,8 +182,6 @@ export async function jobSkipReason(
  * Collects the facts and variables for the conditions of steps, before any step
  * runs, so that no step can change them.
  *
- * @param run The run.
- * @param plan The steps.
  * @returns Facts and variables; an empty object if no selected step has a
  * condition that needs them.
  */

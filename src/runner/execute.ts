@@ -36,8 +36,6 @@ const STEP_NAME = "command";
 /**
  * Runs the command of a job, and records the result in the run.
  *
- * @param run The run.
- * @param config Configuration of the job.
  * @param trace Trace to which the job belongs.
  * @param nested Setting of the nested container, if the command runs in one.
  * @returns The result of the command, as the only step.
@@ -168,11 +166,9 @@ export async function execute(
  * Opens the log of a job that is one command. Output passes through unchanged,
  * unless it must be JSON, have timestamps, or have lines of limited length.
  *
- * @param config Configuration of the job.
  * @param name Name of the only step.
  * @param keepsTail Whether the log keeps its last lines.
  * @param sinks Sinks for the output.
- * @returns The log.
  */
 async function openCommandLog(
   runner: RunnerContext,

@@ -40,8 +40,6 @@ const ROOTS = [
 /**
  * Reads the problem matchers of a job, and records the problems that they find.
  *
- * @param run The run.
- * @param config Configuration of the job.
  * @returns What searches; dispose of it when the steps have ended.
  * @throws {RunnerError} `invalid-config` if a file cannot be used.
  */

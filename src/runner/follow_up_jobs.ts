@@ -14,8 +14,6 @@ import { recordFailure } from "./job_result.ts";
  * Submits or discards the follow-up jobs of a job. If one is refused, the job
  * fails, and the others are submitted.
  *
- * @param run The run.
- * @param config Configuration of the job.
  * @param when When to submit follow-up jobs.
  * @returns The follow-up jobs that were submitted.
  * @throws {RunnerError} If submitting fails.

@@ -116,9 +116,6 @@ function codeDirectory({ config, workspace }: JobFacts): string | undefined {
  *
  * Commands have no terminal. If the output of the runner is a terminal,
  * `FORCE_COLOR` enables colors, unless a variable decides otherwise.
- *
- * @param host The process around the runner.
- * @returns The environment.
  */
 export async function inheritableEnvironment(
   { env, stdout }: Host,
@@ -140,7 +137,6 @@ export async function inheritableEnvironment(
  * Reads the trace to which a job belongs. A job without a valid trace starts a
  * new one; the state of an invalid trace is dropped.
  *
- * @param env Environment of the runner.
  * @returns The existing trace, unchanged, or a new one.
  * @see https://www.w3.org/TR/trace-context/
  */
@@ -170,7 +166,6 @@ export function traceContext(env: Environment): TraceContext {
  * an option, enable the export.
  *
  * @param trace The trace of the run.
- * @param env Environment of the runner.
  * @param isRequested Whether an option enables the export.
  * @returns The trace with variables for the run's span; unchanged if the run is
  * not exported.

@@ -36,8 +36,6 @@ export interface Place {
 /**
  * Finds the record that an earlier run of a job has left.
  *
- * @param runner The context of the runner.
- * @param config Configuration of the job.
  * @returns Absolute path of the file, which need not exist; `undefined` if the
  * job has no record.
  * @throws {RunnerError} `workspace` if a link leads out of the workspace.
@@ -145,8 +143,6 @@ function variableNames(value: SettingValue): string {
  * Reads the record with which the page of a run compares: the chosen one, or
  * the one that the run is about to replace.
  *
- * @param run The run.
- * @param config Configuration of the job.
  * @returns The record, unmasked; `undefined` if there is none.
  */
 export async function readEarlierRun(

@@ -94,7 +94,6 @@ export function maskedResult(
 /**
  * Records a failure. The first one is the error of the job.
  *
- * @param run The run.
  * @param thrown Thrown value.
  */
 export function recordFailure(run: RunState, thrown: unknown): void {

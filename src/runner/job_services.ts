@@ -93,7 +93,6 @@ export interface Launcher {
 /**
  * Creates the program next to the socket for secrets.
  *
- * @param host The process around the runner.
  * @param registration The socket; its directory is removed with it.
  * @returns The directory; `undefined` if there is no socket, or if the host has
  * no command for `runnerlib`.
@@ -110,7 +109,6 @@ export function openLauncher(
 /**
  * Creates the program in a directory.
  *
- * @param host The process around the runner.
  * @param parent Absolute path of a private directory, which the caller removes.
  */
 export function createLauncher(

@@ -79,11 +79,7 @@ export async function getWorkflowVars(
   });
 }
 
-/**
- * Returns the path of the file with the state of the local workflow.
- *
- * @returns Absolute path.
- */
+/** Returns the absolute path of the file with the state of the local workflow. */
 function localStatePath(runner: RunnerContext): string {
   const { host: { env }, workspace } = runner;
   return env[Variable.workflowStateFile] || `${workspace.base}/${STATE_FILE}`;
@@ -134,9 +130,6 @@ export interface LogNextJobOptions {
  *
  * The state of the local workflow decides which dependencies are complete;
  * without a local workflow, all of them count as complete.
- *
- * @param name Name of the job.
- * @param options Additional options.
  */
 export async function logNextJob(
   runner: RunnerContext,

@@ -32,7 +32,6 @@ export interface WorkspaceUse {
  * does not replace files either.
  *
  * @param run The run, which holds the lock until it ends.
- * @param config Configuration of the job.
  * @param use How the job uses its workspace.
  * @throws {RunnerError} `workspace-busy`, if another job holds the lock;
  * `workspace` or `output-failed`, if files cannot be created or removed.
@@ -79,12 +78,7 @@ export async function beginFiles(
   await beginRun(runner.workspace, files, runner.run);
 }
 
-/**
- * Releases the lock of a job that has ended.
- *
- * @param run The run.
- * @param lock Its lock.
- */
+/** Releases the lock of a job that has ended. */
 export async function closeWorkspace(
   { runner: { workspace, logger } }: RunState,
   lock: WorkspaceLock,
@@ -97,11 +91,7 @@ export async function closeWorkspace(
   await lock[Symbol.asyncDispose]();
 }
 
-/**
- * Returns the path of the file that a worker reads after the job.
- *
- * @returns Absolute path.
- */
+/** Returns the absolute path of the file that a worker reads after the job. */
 export function outputPath(runner: RunnerContext): string {
   const path = runner.host.env[Variable.workflowOutputFile] || OUTPUT_FILE;
   return workspacePath(runner, path);
@@ -111,8 +101,6 @@ export function outputPath(runner: RunnerContext): string {
  * Creates missing directories of a job: its working directory, and the
  * directory of its artifacts.
  *
- * @param workspace The workspace.
- * @param config Configuration of the job.
  * @returns Absolute path of the working directory, without links.
  * @throws {RunnerError} `workspace` if a directory cannot be created, or a link
  * leads out of the workspace.
@@ -128,8 +116,6 @@ export async function makeDirectories(
 /**
  * Creates the directory of a job's artifacts if it is missing.
  *
- * @param workspace The workspace.
- * @param config Configuration of the job.
  * @returns Absolute path of the directory, without links.
  * @throws {RunnerError} `workspace` if it cannot be created, or a link leads
  * out of the workspace.
@@ -172,8 +158,6 @@ async function makeDirectory(
  * Checks the directories of a configuration. Outside a container they can be
  * missing, since a run creates them.
  *
- * @param config Configuration of the job.
- * @param workspace The workspace.
  * @param logger Logger for warnings.
  * @throws {RunnerError} `workspace` if a run would fail because of a directory.
  */
@@ -216,11 +200,10 @@ function unusable(path: string, reason: string, cause?: unknown): RunnerError {
 }
 
 /**
- * Resolves a path from a variable.
+ * Returns the absolute path for a path from a variable.
  *
  * @param path Absolute path, or one relative to the current directory; `/job`
  * stands for the workspace.
- * @returns Absolute path.
  */
 export function workspacePath(
   { workspace, host }: RunnerContext,

@@ -46,8 +46,6 @@ const EARLY_PHASES = [
  * that exist immediately, the others after the sources are prepared. Plugins in
  * the source itself, which may contain untrusted code, are never loaded.
  *
- * @param run The run.
- * @returns The plugins.
  * @throws {RunnerError} `plugin-failed` or `invalid-config`.
  */
 export async function loadJobPlugins(run: RunState): Promise<JobPlugins> {
@@ -198,7 +196,6 @@ export interface FetchedPlugins extends AsyncDisposable {
  * @param addresses Addresses with hashes.
  * @param setting Setting for fetching packages from registries.
  * @param place Place for temporary files.
- * @returns The plugins.
  * @throws {RunnerError} `invalid-config` if an address is invalid or not
  * pinned; `plugin-failed` if a plugin cannot be fetched or does not match its
  * hash.
@@ -244,7 +241,6 @@ export type SandboxedRun =
  * @param run The run; its settings need not be validated yet.
  * @param findSecrets Returns the known secrets, whose names plugins do not see.
  * @param ciCopy Absolute path from which the CI source will be read.
- * @returns The setting.
  * @throws {RunnerError} `invalid-config` if a permission is invalid;
  * `plugin-failed` if Deno is not found.
  */

@@ -136,8 +136,6 @@ export function secretsOfSettings(
 /**
  * Adds the secrets of the environment and of the caller's settings to a masker.
  *
- * @param masker Masker.
- * @param host The process around the runner.
  * @param layer Settings of the caller.
  * @param options Whether these are all settings.
  */
@@ -161,11 +159,7 @@ export function maskEnvironment(
   for (const secret of secrets) maskSecret(masker, secret);
 }
 
-/**
- * Applies the configuration of masking.
- *
- * @param config Configuration of the job.
- */
+/** Applies the configuration of masking. */
 export function setUpMasker(
   { masker, logger }: Pick<MaskingContext, "masker" | "logger">,
   { secrets: { minBytes, mask } }: JobConfig,

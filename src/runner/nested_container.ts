@@ -51,10 +51,8 @@ export interface OpenContainerOptions extends ContainerSetting {
 /**
  * Creates a container for the command of a job.
  *
- * @param run The run.
  * @param config Configuration of the job, with a command and an image.
  * @param options Trace, socket and engine.
- * @returns The container.
  * @throws {RunnerError} `container-failed` if it cannot be created.
  */
 export async function openContainer(
@@ -197,7 +195,6 @@ export interface ContainerEnvironmentParts {
  * Builds the environment of a container: the variables of the job, and listed
  * ones of the runner. All other variables of the runner describe the host.
  *
- * @param run The run.
  * @param parts Configuration, trace and secrets.
  * @returns The variables to add to those of the image.
  */
@@ -252,8 +249,6 @@ export interface ContainerSetting {
  * Checks whether a job can run in a container that the runner starts, and warns
  * that this mode is transitional.
  *
- * @param run The run.
- * @param config Configuration of the job.
  * @throws {RunnerError} `invalid-config`, if it cannot.
  */
 export function checkNestedContainer(run: RunState, config: JobConfig): void {
@@ -291,7 +286,6 @@ export interface SecretsFile {
 /**
  * Reads the configured secrets file, and masks all of its values.
  *
- * @param run The run.
  * @returns The file; `undefined` if none is configured.
  * @throws {RunnerError} `invalid-config`, if it cannot be read.
  */

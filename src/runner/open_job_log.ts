@@ -40,9 +40,7 @@ export interface OpenJobLogOptions {
  * Opens the log of a job's steps, and reports unfinished logs of an earlier run
  * that was killed.
  *
- * @param config Configuration of the job.
  * @param options Labels, directory and listener.
- * @returns The log.
  */
 export async function openJobLog(
   runner: RunnerContext,

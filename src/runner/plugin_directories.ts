@@ -14,7 +14,6 @@ type Configured = Pick<RunState, "runner" | "settings">;
 /**
  * Returns the configured directory of plugins.
  *
- * @param run The run.
  * @returns Absolute path; `undefined` if none is configured.
  */
 export function givenPluginDirectory(run: Configured): string | undefined {
@@ -26,8 +25,6 @@ export function givenPluginDirectory(run: Configured): string | undefined {
 /**
  * Checks whether a directory is missing but may be part of a source.
  *
- * @param run The run.
- * @param directory Path of the directory.
  * @returns Whether to look again after the sources are prepared.
  */
 export function mayComeLate(run: RunState, directory: string): boolean {
@@ -41,7 +38,6 @@ export function mayComeLate(run: RunState, directory: string): boolean {
  * Before the sources are prepared, only a source that a worker has prepared is
  * used; outside a container, an existing one may belong to an earlier run.
  *
- * @param run The run.
  * @param time Before (`early`) or after (`late`) the sources are prepared.
  * @returns Absolute path; `undefined` if there are none.
  * @throws {RunnerError} `plugin-failed`, if a link leads out of the CI source.

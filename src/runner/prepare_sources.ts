@@ -36,8 +36,6 @@ type SourceRun =
  * Prepares the CI source and then the source in the workspace, and removes the
  * credentials for fetching them, even after a failure.
  *
- * @param run The run.
- * @param config Configuration of the job.
  * @throws {RunnerError} `source-failed` or `workspace`.
  * @throws {DOMException} An `AbortError` if the job is cancelled meanwhile.
  */
@@ -172,9 +170,7 @@ async function keptSource(
  * Prepares one source.
  *
  * @param run The run, or the properties of one that a command has.
- * @param config Configuration of the job.
  * @param source One of the two sources in the configuration.
- * @param options Additional options.
  * @returns Absolute path; `undefined` if there is nothing to prepare.
  * @throws {RunnerError} `source-failed` or `workspace`.
  * @throws {DOMException} An `AbortError` if it is cancelled meanwhile.
@@ -276,11 +272,7 @@ function sourceContext(run: SourceRun): SourceContext {
   };
 }
 
-/**
- * Removes the credentials of the sources. Further calls have no effect.
- *
- * @param run The run.
- */
+/** Removes the credentials of the sources. Further calls have no effect. */
 export async function removeJobCredentials(
   run: Pick<RunState, "runner">,
 ): Promise<void> {
@@ -290,8 +282,6 @@ export async function removeJobCredentials(
 /**
  * Checks the credentials for fetching git sources, if there are any.
  *
- * @param run The run.
- * @param config Configuration of the job.
  * @throws {RunnerError} If the credentials cannot be used.
  */
 export async function checkJobCredentials(

@@ -126,7 +126,6 @@ export function exportStepEvent(exporter: LogExporter, event: StepEvent): void {
 /**
  * Masks the log of a job again. Its record follows files that are renamed.
  *
- * @param run The run.
  * @returns Names of renamed files, by their names before.
  */
 export async function remaskJobLog(

@@ -69,8 +69,6 @@ export class Reporting {
   /**
    * Starts reporting on a run, before its sources are prepared.
    *
-   * @param run The run.
-   * @param config Configuration of the job.
    * @param trace Trace to which the job belongs.
    * @throws {RunnerError} `workspace` if a directory cannot be created.
    */

@@ -26,9 +26,6 @@ const MAX_LISTED = 12;
  * Steps that depend on them run as well, and so do steps that did not run
  * because the failure ended the job. Their conditions are evaluated again.
  *
- * @param run The run.
- * @param config Configuration of the job.
- * @param plan The steps.
  * @returns The plan, of which at least one step is selected.
  * @throws {RunnerError} `invalid-config` if the job has no steps, there is no
  * last run, its steps have changed or none of them failed; `invalid-record` if

@@ -15,7 +15,6 @@ import type { SecretsRun } from "./secret_lookup.ts";
  * `REACTORCIDE_SECRETS_PASSWORD`. In a dry run, providers are not called, and
  * references to their secrets stay in the variables.
  *
- * @param run The run.
  * @param variables Variables of the job, or of a step.
  * @returns The variables, with secrets in place of references.
  * @throws {RunnerError} `invalid-config`, if a secret is missing, the store
@@ -53,8 +52,6 @@ export async function resolveSecrets(
  * Replaces references in the variables of steps with secrets. Those are masked,
  * and so are variables whose names make them secret.
  *
- * @param run The run.
- * @param config Configuration of the job.
  * @param steps Definitions of the steps.
  * @returns The definitions, with secrets in place of references.
  * @throws {RunnerError} `invalid-config`, if a secret is missing, the store

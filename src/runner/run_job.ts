@@ -53,7 +53,6 @@ import type { RunnerContext } from "./runner_context.ts";
  *
  * @param layer Configuration that overrides all other layers.
  * @param controls Options that are not configuration.
- * @returns The result.
  * @throws {RunnerError} If the job cannot run at all.
  */
 export async function runJob(
@@ -230,8 +229,6 @@ async function validate(
 /**
  * Validates the settings of a run; afterwards, they cannot be changed.
  *
- * @param run The run.
- * @returns The configuration.
  * @throws {RunnerError} `invalid-config`, with all problems.
  */
 function validateJob(run: RunState): JobConfig {

@@ -47,9 +47,6 @@ export interface RunStepsOptions {
 /**
  * Runs the steps of a job, and records the results in the run.
  *
- * @param run The run.
- * @param config Configuration of the job.
- * @param plan The steps.
  * @param options Trace and listener.
  * @returns The result of each step.
  * @throws {RunnerError} If the directories of the steps cannot be created.
@@ -226,7 +223,6 @@ function openStepLines(
 /**
  * Masks the events of a job, whose names and reasons may contain secrets.
  *
- * @param masker Masker of the job.
  * @param onEvent Called with masked events.
  * @returns Receiver of unmasked events.
  */
@@ -317,7 +313,6 @@ async function printSummary(
  * Masks the last lines of a step again, since more secrets may be known than
  * when the lines were printed.
  *
- * @param masker Masker of the job.
  * @param lines The lines.
  */
 export function maskedTail(

@@ -99,9 +99,6 @@ export interface StepSettingOptions {
  * Creates the resources that the steps of a job share: directories, log, socket
  * and outputs.
  *
- * @param run The run.
- * @param config Configuration of the job.
- * @param plan The steps.
  * @param options Trace and listener.
  * @returns The resources; dispose of them when all steps have ended.
  * @throws {RunnerError} If a directory cannot be created.
@@ -335,17 +332,14 @@ function stepLabels({ steps }: JobPlan, masker: Masker): string[] {
 }
 
 /**
- * Returns the directory in which a step runs. A missing one below `/job` is
+ * Returns the absolute path of the directory in which a step runs. A missing one below `/job` is
  * created.
  *
  * Paths below `/job` are paths of the workspace as seen by the job; other paths
  * are relative to the job's directory. Links, which the source may contain, are
  * resolved before the path is checked.
  *
- * @param workspace The workspace.
  * @param jobPath Absolute path of the directory in which the job runs.
- * @param step The step.
- * @returns Absolute path.
  * @throws {RunnerError} `workspace` if the path leaves the workspace or the
  * job's directory, or is not a directory.
  */

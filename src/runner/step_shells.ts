@@ -44,7 +44,6 @@ export class StepShells {
    * Creates the shells of a job.
    *
    * @param run The run, on a terminal.
-   * @param config Configuration of the job.
    */
   constructor(run: RunState, config: JobConfig) {
     this.#run = run;
@@ -173,8 +172,6 @@ export class StepShells {
 /**
  * Checks that the requested shells can be opened.
  *
- * @param run The run.
- * @param config Configuration of the job.
  * @param plan Steps of the job; `undefined` if it has only a command.
  * @throws {RunnerError} `usage` if there is no terminal; `invalid-config` if a
  * step does not exist.

@@ -82,7 +82,6 @@ export interface Ending {
  *
  * Failures are warnings and do not fail the job.
  *
- * @param run The run.
  * @param ending End of the job.
  */
 export async function publishJobResult(

@@ -8,16 +8,13 @@ import type { RunState } from "./run_state.ts";
 const SEARCHED_LINES = 1_000;
 
 /**
- * Returns the directory in which a job's commands run, and creates it if it is
- * missing.
+ * Returns the absolute path of the directory in which a job's commands run, and
+ * creates it if it is missing.
  *
  * Outside a container, without a job directory and a prepared source, it is the
  * current directory. This is the user's own project, so nothing is created in
  * it.
  *
- * @param run The run.
- * @param config Configuration of the job.
- * @returns Absolute path.
  * @throws {RunnerError} `workspace` if the directory cannot be created.
  */
 export async function workingDirectory(
@@ -35,8 +32,6 @@ export async function workingDirectory(
  * Returns the current directory if the job's commands run in it, instead of in
  * the job directory.
  *
- * @param run The run.
- * @param config Configuration of the job.
  * @returns Absolute path, or `undefined`.
  */
 export function currentDirectory(

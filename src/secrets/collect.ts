@@ -88,8 +88,6 @@ export function collectSecrets(sources: SecretSources): KnownSecret[] {
 /**
  * Finds secrets by the names of their variables.
  *
- * @param values Variables.
- * @param names Names.
  * @param rule Rule that makes them secret.
  * @returns Variables that exist and are not empty.
  */
@@ -118,8 +116,6 @@ export function withoutReferences(
 /**
  * Finds secrets by patterns for the names of their variables.
  *
- * @param values Variables.
- * @param patterns Patterns.
  * @returns Variables that match, except words like `true`.
  */
 export function matchingSecrets(
@@ -138,8 +134,6 @@ export function matchingSecrets(
 /**
  * Finds secrets in the URLs that variables contain: passwords, tokens and
  * signatures.
- *
- * @param values Variables.
  */
 export function urlSecrets(
   values: Readonly<Record<string, string>>,
@@ -153,7 +147,6 @@ export function urlSecrets(
  * Finds credentials in headers that git is configured to send, with variables
  * such as `GIT_CONFIG_KEY_0=http.extraHeader`.
  *
- * @param values Variables.
  * @returns Credentials as written, and the decoded password for `Basic`.
  */
 function headerSecrets(
@@ -205,7 +198,6 @@ const MIN_HEADER_LENGTH = 16;
 /**
  * Finds credentials in headers for OpenTelemetry collectors.
  *
- * @param values Variables.
  * @returns Credentials as written and as sent, with and without the scheme, and
  * the password for `Basic`.
  */

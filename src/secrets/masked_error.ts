@@ -5,8 +5,6 @@ import type { Masker } from "./masker.ts";
  * Masks secrets in an error that leaves the runner, since callers may print it
  * with its stack and causes.
  *
- * @param error The error.
- * @param masker Masker.
  * @returns The same error, changed in place if it is a `RunnerError`; a masked
  * copy of any other error that contains a secret.
  */

@@ -14,7 +14,9 @@ const decoder = new TextDecoder();
 const MIN_FORM_BYTES = 4;
 
 /** Placeholders for secrets; the first one that contains no secret is used. */
-const PLACEHOLDERS = ["[REDACTED]", "***", "-"].map((it) => encoder.encode(it));
+const PLACEHOLDERS = ["[REDACTED]", "***", "-"].map((text) =>
+  encoder.encode(text)
+);
 
 /**
  * Stores the secrets of a run and masks them in all output.
@@ -48,7 +50,6 @@ export class Masker {
    * Adds a secret in all forms in which it may be printed. If it is a document,
    * adds the secrets in it as well.
    *
-   * @param value The secret.
    * @returns Whether the value is masked from now on; `false` if it has fewer
    * than {@linkcode minBytes} bytes without surrounding whitespace.
    */
@@ -125,7 +126,6 @@ export class Masker {
   /**
    * Checks whether a text contains a secret, even while masking is off.
    *
-   * @param text Text.
    * @returns Whether a part of it would be masked.
    */
   holdsSecret(text: string): boolean {
@@ -135,7 +135,6 @@ export class Masker {
   /**
    * Masks a complete text.
    *
-   * @param text Text.
    * @returns The text, with a placeholder for each range of secret bytes.
    */
   maskText(text: string): string {

@@ -68,7 +68,6 @@ interface Wanted {
 /**
  * Finds the references in a text.
  *
- * @param text Text.
  * @returns References from left to right; a variable inside a reference to a
  * secret follows it.
  */
@@ -89,7 +88,6 @@ export function findReferences(text: string): Reference[] {
 /**
  * Checks whether a reference can name a path.
  *
- * @param path Path.
  * @returns Whether it consists of letters, digits, `/`, `_` and `-`.
  */
 export function isSecretPath(path: string): boolean {
@@ -99,7 +97,6 @@ export function isSecretPath(path: string): boolean {
 /**
  * Checks whether a reference can name a key.
  *
- * @param key Key.
  * @returns Whether it consists of letters, digits, `_` and `-`.
  */
 export function isSecretKey(key: string): boolean {

@@ -281,7 +281,6 @@ export function percentDecoded(text: string): Uint8Array<ArrayBuffer> {
 /**
  * Returns the path of a `file:` URL.
  *
- * @returns Absolute path.
  * @throws {TypeError} If it is not UTF-8 or contains a NUL character.
  */
 export function decodedPath({ pathname }: URL): string {

@@ -44,8 +44,6 @@ export function printable(text: string): string {
 /**
  * Makes untrusted text of several lines safe to print: like {@linkcode
  * printable}, but with line feeds and tabs preserved.
- *
- * @returns The text.
  */
 export function printableLines(text: string): string {
   if (PLAIN.test(text)) return text;
@@ -105,7 +103,7 @@ export function oneLine(text: string): string {
  * @param maxLength Maximum number of UTF-16 units.
  * @returns The text or its start.
  */
-export function brief(text: string, maxLength: number = 100): string {
+export function truncated(text: string, maxLength: number = 100): string {
   return text.length > maxLength
     ? `${printable(text.slice(0, maxLength))}…`
     : printable(text);
@@ -114,10 +112,10 @@ export function brief(text: string, maxLength: number = 100): string {
 /**
  * Quotes text for a message.
  *
- * @returns The text as {@linkcode brief} returns it, in quotation marks.
+ * @returns The text as {@linkcode truncated} returns it, in quotation marks.
  */
 export function quote(text: string): string {
-  return `"${brief(text)}"`;
+  return `"${truncated(text)}"`;
 }
 
 /**

@@ -2,7 +2,7 @@ import { copyJson, kindOf, plainEntries } from "../schema/copy_json.ts";
 import { itemText, type JsonValue } from "../json_value.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import { DocumentNode } from "../schema/document.ts";
-import { brief, printable, quote } from "../terminal/text.ts";
+import { printable, quote, truncated } from "../terminal/text.ts";
 import {
   programTrigger,
   variableProblem,
@@ -147,7 +147,7 @@ function copyTrigger(
       if (value === undefined) continue;
       const refusesUndefined = RECORDS.includes(key);
       try {
-        copy[key] = copyJson(value, brief(key), { refusesUndefined });
+        copy[key] = copyJson(value, truncated(key), { refusesUndefined });
       } catch (error) {
         report(problemOf(error));
       }
@@ -171,7 +171,7 @@ function checkItems(
 
 function problemOf(error: unknown): string {
   try {
-    return brief(messageOf(error), 300);
+    return truncated(messageOf(error), 300);
   } catch {
     return "it cannot be read";
   }

@@ -11,7 +11,7 @@ import {
   triggerError,
   type TriggerProblem,
 } from "./check_triggers.ts";
-import { brief, quote } from "../terminal/text.ts";
+import { quote, truncated } from "../terminal/text.ts";
 
 /** Maximum number of suggestions; each one is compared with every name. */
 const MAX_SUGGESTIONS = 20;
@@ -172,7 +172,7 @@ function refusalsOf(
 }
 
 function cycleProblem(cycle: readonly CheckedTrigger[]): string {
-  return `it ${cycleText(cycle.map(({ name }) => brief(name)))}`;
+  return `it ${cycleText(cycle.map(({ name }) => truncated(name)))}`;
 }
 
 /** A job with dependencies and items. */

@@ -80,7 +80,6 @@ export function isOwnWorkspace(directory: string): boolean {
  * @param base Absolute path of the directory.
  * @param own Absolute path of its directory for the runner's own files, which
  * is removed if nothing else is in it.
- * @param options Additional options.
  * @returns Whether the directory for the runner's own files no longer exists.
  */
 export async function removeIgnoreFiles(

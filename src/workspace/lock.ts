@@ -82,7 +82,6 @@ const held = new Map<string, number>();
  *
  * @param workspace Workspace; its directory is created if missing.
  * @param options Command, environment and whether to wait.
- * @returns The lock.
  * @throws {RunnerError} `workspace-busy` if another job holds it; `workspace`
  * if the file cannot be created.
  * @throws {unknown} The reason of the signal once it is aborted.
@@ -114,11 +113,7 @@ export async function lockWorkspace(
   return { ...nested, [Symbol.asyncDispose]: () => locks.disposeAsync() };
 }
 
-/**
- * Checks whether a job holds the lock of a workspace.
- *
- * @param workspace Workspace.
- */
+/** Checks whether a job holds the lock of a workspace. */
 export async function isWorkspaceLocked(
   workspace: Workspace,
 ): Promise<boolean> {
@@ -285,12 +280,7 @@ async function openLock(
   }
 }
 
-/**
- * Writes the holder of a lock to its file.
- *
- * @param file The file.
- * @param holder The holder.
- */
+/** Writes the holder of a lock to its file. */
 function writeHolder(file: Deno.FsFile, holder: Holder): void {
   file.truncateSync();
   file.writeSync(new TextEncoder().encode(`${JSON.stringify(holder)}\n`));
@@ -300,7 +290,6 @@ function writeHolder(file: Deno.FsFile, holder: Holder): void {
  * Reads the holder of a lock. Steps can write to the file, so its content is
  * validated.
  *
- * @param file The file.
  * @returns The holder; `undefined` if the file contains none.
  */
 function readHolder(file: Deno.FsFile): Holder | undefined {

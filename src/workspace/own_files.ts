@@ -30,7 +30,6 @@ const MAX_TRIES = 100;
  * workspace, would block every later run, so it is removed; the target of the
  * link is not changed.
  *
- * @param workspace Workspace.
  * @returns Absolute path without links; the directory need not exist.
  * @throws {RunnerError} With code `workspace`, if the path cannot be used.
  */
@@ -100,7 +99,6 @@ async function createDirectory(path: string): Promise<boolean> {
  * Writes a file of the runner, and replaces whatever is at its path.
  *
  * @param workspace Workspace; its directory is created if missing.
- * @param name Name of the file.
  * @param text Content; only the owner can read it.
  * @throws {RunnerError} With code `output-failed`, if it cannot be written.
  */

@@ -68,7 +68,6 @@ export async function claimPath(
  * Removes a path from the record, because the runner's files there no longer
  * exist.
  *
- * @param workspace Workspace.
  * @param path Absolute path below the workspace.
  * @throws {RunnerError} Same as {@linkcode claimPath}.
  */
@@ -87,7 +86,6 @@ export async function releasePath(
  * Restores the entries of this process if steps have removed or damaged the
  * record. Otherwise no later run could replace the files of this one.
  *
- * @param workspace Workspace.
  * @throws {RunnerError} With code `output-failed`, if it cannot be written.
  */
 export async function restoreOwnedPaths(workspace: Workspace): Promise<void> {
@@ -104,7 +102,6 @@ export async function restoreOwnedPaths(workspace: Workspace): Promise<void> {
 /**
  * Checks whether the runner owns a path.
  *
- * @param workspace Workspace.
  * @param path Absolute path below the workspace.
  * @returns Whether the path itself, not a directory around it, is in the
  * record.
@@ -129,7 +126,6 @@ export async function ownsPath(
  * stay in the record. A damaged record is ignored: only the runner's own files
  * are removed.
  *
- * @param workspace Workspace.
  * @param onLeft Called with the reason for each path that is left.
  * @returns Absolute paths of the removed recorded files and directories.
  * @throws {RunnerError} With code `workspace`, if something cannot be removed.
@@ -241,7 +237,6 @@ async function removeEmptyAround(path: string, base: string): Promise<void> {
 /**
  * Returns the path of the record.
  *
- * @param workspace Workspace.
  * @returns Absolute path; no directory on the way to it is a link.
  * @throws {RunnerError} With code `workspace`, if the directory cannot be used.
  */
@@ -255,7 +250,6 @@ async function recordFile(workspace: Workspace): Promise<string> {
  * A job may have written to the file, so paths outside the workspace are
  * refused.
  *
- * @param workspace Workspace.
  * @returns Paths relative to the workspace; none if there is no record.
  * @throws {RunnerError} With code `workspace`, if the record is damaged.
  */
@@ -278,7 +272,6 @@ async function readOwnedPaths(workspace: Workspace): Promise<string[]> {
 /**
  * Writes the record of owned paths.
  *
- * @param workspace Workspace.
  * @param paths Paths relative to the workspace.
  * @throws {RunnerError} With code `output-failed`, if it cannot be written, or
  * `workspace`, if a link leads elsewhere.

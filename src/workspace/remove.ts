@@ -34,8 +34,6 @@ interface Removal {
 /**
  * Removes a file, a link or a directory with its contents, except for mounts.
  *
- * @param path Path.
- * @param options Additional options.
  * @returns Whether the path existed.
  */
 export async function removeTree(
@@ -59,7 +57,6 @@ export async function removeTree(
  * mount point or the current directory of a process.
  *
  * @param path Path of a directory; a missing one counts as empty.
- * @param options Additional options.
  * @throws {AggregateError} If some entries cannot be removed; the others are
  * removed.
  */

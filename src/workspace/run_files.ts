@@ -1,7 +1,7 @@
 /**
- * Files that a job leaves for whoever started it: follow-up jobs, variables and
- * outputs. On a laptop they are not collected, so a run finds the files of
- * earlier runs. It must not add to them, or lose its own.
+ * Files that a job leaves for its worker: follow-up jobs, variables and outputs.
+ * On a laptop they are not collected, so a run finds the files of earlier runs.
+ * It must not add to them, or lose its own.
  *
  * 1. Every such file belongs to one run. `.reactorcide/run.json` contains the
  *    id of the run and the list of its files. Times are not compared, because
@@ -49,7 +49,6 @@ interface RunFiles {
  * Nothing is removed in a container, where each run has its own workspace, or
  * if the workspace does not exist yet.
  *
- * @param workspace The workspace.
  * @param paths Absolute paths of the files.
  * @param run The run that starts.
  * @throws {RunnerError} `output-failed` if a file cannot be removed or the
@@ -84,10 +83,8 @@ export interface LockRunFileOptions {
  * Removes the file of an earlier run if there is one, and locks the path for
  * writing.
  *
- * @param workspace The workspace.
  * @param path Absolute path of the file; its directory must exist.
  * @param run The run that writes.
- * @param options Additional options.
  * @returns The lock, to dispose of when the file is written.
  * @throws {RunnerError} `output-failed` if another process holds the lock for 5
  * seconds, or if an earlier file cannot be removed or the record cannot be
@@ -129,12 +126,12 @@ async function claim(
     // Without a record, there were no files when the run started.
     return await writeRunFiles(workspace, { run: run.id, files });
   }
-  const goesOn = record !== undefined &&
+  const isContinued = record !== undefined &&
     (record.run === run.id || isProcessAlive(record.run) ||
       !isRunBeginning && await isWorkspaceLocked(workspace));
-  const own = goesOn ? record.files : [];
+  const own = isContinued ? record.files : [];
   const added = files.filter((file) => !own.includes(file));
-  if (goesOn && added.length === 0) return;
+  if (isContinued && added.length === 0) return;
   const base = await realPath(workspace.base);
   for (const file of added) {
     const isOutside = !isInside(base, file);
@@ -143,7 +140,7 @@ async function claim(
     await remove(file, isOutside);
   }
   await writeRunFiles(workspace, {
-    run: goesOn ? record.run : run.id,
+    run: isContinued ? record.run : run.id,
     files: [...own, ...added],
   });
 }

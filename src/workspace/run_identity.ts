@@ -15,8 +15,6 @@ let own: RunIdentity | undefined;
 /**
  * Returns the run to which a runner belongs: the run of the runner that started
  * it, or the one that all runners of this process share.
- *
- * @param env Environment of the runner.
  */
 export function runIdentity(
   env: Readonly<Record<string, string>>,

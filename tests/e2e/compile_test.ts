@@ -19,7 +19,7 @@ Deno.test("a compiled runner contains modules that are imported late, and the pr
   assertEquals(names.filter((name) => !held.includes(`"${name}"`)), []);
   const python = `${REPOSITORY}/src/plugins/python/runnerlib`;
   const texts = [
-    `${REPOSITORY}/src/plugins/sandbox/guest.js`,
+    `${REPOSITORY}/src/plugins/sandbox/sandbox_worker.js`,
     ...(await Array.fromAsync(Deno.readDir(python))).map(({ name }) => name)
       .filter((name) => name.endsWith(".py")).map((name) =>
         `${python}/${name}`

@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
 import {
-  brief,
   oneLine,
   plainText,
   printable,
   printableLines,
   quote,
+  truncated,
 } from "../../src/terminal/text.ts";
 
 Deno.test("printable() shows what would steer a terminal", () => {
@@ -65,8 +65,8 @@ Deno.test("plainText() and oneLine() drop what steers a terminal", () => {
   assertEquals(oneLine("a\tb\r\nc\u2028d"), "a b  c d");
 });
 
-Deno.test("brief() and quote() show the beginning of what is long", () => {
-  assertEquals(brief("a\nb"), "a\\u{a}b");
-  assertEquals(brief("abcdef", 3), "abc…");
+Deno.test("truncated() and quote() show the beginning of what is long", () => {
+  assertEquals(truncated("a\nb"), "a\\u{a}b");
+  assertEquals(truncated("abcdef", 3), "abc…");
   assertEquals(quote("x".repeat(101)), `"${"x".repeat(100)}…"`);
 });

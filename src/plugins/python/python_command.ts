@@ -32,7 +32,6 @@ const PYTHON_FLAGS = ["-E", "-X", "utf8"];
  * runner nor a package from JSR has files that Python can read.
  *
  * @param file Path of the file.
- * @param env Environment of the runner.
  * @returns Program and arguments.
  * @throws {RunnerError} `plugin-failed` if Python is not found.
  */

@@ -46,9 +46,9 @@ export function readGrants(
   return (plugin, isOfCiSource = false) => {
     const rights: Record<string, readonly string[]> = { ...DEFAULT };
     for (const { name, kind, values } of grants) {
-      const isMeant = name === plugin || name === "*" ||
+      const isMatching = name === plugin || name === "*" ||
         isOfCiSource && name === ALL_OF_CI_SOURCE;
-      if (!isMeant) continue;
+      if (!isMatching) continue;
       rights[kind] = [...rights[kind] ?? [], ...values];
     }
     return rights;
@@ -87,7 +87,7 @@ function wrong(line: string, state: string): RunnerError {
 export type RightsDirectories = Readonly<Record<string, string>>;
 
 /**
- * Replaces `$JOB_DIR` and the like with directories.
+ * Replaces variables such as `$JOB_DIR` with directories.
  *
  * @param rights Permissions as written in a manifest or a grant.
  * @param directories Directories by name.

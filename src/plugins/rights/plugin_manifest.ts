@@ -143,7 +143,7 @@ function matching(pattern: RegExp, rule: string): Parse {
   };
 }
 
-/** The path may be relative here: `$JOB_DIR` and the like are replaced later. */
+/** The path may be relative here: variables such as `$JOB_DIR` are replaced later. */
 function path(value: string): string {
   if (value === "") throw invalid(value, "it is empty");
   if (value.includes("\0")) {
@@ -232,10 +232,10 @@ function parseLiteral(source: string, start: number): unknown {
     return token;
   }
 
-  function expect(wanted: string): void {
+  function expect(expected: string): void {
     const token = next();
-    if (token !== wanted) {
-      throw new TypeError(`it has ${token} instead of ${wanted}`);
+    if (token !== expected) {
+      throw new TypeError(`it has ${token} instead of ${expected}`);
     }
   }
 

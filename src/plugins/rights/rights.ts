@@ -96,7 +96,6 @@ export function covers(kind: RightKind, outer: string, inner: string): boolean {
 /**
  * Checks whether a plugin has a permission.
  *
- * @param rights Permissions of the plugin.
  * @param kind Kind of the permission.
  * @param value Requested value, such as a path or a host.
  * @returns Whether access is allowed.

@@ -12,7 +12,7 @@ import {
   type Confinement,
 } from "../../process/sandbox/confined_command.ts";
 import { covers, mayUse, type PluginPermissions } from "../rights/rights.ts";
-import guest from "./guest.js" with { type: "text" };
+import workerSource from "./sandbox_worker.js" with { type: "text" };
 
 /** Maximum heap of a plugin, in MiB; memory outside it is limited below. */
 const HEAP_MIB = 256;
@@ -85,7 +85,7 @@ export function denoCommand(options: DenoCommandOptions): string[] {
     `--v8-flags=--max-old-space-size=${HEAP_MIB}`,
     ...permissionFlags(rights, file),
     ...importFlags(url, rights, registry),
-    `data:text/javascript;base64,${guestCode()}`,
+    `data:text/javascript;base64,${workerCode()}`,
     url,
   ];
   return [
@@ -135,7 +135,6 @@ export function permissionFlag(
 /**
  * Returns the host of the registry from which Deno loads `jsr:` URLs.
  *
- * @param env Environment of the runner.
  * @returns Host and port, as in the `import` permission.
  */
 export function jsrHost(env: Readonly<Record<string, string>>): string {
@@ -168,8 +167,8 @@ function importFlags(
 
 let encoded: string | undefined;
 
-function guestCode(): string {
-  return encoded ??= new TextEncoder().encode(guest).toBase64();
+function workerCode(): string {
+  return encoded ??= new TextEncoder().encode(workerSource).toBase64();
 }
 
 /** Without `PATH`, Deno reports a program as missing instead of not permitted. */
@@ -189,8 +188,6 @@ export interface ProcessEnvironmentOptions {
  * Returns the environment of a plugin's process: granted variables, and those
  * that Deno itself requires.
  *
- * @param env Environment of the runner.
- * @param rights Permissions of the plugin.
  * @param options What runs the plugin.
  * @returns The complete environment.
  */

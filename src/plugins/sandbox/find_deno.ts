@@ -15,8 +15,6 @@ export interface FindDenoOptions {
  * Finds the Deno that runs plugins: the one that runs the runner or, for a
  * compiled runner, the one on `PATH`.
  *
- * @param env Environment of the runner.
- * @param options Additional options.
  * @returns Path of Deno.
  * @throws {RunnerError} `plugin-failed` if Deno is not found.
  */
@@ -38,7 +36,6 @@ export async function findDeno(
  * Finds a program on `PATH`.
  *
  * @param name Name of the program.
- * @param env Environment of the runner.
  * @returns Absolute path; `undefined` if the program is not found.
  */
 export async function findOnPath(

@@ -35,7 +35,6 @@ export interface SandboxedPluginOptions {
  * @param description Description from the other process; the registry validates
  * it.
  * @param options Permissions and session.
- * @returns The plugin.
  */
 export function sandboxedPlugin(
   description: PluginDescription,

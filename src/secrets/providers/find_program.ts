@@ -29,7 +29,6 @@ export async function trustedPath(
  * @param name Absolute path, or name to find on a path.
  * @param path Directories to search, as in `PATH`; all are absolute.
  * @param workspace Directory that must not contain the program.
- * @returns Absolute path.
  * @throws {TypeError} If the program does not exist, or is in the workspace.
  * @throws {Deno.errors.NotCapable} If the runner must not look for it, as in a
  * pipeline with few permissions.

@@ -72,7 +72,7 @@ function member(
       throw new TypeError(
         `the value of ${
           JSON.stringify(key)
-        } is a number that may not be exact; the provider must give a string`,
+        } is a number that may not be exact; the provider must return a string`,
       );
     default:
       throw new TypeError(
@@ -96,7 +96,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Finds a line `KEY=VALUE` in the answer of git. */
+/** Finds a line `KEY=VALUE` in the output of git. */
 function line(text: string, key: string): string {
   const found = text.split("\n").find((one) => one.startsWith(`${key}=`));
   if (found !== undefined) return found.slice(key.length + 1);

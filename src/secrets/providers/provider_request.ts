@@ -15,12 +15,12 @@ export interface ProviderRequest {
   readonly argv: readonly string[];
   /** Standard input of the program. */
   readonly stdin: string | undefined;
-  /** Requests with the same text get the same answer. */
+  /** Requests with the same id have the same result. */
   readonly id: string;
 }
 
 /**
- * Checks what a reference asks a provider for.
+ * Checks a reference to a secret of a provider.
  *
  * @param providers Configured providers.
  * @param name Name of the provider.

@@ -38,11 +38,7 @@ export class RegistrationHandler {
   readonly #limits: RegistrationLimits;
   readonly #warn: (message: string) => void;
 
-  /**
-   * Creates a handler.
-   *
-   * @param options Callbacks.
-   */
+  /** Creates a handler. */
   constructor(options: RegistrationHandlerOptions) {
     this.#limits = new RegistrationLimits(options.onRegister);
     this.#warn = options.onWarning;
@@ -150,7 +146,6 @@ export class RegistrationLimits {
    * one after the other, so that a value counts as known only once it is
    * masked.
    *
-   * @param values Values.
    * @returns Whether they are within the limits.
    */
   register(values: readonly string[]): Promise<boolean> {
@@ -162,7 +157,9 @@ export class RegistrationLimits {
 
   async #register(values: readonly string[]): Promise<boolean> {
     if (values.length > MAX_REQUEST_VALUES) return false;
-    const fresh = [...new Set(values)].filter((it) => !this.#known.has(it));
+    const fresh = [...new Set(values)].filter((value) =>
+      !this.#known.has(value)
+    );
     const bytes = fresh.reduce(
       (sum, value) => sum + encoder.encode(value).length,
       this.#bytes,

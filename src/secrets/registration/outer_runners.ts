@@ -16,7 +16,6 @@ const registered = new WeakMap<RegisteringRunner, Set<string>>();
  * Masks a value in all output of this runner and its outer runners from now on.
  * Output that a pipeline prints itself passes only the outer runners.
  *
- * @param value The secret.
  * @returns Whether this runner masks it; it does not mask short values.
  * @throws {RunnerError} `registration-failed` if the outer runner does not mask
  * it.

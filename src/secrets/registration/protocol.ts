@@ -47,7 +47,7 @@ export function parseRequest(body: Uint8Array): RegistrationRequest {
     const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
     request = JSON.parse(decoder.decode(body));
   } catch {
-    // The reply tells the client; nothing else has to handle the error.
+    // The reply reports the error to the client.
     return { refusal: REFUSALS.invalidJson };
   }
   if (!isObject(request)) return { refusal: undefined };
@@ -60,7 +60,9 @@ export function parseRequest(body: Uint8Array): RegistrationRequest {
     : secrets;
   if (!Array.isArray(elements)) return { refusal: undefined };
   return {
-    values: elements.filter((it) => typeof it === "string" && it !== ""),
+    values: elements.filter((value) =>
+      typeof value === "string" && value !== ""
+    ),
   };
 }
 
@@ -97,7 +99,6 @@ export function parseReply(
  * Checks the reply to a request.
  *
  * @param path Absolute path of the socket, for the message.
- * @param reply The reply.
  * @returns Content of a successful reply.
  * @throws {RunnerError} `registration-failed` if the request was rejected.
  */
@@ -123,7 +124,6 @@ function refusalOf(reply: string): string {
  * @param path Absolute path of the socket.
  * @param state Reason for the failure.
  * @param cause Error of the system, if there is one.
- * @returns The error.
  */
 export function registrationFailure(
   path: string,
@@ -139,7 +139,6 @@ export function registrationFailure(
 /**
  * Splits values into as few requests as the limits allow.
  *
- * @param values Values to register.
  * @returns Complete frames, with the number of values in each.
  * @throws {RunnerError} `registration-failed` if a value is too long for a
  * request.
@@ -175,9 +174,7 @@ export function* requestFrames(
   }
 }
 
-/**
- * Creates a frame: the length of a text, and the text.
- */
+/** Creates a frame: the length of a text, and the text. */
 export function frameOf(text: string): Uint8Array {
   const body = encoder.encode(text);
   const frame = new Uint8Array(HEADER_BYTES + body.length);

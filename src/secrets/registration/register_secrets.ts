@@ -73,8 +73,6 @@ export interface RegisterSecretsOptions {
  * values are skipped; many values are split into several requests.
  *
  * @param path Absolute path of the runner's socket.
- * @param values Secrets.
- * @param options Additional options.
  * @returns Number of registered values.
  * @throws {RunnerError} `registration-failed` if the runner cannot be reached
  * or rejects the request; the message contains no values. Some of the values
@@ -89,7 +87,9 @@ export async function registerSecrets(
   signal?.throwIfAborted();
   let registered = 0;
   for (
-    const { frame, count } of requestFrames(values.filter((it) => it !== ""))
+    const { frame, count } of requestFrames(
+      values.filter((value) => value !== ""),
+    )
   ) {
     const limit = AbortSignal.timeout(limitMs);
     const reply = await exchange(
@@ -143,8 +143,6 @@ export interface RegisterSecretsNowOptions {
  * 15 ms to start.
  *
  * @param path Absolute path of the runner's socket.
- * @param values Secrets.
- * @param options Additional options.
  * @throws {RunnerError} `registration-failed` if the runner cannot be reached
  * or rejects the request; the message contains no values.
  */

@@ -124,7 +124,7 @@ class RegistrationServer implements Registration {
       }
       try {
         const client = await this.#socket.listener.accept();
-        if (this.#closing === undefined) this.#admit(client);
+        if (this.#closing === undefined) this.#accept(client);
         else client.close();
       } catch (error) {
         if (this.#closing !== undefined) return;
@@ -135,7 +135,7 @@ class RegistrationServer implements Registration {
     }
   }
 
-  #admit(client: Deno.UnixConn): void {
+  #accept(client: Deno.UnixConn): void {
     const { limitMs = REQUEST_LIMIT_MS } = this.#options;
     const isCrowded = this.#clients.size >= CROWD;
     const limit = AbortSignal.timeout(

@@ -43,7 +43,6 @@ export interface PrivateListener extends Disposable {
  * Creates a socket in a private directory, so that other users cannot connect.
  *
  * @param parents Candidate directories; the first suitable one is used.
- * @returns The socket.
  * @throws {RunnerError} `registration-failed` if no directory is suitable, or
  * permission is denied.
  */
@@ -105,7 +104,6 @@ function refusePrompt(path: string): void {
  *
  * @param path Absolute path of the socket.
  * @param signal Stops waiting when aborted.
- * @returns The connection.
  */
 export async function connect(
   path: string,
@@ -148,7 +146,6 @@ export function closeOn(
 /**
  * Reads one line.
  *
- * @param connection The connection.
  * @param maxBytes Maximum number of bytes to read.
  * @returns Bytes up to the end of the line or connection, or up to the maximum.
  */

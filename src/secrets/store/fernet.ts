@@ -37,7 +37,6 @@ export interface EncryptFernetOptions {
  * Imports the keys of Fernet.
  *
  * @param bytes 32 bytes: the first half signs, the second half encrypts.
- * @returns The keys.
  */
 export async function importFernetKey(
   bytes: Uint8Array<ArrayBuffer>,
@@ -58,9 +57,6 @@ export async function importFernetKey(
 /**
  * Encrypts and signs bytes as a Fernet token.
  *
- * @param key Keys.
- * @param content Bytes.
- * @param options Additional options.
  * @returns The token as raw bytes, not encoded as base64.
  *
  * @see {@link https://github.com/fernet/spec/blob/master/Spec.md}
@@ -96,7 +92,6 @@ export async function encryptFernet(
 /**
  * Verifies and decrypts a Fernet token of any age.
  *
- * @param key Keys.
  * @param token The token as raw bytes.
  * @returns Its content; `undefined` if it was created with other keys or has
  * been changed, which cannot be distinguished.
@@ -155,7 +150,6 @@ export interface DeriveKeyOptions {
  *
  * @param password Password; its UTF-8 bytes count.
  * @param salt Salt of the store.
- * @param options Additional options.
  * @returns 32 bytes.
  */
 export async function deriveKey(

@@ -22,7 +22,6 @@ export interface StoreLookupOptions {
  *
  * @param env Environment of the runner, which determines the directory and
  * contains the password.
- * @param options Additional options.
  * @returns The function; it throws a {@linkcode RunnerError} if the store
  * cannot be opened.
  */
@@ -57,7 +56,6 @@ async function open(
  * Returns the directory of the user's store: `reactorcide/secrets` in
  * `$XDG_CONFIG_HOME`, or in `~/.config` by default.
  *
- * @param env Environment of the runner.
  * @returns Absolute path of the directory.
  * @throws {RunnerError} `invalid-config` if neither `XDG_CONFIG_HOME` nor
  * `HOME` is an absolute path.

@@ -65,7 +65,7 @@ export class SecretStore {
   readonly #directory: string;
   readonly #saltPath: string;
   readonly #tokenPath: string;
-  readonly #askPassword: () => string | Promise<string>;
+  readonly #requestPassword: () => string | Promise<string>;
   readonly #cost: number;
   #password: Promise<string> | undefined;
   readonly #keys = new Map<string, Promise<FernetKey>>();
@@ -80,7 +80,7 @@ export class SecretStore {
     this.#directory = directory;
     this.#saltPath = join(directory, ".salt");
     this.#tokenPath = join(directory, "secrets.enc");
-    this.#askPassword = password;
+    this.#requestPassword = password;
     this.#cost = cost;
   }
 
@@ -188,7 +188,7 @@ export class SecretStore {
   }
 
   #passwordOnce(): Promise<string> {
-    return this.#password ??= Promise.try(this.#askPassword);
+    return this.#password ??= Promise.try(this.#requestPassword);
   }
 
   async #refuseToReplace(): Promise<void> {

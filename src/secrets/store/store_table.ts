@@ -36,7 +36,6 @@ export function parseTable(bytes: Uint8Array): SecretTable | undefined {
 /**
  * Formats secrets as the JSON content of a store.
  *
- * @param table Secrets.
  * @returns JSON as UTF-8, indented by two spaces.
  */
 export function formatTable(table: SecretTable): Uint8Array<ArrayBuffer> {
@@ -49,7 +48,6 @@ export function formatTable(table: SecretTable): Uint8Array<ArrayBuffer> {
 /**
  * Adds secrets to a table; existing ones of the same name are replaced.
  *
- * @param table Table.
  * @param path Path of the secrets.
  * @param secrets Keys and values.
  */

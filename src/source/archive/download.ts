@@ -229,7 +229,6 @@ const CHUNK_BYTES = 256 * 1024;
  *
  * WebCrypto is not used because it needs the whole file in memory.
  *
- * @param path Path of the file.
  * @returns Checksum in lowercase hexadecimal digits.
  * @throws {unknown} The error of the system, or the reason of the signal.
  */

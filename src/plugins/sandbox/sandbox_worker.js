@@ -46,7 +46,7 @@ function redirectConsole() {
 /** Accepts the same exports as trusted plugin files; see `registerExport()`. */
 async function register(exported) {
   const add = (plugin) => void plugins.set(plugin.name, plugin);
-  const isObject = (it) => typeof it === "object" && it !== null;
+  const isObject = (value) => typeof value === "object" && value !== null;
   const isClass = typeof exported === "function" &&
     Object.getOwnPropertyDescriptor(exported, "prototype")?.writable === false;
   if (isClass) add(new exported());
@@ -150,7 +150,9 @@ function open(plugin, phase, data, signal) {
       const before = JSON.stringify(data.shared[key]);
       if (JSON.stringify(value) !== before) changes.shared[key] = value;
     }
-    changes.unshared = Object.keys(data.shared).filter((it) => !shared.has(it));
+    changes.unshared = Object.keys(data.shared).filter((key) =>
+      !shared.has(key)
+    );
     return changes;
   };
   return { context, collect };
