@@ -51,6 +51,39 @@ export async function send(
   if (!response.ok) throw new Error(`it answered with ${response.status}`);
 }
 
+/** Maximum size of an answer that is read, in bytes. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Reads JSON from a collector.
+ *
+ * @param url Address, which is checked by {@linkcode checkTransport}.
+ * @returns Parsed JSON of any shape.
+ * @throws If the collector cannot be reached, refuses the request, or sends
+ * too much or no JSON.
+ */
+export async function receive(
+  url: string,
+  headers: HeaderList,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const response = await fetch(url, {
+    headers: headers.map(([name, value]) => [name, value]),
+    redirect: "manual",
+    signal,
+  });
+  if (!response.ok || response.body === null) {
+    await response.body?.cancel();
+    throw new Error(`it answered with ${response.status}`);
+  }
+  let text = "";
+  for await (const part of response.body.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    if (text.length > MAX_ANSWER_BYTES) throw new Error("it sends too much");
+  }
+  return JSON.parse(text);
+}
+
 /** @throws If a credential would be sent unencrypted to another machine. */
 export function checkTransport(
   text: string,

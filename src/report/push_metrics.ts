@@ -4,10 +4,12 @@ import {
   checkTransport,
   type HeaderList,
   MAX_COLLECTOR_MS,
+  receive,
   send,
 } from "./collector.ts";
 import { UNNAMED } from "./formats/otlp.ts";
 import { prometheusReport } from "./formats/prometheus.ts";
+import { pushedMetrics } from "./pushed_metrics.ts";
 import type { RunRecord } from "./run_record.ts";
 
 /** Media type of the text format. */
@@ -22,9 +24,10 @@ export interface PushMetricsOptions {
 }
 
 /**
- * Sends the metrics of a run to a push gateway of Prometheus, in the place of
- * those of the last run of the same pipeline. Like a collector, a gateway that
- * fails never changes the result of the run.
+ * Sends the metrics of a run to a push gateway of Prometheus, added to those of
+ * earlier runs of the same pipeline: a gateway does not add, and what it has is
+ * replaced. Like a collector, a gateway that fails never changes the result of
+ * the run.
  *
  * @param record The run, masked.
  * @param gateway URL of the gateway; a path with `/metrics/job/` is used as it
@@ -40,8 +43,14 @@ export async function pushMetrics(
   const signal = AbortSignal.timeout(MAX_COLLECTOR_MS);
   try {
     checkTransport(gateway, [], allowInsecureTransport);
-    const { url, headers } = target(gateway, record.started.name ?? UNNAMED);
-    const body = prometheusReport(record);
+    const { url, key, query, headers } = target(
+      gateway,
+      record.started.name ?? UNNAMED,
+    );
+    // Counters start again if the gateway cannot be asked, which their readers
+    // expect of counters.
+    const earlier = await receive(query, headers, signal).catch(() => {});
+    const body = prometheusReport(record, pushedMetrics(earlier, key));
     await send(
       { method: "PUT", url, headers, contentType: TEXT_TYPE, body },
       signal,
@@ -54,11 +63,19 @@ export async function pushMetrics(
   }
 }
 
+/** The group of a pipeline on a push gateway. */
+interface Target {
+  /** Address of the group. */
+  readonly url: string;
+  /** Labels of the group. */
+  readonly key: Readonly<Record<string, string>>;
+  /** Address of all metrics of the gateway. */
+  readonly query: string;
+  readonly headers: HeaderList;
+}
+
 /** The credentials become a header: they must not be in messages of fetch(). */
-function target(
-  gateway: string,
-  job: string,
-): { url: string; headers: HeaderList } {
+function target(gateway: string, job: string): Target {
   const url = new URL(gateway);
   const { username, password } = url;
   url.username = url.password = url.hash = "";
@@ -66,10 +83,34 @@ function target(
     const base = url.pathname.replace(/\/+$/, "");
     url.pathname = `${base}/metrics/${groupingKey(job)}`;
   }
-  if (username === "" && password === "") return { url: url.href, headers: [] };
+  const [base, group] = url.pathname.split("/metrics/job", 2);
+  const query = new URL(url);
+  query.pathname = `${base}/api/v1/metrics`;
+  const place = { url: url.href, key: keyOf(`job${group}`), query: query.href };
+  if (username === "" && password === "") return { ...place, headers: [] };
   const login = [username, password].map(decodeURIComponent).join(":");
   const encoded = new TextEncoder().encode(login).toBase64();
-  return { url: url.href, headers: [["authorization", `Basic ${encoded}`]] };
+  return { ...place, headers: [["authorization", `Basic ${encoded}`]] };
+}
+
+/** Reads labels from a path such as `job/a/team@base64/Yg`. */
+function keyOf(path: string): Record<string, string> {
+  const key: Record<string, string> = {};
+  const parts = path.replace(/\/$/, "").split("/");
+  for (let at = 0; at + 1 < parts.length; at += 2) {
+    const [name, encoding] = decodeURIComponent(parts[at]).split("@", 2);
+    const value = decodeURIComponent(parts[at + 1]);
+    const text = encoding === "base64" ? textOf(value) : value;
+    if (text !== "") key[name] = text;
+  }
+  return key;
+}
+
+function textOf(base64: string): string {
+  const bytes = Uint8Array.fromBase64(base64.replace(/=+$/, ""), {
+    alphabet: "base64url",
+  });
+  return new TextDecoder().decode(bytes);
 }
 
 /** A name with a slash, and one that URLs would normalize, must be encoded. */

@@ -16,7 +16,10 @@ interface Received {
   text: string;
 }
 
-/** A push gateway on loopback that gives one answer. */
+/**
+ * A push gateway on loopback that gives one answer to what is sent. It knows
+ * nothing of earlier runs.
+ */
 function gateway(
   answer: (ended: Promise<Response>) => Response | Promise<Response> = () =>
     new Response(),
@@ -26,6 +29,7 @@ function gateway(
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
     async (request) => {
+      if (request.method === "GET") return new Response("", { status: 404 });
       received.push({
         method: request.method,
         path: new URL(request.url).pathname,
@@ -101,8 +105,6 @@ describe("pushMetrics()", () => {
     for (const name of names) {
       assertEquals(await push(`http://${real.host}`, name), [], name);
     }
-    // Another run replaces the last one.
-    assertEquals(await push(`http://${real.host}`), []);
     const response = await fetch(`http://${real.host}/api/v1/metrics`);
     const { status, data } = await response.json();
     assertEquals(status, "success");
@@ -117,6 +119,75 @@ describe("pushMetrics()", () => {
     );
     assertEquals(counts.length, names.length);
     assert(counts.every((line) => line.endsWith("} 1")), text);
+  });
+
+  it("adds to what a real gateway has of the pipeline", async () => {
+    if (!isInstalled("prometheus-pushgateway")) return;
+    await using real = await realGateway();
+    const { host } = real;
+    const own = `http://${host}/metrics/job/nightly/team@base64/YS9i`;
+    for (const url of [`http://${host}`, own, `http://${host}/`, own]) {
+      for (const name of ["app", HOSTILE]) {
+        assertEquals(await push(url, name), []);
+      }
+    }
+    assertEquals(await push(`http://${host}`), []);
+    const text = await (await fetch(`http://${host}/metrics`)).text();
+    const seen = text.split("\n").flatMap((line) => {
+      const [, metric, labels, value] =
+        /^cicd_pipeline_run_(errors_total|duration_seconds_\w+)\{(.*)\} (\d+)$/
+          .exec(line) ?? [];
+      if (metric === undefined) return [];
+      const [, team = "–"] = /team="(.*?)"/.exec(labels) ?? [];
+      const [, le = ""] = /le="(.*?)"/.exec(labels) ?? [];
+      const name = labels.includes('name="app"') ? "app" : "hostile";
+      return le === "" || le === "5" || le === "10" || le === "+Inf"
+        ? [`${name} ${team} ${metric} ${le} ${value}`.replace("  ", " ")]
+        : [];
+    });
+    const expected = (name: string, team: string, count: number) => [
+      `${name} ${team} duration_seconds_bucket +Inf ${count}`,
+      `${name} ${team} duration_seconds_bucket 10 ${count}`,
+      `${name} ${team} duration_seconds_bucket 5 0`,
+      `${name} ${team} duration_seconds_count ${count}`,
+      `${name} ${team} duration_seconds_sum ${7 * count}`,
+      `${name} ${team} errors_total ${count}`,
+    ];
+    assertEquals(
+      seen.sort(),
+      [
+        ...expected("app", "–", 3),
+        ...expected("hostile", "–", 2),
+        ...expected("app", "a/b", 2),
+        ...expected("hostile", "a/b", 2),
+      ].sort(),
+    );
+  });
+
+  it("sends the metrics of the run alone if the gateway answers nonsense", async () => {
+    for (
+      const answer of [
+        "no JSON",
+        "null",
+        "[]",
+        '{"data":{}}',
+        '{"data":[null,{"labels":{"job":"app"},"cicd_pipeline_run_errors_total":7}]}',
+        '{"data":[{"labels":{"job":"app"},"cicd_pipeline_run_errors_total":{"metrics":[{"labels":{"a":1,"b":"\\n"},"value":"x\\ny 1"}]}}]}',
+      ]
+    ) {
+      let body = "";
+      await using server = Deno.serve(
+        { hostname: "127.0.0.1", port: 0, onListen() {} },
+        async (request) => {
+          if (request.method === "GET") return new Response(answer);
+          body = await request.text();
+          return new Response();
+        },
+      );
+      assertEquals(await push(`http://127.0.0.1:${server.addr.port}`), []);
+      assertMatch(body, /^cicd_pipeline_run_errors_total\{[^}]*\} 1$/m);
+      assertEquals(body.match(/^cicd_pipeline_run_errors/gm)?.length, 1, body);
+    }
   });
 });
 
@@ -185,7 +256,8 @@ async function realGateway(): Promise<AsyncDisposable & { host: string }> {
   socket.close();
   const host = `127.0.0.1:${port}`;
   const program = new Deno.Command("prometheus-pushgateway", {
-    args: [`--web.listen-address=${host}`],
+    // Debian's keeps what it has in the system's directory.
+    args: [`--web.listen-address=${host}`, "--persistence.file="],
     stdin: "null",
     stdout: "null",
     stderr: "null",

@@ -95,7 +95,8 @@ function samplesOfRun(record: RunRecord): Samples {
   return samples;
 }
 
-function series(
+/** Writes a metric with its labels, as a line of the format begins. */
+export function series(
   name: string,
   labels: Readonly<Record<string, string>>,
 ): string {
