@@ -102,13 +102,13 @@ export class Services {
     const { steps, graph: { groupOf, dependents } } = this.#plan;
     if (!steps[step].isService) return;
     const shown = lastLines.slice(-SHOWN_LINES)
-      .map((line) => `\n  ${line.slice(0, SHOWN_LENGTH).toWellFormed()}`);
+      .map((line) => line.trim().slice(0, SHOWN_LENGTH).toWellFormed());
     const reason = error?.message ?? `Service "${steps[step].name}" failed`;
     this.#failures.set(
       step,
       shown.length === 0
         ? reason
-        : `${reason}; its last lines:${shown.join("")}`,
+        : `${reason}; its last lines: ${shown.join(" | ")}`,
     );
     for (const user of dependents[groupOf[step]]) {
       if (!this.#needsSuccess(user) || !this.#running.endStep(user)) continue;

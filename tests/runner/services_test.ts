@@ -146,7 +146,7 @@ describe("a service", () => {
     );
     assertEquals(
       reasonOf(result, "test"),
-      `Step "test" cannot run without its service: ${result.error?.message}; its last lines:\n  starting`,
+      `Step "test" cannot run without its service: ${result.error?.message}; its last lines: starting`,
     );
     await isOver(`${test.path}/pid`);
   });
@@ -176,7 +176,7 @@ describe("a service", () => {
     assertEquals(result.exitCode, 7);
     assertStringIncludes(
       reasonOf(result, "test"),
-      'Service "db" ended with exit code 7 while it was needed; its last lines:\n  up\n  out of memory',
+      'Service "db" ended with exit code 7 while it was needed; its last lines: up | out of memory',
     );
     await isOver(`${test.path}/pid`);
   });

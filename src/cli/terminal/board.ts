@@ -82,6 +82,11 @@ export class Board {
         if (step) step.progress = event.text;
         break;
       }
+      case "ready": {
+        const step = this.#running.get(event.step);
+        if (step) step.progress = "ready";
+        break;
+      }
       case "ended":
         this.#waiting.delete(event.result.name);
         this.#running.delete(event.result.name);

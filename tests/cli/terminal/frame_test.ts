@@ -51,6 +51,20 @@ Deno.test("formatFrame() shows steps, attempts, progress and counts", () => {
   ]);
 });
 
+Deno.test("formatFrame() says which services are ready", () => {
+  const events: StepEvent[] = [
+    planned("db", "cache"),
+    started("db"),
+    started("cache"),
+    { type: "ready", step: "db", durationMs: 900 },
+  ];
+  assertEquals(frame(events, 80), [
+    "⠋ db     1:04  ready",
+    "⠋ cache  1:04",
+    "2 running · 1:04",
+  ]);
+});
+
 Deno.test("formatFrame() folds what is more than a third of the screen", () => {
   const names = Array.from({ length: 100 }, (_, index) => `step-${index}`);
   const events = [planned(...names), ...names.map((name) => started(name))];
