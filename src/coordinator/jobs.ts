@@ -1,3 +1,4 @@
+import { isObject } from "../json_value.ts";
 import { RunnerError } from "../errors.ts";
 import { jobPath } from "./access.ts";
 import {
@@ -107,15 +108,15 @@ export async function listJobs(
 }
 
 function jobsIn(page: unknown): CoordinatorJob[] | undefined {
-  if (typeof page !== "object" || page === null) return undefined;
+  if (!isObject(page)) return undefined;
   // Go writes an empty list as `null`.
-  const jobs = (page as { jobs?: unknown }).jobs ?? [];
+  const jobs = page.jobs ?? [];
   return Array.isArray(jobs) && jobs.every(isJob) ? jobs : undefined;
 }
 
 function isJob(value: unknown): value is CoordinatorJob {
-  if (typeof value !== "object" || value === null) return false;
-  const { job_id, name, status, created_at } = value as Record<string, unknown>;
+  if (!isObject(value)) return false;
+  const { job_id, name, status, created_at } = value;
   return [job_id, name, status, created_at]
     .every((value) => typeof value === "string");
 }
@@ -184,8 +185,8 @@ export async function submitDocument(
 }
 
 function createdIds(value: unknown): string[] | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
-  const ids = (value as Record<string, unknown>).created_job_ids;
+  if (!isObject(value)) return undefined;
+  const ids = value.created_job_ids;
   return Array.isArray(ids)
     ? ids.filter((id) => typeof id === "string")
     : undefined;

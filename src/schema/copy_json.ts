@@ -1,4 +1,4 @@
-import type { JsonValue } from "../json_value.ts";
+import { isObject, type JsonValue } from "../json_value.ts";
 import { RESERVED_KEYS } from "./coordinator_values.ts";
 import { shownKey } from "./document.ts";
 
@@ -179,9 +179,7 @@ function dataProperty(
  * prototype either.
  */
 function isPlainObject(value: unknown): value is object {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    return false;
-  }
+  if (!isObject(value)) return false;
   const prototype = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { isObject } from "../json_value.ts";
 import { suggest } from "../suggest.ts";
 import { dictionary, listOrOne } from "./collections.ts";
 import { anyGlob, eventGlob, listed } from "./globs.ts";
@@ -99,10 +100,8 @@ export function usesPaths(when: When | undefined): boolean {
 
 /** Lists what is wrong with a condition that is not from a file. */
 export function whenProblem(when: unknown): string | undefined {
-  if (typeof when !== "object" || when === null || Array.isArray(when)) {
-    return "must be an object";
-  }
-  const { not, ...parts } = when as Record<string, unknown>;
+  if (!isObject(when)) return "must be an object";
+  const { not, ...parts } = when;
   const all = { ...parts, ...typeof not === "object" ? not : {} };
   const unknown = Object.keys(all).find((name) => !PARTS.includes(name));
   if (unknown !== undefined) return `must not have the key "${unknown}"`;
@@ -287,7 +286,7 @@ function isMatch(value: unknown): boolean {
     typeof side === "string" ||
     Array.isArray(side) && side.every((one) => typeof one === "string");
   if (isSide(value)) return true;
-  if (typeof value !== "object" || value === null) return false;
+  if (!isObject(value)) return false;
   const entries = Object.entries(value);
   return entries.length > 0 &&
     entries.every(([key, side]) =>

@@ -1,3 +1,4 @@
+import { isObject } from "../../json_value.ts";
 import type { Layer } from "../../config/settings.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import {
@@ -123,9 +124,7 @@ async function readArguments({ runner }: CommandContext): Promise<Arguments> {
     : await readText(stdin.readable, { limit: MAX_INPUT_BYTES });
   try {
     const args = input === "" ? {} : JSON.parse(input ?? "");
-    if (typeof args === "object" && args !== null && !Array.isArray(args)) {
-      return args;
-    }
+    if (isObject(args)) return args;
   } catch {
     // The parser's message quotes the text, which may contain secrets.
   }

@@ -1,3 +1,4 @@
+import { isObject } from "../../json_value.ts";
 import { booleanProblem, parseBoolean } from "../../boolean.ts";
 import { Variable } from "../../environment/variables.ts";
 import type { Host } from "../../host.ts";
@@ -155,9 +156,7 @@ export async function policyInputs(env: Host["env"]): Promise<PolicyInputs> {
     actorSubjects: listOf(env[Variable.actorSubjects])
       .filter((subject) => typeof subject === "string"),
     approvals: listOf(env[Variable.ciApprovals])
-      .filter((approval): approval is Approval =>
-        typeof approval === "object" && approval !== null
-      ),
+      .filter((approval): approval is Approval => isObject(approval)),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { JsonValue } from "../../json_value.ts";
+import { isObject, type JsonValue } from "../../json_value.ts";
 
 /** Prefix of the output in which a job publishes its result. */
 const RESULT_PREFIX = "result@";
@@ -169,7 +169,7 @@ export function publishedInstances(
 }
 
 function instanceOf(value: unknown, job: string): JobInstance | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
+  if (!isObject(value)) return undefined;
   const result = value as Partial<PublishedResult>;
   if (!isJobState(result.status)) return undefined;
   if (typeof result.completed_at !== "string") return undefined;

@@ -1,4 +1,4 @@
-import type { JsonValue } from "../../json_value.ts";
+import { isObject, type JsonValue } from "../../json_value.ts";
 import type { Trigger } from "../../triggers/trigger_options.ts";
 import { goJson } from "../../json_value.ts";
 import type { NodeStatus } from "./node_states.ts";
@@ -161,9 +161,9 @@ function isSame(a: JsonValue, b: JsonValue): boolean {
 
 /** Unwraps `{"value": …}`, which the coordinator treats like the value itself. */
 function bare(value: JsonValue): JsonValue {
-  if (typeof value !== "object" || value === null) return value;
+  if (!isObject(value)) return value;
   const keys = Object.keys(value);
-  return keys.length === 1 && keys[0] === "value" && !Array.isArray(value)
+  return keys.length === 1 && keys[0] === "value"
     ? (value as JsonObject).value
     : value;
 }
