@@ -10,7 +10,7 @@ import {
 const COLORS = { NO_COLOR: "", TERM: "xterm" };
 
 describe("a terminal", () => {
-  it("shows errors and the states of doctor in color, and a file does not", async () => {
+  it("prints errors and the states of doctor in color on a terminal only", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     const terminal = { cwd, columns: 80, env: COLORS };

@@ -90,7 +90,7 @@ describe("runnerlib validate", () => {
     assertStringIncludes(wrong.stderr, "job_command: is required");
   });
 
-  it("checks the directories unless told otherwise", async () => {
+  it("checks the directories unless --no-check-files is given", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "job/src": "a file" });
     const args = ["validate", "--job-command", "x"];
@@ -143,7 +143,7 @@ describe("runnerlib checkout, copy and cleanup", () => {
     assertEquals([again.code, again.stdout], [0, ""]);
   });
 
-  it("unpack archives, copy in part and remove the closed CI source", async () => {
+  it("unpack archives, copy parts and remove the read-only CI source", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -192,7 +192,7 @@ describe("runnerlib checkout, copy and cleanup", () => {
     assertEquals(await exists(`${path}/job`), false);
   });
 
-  it("never touch a directory that is the user's own", async () => {
+  it("never touch the user's own directory", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "job/src/mine": "work", "plain/file": "" });
@@ -203,7 +203,7 @@ describe("runnerlib checkout, copy and cleanup", () => {
     assertEquals(await exists(`${path}/job/src/mine`), true);
   });
 
-  it("ask for what is missing", async () => {
+  it("require missing arguments", async () => {
     for (const name of ["checkout", "copy"]) {
       const { code, stderr } = await runMain([name], { cwd: "/" });
       assertEquals(code, 2);

@@ -15,7 +15,7 @@ const FILES = {
 };
 
 describe("runnerlib completions names", () => {
-  it("lists what the line may go on with", async () => {
+  it("lists possible continuations of the line", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, FILES);

@@ -42,7 +42,7 @@ interface RawDocument {
   changed_ci_paths: string[];
 }
 
-/** Evaluates in a directory that has `ci` and `src`, and reads the document. */
+/** Evaluates in a directory with `ci` and `src`, and reads the document. */
 async function evaluate(
   path: string,
   args: string[] = [],
@@ -181,7 +181,7 @@ describe("runnerlib eval", () => {
     assertEquals(document!.jobs.map(({ job_name }) => job_name), ["a"]);
   });
 
-  it("writes nothing when nothing is started, except where a marker is wanted", async () => {
+  it("writes nothing if nothing starts, except an empty document where one is required", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const file = "ci/.reactorcide/workflows/main.yaml";
@@ -225,7 +225,7 @@ describe("runnerlib eval", () => {
     assertEquals((await evaluate(path, ["--event-type", "pushed"])).code, 1);
   });
 
-  it("leaves out whatever is broken in a folder of job files, and starts the rest", async () => {
+  it("skips invalid files in a folder of job files, and starts the rest", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const job = (name: string, keys: string) =>
@@ -276,7 +276,7 @@ describe("runnerlib eval", () => {
     assertEquals(problems.length, Object.keys(broken).length + 1, stderr);
   });
 
-  it("warns of keys that it does not know, and starts what they stand in", async () => {
+  it("warns about unknown keys, and starts the jobs that contain them", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -363,7 +363,7 @@ owner: team
     assertEquals(given.document, undefined);
   });
 
-  it("compares a pull request with the branch that it is for, whatever else has its name", async () => {
+  it("compares a pull request with its target branch, even if a tag has the same name", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -395,7 +395,7 @@ owner: team
     assertEquals(await started("--is-fork-pr=true"), [1, false]);
   });
 
-  it("uses the definition of a pull request only if the policy says so", async () => {
+  it("uses the definition of a pull request only if the policy allows it", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const workflow = (command: string) =>
@@ -491,7 +491,7 @@ owner: team
     assertEquals(allowed.document!.policy_violations, []);
   });
 
-  it("fetches no definitions in the place of those that a pull request deletes", async () => {
+  it("fetches no replacement for definitions that a pull request deletes", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -601,7 +601,7 @@ owner: team
     ]);
   });
 
-  it("submits the document when there is a coordinator, and fails with it", async () => {
+  it("submits the document if a coordinator is configured, and fails if that fails", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -623,7 +623,7 @@ owner: team
   });
 });
 
-/** Keeps the command from fetching: both trees look as if they were there. */
+/** Prevents the command from fetching: both trees appear to be present. */
 async function withTrees(path: string): Promise<Record<string, string>> {
   const source = `${path}/src`;
   if (!await exists(`${source}/.git`)) {

@@ -35,7 +35,7 @@ const POLICY = JSON.stringify({
 interface Evaluated {
   args?: string[];
   env?: Record<string, string>;
-  /** What the jobs of the pull request say besides their commands. */
+  /** Keys of the jobs of the pull request besides their commands. */
   more?: string;
 }
 
@@ -117,7 +117,7 @@ describe("runnerlib eval", () => {
     ]]);
   });
 
-  it("submits what is trusted when the coordinator refuses the rest", async () => {
+  it("submits the trusted definitions if the coordinator refuses the others", async () => {
     const { code, stderr, documents, isLeft } = await submitted({
       troubles: [403],
     });
@@ -144,7 +144,7 @@ describe("runnerlib eval", () => {
     assertStringIncludes(stderr, "Only the trusted definitions are submitted:");
   });
 
-  it("starts what is trusted when a job asks for more than its profile allows", async () => {
+  it("starts the trusted definitions if a job requests more than its profile allows", async () => {
     const refused = await submitted({
       more: ", capabilities: [docker]",
       parent: { profile: { capabilities: [] } },
@@ -155,7 +155,7 @@ describe("runnerlib eval", () => {
     assertEquals(refused.orphans, []);
   });
 
-  it("starts nothing twice when the answer to the first document was lost", async () => {
+  it("starts nothing twice if the response to the first document was lost", async () => {
     const { code, stderr, documents, submitted: names } = await submitted({
       troubles: ["lost", 403],
     });
@@ -164,7 +164,7 @@ describe("runnerlib eval", () => {
     assertEquals(names, ["test", "deploy", "a"]);
   });
 
-  it("fails when the coordinator refuses what is trusted, too", async () => {
+  it("fails if the coordinator also refuses the trusted definitions", async () => {
     const { code, documents, isLeft } = await submitted({
       troubles: [403, 403],
     });
@@ -237,7 +237,7 @@ new              skipped  it has the same name as a trusted workflow
     assertStringIncludes(rows[1].reason, 'needs the key "job.command"');
   });
 
-  it("starts for each event what names it", async () => {
+  it("starts the definitions that list the event", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const source = await makeRepository(`${path}/src`);

@@ -10,7 +10,7 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-/** The command line keeps its caches at home, which must be there. */
+/** The command line keeps its caches in the home directory, which must exist. */
 const { HOME: _home, ...CLI_GIT_ENV } = GIT_ENV;
 
 describe("runnerlib git", () => {
@@ -63,7 +63,7 @@ Remotes: none
     const outside = await run(path, { TMPDIR: `${path}/tmp` });
     assertEquals([outside.code, outside.stdout], [0, text("/job/src")]);
     assertEquals(await Array.fromAsync(Deno.readDir(`${path}/tmp`)), []);
-    // As a job calls it, which is told where its code really is.
+    // As a job calls it, with the real path of its code in a variable.
     const env = { REACTORCIDE_CODE_DIR: `${path}/job/src` };
     const inside = await run(`${path}/job/src`, env);
     assertEquals([inside.code, inside.stdout], [0, text(`${path}/job/src`)]);

@@ -9,7 +9,7 @@ import { runMain } from "../helpers/run_main.ts";
 
 const main = (...args: string[]) => runMain(args, { cwd: "/" });
 
-/** Splits an example into words as a shell does, up to what a shell adds. */
+/** Splits an example into words like a shell, up to a redirection. */
 function wordsOf(line: string): string[] {
   const [command] = line.split(/ [<>]/);
   return command.match(/"[^"]*"|'[^']*'|\S+/g)!
@@ -54,7 +54,7 @@ describe("help and version", () => {
 });
 
 describe("commandHelp()", () => {
-  it("fits into every width, but for words and examples", async () => {
+  it("fits into every width, except for long words and examples", async () => {
     for (const { name, command } of await CATALOG.load()) {
       for (const columns of [30, 60, 80, 100]) {
         const text = commandHelp(name, command, columns);
@@ -72,7 +72,7 @@ describe("commandHelp()", () => {
     );
   });
 
-  it("groups many options, with those of every day first", async () => {
+  it("groups many options, and lists the most used ones first", async () => {
     const run = await CATALOG.find("run").load();
     const text = commandHelp("run", run, 80);
     const headings = FLAG_GROUPS.map((group) => text.indexOf(`\n${group}:\n`));
@@ -93,7 +93,7 @@ describe("commandHelp()", () => {
     );
   });
 
-  it("shows no option that means nothing for the command", async () => {
+  it("shows no option that does not apply to the command", async () => {
     for (const { name, command } of await CATALOG.load()) {
       const shown = commandHelp(name, command, 80);
       assertEquals(

@@ -49,7 +49,7 @@ describe("runnerlib init", () => {
     assertEquals(success, true, new TextDecoder().decode(stderr));
   });
 
-  it("gives YAML files a schema that is there", async () => {
+  it("gives YAML files a schema that exists", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     for (const kind of ["job", "workflow"]) {
@@ -65,7 +65,7 @@ describe("runnerlib init", () => {
     }
   });
 
-  it("never replaces a file, and then writes none", async () => {
+  it("writes nothing if one of the files exists", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     for (const kind of KINDS) {
@@ -95,7 +95,7 @@ describe("runnerlib init", () => {
     ]);
   });
 
-  it("asks on a terminal, and writes a job elsewhere", async () => {
+  it("prompts on a terminal, and writes a job elsewhere", async () => {
     for (
       const [stdin, columns, file] of [
         ["4\n", 80, "plugins/plugin_hello.ts"],
@@ -117,7 +117,7 @@ describe("runnerlib init", () => {
     }
   });
 
-  it("refuses what is no kind, two kinds and a place without write access", async () => {
+  it("refuses an unknown kind, two kinds and a read-only directory", async () => {
     const init = (...args: string[]) =>
       runMain(["init", ...args], { cwd: "/" });
     const wrong = await init("jbo");

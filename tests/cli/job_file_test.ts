@@ -20,7 +20,7 @@ async function runIn(
 }
 
 describe("the job file of a directory", () => {
-  it("is what runs if nothing else says what to run", async () => {
+  it("runs if neither a command nor a file is given", async () => {
     const files = {
       ".reactorcide/job.yaml": plan("folder"),
       "job.json": '{"steps": [{"name": "json", "run": "echo"}]}',
@@ -41,7 +41,7 @@ describe("the job file of a directory", () => {
     }
   });
 
-  it("counts for commands that show what would run", async () => {
+  it("is used by commands that show what would run", async () => {
     const files = { "job.yaml": plan("first") };
     const { stdout } = await runIn(files, ["config"]);
     assertStringIncludes(stdout, "steps = first  # from job.yaml");
@@ -49,7 +49,7 @@ describe("the job file of a directory", () => {
     assertEquals(code, 0);
   });
 
-  it("is left alone if a command is given", async () => {
+  it("is ignored if a command is given", async () => {
     const files = { "job.yaml": "this: is not a job" };
     for (
       const { args = [], env } of [
@@ -67,7 +67,7 @@ describe("the job file of a directory", () => {
     }
   });
 
-  it("is named with its place if it is invalid or no file", async () => {
+  it("is named with the position if it is invalid or not a file", async () => {
     const invalid = await runIn({ "job.yml": "stepz: []" }, ["run"]);
     assertEquals(invalid.code, 1);
     assertStringIncludes(invalid.stderr, "job.yml:1:1");
@@ -75,7 +75,7 @@ describe("the job file of a directory", () => {
     assertStringIncludes(folder.stderr, 'Cannot read job file "job.yaml"');
   });
 
-  it("is looked for in places that the error names", async () => {
+  it("is searched in paths that the error lists", async () => {
     const { code, stderr } = await runIn(
       { ".reactorcide/workflows/ci.yaml": "name: x" },
       ["run"],
@@ -146,7 +146,7 @@ describe("files of other systems", () => {
     }
   });
 
-  it("are not workflows and jobs with such words", async () => {
+  it("do not include workflows and jobs that use the same words", async () => {
     const files = {
       "wf.yaml":
         "name: a\nvars: { script: { script: x } }\njobs: { script: { command: x } }\n",
@@ -168,7 +168,7 @@ describe("files of other systems", () => {
 });
 
 describe("YAML", () => {
-  it("has templates under x- keys, and merge keys", async () => {
+  it("supports templates under x- keys, and merge keys", async () => {
     const job = `
 x-defaults: &defaults { timeout: 1m, nonsense: [1] }
 steps:

@@ -94,7 +94,7 @@ describe("runnerlib list", () => {
     });
   });
 
-  it("lists the others if a file is invalid", async () => {
+  it("lists the valid files if one is invalid", async () => {
     const { code, stdout, stderr } = await runIn({
       ...FILES,
       ".reactorcide/jobs/broken.yaml": "name: x\n",
@@ -103,7 +103,7 @@ describe("runnerlib list", () => {
     assertStringIncludes(stderr, "broken.yaml");
   });
 
-  it("says what to do in an empty directory, and refuses what is none", async () => {
+  it("suggests a command in an empty directory, and refuses a path that is not a directory", async () => {
     const empty = await runIn({}, ["list"]);
     assertEquals(empty.code, 0);
     assertStringIncludes(empty.stdout, '"runnerlib init"');

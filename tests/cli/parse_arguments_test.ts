@@ -22,7 +22,7 @@ const refused = (
 };
 
 describe("parseArguments()", () => {
-  it("takes true, false or nothing as the value of a switch", () => {
+  it("accepts true, false or no value for a switch", () => {
     const on = ["--dry-run", "--dry-run=true"];
     for (const arg of on) assertEquals(parse([arg]).isOn("dry-run"), true, arg);
     assertEquals(parse(["--dry-run=false"]).isOn("dry-run"), false);
@@ -46,7 +46,7 @@ describe("parseArguments()", () => {
     }
   });
 
-  it("suggests what a word may have meant", () => {
+  it("suggests similar words", () => {
     refused(["--trust-plugins=no"], 'not "no"; did you mean false?');
     refused(["ci.yaml"], "did you mean --job-file ci.yaml?");
     refused(["make", "test"], 'put "--" before a command');
@@ -64,7 +64,7 @@ describe("parseArguments()", () => {
     assertEquals(String(error).includes("hunter2"), false);
   });
 
-  it("shows no value of an argument that it does not know", () => {
+  it("shows no value of an unknown argument", () => {
     for (
       const [args, shown] of [
         [["--secret-value=hunter2"], "Unknown option --secret-value"],
@@ -89,7 +89,7 @@ describe("parseArguments()", () => {
     assertEquals(isOn("null"), true);
   });
 
-  it("lets the last of several win, and leaves what follows -- alone", () => {
+  it("uses the last occurrence, and keeps arguments after -- unchanged", () => {
     assertEquals(parse(["--mask", "--no-mask"]).switches.get("mask"), false);
     assertEquals(parse(["--no-mask", "--mask"]).switches.get("mask"), true);
     const { rest, switches } = parse(["--", "x", "--dry-run=maybe"]);
@@ -97,7 +97,7 @@ describe("parseArguments()", () => {
     assertEquals([...switches], []);
   });
 
-  it("passes switches to the configuration, those that are off included", () => {
+  it("passes switches to the configuration, including those that are off", () => {
     const valueOf = (arg: string) =>
       flagsLayer(parse([arg])).trust_plugins?.value;
     assertEquals(valueOf("--trust-plugins"), "true");
@@ -105,7 +105,7 @@ describe("parseArguments()", () => {
     assertEquals(valueOf("--dry-run"), undefined);
   });
 
-  it("reads switches of one letter together and apart", async () => {
+  it("reads short switches combined and separate", async () => {
     const cleanup = await COMMANDS.cleanup.load();
     assertEquals(parse(["-vh"], cleanup).isOn("verbose"), true);
     assertEquals(parse(["-vh"], cleanup).isOn("help"), true);

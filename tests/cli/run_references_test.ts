@@ -28,7 +28,7 @@ async function storeBelow(path: string): Promise<Record<string, string>> {
 }
 
 describe("runnerlib run resolves references", () => {
-  it("of the job file, masks what it found and keeps the password to itself", async () => {
+  it("of the job file, masks the secrets and does not pass on the password", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {

@@ -170,7 +170,7 @@ describe("runnerlib secrets refuses", () => {
     assertEquals(await exists(`${path}/${store}/secrets.enc`), false);
   });
 
-  it("what cannot be a secret", async () => {
+  it("values that cannot be secrets", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const required = "A secret is required on standard input";

@@ -36,7 +36,7 @@ async function explain(...args: string[]) {
 }
 
 describe("runnerlib workflow run --explain", () => {
-  it("says which jobs run, and runs none", async () => {
+  it("prints which jobs run, and runs none", async () => {
     assertEquals(
       await explain(),
       `WORKFLOW OR JOB  STATUS   REASON
@@ -59,7 +59,7 @@ ci               starts   no event was given with --event
     );
   });
 
-  it("says why an event does not start the workflow", async () => {
+  it("prints why an event does not start the workflow", async () => {
     const push = ["--event", "push", "--branch"];
     assertEquals(
       await explain(...push, "dev"),
@@ -112,7 +112,7 @@ describe("explanationTable()", () => {
     }
   });
 
-  it("shows no character that steers a terminal", () => {
+  it("escapes terminal control characters", () => {
     const table = explanationTable([{
       name: "a\x1b[31m",
       file: "x",

@@ -1,4 +1,4 @@
-/** A command line that is wrong, or that meets something wrong. */
+/** An invalid command line, or one that reads invalid input. */
 export interface WrongInput {
   /** Arguments of the command line. */
   readonly args: string;
@@ -30,7 +30,7 @@ function run(options: string, env?: Record<string, string>): WrongInput {
 
 const STEP = "steps:\n  - name: a\n    run: x\n";
 
-/** Every wrong input, by what is wrong. */
+/** Invalid inputs by their problem. */
 export const WRONG_INPUTS: Readonly<Record<string, WrongInput>> = {
   // The command line.
   "unknown command": { args: "rnu" },

@@ -6,7 +6,7 @@ import {
 } from "../helpers/temporary_directory.ts";
 import { WRONG_INPUTS, type WrongInput } from "./wrong_inputs.ts";
 
-/** What is printed for each wrong input, below a line with its name. */
+/** Output for each invalid input, below a line with its name. */
 const MESSAGES = `${import.meta.dirname}/../fixtures/wrong_inputs.txt`;
 
 const HEADING = /^### (.*)$/m;

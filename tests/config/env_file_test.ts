@@ -89,7 +89,7 @@ environment: { C: own }
     );
   });
 
-  it("reads neither a pipe nor a directory nor what is too large", async () => {
+  it("refuses pipes, directories and files that are too large", async () => {
     const prepare = async (path: string) => {
       await new Deno.Command("mkfifo", { args: [`${path}/ci/pipe`] }).output();
       await Deno.mkdir(`${path}/ci/folder`);
@@ -111,7 +111,7 @@ environment: { C: own }
     assertEquals(message.includes("hunter2"), false);
   });
 
-  it("needs an environment that is a mapping", async () => {
+  it("requires environment to be a mapping", async () => {
     const text = "command: make\nenv_file: a\nenvironment: A=1\n";
     const error = await assertRejects(
       () => variablesOf(text, { "ci/a": "B=1" }),
@@ -159,7 +159,7 @@ jobs:
     assertEquals("envFiles" in job.body, false);
   });
 
-  it("leaves the root by no link", async () => {
+  it("does not leave the root through a link", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "root/w.yaml":

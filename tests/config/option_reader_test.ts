@@ -647,7 +647,7 @@ describe("validateSettings() chooses between steps and a command", () => {
     }
   });
 
-  it("but not the command that a worker sets forevery job", () => {
+  it("but not the command that a worker sets for every job", () => {
     const { config, warnings } = judgeSteps("REACTORCIDE_JOB_COMMAND");
     assertEquals(warnings, []);
     assertEquals(config?.command, undefined);

@@ -209,7 +209,7 @@ describe("optionsLayer()", () => {
 });
 
 describe("layerOf()", () => {
-  it("asks forevery option", () => {
+  it("converts every option", () => {
     const layer = layerOf((key) => key.name, (key) => `from ${key.name}`);
     assertEquals(
       Object.keys(layer),

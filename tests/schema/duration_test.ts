@@ -30,7 +30,7 @@ Deno.test("parseDuration() reads seconds and units", () => {
   }
 });
 
-Deno.test("parseDuration() refuses what is not a time, and more than 100 years", () => {
+Deno.test("parseDuration() refuses invalid texts and more than 100 years", () => {
   const texts = [
     "",
     " ",
@@ -76,7 +76,7 @@ Deno.test("durationProblem() names the limit that a time exceeds", () => {
 });
 
 Deno.test("parseDuration() reads a long text quickly", () => {
-  // With a pattern that backtracks, this would never come to its end.
+  // With a pattern that backtracks, this would not terminate.
   assertEquals(parseDuration("1".repeat(100_000) + "x"), undefined);
   assertEquals(parseDuration("1m".repeat(50_000) + "x"), undefined);
   assertEquals(parseDuration("1ms".repeat(30_000) + "1"), undefined);
@@ -97,7 +97,7 @@ Deno.test("parseDuration() agrees with a naive model on random texts", () => {
     }
     const note = `seed ${random.seed}, round ${round}: ${text}`;
     assertEquals(parseDuration(text), Math.round(ms), note);
-    // One letter in the wrong place, and it is no time any more.
+    // A misplaced letter makes the text invalid.
     const at = random.below(text.length + 1);
     const broken = `${text.slice(0, at)}${random.pick("-x _,")}${
       text.slice(at)

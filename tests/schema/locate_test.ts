@@ -57,7 +57,7 @@ Deno.test("makeLocator() finds members of lists", () => {
   assertEquals(placeOf('{"a": [1, {\n"b": 2}]}', "a", 1, "b"), "2:1");
 });
 
-Deno.test("makeLocator() points at the deepest key that is there", () => {
+Deno.test("makeLocator() points at the deepest key that exists", () => {
   const text = "a:\n  b: 1\nc: &x {d: 1}\ne: *x\n";
   assertEquals(placeOf(text, "a", "z"), "1:1");
   assertEquals(placeOf(text, "a", "b", "z"), "2:3");

@@ -9,7 +9,7 @@ const resolve = (document: unknown) =>
   resolveMergeKeys(document, { count: () => {}, report: () => {} });
 
 describe("a merge key", () => {
-  it("brings the keys of a mapping into another one, which wins", async () => {
+  it("merges the keys of a mapping into another one, which takes precedence", async () => {
     assertEquals(
       await stepsOf(`
 steps:
@@ -30,7 +30,7 @@ steps:
     );
   });
 
-  it("takes a list, of which earlier mappings win", async () => {
+  it("merges a list, of which earlier mappings take precedence", async () => {
     const { layer } = await readText(`
 command: x
 environment:
@@ -57,7 +57,7 @@ environment: { <<: *b, C: "3" }
     assertEquals(layer.job_env!.value, { A: "1", B: "2", C: "3" });
   });
 
-  it("that cannot be merged is a problem with its place", async () => {
+  it("that cannot be merged is a problem with its position", async () => {
     const texts: readonly [text: string, ...problems: string[]][] = [
       ["<<: x", "3:15: <<"],
       ["<<: [{ A: a }, x]", "3:20: <<[1]"],
@@ -103,7 +103,7 @@ environment: { <<: *b, C: "3" }
     assertEquals(layer.job_command?.value, "x");
   });
 
-  it("pollutes no prototype", async () => {
+  it("does not pollute prototypes", async () => {
     const { layer } = await readText(
       "command: x\nenvironment: { <<: { __proto__: p, constructor: c } }\n",
     );
@@ -115,7 +115,7 @@ environment: { <<: *b, C: "3" }
   });
 });
 
-/** Merges as the code of PyYAML does: pairs in a list, of which later ones win. */
+/** Merges like the code of PyYAML: a list of pairs, of which later ones take precedence. */
 function naiveMerge(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(naiveMerge);
   if (typeof value !== "object" || value === null) return value;

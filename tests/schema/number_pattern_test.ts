@@ -5,7 +5,7 @@ import {
 } from "../../src/schema/number_pattern.ts";
 import { Random } from "../helpers/random.ts";
 
-Deno.test("integerPattern() matches the numbers of a range and no other", () => {
+Deno.test("integerPattern() matches exactly the numbers of a range", () => {
   const random = new Random();
   const ranges = [[0, 0], [0, 9], [1, 100], [1, 255], [80, 1_024], [99, 101]];
   for (let round = 0; round < 50; round++) {
@@ -23,7 +23,7 @@ Deno.test("integerPattern() matches the numbers of a range and no other", () => 
   }
 });
 
-Deno.test("decimalPattern() matches fractions, too", () => {
+Deno.test("decimalPattern() also matches fractions", () => {
   const pattern = new RegExp(`^${decimalPattern(1, 10)}$`);
   for (const right of ["1", "1.0", "1.99", "9.999", "10", "10.0", "010"]) {
     assertEquals(pattern.test(right), true, right);

@@ -179,7 +179,7 @@ Deno.test("makeExcerpts() shows the part of a long line around the place", () =>
   assertEquals(caret.length, line.indexOf("X") + 1);
 });
 
-Deno.test("makeExcerpts() shows no part of a word, which could be of a secret", () => {
+Deno.test("makeExcerpts() shows no parts of words, which could be secrets", () => {
   const secret = "s3cret-".repeat(10);
   for (let before = 0; before < 200; before++) {
     const text = `${"a ".repeat(before)}${secret}: ${"b ".repeat(100)}`;

@@ -83,7 +83,7 @@ describe("whenReason()", () => {
     for (const [when, text] of refused) assertEquals(reason(when), text);
   });
 
-  it("never holds for a fact that is unknown, also with not", () => {
+  it("never holds for an unknown fact, even with not", () => {
     const unknown: EventFacts = { reasons: { branch: "no git" } };
     for (const match of ["**", ["**"], { not: "x" }, { any: "**" }] as const) {
       for (const part of ["branch", "tag", "event", "paths"] as const) {

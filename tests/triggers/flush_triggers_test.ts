@@ -75,7 +75,7 @@ Deno.test("flushTriggers() keeps jobs after a transient failure of the coordinat
     assertEquals(await exists(file), false);
   }));
 
-Deno.test("flushTriggers() accepts an empty answer after one that was lost", () =>
+Deno.test("flushTriggers() accepts an empty response after one that was lost", () =>
   withTroubles(["lost", "lost"], async (coordinator, runner) => {
     const queue = new TriggerQueue();
     queue.add({ name: "a" });

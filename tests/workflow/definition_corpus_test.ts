@@ -51,7 +51,7 @@ async function problemsOf(text: string): Promise<string[]> {
   }
 }
 
-/** Every key of a job, but for those that say what it runs and is called. */
+/** Every key of a job except its name and what it runs. */
 const KEYS = `
   image: registry.test/go:1.25
   timeout: 1800
@@ -81,7 +81,7 @@ const KEYS = `
   command_prefix: bash -c
 `;
 
-/** What is sent of them. */
+/** What is sent for them. */
 const SENT = {
   job_name: "all",
   depends_on: ["plan"],
@@ -174,7 +174,7 @@ ${indented}
 });
 
 describe("values of definitions", () => {
-  /** Values, with what they become: as the YAML decoder of Go has it. */
+  /** Values, and how Go's YAML decoder parses them. */
   const numbers: [string, number | undefined][] = [
     ["90", 90],
     ["1_800", 1800],
@@ -427,7 +427,7 @@ job: { command: nested, environment: { B: 2 } }
 });
 
 describe("keys that are not known", () => {
-  it("are warnings with their places, and what was meant", async () => {
+  it("are warnings with their positions and a suggestion", async () => {
     const { warnings, job } = await readJob(`
 name: a
 triger: { events: [push] }
@@ -474,7 +474,7 @@ jobs:
     ]);
   });
 
-  it("are errors where they would give a job rights", async () => {
+  it("are errors if they would grant permissions to a job", async () => {
     const keys = [
       "authority",
       "ci_origin",
@@ -499,7 +499,7 @@ jobs:
     }
   });
 
-  it("are errors where the coordinator would refuse the whole document", async () => {
+  it("are errors if the coordinator would refuse the whole document", async () => {
     assertEquals(
       await problemsOf(
         "name: a\njob: { command: x, resources: { memory: { request: 1Gi } } }",

@@ -75,7 +75,7 @@ function naivePolicy(pattern: string, text: string): boolean {
   return new RegExp(`^${source}$`, "u").test(text);
 }
 
-Deno.test("globs do what naive ones do", () => {
+Deno.test("globs agree with naive ones", () => {
   const random = new Random();
   for (let round = 0; round < 20_000; round++) {
     const pattern = random.text(random.below(8), "ab/*?");
@@ -90,7 +90,7 @@ Deno.test("globs do what naive ones do", () => {
   }
 });
 
-Deno.test("globs do not backtrack without end", () => {
+Deno.test("globs do not backtrack exponentially", () => {
   const text = "a".repeat(2_000);
   assert(!eventGlob("*a".repeat(200) + "b")(text));
   assert(!eventGlob("**/a/".repeat(200) + "b")("a/".repeat(2_000)));

@@ -92,7 +92,7 @@ describe("a pull request", () => {
     assertEquals(commands, ["runnerlib run --job-command 'proposed'"]);
   });
 
-  it("cannot stand for more text than the document has room for", async () => {
+  it("cannot expand to more text than fits into the document", async () => {
     const attacks: Attack["files"][] = [
       {
         [MAIN]: `${HEADER}vars:\n  s: &s ${long}\n  l: [${
@@ -152,8 +152,8 @@ describe("a pull request", () => {
     }
   });
 
-  it("cannot end the evaluation, however deep or large it is", async () => {
-    // Each line holds the one before: no parser has to be deep for that.
+  it("cannot abort the evaluation, however deep or large it is", async () => {
+    // Each line contains the one before, which needs no deep parser.
     const deep = `vars:\n  v0: &v0 [x]\n${
       many(40_000, (index) => `  v${index + 1}: &v${index + 1} [*v${index}]\n`)
     }`;
@@ -210,7 +210,7 @@ describe("a pull request", () => {
     ]);
   });
 
-  it("brings no file from outside of its tree", async () => {
+  it("uses no file outside its tree", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {

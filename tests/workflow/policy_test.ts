@@ -168,7 +168,7 @@ describe("decide()", () => {
     assertEquals(await holds({ actors: { any: ["vcs_user:a"] } }), undefined);
   });
 
-  it("looks for an approval that fits and has not passed", async () => {
+  it("requires an approval that matches and has not expired", async () => {
     const approval = {
       approval_id: "a1",
       approver_subject: "project_owner",

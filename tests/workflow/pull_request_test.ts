@@ -1,7 +1,7 @@
 /**
  * Random pull requests against a naive model of the policy, written from the
- * rules of the coordinator. Definitions are read from files, broken in every
- * way that comes to mind.
+ * rules of the coordinator. Definitions are read from files, broken in
+ * many ways.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -111,7 +111,7 @@ async function evaluate(
   };
 }
 
-/** The rule above all others: no change starts fewer trusted jobs. */
+/** The most important rule: no change starts fewer trusted jobs. */
 function checkTrusted(
   { base, rules }: Situation,
   { workflows, trusted }: Evaluated,

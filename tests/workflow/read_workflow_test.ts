@@ -32,14 +32,14 @@ function plain(value: unknown) {
   return JSON.parse(JSON.stringify(value));
 }
 
-/** Reads a workflow out of files, the one of which is named. */
+/** Reads the named workflow file from a set of files. */
 async function read(files: Record<string, string>, name = "w.yaml") {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, files);
   return await readWorkflow(directory.path, name);
 }
 
-/** What is wrong with a workflow, line by line. */
+/** Returns the problems of a workflow, line by line. */
 async function problemsOf(
   text: string,
   files: Record<string, string> = {},
@@ -170,7 +170,7 @@ jobs:
     ]);
   });
 
-  it("passes on options of job files with what they mean there", async () => {
+  it("passes on options of job files with the same meaning", async () => {
     const options = `
 concurrency: 2
 archive_timeout: 2m
@@ -247,7 +247,7 @@ pipeline_permissions: { net: [a.test] }
     }
   });
 
-  it("passes on how code is checked out as variables, which variables override", async () => {
+  it("passes on checkout options as variables, which environment overrides", async () => {
     const files = {
       "job.yaml": `
 name: job
@@ -419,7 +419,7 @@ jobs:
       assert((await problemsOf(text)).length > 0, text);
       assert(!accepts(parse(text, { schema: "core" })), text);
     }
-    // What is only a warning is underlined in an editor, which knows no warnings.
+    // Editors also underline what is only a warning, because a schema has no warnings.
     for (
       const text of [
         "name: x\nnam: y\njobs: { a: { command: x } }",
@@ -433,7 +433,7 @@ jobs:
 });
 
 describe("workflowId()", () => {
-  it("follows from the path", () => {
+  it("is derived from the path", () => {
     const folder = ".reactorcide/workflows";
     assertEquals(workflowId(`${folder}/PR Main.yaml`), "pr-main");
     assertEquals(workflowId(`${folder}/a_b.yml`), "a-b");

@@ -15,7 +15,7 @@ import type {
 } from "../../src/workflow/local/workflow_state.ts";
 import { Random } from "../helpers/random.ts";
 
-/** A memory that forgets everything with the test. */
+/** A state that lasts only for the test. */
 function memory(earlier: Record<string, LocalJobState> = {}) {
   const records = new Map(Object.entries(earlier));
   const state: WorkflowState = {
@@ -79,7 +79,7 @@ function interpret(
 ): Record<string, NodeStatus> {
   const skipped: Record<string, NodeStatus> = {};
   let jobs = allJobs;
-  // A job with an empty list steps aside: its needs stand in for it.
+  // A job with an empty list is replaced by its dependencies.
   for (const { name } of allJobs.filter((job) => job.count === 0)) {
     skipped[name] = "skipped";
     jobs = jobs.filter((job) => job.name !== name).map((job) => ({
@@ -131,7 +131,7 @@ function interpret(
   return { ...statuses, ...skipped };
 }
 
-Deno.test("runWorkflow() does what a naive interpreter of the rules does", async () => {
+Deno.test("runWorkflow() agrees with a naive interpreter of the rules", async () => {
   const random = new Random();
   for (let round = 0; round < 400; round++) {
     const names = Array.from(
@@ -217,7 +217,7 @@ Deno.test("runWorkflow() runs a chain of 20,000 nodes without overflowing the st
   assert(Object.values(statuses).every((status) => status === "completed"));
 });
 
-Deno.test("runWorkflow() lets a fan-out of many be waited for at little cost", async () => {
+Deno.test("runWorkflow() waits for a large fan-out at little cost", async () => {
   const forEach = Array.from({ length: 5_000 }, (_, at) => `${at}`);
   const { started } = await run([
     job("a", { forEach }),
@@ -246,7 +246,7 @@ Deno.test("runWorkflow() passes each item to its node", async () => {
   assertEquals(items, ["a[0]=x", "a[1]=null", 'a[2]={"a":"\\u003c","b":1}']);
 });
 
-Deno.test("runWorkflow() hands variables and outputs on, and fails on a conflict", async () => {
+Deno.test("runWorkflow() passes on variables and outputs, and fails on a conflict", async () => {
   const seen: Record<string, unknown> = {};
   const results = await runWorkflow({
     vars: { start: 1 },
@@ -337,7 +337,7 @@ Deno.test("runWorkflow() ends a chain of jobs that trigger themselves", async ()
   assertEquals(results.at(-1)?.status, "failed");
 });
 
-Deno.test("runWorkflow() leaves what was not started when it is to end", async () => {
+Deno.test("runWorkflow() starts no more jobs after a cancellation", async () => {
   const end = new AbortController();
   const { state, records } = memory();
   const results = await runWorkflow({
@@ -360,7 +360,7 @@ Deno.test("runWorkflow() leaves what was not started when it is to end", async (
   assertEquals(records.get("b"), undefined);
 });
 
-Deno.test("runWorkflow() continues with what has not succeeded", async () => {
+Deno.test("runWorkflow() resumes with the jobs that have not succeeded", async () => {
   const record: LocalJobState = {
     name: "a",
     status: "completed",
@@ -382,7 +382,7 @@ Deno.test("runWorkflow() continues with what has not succeeded", async () => {
   assertEquals(statuses, { a: "completed", b: "completed", c: "completed" });
 });
 
-Deno.test("runWorkflow() fails when it cannot remember", async () => {
+Deno.test("runWorkflow() fails if its state cannot be saved", async () => {
   const error = await runWorkflow({
     vars: {},
     jobs: [job("a"), job("b", { dependsOn: ["a"] })],

@@ -32,7 +32,7 @@ Deno.test("openStateFile() writes what others read, for its owner alone", async 
   assertEquals(again.earlier.get("a[0]"), record());
 });
 
-Deno.test("openStateFile() has all that was recorded, wherever a run was killed", async () => {
+Deno.test("openStateFile() restores all records, wherever a run was killed", async () => {
   const random = new Random();
   for (let round = 0; round < 20; round++) {
     await using directory = await temporaryDirectory();
@@ -49,7 +49,7 @@ Deno.test("openStateFile() has all that was recorded, wherever a run was killed"
         if (random.below(9) === 0) await Promise.all(writes.splice(0));
       }
       await Promise.all(writes);
-      // What a killed run leaves: no last writing of the file, a line cut off.
+      // What a killed run leaves: an outdated file, and a truncated line in the journal.
       await Deno.copyFile(path, `${path}.copy`);
       await Deno.copyFile(`${path}.log`, `${path}.copy.log`);
     }
@@ -67,7 +67,7 @@ Deno.test("openStateFile() has all that was recorded, wherever a run was killed"
   }
 });
 
-Deno.test("openStateFile() does not take a journal of another run for its own", async () => {
+Deno.test("openStateFile() ignores a journal of another run", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/state.json`;
   {
@@ -84,7 +84,7 @@ Deno.test("openStateFile() does not take a journal of another run for its own", 
   assertEquals([...state.earlier.keys()], ["b"]);
 });
 
-Deno.test("openStateFile() reports why it cannot go on", async () => {
+Deno.test("openStateFile() reports why it cannot continue", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/state.json`;
   await assertRejects(
@@ -145,7 +145,7 @@ const IN_PLACE_OF_FILES: [what: string, script: string][] = [
   ["a directory", "mkdir -p state.json/a state.json.log/a"],
 ];
 for (const [what, script] of IN_PLACE_OF_FILES) {
-  Deno.test(`openStateFile() replaces ${what} that a job has put in the place of its files`, async () => {
+  Deno.test(`openStateFile() replaces ${what} that a job has put in place of its files`, async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await Deno.writeTextFile(`${cwd}/victim`, "kept");

@@ -26,7 +26,7 @@ class Checks(Plugin):
         subprocess.run(["go", "test", "./..."], check=True)
 `;
 
-/** A repository with the traits of those that the Python runner ran. */
+/** A repository like those that the Python runner ran. */
 const REPOSITORY: Record<string, string> = {
   ".reactorcide/workflows/pr.yaml": `name: Pull request
 on:
@@ -321,7 +321,7 @@ Deno.test("doctor --migrate refuses a directory without CI", async () => {
   }
 });
 
-Deno.test("doctor --migrate runs nothing, follows no link and ends for hostile files", async () => {
+Deno.test("doctor --migrate runs nothing, follows no link and terminates for hostile files", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   const secret = "s3cr3t-of-the-host";

@@ -120,7 +120,7 @@ async function resultsIn(
   );
 }
 
-Deno.test("historyCommand() lets paths pass, and what the checkout of a pull request holds", () => {
+Deno.test("historyCommand() accepts paths, and revisions in the checkout of a pull request", () => {
   for (
     const command of [
       "git log $REACTORCIDE_DIFF_BASE..HEAD",

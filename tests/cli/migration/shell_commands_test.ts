@@ -73,7 +73,7 @@ Deno.test("shellCommands() finds commands wherever a shell would run them", () =
   }
 });
 
-Deno.test("shellCommands() reads any text once, and ends", () => {
+Deno.test("shellCommands() reads any text in a single pass", () => {
   const random = new Random();
   for (let count = 0; count < 300; count++) {
     const script = random.text(

@@ -42,7 +42,7 @@ function screenOf(options: Partial<ScreenOptions> = {}): Screen {
   return new Screen({ columns: 80, rows: 24, ...options });
 }
 
-Deno.test("openLiveView() keeps the steps below what is printed", async () => {
+Deno.test("openLiveView() keeps the steps below the output", async () => {
   const screen = screenOf();
   await using view = open(screen);
   await print(view.stdout, "nothing is planned\n");
@@ -60,7 +60,7 @@ Deno.test("openLiveView() keeps the steps below what is printed", async () => {
   assert(screen.isCursorShown);
 });
 
-Deno.test("openLiveView() draws by itself, and again when time went on", async () => {
+Deno.test("openLiveView() draws without being called, and redraws as time passes", async () => {
   const screen = screenOf();
   let now = 0;
   await using view = open(screen, { now: () => now });
@@ -77,7 +77,7 @@ Deno.test("openLiveView() draws by itself, and again when time went on", async (
   await until(() => screen.lines.length === 0, "nothing");
 });
 
-Deno.test("openLiveView() leaves half a line alone until it is complete", async () => {
+Deno.test("openLiveView() does not draw over an incomplete line", async () => {
   const screen = screenOf();
   await using view = open(screen);
   view.onEvent(planned("build"));
@@ -169,7 +169,7 @@ Deno.test("openLiveView() survives a terminal of one line", async () => {
   assertEquals(screen.lines, ["a", "b"]);
 });
 
-Deno.test("openLiveView() fails who prints on a broken stream, and no other", async () => {
+Deno.test("openLiveView() fails only the writer to a broken stream", async () => {
   const screen = screenOf();
   const stdout: HostStream = {
     write: () => Promise.reject(new Error("No space left on device")),
@@ -186,7 +186,7 @@ Deno.test("openLiveView() fails who prints on a broken stream, and no other", as
   assert(view.stdout.isTerminal());
 });
 
-Deno.test("openLiveView() lets a job go on when nothing can be drawn", async () => {
+Deno.test("openLiveView() does not stop the job if nothing can be drawn", async () => {
   let writes = 0;
   const stderr: HostStream = {
     write: () => {

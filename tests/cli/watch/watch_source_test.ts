@@ -89,7 +89,7 @@ console.log("woken");`,
   }).output();
   const decoder = new TextDecoder();
   const printed = decoder.decode(stdout);
-  // In most containers, nobody may create a user namespace.
+  // In most containers, user namespaces are not allowed.
   if (
     code !== 0 && /unshare|Permission|Read-only/.test(decoder.decode(stderr))
   ) {

@@ -158,7 +158,7 @@ const BREAKAGES: ((text: string) => string | Uint8Array)[] = [
   () => new Uint8Array([0x1f, 0x8b, 8, 0, 0, 0xff, 0xfe]),
 ];
 
-/** The id that follows from the path of a workflow; there is none without letters and digits. */
+/** The id that is derived from the path of a workflow; there is none without letters and digits. */
 export function idOf(path: string): string {
   return path.slice(FOLDER.length + 1, -".yaml".length).toLowerCase()
     .replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
