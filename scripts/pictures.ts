@@ -1,39 +1,48 @@
 /**
- * Takes the pictures of the HTML report in `docs/`: `deno task pictures`.
+ * Takes the pictures of the HTML report and of the live page in `docs/`: `deno
+ * task pictures`.
  *
- * Runs a job, and opens its report in Chromium, which `CHROMIUM` may name. No
+ * Runs a job, and opens its pages in Chromium, which `CHROMIUM` may name. No
  * check compares the pictures, because times differ with each run.
  *
  * @module
  */
+// deno-lint-ignore no-import-prefix
+import type { Browser } from "npm:playwright-core@1.54.1";
+
 /** A job with a retry, an allowed failure, a failure and a skipped step. */
 const JOB = `
 failure_policy: continue
 concurrency: 2
 steps:
   - name: install
-    run: sleep 0.6; echo "added 214 packages"
+    run: sleep 2; echo "added 214 packages"
   - name: lint
     needs: install
     continue_on_error: true
-    run: sleep 0.4; printf 'src/cart.ts:31:7 \\033[33mwarning\\033[0m unused variable\\n'; exit 1
+    run: sleep 0.7; printf 'src/cart.ts:31:7 \\033[33mwarning\\033[0m unused variable\\n'; exit 1
   - name: types
     needs: install
-    run: sleep 0.9; echo "checked 180 files"
+    run: |
+      for part in cart checkout search; do
+        printf '\\033[2mchecking\\033[0m src/%s\\n' $part; sleep 0.8
+      done
   - name: unit tests
     needs: install
     retry: { attempts: 3, delay: 300ms }
     run: |
-      sleep 0.7
+      for test in $(seq 1 12); do
+        printf '\\033[32m✓\\033[0m cart: test %d\\n' $test; sleep 0.15
+      done
       test -e retried || { touch retried; echo "connection to the database was reset"; exit 1; }
       echo "412 tests passed"
   - name: build
     needs: types
-    run: sleep 1.1; echo "tag=1.2.3" >> "$REACTORCIDE_OUTPUT"
+    run: sleep 2.2; echo "tag=1.2.3" >> "$REACTORCIDE_OUTPUT"
   - name: browser tests
     needs: build
     run: |
-      sleep 1.4
+      sleep 2.6
       echo "checkout: 38 passed, 1 failed"
       printf '\\033[31m✗ pays with a gift card\\033[0m: expected "0.00 €", found "NaN €" (tests/pay.ts:57)\\n'
       exit 1
@@ -43,14 +52,19 @@ steps:
   - name: notify
     needs: browser tests
     condition: any_failed
-    run: sleep 0.2; echo "notified the team"
+    run: sleep 0.4; echo "notified the team"
 `;
 
-/** What is taken, by file name. */
+/** What is taken of the report, by file name. */
 const PICTURES = {
-  "report.png": { width: 1280, height: 1170, colorScheme: "light" },
+  "report.png": { width: 1280, height: 1175, colorScheme: "light" },
   "report_narrow.png": { width: 390, height: 1500, colorScheme: "dark" },
 } as const;
+
+const LIVE_PICTURE = "live.png";
+
+/** Output at which the picture of the live page is taken. */
+const LIVE_OUTPUT = "cart: test 4";
 
 const PLUGIN = "plugin_job_timer.ts";
 
@@ -60,41 +74,6 @@ if (import.meta.main) {
   const temporary = await Deno.makeTempDir();
   // The page is named after the directory.
   const directory = `${temporary}/shop`;
-  try {
-    await Deno.mkdir(directory);
-    await runJob(directory);
-    await takePictures(`${directory}/job/artifacts/report.html`);
-  } finally {
-    await Deno.remove(temporary, { recursive: true });
-  }
-}
-
-async function runJob(directory: string): Promise<void> {
-  const root = ROOT.pathname;
-  await Deno.writeTextFile(`${directory}/job.yaml`, JOB);
-  await Deno.mkdir(`${directory}/plugins`);
-  await Deno.copyFile(
-    `${root}examples/plugins/${PLUGIN}`,
-    `${directory}/plugins/${PLUGIN}`,
-  );
-  const { stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "-A", "--config", `${root}deno.json`, `${root}cli.ts`, "run"],
-      ...["--report", "html", "--plugin-dir", "plugins"],
-    ],
-    cwd: directory,
-    env: { REACTORCIDE_IN_CONTAINER: "false" },
-    stdout: "null",
-    stderr: "piped",
-  }).output();
-  try {
-    await Deno.stat(`${directory}/job/artifacts/report.html`);
-  } catch {
-    throw new Error(new TextDecoder().decode(stderr));
-  }
-}
-
-async function takePictures(report: string): Promise<void> {
   // deno-lint-ignore no-import-prefix
   const { chromium } = await import("npm:playwright-core@1.54.1");
   const browser = await chromium.launch({
@@ -102,19 +81,95 @@ async function takePictures(report: string): Promise<void> {
     args: ["--no-sandbox"],
   });
   try {
-    for (
-      const [name, { width, height, colorScheme }] of Object.entries(PICTURES)
-    ) {
-      const page = await browser.newPage({
-        viewport: { width, height },
-        colorScheme,
-      });
-      await page.goto(`file://${report}`);
-      const path = new URL(`docs/${name}`, ROOT).pathname;
-      await page.screenshot({ path });
-      await page.close();
-    }
+    await makeShop(directory);
+    await takeLivePicture(browser, directory);
+    await takePictures(browser, `${directory}/job/artifacts/report.html`);
   } finally {
     await browser.close();
+    await Deno.remove(temporary, { recursive: true });
   }
+}
+
+async function makeShop(directory: string): Promise<void> {
+  await Deno.mkdir(`${directory}/plugins`, { recursive: true });
+  await Deno.writeTextFile(`${directory}/job.yaml`, JOB);
+  await Deno.copyFile(
+    `${ROOT.pathname}examples/plugins/${PLUGIN}`,
+    `${directory}/plugins/${PLUGIN}`,
+  );
+}
+
+/** Runs the job, and takes a picture of its live page meanwhile. */
+async function takeLivePicture(
+  browser: Browser,
+  directory: string,
+): Promise<void> {
+  const server = start(["ui"], directory, "piped");
+  try {
+    const page = await browser.newPage({
+      viewport: { width: 1280, height: 900 },
+      colorScheme: "dark",
+    });
+    await page.goto(await firstLine(server.stdout));
+    const run = start(
+      ["run", "--report", "html", "--plugin-dir", "plugins"],
+      directory,
+      "null",
+    );
+    await page.getByRole("link", { name: "shop" }).click();
+    await page.locator("#output").getByText(LIVE_OUTPUT).waitFor();
+    await page.screenshot({ path: pathOf(LIVE_PICTURE) });
+    await page.close();
+    await run.status;
+  } finally {
+    server.kill("SIGTERM");
+    await server.status;
+  }
+}
+
+function start(
+  args: readonly string[],
+  cwd: string,
+  stdout: "null" | "piped",
+): Deno.ChildProcess {
+  const root = ROOT.pathname;
+  return new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", "--config", `${root}deno.json`, `${root}cli.ts`],
+      ...args,
+    ],
+    cwd,
+    env: { REACTORCIDE_IN_CONTAINER: "false" },
+    stdout,
+    stderr: "null",
+  }).spawn();
+}
+
+async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (!text.includes("\n")) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`the server has ended: ${text}`);
+    text += value;
+  }
+  return text.split("\n")[0];
+}
+
+async function takePictures(browser: Browser, report: string): Promise<void> {
+  for (
+    const [name, { width, height, colorScheme }] of Object.entries(PICTURES)
+  ) {
+    const page = await browser.newPage({
+      viewport: { width, height },
+      colorScheme,
+    });
+    await page.goto(`file://${report}`);
+    await page.screenshot({ path: pathOf(name) });
+    await page.close();
+  }
+}
+
+function pathOf(picture: string): string {
+  return new URL(`docs/${picture}`, ROOT).pathname;
 }

@@ -6,8 +6,8 @@ import { stepRow } from "./html_step_row.ts";
 import { type Html, markup, raw } from "./html_text.ts";
 import {
   bar,
+  hasWaited,
   legend,
-  MIN_WAIT_MS,
   stepOverview,
   ticks,
 } from "./html_timeline.ts";
@@ -99,7 +99,7 @@ export function stepsSection(
       <h2 id="steps">${what}</h2>
       ${pathText(path, critical, totalMs)}
       ${waitText(steps, path, totalMs)}
-      ${legend()}
+      ${legend(steps)}
       ${
     isLong ? longList(record, rowOf, { totalMs, what }) : list(
       withWork(steps.map((_, index) => rowOf(index, true)), record, totalMs),
@@ -181,9 +181,7 @@ function waitText(
   { durationMs }: CriticalPath,
   totalMs: number,
 ): Html | "" {
-  const waiting = steps.filter(({ startMs = 0, queuedMs = startMs }) =>
-    startMs - queuedMs >= MIN_WAIT_MS
-  );
+  const waiting = steps.filter(hasWaited);
   if (waiting.length === 0 || durationMs > MIN_PATH_SHARE * totalMs) return "";
   return markup`
     <p>${waiting.length} of ${steps.length} waited for a free slot: with more at once (<code>--concurrency</code>), the run can be shorter.</p>

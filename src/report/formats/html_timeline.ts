@@ -32,15 +32,31 @@ export function ticks(totalMs: number): Html {
   }</div>`;
 }
 
-/** Explains the colors of a timeline. */
-export function legend(): Html {
+/**
+ * Explains the colors of a timeline, as far as its steps have them.
+ *
+ * @param steps Steps of a run.
+ */
+export function legend(steps: readonly StepRecord[]): Html {
   const key = (name: string, text: string) =>
     markup`<span><svg width="12" height="12" aria-hidden="true"><rect class="${name}" width="12" height="12" rx="2"/></svg> ${text}</span>`;
-  return markup`<p class="legend">${key("queued", "waits for a slot")}${
-    key("success", "succeeded")
+  const hasAttempt = (...outcomes: readonly string[]) =>
+    steps.some(({ attempts }) =>
+      attempts.some(({ outcome }) => outcomes.includes(outcome))
+    );
+  return markup`<p class="legend">${
+    steps.some(hasWaited) ? key("queued", "waits for a slot") : ""
+  }${hasAttempt("success") ? key("success", "succeeded") : ""}${
+    hasAttempt("failed", "timeout") ? key("failed", "failed attempt") : ""
   }${
-    key("failed", "failed attempt")
+    steps.some(({ state }) => state === "running") ? key("running", "runs") : ""
   }<span><svg width="16" height="12" aria-hidden="true"><rect class="critical" y="5" width="16" height="3"/></svg> critical path: the run cannot be shorter</span></p>`;
+}
+
+/** Checks whether a step waited for a free slot for so long that it matters. */
+export function hasWaited(step: StepRecord): boolean {
+  const { startMs = 0, queuedMs = startMs } = step;
+  return startMs - queuedMs >= MIN_WAIT_MS;
 }
 
 /**

@@ -14,7 +14,7 @@ const LIVE_STYLE = `${STYLE}${colorRules()}
   display: grid; grid-auto-flow: column; grid-auto-columns: minmax(min(24rem, 92%), 1fr);
   gap: 1rem; align-items: start; overflow-x: auto; min-height: 17.5rem; padding: 3px;
 }
-#cards:empty::before { content: "No step runs at the moment."; color: var(--muted); }
+#cards:empty::before { content: "Nothing runs at the moment."; color: var(--muted); }
 #cards pre { height: 14rem; }
 #cards details { margin: 0; min-width: 0; border-left: 4px solid var(--accent); }
 #cards details[data-over] { border-left-color: var(--line); }
@@ -23,7 +23,6 @@ const LIVE_STYLE = `${STYLE}${colorRules()}
 td.interrupted { color: var(--other); }
 .when { width: 13.5rem; font-variant-numeric: tabular-nums; }
 .path { width: 30%; color: var(--muted); font-size: .85rem; }
-.runs td { padding-top: .4rem; }
 .runs tr:hover { background: var(--panel); }
 @media (max-width: 40rem) {
   td.path, td.when { grid-column: 1 / -1; width: auto; }
@@ -103,7 +102,7 @@ export function livePage(
       <section id="output" aria-labelledby="output-title"${
       isRunning ? "" : raw(" hidden")
     }>
-        <h2 id="output-title">Output of running steps</h2>
+        <h2 id="output-title">Live output</h2>
         <div id="cards"></div>
       </section>
       <div id="content">${html}</div>
