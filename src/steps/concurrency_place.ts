@@ -10,7 +10,7 @@
 import type { ConcurrencyGroup } from "../config/step_config.ts";
 import type { Environment } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
-import { tryLockFile } from "../fs/files.ts";
+import { lstatIfThere, tryLockFile } from "../fs/files.ts";
 import { pause } from "../process/time_limit.ts";
 
 /** Delay between two attempts to get a place, in milliseconds. */
@@ -42,7 +42,7 @@ export async function takePlace(
   const directory = await placeDirectory(env);
   for (let count = 0; !signal.aborted; count++) {
     for (let place = 1; place <= limit; place++) {
-      const file = lockPlace(`${directory}/${group}.${place}`);
+      const file = await lockPlace(`${directory}/${group}.${place}`);
       if (file !== undefined) return file;
     }
     if (count === 0) onWait();
@@ -66,11 +66,17 @@ async function placeDirectory(env: Environment): Promise<string> {
   return directory;
 }
 
-function lockPlace(path: string): Deno.FsFile | undefined {
+async function lockPlace(path: string): Promise<Deno.FsFile | undefined> {
   using stack = new DisposableStack();
   let file: Deno.FsFile;
   try {
-    file = stack.use(Deno.openSync(path, { create: true, write: true }));
+    // A step may have put something else in its place. Opening a pipe does not
+    // block if it is opened for reading as well.
+    const isOther = (await lstatIfThere(path))?.isFile === false;
+    if (isOther) throw new Error("it is not a regular file");
+    file = stack.use(
+      await Deno.open(path, { create: true, read: true, write: true }),
+    );
   } catch (cause) {
     throw noPlace(`"${path}" cannot be opened: ${osReason(cause)}`);
   }
