@@ -45,7 +45,12 @@ export async function listUnignoredFiles(
             kind: "git-query",
             mayUse: (name) => INHERITED.includes(name),
           }),
+          // Git would fetch missing objects of a sparse index, by a program
+          // that the repository names.
+          GIT_ALLOW_PROTOCOL: "none",
+          GIT_NO_LAZY_FETCH: "1",
           GIT_OPTIONAL_LOCKS: "0",
+          GIT_TERMINAL_PROMPT: "0",
           LC_ALL: "C",
         },
       },
