@@ -1,3 +1,4 @@
+import { dirname } from "@std/path/posix/dirname";
 import { type ConfigEntry, readEntries } from "./git_config.ts";
 import { type GitContext, runGit } from "./run_git.ts";
 
@@ -100,11 +101,12 @@ export async function accessTo(
   context: GitContext,
 ): Promise<Access> {
   if (!namesHosts && !urls.some(isHttp)) return login;
+  const outside = withoutRepository(context, cwd);
   const askpass = context.env.GIT_ASKPASS ?? "";
   const headers = unboundHeaders(context.env);
   const own = await userSettings(cwd, {
-    ...context,
-    variables: { ...context.variables, ...headers.variables },
+    ...outside,
+    variables: { ...outside.variables, ...headers.variables },
   });
   const isBound = askpass === "" && headers.values.length === 0 &&
     own.headers.length === 0 && own.boundHeaders.length === 0 &&
@@ -116,7 +118,7 @@ export async function accessTo(
     const { stdout } = await runGit(
       ["ls-remote", "--get-url", "--end-of-options", url],
       cwd,
-      { ...context, config: login.config },
+      { ...outside, config: login.config },
     );
     actualUrls.push(stdout.trim());
   }
@@ -181,6 +183,15 @@ function unboundHeaders(
       names.map((name) => [name, "runnerlib.extraHeader"]),
     ),
   };
+}
+
+/** Keeps git from finding a repository around a directory, and its settings. */
+function withoutRepository(context: GitContext, cwd: string): GitContext {
+  const variables = {
+    ...context.variables,
+    GIT_CEILING_DIRECTORIES: dirname(cwd),
+  };
+  return { ...context, variables };
 }
 
 /** Settings of the user that may contain credentials. */

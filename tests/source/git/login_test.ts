@@ -8,6 +8,7 @@ import { makeRepository } from "../../helpers/git_repository.ts";
 import { sourceContext } from "../../helpers/source_context.ts";
 import { type GitServer, startGitServer } from "../../helpers/git_server.ts";
 import {
+  exists,
   makeFiles,
   temporaryDirectory,
 } from "../../helpers/temporary_directory.ts";
@@ -214,6 +215,29 @@ describe("gitSource() with credentials", () => {
     assertEquals(secretsOf(other), []);
     const questions = await Deno.readTextFile(`${path}/questions`);
     assert(!questions.includes(new URL(other.url).host), questions);
+  });
+
+  it("takes no settings of a repository around the clone", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeRepository(`${path}/origin`);
+    await origin.commit({ file: "1" });
+    await using server = startGitServer(path);
+    server.faults = { login: LOGIN };
+    const outer = await makeRepository(path);
+    for (
+      const [key, value] of [
+        ["credential.helper", `!touch ${path}/started;`],
+        ["http.extraHeader", "X-Token: header-token"],
+      ]
+    ) await outer.git("config", key, value);
+    await assertRejects(
+      () => clone(path, `${server.url}origin/.git`),
+      RunnerError,
+      "could not read Username",
+    );
+    assertEquals(secretsOf(server), []);
+    assertEquals(await exists(`${path}/started`), false);
   });
 
   it("follows redirects without a header", async () => {
