@@ -10,6 +10,7 @@ import {
   recordLine,
   startedLine,
 } from "../helpers/record_lines.ts";
+import { launchBrowser } from "../helpers/browser.ts";
 import { isInstalled } from "../helpers/is_installed.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
@@ -158,18 +159,7 @@ Deno.test({
         earlier: readRecord(EARLIER),
       }),
     );
-    // Without HOME, the driver does not start and the browser leaves its files
-    // in the directory for temporary ones. No other program reads this variable.
-    Deno.env.set("PLAYWRIGHT_BROWSERS_PATH", directory.path);
-    const { chromium } = await import(
-      // deno-lint-ignore no-import-prefix
-      "npm:playwright-core@1.54.1"
-    );
-    const browser = await chromium.launch({
-      executablePath: "/usr/bin/chromium",
-      args: ["--no-sandbox"],
-      env: { ...Deno.env.toObject(), HOME: directory.path },
-    });
+    const browser = await launchBrowser(directory.path);
     try {
       await test.step("it runs nothing, loads nothing and reports nothing", async () => {
         const page = await browser.newPage();

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 // deno-lint-ignore no-import-prefix
 import axe from "npm:axe-core@4.10.3";
+import { launchBrowser } from "../../helpers/browser.ts";
 import { startCli } from "../../helpers/cli.ts";
 import { makeGate } from "../../helpers/gate.ts";
 import { isInstalled } from "../../helpers/is_installed.ts";
@@ -46,18 +47,7 @@ Deno.test({
     await using ui = startCli(["ui", "work"], { cwd });
     await ui.sees("/\n");
     const url = ui.stdout.trim();
-    // Without HOME, the driver does not start and the browser leaves its files
-    // in the directory for temporary ones. No other program reads this variable.
-    Deno.env.set("PLAYWRIGHT_BROWSERS_PATH", cwd);
-    const { chromium } = await import(
-      // deno-lint-ignore no-import-prefix
-      "npm:playwright-core@1.54.1"
-    );
-    const browser = await chromium.launch({
-      executablePath: "/usr/bin/chromium",
-      args: ["--no-sandbox"],
-      env: { ...Deno.env.toObject(), HOME: cwd },
-    });
+    const browser = await launchBrowser(cwd);
     const said: string[] = [];
     const requests: string[] = [];
     const page = await browser.newPage();
