@@ -166,7 +166,7 @@ async function commandProblem(
     log: tailedLog(nowhere, nowhere, tail),
   });
   const { outcome, error } = await commandEnd(exit, {
-    subject: "Its command",
+    subject: "its command",
     timeoutMs: undefined,
   });
   if (outcome === "success") return undefined;

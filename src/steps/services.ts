@@ -73,6 +73,7 @@ export class Services {
 
   /** Records that a step is over, whether it ran or not. */
   stepOver(step: number): void {
+    if (this.#userCounts.size === 0) return;
     for (const need of needsOf(this.#plan, step)) {
       const count = this.#userCounts.get(need);
       if (count === undefined) continue;
@@ -121,7 +122,9 @@ export class Services {
    * needs has failed.
    */
   errorFor(step: number): RunnerError | undefined {
-    if (!this.#needsSuccess(step)) return undefined;
+    if (this.#failures.size === 0 || !this.#needsSuccess(step)) {
+      return undefined;
+    }
     const service = needsOf(this.#plan, step).find((need) =>
       this.#failures.has(need)
     );

@@ -265,6 +265,58 @@ describe("a service", () => {
     assertEquals(result.exitCode, 3);
   });
 
+  it("is not ready while its command fails or hangs", async () => {
+    await using test = await testRunner();
+    const messageOf = async (command: string) => {
+      const { error } = await test.runner.runJob(
+        new Job("x")
+          .addService("db", UP, { ready: { command, timeoutMs: 300 } })
+          .addStep("test", "true", { dependsOn: ["db"] }),
+      );
+      return error?.message;
+    };
+    assertEquals(
+      await messageOf("echo no such table; exit 4"),
+      'Service "db" was not ready within 300 ms: its command ended with exit code 4 (no such table)',
+    );
+    assertEquals(
+      await messageOf("echo $$ > pid; exec sleep 60"),
+      'Service "db" was not ready within 300 ms: its command does not end',
+    );
+    await isOver(`${test.path}/pid`);
+  });
+
+  it("shows no secret in the reasons of other steps", async () => {
+    await using test = await testRunner();
+    const result = await test.runner.runJob(
+      new Job("x")
+        .addService("db", 'echo "login $T"; exit 1', READY)
+        .addStep("test", "true", { dependsOn: ["db"] }),
+      { env: { T: "hunter2-hunter2" }, secrets: { envNames: ["T"] } },
+    );
+    assertMatch(
+      reasonOf(result, "test"),
+      /its last lines: login \[REDACTED\]$/,
+    );
+    assertEquals(/hunter2/.test(test.stdout() + test.stderr()), false);
+  });
+
+  it("ends when the job exceeds its time limit", async () => {
+    await using test = await testRunner();
+    const result = await test.runner.runJob(
+      new Job("x")
+        .addService("db", `echo $$ > pid; ${UP}`, READY)
+        .addStep("test", "exec sleep 60", { dependsOn: ["db"] }),
+      { limits: { timeoutMs: 1_000 } },
+    );
+    assertEquals(result.exitCode, 124);
+    assertEquals(endings(result), [
+      "db: success/success",
+      "test: cancelled/cancelled",
+    ]);
+    await isOver(`${test.path}/pid`);
+  });
+
   it("is skipped with its steps by a condition on the event", async () => {
     await using test = await testRunner();
     const result = await test.runner.runJob(
