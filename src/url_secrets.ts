@@ -1,3 +1,22 @@
+/**
+ * Secrets in URLs. Finding them (`secretsInUrl`, `secretsInText`) and hiding
+ * them (`showUrl`, `showUrlsIn`) are in one file, so that what is hidden in a
+ * message is also masked in the output of a job.
+ *
+ * 1. A URL is split into parts by `partsOf()`. Unescaped `@ / ? # :` in a
+ *    password make the end of the user info ambiguous. Then the last `@` ends
+ *    it, since it is better to hide a part of the path than to show a part of a
+ *    password.
+ * 2. Passwords, tokens in place of user names, parameters and fragments are
+ *    secret if their name or length suggests it.
+ * 3. URLs in messages are often invalid. Therefore, the rules for display list
+ *    what is shown, not what is hidden: the scheme, host, port and path, a few
+ *    harmless parameters, and the hash of a pinned plugin. Everything else
+ *    becomes `***`.
+ *
+ * @module
+ */
+
 /** Names of parameters whose values are secret at any length. */
 const SECRET_NAME = /sig(?:nature)?$|token$|secret|passw|pwd|passphrase|^sas$/i;
 
@@ -34,7 +53,7 @@ const PARAMETER = /([?&])([\w.-]{1,64})=([^&;\s"'`<>#]+)/g;
  * have none, and compiling the expressions above takes longer than searching
  * all variables of a job.
  */
-const TELLTALES = ["//", "@", "="];
+const URL_HINTS = ["//", "@", "="];
 
 /** Placeholders of shells and templates. */
 const PLACEHOLDER =
@@ -84,7 +103,7 @@ export function secretsInUrl(url: string): string[] {
  * @returns Distinct secrets.
  */
 export function secretsInText(text: string): string[] {
-  if (!TELLTALES.some((part) => text.includes(part))) return [];
+  if (!URL_HINTS.some((part) => text.includes(part))) return [];
   const urls = [
     ...wholeUrl(text) ?? text.match(URL_IN_TEXT) ?? [],
     ...text.match(ORACLE_IN_TEXT) ?? [],
@@ -183,16 +202,6 @@ function hideParameters(text: string): string {
       isNamedSecret(name, value) ? `${separator}${name}=${HIDDEN}` : whole,
   );
 }
-
-/**
- * Display of URLs without their secrets.
- *
- * URLs in messages come from everywhere, and are often invalid. Therefore the
- * rules list what is shown, not what is hidden: the scheme, host, port and
- * path, a few query parameters that are known to be harmless, and the hash of a
- * pinned plugin. Everything else becomes `***`: user info, other parameters,
- * fragments, `;name=value` parts, and path segments that look like tokens.
- */
 
 /** User info of URLs without a scheme: name, colon, password. */
 const SCHEMELESS_USER_INFO =
@@ -306,14 +315,6 @@ function shapesOf(url: string): string[] {
     .filter((shape) => shape.length >= 4)
     .sort((a, b) => b.length - a.length);
 }
-
-/**
- * Parsing of URLs, for display and for finding secrets.
- *
- * Passwords that contain unescaped `@ / ? # :` make the end of the user info
- * ambiguous. Then the last `@` ends it, since it is better to hide a part of
- * the path than to show a part of a password.
- */
 
 /**
  * One or more schemes, as in `https://` and `jdbc:postgresql://`. A slash or

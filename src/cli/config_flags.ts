@@ -61,7 +61,7 @@ const GROUPS: Readonly<Record<string, FlagGroup>> = {
 };
 
 /** Headings of options that differ from those of their group. */
-const OWN_GROUPS: Readonly<Partial<Record<OptionName, FlagGroup>>> = {
+const GROUP_OVERRIDES: Readonly<Partial<Record<OptionName, FlagGroup>>> = {
   job_command: "What to run",
   job_env: "What to run",
   job_dir: "What to run",
@@ -141,7 +141,7 @@ function flagOf(option: Option & { flag: string }): Flag {
 }
 
 function groupOf({ name, option = "" }: Option): FlagGroup {
-  return OWN_GROUPS[name as OptionName] ?? GROUPS[option.split(".")[0]] ??
+  return GROUP_OVERRIDES[name as OptionName] ?? GROUPS[option.split(".")[0]] ??
     "More";
 }
 

@@ -1,5 +1,5 @@
 /** Commands that use neither the network nor a socket. */
-const OFFLINE: ReadonlySet<string> = new Set([
+const WITHOUT_NETWORK: ReadonlySet<string> = new Set([
   "completions",
   "config",
   "explain-masks",
@@ -13,7 +13,7 @@ const OFFLINE: ReadonlySet<string> = new Set([
  * Commands that read files that Deno allows only with all permissions: the
  * environment of a job's processes, or an open descriptor.
  */
-const ALL_SEEING: ReadonlySet<string> = new Set([
+const READING_PROCESSES: ReadonlySet<string> = new Set([
   "doctor",
   "run",
   "ui",
@@ -25,11 +25,15 @@ const ALL_SEEING: ReadonlySet<string> = new Set([
  * Commands that remove directory trees. They need to see mounts in them, which
  * Deno allows only with all permissions.
  */
-const REMOVING: ReadonlySet<string> = new Set(["checkout", "cleanup", "copy"]);
+const REMOVING_TREES: ReadonlySet<string> = new Set([
+  "checkout",
+  "cleanup",
+  "copy",
+]);
 
 /** Commands that do not start programs. */
-const ALONE: ReadonlySet<string> = new Set([
-  ...OFFLINE,
+const WITHOUT_PROGRAMS: ReadonlySet<string> = new Set([
+  ...WITHOUT_NETWORK,
   "register-secret",
 ]);
 
@@ -46,11 +50,11 @@ export function dropPermissions(args: readonly string[]): void {
   const [name = "", ...rest] = args;
   // For example, a workspace at /dev/shm needs all permissions.
   if (rest.some((arg) => /(?:^|=)\/(?:dev|proc)\//.test(arg))) return;
-  if (REMOVING.has(name)) return;
-  if (!ALL_SEEING.has(name)) {
+  if (REMOVING_TREES.has(name)) return;
+  if (!READING_PROCESSES.has(name)) {
     Deno.permissions.revokeSync({ name: "ffi" });
     Deno.permissions.revokeSync({ name: "sys" });
   }
-  if (OFFLINE.has(name)) Deno.permissions.revokeSync({ name: "net" });
-  if (ALONE.has(name)) Deno.permissions.revokeSync({ name: "run" });
+  if (WITHOUT_NETWORK.has(name)) Deno.permissions.revokeSync({ name: "net" });
+  if (WITHOUT_PROGRAMS.has(name)) Deno.permissions.revokeSync({ name: "run" });
 }

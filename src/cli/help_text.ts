@@ -13,7 +13,7 @@ import { flagsOf } from "./parse_arguments.ts";
 const DEFAULT_COLUMNS = 80;
 
 /** Most used options, listed first in their groups. */
-const EVERYDAY: readonly string[] = [
+const MOST_USED: readonly string[] = [
   "job-file",
   "job-command",
   "job-env",
@@ -122,10 +122,10 @@ export function describeFlag({ help, isRepeatable }: Flag): string {
 function groupFlags(
   flags: readonly Flag[],
 ): [heading: string, rows: Row[]][] {
-  const isEveryday = ({ name }: Flag) => EVERYDAY.includes(name);
+  const isEveryday = ({ name }: Flag) => MOST_USED.includes(name);
   const all = flags.filter(({ isHidden }) => !isHidden);
   const shown = [
-    ...EVERYDAY.flatMap((name) => all.filter((flag) => flag.name === name)),
+    ...MOST_USED.flatMap((name) => all.filter((flag) => flag.name === name)),
     ...all.filter((flag) => !isEveryday(flag)),
   ];
   if (all.length <= MAX_UNGROUPED) return [["Options", all.map(flagRow)]];

@@ -223,7 +223,7 @@ function summaryOf(command: string | undefined): string | undefined {
  *
  * @param part Component that the log lines name.
  */
-export function warner(
+export function warnOnce(
   logger: Logger,
   part: string,
 ): (warning: string) => void {

@@ -80,7 +80,7 @@ export async function jobFileOf(
 /**
  * Creates the error for a directory without a job file, if no command is given.
  */
-export async function nothingToRun(cwd: string): Promise<RunnerError> {
+export async function noJobError(cwd: string): Promise<RunnerError> {
   const { findDefinitions } = await import(
     "../workflow/eval/load_tree.ts"
   );

@@ -155,7 +155,7 @@ export async function writePythonPackage(
 }
 
 /** Variables that Deno itself needs; pipelines cannot read them. */
-const NEEDED = [
+const REQUIRED_BY_DENO = [
   ...DENO_VARIABLES,
   ...DENO_DOWNLOAD_VARIABLES,
   "DENO_NO_UPDATE_CHECK",
@@ -175,7 +175,7 @@ export function pipelineEnvironment(
     granted.some((value) => covers("env", value, name));
   const inherited = childEnvironment(env, {
     kind: "pipeline",
-    mayUse: (name) => NEEDED.includes(name) || isGranted(name),
+    mayUse: (name) => REQUIRED_BY_DENO.includes(name) || isGranted(name),
   });
   // The separator "=" is the only character that names cannot contain.
   const names = Object.keys(inherited)

@@ -8,7 +8,7 @@ import { permissionFlag } from "../plugins/sandbox/deno_command.ts";
 import type { Workspace } from "../workspace/layout.ts";
 
 /** Variables that programs commonly need, or that change how a log looks. */
-const USUAL_VARIABLES = [
+const COMMON_VARIABLES = [
   ...["PATH", "HOME", "USER", "SHELL", "LANG", "LC_*", "TERM", "TMPDIR", "TZ"],
   ...["CI", "NO_COLOR", "FORCE_COLOR", "LOG_FORMAT", "LOG_LEVEL"],
   ...[Variable.traceParent, Variable.traceState],
@@ -64,7 +64,7 @@ export function pipelinePermissions(
     },
     {
       kind: "env",
-      values: USUAL_VARIABLES,
+      values: COMMON_VARIABLES,
       reason: "what programs are used to find",
     },
     ...coordinator === undefined ? [] : [

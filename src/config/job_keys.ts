@@ -37,7 +37,7 @@ export interface JobFileKey {
 export type JobFileKeys = ReadonlyMap<string, JobFileKey>;
 
 /** Keys that only a worker or a coordinator reads. */
-const FOREIGN = {
+const WORKER_KEYS = {
   capabilities: "Capabilities that the worker must have, such as docker.",
   image_pull_secrets: "Secrets for pulling the image.",
   cpu_limit: "CPU limit of the container.",
@@ -74,11 +74,11 @@ const CHECKOUT: Entry = group(
 
 const SOURCE: Entry = group("source", `${OPTION_GROUPS.source}.`, [
   ...optionKeys("source"),
-  ...foreign({ path: "Directory of the code on a developer's machine." }),
+  ...ignoredKeys({ path: "Directory of the code on a developer's machine." }),
 ]);
 
 /** Keys that are not options. */
-const OWN: Entry[] = [
+const OTHER_KEYS: Entry[] = [
   ["command_prefix", {
     description:
       "Shell of the command, such as bash -c, unless the command names its own.",
@@ -105,7 +105,7 @@ const OWN: Entry[] = [
 
 /** All keys of a job file. */
 export const JOB_FILE_KEYS: JobFileKeys = new Map([
-  ...foreign({
+  ...ignoredKeys({
     name: "Name of the job.",
     description: "Description of the job.",
     triggers: "Events and branches that start the job.",
@@ -125,18 +125,18 @@ export const JOB_FILE_KEYS: JobFileKeys = new Map([
     CHECKOUT,
     ["steps", STEPS],
     SOURCE,
-    ...OWN,
-    ...foreign(FOREIGN),
+    ...OTHER_KEYS,
+    ...ignoredKeys(WORKER_KEYS),
   ]),
   ...OPTIONS.filter((option) => !("isCallersOnly" in option))
     .map((option): Entry => [option.name, keyOf(option)]),
-  ...OWN,
-  ...foreign(FOREIGN),
+  ...OTHER_KEYS,
+  ...ignoredKeys(WORKER_KEYS),
 ]);
 
 type Entry = [string, JobFileKey];
 
-function foreign(keys: Readonly<Record<string, string>>): Entry[] {
+function ignoredKeys(keys: Readonly<Record<string, string>>): Entry[] {
   return Object.entries(keys)
     .map(([key, description]) => [key, { description, schema: anything }]);
 }

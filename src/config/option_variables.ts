@@ -46,7 +46,7 @@ const NOT_PASSED_ON: readonly OptionType[] = [
 ];
 
 /** Options that an event, or another key of a definition, sets. */
-const SET_OTHERWISE =
+const SET_BY_OTHER_KEYS =
   /^(?:source_|ci_source_|runner_image$|code_dir$|job_dir$|job_env$|secrets_file$)/;
 
 /**
@@ -57,7 +57,7 @@ export function settingVariables(): Readonly<Record<string, OptionKey>> {
   const keys = OPTIONS.flatMap((option: Option): [string, OptionKey][] => {
     const { name, type, env } = option;
     if (env === undefined || NOT_PASSED_ON.includes(type)) return [];
-    if ("isCallersOnly" in option || SET_OTHERWISE.test(name)) return [];
+    if ("isCallersOnly" in option || SET_BY_OTHER_KEYS.test(name)) return [];
     return [[env.name, {
       key: name,
       description: `${describeOption(option)}.`,

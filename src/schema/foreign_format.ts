@@ -16,7 +16,7 @@ const PATHS: readonly (readonly [pattern: RegExp, system: string])[] = [
 ];
 
 /** Keys of which a job file or a workflow file has one. */
-const OWN_KEYS: readonly string[] = ["command", "steps", "job", "jobs"];
+const DISTINCTIVE_KEYS: readonly string[] = ["command", "steps", "job", "jobs"];
 
 /**
  * Refuses a file whose path is that of a file of another CI system. Its text
@@ -50,7 +50,7 @@ export function refuseForeignDocument(
   if (jobs.some(([, job]) => hasKey(job, "runs-on"))) {
     throw foreign(name, "GitHub Actions", kind);
   }
-  if (entries.some(([key]) => OWN_KEYS.includes(key))) return;
+  if (entries.some(([key]) => DISTINCTIVE_KEYS.includes(key))) return;
   if (entries.some(([, value]) => hasKey(value, "script"))) {
     throw foreign(name, "GitLab CI", kind);
   }

@@ -129,7 +129,7 @@ function matchTokens(
   tokens: readonly string[],
   characters: readonly string[],
 ): boolean {
-  let fits = reach(tokens, new Array(tokens.length + 1).fill(false), [0]);
+  let fits = expandStars(tokens, new Array(tokens.length + 1).fill(false), [0]);
   for (const character of characters) {
     const next: number[] = [];
     tokens.forEach((token, at) => {
@@ -140,13 +140,13 @@ function matchTokens(
       }
     });
     if (next.length === 0) return false;
-    fits = reach(tokens, new Array(tokens.length + 1).fill(false), next);
+    fits = expandStars(tokens, new Array(tokens.length + 1).fill(false), next);
   }
   return fits[tokens.length];
 }
 
 /** A star also matches the empty text. */
-function reach(
+function expandStars(
   tokens: readonly string[],
   fits: boolean[],
   places: readonly number[],

@@ -16,7 +16,7 @@ import type { StartDecision } from "../../workflow/eval/planned_workflow.ts";
 import { explainJobs } from "../../workflow/explain_jobs.ts";
 import { localJob } from "../../workflow/local/local_job.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
-import { warner } from "../inventory.ts";
+import { warnOnce } from "../inventory.ts";
 import { EVAL_FLAGS, evalEvent, policyInputs } from "../eval/eval_inputs.ts";
 import {
   changedDefinitions,
@@ -70,7 +70,7 @@ is 1.`,
     };
     const base = await loadTree(trees.base, onProblem, {
       only,
-      onWarning: warner(logger, "eval"),
+      onWarning: warnOnce(logger, "eval"),
     });
     const pullRequest = trees.head === undefined ? undefined : {
       ...rights,

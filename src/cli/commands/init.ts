@@ -52,7 +52,7 @@ ${
       cwd,
     );
     const present = await presentPaths(cwd, Object.keys(files));
-    if (present.length > 0) throw alreadyThere(present);
+    if (present.length > 0) throw existsError(present);
     const kept = await presentPaths(cwd, Object.keys(shared));
     const written = Object.entries({ ...files, ...shared })
       .filter(([path]) => !kept.includes(path));
@@ -148,7 +148,7 @@ async function writeNew(
   undo.move();
 }
 
-function alreadyThere(paths: readonly string[]): RunnerError {
+function existsError(paths: readonly string[]): RunnerError {
   const names = paths.map((path) => `"${path}"`).join(" and ");
   return new RunnerError(
     `Cannot write ${names}: ${

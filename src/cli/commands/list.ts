@@ -3,7 +3,7 @@ import { printable } from "../../terminal/text.ts";
 import { cutToWidth, displayWidth } from "../../terminal/width.ts";
 import { labelOf } from "../../workflow/draw_graph.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
-import { type InventoryEntry, readInventory, warner } from "../inventory.ts";
+import { type InventoryEntry, readInventory, warnOnce } from "../inventory.ts";
 
 export const listCommand: CliCommand = {
   usage: "[DIRECTORY] [OPTIONS]",
@@ -47,7 +47,7 @@ export async function listDefinitions(
       problemCount++;
       logger.error("list", message);
     },
-    onWarning: warner(logger, "list"),
+    onWarning: warnOnce(logger, "list"),
   });
   const columns = host.stdout.isTerminal()
     ? host.consoleSize?.()?.columns

@@ -9,7 +9,7 @@ import {
   type GivenJobFile,
   JOB_FILE_FLAG,
   jobFileOf,
-  nothingToRun,
+  noJobError,
   runnerInWorkDir,
   WORK_DIR_FLAG,
 } from "../job_location.ts";
@@ -124,7 +124,7 @@ overrides the defaults. Defaults are shown in parentheses.`,
     const { host } = runnerInWorkDir(context);
     const jobFile = await jobFileOf(context, layer, host);
     if (jobFile === undefined && !hasCommand(layer, host)) {
-      throw await nothingToRun(host.cwd);
+      throw await noJobError(host.cwd);
     }
     const request = {
       layer,

@@ -16,7 +16,7 @@ import {
 } from "../../workflow/definition/read_job_definition.ts";
 import type { CliCommand } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
-import { warner } from "../inventory.ts";
+import { warnOnce } from "../inventory.ts";
 import { usageError } from "../parse_arguments.ts";
 import { cancelOnSignal } from "../cancel_on_signal.ts";
 import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
@@ -52,7 +52,7 @@ workflow reads. Nothing is submitted unless all files are valid.`,
     const runner = runnerInWorkDir(context);
     const { host, logger } = runner;
     const options = triggerOptionsFromEnv(runner, flagsLayer(context));
-    const onWarning = warner(logger, "triggers");
+    const onWarning = warnOnce(logger, "triggers");
     const queue = new TriggerQueue();
     queue.addAll(
       await Promise.all(

@@ -24,7 +24,7 @@ const OTHER_COMMIT =
   /(?:^|[^.])(?:\bHEAD|@)(?:[~^]|@\{)|[\w}/-](?:\^|~\d*)(?:$|[.: ])|[\w})~^@]\.{2,3}(?:$|[\w$@({])|^\.{2,3}[\w$@({]|^(?:origin|upstream)\/|^refs\/(?:tags|remotes)\//;
 
 /** Matches variables whose revisions are always in the checkout. */
-const REACHED = new RegExp(
+const CHECKED_OUT_REVISION = new RegExp(
   `^\\$\\{?(?:${
     [
       ...[Variable.sha, Variable.sourceRef, Variable.headRef],
@@ -34,7 +34,7 @@ const REACHED = new RegExp(
 );
 
 /** Matches a range from the base of a pull request, which is in the checkout. */
-const REACHED_RANGE = new RegExp(
+const CHECKED_OUT_RANGE = new RegExp(
   `^\\$\\{?${Variable.diffBase}\\b[^}.]*\\}?(?:\\.{2,3}(?:HEAD|@|\\$\\{?${Variable.sha}\\}?)?)?$`,
 );
 
@@ -89,7 +89,8 @@ function needsHistory(
     return options.includes("--abort") ? undefined : "";
   }
   const other = words.find((word) =>
-    OTHER_COMMIT.test(word) && !REACHED.test(word) && !REACHED_RANGE.test(word)
+    OTHER_COMMIT.test(word) && !CHECKED_OUT_REVISION.test(word) &&
+    !CHECKED_OUT_RANGE.test(word)
   );
   switch (command) {
     case "log":
@@ -99,7 +100,9 @@ function needsHistory(
         return undefined;
       }
       if (/^1$/.test(before[before.indexOf("-n") + 1] ?? "")) return undefined;
-      return words.some((word) => REACHED_RANGE.test(word) && /\./.test(word))
+      return words.some((word) =>
+          CHECKED_OUT_RANGE.test(word) && /\./.test(word)
+        )
         ? undefined
         : "";
     case "tag":
@@ -142,7 +145,9 @@ function checkoutTarget(
 ): string | undefined {
   const creates = options.some((option) => /^-[bBcC]|^--orphan/.test(option));
   const target = creates ? words[1] : words[0];
-  if (target === undefined || REACHED.test(target)) return undefined;
+  if (target === undefined || CHECKED_OUT_REVISION.test(target)) {
+    return undefined;
+  }
   if (/^(?:\.|HEAD|@|-)$/.test(target)) return undefined;
   if (!hasPaths && words.length === 1 && /^\.{0,2}\/|\.\w{1,4}$/.test(target)) {
     return /^v?\d/.test(target) ? target : undefined;

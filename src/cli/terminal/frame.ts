@@ -33,7 +33,7 @@ const GAP = "  ";
 const DETAIL_CELLS = 24;
 
 /** Minimum cells of the column of details. */
-const NARROWEST_DETAIL = 8;
+const MIN_DETAIL_CELLS = 8;
 
 /** Share of the line that is always available for names. */
 const NAMES_SHARE = 0.4;
@@ -115,7 +115,7 @@ function measure(shown: readonly StepCells[], width: number): Widths {
     Math.max(beside, Math.floor(width * NAMES_SHARE)),
   );
   const detail = room - GAP.length - name;
-  return details > 0 && detail >= NARROWEST_DETAIL
+  return details > 0 && detail >= MIN_DETAIL_CELLS
     ? { clock, name, detail }
     : { clock, name: Math.min(names, Math.max(1, room)), detail: 0 };
 }

@@ -107,7 +107,7 @@ export function openLiveView(options: LiveViewOptions): LiveView {
   });
   const stdout = streamSink(options.stdout);
   const stderr = streamSink(options.stderr);
-  const inTurn = turns();
+  const inTurn = createQueue();
   let isDrawing = false;
   let closing: Promise<void> | undefined;
 
@@ -148,7 +148,7 @@ export function openLiveView(options: LiveViewOptions): LiveView {
 }
 
 /** Creates a queue in which tasks run one after the other. */
-function turns(): <T>(task: () => Promise<T>) => Promise<T> {
+function createQueue(): <T>(task: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (task) => {
     const turn = last.then(task);

@@ -6,7 +6,7 @@ import {
 import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
 import { findDefinitions } from "../../workflow/eval/load_tree.ts";
 import type { CommandContext } from "../command.ts";
-import { maskJobs, warner } from "../inventory.ts";
+import { maskJobs, warnOnce } from "../inventory.ts";
 import { usageError } from "../parse_arguments.ts";
 
 /** A workflow and its directory. */
@@ -34,7 +34,7 @@ export async function loadWorkflow(
   const file = given ?? await onlyWorkflow(runner.host.cwd);
   const { root, sourceFile } = workflowPlace(file, runner.host.cwd);
   const workflow = await readWorkflow(root, sourceFile, {
-    onWarning: warner(runner.logger, "workflow"),
+    onWarning: warnOnce(runner.logger, "workflow"),
   });
   maskJobs(runner, workflow.jobs);
   return { workflow, root, file };

@@ -58,7 +58,7 @@ const ACTIVE: ReadonlySet<JobState> = new Set([
 ]);
 
 /** States in the order of precedence in a fan-out. */
-const DECIDING: readonly JobState[] = [
+const STATE_PRECEDENCE: readonly JobState[] = [
   ...["failed", "timeout", "cancelled"] as const,
   ...["cancelling", "running", "queued", "submitted"] as const,
   ...["completed", "skipped"] as const,
@@ -75,7 +75,7 @@ export function isActive({ status }: JobInstance): boolean {
  * @param status Untrusted text.
  */
 export function isJobState(status: unknown): status is JobState {
-  return DECIDING.includes(status as JobState);
+  return STATE_PRECEDENCE.includes(status as JobState);
 }
 
 /**
@@ -89,7 +89,7 @@ export function outcomeOf(
   instances: readonly JobInstance[],
 ): JobOutcome | null {
   const ranked = instances.toSorted((a, b) =>
-    DECIDING.indexOf(a.status) - DECIDING.indexOf(b.status)
+    STATE_PRECEDENCE.indexOf(a.status) - STATE_PRECEDENCE.indexOf(b.status)
   );
   if (ranked.length === 0) return null;
   return { ...ranked[0], name, instances };

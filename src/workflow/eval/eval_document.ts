@@ -63,7 +63,7 @@ export function evalDocument(
 ): EvalDocument | undefined {
   const { violations, changedCiPaths, actorSubjects } = plan;
   if (plan.jobs.length > 0) {
-    const document = orderedDocument(soundJobs(plan.jobs, event, onProblem));
+    const document = orderedDocument(validJobs(plan.jobs, event, onProblem));
     return document.jobs.length > 0 ? document : undefined;
   }
   const ordered = ["head", "base"].flatMap((side) =>
@@ -89,7 +89,7 @@ export function evalDocument(
 }
 
 /** Returns the jobs that the coordinator accepts and that cannot wait forever. */
-function soundJobs(
+function validJobs(
   definitions: readonly JobDefinition[],
   event: EvalEvent,
   onProblem: ReportProblem,

@@ -115,7 +115,7 @@ export async function runLocalWorkflow(
   const failures: string[] = [];
   if (!resume && only === undefined) await removeTree(`${directory}/logs`);
   for (const path of [directory, `${directory}/jobs`, `${directory}/logs`]) {
-    await makePrivate(path);
+    await createPrivateDirectory(path);
   }
   await using written = openWritten();
   const log = openLog(runner, workflow, `${directory}/logs`);
@@ -213,9 +213,9 @@ async function lockRoot(
  * Creates a private directory, because outputs of jobs may be secret. Removes a
  * link at its path: jobs that run in the root may have replaced the directory.
  */
-async function makePrivate(directory: string): Promise<void> {
+async function createPrivateDirectory(directory: string): Promise<void> {
   try {
-    await removeOther(directory);
+    await removeNonDirectory(directory);
     await Deno.mkdir(directory, { recursive: true });
     await Deno.chmod(directory, 0o700);
   } catch (cause) {
@@ -226,7 +226,7 @@ async function makePrivate(directory: string): Promise<void> {
   }
 }
 
-async function removeOther(directory: string): Promise<void> {
+async function removeNonDirectory(directory: string): Promise<void> {
   const info = await Deno.lstat(directory).catch(() => undefined);
   if (info !== undefined && !info.isDirectory) await removeTree(directory);
 }

@@ -104,13 +104,13 @@ async function runPart(
     children: [],
   };
   run.parts.push(part);
-  const ended = takeUp(run, part);
+  const ended = adoptEarlierResults(run, part);
   await schedule(localGraph(nodes), {
     concurrency: Infinity,
     ended,
     start: (node) =>
       part.states.submit(node)
-        ? run.pool.run(() => runUnlessOver(run, part, node))
+        ? run.pool.run(() => runUnlessCancelled(run, part, node))
         : undefined,
   });
   await Promise.all(part.children);
@@ -118,7 +118,7 @@ async function runPart(
 }
 
 /** Runs a node unless the run is cancelled; returns whether the node ended. */
-async function runUnlessOver(
+async function runUnlessCancelled(
   run: Run,
   part: WorkflowPart,
   node: number,
@@ -144,7 +144,7 @@ function fail(run: Run, error: unknown): void {
 }
 
 /** Adopts the results of jobs that succeeded in an earlier run. */
-function takeUp(run: Run, part: WorkflowPart): number[] {
+function adoptEarlierResults(run: Run, part: WorkflowPart): number[] {
   const { state: { earlier }, isDone = () => true } = run;
   return part.keys.flatMap((key, node) => {
     const record = earlier.get(key);

@@ -156,11 +156,11 @@ export class VariableStore {
 
 /** Compares like the coordinator, which ignores the order of keys. */
 function isSame(a: JsonValue, b: JsonValue): boolean {
-  return goJson(bare(a)) === goJson(bare(b));
+  return goJson(unwrapValue(a)) === goJson(unwrapValue(b));
 }
 
 /** Unwraps `{"value": …}`, which the coordinator treats like the value itself. */
-function bare(value: JsonValue): JsonValue {
+function unwrapValue(value: JsonValue): JsonValue {
   if (!isObject(value)) return value;
   const keys = Object.keys(value);
   return keys.length === 1 && keys[0] === "value"
