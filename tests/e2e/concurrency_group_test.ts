@@ -55,7 +55,7 @@ describe("a concurrency group", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeJobs(path);
-    const env = { HOME: "/nowhere", XDG_STATE_HOME: `${path}/state` };
+    const env = { HOME: `${path}/home`, XDG_STATE_HOME: `${path}/state` };
     await using holder = startCli(["run"], { cwd: `${path}/a`, env });
     await holder.sees("holds");
     await using waiter = startCli(["run"], { cwd: `${path}/b`, env });

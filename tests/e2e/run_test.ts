@@ -326,7 +326,12 @@ describe("runnerlib run reports problems of", () => {
       2,
       /Unexpected argument "make"; put "--" before a command/,
     ],
-    ["two commands", ["run", "--job-command", "x", "--", "y"], 2, /not both/],
+    [
+      "two commands",
+      ["run", "--job-command", "x", "--", "y"],
+      2,
+      /cannot be used together/,
+    ],
     [
       "an unknown command",
       ["rn"],

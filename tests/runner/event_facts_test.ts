@@ -200,6 +200,9 @@ describe("conditions on the event of a job", () => {
       when: { branhc: "main" } as any,
     });
     const error = await test.runner.runJob(job).catch((error) => error);
-    assertStringIncludes(error.message, 'its when has no part "branhc"');
+    assertStringIncludes(
+      error.message,
+      'its when must not have the key "branhc"',
+    );
   });
 });

@@ -120,7 +120,7 @@ describe("a job that triggers", () => {
     await assertRejects(
       () => made.runner.flushTriggers(),
       RunnerError,
-      'Cannot trigger "good": it is in',
+      'Cannot trigger "good": it is already in',
     );
     assertEquals(await namesIn(path), ["good", "later", "last"]);
   });

@@ -103,7 +103,7 @@ overrides the defaults. Defaults are shown in parentheses.`,
     const container = containerOf(context);
     if (context.flags.has("job") || context.flags.has("workflow-file")) {
       if (container) {
-        throw usageError("--job and --container exclude each other");
+        throw usageError("--job and --container cannot be used together");
       }
       const { runOneJob } = await import("../workflow/run_workflow_action.ts");
       return await runOneJob(context);
@@ -117,7 +117,10 @@ overrides the defaults. Defaults are shown in parentheses.`,
     const layer = flagsLayer(context);
     if (context.rest !== undefined) {
       if (layer.job_command !== undefined) {
-        throw usageError(`--job-command and "--" exclude each other`, "run");
+        throw usageError(
+          `--job-command and "--" cannot be used together`,
+          "run",
+        );
       }
       layer.job_command = { value: context.rest, origin: `"--"` };
     }
