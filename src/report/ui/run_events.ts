@@ -12,7 +12,7 @@ const POLL_MS = 200;
  * Maximum share of the time that looking at a run takes, and that drawing its
  * page takes: the job needs the processor. A pause is never longer than a tick.
  */
-const MAX_SHARE = 0.04;
+const MAX_SHARE = 0.02;
 
 /** How often the page of a running job is drawn again in any case. */
 const TICK_MS = 2_000;
