@@ -50,7 +50,7 @@ const logText = text({
 
 const http = text({
   rule: {
-    pattern: /^(?:http:\/\/[^\s\0]+|\/[^\s\0]*)$/,
+    pattern: /^(?:http:\/\/[^\s\0]+|\/(?!\/)[^\s\0]*)$/,
     words: 'be a URL that starts with "http://", or a path on the port',
   },
   areNumbersTexts: false,

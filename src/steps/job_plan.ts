@@ -138,7 +138,7 @@ function* servicePartProblems(
   if (typeof port === "number" && !(port >= 1 && port <= 65_535)) {
     yield `ready.port must be from 1 to 65535`;
   }
-  if (http !== undefined && !/^(?:http:\/\/|\/)/.test(http)) {
+  if (http !== undefined && !/^(?:http:\/\/|\/(?!\/))/.test(http)) {
     yield 'ready.http must start with "http://" or "/"';
   }
   if (![timeoutMs, intervalMs].every((ms) => ms > 0 && ms <= MAX_DURATION_MS)) {

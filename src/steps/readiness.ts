@@ -1,5 +1,5 @@
 import type { ReadyConfig } from "../config/step_config.ts";
-import { pause } from "../process/time_limit.ts";
+import { pause, timeLimit } from "../process/time_limit.ts";
 import { acceptsConnections, httpProblem } from "./ready_checks.ts";
 
 /** Default time within which a service must be ready, in milliseconds. */
@@ -42,8 +42,10 @@ export async function waitUntilReady(
   options: ReadinessOptions,
 ): Promise<string | undefined> {
   const { timeoutMs = TIMEOUT_MS, intervalMs = INTERVAL_MS } = ready;
-  const limit = AbortSignal.timeout(timeoutMs);
-  const over = AbortSignal.any([options.signal, limit]);
+  const late = new AbortController();
+  using limit = timeLimit(timeoutMs);
+  limit.reached.then(() => late.abort());
+  const over = AbortSignal.any([options.signal, late.signal]);
   const checks = checksOf(ready, options);
   let problem: string | undefined;
   let delayMs = FIRST_MS;

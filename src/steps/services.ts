@@ -140,7 +140,7 @@ export class Services {
   endOf(step: number, end: StepEnd): StepEnd {
     const error = this.#errors.get(step);
     if (error !== undefined) {
-      return end.outcome === "success"
+      return ["success", "neutral"].includes(end.outcome)
         ? end
         : { ...withOutcome(end, "failed"), error };
     }

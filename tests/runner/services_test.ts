@@ -286,6 +286,18 @@ describe("a service", () => {
     await isOver(`${test.path}/pid`);
   });
 
+  it("may take any time to get ready", async () => {
+    await using test = await testRunner();
+    const { status } = await test.runner.runJob(
+      new Job("x")
+        .addService("db", `sleep 0.1; ${UP}`, {
+          ready: { log: ["up"], timeoutMs: 2 ** 40 },
+        })
+        .addStep("test", "true", { dependsOn: ["db"] }),
+    );
+    assertEquals(status, "success");
+  });
+
   it("shows no secret in the reasons of other steps", async () => {
     await using test = await testRunner();
     const result = await test.runner.runJob(
