@@ -51,7 +51,7 @@ const PROGRAMS: readonly ProgramEntry[] = [
   { name: "xz", purpose: "tarball sources, .tar.xz" },
   { name: "zstd", purpose: "tarball sources, .tar.zst" },
   { name: "deno", purpose: "pipelines and plugins of a compiled runner" },
-  { name: "perl", purpose: "plugins with access to paths start faster" },
+  { name: "perl", purpose: "the sandbox of steps, fast starts of plugins" },
   {
     name: "docker",
     purpose: "nested containers",
