@@ -140,10 +140,20 @@ export function timeoutOf(env: Env, kind: Signal = "traces"): number {
   return ms > 0 ? Math.min(MAX_COLLECTOR_MS, ms) : MAX_COLLECTOR_MS;
 }
 
+/**
+ * Returns what a failure may come from, if the variables are for a program that
+ * speaks gRPC.
+ */
+export function protocolHint(env: Env, kind: Signal): string {
+  return given(env, "PROTOCOL", kind) === "grpc"
+    ? '. The protocol is "grpc" in the environment, but this program sends JSON over HTTP, for which collectors have another port, usually 4318'
+    : "";
+}
+
 /** The variable of one signal overrides that of all. */
 function given(
   env: Env,
-  name: "HEADERS" | "TIMEOUT",
+  name: "HEADERS" | "TIMEOUT" | "PROTOCOL",
   kind: Signal,
 ): string | undefined {
   return env[`OTEL_EXPORTER_OTLP_${kind.toUpperCase()}_${name}`] ||

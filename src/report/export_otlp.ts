@@ -6,6 +6,7 @@ import {
   endpointOf,
   headersOf,
   JSON_TYPE,
+  protocolHint,
   send,
   timeoutOf,
 } from "./collector.ts";
@@ -64,7 +65,10 @@ export async function exportRun(
           const reason = signal.aborted
             ? `no answer within ${limitMs} ms`
             : showUrlsIn(messageOf(error), url);
-          onWarning(`Cannot export ${kind} to "${showUrl(url)}": ${reason}`);
+          const hint = protocolHint(env, kind);
+          onWarning(
+            `Cannot export ${kind} to "${showUrl(url)}": ${reason}${hint}`,
+          );
         }
       }),
   );

@@ -203,6 +203,19 @@ describe("a run with an OpenTelemetry collector", () => {
     assertEquals(stderr.includes("hunter22"), false);
   });
 
+  it("says what is wrong when the collector is one for gRPC", async () => {
+    await using directory = await temporaryDirectory();
+    await using server = collector(() => new Response("", { status: 415 }));
+    const { code, stderr } = await run({
+      OTEL_EXPORTER_OTLP_ENDPOINT: server.url,
+      OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf",
+      OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "grpc",
+    }, directory.path);
+    assertEquals(code, 9);
+    assertMatch(stderr, /Cannot export traces .* 415\. .*"grpc".* 4318$/m);
+    assertMatch(stderr, /Cannot export metrics .* 415$/m);
+  });
+
   for (const timeout of ["-5", "-Infinity", "0", "soon", "1e999"]) {
     it(`exports within its own limit when the timeout is ${timeout}`, async () => {
       await using directory = await temporaryDirectory();
