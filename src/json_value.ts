@@ -13,6 +13,20 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /**
+ * Parses JSON. The message of the built-in parser quotes the text, which may
+ * contain secrets, so it is not passed on.
+ *
+ * @returns The value; `undefined` if the text is not JSON.
+ */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
  * Formats an item of `for_each` as the variable of a job.
  *
  * @returns Text as the coordinator writes it: a string unchanged, and all other

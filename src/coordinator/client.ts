@@ -1,3 +1,4 @@
+import { parseJson } from "../json_value.ts";
 import { defaultOf } from "../options/options.ts";
 import { parseDuration } from "../schema/duration.ts";
 /**
@@ -206,7 +207,7 @@ export function openClient(
         return error as Error;
       });
       if (!(response instanceof Error) && response.status === success) {
-        return { value: parsed(response.text), attempt: number };
+        return { value: parseJson(response.text), attempt: number };
       }
       const reason = show(
         response instanceof Error ? messageOf(response) : reasonOf(response),
@@ -232,15 +233,6 @@ function isTransient(response: RawResponse | Error): boolean {
   return response instanceof Error
     ? response instanceof TransientError
     : isTransientStatus(response.status);
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The status means success; callers that need the body check it.
-    return undefined;
-  }
 }
 
 function failure(

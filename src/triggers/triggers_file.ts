@@ -1,3 +1,4 @@
+import { parseJson } from "../json_value.ts";
 import { dirname } from "@std/path/posix/dirname";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { lockDirectory } from "../fs/files.ts";
@@ -182,12 +183,9 @@ async function readText(path: string): Promise<string | null> {
 }
 
 function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The message of the parser quotes the text, which may hold secrets.
-    throw new TypeError("it is not valid JSON");
-  }
+  const document = parseJson(text);
+  if (document !== undefined) return document;
+  throw new TypeError("it is not valid JSON");
 }
 
 function jobsOf(document: unknown): readonly unknown[] {

@@ -128,7 +128,7 @@ describe("runnerlib init", () => {
     );
     assertStringIncludes(
       (await init("job", "--plugin")).stderr,
-      "KIND must be one kind, not job and plugin",
+      "Only one kind can be written, not job and plugin",
     );
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { ".reactorcide": "a file" });

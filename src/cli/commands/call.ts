@@ -1,4 +1,4 @@
-import { isObject } from "../../json_value.ts";
+import { isObject, parseJson } from "../../json_value.ts";
 import type { Layer } from "../../config/settings.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import {
@@ -122,12 +122,8 @@ async function readArguments({ runner }: CommandContext): Promise<Arguments> {
   const input = stdin === undefined || stdin.isTerminal()
     ? ""
     : await readText(stdin.readable, { limit: MAX_INPUT_BYTES });
-  try {
-    const args = input === "" ? {} : JSON.parse(input ?? "");
-    if (isObject(args)) return args;
-  } catch {
-    // The parser's message quotes the text, which may contain secrets.
-  }
+  const args = input === "" ? {} : parseJson(input ?? "");
+  if (isObject(args)) return args;
   throw new TypeError("the arguments on standard input are not a JSON object");
 }
 

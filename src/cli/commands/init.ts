@@ -77,7 +77,7 @@ async function kindOf(context: CommandContext): Promise<string> {
   ];
   if (given.length > 1) {
     throw usageError(
-      `KIND must be one kind, not ${given.join(" and ")}`,
+      `Only one kind can be written, not ${given.join(" and ")}`,
       "init",
     );
   }

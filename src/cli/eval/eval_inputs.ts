@@ -1,4 +1,4 @@
-import { isObject } from "../../json_value.ts";
+import { isObject, parseJson } from "../../json_value.ts";
 import { booleanProblem, parseBoolean } from "../../boolean.ts";
 import { Variable } from "../../environment/variables.ts";
 import type { Host } from "../../host.ts";
@@ -161,10 +161,6 @@ export async function policyInputs(env: Host["env"]): Promise<PolicyInputs> {
 }
 
 function listOf(text: string | undefined): unknown[] {
-  try {
-    const list: unknown = JSON.parse(text || "[]");
-    return Array.isArray(list) ? list : [];
-  } catch {
-    return [];
-  }
+  const list = parseJson(text || "[]");
+  return Array.isArray(list) ? list : [];
 }

@@ -1,6 +1,6 @@
 import { parseEnvLines } from "../../config/text_values.ts";
 import { osReason, RunnerError } from "../../errors.ts";
-import { isObject } from "../../json_value.ts";
+import { isObject, parseJson } from "../../json_value.ts";
 import type { JsonValue } from "../../json_value.ts";
 import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";
 import type { CommandContext, Flag } from "../command.ts";
@@ -81,12 +81,7 @@ async function inputOf(
   const input: Record<string, JsonValue> = {};
   for (const file of listOf(context, "input")) {
     const text = await read(context, file);
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch {
-      // The parser's message quotes the text, which may contain secrets.
-    }
+    const value = parseJson(text);
     if (!isObject(value)) {
       throw invalid(file, "it must be a JSON object of variables");
     }

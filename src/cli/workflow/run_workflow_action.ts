@@ -283,7 +283,7 @@ export async function runOneJob(context: CommandContext): Promise<number> {
   const { flags, switches, rest, runner, print } = context;
   const [job, file] = [flags.get("job"), flags.get("workflow-file")];
   if (typeof job !== "string" || typeof file !== "string") {
-    throw usageError("--job and --workflow-file require each other", "run");
+    throw usageError("--job and --workflow-file must be used together", "run");
   }
   const other = [...flags.keys(), ...switches.keys()]
     .find((name) => !SHARED_FLAGS.includes(name));

@@ -1,4 +1,4 @@
-import { isObject } from "../../json_value.ts";
+import { isObject, parseJson } from "../../json_value.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
 import type { JsonValue } from "../../json_value.ts";
@@ -41,14 +41,14 @@ export async function readStateFile(
   const text = await readText(path, failure);
   if (text === null) return null;
   const journal = await readText(`${path}.log`, failure) ?? "";
-  const state = parse(text);
+  const state = parseJson(text);
   if (!isObject(state)) throw failure("it is not the state of a workflow");
   const { workflow = "", runId, jobs } = state;
   if (!isObject(jobs) || typeof workflow !== "string") {
     throw failure("it is not the state of a workflow");
   }
   const records = new Map(Object.entries(jobs));
-  const [first, ...lines] = journal.split("\n").map(parse);
+  const [first, ...lines] = journal.split("\n").map(parseJson);
   // A journal of another run is older than the state.
   if (!isObject(first) || first.runId !== runId) return { workflow, records };
   for (const line of lines) {
@@ -126,15 +126,6 @@ async function readText(
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return null;
     throw failure(osReason(cause), cause);
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The caller reports it.
-    return undefined;
   }
 }
 

@@ -12,7 +12,7 @@ import { messageOf, osReason, RunnerError } from "../../errors.ts";
 import { lockDirectory } from "../../fs/files.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
-import { isObject, type JsonValue } from "../../json_value.ts";
+import { isObject, type JsonValue, parseJson } from "../../json_value.ts";
 import { copyJson } from "../../schema/copy_json.ts";
 import { quote } from "../../terminal/text.ts";
 
@@ -80,7 +80,7 @@ export async function readVariables(
     : `"${path}"`;
   try {
     const text = env[Variable.workflowVarsJson] || await readLinked(path);
-    const value = parsed(text);
+    const value = parseJson(text);
     if (isObject(value)) return value as WorkflowVariables;
     warn(
       `Cannot read workflow variables from ${place}: they are not a JSON object`,
@@ -142,7 +142,7 @@ async function readDocument(path: string): Promise<OutputDocument> {
     if (error instanceof Deno.errors.NotFound) return {};
     throw unusable(path, osReason(error), error);
   }
-  const document = parsed(text);
+  const document = parseJson(text);
   const parts = isObject(document)
     ? [document.vars ?? {}, document.outputs ?? {}]
     : [null];
@@ -157,15 +157,6 @@ async function readLinked(path: string): Promise<string> {
 
 async function readText(path: string, maxBytes: number): Promise<string> {
   return new TextDecoder().decode(await readUntrusted(path, { maxBytes }));
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The message of the parser quotes the text, which may hold secrets.
-    return undefined;
-  }
 }
 
 function unusable(path: string, state: string, cause?: unknown): RunnerError {

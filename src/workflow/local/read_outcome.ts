@@ -1,6 +1,6 @@
 import { messageOf, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
-import { isObject } from "../../json_value.ts";
+import { isObject, parseJson } from "../../json_value.ts";
 import { copyJson } from "../../schema/copy_json.ts";
 import { checkTriggers } from "../../triggers/check_triggers.ts";
 import type { Trigger } from "../../triggers/trigger_options.ts";
@@ -89,18 +89,21 @@ async function readDocument(
   path: string,
   maxBytes: number,
 ): Promise<Record<string, unknown> | undefined> {
-  let document: unknown;
+  let bytes: Uint8Array;
   try {
-    const bytes = await readUntrusted(path, { maxBytes });
-    document = JSON.parse(new TextDecoder().decode(bytes));
+    bytes = await readUntrusted(path, { maxBytes });
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    // The parser's message quotes the text, which may contain secrets.
-    const isSyntax = error instanceof SyntaxError;
-    throw unusable(path, isSyntax ? "it is not valid JSON" : messageOf(error));
+    throw unusable(path, messageOf(error));
   }
+  const document = parseJson(new TextDecoder().decode(bytes));
   if (isObject(document)) return document;
-  throw unusable(path, "it must be a JSON object");
+  throw unusable(
+    path,
+    document === undefined
+      ? "it is not valid JSON"
+      : "it must be a JSON object",
+  );
 }
 
 function unusable(path: string, state: string, cause?: unknown): RunnerError {
