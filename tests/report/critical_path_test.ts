@@ -44,6 +44,13 @@ function bruteForce(steps: readonly StepRecord[]): number {
 }
 
 describe("criticalPath()", () => {
+  it("counts a service only until it is ready", () => {
+    const db = { ...step("db", 900), startMs: 10, readyMs: 110 };
+    const path = criticalPath([db, step("test", 500, ["db"])]);
+    assertEquals(path.steps.map(({ name }) => name), ["db", "test"]);
+    assertEquals(path.durationMs, 600);
+  });
+
   it("is empty for a run without steps", () => {
     assertEquals(criticalPath([]), { steps: [], durationMs: 0 });
   });

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { otlpReport, otlpRequests } from "../../src/report/formats/otlp.ts";
 import { readRecord } from "../../src/report/run_record.ts";
@@ -26,27 +26,30 @@ const STARTED = startedLine({
   },
 });
 
-const STEPS = OUTCOMES.map(([outcome, exitCode], index) =>
-  recordLine("step.ended", 100 * index, {
-    step: `step ${outcome}`,
-    outcome,
-    conclusion: outcome,
-    exitCode,
-    signal: exitCode === null ? "SIGKILL" : null,
-    startedAt: "2026-01-01T00:00:00.000Z",
-    durationMs: 12.3456,
-    attempts: [1, 2].map((number) => ({
-      number,
-      startMs: 0.00049,
-      durationMs: 6.0001,
-      outcome: number === 1 ? "failed" : outcome,
+const STEPS = [
+  recordLine("service.ready", 5, { step: "step success", durationMs: 4.9 }),
+  ...OUTCOMES.map(([outcome, exitCode], index) =>
+    recordLine("step.ended", 100 * index, {
+      step: `step ${outcome}`,
+      outcome,
+      conclusion: outcome,
       exitCode,
       signal: exitCode === null ? "SIGKILL" : null,
-      reason: "exit code\u0000 3",
-      spanId: `00000000000${index}000${number}`,
-    })),
-  })
-);
+      startedAt: "2026-01-01T00:00:00.000Z",
+      durationMs: 12.3456,
+      attempts: [1, 2].map((number) => ({
+        number,
+        startMs: 0.00049,
+        durationMs: 6.0001,
+        outcome: number === 1 ? "failed" : outcome,
+        exitCode,
+        signal: exitCode === null ? "SIGKILL" : null,
+        reason: "exit code\u0000 3",
+        spanId: `00000000000${index}000${number}`,
+      })),
+    })
+  ),
+];
 
 const ENDINGS = [
   ...["success", "failed", "cancelled", "timeout"].map((status) =>
@@ -78,6 +81,15 @@ describe("a run as OTLP", () => {
       });
     }
   }
+
+  it("says when a service was ready", () => {
+    const record = readRecord([STARTED, ...STEPS, ENDINGS[1]].join("\n"))!;
+    const { traces } = otlpRequests(record);
+    assertStringIncludes(
+      JSON.stringify(traces),
+      '"events":[{"timeUnixNano":"1767225600005000000","name":"ready"}]',
+    );
+  });
 
   it("is compared with definitions that know what is wrong", () => {
     const record = readRecord([STARTED, ...STEPS, ENDINGS[1]].join("\n"))!;

@@ -178,7 +178,7 @@ function stepSpans(step: StepRecord, record: RunRecord): object[] {
 }
 
 function attemptSpan(
-  { name }: StepRecord,
+  { name, readyMs }: StepRecord,
   attempt: AttemptRecord,
   spanId: string,
   record: RunRecord,
@@ -204,6 +204,9 @@ function attemptSpan(
       "runnerlib.step.attempt": number,
       "runnerlib.step.signal": signal ?? undefined,
     }),
+    ...readyMs === undefined ? {} : {
+      events: [{ timeUnixNano: nanoseconds(record, readyMs), name: "ready" }],
+    },
     status: statusOf(result, attempt.reason),
   };
 }
