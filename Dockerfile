@@ -51,7 +51,7 @@ ENV DENO_DIR=/var/cache/deno \
 
 FROM system AS build
 WORKDIR /usr/local/lib/runnerlib
-COPY LICENSE cli.ts deno.json deno.lock mod.ts plugins.ts ./
+COPY LICENSE cli.ts deno.json deno.lock mod.ts plugins.ts testing.ts ./
 COPY image/build.sh image/bundle.sh /tmp/
 COPY links links
 COPY src src

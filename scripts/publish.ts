@@ -16,6 +16,7 @@ const FILES = [
   "deno.json",
   "mod.ts",
   "plugins.ts",
+  "testing.ts",
 ];
 const FOLDER = "src/";
 

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import * as runnerlib from "@reactorcide/runnerlib";
 import * as pluginTypes from "@reactorcide/runnerlib/plugins";
+import * as testing from "@reactorcide/runnerlib/testing";
 import { REPOSITORY } from "./helpers/cli.ts";
 
 Deno.test("mod.ts exports exactly what is promised", () => {
@@ -50,6 +51,32 @@ Deno.test("plugins.ts exports exactly what is promised", async () => {
   ]);
 });
 
+Deno.test("testing.ts exports exactly what is promised", async () => {
+  assertEquals(Object.keys(testing).sort(), [
+    "assertEnv",
+    "assertOrder",
+    "assertRan",
+    "commandsFromRecord",
+    "commandsOf",
+    "testJob",
+  ]);
+  assertEquals(await exportsOf("testing.ts"), [
+    "CommandReply",
+    "RecordedCommand",
+    "StartedCommand",
+    "TestJobOptions",
+    "TestedAttempt",
+    "TestedCommand",
+    "TestedJob",
+    "assertEnv",
+    "assertOrder",
+    "assertRan",
+    "commandsFromRecord",
+    "commandsOf",
+    "testJob",
+  ]);
+});
+
 Deno.test("each entry point is published, and each value has an example", async () => {
   const config = JSON.parse(
     await Deno.readTextFile(`${REPOSITORY}/deno.json`),
@@ -58,12 +85,14 @@ Deno.test("each entry point is published, and each value has an example", async 
     ".": "./mod.ts",
     "./cli": "./cli.ts",
     "./plugins": "./plugins.ts",
+    "./testing": "./testing.ts",
   });
   for (const path of Object.values<string>(config.exports)) {
     assert(config.publish.include.includes(path.slice(2)), path);
   }
   assertEquals(await valuesWithoutExample("mod.ts"), []);
   assertEquals(await valuesWithoutExample("plugins.ts"), []);
+  assertEquals(await valuesWithoutExample("testing.ts"), []);
 });
 
 /** A symbol of `deno doc --json`. */

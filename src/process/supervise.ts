@@ -4,7 +4,8 @@ import {
   type RunningProcess,
   TIMEOUT_EXIT_CODE,
 } from "./spawn.ts";
-import { settlesWithin, timeLimit } from "./time_limit.ts";
+import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
+import { settlesWithin } from "./time_limit.ts";
 
 /** Options for {@linkcode supervise}. */
 export interface SuperviseOptions {
@@ -30,6 +31,12 @@ export interface SuperviseOptions {
    * @default {500}
    */
   closeMs?: number;
+  /**
+   * Clock of the limits.
+   *
+   * @default {the clock of the system}
+   */
+  clock?: Pick<Clock, "limit">;
   /** Cancellation of the program. */
   cancellation: Cancellation;
   /** Resolves once every stream of the program was read to its end. */
@@ -63,7 +70,7 @@ export async function supervise(
   options: SuperviseOptions,
 ): Promise<SupervisedExit> {
   const { graceMs, drainMs = 2_000, closeMs = 500, cancellation } = options;
-  const { drained } = options;
+  const { drained, clock = SYSTEM_CLOCK } = options;
   using _ = onAbort(cancellation.forced, () => child.signal("SIGKILL"));
   const how: Pick<SupervisedExit, "hasSurvivors" | "wasKilled"> = {};
   const cause = await firstCause(child, options);
@@ -73,11 +80,11 @@ export async function supervise(
     const ended = Promise.all([child.status, drained]);
     child.signal(cancellation.programSignal);
     const first = Promise.race([ended, forced.promise]);
-    if (!await settlesWithin(first, graceMs)) how.wasKilled = true;
+    if (!await settlesWithin(first, graceMs, clock.limit)) how.wasKilled = true;
     child.signal("SIGKILL");
   }
   const status = await child.status;
-  await settlesWithin(drained, cause === "exit" ? drainMs : 0) ||
+  await settlesWithin(drained, cause === "exit" ? drainMs : 0, clock.limit) ||
     await closePipes(child, options, closeMs);
   // None of the remaining processes holds a pipe.
   if (!await child.end()) how.hasSurvivors = true;
@@ -88,7 +95,7 @@ export async function supervise(
     await Promise.race([drained, cancelled.promise]);
   }
   // What was read still reaches the sink, unless the sink is stuck.
-  if (await settlesWithin(drained, closeMs)) await drained;
+  if (await settlesWithin(drained, closeMs, clock.limit)) await drained;
   return cause === "timeout"
     ? { ...status, ...how, exitCode: TIMEOUT_EXIT_CODE, cause }
     : {
@@ -104,9 +111,9 @@ export async function supervise(
  */
 async function firstCause(
   child: RunningProcess,
-  { timeoutMs, cancellation, drained }: SuperviseOptions,
+  { timeoutMs, cancellation, drained, clock = SYSTEM_CLOCK }: SuperviseOptions,
 ): Promise<SupervisedExit["cause"] | "broken"> {
-  using limit = timeoutMs === undefined ? undefined : timeLimit(timeoutMs);
+  using limit = timeoutMs === undefined ? undefined : clock.limit(timeoutMs);
   const { promise, resolve } = Promise.withResolvers<
     SupervisedExit["cause"] | "broken"
   >();
@@ -123,12 +130,12 @@ async function firstCause(
  */
 async function closePipes(
   child: RunningProcess,
-  { drained, stopDraining }: SuperviseOptions,
+  { drained, stopDraining, clock = SYSTEM_CLOCK }: SuperviseOptions,
   closeMs: number,
 ): Promise<void> {
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     child.signal(signal);
-    if (await settlesWithin(drained, closeMs)) return;
+    if (await settlesWithin(drained, closeMs, clock.limit)) return;
   }
   stopDraining();
 }

@@ -68,13 +68,15 @@ export function timeLimit(
  *
  * @param promise Promise to wait for.
  * @param ms Maximum time to wait, in milliseconds.
+ * @param startLimit Starts the time limit.
  * @returns Whether the promise settled in time.
  */
 export async function settlesWithin(
   promise: Promise<unknown>,
   ms: number,
+  startLimit: (ms: number) => TimeLimit = timeLimit,
 ): Promise<boolean> {
-  using limit = timeLimit(ms);
+  using limit = startLimit(ms);
   const settled = promise.then(() => false, () => false);
   return !(await Promise.race([settled, limit.reached]));
 }

@@ -2,7 +2,6 @@ import type { JobConfig } from "../config/job_config.ts";
 import { RunnerError } from "../errors.ts";
 import { onAbort } from "../process/cancellation.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
-import { timeLimit } from "../process/time_limit.ts";
 import type { GraphRun } from "../steps/graph_run.ts";
 import { cancelledError, recordFailure } from "./job_result.ts";
 import type { RunState } from "./run_state.ts";
@@ -32,7 +31,7 @@ export function endWithJob(
   graph: GraphRun,
   shells?: Pick<StepShells, "openMs">,
 ): Disposable {
-  const { cancellation } = run;
+  const { cancellation, system: { clock } } = run;
   const { timeoutMs, graceMs } = config.limits;
   const stack = new DisposableStack();
 
@@ -40,7 +39,7 @@ export function endWithJob(
     recordFailure(run, error);
     graph.cancel(reason);
     graph.requestEnd(cancellation.signal ?? "SIGTERM");
-    const rest = stack.use(timeLimit(graceMs + ALWAYS_MS));
+    const rest = stack.use(clock.limit(graceMs + ALWAYS_MS));
     rest.reached.then(() => {
       graph.close(reason);
       graph.running.requestEnd("SIGTERM", () => true);
@@ -56,7 +55,7 @@ export function endWithJob(
   }));
   /** Starts the rest of the limit, once the time of shells is known. */
   function limitTo(ms: number, shellMs: number): void {
-    const limit = stack.use(timeLimit(ms));
+    const limit = stack.use(clock.limit(ms));
     limit.reached.then(() => {
       const { openMs = 0 } = shells ?? {};
       if (openMs > shellMs) {

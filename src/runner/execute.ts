@@ -92,14 +92,16 @@ export async function execute(
   });
   const exported = run.logExporter?.watch(STEP_NAME, ownLog) ?? ownLog;
   const log = run.problems?.watch(STEP_NAME, exported, cwd) ?? exported;
-  const startedAt = new Date();
+  const { clock, spawn } = run.system;
+  const startedAt = clock.date();
   const startMs = run.recorder.ms;
-  const start = performance.now();
+  const start = clock.now();
   run.recorder.add("run.planned", {
     steps: [{ name: STEP_NAME, dependsOn: [] }],
   });
   run.recorder.add("step.started", { step: STEP_NAME, attempt: 1 });
   // Programs in a container are not processes of this runner.
+  using _work = clock.work();
   using measured = container ? undefined : run.meter?.open();
   const exit = runCommand(command, {
     stderr: config.output.stderr,
@@ -110,7 +112,8 @@ export async function execute(
     // The command line of the container includes the shell.
     shell: container ? undefined : config.shell,
     stopsOnError: config.shell !== undefined,
-    start: container?.start,
+    start: container?.start ?? spawn,
+    clock,
     onStart: measured?.add,
     cancellation,
     masker,
@@ -124,7 +127,7 @@ export async function execute(
     subject: "The command",
     timeoutMs: config.limits.timeoutMs,
   }).finally(() => log.close());
-  const durationMs = performance.now() - start;
+  const durationMs = clock.now() - start;
   if (end.outcome === "failed") hint?.(log);
   const { outcome, exitCode, signal } = end;
   const error = outcome === "cancelled"

@@ -2,6 +2,7 @@ import { messageOf, RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
 import { isObject } from "../json_value.ts";
 import type { Cancellation } from "../process/cancellation.ts";
+import type { Clock } from "../process/clock.ts";
 import type { StepEnd } from "../steps/attempt.ts";
 import type { GraphRun } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
@@ -25,6 +26,8 @@ export interface ExecutionContext {
   readonly cwd: string;
   /** Log lines about steps, if there are any. */
   readonly lines: StepLines | undefined;
+  /** Clock of the steps. */
+  readonly clock: Clock;
   /** Opens shells around steps, if some are requested. */
   readonly shells: StepShells | undefined;
 }
@@ -71,15 +74,16 @@ export async function executeStep(
   context: ExecutionContext,
   onReady: () => void = () => {},
 ): Promise<void> {
-  const { plan, graph, setting, details, cwd, shells } = context;
+  const { plan, graph, setting, details, cwd, shells, clock } = context;
   const { name } = plan.steps[step];
   const cancellation = graph.running.add(step);
-  let startedAt = new Date();
-  let start = performance.now();
+  let startedAt = clock.date();
+  let start = clock.now();
   try {
     using place = await setting.takePlace(step, cancellation.graceful);
-    startedAt = new Date();
-    start = performance.now();
+    startedAt = clock.date();
+    start = clock.now();
+    using _work = clock.work();
     if (place === undefined) return graph.end(step, NEVER_BEGUN, startedAt, 0);
     await using opened = await setting.openStep(step);
     const { log } = opened.context;
@@ -103,7 +107,7 @@ export async function executeStep(
         ...logSize(log.path),
       },
     });
-    graph.end(step, end, startedAt, performance.now() - start);
+    graph.end(step, end, startedAt, clock.now() - start);
   } catch (cause) {
     const error = cause instanceof RunnerError
       ? cause
@@ -116,7 +120,7 @@ export async function executeStep(
       step,
       { outcome: "failed", exitCode, signal: null, error, attemptResults: [] },
       startedAt,
-      performance.now() - start,
+      clock.now() - start,
     );
   }
 }

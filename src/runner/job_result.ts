@@ -47,7 +47,7 @@ export function resultOf(run: RunState): JobResult {
     ),
     triggers: run.submitted,
     traceId: run.trace.traceId,
-    durationMs: performance.now() - run.startedAtMs,
+    durationMs: run.system.clock.now() - run.startedAtMs,
     error,
     laterErrors,
     hooks,

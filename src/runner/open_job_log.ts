@@ -26,6 +26,8 @@ export interface OpenJobLogOptions {
   labels: readonly string[];
   /** Absolute path of the directory of the job's artifacts. */
   artifactsPath: string;
+  /** Absolute path of the directory of the logs; unset if there are none. */
+  logDirectory: string | undefined;
   /** Markers of the CI system that gets annotations, if there is one. */
   markers: OutputMarkers | undefined;
   /** Whether steps run strictly one after another. */
@@ -48,7 +50,7 @@ export async function openJobLog(
   options: OpenJobLogOptions,
 ): Promise<JobLog> {
   const { host, logger, workspace, masker } = runner;
-  const { labels, artifactsPath, markers, isInOrder, fieldsOf, onProgress } =
+  const { labels, logDirectory, markers, isInOrder, fieldsOf, onProgress } =
     options;
   const sinks = markers?.sinks ?? runner;
   const { stdout, stderr } = config.triggers.transport === "stdout"
@@ -57,19 +59,10 @@ export async function openJobLog(
       sinks,
     )
     : sinks;
-  const logDirectory = `${artifactsPath}/logs`;
   const warn = (message: string) => logger.warn("logs", message);
-  // A step of the outer job is still writing its log.
-  const isNested = (host.env[Variable.workspaceLock] ?? "") !== "";
-  const left = isNested ? [] : await partialLogs(logDirectory, warn);
-  if (left.length > 0) {
-    warn(
-      `An earlier run was killed; removed its unfinished logs: ${
-        left.join(", ")
-      }`,
-    );
+  if (logDirectory !== undefined) {
+    await beginLogs(runner, { ...options, logDirectory }, warn);
   }
-  if (!workspace.inContainer) await beginLogs(runner, artifactsPath);
   return createJobLog({
     stdout,
     stderr,
@@ -97,17 +90,31 @@ export async function openJobLog(
  * those of the runner are removed.
  */
 async function beginLogs(
-  { workspace, run }: RunnerContext,
-  artifactsPath: string,
+  { host, workspace, run }: RunnerContext,
+  { artifactsPath, logDirectory }: {
+    readonly artifactsPath: string;
+    readonly logDirectory: string;
+  },
+  warn: (message: string) => void,
 ): Promise<void> {
-  const directory = `${artifactsPath}/logs`;
-  if (!await pathExists(directory)) {
-    await claimPath(workspace, directory);
+  // A step of the outer job is still writing its log.
+  const isNested = (host.env[Variable.workspaceLock] ?? "") !== "";
+  const left = isNested ? [] : await partialLogs(logDirectory, warn);
+  if (left.length > 0) {
+    warn(
+      `An earlier run was killed; removed its unfinished logs: ${
+        left.join(", ")
+      }`,
+    );
+  }
+  if (workspace.inContainer) return;
+  if (!await pathExists(logDirectory)) {
+    await claimPath(workspace, logDirectory);
   } else if (
     !await ownsPath(workspace, artifactsPath) &&
-    !await ownsPath(workspace, directory)
+    !await ownsPath(workspace, logDirectory)
   ) return;
-  await beginRun(workspace, [directory], run);
+  await beginRun(workspace, [logDirectory], run);
 }
 
 function styleOf(

@@ -169,7 +169,7 @@ async function endRun(
   await removeJobCredentials(run);
   const status = statusOf(run.error);
   const exitCode = exitCodeOf(run.error);
-  const durationMs = performance.now() - run.startedAtMs;
+  const durationMs = run.system.clock.now() - run.startedAtMs;
   await run.reporting?.finish({
     ...{ status, exitCode, durationMs },
     ...run.error === undefined ? {} : { error: run.error.message },

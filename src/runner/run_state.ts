@@ -1,4 +1,5 @@
 import { Settings } from "../config/settings.ts";
+import { type JobSystem, SYSTEM } from "../steps/job_system.ts";
 import type { StepConfig } from "../config/step_config.ts";
 import { Variable } from "../environment/variables.ts";
 import type { PrivateDirectory } from "../fs/temporary_directory.ts";
@@ -31,7 +32,9 @@ export interface RunState {
   /** Cancellation of the job. */
   readonly cancellation: Cancellation;
 
-  /** Start of the run on the clock of `performance.now()`, in milliseconds. */
+  /** Programs, time and chance for the steps. */
+  readonly system: JobSystem;
+  /** Start of the run on the clock of the runner, in milliseconds. */
   readonly startedAtMs: number;
   /** Trace to which the job belongs. */
   trace: TraceContext;
@@ -166,7 +169,8 @@ export function createRunState(
     runner,
     recorder: new RunRecorder(),
     cancellation,
-    startedAtMs: performance.now(),
+    startedAtMs: (runner.system ?? SYSTEM).clock.now(),
+    system: runner.system ?? SYSTEM,
     trace: traceContext(runner.host.env),
     settings: new Settings(),
     areSettingsOpen: true,

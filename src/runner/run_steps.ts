@@ -58,7 +58,7 @@ export async function runSteps(
   options: RunStepsOptions,
 ): Promise<readonly StepResult[]> {
   const { failurePolicy, limits } = config;
-  const { concurrency = navigator.hardwareConcurrency } = limits;
+  const { concurrency = run.system.processors } = limits;
   const { cwd } = run.runner.host;
   const details: StepDetails = new Map();
   const { rerunCommand } = options;
@@ -123,6 +123,7 @@ export async function runSteps(
       cwd,
       lines,
       shells,
+      clock: run.system.clock,
     };
     const beside: Promise<void>[] = [];
     await schedule(plan.graph, {

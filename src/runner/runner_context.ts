@@ -10,6 +10,7 @@ import { Masker } from "../secrets/masker.ts";
 import type { SourceRegistry } from "../source/custom_source.ts";
 import type { TriggerSpoofFilter } from "../triggers/trigger_lines.ts";
 import type { TriggerQueue } from "../triggers/queue.ts";
+import type { JobSystem } from "../steps/job_system.ts";
 import { type RunIdentity, runIdentity } from "../workspace/run_identity.ts";
 import { maskEnvironment } from "./mask_secrets.ts";
 import { shouldUseColor } from "../terminal/text.ts";
@@ -60,6 +61,8 @@ export interface RunnerContext {
   readonly onJobEnd?: (remask: () => Promise<void>) => void;
   /** Exports of the workflow of the job; it waits for them at its end. */
   readonly exports?: ExportQueue;
+  /** Replaces what the steps of jobs need of the system. */
+  readonly system?: JobSystem;
   /** Whether a token may be sent to the coordinator over plain HTTP. */
   readonly allowInsecureTransport: boolean;
   /** Run that owns the files of this runner. */
@@ -90,6 +93,7 @@ export function createRunnerContext(
         | "allowInsecureTransport"
         | "onJobEnd"
         | "exports"
+        | "system"
       >
     >
     & {
@@ -137,6 +141,7 @@ export function createRunnerContext(
     triggers: overrides.triggers,
     onJobEnd: overrides.onJobEnd,
     exports: overrides.exports,
+    system: overrides.system,
     get allowInsecureTransport() {
       return overrides.allowInsecureTransport ??
         booleanVariable(env, Variable.allowInsecureTransport) ?? false;

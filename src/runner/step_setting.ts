@@ -4,7 +4,6 @@ import {
   childEnvironment,
 } from "../environment/child_environment.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
-import { RunnerError } from "../errors.ts";
 import {
   privateDirectories,
   temporaryDirectory,
@@ -30,8 +29,6 @@ import {
   sandboxHint,
   sandboxLimits,
 } from "../steps/step_sandbox.ts";
-import { guardPath } from "../workspace/guard.ts";
-import type { Workspace } from "../workspace/layout.ts";
 import { makeArtifacts } from "./job_workspace.ts";
 import {
   inheritableEnvironment,
@@ -40,6 +37,7 @@ import {
 } from "./job_environment.ts";
 import { lockIdsOf, type RunState } from "./run_state.ts";
 import { openJobRegistration, openLauncher } from "./job_services.ts";
+import { stepDirectory } from "./step_directory.ts";
 import { openJobLog } from "./open_job_log.ts";
 import { remaskJobLog } from "./record_steps.ts";
 import {
@@ -111,7 +109,9 @@ export async function openStepSetting(
 ): Promise<StepSetting> {
   const { runner, jobEnv } = run;
   const { host, workspace, masker, logger } = runner;
-  const { concurrency = navigator.hardwareConcurrency } = config.limits;
+  const { system } = run;
+  const { concurrency = system.processors } = config.limits;
+  const { openAttemptFiles: openAttempt = openAttemptFiles } = system;
   await using stack = new AsyncDisposableStack();
   await checkSandbox(plan.steps.map((step) => step.definition), workspace);
   const jobPath = await workingDirectory(run, config);
@@ -138,6 +138,7 @@ export async function openStepSetting(
   const labels = stepLabels(plan, masker);
   const jobLog = run.log = await openJobLog(runner, config, {
     labels,
+    logDirectory: system.keepsLogs ? `${artifactsPath}/logs` : undefined,
     artifactsPath,
     markers: run.markers,
     isInOrder: !plan.steps.some(runsBeside) &&
@@ -189,9 +190,8 @@ export async function openStepSetting(
   const warnings = new Set<string>();
   /** Logs each warning once: a limit of the system affects all steps. */
   function onWarning(message: string): void {
-    if (warnings.has(message)) return;
+    if (!warnings.has(message)) logger.warn("steps", message);
     warnings.add(message);
-    logger.warn("steps", message);
   }
 
   async function openStep(step: number): Promise<OpenedStep> {
@@ -244,11 +244,12 @@ export async function openStepSetting(
         graceMs: config.limits.graceMs,
         enterFunction: () => run.lock?.enterFunction(),
         isInContainer: workspace.inContainer,
+        system,
         onWarning,
       },
       hint: (log) => gitHint?.(log) ?? (limits && sandboxHint(plainTail(log))),
       openAttempt: () =>
-        openAttemptFiles({
+        openAttempt({
           attemptsPath,
           workspace,
           readOnly: manifest && preparedPath ? [preparedPath] : [],
@@ -329,39 +330,6 @@ function stepLabels({ steps }: JobPlan, masker: Masker): string[] {
     counts.set(label, count);
     return count > 1 ? `${label} #${count}` : label;
   });
-}
-
-/**
- * Returns the absolute path of the directory in which a step runs. A missing one below `/job` is
- * created.
- *
- * Paths below `/job` are paths of the workspace as seen by the job; other paths
- * are relative to the job's directory. Links, which the source may contain, are
- * resolved before the path is checked.
- *
- * @param jobPath Absolute path of the directory in which the job runs.
- * @throws {RunnerError} `workspace` if the path leaves the workspace or the
- * job's directory, or is not a directory.
- */
-async function stepDirectory(
-  workspace: Workspace,
-  jobPath: string,
-  { name, definition: { workingDir } }: PlannedStep,
-): Promise<string> {
-  if (workingDir === undefined || workingDir === "") return jobPath;
-  const isKnownToJob = /^\/job(?:\/|$)/.test(workingDir);
-  const path = isKnownToJob
-    ? await guardPath(workspace.base, workspace.pathOf(workingDir))
-    : await guardPath(jobPath, workingDir);
-  if (isKnownToJob) await Deno.mkdir(path, { recursive: true });
-  const info = await Deno.stat(path).catch(() => undefined);
-  if (info?.isDirectory) return path;
-  throw new RunnerError(
-    `Cannot run step "${name}" in "${workingDir}": ${
-      info === undefined ? "no such directory" : "not a directory"
-    }`,
-    { code: "workspace" },
-  );
 }
 
 /** Input of {@linkcode stepEnvironment}. */

@@ -2,6 +2,7 @@ import type { ChildEnvironment } from "../environment/child_environment.ts";
 import type { RunnerError } from "../errors.ts";
 import type { StepLog } from "../output/job_log.ts";
 import type { Cancellation } from "../process/cancellation.ts";
+import type { JobSystem } from "./job_system.ts";
 import type { UsageMeter } from "../process/usage.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { AttemptFiles } from "./attempt_files.ts";
@@ -56,6 +57,8 @@ export interface AttemptContext
   parentOf?: (spanId: string) => string;
   /** Cancellation of the step. */
   cancellation: Cancellation;
+  /** Programs, time and chance. */
+  system: JobSystem;
   /** Measures the resource usage of commands; unset if it is not needed. */
   meter?: UsageMeter;
 }
@@ -127,8 +130,10 @@ export function runStepCommand(
   context: AttemptContext,
   overrides: Partial<Pick<RunCommandOptions, "env" | "onOutput">> = {},
 ): ReturnType<typeof runCommand> {
-  const { definition, log } = context;
+  const { definition, log, system } = context;
   return runCommand(command, {
+    start: system.spawn,
+    clock: system.clock,
     ...context,
     ...overrides,
     shell: definition.shell,

@@ -7,12 +7,20 @@ import {
 import { isInside } from "../job_path.ts";
 import type { ProtectedPaths } from "../process/containment.ts";
 import type { SandboxLimits } from "../process/sandbox/find_sandbox.ts";
+import { readOutputs } from "./output_files.ts";
+import type { CommandOutputs } from "./step.ts";
 import type { Workspace } from "../workspace/layout.ts";
 
 /** Private files of an attempt. */
 export interface AttemptFiles {
   /** Absolute path of the file in `REACTORCIDE_OUTPUT`. */
   readonly outputPath: string;
+  /**
+   * Reads the outputs in this file.
+   *
+   * @throws {Error} If the file cannot be read or parsed.
+   */
+  readonly readOutputs: () => Promise<CommandOutputs>;
   /** Where script files are created. */
   readonly temporaryPlace: TemporaryPlace;
   /** Paths that are read-only or hidden for untrusted steps. */
@@ -56,6 +64,7 @@ export function openAttemptFiles(
     .filter((other) => !isInside(attemptsPath, other));
   return {
     outputPath: `${path}/output`,
+    readOutputs: () => readOutputs(`${path}/output`),
     temporaryPlace: { env: { TMPDIR: path }, workspace },
     protectedPaths: {
       readOnly,

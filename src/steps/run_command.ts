@@ -3,6 +3,7 @@ import { osReason, RunnerError } from "../errors.ts";
 import { pump } from "../output/pump.ts";
 import type { Sink } from "../output/sink.ts";
 import type { Cancellation } from "../process/cancellation.ts";
+import type { Clock } from "../process/clock.ts";
 import type { ProtectedPaths } from "../process/containment.ts";
 import type { SandboxLimits } from "../process/sandbox/find_sandbox.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
@@ -111,6 +112,12 @@ export interface RunCommandOptions {
    * @default {spawn}
    */
   start?: typeof spawn;
+  /**
+   * Clock of the time limits.
+   *
+   * @default {the clock of the system}
+   */
+  clock?: Clock;
 }
 
 /**
@@ -162,6 +169,7 @@ export async function runCommand(
     timeoutMs,
     drainMs: options.drainMs,
     cancellation,
+    clock: options.clock,
     drained: drained.then(() => {}, outputFailed),
     stopDraining: () => stop.abort(),
   });

@@ -1,7 +1,7 @@
 import { messageOf, RunnerError } from "../errors.ts";
 import { Cancellation, onAbort } from "../process/cancellation.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
-import { settlesWithin, timeLimit } from "../process/time_limit.ts";
+import { settlesWithin } from "../process/time_limit.ts";
 import {
   type AttemptContext,
   type AttemptEnd,
@@ -55,7 +55,8 @@ export async function attemptFunction(
     ending.cancel("SIGTERM");
     const forced = Promise.withResolvers<void>();
     using _ = onAbort(ending.forced, forced.resolve);
-    await settlesWithin(Promise.race([value, forced.promise]), graceMs);
+    const first = Promise.race([value, forced.promise]);
+    await settlesWithin(first, graceMs, context.system.clock.limit);
   }
   if (cause === "cancelled") {
     return { outcome: "cancelled", exitCode: 1, signal: null };
@@ -82,10 +83,10 @@ export async function attemptFunction(
 
 async function firstCause(
   value: Promise<unknown>,
-  { definition, cancellation }: AttemptContext,
+  { definition, cancellation, system: { clock } }: AttemptContext,
 ): Promise<"over" | "cancelled" | "timeout"> {
   const { timeoutMs } = definition;
-  using limit = timeoutMs === undefined ? undefined : timeLimit(timeoutMs);
+  using limit = timeoutMs === undefined ? undefined : clock.limit(timeoutMs);
   const { promise, resolve } = Promise.withResolvers<
     "over" | "cancelled" | "timeout"
   >();

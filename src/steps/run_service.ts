@@ -4,7 +4,6 @@ import { LogTail } from "../output/log_tail.ts";
 import type { Sink } from "../output/sink.ts";
 import { Cancellation, onAbort } from "../process/cancellation.ts";
 import { watchLog } from "./log_text.ts";
-import { readOutputs } from "./output_files.ts";
 import { waitUntilReady } from "./readiness.ts";
 import { acceptsConnections } from "./ready_checks.ts";
 import { commandEnd } from "./run_command.ts";
@@ -48,13 +47,15 @@ export async function runService(
   const watched = watchLog(context.log, ready.log ?? []);
   const started = Promise.withResolvers<AttemptFiles | undefined>();
   const over = new AbortController();
-  const start = performance.now();
+  const { clock } = context.system;
+  const start = clock.now();
   let isReady = false;
 
   /** Returns why the service cannot be used, and ends it in that case. */
   async function becomeReady(): Promise<string | undefined> {
     const files = await started.promise;
     if (files === undefined) return undefined;
+    using _work = clock.work();
     const problem = await waitUntilReady(ready, {
       ports: options.ports,
       isTextPrinted: watched.isFound,
@@ -69,9 +70,9 @@ export async function runService(
     });
     if (problem !== undefined) return problem;
     if (over.signal.aborted || cancellation.signal !== null) return undefined;
-    const outputs = await readOutputs(files.outputPath);
+    const outputs = await files.readOutputs();
     isReady = true;
-    options.onReady(outputs, performance.now() - start);
+    options.onReady(outputs, clock.now() - start);
     return undefined;
   }
 

@@ -2,7 +2,6 @@ import type { RetryConfig } from "../config/step_config.ts";
 import { Variable } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import { retryDelay } from "../process/retry.ts";
-import { pause } from "../process/time_limit.ts";
 import {
   type AttemptContext,
   type AttemptEnd,
@@ -11,7 +10,6 @@ import {
   type StepEnd,
 } from "./attempt.ts";
 import type { AttemptFiles } from "./attempt_files.ts";
-import { readOutputs } from "./output_files.ts";
 import { commandEnd } from "./run_command.ts";
 import { attemptFunction } from "./run_function.ts";
 import type {
@@ -47,6 +45,7 @@ export async function runAttempts(
 ): Promise<StepEnd> {
   const { name, definition: { retry }, cancellation, parentOf } = context;
   const { onEvent, openAttempt, beforeAttempt } = options;
+  const { system, system: { clock } } = context;
   const attemptResults: AttemptResult[] = [];
   for (let attempt = 1;; attempt++) {
     const spanId = crypto.getRandomValues(new Uint8Array(8)).toHex();
@@ -56,8 +55,8 @@ export async function runAttempts(
     const env = parentOf === undefined || !context.env[Variable.traceParent]
       ? context.env
       : { ...context.env, [Variable.traceParent]: parentOf(spanId) };
-    const startedAt = new Date();
-    const start = performance.now();
+    const startedAt = clock.date();
+    const start = clock.now();
     using measured = context.meter?.open();
     const end = await attemptOnce(
       { ...context, env, attempt, onStart: measured?.add },
@@ -66,7 +65,7 @@ export async function runAttempts(
     const last: AttemptResult = {
       number: attempt,
       startedAt,
-      durationMs: performance.now() - start,
+      durationMs: clock.now() - start,
       outcome: end.outcome,
       exitCode: end.exitCode,
       signal: end.signal,
@@ -83,7 +82,7 @@ export async function runAttempts(
     ) {
       return { ...end, attemptResults };
     }
-    const delayMs = retryDelay(retry, attempt, Math.random());
+    const delayMs = retryDelay(retry, attempt, system.random());
     const reason = messageOf(end.error);
     onEvent({
       type: "retrying",
@@ -95,7 +94,7 @@ export async function runAttempts(
     });
     await context.log.endLine();
     // If the step is cancelled during the delay, it keeps its last error.
-    await pause(delayMs, cancellation.graceful);
+    await clock.sleep(delayMs, cancellation.graceful);
     if (cancellation.graceful.aborted) {
       return { ...end, outcome: "cancelled", attemptResults };
     }
@@ -173,7 +172,7 @@ export async function attemptCommand(
   }
   let value: CommandOutputs;
   try {
-    value = await readOutputs(outputPath);
+    value = await context.readOutputs();
   } catch (cause) {
     // Fail the step: its dependents must not run without their inputs.
     return end.error ? end : {

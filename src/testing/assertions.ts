@@ -1,0 +1,165 @@
+import { AssertionError } from "@std/assert";
+import type { TestedCommand } from "./recorded_command.ts";
+import type { TestedJob } from "./test_job.ts";
+
+/**
+ * Asserts that exactly these steps ran, in any order.
+ *
+ * @param test The tested job.
+ * @param steps Names of the steps.
+ *
+ * @example
+ * ```ts
+ * import { Job } from "@reactorcide/runnerlib";
+ * import { assertRan, testJob } from "@reactorcide/runnerlib/testing";
+ *
+ * const job = new Job("checks")
+ *   .addStep("test", "make test")
+ *   .addStep("report", "make report", {
+ *     dependsOn: ["test"],
+ *     condition: "any_failed",
+ *   });
+ * assertRan(await testJob(job), ["test"]);
+ * ```
+ */
+export function assertRan(
+  { attempts, steps }: Pick<TestedJob, "attempts" | "steps">,
+  expected: readonly string[],
+): void {
+  const ran = new Set(attempts.map(({ step }) => step));
+  const missing = expected.filter((name) => !ran.has(name));
+  const extra = [...ran].filter((name) => !expected.includes(name));
+  if (missing.length === 0 && extra.length === 0) return;
+  const reasonOf = (name: string) => {
+    const step = steps.find((one) => one.name === name);
+    return step === undefined
+      ? "there is no such step"
+      : step.reason ?? step.outcome;
+  };
+  throw new AssertionError([
+    "The wrong steps ran:",
+    ...missing.map((name) => `  "${name}" did not run: ${reasonOf(name)}`),
+    ...extra.map((name) => `  "${name}" ran`),
+  ].join("\n"));
+}
+
+/**
+ * Asserts that steps ran one after the other: each one started when the step
+ * before it had ended for good.
+ *
+ * @param test The tested job.
+ * @param steps Names of steps, in the expected order; others may run between
+ * them.
+ *
+ * @example
+ * ```ts
+ * import { Job } from "@reactorcide/runnerlib";
+ * import { assertOrder, testJob } from "@reactorcide/runnerlib/testing";
+ *
+ * const job = new Job("release")
+ *   .addStep("build", "make")
+ *   .addStep("deploy", "make deploy", { dependsOn: ["build"] });
+ * assertOrder(await testJob(job), ["build", "deploy"]);
+ * ```
+ */
+export function assertOrder(
+  { attempts }: Pick<TestedJob, "attempts">,
+  steps: readonly string[],
+): void {
+  const order = attempts.map(({ step }) => step);
+  for (const [index, step] of steps.entries()) {
+    if (!order.includes(step)) {
+      throw new AssertionError(`Step "${step}" did not run`);
+    }
+    const before = steps[index - 1];
+    if (before === undefined) continue;
+    if (order.lastIndexOf(before) < order.indexOf(step)) continue;
+    throw new AssertionError(
+      `Step "${step}" started before "${before}"; the order was ${
+        order.join(", ")
+      }`,
+    );
+  }
+}
+
+/**
+ * Asserts that each command of a step got these variables.
+ *
+ * @param test The tested job.
+ * @param step Name of the step.
+ * @param expected Values by name; `undefined` for a variable that must not be
+ * set.
+ *
+ * @example
+ * ```ts
+ * import { Job } from "@reactorcide/runnerlib";
+ * import { assertEnv, testJob } from "@reactorcide/runnerlib/testing";
+ *
+ * const job = new Job("release")
+ *   .addStep("version", "make version")
+ *   .addStep("tag", "git tag", { dependsOn: ["version"] });
+ * const test = await testJob(job, {
+ *   commands: { version: { outputs: { name: "1.2.3" } } },
+ * });
+ * assertEnv(test, "tag", {
+ *   REACTORCIDE_OUTPUT_VERSION_NAME: "1.2.3",
+ *   GITHUB_TOKEN: undefined,
+ * });
+ * ```
+ */
+export function assertEnv(
+  test: Pick<TestedJob, "commands">,
+  step: string,
+  expected: Readonly<Record<string, string | undefined>>,
+): void {
+  for (const { env } of commandsOf(test, step)) {
+    for (const [name, value] of Object.entries(expected)) {
+      if (env[name] === value) continue;
+      throw new AssertionError(
+        `Variable "${name}" of step "${step}" is ${shown(env[name])}, not ${
+          shown(value)
+        }`,
+      );
+    }
+  }
+}
+
+/**
+ * Returns the commands that a step started, at least one.
+ *
+ * @param test The tested job.
+ * @param step Name of the step.
+ *
+ * @example
+ * ```ts
+ * import { Job } from "@reactorcide/runnerlib";
+ * import { commandsOf, testJob } from "@reactorcide/runnerlib/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const job = new Job("release").addStep("push", async ({ $ }) => {
+ *   const { stdout } = await $`git rev-parse HEAD`;
+ *   await $`git push origin ${stdout.trim()}`;
+ * });
+ * const test = await testJob(job, {
+ *   commands: {
+ *     push: ({ text }) => text.includes("rev-parse") ? { stdout: "abc\n" } : {},
+ *   },
+ * });
+ * assertEquals(commandsOf(test, "push").map(({ text }) => text), [
+ *   "git rev-parse HEAD",
+ *   "git push origin 'abc'",
+ * ]);
+ * ```
+ */
+export function commandsOf(
+  { commands }: Pick<TestedJob, "commands">,
+  step: string,
+): readonly TestedCommand[] {
+  const found = commands.filter((command) => command.step === step);
+  if (found.length > 0) return found;
+  throw new AssertionError(`Step "${step}" started no command`);
+}
+
+function shown(value: string | undefined): string {
+  return value === undefined ? "not set" : JSON.stringify(value);
+}

@@ -1,0 +1,76 @@
+/** What a command does in a test, instead of running. */
+export interface RecordedCommand {
+  /**
+   * Exit code.
+   *
+   * @default {0}
+   */
+  readonly exitCode?: number;
+  /**
+   * Text on standard output, printed when the command starts.
+   *
+   * @default {""}
+   */
+  readonly stdout?: string;
+  /**
+   * Text on standard error, printed when the command starts.
+   *
+   * @default {""}
+   */
+  readonly stderr?: string;
+  /**
+   * How long the command runs, in milliseconds of the virtual time. A service,
+   * and a step in the background, runs until it is ended.
+   *
+   * @default {0}
+   */
+  readonly durationMs?: number;
+  /**
+   * Outputs that the command writes to `REACTORCIDE_OUTPUT` when it ends.
+   *
+   * @default {{}}
+   */
+  readonly outputs?: Readonly<Record<string, string>>;
+  /**
+   * Whether the command ignores SIGTERM, so that it ends only when it is killed
+   * after the grace time.
+   *
+   * @default {false}
+   */
+  readonly ignoresTermination?: boolean;
+}
+
+/**
+ * Recorded commands of a step: one for each time that it starts a command, of
+ * which the last one repeats, or a function that decides.
+ */
+export type CommandReply =
+  | RecordedCommand
+  | readonly RecordedCommand[]
+  | ((command: StartedCommand) => RecordedCommand);
+
+/** A command that a step has started in a test. */
+export interface StartedCommand {
+  /** Name of the step. */
+  readonly step: string;
+  /** Number of commands that the step had started before. */
+  readonly index: number;
+  /** The command as the step has it; words of a list are quoted. */
+  readonly text: string;
+  /** Complete environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute path of the working directory. */
+  readonly cwd: string;
+  /** Start in virtual time, in milliseconds since the start of the job. */
+  readonly startMs: number;
+}
+
+/** A command that a step has started in a test, and how it ended. */
+export interface TestedCommand extends StartedCommand {
+  /** End in virtual time, in milliseconds; unset if it never ended. */
+  readonly endMs?: number;
+  /** Exit code, 128+N after signal N; `null` if it never ended. */
+  readonly exitCode: number | null;
+  /** Signal that ended it, or `null`. */
+  readonly signal: Deno.Signal | null;
+}

@@ -1,0 +1,232 @@
+import type { JobOptions } from "../config/job_options.ts";
+import { readJobFile } from "../config/job_file.ts";
+import { optionsLayer } from "../config/options_layer.ts";
+import { Variable } from "../environment/variables.ts";
+import { type Host, processHost } from "../host.ts";
+import type { JobResult } from "../runner/job_result.ts";
+import { runJob } from "../runner/run_job.ts";
+import { createRunnerContext } from "../runner/runner_context.ts";
+import type { Job } from "../steps/job.ts";
+import type { Step, StepEvent } from "../steps/step.ts";
+import type { CommandReply, TestedCommand } from "./recorded_command.ts";
+import { READY_COMMAND, RecordedSystem } from "./recorded_system.ts";
+
+/** Real time after which a test is given up, in milliseconds. */
+const STUCK_MS = 20_000;
+
+/** Options for {@linkcode testJob}. */
+export interface TestJobOptions {
+  /**
+   * What the commands of a step do, by the name of the step. A name that the
+   * steps of a matrix share stands for all of them, and `command` for a job
+   * with a single command.
+   *
+   * @default {{}}
+   */
+  commands?: Readonly<Record<string, CommandReply>>;
+  /**
+   * What all other commands do.
+   *
+   * @default {they succeed at once and print nothing}
+   */
+  otherwise?: CommandReply;
+  /**
+   * Complete environment of the runner: variables that the job inherits, and
+   * configuration in `REACTORCIDE_*` variables.
+   *
+   * @default {{}}
+   */
+  env?: Readonly<Record<string, string>>;
+  /** Configuration of the job, such as its time limit. */
+  config?: JobOptions;
+  /**
+   * Directory of the job.
+   *
+   * @default {a temporary directory, which is empty}
+   */
+  cwd?: string;
+}
+
+/** An attempt at a step that has started. */
+export interface TestedAttempt {
+  /** Name of the step. */
+  readonly step: string;
+  /** Number of the attempt, from 1. */
+  readonly attempt: number;
+  /** Start in virtual time, in milliseconds since the start of the job. */
+  readonly startMs: number;
+}
+
+/** What has happened in a test of a job. */
+export interface TestedJob extends JobResult {
+  /** Commands in the order of their starts. */
+  readonly commands: readonly TestedCommand[];
+  /** Attempts at steps in the order of their starts. */
+  readonly attempts: readonly TestedAttempt[];
+  /** What the job printed, with secrets masked. */
+  readonly stdout: string;
+  /** What the runner printed. */
+  readonly stderr: string;
+}
+
+/**
+ * Runs a job with recorded commands instead of programs, in virtual time.
+ *
+ * Conditions, retries, time limits, outputs, masking and the failure policy
+ * work as in a real run. Functions of the pipeline run for real, but the
+ * commands that they start do not. Waiting for a retry or a command of an hour
+ * takes no time.
+ *
+ * @param job The job, or the path of a job file.
+ * @param options Recorded commands, environment and configuration.
+ * @returns The result, and what has happened.
+ * @throws {RunnerError} If the job cannot be run at all.
+ * @throws {Error} If a function of the pipeline does not end within 20 seconds
+ * of real time.
+ *
+ * @example A deployment that is tried again
+ * ```ts
+ * import { Job } from "@reactorcide/runnerlib";
+ * import { assertRan, testJob } from "@reactorcide/runnerlib/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const job = new Job("release")
+ *   .addStep("build", "make")
+ *   .addStep("deploy", "make deploy", {
+ *     dependsOn: ["build"],
+ *     retry: { attempts: 3, delayMs: 60_000 },
+ *   });
+ *
+ * const test = await testJob(job, {
+ *   commands: { deploy: [{ exitCode: 1 }, { exitCode: 0 }] },
+ * });
+ * assertRan(test, ["build", "deploy"]);
+ * assertEquals(test.status, "success");
+ * assertEquals(test.commands.map(({ startMs }) => startMs), [0, 0, 60_000]);
+ * ```
+ */
+export async function testJob(
+  job: Pick<Job, "steps"> | string,
+  options: TestJobOptions = {},
+): Promise<TestedJob> {
+  const { commands = {}, otherwise = {}, env = {}, config = {} } = options;
+  await using directory = await jobDirectory(options.cwd);
+  const jobFile = typeof job === "string" ? absolutePath(job) : undefined;
+  const steps = jobFile === undefined
+    ? (job as Pick<Job, "steps">).steps
+    : (await readJobFile(jobFile, String(job))).steps;
+  const groups = new Map<string, string>();
+  const endless = new Set(
+    (steps ?? []).filter(({ service, background }) => service || background)
+      .map(({ name }) => name),
+  );
+  using system = new RecordedSystem({
+    replyOf: (step) =>
+      commands[step] ?? commands[groups.get(step) ?? step] ?? otherwise,
+    isEndless: (step) => endless.has(groups.get(step) ?? step),
+  });
+  const printed = { stdout: "", stderr: "" };
+  const attempts: TestedAttempt[] = [];
+  const runner = createRunnerContext(
+    recordingHost({ env, cwd: directory.path, printed }),
+    { system },
+  );
+  const running = new Set<string>();
+
+  function onStepEvent(event: StepEvent): void {
+    if (event.type === "planned") {
+      for (const { name, group } of event.steps) groups.set(name, group);
+    } else if (event.type === "started") {
+      const { step, attempt } = event;
+      attempts.push({ step, attempt, startMs: system.clock.now() });
+      running.add(step);
+    } else if (event.type === "ended") running.delete(event.result.name);
+  }
+
+  const layer = optionsLayer({
+    ...config,
+    output: { record: "off", ...config.output },
+  });
+  const result = await notStuck(
+    runJob(runner, layer, {
+      jobFile,
+      ...steps === undefined ? {} : { job: { steps: steps.map(atOnceReady) } },
+      handleSignals: false,
+      onStepEvent,
+    }),
+    () => [...running],
+  );
+  return { ...result, ...printed, attempts, commands: system.commands };
+}
+
+/** A service is ready as soon as it runs, since nothing listens on its port. */
+function atOnceReady(step: Step): Step {
+  return step.service ? { ...step, ready: { command: READY_COMMAND } } : step;
+}
+
+async function jobDirectory(
+  cwd: string | undefined,
+): Promise<AsyncDisposable & { readonly path: string }> {
+  if (cwd !== undefined) {
+    return { path: absolutePath(cwd), async [Symbol.asyncDispose]() {} };
+  }
+  const path = await Deno.realPath(await Deno.makeTempDir());
+  return {
+    path,
+    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
+  };
+}
+
+function absolutePath(path: string): string {
+  return path.startsWith("/") ? path : `${processHost().cwd}/${path}`;
+}
+
+/** Options for {@linkcode recordingHost}. */
+interface RecordingHostOptions {
+  env: Readonly<Record<string, string>>;
+  cwd: string;
+  printed: { stdout: string; stderr: string };
+}
+
+/** Creates a process around the runner whose output is kept. */
+function recordingHost(
+  { env, cwd, printed }: RecordingHostOptions,
+): Host {
+  const stream = (name: keyof typeof printed) => {
+    const decoder = new TextDecoder();
+    return {
+      write(bytes: Uint8Array) {
+        printed[name] += decoder.decode(bytes, { stream: true });
+        return Promise.resolve(bytes.length);
+      },
+      isTerminal: () => false,
+    };
+  };
+  return {
+    env: { [Variable.inContainer]: "false", ...env },
+    cwd,
+    stdout: stream("stdout"),
+    stderr: stream("stderr"),
+    onSignal: () => ({ [Symbol.dispose]() {} }),
+  };
+}
+
+async function notStuck<T>(
+  run: Promise<T>,
+  runningSteps: () => readonly string[],
+): Promise<T> {
+  const stuck = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    const names = runningSteps().map((name) => `"${name}"`).join(", ");
+    stuck.reject(
+      new Error(
+        `The job did not end within ${STUCK_MS} ms of real time; running steps: ${names}. Virtual time stands still while a function runs`,
+      ),
+    );
+  }, STUCK_MS);
+  try {
+    return await Promise.race([run, stuck.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
