@@ -13,9 +13,11 @@ import {
   GUESS,
   IN_URL,
   type KnownSecret,
+  nameMatcher,
   urlSecrets,
   withoutReferences,
 } from "../secrets/collect.ts";
+import { defaultOf } from "../options/options.ts";
 import type { Logger } from "../output/logger.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { Step } from "../steps/step.ts";
@@ -100,9 +102,7 @@ export function secretsOfSettings(
   const secretEnvNames = reader.read("secret_env_names");
   const secretValues = reader.read("secret_values_list");
   const file = fileSecrets(settings, cwd);
-  const saysNone = secretEnvNames?.length === 1 &&
-    secretEnvNames[0].toLowerCase() === NO_NAMES;
-  const unknownNames = saysNone
+  const unknownNames = isNone(secretEnvNames)
     ? []
     : (secretEnvNames ?? []).filter((name) =>
       ![env, jobEnv].some((variables) => Object.hasOwn(variables, name)) &&
@@ -116,7 +116,10 @@ export function secretsOfSettings(
     env,
     jobEnv: withoutReferences(jobEnv),
     secretEnvNames: secretEnvNames ?? [],
-    secretEnvPatterns: reader.read("secret_env_patterns"),
+    secretEnvPatterns: effectivePatterns(
+      reader.read("secret_env_patterns"),
+      [...Object.keys(env), ...Object.keys(jobEnv), ...otherNames],
+    ),
     secretValues: secretValues ?? [],
     hidesJobEnv,
   });
@@ -131,6 +134,25 @@ export function secretsOfSettings(
     unknownNames,
     minBytes,
   };
+}
+
+/** Checks whether a list is empty on purpose. */
+function isNone(names: readonly string[] = []): boolean {
+  return names.length === 1 && names[0].toLowerCase() === NO_NAMES;
+}
+
+/**
+ * Adds the default patterns if no variable matches the given ones: they are
+ * probably misspelled, and must not unmask what is masked without them.
+ */
+function effectivePatterns(
+  patterns: readonly string[],
+  names: readonly string[],
+): readonly string[] {
+  if (patterns.length === 0 || isNone(patterns)) return [];
+  const match = nameMatcher(patterns);
+  if (names.some((name) => match(name) !== undefined)) return patterns;
+  return [...patterns, ...defaultOf("secret_env_patterns").split(",")];
 }
 
 /**

@@ -62,6 +62,16 @@ steps:
     }
   });
 
+  it("with the default patterns as well, if none of the caller's matches", async () => {
+    const args = ["run", "--job-command", "echo $A_TOKEN"];
+    const env = { A_TOKEN: `token-${SECRET}` };
+    const run = async (patterns: string) =>
+      (await runIn([...args, `--secret-env-patterns=${patterns}`], env)).stdout;
+    assertEquals(await run("*_TOKN,*_PIN"), "[REDACTED]\n");
+    // The list is empty on purpose.
+    assertEquals(await run("none"), `token-${SECRET}\n`);
+  });
+
   it("with names from the process and a job file", async () => {
     const { stdout } = await runIn(
       ["run", "--job-file", "job.yaml", "--secret-env-names", "C"],
