@@ -44,7 +44,7 @@ const portName = text({
 const logText = text({
   rule: {
     pattern: /^[^\0]*[^\s*\0][^\0]*$/,
-    words: "be a text of which a line contains more than * and blanks",
+    words: "have a line with more than * and blanks",
   },
 });
 
@@ -76,7 +76,7 @@ function readySchema(
       http: {
         key: "http",
         schema: http,
-        description: "An http:// URL that answers, or a path on the port.",
+        description: "An http:// URL that responds, or a path on the port.",
       },
       status: {
         key: "status",
@@ -87,20 +87,21 @@ function readySchema(
             minimum: 1,
           },
         ),
-        description: "Status codes of the answer; by default 200 to 399.",
+        description:
+          "Allowed status codes of the response; 200 to 399 by default.",
       },
       log: {
         key: "log",
-        schema: listOrOne("be a text or a list of texts", logText, {
+        schema: listOrOne("be a string or a list of strings", logText, {
           minimum: 1,
         }),
         description:
-          "Texts of which one line of the output contains one; * stands for any text.",
+          "Texts, one of which a line of the output must contain; * matches any text.",
       },
       command: {
         key: "command",
         schema: command,
-        description: "Command that succeeds; it runs as the service does.",
+        description: "Command that must succeed; it runs like the service.",
       },
       timeoutMs: {
         key: "timeout",
@@ -112,7 +113,7 @@ function readySchema(
         key: "interval",
         schema: positiveDuration,
         description:
-          "Longest delay between two checks; the first ones are shorter.",
+          "Maximum delay between two checks; the first delays are shorter.",
         defaultValue: "500ms",
       },
     }),
@@ -135,7 +136,7 @@ export function serviceKeys(
       key: "service",
       schema: flag,
       description:
-        "Whether the step is a service: steps that need it start when it is ready, and it ends after the last of them.",
+        "Whether the step is a service: steps that need it start when it is ready, and it is stopped after the last of them.",
       defaultValue: false,
     },
     ready: {
@@ -156,7 +157,7 @@ export function serviceKeys(
       key: "background",
       schema: flag,
       description:
-        "Whether the step runs beside the others until the job ends, and is then ended.",
+        "Whether the step runs alongside the others and is stopped when they have ended.",
       defaultValue: false,
     },
   };

@@ -73,7 +73,7 @@ export interface ReadyConfig {
    * for any text.
    */
   readonly log?: readonly string[];
-  /** Command that succeeds; it runs as the service does. */
+  /** Command that must succeed; it runs like the service. */
   readonly command?: string | readonly string[];
   /**
    * Time within which the service must be ready, in milliseconds.
@@ -82,7 +82,7 @@ export interface ReadyConfig {
    */
   readonly timeoutMs?: number;
   /**
-   * Longest delay between two checks, in milliseconds; the first ones are
+   * Maximum delay between two checks, in milliseconds; the first delays are
    * shorter.
    *
    * @default {500}

@@ -4,7 +4,7 @@ import { byShape, mapping, type Schema } from "../schema/combinators.ts";
 import { VARIABLE_NAME } from "../environment/variables.ts";
 
 /**
- * What the commands of a step are allowed. The kernel enforces it on Linux; a
+ * What the commands of a step may do. The kernel enforces it on Linux; a
  * system that cannot enforce it runs no step that has permissions.
  *
  * A permission is `true` for everything, `false` for nothing beyond what every

@@ -242,7 +242,7 @@ async function send(
   const { ordered } = orderTriggers(pending);
   const document = orderedDocument(ordered, { operationId });
   if (document.jobs.length === 0) return queue.remove(pending);
-  // Answers of the coordinator may quote the document.
+  // Responses of the coordinator may quote the document.
   maskDefinitions(
     runner,
     pending.map(({ env, jobCommand }) => ({ env, texts: [jobCommand] })),

@@ -29,7 +29,7 @@ export interface DefinedJob {
 /**
  * Masks the secrets in job definitions, which are found by the names of
  * variables and in URLs. Definitions are printed, or submitted to a coordinator
- * whose answer may quote them.
+ * whose response may quote them.
  */
 export function maskDefinitions(
   { masker, host: { env, cwd } }: MaskingRunner,

@@ -612,7 +612,7 @@ steps:
       'ready has the path "/x" without a "port"',
     ]);
     assertEquals(await problems("{log: '*'}"), [
-      "ready.log must be a text of which a line contains more than * and blanks",
+      "ready.log must have a line with more than * and blanks",
     ]);
     assertEquals(await problems("{port: 80, status: 200}"), [
       'ready has "status" without "http"',

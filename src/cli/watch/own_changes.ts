@@ -7,17 +7,17 @@ const MAX_ENDED_RUNS = 3;
 const MAX_COMPARED_BYTES = 1024 * 1024;
 
 /**
- * Tells changes of a user from those of the run itself, which would otherwise
- * start runs without end.
+ * Distinguishes changes by the user from those by the run itself, which would
+ * otherwise start runs endlessly.
  *
  * The system does not say which program changes a file. Therefore:
  *
  * 1. A file that appears during a run was written by the run.
- * 2. A file that changes during a run counts unless it has the content that it
- *    had after its last change: a formatter or generator writes the same again.
- * 3. Between runs, every change counts, and the file is one of the user again.
- * 4. A file that ends several runs in a row by a new change is written by each
- *    run, and does not count any more.
+ * 2. A file that changes during a run counts unless its content is the same as
+ *    after its last change, as when a formatter writes the same text again.
+ * 3. Between runs, every change counts, and the file belongs to the user again.
+ * 4. A file whose changes end several runs in a row is written by each run, and
+ *    no longer counts.
  */
 export class OwnChanges {
   readonly #warn: (message: string) => void;

@@ -12,10 +12,10 @@ const QUIET_MS = 100;
 /** Maximum duration of a burst, in milliseconds. */
 const MAX_BURST_MS = 1_000;
 
-/** Time between looks at a source that cannot be watched, in milliseconds. */
+/** Polling interval of a source that cannot be watched, in milliseconds. */
 const POLL_MS = 2_000;
 
-/** Tells when a source may have changed. */
+/** Reports when a source may have changed. */
 export interface WakeUps extends Disposable {
   /**
    * Waits until something has changed since the last call, and then for the end
@@ -37,8 +37,8 @@ export interface WakeUps extends Disposable {
  *
  * A root and each of its directories with files that count are watched, so that
  * no watch is spent on the repository or on ignored directories such as
- * `node_modules`. If the system has no watches left, the source is looked at
- * from time to time.
+ * `node_modules`. If the system has no watches left, the source is
+ * polled.
  *
  * @param source The source.
  * @param snapshot The files of the source.

@@ -23,7 +23,7 @@ import { watchSource } from "./wake_ups.ts";
 /** Maximum number of changed files that a line names. */
 const MAX_NAMED = 3;
 
-/** Clears the screen and what was scrolled out of it. */
+/** Clears the screen and the scrollback. */
 const CLEAR = "\x1b[H\x1b[2J\x1b[3J";
 
 /** Options for {@linkcode watchRuns}. */
@@ -35,8 +35,8 @@ export interface WatchRunsOptions {
 }
 
 /**
- * Runs a command again and again: when files of its source change, the running
- * one is ended and the next one starts.
+ * Runs a command repeatedly: when files of its source change, the current run
+ * is stopped and the next one starts.
  *
  * @param context Context of the command.
  * @param options The source.
