@@ -1,5 +1,5 @@
 /**
- * Writes `src/secrets/mask/scan_module.ts`, the WebAssembly that scans texts,
+ * Writes the WebAssembly that scans texts into `src/secrets/mask/scanner.ts`,
  * from its code in `scripts/scan/code.ts`: `deno task scan`.
  *
  * Assembling takes longer than a short job, so it is not done when a job runs.
@@ -8,20 +8,29 @@
  */
 import { assembleScan } from "./scan/code.ts";
 
-/** Where the module is. */
-export const SCAN_MODULE_FILE: URL = new URL(
-  "../src/secrets/mask/scan_module.ts",
+/** The file with the module. */
+const SCANNER_FILE = new URL(
+  "../src/secrets/mask/scanner.ts",
   import.meta.url,
 );
 
-/** Gives the source that holds the module. */
-export function scanModuleSource(): string {
-  return `/** The WebAssembly of the scanner, in base64: \`deno task scan\` writes it from \`scripts/scan/code.ts\`. */
-export const SCAN_MODULE =
-  "${assembleScan().toBase64()}";
-`;
+/** The module in the source of the scanner. */
+const MODULE = /(?<=const SCAN_MODULE =\s+")[^"]*/;
+
+/** Returns the module, in base64, that the scanner has. */
+export async function currentScanModule(): Promise<string | undefined> {
+  return MODULE.exec(await Deno.readTextFile(SCANNER_FILE))?.[0];
+}
+
+/** Assembles the module that it should have. */
+export function assembledScanModule(): string {
+  return assembleScan().toBase64();
 }
 
 if (import.meta.main) {
-  await Deno.writeTextFile(SCAN_MODULE_FILE, scanModuleSource());
+  const source = await Deno.readTextFile(SCANNER_FILE);
+  await Deno.writeTextFile(
+    SCANNER_FILE,
+    source.replace(MODULE, assembledScanModule()),
+  );
 }

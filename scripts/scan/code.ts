@@ -38,6 +38,7 @@ import {
   V128,
   when,
   wordAt,
+  xor,
 } from "./assembler.ts";
 import {
   FILTER,
@@ -48,7 +49,7 @@ import {
 } from "../../src/secrets/mask/scanner.ts";
 import { MULTIPLIER } from "../../src/secrets/mask/words.ts";
 
-const [LF, BLANK, X] = [0x0a, 0x20, 0x78];
+const [LF, BLANK, COLON, X] = [0x0a, 0x20, 0x3a, 0x78];
 
 /** A class of bytes: those with one of some upper and one of some lower halves. */
 type Halves = readonly [uppers: readonly number[], lowers: readonly number[]];
@@ -169,7 +170,7 @@ function lookAtLineBreak(): Code {
   return [
     ...set(BYTE, get(PLACE)),
     ...loop(again(isSame(byteAt(toNextByte), i32(BLANK)))),
-    ...when(
+    ...either(
       or(
         or(mayHave(before), mayHave(wordAt(get(BYTE)))),
         bytes.isAny(
@@ -180,8 +181,30 @@ function lookAtLineBreak(): Code {
         ),
       ),
       put(get(PLACE)),
+      when(
+        // Most lines that begin with digits begin with a date.
+        or(
+          isNotBelow(byteAt(get(BYTE), 4), i32(0x30)),
+          isNotBelow(i32(BLANK), byteAt(get(BYTE), 4)),
+        ),
+        when(mayStartRow(), put(get(PLACE))),
+      ),
     ),
   ];
+}
+
+/** Whether a line begins with a number of four digits or more, as rows of hex dumps do. */
+function mayStartRow(): Code {
+  const isDigit = bytes.highBits(classesIn(bytes.at(get(BYTE)), TABLES));
+  const count = trailingZeros(xor(isDigit, i32(-1)));
+  const next = byteAt(add(get(BYTE), get(WORD)));
+  return and(
+    isNotBelow(tee(WORD, count), i32(4)),
+    or(
+      isNotBelow(get(WORD), i32(16)),
+      or(isNotBelow(i32(BLANK), next), isSame(next, i32(COLON))),
+    ),
+  );
 }
 
 /** Whether the filter lets a word through. */

@@ -1,4 +1,6 @@
 // deno-lint-ignore-file no-control-regex
+import { dumpsOf, fillPlaces } from "./naive_dump.ts";
+
 /**
  * The expected output of masking, computed in a slow and simple way: the whole
  * text is available, all views of it are computed, and each form is searched
@@ -468,10 +470,18 @@ export function secretPlaces(
   const escaped = decoded(text, false);
   const lines = decoded(text, true);
   const words = lastWords(text);
+  const dumps = dumpsOf(text);
   const lists = [16, 10, 8].map((radix) => listed(text, radix));
   for (const { bytes, isEncoded } of new Set(forms)) {
     for (const [start, end] of placesOf(bytes, plain)) {
       secret.fill(true, start, end);
+    }
+    for (const dump of dumps) {
+      for (const at of allOf(bytes, dump.text)) {
+        fillPlaces(dump, at, bytes.length, (start, end) => {
+          secret.fill(true, start, end);
+        });
+      }
     }
     for (const at of allOf(bytes, escaped.text)) {
       const start = quoteStart(text, escaped, at);

@@ -239,7 +239,7 @@ const found: [name: string, secret: string, text: string, masked: string][] = [
     "octal numbers",
     "hunter2",
     " 150 165 156 164 145 162 062\n",
-    " 150 [REDACTED]\n",
+    " [REDACTED]\n",
   ],
   [
     "percent-encoded base64",

@@ -8,7 +8,7 @@ const WINDOW_BYTES = 16 * 1024;
  * secrets, in all views; words that are looked up; bytes that are read to find
  * out where that is necessary.
  */
-const MAX_WORK: Work = { searched: 4, lookedUp: 8, read: 20 };
+const MAX_WORK: Work = { searched: 4, lookedUp: 8, read: 80 };
 
 interface Work {
   searched: number;

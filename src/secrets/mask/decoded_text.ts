@@ -1,10 +1,34 @@
 import { GAP, NORMAL, QUOTE } from "./characters.ts";
 import { MAX_CODE_BYTES } from "./escapes.ts";
-import { DOLLAR, isLeftOut, type Marks, startsQuotes } from "./marks.ts";
-import { MAX_NEEDLE_BYTES } from "./needle_flood.ts";
-import { grown } from "./words.ts";
+import {
+  DOLLAR,
+  isLeftOut,
+  type Marks,
+  MAX_SIDE_BYTES,
+  mayEndAt,
+  startsQuotes,
+} from "./marks.ts";
+import type { NeedleSet } from "./needle_set.ts";
+import { MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
+import { grown, holdsGrams, wordAt } from "./words.ts";
 
 const BLANK = 0x20;
+
+/** How many bytes on each side of a mark tell whether a needle may stand across it. */
+const SIDE_BYTES = MIN_GRAM_NEEDLE_BYTES - 1;
+
+/** Of so many grams in a row, those of a needle hold at least one of every place. */
+const GRAMS_IN_ROW = MIN_GRAM_NEEDLE_BYTES - 3;
+
+/** Maximum number of marks that are looked through for how many bytes they stand for. */
+const MAX_FEW_MARKS = 4;
+
+/** In the two tables below, what is no byte of its own in every place. */
+const SPECIAL = 0x100;
+
+/** What each byte is where escapes are undone, and where also lines are joined. */
+const UNESCAPED = viewOf(false);
+const JOINED = viewOf(true);
 
 /**
  * A stretch of a text in its normal form: escapes are undone, and, if wanted,
@@ -144,75 +168,261 @@ export class DecodedText {
   }
 }
 
-/** How much text around a mark is looked at, in bytes: more than any needle has, blanks included. */
-const REACH_BYTES = 2 * MAX_NEEDLE_BYTES + 64;
-
-/** Stretches of a text that do not touch one another, in order. */
-export class Stretches {
+/**
+ * Tells around which marks of a window a needle may stand: hardly any of an
+ * ordinary text. The bytes around them are looked up among the four-byte parts
+ * of needles.
+ */
+export class MarkGate {
+  /** What stands around a mark, with its places. */
+  readonly sample: DecodedText = new DecodedText();
+  /** The same without places, which hardly ever count. */
+  #bytes: Uint8Array = new Uint8Array(256);
+  #length = 0;
+  /** Where these start, and the first mark from there on. */
+  #start = 0;
+  #firstMark = 0;
   readonly #marks: Marks;
-  readonly #bounds: number[] = [];
+  #needles: NeedleSet;
+  #window: Uint8Array = new Uint8Array();
+  #isLast = false;
 
   /**
-   * Creates a list without stretches.
+   * Creates a gate.
    *
-   * @param marks Marks of the text.
+   * @param marks The marks of each window.
+   * @param needles What is looked for.
    */
-  constructor(marks: Marks) {
+  constructor(marks: Marks, needles: NeedleSet) {
     this.#marks = marks;
-  }
-
-  /** Number of stretches. */
-  get count(): number {
-    return this.#bounds.length / 2;
-  }
-
-  /** Where a stretch starts and ends. */
-  at(index: number): [from: number, to: number] {
-    return [this.#bounds[2 * index], this.#bounds[2 * index + 1]];
+    this.#needles = needles;
   }
 
   /**
-   * Adds what is around a part of the text, up to its limit.
+   * Goes on to the next window.
    *
-   * @param start Where the part starts; not within a mark.
-   * @param end Where it ends; not within a mark.
+   * @param window The window, whose marks have been found.
+   * @param isLast Whether the text ends behind it.
+   * @param needles What is looked for.
    */
-  add(start: number, end: number): void {
-    const bounds = this.#bounds;
-    const lastEnd = bounds.at(-1) ?? 0;
-    const from = this.#reachBack(start, lastEnd);
-    const to = Math.min(this.#marks.limit, this.#reachOn(end));
-    if (bounds.length === 0 || from > lastEnd) bounds.push(from, to);
-    else bounds[bounds.length - 1] = Math.max(lastEnd, to);
+  open(window: Uint8Array, isLast: boolean, needles: NeedleSet): void {
+    this.#window = window;
+    this.#isLast = isLast;
+    this.#needles = needles;
   }
 
-  /** A place with enough text between it and another one behind it. */
-  #reachBack(from: number, least: number): number {
+  /** Where {@linkcode SIDE_BYTES} of joined text end at the beginning of the window; negative if it has too little. */
+  startEnd(): number {
+    return this.#sideEnd(0, 0, JOINED);
+  }
+
+  /** Whether white space and quotes, which may go on as a line break, end in what may be a needle. */
+  mayBreakAt(at: number): boolean {
+    const window = this.#window;
     const marks = this.#marks;
-    let mark = marks.firstBehind(from - 1);
-    if (mark === marks.count || marks.ends[mark] > from) mark--;
-    let rest = REACH_BYTES;
+    let end = at;
+    let mark = marks.firstBehind(end - 1);
+    while (end > 0) {
+      if (mark < marks.count && marks.ends[mark] === end) {
+        // A code for a terminal, which is nothing, may be among the blanks.
+        if (marks.sizes[mark] > 0) break;
+        end = marks.starts[mark];
+        mark = marks.firstBehind(end - 1);
+      } else if (JOINED[window[end - 1]] >= SPECIAL) {
+        end--;
+        mark = marks.firstBehind(end - 1);
+      } else break;
+    }
+    if (end === at || end < 4) return false;
+    mark = marks.firstBehind(end) - 1;
+    const least = mark < 0 ? 0 : marks.ends[mark];
+    return mayEndAt(window, end, least, this.#needles.grams.filter);
+  }
+
+  /** Whether an escape may be undone within a needle. */
+  counts(mark: number): boolean {
+    const { values, sizes } = this.#marks;
+    return sizes[mark] !== 1 || this.#needles.grams.bytes[values[mark]] !== 0;
+  }
+
+  /**
+   * Tells at once about most marks of a log with colors: that neither what
+   * stands before them nor what follows is part of a needle.
+   *
+   * @param first Number of the first mark.
+   * @param last Number of the last one.
+   */
+  isClear(first: number, last: number): boolean {
+    const { starts, ends, sizes, count, limit } = this.#marks;
+    const needles = this.#needles;
+    if (last - first >= MAX_FEW_MARKS || needles.grams.pairs !== undefined) {
+      return false;
+    }
+    const from = starts[first];
+    const to = ends[last];
+    const least = first > 0 ? ends[first - 1] : 0;
+    const most = last + 1 < count ? starts[last + 1] : limit;
+    if (from - 4 < least || to + 4 > most) return false;
+    let size = to - from;
+    for (let mark = first; mark <= last; mark++) {
+      size += sizes[mark] - ends[mark] + starts[mark];
+    }
+    // Of what is longer, a needle may have fewer than four bytes on both sides.
+    if (size + 2 * 3 >= MIN_GRAM_NEEDLE_BYTES) return false;
+    const window = this.#window;
+    for (let at = 0; at < 4; at++) {
+      if (JOINED[window[from - 1 - at]] >= SPECIAL) return false;
+      if (JOINED[window[to + at]] >= SPECIAL) return false;
+    }
+    const grams = needles.grams.filter;
+    return !grams.mayHave(wordAt(window, from - 4, 4)) &&
+      !grams.mayHave(wordAt(window, to, 4));
+  }
+
+  /**
+   * Checks whether a needle may lie across marks.
+   *
+   * @param first Number of the first mark.
+   * @param last Number of the last one.
+   * @param isJoined Whether lines are joined.
+   */
+  isSuspect(first: number, last: number, isJoined: boolean): boolean {
+    const forms = isJoined ? JOINED : UNESCAPED;
+    const end = this.#sideEnd(this.#marks.ends[last], last + 1, forms);
+    if (end < 0 && !this.#isLast) return true;
+    this.#findSideStart(first, forms);
+    const { limit } = this.#marks;
+    this.#sample(this.#firstMark, this.#start, end < 0 ? limit : end, forms);
+    return this.holdsGrams(this.#bytes, this.#length) ||
+      !isJoined && this.#holdsShortPairs();
+  }
+
+  /** Finds a place with {@linkcode SIDE_BYTES} of decoded text between it and a mark, and the first mark behind it. */
+  #findSideStart(first: number, forms: Uint16Array): void {
+    const window = this.#window;
+    const { starts, ends } = this.#marks;
+    let at = starts[first];
+    let mark = first;
+    let markEnd = mark > 0 ? ends[mark - 1] : -1;
+    let most = MAX_SIDE_BYTES;
+    for (let rest = SIDE_BYTES; rest > 0 && at > 0 && most > 0; most--) {
+      if (at === markEnd) {
+        mark--;
+        at = starts[mark];
+        markEnd = mark > 0 ? ends[mark - 1] : -1;
+        rest -= this.#sizeOf(mark, forms);
+      } else if (forms[window[--at]] < SPECIAL) rest--;
+    }
+    this.#start = at;
+    this.#firstMark = mark;
+  }
+
+  /** The same behind a place, and the first mark there; negative if the text that is known ends too early. */
+  #sideEnd(from: number, next: number, forms: Uint16Array): number {
+    const window = this.#window;
+    const { starts, ends, count, limit } = this.#marks;
     let at = from;
-    for (; mark >= 0 && at > least; mark--) {
-      const gap = at - marks.ends[mark];
-      if (gap >= rest) return at - rest;
-      rest = Math.max(0, rest - gap - marks.sizes[mark]);
-      at = marks.starts[mark];
+    let mark = next;
+    let markStart = mark < count ? starts[mark] : -1;
+    let most = MAX_SIDE_BYTES;
+    let rest = SIDE_BYTES;
+    for (; rest > 0 && at < limit && most > 0; most--) {
+      if (at === markStart) {
+        at = ends[mark];
+        rest -= this.#sizeOf(mark, forms);
+        mark++;
+        markStart = mark < count ? starts[mark] : -1;
+      } else if (forms[window[at++]] < SPECIAL) rest--;
     }
-    return mark < 0 ? Math.max(0, at - rest) : at;
+    return rest > 0 && at === limit ? -1 : at;
   }
 
-  #reachOn(to: number): number {
-    const marks = this.#marks;
-    let rest = REACH_BYTES;
-    let at = to;
-    for (let mark = marks.firstBehind(to); mark < marks.count; mark++) {
-      const gap = marks.starts[mark] - at;
-      if (gap >= rest) return at + rest;
-      rest -= gap + marks.sizes[mark];
-      at = marks.ends[mark];
-      if (rest <= 0) return at;
-    }
-    return at + rest;
+  /** How many bytes a mark stands for that are text in every place. */
+  #sizeOf(mark: number, forms: Uint16Array): number {
+    const { values, sizes } = this.#marks;
+    const size = sizes[mark];
+    if (size !== 1) return size;
+    if (forms === UNESCAPED) return values[mark] === QUOTE ? 0 : 1;
+    return isLeftOut(values[mark]) ? 0 : 1;
   }
+
+  /** Decodes a stretch as {@linkcode DecodedText} does, but without places and gaps. */
+  #sample(first: number, from: number, to: number, forms: Uint16Array): void {
+    const { starts, ends, values, sizes, count } = this.#marks;
+    const isJoined = forms === JOINED;
+    const room = to - from + 4;
+    if (this.#bytes.length < room) this.#bytes = grown(this.#bytes, room);
+    const bytes = this.#bytes;
+    this.#length = 0;
+    let at = from;
+    for (let mark = first; mark < count && starts[mark] < to; mark++) {
+      this.#addPlain(at, starts[mark], forms);
+      at = ends[mark];
+      let value = values[mark];
+      for (let rest = sizes[mark]; rest > 0; rest--) {
+        const byte = value & 0xff;
+        value >>>= 8;
+        if (isJoined ? !isLeftOut(byte) : !this.#isSameQuote(byte)) {
+          bytes[this.#length++] = byte;
+        }
+      }
+    }
+    this.#addPlain(at, to, forms);
+  }
+
+  #addPlain(from: number, to: number, forms: Uint16Array): void {
+    const window = this.#window;
+    const bytes = this.#bytes;
+    let length = this.#length;
+    for (let at = from; at < to; at++) {
+      const form = forms[window[at]];
+      if (form < SPECIAL) bytes[length++] = form;
+      else if (window[at] === DOLLAR) {
+        if (!startsQuotes(window, at)) bytes[length++] = DOLLAR;
+      } else if (
+        forms === UNESCAPED && (length === 0 || bytes[length - 1] !== QUOTE)
+      ) bytes[length++] = QUOTE;
+    }
+    this.#length = length;
+  }
+
+  /** Whether a byte is a quote, behind another one. */
+  #isSameQuote(byte: number): boolean {
+    const length = this.#length;
+    return byte === QUOTE && length > 0 && this.#bytes[length - 1] === QUOTE;
+  }
+
+  /** Checks whether as many grams in a row of a text are those of needles as the shortest one has. */
+  holdsGrams(bytes: Uint8Array, length: number): boolean {
+    return holdsGrams(bytes, length, this.#needles.grams.filter, GRAMS_IN_ROW);
+  }
+
+  #holdsShortPairs(): boolean {
+    const pairs = this.#needles.grams.pairs;
+    if (pairs === undefined) return false;
+    const bytes = this.#bytes;
+    const length = this.#length;
+    for (let at = 0; at + 3 <= length; at++) {
+      if (
+        pairs[bytes[at] << 8 | bytes[at + 1]] !== 0 &&
+        pairs[bytes[at + 1] << 8 | bytes[at + 2]] !== 0
+      ) return true;
+    }
+    return false;
+  }
+}
+
+function viewOf(isJoined: boolean): Uint16Array {
+  const forms = Uint16Array.from(NORMAL);
+  for (let byte = 0; byte < forms.length; byte++) {
+    const isSpecial = byte === DOLLAR || NORMAL[byte] === QUOTE ||
+      isJoined && isSpace(byte);
+    if (isSpecial) forms[byte] = SPECIAL;
+  }
+  return forms;
+}
+
+/** Whether a byte is white space. */
+function isSpace(byte: number): boolean {
+  return byte === BLANK || byte >= 9 && byte <= 13;
 }

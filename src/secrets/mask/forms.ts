@@ -1,6 +1,7 @@
 import { QUOTE } from "./characters.ts";
 import { DecodedText } from "./decoded_text.ts";
 import { Marks } from "./marks.ts";
+import type { FormKind } from "./needle_set.ts";
 
 /** Something to look for. */
 export interface Form {
@@ -12,9 +13,6 @@ export interface Form {
    */
   readonly kind: FormKind;
 }
-
-/** Kinds of forms. */
-export type FormKind = "plain" | "encoded" | "normal";
 
 /** Minimum length of a line of a value of several lines that is a secret by itself, in characters. */
 const MIN_LINE = 8;

@@ -1,5 +1,6 @@
-import { NORMAL, QUOTE } from "./characters.ts";
+import { HEX, NORMAL, QUOTE } from "./characters.ts";
 import { EscapeReader } from "./escapes.ts";
+import { MAX_NEEDLE_BYTES } from "./needle_flood.ts";
 import { grown } from "./words.ts";
 import { isSeparator, ListedParts, mayBeListed } from "./number_list.ts";
 import { type Grams, LIST, type Scanner } from "./scanner.ts";
@@ -12,6 +13,7 @@ export const [ESCAPE, BREAK] = [1, 2];
 export const NEAR_BYTES = 12;
 
 const [LF, CR, TAB, BLANK, APOSTROPHE, X] = [10, 13, 9, 32, 39, 0x78];
+const COLON = 0x3a;
 
 export const DOLLAR = 36;
 
@@ -32,6 +34,18 @@ const IS_SKIPPED = Uint8Array.from(
   NORMAL,
   (normal, byte) => byte === BLANK ? 1 : IS_LEFT_OUT[normal],
 );
+
+/** Whether a line begins like a row of a hex dump; it may also be cut before one can know that. */
+export const [NO_ROW, ROW, OPEN_ROW] = [0, 1, 2];
+
+/** How many bytes of a line tell that. */
+export const ROW_START_BYTES = 32;
+
+/** Maximum of blanks and digits with which a row begins. */
+const [MAX_INDENT, MAX_FIRST_DIGITS] = [7, 22];
+
+/** Width of a cell of `od -c`. */
+export const CELL_BYTES = 4;
 
 /** In how much text the bytes next to a place are looked for at most. */
 export const MAX_SIDE_BYTES = 64;
@@ -54,6 +68,8 @@ export class Marks {
   limit = 0;
   /** Parts with lists of numbers that may be those of a needle. */
   readonly numbers: ListedParts = new ListedParts();
+  /** Where lines start that begin like a row of a hex dump. */
+  readonly rows: number[] = [];
   readonly #reader = new EscapeReader();
   #grams: WordFilter | undefined;
 
@@ -70,6 +86,7 @@ export class Marks {
     this.count = 0;
     this.limit = text.length;
     this.numbers.clear();
+    this.rows.length = 0;
     if (grams === undefined) this.#markEach(text, isWhole);
     else this.#markFound(text, isWhole, grams.scanner);
   }
@@ -101,6 +118,7 @@ export class Marks {
       const { count, shift, end } = scanner;
       for (let found = 0; found < count; found++) {
         const place = (places[found] & ~LIST) - shift;
+        if (text[place] === LF && place < end) this.#addRow(text, place + 1);
         if (places[found] < 0) this.#addNumber(text, place);
         else if (place >= at && place < end) {
           this.#markBreakBehind(text, at, place);
@@ -109,6 +127,11 @@ export class Marks {
       }
     }
     this.#markBreakBehind(text, at, this.limit);
+  }
+
+  #addRow(text: Uint8Array, at: number): void {
+    const isKnown = this.rows.length > 0 && at <= this.rows.at(-1)!;
+    if (!isKnown && rowAt(text, at) === ROW) this.rows.push(at);
   }
 
   /** Marks a line break right behind an escape, of which the scanner knows no end. */
@@ -187,6 +210,79 @@ export class Marks {
   }
 }
 
+/** How much text around a mark is looked at, in bytes: more than any needle has, blanks included. */
+const REACH_BYTES = 2 * MAX_NEEDLE_BYTES + 64;
+
+/** Stretches of a text that do not touch one another, in order. */
+export class Stretches {
+  readonly #marks: Marks;
+  readonly #bounds: number[] = [];
+
+  /**
+   * Creates a list without stretches.
+   *
+   * @param marks Marks of the text.
+   */
+  constructor(marks: Marks) {
+    this.#marks = marks;
+  }
+
+  /** Number of stretches. */
+  get count(): number {
+    return this.#bounds.length / 2;
+  }
+
+  /** Where a stretch starts and ends. */
+  at(index: number): [from: number, to: number] {
+    return [this.#bounds[2 * index], this.#bounds[2 * index + 1]];
+  }
+
+  /**
+   * Adds what is around a part of the text, up to its limit.
+   *
+   * @param start Where the part starts; not within a mark.
+   * @param end Where it ends; not within a mark.
+   */
+  add(start: number, end: number): void {
+    const bounds = this.#bounds;
+    const lastEnd = bounds.at(-1) ?? 0;
+    const from = this.#reachBack(start, lastEnd);
+    const to = Math.min(this.#marks.limit, this.#reachOn(end));
+    if (bounds.length === 0 || from > lastEnd) bounds.push(from, to);
+    else bounds[bounds.length - 1] = Math.max(lastEnd, to);
+  }
+
+  /** A place with enough text between it and another one behind it. */
+  #reachBack(from: number, least: number): number {
+    const marks = this.#marks;
+    let mark = marks.firstBehind(from - 1);
+    if (mark === marks.count || marks.ends[mark] > from) mark--;
+    let rest = REACH_BYTES;
+    let at = from;
+    for (; mark >= 0 && at > least; mark--) {
+      const gap = at - marks.ends[mark];
+      if (gap >= rest) return at - rest;
+      rest = Math.max(0, rest - gap - marks.sizes[mark]);
+      at = marks.starts[mark];
+    }
+    return mark < 0 ? Math.max(0, at - rest) : at;
+  }
+
+  #reachOn(to: number): number {
+    const marks = this.#marks;
+    let rest = REACH_BYTES;
+    let at = to;
+    for (let mark = marks.firstBehind(to); mark < marks.count; mark++) {
+      const gap = marks.starts[mark] - at;
+      if (gap >= rest) return at + rest;
+      rest -= gap + marks.sizes[mark];
+      at = marks.ends[mark];
+      if (rest <= 0) return at;
+    }
+    return at + rest;
+  }
+}
+
 /** Whether a dollar sign is, or may be, that of `$'…'`, with which a word goes on. */
 export function startsQuotes(text: Uint8Array, at: number): boolean {
   return at + 1 === text.length || text[at + 1] === APOSTROPHE;
@@ -241,6 +337,42 @@ function mayBeginAt(
     word |= NORMAL[byte] << 8 * size++;
   }
   return grams.mayHave(word);
+}
+
+/**
+ * Checks whether a line begins like a row of a hex dump: with a number, or with
+ * a cell of a character.
+ *
+ * @param text The text.
+ * @param at Where the line starts.
+ */
+export function rowAt(text: Uint8Array, at: number): number {
+  const { length } = text;
+  let first = at;
+  while (text[first] === BLANK && first - at < MAX_INDENT) first++;
+  let end = first;
+  while (HEX[text[end]] < 16 && end - first < MAX_FIRST_DIGITS) end++;
+  if (end === length) return OPEN_ROW;
+  if (end > first) {
+    if (isBlank(text[end]) || isLineEnd(text[end])) return ROW;
+    if (text[end] === COLON && isBlank(text[end + 1])) return ROW;
+    if (text[end] === COLON && end + 1 === length) return OPEN_ROW;
+  }
+  return text[at] === BLANK ? cellsAt(text, at) : NO_ROW;
+}
+
+/** The same for rows without an offset in which each character has a cell. */
+function cellsAt(text: Uint8Array, at: number): number {
+  const end = at + CELL_BYTES;
+  for (let place = at; place < end; place++) {
+    if (text[place] === LF) return NO_ROW;
+  }
+  if (end >= text.length) return OPEN_ROW;
+  return text[end] === BLANK || isLineEnd(text[end]) ? ROW : NO_ROW;
+}
+
+function isLineEnd(byte: number): boolean {
+  return byte === LF || byte === CR;
 }
 
 function isBlank(byte: number): boolean {

@@ -1,4 +1,3 @@
-import type { FormKind } from "./forms.ts";
 import {
   computeFingerprint,
   Fingerprints,
@@ -19,6 +18,9 @@ import {
   WordFilter,
   WordIndex,
 } from "./words.ts";
+
+/** Where a needle is looked for: anywhere, also with line breaks in it, or, being in normal form, where escapes are undone. */
+export type FormKind = "plain" | "encoded" | "normal";
 
 /** Minimum length of a needle that can be found, in bytes: a pair at an even offset, plus one. */
 export const MIN_NEEDLE_BYTES = 3;

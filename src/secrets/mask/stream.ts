@@ -1,7 +1,7 @@
-import { DecodedText, Stretches } from "./decoded_text.ts";
+import { DecodedText, MarkGate } from "./decoded_text.ts";
 import { MAX_CODE_BYTES } from "./escapes.ts";
-import { MarkGate } from "./mark_gate.ts";
-import { BREAK, ESCAPE, Marks, NEAR_BYTES } from "./marks.ts";
+import { DumpRows } from "./dump_rows.ts";
+import { BREAK, ESCAPE, Marks, NEAR_BYTES, Stretches } from "./marks.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import {
   lastListStart,
@@ -68,11 +68,12 @@ const LISTED_GRAMS = MIN_LISTED_DIGITS - 3;
  * 3. A scan of all its bytes finds what may hide a needle: escapes, line
  *    breaks, numbers in a row (`scanner.ts`, `marks.ts`).
  * 4. The bytes around each of these are looked up among the four-byte parts of
- *    needles. Hardly any place of an ordinary text passes (`mark_gate.ts`).
+ *    needles. Hardly any place of an ordinary text passes (`decoded_text.ts`).
  * 5. Around those that pass, the text is decoded and searched again: with
  *    escapes undone, without line breaks (`decoded_text.ts`), with lists of
- *    numbers as hexadecimal digits (`number_list.ts`), and as the last words of
- *    lines (`prefixed_lines.ts`).
+ *    numbers as hexadecimal digits (`number_list.ts`), as the last words of
+ *    lines (`prefixed_lines.ts`), and as the bytes of hex dumps
+ *    (`dump_rows.ts`).
  * 6. What was found is masked where it stands in the window (`ranges.ts`).
  * 7. What may still become a needle, in any of these views, is held back for
  *    the next window, and so is an escape that is not complete.
@@ -111,6 +112,7 @@ export class MaskStream {
   readonly #printer = new MaskPrinter();
   readonly #marks = new Marks();
   readonly #prefixed = new PrefixedLines();
+  readonly #dump = new DumpRows();
   readonly #text = new DecodedText();
   readonly #numbers = new NumberList();
   /** How much was put in front of the text that the numbers are from. */
@@ -174,12 +176,15 @@ export class MaskStream {
       ranges,
     );
     this.#hold(prefixed);
+    const { rows } = this.#marks;
+    this.#hold(this.#dump.find(window, isLast, rows, needles, ranges));
     const heldFrom = isLast
       ? window.length
       : Math.min(wordsFrom, this.#heldFrom());
     this.#rememberLast(window, heldFrom);
     this.#remember(heldFrom);
     this.#prefixed.remember(window.subarray(0, heldFrom));
+    this.#dump.remember(window, heldFrom);
     return { output: this.#print(window, heldFrom), heldFrom };
   }
 

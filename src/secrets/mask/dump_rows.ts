@@ -1,0 +1,261 @@
+import {
+  DumpedBytes,
+  MAX_SKIPPED_LINES,
+  type Notation,
+} from "./dumped_bytes.ts";
+import { NO_ROW, OPEN_ROW, ROW_START_BYTES, rowAt } from "./marks.ts";
+import type { NeedleSet } from "./needle_set.ts";
+import type { RangeSink } from "./ranges.ts";
+import { MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
+import { holdsGrams } from "./words.ts";
+
+/** How much that was printed is looked at again: more than rows of a needle's length have, and a whole row. */
+const [CONTEXT_BYTES, MAX_ROW_BYTES] = [2560, 8192];
+
+/** Of so many grams in a row, those of a needle hold at least one of every place. */
+const GRAMS = MIN_GRAM_NEEDLE_BYTES - 3;
+
+const LF = 10;
+
+/** Only what is common without an offset is read without one: most numbers in a log are not bytes. */
+const NOTATIONS: readonly Notation[] = [
+  { radix: 16, isLittleEndian: false, hasOffset: true },
+  { radix: 16, isLittleEndian: true, hasOffset: true },
+  { radix: 16, isLittleEndian: false, hasOffset: false },
+  { radix: 16, isLittleEndian: true, hasOffset: false },
+  { radix: 8, isLittleEndian: true, hasOffset: true },
+  { radix: 8, isLittleEndian: false, hasOffset: true },
+  { radix: 10, isLittleEndian: true, hasOffset: true },
+  { radix: 10, isLittleEndian: false, hasOffset: true },
+  { radix: 2, isLittleEndian: false, hasOffset: true },
+  { radix: 0, isLittleEndian: false, hasOffset: true },
+  { radix: 0, isLittleEndian: false, hasOffset: false },
+];
+
+/**
+ * Finds secrets in hex dumps: rows of `xxd`, `hexdump`, `od` and the like, with
+ * an offset in front of the bytes, and a column of text behind them.
+ *
+ * The bytes of consecutive rows are joined, in each notation in which the rows
+ * can be read: words of any size, either byte first, in hexadecimal, octal,
+ * decimal or binary digits, or as characters. What is found is masked among the
+ * digits and in the column of text.
+ *
+ * Only lines that begin like a row are looked at. The rows that were printed
+ * last are looked at again with the next window.
+ */
+export class DumpRows {
+  /** The printed part of the last line if it may be a row, and rows in front of it. */
+  #context: Uint8Array = new Uint8Array();
+  /** Whether a line starts with the context, or with the window if that is empty. */
+  #isLineKnown = true;
+  readonly #dump = new DumpedBytes();
+  #heldFrom = 0;
+  /** Whether a needle was found, whose text may still have to be masked. */
+  #isFound = false;
+
+  /**
+   * Finds the places of needles in rows.
+   *
+   * @param window The window.
+   * @param isLast Whether the text ends behind it.
+   * @param starts Where lines start in it that look like rows, in order.
+   * @param needles What is looked for.
+   * @param ranges Receives what was found.
+   * @returns Where a part starts that may still become a needle; the length of
+   * the window if there is none.
+   */
+  find(
+    window: Uint8Array,
+    isLast: boolean,
+    starts: readonly number[],
+    needles: NeedleSet,
+    ranges: RangeSink,
+  ): number {
+    this.#heldFrom = window.length;
+    this.#isFound = false;
+    const isRowAtStart = this.#isRowAtStart(window);
+    const openLine = openRow(window);
+    let done = -Infinity;
+    const searchRows = (text: Uint8Array, rows: readonly number[]) => {
+      const shift = text === window ? 0 : this.#context.length;
+      for (const row of rows) {
+        if (row - shift < done) continue;
+        const end = regionEnd(text, row);
+        done = end - shift;
+        const isEnd = done === window.length && !isLast;
+        this.#search(text, row, end, shift, isEnd, needles, ranges);
+      }
+    };
+    if (isRowAtStart) {
+      // Copying all of the window would take longer than all else.
+      const start = window.subarray(0, regionEnd(window, 0, 1));
+      const text = joined(this.#context, start);
+      searchRows(text, rowsOf(text));
+    }
+    searchRows(window, starts);
+    if (openLine >= 0) searchRows(window, [openLine]);
+    return this.#heldFrom;
+  }
+
+  /**
+   * Remembers what was printed.
+   *
+   * @param window The window.
+   * @param heldFrom Where the part of it ends that is printed.
+   */
+  remember(window: Uint8Array, heldFrom: number): void {
+    if (heldFrom === 0) return;
+    const text = this.#lastLines(window, heldFrom);
+    if (text === undefined) return;
+    const { length } = text;
+    const line = lineStart(text, length);
+    let from = line;
+    if (this.#isFound) {
+      from = lineStart(text, Math.max(0, length - CONTEXT_BYTES));
+    } else if (isAfterRow(text, line)) from = linesBefore(text, line);
+    // What is known of a line may not tell yet that it is a row.
+    const isOther = from === line && length - line >= ROW_START_BYTES &&
+      rowAt(text, line) === NO_ROW;
+    this.#isLineKnown = !isOther && from >= 0 && length - from <= MAX_ROW_BYTES;
+    this.#context = this.#isLineKnown ? text.slice(from) : new Uint8Array();
+  }
+
+  /** The last lines that were printed, from the start of one on; `undefined` if none starts there. */
+  #lastLines(window: Uint8Array, heldFrom: number): Uint8Array | undefined {
+    const printed = window.subarray(0, heldFrom);
+    const from = lineStart(printed, Math.max(0, heldFrom - CONTEXT_BYTES));
+    if (from > 0) return printed.subarray(from);
+    if (from === 0 && this.#isLineKnown) {
+      const context = this.#context;
+      return context.length > 0 ? joined(context, printed) : printed;
+    }
+    const lineBreak = printed.indexOf(LF);
+    return lineBreak < 0 ? undefined : printed.subarray(lineBreak + 1);
+  }
+
+  /** Whether a row may go on, or begin, with the window. */
+  #isRowAtStart(window: Uint8Array): boolean {
+    const context = this.#context;
+    if (!this.#isLineKnown) return false;
+    const isAfterRow = context.includes(LF);
+    if (isAfterRow || context.length >= ROW_START_BYTES) return true;
+    const start = joined(context, window.subarray(0, ROW_START_BYTES));
+    return rowAt(start, 0) !== NO_ROW;
+  }
+
+  #search(
+    text: Uint8Array,
+    from: number,
+    to: number,
+    shift: number,
+    isEnd: boolean,
+    needles: NeedleSet,
+    ranges: RangeSink,
+  ): void {
+    const dump = this.#dump;
+    for (const notation of NOTATIONS) {
+      dump.read(text, from, to, isEnd, notation);
+      this.#mask(shift, needles, ranges);
+      if (isEnd) this.#hold(shift, needles);
+    }
+  }
+
+  #mask(shift: number, needles: NeedleSet, ranges: RangeSink): void {
+    const dump = this.#dump;
+    const { filter, pairs } = needles.grams;
+    const mayHold = pairs !== undefined ||
+      holdsGrams(dump.bytes, dump.length, filter, GRAMS);
+    if (!mayHold) return;
+    needles.find(dump.view(dump.length), {
+      add: (start, end) => {
+        this.#isFound = true;
+        dump.forEachPlace(start, end, (from, to) => {
+          if (to > shift) ranges.add(Math.max(0, from - shift), to - shift);
+        });
+      },
+    });
+  }
+
+  #hold(shift: number, needles: NeedleSet): void {
+    const dump = this.#dump;
+    if (dump.isOver) return;
+    for (const length of dump.lengths) {
+      const partial = needles.partialFrom(dump.view(length));
+      if (partial < length) this.#holdFrom(dump.wordStarts[partial] - shift);
+    }
+    const open = dump.openFrom(needles.grams.bytes);
+    if (open >= 0) this.#holdFrom(open - shift);
+  }
+
+  #holdFrom(at: number): void {
+    this.#heldFrom = Math.min(this.#heldFrom, Math.max(0, at));
+  }
+}
+
+/** Where rows start in a text. */
+function rowsOf(text: Uint8Array): number[] {
+  const rows: number[] = [];
+  for (let line = 0; line >= 0 && line < text.length;) {
+    if (rowAt(text, line) !== NO_ROW) rows.push(line);
+    const lineBreak = text.indexOf(LF, line);
+    line = lineBreak < 0 ? -1 : lineBreak + 1;
+  }
+  return rows;
+}
+
+/** Where the lines end that may belong together, from a row on. */
+function regionEnd(text: Uint8Array, from: number, moreLines = 0): number {
+  let skipped = -moreLines;
+  let line = from;
+  while (line < text.length && skipped <= MAX_SKIPPED_LINES) {
+    skipped = rowAt(text, line) === NO_ROW ? skipped + 1 : 0;
+    const lineBreak = text.indexOf(LF, line);
+    line = lineBreak < 0 ? text.length : lineBreak + 1;
+  }
+  return line;
+}
+
+/** Where the last line of a text starts if it may become a row; negative otherwise. */
+function openRow(text: Uint8Array): number {
+  const from = Math.max(0, text.length - ROW_START_BYTES);
+  const line = text.subarray(from).lastIndexOf(LF) + 1 + from;
+  const isOpen = line > from && line < text.length &&
+    rowAt(text, line) === OPEN_ROW;
+  return isOpen ? line : -1;
+}
+
+/** Whether a line may be a row, or few lines are between it and one. */
+function isAfterRow(text: Uint8Array, from: number): boolean {
+  let line = from;
+  for (let skipped = 0; skipped <= MAX_SKIPPED_LINES + 1; skipped++) {
+    if (rowAt(text, line) !== NO_ROW && line < text.length) return true;
+    if (line <= 0) return false;
+    line = lineStart(text, line - 1);
+  }
+  return false;
+}
+
+/** Where the lines start that may be between a row and the next one. */
+function linesBefore(text: Uint8Array, from: number): number {
+  let line = from;
+  for (let count = 0; count <= MAX_SKIPPED_LINES && line > 0; count++) {
+    line = lineStart(text, line - 1);
+  }
+  return line;
+}
+
+/** Where the line starts that a place is in; negative if that is too far away. */
+function lineStart(text: Uint8Array, at: number): number {
+  if (at === 0) return 0;
+  const least = Math.max(0, at - MAX_ROW_BYTES);
+  const lineBreak = text.subarray(least, at).lastIndexOf(LF);
+  return lineBreak < 0 && least > 0 ? -1 : least + lineBreak + 1;
+}
+
+function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(one.length + other.length);
+  bytes.set(one);
+  bytes.set(other, one.length);
+  return bytes;
+}

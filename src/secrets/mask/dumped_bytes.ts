@@ -1,0 +1,450 @@
+import { GAP, HEX } from "./characters.ts";
+import { CELL_BYTES, NO_ROW, rowAt } from "./marks.ts";
+import { grown } from "./words.ts";
+
+/** Maximum number of lines between two rows: `od` writes a row in several notations. */
+export const MAX_SKIPPED_LINES = 2;
+
+/** Minimum number of digits of an offset without a colon behind it. */
+const MIN_OFFSET_DIGITS = 6;
+
+const [LF, CR, TAB, BLANK, MINUS, COLON] = [10, 13, 9, 32, 0x2d, 0x3a];
+const [STAR, BACKSLASH, BAR, ANGLE] = [0x2a, 0x5c, 0x7c, 0x3e];
+
+/** How the bytes of a row are written. */
+export interface Notation {
+  /** Radix of the numbers; 0 for characters. */
+  readonly radix: 0 | 2 | 8 | 10 | 16;
+  /** Whether the last byte of a word is written first. */
+  readonly isLittleEndian: boolean;
+  /** Whether an offset stands in front of the bytes. */
+  readonly hasOffset: boolean;
+}
+
+/** How many digits offsets have. */
+const OFFSET_DIGITS = [6, 7];
+
+/** How many bytes a number stands for, by its digits in octal, and by the width of its column in decimal. */
+const OCTAL_SIZES: Record<number, number> = { 3: 1, 6: 2, 11: 4, 22: 8 };
+const DECIMAL_SIZES: Readonly<Record<number, number>> = {
+  ...{ 4: 1, 5: 1, 6: 2, 7: 2, 8: 2, 11: 4, 12: 4, 21: 8 },
+};
+
+/** What letters behind a backslash, and names of control characters, stand for in a cell. */
+const CELLS = cellTable();
+
+/** The bytes of rows in one notation, and where each of them is written. */
+export class DumpedBytes {
+  /** Number of bytes. */
+  length = 0;
+  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(512);
+  /** Where the digits of each byte start and end, and where the word does that has them. */
+  starts: Int32Array = new Int32Array(512);
+  ends: Int32Array = new Int32Array(512);
+  wordStarts: Int32Array = new Int32Array(512);
+  /** Number of the row of each byte. */
+  #rowOf = new Int32Array(512);
+  /** Of each row: its first byte, and where its column of text starts and ends. */
+  #firsts: number[] = [];
+  #textStarts: number[] = [];
+  #textEnds: number[] = [];
+  /** Whether too many lines follow the last row. */
+  isOver = false;
+  /** The number at the end of the text that is not complete. */
+  #open: Uint8Array = new Uint8Array();
+  #openFrom = -1;
+  #notation!: Notation;
+  /** Of the row that is read: where its line starts, whether that may go on, and the number of its first byte. */
+  #line = 0;
+  #isOpen = false;
+  #rowFirst = 0;
+  /** How many bytes there are for certain: what follows may be text; negative if that is not so. */
+  #certainLength = -1;
+  /** Where in its line the column of text of the last row starts. */
+  #column = 0;
+
+  /** How many bytes there are, as far as one can tell: what is cut may be numbers or text. */
+  get lengths(): number[] {
+    const certain = this.#certainLength;
+    return certain < 0 ? [this.length] : [this.length, certain];
+  }
+
+  /** The first bytes as a text that can be searched. */
+  view(length: number): Uint8Array<ArrayBuffer> {
+    return this.bytes.subarray(0, length);
+  }
+
+  /**
+   * Reads the rows among lines.
+   *
+   * @param text The text.
+   * @param from Where the first line starts.
+   * @param to Where the last one ends.
+   * @param isCut Whether that one may go on.
+   * @param notation How bytes are written.
+   */
+  read(
+    text: Uint8Array,
+    from: number,
+    to: number,
+    isCut: boolean,
+    notation: Notation,
+  ): void {
+    this.#notation = notation;
+    this.length = 0;
+    this.#column = 0;
+    this.#firsts.length = this.#textStarts.length = this.#textEnds.length = 0;
+    this.#openFrom = -1;
+    let skipped = 0;
+    for (let line = from; line < to;) {
+      const lineBreak = text.indexOf(LF, line);
+      const isOpen = this.#isOpen = lineBreak < 0 && isCut;
+      this.#line = line;
+      let end = lineBreak < 0 ? to : lineBreak;
+      if (text[end - 1] === CR && end > line && !isOpen) end--;
+      this.#certainLength = -1;
+      const isRow = this.#readRow(text, line, end) ||
+        end === line + 1 && text[line] === STAR && this.#repeatRow(line);
+      if (isRow) skipped = 0;
+      else if (!isOpen && ++skipped === MAX_SKIPPED_LINES + 1) this.#addGap();
+      line = lineBreak < 0 ? to : lineBreak + 1;
+    }
+    this.isOver = skipped > MAX_SKIPPED_LINES;
+  }
+
+  /** Gives where bytes are written: in each row among the digits, and in the column of text. */
+  forEachPlace(
+    start: number,
+    end: number,
+    add: (from: number, to: number) => void,
+  ): void {
+    for (let at = start; at < end;) {
+      const row = this.#rowOf[at];
+      const first = at;
+      let from = this.starts[at];
+      let to = this.ends[at];
+      for (; at < end && this.#rowOf[at] === row; at++) {
+        from = Math.min(from, this.starts[at]);
+        to = Math.max(to, this.ends[at]);
+      }
+      if (from < to) add(from, to);
+      const shift = this.#textStarts[row] - this.#firsts[row];
+      const textEnd = Math.min(at + shift, this.#textEnds[row]);
+      if (first + shift < textEnd) add(first + shift, textEnd);
+    }
+  }
+
+  /** Where the part of an incomplete number starts that may be a needle's; negative without one. */
+  openFrom(isNeedleByte: Uint8Array): number {
+    const from = this.#openFrom;
+    const open = this.#open;
+    const { radix } = this.#notation;
+    if (radix === 0 && open.length === 1) {
+      return isNeedleByte[open[0]] !== 0 ? from : -1;
+    }
+    if (from < 0 || radix !== 16) return from;
+    for (let at = 0; at < open.length; at += 2) {
+      const high = HEX[open[at]] << 4;
+      const low = at + 1 < open.length ? HEX[open[at + 1]] : 0;
+      const last = at + 1 < open.length ? low : 15;
+      for (let digit = low; digit <= last; digit++) {
+        if (isNeedleByte[high | digit] !== 0) return from + at;
+      }
+    }
+    return -1;
+  }
+
+  /** Adds the last row again, of which a line with an asterisk says that it follows once more, or more often. */
+  #repeatRow(line: number): boolean {
+    const row = this.#firsts.length;
+    if (row === 0 || this.bytes[this.length - 1] === GAP) return false;
+    const { length } = this;
+    const first = this.#firsts[row - 1];
+    this.#addRow();
+    for (let at = first; at < length; at++) {
+      this.#put(this.bytes[at], line, line + 1, line);
+    }
+    return true;
+  }
+
+  #addRow(): void {
+    this.#firsts.push(this.length);
+    this.#textStarts.push(0);
+    this.#textEnds.push(0);
+  }
+
+  #readRow(text: Uint8Array, from: number, to: number): boolean {
+    if (rowAt(text, from) === NO_ROW) return false;
+    const first = this.#rowFirst = this.length;
+    const row = this.#firsts.length;
+    this.#addRow();
+    const isRow = this.#notation.radix === 0
+      ? this.#readCells(text, from, to)
+      : this.#readNumbers(text, from, to);
+    if (isRow && this.length > first) return true;
+    this.length = first;
+    this.#firsts.length = this.#textStarts.length = this.#textEnds.length = row;
+    if (!isRow) this.#openFrom = -1;
+    return false;
+  }
+
+  #readNumbers(
+    text: Uint8Array,
+    from: number,
+    to: number,
+  ): boolean {
+    const data = this.#dataStart(text, from, to);
+    if (data < 0) return false;
+    let at = skipBlanks(text, data, to);
+    const start = at;
+    let before = data;
+    let width = 0;
+    while (at < to) {
+      const end = numberEnd(text, at, to);
+      if (this.#isOpen && end === to) {
+        return this.#setOpen(text, at, end);
+      }
+      const column = this.#notation.radix === 10 ? end - before : end - at;
+      // Of `bytes.hex(" ", 4)`, the first word may be a short one, too.
+      const isSecond = width > 0 && before - start === width;
+      const isSame = width === 0 || column === width ||
+        this.#notation.radix === 16 && (column < width || isSecond);
+      if (!isSame || !this.#addNumber(text, at, end, column)) {
+        this.#readFramed(text, at, to);
+        return true;
+      }
+      if (width === 0 || isSecond) width = column;
+      before = end;
+      at = skipBlanks(text, end, to);
+      if (this.#certainLength < 0 && this.#findColumn(text, end, to)) {
+        if (!this.#isOpen) return true;
+        // More of the line may tell that these are numbers.
+        this.#certainLength = this.length;
+      }
+    }
+    return true;
+  }
+
+  /** Where the bytes of a row start, behind its offset or without one; negative if the row is another one. */
+  #dataStart(text: Uint8Array, from: number, to: number): number {
+    const { hasOffset } = this.#notation;
+    const at = skipBlanks(text, from, to);
+    const end = numberEnd(text, at, to);
+    if (end > at && text[end] === COLON) return hasOffset ? end + 1 : -1;
+    const mayBeOffset = at === from && end - at >= MIN_OFFSET_DIGITS;
+    if (hasOffset) return mayBeOffset ? end : -1;
+    if (!mayBeOffset) return from;
+    const next = skipBlanks(text, end, to);
+    const nextEnd = numberEnd(text, next, to);
+    // Words have the same length, but for the last one.
+    const isWord = nextEnd - next === end - at ||
+      nextEnd - next < end - at && skipBlanks(text, nextEnd, to) === to;
+    return isWord ? from : -1;
+  }
+
+  /** Adds the bytes of a number; `false` if it is none. */
+  #addNumber(text: Uint8Array, from: number, to: number, column: number) {
+    const { radix } = this.#notation;
+    if (to === from) return false;
+    if (radix === 16) return this.#addHex(text, from, to);
+    const length = to - from;
+    const size = radix === 2
+      ? length === 8 ? 1 : 0
+      : (radix === 8 ? OCTAL_SIZES[length] : DECIMAL_SIZES[column]) ?? 0;
+    return size > 0 && this.#addWord(text, from, to, radix, size);
+  }
+
+  #addHex(text: Uint8Array, from: number, to: number): boolean {
+    if ((to - from) % 2 > 0 || text[from] === MINUS) return false;
+    const count = (to - from) / 2;
+    for (let byte = 0; byte < count; byte++) {
+      const isReversed = this.#notation.isLittleEndian;
+      const at = from + 2 * (isReversed ? count - 1 - byte : byte);
+      this.#put(HEX[text[at]] << 4 | HEX[text[at + 1]], at, at + 2, from);
+    }
+    return true;
+  }
+
+  #addWord(
+    text: Uint8Array,
+    from: number,
+    to: number,
+    radix: number,
+    size: number,
+  ): boolean {
+    const isNegative = text[from] === MINUS;
+    const digits = text.subarray(isNegative ? from + 1 : from, to);
+    if (digits.some((digit) => HEX[digit] >= radix)) return false;
+    const prefix = radix === 8 ? "0o" : radix === 2 ? "0b" : "0";
+    const value = BigInt(prefix + String.fromCharCode(...digits));
+    const bits = 8 * size;
+    if (value >> BigInt(bits) !== 0n) return false;
+    const word = BigInt.asUintN(bits, isNegative ? -value : value);
+    for (let byte = 0; byte < size; byte++) {
+      const { isLittleEndian } = this.#notation;
+      const shift = 8 * (isLittleEndian ? byte : size - 1 - byte);
+      this.#put(Number(word >> BigInt(shift) & 255n), from, to, from);
+    }
+    return true;
+  }
+
+  #readCells(
+    text: Uint8Array,
+    from: number,
+    to: number,
+  ): boolean {
+    const end = numberEnd(text, from, to);
+    const hasOffset = end - from >= MIN_OFFSET_DIGITS;
+    if (hasOffset !== this.#notation.hasOffset) return false;
+    const first = skipBlanks(text, hasOffset ? end : from, to);
+    if (first === to || !hasOffset && first === from) return false;
+    const firstEnd = cellEnd(text, first, to);
+    if (this.#isOpen && firstEnd === to && !hasOffset) {
+      return this.#setOpen(text, first, to);
+    }
+    let at = hasOffset ? end : from + indentOf(first - from, firstEnd - from);
+    for (; at + CELL_BYTES <= to; at += CELL_BYTES) {
+      const byte = cellAt(text, at);
+      if (byte < 0) break;
+      const start = Math.min(at + 3, skipBlanks(text, at, to));
+      this.#put(byte, start, at + CELL_BYTES, start);
+    }
+    const rest = skipBlanks(text, at, to);
+    const isCut = this.#isOpen && rest < to && to - at < CELL_BYTES;
+    if (isCut) return this.#setOpen(text, rest, to);
+    return rest === to || this.#readFramed(text, rest, to);
+  }
+
+  /** Notes a number, or cell, that may go on behind the text. */
+  #setOpen(text: Uint8Array, from: number, to: number): true {
+    this.#openFrom = from;
+    this.#open = text.subarray(from, to);
+    return true;
+  }
+
+  #readFramed(text: Uint8Array, at: number, to: number): boolean {
+    if (text[at] !== BAR && text[at] !== ANGLE) return false;
+    const count = this.length - this.#rowFirst;
+    this.#setColumn(at + 1, Math.min(to, at + 1 + count));
+    return true;
+  }
+
+  /** Finds a column of text that is not framed: at the end of the line, as in the row before, or behind two blanks. */
+  #findColumn(text: Uint8Array, before: number, to: number): boolean {
+    const count = this.length - this.#rowFirst;
+    const first = skipBlanks(text, before, to);
+    const known = this.#line + this.#column;
+    // Of a line that may go on, blanks alone tell nothing.
+    const places = !this.#isOpen
+      ? [to - count, known, before + 2, first]
+      : this.#column > 0
+      ? [known]
+      : first < to
+      ? [before + 2, first]
+      : [];
+    const start = places.find((place) =>
+      place - before >= 2 && place < to &&
+      skipBlanks(text, before, place) === place &&
+      this.#isText(text, place, to)
+    );
+    if (start === undefined) return false;
+    this.#setColumn(start, to);
+    return true;
+  }
+
+  /** Whether the rest of a line may be the text of the row that is read. */
+  #isText(text: Uint8Array, from: number, to: number): boolean {
+    const first = this.#rowFirst;
+    if (to - from > this.length - first) return false;
+    for (let at = from; at < to; at++) {
+      const byte = this.bytes[first + at - from];
+      const isPrintable = byte >= BLANK && byte < 0x7f;
+      // A sign stands for other bytes.
+      if (isPrintable ? byte !== text[at] : HEX[text[at]] < 16) return false;
+    }
+    return true;
+  }
+
+  #setColumn(from: number, to: number): void {
+    const row = this.#firsts.length - 1;
+    this.#textStarts[row] = from;
+    this.#textEnds[row] = to;
+    if (!this.#isOpen) this.#column = from - this.#line;
+  }
+
+  #addGap(): void {
+    if (this.length > 0) this.#put(GAP, 0, 0, 0);
+  }
+
+  #put(byte: number, start: number, end: number, wordStart: number): void {
+    const at = this.length++;
+    if (at === this.bytes.length) {
+      this.bytes = grown(this.bytes, at + 1) as Uint8Array<ArrayBuffer>;
+      this.starts = grown(this.starts, at + 1);
+      this.ends = grown(this.ends, at + 1);
+      this.wordStarts = grown(this.wordStarts, at + 1);
+      this.#rowOf = grown(this.#rowOf, at + 1);
+    }
+    this.bytes[at] = byte;
+    this.starts[at] = start;
+    this.ends[at] = end;
+    this.wordStarts[at] = wordStart;
+    this.#rowOf[at] = this.#firsts.length - 1;
+  }
+}
+
+/** How wide the place of an offset is that is left out, as `od` does when it writes a row once more. */
+function indentOf(indent: number, firstEnd: number): number {
+  return OFFSET_DIGITS.find((count) =>
+    count % CELL_BYTES === firstEnd % CELL_BYTES && indent >= count
+  ) ?? 0;
+}
+
+function cellEnd(text: Uint8Array, from: number, to: number): number {
+  let at = from;
+  while (at < to && !isBlank(text[at])) at++;
+  return at;
+}
+
+function skipBlanks(text: Uint8Array, from: number, to: number): number {
+  let at = from;
+  while (at < to && isBlank(text[at])) at++;
+  return at;
+}
+
+/** Where the digits of a number end, possibly behind a sign. */
+function numberEnd(text: Uint8Array, from: number, to: number): number {
+  let at = text[from] === MINUS ? from + 1 : from;
+  while (at < to && HEX[text[at]] < 16) at++;
+  return at;
+}
+
+function isBlank(byte: number): boolean {
+  return byte === BLANK || byte === TAB;
+}
+
+/** The byte that stands in a cell of `od -c` or `od -a`; negative without one. */
+function cellAt(text: Uint8Array, at: number): number {
+  const [before, first, second, third] = text.subarray(at, at + CELL_BYTES);
+  if (before !== BLANK) return -1;
+  if (first === BLANK && second === BLANK) {
+    return third >= BLANK && third < 0x7f ? third : -1;
+  }
+  const octal = 64 * (first - 0x30) + 8 * (second - 0x30) + third - 0x30;
+  const isOctal = HEX[first] < 4 && HEX[second] < 8 && HEX[third] < 8;
+  if (isOctal) return octal;
+  const name = String.fromCharCode(first, second, third).trimStart();
+  return CELLS.get(name) ?? -1;
+}
+
+function cellTable(): Map<string, number> {
+  const names =
+    "nul soh stx etx eot enq ack bel bs ht nl vt ff cr so si dle dc1 dc2 dc3 dc4 nak syn etb can em sub esc fs gs rs us sp"
+      .split(" ").map((name, byte): [string, number] => [name, byte]);
+  const letters = Array.from(
+    "abtnvfr",
+    (letter, at): [string, number] => [`\\${letter}`, 7 + at],
+  );
+  const zero = `${String.fromCharCode(BACKSLASH)}0`;
+  return new Map([...names, ...letters, [zero, 0], ["del", 0x7f]]);
+}

@@ -1,0 +1,150 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { Masker } from "../../src/secrets/masker.ts";
+import { isInstalled } from "../helpers/is_installed.ts";
+import { cut, maskPieces } from "../helpers/masking.ts";
+
+const SECRETS = [
+  "correct-horse-battery-staple-77",
+  "hunter2",
+  "übergrößenträger-日本語-🔑-x",
+  "p@ss w0rd  with  | blanks > and $igns",
+  "wJalrXUtnFEMIK7MDENG/bPxRfiCYEXAMPLEKEY".repeat(2),
+];
+
+/** Programs that write dumps, each with its options, which read the text from their input. */
+const DUMPS: Record<string, string[]> = {
+  xxd: [
+    ...["", "-e", "-g1", "-g3", "-g4", "-g8", "-g8 -e", "-g0", "-c 7"],
+    ...["-c 256", "-c 1", "-b", "-b -c 3", "-d", "-u", "-s 3", "-o 4096"],
+  ],
+  hexdump: [
+    ...["", "-C", "-x", "-d", "-o", "-b", "-vc", "-Cv"],
+    `-ve '16/1 "%02x " "\\n"'`,
+    `-ve '"%08_ax " 4/4 "%08x " "\\n"'`,
+    `-ve '"%06_ao: " 8/2 "%04x " "\\n"'`,
+  ],
+  od: [
+    ...["", "-A x -t x1z", "-A d -t x1", "-A n -t x1z", "-t x2", "-t x4"],
+    ...["-t x8", "-t x2z", "-t x8z", "-A n -t x2", "-A n -t x4"],
+    ...["-A n -t x8", "-A x -t x4 --endian=big", "-t o1", "-t o2", "-t o4"],
+    ...["-t o8", "-A x -t o2", "-t u1", "-t u2", "-t u4", "-t u8"],
+    ...["-t d1", "-t d2", "-t d4", "-t d8", "-c", "-A x -c", "-A n -c"],
+    ...["-t x1 -c", "-A x -t x1 -c", "-t x2 -t x4 -c", "-t o2 -t x1z"],
+    ...["-w5 -t x1z", "-w1000 -t x1z", "-v -w1 -t x1z", "-v -w2 -t x2"],
+  ],
+  python3: [
+    `-c 'import sys,binascii as b;d=sys.stdin.buffer.read();print(b.hexlify(d," ").decode())'`,
+    `-c 'import sys;d=sys.stdin.buffer.read();print(d.hex(" ",4));print(d.hex(" ",-4))'`,
+    `-c 'import sys
+d=sys.stdin.buffer.read()
+for i in range(0,len(d),12):
+  r=d[i:i+12]
+  print("%06x  %-36s |%s|" % (i,r.hex(" "),"".join(chr(c) if 31<c<127 else "." for c in r)))'`,
+  ],
+  perl: [
+    `-0777 -ne 'my $i=0; for (unpack("(a16)*",$_)) { printf "%08X: %-48s  %s\\n",$i,join(" ",map{sprintf "%02X",ord}split//),s/[^ -~]/./gr; $i+=16 }'`,
+    `-0777 -ne 'my $i=0; for (unpack("(a10)*",$_)) { printf "%07o %s\\n",$i,join(" ",map{sprintf "%03o",ord}split//); $i+=10 }'`,
+  ],
+};
+
+/** Another secret of the same length and kind: each letter and digit is the next one. */
+function neighborOf(secret: string): string {
+  return secret.replace(
+    /[a-yA-Y0-8]/g,
+    (char) => String.fromCharCode(char.charCodeAt(0) + 1),
+  );
+}
+
+async function dumpOf(command: string, text: string): Promise<Uint8Array> {
+  const { stdout, stderr, success } = await new Deno.Command("sh", {
+    args: ["-c", `printf %s "$TEXT" | ${command}`],
+    env: { TEXT: text, LC_ALL: "C.UTF-8" },
+  }).output();
+  assert(success, `${command}: ${new TextDecoder().decode(stderr)}`);
+  return stdout;
+}
+
+/** Masks a dump that comes in pieces of a size. */
+function masked(
+  dump: Uint8Array,
+  secret: string,
+  pieceBytes: number,
+): string {
+  const masker = new Masker();
+  masker.add(secret);
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < dump.length; at += pieceBytes) {
+    pieces.push(dump.slice(at, at + pieceBytes));
+  }
+  return maskPieces(masker, pieces).text;
+}
+
+/** A text with fewer blanks: in front of a number, there are as many as it has digits less. */
+function squeezed(text: string): string {
+  return text.replace(/ +/g, " ");
+}
+
+for (const [program, options] of Object.entries(DUMPS)) {
+  Deno.test({
+    name:
+      `Masker prints the same of a dump by ${program}, whatever the secret in it is`,
+    ignore: !isInstalled(program),
+    async fn() {
+      for (const [at, option] of options.entries()) {
+        const command = `${program} ${option}`;
+        const secret = SECRETS[at % SECRETS.length];
+        const other = neighborOf(secret);
+        const around = (value: string) =>
+          `user: admin\ntoken = ${value}, and\n${value} again\n`;
+        const dump = await dumpOf(command, around(secret));
+        const otherDump = await dumpOf(command, around(other));
+        for (const pieceBytes of [1, 17, 4096]) {
+          const text = masked(dump, secret, pieceBytes);
+          const what = `${command}, ${secret}, ${pieceBytes}`;
+          assertStringIncludes(text, "[REDACTED]", what);
+          assertEquals(
+            squeezed(text),
+            squeezed(masked(otherDump, other, pieceBytes)),
+            what,
+          );
+        }
+      }
+    },
+  });
+}
+
+Deno.test("Masker leaves dumps of other bytes, and what only looks like a dump, as they are", async () => {
+  const texts = await Promise.all([
+    dumpOf("xxd", "nothing that is secret is in here\n".repeat(9)),
+    dumpOf("od -t x2z -t o1 -c", "nothing that is secret\n".repeat(9)),
+  ]);
+  const log = [
+    ...["abc1234 Fix the start", "deadbeef 12 34", "  5 files", "   a"],
+    ...["00000010: see below", "12 bottles", "100%", "*", "   +   +   -"],
+  ];
+  for (const text of [...texts, new TextEncoder().encode(log.join("\n"))]) {
+    assertEquals(
+      masked(text, "correct-horse-battery-staple", 5),
+      new TextDecoder("latin1").decode(text),
+    );
+  }
+});
+
+Deno.test("Masker holds back no more of a dump than a secret takes in it", async () => {
+  const secret = "correct-horse-battery-staple";
+  const masker = new Masker();
+  masker.add(secret);
+  for (const command of ["xxd", "hexdump -C", "od -c", "od -A n -t x1z"]) {
+    const dump = await dumpOf(command, `x ${"y".repeat(99)} ${secret} z\n`);
+    // A secret of 28 bytes may be in 3 rows.
+    const most = 3 * dump.indexOf(10);
+    const stream = masker.stream();
+    let held = new Uint8Array();
+    for (const piece of cut(new TextDecoder().decode(dump), [...dump.keys()])) {
+      const window = Uint8Array.from([...held, ...piece]);
+      held = window.slice(stream.mask(window, false).heldFrom);
+      assert(held.length <= most, `${command}: ${held.length}`);
+    }
+    assertEquals(held.length, 0, command);
+  }
+});
