@@ -1,4 +1,4 @@
-import { normalizePath } from "../job_path.ts";
+import { isInside, normalizePath } from "../job_path.ts";
 import { readRecordFile } from "./record_file.ts";
 import type { RunRecord } from "./run_record.ts";
 
@@ -6,7 +6,8 @@ import type { RunRecord } from "./run_record.ts";
 const MAX_RECORDS = 200;
 
 /**
- * Reads the records of the jobs to which that of a workflow points.
+ * Reads the records of the jobs to which that of a workflow points, as far as
+ * they are below its directory: a job may have replaced it, to show others.
  *
  * @param record Record of the workflow.
  * @param directory Absolute path of its directory.
@@ -18,13 +19,13 @@ export async function readJobRecords(
   directory: string,
 ): Promise<ReadonlyMap<number, RunRecord>> {
   const records = new Map<number, RunRecord>();
+  const base = normalizePath(directory);
   for (const [index, { record: path }] of steps.entries()) {
     if (path === undefined || records.size === MAX_RECORDS) continue;
-    const absolute = path.startsWith("/")
-      ? path
-      : normalizePath(`${directory}/${path}`);
+    const absolute = normalizePath(`${base}/${path}`);
+    if (path.startsWith("/") || !isInside(base, absolute)) continue;
     try {
-      records.set(index, await readRecordFile(absolute));
+      records.set(index, await readRecordFile(absolute, { base }));
     } catch {
       // It was removed with the workspace of the job, or not moved along.
     }

@@ -4,6 +4,16 @@ import { readRecord, type RunRecord } from "./run_record.ts";
 /** Maximum size of a record, in bytes. */
 const MAX_BYTES = 256 * 1024 * 1024;
 
+/** Where a record may be. */
+export interface RecordFileOptions {
+  /**
+   * Absolute path of a directory out of which no link may lead.
+   *
+   * @default {anywhere}
+   */
+  base?: string;
+}
+
 /** The text of a record. */
 export interface RecordText {
   readonly text: string;
@@ -15,10 +25,14 @@ export interface RecordText {
  * Reads the file of a record, which a job may have replaced.
  *
  * @param path Absolute path.
+ * @param options Where it may be.
  * @throws {Error} If it cannot be read, or is too large.
  */
-export async function readRecordText(path: string): Promise<RecordText> {
-  await using file = await openUntrusted(path);
+export async function readRecordText(
+  path: string,
+  options: RecordFileOptions = {},
+): Promise<RecordText> {
+  await using file = await openUntrusted(path, options);
   if (file.size > MAX_BYTES) {
     throw new Error(`it is larger than ${MAX_BYTES} bytes`);
   }
@@ -32,10 +46,14 @@ export async function readRecordText(path: string): Promise<RecordText> {
  * Reads the record of a run from its file.
  *
  * @param path Absolute path.
+ * @param options Where it may be.
  * @throws {Error} If it cannot be read, or is no record.
  */
-export async function readRecordFile(path: string): Promise<RunRecord> {
-  const { text, isRunning } = await readRecordText(path);
+export async function readRecordFile(
+  path: string,
+  options: RecordFileOptions = {},
+): Promise<RunRecord> {
+  const { text, isRunning } = await readRecordText(path, options);
   const record = readRecord(text, { isRunning });
   if (record !== undefined) return record;
   throw new Error("it does not start with the event run.started");

@@ -63,13 +63,15 @@ export function styledPieces(
  * Removes all escape sequences but those that set colors and styles.
  *
  * @param text Text of a program.
- * @param clean Changes the text between such sequences.
+ * @param clean Changes the text between such sequences, except for printable
+ * ASCII, tabs and line feeds.
  * @returns The text. Sequences have the form `ESC [ … m`.
  */
 export function onlyRenditions(
   text: string,
   clean: (text: string) => string,
 ): string {
+  if (ONLY_RENDITIONS.test(text)) return text;
   let kept = "";
   let end = 0;
   for (const { index, 0: sequence } of text.matchAll(SEQUENCES)) {
@@ -80,6 +82,10 @@ export function onlyRenditions(
   }
   return kept + clean(text.slice(end));
 }
+
+/** Text that has no other sequences, and no control characters. */
+// deno-lint-ignore no-control-regex
+const ONLY_RENDITIONS = /^(?:[\n\t\x20-\x7e]|\x1b\[[\d;:]{0,64}m)*$/;
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 

@@ -301,6 +301,16 @@ describe("a run as Markdown", () => {
   });
 });
 
+/** Checks that each link of a page leads to one place. */
+function checkLinks(page: string): void {
+  const ids = Array.from(page.matchAll(/ id="([^"]*)"/g), ([, id]) => id);
+  const places = new Set(ids);
+  assertEquals(ids.length, places.size);
+  for (const [, id] of page.matchAll(/ href="#([^"]*)"/g)) {
+    assert(places.has(id), id);
+  }
+}
+
 describe("a run as a page", () => {
   it("runs nothing and loads nothing, whatever a job printed", async () => {
     const page = await reportAs("html");
@@ -355,11 +365,7 @@ describe("a run as a page", () => {
     });
     assert(page.length < 1_000_000, `${page.length}`);
     assertMatch(page, /<code>runnerlib run --only &#39;a b&#39;<\/code>/);
-    const ids = Array.from(page.matchAll(/ id="([^"]*)"/g), ([, id]) => id);
-    assertEquals(ids.length, new Set(ids).size);
-    for (const [, id] of page.matchAll(/ href="#([^"]*)"/g)) {
-      assert(ids.includes(id), id);
-    }
+    checkLinks(page);
     const rowsOf = (html: string) =>
       Array.from(
         html.matchAll(/<b class="name[^>]*>(step[^<]*)/g),
@@ -368,6 +374,27 @@ describe("a run as a page", () => {
     const [listed, all] = page.split('<details class="all"');
     assertEquals(rowsOf(listed), ["step number 700", "step number 300"]);
     assertEquals(rowsOf(all).length, 1_000);
+  });
+
+  it("is small even if a thousand steps fail, with reasons and colors", async () => {
+    const steps = Array.from(
+      { length: 1_000 },
+      (_, index) =>
+        step(`step number ${index}`, index, 5, {
+          outcome: index % 2 === 0 ? "failed" : "success",
+          exitCode: index % 2 === 0 ? 9 : 0,
+          reason: "because ".repeat(100),
+          attempts: [attempt(1, index, 5, "failed")],
+          tail: Array.from({ length: 20 }, () => "\x1b[31mx\x1b[m".repeat(60)),
+        }),
+    ).flat();
+    const [started] = RUN.split("\n");
+    const write = await FORMATS.html.load();
+    const page = await write(readRecord([started, ...steps].join("\n"))!, {
+      color: false,
+    });
+    assert(page.length < 1_000_000, `${page.length}`);
+    checkLinks(page);
   });
 
   it("draws a line only for what a step waits for directly", async () => {

@@ -98,6 +98,25 @@ jobs:
     assertMatch(page, /build✓success · 2 steps · 1 flaky/);
     assertMatch(page, /step link: ✓success <small>.* · flaky · 2 attempts/);
     assertMatch(page, /plugin &#60;b&#62;timer, post_execution <small>1\.2s/);
+    // A job may have replaced the record, to show those of others.
+    const workflow = `${cwd}/${DIRECTORY}/run.jsonl`;
+    const text = await Deno.readTextFile(workflow);
+    await Deno.copyFile(record, `${cwd}/other.jsonl`);
+    await Deno.symlink(`${cwd}/other.jsonl`, `${jobs}/link.jsonl`);
+    for (
+      const path of [
+        `${cwd}/other.jsonl`,
+        "../../other.jsonl",
+        "jobs/link.jsonl",
+        "jobs/../../../other.jsonl",
+      ]
+    ) {
+      await Deno.writeTextFile(
+        workflow,
+        text.replace("jobs/test/job/artifacts/run.jsonl", path),
+      );
+      assertEquals((await pageOf()).includes("timer"), false, path);
+    }
     await Deno.remove(jobs, { recursive: true });
     const alone = await pageOf();
     assertMatch(alone, /build✓success(?! ·)/);

@@ -1,17 +1,16 @@
 import { type RunRecord, runStatus, type StepRecord } from "../run_record.ts";
 import {
-  endingOf,
   formatDuration,
   hasFailed,
   isAllowed,
   isFlaky,
 } from "../summary_table.ts";
 import { changeOfTotal, comparisonSection } from "./html_comparison.ts";
+import { failureSection } from "./html_failures.ts";
 import { graphSvg } from "./html_graph.ts";
-import { colorRules, outputHtml } from "./html_output.ts";
+import { colorRules } from "./html_output.ts";
 import { problemSection } from "./html_problems.ts";
 import { markHtml, resultClass } from "./html_step.ts";
-import { logPlace, tailWithin } from "./html_step_row.ts";
 import { type StepsOptions, stepsSection } from "./html_steps.ts";
 import { STYLE } from "./html_style.ts";
 import { type Html, markup, raw } from "./html_text.ts";
@@ -21,12 +20,6 @@ const MAX_SLOWEST = 10;
 
 /** How many calls of plugins are listed. */
 const MAX_CALLS = 200;
-
-/** How many failed steps are shown with their last lines. */
-const MAX_FAILURES = 50;
-
-/** Room for their last lines, in UTF-16 units. */
-const TAIL_ROOM = 256 * 1024;
 
 /**
  * Writes a run as one page that needs no network and runs no script.
@@ -150,7 +143,7 @@ export function runHtml(
   const what = isWorkflow ? "jobs" : "steps";
   const parts:
     readonly (readonly [id: string, name: string, html: Html | ""])[] = [
-      ["failures", "What failed", failures(steps, options)],
+      ["failures", "What failed", failureSection(steps, options)],
       ["problems", "Problems", problemSection(problems)],
       ["steps", isWorkflow ? "Jobs" : "Steps", stepsSection(record, options)],
       [
@@ -229,57 +222,6 @@ ${ended?.error === undefined ? "" : markup`<p class="error">${ended.error}</p>`}
     parts.map(([id, name]) => markup`<a href="#${id}">${name}</a> `)
   }</nav>
 </header>`;
-}
-
-function failures(
-  steps: readonly StepRecord[],
-  { logAddress }: StepsOptions,
-): Html | "" {
-  const failed = steps.flatMap((step, index) =>
-    hasFailed(step) ? [{ step, index }] : []
-  );
-  if (failed.length === 0) return "";
-  const shown = failed.slice(0, MAX_FAILURES);
-  const more = failed.length - shown.length;
-  const room = Math.floor(TAIL_ROOM / shown.length);
-  return markup`<section data-key="failures" aria-labelledby="failures"><h2 id="failures">What failed</h2>
-${
-    shown.map(({ step, index }, at) =>
-      markup`
-        <details class="failure" data-key="${index}"${
-        at === 0 ? raw(" open") : ""
-      }>
-        <summary><span class="failed">${
-        markHtml("failed")
-      }</span><b>${step.name}</b> <span class="failed">${
-        endingOf(step)
-      }</span>${
-        step.startedAt === null
-          ? ""
-          : markup` <span class="muted">after ${
-            formatDuration(step.durationMs)
-          }${
-            step.attempts.length > 1
-              ? `, in each of ${step.attempts.length} attempts`
-              : ""
-          }</span>`
-      }</summary>
-        ${step.reason === undefined ? "" : markup`<p>${step.reason}</p>`}
-        <pre tabindex="0" id="failure-${index}" aria-label="Last lines of ${step.name}">${
-        step.styledTail.length === 0
-          ? "(no output)"
-          : outputHtml(tailWithin(step.styledTail, room).join("\n"))
-      }</pre>
-        ${logPlace(step, logAddress?.(index))}
-        ${
-        step.rerun === undefined
-          ? ""
-          : markup`<p class="muted">run it again: <code>${step.rerun}</code></p>`
-      }
-        </details>
-      `
-    )
-  }${more === 0 ? "" : markup`<p>${more} more failed.</p>`}</section>`;
 }
 
 function graph(steps: readonly StepRecord[]): Html | "" {

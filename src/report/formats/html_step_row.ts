@@ -1,21 +1,23 @@
-import { withoutSequences } from "../../terminal/text.ts";
 import type { AttemptRecord } from "../run_event.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
 import {
   endingOf,
   formatDuration,
-  hasFailed,
   isAllowed,
   isFlaky,
 } from "../summary_table.ts";
 import { jobList, jobNotes } from "./html_job.ts";
 import { outputHtml } from "./html_output.ts";
 import { markHtml, resultClass } from "./html_step.ts";
+import { logPlace, tailWithin } from "./html_tail.ts";
 import { type Html, markup } from "./html_text.ts";
 import { MIN_WAIT_MS, stepBar } from "./html_timeline.ts";
 
 /** How many dependencies and outputs of a step are named. */
 const MAX_NAMED = 20;
+
+/** Maximum length of a reason in a row of many, in UTF-16 units. */
+const BRIEF_REASON = 80;
 
 /** Less CPU time is not mentioned. */
 const MIN_CPU_MS = 50;
@@ -30,6 +32,8 @@ export interface StepRowOptions {
   totalMs: number;
   /** Whether the step is on the critical path. */
   isCritical: boolean;
+  /** Whether its last lines are shown among what failed. */
+  isAbove: boolean;
   /** Whether it is one of many, of which less is shown. */
   isBrief: boolean;
   /** Maximum length of its last lines, in UTF-16 units. */
@@ -54,7 +58,9 @@ export function stepRow(step: StepRecord, options: StepRowOptions): Html {
     isFlaky(step) ? "flaky" : "",
     attempts.length > 1 ? `${attempts.length} attempts` : "",
     ...options.job === undefined ? [] : jobNotes(options.job),
-    step.reason ?? "",
+    options.isBrief
+      ? step.reason?.slice(0, BRIEF_REASON) ?? ""
+      : step.reason ?? "",
   ].filter((note) => note !== "");
   return markup`<details class="step" data-key="${index}"><summary class="row"><b class="name${
     isCritical ? " critical" : ""
@@ -124,11 +130,11 @@ function names(all: readonly string[]): string {
 
 function output(
   step: StepRecord,
-  { index, isBrief, tailRoom, log, run }: StepRowOptions,
+  { index, isAbove, isBrief, tailRoom, log, run }: StepRowOptions,
 ): Html {
   const lines = tailWithin(step.styledTail, tailRoom);
   return markup`${
-    hasFailed(step)
+    isAbove
       ? markup`<p><a href="#failure-${index}">Last lines of its output</a></p>`
       : lines.length === 0
       ? ""
@@ -138,43 +144,4 @@ function output(
       ? ""
       : markup`<p><a href="${run}">Steps of ${step.name}</a></p>`
   }`;
-}
-
-/**
- * Says where the whole log of a step is.
- *
- * @param step The step.
- * @param address Address of its log, if it has one.
- */
-export function logPlace(step: StepRecord, address: string | undefined): Html {
-  if (address !== undefined) {
-    return markup`<p><a href="${address}">Whole log of ${step.name}</a></p>`;
-  }
-  return markup`${
-    step.log === undefined
-      ? ""
-      : markup`<p class="muted">whole log: <code>${step.log}</code></p>`
-  }`;
-}
-
-/**
- * Takes as many of the last lines as there is room for.
- *
- * @param lines Lines.
- * @param room Maximum length, in UTF-16 units.
- */
-export function tailWithin(
-  lines: readonly string[],
-  room: number,
-): readonly string[] {
-  let from = lines.length;
-  let length = 0;
-  while (from > 0 && length + lines[from - 1].length <= room) {
-    length += lines[--from].length + 1;
-  }
-  if (from < lines.length || lines.length === 0) return lines.slice(from);
-  if (room === 0) return [];
-  // The end of one line, which is cut without its colors.
-  const [last] = lines.slice(-1).map(withoutSequences);
-  return [`…${last.slice(-room).toWellFormed()}`];
 }

@@ -1,6 +1,7 @@
 import { type CriticalPath, criticalPath } from "../critical_path.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
 import { formatDuration, hasFailed, isFlaky } from "../summary_table.ts";
+import { type FailureOptions, shownFailures } from "./html_failures.ts";
 import { resultClass } from "./html_step.ts";
 import { stepRow } from "./html_step_row.ts";
 import { type Html, markup, raw } from "./html_text.ts";
@@ -16,7 +17,7 @@ import {
 const MAX_LISTED = 60;
 
 /** How many steps to look at are listed beside the whole list. */
-const MAX_NOTABLE = 100;
+const MAX_NOTABLE = 50;
 
 /** How many steps of the critical path are named. */
 const MAX_NAMED = 8;
@@ -30,15 +31,11 @@ const MIN_PATH_SHARE = 0.6;
 /** Room for the last lines of all steps on a page, in UTF-16 units. */
 const TAIL_ROOM = 128 * 1024;
 
+/** Maximum length of the rows of a long list, in UTF-16 units. */
+const MAX_ROWS_LENGTH = 800 * 1024;
+
 /** Options for {@linkcode stepsSection}. */
-export interface StepsOptions {
-  /**
-   * Returns the address of a step's log.
-   *
-   * @param step Index of the step.
-   * @default {logs have no links}
-   */
-  logAddress?: (step: number) => string;
+export interface StepsOptions extends FailureOptions {
   /**
    * The runs that were jobs of a workflow, by the index of the job.
    *
@@ -74,7 +71,8 @@ export function stepsSection(
   );
   const isLong = steps.length > MAX_LISTED;
   const tails = steps.filter(({ tail }) => tail.length > 0).length;
-  const rowOf: RowOf = (index, isAnchor) => {
+  const failures = shownFailures(steps);
+  const rowOf: RowOf = (index, { isAnchor, hasTail }) => {
     const { [index]: step } = steps;
     const log = step.startMs === undefined
       ? undefined
@@ -84,9 +82,10 @@ export function stepsSection(
       isAnchor,
       totalMs,
       isCritical: critical.has(step),
+      isAbove: failures.has(index),
       isBrief: isLong,
       // A page that is sent again and again has links to logs instead.
-      tailRoom: isLong && log !== undefined
+      tailRoom: !hasTail || isLong && log !== undefined
         ? 0
         : Math.floor(TAIL_ROOM / Math.max(1, tails)),
       log,
@@ -102,7 +101,13 @@ export function stepsSection(
       ${legend(steps)}
       ${
     isLong ? longList(record, rowOf, { totalMs, what }) : list(
-      withWork(steps.map((_, index) => rowOf(index, true)), record, totalMs),
+      withWork(
+        steps.map((_, index) =>
+          rowOf(index, { isAnchor: true, hasTail: true })
+        ),
+        record,
+        totalMs,
+      ),
       what,
       totalMs,
     )
@@ -111,8 +116,16 @@ export function stepsSection(
   `;
 }
 
-/** Writes the row of a step; links lead to the one that is an anchor. */
-type RowOf = (index: number, isAnchor: boolean) => Html;
+/** Options for a row. */
+interface RowOptions {
+  /** Whether links lead to it. */
+  isAnchor: boolean;
+  /** Whether it has the last lines of the step. */
+  hasTail: boolean;
+}
+
+/** Writes the row of a step. */
+type RowOf = (index: number, options: RowOptions) => Html;
 
 /** Lists steps to look at, those that failed first, and all of them folded. */
 function longList(
@@ -125,8 +138,18 @@ function longList(
     [...steps.keys()].filter((index) => is(steps[index]))
   );
   const shown = new Set(notable.slice(0, MAX_NOTABLE));
-  const rows = [...shown].map((index) => rowOf(index, true));
-  const all = steps.map((_, index) => rowOf(index, !shown.has(index)));
+  const rows = [...shown].map((index) =>
+    rowOf(index, { isAnchor: true, hasTail: true })
+  );
+  const allRows = (hasTail: boolean) =>
+    steps.map((_, index) =>
+      rowOf(index, { isAnchor: !shown.has(index), hasTail })
+    );
+  const withTails = allRows(true);
+  // Colors can make lines many times longer.
+  const all = lengthOf(withTails) > MAX_ROWS_LENGTH
+    ? allRows(false)
+    : withTails;
   return markup`
     ${stepOverview(steps, totalMs)}
     ${
@@ -138,6 +161,10 @@ function longList(
     list(all, what, totalMs)
   }</details>
   `;
+}
+
+function lengthOf(rows: readonly Html[]): number {
+  return rows.reduce((sum, row) => sum + String(row).length, 0);
 }
 
 /** Whether somebody should look at a step of many, although it did not fail. */
