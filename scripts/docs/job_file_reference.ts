@@ -14,8 +14,6 @@ export function jobFileReference(): string {
   const schema = jobFileSchema();
   const { step } = schema.definitions as Record<string, JsonSchema>;
   const steps = step.properties as Record<string, JsonSchema>;
-  const retry = (steps.retry.anyOf as JsonSchema[])
-    .find(({ properties }) => properties !== undefined)!;
   const own = new Set<string>(OPTIONS.map(({ name }) => name));
   const all = rowsOf(schema, JOB_FILE_KEYS);
   const top = all.filter(({ key }) => !key.isForeign && !own.has(key.name));
@@ -29,10 +27,16 @@ export function jobFileReference(): string {
     ),
     "### retry",
     "A number of attempts, or a mapping with these keys:",
-    table(HEADING, propertyRows(retry)),
+    table(HEADING, mappingRows(steps.retry)),
     "### matrix",
     "Lists of values, keyed by variable, and these keys:",
     table(HEADING, propertyRows(steps.matrix)),
+    "### ready",
+    "A port, or a mapping with these keys; [steps](steps.md#services) explain them:",
+    table(HEADING, mappingRows(steps.ready)),
+    "### concurrency",
+    "The name of a group, or a mapping with these keys; see [limits](steps.md#limits):",
+    table(HEADING, mappingRows(steps.concurrency)),
     "## Full names of options",
     "These keys set the same options by their full names. A short key above and the full name here set the same value.",
     table(
@@ -66,6 +70,13 @@ function rowsOf(
     if (key.keys === undefined) return [one];
     return [one, ...rowsOf(properties[name], key.keys, `${prefix}${name}.`)];
   });
+}
+
+/** Returns the keys of a mapping that has a short form. */
+function mappingRows({ anyOf }: JsonSchema): Row[] {
+  return propertyRows(
+    (anyOf as JsonSchema[]).find(({ properties }) => properties !== undefined)!,
+  );
 }
 
 function propertyRows({ properties }: JsonSchema): Row[] {
