@@ -10,6 +10,12 @@ import type { RunRecorder } from "./run_recorder.ts";
 /** Only the user who runs the job may read what it did. */
 const MODE = 0o600;
 
+/** Maximum length of a text that is masked once for all events. */
+const MAX_NAME_LENGTH = 200;
+
+/** Maximum number of such texts. */
+const MAX_NAME_COUNT = 10_000;
+
 const encoder = new TextEncoder();
 
 /** Where a record goes. */
@@ -59,6 +65,10 @@ export class RecordWriter {
   #hasFailed = false;
   /** Lines by their events, and the number of secrets that were known. */
   readonly #lines = new Map<RunEvent, { line: string; total: number }>();
+
+  /** Masked names by their texts, and the number of secrets at that time. */
+  readonly #masked = new Map<string, string>();
+  #maskedTotal: number | undefined;
 
   private constructor(recorder: RunRecorder, options: RecordWriterOptions) {
     this.#recorder = recorder;
@@ -170,11 +180,27 @@ export class RecordWriter {
   }
 
   #line(event: RunEvent): string {
-    const { maskText, secretTotal } = this.#options;
+    const { secretTotal } = this.#options;
     const total = secretTotal?.();
-    const line = `${JSON.stringify(maskEvent(event, maskText), roundTimes)}\n`;
+    if (total !== this.#maskedTotal) this.#masked.clear();
+    this.#maskedTotal = total;
+    const masked = maskEvent(event, (text) => this.#mask(text));
+    const line = `${JSON.stringify(masked, roundTimes)}\n`;
     if (total !== undefined) this.#lines.set(event, { line, total });
     return line;
+  }
+
+  /** Masks the name of a step once, since each of its events has it. */
+  #mask(text: string): string {
+    const { maskText } = this.#options;
+    if (this.#maskedTotal === undefined || text.length > MAX_NAME_LENGTH) {
+      return maskText(text);
+    }
+    const known = this.#masked.get(text);
+    if (known !== undefined) return known;
+    const masked = maskText(text);
+    if (this.#masked.size < MAX_NAME_COUNT) this.#masked.set(text, masked);
+    return masked;
   }
 
   #fail(error: unknown): void {
