@@ -17,7 +17,7 @@
  * @module
  */
 export {
-  type TestedAttempt,
+  type StepMoment,
   type TestedJob,
   testJob,
   type TestJobOptions,

@@ -23,10 +23,10 @@ import type { TestedJob } from "./test_job.ts";
  * ```
  */
 export function assertRan(
-  { attempts, steps }: Pick<TestedJob, "attempts" | "steps">,
+  { timeline, steps }: Pick<TestedJob, "timeline" | "steps">,
   expected: readonly string[],
 ): void {
-  const ran = new Set(attempts.map(({ step }) => step));
+  const ran = new Set(timeline.map(({ step }) => step));
   const missing = expected.filter((name) => !ran.has(name));
   const extra = [...ran].filter((name) => !expected.includes(name));
   if (missing.length === 0 && extra.length === 0) return;
@@ -63,20 +63,20 @@ export function assertRan(
  * ```
  */
 export function assertOrder(
-  { attempts }: Pick<TestedJob, "attempts">,
+  { timeline }: Pick<TestedJob, "timeline">,
   steps: readonly string[],
 ): void {
-  const order = attempts.map(({ step }) => step);
+  const order = timeline.map(({ type, step }) => `${step} ${type}`);
   for (const [index, step] of steps.entries()) {
-    if (!order.includes(step)) {
-      throw new AssertionError(`Step "${step}" did not run`);
-    }
+    const start = order.indexOf(`${step} started`);
+    if (start === -1) throw new AssertionError(`Step "${step}" did not run`);
     const before = steps[index - 1];
-    if (before === undefined) continue;
-    if (order.lastIndexOf(before) < order.indexOf(step)) continue;
+    if (before === undefined || order.lastIndexOf(`${before} ended`) < start) {
+      continue;
+    }
     throw new AssertionError(
-      `Step "${step}" started before "${before}"; the order was ${
-        order.join(", ")
+      `Step "${step}" started before "${before}" had ended; the order was:\n${
+        order.map((line) => `  ${line}`).join("\n")
       }`,
     );
   }

@@ -47,22 +47,24 @@ export interface TestJobOptions {
   cwd?: string;
 }
 
-/** An attempt at a step that has started. */
-export interface TestedAttempt {
+/** The start or the end of an attempt at a step. */
+export interface StepMoment {
+  /** What happened. */
+  readonly type: "started" | "ended";
   /** Name of the step. */
   readonly step: string;
   /** Number of the attempt, from 1. */
   readonly attempt: number;
-  /** Start in virtual time, in milliseconds since the start of the job. */
-  readonly startMs: number;
+  /** Virtual time, in milliseconds since the start of the job. */
+  readonly atMs: number;
 }
 
 /** What has happened in a test of a job. */
 export interface TestedJob extends JobResult {
   /** Commands in the order of their starts. */
   readonly commands: readonly TestedCommand[];
-  /** Attempts at steps in the order of their starts. */
-  readonly attempts: readonly TestedAttempt[];
+  /** Starts and ends of attempts at steps, in their order. */
+  readonly timeline: readonly StepMoment[];
   /** What the job printed, with secrets masked. */
   readonly stdout: string;
   /** What the runner printed. */
@@ -126,21 +128,32 @@ export async function testJob(
     isEndless: (step) => endless.has(groups.get(step) ?? step),
   });
   const printed = { stdout: "", stderr: "" };
-  const attempts: TestedAttempt[] = [];
+  const timeline: StepMoment[] = [];
   const runner = createRunnerContext(
     recordingHost({ env, cwd: directory.path, printed }),
     { system },
   );
   const running = new Set<string>();
 
+  function note(type: StepMoment["type"], step: string, attempt: number): void {
+    timeline.push({ type, step, attempt, atMs: system.clock.now() });
+  }
+
   function onStepEvent(event: StepEvent): void {
-    if (event.type === "planned") {
-      for (const { name, group } of event.steps) groups.set(name, group);
-    } else if (event.type === "started") {
-      const { step, attempt } = event;
-      attempts.push({ step, attempt, startMs: system.clock.now() });
-      running.add(step);
-    } else if (event.type === "ended") running.delete(event.result.name);
+    switch (event.type) {
+      case "planned":
+        for (const { name, group } of event.steps) groups.set(name, group);
+        return;
+      case "started":
+        running.add(event.step);
+        return note("started", event.step, event.attempt);
+      case "retrying":
+        return note("ended", event.step, event.attempt - 1);
+      case "ended": {
+        const { name, attempts } = event.result;
+        if (running.delete(name)) note("ended", name, attempts);
+      }
+    }
   }
 
   const layer = optionsLayer({
@@ -156,7 +169,7 @@ export async function testJob(
     }),
     () => [...running],
   );
-  return { ...result, ...printed, attempts, commands: system.commands };
+  return { ...result, ...printed, timeline, commands: system.commands };
 }
 
 /** A service is ready as soon as it runs, since nothing listens on its port. */

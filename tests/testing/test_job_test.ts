@@ -228,12 +228,17 @@ describe("the assertions", () => {
     assertOrder(test, ["test", "report"]);
     assertMatch(
       assertThrows(() => assertOrder(test, ["report", "test"]), Error).message,
-      /"test" started before "report"; the order was test, report/,
+      /"test" started before "report" had ended; the order was:\n {2}test started\n {2}test ended\n {2}report started/,
     );
     assertMatch(
       assertThrows(() => assertEnv(test, "test", { CI: "no" }), Error).message,
       /"CI" of step "test" is "true", not "no"/,
     );
     assertThrows(() => commandsOf(test, "deploy"), Error, "no command");
+    // Steps that overlap have no order.
+    const parallel = new Job("parallel").addStep("a", "a").addStep("b", "b");
+    const both = await testJob(parallel, { otherwise: { durationMs: 5 } });
+    assertThrows(() => assertOrder(both, ["a", "b"]), Error, "had ended");
+    assertThrows(() => assertOrder(both, ["b", "a"]), Error, "had ended");
   });
 });
