@@ -7,7 +7,7 @@ import type {
 } from "./run_event.ts";
 import { RECORD_VERSION } from "./run_recorder.ts";
 import { withoutSequences } from "../terminal/text.ts";
-import type { StepState, SummaryStatus, SummaryStep } from "./summary_table.ts";
+import type { StepState, SummaryStatus } from "./summary_table.ts";
 
 /** Reason of a step that was running when its runner ended without a word. */
 const INTERRUPTED = "the record ends while it runs";
@@ -306,13 +306,4 @@ function applyEnd(step: StepRecord, event: EventOf<"step.ended">): void {
   if (step.startMs !== undefined) {
     step.startMs = Math.min(step.startMs, Math.max(0, ms - end.durationMs));
   }
-}
-
-/**
- * Prepares a step of a record for the summary.
- *
- * @returns The step as the summary of a run has it.
- */
-export function summaryStepOf(step: StepRecord): SummaryStep {
-  return { ...step, attempts: step.attempts.length };
 }

@@ -194,7 +194,7 @@ export function setUpMasker(
 }
 
 /** Returns the names of variables that only steps have. */
-export function stepVariables(steps: readonly Step[]): string[] {
+function stepVariables(steps: readonly Step[]): string[] {
   return steps.flatMap(({ env = {}, forEach, itemVar = "ITEM", matrix }) => [
     ...Object.keys(env),
     ...forEach ? [itemVar] : [],

@@ -289,7 +289,7 @@ export interface SecretsFile {
  * @returns The file; `undefined` if none is configured.
  * @throws {RunnerError} `invalid-config`, if it cannot be read.
  */
-export async function readSecretsFile(
+async function readSecretsFile(
   run: RunState,
 ): Promise<SecretsFile | undefined> {
   const { host } = run.runner;

@@ -333,7 +333,7 @@ function conclusionText(conclusion: NeedState["conclusion"]): string {
  * @param conclusion How the job counts the step.
  * @returns The result.
  */
-export function notRun(
+function notRun(
   name: string,
   reason: string,
   conclusion: StepStatus = "skipped",
@@ -371,7 +371,7 @@ function failedBefore(
  * @param durationMs Duration of all attempts, in milliseconds.
  * @returns The result.
  */
-export function buildStepResult(
+function buildStepResult(
   { name, definition }: PlannedStep,
   end: StepEnd,
   startedAt: Date,

@@ -276,7 +276,7 @@ export function checkOutputNames(plan: Plan<PlannedStep>): void {
  * @param warn Called with a message for each dropped output.
  * @returns Outputs by variable.
  */
-export function assignVariables<Output extends NamedOutput>(
+function assignVariables<Output extends NamedOutput>(
   outputs: readonly Output[],
   steps: readonly PlannedStep[],
   warn: (message: string) => void,

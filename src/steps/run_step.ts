@@ -129,7 +129,7 @@ async function attemptOnce(
  * @param attempt Number of the failed attempt, from 1.
  * @param exitCode Exit code of the failed attempt.
  */
-export function shouldRetry(
+function shouldRetry(
   retry: RetryConfig | undefined,
   attempt: number,
   exitCode: number | null,
@@ -150,7 +150,7 @@ const NEUTRAL_EXIT_CODE = 78;
  * @param context Context of the attempt.
  * @returns How the attempt ended.
  */
-export async function attemptCommand(
+async function attemptCommand(
   command: StepCommand,
   context: AttemptContext,
 ): Promise<AttemptEnd> {

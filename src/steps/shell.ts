@@ -59,9 +59,6 @@ const NAMED: Readonly<Record<string, Shell>> = {
   },
 };
 
-/** Names of the built-in shells. */
-export const SHELL_NAMES: readonly string[] = ["sh", ...Object.keys(NAMED)];
-
 /**
  * Resolves a shell.
  *

@@ -133,14 +133,14 @@ const MIN_BITS = 8;
 const MARK = 1;
 
 /** What the first number of a fingerprint begins with. */
-export const FIRST_SEED = 0x811c9dc5 | 0;
+const FIRST_SEED = 0x811c9dc5 | 0;
 const FIRST_MULTIPLIER = 0x01000193;
 
 const SECOND_SEED = 0x1b873593;
 const SECOND_MULTIPLIER = 0x85ebca6b | 0;
 
 /** Takes another byte into the first number of a fingerprint. */
-export function firstHash(hash: number, byte: number): number {
+function firstHash(hash: number, byte: number): number {
   const next = Math.imul(hash ^ byte, FIRST_MULTIPLIER);
   return next ^ next >>> 15;
 }
@@ -170,7 +170,7 @@ export function computeFingerprint(
 }
 
 /** The second number of the fingerprint of a part of a text. */
-export function secondHashOf(
+function secondHashOf(
   text: Uint8Array,
   from: number,
   to: number,
