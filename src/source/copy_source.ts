@@ -18,7 +18,7 @@ import {
   type SourceContext,
   sourceError,
 } from "./source.ts";
-import { decodedPath } from "./source_client.ts";
+import { decodedPath } from "./source_url.ts";
 import { forEachLimited } from "./work_queue.ts";
 
 /**

@@ -3,14 +3,12 @@ import { resolve } from "@std/path/posix/resolve";
 import type { CaptureResult } from "../process/capture.ts";
 import { showUrl } from "../url_secrets.ts";
 import { temporaryDirectory } from "../fs/temporary_directory.ts";
+import { checkoutError, clientReason, runClient } from "./source_client.ts";
 import {
-  checkoutError,
-  clientReason,
   repositoryUrlProblem,
-  runClient,
   splitCredentials,
   type UrlCredentials,
-} from "./source_client.ts";
+} from "./source_url.ts";
 import type { FillDirectory, SourceContext } from "./source.ts";
 
 /**

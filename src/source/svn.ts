@@ -6,14 +6,12 @@ import {
 } from "../fs/temporary_directory.ts";
 import type { CaptureResult } from "../process/capture.ts";
 import { showUrl } from "../url_secrets.ts";
+import { checkoutError, clientReason, runClient } from "./source_client.ts";
 import {
-  checkoutError,
-  clientReason,
   repositoryUrlProblem,
-  runClient,
   splitCredentials,
   type UrlCredentials,
-} from "./source_client.ts";
+} from "./source_url.ts";
 import type { FillDirectory, SourceContext } from "./source.ts";
 
 /** Allowed schemes. A tunnel with another name could start any program. */

@@ -94,20 +94,20 @@ export async function* decompressed(
   }
   const { cwd, env, cancellation } = context;
   const child = startTool([...tool, path], { cwd, env });
-  const said = textOf(child.stderr!);
+  const message = textOf(child.stderr!);
   using _ = onAbort(cancellation.graceful, () => child.signal("SIGKILL"));
   try {
     yield* child.stdout;
     const { exitCode } = await child.status;
     cancellation.graceful.throwIfAborted();
     if (exitCode === 0) return;
-    const reason = (await said).trim().replaceAll(path, "the archive") ||
+    const reason = (await message).trim().replaceAll(path, "the archive") ||
       `${tool[0]} ended with exit code ${exitCode}`;
     throw unpackError(reason);
   } finally {
     // The reader may stop before the end.
     child.signal("SIGKILL");
-    await Promise.all([child.status, said]);
+    await Promise.all([child.status, message]);
   }
 }
 

@@ -8,7 +8,7 @@ import {
 } from "../../process/retry.ts";
 import { timeLimit } from "../../process/time_limit.ts";
 import { showUrl, showUrlsIn } from "../../url_secrets.ts";
-import { decodedPath, percentDecoded } from "../source_client.ts";
+import { decodedPath, percentDecoded } from "../source_url.ts";
 import { sourceError } from "../source.ts";
 import { writeAll } from "../../fs/files.ts";
 

@@ -1,7 +1,6 @@
 import { join } from "@std/path/posix/join";
 import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
-import { showUrl } from "../../url_secrets.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import {
   type FillDirectory,
@@ -15,7 +14,7 @@ import { splitLogin } from "./login.ts";
 import { completeOutput } from "./queries/run_query.ts";
 import { checkGitRef, trackingName } from "./ref.ts";
 import { commitOf, type Repository, repositoryAt } from "./repository.ts";
-import { isSameRepository, resolveGitUrl } from "./url.ts";
+import { type GitUrl, resolveGitUrl } from "./url.ts";
 
 /** A revision of a repository. */
 export interface Revision {
@@ -59,10 +58,10 @@ export function evalRepository(
     return resolveGitUrl(url, context.cwd);
   });
   // Repositories on the same host have separate credentials.
-  const { publicUrl, config, variables } = splitLogin(urls[1], {
+  const { publicUrl, config, variables } = splitLogin(urls[1].href, {
     scope: "repository",
   });
-  const upstream = isSameRepository(urls[0], urls[1])
+  const upstream = urls[0].identity === urls[1].identity
     ? undefined
     : { url: urls[1], publicUrl };
   const open = (path: string) =>
@@ -95,12 +94,12 @@ export function evalRepository(
     },
     async fillDefinitions(target) {
       const { cancellation, log } = context;
-      const stage = (side: "base" | "head", url: string) =>
+      const stage = (side: "base" | "head", url: GitUrl) =>
         writeDefinitions(
           repository,
           commits[side],
           join(target, side),
-          retrying(url, context),
+          retrying(url.href, context),
         );
       await stage("base", urls[1]);
       try {
@@ -122,7 +121,7 @@ interface FetchOneOptions {
   readonly fallback: string | undefined;
   readonly pullRequest?: string;
   /** The remote, if it is not `origin`. */
-  readonly upstream?: { readonly url: string; readonly publicUrl: string };
+  readonly upstream?: { readonly url: GitUrl; readonly publicUrl: string };
 }
 
 async function fetchOne(
@@ -139,7 +138,7 @@ async function fetchOne(
       remote: "upstream",
       nameHere: (name) => trackingName(name)?.replace("/origin/", "/upstream/"),
     },
-    retry: retrying(url, context),
+    retry: retrying(url.href, context),
   };
   if (upstream !== undefined) {
     const { publicUrl } = upstream;
@@ -158,7 +157,7 @@ async function fetchOne(
   const commit = await commitOf(repository, id);
   if (commit !== undefined) return commit;
   throw sourceError(
-    `find "${ref}" in "${showUrl(url)}"`,
+    `find "${ref}" in "${url.shown}"`,
     "it does not name a commit",
   );
 }
@@ -227,7 +226,7 @@ async function writeDefinitions(
   for (const command of commands) {
     const result = await retry(() => git(command, variables));
     if (result.exitCode !== 0) {
-      throw sourceError(action, gitReason(result, url));
+      throw sourceError(action, gitReason(result, url.href));
     }
   }
   undo.move();

@@ -73,7 +73,7 @@ const NOISE = /^(?:Cloning into|warning:|hint:|remote: *$)/;
  * The reason ends with the last `fatal:` or `error:` line: messages of ssh and
  * of the server come before it, general advice after it.
  *
- * @param url URL that git was given; its user info is removed.
+ * @param url URL that was passed to git; its user info is removed.
  * @returns The reason in one line.
  */
 export function gitReason(result: CaptureResult, url: string): string {

@@ -188,7 +188,7 @@ function throwNotFound({ repository, ref, refusal }: Search): never {
     ? "it does not name a commit"
     : `the repository has no such ${what}`;
   throw sourceError(
-    `check out "${ref}" of "${repository.shownUrl}"`,
+    `check out "${ref}" of "${repository.url.shown}"`,
     refusal ?? absence,
   );
 }
@@ -298,7 +298,7 @@ async function connect(
   args: readonly string[],
   retry: Retry,
 ): Promise<FetchOutcome> {
-  const { git, make, url, shownUrl } = repository;
+  const { git, make, url } = repository;
   const attempt = () => retry(() => git(args));
   let result = await attempt();
   const format = result.exitCode === 0 ? undefined : serverFormat(result);
@@ -309,11 +309,11 @@ async function connect(
   }
   if (result.exitCode === 0) return { isFetched: true, stdout: result.stdout };
   const failure = fetchFailure(result);
-  const reason = gitReason(result, url);
+  const reason = gitReason(result, url.href);
   if (
     failure === "missing" || failure === "dropped" || failure === "refused"
   ) return { isFetched: false, failure, reason };
-  throw sourceError(`clone "${shownUrl}"`, reason);
+  throw sourceError(`clone "${url.shown}"`, reason);
 }
 
 /** Git stores the filter before it knows whether the server supports it. */

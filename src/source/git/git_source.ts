@@ -1,6 +1,5 @@
 import { resolve } from "@std/path/posix/resolve";
 import { Variable } from "../../environment/variables.ts";
-import { showUrl } from "../../url_secrets.ts";
 import {
   createStageTimer,
   type FillDirectory,
@@ -24,12 +23,11 @@ import {
   type Repository,
   repositoryAt,
 } from "./repository.ts";
-import { resolveGitUrl } from "./url.ts";
+import { type GitUrl, resolveGitUrl } from "./url.ts";
 
 /** A validated source. */
 interface GitSource extends GitOptions {
-  /** URL that is passed to git. */
-  readonly url: string;
+  readonly url: GitUrl;
   /** Ref to check out; `undefined` for the default branch. */
   readonly ref: string | undefined;
 }
@@ -108,7 +106,7 @@ async function cloneInto(
   const { log } = context;
   const start = performance.now();
   log.info("source", "Cloning", {
-    url: showUrl(url),
+    url: url.shown,
     ref: ref ?? "default branch",
   });
   const stage = createStageTimer(context);
@@ -118,7 +116,7 @@ async function cloneInto(
     // for the disk.
     config: [["core.fsync", "none"]],
   });
-  const retry = retrying(url, context, source.retry);
+  const retry = retrying(url.href, context, source.retry);
   await stage("init", () => repository.make(objectFormatOf(ref)));
   const found = await stage(
     "fetch",
@@ -270,10 +268,10 @@ async function checkOut(
   repository: Repository,
   request: CheckOutRequest,
 ): Promise<string> {
-  const { git, url, shownUrl, gitDirectory } = repository;
+  const { git, url, gitDirectory } = repository;
   const { id, ref = "HEAD", sparsePaths, lfs = "auto", retry } = request;
   const branch = branchOf(request);
-  const action = `check out "${ref}" of "${shownUrl}"`;
+  const action = `check out "${ref}" of "${url.shown}"`;
   // In a partial clone, git fetches missing files now.
   const run = async (
     args: readonly string[],
@@ -283,13 +281,13 @@ async function checkOut(
     if (result.exitCode === 0) return;
     const failure = lfsFailure(result);
     if (failure !== undefined) {
-      const action = `fetch the Git LFS files of "${shownUrl}"`;
-      throw sourceError(action, gitReason(failure, url));
+      const action = `fetch the Git LFS files of "${url.shown}"`;
+      throw sourceError(action, gitReason(failure, url.href));
     }
     const isCommit = await commitOf(repository, id) !== undefined;
     throw sourceError(
       action,
-      isCommit ? gitReason(result, url) : "it does not name a commit",
+      isCommit ? gitReason(result, url.href) : "it does not name a commit",
     );
   };
   if (sparsePaths !== undefined) {

@@ -20,7 +20,7 @@ import {
   type Repository,
   repositoryAt,
 } from "./repository.ts";
-import { normalizeGitUrl } from "./url.ts";
+import type { GitUrl } from "./url.ts";
 
 /** Namespace of the tips that the mirror had before. */
 const TIPS = "refs/tips";
@@ -58,7 +58,7 @@ export async function fetchThroughMirror(
   const { log, cancellation } = context;
   const warn = (error: unknown) => {
     cancellation.graceful.throwIfAborted();
-    const reason = showUrlsIn(messageOf(error), clone.url);
+    const reason = showUrlsIn(messageOf(error), clone.url.href);
     log.warn("source", "Cannot use the mirror", { reason });
   };
   try {
@@ -109,7 +109,7 @@ async function useMirror(
  */
 async function removeMirror(
   directory: string,
-  url: string,
+  url: GitUrl,
   context: SourceContext,
 ): Promise<void> {
   const { path, lock } = await placeOf(directory, url);
@@ -117,11 +117,13 @@ async function removeMirror(
   await removeTree(path);
 }
 
-async function placeOf(directory: string, url: string): Promise<Place> {
-  const location = normalizeGitUrl(url);
-  const folder = location.replace(/[^A-Za-z0-9]+/g, "-").slice(-60)
+async function placeOf(
+  directory: string,
+  { identity }: GitUrl,
+): Promise<Place> {
+  const folder = identity.replace(/[^A-Za-z0-9]+/g, "-").slice(-60)
     .replace(/^-/, "");
-  const name = `${folder}-${(await digest(location)).slice(0, 16)}`;
+  const name = `${folder}-${(await digest(identity)).slice(0, 16)}`;
   try {
     await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
   } catch (cause) {

@@ -13,7 +13,7 @@ import {
 import { ownerConfig } from "./safe_directory.ts";
 import { checkGitRef, isFullCommitId } from "./ref.ts";
 import { commitOf, type Repository, repositoryAt } from "./repository.ts";
-import { isSameRepository, resolveGitUrl } from "./url.ts";
+import { type GitUrl, repositoryIdentity, resolveGitUrl } from "./url.ts";
 
 const NO_COMMIT = "the repository has no such commit";
 
@@ -82,16 +82,17 @@ export async function fetchBase(
  * @param url URL of the repository that is checked out.
  * @returns The base; `undefined` if the environment describes none.
  */
-function baseOf(env: Environment, url: string): Base | undefined {
+function baseOf(env: Environment, url: GitUrl): Base | undefined {
   const diffBase = env[Variable.diffBase] ?? "";
   const baseUrl = env[Variable.baseUrl] ?? "";
-  const isFork = baseUrl !== "" && !isSameRepository(baseUrl, url);
+  const isFork = baseUrl !== "" &&
+    repositoryIdentity(baseUrl) !== url.identity;
   if (!isFork && diffBase === "" && !env[Variable.prNumber]) return undefined;
   const names = [env[Variable.baseRef], env[Variable.prBaseRef], diffBase]
     .filter((name) => name !== undefined && name !== "");
   return {
     remote: isFork ? "upstream" : "origin",
-    url: isFork ? baseUrl : url,
+    url: isFork ? baseUrl : url.href,
     id: names.findLast(isFullCommitId)?.toLowerCase(),
     branch: names.find((name) => !isFullCommitId(name))
       ?.replace(/^refs\/heads\//, ""),

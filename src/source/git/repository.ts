@@ -1,11 +1,11 @@
 import type { CaptureResult } from "../../process/capture.ts";
-import { showUrl } from "../../url_secrets.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import { gitReason } from "./failure_and_retry.ts";
 import { ownerConfig } from "./safe_directory.ts";
 import { type Access, accessTo, splitLogin } from "./login.ts";
 import { type GitContext, runGit } from "./run_git.ts";
 import { sourceError } from "../source.ts";
+import type { GitUrl } from "./url.ts";
 
 /** Object format of a repository. */
 export type ObjectFormat = "sha1" | "sha256";
@@ -26,12 +26,10 @@ export interface Repository {
    * Absolute path of the repository itself, inside the work tree if it has one.
    */
   readonly gitDirectory: string;
-  /** URL of the remote, including credentials. */
-  readonly url: string;
+  /** URL of the remote. */
+  readonly url: GitUrl;
   /** The URL without credentials, which may be stored in a file. */
   readonly publicUrl: string;
-  /** The URL without anything that could be secret, for messages. */
-  readonly shownUrl: string;
   git(
     args: readonly string[],
     variables?: GitContext["variables"],
@@ -78,10 +76,10 @@ export interface RepositoryPlace {
  */
 export function repositoryAt(
   { path, bare = false, otherUrls = [] }: RepositoryPlace,
-  url: string,
+  url: GitUrl,
   context: GitContext,
 ): Repository {
-  const { publicUrl, ...login } = splitLogin(url);
+  const { publicUrl, ...login } = splitLogin(url.href);
   const gitDirectory = bare ? path : `${path}/.git`;
   // With explicit paths, git does not search the parent directories.
   const place = [`--git-dir=${gitDirectory}`];
@@ -99,7 +97,6 @@ export function repositoryAt(
     gitDirectory,
     url,
     publicUrl,
-    shownUrl: showUrl(url),
     access,
     async git(args, variables) {
       const { config, variables: logins } = await access();
@@ -166,6 +163,6 @@ async function runOrThrow(
   if (result.exitCode === 0) return;
   throw sourceError(
     `create the repository "${repository.gitDirectory}"`,
-    gitReason(result, repository.url),
+    gitReason(result, repository.url.href),
   );
 }

@@ -1,6 +1,6 @@
 import { resolve } from "@std/path/posix/resolve";
 import type { ConfigEntry } from "./git_config.ts";
-import { isLocalPath } from "./url.ts";
+import type { GitUrl } from "./url.ts";
 
 /**
  * Command that serves a local repository regardless of its owner. Git has no
@@ -14,22 +14,16 @@ const UPLOAD_PACK =
   "GIT_ALLOW_PROTOCOL=none GIT_NO_LAZY_FETCH=1 git -c 'safe.directory=*' upload-pack";
 
 /**
- * Checks whether git opens a URL on this machine, without a connection.
- *
- * @param url Validated URL or path.
- */
-export function isLocalUrl(url: string): boolean {
-  return isLocalPath(url) || /^file:/i.test(url);
-}
-
-/**
  * Returns the configuration that allows fetching from a local remote regardless
  * of its owner.
  *
  * @returns Settings of git; none if the remote is not local.
  */
-export function ownerConfig(url: string, remote = "origin"): ConfigEntry[] {
-  return isLocalUrl(url) ? [[`remote.${remote}.uploadpack`, UPLOAD_PACK]] : [];
+export function ownerConfig(
+  { isLocal }: GitUrl,
+  remote = "origin",
+): ConfigEntry[] {
+  return isLocal ? [[`remote.${remote}.uploadpack`, UPLOAD_PACK]] : [];
 }
 
 /** Variables that are valid until they are disposed. */

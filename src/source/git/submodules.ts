@@ -2,7 +2,7 @@ import { dirname } from "@std/path/posix/dirname";
 import { type GitOptions, type SourceContext, sourceError } from "../source.ts";
 import { fetchFailure, gitReason, type Retry } from "./failure_and_retry.ts";
 import { lfsFailure, lfsSettings } from "./lfs.ts";
-import { isLocalUrl, trustOwners } from "./safe_directory.ts";
+import { trustOwners } from "./safe_directory.ts";
 import type { Repository } from "./repository.ts";
 import { allowedProtocols, runGit } from "./run_git.ts";
 
@@ -27,15 +27,14 @@ export async function updateSubmodules(
   retry: Retry,
   context: SourceContext,
 ): Promise<void> {
-  const { url, shownUrl, gitDirectory } = repository;
-  const isLocal = isLocalUrl(url);
+  const { url, gitDirectory } = repository;
   const protocols = allowedProtocols(context.env.GIT_ALLOW_PROTOCOL)
-    .filter((protocol) => isLocal || protocol !== "file");
+    .filter((protocol) => url.isLocal || protocol !== "file");
   const access = await submoduleAccess(repository);
   const hasLfs = options.lfs === "auto" &&
     (await repository.git(["lfs", "version"])).exitCode === 0;
   const lfs = lfsSettings(hasLfs ? "auto" : "off");
-  await using owners = isLocal
+  await using owners = url.isLocal
     ? await trustOwners(gitDirectory, context.env, context.cwd)
     : undefined;
   const update = (depth: number) =>
@@ -70,8 +69,8 @@ export async function updateSubmodules(
   ) result = await update(0);
   if (result.exitCode === 0) return;
   throw sourceError(
-    `check out the submodules of "${shownUrl}"`,
-    gitReason(lfsFailure(result) ?? result, url),
+    `check out the submodules of "${url.shown}"`,
+    gitReason(lfsFailure(result) ?? result, url.href),
   );
 }
 

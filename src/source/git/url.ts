@@ -6,10 +6,22 @@ import {
   authorityProblem,
   encodingProblem,
   urlTextProblem,
-} from "../source_client.ts";
+} from "../source_url.ts";
 
 /** Allowed schemes; the last two are old names of ssh. */
 const SCHEMES = ["file", "git", "http", "https", "ssh", "git+ssh", "ssh+git"];
+
+/** A validated URL of a git repository. */
+export interface GitUrl {
+  /** URL or absolute path for git, including credentials. */
+  readonly href: string;
+  /** The URL without anything that could be secret, for messages. */
+  readonly shown: string;
+  /** Whether git opens it on this machine, without a connection. */
+  readonly isLocal: boolean;
+  /** Identity of the repository, as of {@linkcode repositoryIdentity}. */
+  readonly identity: string;
+}
 
 /**
  * Checks the URL of a git repository.
@@ -39,14 +51,14 @@ function gitUrlProblem(url: string): string | undefined {
 }
 
 /**
- * Validates the URL of a git repository, and makes a local path absolute.
+ * Validates the URL of a git repository, and makes a local path absolute. What
+ * other functions need to know about the URL is determined here as well.
  *
  * @param url URL, scp-like address such as `host:path`, or local path.
  * @param cwd Absolute path against which a local path is resolved.
- * @returns The URL or absolute path for git.
  * @throws {RunnerError} With code `source-failed`, if the URL is invalid.
  */
-export function resolveGitUrl(url: string, cwd: string): string {
+export function resolveGitUrl(url: string, cwd: string): GitUrl {
   const problem = gitUrlProblem(url);
   if (problem !== undefined) {
     const shown = JSON.stringify(showUrl(url));
@@ -54,32 +66,33 @@ export function resolveGitUrl(url: string, cwd: string): string {
       code: "source-failed",
     });
   }
-  return isLocalPath(url) && !isAbsolute(url) ? resolve(cwd, url) : url;
+  const isPath = isLocalPath(url);
+  const href = isPath && !isAbsolute(url) ? resolve(cwd, url) : url;
+  return {
+    href,
+    shown: showUrl(href),
+    isLocal: isPath || /^file:/i.test(href),
+    identity: repositoryIdentity(href),
+  };
 }
 
 /**
  * Checks whether a URL is a local path. As in git, a colon before the first
  * slash makes it remote.
  */
-export function isLocalPath(url: string): boolean {
+function isLocalPath(url: string): boolean {
   return !/^[^/]*:/.test(url);
 }
 
 /**
- * Checks whether two URLs refer to the same repository, ignoring the transport,
- * a trailing `.git` or slash, the user, and the case of the host.
- */
-export function isSameRepository(one: string, other: string): boolean {
-  return normalizeGitUrl(one) === normalizeGitUrl(other);
-}
-
-/**
- * Normalizes the URL of a repository to a form that all its spellings share.
+ * Normalizes the URL of a repository to a form that all its spellings share,
+ * regardless of the transport, a trailing `.git` or slash, the user, and the
+ * case of the host.
  *
  * @param url URL, scp-like address such as `host:path`, or local path.
  * @returns `host/path`, or the local path.
  */
-export function normalizeGitUrl(url: string): string {
+export function repositoryIdentity(url: string): string {
   const [, authority, path] = /^[^/:]+:\/\/([^/]*)\/*(.*)$/.exec(url) ??
     /^([^/:]+):\/*(.*)$/.exec(url) ?? [null, "", url];
   const host = authority.replace(/^.*@/, "").toLowerCase()

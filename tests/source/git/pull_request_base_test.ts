@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { isSameRepository } from "../../../src/source/git/url.ts";
 import { type Clone, clone, type CloneOptions } from "../../helpers/clone.ts";
 import { type HistoryCommit, writeHistory } from "../../helpers/git_history.ts";
 import {
@@ -333,30 +332,4 @@ describe("gitSource() and the base repository", () => {
       assertEquals(await cloned.git("remote"), "origin");
     }
   });
-});
-
-Deno.test("isSameRepository() ignores differences in spelling", () => {
-  const spellings = [
-    "https://github.com/user/repo",
-    "https://github.com/user/repo.git",
-    "https://github.com/user/repo/",
-    "https://me:secret@GitHub.com:443/user/repo.git/",
-    "ssh://git@github.com/user/repo.git",
-    "git@github.com:user/repo.git",
-    "git://github.com/user/repo",
-  ];
-  for (const one of spellings) {
-    for (const other of spellings) assert(isSameRepository(one, other), other);
-  }
-  for (
-    const other of [
-      "https://github.com/user/Repo",
-      "https://github.com/user/repo2",
-      "https://gitlab.com/user/repo",
-      "https://github.com:8443/user/repo",
-      "/github.com/user/repo",
-    ]
-  ) assert(!isSameRepository(spellings[0], other), other);
-  assert(isSameRepository("/a/b.git", "/a/b/"));
-  assert(isSameRepository("/a/b", "file:///a/b"));
 });

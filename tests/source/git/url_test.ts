@@ -1,7 +1,15 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertNotEquals,
+  assertThrows,
+} from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../../src/errors.ts";
-import { resolveGitUrl } from "../../../src/source/git/url.ts";
+import {
+  repositoryIdentity,
+  resolveGitUrl,
+} from "../../../src/source/git/url.ts";
 
 describe("resolveGitUrl()", () => {
   it("passes URLs unchanged", () => {
@@ -19,7 +27,7 @@ describe("resolveGitUrl()", () => {
       "file:///a/b",
       "/a/b",
     ];
-    for (const url of urls) assertEquals(resolveGitUrl(url, "/here"), url);
+    for (const url of urls) assertEquals(resolveGitUrl(url, "/here").href, url);
   });
 
   it("makes local paths absolute", () => {
@@ -32,8 +40,17 @@ describe("resolveGitUrl()", () => {
       "./a::b": "/here/a::b",
     };
     for (const [path, location] of Object.entries(paths)) {
-      assertEquals(resolveGitUrl(path, "/here"), location);
+      assertEquals(resolveGitUrl(path, "/here").href, location);
     }
+  });
+
+  it("recognizes what git opens on this machine", () => {
+    for (
+      const url of ["a", "/a", "./a:b", "file:///a"]
+    ) assert(resolveGitUrl(url, "/here").isLocal, url);
+    for (
+      const url of ["host:a", "https://example.com/a", "ssh://example.com/a"]
+    ) assert(!resolveGitUrl(url, "/here").isLocal, url);
   });
 
   it("rejects everything that git could take as an option or a command", () => {
@@ -82,4 +99,37 @@ describe("resolveGitUrl()", () => {
       'Cannot clone "https://***@example.com/a": the URL contains',
     );
   });
+});
+
+Deno.test("repositoryIdentity() ignores differences in spelling", () => {
+  const spellings = [
+    "https://github.com/user/repo",
+    "https://github.com/user/repo.git",
+    "https://github.com/user/repo/",
+    "https://me:secret@GitHub.com:443/user/repo.git/",
+    "ssh://git@github.com/user/repo.git",
+    "git@github.com:user/repo.git",
+    "git://github.com/user/repo",
+  ];
+  for (const one of spellings) {
+    assertEquals(repositoryIdentity(one), "github.com/user/repo");
+    assertEquals(
+      resolveGitUrl(one, "/here").identity,
+      repositoryIdentity(one),
+    );
+  }
+  for (
+    const other of [
+      "https://github.com/user/Repo",
+      "https://github.com/user/repo2",
+      "https://gitlab.com/user/repo",
+      "https://github.com:8443/user/repo",
+      "/github.com/user/repo",
+    ]
+  ) {
+    assertNotEquals(repositoryIdentity(other), "github.com/user/repo", other);
+  }
+  for (const path of ["/a/b", "/a/b.git", "/a/b/", "file:///a/b"]) {
+    assertEquals(repositoryIdentity(path), "/a/b");
+  }
 });

@@ -18,7 +18,7 @@ import {
 import { isFullCommitId, remoteNames, trackingName } from "../ref.ts";
 import { repositoryAt } from "../repository.ts";
 import { allowedProtocols } from "../run_git.ts";
-import { isLocalPath, resolveGitUrl } from "../url.ts";
+import { type GitUrl, resolveGitUrl } from "../url.ts";
 import {
   type GitQuery,
   type GitQueryOptions,
@@ -118,7 +118,7 @@ async function attempt<T>(
 function sourceUrl(
   { path }: GitQuery,
   options: GitQueryOptions,
-): string | undefined {
+): GitUrl | undefined {
   const { cwd, env: processEnv } = processHost();
   const { env = processEnv } = options;
   const isCi = ["/job/ci", "/job/ci/base"].some((directory) =>
@@ -131,7 +131,7 @@ function sourceUrl(
     : undefined;
   if (!url) return undefined;
   const location = resolveGitUrl(url, cwd);
-  return isLocalPath(location) || /^(?:file|git|https?):/i.test(location)
+  return location.isLocal || /^(?:git|https?):/i.test(location.href)
     ? location
     : undefined;
 }
@@ -139,7 +139,7 @@ function sourceUrl(
 async function fetchMore(
   query: GitQuery,
   options: GitQueryOptions,
-  url: string,
+  url: GitUrl,
   revisions: readonly string[],
   isEnough: () => Promise<boolean>,
 ): Promise<void> {
@@ -162,7 +162,9 @@ async function fetchMore(
       ["remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"],
     ]),
   );
-  const retry = retrying(url, { log: SILENT, cancellation }, { attempts: 1 });
+  const retry = retrying(url.href, { log: SILENT, cancellation }, {
+    attempts: 1,
+  });
   const fetches: ((depth: number) => Promise<unknown>)[] = [];
   for (const revision of revisions) {
     const lists = (await namesOf(query, revision)).map((name) => [name]);
