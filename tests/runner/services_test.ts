@@ -286,6 +286,28 @@ describe("a service", () => {
     await isOver(`${test.path}/pid`);
   });
 
+  it("can be untrusted, with steps that are", async () => {
+    await using test = await testRunner();
+    const untrusted = true;
+    const result = await test.runner.runJob(
+      new Job("x")
+        .addService("db", `trap 'echo bye; exit' TERM; ${STAY}`, {
+          ...READY,
+          ports: ["db"],
+          untrusted,
+        })
+        .addStep("test", 'test -n "$REACTORCIDE_PORT_DB"', {
+          dependsOn: ["db"],
+          untrusted,
+        }),
+    );
+    assertEquals(endings(result), [
+      "db: success/success",
+      "test: success/success",
+    ]);
+    assertMatch(test.stdout(), /^db +\| bye$/m);
+  });
+
   it("may take any time to get ready", async () => {
     await using test = await testRunner();
     const { status } = await test.runner.runJob(
