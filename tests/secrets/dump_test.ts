@@ -113,11 +113,10 @@ for (const [program, options] of Object.entries(DUMPS)) {
   });
 }
 
-Deno.test("Masker leaves dumps of other bytes, and what only looks like a dump, as they are", async () => {
-  const texts = await Promise.all([
-    dumpOf("xxd", "nothing that is secret is in here\n".repeat(9)),
-    dumpOf("od -t x2z -t o1 -c", "nothing that is secret\n".repeat(9)),
-  ]);
+Deno.test("Masker leaves what only looks like a dump as it is", async () => {
+  const texts = [
+    await dumpOf("od -t x2z -t o1 -c", "nothing that is secret\n".repeat(9)),
+  ];
   const log = [
     ...["abc1234 Fix the start", "deadbeef 12 34", "  5 files", "   a"],
     ...["00000010: see below", "12 bottles", "100%", "*", "   +   +   -"],
@@ -134,7 +133,7 @@ Deno.test("Masker holds back no more of a dump than a secret takes in it", async
   const secret = "correct-horse-battery-staple";
   const masker = new Masker();
   masker.add(secret);
-  for (const command of ["xxd", "hexdump -C", "od -c", "od -A n -t x1z"]) {
+  for (const command of ["od -t x2", "od -c", "od -A n -t x1z"]) {
     const dump = await dumpOf(command, `x ${"y".repeat(99)} ${secret} z\n`);
     // A secret of 28 bytes may be in 3 rows.
     const most = 3 * dump.indexOf(10);
@@ -146,5 +145,21 @@ Deno.test("Masker holds back no more of a dump than a secret takes in it", async
       assert(held.length <= most, `${command}: ${held.length}`);
     }
     assertEquals(held.length, 0, command);
+  }
+});
+
+Deno.test("Masker holds back no line without an end because it looks like a dump", () => {
+  const masker = new Masker();
+  masker.add("ab".repeat(100));
+  const texts = ["6162 ", "61 62 61 62 61 62 61 62 aaaaaa ", "61 62\n."];
+  for (const text of texts) {
+    const stream = masker.stream();
+    let held = new Uint8Array();
+    for (const part of [text, ...Array(20).fill(text.at(-2)! + " ")]) {
+      const added = new TextEncoder().encode(part.repeat(500));
+      const window = Uint8Array.from([...held, ...added]);
+      held = window.slice(stream.mask(window, false).heldFrom);
+      assert(held.length <= 2_500, `${text}: ${held.length}`);
+    }
   }
 });

@@ -1,9 +1,17 @@
 import {
   DumpedBytes,
   MAX_SKIPPED_LINES,
+  MIN_OFFSET_DIGITS,
   type Notation,
 } from "./dumped_bytes.ts";
-import { NO_ROW, OPEN_ROW, ROW_START_BYTES, rowAt } from "./marks.ts";
+import {
+  NO_ROW,
+  numberEnd,
+  OPEN_ROW,
+  ROW_START_BYTES,
+  rowAt,
+  skipBlanks,
+} from "./marks.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import type { RangeSink } from "./ranges.ts";
 import { MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
@@ -12,10 +20,13 @@ import { holdsGrams } from "./words.ts";
 /** How much that was printed is looked at again: more than rows of a needle's length have, and a whole row. */
 const [CONTEXT_BYTES, MAX_ROW_BYTES] = [2560, 8192];
 
+/** How much may follow the last byte of a row and yet be its column of text, or lines in front of the next row. */
+const MAX_DISTANCE = 2048;
+
 /** Of so many grams in a row, those of a needle hold at least one of every place. */
 const GRAMS = MIN_GRAM_NEEDLE_BYTES - 3;
 
-const LF = 10;
+const [LF, COLON] = [10, 0x3a];
 
 /** Only what is common without an offset is read without one: most numbers in a log are not bytes. */
 const NOTATIONS: readonly Notation[] = [
@@ -107,7 +118,11 @@ export class DumpRows {
   remember(window: Uint8Array, heldFrom: number): void {
     if (heldFrom === 0) return;
     const text = this.#lastLines(window, heldFrom);
-    if (text === undefined) return;
+    if (text === undefined) {
+      this.#isLineKnown = false;
+      this.#context = new Uint8Array();
+      return;
+    }
     const { length } = text;
     const line = lineStart(text, length);
     let from = line;
@@ -154,10 +169,12 @@ export class DumpRows {
     ranges: RangeSink,
   ): void {
     const dump = this.#dump;
+    const withOffset = countOffsets(text, from, to);
     for (const notation of NOTATIONS) {
+      if (notation.hasOffset ? !withOffset.some : withOffset.all) continue;
       dump.read(text, from, to, isEnd, notation);
       this.#mask(shift, needles, ranges);
-      if (isEnd) this.#hold(shift, needles);
+      if (isEnd) this.#hold(to, shift, needles);
     }
   }
 
@@ -177,9 +194,10 @@ export class DumpRows {
     });
   }
 
-  #hold(shift: number, needles: NeedleSet): void {
+  /** Holds back what may go on in the next row. */
+  #hold(to: number, shift: number, needles: NeedleSet): void {
     const dump = this.#dump;
-    if (dump.isOver) return;
+    if (dump.isOver || dump.distance(to) > MAX_DISTANCE) return;
     for (const length of dump.lengths) {
       const partial = needles.partialFrom(dump.view(length));
       if (partial < length) this.#holdFrom(dump.wordStarts[partial] - shift);
@@ -191,6 +209,21 @@ export class DumpRows {
   #holdFrom(at: number): void {
     this.#heldFrom = Math.min(this.#heldFrom, Math.max(0, at));
   }
+}
+
+/** Whether some of the lines, and all that begin like a row, begin with what may be an offset. */
+function countOffsets(text: Uint8Array, from: number, to: number) {
+  const withOffset = { some: false, all: true };
+  for (let line = from; line < to;) {
+    const end = numberEnd(text, skipBlanks(text, line, to), to);
+    const isOffset = text[end] === COLON || end - line >= MIN_OFFSET_DIGITS;
+    if (isOffset) withOffset.some = true;
+    const isOther = text[end] !== COLON;
+    if (isOther && rowAt(text, line) !== NO_ROW) withOffset.all = false;
+    const lineBreak = text.indexOf(LF, line);
+    line = lineBreak < 0 ? to : lineBreak + 1;
+  }
+  return withOffset;
 }
 
 /** Where rows start in a text. */

@@ -1,14 +1,21 @@
 import { GAP, HEX } from "./characters.ts";
-import { CELL_BYTES, NO_ROW, rowAt } from "./marks.ts";
+import {
+  CELL_BYTES,
+  isBlank,
+  NO_ROW,
+  numberEnd,
+  rowAt,
+  skipBlanks,
+} from "./marks.ts";
 import { grown } from "./words.ts";
 
 /** Maximum number of lines between two rows: `od` writes a row in several notations. */
 export const MAX_SKIPPED_LINES = 2;
 
 /** Minimum number of digits of an offset without a colon behind it. */
-const MIN_OFFSET_DIGITS = 6;
+export const MIN_OFFSET_DIGITS = 6;
 
-const [LF, CR, TAB, BLANK, MINUS, COLON] = [10, 13, 9, 32, 0x2d, 0x3a];
+const [LF, CR, BLANK, MINUS, COLON] = [10, 13, 32, 0x2d, 0x3a];
 const [STAR, BACKSLASH, BAR, ANGLE] = [0x2a, 0x5c, 0x7c, 0x3e];
 
 /** How the bytes of a row are written. */
@@ -67,6 +74,11 @@ export class DumpedBytes {
   get lengths(): number[] {
     const certain = this.#certainLength;
     return certain < 0 ? [this.length] : [this.length, certain];
+  }
+
+  /** How much text there is between the last byte and a place. */
+  distance(to: number): number {
+    return this.length === 0 ? 0 : to - this.ends[this.length - 1];
   }
 
   /** The first bytes as a text that can be searched. */
@@ -404,23 +416,6 @@ function cellEnd(text: Uint8Array, from: number, to: number): number {
   let at = from;
   while (at < to && !isBlank(text[at])) at++;
   return at;
-}
-
-function skipBlanks(text: Uint8Array, from: number, to: number): number {
-  let at = from;
-  while (at < to && isBlank(text[at])) at++;
-  return at;
-}
-
-/** Where the digits of a number end, possibly behind a sign. */
-function numberEnd(text: Uint8Array, from: number, to: number): number {
-  let at = text[from] === MINUS ? from + 1 : from;
-  while (at < to && HEX[text[at]] < 16) at++;
-  return at;
-}
-
-function isBlank(byte: number): boolean {
-  return byte === BLANK || byte === TAB;
 }
 
 /** The byte that stands in a cell of `od -c` or `od -a`; negative without one. */

@@ -13,7 +13,7 @@ export const [ESCAPE, BREAK] = [1, 2];
 export const NEAR_BYTES = 12;
 
 const [LF, CR, TAB, BLANK, APOSTROPHE, X] = [10, 13, 9, 32, 39, 0x78];
-const COLON = 0x3a;
+const [MINUS, COLON] = [0x2d, 0x3a];
 
 export const DOLLAR = 36;
 
@@ -375,7 +375,22 @@ function isLineEnd(byte: number): boolean {
   return byte === LF || byte === CR;
 }
 
-function isBlank(byte: number): boolean {
+/** Where the blanks end that start at a place. */
+export function skipBlanks(text: Uint8Array, from: number, to: number): number {
+  let at = from;
+  while (at < to && isBlank(text[at])) at++;
+  return at;
+}
+
+/** Where the digits of a number end, possibly behind a sign. */
+export function numberEnd(text: Uint8Array, from: number, to: number): number {
+  let at = text[from] === MINUS ? from + 1 : from;
+  while (at < to && HEX[text[at]] < 16) at++;
+  return at;
+}
+
+/** Whether a byte is a blank or a tab. */
+export function isBlank(byte: number): boolean {
   return byte === BLANK || byte === TAB;
 }
 
