@@ -37,12 +37,6 @@ const text: Field = {
   copy: (value, change) => change(value as string),
 };
 
-/** A line of a program, with its colors. */
-const styledLine: Field = {
-  ...text,
-  copy: (value, change) => change(value as string, true),
-};
-
 /** Pattern of what the runner chose: words, hexadecimal numbers, versions. */
 const WORD = "^[!-~]{0,256}$";
 
@@ -126,6 +120,18 @@ function list({ schema, accepts, copy }: Field): Field {
       ((value, change) => (value as unknown[]).map((one) => copy(one, change))),
   };
 }
+
+/**
+ * Lines of a program, with their colors. They are changed as one text: a secret
+ * can have several lines, and one text is masked faster than many.
+ */
+const outputLines: Field = {
+  ...list(text),
+  copy(value, change) {
+    const lines = value as string[];
+    return lines.length === 0 ? [] : change(lines.join("\n"), true).split("\n");
+  },
+};
 
 function object(fields: Fields): Field {
   const entries = Object.entries(fields);
@@ -249,7 +255,7 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
     outputs: optional(list(text)),
     log: optional(text),
     logBytes: optional(count),
-    tail: optional(list(styledLine)),
+    tail: optional(outputLines),
     rerun: optional(text),
     record: optional(text),
   },

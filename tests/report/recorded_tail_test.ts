@@ -1,6 +1,8 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { maskEvent, parseEvent } from "../../src/report/event_schema.ts";
 import { recordedTail } from "../../src/report/recorded_tail.ts";
+import { failedStepLine } from "../helpers/record_lines.ts";
 
 const LINES = Array.from({ length: 30 }, (_, at) => `line ${at}`);
 
@@ -35,5 +37,29 @@ describe("recordedTail()", () => {
     assertEquals(recordedTail({ outcome }, [rainbow]), {
       tail: ["x".repeat(30)],
     });
+  });
+});
+
+describe("maskEvent()", () => {
+  const masked = (tail: readonly string[]) => {
+    const event = parseEvent(failedStepLine("build", 1, { tail }));
+    assert(event?.event === "step.ended");
+    const copy = maskEvent(
+      event,
+      (text) => text.replaceAll(/first\nsecond|word/g, "***"),
+    );
+    return (copy as typeof event).tail;
+  };
+
+  it("masks secrets of several lines in the last lines of a step", () => {
+    assertEquals(masked(["a first", "second b", "c"]), ["a *** b", "c"]);
+    assertEquals(masked([]), []);
+  });
+
+  it("keeps colors there, and no other sequences", () => {
+    assertEquals(
+      masked(["\x1b[1;31mword\x1b[0m\x1b[2J\x1b]0;x\x07", "\x07\u202e"]),
+      ["\x1b[1;31m***\x1b[0m", "\\u{7}\\u{202e}"],
+    );
   });
 });
