@@ -1,11 +1,16 @@
 import type { JobConfig } from "../config/job_config.ts";
 import {
+  type ChildEnvironment,
+  childEnvironment,
+} from "../environment/child_environment.ts";
+import {
   DEFAULT_RUNNER_IMAGE,
   type Environment,
   Variable,
 } from "../environment/variables.ts";
 import { isDirectorySync } from "../fs/files.ts";
 import type { Host } from "../host.ts";
+import type { PlannedStep } from "../steps/expand.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import type { RunIdentity } from "../workspace/run_identity.ts";
 
@@ -131,6 +136,65 @@ export async function inheritableEnvironment(
   if (env[Variable.vcsAuthDir] === undefined) return parent;
   const credentials = await import("../source/credentials.ts");
   return credentials.withoutCredentials(parent);
+}
+
+/** Input of {@linkcode stepEnvironment}. */
+export interface StepEnvironmentParts {
+  step: PlannedStep;
+  /** Environment that commands of the job inherit. */
+  parent: Environment;
+  /** Variables of `parent` that steps inherit. */
+  inheritEnv: boolean | readonly string[];
+  /** Variables that describe the job. */
+  facts: Environment;
+  /** Variables of the job. */
+  jobEnv: Environment;
+  /** Outputs of the step's dependencies, by variable. */
+  outputs: Environment;
+  /** Checks whether a text contains a known secret. */
+  holdsSecret: (text: string) => boolean;
+  /**
+   * Called with the name of each variable that is withheld from an untrusted
+   * step.
+   */
+  onWithheld: (name: string) => void;
+}
+
+/**
+ * Builds the environment of a step's commands. Variables of the step override
+ * those of the job, and both override what is inherited.
+ *
+ * @returns The complete environment.
+ */
+export function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
+  const { step, parent, facts, jobEnv, outputs } = parts;
+  const { definition, variables } = step;
+  const own = definition.permissions?.env ?? definition.inheritEnv;
+  const inherit = own ?? parts.inheritEnv;
+  const seen = definition.permissions?.env ?? true;
+  const layers = {
+    facts: { ...facts, [Variable.stepName]: step.name },
+    jobEnv: seen === true ? jobEnv : Object.fromEntries(
+      Object.entries(jobEnv).filter(([name]) => seen && seen.includes(name)),
+    ),
+    own: { ...outputs, ...definition.env, ...variables },
+  };
+  if (!definition.untrusted) {
+    return childEnvironment(parent, { kind: "job", inherit, ...layers });
+  }
+  // An untrusted step gets none of the variables that are listed there.
+  const { [Variable.secretEnvNames]: _, ...plain } = layers.own;
+  return childEnvironment(parent, {
+    kind: "untrusted-step",
+    // The list of the step extends the allowlist; that of the job limits all
+    // steps.
+    isNarrow: Array.isArray(own) ? false : inherit !== true,
+    names: Array.isArray(own) ? own : [],
+    holdsSecret: parts.holdsSecret,
+    onWithheld: parts.onWithheld,
+    ...layers,
+    own: plain,
+  });
 }
 
 /**

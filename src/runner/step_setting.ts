@@ -1,9 +1,6 @@
 import type { JobConfig } from "../config/job_config.ts";
-import {
-  type ChildEnvironment,
-  childEnvironment,
-} from "../environment/child_environment.ts";
-import { type Environment, Variable } from "../environment/variables.ts";
+import type { ChildEnvironment } from "../environment/child_environment.ts";
+import { Variable } from "../environment/variables.ts";
 import {
   privateDirectories,
   temporaryDirectory,
@@ -33,6 +30,7 @@ import { makeArtifacts } from "./job_workspace.ts";
 import {
   inheritableEnvironment,
   jobFacts,
+  stepEnvironment,
   type TraceContext,
 } from "./job_environment.ts";
 import { lockIdsOf, type RunState } from "./run_state.ts";
@@ -329,67 +327,6 @@ function stepLabels({ steps }: JobPlan, masker: Masker): string[] {
     const count = (counts.get(label) ?? 0) + 1;
     counts.set(label, count);
     return count > 1 ? `${label} #${count}` : label;
-  });
-}
-
-/** Input of {@linkcode stepEnvironment}. */
-export interface StepEnvironmentParts {
-  /** The step. */
-  step: PlannedStep;
-  /** Environment that commands of the job inherit. */
-  parent: Environment;
-  /** Variables of `parent` that steps inherit. */
-  inheritEnv: boolean | readonly string[];
-  /** Variables that describe the job. */
-  facts: Environment;
-  /** Variables of the job. */
-  jobEnv: Environment;
-  /** Outputs of the step's dependencies, by variable. */
-  outputs: Environment;
-  /** Checks whether a text contains a known secret. */
-  holdsSecret: (text: string) => boolean;
-  /**
-   * Called with the name of each variable that is withheld from an untrusted
-   * step.
-   */
-  onWithheld: (name: string) => void;
-}
-
-/**
- * Builds the environment of a step's commands. Variables of the step override
- * those of the job, and both override what is inherited.
- *
- * @param parts Step and variables.
- * @returns The complete environment.
- */
-function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
-  const { step, parent, facts, jobEnv, outputs } = parts;
-  const { definition, variables } = step;
-  const own = definition.permissions?.env ?? definition.inheritEnv;
-  const inherit = own ?? parts.inheritEnv;
-  const seen = definition.permissions?.env ?? true;
-  const layers = {
-    facts: { ...facts, [Variable.stepName]: step.name },
-    jobEnv: seen === true ? jobEnv : Object.fromEntries(
-      Object.entries(jobEnv).filter(([name]) => seen && seen.includes(name)),
-    ),
-    own: { ...outputs, ...definition.env, ...variables },
-  };
-  if (!definition.untrusted) {
-    return childEnvironment(parent, { kind: "job", inherit, ...layers });
-  }
-  // An untrusted step gets none of the variables that are listed there.
-  const { [Variable.secretEnvNames]: _, ...plain } = layers.own;
-  return childEnvironment(parent, {
-    kind: "untrusted-step",
-    // The list of the step extends the allowlist; that of the job limits all
-    // steps.
-    isNarrow: Array.isArray(own) ? false : inherit !== true,
-    names: Array.isArray(own) ? own : [],
-    holdsSecret: parts.holdsSecret,
-    onWithheld: parts.onWithheld,
-    ...layers,
-    own: plain,
   });
 }
 

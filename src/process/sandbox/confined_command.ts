@@ -35,7 +35,7 @@ const PRCTL = { x86_64: 157, aarch64: 167 };
  * systems have, starts immediately; Deno takes as long to start as a plugin.
  *
  * @param argv Absolute path of the program, and arguments.
- * @param confinement What it is allowed.
+ * @param confinement What it may access.
  * @param launcher Path of Deno, and of Perl if it is available.
  * @returns Program and arguments. If the program is not confined, its first
  * line of output says so.
