@@ -81,6 +81,11 @@ export class LogFile implements Disposable {
     return this.#writer.write(bytes);
   }
 
+  /** Number of bytes that were written. */
+  get writtenBytes(): number {
+    return this.#writer.writtenBytes;
+  }
+
   /**
    * Writes pending bytes, and renames the file.
    *

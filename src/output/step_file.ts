@@ -67,6 +67,7 @@ export async function openStepFile(
   let formTotal = masker?.formTotal;
   let label = options.step;
   let name = place?.name ?? "";
+  let size: number | undefined;
   const unwritten: Uint8Array[] = [];
   const warn = warnOnce(options);
   const listeners = {
@@ -99,9 +100,11 @@ export async function openStepFile(
       const masked = masker.maskText(label);
       const to = masked === label ? name : place.newName(masked);
       try {
-        if (!await remaskLog(place.directory, { name, to }, masker)) {
-          return undefined;
-        }
+        size ??= file.writtenBytes;
+        const log = { name, to, size };
+        const newSize = await remaskLog(place.directory, log, masker);
+        if (newSize === undefined) return undefined;
+        size = newSize;
         formTotal = total;
         if (to === name) return undefined;
         const renamed = [name, to] as const;
@@ -149,8 +152,13 @@ export async function* maskChunks(
   if (output.length > 0) yield output;
 }
 
-/** Names of a log. */
+/** Names and size of a log. */
 export interface RemaskedLog {
+  /**
+   * Size of what the runner wrote, in bytes. A step may have made the file
+   * larger than the disk.
+   */
+  readonly size: number;
   /** Name before. */
   readonly name: string;
   /** Name afterwards, which no other file has. */
@@ -163,28 +171,31 @@ export interface RemaskedLog {
  * The log is replaced atomically. If a step has replaced it with anything but a
  * regular file, it is left alone.
  *
- * @returns Whether there is such a log.
+ * @returns New size of the log; `undefined` if there is none.
  * @throws The error of the system.
  */
 export async function remaskLog(
   directory: LogDirectory,
-  { name, to }: RemaskedLog,
+  { name, to, size }: RemaskedLog,
   masker: Masker,
-): Promise<boolean> {
+): Promise<number | undefined> {
   const path = `${directory.ready()}/${name}`;
   await using log = await openLog(path);
-  if (log === undefined) return false;
+  if (log === undefined) return undefined;
+  let newSize = 0;
   const partial = `${directory.ready()}/${partialName(to)}`;
   await removeTree(partial);
   const copy = await Deno.open(partial, { write: true, createNew: true });
   try {
     using _ = copy;
-    for await (const bytes of maskChunks(chunksOf(log), masker.stream())) {
+    const chunks = chunksOf(log, Math.min(log.size, size));
+    for await (const bytes of maskChunks(chunks, masker.stream())) {
       await writeAll(copy, bytes);
+      newSize += bytes.length;
     }
     await Deno.rename(partial, `${directory.ready()}/${to}`);
     if (to !== name) await Deno.remove(path);
-    return true;
+    return newSize;
   } catch (error) {
     // The first failure is the one to report.
     await removeTree(partial).catch(() => {});
@@ -202,10 +213,12 @@ async function openLog(path: string): Promise<UntrustedFile | undefined> {
   }
 }
 
-async function* chunksOf(log: UntrustedFile): AsyncGenerator<Uint8Array> {
+async function* chunksOf(
+  log: UntrustedFile,
+  size: number,
+): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(CHUNK_BYTES);
-  // A process that outlived the step may still append to the file.
-  for (let rest = log.size; rest > 0;) {
+  for (let rest = size; rest > 0;) {
     const count = await log.read(buffer.subarray(0, rest));
     if (count === 0) return;
     rest -= count;

@@ -109,4 +109,27 @@ describe("createJobLog() masks secrets that are registered late", () => {
     assertEquals((await Deno.lstat(`${path}/linked.log`)).isSymlink, true);
     assertEquals(warnings, []);
   });
+
+  it("and reads no more of a file than was written to it", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const { log, masker, warnings, write } = logIn(path, "prefixed");
+    for (const name of ["appended", "huge"]) {
+      await (await write(name, `${SECRET} abc\n`)).close();
+    }
+    await Deno.writeTextFile(`${path}/appended.log`, "more", { append: true });
+    // 4 TiB without blocks on the disk.
+    await Deno.remove(`${path}/huge.log`);
+    await Deno.writeTextFile(`${path}/huge.log`, "");
+    await Deno.truncate(`${path}/huge.log`, 2 ** 42);
+    masker.add(SECRET);
+    await log.remaskLogs();
+    masker.add("abc");
+    await log.remaskLogs();
+    assertEquals(await listFiles(path), {
+      "appended.log": "[REDACTED] [REDACTED]\n",
+      "huge.log": "\0".repeat(`${SECRET} abc\n`.length),
+    });
+    assertEquals(warnings, []);
+  });
 });
