@@ -47,7 +47,7 @@ import {
   SHARED_BYTES,
   STEP_BYTES,
 } from "../../src/secrets/mask/scanner.ts";
-import { MULTIPLIER } from "../../src/secrets/mask/words.ts";
+import { MULTIPLIER } from "../../src/secrets/mask/word_index.ts";
 
 const [LF, BLANK, COLON, X] = [0x0a, 0x20, 0x3a, 0x78];
 

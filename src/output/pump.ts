@@ -1,7 +1,7 @@
 import { onAbort } from "../process/cancellation.ts";
 import type { ByteStream } from "../process/spawn.ts";
 import { settlesWithin } from "../process/time_limit.ts";
-import type { MaskStream } from "../secrets/mask/stream.ts";
+import type { MaskStream } from "../secrets/mask/mask_stream.ts";
 import type { Sink } from "./sink.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { childEnvironment } from "../environment/child_environment.ts";
 import { RunnerError, thrownText } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
-import type { MaskStream } from "../secrets/mask/stream.ts";
+import type { MaskStream } from "../secrets/mask/mask_stream.ts";
 import type { Plugin } from "./plugin.ts";
 import {
   mayRun,

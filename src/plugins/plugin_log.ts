@@ -1,4 +1,4 @@
-import type { MaskStream } from "../secrets/mask/stream.ts";
+import type { MaskStream } from "../secrets/mask/mask_stream.ts";
 
 /** Maximum length of a line, in characters; longer lines are split. */
 const MAX_LINE = 1024 * 1024;

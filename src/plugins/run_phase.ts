@@ -7,7 +7,7 @@ import { RunnerError, thrownText } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import { onAbort } from "../process/cancellation.ts";
 import { settlesWithin, timeLimit } from "../process/time_limit.ts";
-import type { MaskStream } from "../secrets/mask/stream.ts";
+import type { MaskStream } from "../secrets/mask/mask_stream.ts";
 import type { RegisteredPlugin } from "./registry.ts";
 import {
   type Phase,

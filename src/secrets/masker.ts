@@ -1,8 +1,51 @@
-import { secretParts } from "./mask/documents.ts";
+/**
+ * Masks secrets in output.
+ *
+ * Goal: no common way of writing a secret shows it, at the speed of a pipe, and
+ * what is printed does not depend on how the output was cut into pieces.
+ *
+ * Trade-offs:
+ *
+ * - A text that looks as if it had an encoded secret in it is read more than
+ *   once. Hostile text and secrets cost a few times as much as a log, but never
+ *   more than in proportion to the text.
+ * - Only what may still become a secret is held back, but that for as long as
+ *   the stream pauses. The first number of a list, and up to three characters in
+ *   front of a line break, may therefore be printed before it is known that a
+ *   secret goes on behind them.
+ * - Long secrets are found in parts of 128 bytes, so each of these is masked
+ *   also where it stands alone.
+ *
+ * How it works:
+ *
+ * 1. A secret is taken apart if it is a document (`secret_parts.ts`). The secret
+ *    and its parts become needles in each form that cannot be undone in a text:
+ *    as they are, in base64, in hexadecimal digits (`forms.ts`).
+ * 2. Each stream is masked window by window (`mask_stream.ts`).
+ * 3. A window is searched for all needles at once, by a few of its words
+ *    (`needle_set.ts`, `needle_pool.ts`, `word_index.ts`), or by hashes if the
+ *    needles are too many or too much alike (`needle_flood.ts`).
+ * 4. A scan of all its bytes finds what may hide a needle: escapes, line breaks,
+ *    numbers in a row, rows of hex dumps (`scanner.ts`, `marks.ts`).
+ * 5. The bytes around each of these are looked up among the four-byte parts of
+ *    needles. Hardly any place of an ordinary text passes (`decoded_text.ts`).
+ * 6. Around those that pass, the text is decoded and searched again: with escapes
+ *    undone (`escapes.ts`, `normal_form.ts`), without line breaks, with lists of
+ *    numbers as hexadecimal digits (`number_list.ts`), as the last words of lines
+ *    (`prefixed_lines.ts`), and as the bytes of hex dumps (`dump_rows.ts`,
+ *    `dumped_bytes.ts`).
+ * 7. What was found is masked where it stands in the window (`ranges.ts`).
+ * 8. What may still become a needle, in any of these views, is held back for the
+ *    next window, and so is an escape that is not complete.
+ *
+ * @module
+ */
+
+import { secretParts } from "./mask/secret_parts.ts";
 import { formsOf } from "./mask/forms.ts";
 import { MIN_NEEDLE_BYTES, NeedleSet } from "./mask/needle_set.ts";
 import { isOrdinary, Ranges, WholeWords } from "./mask/ranges.ts";
-import { type MaskRules, MaskStream } from "./mask/stream.ts";
+import { type MaskRules, MaskStream } from "./mask/mask_stream.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

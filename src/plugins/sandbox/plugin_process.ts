@@ -1,7 +1,7 @@
 import { maskChunks } from "../../output/step_file.ts";
 import type { RunningProcess } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
-import type { MaskStream } from "../../secrets/mask/stream.ts";
+import type { MaskStream } from "../../secrets/mask/mask_stream.ts";
 import {
   parseMessage,
   type PluginMessage,

@@ -8,7 +8,7 @@ import type {
   RunnerMessage,
 } from "./messages.ts";
 import { PluginLog } from "../plugin_log.ts";
-import type { MaskStream } from "../../secrets/mask/stream.ts";
+import type { MaskStream } from "../../secrets/mask/mask_stream.ts";
 import { thrownText } from "../../errors.ts";
 import { PluginProcess } from "./plugin_process.ts";
 

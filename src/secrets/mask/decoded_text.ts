@@ -1,4 +1,4 @@
-import { GAP, NORMAL, QUOTE } from "./characters.ts";
+import { GAP, NORMAL, QUOTE } from "./normal_form.ts";
 import { MAX_CODE_BYTES } from "./escapes.ts";
 import {
   DOLLAR,
@@ -10,7 +10,7 @@ import {
 } from "./marks.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import { MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
-import { grown, holdsGrams, wordAt } from "./words.ts";
+import { grown, holdsGrams, wordAt } from "./word_index.ts";
 
 const BLANK = 0x20;
 

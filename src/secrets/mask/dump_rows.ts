@@ -15,7 +15,7 @@ import {
 import type { NeedleSet } from "./needle_set.ts";
 import type { RangeSink } from "./ranges.ts";
 import { MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
-import { holdsGrams } from "./words.ts";
+import { holdsGrams } from "./word_index.ts";
 
 /** How much that was printed is looked at again: more than rows of a needle's length have, and a whole row. */
 const [CONTEXT_BYTES, MAX_ROW_BYTES] = [2560, 8192];

@@ -1,4 +1,4 @@
-import { GAP, HEX } from "./characters.ts";
+import { GAP, HEX } from "./normal_form.ts";
 import {
   CELL_BYTES,
   isBlank,
@@ -7,7 +7,7 @@ import {
   rowAt,
   skipBlanks,
 } from "./marks.ts";
-import { grown } from "./words.ts";
+import { grown } from "./word_index.ts";
 
 /** Maximum number of lines between two rows: `od` writes a row in several notations. */
 export const MAX_SKIPPED_LINES = 2;

@@ -18,7 +18,13 @@
  * @module
  */
 
-import { entityOf, HEX, MAX_ENTITY_NAME, NORMAL, QUOTE } from "./characters.ts";
+import {
+  entityOf,
+  HEX,
+  MAX_ENTITY_NAME,
+  NORMAL,
+  QUOTE,
+} from "./normal_form.ts";
 
 /** Maximum length of a code for a terminal that is read as one, in bytes. */
 export const MAX_CODE_BYTES = 1024;

@@ -1,10 +1,10 @@
-import { HEX, NORMAL, QUOTE } from "./characters.ts";
+import { HEX, NORMAL, QUOTE } from "./normal_form.ts";
 import { EscapeReader } from "./escapes.ts";
 import { MAX_NEEDLE_BYTES } from "./needle_flood.ts";
-import { grown } from "./words.ts";
+import { grown } from "./word_index.ts";
 import { isSeparator, ListedParts, mayBeListed } from "./number_list.ts";
 import { type Grams, LIST, type Scanner } from "./scanner.ts";
-import type { WordFilter } from "./words.ts";
+import type { WordFilter } from "./word_index.ts";
 
 /** Kinds of {@linkcode Marks}, as bits: an escape, a line break. */
 export const [ESCAPE, BREAK] = [1, 2];

@@ -1,5 +1,5 @@
 import type { RangeSink } from "./ranges.ts";
-import { WordFilter } from "./words.ts";
+import { WordFilter } from "./word_index.ts";
 
 /** Lengths at which the beginning of a text is compared with those of needles. */
 const LEVELS = [3, 6, 12, 24, 48, 96];

@@ -1,4 +1,4 @@
-import { grown, hashOf, wordAt, WordFilter } from "./words.ts";
+import { grown, hashOf, wordAt, WordFilter } from "./word_index.ts";
 
 /** Maximum length of a distance at which needles are known to repeat themselves, in bytes. */
 const MAX_REPEAT_BYTES = 128;

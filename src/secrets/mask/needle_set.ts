@@ -17,7 +17,7 @@ import {
   wordAt,
   WordFilter,
   WordIndex,
-} from "./words.ts";
+} from "./word_index.ts";
 
 /** Where a needle is looked for: anywhere, also with line breaks in it, or, being in normal form, where escapes are undone. */
 export type FormKind = "plain" | "encoded" | "normal";

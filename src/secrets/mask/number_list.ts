@@ -1,6 +1,6 @@
-import { GAP, HEX } from "./characters.ts";
-import { grown } from "./words.ts";
-import { holdsGrams, type WordFilter } from "./words.ts";
+import { GAP, HEX } from "./normal_form.ts";
+import { grown } from "./word_index.ts";
+import { holdsGrams, type WordFilter } from "./word_index.ts";
 
 /** Maximum number of bytes between two numbers of a list. */
 const MAX_SEPARATOR_BYTES = 10;

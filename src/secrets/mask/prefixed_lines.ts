@@ -3,7 +3,7 @@ import { MAX_NEEDLE_BYTES } from "./needle_flood.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import type { RangeSink } from "./ranges.ts";
 import { MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
-import { grown, holdsGrams, wordAt, type WordFilter } from "./words.ts";
+import { grown, holdsGrams, wordAt, type WordFilter } from "./word_index.ts";
 
 /** Maximum length of the start of a line that may still be a prefix, in bytes. */
 const MAX_PREFIX_BYTES = 64;

@@ -1,4 +1,4 @@
-import { wordAt, WordFilter } from "./words.ts";
+import { wordAt, WordFilter } from "./word_index.ts";
 
 /** How many bytes of a text are scanned at once at most. */
 const BLOCK_BYTES = 64 * 1024;

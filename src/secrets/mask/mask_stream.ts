@@ -17,7 +17,7 @@ import {
   type WholeWords,
   WORD_CONTEXT_BYTES,
 } from "./ranges.ts";
-import { holdsGrams } from "./words.ts";
+import { holdsGrams } from "./word_index.ts";
 
 /** What masking a window of a stream gave. */
 export interface MaskedWindow {
@@ -50,33 +50,11 @@ const MIN_LISTED_DIGITS = 12;
 const LISTED_GRAMS = MIN_LISTED_DIGITS - 3;
 
 /**
- * Masks one stream of bytes, window by window.
+ * Masks one stream of bytes, window by window; `masker.ts` describes how.
  *
- * Goal: no way of writing a secret shows it, at the speed of a pipe, and what is
- * printed does not depend on how the stream was cut.
- *
- * Trade-offs: a text that looks as if it held an encoded secret is read more
- * than once; the first number of a list, and up to three characters in front of
- * a line break, may be printed before it is known that a secret goes on behind
- * them; only what may still become a secret is held back, however long the
- * stream pauses.
- *
- * 1. Secrets are registered as needles, in every form that cannot be undone in
- *    a text: as they are, in base64, in hexadecimal digits (`forms.ts`).
- * 2. A window is searched for all needles at once, by a few of its words
- *    (`needle_set.ts`, `needle_flood.ts`).
- * 3. A scan of all its bytes finds what may hide a needle: escapes, line
- *    breaks, numbers in a row (`scanner.ts`, `marks.ts`).
- * 4. The bytes around each of these are looked up among the four-byte parts of
- *    needles. Hardly any place of an ordinary text passes (`decoded_text.ts`).
- * 5. Around those that pass, the text is decoded and searched again: with
- *    escapes undone, without line breaks (`decoded_text.ts`), with lists of
- *    numbers as hexadecimal digits (`number_list.ts`), as the last words of
- *    lines (`prefixed_lines.ts`), and as the bytes of hex dumps
- *    (`dump_rows.ts`).
- * 6. What was found is masked where it stands in the window (`ranges.ts`).
- * 7. What may still become a needle, in any of these views, is held back for
- *    the next window, and so is an escape that is not complete.
+ * A window is what was held back of the last one, and what has come since. All
+ * views of it are searched, what was found is masked where it stands, and what
+ * may still become a secret is held back for the next window.
  */
 export class MaskStream {
   readonly #rules: MaskRules;
