@@ -22,7 +22,7 @@ import {
 import {
   choice,
   duration,
-  FILLED_TEXT,
+  filledText,
   flag,
   integer,
   positiveDuration,
@@ -39,18 +39,16 @@ interface PluginEntry {
   readonly integrity: string;
 }
 
-const filled = text({ rule: FILLED_TEXT });
-
 const entry = mapping<PluginEntry>("Plugin", {
   url: {
     key: "url",
-    schema: filled,
+    schema: filledText,
     description: "Address: https:, or npm: or jsr: with an exact version.",
     isRequired: true,
   },
   integrity: {
     key: "integrity",
-    schema: filled,
+    schema: filledText,
     description: "Hash, such as sha256-BASE64; sha512 for npm:.",
     isRequired: true,
   },
@@ -62,14 +60,14 @@ const pluginList: Schema<readonly string[]> = byShape<readonly string[]>(
   {
     scalar: mapped(text(), (value) => [value]),
     list: list(byShape<string>("be a string or a mapping of keys", {
-      scalar: filled,
+      scalar: filledText,
       mapping: mapped(entry, ({ url, integrity }) => `${url}#${integrity}`),
     })),
   },
 );
 
 const permissions = dictionary(
-  listOrOne("be a string or a list of strings", filled),
+  listOrOne("be a string or a list of strings", filledText),
   "map kinds of permissions to lists",
   { keys: { pattern: /^[a-z]+$/, words: "a kind of permission" } },
 );

@@ -11,10 +11,12 @@ import {
   decimal,
   duration,
   FILLED_TEXT,
+  filledText,
   flag,
   integer,
   positiveDuration,
   text,
+  variableName,
 } from "../schema/scalars.ts";
 import {
   byShape,
@@ -25,7 +27,6 @@ import {
   type Schema,
 } from "../schema/combinators.ts";
 import { when } from "../schema/when.ts";
-import { VARIABLE_NAME } from "../environment/variables.ts";
 import { matrix } from "./matrix_keys.ts";
 import {
   GROUP_NAME,
@@ -62,28 +63,18 @@ export const stepName: Schema<string> = {
   }),
 };
 
-const variableName = text({
-  rule: {
-    pattern: VARIABLE_NAME,
-    words: "be the name of a variable, such as ITEM",
-  },
-  areNumbersTexts: false,
-});
-
-const filled = text({ rule: FILLED_TEXT });
-
-const words: Schema<readonly string[]> = list(filled, { minimum: 1 });
+const words: Schema<readonly string[]> = list(filledText, { minimum: 1 });
 
 /** Schema of a command. */
 const command: Schema<string | readonly string[]> = byShape<
   string | readonly string[]
 >("be a string or a list of strings", {
-  scalar: filled,
+  scalar: filledText,
   list: {
     jsonSchema: () => ({
       type: "array",
       minItems: 1,
-      items: [filled.jsonSchema()],
+      items: [filledText.jsonSchema()],
       additionalItems: text().jsonSchema(),
     }),
     parse(node) {
@@ -91,7 +82,7 @@ const command: Schema<string | readonly string[]> = byShape<
       if (items.length === 0) node.report("must not be empty");
       return items.flatMap((item, at) => {
         if (item.isNull) return item.report("must not be empty") ?? [];
-        return (at === 0 ? filled : text()).parse(item) ?? [];
+        return (at === 0 ? filledText : text()).parse(item) ?? [];
       });
     },
   },
@@ -149,7 +140,7 @@ const retry: Schema<RetryConfig> = byShape(
 export const shell: Schema<readonly string[]> = byShape<readonly string[]>(
   "be a string or a list of strings",
   {
-    scalar: mapped(filled, (text) => text.trim().split(/\s+/)),
+    scalar: mapped(filledText, (text) => text.trim().split(/\s+/)),
     list: words,
   },
 );

@@ -1,7 +1,6 @@
 import { list } from "../schema/collections.ts";
-import { FILLED_TEXT, flag, text } from "../schema/scalars.ts";
+import { filledText, flag, variableName } from "../schema/scalars.ts";
 import { byShape, mapping, type Schema } from "../schema/combinators.ts";
-import { VARIABLE_NAME } from "../environment/variables.ts";
 
 /**
  * What the commands of a step may do. The kernel enforces it on Linux; a
@@ -44,24 +43,19 @@ export interface StepPermissions {
   readonly env?: boolean | readonly string[];
 }
 
-const path = text({ rule: FILLED_TEXT });
-
 const paths: Schema<boolean | readonly string[]> = byShape<
   boolean | readonly string[]
->("be true, false or a list of paths", { scalar: flag, list: list(path) });
+>("be true, false or a list of paths", {
+  scalar: flag,
+  list: list(filledText),
+});
 
 /** Schema of the variables that a job or step inherits from the runner. */
 export const inheritance: Schema<boolean | readonly string[]> = byShape<
   boolean | readonly string[]
 >("be true, false or a list of names", {
   scalar: flag,
-  list: list(text({
-    rule: {
-      pattern: VARIABLE_NAME,
-      words: "be the name of a variable, such as ITEM",
-    },
-    areNumbersTexts: false,
-  })),
+  list: list(variableName),
 });
 
 /** Schema of what a step is allowed. */

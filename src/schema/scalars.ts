@@ -1,4 +1,5 @@
 import { booleanProblem, parseBoolean } from "../boolean.ts";
+import { VARIABLE_NAME } from "../environment/variables.ts";
 import type { DocumentNode } from "./document.ts";
 import { oneOf, suggest } from "../suggest.ts";
 import {
@@ -76,6 +77,18 @@ export function text(options: TextOptions = {}): Schema<string> {
     }),
   };
 }
+
+/** Schema of a string that is not blank. */
+export const filledText: Schema<string> = text({ rule: FILLED_TEXT });
+
+/** Schema of the name of a variable. */
+export const variableName: Schema<string> = text({
+  rule: {
+    pattern: VARIABLE_NAME,
+    words: "be the name of a variable, such as ITEM",
+  },
+  areNumbersTexts: false,
+});
 
 /** Schema of `true` and `false`. */
 export const flag: Schema<boolean> = {

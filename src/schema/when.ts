@@ -16,7 +16,7 @@ import { suggest } from "../suggest.ts";
 import { dictionary, listOrOne } from "./collections.ts";
 import { anyGlob, eventGlob, listed } from "./globs.ts";
 import { EVENT_TYPES } from "./events.ts";
-import { FILLED_TEXT, text } from "./scalars.ts";
+import { filledText, text } from "./scalars.ts";
 import { byShape, mapping, type Schema } from "./combinators.ts";
 
 /** Condition on a fact: one pattern, several patterns, or `any` and `not`. */
@@ -303,7 +303,7 @@ function eventProblem(pattern: string): string | undefined {
 
 const patterns = listOrOne(
   "be a string or a list of strings",
-  text({ rule: FILLED_TEXT }),
+  filledText,
   { minimum: 1 },
 );
 

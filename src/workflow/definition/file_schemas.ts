@@ -19,7 +19,8 @@ import {
 } from "./filters.ts";
 import type { JobContent } from "./definition.ts";
 import { JOB_KEYS, nestedJob, REFUSED_KEYS } from "./job_body.ts";
-import { filled, JOB_NAME, jobName, optionalText } from "./job_schemas.ts";
+import { JOB_NAME, jobName, optionalText } from "./job_schemas.ts";
+import { filledText } from "../../schema/scalars.ts";
 import { jsonVariables } from "./job_schemas.ts";
 
 const LENIENT = { ignoresUnknown: true, refused: REFUSED_KEYS };
@@ -275,7 +276,7 @@ export const workflowFile: Schema<WorkflowFileContent> = mapping("Workflow", {
   },
   name: {
     key: "name",
-    schema: filled,
+    schema: filledText,
     description: "Name of the workflow.",
     isRequired: true,
   },

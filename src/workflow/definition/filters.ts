@@ -1,7 +1,7 @@
 import { EVENT_TYPES, type EventType } from "../../schema/events.ts";
 import { listOrOne } from "../../schema/collections.ts";
 import type { DocumentNode } from "../../schema/document.ts";
-import { FILLED_TEXT, text } from "../../schema/scalars.ts";
+import { filledText, text } from "../../schema/scalars.ts";
 import { mapping, type Schema } from "../../schema/combinators.ts";
 import { suggest } from "../../suggest.ts";
 
@@ -27,7 +27,7 @@ export interface PathFilter {
 /** Schema of a list of strings, or of a single string. */
 export const texts: Schema<readonly string[]> = listOrOne(
   "be a string or a list of strings",
-  text({ rule: FILLED_TEXT }),
+  filledText,
 );
 
 const eventTexts = listOrOne(

@@ -29,11 +29,11 @@ import {
   jobNames,
   memoryLimit,
   optionalText,
+  optionalVariableName,
   resources,
   runLocal,
   secretNames,
   source,
-  variableName,
 } from "./job_schemas.ts";
 import { jsonItems } from "./job_schemas.ts";
 
@@ -162,7 +162,7 @@ export const JOB_KEYS: Keys<JobContent> = {
   },
   itemVar: {
     key: "item_var",
-    schema: variableName,
+    schema: optionalVariableName,
     description: "Variable that contains the item of for_each.",
     defaultValue: "ITEM",
   },

@@ -1,5 +1,4 @@
 import { optionVariables } from "../../config/option_variables.ts";
-import { VARIABLE_NAME } from "../../environment/variables.ts";
 import { dictionary, listOrOne, variables } from "../../schema/collections.ts";
 import {
   CPU_PATTERN,
@@ -9,7 +8,12 @@ import {
   RESERVED_KEYS,
   SUBDOMAIN,
 } from "../../schema/coordinator_values.ts";
-import { FILLED_TEXT, optional, text, yamlFlag } from "../../schema/scalars.ts";
+import {
+  optional,
+  text,
+  variableName,
+  yamlFlag,
+} from "../../schema/scalars.ts";
 import { mapped, mapping, type Schema } from "../../schema/combinators.ts";
 import type { JobBody, JobContent } from "./definition.ts";
 import type { JsonValue } from "../../json_value.ts";
@@ -37,20 +41,11 @@ export const jobNames: Schema<readonly string[]> = listOrOne(
   jobName,
 );
 
-/** Schema of a non-empty string. */
-export const filled: Schema<string> = text({ rule: FILLED_TEXT });
-
 /** Schema of an optional string; an empty one counts as missing. */
 export const optionalText: Schema<string> = optional(text());
 
 /** Schema of the name of a variable; an empty name means the default. */
-export const variableName: Schema<string> = optional(text({
-  rule: {
-    pattern: VARIABLE_NAME,
-    words: "be the name of a variable, such as ITEM",
-  },
-  areNumbersTexts: false,
-}));
+export const optionalVariableName: Schema<string> = optional(variableName);
 
 /** Schema of environment variables. */
 export const environment: Schema<Readonly<Record<string, string>>> = {
