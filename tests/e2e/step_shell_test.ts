@@ -84,7 +84,8 @@ describe("a shell on failure", () => {
     await terminal.resize(70, 30);
     await terminal.enter("stty size");
     await terminal.sees(/^30 70$/m);
-    await terminal.enter("sleep 31415; echo slept=$?");
+    await terminal.enter("echo begun; sleep 31415");
+    await terminal.sees(/^begun$/m);
     await terminal.pressUntil("C-z", /\[1\]\+ +Stopped +sleep 31415/);
     await terminal.enter("fg");
     await terminal.sees(/^sleep 31415$/m);
@@ -115,7 +116,9 @@ describe("a shell on failure", () => {
     const screen = await terminal.sees(/^seen=\d+$/m);
     const [, count] = /^seen=(\d+)$/m.exec(screen)!;
     if (!/Cannot guarantee/.test(screen)) assertEquals(Number(count) < 8, true);
-    await terminal.enter("sleep 31417");
+    // Ctrl-Z discards what was typed and not read yet.
+    await terminal.enter("echo begun; sleep 31417");
+    await terminal.sees(/^begun$/m);
     await terminal.pressUntil("C-z", /Stopped +sleep 31417/);
     await terminal.enter("exit");
     await terminal.enter("exit");
