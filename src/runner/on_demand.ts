@@ -5,6 +5,7 @@
  * @module
  */
 import type { JobConfig } from "../config/job_config.ts";
+import type { StepConfig } from "../config/step_config.ts";
 import { Variable } from "../environment/variables.ts";
 import { pathExistsSync } from "../fs/files.ts";
 import { CI_SYSTEMS, type OptionName } from "../options/options.ts";
@@ -155,7 +156,7 @@ export async function planSteps(
   run: RunState,
   config: JobConfig,
 ): Promise<JobPlan | undefined> {
-  const own = run.ownSteps ?? config.steps;
+  const own = run.ownSteps ?? config.steps ?? debuggedCommand(config);
   const steps = run.addedSteps.length === 0 ? own : [
     ...own ?? [{ name: "command", run: config.command ?? "" }],
     ...run.addedSteps,
@@ -178,6 +179,19 @@ export async function selectFailedSteps(
   if (!config.selection.rerunFailed) return plan;
   const { selectFailed } = await import("./rerun_failed.ts");
   return await selectFailed(run, config, plan);
+}
+
+/** A shell opens around steps, so it makes a command the only step of its job. */
+function debuggedCommand(
+  { debug, command, shell }: JobConfig,
+): readonly StepConfig[] | undefined {
+  const { shellOnFailure, breakpoints } = debug;
+  if (!shellOnFailure && breakpoints === undefined) return undefined;
+  if (command === undefined) return undefined;
+  // A command goes on after a failing line, other than a step.
+  const isPlain = typeof command === "string" && shell === undefined;
+  const run = isPlain ? ["/bin/sh", "-c", command] : command;
+  return [{ name: "command", run }];
 }
 
 /** Checks that the requested shells can be opened. */

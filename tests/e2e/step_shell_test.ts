@@ -75,6 +75,15 @@ describe("a shell on failure", () => {
     assertMatch(screen, /✗ lint +exit code 3/);
   });
 
+  it("opens for a command, too", async () => {
+    await using session = await debug("--shell-on-failure -- sh -c 'exit 6'");
+    const { terminal } = session;
+    await terminal.sees(/\[shell\] Step "command" ended: exit code 6/);
+    await terminal.sees(IN_SH);
+    await terminal.enter("exit");
+    await terminal.sees(/code=6/);
+  });
+
   it("has job control, and the size of the terminal", async () => {
     await using session = await debug("--shell-on-failure");
     const { terminal } = session;

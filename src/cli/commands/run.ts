@@ -114,6 +114,9 @@ overrides the defaults. Defaults are shown in parentheses.`,
         "run",
       );
     }
+    if (opensShells(context) && container !== undefined) {
+      throw usageError("A shell cannot be opened in a container", "run");
+    }
     const layer = flagsLayer(context);
     if (context.rest !== undefined) {
       if (layer.job_command !== undefined) {
