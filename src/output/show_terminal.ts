@@ -1,3 +1,4 @@
+import { joinBytes } from "../bytes.ts";
 import { onAbort } from "../process/cancellation.ts";
 import type { ByteStream } from "../process/spawn.ts";
 import { settlesWithin } from "../process/time_limit.ts";
@@ -60,21 +61,11 @@ export async function showTerminal(
     }
     const { value, done } = await reading;
     isDone = done;
-    if (value !== undefined) await show(joined(held, value), false);
+    if (value !== undefined) await show(joinBytes([held, value]), false);
   }
   await show(held, true);
 }
 
 function isSequences(bytes: Uint8Array): boolean {
   return bytes[0] === 0x1b && SEQUENCES.test(new TextDecoder().decode(bytes));
-}
-
-function joined(
-  first: Uint8Array,
-  second: Uint8Array,
-): Uint8Array<ArrayBuffer> {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
 }

@@ -1,6 +1,6 @@
 import { pause, type TimeLimit, timeLimit } from "./time_limit.ts";
 
-/** Tells the time, and waits. */
+/** Returns the time, and waits. */
 export interface Clock {
   /** Returns the time of a clock that never jumps, in milliseconds. */
   now(): number;

@@ -3,7 +3,7 @@ import { isInside } from "../job_path.ts";
 import { isObject } from "../json_value.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import type { Clock } from "../process/clock.ts";
-import type { StepEnd } from "../steps/attempt.ts";
+import { CANCELLED_END, type StepEnd } from "../steps/attempt.ts";
 import type { GraphRun } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { runAttempts } from "../steps/run_step.ts";
@@ -33,11 +33,10 @@ export interface ExecutionContext {
 }
 
 /**
- * Starts a step that runs beside the others.
+ * Starts a service or a background step, which runs while the job continues.
  *
  * @param step Index of the step.
- * @param context What the steps share.
- * @returns When the steps that need it can start, and when it is over.
+ * @returns When the steps that depend on it can start, and when it has ended.
  */
 export function startBeside(
   step: number,
@@ -54,20 +53,11 @@ export function startBeside(
   return { started: Promise.race([ready.promise, ended]), ended };
 }
 
-/** End of a step that was cancelled before it began. */
-const NEVER_BEGUN: StepEnd = {
-  outcome: "cancelled",
-  exitCode: 1,
-  signal: null,
-  attemptResults: [],
-};
-
 /**
  * Runs a step that may start, and records its end in the graph.
  *
  * @param step Index of the step.
- * @param context What the steps share.
- * @param onReady Called when the step is a service that is ready.
+ * @param onReady Called as soon as a service is ready.
  */
 export async function executeStep(
   step: number,
@@ -84,7 +74,9 @@ export async function executeStep(
     startedAt = clock.date();
     start = clock.now();
     using _work = clock.work();
-    if (place === undefined) return graph.end(step, NEVER_BEGUN, startedAt, 0);
+    if (place === undefined) {
+      return graph.end(step, CANCELLED_END, startedAt, 0);
+    }
     await using opened = await setting.openStep(step);
     const { log } = opened.context;
     const run = () =>

@@ -12,7 +12,7 @@ import { endingOf } from "../report/summary_table.ts";
 import type { PlannedStep } from "../steps/expand.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { launcherOf } from "../steps/run_command.ts";
-import type { StepEnd } from "../steps/attempt.ts";
+import { CANCELLED_END, type StepEnd } from "../steps/attempt.ts";
 import { interactiveCommand } from "../steps/shell.ts";
 import { suggest } from "../suggest.ts";
 import type { RunState } from "./run_state.ts";
@@ -20,11 +20,8 @@ import type { OpenedStep } from "./step_setting.ts";
 
 /** A step around which shells may open. */
 export interface ShellStep {
-  /** The step. */
   readonly step: PlannedStep;
-  /** Its directory, environment and log. */
   readonly opened: OpenedStep;
-  /** Its cancellation. */
   readonly cancellation: Cancellation;
 }
 
@@ -35,16 +32,12 @@ type Place = "before" | "after" | "failure";
 export class StepShells {
   readonly #run: RunState;
   readonly #config: JobConfig;
-  /** Resolves when the last shell is left; the terminal has room for one. */
+  /** Resolves when the last shell has ended; only one can use the terminal. */
   #last: Promise<unknown> = Promise.resolve();
   #closedMs = 0;
   #openedAtMs: number | undefined;
 
-  /**
-   * Creates the shells of a job.
-   *
-   * @param run The run, on a terminal.
-   */
+  /** @param run Run whose host is a terminal. */
   constructor(run: RunState, config: JobConfig) {
     this.#run = run;
     this.#config = config;
@@ -72,7 +65,7 @@ export class StepShells {
   ): Promise<StepEnd> {
     if (this.#breaksAt("before", target.step)) {
       const code = await this.#open("before", target, "has not started");
-      if (target.cancellation.signal !== null) return CANCELLED;
+      if (target.cancellation.signal !== null) return CANCELLED_END;
       if (code !== 0) return shellFailed(target.step, code);
     }
     const end = await runStep();
@@ -101,7 +94,7 @@ export class StepShells {
     );
   }
 
-  /** Opens a shell when all others are left, and waits until it is left. */
+  /** Opens a shell when all others have ended, and waits until it ends. */
   async #open(
     place: Place,
     target: ShellStep,
@@ -121,8 +114,8 @@ export class StepShells {
     const { runner } = this.#run;
     const { context } = opened;
     const effect = place === "failure"
-      ? "the job goes on when you leave it"
-      : "exit 0 goes on, any other exit code fails the step";
+      ? "the job continues when you leave it"
+      : "exit 0 continues, any other exit code fails the step";
     runner.logger.info(
       "shell",
       `Step "${step.name}" ${state}. A shell opens in ${
@@ -205,14 +198,6 @@ export function checkStepShells(
     );
   }
 }
-
-/** End of a step that was cancelled before it started. */
-const CANCELLED: StepEnd = {
-  outcome: "cancelled",
-  exitCode: 1,
-  signal: null,
-  attemptResults: [],
-};
 
 function shellFailed({ name }: PlannedStep, exitCode: number): StepEnd {
   const error = new RunnerError(

@@ -6,7 +6,7 @@ import {
 } from "../schema/reference.ts";
 import type { KnownSecret } from "./collect.ts";
 
-/** Maximum length of a path or key that a provider is given. */
+/** Maximum length of a path or key that is passed to a provider. */
 const MAX_PATH_LENGTH = 1_024;
 
 /** A reference in a text. */

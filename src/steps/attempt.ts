@@ -91,6 +91,14 @@ export interface StepEnd extends AttemptEnd {
   readonly note?: string;
 }
 
+/** End of a step that was cancelled before it started. */
+export const CANCELLED_END: StepEnd = {
+  outcome: "cancelled",
+  exitCode: 1,
+  signal: null,
+  attemptResults: [],
+};
+
 /**
  * Changes the outcome of a step, and of its last attempt.
  *

@@ -6,9 +6,13 @@ import type { Cancellation } from "../process/cancellation.ts";
 import type { Clock } from "../process/clock.ts";
 import type { ProtectedPaths } from "../process/containment.ts";
 import type { SandboxLimits } from "../process/sandbox/find_sandbox.ts";
-import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
 import { tagProcessTree } from "../process/process_tree.ts";
-import { type Command, type CommandLauncher, spawn } from "../process/spawn.ts";
+import {
+  type Command,
+  type CommandLauncher,
+  spawn,
+  TIMEOUT_EXIT_CODE,
+} from "../process/spawn.ts";
 import { supervise, type SupervisedExit } from "../process/supervise.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { TemporaryPlace } from "../fs/temporary_directory.ts";

@@ -481,7 +481,7 @@ describe("many services", () => {
 });
 
 describe("a step in the background", () => {
-  it("runs beside the others, and is ended with the job", async () => {
+  it("runs while other steps run, and ends with the job", async () => {
     await using test = await testRunner();
     const result = await test.runner.runJob(
       new Job("x")

@@ -80,7 +80,7 @@ describe("styledPieces()", () => {
     assertEquals(piecesOf("\x1b[<31mx\x1b[31 mx\x1b[3"), [["xx3", {}]]);
   });
 
-  it("goes on with the look of the text before", () => {
+  it("continues the style of the preceding text", () => {
     const { look } = styledPieces("\x1b[1;31ma\n");
     assertEquals(styledPieces("b", look).pieces, [
       ["b", { color: 1, isBold: true }],

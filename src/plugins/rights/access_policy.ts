@@ -2,7 +2,7 @@ import { isInside, normalizePath } from "../../job_path.ts";
 import { realPath } from "../../workspace/guard.ts";
 import { mayUse, type PluginPermissions, RIGHT_KINDS } from "./rights.ts";
 
-/** Access that Deno asks about before a plugin performs it. */
+/** Access for which Deno requests permission on behalf of a plugin. */
 export interface AccessRequest {
   /** Kind of permission, as Deno names it. */
   readonly permission: string;

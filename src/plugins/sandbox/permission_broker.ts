@@ -12,7 +12,7 @@ export interface PermissionBroker extends Disposable {
 }
 
 /**
- * Opens a socket that Deno asks before each access.
+ * Opens a socket on which Deno requests permission for each access.
  *
  * Deno compares its own options with paths as they are written. The broker
  * decides at the time of access, after symbolic links are resolved. Deno exits

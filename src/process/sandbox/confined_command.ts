@@ -59,7 +59,7 @@ export function confinedCommand(
  * Returns the words that precede a command which Perl confines.
  *
  * @param perl Absolute path of Perl.
- * @param confinement What the command is allowed.
+ * @param confinement What the command may access.
  */
 export function perlWords(perl: string, confinement: Confinement): string[] {
   const { read, write, env = {}, strict } = confinement;

@@ -2,7 +2,7 @@ import { type Containment, findContainment } from "../containment.ts";
 import { perlWords } from "./confined_command.ts";
 import { seccompFilter } from "./seccomp_filter.ts";
 
-/** What a sandboxed command is allowed. */
+/** What a sandboxed command may access. */
 export interface SandboxLimits {
   /** Absolute paths without links that it can read. */
   readonly read: readonly string[];

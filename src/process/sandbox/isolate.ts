@@ -4,13 +4,13 @@ import { findInheritedFiles } from "../inherited_files.ts";
 import type { CommandLauncher } from "../spawn.ts";
 import { findSandbox, type SandboxLimits } from "./find_sandbox.ts";
 
-/** How a command is kept from the rest of the system. */
+/** How a command is isolated from the rest of the system. */
 export interface Isolation {
   /** Whether the command is untrusted. */
   readonly isUntrusted: boolean;
   /** Directories that are read-only or hidden for an untrusted command. */
   readonly protectedPaths: ProtectedPaths;
-  /** What the kernel allows the command; unset without restrictions. */
+  /** What the command may access; unset without restrictions. */
   readonly limits?: SandboxLimits;
   /** Whether the command must not start without its limits. */
   readonly areLimitsRequired: boolean;

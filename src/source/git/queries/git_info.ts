@@ -69,7 +69,7 @@ export interface CheckedOut {
  * Reads what is checked out, without looking at the files.
  *
  * @param options Additional options.
- * @throws {RunnerError} `source-failed`, if it is no repository.
+ * @throws {RunnerError} `source-failed`, if it is not a repository.
  */
 export async function checkedOut(
   options: GitQueryOptions,
