@@ -170,6 +170,16 @@ describe("a breakpoint", () => {
     assertEquals(await isThere(`${path}/tested`), false);
   });
 
+  it("does not use up the time limit of the job", async () => {
+    await using session = await debug("--break before:lint --timeout 5s");
+    const { terminal } = session;
+    await terminal.sees(/^bash-[\d.]+[#$]/m);
+    await terminal.enter("touch repaired; sleep 6; echo slept");
+    await terminal.sees(/^slept$/m);
+    await terminal.enter("exit 0");
+    assertMatch(await terminal.sees(/code=\d/), /code=0/);
+  });
+
   it("after a step can keep its result or fail it", async () => {
     await using session = await debug("--break after:test", {
       "job.yaml": JOB,

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { CLI, type RunningCli, startCli } from "../helpers/cli.ts";
+import { CLI, runCli, type RunningCli, startCli } from "../helpers/cli.ts";
 import { isClientMissing } from "../helpers/client.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
 import { isGone } from "../helpers/process_table.ts";
@@ -174,6 +174,31 @@ describe("run --watch", () => {
     const { stderr } = await interrupt(test);
     assertMatch(stderr, /stamp\.txt" has changed in 4 runs in a row/);
     assertEquals(stderr.match(/Changed: stamp\.txt/g)?.length, 3);
+  });
+});
+
+describe("a watch without anything to run", () => {
+  it("ends at once with an error of usage", async () => {
+    await using directory = await temporaryDirectory();
+    for (
+      const [args, expected] of [
+        [["run", "--watch", "--shell-on-failure"], 2],
+        [["run", "--watch"], 1],
+        [["workflow", "run", "--watch", "--concurrency", "x", "w.yaml"], 1],
+      ] as const
+    ) {
+      const { code } = await runCli([...args], { cwd: directory.path });
+      assertEquals(code, expected, args.join(" "));
+    }
+    await makeFiles(directory.path, {
+      ".reactorcide/workflows/ci.yaml":
+        "name: ci\njobs:\n  a:\n    command: echo a\n",
+    });
+    const { code, stderr } = await runCli(
+      ["workflow", "run", "--watch", "--concurrency", "x"],
+      { cwd: directory.path },
+    );
+    assertEquals(code, 2, stderr);
   });
 });
 

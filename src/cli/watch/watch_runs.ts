@@ -85,10 +85,11 @@ export async function watchRuns(
     const once = runOnce(context, run);
     const ended = new AbortController();
     let isRunning = true;
-    void once.ended.finally(() => {
+    const onEnd = () => {
       isRunning = false;
       ended.abort();
-    });
+    };
+    once.ended.then(onEnd, onEnd);
     let changes = await changed(
       AbortSignal.any([over.signal, ended.signal]),
       () => isRunning,
