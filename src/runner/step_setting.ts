@@ -1,6 +1,7 @@
 import type { JobConfig } from "../config/job_config.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { Variable } from "../environment/variables.ts";
+import { RunnerError } from "../errors.ts";
 import {
   privateDirectories,
   temporaryDirectory,
@@ -26,6 +27,8 @@ import {
   sandboxHint,
   sandboxLimits,
 } from "../steps/step_sandbox.ts";
+import { guardPath } from "../workspace/guard.ts";
+import type { Workspace } from "../workspace/layout.ts";
 import { makeArtifacts } from "./job_workspace.ts";
 import {
   inheritableEnvironment,
@@ -35,7 +38,6 @@ import {
 } from "./job_environment.ts";
 import { lockIdsOf, type RunState } from "./run_state.ts";
 import { openJobRegistration, openLauncher } from "./job_services.ts";
-import { stepDirectory } from "./step_directory.ts";
 import { openJobLog } from "./open_job_log.ts";
 import { remaskJobLog } from "./record_steps.ts";
 import {
@@ -328,6 +330,39 @@ function stepLabels({ steps }: JobPlan, masker: Masker): string[] {
     counts.set(label, count);
     return count > 1 ? `${label} #${count}` : label;
   });
+}
+
+/**
+ * Returns the absolute path of the directory in which a step runs. A missing
+ * one below `/job` is created.
+ *
+ * Paths below `/job` are paths of the workspace as seen by the job; other paths
+ * are relative to the job's directory. Links, which the source may contain, are
+ * resolved before the path is checked.
+ *
+ * @param jobPath Absolute path of the directory in which the job runs.
+ * @throws {RunnerError} `workspace` if the path leaves the workspace or the
+ * job's directory, or is not a directory.
+ */
+async function stepDirectory(
+  workspace: Workspace,
+  jobPath: string,
+  { name, definition: { workingDir } }: PlannedStep,
+): Promise<string> {
+  if (workingDir === undefined || workingDir === "") return jobPath;
+  const isKnownToJob = /^\/job(?:\/|$)/.test(workingDir);
+  const path = isKnownToJob
+    ? await guardPath(workspace.base, workspace.pathOf(workingDir))
+    : await guardPath(jobPath, workingDir);
+  if (isKnownToJob) await Deno.mkdir(path, { recursive: true });
+  const info = await Deno.stat(path).catch(() => undefined);
+  if (info?.isDirectory) return path;
+  throw new RunnerError(
+    `Cannot run step "${name}" in "${workingDir}": ${
+      info === undefined ? "no such directory" : "not a directory"
+    }`,
+    { code: "workspace" },
+  );
 }
 
 /**
