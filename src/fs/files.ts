@@ -62,6 +62,23 @@ export async function writeAll(
   }
 }
 
+/**
+ * Sets the times of a symbolic link, not of its target, if the file system
+ * supports it.
+ */
+export async function setLinkTime(
+  path: string,
+  accessedAt: Date,
+  modifiedAt: Date,
+): Promise<void> {
+  const { lutimes } = await import("node:fs/promises");
+  try {
+    await lutimes(path, accessedAt, modifiedAt);
+  } catch {
+    // Nothing depends on the times of a link.
+  }
+}
+
 /** Options for {@linkcode lockFile}. */
 export interface LockFileOptions {
   /** Maximum time to wait for the lock, in milliseconds. */

@@ -5,7 +5,7 @@ import { resolve } from "@std/path/posix/resolve";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { createLink, pathReason, readLinkTarget } from "../fs/byte_names.ts";
 import { DirectoryReader, NameRestorer } from "../fs/byte_paths.ts";
-import { writeAll } from "../fs/files.ts";
+import { setLinkTime, writeAll } from "../fs/files.ts";
 import { isInside } from "../job_path.ts";
 import { realPath } from "../workspace/guard.ts";
 import {
@@ -19,7 +19,7 @@ import {
   sourceError,
 } from "./source.ts";
 import { decodedPath } from "./source_url.ts";
-import { forEachLimited } from "./work_queue.ts";
+import { forEachLimited } from "../work_queue.ts";
 
 /**
  * Validates a directory as a source. Nothing is copied yet.
@@ -357,21 +357,4 @@ function isZero(buffer: Uint8Array<ArrayBuffer>, count: number): boolean {
   const words = new Int32Array(buffer.buffer, 0, count >> 2);
   for (let at = 0; at < words.length; at++) if (words[at] !== 0) return false;
   return buffer.subarray(words.length * 4, count).every((byte) => byte === 0);
-}
-
-/**
- * Sets the times of a symbolic link, not of its target, if the file system
- * supports it.
- */
-export async function setLinkTime(
-  path: string,
-  accessedAt: Date,
-  modifiedAt: Date,
-): Promise<void> {
-  const { lutimes } = await import("node:fs/promises");
-  try {
-    await lutimes(path, accessedAt, modifiedAt);
-  } catch {
-    // Nothing depends on the times of a link.
-  }
 }

@@ -3,8 +3,8 @@ import { osReason, RunnerError } from "../errors.ts";
 import { readLinkTarget } from "../fs/byte_names.ts";
 import { DirectoryReader } from "../fs/byte_paths.ts";
 import { openUntrusted } from "../fs/read_untrusted.ts";
-import { sha256Of } from "./archive/download.ts";
-import { forEachLimited } from "./work_queue.ts";
+import { sha256Of } from "../fs/checksum.ts";
+import { forEachLimited } from "../work_queue.ts";
 
 /** Number of parallel calls that keeps the threads of the runtime busy. */
 const PARALLEL_COUNT = 32;

@@ -21,18 +21,19 @@ export interface Import {
  * tables of options and variables lie below all of them.
  */
 const FLOORS: Readonly<Record<string, number>> = {
-  cli: 8,
-  workflow: 7,
-  testing: 7,
-  runner: 6,
-  steps: 5,
-  triggers: 5,
-  source: 5,
-  plugins: 5,
-  report: 5,
-  container: 4,
-  output: 4,
-  coordinator: 4,
+  cli: 9,
+  workflow: 8,
+  testing: 8,
+  runner: 7,
+  steps: 6,
+  triggers: 6,
+  source: 6,
+  plugins: 6,
+  report: 6,
+  container: 5,
+  output: 5,
+  coordinator: 5,
+  archive: 4,
   secrets: 3,
   config: 3,
   workspace: 3,
@@ -46,10 +47,10 @@ const FLOORS: Readonly<Record<string, number>> = {
 
 /** The entry points, and the highest floor that each may import. */
 const DOORS: Readonly<Record<string, number>> = {
-  "mod.ts": 7,
-  "plugins.ts": 5,
-  "cli.ts": 8,
-  "testing.ts": 7,
+  "mod.ts": 8,
+  "plugins.ts": 6,
+  "cli.ts": 9,
+  "testing.ts": 8,
 };
 
 const MAX_LINES = 450;

@@ -1,6 +1,7 @@
 import { join } from "@std/path/posix/join";
 import type { ArchiveConfig } from "../../config/job_config.ts";
 import { pathReason } from "../../fs/byte_names.ts";
+import { sha256Of } from "../../fs/checksum.ts";
 import { isInside } from "../../job_path.ts";
 import { showUrl } from "../../url_secrets.ts";
 import {
@@ -9,16 +10,15 @@ import {
   type SourceContext,
   type SourceRequest,
 } from "../source.ts";
-import { archiveFormatOf, decompressed } from "./decompress.ts";
+import { archiveFormatOf, decompressed } from "../../archive/decompress.ts";
 import {
   archiveError,
   type ArchiveLocation,
   archiveLocation,
-  sha256Of,
 } from "./download.ts";
-import { tarEntries } from "./tar_entries.ts";
-import { unpack } from "./unpack.ts";
-import { Budget } from "./entry.ts";
+import { tarEntries } from "../../archive/tar_entries.ts";
+import { unpack } from "../../archive/unpack.ts";
+import { Budget } from "../../archive/entry.ts";
 
 /**
  * Validates an archive as a source. Nothing is fetched or unpacked yet.
@@ -148,7 +148,7 @@ async function unpackFile(
   const budget = new Budget(archive, size);
   const options = { ...archive, budget, signal: cancellation.graceful };
   if (format === "zip") {
-    const { zipEntries } = await import("./zip_entries.ts");
+    const { zipEntries } = await import("../../archive/zip_entries.ts");
     return await unpack(zipEntries(path, budget), directory, options);
   }
   const bytes = counted(decompressed(path, format, context), budget);

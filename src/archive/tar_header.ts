@@ -1,4 +1,4 @@
-import { decodeName } from "../../fs/byte_names.ts";
+import { decodeName } from "../fs/byte_names.ts";
 import { type Budget, type ByteSource, unpackError } from "./entry.ts";
 
 /** Size of a tar block, in bytes. */

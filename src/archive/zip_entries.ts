@@ -1,4 +1,4 @@
-import { decodeName } from "../../fs/byte_names.ts";
+import { decodeName } from "../fs/byte_names.ts";
 import {
   type ArchiveEntry,
   type Budget,

@@ -1,17 +1,17 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { RunnerError } from "../../../src/errors.ts";
-import { isInside } from "../../../src/job_path.ts";
-import { tarEntries } from "../../../src/source/archive/tar_entries.ts";
-import { unpack } from "../../../src/source/archive/unpack.ts";
-import { type TarEntry, tarOf } from "../../helpers/archives.ts";
-import { Random } from "../../helpers/random.ts";
+import { RunnerError } from "../../src/errors.ts";
+import { isInside } from "../../src/job_path.ts";
+import { tarEntries } from "../../src/archive/tar_entries.ts";
+import { unpack } from "../../src/archive/unpack.ts";
+import { type TarEntry, tarOf } from "../helpers/archives.ts";
+import { Random } from "../helpers/random.ts";
 import {
   listFiles,
   makeFiles,
   openToAll,
   temporaryDirectory,
-} from "../../helpers/temporary_directory.ts";
-import { Budget } from "../../../src/source/archive/entry.ts";
+} from "../helpers/temporary_directory.ts";
+import { Budget } from "../../src/archive/entry.ts";
 
 const PARTS = ["a", "b", "c", "..", ".", ""];
 

@@ -1,16 +1,16 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { crc32 } from "node:zlib";
-import { RunnerError } from "../../../src/errors.ts";
-import { encodeName } from "../../../src/fs/byte_names.ts";
-import { unpack } from "../../../src/source/archive/unpack.ts";
-import { zipEntries } from "../../../src/source/archive/zip_entries.ts";
-import { runShell } from "../../helpers/archives.ts";
+import { RunnerError } from "../../src/errors.ts";
+import { encodeName } from "../../src/fs/byte_names.ts";
+import { unpack } from "../../src/archive/unpack.ts";
+import { zipEntries } from "../../src/archive/zip_entries.ts";
+import { runShell } from "../helpers/archives.ts";
 import {
   listFiles,
   temporaryDirectory,
-} from "../../helpers/temporary_directory.ts";
-import { Budget } from "../../../src/source/archive/entry.ts";
+} from "../helpers/temporary_directory.ts";
+import { Budget } from "../../src/archive/entry.ts";
 
 /** An entry of a zip that is written byte by byte. */
 interface ZipEntry {

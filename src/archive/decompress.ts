@@ -1,9 +1,8 @@
-import { oneLine } from "../../terminal/text.ts";
-import type { ChildEnvironment } from "../../environment/child_environment.ts";
-import { RunnerError } from "../../errors.ts";
-import { onAbort } from "../../process/cancellation.ts";
-import { type ByteStream, spawn } from "../../process/spawn.ts";
-import type { SourceContext } from "../source.ts";
+import { oneLine } from "../terminal/text.ts";
+import type { ChildEnvironment } from "../environment/child_environment.ts";
+import { RunnerError } from "../errors.ts";
+import { type Cancellation, onAbort } from "../process/cancellation.ts";
+import { type ByteStream, spawn } from "../process/spawn.ts";
 import { hasValidChecksum } from "./tar_header.ts";
 import { unpackError } from "./entry.ts";
 
@@ -72,6 +71,16 @@ const TOOLS: Readonly<Partial<Record<ArchiveFormat, readonly string[]>>> = {
   zstd: ["zstd", "-dcq", "--"],
 };
 
+/** What a program that decompresses needs. */
+export interface DecompressContext {
+  /** Environment of the program. */
+  readonly env: ChildEnvironment;
+  /** Working directory of the program. */
+  readonly cwd: string;
+  /** Stops the program. */
+  readonly cancellation: Pick<Cancellation, "graceful">;
+}
+
 /**
  * Decompresses a file in chunks.
  *
@@ -84,7 +93,7 @@ const TOOLS: Readonly<Partial<Record<ArchiveFormat, readonly string[]>>> = {
 export async function* decompressed(
   path: string,
   format: ArchiveFormat,
-  context: Pick<SourceContext, "env" | "cwd" | "cancellation">,
+  context: DecompressContext,
 ): AsyncGenerator<Uint8Array> {
   const tool = TOOLS[format];
   if (tool === undefined) {

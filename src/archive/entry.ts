@@ -1,6 +1,5 @@
-import { osReason, RunnerError } from "../../errors.ts";
-import { sourceError } from "../source.ts";
-import type { ArchiveConfig } from "../../config/job_config.ts";
+import { osReason, RunnerError } from "../errors.ts";
+import type { ArchiveConfig } from "../config/job_config.ts";
 
 /**
  * An entry of an archive as the archive describes it. Nothing is validated yet.
@@ -48,11 +47,7 @@ export function entryError(
   reason: string,
   cause?: unknown,
 ): RunnerError {
-  return sourceError(
-    `unpack ${JSON.stringify(shortened(name))}`,
-    reason,
-    cause,
-  );
+  return archiveFailure(JSON.stringify(shortened(name)), reason, cause);
 }
 
 /**
@@ -136,7 +131,18 @@ export class ByteSource {
 
 /** Creates the error of an archive that cannot be unpacked. */
 export function unpackError(reason: string, cause?: unknown): RunnerError {
-  return sourceError("unpack the archive", reason, cause);
+  return archiveFailure("the archive", reason, cause);
+}
+
+function archiveFailure(
+  what: string,
+  reason: string,
+  cause: unknown,
+): RunnerError {
+  return new RunnerError(`Cannot unpack ${what}: ${reason}`, {
+    code: "source-failed",
+    cause,
+  });
 }
 
 /**

@@ -8,7 +8,7 @@
  * the end.
  */
 
-import { decodeName } from "../../fs/byte_names.ts";
+import { decodeName } from "../fs/byte_names.ts";
 import {
   type ArchiveEntry,
   type Budget,

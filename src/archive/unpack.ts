@@ -1,8 +1,7 @@
 import { join } from "@std/path/posix/join";
-import { createLink } from "../../fs/byte_names.ts";
-import { NameRestorer } from "../../fs/byte_paths.ts";
-import { guardPath } from "../../workspace/guard.ts";
-import { setLinkTime } from "../copy_source.ts";
+import { createLink } from "../fs/byte_names.ts";
+import { NameRestorer } from "../fs/byte_paths.ts";
+import { guardPath } from "../workspace/guard.ts";
 import {
   type ArchiveEntry,
   type Budget,
@@ -10,7 +9,7 @@ import {
   entryPath,
   forEntry,
 } from "./entry.ts";
-import { writeAll } from "../../fs/files.ts";
+import { setLinkTime, writeAll } from "../fs/files.ts";
 import { WorkQueue } from "../work_queue.ts";
 
 /** Options for {@linkcode unpack}. */

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { forEachLimited, WorkQueue } from "../../src/source/work_queue.ts";
+import { forEachLimited, WorkQueue } from "../src/work_queue.ts";
 
 Deno.test("WorkQueue runs all tasks, a few at a time", async () => {
   const queue = new WorkQueue(3);
