@@ -53,6 +53,11 @@ const PROGRAMS: readonly ProgramEntry[] = [
   { name: "deno", purpose: "pipelines and plugins of a compiled runner" },
   { name: "perl", purpose: "the sandbox of steps, fast starts of plugins" },
   {
+    name: "script",
+    path: "/usr/bin/script",
+    purpose: "--shell-on-failure, --break",
+  },
+  {
     name: "docker",
     purpose: "nested containers",
     engineArgs: ["version", "--format", "{{.Server.Version}}"],
