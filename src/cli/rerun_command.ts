@@ -1,8 +1,11 @@
-import { listText } from "../config/text_values.ts";
 import type { ParsedArguments } from "./command.ts";
 
-/** Options that select steps, or that have no effect on how a step runs. */
+/** Options that say what runs, or that have no effect on how it runs. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
+  "job-file",
+  "job",
+  "workflow-file",
+  "resume",
   "only",
   "from",
   "skip",
@@ -14,44 +17,41 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   "watch",
 ]);
 
-/** Step of {@linkcode rerunWords}. */
-export interface RerunStep {
-  /** Command that ran the job. */
-  command: string;
-  /** Path of the job file. */
-  jobFile: string;
-  /** Name of the step. */
-  step: string;
+/** What runs again. */
+export interface RerunPart {
+  /** Words of the command, with the file of the job or workflow. */
+  command: readonly string[];
+  /** Value of `--only`. */
+  only: string;
 }
 
 /**
- * Returns the command line that runs a single step again, with the options of
- * this one.
+ * Returns the command line that runs a single step or job again, with the
+ * options of this one.
  *
- * @param parsed Arguments of the command that ran the job.
- * @param options The step.
+ * @param parsed Arguments of the command that ran it.
+ * @param part The step or job.
  * @returns Words, which may contain the secrets of the options.
  */
 export function rerunWords(
   { flags, switches }: Pick<ParsedArguments, "flags" | "switches">,
-  { command, jobFile, step }: RerunStep,
+  { command, only }: RerunPart,
 ): readonly string[] {
-  const isKept = ([name]: readonly [string, unknown]) =>
-    !LEFT_OUT.has(name) && name !== "job-file";
+  const isKept = ([name]: readonly [string, unknown]) => !LEFT_OUT.has(name);
   return [
-    ...["runnerlib", command],
-    ...optionWords("--job-file", jobFile),
+    "runnerlib",
+    ...command,
     ...[...flags].filter(isKept).flatMap(([name, value]) =>
       [value].flat().flatMap((one) => optionWords(`--${name}`, one))
     ),
     ...[...switches].filter(isKept).map(([name, isOn]) =>
       isOn ? `--${name}` : `--${name}=false`
     ),
-    ...optionWords("--only", listText([step])),
+    ...optionWords("--only", only),
   ];
 }
 
 /** A value that starts with a dash would be parsed as an option. */
-function optionWords(name: string, value: string): string[] {
+export function optionWords(name: string, value: string): string[] {
   return value.startsWith("-") ? [`${name}=${value}`] : [name, value];
 }

@@ -195,4 +195,24 @@ describe("the block of a failed step", () => {
       `runnerlib run --job-file 'my job.yaml' --job-env 'API_TOKEN=[REDACTED]' --concurrency 2 --verbose --only '["unit'\\''s (a, b)"]'`,
     );
   });
+
+  it("has the command that runs a job of a workflow again", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, {
+      "ci.yaml": `name: ci
+jobs:
+  lint: { command: exit 3 }
+  test: { command: "true" }
+`,
+    });
+    const { code, stderr } = await runMain(
+      ["workflow", "run", "ci.yaml", "--var", "WHO=a b", "--source", "none"],
+      { cwd: directory.path },
+    );
+    assertEquals(code, 3, stderr);
+    assertStringIncludes(
+      stderr,
+      "  rerun: runnerlib workflow run ci.yaml --source none --var 'WHO=a b' --only lint\n",
+    );
+  });
 });

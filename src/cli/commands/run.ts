@@ -1,4 +1,5 @@
 import { environmentLayer, type Layer } from "../../config/settings.ts";
+import { listText } from "../../config/text_values.ts";
 import { type Host, isInTerminal } from "../../host.ts";
 import type { JobResult } from "../../runner/job_result.ts";
 import type { ContainerSetting } from "../../runner/nested_container.ts";
@@ -212,8 +213,9 @@ async function rerunCommandOf(
   jobFile: GivenJobFile | undefined,
 ): Promise<RunRequest["rerunCommand"]> {
   if (typeof jobFile !== "string") return undefined;
-  const { rerunWords } = await import("../rerun_command.ts");
-  return (step) => rerunWords(context, { command: "run", jobFile, step });
+  const { optionWords, rerunWords } = await import("../rerun_command.ts");
+  const command = ["run", ...optionWords("--job-file", jobFile)];
+  return (step) => rerunWords(context, { command, only: listText([step]) });
 }
 
 /** Ignores an image in a variable, which workers always set. */

@@ -1,3 +1,4 @@
+import { commandText } from "../../command_text.ts";
 import { readOptions } from "../../config/load_config.ts";
 import {
   visibleToJobs,
@@ -39,6 +40,7 @@ import {
 import type { CommandContext } from "../command.ts";
 import { flagsLayer } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
+import { rerunWords } from "../rerun_command.ts";
 import { type Explanation, printExplanations } from "./explanation.ts";
 import { type LoadedWorkflow, loadWorkflow } from "./load_workflow.ts";
 import { withInputs } from "./run_inputs.ts";
@@ -61,7 +63,7 @@ const ANY_EVENT: FilterMatch = {
  */
 export async function runAction(
   context: CommandContext,
-  { workflow: definition, root }: LoadedWorkflow,
+  { workflow: definition, root, file }: LoadedWorkflow,
   only: readonly string[] | undefined,
 ): Promise<LocalResult | undefined> {
   const workflow = await withInputs(context, definition);
@@ -136,7 +138,12 @@ export async function runAction(
     event,
   });
   await watched?.[Symbol.asyncDispose]();
-  await printJobs(runner, result);
+  await printJobs(
+    runner,
+    result,
+    (job) =>
+      rerunWords(context, { command: ["workflow", "run", file], only: job }),
+  );
   if (result.jobs.some(({ status }) => status === "failed")) {
     runner.logger.info(
       "workflow",
@@ -211,6 +218,7 @@ function sourceOf(given: unknown = "copy"): (typeof SOURCES)[number] {
 async function printJobs(
   { host, masker, stderr, logger }: RunnerContext,
   { jobs }: LocalResult,
+  rerunCommand: (job: string) => readonly string[],
 ): Promise<void> {
   if (jobs.length < 2 || host.env.LOG_FORMAT === "json") return;
   const steps = jobs.map(({ key, status, reason, ...job }) => ({
@@ -220,6 +228,11 @@ async function printJobs(
     conclusion: CONCLUSIONS[status],
     attempts: job.startedAt === null ? 0 : 1,
     tail: maskedTail(masker, job.tail),
+    rerun: commandText(
+      // All jobs of a matrix have the same name.
+      rerunCommand(key.replace(/\[\d+\]$/, ""))
+        .map((word) => masker.maskText(word)),
+    ),
     ...reason === undefined ? {} : { reason: masker.maskText(reason) },
   }));
   const isTerminal = host.stderr.isTerminal();
