@@ -55,6 +55,47 @@ async function stateOf(path: string) {
   );
 }
 
+Deno.test("a local job has the options of its definition, as on a worker", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await makeFiles(path, {
+    "ci.yaml": `
+name: w
+jobs:
+  shell:
+    command: echo "bash <\${BASH_VERSION:+is there}>"
+    shell: bash
+  variable:
+    command: echo "bash <\${BASH_VERSION:+is there}>"
+    environment: { REACTORCIDE_SHELL: bash }
+  plain:
+    command: echo "plain <\$BASH_VERSION>"
+  plugin:
+    command: echo with a plugin
+    plugin_dir: plugins
+  secret:
+    command: echo "\$TOKEN"
+    environment: { TOKEN: s3cr3t-t0k3n }
+    secret_env_names: [TOKEN]
+`,
+    "plugins/plugin_hello.ts":
+      `export default { name: "hello", preExecution({ log }) { log("ran"); } };`,
+  });
+  const { code, stdout, stderr } = await runCli(
+    ["workflow", "run", "ci.yaml"],
+    { cwd: path },
+  );
+  const output = stdout + stderr;
+  assertEquals(code, 0, output);
+  for (
+    const line of [
+      ...["shell    | bash <is there>", "variable | bash <is there>"],
+      ...["plain    | plain <>", "plugin   | [plugin:hello] ran"],
+      "secret   | [REDACTED]",
+    ]
+  ) assertStringIncludes(output, line);
+});
+
 describe("runnerlib workflow", () => {
   it("runs the whole graph with its follow-up jobs, and reports the results", async () => {
     await using directory = await temporaryDirectory();

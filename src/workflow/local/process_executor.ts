@@ -1,3 +1,4 @@
+import { settingVariables } from "../../config/option_variables.ts";
 import type { Layer } from "../../config/settings.ts";
 import { childEnvironment } from "../../environment/child_environment.ts";
 import { type Environment, Variable } from "../../environment/variables.ts";
@@ -233,12 +234,26 @@ function jobHost(
     { kind: "nested-runner" },
   );
   return {
-    env: { ...inherited, ...variables, ...traceOf(key) },
+    env: {
+      ...inherited,
+      // In a container, the runner of the job reads them there.
+      ...options.container === undefined ? settingsIn(job.env) : {},
+      ...variables,
+      ...traceOf(key),
+    },
     cwd: runsInPlace(job, options) ? root + placeInCode(job) : root,
     stdout: streamOf(step.stdout, host.stdout),
     stderr: streamOf(step.stderr, host.stderr),
     onSignal,
   };
+}
+
+/** Returns the variables that set options of a job, as on a worker. */
+function settingsIn(env: Environment): Environment {
+  const settings = settingVariables();
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => Object.hasOwn(settings, name)),
+  );
 }
 
 function runsInPlace(
