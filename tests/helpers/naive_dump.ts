@@ -158,8 +158,8 @@ function readNumbers(
     const rest = line.slice(at);
     const [, gap, number] = /^([ \t]*)(-?[0-9a-f]*)/i.exec(rest)!;
     if (row.bytes.length > 0) {
-      if (gap.length === rest.length) return row;
       if (findColumn(row, line, at, column)) return row;
+      if (gap.length === rest.length) return row;
     }
     at += gap.length;
     const pitch = at + number.length - before;

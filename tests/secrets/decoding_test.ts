@@ -179,6 +179,58 @@ Deno.test("Masker undoes escapes and line breaks as a naive model does, on rando
   }
 });
 
+Deno.test("Masker reads hex dumps as a naive model does, on random secrets and cuts", () => {
+  const random = new Random();
+  for (let round = 0; round < 400; round++) {
+    const secrets = randomSecrets(random);
+    if (secrets.length === 0) continue;
+    const parts = Array.from(
+      { length: 1 + random.below(4) },
+      () =>
+        random.below(4)
+          ? dumped(random.pick(secrets), random)
+          : random.pick(["\n", "*\n", "Fix the start\n", "0000010\n"]),
+    );
+    const text = parts.join("");
+    const expected = textOf(naiveMask(bytesOf(text), secrets));
+    const { length } = encoder.encode(text);
+    const places = Array.from(
+      { length: random.below(6) },
+      () => random.below(length + 1),
+    );
+    for (const pieces of [cut(text, []), bytewise(text), cut(text, places)]) {
+      assertEquals(
+        masked(maskerOf(...secrets), pieces),
+        expected,
+        `seed ${random.seed}, round ${round}`,
+      );
+    }
+  }
+});
+
+/** Rows of a hex dump with an offset, words of a size, and a column of text. */
+function dumped(text: string, random: Random): string {
+  const bytes = bytesOf(`${random.text(random.below(9), "xyz")}${text}`);
+  const width = 4 * (1 + random.below(3));
+  const size = random.pick([1, 2, 4]);
+  const end = random.pick(["", "|", " "]);
+  let rows = "\n";
+  for (let at = 0; at < bytes.length; at += width) {
+    const row = bytes.slice(at, at + width);
+    const digits = [...row].map((byte) => hex(byte, 2)).join("");
+    const words = digits.replace(new RegExp(`.{${2 * size}}`, "g"), "$& ");
+    const shown = row.replace(/[^ -~]/g, ".");
+    // The text of a row that is not full has its column, too.
+    const blanks = width / size * (2 * size + 1) - 1 - words.trimEnd().length;
+    rows += `${at.toString(16).padStart(7, "0")} ${words.trimEnd()}` +
+      (end === ""
+        ? ""
+        : `${" ".repeat(blanks)}  ${end.trim()}${shown}${end.trim()}`) +
+      "\n";
+  }
+  return rows;
+}
+
 const found: [name: string, secret: string, text: string, masked: string][] = [
   ["JSON", `pa"ss\\word`, `"pa\\"ss\\\\word"`, `"[REDACTED]"`],
   ["JSON in JSON", `pa"ss-word`, `"pa\\\\\\"ss-word"`, `"[REDACTED]"`],

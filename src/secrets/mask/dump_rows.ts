@@ -197,13 +197,13 @@ export class DumpRows {
   /** Holds back what may go on in the next row. */
   #hold(to: number, shift: number, needles: NeedleSet): void {
     const dump = this.#dump;
+    const open = dump.openFrom(needles.grams.bytes);
+    if (open >= 0) this.#holdFrom(open - shift);
     if (dump.isOver || dump.distance(to) > MAX_DISTANCE) return;
     for (const length of dump.lengths) {
       const partial = needles.partialFrom(dump.view(length));
       if (partial < length) this.#holdFrom(dump.wordStarts[partial] - shift);
     }
-    const open = dump.openFrom(needles.grams.bytes);
-    if (open >= 0) this.#holdFrom(open - shift);
   }
 
   #holdFrom(at: number): void {

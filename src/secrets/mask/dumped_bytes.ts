@@ -349,10 +349,10 @@ export class DumpedBytes {
     // Of a line that may go on, blanks alone tell nothing.
     const places = !this.#isOpen
       ? [to - count, known, before + 2, first]
+      : first < to
+      ? [known, before + 2, first]
       : this.#column > 0
       ? [known]
-      : first < to
-      ? [before + 2, first]
       : [];
     const start = places.find((place) =>
       place - before >= 2 && place < to &&

@@ -336,10 +336,17 @@ export class ListedParts {
   addAround(text: Uint8Array, at: number): void {
     // Digits may have something in front of them.
     const start = numberStart(text, at);
-    // Each number is read once, though lists may begin where others end.
-    const known = this.#bounds.at(-1) ?? 0;
-    const from = start < known ? start : listStart(text, start, known);
+    const from = listStart(text, start, this.#endBefore(start));
     this.add(from - 1, listEnd(text, at) + 1);
+  }
+
+  /** Where the last part ends in front of a place, so that no number is read again and again. */
+  #endBefore(at: number): number {
+    // Some numbers are found a little late, when parts behind them are known.
+    return this.#bounds.findLast((bound, side) =>
+      side % 2 > 0 && bound <= at
+    ) ??
+      0;
   }
 
   /** Whether a place is in the last part. */
