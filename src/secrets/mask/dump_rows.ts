@@ -28,6 +28,8 @@ const GRAMS = MIN_GRAM_NEEDLE_BYTES - 3;
 
 const [LF, COLON] = [10, 0x3a];
 
+const NOTHING = new Uint8Array();
+
 /** Only what is common without an offset is read without one: most numbers in a log are not bytes. */
 const NOTATIONS: readonly Notation[] = [
   { radix: 16, isLittleEndian: false, hasOffset: true },
@@ -62,6 +64,8 @@ export class DumpRows {
   #isLineKnown = true;
   readonly #dump = new DumpedBytes();
   #heldFrom = 0;
+  /** Whether the window has what may be a row. */
+  #isSearched = false;
   /** Whether a needle was found, whose text may still have to be masked. */
   #isFound = false;
 
@@ -84,7 +88,7 @@ export class DumpRows {
     ranges: RangeSink,
   ): number {
     this.#heldFrom = window.length;
-    this.#isFound = false;
+    this.#isFound = this.#isSearched = false;
     const isRowAtStart = this.#isRowAtStart(window);
     const openLine = openRow(window);
     let done = -Infinity;
@@ -117,6 +121,9 @@ export class DumpRows {
    */
   remember(window: Uint8Array, heldFrom: number): void {
     if (heldFrom === 0) return;
+    if (!this.#isSearched && heldFrom >= ROW_START_BYTES) {
+      return this.#rememberStart(window.subarray(0, heldFrom));
+    }
     const text = this.#lastLines(window, heldFrom);
     if (text === undefined) {
       this.#isLineKnown = false;
@@ -134,6 +141,15 @@ export class DumpRows {
       rowAt(text, line) === NO_ROW;
     this.#isLineKnown = !isOther && from >= 0 && length - from <= MAX_ROW_BYTES;
     this.#context = this.#isLineKnown ? text.slice(from) : new Uint8Array();
+  }
+
+  /** Remembers the last line if too little of it is known; it is no row otherwise. */
+  #rememberStart(printed: Uint8Array): void {
+    let line = printed.length;
+    const least = line - ROW_START_BYTES;
+    while (line > least && printed[line - 1] !== LF) line--;
+    this.#isLineKnown = line > least;
+    this.#context = this.#isLineKnown ? printed.slice(line) : NOTHING;
   }
 
   /** The last lines that were printed, from the start of one on; `undefined` if none starts there. */
@@ -169,6 +185,7 @@ export class DumpRows {
     ranges: RangeSink,
   ): void {
     const dump = this.#dump;
+    this.#isSearched = true;
     const withOffset = countOffsets(text, from, to);
     for (const notation of NOTATIONS) {
       if (notation.hasOffset ? !withOffset.some : withOffset.all) continue;
