@@ -155,6 +155,12 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () =>
       import("./commands/trigger.ts").then((module) => module.triggerCommand),
   },
+  cache: {
+    group: "Inside jobs and on workers",
+    summary: "Save directories under a key, and restore them in a later job",
+    load: () =>
+      import("./commands/cache.ts").then((module) => module.cacheCommand),
+  },
   call: {
     group: "Inside jobs and on workers",
     summary: "Call a function of the library from any language",

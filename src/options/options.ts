@@ -480,6 +480,55 @@ export const OPTIONS = [
     doc: "Variables of the runner that the job inherits",
     form: "true, false or names",
   },
+  {
+    name: "cache_store",
+    env: {
+      name: "REACTORCIDE_CACHE_STORE",
+      setBy: "user",
+      isSetting: true,
+      isUrl: true,
+      isOutside: true,
+    },
+    type: "text",
+    defaultText: "`reactorcide/cache` in the user's cache directory",
+    isCallersOnly: true,
+    doc: "Store of `runnerlib cache`: the path of a directory, or a URL",
+  },
+  {
+    name: "cache_max_bytes",
+    env: {
+      name: "REACTORCIDE_CACHE_MAX_BYTES",
+      setBy: "user",
+      isSetting: true,
+    },
+    type: { minimum: 1, maximum: 1_000_000_000_000_000 },
+    default: "10737418240",
+    isCallersOnly: true,
+    doc: "Maximum size of the cache, and of one unpacked entry, in bytes",
+  },
+  {
+    name: "cache_namespace",
+    env: {
+      name: "REACTORCIDE_CACHE_NAMESPACE",
+      setBy: "worker",
+      isSetting: true,
+    },
+    type: "text",
+    default: "local",
+    isCallersOnly: true,
+    doc: "Namespace of the cache that is read and written",
+  },
+  {
+    name: "cache_read_from",
+    env: {
+      name: "REACTORCIDE_CACHE_READ_FROM",
+      setBy: "worker",
+      isSetting: true,
+    },
+    type: "list",
+    isCallersOnly: true,
+    doc: "Other namespaces of the cache that are read, but not written",
+  },
 ] as const satisfies readonly Option[];
 
 /** Returns the default of an option in text form. */

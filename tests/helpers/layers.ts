@@ -30,6 +30,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   source: 6,
   plugins: 6,
   report: 6,
+  cache: 5,
   container: 5,
   output: 5,
   coordinator: 5,

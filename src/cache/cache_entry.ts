@@ -1,0 +1,189 @@
+/**
+ * An entry of the cache: a small JSON document that says what was saved under a
+ * key, and in which pack.
+ *
+ * The layout is the same in all stores. Everything of a namespace is below its
+ * name, so that a server can grant access by prefix:
+ *
+ * - `v1/NAMESPACE/entries/NAME/HASH.json` is an entry. The hash is that of
+ *   namespace, name and key, so that no key is a path, and no two keys collide
+ *   on a file system that ignores case.
+ * - `v1/NAMESPACE/packs/HASH` is a pack, named by the SHA-256 of its bytes.
+ *   Entries with the same content share it.
+ *
+ * Nothing in a store is trusted: an entry must be exactly what was asked for,
+ * and the bytes of a pack must have the hash that its entry names.
+ */
+
+import { joinBytes } from "../bytes.ts";
+import { isObject } from "../json_value.ts";
+import type { CacheStore } from "./cache_store.ts";
+
+/** First folder of all objects; it changes with the layout. */
+export const LAYOUT = "v1";
+
+/** Names of caches and namespaces. */
+export const CACHE_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+
+/** Maximum length of a key, in characters. */
+const MAX_KEY_LENGTH = 512;
+
+/** Maximum size of an entry, in bytes. */
+const MAX_ENTRY_BYTES = 256 * 1024;
+
+/** Maximum number of paths in an entry. */
+const MAX_PATHS = 1_000;
+
+/** What identifies an entry. */
+export interface EntryId {
+  readonly namespace: string;
+  /** Name of the cache. */
+  readonly name: string;
+  readonly key: string;
+}
+
+/** An entry of the cache. */
+export interface CacheEntry extends EntryId {
+  /** When it was saved, in milliseconds since 1970. */
+  readonly createdMs: number;
+  /** Format of the pack. */
+  readonly format: "zstd" | "gzip";
+  /** SHA-256 of the pack, in hexadecimal digits. */
+  readonly sha256: string;
+  /** Size of the pack, in bytes. */
+  readonly packBytes: number;
+  /** Size of the unpacked archive, in bytes. */
+  readonly bytes: number;
+  /** Number of files, directories and links. */
+  readonly count: number;
+  /** Saved paths, relative to the directory of the job, sorted. */
+  readonly paths: readonly string[];
+}
+
+/** Returns the folder of the entries of a cache. */
+export function entryFolder(namespace: string, name: string): string {
+  return `${LAYOUT}/${namespace}/entries/${name}`;
+}
+
+/** Returns the name of an entry in a store. */
+export async function entryName(id: EntryId): Promise<string> {
+  const text = [id.namespace, id.name, id.key].join("\0");
+  const digest = await crypto.subtle.digest(
+    "SHA-256",
+    new TextEncoder().encode(text),
+  );
+  const hash = new Uint8Array(digest).toHex();
+  return `${entryFolder(id.namespace, id.name)}/${hash}.json`;
+}
+
+/** Returns the name of a pack in a store. */
+export function packName(namespace: string, sha256: string): string {
+  return `${LAYOUT}/${namespace}/packs/${sha256}`;
+}
+
+/**
+ * Checks a key.
+ *
+ * @returns The problem, phrased to follow the name of the value; `undefined` if
+ * there is none.
+ */
+export function keyProblem(key: string): string | undefined {
+  if (key === "") return "is empty";
+  if (key.length > MAX_KEY_LENGTH) {
+    return `has more than ${MAX_KEY_LENGTH} characters`;
+  }
+  // deno-lint-ignore no-control-regex
+  return /[\x00-\x1f\x7f]/.test(key) || !key.isWellFormed()
+    ? "contains control characters"
+    : undefined;
+}
+
+/** Writes an entry as JSON. */
+export function encodeEntry(entry: CacheEntry): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(
+    JSON.stringify({ version: 1, ...entry }, null, 2) + "\n",
+  );
+}
+
+/**
+ * Reads an entry from a store.
+ *
+ * @param path Name of the object, which contains a hash of what identifies the
+ * entry. An entry that was moved to another name is therefore not valid.
+ * @returns `undefined` if it does not exist.
+ * @throws {Error} If the entry is not valid, or the store cannot be used.
+ */
+export async function readEntry(
+  path: string,
+  store: Pick<CacheStore, "get">,
+  signal: AbortSignal,
+): Promise<CacheEntry | undefined> {
+  const object = await store.get(path, { maxBytes: MAX_ENTRY_BYTES, signal });
+  if (object === undefined) return undefined;
+  const parts = await Array.fromAsync(
+    object.content,
+    (part) => new Uint8Array(part),
+  );
+  const entry = decodeEntry(joinBytes(parts));
+  if (entry === undefined) throw new Error("an entry is not valid");
+  if (await entryName(entry) === path) return entry;
+  throw new Error("an entry belongs to another key");
+}
+
+function decodeEntry(bytes: Uint8Array): CacheEntry | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    return undefined;
+  }
+  if (!isObject(value) || value.version !== 1) return undefined;
+  const entry = value as unknown as CacheEntry;
+  return isName(entry.namespace) && isName(entry.name) &&
+      typeof entry.key === "string" && keyProblem(entry.key) === undefined &&
+      isCount(entry.createdMs) && isCount(entry.packBytes) &&
+      isCount(entry.bytes) && isCount(entry.count) &&
+      (entry.format === "zstd" || entry.format === "gzip") &&
+      typeof entry.sha256 === "string" && /^[0-9a-f]{64}$/.test(entry.sha256) &&
+      arePaths(entry.paths)
+    ? entry
+    : undefined;
+}
+
+/**
+ * Checks a path that is saved or restored, relative to the directory of the
+ * job.
+ *
+ * @returns The problem, phrased to follow the path.
+ */
+export function savedPathProblem(path: string): string | undefined {
+  if (path.includes("\0") || !path.isWellFormed()) return "is not a path";
+  const parts = path.split("/");
+  if (path === "" || path === ".") return "is the directory of the job itself";
+  if (parts.some((part) => part === "" || part === "." || part === "..")) {
+    return "leads out of the directory of the job";
+  }
+  return parts[0] === ".reactorcide" || parts.includes(".git")
+    ? "belongs to the runner or to git"
+    : undefined;
+}
+
+function arePaths(paths: unknown): boolean {
+  return Array.isArray(paths) && paths.length > 0 &&
+    paths.length <= MAX_PATHS &&
+    paths.every((path, at) =>
+      typeof path === "string" && savedPathProblem(path) === undefined &&
+      // A path below another one would be restored twice.
+      paths.every((other, index) =>
+        index === at || !`${path}/`.startsWith(`${other}/`)
+      )
+    );
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === "string" && CACHE_NAME.test(value);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

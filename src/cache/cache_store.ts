@@ -1,0 +1,46 @@
+/** Size and content of an object in a store. */
+export interface StoredObject {
+  /** Size, in bytes. */
+  readonly size: number;
+  /** The content. It must be read or closed. */
+  readonly content: AsyncIterable<Uint8Array>;
+}
+
+/** What to write to a store: bytes, or a file that the store may move. */
+export type NewObject = Uint8Array | { readonly file: string };
+
+/**
+ * Keeps named objects. Names are relative paths of letters, digits, `.`, `_`
+ * and `-`.
+ *
+ * All methods throw if the store cannot be used, which is never a failure of
+ * the job: a caller continues as if the object did not exist.
+ */
+export interface CacheStore {
+  /** Text that describes the store, without credentials. */
+  readonly shown: string;
+  /** Directories for temporary files next to the store, the best first. */
+  readonly temporaryParents: readonly string[];
+  /**
+   * Reads an object.
+   *
+   * @param maxBytes Maximum size; an object that is larger is an error.
+   * @returns `undefined` if it does not exist.
+   */
+  get(
+    name: string,
+    options: { maxBytes: number; signal: AbortSignal },
+  ): Promise<StoredObject | undefined>;
+  /** Returns the size of an object, in bytes; `undefined` if there is none. */
+  sizeOf(name: string, signal: AbortSignal): Promise<number | undefined>;
+  /** Writes an object. Readers see all of it or nothing. */
+  put(name: string, content: NewObject, signal: AbortSignal): Promise<void>;
+  /** Lists the names of objects directly in a folder, in any order. */
+  list(folder: string, signal: AbortSignal): Promise<string[]>;
+  /** Removes an object that cannot be used, if the store allows that. */
+  remove(name: string): Promise<void>;
+  /** Notes that an object was used. */
+  touch(name: string): Promise<void>;
+  /** Waits until no other process changes or prunes the store. */
+  lock(): Promise<Disposable>;
+}

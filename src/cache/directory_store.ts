@@ -1,0 +1,163 @@
+import { dirname } from "@std/path/posix/dirname";
+import { isMissing, lockDirectory, lstatIfThere } from "../fs/files.ts";
+import { openUntrusted, type UntrustedFile } from "../fs/read_untrusted.ts";
+import { privateDirectory } from "../fs/temporary_directory.ts";
+import type { CacheStore, NewObject, StoredObject } from "./cache_store.ts";
+
+/** Size of the chunks in which an object is read, in bytes. */
+const CHUNK_BYTES = 256 * 1024;
+
+/** Folder of objects that are being written, on the same file system. */
+const TEMPORARY = "tmp";
+
+/** Maximum time to wait for another process, in milliseconds. */
+const LOCK_TIMEOUT_MS = 30_000;
+
+/**
+ * A store in a directory.
+ *
+ * - An object is written to a private directory in the store and renamed, so
+ *   that nobody sees a part of it, even after a kill or on a full disk.
+ * - The private directory is locked while its process lives; the next writer
+ *   removes those of dead processes.
+ * - No link, pipe or device below the directory is opened or followed.
+ */
+export class DirectoryStore implements CacheStore {
+  readonly shown: string;
+  readonly #root: string;
+
+  private constructor(root: string) {
+    this.#root = root;
+    this.shown = root;
+  }
+
+  /**
+   * Opens a store. Its directory is created, for its owner only.
+   *
+   * @param root Absolute path of the directory.
+   * @throws {Error} The error of the system.
+   */
+  static async open(root: string): Promise<DirectoryStore> {
+    await Deno.mkdir(root, { recursive: true, mode: 0o700 });
+    const store = new DirectoryStore(await Deno.realPath(root));
+    // A store that cannot be written can still be read.
+    await store.#makeDirectory(TEMPORARY).catch(() => {});
+    return store;
+  }
+
+  get temporaryParents(): readonly string[] {
+    return [`${this.#root}/${TEMPORARY}`];
+  }
+
+  async get(
+    name: string,
+    { maxBytes }: { maxBytes: number },
+  ): Promise<StoredObject | undefined> {
+    const path = `${this.#root}/${name}`;
+    let file: UntrustedFile;
+    try {
+      file = await openUntrusted(path, { base: this.#root });
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+    const { size } = file;
+    if (size <= maxBytes) return { size, content: chunksOf(file, maxBytes) };
+    await file[Symbol.asyncDispose]();
+    throw new Error(`it is larger than ${maxBytes} bytes`);
+  }
+
+  async sizeOf(name: string): Promise<number | undefined> {
+    const info = await lstatIfThere(`${this.#root}/${name}`);
+    return info?.isFile ? info.size : undefined;
+  }
+
+  async put(name: string, content: NewObject): Promise<void> {
+    await this.#makeDirectory(TEMPORARY);
+    await this.#makeDirectory(dirname(name));
+    const path = `${this.#root}/${name}`;
+    if (!(content instanceof Uint8Array)) {
+      return await Deno.rename(content.file, path);
+    }
+    using room = privateDirectory(this.temporaryParents);
+    const file = `${room.path}/object`;
+    await Deno.writeFile(file, content, { createNew: true, mode: 0o600 });
+    await Deno.rename(file, path);
+  }
+
+  async list(folder: string): Promise<string[]> {
+    if (!await this.#isDirectory(folder)) return [];
+    const entries = await Array.fromAsync(
+      Deno.readDir(`${this.#root}/${folder}`),
+    );
+    return entries.map(({ name }) => name);
+  }
+
+  async remove(name: string): Promise<void> {
+    if (!await this.#isDirectory(dirname(name))) return;
+    try {
+      await Deno.remove(`${this.#root}/${name}`);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
+
+  /** The time of the last use is the time of the file. */
+  async touch(name: string): Promise<void> {
+    const now = new Date();
+    await Deno.utime(`${this.#root}/${name}`, now, now);
+  }
+
+  async lock(): Promise<Disposable> {
+    return await lockDirectory(this.#root, { timeoutMs: LOCK_TIMEOUT_MS });
+  }
+
+  /** Returns the time of the last use of an object, in milliseconds. */
+  async usedMs(name: string): Promise<number> {
+    const info = await lstatIfThere(`${this.#root}/${name}`);
+    return info?.mtime?.getTime() ?? 0;
+  }
+
+  /** A recursive mkdir would go through links. */
+  async #makeDirectory(folder: string): Promise<void> {
+    let path = this.#root;
+    for (const part of folder.split("/")) {
+      path += `/${part}`;
+      try {
+        await Deno.mkdir(path, { mode: 0o700 });
+      } catch (error) {
+        if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+        if ((await Deno.lstat(path)).isDirectory) continue;
+        throw new Error(`"${path}" is not a directory`);
+      }
+    }
+  }
+
+  async #isDirectory(folder: string): Promise<boolean> {
+    let path = this.#root;
+    for (const part of folder.split("/")) {
+      path += `/${part}`;
+      if (!(await lstatIfThere(path))?.isDirectory) return false;
+    }
+    return true;
+  }
+}
+
+async function* chunksOf(
+  file: UntrustedFile,
+  maxBytes: number,
+): AsyncGenerator<Uint8Array> {
+  try {
+    let total = 0;
+    while (true) {
+      const buffer = new Uint8Array(CHUNK_BYTES);
+      const count = await file.read(buffer);
+      if (count === 0) return;
+      total += count;
+      if (total > maxBytes) throw new Error("it grew while it was being read");
+      yield buffer.subarray(0, count);
+    }
+  } finally {
+    await file[Symbol.asyncDispose]();
+  }
+}

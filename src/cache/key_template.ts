@@ -1,0 +1,148 @@
+import { join } from "@std/path/posix/join";
+import { osReason, RunnerError } from "../errors.ts";
+import { sha256Of } from "../fs/checksum.ts";
+import { eventGlob } from "../schema/globs.ts";
+import { guardPath } from "../workspace/guard.ts";
+import { keyProblem } from "./cache_entry.ts";
+
+/** Maximum number of files that a pattern may match. */
+const MAX_FILES = 10_000;
+
+/** What a key may refer to. */
+export interface KeyContext {
+  /** Absolute path of the directory in which files are searched. */
+  readonly directory: string;
+  /** Variables that `{env:NAME}` may use. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Checks whether a variable is, or contains, a secret. */
+  readonly isSecret: (name: string, value: string) => boolean;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Expands the placeholders of a key: `{os}`, `{arch}`, `{env:NAME}` and
+ * `{hash:GLOB}`.
+ *
+ * @throws {RunnerError} `usage` if a placeholder is unknown, its pattern
+ * matches no file, or its variable is not set or a secret.
+ */
+export async function expandKey(
+  template: string,
+  context: KeyContext,
+): Promise<string> {
+  let key = "";
+  let at = 0;
+  for (const match of template.matchAll(/\{([^{}]*)\}/g)) {
+    key += template.slice(at, match.index) +
+      await valueOf(template, match[1], context);
+    at = match.index + match[0].length;
+  }
+  key += template.slice(at);
+  const problem = keyProblem(key);
+  if (problem !== undefined) throw keyError(template, `the key ${problem}`);
+  return key;
+}
+
+async function valueOf(
+  template: string,
+  placeholder: string,
+  context: KeyContext,
+): Promise<string> {
+  const [, kind, argument] = /^([a-z]+)(?::(.+))?$/s.exec(placeholder) ?? [];
+  if (argument === undefined) {
+    if (kind === "os") return Deno.build.os;
+    if (kind === "arch") return Deno.build.arch;
+  } else if (kind === "env") {
+    const value = context.env[argument];
+    if (value === undefined) {
+      throw keyError(template, `the variable "${argument}" is not set`);
+    }
+    if (!context.isSecret(argument, value)) return value;
+    throw keyError(template, `the variable "${argument}" is a secret`);
+  } else if (kind === "hash") {
+    return await hashOf(template, argument, context);
+  }
+  throw keyError(
+    template,
+    `"{${placeholder}}" is not a placeholder; there are {os}, {arch}, {env:NAME} and {hash:GLOB}`,
+  );
+}
+
+/** Computes a hash of the paths and contents of all files that match. */
+async function hashOf(
+  template: string,
+  pattern: string,
+  { directory, signal }: KeyContext,
+): Promise<string> {
+  const { createHash } = await import("node:crypto");
+  const hash = createHash("sha256");
+  const paths = await matchingFiles(template, directory, pattern);
+  if (paths.length === 0) {
+    throw keyError(template, `no file matches "${pattern}"`);
+  }
+  for (const path of paths) {
+    try {
+      const real = await guardPath(directory, path);
+      if (!(await Deno.stat(real)).isFile) throw new Error("it is not a file");
+      hash.update(`${path}\0${await sha256Of(real, signal)}\0`);
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw keyError(template, `"${path}": ${osReason(cause)}`, cause);
+    }
+  }
+  return hash.digest("hex");
+}
+
+async function matchingFiles(
+  template: string,
+  directory: string,
+  pattern: string,
+): Promise<string[]> {
+  const matches = eventGlob(pattern);
+  const parts = pattern.split("/");
+  const firstGlob = parts.findIndex((part) => /[*?[]/.test(part));
+  const isLiteral = firstGlob === -1;
+  const start = parts.slice(0, isLiteral ? -1 : firstGlob).join("/");
+  if (parts.includes("..") || pattern.startsWith("/")) {
+    throw keyError(template, `"${pattern}" leads out of the directory`);
+  }
+  const found: string[] = [];
+  const visit = async (folder: string) => {
+    for await (const entry of entriesOf(join(directory, folder))) {
+      const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+      if (entry.isDirectory) {
+        if (!isLiteral && entry.name !== ".git") await visit(path);
+      } else if (matches(path)) found.push(path);
+      if (found.length > MAX_FILES) {
+        throw keyError(
+          template,
+          `"${pattern}" matches more than ${MAX_FILES} files`,
+        );
+      }
+    }
+  };
+  await visit(start);
+  return found.sort();
+}
+
+async function* entriesOf(path: string): AsyncGenerator<Deno.DirEntry> {
+  try {
+    yield* Deno.readDir(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    if (error instanceof Deno.errors.NotADirectory) return;
+    throw error;
+  }
+}
+
+function keyError(
+  template: string,
+  reason: string,
+  cause?: unknown,
+): RunnerError {
+  return new RunnerError(`Cannot use key "${template}": ${reason}`, {
+    code: "usage",
+    exitCode: 2,
+    cause,
+  });
+}

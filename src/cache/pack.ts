@@ -1,0 +1,308 @@
+import { join } from "@std/path/posix/join";
+import {
+  TAR_END,
+  tarHeader,
+  type TarItem,
+  tarPadding,
+} from "../archive/tar_writer.ts";
+import type { ChildEnvironment } from "../environment/child_environment.ts";
+import { osReason, RunnerError } from "../errors.ts";
+import { readLinkTarget } from "../fs/byte_names.ts";
+import { DirectoryReader } from "../fs/byte_paths.ts";
+import { writeAll } from "../fs/files.ts";
+import { type Cancellation, onAbort } from "../process/cancellation.ts";
+import { type RunningProcess, spawn } from "../process/spawn.ts";
+import { guardPath } from "../workspace/guard.ts";
+import type { CacheEntry } from "./cache_entry.ts";
+
+/** Number of bytes that are written to the compressor at once. */
+const CHUNK_BYTES = 256 * 1024;
+
+/** Compressors, the best first. */
+const COMPRESSORS: readonly [CacheEntry["format"], readonly string[]][] = [
+  ["zstd", ["zstd", "-q", "-c", "-T0", "-3"]],
+  ["gzip", ["gzip", "-c", "-n", "-6"]],
+];
+
+/** What {@linkcode writePack} needs. */
+export interface PackContext {
+  /** Environment of the compressor. */
+  readonly env: ChildEnvironment;
+  /** Maximum size of the unpacked archive, in bytes. */
+  readonly maxBytes: number;
+  readonly cancellation: Cancellation;
+}
+
+/** Properties of a pack. */
+export type PackFacts = Pick<
+  CacheEntry,
+  "format" | "sha256" | "packBytes" | "bytes" | "count"
+>;
+
+/**
+ * Packs paths into a compressed tar. The order of the entries and everything
+ * else that is not part of the tree is fixed, so that equal trees are equal
+ * packs.
+ *
+ * @param root Absolute path of the directory of the job, without links.
+ * @param paths Paths relative to the root.
+ * @param file Absolute path of the file to write, which must not exist.
+ * @throws {RunnerError} `workspace` if a path cannot be saved: it does not
+ * exist, is a device, or a link leads out of the root.
+ * @throws {RangeError} If the tree is larger than the limit.
+ * @throws {Error} If the file cannot be written.
+ */
+export async function writePack(
+  root: string,
+  paths: readonly string[],
+  file: string,
+  context: PackContext,
+): Promise<PackFacts> {
+  const { cancellation } = context;
+  const [format, child] = startCompressor(root, context);
+  using _ = onAbort(cancellation.graceful, () => child.signal("SIGKILL"));
+  const counts = { bytes: 0, count: 0 };
+  const items = treeBytes(root, paths, counts);
+  const output = storeOutput(child, file);
+  const input = feedInput(child, items, counts, context.maxBytes);
+  const [fed, stored] = await Promise.allSettled([input, output]);
+  const { exitCode } = await child.status;
+  cancellation.graceful.throwIfAborted();
+  // A failed write ends the compressor, which then fails as well.
+  if (stored.status === "rejected") throw stored.reason;
+  if (fed.status === "rejected") throw fed.reason;
+  if (exitCode !== 0) {
+    throw new Error(`"${format}" ended with exit code ${exitCode}`);
+  }
+  return { format, ...stored.value, ...counts };
+}
+
+function startCompressor(
+  cwd: string,
+  { env }: PackContext,
+): [CacheEntry["format"], RunningProcess] {
+  for (const [format, argv] of COMPRESSORS) {
+    try {
+      const child = spawn(argv, {
+        cwd,
+        env,
+        stdin: "piped",
+        stderr: "separate",
+      });
+      void child.stderr!.pipeTo(new WritableStream()).catch(() => {});
+      return [format, child];
+    } catch (error) {
+      const isMissing = error instanceof RunnerError &&
+        error.code === "command-not-found";
+      if (!isMissing) throw error;
+    }
+  }
+  throw new Error("neither zstd nor gzip is installed");
+}
+
+async function feedInput(
+  child: RunningProcess,
+  items: AsyncIterable<Uint8Array>,
+  counts: { bytes: number },
+  maxBytes: number,
+): Promise<void> {
+  const writer = child.stdin!.getWriter();
+  let buffer = new Uint8Array(CHUNK_BYTES);
+  let length = 0;
+  const flush = async () => {
+    await writer.write(buffer.subarray(0, length));
+    buffer = new Uint8Array(CHUNK_BYTES);
+    length = 0;
+  };
+  try {
+    for await (let bytes of items) {
+      counts.bytes += bytes.length;
+      if (counts.bytes > maxBytes) {
+        throw new RangeError(`it is larger than ${maxBytes} bytes`);
+      }
+      while (bytes.length > 0) {
+        const part = bytes.subarray(0, CHUNK_BYTES - length);
+        buffer.set(part, length);
+        length += part.length;
+        bytes = bytes.subarray(part.length);
+        if (length === CHUNK_BYTES) await flush();
+      }
+    }
+    await flush();
+    await writer.close();
+  } catch (error) {
+    child.signal("SIGKILL");
+    await writer.abort().catch(() => {});
+    throw error;
+  }
+}
+
+async function storeOutput(
+  child: RunningProcess,
+  path: string,
+): Promise<{ sha256: string; packBytes: number }> {
+  const { createHash } = await import("node:crypto");
+  const hash = createHash("sha256");
+  let packBytes = 0;
+  try {
+    using file = await Deno.open(path, {
+      write: true,
+      createNew: true,
+      mode: 0o600,
+    });
+    for await (const bytes of child.stdout) {
+      hash.update(bytes);
+      packBytes += bytes.length;
+      await writeAll(file, bytes);
+    }
+  } catch (error) {
+    child.signal("SIGKILL");
+    throw error;
+  }
+  return { sha256: hash.digest("hex"), packBytes };
+}
+
+/** The state of a walk through the saved trees. */
+interface Walk {
+  readonly reader: DirectoryReader;
+  readonly counts: { count: number };
+  /** Names of files with several names, by device and inode. */
+  readonly linked: Map<string, string>;
+}
+
+async function* treeBytes(
+  root: string,
+  paths: readonly string[],
+  counts: { count: number },
+): AsyncGenerator<Uint8Array> {
+  using reader = new DirectoryReader([]);
+  const walk: Walk = { reader, counts, linked: new Map() };
+  for (const path of [...paths].sort()) {
+    const at = path.lastIndexOf("/");
+    // A link on the way must not lead out of the directory of the job.
+    const parent = await guardPath(root, join(root, path.slice(0, at + 1)));
+    yield* entryBytes(path, join(parent, path.slice(at + 1)), walk);
+  }
+  yield TAR_END;
+}
+
+/**
+ * Yields the bytes of a file, link or directory with everything in it.
+ *
+ * @param name Path relative to the root.
+ * @param path Path that Deno can open, see {@linkcode DirectoryReader}.
+ */
+async function* entryBytes(
+  name: string,
+  path: string,
+  walk: Walk,
+  isAlias = false,
+): AsyncGenerator<Uint8Array> {
+  try {
+    let info = await Deno.lstat(path);
+    // The alias of a file or directory whose name is not UTF-8 is a link to it.
+    if (isAlias) info = await Deno.stat(path);
+    walk.counts.count++;
+    if (info.isDirectory) yield* directoryBytes(name, path, info, walk);
+    else if (info.isSymlink) yield await linkBytes(name, path, info);
+    else if (info.isFile) yield* fileBytes(name, path, info, walk);
+    else throw problem(name, "it is not a file, directory or link");
+  } catch (cause) {
+    if (cause instanceof RunnerError) throw cause;
+    throw problem(name, osReason(cause), cause);
+  }
+}
+
+async function* directoryBytes(
+  name: string,
+  path: string,
+  info: Deno.FileInfo,
+  walk: Walk,
+): AsyncGenerator<Uint8Array> {
+  yield tarHeader({ ...itemOf(`${name}/`, info), type: "directory" });
+  const entries = await walk.reader.read(path);
+  entries.sort((a, b) => a.name < b.name ? -1 : 1);
+  for (const entry of entries) {
+    yield* entryBytes(
+      `${name}/${entry.name}`,
+      entry.path,
+      walk,
+      !entry.name.isWellFormed() && !entry.isSymlink,
+    );
+  }
+}
+
+async function linkBytes(
+  name: string,
+  path: string,
+  info: Deno.FileInfo,
+): Promise<Uint8Array> {
+  const target = await readLinkTarget(path);
+  if (leadsOut(name, target)) {
+    throw problem(
+      name,
+      `the link leads to "${target}", outside the directory of the job`,
+    );
+  }
+  return tarHeader({ ...itemOf(name, info), type: "link", target });
+}
+
+async function* fileBytes(
+  name: string,
+  path: string,
+  info: Deno.FileInfo,
+  { linked }: Walk,
+): AsyncGenerator<Uint8Array> {
+  if ((info.nlink ?? 1) > 1) {
+    const id = `${info.dev}:${info.ino}`;
+    const target = linked.get(id);
+    if (target !== undefined) {
+      yield tarHeader({ ...itemOf(name, info), type: "hard link", target });
+      return;
+    }
+    linked.set(id, name);
+  }
+  using file = await Deno.open(path);
+  const opened = await file.stat();
+  // A link or a pipe may have replaced the file in the meantime.
+  if (opened.ino !== info.ino || opened.dev !== info.dev) {
+    throw problem(name, "it changed while it was saved");
+  }
+  const { size } = opened;
+  yield tarHeader({ ...itemOf(name, opened), type: "file", size });
+  let left = size;
+  while (left > 0) {
+    const buffer = new Uint8Array(Math.min(left, CHUNK_BYTES));
+    const count = await file.read(buffer);
+    if (count === null) throw problem(name, "it changed while it was saved");
+    left -= count;
+    yield buffer.subarray(0, count);
+  }
+  yield tarPadding(size);
+}
+
+function itemOf(
+  name: string,
+  { mode, mtime }: Deno.FileInfo,
+): Omit<TarItem, "type"> {
+  const modifiedMs = mtime?.getTime() ?? 0;
+  return { name, mode: mode ?? 0o644, modifiedMs, size: 0 };
+}
+
+function leadsOut(name: string, target: string): boolean {
+  if (target.startsWith("/")) return true;
+  let depth = name.split("/").length - 1;
+  for (const part of target.split("/")) {
+    if (part === "..") depth--;
+    else if (part !== "" && part !== ".") depth++;
+    if (depth < 0) return true;
+  }
+  return false;
+}
+
+function problem(name: string, reason: string, cause?: unknown): RunnerError {
+  return new RunnerError(`Cannot save ${JSON.stringify(name)}: ${reason}`, {
+    code: "workspace",
+    cause,
+  });
+}

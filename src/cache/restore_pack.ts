@@ -1,0 +1,113 @@
+import { dirname } from "@std/path/posix/dirname";
+import { join } from "@std/path/posix/join";
+import { decompressed } from "../archive/decompress.ts";
+import { Budget } from "../archive/entry.ts";
+import { tarEntries } from "../archive/tar_entries.ts";
+import { unpack } from "../archive/unpack.ts";
+import { lstatIfThere } from "../fs/files.ts";
+import {
+  privateDirectory,
+  TEMPORARY_DIRECTORY,
+} from "../fs/temporary_directory.ts";
+import { guardPath } from "../workspace/guard.ts";
+import type { CacheEntry } from "./cache_entry.ts";
+import type { PackContext } from "./pack.ts";
+
+/**
+ * Restores the paths of an entry from its pack, whose checksum was verified.
+ *
+ * The pack is unpacked into a private directory in the directory of the job.
+ * Then each path is renamed to its place; after a failure, what was there
+ * before is there again. Anything else in the pack is ignored.
+ *
+ * @param file Absolute path of the pack.
+ * @param root Absolute path of the directory of the job, without links.
+ * @throws {Error} If the pack is not what its entry says, or cannot be
+ * restored.
+ */
+export async function restorePack(
+  file: string,
+  entry: CacheEntry,
+  root: string,
+  context: PackContext,
+): Promise<void> {
+  using room = privateDirectory([`${root}/${TEMPORARY_DIRECTORY}`]);
+  const [fresh, old] = [`${room.path}/new`, `${room.path}/old`];
+  await Deno.mkdir(fresh);
+  await Deno.mkdir(old);
+  await unpackEntry(file, entry, fresh, context);
+  for (const path of entry.paths) {
+    if (await lstatIfThere(join(fresh, path)) === undefined) {
+      throw new Error(`its pack does not contain "${path}"`);
+    }
+  }
+  context.cancellation.graceful.throwIfAborted();
+  await swapIn(entry.paths, { fresh, old, root });
+}
+
+async function unpackEntry(
+  file: string,
+  { bytes, count, format }: CacheEntry,
+  directory: string,
+  { env, cancellation }: PackContext,
+): Promise<void> {
+  const { size } = await Deno.stat(file);
+  const limits = {
+    maxBytes: bytes,
+    maxEntries: count,
+    // The entry says how large the content is; there is no other limit.
+    maxRatio: Infinity,
+  };
+  const budget = new Budget(limits, size);
+  const stream = decompressed(file, format, { env, cwd: "/", cancellation });
+  await unpack(tarEntries(counted(stream, budget), budget), directory, {
+    stripTop: false,
+    budget,
+    signal: cancellation.graceful,
+  });
+}
+
+async function* counted(
+  stream: AsyncIterable<Uint8Array>,
+  budget: Budget,
+): AsyncGenerator<Uint8Array> {
+  for await (const bytes of stream) {
+    budget.addBytes(bytes.length);
+    yield bytes;
+  }
+}
+
+/** Directories of a restore; the first two are on the file system of the root. */
+interface Places {
+  fresh: string;
+  old: string;
+  root: string;
+}
+
+async function swapIn(
+  paths: readonly string[],
+  { fresh, old, root }: Places,
+): Promise<void> {
+  const undo: (() => Promise<void>)[] = [];
+  try {
+    for (const [at, path] of paths.entries()) {
+      // A link on the way must not lead out of the directory of the job.
+      const parent = await guardPath(root, dirname(join(root, path)));
+      await Deno.mkdir(parent, { recursive: true });
+      const place = join(parent, path.slice(path.lastIndexOf("/") + 1));
+      if (await lstatIfThere(place) !== undefined) {
+        await Deno.rename(place, `${old}/${at}`);
+        undo.push(() => Deno.rename(`${old}/${at}`, place));
+      }
+      await Deno.rename(join(fresh, path), place);
+      undo.push(() => Deno.rename(place, join(fresh, path)));
+    }
+  } catch (error) {
+    const failures: unknown[] = [];
+    for (const action of undo.reverse()) {
+      await action().catch((cause) => failures.push(cause));
+    }
+    if (failures.length === 0) throw error;
+    throw new AggregateError([error, ...failures], "not all was put back");
+  }
+}

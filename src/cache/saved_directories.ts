@@ -1,0 +1,233 @@
+import { writeAll } from "../fs/files.ts";
+import { privateDirectory } from "../fs/temporary_directory.ts";
+import {
+  type CacheEntry,
+  encodeEntry,
+  entryFolder,
+  type EntryId,
+  entryName,
+  packName,
+  readEntry,
+} from "./cache_entry.ts";
+import { type PackContext, writePack } from "./pack.ts";
+import { restorePack } from "./restore_pack.ts";
+import type { CacheStore } from "./cache_store.ts";
+
+/** Maximum number of entries that are searched for a fallback. */
+const MAX_SEARCHED = 10_000;
+
+/** What {@linkcode saveDirectories} and {@linkcode restoreDirectories} need. */
+export interface CacheContext extends PackContext {
+  readonly store: CacheStore;
+  /** Absolute path of the directory of the job, without links. */
+  readonly root: string;
+  /** Maximum size of the packs in the store, in bytes. */
+  readonly storeBytes: number;
+}
+
+/** Result of {@linkcode saveDirectories}. */
+export type SaveResult =
+  | { readonly status: "saved"; readonly entry: CacheEntry }
+  | { readonly status: "exists" | "too-large" };
+
+/**
+ * Saves paths under a key, unless the key exists.
+ *
+ * @param paths Paths relative to the root, none below another.
+ * @throws {RunnerError} `workspace` if a path cannot be saved.
+ * @throws {Error} If the store cannot be used.
+ */
+export async function saveDirectories(
+  id: EntryId,
+  paths: readonly string[],
+  context: CacheContext,
+): Promise<SaveResult> {
+  const { store, root, storeBytes, cancellation } = context;
+  const { graceful: signal } = cancellation;
+  if (await isComplete(id, store, signal)) return { status: "exists" };
+  using room = privateDirectory([...store.temporaryParents, "/tmp"]);
+  const file = `${room.path}/pack`;
+  let facts;
+  try {
+    facts = await writePack(root, paths, file, context);
+  } catch (error) {
+    if (error instanceof RangeError) return { status: "too-large" };
+    throw error;
+  }
+  if (facts.packBytes > storeBytes) return { status: "too-large" };
+  const sorted = [...paths].sort();
+  const entry = { ...id, createdMs: Date.now(), ...facts, paths: sorted };
+  // Without the lock, another process could prune the pack before the entry
+  // refers to it.
+  using _ = await store.lock();
+  if (await isComplete(id, store, signal)) return { status: "exists" };
+  await store.put(packName(id.namespace, facts.sha256), { file }, signal);
+  await store.put(await entryName(id), encodeEntry(entry), signal);
+  return { status: "saved", entry };
+}
+
+/** An entry without its pack is not complete, and is saved again. */
+async function isComplete(
+  id: EntryId,
+  store: CacheStore,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const entry = await readEntry(await entryName(id), store, signal)
+    .catch(() => undefined);
+  return entry !== undefined &&
+    await store.sizeOf(packName(id.namespace, entry.sha256), signal) ===
+      entry.packBytes;
+}
+
+/** What {@linkcode restoreDirectories} searches, in this order. */
+export interface RestoreRequest {
+  /** Namespaces; the first one is the own one. */
+  readonly namespaces: readonly string[];
+  readonly name: string;
+  readonly key: string;
+  /** Beginnings of other keys that may be used. */
+  readonly fallbacks: readonly string[];
+  /**
+   * Paths that the entry must have.
+   *
+   * @default {those of the entry}
+   */
+  readonly paths?: readonly string[];
+}
+
+/**
+ * Restores the paths that were saved under a key, or else those of the newest
+ * entry whose key starts with a fallback.
+ *
+ * An entry that cannot be used is a miss, and the next one is tried.
+ *
+ * @param onTrouble Called with the reason for each entry that cannot be used.
+ * @returns The restored entry; `undefined` for a miss.
+ * @throws {unknown} The reason of the signal once it is aborted.
+ */
+export async function restoreDirectories(
+  request: RestoreRequest,
+  context: CacheContext,
+  onTrouble: (cause: unknown) => void,
+): Promise<CacheEntry | undefined> {
+  const { graceful: signal } = context.cancellation;
+  const attempt = async <T>(action: () => Promise<T>) => {
+    try {
+      return await action();
+    } catch (error) {
+      signal.throwIfAborted();
+      onTrouble(error);
+      return undefined;
+    }
+  };
+  const { namespaces, name, key, fallbacks } = request;
+  for (const namespace of namespaces) {
+    const id = { namespace, name, key };
+    const entry = await attempt(() => findExact(id, context));
+    const isUsed = entry !== undefined && hasPaths(entry, request) &&
+      await attempt(() => restoreEntry(entry, namespaces, context));
+    if (isUsed) return entry;
+  }
+  for (const prefix of fallbacks) {
+    for (const namespace of namespaces) {
+      const found = await attempt(() =>
+        findByPrefix({ namespace, name }, prefix, context)
+      );
+      for (const entry of found ?? []) {
+        if (entry.key === key || !hasPaths(entry, request)) continue;
+        if (await attempt(() => restoreEntry(entry, namespaces, context))) {
+          return entry;
+        }
+      }
+    }
+  }
+  return undefined;
+}
+
+async function findExact(
+  id: EntryId,
+  { store, cancellation }: CacheContext,
+): Promise<CacheEntry | undefined> {
+  return await readEntry(await entryName(id), store, cancellation.graceful);
+}
+
+/** Finds the entries whose keys have a prefix, the newest first. */
+async function findByPrefix(
+  { namespace, name }: Omit<EntryId, "key">,
+  prefix: string,
+  { store, cancellation: { graceful: signal } }: CacheContext,
+): Promise<CacheEntry[]> {
+  const folder = entryFolder(namespace, name);
+  const files = await store.list(folder, signal);
+  const found: CacheEntry[] = [];
+  for (const file of files.slice(0, MAX_SEARCHED)) {
+    if (!/^[0-9a-f]{64}\.json$/.test(file)) continue;
+    const path = `${folder}/${file}`;
+    const entry = await readEntry(path, store, signal).catch(() => undefined);
+    if (entry?.key.startsWith(prefix)) found.push(entry);
+  }
+  return found.sort((a, b) =>
+    b.createdMs - a.createdMs || (a.key < b.key ? -1 : 1)
+  );
+}
+
+function hasPaths(entry: CacheEntry, { paths }: RestoreRequest): boolean {
+  return paths === undefined ||
+    JSON.stringify([...paths].sort()) === JSON.stringify(entry.paths);
+}
+
+/** Returns whether the entry was restored; its pack may be gone. */
+async function restoreEntry(
+  entry: CacheEntry,
+  [own]: readonly string[],
+  context: CacheContext,
+): Promise<boolean> {
+  const { store, root } = context;
+  const { namespace, sha256 } = entry;
+  using room = privateDirectory([...store.temporaryParents, "/tmp"]);
+  const file = `${room.path}/pack`;
+  const state = await fetchPack(entry, file, context);
+  if (state !== "intact") {
+    if (namespace === own) {
+      // The key can be saved again.
+      await store.remove(packName(namespace, sha256)).catch(() => {});
+      await store.remove(await entryName(entry)).catch(() => {});
+    }
+    if (state === "missing") return false;
+    throw new Error("the content of an entry was changed");
+  }
+  await restorePack(file, entry, root, context);
+  // Only the order of pruning depends on it.
+  if (namespace === own) {
+    await store.touch(await entryName(entry)).catch(() => {});
+  }
+  return true;
+}
+
+async function fetchPack(
+  { namespace, sha256, packBytes, bytes }: CacheEntry,
+  path: string,
+  context: CacheContext,
+): Promise<"intact" | "missing" | "changed"> {
+  const { store, storeBytes, maxBytes, cancellation } = context;
+  if (packBytes > storeBytes || bytes > maxBytes) {
+    throw new Error("an entry is larger than the limit");
+  }
+  const { graceful: signal } = cancellation;
+  const name = packName(namespace, sha256);
+  const pack = await store.get(name, { maxBytes: packBytes, signal });
+  if (pack === undefined) return "missing";
+  const { createHash } = await import("node:crypto");
+  const hash = createHash("sha256");
+  using file = await Deno.open(path, {
+    write: true,
+    createNew: true,
+    mode: 0o600,
+  });
+  for await (const piece of pack.content) {
+    signal.throwIfAborted();
+    hash.update(piece);
+    await writeAll(file, piece);
+  }
+  return hash.digest("hex") === sha256 ? "intact" : "changed";
+}

@@ -1,0 +1,315 @@
+import { CACHE_NAME, savedPathProblem } from "../cache/cache_entry.ts";
+import type { DirectoryStore } from "../cache/directory_store.ts";
+import { expandKey } from "../cache/key_template.ts";
+import { openStore } from "../cache/open_store.ts";
+import { listStore, pruneStore } from "../cache/prune.ts";
+import {
+  type CacheContext,
+  restoreDirectories,
+  saveDirectories,
+} from "../cache/saved_directories.ts";
+import { readOptions } from "../config/load_config.ts";
+import { childEnvironment } from "../environment/child_environment.ts";
+import { variableInfo } from "../environment/variables.ts";
+import { osReason, RunnerError } from "../errors.ts";
+import { isInside, normalizePath } from "../job_path.ts";
+import { Cancellation } from "../process/cancellation.ts";
+import { cancelledError } from "../runner/job_result.ts";
+import { realPath } from "../workspace/guard.ts";
+import type { CommandContext } from "./command.ts";
+import { usageError } from "./parse_arguments.ts";
+
+/** An action of the command; returns its exit code. */
+export type CacheAction = (
+  context: CommandContext,
+  operands: readonly string[],
+) => Promise<number>;
+
+/** Saves paths under a key. */
+export function saveToCache(
+  context: CommandContext,
+  [name, ...operands]: readonly string[],
+): Promise<number> {
+  return withCancellation(context, async (cancellation) => {
+    const { logger } = context.runner;
+    checkName(name);
+    const settings = cacheSettings(context);
+    const root = await jobDirectory(context);
+    const paths = await pathsIn(root, context, operands);
+    if (paths.length === 0) {
+      throw usageError("A path to save is required", "cache");
+    }
+    const key = await keyOf(context, cancellation);
+    const id = { namespace: settings.namespace, name, key };
+    try {
+      const store = await openStore(settings.store, context.runner.host.env);
+      const cache = cacheContext(context, root, { store, cancellation });
+      const result = await saveDirectories(id, paths, cache);
+      if (result.status === "saved") {
+        const { packBytes, count } = result.entry;
+        await context.print(`saved ${key}`);
+        logger.info("cache", "Saved", {
+          key,
+          entries: count,
+          bytes: packBytes,
+        });
+        await pruneStore(store, settings.maxBytes, cancellation.graceful);
+      } else if (result.status === "exists") {
+        await context.print(`exists ${key}`);
+      } else {
+        logger.warn("cache", "Not saved: larger than the limit", {
+          key,
+          limit: settings.maxBytes,
+        });
+      }
+    } catch (error) {
+      const isMistake = error instanceof RunnerError &&
+        error.code === "workspace";
+      if (isMistake) throw error;
+      reportTrouble(context, cancellation, "Not saved", error);
+    }
+    return 0;
+  });
+}
+
+/** Restores what was saved under a key. */
+export function restoreToCache(
+  context: CommandContext,
+  [name, ...operands]: readonly string[],
+): Promise<number> {
+  return withCancellation(context, async (cancellation) => {
+    checkName(name);
+    const { namespace, readFrom, store: setting } = cacheSettings(context);
+    const root = await jobDirectory(context);
+    const paths = await pathsIn(root, context, operands);
+    const key = await keyOf(context, cancellation);
+    const fallbacks = await fallbacksOf(context, cancellation);
+    const troubles: unknown[] = [];
+    let found;
+    try {
+      const store = await openStore(setting, context.runner.host.env);
+      found = await restoreDirectories(
+        {
+          namespaces: [...new Set([namespace, ...readFrom])],
+          name,
+          key,
+          fallbacks,
+          ...paths.length === 0 ? {} : { paths },
+        },
+        cacheContext(context, root, { store, cancellation }),
+        (cause) => troubles.push(cause),
+      );
+    } catch (error) {
+      troubles.push(error);
+    }
+    if (troubles.length > 0) {
+      reportTrouble(context, cancellation, "Not restored", troubles[0]);
+    }
+    await context.print(
+      found === undefined
+        ? "miss"
+        : `${found.key === key ? "exact" : "fallback"} ${found.key}`,
+    );
+    return found === undefined && context.isOn("fail-on-miss") ? 1 : 0;
+  });
+}
+
+/** Prints what the store contains. */
+export function showCache(context: CommandContext): Promise<number> {
+  return withCancellation(context, async ({ graceful }) => {
+    const { store: setting, maxBytes } = cacheSettings(context);
+    const store = await openStore(setting, context.runner.host.env);
+    const { entries, packs } = await listStore(store, graceful);
+    const bytes = [...packs.values()].reduce((sum, size) => sum + size, 0);
+    await context.print(
+      `${store.shown}: ${entries.length} entries, ${bytes} of ${maxBytes} bytes`,
+    );
+    for (const { namespace, name, key, packBytes, usedMs } of entries) {
+      const used = new Date(usedMs).toISOString();
+      await context.print(
+        `${namespace}  ${name}  ${key}  ${packBytes} bytes  used ${used}`,
+      );
+    }
+    return 0;
+  });
+}
+
+/** Removes entries until the store is not larger than its limit. */
+export function pruneCache(context: CommandContext): Promise<number> {
+  return removeEntries(context, cacheSettings(context).maxBytes);
+}
+
+/** Removes all entries. */
+export function clearCache(context: CommandContext): Promise<number> {
+  return removeEntries(context, 0);
+}
+
+function removeEntries(
+  context: CommandContext,
+  maxBytes: number,
+): Promise<number> {
+  return withCancellation(context, async ({ graceful }) => {
+    const { store: setting } = cacheSettings(context);
+    const store = await openStore(setting, context.runner.host.env);
+    const { count, bytes } = await pruneStore(store, maxBytes, graceful);
+    await context.print(`removed ${count} entries, ${bytes} bytes`);
+    return 0;
+  });
+}
+
+async function withCancellation(
+  { runner: { host } }: CommandContext,
+  action: (cancellation: Cancellation) => Promise<number>,
+): Promise<number> {
+  const cancellation = new Cancellation();
+  using _ = host.onSignal((signal) => cancellation.cancel(signal));
+  try {
+    return await action(cancellation);
+  } catch (error) {
+    const { signal } = cancellation;
+    throw signal === null ? error : cancelledError(signal);
+  }
+}
+
+/**
+ * Reports that the store cannot be used. An invalid configuration and
+ * cancellation are errors.
+ */
+function reportTrouble(
+  { runner: { logger } }: CommandContext,
+  { graceful }: Cancellation,
+  what: string,
+  error: unknown,
+): void {
+  graceful.throwIfAborted();
+  if (error instanceof RunnerError && error.code === "invalid-config") {
+    throw error;
+  }
+  logger.warn("cache", what, { reason: osReason(error) });
+}
+
+function cacheSettings({ runner: { host } }: CommandContext) {
+  const values = readOptions(host, [
+    "cache_store",
+    "cache_max_bytes",
+    "cache_namespace",
+    "cache_read_from",
+  ]);
+  const namespace = values.cache_namespace;
+  for (const one of [namespace, ...values.cache_read_from ?? []]) {
+    if (CACHE_NAME.test(one)) continue;
+    throw new RunnerError(
+      `Cannot use cache namespace ${
+        JSON.stringify(one)
+      }: it must match ${CACHE_NAME}`,
+      { code: "invalid-config" },
+    );
+  }
+  return {
+    store: values.cache_store ?? "",
+    maxBytes: values.cache_max_bytes,
+    namespace,
+    readFrom: values.cache_read_from ?? [],
+  };
+}
+
+function cacheContext(
+  context: CommandContext,
+  root: string,
+  { store, cancellation }: {
+    store: DirectoryStore;
+    cancellation: Cancellation;
+  },
+): CacheContext {
+  const { maxBytes } = cacheSettings(context);
+  const env = childEnvironment(context.runner.host.env, { kind: "tool" });
+  return { store, root, env, maxBytes, storeBytes: maxBytes, cancellation };
+}
+
+/** The workspace in a job, and the current directory elsewhere. */
+async function jobDirectory(
+  { runner: { host: { cwd }, workspace } }: CommandContext,
+): Promise<string> {
+  const [here, base] = await Promise.all([
+    realPath(cwd),
+    realPath(workspace.base),
+  ]);
+  return isInside(base, here) ? base : here;
+}
+
+/** Returns paths relative to the directory of the job. */
+async function pathsIn(
+  root: string,
+  { runner: { host: { cwd } } }: CommandContext,
+  operands: readonly string[],
+): Promise<string[]> {
+  const here = await realPath(cwd);
+  const paths = operands.map((operand) => {
+    const absolute = normalizePath(
+      operand.startsWith("/") ? operand : `${here}/${operand}`,
+    );
+    const problem = !isInside(root, absolute)
+      ? "is outside the directory of the job"
+      : savedPathProblem(absolute.slice(root.length + 1));
+    if (problem === undefined) return absolute.slice(root.length + 1);
+    throw usageError(
+      `Path ${JSON.stringify(operand)} cannot be saved: it ${problem}`,
+      "cache",
+    );
+  });
+  for (const path of paths) {
+    const others = paths.filter((other) => `${path}/`.startsWith(`${other}/`));
+    if (others.length > 1) {
+      throw usageError(`Path "${path}" is in another path`, "cache");
+    }
+  }
+  return paths;
+}
+
+function checkName(name: string | undefined): asserts name is string {
+  if (name === undefined) {
+    throw usageError("The name of a cache is required", "cache");
+  }
+  if (!CACHE_NAME.test(name)) {
+    throw usageError(
+      `Name ${
+        JSON.stringify(name)
+      } must have letters, digits, ".", "_" and "-", and start with a letter or digit`,
+      "cache",
+    );
+  }
+}
+
+async function keyOf(
+  context: CommandContext,
+  cancellation: Cancellation,
+): Promise<string> {
+  const template = context.flags.get("key");
+  if (typeof template !== "string") {
+    throw usageError("--key is required", "cache");
+  }
+  return await expand(template, context, cancellation);
+}
+
+async function fallbacksOf(
+  context: CommandContext,
+  cancellation: Cancellation,
+): Promise<string[]> {
+  const given = context.flags.get("fallback") ?? [];
+  const templates = typeof given === "string" ? [given] : given;
+  return await Promise.all(
+    templates.map((template) => expand(template, context, cancellation)),
+  );
+}
+
+async function expand(
+  template: string,
+  { runner }: CommandContext,
+  { graceful }: Cancellation,
+): Promise<string> {
+  const { host: { cwd, env }, masker } = runner;
+  const isSecret = (name: string, value: string) =>
+    variableInfo(name)?.isSecret === true || masker.holdsSecret(value);
+  const context = { directory: cwd, env, isSecret, signal: graceful };
+  return await expandKey(template, context);
+}

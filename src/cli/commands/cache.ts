@@ -1,0 +1,89 @@
+import type { CliCommand, CommandContext } from "../command.ts";
+import { usageError } from "../parse_arguments.ts";
+import { suggest } from "../../suggest.ts";
+import {
+  type CacheAction,
+  clearCache,
+  pruneCache,
+  restoreToCache,
+  saveToCache,
+  showCache,
+} from "../cache_actions.ts";
+
+const ACTIONS: Readonly<Record<string, CacheAction>> = {
+  save: saveToCache,
+  restore: restoreToCache,
+  stats: showCache,
+  prune: pruneCache,
+  clear: clearCache,
+};
+
+export const cacheCommand: CliCommand = {
+  usage: "ACTION [OPTIONS]",
+  description: `Saves directories under a key, and restores them in a later job.
+
+Actions:
+  save NAME PATH…       Save paths under --key, unless the key exists
+  restore NAME [PATH…]  Restore what was saved under --key, or else the newest
+                        entry whose key starts with a --fallback. With paths,
+                        only an entry of exactly these paths
+  stats                 Print what the store contains
+  prune                 Remove the entries that were used least recently until
+                        the store is not larger than its limit
+  clear                 Remove all entries
+
+A key may contain {os}, {arch}, {env:NAME} and {hash:GLOB}, a hash of the files
+that match, below the current directory. Paths are inside the directory of the
+job. "restore" prints "exact KEY", "fallback KEY" or "miss". If the store cannot
+be used, that is a miss with a warning, and not a failure.`,
+  examples: [
+    [
+      "cache restore npm --key 'npm-{os}-{hash:package-lock.json}' --fallback 'npm-{os}-'",
+      "Restore the packages of the lock file, or those of an earlier one",
+    ],
+    [
+      "cache save npm --key 'npm-{os}-{hash:package-lock.json}' node_modules",
+      "Save them, unless they are saved",
+    ],
+  ],
+  flags: [
+    {
+      name: "key",
+      valueName: "KEY",
+      help: "Key of the entry",
+    },
+    {
+      name: "fallback",
+      valueName: "PREFIX",
+      isRepeatable: true,
+      help: "Beginning of other keys that may be restored, the best first",
+    },
+    {
+      name: "fail-on-miss",
+      help: "Exit with code 1 if nothing is restored",
+    },
+  ],
+  actions: Object.keys(ACTIONS),
+  maxOperands: Infinity,
+  run: runCacheAction,
+};
+
+async function runCacheAction(context: CommandContext): Promise<number> {
+  const { operands: [name, ...operands], runner: { logger } } = context;
+  const code = await findAction(name)(context, operands);
+  await logger.flush();
+  return code;
+}
+
+function findAction(name: string | undefined): CacheAction {
+  const names = Object.keys(ACTIONS);
+  if (name === undefined) {
+    throw usageError(`An action is required: ${names.join(", ")}`, "cache");
+  }
+  if (Object.hasOwn(ACTIONS, name)) return ACTIONS[name];
+  const near = suggest(name, names);
+  const hint = near === undefined
+    ? `; must be one of ${names.join(", ")}`
+    : `; did you mean "${near}"?`;
+  throw usageError(`Unknown action${hint}`, "cache");
+}
