@@ -118,16 +118,21 @@ export async function readEntry(
   store: Pick<CacheStore, "get">,
   signal: AbortSignal,
 ): Promise<CacheEntry | undefined> {
-  const object = await store.get(path, { maxBytes: MAX_ENTRY_BYTES, signal });
-  if (object === undefined) return undefined;
-  const parts = await Array.fromAsync(
-    object.content,
-    (part) => new Uint8Array(part),
-  );
-  const entry = decodeEntry(joinBytes(parts));
+  const content = await store.get(path, { maxBytes: MAX_ENTRY_BYTES, signal });
+  if (content === undefined) return undefined;
+  const entry = decodeEntry(await allBytes(content));
   if (entry === undefined) throw new Error("an entry is not valid");
   if (await entryName(entry) === path) return entry;
   throw new Error("an entry belongs to another key");
+}
+
+/** Joins the chunks of a small object. */
+export async function allBytes(
+  content: AsyncIterable<Uint8Array>,
+): Promise<Uint8Array> {
+  return joinBytes(
+    await Array.fromAsync(content, (part) => new Uint8Array(part)),
+  );
 }
 
 function decodeEntry(bytes: Uint8Array): CacheEntry | undefined {

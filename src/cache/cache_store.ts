@@ -1,11 +1,3 @@
-/** Size and content of an object in a store. */
-export interface StoredObject {
-  /** Size, in bytes. */
-  readonly size: number;
-  /** The content. It must be read or closed. */
-  readonly content: AsyncIterable<Uint8Array>;
-}
-
 /** What to write to a store: bytes, or a file that the store may move. */
 export type NewObject = Uint8Array | { readonly file: string };
 
@@ -25,12 +17,13 @@ export interface CacheStore {
    * Reads an object.
    *
    * @param maxBytes Maximum size; an object that is larger is an error.
-   * @returns `undefined` if it does not exist.
+   * @returns The content, which must be read or closed; `undefined` if the
+   * object does not exist.
    */
   get(
     name: string,
     options: { maxBytes: number; signal: AbortSignal },
-  ): Promise<StoredObject | undefined>;
+  ): Promise<AsyncIterable<Uint8Array> | undefined>;
   /** Returns the size of an object, in bytes; `undefined` if there is none. */
   sizeOf(name: string, signal: AbortSignal): Promise<number | undefined>;
   /** Writes an object. Readers see all of it or nothing. */

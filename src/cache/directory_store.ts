@@ -2,7 +2,7 @@ import { dirname } from "@std/path/posix/dirname";
 import { isMissing, lockDirectory, lstatIfThere } from "../fs/files.ts";
 import { openUntrusted, type UntrustedFile } from "../fs/read_untrusted.ts";
 import { privateDirectory } from "../fs/temporary_directory.ts";
-import type { CacheStore, NewObject, StoredObject } from "./cache_store.ts";
+import type { CacheStore, NewObject } from "./cache_store.ts";
 
 /** Size of the chunks in which an object is read, in bytes. */
 const CHUNK_BYTES = 256 * 1024;
@@ -52,7 +52,7 @@ export class DirectoryStore implements CacheStore {
   async get(
     name: string,
     { maxBytes }: { maxBytes: number },
-  ): Promise<StoredObject | undefined> {
+  ): Promise<AsyncIterable<Uint8Array> | undefined> {
     const path = `${this.#root}/${name}`;
     let file: UntrustedFile;
     try {
@@ -61,8 +61,7 @@ export class DirectoryStore implements CacheStore {
       if (isMissing(error)) return undefined;
       throw error;
     }
-    const { size } = file;
-    if (size <= maxBytes) return { size, content: chunksOf(file, maxBytes) };
+    if (file.size <= maxBytes) return chunksOf(file, maxBytes);
     await file[Symbol.asyncDispose]();
     throw new Error(`it is larger than ${maxBytes} bytes`);
   }

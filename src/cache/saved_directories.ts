@@ -19,6 +19,8 @@ const MAX_SEARCHED = 10_000;
 /** What {@linkcode saveDirectories} and {@linkcode restoreDirectories} need. */
 export interface CacheContext extends PackContext {
   readonly store: CacheStore;
+  /** Directories for temporary files, if there are none next to the store. */
+  readonly temporaryParents: readonly string[];
   /** Absolute path of the directory of the job, without links. */
   readonly root: string;
   /** Maximum size of the packs in the store, in bytes. */
@@ -45,7 +47,10 @@ export async function saveDirectories(
   const { store, root, storeBytes, cancellation } = context;
   const { graceful: signal } = cancellation;
   if (await isComplete(id, store, signal)) return { status: "exists" };
-  using room = privateDirectory([...store.temporaryParents, "/tmp"]);
+  using room = privateDirectory([
+    ...store.temporaryParents,
+    ...context.temporaryParents,
+  ]);
   const file = `${room.path}/pack`;
   let facts;
   try {
@@ -184,7 +189,10 @@ async function restoreEntry(
 ): Promise<boolean> {
   const { store, root } = context;
   const { namespace, sha256 } = entry;
-  using room = privateDirectory([...store.temporaryParents, "/tmp"]);
+  using room = privateDirectory([
+    ...store.temporaryParents,
+    ...context.temporaryParents,
+  ]);
   const file = `${room.path}/pack`;
   const state = await fetchPack(entry, file, context);
   if (state !== "intact") {
@@ -224,7 +232,7 @@ async function fetchPack(
     createNew: true,
     mode: 0o600,
   });
-  for await (const piece of pack.content) {
+  for await (const piece of pack) {
     signal.throwIfAborted();
     hash.update(piece);
     await writeAll(file, piece);

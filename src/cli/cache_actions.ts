@@ -1,7 +1,9 @@
 import { CACHE_NAME, savedPathProblem } from "../cache/cache_entry.ts";
-import type { DirectoryStore } from "../cache/directory_store.ts";
+import type { CacheStore } from "../cache/cache_store.ts";
+import { DirectoryStore } from "../cache/directory_store.ts";
 import { expandKey } from "../cache/key_template.ts";
 import { openStore } from "../cache/open_store.ts";
+import { temporaryParents } from "../fs/temporary_directory.ts";
 import { listStore, pruneStore } from "../cache/prune.ts";
 import {
   type CacheContext,
@@ -42,7 +44,7 @@ export function saveToCache(
     const key = await keyOf(context, cancellation);
     const id = { namespace: settings.namespace, name, key };
     try {
-      const store = await openStore(settings.store, context.runner.host.env);
+      const store = await storeOf(context);
       const cache = cacheContext(context, root, { store, cancellation });
       const result = await saveDirectories(id, paths, cache);
       if (result.status === "saved") {
@@ -53,7 +55,9 @@ export function saveToCache(
           entries: count,
           bytes: packBytes,
         });
-        await pruneStore(store, settings.maxBytes, cancellation.graceful);
+        if (store instanceof DirectoryStore) {
+          await pruneStore(store, settings.maxBytes, cancellation.graceful);
+        }
       } else if (result.status === "exists") {
         await context.print(`exists ${key}`);
       } else {
@@ -79,7 +83,7 @@ export function restoreToCache(
 ): Promise<number> {
   return withCancellation(context, async (cancellation) => {
     checkName(name);
-    const { namespace, readFrom, store: setting } = cacheSettings(context);
+    const { namespace, readFrom } = cacheSettings(context);
     const root = await jobDirectory(context);
     const paths = await pathsIn(root, context, operands);
     const key = await keyOf(context, cancellation);
@@ -87,7 +91,7 @@ export function restoreToCache(
     const troubles: unknown[] = [];
     let found;
     try {
-      const store = await openStore(setting, context.runner.host.env);
+      const store = await storeOf(context);
       found = await restoreDirectories(
         {
           namespaces: [...new Set([namespace, ...readFrom])],
@@ -117,8 +121,8 @@ export function restoreToCache(
 /** Prints what the store contains. */
 export function showCache(context: CommandContext): Promise<number> {
   return withCancellation(context, async ({ graceful }) => {
-    const { store: setting, maxBytes } = cacheSettings(context);
-    const store = await openStore(setting, context.runner.host.env);
+    const { maxBytes } = cacheSettings(context);
+    const store = await directoryStoreOf(context);
     const { entries, packs } = await listStore(store, graceful);
     const bytes = [...packs.values()].reduce((sum, size) => sum + size, 0);
     await context.print(
@@ -149,8 +153,7 @@ function removeEntries(
   maxBytes: number,
 ): Promise<number> {
   return withCancellation(context, async ({ graceful }) => {
-    const { store: setting } = cacheSettings(context);
-    const store = await openStore(setting, context.runner.host.env);
+    const store = await directoryStoreOf(context);
     const { count, bytes } = await pruneStore(store, maxBytes, graceful);
     await context.print(`removed ${count} entries, ${bytes} bytes`);
     return 0;
@@ -213,17 +216,48 @@ function cacheSettings({ runner: { host } }: CommandContext) {
   };
 }
 
+async function storeOf(context: CommandContext): Promise<CacheStore> {
+  const { host: { env }, allowInsecureTransport } = context.runner;
+  return await openStore(cacheSettings(context).store, {
+    env,
+    allowInsecureTransport: allowInsecureTransport ||
+      context.isOn("allow-insecure-transport"),
+  });
+}
+
+async function directoryStoreOf(
+  context: CommandContext,
+): Promise<DirectoryStore> {
+  const store = await storeOf(context);
+  if (store instanceof DirectoryStore) return store;
+  throw new RunnerError(
+    `Cannot manage "${store.shown}": only a store in a directory can be listed`,
+    { code: "invalid-config" },
+  );
+}
+
 function cacheContext(
   context: CommandContext,
   root: string,
   { store, cancellation }: {
-    store: DirectoryStore;
+    store: CacheStore;
     cancellation: Cancellation;
   },
 ): CacheContext {
   const { maxBytes } = cacheSettings(context);
   const env = childEnvironment(context.runner.host.env, { kind: "tool" });
-  return { store, root, env, maxBytes, storeBytes: maxBytes, cancellation };
+  return {
+    store,
+    root,
+    env,
+    maxBytes,
+    storeBytes: maxBytes,
+    cancellation,
+    temporaryParents: temporaryParents({
+      env: context.runner.host.env,
+      workspace: { base: root },
+    }),
+  };
 }
 
 /** The workspace in a job, and the current directory elsewhere. */

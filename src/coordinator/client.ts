@@ -20,6 +20,7 @@ import { printable } from "../terminal/text.ts";
 import { onAbort } from "../process/cancellation.ts";
 import {
   createBackoff,
+  isTransientStatus,
   parseRetryAfter,
   type RetryPolicy,
 } from "../process/retry.ts";
@@ -36,9 +37,6 @@ const MAX_REDIRECTS = 3;
 
 /** Redirects that preserve the method and body of a request. */
 const SAFE_REDIRECTS = [307, 308];
-
-/** Status of transient failures besides 5xx. */
-const TRANSIENT_STATUS = [408, 425, 429];
 
 const RETRY: RetryPolicy = {
   attempts: 8,
@@ -222,11 +220,6 @@ export function openClient(
   }
 
   return { url, send };
-}
-
-/** Checks whether a failed request may succeed when it is retried. */
-export function isTransientStatus(status: number): boolean {
-  return status >= 500 || TRANSIENT_STATUS.includes(status);
 }
 
 function isTransient(response: RawResponse | Error): boolean {

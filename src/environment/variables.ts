@@ -140,6 +140,14 @@ const JOB = {
     doc:
       "`true` allows sending tokens to the coordinator over plain HTTP, like `--allow-insecure-transport`",
   },
+  cacheToken: {
+    name: "REACTORCIDE_CACHE_TOKEN",
+    setBy: "worker",
+    seenBy: "job",
+    isSetting: true,
+    isSecret: true,
+    doc: "Bearer token for an HTTP store of `runnerlib cache`",
+  },
   secretsPassword: {
     name: "REACTORCIDE_SECRETS_PASSWORD",
     setBy: "user",

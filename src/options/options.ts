@@ -492,7 +492,8 @@ export const OPTIONS = [
     type: "text",
     defaultText: "`reactorcide/cache` in the user's cache directory",
     isCallersOnly: true,
-    doc: "Store of `runnerlib cache`: the path of a directory, or a URL",
+    doc:
+      "Store of `runnerlib cache`: the path of a directory, or a file: or https: URL",
   },
   {
     name: "cache_max_bytes",

@@ -1,5 +1,8 @@
 import { pause } from "./time_limit.ts";
 
+/** Status codes of HTTP that are transient, in addition to 5xx. */
+const TRANSIENT_STATUS = [408, 425, 429];
+
 /** Maximum delay that a server can request, in milliseconds. */
 const MAX_RETRY_AFTER_MS = 60_000;
 
@@ -111,6 +114,11 @@ export function retryDelay(
     policy;
   const longest = Math.min(delayMs * factor ** (attempt - 1), maxDelayMs);
   return Math.round(longest * (1 - jitter * chance));
+}
+
+/** Checks whether a failed HTTP request may succeed when it is retried. */
+export function isTransientStatus(status: number): boolean {
+  return status >= 500 || TRANSIENT_STATUS.includes(status);
 }
 
 /**

@@ -1,12 +1,8 @@
 import { coordinatorAccess } from "../coordinator/access.ts";
-import {
-  CoordinatorError,
-  isTransientStatus,
-  openClient,
-} from "../coordinator/client.ts";
+import { CoordinatorError, openClient } from "../coordinator/client.ts";
 import { submitDocument } from "../coordinator/jobs.ts";
 import { RunnerError } from "../errors.ts";
-import type { RetryPolicy } from "../process/retry.ts";
+import { isTransientStatus, type RetryPolicy } from "../process/retry.ts";
 import type { Trigger } from "./trigger_options.ts";
 import { MAX_DOCUMENT_BYTES } from "./triggers_file.ts";
 

@@ -98,6 +98,7 @@ const PLATFORM_RULES: readonly PlatformRule[] = [
     places: [
       "src/report/collector.ts",
       "src/coordinator/",
+      "src/cache/http_store.ts",
       "src/source/",
       "src/plugins/",
     ],

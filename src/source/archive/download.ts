@@ -3,6 +3,7 @@ import { messageOf, RunnerError } from "../../errors.ts";
 import { onAbort } from "../../process/cancellation.ts";
 import {
   createBackoff,
+  isTransientStatus,
   parseRetryAfter,
   type RetryPolicy,
 } from "../../process/retry.ts";
@@ -23,9 +24,6 @@ const SILENCE_MS = 60_000;
 
 /** Maximum number of redirects. */
 const MAX_REDIRECTIONS = 10;
-
-/** Status codes that are retried, in addition to 5xx. */
-const TRANSIENT_STATUS = [408, 425, 429];
 
 /** Options for {@linkcode download}. */
 export interface DownloadOptions {
@@ -157,7 +155,7 @@ async function answer(url: URL, stop: AbortController): Promise<Response> {
     }
     const reason = `the server responded with ${status} ${response.statusText}`
       .trim();
-    if (status < 500 && !TRANSIENT_STATUS.includes(status)) {
+    if (!isTransientStatus(status)) {
       throw new Error(reason);
     }
     const error = new TransientError(reason);
