@@ -34,6 +34,9 @@ const MAX_ENTRY_BYTES = 256 * 1024;
 /** Maximum number of paths in an entry. */
 const MAX_PATHS = 1_000;
 
+/** An object that is not the entry that its name says. */
+export class InvalidEntry extends Error {}
+
 /** What identifies an entry. */
 export interface EntryId {
   readonly namespace: string;
@@ -111,7 +114,8 @@ export function encodeEntry(entry: CacheEntry): Uint8Array<ArrayBuffer> {
  * @param path Name of the object, which contains a hash of what identifies the
  * entry. An entry that was moved to another name is therefore not valid.
  * @returns `undefined` if it does not exist.
- * @throws {Error} If the entry is not valid, or the store cannot be used.
+ * @throws {InvalidEntry} If it is not an entry, or not the one of this name.
+ * @throws {Error} If the store cannot be used.
  */
 export async function readEntry(
   path: string,
@@ -121,9 +125,9 @@ export async function readEntry(
   const content = await store.get(path, { maxBytes: MAX_ENTRY_BYTES, signal });
   if (content === undefined) return undefined;
   const entry = decodeEntry(await allBytes(content));
-  if (entry === undefined) throw new Error("an entry is not valid");
+  if (entry === undefined) throw new InvalidEntry("an entry is not valid");
   if (await entryName(entry) === path) return entry;
-  throw new Error("an entry belongs to another key");
+  throw new InvalidEntry("an entry belongs to another key");
 }
 
 /** Joins the chunks of a small object. */

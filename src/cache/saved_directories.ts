@@ -6,6 +6,7 @@ import {
   entryFolder,
   type EntryId,
   entryName,
+  InvalidEntry,
   packName,
   readEntry,
 } from "./cache_entry.ts";
@@ -71,17 +72,21 @@ export async function saveDirectories(
   return { status: "saved", entry };
 }
 
-/** An entry without its pack is not complete, and is saved again. */
+/** An entry that is damaged, or whose pack is gone, is saved again. */
 async function isComplete(
   id: EntryId,
   store: CacheStore,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const entry = await readEntry(await entryName(id), store, signal)
-    .catch(() => undefined);
-  return entry !== undefined &&
-    await store.sizeOf(packName(id.namespace, entry.sha256), signal) ===
-      entry.packBytes;
+  try {
+    const entry = await readEntry(await entryName(id), store, signal);
+    if (entry === undefined) return false;
+    const pack = packName(id.namespace, entry.sha256);
+    return await store.sizeOf(pack, signal) === entry.packBytes;
+  } catch (error) {
+    if (error instanceof InvalidEntry) return false;
+    throw error;
+  }
 }
 
 /** What {@linkcode restoreDirectories} searches, in this order. */

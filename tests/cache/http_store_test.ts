@@ -199,13 +199,18 @@ describe("a cache on an HTTP server", () => {
 
   it("gives up on a server that is slow, endless or too large", async () => {
     const release = Promise.withResolvers<void>();
-    const drip = (pauseMs: number) =>
-      new Response(ReadableStream.from((async function* () {
-        while (true) {
-          yield new Uint8Array(1);
-          await new Promise((resolve) => setTimeout(resolve, pauseMs));
-        }
-      })()));
+    const drip = (pauseMs: number) => {
+      let timer: ReturnType<typeof setInterval>;
+      return new Response(
+        new ReadableStream({
+          start(controller) {
+            const send = () => controller.enqueue(new Uint8Array(1));
+            timer = setInterval(send, pauseMs);
+          },
+          cancel: () => clearInterval(timer),
+        }),
+      );
+    };
     const handlers: [reason: string, handler: Handler][] = [
       ["nothing happened", async () => {
         await release.promise;

@@ -262,6 +262,48 @@ chmod 500 tree/a/empty; chmod 400 tree/large`,
     }
   });
 
+  it("works with a clock that jumped", async () => {
+    await using job = await world();
+    for (const key of ["a", "b", "c"]) {
+      await makeFiles(job.cwd, { "tree/key": key });
+      await job.run(["save", "deps", "--key", key, "tree"]);
+    }
+    const folder = `${job.store}/v1/local/entries/deps`;
+    const times = [new Date("2100-01-01"), new Date("1970-01-01"), new Date()];
+    for await (const { name } of Deno.readDir(folder)) {
+      const path = `${folder}/${name}`;
+      const entry = JSON.parse(await Deno.readTextFile(path));
+      const time = times.pop()!;
+      const text = JSON.stringify({ ...entry, createdMs: time.getTime() });
+      await Deno.writeTextFile(path, text);
+      await Deno.utime(path, time, time);
+    }
+    for (const key of ["a", "b", "c"]) {
+      const restore = ["restore", "deps", "--key", key];
+      assertPrints(await job.run(restore), `exact ${key}\n`);
+      assertEquals(await Deno.readTextFile(`${job.cwd}/tree/key`), key);
+    }
+    assertMatch((await job.run(["prune"])).stdout, /^removed 0 entries/);
+  });
+
+  it("writes packs that GNU tar reads as well", async () => {
+    await using job = await world();
+    await runShell(
+      job.cwd,
+      `mkdir -p tree/${"d".repeat(120)}/empty; echo 1 > tree/a; ln tree/a tree/b
+ln -s ${"t".repeat(150)} tree/link; printf x > "$(printf 'tree/\\377')"
+head -c 1500 /dev/urandom > tree/${"d".repeat(120)}/é
+touch -d '2001-02-03T04:05:06.789Z' tree/a; chmod 640 tree/a`,
+    );
+    const before = await runShell(job.cwd, SHOW_TREE);
+    await job.run(SAVE);
+    await runShell(
+      job.cwd,
+      `rm -r tree; tar -xf "$(echo ../store/v1/local/packs/*)"`,
+    );
+    assertEquals(await runShell(job.cwd, SHOW_TREE), before);
+  });
+
   it("lets two processes save the same key and others at once", async () => {
     await using job = await world();
     await makeFiles(job.cwd, { "tree/a": "1" });
