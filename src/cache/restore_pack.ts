@@ -5,11 +5,13 @@ import { Budget } from "../archive/entry.ts";
 import { tarEntries } from "../archive/tar_entries.ts";
 import { unpack } from "../archive/unpack.ts";
 import { lstatIfThere } from "../fs/files.ts";
+import { mountsBelow } from "../fs/mounts.ts";
 import {
   privateDirectory,
   TEMPORARY_DIRECTORY,
 } from "../fs/temporary_directory.ts";
 import { guardPath } from "../workspace/guard.ts";
+import { emptyDirectory } from "../workspace/remove.ts";
 import type { CacheEntry } from "./cache_entry.ts";
 import type { PackContext } from "./pack.ts";
 
@@ -35,14 +37,20 @@ export async function restorePack(
   const [fresh, old] = [`${room.path}/new`, `${room.path}/old`];
   await Deno.mkdir(fresh);
   await Deno.mkdir(old);
-  await unpackEntry(file, entry, fresh, context);
-  for (const path of entry.paths) {
-    if (await lstatIfThere(join(fresh, path)) === undefined) {
-      throw new Error(`its pack does not contain "${path}"`);
+  try {
+    await unpackEntry(file, entry, fresh, context);
+    for (const path of entry.paths) {
+      if (await lstatIfThere(join(fresh, path)) === undefined) {
+        throw new Error(`its pack does not contain "${path}"`);
+      }
     }
+    context.cancellation.graceful.throwIfAborted();
+    await swapIn(entry.paths, { fresh, old, root });
+  } finally {
+    // It also removes names that are not UTF-8 in directories without write
+    // permission.
+    await emptyDirectory(room.path);
   }
-  context.cancellation.graceful.throwIfAborted();
-  await swapIn(entry.paths, { fresh, old, root });
 }
 
 async function unpackEntry(
@@ -96,11 +104,16 @@ async function swapIn(
       await Deno.mkdir(parent, { recursive: true });
       const place = join(parent, path.slice(path.lastIndexOf("/") + 1));
       if (await lstatIfThere(place) !== undefined) {
-        await Deno.rename(place, `${old}/${at}`);
-        undo.push(() => Deno.rename(`${old}/${at}`, place));
+        // Removing the old tree would remove what is mounted in it.
+        const mounts = await mountsBelow(place);
+        if (mounts !== undefined && mounts.length > 0) {
+          throw new Error(`something is mounted in "${path}"`);
+        }
+        await move(place, `${old}/${at}`);
+        undo.push(() => move(`${old}/${at}`, place));
       }
-      await Deno.rename(join(fresh, path), place);
-      undo.push(() => Deno.rename(place, join(fresh, path)));
+      await move(join(fresh, path), place);
+      undo.push(() => move(place, join(fresh, path)));
     }
   } catch (error) {
     const failures: unknown[] = [];
@@ -110,4 +123,22 @@ async function swapIn(
     if (failures.length === 0) throw error;
     throw new AggregateError([error, ...failures], "not all was put back");
   }
+}
+
+/**
+ * Renames a path. Only root can move a directory that is not writable to
+ * another directory, because its entry `..` changes.
+ */
+async function move(from: string, to: string): Promise<void> {
+  const { isDirectory, mode } = await Deno.lstat(from);
+  const isLocked = isDirectory && mode !== null && (mode & 0o200) === 0;
+  if (!isLocked) return await Deno.rename(from, to);
+  await Deno.chmod(from, mode & 0o777 | 0o200);
+  try {
+    await Deno.rename(from, to);
+  } catch (error) {
+    await Deno.chmod(from, mode & 0o777);
+    throw error;
+  }
+  await Deno.chmod(to, mode & 0o777);
 }

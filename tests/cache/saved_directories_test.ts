@@ -50,13 +50,16 @@ printf y > "$(printf 'tree/\\351/\\351')"; ln -s one "$(printf 'tree/a/\\375')"
 printf z > tree/${"x".repeat(200)}/${"é".repeat(100)}
 head -c 300000 /dev/urandom > tree/large; : > tree/none
 touch -d '1969-12-31T12:00:00.25Z' tree/none; touch -d 2001-02-03T04:05:06.789Z tree/a
-chmod 500 tree/a/empty; chmod 400 tree/large`,
+chmod 500 tree/a/empty; chmod 400 tree/large; chmod 555 tree`,
     );
     const before = await runShell(job.cwd, SHOW_TREE);
     assertPrints(await job.run(SAVE), "saved k1\n");
     await runShell(job.cwd, "chmod -R u+w tree; rm -r tree");
-    assertPrints(await job.run(RESTORE), "exact k1\n");
-    assertEquals(await runShell(job.cwd, SHOW_TREE), before);
+    // The second time, the tree is replaced.
+    for (let count = 0; count < 2; count++) {
+      assertPrints(await job.run(RESTORE), "exact k1\n");
+      assertEquals(await runShell(job.cwd, SHOW_TREE), before);
+    }
     assertEquals(
       await Array.fromAsync(Deno.readDir(job.cwd)).then((all) =>
         all.map(({ name }) => name)
@@ -184,6 +187,23 @@ chmod 500 tree/a/empty; chmod 400 tree/large`,
     assertEquals(await listFiles(`${job.cwd}/../outside`), {});
   });
 
+  it("replaces no tree in which something is mounted", async () => {
+    await using job = await world();
+    await makeFiles(job.cwd, { "tree/mount/": "", "tree/a": "1" });
+    await job.run(SAVE);
+    const place = `${job.cwd}/tree/mount`;
+    if (!await mount(place)) return;
+    try {
+      await Deno.writeTextFile(`${place}/own`, "1");
+      const { code, stdout, stderr } = await job.run(RESTORE);
+      assertEquals([code, stdout], [0, "miss\n"]);
+      assertMatch(stderr, /mounted/);
+      assertEquals(await Deno.readTextFile(`${place}/own`), "1");
+    } finally {
+      await new Deno.Command("umount", { args: [place] }).output();
+    }
+  });
+
   it("puts everything back if a path cannot be restored", async () => {
     await using job = await world();
     await makeFiles(job.cwd, { "a/x": "saved", "b/c/x": "saved" });
@@ -241,12 +261,7 @@ chmod 500 tree/a/empty; chmod 400 tree/large`,
   it("has no half entry on a full disk", async () => {
     await using job = await world();
     await Deno.mkdir(job.store);
-    const mount = ["-t", "tmpfs", "-o", "size=128k", "none", job.store];
-    const { success } = await new Deno.Command("mount", {
-      args: mount,
-      stderr: "null",
-    }).output();
-    if (!success) return;
+    if (!await mount(job.store)) return;
     try {
       await runShell(
         job.cwd,
@@ -366,4 +381,13 @@ async function writtenBytes(path: string): Promise<number> {
     // It is not there yet, or was renamed.
   }
   return bytes;
+}
+
+/** Mounts a small file system in memory, which only root can. */
+async function mount(path: string): Promise<boolean> {
+  const { success } = await new Deno.Command("mount", {
+    args: ["-t", "tmpfs", "-o", "size=128k", "none", path],
+    stderr: "null",
+  }).output();
+  return success;
 }

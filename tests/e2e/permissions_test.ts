@@ -28,6 +28,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   completions: ["completions", "bash"],
   doctor: ["doctor"],
   permissions: ["permissions", "pipeline.ts"],
+  cache: ["cache", "save", "a", "--key", "k", "directory"],
   schema: ["schema"],
   secrets: ["secrets", "init"],
   "register-secret": ["register-secret", "s3cr3t", "--socket", "/nowhere"],
@@ -69,6 +70,7 @@ for (const [name, flags] of TABLE) {
       env: cliEnv({
         REACTORCIDE_SECRETS_PASSWORD: "p4ssw0rd-p4ssw0rd",
         XDG_CONFIG_HOME: path,
+        REACTORCIDE_CACHE_STORE: `${path}/store`,
       }),
       stdin: "null",
     }).output();
