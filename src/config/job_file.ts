@@ -201,9 +201,9 @@ function readKeys(
   for (const [name, value] of entries) {
     const key = keys.get(name);
     if (key === undefined) {
-      const { isCallersOnly, flag } = findOption(name) ?? {};
-      if (isCallersOnly) {
-        value.report(callersOnlyProblem(flag));
+      const option = findOption(name);
+      if (option?.isCallersOnly) {
+        value.report(callersOnlyProblem(option));
       } else reportUnknown(value, keys.keys());
     } else if (key.keys !== undefined) {
       if (!value.isNull) readKeys(value, key.keys, reading);

@@ -170,6 +170,9 @@ function keyOf(option: Option & { name: OptionName }): JobFileKey {
 }
 
 /** Explains why a file must not set an option, phrased to follow its key. */
-export function callersOnlyProblem(flag: string | undefined): string {
-  return `must not be in a job file, which may be untrusted: only the caller sets it, as with --${flag}`;
+export function callersOnlyProblem(
+  { flag, env }: Pick<Option, "flag" | "env">,
+): string {
+  const example = flag === undefined ? env?.name : `--${flag}`;
+  return `must not be in a job file, which may be untrusted: only the caller sets it, as with ${example}`;
 }

@@ -95,7 +95,7 @@ export function refusedSettings(): Readonly<Record<string, string>> {
   return Object.fromEntries(
     OPTIONS.flatMap((option: Option): [string, string][] => {
       const { name, flag } = option;
-      if (option.isCallersOnly) return [[name, callersOnlyProblem(flag)]];
+      if (option.isCallersOnly) return [[name, callersOnlyProblem(option)]];
       if (option.option?.startsWith("selection.")) {
         return [[name, `selects steps of a single run, as with --${flag}`]];
       }

@@ -32,6 +32,8 @@ describe("defaultLayer()", () => {
       archive_max_bytes: "17179869184",
       archive_max_ratio: "200",
       archive_timeout: "1h",
+      cache_max_bytes: "10737418240",
+      cache_namespace: "local",
       checkout_mode: "isolated",
       fetch_depth: "1",
       submodules: "off",

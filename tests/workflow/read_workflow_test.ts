@@ -234,6 +234,10 @@ pipeline_permissions: { net: [a.test] }
       ["from: [a]", "from selects steps of a single run, as with --from"],
       ["skip: [a]", "skip selects steps of a single run, as with --skip"],
       ["mask: false", "mask must not be in a job file, which may be untrusted"],
+      [
+        "cache_store: /x",
+        "only the caller sets it, as with REACTORCIDE_CACHE_STORE",
+      ],
       ["triggers_file: /job/t.json", "triggers_file is set by the worker"],
       ['shell: ["my shell", "{}"]', "shell must be words without white space"],
     ];
