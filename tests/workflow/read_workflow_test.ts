@@ -236,7 +236,7 @@ pipeline_permissions: { net: [a.test] }
       ["mask: false", "mask must not be in a job file, which may be untrusted"],
       [
         "cache_store: /x",
-        "only the caller sets it, as with REACTORCIDE_CACHE_STORE",
+        "cache_store must not be in a job file, which may be untrusted: only the caller sets it, as with REACTORCIDE_CACHE_STORE",
       ],
       ["triggers_file: /job/t.json", "triggers_file is set by the worker"],
       ['shell: ["my shell", "{}"]', "shell must be words without white space"],
