@@ -22,6 +22,9 @@ import type { CacheStore } from "./cache_store.ts";
 /** First folder of all objects; it changes with the layout. */
 export const LAYOUT = "v1";
 
+/** Object with the names of the entries in a folder, as HTTP cannot list. */
+export const ENTRY_INDEX = "index.json";
+
 /** Names of caches and namespaces. */
 export const CACHE_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 

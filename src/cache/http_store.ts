@@ -6,7 +6,7 @@ import {
   parseRetryAfter,
   type RetryPolicy,
 } from "../process/retry.ts";
-import { allBytes } from "./cache_entry.ts";
+import { allBytes, ENTRY_INDEX } from "./cache_entry.ts";
 import type { CacheStore, NewObject } from "./cache_store.ts";
 
 const RETRY: RetryPolicy = {
@@ -21,9 +21,6 @@ const SILENCE_MS = 30_000;
 
 /** Maximum time of a request, in milliseconds. */
 const TIMEOUT_MS = 15 * 60_000;
-
-/** Object with the names of the entries in a folder, as HTTP cannot list. */
-const INDEX = "index.json";
 
 /** Maximum number of entries in an index, and its maximum size in bytes. */
 const MAX_INDEXED = 100;
@@ -140,7 +137,7 @@ export class HttpStore implements CacheStore {
   }
 
   async list(folder: string, signal: AbortSignal): Promise<string[]> {
-    const content = await this.get(`${folder}/${INDEX}`, {
+    const content = await this.get(`${folder}/${ENTRY_INDEX}`, {
       maxBytes: MAX_INDEX_BYTES,
       signal,
     });
@@ -183,7 +180,7 @@ export class HttpStore implements CacheStore {
       .slice(0, MAX_INDEXED);
     const bytes = new TextEncoder().encode(JSON.stringify(updated));
     await this.#retried(signal, async (stop) => {
-      const path = `${folder}/${INDEX}`;
+      const path = `${folder}/${ENTRY_INDEX}`;
       const response = await this.#send("PUT", path, stop, bytes);
       await response.body?.cancel();
     });

@@ -14,8 +14,10 @@ export interface KeyContext {
   readonly directory: string;
   /** Variables that `{env:NAME}` may use. */
   readonly env: Readonly<Record<string, string>>;
-  /** Checks whether a variable is, or contains, a secret. */
-  readonly isSecret: (name: string, value: string) => boolean;
+  /** Checks whether a variable is a secret, whatever its value is. */
+  readonly isSecret: (name: string) => boolean;
+  /** Checks whether a text contains a known secret. */
+  readonly holdsSecret: (text: string) => boolean;
   readonly signal: AbortSignal;
 }
 
@@ -40,6 +42,10 @@ export async function expandKey(
   key += template.slice(at);
   const problem = keyProblem(key);
   if (problem !== undefined) throw keyError(template, `the key ${problem}`);
+  // Entries contain their keys.
+  if (context.holdsSecret(key)) {
+    throw keyError(template, "the key contains a secret");
+  }
   return key;
 }
 
@@ -57,7 +63,9 @@ async function valueOf(
     if (value === undefined) {
       throw keyError(template, `the variable "${argument}" is not set`);
     }
-    if (!context.isSecret(argument, value)) return value;
+    if (!context.isSecret(argument) && !context.holdsSecret(value)) {
+      return value;
+    }
     throw keyError(template, `the variable "${argument}" is a secret`);
   } else if (kind === "hash") {
     return await hashOf(template, argument, context);

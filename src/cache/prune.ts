@@ -1,4 +1,10 @@
-import { type CacheEntry, LAYOUT, packName, readEntry } from "./cache_entry.ts";
+import {
+  type CacheEntry,
+  ENTRY_INDEX,
+  LAYOUT,
+  packName,
+  readEntry,
+} from "./cache_entry.ts";
 import type { DirectoryStore } from "./directory_store.ts";
 
 /** An entry in a directory store. */
@@ -45,6 +51,8 @@ export async function listStore(
     }
     for (const cache of await store.list(`${folder}/entries`)) {
       for (const file of await store.list(`${folder}/entries/${cache}`)) {
+        // A server may offer the directory over HTTP.
+        if (file === ENTRY_INDEX) continue;
         const path = `${folder}/entries/${cache}/${file}`;
         const entry = await readEntry(path, store, signal)
           .catch(() => undefined);

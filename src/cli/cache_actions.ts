@@ -342,8 +342,11 @@ async function expand(
   { graceful }: Cancellation,
 ): Promise<string> {
   const { host: { cwd, env }, masker } = runner;
-  const isSecret = (name: string, value: string) =>
-    variableInfo(name)?.isSecret === true || masker.holdsSecret(value);
-  const context = { directory: cwd, env, isSecret, signal: graceful };
-  return await expandKey(template, context);
+  return await expandKey(template, {
+    directory: cwd,
+    env,
+    isSecret: (name) => variableInfo(name)?.isSecret === true,
+    holdsSecret: (text) => masker.holdsSecret(text),
+    signal: graceful,
+  });
 }

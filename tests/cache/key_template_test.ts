@@ -11,8 +11,9 @@ async function project(files: Record<string, string>) {
   await makeFiles(directory.path, files);
   const context = {
     directory: directory.path,
-    env: { MODE: "fast", TOKEN: "t0ken", EMPTY: "" },
+    env: { MODE: "fast", TOKEN: "t0ken", EMPTY: "", COPY: "passw0rd" },
     isSecret: (name: string) => name === "TOKEN",
+    holdsSecret: (text: string) => text.includes("passw0rd"),
     signal: new AbortController().signal,
   };
   return {
@@ -72,6 +73,8 @@ Deno.test("expandKey() rejects what would make a wrong key", async () => {
       "{hash:/etc/passwd}",
       "{hash:}",
       "{env:TOKEN}",
+      "{env:COPY}",
+      "x-passw0rd",
       "{env:UNSET}",
       "{host}",
       "{}",
