@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { runShell } from "../helpers/archives.ts";
-import { type CliResult, startCli } from "../helpers/cli.ts";
+import { type CliResult, type RunningCli, startCli } from "../helpers/cli.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
   listFiles,
@@ -349,12 +349,7 @@ touch -d '2001-02-03T04:05:06.789Z' tree/a; chmod 640 tree/a`,
     for (let round = 0; round < 4; round++) {
       await using cli = startCli(["cache", ...SAVE], job);
       // The process is killed when it has written some of the pack.
-      const limit = Math.random() * 2_500_000;
-      while (await writtenBytes(job.store) < limit) {
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
-      cli.child.kill("SIGKILL");
-      await cli.end();
+      await killAfter(cli, job.store, Math.random() * 2_500_000);
       const { stdout } = await job.run(RESTORE);
       assert(["miss\n", "exact k1\n"].includes(stdout), stdout);
       assertEquals(await runShell(job.cwd, SHOW_TREE), before);
@@ -365,9 +360,49 @@ touch -d '2001-02-03T04:05:06.789Z' tree/a; chmod 640 tree/a`,
     assertPrints(await job.run(RESTORE), "exact k1\n");
     assertEquals(await runShell(job.cwd, SHOW_TREE), before);
   });
+
+  it("restores a path as a whole or not at all, even after SIGKILL", async () => {
+    await using job = await world();
+    await runShell(
+      job.cwd,
+      `mkdir tree; for i in $(seq 200); do echo saved > tree/$i; done
+head -c 3000000 /dev/urandom > tree/large`,
+    );
+    const saved = await runShell(job.cwd, SHOW_TREE);
+    await job.run(SAVE);
+    await runShell(job.cwd, "rm -r tree; mkdir tree; echo old > tree/old");
+    const old = await runShell(job.cwd, SHOW_TREE);
+    for (let round = 0; round < 4; round++) {
+      await using cli = startCli(["cache", ...RESTORE], job);
+      // The process is killed when it has unpacked some of the pack.
+      const temporary = `${job.cwd}/.reactorcide`;
+      await killAfter(cli, temporary, Math.random() * 3_000_000);
+      const there = await Deno.lstat(`${job.cwd}/tree`).catch(() => undefined);
+      if (there === undefined) continue;
+      const now = await runShell(job.cwd, SHOW_TREE);
+      assert(now === saved || now === old, now);
+    }
+    assertPrints(await job.run(RESTORE), "exact k1\n");
+    assertEquals(await runShell(job.cwd, SHOW_TREE), saved);
+  });
 });
 
-/** Size of all files in the store; what vanishes meanwhile does not count. */
+/** Kills a process when a directory has a size, unless it ends before. */
+async function killAfter(
+  cli: RunningCli,
+  directory: string,
+  bytes: number,
+): Promise<void> {
+  let isOver = false;
+  const ended = cli.end().then(() => isOver = true);
+  while (!isOver && await writtenBytes(directory) < bytes) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  if (!isOver) cli.child.kill("SIGKILL");
+  await ended;
+}
+
+/** Size of all files in a directory; what vanishes meanwhile does not count. */
 async function writtenBytes(path: string): Promise<number> {
   let bytes = 0;
   try {
