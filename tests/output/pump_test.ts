@@ -369,7 +369,7 @@ describe("pump() immediately writes", () => {
       const sink = new RecordingSink();
       sink.block();
       await using running = pumpOf(
-        `printf 1; read _ < "$GATE"; printf 2; read _ < "$GATE"; printf 3
+        `printf x; read _ < "$GATE"; printf y; read _ < "$GATE"; printf z
          read _ < "$GATE"`,
         sink,
         { secrets: [SECRET], env: { GATE: gate.path } },
@@ -378,8 +378,8 @@ describe("pump() immediately writes", () => {
       await gate.open();
       await gate.open();
       sink.release();
-      await sink.seen("3");
-      assertEquals(sink.text, "123");
+      await sink.seen("z");
+      assertEquals(sink.text, "xyz");
       await gate.open();
       await running.done;
     });

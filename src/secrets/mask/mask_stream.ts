@@ -1,3 +1,4 @@
+import { joinBytes } from "../../bytes.ts";
 import { DecodedText, MarkGate } from "./decoded_text.ts";
 import { MAX_CODE_BYTES } from "./escapes.ts";
 import { DumpRows } from "./dump_rows.ts";
@@ -18,6 +19,9 @@ import {
   WORD_CONTEXT_BYTES,
 } from "./ranges.ts";
 import { holdsGrams } from "./word_index.ts";
+
+/** Carriage return. */
+const CR = 13;
 
 /** What masking a window of a stream gave. */
 export interface MaskedWindow {
@@ -127,6 +131,19 @@ export class MaskStream {
    * @returns What may be printed, and from where on the window is held back.
    */
   mask(window: Uint8Array<ArrayBuffer>, isLast: boolean): MaskedWindow {
+    const last = window.length - 1;
+    if (isLast || last < 1 || window[last] !== CR) {
+      return this.#maskWindow(window, isLast);
+    }
+    // It may be the first half of a line break, after which a secret goes on.
+    const before = this.#maskWindow(window.subarray(0, last), false);
+    if (before.heldFrom < last) return before;
+    const printed = before.output.slice();
+    const { output, heldFrom } = this.#maskWindow(window.slice(last), false);
+    return { output: joinBytes([printed, output]), heldFrom: last + heldFrom };
+  }
+
+  #maskWindow(window: Uint8Array<ArrayBuffer>, isLast: boolean): MaskedWindow {
     const { needles } = this.#rules;
     const ranges = this.#ranges;
     ranges.clear();
