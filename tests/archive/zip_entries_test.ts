@@ -222,9 +222,9 @@ describe("zipEntries()", () => {
       "its central directory has more entries than it counts",
     );
     const harmless = [
-      { name: "d/" },
+      { name: "d/", mode: 0o40755 },
       { name: "d/f", content: "1", unicodeName: "d/f" },
-      { name: "d/" },
+      { name: "d/", mode: 0o40755 },
     ];
     assertEquals(await unpacked(zipOf(harmless)), { "d/": "", "d/f": "1" });
   });
