@@ -32,11 +32,24 @@ It only reads records, so runs do not need an option to be shown.`,
     await cancelOnSignal(host, async ({ graceful: signal }) => {
       const server = listen(() => serveRuns({ directory, port, signal }), port);
       await print(server.url);
+      await lowerPriority();
       await server.finished;
     });
     return 0;
   },
 };
+
+/** Lets jobs of the same machine run first. */
+async function lowerPriority(): Promise<void> {
+  // On a terminal, Deno would prompt.
+  if (Deno.permissions.querySync({ name: "sys" }).state !== "granted") return;
+  const { constants: { priority }, setPriority } = await import("node:os");
+  try {
+    setPriority(priority.PRIORITY_LOW);
+  } catch {
+    // Without it, the page only takes more time from jobs.
+  }
+}
 
 function portOf({ flags }: CommandContext): number {
   const text = String(flags.get("port") ?? "0");
