@@ -17,7 +17,7 @@ const LOCK_TIMEOUT_MS = 30_000;
  * A store in a directory.
  *
  * - An object is written to a private directory in the store and renamed, so
- *   that nobody sees a part of it, even after a kill or on a full disk.
+ *   that no part of it is visible, even after a kill or on a full disk.
  * - The private directory is locked while its process lives; the next writer
  *   removes those of dead processes.
  * - No link, pipe or device below the directory is opened or followed.

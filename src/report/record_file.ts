@@ -47,7 +47,7 @@ export async function readRecordText(
  *
  * @param path Absolute path.
  * @param options Where it may be.
- * @throws {Error} If it cannot be read, or is no record.
+ * @throws {Error} If it cannot be read, or is not a record.
  */
 export async function readRecordFile(
   path: string,

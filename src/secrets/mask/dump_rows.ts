@@ -143,7 +143,7 @@ export class DumpRows {
     this.#context = this.#isLineKnown ? text.slice(from) : new Uint8Array();
   }
 
-  /** Remembers the last line if too little of it is known; it is no row otherwise. */
+  /** Remembers the last line if too little of it is known; otherwise, it is not a row. */
   #rememberStart(printed: Uint8Array): void {
     let line = printed.length;
     const least = line - ROW_START_BYTES;
