@@ -24,7 +24,6 @@ import {
 } from "../../workflow/eval/match_filters.ts";
 import { explainJobs } from "../../workflow/explain_jobs.ts";
 import { withConditions } from "../../workflow/job_conditions.ts";
-import type { ContainerOptions } from "../../workflow/local/container_command.ts";
 import {
   type LocalJob,
   localJob,
@@ -37,16 +36,15 @@ import {
   runLocalWorkflow,
   type RunLocalWorkflowOptions,
 } from "../../workflow/local/run_local.ts";
+import type { WorkflowExecutor } from "../../workflow/workflow_executor.ts";
 import type { CommandContext } from "../command.ts";
 import { flagsLayer } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 import { rerunWords } from "../rerun_command.ts";
 import { type Explanation, printExplanations } from "./explanation.ts";
+import { findExecutor } from "./find_executor.ts";
 import { type LoadedWorkflow, loadWorkflow } from "./load_workflow.ts";
 import { withInputs } from "./run_inputs.ts";
-
-/** Sources of the code of jobs. */
-const SOURCES = ["copy", "in-place", "none"] as const;
 
 /** Without an event, all workflows match. */
 const ANY_EVENT: FilterMatch = {
@@ -113,6 +111,7 @@ export async function runAction(
     await print(planText(workflow, only));
     return undefined;
   }
+  const executor = await findExecutor(context);
   const { watchJob } = await import("../terminal/live_view.ts");
   await using watched = watchJob(runner.host);
   const shown = watched === undefined
@@ -129,11 +128,10 @@ export async function runAction(
     otel,
     onEvent: watched?.onStepEvent,
     wait,
-    concurrency: concurrencyOf(flags.get("concurrency")),
+    concurrency: concurrencyOf(flags.get("concurrency"), executor),
     resume: isOn("resume"),
     only,
-    source: sourceOf(flags.get("source")),
-    container: containerOf(flags),
+    executor,
     conditions,
     event,
   });
@@ -182,35 +180,15 @@ function explanationOf(
   };
 }
 
-function concurrencyOf(given: unknown): number {
-  if (given === undefined) return navigator.hardwareConcurrency;
+function concurrencyOf(
+  given: unknown,
+  { concurrency = navigator.hardwareConcurrency }: WorkflowExecutor,
+): number {
+  if (given === undefined) return concurrency;
   const count = Number(given);
   if (Number.isInteger(count) && count >= 1 && count <= 1_024) return count;
   throw usageError(
     "Option --concurrency needs a whole number from 1 to 1024",
-    "workflow",
-  );
-}
-
-function containerOf(
-  flags: CommandContext["flags"],
-): ContainerOptions | undefined {
-  const [program, network] = [flags.get("executor"), flags.get("network")];
-  if (program === undefined || program === "process") return undefined;
-  if (program !== "docker" && program !== "podman") {
-    throw usageError(
-      "Option --executor must be process, docker or podman",
-      "workflow",
-    );
-  }
-  return { program, ...typeof network === "string" ? { network } : {} };
-}
-
-function sourceOf(given: unknown = "copy"): (typeof SOURCES)[number] {
-  const source = SOURCES.find((known) => known === given);
-  if (source !== undefined) return source;
-  throw usageError(
-    `Option --source must be ${SOURCES.join(" or ")}`,
     "workflow",
   );
 }

@@ -62,6 +62,12 @@ export interface LocalJob {
   readonly isWrapped?: boolean;
   /** Resources of the container. */
   readonly resources?: JobBody["resources"];
+  /** Secrets for pulling the image, on a cluster. */
+  readonly imagePullSecrets?: readonly string[];
+  /** Characteristics that a worker must have. */
+  readonly characteristics?: JobBody["characteristics"];
+  /** Capabilities that a worker must have. */
+  readonly capabilities?: readonly string[];
 }
 
 /** A local workflow. */

@@ -6,10 +6,9 @@ import { RunnerError } from "../../errors.ts";
 import type { Host, HostStream } from "../../host.ts";
 import { isInside, normalizePath } from "../../job_path.ts";
 import { defaultOf } from "../../options/options.ts";
-import type { JobLog, StepLog } from "../../output/job_log.ts";
+import type { StepLog } from "../../output/job_log.ts";
 import { LogFileNames } from "../../output/log_directory.ts";
 import type { Sink } from "../../output/sink.ts";
-import type { ExportQueue } from "../../report/export_queue.ts";
 import type { JobResult } from "../../runner/job_result.ts";
 import { runJob } from "../../runner/run_job.ts";
 import {
@@ -26,51 +25,27 @@ import type {
   LocalJobOutcome,
 } from "./local_job.ts";
 import type { NodeEnd } from "./node_states.ts";
+import type { WorkflowExecutor, WorkflowRun } from "../workflow_executor.ts";
 import { jobRecord } from "./record_workflow.ts";
 import { readJobOutputs, readTriggered } from "./read_outcome.ts";
 
 /** Options for {@linkcode processExecutor}. */
-export interface ProcessExecutorOptions
-  extends Pick<JobContext, "stateFile" | "event"> {
-  /** Context of the runner. */
-  runner: RunnerContext;
-  /** Absolute path of the parent directory of jobs' workspaces. */
-  directory: string;
-  /** Absolute path of the directory that contains the code. */
-  root: string;
+export interface ProcessExecutorOptions {
   /**
    * Source of the code of jobs: a copy of the root, the root itself (shared by
    * all jobs), or none.
    */
   source: "copy" | "in-place" | "none";
   /**
-   * Path of the record of the workflow; `off` for no records.
-   *
-   * @default {the runner chooses the path}
-   */
-  record?: string;
-  /** Log of the jobs. */
-  log: JobLog;
-  /** Whether to export the runs of the jobs. */
-  otel: boolean;
-  /** What the jobs send to collectors. */
-  exports: ExportQueue;
-  /** Returns the variables with which a job continues the workflow's trace. */
-  traceOf: (key: string) => Environment;
-  /**
-   * Called at the end of each job with a function that masks its logs and
-   * record again.
-   */
-  onJobEnd: (remask: () => Promise<void>) => void;
-  /**
    * Options for running each job in its own container.
    *
    * @default {jobs run without containers}
    */
   container?: ContainerOptions;
-  /** Calls listeners when the run is cancelled. */
-  onSignal: Host["onSignal"];
 }
+
+/** A run whose jobs run in this process. */
+type ProcessRun = WorkflowRun & ProcessExecutorOptions;
 
 /** Patterns of files that workflows write to the root; they are not copied. */
 const OWN_PATTERNS: readonly string[] = WORKFLOW_FILES
@@ -94,8 +69,21 @@ const ENDS: Readonly<Record<JobResult["status"], NodeEnd>> = {
  * their commands are separate processes. All jobs share one masker, because a
  * job may print the output of another.
  */
-export function processExecutor(options: ProcessExecutorOptions): Executor {
-  const { runner, directory, log } = options;
+export function processExecutor(
+  options: ProcessExecutorOptions,
+): WorkflowExecutor {
+  return {
+    open: (run) =>
+      Promise.resolve({
+        runJob: jobRunner({ ...run, ...options }),
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      }),
+  };
+}
+
+function jobRunner(options: ProcessRun): Executor {
+  const { runner, log } = options;
+  const directory = `${options.directory}/jobs`;
   const names = new LogFileNames();
   return async (request) => {
     const name = names.nameFor(request.key).replace(/\.log$/, "");
@@ -137,9 +125,7 @@ export function processExecutor(options: ProcessExecutorOptions): Executor {
       return {
         ...outcome,
         tail: step.tail(),
-        recordPath: options.record === "off"
-          ? undefined
-          : await jobRecord(workspace),
+        recordPath: options.hasRecords ? await jobRecord(workspace) : undefined,
       };
     } finally {
       await step.close();
@@ -150,7 +136,7 @@ export function processExecutor(options: ProcessExecutorOptions): Executor {
 async function runOne(
   runner: RunnerContext,
   { node: { job } }: JobRequest,
-  options: ProcessExecutorOptions,
+  options: ProcessRun,
   command?: readonly string[],
 ): Promise<LocalJobOutcome> {
   const { base } = runner.workspace;
@@ -189,7 +175,7 @@ async function runOne(
 
 function layerOf(
   job: LocalJob,
-  options: ProcessExecutorOptions,
+  options: ProcessRun,
   command: string | readonly string[] = job.command ?? "",
 ): Layer {
   const { source, root } = options;
@@ -207,7 +193,7 @@ function layerOf(
     job_dir: isInPlace ? undefined : job.jobDir,
     timeout: job.timeoutSeconds?.toString(),
     // A path is that of the record of the workflow.
-    record: options.record === "off" ? "off" : "",
+    record: options.hasRecords ? "" : "off",
     otel: options.otel ? "true" : undefined,
     source_type: own?.type ?? "none",
     source_url: own?.url,
@@ -226,7 +212,7 @@ function jobHost(
   { key, node: { job } }: JobRequest,
   variables: Record<string, string>,
   step: StepLog,
-  options: ProcessExecutorOptions,
+  options: ProcessRun,
 ): Host {
   const { runner: { host }, root, onSignal, traceOf } = options;
   const { [Variable.traceState]: _state, ...inherited } = childEnvironment(
@@ -258,7 +244,7 @@ function settingsIn(env: Environment): Environment {
 
 function runsInPlace(
   { source: own }: LocalJob,
-  { source }: ProcessExecutorOptions,
+  { source }: ProcessRun,
 ): boolean {
   return source === "in-place" && own === undefined;
 }

@@ -11,7 +11,7 @@ import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import type { StepEvent, StepStatus } from "../../steps/step.ts";
 import type { WorkflowDefinition } from "../definition/definition.ts";
-import type { ContainerOptions } from "./container_command.ts";
+import type { WorkflowExecutor } from "../workflow_executor.ts";
 import {
   type LocalJob,
   localJob,
@@ -24,7 +24,6 @@ import {
   type WorkflowStatus,
   workflowStatus,
 } from "./node_states.ts";
-import { processExecutor } from "./process_executor.ts";
 import { runWorkflow, type WorkflowJobResult } from "./run_workflow.ts";
 import { recordWorkflow } from "./record_workflow.ts";
 import { openStateFile } from "./state_file.ts";
@@ -41,14 +40,8 @@ export interface RunLocalWorkflowOptions {
   resume: boolean;
   /** Names of the jobs to run; `undefined` for all. */
   only: readonly string[] | undefined;
-  /** Source of the code of jobs. */
-  source: "copy" | "in-place" | "none";
-  /**
-   * Options for running each job in its own container.
-   *
-   * @default {jobs run without containers}
-   */
-  container?: ContainerOptions;
+  /** Where and how the jobs run. */
+  executor: WorkflowExecutor;
   /**
    * Path of the record of the run; `off` for none.
    *
@@ -82,12 +75,13 @@ export interface LocalResult {
 }
 
 /**
- * Runs a workflow on this machine, each job in its own workspace below
- * `.reactorcide/workflow`.
+ * Runs a workflow. Its state, logs and record are kept below `.reactorcide` in
+ * the CI root, wherever its jobs run.
  *
  * @throws {RunnerError} `invalid-config` for an unknown job; `workspace-busy`
  * if another workflow is running in the CI root; `invalid-workflow` if there is
- * nothing to resume; `output-failed` if the state cannot be saved.
+ * nothing to resume, or the executor cannot run the workflow; `output-failed` if
+ * the state cannot be saved.
  */
 export async function runLocalWorkflow(
   runner: RunnerContext,
@@ -112,6 +106,7 @@ export async function runLocalWorkflow(
   const workflow = only === undefined
     ? all
     : selectJobs(all, only, state.earlier);
+  await options.executor.check?.(definition, workflow.jobs);
   const failures: string[] = [];
   if (!resume && only === undefined) await removeTree(`${directory}/logs`);
   for (const path of [directory, `${directory}/jobs`, `${directory}/logs`]) {
@@ -134,18 +129,23 @@ export async function runLocalWorkflow(
     ),
     options.onEvent,
   );
+  await using executor = await options.executor.open({
+    ...options,
+    runner,
+    definition,
+    workflow,
+    directory,
+    stateFile: state.path,
+    log,
+    hasRecords: options.record !== "off",
+    exports: record.exports,
+    traceOf: record.traceOf,
+    onJobEnd: written.add,
+    onSignal: termination.onSignal,
+    signal: termination.signal,
+  });
   const jobs = await runWorkflow(workflow, {
-    executor: processExecutor({
-      ...options,
-      runner,
-      directory: `${directory}/jobs`,
-      log,
-      exports: record.exports,
-      traceOf: record.traceOf,
-      onJobEnd: written.add,
-      stateFile: state.path,
-      onSignal: termination.onSignal,
-    }),
+    executor: executor.runJob,
     concurrency,
     state,
     signal: termination.signal,
