@@ -51,6 +51,40 @@ export async function send(
   if (!response.ok) throw new Error(`it answered with ${response.status}`);
 }
 
+/** Options for {@linkcode sendSignal}. */
+export interface SendSignalOptions {
+  /** Environment of the runner, which says where to and with which headers. */
+  env: Env;
+  /** Whether credentials may be sent over plain HTTP. */
+  allowInsecureTransport: boolean;
+  /** Ends the request. */
+  signal: AbortSignal;
+}
+
+/**
+ * Sends a request of OpenTelemetry's protocol to the collector that the standard
+ * variables name.
+ *
+ * @param kind Signal of the request.
+ * @param request The request, which is sent as JSON.
+ * @throws If the collector cannot be reached or refuses the data, or if a
+ * credential would be sent unencrypted.
+ */
+export async function sendSignal(
+  kind: Signal,
+  request: object,
+  { env, allowInsecureTransport, signal }: SendSignalOptions,
+): Promise<void> {
+  const url = endpointOf(env, kind);
+  const headers = headersOf(env, kind);
+  checkTransport(url, headers, allowInsecureTransport);
+  const body = JSON.stringify(request);
+  await send(
+    { method: "POST", url, headers, contentType: JSON_TYPE, body },
+    signal,
+  );
+}
+
 /** Maximum size of an answer that is read, in bytes. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 

@@ -2,15 +2,17 @@ import { messageOf } from "../errors.ts";
 import { headerList } from "../secrets/collect.ts";
 import { showUrl, showUrlsIn } from "../url_secrets.ts";
 import {
-  checkTransport,
   endpointOf,
-  headersOf,
-  JSON_TYPE,
   protocolHint,
-  send,
+  sendSignal,
+  type Signal,
   timeoutOf,
 } from "./collector.ts";
-import { otlpRequests, type ResourceAttributes } from "./formats/otlp.ts";
+import {
+  activeMetric,
+  otlpRequests,
+  type ResourceAttributes,
+} from "./formats/otlp.ts";
 import type { RunRecord } from "./run_record.ts";
 
 type Env = Readonly<Record<string, string>>;
@@ -41,27 +43,30 @@ export async function exportRun(
       "OTEL_DENO is set: Deno exports addresses that the runner requests unmasked, and may delay the end of the run by 10 s",
     );
   }
-  const requests = otlpRequests(record, resourceOf(env));
+  const resource = resourceOf(env);
+  const { traces, metrics } = otlpRequests(record, resource);
+  const { started, lastMs } = record;
+  const active = activeMetric(started, resource, { value: 0, ms: lastMs });
+  const requests = {
+    traces,
+    metrics: {
+      resourceMetrics: [...metrics.resourceMetrics, active],
+    },
+  };
   const limitMs = timeoutOf(env);
   const signal = AbortSignal.timeout(limitMs);
   const isSampled = record.started.trace.sampled;
   await Promise.all(
     (["traces", "metrics"] as const)
       .filter((kind) =>
-        env[`OTEL_${kind.toUpperCase()}_EXPORTER`] !== "none" &&
-        (kind !== "traces" || isSampled)
+        isExported(kind, env) && (kind !== "traces" || isSampled)
       )
       .map(async (kind) => {
-        const url = endpointOf(env, kind);
         try {
-          const headers = headersOf(env, kind);
-          checkTransport(url, headers, allowInsecureTransport);
-          const body = JSON.stringify(requests[kind]);
-          await send(
-            { method: "POST", url, headers, contentType: JSON_TYPE, body },
-            signal,
-          );
+          const options = { env, allowInsecureTransport, signal };
+          await sendSignal(kind, requests[kind], options);
         } catch (error) {
+          const url = endpointOf(env, kind);
           const reason = signal.aborted
             ? `no answer within ${limitMs} ms`
             : showUrlsIn(messageOf(error), url);
@@ -72,6 +77,11 @@ export async function exportRun(
         }
       }),
   );
+}
+
+/** Checks whether a signal is exported, by the standard variables. */
+export function isExported(kind: Signal, env: Env): boolean {
+  return env[`OTEL_${kind.toUpperCase()}_EXPORTER`] !== "none";
 }
 
 /** Returns the attributes of the resource that the standard variables add. */

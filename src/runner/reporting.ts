@@ -17,6 +17,7 @@ import {
 } from "../report/annotations.ts";
 import { guardedSinks } from "../output/marker_guards.ts";
 import { maskEvent } from "../report/event_schema.ts";
+import { reportActiveRun } from "../report/active_run.ts";
 import { exportRun } from "../report/export_otlp.ts";
 import { FORMATS, type ReportFormat } from "../report/formats/formats.ts";
 import type { CiSystem } from "../report/marker_text.ts";
@@ -54,6 +55,8 @@ export class Reporting {
   /** Random token for annotations, which steps cannot know. */
   readonly #token = crypto.randomUUID();
   #record: RecordWriter | undefined;
+  /** Reports to a collector that the run is active. */
+  #active: Disposable | undefined;
   /** Record of the run with which a page compares. */
   #earlier: RecordText | undefined;
   /** Real paths of the directories of reports before any step ran. */
@@ -101,6 +104,7 @@ export class Reporting {
     await reporting.#rememberPlaces();
     await reporting.#beginAnnotations();
     if (!isInSource(config)) await reporting.#openRecord();
+    reporting.#reportActive();
     return reporting;
   }
 
@@ -129,8 +133,8 @@ export class Reporting {
     const formTotal = runner.masker.formTotal;
     runner.onJobEnd?.(() => this.#remask(formTotal));
     const { reports, profile } = this.#config.output;
-    const isExported = this.#trace.parentOf !== undefined;
-    const isRead = reports.length > 0 || profile || isExported ||
+    this.#active?.[Symbol.dispose]();
+    const isRead = reports.length > 0 || profile || this.#isExported ||
       this.#ciSystem;
     // The collector gets the rest of the output in the same time as the run.
     const exported = this.#run.logExporter?.finish();
@@ -149,7 +153,7 @@ export class Reporting {
     await this.#settle([
       exported,
       ...reports.filter(isPush).map((report) => this.#push(report, record)),
-      isExported ? this.#export(record) : undefined,
+      this.#isExported ? this.#export(record) : undefined,
     ]);
   }
 
@@ -168,6 +172,24 @@ export class Reporting {
     const { exports } = this.#run.runner;
     if (exports === undefined) await all;
     else exports.add(all);
+  }
+
+  /** Whether the run is exported to a collector. */
+  get #isExported(): boolean {
+    return this.#trace.parentOf !== undefined;
+  }
+
+  #reportActive(): void {
+    if (!this.#isExported) return;
+    const { recorder, runner } = this.#run;
+    const { host: { env }, masker, allowInsecureTransport } = runner;
+    const maskText = (text: string) => masker.maskText(text);
+    this.#active = reportActiveRun({
+      env,
+      recorder,
+      maskText,
+      allowInsecureTransport,
+    });
   }
 
   async #push(report: string, record: RunRecord): Promise<void> {

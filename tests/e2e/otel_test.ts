@@ -32,17 +32,33 @@ interface Received {
   body: Json;
 }
 
+/** Reports of the metric that tells whether runs are active. */
+function activeIn({ path, body }: Received): Json[] {
+  if (path !== "/v1/metrics") return [];
+  return body.resourceMetrics.flatMap(({ resource, scopeMetrics }: Json) =>
+    scopeMetrics.flatMap(({ metrics }: Json) => metrics)
+      .filter(({ name }: Json) => name === "cicd.pipeline.run.active")
+      .map(({ sum }: Json) => ({ resource, ...sum.dataPoints[0] }))
+  );
+}
+
 /**
  * A collector on loopback that answers as the test says. In the end, it checks
- * all that it has received.
+ * all that it has received. What runs report while they are active is in a list
+ * of its own, because it depends on the time that they take.
  */
 function collector(
   answer: (
     request: Request,
     ended: Promise<Response>,
   ) => Response | Promise<Response>,
-): AsyncDisposable & { url: string; received: Received[] } {
+): AsyncDisposable & {
+  url: string;
+  received: Received[];
+  whileActive: Received[];
+} {
   const received: Received[] = [];
+  const whileActive: Received[] = [];
   const ended = Promise.withResolvers<Response>();
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
@@ -50,7 +66,10 @@ function collector(
       const { pathname } = new URL(request.url);
       // A run that waits no longer ends its request.
       const body = await request.json().catch(() => undefined);
-      received.push({ path: pathname, headers: request.headers, body });
+      if (body === undefined) return new Response();
+      const one = { path: pathname, headers: request.headers, body };
+      const isActive = activeIn(one).some(({ asInt }) => asInt === "1");
+      (isActive ? whileActive : received).push(one);
       return await answer(request, ended.promise);
     },
   );
@@ -58,12 +77,11 @@ function collector(
   return {
     url: `http://127.0.0.1:${port}`,
     received,
+    whileActive,
     async [Symbol.asyncDispose]() {
       ended.resolve(new Response());
       await server.shutdown();
-      for (const { path, body } of received) {
-        // A run that waited no longer may have sent a part of it.
-        if (body === undefined) continue;
+      for (const { path, body } of [...received, ...whileActive]) {
         assertOtlp(path.slice("/v1/".length) as Signal, body);
       }
     },
@@ -89,6 +107,11 @@ function attributesOf({ attributes }: Json): Record<string, string> {
       value.stringValue ?? value.intValue,
     ]),
   );
+}
+
+/** A job that ends when there is a file. */
+function untilFile(path: string): string {
+  return `steps: [{ name: wait, run: "until test -e ${path}; do sleep 0.02; done" }]`;
 }
 
 describe("a run with an OpenTelemetry collector", () => {
@@ -227,6 +250,63 @@ describe("a run with an OpenTelemetry collector", () => {
       assertEquals([code, server.received.length], [9, 2]);
     });
   }
+
+  it("reports that it is active, again and again until it ends", async () => {
+    await using directory = await temporaryDirectory();
+    await using server = collector(async () => {
+      const isRepeated = server.whileActive.length === 2;
+      if (isRepeated) await Deno.writeTextFile(`${directory.path}/go`, "");
+      return new Response("{}");
+    });
+    const { code } = await run(
+      {
+        OTEL_EXPORTER_OTLP_ENDPOINT: server.url,
+        OTEL_METRIC_EXPORT_INTERVAL: "1",
+        OTEL_RESOURCE_ATTRIBUTES: "service.instance.id=pod",
+      },
+      directory.path,
+      { job: untilFile(`${directory.path}/go`) },
+    );
+    assertEquals(code, 0);
+    const reports = [...server.whileActive, ...server.received]
+      .flatMap(activeIn);
+    assertEquals(reports.map(({ asInt }) => asInt), ["1", "1", "0"]);
+    const [{ startTimeUnixNano, resource }] = reports;
+    for (const [index, report] of reports.entries()) {
+      assertEquals(report.startTimeUnixNano, startTimeUnixNano);
+      assertEquals(report.resource, resource);
+      assertEquals(
+        attributesOf(report)["cicd.pipeline.run.state"],
+        "executing",
+      );
+      const before = reports[index - 1]?.timeUnixNano ?? startTimeUnixNano;
+      assert(BigInt(before) <= BigInt(report.timeUnixNano));
+    }
+    const facts = attributesOf(resource);
+    // Runs with the attributes of the same environment are different series.
+    assertMatch(facts["service.instance.id"], /^[0-9a-f]{16}$/);
+    assertEquals(facts["cicd.pipeline.run.id"], undefined);
+  });
+
+  it("ends while a collector has not answered that it is active", async () => {
+    await using directory = await temporaryDirectory();
+    await using server = collector(async (_request, ended) => {
+      const isFirst = server.received.length === 0;
+      await Deno.writeTextFile(`${directory.path}/go`, "");
+      return isFirst ? await ended : new Response("{}");
+    });
+    const { code, stderr } = await run(
+      {
+        OTEL_EXPORTER_OTLP_ENDPOINT: server.url,
+      },
+      directory.path,
+      { job: untilFile(`${directory.path}/go`) },
+    );
+    assertEquals([code, stderr.includes("Cannot export")], [0, false]);
+    const values = [...server.whileActive, ...server.received]
+      .flatMap(activeIn).map(({ asInt }) => asInt);
+    assertEquals(values, ["1", "0"]);
+  });
 
   it("shows no part of invalid headers and URLs", async () => {
     await using directory = await temporaryDirectory();

@@ -10,8 +10,9 @@ const INTERNAL = 1;
 const UNSET = 0;
 const ERROR = 2;
 
-/** A metric counts what happened since its start. */
+/** How the points of a metric are related, as the protocol numbers it. */
 const DELTA = 1;
+const CUMULATIVE = 2;
 
 /** Upper limits of the buckets of the duration of runs, in seconds. */
 export const RUN_DURATION_BUCKETS: readonly number[] = [
@@ -47,7 +48,7 @@ export type ResourceAttributes = Readonly<Record<string, string>>;
 /** Requests to a collector, by the last part of their path. */
 export interface OtlpRequests {
   readonly traces: object;
-  readonly metrics: object;
+  readonly metrics: { readonly resourceMetrics: readonly object[] };
 }
 
 /**
@@ -80,11 +81,7 @@ export function otlpRequests(
   const { started, sources } = record;
   const source = sources.find((one) => one.source === "source");
   const whole = runResource(started, resource, source);
-  // The id of a run would make each run a series of its own.
-  const common = Object.fromEntries(
-    Object.entries(whole).filter(([name]) => !OF_ONE_RUN.includes(name)),
-  );
-  const scope = { name: "runnerlib", version: started.runner.version };
+  const scope = scopeOf(started);
   return {
     traces: {
       resourceSpans: [{
@@ -103,7 +100,7 @@ export function otlpRequests(
     },
     metrics: {
       resourceMetrics: [{
-        resource: { attributes: attributes(common) },
+        resource: { attributes: attributes(pipelineOf(whole)) },
         scopeMetrics: [{
           scope,
           metrics: record.isRunning ? [] : metricsOf(record),
@@ -112,6 +109,74 @@ export function otlpRequests(
     },
   };
 }
+
+/** Whether a run is active at some time. */
+export interface ActiveRun {
+  /** Number of active runs: 1 until the run ends, then 0. */
+  readonly value: 0 | 1;
+  /** The time, in milliseconds since the run started. */
+  readonly ms: number;
+}
+
+/**
+ * Makes the metric `cicd.pipeline.run.active` of one run. OpenTelemetry's
+ * exporters send counters that go up and down as cumulative values, so each run
+ * needs its own series. The series of a killed run ends; a sum of +1 and -1
+ * would count the run forever.
+ *
+ * @param started The run.
+ * @param resource Additional attributes of the resource.
+ * @returns An element of `resourceMetrics`.
+ */
+export function activeMetric(
+  started: StartedRun,
+  resource: ResourceAttributes,
+  { value, ms }: ActiveRun,
+): object {
+  const common = pipelineOf(runResource(started, resource));
+  return {
+    resource: {
+      attributes: attributes({
+        ...common,
+        "service.instance.id": started.trace.spanId,
+      }),
+    },
+    scopeMetrics: [{
+      scope: scopeOf(started),
+      metrics: [{
+        name: "cicd.pipeline.run.active",
+        description: "Number of pipeline runs that are active",
+        unit: "{run}",
+        sum: {
+          aggregationTemporality: CUMULATIVE,
+          dataPoints: [{
+            startTimeUnixNano: nanoseconds({ started }, 0),
+            timeUnixNano: nanoseconds({ started }, ms),
+            asInt: String(value),
+            attributes: attributes({
+              "cicd.pipeline.name": started.name ?? UNNAMED,
+              "cicd.pipeline.run.state": "executing",
+            }),
+          }],
+        },
+      }],
+    }],
+  };
+}
+
+function scopeOf({ runner }: Pick<StartedRun, "runner">): object {
+  return { name: "runnerlib", version: runner.version };
+}
+
+/** Leaves out what would make each run a series of its own. */
+function pipelineOf(resource: Attributes): Attributes {
+  return Object.fromEntries(
+    Object.entries(resource).filter(([name]) => !OF_ONE_RUN.includes(name)),
+  );
+}
+
+/** The event with which a record starts. */
+type StartedRun = RunRecord["started"];
 
 /** Attributes that differ from run to run. */
 const OF_ONE_RUN = [
@@ -300,7 +365,10 @@ export function attributes(values: Attributes): object[] {
 }
 
 /** Wall time of a moment of the run, in nanoseconds since 1970. */
-function nanoseconds({ started }: RunRecord, ms: number): string {
+function nanoseconds(
+  { started }: Pick<RunRecord, "started">,
+  ms: number,
+): string {
   const start = BigInt(Date.parse(started.time)) * 1_000_000n;
   return String(start + BigInt(Math.round(ms * 1_000_000)));
 }

@@ -1,6 +1,7 @@
 import { type Environment, Variable } from "../../environment/variables.ts";
 import { lstatIfThere } from "../../fs/files.ts";
 import { isInside } from "../../job_path.ts";
+import { reportActiveRun } from "../../report/active_run.ts";
 import { maskEvent } from "../../report/event_schema.ts";
 import { ExportQueue } from "../../report/export_queue.ts";
 import { recordedTail } from "../../report/recorded_tail.ts";
@@ -131,6 +132,13 @@ export async function recordWorkflow(
       onWarning: (message) => logger.warn("record", message),
     });
 
+  const active = parentOf === undefined ? undefined : reportActiveRun({
+    env: host.env,
+    recorder,
+    maskText,
+    allowInsecureTransport,
+  });
+
   function end(result: WorkflowJobResult): void {
     const { key, status, exitCode, startedAt, durationMs, reason } = result;
     const outcome = CONCLUSIONS[status];
@@ -191,6 +199,7 @@ export async function recordWorkflow(
         exitCode,
         durationMs: recorder.ms,
       });
+      active?.[Symbol.dispose]();
       await writer?.finish();
       if (parentOf !== undefined) exports.add(exportWorkflow());
       await exports.finish();

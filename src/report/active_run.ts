@@ -1,0 +1,76 @@
+import { sendSignal, timeoutOf } from "./collector.ts";
+import { maskEvent } from "./event_schema.ts";
+import { isExported, resourceOf } from "./export_otlp.ts";
+import { activeMetric } from "./formats/otlp.ts";
+import type { RunRecord } from "./run_record.ts";
+import type { RunRecorder } from "./run_recorder.ts";
+
+/** Time between two reports by default, in milliseconds. */
+const DEFAULT_INTERVAL_MS = 60_000;
+
+/** Minimum time between two reports, in milliseconds. */
+const MIN_INTERVAL_MS = 1_000;
+
+type StartedRun = RunRecord["started"];
+type Env = Readonly<Record<string, string>>;
+
+/** Options for {@linkcode reportActiveRun}. */
+export interface ReportActiveRunOptions {
+  /** Environment of the runner. */
+  env: Env;
+  /** What has happened in the run, beginning with its start. */
+  recorder: RunRecorder;
+  /** Masks a text. */
+  maskText: (text: string) => string;
+  /** Whether credentials may be sent over plain HTTP. */
+  allowInsecureTransport: boolean;
+}
+
+/**
+ * Tells a collector that a run is active: when it starts, and every minute or
+ * as often as `OTEL_METRIC_EXPORT_INTERVAL` says. This happens in the background
+ * and never delays the run. A failure is ignored, since the export at the end of
+ * the run reports it.
+ *
+ * @returns Ends the reports. The export at the end of the run tells that it is
+ * no longer active.
+ */
+export function reportActiveRun(
+  { env, recorder, maskText, allowInsecureTransport }: ReportActiveRunOptions,
+): Disposable {
+  const ending = new AbortController();
+  const intervalMs = intervalOf(env);
+  const limitMs = timeoutOf(env, "metrics");
+  const resource = resourceOf(env);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  async function report(): Promise<void> {
+    const started = maskEvent(recorder.events[0], maskText) as StartedRun;
+    const { ms } = recorder;
+    const metric = activeMetric(started, resource, { value: 1, ms });
+    const limit = AbortSignal.timeout(limitMs);
+    await sendSignal("metrics", { resourceMetrics: [metric] }, {
+      env,
+      allowInsecureTransport,
+      signal: AbortSignal.any([ending.signal, limit]),
+    }).catch(() => {});
+    if (ending.signal.aborted) return;
+    timer = setTimeout(report, intervalMs);
+    // A runner that ends without a last report must not wait for the next one.
+    Deno.unrefTimer(timer);
+  }
+
+  if (isExported("metrics", env)) void report();
+  return {
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+      // An answer that comes late must not arrive after that of the end.
+      ending.abort();
+    },
+  };
+}
+
+function intervalOf(env: Env): number {
+  const ms = Number(env.OTEL_METRIC_EXPORT_INTERVAL);
+  return ms > 0 ? Math.max(MIN_INTERVAL_MS, ms) : DEFAULT_INTERVAL_MS;
+}
