@@ -31,7 +31,31 @@ export interface PackContext {
   /** Maximum size of the unpacked archive, in bytes. */
   readonly maxBytes: number;
   readonly cancellation: Cancellation;
+  /**
+   * Called for each entry of the pack, in its order.
+   *
+   * @default {no hashes are computed}
+   */
+  readonly onEntry?: (entry: PackedEntry) => void;
 }
+
+/** An entry of a pack. */
+export interface PackedEntry extends TarItem {
+  /** SHA-256 of the content of a file, in hexadecimal digits. */
+  readonly sha256?: string;
+}
+
+/**
+ * Selects what is packed: `all` of a path, only what is selected `inside` a
+ * directory, or `none` of it.
+ *
+ * @param path Path relative to the root.
+ * @param isWhole Whether all of its parent directory is selected.
+ */
+export type PackSelection = (
+  path: string,
+  isWhole: boolean,
+) => "all" | "inside" | "none";
 
 /** Properties of a pack. */
 export type PackFacts = Pick<
@@ -45,7 +69,7 @@ export type PackFacts = Pick<
  * packs.
  *
  * @param root Absolute path of the directory of the job, without links.
- * @param paths Paths relative to the root.
+ * @param paths Paths relative to the root, or a selection.
  * @param file Absolute path of the file to write, which must not exist.
  * @throws {RunnerError} `workspace` if a path cannot be saved: it does not
  * exist, is a device, or a link leads out of the root.
@@ -54,7 +78,7 @@ export type PackFacts = Pick<
  */
 export async function writePack(
   root: string,
-  paths: readonly string[],
+  paths: readonly string[] | PackSelection,
   file: string,
   context: PackContext,
 ): Promise<PackFacts> {
@@ -62,7 +86,7 @@ export async function writePack(
   const [format, child] = startCompressor(root, context);
   using _ = onAbort(cancellation.graceful, () => child.signal("SIGKILL"));
   const counts = { bytes: 0, count: 0 };
-  const items = treeBytes(root, paths, counts);
+  const items = treeBytes(root, paths, { counts, onEntry: context.onEntry });
   const output = storeOutput(child, file);
   const input = feedInput(child, items, counts, context.maxBytes);
   const [fed, stored] = await Promise.allSettled([input, output]);
@@ -166,17 +190,24 @@ async function storeOutput(
 interface Walk {
   readonly reader: DirectoryReader;
   readonly counts: { count: number };
+  readonly onEntry: PackContext["onEntry"];
+  readonly select?: PackSelection;
   /** Names of files with several names, by device and inode. */
   readonly linked: Map<string, string>;
 }
 
 async function* treeBytes(
   root: string,
-  paths: readonly string[],
-  counts: { count: number },
+  paths: readonly string[] | PackSelection,
+  shared: Pick<Walk, "counts" | "onEntry">,
 ): AsyncGenerator<Uint8Array> {
   using reader = new DirectoryReader([]);
-  const walk: Walk = { reader, counts, linked: new Map() };
+  const walk: Walk = { reader, ...shared, linked: new Map() };
+  if (typeof paths === "function") {
+    yield* contentBytes("", root, { ...walk, select: paths }, false);
+    yield TAR_END;
+    return;
+  }
   for (const path of [...paths].sort()) {
     const at = path.lastIndexOf("/");
     // A link on the way must not lead out of the directory of the job.
@@ -204,7 +235,7 @@ async function* entryBytes(
     if (isAlias) info = await Deno.stat(path);
     walk.counts.count++;
     if (info.isDirectory) yield* directoryBytes(name, path, info, walk);
-    else if (info.isSymlink) yield await linkBytes(name, path, info);
+    else if (info.isSymlink) yield await linkBytes(name, path, info, walk);
     else if (info.isFile) yield* fileBytes(name, path, info, walk);
     else throw problem(name, "it is not a file, directory or link");
   } catch (cause) {
@@ -219,16 +250,30 @@ async function* directoryBytes(
   info: Deno.FileInfo,
   walk: Walk,
 ): AsyncGenerator<Uint8Array> {
-  yield tarHeader({ ...itemOf(`${name}/`, info), type: "directory" });
+  const item = { ...itemOf(`${name}/`, info), type: "directory" } as const;
+  yield tarHeader(item);
+  walk.onEntry?.({ ...item, name });
+  yield* contentBytes(name, path, walk, true);
+}
+
+/** @param isWhole Whether all of the directory is packed. */
+async function* contentBytes(
+  name: string,
+  path: string,
+  walk: Walk,
+  isWhole: boolean,
+): AsyncGenerator<Uint8Array> {
   const entries = await walk.reader.read(path);
   entries.sort((a, b) => a.name < b.name ? -1 : 1);
   for (const entry of entries) {
-    yield* entryBytes(
-      `${name}/${entry.name}`,
-      entry.path,
-      walk,
-      !entry.name.isWellFormed() && !entry.isSymlink,
-    );
+    const child = name === "" ? entry.name : `${name}/${entry.name}`;
+    const part = walk.select?.(child, isWhole) ?? "all";
+    if (part === "all") {
+      const isAlias = !entry.name.isWellFormed() && !entry.isSymlink;
+      yield* entryBytes(child, entry.path, walk, isAlias);
+    } else if (part === "inside" && entry.isDirectory) {
+      yield* contentBytes(child, entry.path, walk, false);
+    }
   }
 }
 
@@ -236,6 +281,7 @@ async function linkBytes(
   name: string,
   path: string,
   info: Deno.FileInfo,
+  { onEntry }: Walk,
 ): Promise<Uint8Array> {
   const target = await readLinkTarget(path);
   if (leadsOut(name, target)) {
@@ -244,20 +290,28 @@ async function linkBytes(
       `the link leads to "${target}", outside the directory of the job`,
     );
   }
-  return tarHeader({ ...itemOf(name, info), type: "link", target });
+  const item = { ...itemOf(name, info), type: "link", target } as const;
+  onEntry?.(item);
+  return tarHeader(item);
 }
 
 async function* fileBytes(
   name: string,
   path: string,
   info: Deno.FileInfo,
-  { linked }: Walk,
+  { linked, onEntry }: Walk,
 ): AsyncGenerator<Uint8Array> {
   if ((info.nlink ?? 1) > 1) {
     const id = `${info.dev}:${info.ino}`;
     const target = linked.get(id);
     if (target !== undefined) {
-      yield tarHeader({ ...itemOf(name, info), type: "hard link", target });
+      const item = {
+        ...itemOf(name, info),
+        type: "hard link",
+        target,
+      } as const;
+      onEntry?.(item);
+      yield tarHeader(item);
       return;
     }
     linked.set(id, name);
@@ -269,15 +323,19 @@ async function* fileBytes(
     throw problem(name, "it changed while it was saved");
   }
   const { size } = opened;
-  yield tarHeader({ ...itemOf(name, opened), type: "file", size });
+  const item = { ...itemOf(name, opened), type: "file", size } as const;
+  yield tarHeader(item);
+  const hash = onEntry && (await import("node:crypto")).createHash("sha256");
   let left = size;
   while (left > 0) {
     const buffer = new Uint8Array(Math.min(left, CHUNK_BYTES));
     const count = await file.read(buffer);
     if (count === null) throw problem(name, "it changed while it was saved");
     left -= count;
+    hash?.update(buffer.subarray(0, count));
     yield buffer.subarray(0, count);
   }
+  onEntry?.({ ...item, sha256: hash?.digest("hex") });
   yield tarPadding(size);
 }
 

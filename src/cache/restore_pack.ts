@@ -1,7 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import { decompressed } from "../archive/decompress.ts";
-import { Budget } from "../archive/entry.ts";
+import { type ArchiveEntry, Budget } from "../archive/entry.ts";
 import { tarEntries } from "../archive/tar_entries.ts";
 import { unpack } from "../archive/unpack.ts";
 import { lstatIfThere } from "../fs/files.ts";
@@ -38,7 +38,7 @@ export async function restorePack(
   await Deno.mkdir(fresh);
   await Deno.mkdir(old);
   try {
-    await unpackEntry(file, entry, fresh, context);
+    await unpackPack(file, entry, fresh, context);
     for (const path of entry.paths) {
       if (await lstatIfThere(join(fresh, path)) === undefined) {
         throw new Error(`its pack does not contain "${path}"`);
@@ -53,11 +53,20 @@ export async function restorePack(
   }
 }
 
-async function unpackEntry(
+/**
+ * Unpacks a pack into an empty directory.
+ *
+ * @param file Absolute path of the pack, whose checksum was verified.
+ * @param directory Absolute path of the directory, without links.
+ * @param check Checks the entries of the pack before they are unpacked.
+ * @throws {Error} If the pack is not what is said about it.
+ */
+export async function unpackPack(
   file: string,
-  { bytes, count, format }: CacheEntry,
+  { bytes, count, format }: Pick<CacheEntry, "bytes" | "count" | "format">,
   directory: string,
   { env, cancellation }: PackContext,
+  check = (entries: AsyncIterable<ArchiveEntry>) => entries,
 ): Promise<void> {
   const { size } = await Deno.stat(file);
   const limits = {
@@ -68,7 +77,8 @@ async function unpackEntry(
   };
   const budget = new Budget(limits, size);
   const stream = decompressed(file, format, { env, cwd: "/", cancellation });
-  await unpack(tarEntries(counted(stream, budget), budget), directory, {
+  const entries = check(tarEntries(counted(stream, budget), budget));
+  await unpack(entries, directory, {
     stripTop: false,
     budget,
     signal: cancellation.graceful,

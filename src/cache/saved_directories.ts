@@ -217,10 +217,26 @@ async function restoreEntry(
   return true;
 }
 
-async function fetchPack(
-  { namespace, sha256, packBytes, bytes }: CacheEntry,
+/** What identifies a pack in a store, and its sizes. */
+export type PackId = Pick<
+  CacheEntry,
+  "namespace" | "sha256" | "packBytes" | "bytes"
+>;
+
+/**
+ * Copies a pack from the store to a new file, and verifies its checksum.
+ *
+ * @param path Absolute path of the file.
+ * @throws {Error} If the pack is larger than the limit, or the store cannot be
+ * used.
+ */
+export async function fetchPack(
+  { namespace, sha256, packBytes, bytes }: PackId,
   path: string,
-  context: CacheContext,
+  context: Pick<
+    CacheContext,
+    "store" | "storeBytes" | "maxBytes" | "cancellation"
+  >,
 ): Promise<"intact" | "missing" | "changed"> {
   const { store, storeBytes, maxBytes, cancellation } = context;
   if (packBytes > storeBytes || bytes > maxBytes) {
