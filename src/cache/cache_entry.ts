@@ -11,6 +11,8 @@
  * - `v1/NAMESPACE/packs/HASH` is a pack, named by the SHA-256 of its bytes.
  *   Entries with the same content share it.
  *
+ * Other manifests are beside the entries, see `store_manifest.ts`.
+ *
  * Nothing in a store is trusted: an entry must be exactly what was asked for,
  * and the bytes of a pack must have the hash that its entry names.
  */
@@ -32,7 +34,7 @@ export const CACHE_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const MAX_KEY_LENGTH = 512;
 
 /** Maximum size of an entry, in bytes. */
-const MAX_ENTRY_BYTES = 256 * 1024;
+export const MAX_ENTRY_BYTES = 256 * 1024;
 
 /** Maximum number of paths in an entry. */
 const MAX_PATHS = 1_000;
@@ -125,12 +127,35 @@ export async function readEntry(
   store: Pick<CacheStore, "get">,
   signal: AbortSignal,
 ): Promise<CacheEntry | undefined> {
-  const content = await store.get(path, { maxBytes: MAX_ENTRY_BYTES, signal });
-  if (content === undefined) return undefined;
-  const entry = decodeEntry(await allBytes(content));
+  const value = await readJson(path, MAX_ENTRY_BYTES, store, signal);
+  if (value === undefined) return undefined;
+  const entry = decodeEntry(value);
   if (entry === undefined) throw new InvalidEntry("an entry is not valid");
   if (await entryName(entry) === path) return entry;
   throw new InvalidEntry("an entry belongs to another key");
+}
+
+/**
+ * Reads an object that is JSON.
+ *
+ * @returns The value, `null` if it is not JSON; `undefined` if there is no
+ * object.
+ * @throws {Error} If the store cannot be used, or the object is too large.
+ */
+export async function readJson(
+  path: string,
+  maxBytes: number,
+  store: Pick<CacheStore, "get">,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const content = await store.get(path, { maxBytes, signal });
+  if (content === undefined) return undefined;
+  const bytes = await allBytes(content);
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    return null;
+  }
 }
 
 /** Joins the chunks of a small object. */
@@ -142,13 +167,7 @@ export async function allBytes(
   );
 }
 
-function decodeEntry(bytes: Uint8Array): CacheEntry | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
-    return undefined;
-  }
+function decodeEntry(value: unknown): CacheEntry | undefined {
   if (!isObject(value) || value.version !== 1) return undefined;
   const entry = value as unknown as CacheEntry;
   return isName(entry.namespace) && isName(entry.name) &&

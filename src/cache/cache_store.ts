@@ -1,6 +1,15 @@
 /** What to write to a store: bytes, or a file that the store may move. */
 export type NewObject = Uint8Array | { readonly file: string };
 
+/** An object in a store. */
+export interface StoredObject {
+  readonly name: string;
+  /** Size in bytes; `undefined` for what is not an object, such as a link. */
+  readonly bytes: number | undefined;
+  /** Time of the last use, in milliseconds since 1970. */
+  readonly usedMs: number;
+}
+
 /**
  * Keeps named objects. Names are relative paths of letters, digits, `.`, `_`
  * and `-`.
@@ -34,6 +43,17 @@ export interface CacheStore {
   remove(name: string): Promise<void>;
   /** Notes that an object was used. */
   touch(name: string): Promise<void>;
+  /**
+   * Lists all objects below a folder, in any order.
+   *
+   * @default {the store cannot list them}
+   */
+  readonly objects?: (
+    folder: string,
+    signal: AbortSignal,
+  ) => AsyncIterable<StoredObject>;
+  /** Whether {@linkcode CacheStore.lock} excludes other processes. */
+  readonly hasLocks: boolean;
   /** Waits until no other process changes or prunes the store. */
   lock(): Promise<Disposable>;
 }

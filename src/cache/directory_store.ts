@@ -2,7 +2,7 @@ import { dirname } from "@std/path/posix/dirname";
 import { isMissing, lockDirectory, lstatIfThere } from "../fs/files.ts";
 import { openUntrusted, type UntrustedFile } from "../fs/read_untrusted.ts";
 import { privateDirectory } from "../fs/temporary_directory.ts";
-import type { CacheStore, NewObject } from "./cache_store.ts";
+import type { CacheStore, NewObject, StoredObject } from "./cache_store.ts";
 
 /** Size of the chunks in which an object is read, in bytes. */
 const CHUNK_BYTES = 256 * 1024;
@@ -24,6 +24,7 @@ const LOCK_TIMEOUT_MS = 30_000;
  */
 export class DirectoryStore implements CacheStore {
   readonly shown: string;
+  readonly hasLocks = true;
   readonly #root: string;
 
   private constructor(root: string) {
@@ -111,10 +112,16 @@ export class DirectoryStore implements CacheStore {
     return await lockDirectory(this.#root, { timeoutMs: LOCK_TIMEOUT_MS });
   }
 
-  /** Returns the time of the last use of an object, in milliseconds. */
-  async usedMs(name: string): Promise<number> {
-    const info = await lstatIfThere(`${this.#root}/${name}`);
-    return info?.mtime?.getTime() ?? 0;
+  async *objects(folder: string): AsyncGenerator<StoredObject> {
+    for (const part of await this.list(folder)) {
+      const name = `${folder}/${part}`;
+      const info = await lstatIfThere(`${this.#root}/${name}`);
+      if (info?.isDirectory) yield* this.objects(name);
+      else if (info !== undefined) {
+        const bytes = info.isFile ? info.size : undefined;
+        yield { name, bytes, usedMs: info.mtime?.getTime() ?? 0 };
+      }
+    }
   }
 
   /** A recursive mkdir would go through links. */

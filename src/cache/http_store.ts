@@ -67,6 +67,7 @@ class TransientFailure extends Error {
  */
 export class HttpStore implements CacheStore {
   readonly shown: string;
+  readonly hasLocks = false;
   readonly temporaryParents: readonly string[] = [];
   readonly #base: string;
   readonly #token: string;

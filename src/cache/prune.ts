@@ -1,109 +1,167 @@
+import { forEachLimited } from "../work_queue.ts";
+import { InvalidEntry, LAYOUT } from "./cache_entry.ts";
+import type { CacheStore, StoredObject } from "./cache_store.ts";
 import {
-  type CacheEntry,
-  ENTRY_INDEX,
-  LAYOUT,
-  packName,
-  readEntry,
-} from "./cache_entry.ts";
-import type { DirectoryStore } from "./directory_store.ts";
+  type ManifestKind,
+  manifestOf,
+  objectKind,
+  type StoreManifest,
+} from "./store_manifest.ts";
 
-/** An entry in a directory store. */
-export interface ListedEntry extends CacheEntry {
+/** Maximum number of manifests that are read at the same time. */
+const PARALLEL_COUNT = 8;
+
+/**
+ * Minimum age of a pack that nothing refers to, in milliseconds, in a store
+ * without locks: the manifest may be on its way.
+ */
+const GRACE_MS = 60 * 60_000;
+
+/** A store that can list its objects. */
+export type ListableStore = CacheStore & Required<Pick<CacheStore, "objects">>;
+
+/** A manifest in a store. */
+export interface ListedManifest extends StoreManifest {
+  readonly kind: ManifestKind;
   /** Name of the object. */
   readonly path: string;
+  /** Size of the manifest itself, in bytes. */
+  readonly bytes: number;
   /** Time of the last use, in milliseconds since 1970. */
   readonly usedMs: number;
 }
 
 /** What a store contains. */
 export interface StoreContents {
-  /** Valid entries, those that were used last first. */
-  readonly entries: readonly ListedEntry[];
-  /** Sizes of the packs by their names, in bytes. */
-  readonly packs: ReadonlyMap<string, number>;
-  /** Names of objects that are not part of any entry. */
+  /** Valid manifests, those that were used last first. */
+  readonly manifests: readonly ListedManifest[];
+  /** Packs by their names. */
+  readonly packs: ReadonlyMap<string, PackObject>;
+  /** Names of objects that are not part of the layout, or not valid. */
   readonly others: readonly string[];
+  /** Size of all manifests and packs, in bytes. */
+  readonly bytes: number;
+}
+
+/** A pack in a store. */
+export interface PackObject extends StoredObject {
+  readonly bytes: number;
 }
 
 /** Result of {@linkcode pruneStore}. */
 export interface PruneResult {
-  /** Number of removed entries. */
+  /** Number of removed manifests. */
   readonly count: number;
-  /** Size of the removed packs, in bytes. */
+  /** Size of the removed manifests and packs, in bytes. */
   readonly bytes: number;
 }
 
-/** Lists the contents of a directory store. */
-export async function listStore(
-  store: DirectoryStore,
-  signal: AbortSignal,
-): Promise<StoreContents> {
-  const entries: ListedEntry[] = [];
-  const packs = new Map<string, number>();
-  const others: string[] = [];
-  for (const namespace of await store.list(LAYOUT)) {
-    const folder = `${LAYOUT}/${namespace}`;
-    for (const pack of await store.list(`${folder}/packs`)) {
-      const name = `${folder}/packs/${pack}`;
-      const size = await store.sizeOf(name);
-      if (size === undefined) others.push(name);
-      else packs.set(name, size);
-    }
-    for (const cache of await store.list(`${folder}/entries`)) {
-      for (const file of await store.list(`${folder}/entries/${cache}`)) {
-        // A server may offer the directory over HTTP.
-        if (file === ENTRY_INDEX) continue;
-        const path = `${folder}/entries/${cache}/${file}`;
-        const entry = await readEntry(path, store, signal)
-          .catch(() => undefined);
-        if (entry === undefined) others.push(path);
-        else entries.push({ ...entry, path, usedMs: await store.usedMs(path) });
-      }
-    }
-  }
-  entries.sort((a, b) => b.usedMs - a.usedMs || (a.path < b.path ? -1 : 1));
-  return { entries, packs, others };
+/** Checks whether a store can list its objects. */
+export function isListable(store: CacheStore): store is ListableStore {
+  return store.objects !== undefined;
 }
 
 /**
- * Removes the entries that were used least recently until the packs of the
- * store are not larger than a limit, and everything that is not part of an
- * entry.
+ * Lists the contents of a store.
  *
- * @param maxBytes Maximum size of all packs; 0 removes everything.
- * @throws {Error} If the store cannot be changed.
+ * @throws {Error} If the store cannot be used.
+ */
+export async function listStore(
+  store: ListableStore,
+  signal: AbortSignal,
+): Promise<StoreContents> {
+  const found: [ManifestKind, StoredObject][] = [];
+  const packs = new Map<string, PackObject>();
+  const others: string[] = [];
+  for await (const object of store.objects(LAYOUT, signal)) {
+    signal.throwIfAborted();
+    const { name, bytes } = object;
+    const kind = objectKind(name);
+    if (kind === undefined || bytes === undefined) others.push(name);
+    else if (kind === "packs") packs.set(name, { ...object, bytes });
+    // A server may offer the directory over HTTP.
+    else if (kind !== "index") found.push([kind, object]);
+  }
+  const manifests: ListedManifest[] = [];
+  await forEachLimited(found, PARALLEL_COUNT, async ([kind, object]) => {
+    try {
+      const manifest = await manifestOf(kind, object, store, signal);
+      const { name: path, bytes = 0, usedMs } = object;
+      if (manifest === undefined) return;
+      manifests.push({ ...manifest, kind, path, bytes, usedMs });
+    } catch (error) {
+      // If it cannot be read, nobody knows to which packs it refers.
+      if (!(error instanceof InvalidEntry)) throw error;
+      others.push(object.name);
+    }
+  });
+  manifests.sort((a, b) => b.usedMs - a.usedMs || (a.path < b.path ? -1 : 1));
+  const bytes = [...manifests, ...packs.values()]
+    .reduce((sum, object) => sum + object.bytes, 0);
+  return { manifests, packs, others, bytes };
+}
+
+/**
+ * Removes the manifests that were used least recently until the store is not
+ * larger than a limit, those that have expired, and everything that no manifest
+ * refers to.
+ *
+ * @param maxBytes Maximum size of all manifests and packs; 0 removes everything.
+ * @throws {Error} If the store cannot be used.
  */
 export async function pruneStore(
-  store: DirectoryStore,
+  store: ListableStore,
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<PruneResult> {
   using _ = await store.lock();
-  const { entries, packs, others } = await listStore(store, signal);
+  const contents = await listStore(store, signal);
+  const { removed, kept } = choose(contents, maxBytes);
+  const isYoung = ({ usedMs }: StoredObject) =>
+    !store.hasLocks && maxBytes > 0 && Date.now() - usedMs < GRACE_MS;
+  const packs = [...contents.packs.values()].filter((pack) =>
+    !kept.has(pack.name) && !isYoung(pack)
+  );
+  const remove = (name: string) => store.remove(name);
+  // No manifest may refer to a pack that is gone.
+  await forEachLimited(removed, PARALLEL_COUNT, ({ path }) => remove(path));
+  await forEachLimited(packs, PARALLEL_COUNT, ({ name }) => remove(name));
+  await forEachLimited(
+    contents.others,
+    PARALLEL_COUNT,
+    (name) => remove(name).catch(() => {}),
+  );
+  const bytes = [...removed, ...packs]
+    .reduce((sum, object) => sum + object.bytes, 0);
+  return { count: removed.length, bytes };
+}
+
+/** Chooses the manifests to remove, and the packs to keep. */
+function choose(
+  { manifests, packs }: StoreContents,
+  maxBytes: number,
+): { removed: ListedManifest[]; kept: ReadonlySet<string> } {
+  const removed: ListedManifest[] = [];
   const kept = new Set<string>();
   let keptBytes = 0;
-  let count = 0;
-  for (const entry of entries) {
-    const pack = packName(entry.namespace, entry.sha256);
-    const size = packs.get(pack);
-    const addedBytes = kept.has(pack) ? 0 : size ?? 0;
-    // An entry whose pack is gone cannot be restored.
-    const isKept = size !== undefined && maxBytes > 0 &&
-      keptBytes + addedBytes <= maxBytes;
-    if (isKept) {
-      kept.add(pack);
-      keptBytes += addedBytes;
+  for (const manifest of manifests) {
+    const { bytes, expiresMs = Infinity } = manifest;
+    const sizes = manifest.packs.map((name) =>
+      kept.has(name) ? 0 : packs.get(name)?.bytes
+    );
+    const addedBytes = sizes.reduce<number>(
+      // A manifest with a pack that is gone is of no use.
+      (sum, size) => sum + (size ?? Infinity),
+      bytes,
+    );
+    const isKept = maxBytes > 0 && keptBytes + addedBytes <= maxBytes &&
+      expiresMs > Date.now();
+    if (!isKept) {
+      removed.push(manifest);
       continue;
     }
-    await store.remove(entry.path);
-    count++;
+    keptBytes += addedBytes;
+    for (const name of manifest.packs) kept.add(name);
   }
-  let bytes = 0;
-  for (const [pack, size] of packs) {
-    if (kept.has(pack)) continue;
-    await store.remove(pack);
-    bytes += size;
-  }
-  for (const name of others) await store.remove(name).catch(() => {});
-  return { count, bytes };
+  return { removed, kept };
 }

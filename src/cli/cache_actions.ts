@@ -1,10 +1,14 @@
 import { CACHE_NAME, savedPathProblem } from "../cache/cache_entry.ts";
 import type { CacheStore } from "../cache/cache_store.ts";
-import { DirectoryStore } from "../cache/directory_store.ts";
 import { expandKey } from "../cache/key_template.ts";
 import { openStore } from "../cache/open_store.ts";
 import { temporaryParents } from "../fs/temporary_directory.ts";
-import { listStore, pruneStore } from "../cache/prune.ts";
+import {
+  isListable,
+  type ListableStore,
+  listStore,
+  pruneStore,
+} from "../cache/prune.ts";
 import {
   type CacheContext,
   restoreDirectories,
@@ -55,7 +59,7 @@ export function saveToCache(
           entries: count,
           bytes: packBytes,
         });
-        if (store instanceof DirectoryStore) {
+        if (isListable(store) && store.hasLocks) {
           await pruneStore(store, settings.maxBytes, cancellation.graceful);
         }
       } else if (result.status === "exists") {
@@ -122,16 +126,20 @@ export function restoreToCache(
 export function showCache(context: CommandContext): Promise<number> {
   return withCancellation(context, async ({ graceful }) => {
     const { maxBytes } = cacheSettings(context);
-    const store = await directoryStoreOf(context);
-    const { entries, packs } = await listStore(store, graceful);
-    const bytes = [...packs.values()].reduce((sum, size) => sum + size, 0);
+    const store = await listableStoreOf(context);
+    const { manifests, packs, bytes } = await listStore(store, graceful);
     await context.print(
-      `${store.shown}: ${entries.length} entries, ${bytes} of ${maxBytes} bytes`,
+      `${store.shown}: ${manifests.length} entries, ${bytes} of ${maxBytes} bytes`,
     );
-    for (const { namespace, name, key, packBytes, usedMs } of entries) {
+    for (const manifest of manifests) {
+      const { namespace, kind, name, key = "", usedMs } = manifest;
+      const size = manifest.packs.reduce(
+        (sum, pack) => sum + (packs.get(pack)?.bytes ?? 0),
+        manifest.bytes,
+      );
       const used = new Date(usedMs).toISOString();
       await context.print(
-        `${namespace}  ${name}  ${key}  ${packBytes} bytes  used ${used}`,
+        `${namespace}  ${kind}  ${name}  ${key}  ${size} bytes  used ${used}`,
       );
     }
     return 0;
@@ -153,7 +161,7 @@ function removeEntries(
   maxBytes: number,
 ): Promise<number> {
   return withCancellation(context, async ({ graceful }) => {
-    const store = await directoryStoreOf(context);
+    const store = await listableStoreOf(context);
     const { count, bytes } = await pruneStore(store, maxBytes, graceful);
     await context.print(`removed ${count} entries, ${bytes} bytes`);
     return 0;
@@ -225,13 +233,13 @@ async function storeOf(context: CommandContext): Promise<CacheStore> {
   });
 }
 
-async function directoryStoreOf(
+async function listableStoreOf(
   context: CommandContext,
-): Promise<DirectoryStore> {
+): Promise<ListableStore> {
   const store = await storeOf(context);
-  if (store instanceof DirectoryStore) return store;
+  if (isListable(store)) return store;
   throw new RunnerError(
-    `Cannot manage "${store.shown}": only a store in a directory can be listed`,
+    `Cannot manage "${store.shown}": a store on an HTTP server cannot be listed`,
     { code: "invalid-config" },
   );
 }
