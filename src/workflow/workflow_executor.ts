@@ -5,17 +5,28 @@ import type { ExportQueue } from "../report/export_queue.ts";
 import type { RunnerContext } from "../runner/runner_context.ts";
 import type { WorkflowDefinition } from "./definition/definition.ts";
 import type { Executor, LocalWorkflow } from "./local/local_job.ts";
+import type { AddJob } from "./local/run_workflow.ts";
+import type { JobRecords } from "./local/workflow_state.ts";
 
-/** A run of a workflow, as its executor sees it. */
-export interface WorkflowRun {
+/** A workflow that is about to run. */
+export interface WorkflowPlan {
   /** Context of the runner. */
   readonly runner: RunnerContext;
   /** The workflow as defined in its file. */
   readonly definition: WorkflowDefinition;
-  /** The jobs to run, with the initial variables. */
+  /** The selected jobs, with the initial variables. */
   readonly workflow: LocalWorkflow;
   /** Absolute path of the CI root. */
   readonly root: string;
+}
+
+/** A run of a workflow, as its executor sees it. */
+export interface WorkflowRun extends WorkflowPlan {
+  /**
+   * Results of jobs of an earlier run that are not run again, by key; empty
+   * unless the run is resumed.
+   */
+  readonly earlier: JobRecords;
   /** Absolute path of the runner's private directory for the workflow. */
   readonly directory: string;
   /** Absolute path of the state file. */
@@ -45,8 +56,24 @@ export interface WorkflowRun {
 
 /** The jobs of one run, as an executor runs them. */
 export interface OpenExecutor extends AsyncDisposable {
+  /**
+   * Whether the jobs run on without this process. Nothing is followed then, and
+   * the run ends at once.
+   *
+   * @default {false}
+   */
+  readonly isDetached?: boolean;
   /** Runs a job whose dependencies have ended. */
   readonly runJob: Executor;
+  /**
+   * Follows what runs besides the jobs of the workflow, such as jobs that others
+   * have started in it, until all of it has ended.
+   *
+   * @default {there is nothing else}
+   * @param add Adds a job to the run; the executor then runs it.
+   * @returns Why the run failed, although none of its jobs may have.
+   */
+  followOthers?(add: AddJob): Promise<string | undefined>;
 }
 
 /**
@@ -64,15 +91,19 @@ export interface WorkflowExecutor {
    */
   readonly concurrency?: number;
   /**
+   * Whether jobs run elsewhere. They then ignore settings for a developer's
+   * machine, and may wait in a queue: each calls `onStart` when it starts.
+   *
+   * @default {false}
+   */
+  readonly isRemote?: boolean;
+  /**
    * Checks whether the executor can run a workflow, before anything starts.
    *
    * @default {every workflow can be run}
    * @throws {RunnerError} `invalid-workflow` with all problems.
    */
-  check?(
-    definition: WorkflowDefinition,
-    jobs: LocalWorkflow["jobs"],
-  ): void | Promise<void>;
+  check?(plan: WorkflowPlan): void | Promise<void>;
   /**
    * Prepares a run, once its state, log and record are open.
    *

@@ -397,3 +397,51 @@ Deno.test("runWorkflow() fails if its state cannot be saved", async () => {
   }).catch((error) => error);
   assertEquals(error.message, "disk full");
 });
+
+Deno.test("runWorkflow() waits until jobs elsewhere start, and runs those that others add", async () => {
+  const { state, records } = memory();
+  const changes: string[] = [];
+  const results = await runWorkflow({
+    vars: {},
+    jobs: [job("a"), job("b", { dependsOn: ["a"] })],
+  }, {
+    async executor({ key, onStart, node }) {
+      await Promise.resolve();
+      changes.push(`${key} is queued`);
+      if (key === "b") return { status: "cancelled", exitCode: null };
+      onStart();
+      onStart();
+      return { ...well, durationMs: 12, reason: node.job.remoteId };
+    },
+    startsLate: true,
+    followOthers(add) {
+      add(job("a", { remoteId: "1" }), "a");
+      add(job("c", { remoteId: "2" }), undefined);
+      return Promise.resolve();
+    },
+    concurrency: 1,
+    state,
+    signal: new AbortController().signal,
+    onChange: ({ key, status }) => changes.push(`${key}: ${status}`),
+  });
+  assertEquals(
+    changes.toSorted(),
+    [
+      ...["a is queued", "a/a is queued", "b is queued", "c is queued"],
+      ...["a/a: completed", "a/a: running", "a: completed", "a: running"],
+      ...["b: cancelled", "c: completed", "c: running"],
+    ].toSorted(),
+  );
+  assertEquals(
+    results.map(({ key, durationMs, startedAt, reason }) => [
+      ...[key, durationMs, startedAt !== null, reason],
+    ]).sort(),
+    [
+      ["a", 12, true, undefined],
+      ["a/a", 12, true, "1"],
+      ["b", 0, false, undefined],
+      ["c", 12, true, "2"],
+    ],
+  );
+  assertEquals(records.get("a/a")?.origin, "a");
+});

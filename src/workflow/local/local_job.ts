@@ -68,6 +68,8 @@ export interface LocalJob {
   readonly characteristics?: JobBody["characteristics"];
   /** Capabilities that a worker must have. */
   readonly capabilities?: readonly string[];
+  /** Id of the job elsewhere, if it has been started there. */
+  readonly remoteId?: string;
 }
 
 /** A local workflow. */
@@ -100,6 +102,14 @@ export function localJob({ name, body, env }: JobDefinition): LocalJob {
     resources: localResources(body),
     isWrapped: !body.rawCommand && !body.command?.startsWith("runnerlib "),
   };
+}
+
+/**
+ * Converts a definition to a job that does not run on a developer's machine.
+ */
+export function remoteJob(definition: JobDefinition): LocalJob {
+  const { disableRunLocal: _disableRunLocal, ...job } = localJob(definition);
+  return { ...job, runAsUser: definition.body.runAs?.user };
 }
 
 /** Settings for a developer's machine override those for workers. */
@@ -251,6 +261,11 @@ export interface JobRequest {
   readonly varsText: () => string;
   /** Aborted when the run is cancelled. */
   readonly signal: AbortSignal;
+  /**
+   * Called when the job starts, if it runs elsewhere; otherwise it starts at
+   * once.
+   */
+  readonly onStart: () => void;
 }
 
 /** Outcome and outputs of a job. */
@@ -261,6 +276,12 @@ export interface LocalJobOutcome extends JobOutputs {
   readonly exitCode: number | null;
   /** Reason for the outcome, if it is known. */
   readonly reason?: string;
+  /**
+   * Duration in milliseconds, if another machine has measured it.
+   *
+   * @default {the time since the job started}
+   */
+  readonly durationMs?: number;
   /** Follow-up jobs. */
   readonly triggers?: readonly TriggeredWorkflow[];
   /** Last lines of its output, masked. */

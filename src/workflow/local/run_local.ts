@@ -17,6 +17,7 @@ import {
   localJob,
   localNodes,
   type LocalWorkflow,
+  remoteJob,
   selectJobs,
 } from "./local_job.ts";
 import {
@@ -27,6 +28,7 @@ import {
 import { runWorkflow, type WorkflowJobResult } from "./run_workflow.ts";
 import { recordWorkflow } from "./record_workflow.ts";
 import { openStateFile } from "./state_file.ts";
+import type { JobRecords } from "./workflow_state.ts";
 
 /** Options for {@linkcode runLocalWorkflow}. */
 export interface RunLocalWorkflowOptions {
@@ -101,12 +103,15 @@ export async function runLocalWorkflow(
   );
   const all: LocalWorkflow = {
     vars: definition.vars,
-    jobs: options.conditions(definition.jobs.map(localJob)),
+    jobs: options.conditions(
+      definition.jobs.map(options.executor.isRemote ? remoteJob : localJob),
+    ),
   };
   const workflow = only === undefined
     ? all
     : selectJobs(all, only, state.earlier);
-  await options.executor.check?.(definition, workflow.jobs);
+  const plan = { runner, root, definition, workflow };
+  await options.executor.check?.(plan);
   const failures: string[] = [];
   if (!resume && only === undefined) await removeTree(`${directory}/logs`);
   for (const path of [directory, `${directory}/jobs`, `${directory}/logs`]) {
@@ -122,18 +127,10 @@ export async function runLocalWorkflow(
     path: options.record,
     otel: options.otel,
   });
-  const report = jobEvents(
-    runner,
-    workflow.jobs.filter(({ name }) =>
-      !resume || state.earlier.get(name)?.status !== "completed"
-    ),
-    options.onEvent,
-  );
   await using executor = await options.executor.open({
     ...options,
-    runner,
-    definition,
-    workflow,
+    ...plan,
+    earlier: resume ? completedIn(state.earlier) : new Map(),
     directory,
     stateFile: state.path,
     log,
@@ -144,8 +141,24 @@ export async function runLocalWorkflow(
     onSignal: termination.onSignal,
     signal: termination.signal,
   });
+  if (executor.isDetached) {
+    const none = { jobs: [], completed: new Set<string>() };
+    return { status: "running", exitCode: 0, ...none };
+  }
+  const report = jobEvents(
+    runner,
+    workflow.jobs.filter(({ name }) =>
+      !resume || state.earlier.get(name)?.status !== "completed"
+    ),
+    options.onEvent,
+  );
+  let problem: string | undefined;
   const jobs = await runWorkflow(workflow, {
     executor: executor.runJob,
+    startsLate: options.executor.isRemote,
+    async followOthers(add) {
+      problem = await executor.followOthers?.(add);
+    },
     concurrency,
     state,
     signal: termination.signal,
@@ -159,10 +172,10 @@ export async function runLocalWorkflow(
       if (status === "failed" || status === "timeout") failures.push(key);
     },
   });
-  const status = workflowStatus(jobs.map(({ status }) => status));
-  const completed = [...state.earlier].filter(([, { status }]) =>
-    status === "completed"
-  ).map(([key]) => key);
+  if (problem !== undefined) runner.logger.error("workflow", problem);
+  const status = problem === undefined
+    ? workflowStatus(jobs.map(({ status }) => status))
+    : "failed";
   const end = termination.name === undefined
     ? {
       status,
@@ -177,10 +190,16 @@ export async function runLocalWorkflow(
     ...end,
     jobs,
     completed: new Set([
-      ...completed,
+      ...completedIn(state.earlier).keys(),
       ...jobs.filter((job) => job.status === "completed").map(({ key }) => key),
     ]),
   };
+}
+
+function completedIn(earlier: JobRecords): JobRecords {
+  return new Map(
+    [...earlier].filter(([, { status }]) => status === "completed"),
+  );
 }
 
 /** Locks the CI root; only one workflow at a time may run in it. */

@@ -4,6 +4,7 @@ import { neverRunsReason } from "../explain_jobs.ts";
 import {
   type Executor,
   localGraph,
+  type LocalJob,
   type LocalJobOutcome,
   type LocalNode,
   localNodes,
@@ -33,6 +34,19 @@ export interface RunWorkflowOptions {
   /** Cancels the run. */
   signal: AbortSignal;
   /**
+   * Whether jobs tell when they start, because they may wait in a queue.
+   *
+   * @default {jobs start at once}
+   */
+  startsLate?: boolean;
+  /**
+   * Follows jobs that run besides those of the workflow; see
+   * `OpenExecutor.followOthers`.
+   *
+   * @default {there are no others}
+   */
+  followOthers?: (add: AddJob) => Promise<void>;
+  /**
    * Whether to skip a job that succeeded in an earlier run.
    *
    * @default {all such jobs are skipped}
@@ -45,6 +59,15 @@ export interface RunWorkflowOptions {
    */
   onChange?: (result: WorkflowJobResult) => void;
 }
+
+/**
+ * Adds a job to a run.
+ *
+ * @param job The job; its dependencies have ended.
+ * @param origin Key of the job that triggered it; `undefined` if it belongs to
+ * the workflow itself.
+ */
+export type AddJob = (job: LocalJob, origin: string | undefined) => void;
 
 /**
  * Runs a workflow and all follow-up jobs.
@@ -69,7 +92,18 @@ export async function runWorkflow(
     keys: new JobKeys(state.earlier),
     parts: [],
   };
-  await runPart(run, workflow, { depth: 0 });
+  // Its jobs take their keys before any other job.
+  const main = runPart(run, workflow, { depth: 0 });
+  const others: Promise<void>[] = [];
+  const following = run.followOthers?.((job, origin) => {
+    const depth = origin === undefined ? 0 : 1;
+    others.push(runPart(run, { jobs: [job], vars: {} }, { origin, depth }));
+  });
+  // The error is thrown below, once the jobs have ended.
+  following?.catch(() => {});
+  await main;
+  await following;
+  await Promise.all(others);
   if (run.failure !== undefined) throw run.failure;
   return run.parts.flatMap(resultsOf);
 }
@@ -165,18 +199,27 @@ async function runNode(
   const { signal, state, onChange = () => {} } = run;
   const { states, keys: { [node]: key }, origin } = part;
   const { name } = part.nodes[node];
-  states.start(node);
-  onChange({ ...NEVER_RUN, key, status: "running" });
-  const start = performance.now();
-  const startedAt = new Date();
   const base = { name, ...origin === undefined ? {} : { origin } };
-  const begun = state.record(key, {
-    ...base,
-    status: "running",
-    exitCode: null,
-    outputs: {},
-  });
-  const outcome = await execute(run, part, node);
+  let startMs = performance.now();
+  let startedAt: Date | null = null;
+  let begun: Promise<void> | undefined;
+
+  function onStart(): void {
+    if (startedAt !== null) return;
+    startMs = performance.now();
+    startedAt = new Date();
+    states.start(node);
+    onChange({ ...NEVER_RUN, key, status: "running" });
+    begun = state.record(key, {
+      ...base,
+      status: "running",
+      exitCode: null,
+      outputs: {},
+    });
+  }
+
+  if (!run.startsLate) onStart();
+  const outcome = await execute(run, part, node, onStart);
   const { exitCode, vars, outputs, triggers = [], tail = [], recordPath } =
     outcome;
   const problem = problemOf(part, name, outcome);
@@ -184,7 +227,8 @@ async function runNode(
   const status = problem === undefined || outcome.status !== "completed"
     ? outcome.status
     : "failed";
-  const durationMs = performance.now() - start;
+  const durationMs = outcome.durationMs ??
+    (startedAt === null ? 0 : performance.now() - startMs);
   const end = { exitCode, startedAt, durationMs, reason, tail, recordPath };
   part.ends.set(node, end);
   const record: LocalJobState = {
@@ -222,6 +266,7 @@ async function execute(
   { executor, signal }: Run,
   part: WorkflowPart,
   node: number,
+  onStart: () => void,
 ): Promise<LocalJobOutcome> {
   try {
     return await executor({
@@ -230,6 +275,7 @@ async function execute(
       workflowId: part.id,
       varsText: () => part.variables.text,
       signal,
+      onStart,
     });
   } catch (error) {
     const status = signal.aborted ? "cancelled" : "failed";
