@@ -61,3 +61,8 @@ export function normalizePath(path: string): string {
   }
   return (path.startsWith("/") ? "/" : "") + parts.join("/");
 }
+
+/** Makes a path below the current directory relative to it. */
+export function shownPath(path: string, cwd: string): string {
+  return isInside(cwd, path) ? path.slice(cwd.length + 1) : path;
+}

@@ -1,5 +1,5 @@
 import { messageOf, RunnerError } from "../errors.ts";
-import { isInside } from "../job_path.ts";
+import { shownPath } from "../job_path.ts";
 import { isObject } from "../json_value.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import type { Clock } from "../process/clock.ts";
@@ -161,9 +161,4 @@ function logSize(path: string): { logBytes?: number } {
     // A step has removed the file, or a warning explains why there is none.
     return {};
   }
-}
-
-/** Makes a path below the current directory relative to it. */
-function shownPath(path: string, cwd: string): string {
-  return isInside(cwd, path) ? path.slice(cwd.length + 1) : path;
 }

@@ -64,6 +64,51 @@ describe("the record of a workflow", () => {
     assertMatch(stdout, /✗ test +exit code 9/);
   });
 
+  it("shows what failed in a job with steps, and that a job waited", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, {
+      ".reactorcide/workflows/ship.yaml": `
+name: ship
+jobs:
+  first:
+    failure_policy: continue
+    steps:
+      - { name: quiet, run: "seq 30" }
+      - { name: a, needs: quiet, run: "seq 30; echo 'a is red'; exit 3" }
+      - { name: b, needs: quiet, run: "echo 'b is red'; exit 3" }
+  second: { command: "true" }
+`,
+    });
+    const { code, stderr } = await runMain(
+      ["workflow", "run", "--concurrency=1", "--source=none"],
+      { cwd },
+    );
+    assertEquals(code, 3, stderr);
+    const { steps: [first, second] } = await recordAt(
+      `${cwd}/${DIRECTORY}/run.jsonl`,
+    );
+    const lines = Array.from({ length: 8 }, (_, index) => `${index + 23}`);
+    assertEquals(first.tail, [
+      "a: exit code 3",
+      ...lines,
+      "a is red",
+      "b: exit code 3",
+      "b is red",
+    ]);
+    assertEquals(first.log, `${DIRECTORY}/logs/first.log`);
+    const log = await Deno.readTextFile(`${cwd}/${first.log}`);
+    assertMatch(log, /a is red/);
+    assert(second.queuedMs! <= first.startMs! + 100, "it was ready at once");
+    assert(second.startMs! >= first.endMs!);
+    const { stdout } = await runMain(["report"], { cwd });
+    assertMatch(stdout, /✗ first: exit code 3\n {2}a: exit code 3\n {2}23\n/);
+    assertMatch(
+      stdout,
+      /\n {2}log: \.reactorcide\/workflow\/logs\/first\.log\n/,
+    );
+  });
+
   it("makes a page with the steps and plugins of its jobs", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
@@ -97,7 +142,8 @@ jobs:
     const page = await pageOf();
     assertMatch(page, /build✓success · 2 steps · 1 flaky/);
     assertMatch(page, /step link: ✓success <small>.* · flaky · 2 attempts/);
-    assertMatch(page, /plugin &#60;b&#62;timer, post_execution <small>1\.2s/);
+    assertMatch(page, /plugin &#60;b&#62;timer <small>1\.2s/);
+    assertMatch(page, /&#60;b&#62;timer<small>in 1 job\s*post_exec/);
     // A job may have replaced the record, to show those of others.
     const workflow = `${cwd}/${DIRECTORY}/run.jsonl`;
     const text = await Deno.readTextFile(workflow);

@@ -3,7 +3,7 @@ import { isSwitchedOn } from "../../boolean.ts";
 import { environmentLayer, type Layer } from "../../config/settings.ts";
 import { RunnerError } from "../../errors.ts";
 import type { EndingSignal, Host } from "../../host.ts";
-import { isInside } from "../../job_path.ts";
+import { isInside, shownPath } from "../../job_path.ts";
 import { signalExitCode } from "../../process/spawn.ts";
 import {
   createRunnerContext,
@@ -232,9 +232,8 @@ async function clearScreen({ env, stdout, stderr }: Host): Promise<void> {
 }
 
 function changeText(changes: readonly FileChange[], cwd: string): string {
-  const names = changes.slice(0, MAX_NAMED).map(({ path }) =>
-    isInside(cwd, path) ? path.slice(cwd.length + 1) : path
-  );
+  const names = changes.slice(0, MAX_NAMED)
+    .map(({ path }) => shownPath(path, cwd));
   const more = changes.length - names.length;
   return `Changed: ${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }

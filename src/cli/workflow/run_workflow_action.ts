@@ -5,6 +5,7 @@ import {
   withVariable,
 } from "../../environment/child_environment.ts";
 import { type Environment, Variable } from "../../environment/variables.ts";
+import { shownPath } from "../../job_path.ts";
 import { formatSummary } from "../../report/summary.ts";
 import { eventFacts } from "../../runner/event_facts.ts";
 import { maskedTail } from "../../runner/run_steps.ts";
@@ -199,7 +200,7 @@ async function printJobs(
   rerunCommand: (job: string) => readonly string[],
 ): Promise<void> {
   if (jobs.length < 2 || host.env.LOG_FORMAT === "json") return;
-  const steps = jobs.map(({ key, status, reason, ...job }) => ({
+  const steps = jobs.map(({ key, status, reason, logPath, ...job }) => ({
     ...job,
     name: masker.maskText(key),
     outcome: CONCLUSIONS[status],
@@ -212,6 +213,9 @@ async function printJobs(
         .map((word) => masker.maskText(word)),
     ),
     ...reason === undefined ? {} : { reason: masker.maskText(reason) },
+    ...logPath === undefined
+      ? {}
+      : { log: masker.maskText(shownPath(logPath, host.cwd)) },
   }));
   const isTerminal = host.stderr.isTerminal();
   const text = formatSummary(steps, {

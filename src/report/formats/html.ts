@@ -9,6 +9,7 @@ import { changeOfTotal, comparisonSection } from "./html_comparison.ts";
 import { failureSection } from "./html_failures.ts";
 import { graphSvg } from "./html_graph.ts";
 import { colorRules } from "./html_output.ts";
+import { pluginSection } from "./html_plugins.ts";
 import { problemSection } from "./html_problems.ts";
 import { markHtml, resultClass } from "./html_step.ts";
 import { type StepsOptions, stepsSection } from "./html_steps.ts";
@@ -17,9 +18,6 @@ import { type Html, markup, raw } from "./html_text.ts";
 
 /** How many of the slowest steps are listed. */
 const MAX_SLOWEST = 10;
-
-/** How many calls of plugins are listed. */
-const MAX_CALLS = 200;
 
 /**
  * Writes a run as one page that needs no network and runs no script.
@@ -153,7 +151,7 @@ export function runHtml(
       ],
       ["graph", "Dependencies", graph(steps)],
       ["slowest", `Slowest ${what}`, slowest(steps, what)],
-      ["plugins", "Plugins", plugins(record, options)],
+      ["plugins", "Plugins", pluginSection(record, options.jobs)],
       ["facts", "About this run", facts(record)],
     ];
   const shown = parts.filter(([, , html]) => html !== "");
@@ -259,54 +257,6 @@ function slowest(steps: readonly StepRecord[], what: string): Html | "" {
   }</ol>
     </section>
   `;
-}
-
-function plugins(
-  { plugins, metrics, steps }: RunRecord,
-  { jobs = new Map() }: RunHtmlOptions,
-): Html | "" {
-  const calls = [
-    ...plugins.map((call) => ({ ...call, job: "" })),
-    ...Array.from(
-      jobs,
-      ([index, { plugins }]) =>
-        plugins.map((call) => ({ ...call, job: steps[index].name })),
-    ).flat(),
-  ];
-  if (calls.length === 0) return "";
-  return markup`<section data-key="plugins" aria-labelledby="plugins" class="half"><h2 id="plugins">Plugins</h2>
-<table><thead><tr><th scope="col">Plugin</th><th scope="col">Phase</th><th scope="col" class="number">Time</th></tr></thead>
-<tbody>${
-    calls.slice(0, MAX_CALLS).map((
-      { plugin, phase, durationMs, error, job },
-    ) =>
-      markup`
-        <tr>
-          <th scope="row">${plugin}${
-        job === "" ? "" : markup`<small>${job}</small>`
-      }</th>
-          <td>${phase}${
-        error === undefined ? "" : markup`<small>${error}</small>`
-      }</td>
-          <td class="number">${formatDuration(durationMs)}</td>
-        </tr>
-      `
-    )
-  }</tbody></table>
-${
-    calls.length <= MAX_CALLS
-      ? ""
-      : markup`<p>${calls.length - MAX_CALLS} more calls.</p>`
-  }
-${
-    metrics.length === 0
-      ? ""
-      : markup`<ul>${
-        metrics.map(({ plugin, name, value }) =>
-          markup`<li>${plugin}: ${name} = ${Number(value.toPrecision(6))}</li>`
-        )
-      }</ul>`
-  }</section>`;
 }
 
 function facts(record: RunRecord): Html {

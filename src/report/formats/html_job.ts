@@ -3,7 +3,7 @@ import { endingOf, formatDuration, isFlaky } from "../summary_table.ts";
 import { markHtml, resultClass } from "./html_step.ts";
 import { type Html, markup } from "./html_text.ts";
 
-/** How many steps, sources and calls of plugins of a job are listed. */
+/** How many sources, plugins and steps of a job are listed. */
 const MAX_LISTED = 50;
 
 /**
@@ -23,13 +23,19 @@ export function jobNotes({ steps }: RunRecord): string[] {
  * Writes what a job of a workflow did: its sources, plugins and steps.
  *
  * @param job The record of the job.
- * @returns A list; nothing if there is no more to say than that it ran.
+ * @returns A list, or nothing for a job that only ran a command.
  */
 export function jobList({ sources, plugins, steps }: RunRecord): Html | "" {
-  const calls = plugins.map(({ plugin, phase, durationMs, error }) =>
-    markup`<li>plugin ${plugin}, ${phase} <small>${
-      formatDuration(durationMs)
-    }</small>${error === undefined ? "" : failed(error)}</li>`
+  const calls = [
+    ...Map.groupBy(plugins, ({ plugin }) => plugin),
+  ].map(([plugin, calls]) =>
+    markup`<li>plugin ${plugin} <small>${
+      formatDuration(calls.reduce((sum, call) => sum + call.durationMs, 0))
+    }</small>${
+      calls.flatMap(({ phase, error }) =>
+        error === undefined ? [] : [failed(`${phase}: ${error}`)]
+      )
+    }</li>`
   );
   const lines = [
     ...sources.map(({ source, type, durationMs }) =>

@@ -70,7 +70,9 @@ th:first-child { width: 26%; }
 .bar .change { float: left; width: 4.5rem; font-variant-numeric: tabular-nums; }
 .comparison .bar svg { width: calc(100% - 5rem); margin-left: 5rem; height: 12px; margin-top: .35rem; background: linear-gradient(var(--queued) 0 0) center / 1px 100% no-repeat, var(--panel); }
 .number { text-align: right; width: 5rem; font-variant-numeric: tabular-nums; padding-right: 1rem; }
-.ticks { display: flex; justify-content: space-between; font-variant-numeric: tabular-nums; }
+.ticks { display: grid; grid-template-columns: repeat(4, 1fr); font-variant-numeric: tabular-nums; }
+.ticks span:nth-child(n + 4) { grid-area: 1 / 4; }
+.ticks span:last-child { justify-self: end; }
 .bar svg { display: block; width: 100%; height: 16px; margin-top: .25rem; overflow: visible; }
 .bar svg, .overview {
   background: repeating-linear-gradient(to right, var(--line) 0 1px, transparent 1px 25%), var(--panel);
@@ -183,7 +185,8 @@ ol, ul { margin: 0; padding-left: 1.5rem; }
   .comparison .bar { grid-column: 1 / -1; width: auto; }
   .comparison .earlier { display: none; }
   .row { grid-template-columns: 1fr auto; }
-  .row.head, .overview + .ticks { display: none; }
+  .row.head > :not(.ticks) { display: none; }
+  .row.head > .ticks { grid-column: 1 / -1; padding-left: 1.1rem; }
   .row > :nth-child(2) { grid-row: 2; grid-column: 1 / -1; padding-left: 1.1rem; }
   .row > .bar { grid-column: 1 / -1; padding-left: 1.1rem; }
   .step > .body { margin-left: .2rem; }

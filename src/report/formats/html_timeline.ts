@@ -45,11 +45,13 @@ export function legend(steps: readonly StepRecord[]): Html {
       attempts.some(({ outcome }) => outcomes.includes(outcome))
     );
   return markup`<p class="legend">${
-    steps.some(hasWaited) ? key("queued", "waits for a slot") : ""
+    steps.some(hasWaited) ? key("queued", "waited for a free slot") : ""
   }${hasAttempt("success") ? key("success", "succeeded") : ""}${
     hasAttempt("failed", "timeout") ? key("failed", "failed attempt") : ""
   }${
-    steps.some(({ state }) => state === "running") ? key("running", "runs") : ""
+    steps.some(({ state }) => state === "running")
+      ? key("running", "running")
+      : ""
   }<span><svg width="16" height="12" aria-hidden="true"><rect class="critical" y="5" width="16" height="3"/></svg> critical path: the run cannot be shorter</span></p>`;
 }
 
@@ -122,7 +124,7 @@ function labelOf(step: StepRecord): string {
     `runs for ${formatDuration(durationMs)}`,
     ...attempts.length > 1 ? [`${attempts.length} attempts`] : [],
     ...startMs - queuedMs >= MIN_WAIT_MS
-      ? [`waited ${formatDuration(startMs - queuedMs)} for a slot`]
+      ? [`waited ${formatDuration(startMs - queuedMs)} for a free slot`]
       : [],
   ].join(", ");
 }

@@ -288,6 +288,8 @@ export interface LocalJobOutcome extends JobOutputs {
   readonly tail?: readonly string[];
   /** Absolute path of its record, if it has one. */
   readonly recordPath?: string;
+  /** Absolute path of its log, if it has one. */
+  readonly logPath?: string;
 }
 
 /**

@@ -26,7 +26,7 @@ import type {
 } from "./local_job.ts";
 import type { NodeEnd } from "./node_states.ts";
 import type { WorkflowExecutor, WorkflowRun } from "../workflow_executor.ts";
-import { jobRecord } from "./record_workflow.ts";
+import { failedStepLines, jobRecord } from "./record_workflow.ts";
 import { readJobOutputs, readTriggered } from "./read_outcome.ts";
 
 /** Options for {@linkcode processExecutor}. */
@@ -106,14 +106,14 @@ function jobRunner(options: ProcessRun): Executor {
       { createNew: true, mode },
     );
     const step = await log.openStep(request.key);
-    try {
+    const run = async () => {
       const host = jobHost(request, variables, step, options);
       const own = createRunnerContext(host, {
         masker: runner.masker,
         onJobEnd: options.onJobEnd,
         exports: options.exports,
       });
-      const outcome = options.container === undefined
+      return options.container === undefined
         ? await runOne(own, request, options)
         : await runContained(own, request, {
           ...options.container,
@@ -122,14 +122,16 @@ function jobRunner(options: ProcessRun): Executor {
             : undefined,
           run: (command) => runOne(own, request, options, command),
         });
-      return {
-        ...outcome,
-        tail: step.tail(),
-        recordPath: options.hasRecords ? await jobRecord(workspace) : undefined,
-      };
-    } finally {
-      await step.close();
-    }
+    };
+    const outcome = await run().finally(() => step.close());
+    const record = options.hasRecords ? await jobRecord(workspace) : undefined;
+    const isFailed = outcome.status !== "completed" && record !== undefined;
+    return {
+      ...outcome,
+      tail: isFailed && await failedStepLines(record) || step.tail(),
+      recordPath: record,
+      logPath: step.path,
+    };
   };
 }
 

@@ -1,9 +1,10 @@
 import { type Environment, Variable } from "../../environment/variables.ts";
 import { lstatIfThere } from "../../fs/files.ts";
-import { isInside } from "../../job_path.ts";
+import { isInside, shownPath } from "../../job_path.ts";
 import { reportActiveRun } from "../../report/active_run.ts";
 import { maskEvent } from "../../report/event_schema.ts";
 import { ExportQueue } from "../../report/export_queue.ts";
+import { readRecordFile } from "../../report/record_file.ts";
 import { recordedTail } from "../../report/recorded_tail.ts";
 import { RecordWriter } from "../../report/record_writer.ts";
 import {
@@ -12,7 +13,11 @@ import {
   RunRecorder,
 } from "../../report/run_recorder.ts";
 import { recordOf } from "../../report/run_record.ts";
-import type { SummaryStatus } from "../../report/summary_table.ts";
+import {
+  endingOf,
+  hasFailed,
+  type SummaryStatus,
+} from "../../report/summary_table.ts";
 import {
   exportedTrace,
   newSpanId,
@@ -65,6 +70,8 @@ export interface RecordWorkflowOptions {
 
 /** Record of a run of a workflow, and its export. */
 export interface WorkflowRecord {
+  /** Records that a job could start. */
+  queue(key: string): void;
   /** Records that a job started. */
   start(key: string): void;
   /** Records that a job ended. */
@@ -159,6 +166,9 @@ export async function recordWorkflow(
         ? []
         : [{ number: 1, ...started, ...common }],
       ...common,
+      ...result.logPath === undefined
+        ? {}
+        : { log: shownPath(result.logPath, host.cwd) },
       ...recordedTail({ outcome }, result.tail),
       ...result.recordPath === undefined
         ? {}
@@ -180,6 +190,9 @@ export async function recordWorkflow(
 
   return {
     exports,
+    queue(key) {
+      recorder.add("step.queued", { step: key });
+    },
     start(key) {
       const spanId = newSpanId();
       starts.set(key, { startMs: recorder.ms, spanId });
@@ -205,6 +218,34 @@ export async function recordWorkflow(
       await exports.finish();
     },
   };
+}
+
+/** Maximum number of failed steps whose last lines stand for their job. */
+const MAX_FAILED_STEPS = 3;
+
+/** Maximum number of last lines of a job. */
+const TAIL_LINES = 20;
+
+/**
+ * Returns the last lines of the steps of a job that failed. They say more than
+ * those of its log, which ends with a summary.
+ *
+ * @param path Absolute path of its record.
+ * @returns Masked lines, with colors; `undefined` if no step failed, or the
+ * record cannot be read.
+ */
+export async function failedStepLines(
+  path: string,
+): Promise<readonly string[] | undefined> {
+  const record = await readRecordFile(path).catch(() => undefined);
+  const failed = record?.steps.filter(hasFailed).slice(0, MAX_FAILED_STEPS);
+  if (!failed?.some(({ tail }) => tail.length > 0)) return undefined;
+  if (record?.steps.length === 1) return failed[0].styledTail;
+  const lineCount = Math.floor(TAIL_LINES / failed.length) - 1;
+  return failed.flatMap((step) => [
+    `${step.name}: ${endingOf(step)}`,
+    ...step.styledTail.slice(-lineCount),
+  ]);
 }
 
 /**

@@ -163,6 +163,7 @@ export async function runLocalWorkflow(
     state,
     signal: termination.signal,
     isDone: () => resume,
+    onQueued: record.queue,
     onChange(result) {
       const { key, status, reason } = result;
       logStatus(runner, key, status, reason);

@@ -53,6 +53,12 @@ export interface RunWorkflowOptions {
    */
   isDone?: (key: string) => boolean;
   /**
+   * Called when a job could start and waits for a free slot.
+   *
+   * @default {waiting jobs are not reported}
+   */
+  onQueued?: (key: string) => void;
+  /**
    * Called when the status of a job changes.
    *
    * @default {status changes are ignored}
@@ -142,10 +148,11 @@ async function runPart(
   await schedule(localGraph(nodes), {
     concurrency: Infinity,
     ended,
-    start: (node) =>
-      part.states.submit(node)
-        ? run.pool.run(() => runUnlessCancelled(run, part, node))
-        : undefined,
+    start(node) {
+      if (!part.states.submit(node)) return undefined;
+      run.onQueued?.(part.keys[node]);
+      return run.pool.run(() => runUnlessCancelled(run, part, node));
+    },
   });
   await Promise.all(part.children);
   await recordSkipped(run, part).catch((error) => fail(run, error));
@@ -220,8 +227,8 @@ async function runNode(
 
   if (!run.startsLate) onStart();
   const outcome = await execute(run, part, node, onStart);
-  const { exitCode, vars, outputs, triggers = [], tail = [], recordPath } =
-    outcome;
+  const { exitCode, vars, outputs, triggers = [] } = outcome;
+  const { tail = [], recordPath, logPath } = outcome;
   const problem = problemOf(part, name, outcome);
   const reason = problem ?? outcome.reason;
   const status = problem === undefined || outcome.status !== "completed"
@@ -229,7 +236,10 @@ async function runNode(
     : "failed";
   const durationMs = outcome.durationMs ??
     (startedAt === null ? 0 : performance.now() - startMs);
-  const end = { exitCode, startedAt, durationMs, reason, tail, recordPath };
+  const end = {
+    ...{ exitCode, startedAt, durationMs, reason },
+    ...{ tail, recordPath, logPath },
+  };
   part.ends.set(node, end);
   const record: LocalJobState = {
     ...base,
@@ -343,6 +353,8 @@ export interface WorkflowJobResult {
   readonly tail: readonly string[];
   /** Absolute path of its record, if it has one. */
   readonly recordPath?: string;
+  /** Absolute path of its log, if it has one. */
+  readonly logPath?: string;
 }
 
 /**
