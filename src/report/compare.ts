@@ -7,7 +7,7 @@ import {
   runStatus,
   type StepRecord,
 } from "./run_record.ts";
-import { endingOf, formatDuration } from "./summary_table.ts";
+import { endingOf, formatDuration, shownDuration } from "./summary_table.ts";
 
 /** Smaller differences are noise: in milliseconds, and as a part of the time. */
 const [MIN_MS, MIN_SHARE] = [100, 0.1];
@@ -75,16 +75,16 @@ export function comparisonOf(
 export function compareRuns(before: RunRecord, after: RunRecord): string {
   const comparison = comparisonOf(before, after);
   const { before: was, after: is, results, added, removed, times } = comparison;
+  const timeChange = (beforeMs: number, afterMs: number) =>
+    `${formatDuration(beforeMs)} → ${formatDuration(afterMs)} (${
+      formatChange(beforeMs, afterMs)
+    })`;
   return [
-    `total  ${was.status} in ${
-      formatDuration(was.durationMs)
-    } → ${is.status} in ${formatDuration(is.durationMs)} (${
-      formatChange(is.durationMs - was.durationMs)
-    })`,
+    `total: ${timeChange(was.durationMs, is.durationMs)}, ${
+      was.status === is.status ? is.status : `${was.status} → ${is.status}`
+    }`,
     ...was.path.durationMs + is.path.durationMs === 0 ? [] : [
-      `critical path  ${formatDuration(was.path.durationMs)} → ${
-        formatDuration(is.path.durationMs)
-      } (${formatChange(is.path.durationMs - was.path.durationMs)})`,
+      `critical path: ${timeChange(was.path.durationMs, is.path.durationMs)}`,
     ],
     ...section(
       "Changed results",
@@ -94,24 +94,22 @@ export function compareRuns(before: RunRecord, after: RunRecord): string {
     ...section("Missing steps", removed.map(lineOf)),
     ...section(
       "Changed times",
-      times.map(([a, b]) => [
-        b.name,
-        `${formatDuration(a.durationMs)} → ${formatDuration(b.durationMs)} (${
-          formatChange(b.durationMs - a.durationMs)
-        })`,
-      ]),
+      times.map(([a, b]) => [b.name, timeChange(a.durationMs, b.durationMs)]),
     ),
     "",
   ].join("\n");
 }
 
 /**
- * Formats a difference of durations.
+ * Formats the difference of two durations: of what {@linkcode formatDuration}
+ * shows of them, so that a reader can check it.
  *
- * @returns Text such as `+1.2s` or `−0.4s`.
+ * @returns Text such as `+1.2s`, `−0.4s` or `±0.0s`.
  */
-export function formatChange(ms: number): string {
-  return `${ms < 0 ? "−" : "+"}${formatDuration(Math.abs(ms))}`;
+export function formatChange(beforeMs: number, afterMs: number): string {
+  const changeMs = shownDuration(afterMs) - shownDuration(beforeMs);
+  const sign = changeMs === 0 ? "±" : changeMs < 0 ? "−" : "+";
+  return `${sign}${formatDuration(Math.abs(changeMs))}`;
 }
 
 function totalOf(record: RunRecord): RunTotal {
@@ -137,7 +135,10 @@ function* onlyIn(
 }
 
 function lineOf(step: StepRecord): readonly [string, string] {
-  return [step.name, `${endingOf(step)} ${formatDuration(step.durationMs)}`];
+  const time = step.startedAt === null
+    ? ""
+    : `, ${formatDuration(step.durationMs)}`;
+  return [step.name, `${endingOf(step)}${time}`];
 }
 
 function isDifferent(a: StepRecord, b: StepRecord): boolean {

@@ -279,6 +279,12 @@ export function formatDuration(ms: number): string {
   return `${whole(time, HOUR_MS)}h ${twoDigits(time % HOUR_MS, MINUTE_MS)}m`;
 }
 
+/** Rounds a duration to what {@linkcode formatDuration} shows, in milliseconds. */
+export function shownDuration(ms: number): number {
+  const unit = ms < MINUTE_MS ? 100 : ms < HOUR_MS ? SECOND_MS : MINUTE_MS;
+  return Math.floor(ms / unit) * unit;
+}
+
 /**
  * Formats an elapsed time like a clock: `0:42`, `12:03`, `1:02:03`.
  *

@@ -313,7 +313,7 @@ steps:
     const [traces] = (await reportOf("--format", "otlp")).split("\n");
     const { spans } = JSON.parse(traces).resourceSpans[0].scopeSpans[0];
     assertEquals(spans.map(({ name }: { name: string }) => name), ["done"]);
-    assertMatch(await reportOf(RECORD, RECORD), /^total +running in /);
+    assertMatch(await reportOf(RECORD, RECORD), /^total: .*, running$/m);
     running.child.kill("SIGKILL");
     await running.end();
     const stdout = await reportOf();
@@ -396,13 +396,13 @@ describe("the comparison of two runs", () => {
       cwd,
     });
     assertEquals(code, 0);
-    assertMatch(stdout, /^total {2}success in .* → failed in .* \([+−]\d/);
+    assertMatch(stdout, /^total: .* → .* \([+−±]\d.*\), success → failed$/m);
     assertMatch(
       stdout,
       /\nChanged results:\n {2}flips {2}success → exit code 4\n/,
     );
-    assertMatch(stdout, /\nNew steps:\n {2}new {2}success /);
-    assertMatch(stdout, /\nMissing steps:\n {2}old {2}success /);
+    assertMatch(stdout, /\nNew steps:\n {2}new {2}success, /);
+    assertMatch(stdout, /\nMissing steps:\n {2}old {2}success, /);
     // A slow machine may change the time of any step, but not its result.
     const [results] = stdout.split("\nChanged times:");
     assertEquals(results.includes("same"), false);

@@ -258,6 +258,49 @@ describe("a record that a step has forged", () => {
   }
 });
 
+describe("compareRuns()", () => {
+  const step = (name: string, durationMs: number, outcome = "success") =>
+    recordLine("step.ended", durationMs, {
+      step: name,
+      ...{ outcome, conclusion: outcome, exitCode: 0, signal: null },
+      startedAt: "2026-01-01T00:00:00.000Z",
+      ...{ durationMs, attempts: [] },
+    });
+  const runOf = (durationMs: number, status: string, ...steps: string[]) =>
+    readRecord([
+      startedLine(),
+      ...steps,
+      recordLine("run.ended", durationMs, { status, exitCode: 0, durationMs }),
+    ].join("\n"))!;
+
+  it("shows differences that a reader can check", () => {
+    const before = runOf(
+      10_710,
+      "success",
+      step("a", 4_390),
+      step("gone", 61_900),
+    );
+    const after = runOf(8_290, "failed", step("a", 2_010), step("new", 40));
+    assertEquals(
+      compareRuns(before, after).split("\n"),
+      [
+        "total: 10.7s → 8.2s (−2.5s), success → failed",
+        "critical path: 1m 01s → 2.0s (−59.0s)",
+        "",
+        "New steps:",
+        "  new  success, 0.0s",
+        "",
+        "Missing steps:",
+        "  gone  success, 1m 01s",
+        "",
+        "Changed times:",
+        "  a  4.3s → 2.0s (−2.3s)",
+        "",
+      ],
+    );
+  });
+});
+
 describe("a run as JUnit", () => {
   it("is XML that a parser takes, with each step as a case", async () => {
     const xml = await reportAs("junit");

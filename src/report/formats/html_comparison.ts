@@ -83,9 +83,10 @@ export function comparisonSection(before: RunRecord, after: RunRecord): Html {
  */
 export function changeOfTotal(before: RunRecord, after: RunRecord): string {
   const { before: was, after: is } = comparisonOf(before, after);
-  const changeMs = is.durationMs - was.durationMs;
-  return `${formatDuration(Math.abs(changeMs))} ${
-    changeMs < 0 ? "faster" : "slower"
+  const change = formatChange(was.durationMs, is.durationMs);
+  if (change.startsWith("±")) return "as long as the earlier run";
+  return `${change.slice(1)} ${
+    change.startsWith("−") ? "faster" : "slower"
   } than the earlier run`;
 }
 
@@ -165,9 +166,6 @@ function pathChange(before: RunTotal, after: RunTotal): string {
 }
 
 function rowHtml({ name, what, before, after }: Row, longestMs: number): Html {
-  const changeMs = before === undefined || after === undefined
-    ? undefined
-    : after - before;
   return markup`
     <tr>
       <th scope="row">${name}</th>
@@ -175,7 +173,9 @@ function rowHtml({ name, what, before, after }: Row, longestMs: number): Html {
       <td class="number earlier">${time(before)}</td>
       <td class="number">${time(after)}</td>
       <td class="bar">${
-    changeMs === undefined ? "" : changeBar(changeMs, longestMs)
+    before === undefined || after === undefined
+      ? ""
+      : changeBar(before, after, longestMs)
   }</td>
     </tr>
   `;
@@ -185,7 +185,8 @@ function time(ms: number | undefined): string {
   return ms === undefined ? "–" : formatDuration(ms);
 }
 
-function changeBar(changeMs: number, longestMs: number): Html {
+function changeBar(before: number, after: number, longestMs: number): Html {
+  const changeMs = after - before;
   if (Math.abs(changeMs) < MIN_CHANGE_MS) {
     return markup`<span class="muted">±0</span>`;
   }
@@ -194,7 +195,7 @@ function changeBar(changeMs: number, longestMs: number): Html {
     ? [HALF - width, "success"]
     : [HALF, "allowed"];
   return markup`<span class="change ${kind}">${
-    formatChange(changeMs)
+    formatChange(before, after)
   }</span><svg viewBox="0 0 ${
     2 * HALF
   } 12" preserveAspectRatio="none" aria-hidden="true"><rect class="${kind}" x="${x}" width="${width}" height="12"/></svg>`;
