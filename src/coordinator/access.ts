@@ -20,8 +20,8 @@ const VARIABLES: Readonly<Record<keyof CoordinatorAccess, string>> = {
   jobId: Variable.jobId,
 };
 
-/** Ids of jobs are UUIDs; other text could change the path of a request. */
-const JOB_ID = /^[\w-]+$/;
+/** Ids are UUIDs; other text could change the path of a request. */
+const ID = /^[\w-]+$/;
 
 /** Checks whether a job can submit triggers to a coordinator. */
 export function isCoordinatorConfigured(env: Environment): boolean {
@@ -34,20 +34,35 @@ export function isCoordinatorConfigured(env: Environment): boolean {
  * @throws {RunnerError} `invalid-config` if a variable is missing.
  */
 export function coordinatorAccess(env: Environment): CoordinatorAccess {
-  const missing = Object.values(VARIABLES).filter((name) => !env[name]);
-  if (missing.length > 0) {
-    throw new RunnerError(
-      `Cannot use the coordinator: ${missing.join(", ")} ${
-        missing.length > 1 ? "are" : "is"
-      } not set`,
-      { code: "invalid-config" },
-    );
-  }
+  checkSet(env, Object.values(VARIABLES));
   return {
     url: env[VARIABLES.url],
     token: env[VARIABLES.token],
     jobId: env[VARIABLES.jobId],
   };
+}
+
+/**
+ * Reads the access of a user to the coordinator, who may be outside of a job.
+ *
+ * @throws {RunnerError} `invalid-config` if a variable is missing.
+ */
+export function userAccess(
+  env: Environment,
+): Omit<CoordinatorAccess, "jobId"> {
+  checkSet(env, [VARIABLES.url, VARIABLES.token]);
+  return { url: env[VARIABLES.url], token: env[VARIABLES.token] };
+}
+
+function checkSet(env: Environment, names: readonly string[]): void {
+  const missing = names.filter((name) => !env[name]);
+  if (missing.length === 0) return;
+  throw new RunnerError(
+    `Cannot use the coordinator: ${missing.join(", ")} ${
+      missing.length > 1 ? "are" : "is"
+    } not set`,
+    { code: "invalid-config" },
+  );
 }
 
 /** Checks whether an event started a job or the job that triggered it. */
@@ -99,11 +114,25 @@ export function coordinatorUrl(
  * @throws {RunnerError} `invalid-config` if it is not an id.
  */
 export function jobPath(id: string): string {
-  if (JOB_ID.test(id)) return `/api/v1/jobs/${id}`;
+  return `/api/v1/jobs/${checkedId(id, "job")}`;
+}
+
+/**
+ * Returns the path of a workflow, relative to the URL of the coordinator.
+ *
+ * @throws {RunnerError} `invalid-config` if it is not an id.
+ */
+export function workflowPath(id: string): string {
+  return `/api/v1/workflows/${checkedId(id, "workflow")}`;
+}
+
+function checkedId(id: string, what: string): string {
+  if (ID.test(id)) return id;
   const shown = JSON.stringify(id.slice(0, 100));
-  throw new RunnerError(`Cannot use the job id ${shown}: it is not a UUID`, {
-    code: "invalid-config",
-  });
+  throw new RunnerError(
+    `Cannot use the ${what} id ${shown}: it is not a UUID`,
+    { code: "invalid-config" },
+  );
 }
 
 function unusable(text: string, state: string): RunnerError {

@@ -95,14 +95,24 @@ export interface ClientRequest {
   /** The action, phrased to follow "Cannot" in errors. */
   readonly action: string;
   /** HTTP method. */
-  readonly method: "GET" | "POST";
+  readonly method: Method;
   /** Path and query, relative to the URL. */
   readonly path: string;
   /** JSON in UTF-8; retries send the same bytes. */
   readonly body?: Uint8Array<ArrayBuffer>;
   /** Status of a successful response. */
   readonly success: number;
+  /**
+   * Whether to send the request only once, because the coordinator would do
+   * twice what it is sent twice.
+   *
+   * @default {false}
+   */
+  readonly isOnce?: boolean;
 }
+
+/** Methods of requests. */
+type Method = "GET" | "POST" | "PUT";
 
 /** A successful response. */
 export interface ClientResponse {
@@ -130,6 +140,11 @@ export interface CoordinatorClient {
 export class CoordinatorError extends RunnerError {
   /** HTTP status, if there was a response. */
   readonly status: number | undefined;
+  /**
+   * Whether the failure may pass. The coordinator may then have processed the
+   * request nevertheless.
+   */
+  readonly isTransient: boolean;
 
   /**
    * Creates an error.
@@ -138,10 +153,14 @@ export class CoordinatorError extends RunnerError {
    */
   constructor(
     message: string,
-    options: RunnerErrorOptions & { readonly status: number | undefined },
+    options: RunnerErrorOptions & {
+      readonly status: number | undefined;
+      readonly isTransient?: boolean;
+    },
   ) {
     super(message, options);
     this.status = options.status;
+    this.isTransient = options.isTransient ?? false;
   }
 }
 
@@ -155,7 +174,7 @@ interface RawResponse {
 
 /** One attempt to send a request. */
 interface Attempt {
-  readonly method: "GET" | "POST";
+  readonly method: Method;
   readonly token: string;
   readonly body: Uint8Array<ArrayBuffer> | undefined;
   readonly timeoutMs: number;
@@ -190,11 +209,11 @@ export function openClient(
   const show = (text: string) => maskText(text.replaceAll(token, "[REDACTED]"));
 
   async function send(request: ClientRequest): Promise<ClientResponse> {
-    const { method, body, success } = request;
+    const { method, body, success, isOnce = false } = request;
     const place = new URL(url + request.path);
     const backoff = createBackoff(retry, { ...options, signal });
     for (let number = 1;; number++) {
-      const response = await sendOnce(place, {
+      let response = await sendOnce(place, {
         method,
         body,
         token,
@@ -205,7 +224,11 @@ export function openClient(
         return error as Error;
       });
       if (!(response instanceof Error) && response.status === success) {
-        return { value: parseJson(response.text), attempt: number };
+        const value = parseJson(response.text);
+        const isWhole = value !== undefined || method !== "GET";
+        if (isWhole) return { value, attempt: number };
+        // A proxy may have cut it, or responded in place of the coordinator.
+        response = new TransientError("its response is not complete JSON");
       }
       const reason = show(
         response instanceof Error ? messageOf(response) : reasonOf(response),
@@ -213,9 +236,10 @@ export function openClient(
       const retryAfterMs = response instanceof Error
         ? undefined
         : response.retryAfterMs;
-      if (!isTransient(response) || !await backoff.next(reason, retryAfterMs)) {
-        throw failure(request, url, reason, number, response);
-      }
+      if (
+        isOnce || !isTransient(response) ||
+        !await backoff.next(reason, retryAfterMs)
+      ) throw failure(request, url, reason, number, response);
     }
   }
 
@@ -240,6 +264,7 @@ function failure(
   return new CoordinatorError(`Cannot ${action} "${url}": ${reason}${tried}`, {
     code: status === 403 ? "coordinator-forbidden" : "coordinator-failed",
     status,
+    isTransient: isTransient(response),
   });
 }
 

@@ -10,6 +10,7 @@ import {
 /** Maximum number of jobs on a page. */
 const PAGE_SIZE = 100;
 
+/** Maximum number of pages of a list. */
 const MAX_PAGES = 10_000;
 
 /**
@@ -35,8 +36,12 @@ export interface CoordinatorJob {
   readonly last_error?: string;
   /** Project of the job. */
   readonly project_id?: string;
+  /** Description, as given when the job was created. */
+  readonly description?: string;
   /** Workflow of the job. */
   readonly workflow_id?: string;
+  /** Job that submitted the workflow of this one, or that this one retries. */
+  readonly parent_job_id?: string;
   /** Name of this instance in the workflow, such as `name` or `name[0]`. */
   readonly workflow_node_name?: string;
 }
@@ -66,7 +71,7 @@ export async function readJob(
     success: 200,
   });
   if (isJob(value)) return value;
-  throw unreadable(client);
+  throw unreadable(client, "jobs");
 }
 
 /**
@@ -83,6 +88,32 @@ export async function listJobs(
   filter: JobFilter,
 ): Promise<CoordinatorJob[]> {
   const jobs = new Map<string, CoordinatorJob>();
+  const pages = pagesOf(client, { what: "jobs", filter, isItem: isJob });
+  for await (const page of pages) {
+    for (const job of page) jobs.set(job.job_id, job);
+  }
+  return [...jobs.values()];
+}
+
+/** A list of the coordinator. */
+export interface PagedList<Item> {
+  /** What is listed: last part of the path, and key of the list. */
+  readonly what: "jobs" | "workflows";
+  /** Filter. */
+  readonly filter: Readonly<Record<string, string>> | JobFilter;
+  /** Checks an item. */
+  readonly isItem: (value: unknown) => value is Item;
+}
+
+/**
+ * Reads a list page by page, the newest items first.
+ *
+ * @throws {RunnerError} `coordinator-forbidden` or `coordinator-failed`.
+ */
+export async function* pagesOf<Item>(
+  client: CoordinatorClient,
+  { what, filter, isItem }: PagedList<Item>,
+): AsyncGenerator<readonly Item[]> {
   for (let page = 0; page < MAX_PAGES; page++) {
     const query = new URLSearchParams({
       ...filter,
@@ -90,40 +121,37 @@ export async function listJobs(
       offset: `${page * PAGE_SIZE}`,
     });
     const { value } = await client.send({
-      action: "read jobs from",
+      action: `read ${what} from`,
       method: "GET",
-      path: `/api/v1/jobs?${query}`,
+      path: `/api/v1/${what}?${query}`,
       success: 200,
     });
-    const found = jobsIn(value);
-    if (found === undefined) throw unreadable(client);
-    for (const job of found) jobs.set(job.job_id, job);
+    // Go writes an empty list as `null`.
+    const items = isObject(value) ? value[what] ?? [] : undefined;
+    if (!Array.isArray(items) || !items.every(isItem)) {
+      throw unreadable(client, what);
+    }
+    yield items;
     // For some tokens, the total is that of the page: only a short page is the last one.
-    if (found.length < PAGE_SIZE) return [...jobs.values()];
+    if (items.length < PAGE_SIZE) return;
   }
   throw new RunnerError(
-    `Cannot read jobs from "${client.url}": there are too many`,
+    `Cannot read ${what} from "${client.url}": there are too many`,
     { code: "coordinator-failed" },
   );
 }
 
-function jobsIn(page: unknown): CoordinatorJob[] | undefined {
-  if (!isObject(page)) return undefined;
-  // Go writes an empty list as `null`.
-  const jobs = page.jobs ?? [];
-  return Array.isArray(jobs) && jobs.every(isJob) ? jobs : undefined;
-}
-
-function isJob(value: unknown): value is CoordinatorJob {
+/** Checks whether a value is a job as the coordinator returns it. */
+export function isJob(value: unknown): value is CoordinatorJob {
   if (!isObject(value)) return false;
   const { job_id, name, status, created_at } = value;
   return [job_id, name, status, created_at]
     .every((value) => typeof value === "string");
 }
 
-function unreadable(client: CoordinatorClient): RunnerError {
+function unreadable(client: CoordinatorClient, what: string): RunnerError {
   return new RunnerError(
-    `Cannot read jobs from "${client.url}": its response is not a list of jobs`,
+    `Cannot read ${what} from "${client.url}": its response is not a list of ${what}`,
     { code: "coordinator-failed" },
   );
 }

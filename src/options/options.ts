@@ -176,6 +176,32 @@ export const OPTIONS = [
     doc: "Time limit of one request to the coordinator",
   },
   {
+    name: "coordinator_poll",
+    env: {
+      name: "REACTORCIDE_COORDINATOR_POLL",
+      setBy: "user",
+      isSetting: true,
+    },
+    type: "timeLimit",
+    default: "2s",
+    isCallersOnly: true,
+    doc:
+      "Time between two readings of the jobs that `workflow run --executor coordinator` follows",
+  },
+  {
+    name: "coordinator_outage",
+    env: {
+      name: "REACTORCIDE_COORDINATOR_OUTAGE",
+      setBy: "user",
+      isSetting: true,
+    },
+    type: "timeLimit",
+    default: "10m",
+    isCallersOnly: true,
+    doc:
+      "Maximum time for which `workflow run --executor coordinator` waits for a coordinator that is out of reach",
+  },
+  {
     name: "stderr",
     option: "output.stderr",
     flag: "stderr",

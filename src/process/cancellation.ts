@@ -13,6 +13,13 @@ export function onAbort(signal: AbortSignal, listener: () => void): Disposable {
   };
 }
 
+/** Returns a promise that resolves once a signal is aborted. */
+export function whenAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    onAbort(signal, resolve);
+  });
+}
+
 /**
  * Two-stage cancellation: graceful, then forced.
  *

@@ -51,6 +51,21 @@ export function withoutSkipped(
     const reason = when && whenReason(when, facts, { ...own, ...env });
     if (reason !== undefined) reasons.set(name, reason);
   }
+  return withoutJobs(jobs, reasons);
+}
+
+/**
+ * Removes jobs of a workflow that are skipped, those that would be skipped as a
+ * result, and dependencies on removed jobs.
+ *
+ * @param skipped Reasons by the names of the jobs.
+ * @returns The jobs to submit, and the skipped ones.
+ */
+export function withoutJobs(
+  jobs: readonly JobDefinition[],
+  skipped: ReadonlyMap<string, string>,
+): { jobs: JobDefinition[]; skipped: SkippedJob[] } {
+  const reasons = new Map(skipped);
   for (let count = -1; count !== reasons.size;) {
     count = reasons.size;
     for (const { name, body } of jobs) {

@@ -14,6 +14,12 @@ export type Trouble =
   | { redirect: number; to: string }
   /** Answers 201 without creating anything. */
   | "nothing"
+  /** Cuts the connection in the middle of the answer. */
+  | "cut"
+  /** Ends the answer too early, as if it were complete. */
+  | "short"
+  /** Gets the request twice, as from a proxy that repeats it. */
+  | "twice"
   /** Answers after this time. */
   | { slowMs: number };
 
@@ -29,6 +35,10 @@ export interface CoordinatorOptions {
   parent?: ParentJob;
   /** Whether the test leaves orphans in the queue on purpose. */
   hasOrphans?: boolean;
+  /** Chooses failures of requests by what is requested. */
+  troubleOf?: (request: SeenRequest) => Trouble | undefined;
+  /** Whether it has no store for logs. */
+  hasNoLogs?: boolean;
 }
 
 const EVENT_JOB: ParentJob = {
@@ -64,11 +74,30 @@ export interface TestCoordinator extends AsyncDisposable {
   readonly jobs: CoordinatorJobs;
   /** Failures of the next requests. */
   readonly troubles: Trouble[];
+  /** Token of a user, with all capabilities. */
+  readonly userToken: string;
+  /** Variables with which a user follows workflows. */
+  readonly userEnv: Record<string, string>;
+  /** Lines of logs, by the id of the job and the stream. */
+  readonly logs: Map<string, LogLine[]>;
+  /** Stops listening; connections are refused until it is restarted. */
+  stop(): Promise<void>;
+  /** Listens again on the same port. */
+  restart(): void;
+}
+
+/** A line of a log as the coordinator returns it. */
+export interface LogLine {
+  timestamp: string;
+  stream: string;
+  level: string;
+  message: string;
 }
 
 const JOB_ID = "0b5c8f6e-93a1-4f0a-9d1a-2f3c4d5e6f70";
 const JOB_TOKEN = "1f".repeat(32);
 const READ_TOKEN = "2e".repeat(32);
+const USER_TOKEN = "3d".repeat(32);
 
 /** Starts a coordinator with the REST API that jobs use. */
 export function startCoordinator(
@@ -79,6 +108,7 @@ export function startCoordinator(
   const { parent = EVENT_JOB } = options;
   const jobs = new CoordinatorJobs(JOB_ID, options.jobs ?? [], parent);
   const closed = new AbortController();
+  const logs = new Map<string, LogLine[]>();
 
   async function handle(request: Request): Promise<Response> {
     const { pathname, search } = new URL(request.url);
@@ -90,7 +120,7 @@ export function startCoordinator(
       body: await request.text(),
     };
     requests.push(seen);
-    const trouble = troubles.shift();
+    const trouble = troubles.shift() ?? options.troubleOf?.(seen);
     if (typeof trouble === "number") return passing(trouble);
     if (trouble === "hang") return await never(closed.signal);
     if (trouble === "nothing") {
@@ -104,7 +134,13 @@ export function startCoordinator(
       });
     }
     if (isObject) await after(trouble.slowMs, closed.signal);
+    if (trouble === "twice") {
+      await answerTo(seen, search, token).body?.cancel();
+    }
     const answer = answerTo(seen, search, token);
+    if (trouble === "cut" || trouble === "short") {
+      return await shortened(answer, trouble);
+    }
     if (trouble !== "lost") return answer;
     await answer.body?.cancel();
     return passing(502);
@@ -115,39 +151,119 @@ export function startCoordinator(
     search: string,
     authorization: string,
   ): Response {
-    const [, id, rest = ""] =
-      /^\/api\/v1\/jobs(?:\/([^/?]+))?(\/[^?]*)?/.exec(seen.path) ??
-        ["", "?"];
-    if (id === "?") return refusal(404, "not_found", "no such path");
-    const mayRead = authorization === `Bearer ${READ_TOKEN}`;
-    if (!mayRead && authorization !== `Bearer ${JOB_TOKEN}`) {
+    const [, what, id, rest = ""] =
+      /^\/api\/v1\/(jobs|workflows)(?:\/([^/?]+))?(\/[^?]*)?/
+        .exec(seen.path) ?? ["", "?"];
+    if (what === "?") return refusal(404, "not_found", "no such path");
+    const [, presented = ""] = /^Bearer (.*)$/.exec(authorization) ?? [];
+    if (![JOB_TOKEN, READ_TOKEN, USER_TOKEN].includes(presented)) {
       const words = options.repeatsToken ? ` ${seen.token}` : "";
       return refusal(401, "unauthorized", `token is not valid${words}`);
     }
-    if (rest === "/triggers") return submit(seen, id, mayRead);
-    if (seen.method !== "GET") return new Response("no", { status: 405 });
-    // Every reading path refuses the token of a job.
-    if (!mayRead) return refusal(403, "forbidden", "missing capability");
-    if (id === undefined) {
-      return Response.json(jobs.page(new URLSearchParams(search)));
+    const isUser = presented === USER_TOKEN;
+    if (rest === "/triggers") return submit(seen, id, presented);
+    if (seen.method === "GET") {
+      // Every reading path refuses the token of a job.
+      return presented === JOB_TOKEN
+        ? refusal(403, "forbidden", "missing capability")
+        : read(what, { id, rest }, new URLSearchParams(search));
     }
-    const row = jobs.rows.find((job) => job.job_id === id);
-    return row ? Response.json(row) : refusal(404, "not_found", "unknown job");
+    if (!isUser) return refusal(403, "forbidden", "missing capability");
+    return what === "jobs"
+      ? changeJob(seen, id, rest)
+      : changeWorkflow(seen, id, rest);
   }
 
-  function submit(seen: SeenRequest, id: string, mayRead: boolean): Response {
+  function read(
+    what: string,
+    { id, rest }: { id: string | undefined; rest: string },
+    query: URLSearchParams,
+  ): Response {
+    if (id === undefined) {
+      return Response.json(
+        what === "jobs" ? jobs.page(query) : jobs.workflowPage(query),
+      );
+    }
+    if (what === "workflows") {
+      const instance = jobs.workflows.find((one) => one.workflow_id === id);
+      return instance
+        ? Response.json(jobs.summary(instance))
+        : refusal(404, "not_found", "unknown workflow");
+    }
+    const row = jobs.rows.find((job) => job.job_id === id);
+    if (row === undefined) return refusal(404, "not_found", "unknown job");
+    return rest === "/logs" ? readLog(id, query) : Response.json(row);
+  }
+
+  function readLog(id: string, query: URLSearchParams): Response {
+    if (options.hasNoLogs) {
+      return refusal(503, "service_unavailable", "service unavailable");
+    }
+    const stream = query.get("stream") ?? "combined";
+    if (!["stdout", "stderr"].includes(stream)) {
+      throw new Error("The combined log may change its order");
+    }
+    const lines = logs.get(`${id} ${stream}`);
+    return lines ? Response.json(lines) : refusal(404, "not_found", "no logs");
+  }
+
+  function changeJob(
+    { method, body }: SeenRequest,
+    id: string | undefined,
+    rest: string,
+  ): Response {
+    try {
+      if (method === "POST" && id === undefined) {
+        return Response.json(jobs.create(body), { status: 201 });
+      }
+      const how = rest === "/kill" ? "kill" : "cancel";
+      const isKnown = method === "PUT" && rest === "/cancel" ||
+        method === "POST" && rest === "/kill";
+      if (!isKnown || id === undefined) {
+        return new Response("no", { status: 405 });
+      }
+      if (!jobs.cancel(id, how)) throw new Error("not cancellable");
+      return Response.json(jobs.rows.find((job) => job.job_id === id));
+    } catch (error) {
+      jobs.refusals.push(String(error));
+      return refusal(400, "invalid_input", "invalid input");
+    }
+  }
+
+  function changeWorkflow(
+    { method }: SeenRequest,
+    id: string | undefined,
+    rest: string,
+  ): Response {
+    if (method !== "PUT" || rest !== "/cancel") {
+      return new Response("no", { status: 405 });
+    }
+    const instance = jobs.workflows.find((one) => one.workflow_id === id);
+    if (instance === undefined) {
+      return refusal(404, "not_found", "unknown workflow");
+    }
+    jobs.cancelWorkflow(instance);
+    return Response.json(jobs.summary(instance));
+  }
+
+  function submit(
+    seen: SeenRequest,
+    id: string | undefined,
+    presented: string,
+  ): Response {
     if (seen.method !== "POST") return new Response("no", { status: 405 });
     if (id !== JOB_ID && !jobs.rows.some((job) => job.job_id === id)) {
       return refusal(404, "not_found", "unknown job");
     }
-    if (mayRead || id !== JOB_ID) {
+    const isOwn = presented === JOB_TOKEN && id === JOB_ID;
+    if (!isOwn && presented !== USER_TOKEN) {
       return refusal(403, "forbidden", "missing capability");
     }
     try {
       if (hasReservedKey(seen.body)) {
         return refusal(500, "internal_error", "internal error");
       }
-      const ids = jobs.submit(seen.body);
+      const ids = jobs.submit(seen.body, id);
       return Response.json({ created_job_ids: ids, count: ids.length }, {
         status: 201,
       });
@@ -157,14 +273,14 @@ export function startCoordinator(
     }
   }
 
-  const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    handle,
-  );
-  const url = `http://127.0.0.1:${server.addr.port}`;
+  const listen = (port: number) =>
+    Deno.serve({ hostname: "127.0.0.1", port, onListen: () => {} }, handle);
+  let server = listen(0);
+  const { port } = server.addr;
+  const url = `http://127.0.0.1:${port}`;
   return {
     url,
-    port: server.addr.port,
+    port,
     jobId: JOB_ID,
     jobToken: JOB_TOKEN,
     readToken: READ_TOKEN,
@@ -177,6 +293,16 @@ export function startCoordinator(
     requests,
     jobs,
     troubles,
+    userToken: USER_TOKEN,
+    userEnv: {
+      REACTORCIDE_COORDINATOR_URL: url,
+      REACTORCIDE_API_TOKEN: USER_TOKEN,
+      REACTORCIDE_ALLOW_INSECURE_TRANSPORT: "true",
+      REACTORCIDE_COORDINATOR_POLL: "50ms",
+    },
+    logs,
+    stop: () => server.shutdown(),
+    restart: () => void (server = listen(port)),
     async [Symbol.asyncDispose]() {
       closed.abort();
       await server.shutdown();
@@ -190,6 +316,23 @@ export function startCoordinator(
 
 function refusal(status: number, error: string, message: string): Response {
   return Response.json({ error, message }, { status });
+}
+
+/** Cuts an answer in the middle, with or without an error. */
+async function shortened(
+  answer: Response,
+  how: "cut" | "short",
+): Promise<Response> {
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  const half = bytes.subarray(0, bytes.length / 2);
+  const body = new ReadableStream({
+    start: (controller) => controller.enqueue(half),
+    pull(controller) {
+      if (how === "cut") controller.error(new Error("cut"));
+      else controller.close();
+    },
+  });
+  return new Response(body, { status: answer.status });
 }
 
 /** Requests an immediate retry, so that tests need not wait. */

@@ -29,6 +29,32 @@ interface WorkflowNode {
   status: string;
   job: DecodedJob;
   env: Record<string, string>;
+  jobId?: string;
+}
+
+/** A workflow of a document. */
+export interface WorkflowInstance {
+  workflow_id: string;
+  name: string;
+  status: string;
+  operationId: string;
+  /** Job that submitted it. */
+  parentId: string;
+  /** Workflow of that job. */
+  parentWorkflow: string | undefined;
+  nodes: WorkflowNode[];
+  vars: Map<string, unknown>;
+  /** Whether a node has failed without its job. */
+  hasConflict: boolean;
+}
+
+/** How a job has ended. */
+export interface JobEnd {
+  status: "completed" | "failed" | "cancelled" | "timeout";
+  exit_code?: number;
+  last_error?: string;
+  /** Content of the file with its outputs. */
+  output?: string;
 }
 
 /**
@@ -43,14 +69,16 @@ export class CoordinatorJobs {
   readonly rows: JobRow[];
   /** Why documents were refused; not part of answers. */
   readonly refusals: string[] = [];
-  /** Nodes of all submitted workflows, whether they are jobs or not. */
-  readonly nodes: WorkflowNode[] = [];
+  /** All workflows. */
+  readonly workflows: WorkflowInstance[] = [];
   /**
    * Ids of the jobs in the queue, including those that are not in the database.
    */
   readonly queue: string[] = [];
   /** Why jobs can never run. */
   readonly doomed: string[] = [];
+  /** Called when a job is in the database and in the queue. */
+  onQueued: () => void = () => {};
   readonly #parent: ParentJob;
   readonly #parentId: string;
   readonly #known = new Set<string>();
@@ -64,6 +92,11 @@ export class CoordinatorJobs {
     this.#parentId = parentId;
     this.#parent = parent;
     this.rows = [...rows];
+  }
+
+  /** Nodes of all submitted workflows, whether they are jobs or not. */
+  get nodes(): WorkflowNode[] {
+    return this.workflows.flatMap(({ nodes }) => nodes);
   }
 
   /** Names of the jobs of all documents so far, including waiting ones. */
@@ -81,38 +114,62 @@ export class CoordinatorJobs {
   /**
    * Accepts a document, and returns the ids of the jobs that it starts
    * immediately.
+   *
+   * @param parentId The job that submits it.
    */
-  submit(json: string): string[] {
+  submit(json: string, parentId = this.#parentId): string[] {
     const { operation_id, workflows } = decodeDocument(json);
-    const before = [this.rows.length, this.nodes.length, this.doomed.length];
+    const { length: rows } = this.rows;
+    const { length: instances } = this.workflows;
+    const { length: doomed } = this.doomed;
     const keys: string[] = [];
     const ids: string[] = [];
     try {
       for (const workflow of workflows) {
         const name = workflow.id || workflow.name || "Reactorcide Jobs";
-        const key = [this.#parentId, operation_id || "none", name].join(" ");
+        const key = [parentId, operation_id || "none", name].join(" ");
         // A second document under the same id loses its jobs without a word.
         if (this.#known.has(key) || workflow.jobs.length === 0) continue;
         this.#known.add(key);
         keys.push(key);
-        ids.push(...this.#start(key, workflow));
+        ids.push(...this.#start(workflow, operation_id, parentId));
       }
-      return ids;
     } catch (error) {
-      const [rows, nodes, doomed] = before;
       this.rows.length = rows;
-      this.nodes.length = nodes;
+      this.workflows.length = instances;
       this.doomed.length = doomed;
       for (const key of keys) this.#known.delete(key);
       throw error;
     }
+    this.onQueued();
+    return ids;
+  }
+
+  /** Creates a job outside a workflow, each time that it is called. */
+  create(json: string): JobRow {
+    const job = JSON.parse(json);
+    const { name, job_command, source_type, source_url, source_path } = job;
+    const isWhole = typeof name === "string" && name !== "" &&
+      name.length <= 255 && typeof job_command === "string" &&
+      job_command !== "" &&
+      (source_type === "git" ? !!source_url : source_type === "copy") &&
+      (source_type === "git" || !!source_path);
+    if (!isWhole) throw new Error(`not a job: ${json}`);
+    const row = {
+      ...job,
+      job_id: crypto.randomUUID(),
+      status: "submitted",
+      created_at: new Date().toISOString(),
+    };
+    this.rows.push(row);
+    this.queue.push(row.job_id);
+    this.onQueued();
+    return row;
   }
 
   /** Returns a page of jobs, the newest first. */
   page(query: URLSearchParams): object {
-    const asked = Number(query.get("limit") ?? 20);
-    const limit = asked >= 1 && asked <= 100 ? asked : 20;
-    const offset = Number(query.get("offset") ?? 0);
+    const [limit, offset] = pageOf(query);
     const jobs = this.rows
       .filter((row) =>
         ["workflow_id", "project_id", "status"].every((key) =>
@@ -130,9 +187,124 @@ export class CoordinatorJobs {
     };
   }
 
-  #start(workflow: string, { jobs }: DecodedWorkflow): string[] {
+  /** Returns a page of workflows, the newest first. */
+  workflowPage(query: URLSearchParams): object {
+    const [limit, offset] = pageOf(query);
+    const workflows = this.workflows.toReversed()
+      .slice(offset, offset + limit)
+      .map((instance) => this.summary(instance));
+    return { workflows, total: workflows.length, limit, offset };
+  }
+
+  /** Describes a workflow, with those that its jobs have submitted. */
+  summary(instance: WorkflowInstance): Record<string, unknown> {
+    const { workflow_id, name, operationId, parentId, parentWorkflow } =
+      instance;
+    const children = this.workflows
+      .filter((other) => other.parentWorkflow === workflow_id)
+      .map((child) => this.summary(child));
+    return {
+      workflow_id,
+      kind: "workflow",
+      name,
+      status: this.statusOf(instance),
+      created_at: new Date(0).toISOString(),
+      trigger_operation_id: operationId,
+      trigger_type: "runnerlib",
+      parent_job_id: parentId,
+      ...parentWorkflow === undefined
+        ? {}
+        : { parent_workflow_id: parentWorkflow, origin_job_id: parentId },
+      ...children.length > 0 ? { children } : {},
+    };
+  }
+
+  /** A workflow ends with those that its jobs have submitted. */
+  statusOf(instance: WorkflowInstance): string {
+    const children = this.workflows
+      .filter((other) => other.parentWorkflow === instance.workflow_id)
+      .map((child) => this.statusOf(child));
+    const own = ownStatus(instance);
+    if (own === "failed" || children.includes("failed")) return "failed";
+    const isOpen = ["running", "evaluating", "cancelling"];
+    return children.find((status) => isOpen.includes(status)) ?? own;
+  }
+
+  /** A worker takes a job; returns whether it is still to be run. */
+  begin(id: string): boolean {
+    const row = this.rows.find(({ job_id }) => job_id === id);
+    if (row?.status !== "submitted") return false;
+    Object.assign(row, { status: "running", started_at: nowText() });
+    return true;
+  }
+
+  /** A worker reports the end of a job. */
+  finish(id: string, { output, ...end }: JobEnd): void {
+    const row = this.rows.find(({ job_id }) => job_id === id)!;
+    const isCancelled = row.status === "cancelling";
+    Object.assign(row, end, { completed_at: nowText() });
+    if (isCancelled) row.status = "cancelled";
+    const instance = this.workflows
+      .find(({ workflow_id }) => workflow_id === row.workflow_id);
+    const node = instance?.nodes.find(({ jobId }) => jobId === id);
+    if (instance === undefined || node === undefined) return;
+    node.status = row.status;
+    const problem = mergeOutput(instance, node, output);
+    if (problem !== undefined) {
+      // The graph does not go on from here.
+      node.status = "failed";
+      instance.hasConflict = true;
+      return;
+    }
+    this.#evaluate(instance);
+    this.onQueued();
+  }
+
+  /** Cancels a job; returns whether it could be cancelled. */
+  cancel(id: string, how: "cancel" | "kill"): boolean {
+    const row = this.rows.find(({ job_id }) => job_id === id);
+    const isOpen = row !== undefined &&
+      [
+        "submitted",
+        "queued",
+        "running",
+        ...how === "kill" ? ["cancelling"] : [],
+      ]
+        .includes(row.status);
+    if (!isOpen) return false;
+    if (row.status === "running" && how === "cancel") row.status = "cancelling";
+    else {
+      row.status = "cancelling";
+      this.finish(id, { status: "cancelled" });
+    }
+    return true;
+  }
+
+  /** Cancels a workflow. */
+  cancelWorkflow(instance: WorkflowInstance): void {
+    for (const node of instance.nodes) {
+      if (["pending", "waiting"].includes(node.status)) {
+        node.status = "cancelled";
+      }
+    }
+    for (const { jobId } of instance.nodes) {
+      if (jobId !== undefined) this.cancel(jobId, "cancel");
+    }
+    for (const other of this.workflows) {
+      if (other.parentWorkflow === instance.workflow_id) {
+        this.cancelWorkflow(other);
+      }
+    }
+  }
+
+  #start(
+    { name, vars, jobs }: DecodedWorkflow,
+    operationId: string,
+    parentId: string,
+  ): string[] {
+    const workflow_id = crypto.randomUUID();
     const nodes = jobs.flatMap((job): WorkflowNode[] => {
-      const node = { workflow, status: "pending", job };
+      const node = { workflow: workflow_id, status: "pending", job };
       const items = job.for_each;
       if (items.length === 0) {
         return [{ ...node, display: job.job_name, env: job.env }];
@@ -147,10 +319,28 @@ export class CoordinatorJobs {
       const problem = storeProblem(job);
       if (problem !== undefined) throw new Error(problem);
     }
-    this.nodes.push(...nodes);
+    const instance: WorkflowInstance = {
+      workflow_id,
+      name: name || "Reactorcide Jobs",
+      status: "evaluating",
+      operationId,
+      parentId,
+      parentWorkflow: this.rows
+        .find(({ job_id }) => job_id === parentId)?.workflow_id as string,
+      nodes,
+      vars: new Map(Object.entries(vars)),
+      hasConflict: false,
+    };
+    this.workflows.push(instance);
+    return this.#evaluate(instance);
+  }
+
+  /** A single pass, in the order of the document. */
+  #evaluate({ workflow_id, nodes, parentId }: WorkflowInstance): string[] {
+    const parent = parentId === this.#parentId ? this.#parent : {};
     const ids: string[] = [];
-    // A single pass, in the order of the document.
     for (const node of nodes) {
+      if (node.status !== "pending" && node.status !== "waiting") continue;
       const needs = node.job.depends_on
         .map((name) => nodes.filter(({ job }) => job.job_name === name));
       const isTerminal = needs.every((group) =>
@@ -159,7 +349,7 @@ export class CoordinatorJobs {
           ["completed", "skipped", ...FAILURES].includes(status)
         )
       );
-      const problem = submitProblem(node.job, this.#parent);
+      const problem = submitProblem(node.job, parent);
       if (!isTerminal) {
         node.status = "waiting";
         if (problem !== undefined) this.#doom(node, problem);
@@ -175,17 +365,19 @@ export class CoordinatorJobs {
         continue;
       }
       if (problem !== undefined) throw new Error(`${node.display}: ${problem}`);
-      const start = startProblem(node.job, node.env, this.#parent);
+      const start = startProblem(node.job, node.env, parent);
       if (start !== undefined) this.#doom(node, start);
       node.status = "submitted";
       const job_id = `job-${++this.#count}`;
+      node.jobId = job_id;
       this.rows.push({
         job_id,
         name: node.job.job_name,
         status: "submitted",
         created_at: new Date().toISOString(),
+        workflow_id,
         workflow_node_name: node.display,
-        parent_job_id: this.#parentId,
+        parent_job_id: parentId,
       });
       this.queue.push(job_id);
       ids.push(job_id);
@@ -196,6 +388,52 @@ export class CoordinatorJobs {
   #doom({ display }: WorkflowNode, problem: string): void {
     this.doomed.push(`${display}: ${problem}`);
   }
+}
+
+/** Go writes nine digits, or none. */
+function nowText(): string {
+  return new Date().toISOString().replace("Z", "000001Z");
+}
+
+function pageOf(query: URLSearchParams): [limit: number, offset: number] {
+  const asked = Number(query.get("limit") ?? 20);
+  const limit = asked >= 1 && asked <= 100 ? asked : 20;
+  return [limit, Number(query.get("offset") ?? 0)];
+}
+
+function ownStatus({ nodes, hasConflict }: WorkflowInstance): string {
+  const has = (...wanted: string[]) =>
+    nodes.some(({ status }) => wanted.includes(status));
+  if (hasConflict || has("failed", "timeout")) return "failed";
+  if (has("pending", "waiting", "submitted", "running")) return "running";
+  if (has("cancelled")) return "cancelled";
+  return has("completed") ? "success" : "skipped";
+}
+
+/** Merges the outputs of a job; returns why they cannot be merged. */
+function mergeOutput(
+  { vars }: WorkflowInstance,
+  { job: { job_name } }: WorkflowNode,
+  output: string | undefined,
+): string | undefined {
+  if (output === undefined || output.length > 1_048_576) return undefined;
+  let document: { vars?: object | null; outputs?: object | null };
+  try {
+    document = JSON.parse(output);
+  } catch {
+    return "not JSON";
+  }
+  const added = [
+    ...Object.entries(document.vars ?? {}),
+    ...Object.entries(document.outputs ?? {})
+      .map(([key, value]) => [`${job_name}.${key}`, value] as const),
+  ];
+  for (const [key, value] of added) {
+    const known = vars.get(key);
+    if (known === undefined) vars.set(key, value);
+    else if (JSON.stringify(known) !== JSON.stringify(value)) return key;
+  }
+  return undefined;
 }
 
 const CONDITIONS: Record<string, (statuses: readonly string[]) => boolean> = {

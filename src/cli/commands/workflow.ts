@@ -32,6 +32,10 @@ const ACTIONS: Readonly<
   async graph(context, file) {
     return await drawDefinition(context, file);
   },
+  async attach(context, id) {
+    const { attachWorkflow } = await import("../workflow/attach_workflow.ts");
+    return await attachWorkflow(context, id);
+  },
   async list(context, directory) {
     const { listDefinitions } = await import("./list.ts");
     return await listDefinitions(context, directory);
@@ -44,7 +48,8 @@ export const workflowCommand: CliCommand = {
     `Runs and shows workflows: graphs of jobs that depend on each other.
 
 Actions:
-  run [FILE]        Run the jobs of a workflow file on this machine
+  run [FILE]        Run the jobs of a workflow file
+  attach ID         Follow a workflow at a coordinator again
   graph [FILE]      Draw the graph, as "runnerlib graph" does
   list [DIRECTORY]  List the jobs, steps and workflows, as "runnerlib list" does
 
@@ -52,7 +57,10 @@ Without FILE, uses the only workflow in .reactorcide/workflows.
 
 Each job has its own workspace below .reactorcide/workflow, with a copy of the
 workflow's directory. The state of the jobs, with their outputs, is kept in
-.reactorcide/workflow-state.json.`,
+.reactorcide/workflow-state.json.
+
+With --executor coordinator, the workers of a coordinator run the jobs, with the
+commit that is checked out.`,
   usesCoordinator: true,
   examples: [
     ["workflow run .reactorcide/workflows/ci.yaml", "Run a workflow"],
@@ -63,6 +71,10 @@ workflow's directory. The state of the jobs, with their outputs, is kept in
     [
       "workflow run ci.yaml --resume",
       "Run the jobs that have not succeeded yet",
+    ],
+    [
+      "workflow run ci.yaml --executor coordinator",
+      "Run a workflow on the workers of a coordinator",
     ],
   ],
   flags: [
@@ -90,15 +102,21 @@ workflow's directory. The state of the jobs, with their outputs, is kept in
     {
       name: "source",
       valueName: "WHERE",
-      choices: ["copy", "in-place", "none"],
-      help: "How jobs get their code: copy, in-place or none (copy)",
+      choices: ["copy", "in-place", "git", "none"],
+      help:
+        "How jobs get their code: copy, in-place, git or none (copy; git at a coordinator)",
       group: "Source",
     },
     {
       name: "executor",
       valueName: "NAME",
-      choices: ["process", "docker", "podman"],
-      help: "How jobs are run: process, docker or podman (process)",
+      choices: ["process", "docker", "podman", "coordinator"],
+      help:
+        "How jobs are run: process, docker, podman or coordinator (process)",
+    },
+    {
+      name: "detach",
+      help: "Submit to the coordinator, and print how to come back",
     },
     {
       name: "network",
@@ -119,7 +137,7 @@ workflow's directory. The state of the jobs, with their outputs, is kept in
       group: "What to run",
     },
     CHANGED_FILE_FLAG,
-    ...configFlags(["wait", "record", "otel"]),
+    ...configFlags(["source_url", "source_ref", "wait", "record", "otel"]),
     DRY_RUN_FLAG,
     WATCH_FLAG,
     ...EXPLAIN_FLAGS,

@@ -1,18 +1,42 @@
+import { readOptions } from "../../config/load_config.ts";
+import type { CoordinatorSettings } from "../../workflow/coordinator/coordinator_clients.ts";
+import type { Submission } from "../../workflow/coordinator/submission_file.ts";
 import type { WorkflowExecutor } from "../../workflow/workflow_executor.ts";
 import type { CommandContext } from "../command.ts";
+import { flagsLayer } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 
-/** Sources of the code of jobs. */
+/** Sources of the code of jobs on this machine. */
 const SOURCES = ["copy", "in-place", "none"] as const;
 
+/** An executor, and what it runs. */
+export interface FoundExecutor {
+  /** The executor. */
+  readonly executor: WorkflowExecutor;
+  /** Submission that it continues; `undefined` for a new run. */
+  readonly continued?: Submission;
+}
+
+/** What is to be run. */
+export interface ExecutorPlace {
+  /** Absolute path of the CI root. */
+  readonly root: string;
+  /** Id of the workflow. */
+  readonly workflow: string;
+}
+
 /** Creates an executor from the options of the command. */
-type CreateExecutor = (context: CommandContext) => Promise<WorkflowExecutor>;
+type CreateExecutor = (
+  context: CommandContext,
+  place: ExecutorPlace,
+) => Promise<FoundExecutor>;
 
 /** Executors by the value of `--executor`; each loads its modules on demand. */
 const EXECUTORS: Readonly<Record<string, CreateExecutor>> = {
   process: (context) => local(context),
   docker: (context) => local(context, "docker"),
   podman: (context) => local(context, "podman"),
+  coordinator,
 };
 
 /**
@@ -22,10 +46,19 @@ const EXECUTORS: Readonly<Record<string, CreateExecutor>> = {
  */
 export async function findExecutor(
   context: CommandContext,
-): Promise<WorkflowExecutor> {
-  const { flags } = context;
+  place: ExecutorPlace,
+): Promise<FoundExecutor> {
+  const { flags, isOn } = context;
   const name = String(flags.get("executor") ?? "process");
-  if (Object.hasOwn(EXECUTORS, name)) return await EXECUTORS[name](context);
+  if (isOn("detach") && name !== "coordinator") {
+    throw usageError(
+      "Option --detach needs --executor coordinator",
+      "workflow",
+    );
+  }
+  if (Object.hasOwn(EXECUTORS, name)) {
+    return await EXECUTORS[name](context, place);
+  }
   const names = Object.keys(EXECUTORS);
   throw usageError(
     `Option --executor must be ${names.slice(0, -1).join(", ")} or ${
@@ -33,6 +66,78 @@ export async function findExecutor(
     }`,
     "workflow",
   );
+}
+
+/** Options that only jobs on this machine have. */
+const LOCAL_FLAGS: readonly string[] = ["concurrency", "network"];
+
+/** Submits the jobs to a coordinator. */
+async function coordinator(
+  context: CommandContext,
+  { root, workflow }: ExecutorPlace,
+): Promise<FoundExecutor> {
+  const { flags, isOn, runner, print } = context;
+  const local = LOCAL_FLAGS.find((name) => flags.has(name)) ??
+    (isOn("watch") ? "watch" : undefined);
+  if (local !== undefined) {
+    throw usageError(
+      `Option --${local} needs jobs on this machine, not --executor coordinator`,
+      "workflow",
+    );
+  }
+  const source = flags.get("source") ?? "git";
+  if (source !== "git" && source !== "none") {
+    throw usageError(
+      `Option --source ${source} needs jobs on this machine; a coordinator gives jobs the code of a git repository`,
+      "workflow",
+    );
+  }
+  const { coordinatorExecutor } = await import(
+    "../../workflow/coordinator/coordinator_executor.ts"
+  );
+  const { source_url, source_ref } = readOptions(
+    runner.host,
+    ["source_url", "source_ref"],
+    flagsLayer(context),
+  );
+  const { unfinishedSubmission } = await import(
+    "../../workflow/coordinator/find_submission.ts"
+  );
+  const continued = isOn("resume")
+    ? await unfinishedSubmission(root, workflow)
+    : undefined;
+  const executor = coordinatorExecutor({
+    ...coordinatorSettings(context),
+    code: source === "none" ? "none" : { url: source_url, ref: source_ref },
+    submission: continued,
+    ...isOn("detach") ? { onDetach: (id) => print(detachedText(id)) } : {},
+  });
+  return { executor, continued };
+}
+
+function detachedText(id: string): string {
+  return [
+    `Submitted as workflow ${id}`,
+    "To follow it, and to cancel it with Ctrl-C:",
+    `  runnerlib workflow attach ${id}`,
+  ].join("\n");
+}
+
+/** Reads the settings with which a coordinator is followed. */
+export function coordinatorSettings(
+  { runner: { host } }: CommandContext,
+): CoordinatorSettings {
+  const settings = readOptions(host, [
+    "coordinator_timeout",
+    "coordinator_poll",
+    "coordinator_outage",
+  ]);
+  return {
+    env: host.env,
+    timeoutMs: settings.coordinator_timeout,
+    pollMs: settings.coordinator_poll,
+    outageMs: settings.coordinator_outage,
+  };
 }
 
 /**
@@ -43,17 +148,18 @@ export async function findExecutor(
 async function local(
   { flags }: CommandContext,
   program?: string,
-): Promise<WorkflowExecutor> {
+): Promise<FoundExecutor> {
   const { processExecutor } = await import(
     "../../workflow/local/process_executor.ts"
   );
   const network = flags.get("network");
-  return processExecutor({
+  const executor = processExecutor({
     source: sourceOf(flags.get("source")),
     container: program === undefined
       ? undefined
       : { program, ...typeof network === "string" ? { network } : {} },
   });
+  return { executor };
 }
 
 function sourceOf(given: unknown = "copy"): (typeof SOURCES)[number] {

@@ -1,21 +1,12 @@
-import { commandText } from "../../command_text.ts";
-import { readOptions } from "../../config/load_config.ts";
 import {
   visibleToJobs,
   withVariable,
 } from "../../environment/child_environment.ts";
 import { type Environment, Variable } from "../../environment/variables.ts";
-import { shownPath } from "../../job_path.ts";
-import { formatSummary } from "../../report/summary.ts";
 import { eventFacts } from "../../runner/event_facts.ts";
-import { maskedTail } from "../../runner/run_steps.ts";
-import {
-  createRunnerContext,
-  type RunnerContext,
-} from "../../runner/runner_context.ts";
 import { parseEventType } from "../../schema/events.ts";
 import { usesPaths } from "../../schema/when.ts";
-import { printable, shouldUseColor } from "../../terminal/text.ts";
+import { printable } from "../../terminal/text.ts";
 import { nextJobsText } from "../../triggers/next_jobs.ts";
 import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";
 import { levels } from "../../workflow/draw_graph.ts";
@@ -31,20 +22,18 @@ import {
   localNodes,
   selectJobs,
 } from "../../workflow/local/local_job.ts";
-import { CONCLUSIONS } from "../../workflow/local/record_workflow.ts";
-import {
-  type LocalResult,
-  runLocalWorkflow,
-  type RunLocalWorkflowOptions,
+import type {
+  LocalResult,
+  RunLocalWorkflowOptions,
 } from "../../workflow/local/run_local.ts";
 import type { WorkflowExecutor } from "../../workflow/workflow_executor.ts";
 import type { CommandContext } from "../command.ts";
-import { flagsLayer } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 import { rerunWords } from "../rerun_command.ts";
 import { type Explanation, printExplanations } from "./explanation.ts";
 import { findExecutor } from "./find_executor.ts";
 import { type LoadedWorkflow, loadWorkflow } from "./load_workflow.ts";
+import { continuedOptions, runAndReport } from "./run_and_report.ts";
 import { withInputs } from "./run_inputs.ts";
 
 /** Without an event, all workflows match. */
@@ -112,45 +101,21 @@ export async function runAction(
     await print(planText(workflow, only));
     return undefined;
   }
-  const executor = await findExecutor(context);
-  const { watchJob } = await import("../terminal/live_view.ts");
-  await using watched = watchJob(runner.host);
-  const shown = watched === undefined
-    ? runner
-    : createRunnerContext(watched.host, { masker: runner.masker });
-  const { wait, record, otel } = readOptions(
-    runner.host,
-    ["wait", "record", "otel"],
-    flagsLayer(context),
-  );
-  const result = await runLocalWorkflow(shown, workflow, {
+  const { executor, continued } = await findExecutor(context, {
     root,
-    record,
-    otel,
-    onEvent: watched?.onStepEvent,
-    wait,
-    concurrency: concurrencyOf(flags.get("concurrency"), executor),
-    resume: isOn("resume"),
-    only,
-    executor,
-    conditions,
-    event,
+    workflow: workflow.id,
   });
-  await watched?.[Symbol.asyncDispose]();
-  await printJobs(
-    runner,
-    result,
-    (job) =>
+  return await runAndReport(context, continued?.definition ?? workflow, {
+    root,
+    executor,
+    concurrency: concurrencyOf(flags.get("concurrency"), executor),
+    event,
+    rerunCommand: (job) =>
       rerunWords(context, { command: ["workflow", "run", file], only: job }),
-  );
-  if (result.jobs.some(({ status }) => status === "failed")) {
-    runner.logger.info(
-      "workflow",
-      "To run only the jobs that have not succeeded, add --resume",
-    );
-    await runner.logger.flush();
-  }
-  return result;
+    ...continued === undefined
+      ? { resume: isOn("resume"), only, conditions }
+      : continuedOptions(continued),
+  });
 }
 
 function explanationOf(
@@ -192,38 +157,6 @@ function concurrencyOf(
     "Option --concurrency needs a whole number from 1 to 1024",
     "workflow",
   );
-}
-
-async function printJobs(
-  { host, masker, stderr, logger }: RunnerContext,
-  { jobs }: LocalResult,
-  rerunCommand: (job: string) => readonly string[],
-): Promise<void> {
-  if (jobs.length < 2 || host.env.LOG_FORMAT === "json") return;
-  const steps = jobs.map(({ key, status, reason, logPath, ...job }) => ({
-    ...job,
-    name: masker.maskText(key),
-    outcome: CONCLUSIONS[status],
-    conclusion: CONCLUSIONS[status],
-    attempts: job.startedAt === null ? 0 : 1,
-    tail: maskedTail(masker, job.tail),
-    rerun: commandText(
-      // All jobs of a matrix have the same name.
-      rerunCommand(key.replace(/\[\d+\]$/, ""))
-        .map((word) => masker.maskText(word)),
-    ),
-    ...reason === undefined ? {} : { reason: masker.maskText(reason) },
-    ...logPath === undefined
-      ? {}
-      : { log: masker.maskText(shownPath(logPath, host.cwd)) },
-  }));
-  const isTerminal = host.stderr.isTerminal();
-  const text = formatSummary(steps, {
-    columns: isTerminal ? host.consoleSize?.()?.columns : undefined,
-    color: shouldUseColor(host.env, isTerminal),
-  });
-  await logger.flush();
-  await stderr.write(new TextEncoder().encode(`\n${text}\n`));
 }
 
 /**

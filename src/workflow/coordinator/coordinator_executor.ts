@@ -1,0 +1,298 @@
+import { startedByEvent } from "../../coordinator/access.ts";
+import type { CoordinatorJob } from "../../coordinator/jobs.ts";
+import { cancelWorkflow, endJob } from "../../coordinator/workflows.ts";
+import { Variable } from "../../environment/variables.ts";
+import { messageOf } from "../../errors.ts";
+import {
+  Cancellation,
+  onAbort,
+  whenAborted,
+} from "../../process/cancellation.ts";
+import { cancelledError } from "../../runner/job_result.ts";
+import { WorkQueue } from "../../work_queue.ts";
+import type {
+  JobRequest,
+  LocalJob,
+  LocalJobOutcome,
+} from "../local/local_job.ts";
+import type { AddJob } from "../local/run_workflow.ts";
+import type {
+  OpenExecutor,
+  WorkflowExecutor,
+  WorkflowRun,
+} from "../workflow_executor.ts";
+import { openCoordinator, outageRetry } from "./coordinator_clients.ts";
+import { endOf, JobWatcher, nodeName } from "./job_watcher.ts";
+import { followJob, type RemoteWorkflow } from "./remote_job.ts";
+import {
+  attachAdvice,
+  startWorkflow,
+  type StartWorkflowOptions,
+  withAdvice,
+} from "./start_workflow.ts";
+import {
+  removeSubmission,
+  type Submission,
+  submissionDirectory,
+} from "./submission_file.ts";
+import { checkSupported } from "./unsupported_jobs.ts";
+
+/** Maximum number of logs that are read at the same time. */
+const MAX_LOG_READS = 8;
+
+/** Time for cancelling a workflow, in milliseconds. */
+const CANCEL_MS = 60_000;
+
+/** Time for killing jobs, in milliseconds. */
+const KILL_MS = 10_000;
+
+/** Reason of a failure that no job shows. */
+const FAILED_WITHOUT_JOB =
+  "The coordinator ended the workflow as failed, although no job failed: two jobs may have set a variable to different values, or an output file may be invalid";
+
+/** Options for {@linkcode coordinatorExecutor}. */
+export interface CoordinatorExecutorOptions
+  extends Omit<StartWorkflowOptions, "signal"> {
+  /**
+   * Called with the id of the workflow, instead of following it.
+   *
+   * @default {the workflow is followed}
+   */
+  readonly onDetach?: (workflowId: string) => Promise<void>;
+}
+
+/**
+ * Creates an executor that submits a workflow to a coordinator and follows its
+ * jobs.
+ *
+ * The coordinator runs the graph, so that it goes on without this process. The
+ * graph on this side follows the same rules, but only waits for the jobs.
+ */
+export function coordinatorExecutor(
+  options: CoordinatorExecutorOptions,
+): WorkflowExecutor {
+  const { env, submission } = options;
+  return {
+    isRemote: true,
+    concurrency: Infinity,
+    async check({ root, definition, workflow }) {
+      if (submission !== undefined) return;
+      const jobs = workflow.jobs
+        .filter(({ skipReason }) => skipReason === undefined);
+      await checkSupported(definition, {
+        root,
+        jobs: new Set(jobs.map(({ name }) => name)),
+        isEventJob: !!env[Variable.jobId] && startedByEvent(env),
+      });
+    },
+    open: (run) => openRun(run, options),
+  };
+}
+
+async function openRun(
+  run: WorkflowRun,
+  options: CoordinatorExecutorOptions,
+): Promise<OpenExecutor> {
+  const { runner: { logger }, onSignal } = run;
+  const { onDetach } = options;
+  using cleanup = new DisposableStack();
+  const cancellation = new Cancellation();
+  cleanup.use(onSignal((signal) => cancellation.cancel(signal)));
+  const signal = cancellation.graceful;
+  const submission = await startWorkflow(run, { ...options, signal })
+    .catch((error) => {
+      if (cancellation.signal === null) throw error;
+      logger.error("workflow", messageOf(error));
+      throw cancelledError(cancellation.signal);
+    });
+  const workflowId = submission?.workflowId;
+  if (submission === undefined || workflowId === undefined) return NOTHING;
+  if (onDetach !== undefined) {
+    await onDetach(workflowId);
+    return { ...NOTHING, isDetached: true };
+  }
+  logger.info(
+    "workflow",
+    `Following workflow ${workflowId} at ${submission.url}; ${
+      attachAdvice(workflowId)
+    }`,
+  );
+  return new FollowedWorkflow(run, {
+    ...options,
+    submission,
+    workflowId,
+    cancellation,
+    cleanup: cleanup.move(),
+  });
+}
+
+/** A run of which nothing is followed. */
+const NOTHING: OpenExecutor = {
+  runJob: () =>
+    Promise.reject(new TypeError("Cannot follow a job: nothing was submitted")),
+  [Symbol.asyncDispose]: () => Promise.resolve(),
+};
+
+/** Options for {@linkcode FollowedWorkflow}. */
+interface FollowOptions extends CoordinatorExecutorOptions {
+  readonly submission: Submission;
+  readonly workflowId: string;
+  readonly cancellation: Cancellation;
+  readonly cleanup: DisposableStack;
+}
+
+/** A workflow at a coordinator that is followed to its end. */
+class FollowedWorkflow implements OpenExecutor {
+  readonly #run: WorkflowRun;
+  readonly #options: FollowOptions;
+  readonly #remote: RemoteWorkflow;
+  readonly #ended = new AbortController();
+  /** Keys of jobs by their ids at the coordinator. */
+  readonly #keys = new Map<string, string>();
+  #cancelling: Promise<void> | undefined;
+
+  constructor(run: WorkflowRun, options: FollowOptions) {
+    const { workflowId, pollMs, outageMs, cancellation, cleanup } = options;
+    const { signal } = this.#ended;
+    const { runner } = run;
+    const client = openCoordinator(runner, options, { isReader: true, signal });
+    this.#run = run;
+    this.#options = options;
+    this.#remote = {
+      run,
+      watcher: new JobWatcher({ client, workflowId, pollMs, signal }),
+      logClient: openCoordinator(runner, options, {
+        ...{ isReader: true, signal, retry: { attempts: 1 } },
+      }),
+      logQueue: new WorkQueue(MAX_LOG_READS),
+      pollMs,
+      outageMs,
+      abandoned: cancellation.forced,
+    };
+    const { graceful, forced } = cancellation;
+    cleanup.use(
+      onAbort(graceful, () => void (this.#cancelling = this.#cancel())),
+    );
+    cleanup.use(onAbort(forced, () => void (this.#cancelling = this.#kill())));
+    this.#remote.watcher.start();
+  }
+
+  readonly runJob = async (request: JobRequest): Promise<LocalJobOutcome> => {
+    const { submission: { earlier }, workflowId } = this.#options;
+    if (Object.hasOwn(earlier, request.key)) {
+      const { exitCode, outputs, vars } = earlier[request.key];
+      return { status: "completed", exitCode, outputs, vars };
+    }
+    try {
+      return await followJob(this.#remote, request, () => this.#find(request));
+    } catch (error) {
+      throw withAdvice(error, workflowId);
+    }
+  };
+
+  /**
+   * Adds jobs that are not part of the graph, as soon as they start, until the
+   * workflow has ended.
+   */
+  async followOthers(add: AddJob): Promise<string | undefined> {
+    const { workflowId, cancellation: { graceful, forced } } = this.#options;
+    const { watcher } = this.#remote;
+    const abandoned = whenAborted(forced);
+    const added = new Set<string>();
+    try {
+      while (!forced.aborted) {
+        await Promise.race([watcher.next(), abandoned]);
+        this.#addOthers(add, added);
+        if (watcher.isOver) break;
+      }
+    } catch (error) {
+      throw withAdvice(error, workflowId);
+    }
+    if (graceful.aborted || watcher.status !== "failed") return undefined;
+    const hasFailed = watcher.jobs.some((job) => endOf(job) !== "completed");
+    return hasFailed ? undefined : FAILED_WITHOUT_JOB;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { submission, cleanup } = this.#options;
+    await this.#cancelling;
+    this.#ended.abort();
+    cleanup.dispose();
+    if (!this.#remote.watcher.isOver) return;
+    await removeSubmission(submissionDirectory(this.#run.root), submission);
+  }
+
+  #find({ key, node: { job: { remoteId } } }: JobRequest) {
+    const { submission: { names } } = this.#options;
+    const { watcher } = this.#remote;
+    const found = remoteId === undefined
+      ? watcher.rows.get(names[key] ?? key)
+      : watcher.jobs.find((job) => job.job_id === remoteId);
+    if (found !== undefined) this.#keys.set(found.job_id, key);
+    return found;
+  }
+
+  #addOthers(add: AddJob, added: Set<string>): void {
+    const { watcher } = this.#remote;
+    const { submission: { names } } = this.#options;
+    const known = new Set(Object.values(names));
+    for (const { job, parentId = "" } of watcher.followUps) {
+      const origin = this.#keys.get(parentId);
+      // Its origin may not have been seen yet.
+      if (added.has(job.job_id) || !origin && !watcher.isOver) continue;
+      added.add(job.job_id);
+      add(otherJob(job), origin);
+    }
+    for (const [name, job] of watcher.rows) {
+      if (known.has(name) || added.has(job.job_id)) continue;
+      added.add(job.job_id);
+      add(otherJob(job), undefined);
+    }
+  }
+
+  async #cancel(): Promise<void> {
+    const { runner } = this.#run;
+    const { workflowId, cancellation: { forced } } = this.#options;
+    runner.logger.info("workflow", `Cancelling workflow ${workflowId}`);
+    const client = openCoordinator(runner, this.#options, {
+      retry: outageRetry(CANCEL_MS),
+      signal: forced,
+    });
+    try {
+      await cancelWorkflow(client, workflowId);
+    } catch (error) {
+      if (forced.aborted) return;
+      runner.logger.error(
+        "workflow",
+        `${messageOf(error)}. It may still run; ${attachAdvice(workflowId)}`,
+      );
+    }
+  }
+
+  /** Kills what still runs; jobs that cannot be killed have been cancelled. */
+  async #kill(): Promise<void> {
+    const client = openCoordinator(
+      this.#run.runner,
+      { ...this.#options, timeoutMs: KILL_MS },
+      { retry: { attempts: 1 }, signal: this.#ended.signal },
+    );
+    const running = this.#remote.watcher.jobs
+      .filter((job) => endOf(job) === undefined);
+    await Promise.all(
+      running.map(({ job_id }) =>
+        endJob(client, job_id, "kill").catch(() => {})
+      ),
+    );
+  }
+}
+
+/** A job that the coordinator has started besides those of the graph. */
+function otherJob(job: CoordinatorJob): LocalJob {
+  return {
+    name: nodeName(job),
+    remoteId: job.job_id,
+    env: {},
+    dependsOn: [],
+    condition: "always",
+  };
+}

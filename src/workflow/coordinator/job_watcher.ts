@@ -1,0 +1,190 @@
+import type { CoordinatorClient } from "../../coordinator/client.ts";
+import { type CoordinatorJob, listJobs } from "../../coordinator/jobs.ts";
+import {
+  type CoordinatorWorkflow,
+  readWorkflowState,
+} from "../../coordinator/workflows.ts";
+import { pause } from "../../process/time_limit.ts";
+import type { NodeEnd } from "../local/node_states.ts";
+
+/** States of a workflow that has ended. */
+const ENDED: readonly string[] = ["success", "failed", "cancelled", "skipped"];
+
+/** Options for {@linkcode JobWatcher}. */
+export interface JobWatcherOptions {
+  /** Client that reads jobs and workflows. */
+  readonly client: CoordinatorClient;
+  /** Id of the workflow. */
+  readonly workflowId: string;
+  /** Time between two readings, in milliseconds. */
+  readonly pollMs: number;
+  /** Ends the watch. */
+  readonly signal: AbortSignal;
+}
+
+/** A job of a workflow that a job of the watched one has submitted. */
+export interface FollowUp {
+  /** The job. */
+  readonly job: CoordinatorJob;
+  /** Id of the job that submitted its workflow. */
+  readonly parentId: string | undefined;
+}
+
+/**
+ * Reads the states of all jobs of a workflow again and again, with a few
+ * requests for all of them, and lets others wait for the next reading.
+ */
+export class JobWatcher {
+  readonly #options: JobWatcherOptions;
+  #rows: ReadonlyMap<string, CoordinatorJob> = new Map();
+  #followUps: readonly FollowUp[] = [];
+  #jobs: readonly CoordinatorJob[] = [];
+  #status = "";
+  #isActive = false;
+  #isRunning = false;
+  #reading = Promise.withResolvers<void>();
+  #failure: Error | undefined;
+
+  /** Creates a watcher, which reads nothing before {@linkcode start}. */
+  constructor(options: JobWatcherOptions) {
+    this.#options = options;
+  }
+
+  /** Newest job of each node of the workflow, by the name of the node. */
+  get rows(): ReadonlyMap<string, CoordinatorJob> {
+    return this.#rows;
+  }
+
+  /** Jobs of the workflows that jobs of this one have submitted. */
+  get followUps(): readonly FollowUp[] {
+    return this.#followUps;
+  }
+
+  /** All jobs, with those of submitted workflows. */
+  get jobs(): readonly CoordinatorJob[] {
+    return this.#jobs;
+  }
+
+  /** State of the workflow, including those that its jobs have submitted. */
+  get status(): string {
+    return this.#status;
+  }
+
+  /** Whether the workflow has ended, and no job of it is active. */
+  get isOver(): boolean {
+    return ENDED.includes(this.#status) && !this.isActive;
+  }
+
+  /** Whether a job is queued or running. */
+  get isActive(): boolean {
+    return this.#isActive;
+  }
+
+  /** Starts reading. */
+  start(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    // Nobody may be waiting when a reading fails.
+    this.#reading.promise.catch(() => {});
+    this.#run().catch((error) => {
+      this.#failure = error instanceof Error ? error : new Error(String(error));
+      this.#reading.reject(this.#failure);
+    });
+  }
+
+  /**
+   * Waits for the next reading.
+   *
+   * @throws {RunnerError} If the coordinator can no longer be read.
+   */
+  async next(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    await this.#reading.promise;
+  }
+
+  async #run(): Promise<void> {
+    const { pollMs, signal } = this.#options;
+    while (true) {
+      signal.throwIfAborted();
+      await this.#read();
+      const before = this.#reading;
+      this.#reading = Promise.withResolvers();
+      this.#reading.promise.catch(() => {});
+      before.resolve();
+      await pause(pollMs, signal);
+    }
+  }
+
+  /** The jobs are read last, so that all jobs of an ended workflow are known. */
+  async #read(): Promise<void> {
+    const { client, workflowId } = this.#options;
+    const workflow = await readWorkflowState(client, workflowId);
+    const followUps: FollowUp[] = [];
+    for (const child of descendants(workflow)) {
+      const { workflow_id, parent_job_id, origin_job_id } = child;
+      const jobs = await listJobs(client, { workflow_id });
+      for (const job of newestByNode(jobs).values()) {
+        followUps.push({ job, parentId: origin_job_id ?? parent_job_id });
+      }
+    }
+    const jobs = await listJobs(client, { workflow_id: workflowId });
+    this.#rows = newestByNode(jobs);
+    this.#followUps = followUps;
+    this.#status = workflow.status;
+    this.#jobs = [...this.#rows.values(), ...followUps.map(({ job }) => job)];
+    this.#isActive = this.#jobs.some((job) => endOf(job) === undefined);
+  }
+}
+
+/** How a job can end. */
+const ENDS: readonly NodeEnd[] = [
+  "completed",
+  "failed",
+  "cancelled",
+  "timeout",
+];
+
+/**
+ * Returns how a job has ended.
+ *
+ * @returns `undefined` if it has not ended, or its state is unknown.
+ */
+export function endOf({ status }: CoordinatorJob): NodeEnd | undefined {
+  return ENDS.find((end) => end === status);
+}
+
+/** Returns the workflows that jobs of a workflow have submitted. */
+function descendants(
+  { workflow_id, children }: CoordinatorWorkflow,
+): CoordinatorWorkflow[] {
+  const found = new Map<string, CoordinatorWorkflow>();
+  const open = [...children ?? []];
+  for (let child; (child = open.pop()) !== undefined;) {
+    if (child.workflow_id === workflow_id || found.has(child.workflow_id)) {
+      continue;
+    }
+    found.set(child.workflow_id, child);
+    open.push(...child.children ?? []);
+  }
+  return [...found.values()];
+}
+
+/** A job that is retried gets a new row under the name of its node. */
+function newestByNode(
+  jobs: readonly CoordinatorJob[],
+): Map<string, CoordinatorJob> {
+  const rows = new Map<string, CoordinatorJob>();
+  for (const job of jobs) {
+    const name = nodeName(job);
+    const known = rows.get(name);
+    const isNewer = known === undefined ||
+      Date.parse(job.created_at) > Date.parse(known.created_at);
+    if (isNewer) rows.set(name, job);
+  }
+  return rows;
+}
+
+/** Returns the name of the node of a job. */
+export function nodeName({ name, workflow_node_name }: CoordinatorJob): string {
+  return workflow_node_name || name;
+}

@@ -1,0 +1,228 @@
+import {
+  type CoordinatorClient,
+  CoordinatorError,
+} from "../../coordinator/client.ts";
+import type { CoordinatorJob } from "../../coordinator/jobs.ts";
+import { messageOf } from "../../errors.ts";
+import { whenAborted } from "../../process/cancellation.ts";
+import { pause } from "../../process/time_limit.ts";
+import { printable, quote } from "../../terminal/text.ts";
+import type { WorkQueue } from "../../work_queue.ts";
+import type { JobRequest, LocalJobOutcome } from "../local/local_job.ts";
+import type { WorkflowRun } from "../workflow_executor.ts";
+import { endOf, type JobWatcher } from "./job_watcher.ts";
+import { LogFollower } from "./log_follower.ts";
+
+/**
+ * Time after which a job that the coordinator should have started, although
+ * nothing else of the workflow runs, counts as forgotten, in milliseconds.
+ */
+const FORGOTTEN_MS = 60_000;
+
+/** Number of readings without a job before it counts as missing. */
+const MIN_READINGS = 2;
+
+/** Number of readings without new lines after which a log is complete. */
+const QUIET_READINGS = 2;
+
+/**
+ * Time for which a coordinator without a log of an ended job is asked again, in
+ * milliseconds.
+ */
+const LOG_WAIT_MS = 60_000;
+
+/** Maximum length of a reason. */
+const MAX_REASON = 300;
+
+/** What the jobs of one workflow share. */
+export interface RemoteWorkflow {
+  /** Run of the workflow on this side. */
+  readonly run: WorkflowRun;
+  /** States of its jobs. */
+  readonly watcher: JobWatcher;
+  /** Client that reads logs, and does not retry. */
+  readonly logClient: CoordinatorClient;
+  /** Limits the number of logs that are read at the same time. */
+  readonly logQueue: WorkQueue;
+  /** Time between two readings, in milliseconds. */
+  readonly pollMs: number;
+  /** Maximum time for which the coordinator may be out of reach, in milliseconds. */
+  readonly outageMs: number;
+  /** Aborted when the run no longer waits for jobs that it has cancelled. */
+  readonly abandoned: AbortSignal;
+}
+
+/**
+ * Follows a job at the coordinator to its end.
+ *
+ * @param find Finds the job, once it is there.
+ * @throws {RunnerError} If the coordinator can no longer be read.
+ */
+export async function followJob(
+  remote: RemoteWorkflow,
+  request: JobRequest,
+  find: () => CoordinatorJob | undefined,
+): Promise<LocalJobOutcome> {
+  const { run: { log, runner: { masker } }, watcher, logClient, abandoned } =
+    remote;
+  const aborted = whenAborted(abandoned);
+  if (!await appears(remote, request, find)) return missing(remote, request);
+  const step = await log.openStep(request.key);
+  try {
+    const follower = new LogFollower(logClient, find()!.job_id, {
+      log: step,
+      masker,
+    });
+    while (true) {
+      const job = find()!;
+      if (hasStarted(job)) request.onStart();
+      const end = endOf(job);
+      if (end !== undefined) {
+        await readRest(remote, request.key, follower);
+        await follower.end();
+        await step.close();
+        const { path: logPath } = step;
+        return { ...outcomeOf(job, end), tail: step.tail(), logPath };
+      }
+      if (abandoned.aborted) break;
+      const wait = watcher.next();
+      if (hasStarted(job) && follower.isDue) {
+        // What cannot be read now is read later.
+        await limited(remote, () => follower.read()).catch(() => {});
+      }
+      await Promise.race([wait, aborted]);
+    }
+    await follower.end();
+    return { ...CANCELLED, reason: "its end was not awaited" };
+  } finally {
+    await step.close();
+  }
+}
+
+const CANCELLED = { status: "cancelled", exitCode: null } as const;
+
+/** Waits until a job is there; returns whether it will ever be. */
+async function appears(
+  { watcher, abandoned }: RemoteWorkflow,
+  { signal }: JobRequest,
+  find: () => CoordinatorJob | undefined,
+): Promise<boolean> {
+  const startMs = performance.now();
+  const aborted = whenAborted(abandoned);
+  for (let count = 0; find() === undefined; count++) {
+    if (abandoned.aborted) return false;
+    const isIdle = count >= MIN_READINGS && !watcher.isActive;
+    if (isIdle) {
+      if (watcher.isOver || signal.aborted) return false;
+      if (performance.now() - startMs > FORGOTTEN_MS) return false;
+    }
+    await Promise.race([watcher.next(), aborted]);
+  }
+  return true;
+}
+
+function missing(
+  { watcher: { status, isOver } }: RemoteWorkflow,
+  { signal }: JobRequest,
+): LocalJobOutcome {
+  if (signal.aborted || ["cancelled", "cancelling"].includes(status)) {
+    return { ...CANCELLED, reason: "its workflow was cancelled" };
+  }
+  return {
+    status: "failed",
+    exitCode: null,
+    reason: isOver
+      ? `the coordinator did not start it: its workflow ended as ${
+        quote(status)
+      }`
+      : "the coordinator did not start it, although nothing else runs",
+  };
+}
+
+function hasStarted(job: CoordinatorJob): boolean {
+  const { status, started_at } = job;
+  return status === "running" || status === "cancelling" ||
+    started_at !== undefined ||
+    endOf(job) !== undefined && status !== "cancelled";
+}
+
+/**
+ * Reads a log until it is complete. The last lines may arrive after the end of
+ * the job, and the coordinator may be out of reach.
+ */
+async function readRest(
+  remote: RemoteWorkflow,
+  key: string,
+  follower: LogFollower,
+): Promise<void> {
+  const { run: { runner: { logger } }, pollMs, outageMs, abandoned } = remote;
+  let failedSinceMs: number | undefined;
+  for (let quietCount = 0; quietCount < QUIET_READINGS;) {
+    try {
+      const hasNews = await limited(remote, () => follower.read());
+      quietCount = hasNews ? 0 : quietCount + 1;
+      failedSinceMs = undefined;
+    } catch (error) {
+      failedSinceMs ??= performance.now();
+      const maxMs = mayHaveNoLogs(error) ? LOG_WAIT_MS : outageMs;
+      const isOver = abandoned.aborted || !mayPass(error) ||
+        performance.now() - failedSinceMs > maxMs;
+      if (isOver) {
+        return logger.warn(
+          "workflow",
+          `The log of ${quote(key)} is not complete: ${messageOf(error)}`,
+        );
+      }
+    }
+    if (quietCount < QUIET_READINGS) await pause(pollMs, abandoned);
+  }
+}
+
+function mayPass(error: unknown): boolean {
+  return error instanceof CoordinatorError && error.isTransient;
+}
+
+/** A coordinator without a store for logs answers with 503 forever. */
+function mayHaveNoLogs(error: unknown): boolean {
+  return error instanceof CoordinatorError && error.status === 503;
+}
+
+/** Runs an action when fewer than the maximum are running. */
+async function limited<T>(
+  { logQueue }: RemoteWorkflow,
+  action: () => Promise<T>,
+): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  await logQueue.add(() => action().then(resolve, reject));
+  return await promise;
+}
+
+function outcomeOf(
+  job: CoordinatorJob,
+  status: LocalJobOutcome["status"],
+): LocalJobOutcome {
+  const exitCode = exitCodeOf(job);
+  const { last_error = "" } = job;
+  // A program's own failure needs no reason, as on this machine.
+  const isOwn = status === "completed" || !!exitCode;
+  const reason = isOwn || last_error === ""
+    ? {}
+    : { reason: printable(last_error.slice(0, MAX_REASON)) };
+  return { status, exitCode, durationMs: durationOf(job), ...reason };
+}
+
+/** A worker reports -1 if it does not know the exit code. */
+function exitCodeOf({ exit_code }: CoordinatorJob): number | null {
+  return exit_code !== undefined && Number.isInteger(exit_code) &&
+      exit_code >= 0 && exit_code <= 255
+    ? exit_code
+    : null;
+}
+
+/** Both times are those of the coordinator, whatever our clock shows. */
+function durationOf(
+  { started_at = "", completed_at = "" }: CoordinatorJob,
+): number | undefined {
+  const ms = Date.parse(completed_at) - Date.parse(started_at);
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}

@@ -1,0 +1,106 @@
+import { RunnerError } from "../../errors.ts";
+import { quote } from "../../terminal/text.ts";
+import type { JobBody, WorkflowDefinition } from "../definition/definition.ts";
+import { JOB_KEYS } from "../definition/job_body.ts";
+import { jobPlaces } from "../definition/job_places.ts";
+
+/** Maximum number of problems in a message. */
+const MAX_PROBLEMS = 20;
+
+/**
+ * Properties of a job that the coordinator supports, or that this runner
+ * evaluates before it submits the job. All others make a workflow unfit, so that
+ * a new property is never dropped silently.
+ */
+const SUPPORTED: Readonly<Record<string, true>> = {
+  image: true,
+  command: true,
+  rawCommand: true,
+  timeoutSeconds: true,
+  priority: true,
+  dependsOn: true,
+  condition: true,
+  when: true,
+  forEach: true,
+  itemVar: true,
+  imagePullSecrets: true,
+  codeDir: true,
+  jobDir: true,
+  workingDir: true,
+  workerClass: true,
+  runAs: true,
+  characteristics: true,
+  resources: true,
+  // These have a meaning on a developer's machine only.
+  disableRunLocal: true,
+  runLocal: true,
+  cpuLimit: true,
+  memoryLimit: true,
+} satisfies Partial<Record<keyof JobBody, true>>;
+
+/** Options for {@linkcode checkSupported}. */
+export interface CheckSupportedOptions {
+  /** Absolute path of the CI root. */
+  readonly root: string;
+  /** Names of the jobs to submit. */
+  readonly jobs: ReadonlySet<string>;
+  /** Whether an event started the job that submits the workflow. */
+  readonly isEventJob: boolean;
+}
+
+/**
+ * Checks that a coordinator can run the jobs of a workflow.
+ *
+ * @throws {RunnerError} `invalid-workflow` with the place of each key that it
+ * does not support.
+ */
+export async function checkSupported(
+  definition: WorkflowDefinition,
+  { root, jobs, isEventJob }: CheckSupportedOptions,
+): Promise<void> {
+  const problems = definition.jobs.filter(({ name }) => jobs.has(name))
+    .flatMap(({ name, body }) =>
+      Object.keys(body).flatMap((property) => {
+        const reason = problemOf(property, body, isEventJob);
+        return reason === undefined ? [] : [{ name, property, reason }];
+      })
+    );
+  if (problems.length === 0) return;
+  const placeOf = await jobPlaces(root, definition);
+  const lines = problems.slice(0, MAX_PROBLEMS).map(
+    ({ name, property, reason }) => {
+      const key = keyOf(property);
+      return `${placeOf(name, key)}: job ${quote(name)}: ${key} ${reason}`;
+    },
+  );
+  const rest = problems.length - lines.length;
+  throw new RunnerError(
+    [
+      `Cannot submit workflow ${quote(definition.name)} to a coordinator:`,
+      ...lines,
+      ...rest > 0 ? [`and ${rest} more`] : [],
+    ].join("\n"),
+    { code: "invalid-workflow" },
+  );
+}
+
+function problemOf(
+  property: string,
+  { [property as keyof JobBody]: value, capabilities = [] }: JobBody,
+  isEventJob: boolean,
+): string | undefined {
+  if (value === undefined || Object.hasOwn(SUPPORTED, property)) {
+    return undefined;
+  }
+  if (property !== "capabilities") return "is not supported by a coordinator";
+  return isEventJob || capabilities.length === 0
+    ? undefined
+    : "can be given only by a job that an event started";
+}
+
+/** Returns the key of a property in a file. */
+function keyOf(property: string): string {
+  const keys: Readonly<Record<string, { readonly key: string } | undefined>> =
+    JOB_KEYS;
+  return keys[property]?.key ?? property;
+}
