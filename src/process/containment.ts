@@ -16,7 +16,13 @@
 
 import { quoteWord } from "../command_text.ts";
 import { type ProcessTree, tagProcessTree } from "./process_tree.ts";
-import seal from "./sandbox/seal.pl" with { type: "text" };
+import { PERL } from "./sandbox/confined_command.ts";
+import mounts from "./sandbox/mounts.pl" with { type: "text" };
+import {
+  mountWords,
+  type ProtectedPaths,
+  sharesMemory,
+} from "./sandbox/mount_words.ts";
 
 /** Number of `CAP_SYS_RESOURCE`, with which a process can raise its limits. */
 const CAP_SYS_RESOURCE = 24n;
@@ -125,24 +131,22 @@ const CAPABILITIES = [
  * would set variables.
  */
 const DROP_AS_ROOT = `drop() {
-  exec ${UNSHARE} "--wd=$(pwd -P)" -- /usr/bin/setpriv --inh-caps=-all --bounding-set=-all,${CAPABILITIES} "$@"
+  exec ${UNSHARE} "--wd=\${directory-.}" -- /usr/bin/setpriv --inh-caps=-all --bounding-set=-all,${CAPABILITIES} "$@"
 }`;
 
 /** The first process is root in its user namespace; the command keeps its user id. */
 const DROP_AS_USER = `drop() {
   read -r _ user _ < /proc/self/uid_map
   read -r _ group _ < /proc/self/gid_map
-  exec ${UNSHARE} "--wd=$(pwd -P)" --user "--map-user=$user" "--map-group=$group" -- "$@"
+  exec ${UNSHARE} "--wd=\${directory-.}" --user "--map-user=$user" "--map-group=$group" -- "$@"
 }`;
 
 /** For systems that only allow PID namespaces. */
 const DROP_NOTHING = 'drop() { "$@"; }';
 
 /**
- * The first process of the namespaces. Its arguments are mounts, `--`, the
- * number of the system call `mount`, the count of paths that stay writable,
- * these paths, and the command. A hidden directory is replaced by an empty one that contains only
- * the visible subdirectory.
+ * The first process of the namespaces. Its arguments are a count, as many
+ * arguments of `mounts.pl`, and the command.
  *
  * It exits when the command has ended and nothing else holds the output any
  * more: `bash -c 'exec > >(tee log); …'` ends when `tee` does. A process that
@@ -154,38 +158,13 @@ const DROP_NOTHING = 'drop() { "$@"; }';
  */
 const INIT = `exec 3>&2 2>/dev/null
 trap : INT
-# What is not there any more needs no protection.
-lock() {
-  [ -d "$1" ] || return 0
-  # With what is mounted below it, which must not be uncovered.
-  /bin/mount --rbind "$1" "$1" && /bin/mount -o remount,bind,ro "$1"
-}
-hide() {
-  [ ! -d "$1" ] || replace "$1" "$2" || [ ! -d "$1" ]
-}
-replace() (
-  cd "$2" && /bin/mount -t tmpfs -o mode=0755,size=64k none "$1" || exit
-  if [ "$1" != "$2" ]; then
-    /bin/mkdir -p "$2" && /bin/mount -c --bind . "$2" || exit
-  fi
-  /bin/mount -o remount,bind,ro "$1"
-)
-while [ "$1" != -- ]; do
-  case $1 in
-    lock) lock "$2" ;;
-    hide) hide "$2" "$3" ;;
-  esac || {
-    echo "Cannot protect \\"$2\\" from an untrusted command" >&3
-    exit 126
-  }
-  shift 3
-done
-shift
-if [ "$2" != 0 ] && ! /usr/bin/perl -e ${quoteWord(seal)} "$@"; then
-  echo "Cannot make the file system read-only for the command" >&3
-  exit 126
+if [ "$1" != 0 ]; then
+  directory=$(pwd -P)
+  ${PERL} -e ${quoteWord(mounts)} "$@" 2>&3 || exit 126
+  # With a new root, this directory is outside; the environment is restored.
+  if [ "$4" = n ]; then cd /; fi
 fi
-shift "$(($2 + 2))"
+shift "$(($1 + 1))"
 (exec 2>&3 3>&-; drop "$@")
 code=$?
 for turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -226,43 +205,8 @@ const METHODS: readonly Method[] = [
   },
 ];
 
-/** System call number of `mount`. */
-const MOUNT = { x86_64: "165", aarch64: "40" };
-
-/** Directories that a command must not change or see. */
-export interface ProtectedPaths {
-  /**
-   * Absolute paths of directories that are read-only for the command.
-   *
-   * @default {[]}
-   */
-  readonly readOnly?: readonly string[];
-  /**
-   * Directories of which the command sees at most one subdirectory.
-   *
-   * @default {[]}
-   */
-  readonly hidden?: readonly HiddenDirectory[];
-  /**
-   * Absolute paths of the only directories and files that are not read-only for
-   * the command. Requires Perl.
-   *
-   * @default {all but the read-only ones}
-   */
-  readonly writable?: readonly string[];
-}
-
-/** A directory that is hidden from a command. */
-export interface HiddenDirectory {
-  /** Its absolute path. */
-  readonly path: string;
-  /**
-   * Absolute path of the subdirectory that stays visible.
-   *
-   * @default {none}
-   */
-  readonly except?: string;
-}
+/** System call numbers of `umount2` and `pivot_root`. */
+const CALLS = { x86_64: ["166", "155"], aarch64: ["39", "41"] };
 
 /** Namespaces in which this process can run a command. */
 export interface Namespace {
@@ -294,8 +238,8 @@ async function tryMethods(): Promise<Namespace | undefined> {
   for (const method of METHODS) {
     const namespace = namespaceOf(method);
     const words = namespace.wordsFor({
-      readOnly: ["/tmp"],
       hidden: [{ path: "/tmp" }],
+      visible: { read: ["/"], write: ["/dev/null"], aliases: [] },
     });
     // Checks that the command can do what it must be able to do.
     if (await works([...words, "/bin/sh", "-c", "echo > /dev/null"])) {
@@ -308,20 +252,22 @@ async function tryMethods(): Promise<Namespace | undefined> {
 function namespaceOf({ options, drop, hasMounts }: Method): Namespace {
   return {
     hasMounts,
-    wordsFor: ({ readOnly = [], hidden = [], writable = [] } = {}) => [
-      UNSHARE,
-      ...options,
-      ...["--pid", "--fork", "--kill-child", "--mount-proc", "--"],
-      ...["/bin/sh", "-c", `${drop}\n${INIT}`, "sh"],
-      ...hasMounts ? readOnly.flatMap((path) => ["lock", path, ""]) : [],
-      ...hasMounts
-        ? hidden.flatMap(({ path, except = path }) => ["hide", path, except])
-        : [],
-      "--",
-      MOUNT[Deno.build.arch],
-      String(hasMounts ? writable.length : 0),
-      ...hasMounts ? writable : [],
-    ],
+    wordsFor: (paths = {}) => {
+      const words = hasMounts ? mountWords(paths) : [];
+      const given = words.length === 0
+        ? []
+        : [...CALLS[Deno.build.arch], ...words];
+      const { visible } = paths;
+      const isMemoryOwn = hasMounts && visible && !sharesMemory(visible);
+      return [
+        UNSHARE,
+        ...options,
+        ...isMemoryOwn ? ["--ipc"] : [],
+        ...["--pid", "--fork", "--kill-child", "--mount-proc", "--"],
+        ...["/bin/sh", "-c", `${drop}\n${INIT}`, "sh"],
+        ...[String(given.length), ...given],
+      ];
+    },
   };
 }
 

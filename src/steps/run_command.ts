@@ -4,7 +4,7 @@ import { pump } from "../output/pump.ts";
 import type { Sink } from "../output/sink.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import type { Clock } from "../process/clock.ts";
-import type { ProtectedPaths } from "../process/containment.ts";
+import type { ProtectedPaths } from "../process/sandbox/mount_words.ts";
 import type { SandboxLimits } from "../process/sandbox/find_sandbox.ts";
 import { tagProcessTree } from "../process/process_tree.ts";
 import {

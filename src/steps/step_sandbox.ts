@@ -18,7 +18,6 @@ const SYSTEM_DIRECTORIES = [
 /** Devices that every sandboxed command can use. */
 const DEVICES = [
   ...["/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/ptmx"],
-  ...["/dev/pts", "/dev/shm"],
 ];
 
 const READ_ONLY_DEVICES = ["/dev/random", "/dev/urandom"];
@@ -54,8 +53,13 @@ export async function checkSandbox(
 }
 
 /** What programs report when the kernel has denied something. */
-const DENIALS =
+const DENIED =
   /permission denied|operation not permitted|read-only file system|\b(?:EACCES|EPERM|EROFS)\b/i;
+
+/** What they report about a path that does not exist in the sandbox. */
+const HIDDEN = /no such file or directory|\bENOENT\b/i;
+
+const ABSOLUTE_PATH = /(?:^|[\s'"`:(])\/./;
 
 /**
  * Explains a failure that the sandbox may have caused.
@@ -64,8 +68,10 @@ const DENIALS =
  * @returns The explanation; `undefined` if nothing was denied.
  */
 export function sandboxHint(lines: readonly string[]): string | undefined {
-  return lines.some((line) => DENIALS.test(line))
-    ? "The step runs in a sandbox. If it denied something that the step needs, allow it with `permissions`"
+  return lines.some((line) =>
+      DENIED.test(line) || HIDDEN.test(line) && ABSOLUTE_PATH.test(line)
+    )
+    ? "The step runs in a sandbox. If it denied or hid something that the step needs, allow it with `permissions`"
     : undefined;
 }
 
@@ -122,15 +128,18 @@ export async function sandboxLimits(
     : permissions.read === false
     ? []
     : [...own, step.workspace.base];
-  const devices = await existing(DEVICES);
-  const system = read === true ? [] : await systemPaths(step.env);
+  const devices = await resolve(DEVICES);
+  const system = read === true ? NOTHING : await systemPaths(step.env);
   const [others, written] = await Promise.all([
-    existing([...readable, ...step.needed]),
-    existing(writable),
+    resolve([...readable, ...step.needed]),
+    resolve(writable),
   ]);
   return {
-    read: topmost([...others, ...written, ...system, ...devices]),
-    write: topmost([...written, ...devices]),
+    read: topmost(
+      [others, written, system, devices].flatMap(({ real }) => real),
+    ),
+    write: topmost([written, devices].flatMap(({ real }) => real)),
+    aliases: [others, written, system].flatMap(({ aliases }) => aliases),
     hasNetwork: permissions.net ?? true,
   };
 }
@@ -152,7 +161,8 @@ async function pathsOf(
           'it does not exist; a directory is created if its path ends with "/"',
         );
       }
-      return real;
+      // The step uses it as it is written, with its links.
+      return path.startsWith("/") && !isOfJob(path) ? path : real;
     } catch (cause) {
       throw new RunnerError(
         `Cannot let step "${name}" ${action} "${path}": ${messageOf(cause)}`,
@@ -162,12 +172,16 @@ async function pathsOf(
   }));
 }
 
+function isOfJob(path: string): boolean {
+  return isInside("/job", path);
+}
+
 async function resolvePath(
   path: string,
   jobPath: string,
   workspace: Workspace,
 ): Promise<string> {
-  if (/^\/job(?:\/|$)/.test(path)) {
+  if (isOfJob(path)) {
     return await guardPath(workspace.base, workspace.pathOf(path));
   }
   // The source, which may be hostile, can contain links.
@@ -190,12 +204,22 @@ function installations(env: Environment): string[] {
     });
 }
 
-const found = new Map<string, Promise<readonly string[]>>();
+/** Paths, and where they lead. */
+interface ResolvedPaths {
+  /** The paths without links. */
+  readonly real: readonly string[];
+  /** The given paths that contain links. */
+  readonly aliases: readonly string[];
+}
+
+const NOTHING: ResolvedPaths = { real: [], aliases: [] };
+
+const found = new Map<string, Promise<ResolvedPaths>>();
 
 /** Finds the system once for each `PATH` and `HOME`. */
-function systemPaths(env: Environment): Promise<readonly string[]> {
+function systemPaths(env: Environment): Promise<ResolvedPaths> {
   const key = `${env.PATH}\0${env.HOME}`;
-  const known = found.get(key) ?? existing([
+  const known = found.get(key) ?? resolve([
     ...SYSTEM_DIRECTORIES,
     ...READ_ONLY_DEVICES,
     ...installations(env),
@@ -205,11 +229,17 @@ function systemPaths(env: Environment): Promise<readonly string[]> {
 }
 
 /** Resolves links, and drops paths that do not exist. */
-async function existing(paths: readonly string[]): Promise<readonly string[]> {
+async function resolve(paths: readonly string[]): Promise<ResolvedPaths> {
+  const given = [...new Set(paths)];
   const real = await Promise.all(
-    [...new Set(paths)].map((path) => Deno.realPath(path).catch(() => [])),
+    given.map((path) => Deno.realPath(path).catch(() => undefined)),
   );
-  return real.flat();
+  return {
+    real: real.filter((path) => path !== undefined),
+    aliases: given.filter((path, at) =>
+      real[at] !== undefined && real[at] !== path
+    ),
+  };
 }
 
 /** Drops paths below others. */

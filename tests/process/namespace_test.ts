@@ -295,17 +295,21 @@ if (!found?.hasMounts) {
     });
 
     it("does not start a command that it cannot restrict", async () => {
+      const hidden = Array<{ path: string }>(20).fill({ path: "/etc" });
+      const words = found.wordsFor({ hidden });
       const running = run("echo started", {
-        launcher: launcherOf(found.wordsFor({
-          hidden: [{ path: "/etc", except: "/not/there" }],
-        })),
+        // Perl has no descriptor left to open the directory.
+        launcher: launcherOf([
+          ...["/bin/sh", "-c", 'ulimit -n 16; exec "$@"', "sh"],
+          ...words,
+        ]),
         stderr: "separate",
       });
       const { exitCode } = await running.supervise();
       assertEquals([exitCode, running.stdout.text, running.stderr.text], [
         126,
         "",
-        'Cannot protect "/etc" from an untrusted command\n',
+        'Cannot protect "/etc" from the command: Too many open files\n',
       ]);
     });
   });}

@@ -2,14 +2,16 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { findStepSandbox } from "../../src/process/sandbox/find_sandbox.ts";
 import { Job } from "../../src/steps/job.ts";
 import type { StepOptions } from "../../src/steps/step.ts";
+import { findContainment } from "../../src/process/containment.ts";
 import zoo from "../fixtures/sandbox_zoo.py" with { type: "text" };
+import objects from "../fixtures/shared_objects.py" with { type: "text" };
 import { isClientMissing } from "../helpers/client.ts";
 import {
   listFiles,
   makeFiles,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
-import { runCli } from "../helpers/cli.ts";
+import { CLI, runCli } from "../helpers/cli.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
 const { problem } = await findStepSandbox(false);
@@ -17,6 +19,12 @@ const ignore = problem !== undefined;
 
 /** What every sandboxed step may do. */
 const ALLOWED = ["own file", "socket pair"];
+
+/** What only a mount namespace prevents. */
+const OUTSIDE = [
+  ...["status of shared memory", "program outside", "socket outside"],
+  ...["mode", "owner", "time", "attribute", "files of the runner"],
+];
 
 /** What a step with a network may do as well. */
 const WITH_NETWORK = [
@@ -40,49 +48,162 @@ for (const [kind, options] of Object.entries(KINDS)) {
     ignore: ignore || isClientMissing("python3"),
   }, async () => {
     await using test = await testRunner();
-    await using other = await temporaryDirectory();
-    await makeFiles(other.path, { victim: "original" });
+    await using outside = await openOutside();
     await Deno.writeTextFile(`${test.path}/zoo.py`, zoo);
-    const before = await Deno.stat(`${other.path}/victim`);
-    const name = crypto.randomUUID();
-    await using _ = await listenAbstract(name);
     const result = await test.runner.runJob(
-      new Job("x").addStep(
-        "zoo",
-        ["python3", "zoo.py", other.path, String(Deno.pid), name],
-        options,
-      ),
+      new Job("x").addStep("zoo", zooCommand(outside), options),
     );
     assertEquals(result.exitCode, 0, test.stdout() + test.stderr());
-    const [, text] = /zoo: (.*)/.exec(test.stdout())!;
-    const { descriptors, ...attempts } = JSON.parse(text);
+    const { namespace } = await findContainment(false);
+    const hasMounts = namespace?.hasMounts ?? false;
     const hasNetwork = options.permissions?.net !== false;
-    const allowed = [...ALLOWED, ...hasNetwork ? WITH_NETWORK : []];
-    const done = Object.keys(attempts).filter((attempt) =>
-      attempts[attempt] === "done"
-    );
-    // The system may lack a family of sockets, or the right to use it.
-    assertEquals(
-      done.filter((attempt) => !allowed.includes(attempt)),
-      [],
-      text,
-    );
-    assertEquals(
-      ALLOWED.filter((attempt) => !done.includes(attempt)),
-      [],
-      text,
-    );
-    assertEquals(descriptors, []);
-    assertEquals(Object.keys(attempts).length > 40, true, text);
-    const after = await Deno.stat(`${other.path}/victim`);
-    const { mode, uid, mtime, size } = after;
-    assertEquals(
-      [mode, uid, mtime, size],
-      [before.mode, before.uid, before.mtime, before.size],
-    );
-    assertEquals(await listFiles(other.path), { victim: "original" });
+    checkAttempts(test.stdout(), { hasMounts, hasNetwork });
+    await outside.check(hasMounts);
   });
 }
+
+/** Words that start a program without the right to create namespaces. */
+const WITHOUT_NAMESPACES = [
+  ...["unshare", "--user", "--map-root-user", "sh", "-c"],
+  `echo 0 > /proc/sys/user/max_user_namespaces
+  exec setpriv --inh-caps=-all --bounding-set=-all "$@"`,
+  "sh",
+];
+
+Deno.test("a step without namespaces does not leave its sandbox", {
+  ignore: ignore || isClientMissing("python3") || !await canDropNamespaces(),
+}, async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await using outside = await openOutside();
+  await makeFiles(path, {
+    "zoo.py": zoo,
+    "job.json": JSON.stringify({
+      steps: [{ name: "zoo", run: zooCommand(outside), untrusted: true }],
+    }),
+  });
+  const [program, ...args] = WITHOUT_NAMESPACES;
+  const { code, stdout, stderr } = await new Deno.Command(program, {
+    args: [
+      ...args,
+      ...[Deno.execPath(), "run", "-A", "--no-check", CLI],
+      ...["run", "--job-file", "job.json"],
+    ],
+    cwd: path,
+  }).output();
+  const text = new TextDecoder().decode(stdout);
+  assertEquals(code, 0, text + new TextDecoder().decode(stderr));
+  checkAttempts(text, { hasMounts: false, hasNetwork: true });
+  await outside.check(false);
+});
+
+async function canDropNamespaces(): Promise<boolean> {
+  const [program, ...args] = WITHOUT_NAMESPACES;
+  try {
+    const { success } = await new Deno.Command(program, {
+      args: [...args, "true"],
+      stderr: "null",
+    }).output();
+    return success;
+  } catch {
+    return false;
+  }
+}
+
+/** What the attempts may lead to. */
+function checkAttempts(
+  output: string,
+  { hasMounts, hasNetwork }: { hasMounts: boolean; hasNetwork: boolean },
+) {
+  const [, text] = /zoo: (.*)/.exec(output)!;
+  const { descriptors, ...attempts } = JSON.parse(text);
+  const required = [
+    ...ALLOWED,
+    // Without mounts, memory and terminals are those of all processes.
+    ...hasMounts ? ["own memory", "own terminal"] : [],
+  ];
+  const allowed = [
+    ...required,
+    ...hasNetwork ? WITH_NETWORK : [],
+    ...hasMounts ? [] : OUTSIDE,
+  ];
+  const done = Object.keys(attempts).filter((attempt) =>
+    attempts[attempt] === "done"
+  );
+  // The system may lack a family of sockets, or the right to use it.
+  assertEquals(done.filter((one) => !allowed.includes(one)), [], text);
+  assertEquals(required.filter((one) => !done.includes(one)), [], text);
+  assertEquals(descriptors, []);
+  assertEquals(Object.keys(attempts).length > 50, true, text);
+}
+
+/** What a step must neither reach nor change. */
+interface Outside extends AsyncDisposable {
+  readonly path: string;
+  /** Objects that another process shares, as JSON. */
+  readonly objects: string;
+  /** Checks that nothing has changed. */
+  check(isStatusKept: boolean): Promise<void>;
+}
+
+function zooCommand({ path, objects }: Outside): string[] {
+  return ["python3", "zoo.py", path, String(Deno.pid), objects];
+}
+
+async function openOutside(): Promise<Outside> {
+  await using stack = new AsyncDisposableStack();
+  const { path } = stack.use(await temporaryDirectory());
+  await makeFiles(path, { victim: "original" });
+  const { objects } = stack.use(await shareObjects());
+  const before = statusOf(await Deno.stat(`${path}/victim`));
+  const opened = stack.move();
+  return {
+    path,
+    objects,
+    async check(isStatusKept) {
+      assertEquals(await listFiles(path), { victim: "original" });
+      const { memory } = JSON.parse(objects);
+      assertEquals(await Deno.readTextFile(memory), "original");
+      if (!isStatusKept) return;
+      assertEquals(statusOf(await Deno.stat(`${path}/victim`)), before);
+    },
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+  };
+}
+
+function statusOf({ mode, uid, mtime, size }: Deno.FileInfo) {
+  return { mode, uid, mtime, size };
+}
+
+Deno.test("a step uses paths with links as its permissions name them", {
+  ignore,
+}, async () => {
+  await using test = await testRunner();
+  await using other = await temporaryDirectory();
+  await makeFiles(other.path, { "real/in": "read me\n", "real/out/": "" });
+  await Deno.symlink("real", `${other.path}/link`);
+  await Deno.symlink(`${other.path}/link`, `${other.path}/again`);
+  const result = await test.runner.runJob(
+    new Job("x").addStep(
+      "links",
+      `cd ${other.path}; cat link/in; cat again/in; echo x > again/out/x
+      bash -c 'cat <(echo substituted)'`,
+      {
+        untrusted: true,
+        permissions: {
+          read: [`${other.path}/link/in`],
+          write: [`${other.path}/again/out`],
+        },
+      },
+    ),
+  );
+  assertEquals(result.exitCode, 0, test.stdout() + test.stderr());
+  assertStringIncludes(
+    test.stdout(),
+    "read me\nread me\nsubstituted\n",
+  );
+  assertEquals(await Deno.readTextFile(`${other.path}/real/out/x`), "x\n");
+});
 
 Deno.test(
   "permissions of a step limit what it writes, reads, connects to and sees",
@@ -136,10 +257,11 @@ Deno.test(
     await test.runner.runJob(
       new Job("x")
         .addStep("denied", "touch /etc/x", { untrusted: true })
+        .addStep("hidden", "cat /root/x", { untrusted: true })
         .addStep("other", "exit 3", { untrusted: true }),
     );
     const hints = test.stderr().match(/^ {2}The step runs in a sandbox\./gm);
-    assertEquals(hints?.length, 1, test.stderr());
+    assertEquals(hints?.length, 2, test.stderr());
   },
 );
 
@@ -226,30 +348,28 @@ steps:
   assertEquals("first" in await listFiles(path), false);
 });
 
-/** Listens on an abstract socket, which no path protects. */
-async function listenAbstract(name: string): Promise<AsyncDisposable> {
+/** Starts a process that shares objects with the machine. */
+async function shareObjects(): Promise<
+  AsyncDisposable & { objects: string }
+> {
+  await using stack = new AsyncDisposableStack();
+  const { path } = stack.use(await temporaryDirectory());
   const server = new Deno.Command("python3", {
-    args: [
-      "-c",
-      `import socket, sys
-server = socket.socket(socket.AF_UNIX)
-server.bind("\\0" + sys.argv[1])
-server.listen(1)
-print("ready", flush=True)
-sys.stdin.read()`,
-      name,
-    ],
+    args: ["-c", objects, path],
     stdin: "piped",
     stdout: "piped",
   }).spawn();
+  stack.defer(async () => {
+    await server.stdin.close();
+    await server.stdout.cancel();
+    await server.status;
+  });
   const reader = server.stdout.getReader();
-  await reader.read();
+  const { value } = await reader.read();
   reader.releaseLock();
+  const started = stack.move();
   return {
-    [Symbol.asyncDispose]: async () => {
-      await server.stdin.close();
-      await server.stdout.cancel();
-      await server.status;
-    },
+    objects: new TextDecoder().decode(value),
+    [Symbol.asyncDispose]: () => started[Symbol.asyncDispose](),
   };
 }

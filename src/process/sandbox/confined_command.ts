@@ -25,6 +25,9 @@ export interface Confinement {
   };
 }
 
+/** Perl, where all systems that have it have it. */
+export const PERL = "/usr/bin/perl";
+
 /** System call number of `prctl`; Landlock's are the same on all platforms. */
 const PRCTL = { x86_64: 157, aarch64: 167 };
 

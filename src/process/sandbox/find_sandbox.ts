@@ -1,5 +1,6 @@
 import { type Containment, findContainment } from "../containment.ts";
-import { perlWords } from "./confined_command.ts";
+import { PERL, perlWords } from "./confined_command.ts";
+import { sharesMemory } from "./mount_words.ts";
 import { seccompFilter } from "./seccomp_filter.ts";
 
 /** What a sandboxed command may access. */
@@ -8,6 +9,8 @@ export interface SandboxLimits {
   readonly read: readonly string[];
   /** Absolute paths without links that it can write to. */
   readonly write: readonly string[];
+  /** Absolute paths that lead to the others through links. */
+  readonly aliases: readonly string[];
   /** Whether it can create sockets, of any family. */
   readonly hasNetwork: boolean;
 }
@@ -26,9 +29,6 @@ export interface Sandbox {
 export type SandboxFinding =
   | { readonly sandbox: Sandbox; readonly problem?: undefined }
   | { readonly sandbox?: undefined; readonly problem: string };
-
-/** Program that applies the sandbox. */
-const PERL = "/usr/bin/perl";
 
 /** First version of Landlock that governs `truncate`. */
 const GOVERNS_TRUNCATE = 3;
@@ -71,7 +71,12 @@ async function probe({ namespace }: Containment): Promise<SandboxFinding> {
     ? "signals and abstract sockets reach processes outside: that needs Landlock 6 (Linux 6.12) or PID namespaces"
     : undefined;
   const sandbox = sandboxOf(landlockVersion, weakness);
-  const words = sandbox.wordsFor({ read: ["/"], write: [], hasNetwork: false });
+  const words = sandbox.wordsFor({
+    read: ["/"],
+    write: [],
+    aliases: [],
+    hasNetwork: false,
+  });
   // Something around the runner may refuse the system calls.
   return await output([...words, "/bin/sh", "-c", "echo works"]) === "works\n"
     ? { sandbox }
@@ -93,20 +98,21 @@ function sandboxOf(
   landlockVersion: number,
   weakness: string | undefined,
 ): Sandbox {
-  const filterFor = (hasNetwork: boolean) =>
+  const filterFor = (limits: SandboxLimits) =>
     seccompFilter({
       architecture: Deno.build.arch,
-      refusesSockets: !hasNetwork,
+      refusesSockets: !limits.hasNetwork,
+      refusesMemory: !sharesMemory(limits),
       refusesTruncate: landlockVersion < GOVERNS_TRUNCATE,
     });
   return {
     landlockVersion,
     weakness,
-    wordsFor: ({ read, write, hasNetwork }) =>
+    wordsFor: (limits) =>
       perlWords(PERL, {
-        read,
-        write,
-        strict: { filter: filterFor(hasNetwork) },
+        read: limits.read,
+        write: limits.write,
+        strict: { filter: filterFor(limits) },
       }),
   };
 }

@@ -1,8 +1,9 @@
 import { RunnerError } from "../../errors.ts";
-import { findContainment, type ProtectedPaths } from "../containment.ts";
+import { findContainment } from "../containment.ts";
 import { findInheritedFiles } from "../inherited_files.ts";
 import type { CommandLauncher } from "../spawn.ts";
 import { findSandbox, type SandboxLimits } from "./find_sandbox.ts";
+import { ownDirectories, type ProtectedPaths } from "./mount_words.ts";
 
 /** How a command is isolated from the rest of the system. */
 export interface Isolation {
@@ -59,11 +60,13 @@ export async function isolate(
     if (sandbox.weakness) {
       onWarning(`The sandbox of steps is incomplete: ${sandbox.weakness}`);
     }
-    const { write } = limits;
-    const writable = write.includes("/") ? [] : write.filter(isMountPoint);
+    // A command that can write everywhere has nothing to be protected from.
+    const visible = limits.write.includes("/") ? undefined : limits;
     const words = [
-      ...namespace?.wordsFor({ ...own, writable }) ?? [],
-      ...sandbox.wordsFor(limits),
+      ...namespace?.wordsFor({ ...own, visible }) ?? [],
+      ...sandbox.wordsFor(
+        namespace?.hasMounts ? withOwnDirectories(limits) : limits,
+      ),
     ];
     return { words, restoresEnvironment: true };
   }
@@ -72,10 +75,14 @@ export async function isolate(
   return contained;
 }
 
-/** Devices can be used on a read-only mount as well. */
-function isMountPoint(path: string): boolean {
-  return !path.startsWith("/dev/") || path === "/dev/pts" ||
-    path === "/dev/shm";
+/** Allows the directories that a command gets with its mount namespace. */
+function withOwnDirectories(limits: SandboxLimits): SandboxLimits {
+  const own = ownDirectories(limits);
+  return {
+    ...limits,
+    read: [...limits.read, ...own],
+    write: [...limits.write, ...own],
+  };
 }
 
 /** Creates the error for steps that need a sandbox. */

@@ -15,6 +15,12 @@ export interface SeccompFilterOptions {
   /** Whether sockets are refused, of every family. Socket pairs are allowed. */
   readonly refusesSockets: boolean;
   /**
+   * Whether memory, semaphores and queues of other processes are refused.
+   *
+   * @default {false}
+   */
+  readonly refusesMemory?: boolean;
+  /**
    * Whether `truncate` is refused. Landlock governs it from version 3.
    *
    * @default {false}
@@ -29,6 +35,19 @@ const AUDIT_ARCH = { x86_64: 0xc000003e, aarch64: 0xc00000b7 };
 const CALLS = {
   socket: [41, 198],
   truncate: [76, 45],
+  shmget: [29, 194],
+  shmat: [30, 196],
+  shmctl: [31, 195],
+  semget: [64, 190],
+  semop: [65, 193],
+  semctl: [66, 191],
+  semtimedop: [220, 192],
+  msgget: [68, 186],
+  msgsnd: [69, 189],
+  msgrcv: [70, 188],
+  msgctl: [71, 187],
+  mqOpen: [240, 180],
+  mqUnlink: [241, 181],
   // The kernel performs its operations without asking seccomp.
   ioUringSetup: [425, 425],
   ioUringEnter: [426, 426],
@@ -51,6 +70,13 @@ const ALWAYS_REFUSED: readonly Call[] = [
   ...["ioUringSetup", "ioUringEnter", "ioUringRegister"] as const,
   ...["addKey", "requestKey", "keyctl", "openByHandleAt"] as const,
   ...["bpf", "userfaultfd", "perfEventOpen"] as const,
+];
+
+/** They name objects of the whole IPC namespace, whoever owns them. */
+const SHARED_MEMORY: readonly Call[] = [
+  ...["shmget", "shmat", "shmctl", "semget", "semop", "semctl"] as const,
+  ...["semtimedop", "msgget", "msgsnd", "msgrcv", "msgctl"] as const,
+  ...["mqOpen", "mqUnlink"] as const,
 ];
 
 /** From here on, numbers on x86_64 belong to the 32-bit calls of x32. */
@@ -76,7 +102,8 @@ type Instruction = readonly [number, number, number, number];
 
 /**
  * Builds the filter. A refused call fails with `ENOSYS`, so that programs use
- * another way where they have one; a socket fails with `EACCES`.
+ * another way where they have one; what permissions of a step can allow fails
+ * with `EACCES`.
  *
  * 1. Calls of another architecture, such as 32-bit calls, are refused: their
  *    numbers mean something else.
@@ -88,13 +115,16 @@ type Instruction = readonly [number, number, number, number];
 export function seccompFilter(
   options: SeccompFilterOptions,
 ): Uint8Array<ArrayBuffer> {
-  const { architecture, refusesSockets, refusesTruncate = false } = options;
+  const { architecture, refusesTruncate = false } = options;
   const at = architecture === "x86_64" ? 0 : 1;
   const refused = [
     ...ALWAYS_REFUSED,
     ...refusesTruncate ? ["truncate"] as const : [],
-  ].map((call) => CALLS[call][at]);
-  const fail = (errno: number): Instruction => [RETURN, 0, 0, FAIL | errno];
+  ];
+  const denied = [
+    ...options.refusesSockets ? ["socket"] as const : [],
+    ...options.refusesMemory ? SHARED_MEMORY : [],
+  ];
   return assemble([
     [LOAD, 0, 0, ARCH_OFFSET],
     [JUMP_IF_EQUAL, 1, 0, AUDIT_ARCH[architecture]],
@@ -102,18 +132,18 @@ export function seccompFilter(
     [LOAD, 0, 0, NUMBER_OFFSET],
     [JUMP_IF_AT_LEAST, 0, 1, FIRST_X32_CALL],
     fail(ENOSYS),
-    ...refused.flatMap((number): Instruction[] => [
-      [JUMP_IF_EQUAL, 0, 1, number],
-      fail(ENOSYS),
-    ]),
-    ...refusesSockets
-      ? [
-        [JUMP_IF_EQUAL, 0, 1, CALLS.socket[at]] as const,
-        fail(EACCES),
-      ]
-      : [],
+    ...refused.flatMap((call) => refusal(CALLS[call][at], ENOSYS)),
+    ...denied.flatMap((call) => refusal(CALLS[call][at], EACCES)),
     [RETURN, 0, 0, ALLOW],
   ]);
+}
+
+function refusal(number: number, errno: number): Instruction[] {
+  return [[JUMP_IF_EQUAL, 0, 1, number], fail(errno)];
+}
+
+function fail(errno: number): Instruction {
+  return [RETURN, 0, 0, FAIL | errno];
 }
 
 function assemble(

@@ -19,24 +19,32 @@ def attempt(act):
         return "done"
     except OSError as error:
         return errno.errorcode[error.errno]
+def shared_memory():
+    if libc.shmctl(libc.shmget(0, 1, 0o600), 0, None) == -1:
+        raise OSError(ctypes.get_errno(), "")
 print(
     attempt(lambda: os.truncate("/dev/null", 0)),
     attempt(socket.socket),
     attempt(socket.socketpair),
     attempt(lambda: os.getpid()),
+    attempt(shared_memory),
 )
 `;
 
 const CASES: readonly [Partial<SeccompFilterOptions>, string][] = [
-  [{ refusesSockets: false }, "EINVAL done done done"],
-  [{ refusesSockets: true }, "EINVAL EACCES done done"],
+  [
+    { refusesSockets: true, refusesMemory: true },
+    "EINVAL EACCES done done EACCES",
+  ],
+  [{ refusesSockets: false }, "EINVAL done done done done"],
+  [{ refusesSockets: true }, "EINVAL EACCES done done done"],
   [
     { refusesSockets: false, refusesTruncate: true },
-    "ENOSYS done done done",
+    "ENOSYS done done done done",
   ],
   [
     { refusesSockets: true, refusesTruncate: true },
-    "ENOSYS EACCES done done",
+    "ENOSYS EACCES done done done",
   ],
 ];
 
