@@ -104,10 +104,11 @@ if (found === undefined) {
     });
 
     it("leaves no process behind", async () => {
+      await using directory = await temporaryDirectory();
       const script = `
       fork() { setsid env -i /bin/sh -c 'exec /bin/sleep 1000' > /dev/null 2>&1 & }
       fork; (fork; setsid sh -c '(sleep 1000 &) & sleep 1000' > /dev/null 2>&1 &)
-      echo ready; sleep 0.1; exit 5`;
+      echo ready; until [ -e ${directory.path}/seen ]; do sleep 0.02; done; exit 5`;
       const running = run(script, { launcher: namespace });
       // Outside the namespace, they have other IDs.
       await running.stdout.seen("ready");
@@ -115,6 +116,7 @@ if (found === undefined) {
       using cleanup = new DisposableStack();
       cleanup.defer(() => inside.forEach(endProcess));
       assert(inside.length > 0);
+      await Deno.writeTextFile(`${directory.path}/seen`, "");
       assertEquals((await running.supervise()).exitCode, 5);
       for (const pid of inside) await isGone(pid);
     });
