@@ -104,7 +104,7 @@ export async function listStore(
 /**
  * Removes the manifests that were used least recently until the store is not
  * larger than a limit, those that have expired, and everything that no manifest
- * refers to.
+ * refers to. Artifacts that have not expired are removed last.
  *
  * @param maxBytes Maximum size of all manifests and packs; 0 removes everything.
  * @throws {Error} If the store cannot be used.
@@ -144,7 +144,13 @@ function choose(
   const removed: ListedManifest[] = [];
   const kept = new Set<string>();
   let keptBytes = 0;
-  for (const manifest of manifests) {
+  // Jobs may still need artifacts that have not expired; the rest of the store
+  // can be made again.
+  const [artifacts, others] = [
+    manifests.filter(({ kind }) => kind === "artifacts"),
+    manifests.filter(({ kind }) => kind !== "artifacts"),
+  ];
+  for (const manifest of [...artifacts, ...others]) {
     const { bytes, expiresMs = Infinity } = manifest;
     const sizes = manifest.packs.map((name) =>
       kept.has(name) ? 0 : packs.get(name)?.bytes

@@ -119,11 +119,11 @@ async function swapIn(
         if (mounts !== undefined && mounts.length > 0) {
           throw new Error(`something is mounted in "${path}"`);
         }
-        await move(place, `${old}/${at}`);
-        undo.push(() => move(`${old}/${at}`, place));
+        await renamePath(place, `${old}/${at}`);
+        undo.push(() => renamePath(`${old}/${at}`, place));
       }
-      await move(join(fresh, path), place);
-      undo.push(() => move(place, join(fresh, path)));
+      await renamePath(join(fresh, path), place);
+      undo.push(() => renamePath(place, join(fresh, path)));
     }
   } catch (error) {
     const failures: unknown[] = [];
@@ -139,7 +139,7 @@ async function swapIn(
  * Renames a path. Only root can move a directory that is not writable to
  * another directory, because its entry `..` changes.
  */
-async function move(from: string, to: string): Promise<void> {
+export async function renamePath(from: string, to: string): Promise<void> {
   const { isDirectory, mode } = await Deno.lstat(from);
   const isLocked = isDirectory && mode !== null && (mode & 0o200) === 0;
   if (!isLocked) return await Deno.rename(from, to);

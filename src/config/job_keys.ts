@@ -51,6 +51,7 @@ const WORKER_KEYS = {
   raw_command: "Whether the worker runs the command without the runner.",
   depends_on: "Jobs that must end before this one starts.",
   needs: "Same as depends_on.",
+  artifacts: "Files that the job saves for other jobs of a workflow.",
   condition:
     "Condition for running the job, checked when its dependencies have ended.",
   for_each: "Runs the job once for each value.",

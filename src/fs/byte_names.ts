@@ -49,6 +49,7 @@ d() { D=$(printf '%b.' "$1"); D=\${D%.}; }
 n() { d "$1"; A=$D; d "$2"; if [ -e "$D" ] || [ -L "$D" ]; then
   echo "$2 exists" >&2; exit 1; fi; }
 rename() { n "$1" "$2"; mv "$A" "$D"; }
+replace() { d "$2"; rm -f "$D"; rename "$1" "$2"; }
 link() { n "$1" "$2"; ln -s -- "$A" "$D"; }
 copy_link() { n "$1" "$2"; cp -pP "$A" "$D"; }
 read_link() { d "$1"; readlink "$D"; printf '\\0'; }
@@ -56,7 +57,7 @@ read_link() { d "$1"; readlink "$D"; printf '\\0'; }
 
 /** Commands of {@linkcode runFileCommands}; paths are absolute. */
 export type FileCommand =
-  | readonly ["rename" | "copy_link", from: string, to: string]
+  | readonly ["rename" | "replace" | "copy_link", from: string, to: string]
   | readonly ["link", target: string, path: string]
   | readonly ["read_link", path: string];
 

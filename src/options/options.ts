@@ -546,6 +546,18 @@ export const OPTIONS = [
     doc: "Namespace of the cache that is read and written",
   },
   {
+    name: "artifact_namespace",
+    env: {
+      name: "REACTORCIDE_ARTIFACT_NAMESPACE",
+      setBy: "worker",
+      isSetting: true,
+    },
+    type: "text",
+    default: "local",
+    isCallersOnly: true,
+    doc: "Namespace of the artifacts that are saved and listed",
+  },
+  {
     name: "cache_read_from",
     env: {
       name: "REACTORCIDE_CACHE_READ_FROM",

@@ -269,6 +269,8 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
     column: optional(count),
     code: optional(text),
   },
+  "artifact.restored": { job: text, name: text, bytes: count, count },
+  "artifact.saved": { name: text, bytes: count, count },
   "trigger.submitted": { name: text },
   "metric": { plugin: text, phase: word, name: text, value: number },
   "run.ended": {

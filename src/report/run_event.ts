@@ -182,6 +182,13 @@ export interface RunEvents {
   };
   /** A problem matcher has found a problem in the output of a step. */
   readonly "problem": { readonly step: string } & Problem;
+  /** Files of another job of the workflow were restored. */
+  readonly "artifact.restored": ArtifactRecord & {
+    /** Key of the job that saved them. */
+    readonly job: string;
+  };
+  /** Files were saved for other jobs. */
+  readonly "artifact.saved": ArtifactRecord;
   /** A follow-up job was submitted, or written to a file. */
   readonly "trigger.submitted": { readonly name: string };
   /** A number that a plugin recorded. */
@@ -198,6 +205,15 @@ export interface RunEvents {
     readonly durationMs: number;
     readonly error?: string;
   };
+}
+
+/** An artifact as a record has it. */
+export interface ArtifactRecord {
+  readonly name: string;
+  /** Size of its files, in bytes. */
+  readonly bytes: number;
+  /** Number of files, directories and links. */
+  readonly count: number;
 }
 
 /** Name of an event. */

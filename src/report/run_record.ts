@@ -72,6 +72,10 @@ export interface RunRecord {
   /** Rules under which values were masked. */
   readonly secrets: readonly EventOf<"secret.masked">[];
   readonly triggers: readonly string[];
+  /** Files that the job got from other jobs, and saved for them. */
+  readonly artifacts: readonly EventOf<
+    "artifact.restored" | "artifact.saved"
+  >[];
   /** What problem matchers have found, in the order of their lines. */
   readonly problems: readonly EventOf<"problem">[];
   readonly metrics: readonly EventOf<"metric">[];
@@ -183,6 +187,9 @@ export function recordOf(
     plugins: all("plugin.called"),
     secrets: all("secret.masked"),
     triggers: all("trigger.submitted").map(({ name }) => name),
+    artifacts: events.filter((event) =>
+      event.event === "artifact.restored" || event.event === "artifact.saved"
+    ),
     metrics: all("metric"),
     problems: all("problem"),
   };

@@ -221,6 +221,44 @@ export async function executeSteps(
   });
 }
 
+/**
+ * Restores the artifacts that the job needs.
+ *
+ * @throws {RunnerError} `workspace` if one of them cannot be restored.
+ */
+export async function restoreJobArtifacts(
+  { cancellation, recorder, runner: { logger } }: RunState,
+  { artifacts }: JobControls,
+): Promise<void> {
+  for (const artifact of await artifacts?.restore(cancellation) ?? []) {
+    const { job, name, bytes, count } = artifact;
+    recorder.add("artifact.restored", { job, name, bytes, count });
+    logger.info("artifacts", `Restored ${name}`, { job, files: count, bytes });
+  }
+}
+
+/**
+ * Saves the artifacts of the job, unless it was cancelled.
+ *
+ * @throws {RunnerError} If an artifact of a job that succeeded cannot be saved.
+ */
+export async function saveJobArtifacts(
+  { cancellation, recorder, error, runner: { logger } }: RunState,
+  { artifacts }: JobControls,
+): Promise<void> {
+  if (artifacts === undefined || cancellation.graceful.aborted) return;
+  const outcome = error === undefined ? "success" : "failed";
+  const saved = await artifacts.save(
+    outcome,
+    cancellation,
+    ({ message }) => logger.warn("artifacts", message),
+  );
+  for (const { name, bytes, count } of saved) {
+    recorder.add("artifact.saved", { name, bytes, count });
+    logger.info("artifacts", `Saved ${name}`, { files: count, bytes });
+  }
+}
+
 /** Submits the follow-up jobs, or discards them. */
 export async function submitFollowUpJobs(
   run: RunState,

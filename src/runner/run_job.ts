@@ -41,6 +41,8 @@ import {
   releaseWorkspace,
   removeCiCopy,
   resolveJobSecrets,
+  restoreJobArtifacts,
+  saveJobArtifacts,
   selectFailedSteps,
   submitFollowUpJobs,
 } from "./on_demand.ts";
@@ -117,6 +119,7 @@ async function runValidJob(
   await run.reporting?.afterSources();
   await loadSourcePlugins(run);
   await callPhase(run, "post_source_prep");
+  await restoreJobArtifacts(run, controls);
   await callPhase(run, "pre_execution");
   // Plugins may have changed settings or added steps.
   const isChanged = run.haveSettingsChanged;
@@ -127,6 +130,7 @@ async function runValidJob(
   }
   await executeJob(run, config, plan, controls);
   await callPhase(run, "post_execution");
+  await saveJobArtifacts(run, controls);
   run.submitted = await submitFollowUpJobs(run, config, controls);
   for (const { name } of run.submitted) {
     run.recorder.add("trigger.submitted", { name });

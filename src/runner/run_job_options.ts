@@ -1,3 +1,4 @@
+import type { JobArtifacts } from "../artifacts/job_artifacts.ts";
 import type { JobFileText } from "../config/job_file.ts";
 import type { JobOptions } from "../config/job_options.ts";
 import type { Job } from "../steps/job.ts";
@@ -64,4 +65,6 @@ export type JobControls =
     rerunCommand?: (step: string) => readonly string[];
     /** Setting of the nested container, if the command runs in one. */
     container?: ContainerSetting;
+    /** What the job gets from other jobs of its workflow, and passes on. */
+    artifacts?: JobArtifacts;
   };

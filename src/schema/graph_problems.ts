@@ -106,8 +106,17 @@ function listOf(names: readonly string[]): string {
 export function dependenciesOf(node: DocumentNode): string[] {
   return (node.entries ?? [])
     .filter(([key]) => DEPENDENCY_KEYS.includes(key))
-    .flatMap(([, value]) => [value, ...value.items ?? []])
+    .flatMap(([, value]) => namesIn(value))
     .flatMap(({ text }) => text ?? []);
+}
+
+/** Names in a dependency, a list of them, or mappings with the key `job`. */
+function namesIn(value: DocumentNode): DocumentNode[] {
+  return [value, ...value.items ?? []].flatMap((one) => [
+    one,
+    ...(one.entries ?? []).filter(([key]) => key === "job")
+      .map(([, name]) => name),
+  ]);
 }
 
 /** Value of the key `name`; the entry itself, if its key is the name. */
@@ -128,9 +137,7 @@ function dependencyNode(
       if (found !== undefined) return found;
     }
     if (!DEPENDENCY_KEYS.includes(key)) continue;
-    const found = [value, ...value.items ?? []].find((entry) =>
-      entry.text === name
-    );
+    const found = namesIn(value).find((entry) => entry.text === name);
     if (found !== undefined) return found;
   }
   return undefined;

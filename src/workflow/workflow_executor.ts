@@ -1,10 +1,14 @@
+import type {
+  JobArtifacts,
+  JobArtifactsOptions,
+} from "../artifacts/job_artifacts.ts";
 import type { Environment } from "../environment/variables.ts";
 import type { Host } from "../host.ts";
 import type { JobLog } from "../output/job_log.ts";
 import type { ExportQueue } from "../report/export_queue.ts";
 import type { RunnerContext } from "../runner/runner_context.ts";
 import type { WorkflowDefinition } from "./definition/definition.ts";
-import type { Executor, LocalWorkflow } from "./local/local_job.ts";
+import type { Executor, JobRequest, LocalWorkflow } from "./local/local_job.ts";
 import type { AddJob } from "./local/run_workflow.ts";
 import type { JobRecords } from "./local/workflow_state.ts";
 
@@ -48,6 +52,17 @@ export interface WorkflowRun extends WorkflowPlan {
    * again.
    */
   readonly onJobEnd: (remask: () => Promise<void>) => void;
+  /**
+   * Creates what passes the artifacts of a job on.
+   *
+   * @param request The job.
+   * @param place Where its files are on this machine.
+   * @returns `undefined` if the job has no artifacts.
+   */
+  readonly artifactsOf: (
+    request: JobRequest,
+    place: Pick<JobArtifactsOptions, "workspace" | "directory">,
+  ) => JobArtifacts | undefined;
   /** Calls listeners when the run is cancelled. */
   readonly onSignal: Host["onSignal"];
   /** Aborted by the first signal that cancels the run. */
@@ -97,6 +112,12 @@ export interface WorkflowExecutor {
    * @default {false}
    */
   readonly isRemote?: boolean;
+  /**
+   * Whether its jobs get the artifacts that they need, and save theirs.
+   *
+   * @default {false: a workflow with artifacts is refused}
+   */
+  readonly passesArtifacts?: boolean;
   /**
    * Checks whether the executor can run a workflow, before anything starts.
    *

@@ -42,14 +42,20 @@ function randomManifests(random: Random): Planted[] {
   });
 }
 
-/** What remains, by the simplest rule: the manifests come newest first. */
+/**
+ * What remains, by the simplest rule: artifacts come before all others, and the
+ * newest first.
+ */
 function expected(
   manifests: readonly Planted[],
   packs: ReadonlyMap<string, number>,
   maxBytes: number,
 ): string[] {
   let kept = new Set<string>();
-  for (const { path, text, packs: needed, isExpired } of manifests) {
+  const order = [true, false].flatMap((isFirst) =>
+    manifests.filter(({ path }) => path.includes("/artifacts/") === isFirst)
+  );
+  for (const { path, text, packs: needed, isExpired } of order) {
     const all = new Set([...kept, path, ...needed]);
     const sizes = [...all].map((name) =>
       packs.get(name) ??

@@ -25,6 +25,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   workflow: 8,
   testing: 8,
   runner: 7,
+  artifacts: 6,
   steps: 6,
   triggers: 6,
   source: 6,

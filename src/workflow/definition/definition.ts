@@ -1,3 +1,7 @@
+import type {
+  ArtifactDefinition,
+  ArtifactNeed,
+} from "../../artifacts/artifact.ts";
 import type { JsonValue } from "../../json_value.ts";
 import type { PathFilter, TriggerFilter } from "./filters.ts";
 import type { EnvFile } from "../../config/env_file.ts";
@@ -28,6 +32,10 @@ export interface JobBody {
   readonly capabilities?: readonly string[];
   /** Jobs that must end before this one starts. */
   readonly dependsOn?: readonly string[];
+  /** Artifacts that the job needs from some of them. */
+  readonly artifactNeeds?: readonly ArtifactNeed[];
+  /** Artifacts that the job saves. */
+  readonly artifacts?: readonly ArtifactDefinition[];
   /** Condition for running the job, evaluated when its dependencies ended. */
   readonly condition?: Condition;
   /** Condition on the event; the coordinator does not support it. */
@@ -73,8 +81,18 @@ export interface JobBody {
   readonly memoryLimit?: string;
 }
 
+/** A job that another one needs, as written. */
+export interface JobNeed {
+  readonly job: string;
+  /** Names of the artifacts that it gets. */
+  readonly artifacts?: readonly string[];
+}
+
 /** A job as defined in a file. */
-export interface JobContent extends JobBody {
+export interface JobContent
+  extends Omit<JobBody, "dependsOn" | "artifactNeeds"> {
+  /** Jobs that must end before this one starts. */
+  readonly needs?: readonly JobNeed[];
   /** Options of a job file, as variables of the job's runner. */
   readonly [variable: Uppercase<string>]: string | undefined;
   /** Checkout settings, as variables of the job's runner. */

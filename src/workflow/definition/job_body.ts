@@ -19,6 +19,7 @@ import {
   type Schema,
 } from "../../schema/combinators.ts";
 import { when } from "../../schema/when.ts";
+import { artifacts, needs } from "./artifact_schemas.ts";
 import type { JobContent } from "./definition.ts";
 import { texts } from "./filters.ts";
 import {
@@ -26,7 +27,6 @@ import {
   checkout,
   cpuLimit,
   environment,
-  jobNames,
   memoryLimit,
   optionalText,
   optionalVariableName,
@@ -136,11 +136,18 @@ export const JOB_KEYS: Keys<JobContent> = {
     description:
       "Capabilities that the worker must have: docker, builder, gpu.",
   },
-  dependsOn: {
+  needs: {
     key: "depends_on",
     alias: "needs",
-    schema: jobNames,
-    description: "Jobs that must end before this one starts.",
+    schema: needs,
+    description:
+      "Jobs that must end before this one starts: names, or mappings of job and the names of artifacts that this job gets from it.",
+  },
+  artifacts: {
+    key: "artifacts",
+    schema: artifacts,
+    description:
+      "Files that the job saves for other jobs: a mapping of names to paths and options.",
   },
   condition: {
     key: "condition",

@@ -3,7 +3,7 @@ import { jobPathProblem } from "../../job_path.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import type { Trigger } from "../../triggers/trigger_options.ts";
 import type { JobDefinition } from "./definition.ts";
-import type { JobBody, JobContent } from "./definition.ts";
+import type { JobBody, JobContent, JobNeed } from "./definition.ts";
 
 /** Properties that contain a path in the workspace of a job. */
 const PATHS = [
@@ -47,11 +47,15 @@ export function jobDefinition(
     source: _source,
     commandPrefix: _commandPrefix,
     pipelinePermissions: _pipelinePermissions,
+    needs,
     ...rest
   } = { ...baseBody(base, own), ...own };
-  const body = Object.fromEntries(
-    Object.entries(rest).filter(([key]) => !isVariable(key)),
-  );
+  const body = {
+    ...Object.fromEntries(
+      Object.entries(rest).filter(([key]) => !isVariable(key)),
+    ),
+    ...needs === undefined ? {} : dependenciesOn(needs),
+  };
   const env = {
     ...settingsOf(base),
     ...base.environment,
@@ -59,6 +63,22 @@ export function jobDefinition(
     ...own.environment,
   };
   return { name, body, env };
+}
+
+/** A job may be needed several times, such as once for each artifact. */
+function dependenciesOn(
+  needs: readonly JobNeed[],
+): Pick<JobBody, "dependsOn" | "artifactNeeds"> {
+  const byJob = new Map<string, Set<string>>();
+  for (const { job, artifacts = [] } of needs) {
+    byJob.set(job, new Set([...byJob.get(job) ?? [], ...artifacts]));
+  }
+  const artifactNeeds = [...byJob].filter(([, names]) => names.size > 0)
+    .map(([job, names]) => ({ job, artifacts: [...names] }));
+  return {
+    dependsOn: needs.map(({ job }) => job),
+    ...artifactNeeds.length === 0 ? {} : { artifactNeeds },
+  };
 }
 
 /** Returns the options of a job, as variables for its runner. */
@@ -130,6 +150,8 @@ export function definitionTrigger(
     runLocal,
     cpuLimit: _cpuLimit,
     memoryLimit: _memoryLimit,
+    artifacts: _artifacts,
+    artifactNeeds: _artifactNeeds,
     ...rest
   } = body;
   return {

@@ -35,12 +35,6 @@ export const jobName: Schema<string> = text({
   },
 });
 
-/** Schema of the names of jobs. */
-export const jobNames: Schema<readonly string[]> = listOrOne(
-  "be the name of a job or a list of names",
-  jobName,
-);
-
 /** Schema of an optional string; an empty one counts as missing. */
 export const optionalText: Schema<string> = optional(text());
 

@@ -6,6 +6,7 @@ import type { DocumentNode } from "../../schema/document.ts";
 import { Problems } from "../../schema/problems.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { reportGraphProblems } from "../../schema/graph_problems.ts";
+import { suggest } from "../../suggest.ts";
 import { parseJobText, readJobText } from "../../schema/read_document.ts";
 import {
   type JobDefinition,
@@ -94,6 +95,9 @@ export async function readWorkflow(
     })),
     "job",
   );
+  for (const [at, { node }] of entries.entries()) {
+    reportUnknownArtifacts(node, jobs[at], jobs);
+  }
   await problems.throwIfAny(text).catch((error) =>
     void errors.unshift(messageOf(error))
   );
@@ -109,6 +113,29 @@ export async function readWorkflow(
     dependencyPaths: [...new Set([sourceFile, ...envPaths, ...basePaths])],
     jobs,
   };
+}
+
+/** Reports artifacts that a job needs and no job saves. */
+function reportUnknownArtifacts(
+  node: DocumentNode,
+  { body: { artifactNeeds = [] } }: JobDefinition,
+  jobs: readonly JobDefinition[],
+): void {
+  for (const { job, artifacts } of artifactNeeds) {
+    const other = jobs.find(({ name }) => name === job);
+    if (other === undefined) continue;
+    const known = (other.body.artifacts ?? []).map(({ name }) => name);
+    for (const name of artifacts) {
+      if (known.includes(name)) continue;
+      const near = suggest(name, known);
+      node.explain(() =>
+        `${node.label} needs artifact ${JSON.stringify(name)} of job ${
+          JSON.stringify(job)
+        }, which does not save it` +
+        (near === undefined ? "" : `; did you mean ${JSON.stringify(near)}?`)
+      );
+    }
+  }
 }
 
 /** Rejects a job file: it has `steps` but no `jobs`. */

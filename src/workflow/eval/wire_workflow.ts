@@ -66,7 +66,8 @@ export function wireWorkflow(
  * Creates the job for the coordinator from a definition.
  *
  * @param ci Repository and commit for the CI source of the job.
- * @throws {RunnerError} `invalid-workflow` if the job has steps.
+ * @throws {RunnerError} `invalid-workflow` if the job has steps or needs
+ * artifacts.
  */
 export function generatedJob(
   definition: JobDefinition,
@@ -76,6 +77,12 @@ export function generatedJob(
   if (definition.body.command === undefined) {
     throw new RunnerError(
       `Cannot evaluate job "${definition.name}": it has steps, which the coordinator does not support`,
+      { code: "invalid-workflow" },
+    );
+  }
+  if (definition.body.artifactNeeds !== undefined) {
+    throw new RunnerError(
+      `Cannot evaluate job "${definition.name}": it needs artifacts, which the coordinator does not pass on`,
       { code: "invalid-workflow" },
     );
   }

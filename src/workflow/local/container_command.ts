@@ -187,8 +187,16 @@ function bytesOf(amount: string): number {
 export interface RunContainedOptions extends ContainerOptions {
   /** Absolute path of the code, if jobs share it. */
   readonly sharedCode: string | undefined;
-  /** Runs the command that starts the container. */
-  readonly run: (command: readonly string[]) => Promise<LocalJobOutcome>;
+  /**
+   * Runs the command that starts the container.
+   *
+   * @param stop Ends the container, if it runs still; returns the problem if
+   * that fails.
+   */
+  readonly run: (
+    command: readonly string[],
+    stop: () => Promise<string | undefined>,
+  ) => Promise<LocalJobOutcome>;
 }
 
 /**
@@ -221,12 +229,18 @@ export async function runContained(
     ],
     hostUser: `${uid ?? 0}:${gid ?? 0}`,
   });
+  let stopping: Promise<string | undefined> | undefined;
+  // The container may outlive the command that started it.
+  const stop = () =>
+    stopping ??= (async () => {
+      const engine = engineNamed(program, { ...host, cwd: workspace.base });
+      const problem = await removeContainer(engine, name);
+      if (problem !== undefined) logger.warn("job", problem);
+      return problem;
+    })();
   try {
-    return await run(command);
+    return await run(command, stop);
   } finally {
-    // The container may outlive the command that started it.
-    const engine = engineNamed(program, { ...host, cwd: workspace.base });
-    const problem = await removeContainer(engine, name);
-    if (problem !== undefined) logger.warn("job", problem);
+    await stop();
   }
 }

@@ -1,3 +1,9 @@
+import type {
+  ArtifactDefinition,
+  ArtifactNeed,
+  SavedArtifact,
+} from "../../artifacts/artifact.ts";
+import type { NeededArtifact } from "../../artifacts/job_artifacts.ts";
 import type { When } from "../../schema/when.ts";
 import type { StepConfig } from "../../config/step_config.ts";
 import { RunnerError } from "../../errors.ts";
@@ -30,6 +36,10 @@ export interface LocalJob {
   readonly env: Readonly<Record<string, string>>;
   /** Jobs that must end before this one starts. */
   readonly dependsOn: readonly string[];
+  /** Artifacts that the job needs from some of them. */
+  readonly artifactNeeds?: readonly ArtifactNeed[];
+  /** Artifacts that the job saves. */
+  readonly artifacts?: readonly ArtifactDefinition[];
   /** Condition for running the job. */
   readonly condition: Condition;
   /** Condition on the event. */
@@ -259,6 +269,8 @@ export interface JobRequest {
   readonly workflowId: string;
   /** Returns the variables of the workflow as JSON. */
   readonly varsText: () => string;
+  /** Passes on the artifacts of the job; `undefined` if it has none. */
+  readonly artifacts?: NodeArtifacts;
   /** Aborted when the run is cancelled. */
   readonly signal: AbortSignal;
   /**
@@ -266,6 +278,14 @@ export interface JobRequest {
    * once.
    */
   readonly onStart: () => void;
+}
+
+/** What a job of a workflow gets from other jobs, and passes on. */
+export interface NodeArtifacts {
+  /** Artifacts that it saves. */
+  readonly definitions: readonly ArtifactDefinition[];
+  /** Artifacts that it needs, with what is saved of them. */
+  readonly needs: readonly NeededArtifact[];
 }
 
 /** Outcome and outputs of a job. */
@@ -284,6 +304,8 @@ export interface LocalJobOutcome extends JobOutputs {
   readonly durationMs?: number;
   /** Follow-up jobs. */
   readonly triggers?: readonly TriggeredWorkflow[];
+  /** Artifacts that the job saved. */
+  readonly artifacts?: readonly SavedArtifact[];
   /** Last lines of its output, masked. */
   readonly tail?: readonly string[];
   /** Absolute path of its record, if it has one. */

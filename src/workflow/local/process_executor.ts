@@ -1,3 +1,5 @@
+import type { SavedArtifact } from "../../artifacts/artifact.ts";
+import type { JobArtifacts } from "../../artifacts/job_artifacts.ts";
 import { settingVariables } from "../../config/option_variables.ts";
 import type { Layer } from "../../config/settings.ts";
 import { childEnvironment } from "../../environment/child_environment.ts";
@@ -73,6 +75,7 @@ export function processExecutor(
   options: ProcessExecutorOptions,
 ): WorkflowExecutor {
   return {
+    passesArtifacts: true,
     open: (run) =>
       Promise.resolve({
         runJob: jobRunner({ ...run, ...options }),
@@ -113,14 +116,22 @@ function jobRunner(options: ProcessRun): Executor {
         onJobEnd: options.onJobEnd,
         exports: options.exports,
       });
+      const artifacts = options.artifactsOf(
+        request,
+        filePlace(own, request.node.job, options),
+      );
       return options.container === undefined
-        ? await runOne(own, request, options)
+        ? await runOne(own, request, options, { artifacts })
         : await runContained(own, request, {
           ...options.container,
           sharedCode: runsInPlace(request.node.job, options)
             ? options.root
             : undefined,
-          run: (command) => runOne(own, request, options, command),
+          run: (command, stop) =>
+            runOne(own, request, options, {
+              command,
+              artifacts: artifacts && afterStop(artifacts, stop),
+            }),
         });
     };
     const outcome = await run().finally(() => step.close());
@@ -135,19 +146,71 @@ function jobRunner(options: ProcessRun): Executor {
   };
 }
 
+/** Returns where the files of a job are that its artifacts may contain. */
+function filePlace(
+  { workspace }: RunnerContext,
+  job: LocalJob,
+  options: ProcessRun,
+) {
+  return runsInPlace(job, options)
+    ? { workspace: options.root, directory: options.root }
+    : {
+      workspace: workspace.base,
+      directory: workspace.pathOf(job.codeDir ?? CODE_DIR),
+    };
+}
+
+/** Saves artifacts only once nothing in the container can change the files. */
+function afterStop(
+  artifacts: JobArtifacts,
+  stop: () => Promise<string | undefined>,
+): JobArtifacts {
+  return {
+    ...artifacts,
+    async save(...options) {
+      const problem = await stop();
+      if (problem !== undefined) {
+        throw new RunnerError(
+          `Cannot save artifacts: the container of the job may still run`,
+          { code: "container-failed" },
+        );
+      }
+      return await artifacts.save(...options);
+    },
+  };
+}
+
+/** How {@linkcode runOne} runs a job. */
+interface RunOneOptions {
+  /**
+   * Command that runs instead of the one of the job.
+   *
+   * @default {the command of the job}
+   */
+  readonly command?: readonly string[];
+  readonly artifacts: JobArtifacts | undefined;
+}
+
 async function runOne(
   runner: RunnerContext,
   { node: { job } }: JobRequest,
   options: ProcessRun,
-  command?: readonly string[],
+  { command, artifacts }: RunOneOptions,
 ): Promise<LocalJobOutcome> {
   const { base } = runner.workspace;
+  let saved: readonly SavedArtifact[] = [];
   let end: Pick<LocalJobOutcome, "status" | "exitCode" | "reason">;
   try {
     const { status, exitCode, error } = await runJob(
       runner,
       layerOf(job, options, command),
-      job.steps === undefined ? {} : { job: { steps: job.steps } },
+      {
+        ...job.steps === undefined ? {} : { job: { steps: job.steps } },
+        artifacts: artifacts && {
+          ...artifacts,
+          save: async (...options) => saved = await artifacts.save(...options),
+        },
+      },
     );
     const isReported = error === undefined ||
       error instanceof RunnerError && error.code === "command-failed";
@@ -165,12 +228,13 @@ async function runOne(
     return {
       ...await readJobOutputs(`${base}/workflow-output.json`),
       triggers: await readTriggered(`${base}/triggers.json`),
+      artifacts: saved,
       ...end,
     };
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;
     runner.logger.error("job", error.message);
-    if (end.status !== "completed") return end;
+    if (end.status !== "completed") return { ...end, artifacts: saved };
     return { status: "failed", exitCode: 1, reason: error.message };
   }
 }

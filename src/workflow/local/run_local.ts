@@ -27,6 +27,7 @@ import {
 } from "./node_states.ts";
 import { runWorkflow, type WorkflowJobResult } from "./run_workflow.ts";
 import { recordWorkflow } from "./record_workflow.ts";
+import { artifactRun } from "./artifact_run.ts";
 import { openStateFile } from "./state_file.ts";
 import type { JobRecords } from "./workflow_state.ts";
 
@@ -110,6 +111,7 @@ export async function runLocalWorkflow(
   const workflow = only === undefined
     ? all
     : selectJobs(all, only, state.earlier);
+  checkArtifacts(options.executor, workflow);
   const plan = { runner, root, definition, workflow };
   await options.executor.check?.(plan);
   const failures: string[] = [];
@@ -127,6 +129,10 @@ export async function runLocalWorkflow(
     path: options.record,
     otel: options.otel,
   });
+  const artifacts = artifactRun(runner, {
+    workflow: definition.id,
+    directory,
+  });
   await using executor = await options.executor.open({
     ...options,
     ...plan,
@@ -138,6 +144,7 @@ export async function runLocalWorkflow(
     exports: record.exports,
     traceOf: record.traceOf,
     onJobEnd: written.add,
+    artifactsOf: artifacts.artifactsOf,
     onSignal: termination.onSignal,
     signal: termination.signal,
   });
@@ -159,6 +166,7 @@ export async function runLocalWorkflow(
     async followOthers(add) {
       problem = await executor.followOthers?.(add);
     },
+    jobs: all.jobs,
     concurrency,
     state,
     signal: termination.signal,
@@ -173,6 +181,7 @@ export async function runLocalWorkflow(
       if (status === "failed" || status === "timeout") failures.push(key);
     },
   });
+  await artifacts.prune();
   if (problem !== undefined) runner.logger.error("workflow", problem);
   const status = problem === undefined
     ? workflowStatus(jobs.map(({ status }) => status))
@@ -200,6 +209,21 @@ export async function runLocalWorkflow(
 function completedIn(earlier: JobRecords): JobRecords {
   return new Map(
     [...earlier].filter(([, { status }]) => status === "completed"),
+  );
+}
+
+/** A job must not run without the files that it needs. */
+function checkArtifacts(
+  { passesArtifacts = false }: WorkflowExecutor,
+  { jobs }: LocalWorkflow,
+): void {
+  const job = jobs.find(({ artifacts = [], artifactNeeds = [] }) =>
+    artifacts.length + artifactNeeds.length > 0
+  );
+  if (passesArtifacts || job === undefined) return;
+  throw new RunnerError(
+    `Cannot run job "${job.name}": it has artifacts, which this executor does not pass on`,
+    { code: "invalid-workflow" },
   );
 }
 

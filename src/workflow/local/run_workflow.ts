@@ -1,3 +1,4 @@
+import type { SavedArtifact } from "../../artifacts/artifact.ts";
 import { messageOf } from "../../errors.ts";
 import { schedule } from "../../graph_scheduler.ts";
 import { neverRunsReason } from "../explain_jobs.ts";
@@ -11,6 +12,8 @@ import {
   type LocalWorkflow,
   triggeredJob,
 } from "./local_job.ts";
+import { nodeArtifacts, savedArtifacts } from "./node_artifacts.ts";
+import { JobPool } from "./job_pool.ts";
 import { type NodeEnd, NodeStates, type NodeStatus } from "./node_states.ts";
 import {
   JobKeys,
@@ -31,6 +34,12 @@ export interface RunWorkflowOptions {
   concurrency: number;
   /** Saved state of the jobs. */
   state: WorkflowState;
+  /**
+   * All jobs of the workflow file, also those that do not run.
+   *
+   * @default {no job needs artifacts}
+   */
+  jobs?: readonly LocalJob[];
   /** Cancels the run. */
   signal: AbortSignal;
   /**
@@ -94,7 +103,7 @@ export async function runWorkflow(
   const { state, concurrency } = options;
   const run: Run = {
     ...options,
-    pool: new Pool(concurrency),
+    pool: new JobPool(concurrency),
     keys: new JobKeys(state.earlier),
     parts: [],
   };
@@ -115,7 +124,7 @@ export async function runWorkflow(
 }
 
 interface Run extends RunWorkflowOptions {
-  readonly pool: Pool;
+  readonly pool: JobPool;
   readonly keys: JobKeys;
   readonly parts: WorkflowPart[];
   /** Error that stopped the run: its state could not be saved. */
@@ -139,6 +148,7 @@ async function runPart(
     states: new NodeStates(nodes),
     variables: new VariableStore(vars),
     ends: new Map(),
+    artifacts: new Map(),
     origin,
     depth,
     children: [],
@@ -191,6 +201,7 @@ function adoptEarlierResults(run: Run, part: WorkflowPart): number[] {
     const record = earlier.get(key);
     if (record?.status !== "completed" || !isDone(key)) return [];
     part.variables.add(record.name, record);
+    part.artifacts.set(node, savedArtifacts(record));
     part.ends.set(node, { ...NEVER_RUN, exitCode: record.exitCode });
     part.states.end(node, "completed");
     startTriggered(run, part, node, record.triggers);
@@ -229,6 +240,8 @@ async function runNode(
   const outcome = await execute(run, part, node, onStart);
   const { exitCode, vars, outputs, triggers = [] } = outcome;
   const { tail = [], recordPath, logPath } = outcome;
+  const { artifacts = [] } = outcome;
+  part.artifacts.set(node, artifacts);
   const problem = problemOf(part, name, outcome);
   const reason = problem ?? outcome.reason;
   const status = problem === undefined || outcome.status !== "completed"
@@ -248,6 +261,7 @@ async function runNode(
     outputs: outputs ?? {},
     ...vars ? { vars } : {},
     ...triggers.length > 0 ? { triggers } : {},
+    ...artifacts.length > 0 ? { artifacts } : {},
     ...reason === undefined ? {} : { reason },
   };
   await Promise.all([begun, state.record(key, record)]);
@@ -273,17 +287,24 @@ function problemOf(
 }
 
 async function execute(
-  { executor, signal }: Run,
+  run: Run,
   part: WorkflowPart,
   node: number,
   onStart: () => void,
 ): Promise<LocalJobOutcome> {
+  const { executor, signal } = run;
   try {
     return await executor({
       key: part.keys[node],
       node: part.nodes[node],
       workflowId: part.id,
       varsText: () => part.variables.text,
+      artifacts: nodeArtifacts(part.nodes[node], {
+        nodes: part.nodes,
+        saved: part.artifacts,
+        jobs: run.jobs ?? [],
+        earlier: run.state.earlier,
+      }),
       signal,
       onStart,
     });
@@ -373,6 +394,8 @@ export interface WorkflowPart {
   readonly variables: VariableStore;
   /** Outcomes of nodes. */
   readonly ends: Map<number, Omit<WorkflowJobResult, "key" | "status">>;
+  /** Artifacts that the nodes have saved. */
+  readonly artifacts: Map<number, readonly SavedArtifact[]>;
   /**
    * Key of the job that triggered the nodes; `undefined` for those of the
    * workflow file.
@@ -395,41 +418,4 @@ function resultsOf({ keys, states, ends }: WorkflowPart): WorkflowJobResult[] {
     key,
     status: states.statuses[node],
   }));
-}
-
-/** Limits the number of concurrent tasks; other tasks are queued. */
-class Pool {
-  readonly #limitCount: number;
-  #runningCount = 0;
-  #waiting: (() => void)[] = [];
-  #next = 0;
-
-  /**
-   * Creates an empty pool.
-   *
-   * @param limitCount Maximum number of concurrent tasks.
-   */
-  constructor(limitCount: number) {
-    this.#limitCount = limitCount;
-  }
-
-  /** Runs a task as soon as a slot is free. */
-  async run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#runningCount < this.#limitCount) this.#runningCount++;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await task();
-    } finally {
-      this.#release();
-    }
-  }
-
-  /** Passes the slot directly to the next task. */
-  #release(): void {
-    const next = this.#waiting[this.#next++];
-    if (next !== undefined) return next();
-    this.#runningCount--;
-    this.#waiting = [];
-    this.#next = 0;
-  }
 }

@@ -1,3 +1,4 @@
+import type { SavedArtifact } from "../../artifacts/artifact.ts";
 import { isObject, type JsonValue } from "../../json_value.ts";
 import type { Trigger } from "../../triggers/trigger_options.ts";
 import { goJson } from "../../json_value.ts";
@@ -32,6 +33,8 @@ export interface LocalJobState {
   readonly origin?: string;
   /** Follow-up jobs of the job. */
   readonly triggers?: readonly TriggeredWorkflow[];
+  /** Artifacts of the job. */
+  readonly artifacts?: readonly SavedArtifact[];
   /** Why the job failed or was skipped; unset if it is not known. */
   readonly reason?: string;
 }

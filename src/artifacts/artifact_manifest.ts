@@ -1,0 +1,232 @@
+import {
+  CACHE_NAME,
+  InvalidEntry,
+  keyProblem,
+  LAYOUT,
+  packName,
+} from "../cache/cache_entry.ts";
+import type { CacheStore } from "../cache/cache_store.ts";
+import { joinBytes } from "../bytes.ts";
+import type { PackedEntry, PackFacts } from "../cache/pack.ts";
+import { isObject } from "../json_value.ts";
+import {
+  type ArtifactId,
+  artifactPathProblem,
+  type SavedArtifact,
+} from "./artifact.ts";
+
+/** Maximum number of files, directories and links of an artifact. */
+export const MAX_FILES = 500_000;
+
+/** Maximum size of a manifest, in bytes. */
+const MAX_MANIFEST_BYTES = 64 * 1024;
+
+/** Maximum size of a list of files, in bytes. */
+const MAX_LIST_BYTES = 256 * 1024 * 1024;
+
+/** A manifest: what an artifact is, and where its content is. */
+export interface ArtifactManifest extends ArtifactId, PackFacts {
+  /** Id of the workflow. */
+  readonly workflow: string;
+  /** When it was saved, in milliseconds since 1970. */
+  readonly createdMs: number;
+  /** When it may be removed, in milliseconds since 1970. */
+  readonly expiresMs: number;
+  /** The list of its files. */
+  readonly files: { readonly sha256: string; readonly bytes: number };
+}
+
+/** A file, directory or link of an artifact. */
+export interface ArtifactFile {
+  /** Path relative to the directory that contains it. */
+  readonly path: string;
+  readonly type: PackedEntry["type"];
+  /** Permission bits. */
+  readonly mode: number;
+  /** Size of a file, in bytes; 0 for other types. */
+  readonly size: number;
+  /** SHA-256 of the content of a file, in hexadecimal digits. */
+  readonly sha256?: string;
+  /** Target of a link, or path of an earlier file for a hard link. */
+  readonly target?: string;
+}
+
+/** Returns the folder of the manifests of a namespace. */
+export function artifactFolder(namespace: string): string {
+  return `${LAYOUT}/${namespace}/artifacts`;
+}
+
+/** Returns the name of a manifest in a store. */
+export async function manifestName(id: ArtifactId): Promise<string> {
+  const text = [id.namespace, id.run, id.job, id.name].join("\0");
+  const hash = await sha256Hex(new TextEncoder().encode(text));
+  return `${artifactFolder(id.namespace)}/${hash}.json`;
+}
+
+/** Computes the SHA-256 of bytes, in hexadecimal digits. */
+export async function sha256Hex(
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
+  return new Uint8Array(digest).toHex();
+}
+
+/** Writes a manifest as JSON, with what all manifests of a store have. */
+export function encodeManifest(
+  manifest: ArtifactManifest,
+): Uint8Array<ArrayBuffer> {
+  const { sha256, files, job } = manifest;
+  return encodeJson({
+    version: 1,
+    ...manifest,
+    key: job,
+    packs: [sha256, files.sha256],
+  });
+}
+
+/** Writes the list of the files of an artifact. */
+export function encodeFiles(
+  files: readonly ArtifactFile[],
+): Uint8Array<ArrayBuffer> {
+  return encodeJson(files);
+}
+
+function encodeJson(value: unknown): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(JSON.stringify(value) + "\n");
+}
+
+/**
+ * Reads a manifest.
+ *
+ * @param sha256 Hash that it must have; `undefined` if it is not known.
+ * @returns `undefined` if it does not exist.
+ * @throws {InvalidEntry} If it is not the manifest that is expected.
+ * @throws {Error} If the store cannot be used.
+ */
+export async function readArtifactManifest(
+  path: string,
+  sha256: string | undefined,
+  store: Pick<CacheStore, "get">,
+  signal: AbortSignal,
+): Promise<ArtifactManifest | undefined> {
+  const bytes = await readObject(path, MAX_MANIFEST_BYTES, store, signal);
+  if (bytes === undefined) return undefined;
+  if (sha256 !== undefined && await sha256Hex(bytes) !== sha256) {
+    throw new InvalidEntry("its manifest was changed");
+  }
+  const value = parseStrict(bytes);
+  if (!isManifest(value)) throw new InvalidEntry("its manifest is not valid");
+  if (await manifestName(value) === path) return value;
+  throw new InvalidEntry("its manifest belongs to another artifact");
+}
+
+/**
+ * Reads the list of the files of an artifact.
+ *
+ * @throws {InvalidEntry} If it is missing or not valid.
+ * @throws {Error} If the store cannot be used.
+ */
+export async function readArtifactFiles(
+  { namespace, files, count }: ArtifactManifest,
+  store: Pick<CacheStore, "get">,
+  signal: AbortSignal,
+): Promise<readonly ArtifactFile[]> {
+  const path = packName(namespace, files.sha256);
+  const bytes = await readObject(path, files.bytes, store, signal);
+  if (bytes === undefined) {
+    throw new InvalidEntry("its content is no longer in the store");
+  }
+  if (await sha256Hex(bytes) !== files.sha256) {
+    throw new InvalidEntry("the list of its files was changed");
+  }
+  const list = parseStrict(bytes);
+  if (!Array.isArray(list) || list.length !== count) {
+    throw new InvalidEntry("the list of its files is not valid");
+  }
+  const seen = new Set<string>();
+  for (const file of list) {
+    const problem = fileProblem(file, seen);
+    if (problem !== undefined) throw new InvalidEntry(problem);
+    seen.add(file.path);
+  }
+  return list;
+}
+
+async function readObject(
+  path: string,
+  maxBytes: number,
+  store: Pick<CacheStore, "get">,
+  signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const content = await store.get(path, { maxBytes, signal });
+  if (content === undefined) return undefined;
+  return joinBytes(
+    await Array.fromAsync(content, (part) => new Uint8Array(part)),
+  );
+}
+
+function parseStrict(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+function isManifest(value: unknown): value is ArtifactManifest {
+  if (!isObject(value) || value.version !== 1) return false;
+  const { files, format } = value;
+  return isArtifactId(value) && isText(value.workflow) &&
+    isCount(value.createdMs) && isCount(value.expiresMs) &&
+    (format === "zstd" || format === "gzip") && isHash(value.sha256) &&
+    isCount(value.packBytes) && isCount(value.bytes) &&
+    isCount(value.count, MAX_FILES) &&
+    isObject(files) && isHash(files.sha256) &&
+    isCount(files.bytes, MAX_LIST_BYTES);
+}
+
+/** Checks whether a value identifies an artifact that was saved. */
+export function isSavedArtifact(value: unknown): value is SavedArtifact {
+  return isObject(value) && isArtifactId(value) && isHash(value.sha256) &&
+    isCount(value.bytes) && isCount(value.count);
+}
+
+function isArtifactId(value: Record<string, unknown>): boolean {
+  return isName(value.namespace) && isName(value.name) && isText(value.run) &&
+    isText(value.job);
+}
+
+function fileProblem(
+  file: unknown,
+  seen: ReadonlySet<string>,
+): string | undefined {
+  const isValid = isObject(file) && typeof file.path === "string" &&
+    isCount(file.mode, 0o777) && isCount(file.size) &&
+    (file.type === "directory" ||
+      file.type === "file" && isHash(file.sha256) ||
+      (file.type === "link" || file.type === "hard link") &&
+        typeof file.target === "string");
+  if (!isValid) return "the list of its files is not valid";
+  const path = file.path as string;
+  const problem = artifactPathProblem(path);
+  if (problem !== undefined) return `${JSON.stringify(path)} ${problem}`;
+  if (seen.has(path)) return `it contains ${JSON.stringify(path)} twice`;
+  return undefined;
+}
+
+function isName(value: unknown): boolean {
+  return typeof value === "string" && CACHE_NAME.test(value);
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string" && keyProblem(value) === undefined;
+}
+
+function isHash(value: unknown): boolean {
+  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+}
+
+function isCount(value: unknown, maximum = Number.MAX_SAFE_INTEGER): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0 &&
+    (value as number) <= maximum;
+}

@@ -1,0 +1,155 @@
+import { RunnerError } from "../errors.ts";
+import type { Cancellation } from "../process/cancellation.ts";
+import { guardPath, realPath } from "../workspace/guard.ts";
+import type {
+  ArtifactDefinition,
+  ArtifactStore,
+  SavedArtifact,
+} from "./artifact.ts";
+import { restoreArtifacts } from "./restore_artifacts.ts";
+import { saveArtifact } from "./save_artifact.ts";
+
+/** An artifact that a job needs, and what other jobs have saved of it. */
+export interface NeededArtifact {
+  /** Name of the job that defines it. */
+  readonly job: string;
+  readonly definition: ArtifactDefinition;
+  /** The artifacts, one for each instance of the job that saved it. */
+  readonly saved: readonly SavedArtifact[];
+}
+
+/** What a job gets from other jobs, and passes on to them. */
+export interface JobArtifacts {
+  /**
+   * Restores what the job needs. Called once its source is in its place, before
+   * its command starts.
+   *
+   * @throws {RunnerError} `workspace` if an artifact is missing or cannot be
+   * restored.
+   */
+  restore(cancellation: Cancellation): Promise<readonly SavedArtifact[]>;
+  /**
+   * Saves what the job passes on. Called after the last program of the job has
+   * ended.
+   *
+   * @param outcome How the job ended.
+   * @param onProblem Called with the reason for each artifact of a failed job
+   * that cannot be saved.
+   * @throws {RunnerError} `workspace` or `output-failed` if an artifact of a
+   * job that succeeded cannot be saved.
+   */
+  save(
+    outcome: "success" | "failed",
+    cancellation: Cancellation,
+    onProblem: (error: RunnerError) => void,
+  ): Promise<readonly SavedArtifact[]>;
+}
+
+/** Options for {@linkcode jobArtifacts}. */
+export interface JobArtifactsOptions {
+  /** Artifacts that the job saves. */
+  readonly definitions: readonly ArtifactDefinition[];
+  /** Artifacts that the job needs. */
+  readonly needs: readonly NeededArtifact[];
+  /** Id of the run, of the workflow, and key of the job. */
+  readonly run: string;
+  readonly workflow: string;
+  readonly job: string;
+  /** Absolute path of the workspace of the job. */
+  readonly workspace: string;
+  /** Absolute path of the directory with the files, in the workspace. */
+  readonly directory: string;
+  /** Absolute path for temporary directories, on the same file system. */
+  readonly temporary: string;
+  /** Opens the store, if the job needs it. */
+  readonly openStore: () => Promise<ArtifactStore>;
+}
+
+/** Creates what passes the artifacts of one job on, through the store. */
+export function jobArtifacts(options: JobArtifactsOptions): JobArtifacts {
+  const { definitions, needs } = options;
+  return {
+    async restore(cancellation) {
+      const artifacts = needs.flatMap(({ job, definition, saved }) => {
+        if (saved.length === 0 && !definition.isOptional) {
+          throw missing(definition.name, job);
+        }
+        const patterns = definition.paths;
+        return saved.map((one) => ({ saved: one, patterns }));
+      });
+      if (artifacts.length === 0) return [];
+      const { workspace, temporary } = options;
+      const directory = await guardPath(workspace, options.directory);
+      await Deno.mkdir(directory, { recursive: true });
+      await restoreArtifacts(
+        artifacts,
+        { directory, temporary },
+        await options.openStore(),
+        cancellation,
+      );
+      return artifacts.map(({ saved }) => saved);
+    },
+    async save(outcome, cancellation, onProblem) {
+      const wanted = definitions.filter(({ when }) => isSaved(when, outcome));
+      const saved: SavedArtifact[] = [];
+      for (const definition of wanted) {
+        try {
+          const one = await saveOne(definition, options, cancellation);
+          if (one !== undefined) saved.push(one);
+        } catch (error) {
+          if (outcome === "success" || !(error instanceof RunnerError)) {
+            throw error;
+          }
+          onProblem(error);
+        }
+      }
+      return saved;
+    },
+  };
+}
+
+function isSaved(
+  when: ArtifactDefinition["when"],
+  outcome: "success" | "failed",
+): boolean {
+  return when === "always" ||
+    (when === "on_success") === (outcome === "success");
+}
+
+async function saveOne(
+  definition: ArtifactDefinition,
+  options: JobArtifactsOptions,
+  cancellation: Cancellation,
+): Promise<SavedArtifact | undefined> {
+  const { run, workflow, job } = options;
+  const store = await options.openStore();
+  const directory = await ownDirectory(options);
+  return await saveArtifact(
+    {
+      ...{ definition, run, workflow, job, directory },
+      namespace: store.namespace,
+    },
+    store,
+    cancellation,
+  );
+}
+
+/** The job may have replaced the directory by a link. */
+async function ownDirectory(
+  { workspace, directory }: JobArtifactsOptions,
+): Promise<string> {
+  const base = await realPath(workspace);
+  const expected = base + directory.slice(workspace.length);
+  if (await realPath(directory) === expected) return expected;
+  throw new RunnerError(
+    `Cannot save files of "${directory}": the job has replaced it by a link`,
+    { code: "workspace" },
+  );
+}
+
+function missing(name: string, job: string): RunnerError {
+  return new RunnerError(
+    `Cannot restore artifact "${name}" of job "${job}": the job has not saved it`,
+    { code: "workspace" },
+  );
+}

@@ -1,0 +1,343 @@
+import { join } from "@std/path/posix/join";
+import type { ArchiveEntry } from "../archive/entry.ts";
+import { entryPath } from "../archive/entry.ts";
+import { InvalidEntry } from "../cache/cache_entry.ts";
+import { unpackPack } from "../cache/restore_pack.ts";
+import { fetchPack } from "../cache/saved_directories.ts";
+import { osReason, RunnerError } from "../errors.ts";
+import { lstatIfThere } from "../fs/files.ts";
+import { privateDirectory } from "../fs/temporary_directory.ts";
+import type { Cancellation } from "../process/cancellation.ts";
+import { guardPath } from "../workspace/guard.ts";
+import { emptyDirectory } from "../workspace/remove.ts";
+import type { ArtifactStore, SavedArtifact } from "./artifact.ts";
+import {
+  type ArtifactFile,
+  type ArtifactManifest,
+  manifestName,
+  readArtifactFiles,
+  readArtifactManifest,
+} from "./artifact_manifest.ts";
+import { mergeTree } from "./merge_tree.ts";
+import { pathMatcher } from "./select_files.ts";
+
+/** An artifact to restore. */
+export interface RestoreArtifact {
+  readonly saved: SavedArtifact;
+  /**
+   * Patterns that select each of its files.
+   *
+   * @default {every path that does not belong to git or to the runner}
+   */
+  readonly patterns?: readonly string[];
+}
+
+/** Where {@linkcode restoreArtifacts} writes. */
+export interface RestorePlace {
+  /** Absolute path of the directory for the files, without links. */
+  readonly directory: string;
+  /**
+   * Absolute path of the parent of temporary directories, on the same file
+   * system.
+   */
+  readonly temporary: string;
+}
+
+/**
+ * Restores artifacts into a directory.
+ *
+ * Everything is checked, and unpacked into a private directory, before the first
+ * file is moved to its place. Files of the directory are replaced, other
+ * directories are merged; nothing is written through a link, and no link may
+ * lead out of the directory.
+ *
+ * @throws {RunnerError} `workspace`, with the artifact that cannot be restored:
+ * it is missing, was changed, has a file that it must not have, or something is
+ * in its way.
+ * @throws {unknown} The reason of the signal once it is aborted.
+ */
+export async function restoreArtifacts(
+  artifacts: readonly RestoreArtifact[],
+  { directory, temporary }: RestorePlace,
+  context: ArtifactStore,
+  cancellation: Cancellation,
+): Promise<void> {
+  const work = { context, cancellation };
+  const opened: OpenedArtifact[] = [];
+  for (const artifact of artifacts) {
+    await naming(artifact, work, async () => {
+      opened.push(await open(artifact, work));
+    });
+  }
+  checkOverlaps(opened);
+  for (const artifact of opened) {
+    await naming(artifact, work, () => checkPlaces(artifact.files, directory));
+  }
+  using room = privateDirectory([temporary]);
+  try {
+    for (const [at, artifact] of opened.entries()) {
+      await naming(artifact, work, async () => {
+        await Deno.mkdir(`${room.path}/${at}`);
+        await unpackArtifact(artifact, `${room.path}/${at}`, work);
+      });
+    }
+    for (const [at, artifact] of opened.entries()) {
+      cancellation.graceful.throwIfAborted();
+      await naming(artifact, work, async () => {
+        await mergeTree(`${room.path}/${at}`, directory);
+        await checkLinks(artifact.files, directory);
+        // Only the order of pruning depends on it.
+        await context.store.touch(await manifestName(artifact.saved))
+          .catch(() => {});
+      });
+    }
+  } finally {
+    // It also removes names that are not UTF-8 in directories without write
+    // permission.
+    await emptyDirectory(room.path);
+  }
+}
+
+interface Work {
+  readonly context: ArtifactStore;
+  readonly cancellation: Cancellation;
+}
+
+/** An artifact whose manifest and list of files were read and checked. */
+interface OpenedArtifact extends RestoreArtifact {
+  readonly manifest: ArtifactManifest;
+  readonly files: readonly ArtifactFile[];
+}
+
+/** Runs an action for an artifact, and names the artifact if it fails. */
+async function naming(
+  { saved: { name, job } }: RestoreArtifact,
+  { cancellation: { graceful } }: Work,
+  action: () => Promise<void>,
+): Promise<void> {
+  try {
+    await action();
+  } catch (cause) {
+    graceful.throwIfAborted();
+    throw failed(name, job, osReason(cause), cause);
+  }
+}
+
+async function open(
+  artifact: RestoreArtifact,
+  { context: { store, maxBytes }, cancellation: { graceful } }: Work,
+): Promise<OpenedArtifact> {
+  const { saved, patterns } = artifact;
+  const path = await manifestName(saved);
+  const manifest = await readArtifactManifest(
+    ...[path, saved.sha256, store, graceful] as const,
+  );
+  if (manifest === undefined) throw new InvalidEntry(GONE);
+  if (manifest.bytes > maxBytes || manifest.packBytes > maxBytes) {
+    throw new RangeError(`it is larger than ${maxBytes} bytes`);
+  }
+  const files = await readArtifactFiles(manifest, store, graceful);
+  const isExpected = patterns === undefined
+    ? () => true
+    : pathMatcher(patterns);
+  const other = files.find(({ path }) => !isExpected(path));
+  if (other === undefined) return { ...artifact, manifest, files };
+  throw new InvalidEntry(
+    `it contains ${
+      JSON.stringify(other.path)
+    }, which its definition does not select`,
+  );
+}
+
+const GONE = "it is not in the store; it may have expired";
+
+/**
+ * Checks that no two artifacts have different contents for a path, so that the
+ * result does not depend on their order.
+ */
+function checkOverlaps(artifacts: readonly OpenedArtifact[]): void {
+  if (artifacts.length < 2) return;
+  const known = new Map<string, [OpenedArtifact, ArtifactFile]>();
+  const directories = new Map<string, OpenedArtifact>();
+  for (const artifact of artifacts) {
+    for (const file of artifact.files) {
+      const [other, same] = known.get(file.path) ?? [artifact, file];
+      if (!isSame(file, same)) throw overlap(file.path, artifact, other);
+      known.set(file.path, [artifact, file]);
+      const names = file.path.split("/");
+      const depth = file.type === "directory" ? names.length : names.length - 1;
+      for (let length = 1; length <= depth; length++) {
+        directories.set(names.slice(0, length).join("/"), artifact);
+      }
+    }
+  }
+  for (const [path, [artifact, { type }]] of known) {
+    const other = directories.get(path);
+    if (other !== undefined && type !== "directory") {
+      throw overlap(path, artifact, other);
+    }
+  }
+}
+
+function isSame(a: ArtifactFile, b: ArtifactFile): boolean {
+  if (a.type === "directory" || a.type !== b.type) return a.type === b.type;
+  return a.mode === b.mode && a.sha256 === b.sha256 && a.target === b.target;
+}
+
+function overlap(
+  path: string,
+  { saved: { name, job } }: OpenedArtifact,
+  { saved: other }: OpenedArtifact,
+): RunnerError {
+  return failed(
+    name,
+    job,
+    `it and artifact "${other.name}" of job "${other.job}" contain different files ${
+      JSON.stringify(path)
+    }`,
+  );
+}
+
+/**
+ * Checks that every file of an artifact can be moved to its place before the
+ * first one is.
+ */
+async function checkPlaces(
+  files: readonly ArtifactFile[],
+  directory: string,
+): Promise<void> {
+  /** Whether a directory exists, by its path. */
+  const known = new Map<string, boolean>([["", true]]);
+  const hasDirectory = async (path: string): Promise<boolean> => {
+    const found = known.get(path);
+    if (found !== undefined) return found;
+    const slash = path.lastIndexOf("/");
+    const parent = path.slice(0, Math.max(0, slash));
+    const there = await hasDirectory(parent)
+      ? await lstatIfThere(join(directory, path))
+      : undefined;
+    if (there?.isDirectory === false) throw inTheWay(path, there);
+    known.set(path, there !== undefined);
+    return there !== undefined;
+  };
+  for (const { path, type } of files) {
+    if (type === "directory") {
+      await hasDirectory(path);
+      continue;
+    }
+    const slash = path.lastIndexOf("/");
+    if (!await hasDirectory(path.slice(0, Math.max(0, slash)))) continue;
+    const there = await lstatIfThere(join(directory, path));
+    if (there?.isDirectory) throw inTheWay(path, there);
+  }
+}
+
+function inTheWay(path: string, info: Deno.FileInfo): Error {
+  const what = info.isDirectory
+    ? "directory"
+    : info.isSymlink
+    ? "link"
+    : "file";
+  return new Error(`a ${what} is in the way at ${JSON.stringify(path)}`);
+}
+
+async function unpackArtifact(
+  { manifest, files }: OpenedArtifact,
+  target: string,
+  { context, cancellation }: Work,
+): Promise<void> {
+  const { store, env, maxBytes, temporaryParents } = context;
+  using room = privateDirectory([
+    ...store.temporaryParents,
+    ...temporaryParents,
+  ]);
+  const file = `${room.path}/pack`;
+  const limits = { maxBytes, storeBytes: maxBytes };
+  const state = await fetchPack(manifest, file, {
+    ...{ store, cancellation },
+    ...limits,
+  });
+  if (state === "missing") throw new InvalidEntry(GONE);
+  if (state === "changed") throw new InvalidEntry("its content was changed");
+  const expected = new Map(files.map((one) => [one.path, one]));
+  await unpackPack(
+    file,
+    manifest,
+    target,
+    { env, maxBytes, cancellation },
+    (entries) => checkEntries(entries, expected),
+  );
+  if (expected.size > 0) {
+    const [missing] = expected.keys();
+    throw new InvalidEntry(
+      `its content does not include ${JSON.stringify(missing)}`,
+    );
+  }
+}
+
+/**
+ * Checks that a pack contains exactly the files of the list.
+ *
+ * @param expected Files by path; those that were found are removed.
+ */
+async function* checkEntries(
+  entries: AsyncIterable<ArchiveEntry>,
+  expected: Map<string, ArtifactFile>,
+): AsyncGenerator<ArchiveEntry> {
+  const { createHash } = await import("node:crypto");
+  for await (const entry of entries) {
+    const path = entryPath(entry.name);
+    const file = expected.get(path);
+    const problem = () =>
+      new InvalidEntry(
+        `${JSON.stringify(path)} is not what the list of its files says`,
+      );
+    const isListed = file?.type === entry.type &&
+      file.mode === (entry.mode & 0o777) &&
+      (file.target ?? "") === (entry.target ?? "");
+    if (!isListed) throw problem();
+    expected.delete(path);
+    yield entry.type !== "file" ? entry : {
+      ...entry,
+      content: (async function* () {
+        const hash = createHash("sha256");
+        for await (const bytes of entry.content ?? []) {
+          hash.update(bytes);
+          yield bytes;
+        }
+        if (hash.digest("hex") !== file?.sha256) throw problem();
+      })(),
+    };
+  }
+}
+
+/** Links of the directory itself may lead elsewhere, and a restored link to them. */
+async function checkLinks(
+  files: readonly ArtifactFile[],
+  directory: string,
+): Promise<void> {
+  for (const { path, type, target } of files) {
+    if (type !== "link" || !path.isWellFormed() || !target?.isWellFormed()) {
+      continue;
+    }
+    const place = join(directory, path);
+    try {
+      await guardPath(directory, place);
+    } catch (error) {
+      await Deno.remove(place);
+      throw error;
+    }
+  }
+}
+
+function failed(
+  name: string,
+  job: string,
+  reason: string,
+  cause?: unknown,
+): RunnerError {
+  return new RunnerError(
+    `Cannot restore artifact "${name}" of job "${job}": ${reason}`,
+    { code: "workspace", cause },
+  );
+}
