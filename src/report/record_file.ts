@@ -56,5 +56,5 @@ export async function readRecordFile(
   const { text, isRunning } = await readRecordText(path, options);
   const record = readRecord(text, { isRunning });
   if (record !== undefined) return record;
-  throw new Error("it does not start with the event run.started");
+  throw new Error("it is not a run record");
 }

@@ -1,11 +1,7 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
-import { readUntrusted } from "../fs/read_untrusted.ts";
-import {
-  readRecord,
-  type RunRecord,
-  type StepRecord,
-} from "../report/run_record.ts";
+import { readRecordFile } from "../report/record_file.ts";
+import type { RunRecord, StepRecord } from "../report/run_record.ts";
 import { hasFailed } from "../report/summary_table.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { keptOutputs } from "../steps/output_files.ts";
@@ -13,9 +9,6 @@ import { needsOf } from "../steps/step_graph.ts";
 import { isObject } from "../json_value.ts";
 import { recordPath } from "./job_record.ts";
 import type { RunState } from "./run_state.ts";
-
-/** Maximum size of a record, in bytes. */
-const MAX_RECORD_BYTES = 256 * 1024 * 1024;
 
 /** Maximum number of steps that a message lists. */
 const MAX_LISTED = 12;
@@ -76,17 +69,15 @@ async function lastRecord(
 ): Promise<RunRecord> {
   const path = await recordPath(runner, config);
   if (path === undefined) throw refusal("runs of this job have no record");
-  let record: RunRecord | undefined;
-  try {
-    const bytes = await readUntrusted(path, { maxBytes: MAX_RECORD_BYTES });
-    record = readRecord(new TextDecoder().decode(bytes));
-  } catch (cause) {
+  const record = await readRecordFile(path).catch((cause) => {
     if (cause instanceof Deno.errors.NotFound) {
       throw refusal(`there is no last run: "${path}" does not exist`);
     }
-    throw unreadable(path, messageOf(cause), cause);
-  }
-  if (record === undefined) throw unreadable(path, "it is not a record");
+    throw new RunnerError(
+      `Cannot read the last run "${path}": ${messageOf(cause)}`,
+      { code: "invalid-record", cause },
+    );
+  });
   if (record.steps.length === 0) {
     throw refusal("the last run ended before its steps were known");
   }
@@ -170,16 +161,5 @@ function listed(names: readonly string[]): string {
 function refusal(reason: string): RunnerError {
   return new RunnerError(`Cannot rerun the failed steps: ${reason}`, {
     code: "invalid-config",
-  });
-}
-
-function unreadable(
-  path: string,
-  reason: string,
-  cause?: unknown,
-): RunnerError {
-  return new RunnerError(`Cannot read the last run "${path}": ${reason}`, {
-    code: "invalid-record",
-    cause,
   });
 }

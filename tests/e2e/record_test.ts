@@ -329,8 +329,8 @@ steps:
     for (
       const [file, reason] of Object.entries({
         "missing.jsonl": "no such file",
-        "other.txt": "it does not start with the event run.started",
-        "empty": "it does not start with the event run.started",
+        "other.txt": "it is not a run record",
+        "empty": "it is not a run record",
         "dir": "",
       })
     ) {

@@ -171,7 +171,7 @@ describe("--rerun-failed", () => {
     );
     await Deno.writeTextFile(`${test.path}/job/artifacts/run.jsonl`, "x\n");
     await makeFiles(test.path, { "job.yaml": jobFile(STEPS) });
-    assertMatch(await refusal(), /Cannot read the last run .*not a record/);
+    assertMatch(await refusal(), /Cannot read the last run .*not a run record/);
   });
 });
 

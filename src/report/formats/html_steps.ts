@@ -211,7 +211,7 @@ function waitText(
   const waiting = steps.filter(hasWaited);
   if (waiting.length === 0 || durationMs > MIN_PATH_SHARE * totalMs) return "";
   return markup`
-    <p>${waiting.length} of ${steps.length} waited for a free slot: with more at once (<code>--concurrency</code>), the run can be shorter.</p>
+    <p>${waiting.length} of ${steps.length} waited for a free slot. A higher <code>--concurrency</code> could make the run shorter.</p>
   `;
 }
 

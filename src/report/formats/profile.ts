@@ -11,7 +11,7 @@ const MIN_MS = 100;
 
 /**
  * Answers "what should I speed up?": the chain of steps that the run waited
- * for, steps that waited for a place, and what sources, plugins and the runner
+ * for, steps that waited for a free slot, and what sources, plugins and the runner
  * itself cost.
  *
  * @param record The run.
@@ -34,7 +34,7 @@ export function profileReport(record: RunRecord): string {
       path.steps.map((step) => timeLine(step.name, step.durationMs)),
     ),
     ...section(
-      "waited longest for a place (--concurrency):",
+      "waited longest for a free slot (see --concurrency):",
       longest(steps.map((step) => [step.name, waitedMs(step)])),
     ),
     ...section(

@@ -164,7 +164,7 @@ export class RecordFollower {
 
   #check(): string | undefined {
     return this.record === undefined
-      ? "it does not start with the event run.started"
+      ? "it is not a run record"
       : undefined;
   }
 }

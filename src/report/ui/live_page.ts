@@ -14,7 +14,7 @@ const LIVE_STYLE = `${STYLE}${colorRules()}
   display: grid; grid-auto-flow: column; grid-auto-columns: minmax(min(24rem, 92%), 1fr);
   gap: 1rem; align-items: start; overflow-x: auto; min-height: 17.5rem; padding: 3px;
 }
-#cards:empty::before { content: "Nothing runs at the moment."; color: var(--muted); }
+#cards:empty::before { content: "Nothing is running at the moment."; color: var(--muted); }
 #cards pre { height: 14rem; }
 #cards details { margin: 0; min-width: 0; border-left: 4px solid var(--accent); }
 #cards details[data-over] { border-left-color: var(--line); }
