@@ -163,8 +163,6 @@ export class RecordFollower {
   }
 
   #check(): string | undefined {
-    return this.record === undefined
-      ? "it is not a run record"
-      : undefined;
+    return this.record === undefined ? "it is not a run record" : undefined;
   }
 }
