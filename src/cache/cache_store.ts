@@ -1,6 +1,17 @@
 /** What to write to a store: bytes, or a file that the store may move. */
 export type NewObject = Uint8Array | { readonly file: string };
 
+/** Options for {@linkcode CacheStore.put}. */
+export interface PutOptions {
+  /**
+   * Whether to write only if there is no object of this name. A store that
+   * cannot check both at once writes it.
+   *
+   * @default {false}
+   */
+  isNew?: boolean;
+}
+
 /** An object in a store. */
 export interface StoredObject {
   readonly name: string;
@@ -35,9 +46,21 @@ export interface CacheStore {
   ): Promise<AsyncIterable<Uint8Array> | undefined>;
   /** Returns the size of an object, in bytes; `undefined` if there is none. */
   sizeOf(name: string, signal: AbortSignal): Promise<number | undefined>;
-  /** Writes an object. Readers see all of it or nothing. */
-  put(name: string, content: NewObject, signal: AbortSignal): Promise<void>;
-  /** Lists the names of objects directly in a folder, in any order. */
+  /**
+   * Writes an object. Readers see all of it or nothing.
+   *
+   * @returns Whether it was written.
+   */
+  put(
+    name: string,
+    content: NewObject,
+    signal: AbortSignal,
+    options?: PutOptions,
+  ): Promise<boolean>;
+  /**
+   * Lists the names of objects directly in a folder, those that were changed
+   * last first if the store knows that. It may leave out old ones.
+   */
   list(folder: string, signal: AbortSignal): Promise<string[]>;
   /** Removes an object that cannot be used, if the store allows that. */
   remove(name: string): Promise<void>;

@@ -72,17 +72,19 @@ export class DirectoryStore implements CacheStore {
     return info?.isFile ? info.size : undefined;
   }
 
-  async put(name: string, content: NewObject): Promise<void> {
+  async put(name: string, content: NewObject): Promise<boolean> {
     await this.#makeDirectory(TEMPORARY);
     await this.#makeDirectory(dirname(name));
     const path = `${this.#root}/${name}`;
     if (!(content instanceof Uint8Array)) {
-      return await Deno.rename(content.file, path);
+      await Deno.rename(content.file, path);
+      return true;
     }
     using room = privateDirectory(this.temporaryParents);
     const file = `${room.path}/object`;
     await Deno.writeFile(file, content, { createNew: true, mode: 0o600 });
     await Deno.rename(file, path);
+    return true;
   }
 
   async list(folder: string): Promise<string[]> {

@@ -1,20 +1,16 @@
 import { join } from "@std/path/posix/join";
 import { Variable } from "../environment/variables.ts";
-import { RunnerError } from "../errors.ts";
 import type { CacheStore } from "./cache_store.ts";
 import { DirectoryStore } from "./directory_store.ts";
-
-/** Options for {@linkcode openStore}. */
-export interface OpenStoreOptions {
-  /** Environment of the runner, with the token of an HTTP store. */
-  readonly env: Readonly<Record<string, string>>;
-  /** Whether the token may be sent over plain HTTP. */
-  readonly allowInsecureTransport: boolean;
-}
+import {
+  checkServerUrl,
+  invalidStore,
+  type StoreSetting,
+} from "./store_url.ts";
 
 /**
- * Opens the store of a setting: the path or `file:` URL of a directory, or an
- * `https:` URL. Without one, it is `reactorcide/cache` in `$XDG_CACHE_HOME`, or
+ * Opens the store of a setting: the path or `file:` URL of a directory, an
+ * `https:` URL, or an `s3:` URL, see `s3_location.ts`. Without one, it is `reactorcide/cache` in `$XDG_CACHE_HOME`, or
  * in `~/.cache`.
  *
  * @param setting Text of the setting; empty if there is none.
@@ -25,7 +21,7 @@ export interface OpenStoreOptions {
  */
 export async function openStore(
   setting: string,
-  { env, allowInsecureTransport }: OpenStoreOptions,
+  { env, allowInsecureTransport }: StoreSetting,
 ): Promise<CacheStore> {
   if (setting === "") return await DirectoryStore.open(userDirectory(env));
   if (setting.startsWith("/")) return await DirectoryStore.open(setting);
@@ -34,11 +30,25 @@ export async function openStore(
     return await DirectoryStore.open(decodeURIComponent(url.pathname));
   }
   if (url?.protocol === "https:" || url?.protocol === "http:") {
-    checkUrl(url, allowInsecureTransport);
+    checkServerUrl(url, {
+      what: "its URL",
+      hint: Variable.cacheToken,
+      allowInsecureTransport,
+    });
     const { HttpStore } = await import("./http_store.ts");
     return new HttpStore(url, env[Variable.cacheToken] ?? "");
   }
-  throw unusable("it must be an absolute path, or a file: or https: URL");
+  if (url?.protocol === "s3:") {
+    const { parseS3Location } = await import("./s3_location.ts");
+    const { S3Store } = await import("./s3_store.ts");
+    return new S3Store(
+      parseS3Location(url, { env, allowInsecureTransport }),
+      s3Credentials(env),
+    );
+  }
+  throw invalidStore(
+    "it must be an absolute path, or a file:, https: or s3: URL",
+  );
 }
 
 function userDirectory(env: Readonly<Record<string, string>>): string {
@@ -49,25 +59,15 @@ function userDirectory(env: Readonly<Record<string, string>>): string {
   throw new Error("neither XDG_CACHE_HOME nor HOME is an absolute path");
 }
 
-function checkUrl(url: URL, allowInsecureTransport: boolean): void {
-  // The URL is not quoted, since it may contain a secret.
-  if (url.username !== "" || url.password !== "") {
-    throw unusable(
-      `its URL contains user info; set ${Variable.cacheToken} instead`,
-    );
+function s3Credentials(env: Readonly<Record<string, string>>) {
+  const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = env;
+  if (AWS_ACCESS_KEY_ID && AWS_SECRET_ACCESS_KEY) {
+    return {
+      accessKeyId: AWS_ACCESS_KEY_ID,
+      secretAccessKey: AWS_SECRET_ACCESS_KEY,
+      sessionToken: AWS_SESSION_TOKEN || undefined,
+    };
   }
-  if (url.search !== "" || url.hash !== "") {
-    throw unusable("its URL contains a query or a fragment");
-  }
-  if (url.protocol === "http:" && !allowInsecureTransport) {
-    throw unusable(
-      `plain HTTP would send the token unencrypted. Use an https URL, or allow it with ${Variable.allowInsecureTransport}=true or --allow-insecure-transport`,
-    );
-  }
-}
-
-function unusable(reason: string): RunnerError {
-  return new RunnerError(`Cannot use the cache store: ${reason}`, {
-    code: "invalid-config",
-  });
+  // Untrusted code gets none; that is no reason for a job to fail.
+  throw new Error("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set");
 }

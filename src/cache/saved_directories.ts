@@ -1,3 +1,4 @@
+import { forEachLimited } from "../work_queue.ts";
 import { writeAll } from "../fs/files.ts";
 import { privateDirectory } from "../fs/temporary_directory.ts";
 import {
@@ -16,6 +17,9 @@ import type { CacheStore } from "./cache_store.ts";
 
 /** Maximum number of entries that are searched for a fallback. */
 const MAX_SEARCHED = 10_000;
+
+/** Maximum number of entries that are read at the same time. */
+const PARALLEL_COUNT = 8;
 
 /** What {@linkcode saveDirectories} and {@linkcode restoreDirectories} need. */
 export interface CacheContext extends PackContext {
@@ -47,7 +51,9 @@ export async function saveDirectories(
 ): Promise<SaveResult> {
   const { store, root, storeBytes, cancellation } = context;
   const { graceful: signal } = cancellation;
-  if (await isComplete(id, store, signal)) return { status: "exists" };
+  if (await stateOf(id, store, signal) === "complete") {
+    return { status: "exists" };
+  }
   using room = privateDirectory([
     ...store.temporaryParents,
     ...context.temporaryParents,
@@ -66,25 +72,30 @@ export async function saveDirectories(
   // Without the lock, another process could prune the pack before the entry
   // refers to it.
   using _ = await store.lock();
-  if (await isComplete(id, store, signal)) return { status: "exists" };
+  const state = await stateOf(id, store, signal);
+  if (state === "complete") return { status: "exists" };
   await store.put(packName(id.namespace, facts.sha256), { file }, signal);
-  await store.put(await entryName(id), encodeEntry(entry), signal);
-  return { status: "saved", entry };
+  const bytes = encodeEntry(entry);
+  const isSaved = await store.put(await entryName(id), bytes, signal, {
+    isNew: state === "missing",
+  });
+  return isSaved ? { status: "saved", entry } : { status: "exists" };
 }
 
 /** An entry that is damaged, or whose pack is gone, is saved again. */
-async function isComplete(
+async function stateOf(
   id: EntryId,
   store: CacheStore,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<"missing" | "damaged" | "complete"> {
   try {
     const entry = await readEntry(await entryName(id), store, signal);
-    if (entry === undefined) return false;
+    if (entry === undefined) return "missing";
     const pack = packName(id.namespace, entry.sha256);
-    return await store.sizeOf(pack, signal) === entry.packBytes;
+    const size = await store.sizeOf(pack, signal);
+    return size === entry.packBytes ? "complete" : "damaged";
   } catch (error) {
-    if (error instanceof InvalidEntry) return false;
+    if (error instanceof InvalidEntry) return "damaged";
     throw error;
   }
 }
@@ -168,14 +179,15 @@ async function findByPrefix(
   { store, cancellation: { graceful: signal } }: CacheContext,
 ): Promise<CacheEntry[]> {
   const folder = entryFolder(namespace, name);
-  const files = await store.list(folder, signal);
+  const files = (await store.list(folder, signal))
+    .filter((file) => /^[0-9a-f]{64}\.json$/.test(file))
+    .slice(0, MAX_SEARCHED);
   const found: CacheEntry[] = [];
-  for (const file of files.slice(0, MAX_SEARCHED)) {
-    if (!/^[0-9a-f]{64}\.json$/.test(file)) continue;
+  await forEachLimited(files, PARALLEL_COUNT, async (file) => {
     const path = `${folder}/${file}`;
     const entry = await readEntry(path, store, signal).catch(() => undefined);
     if (entry?.key.startsWith(prefix)) found.push(entry);
-  }
+  });
   return found.sort((a, b) =>
     b.createdMs - a.createdMs || (a.key < b.key ? -1 : 1)
   );

@@ -519,7 +519,7 @@ export const OPTIONS = [
     defaultText: "`reactorcide/cache` in the user's cache directory",
     isCallersOnly: true,
     doc:
-      "Store of `runnerlib cache`: the path of a directory, or a file: or https: URL",
+      "Store of `runnerlib cache`: the path of a directory, or a file:, https: or s3: URL",
   },
   {
     name: "cache_max_bytes",

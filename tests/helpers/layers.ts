@@ -99,7 +99,7 @@ const PLATFORM_RULES: readonly PlatformRule[] = [
     places: [
       "src/report/collector.ts",
       "src/coordinator/",
-      "src/cache/http_store.ts",
+      "src/cache/store_client.ts",
       "src/source/",
       "src/plugins/",
     ],

@@ -1,0 +1,296 @@
+import { messageOf } from "../errors.ts";
+import { onAbort } from "../process/cancellation.ts";
+import {
+  createBackoff,
+  isTransientStatus,
+  parseRetryAfter,
+  type RetryPolicy,
+} from "../process/retry.ts";
+
+const RETRY: RetryPolicy = {
+  attempts: 4,
+  delayMs: 250,
+  maxDelayMs: 5_000,
+  maxElapsedMs: 60_000,
+};
+
+/** Maximum time without progress, in milliseconds. */
+const SILENCE_MS = 30_000;
+
+/** Maximum time of a request, in milliseconds. */
+const TIMEOUT_MS = 15 * 60_000;
+
+/** Minimum speed of an upload whose progress is not visible, in bytes per ms. */
+const MIN_UPLOAD_SPEED = 100;
+
+/** Options for {@linkcode StoreClient}. */
+export interface StoreClientOptions {
+  /**
+   * Maximum time without progress, in milliseconds.
+   *
+   * @default {30_000}
+   */
+  silenceMs?: number;
+  /**
+   * Maximum time of a request, in milliseconds.
+   *
+   * @default {900_000}
+   */
+  timeoutMs?: number;
+  /**
+   * Retry policy.
+   *
+   * @default {4 attempts with delays from 250 ms}
+   */
+  retry?: RetryPolicy;
+}
+
+/** An attempt of a request. */
+export interface StoreRequest {
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
+  readonly url: URL;
+  readonly headers: Headers;
+  readonly body?: BodyInit;
+  /** Statuses other than 2xx that are an answer and not a failure. */
+  readonly answers?: readonly number[];
+  /**
+   * Returns what a failed response says about its reason.
+   *
+   * @default {nothing but its status}
+   */
+  readonly readFailure?: (response: Response) => Promise<string | undefined>;
+}
+
+/** A status of a server that is not an answer. */
+export class StatusError extends Error {
+  readonly status: number;
+  /** Code of the failure that the server names. */
+  readonly code: string | undefined;
+
+  constructor(status: number, code: string | undefined) {
+    const reason = code === undefined ? "" : ` (${code})`;
+    super(`the server answered with status ${status}${reason}`);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** A failure that is retried. */
+class TransientFailure extends Error {
+  retryAfterMs?: number;
+}
+
+/**
+ * Sends the requests of a store on a server.
+ *
+ * - They are retried after failures that may be transient.
+ * - A request that makes no progress, or takes too long, is given up.
+ * - Redirects are refused, so that credentials reach this server only.
+ */
+export class StoreClient {
+  readonly #limits: StopLimits;
+  readonly #retry: RetryPolicy;
+
+  constructor(options: StoreClientOptions = {}) {
+    const { silenceMs = SILENCE_MS, timeoutMs = TIMEOUT_MS } = options;
+    this.#limits = { silenceMs, timeoutMs };
+    this.#retry = options.retry ?? RETRY;
+  }
+
+  /**
+   * Sends a request until it does not fail transiently.
+   *
+   * @param create Creates an attempt.
+   * @param read Reads the response.
+   * @throws {StatusError} If the status is neither 2xx nor an answer.
+   * @throws {Error} If there is no response in time.
+   * @throws {unknown} The reason of the signal once it is aborted.
+   */
+  async send<T>(
+    create: (stop: Stop) => StoreRequest | Promise<StoreRequest>,
+    read: (response: Response) => T | Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const backoff = createBackoff(this.#retry, { signal });
+    while (true) {
+      using stop = new Stop(signal, this.#limits);
+      try {
+        const response = await attempt(await create(stop), stop);
+        try {
+          return await read(response);
+        } finally {
+          if (!response.bodyUsed) await response.body?.cancel();
+        }
+      } catch (error) {
+        await retryOrThrow(backoff, stop.reasonOf(error), signal);
+      }
+    }
+  }
+
+  /**
+   * Downloads an object. A download that breaks off is continued where it
+   * stopped; the hash of a pack shows whether the parts belong together.
+   *
+   * @param create Creates an attempt, which gets the headers of the request.
+   * @param maxBytes Maximum size; an object that is larger is an error.
+   * @returns The content, which must be read or closed; `undefined` if the
+   * status is 404.
+   */
+  async download(
+    create: (headers: Headers) => StoreRequest | Promise<StoreRequest>,
+    maxBytes: number,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array> | undefined> {
+    // The first chunk shows whether there is an object.
+    const content = this.#read(create, maxBytes, signal);
+    const first = await content.next();
+    if (first.done && first.value === false) return undefined;
+    return (async function* () {
+      if (!first.done) yield first.value;
+      yield* content;
+    })();
+  }
+
+  /** Yields the content; returns `false` if there is no object. */
+  async *#read(
+    create: (headers: Headers) => StoreRequest | Promise<StoreRequest>,
+    maxBytes: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array, boolean> {
+    const backoff = createBackoff(this.#retry, { signal });
+    let readBytes = 0;
+    while (true) {
+      using stop = new Stop(signal, this.#limits);
+      try {
+        const headers = new Headers();
+        if (readBytes > 0) headers.set("range", `bytes=${readBytes}-`);
+        const response = await attempt(await create(headers), stop);
+        if (response.status === 404) {
+          await response.body?.cancel();
+          return false;
+        }
+        // A server may ignore the range.
+        let at = startOf(response);
+        for await (const chunk of response.body ?? []) {
+          stop.progress();
+          const bytes = chunk.subarray(Math.max(0, readBytes - at));
+          at += chunk.length;
+          if (at > maxBytes) {
+            throw new Error(`it is larger than ${maxBytes} bytes`);
+          }
+          if (bytes.length === 0) continue;
+          readBytes += bytes.length;
+          yield bytes;
+        }
+        return true;
+      } catch (error) {
+        await retryOrThrow(backoff, stop.reasonOf(error), signal);
+      }
+    }
+  }
+}
+
+function startOf({ status, headers }: Response): number {
+  if (status !== 206) return 0;
+  const range = /^bytes (\d+)-/.exec(headers.get("content-range") ?? "");
+  return range === null ? 0 : Number(range[1]);
+}
+
+async function attempt(request: StoreRequest, stop: Stop): Promise<Response> {
+  const { method, url, headers, body, answers = [], readFailure } = request;
+  // It is not signed, because proxies change it.
+  headers.set("accept-encoding", "identity");
+  const response = await fetch(url, {
+    method,
+    headers,
+    body,
+    redirect: "manual",
+    signal: stop.signal,
+  });
+  stop.progress();
+  const { ok, status } = response;
+  if (ok || answers.includes(status)) return response;
+  const code = await readFailure?.(response).catch(() => undefined);
+  if (!response.bodyUsed) await response.body?.cancel();
+  const failure = new StatusError(status, code);
+  if (!isTransientStatus(status)) throw failure;
+  const transient = new TransientFailure(failure.message, { cause: failure });
+  transient.retryAfterMs = parseRetryAfter(response.headers);
+  throw transient;
+}
+
+async function retryOrThrow(
+  backoff: ReturnType<typeof createBackoff>,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<void> {
+  signal.throwIfAborted();
+  if (!(error instanceof TransientFailure)) throw error;
+  if (!await backoff.next(error.message, error.retryAfterMs)) throw error;
+}
+
+interface StopLimits {
+  readonly silenceMs: number;
+  readonly timeoutMs: number;
+}
+
+/** Stops a request when it is cancelled, takes too long or makes no progress. */
+export class Stop implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #cancelling: Disposable;
+  readonly #silenceMs: number;
+  readonly #timeLimit: ReturnType<typeof setTimeout>;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(signal: AbortSignal, { silenceMs, timeoutMs }: StopLimits) {
+    this.#silenceMs = silenceMs;
+    this.#timeLimit = setTimeout(
+      () =>
+        this.#controller.abort(
+          new Error(`it took longer than ${timeoutMs} ms`),
+        ),
+      timeoutMs,
+    );
+    this.#cancelling = onAbort(
+      signal,
+      () => this.#controller.abort(signal.reason),
+    );
+    this.progress();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /**
+   * Starts the time limit again.
+   *
+   * @param uploadBytes Bytes that are sent without visible progress, for which
+   * there is more time.
+   */
+  progress(uploadBytes = 0): void {
+    clearTimeout(this.#timer);
+    const silenceMs = this.#silenceMs +
+      Math.ceil(uploadBytes / MIN_UPLOAD_SPEED);
+    this.#timer = setTimeout(() => {
+      const reason = `nothing happened for ${silenceMs} ms`;
+      this.#controller.abort(new TransientFailure(reason));
+    }, silenceMs);
+  }
+
+  /** Returns why a request failed; the network reports any error as a type. */
+  reasonOf(error: unknown): unknown {
+    if (this.signal.aborted) return this.signal.reason;
+    return error instanceof TypeError
+      ? new TransientFailure(messageOf(error), { cause: error })
+      : error;
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#timeLimit);
+    this.#cancelling[Symbol.dispose]();
+    // A response that was not read to its end is closed.
+    this.#controller.abort();
+  }
+}

@@ -1,0 +1,46 @@
+import { Variable } from "../environment/variables.ts";
+import { RunnerError } from "../errors.ts";
+
+/** What decides how a store is reached. */
+export interface StoreSetting {
+  /** Environment of the runner, with the credentials of a server. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Whether credentials may be sent over plain HTTP. */
+  readonly allowInsecureTransport: boolean;
+}
+
+/**
+ * Checks the URL of a server to which credentials are sent.
+ *
+ * @param what What the message calls it.
+ * @param hint What to set instead of user info.
+ * @throws {RunnerError} `invalid-config`, without the URL, since it may contain
+ * a secret.
+ */
+export function checkServerUrl(
+  url: URL,
+  { what, hint, allowInsecureTransport }: {
+    what: string;
+    hint: string;
+    allowInsecureTransport: boolean;
+  },
+): void {
+  if (url.username !== "" || url.password !== "") {
+    throw invalidStore(`${what} contains user info; set ${hint} instead`);
+  }
+  if (url.search !== "" || url.hash !== "") {
+    throw invalidStore(`${what} contains a query or a fragment`);
+  }
+  if (url.protocol === "http:" && !allowInsecureTransport) {
+    throw invalidStore(
+      `plain HTTP would send credentials and contents unencrypted. Use an https URL, or allow it with ${Variable.allowInsecureTransport}=true or --allow-insecure-transport`,
+    );
+  }
+}
+
+/** Creates the error of a setting that names no usable store. */
+export function invalidStore(reason: string): RunnerError {
+  return new RunnerError(`Cannot use the cache store: ${reason}`, {
+    code: "invalid-config",
+  });
+}
