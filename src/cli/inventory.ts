@@ -162,10 +162,10 @@ export function maskJobs(
 ): void {
   maskDefinitions(
     runner,
-    jobs.map(({ env, body: { command, steps = [] } }) => ({
-      env,
-      texts: [command, ...steps.flatMap(({ run }) => run)],
-    })),
+    jobs.flatMap(({ env, body: { command, steps = [] } }) => [
+      { env, texts: [command] },
+      ...steps.map(({ env, run }) => ({ env, texts: [run].flat() })),
+    ]),
   );
 }
 

@@ -237,6 +237,11 @@ Deno.test("Masker does not change bytes that are no UTF-8", () => {
   );
 });
 
+Deno.test("Masker.maskText() keeps a byte order mark", () => {
+  const text = "\ufeffa \ufeff";
+  assertEquals(maskerOf("hunter2").maskText(text), text);
+});
+
 Deno.test("Masker can be turned off and on again, and knows its secrets all the time", () => {
   const masker = maskerOf("hunter2");
   masker.setEnabled(false);

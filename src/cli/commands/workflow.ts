@@ -6,6 +6,7 @@ import { drawDefinition, FORMAT_FLAG } from "./graph.ts";
 import { QUIET_FLAG, usageError, VERBOSE_FLAG } from "../parse_arguments.ts";
 import { CHANGED_FILE_FLAG, INPUT_FLAGS } from "../workflow/run_inputs.ts";
 import { EXPLAIN_FLAGS } from "../workflow/explanation.ts";
+import { EXPORT_FLAGS, EXPORTED_JOB_FLAGS } from "../workflow/export_flags.ts";
 
 /** Actions; each loads its modules on demand. */
 const ACTIONS: Readonly<
@@ -36,6 +37,16 @@ const ACTIONS: Readonly<
     const { attachWorkflow } = await import("../workflow/attach_workflow.ts");
     return await attachWorkflow(context, id);
   },
+  async export(context, file) {
+    const { exportAction } = await import("../workflow/export_action.ts");
+    return await exportAction(context, file);
+  },
+  async job(context) {
+    const { runExportedJobAction } = await import(
+      "../workflow/exported_job_action.ts"
+    );
+    return await runExportedJobAction(context);
+  },
   async list(context, directory) {
     const { listDefinitions } = await import("./list.ts");
     return await listDefinitions(context, directory);
@@ -52,6 +63,8 @@ Actions:
   attach ID         Follow a workflow at a coordinator again
   graph [FILE]      Draw the graph, as "runnerlib graph" does
   list [DIRECTORY]  List the jobs, steps and workflows, as "runnerlib list" does
+  export [FILE]     Write a workflow file for GitLab, GitHub or Argo
+  job               Run a job inside another engine, as exported files do
 
 Without FILE, uses the only workflow in .reactorcide/workflows.
 
@@ -67,6 +80,10 @@ commit that is checked out.`,
     [
       "workflow run ci.yaml --only test --dry-run",
       "Show what one of its jobs would run",
+    ],
+    [
+      "workflow export ci.yaml --to gitlab --output .gitlab-ci.yml",
+      "Write a file with which GitLab runs the workflow",
     ],
     [
       "workflow run ci.yaml --resume",
@@ -142,6 +159,8 @@ commit that is checked out.`,
     WATCH_FLAG,
     ...EXPLAIN_FLAGS,
     FORMAT_FLAG,
+    ...EXPORT_FLAGS,
+    ...EXPORTED_JOB_FLAGS,
   ],
   actions: Object.keys(ACTIONS),
   operandNames: "workflow",

@@ -3,7 +3,10 @@ import {
   WORKFLOW_FOLDER,
   type WorkflowDefinition,
 } from "../../workflow/definition/definition.ts";
-import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
+import {
+  readWorkflow,
+  type ReadWorkflowOptions,
+} from "../../workflow/definition/read_workflow.ts";
 import { findDefinitions } from "../../workflow/eval/load_tree.ts";
 import type { CommandContext } from "../command.ts";
 import { maskJobs, warnOnce } from "../inventory.ts";
@@ -30,10 +33,12 @@ export interface LoadedWorkflow {
 export async function loadWorkflow(
   { runner }: CommandContext,
   given: string | undefined,
+  options: ReadWorkflowOptions = {},
 ): Promise<LoadedWorkflow> {
   const file = given ?? await onlyWorkflow(runner.host.cwd);
   const { root, sourceFile } = workflowPlace(file, runner.host.cwd);
   const workflow = await readWorkflow(root, sourceFile, {
+    ...options,
     onWarning: warnOnce(runner.logger, "workflow"),
   });
   maskJobs(runner, workflow.jobs);

@@ -12,6 +12,7 @@ import { guardPath } from "../../workspace/guard.ts";
 import { JOB_FOLDER, type JobFileDefinition } from "./definition.ts";
 import { baseJobFile, jobFile, type JobFileContent } from "./file_schemas.ts";
 import type { JobContent } from "./definition.ts";
+import type { SourcedNode } from "./definition_source.ts";
 import { checkJob, flattened, jobDefinition } from "./job_definition.ts";
 import { isFile } from "../../fs/files.ts";
 
@@ -23,6 +24,8 @@ export interface BaseJobFile {
   readonly job: JobContent;
   /** Paths of the file and of its env files, relative to the CI root. */
   readonly dependencyPaths: readonly string[];
+  /** The file. */
+  readonly source: SourcedNode;
 }
 
 /** Called with a warning about an ignored value, and its position. */
@@ -89,12 +92,12 @@ export async function readBaseJobFile(
   options: ReadDefinitionOptions = {},
 ): Promise<BaseJobFile> {
   const sourceFile = await findJobFile(root, given);
-  const { content: { name }, job, dependencyPaths } = await readFile(
+  const { content: { name }, ...file } = await readFile(
     root,
     sourceFile,
     { ...options, file: baseJobFile },
   );
-  return { name, job, dependencyPaths };
+  return { name, ...file };
 }
 
 interface ReadFileOptions extends ReadDefinitionOptions {
@@ -111,6 +114,7 @@ async function readFile(
     content: JobFileContent;
     job: JobContent;
     dependencyPaths: readonly string[];
+    source: SourcedNode;
   }
 > {
   refuseForeignPath(`${root}/${sourceFile}`, JOB_FILE);
@@ -135,7 +139,12 @@ async function readFile(
   check?.(document, { ...job, job: nested });
   await problems.throwIfAny(text);
   for (const warning of await problems.warnings(text)) onWarning?.(warning);
-  return { content, job, dependencyPaths: [sourceFile, ...paths] };
+  return {
+    content,
+    job,
+    dependencyPaths: [sourceFile, ...paths],
+    source: { file: sourceFile, text, node: document },
+  };
 }
 
 /**

@@ -13,6 +13,7 @@ import {
   WORKFLOW_FOLDER,
   type WorkflowDefinition,
 } from "./definition.ts";
+import type { DefinitionSource } from "./definition_source.ts";
 import {
   type JobEntry,
   WORKFLOW_FILE,
@@ -32,6 +33,12 @@ import {
 export interface ReadWorkflowOptions extends ReadDefinitionOptions {
   /** Stops reading when aborted; checked before each file. */
   signal?: AbortSignal;
+  /**
+   * Called with the values as written, if the workflow is valid.
+   *
+   * @default {they are not kept}
+   */
+  onSource?: (source: DefinitionSource) => void;
 }
 
 /**
@@ -50,14 +57,34 @@ export async function readWorkflow(
   sourceFile: string,
   options: ReadWorkflowOptions = {},
 ): Promise<WorkflowDefinition> {
-  const { signal, onWarning } = options;
-  signal?.throwIfAborted();
+  options.signal?.throwIfAborted();
   refuseForeignPath(`${root}/${sourceFile}`, WORKFLOW_FILE);
   const text = await readJobText(
     `${root}/${sourceFile}`,
     sourceFile,
     WORKFLOW_FILE,
   );
+  return await parseWorkflow(text, { ...options, root, sourceFile });
+}
+
+/** Options for {@linkcode parseWorkflow}. */
+export interface ParseWorkflowOptions extends ReadWorkflowOptions {
+  /** Absolute path of the CI root, which contains the job files. */
+  root: string;
+  /** Path of the workflow file relative to the CI root, for messages as well. */
+  sourceFile: string;
+}
+
+/**
+ * Parses the text of a workflow file, and reads the job files that it refers to.
+ *
+ * @throws {RunnerError} As {@linkcode readWorkflow}.
+ */
+export async function parseWorkflow(
+  text: string,
+  options: ParseWorkflowOptions,
+): Promise<WorkflowDefinition> {
+  const { root, sourceFile, onWarning, onSource } = options;
   const problems = new Problems(sourceFile, WORKFLOW_FILE);
   const document = await parseJobText(
     text,
@@ -105,6 +132,14 @@ export async function readWorkflow(
     throw new RunnerError(errors.join("\n"), { code: WORKFLOW_FILE.code });
   }
   for (const warning of await problems.warnings(text)) onWarning?.(warning);
+  onSource?.({
+    document: { file: sourceFile, text, node: document },
+    jobs: new Map(entries.map(({ node, jobFile }, at) => {
+      const base = jobFile === undefined ? undefined : bases.get(jobFile);
+      const own = { file: sourceFile, text, node };
+      return [jobs[at].name, base === undefined ? [own] : [own, base.source]];
+    })),
+  });
   const basePaths = [...bases.values()].flatMap((base) => base.dependencyPaths);
   return {
     ...definitionOf(content),

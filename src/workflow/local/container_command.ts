@@ -162,7 +162,8 @@ function userOf({ name, runAsUser = "" }: LocalJob, hostUser: string): string {
   );
 }
 
-function limitsOf({ resources }: LocalJob): string[] {
+/** Returns the options of an engine that limit a container. */
+export function limitsOf({ resources }: Pick<LocalJob, "resources">): string[] {
   const { cpu, memory } = resources ?? {};
   const flags: string[] = [];
   if (cpu?.limit !== undefined) flags.push(`--cpus=${coresOf(cpu.limit)}`);
@@ -176,7 +177,8 @@ function coresOf(amount: string): number {
   return amount.endsWith("m") ? parseFloat(amount) / 1_000 : Number(amount);
 }
 
-function bytesOf(amount: string): number {
+/** Converts an amount of memory to bytes. */
+export function bytesOf(amount: string): number {
   const [, number, letter, isBinary] =
     /^([\d.]+)([KMGTP]?)(i?)[Bb]?$/.exec(amount) ?? [];
   const power = letter ? "KMGTP".indexOf(letter) + 1 : 0;

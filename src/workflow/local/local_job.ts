@@ -50,6 +50,12 @@ export interface LocalJob {
   readonly forEach?: readonly JsonValue[];
   /** Variable that contains the item. */
   readonly itemVar?: string;
+  /**
+   * Index of the only item that runs.
+   *
+   * @default {all items run}
+   */
+  readonly onlyItem?: number;
   /** Image of the container. */
   readonly image?: string;
   /** Time limit, in whole seconds. */
@@ -188,11 +194,14 @@ function nodesOf(job: LocalJob): LocalNode[] {
   const { name, dependsOn, condition, forEach = [], itemVar = "ITEM" } = job;
   const node = { name, dependsOn, condition };
   if (forEach.length === 0) return [{ ...node, displayName: name, job }];
-  return forEach.map((item, index) => ({
+  const nodes = forEach.map((item, index) => ({
     ...node,
     displayName: `${name}[${index}]`,
     job: { ...job, env: { ...job.env, [itemVar]: itemText(item) } },
   }));
+  return job.onlyItem === undefined
+    ? nodes
+    : nodes.slice(job.onlyItem, job.onlyItem + 1);
 }
 
 /**

@@ -1,0 +1,250 @@
+import { Variable } from "../../environment/variables.ts";
+import { usesPaths } from "../../schema/when.ts";
+import { findKey } from "../definition/definition_source.ts";
+import { bytesOf } from "../local/container_command.ts";
+import { Commented } from "./commented_yaml.ts";
+import type { EngineSecret } from "./engine_secrets.ts";
+import {
+  type EngineRules,
+  type ExportedJob,
+  type ExportedWorkflow,
+  ITEM_VARIABLE,
+} from "./exported_workflow.ts";
+import { jobIds } from "./job_ids.ts";
+
+/** Template that contains the graph. */
+const ENTRY = "main";
+
+/** File for the result of a job, in its container. */
+const RESULT_FILE = "/tmp/runnerlib-result";
+
+/** Name of the output parameter with the result of a job. */
+const RESULT = "result";
+
+/** Parameters of the workflow, by the variables that contain them. */
+const PARAMETERS: readonly (readonly [variable: string, parameter: string])[] =
+  [
+    [Variable.sourceUrl, "source-url"],
+    [Variable.sourceRef, "source-ref"],
+    [Variable.eventType, "event-type"],
+    [Variable.branch, "branch"],
+  ];
+
+const ID_RULES = { allowsUnderscore: false, reserved: [ENTRY] };
+
+/** How Argo starts jobs. */
+export const ARGO: EngineRules = {
+  ...ID_RULES,
+  engine: "Argo",
+  maxItems: 1_000,
+  lost: [
+    {
+      property: "artifacts",
+      keys: ["artifacts"],
+      why: "is lost: jobs that need them do not get them",
+    },
+    {
+      property: "priority",
+      keys: ["priority"],
+      why: "is lost, because Argo has priorities of whole workflows only",
+    },
+    ...([
+      ["capabilities", "capabilities"],
+      ["workerClass", "worker_class"],
+      ["characteristics", "characteristics"],
+    ] as const).map(([property, key]) => ({
+      property,
+      keys: [key],
+      why: "is lost; set a node selector or tolerations in the template",
+    })),
+  ],
+  result: () => ({ file: RESULT_FILE }),
+};
+
+/** Creates the file of Argo Workflows. */
+export function argoFile(
+  workflow: ExportedWorkflow,
+  commentsOf: (job: ExportedJob) => readonly string[],
+): Record<string, unknown> {
+  reportLosses(workflow);
+  const pullSecrets = new Set(
+    workflow.jobs.flatMap(({ definition: { body } }) =>
+      body.imagePullSecrets ?? []
+    ),
+  );
+  return {
+    apiVersion: "argoproj.io/v1alpha1",
+    kind: "Workflow",
+    metadata: { generateName: `${workflow.definition.id}-` },
+    spec: {
+      entrypoint: ENTRY,
+      arguments: {
+        parameters: PARAMETERS.map(([, name]) => ({ name, value: "" })),
+      },
+      imagePullSecrets: pullSecrets.size === 0
+        ? undefined
+        : [...pullSecrets].map((name) => ({ name })),
+      templates: [
+        {
+          name: ENTRY,
+          // A failed task ends only those that need it.
+          dag: { failFast: false, tasks: tasksOf(workflow) },
+        },
+        ...workflow.jobs.map((job) =>
+          new Commented(templateOf(job), commentsOf(job))
+        ),
+      ],
+    },
+  };
+}
+
+/**
+ * Creates the tasks: one per job, or per item. Argo would pass on no results of
+ * a loop in which an item fails.
+ */
+function tasksOf({ jobs, isGated }: ExportedWorkflow) {
+  const tasks = jobs.flatMap((job) =>
+    Array.from({ length: job.itemCount ?? 1 }, (_, item) => ({
+      job,
+      item,
+      name: job.itemCount === undefined ? job.id : `${job.id} ${item}`,
+    }))
+  );
+  const ids = jobIds(tasks.map(({ name }) => name), ID_RULES);
+  const names = tasks.map(({ name }) => ids.get(name)!);
+  const tasksByJob = new Map<ExportedJob, string[]>();
+  tasks.forEach(({ job }, at) => {
+    tasksByJob.set(job, [...tasksByJob.get(job) ?? [], names[at]]);
+  });
+  return tasks.map(({ job, item }, at) => {
+    const needed = job.needs.flatMap((need) => tasksByJob.get(need)!);
+    const parameters = [
+      ...job.itemCount === undefined
+        ? []
+        : [{ name: ITEM_VARIABLE, value: `${item}` }],
+      ...job.needs.flatMap((need) =>
+        need.results.map((name, index) => ({
+          name,
+          value: `{{tasks.${
+            tasksByJob.get(need)![index]
+          }.outputs.parameters.${RESULT}}}`,
+        }))
+      ),
+    ];
+    return {
+      name: names[at],
+      template: job.id,
+      depends: needed.length === 0
+        ? undefined
+        : needed.map((name) => dependency(name, isGated)).join(" && "),
+      arguments: parameters.length === 0 ? undefined : { parameters },
+    };
+  });
+}
+
+/** If the runner decides whether the job runs, its needs only have to end. */
+function dependency(name: string, isGated: boolean): string {
+  return isGated
+    ? `(${name}.Succeeded || ${name}.Failed || ${name}.Errored)`
+    : `${name}.Succeeded`;
+}
+
+function templateOf(job: ExportedJob) {
+  const { id, needs, itemCount, timeoutSeconds, isNeeded, user } = job;
+  const inputs = [
+    ...itemCount === undefined ? [] : [ITEM_VARIABLE],
+    ...needs.flatMap(({ results }) => results),
+  ];
+  const [uid, gid] = user?.split(":").map(Number) ?? [];
+  return {
+    name: id,
+    inputs: inputs.length === 0
+      ? undefined
+      : { parameters: inputs.map((name) => ({ name })) },
+    activeDeadlineSeconds: timeoutSeconds,
+    script: {
+      // Argo gives the container this name, and its schema requires one.
+      name: "main",
+      image: job.image,
+      command: ["sh"],
+      workingDir: "/job",
+      env: [
+        { name: Variable.sourceType, value: "git" },
+        ...PARAMETERS.map(([name, parameter]) => ({
+          name,
+          value: `{{workflow.parameters.${parameter}}}`,
+        })),
+        ...inputs.map((name) => ({
+          name,
+          value: `{{inputs.parameters.${name}}}`,
+        })),
+        ...job.secrets.map(secretVariable),
+      ],
+      resources: resourcesOf(job),
+      securityContext: uid === undefined
+        ? undefined
+        : { runAsUser: uid, runAsGroup: gid },
+      source: job.script,
+    },
+    outputs: isNeeded
+      ? {
+        parameters: [{
+          name: RESULT,
+          valueFrom: { path: RESULT_FILE, default: "" },
+        }],
+      }
+      : undefined,
+  };
+}
+
+function secretVariable({ variable, path, key }: EngineSecret) {
+  return {
+    name: variable,
+    valueFrom: {
+      secretKeyRef: {
+        name: path.toLowerCase().replace(/[^a-z0-9]+/g, "-")
+          .replace(/^-|-$/g, "") || "secret",
+        key: key.replace(/[^\w.-]/g, "_"),
+      },
+    },
+  };
+}
+
+function resourcesOf({ definition: { body: { resources } } }: ExportedJob) {
+  const { cpu, memory } = resources ?? {};
+  if (cpu === undefined && memory === undefined) return undefined;
+  return {
+    requests: cpu?.request === undefined ? undefined : { cpu: cpu.request },
+    limits: {
+      cpu: cpu?.limit,
+      memory: memory?.limit === undefined
+        ? undefined
+        : `${bytesOf(memory.limit)}`,
+    },
+  };
+}
+
+function reportLosses(
+  { definition, source: { document }, jobs, losses }: ExportedWorkflow,
+): void {
+  const { triggers: { events = [] }, paths } = definition;
+  if (events.length > 0) {
+    losses.add(
+      findKey([document], ["on", "triggers", "true"]) ?? document,
+      "no event starts it in Argo; set the parameters event-type and branch when you submit it",
+    );
+  }
+  if (paths.include !== undefined || paths.exclude !== undefined) {
+    losses.add(
+      findKey([document], ["paths"]) ?? document,
+      "paths does not apply, because the changed files are unknown in Argo",
+    );
+  }
+  for (const { definition: { name, body: { when } }, sources } of jobs) {
+    if (!usesPaths(when)) continue;
+    losses.add(
+      findKey(sources, ["when"]) ?? sources[0],
+      `job "${name}": it is skipped, because the changed files for when.paths are unknown in Argo`,
+    );
+  }
+}

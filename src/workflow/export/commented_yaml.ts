@@ -1,0 +1,126 @@
+import { isObject } from "../../json_value.ts";
+
+/** A value with comments before its key or its list item. */
+export class Commented {
+  /** The value. */
+  readonly value: unknown;
+  /** Comments; line breaks are written as escapes. */
+  readonly comments: readonly string[];
+
+  /** Adds comments to a value. */
+  constructor(value: unknown, comments: readonly string[]) {
+    this.value = value;
+    this.comments = comments;
+  }
+}
+
+/** Characters that no parser of YAML treats as the end of a comment. */
+const UNSAFE = /[^\x20-\x7e\p{L}\p{M}\p{N}\p{P}\p{S}]/gu;
+
+/**
+ * Writes a document as YAML.
+ *
+ * The text is parsed again and compared, so that it has exactly the values of
+ * the document, whatever they contain. If it does not, the document is written
+ * as JSON, which is YAML as well.
+ *
+ * @param document Mapping, in which values may have comments.
+ * @param comments Comments before the document.
+ */
+export async function writeYaml(
+  document: Readonly<Record<string, unknown>>,
+  comments: readonly string[] = [],
+): Promise<string> {
+  const [{ stringify }, { parse }] = await Promise.all([
+    import("@std/yaml/stringify"),
+    import("@std/yaml/parse"),
+  ]);
+  const plain = withoutComments(document);
+  const json = JSON.stringify(plain);
+  const write = (value: Record<string, unknown>) =>
+    stringify(value, { lineWidth: -1, useAnchors: false });
+  const head = comments.map(commentLine).join("");
+  const text = head + mappingText(document, write);
+  try {
+    if (JSON.stringify(parse(text)) === json) return text;
+  } catch {
+    // The writer does not escape what its parser refuses.
+  }
+  return `${head}${escaped(JSON.stringify(plain, null, 2))}\n`;
+}
+
+/** Formats a comment as one line; an empty one separates parts. */
+function commentLine(comment: string): string {
+  if (comment === "") return "\n";
+  return `# ${
+    comment.replace(UNSAFE, (character) =>
+      `\\u{${character.codePointAt(0)!.toString(16)}}`)
+  }`.trimEnd() + "\n";
+}
+
+function mappingText(
+  mapping: Readonly<Record<string, unknown>>,
+  write: (value: Record<string, unknown>) => string,
+): string {
+  return Object.entries(mapping).map(([key, given]) => {
+    const { value, comments } = uncommented(given);
+    if (value === undefined) return "";
+    const head = comments.map(commentLine).join("");
+    if (!hasComments(value)) {
+      return head + write({ [key]: withoutComments(value) });
+    }
+    const inside = Array.isArray(value)
+      ? listText(value, write)
+      : mappingText(value as Record<string, unknown>, write);
+    return `${head}${write({ [key]: null }).replace(/ *null\n$/, "")}\n${
+      indented(inside)
+    }`;
+  }).join("");
+}
+
+function listText(
+  items: readonly unknown[],
+  write: (value: Record<string, unknown>) => string,
+): string {
+  return items.map((item) => {
+    const { value, comments } = uncommented(item);
+    const text = indented(
+      mappingText(value as Record<string, unknown>, write),
+    );
+    return comments.map(commentLine).join("") + `- ${text.slice(2)}`;
+  }).join("");
+}
+
+/** Indents all lines; empty ones are parts of texts, and need no indent. */
+function indented(text: string): string {
+  return text.split("\n").map((line) => line && `  ${line}`).join("\n");
+}
+
+function uncommented(given: unknown): Commented {
+  return given instanceof Commented ? given : new Commented(given, []);
+}
+
+/** Comments are on keys of mappings and on mappings in lists. */
+function hasComments(value: unknown): boolean {
+  if (value instanceof Commented) return true;
+  if (Array.isArray(value)) return value.some(hasComments);
+  return isObject(value) && Object.values(value).some(hasComments);
+}
+
+/** Removes comments, and keys without a value. */
+function withoutComments(value: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(
+      value,
+      (_key, one) => one instanceof Commented ? one.value : one,
+    ) ?? "null",
+  );
+}
+
+/** Writes JSON in ASCII: some parsers of YAML break lines elsewhere. */
+function escaped(json: string): string {
+  return json.replace(
+    /[^\x20-\x7e\n]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

@@ -1,0 +1,240 @@
+import { Variable } from "../../environment/variables.ts";
+import type { EventType } from "../../schema/events.ts";
+import { findKey } from "../definition/definition_source.ts";
+import { limitsOf } from "../local/container_command.ts";
+import { branchPrefix } from "./branch_prefix.ts";
+import { Commented } from "./commented_yaml.ts";
+import { engineCheckout } from "./engine_checkout.ts";
+import {
+  type EngineRules,
+  type ExportedJob,
+  type ExportedWorkflow,
+  ITEM_VARIABLE,
+} from "./exported_workflow.ts";
+
+/** GitHub limits the time of jobs in whole minutes. */
+const SECONDS_PER_MINUTE = 60;
+
+/** How GitHub starts jobs. */
+export const GITHUB: EngineRules = {
+  engine: "GitHub",
+  allowsUnderscore: true,
+  reserved: [],
+  maxItems: 256,
+  lost: [
+    {
+      property: "artifacts",
+      keys: ["artifacts"],
+      why: "is lost: jobs that need them do not get them",
+    },
+    {
+      property: "priority",
+      keys: ["priority"],
+      why: "is lost, because GitHub has no priorities of jobs",
+    },
+    ...([
+      ["capabilities", "capabilities"],
+      ["workerClass", "worker_class"],
+      ["characteristics", "characteristics"],
+    ] as const).map(([property, key]) => ({
+      property,
+      keys: [key],
+      why: "is lost; set the labels of runners that have them in runs-on",
+    })),
+    {
+      property: "imagePullSecrets",
+      keys: ["image_pull_secrets"],
+      why: "is lost; add credentials to the container",
+    },
+  ],
+  result: (_id, name) => ({ file: '"$GITHUB_OUTPUT"', name }),
+};
+
+/** Types of pull requests of GitHub, by our events. */
+const PULL_TYPES: Readonly<Partial<Record<EventType, readonly string[]>>> = {
+  pull_request_opened: ["opened"],
+  pull_request_updated: ["synchronize", "reopened"],
+  pull_request_merged: ["closed"],
+  pull_request_closed: ["closed"],
+};
+
+/**
+ * Variables that describe the event. The type is empty for a workflow that
+ * somebody starts by hand.
+ */
+const EVENT_VARIABLES: Readonly<Record<string, string>> = {
+  [Variable.eventType]:
+    "github.event_name == 'push' && (github.ref_type == 'tag' && 'tag_created' || 'push') || github.event_name == 'pull_request' && (github.event.action == 'opened' && 'pull_request_opened' || github.event.action == 'closed' && (github.event.pull_request.merged && 'pull_request_merged' || 'pull_request_closed') || 'pull_request_updated') || ''",
+  [Variable.branch]: "github.base_ref || github.ref_name",
+  [Variable.prNumber]: "github.event.pull_request.number",
+  [Variable.prRef]: "github.head_ref",
+  [Variable.prBaseRef]: "github.base_ref",
+  [Variable.diffBase]:
+    "github.event.pull_request.base.sha || github.event.before",
+};
+
+/** Creates the file of GitHub, below `.github/workflows`. */
+export function githubFile(
+  workflow: ExportedWorkflow,
+  commentsOf: (job: ExportedJob) => readonly string[],
+): Record<string, unknown> {
+  return {
+    name: literal(workflow.definition.name),
+    on: eventsOf(workflow),
+    permissions: { contents: "read" },
+    env: Object.fromEntries(
+      Object.entries(EVENT_VARIABLES).map(([name, value]) => [
+        name,
+        expression(value),
+      ]),
+    ),
+    jobs: Object.fromEntries(
+      workflow.jobs.map((job) => [
+        job.id,
+        new Commented(jobOf(job, workflow), commentsOf(job)),
+      ]),
+    ),
+  };
+}
+
+function jobOf(job: ExportedJob, workflow: ExportedWorkflow) {
+  const { needs, itemCount, results, timeoutSeconds, isNeeded } = job;
+  return {
+    name: literal(job.definition.name) +
+      (itemCount === undefined ? "" : ` [${expression("matrix.item")}]`),
+    "runs-on": "ubuntu-latest",
+    container: containerOf(job),
+    needs: needs.length === 0 ? undefined : needs.map(({ id }) => id),
+    // The runner decides whether the job runs.
+    if: workflow.isGated && needs.length > 0
+      ? expression("!cancelled()")
+      : undefined,
+    strategy: itemCount === undefined ? undefined : {
+      "fail-fast": false,
+      matrix: { item: Array.from({ length: itemCount }, (_, at) => at) },
+    },
+    "timeout-minutes": timeoutSeconds &&
+      Math.ceil(timeoutSeconds / SECONDS_PER_MINUTE),
+    outputs: isNeeded
+      ? Object.fromEntries(
+        results.map((name) => [name, expression(`steps.job.outputs.${name}`)]),
+      )
+      : undefined,
+    steps: [
+      {
+        uses: "actions/checkout@v4",
+        with: checkoutInputs(job, workflow),
+      },
+      {
+        id: "job",
+        shell: "sh",
+        env: stepVariables(job),
+        run: job.script,
+      },
+    ],
+  };
+}
+
+/** Variables with secrets, results of needed jobs, and the item. */
+function stepVariables(
+  { needs, secrets, itemCount }: ExportedJob,
+): Record<string, string> | undefined {
+  const entries = [
+    ...secrets.map(({ variable }) => [variable, `secrets.${variable}`]),
+    ...needs.flatMap(({ id, results }) =>
+      results.map((name) => [name, `needs.${id}.outputs.${name}`])
+    ),
+    ...itemCount === undefined ? [] : [[ITEM_VARIABLE, "matrix.item"]],
+  ];
+  return entries.length === 0 ? undefined : Object.fromEntries(
+    entries.map(([name, value]) => [name, expression(value)]),
+  );
+}
+
+function containerOf({ image, user, definition: { body } }: ExportedJob) {
+  const options = [
+    ...user === undefined ? [] : [`--user=${user}`],
+    ...limitsOf(body),
+  ];
+  return {
+    image,
+    options: options.length === 0 ? undefined : options.join(" "),
+  };
+}
+
+function checkoutInputs(
+  job: ExportedJob,
+  { needsHistory, losses }: ExportedWorkflow,
+) {
+  const { depth, submodules, lfs } = engineCheckout(job, {
+    needsHistory,
+    losses,
+    engine: "GitHub",
+  });
+  return {
+    "fetch-depth": depth,
+    "persist-credentials": false,
+    submodules: submodules === "off"
+      ? undefined
+      : submodules === "on"
+      ? true
+      : "recursive",
+    lfs: lfs === "auto" ? true : undefined,
+  };
+}
+
+/** Returns the events that may start the workflow, and starting it by hand. */
+function eventsOf({ definition, source, losses }: ExportedWorkflow) {
+  const { events = [], branches = [] } = definition.triggers;
+  const types = [
+    ...new Set(events.flatMap((event) => PULL_TYPES[event] ?? [])),
+  ];
+  const isOneEnd = events.includes("pull_request_merged") !==
+    events.includes("pull_request_closed");
+  if (isOneEnd) {
+    losses.add(
+      findKey([source.document], ["on", "triggers", "true"]) ?? source.document,
+      "GitHub starts it for merged and for closed pull requests",
+    );
+  }
+  const names = filterOf(branches);
+  return {
+    push: pushFilter(events, names),
+    pull_request: types.length === 0
+      ? undefined
+      : { types, branches: names.length === 0 ? undefined : names },
+    workflow_dispatch: {},
+  };
+}
+
+function pushFilter(events: readonly EventType[], names: readonly string[]) {
+  const all = names.length === 0 ? ["**"] : names;
+  const filter = {
+    branches: events.includes("push") ? all : undefined,
+    tags: events.includes("tag_created") ? all : undefined,
+  };
+  return filter.branches || filter.tags ? filter : undefined;
+}
+
+/**
+ * Returns patterns of GitHub that match at least the branches that ours match;
+ * none if all branches have to be matched.
+ */
+function filterOf(patterns: readonly string[]): string[] {
+  const all = patterns.map((pattern) => {
+    const { prefix, isExact } = branchPrefix(pattern);
+    const plain = /^[\w./-]*/.exec(prefix)![0];
+    return isExact && plain === prefix ? plain : `${plain}**`;
+  });
+  return all.includes("**") ? [] : [...new Set(all)];
+}
+
+/** Writes an expression, which GitHub evaluates. */
+function expression(text: string): string {
+  return `\${{ ${text} }}`;
+}
+
+/** Writes a text in which GitHub evaluates nothing. */
+function literal(text: string): string {
+  return text.replaceAll("${{", (start) => expression(`'${start}'`));
+}

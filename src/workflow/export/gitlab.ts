@@ -1,0 +1,230 @@
+import { Variable } from "../../environment/variables.ts";
+import type { EventType } from "../../schema/events.ts";
+import type { WorkflowDefinition } from "../definition/definition.ts";
+import { findKey } from "../definition/definition_source.ts";
+import { branchPrefix } from "./branch_prefix.ts";
+import { Commented } from "./commented_yaml.ts";
+import { engineCheckout } from "./engine_checkout.ts";
+import {
+  type EngineRules,
+  type ExportedJob,
+  type ExportedWorkflow,
+  ITEM_VARIABLE,
+} from "./exported_workflow.ts";
+
+/** Maximum number of jobs that a job of GitLab can need. */
+const MAX_NEEDS = 50;
+
+/** How GitLab starts jobs. */
+export const GITLAB: EngineRules = {
+  engine: "GitLab",
+  allowsUnderscore: true,
+  reserved: [
+    ...["after_script", "before_script", "cache", "default", "image"],
+    ...["include", "nil", "null", "pages", "services", "spec", "stage"],
+    ...["stages", "true", "false", "types", "variables", "workflow"],
+  ],
+  maxItems: 200,
+  lost: [
+    {
+      property: "artifacts",
+      keys: ["artifacts"],
+      why: "is lost: jobs that need them do not get them",
+    },
+    {
+      property: "priority",
+      keys: ["priority"],
+      why: "is lost, because GitLab starts jobs in the order of their creation",
+    },
+    ...([
+      ["capabilities", "capabilities"],
+      ["workerClass", "worker_class"],
+      ["characteristics", "characteristics"],
+    ] as const).map(([property, key]) => ({
+      property,
+      keys: [key],
+      why: "is lost; add the tags of runners that have them",
+    })),
+    {
+      property: "imagePullSecrets",
+      keys: ["image_pull_secrets"],
+      why: "is lost; set the variable DOCKER_AUTH_CONFIG in GitLab",
+    },
+    {
+      property: "resources",
+      keys: ["resources"],
+      why: "is lost, because the configuration of a runner limits its jobs",
+    },
+  ],
+  result: (id, name) => ({ file: resultFile(id), name }),
+};
+
+/** Creates the file of GitLab, `.gitlab-ci.yml`. */
+export function gitlabFile(
+  workflow: ExportedWorkflow,
+  commentsOf: (job: ExportedJob) => readonly string[],
+): Record<string, unknown> {
+  return {
+    workflow: { rules: pipelineRules(workflow) },
+    variables: { GIT_DEPTH: workflow.needsHistory ? "0" : "1" },
+    ...Object.fromEntries(
+      workflow.jobs.map((job) => [
+        job.id,
+        new Commented(jobOf(job, workflow), commentsOf(job)),
+      ]),
+    ),
+  };
+}
+
+/** Returns the file for the result of a job, in its checkout. */
+function resultFile(id: string): string {
+  return `.runnerlib-${id}.env`;
+}
+
+function jobOf(job: ExportedJob, workflow: ExportedWorkflow) {
+  const { needs, itemCount, timeoutSeconds, isNeeded } = job;
+  if (needs.length > MAX_NEEDS) {
+    workflow.losses.add(
+      findKey(job.sources, ["needs", "depends_on"]) ?? job.sources[0],
+      `job "${job.definition.name}": GitLab refuses its ${needs.length} needs; it allows ${MAX_NEEDS}`,
+    );
+  }
+  return {
+    image: imageOf(job),
+    needs: needs.map(({ id }) => id),
+    // The runner decides whether the job runs.
+    when: workflow.isGated && needs.length > 0 ? "always" : undefined,
+    parallel: itemCount === undefined ? undefined : {
+      matrix: [{
+        [ITEM_VARIABLE]: Array.from({ length: itemCount }, (_, at) => `${at}`),
+      }],
+    },
+    timeout: timeoutSeconds && `${timeoutSeconds} seconds`,
+    variables: checkoutVariables(job, workflow),
+    script: [job.script],
+    artifacts: isNeeded
+      ? { when: "always", reports: { dotenv: resultFile(job.id) } }
+      : undefined,
+  };
+}
+
+function imageOf({ image, user }: ExportedJob) {
+  return user === undefined
+    ? image
+    : { name: image, docker: { user }, kubernetes: { user } };
+}
+
+function checkoutVariables(
+  job: ExportedJob,
+  { needsHistory, losses }: ExportedWorkflow,
+): Record<string, string> | undefined {
+  const { depth, submodules, lfs } = engineCheckout(job, {
+    needsHistory,
+    losses,
+    engine: "GitLab",
+  });
+  const variables = {
+    ...needsHistory || depth === 1 ? {} : { GIT_DEPTH: `${depth}` },
+    ...submodules === "off" ? {} : {
+      GIT_SUBMODULE_STRATEGY: submodules === "on" ? "normal" : "recursive",
+    },
+    ...lfs === "off" ? { GIT_LFS_SKIP_SMUDGE: "1" } : {},
+  };
+  return Object.keys(variables).length === 0 ? undefined : variables;
+}
+
+/** Conditions on a pipeline, and the variables that describe its event. */
+function pipelineRules({ definition, source, losses }: ExportedWorkflow) {
+  const { events = [], branches = [] } = definition.triggers;
+  const lost = events.filter((event) =>
+    event === "pull_request_merged" || event === "pull_request_closed"
+  );
+  const isOnlyOpened = events.includes("pull_request_opened") &&
+    !events.includes("pull_request_updated");
+  const at = findKey([source.document], ["on", "triggers", "true"]) ??
+    source.document;
+  for (const event of lost) {
+    losses.add(
+      at,
+      `${event} starts nothing, because GitLab has no pipeline for it`,
+    );
+  }
+  if (isOnlyOpened) {
+    losses.add(
+      at,
+      "updates of a merge request start it as well as its creation",
+    );
+  }
+  const has = (...types: EventType[]) =>
+    types.some((type) => events.includes(type));
+  return [
+    ...has("push")
+      ? [{
+        if: `$CI_PIPELINE_SOURCE == "push" && $CI_COMMIT_BRANCH${
+          branchCondition("$CI_COMMIT_BRANCH", branches)
+        }`,
+        variables: {
+          [Variable.eventType]: "push",
+          [Variable.branch]: "$CI_COMMIT_BRANCH",
+        },
+      }]
+      : [],
+    ...has("tag_created")
+      ? [{
+        if: `$CI_COMMIT_TAG${branchCondition("$CI_COMMIT_TAG", branches)}`,
+        variables: {
+          [Variable.eventType]: "tag_created",
+          [Variable.branch]: "$CI_COMMIT_TAG",
+        },
+      }]
+      : [],
+    ...has("pull_request_opened", "pull_request_updated")
+      ? [{
+        if: `$CI_PIPELINE_SOURCE == "merge_request_event"${
+          branchCondition("$CI_MERGE_REQUEST_TARGET_BRANCH_NAME", branches)
+        }`,
+        variables: pullVariables(isOnlyOpened),
+      }]
+      : [],
+    // Whoever starts a pipeline by hand runs the workflow without an event.
+    {
+      if:
+        "$CI_PIPELINE_SOURCE =~ /^(web|api|trigger|schedule|pipeline|parent_pipeline|chat)$/",
+    },
+  ];
+}
+
+function pullVariables(isOnlyOpened: boolean): Record<string, string> {
+  return {
+    [Variable.eventType]: isOnlyOpened
+      ? "pull_request_opened"
+      : "pull_request_updated",
+    [Variable.branch]: "$CI_MERGE_REQUEST_TARGET_BRANCH_NAME",
+    [Variable.prNumber]: "$CI_MERGE_REQUEST_IID",
+    [Variable.prRef]: "$CI_MERGE_REQUEST_SOURCE_BRANCH_NAME",
+    [Variable.prBaseRef]: "$CI_MERGE_REQUEST_TARGET_BRANCH_NAME",
+    [Variable.diffBase]: "$CI_MERGE_REQUEST_DIFF_BASE_SHA",
+  };
+}
+
+/** Condition that holds for at least the branches that match the patterns. */
+function branchCondition(
+  variable: string,
+  patterns: WorkflowDefinition["triggers"]["branches"] = [],
+): string {
+  const words = patterns.map((pattern) => {
+    const { prefix, isExact } = branchPrefix(pattern);
+    // A regular expression of GitLab ends at a slash.
+    const text = prefix.replace(
+      /[^\w-]/g,
+      (character) =>
+        /[./+()|^$]/.test(character)
+          ? `\\${character}`
+          : `\\x{${character.codePointAt(0)!.toString(16)}}`,
+    );
+    return isExact ? `${text}$` : text;
+  });
+  return words.length === 0 || words.includes("")
+    ? ""
+    : ` && ${variable} =~ /^(${words.join("|")})/`;
+}

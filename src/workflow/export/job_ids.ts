@@ -1,0 +1,38 @@
+/** Rules of an engine for the ids of jobs. */
+export interface IdRules {
+  /** Whether ids may contain `_`. */
+  readonly allowsUnderscore: boolean;
+  /** Ids in lower case that mean something else. */
+  readonly reserved: readonly string[];
+}
+
+/** Maximum length of an id without the number that makes it unique. */
+const MAX_LENGTH = 50;
+
+/**
+ * Assigns ids that every engine accepts to jobs with arbitrary names: letters,
+ * digits and dashes, starting with a letter, and unique without regard to case.
+ *
+ * @param names Unique names of jobs.
+ * @returns Ids by name.
+ */
+export function jobIds(
+  names: readonly string[],
+  { allowsUnderscore, reserved }: IdRules,
+): ReadonlyMap<string, string> {
+  const taken = new Set(reserved);
+  const other = allowsUnderscore ? /[^A-Za-z0-9_-]+/g : /[^A-Za-z0-9-]+/g;
+  const ids = new Map<string, string>();
+  for (const name of names) {
+    const word = name.replace(other, "-").replace(/^[-_]+|[-_]+$/g, "")
+      .slice(0, MAX_LENGTH);
+    const base = /^[A-Za-z]/.test(word) ? word : `job-${word || "x"}`;
+    let id = base;
+    for (let count = 2; taken.has(id.toLowerCase()); count++) {
+      id = `${base}-${count}`;
+    }
+    taken.add(id.toLowerCase());
+    ids.set(name, id);
+  }
+  return ids;
+}

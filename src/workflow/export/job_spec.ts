@@ -1,0 +1,261 @@
+import { isObject } from "../../json_value.ts";
+import { quoteWord } from "../../command_text.ts";
+import { Variable } from "../../environment/variables.ts";
+import type { DocumentNode } from "../../schema/document.ts";
+import type { JobDefinition } from "../definition/definition.ts";
+import { findKey, type SourcedNode } from "../definition/definition_source.ts";
+import {
+  type EngineSecret,
+  type EngineSecrets,
+  secretReference,
+} from "./engine_secrets.ts";
+import type { LossList } from "./losses.ts";
+
+/** Keys of the variables of a job or step. */
+const ENV_KEYS = ["environment", "env"];
+
+/** What the specifications of all jobs share. */
+export interface SpecContext {
+  /** Names the secrets. */
+  readonly secrets: EngineSecrets;
+  /** Collects what cannot be exported. */
+  readonly losses: LossList;
+  /** Replaces secret parts of a text. */
+  readonly mask: (text: string) => string;
+}
+
+/** A job as it is written into an exported file. */
+export interface JobSpec {
+  /** Keys of the job in a workflow file. */
+  readonly job: Readonly<Record<string, unknown>>;
+  /** Secrets that the job needs. */
+  readonly secrets: readonly EngineSecret[];
+}
+
+/**
+ * Builds what the runner in another engine needs to run a job: its keys, without
+ * those that the engine applies itself, and without secrets.
+ *
+ * @param sources Values that define the job.
+ */
+export function jobSpec(
+  { name, body, env }: JobDefinition,
+  sources: readonly SourcedNode[],
+  context: SpecContext,
+): JobSpec {
+  const secrets = new Map<string, EngineSecret>();
+  const onSecret = (secret: EngineSecret) =>
+    void secrets.set(secret.variable, secret);
+  const listed = listedNames(env[Variable.secretEnvNames] ?? "");
+  const writer = new SpecWriter({ name, sources, listed, onSecret }, context);
+  const steps = body.steps && findKey(sources, ["steps"]);
+  const { forEach, when } = body;
+  const job = {
+    name,
+    command: body.command && writer.text(body.command, ["command"]),
+    steps: steps && writer.written(writtenValue(steps.node), ["steps"]),
+    environment: writer.variables(env),
+    condition: body.condition === "all_success" ? undefined : body.condition,
+    when,
+    for_each: forEach && writer.json(forEach, ["for_each"]),
+    item_var: body.itemVar,
+    timeout: body.timeoutSeconds,
+    code_dir: body.codeDir,
+    job_dir: body.jobDir,
+    working_dir: body.workingDir,
+  };
+  return { job, secrets: [...secrets.values()] };
+}
+
+/** Returns a value as it is written: text that is not a number stays text. */
+function writtenValue(node: DocumentNode): unknown {
+  if (node.isNull) return null;
+  const { text, value, items, entries = [] } = node;
+  if (text !== undefined) {
+    return typeof value !== "string" && String(value) === text ? value : text;
+  }
+  return items?.map(writtenValue) ??
+    Object.fromEntries(
+      entries.map(([key, member]) => [key, writtenValue(member)]),
+    );
+}
+
+/** A job whose values are written. */
+interface WrittenJob {
+  readonly name: string;
+  readonly sources: readonly SourcedNode[];
+  /** Names of variables that are listed as secret. */
+  readonly listed: readonly string[];
+  readonly onSecret: (secret: EngineSecret) => void;
+}
+
+/** Writes values of one job without secrets. */
+class SpecWriter {
+  readonly #job: WrittenJob;
+  readonly #context: SpecContext;
+
+  constructor(job: WrittenJob, context: SpecContext) {
+    this.#job = job;
+    this.#context = context;
+  }
+
+  /** Reports what is lost, at the key that sets it. */
+  #lose(keys: readonly string[], text: string): void {
+    const { name, sources } = this.#job;
+    const source = findKey(sources, keys) ?? sources[0];
+    this.#context.losses.add(source, `job "${name}": ${text}`);
+  }
+
+  /** Hides secrets in a text. */
+  text(text: string, keys: readonly string[]): string {
+    const masked = this.#context.mask(text);
+    if (masked !== text.toWellFormed()) {
+      this.#lose(keys, "a secret in it is not exported; refer to it instead");
+    }
+    return masked;
+  }
+
+  /** Hides secrets in all texts of a value. */
+  json(value: unknown, keys: readonly string[]): unknown {
+    if (typeof value === "string") return this.text(value, keys);
+    if (Array.isArray(value)) return value.map((one) => this.json(one, keys));
+    return isObject(value)
+      ? Object.fromEntries(
+        Object.entries(value).map(([key, one]) => [key, this.json(one, keys)]),
+      )
+      : value;
+  }
+
+  /** Writes steps: like other values, except for their variables. */
+  written(value: unknown, keys: readonly string[]): unknown {
+    if (Array.isArray(value)) {
+      return value.map((one) => this.written(one, keys));
+    }
+    if (!isObject(value)) return this.json(value, keys);
+    return Object.fromEntries(
+      Object.entries(value).map(([key, member]) => [
+        key,
+        ENV_KEYS.includes(key) && isObject(member)
+          ? mapValues(
+            member,
+            (one, variable) =>
+              typeof one === "string" ? this.#variable(variable, one) : one,
+          )
+          : this.written(member, keys),
+      ]),
+    );
+  }
+
+  /** Writes the variables of the job. */
+  variables(
+    env: Readonly<Record<string, string>>,
+  ): Record<string, string> | undefined {
+    const entries = Object.entries(env).flatMap(([name, value]) => {
+      if (name === Variable.secretValuesList) {
+        this.#lose(
+          ["secret_values_list", ...ENV_KEYS],
+          "the values of secret_values_list are not exported",
+        );
+        return [];
+      }
+      return [[name, this.#variable(name, value)]];
+    });
+    return entries.length === 0 ? undefined : Object.fromEntries(entries);
+  }
+
+  /** Writes the value of a variable, or refers to a secret instead. */
+  #variable(name: string, value: string): string {
+    const { secrets, mask } = this.#context;
+    const { listed, onSecret } = this.#job;
+    const found: EngineSecret[] = [];
+    const text = secrets.replaceReferences(
+      value,
+      (secret) => found.push(secret),
+      (reference) =>
+        this.#lose(
+          ENV_KEYS,
+          `the reference ${reference} in "${name}" stays as it is, and the engine has to set its variable`,
+        ),
+    );
+    const isSecret = found.length === 0 && value !== "" &&
+      (listed.includes(name) || mask(value) !== value.toWellFormed());
+    if (!isSecret || value.includes("${secret:")) {
+      found.forEach(onSecret);
+      return found.length === 0 ? text : this.text(text, ENV_KEYS);
+    }
+    const secret = secrets.secretAt(this.#job.name, name);
+    onSecret(secret);
+    this.#lose(
+      ENV_KEYS,
+      `the value of "${name}" is secret and is not exported; set the secret ${secret.variable}`,
+    );
+    return secretReference(secret);
+  }
+}
+
+function mapValues(
+  members: Readonly<Record<string, unknown>>,
+  convert: (value: unknown, key: string) => unknown,
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(members).map(([key, value]) => [key, convert(value, key)]),
+  );
+}
+
+function listedNames(text: string): string[] {
+  return text.split(/[,\n]/).map((name) => name.trim());
+}
+
+/** Options for {@linkcode jobScript}. */
+export interface JobScriptOptions {
+  /** Needed jobs, and the variables that contain their results. */
+  readonly needs: readonly (readonly [
+    name: string,
+    variables: readonly string[],
+  ])[];
+  /**
+   * Variable that contains the index of the item.
+   *
+   * @default {all items run}
+   */
+  readonly itemVariable?: string;
+  /**
+   * File for the result, and the name before it.
+   *
+   * @default {the result is not passed on}
+   */
+  readonly result?: { readonly file: string; readonly name?: string };
+}
+
+/**
+ * Returns the shell script that runs a job in an engine.
+ *
+ * @param spec Workflow file with the job.
+ */
+export function jobScript(
+  spec: string,
+  { needs, itemVariable, result }: JobScriptOptions,
+): string {
+  const options = [
+    ...needs.map(([name, variables]) =>
+      `--need ${literalWord(`${name}=${variables.join(",")}`)}`
+    ),
+    ...itemVariable === undefined ? [] : [`--item "$${itemVariable}"`],
+    ...result === undefined ? [] : [`--result-file ${result.file}`],
+    ...result?.name === undefined ? [] : [`--result-name ${result.name}`],
+  ];
+  return [
+    `printf '%s' ${literalWord(spec)} |`,
+    ["  runnerlib workflow job", ...options].join(" \\\n    "),
+  ].join("\n");
+}
+
+/**
+ * Quotes a word for a shell so that no engine finds one of its template
+ * expressions in it: `${{ }}` of GitHub, `{{ }}` of Argo, `$[[ ]]` of GitLab.
+ * The quotes end and begin again inside them.
+ */
+function literalWord(text: string): string {
+  return quoteWord(text)
+    .replace(/\{(?=\{)|\$(?=\[\[)/g, (character) => `${character}''`);
+}

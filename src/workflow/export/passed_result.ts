@@ -1,0 +1,56 @@
+import { isObject, parseJson } from "../../json_value.ts";
+import type { NodeEnd } from "../local/node_states.ts";
+import type { JsonObject } from "../local/workflow_state.ts";
+
+/** What an exported job passes to the jobs that need it. */
+export interface PassedResult {
+  /** How the job ended. */
+  readonly status: NodeEnd | "skipped";
+  /** Variables of the workflow that the job has seen or set. */
+  readonly vars: JsonObject;
+}
+
+const BASE64_URL = { alphabet: "base64url", omitPadding: true } as const;
+
+const STATUSES: readonly PassedResult["status"][] = [
+  "completed",
+  "failed",
+  "cancelled",
+  "timeout",
+  "skipped",
+];
+
+/**
+ * Encodes a result so that every engine passes it on unchanged: in one line,
+ * with characters that no engine and no shell treats specially.
+ *
+ * @returns Letters, digits, `-` and `_`.
+ */
+export function encodeResult(result: PassedResult): string {
+  return new TextEncoder().encode(JSON.stringify(result))
+    .toBase64(BASE64_URL);
+}
+
+/**
+ * Decodes a result.
+ *
+ * @returns The result; `undefined` if the text is not one.
+ */
+export function decodeResult(text: string): PassedResult | undefined {
+  const result = parseJson(decoded(text));
+  if (!isObject(result)) return undefined;
+  const { status, vars } = result;
+  const known = STATUSES.find((name) => name === status);
+  return known === undefined || !isObject(vars)
+    ? undefined
+    : { status: known, vars: vars as JsonObject };
+}
+
+function decoded(text: string): string {
+  try {
+    return new TextDecoder().decode(Uint8Array.fromBase64(text, BASE64_URL));
+  } catch {
+    // Not base64, and so no JSON either.
+    return "";
+  }
+}
