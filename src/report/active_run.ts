@@ -18,7 +18,7 @@ type Env = Readonly<Record<string, string>>;
 export interface ReportActiveRunOptions {
   /** Environment of the runner. */
   env: Env;
-  /** What has happened in the run, beginning with its start. */
+  /** Events of the run so far. */
   recorder: RunRecorder;
   /** Masks a text. */
   maskText: (text: string) => string;
@@ -27,13 +27,13 @@ export interface ReportActiveRunOptions {
 }
 
 /**
- * Tells a collector that a run is active: when it starts, and every minute or
- * as often as `OTEL_METRIC_EXPORT_INTERVAL` says. This happens in the background
- * and never delays the run. A failure is ignored, since the export at the end of
- * the run reports it.
+ * Reports to a collector that a run is active: when it starts, and then every
+ * minute, or as often as `OTEL_METRIC_EXPORT_INTERVAL` says. This happens in
+ * the background and never delays the run. Failures are ignored, since the
+ * export at the end of the run reports them.
  *
- * @returns Ends the reports. The export at the end of the run tells that it is
- * no longer active.
+ * @returns A handle that stops the reports. The export at the end of the run
+ * reports that it is no longer active.
  */
 export function reportActiveRun(
   { env, recorder, maskText, allowInsecureTransport }: ReportActiveRunOptions,
@@ -56,7 +56,7 @@ export function reportActiveRun(
     }).catch(() => {});
     if (ending.signal.aborted) return;
     timer = setTimeout(report, intervalMs);
-    // A runner that ends without a last report must not wait for the next one.
+    // The timer must not keep a process alive.
     Deno.unrefTimer(timer);
   }
 
@@ -64,7 +64,7 @@ export function reportActiveRun(
   return {
     [Symbol.dispose]() {
       clearTimeout(timer);
-      // An answer that comes late must not arrive after that of the end.
+      // A late report must not arrive after the last one.
       ending.abort();
     },
   };

@@ -12,10 +12,12 @@ import { problemAnnotations } from "./problem_annotations.ts";
 import type { RunRecord, StepRecord } from "./run_record.ts";
 import { endingOf, formatDuration, hasFailed } from "./summary_table.ts";
 
-/** How many lines of a failed step go into an annotation. */
+/** Maximum number of lines of a failed step in an annotation. */
 const TAIL_LINES = 20;
 
-/** Most annotations of a run; GitHub shows ten errors of a step. */
+/**
+ * Maximum number of annotations of a run; GitHub shows ten errors of a step.
+ */
 const MAX_ANNOTATIONS = 10;
 
 /**
@@ -32,9 +34,10 @@ export function ciSystemOf(
 }
 
 /**
- * What a job's output must not contain, since the system would take it for a
- * marker of the runner. GitHub can be told to ignore markers, and headings of
- * Buildkite are broken by `HeadingGuard`, since diffs have such lines.
+ * Returns what the output of a job must not contain, because the system would
+ * mistake it for a marker of the runner. GitHub can be told to ignore markers,
+ * and headings of Buildkite are broken by `HeadingGuard`, since diffs have such
+ * lines.
  *
  * @param system The CI system.
  * @returns Texts to be masked.
@@ -56,7 +59,7 @@ const FORBIDDEN: Readonly<Record<CiSystem, readonly string[]>> = {
  * Lines to print before a job prints anything.
  *
  * @param system The CI system.
- * @param token A word that nobody can guess.
+ * @param token A word that cannot be guessed.
  * @returns Lines, each with its break.
  */
 export function annotationsBegin(system: CiSystem, token: string): string {
@@ -64,12 +67,12 @@ export function annotationsBegin(system: CiSystem, token: string): string {
 }
 
 /**
- * Lines around the output of a step, which the system shows as a group that can
- * be folded. In Buildkite, a group ends where the next one begins.
+ * Returns the lines around the output of a step, which the system shows as a
+ * collapsible group. In Buildkite, a group ends where the next one begins.
  *
  * @param system The CI system.
  * @param token The word of {@linkcode annotationsBegin}.
- * @returns What makes the lines, with titles that are masked.
+ * @returns Functions that write the lines, with masked titles.
  */
 export function groupMarkers(system: CiSystem, token: string): GroupMarkers {
   const markers = GROUPS[system];
@@ -125,8 +128,8 @@ function now(): number {
 }
 
 /**
- * Lines that show what failed in a run and what problem matchers have found, to
- * be printed when it has ended.
+ * Returns lines that show what failed in a run and what problem matchers found,
+ * to be printed at its end.
  *
  * @param system The CI system.
  * @param record The run, masked.
@@ -182,7 +185,10 @@ function titleOf(step: StepRecord): string {
   }`;
 }
 
-/** What the step printed last; its lines begin with a blank, and so no marker. */
+/**
+ * What the step printed last. Each line begins with a space, so that none is a
+ * marker.
+ */
 function textOf({ reason, tail }: StepRecord): string {
   const lines = tail.slice(-TAIL_LINES).map((line) => ` ${oneLineOf(line)}`);
   return [reason === undefined ? [] : [oneLineOf(reason)], lines].flat()

@@ -29,7 +29,7 @@ export interface CollectorRequest {
 }
 
 /**
- * Sends data to a collector. Nothing but the status of the answer is read.
+ * Sends data to a collector. Only the status of the response is read.
  *
  * @throws If the collector cannot be reached or refuses the data.
  */
@@ -53,7 +53,7 @@ export async function send(
 
 /** Options for {@linkcode sendSignal}. */
 export interface SendSignalOptions {
-  /** Environment of the runner, which says where to and with which headers. */
+  /** Environment of the runner, which sets the address and the headers. */
   env: Env;
   /** Whether credentials may be sent over plain HTTP. */
   allowInsecureTransport: boolean;
@@ -85,7 +85,7 @@ export async function sendSignal(
   );
 }
 
-/** Maximum size of an answer that is read, in bytes. */
+/** Maximum size of a response, in bytes. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
 /**
@@ -151,8 +151,8 @@ export function endpointOf(env: Env, kind: Signal): string {
 }
 
 /**
- * Returns the headers of a request by the standard variables. The error about
- * an invalid one contains nothing of it, since it may be a token.
+ * Returns the headers that the standard variables set. The error about an
+ * invalid header does not show it, since it may be a token.
  */
 export function headersOf(env: Env, kind: Signal): HeaderList {
   const headers = headerList(given(env, "HEADERS", kind) ?? "")
@@ -166,8 +166,8 @@ export function headersOf(env: Env, kind: Signal): HeaderList {
 }
 
 /**
- * Returns the time limit in milliseconds. An invalid one, or one that is too
- * long, is replaced by the maximum.
+ * Returns the time limit in milliseconds: the maximum if it is invalid or too
+ * long.
  */
 export function timeoutOf(env: Env, kind: Signal = "traces"): number {
   const ms = Number(given(env, "TIMEOUT", kind));
@@ -175,8 +175,8 @@ export function timeoutOf(env: Env, kind: Signal = "traces"): number {
 }
 
 /**
- * Returns what a failure may come from, if the variables are for a program that
- * speaks gRPC.
+ * Explains a possible cause of a failure if the variables are meant for a
+ * program that speaks gRPC.
  */
 export function protocolHint(env: Env, kind: Signal): string {
   return given(env, "PROTOCOL", kind) === "grpc"
@@ -184,7 +184,7 @@ export function protocolHint(env: Env, kind: Signal): string {
     : "";
 }
 
-/** The variable of one signal overrides that of all. */
+/** The variable for one signal overrides the one for all. */
 function given(
   env: Env,
   name: "HEADERS" | "TIMEOUT" | "PROTOCOL",

@@ -9,7 +9,9 @@ import {
 } from "./run_record.ts";
 import { endingOf, formatDuration, shownDuration } from "./summary_table.ts";
 
-/** Smaller differences are noise: in milliseconds, and as a part of the time. */
+/**
+ * Smaller differences are noise: in milliseconds, and as a share of the time.
+ */
 const [MIN_MS, MIN_SHARE] = [100, 0.1];
 
 /** A step in an earlier and in a later run. */
@@ -101,8 +103,8 @@ export function compareRuns(before: RunRecord, after: RunRecord): string {
 }
 
 /**
- * Formats the difference of two durations: of what {@linkcode formatDuration}
- * shows of them, so that a reader can check it.
+ * Formats the difference of two durations as {@linkcode formatDuration} shows
+ * them, so that the numbers add up.
  *
  * @returns Text such as `+1.2s`, `−0.4s` or `±0.0s`.
  */

@@ -10,12 +10,12 @@ export interface CriticalPath {
 }
 
 /**
- * Finds the chain of dependent steps that took longest. With any number of
- * places for steps to run in, the run could not have been shorter.
+ * Finds the chain of dependent steps that took longest. Even with unlimited
+ * concurrency, the run could not have been shorter.
  *
  * @param steps Steps of a run; those in a cycle are left out.
- * @returns The path. Of several that are equally long, the one whose last step
- * comes first in the job.
+ * @returns The path. If several are equally long, the one whose last step comes
+ * first in the job.
  */
 export function criticalPath(steps: readonly StepRecord[]): CriticalPath {
   const graph = linkNodes(steps);

@@ -15,15 +15,16 @@ interface Field {
   /** Checks a value. */
   accepts(value: unknown): boolean;
   /**
-   * Copies a value with what is described of it and nothing else, and changes
-   * the text in it that is not the runner's own: a secret can be a word such as
-   * "success", too. Without it, the value is taken as it is.
+   * Copies only the described parts of a value, and changes all text that does
+   * not come from the runner itself: a secret can also be a word such as
+   * "success". Without this function, the value is copied as it is.
    */
   copy?(value: unknown, change: ChangeText): unknown;
 }
 
 /**
- * Changes text; that of a program keeps its colors and styles if `isStyled`.
+ * Changes text. If `isStyled`, the text of a program keeps its colors and
+ * styles.
  */
 type ChangeText = (text: string, isStyled?: boolean) => string;
 
@@ -48,7 +49,10 @@ const number: Field = {
   accepts: (value) => typeof value === "number" && Number.isFinite(value),
 };
 
-/** A date of the record with several such times added is still a valid date. */
+/**
+ * Several such times can be added to a date of the record, and it is still
+ * valid.
+ */
 const MAX_MS = 1e15;
 
 const time: Field = {
@@ -296,12 +300,11 @@ const schemas = new Map(
 /**
  * Reads one line of a run record.
  *
- * A record lies where steps of a job can write, so a line may hold anything.
- * What comes out of it holds known fields only, and text that is safe to print.
+ * Steps of the job can write to the record, so a line may contain anything. The
+ * result contains only known fields, and text that is safe to print.
  *
  * @param line The line, without its line break.
- * @returns The event; `undefined` for an unknown event, and for a line that is
- * no event.
+ * @returns The event; `undefined` if the line is not a known event.
  */
 export function parseEvent(line: string): RunEvent | undefined {
   if (line.length > MAX_LINE_LENGTH) return undefined;
@@ -318,8 +321,8 @@ export function parseEvent(line: string): RunEvent | undefined {
 }
 
 /**
- * Masks the text of an event that is not the runner's own, and makes it safe to
- * print.
+ * Masks the text of an event that does not come from the runner itself, and
+ * makes it safe to print.
  *
  * @returns A copy of the event.
  */

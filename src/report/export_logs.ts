@@ -1,15 +1,15 @@
 /**
  * Exports the output of steps to a collector of OpenTelemetry.
  *
- * 1. Output arrives masked, and is split into lines as the log has them. Each
- *    line becomes a log record with the span of its attempt.
- * 2. Records are sent in batches while the job runs, by one request at a time.
- *    They are masked again then: more secrets may be known, and control
- *    characters within a secret have been removed.
+ * 1. Output arrives masked, and is split into lines like the log. Each line
+ *    becomes a log record with the span of its attempt.
+ * 2. Records are sent in batches while the job runs, one request at a time.
+ *    They are masked again first: more secrets may be known, and control
+ *    characters inside a secret have been removed.
  * 3. The queue has a maximum size. If the collector is too slow, lines are
  *    dropped and counted.
- * 4. After a few failures in a row nothing is sent any more. Failures never
- *    delay a step, and the end of the run waits for a limited time.
+ * 4. After a few failures in a row, nothing more is sent. Failures never delay
+ *    a step, and the end of the run waits for a limited time.
  *
  * @module
  */
@@ -48,7 +48,7 @@ const BATCH_MS = 1_000;
 /** Maximum size of the queue, in characters. */
 const MAX_QUEUE_LENGTH = 8 * 1024 * 1024;
 
-/** What a record takes in the queue besides its text, in characters. */
+/** Space that a record takes in the queue besides its text, in characters. */
 const RECORD_LENGTH = 200;
 
 /** Number of failures in a row after which nothing more is sent. */
@@ -57,7 +57,7 @@ const MAX_FAILURES = 3;
 /** Severities by the numbers of the protocol. */
 const SEVERITIES = { INFO: 9, WARN: 13, ERROR: 17 } as const;
 
-/** A stream of a step; unknown if the two are merged. */
+/** A stream of a step; not set if the two are merged. */
 type StreamName = "stdout" | "stderr";
 
 /** A line in the queue. */
@@ -79,7 +79,7 @@ export interface LogExporterOptions {
   started: RunEvents["run.started"];
   /** Masker of the job. */
   masker: Masker;
-  /** Whether standard error of steps is a stream of its own. */
+  /** Whether the standard error of steps is a separate stream. */
   hasStderr: boolean;
   /** Whether credentials may be sent over plain HTTP. */
   allowInsecureTransport: boolean;
@@ -94,8 +94,8 @@ export interface LogExporterOptions {
 }
 
 /**
- * Checks whether the output of steps is exported: if it is requested, and if
- * the caller has chosen a collector.
+ * Checks whether the output of steps is exported, which requires an option and
+ * that the caller has chosen a collector.
  *
  * @param env Environment of the runner.
  * @param output Options of the job.
@@ -172,7 +172,7 @@ export class LogExporter {
    *
    * @param step Name of the step.
    * @param log Its log.
-   * @returns The log, to be used in its place.
+   * @returns A log to use instead.
    */
   watch(step: string, log: StepLog): StepLog {
     const { hasStderr } = this.#options;
@@ -202,7 +202,7 @@ export class LogExporter {
     });
   }
 
-  /** Sends what is left, for as long as the end of a run may take. */
+  /** Sends the rest, within the time limit for the end of a run. */
   async finish(): Promise<void> {
     const { onWarning } = this.#options;
     this.#isOver = true;
@@ -241,7 +241,8 @@ export class LogExporter {
     });
     const add = (bytes: Uint8Array) => {
       if (bytes.length === 0) return;
-      // A line feed ends the last line, and no other control character is left.
+      // The last line ends with a line feed, the only control character that is
+      // left.
       for (const text of splitLines(bytes)) {
         this.#add({ step, stream, severity: "INFO", text });
       }

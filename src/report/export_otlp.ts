@@ -26,8 +26,8 @@ export interface ExportRunOptions {
 }
 
 /**
- * Sends a run to a collector. A collector that is dead, silent or failing costs
- * at most two seconds, and the run its traces, but never its result.
+ * Sends a run to a collector. If the collector is down, silent or failing, the
+ * run loses its traces and at most two seconds, but keeps its result.
  *
  * @param record The run, masked.
  * @param env Environment of the runner.
@@ -79,12 +79,12 @@ export async function exportRun(
   );
 }
 
-/** Checks whether a signal is exported, by the standard variables. */
+/** Checks whether the standard variables allow exporting a signal. */
 export function isExported(kind: Signal, env: Env): boolean {
   return env[`OTEL_${kind.toUpperCase()}_EXPORTER`] !== "none";
 }
 
-/** Returns the attributes of the resource that the standard variables add. */
+/** Returns the resource attributes that the standard variables add. */
 export function resourceOf(env: Env): ResourceAttributes {
   const attributes = Object.fromEntries(
     headerList(env.OTEL_RESOURCE_ATTRIBUTES ?? "")

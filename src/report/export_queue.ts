@@ -4,8 +4,8 @@ import { messageOf } from "../errors.ts";
 type Warn = (component: string, message: string) => void;
 
 /**
- * Exports of the jobs of a workflow. They go on while other jobs run, so that a
- * slow collector delays only the end of the workflow, and only once.
+ * Exports of the jobs of a workflow. They continue while other jobs run, so
+ * that a slow collector delays only the end of the workflow, and only once.
  */
 export class ExportQueue {
   readonly #warn: Warn;
@@ -20,7 +20,7 @@ export class ExportQueue {
   /**
    * Waits for an export when the workflow ends.
    *
-   * @param sending The export, which has a time limit of its own.
+   * @param sending The export, which has its own time limit.
    */
   add(sending: Promise<unknown>): void {
     const pending = sending

@@ -2,12 +2,12 @@ import { isInside, normalizePath } from "../job_path.ts";
 import { readRecordFile } from "./record_file.ts";
 import type { RunRecord } from "./run_record.ts";
 
-/** How many records of jobs are read. */
+/** Maximum number of records of jobs that are read. */
 const MAX_RECORDS = 200;
 
 /**
- * Reads the records of the jobs to which that of a workflow points, as far as
- * they are below its directory: a job may have replaced it, to show others.
+ * Reads the records of the jobs of a workflow, if they are below its directory:
+ * a job may have changed the record of the workflow to point at other files.
  *
  * @param record Record of the workflow.
  * @param directory Absolute path of its directory.
@@ -27,7 +27,8 @@ export async function readJobRecords(
     try {
       records.set(index, await readRecordFile(absolute, { base }));
     } catch {
-      // It was removed with the workspace of the job, or not moved along.
+      // It was removed with the workspace of the job, or was not moved with the
+      // other.
     }
   }
   return records;

@@ -11,12 +11,12 @@ type Found = Partial<Record<keyof ProblemPattern, string>>;
 /**
  * Finds problems in the lines of one output.
  *
- * A process of its own gets the text of this class, since an expression may take
- * forever: the class uses nothing from around it.
+ * A separate process gets the text of this class, because an expression may
+ * take forever. Therefore, the class uses nothing from its module.
  */
 export class LineMatcher {
   readonly #matchers: readonly (ProblemMatcher & { expressions: RegExp[] })[];
-  /** For each matcher, what has matched up to each of its patterns. */
+  /** For each matcher, the groups found up to each of its patterns. */
   readonly #states: (Found | undefined)[][];
   readonly #onTry: (matcher: number) => void;
 
@@ -49,7 +49,7 @@ export class LineMatcher {
       this.#onTry(index);
       const found = this.#match(index, line);
       if (found === undefined) continue;
-      // What is said of another tool's problem is over.
+      // The problem of another tool ends here.
       for (const other of this.#states.keys()) {
         if (other !== index) this.#states[other] = [];
       }
@@ -81,7 +81,7 @@ export class LineMatcher {
     return undefined;
   }
 
-  /** An expression may need more stack than there is. */
+  /** An expression may overflow the stack. */
   static #execute(expression: RegExp, line: string): RegExpExecArray | null {
     try {
       return expression.exec(line);

@@ -1,6 +1,6 @@
 import type { CI_SYSTEMS } from "../options/options.ts";
 
-/** A CI system that shows marked lines of a log in a place of its own. */
+/** A CI system that shows marked lines of a log separately. */
 export type CiSystem = keyof typeof CI_SYSTEMS;
 
 /** Keeps a text on its line. */

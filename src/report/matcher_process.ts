@@ -11,8 +11,8 @@ export interface MatcherRequest {
 }
 
 /**
- * What the process answers: a problem, the index of the matcher that it tries
- * next, that it has searched its lines, or only that it gets on.
+ * Answer of the process: a problem, the index of the matcher that it tries
+ * next, that it has searched its lines, or that it is making progress.
  */
 export type MatcherAnswer =
   | { readonly problem: Problem }
@@ -23,7 +23,7 @@ export type MatcherAnswer =
 /** Options for {@linkcode MatcherProcess}. */
 export interface MatcherProcessOptions {
   matchers: readonly ProblemMatcher[];
-  /** Whether it names each matcher before it tries it, which takes time. */
+  /** Whether it names each matcher before trying it, which takes time. */
   isCareful: boolean;
   /** Called with each answer. */
   onAnswer: (answer: MatcherAnswer) => void;
@@ -44,10 +44,10 @@ export class MatcherProcess {
   #isKilled = false;
 
   /**
-   * Takes over a process that runs {@linkcode MATCHER_PROGRAM}.
+   * Controls a process that runs {@linkcode MATCHER_PROGRAM}.
    *
-   * @param child The process, whose streams are pipes of their own.
-   * @param options What it searches for, and what is called.
+   * @param child The process; each of its streams is a separate pipe.
+   * @param options What it searches for, and callbacks.
    */
   constructor(child: RunningProcess, options: MatcherProcessOptions) {
     this.#child = child;
@@ -68,7 +68,7 @@ export class MatcherProcess {
     this.#write(request);
   }
 
-  /** Kills the process, whatever it does; nothing is called any more. */
+  /** Kills the process. No callback is called after that. */
   kill(): void {
     this.#isKilled = true;
     this.#child.signal("SIGKILL");

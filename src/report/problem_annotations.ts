@@ -14,7 +14,7 @@ import {
   type RecordedProblem,
 } from "./problem_text.ts";
 
-/** Maximum number of problems that are shown of a run. */
+/** Maximum number of problems of a run that are shown. */
 const MAX_PROBLEMS = 50;
 
 /**
@@ -127,7 +127,7 @@ function teamcityProblem(problem: RecordedProblem): string {
   } SEVERITY='${TEAMCITY_SEVERITIES[severity]}']`;
 }
 
-/** A line that begins with a blank is no marker. */
+/** A line that begins with a space is not a marker. */
 function listed(
   shown: readonly RecordedProblem[],
   total: number,

@@ -18,7 +18,9 @@ const STUCK_MS = 2_000;
 /** Default time that all expressions may take in a run, in milliseconds. */
 const BUDGET_MS = 30_000;
 
-/** Amount of lines that may wait, in UTF-16 units, before their writer does. */
+/**
+ * Length of the lines that may wait before their writer waits, in UTF-16 units.
+ */
 const MAX_WAITING = 4 * 1024 * 1024;
 
 /** Searches the output of the steps of a job for problems. */
@@ -34,7 +36,9 @@ export interface StepProblems extends AsyncDisposable {
   watch(step: string, log: StepLog, cwd: string): StepLog;
 }
 
-/** How often silence of the process is noticed before it counts as stuck. */
+/**
+ * Number of checks without an answer after which the process counts as stuck.
+ */
 const CHECKS = 4;
 
 /** Options for {@linkcode ProblemFinder}. */
@@ -63,7 +67,7 @@ export interface ProblemFinderOptions {
   budgetMs?: number;
 }
 
-/** Amount of lines that the process gets at once, in UTF-16 units. */
+/** Length of the lines that the process gets at once, in UTF-16 units. */
 const MAX_BATCH = 256 * 1024;
 
 /** Lines of an output that are searched together. */
@@ -74,12 +78,12 @@ interface Batch {
 }
 
 /**
- * Searches lines of several outputs for problems, in a process of its own.
+ * Searches lines of several outputs for problems, in a separate process.
  *
- * The lines and the expressions may come from anyone, and together they can
- * keep a regular expression busy forever. Only a process can be ended then: a
- * thread would go on. The next process names each matcher before it tries it,
- * and the one that follows does without the one that got stuck.
+ * The lines and the expressions may come from anyone, and can make a regular
+ * expression run forever. Only a process can be killed then, not a thread. The
+ * next process names each matcher before trying it, and the one after that
+ * leaves out the matcher that got stuck.
  */
 export class ProblemFinder implements AsyncDisposable {
   readonly #options: ProblemFinderOptions;
@@ -87,9 +91,9 @@ export class ProblemFinder implements AsyncDisposable {
   #process: MatcherProcess | undefined;
   #isReady = false;
   #isCareful = false;
-  /** Index of the matcher that is tried, if the process is careful. */
+  /** Index of the matcher that is being tried, if the process names them. */
   #tried = 0;
-  /** How often nothing was heard of the process. */
+  /** Number of checks without an answer of the process. */
   #silence = 0;
   readonly #endings: Promise<unknown>[] = [];
   readonly #queue: Batch[] = [];
@@ -144,7 +148,7 @@ export class ProblemFinder implements AsyncDisposable {
     return this.#matchers.length === 0;
   }
 
-  /** Searches no more lines, not even those that wait. */
+  /** Stops searching, and drops the lines that wait. */
   abandon(): void {
     this.#matchers = [];
     this.#stop();
@@ -154,7 +158,7 @@ export class ProblemFinder implements AsyncDisposable {
     this.#notify();
   }
 
-  /** Gives the process the first lines that wait. */
+  /** Sends the first waiting lines to the process. */
   #work(): void {
     const [batch] = this.#queue;
     if (this.#timer !== undefined || batch === undefined) return;
@@ -179,7 +183,7 @@ export class ProblemFinder implements AsyncDisposable {
     }
   }
 
-  /** Checks whether the process gets on. */
+  /** Checks whether the process makes progress. */
   #watch(): void {
     const { stuckMs = STUCK_MS, budgetMs = BUDGET_MS } = this.#options;
     this.#startMs = performance.now();
@@ -223,7 +227,7 @@ export class ProblemFinder implements AsyncDisposable {
     this.#work();
   }
 
-  /** Goes on without a matcher; the lines are searched again by the others. */
+  /** Continues without a matcher; the others search the lines again. */
   #drop(matcher: number): void {
     const { owner } = this.#matchers[matcher];
     this.#matchers = this.#matchers.toSpliced(matcher, 1);

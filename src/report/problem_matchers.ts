@@ -3,7 +3,7 @@ import { isObject } from "../json_value.ts";
 /** Maximum number of matchers of a run; GitHub has no limit. */
 const MAX_MATCHERS = 100;
 
-/** Maximum number of lines of which a problem consists. */
+/** Maximum number of lines of one problem. */
 const MAX_PATTERNS = 10;
 
 /** Maximum length of an expression, in UTF-16 units. */
@@ -23,7 +23,7 @@ const GROUPS = [
 /** How bad a problem is. */
 export type ProblemSeverity = "error" | "warning" | "notice";
 
-/** Something that a tool has found, mostly in a line of a source file. */
+/** A problem that a tool found, usually in a line of a source file. */
 export interface Problem {
   /** Name of the matcher that has found it. */
   readonly owner: string;
@@ -43,7 +43,10 @@ export interface Problem {
 export interface ProblemPattern
   extends Readonly<Partial<Record<typeof GROUPS[number], number>>> {
   readonly regexp: string;
-  /** Whether the last line of a problem may be followed by others of its kind. */
+  /**
+   * Whether the last line of a problem may be followed by more lines of the
+   * same kind.
+   */
   readonly loop?: boolean;
 }
 
@@ -51,7 +54,7 @@ export interface ProblemPattern
 export interface ProblemMatcher {
   /** Name, which is unique in a run. */
   readonly owner: string;
-  /** Severity of problems that have none of their own. */
+  /** Severity of problems whose lines have none. */
   readonly severity: string;
   /** Path of a file to whose directory paths are relative. */
   readonly fromPath?: string;

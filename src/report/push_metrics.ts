@@ -24,10 +24,9 @@ export interface PushMetricsOptions {
 }
 
 /**
- * Sends the metrics of a run to a push gateway of Prometheus, added to those of
- * earlier runs of the same pipeline: a gateway does not add, and what it has is
- * replaced. Like a collector, a gateway that fails never changes the result of
- * the run.
+ * Adds the metrics of a run to those of earlier runs of the same pipeline on a
+ * push gateway of Prometheus, and replaces them there, since a gateway does not
+ * add. A gateway that fails never changes the result of the run.
  *
  * @param record The run, masked.
  * @param gateway URL of the gateway; a path with `/metrics/job/` is used as it
@@ -47,8 +46,8 @@ export async function pushMetrics(
       gateway,
       record.started.name ?? UNNAMED,
     );
-    // Counters start again if the gateway cannot be asked, which their readers
-    // expect of counters.
+    // If the gateway cannot be read, the counters start again, which Prometheus
+    // handles like a restart.
     const earlier = await receive(query, headers, signal).catch(() => {});
     const body = prometheusReport(record, pushedMetrics(earlier, key));
     await send(

@@ -4,12 +4,12 @@ import { series } from "./formats/prometheus.ts";
 type Labels = Readonly<Record<string, string>>;
 
 /**
- * Returns what a push gateway keeps of a group in the text format of
+ * Returns the metrics of a group on a push gateway in the text format of
  * Prometheus, without the labels of the group.
  *
- * @param answer Answer of the gateway to a request for all its metrics.
+ * @param answer Response of the gateway to a request for all its metrics.
  * @param key Labels of the group.
- * @returns Lines; none for an answer of another shape.
+ * @returns Lines; none if the response has another shape.
  * @see https://github.com/prometheus/pushgateway#query-api
  */
 export function pushedMetrics(answer: unknown, key: Labels): string {

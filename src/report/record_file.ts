@@ -7,7 +7,7 @@ const MAX_BYTES = 256 * 1024 * 1024;
 /** Where a record may be. */
 export interface RecordFileOptions {
   /**
-   * Absolute path of a directory out of which no link may lead.
+   * Absolute path of a directory that links must not leave.
    *
    * @default {anywhere}
    */
@@ -17,7 +17,7 @@ export interface RecordFileOptions {
 /** The text of a record. */
 export interface RecordText {
   readonly text: string;
-  /** Whether the run goes on, if the text has no end. */
+  /** Whether the run is still going on, if the record has no end. */
   readonly isRunning: boolean;
 }
 

@@ -7,7 +7,7 @@ import { maskEvent } from "./event_schema.ts";
 import type { RunEvent } from "./run_event.ts";
 import type { RunRecorder } from "./run_recorder.ts";
 
-/** Only the user who runs the job may read what it did. */
+/** Only the user who runs the job may read the record. */
 const MODE = 0o600;
 
 /** Maximum length of a text that is masked once for all events. */
@@ -25,15 +25,15 @@ export interface RecordPlace {
   /** Name of the file. */
   name: string;
   /**
-   * Whether the place is the runner's own, so that a directory that a step has
-   * put there is removed. Elsewhere only a file is replaced.
+   * Whether the runner owns the path, so that it removes a directory that a
+   * step has put there. Elsewhere, it replaces only a file.
    */
   isOwn: boolean;
 }
 
 /** Options for {@linkcode RecordWriter.open}. */
 export interface RecordWriterOptions extends RecordPlace {
-  /** Masks a text with the secrets that are known at the time. */
+  /** Masks a text with the secrets that are known by then. */
   maskText: (text: string) => string;
   /**
    * Number that grows when more secrets become known.
@@ -41,7 +41,10 @@ export interface RecordWriterOptions extends RecordPlace {
    * @default {all lines are masked again in the end}
    */
   secretTotal?: () => number;
-  /** Called once, with the first error; a run does not fail for its record. */
+  /**
+   * Called once, with the first error. A run does not fail because of its
+   * record.
+   */
   onWarning: (message: string) => void;
 }
 
@@ -53,8 +56,8 @@ export interface RecordWriterOptions extends RecordPlace {
  * the process ends, so that a reader can tell a run that goes on from one that
  * was killed.
  *
- * Steps can reach the file. Therefore {@linkcode finish} compares it with what
- * the run has recorded, and puts that in the place of whatever is there by then.
+ * Steps can change the file. Therefore, {@linkcode finish} compares it with
+ * what the run has recorded, and replaces whatever is there if it differs.
  */
 export class RecordWriter {
   readonly #recorder: RunRecorder;
@@ -77,7 +80,7 @@ export class RecordWriter {
   }
 
   /**
-   * Opens a record in the place of that of an earlier run.
+   * Opens a record, which replaces that of an earlier run.
    *
    * @param recorder The run. What it has recorded so far is written at once.
    * @param options Place, masking, and where a failure is reported.
@@ -122,8 +125,8 @@ export class RecordWriter {
   }
 
   /**
-   * Masks a record that was finished before all secrets were known. The caller
-   * has to know that there are more.
+   * Masks a finished record again, if the caller knows that there are more
+   * secrets.
    */
   async remask(): Promise<void> {
     if (this.#file === undefined || this.#hasFailed) return;
@@ -170,7 +173,7 @@ export class RecordWriter {
     }
   }
 
-  /** Masking takes longer than all the rest. */
+  /** Masking takes most of the time. */
   #lastLine(event: RunEvent): string {
     const known = this.#lines.get(event);
     const total = this.#options.secretTotal?.();

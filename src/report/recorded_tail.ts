@@ -4,12 +4,12 @@ import type { StepEnding } from "./summary_table.ts";
 /** Limits for the last lines of steps: their number and their length. */
 const [FAILED, SUCCEEDED] = [
   { lines: 20, length: 2_000 },
-  // Most steps succeed, and a record of a thousand is to stay small.
+  // Most steps succeed, and the record of a thousand steps should stay small.
   { lines: 5, length: 200 },
 ];
 
 /**
- * Chooses the last lines of a step that its record keeps.
+ * Selects the last lines of a step for its record.
  *
  * @param step The step.
  * @param lines Last lines of its output, with colors.
@@ -25,8 +25,9 @@ export function recordedTail(
 }
 
 /**
- * Cuts a line between words, so that no part of a word is left that becomes
- * known as a secret later. It has no colors: the cut may be within a sequence.
+ * Cuts a line between words, so that it does not keep a part of a word that
+ * later turns out to be a secret. Colors are removed, since the cut may be
+ * inside a sequence.
  */
 function cut(line: string, length: number): string {
   if (line.length <= length) return line;

@@ -27,9 +27,9 @@ export interface AttemptRecord {
   readonly reason?: string;
   /** Span of a trace that this attempt is: 16 hexadecimal digits. */
   readonly spanId?: string;
-  /** Most memory that its processes used at once, in bytes, as far as it was seen. */
+  /** Peak memory of its processes in bytes, as far as it was sampled. */
   readonly peakMemoryBytes?: number;
-  /** CPU time that its processes used, in milliseconds, as far as it was seen. */
+  /** CPU time of its processes in milliseconds, as far as it was sampled. */
   readonly cpuMs?: number;
 }
 
@@ -93,7 +93,7 @@ export interface RunEvents {
     readonly startMs: number;
     readonly durationMs: number;
   };
-  /** A rule under which values are masked; the values are in no event. */
+  /** A rule by which values are masked. No event contains the values. */
   readonly "secret.masked": {
     /** The rule, such as "named like a secret". */
     readonly rule: string;
@@ -113,9 +113,9 @@ export interface RunEvents {
      * the new repository.
      */
     readonly bytes?: number;
-    /** What was done one after the other, such as `fetch` and `checkout`. */
+    /** Its stages in order, such as `fetch` and `checkout`. */
     readonly stages?: readonly StageRecord[];
-    /** Whether code was there already and was kept. */
+    /** Whether existing code was kept. */
     readonly isKept?: boolean;
     readonly startMs: number;
     readonly durationMs: number;
@@ -126,10 +126,10 @@ export interface RunEvents {
     readonly phase: string;
     readonly durationMs: number;
     readonly error?: string;
-    /** Access that it tried without the right to it, such as `net example.com`. */
+    /** Denied access, such as `net example.com`. */
     readonly denied?: readonly string[];
   };
-  /** A step could start, and waits for a free place. */
+  /** A step could start, and waits for a free slot. */
   readonly "step.queued": { readonly step: string };
   readonly "step.started": {
     readonly step: string;
@@ -148,7 +148,7 @@ export interface RunEvents {
     readonly attempt: AttemptRecord;
     readonly delayMs: number;
   };
-  /** A step is over, or will never run. */
+  /** A step has ended, or will never run. */
   readonly "step.ended": {
     readonly step: string;
     readonly outcome: SummaryStatus;
@@ -198,7 +198,7 @@ export interface RunEvents {
     readonly name: string;
     readonly value: number;
   };
-  /** The last line; a run that was killed has none. */
+  /** The last line, which is missing if the run was killed. */
   readonly "run.ended": {
     readonly status: "success" | "failed" | "cancelled" | "timeout";
     readonly exitCode: number;

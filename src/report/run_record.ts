@@ -9,7 +9,7 @@ import { RECORD_VERSION } from "./run_recorder.ts";
 import { withoutSequences } from "../terminal/text.ts";
 import type { StepState, SummaryStatus } from "./summary_table.ts";
 
-/** Reason of a step that was running when its runner ended without a word. */
+/** Reason of a step that was running when its runner was killed. */
 const INTERRUPTED = "the record ends while it runs";
 
 /** A step as a record has it. */
@@ -46,20 +46,20 @@ export interface StepRecord {
   styledTail: readonly string[];
   /** For a job of a workflow: path of its own record. */
   record?: string;
-  /** What it does now; missing if it is over, or its run. */
+  /** Its current state; missing if the step or its run has ended. */
   state?: StepState;
 }
 
 /** What a record says about a run. */
 export interface RunRecord {
   readonly started: EventOf<"run.started">;
-  /** Missing if the runner was killed, or runs still. */
+  /** Missing if the run is still going on, or was killed. */
   readonly ended?: EventOf<"run.ended">;
-  /** Set if the run goes on, as far as the reader knows. */
+  /** Set if the run is still going on, as far as the reader knows. */
   readonly isRunning?: true;
   /**
-   * Time of the last event, or the current time of a run that goes on, in
-   * milliseconds since the run started.
+   * Time of the last event, or the current time if the run is still going on,
+   * in milliseconds since the run started.
    */
   readonly lastMs: number;
   /** Settings that differ from their defaults. */
@@ -86,8 +86,8 @@ type EventOf<Name extends RunEventName> = Extract<RunEvent, { event: Name }>;
 /**
  * Reads a run record.
  *
- * A line that is cut, unknown or no event is skipped: a run may have been
- * killed, and another version may have written it.
+ * Incomplete lines and unknown events are skipped: the run may have been
+ * killed, and another version may have written them.
  *
  * @param text Text of the file.
  * @param options Whether the run goes on.
@@ -109,7 +109,7 @@ export function readRecord(
 /** Options for {@linkcode readRecord}. */
 export interface ReadRecordOptions {
   /**
-   * Whether the run goes on if the record has no end.
+   * Whether the run is still going on if the record has no end.
    *
    * @default {false}
    */
@@ -127,12 +127,12 @@ export function msNow([started]: readonly RunEvent[]): number {
   return Math.max(0, Date.now() - Date.parse(started?.time));
 }
 
-/** Describes how a run ended, or that it has not. */
+/** Returns how a run ended, or that it has not ended. */
 export function runStatus({ ended, isRunning }: RunRecord): RunStatus {
   return ended?.status ?? (isRunning ? "running" : "interrupted");
 }
 
-/** Status of a run; one without an end runs still, or was killed. */
+/** Status of a run; without an end, it is still running or was killed. */
 export type RunStatus =
   | RunEvents["run.ended"]["status"]
   | "running"
@@ -141,7 +141,8 @@ export type RunStatus =
 /** Options for {@linkcode recordOf}. */
 export interface RecordOptions {
   /**
-   * Current time, if the run goes on, in milliseconds since it started.
+   * Current time in milliseconds since the run started, if it is still going
+   * on.
    *
    * @default {the run is over, or was killed}
    */
@@ -149,7 +150,7 @@ export interface RecordOptions {
 }
 
 /**
- * Puts the events of a run together.
+ * Combines the events of a run.
  *
  * @param events Events in the order of their times.
  * @param options Additional options.
@@ -261,7 +262,10 @@ function stepsOf(
   return [...steps.values()];
 }
 
-/** Finds what a step does that has not ended, in a run that goes on. */
+/**
+ * Finds the state of a step that has not ended, in a run that is still going
+ * on.
+ */
 function stateOf(
   { queuedMs, startMs }: StepRecord,
   attempt: AttemptRecord | undefined,
@@ -271,7 +275,7 @@ function stateOf(
   return queuedMs === undefined ? "waiting" : "queued";
 }
 
-/** A step of which the record says no more than that there is one. */
+/** A step of which only the name is recorded. */
 const NOT_RUN = {
   outcome: "cancelled",
   conclusion: "cancelled",
@@ -308,8 +312,7 @@ function applyEnd(step: StepRecord, event: EventOf<"step.ended">): void {
     startedAt: end.startedAt === null ? null : new Date(end.startedAt),
     endMs: ms,
   });
-  // It took its place before its first attempt started, and gives it to another
-  // step when it ends.
+  // A step occupies its slot before its first attempt starts, until it ends.
   if (step.startMs !== undefined) {
     step.startMs = Math.min(step.startMs, Math.max(0, ms - end.durationMs));
   }

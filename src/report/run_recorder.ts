@@ -11,8 +11,8 @@ export const RECORD_VERSION = 1;
 export const RECORD_FILE = "run.jsonl";
 
 /**
- * Collects what happens in a run. The engine writes here and nowhere else;
- * a report listens to them, or reads the record that is written from them.
+ * Collects the events of a run. The engine reports events only here. Reports
+ * listen to the recorder, or read the record that is written from it.
  */
 export class RunRecorder {
   /** What has happened so far, unmasked. */
@@ -32,7 +32,7 @@ export class RunRecorder {
    * Records an event that happens now.
    *
    * @param event Name of the event.
-   * @param fields What it says, unmasked.
+   * @param fields Its fields, unmasked.
    */
   add<Name extends RunEventName>(event: Name, fields: RunEvents[Name]): void {
     const full = {
@@ -50,7 +50,7 @@ export class RunRecorder {
    * that a step or plugin registers, are masked.
    *
    * @param rule The rule.
-   * @param name What has the values, if it is known.
+   * @param name Name of what has the values, if known.
    */
   noteSecret(rule: string, name?: string): void {
     const key = `${rule}\0${name ?? ""}`;
@@ -60,7 +60,7 @@ export class RunRecorder {
   }
 
   /**
-   * Follows logs of steps to their new names.
+   * Updates the paths of renamed logs.
    *
    * @param renamed Names of the files, by their names before.
    */
@@ -83,7 +83,7 @@ export class RunRecorder {
   }
 
   /**
-   * Records what the run is, as its first event.
+   * Records the start of the run as the first event.
    *
    * @param fields What is known of the run.
    */

@@ -34,7 +34,7 @@ export function stepLanes(steps: readonly StepRecord[]): PlacedStep[] {
 /**
  * Counts lanes.
  *
- * @returns Number of lanes, which is the largest number of steps at once.
+ * @returns Number of lanes: the most steps that ran at once.
  */
 export function laneCount(steps: readonly PlacedStep[]): number {
   return steps.reduce((count, { lane }) => Math.max(count, lane + 1), 0);

@@ -242,7 +242,7 @@ const MAX_LENGTH = 4_000;
  * control characters are shown as `\u{…}`. Very long lines are truncated.
  *
  * @param line A line without its line break.
- * @returns Text whose width is that of its characters.
+ * @returns Text without characters that change its width.
  */
 export function plainLine(line: string): string {
   const text = withoutSequences(line.slice(0, MAX_LENGTH).toWellFormed())
@@ -316,7 +316,7 @@ export type SummaryStatus =
   | "skipped"
   | "neutral";
 
-/** What a step does that has not ended. */
+/** State of a step that has not ended. */
 export type StepState = "waiting" | "queued" | "running" | "retrying";
 
 /** How a step ended. */
@@ -329,7 +329,7 @@ export interface StepEnding {
   readonly exitCode: number | null;
   /** Signal that ended the step. */
   readonly signal?: string | null;
-  /** What it does now; missing if it is over, or its run. */
+  /** Its current state; missing if the step or its run has ended. */
   readonly state?: StepState;
 }
 

@@ -5,10 +5,10 @@ import type { SummaryOptions } from "../summary.ts";
 /** Name of a format. */
 export type ReportFormat = typeof REPORT_FORMATS[number];
 
-/** What a format may take into account. */
+/** Options for a format. */
 export interface FormatOptions extends SummaryOptions {
   /**
-   * What earlier runs have left in the file.
+   * What earlier runs wrote to the file.
    *
    * @default {""}
    */
@@ -32,21 +32,21 @@ export interface Format {
   /** Name of the file if none is given. */
   readonly fileName: string;
   /**
-   * Loads what writes the format; width and color are for those that a terminal
-   * shows.
+   * Loads the function that writes the format. Width and color matter for
+   * formats that a terminal shows.
    */
   readonly load: () => Promise<
     (record: RunRecord, options: FormatOptions) => string | Promise<string>
   >;
   /**
-   * Whether the file goes on from what earlier runs have left in it.
+   * Whether a run adds to what earlier runs wrote to the file.
    *
    * @default {false}
    */
   readonly addsUp?: boolean;
   /**
-   * Whether only the user who ran the job may read the file, as it has lines of
-   * output, like the record.
+   * Whether only the user who ran the job may read the file, because it
+   * contains output of the job.
    *
    * @default {false}
    */
@@ -54,8 +54,8 @@ export interface Format {
 }
 
 /**
- * All formats. A new one is a name in the table of options, a row here and a
- * file beside this one, which reads the record and nothing else.
+ * All formats. A new one needs a name in the table of options, a row here, and
+ * a file beside this one with a function that only reads the record.
  */
 export const FORMATS: Readonly<Record<ReportFormat, Format>> = {
   table: {

@@ -16,14 +16,14 @@ import { type StepsOptions, stepsSection } from "./html_steps.ts";
 import { STYLE } from "./html_style.ts";
 import { type Html, markup, raw } from "./html_text.ts";
 
-/** How many of the slowest steps are listed. */
+/** Maximum number of slowest steps that are listed. */
 const MAX_SLOWEST = 10;
 
 /**
- * Writes a run as one page that needs no network and runs no script.
+ * Writes a run as one page without scripts and network access.
  *
- * The policy in the page lets a browser load nothing and run nothing, so that
- * names and lines of a hostile job are text and no more.
+ * The policy of the page lets a browser load and run nothing, so that names and
+ * lines of a hostile job remain text.
  *
  * @param record The run.
  * @param options The run with which it is compared, and those of its jobs.
@@ -46,7 +46,7 @@ export async function htmlReport(
 export interface HtmlDocumentOptions {
   /** Title. */
   title: string;
-  /** What a browser may load and run, in the words of `Content-Security-Policy`. */
+  /** Value of `Content-Security-Policy`: what a browser may load and run. */
   policy: string;
   /** Text of the only style. */
   style: string;
@@ -90,7 +90,7 @@ export function htmlDocument(options: HtmlDocumentOptions): string {
 }
 
 /**
- * Names a text as a source that a page may use.
+ * Returns the name of an inline style or script for a policy.
  *
  * @param text Text of a style or a script.
  * @returns The name, for a `Content-Security-Policy`.
@@ -102,7 +102,7 @@ export async function sourceHash(text: string): Promise<string> {
 }
 
 /**
- * Names the page of a run.
+ * Returns the title of the page of a run.
  *
  * @returns Name and status.
  */
@@ -125,9 +125,9 @@ export interface RunHtmlOptions extends StepsOptions {
 }
 
 /**
- * Writes what a run did.
+ * Writes the page of a run.
  *
- * @param record The run, which may go on.
+ * @param record The run, which may still be going on.
  * @param options Additional options.
  * @returns The top of a page, and its sections.
  */

@@ -10,13 +10,13 @@ import { endingOf, formatDuration, hasFailed } from "../summary_table.ts";
 import { markHtml, resultClass } from "./html_step.ts";
 import { type Html, markup } from "./html_text.ts";
 
-/** How many steps are listed. */
+/** Maximum number of steps that are listed. */
 const MAX_LISTED = 100;
 
 /** Smaller changes have no bar. */
 const MIN_CHANGE_MS = 50;
 
-/** Half the width of a bar, in units of its own. */
+/** Half the width of a bar, in its own units. */
 const HALF = 100;
 
 /** A row of the table. */
@@ -77,7 +77,7 @@ export function comparisonSection(before: RunRecord, after: RunRecord): Html {
 }
 
 /**
- * Describes the change of the total time.
+ * Describes how the total time changed.
  *
  * @returns Text such as `1.2s slower than the earlier run`.
  */
@@ -124,7 +124,7 @@ function rowsOf(
   ];
 }
 
-/** Steps that fail now come first. */
+/** Newly failed steps come first. */
 function rank([before, after]: StepPair): number {
   return hasFailed(after) ? 0 : hasFailed(before) ? 1 : 2;
 }

@@ -5,10 +5,10 @@ import { markHtml } from "./html_step.ts";
 import { logPlace, tailWithin } from "./html_tail.ts";
 import { type Html, markup, raw } from "./html_text.ts";
 
-/** How many failed steps are shown with their last lines. */
+/** Maximum number of failed steps that are shown with their last lines. */
 const MAX_FAILURES = 20;
 
-/** Room for their last lines, in UTF-16 units. */
+/** Maximum total length of their last lines, in UTF-16 units. */
 const TAIL_ROOM = 40 * 1024;
 
 /** Options for {@linkcode failureSection}. */
@@ -23,7 +23,7 @@ export interface FailureOptions {
 }
 
 /**
- * Finds the failed steps that have a place of their own on the page.
+ * Finds the failed steps that the page shows separately.
  *
  * @param steps Steps of a run.
  * @returns Their indexes.

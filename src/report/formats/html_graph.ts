@@ -6,7 +6,7 @@ import { formatDuration, hasFailed } from "../summary_table.ts";
 import { markOf, resultClass } from "./html_step.ts";
 import { type Html, markup, raw } from "./html_text.ts";
 
-/** Larger graphs are no help to anybody. */
+/** Larger graphs are not drawn, since they cannot be read. */
 const MAX_GROUPS = 60;
 
 /** A drawing of at most this width is shrunk to the page; others scroll. */
@@ -21,12 +21,15 @@ const NAME_CELLS = 18;
 interface Group {
   readonly name: string;
   readonly steps: readonly StepRecord[];
-  /** Groups for which it waits, but for those that its others wait for. */
+  /**
+   * Groups for which it waits, without those for which another one of them
+   * already waits.
+   */
   readonly needs: readonly number[];
   readonly column: number;
 }
 
-/** A line between two groups, by the places that it goes through. */
+/** A line between two groups, with the rows through which it goes. */
 interface Edge {
   readonly from: number;
   readonly to: number;
@@ -47,7 +50,7 @@ interface Point {
  *
  * @param steps Steps of a run.
  * @returns SVG; `undefined` if no step waits for another one, or if there are
- * too many to be seen.
+ * too many steps.
  */
 export function graphSvg(steps: readonly StepRecord[]): Html | undefined {
   const count = new Set(steps.map(({ group }) => group)).size;
@@ -119,8 +122,8 @@ function groupsOf(steps: readonly StepRecord[]): Group[] {
 }
 
 /**
- * Gives each group, and each line in each column that it crosses, a row: near
- * those of the column before to which it belongs.
+ * Gives each group, and each line in each column that it crosses, a row near
+ * its predecessors in the previous column.
  */
 function placeRows(groups: readonly Group[], edges: readonly Edge[]): number[] {
   const rows = new Array<number>(groups.length).fill(0);

@@ -3,7 +3,7 @@ import { endingOf, formatDuration, isFlaky } from "../summary_table.ts";
 import { markHtml, resultClass } from "./html_step.ts";
 import { type Html, markup } from "./html_text.ts";
 
-/** How many sources, plugins and steps of a job are listed. */
+/** Maximum number of sources, plugins and steps of a job that are listed. */
 const MAX_LISTED = 50;
 
 /**
@@ -44,7 +44,8 @@ export function jobList({ sources, plugins, steps }: RunRecord): Html | "" {
       }</small></li>`
     ),
     ...calls,
-    // A job with one command has one step, of which all is known already.
+    // A job with one command has one step, and its row already shows
+    // everything.
     ...steps.length === 1 && steps[0].attempts.length < 2
       ? []
       : steps.map(stepLine),

@@ -7,7 +7,7 @@ import {
 } from "../../terminal/styles.ts";
 import { type Html, markup } from "./html_text.ts";
 
-/** What `--panel` is in the style of the page, on which output is shown. */
+/** Values of `--panel` in the style of the page, the background of output. */
 const GROUND = { light: [245, 247, 249], dark: [29, 33, 38] } as const;
 
 const [BLACK, WHITE]: readonly Rgb[] = [[0, 0, 0], [255, 255, 255]];
@@ -15,7 +15,7 @@ const [BLACK, WHITE]: readonly Rgb[] = [[0, 0, 0], [255, 255, 255]];
 /** Minimum contrast of text; the guidelines for accessibility (WCAG, AA) ask for 4.5. */
 const MIN_CONTRAST = 5;
 
-/** The first 16 colors, which each terminal chooses. */
+/** The first 16 colors, which differ between terminals. */
 const BASE_COLORS: readonly Rgb[] = [
   [47, 54, 61],
   [207, 52, 62],
@@ -47,8 +47,8 @@ const [BLACK_COLOR, WHITE_COLOR] = [16, 231];
  * A strict `Content-Security-Policy` allows no `style` attributes, so looks are
  * classes; {@linkcode colorRules} writes their rules.
  *
- * @param text Output, with escape sequences. All but those for colors and
- * styles are removed.
+ * @param text Output with escape sequences. Only those for colors and styles
+ * are kept.
  * @returns HTML for a `pre`.
  */
 export function outputHtml(text: string): Html {
@@ -62,11 +62,11 @@ export function outputHtml(text: string): Html {
   }`;
 }
 
-/** A piece of output for a browser: its text, and its classes if it has some. */
+/** A piece of output for a browser: its text, and its classes if it has any. */
 export type OutputPiece = readonly [text: string, classes?: string];
 
 /**
- * Prepares pieces of output for a script, which makes elements of them.
+ * Prepares pieces of output for a script that creates elements from them.
  */
 export function outputPieces(pieces: readonly StyledPiece[]): OutputPiece[] {
   return pieces.map(([text, look]) => {
@@ -76,7 +76,7 @@ export function outputPieces(pieces: readonly StyledPiece[]): OutputPiece[] {
 }
 
 /**
- * Names the classes of a look.
+ * Returns the classes of a combination of colors and styles.
  *
  * @returns Classes such as `fg-1 bold`: `fg-N` is text of color N on the ground
  * of the page, `bg-N` a background, and `on-N` text on a background, which has
@@ -103,7 +103,9 @@ function colorClasses(look: TextLook): string[] {
   return isDim ? ["dim"] : [];
 }
 
-/** Chooses the color of text: black or white if its own cannot be read. */
+/**
+ * Chooses the color of text: black or white if its own color is hard to read.
+ */
 function readableOn(background: number, color: number | undefined): number {
   const ground = rgbOf(background);
   if (
@@ -117,7 +119,7 @@ function readableOn(background: number, color: number | undefined): number {
 /**
  * Writes the rules of colors.
  *
- * @param html Page with output, if only its colors are to have rules.
+ * @param html Page with output, to write only rules for colors that it uses.
  * @returns Rules of a style.
  */
 export function colorRules(html?: string): string {
@@ -142,7 +144,7 @@ function rgbOf(color: number): Rgb {
   return BASE_COLORS[color] ?? fixedColor(color);
 }
 
-/** Makes a color darker or lighter until text of it can be read. */
+/** Makes a color darker or lighter until text in it is easy to read. */
 function readable(color: Rgb, scheme: keyof typeof GROUND): Rgb {
   const { [scheme]: ground } = GROUND;
   const target = scheme === "light" ? BLACK : WHITE;

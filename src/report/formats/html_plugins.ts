@@ -2,10 +2,10 @@ import type { RunRecord } from "../run_record.ts";
 import { formatDuration } from "../summary_table.ts";
 import { type Html, markup } from "./html_text.ts";
 
-/** How many rows and metrics are listed. */
+/** Maximum number of rows and of metrics that are listed. */
 const MAX_LISTED = 100;
 
-/** Calls of a plugin in a phase; each failed call is alone. */
+/** Calls of a plugin in a phase. Each failed call has its own row. */
 interface PluginCalls {
   readonly plugin: string;
   readonly phase: string;

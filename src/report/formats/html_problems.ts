@@ -6,7 +6,7 @@ import {
 } from "../problem_text.ts";
 import { type Html, markup } from "./html_text.ts";
 
-/** How many problems are shown; the record has all. */
+/** Maximum number of problems that are shown; the record has all. */
 const MAX_PROBLEMS = 200;
 
 /**
@@ -56,5 +56,5 @@ function row(problem: RecordedProblem): Html {
   `;
 }
 
-/** Colors that the results of steps have, too. */
+/** Classes of severities, whose colors are those of results. */
 const CLASSES = { error: "failed", warning: "allowed", notice: "" } as const;

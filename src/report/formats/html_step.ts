@@ -2,7 +2,7 @@ import type { StepRecord } from "../run_record.ts";
 import { isAllowed } from "../summary_table.ts";
 import { type Html, raw } from "./html_text.ts";
 
-/** Signs of results; all others have a dash. */
+/** Signs of results; other results have a dash. */
 const MARKS: Readonly<Record<string, string>> = {
   success: "✓",
   neutral: "○",
@@ -14,16 +14,16 @@ const MARKS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Names the result of a step, as a class of the page's style.
+ * Returns the result of a step, as a class of the page's style.
  *
- * @returns Its outcome, `allowed` if its failure is allowed, or what it does.
+ * @returns Its outcome or state, or `allowed` if its failure is allowed.
  */
 export function resultClass(step: StepRecord): string {
   return step.state ?? (isAllowed(step) ? "allowed" : step.outcome);
 }
 
 /**
- * Returns the sign of a result, so that it can be told without colors.
+ * Returns the sign of a result, which shows it without colors.
  *
  * @returns One character.
  */
@@ -35,7 +35,7 @@ export function markOf(result: string): string {
  * Writes the sign of a result in its color.
  *
  * @param result A result; another text gets a dash.
- * @returns HTML, which programs that read the page aloud leave out.
+ * @returns HTML that screen readers skip.
  */
 export function markHtml(result: string): Html {
   return raw(`<span class="mark" aria-hidden="true">${markOf(result)}</span>`);

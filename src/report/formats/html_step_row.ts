@@ -13,10 +13,10 @@ import { logPlace, tailWithin } from "./html_tail.ts";
 import { type Html, markup } from "./html_text.ts";
 import { MIN_WAIT_MS, stepBar } from "./html_timeline.ts";
 
-/** How many dependencies and outputs of a step are named. */
+/** Maximum number of dependencies and of outputs of a step that are named. */
 const MAX_NAMED = 20;
 
-/** Maximum length of a reason in a row of many, in UTF-16 units. */
+/** Maximum length of a reason if there are many rows, in UTF-16 units. */
 const BRIEF_REASON = 80;
 
 /** Less CPU time is not mentioned. */
@@ -32,9 +32,9 @@ export interface StepRowOptions {
   totalMs: number;
   /** Whether the step is on the critical path. */
   isCritical: boolean;
-  /** Whether its last lines are shown among what failed. */
+  /** Whether its last lines are shown under "What failed". */
   isAbove: boolean;
-  /** Whether it is one of many, of which less is shown. */
+  /** Whether there are many steps, so that less is shown of each. */
   isBrief: boolean;
   /** Maximum length of its last lines, in UTF-16 units. */
   tailRoom: number;
@@ -47,8 +47,8 @@ export interface StepRowOptions {
 }
 
 /**
- * Writes the row of a step, which opens to what else there is to know: its
- * attempts, what it waited for, what it used, and its last lines.
+ * Writes the row of a step, which can be opened to show its attempts,
+ * dependencies, resources and last lines.
  */
 export function stepRow(step: StepRecord, options: StepRowOptions): Html {
   const { name, startedAt, durationMs, attempts, state } = step;

@@ -13,22 +13,31 @@ import {
   ticks,
 } from "./html_timeline.ts";
 
-/** More steps than these get an overview, and a list of those to look at. */
+/**
+ * With more steps than this, the page has an overview and a list of notable
+ * steps.
+ */
 const MAX_LISTED = 60;
 
-/** How many steps to look at are listed beside the whole list. */
+/** Maximum number of notable steps that are listed besides the whole list. */
 const MAX_NOTABLE = 50;
 
-/** How many steps of the critical path are named. */
+/** Maximum number of steps of the critical path that are named. */
 const MAX_NAMED = 8;
 
 /** Shorter work around the steps is left out. */
 const MIN_WORK_MS = 50;
 
-/** A critical path that is a smaller part of the run leaves room for others. */
+/**
+ * If the critical path is a smaller share of the run, more concurrency could
+ * help.
+ */
 const MIN_PATH_SHARE = 0.6;
 
-/** Room for the last lines of all steps on a page, in UTF-16 units. */
+/**
+ * Maximum total length of the last lines of all steps on a page, in UTF-16
+ * units.
+ */
 const TAIL_ROOM = 128 * 1024;
 
 /** Maximum length of the rows of a long list, in UTF-16 units. */
@@ -51,7 +60,7 @@ export interface StepsOptions extends FailureOptions {
 }
 
 /**
- * Writes what the steps of a run did, and when.
+ * Writes the timeline of the steps of a run.
  *
  * @param record The run, which may go on.
  * @param options Additional options.
@@ -84,7 +93,7 @@ export function stepsSection(
       isCritical: critical.has(step),
       isAbove: failures.has(index),
       isBrief: isLong,
-      // A page that is sent again and again has links to logs instead.
+      // A live page is sent many times, so it has links to logs instead.
       tailRoom: !hasTail || isLong && log !== undefined
         ? 0
         : Math.floor(TAIL_ROOM / Math.max(1, tails)),
@@ -127,7 +136,10 @@ interface RowOptions {
 /** Writes the row of a step. */
 type RowOf = (index: number, options: RowOptions) => Html;
 
-/** Lists steps to look at, those that failed first, and all of them folded. */
+/**
+ * Lists the notable steps, failed ones first, and all steps in a collapsed
+ * list.
+ */
 function longList(
   record: RunRecord,
   rowOf: RowOf,
@@ -146,7 +158,7 @@ function longList(
       rowOf(index, { isAnchor: !shown.has(index), hasTail })
     );
   const withTails = allRows(true);
-  // Colors can make lines many times longer.
+  // Colors can make lines much longer.
   const all = lengthOf(withTails) > MAX_ROWS_LENGTH
     ? allRows(false)
     : withTails;
@@ -167,7 +179,7 @@ function lengthOf(rows: readonly Html[]): number {
   return rows.reduce((sum, row) => sum + String(row).length, 0);
 }
 
-/** Whether somebody should look at a step of many, although it did not fail. */
+/** Checks whether a step that did not fail is notable among many. */
 function isNotable(step: StepRecord): boolean {
   return isFlaky(step) || resultClass(step) === "allowed" ||
     step.state === "running" || step.state === "retrying";
@@ -202,7 +214,7 @@ function pathText(
   `;
 }
 
-/** Says that steps waited for others to end, if that made the run longer. */
+/** Says that steps waited for a free slot, if that made the run longer. */
 function waitText(
   steps: readonly StepRecord[],
   { durationMs }: CriticalPath,
@@ -215,7 +227,7 @@ function waitText(
   `;
 }
 
-/** Adds what was done before and after the steps. */
+/** Adds the work before and after the steps. */
 function withWork(
   rows: readonly Html[],
   { sources, phases, plugins, steps }: RunRecord,

@@ -3,7 +3,7 @@ import type { StepRecord } from "../run_record.ts";
 import { type Html, markup } from "./html_text.ts";
 
 /**
- * Says where the whole log of a step is.
+ * Writes where the whole log of a step is.
  *
  * @param step The step.
  * @param address Address of its log, if it has one.
@@ -20,7 +20,7 @@ export function logPlace(step: StepRecord, address: string | undefined): Html {
 }
 
 /**
- * Takes as many of the last lines as there is room for.
+ * Returns as many of the last lines as fit.
  *
  * @param lines Lines.
  * @param room Maximum length, in UTF-16 units.
@@ -36,7 +36,7 @@ export function tailWithin(
   }
   if (from < lines.length || lines.length === 0) return lines.slice(from);
   if (room === 0) return [];
-  // The end of one line, which is cut without its colors.
+  // The end of one line, without colors because it is cut.
   const [last] = lines.slice(-1).map(withoutSequences);
   return [`…${last.slice(-room).toWellFormed()}`];
 }

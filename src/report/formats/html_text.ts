@@ -13,12 +13,14 @@ export class Html {
   }
 }
 
-/** A value in a template: text is escaped, and the members of a list follow one another. */
+/**
+ * A value in a template. Text is escaped, and the items of a list are joined.
+ */
 export type HtmlValue = Html | string | number | readonly HtmlValue[];
 
 /**
- * Writes HTML from a template. Every value that is not HTML already is escaped,
- * for the text of an element as for a quoted attribute.
+ * Writes HTML from a template. Every value that is not already HTML is escaped
+ * for the text of an element or a quoted attribute.
  *
  * @param parts Literal parts of the template.
  * @param values Values between them.
@@ -51,13 +53,16 @@ function written(value: HtmlValue): string {
   return escape(String(value));
 }
 
-/** Text that needs no change; most is, and the expressions below are slow. */
+/**
+ * Text that needs no change. Most text does not, and the expressions below are
+ * slow.
+ */
 const PLAIN = /^[\t\n !#$%(-;=?-~]*$/;
 
 function escape(text: string): string {
   if (PLAIN.test(text)) return text;
   return text.toWellFormed()
-    // Characters that a browser does not show, and that turn text around.
+    // Characters that a browser does not show, or that reverse text.
     .replace(/[^\P{C}\n\t]/gu, "\ufffd")
     .replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -4,7 +4,7 @@ import { formatDuration } from "../summary_table.ts";
 import { resultClass } from "./html_step.ts";
 import { type Html, markup } from "./html_text.ts";
 
-/** Width of a timeline, in units of its own; it is stretched to the page. */
+/** Width of a timeline in its own units; it is stretched to the page. */
 const WIDTH = 1_000;
 
 /** Shorter waiting is not mentioned. */
@@ -13,7 +13,7 @@ export const MIN_WAIT_MS = 50;
 /** Height of a lane in the overview. */
 const LANE = 9;
 
-/** Lanes of an overview, which shows no more. */
+/** Maximum number of lanes in the overview. */
 const MAX_LANES = 40;
 
 /** A part of a bar. */
@@ -33,7 +33,7 @@ export function ticks(totalMs: number): Html {
 }
 
 /**
- * Explains the colors of a timeline, as far as its steps have them.
+ * Explains the colors that occur in a timeline.
  *
  * @param steps Steps of a run.
  */
@@ -55,7 +55,7 @@ export function legend(steps: readonly StepRecord[]): Html {
   }<span><svg width="16" height="12" aria-hidden="true"><rect class="critical" y="5" width="16" height="3"/></svg> critical path: the run cannot be shorter</span></p>`;
 }
 
-/** Checks whether a step waited for a free slot for so long that it matters. */
+/** Checks whether a step waited for a free slot long enough to mention it. */
 export function hasWaited(step: StepRecord): boolean {
   const { startMs = 0, queuedMs = startMs } = step;
   return startMs - queuedMs >= MIN_WAIT_MS;
@@ -92,7 +92,7 @@ export function stepBar(
  *
  * @param totalMs Length of the timeline.
  * @param label What the bar shows.
- * @param parts Parts; one of the kind `critical` is a line below the others.
+ * @param parts Parts. One of the kind `critical` is a line below the others.
  */
 export function bar(
   totalMs: number,
@@ -130,7 +130,7 @@ function labelOf(step: StepRecord): string {
 }
 
 /**
- * Draws all steps in as many lanes as ran side by side.
+ * Draws all steps, with a lane for each that ran at the same time.
  *
  * @param steps Steps of a run.
  * @param totalMs Length of the timeline.

@@ -3,7 +3,7 @@ import { type RunRecord, runStatus } from "../run_record.ts";
 import { isFlaky } from "../summary_table.ts";
 
 /**
- * Writes a run as one JSON object: the events of its record put together.
+ * Writes a run as one JSON object, which combines the events of its record.
  *
  * @param record The run.
  * @returns JSON, indented.

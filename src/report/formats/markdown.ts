@@ -8,13 +8,16 @@ import {
   isFlaky,
 } from "../summary_table.ts";
 
-/** How many of its last lines are shown of a step that failed. */
+/** Maximum number of last lines of a failed step that are shown. */
 const TAIL_LINES = 20;
 
-/** How many problems are shown. */
+/** Maximum number of problems that are shown. */
 const MAX_PROBLEMS = 50;
 
-/** How many failed steps are shown with their lines; the table has all. */
+/**
+ * Maximum number of failed steps that are shown with their lines; the table has
+ * all.
+ */
 const MAX_FAILURES = 10;
 
 /**
@@ -105,7 +108,7 @@ function tableOf({ steps }: RunRecord): string {
   ].join("\n");
 }
 
-/** Puts lines into a code block that no line of theirs can end. */
+/** Puts lines into a code block that none of them can end. */
 function fenced(lines: readonly string[]): string {
   const text = lines.length === 0 ? "(no output)" : lines.join("\n");
   const runs = text.match(/`+/g) ?? [];
@@ -114,11 +117,14 @@ function fenced(lines: readonly string[]): string {
   return `${fence}text\n${text}\n${fence}`;
 }
 
-/** Makes text mean itself in a line or a cell: no markup, tag or mention. */
+/**
+ * Escapes text for a line or a cell, so that it contains no markup, tag or
+ * mention.
+ */
 function escape(text: string): string {
   return text.replace(/\s+/g, " ")
     .replace(/[\\`*_{}[\]#!|~$]/g, "\\$&")
     .replace(/[&<>]/g, (character) => `&#${character.charCodeAt(0)};`)
-    // A word joiner, which cannot be seen, keeps "@name" from being a mention.
+    // An invisible word joiner keeps "@name" from being a mention.
     .replaceAll("@", "@\u2060");
 }

@@ -2,15 +2,15 @@ import type { AttemptRecord, RunEvents } from "../run_event.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
 import type { SummaryStatus } from "../summary_table.ts";
 
-/** Kinds of spans, as the protocol numbers them. */
+/** Kinds of spans, by their numbers in the protocol. */
 const SERVER = 2;
 const INTERNAL = 1;
 
-/** Status of a span: nothing to say, or an error. */
+/** Status of a span: unset, or an error. */
 const UNSET = 0;
 const ERROR = 2;
 
-/** How the points of a metric are related, as the protocol numbers it. */
+/** Temporality of a metric, by its number in the protocol. */
 const DELTA = 1;
 const CUMULATIVE = 2;
 
@@ -29,10 +29,10 @@ export const RUN_DURATION_BUCKETS: readonly number[] = [
   7_200,
 ];
 
-/** Name of a pipeline that has no other. */
+/** Name of a pipeline without a name. */
 export const UNNAMED = "runnerlib";
 
-/** How results are called in OpenTelemetry. */
+/** Names of results in OpenTelemetry. */
 const RESULTS: Readonly<Record<SummaryStatus, string>> = {
   success: "success",
   neutral: "success",
@@ -65,9 +65,9 @@ export function otlpReport(record: RunRecord): string {
 }
 
 /**
- * Makes the requests by which a run is exported, named by the semantic
- * conventions for CI/CD: a span for the run, one for each attempt at a step,
- * and the duration and the failures of runs.
+ * Creates the requests that export a run, named by the semantic conventions for
+ * CI/CD: a span for the run, one for each attempt at a step, and the duration
+ * and the failures of runs.
  *
  * @param record The run.
  * @param resource Additional attributes of the resource.
@@ -90,7 +90,7 @@ export function otlpRequests(
         },
         scopeSpans: [{
           scope,
-          // A span is exported when it has ended.
+          // Only spans that have ended are exported.
           spans: [
             ...record.isRunning ? [] : [runSpan(record)],
             ...record.steps.flatMap((step) => stepSpans(step, record)),
@@ -119,7 +119,7 @@ export interface ActiveRun {
 }
 
 /**
- * Makes the metric `cicd.pipeline.run.active` of one run. OpenTelemetry's
+ * Creates the metric `cicd.pipeline.run.active` of one run. OpenTelemetry's
  * exporters send counters that go up and down as cumulative values, so each run
  * needs its own series. The series of a killed run ends; a sum of +1 and -1
  * would count the run forever.
@@ -168,7 +168,7 @@ function scopeOf({ runner }: Pick<StartedRun, "runner">): object {
   return { name: "runnerlib", version: runner.version };
 }
 
-/** Leaves out what would make each run a series of its own. */
+/** Leaves out attributes that would give each run its own series. */
 function pipelineOf(resource: Attributes): Attributes {
   return Object.fromEntries(
     Object.entries(resource).filter(([name]) => !OF_ONE_RUN.includes(name)),
@@ -178,7 +178,7 @@ function pipelineOf(resource: Attributes): Attributes {
 /** The event with which a record starts. */
 type StartedRun = RunRecord["started"];
 
-/** Attributes that differ from run to run. */
+/** Attributes that are different for each run. */
 const OF_ONE_RUN = [
   "cicd.pipeline.run.id",
   "vcs.ref.head.name",
@@ -327,8 +327,8 @@ function metricsOf(record: RunRecord): object[] {
 }
 
 /**
- * Names the result of a run as OpenTelemetry does. A run that was killed, or
- * failed without a step that did, ended by an error of the system around it.
+ * Returns the result of a run by its name in OpenTelemetry. `error` means that
+ * the run was killed, or failed although no step failed.
  *
  * @param record The run.
  * @returns `success`, `failure`, `error`, `timeout` or `cancellation`.
@@ -359,7 +359,7 @@ export function attributes(values: Attributes): object[] {
     if (value === undefined) return [];
     return typeof value === "string"
       ? [{ key, value: { stringValue: value } }]
-      // 64-bit numbers are texts in the protocol's JSON.
+      // 64-bit numbers are strings in the protocol's JSON.
       : [{ key, value: { intValue: String(value) } }];
   });
 }

@@ -5,7 +5,7 @@ import { laneCount, type PlacedStep, stepLanes } from "../step_lanes.ts";
 /** Lane of the phases of the job. */
 const PHASES = 1;
 
-/** Lane of what plugins and sources did, within the phases. */
+/** Lane of plugins and sources, within the phases. */
 const WORK = 2;
 
 /** First lane of steps. */
@@ -17,8 +17,8 @@ type TraceEvent = Readonly<Record<string, unknown>>;
  * Writes a run as a trace of Chrome's format, which Perfetto, Speedscope and
  * browsers open.
  *
- * The process is the job. Steps that ran side by side are in lanes of their
- * own, their attempts are slices within them, and arrows show on which step
+ * The process is the job. Steps that ran at the same time are in different
+ * lanes. Their attempts are slices inside them, and arrows show for which step
  * each one waited.
  *
  * @param record The run.
@@ -69,7 +69,7 @@ export function perfettoReport(record: RunRecord): string {
   }\n`;
 }
 
-/** The stages of a source are slices within its own. */
+/** The stages of a source are slices inside its slice. */
 function sourceEvents(source: RunRecord["sources"][number]): TraceEvent[] {
   const { startMs, durationMs, type, repository, ref, commit, bytes } = source;
   const args = { type, repository, ref, commit, bytes };
@@ -85,7 +85,7 @@ function sourceEvents(source: RunRecord["sources"][number]): TraceEvent[] {
 function stepEvents({ step, startMs, endMs, lane }: PlacedStep): TraceEvent[] {
   const { queuedMs = startMs, attempts, outcome, conclusion } = step;
   const waitedMs = Math.max(0, startMs - queuedMs);
-  // Speedscope shows these beside the name, so there are no more than needed.
+  // Speedscope shows these beside the name, so they are few.
   return [
     slice(step.name, lane, startMs, endMs - startMs, "step", {
       outcome,
@@ -113,7 +113,7 @@ function stepEvents({ step, startMs, endMs, lane }: PlacedStep): TraceEvent[] {
 
 /**
  * Cuts a slice to the one around it. Their times are taken one after the other,
- * and programs that read the trace expect slices that are nested.
+ * and readers of the trace expect nested slices.
  */
 function within(
   { startMs, durationMs }: Pick<AttemptRecord, "startMs" | "durationMs">,
@@ -148,7 +148,7 @@ function flows(steps: readonly PlacedStep[]): TraceEvent[] {
         ...arrow,
         ph: "s",
         tid: from.lane,
-        // An arrow starts within its slice, not at the end of it.
+        // An arrow starts inside its slice, not at its end.
         ts: microseconds(
           (from.startMs + (from.step.readyMs ?? from.endMs)) / 2,
         ),
@@ -179,7 +179,8 @@ function slice(
     pid: 1,
     tid: lane,
     ts: microseconds(startMs),
-    // Rounded like the end of other slices, or it would be longer than these.
+    // Rounded like the ends of other slices, so that it is not longer than they
+    // are.
     dur: microseconds(startMs + durationMs) - microseconds(startMs),
     args,
   };

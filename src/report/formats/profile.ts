@@ -3,7 +3,7 @@ import type { RunRecord, StepRecord } from "../run_record.ts";
 import { printableLines } from "../../terminal/text.ts";
 import { formatDuration } from "../summary_table.ts";
 
-/** How many steps each list has. */
+/** Maximum number of steps in each list. */
 const MAX_LISTED = 5;
 
 /** Shorter times are left out, in milliseconds. */

@@ -30,11 +30,11 @@ const ERRORS: Metric = {
  * Writes runs in the text format of Prometheus, for its textfile collector.
  *
  * Names are those that OpenTelemetry's metrics have in Prometheus. The counters
- * go on from those of earlier runs, and no label tells runs apart. A run counts
- * when it is over.
+ * continue those of earlier runs, and no label identifies a run. A run counts
+ * once it has ended.
  *
  * @param record The run.
- * @param previous What was written after earlier runs.
+ * @param previous The text written after earlier runs.
  * @returns Text with the sum of all runs.
  * @see https://prometheus.io/docs/instrumenting/exposition_formats/
  */
@@ -95,7 +95,7 @@ function samplesOfRun(record: RunRecord): Samples {
   return samples;
 }
 
-/** Writes a metric with its labels, as a line of the format begins. */
+/** Writes a metric with its labels, the start of a line of the format. */
 export function series(
   name: string,
   labels: Readonly<Record<string, string>>,

@@ -12,8 +12,8 @@ const LEVELS = { error: "error", warning: "warning", notice: "note" } as const;
  * Writes what was found in a run as SARIF 2.1.0, for tools that show findings
  * beside the code.
  *
- * The first run of the log is that of runnerlib, with the steps that failed. Each
- * problem matcher follows as a tool of its own, with its problems.
+ * The first run of the log is that of runnerlib, with the steps that failed.
+ * Each problem matcher follows as a separate tool, with its problems.
  *
  * @param record The run.
  * @returns A SARIF log, indented.
@@ -75,7 +75,7 @@ function invocationOf({ started, ended }: RunRecord): object {
   };
 }
 
-/** The place of a failed step is its log. */
+/** The location of a failed step is its log. */
 function stepResult(step: StepRecord) {
   const { name, reason, log, tail, durationMs } = step;
   const ending = `Step "${name}": ${endingOf(step)} after ${

@@ -4,25 +4,25 @@ import { parseEvent } from "../event_schema.ts";
 import type { RunEvent } from "../run_event.ts";
 import { RECORD_VERSION } from "../run_recorder.ts";
 
-/** How deep below the directory records are looked for. */
+/** Maximum depth at which records are searched. */
 const MAX_DEPTH = 12;
 
-/** How many names below the directory are looked at. */
+/** Maximum number of names below the directory that are looked at. */
 const MAX_NAMES = 20_000;
 
-/** How many files may be records. */
+/** Maximum number of files that are checked. */
 const MAX_FILES = 500;
 
-/** How many runs are listed. */
+/** Maximum number of runs that are listed. */
 const MAX_RUNS = 200;
 
 /** Maximum length of a name in the list, in UTF-16 units. */
 const MAX_NAME_LENGTH = 200;
 
-/** How much is read of the start and of the end of a record, in bytes. */
+/** Length that is read of the start and of the end of a record, in bytes. */
 const PART_BYTES = 64 * 1024;
 
-/** Directories with many files, none of which is a record. */
+/** Directories with many files that are not records. */
 const SKIPPED: ReadonlySet<string> = new Set([".git", "node_modules"]);
 
 const decoder = new TextDecoder();
@@ -40,15 +40,15 @@ export interface FoundRun {
   /** When it started, in ISO 8601. */
   readonly startedAt: string;
   readonly status: string;
-  /** How long it took; `undefined` if it is not over, or was killed. */
+  /** How long it took; `undefined` if it has not ended or was killed. */
   readonly durationMs: number | undefined;
 }
 
-/** What was read of a file. */
+/** What was read from a file. */
 interface Known {
   /** Changes with the file. */
   readonly stamp: string;
-  /** Its run; `undefined` if it is no record. */
+  /** Its run; `undefined` if it is not a record. */
   readonly run: FoundRun | undefined;
 }
 
@@ -73,7 +73,7 @@ export class RunFinder {
   async find(): Promise<FoundRun[]> {
     const known = new Map<string, Known>();
     for (const path of await candidates(this.#root)) {
-      // It was removed, or is no regular file.
+      // It was removed, or is not a regular file.
       const entry = await this.#look(path).catch(() => undefined);
       if (entry !== undefined) known.set(path, entry);
     }
@@ -130,7 +130,7 @@ export class RunFinder {
   }
 }
 
-/** Lists files that may be records, those on top first. */
+/** Lists files that may be records, those at the top first. */
 async function candidates(root: string): Promise<string[]> {
   const found: string[] = [];
   let level = [root];
@@ -157,7 +157,7 @@ async function entriesOf(directory: string): Promise<Deno.DirEntry[]> {
       if (entries.push(entry) > MAX_NAMES) break;
     }
   } catch (error) {
-    // It was removed, or belongs to somebody else.
+    // It was removed, or belongs to another user.
     const isUnreadable = isMissing(error) ||
       error instanceof Deno.errors.PermissionDenied;
     if (!isUnreadable) throw error;
@@ -172,7 +172,7 @@ function eventsIn(bytes: Uint8Array): RunEvent[] {
 }
 
 /**
- * Names a run in addresses.
+ * Returns the name of a run in addresses.
  *
  * @param path Path of its record, relative to the directory.
  * @returns 32 hexadecimal digits.

@@ -18,10 +18,10 @@ const MAX_LINE_BYTES = 8 * 1024 * 1024;
 /** Maximum number of steps on a page. */
 const MAX_STEPS = 10_000;
 
-/** How much of its start identifies a record, in bytes. */
+/** Length of its start that identifies a record, in bytes. */
 const HEAD_BYTES = 1024;
 
-/** Time within which a file is not looked at twice, in milliseconds. */
+/** Minimum time between two looks at a file, in milliseconds. */
 const FRESH_MS = 100;
 
 /** The same for a file that could not be read. */
@@ -32,9 +32,9 @@ const LINE_FEED = 10;
 const decoder = new TextDecoder();
 
 /**
- * Follows the record of a run that another process writes. It reads what has
- * been added since the last time, and starts again when another record is in
- * the place of the first.
+ * Follows the record of a run that another process writes. It reads what was
+ * added since the last time, and starts again when another record has replaced
+ * the first.
  */
 export class RecordFollower {
   /** How long it took to draw the page of the run, in milliseconds. */
@@ -53,7 +53,7 @@ export class RecordFollower {
 
   /**
    * @param path Absolute path of the record.
-   * @param base Absolute path of a directory out of which no link may lead.
+   * @param base Absolute path of a directory that links must not leave.
    */
   constructor(path: string, base: string) {
     this.#path = path;
@@ -76,7 +76,7 @@ export class RecordFollower {
     return `${this.#offset}-${length}-${this.#isRunning}-${this.#problem}`;
   }
 
-  /** What the record says, up to now if the run goes on. */
+  /** The run so far. */
   get record(): RunRecord | undefined {
     const events = this.#events;
     return recordOf(events, this.#isRunning ? { nowMs: msNow(events) } : {});
@@ -107,8 +107,8 @@ export class RecordFollower {
       }
       if (!await this.#isSame(file)) this.#reset();
       this.#fileId = file.id;
-      // Checked first: a run that ends now releases the lock after its last line.
-      // Where locks are unknown, a run without an end may go on.
+      // Checked first: a run that ends now releases the lock after its last
+      // line. Without locks, a run without an end may still be going on.
       this.#isLocked = await file.isLocked() ?? true;
       await this.#readNew(file);
       this.#problem = this.#check();
@@ -120,7 +120,7 @@ export class RecordFollower {
     }
   }
 
-  /** A new file can have the number of one that was removed. */
+  /** A new file can have the inode number of a removed one. */
   async #isSame(file: UntrustedFile): Promise<boolean> {
     if (file.id !== this.#fileId || file.size < this.#offset) return false;
     const head = await readAt(file, 0, this.#head.length);

@@ -39,7 +39,7 @@ export const LIVE_POLICY: string = [
   "form-action 'none'",
 ].join("; ");
 
-/** What a browser may do with a page that does not change. */
+/** What a browser may do with a static page. */
 export const LOG_POLICY: string = LIVE_POLICY
   .replace(/script-src [^;]*; connect-src [^;]*; /, "");
 
@@ -48,7 +48,7 @@ export const LOG_POLICY: string = LIVE_POLICY
  *
  * @param name Name of the step.
  * @param text Its log, with colors.
- * @param isCut Whether the text is the end of the log only.
+ * @param isCut Whether the text is only the end of the log.
  * @returns An HTML document.
  */
 export function logPage(name: string, text: string, isCut: boolean): string {
@@ -67,22 +67,22 @@ export function logPage(name: string, text: string, isCut: boolean): string {
   });
 }
 
-/** A part of a page that a browser replaces while it shows it. */
+/** The parts of a page that are updated in the browser. */
 export interface PageContent {
   readonly title: string;
   /** What is above the output of running steps. */
   readonly top: Html;
   /** What is below it. */
   readonly html: Html;
-  /** Whether it is a run that goes on, whose steps have output. */
+  /** Whether the run is still going on, so that its steps have output. */
   readonly isRunning: boolean;
 }
 
 /**
- * Writes a page that follows what it shows.
+ * Writes a page that updates itself.
  *
  * @param content What it shows now.
- * @param options Whether it leads back to the list of runs.
+ * @param options Whether it links to the list of runs.
  * @returns An HTML document.
  */
 export function livePage(

@@ -77,7 +77,7 @@ async function update() {
       isRunning = next.isRunning;
       arrange();
       document.title = next.title;
-      // Long pages are drawn less often, so that they do not slow down the run.
+      // Long pages are drawn less often, so that they do not slow the run down.
       const pause = Math.max(250, 30 * (performance.now() - start));
       await new Promise((resolve) => setTimeout(resolve, Math.min(pause, 10_000)));
     }
@@ -112,7 +112,7 @@ function isAtEnd(pre) {
   return pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 8;
 }
 
-// What somebody reads stays.
+// The part that is being read stays in place.
 function end(step) {
   const log = logs.get(step);
   if (!log) return;

@@ -5,25 +5,29 @@ import type { RunRecord } from "../run_record.ts";
 import type { RecordFollower } from "./follow_record.ts";
 import { readLines, type StepLogs } from "./step_logs.ts";
 
-/** How often a record and the logs of its steps are looked at, in milliseconds. */
+/**
+ * Interval at which a record and the logs of its steps are read, in
+ * milliseconds.
+ */
 const POLL_MS = 200;
 
 /**
- * Maximum share of the time that looking at a run takes, and that drawing its
- * page takes: the job needs the processor. A pause is never longer than a tick.
+ * Maximum share of the time that reading a run may take, and that drawing its
+ * page may take: the job needs the processor. A pause is never longer than a
+ * tick.
  */
 const MAX_SHARE = 0.02;
 
-/** How often the page of a running job is drawn again in any case. */
+/** Interval after which the page of a running job is redrawn in any case. */
 const TICK_MS = 2_000;
 
 /** Time after which something is sent, so that a lost connection is noticed. */
 const QUIET_MS = 15_000;
 
-/** How many logs are followed at once. */
+/** Maximum number of logs that are followed at once. */
 const MAX_LOGS = 16;
 
-/** Last event of a browser that comes back. */
+/** Last event of a browser that reconnects. */
 const CURSOR = /^([0-9a-f]{16})-([^~]{1,100})((?:~\d{1,5}@\d{1,15}){0,64})$/;
 
 /** An event for a browser. */
@@ -38,14 +42,14 @@ export class Cursor {
   version = "";
   /** Position in the log of each step that it follows. */
   readonly logs = new Map<number, number>();
-  /** The run; another one may take its place. */
+  /** The run, which another one may replace. */
   run = "";
 
   /**
    * Reads the id of an event.
    *
    * @param text Value of `Last-Event-ID`.
-   * @returns The cursor; one at the start if the text is no such id.
+   * @returns The cursor; one at the start if the text is not such an id.
    */
   static parse(text: string | null): Cursor {
     const cursor = new Cursor();
@@ -59,7 +63,7 @@ export class Cursor {
     return cursor;
   }
 
-  /** Id of an event after which the browser has read so far. */
+  /** Id of an event after which the browser has read up to the cursor. */
   toString(): string {
     const logs = Array.from(this.logs, ([step, at]) => `~${step}@${at}`);
     return `${this.run}-${this.version}${logs.join("")}`;
@@ -72,15 +76,15 @@ export interface RunEventsOptions {
   follower: RecordFollower;
   /** Logs of its steps. */
   logs: StepLogs;
-  /** How far the browser has read; it is moved on. */
+  /** How far the browser has read; it is updated. */
   cursor: Cursor;
   /** Ends the events. */
   signal: AbortSignal;
 }
 
 /**
- * Follows a run: says when its page is to be drawn again, and what the steps
- * that run have printed.
+ * Follows a run: reports when its page must be redrawn, and what its running
+ * steps have printed.
  *
  * @returns Events; `undefined` if there has been none for a while.
  */
@@ -89,7 +93,7 @@ export async function* runEvents(
 ): AsyncGenerator<ServerEvent | undefined, void> {
   let sentAt = performance.now();
   let drawnAt = sentAt;
-  // A browser that comes back is told at once what it has missed.
+  // A browser that reconnects immediately gets what it has missed.
   let isFirst = true;
   const looks = new Map<number, TextLook>();
   while (!signal.aborted) {
@@ -137,7 +141,7 @@ function restAfter(workMs: number): number {
   return Math.min(workMs / MAX_SHARE, TICK_MS);
 }
 
-/** Steps that run, and those whose logs the browser has not read to the end. */
+/** Running steps, and those whose logs the browser has not read to the end. */
 function followed(
   record: RunRecord | undefined,
   { logs }: Cursor,
@@ -149,12 +153,14 @@ function followed(
   return [...indexes].slice(0, MAX_LOGS);
 }
 
-/** Reads what a step has printed since, and moves the cursor on. */
+/** Reads what a step has printed since then, and advances the cursor. */
 async function nextPart(
   record: RunRecord | undefined,
   index: number,
   { logs, cursor, looks }: Pick<RunEventsOptions, "logs" | "cursor"> & {
-    /** Look of the last text of each step, which goes on in the next. */
+    /**
+     * Style of the last text of each step, which continues in the next text.
+     */
     looks: Map<number, TextLook>;
   },
 ): Promise<{ events: ServerEvent[]; hasMore: boolean }> {

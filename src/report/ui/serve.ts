@@ -20,19 +20,22 @@ import { browserText, StepLogs } from "./step_logs.ts";
 
 const HOSTNAME = "127.0.0.1";
 
-/** How many records are kept in memory. */
+/** Maximum number of records that are kept in memory. */
 const MAX_FOLLOWED = 8;
 
-/** How many streams of events are open at once. */
+/** Maximum number of open event streams. */
 const MAX_STREAMS = 64;
 
-/** How often the list of runs is made again, in milliseconds. */
+/** Interval at which the list of runs is updated, in milliseconds. */
 const LIST_MS = 1_000;
 
-/** Maximum share of the time that looking for runs takes. */
+/** Maximum share of the time that searching for runs may take. */
 const LIST_SHARE = 0.05;
 
-/** Maximum size of a log that is shown, in bytes; of a longer one, its end. */
+/**
+ * Maximum size of a log that is shown, in bytes; only the end of a longer one
+ * is shown.
+ */
 const MAX_LOG_BYTES = 16 * 1024 * 1024;
 
 /** The same for a page with its colors. */
@@ -68,7 +71,7 @@ export interface ServeRunsOptions {
 export interface RunServer {
   /** Address of the list of runs; whoever knows it may read it. */
   readonly url: string;
-  /** Resolves when the server has ended. */
+  /** Resolves when the server has stopped. */
   readonly finished: Promise<void>;
 }
 
@@ -114,7 +117,7 @@ export function serveRuns(options: ServeRunsOptions): RunServer {
   };
 }
 
-/** Refuses a request that no page of this server makes, nor its user. */
+/** Refuses a request that neither a page of this server nor its user makes. */
 function refusalOf(
   { url, method, headers }: Request,
   hosts: readonly string[],
@@ -133,7 +136,7 @@ function refusalOf(
   return refuse(405, "Only GET and HEAD are allowed", { allow: "GET, HEAD" });
 }
 
-/** Compares texts in a time that depends on the length only. */
+/** Compares texts in a time that depends only on their length. */
 function isEqual(text: string, expected: string): boolean {
   let difference = text.length ^ expected.length;
   for (let at = 0; at < expected.length; at++) {
@@ -212,7 +215,7 @@ class Pages {
     if (path === undefined) return undefined;
     const known = this.#followers.get(path);
     const follower = known ?? new RecordFollower(path, this.#directory);
-    // The one that was used last is the last to be forgotten.
+    // The most recently used one is removed last.
     this.#followers.delete(path);
     this.#followers.set(path, follower);
     const [oldest] = this.#followers.keys();
@@ -275,7 +278,7 @@ class Pages {
             return controller.enqueue(encoder.encode(value ?? ":\n\n"));
           }
         } catch {
-          // The browser connects again, and the page says what the problem is.
+          // The browser reconnects, and the page shows the problem.
         }
         end();
         controller.close();

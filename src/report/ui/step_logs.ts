@@ -10,10 +10,12 @@ import { LogFileNames, partialName } from "../../output/log_directory.ts";
 import { onlyRenditions } from "../../terminal/styles.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
 
-/** How much of a log is read at once, in bytes. */
+/** Length of a log that is read at once, in bytes. */
 const CHUNK_BYTES = 64 * 1024;
 
-/** How much later than an event the system may say that a file was written. */
+/**
+ * Tolerance between the time of an event and that of a file, in milliseconds.
+ */
 const CLOCK_MS = 2_000;
 
 const LINE_FEED = 10;
@@ -32,8 +34,8 @@ export interface LogPart {
 
 /**
  * Reads logs of steps, which were masked when they were written. A record can
- * name any file, so only files in a directory `logs` below `base` are read, and
- * none that is older or younger than the run.
+ * name any file, so only files in a directory `logs` below `base` are read that
+ * were written during the run.
  */
 export class StepLogs {
   readonly #base: string;
@@ -41,7 +43,7 @@ export class StepLogs {
 
   /**
    * @param recordPath Absolute path of the record.
-   * @param base Absolute path of the directory out of which nothing leads.
+   * @param base Absolute path of a directory that links must not leave.
    */
   constructor(recordPath: string, base: string) {
     this.#recordPath = recordPath;
@@ -65,7 +67,7 @@ export class StepLogs {
         if (belongsTo(run, file)) return file;
         await file[Symbol.asyncDispose]();
       } catch {
-        // There is none, or something else is in its place.
+        // It does not exist, or something else is in its place.
       }
     }
     return undefined;
@@ -131,7 +133,7 @@ export async function readLines(
 
 /**
  * Prepares output of a program for a browser: with its colors, and without
- * anything that hides text or turns it around.
+ * anything that hides or reverses text.
  */
 export function browserText(text: string): string {
   return onlyRenditions(
