@@ -56,8 +56,11 @@ export interface ArtifactId {
 
 /** An artifact that was saved, as the result of its job says. */
 export interface SavedArtifact extends ArtifactId {
-  /** SHA-256 of its manifest, in hexadecimal digits. */
-  readonly sha256: string;
+  /**
+   * SHA-256 of its manifest, in hexadecimal digits; without it, the manifest in
+   * the store is taken as it is.
+   */
+  readonly sha256?: string;
   /** Size of the files, in bytes. */
   readonly bytes: number;
   /** Number of files, directories and links. */

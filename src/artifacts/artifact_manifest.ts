@@ -32,6 +32,8 @@ export interface ArtifactManifest extends ArtifactId, PackFacts {
   readonly createdMs: number;
   /** When it may be removed, in milliseconds since 1970. */
   readonly expiresMs: number;
+  /** Size of the files, in bytes. */
+  readonly fileBytes: number;
   /** The list of its files. */
   readonly files: { readonly sha256: string; readonly bytes: number };
 }
@@ -180,7 +182,7 @@ function isManifest(value: unknown): value is ArtifactManifest {
     isCount(value.createdMs) && isCount(value.expiresMs) &&
     (format === "zstd" || format === "gzip") && isHash(value.sha256) &&
     isCount(value.packBytes) && isCount(value.bytes) &&
-    isCount(value.count, MAX_FILES) &&
+    isCount(value.fileBytes) && isCount(value.count, MAX_FILES) &&
     isObject(files) && isHash(files.sha256) &&
     isCount(files.bytes, MAX_LIST_BYTES);
 }

@@ -139,6 +139,7 @@ async function store(
     createdMs,
     expiresMs: createdMs + retentionMs,
     ...facts,
+    fileBytes: files.reduce((sum, { size }) => sum + size, 0),
     files: { sha256: listHash, bytes: list.length },
   };
   const bytes = encodeManifest(manifest);
@@ -151,7 +152,7 @@ async function store(
   return {
     ...{ namespace, run, job, name },
     sha256: await sha256Hex(bytes),
-    bytes: files.reduce((sum, { size }) => sum + size, 0),
+    bytes: manifest.fileBytes,
     count: files.length,
   };
 }

@@ -78,6 +78,14 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Show runs live in a browser",
     load: () => import("./commands/ui.ts").then((module) => module.uiCommand),
   },
+  artifacts: {
+    group: "Inspect",
+    summary: "List the artifacts of a workflow, or get their files",
+    load: () =>
+      import("./commands/artifacts.ts").then((module) =>
+        module.artifactsCommand
+      ),
+  },
   plugins: {
     group: "Inspect",
     summary: "Show the plugins that a job would load, and their permissions",

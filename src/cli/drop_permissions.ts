@@ -26,6 +26,7 @@ const READING_PROCESSES: ReadonlySet<string> = new Set([
  * Deno allows only with all permissions.
  */
 const REMOVING_TREES: ReadonlySet<string> = new Set([
+  "artifacts",
   "cache",
   "checkout",
   "cleanup",

@@ -28,6 +28,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   completions: ["completions", "bash"],
   doctor: ["doctor"],
   permissions: ["permissions", "pipeline.ts"],
+  artifacts: ["artifacts", "list", "--all"],
   cache: ["cache", "save", "a", "--key", "k", "directory"],
   schema: ["schema"],
   secrets: ["secrets", "init"],

@@ -1,0 +1,67 @@
+import { InvalidEntry } from "../cache/cache_entry.ts";
+import { isListable } from "../cache/prune.ts";
+import { RunnerError } from "../errors.ts";
+import type { ArtifactStore, SavedArtifact } from "./artifact.ts";
+import {
+  artifactFolder,
+  type ArtifactManifest,
+  manifestName,
+  readArtifactManifest,
+} from "./artifact_manifest.ts";
+
+/** An artifact in a store. */
+export interface ListedArtifact extends SavedArtifact {
+  /** What is in the store; `undefined` if it is gone or was changed. */
+  readonly manifest: ArtifactManifest | undefined;
+}
+
+/**
+ * Looks up artifacts that results of jobs name.
+ *
+ * @throws {Error} If the store cannot be used.
+ */
+export async function lookUpArtifacts(
+  saved: readonly SavedArtifact[],
+  { store }: ArtifactStore,
+  signal: AbortSignal,
+): Promise<ListedArtifact[]> {
+  return await Promise.all(saved.map(async (one) => ({
+    ...one,
+    manifest: await readArtifactManifest(
+      ...[await manifestName(one), one.sha256, store, signal] as const,
+    ).catch(invalidIsMissing),
+  })));
+}
+
+/**
+ * Lists all artifacts of the namespace, the newest first.
+ *
+ * @throws {RunnerError} `invalid-config` if the store cannot be listed.
+ * @throws {Error} If the store cannot be used.
+ */
+export async function listArtifacts(
+  { store, namespace }: ArtifactStore,
+  signal: AbortSignal,
+): Promise<ArtifactManifest[]> {
+  if (!isListable(store)) {
+    throw new RunnerError(
+      `Cannot list the artifacts in "${store.shown}": the store cannot be listed`,
+      { code: "invalid-config" },
+    );
+  }
+  const found: ArtifactManifest[] = [];
+  for await (
+    const { name } of store.objects(artifactFolder(namespace), signal)
+  ) {
+    const manifest = await readArtifactManifest(name, undefined, store, signal)
+      .catch(invalidIsMissing);
+    if (manifest !== undefined) found.push(manifest);
+  }
+  return found.sort((a, b) =>
+    b.createdMs - a.createdMs || (a.name < b.name ? -1 : 1)
+  );
+}
+
+function invalidIsMissing(error: unknown): undefined {
+  if (!(error instanceof InvalidEntry)) throw error;
+}
