@@ -71,13 +71,6 @@ export interface WorkflowRun extends WorkflowPlan {
 
 /** The jobs of one run, as an executor runs them. */
 export interface OpenExecutor extends AsyncDisposable {
-  /**
-   * Whether the jobs run on without this process. Nothing is followed then, and
-   * the run ends at once.
-   *
-   * @default {false}
-   */
-  readonly isDetached?: boolean;
   /** Runs a job whose dependencies have ended. */
   readonly runJob: Executor;
   /**
@@ -118,6 +111,13 @@ export interface WorkflowExecutor {
    * @default {false: a workflow with artifacts is refused}
    */
   readonly passesArtifacts?: boolean;
+  /**
+   * Whether the jobs run on without this process. The run ends as soon as they
+   * have been submitted, without a record.
+   *
+   * @default {false}
+   */
+  readonly isDetached?: boolean;
   /**
    * Checks whether the executor can run a workflow, before anything starts.
    *

@@ -3,13 +3,20 @@ import {
   type CoordinatorOptions,
   startCoordinator,
   type TestCoordinator,
+  type Trouble,
 } from "../helpers/coordinator.ts";
+import { pause } from "../../src/process/time_limit.ts";
+import { Random } from "../helpers/random.ts";
+import { until } from "../helpers/soon.ts";
 import { startWorker, type Work } from "../helpers/coordinator_worker.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
   makeFiles,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
+
+/** Number of workflows that run with random failures. */
+const ROUNDS = Number(Deno.env.get("COORDINATOR_ROUNDS") ?? 3);
 
 /** Runs a workflow of a file at a coordinator, in this process. */
 async function submit(
@@ -141,4 +148,130 @@ Deno.test("workflow run --executor coordinator submits the graph and reports it 
   ]);
   assertEquals(await savedIn(path), []);
   assert(!stderr.includes(coordinator.userToken));
+});
+
+Deno.test("workflow run --executor coordinator loses and repeats nothing when requests fail", async () => {
+  const random = new Random();
+  const kinds: Trouble[] = [
+    ...[500, 502, 429, 408] as const,
+    ...["cut", "short", "lost", "twice"] as const,
+  ];
+  for (let round = 0; round < ROUNDS; round++) {
+    await using setting = await setUp(GRAPH, async ({ name, log }) => {
+      for (let line = 0; line < 20; line++) {
+        log(random.pick(["stdout", "stderr"]), `${name} line ${line}`);
+        if (random.below(4) === 0) await pause(random.below(30));
+      }
+      return name === "broken" ? 3 : 0;
+    }, {
+      troubleOf: () => random.below(3) === 0 ? random.pick(kinds) : undefined,
+      hasOrphans: true,
+    });
+    const { coordinator, path, worker } = setting;
+    const hint = `seed ${random.seed}, round ${round}`;
+    const { code, stdout, stderr } = await submit(coordinator, path);
+    assertEquals(code, 3, `${hint}\n${stderr}`);
+    assertEquals(
+      worker.started.toSorted(),
+      ["broken", "build", "mend", "test[0]", "test[1]"],
+      hint,
+    );
+    assertEquals(coordinator.jobs.workflows.length, 1, hint);
+    for (const name of worker.started) {
+      const printed = stdout.split("\n")
+        .filter((line) => line.startsWith(name.padEnd(7)))
+        .map((line) => line.replace(/^.*\| /, ""));
+      assertEquals(
+        printed.toSorted(),
+        Array.from({ length: 20 }, (_, at) => `${name} line ${at}`).toSorted(),
+        hint,
+      );
+    }
+    assertEquals(await savedIn(path), [], hint);
+  }
+});
+
+Deno.test("workflow run --executor coordinator waits for a coordinator that is out of reach", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using setting = await setUp(
+    "name: CI\njobs:\n  a: { command: a }\n  b: { needs: a, command: b }\n",
+    async ({ name, log }) => {
+      log("stdout", `${name} begins`);
+      if (name === "a") await gate.promise;
+      log("stdout", `${name} ends`);
+      return 0;
+    },
+  );
+  const { coordinator, path, worker } = setting;
+  await coordinator.stop();
+  const running = submit(coordinator, path);
+  await pause(700);
+  coordinator.restart();
+  await until(() => worker.started.length === 1, "the first job");
+  await coordinator.stop();
+  gate.resolve();
+  await pause(700);
+  coordinator.restart();
+  const { code, stdout, stderr } = await running;
+  assertEquals(code, 0, stderr);
+  assertEquals(worker.started, ["a", "b"]);
+  assertEquals(
+    stdout.trimEnd().split("\n"),
+    ["a | a begins", "a | a ends", "b | b begins", "b | b ends"],
+  );
+  assertStringIncludes(stderr, "Retrying the request");
+});
+
+Deno.test("workflow run --executor coordinator says what a coordinator cannot do before it submits anything", async () => {
+  await using setting = await setUp(
+    `name: CI
+jobs:
+  steps:
+    job:
+      steps:
+        - { name: x, run: "true" }
+  gpu:
+    command: x
+    capabilities: [gpu]
+  good: { command: x }
+  off:
+    steps: [{ name: x, run: "true" }]
+    when: { branch: other }
+`,
+    () => 0,
+  );
+  const { coordinator, path } = setting;
+  const { code, stderr } = await submit(coordinator, path, "--branch", "main");
+  assertEquals(code, 1);
+  assertStringIncludes(
+    stderr,
+    `Cannot submit workflow "CI" to a coordinator:
+  ci.yaml:5:7: job "steps": steps is not supported by a coordinator
+  ci.yaml:9:5: job "gpu": capabilities can be given only by a job that an event started
+`,
+  );
+  assertEquals(coordinator.requests, []);
+  const settings: [string[], Record<string, string>, string][] = [
+    [[], { REACTORCIDE_API_TOKEN: "" }, "REACTORCIDE_API_TOKEN is not set"],
+    [
+      ["--only", "good"],
+      { REACTORCIDE_ALLOW_INSECURE_TRANSPORT: "false" },
+      "plain HTTP would send the token unencrypted",
+    ],
+    [["--concurrency", "2"], {}, "--concurrency needs jobs on this machine"],
+    [["--source", "copy"], {}, "a coordinator gives jobs the code of a git"],
+    [["--source", "git", "--only", "good"], {}, "Cannot find the code"],
+    [["--only", "good", "--var", "org=1"], {}, "Cannot submit the variables"],
+  ];
+  for (const [args, env, words] of settings) {
+    const result = await runMain([
+      ...["workflow", "run", "ci.yaml", "--executor", "coordinator"],
+      ...args.includes("--source") ? [] : ["--source", "none"],
+      ...["--branch", "main", "--only", "good", ...args],
+    ], { cwd: path, env: { ...coordinator.userEnv, ...env } });
+    assert(result.code > 0, words);
+    assertStringIncludes(result.stderr, words);
+  }
+  assertEquals(coordinator.requests, []);
+  assertEquals(await savedIn(path), []);
 });

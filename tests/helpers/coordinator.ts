@@ -18,6 +18,8 @@ export type Trouble =
   | "cut"
   /** Ends the answer too early, as if it were complete. */
   | "short"
+  /** Processes the request, and never answers. */
+  | "late"
   /** Gets the request twice, as from a proxy that repeats it. */
   | "twice"
   /** Answers after this time. */
@@ -141,6 +143,7 @@ export function startCoordinator(
     if (trouble === "cut" || trouble === "short") {
       return await shortened(answer, trouble);
     }
+    if (trouble === "late") return await never(closed.signal);
     if (trouble !== "lost") return answer;
     await answer.body?.cancel();
     return passing(502);
@@ -326,13 +329,15 @@ async function shortened(
   const bytes = new Uint8Array(await answer.arrayBuffer());
   const half = bytes.subarray(0, bytes.length / 2);
   const body = new ReadableStream({
-    start: (controller) => controller.enqueue(half),
-    pull(controller) {
-      if (how === "cut") controller.error(new Error("cut"));
-      else controller.close();
+    start(controller) {
+      controller.enqueue(half);
+      controller.close();
     },
   });
-  return new Response(body, { status: answer.status });
+  return new Response(body, {
+    status: answer.status,
+    headers: how === "cut" ? { "content-length": `${bytes.length}` } : {},
+  });
 }
 
 /** Requests an immediate retry, so that tests need not wait. */

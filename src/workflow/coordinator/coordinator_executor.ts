@@ -75,6 +75,7 @@ export function coordinatorExecutor(
   return {
     isRemote: true,
     concurrency: Infinity,
+    isDetached: options.onDetach !== undefined,
     async check({ root, definition, workflow }) {
       if (submission !== undefined) return;
       const jobs = workflow.jobs
@@ -106,10 +107,13 @@ async function openRun(
       throw cancelledError(cancellation.signal);
     });
   const workflowId = submission?.workflowId;
-  if (submission === undefined || workflowId === undefined) return NOTHING;
+  if (submission === undefined || workflowId === undefined) {
+    logger.info("workflow", "No job is left to run");
+    return NOTHING;
+  }
   if (onDetach !== undefined) {
     await onDetach(workflowId);
-    return { ...NOTHING, isDetached: true };
+    return NOTHING;
   }
   logger.info(
     "workflow",

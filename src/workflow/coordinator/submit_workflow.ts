@@ -150,6 +150,11 @@ async function submitDocumentOf(
       [Variable.apiToken]: access.token,
       [Variable.jobId]: parentId,
     },
+  }).catch(async (error) => {
+    // A proxy may have sent it before, so that nothing was left to start.
+    const found = isAccepted(error) && await findWorkflow(reader, operationId);
+    if (found) return [];
+    throw error;
   });
   for (const id of ids.slice(0, 1)) {
     const { workflow_id } = await readJob(reader, id);
@@ -161,6 +166,10 @@ async function submitDocumentOf(
     `Cannot find the submitted workflow at "${access.url}": it has no workflow of document ${operationId}`,
     { code: "coordinator-failed" },
   );
+}
+
+function isAccepted(error: unknown): boolean {
+  return error instanceof CoordinatorError && error.status === 201;
 }
 
 /**

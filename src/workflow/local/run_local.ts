@@ -126,14 +126,14 @@ export async function runLocalWorkflow(
     name: definition.name,
     jobs: workflow.jobs,
     directory,
-    path: options.record,
+    path: options.executor.isDetached ? "off" : options.record,
     otel: options.otel,
   });
   const artifacts = artifactRun(runner, {
     workflow: definition.id,
     directory,
   });
-  await using executor = await options.executor.open({
+  const opening = options.executor.open({
     ...options,
     ...plan,
     earlier: resume ? completedIn(state.earlier) : new Map(),
@@ -148,9 +148,12 @@ export async function runLocalWorkflow(
     onSignal: termination.onSignal,
     signal: termination.signal,
   });
-  if (executor.isDetached) {
-    const none = { jobs: [], completed: new Set<string>() };
-    return { status: "running", exitCode: 0, ...none };
+  await using executor = await opening.catch(async (error) => {
+    await record.finish([], "failed", 1);
+    throw error;
+  });
+  if (options.executor.isDetached) {
+    return { status: "running", exitCode: 0, jobs: [], completed: new Set() };
   }
   const report = jobEvents(
     runner,
