@@ -234,6 +234,12 @@ jobs:
     command: x
     capabilities: [gpu]
   good: { command: x }
+  saves:
+    command: x
+    artifacts: { dist: [dist] }
+  gets:
+    needs: [{ job: saves, artifacts: [dist] }]
+    command: x
   off:
     steps: [{ name: x, run: "true" }]
     when: { branch: other }
@@ -248,6 +254,8 @@ jobs:
     `Cannot submit workflow "CI" to a coordinator:
   ci.yaml:5:7: job "steps": steps is not supported by a coordinator
   ci.yaml:9:5: job "gpu": capabilities can be given only by a job that an event started
+  ci.yaml:13:5: job "saves": artifacts is not supported by a coordinator
+  ci.yaml:15:5: job "gets": needs asks for artifacts, which a coordinator does not pass on
 `,
   );
   assertEquals(coordinator.requests, []);

@@ -92,6 +92,9 @@ function problemOf(
   if (value === undefined || Object.hasOwn(SUPPORTED, property)) {
     return undefined;
   }
+  if (property === "artifactNeeds") {
+    return "asks for artifacts, which a coordinator does not pass on";
+  }
   if (property !== "capabilities") return "is not supported by a coordinator";
   return isEventJob || capabilities.length === 0
     ? undefined
@@ -102,5 +105,6 @@ function problemOf(
 function keyOf(property: string): string {
   const keys: Readonly<Record<string, { readonly key: string } | undefined>> =
     JOB_KEYS;
-  return keys[property]?.key ?? property;
+  return keys[property]?.key ??
+    (property === "artifactNeeds" ? "needs" : property);
 }

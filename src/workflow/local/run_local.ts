@@ -11,7 +11,7 @@ import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import type { StepEvent, StepStatus } from "../../steps/step.ts";
 import type { WorkflowDefinition } from "../definition/definition.ts";
-import type { WorkflowExecutor } from "../workflow_executor.ts";
+import type { WorkflowExecutor, WorkflowPlan } from "../workflow_executor.ts";
 import {
   type LocalJob,
   localJob,
@@ -93,6 +93,14 @@ export async function runLocalWorkflow(
 ): Promise<LocalResult> {
   const { root, resume, only, concurrency } = options;
   const directory = `${root}/.reactorcide/workflow`;
+  const all: LocalWorkflow = {
+    vars: definition.vars,
+    jobs: options.conditions(
+      definition.jobs.map(options.executor.isRemote ? remoteJob : localJob),
+    ),
+  };
+  const place = { runner, root, definition };
+  await checkExecutor(options, place, all);
   using termination = listenForSignals(runner.host);
   await using _lock = await lockRoot(runner, options, termination);
   await using state = await openStateFile(
@@ -102,18 +110,10 @@ export async function runLocalWorkflow(
       earlier: resume ? "required" : only === undefined ? "none" : "wanted",
     },
   );
-  const all: LocalWorkflow = {
-    vars: definition.vars,
-    jobs: options.conditions(
-      definition.jobs.map(options.executor.isRemote ? remoteJob : localJob),
-    ),
-  };
   const workflow = only === undefined
     ? all
     : selectJobs(all, only, state.earlier);
-  checkArtifacts(options.executor, workflow);
-  const plan = { runner, root, definition, workflow };
-  await options.executor.check?.(plan);
+  const plan = { ...place, workflow };
   const failures: string[] = [];
   if (!resume && only === undefined) await removeTree(`${directory}/logs`);
   for (const path of [directory, `${directory}/jobs`, `${directory}/logs`]) {
@@ -213,6 +213,17 @@ function completedIn(earlier: JobRecords): JobRecords {
   return new Map(
     [...earlier].filter(([, { status }]) => status === "completed"),
   );
+}
+
+/** Checks the selected jobs before anything changes, such as the saved state. */
+async function checkExecutor(
+  { executor, only }: RunLocalWorkflowOptions,
+  place: Omit<WorkflowPlan, "workflow">,
+  all: LocalWorkflow,
+): Promise<void> {
+  const workflow = only === undefined ? all : selectJobs(all, only, new Map());
+  await executor.check?.({ ...place, workflow });
+  checkArtifacts(executor, workflow);
 }
 
 /** A job must not run without the files that it needs. */
