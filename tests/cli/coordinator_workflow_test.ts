@@ -236,7 +236,7 @@ jobs:
   good: { command: x }
   saves:
     command: x
-    artifacts: { dist: [dist] }
+    artifacts: { dist: { paths: [dist] } }
   gets:
     needs: [{ job: saves, artifacts: [dist] }]
     command: x
