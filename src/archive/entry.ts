@@ -57,7 +57,7 @@ export function entryError(
  */
 export async function forEntry(
   { name }: ArchiveEntry,
-  action: () => Promise<void>,
+  action: () => Promise<void> | void,
 ): Promise<void> {
   try {
     await action();

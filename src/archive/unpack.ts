@@ -9,7 +9,7 @@ import {
   entryPath,
   forEntry,
 } from "./entry.ts";
-import { setLinkTime, writeAll } from "../fs/files.ts";
+import { setLinkTime, writeAll, writeAllSync } from "../fs/files.ts";
 import { WorkQueue } from "../work_queue.ts";
 
 /** Options for {@linkcode unpack}. */
@@ -69,6 +69,14 @@ async function* abortable(
 /** Maximum number of small files that are written concurrently. */
 const PARALLEL_COUNT = 8;
 
+/**
+ * Files are written one after the other, because a call of the system in another
+ * thread costs more than the call itself. On a slow file system, where this many
+ * writes in a row take longer than this, in milliseconds, they overlap instead.
+ */
+const MAX_SLOW_COUNT = 32;
+const SLOW_MS = 1;
+
 /** Files that are larger are written in chunks as they are read, in bytes. */
 const SMALL_BYTES = 64 * 1024;
 
@@ -97,6 +105,10 @@ class Unpacker {
   /** Temporary paths of entries whose names are not UTF-8. */
   readonly #places = new Map<string, string>();
   readonly #queue = new WorkQueue(PARALLEL_COUNT);
+  /** Number of writes in a row that took long. */
+  #slowCount = 0;
+  /** Whether a mode is what the system sets when a file is created with it. */
+  readonly #exactModes = new Map<number, boolean>();
 
   /**
    * @param root Absolute path of an empty directory, without symbolic links.
@@ -187,7 +199,9 @@ class Unpacker {
    * Returns the path at which an entry is created until it gets its final name.
    */
   #placeOf(path: string): string {
-    if (path.isWellFormed()) return join(this.#root, path);
+    if (path.isWellFormed()) {
+      return path === "" ? this.#root : `${this.#root}/${path}`;
+    }
     const known = this.#places.get(path);
     if (known !== undefined) return known;
     const slash = path.lastIndexOf("/");
@@ -257,6 +271,8 @@ class Unpacker {
   }
 
   async #makeAround(path: string, entry: ArchiveEntry): Promise<void> {
+    const around = path.slice(0, Math.max(0, path.lastIndexOf("/")));
+    if (around === "" || this.#created.get(around) === "directory") return;
     const parts = path.split("/");
     for (let length = 1; length < parts.length; length++) {
       await this.#makeDirectory(parts.slice(0, length).join("/"), entry);
@@ -274,7 +290,6 @@ class Unpacker {
     this.#created.set(path, "directory");
   }
 
-  /** Small files are written while the next entries are read. */
   async #addFile(path: string, entry: ArchiveEntry): Promise<void> {
     await this.#makeRoom(path, "file", entry);
     const place = this.#placeOf(path);
@@ -289,18 +304,60 @@ class Unpacker {
           continue;
         }
         file ??= await beginFile(place, pieces);
-        await writeAll(file, bytes);
+        if (this.#isSlow) await writeAll(file, bytes);
+        else this.#watch(() => writeAllSync(file!, bytes));
       }
       if (file !== undefined) return await endFile(file, place, entry);
     } finally {
       file?.close();
     }
+    if (!this.#isSlow) {
+      return await forEntry(
+        entry,
+        () => this.#watch(() => this.#writeSmall(place, pieces, entry)),
+      );
+    }
+    // It is written while the next entries are read.
     await this.#queue.add(() =>
       forEntry(entry, async () => {
         using file = await beginFile(place, pieces);
         await endFile(file, place, entry);
       })
     );
+  }
+
+  get #isSlow(): boolean {
+    return this.#slowCount >= MAX_SLOW_COUNT;
+  }
+
+  /** Notes whether a write took long. */
+  #watch(write: () => void): void {
+    const startMs = performance.now();
+    write();
+    const isSlow = performance.now() - startMs > SLOW_MS;
+    this.#slowCount = isSlow ? this.#slowCount + 1 : 0;
+  }
+
+  #writeSmall(
+    place: string,
+    pieces: readonly Uint8Array[],
+    { mode, modifiedAt }: ArchiveEntry,
+  ): void {
+    const bits = mode & 0o777;
+    using file = Deno.openSync(place, {
+      write: true,
+      createNew: true,
+      mode: bits,
+    });
+    for (const bytes of pieces) writeAllSync(file, bytes);
+    if (modifiedAt) file.utimeSync(modifiedAt, modifiedAt);
+    let isExact = this.#exactModes.get(bits);
+    if (isExact === undefined) {
+      // The umask and default access control lists are the same for all files.
+      isExact = (file.statSync().mode ?? 0) % 0o1000 === bits;
+      this.#exactModes.set(bits, isExact);
+    }
+    if (!isExact) Deno.chmodSync(place, bits);
   }
 
   async #addLink(path: string, entry: ArchiveEntry): Promise<void> {

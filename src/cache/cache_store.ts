@@ -38,7 +38,7 @@ export interface CacheStore {
    *
    * @param maxBytes Maximum size; an object that is larger is an error.
    * @returns The content, which must be read or closed; `undefined` if the
-   * object does not exist.
+   * object does not exist. A chunk is valid until the next one is read.
    */
   get(
     name: string,

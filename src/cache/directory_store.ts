@@ -157,8 +157,8 @@ async function* chunksOf(
 ): AsyncGenerator<Uint8Array> {
   try {
     let total = 0;
+    const buffer = new Uint8Array(CHUNK_BYTES);
     while (true) {
-      const buffer = new Uint8Array(CHUNK_BYTES);
       const count = await file.read(buffer);
       if (count === 0) return;
       total += count;

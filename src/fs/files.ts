@@ -62,6 +62,16 @@ export async function writeAll(
   }
 }
 
+/** Like {@linkcode writeAll}, but synchronous. */
+export function writeAllSync(
+  writer: { writeSync(bytes: Uint8Array): number },
+  bytes: Uint8Array,
+): void {
+  for (let at = 0; at < bytes.length;) {
+    at += writer.writeSync(bytes.subarray(at));
+  }
+}
+
 /**
  * Sets the times of a symbolic link, not of its target, if the file system
  * supports it.

@@ -48,7 +48,7 @@ ln -s a/one tree/link; ln -s missing tree/dangling; ln -s ../a tree/a/up
 printf x > "$(printf 'tree/a/\\377\\376')"; mkdir "$(printf 'tree/\\351')"
 printf y > "$(printf 'tree/\\351/\\351')"; ln -s one "$(printf 'tree/a/\\375')"
 printf z > tree/${"x".repeat(200)}/${"é".repeat(100)}
-head -c 300000 /dev/urandom > tree/large; : > tree/none
+head -c 300000 /dev/urandom > tree/large; : > tree/none; : > tree/open; chmod 666 tree/open
 touch -d '1969-12-31T12:00:00.25Z' tree/none; touch -d 2001-02-03T04:05:06.789Z tree/a
 chmod 500 tree/a/empty; chmod 400 tree/large; chmod 555 tree`,
     );
