@@ -1,0 +1,324 @@
+import type { Job, Manifest, Toleration } from "./cluster_objects.ts";
+
+/** Label of all objects of one run. */
+export const RUN_LABEL = "reactorcide.io/run-id";
+
+/** Label of a Pod with the name of its Job. */
+export const JOB_NAME_LABEL = "reactorcide.io/job-name";
+
+/** Container that runs the command of the job. */
+export const JOB_CONTAINER = "job";
+
+/** Init container that holds the job until its files are there. */
+export const PREPARE_CONTAINER = "prepare";
+
+/** Container that keeps the files of the job until they are fetched. */
+export const FILES_CONTAINER = "files";
+
+/** Time that a job has to end after a cancellation, in seconds. */
+export const GRACE_SECONDS = 60;
+
+/** Time after which a finished Job is removed, in seconds. */
+const TIME_TO_LIVE_SECONDS = 300;
+
+/** Directory of the job in its containers. */
+export const JOB_DIRECTORY = "/job";
+
+/** Pipe that the prepare container reads; what is written ends it. */
+export const START_PIPE = "/tmp/runnerlib-start";
+
+/** Pipe that the files container reads; what is written ends it. */
+export const END_PIPE = "/tmp/runnerlib-end";
+
+/**
+ * Keeps log collectors away from the output, which the runner has not masked
+ * yet.
+ */
+const LOG_ANNOTATIONS = {
+  "fluentbit.io/exclude": "true",
+  "fluentd.kubernetes.io/exclude": "true",
+  "promtail.io/ignore": "true",
+  "co.elastic.logs/enabled": "false",
+  "vector.dev/exclude": "true",
+};
+
+/** Amount that a helper container reserves and may use. */
+const HELPER_RESOURCES = {
+  requests: { cpu: "10m", memory: "32Mi" },
+  limits: { cpu: "1", memory: "256Mi" },
+};
+
+/** Resources as a job file states them. */
+export interface JobResources {
+  /** Cores, or thousandths such as `500m`. */
+  readonly cpu?: { readonly request?: string; readonly limit?: string };
+  /** Bytes, or a number with a unit such as `4Gi`, `512MB` or `1K`. */
+  readonly memory?: { readonly limit?: string };
+}
+
+/** A job to run as a Job of Kubernetes. */
+export interface JobManifestInput {
+  /** Id of the job: a UUID in lower case. */
+  readonly jobId: string;
+  /** Eight hexadecimal digits that make the name unique. */
+  readonly suffix: string;
+  /** Id of the run that the job belongs to. */
+  readonly runId: string;
+  /** Name of the queue. */
+  readonly queue: string;
+  /** Name of the job for people, of any characters. */
+  readonly displayName: string;
+  /** Image of the job. */
+  readonly image: string;
+  /** Image of the containers that move files: it has `sh` and `tar`. */
+  readonly helperImage: string;
+  /** Program and arguments. */
+  readonly command: readonly string[];
+  /** Directory in which the command starts. */
+  readonly directory: string;
+  /** Variables without secrets. */
+  readonly facts: Readonly<Record<string, string>>;
+  /** Whether there are variables in a Secret of the name of the Job. */
+  readonly hasSecret: boolean;
+  /** User and group. */
+  readonly user: { readonly uid: number; readonly gid: number };
+  /** Resources of the job. */
+  readonly resources: JobResources;
+  /** Number of GPUs. */
+  readonly gpuCount: number;
+  /** Names of the secrets for pulling images. */
+  readonly imagePullSecrets: readonly string[];
+  /** Labels that the node must have. */
+  readonly nodeSelector: Readonly<Record<string, string>>;
+  /** Taints that the Pod tolerates. */
+  readonly tolerations: readonly Toleration[];
+  /** Service account of the Pod, whose token is not mounted. */
+  readonly serviceAccount?: string;
+  /** Seconds after which Kubernetes ends a Job whose runner is gone. */
+  readonly leaseSeconds: number;
+}
+
+/** Returns the name of the Job of a job, as the coordinator's worker does. */
+export function jobObjectName(
+  { jobId, suffix }: Pick<JobManifestInput, "jobId" | "suffix">,
+): string {
+  return `reactorcide-job-${jobId}-${suffix}`;
+}
+
+/**
+ * Creates the Job of a job, with the names and labels that the coordinator's
+ * worker gives it.
+ *
+ * Its Pod has no privileges and no token. Three containers share the directory
+ * of the job:
+ *
+ * 1. `prepare` holds the job until the runner has sent the files.
+ * 2. `job` runs the command.
+ * 3. `files` keeps the directory until the runner has fetched the results.
+ *
+ * If the runner is gone, nothing extends the deadline: Kubernetes then ends the
+ * Job, and later removes it and what it owns.
+ */
+export function jobManifest(input: JobManifestInput): Manifest {
+  const { jobId, runId, queue, displayName, leaseSeconds } = input;
+  const name = jobObjectName(input);
+  const annotations = {
+    ...LOG_ANNOTATIONS,
+    "reactorcide.io/original-job-id": jobId,
+    "reactorcide.io/display-name": displayName,
+  };
+  return {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: {
+      name,
+      labels: {
+        "reactorcide.io/job-id": jobId,
+        "reactorcide.io/queue": labelValue(queue),
+        "reactorcide.io/component": "job",
+        "reactorcide.io/log-exclude": "true",
+        [RUN_LABEL]: runId,
+      },
+      annotations: {
+        ...annotations,
+        "ad.datadoghq.com/job.logs":
+          '[{"source": "reactorcide", "service": "reactorcide-job"}]',
+      },
+    },
+    spec: {
+      backoffLimit: 0,
+      completions: 1,
+      parallelism: 1,
+      activeDeadlineSeconds: leaseSeconds,
+      ttlSecondsAfterFinished: TIME_TO_LIVE_SECONDS,
+      template: {
+        metadata: {
+          labels: {
+            "reactorcide.io/job-id": jobId,
+            [JOB_NAME_LABEL]: name,
+            "reactorcide.io/log-exclude": "true",
+            [RUN_LABEL]: runId,
+          },
+          annotations,
+        },
+        spec: podSpec(input, name),
+      },
+    },
+  };
+}
+
+function podSpec(input: JobManifestInput, name: string) {
+  const { user: { uid, gid }, tolerations, nodeSelector } = input;
+  const { imagePullSecrets, serviceAccount } = input;
+  return {
+    restartPolicy: "Never",
+    terminationGracePeriodSeconds: GRACE_SECONDS,
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    ...serviceAccount === undefined
+      ? {}
+      : { serviceAccountName: serviceAccount },
+    securityContext: {
+      runAsUser: uid,
+      runAsGroup: gid,
+      runAsNonRoot: uid !== 0,
+      fsGroup: gid,
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+    ...Object.keys(nodeSelector).length === 0 ? {} : { nodeSelector },
+    ...tolerations.length === 0 ? {} : { tolerations },
+    ...imagePullSecrets.length === 0
+      ? {}
+      : { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) },
+    initContainers: [helper(PREPARE_CONTAINER, PREPARE_SCRIPT, input)],
+    containers: [
+      jobContainer(input, name),
+      helper(FILES_CONTAINER, FILES_SCRIPT, input),
+    ],
+    volumes: ["job", "workspace", "home"].map((name) => ({
+      name,
+      emptyDir: {},
+    })),
+  };
+}
+
+function jobContainer(input: JobManifestInput, secretName: string) {
+  const { image, command, directory, facts, hasSecret, resources } = input;
+  return {
+    name: JOB_CONTAINER,
+    image,
+    imagePullPolicy: "Always",
+    // The working directory of a container would belong to root.
+    command: [
+      ...["sh", "-c", 'mkdir -p -- "$0" && cd -- "$0" && exec "$@"'],
+      directory,
+      ...command,
+    ].map(literal),
+    env: Object.entries(facts)
+      .map(([name, value]) => ({ name, value: literal(value) })),
+    ...hasSecret ? { envFrom: [{ secretRef: { name: secretName } }] } : {},
+    resources: containerResources(resources, input.gpuCount),
+    securityContext: UNPRIVILEGED,
+    volumeMounts: [
+      { name: "job", mountPath: JOB_DIRECTORY },
+      { name: "workspace", mountPath: "/workspace" },
+      { name: "home", mountPath: "/home/runner" },
+    ],
+  };
+}
+
+const UNPRIVILEGED = {
+  allowPrivilegeEscalation: false,
+  privileged: false,
+  capabilities: { drop: ["ALL"] },
+};
+
+/** As the first process of a container, a shell ignores SIGTERM by default. */
+const PREPARE_SCRIPT =
+  `trap 'exit 143' TERM; mkfifo -m 600 ${START_PIPE} && { cat ${START_PIPE} >/dev/null & wait "$!"; }`;
+
+/**
+ * Survives the end of the job, and its cancellation, until the runner has
+ * fetched the results or the grace time is over.
+ */
+const FILES_SCRIPT =
+  `trap : TERM; mkfifo -m 600 ${END_PIPE} && { cat ${END_PIPE} >/dev/null & while kill -0 "$!" 2>/dev/null; do wait "$!"; done; }`;
+
+function helper(name: string, script: string, input: JobManifestInput) {
+  return {
+    name,
+    image: input.helperImage,
+    imagePullPolicy: "IfNotPresent",
+    command: ["sh", "-c", script].map(literal),
+    resources: HELPER_RESOURCES,
+    securityContext: UNPRIVILEGED,
+    volumeMounts: [{ name: "job", mountPath: JOB_DIRECTORY }],
+  };
+}
+
+/**
+ * Protects a text from Kubernetes, which replaces `$(NAME)` in commands and
+ * variables, and `$$` by `$`.
+ */
+function literal(text: string): string {
+  return text.replaceAll("$", "$$$$");
+}
+
+/** A job reserves the memory that it may use, as on the coordinator's worker. */
+function containerResources(
+  { cpu, memory }: JobResources,
+  gpuCount: number,
+): Record<string, Record<string, string>> {
+  const limits = {
+    ...cpu?.limit === undefined ? {} : { cpu: cpu.limit },
+    ...memory?.limit === undefined ? {} : { memory: quantity(memory.limit) },
+    ...gpuCount === 0 ? {} : { "nvidia.com/gpu": String(gpuCount) },
+  };
+  const requests = {
+    ...cpu?.request === undefined ? {} : { cpu: cpu.request },
+    ...memory?.limit === undefined ? {} : { memory: quantity(memory.limit) },
+  };
+  return {
+    ...Object.keys(limits).length === 0 ? {} : { limits },
+    ...Object.keys(requests).length === 0 ? {} : { requests },
+  };
+}
+
+/**
+ * Converts an amount of memory to a quantity of Kubernetes, which has no `B`,
+ * and in which a thousand bytes is `k`.
+ */
+function quantity(amount: string): string {
+  return amount.replace(/[Bb]$/, "").replace(/K$/, "k");
+}
+
+/** Replaces what a label cannot contain. */
+function labelValue(text: string): string {
+  return text.slice(0, 63).replace(/[^\w.-]/g, "-")
+    .replace(/^[^a-z\d]+|[^a-z\d]+$/gi, "");
+}
+
+/**
+ * Creates the Secret with the variables of a job. Its name is that of the Job,
+ * which owns it.
+ *
+ * @param job The created Job.
+ */
+export function secretManifest(
+  job: Job,
+  variables: Readonly<Record<string, string>>,
+): Manifest {
+  const { name, uid = "", labels } = job.metadata;
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: {
+      name,
+      labels,
+      ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name, uid }],
+    },
+    type: "Opaque",
+    immutable: true,
+    stringData: variables,
+  };
+}

@@ -1,0 +1,264 @@
+import { joinBytes } from "../../bytes.ts";
+
+/** Maximum length of the time at the start of a line, in bytes. */
+const MAX_TIME_BYTES = 64;
+
+/**
+ * Time by which a line may be newer than a later one, in milliseconds: a
+ * container has two streams, whose lines are not sorted exactly.
+ */
+const MAX_DISORDER_MS = 2_000;
+
+/** Maximum size of the lines that are held until the last line is found. */
+const MAX_HELD_BYTES = 1024 * 1024;
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
+
+const LINE_FEED = 10;
+
+const SPACE = 32;
+
+/** Identity of a complete line. */
+interface LinePlace {
+  /** Time in the format of RFC 3339, as the log shows it. */
+  readonly time: string;
+  /** Number of the line among those with exactly this time, from 1. */
+  readonly number: number;
+}
+
+/** A line that is being read. */
+interface OpenLine {
+  /** Its time; `undefined` for a message of the node. */
+  readonly time: string | undefined;
+  /** Number of bytes that were read. */
+  length: number;
+  /** Number of bytes that were read before a cut. */
+  readonly skip: number;
+  /** Whether the line came before the cut, as far as it is known. */
+  readonly isSkipped: boolean;
+}
+
+/** The search for the last complete line after a cut. */
+interface Search {
+  /** Number of lines of the time of the last line that came again. */
+  seen: number;
+  /** Lines that are not older than the last one. */
+  held: Uint8Array[];
+  heldBytes: number;
+  /** Identity of the last held line. */
+  heldTime?: string;
+}
+
+/**
+ * Position in the log of a container, which is read again after its stream was
+ * cut.
+ *
+ * Each line of the stream starts with its time in nanoseconds. A new request
+ * can start only at a whole second, so it repeats lines that were read:
+ *
+ * 1. A line is identified by its time and by how many earlier lines have exactly
+ *    this time. The log is a file that only grows, so a line that comes again
+ *    has the same identity, whatever the clock of the node shows.
+ * 2. After a cut, lines are skipped up to the last complete one. Of a line that
+ *    was cut, the bytes that were read are skipped.
+ * 3. If that line does not come again, the node has rotated the log: what is
+ *    newer is kept, and the gap is reported.
+ *
+ * The result is each byte of the log exactly once.
+ */
+export class LogCursor {
+  /** Last complete line. */
+  #last: LinePlace | undefined;
+  /** Line that was cut: its time, and how much of it was read. */
+  #cut: { readonly time: string; readonly length: number } | undefined;
+  /** Number of lines by time, of the last seconds. */
+  #counts = new Map<string, number>();
+  #countsMs = 0;
+  #search: Search | undefined;
+  #line: OpenLine | undefined;
+  /** Bytes of the time of the next line. */
+  #head: Uint8Array<ArrayBuffer> = new Uint8Array();
+  #hasGap = false;
+
+  /** Second from which to request the log; `undefined` for its start. */
+  get since(): string | undefined {
+    if (this.#last === undefined) return undefined;
+    // A later line may be a little older.
+    const date = new Date(msOf(this.#last.time) - MAX_DISORDER_MS);
+    return date.toISOString().replace(/\.\d+/, "");
+  }
+
+  /** Whether lines are missing, because the node has rotated its log. */
+  get hasGap(): boolean {
+    return this.#hasGap;
+  }
+
+  /** Prepares for the bytes of a new request. */
+  restart(): void {
+    this.#line = undefined;
+    this.#head = new Uint8Array();
+    this.#search = this.#last === undefined
+      ? undefined
+      : { seen: 0, held: [], heldBytes: 0 };
+  }
+
+  /**
+   * Takes bytes of the stream.
+   *
+   * @returns New bytes of the log, without times.
+   */
+  accept(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+    const output: Uint8Array[] = [];
+    for (let rest = bytes; rest.length > 0;) {
+      rest = this.#line === undefined
+        ? this.#readTime(rest, output)
+        : this.#readText(this.#line, rest, output);
+    }
+    return joinBytes(output);
+  }
+
+  /**
+   * Ends the log.
+   *
+   * @returns Lines that were held because the last line was still searched for.
+   */
+  finish(): Uint8Array<ArrayBuffer> {
+    const output: Uint8Array[] = [];
+    if (this.#search !== undefined && this.#search.held.length > 0) {
+      this.#giveUp(this.#search, output);
+    }
+    return joinBytes(output);
+  }
+
+  /** Reads the time of a line, which may be split between two chunks. */
+  #readTime(bytes: Uint8Array, output: Uint8Array[]): Uint8Array {
+    const end = bytes.subarray(0, MAX_TIME_BYTES + 1)
+      .findIndex((byte) => byte === SPACE || byte === LINE_FEED);
+    const head = joinBytes([
+      this.#head,
+      end === -1 ? bytes : bytes.subarray(0, end),
+    ]);
+    if (end === -1 && head.length <= MAX_TIME_BYTES) {
+      this.#head = head;
+      return new Uint8Array();
+    }
+    this.#head = new Uint8Array();
+    const time = new TextDecoder().decode(head);
+    if (TIME.test(time)) {
+      this.#startLine(time, output);
+      const isEmpty = bytes[end] === LINE_FEED;
+      return bytes.subarray(isEmpty ? end : end + 1);
+    }
+    // A message of the node has no time.
+    const isSkipped = this.#search !== undefined;
+    this.#line = { time: undefined, length: 0, skip: 0, isSkipped };
+    this.#readText(this.#line, head, output);
+    return end === -1 ? new Uint8Array() : bytes.subarray(end);
+  }
+
+  #startLine(time: string, output: Uint8Array[]): void {
+    const search = this.#search;
+    if (search !== undefined && isLost(search, time, this.#last!.time)) {
+      this.#giveUp(search, output);
+    }
+    const isSkipped = this.#search !== undefined;
+    const cut = this.#cut;
+    let skip = 0;
+    if (!isSkipped && cut !== undefined) {
+      if (cut.time === time) skip = cut.length;
+      else this.#dropCut(output);
+    }
+    this.#line = { time, length: 0, skip, isSkipped };
+  }
+
+  /** The rest of a line that was cut does not come again. */
+  #dropCut(output: Uint8Array[]): void {
+    this.#hasGap = true;
+    this.#cut = undefined;
+    output.push(Uint8Array.of(LINE_FEED));
+  }
+
+  #readText(
+    line: OpenLine,
+    bytes: Uint8Array,
+    output: Uint8Array[],
+  ): Uint8Array {
+    const feed = bytes.indexOf(LINE_FEED);
+    const text = feed === -1 ? bytes : bytes.subarray(0, feed + 1);
+    const known = Math.max(0, line.skip - line.length);
+    line.length += text.length;
+    if (line.isSkipped) this.#hold(line, text);
+    else {
+      if (text.length > known) output.push(text.subarray(known));
+      if (line.time !== undefined) {
+        const length = Math.max(line.length, line.skip);
+        this.#cut = { time: line.time, length };
+      }
+    }
+    if (feed !== -1) this.#endLine(line);
+    return bytes.subarray(text.length);
+  }
+
+  #hold({ time }: OpenLine, text: Uint8Array): void {
+    const search = this.#search!;
+    if (time === undefined || msOf(time) < msOf(this.#last!.time)) return;
+    search.held.push(text.slice());
+    search.heldBytes += text.length;
+    search.heldTime = time;
+  }
+
+  #endLine({ time, isSkipped }: OpenLine): void {
+    this.#line = undefined;
+    if (time === undefined) return;
+    if (!isSkipped) {
+      this.#cut = undefined;
+      this.#last = { time, number: this.#count(time) };
+      return;
+    }
+    const search = this.#search!;
+    const last = this.#last!;
+    if (time === last.time && ++search.seen === last.number) {
+      this.#search = undefined;
+    }
+  }
+
+  /** Returns the number of a line among those of its time. */
+  #count(time: string): number {
+    const ms = msOf(time);
+    if (ms > this.#countsMs + 2 * MAX_DISORDER_MS) {
+      for (const known of this.#counts.keys()) {
+        if (msOf(known) < ms - MAX_DISORDER_MS) this.#counts.delete(known);
+      }
+      this.#countsMs = ms;
+    }
+    const number = (this.#counts.get(time) ?? 0) + 1;
+    this.#counts.set(time, number);
+    return number;
+  }
+
+  /** The last line does not come again. */
+  #giveUp(search: Search, output: Uint8Array[]): void {
+    if (this.#cut !== undefined) this.#dropCut(output);
+    this.#hasGap = true;
+    this.#search = undefined;
+    output.push(...search.held);
+    const { heldTime } = search;
+    if (heldTime !== undefined) {
+      this.#last = { time: heldTime, number: this.#count(heldTime) };
+    }
+  }
+}
+
+/** Checks whether the last line cannot come again. */
+function isLost(
+  { heldBytes }: Search,
+  time: string,
+  lastTime: string,
+): boolean {
+  return heldBytes > MAX_HELD_BYTES ||
+    msOf(time) > msOf(lastTime) + MAX_DISORDER_MS;
+}
+
+function msOf(time: string): number {
+  return Date.parse(time);
+}

@@ -1,0 +1,248 @@
+import type {
+  Condition,
+  ContainerStatus,
+  Job,
+  Pod,
+} from "./cluster_objects.ts";
+import {
+  FILES_CONTAINER,
+  JOB_CONTAINER,
+  PREPARE_CONTAINER,
+} from "./job_manifest.ts";
+
+/** State of a container of a job. */
+export type ContainerPhase = "waiting" | "running" | "ended";
+
+/** How the command of a job ended. */
+export interface JobExit {
+  /** Exit code; 128+N after signal N. */
+  readonly exitCode: number;
+  /**
+   * Why it ended, if Kubernetes ended it.
+   *
+   * @default {it ended by itself}
+   */
+  readonly reason?: string;
+}
+
+/** State of the Pod of a job. */
+export interface PodState {
+  /** State of each container. */
+  readonly prepare: ContainerPhase;
+  readonly job: ContainerPhase;
+  readonly files: ContainerPhase;
+  /** How the job ended, if it has. */
+  readonly exit?: JobExit;
+  /** Why the job has not started yet, if something keeps it from starting. */
+  readonly waitReason?: string;
+  /** Whether the Pod is being deleted. */
+  readonly isDeleted: boolean;
+}
+
+/** Exit code of a job that Kubernetes ended without an exit code. */
+const NO_EXIT_CODE = 1;
+
+/** Exit code of a process that SIGKILL has ended. */
+const KILLED = 137;
+
+/** Reasons for which a container never starts. */
+const IMAGE_REASONS: readonly string[] = [
+  "ErrImagePull",
+  "ImagePullBackOff",
+  "InvalidImageName",
+  "ErrImageNeverPull",
+  "ImageInspectError",
+  "RegistryUnavailable",
+];
+
+/** Other such reasons. */
+const START_REASONS: readonly string[] = [
+  "CreateContainerError",
+  "RunContainerError",
+  "CrashLoopBackOff",
+];
+
+/** Reads the state of the Pod of a job. */
+export function podState(pod: Pod): PodState {
+  const { status = {}, metadata } = pod;
+  const statuses = [
+    ...status.initContainerStatuses ?? [],
+    ...status.containerStatuses ?? [],
+  ];
+  const find = (name: string) =>
+    statuses.find((container) => container.name === name);
+  const [prepare, job, files] = [
+    PREPARE_CONTAINER,
+    JOB_CONTAINER,
+    FILES_CONTAINER,
+  ].map(find);
+  const exit = exitOf(pod, job, prepare, statuses);
+  const waitReason = exit === undefined && phaseOf(job) === "waiting"
+    ? pendingReason(pod, statuses)
+    : undefined;
+  return {
+    prepare: phaseOf(prepare),
+    job: phaseOf(job),
+    files: phaseOf(files),
+    ...exit === undefined ? {} : { exit },
+    ...waitReason === undefined ? {} : { waitReason },
+    isDeleted: metadata.deletionTimestamp !== undefined,
+  };
+}
+
+function phaseOf(status: ContainerStatus | undefined): ContainerPhase {
+  if (status?.state?.terminated !== undefined) return "ended";
+  return status?.state?.running === undefined ? "waiting" : "running";
+}
+
+function exitOf(
+  pod: Pod,
+  job: ContainerStatus | undefined,
+  prepare: ContainerStatus | undefined,
+  statuses: readonly ContainerStatus[],
+): JobExit | undefined {
+  const { status = {} } = pod;
+  const ended = job?.state?.terminated;
+  const removal = removalReason(pod);
+  if (ended !== undefined && !isUnknown(ended.reason)) {
+    const exitCode = ended.exitCode || (ended.signal ? 128 + ended.signal : 0);
+    if (ended.reason === "OOMKilled") {
+      return { exitCode: exitCode || KILLED, reason: outOfMemory(ended) };
+    }
+    // A job that succeeded before its Pod was removed has succeeded.
+    const reason = exitCode === 0 ? undefined : removal ?? startReason(ended);
+    return { exitCode, ...reason === undefined ? {} : { reason } };
+  }
+  const failed = startFailure(statuses);
+  if (failed !== undefined) return { exitCode: NO_EXIT_CODE, reason: failed };
+  const early = prepare?.state?.terminated;
+  if (early !== undefined && early.exitCode !== 0) {
+    return {
+      exitCode: NO_EXIT_CODE,
+      reason: removal ??
+        `its container "${PREPARE_CONTAINER}" ended with exit code ${early.exitCode}` +
+          detail(early.message),
+    };
+  }
+  if (status.phase !== "Failed" && status.phase !== "Succeeded") {
+    return undefined;
+  }
+  const reason = removal ?? `its pod ended: ${status.reason ?? status.phase}` +
+      detail(status.message);
+  return { exitCode: NO_EXIT_CODE, reason };
+}
+
+/** The node has lost the container, and does not know how it ended. */
+function isUnknown(reason: string | undefined): boolean {
+  return reason === "ContainerStatusUnknown";
+}
+
+function outOfMemory({ message }: { readonly message?: string }): string {
+  return "out of memory: it used more than its memory limit (OOMKilled)" +
+    detail(message);
+}
+
+function startReason(
+  { reason, message }: { readonly reason?: string; readonly message?: string },
+): string | undefined {
+  // Its command does not exist, or cannot be executed.
+  return reason === "StartError" || reason === "ContainerCannotRun"
+    ? `its container did not start${detail(message)}`
+    : undefined;
+}
+
+/** Returns why Kubernetes removed a Pod, if it did. */
+function removalReason({ status = {} }: Pod): string | undefined {
+  if (status.reason === "Evicted") {
+    return `its pod was evicted${detail(status.message)}`;
+  }
+  if (status.reason === "NodeLost" || status.reason === "Shutdown") {
+    return `its node was lost (${status.reason})${detail(status.message)}`;
+  }
+  if (status.reason === "Terminated" || status.reason === "NodeShutdown") {
+    return `its node was shut down${detail(status.message)}`;
+  }
+  const disruption = find(status.conditions, "DisruptionTarget", "True");
+  if (disruption === undefined) return undefined;
+  const { reason = "", message } = disruption;
+  const what = DISRUPTIONS[reason] ?? `its pod was removed (${reason})`;
+  return what + detail(message);
+}
+
+/** What happened to a Pod, by the reason of its condition. */
+const DISRUPTIONS: Readonly<Record<string, string>> = {
+  PreemptionByScheduler: "its pod was preempted by one of higher priority",
+  DeletionByTaintManager: "its pod was removed from a tainted node",
+  EvictionByEvictionAPI: "its pod was evicted",
+  DeletionByPodGC: "its node was lost",
+  TerminationByKubelet: "its node ended its pod",
+};
+
+/** Returns why a container never starts, if it does not. */
+function startFailure(
+  statuses: readonly ContainerStatus[],
+): string | undefined {
+  for (const { state, image = "" } of statuses) {
+    const { reason = "", message } = state?.waiting ?? {};
+    if (IMAGE_REASONS.includes(reason)) {
+      return `the image "${image}" cannot be pulled (${reason})${
+        detail(message)
+      }`;
+    }
+    if (START_REASONS.includes(reason)) {
+      return `its container cannot start (${reason})${detail(message)}`;
+    }
+  }
+  return undefined;
+}
+
+/** Returns what a Pod waits for that may not come. */
+function pendingReason(
+  { status = {} }: Pod,
+  statuses: readonly ContainerStatus[],
+): string | undefined {
+  const scheduled = find(status.conditions, "PodScheduled", "False");
+  if (scheduled !== undefined) {
+    const { reason, message } = scheduled;
+    return reason === "Unschedulable"
+      ? `no node can run its pod (Unschedulable)${detail(message)}`
+      : `its pod is not scheduled (${reason ?? "unknown reason"})${
+        detail(message)
+      }`;
+  }
+  for (const { state } of statuses) {
+    const { reason, message } = state?.waiting ?? {};
+    if (reason === "CreateContainerConfigError") {
+      return `its container cannot be created (${reason})${detail(message)}`;
+    }
+  }
+  return undefined;
+}
+
+/** Returns why a Job failed, as far as its own conditions tell. */
+export function jobFailure({ status = {} }: Job): string | undefined {
+  const { reason, message } = find(status.conditions, "Failed", "True") ??
+    find(status.conditions, "FailureTarget", "True") ?? {};
+  if (reason === undefined) return undefined;
+  return reason === "DeadlineExceeded"
+    ? "the runner did not extend its deadline in time (DeadlineExceeded)"
+    : `its Job failed (${reason})${detail(message)}`;
+}
+
+function find(
+  conditions: readonly Condition[] = [],
+  type: string,
+  status: string,
+): Condition | undefined {
+  return conditions.find((condition) =>
+    condition.type === type && condition.status === status
+  );
+}
+
+/** Maximum number of characters of a message of the cluster. */
+const MAX_MESSAGE_LENGTH = 1_000;
+
+function detail(message: string | undefined): string {
+  const text = message?.trim().slice(0, MAX_MESSAGE_LENGTH);
+  return text ? `: ${text}` : "";
+}
