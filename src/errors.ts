@@ -22,6 +22,7 @@ import { showUrlsIn } from "./url_secrets.ts";
  * | `command-not-found` | a program that does not exist (exit code 127) |
  * | `command-not-executable` | a program that is not executable (exit code 126) |
  * | `container-failed` | a nested container, or its container engine |
+ * | `cluster-failed` | a Kubernetes cluster, which could not be reached or refused a request |
  * | `output-failed` | an output file of the job, which could not be written |
  * | `registration-failed` | the socket for registering secrets could not be opened, or refused a secret |
  * | `command-failed` | the command exited with a nonzero code (exit code of the command) |
@@ -48,6 +49,7 @@ export type RunnerErrorCode =
   | "command-not-found"
   | "command-not-executable"
   | "container-failed"
+  | "cluster-failed"
   | "output-failed"
   | "registration-failed"
   | "command-failed"

@@ -190,16 +190,29 @@ async function storeOutput(
 interface Walk {
   readonly reader: DirectoryReader;
   readonly counts: { count: number };
-  readonly onEntry: PackContext["onEntry"];
+  readonly onEntry?: PackContext["onEntry"];
+  /**
+   * Whether links may lead out of the root.
+   *
+   * @default {false}
+   */
+  readonly allowsAnyLink?: boolean;
   readonly select?: PackSelection;
   /** Names of files with several names, by device and inode. */
   readonly linked: Map<string, string>;
 }
 
-async function* treeBytes(
+/**
+ * Yields the bytes of a tar of files, links and directories.
+ *
+ * @param root Absolute path of a directory, without links.
+ * @param paths Paths relative to the root, or a selection.
+ * @throws {RunnerError} `workspace` if a path cannot be saved.
+ */
+export async function* treeBytes(
   root: string,
   paths: readonly string[] | PackSelection,
-  shared: Pick<Walk, "counts" | "onEntry">,
+  shared: Pick<Walk, "counts" | "onEntry" | "allowsAnyLink">,
 ): AsyncGenerator<Uint8Array> {
   using reader = new DirectoryReader([]);
   const walk: Walk = { reader, ...shared, linked: new Map() };
@@ -281,10 +294,10 @@ async function linkBytes(
   name: string,
   path: string,
   info: Deno.FileInfo,
-  { onEntry }: Walk,
+  { onEntry, allowsAnyLink = false }: Walk,
 ): Promise<Uint8Array> {
   const target = await readLinkTarget(path);
-  if (leadsOut(name, target)) {
+  if (!allowsAnyLink && leadsOut(name, target)) {
     throw problem(
       name,
       `the link leads to "${target}", outside the directory of the job`,

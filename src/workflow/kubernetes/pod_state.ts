@@ -110,7 +110,9 @@ function exitOf(
       return { exitCode: exitCode || KILLED, reason: outOfMemory(ended) };
     }
     // A job that succeeded before its Pod was removed has succeeded.
-    const reason = exitCode === 0 ? undefined : removal ?? startReason(ended);
+    const reason = exitCode === 0
+      ? undefined
+      : removal ?? startReason(ended) ?? deletionReason(pod);
     return { exitCode, ...reason === undefined ? {} : { reason } };
   }
   const failed = startFailure(statuses);
@@ -152,7 +154,7 @@ function startReason(
 }
 
 /** Returns why Kubernetes removed a Pod, if it did. */
-function removalReason({ status = {} }: Pod): string | undefined {
+export function removalReason({ status = {} }: Pod): string | undefined {
   if (status.reason === "Evicted") {
     return `its pod was evicted${detail(status.message)}`;
   }
@@ -167,6 +169,12 @@ function removalReason({ status = {} }: Pod): string | undefined {
   const { reason = "", message } = disruption;
   const what = DISRUPTIONS[reason] ?? `its pod was removed (${reason})`;
   return what + detail(message);
+}
+
+function deletionReason({ metadata }: Pod): string | undefined {
+  return metadata.deletionTimestamp === undefined
+    ? undefined
+    : "its pod was deleted by somebody else";
 }
 
 /** What happened to a Pod, by the reason of its condition. */
@@ -219,14 +227,24 @@ function pendingReason(
   return undefined;
 }
 
+/** Why a Job failed. */
+export interface JobFailure {
+  /** What to tell people. */
+  readonly text: string;
+  /** Whether its runner did not extend its deadline. */
+  readonly isDeadline: boolean;
+}
+
 /** Returns why a Job failed, as far as its own conditions tell. */
-export function jobFailure({ status = {} }: Job): string | undefined {
+export function jobFailure({ status = {} }: Job): JobFailure | undefined {
   const { reason, message } = find(status.conditions, "Failed", "True") ??
     find(status.conditions, "FailureTarget", "True") ?? {};
   if (reason === undefined) return undefined;
-  return reason === "DeadlineExceeded"
-    ? "the runner did not extend its deadline in time (DeadlineExceeded)"
+  const isDeadline = reason === "DeadlineExceeded";
+  const text = isDeadline
+    ? "the runner lost its connection for too long, and Kubernetes ended it (DeadlineExceeded)"
     : `its Job failed (${reason})${detail(message)}`;
+  return { text, isDeadline };
 }
 
 function find(

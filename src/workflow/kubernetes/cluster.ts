@@ -1,0 +1,215 @@
+import { isObject } from "../../json_value.ts";
+import { createBackoff, type RetryPolicy } from "../../process/retry.ts";
+import type { Job, Manifest, Pod } from "./cluster_objects.ts";
+import {
+  ClusterError,
+  type ClusterRequest,
+  type ClusterTransport,
+} from "./cluster_transport.ts";
+import { RUN_LABEL } from "./job_manifest.ts";
+
+/** Outlasts an API server that is gone for minutes. */
+const RETRY: RetryPolicy = {
+  attempts: 1_000,
+  delayMs: 250,
+  maxDelayMs: 5_000,
+  maxElapsedMs: 300_000,
+};
+
+/** Number of times that a change is tried again after somebody else's. */
+const MAX_CONFLICTS = 5;
+
+/** Objects that a run creates, and where the API has them. */
+const RESOURCES = {
+  jobs: "apis/batch/v1",
+  pods: "api/v1",
+  secrets: "api/v1",
+  events: "api/v1",
+};
+
+/** Kind of objects. */
+export type Resource = keyof typeof RESOURCES;
+
+/** Options for {@linkcode Cluster}. */
+export interface ClusterOptions {
+  /**
+   * Called when a request fails and will be retried.
+   *
+   * @default {nothing}
+   */
+  readonly onRetry?: (reason: string) => void;
+}
+
+/** The objects of a namespace. Requests are retried after failures that pass. */
+export class Cluster {
+  /** Way to the API server. */
+  readonly transport: ClusterTransport;
+  readonly #onRetry: (reason: string) => void;
+
+  constructor(transport: ClusterTransport, options: ClusterOptions = {}) {
+    this.transport = transport;
+    this.#onRetry = options.onRetry ?? (() => {});
+  }
+
+  /** Returns the path of objects, or of one of them. */
+  path(resource: Resource, name?: string): string {
+    const all = `/${RESOURCES[resource]}/namespaces/${
+      encodeURIComponent(this.transport.namespace)
+    }/${resource}`;
+    return name === undefined ? all : `${all}/${encodeURIComponent(name)}`;
+  }
+
+  /**
+   * Creates an object exactly once: if a request whose response was lost has
+   * created it, it is taken.
+   *
+   * @throws {ClusterError} If it cannot be created, or another run has created
+   * an object of this name.
+   */
+  async create(
+    resource: "jobs" | "secrets",
+    manifest: Manifest,
+    signal: AbortSignal,
+  ): Promise<Job> {
+    const { name, labels } = manifest.metadata;
+    const path = this.path(resource);
+    try {
+      const body = manifest;
+      return await this.send({ method: "POST", path, body }, signal) as Job;
+    } catch (error) {
+      if (!(error instanceof ClusterError) || error.status !== 409) throw error;
+      const present = await this.get(resource, name, signal);
+      const isOwn = present?.metadata.labels?.[RUN_LABEL] ===
+        labels?.[RUN_LABEL];
+      if (present !== undefined && isOwn) return present;
+      throw error;
+    }
+  }
+
+  /** Returns an object; `undefined` if there is none of this name. */
+  async get(
+    resource: Resource,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<Job & Pod | undefined> {
+    const path = this.path(resource, name);
+    return await this.#unlessGone(this.send({ method: "GET", path }, signal)) as
+      | Job & Pod
+      | undefined;
+  }
+
+  /** Returns the objects of a resource with a label, and their version. */
+  async list(
+    resource: Resource,
+    selector: string,
+    signal: AbortSignal,
+  ): Promise<{ items: (Job & Pod)[]; version: string }> {
+    const path = `${this.path(resource)}?labelSelector=${
+      encodeURIComponent(selector)
+    }`;
+    const list = await this.send({ method: "GET", path }, signal);
+    if (!isObject(list) || !Array.isArray(list.items)) {
+      throw new ClusterError(
+        `Cannot list ${resource}: the response is no list`,
+        {
+          status: undefined,
+        },
+      );
+    }
+    const metadata = isObject(list.metadata) ? list.metadata : {};
+    return {
+      items: list.items as (Job & Pod)[],
+      version: String(metadata.resourceVersion ?? ""),
+    };
+  }
+
+  /**
+   * Extends the deadline of a Job.
+   *
+   * @param seconds Seconds from the start of the Job.
+   */
+  async extendDeadline(
+    name: string,
+    seconds: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (let attempt = 1;; attempt++) {
+      const job = await this.get("jobs", name, signal);
+      if (job === undefined) return;
+      const spec = { ...job.spec, activeDeadlineSeconds: seconds };
+      const path = this.path("jobs", name);
+      try {
+        await this.send(
+          { method: "PUT", path, body: { ...job, spec } },
+          signal,
+        );
+        return;
+      } catch (error) {
+        // The controller has updated its status meanwhile.
+        const isConflict = error instanceof ClusterError &&
+          error.status === 409 && attempt < MAX_CONFLICTS;
+        if (!isConflict) throw error;
+      }
+    }
+  }
+
+  /**
+   * Deletes an object and what it owns; it need not exist.
+   *
+   * @param graceSeconds Time that a Pod has to end; by default, its own.
+   */
+  async delete(
+    resource: Resource,
+    name: string,
+    { graceSeconds, signal }: {
+      readonly graceSeconds?: number;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<void> {
+    const body = {
+      apiVersion: "v1",
+      kind: "DeleteOptions",
+      propagationPolicy: "Background",
+      ...graceSeconds === undefined ? {} : { gracePeriodSeconds: graceSeconds },
+    };
+    const path = this.path(resource, name);
+    await this.#unlessGone(this.send({ method: "DELETE", path, body }, signal));
+  }
+
+  /**
+   * Sends a request until it is answered.
+   *
+   * @throws {ClusterError} If it is refused, or fails for minutes.
+   */
+  async send(request: ClusterRequest, signal: AbortSignal): Promise<unknown> {
+    return await this.retry(
+      () => this.transport.send(request, signal),
+      signal,
+    );
+  }
+
+  /** Repeats an action while it fails in a way that may pass. */
+  async retry<T>(action: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const backoff = createBackoff(RETRY, { signal, onRetry: this.#onRetry });
+    for (;;) {
+      try {
+        return await action();
+      } catch (error) {
+        signal.throwIfAborted();
+        const isTransient = error instanceof ClusterError && error.isTransient;
+        if (!isTransient || !await backoff.next(error.message)) throw error;
+      }
+    }
+  }
+
+  async #unlessGone<T>(response: Promise<T>): Promise<T | undefined> {
+    try {
+      return await response;
+    } catch (error) {
+      if (error instanceof ClusterError && error.status === 404) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+}

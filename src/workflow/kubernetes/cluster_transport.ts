@@ -1,0 +1,105 @@
+import { RunnerError } from "../../errors.ts";
+
+/** Method of a request to the API server. */
+export type ClusterMethod = "GET" | "POST" | "PUT" | "DELETE";
+
+/** A request to the API server. */
+export interface ClusterRequest {
+  readonly method: ClusterMethod;
+  /** Path and query. */
+  readonly path: string;
+  /**
+   * Object to send as JSON.
+   *
+   * @default {nothing}
+   */
+  readonly body?: unknown;
+}
+
+/** A program to run in a container of a Pod. */
+export interface ExecTarget {
+  /** Name of the Pod. */
+  readonly pod: string;
+  /** Name of the container. */
+  readonly container: string;
+  /** Program and arguments. */
+  readonly command: readonly string[];
+}
+
+/** A way to reach the API server of a cluster. Nothing is retried. */
+export interface ClusterTransport {
+  /** Namespace of the objects. */
+  readonly namespace: string;
+  /**
+   * Sends a request.
+   *
+   * @returns The object that the server returns.
+   * @throws {ClusterError} If it fails.
+   */
+  send(request: ClusterRequest, signal: AbortSignal): Promise<unknown>;
+  /**
+   * Reads a response that may have no end.
+   *
+   * @param path Path and query.
+   * @returns Bytes; they end when the server has ended the response.
+   * @throws {ClusterError} If it fails, also in the middle.
+   */
+  stream(path: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /**
+   * Runs a program in a container.
+   *
+   * @param input Standard input.
+   * @returns Standard output; it ends when the program has succeeded.
+   * @throws {ClusterError} If the program fails, or its connection.
+   */
+  exec(
+    target: ExecTarget,
+    input: AsyncIterable<Uint8Array> | undefined,
+    signal: AbortSignal,
+  ): AsyncIterable<Uint8Array>;
+}
+
+/** Statuses that may be different the next time. */
+const TRANSIENT = [408, 425, 429];
+
+/** Error of a request to an API server. */
+export class ClusterError extends RunnerError {
+  /** HTTP status; `undefined` if there was no response. */
+  readonly status: number | undefined;
+
+  constructor(
+    message: string,
+    options: { readonly status: number | undefined; readonly cause?: unknown },
+  ) {
+    super(message, { code: "cluster-failed", cause: options.cause });
+    this.status = options.status;
+  }
+
+  /** Whether the request may succeed when it is retried. */
+  get isTransient(): boolean {
+    const { status } = this;
+    return status === undefined || status >= 500 || TRANSIENT.includes(status);
+  }
+}
+
+/** HTTP status of each reason that an API server gives. */
+export const STATUSES: Readonly<Record<string, number>> = {
+  BadRequest: 400,
+  Unauthorized: 401,
+  Forbidden: 403,
+  NotFound: 404,
+  MethodNotAllowed: 405,
+  NotAcceptable: 406,
+  AlreadyExists: 409,
+  Conflict: 409,
+  Gone: 410,
+  Expired: 410,
+  RequestEntityTooLarge: 413,
+  UnsupportedMediaType: 415,
+  Invalid: 422,
+  TooManyRequests: 429,
+  InternalError: 500,
+  ServiceUnavailable: 503,
+  ServerTimeout: 504,
+  Timeout: 504,
+};

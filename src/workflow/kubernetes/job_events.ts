@@ -1,0 +1,57 @@
+import { isObject } from "../../json_value.ts";
+import { pause } from "../../process/time_limit.ts";
+import type { Cluster } from "./cluster.ts";
+
+/** Time after which a Job without a Pod is explained, in milliseconds. */
+const MISSING_MS = 5_000;
+
+/** Options for {@linkcode explainMissingPod}. */
+export interface MissingPodOptions {
+  /** Name of the Job. */
+  readonly name: string;
+  /** Whether the Job has no Pod yet. */
+  readonly isMissing: () => boolean;
+  /** Called with the reason, more than once while it stays. */
+  readonly onReason: (reason: string) => void;
+}
+
+/**
+ * Looks for the reason while a Job has no Pod, such as a quota or an admission
+ * policy. Only events tell it.
+ */
+export function explainMissingPod(
+  cluster: Cluster,
+  { name, isMissing, onReason }: MissingPodOptions,
+): Disposable {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const look = async () => {
+    for (;;) {
+      await pause(MISSING_MS, signal);
+      if (signal.aborted || !isMissing()) return;
+      const reason = await lastWarning(cluster, name, signal);
+      if (reason !== undefined && isMissing()) onReason(reason);
+    }
+  };
+  // The reason is only a help: events may be forbidden.
+  look().catch(() => {});
+  return { [Symbol.dispose]: () => stop.abort() };
+}
+
+async function lastWarning(
+  cluster: Cluster,
+  name: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const query = new URLSearchParams({
+    fieldSelector: `involvedObject.name=${name},type=Warning`,
+  });
+  const list = await cluster.send(
+    { method: "GET", path: `${cluster.path("events")}?${query}` },
+    signal,
+  );
+  const items = isObject(list) && Array.isArray(list.items) ? list.items : [];
+  const event: unknown = items.at(-1);
+  if (!isObject(event)) return undefined;
+  return `its pod cannot be created (${event.reason}): ${event.message}`;
+}

@@ -1,0 +1,41 @@
+import {
+  type JobExit,
+  jobFailure,
+  podState,
+  removalReason,
+} from "./pod_state.ts";
+import type { JobView } from "./run_objects.ts";
+
+/** Exit code of a job that Kubernetes ended before it had one. */
+const NO_EXIT_CODE = 1;
+
+/**
+ * Returns how a job ended, from all that is known of it.
+ *
+ * @returns Exit code and reason; `undefined` while it has not ended.
+ */
+export function exitIn(view: JobView): JobExit | undefined {
+  const { pod, job, isPodGone, isJobGone } = view;
+  const failure = job && jobFailure(job);
+  const exit = pod && podState(pod).exit;
+  if (exit !== undefined) {
+    const isEnded = exit.exitCode !== 0 && failure?.isDeadline;
+    return isEnded ? { ...exit, reason: failure?.text } : exit;
+  }
+  if (isJobGone) {
+    return {
+      exitCode: NO_EXIT_CODE,
+      reason: "its Job was deleted by somebody else",
+    };
+  }
+  if (isPodGone) {
+    const reason = failure?.isDeadline
+      ? failure.text
+      : pod && removalReason(pod) || "its pod was deleted by somebody else";
+    return { exitCode: NO_EXIT_CODE, reason };
+  }
+  // With a Pod, its state tells more.
+  return failure !== undefined && pod === undefined
+    ? { exitCode: NO_EXIT_CODE, reason: failure.text }
+    : undefined;
+}

@@ -1,0 +1,212 @@
+import { dirname } from "@std/path/posix/dirname";
+import { Budget } from "../../archive/entry.ts";
+import { tarEntries } from "../../archive/tar_entries.ts";
+import { unpack } from "../../archive/unpack.ts";
+import { treeBytes } from "../../cache/pack.ts";
+import { lstatIfThere } from "../../fs/files.ts";
+import { OWN_DIRECTORY } from "../../workspace/ignore_files.ts";
+import { removeTree } from "../../workspace/remove.ts";
+import type { Cluster } from "./cluster.ts";
+import { ClusterError, type ExecTarget } from "./cluster_transport.ts";
+import {
+  END_PIPE,
+  FILES_CONTAINER,
+  JOB_DIRECTORY,
+  PREPARE_CONTAINER,
+  START_PIPE,
+} from "./job_manifest.ts";
+
+/** Limits of the results of a job, which may be hostile. */
+const LIMITS = {
+  maxEntries: 200_000,
+  maxBytes: 8 * 1024 ** 3,
+  maxRatio: 1_000,
+};
+
+/** Number of times that a transfer is tried. */
+const MAX_ATTEMPTS = 5;
+
+/** Files of a job that follow-up jobs need. */
+const RESULT_FILES = ["workflow-output.json", "triggers.json"];
+
+/**
+ * Sends the workspace of a job to its Pod, and lets the job start.
+ *
+ * @param pod Name of the Pod, whose `prepare` container runs.
+ * @param workspace Absolute path of the workspace.
+ * @throws {ClusterError} If it cannot be sent.
+ */
+export async function sendFiles(
+  cluster: Cluster,
+  { pod, workspace, signal }: {
+    readonly pod: string;
+    readonly workspace: string;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(workspace)) {
+    // The runner in the Pod has a lock of its own.
+    if (name !== OWN_DIRECTORY && name !== "artifacts") names.push(name);
+  }
+  const script = `tar -xzf - -C ${JOB_DIRECTORY} && echo > ${START_PIPE}`;
+  await exec(cluster, {
+    pod,
+    container: PREPARE_CONTAINER,
+    command: ["sh", "-c", script],
+  }, {
+    input: () => {
+      const tree = treeBytes(workspace, names, {
+        counts: { count: 0 },
+        allowsAnyLink: true,
+      });
+      return compressed(tree);
+    },
+    read: async (output) => {
+      for await (const _ of output);
+    },
+    signal,
+  });
+}
+
+/**
+ * Fetches what a job has written for others: its outputs, follow-up jobs and
+ * artifacts.
+ *
+ * @param artifacts Path of the artifacts relative to the workspace.
+ * @returns Names of files that are kept because the runner has written them.
+ * @throws {RunnerError} If they cannot be fetched.
+ */
+export async function fetchFiles(
+  cluster: Cluster,
+  { pod, workspace, artifacts, signal }: {
+    readonly pod: string;
+    readonly workspace: string;
+    readonly artifacts: string;
+    readonly signal: AbortSignal;
+  },
+): Promise<string[]> {
+  const parts = `${workspace}/${OWN_DIRECTORY}/pod-files`;
+  const script =
+    `cd ${JOB_DIRECTORY} && mkdir -p -- "$1" && for f do shift; [ ! -e "$f" ] || set -- "$@" "$f"; done && tar -czf - -- "$@"`;
+  try {
+    await exec(cluster, {
+      pod,
+      container: FILES_CONTAINER,
+      command: ["sh", "-c", script, "sh", artifacts, ...RESULT_FILES],
+    }, {
+      input: undefined,
+      read: async (output) => {
+        await removeTree(parts);
+        await Deno.mkdir(parts, { recursive: true, mode: 0o700 });
+        await unpackInto(parts, output, signal);
+      },
+      signal,
+    });
+    return await moveInto(parts, workspace, [...RESULT_FILES, artifacts]);
+  } finally {
+    await removeTree(parts);
+  }
+}
+
+/** Ends the container that has kept the files of a job. */
+export async function releaseFiles(
+  { transport }: Cluster,
+  pod: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const output = transport.exec(
+    {
+      pod,
+      container: FILES_CONTAINER,
+      command: ["sh", "-c", `echo > ${END_PIPE}`],
+    },
+    undefined,
+    signal,
+  );
+  for await (const _ of output);
+}
+
+async function exec(
+  cluster: Cluster,
+  target: ExecTarget,
+  { input, read, signal }: {
+    readonly input: (() => AsyncIterable<Uint8Array>) | undefined;
+    readonly read: (output: AsyncIterable<Uint8Array>) => Promise<void>;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      await read(cluster.transport.exec(target, input?.(), signal));
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      const mayPass = error instanceof ClusterError && error.isTransient ||
+        error instanceof TypeError;
+      if (!mayPass || attempt === MAX_ATTEMPTS) throw error;
+    }
+  }
+}
+
+function compressed(
+  bytes: AsyncIterable<Uint8Array>,
+): AsyncIterable<Uint8Array> {
+  return ReadableStream.from(bytes as AsyncIterable<Uint8Array<ArrayBuffer>>)
+    .pipeThrough(new CompressionStream("gzip"));
+}
+
+async function unpackInto(
+  directory: string,
+  bytes: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
+  const budget = new Budget(LIMITS, LIMITS.maxBytes);
+  const plain = ReadableStream.from(
+    bytes as AsyncIterable<Uint8Array<ArrayBuffer>>,
+  ).pipeThrough(new DecompressionStream("gzip"));
+  const entries = tarEntries(counted(plain, budget), budget);
+  await unpack(entries, directory, { stripTop: false, budget, signal });
+}
+
+async function* counted(
+  stream: AsyncIterable<Uint8Array>,
+  budget: Budget,
+): AsyncGenerator<Uint8Array> {
+  for await (const bytes of stream) {
+    budget.addBytes(bytes.length);
+    yield bytes;
+  }
+}
+
+/**
+ * Moves files and directories to places where the runner may have written as
+ * well; what it has written stays.
+ *
+ * @returns Names of what was not moved.
+ */
+async function moveInto(
+  from: string,
+  to: string,
+  names: readonly string[],
+): Promise<string[]> {
+  const kept: string[] = [];
+  for (const name of names) {
+    const [source, target] = [`${from}/${name}`, `${to}/${name}`];
+    const info = await lstatIfThere(source);
+    if (info === undefined) continue;
+    const present = await lstatIfThere(target);
+    if (present === undefined) {
+      await Deno.mkdir(dirname(target), { recursive: true });
+      await Deno.rename(source, target);
+    } else if (info.isDirectory && present.isDirectory) {
+      const members: string[] = [];
+      for await (const member of Deno.readDir(source)) {
+        members.push(member.name);
+      }
+      const inside = await moveInto(source, target, members);
+      kept.push(...inside.map((member) => `${name}/${member}`));
+    } else kept.push(name);
+  }
+  return kept;
+}

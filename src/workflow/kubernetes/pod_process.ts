@@ -1,0 +1,317 @@
+import { messageOf } from "../../errors.ts";
+import type { Logger } from "../../output/logger.ts";
+import { onAbort } from "../../process/cancellation.ts";
+import type { ExitStatus, RunningProcess } from "../../process/spawn.ts";
+import { settlesWithin, timeLimit } from "../../process/time_limit.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Manifest } from "./cluster_objects.ts";
+import { explainMissingPod } from "./job_events.ts";
+import { keepLease } from "./job_lease.ts";
+import {
+  GRACE_SECONDS,
+  JOB_CONTAINER,
+  secretManifest,
+} from "./job_manifest.ts";
+import { fetchFiles, sendFiles } from "./pod_files.ts";
+import { followLog } from "./pod_log.ts";
+import { type JobExit, podState } from "./pod_state.ts";
+import { exitIn } from "./job_exit.ts";
+import type { JobView, RunObjects } from "./run_objects.ts";
+
+/** Exit code of a job that SIGKILL has ended. */
+const KILLED_CODE = 137;
+
+/** Exit code of a job that could not run to its end. */
+const FAILED_CODE = 1;
+
+/** Maximum time for removing a Job, in milliseconds. */
+const REMOVE_MS = 30_000;
+
+/** Time that the container with the files has to start, in milliseconds. */
+const FILES_MS = 60_000;
+
+/** What {@linkcode startPod} needs. */
+export interface PodProcessOptions {
+  readonly cluster: Cluster;
+  /** Objects of the run. */
+  readonly objects: RunObjects;
+  /** The Job to create. */
+  readonly manifest: Manifest;
+  /** Variables for the Secret of the job; may be empty. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** Absolute path of the workspace to send. */
+  readonly workspace: string;
+  /** Path of the artifacts relative to the workspace. */
+  readonly artifacts: string;
+  /** Seconds after which Kubernetes ends the Job without the runner. */
+  readonly leaseSeconds: number;
+  /** Time that the Pod has to start, in milliseconds. */
+  readonly startMs: number;
+  readonly logger: Logger;
+  /** Called with the reason if Kubernetes ended the job. */
+  readonly onReason: (reason: string) => void;
+}
+
+/**
+ * Runs a job in a Pod as if it were a program of this machine: its output is
+ * the log, its exit code that of the container. SIGKILL deletes the Pod at
+ * once, another signal with its grace time.
+ */
+export function startPod(options: PodProcessOptions): RunningProcess {
+  const run = new PodRun(options);
+  return {
+    // It is no program of this machine.
+    pid: -1,
+    stdout: run.stdout,
+    status: run.status,
+    signal: (signal) => run.signal(signal),
+    end: () => run.end(),
+  };
+}
+
+/** A started container, or the end of a job that has not started. */
+type Started = { readonly pod: string } | JobExit;
+
+class PodRun {
+  readonly #options: PodProcessOptions;
+  readonly #name: string;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  /** Aborted by SIGTERM and the like. */
+  readonly #cancelled = new AbortController();
+  /** Aborted by SIGKILL. */
+  readonly #killed = new AbortController();
+  #isOver = false;
+
+  readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly status: Promise<ExitStatus>;
+
+  constructor(options: PodProcessOptions) {
+    this.#options = options;
+    this.#name = options.manifest.metadata.name;
+    const pipe = new TransformStream<
+      Uint8Array<ArrayBuffer>,
+      Uint8Array<ArrayBuffer>
+    >();
+    this.#writer = pipe.writable.getWriter();
+    this.stdout = pipe.readable;
+    this.status = this.#run();
+  }
+
+  signal(signal: Deno.Signal): void {
+    if (this.#isOver) return;
+    if (signal === "SIGKILL") this.#killed.abort();
+    else this.#cancelled.abort();
+  }
+
+  /** Removes the Job and what it owns, and waits until they are gone. */
+  async end(): Promise<boolean> {
+    const limit = new AbortController();
+    const removal = this.#remove(limit.signal);
+    if (!await settlesWithin(removal, REMOVE_MS)) limit.abort();
+    await removal.catch((error) => {
+      const { namespace } = this.#options.cluster.transport;
+      this.#options.logger.warn(
+        "kubernetes",
+        `Cannot remove Job "${this.#name}" in namespace "${namespace}": ${
+          messageOf(error)
+        }; Kubernetes will remove it`,
+      );
+    });
+    return true;
+  }
+
+  async #remove(signal: AbortSignal): Promise<void> {
+    const { cluster, objects } = this.#options;
+    const name = this.#name;
+    await cluster.delete("jobs", name, { signal });
+    await cluster.delete("secrets", name, { signal });
+    const pod = objects.view(name).pod?.metadata.name;
+    if (pod !== undefined) {
+      const graceSeconds = this.#killed.signal.aborted ? 0 : 1;
+      await cluster.delete("pods", pod, { graceSeconds, signal });
+    }
+    await objects.until(name, isRemoved, signal);
+  }
+
+  async #run(): Promise<ExitStatus> {
+    const killed = this.#killed.signal;
+    const { exitCode, reason } = await this.#attempt().catch((
+      error,
+    ): JobExit => ({ exitCode: FAILED_CODE, reason: messageOf(error) }));
+    this.#isOver = true;
+    await this.#writer.close().catch(() => {});
+    if (killed.aborted) return { exitCode: KILLED_CODE, signal: "SIGKILL" };
+    if (reason !== undefined && !this.#cancelled.signal.aborted) {
+      this.#options.onReason(reason);
+    }
+    return { exitCode, signal: null };
+  }
+
+  async #attempt(): Promise<JobExit> {
+    using _lease = await this.#create();
+    using _cancelling = onAbort(
+      this.#cancelled.signal,
+      () => void this.#deletePod(),
+    );
+    const prepared = await this.#start("prepare");
+    if ("exitCode" in prepared) return prepared;
+    const { cluster, workspace } = this.#options;
+    const signal = this.#killed.signal;
+    try {
+      await sendFiles(cluster, { pod: prepared.pod, workspace, signal });
+    } catch (error) {
+      // The Pod may be gone, which its state explains better.
+      const exit = exitIn(this.#view);
+      if (exit !== undefined) return exit;
+      throw error;
+    }
+    const started = await this.#start("job");
+    if ("exitCode" in started) return started;
+    const exit = await this.#follow(started.pod);
+    return await this.#fetch(started.pod, exit);
+  }
+
+  get #view(): JobView {
+    return this.#options.objects.view(this.#name);
+  }
+
+  /** Creates the Job, and what it owns. */
+  async #create(): Promise<Disposable> {
+    const { cluster, objects, manifest, secrets, logger } = this.#options;
+    const signal = this.#killed.signal;
+    using stack = new DisposableStack();
+    stack.use(keepLease(cluster, this.#name, {
+      seconds: this.#options.leaseSeconds,
+      onProblem: (problem) => logger.warn("kubernetes", problem),
+    }));
+    const job = await cluster.create("jobs", manifest, signal);
+    objects.add(job);
+    if (Object.keys(secrets).length > 0) {
+      await cluster.create("secrets", secretManifest(job, secrets), signal);
+    }
+    return stack.move();
+  }
+
+  /** Lets the Pod end within its grace time. */
+  async #deletePod(): Promise<void> {
+    const { cluster, logger } = this.#options;
+    const pod = this.#view.pod?.metadata.name;
+    const signal = this.#killed.signal;
+    const deletion = pod === undefined
+      ? cluster.delete("jobs", this.#name, { signal })
+      : cluster.delete("pods", pod, { graceSeconds: GRACE_SECONDS, signal });
+    await deletion.catch((error) => {
+      if (signal.aborted) return;
+      logger.warn("kubernetes", `Cannot cancel: ${messageOf(error)}`);
+    });
+  }
+
+  /** Waits until a container has started, and tells what it waits for. */
+  async #start(container: "prepare" | "job"): Promise<Started> {
+    const { cluster, objects, startMs, logger } = this.#options;
+    let told: string | undefined;
+    const tell = (reason: string) => {
+      if (reason === told) return;
+      told = reason;
+      logger.warn("kubernetes", `The job waits: ${reason}`);
+    };
+    const late = new AbortController();
+    using limit = timeLimit(startMs);
+    void limit.reached.then(() => late.abort());
+    using _ = explainMissingPod(cluster, {
+      name: this.#name,
+      isMissing: () => this.#view.pod === undefined,
+      onReason: tell,
+    });
+    const find = (view: JobView): Started | undefined => {
+      const { pod } = view;
+      const state = pod && podState(pod);
+      if (state?.waitReason !== undefined) tell(state.waitReason);
+      const isStarted = state !== undefined && state[container] !== "waiting" &&
+        (container === "job" || state[container] === "running");
+      if (pod !== undefined && isStarted) return { pod: pod.metadata.name };
+      return exitIn(view);
+    };
+    const signal = AbortSignal.any([this.#killed.signal, late.signal]);
+    try {
+      return await objects.until(this.#name, find, signal);
+    } catch (error) {
+      if (!late.signal.aborted || this.#killed.signal.aborted) throw error;
+      const reason = `it did not start within ${startMs / 1_000} s` +
+        (told === undefined ? "" : `: ${told}`);
+      return { exitCode: FAILED_CODE, reason };
+    }
+  }
+
+  /** Follows the log of the job to its end. */
+  async #follow(pod: string): Promise<JobExit> {
+    const { cluster, objects, logger } = this.#options;
+    const ended = new AbortController();
+    const stop = new AbortController();
+    const signal = AbortSignal.any([this.#killed.signal, stop.signal]);
+    const exit = objects.until(this.#name, exitIn, signal)
+      .finally(() => ended.abort());
+    exit.catch(() => stop.abort());
+    const log = followLog(cluster, {
+      pod,
+      container: JOB_CONTAINER,
+      ended: ended.signal,
+      write: (bytes) => this.#writer.write(bytes),
+      signal,
+    });
+    const [gap] = await Promise.allSettled([log, exit]);
+    const problem = gap.status === "fulfilled"
+      ? gap.value
+      : messageOf(gap.reason);
+    if (problem !== undefined && !this.#killed.signal.aborted) {
+      logger.warn("kubernetes", `The log is not complete: ${problem}`);
+    }
+    return await exit;
+  }
+
+  /** Fetches the results of a job that has ended, if its Pod is still there. */
+  async #fetch(pod: string, exit: JobExit): Promise<JobExit> {
+    const { cluster, objects, workspace, artifacts, logger } = this.#options;
+    const late = new AbortController();
+    using limit = timeLimit(FILES_MS);
+    void limit.reached.then(() => late.abort());
+    const waiting = AbortSignal.any([this.#killed.signal, late.signal]);
+    const signal = this.#killed.signal;
+    try {
+      const phase = await objects.until(this.#name, filesPhase, waiting);
+      if (phase !== "running") throw new Error("its pod has ended");
+      const kept = await fetchFiles(cluster, {
+        ...{ pod, workspace, artifacts, signal },
+      });
+      for (const name of kept) {
+        logger.warn(
+          "kubernetes",
+          `Left "${name}": the runner writes this file`,
+        );
+      }
+      return exit;
+    } catch (error) {
+      if (signal.aborted) return exit;
+      const reason = `its results are lost: ${messageOf(error)}`;
+      if (exit.exitCode === 0) return { exitCode: FAILED_CODE, reason };
+      logger.warn("kubernetes", `The job has ended, but ${reason}`);
+      return exit;
+    }
+  }
+}
+
+function isRemoved(
+  { job, isJobGone, pod, isPodGone }: JobView,
+): true | undefined {
+  const isGone = (job === undefined || isJobGone) &&
+    (pod === undefined || isPodGone);
+  return isGone || undefined;
+}
+
+function filesPhase(
+  { pod, isPodGone }: JobView,
+): "running" | "ended" | undefined {
+  if (pod === undefined || isPodGone) return "ended";
+  const { files } = podState(pod);
+  return files === "waiting" ? undefined : files;
+}

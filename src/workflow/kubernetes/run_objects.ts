@@ -1,0 +1,284 @@
+import { joinBytes } from "../../bytes.ts";
+import { isObject, parseJson } from "../../json_value.ts";
+import { onAbort } from "../../process/cancellation.ts";
+import { pause, timeLimit } from "../../process/time_limit.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Job, Pod } from "./cluster_objects.ts";
+import { ClusterError } from "./cluster_transport.ts";
+import { JOB_NAME_LABEL, RUN_LABEL } from "./job_manifest.ts";
+
+/** Time after which a watch is started again, in seconds. */
+const WATCH_SECONDS = 60;
+
+/** Time after which a watch that does not end is given up, in milliseconds. */
+const STUCK_MS = (WATCH_SECONDS + 15) * 1_000;
+
+/** Pauses between watches that fail, in milliseconds. */
+const MIN_PAUSE_MS = 250;
+
+const MAX_PAUSE_MS = 5_000;
+
+/** Maximum size of one event of a watch, in bytes. */
+const MAX_EVENT_BYTES = 16 * 1024 * 1024;
+
+/** The objects of one job, as they were seen last. */
+export interface JobView {
+  /** Its Job. */
+  readonly job?: Job;
+  /** Whether the Job was deleted. */
+  readonly isJobGone: boolean;
+  /** Its Pod; the last state of one that was deleted. */
+  readonly pod?: Pod;
+  /** Whether the Pod was deleted. */
+  readonly isPodGone: boolean;
+}
+
+/** What is known of one job. */
+interface Entry {
+  view: JobView;
+  /** Number of lists of Jobs that had started when it was created. */
+  readonly listCount: number;
+}
+
+type Watched = "jobs" | "pods";
+
+/**
+ * The Jobs and Pods of one run, which are watched until it is disposed of.
+ *
+ * 1. A list gives all objects, and a watch their changes from then on.
+ * 2. A watch that ends or breaks continues at the last version that was seen.
+ * 3. If the server has forgotten this version, everything is listed again; what
+ *    is missing in the list was deleted.
+ */
+export class RunObjects implements AsyncDisposable {
+  readonly #cluster: Cluster;
+  readonly #selector: string;
+  readonly #entries = new Map<string, Entry>();
+  readonly #stop = new AbortController();
+  readonly #waiting = new Set<() => void>();
+  readonly #watching: Promise<unknown>;
+  #jobListCount = 0;
+  #failure: unknown;
+
+  /** Starts to watch the objects of a run. */
+  constructor(cluster: Cluster, runId: string) {
+    this.#cluster = cluster;
+    this.#selector = `${RUN_LABEL}=${runId}`;
+    this.#watching = Promise.all([this.#watch("jobs"), this.#watch("pods")])
+      .catch((error) => {
+        if (this.#stop.signal.aborted) return;
+        this.#failure = error;
+        this.#wake();
+      });
+  }
+
+  /** Adds a Job that was just created. */
+  add(job: Job): void {
+    const { name } = job.metadata;
+    const known = this.#entries.get(name)?.view;
+    this.#entries.set(name, {
+      view: { isJobGone: false, isPodGone: false, job, ...known },
+      listCount: this.#jobListCount,
+    });
+  }
+
+  /** Returns what is known of a job that was added. */
+  view(name: string): JobView {
+    return this.#entries.get(name)?.view ??
+      { isJobGone: false, isPodGone: false };
+  }
+
+  /**
+   * Waits until a job is in a state.
+   *
+   * @param find Returns a value when the state is reached.
+   * @throws {ClusterError} If the objects can no longer be watched.
+   * @throws {unknown} The reason of the signal once it is aborted.
+   */
+  async until<T>(
+    name: string,
+    find: (view: JobView) => T | undefined,
+    signal: AbortSignal,
+  ): Promise<T> {
+    for (;;) {
+      signal.throwIfAborted();
+      const found = find(this.view(name));
+      if (found !== undefined) return found;
+      if (this.#failure !== undefined) throw this.#failure;
+      await this.#change(signal);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#watching;
+  }
+
+  async #change(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.add(resolve);
+    using _ = onAbort(signal, resolve);
+    await promise;
+    this.#waiting.delete(resolve);
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
+  }
+
+  async #watch(resource: Watched): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      if (resource === "jobs") this.#jobListCount++;
+      const { items, version } = await this.#cluster.list(
+        resource,
+        this.#selector,
+        signal,
+      );
+      this.#replace(resource, items);
+      await this.#follow(resource, version);
+    }
+  }
+
+  /** Follows changes until the server has forgotten the version. */
+  async #follow(resource: Watched, version: string): Promise<void> {
+    const { signal } = this.#stop;
+    let pauseMs = MIN_PAUSE_MS;
+    while (!signal.aborted) {
+      const start = performance.now();
+      try {
+        for await (const event of this.#events(resource, version)) {
+          if (isForgotten(event)) return;
+          const { metadata } = event.object;
+          version = metadata?.resourceVersion ?? version;
+          this.#apply(resource, event);
+          pauseMs = MIN_PAUSE_MS;
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof ClusterError && error.status === 410) return;
+        const isTransient = error instanceof DOMException ||
+          error instanceof ClusterError && error.isTransient;
+        if (!isTransient) throw error;
+      }
+      if (performance.now() - start > MAX_PAUSE_MS) continue;
+      await pause(pauseMs, signal);
+      pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS);
+    }
+  }
+
+  async *#events(
+    resource: Watched,
+    version: string,
+  ): AsyncGenerator<WatchEvent> {
+    const query = new URLSearchParams({
+      watch: "true",
+      allowWatchBookmarks: "true",
+      labelSelector: this.#selector,
+      resourceVersion: version,
+      timeoutSeconds: String(WATCH_SECONDS),
+    });
+    const stuck = new AbortController();
+    using limit = timeLimit(STUCK_MS);
+    void limit.reached.then(() => stuck.abort());
+    const { transport } = this.#cluster;
+    const path = `${this.#cluster.path(resource)}?${query}`;
+    const signal = AbortSignal.any([this.#stop.signal, stuck.signal]);
+    yield* eventsIn(transport.stream(path, signal));
+  }
+
+  #apply(resource: Watched, { type, object }: WatchEvent): void {
+    if (type === "BOOKMARK") return;
+    const name = resource === "jobs"
+      ? object.metadata.name
+      : object.metadata.labels?.[JOB_NAME_LABEL];
+    if (name === undefined) return;
+    this.#update(name, resource, object, type === "DELETED");
+    this.#wake();
+  }
+
+  #update(
+    name: string,
+    resource: Watched,
+    object: Job & Pod,
+    isGone: boolean,
+  ): void {
+    const entry = this.#entries.get(name) ?? {
+      view: { isJobGone: false, isPodGone: false },
+      listCount: this.#jobListCount,
+    };
+    entry.view = resource === "jobs"
+      ? { ...entry.view, job: object, isJobGone: isGone }
+      : { ...entry.view, pod: object, isPodGone: isGone };
+    this.#entries.set(name, entry);
+  }
+
+  #replace(resource: Watched, items: readonly (Job & Pod)[]): void {
+    const present = new Set<string>();
+    for (const object of items) {
+      this.#apply(resource, { type: "MODIFIED", object });
+      present.add(
+        resource === "jobs"
+          ? object.metadata.name
+          : object.metadata.labels?.[JOB_NAME_LABEL] ?? "",
+      );
+    }
+    for (const [name, entry] of this.#entries) {
+      if (present.has(name)) continue;
+      if (resource === "pods") {
+        const isPodGone = entry.view.pod !== undefined;
+        entry.view = { ...entry.view, isPodGone };
+      } else if (entry.listCount < this.#jobListCount) {
+        entry.view = { ...entry.view, isJobGone: true };
+      }
+    }
+    this.#wake();
+  }
+}
+
+/** A change of an object. */
+interface WatchEvent {
+  readonly type: string;
+  readonly object: Job & Pod;
+}
+
+/** Checks for the answer that a version is too old. */
+function isForgotten({ type, object }: WatchEvent): boolean {
+  if (type !== "ERROR") return false;
+  const { code, message } = object as unknown as {
+    readonly code?: number;
+    readonly message?: string;
+  };
+  if (code === 410) return true;
+  throw new ClusterError(`Cannot watch: ${message ?? "unknown error"}`, {
+    status: code,
+  });
+}
+
+/** Parses the events of a watch, one in each line. */
+async function* eventsIn(
+  stream: AsyncIterable<Uint8Array>,
+): AsyncGenerator<WatchEvent> {
+  let parts: Uint8Array[] = [];
+  let length = 0;
+  for await (let bytes of stream) {
+    for (let end; (end = bytes.indexOf(10)) !== -1;) {
+      const line = joinBytes([...parts, bytes.subarray(0, end)]);
+      bytes = bytes.subarray(end + 1);
+      parts = [];
+      length = 0;
+      const event = parseJson(new TextDecoder().decode(line));
+      if (isObject(event) && isObject(event.object)) {
+        yield event as unknown as WatchEvent;
+      }
+    }
+    length += bytes.length;
+    if (length > MAX_EVENT_BYTES) {
+      throw new ClusterError("Cannot watch: an event is too large", {
+        status: undefined,
+      });
+    }
+    if (bytes.length > 0) parts.push(bytes.slice());
+  }
+}
