@@ -8,6 +8,7 @@ export const FLAG_GROUPS = [
   "Steps",
   "Output",
   "Limits",
+  "Kubernetes",
   "More",
 ] as const;
 

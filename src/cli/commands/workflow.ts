@@ -3,6 +3,7 @@ import type { CliCommand, CommandContext } from "../command.ts";
 import { DRY_RUN_FLAG, WATCH_FLAG } from "./run.ts";
 import { configFlags } from "../config_flags.ts";
 import { drawDefinition, FORMAT_FLAG } from "./graph.ts";
+import { KUBERNETES_FLAGS } from "../workflow/kubernetes_flags.ts";
 import { QUIET_FLAG, usageError, VERBOSE_FLAG } from "../parse_arguments.ts";
 import { CHANGED_FILE_FLAG, INPUT_FLAGS } from "../workflow/run_inputs.ts";
 import { EXPLAIN_FLAGS } from "../workflow/explanation.ts";
@@ -127,9 +128,9 @@ commit that is checked out.`,
     {
       name: "executor",
       valueName: "NAME",
-      choices: ["process", "docker", "podman", "coordinator"],
+      choices: ["process", "docker", "podman", "kubernetes", "coordinator"],
       help:
-        "How jobs are run: process, docker, podman or coordinator (process)",
+        "How jobs are run: process, docker, podman, kubernetes or coordinator (process)",
     },
     {
       name: "detach",
@@ -140,6 +141,7 @@ commit that is checked out.`,
       valueName: "NAME",
       help: "Network of the containers",
     },
+    ...KUBERNETES_FLAGS,
     {
       name: "event",
       valueName: "TYPE",

@@ -37,6 +37,10 @@ const EXECUTORS: Readonly<Record<string, CreateExecutor>> = {
   docker: (context) => local(context, "docker"),
   podman: (context) => local(context, "podman"),
   coordinator,
+  kubernetes: async (context) => {
+    const { clusterExecutor } = await import("./kubernetes_flags.ts");
+    return await clusterExecutor(context);
+  },
 };
 
 /**

@@ -68,6 +68,16 @@ export interface JobBody {
     /** Memory. */
     readonly memory?: { readonly limit?: string };
   };
+  /** Labels that the node of the job must have, on Kubernetes. */
+  readonly nodeSelector?: Readonly<Record<string, string>>;
+  /** Taints that the job tolerates, on Kubernetes. */
+  readonly tolerations?: readonly {
+    readonly key?: string;
+    readonly operator?: "Equal" | "Exists";
+    readonly value?: string;
+    readonly effect?: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
+    readonly tolerationSeconds?: number;
+  }[];
   /** Settings for a developer's machine. */
   readonly runLocal?: {
     /** Whether the job runs as the user of the runner. */

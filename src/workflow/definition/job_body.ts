@@ -36,6 +36,7 @@ import {
   source,
 } from "./job_schemas.ts";
 import { jsonItems } from "./job_schemas.ts";
+import { nodeSelector, tolerations } from "./node_schemas.ts";
 
 /** Maximum time limit of a job, in seconds. */
 const MAX_SECONDS = 999_999_999;
@@ -225,6 +226,16 @@ export const JOB_KEYS: Keys<JobContent> = {
     key: "resources",
     schema: resources,
     description: "Resources of the container.",
+  },
+  nodeSelector: {
+    key: "node_selector",
+    schema: nodeSelector,
+    description: "Labels that the node of the job must have, on Kubernetes.",
+  },
+  tolerations: {
+    key: "tolerations",
+    schema: tolerations,
+    description: "Taints that the job tolerates, on Kubernetes.",
   },
   runLocal: {
     key: "run_local",

@@ -152,6 +152,8 @@ export function definitionTrigger(
     memoryLimit: _memoryLimit,
     artifacts: _artifacts,
     artifactNeeds: _artifactNeeds,
+    nodeSelector: _nodeSelector,
+    tolerations: _tolerations,
     ...rest
   } = body;
   return {

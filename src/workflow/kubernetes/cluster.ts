@@ -51,6 +51,16 @@ export class Cluster {
     this.#onRetry = options.onRetry ?? (() => {});
   }
 
+  /**
+   * Checks whether Jobs can be listed.
+   *
+   * @throws {ClusterError} If they cannot; nothing is retried.
+   */
+  async checkAccess(signal: AbortSignal): Promise<void> {
+    const path = `${this.path("jobs")}?limit=1`;
+    await this.transport.send({ method: "GET", path }, signal);
+  }
+
   /** Returns the path of objects, or of one of them. */
   path(resource: Resource, name?: string): string {
     const all = `/${RESOURCES[resource]}/namespaces/${

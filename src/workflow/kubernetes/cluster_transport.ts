@@ -1,5 +1,8 @@
 import { RunnerError } from "../../errors.ts";
 
+/** Directory of the token that a Pod has mounted. */
+export const TOKEN_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount";
+
 /** Method of a request to the API server. */
 export type ClusterMethod = "GET" | "POST" | "PUT" | "DELETE";
 

@@ -13,6 +13,7 @@ import {
   ClusterError,
   type ClusterTransport,
   STATUSES,
+  TOKEN_DIRECTORY,
 } from "./cluster_transport.ts";
 
 /** Time limit of one request, as kubectl writes it. */
@@ -59,7 +60,8 @@ export async function kubectlTransport(
     env: childEnvironment(host.env, { kind: "tool" }),
     flags: context === undefined ? [] : [`--context=${context}`],
   };
-  const space = namespace ?? await configuredNamespace(program);
+  const configured = await configuredNamespace(program);
+  const space = namespace ?? configured;
   return {
     namespace: space,
     async send({ method, path, body }, signal) {
@@ -98,12 +100,20 @@ const VERBS = {
   DELETE: "delete",
 } as const;
 
+/** Without a configuration, kubectl uses the token of the Pod. */
 async function configuredNamespace(program: Kubectl): Promise<string> {
-  const text = await output(program, [
-    ...["config", "view", "--minify"],
-    "--output=jsonpath={..namespace}",
-  ], { signal: new AbortController().signal });
-  return text.trim() || "default";
+  try {
+    const text = await output(program, [
+      ...["config", "view", "--minify"],
+      "--output=jsonpath={..namespace}",
+    ], { signal: new AbortController().signal });
+    return text.trim() || "default";
+  } catch (error) {
+    if (!(error instanceof ClusterError)) throw error;
+    const path = `${TOKEN_DIRECTORY}/namespace`;
+    const text = await Deno.readTextFile(path).catch(() => "");
+    return text.trim() || "default";
+  }
 }
 
 /** Runs kubectl to its end, and returns what it prints. */

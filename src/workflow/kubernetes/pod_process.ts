@@ -48,6 +48,8 @@ export interface PodProcessOptions {
   /** Time that the Pod has to start, in milliseconds. */
   readonly startMs: number;
   readonly logger: Logger;
+  /** Called when the command starts. */
+  readonly onStart: () => void;
   /** Called with the reason if Kubernetes ended the job. */
   readonly onReason: (reason: string) => void;
 }
@@ -167,6 +169,7 @@ class PodRun {
     }
     const started = await this.#start("job");
     if ("exitCode" in started) return started;
+    this.#options.onStart();
     const exit = await this.#follow(started.pod);
     return await this.#fetch(started.pod, exit);
   }

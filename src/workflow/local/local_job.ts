@@ -84,6 +84,10 @@ export interface LocalJob {
   readonly characteristics?: JobBody["characteristics"];
   /** Capabilities that a worker must have. */
   readonly capabilities?: readonly string[];
+  /** Labels that the node of the job must have, on a cluster. */
+  readonly nodeSelector?: JobBody["nodeSelector"];
+  /** Taints that the job tolerates, on a cluster. */
+  readonly tolerations?: JobBody["tolerations"];
   /** Id of the job elsewhere, if it has been started there. */
   readonly remoteId?: string;
 }

@@ -11,12 +11,14 @@ import { defaultOf } from "../../options/options.ts";
 import type { StepLog } from "../../output/job_log.ts";
 import { LogFileNames } from "../../output/log_directory.ts";
 import type { Sink } from "../../output/sink.ts";
+import type { RunningProcess, spawn } from "../../process/spawn.ts";
 import type { JobResult } from "../../runner/job_result.ts";
 import { runJob } from "../../runner/run_job.ts";
 import {
   createRunnerContext,
   type RunnerContext,
 } from "../../runner/runner_context.ts";
+import { SYSTEM } from "../../steps/job_system.ts";
 import { OWN_DIRECTORY, WORKFLOW_FILES } from "../../workspace/ignore_files.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import { type ContainerOptions, runContained } from "./container_command.ts";
@@ -44,6 +46,32 @@ export interface ProcessExecutorOptions {
    * @default {jobs run without containers}
    */
   container?: ContainerOptions;
+  /**
+   * Runs the command of each job on another machine.
+   *
+   * @default {commands run on this machine}
+   */
+  place?: JobPlace;
+}
+
+/** Chooses where the command of a job runs. */
+export type JobPlace = (request: JobRequest) => PlacedJob;
+
+/** A job whose command runs on another machine. */
+export interface PlacedJob {
+  /** Program and arguments. */
+  readonly command: readonly string[];
+  /**
+   * Starts the command, as {@linkcode spawn} does on this machine.
+   *
+   * @param runner Context of the runner of the job.
+   */
+  start(
+    runner: RunnerContext,
+    options: Parameters<typeof spawn>[1],
+  ): RunningProcess;
+  /** Reason for the outcome, if the other machine has ended the job. */
+  readonly reason: string | undefined;
 }
 
 /** A run whose jobs run in this process. */
@@ -111,15 +139,27 @@ function jobRunner(options: ProcessRun): Executor {
     const step = await log.openStep(request.key);
     const run = async () => {
       const host = jobHost(request, variables, step, options);
+      const placed = options.place?.(request);
       const own = createRunnerContext(host, {
         masker: runner.masker,
         onJobEnd: options.onJobEnd,
         exports: options.exports,
+        system: placed && {
+          ...SYSTEM,
+          spawn: (_command, options) => placed.start(own, options),
+        },
       });
+<<<<<<< HEAD
       const artifacts = options.artifactsOf(
         request,
         filePlace(own, request.node.job, options),
       );
+=======
+      if (placed !== undefined) {
+        const outcome = await runOne(own, request, options, placed.command);
+        return { ...outcome, reason: placed.reason ?? outcome.reason };
+      }
+>>>>>>> d3f3085f (cli: run the jobs of a workflow on Kubernetes with --executor kubernetes)
       return options.container === undefined
         ? await runOne(own, request, options, { artifacts })
         : await runContained(own, request, {

@@ -1,0 +1,67 @@
+import { imageProblem } from "../../container/container_arguments.ts";
+import type { LocalJob } from "../local/local_job.ts";
+
+/** Names of variables that every version of Kubernetes accepts. */
+const VARIABLE_NAME = /^[-._a-zA-Z][-._a-zA-Z0-9]*$/;
+
+/** Capabilities that need a privileged container. */
+const PRIVILEGED: readonly string[] = ["docker", "builder"];
+
+/** User and group of a job, unless it sets them. */
+const RUNNER = { uid: 1001, gid: 1001 };
+
+/** Returns what keeps a job from running on Kubernetes. */
+export function clusterProblems(job: LocalJob): string[] {
+  const { name, steps, image, env, capabilities = [], runAsUser } = job;
+  const problems: string[] = [];
+  if (steps !== undefined) {
+    problems.push("only a process of this runner runs its steps");
+  }
+  const problem = image === undefined ? undefined : imageProblem(image);
+  if (problem !== undefined) {
+    problems.push(`its image ${JSON.stringify(image)}: ${problem}`);
+  }
+  for (const capability of capabilities) {
+    if (!PRIVILEGED.includes(capability)) continue;
+    problems.push(
+      `its capability "${capability}" needs a privileged container`,
+    );
+  }
+  for (const variable of Object.keys(env)) {
+    if (VARIABLE_NAME.test(variable)) continue;
+    problems.push(
+      `its variable ${
+        JSON.stringify(variable)
+      } has a name that Kubernetes does not accept`,
+    );
+  }
+  if (userIdsOf(job) === undefined) {
+    problems.push(
+      `its user ${JSON.stringify(runAsUser)} is not runner, root or uid[:gid]`,
+    );
+  }
+  return problems.map((text) => `job "${name}": ${text}`);
+}
+
+/** Returns the program of the container of a job, and its arguments. */
+export function commandOf({ command = "", isWrapped }: LocalJob): string[] {
+  return isWrapped
+    ? ["runnerlib", "run", `--job-command=${command}`]
+    : ["sh", "-c", command];
+}
+
+/** Returns the user and group of a job; `undefined` if they are not known. */
+export function userIdsOf(
+  { runAsUser = "" }: LocalJob,
+): { readonly uid: number; readonly gid: number } | undefined {
+  if (runAsUser === "" || runAsUser === "runner") return RUNNER;
+  if (runAsUser === "root") return { uid: 0, gid: 0 };
+  const [, uid, gid = uid] = /^(\d{1,9})(?::(\d{1,9}))?$/.exec(runAsUser) ??
+    [];
+  return uid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
+}
+
+/** Whether the runner in the Pod clones the source of the job. */
+export function clonesSource({ source, isWrapped }: LocalJob): boolean {
+  return isWrapped === true && source?.type === "git";
+}
