@@ -102,6 +102,7 @@ const PLATFORM_RULES: readonly PlatformRule[] = [
       "src/cache/store_client.ts",
       "src/source/",
       "src/plugins/",
+      "src/workflow/kubernetes/https_transport.ts",
     ],
   },
 ];

@@ -1,6 +1,6 @@
 import { isObject } from "../../json_value.ts";
 import { createBackoff, type RetryPolicy } from "../../process/retry.ts";
-import type { Job, Manifest, Pod } from "./cluster_objects.ts";
+import type { JobObject, ObjectManifest, Pod } from "./cluster_objects.ts";
 import {
   ClusterError,
   type ClusterRequest,
@@ -78,14 +78,17 @@ export class Cluster {
    */
   async create(
     resource: "jobs" | "secrets",
-    manifest: Manifest,
+    manifest: ObjectManifest,
     signal: AbortSignal,
-  ): Promise<Job> {
+  ): Promise<JobObject> {
     const { name, labels } = manifest.metadata;
     const path = this.path(resource);
     try {
       const body = manifest;
-      return await this.send({ method: "POST", path, body }, signal) as Job;
+      return await this.send(
+        { method: "POST", path, body },
+        signal,
+      ) as JobObject;
     } catch (error) {
       if (!(error instanceof ClusterError) || error.status !== 409) throw error;
       const present = await this.get(resource, name, signal);
@@ -101,10 +104,10 @@ export class Cluster {
     resource: Resource,
     name: string,
     signal: AbortSignal,
-  ): Promise<Job & Pod | undefined> {
+  ): Promise<JobObject & Pod | undefined> {
     const path = this.path(resource, name);
     return await this.#unlessGone(this.send({ method: "GET", path }, signal)) as
-      | Job & Pod
+      | JobObject & Pod
       | undefined;
   }
 
@@ -113,7 +116,7 @@ export class Cluster {
     resource: Resource,
     selector: string,
     signal: AbortSignal,
-  ): Promise<{ items: (Job & Pod)[]; version: string }> {
+  ): Promise<{ items: (JobObject & Pod)[]; version: string }> {
     const path = `${this.path(resource)}?labelSelector=${
       encodeURIComponent(selector)
     }`;
@@ -128,7 +131,7 @@ export class Cluster {
     }
     const metadata = isObject(list.metadata) ? list.metadata : {};
     return {
-      items: list.items as (Job & Pod)[],
+      items: list.items as (JobObject & Pod)[],
       version: String(metadata.resourceVersion ?? ""),
     };
   }

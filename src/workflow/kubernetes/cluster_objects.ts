@@ -25,7 +25,7 @@ export interface OwnerReference {
 }
 
 /** A condition of a Job or a Pod. */
-export interface Condition {
+export interface ObjectCondition {
   readonly type: string;
   readonly status: string;
   readonly reason?: string;
@@ -58,17 +58,17 @@ export interface Pod {
     readonly phase?: string;
     readonly reason?: string;
     readonly message?: string;
-    readonly conditions?: readonly Condition[];
+    readonly conditions?: readonly ObjectCondition[];
     readonly initContainerStatuses?: readonly ContainerStatus[];
     readonly containerStatuses?: readonly ContainerStatus[];
   };
 }
 
 /** A Job, as far as its state is read. */
-export interface Job {
+export interface JobObject {
   readonly metadata: ObjectMeta;
   readonly spec?: Readonly<Record<string, unknown>>;
-  readonly status?: { readonly conditions?: readonly Condition[] };
+  readonly status?: { readonly conditions?: readonly ObjectCondition[] };
 }
 
 /** A toleration of a Pod, as the API defines it. */
@@ -81,7 +81,7 @@ export interface Toleration {
 }
 
 /** An object to create. */
-export interface Manifest {
+export interface ObjectManifest {
   readonly apiVersion: string;
   readonly kind: string;
   readonly metadata: ObjectMeta;

@@ -1,4 +1,8 @@
-import type { Job, Manifest, Toleration } from "./cluster_objects.ts";
+import type {
+  JobObject,
+  ObjectManifest,
+  Toleration,
+} from "./cluster_objects.ts";
 
 /** Label of all objects of one run. */
 export const RUN_LABEL = "reactorcide.io/run-id";
@@ -119,7 +123,7 @@ export function jobObjectName(
  * If the runner is gone, nothing extends the deadline: Kubernetes then ends the
  * Job, and later removes it and what it owns.
  */
-export function jobManifest(input: JobManifestInput): Manifest {
+export function jobManifest(input: JobManifestInput): ObjectManifest {
   const { jobId, runId, queue, displayName, leaseSeconds } = input;
   const name = jobObjectName(input);
   const annotations = {
@@ -305,9 +309,9 @@ function labelValue(text: string): string {
  * @param job The created Job.
  */
 export function secretManifest(
-  job: Job,
+  job: JobObject,
   variables: Readonly<Record<string, string>>,
-): Manifest {
+): ObjectManifest {
   const { name, uid = "", labels } = job.metadata;
   return {
     apiVersion: "v1",

@@ -3,7 +3,7 @@ import {
   type ChildEnvironment,
   childEnvironment,
 } from "../../environment/child_environment.ts";
-import { RunnerError } from "../../errors.ts";
+import type { RunnerError } from "../../errors.ts";
 import type { Host } from "../../host.ts";
 import { parseJson } from "../../json_value.ts";
 import { capture } from "../../process/capture.ts";

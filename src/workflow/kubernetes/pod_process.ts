@@ -4,7 +4,8 @@ import { onAbort } from "../../process/cancellation.ts";
 import type { ExitStatus, RunningProcess } from "../../process/spawn.ts";
 import { settlesWithin, timeLimit } from "../../process/time_limit.ts";
 import type { Cluster } from "./cluster.ts";
-import type { Manifest } from "./cluster_objects.ts";
+import type { ObjectManifest } from "./cluster_objects.ts";
+import { BytePipe } from "./byte_pipe.ts";
 import { explainMissingPod } from "./job_events.ts";
 import { keepLease } from "./job_lease.ts";
 import {
@@ -36,7 +37,7 @@ export interface PodProcessOptions {
   /** Objects of the run. */
   readonly objects: RunObjects;
   /** The Job to create. */
-  readonly manifest: Manifest;
+  readonly manifest: ObjectManifest;
   /** Variables for the Secret of the job; may be empty. */
   readonly secrets: Readonly<Record<string, string>>;
   /** Absolute path of the workspace to send. */
@@ -77,25 +78,20 @@ type Started = { readonly pod: string } | JobExit;
 class PodRun {
   readonly #options: PodProcessOptions;
   readonly #name: string;
-  readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #pipe = new BytePipe();
   /** Aborted by SIGTERM and the like. */
   readonly #cancelled = new AbortController();
   /** Aborted by SIGKILL. */
   readonly #killed = new AbortController();
   #isOver = false;
 
-  readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>> =
+    this.#pipe.readable;
   readonly status: Promise<ExitStatus>;
 
   constructor(options: PodProcessOptions) {
     this.#options = options;
     this.#name = options.manifest.metadata.name;
-    const pipe = new TransformStream<
-      Uint8Array<ArrayBuffer>,
-      Uint8Array<ArrayBuffer>
-    >();
-    this.#writer = pipe.writable.getWriter();
-    this.stdout = pipe.readable;
     this.status = this.#run();
   }
 
@@ -141,7 +137,7 @@ class PodRun {
       error,
     ): JobExit => ({ exitCode: FAILED_CODE, reason: messageOf(error) }));
     this.#isOver = true;
-    await this.#writer.close().catch(() => {});
+    this.#pipe.close();
     if (killed.aborted) return { exitCode: KILLED_CODE, signal: "SIGKILL" };
     if (reason !== undefined && !this.#cancelled.signal.aborted) {
       this.#options.onReason(reason);
@@ -158,20 +154,36 @@ class PodRun {
     const prepared = await this.#start("prepare");
     if ("exitCode" in prepared) return prepared;
     const { cluster, workspace } = this.#options;
-    const signal = this.#killed.signal;
-    try {
+    const early = await this.#unlessEnded(async (signal) => {
       await sendFiles(cluster, { pod: prepared.pod, workspace, signal });
-    } catch (error) {
-      // The Pod may be gone, which its state explains better.
-      const exit = exitIn(this.#view);
-      if (exit !== undefined) return exit;
-      throw error;
-    }
+    });
+    if (early !== undefined) return early;
     const started = await this.#start("job");
     if ("exitCode" in started) return started;
     this.#options.onStart();
     const exit = await this.#follow(started.pod);
-    return await this.#fetch(started.pod, exit);
+    return await this.#collect(started.pod, exit);
+  }
+
+  /**
+   * Runs an action, and aborts it when the job ends.
+   *
+   * @returns How the job ended; `undefined` if the action has ended first.
+   */
+  async #unlessEnded(
+    action: (signal: AbortSignal) => Promise<void>,
+  ): Promise<JobExit | undefined> {
+    const { objects } = this.#options;
+    const stop = new AbortController();
+    const signal = AbortSignal.any([this.#killed.signal, stop.signal]);
+    const acting = action(signal);
+    const ending = objects.until(this.#name, exitIn, signal);
+    try {
+      return await Promise.race([acting.then(() => undefined), ending]);
+    } finally {
+      stop.abort();
+      await Promise.allSettled([acting, ending]);
+    }
   }
 
   get #view(): JobView {
@@ -259,7 +271,7 @@ class PodRun {
       pod,
       container: JOB_CONTAINER,
       ended: ended.signal,
-      write: (bytes) => this.#writer.write(bytes),
+      write: (bytes) => this.#pipe.write(bytes),
       signal,
     });
     const [gap] = await Promise.allSettled([log, exit]);
@@ -273,7 +285,7 @@ class PodRun {
   }
 
   /** Fetches the results of a job that has ended, if its Pod is still there. */
-  async #fetch(pod: string, exit: JobExit): Promise<JobExit> {
+  async #collect(pod: string, exit: JobExit): Promise<JobExit> {
     const { cluster, objects, workspace, artifacts, logger } = this.#options;
     const late = new AbortController();
     using limit = timeLimit(FILES_MS);

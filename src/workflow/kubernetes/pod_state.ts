@@ -1,7 +1,7 @@
 import type {
-  Condition,
   ContainerStatus,
-  Job,
+  JobObject,
+  ObjectCondition,
   Pod,
 } from "./cluster_objects.ts";
 import {
@@ -121,7 +121,7 @@ function exitOf(
   if (early !== undefined && early.exitCode !== 0) {
     return {
       exitCode: NO_EXIT_CODE,
-      reason: removal ??
+      reason: removal ?? deletionReason(pod) ??
         `its container "${PREPARE_CONTAINER}" ended with exit code ${early.exitCode}` +
           detail(early.message),
     };
@@ -236,7 +236,7 @@ export interface JobFailure {
 }
 
 /** Returns why a Job failed, as far as its own conditions tell. */
-export function jobFailure({ status = {} }: Job): JobFailure | undefined {
+export function jobFailure({ status = {} }: JobObject): JobFailure | undefined {
   const { reason, message } = find(status.conditions, "Failed", "True") ??
     find(status.conditions, "FailureTarget", "True") ?? {};
   if (reason === undefined) return undefined;
@@ -248,11 +248,11 @@ export function jobFailure({ status = {} }: Job): JobFailure | undefined {
 }
 
 function find(
-  conditions: readonly Condition[] = [],
+  conditions: readonly ObjectCondition[] | undefined,
   type: string,
   status: string,
-): Condition | undefined {
-  return conditions.find((condition) =>
+): ObjectCondition | undefined {
+  return conditions?.find((condition) =>
     condition.type === type && condition.status === status
   );
 }

@@ -3,7 +3,7 @@ import { isObject, parseJson } from "../../json_value.ts";
 import { onAbort } from "../../process/cancellation.ts";
 import { pause, timeLimit } from "../../process/time_limit.ts";
 import type { Cluster } from "./cluster.ts";
-import type { Job, Pod } from "./cluster_objects.ts";
+import type { JobObject, Pod } from "./cluster_objects.ts";
 import { ClusterError } from "./cluster_transport.ts";
 import { JOB_NAME_LABEL, RUN_LABEL } from "./job_manifest.ts";
 
@@ -24,7 +24,7 @@ const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 /** The objects of one job, as they were seen last. */
 export interface JobView {
   /** Its Job. */
-  readonly job?: Job;
+  readonly job?: JobObject;
   /** Whether the Job was deleted. */
   readonly isJobGone: boolean;
   /** Its Pod; the last state of one that was deleted. */
@@ -73,7 +73,7 @@ export class RunObjects implements AsyncDisposable {
   }
 
   /** Adds a Job that was just created. */
-  add(job: Job): void {
+  add(job: JobObject): void {
     const { name } = job.metadata;
     const known = this.#entries.get(name)?.view;
     this.#entries.set(name, {
@@ -201,7 +201,7 @@ export class RunObjects implements AsyncDisposable {
   #update(
     name: string,
     resource: Watched,
-    object: Job & Pod,
+    object: JobObject & Pod,
     isGone: boolean,
   ): void {
     const entry = this.#entries.get(name) ?? {
@@ -214,7 +214,7 @@ export class RunObjects implements AsyncDisposable {
     this.#entries.set(name, entry);
   }
 
-  #replace(resource: Watched, items: readonly (Job & Pod)[]): void {
+  #replace(resource: Watched, items: readonly (JobObject & Pod)[]): void {
     const present = new Set<string>();
     for (const object of items) {
       this.#apply(resource, { type: "MODIFIED", object });
@@ -240,7 +240,7 @@ export class RunObjects implements AsyncDisposable {
 /** A change of an object. */
 interface WatchEvent {
   readonly type: string;
-  readonly object: Job & Pod;
+  readonly object: JobObject & Pod;
 }
 
 /** Checks for the answer that a version is too old. */

@@ -149,17 +149,17 @@ function jobRunner(options: ProcessRun): Executor {
           spawn: (_command, options) => placed.start(own, options),
         },
       });
-<<<<<<< HEAD
       const artifacts = options.artifactsOf(
         request,
         filePlace(own, request.node.job, options),
       );
-=======
       if (placed !== undefined) {
-        const outcome = await runOne(own, request, options, placed.command);
+        const { command } = placed;
+        const outcome = await runOne(own, request, options, {
+          ...{ command, artifacts },
+        });
         return { ...outcome, reason: placed.reason ?? outcome.reason };
       }
->>>>>>> d3f3085f (cli: run the jobs of a workflow on Kubernetes with --executor kubernetes)
       return options.container === undefined
         ? await runOne(own, request, options, { artifacts })
         : await runContained(own, request, {

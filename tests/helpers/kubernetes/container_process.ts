@@ -1,0 +1,152 @@
+import { REPOSITORY } from "../cli.ts";
+import { ContainerLog } from "./container_log.ts";
+
+/** A container to start. */
+export interface ContainerSpec {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Directories of this machine by their paths in the container. */
+  readonly mounts: Readonly<Record<string, string>>;
+  /** Absolute path of an empty directory for the root of the container. */
+  readonly root: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** Absolute path of Deno's cache. */
+  readonly cache: string;
+}
+
+/** Directories of this machine that every image consists of. */
+const IMAGE_DIRECTORIES = [
+  ...["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/dev"],
+  REPOSITORY,
+];
+
+/**
+ * Makes a root directory out of this machine's and the volumes of the Pod, and
+ * runs a command in it as the user of the container.
+ */
+const START = `set -e
+root=$1 uid=$2 gid=$3 deno=$4; shift 4
+mount -t tmpfs -o mode=755 tmpfs "$root"
+while [ "$1" != -- ]; do
+  if [ -e "$1" ]; then mkdir -p "$root$2"; mount --rbind "$1" "$root$2"; fi
+  shift 2
+done
+shift
+mkdir -p "$root/proc" "$root/tmp" "$root/opt/bin" "$root/opt/deno"
+chmod 1777 "$root/tmp" "$root/opt/deno"
+mount -t proc proc "$root/proc"
+touch "$root/opt/bin/deno"
+mount --bind "$deno" "$root/opt/bin/deno"
+cat > "$root/opt/bin/runnerlib" <<'END'
+#!/bin/sh
+exec deno run --no-prompt -A --no-check --cached-only ${REPOSITORY}/cli.ts "$@"
+END
+chmod 755 "$root/opt/bin/runnerlib"
+if [ "$uid" = keep ]; then exec chroot "$root" "$@"; fi
+exec chroot "$root" setpriv --reuid="$uid" --regid="$gid" --clear-groups -- "$@"
+`;
+
+/** What every image has in its environment. */
+const IMAGE_ENV = {
+  PATH: "/opt/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+  DENO_DIR: "/opt/deno",
+  DENO_NO_UPDATE_CHECK: "1",
+  NO_COLOR: "1",
+};
+
+/** A running container: a process tree with namespaces of its own. */
+export class ContainerProcess {
+  readonly log: ContainerLog = new ContainerLog();
+  /** Exit code, once it has ended. */
+  readonly exitCode: Promise<number>;
+  readonly #child: Deno.ChildProcess;
+  readonly #user: readonly string[];
+
+  constructor({ command, env, mounts, root, uid, gid, cache }: ContainerSpec) {
+    const isRoot = Deno.uid() === 0;
+    const places = [
+      ...IMAGE_DIRECTORIES.flatMap((path) => [path, path]),
+      ...["npm", "gen"].flatMap((name) => [
+        ...[`${cache}/${name}`, `/opt/deno/${name}`],
+      ]),
+      ...Object.entries(mounts).flatMap(([target, source]) => [source, target]),
+    ];
+    this.#user = isRoot ? [`--setuid=${uid}`, `--setgid=${gid}`] : [];
+    this.#child = new Deno.Command("unshare", {
+      args: [
+        ...isRoot ? [] : ["--user", "--map-root-user"],
+        ...["--mount", "--pid", "--fork", "--kill-child"],
+        ...["sh", "-c", START, "sh", root],
+        ...isRoot ? [String(uid), String(gid)] : ["keep", "keep"],
+        Deno.execPath(),
+        ...places,
+        "--",
+        ...command,
+      ],
+      clearEnv: true,
+      env: { ...IMAGE_ENV, ...env },
+      cwd: "/",
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.exitCode = this.#end();
+  }
+
+  /** Sends a signal to the first process of the container. */
+  async signal(signal: Deno.Signal): Promise<void> {
+    for (;;) {
+      const pid = this.#firstPid();
+      if (pid === undefined) return;
+      if (pid > 0) {
+        try {
+          Deno.kill(pid, signal);
+        } catch {
+          // It has ended.
+        }
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  /** Runs another program in the container. */
+  exec(command: readonly string[]): Deno.ChildProcess {
+    return new Deno.Command("nsenter", {
+      args: [
+        ...[`--target=${this.#firstPid()}`, "--mount", "--pid", "--root"],
+        ...Deno.uid() === 0 ? [] : ["--user", "--preserve-credentials"],
+        ...[...this.#user, "--wd=/", "--", ...command],
+      ],
+      clearEnv: true,
+      env: IMAGE_ENV,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  }
+
+  /**
+   * `unshare` has one child, which is the first process of the container.
+   *
+   * @returns Its id; 0 if it has not started, `undefined` if it has ended.
+   */
+  #firstPid(): number | undefined {
+    const { pid } = this.#child;
+    try {
+      const path = `/proc/${pid}/task/${pid}/children`;
+      return Number(Deno.readTextFileSync(path).trim().split(" ")[0]);
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #end(): Promise<number> {
+    const { stdout, stderr, status } = this.#child;
+    await Promise.all([this.log.read(stdout), this.log.read(stderr)]);
+    const { code, signal } = await status;
+    this.log.close();
+    return signal === "SIGKILL" ? 137 : code;
+  }
+}
