@@ -39,7 +39,7 @@ const EXECUTORS: Readonly<Record<string, CreateExecutor>> = {
   coordinator,
   kubernetes: async (context) => {
     const { clusterExecutor } = await import("./kubernetes_flags.ts");
-    return await clusterExecutor(context);
+    return { executor: await clusterExecutor(context) };
   },
 };
 

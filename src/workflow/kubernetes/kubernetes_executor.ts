@@ -9,6 +9,7 @@ import type { Toleration } from "./cluster_objects.ts";
 import { jobManifest } from "./job_manifest.ts";
 import { openTransport } from "./open_transport.ts";
 import {
+  artifactPaths,
   clonesSource,
   clusterProblems,
   commandOf,
@@ -158,7 +159,10 @@ function placeJob(request: JobRequest, placing: Placing): PlacedJob {
         manifest,
         secrets,
         workspace: workspace.base,
-        artifacts: relativeTo(workspace.base, env[Variable.artifactsDir]),
+        paths: {
+          artifacts: relativeTo(workspace.base, env[Variable.artifactsDir]),
+          code: artifactPaths(job),
+        },
         leaseSeconds: LEASE_SECONDS,
         logger,
         onStart,

@@ -1,4 +1,6 @@
 import { imageProblem } from "../../container/container_arguments.ts";
+import { normalizePath } from "../../job_path.ts";
+import { defaultOf } from "../../options/options.ts";
 import type { LocalJob } from "../local/local_job.ts";
 
 /** Names of variables that every version of Kubernetes accepts. */
@@ -64,4 +66,23 @@ export function userIdsOf(
 /** Whether the runner in the Pod clones the source of the job. */
 export function clonesSource({ source, isWrapped }: LocalJob): boolean {
   return isWrapped === true && source?.type === "git";
+}
+
+/**
+ * Returns the files and directories that may contain artifacts of a job,
+ * relative to its workspace: of each pattern, the part without wildcards.
+ */
+export function artifactPaths({ artifacts = [], codeDir }: LocalJob): string[] {
+  const code = normalizePath(codeDir ?? defaultOf("code_dir"));
+  const root = code.replace(/^\/job\/?/, "");
+  const paths = artifacts.flatMap(({ paths }) => paths).map((pattern) => {
+    const parts = pattern.split("/").filter((part) => part && part !== ".");
+    const wild = parts.findIndex((part) => /[*?[\]{}\\!]/.test(part));
+    const fixed = wild === -1 ? parts : parts.slice(0, wild);
+    return [...root === "" ? [] : [root], ...fixed].join("/");
+  });
+  // A path is fetched with everything in it.
+  return [...new Set(paths)].filter((path) =>
+    !paths.some((other) => path.startsWith(`${other}/`))
+  );
 }

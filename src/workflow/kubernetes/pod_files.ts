@@ -69,20 +69,27 @@ export async function sendFiles(
   });
 }
 
+/** Paths to fetch, relative to the workspace. */
+export interface ResultPaths {
+  /** Directory of the artifacts, in which the runner writes as well. */
+  readonly artifacts: string;
+  /** Files and directories of the code that the job may have changed. */
+  readonly code: readonly string[];
+}
+
 /**
- * Fetches what a job has written for others: its outputs, follow-up jobs and
- * artifacts.
+ * Fetches what a job has written for others: its outputs, follow-up jobs,
+ * artifacts, and parts of its code.
  *
- * @param artifacts Path of the artifacts relative to the workspace.
  * @returns Names of files that are kept because the runner has written them.
  * @throws {RunnerError} If they cannot be fetched.
  */
 export async function fetchFiles(
   cluster: Cluster,
-  { pod, workspace, artifacts, signal }: {
+  { pod, workspace, paths: { artifacts, code }, signal }: {
     readonly pod: string;
     readonly workspace: string;
-    readonly artifacts: string;
+    readonly paths: ResultPaths;
     readonly signal: AbortSignal;
   },
 ): Promise<string[]> {
@@ -93,7 +100,7 @@ export async function fetchFiles(
     await exec(cluster, {
       pod,
       container: FILES_CONTAINER,
-      command: ["sh", "-c", script, "sh", artifacts, ...RESULT_FILES],
+      command: ["sh", "-c", script, "sh", artifacts, ...RESULT_FILES, ...code],
     }, {
       input: undefined,
       read: async (output) => {
@@ -103,6 +110,8 @@ export async function fetchFiles(
       },
       signal,
     });
+    for (const path of code) await removeTree(`${workspace}/${path}`);
+    await moveInto(parts, workspace, code);
     return await moveInto(parts, workspace, [...RESULT_FILES, artifacts]);
   } finally {
     await removeTree(parts);

@@ -13,7 +13,7 @@ import {
   JOB_CONTAINER,
   secretManifest,
 } from "./job_manifest.ts";
-import { fetchFiles, sendFiles } from "./pod_files.ts";
+import { fetchFiles, type ResultPaths, sendFiles } from "./pod_files.ts";
 import { followLog } from "./pod_log.ts";
 import { type JobExit, podState } from "./pod_state.ts";
 import { exitIn } from "./job_exit.ts";
@@ -42,8 +42,8 @@ export interface PodProcessOptions {
   readonly secrets: Readonly<Record<string, string>>;
   /** Absolute path of the workspace to send. */
   readonly workspace: string;
-  /** Path of the artifacts relative to the workspace. */
-  readonly artifacts: string;
+  /** What to fetch. */
+  readonly paths: ResultPaths;
   /** Seconds after which Kubernetes ends the Job without the runner. */
   readonly leaseSeconds: number;
   /** Time that the Pod has to start, in milliseconds. */
@@ -286,7 +286,7 @@ class PodRun {
 
   /** Fetches the results of a job that has ended, if its Pod is still there. */
   async #collect(pod: string, exit: JobExit): Promise<JobExit> {
-    const { cluster, objects, workspace, artifacts, logger } = this.#options;
+    const { cluster, objects, workspace, paths, logger } = this.#options;
     const late = new AbortController();
     using limit = timeLimit(FILES_MS);
     void limit.reached.then(() => late.abort());
@@ -296,7 +296,7 @@ class PodRun {
       const phase = await objects.until(this.#name, filesPhase, waiting);
       if (phase !== "running") throw new Error("its pod has ended");
       const kept = await fetchFiles(cluster, {
-        ...{ pod, workspace, artifacts, signal },
+        ...{ pod, workspace, paths, signal },
       });
       for (const name of kept) {
         logger.warn(
