@@ -31,6 +31,7 @@ const ALL = `${NOTE}*\n`;
 export const WORKFLOW_FILES: readonly string[] = [
   "/workflow/",
   "/workflow-state.json*",
+  "/exported/",
 ];
 
 /** Text for a directory that also contains files of the user. */
@@ -154,7 +155,8 @@ export function hasWorkflowFiles(root: string): boolean {
 
 /** Checks whether a name in `.reactorcide` is one of local workflows. */
 export function isWorkflowFile(name: string): boolean {
-  return name === "workflow" || name.startsWith("workflow-state.json");
+  return name === "workflow" || name === "exported" ||
+    name.startsWith("workflow-state.json");
 }
 
 function hasOnly(directory: string, names: readonly string[]): boolean {

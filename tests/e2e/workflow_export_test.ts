@@ -10,7 +10,10 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-/** Eight jobs: items, a retry, failures, conditions, outputs and a secret. */
+/**
+ * Eight jobs: items, a retry, failures, conditions, outputs, an artifact and a
+ * secret.
+ */
 const WORKFLOW = `
 name: eight jobs
 on: { events: push }
@@ -20,10 +23,13 @@ jobs:
     command: |
       echo "prepare $RC_WF_NODE_NAME" >> "$LOG_FILE"
       echo '{"outputs":{"version":"1.2.3"},"vars":{"flag":["a b"]}}' > "$RC_WF_OUTPUT_FILE"
+      mkdir dist
+      echo built > dist/app
+    artifacts: { app: { paths: [dist/**] } }
   matrix:
-    needs: prepare
+    needs: { job: prepare, artifacts: app }
     for_each: ["one two", "\${{ three }}"]
-    command: echo "matrix $RC_WF_NODE_NAME $ITEM" >> "$LOG_FILE"
+    command: echo "matrix $RC_WF_NODE_NAME $ITEM $(cat dist/app)" >> "$LOG_FILE"
   retry:
     needs: prepare
     steps:
@@ -125,10 +131,14 @@ describe("runnerlib workflow export --to gitlab", () => {
       ),
     });
     const local = await runMain(
-      ["workflow", "run", "local.yaml", "--source=in-place", "--record=off"],
+      ["workflow", "run", "local.yaml", "--record=off"],
       {
         cwd: project,
-        env: { LOG_FILE: `${cwd}/local.log`, SECRET_DEPLOY_TOKEN: SECRET },
+        env: {
+          HOME: `${cwd}/home`,
+          LOG_FILE: `${cwd}/local.log`,
+          SECRET_DEPLOY_TOKEN: SECRET,
+        },
       },
     );
     assertEquals(local.code, 3, local.stderr);

@@ -7,7 +7,9 @@
  */
 import { parse } from "@std/yaml/parse";
 import type { WorkflowEngine } from "../../src/workflow/export/engines.ts";
+import { removeTree } from "../../src/workspace/remove.ts";
 import { runMain } from "./run_main.ts";
+import { exists } from "./temporary_directory.ts";
 
 /** A job as an engine starts it. */
 interface EngineJob {
@@ -17,6 +19,12 @@ interface EngineJob {
   /** Whether it starts although a needed job has failed. */
   readonly isGated: boolean;
   readonly script: string;
+  /** Jobs from which it gets artifacts. */
+  readonly artifactsFrom: readonly string[];
+  /** Whether it passes artifacts on. */
+  readonly hasArtifacts: boolean;
+  /** Whether the script joins them. */
+  readonly isArgo?: boolean;
   /** Returns its variables, given the results of its needs. */
   readonly env: (resultOf: (key: string) => string) => Record<string, string>;
 }
@@ -60,30 +68,49 @@ export async function runExported(
       ends.set(job.key, { exitCode: undefined, output: "" });
       continue;
     }
+    // Each job has a directory of its own, and a /tmp.
+    const place = await Deno.makeTempDir({ dir: cwd });
+    const output = `${place}/engine-output`;
+    const store = storeOf(job, place);
+    for (const key of job.artifactsFrom) {
+      const kept = `${cwd}/artifacts of ${key}`;
+      const to = job.isArgo ? `${place}/needed/${key}` : store;
+      if (await exists(kept)) await copyTree(kept, to);
+    }
     const variables = {
       ...env,
       ...job.env((key) => results.get(key) ?? ""),
     };
-    const output = `${cwd}/.engine-output`;
-    const { args, stdin } = await runnerCall(job.script, {
-      ...variables,
-      GITHUB_OUTPUT: output,
-    });
-    const file = args[args.indexOf("--result-file") + 1];
-    // All templates of Argo use the same path, each in its container.
-    const place = file.startsWith("/tmp/runnerlib-") ? output : file;
-    const { code, stdout, stderr } = await runMain(
-      args.map((arg) => arg === file ? place : arg),
-      { cwd, stdin, env: variables },
+    const { args, stdin } = await runnerCall(
+      job.script.replaceAll("/tmp/runnerlib-", `${place}/`),
+      { ...variables, GITHUB_OUTPUT: output },
     );
+    const { code, stdout, stderr } = await runMain(args, {
+      ...{ cwd: place, stdin, env: variables },
+    });
     if (args.includes("--result-file")) {
-      const path = place.startsWith("/") ? place : `${cwd}/${place}`;
+      const file = args[args.indexOf("--result-file") + 1];
+      const path = file.startsWith("/") ? file : `${place}/${file}`;
       results.set(job.key, await Deno.readTextFile(path));
-      await Deno.remove(path);
     }
+    if (job.hasArtifacts && await exists(store)) {
+      await copyTree(store, `${cwd}/artifacts of ${job.key}`);
+    }
+    await removeTree(place);
     ends.set(job.key, { exitCode: code, output: stdout + stderr });
   }
+  for (const { key } of jobs) await removeTree(`${cwd}/artifacts of ${key}`);
   return ends;
+}
+
+/** Returns where a job finds and leaves artifacts. */
+function storeOf({ isArgo }: EngineJob, place: string): string {
+  return `${place}/${isArgo ? "artifacts" : ".reactorcide/exported/artifacts"}`;
+}
+
+async function copyTree(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  await new Deno.Command("cp", { args: ["-R", `${from}/.`, to] }).output();
 }
 
 /** What a script gives to the runner, as a shell understands it. */
@@ -114,6 +141,8 @@ const READERS: Readonly<Record<WorkflowEngine, (file: Yaml) => EngineJob[]>> = {
         needs: job.needs.flatMap(keysOf),
         isGated: job.when === "always",
         script: job.script[0],
+        artifactsFrom: job.needs.flatMap(keysOf),
+        hasArtifacts: job.artifacts?.paths !== undefined,
         // A dotenv report is a list of variables.
         env: (resultOf: (key: string) => string) => ({
           ...job.parallel ? { RUNNERLIB_ITEM: `${item}` } : {},
@@ -125,14 +154,33 @@ const READERS: Readonly<Record<WorkflowEngine, (file: Yaml) => EngineJob[]>> = {
   github({ jobs, env: _env }) {
     const keysOf = (id: string) =>
       itemKeys(id, jobs[id].strategy?.matrix.item.length);
+    const stepOf = (job: Yaml, word: string) =>
+      job.steps.filter((step: Yaml) =>
+        step.id === word || step.uses?.includes(word)
+      );
+    const uploaded = Object.entries<Yaml>(jobs).flatMap(([id, job]) =>
+      stepOf(job, "upload-artifact").flatMap((step: Yaml) =>
+        keysOf(id).map((key, item) => [
+          key,
+          step.with.name.replace("${{ matrix.item }}", `${item}`),
+        ])
+      )
+    );
     return Object.entries<Yaml>(jobs).flatMap(([id, job]) =>
       keysOf(id).map((key, item) => ({
         key,
+        artifactsFrom: stepOf(job, "download-artifact").flatMap(
+          ({ with: { name, pattern } }: Yaml) =>
+            uploaded.filter(([, other]) =>
+              pattern ? other.startsWith(pattern.slice(0, -1)) : other === name
+            ).map(([key]) => key),
+        ),
+        hasArtifacts: stepOf(job, "upload-artifact").length > 0,
         needs: (job.needs ?? []).flatMap(keysOf),
         isGated: job.if === "${{ !cancelled() }}",
-        script: job.steps[1].run,
+        script: stepOf(job, "job")[0].run,
         env: (resultOf: (key: string) => string) =>
-          mapped(job.steps[1].env ?? {}, (value: string) => {
+          mapped(stepOf(job, "job")[0].env ?? {}, (value: string) => {
             const [, need, name] =
               /^\$\{\{ needs\.([\w-]+)\.outputs\.(\w+) \}\}$/.exec(value) ?? [];
             if (need !== undefined) {
@@ -148,7 +196,7 @@ const READERS: Readonly<Record<WorkflowEngine, (file: Yaml) => EngineJob[]>> = {
       templates.map((template: Yaml) => [template.name, template]),
     );
     return dag.tasks.map((task: Yaml) => {
-      const { script } = byName.get(task.template)!;
+      const { script, outputs } = byName.get(task.template)!;
       const parameters = new Map<string, string>(
         (task.arguments?.parameters ?? []).map(
           ({ name, value }: Yaml) => [name, value],
@@ -159,6 +207,11 @@ const READERS: Readonly<Record<WorkflowEngine, (file: Yaml) => EngineJob[]>> = {
         needs: [...new Set(task.depends?.match(/[\w-]+(?=\.)/g) ?? [])],
         isGated: task.depends?.includes("Failed") ?? false,
         script: script.source,
+        artifactsFrom: (task.arguments?.artifacts ?? []).map(
+          ({ from }: Yaml) => /tasks\.([\w-]+)\./.exec(from)![1],
+        ),
+        hasArtifacts: outputs?.artifacts !== undefined,
+        isArgo: true,
         env: (resultOf: (key: string) => string) =>
           mapped(
             Object.fromEntries(

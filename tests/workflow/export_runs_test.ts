@@ -12,7 +12,8 @@ const ROUNDS = Number(Deno.env.get("EXPORT_ROUNDS") ?? 3);
 
 interface RandomJob {
   name: string;
-  needs?: string[];
+  needs?: ({ job: string; artifacts?: string[] })[];
+  artifacts: unknown;
   condition?: string;
   when?: unknown;
   for_each?: string[];
@@ -22,8 +23,9 @@ interface RandomJob {
 
 /** Prints what the job sees to a file, and sets an output. */
 const COMMAND = `
-printf '%s\\t%s\\t%s\\n' "$RC_WF_NODE_NAME" "$RC_WF_VARS_JSON" "$TEXT" >> "$LOG_FILE"
+printf '%s\\t%s\\t%s\\n' "$RC_WF_NODE_NAME" "$RC_WF_VARS_JSON" "$(ls | grep ^out- | tr '\\n' /)$TEXT" >> "$LOG_FILE"
 printf '{"outputs":{"at":"$TEXT"}}' > "$RC_WF_OUTPUT_FILE"
+touch "out-$RC_WF_NODE_NAME"
 `;
 
 function randomJobs(random: Random): RandomJob[] {
@@ -37,7 +39,14 @@ function randomJobs(random: Random): RandomJob[] {
     ];
     return {
       name,
-      ...needs.length > 0 ? { needs } : {},
+      ...needs.length > 0
+        ? {
+          needs: needs.map((job) =>
+            random.below(2) ? { job } : { job, artifacts: ["out"] }
+          ),
+        }
+        : {},
+      artifacts: { out: { paths: ["out-*"], when: "always", optional: true } },
       ...random.below(3) === 0
         ? { condition: random.pick(["any_failed", "always"]) }
         : {},
@@ -55,7 +64,7 @@ function randomJobs(random: Random): RandomJob[] {
 function ancestors(jobs: readonly RandomJob[], name: string): Set<string> {
   const { needs = [] } = jobs.find((job) => job.name === name)!;
   return new Set(
-    needs.flatMap((need) => [need, ...ancestors(jobs, need)]),
+    needs.flatMap(({ job }) => [job, ...ancestors(jobs, job)]),
   );
 }
 

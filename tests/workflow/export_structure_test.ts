@@ -180,7 +180,9 @@ function partsOf(engine: WorkflowEngine, file: Yaml) {
 
 function scriptOf(engine: WorkflowEngine, job: Yaml): string {
   if (engine === "gitlab") return job.script[0];
-  return engine === "github" ? job.steps[1].run : job.script.source;
+  return engine === "github"
+    ? job.steps.find((step: Yaml) => step.id === "job").run
+    : job.script.source;
 }
 
 function* stringsIn(value: unknown): Generator<string> {

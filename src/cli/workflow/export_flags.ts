@@ -47,4 +47,10 @@ export const EXPORTED_JOB_FLAGS: readonly Flag[] = [
     isHidden: true,
     help: "Name before the result and an equals sign",
   },
+  {
+    name: "artifact-store",
+    valueName: "DIRECTORY",
+    isHidden: true,
+    help: "Directory for artifacts, unless a store is set",
+  },
 ];

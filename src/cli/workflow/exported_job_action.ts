@@ -1,3 +1,4 @@
+import { dirname } from "@std/path/posix/dirname";
 import { readOptions } from "../../config/load_config.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import { parseWorkflow } from "../../workflow/definition/read_workflow.ts";
@@ -5,10 +6,8 @@ import {
   encodeResult,
   type PassedResult,
 } from "../../workflow/export/passed_result.ts";
-import {
-  type PassedNeed,
-  runExportedJob,
-} from "../../workflow/export/run_exported_job.ts";
+import type { PassedNeed } from "../../workflow/export/job_gate.ts";
+import { runExportedJob } from "../../workflow/export/run_exported_job.ts";
 import type { CommandContext } from "../command.ts";
 import { flagsLayer } from "../config_flags.ts";
 import { maskJobs, warnOnce } from "../inventory.ts";
@@ -42,7 +41,12 @@ export async function runExportedJobAction(
     ["record", "otel"],
     flagsLayer(context),
   );
-  let result: PassedResult = { status: "failed", vars: workflow.vars };
+  const store = flags.get("artifact-store");
+  let result: PassedResult = {
+    status: "failed",
+    vars: workflow.vars,
+    artifacts: [],
+  };
   try {
     const end = await runExportedJob(runner, workflow, {
       root: host.cwd,
@@ -50,6 +54,9 @@ export async function runExportedJobAction(
       item,
       record,
       otel,
+      artifactStore: typeof store === "string"
+        ? absolutePath(store, host.cwd)
+        : undefined,
     });
     ({ result } = end);
     return end.exitCode;
@@ -82,9 +89,11 @@ async function writeResult(
   const [file, name] = [flags.get("result-file"), flags.get("result-name")];
   if (typeof file !== "string") return;
   const text = encodeResult(result);
+  const path = absolutePath(file, host.cwd);
   try {
+    await Deno.mkdir(dirname(path), { recursive: true });
     await Deno.writeTextFile(
-      file.startsWith("/") ? file : `${host.cwd}/${file}`,
+      path,
       typeof name === "string" ? `${name}=${text}\n` : text,
     );
   } catch (cause) {
@@ -93,4 +102,8 @@ async function writeResult(
       cause,
     });
   }
+}
+
+function absolutePath(path: string, cwd: string): string {
+  return path.startsWith("/") ? path : `${cwd}/${path}`;
 }

@@ -18,6 +18,19 @@ const ENTRY = "main";
 /** File for the result of a job, in its container. */
 const RESULT_FILE = "/tmp/runnerlib-result";
 
+/** Directory for artifacts, in the container of a job. */
+const STORE = "/tmp/runnerlib-artifacts";
+
+/** Directory for artifacts of other jobs. */
+const NEEDED = "/tmp/runnerlib-needed";
+
+/** Joins what other jobs have saved; equal names have equal contents. */
+const JOIN_STORES =
+  `mkdir -p ${STORE}\nfor d in ${NEEDED}/*/; do [ ! -d "$d" ] || cp -R "$d." ${STORE}; done`;
+
+/** Name of the output artifact with the artifacts of a job. */
+const ARTIFACTS = "artifacts";
+
 /** Name of the output parameter with the result of a job. */
 const RESULT = "result";
 
@@ -39,11 +52,6 @@ export const ARGO: EngineRules = {
   maxItems: 1_000,
   lost: [
     {
-      property: "artifacts",
-      keys: ["artifacts"],
-      why: "is lost: jobs that need them do not get them",
-    },
-    {
       property: "priority",
       keys: ["priority"],
       why: "is lost, because Argo has priorities of whole workflows only",
@@ -58,6 +66,7 @@ export const ARGO: EngineRules = {
       why: "is lost; set a node selector or tolerations in the template",
     })),
   ],
+  artifactStore: STORE,
   result: () => ({ file: RESULT_FILE }),
 };
 
@@ -137,9 +146,27 @@ function tasksOf({ jobs, isGated }: ExportedWorkflow) {
       depends: needed.length === 0
         ? undefined
         : needed.map((name) => dependency(name, isGated)).join(" && "),
-      arguments: parameters.length === 0 ? undefined : { parameters },
+      arguments: parameters.length + job.artifactNeeds.length === 0
+        ? undefined
+        : {
+          parameters: parameters.length === 0 ? undefined : parameters,
+          artifacts: artifactArguments(job, tasksByJob),
+        },
     };
   });
+}
+
+/** Passes on what the needed jobs have saved, each from one or more tasks. */
+function artifactArguments(
+  { artifactNeeds }: ExportedJob,
+  tasksByJob: ReadonlyMap<ExportedJob, readonly string[]>,
+) {
+  const tasks = artifactNeeds.flatMap((need) => tasksByJob.get(need)!);
+  return tasks.length === 0 ? undefined : tasks.map((task, at) => ({
+    name: `needed-${at}`,
+    from: `{{tasks.${task}.outputs.artifacts.${ARTIFACTS}}}`,
+    optional: true,
+  }));
 }
 
 /** If the runner decides whether the job runs, its needs only have to end. */
@@ -151,16 +178,27 @@ function dependency(name: string, isGated: boolean): string {
 
 function templateOf(job: ExportedJob) {
   const { id, needs, itemCount, timeoutSeconds, isNeeded, user } = job;
+  const { retentionMs } = job;
   const inputs = [
     ...itemCount === undefined ? [] : [ITEM_VARIABLE],
     ...needs.flatMap(({ results }) => results),
   ];
+  const neededCount = job.artifactNeeds
+    .reduce((count, need) => count + (need.itemCount ?? 1), 0);
+  const artifacts = Array.from({ length: neededCount }, (_, at) => ({
+    name: `needed-${at}`,
+    path: `${NEEDED}/${at}`,
+    optional: true,
+  }));
   const [uid, gid] = user?.split(":").map(Number) ?? [];
   return {
     name: id,
-    inputs: inputs.length === 0
-      ? undefined
-      : { parameters: inputs.map((name) => ({ name })) },
+    inputs: inputs.length + neededCount === 0 ? undefined : {
+      parameters: inputs.length === 0
+        ? undefined
+        : inputs.map((name) => ({ name })),
+      artifacts: neededCount === 0 ? undefined : artifacts,
+    },
     activeDeadlineSeconds: timeoutSeconds,
     script: {
       // Argo gives the container this name, and its schema requires one.
@@ -184,14 +222,16 @@ function templateOf(job: ExportedJob) {
       securityContext: uid === undefined
         ? undefined
         : { runAsUser: uid, runAsGroup: gid },
-      source: job.script,
+      source: neededCount === 0 ? job.script : `${JOIN_STORES}\n${job.script}`,
     },
-    outputs: isNeeded
+    outputs: isNeeded || retentionMs !== undefined
       ? {
-        parameters: [{
-          name: RESULT,
-          valueFrom: { path: RESULT_FILE, default: "" },
-        }],
+        parameters: isNeeded
+          ? [{ name: RESULT, valueFrom: { path: RESULT_FILE, default: "" } }]
+          : undefined,
+        artifacts: retentionMs === undefined
+          ? undefined
+          : [{ name: ARTIFACTS, path: STORE, optional: true }],
       }
       : undefined,
   };

@@ -26,8 +26,16 @@ import {
 import { writeYaml } from "./commented_yaml.ts";
 import { type EngineSecret, EngineSecrets } from "./engine_secrets.ts";
 import { type IdRules, jobIds } from "./job_ids.ts";
-import { jobScript, jobSpec } from "./job_spec.ts";
+import {
+  jobScript,
+  type JobSpec,
+  jobSpec,
+  writtenArtifacts,
+} from "./job_spec.ts";
 import { LossList } from "./losses.ts";
+
+/** Directory of exported jobs in their code; no artifact contains it. */
+export const EXPORT_DIRECTORY = ".reactorcide/exported";
 
 /**
  * Time that a runner has to end a job at its time limit, before the engine ends
@@ -51,6 +59,8 @@ export interface EngineRules extends IdRules {
   readonly engine: string;
   /** Maximum number of items that the engine starts as jobs. */
   readonly maxItems: number;
+  /** Directory for artifacts, which the engine passes on. */
+  readonly artifactStore: string;
   /** Properties of jobs that are lost, and why. */
   readonly lost: readonly LostProperty[];
   /**
@@ -99,6 +109,13 @@ export interface ExportedJob {
   readonly results: readonly string[];
   /** Whether a job needs it. */
   readonly isNeeded: boolean;
+  /** Jobs whose artifacts it needs. */
+  readonly artifactNeeds: readonly ExportedJob[];
+  /**
+   * How long its artifacts are kept, in milliseconds; `undefined` if it saves
+   * none.
+   */
+  readonly retentionMs?: number;
   /** Secrets that the engine has to pass. */
   readonly secrets: readonly EngineSecret[];
   /** Shell script that runs the job. */
@@ -148,12 +165,22 @@ export async function exportedWorkflow(
   const exported = new Map<string, ExportedJob>();
   for (const [index, job] of inOrder(kept).entries()) {
     const sources = source.jobs.get(job.name)!;
-    const { spec, ...part } = {
-      ...jobPart(job, { index, sources, rules, losses }),
-      spec: jobSpec(job, sources, { secrets, losses, mask }),
-    };
-    const needs = (job.body.dependsOn ?? []).map((name) => exported.get(name)!);
+    const part = jobPart(job, { index, sources, rules, losses });
+    const { dependsOn = [], artifactNeeds = [], artifacts = [] } = job.body;
+    const needs = dependsOn.map((name) => exported.get(name)!);
+    const givers = artifactNeeds.flatMap((need) =>
+      exported.get(need.job) ?? []
+    );
     const isNeeded = needed.has(job.name);
+    const spec = jobSpec(job, sources, { secrets, losses, mask });
+    const text = await specText(definition, {
+      spec,
+      // A job without items saves nothing, but its artifacts are defined.
+      givers: definition.jobs.filter(({ name }) =>
+        artifactNeeds.some((need) => need.job === name)
+      ),
+      mask,
+    });
     exported.set(job.name, {
       ...part,
       definition: job,
@@ -161,16 +188,23 @@ export async function exportedWorkflow(
       id: ids.get(job.name)!,
       needs,
       isNeeded,
+      artifactNeeds: givers,
+      retentionMs: artifacts.length === 0
+        ? undefined
+        : Math.max(...artifacts.map(({ retentionMs }) => retentionMs)),
       secrets: spec.secrets,
-      script: jobScript(await specText(definition, spec.job, mask), {
+      script: jobScript(text, {
         needs: needs.map((need) => [need.definition.name, need.results]),
         itemVariable: part.itemCount === undefined ? undefined : ITEM_VARIABLE,
+        artifactStore: artifacts.length + givers.length > 0
+          ? rules.artifactStore
+          : undefined,
         result: isNeeded
           ? rules.result(
             ids.get(job.name)!,
             part.itemCount === undefined
-              ? `RUNNERLIB_RESULT_${index}`
-              : `RUNNERLIB_RESULT_${index}_"$${ITEM_VARIABLE}"`,
+              ? part.variable
+              : `${part.variable}_"$${ITEM_VARIABLE}"`,
           )
           : undefined,
       }),
@@ -248,6 +282,7 @@ function jobPart(
   const itemCount = isTooLong ? undefined : count;
   const variable = `RUNNERLIB_RESULT_${index}`;
   return {
+    variable,
     itemCount,
     results: itemCount === undefined
       ? [variable]
@@ -287,11 +322,14 @@ function userOf(name: string, { runAs }: JobBody): string | undefined {
   );
 }
 
-/** Writes a workflow file with one job. */
+/** Writes a workflow file with one job, and those that define its artifacts. */
 async function specText(
   { id, name, vars, triggers, paths }: WorkflowDefinition,
-  job: Readonly<Record<string, unknown>>,
-  mask: (text: string) => string,
+  { spec, givers, mask }: {
+    spec: JobSpec;
+    givers: readonly JobDefinition[];
+    mask: (text: string) => string;
+  },
 ): Promise<string> {
   const hasVars = Object.keys(vars).length > 0;
   return await writeYaml({
@@ -300,7 +338,14 @@ async function specText(
     on: isFiltered({ triggers, paths }) ? triggers : undefined,
     paths: isFiltered({ triggers, paths }) ? paths : undefined,
     vars: hasVars ? maskedJson(vars, mask) : undefined,
-    jobs: [job],
+    jobs: [
+      spec.job,
+      ...givers.map(({ name, body }) => ({
+        name,
+        command: "true",
+        artifacts: writtenArtifacts(body.artifacts),
+      })),
+    ],
   });
 }
 

@@ -7,6 +7,7 @@ import { Commented } from "./commented_yaml.ts";
 import { engineCheckout } from "./engine_checkout.ts";
 import {
   type EngineRules,
+  EXPORT_DIRECTORY,
   type ExportedJob,
   type ExportedWorkflow,
   ITEM_VARIABLE,
@@ -15,6 +16,9 @@ import {
 /** GitHub limits the time of jobs in whole minutes. */
 const SECONDS_PER_MINUTE = 60;
 
+/** GitHub keeps artifacts for whole days. */
+const MS_PER_DAY = 24 * 60 * 60_000;
+
 /** How GitHub starts jobs. */
 export const GITHUB: EngineRules = {
   engine: "GitHub",
@@ -22,11 +26,6 @@ export const GITHUB: EngineRules = {
   reserved: [],
   maxItems: 256,
   lost: [
-    {
-      property: "artifacts",
-      keys: ["artifacts"],
-      why: "is lost: jobs that need them do not get them",
-    },
     {
       property: "priority",
       keys: ["priority"],
@@ -47,6 +46,7 @@ export const GITHUB: EngineRules = {
       why: "is lost; add credentials to the container",
     },
   ],
+  artifactStore: `${EXPORT_DIRECTORY}/artifacts`,
   result: (_id, name) => ({ file: '"$GITHUB_OUTPUT"', name }),
 };
 
@@ -125,14 +125,49 @@ function jobOf(job: ExportedJob, workflow: ExportedWorkflow) {
         uses: "actions/checkout@v4",
         with: checkoutInputs(job, workflow),
       },
+      ...job.artifactNeeds.map(downloadStep),
       {
         id: "job",
         shell: "sh",
         env: stepVariables(job),
         run: job.script,
       },
+      ...uploadSteps(job),
     ],
   };
+}
+
+/** Gets the artifacts of a job. The runner reports those that are missing. */
+function downloadStep({ results: [name], itemCount }: ExportedJob) {
+  return {
+    uses: "actions/download-artifact@v4",
+    "continue-on-error": true,
+    with: {
+      [itemCount === undefined ? "name" : "pattern"]: itemCount === undefined
+        ? name
+        : name.replace(/0$/, "*"),
+      "merge-multiple": itemCount === undefined ? undefined : true,
+      path: GITHUB.artifactStore,
+    },
+  };
+}
+
+/** Passes on what the runner has saved. */
+function uploadSteps({ results: [name], itemCount, retentionMs }: ExportedJob) {
+  if (retentionMs === undefined) return [];
+  return [{
+    uses: "actions/upload-artifact@v4",
+    if: expression("!cancelled()"),
+    with: {
+      name: itemCount === undefined
+        ? name
+        : name.replace(/0$/, expression("matrix.item")),
+      path: GITHUB.artifactStore,
+      "include-hidden-files": true,
+      "if-no-files-found": "ignore",
+      "retention-days": Math.ceil(retentionMs / MS_PER_DAY),
+    },
+  }];
 }
 
 /** Variables with secrets, results of needed jobs, and the item. */

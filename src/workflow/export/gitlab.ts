@@ -7,6 +7,7 @@ import { Commented } from "./commented_yaml.ts";
 import { engineCheckout } from "./engine_checkout.ts";
 import {
   type EngineRules,
+  EXPORT_DIRECTORY,
   type ExportedJob,
   type ExportedWorkflow,
   ITEM_VARIABLE,
@@ -26,11 +27,6 @@ export const GITLAB: EngineRules = {
   ],
   maxItems: 200,
   lost: [
-    {
-      property: "artifacts",
-      keys: ["artifacts"],
-      why: "is lost: jobs that need them do not get them",
-    },
     {
       property: "priority",
       keys: ["priority"],
@@ -56,6 +52,7 @@ export const GITLAB: EngineRules = {
       why: "is lost, because the configuration of a runner limits its jobs",
     },
   ],
+  artifactStore: `${EXPORT_DIRECTORY}/artifacts`,
   result: (id, name) => ({ file: resultFile(id), name }),
 };
 
@@ -78,11 +75,11 @@ export function gitlabFile(
 
 /** Returns the file for the result of a job, in its checkout. */
 function resultFile(id: string): string {
-  return `.runnerlib-${id}.env`;
+  return `${EXPORT_DIRECTORY}/${id}.env`;
 }
 
 function jobOf(job: ExportedJob, workflow: ExportedWorkflow) {
-  const { needs, itemCount, timeoutSeconds, isNeeded } = job;
+  const { needs, itemCount, timeoutSeconds, isNeeded, retentionMs } = job;
   if (needs.length > MAX_NEEDS) {
     workflow.losses.add(
       findKey(job.sources, ["needs", "depends_on"]) ?? job.sources[0],
@@ -102,8 +99,14 @@ function jobOf(job: ExportedJob, workflow: ExportedWorkflow) {
     timeout: timeoutSeconds && `${timeoutSeconds} seconds`,
     variables: checkoutVariables(job, workflow),
     script: [job.script],
-    artifacts: isNeeded
-      ? { when: "always", reports: { dotenv: resultFile(job.id) } }
+    artifacts: isNeeded || retentionMs !== undefined
+      ? {
+        // Only the runner knows what it has saved.
+        when: "always",
+        paths: retentionMs && [`${GITLAB.artifactStore}/`],
+        expire_in: retentionMs && `${Math.ceil(retentionMs / 1_000)} seconds`,
+        reports: isNeeded ? { dotenv: resultFile(job.id) } : undefined,
+      }
       : undefined,
   };
 }

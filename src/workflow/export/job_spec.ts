@@ -1,3 +1,4 @@
+import type { ArtifactDefinition } from "../../artifacts/artifact.ts";
 import { isObject } from "../../json_value.ts";
 import { quoteWord } from "../../command_text.ts";
 import { Variable } from "../../environment/variables.ts";
@@ -63,8 +64,28 @@ export function jobSpec(
     code_dir: body.codeDir,
     job_dir: body.jobDir,
     working_dir: body.workingDir,
+    needs: body.artifactNeeds,
+    artifacts: writtenArtifacts(body.artifacts),
   };
   return { job, secrets: [...secrets.values()] };
+}
+
+/** Returns artifacts as a workflow file defines them. */
+export function writtenArtifacts(
+  artifacts: readonly ArtifactDefinition[] = [],
+): Record<string, unknown> | undefined {
+  if (artifacts.length === 0) return undefined;
+  return Object.fromEntries(
+    artifacts.map(({ name, paths, retentionMs, when, isOptional }) => [
+      name,
+      {
+        paths,
+        retention: `${retentionMs}ms`,
+        when: when === "on_success" ? undefined : when,
+        optional: isOptional || undefined,
+      },
+    ]),
+  );
 }
 
 /** Returns a value as it is written: text that is not a number stays text. */
@@ -220,6 +241,12 @@ export interface JobScriptOptions {
    */
   readonly itemVariable?: string;
   /**
+   * Directory for artifacts.
+   *
+   * @default {the job has none}
+   */
+  readonly artifactStore?: string;
+  /**
    * File for the result, and the name before it.
    *
    * @default {the result is not passed on}
@@ -234,13 +261,14 @@ export interface JobScriptOptions {
  */
 export function jobScript(
   spec: string,
-  { needs, itemVariable, result }: JobScriptOptions,
+  { needs, itemVariable, artifactStore, result }: JobScriptOptions,
 ): string {
   const options = [
     ...needs.map(([name, variables]) =>
       `--need ${literalWord(`${name}=${variables.join(",")}`)}`
     ),
     ...itemVariable === undefined ? [] : [`--item "$${itemVariable}"`],
+    ...artifactStore === undefined ? [] : [`--artifact-store ${artifactStore}`],
     ...result === undefined ? [] : [`--result-file ${result.file}`],
     ...result?.name === undefined ? [] : [`--result-name ${result.name}`],
   ];

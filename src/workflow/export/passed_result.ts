@@ -1,3 +1,5 @@
+import { isSavedArtifact } from "../../artifacts/artifact_manifest.ts";
+import type { SavedArtifact } from "../../artifacts/artifact.ts";
 import { isObject, parseJson } from "../../json_value.ts";
 import type { NodeEnd } from "../local/node_states.ts";
 import type { JsonObject } from "../local/workflow_state.ts";
@@ -8,6 +10,8 @@ export interface PassedResult {
   readonly status: NodeEnd | "skipped";
   /** Variables of the workflow that the job has seen or set. */
   readonly vars: JsonObject;
+  /** Artifacts that the job saved. */
+  readonly artifacts: readonly SavedArtifact[];
 }
 
 const BASE64_URL = { alphabet: "base64url", omitPadding: true } as const;
@@ -39,11 +43,16 @@ export function encodeResult(result: PassedResult): string {
 export function decodeResult(text: string): PassedResult | undefined {
   const result = parseJson(decoded(text));
   if (!isObject(result)) return undefined;
-  const { status, vars } = result;
+  const { status, vars, artifacts } = result;
   const known = STATUSES.find((name) => name === status);
-  return known === undefined || !isObject(vars)
-    ? undefined
-    : { status: known, vars: vars as JsonObject };
+  if (known === undefined || !isObject(vars)) return undefined;
+  return {
+    status: known,
+    vars: vars as JsonObject,
+    artifacts: Array.isArray(artifacts)
+      ? artifacts.filter(isSavedArtifact)
+      : [],
+  };
 }
 
 function decoded(text: string): string {

@@ -9,35 +9,30 @@
  */
 import { type Environment, Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
-import { eventFacts } from "../../runner/event_facts.ts";
-import { visibleToJobs } from "../../environment/child_environment.ts";
 import type { RunnerContext } from "../../runner/runner_context.ts";
-import { EVENT_TYPES } from "../../schema/events.ts";
-import { usesPaths, whenReason } from "../../schema/when.ts";
 import type {
   JobDefinition,
   WorkflowDefinition,
 } from "../definition/definition.ts";
-import { matchFilters } from "../eval/match_filters.ts";
 import type {
   JobRequest,
   LocalJob,
   LocalJobOutcome,
 } from "../local/local_job.ts";
-import { NodeStates, type NodeStatus } from "../local/node_states.ts";
+import type { NodeStatus } from "../local/node_states.ts";
 import { processExecutor } from "../local/process_executor.ts";
 import { runLocalWorkflow } from "../local/run_local.ts";
-import { VariableStore } from "../local/workflow_state.ts";
+import type { VariableStore } from "../local/workflow_state.ts";
 import type { WorkflowExecutor } from "../workflow_executor.ts";
-import { decodeResult, type PassedResult } from "./passed_result.ts";
-
-/** A job that the job needs. */
-export interface PassedNeed {
-  /** Name of the job. */
-  readonly name: string;
-  /** Variables that contain its results: one, or one per item. */
-  readonly variables: readonly string[];
-}
+import { exportedArtifacts } from "./exported_artifacts.ts";
+import {
+  conditionReason,
+  eventReason,
+  type PassedNeed,
+  passedVariables,
+  resultsOf,
+} from "./job_gate.ts";
+import type { PassedResult } from "./passed_result.ts";
 
 /** Options for {@linkcode runExportedJob}. */
 export interface RunExportedJobOptions {
@@ -59,6 +54,12 @@ export interface RunExportedJobOptions {
   record?: string;
   /** Whether to export the run to a collector of OpenTelemetry. */
   otel: boolean;
+  /**
+   * Absolute path of a directory that the engine passes on, for artifacts.
+   *
+   * @default {artifacts are in the store of the settings}
+   */
+  artifactStore?: string;
 }
 
 /** Result of {@linkcode runExportedJob}. */
@@ -69,19 +70,12 @@ export interface ExportedJobResult {
   readonly exitCode: number;
 }
 
-/** A needed job and its results, one per item. */
-interface NeedResults {
-  readonly name: string;
-  /** `undefined` for a result that is missing. */
-  readonly results: readonly (PassedResult | undefined)[];
-}
-
 /**
- * Runs the only job of a workflow, unless its condition does not hold.
+ * Runs the first job of a workflow, unless its condition does not hold.
  *
- * @param definition Workflow with one job, without the jobs that it needs.
- * @throws {RunnerError} `invalid-workflow` if there are more jobs, the item does
- * not exist, the result of a needed job is missing, or two of them set a variable to different values;
+ * @param definition Workflow with the job. Other jobs only define the artifacts
+ * that it needs.
+ * @throws {RunnerError} `invalid-workflow` if the item does not exist, the result of a needed job is missing, or two of them set a variable to different values;
  * otherwise as `runLocalWorkflow()`.
  */
 export async function runExportedJob(
@@ -90,7 +84,7 @@ export async function runExportedJob(
   options: RunExportedJobOptions,
 ): Promise<ExportedJobResult> {
   const { host: { env }, logger } = runner;
-  const job = onlyJob(definition, options);
+  const job = checkedJob(definition, options);
   const needs = options.needs.map((need) => resultsOf(need, env));
   const variables = passedVariables(definition, job, needs);
   const reason = conditionReason(job, needs) ??
@@ -103,7 +97,7 @@ export async function runExportedJob(
   const { jobs, exitCode } = await runLocalWorkflow(runner, {
     ...definition,
     vars: JSON.parse(variables.text),
-    jobs: [withoutConditions(job)],
+    jobs: [withoutNeeds(job)],
   }, {
     ...options,
     concurrency: navigator.hardwareConcurrency,
@@ -113,15 +107,24 @@ export async function runExportedJob(
     conditions: (jobs) => jobs.map((job) => placedJob(job, env, options)),
     event: {},
     executor: observed(
-      processExecutor({ source: "in-place" }),
+      exportedArtifacts(processExecutor({ source: "in-place" }), {
+        definition,
+        needs,
+        store: options.artifactStore,
+      }),
       (request, end) => {
-        if (request.node.name === job.name) outcomes.push(end);
+        const isOwn = request.key === request.node.displayName;
+        if (isOwn && request.node.name === job.name) outcomes.push(end);
       },
     ),
   });
   for (const outcome of outcomes) variables.add(job.name, outcome);
   return {
-    result: passed(statusOf(jobs.map(({ status }) => status)), variables),
+    result: passed(
+      statusOf(jobs.map(({ status }) => status)),
+      variables,
+      outcomes.flatMap(({ artifacts = [] }) => artifacts),
+    ),
     exitCode,
   };
 }
@@ -129,125 +132,32 @@ export async function runExportedJob(
 function passed(
   status: PassedResult["status"],
   { text }: VariableStore,
+  artifacts: PassedResult["artifacts"] = [],
 ): PassedResult {
-  return { status, vars: JSON.parse(text) };
+  return { status, vars: JSON.parse(text), artifacts };
 }
 
-function onlyJob(
-  { name, jobs }: WorkflowDefinition,
+function checkedJob(
+  { name, jobs: [job] }: WorkflowDefinition,
   { item }: RunExportedJobOptions,
 ): JobDefinition {
-  const [job] = jobs;
   const count = job.body.forEach?.length ?? 0;
-  const problem = jobs.length !== 1
-    ? `it has ${jobs.length} jobs, not one`
-    : item !== undefined && item >= count
-    ? `item ${item} is not one of its ${count}`
-    : undefined;
-  if (problem === undefined) return job;
+  if (item === undefined || item < count) return job;
   throw new RunnerError(
-    `Cannot run "${name}" as a job of another engine: ${problem}`,
+    `Cannot run "${name}" as a job of another engine: item ${item} is not one of its ${count}`,
     { code: "invalid-workflow" },
   );
 }
 
-function resultsOf(
-  { name, variables }: PassedNeed,
-  env: Environment,
-): NeedResults {
-  return {
-    name,
-    results: variables.map((variable) => decodeResult(env[variable] ?? "")),
-  };
-}
-
-/** Joins the variables of the workflow and those of the needed jobs. */
-function passedVariables(
-  { vars }: WorkflowDefinition,
-  job: JobDefinition,
-  needs: readonly NeedResults[],
-): VariableStore {
-  const variables = new VariableStore(vars);
-  for (const { name, results } of needs) {
-    for (const result of results) {
-      const conflict = variables.add(name, { vars: result?.vars });
-      if (conflict === undefined) continue;
-      throw new RunnerError(
-        `Cannot run job "${job.name}": "${name}" sets ${
-          JSON.stringify(conflict)
-        }, which another job has set to another value`,
-        { code: "invalid-workflow" },
-      );
-    }
-  }
-  return variables;
-}
-
-/** Returns why the condition on needed jobs does not hold. */
-function conditionReason(
-  { name, body: { condition = "all_success" } }: JobDefinition,
-  needs: readonly NeedResults[],
-): string | undefined {
-  const isMissing = condition === "all_success" &&
-    needs.find(({ results }) => results.includes(undefined));
-  // A job that the engine has ended itself passes no result on.
-  const missing = condition === "all_success" ? "completed" : "failed";
-  const nodes = needs.flatMap((need) =>
-    need.results.map((result) => ({ ...need, end: result?.status ?? missing }))
-  );
-  const own = {
-    name: `needs of ${name}`,
-    dependsOn: needs.map(({ name }) => name),
-    condition,
-  };
-  const states = new NodeStates([
-    ...nodes.map(({ name }) => ({
-      name,
-      dependsOn: [],
-      condition: "always" as const,
-    })),
-    own,
-  ]);
-  nodes.forEach(({ end }, at) => states.end(at, end));
-  states.submit(nodes.length);
-  const reason = states.skipReason(nodes.length);
-  if (reason !== undefined || !isMissing) return reason;
-  throw new RunnerError(
-    `Cannot run job "${name}": "${isMissing.name}" passed no result on`,
-    { code: "invalid-workflow" },
-  );
-}
-
-/** Returns why the event starts neither the workflow nor the job. */
-async function eventReason(
-  { triggers, paths }: WorkflowDefinition,
-  { body: { when }, env: own }: JobDefinition,
-  { env, root }: { env: Environment; root: string },
-): Promise<string | undefined> {
-  const type = EVENT_TYPES.find((known) => known === env[Variable.eventType]);
-  const isFiltered = type !== undefined && triggers.events !== undefined;
-  if (when === undefined && !isFiltered) return undefined;
-  const hasPathFilter = paths.include !== undefined ||
-    paths.exclude !== undefined;
-  const facts = await eventFacts({
-    env,
-    directory: root,
-    hasPaths: usesPaths(when) || isFiltered && hasPathFilter,
-  });
-  const match = isFiltered
-    ? matchFilters({ triggers, paths }, {
-      type,
-      branch: env[Variable.branch] ?? "",
-      changedFiles: facts.changedFiles,
-    })
-    : { isStarted: true, reason: "" };
-  if (!match.isStarted) return match.reason;
-  return when && whenReason(when, facts, { ...visibleToJobs(env), ...own });
-}
-
-/** What they depend on has been decided. */
-function withoutConditions({ body, ...job }: JobDefinition): JobDefinition {
-  const { condition: _condition, when: _when, ...rest } = body;
+/** What the job needs has ended, and its condition holds. */
+function withoutNeeds({ body, ...job }: JobDefinition): JobDefinition {
+  const {
+    condition: _condition,
+    when: _when,
+    dependsOn: _dependsOn,
+    artifactNeeds: _artifactNeeds,
+    ...rest
+  } = body;
   return { ...job, body: rest };
 }
 
