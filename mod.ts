@@ -46,6 +46,7 @@ export type {
 } from "./src/runner/run_job_options.ts";
 export type {
   JobArchiveOptions,
+  JobCacheOptions,
   JobCheckoutOptions,
   JobCiSourceOptions,
   JobCopyOptions,
@@ -104,6 +105,10 @@ export type {
   StepConfig,
   StepSettings,
 } from "./src/config/step_config.ts";
+export type {
+  CacheMode,
+  StepCacheConfig,
+} from "./src/config/step_cache_config.ts";
 export type { StepPermissions } from "./src/config/step_permissions.ts";
 export type { Condition } from "./src/schema/condition.ts";
 export type { EventFacts, Match, When, WhenParts } from "./src/schema/when.ts";

@@ -27,6 +27,7 @@ import { showUrlsIn } from "./url_secrets.ts";
  * | `registration-failed` | the socket for registering secrets could not be opened, or refused a secret |
  * | `command-failed` | the command exited with a nonzero code (exit code of the command) |
  * | `step-failed` | a step that is a function threw, or its outputs could not be read |
+ * | `cache-differs` | with `cache.audit`, a step has another result than the one in the cache |
  * | `step-flaky` | a step succeeded only after a failed attempt, and `failOnFlaky` is set |
  * | `command-timeout` | the command exceeded its time limit (exit code 124) |
  * | `cancelled` | a signal or the caller cancelled the job (exit code 128+N) |
@@ -55,6 +56,7 @@ export type RunnerErrorCode =
   | "command-failed"
   | "step-failed"
   | "step-flaky"
+  | "cache-differs"
   | "command-timeout"
   | "cancelled";
 

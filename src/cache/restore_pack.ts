@@ -29,7 +29,7 @@ import type { PackContext } from "./pack.ts";
  */
 export async function restorePack(
   file: string,
-  entry: CacheEntry,
+  entry: Pick<CacheEntry, "bytes" | "count" | "format" | "paths">,
   root: string,
   context: PackContext,
 ): Promise<void> {

@@ -360,6 +360,49 @@ export interface JobOutputOptions {
   otelLogs?: boolean;
 }
 
+/** Cache. */
+export interface JobCacheOptions {
+  /**
+   * Whether results of steps are restored from the cache and saved.
+   *
+   * @default {"read-write"}
+   */
+  mode?: "read-write" | "read-only" | "write-only" | "off";
+  /**
+   * Print why steps run, or are restored from the cache.
+   *
+   * @default {false}
+   */
+  explain?: boolean;
+  /**
+   * Run steps although their results are cached, and compare the two.
+   *
+   * @default {false}
+   */
+  audit?: boolean;
+  /**
+   * Store of the cache: the path of a directory, or a file:, https: or s3:
+   * URL.
+   *
+   * @default {`reactorcide/cache` in the user's cache directory}
+   */
+  store?: string;
+  /**
+   * Maximum size of the cache, and of one unpacked entry, in bytes.
+   *
+   * @default {10_737_418_240}
+   */
+  maxBytes?: number;
+  /**
+   * Namespace of the cache that is read and written.
+   *
+   * @default {"local"}
+   */
+  namespace?: string;
+  /** Other namespaces of the cache that are read, but not written. */
+  readFrom?: readonly string[];
+}
+
 /** Options of a job. */
 export interface JobOptions {
   /**
@@ -447,4 +490,6 @@ export interface JobOptions {
   debug?: JobDebugOptions;
   /** Output. */
   output?: JobOutputOptions;
+  /** Cache. */
+  cache?: JobCacheOptions;
 }

@@ -27,6 +27,7 @@ const NOT_FOR_SERVICES = {
   continueOnError: "steps that need a service fail if it does",
   required: "steps that need a service fail if it does",
   neutralExit: "it does not decide when the job ends",
+  cache: "it runs as long as it is needed",
 } as const satisfies Partial<Record<keyof StepSettings, string>>;
 
 /** Settings of a step that other settings exclude or require. */
@@ -52,6 +53,10 @@ export function* settingProblems(
   if (background && maxParallel !== undefined) {
     const problem = "is not for steps in the background, which all run at once";
     yield { property: "maxParallel", problem };
+  }
+  if (background && settings.cache !== undefined) {
+    const problem = "is not for steps in the background, which have no result";
+    yield { property: "cache", problem };
   }
   yield* serviceProblems(settings);
 }

@@ -1,5 +1,6 @@
 import type { Condition } from "../schema/condition.ts";
 import type { When } from "../schema/when.ts";
+import type { StepCacheConfig } from "./step_cache_config.ts";
 import type { StepPermissions } from "./step_permissions.ts";
 
 /** How a failed step is retried. */
@@ -251,6 +252,13 @@ export interface StepSettings {
    * @default {none}
    */
   readonly concurrency?: ConcurrencyGroup;
+  /**
+   * What the result of the step depends on. If it was computed before, the step
+   * does not run: its files, outputs and log are restored.
+   *
+   * @default {the step always runs}
+   */
+  readonly cache?: StepCacheConfig;
 }
 
 /** A step of a job file. */

@@ -34,6 +34,7 @@ import {
   serviceGraphProblems,
   settingProblems,
 } from "./setting_checks.ts";
+import { stepCache } from "./cache_keys.ts";
 import { serviceKeys } from "./service_keys.ts";
 import { inheritance, permissions } from "./step_permissions.ts";
 import {
@@ -312,6 +313,12 @@ const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
     schema: concurrencyGroup,
     description:
       "Group of which only some steps run at once, also of other jobs of the user on this machine: its name, or a group and a limit.",
+  },
+  cache: {
+    key: "cache",
+    schema: stepCache,
+    description:
+      "What the result depends on. If it is known, the step does not run: its files, outputs and log are restored.",
   },
 };
 

@@ -507,7 +507,42 @@ export const OPTIONS = [
     form: "true, false or names",
   },
   {
+    name: "cache",
+    option: "cache.mode",
+    flag: "cache",
+    env: { name: "REACTORCIDE_CACHE", setBy: "user", isSetting: true },
+    type: { choices: ["read-write", "read-only", "write-only", "off"] },
+    default: "read-write",
+    isCallersOnly: true,
+    doc: "Whether results of steps are restored from the cache and saved",
+  },
+  {
+    name: "cache_explain",
+    option: "cache.explain",
+    flag: "cache-explain",
+    env: {
+      name: "REACTORCIDE_CACHE_EXPLAIN",
+      setBy: "user",
+      seenBy: "runner",
+      isSetting: true,
+    },
+    type: "boolean",
+    default: "false",
+    isCallersOnly: true,
+    doc: "Print why steps run, or are restored from the cache",
+  },
+  {
+    name: "cache_audit",
+    option: "cache.audit",
+    flag: "cache-audit",
+    type: "boolean",
+    default: "false",
+    isCallersOnly: true,
+    doc: "Run steps although their results are cached, and compare the two",
+  },
+  {
     name: "cache_store",
+    option: "cache.store",
     env: {
       name: "REACTORCIDE_CACHE_STORE",
       setBy: "user",
@@ -519,10 +554,11 @@ export const OPTIONS = [
     defaultText: "`reactorcide/cache` in the user's cache directory",
     isCallersOnly: true,
     doc:
-      "Store of `runnerlib cache`: the path of a directory, or a file:, https: or s3: URL",
+      "Store of the cache: the path of a directory, or a file:, https: or s3: URL",
   },
   {
     name: "cache_max_bytes",
+    option: "cache.maxBytes",
     env: {
       name: "REACTORCIDE_CACHE_MAX_BYTES",
       setBy: "user",
@@ -535,6 +571,7 @@ export const OPTIONS = [
   },
   {
     name: "cache_namespace",
+    option: "cache.namespace",
     env: {
       name: "REACTORCIDE_CACHE_NAMESPACE",
       setBy: "worker",
@@ -559,6 +596,7 @@ export const OPTIONS = [
   },
   {
     name: "cache_read_from",
+    option: "cache.readFrom",
     env: {
       name: "REACTORCIDE_CACHE_READ_FROM",
       setBy: "worker",
@@ -607,6 +645,7 @@ export const OPTION_GROUPS = {
   selection: "Selection of steps",
   debug: "Shells for debugging",
   output: "Output",
+  cache: "Cache",
 } as const;
 
 /** A row of the table. */

@@ -256,6 +256,7 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
     durationMs: time,
     attempts: list(attempt),
     flaky: optional(yesOrNo),
+    cached: optional(yesOrNo),
     outputs: optional(list(text)),
     log: optional(text),
     logBytes: optional(count),

@@ -162,6 +162,8 @@ export interface RunEvents {
     readonly attempts: readonly AttemptRecord[];
     /** Whether it succeeded only after a failed attempt. */
     readonly flaky?: boolean;
+    /** Whether it did not run, because its result was in the cache. */
+    readonly cached?: boolean;
     /** Names of its outputs. */
     readonly outputs?: readonly string[];
     /** Path of its log, relative to the directory in which the job was started. */

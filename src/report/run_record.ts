@@ -32,6 +32,8 @@ export interface StepRecord {
   exitCode: number | null;
   signal: string | null;
   reason?: string;
+  /** Whether it did not run, because its result was in the cache. */
+  cached?: boolean;
   startedAt: Date | null;
   durationMs: number;
   attempts: readonly AttemptRecord[];

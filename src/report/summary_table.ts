@@ -331,6 +331,8 @@ export interface StepEnding {
   readonly signal?: string | null;
   /** Its current state; missing if the step or its run has ended. */
   readonly state?: StepState;
+  /** Whether it did not run, because its result was in the cache. */
+  readonly cached?: boolean;
 }
 
 /** A step as a summary shows it. */
@@ -389,8 +391,8 @@ export function isFlaky(
 /**
  * Describes the outcome of a step.
  *
- * @returns Text such as `success`, `exit code 3`, `timeout, allowed` or
- * `running`.
+ * @returns Text such as `success`, `cached`, `exit code 3`, `timeout, allowed`
+ * or `running`.
  */
 export function endingOf(step: StepEnding): string {
   return isAllowed(step) ? `${outcomeOf(step)}, allowed` : outcomeOf(step);
@@ -400,8 +402,10 @@ function didFail({ outcome }: StepEnding): boolean {
   return outcome === "failed" || outcome === "timeout";
 }
 
-function outcomeOf({ outcome, exitCode, signal, state }: StepEnding): string {
+function outcomeOf(step: StepEnding): string {
+  const { outcome, exitCode, signal, state, cached } = step;
   if (state !== undefined) return state;
+  if (cached) return "cached";
   if (outcome !== "failed") return outcome;
   if (signal) return signal;
   return exitCode ? `exit code ${exitCode}` : "failed";

@@ -7,6 +7,8 @@ import { CANCELLED_END, type StepEnd } from "../steps/attempt.ts";
 import type { GraphRun } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { runAttempts } from "../steps/run_step.ts";
+import type { CachedStep, StepActivity } from "../steps/cache/cached_step.ts";
+import type { StepCache } from "../steps/cache/step_cache.ts";
 import type { StepEvent } from "../steps/step.ts";
 import type { StepLines } from "./log_steps.ts";
 import type { StepDetails } from "./record_steps.ts";
@@ -30,6 +32,10 @@ export interface ExecutionContext {
   readonly clock: Clock;
   /** Opens shells around steps, if some are requested. */
   readonly shells: StepShells | undefined;
+  /** What all steps do. */
+  readonly activity: StepActivity;
+  /** Returns the cache of the steps; unset if there is none. */
+  readonly cache: (() => Promise<StepCache>) | undefined;
 }
 
 /**
@@ -79,8 +85,8 @@ export async function executeStep(
     }
     await using opened = await setting.openStep(step);
     const { log } = opened.context;
-    const run = () =>
-      runOpened(step, opened, { ...context, cancellation, onReady });
+    const shared = { ...context, cancellation, onReady };
+    const run = () => runOrRestore(step, opened, shared);
     const target = { step: plan.steps[step], opened, cancellation };
     const end = await (shells?.around(target, run) ?? run());
     if ("value" in end) {
@@ -117,14 +123,47 @@ export async function executeStep(
   }
 }
 
+/** What the attempts of a step share. */
+interface SharedContext extends ExecutionContext {
+  readonly cancellation: Cancellation;
+  readonly onReady: () => void;
+}
+
+/** Runs a step, or restores its result from the cache. */
+async function runOrRestore(
+  step: number,
+  opened: OpenedStep,
+  shared: SharedContext,
+): Promise<StepEnd> {
+  const { cache, activity, graph, cancellation } = shared;
+  const { definition } = opened.context;
+  if (definition.untrusted) activity.noteUntrusted();
+  const run: CachedStep["run"] = async (log, spawn) => {
+    using _ = activity.enter();
+    const { system } = opened.context;
+    const context = {
+      ...opened.context,
+      log,
+      system: spawn === undefined ? system : { ...system, spawn },
+    };
+    return await runOpened(step, { ...opened, context }, shared);
+  };
+  if (cache === undefined || definition.cache === undefined) {
+    return await run(opened.context.log);
+  }
+  return await (await cache()).run({
+    index: step,
+    context: { ...opened.context, needs: graph.needsOf(step), cancellation },
+    openAttempt: opened.openAttempt,
+    run,
+  });
+}
+
 /** Runs the attempts of a step, or a service for as long as it is needed. */
 async function runOpened(
   step: number,
-  { context, openAttempt }: OpenedStep,
-  shared: ExecutionContext & {
-    readonly cancellation: Cancellation;
-    readonly onReady: () => void;
-  },
+  { context, openAttempt }: Pick<OpenedStep, "context" | "openAttempt">,
+  shared: SharedContext,
 ): Promise<StepEnd> {
   const { graph, setting, onEvent, lines, cancellation, onReady } = shared;
   const { name, log, definition } = context;

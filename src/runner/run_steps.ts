@@ -10,6 +10,8 @@ import type { Masker } from "../secrets/masker.ts";
 import { runsBeside } from "../steps/expand.ts";
 import { GraphRun } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
+import { StepActivity } from "../steps/cache/cached_step.ts";
+import type { StepCache } from "../steps/cache/step_cache.ts";
 import { keepOutputs } from "../steps/output_files.ts";
 import type { StepEvent, StepResult } from "../steps/step.ts";
 import { shouldUseColor } from "../terminal/text.ts";
@@ -97,6 +99,8 @@ export async function runSteps(
     }),
   });
   run.cancellation.graceful.throwIfAborted();
+  const activity = new StepActivity();
+  await using cache = lazyCache(run, config, plan, activity);
   const graph = new GraphRun(plan, {
     ...await stepConditions(run, plan),
     failurePolicy,
@@ -124,6 +128,8 @@ export async function runSteps(
       lines,
       shells,
       clock: run.system.clock,
+      activity,
+      cache: cache?.open,
     };
     const beside: Promise<void>[] = [];
     await schedule(plan.graph, {
@@ -192,6 +198,29 @@ async function keepForLater(
   } catch (error) {
     logger.warn("steps", messageOf(error));
   }
+}
+
+/** Loads the modules of the cache with the first step that is cached. */
+function lazyCache(
+  run: RunState,
+  config: JobConfig,
+  plan: JobPlan,
+  activity: StepActivity,
+): AsyncDisposable & { open(): Promise<StepCache> } | undefined {
+  const isUsed = run.system.usesCache && config.cache.mode !== "off" &&
+    plan.steps.some(({ definition }) => definition.cache !== undefined);
+  if (!isUsed) return undefined;
+  let opening: Promise<StepCache> | undefined;
+  return {
+    open: () =>
+      opening ??= import("./step_caching.ts").then(({ openStepCache }) =>
+        openStepCache(run, config, plan, activity)
+      ),
+    async [Symbol.asyncDispose]() {
+      const cache = await opening?.catch(() => undefined);
+      await cache?.[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /** Loads the module for shells only if some are requested. */

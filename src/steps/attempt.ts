@@ -89,6 +89,8 @@ export interface StepEnd extends AttemptEnd {
   readonly lastLines?: readonly string[];
   /** What is remarkable about the end of a step that succeeded. */
   readonly note?: string;
+  /** Whether it did not run, because its result was in the cache. */
+  readonly cached?: boolean;
 }
 
 /** End of a step that was cancelled before it started. */

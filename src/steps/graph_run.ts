@@ -379,6 +379,7 @@ function buildStepResult(
 ): StepResult {
   const { outcome, exitCode, signal, attemptResults, error, endJob, note } =
     end;
+  const { cached } = end;
   // For a failed command, the exit code is reason enough.
   const reason = error?.code === "command-failed"
     ? undefined
@@ -394,6 +395,7 @@ function buildStepResult(
     startedAt,
     durationMs,
     ...reason === undefined ? {} : { reason },
+    ...cached ? { cached } : {},
   };
 }
 

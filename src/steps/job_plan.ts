@@ -8,6 +8,7 @@ import {
   settingProblems,
 } from "../config/setting_checks.ts";
 import { stepNameProblem } from "../config/step_config.ts";
+import { stepCacheProblems } from "../config/step_cache_config.ts";
 import { permissionsProblems } from "../config/step_permissions.ts";
 import { RunnerError } from "../errors.ts";
 import type { Step } from "./step.ts";
@@ -114,6 +115,12 @@ function* problemsOf(step: Step): Generator<string> {
     }
   }
   yield* [...settingProblems(step)].map(sentence);
+  if (step.cache !== undefined) {
+    yield* stepCacheProblems(step.cache);
+    if (typeof run === "function") {
+      yield "cache is only for steps that run a command, not a function";
+    }
+  }
   yield* servicePartProblems(step);
   const { group, limit = 1 } = step.concurrency ?? { group: "x" };
   if (!GROUP_NAME.test(group)) {

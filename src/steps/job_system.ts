@@ -23,6 +23,8 @@ export interface JobSystem {
   readonly openAttemptFiles?: typeof OpenAttemptFiles;
   /** Whether each step has a log among the artifacts. */
   readonly keepsLogs: boolean;
+  /** Whether results of steps may be restored from the cache. */
+  readonly usesCache: boolean;
 }
 
 /** The system that this process runs on. */
@@ -34,4 +36,5 @@ export const SYSTEM: JobSystem = {
     return navigator.hardwareConcurrency;
   },
   keepsLogs: true,
+  usesCache: true,
 };

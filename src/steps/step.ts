@@ -62,6 +62,8 @@ export interface StepResult {
    * code is reason enough.
    */
   readonly reason?: string;
+  /** Whether the step did not run, because its result was in the cache. */
+  readonly cached?: boolean;
 }
 
 /** Command of a step: a shell command, or a program and its arguments. */
@@ -195,6 +197,7 @@ export type ServiceOptions<Needs extends string = string> = Omit<
   | "continueOnError"
   | "required"
   | "neutralExit"
+  | "cache"
 >;
 
 /** Definition of a step of a job. */

@@ -48,6 +48,7 @@ export class RecordedSystem implements JobSystem, Disposable {
   /** Commands in the order of their starts. */
   readonly commands: TestedCommand[] = [];
   readonly keepsLogs = false;
+  readonly usesCache = false;
   readonly #options: RecordedSystemOptions;
   /** Outputs that commands have written, by their paths. */
   readonly #outputs = new Map<string, Readonly<Record<string, string>>>();

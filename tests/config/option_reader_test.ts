@@ -113,6 +113,15 @@ describe("validateSettings()", () => {
         problemMatchers: [],
       },
       inheritEnv: true,
+      cache: {
+        mode: "read-write",
+        explain: false,
+        audit: false,
+        store: undefined,
+        maxBytes: 10_737_418_240,
+        namespace: "local",
+        readFrom: undefined,
+      },
     });
   });
 
@@ -181,6 +190,13 @@ describe("validateSettings()", () => {
       annotate: "gitlab",
       problem_matchers: "eslint.json, /job/ci/tsc.json",
       inherit_env: "PATH, LANG",
+      cache: "read-only",
+      cache_explain: "true",
+      cache_audit: "true",
+      cache_store: "/store",
+      cache_max_bytes: "5",
+      cache_namespace: "main",
+      cache_read_from: "a, b",
     });
     assertEquals(problems, []);
     assertEquals({ ...config, env: { ...config?.env } }, {
@@ -257,6 +273,15 @@ describe("validateSettings()", () => {
         problemMatchers: ["eslint.json", "/job/ci/tsc.json"],
       },
       inheritEnv: ["PATH", "LANG"],
+      cache: {
+        mode: "read-only",
+        explain: true,
+        audit: true,
+        store: "/store",
+        maxBytes: 5,
+        namespace: "main",
+        readFrom: ["a", "b"],
+      },
     });
   });
 

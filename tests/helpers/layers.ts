@@ -61,6 +61,7 @@ const MAX_LINES = 450;
 const TABLES: readonly string[] = [
   "src/environment/variables.ts",
   "src/options/options.ts",
+  "src/config/job_options.ts",
 ];
 
 /**

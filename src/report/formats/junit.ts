@@ -64,7 +64,12 @@ function outcomeLines(step: StepRecord): string[] {
   const output = element("system-out", {}, step.tail.join("\n"));
   if (!hasFailed(step)) {
     const kind = isFlaky(step) ? "flakyFailure" : "rerunFailure";
-    return [...failed.map((one) => attemptElement(kind, one)), output];
+    return [
+      ...failed.map((one) => attemptElement(kind, one)),
+      output,
+      // The form has no other place for it.
+      ...step.cached ? [element("system-err", {}, endingOf(step))] : [],
+    ];
   }
   const message = step.reason ?? endingOf(step);
   return [

@@ -20,10 +20,12 @@ export function tableReport(
     attempts: step.attempts.length,
   }));
   const status = runStatus(record);
+  const cached = steps.filter((step) => step.cached).length;
   const flaky = steps.filter(isFlaky).length;
   const total = `${status} in ${formatDuration(ended?.durationMs ?? lastMs)}`;
   const counts = [
     total,
+    ...cached === 0 ? [] : [`${cached} cached`],
     ...flaky === 0 ? [] : [`${flaky} flaky`],
     ...problems.length === 0 ? [] : [problemCounts(problems)],
   ];

@@ -1,0 +1,259 @@
+/**
+ * The result of a step in the cache: a manifest that says from what it was
+ * computed and what it is, and in which packs its files and its log are.
+ *
+ * - `v1/NAMESPACE/steps/STEP/KEY` is a result. STEP is a hash of what
+ *   identifies the step, KEY a hash of the parts of its key, which the manifest
+ *   contains: no manifest is valid at the place of another.
+ * - `v1/NAMESPACE/steps/STEP/last` names the result that was saved last. It
+ *   only explains what has changed since.
+ */
+
+import { isObject } from "../json_value.ts";
+import {
+  type CacheEntry,
+  InvalidEntry,
+  LAYOUT,
+  readJson,
+  savedPathProblem,
+} from "./cache_entry.ts";
+import type { CacheStore } from "./cache_store.ts";
+
+/** Maximum size of a manifest, in bytes. */
+export const MAX_STEP_ENTRY_BYTES = 64 * 1024 * 1024;
+
+/** Maximum size of a log that is a part of its manifest, in bytes. */
+export const MAX_INLINE_LOG_BYTES = 32 * 1024;
+
+/** Maximum size of a log, in bytes. */
+export const MAX_LOG_BYTES = 16 * 1024 * 1024;
+
+const HASH = /^[0-9a-f]{64}$/;
+
+/** What a key is computed from: hashes and facts by their names. */
+export type KeyParts = Readonly<Record<string, string>>;
+
+/** A file, a link or an empty directory that a step created. */
+export interface OutputFile {
+  /** Path relative to the directory of the job. */
+  readonly path: string;
+  readonly type: "file" | "link" | "directory";
+  /** Permissions; 0 for a link. */
+  readonly mode: number;
+  /** SHA-256 of the content, or the target of a link; empty for a directory. */
+  readonly content: string;
+}
+
+/** A part of the log of a step. */
+export interface StoredLogPart {
+  readonly stream: "stdout" | "stderr";
+  readonly length: number;
+}
+
+/** The log of a step, masked. */
+export interface StoredLog {
+  readonly parts: readonly StoredLogPart[];
+  /** The bytes in base64; otherwise, they are in a pack. */
+  readonly inline?: string;
+  /** SHA-256 of the pack, which is not compressed. */
+  readonly sha256?: string;
+}
+
+/** Where the result of a step is. */
+export interface StepEntryId {
+  readonly namespace: string;
+  /** Hash of what identifies the step. */
+  readonly step: string;
+  /** Hash of the parts of the key. */
+  readonly key: string;
+}
+
+/** Properties of the pack with the files of a step. */
+export type StepPack = Pick<
+  CacheEntry,
+  "format" | "sha256" | "packBytes" | "bytes" | "count"
+>;
+
+/** The result of a step. */
+export interface StepEntry extends StepEntryId {
+  /** Name of the step. */
+  readonly name: string;
+  /** When it was saved, in milliseconds since 1970. */
+  readonly createdMs: number;
+  /** How long the step took, in milliseconds. */
+  readonly durationMs: number;
+  readonly parts: KeyParts;
+  /** Sorted by path; no path is below another one. */
+  readonly outputs: readonly OutputFile[];
+  /** Outputs that the step wrote to the file of its outputs. */
+  readonly values: Readonly<Record<string, string>>;
+  readonly log: StoredLog;
+  /** Missing if the step created no files. */
+  readonly pack?: StepPack;
+}
+
+/** Returns the name of a result in a store. */
+export function stepEntryName({ namespace, step, key }: StepEntryId): string {
+  return `${LAYOUT}/${namespace}/steps/${step}/${key}`;
+}
+
+/** Returns the name of the object that names the last result of a step. */
+export function lastEntryName(
+  { namespace, step }: Omit<StepEntryId, "key">,
+): string {
+  return `${LAYOUT}/${namespace}/steps/${step}/last`;
+}
+
+/** Returns the hash of the parts of a key. */
+export async function keyOfParts(parts: KeyParts): Promise<string> {
+  const sorted = Object.keys(parts).sort().map((name) => [name, parts[name]]);
+  return await sha256Text(JSON.stringify(sorted));
+}
+
+/** Returns the SHA-256 of a text in hexadecimal digits. */
+export async function sha256Text(text: string): Promise<string> {
+  return await sha256Bytes(new TextEncoder().encode(text));
+}
+
+/** Returns the SHA-256 of bytes in hexadecimal digits. */
+export async function sha256Bytes(
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
+  return new Uint8Array(digest).toHex();
+}
+
+/** Writes a result as a manifest. */
+export function encodeStepEntry(entry: StepEntry): Uint8Array<ArrayBuffer> {
+  const packs = [entry.pack?.sha256, entry.log.sha256]
+    .filter((hash) => hash !== undefined);
+  return encode({ version: 1, ...entry, packs });
+}
+
+/** Writes the object that names the last result of a step. */
+export function encodeLastEntry(
+  { namespace, step, key, name }: StepEntryId & { readonly name: string },
+): Uint8Array<ArrayBuffer> {
+  return encode({ version: 1, namespace, name, step, key, packs: [] });
+}
+
+function encode(value: unknown): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(JSON.stringify(value));
+}
+
+/**
+ * Reads a result.
+ *
+ * @returns `undefined` if it does not exist.
+ * @throws {InvalidEntry} If it is not valid, or not the one of this name.
+ * @throws {Error} If the store cannot be used.
+ */
+export async function readStepEntry(
+  id: StepEntryId,
+  store: Pick<CacheStore, "get">,
+  signal: AbortSignal,
+): Promise<StepEntry | undefined> {
+  const path = stepEntryName(id);
+  const value = await readJson(path, MAX_STEP_ENTRY_BYTES, store, signal);
+  if (value === undefined) return undefined;
+  const entry = value as StepEntry;
+  if (!isStepEntry(value)) throw new InvalidEntry("a result is not valid");
+  const isItself = entry.namespace === id.namespace && entry.step === id.step &&
+    entry.key === id.key && await keyOfParts(entry.parts) === id.key;
+  if (isItself) return entry;
+  throw new InvalidEntry("a result belongs to another key");
+}
+
+/**
+ * Reads which result of a step was saved last.
+ *
+ * @returns Its key; `undefined` if it is not known.
+ * @throws {Error} If the store cannot be used.
+ */
+export async function readLastKey(
+  id: Omit<StepEntryId, "key">,
+  store: Pick<CacheStore, "get">,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const path = lastEntryName(id);
+  const value = await readJson(path, MAX_STEP_ENTRY_BYTES, store, signal);
+  return isObject(value) && isHash(value.key) ? value.key : undefined;
+}
+
+function isStepEntry(value: unknown): boolean {
+  if (!isObject(value) || value.version !== 1) return false;
+  const entry = value as unknown as StepEntry;
+  return typeof entry.name === "string" && isHash(entry.step) &&
+    isCount(entry.createdMs) && isTime(entry.durationMs) &&
+    areTexts(entry.parts) && areTexts(entry.values) &&
+    areOutputs(entry.outputs) && isLog(entry.log) &&
+    (entry.pack === undefined
+      ? entry.outputs.length === 0
+      : isPack(entry.pack));
+}
+
+function isPack(pack: unknown): boolean {
+  return isObject(pack) && isHash(pack.sha256) && isCount(pack.packBytes) &&
+    isCount(pack.bytes) && isCount(pack.count) &&
+    (pack.format === "zstd" || pack.format === "gzip");
+}
+
+function areOutputs(outputs: unknown): boolean {
+  if (!Array.isArray(outputs)) return false;
+  const known = new Set<string>();
+  for (const output of outputs) {
+    if (!isObject(output) || typeof output.path !== "string") return false;
+    const { path, type, mode, content } = output;
+    const isValid = savedPathProblem(path) === undefined && isCount(mode) &&
+      mode <= 0o777 && typeof content === "string" &&
+      (type === "file"
+        ? HASH.test(content)
+        : type === "link"
+        ? content !== "" && !content.includes("\0")
+        : type === "directory" && content === "");
+    if (!isValid || known.has(path)) return false;
+    known.add(path);
+  }
+  // A path below another one would be restored twice.
+  return outputs.every(({ path }) =>
+    parentsOf(path).every((parent) => !known.has(parent))
+  );
+}
+
+/** Returns the paths of all directories that contain a path. */
+export function parentsOf(path: string): string[] {
+  const parts = path.split("/");
+  return parts.slice(1).map((_, at) => parts.slice(0, at + 1).join("/"));
+}
+
+function isLog(log: unknown): boolean {
+  if (!isObject(log) || !Array.isArray(log.parts)) return false;
+  const hasBytes = log.sha256 === undefined
+    ? typeof log.inline === "string"
+    : isHash(log.sha256);
+  let total = 0;
+  for (const part of log.parts) {
+    const { stream, length } = isObject(part) ? part : {};
+    if (stream !== "stdout" && stream !== "stderr") return false;
+    if (!isCount(length)) return false;
+    total += length;
+  }
+  return hasBytes && total <= MAX_LOG_BYTES;
+}
+
+function areTexts(value: unknown): boolean {
+  return isObject(value) &&
+    Object.values(value).every((text) => typeof text === "string");
+}
+
+function isHash(value: unknown): value is string {
+  return typeof value === "string" && HASH.test(value);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+}

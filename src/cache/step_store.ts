@@ -1,0 +1,207 @@
+import { privateDirectory } from "../fs/temporary_directory.ts";
+import { allBytes, packName } from "./cache_entry.ts";
+import { type PackedEntry, writePack } from "./pack.ts";
+import { restorePack } from "./restore_pack.ts";
+import { type CacheContext, fetchPack } from "./saved_directories.ts";
+import {
+  encodeLastEntry,
+  encodeStepEntry,
+  lastEntryName,
+  MAX_INLINE_LOG_BYTES,
+  MAX_LOG_BYTES,
+  MAX_STEP_ENTRY_BYTES,
+  type OutputFile,
+  parentsOf,
+  sha256Bytes,
+  type StepEntry,
+  type StepEntryId,
+  stepEntryName,
+  type StepPack,
+  type StoredLog,
+} from "./step_entry.ts";
+
+/** A result of a step to save. */
+export interface NewStepEntry
+  extends Omit<StepEntry, "createdMs" | "log" | "pack"> {
+  readonly log: Pick<StepEntry["log"], "parts">;
+  /** Masked bytes of the log. */
+  readonly logBytes: Uint8Array<ArrayBuffer>;
+}
+
+/** A result that was not saved, and must not be. */
+export class Unsavable extends Error {}
+
+/**
+ * Saves the result of a step, unless a valid one exists. Its packs are written
+ * before the manifest that refers to them.
+ *
+ * @param isSecret Checks whether the manifest contains a secret.
+ * @throws {Unsavable} If its files changed since they were hashed, it is larger
+ * than the limit, or contains a secret.
+ * @throws {RunnerError} `workspace` if a file cannot be saved.
+ * @throws {Error} If the store cannot be used.
+ */
+export async function saveStepEntry(
+  { logBytes, ...result }: NewStepEntry,
+  context: CacheContext,
+  isSecret: (text: string) => boolean,
+): Promise<StepEntry> {
+  const { store, cancellation: { graceful: signal } } = context;
+  using room = privateDirectory([
+    ...store.temporaryParents,
+    ...context.temporaryParents,
+  ]);
+  const file = `${room.path}/pack`;
+  const pack = result.outputs.length === 0
+    ? undefined
+    : await packOutputs(result.outputs, file, context);
+  const isInline = logBytes.length <= MAX_INLINE_LOG_BYTES;
+  const log: StoredLog = {
+    ...result.log,
+    ...isInline
+      ? { inline: logBytes.toBase64() }
+      : { sha256: await sha256Bytes(logBytes) },
+  };
+  const entry: StepEntry = {
+    ...result,
+    createdMs: Date.now(),
+    log,
+    ...pack === undefined ? {} : { pack },
+  };
+  const manifest = encodeStepEntry(entry);
+  if (manifest.length > MAX_STEP_ENTRY_BYTES) {
+    throw new Unsavable("it has too many files");
+  }
+  if (isSecret(new TextDecoder().decode(manifest))) {
+    throw new Unsavable("it contains a secret");
+  }
+  const { namespace } = entry;
+  // Without the lock, another process could prune a pack before the manifest
+  // refers to it.
+  using _ = await store.lock();
+  const name = stepEntryName(entry);
+  if (pack !== undefined) {
+    await store.put(packName(namespace, pack.sha256), { file }, signal);
+  }
+  if (log.sha256 !== undefined) {
+    await store.put(packName(namespace, log.sha256), logBytes, signal);
+  }
+  await store.put(name, manifest, signal);
+  await store.put(lastEntryName(entry), encodeLastEntry(entry), signal);
+  return entry;
+}
+
+async function packOutputs(
+  outputs: readonly OutputFile[],
+  file: string,
+  context: CacheContext,
+): Promise<StepPack> {
+  const expected = new Map(outputs.map((output) => [output.path, output]));
+  const parents = new Set(outputs.flatMap(({ path }) => parentsOf(path)));
+  const hashes = new Map<string, string | undefined>();
+  const onEntry = (entry: PackedEntry) => {
+    const { name, type, target } = entry;
+    const sha256 = type === "hard link"
+      ? hashes.get(target ?? "")
+      : entry.sha256;
+    hashes.set(name, sha256);
+    const output = expected.get(name);
+    const content = { file: sha256, "hard link": sha256, link: target }[
+      type as string
+    ] ?? "";
+    const isSame = output?.content === content &&
+      (type === "link" || output.mode === (entry.mode & 0o777));
+    if (!isSame) {
+      throw new Unsavable(`"${name}" changed after the step had ended`);
+    }
+    expected.delete(name);
+  };
+  let facts: StepPack;
+  try {
+    facts = await writePack(
+      context.root,
+      (path) =>
+        expected.has(path) ? "all" : parents.has(path) ? "inside" : "none",
+      file,
+      { ...context, onEntry },
+    );
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new Unsavable("it is larger than the limit", { cause: error });
+  }
+  if (facts.packBytes > context.storeBytes) {
+    throw new Unsavable("it is larger than the limit");
+  }
+  const [missing] = expected.keys();
+  if (missing === undefined) return facts;
+  throw new Unsavable(`"${missing}" was removed after the step had ended`);
+}
+
+/**
+ * Checks whether a result and its packs are in the store.
+ *
+ * @throws {Error} If the store cannot be used.
+ */
+export async function hasStepEntry(
+  id: StepEntryId,
+  { store, cancellation: { graceful: signal } }: CacheContext,
+): Promise<boolean> {
+  return await store.sizeOf(stepEntryName(id), signal) !== undefined;
+}
+
+/**
+ * Restores files of a result from its pack. Each is verified before anything is
+ * written, and renamed into its place.
+ *
+ * @param paths Paths of the outputs that are restored.
+ * @returns `false` if the pack is gone.
+ * @throws {Error} If the pack is not what the manifest says, or cannot be
+ * restored.
+ */
+export async function restoreOutputs(
+  { namespace, pack }: Pick<StepEntry, "namespace" | "pack">,
+  paths: readonly string[],
+  context: CacheContext,
+): Promise<boolean> {
+  if (paths.length === 0) return true;
+  if (pack === undefined) return false;
+  using room = privateDirectory([
+    ...context.store.temporaryParents,
+    ...context.temporaryParents,
+  ]);
+  const file = `${room.path}/pack`;
+  const state = await fetchPack({ namespace, ...pack }, file, context);
+  if (state === "missing") return false;
+  if (state === "changed") throw new Error("the content of a pack was changed");
+  await restorePack(file, { ...pack, paths }, context.root, context);
+  return true;
+}
+
+/**
+ * Reads the log of a result.
+ *
+ * @returns Its bytes; `undefined` if they are gone.
+ * @throws {Error} If they are not what the manifest says, or the store cannot
+ * be used.
+ */
+export async function readStepLog(
+  { namespace, log }: Pick<StepEntry, "namespace" | "log">,
+  { store, cancellation: { graceful: signal } }: CacheContext,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const { inline, sha256, parts } = log;
+  let bytes: Uint8Array<ArrayBuffer>;
+  if (sha256 === undefined) bytes = Uint8Array.fromBase64(inline ?? "");
+  else {
+    const maxBytes = MAX_LOG_BYTES;
+    const name = packName(namespace, sha256);
+    const content = await store.get(name, { maxBytes, signal });
+    if (content === undefined) return undefined;
+    bytes = new Uint8Array(await allBytes(content));
+    if (await sha256Bytes(bytes) !== sha256) {
+      throw new Error("the content of a log was changed");
+    }
+  }
+  const total = parts.reduce((sum, { length }) => sum + length, 0);
+  if (total === bytes.length) return bytes;
+  throw new Error("a log does not have the length that its result says");
+}

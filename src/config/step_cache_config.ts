@@ -1,0 +1,101 @@
+/** Whether the cache of steps is read and written. */
+export type CacheMode = "read-write" | "read-only" | "write-only" | "off";
+
+/** All modes; the first one is the default. */
+export const CACHE_MODES: readonly CacheMode[] = [
+  "read-write",
+  "read-only",
+  "write-only",
+  "off",
+];
+
+/**
+ * What the result of a step depends on, and what it is.
+ *
+ * Patterns are relative to the directory of the step; with a slash at the
+ * start, to that of the job. `**` matches any number of directories, and the
+ * path of a directory everything in it. Files that match a pattern that starts
+ * with `!` are excluded.
+ */
+export interface StepCacheConfig {
+  /** Patterns of the files that the step reads. */
+  readonly inputs: readonly string[];
+  /**
+   * Patterns of the files that the step creates. They are restored, and removed
+   * before the step runs again.
+   *
+   * @default {none}
+   */
+  readonly outputs?: readonly string[];
+  /**
+   * Names of variables that the result depends on, besides those of the job and
+   * the step itself.
+   *
+   * @default {none}
+   */
+  readonly env?: readonly string[];
+  /**
+   * Commands whose output the result depends on, such as `node --version`.
+   *
+   * @default {none}
+   */
+  readonly commands?: readonly string[];
+  /**
+   * Whether the cache is read and written.
+   *
+   * @default {"read-write"}
+   */
+  readonly mode?: CacheMode;
+  /**
+   * Whether the step is cached although it is given a secret. Its result must
+   * not depend on the secret.
+   *
+   * @default {false}
+   */
+  readonly secrets?: boolean;
+}
+
+/**
+ * Checks a pattern of files.
+ *
+ * @returns The problem, phrased to follow the name of the value; `undefined` if
+ * there is none.
+ */
+export function cachePatternProblem(pattern: string): string | undefined {
+  const path = pattern.replace(/^!/, "").replace(/^\//, "");
+  if (path.trim() === "") return "must name files";
+  if (path.split("/").some((part) => part === "..")) {
+    return 'must not contain ".."; a pattern that starts with "/" is relative to the directory of the job';
+  }
+  return undefined;
+}
+
+/**
+ * Checks what a program says about the cache of a step, as the schema checks it
+ * in a job file.
+ *
+ * @returns The problems, phrased to follow the name of the step.
+ */
+export function stepCacheProblems(cache: StepCacheConfig): string[] {
+  const { inputs, outputs = [], env = [], commands = [], mode } = cache;
+  const problems = Object.entries({ inputs, outputs, env, commands }).flatMap((
+    [name, list],
+  ) =>
+    Array.isArray(list) &&
+      list.every((item) => typeof item === "string" && item.trim() !== "")
+      ? []
+      : [`cache.${name} must be a list of strings`]
+  );
+  if (problems.length > 0) return problems;
+  if (inputs.length === 0) problems.push("cache.inputs must not be empty");
+  for (const pattern of [...inputs, ...outputs]) {
+    const problem = cachePatternProblem(pattern);
+    if (problem !== undefined) {
+      problems.push(`cache: ${JSON.stringify(pattern)} ${problem}`);
+    }
+  }
+  if (mode !== undefined && !CACHE_MODES.includes(mode)) {
+    problems.push(`cache.mode must be one of ${CACHE_MODES.join(", ")}`);
+  }
+  return problems;
+}

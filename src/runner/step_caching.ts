@@ -1,0 +1,134 @@
+import { openStore } from "../cache/open_store.ts";
+import type { JobConfig } from "../config/job_config.ts";
+import { childEnvironment } from "../environment/child_environment.ts";
+import { SYSTEM_PREFIX } from "../environment/variables.ts";
+import { RunnerError } from "../errors.ts";
+import { temporaryParents } from "../fs/temporary_directory.ts";
+import { isInside, normalizePath } from "../job_path.ts";
+import type { StepActivity } from "../steps/cache/cached_step.ts";
+import { type AuditResult, StepCache } from "../steps/cache/step_cache.ts";
+import type { JobPlan } from "../steps/job_plan.ts";
+import { realPath } from "../workspace/guard.ts";
+import { recordFailure } from "./job_result.ts";
+import type { RunState } from "./run_state.ts";
+import { workingDirectory } from "./working_directory.ts";
+
+/**
+ * Opens the cache of the steps of a job.
+ *
+ * @throws {RunnerError} `invalid-config` if its settings cannot be used.
+ */
+export async function openStepCache(
+  run: RunState,
+  config: JobConfig,
+  plan: JobPlan,
+  activity: StepActivity,
+): Promise<StepCache> {
+  const { runner, jobEnv, cancellation } = run;
+  const { host, workspace, masker, logger } = runner;
+  const root = await realPath(await workingDirectory(run, config));
+  const inRoot = (path: string) =>
+    isInside(root, path) ? path.slice(root.length + 1) : undefined;
+  const artifacts = inRoot(
+    await realPath(workspace.pathOf(config.artifactsDir)),
+  );
+  const warn = (message: string) => logger.warn("cache", message);
+  const troubles = new Set<string>();
+  return await StepCache.open({
+    settings: config.cache,
+    plan,
+    root,
+    activity,
+    masker,
+    cancellation,
+    project: projectOf(config, root),
+    image: workspace.inContainer ? config.runnerImage ?? "" : "",
+    variables: Object.keys(jobEnv)
+      .filter((name) => !name.startsWith(SYSTEM_PREFIX)),
+    directoryOf: (step) => directoryOf(step, plan, root, workspace.pathOf),
+    ignored: {
+      inputs: (path) => isBelow(artifacts, path),
+      outputs: (path) =>
+        artifacts !== undefined &&
+        ["logs", "run.jsonl"].some((name) =>
+          isBelow(artifacts === "" ? name : `${artifacts}/${name}`, path)
+        ),
+    },
+    memoryDirectory: memoryDirectory(host.env),
+    open: () =>
+      openStore(config.cache.store ?? "", {
+        env: host.env,
+        allowInsecureTransport: runner.allowInsecureTransport,
+      }),
+    env: childEnvironment(host.env, { kind: "tool" }),
+    temporaryParents: temporaryParents({ env: host.env, workspace }),
+    onTrouble(reason) {
+      if (troubles.has(reason)) return;
+      troubles.add(reason);
+      warn(`Cannot use the cache of steps: ${masker.maskText(reason)}`);
+    },
+    onUncached: (step, reason) => warn(`${step}: not cached: ${reason}`),
+    onExplain: (step, text) => logger.info("cache", `${step}: ${text}`),
+    onAudit: (step, result) => reportAudit(run, step, result),
+  });
+}
+
+function reportAudit(
+  run: RunState,
+  step: string,
+  { differences, undeclared, isTraced }: AuditResult,
+): void {
+  const { logger } = run.runner;
+  for (const difference of differences) {
+    logger.warn("cache", `${step}: ${difference}`);
+  }
+  if (undeclared.length > 0) {
+    const files = undeclared.join(", ");
+    logger.warn("cache", `${step}: reads files that are not inputs: ${files}`);
+  }
+  const traced = isTraced ? "" : "; which files it reads is not known";
+  if (differences.length === 0) {
+    logger.info("cache", `${step}: its result is the same again${traced}`);
+    return;
+  }
+  recordFailure(
+    run,
+    new RunnerError(
+      `The result of step "${step}" in the cache differs from that of this run`,
+      { code: "cache-differs" },
+    ),
+  );
+}
+
+/** What identifies a job; several may use the same store. */
+function projectOf({ source }: JobConfig, root: string): string {
+  return "url" in source ? `${source.type} ${source.url}` : root;
+}
+
+/** The directory of the user's cache, in which only files of the user are used. */
+function memoryDirectory(
+  { XDG_CACHE_HOME: cache = "", HOME: home = "" }: Readonly<
+    Record<string, string>
+  >,
+): string | undefined {
+  if (cache.startsWith("/")) return `${cache}/reactorcide/files`;
+  return home.startsWith("/") ? `${home}/.cache/reactorcide/files` : undefined;
+}
+
+function directoryOf(
+  step: number,
+  { steps }: JobPlan,
+  root: string,
+  pathOf: (path: string) => string,
+): string {
+  const { workingDir = "" } = steps[step].definition;
+  const path = normalizePath(
+    workingDir.startsWith("/") ? pathOf(workingDir) : `${root}/${workingDir}`,
+  );
+  return isInside(root, path) ? path.slice(root.length + 1) : "";
+}
+
+function isBelow(directory: string | undefined, path: string): boolean {
+  return directory !== undefined && directory !== "" &&
+    (path === directory || path.startsWith(`${directory}/`));
+}

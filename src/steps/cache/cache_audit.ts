@@ -1,0 +1,152 @@
+import type { OutputFile, StepEntry } from "../../cache/step_entry.ts";
+import { isInside } from "../../job_path.ts";
+import { privateDirectory } from "../../fs/temporary_directory.ts";
+import type { spawn as Spawn } from "../../process/spawn.ts";
+import type { AttemptContext } from "../attempt.ts";
+
+/** Maximum size of a trace, in bytes; what is behind it is not read. */
+const MAX_TRACE_BYTES = 256 * 1024 * 1024;
+
+const STRACE = ["strace", "-f", "-qq", "-y", "-s", "4096"];
+
+/** Maximum number of files that are named. */
+const MAX_NAMED = 50;
+
+/**
+ * Compares the result of a step with that of another run.
+ *
+ * @returns What differs.
+ */
+export function differences(
+  entry: Pick<StepEntry, "outputs" | "values">,
+  outputs: readonly OutputFile[],
+  values: Readonly<Record<string, string>>,
+): string[] {
+  const found: string[] = [];
+  const now = new Map(outputs.map((output) => [output.path, output]));
+  for (const cached of entry.outputs) {
+    const output = now.get(cached.path);
+    now.delete(cached.path);
+    const path = JSON.stringify(cached.path);
+    if (output === undefined) found.push(`${path} was not created again`);
+    else if (output.type !== cached.type) {
+      found.push(`${path} has another type`);
+    } else if (output.content !== cached.content) {
+      found.push(`${path} has another content`);
+    } else if (output.mode !== cached.mode) {
+      found.push(`${path} has other permissions`);
+    }
+  }
+  for (const path of now.keys()) {
+    found.push(`${JSON.stringify(path)} is not in the cache`);
+  }
+  const names = new Set([...Object.keys(entry.values), ...Object.keys(values)]);
+  for (const name of names) {
+    if (entry.values[name] !== values[name]) {
+      found.push(`output ${JSON.stringify(name)} has another value`);
+    }
+  }
+  return found;
+}
+
+/** Records which files the programs of a step open. */
+export interface FileTrace extends Disposable {
+  /** Starts a program and traces it. */
+  readonly spawn: typeof Spawn;
+  /**
+   * Returns the files in a directory that were read, and not written.
+   *
+   * @param root Absolute path of the directory, without links.
+   * @returns Paths relative to it, sorted.
+   */
+  readFiles(root: string): Promise<string[]>;
+}
+
+/**
+ * Opens a trace of the files that a step opens, by means of `strace`.
+ *
+ * @returns `undefined` if there is no `strace`, or it must not trace.
+ */
+export async function traceFiles(
+  { system, env, cwd }: Pick<AttemptContext, "system" | "env" | "cwd">,
+  temporaryParents: readonly string[],
+): Promise<FileTrace | undefined> {
+  try {
+    const child = system.spawn(
+      [...STRACE, "-o", "/dev/null", "true"],
+      { cwd, env, stderr: "separate" },
+    );
+    void child.stdout.cancel();
+    void child.stderr?.cancel();
+    if ((await child.status).exitCode !== 0) return undefined;
+  } catch {
+    // It is not installed.
+    return undefined;
+  }
+  const room = privateDirectory(temporaryParents);
+  let count = 0;
+  const fileOf = (number: number) => `${room.path}/trace-${number}`;
+  const filter = "trace=open,openat,openat2,creat";
+  return {
+    spawn(command, options) {
+      const file = fileOf(count++);
+      const words = [...STRACE, "-z", "-e", filter, "-o", file];
+      const launcher = { words, restoresEnvironment: false };
+      return system.spawn(command, { ...options, launcher });
+    },
+    async readFiles(root) {
+      const read = new Set<string>();
+      const written = new Set<string>();
+      for (let number = 0; number < count; number++) {
+        const text = await traceText(fileOf(number));
+        for (const { path, writes } of openedFiles(text)) {
+          if (!isInside(root, path) || path === root) continue;
+          (writes ? written : read).add(path.slice(root.length + 1));
+        }
+      }
+      return [...read.difference(written)].sort();
+    },
+    [Symbol.dispose]: () => room[Symbol.dispose](),
+  };
+}
+
+async function traceText(path: string): Promise<string> {
+  try {
+    const { size } = await Deno.stat(path);
+    return size > MAX_TRACE_BYTES ? "" : await Deno.readTextFile(path);
+  } catch {
+    // The program could not be started.
+    return "";
+  }
+}
+
+/** Parses the calls that opened a file which is not a directory. */
+function* openedFiles(
+  text: string,
+): Generator<{ path: string; writes: boolean }> {
+  for (const line of text.split("\n")) {
+    const [, flags, path] = /, (O_[A-Z_|]+).* = \d+<(\/.*)>$/.exec(line) ?? [];
+    if (path === undefined || flags.includes("O_DIRECTORY")) continue;
+    const writes = /O_WRONLY|O_RDWR|O_CREAT|O_TRUNC/.test(flags);
+    yield { path: unescaped(path), writes };
+  }
+}
+
+/** `strace` writes bytes that are not ASCII as octal numbers. */
+function unescaped(path: string): string {
+  if (!path.includes("\\")) return path;
+  const bytes: number[] = [];
+  const encoder = new TextEncoder();
+  for (const [part, octal] of path.matchAll(/\\([0-7]{1,3})|\\.|[^\\]/gs)) {
+    if (octal !== undefined) bytes.push(parseInt(octal, 8));
+    else bytes.push(...encoder.encode(part.replace(/^\\/, "")));
+  }
+  return new TextDecoder().decode(new Uint8Array(bytes));
+}
+
+/** Shortens a list of files for a message. */
+export function namedFiles(paths: readonly string[]): string[] {
+  const more = paths.length - MAX_NAMED;
+  const named = paths.slice(0, MAX_NAMED).map((path) => JSON.stringify(path));
+  return more > 0 ? [...named, `${more} more`] : named;
+}

@@ -1,0 +1,207 @@
+import { isObject } from "../../json_value.ts";
+import { pause } from "../../process/time_limit.ts";
+import { writeAtomic } from "../../fs/write_atomic.ts";
+import { sha256Text, type StepEntry } from "../../cache/step_entry.ts";
+import { readOwnFile } from "../../workspace/own_files.ts";
+import { Uncacheable } from "./file_tree.ts";
+
+/** Maximum size of the file, in bytes. */
+const MAX_BYTES = 256 * 1024 * 1024;
+
+/** Maximum number of remembered files. */
+const MAX_REMEMBERED = 500_000;
+
+/** Maximum number of parts of the key of a remembered result. */
+const MAX_PARTS = 2_000;
+
+/**
+ * Minimum age of the last change of a file whose hash is remembered, in
+ * milliseconds. The clock of a file system may be this coarse, so a younger file
+ * could change again without a trace.
+ */
+const MIN_AGE_MS = 2_000;
+
+/** Size of the chunks in which files are read, in bytes. */
+const CHUNK_BYTES = 1024 * 1024;
+
+/** Number of chunks after which other work gets a turn. */
+const TURN_CHUNKS = 16;
+
+/** What is remembered of a step. */
+export interface RememberedStep {
+  /** Outputs that its runs created, and that were not there before. */
+  readonly created: readonly string[];
+  /** The result that was used last, if it is small. */
+  readonly entry?: StepEntry;
+}
+
+/**
+ * Remembers hashes of files between runs, so that a file is read again only if
+ * it has changed: its size, its times, its inode or its device. No program can
+ * set the time of a change, so its milliseconds are enough.
+ *
+ * It is a file in the user's cache directory, one for each directory of a job.
+ * That of another user, or one that others can write, is not used. If it is
+ * lost or damaged, files are read again.
+ */
+export class FileMemory {
+  readonly #path: string | undefined;
+  readonly #files: Map<string, readonly string[]>;
+  readonly #steps: Map<string, RememberedStep>;
+  #hasChanged = false;
+
+  private constructor(
+    path: string | undefined,
+    { files = {}, steps = {} }: Content = {},
+  ) {
+    this.#path = path;
+    this.#files = new Map(Object.entries(files));
+    this.#steps = new Map(Object.entries(steps));
+  }
+
+  /**
+   * Opens the memory of a directory.
+   *
+   * @param root Absolute path of the directory of the job, without links.
+   * @param parent Absolute path of the directory that contains the file;
+   * `undefined` if nothing can be remembered.
+   */
+  static async open(
+    root: string,
+    parent: string | undefined,
+  ): Promise<FileMemory> {
+    if (parent === undefined) return new FileMemory(undefined);
+    const path = `${parent}/${await sha256Text(root)}.json`;
+    return new FileMemory(path, await readContent(path));
+  }
+
+  /** Returns what is remembered of a step. */
+  step(id: string): RememberedStep | undefined {
+    return this.#steps.get(id);
+  }
+
+  /** Remembers a step. */
+  rememberStep(id: string, { created, entry }: RememberedStep): void {
+    const known = this.#steps.get(id);
+    const isSmall = entry !== undefined &&
+      Object.keys(entry.parts).length + entry.outputs.length <= MAX_PARTS;
+    const isSame = known !== undefined &&
+      (isSmall ? known.entry?.key : undefined) === known.entry?.key &&
+      known.created.length === created.length &&
+      known.created.every((path, at) => path === created[at]);
+    if (isSame) return;
+    this.#steps.set(id, { created, ...isSmall ? { entry } : {} });
+    this.#hasChanged = true;
+  }
+
+  /**
+   * Returns the SHA-256 of a file.
+   *
+   * @param path Absolute path; no link is followed at its end.
+   * @param info Facts about the file.
+   * @throws {Uncacheable} If it is not the file of these facts any more.
+   */
+  async hashOf(
+    path: string,
+    info: Deno.FileInfo,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const facts = factsOf(info);
+    const [hash, ...known] = this.#files.get(path) ?? [];
+    const isKnown = facts !== undefined &&
+      facts.every((fact, at) => fact === known[at]);
+    if (isKnown) return hash;
+    const isOld = (info.ctime?.getTime() ?? Infinity) <
+      Date.now() - MIN_AGE_MS;
+    const fresh = await hashFile(path, info, signal);
+    if (facts !== undefined && isOld && this.#files.size < MAX_REMEMBERED) {
+      this.#files.set(path, [fresh, ...facts]);
+      this.#hasChanged = true;
+    } else if (this.#files.delete(path)) this.#hasChanged = true;
+    return fresh;
+  }
+
+  /** Writes what has changed. A memory that cannot be written is of no use. */
+  async save(): Promise<void> {
+    if (this.#path === undefined || !this.#hasChanged) return;
+    this.#hasChanged = false;
+    const content = JSON.stringify({
+      version: 1,
+      files: Object.fromEntries(this.#files),
+      steps: Object.fromEntries(this.#steps),
+    });
+    try {
+      const parent = this.#path.slice(0, this.#path.lastIndexOf("/"));
+      await Deno.mkdir(parent, { recursive: true, mode: 0o700 });
+      await writeAtomic(this.#path, content, { mode: 0o600 });
+    } catch {
+      // The next run reads the files again.
+    }
+  }
+}
+
+interface Content {
+  files?: Readonly<Record<string, readonly string[]>>;
+  steps?: Readonly<Record<string, RememberedStep>>;
+}
+
+async function readContent(path: string): Promise<Content> {
+  try {
+    const { uid, mode, isFile } = await Deno.lstat(path);
+    const isOwn = isFile && uid === Deno.uid() && ((mode ?? 0) & 0o022) === 0;
+    if (!isOwn) return {};
+    const value: unknown = JSON.parse(await readOwnFile(path, MAX_BYTES));
+    return isObject(value) && value.version === 1 && isObject(value.files) &&
+        isObject(value.steps)
+      ? value as Content
+      : {};
+  } catch {
+    // There is none, or it is damaged.
+    return {};
+  }
+}
+
+function factsOf(info: Deno.FileInfo): string[] | undefined {
+  const { size, mtime, ctime, ino, dev } = info;
+  if (mtime === null || ctime === null || ino === null) return undefined;
+  return [size, mtime.getTime(), ctime.getTime(), ino, dev].map(String);
+}
+
+/**
+ * Reads a file synchronously, which takes a fraction of the time for small
+ * files. It is opened without blocking, in case that a pipe replaces it.
+ */
+async function hashFile(
+  path: string,
+  { ino, dev, size }: Deno.FileInfo,
+  signal: AbortSignal,
+): Promise<string> {
+  const [fs, { createHash }] = await Promise.all([
+    import("node:fs"),
+    import("node:crypto"),
+  ]);
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+  const hash = createHash("sha256");
+  let file: number | undefined;
+  try {
+    file = fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    const opened = fs.fstatSync(file);
+    const isSame = opened.isFile() && opened.ino === ino && opened.dev === dev;
+    if (!isSame) throw new Error("it was replaced");
+    const buffer = new Uint8Array(Math.min(CHUNK_BYTES, size + 1));
+    for (let count = 1;; count++) {
+      const length = fs.readSync(file, buffer);
+      if (length === 0) return hash.digest("hex");
+      hash.update(buffer.subarray(0, length));
+      if (count % TURN_CHUNKS === 0) {
+        await pause(0, signal);
+        signal.throwIfAborted();
+      }
+    }
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new Uncacheable(`"${path}" cannot be read`, { cause });
+  } finally {
+    if (file !== undefined) fs.closeSync(file);
+  }
+}

@@ -1,0 +1,176 @@
+import { isMissing } from "../../fs/files.ts";
+import { isInside } from "../../job_path.ts";
+import { pause } from "../../process/time_limit.ts";
+import type { FilePatterns } from "./file_patterns.ts";
+
+/** Maximum number of files that the patterns of a step may match. */
+export const MAX_FILES = 200_000;
+
+/** Number of files after which other work gets a turn. */
+const TURN_COUNT = 500;
+
+/** A file that was found. */
+export interface FoundFile {
+  /** Path relative to the directory of the job. */
+  readonly path: string;
+  readonly type: "file" | "link" | "directory" | "other";
+  /** Facts about the file itself, not about what a link leads to. */
+  readonly info: Deno.FileInfo;
+}
+
+/** Options for {@linkcode findFiles}. */
+export interface FindFilesOptions {
+  /** Paths that are ignored with everything below them. */
+  readonly ignored: (path: string) => boolean;
+  /**
+   * Whether links to directories of the job are followed, and empty directories
+   * do not count, as for what a step reads.
+   */
+  readonly followsLinks: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Files that cannot be cached, and the reason. */
+export class Uncacheable extends Error {}
+
+/**
+ * Finds the files and links that patterns select and, unless links are
+ * followed, empty directories.
+ *
+ * Functions of the system are called synchronously, which takes a tenth of the
+ * time; after some files, other work gets a turn.
+ *
+ * @param root Absolute path of the directory of the job, without links.
+ * @returns Files, sorted by path.
+ * @throws {Uncacheable} If there are too many, or a name is not UTF-8.
+ * @throws {unknown} The reason of the signal once it is aborted.
+ */
+export async function findFiles(
+  root: string,
+  patterns: FilePatterns,
+  options: FindFilesOptions,
+): Promise<FoundFile[]> {
+  const walk = new Walk(root, patterns, options);
+  for (const start of patterns.roots) await walk.start(start);
+  return walk.found.sort((a, b) => a.path < b.path ? -1 : 1);
+}
+
+class Walk {
+  readonly found: FoundFile[] = [];
+  readonly #root: string;
+  readonly #patterns: FilePatterns;
+  readonly #options: FindFilesOptions;
+  /** Directories on the way to the current one, to which a link may lead back. */
+  readonly #open = new Set<string>();
+  #count = 0;
+
+  constructor(root: string, patterns: FilePatterns, options: FindFilesOptions) {
+    this.#root = root;
+    this.#patterns = patterns;
+    this.#options = options;
+  }
+
+  /** Starts at a path. A link on the way to it counts as in a directory. */
+  async start(path: string): Promise<void> {
+    if (path === "") return await this.#directory("", this.#root);
+    const parts = path.split("/");
+    for (const [at] of parts.slice(1).entries()) {
+      const parent = parts.slice(0, at + 1).join("/");
+      const info = lstat(`${this.#root}/${parent}`);
+      if (info === undefined) return;
+      if (info.isDirectory) continue;
+      // What a link leads to is only read, never replaced.
+      if (!info.isSymlink || !this.#options.followsLinks) return;
+      this.#add(parent, "link", info);
+      if (this.#realDirectory(`${this.#root}/${parent}`) === undefined) return;
+    }
+    await this.#visit(path, `${this.#root}/${path}`);
+  }
+
+  async #directory(path: string, place: string): Promise<void> {
+    const real = Deno.realPathSync(place);
+    if (this.#open.has(real)) return;
+    this.#open.add(real);
+    let isEmpty = true;
+    for (const { name } of entriesOf(place)) {
+      isEmpty = false;
+      if (name.includes("\ufffd") && lstat(`${place}/${name}`) === undefined) {
+        throw new Uncacheable(`the name of "${path}/${name}" is not UTF-8`);
+      }
+      await this.#visit(
+        path === "" ? name : `${path}/${name}`,
+        `${place}/${name}`,
+      );
+    }
+    this.#open.delete(real);
+    const counts = isEmpty && !this.#options.followsLinks &&
+      this.#patterns.matches(path);
+    const info = counts ? lstat(place) : undefined;
+    if (info !== undefined) this.#add(path, "directory", info);
+  }
+
+  async #visit(path: string, place: string): Promise<void> {
+    const { ignored, followsLinks, signal } = this.#options;
+    if (isOfRunner(path) || ignored(path)) return;
+    if (++this.#count % TURN_COUNT === 0) {
+      await pause(0, signal);
+      signal.throwIfAborted();
+    }
+    const info = lstat(place);
+    if (info === undefined) return;
+    if (info.isDirectory) return await this.#directory(path, place);
+    if (info.isSymlink && followsLinks) {
+      const real = this.#realDirectory(place);
+      if (real !== undefined) await this.#directory(path, real);
+    }
+    if (!this.#patterns.matches(path)) return;
+    this.#add(path, typeOf(info), info);
+  }
+
+  #add(path: string, type: FoundFile["type"], info: Deno.FileInfo): void {
+    if (this.found.length === MAX_FILES) {
+      throw new Uncacheable(`its patterns match more than ${MAX_FILES} files`);
+    }
+    this.found.push({ path, type, info });
+  }
+
+  /** Returns the directory of the job to which a link leads, if it does. */
+  #realDirectory(place: string): string | undefined {
+    try {
+      const real = Deno.realPathSync(place);
+      const isOurs = isInside(this.#root, real) && real !== this.#root &&
+        !isOfRunner(real.slice(this.#root.length + 1));
+      return isOurs && Deno.statSync(real).isDirectory ? real : undefined;
+    } catch {
+      // A dangling link, or one that leads in a circle, leads to no directory.
+      return undefined;
+    }
+  }
+}
+
+function typeOf(info: Deno.FileInfo): FoundFile["type"] {
+  return info.isSymlink ? "link" : info.isFile ? "file" : "other";
+}
+
+/** Checks whether a path belongs to git or to the runner. */
+export function isOfRunner(path: string): boolean {
+  return path === ".reactorcide" || path.startsWith(".reactorcide/") ||
+    /(?:^|\/)\.git(?:\/|$)/.test(path);
+}
+
+function lstat(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+function* entriesOf(path: string): Generator<Deno.DirEntry> {
+  try {
+    yield* Deno.readDirSync(path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+}

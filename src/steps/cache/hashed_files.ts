@@ -1,0 +1,117 @@
+import type { OutputFile } from "../../cache/step_entry.ts";
+import type { FileMemory } from "./file_memory.ts";
+import type { FilePatterns } from "./file_patterns.ts";
+import {
+  findFiles,
+  type FindFilesOptions,
+  type FoundFile,
+  Uncacheable,
+} from "./file_tree.ts";
+
+/** Where files are searched, and what is known about them. */
+export interface HashContext extends Omit<FindFilesOptions, "followsLinks"> {
+  /** Absolute path of the directory of the job, without links. */
+  readonly root: string;
+  readonly memory: FileMemory;
+}
+
+/**
+ * Describes the files that a step reads: type, permissions and hash of each.
+ *
+ * A link counts as its target, and as the content of a file that it leads to,
+ * wherever that is.
+ *
+ * @returns Descriptions by path.
+ * @throws {Uncacheable} If they cannot be described.
+ */
+export async function inputFiles(
+  patterns: FilePatterns,
+  context: HashContext,
+): Promise<Map<string, string>> {
+  const { root, memory, signal } = context;
+  const found = await findFiles(root, patterns, {
+    ...context,
+    followsLinks: true,
+  });
+  const described = new Map<string, string>();
+  for (const { path, type, info } of found) {
+    const place = `${root}/${path}`;
+    if (type === "file") {
+      const hash = await memory.hashOf(place, info, signal);
+      described.set(path, `file ${modeOf(info)} ${hash}`);
+    } else if (type === "link") {
+      const target = JSON.stringify(await Deno.readLink(place));
+      const content = await linkedContent(place, context);
+      described.set(path, `link ${target} ${content}`);
+    } else described.set(path, type);
+  }
+  return described;
+}
+
+async function linkedContent(
+  place: string,
+  { memory, signal }: HashContext,
+): Promise<string> {
+  let real: string;
+  let info: Deno.FileInfo;
+  try {
+    real = await Deno.realPath(place);
+    info = await Deno.lstat(real);
+  } catch {
+    return "leads nowhere";
+  }
+  if (!info.isFile) return info.isDirectory ? "directory" : "other";
+  return `${modeOf(info)} ${await memory.hashOf(real, info, signal)}`;
+}
+
+/**
+ * Describes the files that a step created.
+ *
+ * @returns Files, sorted by path.
+ * @throws {Uncacheable} If they cannot be cached.
+ */
+export async function outputFiles(
+  patterns: FilePatterns,
+  context: HashContext,
+): Promise<OutputFile[]> {
+  const found = await findOutputs(patterns, context);
+  const outputs: OutputFile[] = [];
+  for (const { path, type, info } of found) {
+    if (type === "other") {
+      throw new Uncacheable(`"${path}" is not a file, directory or link`);
+    }
+    outputs.push({
+      path,
+      type,
+      mode: type === "link" ? 0 : (info.mode ?? 0o644) & 0o777,
+      content: await contentOf(path, type, info, context),
+    });
+  }
+  return outputs;
+}
+
+async function contentOf(
+  path: string,
+  type: OutputFile["type"],
+  info: Deno.FileInfo,
+  { root, memory, signal }: HashContext,
+): Promise<string> {
+  const place = `${root}/${path}`;
+  if (type === "link") return await Deno.readLink(place);
+  return type === "file" ? await memory.hashOf(place, info, signal) : "";
+}
+
+/** Finds what patterns of outputs match. */
+export async function findOutputs(
+  patterns: FilePatterns,
+  context: HashContext,
+): Promise<FoundFile[]> {
+  return await findFiles(context.root, patterns, {
+    ...context,
+    followsLinks: false,
+  });
+}
+
+function modeOf({ mode }: Deno.FileInfo): string {
+  return ((mode ?? 0o644) & 0o777).toString(8);
+}

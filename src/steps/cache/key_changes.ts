@@ -1,0 +1,128 @@
+import type { KeyParts } from "../../cache/step_entry.ts";
+
+/** Maximum number of changes that are named. */
+const MAX_NAMED = 50;
+
+/** Names of parts that have no name of their own, and what they are. */
+const FACTS: Readonly<Record<string, string>> = {
+  architecture: "the architecture",
+  command: "the command",
+  directory: "the working directory",
+  image: "the image of the container",
+  outputs: "the patterns of outputs",
+  permissions: "the permissions",
+  runner: "the version of the runner",
+  shell: "the shell",
+  system: "the system",
+  trust: "whether the step is trusted",
+};
+
+/** Kinds of parts with a name, and what they are. */
+const KINDS: Readonly<Record<string, string>> = {
+  "variable": "variable",
+  "tool": "output of command",
+  "need": "result of step",
+  "service": "service",
+  "need output": "output",
+  "need files": "files of step",
+};
+
+/** Facts whose values are shown. */
+const SHOWN = ["architecture", "directory", "image", "runner", "system"];
+
+/**
+ * Describes what differs between two keys.
+ *
+ * @param before Parts of the earlier key.
+ * @returns Descriptions such as `input "a.ts": content changed`.
+ */
+export function keyChanges(before: KeyParts, now: KeyParts): string[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(now)])]
+    .filter((name) => before[name] !== now[name]).sort();
+  const renamed = renamedInputs(names, before, now);
+  const changes = names.flatMap((name) => {
+    const input = inputOf(name);
+    if (input === undefined) return [partChange(name, before[name], now[name])];
+    if (renamed.to.has(input)) return [];
+    const to = renamed.from.get(input);
+    const change = to === undefined
+      ? inputChange(before[name], now[name])
+      : `renamed to ${JSON.stringify(to)}`;
+    return [`input ${JSON.stringify(input)}: ${change}`];
+  });
+  const more = changes.length - MAX_NAMED;
+  return more <= 0
+    ? changes
+    : [...changes.slice(0, MAX_NAMED), `${more} more changes`];
+}
+
+/** Returns the path of the file that a part describes. */
+export function inputOf(name: string): string | undefined {
+  return name.startsWith("input:") ? name.slice("input:".length) : undefined;
+}
+
+/** Finds files that are gone, and new ones that are the same. */
+function renamedInputs(
+  names: readonly string[],
+  before: KeyParts,
+  now: KeyParts,
+): { from: ReadonlyMap<string, string>; to: ReadonlySet<string> } {
+  const added = new Map<string, string[]>();
+  for (const name of names) {
+    const input = inputOf(name);
+    if (input === undefined || before[name] !== undefined) continue;
+    added.set(now[name], [...added.get(now[name]) ?? [], input]);
+  }
+  const from = new Map<string, string>();
+  for (const name of names) {
+    const input = inputOf(name);
+    if (input === undefined || now[name] !== undefined) continue;
+    const to = added.get(before[name])?.shift();
+    if (to !== undefined) from.set(input, to);
+  }
+  return { from, to: new Set(from.values()) };
+}
+
+function inputChange(
+  before: string | undefined,
+  now: string | undefined,
+): string {
+  if (before === undefined) return "new";
+  if (now === undefined) return "removed";
+  const [oldType, oldMode, oldHash] = before.split(" ");
+  const [type, mode, hash] = now.split(" ");
+  if (oldType !== type) return `was a ${oldType}, is a ${type}`;
+  if (type === "link") {
+    return linkTarget(before) === linkTarget(now)
+      ? "the file that it links to changed"
+      : `links to ${linkTarget(now)} instead of ${linkTarget(before)}`;
+  }
+  const changes = [
+    ...oldHash === hash ? [] : ["content changed"],
+    ...oldMode === mode ? [] : [`mode changed from ${oldMode} to ${mode}`],
+  ];
+  return changes.join(", ");
+}
+
+/** The target is a JSON string, which may contain spaces. */
+function linkTarget(description: string): string {
+  return /^link ("(?:[^"\\]|\\.)*")/.exec(description)?.[1] ?? "";
+}
+
+function partChange(
+  name: string,
+  before: string | undefined,
+  now: string | undefined,
+): string {
+  const colon = name.indexOf(":");
+  const kind = colon === -1 ? undefined : KINDS[name.slice(0, colon)];
+  const subject = kind === undefined
+    ? FACTS[name] ?? name
+    : `${kind} ${JSON.stringify(name.slice(colon + 1))}`;
+  if (kind !== undefined && before === undefined) return `${subject}: new`;
+  if (kind !== undefined && now === undefined) return `${subject}: removed`;
+  const values = SHOWN.includes(name)
+    ? ` from ${JSON.stringify(before)} to ${JSON.stringify(now)}`
+    : "";
+  return `${subject}${kind === undefined ? "" : ":"} changed${values}`;
+}

@@ -1,0 +1,153 @@
+import {
+  type KeyParts,
+  type OutputFile,
+  sha256Text,
+} from "../../cache/step_entry.ts";
+import { variableInfo } from "../../environment/variables.ts";
+import type { Masker } from "../../secrets/masker.ts";
+import { VERSION } from "../../package_version.ts";
+import type { Step, StepStatus } from "../step.ts";
+
+/** A dependency, as far as the result of a step depends on it. */
+export interface KeyNeed {
+  readonly name: string;
+  /** How the job counts it; missing for a service or a list. */
+  readonly conclusion?: StepStatus;
+  /** Its outputs. */
+  readonly value?: unknown;
+  /** Outputs of all steps of its definition. */
+  readonly list?: unknown;
+  /** Hash of the files that it created, if it is cached. */
+  readonly files?: string;
+  /** What defines a service. */
+  readonly service?: unknown;
+}
+
+/** What a key is computed from. */
+export interface KeyInput {
+  readonly definition: Step;
+  /** Directory of the step, relative to that of the job. */
+  readonly directory: string;
+  /** Image of the container; empty outside of one. */
+  readonly image: string;
+  /** Environment of the step. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Names of the variables that the result depends on. */
+  readonly variables: readonly string[];
+  readonly secrets: SecretCheck;
+  readonly needs: readonly KeyNeed[];
+  /** Hashes of what commands print, by command. */
+  readonly tools: ReadonlyMap<string, string>;
+  /** Descriptions of files by path. */
+  readonly inputs: ReadonlyMap<string, string>;
+}
+
+/** Computes the parts of the key of a step. */
+export async function keyParts(input: KeyInput): Promise<KeyParts> {
+  const { definition, env, secrets } = input;
+  const { run, shell, untrusted, permissions, cache } = definition;
+  const parts: Record<string, string> = Object.create(null);
+  Object.assign(parts, {
+    system: Deno.build.os,
+    architecture: Deno.build.arch,
+    runner: VERSION,
+    image: input.image,
+    directory: input.directory,
+    trust: untrusted ? "untrusted" : "trusted",
+    command: await hashOf(run),
+    shell: await hashOf(shell ?? ["sh"]),
+    permissions: await hashOf(permissions ?? {}),
+    outputs: await hashOf(cache?.outputs ?? []),
+  });
+  for (const name of input.variables) {
+    const value = env[name];
+    // A hash of a short secret would reveal it.
+    if (value !== undefined && secrets.isSecret(name, value)) continue;
+    parts[`variable:${name}`] = value === undefined
+      ? "unset"
+      : await hashOf(value);
+  }
+  for (const [command, hash] of input.tools) parts[`tool:${command}`] = hash;
+  for (const need of input.needs) Object.assign(parts, await needParts(need));
+  for (const [path, file] of input.inputs) parts[`input:${path}`] = file;
+  return parts;
+}
+
+async function needParts(
+  { name, conclusion, value, list, files, service }: KeyNeed,
+): Promise<Record<string, string>> {
+  const parts: Record<string, string> = {};
+  if (conclusion !== undefined) parts[`need:${name}`] = conclusion;
+  if (service !== undefined) parts[`service:${name}`] = await hashOf(service);
+  if (list !== undefined) parts[`need output:${name}`] = await hashOf(list);
+  if (files !== undefined) parts[`need files:${name}`] = files;
+  const values = typeof value === "object" && value !== null
+    ? Object.entries(value)
+    : [["", value]];
+  for (const [key, part] of values) {
+    if (part === undefined || part === null) continue;
+    parts[`need output:${key === "" ? name : `${name}.${key}`}`] = await hashOf(
+      part,
+    );
+  }
+  return parts;
+}
+
+/** Computes a hash of the files that a step created. */
+export async function filesHash(
+  outputs: readonly OutputFile[],
+): Promise<string> {
+  return await hashOf(
+    outputs.map(({ path, type, mode, content }) => [path, type, mode, content]),
+  );
+}
+
+async function hashOf(value: unknown): Promise<string> {
+  return await sha256Text(JSON.stringify(value) ?? "");
+}
+
+/** Checks variables for secrets, each value once. */
+export class SecretCheck {
+  readonly #masker: Masker;
+  readonly #known = new Map<string, boolean>();
+  #formTotal = 0;
+
+  constructor(masker: Masker) {
+    this.#masker = masker;
+  }
+
+  /** Checks whether a variable is a secret, by its name or its value. */
+  isSecret(name: string, value: string): boolean {
+    if (value === "") return false;
+    return variableInfo(name)?.isSecret === true || this.holdsSecret(value);
+  }
+
+  /** Checks whether a text contains a known secret. */
+  holdsSecret(text: string): boolean {
+    const { formTotal } = this.#masker;
+    if (formTotal === 0) return false;
+    if (formTotal !== this.#formTotal) this.#known.clear();
+    this.#formTotal = formTotal;
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    const holds = this.#masker.holdsSecret(text);
+    this.#known.set(text, holds);
+    return holds;
+  }
+
+  /**
+   * Finds a secret that a step is given.
+   *
+   * @returns What has it, such as `variable "TOKEN"`.
+   */
+  givenSecret(
+    { run }: Pick<Step, "run">,
+    env: Readonly<Record<string, string>>,
+  ): string | undefined {
+    const words = typeof run === "function" ? [] : [run].flat();
+    if (words.some((word) => this.holdsSecret(word))) return "its command";
+    const found = Object.entries(env)
+      .find(([name, value]) => this.isSecret(name, value));
+    return found && `the variable ${JSON.stringify(found[0])}`;
+  }
+}

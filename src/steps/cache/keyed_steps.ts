@@ -1,0 +1,229 @@
+import {
+  keyOfParts,
+  type KeyParts,
+  type OutputFile,
+  sha256Text,
+} from "../../cache/step_entry.ts";
+import type { StepCacheConfig } from "../../config/step_cache_config.ts";
+import { Variable } from "../../environment/variables.ts";
+import { isInside } from "../../job_path.ts";
+import type { Masker } from "../../secrets/masker.ts";
+import { realPath } from "../../workspace/guard.ts";
+import type { JobPlan } from "../job_plan.ts";
+import { needsOf } from "../step_graph.ts";
+import type { CachedStep, StepActivity } from "./cached_step.ts";
+import type { FileMemory } from "./file_memory.ts";
+import { filePatterns } from "./file_patterns.ts";
+import { Uncacheable } from "./file_tree.ts";
+import { type HashContext, inputFiles } from "./hashed_files.ts";
+import { filesHash, type KeyNeed, keyParts, SecretCheck } from "./key_parts.ts";
+import { StepOutputFiles } from "./step_outputs.ts";
+import { ToolHashes } from "./tool_hashes.ts";
+
+/** Options for {@linkcode StepKeys}. */
+export interface StepKeysOptions {
+  readonly plan: JobPlan;
+  /** Absolute path of the directory of the job, without links. */
+  readonly root: string;
+  /** What identifies the job among others of the same store. */
+  readonly project: string;
+  /** Image of the container; empty outside of one. */
+  readonly image: string;
+  /** Names of the variables of the job. */
+  readonly variables: readonly string[];
+  /** Returns the directory of a step, relative to that of the job. */
+  readonly directoryOf: (step: number) => string;
+  /** Paths that are neither read nor created by steps, such as logs. */
+  readonly ignored: {
+    readonly inputs: (path: string) => boolean;
+    readonly outputs: (path: string) => boolean;
+  };
+  readonly masker: Masker;
+  readonly activity: StepActivity;
+}
+
+/** A step whose key is known. */
+export interface KeyedStep {
+  readonly step: CachedStep;
+  readonly config: StepCacheConfig;
+  /** Hash of what identifies the step. */
+  readonly id: string;
+  /** Directory of the step, relative to that of the job. */
+  readonly directory: string;
+  readonly parts: KeyParts;
+  readonly key: string;
+  readonly outputs: StepOutputFiles;
+}
+
+/** Computes the keys of the steps of a job. */
+export class StepKeys {
+  readonly #options: StepKeysOptions;
+  readonly #memory: FileMemory;
+  readonly #secrets: SecretCheck;
+  readonly #tools: ToolHashes;
+  /** Hashes of the files that steps created, by index. */
+  readonly #files = new Map<number, string>();
+
+  constructor(options: StepKeysOptions, memory: FileMemory) {
+    this.#options = options;
+    this.#memory = memory;
+    this.#secrets = new SecretCheck(options.masker);
+    this.#tools = new ToolHashes(options.activity);
+  }
+
+  /**
+   * Computes the key of a step.
+   *
+   * @throws {Uncacheable} If its result cannot be cached.
+   */
+  async of(step: CachedStep, config: StepCacheConfig): Promise<KeyedStep> {
+    const { plan, project, root } = this.#options;
+    const { definition, name, env } = step.context;
+    const { [Variable.cacheToken]: _, ...given } = env;
+    const secret = config.secrets
+      ? undefined
+      : this.#secrets.givenSecret(definition, given);
+    if (secret !== undefined) {
+      throw new Uncacheable(
+        `${secret} has a secret; "secrets: true" below "cache" allows that`,
+      );
+    }
+    const cwd = await realPath(step.context.cwd);
+    if (!isInside(root, cwd)) {
+      throw new Uncacheable("its directory is outside that of the job");
+    }
+    const directory = cwd.slice(root.length + 1);
+    const inputs = await this.inputs(step, config, directory);
+    const parts = await keyParts({
+      definition,
+      directory,
+      image: this.#options.image,
+      env,
+      variables: [
+        ...new Set([
+          ...this.#options.variables.filter((name) => name in env),
+          ...Object.keys(definition.env ?? {}),
+          ...Object.keys(plan.steps[step.index].variables),
+          ...config.env ?? [],
+        ]),
+      ],
+      secrets: this.#secrets,
+      needs: await this.#needs(step),
+      tools: await this.#tools.of(step),
+      inputs,
+    });
+    const id = await this.#idOf(name, project);
+    const { graceful: signal } = step.context.cancellation;
+    return {
+      step,
+      config,
+      id,
+      directory,
+      parts,
+      key: await keyOfParts(parts),
+      outputs: this.#outputsOf(step.index, directory, signal, id),
+    };
+  }
+
+  async #idOf(name: string, project: string): Promise<string> {
+    return await sha256Text(JSON.stringify([project, name]));
+  }
+
+  /** Files that match both inputs and outputs are outputs. */
+  async inputs(
+    { context: { cancellation } }: CachedStep,
+    { inputs, outputs = [] }: StepCacheConfig,
+    directory: string,
+  ): Promise<ReadonlyMap<string, string>> {
+    const read = filePatterns(inputs, directory);
+    const created = filePatterns(outputs, directory);
+    const { matches } = read;
+    const found = await inputFiles(
+      { ...read, matches: (path) => matches(path) && !created.matches(path) },
+      this.#hashContext("inputs", cancellation.graceful),
+    );
+    if (found.size > 0) return found;
+    throw new Uncacheable("no file matches its inputs");
+  }
+
+  async #needs({ index, context }: CachedStep): Promise<KeyNeed[]> {
+    const { plan } = this.#options;
+    const { needOutputs, cancellation: { graceful: signal } } = context;
+    const needs: KeyNeed[] = [];
+    const lists = new Set<string>();
+    for (const need of needsOf(plan, index)) {
+      const { name, group, definition, isService, isOneOfMany } =
+        plan.steps[need];
+      if (isService) {
+        const { run, shell, env } = definition;
+        needs.push({ name, service: [run, shell, env] });
+        continue;
+      }
+      if (isOneOfMany) lists.add(group);
+      const { [name]: state } = context.needs;
+      needs.push({
+        name,
+        conclusion: state.conclusion,
+        ...isOneOfMany ? {} : { value: needOutputs[group] },
+        ...definition.cache === undefined
+          ? {}
+          : { files: await this.#filesOf(need, signal) },
+      });
+    }
+    for (const name of lists) needs.push({ name, list: needOutputs[name] });
+    return needs;
+  }
+
+  /** Returns a hash of the files that a step created in this or an earlier run. */
+  async #filesOf(need: number, signal: AbortSignal): Promise<string> {
+    const known = this.#files.get(need);
+    if (known !== undefined) return known;
+    const directory = this.#options.directoryOf(need);
+    try {
+      const outputs = this.#outputsOf(need, directory, signal);
+      return await this.noteFiles(need, await outputs.describe());
+    } catch (error) {
+      if (!(error instanceof Uncacheable)) throw error;
+      return this.noteUnknownFiles(need);
+    }
+  }
+
+  /** Notes which files a step created. */
+  async noteFiles(
+    step: number,
+    outputs: readonly OutputFile[],
+  ): Promise<string> {
+    const hash = await filesHash(outputs);
+    this.#files.set(step, hash);
+    return hash;
+  }
+
+  /** Steps that need files which are not known are not restored. */
+  noteUnknownFiles(step: number): string {
+    const unique = `unknown ${crypto.randomUUID()}`;
+    this.#files.set(step, unique);
+    return unique;
+  }
+
+  #outputsOf(
+    step: number,
+    directory: string,
+    signal: AbortSignal,
+    id = "",
+  ): StepOutputFiles {
+    const { outputs = [] } = this.#options.plan.steps[step].definition.cache!;
+    return new StepOutputFiles(
+      id,
+      filePatterns(outputs, directory),
+      this.#hashContext("outputs", signal),
+    );
+  }
+
+  #hashContext(
+    what: keyof StepKeysOptions["ignored"],
+    signal: AbortSignal,
+  ): HashContext {
+    const { root, ignored } = this.#options;
+    return { root, ignored: ignored[what], memory: this.#memory, signal };
+  }
+}

@@ -1,0 +1,365 @@
+/**
+ * The cache of steps.
+ *
+ * 1. The key of a step is computed from everything that it declares to depend
+ *    on (`key_parts.ts`), above all the contents of its inputs
+ *    (`hashed_files.ts`).
+ * 2. If the store has a result for the key, its files are put into their places,
+ *    unless they are there, and its log is printed. The step does not run.
+ * 3. Otherwise, what earlier runs of the step created is removed, the step runs,
+ *    and its result is saved if it is certain that it belongs to the key.
+ *
+ * A wrong result is worse than none: whatever is in doubt is a miss, and is not
+ * saved. Trouble with the store never fails a step.
+ *
+ * @module
+ */
+
+import type { OutputFile, StepEntry } from "../../cache/step_entry.ts";
+import { readStepLog, Unsavable } from "../../cache/step_store.ts";
+import type { CacheContext } from "../../cache/saved_directories.ts";
+import type { JobConfig } from "../../config/job_config.ts";
+import { osReason, RunnerError } from "../../errors.ts";
+import { isObject } from "../../json_value.ts";
+import type { Cancellation } from "../../process/cancellation.ts";
+import type { StepEnd } from "../attempt.ts";
+import type { CommandOutputs } from "../step.ts";
+import { isSandboxed } from "../step_sandbox.ts";
+import type { CachedStep } from "./cached_step.ts";
+import { FileMemory } from "./file_memory.ts";
+import { isOfRunner, Uncacheable } from "./file_tree.ts";
+import { inputOf, keyChanges } from "./key_changes.ts";
+import { type RecordedLog, recordLog, replayLog } from "./recorded_log.ts";
+import {
+  type KeyedStep,
+  StepKeys,
+  type StepKeysOptions,
+} from "./keyed_steps.ts";
+import { outputWithSecret } from "./secret_scan.ts";
+import {
+  canRead,
+  canWrite,
+  narrowerMode,
+  type StepPlace,
+  StoreAccess,
+  type StoreAccessOptions,
+} from "./store_access.ts";
+
+/** Options for {@linkcode StepCache}. */
+export interface StepCacheOptions
+  extends
+    Omit<StoreAccessOptions, "namespace" | "readFrom" | "maxBytes">,
+    StepKeysOptions {
+  readonly settings: JobConfig["cache"];
+  /** Directory of the memory of files; `undefined` if there is none. */
+  readonly memoryDirectory: string | undefined;
+  /** Cancellation of the job. */
+  readonly cancellation: Cancellation;
+  /** Called with the reason if a step is not cached. */
+  readonly onUncached: (step: string, reason: string) => void;
+  /** Called with a line that explains what happens to a step. */
+  readonly onExplain: (step: string, text: string) => void;
+  /** Called with what another run of a step with a known result showed. */
+  readonly onAudit: (step: string, audit: AuditResult) => void;
+}
+
+/** What another run of a step with a known result showed. */
+export interface AuditResult {
+  /** What differs from the result. */
+  readonly differences: readonly string[];
+  /** Files that were read, but are not inputs. */
+  readonly undeclared: readonly string[];
+  /** Whether the files that were read are known. */
+  readonly isTraced: boolean;
+}
+
+/** The cache of the steps of a job. */
+export class StepCache implements AsyncDisposable {
+  readonly #options: StepCacheOptions;
+  readonly #store: StoreAccess;
+  readonly #memory: FileMemory;
+  readonly #keys: StepKeys;
+
+  private constructor(options: StepCacheOptions, memory: FileMemory) {
+    const { namespace, readFrom = [], maxBytes } = options.settings;
+    this.#options = options;
+    this.#store = new StoreAccess({
+      ...options,
+      namespace,
+      readFrom,
+      maxBytes,
+    });
+    this.#memory = memory;
+    this.#keys = new StepKeys(options, memory);
+  }
+
+  /**
+   * Opens the cache of a job.
+   *
+   * @throws {RunnerError} `invalid-config` if a namespace is not valid.
+   */
+  static async open(options: StepCacheOptions): Promise<StepCache> {
+    const { root, memoryDirectory } = options;
+    return new StepCache(
+      options,
+      await FileMemory.open(root, memoryDirectory),
+    );
+  }
+
+  /** Runs a step, or restores its result. */
+  async run(step: CachedStep): Promise<StepEnd> {
+    const { name, definition } = step.context;
+    const { settings } = this.#options;
+    const config = definition.cache!;
+    const mode = narrowerMode(config.mode ?? "read-write", settings.mode);
+    if (mode === "off") return await this.#runPlain(step);
+    let keyed: KeyedStep;
+    try {
+      keyed = await this.#keys.of(step, config);
+    } catch (error) {
+      if (!(error instanceof Uncacheable)) throw error;
+      this.#options.onUncached(name, osReason(error));
+      return await this.#runPlain(step);
+    }
+    const { key } = keyed;
+    if (canRead(mode)) {
+      const remembered = this.#memory.step(keyed.id)?.entry;
+      const { cancellation } = step.context;
+      const found = this.#store.find(
+        this.#placeOf(keyed),
+        key,
+        remembered,
+        cancellation,
+      );
+      for await (const [entry, context] of found) {
+        if (settings.audit) return await this.#audit(keyed, entry);
+        const end = await this.#restore(keyed, entry, context);
+        if (end === undefined) continue;
+        return end;
+      }
+    }
+    if (settings.explain) await this.#explainMiss(keyed);
+    return await this.#runAndSave(keyed, canWrite(mode));
+  }
+
+  /** Saves what is remembered, and prunes the store. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#memory.save();
+    await this.#store.prune(this.#options.cancellation);
+  }
+
+  #placeOf({ id, step }: KeyedStep): StepPlace {
+    const { untrusted = false } = step.context.definition;
+    return { step: id, isUntrusted: untrusted };
+  }
+
+  /** @returns `undefined` if the result cannot be used. */
+  async #restore(
+    { step, outputs }: KeyedStep,
+    entry: StepEntry,
+    context: CacheContext,
+  ): Promise<StepEnd | undefined> {
+    const { name, log, cancellation } = step.context;
+    let bytes: Uint8Array<ArrayBuffer> | undefined;
+    try {
+      bytes = await readStepLog(entry, context);
+      if (bytes === undefined || !await outputs.restore(entry, context)) {
+        return undefined;
+      }
+    } catch (error) {
+      cancellation.graceful.throwIfAborted();
+      this.#store.report(error);
+      return undefined;
+    }
+    await this.#keys.noteFiles(step.index, entry.outputs);
+    this.#explain(name, "restored, as its key has not changed");
+    await replayLog(log, entry.log, bytes, this.#options.masker);
+    await this.#store.touch(entry, context);
+    return {
+      outcome: "success",
+      exitCode: 0,
+      signal: null,
+      attemptResults: [],
+      value: entry.values,
+      cached: true,
+    };
+  }
+
+  async #runPlain(step: CachedStep): Promise<StepEnd> {
+    const end = await step.run(step.context.log);
+    this.#keys.noteUnknownFiles(step.index);
+    return end;
+  }
+
+  async #runAndSave(keyed: KeyedStep, writes: boolean): Promise<StepEnd> {
+    const { step, outputs } = keyed;
+    const { masker } = this.#options;
+    const { formTotal } = masker;
+    const foreign = await outputs.clear();
+    const recorded = recordLog(step.context.log);
+    const end = await step.run(recorded.log);
+    if (end.outcome !== "success") {
+      this.#keys.noteUnknownFiles(step.index);
+      await outputs.track(foreign);
+      return end;
+    }
+    let isDescribed = false;
+    try {
+      const created = await outputs.describe();
+      outputs.remember(created, foreign);
+      await this.#keys.noteFiles(step.index, created);
+      isDescribed = true;
+      if (!writes) return end;
+      const hasNewSecrets = masker.formTotal !== formTotal;
+      const result = { keyed, end, created, recorded, hasNewSecrets };
+      const saved = await this.#save(result);
+      if (saved !== undefined) outputs.remember(created, foreign, saved);
+    } catch (error) {
+      step.context.cancellation.graceful.throwIfAborted();
+      const isReason = error instanceof Uncacheable ||
+        error instanceof Unsavable || error instanceof RunnerError &&
+          error.code === "workspace";
+      if (!isReason) throw error;
+      this.#options.onUncached(step.context.name, osReason(error));
+      if (!isDescribed) this.#keys.noteUnknownFiles(step.index);
+    }
+    return end;
+  }
+
+  /**
+   * Saves the result of a step.
+   *
+   * @throws {Uncacheable} If it may not belong to the key, or has a secret.
+   */
+  async #save(result: FreshResult): Promise<StepEntry | undefined> {
+    const { keyed, end, created, recorded } = result;
+    const { masker, root } = this.#options;
+    const { step: { context }, key, parts } = keyed;
+    const { name, cancellation } = context;
+    const { graceful: signal } = cancellation;
+    this.#checkSavable(result);
+    await this.#checkInputs(keyed);
+    const values = isObject(end.value) ? end.value as CommandOutputs : {};
+    const secret = Object.keys(values).find((key) =>
+      masker.holdsSecret(values[key])
+    );
+    if (secret !== undefined) {
+      throw new Uncacheable(`its output "${secret}" contains a secret`);
+    }
+    const file = await outputWithSecret(root, created, masker, signal);
+    if (file !== undefined) {
+      throw new Uncacheable(`"${file}" contains a secret`);
+    }
+    const log = recorded.content(masker);
+    if (log === undefined) throw new Uncacheable("its log is too long");
+    const durationMs = end.attemptResults.at(-1)?.durationMs ?? 0;
+    return await this.#store.save(
+      {
+        name,
+        key,
+        parts,
+        durationMs,
+        outputs: created,
+        values,
+        log: { parts: log.parts },
+        logBytes: log.bytes,
+      },
+      this.#placeOf(keyed),
+      (text) => masker.holdsSecret(text),
+      cancellation,
+    );
+  }
+
+  #checkSavable({ keyed, end, hasNewSecrets }: FreshResult): void {
+    const { config, step: { context: { definition } } } = keyed;
+    const reason = end.attemptResults.length > 1
+      ? "it succeeded only after a retry"
+      : hasNewSecrets && !config.secrets
+      ? "a secret was registered while it ran"
+      : this.#options.activity.hasUntrusted && !definition.untrusted
+      ? "an untrusted step of the job may have changed what it used"
+      : undefined;
+    if (reason !== undefined) throw new Uncacheable(reason);
+  }
+
+  /** The result of a step that read other files does not belong to its key. */
+  async #checkInputs(
+    { step, config, parts, directory }: KeyedStep,
+  ): Promise<void> {
+    const inputs = await this.#keys.inputs(step, config, directory);
+    const before = Object.keys(parts).filter((name) =>
+      inputOf(name) !== undefined
+    );
+    const changed = before.find((name) =>
+      inputs.get(inputOf(name)!) !== parts[name]
+    );
+    if (changed === undefined && inputs.size === before.length) return;
+    throw new Uncacheable("its inputs changed while it ran");
+  }
+
+  async #explainMiss(keyed: KeyedStep): Promise<void> {
+    const { id, parts, step: { context: { name, cancellation } } } = keyed;
+    const before = this.#memory.step(id)?.entry?.parts ??
+      await this.#store.lastParts(this.#placeOf(keyed), cancellation);
+    if (before === undefined) {
+      return this.#explain(name, "runs, as no earlier result is known");
+    }
+    const changes = keyChanges(before, parts);
+    if (changes.length === 0) {
+      return this.#explain(name, "runs, as its result is not in the store");
+    }
+    this.#explain(name, "runs, as its key has changed");
+    for (const change of changes) this.#explain(name, change);
+  }
+
+  /** Runs a step whose result is known, and compares the two. */
+  async #audit(keyed: KeyedStep, entry: StepEntry): Promise<StepEnd> {
+    const { step, outputs } = keyed;
+    const { context } = step;
+    const { onAudit, root, temporaryParents } = this.#options;
+    const audit = await import("./cache_audit.ts");
+    // The sandbox has a launcher of its own.
+    using trace = isSandboxed(context.definition)
+      ? undefined
+      : await audit.traceFiles(context, temporaryParents);
+    const foreign = await outputs.clear();
+    const end = await step.run(context.log, trace?.spawn);
+    if (end.outcome !== "success") {
+      this.#keys.noteUnknownFiles(step.index);
+      await outputs.track(foreign);
+      return end;
+    }
+    const created = await outputs.describe();
+    outputs.remember(created, foreign, entry);
+    await this.#keys.noteFiles(step.index, created);
+    const values = isObject(end.value) ? end.value as CommandOutputs : {};
+    const read = await trace?.readFiles(root) ?? [];
+    onAudit(context.name, {
+      differences: audit.differences(entry, created, values),
+      undeclared: audit.namedFiles(
+        read.filter((path) => this.#isUndeclared(path, keyed)),
+      ),
+      isTraced: trace !== undefined,
+    });
+    return end;
+  }
+
+  #isUndeclared(path: string, { parts, outputs }: KeyedStep): boolean {
+    return !Object.hasOwn(parts, `input:${path}`) && !outputs.matches(path) &&
+      !isOfRunner(path) && !this.#options.ignored.inputs(path);
+  }
+
+  #explain(name: string, text: string): void {
+    if (this.#options.settings.explain) this.#options.onExplain(name, text);
+  }
+}
+
+/** What a step that has just run is known by. */
+interface FreshResult {
+  readonly keyed: KeyedStep;
+  readonly end: StepEnd;
+  readonly created: readonly OutputFile[];
+  readonly recorded: RecordedLog;
+  /** Whether a secret became known while it ran. */
+  readonly hasNewSecrets: boolean;
+}

@@ -1,0 +1,134 @@
+import type { CacheContext } from "../../cache/saved_directories.ts";
+import {
+  type OutputFile,
+  parentsOf,
+  type StepEntry,
+} from "../../cache/step_entry.ts";
+import { restoreOutputs } from "../../cache/step_store.ts";
+import { guardPath } from "../../workspace/guard.ts";
+import type { FilePatterns } from "./file_patterns.ts";
+import { findOutputs, type HashContext, outputFiles } from "./hashed_files.ts";
+
+/**
+ * The files that a step creates, in the directory of the job. What was there
+ * before its first run is never removed.
+ */
+export class StepOutputFiles {
+  readonly #id: string;
+  readonly #patterns: FilePatterns;
+  readonly #context: HashContext;
+
+  /** @param id Hash of what identifies the step. */
+  constructor(id: string, patterns: FilePatterns, context: HashContext) {
+    this.#id = id;
+    this.#patterns = patterns;
+    this.#context = context;
+  }
+
+  /** Checks whether a path is that of an output. */
+  matches(path: string): boolean {
+    return this.#patterns.matches(path);
+  }
+
+  /** Describes the outputs that are there. */
+  async describe(): Promise<OutputFile[]> {
+    return await outputFiles(this.#patterns, this.#context);
+  }
+
+  /**
+   * Removes what earlier runs of the step created, as if it never had.
+   *
+   * @returns Paths of what remains.
+   */
+  async clear(): Promise<ReadonlySet<string>> {
+    const found = await findOutputs(this.#patterns, this.#context);
+    const there = found.map(({ path }) => path);
+    await this.#remove(this.#created(there));
+    const left = await findOutputs(this.#patterns, this.#context);
+    return new Set(left.map(({ path }) => path));
+  }
+
+  /** Remembers what a run created that has failed or was cancelled. */
+  async track(foreign: ReadonlySet<string>): Promise<void> {
+    const { signal } = new AbortController();
+    const context = { ...this.#context, signal };
+    this.remember(await findOutputs(this.#patterns, context), foreign);
+  }
+
+  /**
+   * Remembers what the step created.
+   *
+   * @param foreign Paths that were there without it.
+   */
+  remember(
+    outputs: readonly { readonly path: string }[],
+    foreign: ReadonlySet<string>,
+    entry?: StepEntry,
+  ): void {
+    const created = outputs.map(({ path }) => path)
+      .filter((path) => !foreign.has(path));
+    this.#context.memory.rememberStep(this.#id, { created, entry });
+  }
+
+  /**
+   * Puts the files of a result into their places, and removes what other runs
+   * of the step created. Files that are already as they have to be stay.
+   *
+   * @returns `false` if the files are gone from the store.
+   * @throws {Error} If they cannot be restored; nothing has changed then.
+   */
+  async restore(entry: StepEntry, context: CacheContext): Promise<boolean> {
+    const there = await this.describe();
+    const known = new Map(there.map((output) => [output.path, output]));
+    const missing = entry.outputs.filter((output) =>
+      !isSame(output, known.get(output.path))
+    );
+    const paths = missing.map(({ path }) => path);
+    if (!await restoreOutputs(entry, paths, context)) return false;
+    const wanted = new Set(entry.outputs.map(({ path }) => path));
+    const created = this.#created(there.map(({ path }) => path));
+    await this.#remove(created.filter((path) => !wanted.has(path)));
+    const foreign = new Set(known.keys());
+    for (const path of created) foreign.delete(path);
+    this.remember(entry.outputs, foreign, entry);
+    return true;
+  }
+
+  /** Returns which of these files earlier runs of the step created. */
+  #created(there: readonly string[]): string[] {
+    const { memory } = this.#context;
+    const created = new Set(memory.step(this.#id)?.created);
+    return created.size === 0 ? [] : there.filter((path) => created.has(path));
+  }
+
+  async #remove(paths: readonly string[]): Promise<void> {
+    const parents = new Set<string>();
+    for (const path of paths) {
+      await removeIfThere(this.#context.root, path);
+      for (const parent of parentsOf(path)) parents.add(parent);
+    }
+    // Directories that are empty now, the innermost first.
+    const sorted = [...parents].filter((path) => this.#patterns.matches(path))
+      .sort((a, b) => b.length - a.length);
+    for (const path of sorted) await removeIfThere(this.#context.root, path);
+  }
+}
+
+/** Removes a file, a link or an empty directory, not through a link. */
+async function removeIfThere(root: string, path: string): Promise<void> {
+  const slash = path.lastIndexOf("/");
+  try {
+    const parent = slash === -1
+      ? root
+      : await guardPath(root, path.slice(0, slash));
+    await Deno.remove(`${parent}/${path.slice(slash + 1)}`);
+  } catch {
+    // It is gone, or a directory that is not empty. The step overwrites what
+    // cannot be removed, or fails.
+  }
+}
+
+function isSame(one: OutputFile, other: OutputFile | undefined): boolean {
+  return other !== undefined && one.type === other.type &&
+    one.mode === other.mode && one.content === other.content;
+}

@@ -1,0 +1,225 @@
+import { CACHE_NAME, InvalidEntry } from "../../cache/cache_entry.ts";
+import type { CacheStore } from "../../cache/cache_store.ts";
+import { isListable, pruneStore } from "../../cache/prune.ts";
+import type { CacheContext } from "../../cache/saved_directories.ts";
+import {
+  type KeyParts,
+  readLastKey,
+  readStepEntry,
+  type StepEntry,
+  type StepEntryId,
+  stepEntryName,
+} from "../../cache/step_entry.ts";
+import {
+  hasStepEntry,
+  type NewStepEntry,
+  saveStepEntry,
+  Unsavable,
+} from "../../cache/step_store.ts";
+import type { CacheMode } from "../../config/step_cache_config.ts";
+import type { ChildEnvironment } from "../../environment/child_environment.ts";
+import { osReason, RunnerError } from "../../errors.ts";
+import type { Cancellation } from "../../process/cancellation.ts";
+import { Uncacheable } from "./file_tree.ts";
+
+/** End of the namespaces of untrusted steps, which no other one may have. */
+const UNTRUSTED = ".untrusted";
+
+/** Options for {@linkcode StoreAccess}. */
+export interface StoreAccessOptions {
+  /** Opens the store. */
+  readonly open: () => Promise<CacheStore>;
+  /** Namespace that is read and written. */
+  readonly namespace: string;
+  /** Other namespaces that trusted steps read. */
+  readonly readFrom: readonly string[];
+  /** Maximum size of the store, and of a result, in bytes. */
+  readonly maxBytes: number;
+  /** Environment of programs that compress. */
+  readonly env: ChildEnvironment;
+  /** Absolute path of the directory of the job, without links. */
+  readonly root: string;
+  /** Directories for temporary files, if there are none next to the store. */
+  readonly temporaryParents: readonly string[];
+  /** Called once if the store cannot be used. */
+  readonly onTrouble: (reason: string) => void;
+}
+
+/** A step, as the store knows it. */
+export interface StepPlace {
+  /** Hash of what identifies the step. */
+  readonly step: string;
+  readonly isUntrusted: boolean;
+}
+
+/**
+ * Access to the store for the steps of a job. After its first failure, it is
+ * not used again: every step would wait for it.
+ */
+export class StoreAccess {
+  readonly #options: StoreAccessOptions;
+  #opening: Promise<CacheStore> | undefined;
+  #isUsable = true;
+  #hasSaved = false;
+
+  constructor(options: StoreAccessOptions) {
+    for (const one of [options.namespace, ...options.readFrom]) {
+      const problem = !CACHE_NAME.test(one)
+        ? `it must match ${CACHE_NAME}`
+        : one.endsWith(UNTRUSTED)
+        ? `names that end with "${UNTRUSTED}" are for untrusted steps`
+        : undefined;
+      if (problem === undefined) continue;
+      throw new RunnerError(
+        `Cannot use cache namespace ${JSON.stringify(one)}: ${problem}`,
+        { code: "invalid-config" },
+      );
+    }
+    this.#options = options;
+  }
+
+  /**
+   * Returns the namespaces of a step, the own one first. An untrusted step has
+   * one of its own, which no trusted step reads.
+   *
+   * @throws {Uncacheable} If its name would be too long.
+   */
+  namespacesOf({ isUntrusted }: StepPlace): readonly string[] {
+    const { namespace, readFrom } = this.#options;
+    if (!isUntrusted) return [...new Set([namespace, ...readFrom])];
+    const own = `${namespace}${UNTRUSTED}`;
+    if (CACHE_NAME.test(own)) return [own];
+    throw new Uncacheable("the name of the cache namespace is too long");
+  }
+
+  /**
+   * Finds the results of a key.
+   *
+   * @param remembered A result that is remembered, if there is one.
+   */
+  async *find(
+    place: StepPlace,
+    key: string,
+    remembered: StepEntry | undefined,
+    cancellation: Cancellation,
+  ): AsyncGenerator<[StepEntry, CacheContext]> {
+    for (const namespace of this.namespacesOf(place)) {
+      const id = { namespace, step: place.step, key };
+      if (remembered?.key === key && remembered.namespace === namespace) {
+        const context = await this.#use(
+          cancellation,
+          async (context) =>
+            await hasStepEntry(id, context) ? context : undefined,
+        );
+        if (context !== undefined) yield [remembered, context];
+      }
+      const found = await this.#use(cancellation, async (context) => {
+        const { store, cancellation: { graceful: signal } } = context;
+        const entry = await readStepEntry(id, store, signal);
+        return entry === undefined ? undefined : [entry, context] as const;
+      });
+      if (found !== undefined) yield [...found];
+    }
+  }
+
+  /** Returns the parts of the key of the result that was saved last. */
+  async lastParts(
+    place: StepPlace,
+    cancellation: Cancellation,
+  ): Promise<KeyParts | undefined> {
+    for (const namespace of this.namespacesOf(place)) {
+      const id = { namespace, step: place.step };
+      const parts = await this.#use(cancellation, async ({ store }) => {
+        const { graceful: signal } = cancellation;
+        const key = await readLastKey(id, store, signal);
+        if (key === undefined) return undefined;
+        return (await readStepEntry({ ...id, key }, store, signal))?.parts;
+      });
+      if (parts !== undefined) return parts;
+    }
+    return undefined;
+  }
+
+  /**
+   * Saves a result.
+   *
+   * @returns The saved result; `undefined` if the store cannot be used.
+   * @throws {Unsavable} If it must not be saved.
+   */
+  async save(
+    entry: Omit<NewStepEntry, "namespace" | "step">,
+    place: StepPlace,
+    isSecret: (text: string) => boolean,
+    cancellation: Cancellation,
+  ): Promise<StepEntry | undefined> {
+    const [namespace] = this.namespacesOf(place);
+    const saved = await this.#use(cancellation, (context) =>
+      saveStepEntry(
+        { ...entry, namespace, step: place.step },
+        context,
+        isSecret,
+      ));
+    this.#hasSaved ||= saved !== undefined;
+    return saved;
+  }
+
+  /** Notes that a result was used; only the order of pruning depends on it. */
+  async touch(id: StepEntryId, { store }: CacheContext): Promise<void> {
+    await store.touch(stepEntryName(id)).catch(() => {});
+  }
+
+  /** Removes what exceeds the limit of the store, if something was saved. */
+  async prune(cancellation: Cancellation): Promise<void> {
+    if (!this.#hasSaved) return;
+    await this.#use(cancellation, async ({ store }) => {
+      if (!isListable(store) || !store.hasLocks) return;
+      await pruneStore(store, this.#options.maxBytes, cancellation.graceful);
+    });
+  }
+
+  /** Reports that the store, or something in it, cannot be used. */
+  report(error: unknown): void {
+    this.#options.onTrouble(osReason(error));
+  }
+
+  /** @returns `undefined` if the store, or what it contains, cannot be used. */
+  async #use<T>(
+    cancellation: Cancellation,
+    action: (context: CacheContext) => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    if (!this.#isUsable) return undefined;
+    try {
+      const store = await (this.#opening ??= this.#options.open());
+      const { env, root, temporaryParents, maxBytes } = this.#options;
+      const context = { store, env, root, temporaryParents, cancellation };
+      return await action({ ...context, maxBytes, storeBytes: maxBytes });
+    } catch (error) {
+      cancellation.graceful.throwIfAborted();
+      const isMistake = error instanceof Unsavable ||
+        error instanceof RunnerError &&
+          ["workspace", "invalid-config"].includes(error.code);
+      if (isMistake) throw error;
+      this.report(error);
+      if (!(error instanceof InvalidEntry)) this.#isUsable = false;
+      return undefined;
+    }
+  }
+}
+
+/** Returns a mode in which both allow what is done. */
+export function narrowerMode(one: CacheMode, other: CacheMode): CacheMode {
+  const reads = canRead(one) && canRead(other);
+  const writes = canWrite(one) && canWrite(other);
+  if (reads) return writes ? "read-write" : "read-only";
+  return writes ? "write-only" : "off";
+}
+
+/** Checks whether results are restored in a mode. */
+export function canRead(mode: CacheMode): boolean {
+  return mode === "read-write" || mode === "read-only";
+}
+
+/** Checks whether results are saved in a mode. */
+export function canWrite(mode: CacheMode): boolean {
+  return mode === "read-write" || mode === "write-only";
+}

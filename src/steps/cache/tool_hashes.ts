@@ -1,0 +1,77 @@
+import { sha256Text } from "../../cache/step_entry.ts";
+import { SYSTEM_PREFIX } from "../../environment/variables.ts";
+import { bareLog } from "../../output/job_log.ts";
+import type { Sink } from "../../output/sink.ts";
+import { runStepCommand } from "../attempt.ts";
+import { OutputCollector } from "../step_command.ts";
+import type { CachedStep, StepActivity } from "./cached_step.ts";
+
+/** Time limit of a command, in milliseconds. */
+const TIMEOUT_MS = 60_000;
+
+const NOWHERE: Sink = { write: () => Promise.resolve() };
+
+/**
+ * Runs the commands on whose output steps depend, as the steps themselves
+ * would. While no step runs, equal commands run once.
+ */
+export class ToolHashes {
+  readonly #activity: StepActivity;
+  readonly #known = new Map<string, Promise<string>>();
+  #pauseNumber: number | undefined;
+
+  constructor(activity: StepActivity) {
+    this.#activity = activity;
+  }
+
+  /**
+   * Returns hashes of the output and the exit codes of the commands of a step.
+   *
+   * @throws {RunnerError} If one cannot be started.
+   */
+  async of(step: CachedStep): Promise<ReadonlyMap<string, string>> {
+    const hashes = new Map<string, string>();
+    for (const command of step.context.definition.cache?.commands ?? []) {
+      hashes.set(command, await this.#hashOf(command, step));
+    }
+    return hashes;
+  }
+
+  async #hashOf(command: string, step: CachedStep): Promise<string> {
+    const { pauseNumber } = this.#activity;
+    if (pauseNumber === undefined) return await outputHash(command, step);
+    if (pauseNumber !== this.#pauseNumber) this.#known.clear();
+    this.#pauseNumber = pauseNumber;
+    const { definition, cwd, env } = step.context;
+    const { shell, untrusted, permissions } = definition;
+    const variables = Object.entries(env)
+      .filter(([name]) => !name.startsWith(SYSTEM_PREFIX)).sort();
+    const id = JSON.stringify(
+      [command, shell, cwd, untrusted, permissions, variables],
+    );
+    const known = this.#known.get(id) ?? outputHash(command, step);
+    this.#known.set(id, known);
+    return await known;
+  }
+}
+
+async function outputHash(
+  command: string,
+  { context, openAttempt }: CachedStep,
+): Promise<string> {
+  using files = openAttempt();
+  const stdout = new OutputCollector();
+  const stderr = new OutputCollector();
+  const { exitCode } = await runStepCommand(command, {
+    ...context,
+    ...files,
+    env: { ...context.env, ...files.directories },
+    definition: { ...context.definition, timeoutMs: TIMEOUT_MS },
+    attempt: 1,
+    log: bareLog(NOWHERE, NOWHERE),
+  }, { onOutput: { stdout: stdout.add, stderr: stderr.add } });
+  context.cancellation.graceful.throwIfAborted();
+  return await sha256Text(
+    JSON.stringify([stdout.end(), stderr.end(), exitCode]),
+  );
+}
