@@ -216,20 +216,22 @@ describe("cache of a step", () => {
 
   it("can be used by a program, but not for functions", async () => {
     const cache = { inputs: ["src/**"] };
-    const statuses = async (run: string | (() => void)) => {
+    const statuses = async (job: Job) => {
       await using test = await testRunner();
       const store = `${test.path}/store`;
       await makeFiles(test.path, { "src/one": "1" });
       const results = [];
       for (let count = 0; count < 2; count++) {
-        const job = new Job("cached").addStep("build", run, { cache });
         results.push(await test.runner.runJob(job, { cache: { store } }));
       }
       return results.map(({ steps }) => steps[0].cached ?? false);
     };
-    assertEquals(await statuses("echo built"), [false, true]);
+    assertEquals(
+      await statuses(new Job("j").addStep("build", "echo built", { cache })),
+      [false, true],
+    );
     await assertRejects(
-      () => statuses(() => {}),
+      () => statuses(new Job("j").addStep("build", () => {}, { cache })),
       RunnerError,
       "cache is only for steps that run a command",
     );
