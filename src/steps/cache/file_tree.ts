@@ -4,7 +4,7 @@ import { pause } from "../../process/time_limit.ts";
 import type { FilePatterns } from "./file_patterns.ts";
 
 /** Maximum number of files that the patterns of a step may match. */
-export const MAX_FILES = 200_000;
+export const MAX_FOUND_FILES = 200_000;
 
 /** Number of files after which other work gets a turn. */
 const TURN_COUNT = 500;
@@ -128,8 +128,10 @@ class Walk {
   }
 
   #add(path: string, type: FoundFile["type"], info: Deno.FileInfo): void {
-    if (this.found.length === MAX_FILES) {
-      throw new Uncacheable(`its patterns match more than ${MAX_FILES} files`);
+    if (this.found.length === MAX_FOUND_FILES) {
+      throw new Uncacheable(
+        `its patterns match more than ${MAX_FOUND_FILES} files`,
+      );
     }
     this.found.push({ path, type, info });
   }
