@@ -8,7 +8,6 @@ import { osReason, RunnerError } from "../errors.ts";
 import { lstatIfThere } from "../fs/files.ts";
 import { privateDirectory } from "../fs/temporary_directory.ts";
 import type { Cancellation } from "../process/cancellation.ts";
-import { guardPath } from "../workspace/guard.ts";
 import { emptyDirectory } from "../workspace/remove.ts";
 import type { ArtifactStore, SavedArtifact } from "./artifact.ts";
 import {
@@ -18,6 +17,7 @@ import {
   readArtifactFiles,
   readArtifactManifest,
 } from "./artifact_manifest.ts";
+import { checkLinks } from "./check_links.ts";
 import { mergeTree } from "./merge_tree.ts";
 import { pathMatcher } from "./select_files.ts";
 
@@ -85,7 +85,7 @@ export async function restoreArtifacts(
       cancellation.graceful.throwIfAborted();
       await naming(artifact, work, async () => {
         await mergeTree(`${room.path}/${at}`, directory);
-        await checkLinks(artifact.files, directory);
+        await removeLinksOut(artifact.files, directory);
         // Only the order of pruning depends on it.
         await context.store.touch(await manifestName(artifact.saved))
           .catch(() => {});
@@ -312,22 +312,15 @@ async function* checkEntries(
 }
 
 /** Links of the directory itself may lead elsewhere, and a restored link to them. */
-async function checkLinks(
+async function removeLinksOut(
   files: readonly ArtifactFile[],
   directory: string,
 ): Promise<void> {
-  for (const { path, type, target } of files) {
-    if (type !== "link" || !path.isWellFormed() || !target?.isWellFormed()) {
-      continue;
-    }
-    const place = join(directory, path);
-    try {
-      await guardPath(directory, place);
-    } catch (error) {
-      await Deno.remove(place);
-      throw error;
-    }
-  }
+  await checkLinks(
+    files,
+    directory,
+    (path) => Deno.remove(join(directory, path)),
+  );
 }
 
 function failed(

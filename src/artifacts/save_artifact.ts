@@ -19,6 +19,7 @@ import {
   MAX_FILES,
   sha256Hex,
 } from "./artifact_manifest.ts";
+import { checkLinks } from "./check_links.ts";
 import { selectFiles } from "./select_files.ts";
 
 /** What {@linkcode saveArtifact} saves, and of whom. */
@@ -59,6 +60,7 @@ export async function saveArtifact(
       cancellation,
     });
     if (packed === undefined) return undefined;
+    await checkLinks(packed.files, directory);
     return await store(file, packed, options, { context, signal });
   } catch (cause) {
     signal.throwIfAborted();

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { runShell } from "../helpers/archives.ts";
-import { type CliResult, type RunningCli, startCli } from "../helpers/cli.ts";
+import { type CliResult, startCli } from "../helpers/cli.ts";
+import { killAfter } from "../helpers/kill_after.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
   listFiles,
@@ -386,37 +387,6 @@ head -c 3000000 /dev/urandom > tree/large`,
     assertEquals(await runShell(job.cwd, SHOW_TREE), saved);
   });
 });
-
-/** Kills a process when a directory has a size, unless it ends before. */
-async function killAfter(
-  cli: RunningCli,
-  directory: string,
-  bytes: number,
-): Promise<void> {
-  let isOver = false;
-  const ended = cli.end().then(() => isOver = true);
-  while (!isOver && await writtenBytes(directory) < bytes) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  if (!isOver) cli.child.kill("SIGKILL");
-  await ended;
-}
-
-/** Size of all files in a directory; what vanishes meanwhile does not count. */
-async function writtenBytes(path: string): Promise<number> {
-  let bytes = 0;
-  try {
-    for await (const { name, isDirectory } of Deno.readDir(path)) {
-      const inner = `${path}/${name}`;
-      bytes += isDirectory
-        ? await writtenBytes(inner)
-        : (await Deno.stat(inner)).size;
-    }
-  } catch {
-    // It is not there yet, or was renamed.
-  }
-  return bytes;
-}
 
 /** Mounts a small file system in memory, which only root can. */
 async function mount(path: string): Promise<boolean> {

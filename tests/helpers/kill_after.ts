@@ -1,0 +1,32 @@
+import type { RunningCli } from "./cli.ts";
+
+/** Kills a process when a directory has a size, unless it ends before. */
+export async function killAfter(
+  cli: RunningCli,
+  directory: string,
+  bytes: number,
+): Promise<void> {
+  let isOver = false;
+  const ended = cli.end().then(() => isOver = true);
+  while (!isOver && await writtenBytes(directory) < bytes) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  if (!isOver) cli.child.kill("SIGKILL");
+  await ended;
+}
+
+/** Size of all files in a directory; what vanishes meanwhile does not count. */
+async function writtenBytes(path: string): Promise<number> {
+  let bytes = 0;
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(path)) {
+      const inner = `${path}/${name}`;
+      bytes += isDirectory
+        ? await writtenBytes(inner)
+        : (await Deno.stat(inner)).size;
+    }
+  } catch {
+    // It is not there yet, or was renamed.
+  }
+  return bytes;
+}
