@@ -207,11 +207,18 @@ function lastWords(text: string): View {
     let word = /[-+/=_0-9A-Za-z]*$/.exec(trimmed)![0];
     if (word === trimmed) word = word.replace(/^[-+]/, "");
     const start = lineStart + trimmed.length - word.length;
-    [...word === "" ? "\xfe" : word].forEach((char, at) => {
+    const gap = () => {
+      view.text += "\xfe";
+      view.starts.push(-1);
+      view.ends.push(-1);
+    };
+    if (word === "" || trimmed.length - word.length > 64) gap();
+    [...word].forEach((char, at) => {
       view.text += char;
       view.starts.push(start + at);
       view.ends.push(start + at + 1);
     });
+    if (line.length - trimmed.length > 64) gap();
     lineStart += line.length + 1;
   }
   return view;

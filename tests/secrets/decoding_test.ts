@@ -173,6 +173,44 @@ Deno.test("Masker masks an encoded secret behind a broken escape, cut between th
   }
 });
 
+describe("Masker prints the same, wherever a text is cut", () => {
+  const secret = "correct-horse-battery";
+  const base64 = btoa(secret);
+  const digits = bytesHex(secret);
+  const texts: [name: string, text: string, expected: string][] = [
+    [
+      "when a word that ends a secret is not the last one of its line",
+      `# ${base64.slice(0, 12)}\n# ${base64.slice(12)} more\n`,
+      `# ${base64.slice(0, 12)}\n# ${base64.slice(12)} more\n`,
+    ],
+    [
+      "when a prefix is too long",
+      `# ${base64.slice(0, 12)}\n${"x".repeat(70)} ${base64.slice(12)}\n`,
+      `# ${base64.slice(0, 12)}\n${"x".repeat(70)} ${base64.slice(12)}\n`,
+    ],
+    [
+      "when blanks follow half a secret behind a broken escape",
+      `\x1b${digits.slice(0, 20)}  \n${digits.slice(20)}\n`,
+      "\x1b[REDACTED]\n",
+    ],
+    [
+      "when a word is no row of a dump",
+      `${bytesHex(btoa("hunter2hu"))} more\n`,
+      `${bytesHex(btoa("hunter2hu"))} more\n`,
+    ],
+  ];
+  for (const [name, text, expected] of texts) {
+    it(name, () => {
+      for (let at = 0; at <= text.length; at++) {
+        const masker = maskerOf(secret, "hunter2hu");
+        assertEquals(masked(masker, cut(text, [at])), expected, `${at}`);
+      }
+      const masker = maskerOf(secret, "hunter2hu");
+      assertEquals(masked(masker, bytewise(text)), expected);
+    });
+  }
+});
+
 Deno.test("Masker shows a carriage return that follows nothing of a secret", () => {
   const stream = maskerOf("correct-horse-battery").stream();
   const { output, heldFrom } = stream.mask(
@@ -183,10 +221,7 @@ Deno.test("Masker shows a carriage return that follows nothing of a secret", () 
 });
 
 Deno.test("Masker undoes escapes and line breaks as a naive model does, on random texts, secrets and cuts", () => {
-  // The masker and the model differ in about one of 3,000 texts: where a broken
-  // escape can be read in two ways, and where a secret was encoded twice behind
-  // one. This seed has no such text.
-  const random = new Random(1);
+  const random = new Random();
   for (let round = 0; round < 1_200; round++) {
     const secrets = randomSecrets(random);
     if (secrets.length === 0) continue;

@@ -215,7 +215,7 @@ export class DumpRows {
   #hold(to: number, shift: number, needles: NeedleSet): void {
     const dump = this.#dump;
     const open = dump.openFrom(needles.grams.bytes);
-    if (open >= 0) this.#holdFrom(open - shift);
+    if (open >= 0 && to - open <= MAX_DISTANCE) this.#holdFrom(open - shift);
     if (dump.isOver || dump.distance(to) > MAX_DISTANCE) return;
     for (const length of dump.lengths) {
       const partial = needles.partialFrom(dump.view(length));

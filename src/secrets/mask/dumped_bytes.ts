@@ -208,6 +208,9 @@ export class DumpedBytes {
     const data = this.#dataStart(text, from, to);
     if (data < 0) return false;
     let at = skipBlanks(text, data, to);
+    if (data === from && this.#mayBecomeOffset(text, at, to)) {
+      return this.#setOpen(text, at, to);
+    }
     const start = at;
     let before = data;
     let width = 0;
@@ -252,6 +255,14 @@ export class DumpedBytes {
     const isWord = nextEnd - next === end - at ||
       nextEnd - next < end - at && skipBlanks(text, nextEnd, to) === to;
     return isWord ? from : -1;
+  }
+
+  /** Whether more of a line may tell that its first word is an offset, or no part of a row. */
+  #mayBecomeOffset(text: Uint8Array, at: number, to: number): boolean {
+    if (!this.#isOpen || this.#notation.hasOffset) return false;
+    const end = numberEnd(text, at, to);
+    const next = skipBlanks(text, end, to);
+    return end - at >= MIN_OFFSET_DIGITS && numberEnd(text, next, to) === to;
   }
 
   /** Adds the bytes of a number; `false` if it is none. */

@@ -1,12 +1,13 @@
 import { BREAK, type Marks } from "./marks.ts";
+import { GAP } from "./normal_form.ts";
 import { MAX_NEEDLE_BYTES } from "./needle_flood.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import type { RangeSink } from "./ranges.ts";
 import { MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
 import { grown, holdsGrams, wordAt, type WordFilter } from "./word_index.ts";
 
-/** Maximum length of the start of a line that may still be a prefix, in bytes. */
-const MAX_PREFIX_BYTES = 64;
+/** Maximum length of a prefix, and of what is blank behind the last word of a line, in bytes. */
+const [MAX_PREFIX_BYTES, MAX_BLANK_BYTES] = [64, 64];
 
 /** How much of what was printed is remembered, in bytes. */
 const CONTEXT_BYTES = 2 * MAX_NEEDLE_BYTES;
@@ -91,6 +92,7 @@ export class PrefixedLines {
     if (end >= 0 && this.#mayGoOn(window, end, filter)) {
       this.#search(window, [end], 0, needles, ranges);
     }
+    if (!isLast) this.#holdBeforeBlanks(window, needles);
     return this.#heldFrom;
   }
 
@@ -126,6 +128,17 @@ export class PrefixedLines {
     if (at < start.length && !this.#isNearNeedle(start, at, filter)) return;
     const text = isAll ? start : joined(this.#context, window);
     this.#search(text, [at], shift, needles, ranges);
+  }
+
+  /** Holds back a word in front of blanks, with which its line may end. */
+  #holdBeforeBlanks(window: Uint8Array, needles: NeedleSet): void {
+    const { length } = window;
+    const end = wordEnd(window, 0, length);
+    if (end === length || length - end > MAX_BLANK_BYTES) return;
+    const first = Math.max(0, end - MAX_NEEDLE_BYTES);
+    const word = window.subarray(first, end);
+    const partial = needles.partialFrom(word, true);
+    if (word.length - partial > LOST_BYTES) this.#holdFrom(first + partial);
   }
 
   /** Whether a needle may go on behind a line break with the last word of the next line. */
@@ -194,7 +207,8 @@ export class PrefixedLines {
   ): void {
     for (let index = 0; index < breaks.length;) {
       index = this.#collect(text, breaks, index, shift, MAX_NEEDLE_BYTES);
-      this.#mask(needles, ranges);
+      const isCut = this.#next > text.length && !this.#isLast;
+      this.#mask(needles, ranges, isCut ? this.#cutWord : this.#length);
       if (!this.#isLast) this.#holdEnd(text, needles);
     }
   }
@@ -245,7 +259,10 @@ export class PrefixedLines {
         this.#cutLine = next;
         this.#cutWord = before;
       }
-      this.#add(text, wordStart(text, next, end), end, shift);
+      const start = wordStart(text, next, end);
+      if (start - next > MAX_PREFIX_BYTES) this.#addGap(start - shift);
+      this.#add(text, start, end, shift);
+      if (lineEnd - end > MAX_BLANK_BYTES) this.#addGap(end - shift);
       if (next > at) {
         bytes += this.#length - before;
         if (this.#length === before && lineBreak >= 0) break;
@@ -262,24 +279,41 @@ export class PrefixedLines {
     return following;
   }
 
-  #add(text: Uint8Array, from: number, to: number, shift: number): void {
-    const length = this.#length + to - from;
+  #makeRoom(count: number): void {
+    const length = this.#length + count;
     this.#bytes = grown(this.#bytes, length) as Uint8Array<ArrayBuffer>;
     this.#places = grown(this.#places, length);
+  }
+
+  /** Separates what is no part of one text. */
+  #addGap(place: number): void {
+    this.#makeRoom(1);
+    this.#bytes[this.#length] = GAP;
+    this.#places[this.#length++] = place;
+  }
+
+  #add(text: Uint8Array, from: number, to: number, shift: number): void {
+    this.#makeRoom(to - from);
     for (let at = from; at < to; at++) {
       this.#bytes[this.#length] = text[at];
       this.#places[this.#length++] = at - shift;
     }
   }
 
-  /** Masks needles that have enough bytes in front of a line break. */
-  #mask(needles: NeedleSet, ranges: RangeSink): void {
+  /**
+   * Masks needles that have enough bytes in front of a line break.
+   *
+   * @param known Where the word of a line starts that may not be its last one.
+   */
+  #mask(needles: NeedleSet, ranges: RangeSink, known: number): void {
     const places = this.#places;
     needles.find(this.#bytes.subarray(0, this.#length), {
       add: (start, end) => {
         const to = places[end - 1] + 1;
         const from = Math.max(0, places[this.#shownFrom(start)]);
-        if (from < to && this.#isBroken(start, end)) ranges.add(from, to);
+        if (from >= to || !this.#isBroken(start, end)) return;
+        if (end <= known) ranges.add(from, to);
+        else this.#holdFrom(from);
       },
     }, true);
   }
@@ -317,8 +351,11 @@ export class PrefixedLines {
     const view = this.#bytes.subarray(0, length);
     const partial = needles.partialFrom(view, true);
     if (length - partial <= (isAtLineEnd ? LOST_BYTES : 0)) return;
-    const from = Math.max(0, this.#places[this.#shownFrom(partial)]);
-    this.#heldFrom = Math.min(this.#heldFrom, from);
+    this.#holdFrom(this.#places[this.#shownFrom(partial)]);
+  }
+
+  #holdFrom(at: number): void {
+    this.#heldFrom = Math.min(this.#heldFrom, Math.max(0, at));
   }
 }
 
