@@ -1,12 +1,6 @@
 import { GAP, HEX } from "./normal_form.ts";
-import {
-  CELL_BYTES,
-  isBlank,
-  NO_ROW,
-  numberEnd,
-  rowAt,
-  skipBlanks,
-} from "./marks.ts";
+import { CELL_BYTES, cellAt, cellEnd, indentOf } from "./dump_cells.ts";
+import { NO_ROW, numberEnd, rowAt, skipBlanks } from "./marks.ts";
 import { grown } from "./word_index.ts";
 
 /** Maximum number of lines between two rows: `od` writes a row in several notations. */
@@ -16,7 +10,7 @@ export const MAX_SKIPPED_LINES = 2;
 export const MIN_OFFSET_DIGITS = 6;
 
 const [LF, CR, BLANK, MINUS, COLON] = [10, 13, 32, 0x2d, 0x3a];
-const [STAR, BACKSLASH, BAR, ANGLE] = [0x2a, 0x5c, 0x7c, 0x3e];
+const [STAR, BAR, ANGLE] = [0x2a, 0x7c, 0x3e];
 
 /** How the bytes of a row are written. */
 export interface Notation {
@@ -28,17 +22,11 @@ export interface Notation {
   readonly hasOffset: boolean;
 }
 
-/** How many digits offsets have. */
-const OFFSET_DIGITS = [6, 7];
-
 /** How many bytes a number stands for, by its digits in octal, and by the width of its column in decimal. */
 const OCTAL_SIZES: Record<number, number> = { 3: 1, 6: 2, 11: 4, 22: 8 };
 const DECIMAL_SIZES: Readonly<Record<number, number>> = {
   ...{ 4: 1, 5: 1, 6: 2, 7: 2, 8: 2, 11: 4, 12: 4, 21: 8 },
 };
-
-/** What letters behind a backslash, and names of control characters, stand for in a cell. */
-const CELLS = cellTable();
 
 /** The bytes of rows in one notation, and where each of them is written. */
 export class DumpedBytes {
@@ -414,43 +402,4 @@ export class DumpedBytes {
     this.wordStarts[at] = wordStart;
     this.#rowOf[at] = this.#firsts.length - 1;
   }
-}
-
-/** How wide the place of an offset is that is left out, as `od` does when it writes a row once more. */
-function indentOf(indent: number, firstEnd: number): number {
-  return OFFSET_DIGITS.find((count) =>
-    count % CELL_BYTES === firstEnd % CELL_BYTES && indent >= count
-  ) ?? 0;
-}
-
-function cellEnd(text: Uint8Array, from: number, to: number): number {
-  let at = from;
-  while (at < to && !isBlank(text[at])) at++;
-  return at;
-}
-
-/** The byte that stands in a cell of `od -c` or `od -a`; negative without one. */
-function cellAt(text: Uint8Array, at: number): number {
-  const [before, first, second, third] = text.subarray(at, at + CELL_BYTES);
-  if (before !== BLANK) return -1;
-  if (first === BLANK && second === BLANK) {
-    return third >= BLANK && third < 0x7f ? third : -1;
-  }
-  const octal = 64 * (first - 0x30) + 8 * (second - 0x30) + third - 0x30;
-  const isOctal = HEX[first] < 4 && HEX[second] < 8 && HEX[third] < 8;
-  if (isOctal) return octal;
-  const name = String.fromCharCode(first, second, third).trimStart();
-  return CELLS.get(name) ?? -1;
-}
-
-function cellTable(): Map<string, number> {
-  const names =
-    "nul soh stx etx eot enq ack bel bs ht nl vt ff cr so si dle dc1 dc2 dc3 dc4 nak syn etb can em sub esc fs gs rs us sp"
-      .split(" ").map((name, byte): [string, number] => [name, byte]);
-  const letters = Array.from(
-    "abtnvfr",
-    (letter, at): [string, number] => [`\\${letter}`, 7 + at],
-  );
-  const zero = `${String.fromCharCode(BACKSLASH)}0`;
-  return new Map([...names, ...letters, [zero, 0], ["del", 0x7f]]);
 }

@@ -45,7 +45,7 @@ export const ROW_START_BYTES = 32;
 const [MAX_INDENT, MAX_FIRST_DIGITS] = [7, 22];
 
 /** Width of a cell of `od -c`. */
-export const CELL_BYTES = 4;
+const CELL_BYTES = 4;
 
 /** In how much text the bytes next to a place are looked for at most. */
 export const MAX_SIDE_BYTES = 64;
