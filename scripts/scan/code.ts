@@ -44,6 +44,7 @@ import {
   FILTER,
   HEX_PAIRS,
   LIST,
+  ROWS,
   SHARED_BYTES,
   STEP_BYTES,
 } from "../../src/secrets/mask/scanner.ts";
@@ -95,7 +96,7 @@ export function assembleScan(): Uint8Array<ArrayBuffer> {
     locals: [
       ...[I32, I32, I32, I32, I32, I32],
       ...[V128, V128, V128, V128],
-      ...[I64, I64, I64, I64, I64, I64, I64],
+      ...[I64, I64, I64, I64, I64, I64, I64, I64, I64],
     ],
     body: scanBody(),
   }]);
@@ -107,6 +108,7 @@ const [BITS, PLACE, BYTE, HASH, LAST_NUMBER, WORD] = [4, 5, 6, 7, 8, 9];
 const [CLASS_0, BLOCK] = [10, 13];
 const [BOTH, DIGIT, SEPARATOR] = [14, 15, 16];
 const [ONE, TWO, THREE, NUMBERS] = [17, 18, 19, 20];
+const [WORDS, WORD_ENDS] = [21, 22];
 
 function scanBody(): Code {
   const blocks = [0, 1, 2];
@@ -267,7 +269,70 @@ function findNumbers(): Code {
     ...set(THREE, and(get(THREE), at(SEPARATOR, 4))),
     ...set(NUMBERS, and(behindSeparators, shiftLeft(numbers, i64(1)))),
     ...when(isZero(long.isZero(get(NUMBERS))), ...lookAtNumbers()),
+    ...findRows(),
   ];
+}
+
+/** Finds six digits with another two behind them, or with three blanks, as rows of hex dumps begin behind a prefix. */
+function findRows(): Code {
+  const at = (variable: number, place: number) =>
+    long.shiftRight(get(variable), i64(place));
+  const threeSeparators = long.and(
+    get(WORD_ENDS),
+    long.and(at(SEPARATOR, 1), at(SEPARATOR, 2)),
+  );
+  return [
+    ...set(WORDS, long.and(get(DIGIT), at(DIGIT, 1))),
+    ...set(
+      WORD_ENDS,
+      long.and(get(WORDS), long.and(at(WORDS, 2), at(WORDS, 4))),
+    ),
+    ...set(
+      WORD_ENDS,
+      long.and(long.shiftLeft(get(WORD_ENDS), i64(6)), get(SEPARATOR)),
+    ),
+    ...when(
+      isZero(long.isZero(
+        long.or(
+          long.and(behind(WORD_ENDS, SEPARATOR), get(WORDS)),
+          threeSeparators,
+        ),
+      )),
+      lookAtRows(),
+    ),
+  ];
+}
+
+/** Adding a bit to a row of separators leaves the bit behind them. */
+function behind(ends: number, separators: number): Code {
+  return long.and(
+    long.add(get(separators), get(ends)),
+    long.xor(get(separators), i64(-1)),
+  );
+}
+
+/** Notes the ends of the six digits that have a blank behind them, or a colon and a blank. */
+function lookAtRows(): Code {
+  const place = subtract(
+    add(get(AT), long.toInt(long.trailingZeros(get(WORD_ENDS)))),
+    i32(SHARED_BYTES),
+  );
+  const isColon = and(
+    isSame(get(BYTE), i32(COLON)),
+    isSame(byteAt(get(PLACE), 1), i32(BLANK)),
+  );
+  return loop(
+    set(BYTE, byteAt(tee(PLACE, place))),
+    when(
+      or(isSame(get(BYTE), i32(BLANK)), isColon),
+      put(or(get(PLACE), i32(ROWS))),
+    ),
+    set(
+      WORD_ENDS,
+      long.and(get(WORD_ENDS), long.subtract(get(WORD_ENDS), i64(1))),
+    ),
+    again(isZero(long.isZero(get(WORD_ENDS)))),
+  );
 }
 
 /**

@@ -30,10 +30,10 @@
  * 5. The bytes around each of these are looked up among the four-byte parts of
  *    needles. Hardly any place of an ordinary text passes (`decoded_text.ts`).
  * 6. Around those that pass, the text is decoded and searched again: with escapes
- *    undone (`escapes.ts`, `normal_form.ts`), without line breaks, with lists of
+ *    undone (`escapes.ts`), without line breaks, with lists of
  *    numbers as hexadecimal digits (`number_list.ts`), as the last words of lines
  *    (`prefixed_lines.ts`), and as the bytes of hex dumps (`dump_rows.ts`,
- *    `dumped_bytes.ts`).
+ *    `dump_lines.ts`, `dumped_bytes.ts`).
  * 7. What was found is masked where it stands in the window (`ranges.ts`).
  * 8. What may still become a needle, in any of these views, is held back for the
  *    next window, and so is an escape that is not complete.

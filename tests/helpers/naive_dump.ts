@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-control-regex
 /**
  * The bytes of hex dumps, as the manuals of `xxd`, `hexdump` and `od` say that
  * they are written, read in a slow and simple way. Texts are strings of bytes.
@@ -44,6 +45,47 @@ interface Row {
   column?: [start: number, end: number];
 }
 
+/** A terminal escape sequence, complete or truncated. */
+export const CODE =
+  /^\x1b(?:\[[\x20-\x3f]*[\x40-\x7e]?|[\]P^_][^\x00-\x1f\x7f]*\x07?|[\x20-\x2f]*[\x30-\x4f\x51-\x5a\x5c\x60-\x7e]?)/;
+
+/** What a terminal shows of a line, and where each character stands in it. */
+function visible(line: string): { text: string; places: number[] } {
+  const shown = { text: "", places: [] as number[] };
+  for (let at = 0; at < line.length;) {
+    const code = CODE.exec(line.slice(at, at + 1_024));
+    if (code === null) {
+      shown.text += line[at];
+      shown.places.push(at);
+    }
+    at += code?.[0].length ?? 1;
+  }
+  return shown;
+}
+
+/** Returns which bytes of a text belong to codes for a terminal. */
+export function codePlaces(text: string): boolean[] {
+  const places = new Array<boolean>(text.length).fill(true);
+  let lineStart = 0;
+  for (const line of text.split("\n")) {
+    for (const place of visible(line).places) places[lineStart + place] = false;
+    lineStart += line.length + 1;
+  }
+  return places;
+}
+
+const OFFSET = /^(?:[0-9a-f]{6,22}(?:[ \t\r]|$)|[0-9a-f]{6,22}:[ \t])/i;
+
+/** Returns the length of what stands in front of a row; negative without one. */
+function prefixLength(text: string): number {
+  if (IS_ROW.test(text)) return 0;
+  for (let length = 1; length <= 64; length++) {
+    const isEnd = /[\t #)*+>|\]]/.test(text[length - 1] ?? "");
+    if (isEnd && OFFSET.test(text.slice(length))) return length;
+  }
+  return -1;
+}
+
 /** Returns all ways to read the rows of a text. */
 export function dumpsOf(text: string): Dump[] {
   return NOTATIONS.map((notation) => {
@@ -53,11 +95,19 @@ export function dumpsOf(text: string): Dump[] {
     let rowCount = 0;
     let column = 0;
     let last: Row | undefined;
+    let indent = 0;
     for (const whole of text.split("\n")) {
-      const line = whole.replace(/\r$/, "");
       const start = lineStart;
       lineStart += whole.length + 1;
-      let row = readRow(line, notation, column);
+      const shown = visible(whole);
+      const prefix = prefixLength(shown.text);
+      const isIndented = prefix < 0 && IS_ROW.test(shown.text.slice(indent));
+      if (prefix >= 0) indent = prefix;
+      const line = shown.text.slice(indent).replace(/\r$/, "");
+      const places = shown.places.slice(indent);
+      const isRead = prefix === 0 || isIndented ||
+        prefix > 0 && notation.hasOffset;
+      let row = isRead ? readRow(line, notation, column) : undefined;
       if (line === "*" && last !== undefined) {
         const bytes = last.bytes.map(({ value }) => ({
           value,
@@ -69,6 +119,7 @@ export function dumpsOf(text: string): Dump[] {
       if (row === undefined) {
         skipped++;
         if (skipped === 3) {
+          indent = 0;
           dump.text += "\xfe";
           dump.bytes.push({ row: -1, start, end: start });
           last = undefined;
@@ -81,13 +132,13 @@ export function dumpsOf(text: string): Dump[] {
       row.bytes.forEach(({ value, start: from, end }, at) => {
         const place = row.column && row.column[0] + at;
         const textAt = place !== undefined && place < row.column![1]
-          ? start + place
+          ? start + places[place]
           : undefined;
         dump.text += String.fromCharCode(value);
         dump.bytes.push({
           row: rowCount,
-          start: start + from,
-          end: start + end,
+          start: start + places[from],
+          end: start + places[end - 1] + 1,
           textAt,
         });
       });

@@ -1,5 +1,5 @@
 // deno-lint-ignore-file no-control-regex
-import { dumpsOf, fillPlaces } from "./naive_dump.ts";
+import { CODE, codePlaces, dumpsOf, fillPlaces } from "./naive_dump.ts";
 
 /**
  * The expected output of masking, computed in a slow and simple way: the whole
@@ -44,10 +44,6 @@ const LETTERS: Record<string, string> = {
   ...{ n: "\n", t: "\t", r: "\r", a: "\x07", b: "\b", f: "\f", v: "\v" },
   ...{ e: "\x1b", E: "\x1b" },
 };
-
-/** A terminal escape sequence, complete or truncated. */
-const CODE =
-  /^\x1b(?:\[[\x20-\x3f]*[\x40-\x7e]?|[\]P^_][^\x00-\x1f\x7f]*\x07?|[\x20-\x2f]*[\x30-\x4f\x51-\x5a\x5c\x60-\x7e]?)/;
 
 /** The start of a text: one character, or an escape sequence. */
 interface Head {
@@ -478,6 +474,7 @@ export function secretPlaces(
   const lines = decoded(text, true);
   const words = lastWords(text);
   const dumps = dumpsOf(text);
+  const isCode = codePlaces(text);
   const lists = [16, 10, 8].map((radix) => listed(text, radix));
   for (const { bytes, isEncoded } of new Set(forms)) {
     for (const [start, end] of placesOf(bytes, plain)) {
@@ -486,7 +483,7 @@ export function secretPlaces(
     for (const dump of dumps) {
       for (const at of allOf(bytes, dump.text)) {
         fillPlaces(dump, at, bytes.length, (start, end) => {
-          secret.fill(true, start, end);
+          for (let at = start; at < end; at++) secret[at] ||= !isCode[at];
         });
       }
     }

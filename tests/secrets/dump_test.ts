@@ -47,6 +47,18 @@ for i in range(0,len(d),12):
   ],
 };
 
+/** What is done to each line of a dump: prefixes of services and times, and colors of lines and numbers. */
+const LINES: ((line: string) => string)[] = [
+  (line) => `app_1  | ${line}`,
+  (line) => `2026-11-28T20:44:10.123Z ${line}`,
+  (line) => `\x1b[36m[build] \x1b[0m${line}`,
+  (line) => `\x1b[32m${line}\x1b[0m`,
+  (line) => line.replace(/\b[0-9a-f]{2,8}\b/gi, "\x1b[1;32m$&\x1b[0m"),
+];
+
+/** Options with which rows have no offset, or too many notations: behind a prefix, they are not found. */
+const PLAIN_ONLY = /-A n|-ve '16|hexlify|-t x2 -t x4/;
+
 /** Another secret of the same length and kind: each letter and digit is the next one. */
 function neighborOf(secret: string): string {
   return secret.replace(
@@ -62,6 +74,15 @@ async function dumpOf(command: string, text: string): Promise<Uint8Array> {
   }).output();
   assert(success, `${command}: ${new TextDecoder().decode(stderr)}`);
   return stdout;
+}
+
+/** Changes each line of a dump. */
+function mapped(dump: Uint8Array, line: (line: string) => string): Uint8Array {
+  const lines = new TextDecoder("latin1").decode(dump).split("\n");
+  const text = lines.map((text, at) =>
+    at === lines.length - 1 && text === "" ? "" : line(text)
+  ).join("\n");
+  return Uint8Array.from(text, (char) => char.charCodeAt(0));
 }
 
 /** Masks a dump that comes in pieces of a size. */
@@ -98,15 +119,21 @@ for (const [program, options] of Object.entries(DUMPS)) {
           `user: admin\ntoken = ${value}, and\n${value} again\n`;
         const dump = await dumpOf(command, around(secret));
         const otherDump = await dumpOf(command, around(other));
-        for (const pieceBytes of [1, 17, 4096]) {
-          const text = masked(dump, secret, pieceBytes);
-          const what = `${command}, ${secret}, ${pieceBytes}`;
+        const inLines = PLAIN_ONLY.test(option) ? 3 : at % LINES.length;
+        const plain = (line: string) => line;
+        for (
+          const [line, pieceBytes, otherBytes] of [
+            [plain, 1, 1],
+            [plain, 17, 17],
+            [plain, 4096, 4096],
+            [LINES[inLines], 13, 4096],
+          ] as const
+        ) {
+          const text = masked(mapped(dump, line), secret, pieceBytes);
+          const expected = masked(mapped(otherDump, line), other, otherBytes);
+          const what = `${command}, ${secret}, ${pieceBytes}, ${line("")}`;
           assertStringIncludes(text, "[REDACTED]", what);
-          assertEquals(
-            squeezed(text),
-            squeezed(masked(otherDump, other, pieceBytes)),
-            what,
-          );
+          assertEquals(squeezed(text), squeezed(expected), what);
         }
       }
     },
@@ -120,6 +147,11 @@ Deno.test("Masker leaves what only looks like a dump as it is", async () => {
   const log = [
     ...["abc1234 Fix the start", "deadbeef 12 34", "  5 files", "   a"],
     ...["00000010: see below", "12 bottles", "100%", "*", "   +   +   -"],
+    ...["app_1  | commit deadbeef 1234 5678", "# 0000010   a   b"],
+    ...[
+      "\x1b[32m00000010: see below\x1b[0m",
+      "\x1b[1m12\x1b[0m \x1b[1m34\x1b[0m",
+    ],
   ];
   for (const text of [...texts, new TextEncoder().encode(log.join("\n"))]) {
     assertEquals(

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { assembledScanModule, currentScanModule } from "../../scripts/scan.ts";
-import { LIST, Scanner } from "../../src/secrets/mask/scanner.ts";
+import { LIST, ROWS, Scanner } from "../../src/secrets/mask/scanner.ts";
 import { Random } from "../helpers/random.ts";
 
 Deno.test("the module of the scanner is what its code gives", async () => {
@@ -8,22 +8,24 @@ Deno.test("the module of the scanner is what its code gives", async () => {
   assertEquals(await currentScanModule(), assembled, "run `deno task scan`");
 });
 
-/** What the scanner finds in a text: marks, and numbers. */
-function placesIn(text: string): { marks: number[]; numbers: number[] } {
+/** What the scanner finds in a text: marks, numbers, and rows. */
+function placesIn(text: string) {
   const scanner = new Scanner();
   scanner.roomForFilter(10).fill(-1);
   const bytes = new TextEncoder().encode(text);
   const marks: number[] = [];
   const numbers: number[] = [];
+  const rows: number[] = [];
   for (let from = 0; from < bytes.length; from = scanner.end) {
     scanner.scan(bytes, from);
     for (const found of scanner.places.subarray(0, scanner.count)) {
-      const place = (found & ~LIST) - scanner.shift;
+      const place = (found & ~(LIST | ROWS)) - scanner.shift;
       if (found < 0) numbers.push(place);
+      else if ((found & ROWS) !== 0) rows.push(place);
       else if (place >= from && place < scanner.end) marks.push(place);
     }
   }
-  return { marks, numbers };
+  return { marks, numbers, rows };
 }
 
 Deno.test("Scanner finds each mark, wherever it stands", () => {
@@ -59,4 +61,17 @@ Deno.test("Scanner finds no numbers in versions and times", () => {
   const text =
     "2023-11-14T22:43:50.123Z v1.2.3 10.0.0.1 (12/25) 7f3a9b21, 1234";
   assertEquals(placesIn(text).numbers, []);
+});
+
+Deno.test("Scanner finds rows of hex dumps, wherever they stand, and none in names and times", () => {
+  const starts = ["0000000 63", "0000000   c   o", "00000010: 6563742d"];
+  for (const row of starts) {
+    for (let at = 65_400; at < 65_600; at++) {
+      const { rows } = placesIn(`${"x|".repeat(at / 2)} ${row} end`);
+      assert(rows.some((place) => place > at), `${row} at ${at}`);
+    }
+  }
+  const text =
+    "2023-11-14T22:43:50.123Z 3f2504e0-4f89-11d3-9a0c-0305e82c3301 port 8080, 1 2 3";
+  assertEquals(placesIn(text).rows, []);
 });

@@ -1,4 +1,4 @@
-import { GAP, NORMAL, QUOTE } from "./normal_form.ts";
+import { GAP, MIN_GRAM_NEEDLE_BYTES, NORMAL, QUOTE } from "./scanner.ts";
 import { MAX_CODE_BYTES } from "./escapes.ts";
 import {
   DOLLAR,
@@ -9,7 +9,6 @@ import {
   startsQuotes,
 } from "./marks.ts";
 import type { NeedleSet } from "./needle_set.ts";
-import { MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
 import { grown, holdsGrams, wordAt } from "./word_index.ts";
 
 const BLANK = 0x20;

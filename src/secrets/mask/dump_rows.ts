@@ -1,17 +1,18 @@
 import {
-  DumpedBytes,
-  MAX_SKIPPED_LINES,
+  DumpLines,
   MIN_OFFSET_DIGITS,
-  type Notation,
-} from "./dumped_bytes.ts";
-import {
   NO_ROW,
   numberEnd,
-  OPEN_ROW,
+  OPEN_PREFIX,
   ROW_START_BYTES,
   rowAt,
   skipBlanks,
-} from "./marks.ts";
+} from "./dump_lines.ts";
+import {
+  DumpedBytes,
+  MAX_SKIPPED_LINES,
+  type Notation,
+} from "./dumped_bytes.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import type { RangeSink } from "./ranges.ts";
 import { MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
@@ -62,7 +63,10 @@ export class DumpRows {
   #context: Uint8Array = new Uint8Array();
   /** Whether a line starts with the context, or with the window if that is empty. */
   #isLineKnown = true;
+  readonly #lines = new DumpLines();
   readonly #dump = new DumpedBytes();
+  /** How much of what was printed is in front of the window in the text that is searched. */
+  #shift = 0;
   #heldFrom = 0;
   /** Whether the window has what may be a row. */
   #isSearched = false;
@@ -90,13 +94,13 @@ export class DumpRows {
     this.#heldFrom = window.length;
     this.#isFound = this.#isSearched = false;
     const isRowAtStart = this.#isRowAtStart(window);
-    const openLine = openRow(window);
+    const openLine = this.#openRow(window);
     let done = -Infinity;
     const searchRows = (text: Uint8Array, rows: readonly number[]) => {
       const shift = text === window ? 0 : this.#context.length;
       for (const row of rows) {
         if (row - shift < done) continue;
-        const end = regionEnd(text, row);
+        const end = this.#regionEnd(text, row);
         done = end - shift;
         const isEnd = done === window.length && !isLast;
         this.#search(text, row, end, shift, isEnd, needles, ranges);
@@ -104,9 +108,9 @@ export class DumpRows {
     };
     if (isRowAtStart) {
       // Copying all of the window would take longer than all else.
-      const start = window.subarray(0, regionEnd(window, 0, 1));
+      const start = window.subarray(0, this.#regionEnd(window, 0, 1));
       const text = joined(this.#context, start);
-      searchRows(text, rowsOf(text));
+      searchRows(text, this.#rowsOf(text));
     }
     searchRows(window, starts);
     if (openLine >= 0) searchRows(window, [openLine]);
@@ -135,10 +139,10 @@ export class DumpRows {
     let from = line;
     if (this.#isFound) {
       from = lineStart(text, Math.max(0, length - CONTEXT_BYTES));
-    } else if (isAfterRow(text, line)) from = linesBefore(text, line);
+    } else if (this.#isAfterRow(text, line)) from = linesBefore(text, line);
     // What is known of a line may not tell yet that it is a row.
-    const isOther = from === line && length - line >= ROW_START_BYTES &&
-      rowAt(text, line) === NO_ROW;
+    const isOther = from === line && line < length &&
+      this.#lines.kindOf(text, line) === NO_ROW;
     this.#isLineKnown = !isOther && from >= 0 && length - from <= MAX_ROW_BYTES;
     this.#context = this.#isLineKnown ? text.slice(from) : new Uint8Array();
   }
@@ -172,7 +176,7 @@ export class DumpRows {
     const isAfterRow = context.includes(LF);
     if (isAfterRow || context.length >= ROW_START_BYTES) return true;
     const start = joined(context, window.subarray(0, ROW_START_BYTES));
-    return rowAt(start, 0) !== NO_ROW;
+    return this.#lines.kindOf(start, 0) !== NO_ROW;
   }
 
   #search(
@@ -184,18 +188,21 @@ export class DumpRows {
     needles: NeedleSet,
     ranges: RangeSink,
   ): void {
-    const dump = this.#dump;
     this.#isSearched = true;
-    const withOffset = countOffsets(text, from, to);
+    this.#shift = shift;
+    const lines = this.#lines;
+    lines.read(text, from, to);
+    const view = lines.view();
+    const withOffset = countOffsets(view);
     for (const notation of NOTATIONS) {
       if (notation.hasOffset ? !withOffset.some : withOffset.all) continue;
-      dump.read(text, from, to, isEnd, notation);
-      this.#mask(shift, needles, ranges);
-      if (isEnd) this.#hold(to, shift, needles);
+      this.#dump.read(lines, isEnd, notation);
+      this.#mask(needles, ranges);
+      if (isEnd) this.#hold(view.length, needles);
     }
   }
 
-  #mask(shift: number, needles: NeedleSet, ranges: RangeSink): void {
+  #mask(needles: NeedleSet, ranges: RangeSink): void {
     const dump = this.#dump;
     const { filter, pairs } = needles.grams;
     const mayHold = pairs !== undefined ||
@@ -205,33 +212,92 @@ export class DumpRows {
       add: (start, end) => {
         this.#isFound = true;
         dump.forEachPlace(start, end, (from, to) => {
-          if (to > shift) ranges.add(Math.max(0, from - shift), to - shift);
+          this.#addRange(from, to, ranges);
         });
       },
     });
   }
 
+  /** Adds a part of the lines, without the codes for a terminal in it. */
+  #addRange(from: number, to: number, ranges: RangeSink): void {
+    const { places } = this.#lines;
+    for (let at = from; at < to; at++) {
+      const start = places[at] - this.#shift;
+      while (at + 1 < to && places[at + 1] === places[at] + 1) at++;
+      const end = places[at] + 1 - this.#shift;
+      if (end > 0) ranges.add(Math.max(0, start), end);
+    }
+  }
+
   /** Holds back what may go on in the next row. */
-  #hold(to: number, shift: number, needles: NeedleSet): void {
+  #hold(to: number, needles: NeedleSet): void {
     const dump = this.#dump;
     const open = dump.openFrom(needles.grams.bytes);
-    if (open >= 0 && to - open <= MAX_DISTANCE) this.#holdFrom(open - shift);
+    if (open >= 0 && to - open <= MAX_DISTANCE) this.#holdFrom(open);
     if (dump.isOver || dump.distance(to) > MAX_DISTANCE) return;
     for (const length of dump.lengths) {
       const partial = needles.partialFrom(dump.view(length));
-      if (partial < length) this.#holdFrom(dump.wordStarts[partial] - shift);
+      if (partial < length) this.#holdFrom(dump.wordStarts[partial]);
     }
   }
 
   #holdFrom(at: number): void {
-    this.#heldFrom = Math.min(this.#heldFrom, Math.max(0, at));
+    const place = this.#lines.places[at] - this.#shift;
+    this.#heldFrom = Math.min(this.#heldFrom, Math.max(0, place));
+  }
+
+  /** Where rows start in a text. */
+  #rowsOf(text: Uint8Array): number[] {
+    const rows: number[] = [];
+    for (let line = 0; line >= 0 && line < text.length;) {
+      if (this.#lines.kindOf(text, line) !== NO_ROW) rows.push(line);
+      const lineBreak = text.indexOf(LF, line);
+      line = lineBreak < 0 ? -1 : lineBreak + 1;
+    }
+    return rows;
+  }
+
+  /** Where the lines end that may belong together, from a row on. */
+  #regionEnd(text: Uint8Array, from: number, moreLines = 0): number {
+    let skipped = -moreLines;
+    let line = from;
+    while (line < text.length && skipped <= MAX_SKIPPED_LINES) {
+      const isRow = this.#lines.kindOf(text, line) !== NO_ROW;
+      skipped = isRow ? 0 : skipped + 1;
+      const lineBreak = text.indexOf(LF, line);
+      line = lineBreak < 0 ? text.length : lineBreak + 1;
+    }
+    return line;
+  }
+
+  /** Where the last line of a text starts if it may be a row; negative otherwise. */
+  #openRow(text: Uint8Array): number {
+    const from = Math.max(0, text.length - ROW_START_BYTES);
+    const line = text.subarray(from).lastIndexOf(LF) + 1 + from;
+    if (line === from || line === text.length) return -1;
+    const kind = this.#lines.kindOf(text, line);
+    return kind === NO_ROW || kind === OPEN_PREFIX ? -1 : line;
+  }
+
+  /** Whether a line may be a row, or few lines are between it and one. */
+  #isAfterRow(text: Uint8Array, from: number): boolean {
+    let line = from;
+    for (let skipped = 0; skipped <= MAX_SKIPPED_LINES + 1; skipped++) {
+      const isRow = line < text.length &&
+        this.#lines.kindOf(text, line) !== NO_ROW;
+      if (isRow) return true;
+      if (line <= 0) return false;
+      line = lineStart(text, line - 1);
+    }
+    return false;
   }
 }
 
 /** Whether some of the lines, and all that begin like a row, begin with what may be an offset. */
-function countOffsets(text: Uint8Array, from: number, to: number) {
+function countOffsets(text: Uint8Array) {
   const withOffset = { some: false, all: true };
-  for (let line = from; line < to;) {
+  const to = text.length;
+  for (let line = 0; line < to;) {
     const end = numberEnd(text, skipBlanks(text, line, to), to);
     const isOffset = text[end] === COLON || end - line >= MIN_OFFSET_DIGITS;
     if (isOffset) withOffset.some = true;
@@ -241,49 +307,6 @@ function countOffsets(text: Uint8Array, from: number, to: number) {
     line = lineBreak < 0 ? to : lineBreak + 1;
   }
   return withOffset;
-}
-
-/** Where rows start in a text. */
-function rowsOf(text: Uint8Array): number[] {
-  const rows: number[] = [];
-  for (let line = 0; line >= 0 && line < text.length;) {
-    if (rowAt(text, line) !== NO_ROW) rows.push(line);
-    const lineBreak = text.indexOf(LF, line);
-    line = lineBreak < 0 ? -1 : lineBreak + 1;
-  }
-  return rows;
-}
-
-/** Where the lines end that may belong together, from a row on. */
-function regionEnd(text: Uint8Array, from: number, moreLines = 0): number {
-  let skipped = -moreLines;
-  let line = from;
-  while (line < text.length && skipped <= MAX_SKIPPED_LINES) {
-    skipped = rowAt(text, line) === NO_ROW ? skipped + 1 : 0;
-    const lineBreak = text.indexOf(LF, line);
-    line = lineBreak < 0 ? text.length : lineBreak + 1;
-  }
-  return line;
-}
-
-/** Where the last line of a text starts if it may become a row; negative otherwise. */
-function openRow(text: Uint8Array): number {
-  const from = Math.max(0, text.length - ROW_START_BYTES);
-  const line = text.subarray(from).lastIndexOf(LF) + 1 + from;
-  const isOpen = line > from && line < text.length &&
-    rowAt(text, line) === OPEN_ROW;
-  return isOpen ? line : -1;
-}
-
-/** Whether a line may be a row, or few lines are between it and one. */
-function isAfterRow(text: Uint8Array, from: number): boolean {
-  let line = from;
-  for (let skipped = 0; skipped <= MAX_SKIPPED_LINES + 1; skipped++) {
-    if (rowAt(text, line) !== NO_ROW && line < text.length) return true;
-    if (line <= 0) return false;
-    line = lineStart(text, line - 1);
-  }
-  return false;
 }
 
 /** Where the lines start that may be between a row and the next one. */

@@ -1,13 +1,20 @@
-import { GAP, HEX } from "./normal_form.ts";
-import { CELL_BYTES, cellAt, cellEnd, indentOf } from "./dump_cells.ts";
-import { NO_ROW, numberEnd, rowAt, skipBlanks } from "./marks.ts";
+import { GAP, HEX } from "./scanner.ts";
+import {
+  CELL_BYTES,
+  cellAt,
+  cellEnd,
+  type DumpLines,
+  indentOf,
+  MIN_OFFSET_DIGITS,
+  NO_ROW,
+  numberEnd,
+  rowAt,
+  skipBlanks,
+} from "./dump_lines.ts";
 import { grown } from "./word_index.ts";
 
 /** Maximum number of lines between two rows: `od` writes a row in several notations. */
 export const MAX_SKIPPED_LINES = 2;
-
-/** Minimum number of digits of an offset without a colon behind it. */
-export const MIN_OFFSET_DIGITS = 6;
 
 const [LF, CR, BLANK, MINUS, COLON] = [10, 13, 32, 0x2d, 0x3a];
 const [STAR, BAR, ANGLE] = [0x2a, 0x7c, 0x3e];
@@ -49,6 +56,7 @@ export class DumpedBytes {
   #open: Uint8Array = new Uint8Array();
   #openFrom = -1;
   #notation!: Notation;
+  #prefixed: ReadonlySet<number> = new Set();
   /** Of the row that is read: where its line starts, whether that may go on, and the number of its first byte. */
   #line = 0;
   #isOpen = false;
@@ -77,26 +85,21 @@ export class DumpedBytes {
   /**
    * Reads the rows among lines.
    *
-   * @param text The text.
-   * @param from Where the first line starts.
-   * @param to Where the last one ends.
-   * @param isCut Whether that one may go on.
+   * @param lines The lines.
+   * @param isCut Whether the last one may go on.
    * @param notation How bytes are written.
    */
-  read(
-    text: Uint8Array,
-    from: number,
-    to: number,
-    isCut: boolean,
-    notation: Notation,
-  ): void {
+  read(lines: DumpLines, isCut: boolean, notation: Notation): void {
+    const text = lines.view();
+    const to = text.length;
+    this.#prefixed = lines.prefixed;
     this.#notation = notation;
     this.length = 0;
     this.#column = 0;
     this.#firsts.length = this.#textStarts.length = this.#textEnds.length = 0;
     this.#openFrom = -1;
     let skipped = 0;
-    for (let line = from; line < to;) {
+    for (let line = 0; line < to;) {
       const lineBreak = text.indexOf(LF, line);
       const isOpen = this.#isOpen = lineBreak < 0 && isCut;
       this.#line = line;
@@ -174,7 +177,8 @@ export class DumpedBytes {
   }
 
   #readRow(text: Uint8Array, from: number, to: number): boolean {
-    if (rowAt(text, from) === NO_ROW) return false;
+    const isOther = !this.#notation.hasOffset && this.#prefixed.has(from);
+    if (isOther || rowAt(text, from) === NO_ROW) return false;
     const first = this.#rowFirst = this.length;
     const row = this.#firsts.length;
     this.#addRow();

@@ -18,13 +18,7 @@
  * @module
  */
 
-import {
-  entityOf,
-  HEX,
-  MAX_ENTITY_NAME,
-  NORMAL,
-  QUOTE,
-} from "./normal_form.ts";
+import { entityOf, HEX, MAX_ENTITY_NAME, NORMAL, QUOTE } from "./scanner.ts";
 
 /** Maximum length of a code for a terminal that is read as one, in bytes. */
 export const MAX_CODE_BYTES = 1024;

@@ -1,4 +1,4 @@
-import { QUOTE } from "./normal_form.ts";
+import { QUOTE } from "./scanner.ts";
 import { DecodedText } from "./decoded_text.ts";
 import { Marks } from "./marks.ts";
 import type { FormKind } from "./needle_set.ts";

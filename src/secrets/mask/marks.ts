@@ -1,9 +1,23 @@
-import { HEX, NORMAL, QUOTE } from "./normal_form.ts";
+import {
+  DumpLines,
+  isBlank,
+  ROW,
+  ROW_START_BYTES,
+  rowAt,
+} from "./dump_lines.ts";
+import {
+  type Grams,
+  HEX,
+  LIST,
+  NORMAL,
+  QUOTE,
+  ROWS,
+  type Scanner,
+} from "./scanner.ts";
 import { EscapeReader } from "./escapes.ts";
 import { MAX_NEEDLE_BYTES } from "./needle_flood.ts";
 import { grown } from "./word_index.ts";
 import { isSeparator, ListedParts, mayBeListed } from "./number_list.ts";
-import { type Grams, LIST, type Scanner } from "./scanner.ts";
 import type { WordFilter } from "./word_index.ts";
 
 /** Kinds of {@linkcode Marks}, as bits: an escape, a line break. */
@@ -13,7 +27,7 @@ export const [ESCAPE, BREAK] = [1, 2];
 export const NEAR_BYTES = 12;
 
 const [LF, CR, TAB, BLANK, APOSTROPHE, X] = [10, 13, 9, 32, 39, 0x78];
-const [MINUS, COLON] = [0x2d, 0x3a];
+const [ESC, BRACKET] = [0x1b, 0x5b];
 
 export const DOLLAR = 36;
 
@@ -34,18 +48,6 @@ const IS_SKIPPED = Uint8Array.from(
   NORMAL,
   (normal, byte) => byte === BLANK ? 1 : IS_LEFT_OUT[normal],
 );
-
-/** Whether a line begins like a row of a hex dump; it may also be cut before one can know that. */
-export const [NO_ROW, ROW, OPEN_ROW] = [0, 1, 2];
-
-/** How many bytes of a line tell that. */
-export const ROW_START_BYTES = 32;
-
-/** Maximum of blanks and digits with which a row begins. */
-const [MAX_INDENT, MAX_FIRST_DIGITS] = [7, 22];
-
-/** Width of a cell of `od -c`. */
-const CELL_BYTES = 4;
 
 /** In how much text the bytes next to a place are looked for at most. */
 export const MAX_SIDE_BYTES = 64;
@@ -68,8 +70,12 @@ export class Marks {
   limit = 0;
   /** Parts with lists of numbers that may be those of a needle. */
   readonly numbers: ListedParts = new ListedParts();
-  /** Where lines start that begin like a row of a hex dump. */
+  /** Where lines start that may be rows of a hex dump, in order. */
   readonly rows: number[] = [];
+  readonly #lines = new DumpLines();
+  /** Where the line starts and ends that was looked at last for a row in it. */
+  #lineStart = 0;
+  #lineEnd = 0;
   readonly #reader = new EscapeReader();
   #grams: WordFilter | undefined;
 
@@ -86,7 +92,7 @@ export class Marks {
     this.count = 0;
     this.limit = text.length;
     this.numbers.clear();
-    this.rows.length = 0;
+    this.rows.length = this.#lineStart = this.#lineEnd = 0;
     if (grams === undefined) this.#markEach(text, isWhole);
     else this.#markFound(text, isWhole, grams.scanner);
   }
@@ -117,10 +123,12 @@ export class Marks {
       scanner.scan(text, from);
       const { count, shift, end } = scanner;
       for (let found = 0; found < count; found++) {
-        const place = (places[found] & ~LIST) - shift;
+        const place = (places[found] & ~(LIST | ROWS)) - shift;
         if (text[place] === LF && place < end) this.#addRow(text, place + 1);
-        if (places[found] < 0) this.#addNumber(text, place);
-        else if (place >= at && place < end) {
+        if ((places[found] & (LIST | ROWS)) !== 0) {
+          this.#addRowAround(text, place);
+          if (places[found] < 0) this.#addNumber(text, place);
+        } else if (place >= at && place < end) {
           this.#markBreakBehind(text, at, place);
           at = this.#markAt(text, place, isWhole);
         }
@@ -129,9 +137,42 @@ export class Marks {
     this.#markBreakBehind(text, at, this.limit);
   }
 
-  #addRow(text: Uint8Array, at: number): void {
-    const isKnown = this.rows.length > 0 && at <= this.rows.at(-1)!;
-    if (!isKnown && rowAt(text, at) === ROW) this.rows.push(at);
+  /** Adds a line that begins like a row, possibly behind a code for a terminal. */
+  #addRow(text: Uint8Array, line: number): void {
+    let at = line;
+    if (text[at] === ESC) {
+      if (text[at + 1] !== BRACKET) return;
+      at += 2;
+      while (text[at] < 0x40) at++;
+      at++;
+    }
+    if (rowAt(text, at) === ROW) this.#putRow(line);
+  }
+
+  /** Adds the line that a place is in, if it has a row behind a prefix. */
+  #addRowAround(text: Uint8Array, place: number): void {
+    if (place < this.#lineEnd && place >= this.#lineStart) return;
+    const least = Math.max(0, place - 2 * ROW_START_BYTES);
+    let line = place;
+    while (line > least && text[line - 1] !== LF) line--;
+    const lineBreak = text.indexOf(LF, place);
+    this.#lineStart = line;
+    this.#lineEnd = lineBreak < 0 ? text.length : lineBreak;
+    // What is in front of the window belongs to the rows that were printed.
+    if (line === least || this.#lines.kindOf(text, line) !== ROW) return;
+    this.#putRow(line);
+    // The row before may have the first byte only, which tells nothing.
+    const before = text.lastIndexOf(LF, line - 2) + 1;
+    const isRow = before > 0 && line - before <= ROW_START_BYTES &&
+      this.#lines.kindOf(text, before) === ROW;
+    if (isRow) this.#putRow(before);
+  }
+
+  #putRow(line: number): void {
+    const { rows } = this;
+    let at = rows.length;
+    while (at > 0 && rows[at - 1] > line) at--;
+    if (at === 0 || rows[at - 1] < line) rows.splice(at, 0, line);
   }
 
   /** Marks a line break right behind an escape, of which the scanner knows no end. */
@@ -162,6 +203,8 @@ export class Marks {
       if (!isEscape) return at + 1;
       const { end, value, size } = reader;
       const isBreak = size === 1 && (value === LF || value === CR);
+      const isBetween = byte === ESC && this.#endsNumber(text, at);
+      if (isBetween && this.#grams !== undefined) this.#addRowAround(text, at);
       this.#add(isBreak ? ESCAPE | BREAK : ESCAPE, at, end, value, size);
       const isNumber = (text[end - 3] | CASE) === X && isSeparator(text[end]);
       if (isNumber && this.#grams !== undefined) this.#addNumber(text, end - 2);
@@ -171,6 +214,14 @@ export class Marks {
       this.#add(BREAK, at, at + 1, LF, 1);
     }
     return at + 1;
+  }
+
+  /** Whether a number of a row is all that is between the last mark and a place. */
+  #endsNumber(text: Uint8Array, at: number): boolean {
+    const last = this.count - 1;
+    const size = last < 0 ? 0 : at - this.ends[last];
+    return size >= 2 && size <= 8 && HEX[text[at - 1]] < 16 &&
+      HEX[text[at - 2]] < 16;
   }
 
   /** Whether encoded text may go on behind a line break, or a mark is near it. */
@@ -337,61 +388,6 @@ function mayBeginAt(
     word |= NORMAL[byte] << 8 * size++;
   }
   return grams.mayHave(word);
-}
-
-/**
- * Checks whether a line begins like a row of a hex dump: with a number, or with
- * a cell of a character.
- *
- * @param text The text.
- * @param at Where the line starts.
- */
-export function rowAt(text: Uint8Array, at: number): number {
-  const { length } = text;
-  let first = at;
-  while (text[first] === BLANK && first - at < MAX_INDENT) first++;
-  let end = first;
-  while (HEX[text[end]] < 16 && end - first < MAX_FIRST_DIGITS) end++;
-  if (end === length) return OPEN_ROW;
-  if (end > first) {
-    if (isBlank(text[end]) || isLineEnd(text[end])) return ROW;
-    if (text[end] === COLON && isBlank(text[end + 1])) return ROW;
-    if (text[end] === COLON && end + 1 === length) return OPEN_ROW;
-  }
-  return text[at] === BLANK ? cellsAt(text, at) : NO_ROW;
-}
-
-/** The same for rows without an offset in which each character has a cell. */
-function cellsAt(text: Uint8Array, at: number): number {
-  const end = at + CELL_BYTES;
-  for (let place = at; place < end; place++) {
-    if (text[place] === LF) return NO_ROW;
-  }
-  if (end >= text.length) return OPEN_ROW;
-  return text[end] === BLANK || isLineEnd(text[end]) ? ROW : NO_ROW;
-}
-
-function isLineEnd(byte: number): boolean {
-  return byte === LF || byte === CR;
-}
-
-/** Where the blanks end that start at a place. */
-export function skipBlanks(text: Uint8Array, from: number, to: number): number {
-  let at = from;
-  while (at < to && isBlank(text[at])) at++;
-  return at;
-}
-
-/** Where the digits of a number end, possibly behind a sign. */
-export function numberEnd(text: Uint8Array, from: number, to: number): number {
-  let at = text[from] === MINUS ? from + 1 : from;
-  while (at < to && HEX[text[at]] < 16) at++;
-  return at;
-}
-
-/** Whether a byte is a blank or a tab. */
-export function isBlank(byte: number): boolean {
-  return byte === BLANK || byte === TAB;
 }
 
 function marksOf(): Uint8Array {

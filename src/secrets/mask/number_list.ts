@@ -1,4 +1,4 @@
-import { GAP, HEX } from "./normal_form.ts";
+import { GAP, HEX } from "./scanner.ts";
 import { grown } from "./word_index.ts";
 import { holdsGrams, type WordFilter } from "./word_index.ts";
 

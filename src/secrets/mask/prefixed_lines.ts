@@ -1,9 +1,8 @@
 import { BREAK, type Marks } from "./marks.ts";
-import { GAP } from "./normal_form.ts";
+import { GAP, MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
 import { MAX_NEEDLE_BYTES } from "./needle_flood.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import type { RangeSink } from "./ranges.ts";
-import { MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
 import { grown, holdsGrams, wordAt, type WordFilter } from "./word_index.ts";
 
 /** Maximum length of a prefix, and of what is blank behind the last word of a line, in bytes. */

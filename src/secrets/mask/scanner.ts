@@ -12,6 +12,9 @@ export const [STEP_BYTES, SHARED_BYTES] = [48, 16];
 /** Marks the numbers of a list among the places that are found. */
 export const LIST = 1 << 31;
 
+/** Marks what looks like the start of a row of a hex dump. */
+export const ROWS = 1 << 30;
+
 /** Where in the memory everything is. */
 export const HEX_PAIRS = 0;
 const TEXT = 2 * 1024;
@@ -31,14 +34,16 @@ const PAGE_BYTES = 64 * 1024;
  * - what begins an escape;
  * - line breaks with four bytes of an encoded needle on either side of them, or
  *   with something that has to be undone before one can know that;
- * - numbers in a row that may stand for bytes, hexadecimal or not.
+ * - numbers in a row that may stand for bytes, hexadecimal or not;
+ * - six digits with more of them behind blanks, or with a cell, as rows of hex
+ *   dumps begin behind a prefix.
  */
 export class Scanner {
   readonly #memory = new WebAssembly.Memory({
     initial: Math.ceil(MEMORY_BYTES / PAGE_BYTES),
   });
   readonly #bytes = new Uint8Array(this.#memory.buffer);
-  /** Places that were found, shifted; numbers in a row have {@linkcode LIST}. */
+  /** Places that were found, shifted; numbers in a row have {@linkcode LIST}, and rows {@linkcode ROWS}. */
   readonly places: Int32Array = new Int32Array(this.#memory.buffer, PLACES);
   readonly #scan: Scan;
   #filterShift = 0;
@@ -106,7 +111,7 @@ type Scan = (
 
 /** The WebAssembly of the scanner, in base64: `deno task scan` writes it from `scripts/scan/code.ts`. */
 const SCAN_MODULE =
-  "AGFzbQEAAAABCQFgBH9/f38BfwIPAQNlbnYGbWVtb3J5AgABAwIBAAcIAQRzY2FuAAAK0hQBzxQRAX8BfwF/AX8BfwF/AXsBewF7AXsBfgF+AX4BfgF+AX4BfgNA/QyggKCAgIKCoMCgOBFUMBBQIAD9AAAAIg39DA8PDw8PDw8PDw8PDw8PDw/9Tv2AAv0MKAEykIBEgEAAAAAAAAAAACANQQT9bf2AAv1OIgr9DKCAoICAgoKgwKA4EVQwEFAgAP0AABAiDf0MDw8PDw8PDw8PDw8PDw8PD/1O/YAC/QwoATKQgESAQAAAAAAAAAAAIA1BBP1t/YAC/U4iC/1Q/QyggKCAgIKCoMCgOBFUMBBQIAD9AAAgIg39DA8PDw8PDw8PDw8PDw8PDw/9Tv2AAv0MKAEykIBEgEAAAAAAAAAAACANQQT9bf2AAv1OIgz9UP0MDw8PDw8PDw8PDw8PDw8PD/1O/VMEQCAK/QwPDw8PDw8PDw8PDw8PDw8P/U79DAAAAAAAAAAAAAAAAAAAAAD9JP1kIgQEQANAIABBAGogBGhqIgUtAAAhBiAGQQpGBEAgBSEGA0AgBkEBaiIGLQAAQSBGDQALIAVBBGsoAABBsfPd8XlsIgcgA3ZBAnQoAMCRJCIJIAd2IAkgB0EFdnZxQQFxIAYoAABBsfPd8XlsIgcgA3ZBAnQoAMCRJCIJIAd2IAkgB0EFdnZxQQFxcv0MEwABAAEBAQEAAgIGCgIAACAGKAAA/REgBUEEaygAAP0cACIN/QwPDw8PDw8PDw8PDw8PDw8P/U79gAL9DAIEAQAACBAAAAAAAAAAAAAgDUEE/W39gAL9Tv1TcgRAIAIgBTYCACACQQRqIQIFIAYtAARBME9BICAGLQAET3IEQP0MoICggICCgqDAoDgRVDAQUCAG/QAAACIN/QwPDw8PDw8PDw8PDw8PDw8P/U79gAL9DCgBMpCARIBAAAAAAAAAAAAgDUEE/W39gAL9Tv1kQX9zaCIJQQRPIAlBEE9BICAGIAlqLQAATyAGIAlqLQAAQTpGcnJxBEAgAiAFNgIAIAJBBGohAgsLCwUgAiAFNgIAIAJBBGohAgsgBCAEQQFrcSIEDQALCyAL/QwPDw8PDw8PDw8PDw8PDw8P/U79DAAAAAAAAAAAAAAAAAAAAAD9JP1kIgQEQANAIABBEGogBGhqIgUtAAAhBiAGQQpGBEAgBSEGA0AgBkEBaiIGLQAAQSBGDQALIAVBBGsoAABBsfPd8XlsIgcgA3ZBAnQoAMCRJCIJIAd2IAkgB0EFdnZxQQFxIAYoAABBsfPd8XlsIgcgA3ZBAnQoAMCRJCIJIAd2IAkgB0EFdnZxQQFxcv0MEwABAAEBAQEAAgIGCgIAACAGKAAA/REgBUEEaygAAP0cACIN/QwPDw8PDw8PDw8PDw8PDw8P/U79gAL9DAIEAQAACBAAAAAAAAAAAAAgDUEE/W39gAL9Tv1TcgRAIAIgBTYCACACQQRqIQIFIAYtAARBME9BICAGLQAET3IEQP0MoICggICCgqDAoDgRVDAQUCAG/QAAACIN/QwPDw8PDw8PDw8PDw8PDw8P/U79gAL9DCgBMpCARIBAAAAAAAAAAAAgDUEE/W39gAL9Tv1kQX9zaCIJQQRPIAlBEE9BICAGIAlqLQAATyAGIAlqLQAAQTpGcnJxBEAgAiAFNgIAIAJBBGohAgsLCwUgAiAFNgIAIAJBBGohAgsgBCAEQQFrcSIEDQALCyAM/QwPDw8PDw8PDw8PDw8PDw8P/U79DAAAAAAAAAAAAAAAAAAAAAD9JP1kIgQEQANAIABBIGogBGhqIgUtAAAhBiAGQQpGBEAgBSEGA0AgBkEBaiIGLQAAQSBGDQALIAVBBGsoAABBsfPd8XlsIgcgA3ZBAnQoAMCRJCIJIAd2IAkgB0EFdnZxQQFxIAYoAABBsfPd8XlsIgcgA3ZBAnQoAMCRJCIJIAd2IAkgB0EFdnZxQQFxcv0MEwABAAEBAQEAAgIGCgIAACAGKAAA/REgBUEEaygAAP0cACIN/QwPDw8PDw8PDw8PDw8PDw8P/U79gAL9DAIEAQAACBAAAAAAAAAAAAAgDUEE/W39gAL9Tv1TcgRAIAIgBTYCACACQQRqIQIFIAYtAARBME9BICAGLQAET3IEQP0MoICggICCgqDAoDgRVDAQUCAG/QAAACIN/QwPDw8PDw8PDw8PDw8PDw8P/U79gAL9DCgBMpCARIBAAAAAAAAAAAAgDUEE/W39gAL9Tv1kQX9zaCIJQQRPIAlBEE9BICAGIAlqLQAATyAGIAlqLQAAQTpGcnJxBEAgAiAFNgIAIAJBBGohAgsLCwUgAiAFNgIAIAJBBGohAgsgBCAEQQFrcSIEDQALCwsgDkIwiCAK/QxwcHBwcHBwcHBwcHBwcHBw/W79ZK1CEIaEIAv9DHBwcHBwcHBwcHBwcHBwcHD9bv1krUIghoQgDP0McHBwcHBwcHBwcHBwcHBwcP1u/WStQjCGhCEOIA9CMIggCv1krUIQhoQgC/1krUIghoQgDP1krUIwhoQhDyAOIA+FIRAgECAPQgGIgyERIBEgD0ICiIMhEiASIA9CA4iDIRMgESAQQgKIgyERIBIgEEIDiIMhEiATIBBCBIiDIRMgECARQgKGIBJCA4YgE0IEhoSEfCAQQn+FgyARIBIgE4SEQgGGgyEUIBRQRQRAQQAhCANAIAAgFHqnakEQayEFIAUtAAFBwABPIAUtAAFBMGtBCkkgBS0AAEEyTyAFLQABQTlGciAFLQACQTBrQQpJcnFyBEAgCARAIAgvAAAgBS8AAEEQdHJBoMCAgQJyQbHz3fF5bCIHIAN2QQJ0KADAkSQiCSAHdiAJIAdBBXZ2cUEBcSAILQAAQTBrQeQAbCAILQABQTBrQQpsaiAILQACQTBrQQFsakH/B3FBAXQvAAAgCC0AAEEwa0EKbCAILQABQTBrQQFsakH/B3FBAXQvAAAgCC0AAkEwa0EKSRsgCC0AAEEwa0EBbEH/B3FBAXQvAAAgCC0AAUEwa0EKSRsgBS0AAEEwa0HkAGwgBS0AAUEwa0EKbGogBS0AAkEwa0EBbGpB/wdxQQF0LwAAIAUtAABBMGtBCmwgBS0AAUEwa0EBbGpB/wdxQQF0LwAAIAUtAAJBMGtBCkkbIAUtAABBMGtBAWxB/wdxQQF0LwAAIAUtAAFBMGtBCkkbQRB0ckGx893xeWwiByADdkECdCgAwJEkIgkgB3YgCSAHQQV2dnFBAXFyIAgtAABBMGtBwABsIAgtAAFBMGtBCGxqIAgtAAJBMGtBAWxqQf8HcUEBdC8AACAFLQAAQTBrQcAAbCAFLQABQTBrQQhsaiAFLQACQTBrQQFsakH/B3FBAXQvAABBEHRyQbHz3fF5bCIHIAN2QQJ0KADAkSQiCSAHdiAJIAdBBXZ2cUEBcXIgCC0AAUEgckH4AEZyIAUtAAFBIHJB+ABGcgRAIAIgCEGAgICAeHI2AgAgAkEEaiECCwsgBSEIBUEAIQgLIBQgFEIBfYMhFCAUUEUNAAsLIABBMGoiACABSQ0ACyACCw==";
+  "AGFzbQEAAAABCQFgBH9/f38BfwIPAQNlbnYGbWVtb3J5AgABAwIBAAcIAQRzY2FuAAAK7BUB6RUTAX8BfwF/AX8BfwF/AXsBewF7AXsBfgF+AX4BfgF+AX4BfgF+AX4DQP0MoICggICCgqDAoDgRVDAQUCAA/QAAACIN/QwPDw8PDw8PDw8PDw8PDw8P/U79gAL9DCgBMpCARIBAAAAAAAAAAAAgDUEE/W39gAL9TiIK/QyggKCAgIKCoMCgOBFUMBBQIAD9AAAQIg39DA8PDw8PDw8PDw8PDw8PDw/9Tv2AAv0MKAEykIBEgEAAAAAAAAAAACANQQT9bf2AAv1OIgv9UP0MoICggICCgqDAoDgRVDAQUCAA/QAAICIN/QwPDw8PDw8PDw8PDw8PDw8P/U79gAL9DCgBMpCARIBAAAAAAAAAAAAgDUEE/W39gAL9TiIM/VD9DA8PDw8PDw8PDw8PDw8PDw/9Tv1TBEAgCv0MDw8PDw8PDw8PDw8PDw8PD/1O/QwAAAAAAAAAAAAAAAAAAAAA/ST9ZCIEBEADQCAAQQBqIARoaiIFLQAAIQYgBkEKRgRAIAUhBgNAIAZBAWoiBi0AAEEgRg0ACyAFQQRrKAAAQbHz3fF5bCIHIAN2QQJ0KADAkSQiCSAHdiAJIAdBBXZ2cUEBcSAGKAAAQbHz3fF5bCIHIAN2QQJ0KADAkSQiCSAHdiAJIAdBBXZ2cUEBcXL9DBMAAQABAQEBAAICBgoCAAAgBigAAP0RIAVBBGsoAAD9HAAiDf0MDw8PDw8PDw8PDw8PDw8PD/1O/YAC/QwCBAEAAAgQAAAAAAAAAAAAIA1BBP1t/YAC/U79U3IEQCACIAU2AgAgAkEEaiECBSAGLQAEQTBPQSAgBi0ABE9yBED9DKCAoICAgoKgwKA4EVQwEFAgBv0AAAAiDf0MDw8PDw8PDw8PDw8PDw8PD/1O/YAC/QwoATKQgESAQAAAAAAAAAAAIA1BBP1t/YAC/U79ZEF/c2giCUEETyAJQRBPQSAgBiAJai0AAE8gBiAJai0AAEE6RnJycQRAIAIgBTYCACACQQRqIQILCwsFIAIgBTYCACACQQRqIQILIAQgBEEBa3EiBA0ACwsgC/0MDw8PDw8PDw8PDw8PDw8PD/1O/QwAAAAAAAAAAAAAAAAAAAAA/ST9ZCIEBEADQCAAQRBqIARoaiIFLQAAIQYgBkEKRgRAIAUhBgNAIAZBAWoiBi0AAEEgRg0ACyAFQQRrKAAAQbHz3fF5bCIHIAN2QQJ0KADAkSQiCSAHdiAJIAdBBXZ2cUEBcSAGKAAAQbHz3fF5bCIHIAN2QQJ0KADAkSQiCSAHdiAJIAdBBXZ2cUEBcXL9DBMAAQABAQEBAAICBgoCAAAgBigAAP0RIAVBBGsoAAD9HAAiDf0MDw8PDw8PDw8PDw8PDw8PD/1O/YAC/QwCBAEAAAgQAAAAAAAAAAAAIA1BBP1t/YAC/U79U3IEQCACIAU2AgAgAkEEaiECBSAGLQAEQTBPQSAgBi0ABE9yBED9DKCAoICAgoKgwKA4EVQwEFAgBv0AAAAiDf0MDw8PDw8PDw8PDw8PDw8PD/1O/YAC/QwoATKQgESAQAAAAAAAAAAAIA1BBP1t/YAC/U79ZEF/c2giCUEETyAJQRBPQSAgBiAJai0AAE8gBiAJai0AAEE6RnJycQRAIAIgBTYCACACQQRqIQILCwsFIAIgBTYCACACQQRqIQILIAQgBEEBa3EiBA0ACwsgDP0MDw8PDw8PDw8PDw8PDw8PD/1O/QwAAAAAAAAAAAAAAAAAAAAA/ST9ZCIEBEADQCAAQSBqIARoaiIFLQAAIQYgBkEKRgRAIAUhBgNAIAZBAWoiBi0AAEEgRg0ACyAFQQRrKAAAQbHz3fF5bCIHIAN2QQJ0KADAkSQiCSAHdiAJIAdBBXZ2cUEBcSAGKAAAQbHz3fF5bCIHIAN2QQJ0KADAkSQiCSAHdiAJIAdBBXZ2cUEBcXL9DBMAAQABAQEBAAICBgoCAAAgBigAAP0RIAVBBGsoAAD9HAAiDf0MDw8PDw8PDw8PDw8PDw8PD/1O/YAC/QwCBAEAAAgQAAAAAAAAAAAAIA1BBP1t/YAC/U79U3IEQCACIAU2AgAgAkEEaiECBSAGLQAEQTBPQSAgBi0ABE9yBED9DKCAoICAgoKgwKA4EVQwEFAgBv0AAAAiDf0MDw8PDw8PDw8PDw8PDw8PD/1O/YAC/QwoATKQgESAQAAAAAAAAAAAIA1BBP1t/YAC/U79ZEF/c2giCUEETyAJQRBPQSAgBiAJai0AAE8gBiAJai0AAEE6RnJycQRAIAIgBTYCACACQQRqIQILCwsFIAIgBTYCACACQQRqIQILIAQgBEEBa3EiBA0ACwsLIA5CMIggCv0McHBwcHBwcHBwcHBwcHBwcP1u/WStQhCGhCAL/QxwcHBwcHBwcHBwcHBwcHBw/W79ZK1CIIaEIAz9DHBwcHBwcHBwcHBwcHBwcHD9bv1krUIwhoQhDiAPQjCIIAr9ZK1CEIaEIAv9ZK1CIIaEIAz9ZK1CMIaEIQ8gDiAPhSEQIBAgD0IBiIMhESARIA9CAoiDIRIgEiAPQgOIgyETIBEgEEICiIMhESASIBBCA4iDIRIgEyAQQgSIgyETIBAgEUIChiASQgOGIBNCBIaEhHwgEEJ/hYMgESASIBOEhEIBhoMhFCAUUEUEQEEAIQgDQCAAIBR6p2pBEGshBSAFLQABQcAATyAFLQABQTBrQQpJIAUtAABBMk8gBS0AAUE5RnIgBS0AAkEwa0EKSXJxcgRAIAgEQCAILwAAIAUvAABBEHRyQaDAgIECckGx893xeWwiByADdkECdCgAwJEkIgkgB3YgCSAHQQV2dnFBAXEgCC0AAEEwa0HkAGwgCC0AAUEwa0EKbGogCC0AAkEwa0EBbGpB/wdxQQF0LwAAIAgtAABBMGtBCmwgCC0AAUEwa0EBbGpB/wdxQQF0LwAAIAgtAAJBMGtBCkkbIAgtAABBMGtBAWxB/wdxQQF0LwAAIAgtAAFBMGtBCkkbIAUtAABBMGtB5ABsIAUtAAFBMGtBCmxqIAUtAAJBMGtBAWxqQf8HcUEBdC8AACAFLQAAQTBrQQpsIAUtAAFBMGtBAWxqQf8HcUEBdC8AACAFLQACQTBrQQpJGyAFLQAAQTBrQQFsQf8HcUEBdC8AACAFLQABQTBrQQpJG0EQdHJBsfPd8XlsIgcgA3ZBAnQoAMCRJCIJIAd2IAkgB0EFdnZxQQFxciAILQAAQTBrQcAAbCAILQABQTBrQQhsaiAILQACQTBrQQFsakH/B3FBAXQvAAAgBS0AAEEwa0HAAGwgBS0AAUEwa0EIbGogBS0AAkEwa0EBbGpB/wdxQQF0LwAAQRB0ckGx893xeWwiByADdkECdCgAwJEkIgkgB3YgCSAHQQV2dnFBAXFyIAgtAAFBIHJB+ABGciAFLQABQSByQfgARnIEQCACIAhBgICAgHhyNgIAIAJBBGohAgsLIAUhCAVBACEICyAUIBRCAX2DIRQgFFBFDQALCyAPIA9CAYiDIRUgFSAVQgKIIBVCBIiDgyEWIBZCBoYgEIMhFiAQIBZ8IBBCf4WDIBWDIBYgEEIBiCAQQgKIg4OEUEUEQANAIAAgFnqnakEQayIFLQAAIQYgBkEgRiAGQTpGIAUtAAFBIEZxcgRAIAIgBUGAgICABHI2AgAgAkEEaiECCyAWIBZCAX2DIRYgFlBFDQALCyAAQTBqIgAgAUkNAAsgAgs=";
 
 let module: WebAssembly.Module | undefined;
 
@@ -126,6 +131,75 @@ function hexPairs(): Uint8Array {
     pairs[2 * byte + 1] = digits.charCodeAt(1);
   }
   return pairs;
+}
+
+/** Stands for quotes and backslashes; no text in UTF-8 has this byte. */
+export const QUOTE = 0xff;
+
+/** Stands for what is longer than any escape; no text in UTF-8 has this byte. */
+export const GAP = 0xfe;
+
+/** Stands for the two above where a text has them nevertheless. */
+const OTHER = 0xfd;
+
+const [BLANK, PLUS, BACKSLASH] = [0x20, 0x2b, 0x5c];
+
+/** Returns the normal form of each byte that is not part of an escape. */
+export const NORMAL: Uint8Array = normalForms();
+
+/** The value of each hexadecimal digit; 255 for other bytes. */
+export const HEX: Uint8Array = hexValues();
+
+function normalForms(): Uint8Array {
+  const forms = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+  for (const quote of [0x22, 0x27, 0x60, BACKSLASH]) forms[quote] = QUOTE;
+  forms[BLANK] = PLUS;
+  forms[QUOTE] = forms[GAP] = OTHER;
+  return forms;
+}
+
+function hexValues(): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, byte) => {
+    const value = parseInt(String.fromCharCode(byte), 16);
+    return Number.isNaN(value) ? 255 : value;
+  });
+}
+
+/** Maximum length of a name of an entity. */
+export const MAX_ENTITY_NAME = 10;
+
+/** Entities of ASCII that are escaped by XML, HTML and what encodes all punctuation. */
+const ASCII_ENTITIES =
+  `quot=" QUOT=" amp=& AMP=& apos=' lt=< LT=< gt=> GT=> excl=! num=# dollar=$ percnt=% lpar=( rpar=) ast=* midast=* plus=+ comma=, period=. sol=/ colon=: semi=; equals== quest=? commat=@ lsqb=[ lbrack=[ bsol=\\ rsqb=] rbrack=] Hat=^ lowbar=_ grave=\` lcub={ lbrace={ verbar=| vert=| rcub=} rbrace=} Tab=\t NewLine=\n`;
+
+/** Entities of HTML 4 from U+00A0 on, in the order of their characters. */
+const LATIN_ENTITIES =
+  "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml euro";
+
+/** The character of the last name above. */
+const EURO = 0x20ac;
+
+let entities: Map<string, number> | undefined;
+
+/**
+ * Returns the character that an entity stands for.
+ *
+ * @param name Its name.
+ * @returns Number of the character; `undefined` for other names.
+ */
+export function entityOf(name: string): number | undefined {
+  return (entities ??= entityNames()).get(name);
+}
+
+function entityNames(): Map<string, number> {
+  const latin = LATIN_ENTITIES.split(" ").map((name, at) =>
+    [name, name === "euro" ? EURO : 0xa0 + at] as const
+  );
+  const ascii = ASCII_ENTITIES.split(" ").map((entry) => {
+    const name = entry.slice(0, entry.indexOf("="));
+    return [name, entry.charCodeAt(name.length + 1)] as const;
+  });
+  return new Map([...latin, ...ascii]);
 }
 
 /** Every stretch of a match that has so many bytes holds a whole gram; shorter needles are found by pairs. */
