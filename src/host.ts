@@ -55,8 +55,8 @@ export interface Host {
 }
 
 /**
- * Checks whether somebody can work with the process: keys and output are those
- * of a terminal.
+ * Checks whether the process is interactive: its input and output are a
+ * terminal.
  *
  * @param host The process.
  */

@@ -1,4 +1,4 @@
-/** What other programs call something, and what it is called here. */
+/** Names that other programs use, and ours for the same thing. */
 const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   script: ["run", "command"],
   cmd: ["run", "command", "job-command"],

@@ -24,7 +24,7 @@ export async function cliReference(): Promise<string> {
     ),
     ...commands.map(section),
     "## Configuration options",
-    "Commands that run or inspect a job take these options. Defaults are in parentheses. [Variables](environment.md#configuration) that set the same values have a page of their own.",
+    "Commands that run or inspect a job take these options. Defaults are in parentheses. [Variables](environment.md#configuration) that set the same values.",
     optionTable(configFlags()),
   ].join("\n\n");
 }

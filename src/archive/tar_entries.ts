@@ -235,7 +235,7 @@ function entryOf(
     throw unpackError("an entry has two names");
   }
   const name = paxName ?? longName ?? header.name;
-  // Before directories had a type of their own, a trailing slash marked them.
+  // Before directories had their own type, a trailing slash marked them.
   const isDirectory = header.type === "0" && name.endsWith("/");
   const mtime = Number(textOf("mtime") ?? header.mtime);
   const modifiedAt = new Date(mtime * 1_000);

@@ -22,7 +22,7 @@ import {
 import { checkLinks } from "./check_links.ts";
 import { selectFiles } from "./select_files.ts";
 
-/** What {@linkcode saveArtifact} saves, and of whom. */
+/** The artifact that {@linkcode saveArtifact} saves, and its job. */
 export interface SaveArtifactOptions extends Omit<ArtifactId, "name"> {
   readonly definition: ArtifactDefinition;
   /** Id of the workflow. */

@@ -20,8 +20,8 @@ export interface StepPermissions {
   readonly read?: boolean | readonly string[];
   /**
    * Files and directories that the step can write to, in addition to a
-   * temporary directory of its own, which is also its `HOME`. A missing
-   * directory is created if its path ends with a slash.
+   * temporary directory, which is also its `HOME`. A missing directory is
+   * created if its path ends with a slash.
    *
    * @default {true; for an untrusted step, the directory in which the job runs,
    * and its artifacts}
@@ -72,7 +72,7 @@ export const permissions: Schema<StepPermissions> = mapping<StepPermissions>(
       key: "write",
       schema: paths,
       description:
-        "Paths that the step can write to besides a temporary directory of its own: true, false or a list. By default true; for an untrusted step, the job's directory and the artifacts.",
+        "Paths that the step can write to besides its temporary directory: true, false or a list. By default true; for an untrusted step, the job's directory and the artifacts.",
     },
     net: {
       key: "net",

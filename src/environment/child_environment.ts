@@ -62,7 +62,7 @@ interface UntrustedChild extends JobLayers {
   readonly onWithheld?: (name: string) => void;
 }
 
-/** The container of a job, which has an environment of its own. */
+/** The container of a job, which has its own environment. */
 interface ContainerChild extends JobLayers {
   readonly kind: "container";
   /** Variables of the runner that it gets in addition to system variables. */

@@ -190,7 +190,7 @@ function removeEmpty(paths: readonly string[]): void {
   }
 }
 
-/** What decides where temporary files go. */
+/** Variables and options that determine where temporary files go. */
 export interface TemporaryPlace {
   /** Environment of the runner. */
   readonly env: Readonly<Record<string, string>>;

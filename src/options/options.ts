@@ -665,7 +665,7 @@ const BY_NAME: ReadonlyMap<string, Option> = new Map(
  * Finds an option.
  *
  * @param name Its name, or any other text.
- * @returns Its row; `undefined` if there is no such option.
+ * @returns Its row; `undefined` for an unknown name.
  */
 export function findOption(name: string): Option | undefined {
   return BY_NAME.get(name);

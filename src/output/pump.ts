@@ -42,7 +42,7 @@ export interface PumpOptions {
 /**
  * Copies a program's output to a sink, masked, as fast as the pipe allows.
  *
- * What was read is written immediately. Reads are combined only while a write
+ * Data is written as soon as it is read. Reads are combined only while a write
  * is pending, because a write costs as much as a read. Nothing is decoded or
  * split into lines.
  *

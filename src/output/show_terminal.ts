@@ -24,7 +24,7 @@ export interface ShowTerminalOptions {
 /**
  * Copies the output of a pseudo-terminal to a terminal, masked.
  *
- * What could be the beginning of a secret is held back until more output
+ * Text that could be the beginning of a secret is held back until more output
  * arrives. Control sequences between two parts of a secret are held back as
  * well, but not those that nothing follows: they move the cursor, or ask the
  * terminal for an answer.

@@ -15,9 +15,9 @@ export interface PluginLogOptions {
  * Masks the messages of a plugin and splits them into lines.
  *
  * All messages are masked as one stream before they are split, so a secret of
- * several lines is masked even if each line is a message of its own. A line
- * that could be the start of a secret is held back until the next message or
- * the end of the call.
+ * several lines is masked even if each line is a separate message. A line that
+ * could be the start of a secret is held back until the next message or the end
+ * of the call.
  */
 export class PluginLog implements Disposable {
   readonly #options: PluginLogOptions;

@@ -234,7 +234,7 @@ function readText(path: string): string {
   }
 }
 
-/** What is known about a run that has secrets. */
+/** The state of a run from which its secrets are collected. */
 interface MaskedRun {
   readonly runner: MaskingContext;
   readonly settings: Settings;

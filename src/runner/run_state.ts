@@ -23,7 +23,7 @@ import { KnownSecrets } from "./mask_secrets.ts";
 import type { OutputMarkers } from "./open_job_log.ts";
 import type { RunnerContext } from "./runner_context.ts";
 
-/** What is known about one run of a job; each phase adds what it finds out. */
+/** State of one run of a job. Each phase adds to it. */
 export interface RunState {
   /** The context of the runner. */
   readonly runner: RunnerContext;
@@ -136,7 +136,7 @@ export interface RunReporting {
   finish(end: RunEvents["run.ended"]): Promise<void>;
 }
 
-/** What is known about the trusted CI source of a run. */
+/** State of the trusted CI source of a run. */
 export interface CiSourceState {
   /** Absolute path from which it is read, once it is prepared. */
   path: string | undefined;

@@ -87,7 +87,7 @@ export interface StepEnd extends AttemptEnd {
   readonly attemptResults: readonly AttemptResult[];
   /** Last lines of a service that has failed, masked. */
   readonly lastLines?: readonly string[];
-  /** What is remarkable about the end of a step that succeeded. */
+  /** Note about the end of a successful step. */
   readonly note?: string;
   /** Whether it did not run, because its result was in the cache. */
   readonly cached?: boolean;

@@ -3,8 +3,8 @@ import { spawn } from "../process/spawn.ts";
 import type { openAttemptFiles as OpenAttemptFiles } from "./attempt_files.ts";
 
 /**
- * What the steps of a job need of the system: programs, time, chance and files.
- * The test kit replaces it.
+ * What the steps of a job need from the system: programs, time, random numbers
+ * and files. The test kit replaces it.
  */
 export interface JobSystem {
   /** Starts a program. */

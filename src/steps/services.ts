@@ -36,7 +36,7 @@ export class Services {
   readonly #released = new Set<number>();
   /** Errors of steps that are being ended because of their service. */
   readonly #errors = new Map<number, RunnerError>();
-  /** What the steps that need a failed service are told. */
+  /** Reasons of failed services, for the steps that need them. */
   readonly #failures = new Map<number, string>();
 
   /**

@@ -28,7 +28,7 @@ const PROGRAM_DIRECTORIES = ["bin", "sbin", "shims", ".bin"];
 /** Installations in a home directory that also contain the user's own data. */
 const USER_DATA = [".local", ".cargo"];
 
-/** An untrusted step runs in a sandbox, even without permissions of its own. */
+/** An untrusted step runs in a sandbox even if it declares no permissions. */
 export function isSandboxed({ untrusted, permissions }: Step): boolean {
   return permissions !== undefined || untrusted === true;
 }
@@ -52,11 +52,11 @@ export async function checkSandbox(
   throw sandboxError(problem);
 }
 
-/** What programs report when the kernel has denied something. */
+/** Messages of programs when the kernel denied something. */
 const DENIED =
   /permission denied|operation not permitted|read-only file system|\b(?:EACCES|EPERM|EROFS)\b/i;
 
-/** What they report about a path that does not exist in the sandbox. */
+/** Messages about a path that does not exist in the sandbox. */
 const HIDDEN = /no such file or directory|\bENOENT\b/i;
 
 const ABSOLUTE_PATH = /(?:^|[\s'"`:(])\/./;

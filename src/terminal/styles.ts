@@ -112,7 +112,7 @@ function lookAfter(look: TextLook, parameters: string): TextLook {
       continue;
     }
     // Colons keep the parts of a color together; after semicolons, they are
-    // codes of their own.
+    // their own codes.
     const isJoined = parts.length > 0;
     const rest = isJoined ? parts : codes.slice(at + 1, at + 5);
     if (!isJoined) at += rest[0] === "2" ? 4 : rest[0] === "5" ? 2 : 0;

@@ -33,7 +33,7 @@ export function assertRan(
   const reasonOf = (name: string) => {
     const step = steps.find((one) => one.name === name);
     return step === undefined
-      ? "there is no such step"
+      ? "the job has no such step"
       : step.reason ?? step.outcome;
   };
   throw new AssertionError([

@@ -59,7 +59,7 @@ export interface StepMoment {
   readonly atMs: number;
 }
 
-/** What has happened in a test of a job. */
+/** Result of a test of a job. */
 export interface TestedJob extends JobResult {
   /** Commands in the order of their starts. */
   readonly commands: readonly TestedCommand[];

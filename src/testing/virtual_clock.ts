@@ -82,7 +82,10 @@ export class VirtualClock implements Clock {
     this.#timers.delete(timer);
   }
 
-  /** What was decided at this time is done first, which takes a turn. */
+  /**
+   * Actions decided at this time run first, which takes a turn of the event
+   * loop.
+   */
   #plan(): void {
     if (this.#isJumping || this.#workers > 0 || this.#timers.size === 0) return;
     this.#isJumping = true;

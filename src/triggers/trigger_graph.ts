@@ -128,7 +128,7 @@ function unknownDependencies(
   return problems;
 }
 
-/** Finds cycles that share no trigger. */
+/** Finds cycles, none of which share a trigger. */
 function cyclesIn(waiting: readonly CheckedTrigger[]): CheckedTrigger[][] {
   const byName = new Map(waiting.map((trigger) => [trigger.name, trigger]));
   const cycles: CheckedTrigger[][] = [];

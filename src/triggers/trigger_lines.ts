@@ -131,7 +131,7 @@ export class TriggerSpoofFilter {
   }
 
   /**
-   * Writes a genuine trigger on a line of its own.
+   * Writes a genuine trigger on a separate line.
    *
    * @param line The line, including a line feed.
    */

@@ -43,7 +43,7 @@ export interface WorkflowRun extends WorkflowPlan {
   readonly otel: boolean;
   /** Variables that describe the event. */
   readonly event: Readonly<Record<string, string>>;
-  /** What the jobs send to collectors. */
+  /** Exports of the jobs to collectors. */
   readonly exports: ExportQueue;
   /** Returns the variables with which a job continues the workflow's trace. */
   readonly traceOf: (key: string) => Environment;
@@ -53,7 +53,7 @@ export interface WorkflowRun extends WorkflowPlan {
    */
   readonly onJobEnd: (remask: () => Promise<void>) => void;
   /**
-   * Creates what passes the artifacts of a job on.
+   * Creates the transfer of a job's artifacts.
    *
    * @param request The job.
    * @param place Where its files are on this machine.
@@ -88,8 +88,8 @@ export interface OpenExecutor extends AsyncDisposable {
  * Where and how the jobs of a workflow run.
  *
  * The graph, conditions, the saved state, the log, the record and the exit code
- * are the same for all executors: they only run one job at a time, each when its
- * turn has come.
+ * are the same for all executors: an executor only runs one job after another,
+ * when the graph starts it.
  */
 export interface WorkflowExecutor {
   /**

@@ -4,10 +4,9 @@
  *
  * 1. A workspace that the runner created is marked by `.reactorcide/.gitignore`
  *    with the pattern `*`. Such a workspace contains only files of runs.
- * 2. In a git repository, a marked workspace gets a `.gitignore` of its own
- *    with the same text. Outside of repositories, the file has no use, and
- *    would make formatters and linters skip code that a run copies to the
- *    workspace.
+ * 2. In a git repository, a marked workspace gets its own `.gitignore` with the
+ *    same text. Outside of repositories, the file has no use, and would make
+ *    formatters and linters skip code that a run copies to the workspace.
  * 3. A `.reactorcide` in a directory of the user may contain committed
  *    definitions. Its `.gitignore` names only the files of the runner.
  * 4. These files are created, but never replaced: a file of the user stays, and

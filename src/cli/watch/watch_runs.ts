@@ -97,7 +97,7 @@ export async function watchRuns(
     if (changes.length > 0) once.cancel();
     const code = await once.ended;
     if (signal !== undefined) break;
-    // What the run has written until its end is not a change of the user.
+    // Files that the run itself wrote are not changes of the user.
     if (changes.length === 0) changes = await look(true);
     if (changes.length === 0) {
       logger.info("watch", `Exit code ${code}; waiting for changes`);
@@ -145,7 +145,7 @@ interface OneRun {
   cancel(): void;
 }
 
-/** Starts a run with a runner of its own. */
+/** Starts a run with its own runner. */
 function runOnce(
   context: CommandContext,
   run: (context: CommandContext) => Promise<number>,

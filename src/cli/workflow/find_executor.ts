@@ -17,7 +17,7 @@ export interface FoundExecutor {
   readonly continued?: Submission;
 }
 
-/** What is to be run. */
+/** The workflow to run. */
 export interface ExecutorPlace {
   /** Absolute path of the CI root. */
   readonly root: string;

@@ -45,8 +45,8 @@ interface Point {
 /**
  * Draws which steps waited for which, one box for all steps of a matrix.
  *
- * What a step waits for anyway, because another step does, has no line. Lines
- * keep a row of their own in the columns that they cross.
+ * Indirect dependencies have no line. In the columns that it crosses, each line
+ * has its own row.
  *
  * @param steps Steps of a run.
  * @returns SVG; `undefined` if no step waits for another one, or if there are

@@ -44,8 +44,8 @@ const [BLACK_COLOR, WHITE_COLOR] = [16, 231];
 /**
  * Writes output of a program with its colors.
  *
- * A strict `Content-Security-Policy` allows no `style` attributes, so looks are
- * classes; {@linkcode colorRules} writes their rules.
+ * A strict `Content-Security-Policy` allows no `style` attributes, so colors
+ * and styles are classes; {@linkcode colorRules} writes their rules.
  *
  * @param text Output with escape sequences. Only those for colors and styles
  * are kept.

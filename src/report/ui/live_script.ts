@@ -1,9 +1,9 @@
 /**
- * Script of the pages of the server. It draws the content again when the server
- * says so, and adds lines to the logs of running steps, as text.
+ * Script of the pages of the server. It redraws the content when the server
+ * says so, and appends lines to the logs of running steps, as text.
  *
- * What is open, focused, selected or scrolled stays so: only nodes that differ
- * from what the server sent before are changed.
+ * Only nodes that differ from what the server sent before are changed, so that
+ * whatever is open, focused, selected or scrolled stays so.
  */
 export const LIVE_SCRIPT: string = `
 const head = document.querySelector("#head");

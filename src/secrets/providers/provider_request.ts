@@ -86,7 +86,7 @@ function problemOf(
     : `argument ${at} of its command would start with "-" and be read as an option`;
 }
 
-/** What is inserted is not searched for placeholders again. */
+/** Inserted text is not searched for placeholders. */
 function fill(part: string, path: string, key: string): string {
   return part.replace(
     /\{(path|key)\}/g,

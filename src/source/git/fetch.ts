@@ -15,7 +15,7 @@ import {
 import { commitOf, type Repository } from "./repository.ts";
 import { sourceError } from "../source.ts";
 
-/** What {@linkcode fetchCommit} works with. */
+/** Context of {@linkcode fetchCommit}. */
 export interface FetchCommitOptions {
   /** Number of commits to fetch from the history; 0 for all. */
   readonly depth: number;

@@ -22,7 +22,7 @@ import {
 import type { JobNeed } from "./definition.ts";
 import { jobName } from "./job_schemas.ts";
 
-/** What the name of an artifact consists of. */
+/** Pattern of the name of an artifact. */
 const NAME_WORDS =
   'have letters, digits, ".", "_" and "-", and start with a letter or digit';
 

@@ -6,7 +6,7 @@ import type {
 import type { LocalJob, LocalNode, NodeArtifacts } from "./local_job.ts";
 import type { JobRecords, LocalJobState } from "./workflow_state.ts";
 
-/** What is known when a node needs artifacts. */
+/** Context in which a node needs artifacts. */
 export interface ArtifactSources {
   /** Nodes of the workflow. */
   readonly nodes: readonly LocalNode[];

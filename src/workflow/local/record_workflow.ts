@@ -76,7 +76,7 @@ export interface WorkflowRecord {
   start(key: string): void;
   /** Records that a job ended. */
   end(result: WorkflowJobResult): void;
-  /** What the jobs send to collectors. */
+  /** Exports of the jobs to collectors. */
   readonly exports: ExportQueue;
   /** Returns the variables with which a job continues the trace of the run. */
   traceOf(key: string): Environment;
