@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertStringIncludes,
+} from "@std/assert";
 import {
   type CoordinatorOptions,
   startCoordinator,
@@ -282,4 +287,190 @@ jobs:
   }
   assertEquals(coordinator.requests, []);
   assertEquals(await savedIn(path), []);
+});
+
+Deno.test("workflow run --executor coordinator follows the jobs that jobs submit, and says when a workflow fails without a job", async () => {
+  await using setting = await setUp(
+    "name: CI\njobs:\n  a: { command: a }\n  b: { command: b }\n",
+    ({ id, name, log }) => {
+      log("stdout", `${name} runs`);
+      if (name === "a") {
+        setting.coordinator.jobs.submit(
+          JSON.stringify({
+            type: "trigger_job",
+            operation_id: "1",
+            jobs: [
+              { job_name: "deploy", job_command: "x" },
+              { job_name: "b", job_command: "x", depends_on: ["deploy"] },
+            ],
+          }),
+          id,
+        );
+      }
+      return name === "deploy" ? 7 : 0;
+    },
+  );
+  const { coordinator, path } = setting;
+  const first = await submit(coordinator, path);
+  assertEquals(first.code, 7, first.stderr);
+  assertStringIncludes(first.stdout, "deploy | deploy runs");
+  assertStringIncludes(first.stderr, "✗ deploy  exit code 7");
+  assertEquals((await statesIn(path)).deploy, "failed");
+
+  await using clashing = await setUp(
+    "name: CI\njobs:\n  a: { command: a }\n  b: { command: b }\n  c: { needs: [a, b], command: c }\n",
+    ({ name }) => ({ output: JSON.stringify({ vars: { v: name } }) }),
+  );
+  const second = await submit(clashing.coordinator, clashing.path);
+  assertEquals(second.code, 1);
+  assertStringIncludes(
+    second.stderr,
+    'the coordinator did not start it: its workflow ended as "failed"',
+  );
+  assertStringIncludes(second.stderr, "although no job failed");
+  assertEquals(clashing.worker.started, ["a", "b"]);
+});
+
+Deno.test("workflow run --executor coordinator --resume submits only what has not succeeded", async () => {
+  let isBroken = true;
+  await using setting = await setUp(
+    `name: CI
+vars: { v: 1 }
+jobs:
+  test:
+    command: test
+    for_each: [a, b, c]
+  build: { needs: test, command: build }
+  mend: { needs: build, condition: any_failed, command: mend }
+  done: { command: done }
+  last: { needs: [done, build], command: last }
+`,
+    ({ env, log }) => {
+      const { ITEM } = env;
+      log("stdout", `item ${ITEM} of ${env.RC_WF_VARS_JSON}`);
+      return ITEM === "b" && isBroken ? 1 : 0;
+    },
+  );
+  const { coordinator, path, worker } = setting;
+  assertEquals((await submit(coordinator, path)).code, 1);
+  assertEquals(
+    worker.started.splice(0).sort(),
+    ["done", "test[0]", "test[1]", "test[2]"],
+  );
+  isBroken = false;
+  const { code, stdout, stderr } = await submit(
+    ...[coordinator, path, "--resume", "--var", "w=2"] as const,
+  );
+  assertEquals(code, 0, stderr);
+  assertEquals(worker.started, ["test[0]", "build", "last"]);
+  assertStringIncludes(stdout, 'test[1] | item b of {"v":1,"w":"2"}');
+  assertEquals(await statesIn(path), {
+    ...{ "test[0]": "completed", "test[1]": "completed" },
+    ...{ "test[2]": "completed", build: "completed", mend: "skipped" },
+    ...{ done: "completed", last: "completed" },
+  });
+  worker.started.length = 0;
+  const again = await submit(coordinator, path, "--only", "last");
+  assertEquals([again.code, worker.started], [0, ["last"]], again.stderr);
+});
+
+Deno.test("workflow run --executor coordinator masks logs once more on this side", async () => {
+  const secret = "first-l1ne-of-it\nsecond-l1ne-of-it";
+  await using setting = await setUp(
+    "name: CI\njobs:\n  a: { command: a }\n  b: { command: b }\n",
+    async ({ name, log }) => {
+      const [first, second] = secret.split("\n");
+      log("stdout", `one ${btoa(secret)}`, `two ${first}`);
+      log("stderr", "between");
+      await pause(200);
+      log("stdout", `${second} three`);
+      return name === "a" ? 0 : {
+        ...{ status: "failed", exit_code: -1 },
+        last_error: `no ${secret}\x1b[2J`,
+      };
+    },
+  );
+  const { coordinator, path } = setting;
+  const { code, stdout, stderr } = await runMain([
+    ...["workflow", "run", "ci.yaml", "--executor", "coordinator"],
+    ...["--source", "none"],
+  ], { cwd: path, env: { ...coordinator.userEnv, DEPLOY_TOKEN: secret } });
+  assertEquals(code, 1, stderr);
+  const logs = await Promise.all(
+    ["a", "b"].map((name) =>
+      Deno.readTextFile(`${path}/.reactorcide/workflow/logs/${name}.log`)
+    ),
+  );
+  const state = await Deno.readTextFile(
+    `${path}/.reactorcide/workflow-state.json`,
+  );
+  for (const text of [stdout, stderr, ...logs]) {
+    for (const part of [...secret.split("\n"), btoa(secret), "\x1b[2J"]) {
+      assert(!text.includes(part), `${JSON.stringify(part)} in ${text}`);
+    }
+  }
+  assertStringIncludes(stdout, "a | between");
+  assertStringIncludes(stdout, "a | two [REDACTED]");
+  assertStringIncludes(stdout, "[REDACTED] three");
+  assertStringIncludes(stderr, "no [REDACTED]");
+  assert(!state.includes("\x1b"));
+});
+
+Deno.test("workflow run --executor coordinator follows 500 jobs with few requests", async () => {
+  await using setting = await setUp(
+    `name: CI
+jobs:
+  many:
+    command: x
+    for_each: [${Array.from({ length: 499 }, (_, at) => `"${at}"`)}]
+  last: { needs: many, command: x }
+`,
+    ({ env, log }) => {
+      log("stdout", `line of ${env.ITEM}`);
+      return 0;
+    },
+  );
+  const { coordinator, path, worker } = setting;
+  const { code, stdout, stderr } = await submit(coordinator, path);
+  assertEquals(code, 0, stderr.slice(-500));
+  assertEquals(worker.started.length, 500);
+  const printed = stdout.split("\n").filter((line) => line !== "");
+  assertEquals(new Set(printed).size, 500);
+  assertEquals(printed.length, 500);
+  const logs = coordinator.requests.filter(({ path }) =>
+    path.includes("/logs")
+  );
+  // Two readings of both streams, and some while a job is running.
+  assertLess(logs.length, 500 * 5);
+});
+
+Deno.test("workflow run --executor coordinator submits from the job that it runs in", async () => {
+  await using setting = await setUp(
+    "name: CI\njobs:\n  a: { command: a, capabilities: [gpu] }\n",
+    () => 0,
+  );
+  const { coordinator, path, worker } = setting;
+  const env = {
+    ...coordinator.userEnv,
+    ...coordinator.env,
+    REACTORCIDE_READ_TOKEN: coordinator.readToken,
+  };
+  const { code, stderr } = await runMain([
+    ...["workflow", "run", "ci.yaml", "--executor", "coordinator"],
+    ...["--source-url", "https://u:pass-w0rd@git.example/a.git"],
+    ...["--source-ref", "main"],
+  ], { cwd: path, env });
+  assertEquals(code, 0, stderr);
+  assertEquals(worker.looseCount, 0);
+  const [{ job, env: variables }] = coordinator.jobs.nodes;
+  assertEquals(
+    [job.source_type, job.source_url, job.source_ref],
+    ["git", "https://git.example/a.git", "main"],
+  );
+  assertEquals(variables, {});
+  const submitted = coordinator.requests
+    .filter(({ method }) => method === "POST");
+  assertEquals(submitted.map(({ path }) => path), [
+    `/api/v1/jobs/${coordinator.jobId}/triggers`,
+  ]);
 });

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type RunningCli, startCli } from "../helpers/cli.ts";
 import { startCoordinator } from "../helpers/coordinator.ts";
 import { startWorker, type Work } from "../helpers/coordinator_worker.ts";
+import { makeRepository } from "../helpers/git_repository.ts";
 import { soon, until } from "../helpers/soon.ts";
 import {
   makeFiles,
@@ -168,4 +169,78 @@ Deno.test("Ctrl-C cancels the workflow at the coordinator", async () => {
   assertEquals(jobs.statusOf(jobs.workflows[0]), "cancelled");
   assertStringIncludes(stderr, "– a  cancelled");
   assert(!setting.worker.started.includes("b"));
+});
+
+Deno.test("a second Ctrl-C kills the jobs, and one during the submission leaves nothing behind", async () => {
+  {
+    await using setting = await setUp(
+      "name: CI\njobs: { stubborn: { command: x } }\n",
+    );
+    const { coordinator } = setting;
+    const runner = setting.run();
+    await runner.sees("stubborn: running", "stderr");
+    // Its worker does not hear of the cancellation.
+    coordinator.jobs.cancel =
+      ((original) => (id, how) =>
+        how === "kill" && original.call(coordinator.jobs, id, how))(
+          coordinator.jobs.cancel,
+        );
+    runner.child.kill("SIGINT");
+    await until(
+      () => coordinator.requests.some(({ method }) => method === "PUT"),
+      "the cancellation",
+    );
+    runner.child.kill("SIGINT");
+    assertEquals((await soon(runner.end(), "the end")).code, 130);
+    assert(coordinator.requests.some(({ path }) => path.endsWith("/kill")));
+  }
+  await using setting = await setUp();
+  const { coordinator } = setting;
+  // The document arrives, but the answer does not.
+  coordinator.troubles.push({ slowMs: 0 }, "late");
+  const runner = setting.run();
+  await until(() => coordinator.jobs.workflows.length > 0, "the document");
+  runner.child.kill("SIGINT");
+  const { code, stderr } = await soon(runner.end(), "the end");
+  assertEquals(code, 130, stderr);
+  const { jobs } = coordinator;
+  await until(
+    () => jobs.statusOf(jobs.workflows[0]) === "cancelled",
+    "the cancellation",
+  );
+});
+
+Deno.test("workflow run --executor coordinator submits the commit that is checked out, if a remote has it", async () => {
+  await using setting = await setUp("name: CI\njobs: { a: { command: a } }\n");
+  const { path, coordinator } = setting;
+  setting.end("a");
+  const repository = await makeRepository(path);
+  await repository.git("add", "ci.yaml");
+  await repository.git("commit", "-q", "-m", "first");
+  const run = async () =>
+    await soon(
+      startCli([
+        ...["workflow", "run", "ci.yaml", "--executor", "coordinator"],
+      ], { cwd: path, env: coordinator.userEnv }).end(),
+      "the end",
+    );
+  const alone = await run();
+  assertStringIncludes(alone.stderr, 'its repository has no remote "origin"');
+  await using remote = await temporaryDirectory();
+  await repository.git("init", "-q", "--bare", remote.path);
+  await repository.git("remote", "add", "origin", remote.path);
+  const unpushed = await run();
+  assertStringIncludes(unpushed.stderr, "push it first");
+  await repository.git("push", "-q", "origin", "HEAD:refs/heads/main");
+  await repository.git("fetch", "-q", "origin");
+  assertEquals(coordinator.requests, []);
+  await Deno.writeTextFile(`${path}/more.txt`, "more");
+  const { code, stderr } = await run();
+  assertEquals(code, 0, stderr);
+  assertStringIncludes(stderr, "without the uncommitted changes");
+  const [{ job }] = coordinator.jobs.nodes;
+  assertEquals(
+    [job.source_type, job.source_url, job.source_ref],
+    ["git", remote.path, await repository.git("rev-parse", "HEAD")],
+  );
 });

@@ -1,9 +1,12 @@
+import { joinBytes } from "../../bytes.ts";
 import type { CoordinatorClient } from "../../coordinator/client.ts";
 import {
   type CoordinatorLogLine,
   readJobLog,
 } from "../../coordinator/workflows.ts";
 import type { StepLog } from "../../output/job_log.ts";
+import { LINE_FEED } from "../../output/line_limit.ts";
+import type { Sink } from "../../output/sink.ts";
 import { type MaskedSink, maskedSink } from "../../output/masked_sink.ts";
 import type { Masker } from "../../secrets/masker.ts";
 
@@ -53,8 +56,8 @@ export class LogFollower {
     // As on this machine, both go to standard output; each is masked by itself,
     // because a secret may go on in the next line of its stream.
     this.#sinks = {
-      stdout: maskedSink(log.stdout, masker.stream()),
-      stderr: maskedSink(log.stdout, masker.stream()),
+      stdout: maskedSink(wholeLines(log.stdout), masker.stream()),
+      stderr: maskedSink(wholeLines(log.stdout), masker.stream()),
     };
   }
 
@@ -103,6 +106,22 @@ export class LogFollower {
       await this.#sinks[stream].write(encoder.encode(text));
     }
   }
+}
+
+/**
+ * Passes on whole lines: the rest of a line may be held back, and the line of the
+ * other stream must not follow in its middle. Every line of a log has a break.
+ */
+function wholeLines(sink: Sink): Sink {
+  let open: Uint8Array = new Uint8Array();
+  return {
+    async write(bytes) {
+      const all = joinBytes([open, bytes]);
+      const end = all.lastIndexOf(LINE_FEED) + 1;
+      open = all.subarray(end);
+      if (end > 0) await sink.write(all.subarray(0, end));
+    },
+  };
 }
 
 /**

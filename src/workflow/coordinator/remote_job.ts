@@ -22,8 +22,8 @@ const FORGOTTEN_MS = 60_000;
 /** Number of readings without a job before it counts as missing. */
 const MIN_READINGS = 2;
 
-/** Number of readings without new lines after which a log is complete. */
-const QUIET_READINGS = 2;
+/** Minimum number of readings of a log after the end of its job. */
+const LAST_READINGS = 2;
 
 /**
  * Time for which a coordinator without a log of an ended job is asked again, in
@@ -157,10 +157,10 @@ async function readRest(
 ): Promise<void> {
   const { run: { runner: { logger } }, pollMs, outageMs, abandoned } = remote;
   let failedSinceMs: number | undefined;
-  for (let quietCount = 0; quietCount < QUIET_READINGS;) {
+  for (let count = 1;; count++) {
     try {
       const hasNews = await limited(remote, () => follower.read());
-      quietCount = hasNews ? 0 : quietCount + 1;
+      if (!hasNews && count >= LAST_READINGS) return;
       failedSinceMs = undefined;
     } catch (error) {
       failedSinceMs ??= performance.now();
@@ -174,7 +174,8 @@ async function readRest(
         );
       }
     }
-    if (quietCount < QUIET_READINGS) await pause(pollMs, abandoned);
+    if (abandoned.aborted) return;
+    await pause(pollMs, abandoned);
   }
 }
 
