@@ -2,6 +2,7 @@ import {
   assert,
   assertEquals,
   assertLess,
+  assertMatch,
   assertStringIncludes,
 } from "@std/assert";
 import {
@@ -302,6 +303,7 @@ Deno.test("workflow run --executor coordinator follows the jobs that jobs submit
             jobs: [
               { job_name: "deploy", job_command: "x" },
               { job_name: "b", job_command: "x", depends_on: ["deploy"] },
+              { job_name: "evil\x1b[2Jname", job_command: "x" },
             ],
           }),
           id,
@@ -314,8 +316,10 @@ Deno.test("workflow run --executor coordinator follows the jobs that jobs submit
   const first = await submit(coordinator, path);
   assertEquals(first.code, 7, first.stderr);
   assertStringIncludes(first.stdout, "deploy | deploy runs");
-  assertStringIncludes(first.stderr, "✗ deploy  exit code 7");
+  assertMatch(first.stderr, /✗ deploy +exit code 7/);
   assertEquals((await statesIn(path)).deploy, "failed");
+  assertStringIncludes(first.stderr, "evil\\u{1b}[2Jname");
+  assert(!first.stderr.includes("\x1b"));
 
   await using clashing = await setUp(
     "name: CI\njobs:\n  a: { command: a }\n  b: { command: b }\n  c: { needs: [a, b], command: c }\n",

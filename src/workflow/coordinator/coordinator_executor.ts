@@ -9,6 +9,7 @@ import {
   whenAborted,
 } from "../../process/cancellation.ts";
 import { cancelledError } from "../../runner/job_result.ts";
+import { truncated } from "../../terminal/text.ts";
 import { WorkQueue } from "../../work_queue.ts";
 import type {
   JobRequest,
@@ -22,7 +23,7 @@ import type {
   WorkflowRun,
 } from "../workflow_executor.ts";
 import { openCoordinator, outageRetry } from "./coordinator_clients.ts";
-import { endOf, JobWatcher, nodeName } from "./job_watcher.ts";
+import { endOf, JobWatcher, MAX_NAME, nodeName } from "./job_watcher.ts";
 import { followJob, type RemoteWorkflow } from "./remote_job.ts";
 import {
   attachAdvice,
@@ -290,10 +291,13 @@ class FollowedWorkflow implements OpenExecutor {
   }
 }
 
-/** A job that the coordinator has started besides those of the graph. */
+/**
+ * A job that the coordinator has started besides those of the graph. Nobody has
+ * checked its name.
+ */
 function otherJob(job: CoordinatorJob): LocalJob {
   return {
-    name: nodeName(job),
+    name: truncated(nodeName(job), MAX_NAME),
     remoteId: job.job_id,
     env: {},
     dependsOn: [],

@@ -1,11 +1,12 @@
 import { listJobs } from "../../coordinator/jobs.ts";
 import { readWorkflowState } from "../../coordinator/workflows.ts";
 import type { RunnerContext } from "../../runner/runner_context.ts";
+import { truncated } from "../../terminal/text.ts";
 import {
   type CoordinatorSettings,
   openCoordinator,
 } from "./coordinator_clients.ts";
-import { nodeName } from "./job_watcher.ts";
+import { MAX_NAME, nodeName } from "./job_watcher.ts";
 import {
   readSubmissions,
   type Submission,
@@ -37,7 +38,9 @@ export async function findSubmission(
   const client = openCoordinator(runner, settings, { isReader: true, signal });
   const { name } = await readWorkflowState(client, id);
   const jobs = await listJobs(client, { workflow_id: id });
-  const names = [...new Set(jobs.map(nodeName))].sort();
+  const names: Record<string, string> = Object.fromEntries(
+    jobs.map(nodeName).sort().map((name) => [truncated(name, MAX_NAME), name]),
+  );
   const operationId = crypto.randomUUID();
   return {
     version: 1,
@@ -45,11 +48,11 @@ export async function findSubmission(
     url: client.url,
     workflowId: id,
     earlier: {},
-    names: Object.fromEntries(names.map((name) => [name, name])),
+    names,
     definition: {
       id: `workflow-${id}`,
       hasOwnId: false,
-      name,
+      name: truncated(name, MAX_NAME),
       sourceFile: "",
       dependencyPaths: [],
       triggers: {},
@@ -59,7 +62,7 @@ export async function findSubmission(
     },
     workflow: {
       vars: {},
-      jobs: names.map((name) => ({
+      jobs: Object.keys(names).map((name) => ({
         name,
         env: {},
         dependsOn: [],

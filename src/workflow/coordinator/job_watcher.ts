@@ -136,6 +136,9 @@ export class JobWatcher {
   }
 }
 
+/** Maximum length of a name that the coordinator gives, in messages and tables. */
+export const MAX_NAME = 300;
+
 /** How a job can end. */
 const ENDS: readonly NodeEnd[] = [
   "completed",

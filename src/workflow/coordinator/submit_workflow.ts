@@ -23,7 +23,7 @@ import type { CodeSource } from "./code_source.ts";
 import type { SaveSubmission, Submission } from "./submission_file.ts";
 
 /** Maximum length of the name of a job. */
-const MAX_NAME = 255;
+const MAX_JOB_NAME = 255;
 
 /** Options for {@linkcode submitWorkflow}. */
 export interface SubmitWorkflowOptions
@@ -113,7 +113,7 @@ function parentJob(
   source: CodeSource | undefined,
 ): NewJob {
   return {
-    name: [...`workflow ${definition.name}`].slice(0, MAX_NAME).join(""),
+    name: [...`workflow ${definition.name}`].slice(0, MAX_JOB_NAME).join(""),
     description: `Submits a workflow of runnerlib: ${operationId}`,
     job_command: "true",
     ...source === undefined
