@@ -208,6 +208,19 @@ Deno.test("a second Ctrl-C kills the jobs, and one during the submission leaves 
     () => jobs.statusOf(jobs.workflows[0]) === "cancelled",
     "the cancellation",
   );
+
+  await using other = await setUp();
+  // The document has not arrived yet, and is not sent again.
+  other.coordinator.troubles.push({ slowMs: 0 }, "hang");
+  const second = other.run();
+  await until(() => other.coordinator.requests.length > 1, "the document");
+  second.child.kill("SIGINT");
+  const cancelled = await soon(second.end(), "the end");
+  assertEquals(cancelled.code, 130, cancelled.stderr);
+  const id = idIn(cancelled.stderr);
+  const again = await soon(other.attach(id).end(), "the answer");
+  assertStringIncludes(again.stderr, "cancelled before it reached");
+  assertEquals(other.coordinator.jobs.workflows, []);
 });
 
 Deno.test("workflow run --executor coordinator submits the commit that is checked out, if a remote has it", async () => {

@@ -1,3 +1,4 @@
+import type { CoordinatorClient } from "../../coordinator/client.ts";
 import { userAccess } from "../../coordinator/access.ts";
 import { cancelWorkflow, findWorkflow } from "../../coordinator/workflows.ts";
 import { Variable } from "../../environment/variables.ts";
@@ -61,6 +62,9 @@ export async function startWorkflow(
     newSubmission(run, { ...options, url: client.url, source });
   checkUrl(submission, client.url);
   if (submission.workflowId !== undefined) return submission;
+  if (submission.isCancelled) {
+    return await findCancelled(reader, directory, submission);
+  }
   if (submission.document.jobs.length === 0) return undefined;
   try {
     return await submitWorkflow(submission, {
@@ -91,6 +95,25 @@ export async function startWorkflow(
     await removeSubmission(directory, submission);
     throw error;
   }
+}
+
+/** Finds a workflow that had arrived although its submission was cancelled. */
+async function findCancelled(
+  reader: CoordinatorClient,
+  directory: string,
+  submission: Submission,
+): Promise<Submission> {
+  const { operationId } = submission;
+  const found = await findWorkflow(reader, operationId);
+  if (found !== undefined) {
+    const { workflow_id: workflowId } = found;
+    return await saveSubmission(directory, { ...submission, workflowId });
+  }
+  await removeSubmission(directory, submission);
+  throw new RunnerError(
+    `Cannot follow workflow ${operationId}: it was cancelled before it reached the coordinator`,
+    { code: "cancelled" },
+  );
 }
 
 async function sourceOf(
@@ -158,6 +181,10 @@ async function cancelSubmission(
     "Cancelled while the workflow was submitted",
     { code: "cancelled" },
   );
+  const directory = submissionDirectory(root);
+  if (isDocumentSent) {
+    await saveSubmission(directory, { ...submission, isCancelled: true });
+  }
   const clientOptions = {
     signal: new AbortController().signal,
     retry: outageRetry(CANCEL_MS),
@@ -176,7 +203,7 @@ async function cancelSubmission(
   } catch (error) {
     return withAdvice(error, operationId);
   }
-  await removeSubmission(submissionDirectory(root), submission);
+  await removeSubmission(directory, submission);
   return cancelled;
 }
 

@@ -40,6 +40,11 @@ export interface Submission extends PreparedWorkflow {
   readonly parentId?: string;
   /** Whether the document may have arrived. */
   readonly isDocumentSent?: boolean;
+  /**
+   * Whether it was cancelled when it was unknown whether the document had
+   * arrived. It is never sent again then.
+   */
+  readonly isCancelled?: boolean;
   /** Id of the workflow, once it is known. */
   readonly workflowId?: string;
 }
