@@ -9,6 +9,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { cachedSteps } from "./cached_steps.ts";
 import { checkoutSize, checkoutTime } from "./checkout.ts";
 import { generateRepository } from "./generated_repository.ts";
 import { graph } from "./graph.ts";
@@ -52,6 +53,9 @@ const GROUPS: Readonly<Record<string, Group>> = {
   },
   async steps(directory, { rotationCount }) {
     await report(await steps(directory), rotationCount);
+  },
+  async cache(directory, { rotationCount }) {
+    await report(await cachedSteps(directory), rotationCount);
   },
   async record(directory, { stepCount, rotationCount }) {
     await using contest = await record(directory, stepCount);

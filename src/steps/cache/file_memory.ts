@@ -38,7 +38,7 @@ export interface RememberedStep {
 /**
  * Remembers hashes of files between runs, so that a file is read again only if
  * it has changed: its size, its times, its inode or its device. No program can
- * set the time of a change, so its milliseconds are enough.
+ * set the time of a change, so a coarse one is enough.
  *
  * It is a file in the user's cache directory, one for each directory of a job.
  * That of another user, or one that others can write, is not used. If it is
@@ -86,7 +86,7 @@ export class FileMemory {
     const isSmall = entry !== undefined &&
       Object.keys(entry.parts).length + entry.outputs.length <= MAX_PARTS;
     const isSame = known !== undefined &&
-      (isSmall ? known.entry?.key : undefined) === known.entry?.key &&
+      (isSmall ? entry.key : undefined) === known.entry?.key &&
       known.created.length === created.length &&
       known.created.every((path, at) => path === created[at]);
     if (isSame) return;

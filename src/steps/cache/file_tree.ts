@@ -79,12 +79,21 @@ class Walk {
       const info = lstat(`${this.#root}/${parent}`);
       if (info === undefined) return;
       if (info.isDirectory) continue;
-      // What a link leads to is only read, never replaced.
-      if (!info.isSymlink || !this.#options.followsLinks) return;
+      if (!info.isSymlink) return;
+      this.#refuseLink(parent);
       this.#add(parent, "link", info);
       if (this.#realDirectory(`${this.#root}/${parent}`) === undefined) return;
     }
-    await this.#visit(path, `${this.#root}/${path}`);
+    const place = `${this.#root}/${path}`;
+    const isLink = lstat(place)?.isSymlink ?? false;
+    if (isLink && !this.#patterns.matches(path)) this.#refuseLink(path);
+    await this.#visit(path, place);
+  }
+
+  /** What a link leads to is only read, never replaced. */
+  #refuseLink(path: string): void {
+    if (this.#options.followsLinks) return;
+    throw new Uncacheable(`"${path}" is a link, behind which outputs would be`);
   }
 
   async #directory(path: string, place: string): Promise<void> {

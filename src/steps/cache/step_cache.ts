@@ -117,9 +117,7 @@ export class StepCache implements AsyncDisposable {
     try {
       keyed = await this.#keys.of(step, config);
     } catch (error) {
-      if (!(error instanceof Uncacheable)) throw error;
-      this.#options.onUncached(name, osReason(error));
-      return await this.#runPlain(step);
+      return await this.#runUncached(step, error);
     }
     const { key } = keyed;
     if (canRead(mode)) {
@@ -191,11 +189,23 @@ export class StepCache implements AsyncDisposable {
     return end;
   }
 
+  /** Runs a step that cannot be cached, and says why. */
+  async #runUncached(step: CachedStep, error: unknown): Promise<StepEnd> {
+    if (!(error instanceof Uncacheable)) throw error;
+    this.#options.onUncached(step.context.name, osReason(error));
+    return await this.#runPlain(step);
+  }
+
   async #runAndSave(keyed: KeyedStep, writes: boolean): Promise<StepEnd> {
     const { step, outputs } = keyed;
     const { masker } = this.#options;
     const { formTotal } = masker;
-    const foreign = await outputs.clear();
+    let foreign: ReadonlySet<string>;
+    try {
+      foreign = await outputs.clear();
+    } catch (error) {
+      return await this.#runUncached(step, error);
+    }
     const recorded = recordLog(step.context.log);
     const end = await step.run(recorded.log);
     if (end.outcome !== "success") {
