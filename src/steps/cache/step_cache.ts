@@ -108,7 +108,7 @@ export class StepCache implements AsyncDisposable {
 
   /** Runs a step, or restores its result. */
   async run(step: CachedStep): Promise<StepEnd> {
-    const { name, definition } = step.context;
+    const { definition } = step.context;
     const { settings } = this.#options;
     const config = definition.cache!;
     const mode = narrowerMode(config.mode ?? "read-write", settings.mode);
