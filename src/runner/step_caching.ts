@@ -26,7 +26,8 @@ export async function openStepCache(
 ): Promise<StepCache> {
   const { runner, jobEnv, cancellation } = run;
   const { host, workspace, masker, logger } = runner;
-  const root = await realPath(await workingDirectory(run, config));
+  const jobPath = await workingDirectory(run, config);
+  const root = await realPath(jobPath);
   const inRoot = (path: string) =>
     isInside(root, path) ? path.slice(root.length + 1) : undefined;
   const artifacts = inRoot(
@@ -38,6 +39,7 @@ export async function openStepCache(
     settings: config.cache,
     plan,
     root,
+    jobPath,
     activity,
     masker,
     cancellation,

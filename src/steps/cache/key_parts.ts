@@ -102,8 +102,21 @@ export async function filesHash(
   );
 }
 
+/** Hashes of short texts, such as the shell, which many steps share. */
+const hashes = new Map<string, string>();
+
+/** Maximum number and length of these texts. */
+const MAX_KNOWN = 10_000;
+const MAX_KNOWN_LENGTH = 200;
+
 async function hashOf(value: unknown): Promise<string> {
-  return await sha256Text(JSON.stringify(value) ?? "");
+  const text = JSON.stringify(value) ?? "";
+  const known = hashes.get(text);
+  if (known !== undefined) return known;
+  const hash = await sha256Text(text);
+  const isKept = text.length <= MAX_KNOWN_LENGTH && hashes.size < MAX_KNOWN;
+  if (isKept) hashes.set(text, hash);
+  return hash;
 }
 
 /** Checks variables for secrets, each value once. */

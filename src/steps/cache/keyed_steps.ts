@@ -8,7 +8,6 @@ import type { StepCacheConfig } from "../../config/step_cache_config.ts";
 import { Variable } from "../../environment/variables.ts";
 import { isInside } from "../../job_path.ts";
 import type { Masker } from "../../secrets/masker.ts";
-import { realPath } from "../../workspace/guard.ts";
 import type { JobPlan } from "../job_plan.ts";
 import { needsOf } from "../step_graph.ts";
 import type { CachedStep, StepActivity } from "./cached_step.ts";
@@ -25,6 +24,8 @@ export interface StepKeysOptions {
   readonly plan: JobPlan;
   /** Absolute path of the directory of the job, without links. */
   readonly root: string;
+  /** The same directory, as steps without one of their own get it. */
+  readonly jobPath: string;
   /** What identifies the job among others of the same store. */
   readonly project: string;
   /** Image of the container; empty outside of one. */
@@ -88,7 +89,9 @@ export class StepKeys {
         `${secret} has a secret; "secrets: true" below "cache" allows that`,
       );
     }
-    const cwd = await realPath(step.context.cwd);
+    const { jobPath } = this.#options;
+    // Other directories of steps are given without links.
+    const cwd = step.context.cwd === jobPath ? root : step.context.cwd;
     if (!isInside(root, cwd)) {
       throw new Uncacheable("its directory is outside that of the job");
     }
