@@ -30,9 +30,12 @@ const CONCURRENCY = 2;
 export async function cachedSteps(directory: string): Promise<Contest> {
   const project = `${directory}/cached`;
   await makeProject(project);
-  const env = ["env", `XDG_CACHE_HOME=${directory}/user`];
   const ours = [
-    ...[...env, `DENO_DIR=${await denoDirectory()}`],
+    ...["env", "REACTORCIDE_IN_CONTAINER=false"],
+    ...[
+      `XDG_CACHE_HOME=${directory}/user`,
+      `DENO_DIR=${await denoDirectory()}`,
+    ],
     ...runnerlibJob("steps.json", "--concurrency", `${CONCURRENCY}`),
     ...["--inherit-env", "PATH"],
   ];

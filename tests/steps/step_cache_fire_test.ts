@@ -12,6 +12,8 @@ import { runShell, type TarEntry, tarOf } from "../helpers/archives.ts";
 import { type CachedJob, cachedJob } from "../helpers/cached_job.ts";
 import { startCli } from "../helpers/cli.ts";
 import { Random } from "../helpers/random.ts";
+import { until } from "../helpers/soon.ts";
+import { pathExistsSync } from "../../src/fs/files.ts";
 import {
   exists,
   listFiles,
@@ -292,6 +294,26 @@ describe("several runners with one store of steps", () => {
       await runShell(job.cwd, "rm -r out");
       assertEquals((await job.run([], source)).cached, ["build"]);
     }
+  });
+
+  it("know what a step has created whose runner was killed", async () => {
+    const run = 'mkdir -p out; cp src/* out; [ -z "$WAIT" ] || sleep 5';
+    await using job = await cachedJob(
+      { build: { ...STEPS.build, run } },
+      { "src/a": "1", "src/b": "2", "out/own": "mine" },
+    );
+    const env = { ...job.env, WAIT: "1" };
+    await using cli = startCli(["run", "--job-file", "job.yaml"], {
+      cwd: job.cwd,
+      env,
+    });
+    const isThere = () => pathExistsSync(`${job.cwd}/out/b`);
+    await until(isThere, "the outputs");
+    cli.child.kill("SIGKILL");
+    await cli.end();
+    await Deno.remove(`${job.cwd}/src/b`);
+    assertEquals((await job.run()).ran, ["build"]);
+    assertEquals(await listFiles(`${job.cwd}/out`), { a: "1", own: "mine" });
   });
 
   it("leave no half result when one is killed while it saves", async () => {

@@ -31,6 +31,11 @@ const TURN_CHUNKS = 16;
 export interface RememberedStep {
   /** Outputs that its runs created, and that were not there before. */
   readonly created: readonly string[];
+  /**
+   * Outputs that were there before a run that has not ended; all others are
+   * from that run.
+   */
+  readonly foreign?: readonly string[];
   /** The result that was used last, if it is small. */
   readonly entry?: StepEntry;
 }
@@ -81,16 +86,16 @@ export class FileMemory {
   }
 
   /** Remembers a step. */
-  rememberStep(id: string, { created, entry }: RememberedStep): void {
-    const known = this.#steps.get(id);
+  rememberStep(id: string, { entry, ...facts }: RememberedStep): void {
     const isSmall = entry !== undefined &&
       Object.keys(entry.parts).length + entry.outputs.length <= MAX_PARTS;
+    const known = this.#steps.get(id);
     const isSame = known !== undefined &&
-      (isSmall ? entry.key : undefined) === known.entry?.key &&
-      known.created.length === created.length &&
-      known.created.every((path, at) => path === created[at]);
+      known.entry?.key === (isSmall ? entry.key : undefined) &&
+      isEqual(known.created, facts.created) &&
+      isEqual(known.foreign, facts.foreign);
     if (isSame) return;
-    this.#steps.set(id, { created, ...isSmall ? { entry } : {} });
+    this.#steps.set(id, { ...facts, ...isSmall ? { entry } : {} });
     this.#hasChanged = true;
   }
 
@@ -138,6 +143,14 @@ export class FileMemory {
       // The next run reads the files again.
     }
   }
+}
+
+function isEqual(
+  one: readonly string[] | undefined,
+  other: readonly string[] | undefined,
+): boolean {
+  return one?.length === other?.length &&
+    (one ?? []).every((path, at) => path === other?.[at]);
 }
 
 interface Content {

@@ -36,7 +36,8 @@ export class StepOutputFiles {
   }
 
   /**
-   * Removes what earlier runs of the step created, as if it never had.
+   * Removes what earlier runs of the step created, as if it never had. What it
+   * creates from now on is known even if the runner is killed.
    *
    * @returns Paths of what remains.
    */
@@ -45,7 +46,13 @@ export class StepOutputFiles {
     const there = found.map(({ path }) => path);
     await this.#remove(this.#created(there));
     const left = await findOutputs(this.#patterns, this.#context);
-    return new Set(left.map(({ path }) => path));
+    const foreign = left.map(({ path }) => path);
+    if (this.#patterns.roots.length > 0) {
+      const { memory } = this.#context;
+      memory.rememberStep(this.#id, { created: [], foreign });
+      await memory.save();
+    }
+    return new Set(foreign);
   }
 
   /** Remembers what a run created that has failed or was cancelled. */
@@ -96,8 +103,12 @@ export class StepOutputFiles {
 
   /** Returns which of these files earlier runs of the step created. */
   #created(there: readonly string[]): string[] {
-    const { memory } = this.#context;
-    const created = new Set(memory.step(this.#id)?.created);
+    const known = this.#context.memory.step(this.#id);
+    if (known?.foreign !== undefined) {
+      const foreign = new Set(known.foreign);
+      return there.filter((path) => !foreign.has(path));
+    }
+    const created = new Set(known?.created);
     return created.size === 0 ? [] : there.filter((path) => created.has(path));
   }
 
