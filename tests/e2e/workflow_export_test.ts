@@ -4,6 +4,8 @@ import { parse } from "yaml";
 import { CLI } from "../helpers/cli.ts";
 import { GIT_ENV } from "../helpers/git_repository.ts";
 import { runNpmCode, runNpmProgram } from "../helpers/npm_program.ts";
+import { Random } from "../helpers/random.ts";
+import { randomJobs, seenBy } from "../helpers/random_workflow.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
   makeFiles,
@@ -91,6 +93,18 @@ async function projectOf(cwd: string, workflow: string) {
   };
 }
 
+/** Runs the pipeline of a project, each job in a directory of its own. */
+async function runGitlab(
+  project: string,
+  { path, env }: { path: string; env: Record<string, string> },
+) {
+  return await runNpmProgram("gitlab-ci-local@4.75.1", [
+    ...["--force-shell-executor", "--shell-isolation"],
+    ...Object.entries(env)
+      .flatMap(([name, value]) => ["--variable", `${name}=${value}`]),
+  ], { cwd: project, env: { ...GIT_ENV, PATH: path } });
+}
+
 async function linesOf(path: string): Promise<string[]> {
   const text = await Deno.readTextFile(path);
   return text.split("\n").filter((line) => line !== "");
@@ -106,12 +120,11 @@ describe("runnerlib workflow export --to gitlab", () => {
       "--output=.gitlab-ci.yml",
     ], { cwd: project });
     assertEquals(exported, { code: 0, stdout: "", stderr: "" });
-    const env = { PATH: path, LOG_FILE: `${cwd}/gitlab.log` };
-    const { code, output } = await runNpmProgram("gitlab-ci-local@4.75.1", [
-      ...["--force-shell-executor", "--shell-isolation"],
-      ...["--variable", `SECRET_DEPLOY_TOKEN=${SECRET}`],
-      ...["--variable", `LOG_FILE=${env.LOG_FILE}`],
-    ], { cwd: project, env: { ...GIT_ENV, ...env } });
+    const env = {
+      LOG_FILE: `${cwd}/gitlab.log`,
+      SECRET_DEPLOY_TOKEN: SECRET,
+    };
+    const { code, output } = await runGitlab(project, { path, env });
     assertEquals(code, 1, output);
     const ends = [...output.matchAll(/^ (PASS|FAIL|WARN) +(\S.*?) *$/gm)]
       .map(([, end, name]) => `${name} ${end}`);
@@ -153,6 +166,51 @@ describe("runnerlib workflow export --to gitlab", () => {
         order.findLastIndex((line) => /^(matrix|retry)/.test(line)),
     );
   });
+});
+
+Deno.test("a random workflow runs in gitlab-ci-local as on this machine", async () => {
+  const random = new Random();
+  const hint = `seed ${random.seed}`;
+  console.log(hint);
+  await using directory = await temporaryDirectory();
+  const { path: cwd } = directory;
+  const jobs = randomJobs(random);
+  const { project, path } = await projectOf(
+    cwd,
+    JSON.stringify({
+      name: "random",
+      // Unlike GitLab, the tool starts pipelines that no rule starts.
+      on: {
+        events: ["push"],
+        branches: random.pick([["ma*"], ["ma*"], ["ma/**"]]),
+      },
+      jobs,
+    }),
+  );
+  const logOf = (name: string) => ({ LOG_FILE: `${cwd}/${name}.log` });
+  await makeFiles(cwd, { "gitlab.log": "", "local.log": "" });
+  const exported = await runMain([
+    ...["workflow", "export", "w.yaml", "--to=gitlab"],
+    "--output=.gitlab-ci.yml",
+  ], { cwd: project });
+  assertEquals(exported.code, 0, exported.stderr);
+  const { code, output } = await runGitlab(project, {
+    ...{ path, env: logOf("gitlab") },
+  });
+  const local = await runMain([
+    ...["workflow", "run", "w.yaml", "--record=off", "--concurrency=1"],
+    ...["--event=push", "--branch=main"],
+  ], { cwd: project, env: { HOME: `${cwd}/home`, ...logOf("local") } });
+  const [seen, log] = await Promise.all(
+    ["gitlab", "local"].map((name) => Deno.readTextFile(`${cwd}/${name}.log`)),
+  );
+  assertEquals(seenBy(jobs, seen), seenBy(jobs, log), `${hint}\n${output}`);
+  assertEquals(code === 0, local.code === 0, `${hint}\n${output}`);
+  assertEquals(
+    [...output.matchAll(/ FAIL 3 /g)].length,
+    [...local.stderr.matchAll(/error: .*: failed/g)].length,
+    `${hint}\n${output}`,
+  );
 });
 
 describe("runnerlib workflow export", () => {

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { ENGINES } from "../../src/workflow/export/engines.ts";
 import { runExported } from "../helpers/engine_doubles.ts";
 import { Random } from "../helpers/random.ts";
+import { randomJobs, seenBy } from "../helpers/random_workflow.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
   makeFiles,
@@ -9,78 +10,6 @@ import {
 } from "../helpers/temporary_directory.ts";
 
 const ROUNDS = Number(Deno.env.get("EXPORT_ROUNDS") ?? 3);
-
-interface RandomJob {
-  name: string;
-  needs?: ({ job: string; artifacts?: string[] })[];
-  artifacts: unknown;
-  condition?: string;
-  when?: unknown;
-  for_each?: string[];
-  environment: Record<string, string>;
-  command: string;
-}
-
-/** Prints what the job sees to a file, and sets an output. */
-const COMMAND = `
-printf '%s\\t%s\\t%s\\n' "$RC_WF_NODE_NAME" "$RC_WF_VARS_JSON" "$(ls | grep ^out- | tr '\\n' /)$TEXT" >> "$LOG_FILE"
-printf '{"outputs":{"at":"$TEXT"}}' > "$RC_WF_OUTPUT_FILE"
-touch "out-$RC_WF_NODE_NAME"
-`;
-
-function randomJobs(random: Random): RandomJob[] {
-  const names = ["a", "b.c", "d e", "B.C", "main", "image"];
-  return names.slice(0, 3 + random.below(4)).map((name, at, all) => {
-    const needs = all.slice(0, at).filter(() => random.below(3) === 0);
-    const [when] = random.below(4) > 0 ? [undefined] : [
-      random.pick([{ branch: "release/**" }, { branch: ["m*"] }, {
-        not: { tag: "v*" },
-      }]),
-    ];
-    return {
-      name,
-      ...needs.length > 0
-        ? {
-          needs: needs.map((job) =>
-            random.below(2) ? { job } : { job, artifacts: ["out"] }
-          ),
-        }
-        : {},
-      artifacts: { out: { paths: ["out-*"], when: "always", optional: true } },
-      ...random.below(3) === 0
-        ? { condition: random.pick(["any_failed", "always"]) }
-        : {},
-      ...when === undefined ? {} : { when },
-      ...random.below(4) === 0
-        ? { for_each: ["x", "${{ y }}"].slice(0, random.below(3)) }
-        : {},
-      environment: { TEXT: "{{ $A ${{ b }} $[[ c ]] $$ ' \\" },
-      command: `${COMMAND}exit ${random.pick([0, 0, 3])}`,
-    };
-  });
-}
-
-/** Jobs on which a job depends, directly or not. */
-function ancestors(jobs: readonly RandomJob[], name: string): Set<string> {
-  const { needs = [] } = jobs.find((job) => job.name === name)!;
-  return new Set(
-    needs.flatMap(({ job }) => [job, ...ancestors(jobs, job)]),
-  );
-}
-
-/** Returns what each job has seen of the jobs that it depends on. */
-function seenBy(jobs: readonly RandomJob[], log: string) {
-  return Object.fromEntries(
-    log.split("\n").filter((line) => line !== "").map((line) => {
-      const [node, vars, text] = line.split("\t");
-      const before = ancestors(jobs, node.replace(/\[\d+\]$/, ""));
-      const entries = Object.entries(JSON.parse(vars)).filter(([key]) =>
-        before.has(key.replace(/\.at$/, "")) || key === "start"
-      );
-      return [node, { text, vars: Object.fromEntries(entries.sort()) }];
-    }),
-  );
-}
 
 Deno.test("exported jobs run, end and pass values on as in a local run", async () => {
   const random = new Random();

@@ -9,8 +9,10 @@ import {
   exportWorkflow,
 } from "../../workflow/export/export_workflow.ts";
 import type { CommandContext } from "../command.ts";
+import { maskJobs } from "../inventory.ts";
 import { usageError } from "../parse_arguments.ts";
 import { loadWorkflow } from "./load_workflow.ts";
+import { withInputs } from "./run_inputs.ts";
 
 /**
  * Writes a workflow file for another engine to standard output or to a file, and
@@ -27,9 +29,11 @@ export async function exportAction(
   const { logger, masker, host } = runner;
   const engine = engineOf(flags.get("to"));
   let source: DefinitionSource | undefined;
-  const { workflow: definition } = await loadWorkflow(context, file, {
+  const { workflow } = await loadWorkflow(context, file, {
     onSource: (found) => source = found,
   });
+  const definition = await withInputs(context, workflow);
+  maskJobs(runner, definition.jobs);
   const { text, losses } = await exportWorkflow({
     definition,
     source: source!,

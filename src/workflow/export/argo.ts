@@ -9,7 +9,7 @@ import {
   type ExportedJob,
   type ExportedWorkflow,
   ITEM_VARIABLE,
-} from "./exported_workflow.ts";
+} from "./exported_job.ts";
 import { jobIds } from "./job_ids.ts";
 
 /** Template that contains the graph. */

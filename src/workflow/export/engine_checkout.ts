@@ -1,6 +1,6 @@
 import { Variable } from "../../environment/variables.ts";
 import { findKey } from "../definition/definition_source.ts";
-import type { ExportedJob } from "./exported_workflow.ts";
+import type { ExportedJob } from "./exported_job.ts";
 import type { LossList } from "./losses.ts";
 
 /** How an engine checks out the code of a job. */

@@ -5,13 +5,12 @@ import {
 } from "../definition/definition_source.ts";
 import { writeYaml } from "./commented_yaml.ts";
 import type { WorkflowEngine } from "./engines.ts";
-import {
-  type EngineRules,
-  type ExportedJob,
-  type ExportedWorkflow,
-  exportedWorkflow,
-  type ExportInput,
-} from "./exported_workflow.ts";
+import type {
+  EngineRules,
+  ExportedJob,
+  ExportedWorkflow,
+} from "./exported_job.ts";
+import { exportedWorkflow, type ExportInput } from "./exported_workflow.ts";
 import type { Loss } from "./losses.ts";
 
 /** First comment of every exported file, before the path of the workflow. */

@@ -24,24 +24,37 @@ import {
   type SourcedNode,
 } from "../definition/definition_source.ts";
 import { writeYaml } from "./commented_yaml.ts";
-import { type EngineSecret, EngineSecrets } from "./engine_secrets.ts";
-import { type IdRules, jobIds } from "./job_ids.ts";
+import { EngineSecrets } from "./engine_secrets.ts";
+import {
+  type EngineRules,
+  type ExportedJob,
+  type ExportedWorkflow,
+  ITEM_VARIABLE,
+} from "./exported_job.ts";
+import { jobIds } from "./job_ids.ts";
 import {
   jobScript,
   type JobSpec,
   jobSpec,
+  type SpecContext,
   writtenArtifacts,
 } from "./job_spec.ts";
 import { LossList } from "./losses.ts";
-
-/** Directory of exported jobs in their code; no artifact contains it. */
-export const EXPORT_DIRECTORY = ".reactorcide/exported";
 
 /**
  * Time that a runner has to end a job at its time limit, before the engine ends
  * the runner, in seconds.
  */
 const TIMEOUT_MARGIN = 300;
+
+/**
+ * Maximum total length of the scripts of jobs, in characters: each contains the
+ * variables of the workflow.
+ */
+const MAX_SCRIPTS = 8 * 1024 * 1024;
+
+/** Maximum number of results that all jobs get, counting each item. */
+const MAX_RESULTS = 50_000;
 
 /** What a workflow file says, and what hides secrets in it. */
 export interface ExportInput {
@@ -53,101 +66,6 @@ export interface ExportInput {
   readonly mask: (text: string) => string;
 }
 
-/** How an engine starts jobs. */
-export interface EngineRules extends IdRules {
-  /** Name of the engine, for messages. */
-  readonly engine: string;
-  /** Maximum number of items that the engine starts as jobs. */
-  readonly maxItems: number;
-  /** Directory for artifacts, which the engine passes on. */
-  readonly artifactStore: string;
-  /** Properties of jobs that are lost, and why. */
-  readonly lost: readonly LostProperty[];
-  /**
-   * Returns the file for the result of a job, and the name before it, as words
-   * of a shell.
-   *
-   * @param id Id of the job.
-   * @param variable Variable that contains the result in other jobs.
-   */
-  readonly result: (
-    id: string,
-    variable: string,
-  ) => { readonly file: string; readonly name?: string };
-}
-
-/** A property of a job that an engine does not have. */
-export interface LostProperty {
-  /** The property. */
-  readonly property: keyof JobBody;
-  /** Its key, and its other names. */
-  readonly keys: readonly string[];
-  /** Why it is lost, phrased to follow the key. */
-  readonly why: string;
-}
-
-/** A job in the file of an engine. */
-export interface ExportedJob {
-  /** Id in the engine. */
-  readonly id: string;
-  /** The job, without dependencies on jobs that have no items. */
-  readonly definition: JobDefinition;
-  /** Values that define it. */
-  readonly sources: readonly SourcedNode[];
-  /** Image reference. */
-  readonly image: string;
-  /** User as `uid` or `uid:gid`, if it is not that of the image. */
-  readonly user?: string;
-  /** Jobs that must end before this one starts. */
-  readonly needs: readonly ExportedJob[];
-  /** Number of items that the engine starts as jobs; `undefined` for none. */
-  readonly itemCount?: number;
-  /**
-   * Variables that contain its results in the jobs that need it: one, or one
-   * per item.
-   */
-  readonly results: readonly string[];
-  /** Whether a job needs it. */
-  readonly isNeeded: boolean;
-  /** Jobs whose artifacts it needs. */
-  readonly artifactNeeds: readonly ExportedJob[];
-  /**
-   * How long its artifacts are kept, in milliseconds; `undefined` if it saves
-   * none.
-   */
-  readonly retentionMs?: number;
-  /** Secrets that the engine has to pass. */
-  readonly secrets: readonly EngineSecret[];
-  /** Shell script that runs the job. */
-  readonly script: string;
-  /** Time limit for the engine, in whole seconds. */
-  readonly timeoutSeconds?: number;
-}
-
-/** A workflow in the file of an engine. */
-export interface ExportedWorkflow {
-  /** The workflow. */
-  readonly definition: WorkflowDefinition;
-  /** Where it is written. */
-  readonly source: DefinitionSource;
-  /** Its jobs, in the order of the file. */
-  readonly jobs: readonly ExportedJob[];
-  /**
-   * Whether the runner decides which jobs run. Otherwise each job runs if those
-   * that it needs have succeeded, which every engine decides alike.
-   */
-  readonly isGated: boolean;
-  /** Whether jobs need the history of the code, to find changed files. */
-  readonly needsHistory: boolean;
-  /** All secrets. */
-  readonly secrets: readonly EngineSecret[];
-  /** What cannot be exported. */
-  readonly losses: LossList;
-}
-
-/** Variable that contains the index of an item. */
-export const ITEM_VARIABLE = "RUNNERLIB_ITEM";
-
 /**
  * Prepares a workflow for an engine.
  *
@@ -157,58 +75,20 @@ export async function exportedWorkflow(
   { definition, source, mask }: ExportInput,
   rules: EngineRules,
 ): Promise<ExportedWorkflow> {
-  const losses = new LossList();
+  const losses = new LossList(definition.sourceFile);
   const secrets = new EngineSecrets();
   const kept = keptJobs(definition.jobs);
-  const ids = jobIds(kept.map(({ name }) => name), rules);
-  const needed = new Set(kept.flatMap(({ body }) => body.dependsOn ?? []));
   const exported = new Map<string, ExportedJob>();
+  const context: ExportContext = {
+    ...{ definition, source, mask, rules, losses, secrets, exported },
+    ids: jobIds(kept.map(({ name }) => name), rules),
+    needed: new Set(kept.flatMap(({ body }) => body.dependsOn ?? [])),
+  };
+  const size = { scripts: 0, results: 0 };
   for (const [index, job] of inOrder(kept).entries()) {
-    const sources = source.jobs.get(job.name)!;
-    const part = jobPart(job, { index, sources, rules, losses });
-    const { dependsOn = [], artifactNeeds = [], artifacts = [] } = job.body;
-    const needs = dependsOn.map((name) => exported.get(name)!);
-    const givers = artifactNeeds.flatMap((need) =>
-      exported.get(need.job) ?? []
-    );
-    const isNeeded = needed.has(job.name);
-    const spec = jobSpec(job, sources, { secrets, losses, mask });
-    const text = await specText(definition, {
-      spec,
-      // A job without items saves nothing, but its artifacts are defined.
-      givers: definition.jobs.filter(({ name }) =>
-        artifactNeeds.some((need) => need.job === name)
-      ),
-      mask,
-    });
-    exported.set(job.name, {
-      ...part,
-      definition: job,
-      sources,
-      id: ids.get(job.name)!,
-      needs,
-      isNeeded,
-      artifactNeeds: givers,
-      retentionMs: artifacts.length === 0
-        ? undefined
-        : Math.max(...artifacts.map(({ retentionMs }) => retentionMs)),
-      secrets: spec.secrets,
-      script: jobScript(text, {
-        needs: needs.map((need) => [need.definition.name, need.results]),
-        itemVariable: part.itemCount === undefined ? undefined : ITEM_VARIABLE,
-        artifactStore: artifacts.length + givers.length > 0
-          ? rules.artifactStore
-          : undefined,
-        result: isNeeded
-          ? rules.result(
-            ids.get(job.name)!,
-            part.itemCount === undefined
-              ? part.variable
-              : `${part.variable}_"$${ITEM_VARIABLE}"`,
-          )
-          : undefined,
-      }),
-    });
+    const one = await exportedJob(job, index, context);
+    exported.set(job.name, one);
+    checkSize(definition, size, one);
   }
   reportEmptyLists(definition, source, losses);
   return {
@@ -216,11 +96,81 @@ export async function exportedWorkflow(
     source,
     jobs: kept.map(({ name }) => exported.get(name)!),
     isGated: hasConditions(definition, kept),
-    needsHistory: hasPaths(definition) ||
-      kept.some(({ body }) => usesPaths(body.when)),
+    needsHistory: hasPaths(definition) || kept.some(checksPaths),
     secrets: secrets.all,
     losses,
   };
+}
+
+/** What the jobs of a workflow share while they are prepared. */
+interface ExportContext extends ExportInput, SpecContext {
+  readonly rules: EngineRules;
+  /** Ids by name. */
+  readonly ids: ReadonlyMap<string, string>;
+  /** Names of jobs that others need. */
+  readonly needed: ReadonlySet<string>;
+  /** Jobs that are prepared, by name; those that a job needs among them. */
+  readonly exported: ReadonlyMap<string, ExportedJob>;
+}
+
+async function exportedJob(
+  job: JobDefinition,
+  index: number,
+  context: ExportContext,
+): Promise<ExportedJob> {
+  const { definition, rules, ids, needed, exported, mask } = context;
+  const sources = context.source.jobs.get(job.name)!;
+  const { variable, ...part } = jobPart(job, { ...context, index, sources });
+  const { dependsOn = [], artifactNeeds = [], artifacts = [] } = job.body;
+  const needs = dependsOn.map((name) => exported.get(name)!);
+  const givers = artifactNeeds.flatMap((need) => exported.get(need.job) ?? []);
+  const id = ids.get(job.name)!;
+  const isNeeded = needed.has(job.name);
+  const spec = jobSpec(job, sources, context);
+  const text = await specText(definition, spec, { ...job.body, mask });
+  const hasItems = part.itemCount !== undefined;
+  const resultName = hasItems ? `${variable}_"$${ITEM_VARIABLE}"` : variable;
+  return {
+    ...part,
+    definition: job,
+    ...{ sources, id, needs, isNeeded },
+    artifactNeeds: givers,
+    retentionMs: artifacts.length === 0
+      ? undefined
+      : Math.max(...artifacts.map(({ retentionMs }) => retentionMs)),
+    secrets: spec.secrets,
+    script: jobScript(text, {
+      needs: needs.map((need) => [need.definition.name, need.results]),
+      itemVariable: hasItems ? ITEM_VARIABLE : undefined,
+      artifactStore: artifacts.length + givers.length > 0
+        ? rules.artifactStore
+        : undefined,
+      result: isNeeded ? rules.result(id, resultName) : undefined,
+    }),
+  };
+}
+
+function checksPaths({ body: { when, steps = [] } }: JobDefinition): boolean {
+  return usesPaths(when) || steps.some((step) => usesPaths(step.when));
+}
+
+/** A small file can describe a huge graph. */
+function checkSize(
+  { name }: WorkflowDefinition,
+  size: { scripts: number; results: number },
+  { script, needs, itemCount = 1 }: ExportedJob,
+): void {
+  size.scripts += script.length;
+  for (const need of needs) size.results += itemCount * need.results.length;
+  const problem = size.scripts > MAX_SCRIPTS
+    ? `its jobs would have more than ${MAX_SCRIPTS} characters`
+    : size.results > MAX_RESULTS
+    ? `its jobs would pass on more than ${MAX_RESULTS} results`
+    : undefined;
+  if (problem === undefined) return;
+  throw new RunnerError(`Cannot export "${name}": ${problem}`, {
+    code: "invalid-workflow",
+  });
 }
 
 /** Leaves out jobs without items, as a local run does. */
@@ -324,14 +274,15 @@ function userOf(name: string, { runAs }: JobBody): string | undefined {
 
 /** Writes a workflow file with one job, and those that define its artifacts. */
 async function specText(
-  { id, name, vars, triggers, paths }: WorkflowDefinition,
-  { spec, givers, mask }: {
-    spec: JobSpec;
-    givers: readonly JobDefinition[];
-    mask: (text: string) => string;
-  },
+  { id, name, vars, triggers, paths, jobs }: WorkflowDefinition,
+  { job }: JobSpec,
+  { artifactNeeds = [], mask }: JobBody & Pick<SpecContext, "mask">,
 ): Promise<string> {
   const hasVars = Object.keys(vars).length > 0;
+  // A job without items saves nothing, but its artifacts are defined.
+  const givers = jobs.filter(({ name }) =>
+    artifactNeeds.some((need) => need.job === name)
+  );
   return await writeYaml({
     id,
     name: mask(name),
@@ -339,7 +290,7 @@ async function specText(
     paths: isFiltered({ triggers, paths }) ? paths : undefined,
     vars: hasVars ? maskedJson(vars, mask) : undefined,
     jobs: [
-      spec.job,
+      job,
       ...givers.map(({ name, body }) => ({
         name,
         command: "true",

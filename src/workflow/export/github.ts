@@ -11,7 +11,7 @@ import {
   type ExportedJob,
   type ExportedWorkflow,
   ITEM_VARIABLE,
-} from "./exported_workflow.ts";
+} from "./exported_job.ts";
 
 /** GitHub limits the time of jobs in whole minutes. */
 const SECONDS_PER_MINUTE = 60;

@@ -11,7 +11,7 @@ import {
   type ExportedJob,
   type ExportedWorkflow,
   ITEM_VARIABLE,
-} from "./exported_workflow.ts";
+} from "./exported_job.ts";
 
 /** Maximum number of jobs that a job of GitLab can need. */
 const MAX_NEEDS = 50;

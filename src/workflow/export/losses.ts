@@ -15,6 +15,12 @@ export interface Loss {
 /** Collects what cannot be exported. */
 export class LossList {
   readonly #found: { source: SourcedNode; text: string }[] = [];
+  readonly #main: string;
+
+  /** @param main Path of the workflow file, whose losses come first. */
+  constructor(main: string) {
+    this.#main = main;
+  }
 
   /**
    * Adds a loss.
@@ -35,7 +41,10 @@ export class LossList {
         place: await places.placeOf(one.source),
       })),
     );
+    const rankOf = ({ source: { file } }: { source: SourcedNode }) =>
+      file === this.#main ? "" : file;
     const sorted = found.sort((a, b) =>
+      Number(rankOf(a) > rankOf(b)) - Number(rankOf(a) < rankOf(b)) ||
       a.place.line - b.place.line || a.place.column - b.place.column
     );
     const all = sorted.map(({ source, place, text }) => ({

@@ -1,0 +1,110 @@
+import type {
+  JobBody,
+  JobDefinition,
+  WorkflowDefinition,
+} from "../definition/definition.ts";
+import type {
+  DefinitionSource,
+  SourcedNode,
+} from "../definition/definition_source.ts";
+import type { EngineSecret } from "./engine_secrets.ts";
+import type { IdRules } from "./job_ids.ts";
+import type { LossList } from "./losses.ts";
+
+/** Directory of exported jobs in their code; no artifact contains it. */
+export const EXPORT_DIRECTORY = ".reactorcide/exported";
+
+/** How an engine starts jobs. */
+export interface EngineRules extends IdRules {
+  /** Name of the engine, for messages. */
+  readonly engine: string;
+  /** Maximum number of items that the engine starts as jobs. */
+  readonly maxItems: number;
+  /** Directory for artifacts, which the engine passes on. */
+  readonly artifactStore: string;
+  /** Properties of jobs that are lost, and why. */
+  readonly lost: readonly LostProperty[];
+  /**
+   * Returns the file for the result of a job, and the name before it, as words
+   * of a shell.
+   *
+   * @param id Id of the job.
+   * @param variable Variable that contains the result in other jobs.
+   */
+  readonly result: (
+    id: string,
+    variable: string,
+  ) => { readonly file: string; readonly name?: string };
+}
+
+/** A property of a job that an engine does not have. */
+export interface LostProperty {
+  /** The property. */
+  readonly property: keyof JobBody;
+  /** Its key, and its other names. */
+  readonly keys: readonly string[];
+  /** Why it is lost, phrased to follow the key. */
+  readonly why: string;
+}
+
+/** A job in the file of an engine. */
+export interface ExportedJob {
+  /** Id in the engine. */
+  readonly id: string;
+  /** The job, without dependencies on jobs that have no items. */
+  readonly definition: JobDefinition;
+  /** Values that define it. */
+  readonly sources: readonly SourcedNode[];
+  /** Image reference. */
+  readonly image: string;
+  /** User as `uid` or `uid:gid`, if it is not that of the image. */
+  readonly user?: string;
+  /** Jobs that must end before this one starts. */
+  readonly needs: readonly ExportedJob[];
+  /** Number of items that the engine starts as jobs; `undefined` for none. */
+  readonly itemCount?: number;
+  /**
+   * Variables that contain its results in the jobs that need it: one, or one
+   * per item.
+   */
+  readonly results: readonly string[];
+  /** Whether a job needs it. */
+  readonly isNeeded: boolean;
+  /** Jobs whose artifacts it needs. */
+  readonly artifactNeeds: readonly ExportedJob[];
+  /**
+   * How long its artifacts are kept, in milliseconds; `undefined` if it saves
+   * none.
+   */
+  readonly retentionMs?: number;
+  /** Secrets that the engine has to pass. */
+  readonly secrets: readonly EngineSecret[];
+  /** Shell script that runs the job. */
+  readonly script: string;
+  /** Time limit for the engine, in whole seconds. */
+  readonly timeoutSeconds?: number;
+}
+
+/** A workflow in the file of an engine. */
+export interface ExportedWorkflow {
+  /** The workflow. */
+  readonly definition: WorkflowDefinition;
+  /** Where it is written. */
+  readonly source: DefinitionSource;
+  /** Its jobs, in the order of the file. */
+  readonly jobs: readonly ExportedJob[];
+  /**
+   * Whether the runner decides which jobs run. Otherwise each job runs if those
+   * that it needs have succeeded, which every engine decides alike.
+   */
+  readonly isGated: boolean;
+  /** Whether jobs need the history of the code, to find changed files. */
+  readonly needsHistory: boolean;
+  /** All secrets. */
+  readonly secrets: readonly EngineSecret[];
+  /** What cannot be exported. */
+  readonly losses: LossList;
+}
+
+/** Variable that contains the index of an item. */
+export const ITEM_VARIABLE = "RUNNERLIB_ITEM";
