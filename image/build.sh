@@ -35,7 +35,8 @@ compile() {
 # The same out of the files of a bundle, where that host cannot be reached. What
 # a command does not need is not even read.
 bundle() {
-  "$(dirname "$0")/bundle.sh" bin
+  TOOLS_DENO_DIR=/tmp/tools "$(dirname "$0")/bundle.sh" bin
+  rm -rf /tmp/tools
   launch "exec /usr/local/lib/deno/deno run --quiet --config=/deno.json --unstable-lazy-dynamic-imports $permissions $PWD/bin/cli.js"
 }
 

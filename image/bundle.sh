@@ -1,15 +1,19 @@
 #!/bin/sh
 # Bundles the package in the current directory into a few files, of which
-# `cli.js` is the program. DENO names the Deno that does it.
+# `cli.js` is the program. DENO names the Deno that does it, and TOOLS_DENO_DIR a
+# directory for tools that only the bundle needs.
 #
 # usage: bundle.sh DIRECTORY
 
 set -eu
 
+deno="${DENO:-deno}"
+
 main() {
-  "${DENO:-deno}" bundle --quiet --code-splitting --platform deno \
-    --outdir "$1" cli.ts
+  "$deno" bundle --quiet --code-splitting --platform deno --outdir "$1" cli.ts
   load_node_late "$1"
+  DENO_DIR="${TOOLS_DENO_DIR:-${DENO_DIR:-}}" "$deno" run --quiet --frozen \
+    --config=deno.json --allow-all "$(dirname "$0")/join_chunks.ts" "$1"
 }
 
 # The bundle begins with what its packages from npm need to `require` modules of
