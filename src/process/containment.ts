@@ -14,15 +14,20 @@
  * @module
  */
 
-import { quoteWord } from "../command_text.ts";
 import { type ProcessTree, tagProcessTree } from "./process_tree.ts";
-import { PERL } from "./sandbox/confined_command.ts";
+import confine from "./sandbox/confine.pl" with { type: "text" };
+import {
+  type Confinement,
+  confinementWords,
+  PERL,
+} from "./sandbox/confined_command.ts";
 import mounts from "./sandbox/mounts.pl" with { type: "text" };
 import {
   mountWords,
   type ProtectedPaths,
   sharesMemory,
 } from "./sandbox/mount_words.ts";
+import init from "./sandbox/namespace_init.pl" with { type: "text" };
 
 /** Number of `CAP_SYS_RESOURCE`, with which a process can raise its limits. */
 const CAP_SYS_RESOURCE = 24n;
@@ -104,109 +109,33 @@ const UNSHARE = "/usr/bin/unshare";
 /** Maximum time of an attempt, in milliseconds. */
 const TRY_MS = 5_000;
 
-/**
- * Capabilities of root in a container, as container engines grant them, except
- * for creating devices. With these, root cannot unmount file systems, open
- * files by handle, or inspect processes of other users.
- */
-const CAPABILITIES = [
-  "chown",
-  "dac_override",
-  "fowner",
-  "fsetid",
-  "kill",
-  "setgid",
-  "setuid",
-  "setpcap",
-  "net_bind_service",
-  "net_raw",
-  "sys_chroot",
-  "audit_write",
-  "setfcap",
-].map((name) => `+${name}`).join(",");
-
-/**
- * Lets `drop` run a command without the rights that created the namespaces. The
- * working directory is opened again, since something may be mounted on it. `cd`
- * would set variables.
- */
-const DROP_AS_ROOT = `drop() {
-  exec ${UNSHARE} "--wd=\${directory-.}" -- /usr/bin/setpriv --inh-caps=-all --bounding-set=-all,${CAPABILITIES} "$@"
-}`;
-
-/** The first process is root in its user namespace; the command keeps its user id. */
-const DROP_AS_USER = `drop() {
-  read -r _ user _ < /proc/self/uid_map
-  read -r _ group _ < /proc/self/gid_map
-  exec ${UNSHARE} "--wd=\${directory-.}" --user "--map-user=$user" "--map-group=$group" -- "$@"
-}`;
-
-/** For systems that only allow PID namespaces. */
-const DROP_NOTHING = 'drop() { "$@"; }';
-
-/**
- * The first process of the namespaces. Its arguments are a count, as many
- * arguments of `mounts.pl`, and the command.
- *
- * It exits when the command has ended and nothing else holds the output any
- * more: `bash -c 'exec > >(tee log); …'` ends when `tee` does. A process that
- * holds it for more than two seconds does not count. Signals that the runner
- * sends to the whole group do not end it, as the kernel protects the first
- * process, and without the trap, a shell would exit after SIGINT. The shell's
- * messages about signals that killed the command are dropped. `PATH` belongs to
- * the command, and is not used here.
- */
-const INIT = `exec 3>&2 2>/dev/null
-trap : INT
-if [ "$1" != 0 ]; then
-  directory=$(pwd -P)
-  ${PERL} -e ${quoteWord(mounts)} "$@" 2>&3 || exit 126
-  # With a new root, this directory is outside; the environment is restored.
-  if [ "$4" = n ]; then cd /; fi
-fi
-shift "$(($1 + 1))"
-(exec 2>&3 3>&-; drop "$@")
-code=$?
-for turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-  held=
-  for file in /proc/[0-9]*/fd/[12]; do
-    case $file in /proc/1/*) continue ;; esac
-    if [ "$file" -ef /proc/1/fd/1 ]; then held=1; fi
-    if [ -p /proc/1/fd/3 ] && [ "$file" -ef /proc/1/fd/3 ]; then held=1; fi
-  done
-  [ "$held" ] || break
-  /bin/sleep 0.1 >/dev/null
-done
-exit $code`;
+/** Program of the first process of the namespaces. */
+const INIT = `${mounts}\n${confine}\n${init}\nrun_in_namespace(@ARGV);`;
 
 /** A method of creating namespaces. */
 interface Method {
   /** Options of `unshare`. */
   readonly options: readonly string[];
-  /** How the command drops the rights that created them. */
-  readonly drop: string;
+  /** As whom the first process runs. */
+  readonly user: "root" | "user";
   /** Whether directories can be protected. */
   readonly hasMounts: boolean;
 }
 
+const AS_ROOT = { options: [], user: "root" } as const;
+
+const AS_USER = {
+  options: ["--user", "--map-root-user"],
+  user: "user",
+} as const;
+
 /** Methods for each kind of user, the best first. */
 const METHODS: readonly Method[] = [
-  { options: [], drop: DROP_AS_ROOT, hasMounts: true },
-  {
-    options: ["--user", "--map-root-user"],
-    drop: DROP_AS_USER,
-    hasMounts: true,
-  },
-  { options: [], drop: DROP_NOTHING, hasMounts: false },
-  {
-    options: ["--user", "--map-current-user"],
-    drop: DROP_NOTHING,
-    hasMounts: false,
-  },
+  { ...AS_ROOT, hasMounts: true },
+  { ...AS_USER, hasMounts: true },
+  { ...AS_ROOT, hasMounts: false },
+  { ...AS_USER, hasMounts: false },
 ];
-
-/** System call numbers of `umount2` and `pivot_root`. */
-const CALLS = { x86_64: ["166", "155"], aarch64: ["39", "41"] };
 
 /** Namespaces in which this process can run a command. */
 export interface Namespace {
@@ -216,9 +145,13 @@ export interface Namespace {
    * Returns the words that precede a command.
    *
    * @param paths Directories to protect; ignored where that is not possible.
+   * @param confinement What the command may access.
    * @returns The words.
    */
-  wordsFor(paths?: ProtectedPaths): readonly string[];
+  wordsFor(
+    paths?: ProtectedPaths,
+    confinement?: Confinement,
+  ): readonly string[];
 }
 
 let found: Promise<Namespace | undefined> | undefined;
@@ -249,23 +182,21 @@ async function tryMethods(): Promise<Namespace | undefined> {
   return undefined;
 }
 
-function namespaceOf({ options, drop, hasMounts }: Method): Namespace {
+function namespaceOf({ options, user, hasMounts }: Method): Namespace {
   return {
     hasMounts,
-    wordsFor: (paths = {}) => {
-      const words = hasMounts ? mountWords(paths) : [];
-      const given = words.length === 0
-        ? []
-        : [...CALLS[Deno.build.arch], ...words];
+    wordsFor: (paths = {}, confinement) => {
+      const files = hasMounts ? mountWords(paths) : [];
       const { visible } = paths;
-      const isMemoryOwn = hasMounts && visible && !sharesMemory(visible);
+      const hasOwnMemory = hasMounts && visible && !sharesMemory(visible);
       return [
         UNSHARE,
         ...options,
-        ...isMemoryOwn ? ["--ipc"] : [],
+        ...hasOwnMemory ? ["--ipc"] : [],
         ...["--pid", "--fork", "--kill-child", "--mount-proc", "--"],
-        ...["/bin/sh", "-c", `${drop}\n${INIT}`, "sh"],
-        ...[String(given.length), ...given],
+        ...[PERL, "-e", INIT, Deno.build.arch, user],
+        ...[String(files.length), ...files],
+        ...confinement ? confinementWords(confinement) : ["--"],
       ];
     },
   };

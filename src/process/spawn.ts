@@ -47,15 +47,14 @@ const ENV = "/usr/bin/env";
 /** A command: text for `sh -c`, or a program and its arguments. */
 export type Command = string | readonly string[];
 
-/** Programs that isolate a command, and become it in the end. */
+/**
+ * Programs that isolate a command, and become it in the end. The last of them
+ * restores the environment of the command, so that `LD_PRELOAD` and the like do
+ * not reach the others, which have more rights.
+ */
 export interface CommandLauncher {
   /** Words that precede the command. */
   readonly words: readonly string[];
-  /**
-   * Whether the last of them restores the environment of the command, so that
-   * `LD_PRELOAD` and the like do not reach the others, which have more rights.
-   */
-  readonly restoresEnvironment: boolean;
 }
 
 /** Prefix of a variable for the command; its name follows in hexadecimal digits. */
@@ -202,26 +201,21 @@ function start(
     // The shell would only print that the program does not exist.
     checkProgram(command[0], String(options.cwd), env.PATH);
   }
-  const carriesAll = launcher?.restoresEnvironment === false &&
-    hasSplittingEnv();
-  const words = typeof command === "string" && carriesAll
-    ? ["/bin/sh", "-c", command]
-    : command;
   // Without PATH, Deno would use that of its own process.
-  const needsShell = merges || isTagged || words !== command ||
+  const needsShell = merges || isTagged ||
     typeof command !== "string" &&
       env.PATH === undefined && !command[0].includes("/");
-  const carried = needsShell && typeof words !== "string"
-    ? carryPastShell(words, env, carriesAll)
+  const carried = needsShell && typeof command !== "string"
+    ? carryPastShell(command, env)
     : { argv: [], env };
-  const argv = typeof words === "string"
-    ? ["/bin/sh", "-c", `${tag}${merges ? "exec 2>&1; " : ""}${words}`]
+  const argv = typeof command === "string"
+    ? ["/bin/sh", "-c", `${tag}${merges ? "exec 2>&1; " : ""}${command}`]
     : needsShell
     ? [
       ...["/bin/sh", "-c", `${tag}exec "$@"${merges ? " 2>&1" : ""}`],
       ...["runnerlib", ...carried.argv],
     ]
-    : words;
+    : command;
   const detached = argv === command || !isFileSync(SETSID);
   const name = typeof command === "string" ? argv[0] : command[0];
   checkCommandSize(argv, { name, env: carried.env });
@@ -245,14 +239,14 @@ function start(
  * Returns the environment with which the launcher of a command is started.
  *
  * @param env Environment of the command.
- * @param launcher The launcher; it may restore renamed variables, so that none
+ * @param launcher The launcher; it restores renamed variables, so that none
  * means anything to the launcher itself.
  */
 export function launchedEnvironment(
   env: Environment,
   launcher?: CommandLauncher,
 ): Environment {
-  if (!launcher?.restoresEnvironment) return env;
+  if (launcher === undefined) return env;
   const encoder = new TextEncoder();
   return Object.fromEntries(
     Object.entries(env).map(([name, value]) => [
@@ -263,10 +257,9 @@ export function launchedEnvironment(
 }
 
 /**
- * Passes variables through the programs that start a program. Shells drop names
+ * Passes variables through the shell that starts a program. Shells drop names
  * that are not identifiers (such as `with.dot`, or functions that bash
- * exports), and set some variables themselves. In programs that isolate a
- * command, no variable may have an effect: some would load code of the command.
+ * exports), and set some variables themselves.
  *
  * After the shell, `env -S` sets them from variables with names that a shell
  * keeps. No value becomes an argument, which every user of the machine can
@@ -276,11 +269,8 @@ export function launchedEnvironment(
 function carryPastShell(
   argv: readonly string[],
   env: Environment,
-  carriesAll: boolean,
 ): { argv: readonly string[]; env: Environment } {
-  const names = Object.keys(env).filter((name) =>
-    carriesAll || isLostInShell(name)
-  );
+  const names = Object.keys(env).filter(isLostInShell);
   if (names.length === 0 || argv[0]?.includes("=") || !hasSplittingEnv()) {
     return { argv, env };
   }

@@ -20,7 +20,7 @@ const found = await findNamespace();
 const namespace = found && launcherOf(found.wordsFor());
 
 function launcherOf(words: readonly string[]): CommandLauncher {
-  return { words, restoresEnvironment: false };
+  return { words };
 }
 
 // Most containers do not allow namespaces.
@@ -231,13 +231,10 @@ if (!found?.hasMounts) {
     it("adds nothing to the environment of the command", async () => {
       const env = { A: "1", PATH: "/usr/bin:/bin", OLDPWD: "/old" };
       const script = ["/usr/bin/env"];
-      const [inside, outside] = [found.wordsFor({ readOnly: ["/etc"] }), []]
-        .map((words) =>
-          run(script, {
-            env: fixedEnvironment(env),
-            launcher: launcherOf(words),
-          })
-        );
+      const contained = launcherOf(found.wordsFor({ readOnly: ["/etc"] }));
+      const [inside, outside] = [contained, undefined].map((launcher) =>
+        run(script, { env: fixedEnvironment(env), launcher })
+      );
       await Promise.all([inside.supervise(), outside.supervise()]);
       const lines = (text: string) => text.trim().split("\n").sort();
       assertEquals(lines(inside.stdout.text), lines(outside.stdout.text));

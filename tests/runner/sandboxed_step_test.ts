@@ -11,7 +11,7 @@ import {
   makeFiles,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
-import { CLI, runCli } from "../helpers/cli.ts";
+import { CLI, cliEnv, runCli } from "../helpers/cli.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
 const { problem } = await findStepSandbox(false);
@@ -90,6 +90,8 @@ Deno.test("a step without namespaces does not leave its sandbox", {
       ...["run", "--job-file", "job.json"],
     ],
     cwd: path,
+    env: cliEnv(),
+    clearEnv: true,
   }).output();
   const text = new TextDecoder().decode(stdout);
   assertEquals(code, 0, text + new TextDecoder().decode(stderr));

@@ -1,43 +1,59 @@
 # Restricts the process with Landlock and seccomp, then becomes another program.
 # Same as confine.js, but starts in a few milliseconds and can do more.
 #
-# Arguments: number of prctl; words of a letter and a value; "--"; the program.
+# Arguments of run_confined: architecture; words of a letter and a value; "--"; the program.
 #   r PATH   path that can be read
 #   w PATH   path that can be written to
 #   e N=V    variable for the program only
 #   f HEX    filter of system calls, in hexadecimal digits
-#   !        strict: the environment is only what RUNNERLIB_ENV_ and the name of a
-#            variable in hexadecimal digits contain; signals and abstract sockets do not reach other processes, a
+#   c        the environment is what restore_environment leaves
+#   !        strict: signals and abstract sockets do not reach other processes, a
 #            path is allowed only if no part of it is a link, and the program is
 #            not started without the restrictions
-my $prctl = shift(@ARGV) + 0;
+# Without words, nothing is restricted.
+
 my (@read, @write, $filter, $is_strict);
-while (defined(my $word = shift @ARGV)) {
-  last if $word eq "--";
-  my ($kind, $value) = $word =~ /^(.)(.*)$/s;
+
+sub run_confined {
+  my ($architecture, @words) = @_;
+  my $prctl = $architecture eq "x86_64" ? 157 : 167;
+  my $is_free = $words[0] eq "--";
+  while (defined(my $word = shift @words)) {
+    last if $word eq "--";
+    take_word($word =~ /^(.)(.*)$/s);
+  }
+  my $problem = $is_free ? "" : confine($prctl);
+  if ($problem and $is_strict) {
+    print STDERR "Cannot start the command in its sandbox: $problem\n";
+    exit 126;
+  }
+  syswrite STDOUT, qq({"type":"unconfined","message":"$problem"}\n) if $problem;
+  exec { $words[0] } @words;
+  exit 127;
+}
+
+sub take_word {
+  my ($kind, $value) = @_;
   if ($kind eq "r") { push @read, $value }
   elsif ($kind eq "w") { push @write, $value }
   elsif ($kind eq "f") { $filter = pack "H*", $value }
+  elsif ($kind eq "c") { restore_environment() }
   elsif ($kind eq "!") { $is_strict = 1 }
   else {
     my ($name, $text) = split /=/, $value, 2;
     $ENV{$name} = $text;
   }
 }
-if ($is_strict) {
+
+# Leaves what variables contain whose names are RUNNERLIB_ENV_ and the name of
+# another one in hexadecimal digits.
+sub restore_environment {
   my %own = map { /^RUNNERLIB_ENV_([0-9a-f]*)$/ ? (pack("H*", $1), $ENV{$_}) : () } keys %ENV;
   %ENV = %own;
 }
-my $problem = confine();
-if ($problem and $is_strict) {
-  print STDERR "Cannot start the command in its sandbox: $problem\n";
-  exit 126;
-}
-syswrite STDOUT, qq({"type":"unconfined","message":"$problem"}\n) if $problem;
-exec { $ARGV[0] } @ARGV;
-exit 127;
 
 sub confine {
+  my ($prctl) = @_;
   my $version = syscall 444, 0, 0, 1;
   return "the kernel does not offer Landlock" if $version < 1;
   my $reading = 0xC;

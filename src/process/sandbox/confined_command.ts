@@ -28,9 +28,6 @@ export interface Confinement {
 /** Perl, where all systems that have it have it. */
 export const PERL = "/usr/bin/perl";
 
-/** System call number of `prctl`; Landlock's are the same on all platforms. */
-const PRCTL = { x86_64: 157, aarch64: 167 };
-
 /**
  * Wraps a command in a launcher that confines it, if the system supports that.
  *
@@ -58,19 +55,19 @@ export function confinedCommand(
   ];
 }
 
-/**
- * Returns the words that precede a command which Perl confines.
- *
- * @param perl Absolute path of Perl.
- * @param confinement What the command may access.
- */
+/** Returns the words that precede a command which Perl confines. */
 export function perlWords(perl: string, confinement: Confinement): string[] {
+  const restores = confinement.strict === undefined ? [] : ["c"];
+  return [
+    ...[perl, "-e", `${confineByPerl}\nrun_confined(@ARGV);`],
+    ...[Deno.build.arch, ...restores, ...confinementWords(confinement)],
+  ];
+}
+
+/** Returns arguments of `run_confined` in `confine.pl`, up to the command. */
+export function confinementWords(confinement: Confinement): string[] {
   const { read, write, env = {}, strict } = confinement;
   return [
-    perl,
-    "-e",
-    confineByPerl,
-    String(PRCTL[Deno.build.arch]),
     ...strict === undefined ? [] : ["!", `f${strict.filter.toHex()}`],
     ...read.map((path) => `r${path}`),
     ...write.map((path) => `w${path}`),

@@ -1,5 +1,5 @@
 import { type Containment, findContainment } from "../containment.ts";
-import { PERL, perlWords } from "./confined_command.ts";
+import { type Confinement, PERL, perlWords } from "./confined_command.ts";
 import { sharesMemory } from "./mount_words.ts";
 import { seccompFilter } from "./seccomp_filter.ts";
 
@@ -21,8 +21,8 @@ export interface Sandbox {
   readonly landlockVersion: number;
   /** What the sandbox does not prevent on this system. */
   readonly weakness?: string;
-  /** Returns the words that precede a command. */
-  wordsFor(limits: SandboxLimits): readonly string[];
+  /** Returns how a command is confined. */
+  confinementFor(limits: SandboxLimits): Confinement;
 }
 
 /** The sandbox, or why there is none. */
@@ -71,12 +71,13 @@ async function probe({ namespace }: Containment): Promise<SandboxFinding> {
     ? "signals and abstract sockets reach processes outside: that needs Landlock 6 (Linux 6.12) or PID namespaces"
     : undefined;
   const sandbox = sandboxOf(landlockVersion, weakness);
-  const words = sandbox.wordsFor({
+  const confinement = sandbox.confinementFor({
     read: ["/"],
     write: [],
     aliases: [],
     hasNetwork: false,
   });
+  const words = perlWords(PERL, confinement);
   // Something around the runner may refuse the system calls.
   return await output([...words, "/bin/sh", "-c", "echo works"]) === "works\n"
     ? { sandbox }
@@ -108,12 +109,11 @@ function sandboxOf(
   return {
     landlockVersion,
     weakness,
-    wordsFor: (limits) =>
-      perlWords(PERL, {
-        read: limits.read,
-        write: limits.write,
-        strict: { filter: filterFor(limits) },
-      }),
+    confinementFor: (limits) => ({
+      read: limits.read,
+      write: limits.write,
+      strict: { filter: filterFor(limits) },
+    }),
   };
 }
 

@@ -1,8 +1,13 @@
 import { RunnerError } from "../../errors.ts";
-import { findContainment } from "../containment.ts";
+import { findContainment, type Namespace } from "../containment.ts";
 import { findInheritedFiles } from "../inherited_files.ts";
 import type { CommandLauncher } from "../spawn.ts";
-import { findSandbox, type SandboxLimits } from "./find_sandbox.ts";
+import { PERL, perlWords } from "./confined_command.ts";
+import {
+  findSandbox,
+  type Sandbox,
+  type SandboxLimits,
+} from "./find_sandbox.ts";
 import { ownDirectories, type ProtectedPaths } from "./mount_words.ts";
 
 /** How a command is isolated from the rest of the system. */
@@ -52,27 +57,37 @@ export async function isolate(
   }
   // A trusted command uses files of the runner that others must not see.
   const own = isUntrusted ? protectedPaths : {};
-  const contained = namespace &&
-    { words: namespace.wordsFor(own), restoresEnvironment: false };
+  const contained = namespace && { words: namespace.wordsFor(own) };
   if (limits === undefined) return contained;
   const { sandbox, problem: reason } = await findSandbox(containment);
   if (sandbox) {
     if (sandbox.weakness) {
       onWarning(`The sandbox of steps is incomplete: ${sandbox.weakness}`);
     }
-    // A command that can write everywhere has nothing to be protected from.
-    const visible = limits.write.includes("/") ? undefined : limits;
-    const words = [
-      ...namespace?.wordsFor({ ...own, visible }) ?? [],
-      ...sandbox.wordsFor(
-        namespace?.hasMounts ? withOwnDirectories(limits) : limits,
-      ),
-    ];
-    return { words, restoresEnvironment: true };
+    return { words: sandboxWords(sandbox, limits, own, namespace) };
   }
   if (areLimitsRequired) throw sandboxError(reason);
   onWarning(`Cannot run untrusted steps in a sandbox: ${reason}`);
   return contained;
+}
+
+function sandboxWords(
+  sandbox: Sandbox,
+  limits: SandboxLimits,
+  own: ProtectedPaths,
+  namespace: Namespace | undefined,
+): readonly string[] {
+  if (namespace === undefined) {
+    return perlWords(PERL, sandbox.confinementFor(limits));
+  }
+  // A command that can write everywhere has nothing to be protected from.
+  const visible = limits.write.includes("/") ? undefined : limits;
+  return namespace.wordsFor(
+    { ...own, visible },
+    sandbox.confinementFor(
+      namespace.hasMounts ? withOwnDirectories(limits) : limits,
+    ),
+  );
 }
 
 /** Allows the directories that a command gets with its mount namespace. */

@@ -1,7 +1,6 @@
 # Arranges the files of a mount namespace, for the programs that follow in it.
 #
-# Arguments: count of words; numbers of umount2 and pivot_root; words of a letter
-# and a path; others are ignored.
+# Arguments of arrange_files: architecture; words of a letter and a path.
 #   n         only what the other words name exists
 #   a PATH    the links on this path exist
 #   r PATH    exists, and is read-only
@@ -11,41 +10,50 @@
 #   t PATH    is a directory with terminals of its own
 # A path that does not exist, or contains a link, is left out. Other users of the
 # machine can move files at any time, so each path is opened once, without links.
-my ($umount, $pivot, @words) = @ARGV[1 .. $ARGV[0]];
+
+my ($is_new, @links, @attached, @frozen);
 # A system call needs strings in variables.
 my $none = "";
-# Exists in any case, if only as an empty directory.
-my $directory = readlink "/proc/self/cwd";
-my ($is_new, @links, @steps, @attached, @frozen);
-for (@words) {
-  my ($kind, $path) = /^(.)(.*)$/s;
-  if ($kind eq "n") { $is_new = 1 }
-  elsif ($kind eq "a") { note_links($path) }
-  else { push @steps, prepare($kind, $path) }
+
+sub arrange_files {
+  my ($architecture, @words) = @_;
+  # Exists in any case, if only as an empty directory.
+  my $directory = readlink "/proc/self/cwd";
+  my @steps;
+  for (@words) {
+    my ($kind, $path) = /^(.)(.*)$/s;
+    if ($kind eq "n") { $is_new = 1 }
+    elsif ($kind eq "a") { note_links($path) }
+    else { push @steps, prepare($kind, $path) }
+  }
+  # Where the new root is put together; relative paths lead below it.
+  my $base = $is_new ? "/proc" : "/";
+  if ($is_new) {
+    my $root = tmpfs("0755");
+    push @frozen, $root;
+    attach($root, $base);
+  }
+  chdir $base or fail("/");
+  make_link(@$_) for @links;
+  make_parents(relative("$directory/")) if $is_new;
+  # A directory is attached before what is in it.
+  for my $step (sort { length $a->{path} <=> length $b->{path} } @steps) {
+    my $target = relative($step->{path});
+    make_target($step) if openat2($target) < 0;
+    attach($step->{mount}, $target);
+    chdir $base if $target eq ".";
+    push @attached, $step;
+    own_terminals($target) if $step->{kind} eq "t";
+  }
+  freeze($_, 0) for @frozen;
+  change_root($architecture) if $is_new;
 }
-# Where the new root is put together; relative paths lead below it.
-my $base = $is_new ? "/proc" : "/";
-if ($is_new) {
-  my $root = tmpfs("0755");
-  push @frozen, $root;
-  attach($root, $base);
-}
-chdir $base or fail("/");
-make_link(@$_) for @links;
-make_parents(relative("$directory/")) if $is_new;
-# A directory is attached before what is in it.
-for my $step (sort { length $a->{path} <=> length $b->{path} } @steps) {
-  my $target = relative($step->{path});
-  make_target($step) if openat2($target) < 0;
-  attach($step->{mount}, $target);
-  chdir $base if $target eq ".";
-  push @attached, $step;
-  own_terminals($target) if $step->{kind} eq "t";
-}
-freeze($_, 0) for @frozen;
-if ($is_new) {
+
+sub change_root {
+  my ($architecture) = @_;
+  my ($umount, $pivot) = $architecture eq "x86_64" ? (166, 155) : (39, 41);
   my $here = ".";
-  syscall($pivot + 0, $here, $here) == 0 && syscall($umount + 0, $here, 2) == 0 && chdir "/" or fail("/");
+  syscall($pivot, $here, $here) == 0 && syscall($umount, $here, 2) == 0 && chdir "/" or fail("/");
 }
 
 sub prepare {
@@ -151,8 +159,9 @@ sub tmpfs {
 sub filesystem {
   my ($type, $attributes, %options) = @_;
   my $context = syscall 430, $type, 1;
+  return $context if $context < 0;
   for my $name (keys %options) { syscall 431, $context, 1, $name, $options{$name}, 0 }
-  syscall 431, $context, 6, 0, 0, 0;
+  syscall(431, $context, 6, 0, 0, 0) == 0 or return -1;
   return syscall 432, $context, 1, $attributes;
 }
 
