@@ -149,7 +149,7 @@ export interface Namespace {
    * @returns The words.
    */
   wordsFor(
-    paths?: ProtectedPaths,
+    paths: ProtectedPaths,
     confinement?: Confinement,
   ): readonly string[];
 }
@@ -185,7 +185,7 @@ async function tryMethods(): Promise<Namespace | undefined> {
 function namespaceOf({ options, user, hasMounts }: Method): Namespace {
   return {
     hasMounts,
-    wordsFor: (paths = {}, confinement) => {
+    wordsFor: (paths, confinement) => {
       const files = hasMounts ? mountWords(paths) : [];
       const { visible } = paths;
       const hasOwnMemory = hasMounts && visible && !sharesMemory(visible);

@@ -17,7 +17,7 @@ import {
 } from "../helpers/temporary_directory.ts";
 
 const found = await findNamespace();
-const namespace = found && launcherOf(found.wordsFor());
+const namespace = found && launcherOf(found.wordsFor({}));
 
 function launcherOf(words: readonly string[]): CommandLauncher {
   return { words };
