@@ -18,6 +18,7 @@
  */
 
 import { joinBytes } from "../bytes.ts";
+import { CACHE_USE_NAME } from "../config/cache_uses.ts";
 import { isObject } from "../json_value.ts";
 import type { CacheStore } from "./cache_store.ts";
 
@@ -28,7 +29,7 @@ export const LAYOUT = "v1";
 export const ENTRY_INDEX = "index.json";
 
 /** Names of caches and namespaces. */
-export const CACHE_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+export const CACHE_NAME: RegExp = CACHE_USE_NAME;
 
 /** Maximum length of a key, in characters. */
 const MAX_KEY_LENGTH = 512;

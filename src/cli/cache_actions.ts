@@ -1,5 +1,7 @@
-import { CACHE_NAME, savedPathProblem } from "../cache/cache_entry.ts";
+import { CACHE_NAME } from "../cache/cache_entry.ts";
+import { cacheSettings } from "../cache/cache_settings.ts";
 import type { CacheStore } from "../cache/cache_store.ts";
+import { pathsBelow, savedRoot } from "../cache/job_paths.ts";
 import { expandKey } from "../cache/key_template.ts";
 import { openStore } from "../cache/open_store.ts";
 import { temporaryParents } from "../fs/temporary_directory.ts";
@@ -14,14 +16,11 @@ import {
   restoreDirectories,
   saveDirectories,
 } from "../cache/saved_directories.ts";
-import { readOptions } from "../config/load_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
 import { variableInfo } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
-import { isInside, normalizePath } from "../job_path.ts";
 import { Cancellation } from "../process/cancellation.ts";
 import { cancelledError } from "../runner/job_result.ts";
-import { realPath } from "../workspace/guard.ts";
 import type { CommandContext } from "./command.ts";
 import { usageError } from "./parse_arguments.ts";
 
@@ -39,7 +38,7 @@ export function saveToCache(
   return withCancellation(context, async (cancellation) => {
     const { logger } = context.runner;
     checkName(name);
-    const settings = cacheSettings(context);
+    const settings = cacheSettings(context.runner.host);
     const root = await jobDirectory(context);
     const paths = await pathsIn(root, context, operands);
     if (paths.length === 0) {
@@ -87,7 +86,7 @@ export function restoreToCache(
 ): Promise<number> {
   return withCancellation(context, async (cancellation) => {
     checkName(name);
-    const { namespace, readFrom } = cacheSettings(context);
+    const { namespace, readFrom } = cacheSettings(context.runner.host);
     const root = await jobDirectory(context);
     const paths = await pathsIn(root, context, operands);
     const key = await keyOf(context, cancellation);
@@ -125,7 +124,7 @@ export function restoreToCache(
 /** Prints what the store contains. */
 export function showCache(context: CommandContext): Promise<number> {
   return withCancellation(context, async ({ graceful }) => {
-    const { maxBytes } = cacheSettings(context);
+    const { maxBytes } = cacheSettings(context.runner.host);
     const store = await listableStoreOf(context);
     const { manifests, packs, bytes } = await listStore(store, graceful);
     await context.print(
@@ -148,7 +147,7 @@ export function showCache(context: CommandContext): Promise<number> {
 
 /** Removes entries until the store is not larger than its limit. */
 export function pruneCache(context: CommandContext): Promise<number> {
-  return removeEntries(context, cacheSettings(context).maxBytes);
+  return removeEntries(context, cacheSettings(context.runner.host).maxBytes);
 }
 
 /** Removes all entries. */
@@ -199,34 +198,9 @@ function reportTrouble(
   logger.warn("cache", what, { reason: osReason(error) });
 }
 
-function cacheSettings({ runner: { host } }: CommandContext) {
-  const values = readOptions(host, [
-    "cache_store",
-    "cache_max_bytes",
-    "cache_namespace",
-    "cache_read_from",
-  ]);
-  const namespace = values.cache_namespace;
-  for (const one of [namespace, ...values.cache_read_from ?? []]) {
-    if (CACHE_NAME.test(one)) continue;
-    throw new RunnerError(
-      `Cannot use cache namespace ${
-        JSON.stringify(one)
-      }: it must match ${CACHE_NAME}`,
-      { code: "invalid-config" },
-    );
-  }
-  return {
-    store: values.cache_store ?? "",
-    maxBytes: values.cache_max_bytes,
-    namespace,
-    readFrom: values.cache_read_from ?? [],
-  };
-}
-
 async function storeOf(context: CommandContext): Promise<CacheStore> {
   const { host: { env }, allowInsecureTransport } = context.runner;
-  return await openStore(cacheSettings(context).store, {
+  return await openStore(cacheSettings(context.runner.host).store, {
     env,
     allowInsecureTransport: allowInsecureTransport ||
       context.isOn("allow-insecure-transport"),
@@ -252,7 +226,7 @@ function cacheContext(
     cancellation: Cancellation;
   },
 ): CacheContext {
-  const { maxBytes } = cacheSettings(context);
+  const { maxBytes } = cacheSettings(context.runner.host);
   const env = childEnvironment(context.runner.host.env, { kind: "tool" });
   return {
     store,
@@ -268,15 +242,10 @@ function cacheContext(
   };
 }
 
-/** The workspace in a job, and the current directory elsewhere. */
 async function jobDirectory(
   { runner: { host: { cwd }, workspace } }: CommandContext,
 ): Promise<string> {
-  const [here, base] = await Promise.all([
-    realPath(cwd),
-    realPath(workspace.base),
-  ]);
-  return isInside(base, here) ? base : here;
+  return await savedRoot(cwd, workspace.base);
 }
 
 /** Returns paths relative to the directory of the job. */
@@ -285,27 +254,12 @@ async function pathsIn(
   { runner: { host: { cwd } } }: CommandContext,
   operands: readonly string[],
 ): Promise<string[]> {
-  const here = await realPath(cwd);
-  const paths = operands.map((operand) => {
-    const absolute = normalizePath(
-      operand.startsWith("/") ? operand : `${here}/${operand}`,
-    );
-    const problem = !isInside(root, absolute)
-      ? "is outside the directory of the job"
-      : savedPathProblem(absolute.slice(root.length + 1));
-    if (problem === undefined) return absolute.slice(root.length + 1);
-    throw usageError(
-      `Path ${JSON.stringify(operand)} cannot be saved: it ${problem}`,
-      "cache",
-    );
-  });
-  for (const path of paths) {
-    const others = paths.filter((other) => `${path}/`.startsWith(`${other}/`));
-    if (others.length > 1) {
-      throw usageError(`Path "${path}" is in another path`, "cache");
-    }
-  }
-  return paths;
+  return await pathsBelow(
+    root,
+    cwd,
+    operands,
+    (message) => usageError(message, "cache"),
+  );
 }
 
 function checkName(name: string | undefined): asserts name is string {

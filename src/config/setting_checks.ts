@@ -28,6 +28,7 @@ const NOT_FOR_SERVICES = {
   required: "steps that need a service fail if it does",
   neutralExit: "it does not decide when the job ends",
   cache: "it runs as long as it is needed",
+  usesCache: "it has no successful end, after which they would be saved",
 } as const satisfies Partial<Record<keyof StepSettings, string>>;
 
 /** Settings of a step that other settings exclude or require. */
@@ -57,6 +58,11 @@ export function* settingProblems(
   if (background && settings.cache !== undefined) {
     const problem = "is not for steps in the background, which have no result";
     yield { property: "cache", problem };
+  }
+  if (background && settings.usesCache !== undefined) {
+    const problem =
+      "is not for steps in the background, beside which others run";
+    yield { property: "usesCache", problem };
   }
   yield* serviceProblems(settings);
 }

@@ -1,6 +1,7 @@
 import type { Condition } from "../schema/condition.ts";
 import type { When } from "../schema/when.ts";
 import type { StepCacheConfig } from "./step_cache_config.ts";
+import type { CacheUse } from "./cache_uses.ts";
 import type { StepPermissions } from "./step_permissions.ts";
 
 /** How a failed step is retried. */
@@ -259,6 +260,12 @@ export interface StepSettings {
    * @default {the step always runs}
    */
   readonly cache?: StepCacheConfig;
+  /**
+   * Directories that are restored before the step, and saved after it succeeded.
+   *
+   * @default {none}
+   */
+  readonly usesCache?: readonly CacheUse[];
 }
 
 /** A step of a job file. */

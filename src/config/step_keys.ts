@@ -35,6 +35,7 @@ import {
   settingProblems,
 } from "./setting_checks.ts";
 import { stepCache } from "./cache_keys.ts";
+import { cacheUses } from "./cache_uses.ts";
 import { serviceKeys } from "./service_keys.ts";
 import { inheritance, permissions } from "./step_permissions.ts";
 import {
@@ -319,6 +320,12 @@ const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
     schema: stepCache,
     description:
       "What the result depends on. If it is known, the step does not run: its files, outputs and log are restored.",
+  },
+  usesCache: {
+    key: "uses_cache",
+    schema: cacheUses,
+    description:
+      "Directories that are restored before the step, and saved after it succeeded.",
   },
 };
 

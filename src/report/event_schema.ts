@@ -187,6 +187,14 @@ const attempt = object({
   cpuMs: optional(time),
 });
 
+const cacheUse = object({
+  name: text,
+  key: text,
+  restored: oneOf("exact", "fallback", "miss"),
+  from: optional(text),
+  saved: yesOrNo,
+});
+
 /** Fields of each event, besides those that all events have. */
 const EVENTS: Readonly<Record<RunEventName, Fields>> = {
   "run.started": {
@@ -262,6 +270,7 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
     logBytes: optional(count),
     tail: optional(outputLines),
     rerun: optional(text),
+    caches: optional(list(cacheUse)),
     record: optional(text),
   },
   "problem": {

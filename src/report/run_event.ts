@@ -1,3 +1,4 @@
+import type { CacheUseRecord } from "../config/cache_uses.ts";
 import type { Problem } from "./problem_matchers.ts";
 import type { SummaryStatus } from "./summary_table.ts";
 
@@ -176,6 +177,8 @@ export interface RunEvents {
     readonly tail?: readonly string[];
     /** Command that runs only this step again, if it did not succeed. */
     readonly rerun?: string;
+    /** Directories that it restored from the cache and saved. */
+    readonly caches?: readonly CacheUseRecord[];
     /**
      * For a job of a workflow: path of its own record, relative to the
      * directory of this one.

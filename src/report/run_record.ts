@@ -1,3 +1,4 @@
+import type { CacheUseRecord } from "../config/cache_uses.ts";
 import { maskEvent, parseEvent } from "./event_schema.ts";
 import type {
   AttemptRecord,
@@ -46,6 +47,8 @@ export interface StepRecord {
   rerun?: string;
   /** The same with sequences for colors and styles, and no others. */
   styledTail: readonly string[];
+  /** Directories that it restored from the cache and saved. */
+  caches?: readonly CacheUseRecord[];
   /** For a job of a workflow: path of its own record. */
   record?: string;
   /** Its current state; missing if the step or its run has ended. */

@@ -13,7 +13,9 @@ import type { StepEvent } from "../steps/step.ts";
 import type { StepLines } from "./log_steps.ts";
 import type { StepDetails } from "./record_steps.ts";
 import type { OpenedStep, StepSetting } from "./step_setting.ts";
+import type { StepDirectories } from "./step_directories.ts";
 import type { StepShells } from "./step_shells.ts";
+import type { UntrustedGate } from "./untrusted_gate.ts";
 
 /** What the steps of a job share while they run. */
 export interface ExecutionContext {
@@ -36,6 +38,10 @@ export interface ExecutionContext {
   readonly activity: StepActivity;
   /** Returns the cache of the steps; unset if there is none. */
   readonly cache: (() => Promise<StepCache>) | undefined;
+  /** Keeps untrusted steps and the files of the runner apart. */
+  readonly gate: UntrustedGate;
+  /** Returns what restores and saves directories of steps. */
+  readonly directories: () => Promise<StepDirectories>;
 }
 
 /**
@@ -100,6 +106,7 @@ export async function executeStep(
       outputs: "value" in end && isObject(end.value)
         ? Object.keys(end.value)
         : [],
+      ...end.caches === undefined ? {} : { caches: end.caches },
       ...log.path === undefined ? {} : {
         log: shownPath(log.path, cwd),
         ...logSize(log.path),
@@ -146,7 +153,7 @@ async function runOrRestore(
       log,
       system: spawn === undefined ? system : { ...system, spawn },
     };
-    return await runOpened(step, { ...opened, context }, shared);
+    return await runWithDirectories(step, { ...opened, context }, shared);
   };
   if (cache === undefined || definition.cache === undefined) {
     return await run(opened.context.log);
@@ -157,6 +164,24 @@ async function runOrRestore(
     openAttempt: opened.openAttempt,
     run,
   });
+}
+
+/** Restores directories, runs a step, and saves them. */
+async function runWithDirectories(
+  step: number,
+  opened: Pick<OpenedStep, "context" | "openAttempt">,
+  shared: SharedContext,
+): Promise<StepEnd> {
+  const { gate, directories, cancellation } = shared;
+  const { definition, system } = opened.context;
+  const run = async () => {
+    using _ = definition.untrusted ? await gate.enter() : undefined;
+    return await runOpened(step, opened, shared);
+  };
+  if (definition.usesCache === undefined || !system.usesCache) {
+    return await run();
+  }
+  return await (await directories()).around(opened, cancellation, run);
 }
 
 /** Runs the attempts of a step, or a service for as long as it is needed. */

@@ -1,4 +1,5 @@
 import type { JobLog, RenamedLogs } from "../output/job_log.ts";
+import type { CacheUseRecord } from "../config/cache_uses.ts";
 import type { LogExporter } from "../report/export_logs.ts";
 import type { AttemptRecord } from "../report/run_event.ts";
 import { recordedTail } from "../report/recorded_tail.ts";
@@ -16,6 +17,8 @@ export type StepDetails = Map<string, {
   readonly log?: string;
   /** Size of the log, in bytes. */
   readonly logBytes?: number;
+  /** Directories that it restored from the cache and saved. */
+  readonly caches?: readonly CacheUseRecord[];
 }>;
 
 /** Options for {@linkcode recordSteps}. */
@@ -79,7 +82,8 @@ export function recordSteps(
       case "ended": {
         const { name, attempts: _, attemptResults, ...result } = event.result;
         const { startedAt } = result;
-        const { outputs = [], log, logBytes, tail } = details.get(name) ?? {};
+        const { outputs = [], log, logBytes, tail, caches } =
+          details.get(name) ?? {};
         return recorder.add("step.ended", {
           step: name,
           ...result,
@@ -89,6 +93,7 @@ export function recordSteps(
           ...outputs.length === 0 ? {} : { outputs },
           ...log === undefined ? {} : { log },
           ...logBytes === undefined ? {} : { logBytes },
+          ...caches === undefined ? {} : { caches },
           ...recordedTail(result, tail),
           ...hasFailed(result) && rerunOf !== undefined
             ? { rerun: rerunOf(name) }

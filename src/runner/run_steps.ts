@@ -30,7 +30,9 @@ import {
 } from "./record_steps.ts";
 import { stepConditions } from "./event_facts.ts";
 import { openStepSetting, type StepSetting } from "./step_setting.ts";
+import type { StepDirectories } from "./step_directories.ts";
 import type { StepShells } from "./step_shells.ts";
+import { UntrustedGate } from "./untrusted_gate.ts";
 
 /** Options for {@linkcode runSteps}. */
 export interface RunStepsOptions {
@@ -116,6 +118,8 @@ export async function runSteps(
       ...isService ? { isService } : {},
     })),
   });
+  const gate = new UntrustedGate();
+  let directories: Promise<StepDirectories> | undefined;
   {
     using _ = endWithJob(run, config, graph, shells);
     const context = {
@@ -130,6 +134,11 @@ export async function runSteps(
       clock: run.system.clock,
       activity,
       cache: cache?.open,
+      gate,
+      directories: () =>
+        directories ??= import("./step_directories.ts").then((
+          { StepDirectories },
+        ) => new StepDirectories(run.runner, config.cache, gate)),
     };
     const beside: Promise<void>[] = [];
     await schedule(plan.graph, {

@@ -3,6 +3,7 @@ import type { RunnerError } from "../errors.ts";
 import type { StepLog } from "../output/job_log.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import type { JobSystem } from "./job_system.ts";
+import type { CacheUseRecord } from "../config/cache_uses.ts";
 import type { UsageMeter } from "../process/usage.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { AttemptFiles } from "./attempt_files.ts";
@@ -91,6 +92,8 @@ export interface StepEnd extends AttemptEnd {
   readonly note?: string;
   /** Whether it did not run, because its result was in the cache. */
   readonly cached?: boolean;
+  /** What happened to the directories that the step restores and saves. */
+  readonly caches?: readonly CacheUseRecord[];
 }
 
 /** End of a step that was cancelled before it started. */

@@ -10,6 +10,7 @@ import {
 import { stepNameProblem } from "../config/step_config.ts";
 import { stepCacheProblems } from "../config/step_cache_config.ts";
 import { permissionsProblems } from "../config/step_permissions.ts";
+import { cacheUseProblems } from "../config/cache_uses.ts";
 import { RunnerError } from "../errors.ts";
 import type { Step } from "./step.ts";
 import { checkOutputNames } from "./outputs.ts";
@@ -121,6 +122,7 @@ function* problemsOf(step: Step): Generator<string> {
       yield "cache is only for steps that run a command, not a function";
     }
   }
+  yield* cacheUseProblems(step.usesCache ?? []);
   yield* servicePartProblems(step);
   const { group, limit = 1 } = step.concurrency ?? { group: "x" };
   if (!GROUP_NAME.test(group)) {

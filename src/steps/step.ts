@@ -198,6 +198,7 @@ export type ServiceOptions<Needs extends string = string> = Omit<
   | "required"
   | "neutralExit"
   | "cache"
+  | "usesCache"
 >;
 
 /** Definition of a step of a job. */

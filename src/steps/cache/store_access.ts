@@ -1,5 +1,6 @@
-import { CACHE_NAME, InvalidEntry } from "../../cache/cache_entry.ts";
+import { InvalidEntry } from "../../cache/cache_entry.ts";
 import type { CacheStore } from "../../cache/cache_store.ts";
+import { checkNamespaces, untrustedNamespace } from "../../cache/namespaces.ts";
 import { isListable, pruneStore } from "../../cache/prune.ts";
 import type { CacheContext } from "../../cache/saved_directories.ts";
 import {
@@ -21,9 +22,6 @@ import type { ChildEnvironment } from "../../environment/child_environment.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
 import { Uncacheable } from "./file_tree.ts";
-
-/** End of the namespaces of untrusted steps, which no other one may have. */
-const UNTRUSTED = ".untrusted";
 
 /** Options for {@linkcode StoreAccess}. */
 export interface StoreAccessOptions {
@@ -63,18 +61,7 @@ export class StoreAccess {
   #hasSaved = false;
 
   constructor(options: StoreAccessOptions) {
-    for (const one of [options.namespace, ...options.readFrom]) {
-      const problem = !CACHE_NAME.test(one)
-        ? `it must match ${CACHE_NAME}`
-        : one.endsWith(UNTRUSTED)
-        ? `names that end with "${UNTRUSTED}" are for untrusted steps`
-        : undefined;
-      if (problem === undefined) continue;
-      throw new RunnerError(
-        `Cannot use cache namespace ${JSON.stringify(one)}: ${problem}`,
-        { code: "invalid-config" },
-      );
-    }
+    checkNamespaces([options.namespace, ...options.readFrom]);
     this.#options = options;
   }
 
@@ -87,8 +74,8 @@ export class StoreAccess {
   namespacesOf({ isUntrusted }: StepPlace): readonly string[] {
     const { namespace, readFrom } = this.#options;
     if (!isUntrusted) return [...new Set([namespace, ...readFrom])];
-    const own = `${namespace}${UNTRUSTED}`;
-    if (CACHE_NAME.test(own)) return [own];
+    const own = untrustedNamespace(namespace);
+    if (own !== undefined) return [own];
     throw new Uncacheable("the name of the cache namespace is too long");
   }
 

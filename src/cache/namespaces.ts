@@ -1,0 +1,37 @@
+import { RunnerError } from "../errors.ts";
+import { CACHE_NAME } from "./cache_entry.ts";
+
+/** End of the namespaces of untrusted steps, which no other one may have. */
+const UNTRUSTED = ".untrusted";
+
+/**
+ * Checks the namespaces of a job.
+ *
+ * @throws {RunnerError} `invalid-config` if one is not valid, or for untrusted
+ * steps.
+ */
+export function checkNamespaces(namespaces: readonly string[]): void {
+  for (const one of namespaces) {
+    const problem = !CACHE_NAME.test(one)
+      ? `it must match ${CACHE_NAME}`
+      : one.endsWith(UNTRUSTED)
+      ? `names that end with "${UNTRUSTED}" are for untrusted steps`
+      : undefined;
+    if (problem === undefined) continue;
+    throw new RunnerError(
+      `Cannot use cache namespace ${JSON.stringify(one)}: ${problem}`,
+      { code: "invalid-config" },
+    );
+  }
+}
+
+/**
+ * Returns the namespace in which untrusted steps write. No trusted step reads
+ * it.
+ *
+ * @returns `undefined` if its name would be too long.
+ */
+export function untrustedNamespace(namespace: string): string | undefined {
+  const own = `${namespace}${UNTRUSTED}`;
+  return CACHE_NAME.test(own) ? own : undefined;
+}
