@@ -2,9 +2,11 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   type CoordinatorClient,
   type CoordinatorClientOptions,
+  CoordinatorError,
   openClient,
 } from "../../src/coordinator/client.ts";
-import { submitDocument } from "../../src/coordinator/jobs.ts";
+import { listJobs, submitDocument } from "../../src/coordinator/jobs.ts";
+import { createJob, findJobs } from "../../src/coordinator/workflows.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { triggerDocument } from "../../src/triggers/trigger_document.ts";
 import {
@@ -250,4 +252,41 @@ Deno.test("openClient() requires https, and no credentials in the URL", () => {
     RunnerError,
     "its token is malformed",
   );
+});
+
+Deno.test("a client reads a response again that a proxy has cut", async () => {
+  await using coordinator = startCoordinator({ troubles: ["short", "cut"] });
+  const client = clientOf(coordinator, { token: coordinator.userToken });
+  assertEquals(await listJobs(client, {}), []);
+  assertEquals(coordinator.requests.length, 3);
+});
+
+Deno.test("createJob() sends its request once, and says whether it may have arrived", async () => {
+  const job = {
+    name: "a",
+    description: "one of a kind",
+    job_command: "true",
+    source_type: "copy",
+    source_path: ".",
+  } as const;
+  const troubles: [Trouble, boolean][] = [
+    ["lost", true],
+    ["cut", true],
+    [503, true],
+    [403, false],
+  ];
+  for (const [trouble, isTransient] of troubles) {
+    await using coordinator = startCoordinator({ troubles: [trouble] });
+    const client = clientOf(coordinator, { token: coordinator.userToken });
+    const error = await assertRejects(
+      () => createJob(client, job),
+      CoordinatorError,
+    );
+    assertEquals([error.isTransient, coordinator.requests.length], [
+      isTransient,
+      1,
+    ]);
+    const found = await findJobs(client, job.description);
+    assertEquals(found.length, coordinator.jobs.rows.length);
+  }
 });

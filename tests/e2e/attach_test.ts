@@ -5,6 +5,7 @@ import { startWorker, type Work } from "../helpers/coordinator_worker.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
 import { soon, until } from "../helpers/soon.ts";
 import {
+  exists,
   makeFiles,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
@@ -243,6 +244,7 @@ Deno.test("workflow run --executor coordinator submits the commit that is checke
   await repository.git("init", "-q", "--bare", remote.path);
   await repository.git("remote", "add", "origin", remote.path);
   const unpushed = await run();
+  assertEquals(await exists(`${path}/.reactorcide/workflow-state.json`), false);
   assertStringIncludes(unpushed.stderr, "push it first");
   await repository.git("push", "-q", "origin", "HEAD:refs/heads/main");
   await repository.git("fetch", "-q", "origin");

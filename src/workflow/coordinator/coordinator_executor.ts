@@ -20,8 +20,10 @@ import type { AddJob } from "../local/run_workflow.ts";
 import type {
   OpenExecutor,
   WorkflowExecutor,
+  WorkflowPlan,
   WorkflowRun,
 } from "../workflow_executor.ts";
+import { type CodeSource, findCodeSource } from "./code_source.ts";
 import { openCoordinator, outageRetry } from "./coordinator_clients.ts";
 import { endOf, JobWatcher, MAX_NAME, nodeName } from "./job_watcher.ts";
 import { followJob, type RemoteWorkflow } from "./remote_job.ts";
@@ -53,7 +55,9 @@ const FAILED_WITHOUT_JOB =
 
 /** Options for {@linkcode coordinatorExecutor}. */
 export interface CoordinatorExecutorOptions
-  extends Omit<StartWorkflowOptions, "signal"> {
+  extends Omit<StartWorkflowOptions, "signal" | "source"> {
+  /** Code of the jobs: that of a repository, or `none`. */
+  readonly code: { readonly url?: string; readonly ref?: string } | "none";
   /**
    * Called with the id of the workflow, instead of following it.
    *
@@ -73,27 +77,42 @@ export function coordinatorExecutor(
   options: CoordinatorExecutorOptions,
 ): WorkflowExecutor {
   const { env, submission } = options;
+  let source: CodeSource | undefined;
   return {
     isRemote: true,
     concurrency: Infinity,
     isDetached: options.onDetach !== undefined,
-    async check({ root, definition, workflow }) {
+    async check(plan) {
+      openCoordinator(plan.runner, options, NEVER_SENT);
+      // A saved document was checked, and has its source.
       if (submission !== undefined) return;
-      const jobs = workflow.jobs
+      const jobs = plan.workflow.jobs
         .filter(({ skipReason }) => skipReason === undefined);
-      await checkSupported(definition, {
-        root,
+      await checkSupported(plan.definition, {
+        root: plan.root,
         jobs: new Set(jobs.map(({ name }) => name)),
         isEventJob: !!env[Variable.jobId] && startedByEvent(env),
       });
+      source = await sourceOf(plan, options);
     },
-    open: (run) => openRun(run, options),
+    open: (run) => openRun(run, { ...options, source }),
   };
+}
+
+/** Options of a client that only shows that it can be opened. */
+const NEVER_SENT = { signal: new AbortController().signal };
+
+async function sourceOf(
+  { root, runner: { logger } }: WorkflowPlan,
+  { code, env }: CoordinatorExecutorOptions,
+): Promise<CodeSource | undefined> {
+  if (code === "none") return undefined;
+  return await findCodeSource({ root, env, logger, ...code });
 }
 
 async function openRun(
   run: WorkflowRun,
-  options: CoordinatorExecutorOptions,
+  options: CoordinatorExecutorOptions & Pick<StartWorkflowOptions, "source">,
 ): Promise<OpenExecutor> {
   const { runner: { logger }, onSignal } = run;
   const { onDetach } = options;

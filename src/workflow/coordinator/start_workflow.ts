@@ -5,7 +5,7 @@ import { Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import { quote } from "../../terminal/text.ts";
 import type { WorkflowRun } from "../workflow_executor.ts";
-import { type CodeSource, findCodeSource } from "./code_source.ts";
+import type { CodeSource } from "./code_source.ts";
 import {
   type CoordinatorSettings,
   openCoordinator,
@@ -25,8 +25,8 @@ const CANCEL_MS = 15_000;
 
 /** Options for {@linkcode startWorkflow}. */
 export interface StartWorkflowOptions extends CoordinatorSettings {
-  /** Code of the jobs: that of a repository, or `none`. */
-  readonly code: { readonly url?: string; readonly ref?: string } | "none";
+  /** Code of the jobs of a new submission, if they get any. */
+  readonly source: CodeSource | undefined;
   /**
    * Submission to continue.
    *
@@ -42,9 +42,9 @@ export interface StartWorkflowOptions extends CoordinatorSettings {
  *
  * @returns The submission with the id of its workflow; `undefined` if no job is
  * left to run.
- * @throws {RunnerError} `source-failed`, `invalid-trigger`, `invalid-workflow` or
- * `invalid-config` before anything is submitted; `coordinator-failed` or
- * `coordinator-forbidden`; `cancelled`.
+ * @throws {RunnerError} `invalid-trigger`, `invalid-workflow` or `invalid-config`
+ * before anything is submitted; `coordinator-failed` or `coordinator-forbidden`;
+ * `cancelled`.
  */
 export async function startWorkflow(
   run: WorkflowRun,
@@ -57,9 +57,9 @@ export async function startWorkflow(
     ...options,
     isReader: true,
   });
-  const source = await sourceOf(run, options);
+  const { source } = options;
   let submission = options.submission ??
-    newSubmission(run, { ...options, url: client.url, source });
+    newSubmission(run, { ...options, url: client.url });
   checkUrl(submission, client.url);
   if (submission.workflowId !== undefined) return submission;
   if (submission.isCancelled) {
@@ -116,21 +116,9 @@ async function findCancelled(
   );
 }
 
-async function sourceOf(
-  { root, runner: { logger } }: WorkflowRun,
-  { code, env, submission }: StartWorkflowOptions,
-): Promise<CodeSource | undefined> {
-  // A saved document has its source.
-  if (code === "none" || submission !== undefined) return undefined;
-  return await findCodeSource({ root, env, logger, ...code });
-}
-
 function newSubmission(
   run: WorkflowRun,
-  { env, url, source }: StartWorkflowOptions & {
-    url: string;
-    source: CodeSource | undefined;
-  },
+  { env, url, source }: StartWorkflowOptions & { url: string },
 ): Submission {
   const { definition, workflow, earlier } = run;
   for (const [key, { triggers = [] }] of earlier) {
