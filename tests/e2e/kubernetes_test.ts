@@ -4,13 +4,34 @@ import {
   type ApiServer,
   startApiServer,
 } from "../helpers/kubernetes/api_server.ts";
+import { hasNamespaces } from "../helpers/kubernetes/container_process.ts";
 import type { ApiObject } from "../helpers/kubernetes/object_store.ts";
+import { isInstalled } from "../helpers/is_installed.ts";
 import {
   makeFiles,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
 const SECRET = "s3cr3t-of-the-app";
+
+/** Whether this machine can run Pods: kubectl, and namespaces. */
+const canRun = isInstalled("kubectl") && isInstalled("openssl") &&
+  await hasNamespaces();
+if (!canRun) {
+  if (Deno.env.get("REQUIRE_TOOLS")) {
+    throw new Error(
+      "Cannot test Kubernetes: kubectl or namespaces are missing",
+    );
+  }
+  console.log(
+    "Tests of Kubernetes are left out: kubectl or namespaces are missing",
+  );
+}
+
+/** Defines a test that needs Pods. */
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ignore: !canRun, fn });
+}
 
 /** A provider with a secret. */
 const PROVIDERS = {
@@ -127,7 +148,7 @@ async function toldBy(
   return { code, table, output, steps };
 }
 
-Deno.test("a workflow ends on Kubernetes as on this machine", async () => {
+test("a workflow ends on Kubernetes as on this machine", async () => {
   await using server = await startApiServer();
   const told = [];
   for (const isRemote of [false, true]) {
@@ -158,7 +179,7 @@ Deno.test("a workflow ends on Kubernetes as on this machine", async () => {
   assertNothingIsLeft(server);
 });
 
-Deno.test("a job that Kubernetes ends is told as what it is", async () => {
+test("a job that Kubernetes ends is told as what it is", async () => {
   await using server = await startApiServer();
   await using directory = await temporaryDirectory();
   const { path } = directory;
@@ -212,5 +233,131 @@ jobs:
     /pull: failed, the image "missing:1" cannot be pulled \((ErrImagePull|ImagePullBackOff)\): manifest for missing:1 not found\n/,
   );
   assertMatch(stderr, /memory +exit code 137 /);
+  assertNothingIsLeft(server);
+});
+
+test("a run on Kubernetes survives faults without losing or repeating anything", async () => {
+  await using server = await startApiServer();
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  const lines = Array.from({ length: 200 }, (_, at) => `line ${at}`);
+  await makeFiles(path, {
+    "ci.yaml": `
+name: ci
+jobs:
+  loud:
+    raw_command: true
+    command: |
+      i=0; while [ $i -lt 100 ]; do echo "line $i"; i=$((i + 1)); done
+      echo "token $TOKEN"; while [ ! -e /tmp/go ]; do sleep 0.1; done
+      while [ $i -lt 200 ]; do echo "line $i"; i=$((i + 1)); done; printf "no end"
+    environment: { TOKEN: "\${secret:app:any:value}" }
+`,
+  });
+  // Streams break in the middle of lines, and of the secret.
+  server.cutLogsAfterBytes = 1_234;
+  const [args, options] = onCluster(server, path);
+  await using run = startCli(args, options);
+  const pod = await podOf(server, "loud");
+  const manifests = JSON.stringify(server.store.list("jobs"));
+  assert(!manifests.includes(SECRET) && !manifests.includes(btoa(SECRET)));
+  const [secret] = server.store.list("secrets");
+  assertEquals(atob(secret.data.TOKEN), SECRET);
+  assertEquals(secret.metadata.ownerReferences[0].kind, "Job");
+  await run.sees("token");
+  await server.goDown();
+  // The history is lost as well, as after a restart of the server.
+  server.store.forget();
+  const go = server.node.container(pod, "job")!.exec(["touch", "/tmp/go"]);
+  await go.stdin.close();
+  await go.output();
+  await seen(() =>
+    server.store.get("pods", pod).status.containerStatuses[0].state.terminated
+  );
+  server.goUp();
+  const { code, stdout, stderr } = await run.end();
+  assertEquals(code, 0, stderr);
+  assertEquals(
+    stdout,
+    [...lines.slice(0, 100), "token [REDACTED]", ...lines.slice(100), "no end"]
+      .map((line) => `${line}\n`).join(""),
+  );
+  assert(!stderr.includes(SECRET));
+  assertNothingIsLeft(server);
+});
+
+test("a run on Kubernetes leaves nothing behind when it is cancelled or killed", async () => {
+  await using server = await startApiServer();
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await makeFiles(path, {
+    "ci.yaml":
+      `name: ci\njobs: { a: { raw_command: true, command: "trap 'echo asked; exit 3' TERM; echo ready; sleep 300 & wait" } }`,
+  });
+  {
+    const [args, options] = onCluster(server, path);
+    await using run = startCli(args, options);
+    await run.sees("ready");
+    run.child.kill("SIGTERM");
+    const { code, stdout } = await run.end();
+    assertEquals([code, stdout], [143, "ready\nasked\n"]);
+    assertNothingIsLeft(server);
+  }
+  const [args, options] = onCluster(server, path);
+  await using run = startCli(args, options);
+  const pod = await podOf(server, "a");
+  run.child.kill("SIGKILL");
+  await run.end();
+  const { store, controller } = server;
+  controller.skip(400_000);
+  assertEquals(store.list("jobs")[0].status.conditions, undefined);
+  controller.skip(250_000);
+  assertEquals(
+    store.list("jobs")[0].status.conditions[0].reason,
+    "DeadlineExceeded",
+  );
+  await seen(() => store.get("pods", pod) === undefined || undefined);
+  controller.skip(301_000);
+  assertNothingIsLeft(server);
+});
+
+test("workflow run tells what keeps jobs from running on Kubernetes", async () => {
+  await using server = await startApiServer();
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await makeFiles(path, {
+    "ci.yaml": `
+name: ci
+jobs:
+  steps: { steps: [{ name: s, run: x }] }
+  docker: { command: x, capabilities: [docker] }
+  user: { command: x, run_as: { user: host } }
+`,
+    "good/ci.yaml":
+      `name: ci\njobs: { a: { raw_command: true, command: "true", node_selector: { disk: tape } } }`,
+  });
+  const refused = await runCli(...onCluster(server, path));
+  assertEquals(refused.code, 1);
+  for (
+    const problem of [
+      'job "steps": only a process of this runner runs its steps',
+      'job "docker": its capability "docker" needs a privileged container',
+      'job "user": its user "host" is not runner, root or uid[:gid]',
+    ]
+  ) assert(refused.stderr.includes(problem), refused.stderr);
+  const forbidden = await runCli(
+    ...onCluster(server, `${path}/good`, ["--context", "other"]),
+  );
+  assertEquals(forbidden.code, 1);
+  assertMatch(forbidden.stderr, /jobs is forbidden/);
+  assertEquals(server.store.list("jobs"), []);
+  const late = await runCli(
+    ...onCluster(server, `${path}/good`, ["--start-timeout", "1s"]),
+  );
+  assertEquals(late.code, 1);
+  assertMatch(
+    late.stderr,
+    /a: failed, it did not start within 1 s: no node can run/,
+  );
   assertNothingIsLeft(server);
 });

@@ -30,7 +30,7 @@ export interface ExecTarget {
 }
 
 /** A way to reach the API server of a cluster. Nothing is retried. */
-export interface ClusterTransport {
+export interface ClusterTransport extends Disposable {
   /** Namespace of the objects. */
   readonly namespace: string;
   /**

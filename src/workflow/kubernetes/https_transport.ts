@@ -87,6 +87,7 @@ export async function httpsTransport(
 
   return {
     namespace: space,
+    [Symbol.dispose]: () => client.close(),
     async send(sent, signal) {
       const late = new AbortController();
       using limit = timeLimit(REQUEST_MS);

@@ -64,6 +64,7 @@ export async function kubectlTransport(
   const space = namespace ?? configured;
   return {
     namespace: space,
+    [Symbol.dispose]() {},
     async send({ method, path, body }, signal) {
       const verb = VERBS[method];
       const input = body === undefined

@@ -93,7 +93,10 @@ export function kubernetesExecutor(
           requests.set(prepared, request);
           return inner.runJob(prepared);
         },
-        [Symbol.asyncDispose]: () => objects[Symbol.asyncDispose](),
+        async [Symbol.asyncDispose]() {
+          await objects[Symbol.asyncDispose]();
+          transport[Symbol.dispose]();
+        },
       };
     },
   };

@@ -28,6 +28,12 @@ const FAILED_CODE = 1;
 /** Maximum time for removing a Job, in milliseconds. */
 const REMOVE_MS = 30_000;
 
+/**
+ * Time for which the log of a job is followed that was removed while it ran, in
+ * milliseconds.
+ */
+const REMOVED_LOG_MS = 2_000;
+
 /** Time that the container with the files has to start, in milliseconds. */
 const FILES_MS = 60_000;
 
@@ -264,9 +270,16 @@ class PodRun {
     const ended = new AbortController();
     const stop = new AbortController();
     const signal = AbortSignal.any([this.#killed.signal, stop.signal]);
-    const exit = objects.until(this.#name, exitIn, signal)
+    const killed = this.#killed.signal;
+    const exit = objects.until(this.#name, exitIn, killed)
       .finally(() => ended.abort());
-    exit.catch(() => stop.abort());
+    // The container of a Job that somebody deletes may run for a while.
+    using late = new DisposableStack();
+    void exit.then(() => {
+      if (isEnded(this.#view)) return;
+      const limit = late.use(timeLimit(REMOVED_LOG_MS));
+      void limit.reached.then(() => stop.abort());
+    }, () => stop.abort());
     const log = followLog(cluster, {
       pod,
       container: JOB_CONTAINER,
@@ -277,6 +290,8 @@ class PodRun {
     const [gap] = await Promise.allSettled([log, exit]);
     const problem = gap.status === "fulfilled"
       ? gap.value
+      : stop.signal.aborted
+      ? "the job was removed while it ran"
       : messageOf(gap.reason);
     if (problem !== undefined && !this.#killed.signal.aborted) {
       logger.warn("kubernetes", `The log is not complete: ${problem}`);
@@ -323,10 +338,16 @@ function isRemoved(
   return isGone || undefined;
 }
 
+function isEnded({ pod, isPodGone }: JobView): boolean {
+  return pod === undefined || isPodGone || podState(pod).job === "ended";
+}
+
 function filesPhase(
-  { pod, isPodGone }: JobView,
+  { pod, isPodGone, isJobGone }: JobView,
 ): "running" | "ended" | undefined {
   if (pod === undefined || isPodGone) return "ended";
-  const { files } = podState(pod);
-  return files === "waiting" ? undefined : files;
+  const { files, isDeleted } = podState(pod);
+  if (files !== "waiting") return files;
+  // It will not start any longer.
+  return isJobGone || isDeleted ? "ended" : undefined;
 }

@@ -23,7 +23,10 @@ export interface ApiServer extends AsyncDisposable {
   readonly kubeconfig: string;
   /** Methods and paths of all requests. */
   readonly requests: string[];
-  /** Streams of logs are cut after this many bytes, without a proper end. */
+  /**
+   * The next stream of a log is cut after this many bytes, without a proper end;
+   * each further one after twice as many.
+   */
   cutLogsAfterBytes: number;
   /** Breaks all connections, and refuses new ones until the server is up. */
   goDown(): Promise<void>;
@@ -223,6 +226,9 @@ class Server {
       );
     }
     if (part === "exec") return serveExec(request, process);
+    const maxBytes = this.cutLogsAfterBytes;
+    // A new stream repeats what it has sent, and must come further.
+    this.cutLogsAfterBytes *= 2;
     return this.#stream(
       process.log.lines(
         BigInt(Date.parse(query.get("sinceTime") ?? "1970-01-01T00:00:00Z")) *
@@ -230,7 +236,7 @@ class Server {
         query.get("follow") === "true",
         query.get("timestamps") === "true",
       ),
-      this.cutLogsAfterBytes,
+      maxBytes,
     );
   }
 

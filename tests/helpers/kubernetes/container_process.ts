@@ -47,6 +47,20 @@ if [ "$uid" = keep ]; then exec chroot "$root" "$@"; fi
 exec chroot "$root" setpriv --reuid="$uid" --regid="$gid" --clear-groups -- "$@"
 `;
 
+/** Checks whether this machine lets us create namespaces. */
+export async function hasNamespaces(): Promise<boolean> {
+  const root = Deno.uid() === 0 ? [] : ["--user", "--map-root-user"];
+  try {
+    const { success } = await new Deno.Command("unshare", {
+      args: [...root, "--mount", "--pid", "--fork", "true"],
+      stderr: "null",
+    }).output();
+    return success;
+  } catch {
+    return false;
+  }
+}
+
 /** What every image has in its environment. */
 const IMAGE_ENV = {
   PATH: "/opt/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",

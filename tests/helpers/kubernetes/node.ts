@@ -176,9 +176,10 @@ export class Node {
     });
     running.containers.set(spec.name, container);
     this.#setState(name, spec.name, { running: { startedAt: now() } });
-    const exitCode = await container.exitCode;
-    const reason = this.#reasons.get(`${name}/${spec.name}`) ??
-      (exitCode === 0 ? "Completed" : "Error");
+    const ended = await container.exitCode;
+    const killed = this.#reasons.get(`${name}/${spec.name}`);
+    const exitCode = killed === undefined ? ended : 137;
+    const reason = killed ?? (exitCode === 0 ? "Completed" : "Error");
     this.#setState(name, spec.name, {
       terminated: { exitCode, reason, finishedAt: now() },
     });
