@@ -10,6 +10,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { cachedSteps } from "./cached_steps.ts";
+import { artifacts } from "./artifacts.ts";
 import { checkoutSize, checkoutTime } from "./checkout.ts";
 import { generateRepository } from "./generated_repository.ts";
 import { graph } from "./graph.ts";
@@ -41,6 +42,9 @@ interface Extent {
 }
 
 const MIB = 1024 * 1024;
+
+/** Size of the tree that a job passes to another. */
+const TREE_BYTES = 500 * MIB;
 
 /** Size of the log of which the stall is taken. */
 const STALL_LOG_BYTES = 256 * MIB;
@@ -100,6 +104,10 @@ const GROUPS: Readonly<Record<string, Group>> = {
       );
       await report(checkoutSize(directory, repository, commitCount), 1);
     }
+  },
+  async artifacts(directory, { logBytes, rotationCount }) {
+    const treeBytes = Math.min(logBytes, TREE_BYTES);
+    await report(artifacts(directory, treeBytes), rotationCount);
   },
   async memory(directory, { logBytes: sizeBytes, rotationCount }) {
     await using lines = await makeLog({ directory, sizeBytes });

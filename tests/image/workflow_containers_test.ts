@@ -9,7 +9,7 @@ import {
 /** Name of the image of these tests: a shell, and a few programs of this machine. */
 const IMAGE = "runnerlib-workflow-test:1";
 
-const PROGRAMS = ["sh", "cat", "id", "sleep"];
+const PROGRAMS = ["sh", "cat", "id", "sleep", "mkdir", "chmod", "ln", "stat"];
 
 const hasEngine = await engine("version").then(
   ({ code }) => code === 0,
@@ -98,6 +98,67 @@ b | 4711
 b | 4712
 `,
     );
+  },
+});
+
+const WITH_ARTIFACTS = `
+name: Artifacts
+jobs:
+  build:
+    image: ${IMAGE}
+    raw_command: true
+    command: |
+      mkdir -p dist/empty; echo built > dist/app; chmod 700 dist/app
+      ln -s app dist/link
+    artifacts: { dist: { paths: [dist] } }
+  test:
+    image: ${IMAGE}
+    raw_command: true
+    needs: [{ job: build, artifacts: [dist] }]
+    run_as: { user: "4711:4712" }
+    command: cat dist/link; stat -c "%a %u %g %n" dist/app dist/empty; echo new > dist/app
+  stuck:
+    image: ${IMAGE}
+    raw_command: true
+    timeout: 5s
+    command: |
+      trap '' TERM; mkdir dist
+      while :; do echo late > dist/file; sleep 0.1; done
+    artifacts: { log: { paths: [dist], when: always } }
+  escape:
+    image: ${IMAGE}
+    raw_command: true
+    command: mkdir dist; ln -s /etc/passwd dist/passwd
+    artifacts: { dist: { paths: [dist] } }
+`;
+
+Deno.test({
+  name: "runnerlib workflow passes artifacts on between containers",
+  ignore: !hasEngine,
+  async fn() {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeImage(path);
+    await makeFiles(path, { "w/pipeline.yaml": WITH_ARTIFACTS });
+    const env = { ...engineEnv(), REACTORCIDE_CACHE_STORE: `${path}/store` };
+    const { code, stdout, stderr } = await runCli([
+      ...["workflow", "run", "pipeline.yaml"],
+      ...["--executor", "docker", "--network", "none"],
+    ], { cwd: `${path}/w`, env });
+    assertEquals(code, 1, stderr);
+    assertEquals(
+      stdout.split("\n").filter((line) => line.startsWith("test")),
+      [
+        "test   | built",
+        "test   | 700 4711 4712 dist/app",
+        "test   | 755 4711 4712 dist/empty",
+      ],
+    );
+    assertStringIncludes(stderr, "outside the directory of the job");
+    const list = await runCli(["artifacts", "list"], { cwd: `${path}/w`, env });
+    const [build, stuck] = list.stdout.split("\n");
+    assertStringIncludes(build, "build  dist  4 files, 6 bytes");
+    assertStringIncludes(stuck, "stuck  log  2 files, 5 bytes");
   },
 });
 
