@@ -56,6 +56,7 @@ const GROUPS: Readonly<Record<string, FlagGroup>> = {
   secrets: "Secrets",
   selection: "Steps",
   debug: "Steps",
+  cache: "Steps",
   output: "Output",
   limits: "Limits",
 };
