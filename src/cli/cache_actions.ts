@@ -19,8 +19,8 @@ import {
 import { childEnvironment } from "../environment/child_environment.ts";
 import { variableInfo } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
-import { Cancellation } from "../process/cancellation.ts";
-import { cancelledError } from "../runner/job_result.ts";
+import type { Cancellation } from "../process/cancellation.ts";
+import { cancelOnSignal } from "./cancel_on_signal.ts";
 import type { CommandContext } from "./command.ts";
 import { usageError } from "./parse_arguments.ts";
 
@@ -35,7 +35,7 @@ export function saveToCache(
   context: CommandContext,
   [name, ...operands]: readonly string[],
 ): Promise<number> {
-  return withCancellation(context, async (cancellation) => {
+  return cancelOnSignal(context.runner.host, async (cancellation) => {
     const { logger } = context.runner;
     checkName(name);
     const settings = cacheSettings(context.runner.host);
@@ -84,7 +84,7 @@ export function restoreToCache(
   context: CommandContext,
   [name, ...operands]: readonly string[],
 ): Promise<number> {
-  return withCancellation(context, async (cancellation) => {
+  return cancelOnSignal(context.runner.host, async (cancellation) => {
     checkName(name);
     const { namespace, readFrom } = cacheSettings(context.runner.host);
     const root = await jobDirectory(context);
@@ -123,7 +123,7 @@ export function restoreToCache(
 
 /** Prints what the store contains. */
 export function showCache(context: CommandContext): Promise<number> {
-  return withCancellation(context, async ({ graceful }) => {
+  return cancelOnSignal(context.runner.host, async ({ graceful }) => {
     const { maxBytes } = cacheSettings(context.runner.host);
     const store = await listableStoreOf(context);
     const { manifests, packs, bytes } = await listStore(store, graceful);
@@ -159,26 +159,12 @@ function removeEntries(
   context: CommandContext,
   maxBytes: number,
 ): Promise<number> {
-  return withCancellation(context, async ({ graceful }) => {
+  return cancelOnSignal(context.runner.host, async ({ graceful }) => {
     const store = await listableStoreOf(context);
     const { count, bytes } = await pruneStore(store, maxBytes, graceful);
     await context.print(`removed ${count} entries, ${bytes} bytes`);
     return 0;
   });
-}
-
-async function withCancellation(
-  { runner: { host } }: CommandContext,
-  action: (cancellation: Cancellation) => Promise<number>,
-): Promise<number> {
-  const cancellation = new Cancellation();
-  using _ = host.onSignal((signal) => cancellation.cancel(signal));
-  try {
-    return await action(cancellation);
-  } catch (error) {
-    const { signal } = cancellation;
-    throw signal === null ? error : cancelledError(signal);
-  }
 }
 
 /**

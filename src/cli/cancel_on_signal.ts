@@ -18,8 +18,7 @@ export async function cancelOnSignal<T>(
     return await action(cancellation);
   } catch (error) {
     const { signal } = cancellation;
-    throw signal !== null && error instanceof DOMException
-      ? cancelledError(signal)
-      : error;
+    // Whatever fails after a signal may fail because of it.
+    throw signal === null ? error : cancelledError(signal);
   }
 }

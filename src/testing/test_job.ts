@@ -1,8 +1,7 @@
 import type { JobOptions } from "../config/job_options.ts";
 import { readJobFile } from "../config/job_file.ts";
 import { optionsLayer } from "../config/options_layer.ts";
-import { Variable } from "../environment/variables.ts";
-import { type Host, processHost } from "../host.ts";
+import { processHost } from "../host.ts";
 import type { JobResult } from "../runner/job_result.ts";
 import { runJob } from "../runner/run_job.ts";
 import { createRunnerContext } from "../runner/runner_context.ts";
@@ -10,6 +9,7 @@ import type { Job } from "../steps/job.ts";
 import type { Step, StepEvent } from "../steps/step.ts";
 import type { CommandReply, TestedCommand } from "./recorded_command.ts";
 import { READY_COMMAND, RecordedSystem } from "./recorded_system.ts";
+import { recordingHost } from "./recording_host.ts";
 
 /** Real time after which a test is given up, in milliseconds. */
 const STUCK_MS = 20_000;
@@ -127,10 +127,10 @@ export async function testJob(
       commands[step] ?? commands[groups.get(step) ?? step] ?? otherwise,
     isEndless: (step) => endless.has(groups.get(step) ?? step),
   });
-  const printed = { stdout: "", stderr: "" };
+  const host = recordingHost({ env, cwd: directory.path });
   const timeline: StepMoment[] = [];
   const runner = createRunnerContext(
-    recordingHost({ env, cwd: directory.path, printed }),
+    host,
     { system },
   );
   const running = new Set<string>();
@@ -169,7 +169,7 @@ export async function testJob(
     }),
     () => [...running],
   );
-  return { ...result, ...printed, timeline, commands: system.commands };
+  return { ...result, ...host.printed, timeline, commands: system.commands };
 }
 
 /** A service is ready as soon as it runs, since nothing listens on its port. */
@@ -192,36 +192,6 @@ async function jobDirectory(
 
 function absolutePath(path: string): string {
   return path.startsWith("/") ? path : `${processHost().cwd}/${path}`;
-}
-
-/** Options for {@linkcode recordingHost}. */
-interface RecordingHostOptions {
-  env: Readonly<Record<string, string>>;
-  cwd: string;
-  printed: { stdout: string; stderr: string };
-}
-
-/** Creates a process around the runner whose output is kept. */
-function recordingHost(
-  { env, cwd, printed }: RecordingHostOptions,
-): Host {
-  const stream = (name: keyof typeof printed) => {
-    const decoder = new TextDecoder();
-    return {
-      write(bytes: Uint8Array) {
-        printed[name] += decoder.decode(bytes, { stream: true });
-        return Promise.resolve(bytes.length);
-      },
-      isTerminal: () => false,
-    };
-  };
-  return {
-    env: { [Variable.inContainer]: "false", ...env },
-    cwd,
-    stdout: stream("stdout"),
-    stderr: stream("stderr"),
-    onSignal: () => ({ [Symbol.dispose]() {} }),
-  };
 }
 
 async function notStuck<T>(

@@ -4,10 +4,11 @@ import {
   type CreateRunnerOptions,
   type Runner,
 } from "../../src/runner/runner.ts";
+import { recordingHost } from "../../src/testing/recording_host.ts";
 import { BARE_ENV } from "./running.ts";
 import { temporaryDirectory } from "./temporary_directory.ts";
 
-/** A runner in a directory of its own whose streams are remembered. */
+/** A runner in its own directory whose output is kept. */
 export interface TestRunner extends AsyncDisposable {
   readonly runner: Runner;
   /** The process around it. */
@@ -28,37 +29,17 @@ export async function testRunner(
   options: Omit<CreateRunnerOptions, "host"> = {},
 ): Promise<TestRunner> {
   const directory = await temporaryDirectory();
-  const listeners = new Set<(signal: EndingSignal) => void>();
-  const printed = { stdout: "", stderr: "" };
-  const stream = (name: keyof typeof printed) => {
-    const decoder = new TextDecoder();
-    return {
-      write(bytes: Uint8Array) {
-        printed[name] += decoder.decode(bytes, { stream: true });
-        return Promise.resolve(bytes.length);
-      },
-      isTerminal: () => false,
-    };
-  };
-  const host: Host = {
-    env: { ...BARE_ENV, REACTORCIDE_IN_CONTAINER: "false", ...env },
+  const host = recordingHost({
+    env: { ...BARE_ENV, ...env },
     cwd: directory.path,
-    stdout: stream("stdout"),
-    stderr: stream("stderr"),
-    onSignal(listener) {
-      listeners.add(listener);
-      return { [Symbol.dispose]: () => void listeners.delete(listener) };
-    },
-  };
+  });
   return {
     runner: createRunner({ ...options, host }),
     host,
     path: directory.path,
-    stdout: () => printed.stdout,
-    stderr: () => printed.stderr,
-    signal(name) {
-      for (const listener of [...listeners]) listener(name);
-    },
+    stdout: () => host.printed.stdout,
+    stderr: () => host.printed.stderr,
+    signal: host.signal,
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };
 }

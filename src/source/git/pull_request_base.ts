@@ -1,4 +1,4 @@
-import { type Environment, Variable } from "../../environment/variables.ts";
+import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import { showUrl } from "../../url_secrets.ts";
 import type { SourceContext } from "../source.ts";
@@ -13,7 +13,7 @@ import {
 import { ownerConfig } from "./safe_directory.ts";
 import { checkGitRef, isFullCommitId } from "./ref.ts";
 import { commitOf, type Repository, repositoryAt } from "./repository.ts";
-import { type GitUrl, repositoryIdentity, resolveGitUrl } from "./url.ts";
+import { type GitUrl, resolveGitUrl } from "./url.ts";
 
 const NO_COMMIT = "the repository has no such commit";
 
@@ -32,7 +32,7 @@ interface Base {
   /** Name of its remote. */
   readonly remote: "origin" | "upstream";
   /** URL of the remote. */
-  readonly url: string;
+  readonly url: GitUrl;
   /** ID of the base commit, if it is known. */
   readonly id: string | undefined;
   /** Target branch of the pull request, if it is known. */
@@ -56,20 +56,20 @@ export async function fetchBase(
   retry: Retry,
   context: SourceContext,
 ): Promise<void> {
-  const { log, cancellation } = context;
-  const base = baseOf(context.env, repository.url);
-  if (base === undefined) return;
-  const { id, branch, url, remote } = base;
+  const { env, log, cancellation } = context;
+  let base: Base | undefined;
   try {
+    base = baseOf(repository.url, context);
+    if (base === undefined) return;
     await reachBase(repository, base, request, retry, context);
   } catch (error) {
     cancellation.graceful.throwIfAborted();
     log.warn("source", "Cannot fetch the base of the pull request", {
-      base: id ?? branch ?? "",
-      url: showUrl(url),
+      base: base?.id ?? base?.branch ?? "",
+      url: base?.url.shown ?? showUrl(env[Variable.baseUrl] ?? ""),
       reason: messageOf(error),
       effect: "git diff, git log and git merge-base with it may fail",
-      ...context.env[Variable.isForkPr] === "true" && remote === "origin"
+      ...env[Variable.isForkPr] === "true" && base?.remote === "origin"
         ? { hint: `${Variable.baseUrl} can name the repository that has it` }
         : {},
     });
@@ -81,18 +81,23 @@ export async function fetchBase(
  *
  * @param url URL of the repository that is checked out.
  * @returns The base; `undefined` if the environment describes none.
+ * @throws {RunnerError} With code `source-failed`, if its URL is invalid.
  */
-function baseOf(env: Environment, url: GitUrl): Base | undefined {
+function baseOf(
+  url: GitUrl,
+  { env, cwd }: Pick<SourceContext, "env" | "cwd">,
+): Base | undefined {
   const diffBase = env[Variable.diffBase] ?? "";
-  const baseUrl = env[Variable.baseUrl] ?? "";
-  const isFork = baseUrl !== "" &&
-    repositoryIdentity(baseUrl) !== url.identity;
+  const baseUrl = env[Variable.baseUrl]
+    ? resolveGitUrl(env[Variable.baseUrl], cwd)
+    : url;
+  const isFork = baseUrl.identity !== url.identity;
   if (!isFork && diffBase === "" && !env[Variable.prNumber]) return undefined;
   const names = [env[Variable.baseRef], env[Variable.prBaseRef], diffBase]
     .filter((name) => name !== undefined && name !== "");
   return {
     remote: isFork ? "upstream" : "origin",
-    url: isFork ? baseUrl : url.href,
+    url: isFork ? baseUrl : url,
     id: names.findLast(isFullCommitId)?.toLowerCase(),
     branch: names.find((name) => !isFullCommitId(name))
       ?.replace(/^refs\/heads\//, ""),
@@ -165,10 +170,9 @@ async function reachBase(
 /** Adds the repository that a fork's pull request targets. */
 async function addUpstream(
   repository: Repository,
-  location: string,
+  url: GitUrl,
   context: SourceContext,
 ): Promise<Repository> {
-  const url = resolveGitUrl(location, context.cwd);
   const upstream = repositoryAt(
     { path: repository.gitDirectory, bare: true },
     url,
