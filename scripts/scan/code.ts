@@ -43,6 +43,7 @@ import {
 import {
   FILTER,
   HEX_PAIRS,
+  KEEPS_CODES,
   LIST,
   ROWS,
   SHARED_BYTES,
@@ -51,6 +52,13 @@ import {
 import { MULTIPLIER } from "../../src/secrets/mask/word_index.ts";
 
 const [LF, BLANK, COLON, X] = [0x0a, 0x20, 0x3a, 0x78];
+const [ESC, BRACKET] = [0x1b, 0x5b];
+
+/** How many bytes codes have that are looked at together: less than there are around a block. */
+const MAX_CODES_BYTES = 32;
+
+/** How far a code of another kind, or an escape within escapes, reaches at most. */
+const [MAX_CODE_BYTES, MAX_ESCAPE_BYTES] = [1100, 512];
 
 /** A class of bytes: those with one of some upper and one of some lower halves. */
 type Halves = readonly [uppers: readonly number[], lowers: readonly number[]];
@@ -96,7 +104,7 @@ export function assembleScan(): Uint8Array<ArrayBuffer> {
     locals: [
       ...[I32, I32, I32, I32, I32, I32],
       ...[V128, V128, V128, V128],
-      ...[I64, I64, I64, I64, I64, I64, I64, I64, I64],
+      ...[I64, I64, I64, I64, I64, I64, I64, I64, I64, I32, I32, I32],
     ],
     body: scanBody(),
   }]);
@@ -109,6 +117,10 @@ const [CLASS_0, BLOCK] = [10, 13];
 const [BOTH, DIGIT, SEPARATOR] = [14, 15, 16];
 const [ONE, TWO, THREE, NUMBERS] = [17, 18, 19, 20];
 const [WORDS, WORD_ENDS] = [21, 22];
+/** Where the codes end that are looked at, and how far marks are known not to matter. */
+const [CODES, CLEAR_TO] = [23, 24];
+/** From where on nothing is part of an escape that was met. */
+const PLAIN_FROM = 25;
 
 function scanBody(): Code {
   const blocks = [0, 1, 2];
@@ -119,6 +131,8 @@ function scanBody(): Code {
     bytes.and(classes.reduce(bytes.or), bytes.all(MARK_BITS)),
   );
   return [
+    // What is in front of the block may be an escape.
+    ...set(PLAIN_FROM, add(get(AT), i32(MAX_CODE_BYTES))),
     ...loop(
       when(isAnyMark, ...blocks.map(lookAtMarks)),
       findNumbers(),
@@ -156,14 +170,113 @@ function lookAtMarks(block: number): Code {
     tee(BITS, bytes.highBits(areMarks)),
     loop(
       set(BYTE, byteAt(tee(PLACE, next))),
-      either(
-        isSame(get(BYTE), i32(LF)),
-        lookAtLineBreak(),
-        put(get(PLACE)),
+      when(
+        isNotBelow(get(PLACE), get(CLEAR_TO)),
+        either(
+          isSame(get(BYTE), i32(LF)),
+          either(
+            isSame(byteAt(get(PLACE), 1), i32(ESC)),
+            lookAtCodes(),
+            lookAtLineBreak(),
+          ),
+          either(
+            isSame(get(BYTE), i32(ESC)),
+            lookAtCodes(),
+            [
+              ...put(get(PLACE)),
+              ...set(PLAIN_FROM, add(get(PLACE), i32(MAX_ESCAPE_BYTES))),
+            ],
+          ),
+        ),
       ),
       again(tee(BITS, and(get(BITS), subtract(get(BITS), i32(1))))),
     ),
   );
+}
+
+/**
+ * Notes codes for a terminal, with a line break among them, unless four plain
+ * bytes are on each side, of which no needle has either: fewer bytes of a needle
+ * on both sides would not be enough.
+ */
+function lookAtCodes(): Code {
+  const before = wordAt(subtract(get(PLACE), i32(4)));
+  const after = wordAt(get(CODES));
+  const isInside = isBelow(
+    subtract(get(CODES), get(PLACE)),
+    i32(MAX_CODES_BYTES),
+  );
+  const isBehindEscape = isBelow(
+    get(PLACE),
+    add(get(PLAIN_FROM), i32(4)),
+  );
+  const mayMatter = or(
+    or(isBehindEscape, or(mayHave(before), mayHave(after))),
+    or(
+      or(wordAt(i32(KEEPS_CODES)), isZero(isInside)),
+      or(
+        bytes.isAny(classesIn(bytes.ofWords(before, after), SPECIAL_TABLES)),
+        mayStartRow(CODES),
+      ),
+    ),
+  );
+  return [
+    ...set(CODES, get(PLACE)),
+    ...set(BYTE, i32(0)),
+    ...loop(
+      when(
+        isSame(byteAt(get(CODES)), i32(LF)),
+        // A second line break stays where it is.
+        set(CODES, add(get(CODES), isZero(get(BYTE)))),
+        set(BYTE, i32(1)),
+      ),
+      again(and(isInside, skipCode())),
+    ),
+    ...either(
+      mayMatter,
+      put(get(PLACE)),
+      set(CLEAR_TO, get(CODES)),
+    ),
+    // Another code may be as long as a title, and is read elsewhere.
+    ...set(
+      CODES,
+      choose(
+        isSame(get(CODES), get(PLACE)),
+        add(get(PLACE), i32(MAX_CODE_BYTES)),
+        get(CODES),
+      ),
+    ),
+    ...when(
+      isBelow(get(PLAIN_FROM), get(CODES)),
+      set(PLAIN_FROM, get(CODES)),
+    ),
+  ];
+}
+
+/** Goes on behind a code that sets a color or the like, and tells whether there was one. */
+function skipCode(): Code {
+  const isCode = isSame(pairAt(get(CODES)), i32(ESC | BRACKET << 8));
+  const isParameter = isBelow(
+    subtract(byteAt(get(WORD)), i32(0x30)),
+    i32(0x10),
+  );
+  const isFinal = isBelow(
+    subtract(byteAt(get(WORD)), i32(0x40)),
+    i32(0x3f),
+  );
+  return [
+    ...set(WORD, add(get(CODES), i32(1))),
+    ...loop(
+      set(WORD, add(get(WORD), i32(1))),
+      again(isParameter),
+    ),
+    ...set(HASH, and(isCode, isFinal)),
+    ...set(
+      CODES,
+      choose(get(HASH), add(get(WORD), i32(1)), get(CODES)),
+    ),
+    ...get(HASH),
+  ];
 }
 
 function lookAtLineBreak(): Code {
@@ -189,17 +302,17 @@ function lookAtLineBreak(): Code {
           isNotBelow(byteAt(get(BYTE), 4), i32(0x30)),
           isNotBelow(i32(BLANK), byteAt(get(BYTE), 4)),
         ),
-        when(mayStartRow(), put(get(PLACE))),
+        when(mayStartRow(BYTE), put(get(PLACE))),
       ),
     ),
   ];
 }
 
 /** Whether a line begins with a number of four digits or more, as rows of hex dumps do. */
-function mayStartRow(): Code {
-  const isDigit = bytes.highBits(classesIn(bytes.at(get(BYTE)), TABLES));
+function mayStartRow(start: number): Code {
+  const isDigit = bytes.highBits(classesIn(bytes.at(get(start)), TABLES));
   const count = trailingZeros(xor(isDigit, i32(-1)));
-  const next = byteAt(add(get(BYTE), get(WORD)));
+  const next = byteAt(add(get(start), get(WORD)));
   return and(
     isNotBelow(tee(WORD, count), i32(4)),
     or(

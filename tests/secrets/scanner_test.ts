@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { assembledScanModule, currentScanModule } from "../../scripts/scan.ts";
 import { LIST, ROWS, Scanner } from "../../src/secrets/mask/scanner.ts";
+import { wordAt, WordFilter } from "../../src/secrets/mask/word_index.ts";
 import { Random } from "../helpers/random.ts";
 
 Deno.test("the module of the scanner is what its code gives", async () => {
@@ -74,4 +75,41 @@ Deno.test("Scanner finds rows of hex dumps, wherever they stand, and none in nam
   const text =
     "2023-11-14T22:43:50.123Z 3f2504e0-4f89-11d3-9a0c-0305e82c3301 port 8080, 1 2 3";
   assertEquals(placesIn(text).rows, []);
+});
+
+Deno.test("Scanner finds codes for a terminal that a secret may lie across, and no others", () => {
+  const scanner = new Scanner();
+  const filter = new WordFilter(10, scanner.roomForFilter(10));
+  const secret = "correct-horse";
+  for (let at = 0; at + 4 <= secret.length; at++) {
+    filter.add(wordAt(new TextEncoder().encode(secret), at, 4));
+  }
+  const isFound = (before: string, code: string, after: string) => {
+    const start = "x".repeat(1_200) + before;
+    const text = start + code + after + "x".repeat(100);
+    scanner.scan(new TextEncoder().encode(text), 0);
+    const places = scanner.places.subarray(0, scanner.count);
+    return places.includes(start.length + scanner.shift);
+  };
+  const codes = [
+    "\x1b[0m",
+    "\x1b[0m\x1b[1;32m",
+    "\x1b[0m\n\x1b[32m",
+    "\n\x1b[m",
+  ];
+  for (const code of codes) {
+    const name = JSON.stringify(code);
+    assertEquals(isFound("done", code, "2026-11-28"), false, name);
+    for (let at = 1; at < secret.length; at++) {
+      const [before, after] = [secret.slice(0, at), secret.slice(at)];
+      assert(isFound(before, code, after), `${name} ${at}`);
+    }
+    assert(isFound("done", code, "00000010: 63"), name);
+    // What is in front may be part of an escape.
+    for (const escape of ["\\u0063orre", "%63orre", "\x1b]0;a title"]) {
+      assert(isFound(`corr${escape}`, code, "done"), `${escape} ${name}`);
+    }
+  }
+  scanner.keepCodes();
+  assert(isFound("done", "\x1b[0m", "2026"));
 });
