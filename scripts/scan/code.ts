@@ -63,12 +63,12 @@ const [MAX_CODE_BYTES, MAX_ESCAPE_BYTES] = [1100, 512];
 /** A class of bytes: those with one of some upper and one of some lower halves. */
 type Halves = readonly [uppers: readonly number[], lowers: readonly number[]];
 
-/** The bytes that begin a mark: ESC, `%` and `&`, a backslash, a line break. */
+/** The bytes that begin a mark: ESC, `%` and `&`, a backslash, a line break and NUL. */
 const MARKS: readonly Halves[] = [
   [[1], [0xb]],
   [[2], [5, 6]],
   [[5], [0xc]],
-  [[0], [0xa]],
+  [[0], [0, 0xa]],
 ];
 
 /** Digits, also hexadecimal ones, and some more. */

@@ -80,6 +80,7 @@ const MAX_HEAD = 1_100;
 
 /** Reads the start of a text. */
 function head(text: string): Head {
+  if (text[0] === "\0") return { value: "", length: 1 };
   if (!/^[%&\\\x1b]/.test(text)) return { value: text[0], length: 1 };
   let { value, length } = reference(text);
   while (value === "\\" || value === "\x1b") {
@@ -429,7 +430,7 @@ function encoded(bytes: string, text: string): string[] {
       const code = unit.charCodeAt(0);
       return String.fromCharCode(code & 255, code >> 8);
     },
-  ).join("");
+  ).join("").replace(/\0$/, "");
   const hex = Array.from(
     bytes,
     (byte) => byte.charCodeAt(0).toString(16).padStart(2, "0"),

@@ -18,7 +18,17 @@ const NOISE = [
   ...["&amp;", "&#39;", "&#x61;", "%61", "%5C", "%2561", "%26", "&quot;"],
   ...["\\u0061", "\\x61", "\\141", "\\u0026quot;", "\\u00e9", "\\u{61}"],
   ...["\\ud83d\\ude00", "%c3%a9", "\\\n  ", "\n", "\r\n", "  ", "61 62 "],
-  ...["\x1b[31m", "\x1b[m", "\x1b[", "\x1b", "\x1b]0;a\x07", "\x1b(B", "m"],
+  ...[
+    "\0",
+    "\0\0\0",
+    "\x1b[31m",
+    "\x1b[m",
+    "\x1b[",
+    "\x1b",
+    "\x1b]0;a\x07",
+    "\x1b(B",
+    "m",
+  ],
 ];
 
 type Encoder = (text: string, random: Random) => string;
@@ -53,6 +63,7 @@ const ENCODERS: Encoder[] = [
       .join(random.pick(["", " "])),
   (text, random) => numbers(text, random.pick(NUMBERS), random.pick(BETWEEN)),
   (text, random) => prefixed(text, random),
+  (text) => [...text].join("\0"),
   (text) => text,
 ];
 
@@ -338,6 +349,14 @@ const found: [name: string, secret: string, text: string, masked: string][] = [
   ["codes of tput", "hunter2", "hun\x1b(B\x1b[mter2", "[REDACTED]"],
   ["links", "hunter2", "hun\x1b]8;;http://x\x1b\\ter2", "[REDACTED]"],
   ["codes in JSON", "hunter2", '"hun\\u001b[31mter2"', '"[REDACTED]"'],
+  ["UTF-16", "hunter2", "xhunter2.".split("").join("\0"), "x\0[REDACTED]\0."],
+  [
+    "base64 of UTF-16 in the other order",
+    "hunter2hunter2",
+    btoa("\0x" + [..."hunter2hunter2"].map((char) => `\0${char}`).join("")),
+    "AHgA[REDACTED]",
+  ],
+  ["UTF-32", "hunter2", [..."hunter2"].join("\0\0\0"), "[REDACTED]"],
   ["codes in base64", "hunter2", "aHVud\x1b[0mGVyM", "[REDACTED]"],
   ["bytes with colons", "hunter2", "68:75:6E:74:65:72:32.", "68:[REDACTED]."],
   [

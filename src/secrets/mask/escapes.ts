@@ -4,7 +4,7 @@
  * An escape is everything that stands for something else: `%2F` and `%u65e5`,
  * `&amp;` and `&#x27;`, `\n`, `\"`, `\u00fc`, `\u{1f511}`, `\x2f` and `\303`, a
  * backslash at the end of a line, and a code for a terminal, which stands for
- * nothing. Escapes nest, in one another and in themselves: `%2522`, `\\\"`,
+ * nothing, as do the NULs of UTF-16. Escapes nest, in one another and in themselves: `%2522`, `\\\"`,
  * `&amp;quot;`, `\u0026quot;` and `%5Cu0022` are each one escape of `"`.
  *
  * What is escaped is given in a normal form, in which texts that were quoted
@@ -73,7 +73,7 @@ export class EscapeReader {
    *
    * @param bytes The text.
    * @param length Where the text ends.
-   * @param at Where a `%`, `&`, backslash or ESC stands.
+   * @param at Where a `%`, `&`, backslash, ESC or NUL stands.
    * @returns Whether an escape begins there.
    */
   read(bytes: Uint8Array, length: number, at: number): boolean {
@@ -87,6 +87,7 @@ export class EscapeReader {
         return true;
       }
     }
+    if (bytes[at] === 0) return this.#emitNothing(nulsEnd(bytes, length, at));
     this.#char = bytes[at];
     this.#next = at + 1;
     this.#isByte = true;
@@ -405,6 +406,12 @@ export class EscapeReader {
     this.size = size;
     this.end = end;
   }
+}
+
+function nulsEnd(bytes: Uint8Array, length: number, from: number): number {
+  let at = from;
+  while (at < length && bytes[at] === 0) at++;
+  return at;
 }
 
 function tail(char: number, shift: number): number {

@@ -34,8 +34,8 @@ export const DOLLAR = 36;
 /** The bit in which small and capital letters differ. */
 const CASE = 0x20;
 
-/** What begins an escape: ESC, `%`, `&` and a backslash. */
-const ESCAPES = [0x1b, 0x25, 0x26, 0x5c];
+/** What begins an escape: NUL, ESC, `%`, `&` and a backslash. */
+const ESCAPES = [0, ESC, 0x25, 0x26, 0x5c];
 
 /** What may begin a mark, by its first byte. */
 const MARKS = marksOf();
