@@ -26,14 +26,16 @@
  *    (`needle_set.ts`, `needle_pool.ts`, `word_index.ts`), or by hashes if the
  *    needles are too many or too much alike (`needle_flood.ts`).
  * 4. A scan of all its bytes finds what may hide a needle: escapes, line breaks,
- *    numbers in a row, rows of hex dumps (`scanner.ts`, `marks.ts`).
+ *    numbers in a row, rows of hex dumps (`scanner.ts`, `marks.ts`). Line breaks
+ *    and color codes with nothing of a needle next to them are passed over.
  * 5. The bytes around each of these are looked up among the four-byte parts of
  *    needles. Hardly any place of an ordinary text passes (`decoded_text.ts`).
  * 6. Around those that pass, the text is decoded and searched again: with escapes
- *    undone (`escapes.ts`), without line breaks, with lists of
- *    numbers as hexadecimal digits (`number_list.ts`), as the last words of lines
- *    (`prefixed_lines.ts`), and as the bytes of hex dumps (`dump_rows.ts`,
- *    `dump_lines.ts`, `dumped_bytes.ts`).
+ *    undone (`escapes.ts`), without line breaks, with lists of numbers as
+ *    hexadecimal digits (`number_list.ts`), as the last words of lines
+ *    (`prefixed_lines.ts`), and as the bytes of hex dumps, without the prefixes
+ *    and colors of their lines (`dump_rows.ts`, `dump_lines.ts`,
+ *    `dumped_bytes.ts`).
  * 7. What was found is masked where it stands in the window (`ranges.ts`).
  * 8. What may still become a needle, in any of these views, is held back for the
  *    next window, and so is an escape that is not complete.
