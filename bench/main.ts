@@ -26,6 +26,7 @@ import { stall } from "./stall.ts";
 import { record } from "./record.ts";
 import { registrations } from "./registrations.ts";
 import { Results } from "./results.ts";
+import { restoredTree } from "./restored_tree.ts";
 import { startup } from "./startup.ts";
 import { steps } from "./steps.ts";
 
@@ -60,6 +61,9 @@ const GROUPS: Readonly<Record<string, Group>> = {
   },
   async cache(directory, { rotationCount }) {
     await report(await cachedSteps(directory), rotationCount);
+  },
+  async restore(directory, { logBytes, rotationCount }) {
+    await report(await restoredTree(directory, logBytes), rotationCount);
   },
   async record(directory, { stepCount, rotationCount }) {
     await using contest = await record(directory, stepCount);

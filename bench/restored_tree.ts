@@ -1,0 +1,105 @@
+import type { Contest } from "./measure.ts";
+import { denoRun, timeOf } from "./programs.ts";
+
+const CLI = import.meta.resolve("../cli.ts");
+
+/** Mean size of a file, in bytes. */
+const FILE_BYTES = 20 * 1024;
+
+/** Number of files in a directory. */
+const DIRECTORY_COUNT = 40;
+
+/**
+ * What it costs to restore a saved tree, and to save it.
+ *
+ * The floor is GNU tar with zstd, which restores the very pack. It keeps no
+ * tree that was there, checks no hash, and looks for nothing dangerous.
+ *
+ * @param directory Directory to work in.
+ * @param treeBytes Size of the tree.
+ * @returns The contest.
+ */
+export async function restoredTree(
+  directory: string,
+  treeBytes: number,
+): Promise<Contest> {
+  const project = `${directory}/restored`;
+  const store = `${directory}/restored-store`;
+  await makeTree(`${project}/tree`, treeBytes);
+  const cache = (...args: string[]) => [
+    ...["env", `REACTORCIDE_CACHE_STORE=${store}`],
+    ...denoRun(CLI, "cache", ...args),
+  ];
+  const save = cache("save", "tree", "--key", "k", "tree");
+  await timeOf(save, project);
+  const clear = (path: string) =>
+    Deno.remove(path, { recursive: true }).catch(() => {});
+  return {
+    title: `Restoring a tree of ${treeBytes / 1024 ** 2} MiB`,
+    unit: "ms",
+    entrants: [
+      {
+        name: "cache restore",
+        async measure() {
+          await clear(`${project}/tree`);
+          return await timeOf(
+            cache("restore", "tree", "--key", "k"),
+            project,
+          );
+        },
+      },
+      {
+        name: "tar -x",
+        async measure() {
+          await clear(`${project}/copy`);
+          await Deno.mkdir(`${project}/copy`);
+          const command = `tar --zstd -xf ${store}/v1/local/packs/* -C copy`;
+          return await timeOf(["sh", "-c", command], project);
+        },
+      },
+      {
+        name: "cache save",
+        async measure() {
+          await clear(store);
+          return await timeOf(save, project);
+        },
+      },
+      {
+        name: "tar -c",
+        measure: () =>
+          timeOf(
+            ["sh", "-c", "tar -cf - tree | zstd -q -T0 -3 -f -o copy.tar.zst"],
+            project,
+          ),
+      },
+    ],
+    comparisons: [
+      { subject: "cache restore", floor: "tar -x", goal: 1.3 },
+      { subject: "cache save", floor: "tar -c" },
+    ],
+  };
+}
+
+/** Writes files of random words, of which some are much larger than others. */
+async function makeTree(path: string, treeBytes: number): Promise<void> {
+  const words = Array.from(
+    { length: 2_000 },
+    () => crypto.getRandomValues(new Uint8Array(4)).toHex(),
+  );
+  const pick = () => words[Math.floor(Math.random() * words.length)];
+  const text = new TextEncoder().encode(
+    Array.from({ length: 60_000 }, pick).join(" "),
+  );
+  let written = 0;
+  for (let count = 0; written < treeBytes; count++) {
+    const folder = `${path}/${Math.floor(count / DIRECTORY_COUNT)}`;
+    if (count % DIRECTORY_COUNT === 0) {
+      await Deno.mkdir(folder, { recursive: true });
+    }
+    // The square of a random number from 0 to 1 is a third on average.
+    const size = Math.ceil(3 * FILE_BYTES * Math.random() ** 2);
+    const at = Math.floor(Math.random() * (text.length - size));
+    await Deno.writeFile(`${folder}/${count}`, text.subarray(at, at + size));
+    written += size;
+  }
+}
