@@ -64,12 +64,14 @@ async function seen<T>(find: () => T | undefined): Promise<T> {
   }
 }
 
-/** Returns the Pod of a job when a container of it has the given state. */
+/**
+ * Returns the Pod of a job when a container of it has the given state, or `any`.
+ */
 function podOf(
   { store }: ApiServer,
   job: string,
   container = "job",
-  state: string | undefined = "running",
+  state = "running",
 ): Promise<string> {
   return seen(() => {
     const pod = store.list("pods").find(({ metadata }) =>
@@ -82,7 +84,7 @@ function podOf(
     const { state: found } = statuses.find(({ name }: ApiObject) =>
       name === container
     ) ?? {};
-    return state === undefined || found?.[state] !== undefined
+    return state === "any" || found?.[state] !== undefined
       ? pod?.metadata.name
       : undefined;
   });
@@ -210,7 +212,7 @@ jobs:
     "The job waits: no node can run its pod (Unschedulable): 0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.\n",
     "stderr",
   );
-  const waiting = await podOf(server, "select", "prepare", undefined);
+  const waiting = await podOf(server, "select", "prepare", "any");
   controller.delete("jobs", waiting.replace(/-[^-]+$/, ""));
   const { code, stderr } = await run.end();
   assertEquals(code, 1, stderr);
