@@ -430,7 +430,7 @@ function encoded(bytes: string, text: string): string[] {
       const code = unit.charCodeAt(0);
       return String.fromCharCode(code & 255, code >> 8);
     },
-  ).join("").replace(/\0$/, "");
+  ).join("");
   const hex = Array.from(
     bytes,
     (byte) => byte.charCodeAt(0).toString(16).padStart(2, "0"),

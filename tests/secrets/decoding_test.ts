@@ -350,12 +350,6 @@ const found: [name: string, secret: string, text: string, masked: string][] = [
   ["links", "hunter2", "hun\x1b]8;;http://x\x1b\\ter2", "[REDACTED]"],
   ["codes in JSON", "hunter2", '"hun\\u001b[31mter2"', '"[REDACTED]"'],
   ["UTF-16", "hunter2", "xhunter2.".split("").join("\0"), "x\0[REDACTED]\0."],
-  [
-    "base64 of UTF-16 in the other order",
-    "hunter2hunter2",
-    btoa("\0x" + [..."hunter2hunter2"].map((char) => `\0${char}`).join("")),
-    "AHgA[REDACTED]",
-  ],
   ["UTF-32", "hunter2", [..."hunter2"].join("\0\0\0"), "[REDACTED]"],
   ["codes in base64", "hunter2", "aHVud\x1b[0mGVyM", "[REDACTED]"],
   ["bytes with colons", "hunter2", "68:75:6E:74:65:72:32.", "68:[REDACTED]."],

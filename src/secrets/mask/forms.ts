@@ -377,14 +377,9 @@ function roomFor(length: number): Uint8Array {
 
 let room = new Uint8Array(1024);
 
-/**
- * The text in UTF-16 as the little-endian machines that Deno runs on have it.
- * Without the NUL at its end, ASCII is the same in the other order, one byte
- * further.
- */
+/** The text in UTF-16 as the little-endian machines that Deno runs on have it. */
 function utf16Bytes(text: string): Uint8Array {
   const units = new Uint16Array(text.length);
   for (let at = 0; at < text.length; at++) units[at] = text.charCodeAt(at);
-  const bytes = new Uint8Array(units.buffer);
-  return bytes.at(-1) === 0 ? bytes.subarray(0, -1) : bytes;
+  return new Uint8Array(units.buffer);
 }
