@@ -105,6 +105,7 @@ export type {
   StepConfig,
   StepSettings,
 } from "./src/config/step_config.ts";
+export type { CacheUse } from "./src/config/cache_uses.ts";
 export type {
   CacheMode,
   StepCacheConfig,
