@@ -32,7 +32,7 @@ export function isSwiftMissing(): boolean {
  * processes of their own.
  */
 const LAUNCHER = `
-import os, sys
+import ctypes, os, signal, sys
 from swift.common.ring import RingBuilder
 from swift.common.wsgi import run_wsgi
 import swift.account.server, swift.container.server, swift.obj.server
@@ -46,10 +46,15 @@ for name, port in zip(names, sys.argv[4:]):
         "replication_ip": "127.0.0.1", "replication_port": int(port), "meta": ""})
     builder.rebalance()
     builder.get_ring().save("%s/%s.ring.gz" % (root, name))
-if os.fork() == 0:
+def fork():
+    # The servers leave the process group; each ends with the launcher (PR_SET_PDEATHSIG).
+    child = os.fork() == 0
+    if child: ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    return child
+if fork():
     os.execvp("memcached", ["memcached", "-u", user, "-l", "127.0.0.1", "-p", memory])
 for name in names + ["proxy"]:
-    if os.fork() == 0:
+    if fork():
         sys.exit(run_wsgi("%s/%s.conf" % (root, name), name + "-server"))
 sys.exit(os.wait()[1] >> 8 or 1)
 `;
@@ -139,7 +144,6 @@ use = egg:swift#slo
   }).spawn();
   const stop = async () => {
     try {
-      // The whole group, of which the launcher may have ended.
       Deno.kill(-child.pid, "SIGKILL");
     } catch {
       // All have ended.
