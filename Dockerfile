@@ -52,7 +52,7 @@ ENV DENO_DIR=/var/cache/deno \
 FROM system AS build
 WORKDIR /usr/local/lib/runnerlib
 COPY LICENSE cli.ts deno.json deno.lock mod.ts plugins.ts testing.ts ./
-COPY image/build.sh image/bundle.sh image/join_chunks.ts /tmp/
+COPY image/build.sh image/bundle.sh image/join_chunks.* /tmp/
 COPY links links
 COPY src src
 # `compile` downloads a part of Deno; `bundle` needs the npm registry only.

@@ -12,8 +12,9 @@ deno="${DENO:-deno}"
 main() {
   "$deno" bundle --quiet --code-splitting --platform deno --outdir "$1" cli.ts
   load_node_late "$1"
-  DENO_DIR="${TOOLS_DENO_DIR:-${DENO_DIR:-}}" "$deno" run --quiet --frozen \
-    --config=deno.json --allow-all "$(dirname "$0")/join_chunks.ts" "$1"
+  DENO_DIR="${TOOLS_DENO_DIR:-${DENO_DIR:-}}" "$deno" run --quiet --no-config \
+    --lock="$(dirname "$0")/join_chunks.lock" --frozen --allow-all \
+    "$(dirname "$0")/join_chunks.ts" "$1"
 }
 
 # The bundle begins with what its packages from npm need to `require` modules of

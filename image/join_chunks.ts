@@ -7,7 +7,11 @@
  * @module
  */
 
-import { rolldown } from "npm:rolldown@1.3.3";
+/**
+ * A literal would make it a part of the package, and of compiled programs.
+ * `join_chunks.lock` has the hashes of its files.
+ */
+const BUNDLER = "npm:rolldown@1.3.3";
 
 /** Jobs whose files are joined; what an earlier one reads is not repeated. */
 const JOBS = {
@@ -40,6 +44,7 @@ for (const [name, args] of Object.entries(JOBS)) {
   files.delete(program);
   groups.push({ name, test: (id: string) => files.has(id) });
 }
+const { rolldown } = await import(BUNDLER);
 const joined = await rolldown({
   input: program,
   platform: "neutral",

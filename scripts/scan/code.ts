@@ -404,14 +404,18 @@ function findRows(): Code {
       WORD_ENDS,
       long.and(long.shiftLeft(get(WORD_ENDS), i64(6)), get(SEPARATOR)),
     ),
+    // Most texts have few words that end with six digits.
     ...when(
-      isZero(long.isZero(
-        long.or(
-          long.and(behind(WORD_ENDS, SEPARATOR), get(WORDS)),
-          threeSeparators,
-        ),
-      )),
-      lookAtRows(),
+      isZero(long.isZero(get(WORD_ENDS))),
+      when(
+        isZero(long.isZero(
+          long.or(
+            long.and(behind(WORD_ENDS, SEPARATOR), get(WORDS)),
+            threeSeparators,
+          ),
+        )),
+        lookAtRows(),
+      ),
     ),
   ];
 }

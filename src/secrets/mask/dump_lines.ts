@@ -14,6 +14,9 @@ const [MAX_INDENT, MAX_FIRST_DIGITS] = [7, 22];
 /** Maximum length of what stands in front of a row in each line, in bytes. */
 const MAX_PREFIX_BYTES = 64;
 
+/** Maximum length of a code for a terminal in front of an offset, in bytes. */
+const MAX_CODE_BYTES = 32;
+
 /** Minimum number of digits of an offset without a colon behind it, or behind a prefix. */
 export const MIN_OFFSET_DIGITS = 6;
 
@@ -216,6 +219,27 @@ function cellsAt(text: Uint8Array, at: number): number {
   }
   if (end >= text.length) return OPEN_ROW;
   return text[end] === BLANK || isLineEnd(text[end]) ? ROW : NO_ROW;
+}
+
+/**
+ * Checks whether digits may be the offset of a row behind a prefix: a word that
+ * only ends with digits is none, as a commit in a URL.
+ *
+ * @param text The text.
+ * @param end Where the digits end.
+ */
+export function mayEndOffset(text: Uint8Array, end: number): boolean {
+  const least = Math.max(0, end - MAX_FIRST_DIGITS);
+  let at = end;
+  while (at >= least && HEX[text[at - 1]] < 16) at--;
+  if (at < least) return false;
+  const before = text[at - 1];
+  if (at === 0 || before === LF || ENDS_PREFIX[before] === 1) return true;
+  // It may be the end of a code for a terminal.
+  for (let code = at - 1; code >= 0 && at - code <= MAX_CODE_BYTES; code--) {
+    if (text[code] === ESC) return true;
+  }
+  return false;
 }
 
 function digitsEnd(text: Uint8Array, from: number): number {

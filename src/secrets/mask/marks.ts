@@ -1,6 +1,7 @@
 import {
   DumpLines,
   isBlank,
+  mayEndOffset,
   ROW,
   ROW_START_BYTES,
   rowAt,
@@ -126,7 +127,8 @@ export class Marks {
         const place = (places[found] & ~(LIST | ROWS)) - shift;
         if (text[place] === LF && place < end) this.#addRow(text, place + 1);
         if ((places[found] & (LIST | ROWS)) !== 0) {
-          this.#addRowAround(text, place);
+          const isRow = places[found] < 0 || mayEndOffset(text, place);
+          if (isRow) this.#addRowAround(text, place);
           if (places[found] < 0) this.#addNumber(text, place);
         } else if (place >= at && place < end) {
           this.#markBreakBehind(text, at, place);
