@@ -8,12 +8,14 @@ import {
 } from "./cluster_transport.ts";
 import { RUN_LABEL } from "./job_manifest.ts";
 
-/** Outlasts an API server that is gone for minutes. */
+/** Maximum time for which the API server may be gone, in milliseconds. */
+export const CLUSTER_OUTAGE_MS = 300_000;
+
 const RETRY: RetryPolicy = {
   attempts: 1_000,
   delayMs: 250,
   maxDelayMs: 5_000,
-  maxElapsedMs: 300_000,
+  maxElapsedMs: CLUSTER_OUTAGE_MS,
 };
 
 /** Number of times that a change is tried again after somebody else's. */

@@ -2,7 +2,7 @@ import { joinBytes } from "../../bytes.ts";
 import { isObject, parseJson } from "../../json_value.ts";
 import { onAbort } from "../../process/cancellation.ts";
 import { pause, timeLimit } from "../../process/time_limit.ts";
-import type { Cluster } from "./cluster.ts";
+import { type Cluster, CLUSTER_OUTAGE_MS } from "./cluster.ts";
 import type { JobObject, Pod } from "./cluster_objects.ts";
 import { ClusterError } from "./cluster_transport.ts";
 import { JOB_NAME_LABEL, RUN_LABEL } from "./job_manifest.ts";
@@ -52,6 +52,7 @@ type Watched = "jobs" | "pods";
  */
 export class RunObjects implements AsyncDisposable {
   readonly #cluster: Cluster;
+  readonly #outageMs: number;
   readonly #selector: string;
   readonly #entries = new Map<string, Entry>();
   readonly #stop = new AbortController();
@@ -60,9 +61,18 @@ export class RunObjects implements AsyncDisposable {
   #jobListCount = 0;
   #failure: unknown;
 
-  /** Starts to watch the objects of a run. */
-  constructor(cluster: Cluster, runId: string) {
+  /**
+   * Starts to watch the objects of a run.
+   *
+   * @param outageMs Maximum time for which watches may fail, in milliseconds.
+   */
+  constructor(
+    cluster: Cluster,
+    runId: string,
+    outageMs: number = CLUSTER_OUTAGE_MS,
+  ) {
     this.#cluster = cluster;
+    this.#outageMs = outageMs;
     this.#selector = `${RUN_LABEL}=${runId}`;
     this.#watching = Promise.all([this.#watch("jobs"), this.#watch("pods")])
       .catch((error) => {
@@ -145,6 +155,7 @@ export class RunObjects implements AsyncDisposable {
   async #follow(resource: Watched, version: string): Promise<void> {
     const { signal } = this.#stop;
     let pauseMs = MIN_PAUSE_MS;
+    let failedSince: number | undefined;
     while (!signal.aborted) {
       const start = performance.now();
       try {
@@ -154,13 +165,17 @@ export class RunObjects implements AsyncDisposable {
           version = metadata?.resourceVersion ?? version;
           this.#apply(resource, event);
           pauseMs = MIN_PAUSE_MS;
+          failedSince = undefined;
         }
+        failedSince = undefined;
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof ClusterError && error.status === 410) return;
         const isTransient = error instanceof DOMException ||
           error instanceof ClusterError && error.isTransient;
-        if (!isTransient) throw error;
+        failedSince ??= start;
+        const isOver = performance.now() - failedSince > this.#outageMs;
+        if (!isTransient || isOver) throw error;
       }
       if (performance.now() - start > MAX_PAUSE_MS) continue;
       await pause(pauseMs, signal);
