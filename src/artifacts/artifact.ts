@@ -12,8 +12,8 @@
  *   and sizes.
  *
  * Nothing in a store is trusted, and neither is the job that saved the artifact:
- * whoever restores it knows the hash of its manifest from the job's result, and
- * the patterns that its files must match from the definition of the workflow.
+ * a restore checks the hash of the manifest against the result of the job, and
+ * the files against the patterns in the definition of the workflow.
  */
 
 import type { ChildEnvironment } from "../environment/child_environment.ts";

@@ -4,8 +4,8 @@ export type NewObject = Uint8Array | { readonly file: string };
 /** Options for {@linkcode CacheStore.put}. */
 export interface PutOptions {
   /**
-   * Whether to write only if there is no object of this name. A store that
-   * cannot check both at once writes it.
+   * Whether to keep an existing object of this name. Ignored by stores that
+   * have no conditional writes.
    *
    * @default {false}
    */

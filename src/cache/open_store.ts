@@ -68,6 +68,6 @@ function s3Credentials(env: Readonly<Record<string, string>>) {
       sessionToken: AWS_SESSION_TOKEN || undefined,
     };
   }
-  // Untrusted code gets none; that is no reason for a job to fail.
+  // Untrusted steps have no credentials: for them, the cache is empty.
   throw new Error("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set");
 }

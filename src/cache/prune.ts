@@ -90,7 +90,7 @@ export async function listStore(
       if (manifest === undefined) return;
       manifests.push({ ...manifest, kind, path, bytes, usedMs });
     } catch (error) {
-      // If it cannot be read, nobody knows to which packs it refers.
+      // A manifest that cannot be read may refer to any pack.
       if (!(error instanceof InvalidEntry)) throw error;
       others.push(object.name);
     }

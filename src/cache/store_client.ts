@@ -103,7 +103,7 @@ export class StoreClient {
    * @param create Creates an attempt.
    * @param read Reads the response.
    * @throws {StatusError} If the status is neither 2xx nor an answer.
-   * @throws {Error} If there is no response in time.
+   * @throws {Error} If the server does not respond in time.
    * @throws {unknown} The reason of the signal once it is aborted.
    */
   async send<T>(
@@ -151,7 +151,7 @@ export class StoreClient {
     })();
   }
 
-  /** Yields the content; returns `false` if there is no object. */
+  /** Yields the content; returns `false` if the object does not exist. */
   async *#read(
     create: (headers: Headers) => StoreRequest | Promise<StoreRequest>,
     maxBytes: number,

@@ -193,7 +193,7 @@ export async function endJob(
  * Reads the log of a job so far.
  *
  * @returns All lines of the stream, which grow at their end; `undefined` if
- * there is no log.
+ * the job has no log.
  * @throws {RunnerError} `coordinator-forbidden` or `coordinator-failed`.
  */
 export async function readJobLog(

@@ -33,7 +33,7 @@ export interface ReportActiveRunOptions {
  * export at the end of the run reports them.
  *
  * @returns A handle that stops the reports. The export at the end of the run
- * reports that it is no longer active.
+ * reports that the run has ended.
  */
 export function reportActiveRun(
   { env, recorder, maskText, allowInsecureTransport }: ReportActiveRunOptions,

@@ -72,7 +72,7 @@ const ALWAYS_REFUSED: readonly Call[] = [
   ...["bpf", "userfaultfd", "perfEventOpen"] as const,
 ];
 
-/** They name objects of the whole IPC namespace, whoever owns them. */
+/** Calls that reach objects of every process in the IPC namespace. */
 const SHARED_MEMORY: readonly Call[] = [
   ...["shmget", "shmat", "shmctl", "semget", "semop", "semctl"] as const,
   ...["semtimedop", "msgget", "msgsnd", "msgrcv", "msgctl"] as const,
