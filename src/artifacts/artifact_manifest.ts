@@ -136,7 +136,7 @@ export async function readArtifactFiles(
   const path = packName(namespace, files.sha256);
   const bytes = await readObject(path, files.bytes, store, signal);
   if (bytes === undefined) {
-    throw new InvalidEntry("its content was removed from the store");
+    throw new InvalidEntry("its content is no longer in the store");
   }
   if (await sha256Hex(bytes) !== files.sha256) {
     throw new InvalidEntry("the list of its files was changed");
