@@ -12,7 +12,7 @@ const WORDS = {
 /** Options for {@linkcode parseBoolean}. */
 export interface ParseBooleanOptions {
   /**
-   * Whether to accept `1`, `yes`, `0` and `no` in any case, too, as in
+   * Whether to also accept `1`, `yes`, `0` and `no` in any case, as in
    * variables that workers set.
    *
    * @default {false}

@@ -60,7 +60,7 @@ export function runnerCommand(command: string): string {
 }
 
 /**
- * Joins values to a list for a program that splits it again.
+ * Joins values into a list for a program that splits it again.
  *
  * Each value was validated as one value. If the receiver split it into several,
  * or dropped it, it would use values that were never validated.

@@ -102,7 +102,8 @@ export function topologicalOrder(graph: Graph): number[] {
 }
 
 /**
- * Checks whether no two nodes can run at once, however many may.
+ * Checks whether the dependencies alone keep any two nodes from running at
+ * once.
  *
  * @param graph A graph without cycles.
  */
@@ -286,7 +287,7 @@ class SlotQueue {
     return undefined;
   }
 
-  /** Records that a node that was taken does not run any more. */
+  /** Records that a node that was taken no longer runs. */
   release(node: number): void {
     const group = this.#groupOf[node];
     const count = this.#counts.get(group);
@@ -298,7 +299,7 @@ class SlotQueue {
 
   /** Lists the nodes that wait and were not listed before. */
   *unreported(): Generator<number> {
-    // A node that is parked at once has not been listed.
+    // A node that was parked immediately has not been listed.
     for (
       let at = this.#reportedCount;
       at < this.#nodes.length;

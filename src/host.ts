@@ -300,7 +300,7 @@ function consoleSize(): ConsoleSize | undefined {
     // The size of a pseudo-terminal is zero until a program sets it.
     return size.columns > 0 && size.rows > 0 ? size : undefined;
   } catch {
-    // Whatever the reason, the size is unknown.
+    // The size is unknown, for any reason.
     return undefined;
   }
 }

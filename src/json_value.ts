@@ -13,8 +13,8 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * Parses JSON. The message of the built-in parser quotes the text, which may
- * contain secrets, so it is not passed on.
+ * Parses JSON. The built-in parser's error quotes the text, which may contain
+ * secrets, so it is discarded.
  *
  * @returns The value; `undefined` if the text is not JSON.
  */

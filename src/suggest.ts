@@ -1,4 +1,4 @@
-/** Names that other programs use, and ours for the same thing. */
+/** Names that other programs use, and their equivalents here. */
 const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   script: ["run", "command"],
   cmd: ["run", "command", "job-command"],
@@ -39,7 +39,7 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
 const MAX_LENGTH = 64;
 
 /**
- * Finds the candidate that an unknown word probably stands for.
+ * Finds the candidate that an unknown word probably means.
  *
  * Case, `_` and `-` are ignored, so that `depends_on` finds `dependsOn`. One
  * mistake per three letters is allowed: an extra, missing or wrong letter, or
@@ -71,8 +71,8 @@ export function suggest(
 }
 
 /**
- * Finds the key or option that an unknown one probably stands for: one that is
- * spelled alike, or what another program calls it.
+ * Finds the key or option that an unknown one probably means: one with a
+ * similar spelling, or the equivalent of another program's name.
  *
  * @param candidates Valid names.
  * @returns The candidate; `undefined` if there is none.

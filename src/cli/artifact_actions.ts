@@ -121,7 +121,7 @@ async function writeTo(
   try {
     await Deno.mkdir(path, { recursive: true });
     directory = await realPath(path);
-    // The directory may contain links, as it may be anything.
+    // The user can name any directory, and it may contain links.
     temporary = await guardPath(directory, TEMPORARY_DIRECTORY);
   } catch (cause) {
     if (cause instanceof RunnerError) throw cause;
@@ -205,7 +205,7 @@ async function lastRun({ runner: { host: { cwd } } }: CommandContext) {
   );
 }
 
-/** Selects the artifacts of a name, which must be of one job. */
+/** Selects the artifacts with a name, which must come from one job. */
 function named(
   name: string,
   found: readonly ListedArtifact[],

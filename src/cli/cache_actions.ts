@@ -79,7 +79,7 @@ export function saveToCache(
   });
 }
 
-/** Restores what was saved under a key. */
+/** Restores the directories that were saved under a key. */
 export function restoreToCache(
   context: CommandContext,
   [name, ...operands]: readonly string[],
@@ -121,7 +121,7 @@ export function restoreToCache(
   });
 }
 
-/** Prints what the store contains. */
+/** Prints the contents of the store. */
 export function showCache(context: CommandContext): Promise<number> {
   return cancelOnSignal(context.runner.host, async ({ graceful }) => {
     const { maxBytes } = cacheSettings(context.runner.host);

@@ -3,7 +3,7 @@ import { cancelledError } from "../runner/job_result.ts";
 import { Cancellation } from "../process/cancellation.ts";
 
 /**
- * Runs an action, and cancels it on SIGTERM, SIGINT and other termination
+ * Runs an action and cancels it on SIGTERM, SIGINT and other termination
  * signals.
  *
  * @throws {RunnerError} `cancelled` if a signal cancelled the action.
@@ -18,7 +18,7 @@ export async function cancelOnSignal<T>(
     return await action(cancellation);
   } catch (error) {
     const { signal } = cancellation;
-    // Whatever fails after a signal may fail because of it.
+    // Any failure after a signal may be a consequence of it.
     throw signal === null ? error : cancelledError(signal);
   }
 }

@@ -15,7 +15,7 @@ export const FLAG_GROUPS = [
 /** Heading under which the help lists an option. */
 export type FlagGroup = (typeof FLAG_GROUPS)[number];
 
-/** Kinds of names that completions look up in the user's files. */
+/** Kinds of names that shell completion looks up in the user's files. */
 export type NameKind = "step" | "job" | "workflow" | "command";
 
 /** An option of a command. */
@@ -34,7 +34,7 @@ export interface Flag {
   readonly names?: NameKind;
   /** Allowed values, for shells to complete. */
   readonly choices?: readonly string[];
-  /** What the option does, in one line. */
+  /** Effect of the option, in one line. */
   readonly help: string;
   /**
    * Heading under which the help lists the option.
@@ -78,9 +78,9 @@ export interface CommandContext extends ParsedArguments {
 export interface CliCommand {
   /** Rest of the usage line after the name. */
   readonly usage: string;
-  /** What the command does, for its help text. */
+  /** Description of the command, for its help text. */
   readonly description: string;
-  /** Command lines without the name of the program, and what they do. */
+  /** Command lines without the name of the program, with their effects. */
   readonly examples: readonly (readonly [line: string, meaning: string])[];
   /** Options in addition to those of all commands. */
   readonly flags: readonly Flag[];

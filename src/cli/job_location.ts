@@ -21,7 +21,7 @@ const JOB_FILES: readonly string[] = [
   ".reactorcide/job.yaml",
 ];
 
-/** Path that stands for standard input. */
+/** Path that means standard input. */
 const STANDARD_INPUT = "-";
 
 /** Path or content of a job file. */

@@ -65,7 +65,7 @@ export function pipelinePermissions(
     {
       kind: "env",
       values: COMMON_VARIABLES,
-      reason: "what programs are used to find",
+      reason: "locations of programs and files",
     },
     ...coordinator === undefined ? [] : [
       {

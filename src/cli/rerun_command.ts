@@ -1,6 +1,6 @@
 import type { ParsedArguments } from "./command.ts";
 
-/** Options that say what runs, or that have no effect on how it runs. */
+/** Options that select what runs, or do not affect how it runs. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
   "job-file",
   "job",
@@ -17,9 +17,9 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   "watch",
 ]);
 
-/** What runs again. */
+/** Part of a run to rerun. */
 export interface RerunPart {
-  /** Words of the command, with the file of the job or workflow. */
+  /** Arguments of the command, with the file of the job or workflow. */
   command: readonly string[];
   /** Value of `--only`. */
   only: string;

@@ -20,7 +20,7 @@ const patterns = listOrOne(
   { minimum: 1 },
 );
 
-/** Schema of what is cached of a step. */
+/** Schema of the cache settings of a step. */
 export const stepCache: Schema<StepCacheConfig> = mapping<StepCacheConfig>(
   "StepCache",
   {
@@ -28,14 +28,14 @@ export const stepCache: Schema<StepCacheConfig> = mapping<StepCacheConfig>(
       key: "inputs",
       schema: patterns,
       description:
-        "Patterns of the files that the step reads, relative to its directory; / at the start stands for the job's directory, and ! excludes files.",
+        "Patterns of the files that the step reads, relative to its directory, or to the job's directory with a / at the start; ! excludes files.",
       isRequired: true,
     },
     outputs: {
       key: "outputs",
       schema: patterns,
       description:
-        "Patterns of the files that the step creates, which are restored.",
+        "Patterns of the files that the step creates and that are restored.",
     },
     env: {
       key: "env",
@@ -62,7 +62,7 @@ export const stepCache: Schema<StepCacheConfig> = mapping<StepCacheConfig>(
       key: "secrets",
       schema: flag,
       description:
-        "Whether the step is cached although it is given a secret, on which its result must not depend.",
+        "Whether the step is cached even though it gets a secret; its result must not depend on the secret.",
       defaultValue: false,
     },
   },

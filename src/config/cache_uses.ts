@@ -26,7 +26,7 @@ export interface CacheUse {
   readonly paths: readonly string[];
 }
 
-/** What happened to the directories of a {@linkcode CacheUse}. */
+/** Result of a {@linkcode CacheUse}. */
 export interface CacheUseRecord {
   readonly name: string;
   /** Key, with its placeholders replaced. */
@@ -83,7 +83,8 @@ export const cacheUses: Schema<readonly CacheUse[]> = list(
 );
 
 /**
- * Checks what the schema of job files ensures.
+ * Checks uses from a program for problems that the schema of job files rules
+ * out.
  *
  * @returns The problems, phrased to follow the name of the step.
  */

@@ -37,7 +37,7 @@ export const ENV_FILE_KEY: Key<readonly EnvFile[]> = {
     "Files with NAME=VALUE lines, in or below the directory of this file. Later files override earlier ones; environment overrides all of them.",
 };
 
-/** Where {@linkcode readEnvFiles} looks. */
+/** Directory that {@linkcode readEnvFiles} searches. */
 export interface EnvFilePlace {
   /** Absolute path of a directory below which no link is followed. */
   readonly root: string;
@@ -46,11 +46,11 @@ export interface EnvFilePlace {
 }
 
 /**
- * Reads the files of variables that a document names. The files may belong
- * to a pull request, so neither a link nor a pipe is opened.
+ * Reads the files of variables that a document names. The files may belong to a
+ * pull request, so neither a link nor a pipe is opened.
  *
  * @param files Files; a problem is reported at the node that names the file.
- * @param place Where the document is; `undefined` if it is not a file.
+ * @param place Location of the document; `undefined` if it is not a file.
  */
 export async function readEnvFiles(
   files: readonly EnvFile[],

@@ -42,7 +42,7 @@ export interface JobConfig
 /** A problem of the configuration. */
 export interface ConfigProblem {
   readonly key: OptionName;
-  /** What is wrong and what is allowed, without secrets. */
+  /** The problem and the allowed values, without secrets. */
   readonly message: string;
   /** Where the value came from; `undefined` if it is missing. */
   readonly origin: string | undefined;

@@ -46,7 +46,7 @@ const LOCAL_SOURCE = "local";
 
 const SOURCE_TYPES: readonly string[] = ["source_type", "ci_source_type"];
 
-/** Command that starts its own shell, and so needs no other. */
+/** Command that starts its own shell and needs no other. */
 const SHELL_COMMAND = /^\s*(\/(usr\/)?bin\/)?(ba|z|da|k)?sh\s+-c\b/;
 
 /** Values read so far. */

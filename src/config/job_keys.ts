@@ -17,7 +17,9 @@ export interface JobFileKey {
   /** Description for editors. */
   readonly description: string;
   readonly schema: Schema<unknown>;
-  /** What it sets: an option, the steps, or another property of the job. */
+  /**
+   * Target of the key: an option, the steps, or another property of the job.
+   */
   readonly sets?:
     | OptionName
     | "steps"

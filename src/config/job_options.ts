@@ -244,7 +244,7 @@ export interface JobSelectionOptions {
   /** Run all steps except these. */
   skip?: readonly string[];
   /**
-   * Run the steps that failed in the last run, and those after them. The
+   * Run the steps that failed in the last run, and their dependents. The
    * record of the last run and the outputs of its steps are read from the
    * workspace. A step without a failure runs again only if its outputs are
    * needed and were not kept.
@@ -308,7 +308,7 @@ export interface JobOutputOptions {
    */
   reports?: readonly string[];
   /**
-   * Record of an earlier run, with which the HTML report compares this one.
+   * Record of an earlier run to compare this one with in the HTML report.
    *
    * @default {the record that the run replaces, if it is of the same job}
    */
@@ -336,8 +336,8 @@ export interface JobOutputOptions {
    */
   problemMatchers?: readonly string[];
   /**
-   * Print at the end of the run what took the time. For an earlier run,
-   * `runnerlib report --format profile` prints the same.
+   * Print a profile of the run at its end. For an earlier run, `runnerlib
+   * report --format profile` prints the same.
    *
    * @default {false}
    */
@@ -375,7 +375,7 @@ export interface JobCacheOptions {
    */
   explain?: boolean;
   /**
-   * Run steps although their results are cached, and compare the two.
+   * Run steps even if their results are cached, and compare the two.
    *
    * @default {false}
    */
@@ -394,12 +394,12 @@ export interface JobCacheOptions {
    */
   maxBytes?: number;
   /**
-   * Namespace of the cache that is read and written.
+   * Namespace of the cache to read and write.
    *
    * @default {"local"}
    */
   namespace?: string;
-  /** Other namespaces of the cache that are read, but not written. */
+  /** Other namespaces of the cache to read, but not write. */
   readFrom?: readonly string[];
 }
 
@@ -420,8 +420,8 @@ export interface JobOptions {
    */
   shell?: readonly string[];
   /**
-   * Directory for the source: `/job` or below. Outside a container, `/job`
-   * stands for the directory `job` in the current one.
+   * Directory for the source: `/job` or below. Outside a container, `/job` is
+   * the directory `job` in the current one.
    *
    * @default {"/job/src"}
    */

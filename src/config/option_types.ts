@@ -5,7 +5,7 @@ import type { Option } from "../options/option.ts";
  * Checks the type that a program gives the value of an option.
  *
  * @param name Name of the option, as the program writes it.
- * @throws {TypeError} If no text could stand for the value.
+ * @throws {TypeError} If the value has no text form.
  */
 export function checkOptionType(
   name: string,

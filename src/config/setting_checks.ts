@@ -101,7 +101,7 @@ function* readyProblems(
   const { port, http, status } = ready;
   const property = "ready";
   const conditions = ["port", "http", "log", "command"] as const;
-  // A condition that is not valid counts as well: it has a problem of its own.
+  // An invalid condition counts as well; it is reported separately.
   if (ports.length === 0 && !conditions.some((name) => name in ready)) {
     yield { property, problem: `needs ${conditions.join(", ")} or "ports"` };
   }
@@ -116,7 +116,7 @@ function* readyProblems(
   }
 }
 
-/** A step as far as other steps matter to it. */
+/** Properties of a step that relate it to other steps. */
 export type RelatedStep =
   & Pick<StepSettings, "service" | "background" | "dependsOn" | "ports">
   & { readonly name: string };

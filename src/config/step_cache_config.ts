@@ -10,12 +10,12 @@ export const CACHE_MODES: readonly CacheMode[] = [
 ];
 
 /**
- * What the result of a step depends on, and what it is.
+ * Inputs and outputs of a cached step.
  *
  * Patterns are relative to the directory of the step; with a slash at the
  * start, to that of the job. `**` matches any number of directories, and the
- * path of a directory everything in it. Files that match a pattern that starts
- * with `!` are excluded.
+ * path of a directory matches everything in it. Files that match a pattern that
+ * starts with `!` are excluded.
  */
 export interface StepCacheConfig {
   /** Patterns of the files that the step reads. */
@@ -28,8 +28,8 @@ export interface StepCacheConfig {
    */
   readonly outputs?: readonly string[];
   /**
-   * Names of variables that the result depends on, besides those of the job and
-   * the step itself.
+   * Names of variables that the result depends on, in addition to those of the
+   * job and the step itself.
    *
    * @default {none}
    */
@@ -47,7 +47,7 @@ export interface StepCacheConfig {
    */
   readonly mode?: CacheMode;
   /**
-   * Whether the step is cached although it is given a secret. Its result must
+   * Whether the step is cached even though it gets a secret. Its result must
    * not depend on the secret.
    *
    * @default {false}
@@ -71,8 +71,8 @@ export function cachePatternProblem(pattern: string): string | undefined {
 }
 
 /**
- * Checks what a program says about the cache of a step, as the schema checks it
- * in a job file.
+ * Checks the cache settings of a step from a program, as the schema checks
+ * those in a job file.
  *
  * @returns The problems, phrased to follow the name of the step.
  */

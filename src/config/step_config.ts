@@ -62,7 +62,7 @@ export interface ReadyConfig {
    * @default {all of its `ports`, if no other condition is given}
    */
   readonly port?: number | string;
-  /** An `http://` URL that answers, or a path on the port. */
+  /** An `http://` URL that responds, or a path on the port. */
   readonly http?: string;
   /**
    * Status codes of the answer.
@@ -71,8 +71,8 @@ export interface ReadyConfig {
    */
   readonly status?: readonly number[];
   /**
-   * Texts of which one line of the service's output contains one; `*` stands
-   * for any text.
+   * Texts, one of which a line of the service's output must contain; `*`
+   * matches any text.
    */
   readonly log?: readonly string[];
   /** Command that must succeed; it runs like the service. */
@@ -92,7 +92,7 @@ export interface ReadyConfig {
   readonly intervalMs?: number;
 }
 
-/** A group of steps of which only some run at once on a machine. */
+/** A group of steps with a limit on how many run at once on a machine. */
 export interface ConcurrencyGroup {
   /** Name of the group: letters, digits, `.`, `_` and `-`. */
   readonly group: string;
@@ -212,10 +212,11 @@ export interface StepSettings {
    */
   readonly untrusted?: boolean;
   /**
-   * What the commands of the step are allowed. On systems that cannot enforce
-   * it, the job fails before its first step.
+   * Permissions of the step's commands. On systems that cannot enforce them,
+   * the job fails before its first step.
    *
-   * @default {everything; for an untrusted step, see {@linkcode StepPermissions}}
+   * @default {everything; for an untrusted step, see {@linkcode
+   * StepPermissions}}
    */
   readonly permissions?: StepPermissions;
   /**
@@ -240,7 +241,7 @@ export interface StepSettings {
    */
   readonly ports?: readonly string[];
   /**
-   * Whether the step runs beside the others until the job ends, and is then
+   * Whether the step runs alongside the others and is ended when they have
    * ended.
    *
    * @default {false}
@@ -254,8 +255,8 @@ export interface StepSettings {
    */
   readonly concurrency?: ConcurrencyGroup;
   /**
-   * What the result of the step depends on. If it was computed before, the step
-   * does not run: its files, outputs and log are restored.
+   * Inputs and outputs of the step. If its result is known, the step does not
+   * run: its files, outputs and log are restored.
    *
    * @default {the step always runs}
    */
@@ -276,7 +277,7 @@ export interface StepConfig extends StepSettings {
   readonly run: string | readonly string[];
 }
 
-/** What happens to other steps when a required step fails. */
+/** Effect of a failed required step on other steps. */
 export type FailurePolicy = "finish" | "continue" | "kill";
 
 /** Maximum length of a step name, in characters. */

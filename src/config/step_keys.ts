@@ -226,7 +226,7 @@ const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
     key: "shell",
     schema: shell,
     description:
-      "Shell of the step: sh, bash, python, pwsh, deno, or a program and its arguments, in which {} stands for the script file. Without {}, the text is the last argument.",
+      "Shell of the step: sh, bash, python, pwsh, deno, or a program and its arguments, in which {} is replaced by the script file. Without {}, the text is the last argument.",
     defaultValue: "sh",
   },
   timeoutMs: {
@@ -306,20 +306,20 @@ const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
     key: "permissions",
     schema: permissions,
     description:
-      "What the commands of the step are allowed, enforced by the kernel on Linux.",
+      "Permissions of the step's commands, enforced by the kernel on Linux.",
   },
   ...serviceKeys(flag, command),
   concurrency: {
     key: "concurrency",
     schema: concurrencyGroup,
     description:
-      "Group of which only some steps run at once, also of other jobs of the user on this machine: its name, or a group and a limit.",
+      "Group that limits how many steps run at once, across all jobs of the user on this machine: its name, or a group and a limit.",
   },
   cache: {
     key: "cache",
     schema: stepCache,
     description:
-      "What the result depends on. If it is known, the step does not run: its files, outputs and log are restored.",
+      "Inputs and outputs of the step. If its result is known, the step does not run: its files, outputs and log are restored.",
   },
   usesCache: {
     key: "uses_cache",

@@ -3,8 +3,8 @@ import { filledText, flag, variableName } from "../schema/scalars.ts";
 import { byShape, mapping, type Schema } from "../schema/combinators.ts";
 
 /**
- * What the commands of a step may do. The kernel enforces it on Linux; a
- * system that cannot enforce it runs no step that has permissions.
+ * Permissions of a step's commands. The kernel enforces them on Linux; a system
+ * that cannot enforce them runs no step with permissions.
  *
  * A permission is `true` for everything, `false` for nothing beyond what every
  * program needs, or a list.
@@ -58,7 +58,7 @@ export const inheritance: Schema<boolean | readonly string[]> = byShape<
   list: list(variableName),
 });
 
-/** Schema of what a step is allowed. */
+/** Schema of the permissions of a step. */
 export const permissions: Schema<StepPermissions> = mapping<StepPermissions>(
   "Permissions",
   {
@@ -66,13 +66,13 @@ export const permissions: Schema<StepPermissions> = mapping<StepPermissions>(
       key: "read",
       schema: paths,
       description:
-        "Paths that the step can read besides the system, PATH and what it can write to: true, false or a list. By default true; for an untrusted step, the workspace.",
+        "Paths that the step can read in addition to the system, PATH and the paths that it can write to: true, false or a list. By default true; for an untrusted step, the workspace.",
     },
     write: {
       key: "write",
       schema: paths,
       description:
-        "Paths that the step can write to besides its temporary directory: true, false or a list. By default true; for an untrusted step, the job's directory and the artifacts.",
+        "Paths that the step can write to in addition to its temporary directory: true, false or a list. By default true; for an untrusted step, the job's directory and the artifacts.",
     },
     net: {
       key: "net",

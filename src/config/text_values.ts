@@ -7,9 +7,9 @@ import type { Setting } from "./settings.ts";
  * Parses a list in text form: items separated by commas, or a JSON list of
  * strings, for items with any content.
  *
- * @returns Items; those separated by commas are trimmed, and empty ones left
- * out. `undefined` if the text starts like a JSON list of strings but is not
- * one.
+ * @returns Items; those separated by commas are trimmed, and empty ones
+ * dropped. `undefined` if the text starts like a JSON list of strings but is
+ * not one.
  */
 export function parseList(text: string): string[] | undefined {
   if (!/^\s*\[\s*"/.test(text)) return splitTrimmed(text, ",");
@@ -87,7 +87,7 @@ export function readValue(
   }
 }
 
-/** A value that is the path of a file, and so not a secret. */
+/** A value that is the path of a file, and therefore not a secret. */
 const PATH =
   /^(?:\.{0,2}\/[\w./-]{1,200}|~\/[\w./-]{1,200}|[\w.-]{0,50}\.env)$/;
 

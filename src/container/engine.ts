@@ -47,8 +47,7 @@ export interface EngineHost {
 }
 
 /**
- * Finds the engine: the given one, or the one in `DOCKER`, or `docker` or
- * `podman`.
+ * Finds the engine: the given one, the one in `DOCKER`, `docker` or `podman`.
  *
  * @param named Name or path of the given engine.
  * @throws {RunnerError} `container-failed`, if there is none.

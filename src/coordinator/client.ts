@@ -103,8 +103,7 @@ export interface ClientRequest {
   /** Status of a successful response. */
   readonly success: number;
   /**
-   * Whether to send the request only once, because the coordinator would do
-   * twice what it is sent twice.
+   * Whether to send the request only once, because it is not idempotent.
    *
    * @default {false}
    */
@@ -141,8 +140,8 @@ export class CoordinatorError extends RunnerError {
   /** HTTP status, if there was a response. */
   readonly status: number | undefined;
   /**
-   * Whether the failure may pass. The coordinator may then have processed the
-   * request nevertheless.
+   * Whether the failure may be transient. The coordinator may still have
+   * processed the request.
    */
   readonly isTransient: boolean;
 

@@ -97,7 +97,7 @@ export async function listJobs(
 
 /** A list of the coordinator. */
 export interface PagedList<Item> {
-  /** What is listed: last part of the path, and key of the list. */
+  /** Kind of the items: last part of the path, and key of the list. */
   readonly what: "jobs" | "workflows";
   /** Filter. */
   readonly filter: Readonly<Record<string, string>> | JobFilter;

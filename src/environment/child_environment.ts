@@ -39,7 +39,7 @@ interface JobLayers {
 interface JobChild extends JobLayers {
   readonly kind: "job";
   /**
-   * Which variables of the runner it inherits: all, a minimum, or a minimum and
+   * Variables of the runner that it inherits: all, a minimum, or a minimum and
    * these.
    */
   readonly inherit: boolean | readonly string[];
@@ -95,7 +95,10 @@ interface Tool {
 /** A program that prints a secret. */
 interface SecretProviderChild {
   readonly kind: "secret-provider";
-  /** Directories to search for programs, none of which tested code can write to. */
+  /**
+   * Directories to search for programs; tested code cannot write to any of
+   * them.
+   */
   readonly path: string;
 }
 

@@ -168,7 +168,7 @@ const JOB = {
     setBy: "worker",
     seenBy: "runner",
     isSecret: true,
-    doc: "Word that marks trigger lines on standard output as genuine",
+    doc: "Nonce that marks trigger lines on standard output as genuine",
   },
   vcsAuthDir: {
     name: "REACTORCIDE_VCS_AUTH_DIR",
@@ -562,7 +562,7 @@ export const SECRET_VARIABLES: readonly string[] = Object.values(TABLE)
   .filter((info: VariableInfo) => info.isSecret).map(({ name }) => name);
 
 /**
- * What a job with `inherit_env: false` inherits in addition to system
+ * Variables that a job with `inherit_env: false` inherits in addition to system
  * variables.
  */
 export const ALWAYS_INHERITED: ReadonlySet<string> = new Set([
@@ -571,7 +571,10 @@ export const ALWAYS_INHERITED: ReadonlySet<string> = new Set([
   "HOME",
 ]);
 
-/** What an untrusted step inherits. None of these can contain a credential. */
+/**
+ * Variables that an untrusted step inherits. None of them can contain a
+ * credential.
+ */
 export const UNTRUSTED_ALLOWLIST: ReadonlySet<string> = new Set([
   ...ALWAYS_INHERITED,
   ...["USER", "LOGNAME", "SHELL", "HOSTNAME"],

@@ -1,8 +1,8 @@
 import { readableError } from "./read_untrusted.ts";
 
 /**
- * Appends to a file that others could have replaced by a link, a pipe without a
- * reader, or a device.
+ * Appends to a file that others could have replaced with a link, a pipe without
+ * a reader, or a device.
  *
  * The file is opened without blocking and without following a link, and is
  * checked only when it is open.

@@ -30,9 +30,9 @@ export interface ReadUntrustedOptions extends OpenUntrustedOptions {
 export interface UntrustedFile extends AsyncDisposable {
   /** Size when the file was opened, in bytes. */
   readonly size: number;
-  /** When the file had last been modified, in milliseconds since 1970. */
+  /** Time of the last modification, in milliseconds since 1970. */
   readonly modifiedMs: number;
-  /** Identifies the file as long as it exists, whatever its name is. */
+  /** Identifies the file as long as it exists, under any name. */
   readonly id: string;
   /**
    * Reads the next bytes, or those at a position.
@@ -51,7 +51,7 @@ export interface UntrustedFile extends AsyncDisposable {
 }
 
 /**
- * Reads a file that others could have replaced by a link, a pipe without a
+ * Reads a file that others could have replaced with a link, a pipe without a
  * writer, a device, or an endless file.
  *
  * @returns The entire content.
@@ -83,7 +83,7 @@ export async function readUntrusted(
 }
 
 /**
- * Opens a file that others could have replaced by something else.
+ * Opens a file that others could have replaced.
  *
  * The file is opened without blocking (`O_NONBLOCK`) and without following a
  * link (`O_NOFOLLOW`), and is checked only when it is open, so that it cannot
@@ -154,7 +154,7 @@ export async function readAt(
   return bytes.subarray(0, length);
 }
 
-/** How much a file may grow before it is read again, in bytes. */
+/** Size of the chunks in which a growing file is read, in bytes. */
 const CHUNK_BYTES = 64 * 1024;
 
 /**

@@ -159,7 +159,7 @@ function removeIfAbandoned(path: string, user: number | null): void {
     using file = Deno.openSync(path);
     if (tryLockFile(file) === true) remove(path);
   } catch {
-    // It is already gone, or cannot be removed by this user.
+    // It no longer exists, or this user cannot remove it.
   }
 }
 
@@ -202,10 +202,10 @@ export interface TemporaryPlace {
 export const TEMPORARY_DIRECTORY = ".reactorcide/tmp";
 
 /**
- * Lists where temporary files can go: where the user says, where the system
- * does, and below the workspace, which is always writable.
+ * Lists the directories for temporary files: that of the user, that of the
+ * system, and one below the workspace, which is always writable.
  *
- * @param place What decides.
+ * @param place Variables and options.
  * @returns Absolute paths, the best first.
  */
 export function temporaryParents(
@@ -222,7 +222,7 @@ export function temporaryParents(
 /**
  * Creates a directory for temporary files that no other user can enter.
  *
- * @param place Where it can be.
+ * @param place Variables and options.
  * @returns The directory; it is removed when disposed.
  * @throws {RunnerError} `workspace`, with a reason for each place.
  */

@@ -60,7 +60,7 @@ export async function writeAtomic(
 }
 
 /**
- * Checks whether a file may take the place of what is at a path. The system
+ * Checks whether a file may replace what exists at a path. The system
  * administrator may replace even `/dev/null`, and every program would notice.
  *
  * @throws {Error} If there is a device, or a link in a directory of the system
@@ -79,7 +79,10 @@ export async function checkReplaceable(path: string): Promise<void> {
 
 const SYSTEM_DIRECTORIES = ["/dev", "/proc", "/sys"] as const;
 
-/** The name begins with that of the file, so that rules for it hold as well. */
+/**
+ * The name begins with that of the file, so that ignore rules for it apply as
+ * well.
+ */
 function temporaryPath(path: string): string {
   const suffix = `.${crypto.randomUUID()}.tmp`;
   return basename(path).length <= MAX_PREFIX

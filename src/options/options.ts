@@ -80,7 +80,7 @@ export const OPTIONS = [
     default: "/job/src",
     doc: "Directory for the source: /job or below",
     details:
-      "Outside a container, `/job` stands for the directory `job` in the current one.",
+      "Outside a container, `/job` is the directory `job` in the current one.",
   },
   {
     name: "job_dir",
@@ -186,7 +186,7 @@ export const OPTIONS = [
     default: "2s",
     isCallersOnly: true,
     doc:
-      "Time between two readings of the jobs that `workflow run --executor coordinator` follows",
+      "Polling interval of the jobs that `workflow run --executor coordinator` follows",
   },
   {
     name: "coordinator_outage",
@@ -199,7 +199,7 @@ export const OPTIONS = [
     default: "10m",
     isCallersOnly: true,
     doc:
-      "Maximum time for which `workflow run --executor coordinator` waits for a coordinator that is out of reach",
+      "Maximum time that `workflow run --executor coordinator` waits for an unreachable coordinator",
   },
   {
     name: "stderr",
@@ -294,7 +294,7 @@ export const OPTIONS = [
     type: "boolean",
     default: "false",
     isCallersOnly: true,
-    doc: "Run the steps that failed in the last run, and those after them",
+    doc: "Run the steps that failed in the last run, and their dependents",
     details:
       "The record of the last run and the outputs of its steps are read from the workspace. A step without a failure runs again only if its outputs are needed and were not kept.",
   },
@@ -421,8 +421,7 @@ export const OPTIONS = [
     type: "text",
     defaultText: "the record that the run replaces, if it is of the same job",
     isCallersOnly: true,
-    doc:
-      "Record of an earlier run, with which the HTML report compares this one",
+    doc: "Record of an earlier run to compare this one with in the HTML report",
   },
   {
     name: "annotate",
@@ -469,7 +468,7 @@ export const OPTIONS = [
     type: "boolean",
     default: "false",
     isCallersOnly: true,
-    doc: "Print at the end of the run what took the time",
+    doc: "Print a profile of the run at its end",
     details:
       "For an earlier run, `runnerlib report --format profile` prints the same.",
   },
@@ -538,7 +537,7 @@ export const OPTIONS = [
     type: "boolean",
     default: "false",
     isCallersOnly: true,
-    doc: "Run steps although their results are cached, and compare the two",
+    doc: "Run steps even if their results are cached, and compare the two",
   },
   {
     name: "cache_store",
@@ -580,7 +579,7 @@ export const OPTIONS = [
     type: "text",
     default: "local",
     isCallersOnly: true,
-    doc: "Namespace of the cache that is read and written",
+    doc: "Namespace of the cache to read and write",
   },
   {
     name: "artifact_namespace",
@@ -592,7 +591,7 @@ export const OPTIONS = [
     type: "text",
     default: "local",
     isCallersOnly: true,
-    doc: "Namespace of the artifacts that are saved and listed",
+    doc: "Namespace of the artifacts to save and list",
   },
   {
     name: "cache_read_from",
@@ -604,7 +603,7 @@ export const OPTIONS = [
     },
     type: "list",
     isCallersOnly: true,
-    doc: "Other namespaces of the cache that are read, but not written",
+    doc: "Other namespaces of the cache to read, but not write",
   },
 ] as const satisfies readonly Option[];
 

@@ -9,7 +9,7 @@ export interface StepLog {
   readonly stderr: Sink;
   /** Absolute path of the file, once it is complete; missing without a file. */
   readonly path?: string;
-  /** When something was written last, as `performance.now()` has it. */
+  /** Time of the last write, from `performance.now()`. */
   readonly lastOutputMs?: number;
   /** Ends an unfinished line before the output of the next attempt. */
   endLine(): Promise<void>;

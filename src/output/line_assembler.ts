@@ -123,8 +123,8 @@ export class LineAssembler {
     let lineEnd = -1;
     let back = -1;
     for (let at = 0; at < chunk.length;) {
-      // The search continues from the last match, because a chunk may contain
-      // few of one character and many of the other.
+      // The search continues from the last match, because one of the two
+      // characters may be rare and the other frequent.
       if (lineEnd < at) lineEnd = indexOf(chunk, LINE_FEED, at);
       if (back < at) back = indexOf(chunk, CARRIAGE_RETURN, at);
       const end = Math.min(lineEnd, back);

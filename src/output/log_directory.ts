@@ -53,8 +53,8 @@ export class LogDirectory {
 }
 
 /**
- * A step that removed the directory may have replaced a parent directory by a
- * link.
+ * Creates the directory again. A step that removed it may have replaced a
+ * parent directory with a link.
  */
 function makeAgain(path: string): void {
   const parent = path.slice(0, path.lastIndexOf("/")) || "/";

@@ -1,6 +1,6 @@
 /**
- * Keeps the output of programs from being markers of the surrounding CI system
- * that masking cannot break: commands of GitHub Actions, and headings of
+ * Defuses markers in the output of programs that the CI system would interpret
+ * and that masking cannot break: commands of GitHub Actions, and headings of
  * Buildkite. An invisible word joiner in the marker makes it plain text.
  *
  * @module
@@ -19,7 +19,7 @@ const BRACKET = 0x5b;
 const JOINER = new TextEncoder().encode(WORD_JOINER);
 
 /**
- * Wraps sinks so that no output of a program is a marker for a CI system.
+ * Wraps sinks so that no output of a program works as a marker of a CI system.
  *
  * @param system Name of the CI system.
  * @returns The sinks; `undefined` if masking is enough for the system.

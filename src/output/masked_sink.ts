@@ -4,7 +4,10 @@ import type { Sink } from "./sink.ts";
 
 /** A sink that masks what is written to it. */
 export interface MaskedSink extends Sink {
-  /** Writes what was held back because it could have become a secret. */
+  /**
+   * Writes the bytes that were held back because they could have become a
+   * secret.
+   */
   end(): Promise<void>;
 }
 

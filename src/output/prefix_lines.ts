@@ -41,7 +41,10 @@ const FIRST_CHARSET = Uint8Array.of(SHIFT_IN);
 
 const ASCII = new TextEncoder().encode("\x1b(B");
 
-/** Maximum size of what {@linkcode TerminalStyle} adds to a line, in bytes. */
+/**
+ * Maximum size of the sequences that {@linkcode TerminalStyle} adds to a line,
+ * in bytes.
+ */
 export const MAX_STYLE_BYTES: number = MAX_KEPT_BYTES + RESET.length +
   CLOSE_LINK.length + ASCII.length + FIRST_CHARSET.length;
 
@@ -76,7 +79,7 @@ export function stepPrefix(
   }
 }
 
-/** Form of the time of day, in UTC, in front of a line. */
+/** Format of the time of day, in UTC, before a line. */
 const TIME = encoder.encode("00:00:00.000 ");
 
 /**

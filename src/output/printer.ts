@@ -219,7 +219,7 @@ export interface GroupPrinterOptions {
   maxBytes: number | undefined;
   /** Prevents blocks from being mixed. */
   inTurn: InTurn;
-  /** Prints further output once the file cannot be written any more. */
+  /** Prints further output once the file can no longer be written. */
   fallback: Printer;
 }
 
@@ -227,7 +227,7 @@ export interface GroupPrinterOptions {
  * Creates a printer that prints the whole output of a step as one block with a
  * header when the step ends.
  *
- * If the file cannot be written any more, the block is printed early, and the
+ * If the file can no longer be written, the block is printed early, and the
  * rest immediately.
  */
 export function groupPrinter(options: GroupPrinterOptions): Printer {

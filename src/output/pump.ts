@@ -5,7 +5,7 @@ import type { MaskStream } from "../secrets/mask/mask_stream.ts";
 import type { Sink } from "./sink.ts";
 
 /**
- * Time that a stopped pump waits for output that is already in the pipe, in
+ * Time that a stopped pump waits for output already in the pipe, in
  * milliseconds.
  */
 const REST_MS = 50;
@@ -153,7 +153,7 @@ class Batch {
     return new Uint8Array(this.#scratch);
   }
 
-  /** Adds what was read, and takes the buffer back. */
+  /** Adds the bytes that were read, and takes the buffer back. */
   take(read: Uint8Array<ArrayBuffer>): void {
     if (this.#isLent) {
       this.#bytes = new Uint8Array(read.buffer);

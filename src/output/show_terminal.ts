@@ -26,8 +26,8 @@ export interface ShowTerminalOptions {
  *
  * Text that could be the beginning of a secret is held back until more output
  * arrives. Control sequences between two parts of a secret are held back as
- * well, but not those that nothing follows: they move the cursor, or ask the
- * terminal for an answer.
+ * well, but not those that end the output: they move the cursor, or query the
+ * terminal.
  *
  * @param stream Output of the pseudo-terminal.
  * @param sink Receives the masked output.

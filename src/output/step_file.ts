@@ -155,8 +155,8 @@ export async function* maskChunks(
 /** Names and size of a log. */
 export interface RemaskedLog {
   /**
-   * Size of what the runner wrote, in bytes. A step may have made the file
-   * larger than the disk.
+   * Number of bytes that the runner wrote. A step may have made the file larger
+   * than the disk.
    */
   readonly size: number;
   /** Name before. */

@@ -42,7 +42,7 @@ export interface StepPrintersOptions {
   /** Sink of standard error, if it is separate. */
   stderr: Sink;
   /**
-   * How output is shown.
+   * Style of the output.
    *
    * - `plain`: unchanged; for jobs of one step.
    * - `prefixed`: complete lines with the name of their step; names are padded

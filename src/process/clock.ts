@@ -21,7 +21,7 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /**
    * Marks work of the runner itself until the result is disposed. A simulated
-   * clock stands still meanwhile.
+   * clock is paused meanwhile.
    */
   work(): Disposable;
 }

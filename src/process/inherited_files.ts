@@ -1,5 +1,5 @@
 /**
- * Keeps the files that the runner inherited from the programs that it starts.
+ * Prevents programs from inheriting files that the runner itself inherited.
  *
  * The program that started the runner may have left files open, such as one
  * with credentials. Deno closes only its own files when it starts a program.
@@ -32,7 +32,7 @@ done`;
 let areClosed: boolean | undefined;
 
 /**
- * Lets no program that this process starts from now on inherit more than the
+ * Makes every program that this process starts from now on inherit only the
  * standard streams. The process itself keeps its files.
  *
  * @returns Whether the system supports it (Linux 5.11), and Deno allows native

@@ -1,5 +1,5 @@
 /**
- * Finds every process that a command started, in whatever group or session.
+ * Finds every process that a command started, in any group or session.
  *
  * A process can leave its group and its session, clear its environment, and
  * outlive its parents. But it keeps its resource limits. Linux has one limit

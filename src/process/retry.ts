@@ -36,7 +36,7 @@ export interface RetryPolicy {
    */
   readonly jitter?: number;
   /**
-   * Time after which no more attempts start, in milliseconds.
+   * Time after which no new attempt starts, in milliseconds.
    *
    * @default {unlimited}
    */

@@ -122,7 +122,7 @@ export interface RunningProcess {
   /**
    * Kills the whole group and the whole tree, once the program has ended.
    *
-   * @returns Whether no process is left, as far as the tree is known.
+   * @returns Whether no known process of the tree is left.
    */
   end(): Promise<boolean>;
 }
@@ -132,8 +132,8 @@ export interface RunningProcess {
  *
  * The program inherits no open files, if the system allows that.
  *
- * A new session keeps the terminal's Ctrl-C away from the program, so that the
- * runner decides what is signalled and when.
+ * In its own session, the program does not get the terminal's Ctrl-C: the
+ * runner decides which signals it gets, and when.
  *
  * @param command Text for the shell, or a program and its arguments.
  * @param options Directory, environment and streams.
@@ -239,8 +239,8 @@ function start(
  * Returns the environment with which the launcher of a command is started.
  *
  * @param env Environment of the command.
- * @param launcher The launcher; it restores renamed variables, so that none
- * means anything to the launcher itself.
+ * @param launcher The launcher; it restores renamed variables, so that none of
+ * them affects the launcher itself.
  */
 export function launchedEnvironment(
   env: Environment,

@@ -51,7 +51,9 @@ export interface SupervisedExit extends ExitStatus {
   cause: "exit" | "cancelled" | "timeout";
   /** Whether some of its processes could not be killed. */
   hasSurvivors?: true;
-  /** Whether the grace time was over before it had ended and its output was read. */
+  /**
+   * Whether the grace time passed before it had ended and its output was read.
+   */
   wasKilled?: true;
 }
 
@@ -94,7 +96,7 @@ export async function supervise(
     using _ = onAbort(cancellation.graceful, cancelled.resolve);
     await Promise.race([drained, cancelled.promise]);
   }
-  // What was read still reaches the sink, unless the sink is stuck.
+  // Output that was read still reaches the sink, unless the sink is stuck.
   if (await settlesWithin(drained, closeMs, clock.limit)) await drained;
   return cause === "timeout"
     ? { ...status, ...how, exitCode: TIMEOUT_EXIT_CODE, cause }

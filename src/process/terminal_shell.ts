@@ -13,8 +13,8 @@ import { isFileSync } from "./start_error.ts";
 import { settlesWithin } from "./time_limit.ts";
 
 /**
- * Program that runs another one on a pseudo-terminal, and passes the keys, the
- * size and the output of the real terminal on. It puts the real terminal into
+ * Program that runs another one on a pseudo-terminal, and forwards the keys,
+ * the size and the output of the real terminal. It puts the real terminal into
  * raw mode, so that Ctrl-C and Ctrl-Z reach only the program.
  */
 const SCRIPT = "/usr/bin/script";
@@ -22,7 +22,7 @@ const SCRIPT = "/usr/bin/script";
 /** Program that saves and restores the settings of a terminal. */
 const STTY = "/usr/bin/stty";
 
-/** Time that output which is still in the pipe gets, in milliseconds. */
+/** Time to read the rest of the output from the pipe, in milliseconds. */
 const REST_MS = 500;
 
 /** Options for {@linkcode runOnTerminal}. */
@@ -31,10 +31,10 @@ export interface RunOnTerminalOptions {
   cwd: string;
   /** The complete environment of the program. */
   env: ChildEnvironment;
-  /** Tag that finds every process that the program leaves. */
+  /** Tag that finds every process that the program leaves behind. */
   tree: ProcessTree;
   /**
-   * What isolates the program.
+   * Programs that isolate the program.
    *
    * @default {nothing}
    */

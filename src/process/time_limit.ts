@@ -7,8 +7,8 @@ export interface TimeLimit extends Disposable {
 }
 
 /**
- * Maximum time of one timer, in milliseconds. A longer timer than 2³¹−1 would
- * fire at once.
+ * Maximum time of one timer, in milliseconds. A timer longer than 2³¹−1 would
+ * fire immediately.
  */
 const MAX_TIMER_MS = 2 ** 30;
 
@@ -30,7 +30,7 @@ export interface TimeLimitOptions {
  * takes 4 to 8 ms.
  *
  * @param ms Milliseconds from now.
- * @returns The limit; dispose it when it is no longer needed.
+ * @returns The limit; dispose of it when it is no longer needed.
  */
 export function timeLimit(
   ms: number,

@@ -12,7 +12,8 @@
  * 3. Its CPU time is that of its processes and of their children that have
  *    ended. The time since the last scan is missing.
  * 4. A program that ends before the first scan has no measurements.
- * 5. Scans take less than 1 % of the time, however many processes there are.
+ * 5. Scans take less than 1 % of the time, regardless of the number of
+ * processes.
  *
  * @module
  */
@@ -34,7 +35,7 @@ export interface Usage {
   readonly cpuMs?: number;
 }
 
-/** Measurements of the programs that belong together. */
+/** Measurements of a group of programs. */
 export interface UsageGroup extends Disposable {
   /** Measurements so far. */
   readonly usage: Usage;
@@ -192,7 +193,10 @@ function readTrees(
   return trees;
 }
 
-/** The nearest program among the ancestors counts: a program can run a runner. */
+/**
+ * Returns the nearest program among the ancestors: a program can run another
+ * runner.
+ */
 function rootOf(
   process: ProcessStat,
   processes: ReadonlyMap<number, ProcessStat>,

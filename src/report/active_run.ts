@@ -5,10 +5,10 @@ import { activeMetric } from "./formats/otlp.ts";
 import type { RunRecord } from "./run_record.ts";
 import type { RunRecorder } from "./run_recorder.ts";
 
-/** Time between two reports by default, in milliseconds. */
+/** Default interval between two reports, in milliseconds. */
 const DEFAULT_INTERVAL_MS = 60_000;
 
-/** Minimum time between two reports, in milliseconds. */
+/** Minimum interval between two reports, in milliseconds. */
 const MIN_INTERVAL_MS = 1_000;
 
 type StartedRun = RunRecord["started"];

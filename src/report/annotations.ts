@@ -21,7 +21,7 @@ const TAIL_LINES = 20;
 const MAX_ANNOTATIONS = 10;
 
 /**
- * Finds the CI system around the runner.
+ * Detects the CI system that runs the runner.
  *
  * @param env Environment of the runner.
  * @returns The system; `undefined` if none is known.
@@ -34,10 +34,10 @@ export function ciSystemOf(
 }
 
 /**
- * Returns what the output of a job must not contain, because the system would
- * mistake it for a marker of the runner. GitHub can be told to ignore markers,
- * and headings of Buildkite are broken by `HeadingGuard`, since diffs have such
- * lines.
+ * Returns texts that the output of a job must not contain, because the system
+ * would mistake them for markers of the runner. GitHub has a command to ignore
+ * markers, and `HeadingGuard` breaks headings of Buildkite, since lines of
+ * diffs look like them.
  *
  * @param system The CI system.
  * @returns Texts to be masked.
@@ -56,10 +56,10 @@ const FORBIDDEN: Readonly<Record<CiSystem, readonly string[]>> = {
 };
 
 /**
- * Lines to print before a job prints anything.
+ * Returns the lines to print before a job prints anything.
  *
  * @param system The CI system.
- * @param token A word that cannot be guessed.
+ * @param token Random word that cannot be guessed.
  * @returns Lines, each with its break.
  */
 export function annotationsBegin(system: CiSystem, token: string): string {
@@ -128,8 +128,8 @@ function now(): number {
 }
 
 /**
- * Returns lines that show what failed in a run and what problem matchers found,
- * to be printed at its end.
+ * Returns the lines to print at the end of a run: its failures, and the
+ * problems that matchers found.
  *
  * @param system The CI system.
  * @param record The run, masked.
@@ -156,7 +156,7 @@ const WRITERS: Readonly<
     const title = githubProperty(titleOf(step));
     return `::error title=${title}::${githubData(textOf(step))}`;
   },
-  /** A section that is open, with the last lines of the step. */
+  /** An expanded section with the last lines of the step. */
   gitlab(step, index) {
     const second = Math.floor((step.startedAt?.getTime() ?? 0) / 1000);
     const end = second + Math.ceil(step.durationMs / 1000);
@@ -186,8 +186,8 @@ function titleOf(step: StepRecord): string {
 }
 
 /**
- * What the step printed last. Each line begins with a space, so that none is a
- * marker.
+ * Returns the last lines of a step. Each begins with a space, so none of them
+ * is a marker.
  */
 function textOf({ reason, tail }: StepRecord): string {
   const lines = tail.slice(-TAIL_LINES).map((line) => ` ${oneLineOf(line)}`);

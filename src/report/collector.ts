@@ -142,7 +142,7 @@ export function checkTransport(
 /** Type of the body of requests in JSON. */
 export const JSON_TYPE = "application/json";
 
-/** Returns the address for one signal, by the standard variables. */
+/** Returns the address for one signal from the standard variables. */
 export function endpointOf(env: Env, kind: Signal): string {
   const own = env[`OTEL_EXPORTER_OTLP_${kind.toUpperCase()}_ENDPOINT`];
   if (own) return own;

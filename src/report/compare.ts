@@ -10,7 +10,8 @@ import {
 import { endingOf, formatDuration, shownDuration } from "./summary_table.ts";
 
 /**
- * Smaller differences are noise: in milliseconds, and as a share of the time.
+ * Smaller differences count as noise: in milliseconds, and as a share of the
+ * time.
  */
 const [MIN_MS, MIN_SHARE] = [100, 0.1];
 
@@ -25,7 +26,7 @@ export interface RunTotal {
   readonly path: CriticalPath;
 }
 
-/** What changed between two runs. */
+/** Differences between two runs. */
 export interface RunComparison {
   readonly before: RunTotal;
   readonly after: RunTotal;
@@ -40,7 +41,7 @@ export interface RunComparison {
 }
 
 /**
- * Finds what changed between two runs.
+ * Compares two runs.
  *
  * @param before The earlier run.
  * @param after The later run.
@@ -68,7 +69,7 @@ export function comparisonOf(
 }
 
 /**
- * Describes what changed between two runs.
+ * Describes the differences between two runs.
  *
  * @param before The earlier run.
  * @param after The later run.

@@ -21,7 +21,8 @@ export function criticalPath(steps: readonly StepRecord[]): CriticalPath {
   const graph = linkNodes(steps);
   const before = new Array<number | undefined>(steps.length);
   const lengths = new Array<number>(steps.length).fill(0);
-  // A group has many members that many steps wait for: its longest is found once.
+  // Many steps may wait for a group with many members, so its longest member is
+  // found only once.
   const longest = new Array<number | undefined>(graph.groups.length);
   for (const node of topologicalOrder(graph)) {
     for (const group of graph.needs[node]) {

@@ -8,7 +8,7 @@ import { RECORD_VERSION } from "./run_recorder.ts";
 /** Maximum length of one line of a record, in UTF-16 units. */
 const MAX_LINE_LENGTH = 4 * 1024 * 1024;
 
-/** What a field of an event holds. */
+/** Type of a field of an event. */
 interface Field {
   readonly schema: JsonSchema;
   readonly isOptional?: true;
@@ -38,7 +38,10 @@ const text: Field = {
   copy: (value, change) => change(value as string),
 };
 
-/** Pattern of what the runner chose: words, hexadecimal numbers, versions. */
+/**
+ * Pattern of values that the runner chose: words, hexadecimal numbers,
+ * versions.
+ */
 const WORD = "^[!-~]{0,256}$";
 
 /** Text that the runner chose. */
@@ -50,8 +53,8 @@ const number: Field = {
 };
 
 /**
- * Several such times can be added to a date of the record, and it is still
- * valid.
+ * Several such times can be added to a date of the record without making it
+ * invalid.
  */
 const MAX_MS = 1e15;
 
@@ -126,8 +129,8 @@ function list({ schema, accepts, copy }: Field): Field {
 }
 
 /**
- * Lines of a program, with their colors. They are changed as one text: a secret
- * can have several lines, and one text is masked faster than many.
+ * Lines of a program, with their colors. They are masked as one text: a secret
+ * can span several lines, and one text is masked faster than many.
  */
 const outputLines: Field = {
   ...list(text),

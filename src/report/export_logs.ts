@@ -48,7 +48,9 @@ const BATCH_MS = 1_000;
 /** Maximum size of the queue, in characters. */
 const MAX_QUEUE_LENGTH = 8 * 1024 * 1024;
 
-/** Space that a record takes in the queue besides its text, in characters. */
+/**
+ * Overhead of a record in the queue, in addition to its text, in characters.
+ */
 const RECORD_LENGTH = 200;
 
 /** Number of failures in a row after which nothing more is sent. */
@@ -168,7 +170,7 @@ export class LogExporter {
   }
 
   /**
-   * Exports what is written to the log of a step.
+   * Exports everything written to the log of a step.
    *
    * @param step Name of the step.
    * @param log Its log.
@@ -277,7 +279,7 @@ export class LogExporter {
     else this.#timer ??= setTimeout(() => this.#start(), BATCH_MS);
   }
 
-  /** Sends batches in the background, until less than one is left. */
+  /** Sends batches in the background until less than a full one is left. */
   #start(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

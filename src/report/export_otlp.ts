@@ -27,7 +27,8 @@ export interface ExportRunOptions {
 
 /**
  * Sends a run to a collector. If the collector is down, silent or failing, the
- * run loses its traces and at most two seconds, but keeps its result.
+ * traces are lost and the run takes up to two seconds longer, but its result
+ * does not change.
  *
  * @param record The run, masked.
  * @param env Environment of the runner.

@@ -27,8 +27,8 @@ export async function readJobRecords(
     try {
       records.set(index, await readRecordFile(absolute, { base }));
     } catch {
-      // It was removed with the workspace of the job, or was not moved with the
-      // other.
+      // It was removed with the workspace of the job, or not moved along with
+      // that of the workflow.
     }
   }
   return records;

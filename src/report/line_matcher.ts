@@ -21,10 +21,11 @@ export class LineMatcher {
   readonly #onTry: (matcher: number) => void;
 
   /**
-   * Creates a matcher for an output from its first line.
+   * Creates a matcher for an output, starting at its first line.
    *
-   * @param matchers Matchers, of which the first that matches a line gets it.
-   * @param onTry Called with the index of a matcher before it sees a line.
+   * @param matchers Matchers; a line goes to the first one that matches it.
+   * @param onTry Called with the index of a matcher before that matcher tries a
+   * line.
    */
   constructor(
     matchers: readonly ProblemMatcher[],
@@ -39,7 +40,7 @@ export class LineMatcher {
   }
 
   /**
-   * Looks at the next line.
+   * Matches the next line.
    *
    * @param line The line, without escape sequences.
    * @returns The problem that the line completes.
@@ -58,7 +59,10 @@ export class LineMatcher {
     return undefined;
   }
 
-  /** From the last pattern back, so that a line continues before it begins. */
+  /**
+   * Tries the patterns from the last to the first, so that a line continues a
+   * problem before it starts another one.
+   */
   #match(index: number, line: string): Found | undefined {
     const { patterns, expressions } = this.#matchers[index];
     const states = this.#states[index];
@@ -81,7 +85,7 @@ export class LineMatcher {
     return undefined;
   }
 
-  /** An expression may overflow the stack. */
+  /** Executes an expression; it may overflow the stack. */
   static #execute(expression: RegExp, line: string): RegExpExecArray | null {
     try {
       return expression.exec(line);

@@ -46,8 +46,8 @@ export class MatcherProcess {
   /**
    * Controls a process that runs {@linkcode MATCHER_PROGRAM}.
    *
-   * @param child The process; each of its streams is a separate pipe.
-   * @param options What it searches for, and callbacks.
+   * @param child The process; each of its streams is a separate pipe. @param
+   * options Matchers and callbacks.
    */
   constructor(child: RunningProcess, options: MatcherProcessOptions) {
     this.#child = child;
@@ -76,7 +76,7 @@ export class MatcherProcess {
 
   #write(message: object): void {
     const bytes = new TextEncoder().encode(`${JSON.stringify(message)}\n`);
-    // If the process has ended, that is reported where its end is awaited.
+    // If the process has ended, the code that awaits its end reports it.
     this.#writer.write(bytes).catch(() => {});
   }
 

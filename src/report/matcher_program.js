@@ -1,5 +1,5 @@
-// Runs in the process that searches lines, behind the class LineMatcher. It reads
-// and writes lines of JSON, and says that it gets on at most every 100 ms.
+// Runs in the process that searches lines; the class LineMatcher is prepended.
+// It reads and writes lines of JSON, and reports progress at most every 100 ms.
 const encoder = new TextEncoder();
 let sentMs = 0;
 function send(answer) {

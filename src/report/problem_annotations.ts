@@ -18,8 +18,8 @@ import {
 const MAX_PROBLEMS = 50;
 
 /**
- * Writes the problems of a run as markers of a CI system, so that they are
- * shown beside the lines of their files where the system can do that.
+ * Writes the problems of a run as markers of a CI system, which shows them next
+ * to the code if it can.
  *
  * @param system The CI system.
  * @param problems Problems, masked.
@@ -70,9 +70,10 @@ function githubProblem(problem: RecordedProblem): string {
 }
 
 /**
- * Azure has errors and warnings only.
+ * Azure Pipelines only has errors and warnings.
  *
- * @see https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands
+ * @see
+ * https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands
  */
 function azureProblem(problem: RecordedProblem): string[] {
   const { severity, message, file, line, column, owner, code } = problem;

@@ -12,21 +12,21 @@ const MAX_MESSAGE_LENGTH = 2_000;
 /** Maximum length of other texts of a problem, in UTF-16 units. */
 const MAX_FIELD_LENGTH = 500;
 
-/** Default time that one expression may take for one line, in milliseconds. */
+/** Default time limit of one expression on one line, in milliseconds. */
 const STUCK_MS = 2_000;
 
-/** Default time that all expressions may take in a run, in milliseconds. */
+/** Default time limit of all expressions in a run, in milliseconds. */
 const BUDGET_MS = 30_000;
 
 /**
- * Length of the lines that may wait before their writer waits, in UTF-16 units.
+ * Length of queued lines at which their writer has to wait, in UTF-16 units.
  */
 const MAX_WAITING = 4 * 1024 * 1024;
 
 /** Searches the output of the steps of a job for problems. */
 export interface StepProblems extends AsyncDisposable {
   /**
-   * Searches what is written to the log of a step.
+   * Searches everything written to the log of a step.
    *
    * @param step Name of the step.
    * @param log The log, which gets the same bytes as before.
@@ -37,7 +37,7 @@ export interface StepProblems extends AsyncDisposable {
 }
 
 /**
- * Number of checks without an answer after which the process counts as stuck.
+ * Number of checks without a response after which the process counts as stuck.
  */
 const CHECKS = 4;
 
@@ -53,8 +53,8 @@ export interface ProblemFinderOptions {
   /** Called when not all lines are searched. */
   onWarning: (message: string) => void;
   /**
-   * Time after which an expression that searches one line is given up, in
-   * milliseconds. It is tried twice, to find out which one it is.
+   * Time limit of an expression on one line, in milliseconds. The line is tried
+   * twice, to find out which expression is slow.
    *
    * @default {2_000}
    */
@@ -67,7 +67,9 @@ export interface ProblemFinderOptions {
   budgetMs?: number;
 }
 
-/** Length of the lines that the process gets at once, in UTF-16 units. */
+/**
+ * Length of the lines that are sent to the process at a time, in UTF-16 units.
+ */
 const MAX_BATCH = 256 * 1024;
 
 /** Lines of an output that are searched together. */
@@ -81,9 +83,9 @@ interface Batch {
  * Searches lines of several outputs for problems, in a separate process.
  *
  * The lines and the expressions may come from anyone, and can make a regular
- * expression run forever. Only a process can be killed then, not a thread. The
- * next process names each matcher before trying it, and the one after that
- * leaves out the matcher that got stuck.
+ * expression run forever. A stuck process can be killed; a stuck thread cannot.
+ * The next process names each matcher before trying it, and the one after that
+ * omits the matcher that got stuck.
  */
 export class ProblemFinder implements AsyncDisposable {
   readonly #options: ProblemFinderOptions;
@@ -93,7 +95,7 @@ export class ProblemFinder implements AsyncDisposable {
   #isCareful = false;
   /** Index of the matcher that is being tried, if the process names them. */
   #tried = 0;
-  /** Number of checks without an answer of the process. */
+  /** Number of checks without a response from the process. */
   #silence = 0;
   readonly #endings: Promise<unknown>[] = [];
   readonly #queue: Batch[] = [];
@@ -119,7 +121,7 @@ export class ProblemFinder implements AsyncDisposable {
    *
    * @param output Name of the output.
    * @param lines Lines without escape sequences and breaks.
-   * @returns Resolves when more lines may come.
+   * @returns Resolves when more lines are accepted.
    */
   async search(output: string, lines: readonly string[]): Promise<void> {
     if (lines.length === 0 || this.#isOver) return;
@@ -232,7 +234,7 @@ export class ProblemFinder implements AsyncDisposable {
     const { owner } = this.#matchers[matcher];
     this.#matchers = this.#matchers.toSpliced(matcher, 1);
     this.#options.onWarning(
-      `Problem matcher "${owner}" is not used any more: an expression takes too long for a line`,
+      `Problem matcher "${owner}" disabled: an expression takes too long on a line`,
     );
     if (this.#isOver) this.abandon();
     else this.#work();
@@ -246,7 +248,7 @@ export class ProblemFinder implements AsyncDisposable {
     this.#options.onProblem(output, cut);
     if (this.#seen.size < MAX_PROBLEMS) return;
     this.#giveUp(
-      `Problem matchers have found ${MAX_PROBLEMS} problems; the rest of the output is not searched`,
+      `Problem matchers found ${MAX_PROBLEMS} problems; the rest of the output is not searched`,
     );
   }
 

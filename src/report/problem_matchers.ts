@@ -9,7 +9,7 @@ const MAX_PATTERNS = 10;
 /** Maximum length of an expression, in UTF-16 units. */
 const MAX_EXPRESSION_LENGTH = 4_000;
 
-/** Fields of a pattern that name a group of its expression. */
+/** Fields of a pattern that refer to a group of its expression. */
 const GROUPS = [
   "file",
   "fromPath",
@@ -39,7 +39,7 @@ export interface Problem {
   readonly code?: string;
 }
 
-/** Expression for one line, and the numbers of the groups that hold a field. */
+/** Expression for one line, and the group number of each field. */
 export interface ProblemPattern
   extends Readonly<Partial<Record<typeof GROUPS[number], number>>> {
   readonly regexp: string;
@@ -86,7 +86,7 @@ export function parseProblemMatchers(text: string): ProblemMatcher[] {
   return matchers;
 }
 
-/** Reports what is wrong at a place of the document. */
+/** Reports a problem at a position in the document. */
 type Report = (place: string, what: string) => void;
 
 function readMatchers(document: unknown, report: Report): ProblemMatcher[] {

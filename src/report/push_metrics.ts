@@ -26,7 +26,7 @@ export interface PushMetricsOptions {
 /**
  * Adds the metrics of a run to those of earlier runs of the same pipeline on a
  * push gateway of Prometheus, and replaces them there, since a gateway does not
- * add. A gateway that fails never changes the result of the run.
+ * add them up. A gateway that fails never changes the result of the run.
  *
  * @param record The run, masked.
  * @param gateway URL of the gateway; a path with `/metrics/job/` is used as it
@@ -73,7 +73,10 @@ interface Target {
   readonly headers: HeaderList;
 }
 
-/** The credentials become a header: they must not be in messages of fetch(). */
+/**
+ * Moves credentials into a header, so that error messages of fetch() do not
+ * contain them.
+ */
 function target(gateway: string, job: string): Target {
   const url = new URL(gateway);
   const { username, password } = url;
@@ -112,7 +115,7 @@ function textOf(base64: string): string {
   return new TextDecoder().decode(bytes);
 }
 
-/** A name with a slash, and one that URLs would normalize, must be encoded. */
+/** Encodes names that contain a slash or that URLs would normalize. */
 function groupingKey(job: string): string {
   if (/^[\w-][\w. -]*$/.test(job)) return `job/${encodeURIComponent(job)}`;
   const bytes = new TextEncoder().encode(job.toWellFormed());

@@ -35,7 +35,7 @@ function isGroup(group: Readonly<Record<string, unknown>>, key: Labels) {
     names.every((name) => labels[name] === key[name]);
 }
 
-/** The gateway sorts labels by their names, as they are written here. */
+/** Writes labels sorted by name, as the gateway does. */
 function labelsOf(value: unknown): Labels {
   return Object.fromEntries(
     Object.entries(isObject(value) ? value : {}).filter(

@@ -17,15 +17,15 @@ export interface RecordFileOptions {
 /** The text of a record. */
 export interface RecordText {
   readonly text: string;
-  /** Whether the run is still going on, if the record has no end. */
+  /** Whether the run is still active, if the record has no end. */
   readonly isRunning: boolean;
 }
 
 /**
- * Reads the file of a record, which a job may have replaced.
+ * Reads the text of a record, which a job may have replaced.
  *
  * @param path Absolute path.
- * @param options Where it may be.
+ * @param options Allowed locations.
  * @throws {Error} If it cannot be read, or is too large.
  */
 export async function readRecordText(
@@ -46,7 +46,7 @@ export async function readRecordText(
  * Reads the record of a run from its file.
  *
  * @param path Absolute path.
- * @param options Where it may be.
+ * @param options Allowed locations.
  * @throws {Error} If it cannot be read, or is not a record.
  */
 export async function readRecordFile(

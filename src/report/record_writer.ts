@@ -18,27 +18,27 @@ const MAX_NAME_COUNT = 10_000;
 
 const encoder = new TextEncoder();
 
-/** Where a record goes. */
+/** Location of a record. */
 export interface RecordPlace {
   /** Absolute path of its directory, which is created if it is missing. */
   directory: string;
   /** Name of the file. */
   name: string;
   /**
-   * Whether the runner owns the path, so that it removes a directory that a
-   * step has put there. Elsewhere, it replaces only a file.
+   * Whether the runner owns the path and may remove a directory that a step put
+   * there. Otherwise, it replaces only a file.
    */
   isOwn: boolean;
 }
 
 /** Options for {@linkcode RecordWriter.open}. */
 export interface RecordWriterOptions extends RecordPlace {
-  /** Masks a text with the secrets that are known by then. */
+  /** Masks a text with the secrets that are known at that time. */
   maskText: (text: string) => string;
   /**
    * Number that grows when more secrets become known.
    *
-   * @default {all lines are masked again in the end}
+   * @default {all lines are masked again at the end}
    */
   secretTotal?: () => number;
   /**
@@ -49,15 +49,14 @@ export interface RecordWriterOptions extends RecordPlace {
 }
 
 /**
- * Writes the record of a run: one line for each event, at once, so that the
- * file can be read while the run goes on and after it was killed.
+ * Writes the record of a run: one line for each event, immediately, so that the
+ * file can be read during the run and after a crash.
  *
- * The file is locked while the run goes on. The system releases the lock when
- * the process ends, so that a reader can tell a run that goes on from one that
- * was killed.
+ * The file is locked during the run. The system releases the lock when the
+ * process ends, so a reader can distinguish an active run from a killed one.
  *
- * Steps can change the file. Therefore, {@linkcode finish} compares it with
- * what the run has recorded, and replaces whatever is there if it differs.
+ * Steps can change the file. Therefore, {@linkcode finish} compares it with the
+ * recorded events, and replaces it if it differs.
  */
 export class RecordWriter {
   readonly #recorder: RunRecorder;
@@ -82,8 +81,8 @@ export class RecordWriter {
   /**
    * Opens a record, which replaces that of an earlier run.
    *
-   * @param recorder The run. What it has recorded so far is written at once.
-   * @param options Place, masking, and where a failure is reported.
+   * @param recorder The run. Events recorded so far are written immediately.
+   * @param options Location, masking and the listener for failures.
    * @returns The writer; it writes nothing if the file cannot be created.
    */
   static async open(
@@ -109,8 +108,8 @@ export class RecordWriter {
   }
 
   /**
-   * Closes the record. If secrets have become known since its lines were
-   * written, or something else has changed the file, it is replaced.
+   * Closes the record. Replaces it if secrets have become known since its lines
+   * were written, or if another program has changed the file.
    */
   async finish(): Promise<void> {
     this.#recorder.onEvent = undefined;
@@ -216,7 +215,7 @@ export class RecordWriter {
   }
 }
 
-/** Times have microseconds; more digits say nothing. */
+/** Rounds times to microseconds; further digits have no meaning. */
 function roundTimes(_key: string, value: unknown): unknown {
   return typeof value === "number" ? Math.round(value * 1000) / 1000 : value;
 }

@@ -4,7 +4,7 @@ import type { StepEnding } from "./summary_table.ts";
 /** Limits for the last lines of steps: their number and their length. */
 const [FAILED, SUCCEEDED] = [
   { lines: 20, length: 2_000 },
-  // Most steps succeed, and the record of a thousand steps should stay small.
+  // Most steps succeed, and a record of a thousand steps should stay small.
   { lines: 5, length: 200 },
 ];
 
@@ -25,8 +25,8 @@ export function recordedTail(
 }
 
 /**
- * Cuts a line between words, so that it does not keep a part of a word that
- * later turns out to be a secret. Colors are removed, since the cut may be
+ * Truncates a line between words: a word may turn out to be a secret later, and
+ * a part of it would not be masked. Colors are removed, since the cut may be
  * inside a sequence.
  */
 function cut(line: string, length: number): string {

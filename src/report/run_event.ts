@@ -2,7 +2,7 @@ import type { CacheUseRecord } from "../config/cache_uses.ts";
 import type { Problem } from "./problem_matchers.ts";
 import type { SummaryStatus } from "./summary_table.ts";
 
-/** What every event of a run record has. */
+/** Fields of every event of a run record. */
 export interface EventTime {
   /** Wall time in ISO 8601, with milliseconds, in UTC. */
   readonly time: string;
@@ -28,9 +28,9 @@ export interface AttemptRecord {
   readonly reason?: string;
   /** Span of a trace that this attempt is: 16 hexadecimal digits. */
   readonly spanId?: string;
-  /** Peak memory of its processes in bytes, as far as it was sampled. */
+  /** Peak memory of its processes in bytes, if it was sampled. */
   readonly peakMemoryBytes?: number;
-  /** CPU time of its processes in milliseconds, as far as it was sampled. */
+  /** CPU time of its processes in milliseconds, if it was sampled. */
   readonly cpuMs?: number;
 }
 
@@ -58,7 +58,7 @@ export interface RunEvents {
     readonly ref?: string;
     /** Commit of the event that started the run. */
     readonly commit?: string;
-    /** Versions of the runner and of what runs it. */
+    /** Versions of the runner and its runtime. */
     readonly runner: { readonly version: string; readonly deno: string };
     readonly trace: {
       readonly traceId: string;
@@ -80,7 +80,10 @@ export interface RunEvents {
   readonly "run.planned": {
     readonly steps: readonly {
       readonly name: string;
-      /** Name by which others depend on it, if it is another: that of its matrix. */
+      /**
+       * Name by which others depend on it, if different from its own: that of
+       * its matrix.
+       */
       readonly group?: string;
       /** Groups for which it waits. */
       readonly dependsOn: readonly string[];
@@ -88,7 +91,7 @@ export interface RunEvents {
       readonly isService?: boolean;
     }[];
   };
-  /** A phase of the job's life is over. */
+  /** A phase of the job has ended. */
   readonly "phase.ended": {
     readonly phase: string;
     readonly startMs: number;
@@ -203,7 +206,7 @@ export interface RunEvents {
     readonly name: string;
     readonly value: number;
   };
-  /** The last line, which is missing if the run was killed. */
+  /** The last event; missing if the run was killed. */
   readonly "run.ended": {
     readonly status: "success" | "failed" | "cancelled" | "timeout";
     readonly exitCode: number;

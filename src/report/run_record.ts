@@ -55,16 +55,16 @@ export interface StepRecord {
   state?: StepState;
 }
 
-/** What a record says about a run. */
+/** A run, as read from its record. */
 export interface RunRecord {
   readonly started: EventOf<"run.started">;
-  /** Missing if the run is still going on, or was killed. */
+  /** Missing if the run is still active or was killed. */
   readonly ended?: EventOf<"run.ended">;
-  /** Set if the run is still going on, as far as the reader knows. */
+  /** Set if the reader considers the run still active. */
   readonly isRunning?: true;
   /**
-   * Time of the last event, or the current time if the run is still going on,
-   * in milliseconds since the run started.
+   * Time of the last event, or the current time if the run is still active, in
+   * milliseconds since the run started.
    */
   readonly lastMs: number;
   /** Settings that differ from their defaults. */
@@ -95,7 +95,7 @@ type EventOf<Name extends RunEventName> = Extract<RunEvent, { event: Name }>;
  * killed, and another version may have written them.
  *
  * @param text Text of the file.
- * @param options Whether the run goes on.
+ * @param options Whether the run is still active.
  * @returns The record; `undefined` if the text does not begin with a run.
  * @throws {RangeError} If a later version of the format wrote it.
  */
@@ -114,7 +114,7 @@ export function readRecord(
 /** Options for {@linkcode readRecord}. */
 export interface ReadRecordOptions {
   /**
-   * Whether the run is still going on if the record has no end.
+   * Whether the run is still active, if the record has no end.
    *
    * @default {false}
    */
@@ -122,7 +122,7 @@ export interface ReadRecordOptions {
   /**
    * Masks a text of the record.
    *
-   * @default {the text is taken as it is}
+   * @default {the text is not masked}
    */
   maskText?: (text: string) => string;
 }
@@ -146,10 +146,9 @@ export type RunStatus =
 /** Options for {@linkcode recordOf}. */
 export interface RecordOptions {
   /**
-   * Current time in milliseconds since the run started, if it is still going
-   * on.
+   * Current time in milliseconds since the run started, if it is still active.
    *
-   * @default {the run is over, or was killed}
+   * @default {the run has ended or was killed}
    */
   nowMs?: number;
 }
@@ -222,7 +221,7 @@ function stepsOf(
   for (const event of events) {
     switch (event.event) {
       case "run.planned":
-        // A plugin may have added steps: the last plan counts.
+        // A plugin may have added steps: the last plan wins.
         for (const step of event.steps) stepNamed(step.name, step);
         break;
       case "step.queued":
@@ -267,10 +266,7 @@ function stepsOf(
   return [...steps.values()];
 }
 
-/**
- * Finds the state of a step that has not ended, in a run that is still going
- * on.
- */
+/** Finds the state of an unfinished step of an active run. */
 function stateOf(
   { queuedMs, startMs }: StepRecord,
   attempt: AttemptRecord | undefined,

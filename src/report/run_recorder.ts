@@ -15,7 +15,7 @@ export const RECORD_FILE = "run.jsonl";
  * listen to the recorder, or read the record that is written from it.
  */
 export class RunRecorder {
-  /** What has happened so far, unmasked. */
+  /** Events so far, unmasked. */
   readonly events: RunEvent[] = [];
   /** Called with each event from now on, unmasked. */
   onEvent: ((event: RunEvent) => void) | undefined;
@@ -46,11 +46,11 @@ export class RunRecorder {
   }
 
   /**
-   * Records once under which rule the values of a variable or option, or those
-   * that a step or plugin registers, are masked.
+   * Records, once, the rule by which the values of a variable or option, or
+   * those that a step or plugin registers, are masked.
    *
    * @param rule The rule.
-   * @param name Name of what has the values, if known.
+   * @param name Name of the variable, option, step or plugin, if known.
    */
   noteSecret(rule: string, name?: string): void {
     const key = `${rule}\0${name ?? ""}`;
@@ -75,7 +75,7 @@ export class RunRecorder {
   /**
    * Converts a time to the clock of the record.
    *
-   * @param time Time as `performance.now()` has it.
+   * @param time Time from `performance.now()`.
    * @returns Milliseconds since the run started.
    */
   msAt(time: number): number {
@@ -85,7 +85,7 @@ export class RunRecorder {
   /**
    * Records the start of the run as the first event.
    *
-   * @param fields What is known of the run.
+   * @param fields Fields of the event.
    */
   begin(fields: RunEvents["run.started"]): void {
     const time = this.#startedAt.toISOString();

@@ -10,7 +10,7 @@ export interface PlacedStep {
 }
 
 /**
- * Gives each step the first lane that is free while it runs.
+ * Assigns each step the first lane that is free while it runs.
  *
  * @param steps Steps of a run.
  * @returns The steps that ran, in the order of their starts.

@@ -48,7 +48,9 @@ export function formatSummary(
   return [table, ...blocks].map((lines) => lines.join("\n")).join("\n\n");
 }
 
-/** From the start of the first step to the end of the last one. */
+/**
+ * Returns the time from the start of the first step to the end of the last one.
+ */
 function totalLine(steps: readonly SummaryStep[]): StyledText[][] {
   const ran = steps.filter(({ startedAt }) => startedAt !== null);
   if (ran.length === 0) return [];

@@ -187,7 +187,7 @@ const SGR: Readonly<Record<TextStyle, [on: number, off: number]>> = {
 };
 
 /**
- * Joins pieces of text to a line.
+ * Joins pieces of text into a line.
  *
  * @param pieces Pieces without control characters.
  * @param options Width and color.
@@ -345,7 +345,7 @@ export interface SummaryStep extends StepEnding {
   readonly startedAt: Date | null;
   /** Duration in milliseconds. */
   readonly durationMs: number;
-  /** Reason of the outcome, if it is more than the exit code. */
+  /** Reason of the outcome, unless the exit code explains it. */
   readonly reason?: string;
   /** Last lines of its output, masked. */
   readonly tail: readonly string[];

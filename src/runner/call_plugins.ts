@@ -31,7 +31,7 @@ const LATE_SETTINGS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Calls the plugins of a phase, and applies what they change in the job.
+ * Calls the plugins of a phase and applies their changes to the job.
  *
  * @param plugins The plugins of the job.
  * @param run The run; it gets changes, timings and metrics of plugins.

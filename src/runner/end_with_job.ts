@@ -8,21 +8,22 @@ import type { RunState } from "./run_state.ts";
 import type { StepShells } from "./step_shells.ts";
 
 /**
- * Time for steps that always run after a job was cancelled, in addition to the
- * grace time, in milliseconds.
+ * Time that steps with condition `always` get after a cancellation, on top of
+ * the grace time, in milliseconds.
  */
 const ALWAYS_MS = 20_000;
 
-/** Minimum time between looks at the time limit while a shell is open. */
+/** Minimum interval between checks of the time limit while a shell is open. */
 const MIN_REST_MS = 100;
 
 /**
  * Ends the steps when the job is cancelled or exceeds its time limit.
  *
- * Running steps are ended gracefully. Steps that always run still start, within
- * their own time limit. A second cancellation kills all steps immediately.
+ * Running steps are ended gracefully. Steps with condition `always` still
+ * start, within their own time limit. A second cancellation kills all steps
+ * immediately.
  *
- * @param shells Shells, whose time does not count.
+ * @param shells Open shells; the time they are open does not count.
  * @returns Handle that stops watching the cancellation and the time limit.
  */
 export function endWithJob(
@@ -53,7 +54,7 @@ export function endWithJob(
     graph.close("the job was cancelled");
     graph.running.kill();
   }));
-  /** Starts the rest of the limit, once the time of shells is known. */
+  /** Starts the limit again for the time that shells were open. */
   function limitTo(ms: number, shellMs: number): void {
     const limit = stack.use(clock.limit(ms));
     limit.reached.then(() => {

@@ -12,7 +12,7 @@ import type { GraphRunOptions } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import type { RunState } from "./run_state.ts";
 
-/** Revisions and branches of an event, for comparing its code. */
+/** Revisions and branches between which the code of an event is compared. */
 export interface ComparedSides {
   /** Commit to compare with; empty if it is unknown. */
   readonly diffBase: string;

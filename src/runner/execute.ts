@@ -30,11 +30,11 @@ import {
   workingDirectory,
 } from "./working_directory.ts";
 
-/** Name of the only step of a job that is one command. */
+/** Name of the step of a single-command job. */
 const STEP_NAME = "command";
 
 /**
- * Runs the command of a job, and records the result in the run.
+ * Runs the command of a job and records the result in the run.
  *
  * @param trace Trace to which the job belongs.
  * @param nested Setting of the nested container, if the command runs in one.
@@ -166,7 +166,7 @@ export async function execute(
 }
 
 /**
- * Opens the log of a job that is one command. Output passes through unchanged,
+ * Opens the log of a single-command job. Output passes through unchanged,
  * unless it must be JSON, have timestamps, or have lines of limited length.
  *
  * @param name Name of the only step.
@@ -221,7 +221,7 @@ async function openContainer(
   return await container.openContainer(run, config, options);
 }
 
-/** Prints what a run would prepare and execute. */
+/** Prints the plan of a dry run. */
 export function printDryRun(
   run: RunState,
   config: JobConfig,

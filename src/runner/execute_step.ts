@@ -17,7 +17,7 @@ import type { StepDirectories } from "./step_directories.ts";
 import type { StepShells } from "./step_shells.ts";
 import type { UntrustedGate } from "./untrusted_gate.ts";
 
-/** What the steps of a job share while they run. */
+/** State shared by the running steps of a job. */
 export interface ExecutionContext {
   readonly plan: JobPlan;
   readonly graph: GraphRun;
@@ -34,13 +34,13 @@ export interface ExecutionContext {
   readonly clock: Clock;
   /** Opens shells around steps, if some are requested. */
   readonly shells: StepShells | undefined;
-  /** What all steps do. */
+  /** Activity of all steps. */
   readonly activity: StepActivity;
   /** Returns the cache of the steps; unset if there is none. */
   readonly cache: (() => Promise<StepCache>) | undefined;
   /** Keeps untrusted steps and the files of the runner apart. */
   readonly gate: UntrustedGate;
-  /** Returns what restores and saves directories of steps. */
+  /** Returns the object that restores and saves directories of steps. */
   readonly directories: () => Promise<StepDirectories>;
 }
 
@@ -130,7 +130,7 @@ export async function executeStep(
   }
 }
 
-/** What the attempts of a step share. */
+/** State shared by the attempts of a step. */
 interface SharedContext extends ExecutionContext {
   readonly cancellation: Cancellation;
   readonly onReady: () => void;

@@ -23,7 +23,7 @@ import type { RunState } from "./run_state.ts";
 /** Maximum size of a file with matchers, in bytes. */
 const MAX_FILE_BYTES = 1024 * 1024;
 
-/** Maximum length of a line that is searched in one piece, in bytes. */
+/** Maximum length of a line, in bytes; longer lines are searched in parts. */
 const MAX_LINE_BYTES = 8 * 1024;
 
 /** Ends the process even if the runner was killed while an expression is stuck. */
@@ -38,9 +38,9 @@ const ROOTS = [
 ] as const;
 
 /**
- * Reads the problem matchers of a job, and records the problems that they find.
+ * Reads the problem matchers of a job and records the problems that they find.
  *
- * @returns What searches; dispose of it when the steps have ended.
+ * @returns The search; dispose of it when the steps have ended.
  * @throws {RunnerError} `invalid-config` if a file cannot be used.
  */
 export async function findProblems(
@@ -106,7 +106,7 @@ export function startMatcherProcess(
   });
 }
 
-/** Of matchers with the same owner, the last one counts, as in GitHub. */
+/** As in GitHub, the last matcher of an owner wins. */
 async function readMatchers(
   run: RunState,
   { output: { problemMatchers } }: JobConfig,
@@ -143,7 +143,10 @@ function unusable(path: string, reason: string): RunnerError {
   );
 }
 
-/** Passes output on, and its lines to a function that may make it wait. */
+/**
+ * Forwards output, and passes its lines to a function that can apply
+ * backpressure.
+ */
 function watchedLog(
   log: StepLog,
   search: (lines: readonly string[]) => Promise<void>,
@@ -199,7 +202,9 @@ function linesOf(bytes: Uint8Array): string[] {
   return lines;
 }
 
-/** A path relative to the root of the repository, where that is known. */
+/**
+ * Returns a path relative to the root of the repository, if the root is known.
+ */
 function shownFile(
   { runner: { host, workspace }, sourcePath }: RunState,
   file: string,

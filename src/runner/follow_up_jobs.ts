@@ -68,11 +68,11 @@ export interface TriggerBatch {
 }
 
 /**
- * Calls a function and, if it succeeds, submits the follow-up jobs that it
- * added, all at once.
+ * Calls a function and, if it succeeds, submits all follow-up jobs that it
+ * added in one request.
  *
  * @param action The function.
- * @returns What the function returns.
+ * @returns Return value of the function.
  * @throws {RunnerError} If a follow-up job is refused or submitting fails.
  * @throws {unknown} The error of the function.
  */

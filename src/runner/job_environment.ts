@@ -110,7 +110,10 @@ export function jobFacts(facts: JobFacts): Record<string, string> {
   };
 }
 
-/** Returns the code directory; a job without a source may have none. */
+/**
+ * Returns the code directory; `undefined` for a job without a source that has
+ * none.
+ */
 function codeDirectory({ config, workspace }: JobFacts): string | undefined {
   const path = workspace.pathOf(config.sourceDir);
   return workspace.inContainer || isDirectorySync(path) ? path : undefined;
@@ -127,7 +130,7 @@ export async function inheritableEnvironment(
 ): Promise<Environment> {
   const isDecided = ["NO_COLOR", "FORCE_COLOR", "CI"].some((name) => env[name]);
   const wantsColor = stdout.isTerminal() && !isDecided && env.TERM !== "dumb";
-  // Keeps programs from prompting for input, which would never come.
+  // Programs must not prompt for input: nobody can answer.
   const parent = {
     CI: "true",
     ...env,

@@ -34,7 +34,7 @@ export interface Place {
 }
 
 /**
- * Finds the record that an earlier run of a job has left.
+ * Finds the record of an earlier run of a job.
  *
  * @returns Absolute path of the file, which need not exist; `undefined` if the
  * job has no record.
@@ -83,8 +83,7 @@ export function recordName(env: Environment): string {
 }
 
 /**
- * Returns the requested repository, ref and commit, as far as they are known at
- * the start.
+ * Returns the requested repository, ref and commit that are known at the start.
  */
 export function requestedRevision(
   { runner: { host: { env } } }: RunState,
@@ -140,8 +139,8 @@ function variableNames(value: SettingValue): string {
 }
 
 /**
- * Reads the record with which the page of a run compares: the chosen one, or
- * the one that the run is about to replace.
+ * Reads the earlier record that the HTML report compares the run with: the
+ * chosen one, or the one that the run is about to replace.
  *
  * @returns The record, unmasked; `undefined` if there is none.
  */

@@ -25,7 +25,7 @@ export interface WorkspaceUse {
 
 /**
  * Locks the workspace if the job writes files there, and removes follow-up
- * jobs, variables and outputs that earlier runs left.
+ * jobs, variables and outputs of earlier runs.
  *
  * A command in the user's own directory leaves nothing in the workspace, so any
  * number of them can run at the same time. A command that an outer job starts
@@ -203,7 +203,7 @@ function unusable(path: string, reason: string, cause?: unknown): RunnerError {
  * Returns the absolute path for a path from a variable.
  *
  * @param path Absolute path, or one relative to the current directory; `/job`
- * stands for the workspace.
+ * is the workspace.
  */
 export function workspacePath(
   { workspace, host }: RunnerContext,

@@ -139,7 +139,7 @@ function warnAboutUnusedGrants(
       : "";
     logger.warn(
       "plugins",
-      `plugin_permissions: no plugin has the name "${name}"${hint}`,
+      `plugin_permissions: there is no plugin "${name}"${hint}`,
     );
   }
 }
@@ -156,8 +156,7 @@ async function ciCopyOf(run: RunState): Promise<string | undefined> {
 }
 
 /**
- * Maps a directory of the CI source to the same one in the copy, which the job
- * cannot change.
+ * Maps a directory of the CI source to its copy, which the job cannot change.
  */
 function inCiCopy(
   { ci: { preparedPath, path } }: RunState,
@@ -228,8 +227,8 @@ export async function pluginAddresses(
 }
 
 /**
- * Part of a run that loading plugins needs; commands that inspect plugins have
- * no complete run.
+ * Part of a run that is needed to load plugins; commands that inspect plugins
+ * have no complete run.
  */
 export type SandboxedRun =
   & Pick<RunState, "runner" | "settings">

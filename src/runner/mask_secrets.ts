@@ -333,7 +333,7 @@ export class KnownSecrets {
 }
 
 /**
- * Describes the names in `secret_env_names` that no variable has.
+ * Describes the names in `secret_env_names` without a variable.
  *
  * @param input Settings and environment, with the variables of the job.
  * @returns A problem for each name, phrased to follow the key.
@@ -350,12 +350,12 @@ export function unknownSecretNames(input: SecretsInput): string[] {
       : name.includes("*")
       ? " (patterns belong in secret_env_patterns)"
       : "";
-    return `no variable has the name ${JSON.stringify(name)}${hint}`;
+    return `there is no variable ${JSON.stringify(name)}${hint}`;
   });
 }
 
 /**
- * Warns about names in `secret_env_names` that no variable has.
+ * Warns about names in `secret_env_names` without a variable.
  *
  * @param input Settings and environment, with the variables of the job.
  * @param logger Logger of the runner.

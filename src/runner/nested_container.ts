@@ -34,7 +34,7 @@ import { inlineCommand } from "../steps/shell.ts";
 /** Path of the secrets file in the container. */
 const SECRETS_FILE = "/run/secrets/env";
 
-/** A created container that is not started; disposing of it removes it. */
+/** A container that was created but not started; disposing of it removes it. */
 export interface Container extends AsyncDisposable {
   /** Starts the container, forwards its output, and ends with its exit code. */
   readonly start: typeof spawn;
@@ -122,7 +122,8 @@ export async function openContainer(
       ...limitOptions(run.shared.get("resource_limits")),
       // The engine would store the output unmasked.
       "--log-driver=none",
-      // When the engine removes the container, the grace time is already over.
+      // When the engine removes the container, the grace time has already
+      // passed.
       "--stop-timeout=0",
       `--env-file=${envFile}`,
       ...Object.keys(passed.direct).map((name) => `--env=${name}`),
@@ -179,7 +180,7 @@ const INSIDE: Workspace = {
   pathOf: (jobPath) => jobPath,
 };
 
-/** Input of {@linkcode containerEnvironment}, besides the run. */
+/** Input of {@linkcode containerEnvironment}, in addition to the run. */
 export interface ContainerEnvironmentParts {
   /** Configuration of the job. */
   config: JobConfig;

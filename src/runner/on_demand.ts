@@ -97,7 +97,7 @@ export async function openReporting(
   return await Reporting.open(run, config, run.trace);
 }
 
-/** Opens the search for problems in the output of steps. */
+/** Starts searching the output of steps for problems. */
 export async function openProblems(
   run: RunState,
   config: JobConfig,
@@ -108,8 +108,8 @@ export async function openProblems(
 }
 
 /**
- * Locks the workspace, except for a command in the user's own directory, which
- * has no files in a workspace.
+ * Locks the workspace, unless the job is a command in the user's own directory,
+ * which writes nothing to a workspace.
  */
 export async function holdWorkspace(
   run: RunState,
@@ -181,14 +181,14 @@ export async function selectFailedSteps(
   return await selectFailed(run, config, plan);
 }
 
-/** A shell opens around steps, so it makes a command the only step of its job. */
+/** Shells open around steps, so a command becomes the only step of its job. */
 function debuggedCommand(
   { debug, command, shell }: JobConfig,
 ): readonly StepConfig[] | undefined {
   const { shellOnFailure, breakpoints } = debug;
   if (!shellOnFailure && breakpoints === undefined) return undefined;
   if (command === undefined) return undefined;
-  // A command goes on after a failing line, other than a step.
+  // Unlike a step, a command continues after a failing line.
   const isPlain = typeof command === "string" && shell === undefined;
   const run = isPlain ? ["/bin/sh", "-c", command] : command;
   return [{ name: "command", run }];

@@ -16,7 +16,7 @@ import type { RunnerContext } from "./runner_context.ts";
 export interface OutputMarkers {
   /** Markers around groups of lines. */
   readonly groups: GroupMarkers;
-  /** Sinks that break markers in the output of steps, if needed. */
+  /** Sinks that defuse markers in the output of steps, if needed. */
   readonly sinks: Sinks | undefined;
 }
 

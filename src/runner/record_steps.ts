@@ -105,7 +105,7 @@ export function recordSteps(
 }
 
 /**
- * Passes what happens to a step on to the exporter of its output.
+ * Forwards a step event to the exporter of the step's output.
  *
  * @param exporter The exporter.
  * @param event The event, unmasked.

@@ -109,7 +109,7 @@ export class Reporting {
   }
 
   /**
-   * Opens the record if it had to wait, because a source was prepared in its
+   * Opens the record if that was postponed because a source was prepared in its
    * directory.
    *
    * @throws {RunnerError} `workspace` if a directory cannot be created.
@@ -136,7 +136,7 @@ export class Reporting {
     this.#active?.[Symbol.dispose]();
     const isRead = reports.length > 0 || profile || this.#isExported ||
       this.#ciSystem;
-    // The collector gets the rest of the output in the same time as the run.
+    // The rest of the output is sent within the same time limit as the run.
     const exported = this.#run.logExporter?.finish();
     if (!isRead) return await this.#settle([exported]);
     const maskText = (text: string) => runner.masker.maskText(text);
@@ -149,7 +149,7 @@ export class Reporting {
     for (const report of reports) {
       if (!isPush(report)) await this.#writeReport(report, record);
     }
-    // All requests share the time for which the end of the run waits.
+    // All requests share the time limit for the end of the run.
     await this.#settle([
       exported,
       ...reports.filter(isPush).map((report) => this.#push(report, record)),
@@ -157,7 +157,7 @@ export class Reporting {
     ]);
   }
 
-  /** Masks what was written, if more secrets are known than at that time. */
+  /** Masks the written files again if secrets have become known since. */
   async #remask(formTotal: number): Promise<void> {
     const { masker, workspace } = this.#run.runner;
     if (masker.formTotal === formTotal) return;
@@ -209,7 +209,10 @@ export class Reporting {
     });
   }
 
-  /** The log of a job of a workflow is closed before its exports end. */
+  /**
+   * Warns in the log of the workflow, because that of its job is closed before
+   * the exports end.
+   */
   #warn(component: string, message: string): void {
     const { logger, exports } = this.#run.runner;
     (exports ?? logger).warn(component, message);
@@ -402,8 +405,8 @@ function noteSecrets({ secrets, recorder }: RunState): void {
 }
 
 /**
- * Returns the CI system to annotate for; an inner job is part of the
- * annotations of the outer one.
+ * Returns the CI system to annotate for; a nested job leaves annotations to the
+ * outer one.
  */
 function ciSystemAround(
   { runner: { host, run } }: RunState,
@@ -414,8 +417,8 @@ function ciSystemAround(
 }
 
 /**
- * Checks whether artifacts are inside a source directory, where a file would be
- * in the way of preparing the source.
+ * Checks whether artifacts are inside a source directory, where a file would
+ * prevent the source from being prepared.
  */
 function isInSource({ artifactsDir, sourceDir }: JobConfig): boolean {
   return isInside(sourceDir, artifactsDir) || isInside("/job/ci", artifactsDir);

@@ -85,8 +85,8 @@ async function lastRecord(
 }
 
 /**
- * Checks that the steps are those of the last run. What they run and depend on
- * may differ: a failure is often repaired there.
+ * Checks that the steps are those of the last run. Their commands and
+ * dependencies may differ: that is where failures are often fixed.
  */
 function checkNames(
   names: readonly string[],
@@ -110,7 +110,7 @@ function checkNames(
 }
 
 /**
- * Finds the steps that failed, those after them, and those that did not run
+ * Finds the steps that failed, their dependents, and the steps that did not run
  * because of a failure.
  */
 function failedSteps(

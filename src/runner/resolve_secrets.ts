@@ -35,7 +35,7 @@ export async function resolveSecrets(
     lookup: run.secretLookup,
     env: visibleToJobs(host.env),
   });
-  // In a dry run, the value of a provider is the reference itself.
+  // In a dry run, a provider's secret is the reference itself.
   run.secrets.add(secrets.filter(({ name, value }) => name !== value));
   for (const [variable, names] of missing) {
     run.runner.logger.warn(

@@ -93,7 +93,7 @@ export async function runJob(
   return resultOf(run);
 }
 
-/** Prints what a run would do. */
+/** Prints the plan of a run. */
 async function planJob(
   run: RunState,
   config: JobConfig,
@@ -137,7 +137,10 @@ async function runValidJob(
   }
 }
 
-/** Runs the command or the steps; their failure is an error of the run. */
+/**
+ * Runs the command or the steps, and records their failure as the error of the
+ * run.
+ */
 async function executeJob(
   run: RunState,
   config: JobConfig,
@@ -160,7 +163,7 @@ async function executeJob(
   });
 }
 
-/** Ends everything that the run has opened, except the lock. */
+/** Closes everything that the run has opened, except the lock. */
 async function endRun(
   run: RunState,
   { dryRun = false }: JobControls,

@@ -58,13 +58,16 @@ export type JobControls =
     /** The job, if a pipeline script defines one with steps. */
     job?: Pick<Job, "steps">;
     /**
-     * Returns the words of the command that runs a single step again.
+     * Returns the arguments of the command that reruns a single step.
      *
      * @default {unknown, because a program runs the job}
      */
     rerunCommand?: (step: string) => readonly string[];
     /** Setting of the nested container, if the command runs in one. */
     container?: ContainerSetting;
-    /** What the job gets from other jobs of its workflow, and passes on. */
+    /**
+     * Artifacts that the job gets from other jobs of its workflow, and those it
+     * saves.
+     */
     artifacts?: JobArtifacts;
   };

@@ -51,7 +51,9 @@ export interface RunState {
   readonly jobEnv: Record<string, string>;
   /** Secrets that were known before the job started. */
   readonly secrets: KnownSecrets;
-  /** Returns secrets of the store and of providers, once one is referenced. */
+  /**
+   * Looks up secrets of the store and of providers; set once one is referenced.
+   */
   secretLookup: SecretLookup | undefined;
   /** Whether the job is only planned. */
   isDryRun: boolean;
@@ -124,7 +126,7 @@ export interface JobPlugins {
 /** Writes the record, reports, annotations and export of a run. */
 export interface RunReporting {
   /**
-   * Opens the record if it had to wait, because a source was prepared in its
+   * Opens the record if that was postponed because a source was prepared in its
    * directory.
    */
   afterSources(): Promise<void>;

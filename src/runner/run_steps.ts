@@ -41,7 +41,7 @@ export interface RunStepsOptions {
   /** Called with each event of a step. */
   onEvent: (event: StepEvent) => void;
   /**
-   * Returns the words of the command that runs a single step again.
+   * Returns the arguments of the command that reruns a single step.
    *
    * @default {unknown}
    */
@@ -187,7 +187,7 @@ function failIfFlaky(run: RunState, results: readonly StepResult[]): void {
   );
 }
 
-/** Saves the outputs of steps for a later run that selects only some steps. */
+/** Saves the outputs of steps for a later run of selected steps. */
 async function keepForLater(
   run: RunState,
   setting: StepSetting,
@@ -209,7 +209,7 @@ async function keepForLater(
   }
 }
 
-/** Loads the modules of the cache with the first step that is cached. */
+/** Loads the modules of the cache when the first cached step needs them. */
 function lazyCache(
   run: RunState,
   config: JobConfig,
@@ -308,7 +308,7 @@ function maskedEvents(
 }
 
 /**
- * Prints a summary of the steps for users; with JSON output, the log is enough.
+ * Prints a summary of the steps, unless the output is JSON.
  *
  * @param results Results of the steps.
  * @param options Last lines and logs of the steps.

@@ -56,12 +56,12 @@ export interface RunnerContext {
   spoofFilter?: TriggerSpoofFilter;
   /**
    * Called at the end of a job with a function that masks its logs and record
-   * again, if more secrets are known when it is called.
+   * again if more secrets are known by then.
    */
   readonly onJobEnd?: (remask: () => Promise<void>) => void;
-  /** Exports of the workflow of the job; it waits for them at its end. */
+  /** Pending exports of the job's workflow, which awaits them at its end. */
   readonly exports?: ExportQueue;
-  /** Replaces what the steps of jobs need of the system. */
+  /** Replaces the system on which steps run, as the test kit does. */
   readonly system?: JobSystem;
   /** Whether a token may be sent to the coordinator over plain HTTP. */
   readonly allowInsecureTransport: boolean;
@@ -118,7 +118,7 @@ export function createRunnerContext(
         return filledMasker();
       },
       level: logLevelOf(env.LOG_LEVEL),
-      // A host in JavaScript may lack the streams of which nothing is printed.
+      // A host written in JavaScript may lack streams that are never used.
       color: shouldUseColor(env, host.stderr?.isTerminal() ?? false),
       style: env.LOG_FORMAT === "json"
         ? "json"

@@ -27,8 +27,8 @@ export type SecretsRun =
 /**
  * Creates the function that looks up secrets of a run, in the store or with a
  * provider. Definitions are read when the first secret of a provider is looked
- * up. In a dry run, no provider is called, and the reference takes the place of
- * its value.
+ * up. In a dry run, no provider is called, and the reference is used as the
+ * value.
  */
 export function secretLookup(run: SecretsRun): SecretLookup {
   const { runner, settings, cancellation, isDryRun } = run;
@@ -90,7 +90,7 @@ export async function configuredProviders(
  * calling a provider or opening the store.
  *
  * @throws {RunnerError} `invalid-config`, if a provider is missing or cannot
- * have a secret.
+ * contain a referenced secret.
  */
 export async function checkProviders(
   settings: Settings,

@@ -102,12 +102,17 @@ function reportAudit(
   );
 }
 
-/** What identifies a job; several may use the same store. */
+/**
+ * Returns the name that identifies the job in a store shared by several jobs.
+ */
 function projectOf({ source }: JobConfig, root: string): string {
   return "url" in source ? `${source.type} ${source.url}` : root;
 }
 
-/** The directory of the user's cache, in which only files of the user are used. */
+/**
+ * Returns the user's cache directory. Files in it that belong to other users
+ * are ignored.
+ */
 function memoryDirectory(
   { XDG_CACHE_HOME: cache = "", HOME: home = "" }: Readonly<
     Record<string, string>

@@ -23,7 +23,7 @@ import type { RunnerContext } from "./runner_context.ts";
 import type { OpenedStep } from "./step_setting.ts";
 import type { UntrustedGate } from "./untrusted_gate.ts";
 
-/** A use of the cache by a step, with everything that its paths and key need. */
+/** A use of the cache by a step, with resolved paths and key. */
 interface PreparedUse {
   readonly id: EntryId;
   readonly fallbacks: readonly string[];
@@ -38,7 +38,7 @@ export class StepDirectories {
   readonly #settings: JobConfig["cache"];
   readonly #gate: UntrustedGate;
   #store: Promise<CacheStore> | undefined;
-  /** Whether it was told that the store cannot be used. */
+  /** Whether a warning about an unusable store was printed. */
   #isTroubled = false;
 
   constructor(
@@ -52,7 +52,8 @@ export class StepDirectories {
   }
 
   /**
-   * Runs a step between restoring and saving. Trouble with the store is a miss.
+   * Restores directories, runs the step and saves them. A failing store counts
+   * as a miss.
    *
    * @throws {RunnerError} `usage` if a key or path is not valid.
    */

@@ -52,7 +52,7 @@ import {
 
 /** A step that is ready to run. */
 export interface OpenedStep extends AsyncDisposable {
-  /** Context of the attempts, without what differs between them. */
+  /** Context that all attempts share. */
   readonly context: Omit<
     AttemptContext,
     "attempt" | "needs" | "cancellation" | keyof AttemptFiles
@@ -89,7 +89,7 @@ export interface StepSettingOptions {
   trace: TraceContext;
   /** Called when a step reports progress. */
   onEvent: (event: StepEvent) => void;
-  /** Returns fields of the lines that a step prints now as JSON objects. */
+  /** Returns the fields of a step's current JSON log lines. */
   fieldsOf: LineFields;
 }
 

@@ -122,7 +122,8 @@ export class StepShells {
         shellWord(context.cwd)
       }; ${effect}`,
     );
-    // Other output waits: the terminal is in another mode until the shell ends.
+    // Other output is held back: the terminal is in another mode until the
+    // shell ends.
     using _stdout = await runner.stdout.hold();
     using _stderr = await runner.stderr.hold();
     using files = opened.openAttempt();
@@ -138,7 +139,7 @@ export class StepShells {
     try {
       return await runOnTerminal(interactiveCommand(shell), {
         cwd: context.cwd,
-        // A history file would keep what is typed, secrets included.
+        // A history file would keep everything typed, including secrets.
         env: {
           ...context.env,
           [Variable.output]: files.outputPath,

@@ -1,7 +1,7 @@
 /**
- * Keeps apart what the runner reads and writes in the workspace for trusted
- * steps, and untrusted steps that run: they could replace a directory by a link
- * between a check and a use.
+ * Prevents untrusted steps from running while the runner reads or writes files
+ * of trusted steps in the workspace. A running untrusted step could replace a
+ * directory with a link between the check and the use.
  */
 export class UntrustedGate {
   #hasStarted = false;
@@ -19,7 +19,7 @@ export class UntrustedGate {
   }
 
   /**
-   * Waits until the runner uses no files, and lets an untrusted step start.
+   * Waits until the runner uses no files, then lets an untrusted step start.
    *
    * @returns Handle that ends the step when disposed.
    */
@@ -31,8 +31,8 @@ export class UntrustedGate {
   }
 
   /**
-   * Uses files. No untrusted step may be running, and none starts before the
-   * end.
+   * Runs an action that uses files. No untrusted step may be running, and none
+   * starts until it ends.
    */
   async transfer<T>(action: () => Promise<T>): Promise<T> {
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -52,8 +52,8 @@ export interface ForeignSource {
 }
 
 /**
- * Finds sources that the runner checked out in a directory of another user,
- * such as a volume. Git refuses to work in them because of "dubious ownership".
+ * Finds sources that were checked out into a directory of another user, such as
+ * a volume. Git refuses to work in them because of "dubious ownership".
  *
  * @param run The run, after its sources were prepared.
  * @param codeDir Code directory, as seen by the job.

@@ -145,7 +145,7 @@ export class DocumentNode {
   }
 
   /**
-   * Reports something that does not make the file invalid.
+   * Reports a warning, which does not make the file invalid.
    *
    * @param message Returns the message, a complete sentence.
    */

@@ -247,8 +247,8 @@ function indentOf(line: string): number {
  * @param name Path of the file as the user wrote it.
  * @param excerpts Formats lines of the file.
  * @param place Position of the problem.
- * @param message What is wrong.
- * @returns `FILE:LINE:COLUMN: MESSAGE`, and the line with a caret.
+ * @param message What is wrong. @returns `FILE:LINE:COLUMN: MESSAGE`, and the
+ * line with a caret.
  */
 export function placedProblem(
   name: string,

@@ -107,7 +107,7 @@ export class Problems {
   }
 
   /**
-   * Adds something that does not make the file invalid.
+   * Adds a warning, which does not make the file invalid.
    *
    * @param path Keys and indexes that lead to its position.
    * @param message Returns the message; called only if it is shown.

@@ -5,15 +5,13 @@ import type { TextPlace } from "./excerpt.ts";
 export interface SyntaxProblem {
   /** Position at which the text becomes invalid. */
   readonly place: TextPlace;
-  /**
-   * What is wrong, and what is allowed. It quotes only keys and punctuation.
-   */
+  /** The problem and its fix. It quotes only keys and punctuation. */
   readonly message: string;
   /** Position that the message ends with. */
   readonly other?: TextPlace;
 }
 
-/** A text, parsed as far as possible. */
+/** A text, parsed up to its first error. */
 export interface Parsed {
   readonly text: string;
   readonly lines: readonly string[];

@@ -72,7 +72,7 @@ export interface EventFacts {
 type Env = Readonly<Record<string, string>>;
 
 /**
- * Finds why a condition does not hold.
+ * Finds the reason why a condition does not hold.
  *
  * @param env Variables of the step or job.
  * @returns The part that does not hold, and why; `undefined` if all hold.
@@ -93,12 +93,14 @@ export function whenReason(
   return undefined;
 }
 
-/** Checks whether a condition looks at changed files, which take time to find. */
+/**
+ * Checks whether a condition depends on changed files, which take time to find.
+ */
 export function usesPaths(when: When | undefined): boolean {
   return when?.paths !== undefined || when?.not?.paths !== undefined;
 }
 
-/** Lists what is wrong with a condition that is not from a file. */
+/** Finds the problem of a condition that is not from a file. */
 export function whenProblem(when: unknown): string | undefined {
   if (!isObject(when)) return "must be an object";
   const { not, ...parts } = when;

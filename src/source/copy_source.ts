@@ -24,10 +24,10 @@ import { forEachLimited } from "../work_queue.ts";
 /**
  * Validates a directory as a source. Nothing is copied yet.
  *
- * A workspace inside the source is left out. If the source is inside the
+ * A workspace inside the source is excluded. If the source is inside the
  * workspace, so are the target and the runner's own files, which may contain
- * credentials. What other runs left in the source is left out as well: their
- * workspaces, and the files of local workflows.
+ * credentials. Leftovers of other runs are excluded as well: their workspaces,
+ * and the files of local workflows.
  *
  * @param url `file:` URL or path, absolute or relative to the current
  * directory.
@@ -73,7 +73,10 @@ export async function copySource(
   };
 }
 
-/** Whether runs left an entry, which may contain earlier copies and outputs. */
+/**
+ * Checks whether an entry is a leftover of a run; it may contain earlier copies
+ * and outputs.
+ */
 function isLeftByRun(path: string, isDirectory: boolean): boolean {
   const parent = dirname(path);
   return basename(parent) === OWN_DIRECTORY && isWorkflowFile(basename(path)) ||
@@ -127,7 +130,7 @@ export interface CopyTreeOptions {
   /** Absolute paths that are not copied, including everything below them. */
   leaveOut: readonly string[];
   /**
-   * Returns whether a path is left out. Paths are relative to the directory;
+   * Returns whether a path is excluded. Paths are relative to the directory;
    * the path of a directory ends with a slash, and nothing below an ignored
    * directory is checked.
    *
@@ -135,7 +138,7 @@ export interface CopyTreeOptions {
    */
   isIgnored?: (path: string) => boolean;
   /**
-   * Returns whether an entry, given by its absolute path, is left out.
+   * Returns whether an entry, given by its absolute path, is excluded.
    *
    * @default {none is left out}
    */
@@ -175,9 +178,9 @@ interface Found {
 /**
  * Copies a directory and everything in it: files and directories with their
  * permissions, times and holes, empty directories, and symbolic links as links.
- * Names and link targets may be any bytes. The permissions of the
- * copied directory itself are not copied. What is removed during the call counts
- * as never there.
+ * Names and link targets may be any bytes. The permissions of the copied
+ * directory itself are not copied. Entries that are removed during the call are
+ * ignored.
  *
  * @param from Absolute path of an existing directory.
  * @param to Absolute path of the copy, which may exist if it is empty.

@@ -67,7 +67,7 @@ export interface GitOptions extends Partial<Omit<CheckoutConfig, "mode">> {
   retry?: RetryPolicy;
 }
 
-/** Parts of a run that the preparation of source code needs. */
+/** Parts of a run that are needed to prepare source code. */
 export interface SourceContext {
   /** Workspace that contains the target. */
   workspace: Workspace;
@@ -86,14 +86,14 @@ export interface SourceContext {
    */
   handlers?: ReadonlyMap<string, SourceHandler>;
   /**
-   * Receives what the preparation measures.
+   * Receives the measurements of the preparation.
    *
    * @default {only the log gets it}
    */
   measure?: SourceMeasure;
 }
 
-/** Receives what the preparation of a source measures. */
+/** Receives the measurements of a source's preparation. */
 export interface SourceMeasure {
   /** A stage has ended; the start is a time of `performance.now()`. */
   stage(name: string, start: number, durationMs: number): void;

@@ -79,7 +79,7 @@ export function clientReason(
 
 /**
  * Splits the end of a client's output into lines. A truncated first line is
- * left out, because half a password would not be recognized.
+ * dropped, because half a password would not be recognized.
  *
  * @param text Output.
  * @returns Trimmed lines; none is empty.

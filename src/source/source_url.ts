@@ -136,8 +136,8 @@ function credentialsProblem(url: string): string | undefined {
 /**
  * Decodes the percent-encoding of a part of a URL.
  *
- * A `%` that does not start an escape stands for itself, as in a password that
- * was pasted into a URL.
+ * A `%` that does not start an escape is literal, as in a password that was
+ * pasted into a URL.
  *
  * @param text Part of a URL.
  * @returns The decoded bytes, which may not be UTF-8.

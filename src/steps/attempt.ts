@@ -92,7 +92,7 @@ export interface StepEnd extends AttemptEnd {
   readonly note?: string;
   /** Whether it did not run, because its result was in the cache. */
   readonly cached?: boolean;
-  /** What happened to the directories that the step restores and saves. */
+  /** Results of restoring and saving the step's directories. */
   readonly caches?: readonly CacheUseRecord[];
 }
 
@@ -124,7 +124,7 @@ export function withOutcome(
   };
 }
 
-/** Returns how an attempt ended that failed with an error. */
+/** Returns the end of an attempt that failed with an error. */
 export function failedAttempt(error: RunnerError): AttemptEnd {
   const { exitCode } = error;
   return { outcome: "failed", exitCode, signal: null, error };
@@ -154,7 +154,7 @@ export function runStepCommand(
     isUntrusted: definition.untrusted,
     areLimitsRequired: definition.permissions !== undefined,
     timeoutMs: definition.timeoutMs,
-    // Steps that need a service have to know at once that it has exited.
+    // Steps that need a service must learn immediately that it has exited.
     ...definition.service ? { drainMs: SERVICE_DRAIN_MS } : {},
     stdout: log.stdout,
     stderrSink: log.stderr,

@@ -25,7 +25,10 @@ export interface AttemptFiles {
   readonly temporaryPlace: TemporaryPlace;
   /** Paths that are read-only or hidden for untrusted steps. */
   readonly protectedPaths: ProtectedPaths;
-  /** What the kernel allows the step, including the files of the attempt. */
+  /**
+   * Paths and sockets that the kernel lets the step access, including the files
+   * of the attempt.
+   */
   readonly limits?: SandboxLimits;
   /** Variables of directories that belong to the attempt. */
   readonly directories?: Environment;
@@ -39,7 +42,10 @@ export interface OpenAttemptFilesOptions {
   readonly workspace: Workspace;
   /** Directories that an untrusted step must not change. */
   readonly readOnly: readonly string[];
-  /** What the kernel allows the step, without the files of the attempt. */
+  /**
+   * Paths and sockets that the kernel lets the step access, without the files
+   * of the attempt.
+   */
   readonly limits?: SandboxLimits;
   /** Environment of the step. */
   readonly env: Environment;

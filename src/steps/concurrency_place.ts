@@ -1,9 +1,11 @@
 /**
- * Places in concurrency groups, which the jobs of one user on one machine share.
+ * Places in concurrency groups, which the jobs of one user on one machine
+ * share.
  *
  * Each place is a file, and who holds the lock of the file has the place. The
- * system releases the lock when its holder ends, even if it is killed. The files
- * stay, because another process may wait for the lock of a file that is removed.
+ * system releases the lock when its holder ends, even if it is killed. The
+ * files are kept, because another process may be waiting for the lock of a
+ * removed file.
  *
  * @module
  */
@@ -70,8 +72,8 @@ async function lockPlace(path: string): Promise<Deno.FsFile | undefined> {
   using stack = new DisposableStack();
   let file: Deno.FsFile;
   try {
-    // A step may have put something else in its place. Opening a pipe does not
-    // block if it is opened for reading as well.
+    // A step may have replaced the file. Opening a pipe does not block if it is
+    // opened for reading as well.
     const isOther = (await lstatIfThere(path))?.isFile === false;
     if (isOther) throw new Error("it is not a regular file");
     file = stack.use(

@@ -109,8 +109,8 @@ export function plannedSteps(definition: Step): PlannedStep[] {
 }
 
 /**
- * Checks whether a step runs beside the others, which do not wait for its end:
- * a service, or a step in the background.
+ * Checks whether a step runs alongside the others, which do not wait for it to
+ * end: a service or a background step.
  *
  * @param step The step.
  */

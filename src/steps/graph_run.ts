@@ -42,7 +42,9 @@ export interface GraphRunOptions {
 /** Facts if none are given. */
 const NO_FACTS: EventFacts = { reasons: {} };
 
-/** State of a running graph: ended steps, running steps, and what may start. */
+/**
+ * State of a running graph: which steps have ended, are running or may start.
+ */
 export class GraphRun {
   /** The running steps. */
   readonly running: RunningSteps = new RunningSteps();
@@ -52,7 +54,9 @@ export class GraphRun {
   readonly #results: StepResult[];
   /** For each step considered so far, whether one of its ancestors failed. */
   readonly #hasFailedAncestor: boolean[] = [];
-  /** For each group that is cancelled because one of its steps failed, why. */
+  /**
+   * Reason for each group that was cancelled because one of its steps failed.
+   */
   readonly #groupStops = new Map<string, string>();
   #stopReason: string | undefined;
   #hasFailed = false;
@@ -173,14 +177,14 @@ export class GraphRun {
     this.#services.setReady(step, durationMs);
   }
 
-  /** Ends the steps in the background, when all others are over. */
+  /** Ends the background steps when all other steps have ended. */
   endBackground(): void {
     this.#services.endBackground();
   }
 
   /**
-   * Ends the running steps. Services end when the steps that need them are
-   * over.
+   * Ends the running steps. Services end when the steps that need them have
+   * ended.
    *
    * @param signal Signal for their processes.
    */
@@ -257,11 +261,17 @@ export class GraphRun {
   }
 }
 
-/** State that a condition depends on besides the results of dependencies. */
+/**
+ * State that a condition depends on, in addition to the results of
+ * dependencies.
+ */
 export interface GraphState extends Omit<ConditionContext, "needs"> {
   /** Whether a direct or indirect dependency failed. */
   readonly hasFailedAncestor: boolean;
-  /** Why steps with condition `all_success` no longer start, if they do not. */
+  /**
+   * Why steps with condition `all_success` no longer start; `undefined` while
+   * they do.
+   */
   readonly stopReason: string | undefined;
 }
 

@@ -133,7 +133,9 @@ function* problemsOf(step: Step): Generator<string> {
   }
 }
 
-/** Checks what the schema of job files ensures. */
+/**
+ * Checks steps of scripts for problems that the schema of job files rules out.
+ */
 function* servicePartProblems(
   { service, run, ports = [], ready }: Step,
 ): Generator<string> {

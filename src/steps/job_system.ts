@@ -3,7 +3,7 @@ import { spawn } from "../process/spawn.ts";
 import type { openAttemptFiles as OpenAttemptFiles } from "./attempt_files.ts";
 
 /**
- * What the steps of a job need from the system: programs, time, random numbers
+ * The system on which the steps of a job run: programs, time, random numbers
  * and files. The test kit replaces it.
  */
 export interface JobSystem {

@@ -19,8 +19,8 @@ export interface WatchedLog {
 /**
  * Searches the lines of a log for texts, until one is found.
  *
- * A text has no syntax except `*`, so that searching takes linear time whatever
- * is printed.
+ * The only syntax of a text is `*`, so searching takes linear time for any
+ * output.
  *
  * @param log Log of a step.
  * @param texts Texts, in which `*` stands for any text.
@@ -63,7 +63,9 @@ function matchesAny(
   return patterns.some((parts) => containsInOrder(text, parts));
 }
 
-/** The first occurrence of each part leaves the most text for the others. */
+/**
+ * Matching each part at its first occurrence leaves the most text for the rest.
+ */
 function containsInOrder(text: string, parts: readonly string[]): boolean {
   let at = 0;
   for (const part of parts) {

@@ -155,7 +155,7 @@ export async function keptOutputs(
 }
 
 /**
- * Removes stored outputs that contain a secret which has become known since.
+ * Removes stored outputs that contain a secret that has become known since.
  *
  * @param workspace The workspace.
  * @param masker Masker of the job.
@@ -169,8 +169,8 @@ export async function forgetSecretOutputs(
 }
 
 /**
- * Removes the outputs of earlier runs, so that a run that is killed leaves none
- * that could be mistaken for its own.
+ * Removes the outputs of earlier runs, because they could be mistaken for those
+ * of this run if it is killed.
  *
  * @param workspace The workspace.
  */

@@ -5,10 +5,12 @@ import { acceptsConnections, httpProblem } from "./ready_checks.ts";
 /** Default time within which a service must be ready, in milliseconds. */
 const TIMEOUT_MS = 60_000;
 
-/** Default of the longest delay between two checks, in milliseconds. */
+/** Default maximum delay between two checks, in milliseconds. */
 const INTERVAL_MS = 500;
 
-/** Delay before the second check, which doubles each time, in milliseconds. */
+/**
+ * Delay before the second check, in milliseconds; it doubles after each check.
+ */
 const FIRST_MS = 20;
 
 /** Options for {@linkcode waitUntilReady}. */
@@ -32,8 +34,8 @@ type Check = (signal: AbortSignal) => Promise<string | undefined>;
 /**
  * Waits until a service is ready.
  *
- * @param ready When it is ready.
- * @param options Ports, and what the checks need to know.
+ * @param ready Conditions that must hold. @param options Ports and callbacks of
+ * the checks.
  * @returns Why the service is not ready in time; `undefined` if it is ready, or
  * the wait was ended.
  */
@@ -52,7 +54,8 @@ export async function waitUntilReady(
   while (checks.length > 0) {
     const found = await checks[0](over);
     if (options.signal.aborted) return undefined;
-    // A check that is ended by the time limit knows less than the one before.
+    // A check that the time limit cut short has a less useful message than the
+    // previous one.
     if (found !== undefined && !(over.aborted && problem !== undefined)) {
       problem = found;
     }

@@ -1,10 +1,10 @@
 import { onAbort } from "../process/cancellation.ts";
 import { osReason } from "../errors.ts";
 
-/** Maximum time to wait for an answer, in milliseconds. */
+/** Maximum time to wait for a response, in milliseconds. */
 const ANSWER_MS = 5_000;
 
-/** Maximum size of the part of an answer that is read, in bytes. */
+/** Maximum number of bytes of a response that are read. */
 const MAX_ANSWER_BYTES = 4 * 1024;
 
 /** Hosts on which a service may listen. */
@@ -38,14 +38,14 @@ export interface HttpCheckOptions {
 }
 
 /**
- * Checks the answer of an HTTP server.
+ * Checks the response of an HTTP server.
  *
- * The request is written here, because `fetch` would follow the proxies of the
+ * The request is written by hand, because `fetch` would use the proxies of the
  * environment, and a service runs on this machine.
  *
  * @param url An `http:` URL.
  * @param options Accepted status codes, and a signal.
- * @returns The problem; `undefined` if the answer is accepted.
+ * @returns The problem; `undefined` if the response is accepted.
  * @throws {Deno.errors.NotCapable} If Deno does not permit connections.
  */
 export async function httpProblem(
@@ -71,7 +71,7 @@ export async function httpProblem(
   return isAccepted ? undefined : `${url.href} answers with status ${code}`;
 }
 
-/** Returns the start of the answer, at least its first line. */
+/** Returns the start of the response, at least its first line. */
 async function request(url: URL, over: AbortSignal): Promise<string> {
   using connection = await Deno.connect({
     hostname: url.hostname.replace(/^\[|\]$/g, ""),

@@ -19,7 +19,7 @@ import type { TemporaryPlace } from "../fs/temporary_directory.ts";
 import type { PassableCommand } from "./script_file.ts";
 import type { JobStatus } from "./step.ts";
 
-/** Length in characters up to which any text fits into one argument. */
+/** Length, in characters, up to which any text fits into one argument. */
 const SURELY_SHORT = 40_000;
 
 /** Options for {@linkcode runCommand}. */
@@ -69,7 +69,7 @@ export interface RunCommandOptions {
    */
   protectedPaths?: ProtectedPaths;
   /**
-   * What the kernel allows the command.
+   * Paths and sockets that the kernel lets the command access.
    *
    * @default {no restrictions}
    */
@@ -104,8 +104,8 @@ export interface RunCommandOptions {
     readonly stderr: (bytes: Uint8Array) => void;
   };
   /**
-   * Called with the process ID of the command; what it returns is disposed when
-   * the command has ended.
+   * Called with the process ID of the command; the returned handle is disposed
+   * when the command has ended.
    *
    * @default {none}
    */
@@ -185,7 +185,7 @@ export async function runCommand(
   return exit;
 }
 
-/** Loads the module for script files only if the command may need one. */
+/** Loads the module for script files only if the command might need one. */
 async function passableCommand(
   command: Command,
   options: RunCommandOptions,
@@ -198,10 +198,10 @@ async function passableCommand(
 }
 
 /**
- * Returns what isolates a command; its module is loaded if needed.
+ * Returns the launcher that isolates a command, and loads its module if needed.
  *
  * @param options Options of the command.
- * @returns What starts the command; `undefined` if nothing isolates it.
+ * @returns The launcher; `undefined` if nothing isolates the command.
  * @throws {RunnerError} `invalid-job` if required limits cannot be applied.
  */
 export async function launcherOf(

@@ -36,8 +36,8 @@ type ServiceContext = Omit<AttemptContext, "attempt" | keyof AttemptFiles>;
  *
  * @param context Context of the step.
  * @param options Ports and listeners.
- * @returns How it ended. It has failed if it was not ready in time, or ended by
- * itself.
+ * @returns How it ended. It failed if it was not ready in time or exited on its
+ * own.
  */
 export async function runService(
   context: ServiceContext,
@@ -51,7 +51,7 @@ export async function runService(
   const start = clock.now();
   let isReady = false;
 
-  /** Returns why the service cannot be used, and ends it in that case. */
+  /** Returns why the service cannot be used; in that case, ends it. */
   async function becomeReady(): Promise<string | undefined> {
     const files = await started.promise;
     if (files === undefined) return undefined;
@@ -113,7 +113,10 @@ const NOT_STARTED: StepEnd = {
   attemptResults: [],
 };
 
-/** Something else on the port of a service would be taken for it. */
+/**
+ * Finds a port of a service on which another program listens: it would be
+ * mistaken for the service.
+ */
 async function usedPort(
   port: number | string | undefined,
 ): Promise<number | undefined> {
@@ -121,7 +124,10 @@ async function usedPort(
   return await acceptsConnections(port) ? port : undefined;
 }
 
-/** Says why a service ended, unless it was ended or could not be started. */
+/**
+ * Explains why a service ended, unless the runner ended it or could not start
+ * it.
+ */
 function endProblem(
   { outcome, exitCode, signal, error }: StepEnd,
   isReady: boolean,
@@ -147,8 +153,8 @@ function failedService(
 }
 
 /**
- * Runs the command of `ready`, whose output nothing needs but the last line of
- * it, which may say what is missing.
+ * Runs the command of `ready`. The last line of its output may explain what is
+ * missing.
  */
 async function commandProblem(
   context: AttemptContext,

@@ -5,7 +5,7 @@ import { fileCommand, findShell, takesFile } from "./shell.ts";
 /** Maximum size of a script passed as an argument; Linux allows 131,071 bytes. */
 const MAX_ARGUMENT_BYTES = 128_000;
 
-/** A command that can be started; disposing it removes its script file. */
+/** A command that can be started; disposing of it removes its script file. */
 export interface PassableCommand extends Disposable {
   /** Shell command, or a program and its arguments. */
   readonly command: Command;

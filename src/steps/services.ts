@@ -19,20 +19,20 @@ const SHOWN_LINES = 5;
 const SHOWN_LENGTH = 300;
 
 /**
- * Services of a running graph, and steps in the background.
+ * Services and background steps of a running graph.
  *
- * A service that is ready runs until the last step that needs it is over, and a
- * step in the background until the others are. If a service ends earlier, the
- * running steps that need it are ended and fail.
+ * A ready service runs until the last step that needs it has ended, and a
+ * background step until all others have. If a service ends earlier, the running
+ * steps that need it are ended and fail.
  */
 export class Services {
   readonly #plan: JobPlan;
   readonly #running: RunningSteps;
-  /** For each service, the number of steps that need it and are not over. */
+  /** For each service, the number of steps that need it and have not ended. */
   readonly #userCounts = new Map<number, number>();
   /** For each service that is ready, the time since its start. */
   readonly #ready = new Map<number, number>();
-  /** Steps that have been ended because nothing needs them. */
+  /** Steps that were ended because no other step needs them. */
   readonly #released = new Set<number>();
   /** Errors of steps that are being ended because of their service. */
   readonly #errors = new Map<number, RunnerError>();
@@ -71,7 +71,7 @@ export class Services {
     if (this.#userCounts.get(step) === 0) this.#release(step);
   }
 
-  /** Records that a step is over, whether it ran or not. */
+  /** Records that a step has ended, whether it ran or not. */
   stepOver(step: number): void {
     if (this.#userCounts.size === 0) return;
     for (const need of needsOf(this.#plan, step)) {
@@ -91,7 +91,7 @@ export class Services {
 
   /**
    * Records the failure of a step. If it is a service, the steps that need it
-   * are ended, except those that run whatever happens to it.
+   * are ended, except those that run regardless of it.
    *
    * @param step Index of the step.
    * @param end Its error and last lines.

@@ -15,7 +15,7 @@ export interface Shell {
   readonly suffix: string;
   /** Program and arguments that take the script as their last argument. */
   readonly inline?: readonly string[];
-  /** Program and arguments for working by hand. */
+  /** Program and arguments of an interactive shell. */
   readonly interactive?: readonly string[];
 }
 
@@ -74,10 +74,10 @@ export function findShell(words: readonly string[]): Shell | undefined {
 }
 
 /**
- * Returns the command for working by hand in the shell of a step.
+ * Returns the command of an interactive shell for a step.
  *
  * @param words The name of a built-in shell, or a program and its arguments;
- * any other program than a built-in shell stands for `/bin/sh`.
+ * any other program is replaced by `/bin/sh`.
  */
 export function interactiveCommand(
   words: readonly string[] = ["sh"],

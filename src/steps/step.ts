@@ -21,13 +21,13 @@ export interface AttemptResult {
   readonly outcome: StepStatus;
   /** Exit code; 128+N after signal N, as in a shell. */
   readonly exitCode: number;
-  /** Signal that ended the attempt, or `null` if it exited by itself. */
+  /** Signal that ended the attempt, or `null` if it exited on its own. */
   readonly signal: Deno.Signal | null;
   /** Why the attempt failed; unset if the exit code is reason enough. */
   readonly reason?: string;
   /**
-   * Maximum of the memory that its processes had resident at once, in bytes, as
-   * far as it was measured: on Linux, a few times a second.
+   * Peak resident memory of its processes, in bytes; on Linux, sampled a few
+   * times a second.
    */
   readonly peakMemoryBytes?: number;
   /** CPU time of its processes in milliseconds, measured in the same way. */
@@ -47,7 +47,7 @@ export interface StepResult {
    * step did not run.
    */
   readonly exitCode: number | null;
-  /** Signal that ended the step, or `null` if it exited by itself. */
+  /** Signal that ended the step, or `null` if it exited on its own. */
   readonly signal: Deno.Signal | null;
   /** Number of attempts. */
   readonly attempts: number;

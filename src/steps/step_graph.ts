@@ -146,7 +146,7 @@ export function selectSteps(plan: Plan, selection: Selection): boolean[] {
   return isSelected;
 }
 
-/** Selects the services that selected steps need, and those that these need. */
+/** Selects the services that selected steps need, directly or indirectly. */
 function selectServices(
   { steps, graph }: Plan,
   isSelected: boolean[],

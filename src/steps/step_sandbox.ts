@@ -52,7 +52,7 @@ export async function checkSandbox(
   throw sandboxError(problem);
 }
 
-/** Messages of programs when the kernel denied something. */
+/** Messages of programs that the kernel denied access. */
 const DENIED =
   /permission denied|operation not permitted|read-only file system|\b(?:EACCES|EPERM|EROFS)\b/i;
 
@@ -98,8 +98,8 @@ export interface StepSandboxInput {
 }
 
 /**
- * Determines what the kernel allows the commands of a step. Files of an attempt
- * are not included.
+ * Determines what the kernel lets the commands of a step access. Files of an
+ * attempt are not included.
  *
  * A permission that is missing is not restricted, except for untrusted steps:
  * they read the system, the installations on `PATH` and the workspace, and
@@ -161,7 +161,7 @@ async function pathsOf(
           'it does not exist; a directory is created if its path ends with "/"',
         );
       }
-      // The step uses it as it is written, with its links.
+      // The step uses the path as written, through its links.
       return path.startsWith("/") && !isOfJob(path) ? path : real;
     } catch (cause) {
       throw new RunnerError(
@@ -190,7 +190,9 @@ async function resolvePath(
     : await guardPath(jobPath, path);
 }
 
-/** Returns the directories of `PATH`, with what the programs there consist of. */
+/**
+ * Returns the directories of `PATH` and the installations that they belong to.
+ */
 function installations(env: Environment): string[] {
   const home = env.HOME ?? "";
   const kept = [home, ...USER_DATA.map((name) => `${home}/${name}`)];

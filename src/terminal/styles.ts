@@ -26,11 +26,11 @@ export const PLAIN_LOOK: TextLook = {};
 const RENDITION = /^(?:\x1b\[|\x9b)([\d;:]{0,64})m$/;
 
 /**
- * Splits output of a program into pieces of one look each.
+ * Splits output of a program into pieces with one style each.
  *
- * Colors and styles are those of the 16 and the 256 colors of terminals; a color
- * of 24 bits becomes the nearest of the 256. Hidden text is shown. All other
- * sequences are removed.
+ * Colors and styles are those of the 16 and the 256 colors of terminals; a
+ * color of 24 bits becomes the nearest of the 256. Hidden text is shown. All
+ * other sequences are removed.
  *
  * @param text Text with escape sequences.
  * @param look The look at its start.

@@ -98,7 +98,7 @@ export interface WrapTextOptions {
    */
   indent?: number;
   /**
-   * Indentation of all lines but the first, in cells.
+   * Indentation of all lines except the first, in cells.
    *
    * @default {indent}
    */

@@ -1,4 +1,6 @@
-/** What a command does in a test, instead of running. */
+/**
+ * Recorded behavior of a command, which a test replays instead of running it.
+ */
 export interface RecordedCommand {
   /**
    * Exit code.
@@ -19,8 +21,8 @@ export interface RecordedCommand {
    */
   readonly stderr?: string;
   /**
-   * How long the command runs, in milliseconds of the virtual time. A service,
-   * and a step in the background, runs until it is ended.
+   * How long the command runs, in milliseconds of the virtual time. Services
+   * and background steps run until they are ended.
    *
    * @default {0}
    */
@@ -55,7 +57,7 @@ export interface StartedCommand {
   readonly step: string;
   /** Number of commands that the step had started before. */
   readonly index: number;
-  /** The command as the step has it; words of a list are quoted. */
+  /** The command as in the step; words of a list are quoted. */
   readonly text: string;
   /** Complete environment. */
   readonly env: Readonly<Record<string, string>>;

@@ -27,7 +27,7 @@ const SIGNAL_NUMBERS: Readonly<Partial<Record<Deno.Signal, number>>> = {
   SIGTERM: 15,
 };
 
-/** Text that the runner puts in front of a shell command. */
+/** Text that the runner prepends to a shell command. */
 const PREFIX = "set -e; ";
 
 /** Command that checks whether a service is ready; it is not recorded. */
@@ -71,7 +71,7 @@ export class RecordedSystem implements JobSystem, Disposable {
     this.clock[Symbol.dispose]();
   }
 
-  /** All attempts share a directory, since no program can look into it. */
+  /** All attempts share a directory, since no program can read it. */
   openAttemptFiles: NonNullable<JobSystem["openAttemptFiles"]> = (
     { attemptsPath, workspace },
   ) => {
@@ -146,7 +146,7 @@ interface ReplayOptions {
   onEnd?: (status: ExitStatus) => void;
 }
 
-/** Acts like a program that does what was recorded. */
+/** Behaves like a program that does what was recorded. */
 function replay(
   recorded: RecordedCommand,
   { clock, durationMs, isMerged, onEnd }: ReplayOptions,

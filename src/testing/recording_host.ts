@@ -9,7 +9,7 @@ export interface RecordingHostOptions {
   cwd: string;
 }
 
-/** A process around a runner that keeps what is printed. */
+/** A host that records what is printed. */
 export interface RecordingHost extends Host {
   /** The output so far. */
   readonly printed: { readonly stdout: string; readonly stderr: string };

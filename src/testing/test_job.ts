@@ -11,23 +11,23 @@ import type { CommandReply, TestedCommand } from "./recorded_command.ts";
 import { READY_COMMAND, RecordedSystem } from "./recorded_system.ts";
 import { recordingHost } from "./recording_host.ts";
 
-/** Real time after which a test is given up, in milliseconds. */
+/** Real time after which a test is aborted, in milliseconds. */
 const STUCK_MS = 20_000;
 
 /** Options for {@linkcode testJob}. */
 export interface TestJobOptions {
   /**
-   * What the commands of a step do, by the name of the step. A name that the
-   * steps of a matrix share stands for all of them, and `command` for a job
-   * with a single command.
+   * Recorded commands by the name of their step. A name that the steps of a
+   * matrix share applies to all of them; the step of a single-command job is
+   * named `command`.
    *
    * @default {{}}
    */
   commands?: Readonly<Record<string, CommandReply>>;
   /**
-   * What all other commands do.
+   * Behavior of all other commands.
    *
-   * @default {they succeed at once and print nothing}
+   * @default {they succeed immediately and print nothing}
    */
   otherwise?: CommandReply;
   /**
@@ -49,7 +49,7 @@ export interface TestJobOptions {
 
 /** The start or the end of an attempt at a step. */
 export interface StepMoment {
-  /** What happened. */
+  /** Type of the event. */
   readonly type: "started" | "ended";
   /** Name of the step. */
   readonly step: string;
@@ -76,17 +76,17 @@ export interface TestedJob extends JobResult {
  *
  * Conditions, retries, time limits, outputs, masking and the failure policy
  * work as in a real run. Functions of the pipeline run for real, but the
- * commands that they start do not. Waiting for a retry or a command of an hour
+ * commands that they start do not. Waiting an hour for a retry or a command
  * takes no time.
  *
  * @param job The job, or the path of a job file.
  * @param options Recorded commands, environment and configuration.
- * @returns The result, and what has happened.
+ * @returns The result, and what happened.
  * @throws {RunnerError} If the job cannot be run at all.
  * @throws {Error} If a function of the pipeline does not end within 20 seconds
  * of real time.
  *
- * @example A deployment that is tried again
+ * @example A deployment that is retried
  * ```ts
  * import { Job } from "@reactorcide/runnerlib";
  * import { assertRan, testJob } from "@reactorcide/runnerlib/testing";

@@ -11,11 +11,11 @@ interface Timer {
 }
 
 /**
- * A clock whose time passes at once.
+ * A clock that skips waiting times.
  *
- * The time jumps to the next timer when nothing is at work any more: the runner
- * has started all that can start, and every command runs or every step waits
- * for its next attempt. So the order of events depends on their times alone.
+ * The time jumps to the next timer when the runner has started everything that
+ * can start, and waits only for commands or for the delays before retries.
+ * Therefore, the order of events depends only on their times.
  */
 export class VirtualClock implements Clock {
   #nowMs = 0;

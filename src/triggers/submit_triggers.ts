@@ -110,7 +110,7 @@ export function isRefusal(
   if (status === 403) {
     return jobsOf(document).some((job) => job.source_url || job.ci_source_url);
   }
-  // It knows the document by now, and would ignore it.
+  // It already has the document, and would ignore it.
   if (status === 201) return true;
   return status >= 400 && status < 500 && status !== 401 && status !== 404 &&
     !isTransientStatus(status);

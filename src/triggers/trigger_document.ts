@@ -55,9 +55,9 @@ export interface TriggerDocumentOptions {
  * Converts triggers to the document that the coordinator reads.
  *
  * @param triggers Triggers, including all of their dependencies.
- * @returns The document. Empty properties are left out, except for the name,
- * the dependencies, the condition and the environment. Jobs with an empty list
- * of items are left out.
+ * @returns The document. Empty properties are omitted, except for the name, the
+ * dependencies, the condition and the environment. Jobs with an empty list of
+ * items are omitted.
  * @throws {RunnerError} `invalid-trigger` if a trigger is invalid, a name is
  * used twice, a dependency is unknown or there is a cycle.
  */

@@ -58,7 +58,7 @@ export function orderTriggers(
     if (problem !== undefined) addProblem(problems, trigger, problem);
   }
   const sound = triggers.filter((trigger) => !problems.has(trigger));
-  // Dependents of a trigger that is left out never become ready.
+  // Dependents of an excluded trigger never become ready.
   const ordered = topologicalOrder(graphOf(sound)).map((node) => sound[node]);
   const isOrdered = new Set(ordered);
   const waiting = sound.filter((trigger) => !isOrdered.has(trigger));
@@ -191,8 +191,8 @@ export interface Bypassed<Job> {
 }
 
 /**
- * Leaves out jobs with an empty list of items. Dependents of such a job depend
- * on its dependencies instead.
+ * Removes jobs with an empty list of items. Dependents of such a job depend on
+ * its dependencies instead.
  *
  * The coordinator would run a job with an empty list once, without an item.
  *

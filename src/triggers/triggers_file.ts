@@ -55,7 +55,7 @@ export interface WriteTriggersOptions extends RemoveTriggersOptions {
 export interface WrittenTriggers {
   /** The new content of the file. */
   readonly document: TriggerDocument;
-  /** Triggers that were left out. */
+  /** Triggers that were refused. */
   readonly refused: readonly RefusedTrigger[];
 }
 

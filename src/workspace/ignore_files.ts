@@ -97,8 +97,8 @@ export async function removeIgnoreFiles(
 /** Options for {@linkcode removeIgnoreFiles}. */
 export interface RemoveIgnoreFilesOptions {
   /**
-   * Whether to remove the ignore file even if other files are left in the
-   * directory.
+   * Whether to remove the ignore file even if the directory contains other
+   * files.
    *
    * @default {false}
    */

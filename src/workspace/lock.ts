@@ -303,7 +303,7 @@ function readHolder(file: Deno.FsFile): Holder | undefined {
       new Date(since).toISOString() === since;
     return isHolder ? { id, pid, command, since } : undefined;
   } catch {
-    // The lock has just been taken, or a step has changed the file.
+    // The lock was just taken, or a step has changed the file.
     return undefined;
   }
 }

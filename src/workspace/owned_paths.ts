@@ -28,7 +28,9 @@ const RECORD = "owned_paths.json";
 /** Maximum size of the record, in bytes. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** Files in the directory for the runner's own files, besides the record. */
+/**
+ * Files in the directory for the runner's own files, in addition to the record.
+ */
 const OWN_FILES: readonly string[] = [KEPT_OUTPUTS, RUN_RECORD];
 
 /** Entries of the record when this process last claimed or released a path. */
@@ -38,8 +40,8 @@ const known = new WeakMap<Workspace, readonly string[]>();
  * Records that the runner owns a path in the workspace, so that it can replace
  * and remove it.
  *
- * Paths are recorded before they are created. This distinguishes files that an
- * interrupted run left from files of the user.
+ * Paths are recorded before they are created. This distinguishes the leftovers
+ * of an interrupted run from files of the user.
  *
  * @param workspace Workspace; its directory is created if missing.
  * @param path Absolute path below the workspace; it need not exist yet.

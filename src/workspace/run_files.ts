@@ -173,7 +173,9 @@ async function remove(path: string, isOutside: boolean): Promise<void> {
     else if (await pathExists(path)) await Deno.remove(path);
   } catch (cause) {
     throw new RunnerError(
-      `Cannot remove "${path}", which an earlier run left: ${osReason(cause)}`,
+      `Cannot remove "${path}", a leftover of an earlier run: ${
+        osReason(cause)
+      }`,
       { code: "output-failed", cause },
     );
   }

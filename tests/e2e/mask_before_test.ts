@@ -195,7 +195,7 @@ export default {
       secrets: { envNames: ["PIN"] },
     });
     assertEquals(test.stdout(), "[REDACTED]\n");
-    assertEquals(test.stderr().includes("no variable has the name"), false);
+    assertEquals(test.stderr().includes("there is no variable"), false);
   });
 
   it("cannot add a secret to the error of an invalid setting", async () => {

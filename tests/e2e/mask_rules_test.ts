@@ -223,7 +223,7 @@ command: echo $DB_PASS $OTHER
       assertEquals([code, stdout], [0, "[REDACTED] [REDACTED]\n"]);
       assertStringIncludes(
         stderr,
-        'no variable has the name "DB_PAS" (did you mean "DB_PASS"?); all variables of the job are masked',
+        'there is no variable "DB_PAS" (did you mean "DB_PASS"?); all variables of the job are masked',
       );
     }
   });
@@ -261,11 +261,11 @@ secret_env_names: ${names}
     assertEquals(code, 1);
     assertStringIncludes(
       stderr,
-      'secret_env_names: no variable has the name "DB_PAS" (did you mean "DB_PASS"?)\n',
+      'secret_env_names: there is no variable "DB_PAS" (did you mean "DB_PASS"?)\n',
     );
     assertStringIncludes(
       stderr,
-      'no variable has the name "XYZ_*" (patterns belong in secret_env_patterns)',
+      'there is no variable "XYZ_*" (patterns belong in secret_env_patterns)',
     );
     assertEquals(stderr.includes('"OTHER"'), false);
   });

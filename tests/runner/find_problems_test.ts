@@ -198,7 +198,7 @@ steps:
       },
     });
     assertEquals(code, 0);
-    assertMatch(stderr, /Problem matcher "hostile" is not used any more/);
+    assertMatch(stderr, /Problem matcher "hostile" disabled/);
     assertEquals(problems, ["build error a.c 1  x"]);
   });
 

@@ -35,7 +35,7 @@ Actions:
 A key may contain {os}, {arch}, {env:NAME} and {hash:GLOB}, a hash of the files
 that match, below the current directory. Paths are inside the directory of the
 job. "restore" prints "exact KEY", "fallback KEY" or "miss". If the store cannot
-be used, that is a miss with a warning, and not a failure.`,
+be used, the result is a miss and a warning, not a failure.`,
   examples: [
     [
       "cache restore npm --key 'npm-{os}-{hash:package-lock.json}' --fallback 'npm-{os}-'",

@@ -59,7 +59,7 @@ export const cleanupCommand: CliCommand = {
   },
 };
 
-/** Locks the workspace. While it waits, a signal cancels the command. */
+/** Locks the workspace. A signal cancels the wait. */
 async function lock(
   { host, logger }: RunnerContext,
   workspace: Workspace,

@@ -158,7 +158,7 @@ export interface RunRequest {
   /** Container for the command, if the runner starts one. */
   readonly container: ContainerSetting | undefined;
   /**
-   * Returns the words of the command that runs a single step again.
+   * Returns the arguments of the command that reruns a single step.
    *
    * @default {unknown}
    */
@@ -184,7 +184,7 @@ export async function runWith(
   return result.exitCode;
 }
 
-/** Checks whether there may be a command; plugins can set it as well. */
+/** Checks whether the job may have a command; plugins can set one as well. */
 function hasCommand(layer: Layer, { env }: Host): boolean {
   const given = { ...environmentLayer(env), ...layer };
   return [given.job_command, given.plugin_dir, given.plugins]
@@ -196,7 +196,7 @@ function opensShells({ isOn, flags }: CommandContext): boolean {
   return isOn("shell-on-failure") || flags.has("break");
 }
 
-/** Opens the live view for a job file; other jobs have no steps to show. */
+/** Opens the live view for a job file; other jobs have no steps. */
 async function watch(
   context: CommandContext,
   jobFile: GivenJobFile | undefined,

@@ -22,7 +22,7 @@ export interface Finding {
   readonly name: string;
   /** Details, such as a version. */
   readonly detail: string;
-  /** What the item is used for. */
+  /** Purpose of the item. */
   readonly purpose: string;
 }
 
@@ -114,7 +114,7 @@ export async function findOpenFiles(): Promise<Finding> {
   };
 }
 
-/** Checks whether the kernel can limit what steps do. */
+/** Checks whether the kernel can sandbox steps. */
 export async function findSandboxOfSteps(
   isInContainer: boolean,
 ): Promise<Finding> {

@@ -12,7 +12,7 @@ const TIMEOUT_MS = 5_000;
 interface ProgramEntry {
   /** Name on `PATH`. */
   readonly name: string;
-  /** What the program is used for. */
+  /** Purpose of the program. */
   readonly purpose: string;
   /**
    * Arguments that print the version.

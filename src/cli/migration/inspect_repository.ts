@@ -123,7 +123,10 @@ async function repositoryOf(directory: string): Promise<string> {
   });
 }
 
-/** Writes a copy without links, which readers of definitions would follow. */
+/**
+ * Writes a copy without links, because the readers of definitions would follow
+ * them.
+ */
 async function writeCopy(
   directory: string,
   files: readonly TreeFile[],

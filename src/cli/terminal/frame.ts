@@ -150,7 +150,8 @@ interface Count {
  * Formats the numbers of steps as one line.
  *
  * @param now Current time, in milliseconds.
- * @param width Cells of the line; words that do not fit are replaced by marks.
+ * @param width Cells of the line; words that do not fit are replaced with
+ * symbols.
  * @returns The line; it may still be too long for a very narrow terminal.
  */
 function countsLine(

@@ -1,6 +1,6 @@
 import type { FileChange } from "./source_snapshot.ts";
 
-/** Number of runs in a row that a file may end by its change. */
+/** Number of consecutive runs that changes of one file may interrupt. */
 const MAX_ENDED_RUNS = 3;
 
 /** Maximum size of a file whose content is compared, in bytes. */
@@ -14,10 +14,10 @@ const MAX_COMPARED_BYTES = 1024 * 1024;
  *
  * 1. A file that appears during a run was written by the run.
  * 2. A file that changes during a run counts unless its content is the same as
- *    after its last change, as when a formatter writes the same text again.
+ *    after its last change, as when a formatter rewrites the same text.
  * 3. Between runs, every change counts, and the file belongs to the user again.
- * 4. A file whose changes end several runs in a row is written by each run, and
- *    no longer counts.
+ * 4. A file whose changes interrupt several consecutive runs is probably
+ * written by each run, and no longer counts.
  */
 export class OwnChanges {
   readonly #warn: (message: string) => void;
@@ -43,7 +43,7 @@ export class OwnChanges {
    * Returns the changes that start a run.
    *
    * @param changes All changes.
-   * @param isRunning Whether a run goes on, or has just ended.
+   * @param isRunning Whether a run is active or has just ended.
    */
   async relevant(
     changes: readonly FileChange[],

@@ -22,7 +22,7 @@ export interface FileChange {
   readonly kind: "added" | "changed" | "removed";
 }
 
-/** Where a source is, and which of its files do not count. */
+/** Location of a source, and the files in it that do not count. */
 export interface WatchedSource {
   /** Absolute paths of the directories. */
   readonly roots: readonly string[];
@@ -34,7 +34,7 @@ export interface WatchedSource {
 
 /**
  * Records the files of a source, except ignored ones. In a git repository, its
- * rules say what is ignored.
+ * ignore rules apply.
  *
  * @param source The source.
  */

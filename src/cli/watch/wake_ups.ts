@@ -19,7 +19,7 @@ const POLL_MS = 2_000;
 export interface WakeUps extends Disposable {
   /**
    * Waits until something has changed since the last call, and then for the end
-   * of the burst. There may be no change at all.
+   * of the burst. False alarms are possible.
    *
    * @param signal Ends the wait early.
    */
@@ -58,7 +58,7 @@ export function watchSource(
 
   function onEvent({ paths, kind }: Deno.FsEvent): void {
     if (kind === "access") return;
-    // An event without paths says that events were lost.
+    // An event without paths means that events were lost.
     const counts = paths.length === 0 ||
       paths.some((path) => !isIgnoredFile(path, ignored));
     if (!counts) return;

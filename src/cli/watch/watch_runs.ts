@@ -63,7 +63,9 @@ export async function watchRuns(
   let snapshot = await takeSnapshot(source);
   using wakeUps = watchSource(source, snapshot, warn);
 
-  /** Waits for changes that start a run; none if the watch is over. */
+  /**
+   * Waits for changes that start a run; returns none if the watch has ended.
+   */
   async function changed(until: AbortSignal, isRunning: () => boolean) {
     while (!until.aborted) {
       await wakeUps.next(until);
@@ -167,7 +169,7 @@ function runOnce(
     },
   }, { masker });
   const ended = run({ ...context, runner }).catch((error) => {
-    // The next change may repair the job, but not the command line.
+    // The next change may fix the job, but not the command line.
     if (!(error instanceof RunnerError) || error.code === "usage") throw error;
     logger.error("runnerlib", error.message);
     return error.exitCode;

@@ -63,7 +63,7 @@ function engineOf(given: unknown): WorkflowEngine {
   );
 }
 
-/** Refuses to replace a file that somebody has written by hand. */
+/** Refuses to replace a file that was not exported. */
 async function checkReplaceable(path: string, shown: string): Promise<void> {
   let start: string;
   try {

@@ -81,7 +81,9 @@ function itemOf(given: unknown): number | undefined {
   throw usageError("Option --item needs the index of an item", "workflow");
 }
 
-/** Writes the result to a file, as other engines take outputs of jobs. */
+/**
+ * Writes the result to a file, from which other engines read outputs of jobs.
+ */
 async function writeResult(
   { flags, runner: { host } }: CommandContext,
   result: PassedResult,

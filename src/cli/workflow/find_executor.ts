@@ -9,7 +9,7 @@ import { usageError } from "../parse_arguments.ts";
 /** Sources of the code of jobs on this machine. */
 const SOURCES = ["copy", "in-place", "none"] as const;
 
-/** An executor, and what it runs. */
+/** An executor and its submission. */
 export interface FoundExecutor {
   /** The executor. */
   readonly executor: WorkflowExecutor;

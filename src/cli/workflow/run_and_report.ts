@@ -23,7 +23,7 @@ import { flagsLayer } from "../config_flags.ts";
 export interface RunAndReportOptions
   extends
     Omit<RunLocalWorkflowOptions, "record" | "otel" | "wait" | "onEvent"> {
-  /** Returns the words of the command that runs a job again. */
+  /** Returns the arguments of the command that reruns a job. */
   rerunCommand: (job: string) => readonly string[];
 }
 

@@ -1,7 +1,7 @@
 import confine from "./confine.js" with { type: "text" };
 import confineByPerl from "./confine.pl" with { type: "text" };
 
-/** What the kernel allows a process and its descendants. */
+/** Access that the kernel grants a process and its descendants. */
 export interface Confinement {
   /** Absolute paths that it can read. */
   readonly read: readonly string[];

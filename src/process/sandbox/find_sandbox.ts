@@ -3,7 +3,7 @@ import { type Confinement, PERL, perlWords } from "./confined_command.ts";
 import { sharesMemory } from "./mount_words.ts";
 import { seccompFilter } from "./seccomp_filter.ts";
 
-/** What a sandboxed command may access. */
+/** Access of a sandboxed command. */
 export interface SandboxLimits {
   /** Absolute paths without links that it can read. */
   readonly read: readonly string[];
@@ -19,7 +19,7 @@ export interface SandboxLimits {
 export interface Sandbox {
   /** Version of Landlock, from 1. */
   readonly landlockVersion: number;
-  /** What the sandbox does not prevent on this system. */
+  /** Gap in the sandbox on this system. */
   readonly weakness?: string;
   /** Returns how a command is confined. */
   confinementFor(limits: SandboxLimits): Confinement;
@@ -33,7 +33,7 @@ export type SandboxFinding =
 /** First version of Landlock that governs `truncate`. */
 const GOVERNS_TRUNCATE = 3;
 
-/** First version of Landlock that keeps signals from other processes. */
+/** First version of Landlock that blocks signals to other processes. */
 const GOVERNS_SIGNALS = 6;
 
 let found: Promise<SandboxFinding> | undefined;
@@ -78,7 +78,8 @@ async function probe({ namespace }: Containment): Promise<SandboxFinding> {
     hasNetwork: false,
   });
   const words = perlWords(PERL, confinement);
-  // Something around the runner may refuse the system calls.
+  // The surroundings of the runner, such as a container, may refuse the system
+  // calls.
   return await output([...words, "/bin/sh", "-c", "echo works"]) === "works\n"
     ? { sandbox }
     : { problem: "the system refuses Landlock or a filter of system calls" };

@@ -16,7 +16,7 @@ export interface Isolation {
   readonly isUntrusted: boolean;
   /** Directories that are read-only or hidden for an untrusted command. */
   readonly protectedPaths: ProtectedPaths;
-  /** What the command may access; unset without restrictions. */
+  /** Access of the command; unset without restrictions. */
   readonly limits?: SandboxLimits;
   /** Whether the command must not start without its limits. */
   readonly areLimitsRequired: boolean;
@@ -27,7 +27,7 @@ export interface Isolation {
 }
 
 /**
- * Isolates a command as far as the system allows.
+ * Isolates a command as well as the system allows.
  *
  * @returns What starts the command; `undefined` if nothing isolates it.
  * @throws {RunnerError} `invalid-job` if required limits cannot be applied.
@@ -80,7 +80,7 @@ function sandboxWords(
   if (namespace === undefined) {
     return perlWords(PERL, sandbox.confinementFor(limits));
   }
-  // A command that can write everywhere has nothing to be protected from.
+  // A command that can write everywhere needs no protection.
   const visible = limits.write.includes("/") ? undefined : limits;
   return namespace.wordsFor(
     { ...own, visible },

@@ -1,6 +1,8 @@
 import { isInside } from "../../job_path.ts";
 
-/** What a command must not change or see, or all that it sees. */
+/**
+ * Paths that a command must not change or see, or the only ones that it sees.
+ */
 export interface ProtectedPaths {
   /**
    * Absolute paths of directories that are read-only for the command.
@@ -15,7 +17,7 @@ export interface ProtectedPaths {
    */
   readonly hidden?: readonly HiddenDirectory[];
   /**
-   * All that exists for the command.
+   * The only paths that the command sees.
    *
    * @default {everything}
    */
@@ -71,8 +73,8 @@ export function ownDirectories(visible: VisiblePaths): string[] {
 }
 
 /**
- * Returns arguments of `mounts.pl`, which decides by the length of a path what
- * comes first; of two words with one path, the later one counts.
+ * Returns arguments of `mounts.pl`. It applies shorter paths first; if two
+ * arguments have the same path, the later one wins.
  */
 export function mountWords(paths: ProtectedPaths): string[] {
   const { readOnly = [], hidden = [], visible } = paths;

@@ -8,7 +8,7 @@
 /** Processors whose system calls are known. */
 export type Architecture = "x86_64" | "aarch64";
 
-/** What {@linkcode seccompFilter} refuses. */
+/** System calls that {@linkcode seccompFilter} refuses. */
 export interface SeccompFilterOptions {
   /** Processor for which the filter is built. */
   readonly architecture: Architecture;

@@ -8,7 +8,7 @@ export type ReportFormat = typeof REPORT_FORMATS[number];
 /** Options for a format. */
 export interface FormatOptions extends SummaryOptions {
   /**
-   * What earlier runs wrote to the file.
+   * Content of the file that earlier runs wrote.
    *
    * @default {""}
    */
@@ -39,7 +39,7 @@ export interface Format {
     (record: RunRecord, options: FormatOptions) => string | Promise<string>
   >;
   /**
-   * Whether a run adds to what earlier runs wrote to the file.
+   * Whether a run extends the file of earlier runs.
    *
    * @default {false}
    */

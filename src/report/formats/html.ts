@@ -127,7 +127,7 @@ export interface RunHtmlOptions extends StepsOptions {
 /**
  * Writes the page of a run.
  *
- * @param record The run, which may still be going on.
+ * @param record The run, which may still be active.
  * @param options Additional options.
  * @returns The top of a page, and its sections.
  */
@@ -161,7 +161,7 @@ export function runHtml(
   };
 }
 
-/** What some counts mean. */
+/** Explanations of some counts. */
 const EXPLANATIONS: Readonly<Record<string, string | undefined>> = {
   "failed, allowed": "They may fail without failing the run",
   "flaky": "They succeeded only after a failed attempt",

@@ -28,7 +28,7 @@ interface Row {
 }
 
 /**
- * Writes what changed since an earlier run.
+ * Writes the differences from an earlier run.
  *
  * @param before The earlier run.
  * @param after The run of the page.

@@ -9,7 +9,7 @@ import { type Html, markup, raw } from "./html_text.ts";
 /** Larger graphs are not drawn, since they cannot be read. */
 const MAX_GROUPS = 60;
 
-/** A drawing of at most this width is shrunk to the page; others scroll. */
+/** A drawing up to this width is shrunk to fit the page; wider ones scroll. */
 const MAX_FITTING_WIDTH = 1_500;
 
 const BOX = { width: 150, height: 42 };
@@ -21,15 +21,12 @@ const NAME_CELLS = 18;
 interface Group {
   readonly name: string;
   readonly steps: readonly StepRecord[];
-  /**
-   * Groups for which it waits, without those for which another one of them
-   * already waits.
-   */
+  /** Groups that it waits for, without indirect ones. */
   readonly needs: readonly number[];
   readonly column: number;
 }
 
-/** A line between two groups, with the rows through which it goes. */
+/** A line between two groups, with the rows that it passes through. */
 interface Edge {
   readonly from: number;
   readonly to: number;
@@ -43,7 +40,7 @@ interface Point {
 }
 
 /**
- * Draws which steps waited for which, one box for all steps of a matrix.
+ * Draws the dependencies between steps, with one box for all steps of a matrix.
  *
  * Indirect dependencies have no line. In the columns that it crosses, each line
  * has its own row.
@@ -122,8 +119,8 @@ function groupsOf(steps: readonly StepRecord[]): Group[] {
 }
 
 /**
- * Gives each group, and each line in each column that it crosses, a row near
- * its predecessors in the previous column.
+ * Assigns a row to each group, and to each line in each column that it crosses,
+ * near its predecessors in the previous column.
  */
 function placeRows(groups: readonly Group[], edges: readonly Edge[]): number[] {
   const rows = new Array<number>(groups.length).fill(0);
@@ -165,7 +162,7 @@ function rowY(row: number): number {
   return MARGIN + row * (BOX.height + GAP.y);
 }
 
-/** For each group of the critical path, the one before it. */
+/** Maps each group of the critical path to the one before it. */
 function criticalGroups(
   steps: readonly StepRecord[],
 ): ReadonlyMap<string, string | undefined> {

@@ -20,7 +20,7 @@ export function jobNotes({ steps }: RunRecord): string[] {
 }
 
 /**
- * Writes what a job of a workflow did: its sources, plugins and steps.
+ * Writes the sources, plugins and steps of a job of a workflow.
  *
  * @param job The record of the job.
  * @returns A list, or nothing for a job that only ran a command.

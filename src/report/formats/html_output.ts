@@ -12,7 +12,10 @@ const GROUND = { light: [245, 247, 249], dark: [29, 33, 38] } as const;
 
 const [BLACK, WHITE]: readonly Rgb[] = [[0, 0, 0], [255, 255, 255]];
 
-/** Minimum contrast of text; the guidelines for accessibility (WCAG, AA) ask for 4.5. */
+/**
+ * Minimum contrast of text; the accessibility guidelines (WCAG, AA) require
+ * 4.5.
+ */
 const MIN_CONTRAST = 5;
 
 /** The first 16 colors, which differ between terminals. */
@@ -62,7 +65,9 @@ export function outputHtml(text: string): Html {
   }`;
 }
 
-/** A piece of output for a browser: its text, and its classes if it has any. */
+/**
+ * A piece of output for a browser: its text and, if it has any, its classes.
+ */
 export type OutputPiece = readonly [text: string, classes?: string];
 
 /**
@@ -117,7 +122,7 @@ function readableOn(background: number, color: number | undefined): number {
 }
 
 /**
- * Writes the rules of colors.
+ * Writes the CSS rules of colors.
  *
  * @param html Page with output, to write only rules for colors that it uses.
  * @returns Rules of a style.

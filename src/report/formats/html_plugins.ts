@@ -10,14 +10,15 @@ interface PluginCalls {
   readonly plugin: string;
   readonly phase: string;
   readonly error: string | undefined;
-  /** Job of a failed call, if it is one of a workflow. */
+  /** Name of the job that made a failed call, in a workflow. */
   readonly job: string | undefined;
   count: number;
   durationMs: number;
 }
 
 /**
- * Writes what plugins did in a run, and in the jobs of a workflow.
+ * Writes the calls and metrics of plugins in a run, and in the jobs of a
+ * workflow.
  *
  * @param record The run.
  * @param jobs The runs that were jobs of a workflow, by the index of the job.
@@ -47,7 +48,10 @@ ${more(calls.length, "rows")}${
   }</section>`;
 }
 
-/** Adds up the calls of each plugin in each phase, in the order of the first. */
+/**
+ * Sums up the calls of each plugin in each phase, in the order of their first
+ * calls.
+ */
 function callsOf(
   { plugins, steps }: RunRecord,
   jobs: ReadonlyMap<number, RunRecord>,

@@ -56,5 +56,5 @@ function row(problem: RecordedProblem): Html {
   `;
 }
 
-/** Classes of severities, whose colors are those of results. */
+/** Classes of severities; they share the colors of results. */
 const CLASSES = { error: "failed", warning: "allowed", notice: "" } as const;

@@ -32,9 +32,9 @@ export interface StepRowOptions {
   totalMs: number;
   /** Whether the step is on the critical path. */
   isCritical: boolean;
-  /** Whether its last lines are shown under "What failed". */
+  /** Whether its last lines are already shown under "What failed". */
   isAbove: boolean;
-  /** Whether there are many steps, so that less is shown of each. */
+  /** Whether to show fewer details, because there are many steps. */
   isBrief: boolean;
   /** Maximum length of its last lines, in UTF-16 units. */
   tailRoom: number;

@@ -19,13 +19,13 @@ import {
  */
 const MAX_LISTED = 60;
 
-/** Maximum number of notable steps that are listed besides the whole list. */
+/** Maximum number of notable steps that are listed above the whole list. */
 const MAX_NOTABLE = 50;
 
 /** Maximum number of steps of the critical path that are named. */
 const MAX_NAMED = 8;
 
-/** Shorter work around the steps is left out. */
+/** Shorter work around the steps is omitted. */
 const MIN_WORK_MS = 50;
 
 /**
@@ -46,9 +46,9 @@ const MAX_ROWS_LENGTH = 800 * 1024;
 /** Options for {@linkcode stepsSection}. */
 export interface StepsOptions extends FailureOptions {
   /**
-   * The runs that were jobs of a workflow, by the index of the job.
+   * The runs of a workflow's jobs, by the index of the job.
    *
-   * @default {what they did is not shown}
+   * @default {their details are not shown}
    */
   jobs?: ReadonlyMap<number, RunRecord> | undefined;
   /**
@@ -62,7 +62,7 @@ export interface StepsOptions extends FailureOptions {
 /**
  * Writes the timeline of the steps of a run.
  *
- * @param record The run, which may go on.
+ * @param record The run, which may still be active.
  * @param options Additional options.
  * @returns A section of the page; nothing if there are no steps.
  */
@@ -214,7 +214,7 @@ function pathText(
   `;
 }
 
-/** Says that steps waited for a free slot, if that made the run longer. */
+/** Mentions that steps waited for a free slot, if that made the run longer. */
 function waitText(
   steps: readonly StepRecord[],
   { durationMs }: CriticalPath,

@@ -3,7 +3,7 @@ import type { StepRecord } from "../run_record.ts";
 import { type Html, markup } from "./html_text.ts";
 
 /**
- * Writes where the whole log of a step is.
+ * Writes a link to the whole log of a step, or its path.
  *
  * @param step The step.
  * @param address Address of its log, if it has one.
@@ -36,7 +36,7 @@ export function tailWithin(
   }
   if (from < lines.length || lines.length === 0) return lines.slice(from);
   if (room === 0) return [];
-  // The end of one line, without colors because it is cut.
+  // The end of a truncated line, without its colors.
   const [last] = lines.slice(-1).map(withoutSequences);
   return [`…${last.slice(-room).toWellFormed()}`];
 }

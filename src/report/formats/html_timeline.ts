@@ -20,7 +20,7 @@ const MAX_LANES = 40;
 export type BarPart = readonly [kind: string, fromMs: number, toMs: number];
 
 /**
- * Writes the times at the beginning, the end and the quarters of a timeline.
+ * Writes the time labels of a timeline: at its start, its quarters and its end.
  *
  * @param totalMs Length of the timeline.
  */
@@ -62,7 +62,7 @@ export function hasWaited(step: StepRecord): boolean {
 }
 
 /**
- * Draws when a step waited and ran, and each of its attempts.
+ * Draws the bar of a step: its wait and each of its attempts.
  *
  * @param step The step.
  * @param totalMs Length of the timeline.
@@ -130,7 +130,7 @@ function labelOf(step: StepRecord): string {
 }
 
 /**
- * Draws all steps, with a lane for each that ran at the same time.
+ * Draws all steps, in as many lanes as ran at the same time.
  *
  * @param steps Steps of a run.
  * @param totalMs Length of the timeline.

@@ -2,18 +2,19 @@ import type { AttemptRecord } from "../run_event.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
 import { endingOf, hasFailed, isFlaky } from "../summary_table.ts";
 
-/** Characters that XML 1.0 cannot have, not even escaped. */
+/** Characters that XML 1.0 does not allow, even escaped. */
 const INVALID = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;
 
 /**
- * Writes a run as JUnit XML, in the form of Surefire, which knows flaky tests.
+ * Writes a run as JUnit XML in Surefire's dialect, which can mark flaky tests.
  *
  * Each step is a test case. A failed attempt of a step that succeeded later is
  * a `flakyFailure`; of a step that failed in the end, a `rerunFailure`.
  *
  * @param record The run.
  * @returns An XML document.
- * @see https://maven.apache.org/surefire/maven-surefire-plugin/xsd/surefire-test-report.xsd
+ * @see
+ * https://maven.apache.org/surefire/maven-surefire-plugin/xsd/surefire-test-report.xsd
  */
 export function junitReport(record: RunRecord): string {
   const { started, ended, lastMs, steps } = record;

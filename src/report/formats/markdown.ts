@@ -21,7 +21,7 @@ const MAX_PROBLEMS = 50;
 const MAX_FAILURES = 10;
 
 /**
- * Writes a run as Markdown, for the summary page of a CI or a comment.
+ * Writes a run as Markdown, for the summary page of a CI system or a comment.
  *
  * The failed steps with their last lines come first, then all steps as a table.
  *
@@ -108,7 +108,7 @@ function tableOf({ steps }: RunRecord): string {
   ].join("\n");
 }
 
-/** Puts lines into a code block that none of them can end. */
+/** Puts lines into a code block with a fence that none of them can close. */
 function fenced(lines: readonly string[]): string {
   const text = lines.length === 0 ? "(no output)" : lines.join("\n");
   const runs = text.match(/`+/g) ?? [];

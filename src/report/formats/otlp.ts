@@ -42,7 +42,7 @@ const RESULTS: Readonly<Record<SummaryStatus, string>> = {
   skipped: "skip",
 };
 
-/** Additional attributes of the resource, as `OTEL_RESOURCE_ATTRIBUTES` has them. */
+/** Additional attributes of the resource, from `OTEL_RESOURCE_ATTRIBUTES`. */
 export type ResourceAttributes = Readonly<Record<string, string>>;
 
 /** Requests to a collector, by the last part of their path. */
@@ -168,7 +168,7 @@ function scopeOf({ runner }: Pick<StartedRun, "runner">): object {
   return { name: "runnerlib", version: runner.version };
 }
 
-/** Leaves out attributes that would give each run its own series. */
+/** Omits attributes that would give each run its own series. */
 function pipelineOf(resource: Attributes): Attributes {
   return Object.fromEntries(
     Object.entries(resource).filter(([name]) => !OF_ONE_RUN.includes(name)),
@@ -350,7 +350,7 @@ function statusOf(result: string, message?: string): object {
   return { code: ERROR, ...message === undefined ? {} : { message } };
 }
 
-/** Values of attributes by name; those that are `undefined` are left out. */
+/** Values of attributes by name; `undefined` ones are omitted. */
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
 /** Converts attributes to the form of the protocol's JSON. */
@@ -364,7 +364,7 @@ export function attributes(values: Attributes): object[] {
   });
 }
 
-/** Wall time of a moment of the run, in nanoseconds since 1970. */
+/** Returns the wall-clock time of an event, in nanoseconds since 1970. */
 function nanoseconds(
   { started }: Pick<RunRecord, "started">,
   ms: number,

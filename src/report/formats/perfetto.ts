@@ -85,7 +85,7 @@ function sourceEvents(source: RunRecord["sources"][number]): TraceEvent[] {
 function stepEvents({ step, startMs, endMs, lane }: PlacedStep): TraceEvent[] {
   const { queuedMs = startMs, attempts, outcome, conclusion } = step;
   const waitedMs = Math.max(0, startMs - queuedMs);
-  // Speedscope shows these beside the name, so they are few.
+  // Speedscope shows these next to the name, so there are only a few.
   return [
     slice(step.name, lane, startMs, endMs - startMs, "step", {
       outcome,
@@ -112,8 +112,8 @@ function stepEvents({ step, startMs, endMs, lane }: PlacedStep): TraceEvent[] {
 }
 
 /**
- * Cuts a slice to the one around it. Their times are taken one after the other,
- * and readers of the trace expect nested slices.
+ * Clips a slice to the one around it. Their times are measured one after the
+ * other, and readers of the trace expect nested slices.
  */
 function within(
   { startMs, durationMs }: Pick<AttemptRecord, "startMs" | "durationMs">,
@@ -128,7 +128,7 @@ function usage({ peakMemoryBytes, cpuMs }: AttemptRecord): TraceEvent {
   return { peakMemoryBytes, cpuMs };
 }
 
-/** One arrow for each step: from the dependency that ended last. */
+/** Returns one arrow for each step, from the dependency that ended last. */
 function flows(steps: readonly PlacedStep[]): TraceEvent[] {
   const last = new Map<string, PlacedStep>();
   for (const placed of steps) {

@@ -6,7 +6,7 @@ import { formatDuration } from "../summary_table.ts";
 /** Maximum number of steps in each list. */
 const MAX_LISTED = 5;
 
-/** Shorter times are left out, in milliseconds. */
+/** Shorter times are omitted, in milliseconds. */
 const MIN_MS = 100;
 
 /**
@@ -77,7 +77,7 @@ function waitedMs({ queuedMs, startMs }: StepRecord): number {
     : startMs - queuedMs;
 }
 
-/** Time in which at least one step ran. */
+/** Returns the time during which at least one step ran, in milliseconds. */
 function coveredMs(steps: readonly StepRecord[]): number {
   const ran = steps.flatMap(({ startMs, durationMs }) =>
     startMs === undefined ? [] : [[startMs, startMs + durationMs] as const]

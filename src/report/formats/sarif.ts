@@ -9,8 +9,8 @@ const STEP_RULE = "step-failed";
 const LEVELS = { error: "error", warning: "warning", notice: "note" } as const;
 
 /**
- * Writes what was found in a run as SARIF 2.1.0, for tools that show findings
- * beside the code.
+ * Writes the findings of a run as SARIF 2.1.0, for tools that show them next to
+ * the code.
  *
  * The first run of the log is that of runnerlib, with the steps that failed.
  * Each problem matcher follows as a separate tool, with its problems.

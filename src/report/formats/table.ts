@@ -4,7 +4,7 @@ import { formatSummary, type SummaryOptions } from "../summary.ts";
 import { formatDuration, isFlaky } from "../summary_table.ts";
 
 /**
- * Writes the table that a run printed at its end, and what the whole run took.
+ * Writes the table that a run printed at its end, and the total time.
  *
  * @param record The run.
  * @param options Width and color.

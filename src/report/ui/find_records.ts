@@ -7,7 +7,7 @@ import { RECORD_VERSION } from "../run_recorder.ts";
 /** Maximum depth at which records are searched. */
 const MAX_DEPTH = 12;
 
-/** Maximum number of names below the directory that are looked at. */
+/** Maximum number of directory entries that are examined. */
 const MAX_NAMES = 20_000;
 
 /** Maximum number of files that are checked. */
@@ -19,7 +19,9 @@ const MAX_RUNS = 200;
 /** Maximum length of a name in the list, in UTF-16 units. */
 const MAX_NAME_LENGTH = 200;
 
-/** Length that is read of the start and of the end of a record, in bytes. */
+/**
+ * Number of bytes that are read from the start and from the end of a record.
+ */
 const PART_BYTES = 64 * 1024;
 
 /** Directories with many files that are not records. */
@@ -44,7 +46,7 @@ export interface FoundRun {
   readonly durationMs: number | undefined;
 }
 
-/** What was read from a file. */
+/** Cached content of a file. */
 interface Known {
   /** Changes with the file. */
   readonly stamp: string;
@@ -55,7 +57,7 @@ interface Known {
 /** Finds the records of runs below a directory. */
 export class RunFinder {
   readonly #root: string;
-  /** What was read, as long as the file is the same. */
+  /** Content by path, valid as long as the file is unchanged. */
   #known = new Map<string, Known>();
   #paths = new Map<string, string>();
 

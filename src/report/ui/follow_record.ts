@@ -21,7 +21,7 @@ const MAX_STEPS = 10_000;
 /** Length of its start that identifies a record, in bytes. */
 const HEAD_BYTES = 1024;
 
-/** Minimum time between two looks at a file, in milliseconds. */
+/** Minimum interval between two checks of a file, in milliseconds. */
 const FRESH_MS = 100;
 
 /** The same for a file that could not be read. */
@@ -32,9 +32,8 @@ const LINE_FEED = 10;
 const decoder = new TextDecoder();
 
 /**
- * Follows the record of a run that another process writes. It reads what was
- * added since the last time, and starts again when another record has replaced
- * the first.
+ * Follows the record of a run that another process writes. Reads only new
+ * lines, and starts over when another record has replaced the file.
  */
 export class RecordFollower {
   /** How long it took to draw the page of the run, in milliseconds. */
@@ -70,7 +69,7 @@ export class RecordFollower {
     return this.#problem;
   }
 
-  /** Changes with what the record says. */
+  /** Changes whenever the content of the record changes. */
   get version(): string {
     const { length } = this.#events;
     return `${this.#offset}-${length}-${this.#isRunning}-${this.#problem}`;
@@ -82,7 +81,7 @@ export class RecordFollower {
     return recordOf(events, this.#isRunning ? { nowMs: msNow(events) } : {});
   }
 
-  /** Reads what is new. Callers at the same time share one look at the file. */
+  /** Reads new lines. Concurrent callers share one read. */
   refresh(): Promise<void> {
     const freshMs = this.#problem === undefined ? FRESH_MS : RETRY_MS;
     if (performance.now() - this.#refreshedAt < freshMs) {
@@ -108,7 +107,7 @@ export class RecordFollower {
       if (!await this.#isSame(file)) this.#reset();
       this.#fileId = file.id;
       // Checked first: a run that ends now releases the lock after its last
-      // line. Without locks, a run without an end may still be going on.
+      // line. Without locks, a run without an end may still be active.
       this.#isLocked = await file.isLocked() ?? true;
       await this.#readNew(file);
       this.#problem = this.#check();

@@ -29,7 +29,7 @@ td.interrupted { color: var(--other); }
 }
 `;
 
-/** What a browser may do with a page of the server. */
+/** Content security policy of the server's pages. */
 export const LIVE_POLICY: string = [
   "default-src 'none'",
   `style-src '${await sourceHash(LIVE_STYLE)}'`,
@@ -39,7 +39,7 @@ export const LIVE_POLICY: string = [
   "form-action 'none'",
 ].join("; ");
 
-/** What a browser may do with a static page. */
+/** Content security policy of static pages. */
 export const LOG_POLICY: string = LIVE_POLICY
   .replace(/script-src [^;]*; connect-src [^;]*; /, "");
 
@@ -70,18 +70,18 @@ export function logPage(name: string, text: string, isCut: boolean): string {
 /** The parts of a page that are updated in the browser. */
 export interface PageContent {
   readonly title: string;
-  /** What is above the output of running steps. */
+  /** HTML above the output of running steps. */
   readonly top: Html;
-  /** What is below it. */
+  /** HTML below the output of running steps. */
   readonly html: Html;
-  /** Whether the run is still going on, so that its steps have output. */
+  /** Whether the run is still active and its steps have output. */
   readonly isRunning: boolean;
 }
 
 /**
  * Writes a page that updates itself.
  *
- * @param content What it shows now.
+ * @param content Current content.
  * @param options Whether it links to the list of runs.
  * @returns An HTML document.
  */
@@ -110,7 +110,7 @@ export function livePage(
   });
 }
 
-/** What the page of a run shows. */
+/** Options for {@linkcode runContent}. */
 export interface RunContentOptions {
   /** The run; `undefined` if it cannot be read. */
   record: RunRecord | undefined;

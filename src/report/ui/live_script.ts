@@ -1,9 +1,9 @@
 /**
  * Script of the pages of the server. It redraws the content when the server
- * says so, and appends lines to the logs of running steps, as text.
+ * sends an event, and appends lines to the logs of running steps, as text.
  *
- * Only nodes that differ from what the server sent before are changed, so that
- * whatever is open, focused, selected or scrolled stays so.
+ * It changes only nodes that differ from those sent before, which keeps what is
+ * expanded, focused, selected or scrolled.
  */
 export const LIVE_SCRIPT: string = `
 const head = document.querySelector("#head");

@@ -12,16 +12,17 @@ import { readLines, type StepLogs } from "./step_logs.ts";
 const POLL_MS = 200;
 
 /**
- * Maximum share of the time that reading a run may take, and that drawing its
- * page may take: the job needs the processor. A pause is never longer than a
- * tick.
+ * Maximum share of time for reading a run, and for drawing its page, because
+ * the job needs the processor. A pause is never longer than a tick.
  */
 const MAX_SHARE = 0.02;
 
-/** Interval after which the page of a running job is redrawn in any case. */
+/**
+ * Interval at which the page of a running job is redrawn even without events.
+ */
 const TICK_MS = 2_000;
 
-/** Time after which something is sent, so that a lost connection is noticed. */
+/** Time after which something is sent, to detect a lost connection. */
 const QUIET_MS = 15_000;
 
 /** Maximum number of logs that are followed at once. */
@@ -153,7 +154,7 @@ function followed(
   return [...indexes].slice(0, MAX_LOGS);
 }
 
-/** Reads what a step has printed since then, and advances the cursor. */
+/** Reads new output of a step and advances the cursor. */
 async function nextPart(
   record: RunRecord | undefined,
   index: number,

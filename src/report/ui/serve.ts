@@ -69,7 +69,7 @@ export interface ServeRunsOptions {
 
 /** A server of pages about runs. */
 export interface RunServer {
-  /** Address of the list of runs; whoever knows it may read it. */
+  /** Address of the list of runs; anyone who knows it can read the runs. */
   readonly url: string;
   /** Resolves when the server has stopped. */
   readonly finished: Promise<void>;
@@ -117,7 +117,9 @@ export function serveRuns(options: ServeRunsOptions): RunServer {
   };
 }
 
-/** Refuses a request that neither a page of this server nor its user makes. */
+/**
+ * Refuses requests that come from neither a page of this server nor its user.
+ */
 function refusalOf(
   { url, method, headers }: Request,
   hosts: readonly string[],

@@ -34,8 +34,8 @@ export interface LogPart {
 
 /**
  * Reads logs of steps, which were masked when they were written. A record can
- * name any file, so only files in a directory `logs` below `base` are read that
- * were written during the run.
+ * name any file, so a file is read only if it is in a directory `logs` below
+ * `base` and was written during the run.
  */
 export class StepLogs {
   readonly #base: string;
@@ -67,7 +67,7 @@ export class StepLogs {
         if (belongsTo(run, file)) return file;
         await file[Symbol.asyncDispose]();
       } catch {
-        // It does not exist, or something else is in its place.
+        // It does not exist, or is not a regular file.
       }
     }
     return undefined;
@@ -118,7 +118,8 @@ export async function readLines(
   const first = isCut ? bytes.indexOf(LINE_FEED) + 1 : 0;
   const atEnd = start + bytes.length >= file.size;
   const lastBreak = bytes.lastIndexOf(LINE_FEED) + 1;
-  // A line that fills the whole part is cut, or it would never be shown.
+  // A line that fills the whole part is split; otherwise it would never be
+  // shown.
   const end = atEnd && isOver || lastBreak === 0 && bytes.length === CHUNK_BYTES
     ? bytes.length
     : lastBreak;

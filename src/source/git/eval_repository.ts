@@ -30,7 +30,7 @@ export interface EvalRepository {
   readonly fillRepository: FillDirectory;
   /**
    * Writes the job definitions of both into `base` and `head`. Definitions of
-   * the head cannot make this fail: if they cannot be written, there are none.
+   * the head cannot make this fail: if they cannot be written, `head` is empty.
    */
   readonly fillDefinitions: FillDirectory;
 }

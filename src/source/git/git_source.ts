@@ -195,7 +195,7 @@ async function fetchEventTag(
   const name = `refs/tags/${tag}`;
   if (gitRefProblem(tag) !== undefined) return;
   const refspecs = [`+${name}:${name}`];
-  // If the tag has been deleted, the commit is still there.
+  // If the tag has been deleted, the commit still exists.
   await fetchFrom(
     repository,
     { remote: "origin", refspecs, depth, filter: undefined },

@@ -12,7 +12,7 @@ import type { Repository } from "./repository.ts";
 export const WHOLE_HISTORY_OPTION =
   `--fetch-depth 0, or ${Variable.fetchDepth}=0, fetches all of it`;
 
-/** Depths that are tried one after the other. */
+/** Depths to try, in this order. */
 const DEPTHS = [16, 128, 1_024, 8_192];
 
 /** Runs git on a repository. */

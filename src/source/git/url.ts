@@ -51,8 +51,8 @@ function gitUrlProblem(url: string): string | undefined {
 }
 
 /**
- * Validates the URL of a git repository, and makes a local path absolute. What
- * other functions need to know about the URL is determined here as well.
+ * Validates the URL of a git repository, and makes a local path absolute. Also
+ * determines the properties of the URL that other functions need.
  *
  * @param url URL, scp-like address such as `host:path`, or local path.
  * @param cwd Absolute path against which a local path is resolved.

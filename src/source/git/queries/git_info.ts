@@ -55,7 +55,7 @@ function isMissing({ cause }: RunnerError): boolean {
   return cause instanceof RunnerError && cause.code === "command-not-found";
 }
 
-/** What is checked out. */
+/** Branch and commit that are checked out. */
 export interface CheckedOut {
   /** Name of the branch; `null` if `HEAD` is detached. */
   readonly branch: string | null;
@@ -66,7 +66,8 @@ export interface CheckedOut {
 }
 
 /**
- * Reads what is checked out, without looking at the files.
+ * Reads the branch and commit that are checked out, without reading the work
+ * tree.
  *
  * @param options Additional options.
  * @throws {RunnerError} `source-failed`, if it is not a repository.

@@ -17,8 +17,8 @@ import {
 export interface Git {
   /**
    * Lists the files that differ between two revisions; a renamed file with both
-   * names. An empty list means that nothing differs: if the answer is unknown
-   * because history was not fetched, an error is thrown.
+   * names. An empty list means that nothing differs: if history is missing, an
+   * error is thrown instead.
    *
    * @param base Revision to compare with. @default {"HEAD^"}
    * @param options Additional options.
@@ -31,7 +31,7 @@ export interface Git {
    * Lists the commits that one revision has and another one does not, newest
    * first.
    *
-   * @param base Revision whose commits are left out.
+   * @param base Revision whose commits are excluded.
    * @param options Additional options.
    * @returns The commits.
    * @throws {RunnerError} `source-failed`, if a revision or part of the history

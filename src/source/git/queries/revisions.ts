@@ -19,8 +19,8 @@ export interface ChangedFilesOptions extends GitQueryOptions {
    */
   head?: string;
   /**
-   * Whether to compare with the merge base, so that later changes of the base
-   * branch are left out.
+   * Whether to compare with the merge base, which excludes later changes of the
+   * base branch.
    *
    * @default {true}
    */
