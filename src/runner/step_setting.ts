@@ -113,7 +113,9 @@ export async function openStepSetting(
   const { concurrency = system.processors } = config.limits;
   const { openAttemptFiles: openAttempt = openAttemptFiles } = system;
   await using stack = new AsyncDisposableStack();
-  await checkSandbox(plan.steps.map((step) => step.definition), workspace);
+  if (system.startsPrograms) {
+    await checkSandbox(plan.steps.map((step) => step.definition), workspace);
+  }
   const jobPath = await workingDirectory(run, config);
   const artifactsPath = await makeArtifacts(workspace, config);
   // Runs after the socket is closed, when no more secrets can be registered.
@@ -208,7 +210,7 @@ export async function openStepSetting(
       ? ownEnv
       : launcher?.addTo(ownEnv) ?? ownEnv;
     const { manifest, preparedPath } = run.ci;
-    const limits = isSandboxed(definition)
+    const limits = isSandboxed(definition) && system.startsPrograms
       ? await sandboxLimits({
         name,
         permissions: definition.permissions ?? {},

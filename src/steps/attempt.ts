@@ -151,7 +151,7 @@ export function runStepCommand(
     ...overrides,
     shell: definition.shell,
     stopsOnError: true,
-    isUntrusted: definition.untrusted,
+    isUntrusted: definition.untrusted && system.startsPrograms,
     areLimitsRequired: definition.permissions !== undefined,
     timeoutMs: definition.timeoutMs,
     // Steps that need a service must learn immediately that it has exited.

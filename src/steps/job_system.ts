@@ -21,6 +21,8 @@ export interface JobSystem {
    * @default {openAttemptFiles}
    */
   readonly openAttemptFiles?: typeof OpenAttemptFiles;
+  /** Whether commands are programs of this machine, which can be isolated. */
+  readonly startsPrograms: boolean;
   /** Whether each step has a log among the artifacts. */
   readonly keepsLogs: boolean;
   /** Whether results of steps may be restored from the cache. */
@@ -35,6 +37,7 @@ export const SYSTEM: JobSystem = {
   get processors() {
     return navigator.hardwareConcurrency;
   },
+  startsPrograms: true,
   keepsLogs: true,
   usesCache: true,
 };

@@ -47,6 +47,7 @@ export class RecordedSystem implements JobSystem, Disposable {
   readonly processors: number = PROCESSORS;
   /** Commands in the order of their starts. */
   readonly commands: TestedCommand[] = [];
+  readonly startsPrograms = false;
   readonly keepsLogs = false;
   readonly usesCache = false;
   readonly #options: RecordedSystemOptions;

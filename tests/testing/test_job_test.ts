@@ -126,6 +126,18 @@ describe("testJob()", () => {
     });
   });
 
+  it("tests permissions on machines that cannot enforce them", async () => {
+    const job = new Job("confined")
+      .addStep("check", "make check", {
+        permissions: { read: ["/missing"], env: ["KEPT"] },
+      })
+      .addStep("theirs", "make", { untrusted: true });
+    const test = await testJob(job, { env: { KEPT: "1", LOST: "2" } });
+    assertEquals(test.status, "success", test.stderr);
+    assertEnv(test, "check", { KEPT: "1", LOST: undefined });
+    assertEnv(test, "theirs", { KEPT: undefined });
+  });
+
   it("masks secrets in what the job prints", async () => {
     const test = await testJob(new Job("a").addStep("show", "env"), {
       env: { API_TOKEN: "hunter2-s3cret" },
