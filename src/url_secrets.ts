@@ -48,13 +48,6 @@ const ORACLE_IN_TEXT: RegExp =
 /** Query parameters, also without the scheme of a URL. */
 const PARAMETER = /([?&])([\w.-]{1,64})=([^&;\s"'`<>#]+)/g;
 
-/**
- * One of these is in every URL, connection string and parameter. Most texts
- * have none, and compiling the expressions above takes longer than searching
- * all variables of a job.
- */
-const URL_HINTS = ["//", "@", "="];
-
 /** Placeholders of shells and templates. */
 const PLACEHOLDER =
   /^(?:\$\w+|\$\{[^}]*\}|\$\([^)]*\)|%\w+%|<[^>]*>|\{\{.*\}\})$/;
@@ -100,18 +93,32 @@ export function secretsInUrl(url: string): string[] {
 /**
  * Finds the secrets in the URLs and connection strings of a text.
  *
+ * An expression is used only on a text with the characters that each of its
+ * matches contains: most texts have none of them, and compiling the expressions
+ * takes longer than searching all variables of a job.
+ *
  * @returns Distinct secrets.
  */
 export function secretsInText(text: string): string[] {
-  if (!URL_HINTS.some((part) => text.includes(part))) return [];
+  const hasAt = text.includes("@");
+  const hasSlashes = text.includes("//");
+  const hasEquals = text.includes("=");
+  if (!hasAt && !hasSlashes && !hasEquals) return [];
   const urls = [
-    ...wholeUrl(text) ?? text.match(URL_IN_TEXT) ?? [],
-    ...text.match(ORACLE_IN_TEXT) ?? [],
+    ...hasSlashes || hasAt && text.includes(":")
+      ? wholeUrl(text) ?? text.match(URL_IN_TEXT) ?? []
+      : [],
+    ...hasAt && text.includes("/") ? text.match(ORACLE_IN_TEXT) ?? [] : [],
   ];
-  const parts = [...text.matchAll(CONNECTION_PART)].map((match) => match[3]);
-  const parameters = [...text.matchAll(PARAMETER)]
-    .filter(([, , name, value]) => isNamedSecret(name, value))
-    .map((match) => match[3]);
+  const parts = hasEquals
+    ? Array.from(text.matchAll(CONNECTION_PART), (match) => match[3])
+    : [];
+  const hasParameters = hasEquals && /[?&]/.test(text);
+  const parameters = hasParameters
+    ? [...text.matchAll(PARAMETER)]
+      .filter(([, , name, value]) => isNamedSecret(name, value))
+      .map((match) => match[3])
+    : [];
   const secrets = [...urls.flatMap(secretsInUrl), ...parts, ...parameters];
   return [...new Set(secrets)].filter(isWorthMasking);
 }

@@ -150,9 +150,11 @@ function effectivePatterns(
   names: readonly string[],
 ): readonly string[] {
   if (patterns.length === 0 || isNone(patterns)) return [];
+  const defaults = defaultOf("secret_env_patterns");
+  if (patterns.join() === defaults) return patterns;
   const match = nameMatcher(patterns);
   if (names.some((name) => match(name) !== undefined)) return patterns;
-  return [...patterns, ...defaultOf("secret_env_patterns").split(",")];
+  return [...patterns, ...defaults.split(",")];
 }
 
 /**
@@ -339,7 +341,8 @@ export class KnownSecrets {
  * @returns A problem for each name, phrased to follow the key.
  */
 export function unknownSecretNames(input: SecretsInput): string[] {
-  const { env, jobEnv = {}, steps = [] } = input;
+  const { env, jobEnv = {}, steps = [], settings } = input;
+  if (settings.get("secret_env_names") === undefined) return [];
   const { unknownNames } = secretsOfSettings(input);
   const names = [...stepVariables(steps), ...Object.keys(jobEnv)];
   const others = Object.keys(env);
@@ -377,6 +380,8 @@ export function logGuessedSecrets(
   input: SecretsInput,
   logger: Logger,
 ): void {
+  const { jobEnv = {} } = input;
+  if (Object.keys(jobEnv).length === 0) return;
   const { secrets } = secretsOfSettings(input);
   const certain = new Set(
     secrets.flatMap(({ name, rule }) => rule === GUESS ? [] : [name]),

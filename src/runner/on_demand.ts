@@ -149,6 +149,7 @@ export async function resolveJobSecrets(run: RunState): Promise<void> {
   if (!Object.values(jobEnv).some((value) => value.includes("${"))) return;
   const { resolveSecrets } = await import("./resolve_secrets.ts");
   Object.assign(jobEnv, await resolveSecrets(run, jobEnv));
+  fillMasker(run);
 }
 
 /** Plans the steps of a job; `undefined` if it has only a command. */

@@ -229,7 +229,6 @@ async function validate(
   const config = validateJob(run);
   if (container) await checkContainer(run, config);
   await resolveJobSecrets(run);
-  fillMasker(run);
   return config;
 }
 

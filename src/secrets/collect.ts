@@ -68,9 +68,7 @@ export function collectSecrets(sources: SecretSources): KnownSecret[] {
     ...namedSecrets(values, secretEnvNames, "listed name"),
     ...namedSecrets(values, SECRET_VARIABLES, "always secret"),
     ...matchingSecrets(values, sources.secretEnvPatterns),
-    ...urlSecrets(values),
-    ...headerSecrets(values),
-    ...collectorSecrets(values),
+    ...secretsInValues(values),
   ]);
   for (const value of secretValues) {
     all.push({ name: "secret_values_list", value, rule: "listed value" });
@@ -83,6 +81,28 @@ export function collectSecrets(sources: SecretSources): KnownSecret[] {
     }
   }
   return withoutRepetition(all);
+}
+
+/** What was found in variables; the environment of a runner hardly ever changes. */
+const foundInValues = new WeakMap<
+  object,
+  { readonly text: string; readonly secrets: readonly KnownSecret[] }
+>();
+
+/** Finds the secrets that are parts of values, such as URLs and headers. */
+function secretsInValues(
+  values: Readonly<Record<string, string>>,
+): readonly KnownSecret[] {
+  const text = Object.entries(values).flat().join("\0");
+  const known = foundInValues.get(values);
+  if (known?.text === text) return known.secrets;
+  const secrets = [
+    ...urlSecrets(values),
+    ...headerSecrets(values),
+    ...collectorSecrets(values),
+  ];
+  foundInValues.set(values, { text, secrets });
+  return secrets;
 }
 
 /**
@@ -293,9 +313,20 @@ export function nameMatcher(patterns: readonly string[]): NameMatcher {
     pattern,
     parts: pattern.toUpperCase().split("*"),
   }));
+  // Most patterns are of the form *_TOKEN.
+  const ends = rules.map(({ parts }) =>
+    parts.length === 2 && parts[0] === "" ? parts[1] : undefined
+  );
   return (name) => {
     const text = name.toUpperCase();
-    return rules.find(({ parts }) => matches(text, parts))?.pattern;
+    for (let at = 0; at < rules.length; at++) {
+      const end = ends[at];
+      const isMatch = end === undefined
+        ? matches(text, rules[at].parts)
+        : text.endsWith(end);
+      if (isMatch) return rules[at].pattern;
+    }
+    return undefined;
   };
 }
 
