@@ -48,6 +48,12 @@ const ORACLE_IN_TEXT: RegExp =
 /** Query parameters, also without the scheme of a URL. */
 const PARAMETER = /([?&])([\w.-]{1,64})=([^&;\s"'`<>#]+)/g;
 
+/**
+ * Each match of the expressions above has one of these. Most texts have none,
+ * and compiling an expression takes long.
+ */
+const URL_HINTS = ["//", "@", "="];
+
 /** Placeholders of shells and templates. */
 const PLACEHOLDER =
   /^(?:\$\w+|\$\{[^}]*\}|\$\([^)]*\)|%\w+%|<[^>]*>|\{\{.*\}\})$/;
@@ -93,33 +99,21 @@ export function secretsInUrl(url: string): string[] {
 /**
  * Finds the secrets in the URLs and connection strings of a text.
  *
- * An expression is used only on a text with the characters that each of its
- * matches contains: most texts have none of them, and compiling the expressions
- * takes longer than searching all variables of a job.
- *
  * @returns Distinct secrets.
  */
 export function secretsInText(text: string): string[] {
-  const hasAt = text.includes("@");
-  const hasSlashes = text.includes("//");
-  const hasEquals = text.includes("=");
-  if (!hasAt && !hasSlashes && !hasEquals) return [];
-  const urls = [
-    ...hasSlashes || hasAt && text.includes(":")
-      ? wholeUrl(text) ?? text.match(URL_IN_TEXT) ?? []
-      : [],
-    ...hasAt && text.includes("/") ? text.match(ORACLE_IN_TEXT) ?? [] : [],
+  const hints = URL_HINTS.filter((part) => text.includes(part));
+  if (hints.length === 0) return [];
+  const urls = hints[0] === "=" ? [] : [
+    ...wholeUrl(text) ?? text.match(URL_IN_TEXT) ?? [],
+    ...text.match(ORACLE_IN_TEXT) ?? [],
   ];
-  const parts = hasEquals
-    ? Array.from(text.matchAll(CONNECTION_PART), (match) => match[3])
-    : [];
-  const hasParameters = hasEquals && /[?&]/.test(text);
-  const parameters = hasParameters
-    ? [...text.matchAll(PARAMETER)]
-      .filter(([, , name, value]) => isNamedSecret(name, value))
-      .map((match) => match[3])
-    : [];
-  const secrets = [...urls.flatMap(secretsInUrl), ...parts, ...parameters];
+  const pairs = hints.includes("=") ? [CONNECTION_PART, PARAMETER] : [];
+  const values = pairs.flatMap((pair) => [...text.matchAll(pair)])
+    .filter(([, start, name, value]) =>
+      !"?&".includes(start) || isNamedSecret(name, value)
+    ).map((match) => match[3]);
+  const secrets = [...urls.flatMap(secretsInUrl), ...values];
   return [...new Set(secrets)].filter(isWorthMasking);
 }
 
