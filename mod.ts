@@ -61,9 +61,9 @@ export type {
   JobTriggersOptions,
 } from "./src/config/job_options.ts";
 export type { SourceType } from "./src/options/source_options.ts";
-export type { LogNextJobOptions } from "./src/runner/job_state.ts";
+export type { LogNextJobOptions } from "./src/runner/job_queries.ts";
 export type { TriggerBatch } from "./src/runner/follow_up_jobs.ts";
-export type { FindJobOptions } from "./src/runner/job_state.ts";
+export type { FindJobOptions } from "./src/runner/job_queries.ts";
 export type { WorkflowFunctions } from "./src/runner/workflow_functions.ts";
 export type {
   JobInstance,

@@ -6,7 +6,7 @@ import { maskDefinitions } from "../triggers/mask_definitions.ts";
 import type { RunnerContext } from "../runner/runner_context.ts";
 import type { Condition } from "../schema/condition.ts";
 import { readJobText } from "../schema/read_document.ts";
-import { plannedSteps } from "../steps/expand.ts";
+import { plannedSteps } from "../steps/expand_matrix.ts";
 import type { JobDefinition } from "../workflow/definition/definition.ts";
 import { readJobDefinition } from "../workflow/definition/read_job_definition.ts";
 import { readWorkflow } from "../workflow/definition/read_workflow.ts";

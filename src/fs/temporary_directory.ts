@@ -10,7 +10,8 @@
  *    same user and are not locked.
  */
 import { osReason, RunnerError } from "../errors.ts";
-import { pathExistsSync, tryLockFile } from "./files.ts";
+import { pathExistsSync } from "./files.ts";
+import { tryLockFile } from "./file_lock.ts";
 
 /** Pattern of directory names, by which old directories are found. */
 const NAME = /^runnerlib-[0-9a-f]{12}$/;

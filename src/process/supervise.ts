@@ -4,8 +4,7 @@ import {
   type RunningProcess,
   TIMEOUT_EXIT_CODE,
 } from "./spawn.ts";
-import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
-import { settlesWithin } from "./time_limit.ts";
+import { type Clock, settlesWithin, SYSTEM_CLOCK } from "./time_limit.ts";
 
 /** Options for {@linkcode supervise}. */
 export interface SuperviseOptions {

@@ -10,7 +10,8 @@ import {
 } from "./marker_text.ts";
 import { problemAnnotations } from "./problem_annotations.ts";
 import type { RunRecord, StepRecord } from "./run_record.ts";
-import { endingOf, formatDuration, hasFailed } from "./summary_table.ts";
+import { formatDuration } from "./durations.ts";
+import { endingOf, hasFailed } from "./step_outcome.ts";
 
 /** Maximum number of lines of a failed step in an annotation. */
 const TAIL_LINES = 20;

@@ -7,7 +7,8 @@ import {
   runStatus,
   type StepRecord,
 } from "./run_record.ts";
-import { endingOf, formatDuration, shownDuration } from "./summary_table.ts";
+import { formatDuration, shownDuration } from "./durations.ts";
+import { endingOf } from "./step_outcome.ts";
 
 /**
  * Smaller differences count as noise: in milliseconds, and as a share of the

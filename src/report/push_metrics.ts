@@ -1,4 +1,5 @@
 import { messageOf } from "../errors.ts";
+import { isObject } from "../json_value.ts";
 import { showUrl, showUrlsIn } from "../url_secrets.ts";
 import {
   checkTransport,
@@ -8,9 +9,10 @@ import {
   send,
 } from "./collector.ts";
 import { UNNAMED } from "./formats/otlp.ts";
-import { prometheusReport } from "./formats/prometheus.ts";
-import { pushedMetrics } from "./pushed_metrics.ts";
+import { prometheusReport, series } from "./formats/prometheus.ts";
 import type { RunRecord } from "./run_record.ts";
+
+type Labels = Readonly<Record<string, string>>;
 
 /** Media type of the text format. */
 const TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
@@ -67,7 +69,7 @@ interface Target {
   /** Address of the group. */
   readonly url: string;
   /** Labels of the group. */
-  readonly key: Readonly<Record<string, string>>;
+  readonly key: Labels;
   /** Address of all metrics of the gateway. */
   readonly query: string;
   readonly headers: HeaderList;
@@ -120,4 +122,68 @@ function groupingKey(job: string): string {
   if (/^[\w-][\w. -]*$/.test(job)) return `job/${encodeURIComponent(job)}`;
   const bytes = new TextEncoder().encode(job.toWellFormed());
   return `job@base64/${bytes.toBase64({ alphabet: "base64url" }) || "="}`;
+}
+
+/**
+ * Returns the metrics of a group on a push gateway in the text format of
+ * Prometheus, without the labels of the group.
+ *
+ * @param response Response of the gateway to a request for all its metrics.
+ * @param key Labels of the group.
+ * @returns Lines; none if the response has another shape.
+ * @see https://github.com/prometheus/pushgateway#query-api
+ */
+function pushedMetrics(response: unknown, key: Labels): string {
+  const group = listOf(response, "data").find((one) => isGroup(one, key));
+  if (group === undefined) return "";
+  return Object.entries(group).flatMap(([name, metric]) =>
+    listOf(metric, "metrics").flatMap((one) => samplesOf(name, one, key))
+  ).join("\n");
+}
+
+function listOf(
+  value: unknown,
+  name: string,
+): readonly Readonly<Record<string, unknown>>[] {
+  const list = isObject(value) ? value[name] : undefined;
+  return Array.isArray(list) ? list.filter(isObject) : [];
+}
+
+function isGroup(group: Readonly<Record<string, unknown>>, key: Labels) {
+  const labels = labelsOf(group.labels);
+  const names = Object.keys(labels).filter((name) => labels[name] !== "");
+  return names.length === Object.keys(key).length &&
+    names.every((name) => labels[name] === key[name]);
+}
+
+/** Writes labels sorted by name, as the gateway does. */
+function labelsOf(value: unknown): Labels {
+  return Object.fromEntries(
+    Object.entries(isObject(value) ? value : {}).filter(
+      (entry): entry is [string, string] => typeof entry[1] === "string",
+    ).sort(([a], [b]) => a < b ? -1 : 1),
+  );
+}
+
+function samplesOf(
+  name: string,
+  metric: Readonly<Record<string, unknown>>,
+  key: Labels,
+): string[] {
+  const labels = Object.fromEntries(
+    Object.entries(labelsOf(metric.labels)).filter(([label]) =>
+      !Object.hasOwn(key, label) && label !== "instance" && label !== "job"
+    ),
+  );
+  const sample = (part: string, value: unknown, more: Labels = {}) =>
+    `${series(`${name}${part}`, { ...labels, ...more })} ${value}`;
+  if (!isObject(metric.buckets)) return [sample("", metric.value)];
+  return [
+    ...Object.entries(metric.buckets)
+      .map(([le, count]) => [Number(le.replace("+Inf", "Infinity")), le, count])
+      .sort(([a], [b]) => Number(a) - Number(b))
+      .map(([, le, count]) => sample("_bucket", count, { le: String(le) })),
+    sample("_sum", metric.sum),
+    sample("_count", metric.count),
+  ];
 }

@@ -1,5 +1,6 @@
 import { osReason } from "../errors.ts";
-import { lstatIfThere, tryLockFile } from "../fs/files.ts";
+import { lstatIfThere } from "../fs/files.ts";
+import { tryLockFile } from "../fs/file_lock.ts";
 import { checkReplaceable, writeAtomic } from "../fs/write_atomic.ts";
 import { LogDirectory } from "../output/log_directory.ts";
 import { removeTree } from "../workspace/remove.ts";

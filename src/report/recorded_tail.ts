@@ -1,5 +1,5 @@
 import { withoutSequences } from "../terminal/text.ts";
-import type { StepEnding } from "./summary_table.ts";
+import type { StepEnding } from "./step_outcome.ts";
 
 /** Limits for the last lines of steps: their number and their length. */
 const [FAILED, SUCCEEDED] = [

@@ -1,6 +1,6 @@
 import type { CacheUseRecord } from "../config/cache_uses.ts";
 import type { Problem } from "./problem_matchers.ts";
-import type { SummaryStatus } from "./summary_table.ts";
+import type { SummaryStatus } from "./step_outcome.ts";
 
 /** Fields of every event of a run record. */
 export interface EventTime {

@@ -8,7 +8,7 @@ import type {
 } from "./run_event.ts";
 import { RECORD_VERSION } from "./run_recorder.ts";
 import { withoutSequences } from "../terminal/text.ts";
-import type { StepState, SummaryStatus } from "./summary_table.ts";
+import type { StepState, SummaryStatus } from "./step_outcome.ts";
 
 /** Reason of a step that was running when its runner was killed. */
 const INTERRUPTED = "the record ends while it runs";

@@ -1,14 +1,13 @@
 import { withoutCommands } from "../terminal/text.ts";
 import {
-  endingOf,
-  formatDuration,
-  hasFailed,
   plainLine,
   styledLine,
   type StyledText,
   type SummaryStep,
   summaryTable,
 } from "./summary_table.ts";
+import { formatDuration } from "./durations.ts";
+import { endingOf, hasFailed } from "./step_outcome.ts";
 
 /** Options for {@linkcode formatSummary}. */
 export interface SummaryOptions {

@@ -1,3 +1,13 @@
+import { formatDuration } from "./durations.ts";
+import {
+  endingOf,
+  hasFailed,
+  isAllowed,
+  isFlaky,
+  type StepEnding,
+  type StepState,
+  type SummaryStatus,
+} from "./step_outcome.ts";
 import { cutToWidth, displayWidth, takeWidth } from "../terminal/width.ts";
 import { printable, withoutSequences } from "../terminal/text.ts";
 
@@ -36,6 +46,26 @@ const MARKS: Readonly<Record<Status, [mark: string, TextStyle]>> = {
   running: ["▸", "cyan"],
   retrying: ["↻", "yellow"],
 };
+
+/** A step as a summary shows it. */
+export interface SummaryStep extends StepEnding {
+  /** Name of the step. */
+  readonly name: string;
+  /** Number of attempts. */
+  readonly attempts: number;
+  /** Start time of the first attempt; `null` for a step that never ran. */
+  readonly startedAt: Date | null;
+  /** Duration in milliseconds. */
+  readonly durationMs: number;
+  /** Reason of the outcome, unless the exit code explains it. */
+  readonly reason?: string;
+  /** Last lines of its output, masked. */
+  readonly tail: readonly string[];
+  /** Path of its whole log, if there is one. */
+  readonly log?: string;
+  /** Command that runs only this step again, masked. */
+  readonly rerun?: string;
+}
 
 interface Row {
   mark: string;
@@ -256,157 +286,4 @@ export function plainLine(line: string): string {
 function afterTab(before: string, next: string): string {
   const room = TAB_STOP - displayWidth(before) % TAB_STOP;
   return before + " ".repeat(room) + next;
-}
-
-const SECOND_MS = 1_000;
-const MINUTE_MS = 60 * SECOND_MS;
-const HOUR_MS = 60 * MINUTE_MS;
-
-/**
- * Formats a duration for people: `0.4s`, `12.3s`, `2m 05s`, `1h 02m`.
- *
- * @param ms Milliseconds; the result is rounded down.
- * @returns Digits, units and at most one space.
- */
-export function formatDuration(ms: number): string {
-  const time = Math.max(0, ms);
-  if (time < MINUTE_MS) return `${(Math.floor(time / 100) / 10).toFixed(1)}s`;
-  if (time < HOUR_MS) {
-    return `${whole(time, MINUTE_MS)}m ${
-      twoDigits(time % MINUTE_MS, SECOND_MS)
-    }s`;
-  }
-  return `${whole(time, HOUR_MS)}h ${twoDigits(time % HOUR_MS, MINUTE_MS)}m`;
-}
-
-/** Rounds a duration to what {@linkcode formatDuration} shows, in milliseconds. */
-export function shownDuration(ms: number): number {
-  const unit = ms < MINUTE_MS ? 100 : ms < HOUR_MS ? SECOND_MS : MINUTE_MS;
-  return Math.floor(ms / unit) * unit;
-}
-
-/**
- * Formats an elapsed time like a clock: `0:42`, `12:03`, `1:02:03`.
- *
- * @param ms Milliseconds; the result is rounded down.
- * @returns Text that changes once per second.
- */
-export function formatClock(ms: number): string {
-  const time = Math.max(0, ms);
-  const seconds = twoDigits(time % MINUTE_MS, SECOND_MS);
-  if (time < HOUR_MS) return `${whole(time, MINUTE_MS)}:${seconds}`;
-  const minutes = twoDigits(time % HOUR_MS, MINUTE_MS);
-  return `${whole(time, HOUR_MS)}:${minutes}:${seconds}`;
-}
-
-function whole(ms: number, unitMs: number): number {
-  return Math.floor(ms / unitMs);
-}
-
-function twoDigits(ms: number, unitMs: number): string {
-  return String(whole(ms, unitMs)).padStart(2, "0");
-}
-
-/** Outcome of a step: `skipped` never ran, `neutral` had nothing to do. */
-export type SummaryStatus =
-  | "success"
-  | "failed"
-  | "cancelled"
-  | "timeout"
-  | "skipped"
-  | "neutral";
-
-/** State of a step that has not ended. */
-export type StepState = "waiting" | "queued" | "running" | "retrying";
-
-/** How a step ended. */
-export interface StepEnding {
-  /** Outcome of the step itself. */
-  readonly outcome: SummaryStatus;
-  /** Effect on the job. */
-  readonly conclusion: SummaryStatus;
-  /** Exit code; `null` for a step that never ran. */
-  readonly exitCode: number | null;
-  /** Signal that ended the step. */
-  readonly signal?: string | null;
-  /** Its current state; missing if the step or its run has ended. */
-  readonly state?: StepState;
-  /** Whether it did not run, because its result was in the cache. */
-  readonly cached?: boolean;
-}
-
-/** A step as a summary shows it. */
-export interface SummaryStep extends StepEnding {
-  /** Name of the step. */
-  readonly name: string;
-  /** Number of attempts. */
-  readonly attempts: number;
-  /** Start time of the first attempt; `null` for a step that never ran. */
-  readonly startedAt: Date | null;
-  /** Duration in milliseconds. */
-  readonly durationMs: number;
-  /** Reason of the outcome, unless the exit code explains it. */
-  readonly reason?: string;
-  /** Last lines of its output, masked. */
-  readonly tail: readonly string[];
-  /** Path of its whole log, if there is one. */
-  readonly log?: string;
-  /** Command that runs only this step again, masked. */
-  readonly rerun?: string;
-}
-
-/**
- * Checks whether a step makes its job fail.
- *
- * @returns `false` for a step that may fail, or that was cancelled.
- */
-export function hasFailed(step: StepEnding): boolean {
-  return didFail(step) && step.conclusion !== "success";
-}
-
-/**
- * Checks whether a step failed without making its job fail.
- *
- * @returns `false` for a successful step.
- */
-export function isAllowed(step: StepEnding): boolean {
-  return didFail(step) && step.conclusion === "success";
-}
-
-/**
- * Checks whether a step succeeded only after a failed attempt.
- *
- * @param step Outcome and attempts, or their number.
- */
-export function isFlaky(
-  { outcome, attempts }: {
-    readonly outcome: SummaryStatus;
-    readonly attempts: number | readonly unknown[];
-  },
-): boolean {
-  const count = typeof attempts === "number" ? attempts : attempts.length;
-  return outcome === "success" && count > 1;
-}
-
-/**
- * Describes the outcome of a step.
- *
- * @returns Text such as `success`, `cached`, `exit code 3`, `timeout, allowed`
- * or `running`.
- */
-export function endingOf(step: StepEnding): string {
-  return isAllowed(step) ? `${outcomeOf(step)}, allowed` : outcomeOf(step);
-}
-
-function didFail({ outcome }: StepEnding): boolean {
-  return outcome === "failed" || outcome === "timeout";
-}
-
-function outcomeOf(step: StepEnding): string {
-  const { outcome, exitCode, signal, state, cached } = step;
-  if (state !== undefined) return state;
-  if (cached) return "cached";
-  if (outcome !== "failed") return outcome;
-  if (signal) return signal;
-  return exitCode ? `exit code ${exitCode}` : "failed";
 }

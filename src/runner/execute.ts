@@ -16,7 +16,7 @@ import {
 import { cancelledError, recordFailure } from "./job_result.ts";
 import type { RunnerContext } from "./runner_context.ts";
 import { lockIdsOf, type RunState } from "./run_state.ts";
-import { openJobRegistration, openLauncher } from "./job_services.ts";
+import { openLauncher } from "./job_launcher.ts";
 import type {
   Container,
   ContainerSetting,
@@ -53,7 +53,8 @@ export async function execute(
   const { command } = config;
   if (command === undefined) throw new TypeError("The job has no command");
   const cwd = await workingDirectory(run, config);
-  await using registration = await openJobRegistration(
+  const { openJobRegistration } = await import("./job_registration.ts");
+  await using registration = openJobRegistration(
     runner,
     () => run.recorder.noteSecret("registered by a program of the job"),
   );

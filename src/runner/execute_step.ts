@@ -2,7 +2,7 @@ import { messageOf, RunnerError } from "../errors.ts";
 import { shownPath } from "../job_path.ts";
 import { isObject } from "../json_value.ts";
 import type { Cancellation } from "../process/cancellation.ts";
-import type { Clock } from "../process/clock.ts";
+import type { Clock } from "../process/time_limit.ts";
 import { CANCELLED_END, type StepEnd } from "../steps/attempt.ts";
 import type { GraphRun } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
@@ -13,8 +13,8 @@ import type { StepEvent } from "../steps/step.ts";
 import type { StepLines } from "./log_steps.ts";
 import type { StepDetails } from "./record_steps.ts";
 import type { OpenedStep, StepSetting } from "./step_setting.ts";
-import type { StepDirectories } from "./step_directories.ts";
-import type { StepShells } from "./step_shells.ts";
+import type { StepCacheUses } from "./step_cache_uses.ts";
+import type { DebugShells } from "./debug_shells.ts";
 import type { UntrustedGate } from "./untrusted_gate.ts";
 
 /** State shared by the running steps of a job. */
@@ -33,7 +33,7 @@ export interface ExecutionContext {
   /** Clock of the steps. */
   readonly clock: Clock;
   /** Opens shells around steps, if some are requested. */
-  readonly shells: StepShells | undefined;
+  readonly shells: DebugShells | undefined;
   /** Activity of all steps. */
   readonly activity: StepActivity;
   /** Returns the cache of the steps; unset if there is none. */
@@ -41,7 +41,7 @@ export interface ExecutionContext {
   /** Keeps untrusted steps and the files of the runner apart. */
   readonly gate: UntrustedGate;
   /** Returns the object that restores and saves directories of steps. */
-  readonly directories: () => Promise<StepDirectories>;
+  readonly cacheUses: () => Promise<StepCacheUses>;
 }
 
 /**
@@ -172,7 +172,7 @@ async function runWithDirectories(
   opened: Pick<OpenedStep, "context" | "openAttempt">,
   shared: SharedContext,
 ): Promise<StepEnd> {
-  const { gate, directories, cancellation } = shared;
+  const { gate, cacheUses, cancellation } = shared;
   const { definition, system } = opened.context;
   const run = async () => {
     using _ = definition.untrusted ? await gate.enter() : undefined;
@@ -181,7 +181,7 @@ async function runWithDirectories(
   if (definition.usesCache === undefined || !system.usesCache) {
     return await run();
   }
-  return await (await directories()).around(opened, cancellation, run);
+  return await (await cacheUses()).around(opened, cancellation, run);
 }
 
 /** Runs the attempts of a step, or a service for as long as it is needed. */

@@ -10,7 +10,7 @@ import {
 } from "../environment/variables.ts";
 import { isDirectorySync } from "../fs/files.ts";
 import type { Host } from "../host.ts";
-import type { PlannedStep } from "../steps/expand.ts";
+import type { PlannedStep } from "../steps/expand_matrix.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import type { RunIdentity } from "../workspace/run_identity.ts";
 

@@ -1,7 +1,8 @@
 import type { LogFields, Logger } from "../output/logger.ts";
 import type { StepLog } from "../output/job_log.ts";
 import { pause } from "../process/time_limit.ts";
-import { endingOf, formatDuration } from "../report/summary_table.ts";
+import { formatDuration } from "../report/durations.ts";
+import { endingOf } from "../report/step_outcome.ts";
 import type { StepEvent } from "../steps/step.ts";
 
 /** Time without output after which a step is logged as still running, in milliseconds.

@@ -203,8 +203,8 @@ export async function checkShells(
 ): Promise<void> {
   const { shellOnFailure, breakpoints } = config.debug;
   if (!shellOnFailure && breakpoints === undefined) return;
-  const { checkStepShells } = await import("./step_shells.ts");
-  checkStepShells(run, config, plan);
+  const { checkDebugShells } = await import("./debug_shells.ts");
+  checkDebugShells(run, config, plan);
 }
 
 /** Runs the steps of a job. */

@@ -4,7 +4,7 @@ import type { LogExporter } from "../report/export_logs.ts";
 import type { AttemptRecord } from "../report/run_event.ts";
 import { recordedTail } from "../report/recorded_tail.ts";
 import type { RunRecorder } from "../report/run_recorder.ts";
-import { hasFailed, isFlaky } from "../report/summary_table.ts";
+import { hasFailed, isFlaky } from "../report/step_outcome.ts";
 import type { AttemptResult, StepEvent } from "../steps/step.ts";
 
 /** Details of ended steps besides their results, by name. */

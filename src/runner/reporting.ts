@@ -3,7 +3,7 @@ import type { JobConfig } from "../config/job_config.ts";
 import { Variable } from "../environment/variables.ts";
 import { messageOf, osReason } from "../errors.ts";
 import { appendUntrusted } from "../fs/append_untrusted.ts";
-import { lockDirectory } from "../fs/files.ts";
+import { lockDirectory } from "../fs/file_lock.ts";
 import { readUntrusted } from "../fs/read_untrusted.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
 import { isInside } from "../job_path.ts";

@@ -5,9 +5,9 @@ import { schedule } from "../graph_scheduler.ts";
 import type { RenamedLogs } from "../output/job_log.ts";
 import { formatSummary } from "../report/summary.ts";
 import { renamedPath } from "../report/run_recorder.ts";
-import { hasFailed, isFlaky } from "../report/summary_table.ts";
+import { hasFailed, isFlaky } from "../report/step_outcome.ts";
 import type { Masker } from "../secrets/masker.ts";
-import { runsBeside } from "../steps/expand.ts";
+import { runsBeside } from "../steps/expand_matrix.ts";
 import { GraphRun } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { StepActivity } from "../steps/cache/cached_step.ts";
@@ -16,7 +16,7 @@ import { keepOutputs } from "../steps/output_files.ts";
 import type { StepEvent, StepResult } from "../steps/step.ts";
 import { shouldUseColor } from "../terminal/text.ts";
 import type { TraceContext } from "./job_environment.ts";
-import { endWithJob } from "./end_with_job.ts";
+import { watchJobTermination } from "./job_termination.ts";
 import { maskedResult, recordFailure } from "./job_result.ts";
 import type { RunState } from "./run_state.ts";
 import { executeStep, startBeside } from "./execute_step.ts";
@@ -30,8 +30,8 @@ import {
 } from "./record_steps.ts";
 import { stepConditions } from "./event_facts.ts";
 import { openStepSetting, type StepSetting } from "./step_setting.ts";
-import type { StepDirectories } from "./step_directories.ts";
-import type { StepShells } from "./step_shells.ts";
+import type { StepCacheUses } from "./step_cache_uses.ts";
+import type { DebugShells } from "./debug_shells.ts";
 import { UntrustedGate } from "./untrusted_gate.ts";
 
 /** Options for {@linkcode runSteps}. */
@@ -119,9 +119,9 @@ export async function runSteps(
     })),
   });
   const gate = new UntrustedGate();
-  let directories: Promise<StepDirectories> | undefined;
+  let cacheUses: Promise<StepCacheUses> | undefined;
   {
-    using _ = endWithJob(run, config, graph, shells);
+    using _ = watchJobTermination(run, config, graph, shells);
     const context = {
       plan,
       graph,
@@ -135,10 +135,10 @@ export async function runSteps(
       activity,
       cache: cache?.open,
       gate,
-      directories: () =>
-        directories ??= import("./step_directories.ts").then((
-          { StepDirectories },
-        ) => new StepDirectories(run.runner, config.cache, gate)),
+      cacheUses: () =>
+        cacheUses ??= import("./step_cache_uses.ts").then((
+          { StepCacheUses },
+        ) => new StepCacheUses(run.runner, config.cache, gate)),
     };
     const beside: Promise<void>[] = [];
     await schedule(plan.graph, {
@@ -222,7 +222,7 @@ function lazyCache(
   let opening: Promise<StepCache> | undefined;
   return {
     open: () =>
-      opening ??= import("./step_caching.ts").then(({ openStepCache }) =>
+      opening ??= import("./open_step_cache.ts").then(({ openStepCache }) =>
         openStepCache(run, config, plan, activity)
       ),
     async [Symbol.asyncDispose]() {
@@ -236,11 +236,11 @@ function lazyCache(
 async function openShells(
   run: RunState,
   config: JobConfig,
-): Promise<StepShells | undefined> {
+): Promise<DebugShells | undefined> {
   const { shellOnFailure, breakpoints } = config.debug;
   if (!shellOnFailure && breakpoints === undefined) return undefined;
-  const { StepShells } = await import("./step_shells.ts");
-  return new StepShells(run, config);
+  const { DebugShells } = await import("./debug_shells.ts");
+  return new DebugShells(run, config);
 }
 
 /**

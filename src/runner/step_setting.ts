@@ -9,7 +9,7 @@ import {
 import { isChain } from "../graph_scheduler.ts";
 import type { LineFields } from "../output/printer.ts";
 import type { Masker } from "../secrets/masker.ts";
-import { type PlannedStep, runsBeside } from "../steps/expand.ts";
+import { type PlannedStep, runsBeside } from "../steps/expand_matrix.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import {
   forgetOutputs,
@@ -37,7 +37,8 @@ import {
   type TraceContext,
 } from "./job_environment.ts";
 import { lockIdsOf, type RunState } from "./run_state.ts";
-import { openJobRegistration, openLauncher } from "./job_services.ts";
+import { openJobRegistration } from "./job_registration.ts";
+import { openLauncher } from "./job_launcher.ts";
 import { openJobLog } from "./open_job_log.ts";
 import { remaskJobLog } from "./record_steps.ts";
 import {
@@ -120,7 +121,7 @@ export async function openStepSetting(
   const artifactsPath = await makeArtifacts(workspace, config);
   // Runs after the socket is closed, when no more secrets can be registered.
   stack.defer(async () => void await remaskJobLog(run));
-  const registration = await openJobRegistration(
+  const registration = openJobRegistration(
     runner,
     () => run.recorder.noteSecret("registered by a program of the job"),
   );

@@ -1,6 +1,6 @@
 import type { JobOutcome } from "../triggers/state/job_outcome.ts";
 import type { WorkflowVariables } from "../triggers/state/workflow_variables.ts";
-import type { FindJobOptions, LogNextJobOptions } from "./job_state.ts";
+import type { FindJobOptions, LogNextJobOptions } from "./job_queries.ts";
 import type { TriggerBatch } from "./follow_up_jobs.ts";
 import type { RunnerContext } from "./runner_context.ts";
 
@@ -105,15 +105,15 @@ export function workflowFunctions(
       return await withTriggers(runner(), action);
     },
     async isJobRunning(name, options = {}) {
-      const { isJobRunning } = await import("./job_state.ts");
+      const { isJobRunning } = await import("./job_queries.ts");
       return await isJobRunning(runner(), name, options);
     },
     async getJobResult(name, options = {}) {
-      const { getJobResult } = await import("./job_state.ts");
+      const { getJobResult } = await import("./job_queries.ts");
       return await getJobResult(runner(), name, options);
     },
     async getWorkflowVars() {
-      const { getWorkflowVars } = await import("./job_state.ts");
+      const { getWorkflowVars } = await import("./job_queries.ts");
       return await getWorkflowVars(runner());
     },
     async setWorkflowVar(key, value) {
@@ -125,7 +125,7 @@ export function workflowFunctions(
       await setOutput(runner(), { kind: "outputs", key, value });
     },
     async logNextJob(name, options = {}) {
-      const { logNextJob } = await import("./job_state.ts");
+      const { logNextJob } = await import("./job_queries.ts");
       await logNextJob(runner(), name, options);
     },
   };

@@ -13,7 +13,7 @@ import {
   type SyntaxProblem,
   unclosedBracket,
   unclosedQuote,
-} from "./unclosed.ts";
+} from "./unclosed_delimiters.ts";
 
 /**
  * Explains why a text is not valid YAML.

@@ -12,7 +12,8 @@
 import type { ConcurrencyGroup } from "../config/step_config.ts";
 import type { Environment } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
-import { lstatIfThere, tryLockFile } from "../fs/files.ts";
+import { lstatIfThere } from "../fs/files.ts";
+import { tryLockFile } from "../fs/file_lock.ts";
 import { pause } from "../process/time_limit.ts";
 
 /** Delay between two attempts to get a place, in milliseconds. */

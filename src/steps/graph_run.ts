@@ -3,7 +3,7 @@ import type { FailurePolicy } from "../config/step_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import type { EndingSignal } from "../host.ts";
 import type { StepEnd } from "./attempt.ts";
-import type { PlannedStep } from "./expand.ts";
+import type { PlannedStep } from "./expand_matrix.ts";
 import { RunningSteps } from "./running_steps.ts";
 import { READY, Services } from "./services.ts";
 import { needsOf } from "./step_graph.ts";

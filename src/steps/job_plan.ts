@@ -16,7 +16,7 @@ import type { Step } from "./step.ts";
 import { checkOutputNames } from "./outputs.ts";
 import { CONDITION_WORDS, parseCondition } from "../schema/condition.ts";
 import { whenProblem } from "../schema/when.ts";
-import { type PlannedStep, plannedSteps } from "./expand.ts";
+import { type PlannedStep, plannedSteps } from "./expand_matrix.ts";
 import {
   buildGraph,
   type Plan,

@@ -1,4 +1,4 @@
-import { type Clock, SYSTEM_CLOCK } from "../process/clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../process/time_limit.ts";
 import { spawn } from "../process/spawn.ts";
 import type { openAttemptFiles as OpenAttemptFiles } from "./attempt_files.ts";
 

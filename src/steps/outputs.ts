@@ -3,7 +3,7 @@ import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import type { Masker } from "../secrets/masker.ts";
-import type { PlannedStep } from "./expand.ts";
+import type { PlannedStep } from "./expand_matrix.ts";
 import { needsOf, type Plan } from "./step_graph.ts";
 
 /** Maximum size of a value; Linux allows 131,071 bytes including the name. */

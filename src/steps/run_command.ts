@@ -3,7 +3,7 @@ import { osReason, RunnerError } from "../errors.ts";
 import { pump } from "../output/pump.ts";
 import type { Sink } from "../output/sink.ts";
 import type { Cancellation } from "../process/cancellation.ts";
-import type { Clock } from "../process/clock.ts";
+import type { Clock } from "../process/time_limit.ts";
 import type { ProtectedPaths } from "../process/sandbox/mount_words.ts";
 import type { SandboxLimits } from "../process/sandbox/find_sandbox.ts";
 import { tagProcessTree } from "../process/process_tree.ts";

@@ -1,4 +1,4 @@
-import type { Clock } from "../process/clock.ts";
+import type { Clock } from "../process/time_limit.ts";
 import { onAbort } from "../process/cancellation.ts";
 
 /** Date at which each test starts. */

@@ -1,7 +1,7 @@
 import { parseJson } from "../json_value.ts";
 import { dirname } from "@std/path/posix/dirname";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
-import { lockDirectory } from "../fs/files.ts";
+import { lockDirectory } from "../fs/file_lock.ts";
 import { readUntrusted } from "../fs/read_untrusted.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
 import {

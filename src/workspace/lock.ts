@@ -15,7 +15,7 @@
 import { pause } from "../process/time_limit.ts";
 import { Variable } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
-import { tryLockFile } from "../fs/files.ts";
+import { tryLockFile } from "../fs/file_lock.ts";
 import { removeIgnoreFiles } from "./ignore_files.ts";
 import type { Workspace } from "./layout.ts";
 import {

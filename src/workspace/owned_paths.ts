@@ -3,7 +3,7 @@ import { join } from "@std/path/posix/join";
 import { normalize } from "@std/path/posix/normalize";
 import { relative } from "@std/path/posix/relative";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
-import { lockDirectory } from "../fs/files.ts";
+import { lockDirectory } from "../fs/file_lock.ts";
 import {
   privateDirectory,
   TEMPORARY_DIRECTORY,

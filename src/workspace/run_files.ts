@@ -18,7 +18,8 @@
 
 import { dirname } from "@std/path/posix/dirname";
 import { osReason, RunnerError } from "../errors.ts";
-import { lockDirectory, pathExists } from "../fs/files.ts";
+import { pathExists } from "../fs/files.ts";
+import { lockDirectory } from "../fs/file_lock.ts";
 import { isInside } from "../job_path.ts";
 import { realPath } from "./guard.ts";
 import type { Workspace } from "./layout.ts";

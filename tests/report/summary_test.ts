@@ -6,10 +6,8 @@ import {
 } from "@std/assert";
 import { displayWidth } from "../../src/terminal/width.ts";
 import { formatSummary } from "../../src/report/summary.ts";
-import type {
-  SummaryStatus,
-  SummaryStep,
-} from "../../src/report/summary_table.ts";
+import type { SummaryStep } from "../../src/report/summary_table.ts";
+import type { SummaryStatus } from "../../src/report/step_outcome.ts";
 
 function step(
   name: string,

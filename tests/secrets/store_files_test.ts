@@ -6,7 +6,7 @@ import {
   encryptFernet,
   importFernetKey,
 } from "../../src/secrets/store/fernet.ts";
-import { lockDirectory } from "../../src/fs/files.ts";
+import { lockDirectory } from "../../src/fs/file_lock.ts";
 import { SecretStore } from "../../src/secrets/store/store.ts";
 import {
   addSecrets,

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
-import { expand } from "../../src/steps/expand.ts";
+import { expand } from "../../src/steps/expand_matrix.ts";
 import {
   buildGraph,
   needsOf,

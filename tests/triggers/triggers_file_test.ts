@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
-import { lockDirectory } from "../../src/fs/files.ts";
+import { lockDirectory } from "../../src/fs/file_lock.ts";
 import type { Trigger } from "../../src/triggers/trigger_options.ts";
 import { checkTriggers } from "../../src/triggers/check_triggers.ts";
 import {

@@ -7,7 +7,7 @@ import {
   type RunInheritedOptions,
 } from "../../process/run_inherited.ts";
 import { beginFiles } from "../../runner/job_workspace.ts";
-import { createLauncher } from "../../runner/job_services.ts";
+import { createLauncher } from "../../runner/job_launcher.ts";
 import type { RunnerContext } from "../../runner/runner_context.ts";
 import { removeIfEmpty } from "../../workspace/remove.ts";
 import type { CliCommand } from "../command.ts";
@@ -110,9 +110,9 @@ async function maskedOutput(runner: RunnerContext): Promise<
   const { masker } = runner;
   const { pump } = await import("../../output/pump.ts");
   const { openJobRegistration } = await import(
-    "../../runner/job_services.ts"
+    "../../runner/job_registration.ts"
   );
-  const registration = await openJobRegistration(runner);
+  const registration = openJobRegistration(runner);
   return {
     socket: registration?.path,
     async passOn({ stdout, stderr }, stop) {

@@ -1,13 +1,13 @@
 import { cutToWidth, displayWidth } from "../../terminal/width.ts";
 import type { ConsoleSize } from "../../host.ts";
 import {
-  formatClock,
   plainLine,
   styledLine,
   type StyledText,
   type TextStyle,
 } from "../../report/summary_table.ts";
-import type { Board, RunningStep } from "./board.ts";
+import { formatClock } from "../../report/durations.ts";
+import type { RunningStep, StepBoard } from "./step_board.ts";
 
 /** Options for {@linkcode formatFrame}. */
 export interface FrameOptions {
@@ -43,7 +43,7 @@ const NAMES_SHARE = 0.4;
  *
  * @returns Lines that leave the last cell of the terminal empty.
  */
-export function formatFrame(board: Board, options: FrameOptions): string[] {
+export function formatFrame(board: StepBoard, options: FrameOptions): string[] {
   const { size, color, now } = options;
   const style = { width: Math.max(1, size.columns - 1), color };
   const room = lineCount(size.rows) - 1;
@@ -155,7 +155,7 @@ interface Count {
  * @returns The line; it may still be too long for a very narrow terminal.
  */
 function countsLine(
-  board: Board,
+  board: StepBoard,
   now: number,
   width: number,
 ): StyledText[] {

@@ -3,7 +3,7 @@ import type { Host, HostStream } from "../../host.ts";
 import { type Sink, streamSink } from "../../output/sink.ts";
 import type { StepEvent } from "../../steps/step.ts";
 import { shouldUseColor } from "../../terminal/text.ts";
-import { Board } from "./board.ts";
+import { StepBoard } from "./step_board.ts";
 import { formatFrame } from "./frame.ts";
 import { Region } from "./region.ts";
 
@@ -99,7 +99,7 @@ const encoder = new TextEncoder();
  */
 export function openLiveView(options: LiveViewOptions): LiveView {
   const { columns, rows, color, now } = options;
-  const board = new Board(now());
+  const board = new StepBoard(now());
   const region = new Region(() => {
     if (board.runningCount + board.waitingCount === 0) return [];
     const size = { columns: columns(), rows: rows() };

@@ -11,14 +11,14 @@ import {
 } from "../../runner/runner_context.ts";
 import { WORKFLOW_FILES } from "../../workspace/ignore_files.ts";
 import type { CommandContext } from "../command.ts";
-import { OwnChanges } from "./own_changes.ts";
+import { ChangeFilter } from "./change_filter.ts";
 import {
   changesSince,
   type FileChange,
   takeSnapshot,
   type WatchedSource,
 } from "./source_snapshot.ts";
-import { watchSource } from "./wake_ups.ts";
+import { watchSource } from "./file_watcher.ts";
 
 /** Maximum number of changed files that a line names. */
 const MAX_NAMED = 3;
@@ -53,7 +53,7 @@ export async function watchRuns(
   const { host, logger } = runner;
   const source = sourceOf(runner, options);
   const warn = (message: string) => logger.warn("watch", message);
-  const own = new OwnChanges(warn);
+  const own = new ChangeFilter(warn);
   const over = new AbortController();
   let signal: EndingSignal | undefined;
   using _ = host.onSignal((name) => {
@@ -61,14 +61,14 @@ export async function watchRuns(
     over.abort();
   });
   let snapshot = await takeSnapshot(source);
-  using wakeUps = watchSource(source, snapshot, warn);
+  using watcher = watchSource(source, snapshot, warn);
 
   /**
    * Waits for changes that start a run; returns none if the watch has ended.
    */
   async function changed(until: AbortSignal, isRunning: () => boolean) {
     while (!until.aborted) {
-      await wakeUps.next(until);
+      await watcher.next(until);
       if (until.aborted) break;
       const changes = await look(isRunning());
       if (changes.length > 0) return changes;
@@ -79,7 +79,7 @@ export async function watchRuns(
   async function look(isRunning: boolean): Promise<readonly FileChange[]> {
     const before = snapshot;
     snapshot = await takeSnapshot(source);
-    wakeUps.follow(snapshot);
+    watcher.follow(snapshot);
     return await own.relevant(changesSince(before, snapshot), isRunning);
   }
 

@@ -1,10 +1,6 @@
 import { type RunRecord, runStatus, type StepRecord } from "../run_record.ts";
-import {
-  formatDuration,
-  hasFailed,
-  isAllowed,
-  isFlaky,
-} from "../summary_table.ts";
+import { formatDuration } from "../durations.ts";
+import { hasFailed, isAllowed, isFlaky } from "../step_outcome.ts";
 import { changeOfTotal, comparisonSection } from "./html_comparison.ts";
 import { failureSection } from "./html_failures.ts";
 import { graphSvg } from "./html_graph.ts";

@@ -6,7 +6,8 @@ import {
   type StepPair,
 } from "../compare.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
-import { endingOf, formatDuration, hasFailed } from "../summary_table.ts";
+import { formatDuration } from "../durations.ts";
+import { endingOf, hasFailed } from "../step_outcome.ts";
 import { markHtml, resultClass } from "./html_step.ts";
 import { type Html, markup } from "./html_text.ts";
 

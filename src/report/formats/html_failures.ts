@@ -1,5 +1,6 @@
 import type { StepRecord } from "../run_record.ts";
-import { endingOf, formatDuration, hasFailed } from "../summary_table.ts";
+import { formatDuration } from "../durations.ts";
+import { endingOf, hasFailed } from "../step_outcome.ts";
 import { outputHtml } from "./html_output.ts";
 import { markHtml } from "./html_step.ts";
 import { logPlace, tailWithin } from "./html_tail.ts";

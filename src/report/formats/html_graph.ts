@@ -2,7 +2,8 @@ import { linkNodes, topologicalOrder } from "../../graph_scheduler.ts";
 import { cutToWidth } from "../../terminal/width.ts";
 import { criticalPath } from "../critical_path.ts";
 import type { StepRecord } from "../run_record.ts";
-import { formatDuration, hasFailed } from "../summary_table.ts";
+import { formatDuration } from "../durations.ts";
+import { hasFailed } from "../step_outcome.ts";
 import { markOf, resultClass } from "./html_step.ts";
 import { type Html, markup, raw } from "./html_text.ts";
 

@@ -1,5 +1,6 @@
 import type { RunRecord, StepRecord } from "../run_record.ts";
-import { endingOf, formatDuration, isFlaky } from "../summary_table.ts";
+import { formatDuration } from "../durations.ts";
+import { endingOf, isFlaky } from "../step_outcome.ts";
 import { markHtml, resultClass } from "./html_step.ts";
 import { type Html, markup } from "./html_text.ts";
 

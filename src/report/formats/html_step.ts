@@ -1,5 +1,5 @@
 import type { StepRecord } from "../run_record.ts";
-import { isAllowed } from "../summary_table.ts";
+import { isAllowed } from "../step_outcome.ts";
 import { type Html, raw } from "./html_text.ts";
 
 /** Signs of results; other results have a dash. */

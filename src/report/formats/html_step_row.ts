@@ -1,11 +1,7 @@
 import type { AttemptRecord } from "../run_event.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
-import {
-  endingOf,
-  formatDuration,
-  isAllowed,
-  isFlaky,
-} from "../summary_table.ts";
+import { formatDuration } from "../durations.ts";
+import { endingOf, isAllowed, isFlaky } from "../step_outcome.ts";
 import { jobList, jobNotes } from "./html_job.ts";
 import { outputHtml } from "./html_output.ts";
 import { markHtml, resultClass } from "./html_step.ts";

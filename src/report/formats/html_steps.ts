@@ -1,6 +1,7 @@
 import { type CriticalPath, criticalPath } from "../critical_path.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
-import { formatDuration, hasFailed, isFlaky } from "../summary_table.ts";
+import { formatDuration } from "../durations.ts";
+import { hasFailed, isFlaky } from "../step_outcome.ts";
 import { type FailureOptions, shownFailures } from "./html_failures.ts";
 import { resultClass } from "./html_step.ts";
 import { stepRow } from "./html_step_row.ts";

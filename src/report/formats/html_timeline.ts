@@ -1,6 +1,6 @@
 import type { StepRecord } from "../run_record.ts";
 import { laneCount, stepLanes } from "../step_lanes.ts";
-import { formatDuration } from "../summary_table.ts";
+import { formatDuration } from "../durations.ts";
 import { resultClass } from "./html_step.ts";
 import { type Html, markup } from "./html_text.ts";
 

@@ -1,6 +1,6 @@
 import { criticalPath } from "../critical_path.ts";
 import { type RunRecord, runStatus } from "../run_record.ts";
-import { isFlaky } from "../summary_table.ts";
+import { isFlaky } from "../step_outcome.ts";
 
 /**
  * Writes a run as one JSON object, which combines the events of its record.

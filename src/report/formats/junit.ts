@@ -1,6 +1,6 @@
 import type { AttemptRecord } from "../run_event.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
-import { endingOf, hasFailed, isFlaky } from "../summary_table.ts";
+import { endingOf, hasFailed, isFlaky } from "../step_outcome.ts";
 
 /** Characters that XML 1.0 does not allow, even escaped. */
 const INVALID = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;

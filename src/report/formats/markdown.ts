@@ -1,12 +1,8 @@
 import { criticalPath } from "../critical_path.ts";
 import { mostSevere, problemCounts, problemPlace } from "../problem_text.ts";
 import { type RunRecord, runStatus } from "../run_record.ts";
-import {
-  endingOf,
-  formatDuration,
-  hasFailed,
-  isFlaky,
-} from "../summary_table.ts";
+import { formatDuration } from "../durations.ts";
+import { endingOf, hasFailed, isFlaky } from "../step_outcome.ts";
 
 /** Maximum number of last lines of a failed step that are shown. */
 const TAIL_LINES = 20;

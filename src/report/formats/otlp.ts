@@ -1,6 +1,6 @@
 import type { AttemptRecord, RunEvents } from "../run_event.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
-import type { SummaryStatus } from "../summary_table.ts";
+import type { SummaryStatus } from "../step_outcome.ts";
 
 /** Kinds of spans, by their numbers in the protocol. */
 const SERVER = 2;

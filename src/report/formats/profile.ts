@@ -1,7 +1,7 @@
 import { criticalPath } from "../critical_path.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
 import { printableLines } from "../../terminal/text.ts";
-import { formatDuration } from "../summary_table.ts";
+import { formatDuration } from "../durations.ts";
 
 /** Maximum number of steps in each list. */
 const MAX_LISTED = 5;

@@ -1,7 +1,8 @@
 import { VERSION } from "../../package_version.ts";
 import { problemPlace, type RecordedProblem } from "../problem_text.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
-import { endingOf, formatDuration, hasFailed } from "../summary_table.ts";
+import { formatDuration } from "../durations.ts";
+import { endingOf, hasFailed } from "../step_outcome.ts";
 
 /** Rule of a step that failed. */
 const STEP_RULE = "step-failed";

@@ -1,7 +1,8 @@
 import { problemCounts } from "../problem_text.ts";
 import { type RunRecord, runStatus } from "../run_record.ts";
 import { formatSummary, type SummaryOptions } from "../summary.ts";
-import { formatDuration, isFlaky } from "../summary_table.ts";
+import { formatDuration } from "../durations.ts";
+import { isFlaky } from "../step_outcome.ts";
 
 /**
  * Writes the table that a run printed at its end, and the total time.

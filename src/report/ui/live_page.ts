@@ -4,7 +4,7 @@ import { markHtml } from "../formats/html_step.ts";
 import { STYLE } from "../formats/html_style.ts";
 import { type Html, markup, raw } from "../formats/html_text.ts";
 import type { RunRecord } from "../run_record.ts";
-import { formatDuration } from "../summary_table.ts";
+import { formatDuration } from "../durations.ts";
 import type { FoundRun } from "./find_records.ts";
 import { LIVE_SCRIPT } from "./live_script.ts";
 

@@ -11,7 +11,7 @@ import {
   SCRYPT_COST,
   type TokenEncoding,
 } from "./fernet.ts";
-import { lockDirectory } from "../../fs/files.ts";
+import { lockDirectory } from "../../fs/file_lock.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 import { formatTable, parseTable, type SecretTable } from "./store_table.ts";
 

@@ -3,7 +3,8 @@ import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { emptyDirectory, removeTree } from "../../workspace/remove.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 import type { ObjectFormat } from "./repository.ts";
-import { lockFile, lstatIfThere } from "../../fs/files.ts";
+import { lstatIfThere } from "../../fs/files.ts";
+import { lockFile } from "../../fs/file_lock.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import { sourceError } from "../source.ts";
 

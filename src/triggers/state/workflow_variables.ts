@@ -9,7 +9,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { Variable } from "../../environment/variables.ts";
 import { messageOf, osReason, RunnerError } from "../../errors.ts";
-import { lockDirectory } from "../../fs/files.ts";
+import { lockDirectory } from "../../fs/file_lock.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 import { isObject, type JsonValue, parseJson } from "../../json_value.ts";

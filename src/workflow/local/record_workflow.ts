@@ -17,7 +17,7 @@ import {
   endingOf,
   hasFailed,
   type SummaryStatus,
-} from "../../report/summary_table.ts";
+} from "../../report/step_outcome.ts";
 import {
   exportedTrace,
   newSpanId,

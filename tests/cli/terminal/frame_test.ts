@@ -1,5 +1,5 @@
 import { assertEquals, assertLess, assertLessOrEqual } from "@std/assert";
-import { Board } from "../../../src/cli/terminal/board.ts";
+import { StepBoard } from "../../../src/cli/terminal/step_board.ts";
 import { formatFrame } from "../../../src/cli/terminal/frame.ts";
 import { displayWidth } from "../../../src/terminal/width.ts";
 import type { StepEvent } from "../../../src/steps/step.ts";
@@ -16,7 +16,7 @@ function frame(
   rows: number = 24,
   now: number = 64_000,
 ): string[] {
-  const board = new Board(0);
+  const board = new StepBoard(0);
   for (const event of events) board.apply(event, 0);
   return formatFrame(board, { size: { columns, rows }, color: false, now });
 }

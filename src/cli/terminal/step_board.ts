@@ -27,7 +27,7 @@ export interface EndedCounts {
 }
 
 /** State of the steps of a job, updated by events. */
-export class Board {
+export class StepBoard {
   readonly #waiting = new Set<string>();
   readonly #running = new Map<string, RunningStep>();
 

@@ -1,9 +1,9 @@
 /**
- * Services of the runner for commands of a job: a socket for registering
- * secrets, and the program `runnerlib`.
+ * The program `runnerlib` for commands of a job.
  *
- * 1. The program is a script in the private directory of the socket: no other
- *    user can enter the directory, and it is removed after the run.
+ * 1. The program is a script in the private directory of the socket for
+ *    secrets: no other user can enter the directory, and it is removed after
+ *    the run.
  * 2. The directory is the first one on the `PATH` of the command, so that no
  *    file of the tested code takes precedence over the program.
  * 3. Untrusted steps do not get the program. If a job has such steps, the
@@ -13,74 +13,12 @@
  */
 import { quoteWord } from "../command_text.ts";
 import { withProgramDirectory } from "../environment/child_environment.ts";
-import { type Environment, Variable } from "../environment/variables.ts";
-import { messageOf } from "../errors.ts";
-import { temporaryParents } from "../fs/temporary_directory.ts";
+import type { Environment } from "../environment/variables.ts";
 import type { Host } from "../host.ts";
 import type { Registration } from "../secrets/registration/server.ts";
-import type { RunnerContext } from "./runner_context.ts";
 
 /** File name of the program. */
 const NAME = "runnerlib";
-
-/**
- * Opens the socket for programs of the job to register secrets.
- *
- * @param onSecret Called when values are registered.
- * @returns The socket; `undefined`, after a warning, if it cannot be opened.
- * Registering a secret then fails.
- */
-export async function openJobRegistration(
-  runner: RunnerContext,
-  onSecret: () => void = () => {},
-): Promise<Registration | undefined> {
-  const { host, workspace, masker, logger } = runner;
-  const { openRegistration } = await import(
-    "../secrets/registration/server.ts"
-  );
-  const warn = (message: string) => logger.warn("secrets", message);
-  const outerSocket = host.env[Variable.secretsSocket] || undefined;
-  let hasShort = false;
-  try {
-    return openRegistration({
-      parents: temporaryParents({ env: host.env, workspace }),
-      mask: (value) => void masker.add(value),
-      outerSocket,
-      async onRegister(values) {
-        onSecret();
-        for (const value of values) {
-          if (masker.add(value) || hasShort) continue;
-          hasShort = true;
-          warn("A registered secret is too short to mask");
-        }
-        if (outerSocket === undefined) return;
-        const { passSecretsOn } = await import(
-          "../secrets/registration/outer_runners.ts"
-        );
-        // This runner masks the output of the job's programs in any case.
-        await passSecretsOn(runner, values).catch((error) =>
-          warn(
-            `The outer runner does not mask a secret of the job: ${
-              messageOf(error)
-            }`,
-          )
-        );
-      },
-      onWarning: warn,
-    });
-  } catch (error) {
-    // Users may run a pipeline without the permission on purpose.
-    if (isDenied(error)) logger.debug("secrets", messageOf(error));
-    else warn(messageOf(error));
-    return undefined;
-  }
-}
-
-function isDenied(error: unknown): boolean {
-  const { cause } = error as Error;
-  return cause instanceof AggregateError &&
-    cause.errors.some((one) => one instanceof Deno.errors.NotCapable);
-}
 
 /** Directory that contains the program. */
 export interface Launcher {

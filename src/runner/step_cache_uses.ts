@@ -33,7 +33,7 @@ interface PreparedUse {
 }
 
 /** Restores directories before steps, and saves them afterwards. */
-export class StepDirectories {
+export class StepCacheUses {
   readonly #runner: RunnerContext;
   readonly #settings: JobConfig["cache"];
   readonly #gate: UntrustedGate;

@@ -3,7 +3,7 @@ import {
   changesSince,
   takeSnapshot,
 } from "../../../src/cli/watch/source_snapshot.ts";
-import { watchSource } from "../../../src/cli/watch/wake_ups.ts";
+import { watchSource } from "../../../src/cli/watch/file_watcher.ts";
 import { BARE_ENV } from "../../helpers/running.ts";
 import { isClientMissing } from "../../helpers/client.ts";
 import {
@@ -12,7 +12,7 @@ import {
 } from "../../helpers/temporary_directory.ts";
 
 const WATCHER = new URL(
-  "../../../src/cli/watch/wake_ups.ts",
+  "../../../src/cli/watch/file_watcher.ts",
   import.meta.url,
 ).href;
 
@@ -54,18 +54,18 @@ Deno.test("watchSource() wakes once more after it has followed new directories",
   const source = { roots: [path], ignored: [], env: BARE_ENV };
   const signal = new AbortController().signal;
   const warnings: string[] = [];
-  using wakeUps = watchSource(
+  using watcher = watchSource(
     source,
     await takeSnapshot(source),
     (message) => warnings.push(message),
   );
-  await wakeUps.next(signal);
+  await watcher.next(signal);
   await makeFiles(path, { "d/e": "1" });
-  await wakeUps.next(signal);
-  wakeUps.follow(await takeSnapshot(source));
-  await wakeUps.next(signal);
+  await watcher.next(signal);
+  watcher.follow(await takeSnapshot(source));
+  await watcher.next(signal);
   await makeFiles(path, { "d/f": "1" });
-  await wakeUps.next(signal);
+  await watcher.next(signal);
   assertEquals(warnings, []);
 });
 
@@ -77,8 +77,8 @@ Deno.test("watchSource() polls if the system has no watches left", async () => {
     "a": "1",
     "watch.ts": `import { watchSource } from "${WATCHER}";
 const source = { roots: ["${path}"], ignored: [], env: {} };
-using wakeUps = watchSource(source, new Map(), console.log);
-await wakeUps.next(new AbortController().signal);
+using watcher = watchSource(source, new Map(), console.log);
+await watcher.next(new AbortController().signal);
 console.log("woken");`,
   });
   const limit = "echo 0 > /proc/sys/user/max_inotify_instances";

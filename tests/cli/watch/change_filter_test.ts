@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { OwnChanges } from "../../../src/cli/watch/own_changes.ts";
+import { ChangeFilter } from "../../../src/cli/watch/change_filter.ts";
 import type { FileChange } from "../../../src/cli/watch/source_snapshot.ts";
 import { temporaryDirectory } from "../../helpers/temporary_directory.ts";
 
@@ -7,7 +7,7 @@ import { temporaryDirectory } from "../../helpers/temporary_directory.ts";
 async function changes() {
   const directory = await temporaryDirectory();
   const warnings: string[] = [];
-  const own = new OwnChanges((message) => warnings.push(message));
+  const own = new ChangeFilter((message) => warnings.push(message));
   return {
     warnings,
     async look(

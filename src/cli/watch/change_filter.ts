@@ -19,7 +19,7 @@ const MAX_COMPARED_BYTES = 1024 * 1024;
  * 4. A file whose changes interrupt several consecutive runs is probably
  * written by each run, and no longer counts.
  */
-export class OwnChanges {
+export class ChangeFilter {
   readonly #warn: (message: string) => void;
   /** Files that have appeared during runs. */
   readonly #written = new Set<string>();

@@ -5,7 +5,7 @@ import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
 import type { GraphRun } from "../steps/graph_run.ts";
 import { cancelledError, recordFailure } from "./job_result.ts";
 import type { RunState } from "./run_state.ts";
-import type { StepShells } from "./step_shells.ts";
+import type { DebugShells } from "./debug_shells.ts";
 
 /**
  * Time that steps with condition `always` get after a cancellation, on top of
@@ -26,11 +26,11 @@ const MIN_REST_MS = 100;
  * @param shells Open shells; the time they are open does not count.
  * @returns Handle that stops watching the cancellation and the time limit.
  */
-export function endWithJob(
+export function watchJobTermination(
   run: RunState,
   config: JobConfig,
   graph: GraphRun,
-  shells?: Pick<StepShells, "openMs">,
+  shells?: Pick<DebugShells, "openMs">,
 ): Disposable {
   const { cancellation, system: { clock } } = run;
   const { timeoutMs, graceMs } = config.limits;

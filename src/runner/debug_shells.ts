@@ -8,8 +8,8 @@ import { streamSink } from "../output/sink.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import { runOnTerminal } from "../process/terminal_shell.ts";
 import { tagProcessTree } from "../process/process_tree.ts";
-import { endingOf } from "../report/summary_table.ts";
-import type { PlannedStep } from "../steps/expand.ts";
+import { endingOf } from "../report/step_outcome.ts";
+import type { PlannedStep } from "../steps/expand_matrix.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { launcherOf } from "../steps/run_command.ts";
 import { CANCELLED_END, type StepEnd } from "../steps/attempt.ts";
@@ -29,7 +29,7 @@ export interface ShellStep {
 type Place = "before" | "after" | "failure";
 
 /** Opens interactive shells before and after steps of a job. */
-export class StepShells {
+export class DebugShells {
   readonly #run: RunState;
   readonly #config: JobConfig;
   /** Resolves when the last shell has ended; only one can use the terminal. */
@@ -170,7 +170,7 @@ export class StepShells {
  * @throws {RunnerError} `usage` if there is no terminal; `invalid-config` if a
  * step does not exist.
  */
-export function checkStepShells(
+export function checkDebugShells(
   { runner: { host } }: RunState,
   { debug: { breakpoints = [] } }: JobConfig,
   plan: JobPlan | undefined,

@@ -16,7 +16,7 @@ const MAX_BURST_MS = 1_000;
 const POLL_MS = 2_000;
 
 /** Reports when a source may have changed. */
-export interface WakeUps extends Disposable {
+export interface FileWatcher extends Disposable {
   /**
    * Waits until something has changed since the last call, and then for the end
    * of the burst. False alarms are possible.
@@ -48,7 +48,7 @@ export function watchSource(
   { roots, ignored }: WatchedSource,
   snapshot: Snapshot,
   warn: (message: string) => void,
-): WakeUps {
+): FileWatcher {
   let watchers: Deno.FsWatcher[] = [];
   let watched = "";
   let isPolling = false;

@@ -1,0 +1,107 @@
+import { RunnerError } from "../errors.ts";
+import { pause } from "../process/time_limit.ts";
+
+/** Delay between two attempts, in milliseconds. */
+const PAUSE_MS = 20;
+
+/** Options for {@linkcode lockFile}. */
+export interface LockFileOptions {
+  /** Maximum time to wait for the lock, in milliseconds. */
+  timeoutMs: number;
+  /** Creates the error that is thrown after this time. */
+  busyError: () => Error;
+  /**
+   * Stops waiting.
+   *
+   * @default {none}
+   */
+  signal?: AbortSignal;
+}
+
+/**
+ * Locks a file or directory, and waits while another process holds the lock.
+ *
+ * @param file What to lock. It is closed when the lock is released, or after an
+ * error.
+ * @returns Handle that releases the lock when disposed.
+ * @throws The error of `busyError`, or the reason of the signal.
+ */
+export async function lockFile(
+  file: Deno.FsFile,
+  options: LockFileOptions,
+): Promise<Disposable> {
+  const { timeoutMs, busyError, signal } = options;
+  const start = performance.now();
+  using stack = new DisposableStack();
+  stack.use(file);
+  while (tryLockFile(file) === false) {
+    signal?.throwIfAborted();
+    if (performance.now() - start > timeoutMs) throw busyError();
+    await pause(PAUSE_MS, signal);
+  }
+  return stack.move();
+}
+
+/**
+ * Locks a file or directory, unless another open file holds the lock.
+ *
+ * The system releases the lock when the file is closed, and therefore also when
+ * the process is killed. Child processes do not inherit it. Some network file
+ * systems do not support locks. There, callers continue without a lock, because
+ * a race is less likely than a failure.
+ *
+ * @returns Whether the lock was free; `undefined` if the file system does not
+ * support locks.
+ */
+export function tryLockFile(file: Deno.FsFile): boolean | undefined {
+  try {
+    return file.tryLockSync(true);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Options for {@linkcode lockDirectory}. */
+export interface LockDirectoryOptions {
+  /**
+   * Maximum time to wait for the lock, in milliseconds.
+   *
+   * @default {5_000}
+   */
+  timeoutMs?: number;
+}
+
+/**
+ * Locks a directory for a short time, and waits while another process holds the
+ * lock.
+ *
+ * The lock is on the directory itself, so it leaves no file behind. A directory
+ * that cannot be opened is not locked, because using it will fail anyway, with
+ * the actual reason.
+ *
+ * @returns Handle that releases the lock when disposed.
+ * @throws {RunnerError} `output-failed`, if another process holds the lock for
+ * too long.
+ */
+export async function lockDirectory(
+  directory: string,
+  options: LockDirectoryOptions = {},
+): Promise<Disposable> {
+  const { timeoutMs = 5_000 } = options;
+  let file: Deno.FsFile;
+  try {
+    // With the trailing dot, opening a pipe in its place fails instead of
+    // blocking.
+    file = await Deno.open(`${directory}/.`);
+  } catch {
+    return { [Symbol.dispose]() {} };
+  }
+  return await lockFile(file, {
+    timeoutMs,
+    busyError: () =>
+      new RunnerError(
+        `Cannot lock "${directory}": another process holds it`,
+        { code: "output-failed" },
+      ),
+  });
+}

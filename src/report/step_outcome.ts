@@ -1,0 +1,83 @@
+/** Outcome of a step: `skipped` never ran, `neutral` had nothing to do. */
+export type SummaryStatus =
+  | "success"
+  | "failed"
+  | "cancelled"
+  | "timeout"
+  | "skipped"
+  | "neutral";
+
+/** State of a step that has not ended. */
+export type StepState = "waiting" | "queued" | "running" | "retrying";
+
+/** How a step ended. */
+export interface StepEnding {
+  /** Outcome of the step itself. */
+  readonly outcome: SummaryStatus;
+  /** Effect on the job. */
+  readonly conclusion: SummaryStatus;
+  /** Exit code; `null` for a step that never ran. */
+  readonly exitCode: number | null;
+  /** Signal that ended the step. */
+  readonly signal?: string | null;
+  /** Its current state; missing if the step or its run has ended. */
+  readonly state?: StepState;
+  /** Whether it did not run, because its result was in the cache. */
+  readonly cached?: boolean;
+}
+
+/**
+ * Checks whether a step makes its job fail.
+ *
+ * @returns `false` for a step that may fail, or that was cancelled.
+ */
+export function hasFailed(step: StepEnding): boolean {
+  return didFail(step) && step.conclusion !== "success";
+}
+
+/**
+ * Checks whether a step failed without making its job fail.
+ *
+ * @returns `false` for a successful step.
+ */
+export function isAllowed(step: StepEnding): boolean {
+  return didFail(step) && step.conclusion === "success";
+}
+
+/**
+ * Checks whether a step succeeded only after a failed attempt.
+ *
+ * @param step Outcome and attempts, or their number.
+ */
+export function isFlaky(
+  { outcome, attempts }: {
+    readonly outcome: SummaryStatus;
+    readonly attempts: number | readonly unknown[];
+  },
+): boolean {
+  const count = typeof attempts === "number" ? attempts : attempts.length;
+  return outcome === "success" && count > 1;
+}
+
+/**
+ * Describes the outcome of a step.
+ *
+ * @returns Text such as `success`, `cached`, `exit code 3`, `timeout, allowed`
+ * or `running`.
+ */
+export function endingOf(step: StepEnding): string {
+  return isAllowed(step) ? `${outcomeOf(step)}, allowed` : outcomeOf(step);
+}
+
+function didFail({ outcome }: StepEnding): boolean {
+  return outcome === "failed" || outcome === "timeout";
+}
+
+function outcomeOf(step: StepEnding): string {
+  const { outcome, exitCode, signal, state, cached } = step;
+  if (state !== undefined) return state;
+  if (cached) return "cached";
+  if (outcome !== "failed") return outcome;
+  if (signal) return signal;
+  return exitCode ? `exit code ${exitCode}` : "failed";
+}
