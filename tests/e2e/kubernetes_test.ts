@@ -6,7 +6,8 @@ import {
 } from "../helpers/kubernetes/api_server.ts";
 import { hasNamespaces } from "../helpers/kubernetes/container_process.ts";
 import type { ApiObject } from "../helpers/kubernetes/object_store.ts";
-import { isInstalled } from "../helpers/is_installed.ts";
+import { isClientMissing } from "../helpers/client.ts";
+import { until } from "../helpers/soon.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -17,29 +18,28 @@ const SECRET = "s3cr3t-of-the-app";
 /** Oldest minor version of kubectl 1 that speaks to the server of the tests. */
 const OLDEST_KUBECTL = 30;
 
-/** What this machine lacks to run Pods, which other programs enter as root. */
-const missing = Deno.uid() !== 0
-  ? "root"
-  : !isInstalled("openssl")
+/** What this machine lacks to run Pods. */
+const missing = isClientMissing("openssl")
   ? "openssl"
   : !await hasNamespaces()
-  ? "namespaces"
-  : await minorOfKubectl() < OLDEST_KUBECTL
+  ? "permission to create namespaces"
+  : isClientMissing("kubectl") || await isTooOld()
   ? `kubectl 1.${OLDEST_KUBECTL}`
   : undefined;
 if (missing !== undefined) {
   console.log(`Tests of Kubernetes are left out: ${missing} is missing`);
 }
 
-/** Returns 0 without kubectl. */
-async function minorOfKubectl(): Promise<number> {
-  if (!isInstalled("kubectl")) return 0;
+async function isTooOld(): Promise<boolean> {
   const { stdout } = await new Deno.Command("kubectl", {
     args: ["version", "--client", "--output=json"],
     stderr: "null",
   }).output();
   const { clientVersion } = JSON.parse(new TextDecoder().decode(stdout));
-  return parseInt(clientVersion.minor);
+  const minor = parseInt(clientVersion.minor);
+  if (minor >= OLDEST_KUBECTL) return false;
+  if (Deno.env.get("REQUIRE_TOOLS") !== "1") return true;
+  throw new Error(`kubectl 1.${minor} is older than 1.${OLDEST_KUBECTL}`);
 }
 
 /** Defines a test that needs Pods. */
@@ -70,12 +70,10 @@ function onCluster(
 }
 
 /** Waits until the server has what is looked for. */
-async function seen<T>(find: () => T | undefined): Promise<T> {
-  for (;;) {
-    const found = find();
-    if (found !== undefined) return found;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+async function seen<T>(find: () => T | undefined, what: string): Promise<T> {
+  let found: T | undefined;
+  await until(() => (found = find()) !== undefined, what);
+  return found!;
 }
 
 /**
@@ -101,7 +99,7 @@ function podOf(
     return state === "any" || found?.[state] !== undefined
       ? pod?.metadata.name
       : undefined;
-  });
+  }, `the container "${container}" of job "${job}"`);
 }
 
 /** Asserts that a run has left nothing, and has created no object twice. */
@@ -110,6 +108,19 @@ function assertNothingIsLeft({ store }: ApiServer): void {
     assertEquals(store.list(resource), []);
   }
   assert(store.created.values().every((count) => count === 1));
+}
+
+/** Whether a process has the configuration of a server in its environment. */
+function usesKubeconfig({ kubeconfig }: ApiServer): boolean {
+  return Deno.readDirSync("/proc").some(({ name }) => {
+    try {
+      return Deno.readTextFileSync(`/proc/${name}/environ`)
+        .includes(`KUBECONFIG=${kubeconfig}\0`);
+    } catch {
+      // It is no process, or one of somebody else.
+      return false;
+    }
+  });
 }
 
 /** A workflow with all that its graph can do. */
@@ -286,9 +297,12 @@ jobs:
   server.store.forget();
   const go = server.node.container(pod, "job")!.exec(["touch", "/tmp/go"]);
   await go.stdin.close();
-  await go.output();
-  await seen(() =>
-    server.store.get("pods", pod).status.containerStatuses[0].state.terminated
+  assertEquals((await go.output()).code, 0);
+  await seen(
+    () =>
+      server.store.get("pods", pod).status.containerStatuses[0].state
+        .terminated,
+    "the end of the job",
   );
   server.goUp();
   const { code, stdout, stderr } = await run.end();
@@ -324,6 +338,7 @@ test("a run on Kubernetes leaves nothing behind when it is cancelled or killed",
   const pod = await podOf(server, "a");
   run.child.kill("SIGKILL");
   await run.end();
+  await until(() => !usesKubeconfig(server), "the end of kubectl");
   const { store, controller } = server;
   controller.skip(400_000);
   assertEquals(store.list("jobs")[0].status.conditions, undefined);
@@ -332,7 +347,8 @@ test("a run on Kubernetes leaves nothing behind when it is cancelled or killed",
     store.list("jobs")[0].status.conditions[0].reason,
     "DeadlineExceeded",
   );
-  await seen(() => store.get("pods", pod) === undefined || undefined);
+  controller.skip(61_000);
+  await until(() => store.get("pods", pod) === undefined, "the end of the pod");
   controller.skip(301_000);
   assertNothingIsLeft(server);
 });

@@ -30,7 +30,7 @@ export interface ExecTarget {
 }
 
 /** A way to reach the API server of a cluster. Nothing is retried. */
-export interface ClusterTransport extends Disposable {
+export interface ClusterTransport extends AsyncDisposable {
   /** Namespace of the objects. */
   readonly namespace: string;
   /**
@@ -84,25 +84,3 @@ export class ClusterError extends RunnerError {
     return status === undefined || status >= 500 || TRANSIENT.includes(status);
   }
 }
-
-/** HTTP status of each reason that an API server gives. */
-export const STATUSES: Readonly<Record<string, number>> = {
-  BadRequest: 400,
-  Unauthorized: 401,
-  Forbidden: 403,
-  NotFound: 404,
-  MethodNotAllowed: 405,
-  NotAcceptable: 406,
-  AlreadyExists: 409,
-  Conflict: 409,
-  Gone: 410,
-  Expired: 410,
-  RequestEntityTooLarge: 413,
-  UnsupportedMediaType: 415,
-  Invalid: 422,
-  TooManyRequests: 429,
-  InternalError: 500,
-  ServiceUnavailable: 503,
-  ServerTimeout: 504,
-  Timeout: 504,
-};

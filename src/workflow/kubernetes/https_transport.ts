@@ -1,20 +1,8 @@
-import { joinBytes } from "../../bytes.ts";
 import type { Environment } from "../../environment/variables.ts";
-import { messageOf, osReason, RunnerError } from "../../errors.ts";
-import { isObject, parseJson } from "../../json_value.ts";
-import { timeLimit } from "../../process/time_limit.ts";
-import {
-  ClusterError,
-  type ClusterRequest,
-  type ClusterTransport,
-} from "./cluster_transport.ts";
+import { osReason, RunnerError } from "../../errors.ts";
+import { apiRequests } from "./api_requests.ts";
+import type { ClusterTransport } from "./cluster_transport.ts";
 import { execSocket } from "./exec_socket.ts";
-
-/** Time limit of one request, in milliseconds. */
-const REQUEST_MS = 30_000;
-
-/** Maximum size of a response, in bytes. */
-const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
 
 /** Options for {@linkcode httpsTransport}. */
 export interface HttpsOptions {
@@ -60,50 +48,12 @@ export async function httpsTransport(
     authorization: `Bearer ${(await read(`${directory}/token`)).trim()}`,
   });
 
-  async function request(
-    { method, path, body }: ClusterRequest,
-    signal: AbortSignal,
-  ): Promise<Response> {
-    let response: Response;
-    try {
-      response = await fetch(origin + path, {
-        method,
-        client,
-        signal,
-        redirect: "manual",
-        headers: {
-          ...await login(),
-          accept: "application/json",
-          ...body === undefined ? {} : { "content-type": "application/json" },
-        },
-        body: body === undefined ? undefined : JSON.stringify(body),
-      });
-    } catch (cause) {
-      throw unreachable(cause);
-    }
-    if (response.ok) return response;
-    throw refusal(response.status, await textOf(response));
-  }
-
   return {
+    ...apiRequests({ origin, client, prepare: login }),
     namespace: space,
-    [Symbol.dispose]: () => client.close(),
-    async send(sent, signal) {
-      const late = new AbortController();
-      using limit = timeLimit(REQUEST_MS);
-      void limit.reached.then(() => late.abort());
-      const both = AbortSignal.any([signal, late.signal]);
-      const response = await request(sent, both);
-      return parseJson(await textOf(response));
-    },
-    async *stream(path, signal) {
-      const { body } = await request({ method: "GET", path }, signal);
-      try {
-        yield* body ?? [];
-      } catch (cause) {
-        signal.throwIfAborted();
-        throw unreachable(cause);
-      }
+    [Symbol.asyncDispose]() {
+      client.close();
+      return Promise.resolve();
     },
     async *exec({ pod, container, command }, input, signal) {
       const query = new URLSearchParams({
@@ -135,38 +85,4 @@ async function read(path: string): Promise<string> {
       { code: "cluster-failed", cause },
     );
   }
-}
-
-async function textOf({ body }: Response): Promise<string> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  try {
-    for await (const bytes of body ?? []) {
-      parts.push(bytes);
-      length += bytes.length;
-      if (length > MAX_RESPONSE_BYTES) {
-        throw new RangeError(`it is larger than ${MAX_RESPONSE_BYTES} bytes`);
-      }
-    }
-  } catch (cause) {
-    throw unreachable(cause);
-  }
-  return new TextDecoder().decode(joinBytes(parts));
-}
-
-function unreachable(cause: unknown): ClusterError {
-  return new ClusterError(`Cannot reach the cluster: ${messageOf(cause)}`, {
-    status: undefined,
-    cause,
-  });
-}
-
-function refusal(status: number, text: string): ClusterError {
-  const answer = parseJson(text);
-  const message = isObject(answer) && typeof answer.message === "string"
-    ? answer.message
-    : `status ${status}`;
-  return new ClusterError(`The cluster refused a request: ${message}`, {
-    status,
-  });
 }

@@ -1,30 +1,41 @@
-import { joinBytes } from "../../bytes.ts";
 import {
   type ChildEnvironment,
   childEnvironment,
 } from "../../environment/child_environment.ts";
-import type { RunnerError } from "../../errors.ts";
+import { osReason } from "../../errors.ts";
+import { privateDirectory } from "../../fs/temporary_directory.ts";
 import type { Host } from "../../host.ts";
-import { parseJson } from "../../json_value.ts";
 import { capture } from "../../process/capture.ts";
 import { Cancellation, onAbort } from "../../process/cancellation.ts";
 import { type RunningProcess, spawn } from "../../process/spawn.ts";
+import { oneLine } from "../../terminal/text.ts";
+import { settlesWithin } from "../../process/time_limit.ts";
+import { apiRequests } from "./api_requests.ts";
 import {
   ClusterError,
   type ClusterTransport,
-  STATUSES,
   TOKEN_DIRECTORY,
 } from "./cluster_transport.ts";
 
-/** Time limit of one request, as kubectl writes it. */
-const REQUEST_TIMEOUT = "--request-timeout=30s";
+/** Time that the proxy has to start, in milliseconds. */
+const START_MS = 30_000;
 
-/** Maximum size of an error message that is kept, in bytes. */
-const MAX_MESSAGE_BYTES = 16 * 1024;
+/** Maximum length of a message that is kept, in characters. */
+const MAX_MESSAGE_LENGTH = 16 * 1024;
 
-/** Messages for which the login or the request is wrong, not the connection. */
+/** Errors of the server that stay the same. */
 const FINAL =
-  /^error: (?:context "|no configuration|unknown (?:flag|shorthand)|You must be logged in|stat |error loading config|invalid configuration|exec plugin|getting credentials)|executable .* not found/im;
+  /Error from server \((?:BadRequest|Unauthorized|Forbidden|NotFound)\)/;
+
+/** What the proxy prints when it listens. */
+const IS_READY = /^Starting to serve on /m;
+
+/**
+ * Becomes kubectl. A process beside it ends kubectl when standard input is
+ * closed, which also happens if the runner is killed.
+ */
+const TIED_KUBECTL =
+  `exec 3<&0 </dev/null; { cat <&3; kill "$$"; } >/dev/null 2>&1 & exec kubectl "$@" 3<&-`;
 
 /** Options for {@linkcode kubectlTransport}. */
 export interface KubectlOptions {
@@ -47,7 +58,8 @@ export interface KubectlOptions {
 /**
  * Reaches a cluster through `kubectl`, with all of its ways to log in.
  *
- * Requests are sent with `--raw`, so that kubectl does nothing but log in.
+ * One `kubectl proxy` forwards all requests from a socket that only this user
+ * can open. It rejects programs in Pods, which `kubectl exec` runs.
  *
  * @throws {RunnerError} `command-not-found` if there is no kubectl;
  * `cluster-failed` if its configuration cannot be used.
@@ -60,30 +72,30 @@ export async function kubectlTransport(
     env: childEnvironment(host.env, { kind: "tool" }),
     flags: context === undefined ? [] : [`--context=${context}`],
   };
-  const configured = await configuredNamespace(program);
-  const space = namespace ?? configured;
+  const space = namespace ?? await configuredNamespace(program);
+  const proxy = openProxy(program, host);
+  try {
+    await proxy.start();
+  } catch (error) {
+    await proxy[Symbol.asyncDispose]();
+    throw error;
+  }
+  const { client } = proxy;
   return {
+    ...apiRequests({
+      origin: "http://localhost",
+      client,
+      // It may have been killed.
+      prepare: () => proxy.start().then(() => ({})),
+    }),
     namespace: space,
-    [Symbol.dispose]() {},
-    async send({ method, path, body }, signal) {
-      const verb = VERBS[method];
-      const input = body === undefined
-        ? undefined
-        : new TextEncoder().encode(JSON.stringify(body));
-      const text = await output(program, [
-        ...[verb, `--raw=${path}`, REQUEST_TIMEOUT],
-        ...input === undefined ? [] : ["--filename=-"],
-      ], { input, signal });
-      return parseJson(text);
-    },
-    stream: (path, signal) =>
-      outputOf(program, ["get", `--raw=${path}`], { signal }),
     exec: ({ pod, container, command }, input, signal) =>
       outputOf(program, [
         ...["exec", `--namespace=${space}`, pod, `--container=${container}`],
         ...input === undefined ? [] : ["--stdin"],
         ...["--", ...command],
       ], { input, signal }),
+    [Symbol.asyncDispose]: () => proxy[Symbol.asyncDispose](),
   };
 }
 
@@ -94,49 +106,104 @@ interface Kubectl {
   readonly flags: readonly string[];
 }
 
-const VERBS = {
-  GET: "get",
-  POST: "create",
-  PUT: "replace",
-  DELETE: "delete",
-} as const;
-
 /** Without a configuration, kubectl uses the token of the Pod. */
-async function configuredNamespace(program: Kubectl): Promise<string> {
+async function configuredNamespace(
+  { cwd, env, flags }: Kubectl,
+): Promise<string> {
+  const { exitCode, stdout } = await capture([
+    ...["kubectl", ...flags, "config", "view", "--minify"],
+    "--output=jsonpath={..namespace}",
+  ], { cwd, env, cancellation: new Cancellation() });
+  const text = exitCode === 0
+    ? stdout
+    : await Deno.readTextFile(`${TOKEN_DIRECTORY}/namespace`).catch(() => "");
+  return text.trim() || "default";
+}
+
+/** A `kubectl proxy`. */
+interface Proxy extends AsyncDisposable {
+  readonly client: Deno.HttpClient;
+  /**
+   * Starts it, unless it is running.
+   *
+   * @throws {ClusterError} If it cannot start.
+   */
+  start(): Promise<void>;
+}
+
+function openProxy({ cwd, env, flags }: Kubectl, host: Host): Proxy {
+  const directory = socketDirectory(host);
+  const path = `${directory.path}/kubectl`;
+  const client = Deno.createHttpClient({
+    proxy: { transport: "unix", path },
+    http2: false,
+  });
+  let running:
+    | { readonly child: RunningProcess; ready: Promise<void> }
+    | undefined;
+  let ended: Promise<unknown> = Promise.resolve();
+
+  function startOnce() {
+    const child = spawn([
+      ...["sh", "-c", TIED_KUBECTL, "sh", ...flags, "proxy"],
+      ...[`--unix-socket=${path}`, "--append-server-path"],
+    ], { cwd, env, stderr: "separate", stdin: "piped" });
+    ended = child.status.then(async () => {
+      running = undefined;
+      // The process beside it is left.
+      await Promise.allSettled([child.end(), child.stdin!.abort()]);
+    });
+    return { child, ready: whenReady(child) };
+  }
+
+  return {
+    client,
+    start: () => (running ??= startOnce()).ready,
+    async [Symbol.asyncDispose]() {
+      running?.child.signal("SIGKILL");
+      await ended;
+      client.close();
+      directory[Symbol.dispose]();
+    },
+  };
+}
+
+function socketDirectory({ env: { TMPDIR = "" }, cwd }: Host) {
+  const parents = [...TMPDIR === "" ? [] : [TMPDIR], "/tmp", cwd];
   try {
-    const text = await output(program, [
-      ...["config", "view", "--minify"],
-      "--output=jsonpath={..namespace}",
-    ], { signal: new AbortController().signal });
-    return text.trim() || "default";
-  } catch (error) {
-    if (!(error instanceof ClusterError)) throw error;
-    const path = `${TOKEN_DIRECTORY}/namespace`;
-    const text = await Deno.readTextFile(path).catch(() => "");
-    return text.trim() || "default";
+    return privateDirectory(parents);
+  } catch (cause) {
+    const reasons = (cause as AggregateError).errors.map(osReason);
+    throw new ClusterError(
+      `Cannot create a socket for kubectl in "${parents.join('" or "')}": ${
+        reasons.join(", ")
+      }`,
+      { status: undefined, cause },
+    );
   }
 }
 
-/** Runs kubectl to its end, and returns what it prints. */
-async function output(
-  program: Kubectl,
-  args: readonly string[],
-  { input, signal }: {
-    readonly input?: Uint8Array<ArrayBuffer>;
-    readonly signal: AbortSignal;
-  },
-): Promise<string> {
-  const cancellation = new Cancellation();
-  using _ = onAbort(signal, () => cancellation.cancel("SIGTERM"));
-  const { exitCode, stdout, stderr } = await capture(
-    ["kubectl", ...program.flags, ...args],
-    { ...program, stdin: input, cancellation },
-  );
-  if (exitCode === 0) return stdout;
-  throw failure(args[0], stderr, exitCode);
+/**
+ * Waits until the proxy listens, and reads what it prints to its end.
+ *
+ * @throws {ClusterError} If it ends before.
+ */
+async function whenReady(child: RunningProcess): Promise<void> {
+  const listens = Promise.withResolvers<void>();
+  const message = readMessage(child.stderr!);
+  void readMessage(child.stdout, (text) => {
+    if (IS_READY.test(text)) listens.resolve();
+  });
+  const ended = child.status.then(async ({ exitCode }) => {
+    throw failure("proxy", await message, exitCode);
+  });
+  const isReady = Promise.race([listens.promise, ended]);
+  ended.catch(() => {});
+  if (!await settlesWithin(isReady, START_MS)) child.signal("SIGKILL");
+  await isReady;
 }
 
-/** Runs kubectl, and yields what it prints. */
+/** Runs kubectl, and yields its standard output. */
 async function* outputOf(
   { cwd, env, flags }: Kubectl,
   args: readonly string[],
@@ -153,7 +220,7 @@ async function* outputOf(
     stdin: input === undefined ? "null" : "piped",
   });
   using _ = onAbort(signal, () => child.signal("SIGKILL"));
-  const message = readMessage(child);
+  const message = readMessage(child.stderr!);
   const fed = input === undefined ? undefined : feed(child, input);
   try {
     yield* child.stdout;
@@ -190,35 +257,33 @@ async function feed(
   }
 }
 
-async function readMessage(child: RunningProcess): Promise<string> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const bytes of child.stderr!) {
-    if (length < MAX_MESSAGE_BYTES) parts.push(bytes);
-    length += bytes.length;
+async function readMessage(
+  stream: AsyncIterable<Uint8Array>,
+  onText: (text: string) => void = () => {},
+): Promise<string> {
+  let text = "";
+  const decoder = new TextDecoder();
+  for await (const bytes of stream) {
+    if (text.length > MAX_MESSAGE_LENGTH) continue;
+    text += decoder.decode(bytes, { stream: true });
+    onText(text);
   }
-  return new TextDecoder().decode(joinBytes(parts));
+  return text.slice(0, MAX_MESSAGE_LENGTH);
 }
 
-/**
- * Creates an error of what kubectl reports, such as `Error from server
- * (NotFound): …`.
- */
+/** Creates an error of what kubectl reports. */
 function failure(
   verb: string,
   message: string,
   exitCode: number,
-): RunnerError {
-  const text = message.trim();
-  const reason = /Error from server \((\w+)\)/.exec(text)?.[1];
-  const status = reason === undefined
-    ? FINAL.test(text) ? 400 : undefined
-    : STATUSES[reason];
-  const lines = text.split("\n").filter((line) => !/^[EWI]\d{4} /.test(line));
+): ClusterError {
+  // Lines of its log start with a letter and the date.
+  const lines = message.trim().split("\n")
+    .filter((line) => !/^[EWI]\d{4} /.test(line));
   return new ClusterError(
     `Cannot run "kubectl ${verb}": ${
-      lines.at(-1) || `it ended with exit code ${exitCode}`
+      oneLine(lines.at(-1) || `it ended with exit code ${exitCode}`)
     }`,
-    { status },
+    { status: FINAL.test(message) ? 400 : undefined },
   );
 }

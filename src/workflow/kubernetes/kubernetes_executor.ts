@@ -95,7 +95,7 @@ export function kubernetesExecutor(
         },
         async [Symbol.asyncDispose]() {
           await objects[Symbol.asyncDispose]();
-          transport[Symbol.dispose]();
+          await transport[Symbol.asyncDispose]();
         },
       };
     },

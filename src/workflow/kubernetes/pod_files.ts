@@ -4,6 +4,7 @@ import { tarEntries } from "../../archive/tar_entries.ts";
 import { unpack } from "../../archive/unpack.ts";
 import { treeBytes } from "../../cache/pack.ts";
 import { lstatIfThere } from "../../fs/files.ts";
+import { pause } from "../../process/time_limit.ts";
 import { OWN_DIRECTORY } from "../../workspace/ignore_files.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import type { Cluster } from "./cluster.ts";
@@ -25,6 +26,9 @@ const LIMITS = {
 
 /** Number of times that a transfer is tried. */
 const MAX_ATTEMPTS = 5;
+
+/** Pause after the first failure; further ones are longer, in milliseconds. */
+const PAUSE_MS = 250;
 
 /** Files of a job that follow-up jobs need. */
 const RESULT_FILES = ["workflow-output.json", "triggers.json"];
@@ -49,7 +53,9 @@ export async function sendFiles(
     // The runner in the Pod has a lock of its own.
     if (name !== OWN_DIRECTORY && name !== "artifacts") names.push(name);
   }
-  const script = `tar -xzf - -C ${JOB_DIRECTORY} && echo > ${START_PIPE}`;
+  // The container may not have made its pipe yet.
+  const script =
+    `tar -xzf - -C ${JOB_DIRECTORY} && until [ -p ${START_PIPE} ]; do sleep 0.1; done && echo > ${START_PIPE}`;
   await exec(cluster, {
     pod,
     container: PREPARE_CONTAINER,
@@ -154,6 +160,7 @@ async function exec(
       const mayPass = error instanceof ClusterError && error.isTransient ||
         error instanceof TypeError;
       if (!mayPass || attempt === MAX_ATTEMPTS) throw error;
+      await pause(attempt * PAUSE_MS, signal);
     }
   }
 }

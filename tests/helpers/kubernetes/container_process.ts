@@ -15,34 +15,36 @@ export interface ContainerSpec {
   readonly cache: string;
 }
 
-/** Directories of this machine that every image consists of. */
-const IMAGE_DIRECTORIES = [
-  ...["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/dev"],
-  REPOSITORY,
-];
+/** Directories of this machine that an image with a shell consists of. */
+const SYSTEM = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/dev"];
+
+/** Where the runner of an image is. */
+const RUNNER = `#!/bin/sh
+exec /opt/bin/deno run --no-prompt -A --no-check --cached-only ${REPOSITORY}/cli.ts "$@"
+`;
 
 /**
  * Makes a root directory out of this machine's and the volumes of the Pod, and
- * runs a command in it as the user of the container.
+ * runs a command in it as the user of the container. Arguments are the paths to
+ * mount, with their places.
  */
 const START = `set -e
-root=$1 uid=$2 gid=$3 deno=$4; shift 4
+root=$1 uid=$2 gid=$3 runner=$4; shift 4
 mount -t tmpfs -o mode=755 tmpfs "$root"
-while [ "$1" != -- ]; do
-  if [ -e "$1" ]; then mkdir -p "$root$2"; mount --rbind "$1" "$root$2"; fi
-  shift 2
-done
-shift
 mkdir -p "$root/proc" "$root/tmp" "$root/opt/bin" "$root/opt/deno"
 chmod 1777 "$root/tmp" "$root/opt/deno"
 mount -t proc proc "$root/proc"
-touch "$root/opt/bin/deno"
-mount --bind "$deno" "$root/opt/bin/deno"
-cat > "$root/opt/bin/runnerlib" <<'END'
-#!/bin/sh
-exec deno run --no-prompt -A --no-check --cached-only ${REPOSITORY}/cli.ts "$@"
-END
-chmod 755 "$root/opt/bin/runnerlib"
+while [ "$1" != -- ]; do
+  if [ -L "$1" ]; then cp -P "$1" "$root$2"
+  elif [ -d "$1" ]; then mkdir -p "$root$2"; mount --rbind "$1" "$root$2"
+  elif [ -f "$1" ]; then : > "$root$2"; mount --bind "$1" "$root$2"; fi
+  shift 2
+done
+shift
+if [ -n "$runner" ]; then
+  printf %s "$runner" > "$root/opt/bin/runnerlib"
+  chmod 755 "$root/opt/bin/runnerlib"
+fi
 if [ "$uid" = keep ]; then exec chroot "$root" "$@"; fi
 exec chroot "$root" setpriv --reuid="$uid" --regid="$gid" --clear-groups -- "$@"
 `;
@@ -74,17 +76,29 @@ export class ContainerProcess {
   readonly log: ContainerLog = new ContainerLog();
   /** Exit code, once it has ended. */
   readonly exitCode: Promise<number>;
+  /** Resolves when programs can enter it, or when it has ended. */
+  readonly started: Promise<void>;
   readonly #child: Deno.ChildProcess;
   readonly #user: readonly string[];
 
   constructor({ command, env, mounts, root, uid, gid, cache }: ContainerSpec) {
     const isRoot = Deno.uid() === 0;
+    const volumes = Object.entries(mounts)
+      .map(([target, source]) => [source, target]);
+    // Containers that only move files do not need the runner.
+    const hasRunner = volumes.length > 1;
     const places = [
-      ...IMAGE_DIRECTORIES.flatMap((path) => [path, path]),
-      ...["npm", "gen"].flatMap((name) => [
-        ...[`${cache}/${name}`, `/opt/deno/${name}`],
-      ]),
-      ...Object.entries(mounts).flatMap(([target, source]) => [source, target]),
+      ...SYSTEM.map((path) => [path, path]),
+      ...hasRunner
+        ? [
+          [REPOSITORY, REPOSITORY],
+          [Deno.execPath(), "/opt/bin/deno"],
+          ...["npm", "gen"].map((name) => [
+            ...[`${cache}/${name}`, `/opt/deno/${name}`],
+          ]),
+        ]
+        : [],
+      ...volumes,
     ];
     this.#user = isRoot ? [`--setuid=${uid}`, `--setgid=${gid}`] : [];
     this.#child = new Deno.Command("unshare", {
@@ -93,8 +107,8 @@ export class ContainerProcess {
         ...["--mount", "--pid", "--fork", "--kill-child"],
         ...["sh", "-c", START, "sh", root],
         ...isRoot ? [String(uid), String(gid)] : ["keep", "keep"],
-        Deno.execPath(),
-        ...places,
+        hasRunner ? RUNNER : "",
+        ...places.flat(),
         "--",
         ...command,
       ],
@@ -106,6 +120,16 @@ export class ContainerProcess {
       stderr: "piped",
     }).spawn();
     this.exitCode = this.#end();
+    this.started = this.#start();
+  }
+
+  /** Waits until its first process has its own root directory, or has ended. */
+  async #start(): Promise<void> {
+    for (;;) {
+      const pid = this.#firstPid();
+      if (pid === undefined || pid > 0 && rootOf(pid) !== "/") return;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
   }
 
   /** Sends a signal to the first process of the container. */
@@ -162,5 +186,14 @@ export class ContainerProcess {
     const { code, signal } = await status;
     this.log.close();
     return signal === "SIGKILL" ? 137 : code;
+  }
+}
+
+/** Returns the root directory of a process; `undefined` if it has ended. */
+function rootOf(pid: number): string | undefined {
+  try {
+    return Deno.readLinkSync(`/proc/${pid}/root`);
+  } catch {
+    return undefined;
   }
 }

@@ -37,9 +37,10 @@ export class JobController implements Disposable {
     this.#listener[Symbol.dispose]();
   }
 
-  /** Lets time pass for deadlines and times to live. */
+  /** Lets time pass for deadlines, times to live and grace times. */
   skip(ms: number): void {
     this.#skippedMs += ms;
+    this.#node.skip(ms);
     this.#check();
   }
 

@@ -26,6 +26,9 @@ export class Node {
   readonly #directory: string;
   readonly #cache: string;
   readonly #pods = new Map<string, RunningPod>();
+  /** Times at which Pods that are being stopped are killed. */
+  readonly #limits = new Set<{ pod: RunningPod; endMs: number }>();
+  #skippedMs = 0;
 
   /**
    * @param directory Absolute path of a directory for the Pods.
@@ -82,10 +85,25 @@ export class Node {
         void container.signal("SIGTERM");
       }
     }
+    const limit = { pod, endMs: this.#now() + graceSeconds * 1_000 };
+    this.#limits.add(limit);
     const timer = setTimeout(() => kill(pod), graceSeconds * 1_000);
     await pod.ended;
     clearTimeout(timer);
+    this.#limits.delete(limit);
     this.#pods.delete(name);
+  }
+
+  /** Lets time pass for the grace time of Pods. */
+  skip(ms: number): void {
+    this.#skippedMs += ms;
+    for (const { pod, endMs } of this.#limits) {
+      if (endMs <= this.#now()) kill(pod);
+    }
+  }
+
+  #now(): number {
+    return Date.now() + this.#skippedMs;
   }
 
   /** Ends a Pod for lack of resources of the node. */
@@ -175,6 +193,7 @@ export class Node {
       ),
     });
     running.containers.set(spec.name, container);
+    await container.started;
     this.#setState(name, spec.name, { running: { startedAt: now() } });
     const ended = await container.exitCode;
     const killed = this.#reasons.get(`${name}/${spec.name}`);

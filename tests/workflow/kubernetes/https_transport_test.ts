@@ -24,7 +24,7 @@ Deno.test({
       token: `${TOKEN}\n`,
       namespace: "ci",
     });
-    using transport = await httpsTransport({
+    await using transport = await httpsTransport({
       env: {
         KUBERNETES_SERVICE_HOST: "127.0.0.1",
         KUBERNETES_SERVICE_PORT: new URL(server.url).port,

@@ -1,0 +1,156 @@
+import { joinBytes } from "../../bytes.ts";
+import { messageOf } from "../../errors.ts";
+import { isObject, parseJson } from "../../json_value.ts";
+import { onAbort } from "../../process/cancellation.ts";
+import { timeLimit } from "../../process/time_limit.ts";
+import { oneLine } from "../../terminal/text.ts";
+import {
+  ClusterError,
+  type ClusterRequest,
+  type ClusterTransport,
+} from "./cluster_transport.ts";
+
+/** Time limit of one request, in milliseconds. */
+const REQUEST_MS = 30_000;
+
+/** Maximum size of a response, in bytes. */
+const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
+
+/** Maximum length of a message of the server. */
+const MAX_MESSAGE_LENGTH = 1_000;
+
+/** Options for {@linkcode apiRequests}. */
+export interface ApiRequestsOptions {
+  /** Scheme, host and port of the server. */
+  readonly origin: string;
+  readonly client: Deno.HttpClient;
+  /**
+   * Called before each request, and returns the headers that log in.
+   *
+   * @throws {RunnerError} If the server cannot be reached.
+   */
+  readonly prepare: (
+    signal: AbortSignal,
+  ) => Promise<Readonly<Record<string, string>>>;
+}
+
+/** Sends requests to an API server by HTTP. */
+export function apiRequests(
+  { origin, client, prepare }: ApiRequestsOptions,
+): Pick<ClusterTransport, "send" | "stream"> {
+  async function request(
+    { method, path, body }: ClusterRequest,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const login = await prepare(signal);
+    let response: Response;
+    try {
+      response = await fetch(origin + path, {
+        method,
+        client,
+        signal,
+        redirect: "manual",
+        headers: {
+          ...login,
+          accept: "application/json",
+          ...body === undefined ? {} : { "content-type": "application/json" },
+        },
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+    } catch (cause) {
+      throw unreachable(cause);
+    }
+    if (response.ok) return response;
+    throw refusal(response.status, await textOf(response, signal));
+  }
+
+  return {
+    async send(sent, signal) {
+      const late = new AbortController();
+      using limit = timeLimit(REQUEST_MS);
+      void limit.reached.then(() => late.abort());
+      const both = AbortSignal.any([signal, late.signal]);
+      try {
+        const response = await request(sent, both);
+        return parseJson(await textOf(response, both));
+      } catch (error) {
+        if (!late.signal.aborted || signal.aborted) throw error;
+        throw unreachable(new Error(`no response in ${REQUEST_MS / 1_000} s`));
+      }
+    },
+    async *stream(path, signal) {
+      yield* bytesOf(await request({ method: "GET", path }, signal), signal);
+    },
+  };
+}
+
+/**
+ * Reads the body of a response.
+ *
+ * Deno forgets the signal of a request when its response is collected as
+ * garbage, although the body is still read. So the reader is cancelled here.
+ *
+ * @throws {ClusterError} If it breaks.
+ * @throws {unknown} The reason of the signal once it is aborted.
+ */
+async function* bytesOf(
+  { body }: Response,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  if (body === null) return;
+  const reader = body.getReader();
+  using _ = onAbort(signal, () => void reader.cancel().catch(() => {}));
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      signal.throwIfAborted();
+      if (done) return;
+      yield value;
+    }
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw unreachable(cause);
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}
+
+async function textOf(
+  response: Response,
+  signal: AbortSignal,
+): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const bytes of bytesOf(response, signal)) {
+    parts.push(bytes);
+    length += bytes.length;
+    if (length > MAX_RESPONSE_BYTES) {
+      throw unreachable(
+        new RangeError(
+          `its response is larger than ${MAX_RESPONSE_BYTES} bytes`,
+        ),
+      );
+    }
+  }
+  return new TextDecoder().decode(joinBytes(parts));
+}
+
+function unreachable(cause: unknown): ClusterError {
+  return new ClusterError(`Cannot reach the cluster: ${messageOf(cause)}`, {
+    status: undefined,
+    cause,
+  });
+}
+
+/** A proxy on the way to the server answers with text. */
+function refusal(status: number, text: string): ClusterError {
+  const answer = parseJson(text);
+  const message = isObject(answer) ? answer.message : text;
+  const shown = typeof message === "string"
+    ? oneLine(message.slice(0, MAX_MESSAGE_LENGTH)).trim()
+    : "";
+  return new ClusterError(
+    `The cluster refused a request: ${shown || `status ${status}`}`,
+    { status },
+  );
+}
