@@ -51,8 +51,8 @@ import {
 } from "../../src/secrets/mask/scanner.ts";
 import { MULTIPLIER } from "../../src/secrets/mask/word_index.ts";
 
-const [LF, BLANK, COLON, X] = [0x0a, 0x20, 0x3a, 0x78];
-const [ESC, BRACKET] = [0x1b, 0x5b];
+const [LF, CR, BLANK, COLON, X] = [0x0a, 0x0d, 0x20, 0x3a, 0x78];
+const [ESC, BRACKET, EQUALS] = [0x1b, 0x5b, 0x3d];
 
 /** How many bytes codes have that are looked at together: less than there are around a block. */
 const MAX_CODES_BYTES = 32;
@@ -63,12 +63,12 @@ const [MAX_CODE_BYTES, MAX_ESCAPE_BYTES] = [1100, 512];
 /** A class of bytes: those with one of some upper and one of some lower halves. */
 type Halves = readonly [uppers: readonly number[], lowers: readonly number[]];
 
-/** The bytes that begin a mark: ESC, `%` and `&`, a backslash, a line break and NUL. */
+/** The bytes that begin a mark: ESC, line breaks and NUL, with a few that no text has, `%` and `&`, a backslash, `=`. */
 const MARKS: readonly Halves[] = [
-  [[1], [0xb]],
+  [[0, 1], [0, 0xa, 0xb, 0xd]],
   [[2], [5, 6]],
   [[5], [0xc]],
-  [[0], [0, 0xa]],
+  [[3], [0xd]],
 ];
 
 /** Digits, also hexadecimal ones, and some more. */
@@ -173,19 +173,23 @@ function lookAtMarks(block: number): Code {
       when(
         isNotBelow(get(PLACE), get(CLEAR_TO)),
         either(
-          isSame(get(BYTE), i32(LF)),
+          isSame(get(BYTE), i32(EQUALS)),
+          when(isSoft(), put(get(PLACE))),
           either(
-            isSame(byteAt(get(PLACE), 1), i32(ESC)),
-            lookAtCodes(),
-            lookAtLineBreak(),
-          ),
-          either(
-            isSame(get(BYTE), i32(ESC)),
-            lookAtCodes(),
-            [
-              ...put(get(PLACE)),
-              ...set(PLAIN_FROM, add(get(PLACE), i32(MAX_ESCAPE_BYTES))),
-            ],
+            isLineBreak(get(BYTE)),
+            either(
+              isSame(byteAt(get(PLACE), 1), i32(ESC)),
+              lookAtCodes(),
+              lookAtLineBreak(),
+            ),
+            either(
+              isSame(get(BYTE), i32(ESC)),
+              lookAtCodes(),
+              [
+                ...put(get(PLACE)),
+                ...set(PLAIN_FROM, add(get(PLACE), i32(MAX_ESCAPE_BYTES))),
+              ],
+            ),
           ),
         ),
       ),
@@ -225,7 +229,7 @@ function lookAtCodes(): Code {
     ...set(BYTE, i32(0)),
     ...loop(
       when(
-        isSame(byteAt(get(CODES)), i32(LF)),
+        isLineBreak(byteAt(get(CODES))),
         // A second line break stays where it is.
         set(CODES, add(get(CODES), isZero(get(BYTE)))),
         set(BYTE, i32(1)),
@@ -277,6 +281,20 @@ function skipCode(): Code {
     ),
     ...get(HASH),
   ];
+}
+
+/** Whether what follows an equals sign makes it an escape of quoted-printable. */
+function isSoft(): Code {
+  const isDigit = (offset: number) =>
+    or(
+      isBelow(subtract(byteAt(get(PLACE), offset), i32(0x30)), i32(10)),
+      isBelow(subtract(byteAt(get(PLACE), offset), i32(0x41)), i32(6)),
+    );
+  return or(and(isDigit(1), isDigit(2)), isLineBreak(byteAt(get(PLACE), 1)));
+}
+
+function isLineBreak(byte: Code): Code {
+  return or(isSame(byte, i32(LF)), isSame(byte, i32(CR)));
 }
 
 function lookAtLineBreak(): Code {

@@ -31,7 +31,8 @@
  * 5. The bytes around each of these are looked up among the four-byte parts of
  *    needles. Hardly any place of an ordinary text passes (`decoded_text.ts`).
  * 6. Around those that pass, the text is decoded and searched again: with escapes
- *    undone (`escapes.ts`), without line breaks, with lists of numbers as
+ *    undone (`escapes.ts`), those of quoted-printable by themselves, without line
+ *    breaks, with lists of numbers as
  *    hexadecimal digits (`number_list.ts`), as the last words of lines
  *    (`prefixed_lines.ts`), and as the bytes of hex dumps, without the prefixes
  *    and colors of their lines (`dump_rows.ts`, `dump_lines.ts`,

@@ -38,7 +38,19 @@ const NAMES: Record<string, string> = {
   ...{ nbsp: "\xa0", uuml: "\xfc", eacute: "\xe9", euro: "\u20ac" },
 };
 
-const ENTITY = new RegExp(`^&(${Object.keys(NAMES).join("|")})(?:;|%3[bB])`);
+/** An entity: the older ones need no semicolon in front of most characters. */
+const ENTITY = new RegExp(
+  `^&(?:(${Object.keys(NAMES).join("|")})(?:;|%3[bB])|` +
+    "(quot|amp|lt|gt|nbsp|uuml|eacute)(?![A-Za-z0-9=]))",
+);
+
+/** A numeric reference, which ends where its digits do. */
+const NUMBER =
+  /^&(?:#|%23)(?:x([0-9a-f]{1,8})(?![0-9a-f])|([0-9]{1,8})(?![0-9]))(?:;|%3b)?/i;
+
+function codeOf([, hex, decimal]: RegExpExecArray): number {
+  return hex ? parseInt(hex, 16) : parseInt(decimal);
+}
 
 const LETTERS: Record<string, string> = {
   ...{ n: "\n", t: "\t", r: "\r", a: "\x07", b: "\b", f: "\f", v: "\v" },
@@ -61,14 +73,22 @@ function reference(text: string): Head {
     if (match) value = String.fromCharCode(parseInt(match[1], 16));
     else if ((match = /^%u([0-9a-f]{4})/.exec(at))) {
       value = character(parseInt(match[1], 16));
-    } else if ((match = /^&(?:#|%23)x([0-9a-f]{1,6})(?:;|%3b)/i.exec(at))) {
-      value = character(parseInt(match[1], 16));
-    } else if ((match = /^&(?:#|%23)([0-9]{1,7})(?:;|%3b)/i.exec(at))) {
-      value = character(parseInt(match[1]));
-    } else if ((match = ENTITY.exec(at))) value = bytesOf(NAMES[match[1]]);
+    } else if ((match = NUMBER.exec(at)) && codeOf(match) <= 0x10ffff) {
+      value = character(codeOf(match));
+    } else if ((match = ENTITY.exec(at))) {
+      value = bytesOf(NAMES[match[1] ?? match[2]]);
+    }
     if (!match) return { value, length };
     length += match[0].length - 1;
   }
+}
+
+/** Reads the start of a text in quoted-printable. */
+function softHead(text: string): Head {
+  const match = /^=(?:([0-9A-F]{2})|\r?\n)/.exec(text);
+  if (!match) return { value: text[0], length: 1 };
+  const value = match[1] ? String.fromCharCode(parseInt(match[1], 16)) : "";
+  return { value, length: match[0].length };
 }
 
 function character(code: number): string {
@@ -154,10 +174,10 @@ function backslash(
 }
 
 /** Decodes all escape sequences. */
-function decoded(text: string, isJoined: boolean): View {
+function decoded(text: string, isJoined: boolean, read = head): View {
   const view: View = { text: "", starts: [], ends: [] };
   for (let at = 0; at < text.length;) {
-    const { value, length } = head(text.slice(at, at + MAX_HEAD));
+    const { value, length } = read(text.slice(at, at + MAX_HEAD));
     const isQuoted = /^\$(?:'|$)/.test(text.slice(at));
     if (!isQuoted) {
       for (const byte of value) {
@@ -317,6 +337,11 @@ export function formsOf(secrets: readonly string[]): Form[] {
     for (const variant of variants) {
       const bytes = bytesOf(variant);
       const plain = [bytes];
+      for (const lines of wrapped(variant)) {
+        if (lines.length >= (lines.length === bytes.length ? 8 : 12)) {
+          forms.push({ bytes: lines, isEncoded: true });
+        }
+      }
       if (!/^[\w.-]+$/.test(variant)) {
         plain.push(...quoted(bytes), latin(variant));
       }
@@ -338,6 +363,18 @@ export function formsOf(secrets: readonly string[]): Form[] {
       piecesOf(bytes).map((item) => ({ bytes: item, isEncoded }))
     )
     .filter(({ bytes }) => /[^\t-\r ]/.test(bytes));
+}
+
+/** Returns a secret as it is where lines are joined. */
+function wrapped(secret: string): string[] {
+  const bytes = bytesOf(secret);
+  if (/^[\w.-]+$/.test(secret)) return [bytes];
+  const inert = bytes.replace(/\\/g, "").replaceAll("&", "\x01")
+    .replaceAll("%", "\x02");
+  return [
+    decoded(bytes, true).text,
+    decoded(inert, true).text.replaceAll("\x01", "&").replaceAll("\x02", "%"),
+  ];
 }
 
 function piecesOf(bytes: string): string[] {
@@ -471,7 +508,10 @@ export function secretPlaces(
     starts: [...text].map((_, at) => at),
     ends: [...text].map((_, at) => at + 1),
   };
-  const escaped = decoded(text, false);
+  const escapes = [head, softHead].map((read) => ({
+    read,
+    view: decoded(text, false, read),
+  }));
   const lines = decoded(text, true);
   const words = lastWords(text);
   const dumps = dumpsOf(text);
@@ -488,10 +528,12 @@ export function secretPlaces(
         });
       }
     }
-    for (const at of allOf(bytes, escaped.text)) {
-      const start = quoteStart(text, escaped, at);
-      const end = quoteEnd(text, escaped, at + bytes.length - 1);
-      if (hasMark(text, start, end)) secret.fill(true, start, end);
+    for (const { read, view } of escapes) {
+      for (const at of allOf(bytes, view.text)) {
+        const start = quoteStart(text, view, at, read);
+        const end = quoteEnd(text, view, at + bytes.length - 1, read);
+        if (hasMark(text, start, end, read)) secret.fill(true, start, end);
+      }
     }
     if (!isEncoded) continue;
     for (const at of allOf(bytes, lines.text)) {
@@ -547,9 +589,10 @@ function hasMark(
   text: string,
   start: number,
   end: number,
+  read: typeof head,
 ): boolean {
   for (let at = start; at < end;) {
-    const { length, value } = head(text.slice(at, at + MAX_HEAD));
+    const { length, value } = read(text.slice(at, at + MAX_HEAD));
     if (length > 1 || value !== text[at]) return true;
     at += length;
   }
@@ -560,27 +603,37 @@ function hasMark(
 function hasBreak(text: string, start: number, end: number): boolean {
   for (let at = start; at < end;) {
     const { length, value } = head(text.slice(at, at + MAX_HEAD));
-    if (value === "\n" || value === "\r" && length > 1) return true;
+    if (value === "\n" || value === "\r") return true;
     at += length;
   }
   return false;
 }
 
 /** Of several quotes at the edge of a secret, only the one next to it is masked. */
-function quoteStart(text: string, view: View, at: number): number {
+function quoteStart(
+  text: string,
+  view: View,
+  at: number,
+  read: typeof head,
+): number {
   let start = view.starts[at];
   while (view.text[at] === Q) {
-    const next = start + head(text.slice(start, start + MAX_HEAD)).length;
+    const next = start + read(text.slice(start, start + MAX_HEAD)).length;
     if (next >= view.ends[at]) break;
     start = next;
   }
   return start;
 }
 
-function quoteEnd(text: string, view: View, at: number): number {
+function quoteEnd(
+  text: string,
+  view: View,
+  at: number,
+  read: typeof head,
+): number {
   const start = view.starts[at];
   if (view.text[at] !== Q) return view.ends[at];
-  return start + head(text.slice(start, start + MAX_HEAD)).length;
+  return start + read(text.slice(start, start + MAX_HEAD)).length;
 }
 
 /**

@@ -15,7 +15,22 @@ const ALPHABETS = [
 /** Escapes, whole and broken off, and what they are made of. */
 const NOISE = [
   ...["%", "\\", "\\\\", "\\n", '\\"', '"', "''", "$'", "'$'", "=", "&", ";"],
-  ...["&amp;", "&#39;", "&#x61;", "%61", "%5C", "%2561", "%26", "&quot;"],
+  ...[
+    "&amp;",
+    "&amp",
+    "&#39;",
+    "&#39",
+    "&#x61;",
+    "=3D",
+    "=\n",
+    "=6",
+    "\r",
+    "%61",
+    "%5C",
+    "%2561",
+    "%26",
+    "&quot;",
+  ],
   ...["\\u0061", "\\x61", "\\141", "\\u0026quot;", "\\u00e9", "\\u{61}"],
   ...["\\ud83d\\ude00", "%c3%a9", "\\\n  ", "\n", "\r\n", "  ", "61 62 "],
   ...[
@@ -48,7 +63,17 @@ const ENCODERS: Encoder[] = [
   (text) => [...bytesOf(text)].map((byte) => `%${hex(byte, 2)}`).join(""),
   (text, random) => some(text, random, (char) => `\\u${hex(char, 4)}`),
   (text) => text.replaceAll("'", "'\\''"),
-  (text) => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`),
+  (text, random) => {
+    const end = random.pick([";", ""]);
+    return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)}${end}`);
+  },
+  (text, random) => some(text, random, (char) => `&#x${hex(char, 2)}`),
+  (text, random) => quotedPrintable(text, random),
+  (text, random) => {
+    const end = random.pick(["\n", "\r\n", "\r", "\n   "]);
+    const width = 1 + random.below(20);
+    return text.replace(new RegExp(`.{${width}}`, "gu"), `$&${end}`);
+  },
   (text, random) => some(text, random, (char) => `${char}\x1b[0m`),
   (text, random) => {
     const base64 = btoa("u:".slice(random.below(3)) + bytesOf(text));
@@ -66,6 +91,16 @@ const ENCODERS: Encoder[] = [
   (text) => [...text].join("\0"),
   (text) => text,
 ];
+
+/** Each byte of a text, or some, in quoted-printable, in lines of any length. */
+function quotedPrintable(text: string, random: Random): string {
+  const isPlain = random.below(2) ? /[!-<>-~]/ : /[^=\x80-\xff]/;
+  const end = random.pick(["=\n", "=\r\n"]);
+  const width = 3 + random.below(20);
+  return [...bytesOf(text)]
+    .map((byte) => isPlain.test(byte) ? byte : `=${hex(byte, 2).toUpperCase()}`)
+    .join("").replace(new RegExp(`.{${width}}`, "g"), `$&${end}`);
+}
 
 /** What stands in front of each line. */
 const PREFIXES = [
@@ -378,6 +413,37 @@ const found: [name: string, secret: string, text: string, masked: string][] = [
     " [REDACTED]\n",
   ],
   [
+    "numbers without semicolons",
+    "p<s>wd",
+    "&#112&#x3cs&#62;wd&#10",
+    "[REDACTED]&#10",
+  ],
+  [
+    "old entities without semicolons",
+    "p<s>w&d!",
+    "p&lts&gtw&d!",
+    "p&lts&gtw&d!",
+  ],
+  [
+    "old entities in front of a sign",
+    "p<=>w&-d",
+    "p&lt&#61&gt;w&amp-d",
+    "[REDACTED]",
+  ],
+  ["quoted-printable", "pä=ss/word", "p=C3=A4=3D=\r\nss=2Fword", "[REDACTED]"],
+  [
+    "each byte in quoted-printable",
+    "hunter2",
+    "=68=75=6E=\n=74=65=72=32",
+    "[REDACTED]",
+  ],
+  [
+    "lines of a column",
+    "correct-horse",
+    "corr\nect-\r\n  hors\re.",
+    "[REDACTED].",
+  ],
+  [
     "percent-encoded base64",
     "hunter2?>>",
     "aHVudGVyMj8%2BPg%3D%3D",
@@ -518,7 +584,9 @@ const words: [secret: string, text: string][] = [
   ["to+the/moon", "to%20go to\\nthe\\nmoon, tothemoon"],
   ["correct horse", "correct%2Dhorse correct\\thorse\\n"],
   ["hunter2-", "hu\x1b[m-nter2 \x1b[31mhunter\x1b[0m"],
-  ["abcdefgh", "abcd\nefgh \x1b[1mabcd efgh"],
+  ["abcdefg", "abcd\nefg \x1b[1mabcd efg"],
+  ["abcdefgh", "abcd efgh, abcd\tefgh"],
+  ["ab=cdefgh", "ab=3D-cdefgh ab=CDefgh"],
   ["hunter2-", "68:75:6e:74:65:72:32 687:56:e7 104.117"],
   ['"1CPY"', "2023-11-14 22:31:43,503 10.34.49.67 1, 34, 49, 67"],
 ];

@@ -76,6 +76,12 @@ const PYTHON: Tool = {
     "quote() of html.escape()": "u.quote(html.escape(s),safe='')",
     "decimal references": "''.join('&#%d;'%ord(c) for c in s)",
     "hexadecimal references": "''.join('&#x%X;'%ord(c) for c in s)",
+    "decimal references without semicolons":
+      "'|'.join('&#%d'%ord(c) for c in s).replace('|','')",
+    "hexadecimal references without semicolons":
+      "''.join('&#x%X'%ord(c) for c in s)",
+    "old entities without semicolons":
+      "__import__('re').sub('(&[a-z]+);(?![\\w=])','\\\\1',html.escape(s))",
     "quoteattr()": "x.quoteattr(s)",
     "an attribute in ASCII": "attr('us-ascii')",
     "an attribute in UTF-8": "attr('utf-8')",
@@ -86,7 +92,9 @@ const PYTHON: Tool = {
     "SQL": '"INSERT INTO t VALUES (\'"+s.replace("\'","\'\'")+"\')"',
     "shlex.quote()": "shlex.quote(s)",
     "shlex.quote() twice": "shlex.quote('echo '+shlex.quote(s))",
-    "quoted-printable": "quopri.encodestring(b).replace(b'=\\n',b'')",
+    "quoted-printable": "quopri.encodestring(b)",
+    "quoted-printable behind text": "quopri.encodestring(b'token: '*9+b)",
+    "quoted-printable with tabs": "quopri.encodestring(b,quotetabs=True)",
     base64: "base64.b64encode(b'user:'+b)",
     "base64 in lines": "base64.encodebytes(b'user:'+b)",
     "base64 for URLs": "base64.urlsafe_b64encode(b'x'+b).rstrip(b'=')",
@@ -143,7 +151,14 @@ const PERL: Tool = {
   program: "perl",
   args: (
     script,
-  ) => ["-MData::Dumper", "-MMIME::Base64", "-MJSON::PP", "-e", script],
+  ) => [
+    "-MData::Dumper",
+    "-MMIME::Base64",
+    "-MMIME::QuotedPrint",
+    "-MJSON::PP",
+    "-e",
+    script,
+  ],
   script: (expressions) =>
     `$Data::Dumper::Terse=1;$s=$ENV{S};print join(${
       JSON.stringify(SEPARATOR)
@@ -155,6 +170,8 @@ const PERL: Tool = {
     "JSON::PP":
       "utf8::decode(my $u=$s);JSON::PP->new->ascii->allow_nonref->encode($u)",
     "encode_base64": "encode_base64('user:'.$s)",
+    "encode_qp": "encode_qp($s)",
+    "encode_qp behind text": "encode_qp('key: 'x 14 .$s)",
     "escaped by a pattern":
       "(my $t=$s)=~s/([^\\w])/sprintf('%%%02X',ord $1)/ge;$t",
     "in braces":
@@ -213,6 +230,16 @@ const FILTERS = {
       `printf 'x:%s' "$S" | base64 -w${width}`,
     ]),
   ),
+  ...Object.fromEntries(
+    [5, 8, 11, 20, 33].map((width) => [
+      `fold -w${width}`,
+      `printf '%s' "$S" | fold -w${width}`,
+    ]),
+  ),
+  "fold -sw10": `printf 'key: %s' "$S" | fold -sw10`,
+  "fold in an indented block":
+    `printf 'ab: %s' "$S" | fold -w20 | sed 's/^/    /'`,
+  "fold with carriage returns": `printf '%s' "$S" | fold -w20 | tr '\\n' '\\r'`,
   "base64 in an indented block":
     `printf 'ab: %s' "$S" | base64 -w20 | sed 's/^/    /'`,
   "base64 with CRLF": `printf 'ab: %s' "$S" | base64 -w20 | sed 's/$/\\r/'`,
@@ -286,6 +313,11 @@ async function outputs(tool: Tool, secret: string): Promise<string[]> {
   return text.split(SEPARATOR);
 }
 
+/** Whether a secret is too short without its quotes, or a line break may part what looks like an escape in it, which changes what others are. */
+function isAmbiguous(name: string, secret: string): boolean {
+  return name.startsWith("fold") && /\$'|\\u/.test(secret);
+}
+
 /** What of a secret can be read in a text, if only its letters and digits are looked at. */
 function leakIn(masked: string, secret: string): string | undefined {
   const words = secret.match(/[A-Za-z0-9]{5,}/g) ?? [];
@@ -317,7 +349,7 @@ for (const [name, tool] of TOOLS) {
         const texts = await outputs(tool, secret);
         assert(texts.length === names.length, `${name}: ${texts.length}`);
         for (const [at, text] of texts.entries()) {
-          if (text === "") continue;
+          if (text === "" || isAmbiguous(names[at], secret)) continue;
           const masked = maskBytes(masker, text);
           const what = `${names[at]}: ${JSON.stringify([text, masked])}`;
           assertStringIncludes(masked, "[REDACTED]", what);

@@ -3,7 +3,7 @@ import { MAX_CODE_BYTES } from "./escapes.ts";
 import {
   DOLLAR,
   isLeftOut,
-  type Marks,
+  type MarkList,
   MAX_SIDE_BYTES,
   mayEndAt,
   startsQuotes,
@@ -52,7 +52,7 @@ export class DecodedText {
    */
   decode(
     text: Uint8Array,
-    marks: Marks,
+    marks: MarkList,
     from: number,
     to: number,
     isJoined: boolean,
@@ -64,7 +64,7 @@ export class DecodedText {
   /** Adds a stretch to what was decoded before. */
   append(
     text: Uint8Array,
-    marks: Marks,
+    marks: MarkList,
     from: number,
     to: number,
     isJoined: boolean,
@@ -92,7 +92,7 @@ export class DecodedText {
   }
 
   /** Where the byte at a place starts in the text; of several quotes, the last one. */
-  startOf(marks: Marks, at: number): number {
+  startOf(marks: MarkList, at: number): number {
     if (this.bytes[at] !== QUOTE) return this.starts[at];
     const end = this.ends[at];
     const mark = marks.firstBehind(end - 1);
@@ -101,7 +101,7 @@ export class DecodedText {
   }
 
   /** Where the byte at a place ends in the text; of several quotes, the first one. */
-  endOf(marks: Marks, at: number): number {
+  endOf(marks: MarkList, at: number): number {
     if (this.bytes[at] !== QUOTE) return this.ends[at];
     const start = this.starts[at];
     const mark = marks.firstBehind(start);
@@ -181,7 +181,7 @@ export class MarkGate {
   /** Where these start, and the first mark from there on. */
   #start = 0;
   #firstMark = 0;
-  readonly #marks: Marks;
+  readonly #marks: MarkList;
   #needles: NeedleSet;
   #window: Uint8Array = new Uint8Array();
   #isLast = false;
@@ -192,7 +192,7 @@ export class MarkGate {
    * @param marks The marks of each window.
    * @param needles What is looked for.
    */
-  constructor(marks: Marks, needles: NeedleSet) {
+  constructor(marks: MarkList, needles: NeedleSet) {
     this.#marks = marks;
     this.#needles = needles;
   }

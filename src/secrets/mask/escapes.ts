@@ -2,7 +2,7 @@
  * Reads one escape of a text, whatever wrote it.
  *
  * An escape is everything that stands for something else: `%2F` and `%u65e5`,
- * `&amp;` and `&#x27;`, `\n`, `\"`, `\u00fc`, `\u{1f511}`, `\x2f` and `\303`, a
+ * `&amp;`, `&#x27;` and `&#39`, `\n`, `\"`, `\u00fc`, `\u{1f511}`, `\x2f` and `\303`, a
  * backslash at the end of a line, and a code for a terminal, which stands for
  * nothing, as do the NULs of UTF-16. Escapes nest, in one another and in themselves: `%2522`, `\\\"`,
  * `&amp;quot;`, `\u0026quot;` and `%5Cu0022` are each one escape of `"`.
@@ -18,7 +18,14 @@
  * @module
  */
 
-import { entityOf, HEX, MAX_ENTITY_NAME, NORMAL, QUOTE } from "./scanner.ts";
+import {
+  entityOf,
+  HEX,
+  isOldEntity,
+  MAX_ENTITY_NAME,
+  NORMAL,
+  QUOTE,
+} from "./scanner.ts";
 
 /** Maximum length of a code for a terminal that is read as one, in bytes. */
 export const MAX_CODE_BYTES = 1024;
@@ -27,7 +34,7 @@ export const MAX_CODE_BYTES = 1024;
 const MAX_DEPTH = 64;
 
 const [LF, CR, ESC, DEL, BEL] = [0x0a, 0x0d, 0x1b, 0x7f, 0x07];
-const [BLANK, PERCENT, AMPERSAND] = [0x20, 0x25, 0x26];
+const [BLANK, PERCENT, AMPERSAND, EQUALS] = [0x20, 0x25, 0x26, 0x3d];
 const [BACKSLASH, SEMICOLON, HASH] = [0x5c, 0x3b, 0x23];
 const [LEFT_BRACE, RIGHT_BRACE] = [0x7b, 0x7d];
 
@@ -147,10 +154,13 @@ export class EscapeReader {
       name += String.fromCharCode(byte);
       byte = this.#at(++at);
     }
-    const end = this.#semicolonEnd(at);
-    if (name === "" || end < 0) return false;
     const char = entityOf(name);
-    return char !== undefined && this.#found(char, end, false);
+    if (char === undefined) return false;
+    const end = this.#semicolonEnd(at);
+    if (end >= 0) return this.#found(char, end, false);
+    // Of the older names, parsers take some without a semicolon.
+    return byte !== EQUALS && isOldEntity(name) &&
+      this.#found(char, at, false);
   }
 
   #readNumber(start: number): boolean {
@@ -165,9 +175,11 @@ export class EscapeReader {
       if (digit >= (isHex ? 16 : 10)) break;
       char = char * (isHex ? 16 : 10) + digit;
     }
+    const isCut = at === first + 8 && HEX[this.#at(at)] < (isHex ? 16 : 10);
+    if (at === first || isCut || char > 0x10ffff) return false;
+    // Parsers end a number also without a semicolon, where its digits end.
     const end = this.#semicolonEnd(at);
-    if (at === first || end < 0 || char > 0x10ffff) return false;
-    return this.#found(char, end, false);
+    return this.#found(char, end < 0 ? at : end, false);
   }
 
   #semicolonEnd(at: number): number {

@@ -26,7 +26,7 @@ const MAX_ENCODED_LINES = 256;
 /** Minimum length of a form that is found with line breaks in it, in bytes. */
 const MIN_JOINED_BYTES = 8;
 
-/** The same for hexadecimal digits, which may have blanks between them. */
+/** The same for hexadecimal digits, which may have blanks between them, and for values without the blanks that they have. */
 const MIN_SPACED_DIGITS = 12;
 
 /**
@@ -110,8 +110,27 @@ function* writtenForms(
   value: string,
   bytes = encoder.encode(value),
 ): Generator<Form> {
+  if (PLAIN.test(value)) {
+    const isLong = bytes.length >= MIN_JOINED_BYTES;
+    yield { bytes, kind: isLong ? "wrapped" : "plain" };
+    return;
+  }
+  yield* wrappedForms(value, bytes.length);
   yield { bytes, kind: "plain" };
-  if (!PLAIN.test(value)) yield* quotedForms(value);
+  yield* quotedForms(value);
+}
+
+/** A value without blanks and quotes, as it is where lines are joined, also with escapes that a line break may have parted. */
+function* wrappedForms(value: string, size: number): Generator<Form> {
+  const inert = value.replaceAll("&", INERT[0]).replaceAll("%", INERT[1])
+    .replace(/\\+/g, "");
+  for (const text of new Set([value, inert])) {
+    const joined = withSigns(normalForm(encoder.encode(text), true));
+    const isSame = joined.length === size;
+    if (joined.length >= (isSame ? MIN_JOINED_BYTES : MIN_SPACED_DIGITS)) {
+      yield { bytes: joined, kind: "wrapped" };
+    }
+  }
 }
 
 function* partsOf(value: string): Generator<string> {
@@ -184,9 +203,12 @@ function* quotedForms(value: string): Generator<Form> {
   }
   for (const text of new Set([value, inner].flatMap(inertTexts))) {
     const normal = normalForm(encoder.encode(text), false);
-    const form = normal.map((byte) => INERT_BYTES[byte] ?? byte);
-    yield { bytes: form, kind: "normal" };
+    yield { bytes: withSigns(normal), kind: "normal" };
   }
+}
+
+function withSigns(text: Uint8Array): Uint8Array {
+  return text.map((byte) => INERT_BYTES[byte] ?? byte);
 }
 
 /** A text in UTF-8, but with a single byte for each character that has such a number. */

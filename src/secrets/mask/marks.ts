@@ -28,6 +28,7 @@ export const [ESCAPE, BREAK] = [1, 2];
 export const NEAR_BYTES = 12;
 
 const [LF, CR, TAB, BLANK, APOSTROPHE, X] = [10, 13, 9, 32, 39, 0x78];
+const EQUALS = 0x3d;
 const [ESC, BRACKET] = [0x1b, 0x5b];
 
 export const DOLLAR = 36;
@@ -53,11 +54,8 @@ const IS_SKIPPED = Uint8Array.from(
 /** In how much text the bytes next to a place are looked for at most. */
 export const MAX_SIDE_BYTES = 64;
 
-/**
- * The places in a window of text that have to be looked at closely: escapes,
- * and where a text may have been broken into lines.
- */
-export class Marks {
+/** Escapes, and places where a text may have been broken into lines, in order. */
+export class MarkList {
   /** Number of marks. */
   count = 0;
   /** Where each mark starts and ends, and what kinds it is of. */
@@ -69,6 +67,47 @@ export class Marks {
   sizes: Uint8Array = new Uint8Array(64);
   /** Where the text ends, or a mark starts that is not complete. */
   limit = 0;
+
+  /** Number of the first mark that ends behind a place. */
+  firstBehind(at: number): number {
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.ends[middle] > at) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  /** Adds a mark behind all others. */
+  add(
+    kind: number,
+    start: number,
+    end: number,
+    value: number,
+    size: number,
+  ): void {
+    const at = this.count++;
+    if (at === this.starts.length) {
+      this.starts = grown(this.starts, at + 1);
+      this.ends = grown(this.ends, at + 1);
+      this.values = grown(this.values, at + 1);
+      this.kinds = grown(this.kinds, at + 1);
+      this.sizes = grown(this.sizes, at + 1);
+    }
+    this.starts[at] = start;
+    this.ends[at] = end;
+    this.values[at] = value;
+    this.kinds[at] = kind;
+    this.sizes[at] = size;
+  }
+}
+
+/** The places in a window of text that have to be looked at closely. */
+export class Marks extends MarkList {
+  /** Escapes of quoted-printable, which may also be something else: `=41` in `port=4100`. */
+  readonly soft: MarkList = new MarkList();
   /** Parts with lists of numbers that may be those of a needle. */
   readonly numbers: ListedParts = new ListedParts();
   /** Where lines start that may be rows of a hex dump, in order. */
@@ -90,24 +129,12 @@ export class Marks {
    */
   find(text: Uint8Array, isWhole: boolean, grams?: Grams): void {
     this.#grams = grams?.filter;
-    this.count = 0;
-    this.limit = text.length;
+    this.count = this.soft.count = 0;
+    this.limit = this.soft.limit = text.length;
     this.numbers.clear();
     this.rows.length = this.#lineStart = this.#lineEnd = 0;
     if (grams === undefined) this.#markEach(text, isWhole);
     else this.#markFound(text, isWhole, grams.scanner);
-  }
-
-  /** Number of the first mark that ends behind a place. */
-  firstBehind(at: number): number {
-    let low = 0;
-    let high = this.count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.ends[middle] > at) high = middle;
-      else low = middle + 1;
-    }
-    return low;
   }
 
   #markEach(text: Uint8Array, isWhole: boolean): void {
@@ -130,6 +157,8 @@ export class Marks {
           const isRow = places[found] < 0 || mayEndOffset(text, place);
           if (isRow) this.#addRowAround(text, place);
           if (places[found] < 0) this.#addNumber(text, place);
+        } else if (text[place] === EQUALS) {
+          if (place < end) this.#markSoft(text, place);
         } else if (place >= at && place < end) {
           this.#markBreakBehind(text, at, place);
           at = this.#markAt(text, place, isWhole);
@@ -137,6 +166,7 @@ export class Marks {
       }
     }
     this.#markBreakBehind(text, at, this.limit);
+    if (!isWhole) this.soft.limit = openSoftFrom(text);
   }
 
   /** Adds a line that begins like a row, possibly behind a code for a terminal. */
@@ -182,13 +212,25 @@ export class Marks {
     const last = this.count - 1;
     if (last < 0 || this.ends[last] !== from) return;
     for (let at = from; at < Math.min(to, from + 4); at++) {
-      if (text[at] === LF) return this.#add(BREAK, at, at + 1, LF, 1);
+      if (text[at] === LF) return this.add(BREAK, at, at + 1, LF, 1);
     }
   }
 
   #addNumber(text: Uint8Array, at: number): void {
     if (at < 0 || at >= text.length || this.numbers.has(at)) return;
     if (mayBeListed(text, at, this.#grams!)) this.numbers.addAround(text, at);
+  }
+
+  /** Marks an escape of quoted-printable. */
+  #markSoft(text: Uint8Array, at: number): void {
+    const { soft } = this;
+    const [first, second] = [text[at + 1], text[at + 2]];
+    if (first === LF || first === CR && second === LF) {
+      soft.add(ESCAPE, at, at + (first === LF ? 2 : 3), 0, 0);
+    } else if (HEX[first] < 16 && HEX[second] < 16) {
+      const value = NORMAL[HEX[first] << 4 | HEX[second]];
+      soft.add(ESCAPE, at, at + 3, value, 1);
+    }
   }
 
   /** Marks what begins at a place, and gives where to look next. */
@@ -207,13 +249,14 @@ export class Marks {
       const isBreak = size === 1 && (value === LF || value === CR);
       const isBetween = byte === ESC && this.#endsNumber(text, at);
       if (isBetween && this.#grams !== undefined) this.#addRowAround(text, at);
-      this.#add(isBreak ? ESCAPE | BREAK : ESCAPE, at, end, value, size);
+      this.add(isBreak ? ESCAPE | BREAK : ESCAPE, at, end, value, size);
       const isNumber = (text[end - 3] | CASE) === X && isSeparator(text[end]);
       if (isNumber && this.#grams !== undefined) this.#addNumber(text, end - 2);
       return end;
     }
-    if (kind === BREAK && this.#mayBreak(text, at)) {
-      this.#add(BREAK, at, at + 1, LF, 1);
+    const isBreak = kind === BREAK && (byte === LF || text[at + 1] !== LF);
+    if (isBreak && this.#mayBreak(text, at)) {
+      this.add(BREAK, at, at + 1, byte, 1);
     }
     return at + 1;
   }
@@ -239,28 +282,15 @@ export class Marks {
     return mayEndAt(text, start, least, grams) ||
       mayBeginAt(text, next, grams);
   }
+}
 
-  #add(
-    kind: number,
-    start: number,
-    end: number,
-    value: number,
-    size: number,
-  ): void {
-    const at = this.count++;
-    if (at === this.starts.length) {
-      this.starts = grown(this.starts, at + 1);
-      this.ends = grown(this.ends, at + 1);
-      this.values = grown(this.values, at + 1);
-      this.kinds = grown(this.kinds, at + 1);
-      this.sizes = grown(this.sizes, at + 1);
-    }
-    this.starts[at] = start;
-    this.ends[at] = end;
-    this.values[at] = value;
-    this.kinds[at] = kind;
-    this.sizes[at] = size;
-  }
+/** Where an escape of quoted-printable starts at the end of a text that is not complete; the end if there is none. */
+function openSoftFrom(text: Uint8Array): number {
+  const { length } = text;
+  if (text[length - 1] === EQUALS) return length - 1;
+  const [before, last] = [text[length - 2], text[length - 1]];
+  const isDigit = last < 0x47 && HEX[last] < 16;
+  return before === EQUALS && (isDigit || last === CR) ? length - 2 : length;
 }
 
 /** How much text around a mark is looked at, in bytes: more than any needle has, blanks included. */
@@ -268,7 +298,7 @@ const REACH_BYTES = 2 * MAX_NEEDLE_BYTES + 64;
 
 /** Stretches of a text that do not touch one another, in order. */
 export class Stretches {
-  readonly #marks: Marks;
+  readonly #marks: MarkList;
   readonly #bounds: number[] = [];
 
   /**
@@ -276,7 +306,7 @@ export class Stretches {
    *
    * @param marks Marks of the text.
    */
-  constructor(marks: Marks) {
+  constructor(marks: MarkList) {
     this.#marks = marks;
   }
 
@@ -395,7 +425,7 @@ function mayBeginAt(
 function marksOf(): Uint8Array {
   const marks = new Uint8Array(256);
   for (const byte of ESCAPES) marks[byte] = ESCAPE;
-  marks[LF] = BREAK;
+  marks[LF] = marks[CR] = BREAK;
   return marks;
 }
 

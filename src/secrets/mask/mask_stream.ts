@@ -2,7 +2,14 @@ import { joinBytes } from "../../bytes.ts";
 import { DecodedText, MarkGate } from "./decoded_text.ts";
 import { MAX_CODE_BYTES } from "./escapes.ts";
 import { DumpRows } from "./dump_rows.ts";
-import { BREAK, ESCAPE, Marks, NEAR_BYTES, Stretches } from "./marks.ts";
+import {
+  BREAK,
+  ESCAPE,
+  type MarkList,
+  Marks,
+  NEAR_BYTES,
+  Stretches,
+} from "./marks.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import {
   lastListStart,
@@ -66,9 +73,10 @@ export class MaskStream {
   /** Takes what is found in a text whose escapes are undone. */
   readonly #inEscapes: RangeSink = {
     add: (start, end) => {
-      const from = this.#text.startOf(this.#marks, start);
-      const to = this.#text.endOf(this.#marks, end - 1);
-      if (this.#holdsMark(from, to, ESCAPE)) this.#ranges.add(from, to);
+      const marks = this.#escapes;
+      const from = this.#text.startOf(marks, start);
+      const to = this.#text.endOf(marks, end - 1);
+      if (holdsMark(marks, from, to, ESCAPE)) this.#ranges.add(from, to);
     },
   };
   /** Takes what is found in a text whose lines are joined. */
@@ -77,7 +85,7 @@ export class MaskStream {
       const { starts, ends } = this.#text;
       const [from, to] = [starts[start], ends[end - 1]];
       const isBroken = from < this.#breakBefore ||
-        this.#holdsMark(from, to, BREAK);
+        holdsMark(this.#marks, from, to, BREAK);
       if (isBroken) this.#ranges.add(starts[this.#shownFrom(start)], to);
     },
   };
@@ -93,6 +101,8 @@ export class MaskStream {
   };
   readonly #printer = new MaskPrinter();
   readonly #marks = new Marks();
+  /** The marks whose escapes are undone in the text. */
+  #escapes: MarkList = this.#marks;
   readonly #prefixed = new PrefixedLines();
   readonly #dump = new DumpRows();
   readonly #text = new DecodedText();
@@ -104,6 +114,7 @@ export class MaskStream {
   /** The last bytes that were printed, as they are. */
   #tail = new Uint8Array();
   readonly #gate: MarkGate;
+  readonly #softGate: MarkGate;
   /** The last bytes that were printed, joined. */
   #before = new Uint8Array();
   /** Where these start, and where the last line break does, counted from the window. */
@@ -121,6 +132,7 @@ export class MaskStream {
   constructor(rules: MaskRules) {
     this.#rules = rules;
     this.#gate = new MarkGate(this.#marks, rules.needles);
+    this.#softGate = new MarkGate(this.#marks.soft, rules.needles);
   }
 
   /**
@@ -162,6 +174,7 @@ export class MaskStream {
     this.#marks.find(window, isLast, needles.grams);
     this.#gate.open(window, isLast, needles);
     this.#lookAtMarks();
+    this.#lookAtSoftMarks();
     this.#lookAtNumbers();
     const prefixed = this.#prefixed.find(
       window,
@@ -204,10 +217,10 @@ export class MaskStream {
 
   /** Where the held bytes start: never within an escape. */
   #heldFrom(): number {
-    const marks = this.#marks;
-    const at = Math.min(this.#partialFrom, marks.limit);
-    const mark = marks.firstBehind(at);
-    return mark < marks.count ? Math.min(at, marks.starts[mark]) : at;
+    const { soft } = this.#marks;
+    const from = Math.min(this.#partialFrom, this.#marks.limit, soft.limit);
+    const before = startOfMark(this.#marks, startOfMark(soft, from));
+    return before < from ? startOfMark(soft, before) : from;
   }
 
   /** Looks at the text around all marks that needles may lie across. */
@@ -260,9 +273,35 @@ export class MaskStream {
       if (isOpen || gate.mayBreakAt(limit)) breaks.add(limit, limit);
     }
     for (let i = 0; i < escapes.count; i++) {
-      this.#lookAtEscapes(...escapes.at(i));
+      this.#lookAtEscapes(marks, ...escapes.at(i));
     }
     for (let i = 0; i < breaks.count; i++) this.#lookAtLines(...breaks.at(i));
+  }
+
+  /** The same for escapes of quoted-printable. */
+  #lookAtSoftMarks(): void {
+    const { soft } = this.#marks;
+    const gate = this.#softGate;
+    const escapes = new Stretches(soft);
+    gate.open(this.#window, this.#isLast, this.#rules.needles);
+    for (let next = 0; next < soft.count;) {
+      const first = next;
+      let isCounted = false;
+      do {
+        isCounted ||= gate.counts(next);
+        next++;
+      } while (
+        next < soft.count &&
+        soft.starts[next] - soft.ends[next - 1] < NEAR_BYTES
+      );
+      const isSuspect = isCounted && !gate.isClear(first, next - 1) &&
+        gate.isSuspect(first, next - 1, false);
+      if (isSuspect) escapes.add(soft.starts[first], soft.ends[next - 1]);
+    }
+    if (!this.#isLast) escapes.add(soft.limit, soft.limit);
+    for (let i = 0; i < escapes.count; i++) {
+      this.#lookAtEscapes(soft, ...escapes.at(i));
+    }
   }
 
   /** Whether a needle may lie across the line break in front of the window. */
@@ -276,15 +315,16 @@ export class MaskStream {
     return this.#gate.holdsGrams(sample.bytes, sample.length);
   }
 
-  #lookAtEscapes(from: number, to: number): void {
+  #lookAtEscapes(marks: MarkList, from: number, to: number): void {
     const { needles } = this.#rules;
     const text = this.#text;
-    text.decode(this.#window, this.#marks, from, to, false);
+    text.decode(this.#window, marks, from, to, false);
     const view = text.view();
+    this.#escapes = marks;
     needles.find(view, this.#inEscapes);
-    if (to < this.#marks.limit || this.#isTooFar()) return;
+    if (to < marks.limit || this.#isTooFar(marks)) return;
     const partial = needles.partialFrom(view);
-    if (partial < view.length) this.#hold(text.startOf(this.#marks, partial));
+    if (partial < view.length) this.#hold(text.startOf(marks, partial));
   }
 
   #lookAtLines(from: number, to: number): void {
@@ -295,7 +335,7 @@ export class MaskStream {
     text.append(this.#window, this.#marks, from, to, true);
     const view = text.view();
     needles.find(view, this.#inLines, true);
-    if (to < this.#marks.limit || this.#isTooFar()) return;
+    if (to < this.#marks.limit || this.#isTooFar(this.#marks)) return;
     const partial = needles.partialFrom(view, true);
     if (partial === view.length) return;
     const isBroken = text.ends[view.length - 1] < this.#marks.limit;
@@ -347,23 +387,10 @@ export class MaskStream {
     }
   }
 
-  /**
-   * Whether an escape, or a line break, is in a part of the window: without
-   * one, the part was searched as it is.
-   */
-  #holdsMark(from: number, to: number, kind: number): boolean {
-    const { starts, kinds, count } = this.#marks;
-    let mark = this.#marks.firstBehind(from);
-    for (; mark < count && starts[mark] < to; mark++) {
-      if ((kinds[mark] & kind) !== 0) return true;
-    }
-    return false;
-  }
-
   /** Whether so much follows the decoded text that nothing can continue it. */
-  #isTooFar(): boolean {
+  #isTooFar(marks: MarkList): boolean {
     const { length, ends } = this.#text;
-    return length > 0 && this.#marks.limit - ends[length - 1] > MAX_CODE_BYTES;
+    return length > 0 && marks.limit - ends[length - 1] > MAX_CODE_BYTES;
   }
 
   #hold(from: number): void {
@@ -419,6 +446,30 @@ export class MaskStream {
       break;
     }
   }
+}
+
+/**
+ * Whether an escape, or a line break, is in a part of a window: without one, the
+ * part was searched as it is.
+ */
+function holdsMark(
+  marks: MarkList,
+  from: number,
+  to: number,
+  kind: number,
+): boolean {
+  const { starts, kinds, count } = marks;
+  let mark = marks.firstBehind(from);
+  for (; mark < count && starts[mark] < to; mark++) {
+    if ((kinds[mark] & kind) !== 0) return true;
+  }
+  return false;
+}
+
+/** Where the mark starts that a place is in; the place itself in other text. */
+function startOfMark(marks: MarkList, at: number): number {
+  const mark = marks.firstBehind(at);
+  return mark < marks.count ? Math.min(at, marks.starts[mark]) : at;
 }
 
 function joined(

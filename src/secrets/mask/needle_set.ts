@@ -19,8 +19,11 @@ import {
   WordIndex,
 } from "./word_index.ts";
 
-/** Where a needle is looked for: anywhere, also with line breaks in it, or, being in normal form, where escapes are undone. */
-export type FormKind = "plain" | "encoded" | "normal";
+/**
+ * Where a needle is looked for: anywhere; also with line breaks in it, being
+ * encoded or as it is; or, being in normal form, where escapes are undone.
+ */
+export type FormKind = "plain" | "encoded" | "wrapped" | "normal";
 
 /** Minimum length of a needle that can be found, in bytes: a pair at an even offset, plus one. */
 export const MIN_NEEDLE_BYTES = 3;
@@ -122,7 +125,7 @@ export class NeedleSet {
    */
   add(needle: Uint8Array, kind: FormKind): void {
     const { length } = needle;
-    const isEncoded = kind === "encoded";
+    const isEncoded = kind === "encoded" || kind === "wrapped";
     this.#haveNormal ||= kind === "normal";
     if (length <= MAX_NEEDLE_BYTES) return this.#addPiece(needle, isEncoded);
     const last = length - MAX_NEEDLE_BYTES;
