@@ -12,24 +12,51 @@
 #            not started without the restrictions
 # Without words, nothing is restricted.
 
-my (@read, @write, $filter, $is_strict);
+my (@read, @write, $filter, $is_strict, $ruleset);
 
 sub run_confined {
   my ($architecture, @words) = @_;
-  my $prctl = $architecture eq "x86_64" ? 157 : 167;
-  my $is_free = $words[0] eq "--";
+  start_confined($architecture, prepare_confinement(@words));
+}
+
+# Takes the words, and returns the program.
+sub prepare_confinement {
+  my (@words) = @_;
+  return @words[1 .. $#words] if $words[0] eq "--";
   while (defined(my $word = shift @words)) {
     last if $word eq "--";
     take_word($word =~ /^(.)(.*)$/s);
   }
-  my $problem = $is_free ? "" : confine($prctl);
-  if ($problem and $is_strict) {
+  my $problem = create_ruleset();
+  report($problem) if $problem;
+  return @words;
+}
+
+# Descriptors that the runner inherited are not passed on to a restricted program.
+sub start_confined {
+  my ($architecture, @program) = @_;
+  if (defined $ruleset) {
+    my $prctl = $architecture eq "x86_64" ? 157 : 167;
+    syscall 436, 3, 0xFFFFFFFF, 4;
+    if (syscall($prctl, 38, 1, 0, 0, 0) != 0 || syscall(446, $ruleset, 0) != 0) {
+      report("the kernel refuses Landlock");
+    } elsif (defined $filter) {
+      my $program = pack "Sx6P", length($filter) / 8, $filter;
+      syscall($prctl, 22, 2, $program, 0, 0) == 0
+        or report("the kernel refuses the filter of system calls");
+    }
+  }
+  exec { $program[0] } @program;
+  exit 127;
+}
+
+sub report {
+  my ($problem) = @_;
+  if ($is_strict) {
     print STDERR "Cannot start the command in its sandbox: $problem\n";
     exit 126;
   }
-  syswrite STDOUT, qq({"type":"unconfined","message":"$problem"}\n) if $problem;
-  exec { $words[0] } @words;
-  exit 127;
+  syswrite STDOUT, qq({"type":"unconfined","message":"$problem"}\n);
 }
 
 sub take_word {
@@ -52,8 +79,8 @@ sub restore_environment {
   %ENV = %own;
 }
 
-sub confine {
-  my ($prctl) = @_;
+# Returns a problem, or nothing.
+sub create_ruleset {
   my $version = syscall 444, 0, 0, 1;
   return "the kernel does not offer Landlock" if $version < 1;
   my $reading = 0xC;
@@ -61,25 +88,18 @@ sub confine {
   my $scopes = $is_strict && $version >= 6 ? 3 : 0;
   my $attributes = pack "QQQ", $reading | $writing, 0, $scopes;
   my $size = $scopes ? 24 : 8;
-  my $ruleset = syscall 444, $attributes, $size, 0;
-  return "the kernel does not create a Landlock ruleset" if $ruleset < 0;
+  my $created = syscall 444, $attributes, $size, 0;
+  return "the kernel does not create a Landlock ruleset" if $created < 0;
+  $ruleset = $created;
   # Devices are not created, even by root.
   my $granted = $writing & ~0x840;
-  allow($ruleset, $_, $reading) for @read;
-  allow($ruleset, $_, $granted) for @write;
-  # Descriptors that the runner inherited are not passed on.
-  syscall 436, 3, 0xFFFFFFFF, 4;
-  return "the kernel refuses Landlock"
-    if syscall($prctl, 38, 1, 0, 0, 0) != 0 || syscall(446, $ruleset, 0) != 0;
-  return "" unless defined $filter;
-  my $program = pack "Sx6P", length($filter) / 8, $filter;
-  return syscall($prctl, 22, 2, $program, 0, 0) == 0
-    ? ""
-    : "the kernel refuses the filter of system calls";
+  allow($_, $reading) for @read;
+  allow($_, $granted) for @write;
+  return;
 }
 
 sub allow {
-  my ($ruleset, $path, $access) = @_;
+  my ($path, $access) = @_;
   return unless -e $path;
   $access &= 0x4006 unless -d _;
   sysopen my $handle, $path, 0x280000 or return;
