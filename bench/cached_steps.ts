@@ -1,14 +1,12 @@
 import type { Contest } from "./measure.ts";
-import { denoRun, isThere, runnerlibJob, timeOf } from "./programs.ts";
+import { denoRun, runnerlibJob, timeOf } from "./programs.ts";
+import { installTurbo, writeTurboProject } from "./turbo.ts";
 
 /** How many steps are cached. */
 const STEP_COUNT = 100;
 
 /** How many files each step reads. */
 const FILE_COUNT = 10;
-
-/** The version of the peer, which npm installs for a run of the benchmark. */
-const TURBO = "turbo@2.11.11";
 
 /** Time after which a runner may trust that a file did not change, in milliseconds. */
 const SETTLE_MS = 2_500;
@@ -43,7 +41,9 @@ export async function cachedSteps(directory: string): Promise<Contest> {
   const turbo = await installTurbo(project);
   const programs: Record<string, readonly string[]> = {
     "100 cached steps": ours,
-    ...turbo === undefined ? {} : { "turbo": turbo },
+    ...turbo === undefined
+      ? {}
+      : { "turbo": [...turbo, `--concurrency=${CONCURRENCY}`] },
   };
   // The second run remembers what has not changed since the first one.
   for (const argv of Object.values(programs)) {
@@ -107,62 +107,29 @@ function packages(): string[] {
 }
 
 async function makeProject(project: string): Promise<void> {
-  const write = async (path: string, content: unknown) => {
-    const place = `${project}/${path}`;
-    await Deno.mkdir(place.slice(0, place.lastIndexOf("/")), {
-      recursive: true,
-    });
-    const text = typeof content === "string"
-      ? content
-      : JSON.stringify(content, null, 2);
-    await Deno.writeTextFile(place, text);
-  };
   const build = "mkdir -p dist && cat src/* > dist/all";
+  await writeTurboProject(project, {
+    packages: Object.fromEntries(packages().map((name) => [name, build])),
+    inputs: ["src/**"],
+    outputs: ["dist/**"],
+  });
   for (const name of packages()) {
-    const path = `packages/${name}`;
-    await write(`${path}/package.json`, {
-      name,
-      version: "1.0.0",
-      scripts: { build },
-    });
+    const sources = `${project}/packages/${name}/src`;
+    await Deno.mkdir(sources);
     for (let file = 0; file < FILE_COUNT; file++) {
-      await write(`${path}/src/${file}.txt`, `${name} ${file}\n`.repeat(100));
+      await Deno.writeTextFile(
+        `${sources}/${file}.txt`,
+        `${name} ${file}\n`.repeat(100),
+      );
     }
   }
-  await write("package.json", {
-    name: "cached",
-    private: true,
-    packageManager: "npm@10.0.0",
-    workspaces: ["packages/*"],
-  });
-  await write("turbo.json", {
-    tasks: { build: { inputs: ["src/**"], outputs: ["dist/**"] } },
-  });
   const steps = packages().map((name) => ({
     name,
     run: build,
     working_dir: `packages/${name}`,
     cache: { inputs: "src/**", outputs: "dist/**" },
   }));
-  await write("steps.json", { steps });
-}
-
-/** Without a registry of packages, there is no peer. */
-async function installTurbo(project: string): Promise<string[] | undefined> {
-  if (!isThere("npm", "--version")) return undefined;
-  const tools = `${project}/../tools`;
-  await Deno.mkdir(tools);
-  const { success } = await new Deno.Command("npm", {
-    args: ["install", "--no-audit", "--no-fund", "--prefix", tools, TURBO],
-    stdout: "null",
-    stderr: "null",
-  }).output();
-  if (!success) return undefined;
-  return [
-    ...["env", "TURBO_TELEMETRY_DISABLED=1", "DO_NOT_TRACK=1"],
-    ...[`${tools}/node_modules/.bin/turbo`, "run", "build"],
-    ...[`--concurrency=${CONCURRENCY}`, "--cache=local:rw", "--no-daemon"],
-  ];
+  await Deno.writeTextFile(`${project}/steps.json`, JSON.stringify({ steps }));
 }
 
 async function denoDirectory(): Promise<string> {

@@ -1,5 +1,6 @@
 import type { Contest } from "./measure.ts";
 import { denoRun, timeOf } from "./programs.ts";
+import { installTurbo, writeTurboProject } from "./turbo.ts";
 
 const CLI = import.meta.resolve("../cli.ts");
 
@@ -14,6 +15,7 @@ const DIRECTORY_COUNT = 40;
  *
  * The floor is GNU tar with zstd, which restores the very pack. It keeps no
  * tree that was there, checks no hash, and looks for nothing dangerous.
+ * Turborepo restores the same tree as what a task has created.
  *
  * @param directory Directory to work in.
  * @param treeBytes Size of the tree.
@@ -34,6 +36,7 @@ export async function restoredTree(
   await timeOf(save, project);
   const clear = (path: string) =>
     Deno.remove(path, { recursive: true }).catch(() => {});
+  const turbo = await turboProject(directory, `${project}/tree`);
   return {
     title: `Restoring a tree of ${treeBytes / 1024 ** 2} MiB`,
     unit: "ms",
@@ -57,6 +60,13 @@ export async function restoredTree(
           return await timeOf(["sh", "-c", command], project);
         },
       },
+      ...turbo === undefined ? [] : [{
+        name: "turbo",
+        async measure() {
+          await clear(`${turbo.cwd}/packages/tree/dist`);
+          return await timeOf(turbo.argv, turbo.cwd);
+        },
+      }],
       {
         name: "cache save",
         async measure() {
@@ -75,9 +85,29 @@ export async function restoredTree(
     ],
     comparisons: [
       { subject: "cache restore", floor: "tar -x", goal: 1.3 },
+      ...turbo === undefined
+        ? []
+        : [{ subject: "cache restore", floor: "turbo" }],
       { subject: "cache save", floor: "tar -c" },
     ],
   };
+}
+
+/** Makes a project whose only task has created a tree. */
+async function turboProject(
+  directory: string,
+  tree: string,
+): Promise<{ argv: string[]; cwd: string } | undefined> {
+  const cwd = `${directory}/restored-turbo`;
+  await writeTurboProject(cwd, {
+    packages: { tree: `cp -r ${tree} dist` },
+    inputs: ["package.json"],
+    outputs: ["dist/**"],
+  });
+  const argv = await installTurbo(cwd);
+  if (argv === undefined) return undefined;
+  await timeOf(argv, cwd);
+  return { argv, cwd };
 }
 
 /** Writes files of random words, of which some are much larger than others. */

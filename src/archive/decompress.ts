@@ -2,6 +2,7 @@ import { oneLine } from "../terminal/text.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { RunnerError } from "../errors.ts";
 import { type Cancellation, onAbort } from "../process/cancellation.ts";
+import { enlargePipe } from "../process/pipe_size.ts";
 import { type ByteStream, spawn } from "../process/spawn.ts";
 import { hasValidChecksum } from "./tar_header.ts";
 import { unpackError } from "./entry.ts";
@@ -58,6 +59,12 @@ function isTar(block: Uint8Array): boolean {
     hasValidChecksum(block);
 }
 
+/** Size of the chunks in which an archive is read, in bytes. */
+const CHUNK_BYTES = 256 * 1024;
+
+/** Archives up to this size are not worth a larger pipe, in bytes. */
+const SMALL_BYTES = 4 * 1024 * 1024;
+
 /** Maximum length of a tool's error output that is kept, in characters. */
 const SHOWN_LENGTH = 400;
 
@@ -104,9 +111,10 @@ export async function* decompressed(
   const { cwd, env, cancellation } = context;
   const child = startTool([...tool, path], { cwd, env });
   const message = textOf(child.stderr!);
+  if ((await Deno.stat(path)).size > SMALL_BYTES) enlargePipe(child.pid);
   using _ = onAbort(cancellation.graceful, () => child.signal("SIGKILL"));
   try {
-    yield* child.stdout;
+    yield* pipeChunks(child.stdout);
     const { exitCode } = await child.status;
     cancellation.graceful.throwIfAborted();
     if (exitCode === 0) return;
@@ -140,11 +148,28 @@ function startTool(
 }
 
 async function* pieces(file: Deno.FsFile): AsyncGenerator<Uint8Array> {
+  const buffer = new Uint8Array(CHUNK_BYTES);
   while (true) {
-    const buffer = new Uint8Array(64 * 1024);
     const count = await file.read(buffer);
     if (count === null) return;
     yield buffer.subarray(0, count);
+  }
+}
+
+/** Reads a pipe into the same memory again and again. */
+async function* pipeChunks(stream: ByteStream): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader({ mode: "byob" });
+  let memory = new Uint8Array(CHUNK_BYTES);
+  try {
+    while (true) {
+      const { value, done } = await reader.read(memory);
+      if (done) return;
+      yield value;
+      memory = new Uint8Array(value.buffer);
+    }
+  } finally {
+    // The reader may stop before the end.
+    await reader.cancel();
   }
 }
 

@@ -22,8 +22,11 @@ export interface ArchiveEntry {
    * Target of a symbolic link, or name of the file that a hard link refers to.
    */
   readonly target?: string;
-  /** Content of a file, which must be read before the next entry. */
-  readonly content?: AsyncIterable<Uint8Array>;
+  /**
+   * Content of a file: all of it, or a stream. It must be read before the next
+   * entry, and a chunk before the next chunk, since their memory is reused.
+   */
+  readonly content?: Uint8Array | AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -80,13 +83,28 @@ function shortened(name: string): string {
   return name.length > 200 ? `${name.slice(0, 200)}…` : name;
 }
 
-/** Reads any number of bytes from a stream of chunks. */
+/**
+ * Reads any number of bytes from a stream of chunks. What it returns may share
+ * memory with the stream, which reuses it when more is read.
+ */
 export class ByteSource {
   readonly #iterator: AsyncIterator<Uint8Array>;
   #chunk: Uint8Array = new Uint8Array();
 
   constructor(stream: AsyncIterable<Uint8Array>) {
     this.#iterator = stream[Symbol.asyncIterator]();
+  }
+
+  /**
+   * Reads an exact number of bytes without waiting.
+   *
+   * @returns The bytes; `undefined` if fewer are available.
+   */
+  take(count: number): Uint8Array | undefined {
+    if (this.#chunk.length < count) return undefined;
+    const bytes = this.#chunk.subarray(0, count);
+    this.#chunk = this.#chunk.subarray(count);
+    return bytes;
   }
 
   /**
@@ -109,10 +127,13 @@ export class ByteSource {
   /**
    * Reads an exact number of bytes.
    *
+   * @param bytes Memory for them.
    * @returns The bytes; fewer only at the end of the stream.
    */
-  async read(count: number): Promise<Uint8Array<ArrayBuffer>> {
-    const bytes = new Uint8Array(count);
+  async read(
+    count: number,
+    bytes: Uint8Array<ArrayBuffer> = new Uint8Array(count),
+  ): Promise<Uint8Array<ArrayBuffer>> {
     let length = 0;
     while (length < count) {
       const some = await this.readSome(count - length);
@@ -120,7 +141,7 @@ export class ByteSource {
       bytes.set(some, length);
       length += some.length;
     }
-    return bytes;
+    return bytes.subarray(0, count);
   }
 
   /** Ends the stream, even if it was not read to its end. */

@@ -28,6 +28,9 @@ import {
   type TarHeader,
 } from "./tar_header.ts";
 
+/** Content up to this size is read as a whole, in bytes. */
+const WHOLE_BYTES = 64 * 1024;
+
 /** Maximum size of an extension header, in bytes. */
 const MAX_EXTENSION_BYTES = 8 * 1024 * 1024;
 
@@ -85,12 +88,15 @@ export async function* tarEntries(
   budget: Budget,
 ): AsyncGenerator<ArchiveEntry> {
   const source = new ByteSource(stream);
+  const blockMemory = new Uint8Array(BLOCK_BYTES);
+  const wholeMemory = new Uint8Array(WHOLE_BYTES);
   try {
     let globals: readonly PaxRecord[] = [];
     let next: Description = { records: [] };
     for (let at = 0;; at++) {
-      const block = await readBlock(source);
-      if (block.every((byte) => byte === 0)) break;
+      const block = source.take(BLOCK_BYTES) ??
+        await readBlock(source, blockMemory);
+      if (block[0] === 0 && block.every((byte) => byte === 0)) break;
       const header = parseHeader(block);
       const { type } = header;
       if ("xXgLK".includes(type)) {
@@ -108,14 +114,16 @@ export async function* tarEntries(
       if (type === "V" && at === 0) continue;
       const known = TYPES[type];
       if (known === undefined) throw unknownType(type);
-      const records = [...globals, ...next.records];
+      const records = globals.length === 0
+        ? next.records
+        : [...globals, ...next.records];
       const values = new Map(records);
       let size = sizeIn(values) ?? header.size;
       if (TYPES_WITHOUT_CONTENT.includes(type)) size = 0;
       const padded = Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
       let map: SparseMap | undefined;
       let readBytes = 0;
-      if (type === "S") map = await readOldMap(block, source);
+      if (type === "S") map = await readOldMap(block.slice(), source);
       else if (known[0] === "file") {
         const found = await readPaxMap(records, source);
         map = found?.map;
@@ -124,15 +132,24 @@ export async function* tarEntries(
           throw unpackError("a sparse file has an invalid map");
         }
       }
+      const entry = entryOf(header, values, next, known);
+      next = { records: [] };
+      if (map === undefined && padded <= WHOLE_BYTES) {
+        const bytes = source.take(padded) ??
+          await source.read(padded, wholeMemory);
+        if (bytes.length < padded) throw unpackError("it is truncated");
+        yield { ...entry, content: bytes.subarray(0, size) };
+        continue;
+      }
       const body = new Body(source, padded - readBytes, size - readBytes);
+      const content = body.read();
       yield {
-        ...entryOf(header, values, next, known),
+        ...entry,
         content: map === undefined
-          ? body.read()
-          : expanded(map, body.read(), size - readBytes, budget),
+          ? content
+          : expanded(map, content, size - readBytes, budget),
       };
       await body.skip();
-      next = { records: [] };
     }
     if (isDescribed(next)) {
       throw unpackError("it ends after an extended header");
@@ -175,8 +192,11 @@ class Body {
   }
 }
 
-async function readBlock(source: ByteSource): Promise<Uint8Array> {
-  const block = await source.read(BLOCK_BYTES);
+async function readBlock(
+  source: ByteSource,
+  memory: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array> {
+  const block = await source.read(BLOCK_BYTES, memory);
   if (block.length < BLOCK_BYTES) throw unpackError("it is truncated");
   return block;
 }
@@ -189,7 +209,7 @@ async function readExtension(
     throw unpackError("an extended header is too long");
   }
   const padded = Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
-  const bytes = await source.read(padded);
+  const bytes = source.take(padded)?.slice() ?? await source.read(padded);
   if (bytes.length < padded) throw unpackError("it is truncated");
   return bytes.subarray(0, size);
 }

@@ -35,14 +35,15 @@ export function parseHeader(block: Uint8Array): TarHeader {
   const name = stringAt(block, 0, 100);
   // GNU tar stores times in the place of the POSIX prefix; star stores them
   // after it.
-  const isPosix = latin1(block.subarray(257, 263)) === "ustar\0";
-  const isStar = latin1(block.subarray(508, 512)) === "tar\0";
-  const prefix = isPosix ? stringAt(block, 345, isStar ? 131 : 155) : [];
+  const hasPrefix = block[345] !== 0 &&
+    latin1(block.subarray(257, 263)) === "ustar\0";
+  const isStar = hasPrefix && latin1(block.subarray(508, 512)) === "tar\0";
+  const prefix = hasPrefix ? stringAt(block, 345, isStar ? 131 : 155) : [];
   const type = String.fromCharCode(block[156] || 0x30);
   return {
     type,
     name: decodeName(
-      new Uint8Array(prefix.length > 0 ? [...prefix, 0x2f, ...name] : name),
+      prefix.length > 0 ? new Uint8Array([...prefix, 0x2f, ...name]) : name,
     ),
     mode: numberAt(block, 100, 8),
     size: sizeOf(numberAt(block, 124, 12)),
@@ -58,15 +59,18 @@ export function parseHeader(block: Uint8Array): TarHeader {
  * bytes.
  */
 export function hasValidChecksum(block: Uint8Array): boolean {
-  let unsigned = 0;
-  let signed = 0;
+  let sum = 0;
+  let highCount = 0;
   for (let at = 0; at < BLOCK_BYTES; at++) {
-    const byte = at >= 148 && at < 156 ? 0x20 : block[at];
-    unsigned += byte;
-    signed += byte > 0x7f ? byte - 0x100 : byte;
+    sum += block[at];
+    highCount += block[at] >> 7;
   }
-  const found = octal(latin1(block.subarray(148, 156)));
-  return found === unsigned || found === signed;
+  for (let at = 148; at < 156; at++) {
+    sum += 0x20 - block[at];
+    highCount -= block[at] >> 7;
+  }
+  const found = octal(block.subarray(148, 156));
+  return found === sum || found === sum - 0x100 * highCount;
 }
 
 /**
@@ -88,7 +92,7 @@ function numberAt(
   if (field[0] & 0x80) {
     value = field[0] === 0xff ? -1 : field[0] & 0x7f;
     for (const byte of field.subarray(1)) value = value * 256 + byte;
-  } else value = octal(latin1(field));
+  } else value = octal(field);
   if (value !== undefined && Number.isSafeInteger(value)) return value;
   throw unpackError("a header has a field that is not a number");
 }
@@ -149,10 +153,18 @@ function stringAt(
   return end === -1 ? field : field.subarray(0, end);
 }
 
-function octal(field: string): number | undefined {
-  const [, digits] = /^ *([0-7]*)(?:[ \0].*)?$/s.exec(field) ?? [];
-  if (digits === undefined) return undefined;
-  return digits === "" ? 0 : Number.parseInt(digits, 8);
+/** Digits after any number of spaces, which end with a space or a NUL. */
+function octal(field: Uint8Array): number | undefined {
+  let at = 0;
+  while (field[at] === 0x20) at++;
+  let value = 0;
+  for (; at < field.length; at++) {
+    const digit = field[at] - 0x30;
+    if (digit < 0 || digit > 7) break;
+    value = value * 8 + digit;
+  }
+  const isEnded = at === field.length || field[at] === 0x20 || field[at] === 0;
+  return isEnded ? value : undefined;
 }
 
 /** Maximum number of segments of one sparse file. */

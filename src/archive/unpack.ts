@@ -9,8 +9,8 @@ import {
   entryPath,
   forEntry,
 } from "./entry.ts";
-import { setLinkTime, writeAll, writeAllSync } from "../fs/files.ts";
-import { WorkQueue } from "../work_queue.ts";
+import { setLinkTime } from "../fs/files.ts";
+import { FileWriter } from "./file_writer.ts";
 
 /** Options for {@linkcode unpack}. */
 export interface UnpackOptions {
@@ -46,8 +46,12 @@ export async function unpack(
     for await (const entry of entries) {
       signal.throwIfAborted();
       budget.addEntry();
-      const content = entry.content && abortable(entry.content, signal);
-      await forEntry(entry, () => unpacking.add({ ...entry, content }));
+      const { content } = entry;
+      const isWhole = content === undefined || content instanceof Uint8Array;
+      const added = isWhole
+        ? entry
+        : { ...entry, content: abortable(content, signal) };
+      await forEntry(entry, () => unpacking.add(added));
     }
     await unpacking.finish();
   } finally {
@@ -65,20 +69,6 @@ async function* abortable(
     yield bytes;
   }
 }
-
-/** Maximum number of small files that are written concurrently. */
-const PARALLEL_COUNT = 8;
-
-/**
- * Files are written one after the other, because a call of the system in another
- * thread costs more than the call itself. On a slow file system, where this many
- * writes in a row take longer than this, in milliseconds, they overlap instead.
- */
-const MAX_SLOW_COUNT = 32;
-const SLOW_MS = 1;
-
-/** Files that are larger are written in chunks as they are read, in bytes. */
-const SMALL_BYTES = 64 * 1024;
 
 /** Maximum length of a link target on Linux. */
 const MAX_TARGET_LENGTH = 4_096;
@@ -104,11 +94,7 @@ class Unpacker {
   readonly #restorer = new NameRestorer();
   /** Temporary paths of entries whose names are not UTF-8. */
   readonly #places = new Map<string, string>();
-  readonly #queue = new WorkQueue(PARALLEL_COUNT);
-  /** Number of writes in a row that took long. */
-  #slowCount = 0;
-  /** Whether a mode is what the system sets when a file is created with it. */
-  readonly #exactModes = new Map<number, boolean>();
+  readonly #writer = new FileWriter();
 
   /**
    * @param root Absolute path of an empty directory, without symbolic links.
@@ -130,10 +116,10 @@ class Unpacker {
       if (entry.type === "directory") return;
       throw entryError(entry.name, "it names the target directory itself");
     }
-    await this.#makeAround(path, entry);
+    this.#makeAround(path, entry);
     switch (entry.type) {
       case "directory":
-        await this.#makeDirectory(path, entry);
+        this.#makeDirectory(path, entry);
         this.#directories.set(path, entry);
         return;
       case "file":
@@ -158,7 +144,7 @@ class Unpacker {
    * directory or a file could not be written.
    */
   async finish(): Promise<void> {
-    await this.#queue.drain();
+    await this.#writer.drain();
     for (const [path, entry] of this.#links) await this.#checkLink(path, entry);
     // Creating or renaming an entry changes the directory's times.
     for (const paths of this.#directoriesByDepth()) {
@@ -168,9 +154,9 @@ class Unpacker {
         if (entry === undefined) continue;
         const place = this.#placeOf(path);
         const { mode, modifiedAt } = entry;
-        await forEntry(entry, async () => {
-          if (modifiedAt) await Deno.utime(place, modifiedAt, modifiedAt);
-          await Deno.chmod(place, mode & 0o777);
+        await forEntry(entry, () => {
+          if (modifiedAt) Deno.utimeSync(place, modifiedAt, modifiedAt);
+          Deno.chmodSync(place, mode & 0o777);
         });
       }
     }
@@ -178,7 +164,7 @@ class Unpacker {
 
   /** Waits until no write is in progress. Ignores failures. */
   async settle(): Promise<void> {
-    await this.#queue.settle();
+    await this.#writer.settle();
   }
 
   #pathOf(name: string): string {
@@ -270,94 +256,29 @@ class Unpacker {
     return true;
   }
 
-  async #makeAround(path: string, entry: ArchiveEntry): Promise<void> {
+  #makeAround(path: string, entry: ArchiveEntry): void {
     const around = path.slice(0, Math.max(0, path.lastIndexOf("/")));
     if (around === "" || this.#created.get(around) === "directory") return;
     const parts = path.split("/");
     for (let length = 1; length < parts.length; length++) {
-      await this.#makeDirectory(parts.slice(0, length).join("/"), entry);
+      this.#makeDirectory(parts.slice(0, length).join("/"), entry);
     }
   }
 
   /** A recursive mkdir would go through links. */
-  async #makeDirectory(path: string, { name }: ArchiveEntry): Promise<void> {
+  #makeDirectory(path: string, { name }: ArchiveEntry): void {
     const there = this.#created.get(path);
     if (there === "directory") return;
     if (there !== undefined) {
       throw entryError(name, `"${path}" is a ${there} in the same archive`);
     }
-    await Deno.mkdir(this.#placeOf(path), { mode: 0o755 });
+    Deno.mkdirSync(this.#placeOf(path), { mode: 0o755 });
     this.#created.set(path, "directory");
   }
 
   async #addFile(path: string, entry: ArchiveEntry): Promise<void> {
     await this.#makeRoom(path, "file", entry);
-    const place = this.#placeOf(path);
-    const pieces: Uint8Array[] = [];
-    let length = 0;
-    let file: Deno.FsFile | undefined;
-    try {
-      for await (const bytes of entry.content ?? []) {
-        length += bytes.length;
-        if (length <= SMALL_BYTES) {
-          pieces.push(bytes);
-          continue;
-        }
-        file ??= await beginFile(place, pieces);
-        if (this.#isSlow) await writeAll(file, bytes);
-        else this.#watch(() => writeAllSync(file!, bytes));
-      }
-      if (file !== undefined) return await endFile(file, place, entry);
-    } finally {
-      file?.close();
-    }
-    if (!this.#isSlow) {
-      return await forEntry(
-        entry,
-        () => this.#watch(() => this.#writeSmall(place, pieces, entry)),
-      );
-    }
-    // It is written while the next entries are read.
-    await this.#queue.add(() =>
-      forEntry(entry, async () => {
-        using file = await beginFile(place, pieces);
-        await endFile(file, place, entry);
-      })
-    );
-  }
-
-  get #isSlow(): boolean {
-    return this.#slowCount >= MAX_SLOW_COUNT;
-  }
-
-  /** Notes whether a write took long. */
-  #watch(write: () => void): void {
-    const startMs = performance.now();
-    write();
-    const isSlow = performance.now() - startMs > SLOW_MS;
-    this.#slowCount = isSlow ? this.#slowCount + 1 : 0;
-  }
-
-  #writeSmall(
-    place: string,
-    pieces: readonly Uint8Array[],
-    { mode, modifiedAt }: ArchiveEntry,
-  ): void {
-    const bits = mode & 0o777;
-    using file = Deno.openSync(place, {
-      write: true,
-      createNew: true,
-      mode: bits,
-    });
-    for (const bytes of pieces) writeAllSync(file, bytes);
-    if (modifiedAt) file.utimeSync(modifiedAt, modifiedAt);
-    let isExact = this.#exactModes.get(bits);
-    if (isExact === undefined) {
-      // The umask and default access control lists are the same for all files.
-      isExact = (file.statSync().mode ?? 0) % 0o1000 === bits;
-      this.#exactModes.set(bits, isExact);
-    }
-    if (!isExact) Deno.chmodSync(place, bits);
+    await this.#writer.write(this.#placeOf(path), entry);
   }
 
   async #addLink(path: string, entry: ArchiveEntry): Promise<void> {
@@ -397,7 +318,7 @@ class Unpacker {
     }
     if (original === path) return;
     await this.#makeRoom(path, "file", entry);
-    await this.#queue.drain();
+    await this.#writer.drain();
     await Deno.link(this.#placeOf(original), this.#placeOf(path));
   }
 
@@ -411,7 +332,7 @@ class Unpacker {
   ): Promise<void> {
     const there = this.#created.get(path);
     if (there === type) {
-      await this.#queue.drain();
+      await this.#writer.drain();
       await Deno.remove(this.#placeOf(path));
       this.#links.delete(path);
     } else if (there !== undefined) {
@@ -419,30 +340,4 @@ class Unpacker {
     }
     this.#created.set(path, type);
   }
-}
-
-/**
- * Creates a file and writes the start of its content.
- *
- * @param path Absolute path, which must not exist, even as a link.
- * @param pieces First chunks of the content.
- */
-async function beginFile(
-  path: string,
-  pieces: readonly Uint8Array[],
-): Promise<Deno.FsFile> {
-  const file = await Deno.open(path, { write: true, createNew: true });
-  for (const bytes of pieces) await writeAll(file, bytes);
-  return file;
-}
-
-/** Sets the time and permissions of a file after its content was written. */
-async function endFile(
-  file: Deno.FsFile,
-  path: string,
-  { mode, modifiedAt }: ArchiveEntry,
-): Promise<void> {
-  if (modifiedAt) await file.utime(modifiedAt, modifiedAt);
-  // The umask of the process does not apply to `chmod`.
-  await Deno.chmod(path, mode & 0o777);
 }

@@ -297,11 +297,21 @@ async function* checkEntries(
       (file.target ?? "") === (entry.target ?? "");
     if (!isListed) throw problem();
     expected.delete(path);
-    yield entry.type !== "file" ? entry : {
+    if (entry.type !== "file") {
+      yield entry;
+      continue;
+    }
+    const { content = new Uint8Array() } = entry;
+    const hash = createHash("sha256");
+    if (content instanceof Uint8Array) {
+      if (hash.update(content).digest("hex") !== file?.sha256) throw problem();
+      yield entry;
+      continue;
+    }
+    yield {
       ...entry,
       content: (async function* () {
-        const hash = createHash("sha256");
-        for await (const bytes of entry.content ?? []) {
+        for await (const bytes of content) {
           hash.update(bytes);
           yield bytes;
         }

@@ -33,6 +33,8 @@ const ENVIRONMENT = fixedEnvironment({
     "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/run/current-system/sw/bin",
 });
 
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** Prints the type and name of each entry of the directory `$1`. */
 const LIST = `cd -- "$1" || exit 1
 for f in * .[!.]* ..?*; do
@@ -79,15 +81,14 @@ export interface DirectoryEntry {
  * @returns The name, with a lone surrogate for each byte that is not UTF-8.
  */
 export function decodeName(bytes: Uint8Array): string {
-  let name = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+  let name = UTF8.decode(bytes);
   if (!name.includes("\ufffd")) return name;
   name = "";
   for (let at = 0; at < bytes.length;) {
     const length = sequenceLength(bytes, at);
     name += length === 0
       ? String.fromCharCode(0xdc00 + bytes[at])
-      : new TextDecoder("utf-8", { ignoreBOM: true })
-        .decode(bytes.subarray(at, at + length));
+      : UTF8.decode(bytes.subarray(at, at + length));
     at += length || 1;
   }
   return name;
