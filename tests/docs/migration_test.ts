@@ -132,7 +132,7 @@ Deno.test("the doctor names existing targets of the image and their programs", a
 });
 
 Deno.test("each difference of the migration page has a section", () => {
-  for (const [difference] of rowsBehind("## What behaves differently")) {
+  for (const [difference] of rowsBehind("## Differences")) {
     const [, anchor] = /\]\(#([\w-]+)\)/.exec(difference) ?? [];
     if (anchor === undefined) continue;
     const headings = [...page.matchAll(/^#+ (.*)$/gm)]
