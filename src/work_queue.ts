@@ -1,4 +1,10 @@
 /**
+ * Number of concurrent file system calls that keeps the threads of the runtime
+ * busy.
+ */
+export const PARALLEL_CALLS = 32;
+
+/**
  * Runs tasks with limited concurrency while more are added.
  *
  * After a failure, no more tasks start.

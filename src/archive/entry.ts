@@ -203,6 +203,16 @@ export class Budget {
     }
   }
 
+  /** Forwards a stream of unpacked bytes, and counts them. */
+  async *counted(
+    stream: AsyncIterable<Uint8Array>,
+  ): AsyncGenerator<Uint8Array> {
+    for await (const bytes of stream) {
+      this.addBytes(bytes.length);
+      yield bytes;
+    }
+  }
+
   /**
    * Counts unpacked bytes.
    *

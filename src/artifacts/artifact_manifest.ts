@@ -1,3 +1,4 @@
+import { sha256Hex } from "../fs/checksum.ts";
 import {
   CACHE_NAME,
   InvalidEntry,
@@ -61,16 +62,8 @@ export function artifactFolder(namespace: string): string {
 /** Returns the name of a manifest in a store. */
 export async function manifestName(id: ArtifactId): Promise<string> {
   const text = [id.namespace, id.run, id.job, id.name].join("\0");
-  const hash = await sha256Hex(new TextEncoder().encode(text));
+  const hash = await sha256Hex(text);
   return `${artifactFolder(id.namespace)}/${hash}.json`;
-}
-
-/** Computes the SHA-256 of bytes, in hexadecimal digits. */
-export async function sha256Hex(
-  bytes: Uint8Array<ArrayBuffer>,
-): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", bytes);
-  return new Uint8Array(digest).toHex();
 }
 
 /** Writes a manifest as JSON, with what all manifests of a store have. */

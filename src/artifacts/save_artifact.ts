@@ -17,8 +17,8 @@ import {
   encodeManifest,
   manifestName,
   MAX_FILES,
-  sha256Hex,
 } from "./artifact_manifest.ts";
+import { sha256Hex } from "../fs/checksum.ts";
 import { checkLinks } from "./check_links.ts";
 import { selectFiles } from "./select_files.ts";
 

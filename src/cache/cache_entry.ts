@@ -17,6 +17,7 @@
  * and the bytes of a pack must have the hash that its entry names.
  */
 
+import { sha256Hex } from "../fs/checksum.ts";
 import { joinBytes } from "../bytes.ts";
 import { CACHE_USE_NAME } from "../config/cache_uses.ts";
 import { isObject } from "../json_value.ts";
@@ -77,11 +78,7 @@ export function entryFolder(namespace: string, name: string): string {
 /** Returns the name of an entry in a store. */
 export async function entryName(id: EntryId): Promise<string> {
   const text = [id.namespace, id.name, id.key].join("\0");
-  const digest = await crypto.subtle.digest(
-    "SHA-256",
-    new TextEncoder().encode(text),
-  );
-  const hash = new Uint8Array(digest).toHex();
+  const hash = await sha256Hex(text);
   return `${entryFolder(id.namespace, id.name)}/${hash}.json`;
 }
 

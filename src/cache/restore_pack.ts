@@ -77,22 +77,12 @@ export async function unpackPack(
   };
   const budget = new Budget(limits, size);
   const stream = decompressed(file, format, { env, cwd: "/", cancellation });
-  const entries = check(tarEntries(counted(stream, budget), budget));
+  const entries = check(tarEntries(budget.counted(stream), budget));
   await unpack(entries, directory, {
     stripTop: false,
     budget,
     signal: cancellation.graceful,
   });
-}
-
-async function* counted(
-  stream: AsyncIterable<Uint8Array>,
-  budget: Budget,
-): AsyncGenerator<Uint8Array> {
-  for await (const bytes of stream) {
-    budget.addBytes(bytes.length);
-    yield bytes;
-  }
 }
 
 /** Directories of a restore; the first two are on the file system of the root. */

@@ -1,3 +1,4 @@
+import { sha256Hex } from "../fs/checksum.ts";
 import type { AwsV4Signer } from "aws4fetch";
 import { answerText, failureCode } from "./s3_answers.ts";
 import type { S3Location } from "./s3_location.ts";
@@ -92,7 +93,7 @@ export class S3Client {
     for (const [name, value] of Object.entries(query)) {
       url.searchParams.set(name, value);
     }
-    headers.set("x-amz-content-sha256", await hashOf(body));
+    headers.set("x-amz-content-sha256", await sha256Hex(body ?? ""));
     const signer = await this.#signer({ method, url, headers, region });
     const signed = await signer.sign();
     return {
@@ -129,11 +130,4 @@ export class S3Client {
 /** Encodes a key as the path of a URL. */
 export function encodeKey(key: string): string {
   return key.split("/").map(encodeURIComponent).join("/");
-}
-
-async function hashOf(
-  body: Uint8Array<ArrayBuffer> = new Uint8Array(),
-): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", body);
-  return new Uint8Array(digest).toHex();
 }

@@ -9,6 +9,7 @@
  *   only explains what has changed since.
  */
 
+import { sha256Hex } from "../fs/checksum.ts";
 import { isObject } from "../json_value.ts";
 import {
   type CacheEntry,
@@ -107,20 +108,7 @@ export function lastEntryName(
 /** Returns the hash of the parts of a key. */
 export async function keyOfParts(parts: KeyParts): Promise<string> {
   const sorted = Object.keys(parts).sort().map((name) => [name, parts[name]]);
-  return await sha256Text(JSON.stringify(sorted));
-}
-
-/** Returns the SHA-256 of a text in hexadecimal digits. */
-export async function sha256Text(text: string): Promise<string> {
-  return await sha256Bytes(new TextEncoder().encode(text));
-}
-
-/** Returns the SHA-256 of bytes in hexadecimal digits. */
-export async function sha256Bytes(
-  bytes: Uint8Array<ArrayBuffer>,
-): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", bytes);
-  return new Uint8Array(digest).toHex();
+  return await sha256Hex(JSON.stringify(sorted));
 }
 
 /** Writes a result as a manifest. */

@@ -12,13 +12,13 @@ import {
   MAX_STEP_ENTRY_BYTES,
   type OutputFile,
   parentsOf,
-  sha256Bytes,
   type StepEntry,
   type StepEntryId,
   stepEntryName,
   type StepPack,
   type StoredLog,
 } from "./step_entry.ts";
+import { sha256Hex } from "../fs/checksum.ts";
 
 /** A result of a step to save. */
 export interface NewStepEntry
@@ -60,7 +60,7 @@ export async function saveStepEntry(
     ...result.log,
     ...isInline
       ? { inline: logBytes.toBase64() }
-      : { sha256: await sha256Bytes(logBytes) },
+      : { sha256: await sha256Hex(logBytes) },
   };
   const entry: StepEntry = {
     ...result,
@@ -197,7 +197,7 @@ export async function readStepLog(
     const content = await store.get(name, { maxBytes, signal });
     if (content === undefined) return undefined;
     bytes = new Uint8Array(await allBytes(content));
-    if (await sha256Bytes(bytes) !== sha256) {
+    if (await sha256Hex(bytes) !== sha256) {
       throw new Error("the content of a log was changed");
     }
   }

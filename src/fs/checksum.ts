@@ -24,3 +24,13 @@ export async function sha256Of(
     hash.update(buffer.subarray(0, count));
   }
 }
+
+/** Computes the SHA-256 of text in UTF-8 or of bytes, in hexadecimal digits. */
+export async function sha256Hex(
+  data: string | Uint8Array<ArrayBuffer>,
+): Promise<string> {
+  const bytes = typeof data === "string"
+    ? new TextEncoder().encode(data)
+    : data;
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}

@@ -2,8 +2,8 @@ import { LINE_FEED } from "./line_limit.ts";
 import { styledText } from "../terminal/styles.ts";
 import { withoutSequences } from "../terminal/text.ts";
 
-/** Default number of lines. */
-const TAIL_LINES = 20;
+/** Number of last lines of a failed step that are shown again. */
+export const TAIL_LINES = 20;
 
 /**
  * Maximum length of a line in characters. Only the end of a longer line is

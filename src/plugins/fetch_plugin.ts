@@ -1,3 +1,4 @@
+import { sha256Hex } from "../fs/checksum.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import { Cancellation } from "../process/cancellation.ts";
 import { capture } from "../process/capture.ts";
@@ -81,8 +82,7 @@ async function checkHash(
   bytes: Uint8Array<ArrayBuffer>,
   expected: string,
 ): Promise<void> {
-  const digest = await crypto.subtle.digest("SHA-256", bytes);
-  const found = new Uint8Array(digest).toHex();
+  const found = await sha256Hex(bytes);
   if (found === expected) return;
   throw new Error(`its hash is sha256-${found}, not sha256-${expected}`);
 }

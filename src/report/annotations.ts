@@ -1,3 +1,4 @@
+import { TAIL_LINES } from "../output/log_tail.ts";
 import { CI_SYSTEMS } from "../options/options.ts";
 import type { GroupMarkers } from "../output/printer.ts";
 import {
@@ -12,9 +13,6 @@ import { problemAnnotations } from "./problem_annotations.ts";
 import type { RunRecord, StepRecord } from "./run_record.ts";
 import { formatDuration } from "./durations.ts";
 import { endingOf, hasFailed } from "./step_outcome.ts";
-
-/** Maximum number of lines of a failed step in an annotation. */
-const TAIL_LINES = 20;
 
 /**
  * Maximum number of annotations of a run; GitHub shows ten errors of a step.

@@ -1,3 +1,4 @@
+import { TAIL_LINES } from "../output/log_tail.ts";
 import { withoutCommands } from "../terminal/text.ts";
 import {
   plainLine,
@@ -60,9 +61,6 @@ function totalLine(steps: readonly SummaryStep[]): StyledText[][] {
   const end = ran.reduce((last, step) => Math.max(last, endOf(step)), 0);
   return [[["total ", "dim"], [formatDuration(end - start)]]];
 }
-
-/** Number of lines of a failed step that are shown again. */
-const TAIL_LINES = 20;
 
 /**
  * Formats the last lines of failed steps.

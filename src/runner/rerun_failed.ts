@@ -5,13 +5,10 @@ import type { RunRecord, StepRecord } from "../report/run_record.ts";
 import { hasFailed } from "../report/step_outcome.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { keptOutputs } from "../steps/output_files.ts";
-import { needsOf } from "../steps/step_graph.ts";
+import { listedNames, needsOf } from "../steps/step_graph.ts";
 import { isObject } from "../json_value.ts";
 import { recordPath } from "./job_record.ts";
 import type { RunState } from "./run_state.ts";
-
-/** Maximum number of steps that a message lists. */
-const MAX_LISTED = 12;
 
 /**
  * Limits the steps of a plan to those that failed in the last run.
@@ -100,8 +97,8 @@ function checkNames(
     ? []
     : [...last.keys()].filter((name) => !current.has(name));
   const changes = [
-    ...added.length > 0 ? [`${listed(added)} did not exist`] : [],
-    ...gone.length > 0 ? [`${listed(gone)} no longer exists`] : [],
+    ...added.length > 0 ? [`${listedNames(added)} did not exist`] : [],
+    ...gone.length > 0 ? [`${listedNames(gone)} no longer exists`] : [],
   ];
   if (changes.length === 0) return;
   throw refusal(
@@ -151,11 +148,6 @@ function withInputs(
     }
   }
   return isFailed.map((_, step) => selected.has(step));
-}
-
-function listed(names: readonly string[]): string {
-  const shown = names.slice(0, MAX_LISTED).map((name) => `"${name}"`);
-  return shown.join(", ") + (names.length > MAX_LISTED ? ", …" : "");
 }
 
 function refusal(reason: string): RunnerError {

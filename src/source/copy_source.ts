@@ -19,7 +19,7 @@ import {
   sourceError,
 } from "./source.ts";
 import { decodedPath } from "./source_url.ts";
-import { forEachLimited } from "../work_queue.ts";
+import { forEachLimited, PARALLEL_CALLS } from "../work_queue.ts";
 
 /**
  * Validates a directory as a source. Nothing is copied yet.
@@ -122,9 +122,6 @@ function failure(url: string, reason: string, cause?: unknown): RunnerError {
   return sourceError(`copy ${JSON.stringify(url)}`, reason, cause);
 }
 
-/** Number of parallel calls that keeps the threads of the runtime busy. */
-const PARALLEL_COUNT = 32;
-
 /** Options for {@linkcode copyTree}. */
 export interface CopyTreeOptions {
   /** Absolute paths that are not copied, including everything below them. */
@@ -216,7 +213,7 @@ export async function copyTree(
   ) =>
     forEachLimited(
       entries,
-      PARALLEL_COUNT,
+      PARALLEL_CALLS,
       (entry) => attempt(entry, () => action(entry)),
     );
   using reader = new DirectoryReader([to]);

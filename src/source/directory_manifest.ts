@@ -4,10 +4,7 @@ import { readLinkTarget } from "../fs/byte_names.ts";
 import { DirectoryReader } from "../fs/byte_paths.ts";
 import { openUntrusted } from "../fs/read_untrusted.ts";
 import { sha256Of } from "../fs/checksum.ts";
-import { forEachLimited } from "../work_queue.ts";
-
-/** Number of parallel calls that keeps the threads of the runtime busy. */
-const PARALLEL_COUNT = 32;
+import { forEachLimited, PARALLEL_CALLS } from "../work_queue.ts";
 
 /** Maximum size of a file that is read in one piece, in bytes. */
 const MAX_BYTES_AT_ONCE = 1024 * 1024;
@@ -82,7 +79,7 @@ export async function takeManifest(
     const top: Listed = { name: "", path: root, isAlias: false };
     for (let level = [top]; level.length > 0;) {
       const below: Listed[] = [];
-      await forEachLimited(level, PARALLEL_COUNT, async (listed) => {
+      await forEachLimited(level, PARALLEL_CALLS, async (listed) => {
         signal.throwIfAborted();
         const { name, path, isAlias } = listed;
         const info = await (isAlias ? Deno.stat(path) : Deno.lstat(path));

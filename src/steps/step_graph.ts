@@ -175,7 +175,7 @@ function find(
     throw new RunnerError(
       `Cannot use "${option}": the job has no step "${name}"` +
         (meant === undefined
-          ? `; the steps are ${listed(steps.map(({ group }) => group))}`
+          ? `; the steps are ${listedNames(steps.map(({ group }) => group))}`
           : `; did you mean "${meant}"?`),
       { code: "invalid-config" },
     );
@@ -183,7 +183,7 @@ function find(
 }
 
 /** Formats distinct names for a message, up to a limit. */
-function listed(names: readonly string[]): string {
+export function listedNames(names: readonly string[]): string {
   const all = [...new Set(names)].map((name) => `"${name}"`);
   const shown = all.slice(0, MAX_LISTED).join(", ");
   return all.length > MAX_LISTED ? `${shown}, …` : shown;

@@ -12,6 +12,7 @@
  * 3. Functions of a job run in the process that holds the lock. Runners that
  *    they start while they run belong to the job as well.
  */
+import { sha256Hex } from "../fs/checksum.ts";
 import { pause } from "../process/time_limit.ts";
 import { Variable } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
@@ -104,7 +105,9 @@ export async function lockWorkspace(
   let nested = heldByOther(ids);
   // Sorted, so that two runners never wait for each other.
   for (const directory of sourceDirs.toSorted()) {
-    const name = `${LOCK_FILE}-${ids.length}-${await digest(directory)}`;
+    const name = `${LOCK_FILE}-${ids.length}-${
+      (await sha256Hex(directory)).slice(0, 16)
+    }`;
     const own = await acquire(workspace, name, options, nested.ids.split(","));
     if ("ancestor" in own) continue;
     nested = stack.use(own);
@@ -244,12 +247,6 @@ function busy({ base }: Workspace, reason: string): RunnerError {
   return new RunnerError(`Cannot use "${base}": ${reason}`, {
     code: "workspace-busy",
   });
-}
-
-async function digest(text: string): Promise<string> {
-  const bytes = new TextEncoder().encode(text);
-  const hash = await crypto.subtle.digest("SHA-256", bytes);
-  return new Uint8Array(hash).toHex().slice(0, 16);
 }
 
 /**

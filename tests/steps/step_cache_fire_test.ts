@@ -4,10 +4,10 @@ import { packName } from "../../src/cache/cache_entry.ts";
 import {
   encodeStepEntry,
   keyOfParts,
-  sha256Bytes,
   type StepEntry,
   stepEntryName,
 } from "../../src/cache/step_entry.ts";
+import { sha256Hex } from "../../src/fs/checksum.ts";
 import { runShell, type TarEntry, tarOf } from "../helpers/archives.ts";
 import { type CachedJob, cachedJob } from "../helpers/cached_job.ts";
 import { startCli } from "../helpers/cli.ts";
@@ -76,7 +76,7 @@ async function plantPack(
   const zipped = new Blob([tar]).stream()
     .pipeThrough(new CompressionStream("gzip"));
   const pack = new Uint8Array(await new Response(zipped).arrayBuffer());
-  const sha256 = await sha256Bytes(pack);
+  const sha256 = await sha256Hex(pack);
   await Deno.writeFile(`${job.store}/${packName("local", sha256)}`, pack);
   await plant(job, {
     pack: {
@@ -348,12 +348,12 @@ describe("several runners with one store of steps", () => {
           .endsWith(String(count));
       await job.run();
       assert(await packed());
-      const before = await sha256Bytes(
+      const before = await sha256Hex(
         await Deno.readFile(`${job.cwd}/out/all`),
       );
       await runShell(job.cwd, "rm -r out");
       assertEquals((await job.run()).cached, ["build"]);
-      const after = await sha256Bytes(
+      const after = await sha256Hex(
         await Deno.readFile(`${job.cwd}/out/all`),
       );
       assertEquals(after, before);

@@ -1,5 +1,23 @@
 import type { CliCommand, CommandContext } from "../command.ts";
-import { usageError } from "../parse_arguments.ts";
+import { findAction } from "../find_action.ts";
+
+type ArtifactsAction = (
+  context: CommandContext,
+  name: string | undefined,
+) => Promise<void>;
+
+const ACTIONS: Readonly<Record<string, ArtifactsAction>> = {
+  async list(context, name) {
+    const actions = await import("../artifact_actions.ts");
+    await (name === undefined
+      ? actions.showArtifacts(context)
+      : actions.showFiles(context, name));
+  },
+  async get(context, name) {
+    const actions = await import("../artifact_actions.ts");
+    await actions.getArtifacts(context, name);
+  },
+};
 
 export const artifactsCommand: CliCommand = {
   usage: "list [NAME] | get [NAME] [OPTIONS]",
@@ -14,7 +32,7 @@ Actions:
   get          Write the files of all artifacts to NAME in --output, by default
                the current directory
 
-Files that are there already are replaced. Nothing is written through a link.`,
+Existing files are replaced. Nothing is written through a link.`,
   examples: [
     ["artifacts list", "Print the artifacts of the last run"],
     ["artifacts get app --output dist", "Write the files of app to dist"],
@@ -43,20 +61,15 @@ Files that are there already are replaced. Nothing is written through a link.`,
     },
     { name: "json", help: "Print JSON" },
   ],
-  actions: ["list", "get"],
+  actions: Object.keys(ACTIONS),
   maxOperands: 2,
   run: runArtifactsAction,
 };
 
 async function runArtifactsAction(context: CommandContext): Promise<number> {
   const { operands: [action, name], runner: { logger } } = context;
-  if (action !== "list" && action !== "get") {
-    throw usageError("An action is required: list or get", "artifacts");
-  }
-  const actions = await import("../artifact_actions.ts");
-  if (action === "get") await actions.getArtifacts(context, name);
-  else if (name === undefined) await actions.showArtifacts(context);
-  else await actions.showFiles(context, name);
+  const run = findAction(ACTIONS, action, { command: "artifacts" });
+  await run(context, name);
   await logger.flush();
   return 0;
 }

@@ -1,6 +1,5 @@
 import type { CliCommand, CommandContext } from "../command.ts";
-import { usageError } from "../parse_arguments.ts";
-import { suggest } from "../../suggest.ts";
+import { findAction } from "../find_action.ts";
 import {
   type CacheAction,
   clearCache,
@@ -70,20 +69,10 @@ be used, the result is a miss and a warning, not a failure.`,
 
 async function runCacheAction(context: CommandContext): Promise<number> {
   const { operands: [name, ...operands], runner: { logger } } = context;
-  const code = await findAction(name)(context, operands);
+  const code = await findAction(ACTIONS, name, { command: "cache" })(
+    context,
+    operands,
+  );
   await logger.flush();
   return code;
-}
-
-function findAction(name: string | undefined): CacheAction {
-  const names = Object.keys(ACTIONS);
-  if (name === undefined) {
-    throw usageError(`An action is required: ${names.join(", ")}`, "cache");
-  }
-  if (Object.hasOwn(ACTIONS, name)) return ACTIONS[name];
-  const near = suggest(name, names);
-  const hint = near === undefined
-    ? `; must be one of ${names.join(", ")}`
-    : `; did you mean "${near}"?`;
-  throw usageError(`Unknown action${hint}`, "cache");
 }

@@ -9,7 +9,7 @@ import type { RunnerContext } from "../../runner/runner_context.ts";
 import { workflowFunctions } from "../../runner/workflow_functions.ts";
 import { TriggerQueue } from "../../triggers/queue.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
-import { usageError } from "../parse_arguments.ts";
+import { findAction } from "../find_action.ts";
 import { readText } from "../read_input.ts";
 
 /** Maximum size of the arguments, in bytes: that of a large trigger document. */
@@ -91,12 +91,12 @@ Follow-up jobs use the keys of trigger documents: job_name, depends_on, env.`,
   maxOperands: 1,
   async run(context) {
     const { operands: [name], runner } = context;
-    if (!name) throw usageError("A function is required", "call");
-    if (!Object.hasOwn(FUNCTIONS, name)) {
-      throw usageError(`Unknown function "${name}"`, "call");
-    }
+    const call = findAction(FUNCTIONS, name, {
+      command: "call",
+      word: "function",
+    });
     try {
-      const result = await FUNCTIONS[name](
+      const result = await call(
         await readArguments(context),
         runner,
       );

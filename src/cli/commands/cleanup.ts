@@ -1,8 +1,6 @@
 import { readOptions } from "../../config/load_config.ts";
 import { RunnerError } from "../../errors.ts";
 import { pathExists } from "../../fs/files.ts";
-import { Cancellation } from "../../process/cancellation.ts";
-import { cancelledError } from "../../runner/job_result.ts";
 import type { RunnerContext } from "../../runner/runner_context.ts";
 import {
   hasWorkflowFiles,
@@ -11,6 +9,7 @@ import {
 import type { Workspace } from "../../workspace/layout.ts";
 import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
 import { removeOwnedPaths } from "../../workspace/owned_paths.ts";
+import { cancelOnSignal } from "../cancel_on_signal.ts";
 import type { CliCommand } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
 import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
@@ -65,18 +64,12 @@ async function lock(
   workspace: Workspace,
   wait: boolean,
 ): Promise<WorkspaceLock> {
-  const cancellation = new Cancellation();
-  using _ = host.onSignal((signal) => cancellation.cancel(signal));
-  try {
-    return await lockWorkspace(workspace, {
+  return await cancelOnSignal(host, ({ graceful }) =>
+    lockWorkspace(workspace, {
       command: "cleanup",
       env: host.env,
       wait,
-      signal: cancellation.graceful,
+      signal: graceful,
       onWait: (reason) => logger.info("workspace", reason),
-    });
-  } catch (error) {
-    const { signal } = cancellation;
-    throw signal === null ? error : cancelledError(signal);
-  }
+    }));
 }

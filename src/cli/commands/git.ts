@@ -9,9 +9,9 @@ import {
   type GitQueryOptions,
   openQuery,
 } from "../../source/git/queries/open_query.ts";
-import { suggest } from "../../suggest.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { configFlags, flagsLayer, IGNORED_FLAGS } from "../config_flags.ts";
+import { findAction } from "../find_action.ts";
 import { usageError } from "../parse_arguments.ts";
 import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 
@@ -60,7 +60,7 @@ fetched (see --fetch-depth of "checkout" and "run").`,
   maxOperands: 2,
   async run(context) {
     const { operands: [name, ...operands], runner } = context;
-    const action = findAction(name);
+    const action = findAction(ACTIONS, name, { command: "git" });
     if (operands.length !== action.operandCount) {
       throw usageError(
         name === "info"
@@ -74,17 +74,6 @@ fetched (see --fetch-depth of "checkout" and "run").`,
     return 0;
   },
 };
-
-function findAction(name: string | undefined): ActionEntry {
-  const names = Object.keys(ACTIONS);
-  if (name === undefined) {
-    throw usageError(`An action is required: ${names.join(", ")}`, "git");
-  }
-  if (Object.hasOwn(ACTIONS, name)) return ACTIONS[name];
-  const near = suggest(name, names);
-  const hint = near === undefined ? "" : `; did you mean "${near}"?`;
-  throw usageError(`Unknown action "${name}"${hint}`, "git");
-}
 
 /** Code directory of a command. */
 interface CodeDirectory extends GitQueryOptions {

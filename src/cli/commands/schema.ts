@@ -1,6 +1,5 @@
-import { suggest } from "../../suggest.ts";
 import type { CliCommand } from "../command.ts";
-import { usageError } from "../parse_arguments.ts";
+import { findAction } from "../find_action.ts";
 
 /** Functions that load and create the schemas. */
 const SCHEMAS: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -48,12 +47,11 @@ files of secret providers or trigger documents, so that editors can complete and
   maxOperands: 1,
   async run(context) {
     const { operands: [name = "job"] } = context;
-    if (!Object.hasOwn(SCHEMAS, name)) {
-      const near = suggest(name, Object.keys(SCHEMAS));
-      const hint = near === undefined ? "" : `; did you mean "${near}"?`;
-      throw usageError(`Unknown schema "${name}"${hint}`, "schema");
-    }
-    await context.print(JSON.stringify(await SCHEMAS[name](), null, 2));
+    const schema = findAction(SCHEMAS, name, {
+      command: "schema",
+      word: "schema",
+    });
+    await context.print(JSON.stringify(await schema(), null, 2));
     return 0;
   },
 };

@@ -4,8 +4,8 @@ import {
   SecretStore,
   type SecretStoreOptions,
 } from "../../secrets/store/store.ts";
-import { suggest } from "../../suggest.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
+import { findAction } from "../find_action.ts";
 import { usageError } from "../parse_arguments.ts";
 import { PASSWORD_FD_FLAG, readPassword } from "../store_password.ts";
 import {
@@ -76,7 +76,10 @@ export async function runSecretAction(
   options: Pick<SecretStoreOptions, "cost"> = {},
 ): Promise<number> {
   const { operands: [name, ...operands], runner: { host, logger } } = context;
-  const action = findAction(name);
+  const action = findAction(ACTIONS, name, {
+    command: "secrets",
+    isSecret: true,
+  });
   checkOperands(name, action, operands);
   const store = new SecretStore({
     directory: secretsDirectory(host.env),
@@ -86,19 +89,6 @@ export async function runSecretAction(
   await action.run(context, store, ...operands);
   await logger.flush();
   return 0;
-}
-
-function findAction(name: string | undefined): ActionEntry {
-  const names = Object.keys(ACTIONS);
-  if (name === undefined) {
-    throw usageError(`An action is required: ${names.join(", ")}`, "secrets");
-  }
-  if (Object.hasOwn(ACTIONS, name)) return ACTIONS[name];
-  const near = suggest(name, names);
-  const hint = near === undefined
-    ? `; must be one of ${names.join(", ")}`
-    : `; did you mean "${near}"?`;
-  throw usageError(`Unknown action${hint}`, "secrets");
 }
 
 function checkOperands(

@@ -1,10 +1,10 @@
-import { suggest } from "../../suggest.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { DRY_RUN_FLAG, WATCH_FLAG } from "./run.ts";
 import { configFlags } from "../config_flags.ts";
 import { drawDefinition, FORMAT_FLAG } from "./graph.ts";
 import { KUBERNETES_FLAGS } from "../workflow/kubernetes_flags.ts";
-import { QUIET_FLAG, usageError, VERBOSE_FLAG } from "../parse_arguments.ts";
+import { findAction } from "../find_action.ts";
+import { QUIET_FLAG, VERBOSE_FLAG } from "../parse_arguments.ts";
 import { CHANGED_FILE_FLAG, INPUT_FLAGS } from "../workflow/run_inputs.ts";
 import { EXPLAIN_FLAGS } from "../workflow/explanation.ts";
 import { EXPORT_FLAGS, EXPORTED_JOB_FLAGS } from "../workflow/export_flags.ts";
@@ -169,19 +169,11 @@ commit that is checked out.`,
   maxOperands: 2,
   async run(context) {
     const { operands: [name, operand], runner } = context;
-    const code = await findAction(name)(context, operand);
+    const code = await findAction(ACTIONS, name, { command: "workflow" })(
+      context,
+      operand,
+    );
     await runner.logger.flush();
     return code;
   },
 };
-
-function findAction(name: string | undefined) {
-  const names = Object.keys(ACTIONS);
-  if (name === undefined) {
-    throw usageError(`An action is required: ${names.join(", ")}`, "workflow");
-  }
-  if (Object.hasOwn(ACTIONS, name)) return ACTIONS[name];
-  const near = suggest(name, names);
-  const hint = near === undefined ? "" : `; did you mean "${near}"?`;
-  throw usageError(`Unknown action "${name}"${hint}`, "workflow");
-}

@@ -1,3 +1,4 @@
+import { joinBytes } from "../../bytes.ts";
 import { isSwitchedOn } from "../../boolean.ts";
 import type { Host, HostStream } from "../../host.ts";
 import { type Sink, streamSink } from "../../output/sink.ts";
@@ -167,20 +168,13 @@ async function print(
   if (bytes.length === 0) return 0;
   const { before, after } = region.moveBelow(bytes);
   await sink.write(
-    before + after === "" ? bytes : joined(before, bytes, after),
+    before + after === ""
+      ? bytes
+      : joinBytes([encoder.encode(before), bytes, encoder.encode(after)]),
   );
   return bytes.length;
 }
 
 async function writeText(sink: Sink, text: string): Promise<void> {
   if (text !== "") await sink.write(encoder.encode(text));
-}
-
-function joined(before: string, bytes: Uint8Array, after: string): Uint8Array {
-  const [head, foot] = [encoder.encode(before), encoder.encode(after)];
-  const whole = new Uint8Array(head.length + bytes.length + foot.length);
-  whole.set(head);
-  whole.set(bytes, head.length);
-  whole.set(foot, head.length + bytes.length);
-  return whole;
 }

@@ -1,3 +1,4 @@
+import { sha256Hex } from "../../fs/checksum.ts";
 import type { FileChange } from "./source_snapshot.ts";
 
 /** Number of consecutive runs that changes of one file may interrupt. */
@@ -97,8 +98,7 @@ async function hashOf(path: string): Promise<string | undefined> {
   try {
     const { isFile, size } = await Deno.lstat(path);
     if (!isFile || size > MAX_COMPARED_BYTES) return undefined;
-    const bytes = await Deno.readFile(path);
-    return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+    return await sha256Hex(await Deno.readFile(path));
   } catch {
     // It was removed, or cannot be read.
     return undefined;

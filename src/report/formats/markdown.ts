@@ -1,11 +1,9 @@
+import { TAIL_LINES } from "../../output/log_tail.ts";
 import { criticalPath } from "../critical_path.ts";
 import { mostSevere, problemCounts, problemPlace } from "../problem_text.ts";
 import { type RunRecord, runStatus } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
 import { endingOf, hasFailed, isFlaky } from "../step_outcome.ts";
-
-/** Maximum number of last lines of a failed step that are shown. */
-const TAIL_LINES = 20;
 
 /** Maximum number of problems that are shown. */
 const MAX_PROBLEMS = 50;

@@ -1,3 +1,4 @@
+import { sha256Hex } from "../../fs/checksum.ts";
 import { isMissing } from "../../fs/files.ts";
 import { openUntrusted, readAt, readToEnd } from "../../fs/read_untrusted.ts";
 import { parseEvent } from "../event_schema.ts";
@@ -180,7 +181,5 @@ function eventsIn(bytes: Uint8Array): RunEvent[] {
  * @returns 32 hexadecimal digits.
  */
 export async function idOf(path: string): Promise<string> {
-  const bytes = new TextEncoder().encode(path);
-  const hash = await crypto.subtle.digest("SHA-256", bytes);
-  return new Uint8Array(hash, 0, 16).toHex();
+  return (await sha256Hex(path)).slice(0, 32);
 }

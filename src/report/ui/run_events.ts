@@ -1,3 +1,4 @@
+import { sha256Hex } from "../../fs/checksum.ts";
 import { pause } from "../../process/time_limit.ts";
 import { styledPieces, type TextLook } from "../../terminal/styles.ts";
 import { outputPieces } from "../formats/html_output.ts";
@@ -195,7 +196,5 @@ async function runHash(
   started: { readonly id: string; readonly time: string } | undefined,
 ): Promise<string> {
   const text = started === undefined ? "" : `${started.id} ${started.time}`;
-  const bytes = new TextEncoder().encode(text);
-  const hash = await crypto.subtle.digest("SHA-256", bytes);
-  return new Uint8Array(hash, 0, 8).toHex();
+  return (await sha256Hex(text)).slice(0, 16);
 }

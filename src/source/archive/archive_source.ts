@@ -151,16 +151,6 @@ async function unpackFile(
     const { zipEntries } = await import("../../archive/zip_entries.ts");
     return await unpack(zipEntries(path, budget), directory, options);
   }
-  const bytes = counted(decompressed(path, format, context), budget);
+  const bytes = budget.counted(decompressed(path, format, context));
   await unpack(tarEntries(bytes, budget), directory, options);
-}
-
-async function* counted(
-  stream: AsyncIterable<Uint8Array>,
-  budget: Budget,
-): AsyncGenerator<Uint8Array> {
-  for await (const bytes of stream) {
-    budget.addBytes(bytes.length);
-    yield bytes;
-  }
 }

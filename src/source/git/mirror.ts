@@ -1,3 +1,4 @@
+import { sha256Hex } from "../../fs/checksum.ts";
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import { messageOf, osReason } from "../../errors.ts";
@@ -123,7 +124,7 @@ async function placeOf(
 ): Promise<Place> {
   const folder = identity.replace(/[^A-Za-z0-9]+/g, "-").slice(-60)
     .replace(/^-/, "");
-  const name = `${folder}-${(await digest(identity)).slice(0, 16)}`;
+  const name = `${folder}-${(await sha256Hex(identity)).slice(0, 16)}`;
   try {
     await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
   } catch (cause) {
@@ -301,9 +302,4 @@ async function copyToClone(
   const commit = await commitOf(clone, ref);
   if (commit !== undefined) return { id: commit };
   throw sourceError(`find "${ref}" in the mirror`, "no fetched branch has it");
-}
-
-async function digest(text: string): Promise<string> {
-  const bytes = new TextEncoder().encode(text);
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }

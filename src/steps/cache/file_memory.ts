@@ -1,7 +1,8 @@
 import { isObject } from "../../json_value.ts";
 import { pause } from "../../process/time_limit.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
-import { sha256Text, type StepEntry } from "../../cache/step_entry.ts";
+import type { StepEntry } from "../../cache/step_entry.ts";
+import { sha256Hex } from "../../fs/checksum.ts";
 import { readOwnFile } from "../../workspace/own_files.ts";
 import { Uncacheable } from "./file_tree.ts";
 
@@ -76,7 +77,7 @@ export class FileMemory {
     parent: string | undefined,
   ): Promise<FileMemory> {
     if (parent === undefined) return new FileMemory(undefined);
-    const path = `${parent}/${await sha256Text(root)}.json`;
+    const path = `${parent}/${await sha256Hex(root)}.json`;
     return new FileMemory(path, await readContent(path));
   }
 

@@ -1,8 +1,5 @@
-import {
-  type KeyParts,
-  type OutputFile,
-  sha256Text,
-} from "../../cache/step_entry.ts";
+import type { KeyParts, OutputFile } from "../../cache/step_entry.ts";
+import { sha256Hex } from "../../fs/checksum.ts";
 import { variableInfo } from "../../environment/variables.ts";
 import type { Masker } from "../../secrets/masker.ts";
 import { VERSION } from "../../package_version.ts";
@@ -113,7 +110,7 @@ async function hashOf(value: unknown): Promise<string> {
   const text = JSON.stringify(value) ?? "";
   const known = hashes.get(text);
   if (known !== undefined) return known;
-  const hash = await sha256Text(text);
+  const hash = await sha256Hex(text);
   const isKept = text.length <= MAX_KNOWN_LENGTH && hashes.size < MAX_KNOWN;
   if (isKept) hashes.set(text, hash);
   return hash;

@@ -2,8 +2,8 @@ import {
   keyOfParts,
   type KeyParts,
   type OutputFile,
-  sha256Text,
 } from "../../cache/step_entry.ts";
+import { sha256Hex } from "../../fs/checksum.ts";
 import type { StepCacheConfig } from "../../config/step_cache_config.ts";
 import { Variable } from "../../environment/variables.ts";
 import { isInside } from "../../job_path.ts";
@@ -129,7 +129,7 @@ export class StepKeys {
   }
 
   async #idOf(name: string, project: string): Promise<string> {
-    return await sha256Text(JSON.stringify([project, name]));
+    return await sha256Hex(JSON.stringify([project, name]));
   }
 
   /** Files that match both inputs and outputs are outputs. */

@@ -1,4 +1,4 @@
-import { sha256Text } from "../../cache/step_entry.ts";
+import { sha256Hex } from "../../fs/checksum.ts";
 import { SYSTEM_PREFIX } from "../../environment/variables.ts";
 import { bareLog } from "../../output/job_log.ts";
 import type { Sink } from "../../output/sink.ts";
@@ -71,7 +71,7 @@ async function outputHash(
     log: bareLog(NOWHERE, NOWHERE),
   }, { onOutput: { stdout: stdout.add, stderr: stderr.add } });
   context.cancellation.graceful.throwIfAborted();
-  return await sha256Text(
+  return await sha256Hex(
     JSON.stringify([stdout.end(), stderr.end(), exitCode]),
   );
 }

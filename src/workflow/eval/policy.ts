@@ -1,3 +1,4 @@
+import { sha256Hex } from "../../fs/checksum.ts";
 import { parseJsonText } from "../../schema/read_document.ts";
 import { list } from "../../schema/collections.ts";
 import { jsonChoice, jsonString } from "../../schema/strict_json.ts";
@@ -312,8 +313,7 @@ export async function readPolicy(text: string, name: string): Promise<Policy> {
  * @returns SHA-256 of its canonical JSON, in hexadecimal.
  */
 export async function policyRevision({ canonical }: Policy): Promise<string> {
-  const bytes = new TextEncoder().encode(canonical);
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+  return await sha256Hex(canonical);
 }
 
 function subjects(

@@ -181,18 +181,8 @@ async function unpackInto(
   const plain = ReadableStream.from(
     bytes as AsyncIterable<Uint8Array<ArrayBuffer>>,
   ).pipeThrough(new DecompressionStream("gzip"));
-  const entries = tarEntries(counted(plain, budget), budget);
+  const entries = tarEntries(budget.counted(plain), budget);
   await unpack(entries, directory, { stripTop: false, budget, signal });
-}
-
-async function* counted(
-  stream: AsyncIterable<Uint8Array>,
-  budget: Budget,
-): AsyncGenerator<Uint8Array> {
-  for await (const bytes of stream) {
-    budget.addBytes(bytes.length);
-    yield bytes;
-  }
 }
 
 /**

@@ -1,3 +1,4 @@
+import { TAIL_LINES } from "../../output/log_tail.ts";
 import { type Environment, Variable } from "../../environment/variables.ts";
 import { lstatIfThere } from "../../fs/files.ts";
 import { isInside, shownPath } from "../../job_path.ts";
@@ -222,9 +223,6 @@ export async function recordWorkflow(
 
 /** Maximum number of failed steps whose last lines stand for their job. */
 const MAX_FAILED_STEPS = 3;
-
-/** Maximum number of last lines of a job. */
-const TAIL_LINES = 20;
 
 /**
  * Returns the last lines of the steps of a job that failed. They say more than

@@ -1,0 +1,48 @@
+import { suggest } from "../suggest.ts";
+import { usageError } from "./parse_arguments.ts";
+
+/** Options for {@linkcode findAction}. */
+export interface FindActionOptions {
+  /** Command whose help the message mentions. */
+  readonly command: string;
+  /**
+   * Word for an action in messages.
+   *
+   * @default {"action"}
+   */
+  readonly word?: string;
+  /**
+   * Whether messages must not quote the name, because it may be a secret.
+   *
+   * @default {false}
+   */
+  readonly isSecret?: boolean;
+}
+
+/**
+ * Finds the action of a command.
+ *
+ * @param name Name as typed.
+ * @throws {RunnerError} `usage` if the name is missing or unknown.
+ */
+export function findAction<T>(
+  actions: Readonly<Record<string, T>>,
+  name: string | undefined,
+  { command, word = "action", isSecret = false }: FindActionOptions,
+): T {
+  const names = Object.keys(actions);
+  if (name === undefined || name === "") {
+    const article = /^[aeiou]/.test(word) ? "An" : "A";
+    throw usageError(
+      `${article} ${word} is required: ${names.join(", ")}`,
+      command,
+    );
+  }
+  if (Object.hasOwn(actions, name)) return actions[name];
+  const near = suggest(name, names);
+  const hint = near === undefined
+    ? `must be one of ${names.join(", ")}`
+    : `did you mean "${near}"?`;
+  const quoted = isSecret ? "" : ` "${name}"`;
+  throw usageError(`Unknown ${word}${quoted}; ${hint}`, command);
+}
