@@ -89,7 +89,7 @@ export async function openStepFile(
     async *content() {
       if (!file) return;
       yield* masker && masker.formTotal !== formTotal
-        ? maskChunks(file.content(), masker.stream())
+        ? maskChunks(file.content(), () => masker.stream())
         : file.content();
     },
     async remaskLog() {
@@ -134,13 +134,16 @@ function warnOnce(options: StepFileOptions): (cause: unknown) => undefined {
  * Masks bytes that are read in chunks.
  *
  * @param chunks Chunks, each of which is valid until the next one is requested.
+ * @param startMask Starts a stream that masks secrets; called if there is a chunk.
  */
 export async function* maskChunks(
   chunks: AsyncIterable<Uint8Array>,
-  mask: MaskStream,
+  startMask: () => MaskStream,
 ): AsyncGenerator<Uint8Array> {
+  let mask: MaskStream | undefined;
   let held = new Uint8Array();
   for await (const chunk of chunks) {
+    mask ??= startMask();
     const window = new Uint8Array(held.length + chunk.length);
     window.set(held);
     window.set(chunk, held.length);
@@ -148,6 +151,7 @@ export async function* maskChunks(
     held = window.slice(heldFrom);
     if (output.length > 0) yield output;
   }
+  if (mask === undefined) return;
   const { output } = mask.mask(held, true);
   if (output.length > 0) yield output;
 }
@@ -189,7 +193,7 @@ export async function remaskLog(
   try {
     using _ = copy;
     const chunks = chunksOf(log, Math.min(log.size, size));
-    for await (const bytes of maskChunks(chunks, masker.stream())) {
+    for await (const bytes of maskChunks(chunks, () => masker.stream())) {
       await writeAll(copy, bytes);
       newSize += bytes.length;
     }

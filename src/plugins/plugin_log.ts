@@ -23,7 +23,8 @@ export class PluginLog implements Disposable {
   readonly #options: PluginLogOptions;
   readonly #encoder = new TextEncoder();
   #decoder = new TextDecoder();
-  #stream: Pick<MaskStream, "mask">;
+  /** Started with the first bytes, since most plugins print nothing. */
+  #stream: Pick<MaskStream, "mask"> | undefined;
   #held = new Uint8Array();
   #line = "";
   #isClosed = false;
@@ -31,7 +32,6 @@ export class PluginLog implements Disposable {
   /** Creates an empty log. */
   constructor(options: PluginLogOptions) {
     this.#options = options;
-    this.#stream = options.maskStream();
   }
 
   /**
@@ -52,6 +52,7 @@ export class PluginLog implements Disposable {
     const window = new Uint8Array(this.#held.length + bytes.length);
     window.set(this.#held);
     window.set(bytes, this.#held.length);
+    this.#stream ??= this.#options.maskStream();
     const { output, heldFrom } = this.#stream.mask(window, false);
     this.#held = window.slice(heldFrom);
     this.#print(this.#decoder.decode(output, { stream: true }));
@@ -60,12 +61,13 @@ export class PluginLog implements Disposable {
 
   /** Prints what is held back, and starts a new stream. */
   flush(): void {
+    if (this.#stream === undefined) return;
     const { output } = this.#stream.mask(this.#held, true);
     this.#print(this.#decoder.decode(output));
     if (this.#line !== "") this.#print("\n");
     this.#held = new Uint8Array();
     this.#decoder = new TextDecoder();
-    this.#stream = this.#options.maskStream();
+    this.#stream = undefined;
   }
 
   /** Prints what is held back; later messages are printed immediately. */

@@ -88,6 +88,10 @@ export function denoCommand(options: DenoCommandOptions): string[] {
     `data:text/javascript;base64,${workerCode()}`,
     url,
   ];
+  if (confinement !== undefined && options.perl !== undefined) {
+    const limited = { ...confinement, maxDataBytes: DATA_KIB * 1024 };
+    return confinedCommand(command, limited, options);
+  }
   return [
     ...["/bin/sh", "-c", LIMITED, "sh"],
     ...confinement === undefined

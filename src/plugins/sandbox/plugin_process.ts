@@ -148,7 +148,7 @@ export class PluginProcess implements AsyncDisposable {
     // Masked as one stream, because a secret may have several lines.
     const stderr = maskChunks(
       this.#child.stderr!,
-      this.#listener.maskStream(),
+      () => this.#listener.maskStream(),
     );
     await splitLines(stderr, {
       maxLength: 4096,

@@ -86,7 +86,7 @@ export async function startPlugin(
       url,
       registry: jsrHost(env),
       confinement,
-      perl: confinement && await findOnPath("perl", env),
+      perl: confinement && await findPerl(env),
     })
     : await programCommand(start);
   const child = spawn(argv, {
@@ -113,6 +113,20 @@ export async function startPlugin(
     await session[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** Paths of Perl by the environment in which it was searched. */
+const perls = new WeakMap<object, Promise<string | undefined>>();
+
+/** Finds Perl once for all plugins of a runner. */
+function findPerl(
+  env: Readonly<Record<string, string>>,
+): Promise<string | undefined> {
+  const known = perls.get(env);
+  if (known !== undefined) return known;
+  const found = findOnPath("perl", env);
+  perls.set(env, found);
+  return found;
 }
 
 async function programCommand(

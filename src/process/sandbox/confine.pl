@@ -6,13 +6,14 @@
 #   w PATH   path that can be written to
 #   e N=V    variable for the program only
 #   f HEX    filter of system calls, in hexadecimal digits
+#   d BYTES  limit of the program's data memory, where the system has one
 #   c        the environment is what restore_environment leaves
 #   !        strict: signals and abstract sockets do not reach other processes, a
 #            path is allowed only if no part of it is a link, and the program is
 #            not started without the restrictions
 # Without words, nothing is restricted.
 
-my (@read, @write, $filter, $is_strict, $ruleset);
+my (@read, @write, $filter, $is_strict, $data, $ruleset);
 
 sub run_confined {
   my ($architecture, @words) = @_;
@@ -46,6 +47,7 @@ sub start_confined {
         or report("the kernel refuses the filter of system calls");
     }
   }
+  syscall $architecture eq "x86_64" ? 302 : 261, 0, 2, $data, 0 if defined $data;
   exec { $program[0] } @program;
   exit 127;
 }
@@ -64,6 +66,7 @@ sub take_word {
   if ($kind eq "r") { push @read, $value }
   elsif ($kind eq "w") { push @write, $value }
   elsif ($kind eq "f") { $filter = pack "H*", $value }
+  elsif ($kind eq "d") { $data = pack "QQ", $value, $value }
   elsif ($kind eq "c") { restore_environment() }
   elsif ($kind eq "!") { $is_strict = 1 }
   else {

@@ -14,6 +14,12 @@ export interface Confinement {
    */
   readonly env?: Readonly<Record<string, string>>;
   /**
+   * Maximum data memory of the program, in bytes; only Perl applies it.
+   *
+   * @default {no limit}
+   */
+  readonly maxDataBytes?: number;
+  /**
    * Rules that only Perl applies: a program that cannot be confined is not
    * started, and neither signals nor abstract sockets reach processes outside.
    *
@@ -66,8 +72,9 @@ export function perlWords(perl: string, confinement: Confinement): string[] {
 
 /** Returns arguments of `run_confined` in `confine.pl`, up to the command. */
 export function confinementWords(confinement: Confinement): string[] {
-  const { read, write, env = {}, strict } = confinement;
+  const { read, write, env = {}, maxDataBytes, strict } = confinement;
   return [
+    ...maxDataBytes === undefined ? [] : [`d${maxDataBytes}`],
     ...strict === undefined ? [] : ["!", `f${strict.filter.toHex()}`],
     ...read.map((path) => `r${path}`),
     ...write.map((path) => `w${path}`),
