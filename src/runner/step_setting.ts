@@ -2,6 +2,7 @@ import type { JobConfig } from "../config/job_config.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
+import { isDirectorySync, pathExistsSync } from "../fs/files.ts";
 import {
   privateDirectories,
   temporaryDirectory,
@@ -358,11 +359,10 @@ async function stepDirectory(
     ? await guardPath(workspace.base, workspace.pathOf(workingDir))
     : await guardPath(jobPath, workingDir);
   if (isKnownToJob) await Deno.mkdir(path, { recursive: true });
-  const info = await Deno.stat(path).catch(() => undefined);
-  if (info?.isDirectory) return path;
+  if (isDirectorySync(path)) return path;
   throw new RunnerError(
     `Cannot run step "${name}" in "${workingDir}": ${
-      info === undefined ? "no such directory" : "not a directory"
+      pathExistsSync(path) ? "not a directory" : "no such directory"
     }`,
     { code: "workspace" },
   );

@@ -1,5 +1,4 @@
 import { dirname } from "@std/path/posix/dirname";
-import { join } from "@std/path/posix/join";
 import { osReason, RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
 
@@ -51,6 +50,7 @@ const LINK_LIMIT = 40;
  * @throws {RunnerError} With code `workspace`, if a component cannot be read or
  * there is a cycle of links.
  */
+// deno-lint-ignore require-await -- its callers may not depend on that
 export async function realPath(path: string): Promise<string> {
   const pending = path.split("/").reverse();
   let reached = "/";
@@ -58,8 +58,10 @@ export async function realPath(path: string): Promise<string> {
   while (pending.length > 0) {
     const name = pending.pop()!;
     if (name === "" || name === ".") continue;
-    const next = name === ".." ? dirname(reached) : join(reached, name);
-    const target = name === ".." ? undefined : await linkTarget(next);
+    const next = name === ".."
+      ? dirname(reached)
+      : `${reached === "/" ? "" : reached}/${name}`;
+    const target = name === ".." ? undefined : linkTarget(next);
     if (target === undefined) {
       reached = next;
       continue;
@@ -76,10 +78,11 @@ export async function realPath(path: string): Promise<string> {
   return reached;
 }
 
-async function linkTarget(path: string): Promise<string | undefined> {
+/** It is synchronous, as a call in another thread costs many times more. */
+function linkTarget(path: string): string | undefined {
   try {
-    const { isSymlink } = await Deno.lstat(path);
-    return isSymlink ? await Deno.readLink(path) : undefined;
+    const { isSymlink } = Deno.lstatSync(path);
+    return isSymlink ? Deno.readLinkSync(path) : undefined;
   } catch (cause) {
     // A missing component cannot lead elsewhere.
     if (cause instanceof Deno.errors.NotFound) return undefined;

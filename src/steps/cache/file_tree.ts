@@ -72,7 +72,7 @@ class Walk {
 
   /** Starts at a path. A link on the way to it counts as in a directory. */
   async start(path: string): Promise<void> {
-    if (path === "") return await this.#directory("", this.#root);
+    if (path === "") return await this.#directory("", this.#root, this.#root);
     const parts = path.split("/");
     for (const [at] of parts.slice(1).entries()) {
       const parent = parts.slice(0, at + 1).join("/");
@@ -96,8 +96,12 @@ class Walk {
     throw new Uncacheable(`"${path}" is a link, behind which outputs would be`);
   }
 
-  async #directory(path: string, place: string): Promise<void> {
-    const real = Deno.realPathSync(place);
+  /** @param real The place without links, which one behind a link has. */
+  async #directory(
+    path: string,
+    place: string,
+    real: string,
+  ): Promise<void> {
     if (this.#open.has(real)) return;
     this.#open.add(real);
     let isEmpty = true;
@@ -109,6 +113,7 @@ class Walk {
       await this.#visit(
         path === "" ? name : `${path}/${name}`,
         `${place}/${name}`,
+        `${real}/${name}`,
       );
     }
     this.#open.delete(real);
@@ -118,7 +123,7 @@ class Walk {
     if (info !== undefined) this.#add(path, "directory", info);
   }
 
-  async #visit(path: string, place: string): Promise<void> {
+  async #visit(path: string, place: string, inReal?: string): Promise<void> {
     const { ignored, followsLinks, signal } = this.#options;
     if (isOfRunner(path) || ignored(path)) return;
     if (++this.#count % TURN_COUNT === 0) {
@@ -127,10 +132,13 @@ class Walk {
     }
     const info = lstat(place);
     if (info === undefined) return;
-    if (info.isDirectory) return await this.#directory(path, place);
+    if (info.isDirectory) {
+      const real = inReal ?? Deno.realPathSync(place);
+      return await this.#directory(path, place, real);
+    }
     if (info.isSymlink && followsLinks) {
       const real = this.#realDirectory(place);
-      if (real !== undefined) await this.#directory(path, real);
+      if (real !== undefined) await this.#directory(path, real, real);
     }
     if (!this.#patterns.matches(path)) return;
     this.#add(path, typeOf(info), info);

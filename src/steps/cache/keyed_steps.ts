@@ -62,8 +62,11 @@ export class StepKeys {
   readonly #memory: FileMemory;
   readonly #secrets: SecretCheck;
   readonly #tools: ToolHashes;
-  /** Hashes of the files that steps created, by index. */
-  readonly #files = new Map<number, string>();
+  /**
+   * Files that steps created, by index; for files that are not known, a text
+   * that is never the same. Their hash is computed once a step needs it.
+   */
+  readonly #files = new Map<number, readonly OutputFile[] | string>();
 
   constructor(options: StepKeysOptions, memory: FileMemory) {
     this.#options = options;
@@ -179,33 +182,30 @@ export class StepKeys {
 
   /** Returns a hash of the files that a step created in this or an earlier run. */
   async #filesOf(need: number, signal: AbortSignal): Promise<string> {
-    const known = this.#files.get(need);
-    if (known !== undefined) return known;
+    if (!this.#files.has(need)) await this.#findFiles(need, signal);
+    const files = this.#files.get(need)!;
+    return typeof files === "string" ? files : await filesHash(files);
+  }
+
+  async #findFiles(need: number, signal: AbortSignal): Promise<void> {
     const directory = this.#options.directoryOf(need);
     try {
       const outputs = this.#outputsOf(need, directory, signal);
-      return await this.noteFiles(need, await outputs.describe());
+      this.noteFiles(need, await outputs.describe());
     } catch (error) {
       if (!(error instanceof Uncacheable)) throw error;
-      return this.noteUnknownFiles(need);
+      this.noteUnknownFiles(need);
     }
   }
 
   /** Notes which files a step created. */
-  async noteFiles(
-    step: number,
-    outputs: readonly OutputFile[],
-  ): Promise<string> {
-    const hash = await filesHash(outputs);
-    this.#files.set(step, hash);
-    return hash;
+  noteFiles(step: number, outputs: readonly OutputFile[]): void {
+    this.#files.set(step, outputs);
   }
 
   /** Steps that need files which are not known are not restored. */
-  noteUnknownFiles(step: number): string {
-    const unique = `unknown ${crypto.randomUUID()}`;
-    this.#files.set(step, unique);
-    return unique;
+  noteUnknownFiles(step: number): void {
+    this.#files.set(step, `unknown ${crypto.randomUUID()}`);
   }
 
   #outputsOf(

@@ -169,7 +169,7 @@ export class StepCache implements AsyncDisposable {
       this.#store.report(error);
       return undefined;
     }
-    await this.#keys.noteFiles(step.index, entry.outputs);
+    this.#keys.noteFiles(step.index, entry.outputs);
     this.#explain(name, "restored, as its key has not changed");
     await replayLog(log, entry.log, bytes, this.#options.masker);
     await this.#store.touch(entry, context);
@@ -217,7 +217,7 @@ export class StepCache implements AsyncDisposable {
     try {
       const created = await outputs.describe();
       outputs.remember(created, foreign);
-      await this.#keys.noteFiles(step.index, created);
+      this.#keys.noteFiles(step.index, created);
       isDescribed = true;
       if (!writes) return end;
       const hasNewSecrets = masker.formTotal !== formTotal;
@@ -341,7 +341,7 @@ export class StepCache implements AsyncDisposable {
     }
     const created = await outputs.describe();
     outputs.remember(created, foreign, entry);
-    await this.#keys.noteFiles(step.index, created);
+    this.#keys.noteFiles(step.index, created);
     const values = isObject(end.value) ? end.value as CommandOutputs : {};
     const read = await trace?.readFiles(root) ?? [];
     onAudit(context.name, {
