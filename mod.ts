@@ -29,10 +29,10 @@ export type { RunnerErrorCode, RunnerErrorOptions } from "./src/errors.ts";
 export { processHost } from "./src/host.ts";
 export type {
   ConsoleSize,
-  EndingSignal,
   Host,
   HostStream,
   ProcessHostOptions,
+  TerminationSignal,
 } from "./src/host.ts";
 export { createRunner } from "./src/runner/runner.ts";
 export type {

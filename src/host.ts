@@ -46,7 +46,7 @@ export interface Host {
    * the process was started with SIGHUP ignored, as by `nohup`, it stays
    * ignored.
    */
-  onSignal(listener: (signal: EndingSignal) => void): Disposable;
+  onSignal(listener: (signal: TerminationSignal) => void): Disposable;
   /**
    * Calls the listener when the process is about to end, with a function that
    * writes to standard error synchronously.
@@ -75,9 +75,9 @@ export interface ConsoleSize {
 }
 
 /** A signal that requests the termination of the job. */
-export type EndingSignal = "SIGTERM" | "SIGINT" | "SIGQUIT" | "SIGHUP";
+export type TerminationSignal = "SIGTERM" | "SIGINT" | "SIGQUIT" | "SIGHUP";
 
-const ENDING_SIGNALS: readonly EndingSignal[] = [
+const TERMINATION_SIGNALS: readonly TerminationSignal[] = [
   "SIGTERM",
   "SIGINT",
   "SIGQUIT",
@@ -136,7 +136,7 @@ export function processHost(
     consoleSize,
     onSignal(listener) {
       const isHangupIgnored = ignoresHangup();
-      const listeners = ENDING_SIGNALS.map((signal) => {
+      const listeners = TERMINATION_SIGNALS.map((signal) => {
         // Deno handles SIGHUP itself as soon as there is any listener. Only a listener that does nothing keeps the signal ignored.
         const isIgnored = signal === "SIGHUP" && isHangupIgnored;
         const onSignal = isIgnored ? () => {} : () => listener(signal);

@@ -17,7 +17,7 @@ import {
 import type { RunnerContext } from "../runner/runner_context.ts";
 import type { CommandContext } from "./command.ts";
 import { flagsLayer } from "./config_flags.ts";
-import { givenJobFile, jobFileOf } from "./job_location.ts";
+import { jobFileOf, jobFileOption } from "./job_location.ts";
 
 /** Configuration of a command that does not run a job. */
 export interface CommandConfig extends LoadedConfig {
@@ -72,7 +72,7 @@ export async function loadCommandConfig(
   const { host: { env, cwd }, masker } = runner;
   const jobFile = findsJobFile
     ? await jobFileOf(context, layer, { env, cwd })
-    : await givenJobFile(context);
+    : await jobFileOption(context);
   const loaded = await loadConfig({ env, cwd }, { jobFile, layer }, validation);
   const { settings, steps, error } = loaded;
   const secretsInput = { settings, env, cwd, steps };

@@ -25,7 +25,7 @@ const JOB_FILES: readonly string[] = [
 const STANDARD_INPUT = "-";
 
 /** Path or content of a job file. */
-export type GivenJobFile = string | JobFileText;
+export type JobFileSource = string | JobFileText;
 
 /** Option for the path of a job file. */
 export const JOB_FILE_FLAG: Flag = {
@@ -42,18 +42,20 @@ export function partialJobFileFlag(keys: string): Flag {
 }
 
 /** Returns the job file of `--job-file`. */
-export async function givenJobFile(
+export async function jobFileOption(
   context: CommandContext,
-): Promise<GivenJobFile | undefined> {
+): Promise<JobFileSource | undefined> {
   const path = jobFilePath(context);
-  return path === undefined ? undefined : await readGiven(context, path);
+  return path === undefined
+    ? undefined
+    : await readJobFileOption(context, path);
 }
 
 /** Reads standard input if the path of a job file is `-`. */
-export async function readGiven(
+export async function readJobFileOption(
   { runner }: CommandContext,
   path: string,
-): Promise<GivenJobFile> {
+): Promise<JobFileSource> {
   if (path !== STANDARD_INPUT) return path;
   const { readStandardInput } = await import("./read_input.ts");
   const text = await readStandardInput(runner.host, "run");
@@ -70,8 +72,8 @@ export async function jobFileOf(
   context: CommandContext,
   layer: Layer,
   { cwd, env }: Pick<Host, "cwd" | "env">,
-): Promise<GivenJobFile | undefined> {
-  const given = await givenJobFile(context);
+): Promise<JobFileSource | undefined> {
+  const given = await jobFileOption(context);
   const { job_command } = { ...environmentLayer(env), ...layer };
   return given ??
     (job_command !== undefined ? undefined : await findJobFile(cwd));

@@ -52,16 +52,15 @@ export function* settingProblems(
     };
   }
   if (background && maxParallel !== undefined) {
-    const problem = "is not for steps in the background, which all run at once";
+    const problem = "is not for background steps, which all run at once";
     yield { property: "maxParallel", problem };
   }
   if (background && settings.cache !== undefined) {
-    const problem = "is not for steps in the background, which have no result";
+    const problem = "is not for background steps, which have no result";
     yield { property: "cache", problem };
   }
   if (background && settings.usesCache !== undefined) {
-    const problem =
-      "is not for steps in the background, beside which others run";
+    const problem = "is not for background steps, alongside which others run";
     yield { property: "usesCache", problem };
   }
   yield* serviceProblems(settings);

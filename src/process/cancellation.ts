@@ -1,4 +1,4 @@
-import type { EndingSignal } from "../host.ts";
+import type { TerminationSignal } from "../host.ts";
 
 /**
  * Calls a listener when a signal is aborted, or immediately if it already is.
@@ -29,7 +29,7 @@ export function whenAborted(signal: AbortSignal): Promise<void> {
 export class Cancellation {
   readonly #graceful = new AbortController();
   readonly #forced = new AbortController();
-  #signal: EndingSignal | null = null;
+  #signal: TerminationSignal | null = null;
 
   /** Aborted by the first signal. */
   get graceful(): AbortSignal {
@@ -42,7 +42,7 @@ export class Cancellation {
   }
 
   /** The first signal; `null` until there is one. */
-  get signal(): EndingSignal | null {
+  get signal(): TerminationSignal | null {
     return this.#signal;
   }
 
@@ -60,7 +60,7 @@ export class Cancellation {
    *
    * @param signal Signal that was received.
    */
-  cancel(signal: EndingSignal): void {
+  cancel(signal: TerminationSignal): void {
     if (this.#signal === null) {
       this.#signal = signal;
       this.#graceful.abort(

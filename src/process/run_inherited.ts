@@ -1,6 +1,6 @@
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { osReason, RunnerError } from "../errors.ts";
-import type { EndingSignal } from "../host.ts";
+import type { TerminationSignal } from "../host.ts";
 import { closeFilesOnExec } from "./inherited_files.ts";
 import type { ExitStatus } from "./spawn.ts";
 
@@ -11,7 +11,7 @@ export interface RunInheritedOptions {
   /** The complete environment of the program. */
   env: ChildEnvironment;
   /** Adds a listener for the signals that the runner receives. */
-  onSignal: (listener: (signal: EndingSignal) => void) => Disposable;
+  onSignal: (listener: (signal: TerminationSignal) => void) => Disposable;
   /** Whether the terminal sends its signals to the program, too. */
   hasTerminal: boolean;
   /**

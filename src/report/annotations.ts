@@ -12,7 +12,7 @@ import {
 import { problemAnnotations } from "./problem_annotations.ts";
 import type { RunRecord, StepRecord } from "./run_record.ts";
 import { formatDuration } from "./durations.ts";
-import { endingOf, hasFailed } from "./step_outcome.ts";
+import { hasFailed, outcomeText } from "./step_outcome.ts";
 
 /**
  * Maximum number of annotations of a run; GitHub shows ten errors of a step.
@@ -179,7 +179,7 @@ const WRITERS: Readonly<
 };
 
 function titleOf(step: StepRecord): string {
-  return `Step "${step.name}": ${endingOf(step)} after ${
+  return `Step "${step.name}": ${outcomeText(step)} after ${
     formatDuration(step.durationMs)
   }`;
 }

@@ -8,7 +8,7 @@ import {
   type StepRecord,
 } from "./run_record.ts";
 import { formatDuration, shownDuration } from "./durations.ts";
-import { endingOf } from "./step_outcome.ts";
+import { outcomeText } from "./step_outcome.ts";
 
 /**
  * Smaller differences count as noise: in milliseconds, and as a share of the
@@ -61,7 +61,7 @@ export function comparisonOf(
   return {
     before: totalOf(before),
     after: totalOf(after),
-    results: both.filter(([a, b]) => endingOf(a) !== endingOf(b)),
+    results: both.filter(([a, b]) => outcomeText(a) !== outcomeText(b)),
     added: [...onlyIn(later, earlier)],
     removed: [...onlyIn(earlier, later)],
     times: both.filter(([a, b]) => isDifferent(a, b))
@@ -92,7 +92,9 @@ export function compareRuns(before: RunRecord, after: RunRecord): string {
     ],
     ...section(
       "Changed results",
-      results.map(([a, b]) => [b.name, `${endingOf(a)} → ${endingOf(b)}`]),
+      results.map((
+        [a, b],
+      ) => [b.name, `${outcomeText(a)} → ${outcomeText(b)}`]),
     ),
     ...section("New steps", added.map(lineOf)),
     ...section("Missing steps", removed.map(lineOf)),
@@ -142,7 +144,7 @@ function lineOf(step: StepRecord): readonly [string, string] {
   const time = step.startedAt === null
     ? ""
     : `, ${formatDuration(step.durationMs)}`;
-  return [step.name, `${endingOf(step)}${time}`];
+  return [step.name, `${outcomeText(step)}${time}`];
 }
 
 function isDifferent(a: StepRecord, b: StepRecord): boolean {

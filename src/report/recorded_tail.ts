@@ -1,5 +1,5 @@
 import { withoutSequences } from "../terminal/text.ts";
-import type { StepEnding } from "./step_outcome.ts";
+import type { StepOutcome } from "./step_outcome.ts";
 
 /** Limits for the last lines of steps: their number and their length. */
 const [FAILED, SUCCEEDED] = [
@@ -16,7 +16,7 @@ const [FAILED, SUCCEEDED] = [
  * @returns Fields of the event of its end.
  */
 export function recordedTail(
-  { outcome }: Pick<StepEnding, "outcome">,
+  { outcome }: Pick<StepOutcome, "outcome">,
   lines: readonly string[] = [],
 ): { tail?: readonly string[] } {
   const max = outcome === "success" ? SUCCEEDED : FAILED;

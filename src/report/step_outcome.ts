@@ -11,7 +11,7 @@ export type SummaryStatus =
 export type StepState = "waiting" | "queued" | "running" | "retrying";
 
 /** How a step ended. */
-export interface StepEnding {
+export interface StepOutcome {
   /** Outcome of the step itself. */
   readonly outcome: SummaryStatus;
   /** Effect on the job. */
@@ -31,7 +31,7 @@ export interface StepEnding {
  *
  * @returns `false` for a step that may fail, or that was cancelled.
  */
-export function hasFailed(step: StepEnding): boolean {
+export function hasFailed(step: StepOutcome): boolean {
   return didFail(step) && step.conclusion !== "success";
 }
 
@@ -40,7 +40,7 @@ export function hasFailed(step: StepEnding): boolean {
  *
  * @returns `false` for a successful step.
  */
-export function isAllowed(step: StepEnding): boolean {
+export function isAllowed(step: StepOutcome): boolean {
   return didFail(step) && step.conclusion === "success";
 }
 
@@ -65,15 +65,15 @@ export function isFlaky(
  * @returns Text such as `success`, `cached`, `exit code 3`, `timeout, allowed`
  * or `running`.
  */
-export function endingOf(step: StepEnding): string {
+export function outcomeText(step: StepOutcome): string {
   return isAllowed(step) ? `${outcomeOf(step)}, allowed` : outcomeOf(step);
 }
 
-function didFail({ outcome }: StepEnding): boolean {
+function didFail({ outcome }: StepOutcome): boolean {
   return outcome === "failed" || outcome === "timeout";
 }
 
-function outcomeOf(step: StepEnding): string {
+function outcomeOf(step: StepOutcome): string {
   const { outcome, exitCode, signal, state, cached } = step;
   if (state !== undefined) return state;
   if (cached) return "cached";

@@ -8,7 +8,7 @@ import {
   summaryTable,
 } from "./summary_table.ts";
 import { formatDuration } from "./durations.ts";
-import { endingOf, hasFailed } from "./step_outcome.ts";
+import { hasFailed, outcomeText } from "./step_outcome.ts";
 
 /** Options for {@linkcode formatSummary}. */
 export interface SummaryOptions {
@@ -99,7 +99,7 @@ function headingOf(step: SummaryStep): StyledText[] {
   return [
     ["✗ ", "red"],
     [plainLine(step.name), "bold"],
-    [`: ${endingOf(step)}${what}`],
+    [`: ${outcomeText(step)}${what}`],
   ];
 }
 

@@ -1,10 +1,10 @@
 import { formatDuration } from "./durations.ts";
 import {
-  endingOf,
   hasFailed,
   isAllowed,
   isFlaky,
-  type StepEnding,
+  outcomeText,
+  type StepOutcome,
   type StepState,
   type SummaryStatus,
 } from "./step_outcome.ts";
@@ -48,7 +48,7 @@ const MARKS: Readonly<Record<Status, [mark: string, TextStyle]>> = {
 };
 
 /** A step as a summary shows it. */
-export interface SummaryStep extends StepEnding {
+export interface SummaryStep extends StepOutcome {
   /** Name of the step. */
   readonly name: string;
   /** Number of attempts. */
@@ -173,7 +173,7 @@ function rowOf(step: SummaryStep): Row {
     mark,
     style: isAllowed(step) ? "yellow" : style,
     name: plainLine(step.name),
-    ending: endingOf(step),
+    ending: outcomeText(step),
     time: startedAt === null ? "–" : formatDuration(step.durationMs),
     note: notes.filter((note) => note).join(" · "),
   };

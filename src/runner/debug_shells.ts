@@ -8,7 +8,7 @@ import { streamSink } from "../output/sink.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import { runOnTerminal } from "../process/terminal_shell.ts";
 import { tagProcessTree } from "../process/process_tree.ts";
-import { endingOf } from "../report/step_outcome.ts";
+import { outcomeText } from "../report/step_outcome.ts";
 import type { PlannedStep } from "../steps/expand_matrix.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { launcherOf } from "../steps/run_command.ts";
@@ -79,7 +79,7 @@ export class DebugShells {
     const code = await this.#open(
       place,
       target,
-      `ended: ${endingOf({ ...end, conclusion: end.outcome })}`,
+      `ended: ${outcomeText({ ...end, conclusion: end.outcome })}`,
     );
     return hasFailed || code === 0 ? end : {
       ...shellFailed(target.step, code),

@@ -50,7 +50,7 @@ export interface ExecutionContext {
  * @param step Index of the step.
  * @returns When the steps that depend on it can start, and when it has ended.
  */
-export function startBeside(
+export function startAlongside(
   step: number,
   context: ExecutionContext,
 ): { readonly started: Promise<void>; readonly ended: Promise<void> } {

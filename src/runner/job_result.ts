@@ -3,7 +3,7 @@ import type { JobStatus, StepResult } from "../steps/step.ts";
 import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
 import type { Trigger } from "../triggers/trigger_options.ts";
 import type { RunState } from "./run_state.ts";
-import type { EndingSignal } from "../host.ts";
+import type { TerminationSignal } from "../host.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import { signalExitCode } from "../process/spawn.ts";
 
@@ -130,7 +130,7 @@ function isPluginError(thrown: unknown): thrown is RunnerError {
  * @returns The error, with the exit code of a program that the signal
  * terminates.
  */
-export function cancelledError(signal: EndingSignal): RunnerError {
+export function cancelledError(signal: TerminationSignal): RunnerError {
   return new RunnerError(`The job was cancelled by ${signal}`, {
     code: "cancelled",
     exitCode: signalExitCode(signal),

@@ -28,8 +28,8 @@ import type { JobPlugins, RunState } from "./run_state.ts";
 import {
   checkSourcePlugins,
   ciPluginDirectory,
-  givenPluginDirectory,
-  mayComeLate,
+  configuredPluginDirectory,
+  mayAppearLater,
 } from "./plugin_directories.ts";
 import { registerWithOuterRunners } from "../secrets/registration/outer_runners.ts";
 import { pathExists } from "../fs/files.ts";
@@ -80,7 +80,7 @@ export async function loadJobPlugins(run: RunState): Promise<JobPlugins> {
     workspace: run.runner.workspace,
   });
   const late: string[] = [];
-  const directory = givenPluginDirectory(run);
+  const directory = configuredPluginDirectory(run);
   const end = async () => {
     await loader.end();
     if (isBaseCreated) await removeIfEmpty(base);
@@ -89,7 +89,7 @@ export async function loadJobPlugins(run: RunState): Promise<JobPlugins> {
   try {
     await loader.load(addresses?.sources ?? []);
     if (directory !== undefined) {
-      if (mayComeLate(run, directory)) late.push(directory);
+      if (mayAppearLater(run, directory)) late.push(directory);
       else await loader.loadDirectory(directory);
     }
     const ciDirectory = ciPluginDirectory(run, "early");

@@ -2,7 +2,7 @@ import type { LogFields, Logger } from "../output/logger.ts";
 import type { StepLog } from "../output/job_log.ts";
 import { pause } from "../process/time_limit.ts";
 import { formatDuration } from "../report/durations.ts";
-import { endingOf } from "../report/step_outcome.ts";
+import { outcomeText } from "../report/step_outcome.ts";
 import type { StepEvent } from "../steps/step.ts";
 
 /** Time without output after which a step is logged as still running, in milliseconds.
@@ -99,7 +99,7 @@ export function logSteps(options: LogStepsOptions): StepLines {
         logLine(
           step,
           `attempt ${attempt - 1} failed (${
-            endingOf({
+            outcomeText({
               ...last,
               conclusion: last.outcome,
             })
@@ -121,7 +121,7 @@ export function logSteps(options: LogStepsOptions): StepLines {
           : ` in ${formatDuration(durationMs)}`;
         logLine(
           name,
-          `${endingOf(event.result)}${time}${
+          `${outcomeText(event.result)}${time}${
             reason === undefined ? "" : ` (${reason.replace(/\s+/g, " ")})`
           }`,
           {

@@ -16,7 +16,7 @@ type Configured = Pick<RunState, "runner" | "settings">;
  *
  * @returns Absolute path; `undefined` if none is configured.
  */
-export function givenPluginDirectory(run: Configured): string | undefined {
+export function configuredPluginDirectory(run: Configured): string | undefined {
   const path = run.settings.get("plugin_dir")?.value;
   if (typeof path !== "string" || path === "") return undefined;
   return path.startsWith("/") ? path : `${run.runner.host.cwd}/${path}`;
@@ -27,7 +27,7 @@ export function givenPluginDirectory(run: Configured): string | undefined {
  *
  * @returns Whether to look again after the sources are prepared.
  */
-export function mayComeLate(run: RunState, directory: string): boolean {
+export function mayAppearLater(run: RunState, directory: string): boolean {
   return !isDirectorySync(directory) &&
     (isPrepared(run, "source_type") || isPrepared(run, "ci_source_type"));
 }

@@ -7,7 +7,7 @@ import { formatSummary } from "../report/summary.ts";
 import { renamedPath } from "../report/run_recorder.ts";
 import { hasFailed, isFlaky } from "../report/step_outcome.ts";
 import type { Masker } from "../secrets/masker.ts";
-import { runsBeside } from "../steps/expand_matrix.ts";
+import { runsAlongside } from "../steps/expand_matrix.ts";
 import { GraphRun } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { StepActivity } from "../steps/cache/cached_step.ts";
@@ -19,7 +19,7 @@ import type { TraceContext } from "./job_environment.ts";
 import { watchJobTermination } from "./job_termination.ts";
 import { maskedResult, recordFailure } from "./job_result.ts";
 import type { RunState } from "./run_state.ts";
-import { executeStep, startBeside } from "./execute_step.ts";
+import { executeStep, startAlongside } from "./execute_step.ts";
 import { logSteps, type StepLines } from "./log_steps.ts";
 import type { RunnerContext } from "./runner_context.ts";
 import {
@@ -140,23 +140,23 @@ export async function runSteps(
           { StepCacheUses },
         ) => new StepCacheUses(run.runner, config.cache, gate)),
     };
-    const beside: Promise<void>[] = [];
+    const alongside: Promise<void>[] = [];
     await schedule(plan.graph, {
       concurrency,
       start(step) {
         if (!graph.shouldStart(step)) return undefined;
-        if (!runsBeside(plan.steps[step])) return executeStep(step, context);
-        const { started, ended } = startBeside(step, context);
-        beside.push(ended);
+        if (!runsAlongside(plan.steps[step])) return executeStep(step, context);
+        const { started, ended } = startAlongside(step, context);
+        alongside.push(ended);
         return started;
       },
-      takesSlot: (step) => !runsBeside(plan.steps[step]),
+      takesSlot: (step) => !runsAlongside(plan.steps[step]),
       groupLimit: (step) => plan.steps[step].definition.maxParallel,
       onWait: (step) =>
         onEvent({ type: "queued", step: plan.steps[step].name }),
     });
     graph.endBackground();
-    await Promise.all(beside);
+    await Promise.all(alongside);
   }
   await keepForLater(run, setting);
   await printSummary(run.runner, graph.results, {

@@ -10,7 +10,7 @@ import {
 import { isChain } from "../graph_scheduler.ts";
 import type { LineFields } from "../output/printer.ts";
 import type { Masker } from "../secrets/masker.ts";
-import { type PlannedStep, runsBeside } from "../steps/expand_matrix.ts";
+import { type PlannedStep, runsAlongside } from "../steps/expand_matrix.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import {
   forgetOutputs,
@@ -145,7 +145,7 @@ export async function openStepSetting(
     logDirectory: system.keepsLogs ? `${artifactsPath}/logs` : undefined,
     artifactsPath,
     markers: run.markers,
-    isInOrder: !plan.steps.some(runsBeside) &&
+    isInOrder: !plan.steps.some(runsAlongside) &&
       (concurrency === 1 || isChain(plan.graph)),
     fieldsOf: (label) =>
       options.fieldsOf(plan.steps[labels.indexOf(label)].name),

@@ -67,7 +67,7 @@ const MAX_VARIABLES = 64 * 1024;
 const MAX_INSTANCES = 50;
 
 /** End of a job, for {@linkcode publishJobResult}. */
-export interface Ending {
+export interface JobEnd {
   /** Outcome of the job. */
   readonly status: "success" | "failed" | "cancelled" | "timeout";
   /** Exit code. */
@@ -86,7 +86,7 @@ export interface Ending {
  */
 export async function publishJobResult(
   run: RunState,
-  { status, exitCode, durationMs }: Ending,
+  { status, exitCode, durationMs }: JobEnd,
 ): Promise<void> {
   const { host: { env }, masker, logger } = run.runner;
   const node_name = env[Variable.workflowNodeName];

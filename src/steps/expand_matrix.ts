@@ -114,7 +114,7 @@ export function plannedSteps(definition: Step): PlannedStep[] {
  *
  * @param step The step.
  */
-export function runsBeside({ definition }: PlannedStep): boolean {
+export function runsAlongside({ definition }: PlannedStep): boolean {
   return definition.service === true || definition.background === true;
 }
 

@@ -1,7 +1,7 @@
 import { type EventFacts, whenReason } from "../schema/when.ts";
 import type { FailurePolicy } from "../config/step_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
-import type { EndingSignal } from "../host.ts";
+import type { TerminationSignal } from "../host.ts";
 import type { StepEnd } from "./attempt.ts";
 import type { PlannedStep } from "./expand_matrix.ts";
 import { RunningSteps } from "./running_steps.ts";
@@ -188,7 +188,7 @@ export class GraphRun {
    *
    * @param signal Signal for their processes.
    */
-  requestEnd(signal: EndingSignal): void {
+  requestEnd(signal: TerminationSignal): void {
     this.running.requestEnd(signal, (step) => !this.#services.isUsable(step));
   }
 

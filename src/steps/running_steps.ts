@@ -1,4 +1,4 @@
-import type { EndingSignal } from "../host.ts";
+import type { TerminationSignal } from "../host.ts";
 import { Cancellation } from "../process/cancellation.ts";
 
 /** The running steps and their cancellations. */
@@ -26,11 +26,14 @@ export class RunningSteps {
    * Cancels selected steps that are not being cancelled yet.
    *
    * @param signal Signal for their processes.
-   * @param isMeant Selects the steps to cancel.
+   * @param isSelected Selects the steps to cancel.
    */
-  requestEnd(signal: EndingSignal, isMeant: (step: number) => boolean): void {
+  requestEnd(
+    signal: TerminationSignal,
+    isSelected: (step: number) => boolean,
+  ): void {
     for (const [step, cancellation] of [...this.#cancellations]) {
-      if (cancellation.signal === null && isMeant(step)) {
+      if (cancellation.signal === null && isSelected(step)) {
         cancellation.cancel(signal);
       }
     }

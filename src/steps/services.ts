@@ -82,7 +82,7 @@ export class Services {
     }
   }
 
-  /** Ends the steps in the background. */
+  /** Ends the background steps. */
   endBackground(): void {
     for (const [step, { definition }] of this.#plan.steps.entries()) {
       if (definition.background) this.#release(step);

@@ -1,5 +1,5 @@
 import { type Environment, Variable } from "../environment/variables.ts";
-import type { EndingSignal, Host } from "../host.ts";
+import type { Host, TerminationSignal } from "../host.ts";
 
 /** Options for {@linkcode recordingHost}. */
 export interface RecordingHostOptions {
@@ -14,14 +14,14 @@ export interface RecordingHost extends Host {
   /** The output so far. */
   readonly printed: { readonly stdout: string; readonly stderr: string };
   /** Acts as if the process got a signal. */
-  signal(name: EndingSignal): void;
+  signal(name: TerminationSignal): void;
 }
 
 /** Creates a host without a process, which starts outside a container. */
 export function recordingHost(
   { env, cwd }: RecordingHostOptions,
 ): RecordingHost {
-  const listeners = new Set<(signal: EndingSignal) => void>();
+  const listeners = new Set<(signal: TerminationSignal) => void>();
   const printed = { stdout: "", stderr: "" };
   const stream = (name: keyof typeof printed) => {
     const decoder = new TextDecoder();

@@ -163,7 +163,9 @@ export async function testJob(
   const result = await notStuck(
     runJob(runner, layer, {
       jobFile,
-      ...steps === undefined ? {} : { job: { steps: steps.map(atOnceReady) } },
+      ...steps === undefined
+        ? {}
+        : { job: { steps: steps.map(readyImmediately) } },
       handleSignals: false,
       onStepEvent,
     }),
@@ -173,7 +175,7 @@ export async function testJob(
 }
 
 /** A service is ready as soon as it runs, since nothing listens on its port. */
-function atOnceReady(step: Step): Step {
+function readyImmediately(step: Step): Step {
   return step.service ? { ...step, ready: { command: READY_COMMAND } } : step;
 }
 

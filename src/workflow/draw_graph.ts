@@ -175,7 +175,7 @@ export interface DrawnJob extends PlacedJob {
   readonly condition: Condition;
   /** Number of items or combinations that it runs for. */
   readonly count?: number;
-  /** Set for a step that runs beside the others. */
+  /** Set for a step that runs alongside the others. */
   readonly kind?: "service" | "background";
 }
 

@@ -589,7 +589,7 @@ steps:
       [
         '4:5: steps[0].max_parallel is only for steps with "matrix" or "for_each"',
         '5:5: steps[0].fail_fast is only for steps with "matrix" or "for_each"',
-        "10:5: steps[1].max_parallel is not for steps in the background, which all run at once",
+        "10:5: steps[1].max_parallel is not for background steps, which all run at once",
       ],
     );
   });

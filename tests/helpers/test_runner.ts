@@ -1,4 +1,4 @@
-import type { EndingSignal, Host } from "../../src/host.ts";
+import type { Host, TerminationSignal } from "../../src/host.ts";
 import {
   createRunner,
   type CreateRunnerOptions,
@@ -20,7 +20,7 @@ export interface TestRunner extends AsyncDisposable {
   /** Messages of the runner so far. */
   stderr(): string;
   /** Acts as if the process got a signal. */
-  signal(name: EndingSignal): void;
+  signal(name: TerminationSignal): void;
 }
 
 /** Creates a runner that shares nothing with the process of the tests. */

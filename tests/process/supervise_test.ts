@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import type { EndingSignal } from "../../src/host.ts";
+import type { TerminationSignal } from "../../src/host.ts";
 import {
   endProcess,
   isGone,
@@ -107,7 +107,7 @@ describe("supervise() of a program that is cancelled", () => {
   const exitCodes = { SIGTERM: 143, SIGINT: 130, SIGHUP: 129 };
 
   for (const [name, exitCode] of Object.entries(exitCodes)) {
-    const signal = name as EndingSignal;
+    const signal = name as TerminationSignal;
     it(`forwards ${signal} to the whole group at once`, async () => {
       const short = signal.slice(3);
       const running = run(

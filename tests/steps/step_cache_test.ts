@@ -381,7 +381,7 @@ describe("settings of the cache", () => {
       [{ run: "true", cache: { inputs: "a", keys: "b" } }, /keys/],
       [
         { run: "true", background: true, cache: { inputs: "a" } },
-        /is not for steps in the background/,
+        /is not for background steps/,
       ],
       [
         { run: "true", service: true, ports: "p", cache: { inputs: "a" } },

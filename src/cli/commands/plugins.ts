@@ -9,7 +9,7 @@ import { grantOption } from "../../plugins/rights/rights.ts";
 import { pluginAddresses, sandboxSetting } from "../../runner/load_plugins.ts";
 import {
   ciPluginDirectory,
-  givenPluginDirectory,
+  configuredPluginDirectory,
 } from "../../runner/plugin_directories.ts";
 import { printable } from "../../terminal/text.ts";
 import { showUrl } from "../../url_secrets.ts";
@@ -81,7 +81,7 @@ async function listPlugins(context: CommandContext): Promise<number> {
     { env: loaded.runner.host.env, workspace: loaded.runner.workspace },
   );
   const sources = await Promise.all([
-    sourcesIn(givenPluginDirectory(loaded)),
+    sourcesIn(configuredPluginDirectory(loaded)),
     sourcesIn(ciPluginDirectory(loaded, "early"), { isOfCiSource: true }),
   ]);
   return await report(context, loaded, [...fetched.sources, ...sources.flat()]);

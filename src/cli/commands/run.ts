@@ -7,9 +7,9 @@ import { runJob } from "../../runner/run_job.ts";
 import type { CliCommand, CommandContext, Flag } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
 import {
-  type GivenJobFile,
   JOB_FILE_FLAG,
   jobFileOf,
+  type JobFileSource,
   noJobError,
   runnerInWorkDir,
   WORK_DIR_FLAG,
@@ -154,7 +154,7 @@ export interface RunRequest {
   /** Layer of the options. */
   readonly layer: Layer;
   /** Path or text of a job file. */
-  readonly jobFile: GivenJobFile | undefined;
+  readonly jobFile: JobFileSource | undefined;
   /** Container for the command, if the runner starts one. */
   readonly container: ContainerSetting | undefined;
   /**
@@ -199,7 +199,7 @@ function opensShells({ isOn, flags }: CommandContext): boolean {
 /** Opens the live view for a job file; other jobs have no steps. */
 async function watch(
   context: CommandContext,
-  jobFile: GivenJobFile | undefined,
+  jobFile: JobFileSource | undefined,
 ): Promise<WatchedJob | undefined> {
   // A view and a shell cannot share the terminal.
   if (jobFile === undefined || opensShells(context)) return undefined;
@@ -210,7 +210,7 @@ async function watch(
 /** Loads the module for the command only for a job that may have steps. */
 async function rerunCommandOf(
   context: CommandContext,
-  jobFile: GivenJobFile | undefined,
+  jobFile: JobFileSource | undefined,
 ): Promise<RunRequest["rerunCommand"]> {
   if (typeof jobFile !== "string") return undefined;
   const { optionWords, rerunWords } = await import("../rerun_command.ts");

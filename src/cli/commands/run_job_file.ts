@@ -1,6 +1,6 @@
 import type { CliCommand } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
-import { readGiven, WORK_DIR_FLAG } from "../job_location.ts";
+import { readJobFileOption, WORK_DIR_FLAG } from "../job_location.ts";
 import { usageError } from "../parse_arguments.ts";
 import { DRY_RUN_FLAG, ENGINE_FLAG, engineOf, runWith } from "./run.ts";
 
@@ -30,7 +30,7 @@ run --job-file FILE --container. The default image is ${DEFAULT_IMAGE}.`,
     if (file === "") throw usageError("A job file is required", "run-job");
     return await runWith(context, {
       layer: flagsLayer(context),
-      jobFile: await readGiven(context, file),
+      jobFile: await readJobFileOption(context, file),
       container: { ...engineOf(flags), defaultImage: DEFAULT_IMAGE },
     });
   },

@@ -2,7 +2,7 @@ import { resolve } from "@std/path/posix/resolve";
 import { isSwitchedOn } from "../../boolean.ts";
 import { environmentLayer, type Layer } from "../../config/settings.ts";
 import { RunnerError } from "../../errors.ts";
-import type { EndingSignal, Host } from "../../host.ts";
+import type { Host, TerminationSignal } from "../../host.ts";
 import { isInside, shownPath } from "../../job_path.ts";
 import { signalExitCode } from "../../process/spawn.ts";
 import {
@@ -55,7 +55,7 @@ export async function watchRuns(
   const warn = (message: string) => logger.warn("watch", message);
   const own = new ChangeFilter(warn);
   const over = new AbortController();
-  let signal: EndingSignal | undefined;
+  let signal: TerminationSignal | undefined;
   using _ = host.onSignal((name) => {
     signal ??= name;
     over.abort();
@@ -153,7 +153,7 @@ function runOnce(
   run: (context: CommandContext) => Promise<number>,
 ): OneRun {
   const { host, masker, logger } = context.runner;
-  const listeners = new Set<(signal: EndingSignal) => void>();
+  const listeners = new Set<(signal: TerminationSignal) => void>();
   const runner = createRunnerContext({
     ...host,
     cwd: host.cwd,

@@ -7,7 +7,7 @@ import {
 } from "../compare.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
-import { endingOf, hasFailed } from "../step_outcome.ts";
+import { hasFailed, outcomeText } from "../step_outcome.ts";
 import { markHtml, resultClass } from "./html_step.ts";
 import { type Html, markup } from "./html_text.ts";
 
@@ -133,9 +133,9 @@ function rank([before, after]: StepPair): number {
 function resultRow([before, after]: StepPair): Row {
   return {
     name: after.name,
-    what: markup`${endingOf(before)} → <span class="${resultClass(after)}">${
+    what: markup`${outcomeText(before)} → <span class="${resultClass(after)}">${
       markHtml(resultClass(after))
-    }${endingOf(after)}</span>`,
+    }${outcomeText(after)}</span>`,
     before: timeOf(before),
     after: timeOf(after),
   };

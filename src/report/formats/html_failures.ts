@@ -1,6 +1,6 @@
 import type { StepRecord } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
-import { endingOf, hasFailed } from "../step_outcome.ts";
+import { hasFailed, outcomeText } from "../step_outcome.ts";
 import { outputHtml } from "./html_output.ts";
 import { markHtml } from "./html_step.ts";
 import { logPlace, tailWithin } from "./html_tail.ts";
@@ -62,7 +62,7 @@ ${
         <summary><span class="failed">${
         markHtml("failed")
       }</span><b>${step.name}</b> <span class="failed">${
-        endingOf(step)
+        outcomeText(step)
       }</span>${
         step.startedAt === null
           ? ""

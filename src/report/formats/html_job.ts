@@ -1,6 +1,6 @@
 import type { RunRecord, StepRecord } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
-import { endingOf, isFlaky } from "../step_outcome.ts";
+import { isFlaky, outcomeText } from "../step_outcome.ts";
 import { markHtml, resultClass } from "./html_step.ts";
 import { type Html, markup } from "./html_text.ts";
 
@@ -68,7 +68,7 @@ function stepLine(step: StepRecord): Html {
     reason ?? "",
   ].filter((note) => note !== "");
   return markup`<li>step ${name}: <span class="${result}">${markHtml(result)}${
-    endingOf(step)
+    outcomeText(step)
   }</span>${
     startedAt === null
       ? ""

@@ -1,7 +1,7 @@
 import type { AttemptRecord } from "../run_event.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
-import { endingOf, isAllowed, isFlaky } from "../step_outcome.ts";
+import { isAllowed, isFlaky, outcomeText } from "../step_outcome.ts";
 import { jobList, jobNotes } from "./html_job.ts";
 import { outputHtml } from "./html_output.ts";
 import { markHtml, resultClass } from "./html_step.ts";
@@ -61,7 +61,7 @@ export function stepRow(step: StepRecord, options: StepRowOptions): Html {
   return markup`<details class="step" data-key="${index}"><summary class="row"><b class="name${
     isCritical ? " critical" : ""
   }">${name}</b><span class="${result}">${markHtml(result)}${
-    state ?? endingOf(step)
+    state ?? outcomeText(step)
   }${
     notes.length === 0
       ? ""
@@ -82,7 +82,7 @@ function attemptList(attempts: readonly AttemptRecord[]): Html {
     attempts.map((attempt) => {
       const { outcome, startMs, durationMs, reason } = attempt;
       return markup`<li><span class="${outcome}">${markHtml(outcome)}${
-        endingOf({ ...attempt, conclusion: outcome })
+        outcomeText({ ...attempt, conclusion: outcome })
       }</span> after ${formatDuration(durationMs)}, started after ${
         formatDuration(startMs)
       }${

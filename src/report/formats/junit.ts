@@ -1,6 +1,6 @@
 import type { AttemptRecord } from "../run_event.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
-import { endingOf, hasFailed, isFlaky } from "../step_outcome.ts";
+import { hasFailed, isFlaky, outcomeText } from "../step_outcome.ts";
 
 /** Characters that XML 1.0 does not allow, even escaped. */
 const INVALID = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;
@@ -57,7 +57,7 @@ function outcomeLines(step: StepRecord): string[] {
   if (isSkipped(step)) {
     return [
       `${
-        open("skipped", { message: step.reason ?? endingOf(step) })
+        open("skipped", { message: step.reason ?? outcomeText(step) })
       }</skipped>`,
     ];
   }
@@ -69,10 +69,10 @@ function outcomeLines(step: StepRecord): string[] {
       ...failed.map((one) => attemptElement(kind, one)),
       output,
       // The form has no other place for it.
-      ...step.cached ? [element("system-err", {}, endingOf(step))] : [],
+      ...step.cached ? [element("system-err", {}, outcomeText(step))] : [],
     ];
   }
-  const message = step.reason ?? endingOf(step);
+  const message = step.reason ?? outcomeText(step);
   return [
     element("failure", { message, type: step.outcome }, step.tail.join("\n")),
     ...failed.map((one) => attemptElement("rerunFailure", one)),
@@ -82,7 +82,7 @@ function outcomeLines(step: StepRecord): string[] {
 
 function attemptElement(kind: string, attempt: AttemptRecord): string {
   const { outcome, reason } = attempt;
-  const message = reason ?? endingOf({ ...attempt, conclusion: outcome });
+  const message = reason ?? outcomeText({ ...attempt, conclusion: outcome });
   const trace = element("stackTrace", {}, message);
   return `${open(kind, { message, type: outcome })}${trace}</${kind}>`;
 }

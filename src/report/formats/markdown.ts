@@ -3,7 +3,7 @@ import { criticalPath } from "../critical_path.ts";
 import { mostSevere, problemCounts, problemPlace } from "../problem_text.ts";
 import { type RunRecord, runStatus } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
-import { endingOf, hasFailed, isFlaky } from "../step_outcome.ts";
+import { hasFailed, isFlaky, outcomeText } from "../step_outcome.ts";
 
 /** Maximum number of problems that are shown. */
 const MAX_PROBLEMS = 50;
@@ -36,7 +36,7 @@ export function markdownReport(record: RunRecord): string {
       const reason = step.reason === undefined
         ? ""
         : `: ${escape(step.reason)}`;
-      return `### ✗ ${escape(step.name)} (${endingOf(step)})${reason}\n\n${
+      return `### ✗ ${escape(step.name)} (${outcomeText(step)})${reason}\n\n${
         fenced(step.tail.slice(-TAIL_LINES))
       }`;
     }),
@@ -90,7 +90,7 @@ function tableOf({ steps }: RunRecord): string {
     ];
     return [
       step.name,
-      endingOf(step),
+      outcomeText(step),
       startedAt === null ? "–" : formatDuration(durationMs),
       notes.filter((note) => note !== "").join(" · "),
     ];

@@ -2,7 +2,7 @@ import { VERSION } from "../../package_version.ts";
 import { problemPlace, type RecordedProblem } from "../problem_text.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
-import { endingOf, hasFailed } from "../step_outcome.ts";
+import { hasFailed, outcomeText } from "../step_outcome.ts";
 
 /** Rule of a step that failed. */
 const STEP_RULE = "step-failed";
@@ -79,7 +79,7 @@ function invocationOf({ started, ended }: RunRecord): object {
 /** The location of a failed step is its log. */
 function stepResult(step: StepRecord) {
   const { name, reason, log, tail, durationMs } = step;
-  const ending = `Step "${name}": ${endingOf(step)} after ${
+  const ending = `Step "${name}": ${outcomeText(step)} after ${
     formatDuration(durationMs)
   }`;
   return {

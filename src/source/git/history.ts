@@ -30,7 +30,7 @@ export interface PartialHistory {
  *
  * @returns IDs of the commits whose parents were not fetched.
  */
-export async function endsOfHistory(
+export async function shallowBoundary(
   gitDirectory: string,
 ): Promise<ReadonlySet<string>> {
   const text = await Deno.readTextFile(`${gitDirectory}/shallow`)
@@ -60,7 +60,7 @@ export async function isHistoryBetweenKnown(
   other: string,
 ): Promise<boolean> {
   const { git } = history;
-  const ends = await endsOfHistory(history.gitDirectory);
+  const ends = await shallowBoundary(history.gitDirectory);
   if (ends.size === 0) return true;
   const listed = await git([
     ...["rev-list", "--parents", "--timestamp", "--topo-order", "--reverse"],
@@ -122,7 +122,7 @@ export async function deepen(
   for (const next of larger.length === 0 ? [depth] : larger) {
     await fetch(next);
     if (await isEnough()) return true;
-    const ends = [...await endsOfHistory(gitDirectory)].sort().join();
+    const ends = [...await shallowBoundary(gitDirectory)].sort().join();
     if (ends === before) return false;
     before = ends;
   }
@@ -231,7 +231,7 @@ export async function isPartial(path: string): Promise<boolean> {
       maxBytes: MAX_CONFIG_BYTES,
     });
     return NARROW.test(new TextDecoder().decode(config)) ||
-      (await endsOfHistory(git)).size > 0;
+      (await shallowBoundary(git)).size > 0;
   } catch {
     // It is not a clone.
     return false;

@@ -15,8 +15,8 @@ import {
 } from "../../report/run_recorder.ts";
 import { recordOf } from "../../report/run_record.ts";
 import {
-  endingOf,
   hasFailed,
+  outcomeText,
   type SummaryStatus,
 } from "../../report/step_outcome.ts";
 import {
@@ -241,7 +241,7 @@ export async function failedStepLines(
   if (record?.steps.length === 1) return failed[0].styledTail;
   const lineCount = Math.floor(TAIL_LINES / failed.length) - 1;
   return failed.flatMap((step) => [
-    `${step.name}: ${endingOf(step)}`,
+    `${step.name}: ${outcomeText(step)}`,
     ...step.styledTail.slice(-lineCount),
   ]);
 }

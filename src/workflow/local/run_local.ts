@@ -1,5 +1,5 @@
 import { osReason, RunnerError } from "../../errors.ts";
-import type { EndingSignal, Host } from "../../host.ts";
+import type { Host, TerminationSignal } from "../../host.ts";
 import { cancelledError } from "../../runner/job_result.ts";
 import type { RunnerContext } from "../../runner/runner_context.ts";
 import { createJobLog } from "../../output/create_job_log.ts";
@@ -355,7 +355,7 @@ interface Termination extends Disposable {
   /** Aborted by the first process signal. */
   readonly signal: AbortSignal;
   /** The first signal; `undefined` until it arrives. */
-  readonly name: EndingSignal | undefined;
+  readonly name: TerminationSignal | undefined;
   /** Forwards all signals to a job. */
   readonly onSignal: Host["onSignal"];
 }
@@ -363,8 +363,8 @@ interface Termination extends Disposable {
 /** Listens for signals on behalf of all jobs until disposed. */
 function listenForSignals(host: Host): Termination {
   const controller = new AbortController();
-  const listeners = new Set<(signal: EndingSignal) => void>();
-  let first: EndingSignal | undefined;
+  const listeners = new Set<(signal: TerminationSignal) => void>();
+  let first: TerminationSignal | undefined;
   const listening = host.onSignal((name) => {
     first ??= name;
     controller.abort();

@@ -11,8 +11,8 @@ import { retrying } from "../failure_and_retry.ts";
 import {
   createFetcher,
   deepen,
-  endsOfHistory,
   type PartialHistory,
+  shallowBoundary,
   WHOLE_HISTORY_OPTION,
 } from "../history.ts";
 import { isFullCommitId, remoteNames, trackingName } from "../ref.ts";
@@ -75,7 +75,7 @@ export async function withHistory<T>(
     key === "runnerlib.fetchdepth"
   );
   const isPartial = isNarrow ||
-    (await endsOfHistory(query.privatePath)).size > 0;
+    (await shallowBoundary(query.privatePath)).size > 0;
   if (!isPartial) throw first.error;
   const answers: T[] = [];
   let reason = "";
