@@ -11,12 +11,14 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { cachedSteps } from "./cached_steps.ts";
 import { artifacts } from "./artifacts.ts";
+import { container, layers } from "./container.ts";
 import { checkoutSize, checkoutTime } from "./checkout.ts";
 import { generateRepository } from "./generated_repository.ts";
 import { graph } from "./graph.ts";
 import { makeLog, makeSecrets } from "./log_file.ts";
 import { logs } from "./logs.ts";
 import { type Contest, hold } from "./measure.ts";
+import { firstRun } from "./first_run.ts";
 import { floods, hardCases } from "./mask_cases.ts";
 import { maskSpeed } from "./mask_speed.ts";
 import { masking } from "./masking.ts";
@@ -55,6 +57,21 @@ type Group = (directory: string, extent: Extent) => Promise<void>;
 const GROUPS: Readonly<Record<string, Group>> = {
   async startup(directory, { shortRotationCount }) {
     await report(await startup(directory), shortRotationCount);
+  },
+  async first_run(directory, { rotationCount }) {
+    await using contest = await firstRun(directory);
+    await report(contest, rotationCount);
+  },
+  async container(directory, { rotationCount }) {
+    const contest = await container(directory);
+    if (contest === undefined) {
+      results.tell(
+        "First line of a container: left out, as the image is missing",
+      );
+      return;
+    }
+    await report(contest, rotationCount);
+    results.tell(await layers());
   },
   async steps(directory, { rotationCount }) {
     await report(await steps(directory), rotationCount);

@@ -141,6 +141,29 @@ export async function timeOf(
 }
 
 /**
+ * Takes the time from the start of a program to the first line that it prints.
+ *
+ * @param argv Program and arguments.
+ * @param cwd Working directory.
+ * @returns Milliseconds.
+ * @throws {Error} If the program fails.
+ */
+export async function timeToLine(
+  argv: readonly string[],
+  cwd: string,
+): Promise<number> {
+  const startMs = performance.now();
+  const child = start(argv, { cwd, readStdout: true });
+  let timeMs: number | undefined;
+  for await (const bytes of child.stdout) {
+    if (bytes.includes(10)) timeMs ??= performance.now() - startMs;
+  }
+  mustSucceed(argv, await child.status);
+  if (timeMs === undefined) throw new Error(`"${argv[0]}" printed no line`);
+  return timeMs;
+}
+
+/**
  * Runs a program that measures something itself.
  *
  * @param argv Program and arguments.

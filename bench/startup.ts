@@ -8,7 +8,7 @@ import {
 } from "./programs.ts";
 
 /** The least that a script can do to run a command and pass on what it prints. */
-const SPAWN = `
+export const SPAWN = `
 const child = new Deno.Command("sh", { args: ["-c", "true"], stdout: "piped" })
   .spawn();
 for await (const bytes of child.stdout) await Deno.stdout.write(bytes);

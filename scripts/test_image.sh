@@ -5,7 +5,7 @@
 # the right to install and start one, then.
 #
 # FULL=1 also builds the target `full`, which takes minutes; without it, only
-# its packages are resolved.
+# its packages are resolved. BENCH=1 also measures how fast a container starts.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,6 +24,7 @@ main() {
   build_newcomer
   RUNNERLIB_TEST_IMAGE=$image REQUIRE_IMAGE=1 RUNNERLIB_TEST_FULL="${FULL:-}" \
     "${deno[@]}" test -A tests/image/
+  [ -z "${BENCH:-}" ] || "${deno[@]}" task bench container
 }
 
 start_engine() {

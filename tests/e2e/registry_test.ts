@@ -1,9 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { stagePackage } from "../../scripts/stage.ts";
-import { startJsrRegistry } from "../helpers/jsr_registry.ts";
+import { listLinks, startJsrRegistry } from "../helpers/jsr_registry.ts";
 import { NETWORK, pickVariables } from "../helpers/passed_variables.ts";
-
-const links = new URL("../../links/", import.meta.url);
 
 Deno.test("the package can be published and used", async (t) => {
   const home = await Deno.makeTempDir({ prefix: "runnerlib-registry-" });
@@ -89,14 +87,6 @@ const result = await runJob({ command: "echo from-pipeline" });
 const exitCode: number = result.exitCode;
 Deno.exit(exitCode);
 `;
-
-async function listLinks(): Promise<URL[]> {
-  const folders: URL[] = [];
-  for await (const { name, isDirectory } of Deno.readDir(links)) {
-    if (isDirectory) folders.push(new URL(`${name}/`, links));
-  }
-  return folders;
-}
 
 interface RunDenoOptions {
   /** Home of a user who never used Deno before. */

@@ -6,6 +6,16 @@ export interface JsrRegistry extends AsyncDisposable {
   readonly refused: readonly string[];
 }
 
+/** Options for {@linkcode startJsrRegistry}. */
+export interface JsrRegistryOptions {
+  /**
+   * Time until a request is answered, in milliseconds.
+   *
+   * @default {0}
+   */
+  delayMs?: number;
+}
+
 interface Release {
   name: string;
   version: string;
@@ -17,10 +27,12 @@ interface Release {
  * Starts a registry that accepts every upload.
  *
  * @param folders Folders of packages that it offers from the start.
+ * @param options How fast it answers.
  * @returns The registry, which stops when it is disposed.
  */
 export async function startJsrRegistry(
   folders: readonly URL[] = [],
+  { delayMs = 0 }: JsrRegistryOptions = {},
 ): Promise<JsrRegistry> {
   const releases = new Map<string, Release>();
   const refused: string[] = [];
@@ -33,6 +45,7 @@ export async function startJsrRegistry(
     port: 0,
     onListen() {},
   }, async (request) => {
+    if (delayMs > 0) await delay(delayMs);
     const answer = await answerApi(request, releases, add) ??
       await answerDownload(request, releases);
     if (answer !== undefined) return answer;
@@ -45,6 +58,16 @@ export async function startJsrRegistry(
     refused,
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
+}
+
+/** Lists the folders of the packages that stand in for those of `@std`. */
+export async function listLinks(): Promise<URL[]> {
+  const links = new URL("../../links/", import.meta.url);
+  const folders: URL[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(links)) {
+    if (isDirectory) folders.push(new URL(`${name}/`, links));
+  }
+  return folders;
 }
 
 /**
@@ -109,7 +132,37 @@ async function describeRelease(release: Release): Promise<unknown> {
       checksum: `sha256-${new Uint8Array(digest).toHex()}`,
     };
   }
-  return { manifest, exports: release.exports };
+  const moduleGraph2 = Object.fromEntries(
+    release.files.entries().filter(([path]) => path.endsWith(".ts"))
+      .map(([path, bytes]) => [`/${path}`, { dependencies: importsOf(bytes) }]),
+  );
+  return { manifest, moduleGraph2, exports: release.exports };
+}
+
+/** An import with a literal specifier. */
+const IMPORT =
+  /^(?:import|export) (type )?(?:[^;"]*? from )?"([^"]+)"|import\(\s*"([^"]+)"/gm;
+
+/** Where an import stands only matters for messages. */
+const RANGE = [[0, 0], [0, 0]];
+
+/** Lets Deno load what a module imports before it has read the module. */
+function importsOf(bytes: Uint8Array): unknown[] {
+  const text = new TextDecoder().decode(bytes).replaceAll(/^ \*.*$/gm, "");
+  return [...text.matchAll(IMPORT)].map(([, type, specifier, argument]) =>
+    argument === undefined
+      ? {
+        type: "static",
+        kind: type === undefined ? "import" : "importType",
+        specifier,
+        specifierRange: RANGE,
+      }
+      : { type: "dynamic", argument, argumentRange: RANGE }
+  );
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 async function readRelease(folder: URL): Promise<Release> {

@@ -1,0 +1,79 @@
+import { stagePackage } from "../scripts/stage.ts";
+import { listLinks, startJsrRegistry } from "../tests/helpers/jsr_registry.ts";
+import type { Contest } from "./measure.ts";
+import { denoRun, timeOf } from "./programs.ts";
+import { SPAWN } from "./startup.ts";
+
+/** Time until the registry answers a request, in milliseconds. */
+const REQUEST_MS = 40;
+
+/** Deno reads no file of the directory. */
+const ALONE = ["--no-config", "--no-lock"] as const;
+
+/**
+ * What the first run of the published package takes, whose packages from npm
+ * are cached already.
+ *
+ * @param directory Directory to work in.
+ * @returns The contest. Dispose of it to stop the registry.
+ */
+export async function firstRun(
+  directory: string,
+): Promise<Contest & AsyncDisposable> {
+  const registry = await startJsrRegistry([
+    ...await listLinks(),
+    await packageOfOneFile(directory),
+  ], { delayMs: REQUEST_MS });
+  const withCache = (cache: string, argv: readonly string[]) => [
+    ...["env", `DENO_DIR=${cache}`, `JSR_URL=${registry.url}`],
+    ...argv,
+  ];
+  const [deno] = denoRun("");
+  const publish = [deno, "publish", "--allow-dirty", "--no-check"];
+  const warm = `${directory}/first-run-warm`;
+  await timeOf(
+    withCache(warm, [...publish, "--no-provenance", "--token=any"]),
+    await stagePackage(`${directory}/staged`),
+  );
+  const programs = {
+    "first run true": denoRun(
+      ...ALONE,
+      ...["jsr:@reactorcide/runnerlib/cli", "run", "--job-command=true"],
+    ),
+    "a package of one file": denoRun(...ALONE, "jsr:@bench/one/cli"),
+  };
+  for (const argv of Object.values(programs)) {
+    await timeOf(withCache(warm, argv), directory);
+  }
+  const [subject, floor] = Object.keys(programs);
+  return {
+    title: `First run from a registry that takes ${REQUEST_MS} ms a request`,
+    unit: "ms",
+    entrants: Object.entries(programs).map(([name, argv]) => ({
+      name,
+      async measure() {
+        const cache = await Deno.makeTempDir({ dir: directory });
+        await timeOf(["cp", "-R", `${warm}/npm`, cache], directory);
+        const timeMs = await timeOf(withCache(cache, argv), directory);
+        await Deno.remove(cache, { recursive: true });
+        return timeMs;
+      },
+    })),
+    comparisons: [{ subject, floor, goal: 2.5 }],
+    [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
+  };
+}
+
+/** Makes the least package that runs a command. */
+async function packageOfOneFile(directory: string): Promise<URL> {
+  const path = `${directory}/one/`;
+  await Deno.mkdir(path);
+  await Deno.writeTextFile(`${path}cli.ts`, SPAWN);
+  const config = {
+    name: "@bench/one",
+    version: "1.0.0",
+    exports: { "./cli": "./cli.ts" },
+  };
+  await Deno.writeTextFile(`${path}deno.json`, JSON.stringify(config));
+  return new URL(`file://${path}`);
+}
