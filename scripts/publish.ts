@@ -11,7 +11,9 @@ import { stagePackage } from "./stage.ts";
 /** What users get, and nothing else. */
 const FILES = [
   "LICENSE",
+  "NOTICES",
   "README.md",
+  "cli.js",
   "cli.ts",
   "deno.json",
   "mod.ts",

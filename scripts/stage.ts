@@ -1,3 +1,5 @@
+import { bundleCommand } from "./bundle_command.ts";
+
 const ROOT = new URL("../", import.meta.url);
 
 /**
@@ -5,7 +7,7 @@ const ROOT = new URL("../", import.meta.url);
  *
  * Deno refuses to publish a package that holds the links which it excludes.
  * So the files that git knows, or would take, go to `package/` and the links
- * to `links/` beside it.
+ * to `links/` beside it. The command line is published as one file.
  *
  * @param directory Where to lay it out.
  * @returns Path of the package.
@@ -18,10 +20,13 @@ export async function stagePackage(directory: string): Promise<string> {
   }
   const config = JSON.parse(await Deno.readTextFile(`${target}/deno.json`));
   config.links = config.links.map((it: string) => it.replace("./", "../"));
+  config.exports["./cli"] = "./cli.js";
+  config.publish.include.push("cli.js", "NOTICES");
   await Deno.writeTextFile(
     `${target}/deno.json`,
     JSON.stringify(config, null, 2) + "\n",
   );
+  await bundleCommand(target);
   return target;
 }
 

@@ -221,9 +221,12 @@ function ownProgram(isCommandLine: boolean): string[] | undefined {
     throw error;
   }
   if (Deno.build.standalone) return [deno];
+  // The main module of a published bundle may name no version.
   const url = isSource
     ? new URL("../cli.ts", import.meta.url).href
-    : Deno.mainModule;
+    : import.meta.url.startsWith("file:")
+    ? Deno.mainModule
+    : import.meta.url;
   // Only sources on disk need a configuration, the one next to them. Files around
   // a bundle or in the current directory must not affect the runner.
   const isolation = isSource && url.startsWith("file:")

@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { stagePackage } from "../../scripts/stage.ts";
 import { listLinks, startJsrRegistry } from "../helpers/jsr_registry.ts";
 import { NETWORK, pickVariables } from "../helpers/passed_variables.ts";
@@ -34,9 +34,9 @@ Deno.test("the package can be published and used", async (t) => {
       "jsr:@reactorcide/runnerlib/cli",
       "run",
       "--job-command",
-      "echo hello; exit 3",
+      "echo hello; runnerlib --version; exit 3",
     );
-    assertStringIncludes(output, "\nhello\n");
+    assertMatch(output, /^hello\n\d+\.\d+\.\d+$/m);
     assertEquals(code, 3, output);
   });
 

@@ -139,9 +139,9 @@ async function describeRelease(release: Release): Promise<unknown> {
   return { manifest, moduleGraph2, exports: release.exports };
 }
 
-/** An import with a literal specifier. */
+/** An import with a literal specifier, and perhaps the type of the module. */
 const IMPORT =
-  /^(?:import|export) (type )?(?:[^;"]*? from )?"([^"]+)"|import\(\s*"([^"]+)"/gm;
+  /^(?:import|export) (type )?(?:[^;"]*? from )?"([^"]+)"(?: with \{ type: "(\w+)" \})?|import\(\s*"([^"]+)"/gm;
 
 /** Where an import stands only matters for messages. */
 const RANGE = [[0, 0], [0, 0]];
@@ -149,13 +149,16 @@ const RANGE = [[0, 0], [0, 0]];
 /** Lets Deno load what a module imports before it has read the module. */
 function importsOf(bytes: Uint8Array): unknown[] {
   const text = new TextDecoder().decode(bytes).replaceAll(/^ \*.*$/gm, "");
-  return [...text.matchAll(IMPORT)].map(([, type, specifier, argument]) =>
+  return [...text.matchAll(IMPORT)].map((
+    [, isType, specifier, type, argument],
+  ) =>
     argument === undefined
       ? {
         type: "static",
-        kind: type === undefined ? "import" : "importType",
+        kind: isType === undefined ? "import" : "importType",
         specifier,
         specifierRange: RANGE,
+        importAttributes: type && { known: { type } },
       }
       : { type: "dynamic", argument, argumentRange: RANGE }
   );
