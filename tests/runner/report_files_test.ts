@@ -78,19 +78,23 @@ Deno.test("a report is written to the directory that its path had before the job
     `cd ${cwd}
 rmdir replaced; ln -s ${outside.path} replaced
 ln -s ${outside.path} added
-mkdir job/real; ln -s real job/link`,
+mkdir job/real; ln -s real job/link
+ln -s ${outside.path} job/moved`,
     [
       "json=before/deep/r.json",
       "json=replaced/r.json",
       "json=added/deep/r.json",
       "json=job/link/r.json",
+      "json=job/moved/r.json",
     ],
   );
   assertEquals(code, 0, stderr);
   assertEquals(await names(outside.path), ["before"]);
   assertEquals(await names(`${outside.path}/before/deep`), ["r.json"]);
   assertEquals(await names(`${cwd}/job/real`), ["r.json"]);
-  for (const name of ["replaced/r.json", "added/deep/r.json"]) {
+  for (
+    const name of ["replaced/r.json", "added/deep/r.json", "job/moved/r.json"]
+  ) {
     assertMatch(
       stderr,
       new RegExp(`Cannot write the report "${name}": ".*" leads to `),

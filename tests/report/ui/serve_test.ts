@@ -2,6 +2,7 @@ import {
   assert,
   assertEquals,
   assertMatch,
+  assertRejects,
   assertStringIncludes,
 } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
@@ -98,6 +99,20 @@ async function ask(
   const text = await new Response(connection.readable).text();
   return { status: Number(text.split(" ")[1]), text };
 }
+
+Deno.test({
+  name: "serveRuns() listens on one address of this machine only",
+  // On other systems, 127.0.0.2 is no address of this machine.
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using server = await serving({});
+    const port = Number(new URL(server.url).port);
+    await assertRejects(
+      () => Deno.connect({ hostname: "127.0.0.2", port }),
+      Deno.errors.ConnectionRefused,
+    );
+  },
+});
 
 describe("serveRuns()", () => {
   it("refuses other hosts, other origins, other paths and other methods", async () => {
