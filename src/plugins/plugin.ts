@@ -205,7 +205,7 @@ export interface Plugin {
    */
   readonly priority?: number;
   /**
-   * What happens when the plugin fails: `fail` ends the job, `continue` only
+   * Effect of a failure of the plugin: `fail` ends the job, `continue` only
    * logs the error. In `on_error` and `cleanup`, errors are only logged.
    *
    * @default {"fail"}

@@ -83,7 +83,9 @@ export function collectSecrets(sources: SecretSources): KnownSecret[] {
   return withoutRepetition(all);
 }
 
-/** What was found in variables; the environment of a runner hardly ever changes. */
+/**
+ * Secrets found in variables; the environment of a runner hardly ever changes.
+ */
 const foundInValues = new WeakMap<
   object,
   { readonly text: string; readonly secrets: readonly KnownSecret[] }

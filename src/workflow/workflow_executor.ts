@@ -48,8 +48,8 @@ export interface WorkflowRun extends WorkflowPlan {
   /** Returns the variables with which a job continues the workflow's trace. */
   readonly traceOf: (key: string) => Environment;
   /**
-   * Called at the end of each job with a function that masks what it wrote
-   * again.
+   * Called at the end of each job with a function that masks the files of the
+   * job again.
    */
   readonly onJobEnd: (remask: () => Promise<void>) => void;
   /**
@@ -74,8 +74,8 @@ export interface OpenExecutor extends AsyncDisposable {
   /** Runs a job whose dependencies have ended. */
   readonly runJob: Executor;
   /**
-   * Follows what runs besides the jobs of the workflow, such as jobs that others
-   * have started in it, until all of it has ended.
+   * Follows jobs that are not in the workflow file, such as jobs that others
+   * have added to the workflow, until all have ended.
    *
    * @default {there is nothing else}
    * @param add Adds a job to the run; the executor then runs it.
@@ -85,7 +85,7 @@ export interface OpenExecutor extends AsyncDisposable {
 }
 
 /**
- * Where and how the jobs of a workflow run.
+ * Runs the jobs of a workflow in one kind of place.
  *
  * The graph, conditions, the saved state, the log, the record and the exit code
  * are the same for all executors: an executor only runs one job after another,
@@ -112,8 +112,8 @@ export interface WorkflowExecutor {
    */
   readonly passesArtifacts?: boolean;
   /**
-   * Whether the jobs run on without this process. The run ends as soon as they
-   * have been submitted, without a record.
+   * Whether the jobs continue without this process. The run ends as soon as
+   * they have been submitted, without a record.
    *
    * @default {false}
    */

@@ -513,6 +513,8 @@ describe("reports on a run", () => {
       const text = await Deno.readTextFile(`${cwd}/out/${format}`);
       return [format, mode! & 0o777, text.includes("the end is")] as const;
     }));
+    const record = await Deno.stat(`${cwd}/job/artifacts/run.jsonl`);
+    assertEquals(record.mode! & 0o777, 0o600);
     assertEquals(
       modes.filter(([, mode]) => mode !== 0o600),
       [

@@ -89,6 +89,7 @@ Deno.test("isOrdinary() knows words, numbers and plain paths", () => {
     const value of [
       ...["test", "production", "Debug", "ON", "8080", "20.11", "v1.2.3"],
       ...["1.2.3-4", "./dist", "/usr/local/bin", "~/src", "../lib/"],
+      ...["a".repeat(12), "1".repeat(12)],
     ]
   ) assert(isOrdinary(value), value);
   for (
@@ -101,6 +102,7 @@ Deno.test("isOrdinary() knows words, numbers and plain paths", () => {
         "1234567890123",
       ],
       ...["AKIAIOSFODNN7EXAMPLE", "p@ssword", "pässword", "a_b", "x\ny"],
+      ...["a".repeat(13), "1".repeat(13)],
     ]
   ) assert(!isOrdinary(value), value);
 });

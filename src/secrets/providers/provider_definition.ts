@@ -25,17 +25,17 @@ export interface SecretProvider {
   readonly type: ProviderType;
   /** Program and arguments, with `{path}` and `{key}`; empty if it has none. */
   readonly command: readonly string[];
-  /** Format of what it reads or prints. */
+  /** Format of its output. */
   readonly format: "text" | "json";
   /** Keys that lead to the object with the secrets in a JSON document. */
   readonly jsonPath: readonly string[];
   /** Directory of its files. */
   readonly directory: string;
-  /** Patterns of allowed paths; `undefined` if all are. */
+  /** Patterns of allowed paths; `undefined` if all are allowed. */
   readonly paths: readonly string[] | undefined;
   /** Time limit of a call, in milliseconds. */
   readonly timeoutMs: number;
-  /** Maximum size of what it reads or prints, in bytes. */
+  /** Maximum size of its output, in bytes. */
   readonly maxBytes: number;
   /** Whether a failure shows the end of its standard error. */
   readonly showsErrors: boolean;
@@ -58,7 +58,7 @@ const MAX_BYTES = 4 * 1024 * 1024;
 
 const KIND: FileKind = { words: "secret providers", code: "invalid-config" };
 
-/** Gives the value of a variable of the runner that jobs can refer to. */
+/** Provides the variables of the runner that jobs can refer to. */
 const ENV_PROVIDER: SecretProvider = {
   ...providerOf("env", { type: "command" }),
   type: "env",
@@ -145,7 +145,8 @@ const definition = mapping<Definition>("Secret provider", {
   paths: {
     key: "paths",
     schema: list(filled, { minimum: 1 }),
-    description: "Allowed paths, with * for any text. By default, all are.",
+    description:
+      "Allowed paths, with * for any text. By default, all paths are allowed.",
   },
   timeout: {
     key: "timeout",
@@ -183,7 +184,7 @@ const definitions = dictionary(
   },
 );
 
-/** Where definitions come from, and where they must not. */
+/** Source of the definitions, and directories that must not contain it. */
 export interface ProvidersSource {
   /** Path of a YAML or JSON file, or the text of a mapping: `{…}`. */
   readonly value: string;
@@ -201,7 +202,7 @@ export interface ProvidersSource {
 /**
  * Reads the definitions of secret providers.
  *
- * @param source File or text; by default, only what is built in is known.
+ * @param source File or text; by default, only the built-in ones are known.
  * @throws {RunnerError} `invalid-config`, with all problems.
  */
 export async function readProviders(

@@ -16,13 +16,13 @@ import { findProgram, trustedPath } from "./find_program.ts";
 import { type ProviderRequest, requestOf } from "./provider_request.ts";
 import { type SecretDocument, valueOf } from "./provider_output.ts";
 
-/** Maximum number of providers that are read at once. */
+/** Maximum number of concurrent calls of providers. */
 const MAX_CONCURRENT = 4;
 
 /** Length of the end of standard error that a message shows, in characters. */
 const SHOWN_LENGTH = 400;
 
-/** What providers need from the runner. */
+/** Parts of the runner that providers need. */
 export interface ProviderContext {
   /** Environment of the runner. */
   readonly env: Environment;
@@ -47,7 +47,7 @@ export type ProviderLookup = (
 /**
  * Creates a function that returns secrets of providers. Each provider is called
  * once for a path; a few run at the same time. If it fails, the function throws
- * an error with the reason. The error quotes what the provider printed only if
+ * an error with the reason. The error quotes the output of the provider only if
  * `show_errors` is set.
  *
  * @param providers Configured providers.

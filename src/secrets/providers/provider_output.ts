@@ -1,6 +1,6 @@
 import { isObject } from "../../json_value.ts";
 
-/** What a provider read or printed for a path. */
+/** Output of a provider for a path. */
 export type SecretDocument =
   | { readonly text: string }
   | {
@@ -15,7 +15,7 @@ export type SecretDocument =
  * output.
  *
  * @param key Key of the secret.
- * @throws {TypeError} Why there is none.
+ * @throws {TypeError} If there is none, with the reason.
  */
 export function valueOf(document: SecretDocument, key: string): string {
   const value = "text" in document ? document.text : read(document, key);

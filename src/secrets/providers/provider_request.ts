@@ -6,7 +6,7 @@ import type { SecretProvider, SecretProviders } from "./provider_definition.ts";
 /** Key of a secret that has no other name, such as the content of a file. */
 const WHOLE = "value";
 
-/** What a provider has to read or run for a secret. */
+/** File to read or command to run for a secret. */
 export interface ProviderRequest {
   readonly provider: SecretProvider;
   /** Path as referenced. */
@@ -24,8 +24,9 @@ export interface ProviderRequest {
  *
  * @param providers Configured providers.
  * @param name Name of the provider.
- * @returns What has to be read or run.
- * @throws {TypeError} If the provider cannot have the secret; the message says why.
+ * @returns The request.
+ * @throws {TypeError} If the provider cannot have the secret; the message gives
+ * the reason.
  */
 export function requestOf(
   providers: SecretProviders,
@@ -102,7 +103,7 @@ function inputOf(
   return type === "docker" ? `${path}\n` : undefined;
 }
 
-/** Compares a path with a pattern in which `*` stands for any text. */
+/** Compares a path with a pattern in which `*` matches any text. */
 function matches(pattern: string, path: string): boolean {
   const [first, ...rest] = pattern.split("*");
   if (rest.length === 0) return path === pattern;

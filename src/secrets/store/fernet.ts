@@ -148,7 +148,7 @@ export interface DeriveKeyOptions {
 /**
  * Derives the key of a store from its password (scrypt, r=8, p=1).
  *
- * @param password Password; its UTF-8 bytes count.
+ * @param password Password, encoded as UTF-8.
  * @param salt Salt of the store.
  * @returns 32 bytes.
  */

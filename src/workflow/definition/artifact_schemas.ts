@@ -71,7 +71,7 @@ const ARTIFACT_KEYS: Keys<ArtifactContent> = {
     key: "optional",
     schema: yamlFlag,
     description:
-      "Whether the job may end without it; jobs that need it then run without.",
+      "Whether the job may end without saving it; jobs that need it then run without it.",
     defaultValue: false,
   },
 };

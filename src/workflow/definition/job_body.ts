@@ -111,7 +111,7 @@ export const JOB_KEYS: Keys<JobContent> = {
     alias: "timeout_seconds",
     schema: timeoutOrZero,
     description:
-      "Time limit of the job: seconds, or a string such as 90s, 15m or 2h. As on the coordinator, 0 sets none.",
+      "Time limit of the job: seconds, or a string such as 90s, 15m or 2h. As on the coordinator, 0 means no limit.",
   },
   priority: {
     key: "priority",

@@ -12,7 +12,7 @@ const OBJECT: JsonSchema = { type: "object" };
 /**
  * Creates the JSON Schema of trigger documents.
  *
- * As far as a schema can express it, it also rejects jobs that the coordinator
+ * Where a schema can express it, it also rejects jobs that the coordinator
  * would accept but never run.
  *
  * @returns A draft 7 schema.

@@ -2,8 +2,8 @@ import { Variable } from "../../environment/variables.ts";
 import type { EventType } from "../../schema/events.ts";
 
 /**
- * An event, and the repositories and commits of both of its sides. An empty
- * string means unknown.
+ * An event, and the repositories and commits of both of its sides. Unknown
+ * values are empty strings.
  */
 export interface EvalEvent {
   /** Type of the event. */

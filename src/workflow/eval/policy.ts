@@ -212,7 +212,7 @@ const rule: Schema<PolicyRule> = mapped(
     },
     use: {
       key: "use",
-      description: "What the rule grants.",
+      description: "Rights that the rule grants.",
       schema: use,
       isRequired: true,
     },
@@ -265,7 +265,7 @@ const policySchema: Schema<PolicyContent> = mapping("CI policy", {
   },
   defaults: {
     key: "defaults",
-    description: "Rights of what the trusted tree defines.",
+    description: "Rights of the definitions in the trusted tree.",
     schema: mapping("Defaults", {
       ciSource: {
         key: "ci_source",

@@ -263,7 +263,7 @@ function headWorkflow(
     return "the pull request deletes the workflow, or its definition is invalid";
   }
   if (!theirs.hasOwnId) {
-    return "the workflow has no id of its own in the pull request";
+    return "the pull request sets no id for the workflow";
   }
   if (ours === undefined && hasTrustedName(theirs, input)) {
     return "it has the same name as a trusted workflow";

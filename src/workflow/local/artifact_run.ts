@@ -14,9 +14,12 @@ export interface ArtifactRunOptions {
 
 /** The artifacts of a run of a workflow. */
 export interface ArtifactRun {
-  /** Creates what passes the artifacts of a job on. */
+  /** Creates the object that transfers the artifacts of a job. */
   readonly artifactsOf: WorkflowRun["artifactsOf"];
-  /** Removes what has expired or is beyond the limit, if something was saved. */
+  /**
+   * Removes artifacts that have expired or exceed the limit, if something was
+   * saved.
+   */
   prune(): Promise<void>;
 }
 

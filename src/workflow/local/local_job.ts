@@ -287,17 +287,17 @@ export interface JobRequest {
   /** Aborted when the run is cancelled. */
   readonly signal: AbortSignal;
   /**
-   * Called when the job starts, if it runs elsewhere; otherwise it starts at
-   * once.
+   * Called when the job starts, if it runs elsewhere; otherwise it starts
+   * immediately.
    */
   readonly onStart: () => void;
 }
 
-/** What a job of a workflow gets from other jobs, and passes on. */
+/** Artifacts that a job gets from other jobs, and those that it saves. */
 export interface NodeArtifacts {
   /** Artifacts that it saves. */
   readonly definitions: readonly ArtifactDefinition[];
-  /** Artifacts that it needs, with what is saved of them. */
+  /** Artifacts that it needs, with their saved versions. */
   readonly needs: readonly NeededArtifact[];
 }
 

@@ -12,7 +12,7 @@ export interface ArtifactSources {
   readonly nodes: readonly LocalNode[];
   /** Artifacts that nodes have saved, by index. */
   readonly saved: ReadonlyMap<number, readonly SavedArtifact[]>;
-  /** All jobs of the workflow file, also those that do not run. */
+  /** All jobs of the workflow file, including those that do not run. */
   readonly jobs: readonly LocalJob[];
   /** Results of an earlier run. */
   readonly earlier: JobRecords;
@@ -20,7 +20,7 @@ export interface ArtifactSources {
 
 /**
  * Finds the artifacts of a node: those that it saves, and those that it needs
- * with what its dependencies have saved of them.
+ * from its dependencies.
  *
  * A job that was not selected to run has saved its artifacts in an earlier run.
  *

@@ -186,7 +186,9 @@ function jobRunner(options: ProcessRun): Executor {
   };
 }
 
-/** Returns where the files of a job are that its artifacts may contain. */
+/**
+ * Returns the location of the files that the artifacts of a job may contain.
+ */
 function filePlace(
   { workspace }: RunnerContext,
   job: LocalJob,
@@ -374,7 +376,7 @@ function streamOf(sink: Sink, stream: HostStream): HostStream {
 /** Maximum size of a variable on Linux, minus space for its name. */
 const MAX_VARIABLE_BYTES = 127 * 1024;
 
-/** Environment of a job, which variables describe to it. */
+/** Environment of a job, as described by its variables. */
 interface JobContext {
   /** Absolute path of the workspace, as the job sees it. */
   readonly workspace: string;

@@ -221,12 +221,12 @@ export async function recordWorkflow(
   };
 }
 
-/** Maximum number of failed steps whose last lines stand for their job. */
+/** Maximum number of failed steps whose last lines are shown for their job. */
 const MAX_FAILED_STEPS = 3;
 
 /**
- * Returns the last lines of the steps of a job that failed. They say more than
- * those of its log, which ends with a summary.
+ * Returns the last lines of the failed steps of a job. They are more useful
+ * than those of its log, which ends with a summary.
  *
  * @param path Absolute path of its record.
  * @returns Masked lines, with colors; `undefined` if no step failed, or the

@@ -79,12 +79,12 @@ export interface LocalResult {
 
 /**
  * Runs a workflow. Its state, logs and record are kept below `.reactorcide` in
- * the CI root, wherever its jobs run.
+ * the CI root, regardless of where its jobs run.
  *
  * @throws {RunnerError} `invalid-config` for an unknown job; `workspace-busy`
  * if another workflow is running in the CI root; `invalid-workflow` if there is
- * nothing to resume, or the executor cannot run the workflow; `output-failed` if
- * the state cannot be saved.
+ * nothing to resume, or the executor cannot run the workflow; `output-failed`
+ * if the state cannot be saved.
  */
 export async function runLocalWorkflow(
   runner: RunnerContext,
@@ -290,8 +290,9 @@ async function removeNonDirectory(directory: string): Promise<void> {
 }
 
 /**
- * Collects what jobs have written and masks it again at the end: a secret that
- * a job registers may occur in the log of a job that has already ended.
+ * Collects the files that jobs have written and masks them again at the end: a
+ * secret that a job registers may occur in the log of a job that has already
+ * ended.
  */
 function openWritten(): AsyncDisposable & {
   add: (remask: () => Promise<unknown>) => void;

@@ -35,7 +35,7 @@ export interface RunWorkflowOptions {
   /** Saved state of the jobs. */
   state: WorkflowState;
   /**
-   * All jobs of the workflow file, also those that do not run.
+   * All jobs of the workflow file, including those that do not run.
    *
    * @default {no job needs artifacts}
    */
@@ -43,13 +43,13 @@ export interface RunWorkflowOptions {
   /** Cancels the run. */
   signal: AbortSignal;
   /**
-   * Whether jobs tell when they start, because they may wait in a queue.
+   * Whether jobs report when they start, because they may wait in a queue.
    *
-   * @default {jobs start at once}
+   * @default {jobs start immediately}
    */
   startsLate?: boolean;
   /**
-   * Follows jobs that run besides those of the workflow; see
+   * Follows jobs that run in addition to those of the workflow; see
    * `OpenExecutor.followOthers`.
    *
    * @default {there are no others}
