@@ -103,7 +103,7 @@ const PLATFORM_RULES: readonly PlatformRule[] = [
       "src/cache/store_client.ts",
       "src/source/",
       "src/plugins/",
-      "src/workflow/kubernetes/https_transport.ts",
+      "src/workflow/kubernetes/api_requests.ts",
     ],
   },
 ];
