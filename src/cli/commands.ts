@@ -69,7 +69,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   },
   report: {
     group: "Inspect",
-    summary: "Show what a run did, from its record",
+    summary: "Show a run from its record",
     load: () =>
       import("./commands/report.ts").then((module) => module.reportCommand),
   },
@@ -165,7 +165,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   },
   cache: {
     group: "Inside jobs and on workers",
-    summary: "Save directories under a key, and restore them in a later job",
+    summary: "Save directories under a key and restore them in a later job",
     load: () =>
       import("./commands/cache.ts").then((module) => module.cacheCommand),
   },

@@ -19,14 +19,14 @@ const ACTIONS: Readonly<Record<string, CacheAction>> = {
 
 export const cacheCommand: CliCommand = {
   usage: "ACTION [OPTIONS]",
-  description: `Saves directories under a key, and restores them in a later job.
+  description: `Saves directories under a key and restores them in a later job.
 
 Actions:
   save NAME PATH…       Save paths under --key, unless the key exists
-  restore NAME [PATH…]  Restore what was saved under --key, or else the newest
+  restore NAME [PATH…]  Restore the entry of --key or, failing that, the newest
                         entry whose key starts with a --fallback. With paths,
-                        only an entry of exactly these paths
-  stats                 Print what the store contains
+                        only an entry with exactly these paths
+  stats                 Print the contents of the store
   prune                 Remove the entries that were used least recently until
                         the store is not larger than its limit
   clear                 Remove all entries
@@ -34,7 +34,7 @@ Actions:
 A key may contain {os}, {arch}, {env:NAME} and {hash:GLOB}, a hash of the files
 that match, below the current directory. Paths are inside the directory of the
 job. "restore" prints "exact KEY", "fallback KEY" or "miss". If the store cannot
-be used, the result is a miss and a warning, not a failure.`,
+be used, that counts as a miss, with a warning.`,
   examples: [
     [
       "cache restore npm --key 'npm-{os}-{hash:package-lock.json}' --fallback 'npm-{os}-'",

@@ -36,8 +36,8 @@ export const evalCommand: CliCommand = {
     `Finds the workflows or jobs in the trusted CI code that an event starts, writes
 them to a file and submits them to the coordinator if one is configured.
 
-Invalid definitions are skipped: the others are submitted, and the exit code
-is 1.`,
+Invalid definitions are skipped. The others are submitted, and the exit code is
+1.`,
   usesCoordinator: true,
   examples: [
     [

@@ -7,7 +7,7 @@ import { usageError } from "../parse_arguments.ts";
 export const registerSecretCommand: CliCommand = {
   usage: "[OPTIONS] [SECRET…] [-] [-- SECRET…]",
   description:
-    `Masks secrets in everything that the running job prints from now on. Call it from
+    `Masks secrets in all output of the running job from now on. Call it from
 the command of the job.
 
 With "-", each line of standard input is a secret; white space around it is

@@ -12,10 +12,10 @@ import { usageError } from "../parse_arguments.ts";
 export const reportCommand: CliCommand = {
   usage: "[FILE [FILE]] [--format FORMAT]",
   description:
-    `Shows what a run did, from its record. Without FILE, that is the last run in
-./job, job/artifacts/run.jsonl, or if there is none, the last run of a workflow,
-.reactorcide/workflow/run.jsonl. With two files, shows what changed between the
-two runs.`,
+    `Shows a run from its record. Without FILE, shows the last run in ./job
+(job/artifacts/run.jsonl) or, if there is none, the last run of a workflow
+(.reactorcide/workflow/run.jsonl). With two files, shows the differences between
+the two runs.`,
   examples: [
     ["report", "Show the last run in ./job"],
     ["report --format junit > junit.xml", "Write a report for other programs"],

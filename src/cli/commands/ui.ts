@@ -11,7 +11,7 @@ current directory), and for each run the page of \`report --format html\` with t
 output of running steps. Prints the address of the page, and serves it to this
 machine until Ctrl-C.
 
-It only reads records, so runs do not need an option to be shown.`,
+It reads the records of runs, so runs need no option to be shown.`,
   examples: [
     ["ui", "Show the runs of this directory"],
     ["ui .. --port 8080", "Show the runs of all projects, on a fixed port"],

@@ -61,11 +61,11 @@ export const workflowCommand: CliCommand = {
 
 Actions:
   run [FILE]        Run the jobs of a workflow file
-  attach ID         Follow a workflow at a coordinator again
+  attach ID         Follow a workflow that runs on a coordinator
   graph [FILE]      Draw the graph, as "runnerlib graph" does
   list [DIRECTORY]  List the jobs, steps and workflows, as "runnerlib list" does
   export [FILE]     Write a workflow file for GitLab, GitHub or Argo
-  job               Run a job inside another engine, as exported files do
+  job               Run a job of an exported workflow in its engine
 
 Without FILE, uses the only workflow in .reactorcide/workflows.
 
@@ -84,7 +84,7 @@ commit that is checked out.`,
     ],
     [
       "workflow export ci.yaml --to gitlab --output .gitlab-ci.yml",
-      "Write a file with which GitLab runs the workflow",
+      "Export the workflow for GitLab",
     ],
     [
       "workflow run ci.yaml --resume",
@@ -122,7 +122,7 @@ commit that is checked out.`,
       valueName: "WHERE",
       choices: ["copy", "in-place", "git", "none"],
       help:
-        "How jobs get their code: copy, in-place, git or none (copy; git at a coordinator)",
+        "How jobs get their code: copy, in-place, git or none (copy; git on a coordinator)",
       group: "Source",
     },
     {
@@ -134,7 +134,8 @@ commit that is checked out.`,
     },
     {
       name: "detach",
-      help: "Submit to the coordinator, and print how to come back",
+      help:
+        "Submit to the coordinator, print the command that follows it, and exit",
     },
     {
       name: "network",

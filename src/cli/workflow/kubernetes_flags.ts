@@ -25,7 +25,7 @@ export const KUBERNETES_FLAGS: readonly Flag[] = [
   {
     name: "image",
     valueName: "IMAGE",
-    help: "Image of jobs that name none, with runnerlib, sh and tar",
+    help: "Image for jobs that set none; it must contain runnerlib, sh and tar",
     group: "Kubernetes",
   },
   {
@@ -38,7 +38,7 @@ export const KUBERNETES_FLAGS: readonly Flag[] = [
   {
     name: "start-timeout",
     valueName: "DURATION",
-    help: `Time that the pod of a job has to start (${DEFAULT_START})`,
+    help: `Time limit for the pod of a job to start (${DEFAULT_START})`,
     group: "Kubernetes",
   },
 ];
