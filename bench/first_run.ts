@@ -53,7 +53,7 @@ export async function firstRun(
       name,
       async measure() {
         const cache = await Deno.makeTempDir({ dir: directory });
-        await timeOf(["cp", "-R", `${warm}/npm`, cache], directory);
+        await timeOf(["cp", "-Rl", `${warm}/npm`, cache], directory);
         const timeMs = await timeOf(withCache(cache, argv), directory);
         await Deno.remove(cache, { recursive: true });
         return timeMs;

@@ -112,7 +112,7 @@ async function answerDownload(
   }
   for (const release of versions) {
     if (file === `${release.version}_meta.json`) {
-      return Response.json(await describeRelease(release));
+      return Response.json(await descriptionOf(release));
     }
     const prefix = `${release.version}/`;
     const bytes = file.startsWith(prefix)
@@ -121,6 +121,14 @@ async function answerDownload(
     if (bytes !== undefined) return new Response(bytes);
   }
   return undefined;
+}
+
+const descriptions = new WeakMap<Release, Promise<unknown>>();
+
+function descriptionOf(release: Release): Promise<unknown> {
+  const description = descriptions.get(release) ?? describeRelease(release);
+  descriptions.set(release, description);
+  return description;
 }
 
 async function describeRelease(release: Release): Promise<unknown> {
@@ -133,7 +141,7 @@ async function describeRelease(release: Release): Promise<unknown> {
     };
   }
   const moduleGraph2 = Object.fromEntries(
-    release.files.entries().filter(([path]) => path.endsWith(".ts"))
+    release.files.entries().filter(([path]) => /\.[jt]s$/.test(path))
       .map(([path, bytes]) => [`/${path}`, { dependencies: importsOf(bytes) }]),
   );
   return { manifest, moduleGraph2, exports: release.exports };
