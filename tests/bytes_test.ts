@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { hasByte } from "../src/bytes.ts";
 import { Random } from "./helpers/random.ts";
 
-Deno.test("hasByte() finds a byte wherever it stands, as includes() does", () => {
+Deno.test("hasByte() finds a byte at any position, as includes() does", () => {
   const random = new Random();
   for (let round = 0; round < 20_000; round++) {
     const room = Uint8Array.from(

@@ -27,7 +27,7 @@ function randomNodes(random: Random, mayCycle: boolean) {
 }
 
 describe("topologicalOrder()", () => {
-  it("puts nodes behind whole groups, and leaves out what never gets ready", () => {
+  it("sorts nodes after whole groups, and omits nodes that never become ready", () => {
     const random = new Random();
     for (let round = 0; round < 1_000; round++) {
       const nodes = randomNodes(random, round % 2 === 0);

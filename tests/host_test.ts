@@ -37,7 +37,7 @@ describe("processHost()", () => {
     ]);
   });
 
-  it("has no PATH with the node that Deno stands in for", async () => {
+  it("has no PATH with the node that Deno provides", async () => {
     await using empty = await temporaryDirectory();
     const environments: Record<string, string>[] = [
       {},

@@ -129,7 +129,7 @@ describe("runnerlib artifacts", () => {
     assertEquals((await ci.artifacts("get", "app", "--all")).code, 2);
   });
 
-  it("removes what has expired, and says that it is gone", async () => {
+  it("removes expired artifacts, and reports that they no longer exist", async () => {
     await using ci = await afterRun();
     const folder = `${ci.store}/v1/local/artifacts`;
     for await (const { name } of Deno.readDir(folder)) {

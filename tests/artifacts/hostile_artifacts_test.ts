@@ -217,7 +217,7 @@ echo evil > tree/sub/.reactorcide/x; echo ok > tree/.github`,
     assertEquals(await exists(`${ci.job("test")}/tree/l`), false);
   });
 
-  it("are refused if the list of files, the pack or the manifest says something else", async () => {
+  it("are refused if the list of files, the pack and the manifest disagree", async () => {
     await using ci = await attacked(BUILD);
     await ci.run();
     const file = { name: "tree/b", content: "x" };

@@ -13,7 +13,7 @@ const CONTEST: Contest = {
   ],
 };
 
-Deno.test("ratiosOf() gives the ratios of medians that have a goal", () => {
+Deno.test("ratiosOf() returns the ratios of medians that have a goal", () => {
   const numbers = new Map([
     ["hare", [9, 1, 3]],
     ["tortoise", [2, 2, 4]],

@@ -320,7 +320,7 @@ touch -d '2001-02-03T04:05:06.789Z' tree/a; chmod 640 tree/a`,
     assertEquals(await runShell(job.cwd, SHOW_TREE), before);
   });
 
-  it("lets two processes save the same key and others at once", async () => {
+  it("lets two processes save the same key and others concurrently", async () => {
     await using job = await world();
     await makeFiles(job.cwd, { "tree/a": "1" });
     const results = await Promise.all(

@@ -59,7 +59,7 @@ describe("runnerlib config", () => {
     ) assertEquals(lines.includes(line), true, `${line} in\n${stdout}`);
   });
 
-  it("hides what may be secret when the configuration is wrong", async () => {
+  it("hides possible secrets when the configuration is invalid", async () => {
     const { stdout, stderr } = await runMain(
       ["config", "--job-env", "TOKEN=hunter2hunter2", "--grace", "soon"],
       { cwd: "/" },

@@ -228,7 +228,7 @@ Deno.test("workflow run --executor coordinator waits for a coordinator that is o
   assertStringIncludes(stderr, "Retrying the request");
 });
 
-Deno.test("workflow run --executor coordinator says what a coordinator cannot do before it submits anything", async () => {
+Deno.test("workflow run --executor coordinator reports unsupported features before it submits anything", async () => {
   await using setting = await setUp(
     `name: CI
 jobs:
@@ -378,7 +378,7 @@ jobs:
   assertEquals([again.code, worker.started], [0, ["last"]], again.stderr);
 });
 
-Deno.test("workflow run --executor coordinator masks logs once more on this side", async () => {
+Deno.test("workflow run --executor coordinator masks logs again on this machine", async () => {
   const secret = "first-l1ne-of-it\nsecond-l1ne-of-it";
   await using setting = await setUp(
     "name: CI\njobs:\n  a: { command: a }\n  b: { command: b }\n",

@@ -201,7 +201,7 @@ describe("runnerlib eval", () => {
     assertEquals(outside.code, 1);
   });
 
-  it("submits valid definitions beside invalid ones, and fails", async () => {
+  it("submits the valid definitions if others are invalid, and fails", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -307,7 +307,7 @@ owner: team
     });
   });
 
-  it("says why it skips a definition, and sends changed CI files with every event", async () => {
+  it("prints why it skips a definition, and sends changed CI files with every event", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {

@@ -49,7 +49,7 @@ describe("runnerlib init", () => {
     assertEquals(success, true, new TextDecoder().decode(stderr));
   });
 
-  it("gives YAML files a schema that exists", async () => {
+  it("refers to an existing schema in YAML files", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     for (const kind of ["job", "workflow"]) {
@@ -142,7 +142,7 @@ describe("runnerlib init", () => {
     );
   });
 
-  it("leaves nothing behind where it cannot write all files", async () => {
+  it("writes no file if it cannot write all of them", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { ".reactorcide": "a file" });

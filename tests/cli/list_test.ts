@@ -139,7 +139,7 @@ describe("runnerlib graph", () => {
     }
   });
 
-  it("names what runs beside the other steps, as a dry run does", async () => {
+  it("names the steps that run alongside the others, as a dry run does", async () => {
     const files = {
       "job.yaml": `steps:
   - { name: db, run: start, service: true, ready: 5432 }
@@ -178,7 +178,7 @@ describe("runnerlib graph", () => {
     assertStringIncludes(stderr, "must be one of text, mermaid, dot, svg");
   });
 
-  it("says why there is nothing to draw", async () => {
+  it("explains why there is nothing to draw", async () => {
     const [one, two] = ["a", "b"].map((name) =>
       `.reactorcide/workflows/${name}.yaml`
     );

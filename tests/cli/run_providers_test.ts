@@ -337,7 +337,7 @@ describe("runnerlib run does not start a job", () => {
     }
   });
 
-  it("and shows what a provider says only where its definition allows that", async () => {
+  it("and shows the output of a provider only if its definition allows that", async () => {
     const provider = script("echo permission denied >&2; exit 2");
     const hidden = await problemOf(provider, "${secret:p:x:k}");
     assert(!hidden.includes("permission denied"), hidden);
@@ -350,7 +350,7 @@ describe("runnerlib run does not start a job", () => {
 });
 
 describe("a provider", () => {
-  it("that leaves a process with its pipe gives its value, and the process ends", async () => {
+  it("that leaves a process with its pipe returns its value, and the process is ended", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const { code, stdout, stderr } = await runJob(path, {

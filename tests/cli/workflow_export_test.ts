@@ -73,7 +73,7 @@ describe("runnerlib workflow export", () => {
     });
   });
 
-  it("carries resources and users over where the engine has them", async () => {
+  it("exports resources and users if the engine supports them", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, { "w.yaml": WORKFLOW, "base.yaml": BASE });

@@ -44,7 +44,7 @@ async function messageOf(input: WrongInput): Promise<string> {
   return `${text}\nexit code ${code}`;
 }
 
-Deno.test("each wrong input gives one message with its place and what is allowed", async () => {
+Deno.test("each invalid input causes one message with its position and the allowed values", async () => {
   const [, ...parts] = (await Deno.readTextFile(MESSAGES)).split(HEADING);
   const expected = new Map<string, string>();
   for (let at = 0; at < parts.length; at += 2) {

@@ -242,7 +242,7 @@ job: {timeout: 1h, steps: [{name: a, run: x}]}
 });
 
 describe("readJobFile() reports about steps", () => {
-  it("all problems at once, with their positions", async () => {
+  it("all problems together, with their positions", async () => {
     assertEquals(
       await problemsOfText(`timeout: soon
 steps:

@@ -525,7 +525,7 @@ describe("validateSettings() validates sources", () => {
     });
   }
 
-  it("that are not used any more", () => {
+  it("that are no longer used", () => {
     const { config } = validate({ source_type: "none", source_url: "x" });
     assertEquals(config?.source, { type: "none" });
   });

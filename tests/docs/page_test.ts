@@ -42,7 +42,7 @@ Deno.test("readPage() rejects unmarked blocks that are not run", () => {
   }
 });
 
-Deno.test("outputPattern() ignores what … stands for", () => {
+Deno.test("outputPattern() matches any text for …", () => {
   assertEquals(outputPattern("a … c\n").test("a b c"), true);
   assertEquals(outputPattern("a … c\n").test("a b\n c"), false);
   assertEquals(outputPattern("a\n…\nd\n").test("a\nb\nc\nd"), true);

@@ -123,7 +123,7 @@ Deno.test("workflow run --resume never submits a workflow twice, wherever its ru
   }
 });
 
-Deno.test("workflow run --detach submits a workflow, and attach comes back from anywhere", async () => {
+Deno.test("workflow run --detach submits a workflow, and attach follows it from anywhere", async () => {
   await using setting = await setUp();
   const { code, stdout } = await soon(setting.run("--detach").end(), "the id");
   assertEquals(code, 0);

@@ -91,7 +91,7 @@ steps:
     assertEquals(holding(files), []);
   });
 
-  it("is masked in what earlier jobs of its workflow have written", async () => {
+  it("is masked in files of earlier jobs of its workflow", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { ".reactorcide/workflows/late.yaml": WORKFLOW });

@@ -226,7 +226,7 @@ describe("a run with an OpenTelemetry collector", () => {
     assertEquals(stderr.includes("hunter22"), false);
   });
 
-  it("says what is wrong when the collector is one for gRPC", async () => {
+  it("explains the failure if the collector expects gRPC", async () => {
     await using directory = await temporaryDirectory();
     await using server = collector(() => new Response("", { status: 415 }));
     const { code, stderr } = await run({
@@ -644,7 +644,7 @@ describe("a workflow with an OpenTelemetry collector", () => {
     ]);
   });
 
-  it("lets no job wait for a collector", async () => {
+  it("delays no job because of a collector", async () => {
     await using directory = await temporaryDirectory();
     const sent = Promise.withResolvers<void>();
     await using server = collector(async () => {

@@ -151,7 +151,7 @@ describe("run --watch", () => {
     await isGone(last);
   });
 
-  it("goes on after a job file that is invalid for a moment", async () => {
+  it("continues after the job file was invalid for a moment", async () => {
     await using test = await watch({ "job.yaml": JOB, "src/a.txt": "1" });
     await test.waits(1);
     await test.save("job.yaml", "steps: [");
@@ -178,7 +178,7 @@ describe("run --watch", () => {
 });
 
 describe("a watch without anything to run", () => {
-  it("ends at once with an error of usage", async () => {
+  it("ends immediately with a usage error", async () => {
     await using directory = await temporaryDirectory();
     for (
       const [args, expected] of [

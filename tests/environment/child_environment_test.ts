@@ -299,7 +299,7 @@ describe("childEnvironment() of other programs", () => {
     REACTORCIDE_OF_A_NEWER_WORKER: "x",
   };
 
-  it("gives tools their own credentials, but none of the system's", () => {
+  it("passes tools their own credentials, but none of the system's", () => {
     for (const kind of ["source-client", "container-engine", "tool"] as const) {
       assertEquals(environmentOf({ ...parent, HGMERGE: "x" }, { kind }), {
         ...ORDINARY,
@@ -312,7 +312,7 @@ describe("childEnvironment() of other programs", () => {
     }
   });
 
-  it("gives git the operator's configuration", () => {
+  it("passes the operator's configuration to git", () => {
     const { GIT_TEMPLATE_DIR: _, ...rest } = environmentOf(parent, {
       kind: "tool",
     });
@@ -332,7 +332,7 @@ describe("childEnvironment() of other programs", () => {
     );
   });
 
-  it("gives a plugin what it may use, except for variables of the job", () => {
+  it("passes a plugin the variables that it may use, except those of the job", () => {
     const all = environmentOf(parent, {
       kind: "plugin",
       mayUse: () => true,
@@ -352,7 +352,7 @@ describe("childEnvironment() of other programs", () => {
     });
   });
 
-  it("gives a container everything that does not describe the host", () => {
+  it("passes a container all variables that do not describe the host", () => {
     const env = environmentOf(parent, {
       ...NO_LAYERS,
       kind: "container",
@@ -368,7 +368,7 @@ describe("childEnvironment() of other programs", () => {
     });
   });
 
-  it("gives the runner of another job the settings", () => {
+  it("passes the settings to the runner of another job", () => {
     assertEquals(environmentOf(parent, { kind: "nested-runner" }), {
       ...ORDINARY,
       ...CREDENTIALS,

@@ -23,7 +23,7 @@ token is [REDACTED]
     );
   });
 
-  it("gives jobs the program runnerlib, and its pipelines the library", async () => {
+  it("provides the program runnerlib to jobs, and the library to pipelines", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "pipeline.ts": `
@@ -61,7 +61,7 @@ Deno.exit((await runJob({ command: "runnerlib --version" })).exitCode);
     );
   });
 
-  it("has what sources are fetched and unpacked with", async () => {
+  it("has the programs that fetch and unpack sources", async () => {
     const tools = ["git", "git-lfs", "hg", "svn", "tar", "gzip", "bzip2", "xz"]
       .concat("zstd", "zip", "unzip", "ssh", "tini", "deno", "runnerlib");
     const { code, stderr } = await inImage([
@@ -75,7 +75,7 @@ Deno.exit((await runJob({ command: "runnerlib --version" })).exitCode);
     assertEquals(code, 0, stderr);
   });
 
-  it("has everything that runnerlib doctor asks for, but another engine", async () => {
+  it("has everything that runnerlib doctor needs, except another engine", async () => {
     const { code, stdout, stderr } = await inImage(["runnerlib", "doctor"]);
     assertEquals(code, 0, stderr);
     const rows = stdout.matchAll(/^ {2}(?:missing|needed) +(\S+)/gm);
@@ -148,7 +148,7 @@ Deno.exit((await runJob({ command: "runnerlib --version" })).exitCode);
     assert(stderr.endsWith("\n"), stderr);
   });
 
-  it("says once that it cannot read a worker's credentials, and continues", async () => {
+  it("warns once that it cannot read a worker's credentials, and continues", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "src/": "",

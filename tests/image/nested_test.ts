@@ -41,7 +41,7 @@ describeImage("runnerlib run --runner-image", (it) => {
     await leavesNothing(directory.path);
   });
 
-  it("gives variables of the machine to no container", async () => {
+  it("passes no variables of the machine to a container", async () => {
     await using directory = await temporaryDirectory();
     const { stdout } = await nested(directory.path, [
       "echo $PATH $HOME ${OF_THE_MACHINE-unset} $RC_WF_RUN_ID",

@@ -84,7 +84,7 @@ describeImage("without a network, the image runs", (it) => {
     assertEquals([code, stdout], [127, ""]);
   });
 
-  it("a plugin in a process of its own, which may not do what it was not granted", async () => {
+  it("a plugin in its own process, which may do only what it was granted", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "src/": "",

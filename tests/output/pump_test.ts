@@ -418,7 +418,7 @@ describe("pump() that is stopped", () => {
     assertEquals(sink.text, "text [REDACTED] hunter2");
   });
 
-  it("still reads what a program left in its pipe while the sink was slow", async () => {
+  it("still reads output that a program left in its pipe while the sink was slow", async () => {
     await withGate(async (gate) => {
       const sink = new RecordingSink();
       sink.block();

@@ -34,7 +34,7 @@ function shown() {
   };
 }
 
-Deno.test("showTerminal() shows a prompt and each key at once", async () => {
+Deno.test("showTerminal() shows a prompt and each key immediately", async () => {
   const { print, sink, end } = shown();
   for (const [text, seen] of [["$ ", "$ "], ["l", "$ l"], ["s", "$ ls"]]) {
     await print(text);

@@ -355,7 +355,7 @@ function checkLinks(page: string): void {
 }
 
 describe("a run as a page", () => {
-  it("runs nothing and loads nothing, whatever a job printed", async () => {
+  it("runs nothing and loads nothing, regardless of the output of a job", async () => {
     const page = await reportAs("html");
     assertMatch(
       page,
@@ -523,7 +523,7 @@ describe("a run as JSON", () => {
 });
 
 describe("the profile of a run", () => {
-  it("says what the run waited for, safe on a terminal", async () => {
+  it("shows what the run waited for, safe on a terminal", async () => {
     const text = await reportAs("profile");
     assertMatch(text, /^total 0\.1s: steps 0\.1s \(83 %\)/);
     assertMatch(

@@ -92,7 +92,7 @@ async function problemsOf(
 }
 
 describe("a run as JUnit", () => {
-  it("counts each step as what it is", () => {
+  it("counts each step by its outcome", () => {
     const xml = reportOf(...EVERYTHING);
     const [suite] = /<testsuite [^>]*>/.exec(xml)!;
     const counts = Object.fromEntries(

@@ -82,7 +82,7 @@ describe("a run as OTLP", () => {
     }
   }
 
-  it("says when a service was ready", () => {
+  it("contains the time at which a service was ready", () => {
     const record = readRecord([STARTED, ...STEPS, ENDINGS[1]].join("\n"))!;
     const { traces } = otlpRequests(record);
     assertStringIncludes(

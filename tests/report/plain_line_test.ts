@@ -20,12 +20,12 @@ Deno.test("plainLine() sets tabs by what is seen", () => {
   assertEquals(plainLine("\x1b[31m\tb"), "        b");
 });
 
-Deno.test("plainLine() bounds what it looks at", () => {
+Deno.test("plainLine() reads a limited part of a line", () => {
   assertEquals(plainLine("a".repeat(100_000)).length, 4_001);
   assertEquals(plainLine("👍".repeat(4_000)).endsWith("👍…"), true);
 });
 
-Deno.test("plainLine() lets nothing through that steers a terminal", () => {
+Deno.test("plainLine() removes everything that controls a terminal", () => {
   const random = new Random();
   for (let round = 0; round < 2_000; round++) {
     const line = random.text(

@@ -68,7 +68,7 @@ describe("ProblemFinder", () => {
     assertEquals(found, ["one: x c"]);
   });
 
-  it("drops an expression that takes forever, and goes on with the others", async () => {
+  it("drops an expression that takes forever, and continues with the others", async () => {
     const { finder, found, warnings } = finderOf(
       [matcher("first", "^E (.*)"), HOSTILE, matcher("last", "^W (.*)")],
       { stuckMs: 500 },

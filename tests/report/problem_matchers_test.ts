@@ -130,7 +130,7 @@ describe("LineMatcher", () => {
     assertEquals(find([..."abcabcd"], matcher).length, 1);
   });
 
-  it("gives a line to the first matcher that matches", () => {
+  it("assigns a line to the first matcher that matches", () => {
     const any = { owner: "any", pattern: [{ regexp: "(.*)", message: 1 }] };
     const line = "a.ts(1,2): warning TS1: m";
     assertEquals(find([line], TSC, any).map(({ owner }) => owner), ["tsc"]);

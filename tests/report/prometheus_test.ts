@@ -68,14 +68,14 @@ describe("prometheusReport()", () => {
     }
   });
 
-  it("starts again from what it does not understand", () => {
+  it("starts over if it does not understand the earlier metrics", () => {
     const text = prometheusReport(run("success", 10));
     for (const previous of ["garbage", "a b c\n{} 1\n", "x NaN\n", "\0"]) {
       assertEquals(prometheusReport(run("success", 10), previous), text);
     }
   });
 
-  it("writes what promtool accepts, whatever the name", async () => {
+  it("writes text that promtool accepts, for any name", async () => {
     if (!isInstalled("promtool")) return;
     const text = prometheusReport(run("failed", 5, HOSTILE));
     const again = prometheusReport(run("failed", 5, HOSTILE), text);

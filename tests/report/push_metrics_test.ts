@@ -98,7 +98,7 @@ describe("pushMetrics()", () => {
     assertEquals(/p(?:%40|@)ss/.test(refused), false, refused);
   });
 
-  it("keeps the groups of a real gateway apart, whatever the name", async () => {
+  it("keeps the groups of a real gateway apart, for any name", async () => {
     if (!isInstalled("prometheus-pushgateway")) return;
     await using real = await realGateway();
     const names = ["app", HOSTILE, "..", ".", "a/b", "ü", " "];

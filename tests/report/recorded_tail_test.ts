@@ -16,7 +16,7 @@ describe("recordedTail()", () => {
     assertEquals(tail, LINES.slice(-5));
   });
 
-  it("says nothing of a step without output", () => {
+  it("records no lines of a step without output", () => {
     assertEquals(recordedTail({ outcome: "skipped" }), {});
     assertEquals(recordedTail({ outcome: "failed" }, []), {});
   });

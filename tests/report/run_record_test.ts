@@ -112,7 +112,7 @@ describe("RecordWriter", () => {
       assert(isFlaky(record.steps[0]));
     }));
 
-  it("writes each event at once", () =>
+  it("writes each event immediately", () =>
     inDirectory(async (directory) => {
       await write(directory, [], async (recorder) => {
         recorder.add("run.started", STARTED);
@@ -199,7 +199,7 @@ describe("RecordWriter", () => {
       }));
   }
 
-  it("has what was recorded before the file was there", () =>
+  it("contains events from before the file was created", () =>
     inDirectory(async (directory) => {
       const recorder = new RunRecorder();
       addFlakyRun(recorder);

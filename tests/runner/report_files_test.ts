@@ -30,7 +30,7 @@ async function names(directory: string): Promise<string[]> {
     .sort();
 }
 
-Deno.test("a run ends whatever a step creates next to its reports, and follows no link out", async () => {
+Deno.test("a run ends regardless of files that a step creates next to its reports, and follows no link out", async () => {
   await using directory = await temporaryDirectory();
   await using outside = await temporaryDirectory();
   const { code, stderr } = await runWith(

@@ -8,7 +8,7 @@ import {
   truncated,
 } from "../../src/terminal/text.ts";
 
-Deno.test("printable() shows what would steer a terminal", () => {
+Deno.test("printable() escapes characters that control a terminal", () => {
   const cases: [text: string, shown: string][] = [
     ["plain – text 日本 👍🏽", "plain – text 日本 👍🏽"],
     ["\x1b[2J", "\\u{1b}[2J"],
@@ -54,7 +54,7 @@ const SEQUENCES: [what: string, sent: string, left: string][] = [
   ["no sequence", "[31m is text", "[31m is text"],
 ];
 
-Deno.test("plainText() and oneLine() drop what steers a terminal", () => {
+Deno.test("plainText() and oneLine() drop characters that control a terminal", () => {
   for (const [what, sent, left] of SEQUENCES) {
     assertEquals(plainText(new TextEncoder().encode(sent)), left, what);
     assertEquals(oneLine(sent), left, what);
@@ -65,7 +65,7 @@ Deno.test("plainText() and oneLine() drop what steers a terminal", () => {
   assertEquals(oneLine("a\tb\r\nc\u2028d"), "a b  c d");
 });
 
-Deno.test("truncated() and quote() show the beginning of what is long", () => {
+Deno.test("truncated() and quote() show the beginning of long text", () => {
   assertEquals(truncated("a\nb"), "a\\u{a}b");
   assertEquals(truncated("abcdef", 3), "abc…");
   assertEquals(quote("x".repeat(101)), `"${"x".repeat(100)}…"`);

@@ -146,7 +146,7 @@ describe("testJob()", () => {
     assertEquals(test.stdout, "[REDACTED]\n");
   });
 
-  it("keeps services and steps in the background until they are not needed", async () => {
+  it("keeps services and background steps until they are no longer needed", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "job.yaml": `steps:

@@ -6,7 +6,7 @@ import {
 import { isInstalled } from "../../helpers/is_installed.ts";
 import { REPOSITORY } from "../../helpers/cli.ts";
 
-Deno.test("missingNames() finds what the package does not have", () => {
+Deno.test("missingNames() finds names that the package does not export", () => {
   const source = `from src.plugins import (
     Plugin,  # the base
     PluginPhase as Phase,

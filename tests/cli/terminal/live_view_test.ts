@@ -205,7 +205,7 @@ Deno.test("openLiveView() does not stop the job if nothing can be drawn", async 
   assertEquals(screen.lines[0], "goes on");
 });
 
-Deno.test("openLiveView() leaves exactly the lines of the log, whatever happens", async () => {
+Deno.test("openLiveView() leaves exactly the lines of the log in all cases", async () => {
   const random = new Random();
   for (let round = 0; round < 40; round++) {
     const screen = screenOf({

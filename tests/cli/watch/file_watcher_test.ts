@@ -47,7 +47,7 @@ Deno.test("takeSnapshot() leaves out what is ignored, and changesSince() names t
   );
 });
 
-Deno.test("watchSource() wakes once more after it has followed new directories", async () => {
+Deno.test("watchSource() wakes again after it has followed new directories", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await makeFiles(path, { a: "1" });

@@ -206,7 +206,7 @@ describe("serveRuns()", () => {
     assertMatch(list, /<td class="failed"><span[^>]*>✗<\/span>failed<\/td>/);
   });
 
-  it("tells a run that goes on from one that was killed", async () => {
+  it("distinguishes an active run from a killed one", async () => {
     await using server = await serving({
       "killed.jsonl": `${startedLine({ name: "killed" })}\n${STEP}\n`,
       "running.jsonl": `${startedLine({ name: "alive" })}\n${STEP}\n`,
