@@ -235,7 +235,7 @@ jobs:
   steps:
     job:
       steps:
-        - { name: x, run: "true" }
+        - { name: x, run: "true", env: { A: "\${secret:a:b:c}" } }
   gpu:
     command: x
     capabilities: [gpu]
@@ -258,7 +258,7 @@ jobs:
   assertStringIncludes(
     stderr,
     `Cannot submit workflow "CI" to a coordinator:
-  ci.yaml:5:7: job "steps": steps is not supported by a coordinator
+  ci.yaml:5:7: job "steps": steps refer to secrets, which only the environment of a job can do elsewhere
   ci.yaml:9:5: job "gpu": capabilities can be given only by a job that an event started
   ci.yaml:13:5: job "saves": artifacts is not supported by a coordinator
   ci.yaml:15:5: job "gets": needs asks for artifacts, which a coordinator does not pass on

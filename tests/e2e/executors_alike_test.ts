@@ -1,47 +1,14 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
-import { CLI, cliEnv, type CliResult, startCli } from "../helpers/cli.ts";
+import { assertEquals } from "@std/assert";
+import { endsOf, resultOf, WORKFLOW } from "../helpers/alike.ts";
+import { CLI, cliEnv, startCli } from "../helpers/cli.ts";
 import { startCoordinator } from "../helpers/coordinator.ts";
 import { startWorker, type WorkerJob } from "../helpers/coordinator_worker.ts";
-import { soon } from "../helpers/soon.ts";
+import { startApiServer } from "../helpers/kubernetes/api_server.ts";
+import { missingForPods } from "../helpers/kubernetes/missing.ts";
 import {
   makeFiles,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
-
-const EIGHT = `
-name: eight
-vars: { base: 1 }
-jobs:
-  matrix:
-    command: echo "item $ITEM"
-    for_each: [x, "1.50"]
-  version:
-    command: |
-      echo '{"outputs":{"number":"1.2"},"vars":{"v":[2]}}' > "$RC_WF_OUTPUT_FILE"
-  build:
-    needs: [matrix, version]
-    command: |
-      for part in '"base":1' '"v":[2]' '"version.number":"1.2"'; do
-        case $RC_WF_VARS_JSON in *"$part"*) ;; *) exit 9 ;; esac
-      done
-  secret:
-    command: echo "token $TOKEN"; for i in 1 2 3; do echo again $i; done
-    environment: { TOKEN: s3cr3t-t0k3n-of-a-job }
-    secret_env_names: [TOKEN]
-  broken:
-    command: echo it breaks; exit 3
-  mend:
-    needs: broken
-    condition: any_failed
-    command: echo mending
-  never:
-    needs: [broken, build]
-    command: echo never
-  report:
-    needs: [never, mend]
-    condition: always
-    command: echo reporting
-`;
 
 /** Runs a job as a worker does, by the command line of this package. */
 async function runForReal(
@@ -77,75 +44,76 @@ exec "${Deno.execPath()}" run -A --no-check "${CLI}" "$@"
   return { exit_code: code, output };
 }
 
-/** What a run shows and leaves behind, but for its times. */
-async function resultOf(path: string, { code, stdout, stderr }: CliResult) {
-  const record = await Deno.readTextFile(
-    `${path}/.reactorcide/workflow/run.jsonl`,
-  );
-  const events = record.trimEnd().split("\n").map((line) => JSON.parse(line));
-  const ended = events.filter(({ event }) => event === "step.ended")
-    .map(({ step, outcome, conclusion, exitCode, reason }) => ({
-      ...{ step, outcome, conclusion, exitCode, reason },
-    }))
-    .sort((a, b) => a.step < b.step ? -1 : 1);
-  const planned = events.find(({ event }) => event === "run.planned")?.steps;
-  const last = events.at(-1);
-  return {
-    code,
-    planned,
-    ended,
-    status: [last.event, last.status, last.exitCode],
-    table: stderr.slice(stderr.indexOf("\n\n") + 2).split("\n")
-      .filter((line) => /^[✓✗–] .* {2}/.test(line))
-      .map((line) => line.replace(/ +[\d.]+s(?= {2}|$)/, " 0s")),
-    log: stdout.split("\n")
-      .filter((line) =>
-        / \| (item|token|again|it breaks|mending|reporting)/.test(line)
-      )
-      .sort(),
-    states: JSON.parse(
-      await Deno.readTextFile(`${path}/.reactorcide/workflow-state.json`),
-    ).jobs,
-  };
-}
-
-/** How each job of a saved state has ended. */
-function endsOf(
-  jobs: Record<string, { status: string; exitCode: number | null }>,
+/** Runs the workflow, and returns what it shows and leaves behind. */
+async function runAt(
+  path: string,
+  args: readonly string[] = [],
+  env: Record<string, string> = {},
 ) {
-  return Object.entries(jobs)
-    .map(([key, { status, exitCode }]) => [key, status, exitCode])
-    .sort();
+  await makeFiles(path, { "ci.yaml": WORKFLOW });
+  await using cli = startCli(
+    ["workflow", "run", "ci.yaml", "--source", "none", ...args],
+    { cwd: path, env },
+  );
+  return await resultOf(path, await cli.end());
 }
 
-Deno.test("a workflow ends alike on this machine and at a coordinator", async () => {
-  await using directory = await temporaryDirectory();
-  const { path } = directory;
-  await makeFiles(path, {
-    "local/ci.yaml": EIGHT,
-    "remote/ci.yaml": EIGHT,
-  });
+async function atCoordinator(path: string) {
   await using coordinator = startCoordinator();
   startWorker(coordinator, (job) => runForReal(job, `${path}/worker`));
-  const run = async (place: string, ...args: string[]) => {
-    const cwd = `${path}/${place}`;
-    await using cli = startCli(
-      ["workflow", "run", "ci.yaml", "--source", "none", ...args],
-      { cwd, env: coordinator.userEnv },
-    );
-    return await resultOf(cwd, await soon(cli.end(), place));
-  };
-  const [{ states: local, ...here }, { states: remote, ...there }] =
-    await Promise.all([
-      run("local"),
-      run("remote", "--executor", "coordinator"),
-    ]);
+  const args = ["--executor", "coordinator"];
+  return await runAt(`${path}/coordinator`, args, coordinator.userEnv);
+}
+
+/** Returns `undefined` if this machine cannot run Pods. */
+async function onKubernetes(path: string) {
+  if (await missingForPods() !== undefined) return undefined;
+  await using server = await startApiServer();
+  const args = ["--executor", "kubernetes", "--image", "image:1"];
+  const env = { KUBECONFIG: server.kubeconfig };
+  return await runAt(`${path}/cluster`, args, env);
+}
+
+/** Fails unless two runs have ended alike. */
+function assertAlike(
+  { states: remote, ...there }: Awaited<ReturnType<typeof runAt>>,
+  { states: local, ...here }: Awaited<ReturnType<typeof runAt>>,
+): void {
   assertEquals(there, here);
-  assertEquals(here.code, 3);
-  assertEquals(
-    [here.table.length, here.ended.length, here.planned.length],
-    [9, 9, 9],
-  );
   assertEquals(endsOf(remote), endsOf(local));
-  assertStringIncludes(here.log.join("\n"), "secret    | token [REDACTED]");
+}
+
+Deno.test("a workflow ends alike on this machine, at a coordinator and on Kubernetes", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  const [local, remote, placed] = await Promise.all([
+    runAt(`${path}/local`),
+    atCoordinator(path),
+    onKubernetes(path),
+  ]);
+  assertEquals(local.code, 3);
+  assertEquals(
+    [local.table.length, local.ended.length, local.planned.length],
+    [10, 10, 10],
+  );
+  assertEquals(
+    local.log.map((line) => line.replace(/ +\|/g, " |")),
+    [
+      "broken | it breaks",
+      "build | built with $(HOME) $$ 1 $$(HOME) $$",
+      "flaky | first | try of steps",
+      "flaky | first | try of steps",
+      "flaky | second | second step",
+      "matrix[0] | item x",
+      "matrix[1] | item 1.50",
+      "mend | mending",
+      "report | reporting",
+      "secret | again 1",
+      "secret | again 2",
+      "secret | again 3",
+      "secret | token [REDACTED]",
+    ],
+  );
+  assertAlike(remote, local);
+  if (placed !== undefined) assertAlike(placed, local);
 });

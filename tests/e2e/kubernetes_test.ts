@@ -1,12 +1,11 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { type CliResult, runCli, startCli } from "../helpers/cli.ts";
+import { runCli, startCli } from "../helpers/cli.ts";
 import {
   type ApiServer,
   startApiServer,
 } from "../helpers/kubernetes/api_server.ts";
-import { hasNamespaces } from "../helpers/kubernetes/container_process.ts";
+import { missingForPods } from "../helpers/kubernetes/missing.ts";
 import type { ApiObject } from "../helpers/kubernetes/object_store.ts";
-import { isClientMissing } from "../helpers/client.ts";
 import { until } from "../helpers/soon.ts";
 import {
   makeFiles,
@@ -15,32 +14,7 @@ import {
 
 const SECRET = "s3cr3t-of-the-app";
 
-/** Oldest minor version of kubectl 1 that speaks to the server of the tests. */
-const OLDEST_KUBECTL = 30;
-
-/** What this machine lacks to run Pods. */
-const missing = isClientMissing("openssl")
-  ? "openssl"
-  : !await hasNamespaces()
-  ? "permission to create namespaces"
-  : isClientMissing("kubectl") || await isTooOld()
-  ? `kubectl 1.${OLDEST_KUBECTL}`
-  : undefined;
-if (missing !== undefined) {
-  console.log(`Tests of Kubernetes are left out: ${missing} is missing`);
-}
-
-async function isTooOld(): Promise<boolean> {
-  const { stdout } = await new Deno.Command("kubectl", {
-    args: ["version", "--client", "--output=json"],
-    stderr: "null",
-  }).output();
-  const { clientVersion } = JSON.parse(new TextDecoder().decode(stdout));
-  const minor = parseInt(clientVersion.minor);
-  if (minor >= OLDEST_KUBECTL) return false;
-  if (Deno.env.get("REQUIRE_TOOLS") !== "1") return true;
-  throw new Error(`kubectl 1.${minor} is older than 1.${OLDEST_KUBECTL}`);
-}
+const missing = await missingForPods();
 
 /** Defines a test that needs Pods. */
 function test(name: string, fn: () => Promise<void>): void {
@@ -122,89 +96,6 @@ function usesKubeconfig({ kubeconfig }: ApiServer): boolean {
     }
   });
 }
-
-/** A workflow with all that its graph can do. */
-const WORKFLOW = `
-name: ci
-vars: { given: 1 }
-jobs:
-  build:
-    command: |
-      cat code.txt; echo "$((6 * 7))" '$$(HOME)' '$$' "token $TOKEN"
-      echo '{"outputs":{"x":[1]},"vars":{"v":"e"}}' > "$RC_WF_OUTPUT_FILE"
-      exit 0
-    environment: { TOKEN: "\${secret:app:any:value}" }
-  test:
-    needs: build
-    for_each: [a, b]
-    item_var: PART
-    raw_command: true
-    command: echo "$PART $RC_WF_VARS_JSON $RC_WF_NODE_NAME $V"
-    environment: { V: "$(HOME) $$ 1" }
-  broken: { needs: build, raw_command: true, command: "echo '$$(HOME)' '$$' $(HOME= ; echo x); exit 7" }
-  never: { needs: broken, command: echo never }
-  alarm: { needs: broken, condition: any_failed, raw_command: true, command: pwd }
-  always:
-    needs: [never, alarm]
-    condition: always
-    raw_command: true
-    command: |
-      cd "\${RC_WF_OUTPUT_FILE%/*}"; mkdir -p artifacts/x; echo hi > artifacts/x/a.txt; printf end
-`;
-
-/** What a run tells, without times and places. */
-async function toldBy(
-  { code, stdout, stderr }: CliResult,
-  path: string,
-): Promise<unknown> {
-  const table = stderr.split("\n").filter((line) => /^[✓✗–] \w/.test(line))
-    .map((line) => line.replace(/ +(?:[\d.]+s|–)(?= |$)/, "").trimEnd());
-  const output = stdout.split("\n").map((line) => line.replace(/ +\|/, " |"))
-    .filter((line) => !line.includes("[job]") && /\| \S/.test(line))
-    .map((line) => line.replace(/(?:\/\S*)?\/job\/src$/, "/job/src"))
-    .sort();
-  const record = await Deno.readTextFile(
-    `${path}/.reactorcide/workflow/run.jsonl`,
-  );
-  const steps = record.trim().split("\n").map((line) => JSON.parse(line))
-    .filter(({ event }) => event === "step.ended")
-    .map(({ step, outcome, exitCode, reason, record }) => ({
-      ...{ step, outcome, exitCode, reason, record },
-    }))
-    .sort((a, b) => a.step < b.step ? -1 : 1);
-  return { code, table, output, steps };
-}
-
-test("a workflow ends on Kubernetes as on this machine", async () => {
-  await using server = await startApiServer();
-  const told = [];
-  for (const isRemote of [false, true]) {
-    await using directory = await temporaryDirectory();
-    const { path } = directory;
-    await makeFiles(path, { "ci.yaml": WORKFLOW, "code.txt": "code\n" });
-    const result = isRemote
-      ? await runCli(...onCluster(server, path))
-      : await runCli(["workflow", "run", "ci.yaml"], {
-        cwd: path,
-        env: PROVIDERS,
-      });
-    assert(!(result.stdout + result.stderr).includes(SECRET));
-    told.push(await toldBy(result, path));
-    const workspace = `${path}/.reactorcide/workflow/jobs/always/job`;
-    assertEquals(
-      await Deno.readTextFile(`${workspace}/artifacts/x/a.txt`),
-      "hi\n",
-    );
-  }
-  assertEquals(told[1], told[0]);
-  const { code, output } = told[1] as { code: number; output: string[] };
-  assertEquals(code, 7);
-  assert(
-    output.includes("build | 42 $$(HOME) $$ token [REDACTED]"),
-    output.join(),
-  );
-  assertNothingIsLeft(server);
-});
 
 test("a job that Kubernetes ends is told as what it is", async () => {
   await using server = await startApiServer();
@@ -361,7 +252,7 @@ test("workflow run tells what keeps jobs from running on Kubernetes", async () =
     "ci.yaml": `
 name: ci
 jobs:
-  steps: { steps: [{ name: s, run: x }] }
+  steps: { steps: [{ name: s, run: x, env: { A: "\${secret:a:b:c}" } }] }
   docker: { command: x, capabilities: [docker] }
   user: { command: x, run_as: { user: host } }
 `,
@@ -372,7 +263,7 @@ jobs:
   assertEquals(refused.code, 1);
   for (
     const problem of [
-      'job "steps": only a process of this runner runs its steps',
+      'job "steps": its steps refer to secrets',
       'job "docker": its capability "docker" needs a privileged container',
       'job "user": its user "host" is not runner, root or uid[:gid]',
     ]

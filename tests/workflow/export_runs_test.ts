@@ -11,8 +11,11 @@ import {
 
 const ROUNDS = Number(Deno.env.get("EXPORT_ROUNDS") ?? 3);
 
+/** Repeats a run. */
+const SEED = Deno.env.get("EXPORT_SEED");
+
 Deno.test("exported jobs run, end and pass values on as in a local run", async () => {
-  const random = new Random();
+  const random = new Random(SEED === undefined ? SEED : Number(SEED));
   console.log(`seed ${random.seed}`);
   await using directory = await temporaryDirectory();
   const { path: cwd } = directory;
@@ -29,6 +32,8 @@ Deno.test("exported jobs run, end and pass values on as in a local run", async (
     await makeFiles(cwd, { "w.yaml": JSON.stringify(workflow) });
     const env = {
       LOG_FILE: `${cwd}/log`,
+      // Artifacts of a local run are below; a user may have no home.
+      XDG_CACHE_HOME: `${cwd}/user`,
       REACTORCIDE_EVENT_TYPE: "push",
       REACTORCIDE_BRANCH: branch,
     };

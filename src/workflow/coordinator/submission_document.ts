@@ -10,6 +10,7 @@ import type { Trigger } from "../../triggers/trigger_options.ts";
 import type { JobDefinition } from "../definition/definition.ts";
 import { definitionTrigger } from "../definition/job_definition.ts";
 import { withoutJobs } from "../job_conditions.ts";
+import { definitionWithRemoteSteps } from "../remote_steps.ts";
 import type { LocalJob } from "../local/local_job.ts";
 import {
   type JobRecords,
@@ -59,7 +60,7 @@ export function prepareWorkflow(
   const names: Record<string, string> = {};
   const jobs = remainingJobs(definition.jobs, workflow.jobs, earlier, names);
   const triggers = jobs.map((job): Trigger => {
-    const trigger = definitionTrigger(job);
+    const trigger = definitionTrigger(definitionWithRemoteSteps(job));
     return {
       ...trigger,
       env: { ...trigger.env, ...event },

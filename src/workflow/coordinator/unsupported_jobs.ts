@@ -3,6 +3,7 @@ import { quote } from "../../terminal/text.ts";
 import type { JobBody, WorkflowDefinition } from "../definition/definition.ts";
 import { JOB_KEYS } from "../definition/job_body.ts";
 import { jobPlaces } from "../definition/job_places.ts";
+import { remoteStepsProblem } from "../remote_steps.ts";
 
 /** Maximum number of problems in a message. */
 const MAX_PROBLEMS = 20;
@@ -15,6 +16,7 @@ const MAX_PROBLEMS = 20;
 const SUPPORTED: Readonly<Record<string, true>> = {
   image: true,
   command: true,
+  writtenSteps: true,
   rawCommand: true,
   timeoutSeconds: true,
   priority: true,
@@ -86,12 +88,14 @@ export async function checkSupported(
 
 function problemOf(
   property: string,
-  { [property as keyof JobBody]: value, capabilities = [] }: JobBody,
+  body: JobBody,
   isEventJob: boolean,
 ): string | undefined {
+  const { [property as keyof JobBody]: value, capabilities = [] } = body;
   if (value === undefined || Object.hasOwn(SUPPORTED, property)) {
     return undefined;
   }
+  if (property === "steps") return remoteStepsProblem(body);
   if (property === "artifactNeeds") {
     return "asks for artifacts, which a coordinator does not pass on";
   }

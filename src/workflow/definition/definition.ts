@@ -18,8 +18,10 @@ export interface JobBody {
   readonly image?: string;
   /** Shell command. */
   readonly command?: string;
-  /** Steps of the job instead of a command; only for local workflows. */
+  /** Steps of the job instead of a command. */
   readonly steps?: readonly StepConfig[];
+  /** The steps as JSON, with the keys of the file. */
+  readonly writtenSteps?: string;
   /** Time limit, in whole seconds. */
   readonly timeoutSeconds?: number;
   /** Priority in the queue. */
@@ -100,7 +102,7 @@ export interface JobNeed {
 
 /** A job as defined in a file. */
 export interface JobContent
-  extends Omit<JobBody, "dependsOn" | "artifactNeeds"> {
+  extends Omit<JobBody, "dependsOn" | "artifactNeeds" | "writtenSteps"> {
   /** Jobs that must end before this one starts. */
   readonly needs?: readonly JobNeed[];
   /** Options of a job file, as variables of the job's runner. */

@@ -29,10 +29,10 @@ export interface DefinitionSource {
  * @param keys The key and its other names.
  * @returns The value of the key; `undefined` if no source sets it.
  */
-export function findKey(
-  sources: readonly SourcedNode[],
+export function findKey<T extends Pick<SourcedNode, "node">>(
+  sources: readonly T[],
   keys: readonly string[],
-): SourcedNode | undefined {
+): T | undefined {
   for (const source of sources) {
     const entries = source.node.entries ?? [];
     const nested = entries.find(([key]) => key === "job")?.[1].entries ?? [];
@@ -42,6 +42,19 @@ export function findKey(
     }
   }
   return undefined;
+}
+
+/** Returns a value as it is written: text that is not a number stays text. */
+export function writtenValue(node: DocumentNode): unknown {
+  if (node.isNull) return null;
+  const { text, value, items, entries = [] } = node;
+  if (text !== undefined) {
+    return typeof value !== "string" && String(value) === text ? value : text;
+  }
+  return items?.map(writtenValue) ??
+    Object.fromEntries(
+      entries.map(([key, member]) => [key, writtenValue(member)]),
+    );
 }
 
 /** Finds positions in the files of a definition. */

@@ -103,8 +103,7 @@ export const JOB_KEYS: Keys<JobContent> = {
   steps: {
     key: "steps",
     schema: steps,
-    description:
-      "Steps of the job instead of a command; only for local workflows.",
+    description: "Steps of the job instead of a command.",
   },
   timeoutSeconds: {
     key: "timeout",

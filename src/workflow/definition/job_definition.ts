@@ -143,6 +143,7 @@ export function definitionTrigger(
     image,
     command = "",
     steps: _steps,
+    writtenSteps: _writtenSteps,
     when: _when,
     rawCommand = false,
     disableRunLocal = false,

@@ -13,7 +13,11 @@ import {
   WORKFLOW_FOLDER,
   type WorkflowDefinition,
 } from "./definition.ts";
-import type { DefinitionSource } from "./definition_source.ts";
+import {
+  type DefinitionSource,
+  findKey,
+  writtenValue,
+} from "./definition_source.ts";
 import {
   type JobEntry,
   WORKFLOW_FILE,
@@ -249,9 +253,19 @@ function mergeEntry(
   { name, node, description, jobFile, content }: JobEntry,
   bases: ReadonlyMap<string, BaseJobFile>,
 ): JobDefinition {
-  const base = jobFile === undefined ? undefined : bases.get(jobFile)?.job;
-  const job = jobDefinition(name, content, base);
-  const { command, steps } = job.body;
+  const file = jobFile === undefined ? undefined : bases.get(jobFile);
+  const base = file?.job;
+  const defined = jobDefinition(name, content, base);
+  const { command, steps } = defined.body;
+  const written = steps &&
+    findKey([{ node }, ...file === undefined ? [] : [file.source]], ["steps"]);
+  const job = written === undefined ? defined : {
+    ...defined,
+    body: {
+      ...defined.body,
+      writtenSteps: JSON.stringify(writtenValue(written.node)),
+    },
+  };
   // A job file that could not be read may contain the command.
   const isWhole = jobFile === undefined || base !== undefined;
   if (isWhole && command === undefined && steps === undefined) {

@@ -2,9 +2,12 @@ import type { ArtifactDefinition } from "../../artifacts/artifact.ts";
 import { isObject } from "../../json_value.ts";
 import { quoteWord } from "../../command_text.ts";
 import { Variable } from "../../environment/variables.ts";
-import type { DocumentNode } from "../../schema/document.ts";
 import type { JobDefinition } from "../definition/definition.ts";
-import { findKey, type SourcedNode } from "../definition/definition_source.ts";
+import {
+  findKey,
+  type SourcedNode,
+  writtenValue,
+} from "../definition/definition_source.ts";
 import {
   type EngineSecret,
   type EngineSecrets,
@@ -86,19 +89,6 @@ export function writtenArtifacts(
       },
     ]),
   );
-}
-
-/** Returns a value as it is written: text that is not a number stays text. */
-function writtenValue(node: DocumentNode): unknown {
-  if (node.isNull) return null;
-  const { text, value, items, entries = [] } = node;
-  if (text !== undefined) {
-    return typeof value !== "string" && String(value) === text ? value : text;
-  }
-  return items?.map(writtenValue) ??
-    Object.fromEntries(
-      entries.map(([key, member]) => [key, writtenValue(member)]),
-    );
 }
 
 /** A job whose values are written. */

@@ -3,6 +3,7 @@ import { DEFAULT_RUNNER_IMAGE, Variable } from "../../environment/variables.ts";
 import { defaultOf } from "../../options/options.ts";
 import type { JobRequest, LocalJob } from "../local/local_job.ts";
 import { type PlacedJob, processExecutor } from "../local/process_executor.ts";
+import { withRemoteSteps } from "../remote_steps.ts";
 import type { WorkflowExecutor } from "../workflow_executor.ts";
 import { Cluster } from "./cluster.ts";
 import type { Toleration } from "./cluster_objects.ts";
@@ -88,10 +89,17 @@ export function kubernetesExecutor(
       const { source } = options;
       const inner = await processExecutor({ source, place }).open(run);
       return {
-        runJob(request) {
-          const prepared = withoutOwnClone(request);
-          requests.set(prepared, request);
-          return inner.runJob(prepared);
+        async runJob(request) {
+          const { node } = request;
+          // Follow-up jobs are not known before.
+          checkJobs([node.job]);
+          const sent = {
+            ...request,
+            node: { ...node, job: withRemoteSteps(node.job) },
+          };
+          const prepared = withoutOwnClone(sent);
+          requests.set(prepared, sent);
+          return await inner.runJob(prepared);
         },
         async [Symbol.asyncDispose]() {
           await objects[Symbol.asyncDispose]();
@@ -123,8 +131,6 @@ function placeJob(request: JobRequest, placing: Placing): PlacedJob {
   const { image: defaultImage = DEFAULT_RUNNER_IMAGE } = placing;
   const { node: { displayName }, onStart } = request;
   const job = request.node.job;
-  // Follow-up jobs are not known before.
-  checkJobs([job]);
   const codeDir = job.codeDir ?? defaultOf("code_dir");
   let reason: string | undefined;
   return {

@@ -2,6 +2,7 @@ import { imageProblem } from "../../container/container_arguments.ts";
 import { normalizePath } from "../../job_path.ts";
 import { defaultOf } from "../../options/options.ts";
 import type { LocalJob } from "../local/local_job.ts";
+import { remoteStepsProblem } from "../remote_steps.ts";
 
 /** Names of variables that every version of Kubernetes accepts. */
 const VARIABLE_NAME = /^[-._a-zA-Z][-._a-zA-Z0-9]*$/;
@@ -14,11 +15,10 @@ const RUNNER = { uid: 1001, gid: 1001 };
 
 /** Returns what keeps a job from running on Kubernetes. */
 export function clusterProblems(job: LocalJob): string[] {
-  const { name, steps, image, env, capabilities = [], runAsUser } = job;
+  const { name, image, env, capabilities = [], runAsUser } = job;
   const problems: string[] = [];
-  if (steps !== undefined) {
-    problems.push("only a process of this runner runs its steps");
-  }
+  const unfit = remoteStepsProblem(job);
+  if (unfit !== undefined) problems.push(`its steps ${unfit}`);
   const problem = image === undefined ? undefined : imageProblem(image);
   if (problem !== undefined) {
     problems.push(`its image ${JSON.stringify(image)}: ${problem}`);

@@ -133,13 +133,7 @@ function namesOf(
   );
 }
 
-function argvOf({ name, command = "", steps, isWrapped }: LocalJob): string[] {
-  if (steps !== undefined) {
-    throw new RunnerError(
-      `Cannot run job "${name}" in a container: only a process of this runner runs its steps`,
-      { code: "invalid-job" },
-    );
-  }
+function argvOf({ command = "", isWrapped }: LocalJob): string[] {
   return isWrapped
     ? ["runnerlib", "run", `--job-command=${command}`]
     : ["sh", "-c", command];

@@ -32,6 +32,8 @@ export interface LocalJob {
   readonly command?: string;
   /** Steps of the job instead of a command. */
   readonly steps?: readonly StepConfig[];
+  /** The steps as JSON, with the keys of the file. */
+  readonly writtenSteps?: string;
   /** Variables. */
   readonly env: Readonly<Record<string, string>>;
   /** Jobs that must end before this one starts. */

@@ -29,6 +29,7 @@ import type {
   LocalJobOutcome,
 } from "./local_job.ts";
 import type { NodeEnd } from "./node_states.ts";
+import { remoteStepsProblem, withRemoteSteps } from "../remote_steps.ts";
 import type { WorkflowExecutor, WorkflowRun } from "../workflow_executor.ts";
 import { failedStepLines, jobRecord } from "./record_workflow.ts";
 import { readJobOutputs, readTriggered } from "./read_outcome.ts";
@@ -116,7 +117,10 @@ function jobRunner(options: ProcessRun): Executor {
   const { runner, log } = options;
   const directory = `${options.directory}/jobs`;
   const names = new LogFileNames();
-  return async (request) => {
+  return async (given) => {
+    const request = options.container === undefined
+      ? given
+      : withContainedSteps(given);
     const name = names.nameFor(request.key).replace(/\.log$/, "");
     const workspace = `${directory}/${name}/job`;
     await removeTree(`${directory}/${name}`, {
@@ -184,6 +188,23 @@ function jobRunner(options: ProcessRun): Executor {
       logPath: step.path,
     };
   };
+}
+
+/**
+ * Lets a runner in the container run the steps of a job.
+ *
+ * @throws {RunnerError} `invalid-job` if it cannot.
+ */
+function withContainedSteps(request: JobRequest): JobRequest {
+  const { node, node: { job } } = request;
+  const problem = remoteStepsProblem(job);
+  if (problem !== undefined) {
+    throw new RunnerError(
+      `Cannot run job "${job.name}" in a container: its steps ${problem}`,
+      { code: "invalid-job" },
+    );
+  }
+  return { ...request, node: { ...node, job: withRemoteSteps(job) } };
 }
 
 /**

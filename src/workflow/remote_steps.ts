@@ -1,0 +1,67 @@
+import { Variable } from "../environment/variables.ts";
+import { isObject } from "../json_value.ts";
+import type { JobBody, JobDefinition } from "./definition/definition.ts";
+import type { LocalJob } from "./local/local_job.ts";
+
+/** Variable with the steps of a job, which only its runner sees. */
+const STEPS_VARIABLE = "RUNNERLIB_STEPS";
+
+/**
+ * Maximum size of the steps of a job, in bytes: less than that of a variable on
+ * Linux.
+ */
+const MAX_STEPS_BYTES = 96 * 1024;
+
+/**
+ * Runs the steps of a variable. Steps are no part of the command, because
+ * others may see it.
+ */
+const COMMAND =
+  `exec env -u ${STEPS_VARIABLE} -u ${Variable.jobCommand} runnerlib run --job-file=- <<END
+{"steps":$${STEPS_VARIABLE}}
+END
+`;
+
+/**
+ * Converts a job with steps to one with a command, by which a runner elsewhere
+ * runs them. Other jobs stay as they are.
+ */
+export function withRemoteSteps(job: LocalJob): LocalJob {
+  const { steps, writtenSteps = "[]", ...rest } = job;
+  if (steps === undefined) return job;
+  const env = { ...job.env, [STEPS_VARIABLE]: writtenSteps };
+  return { ...rest, env, command: COMMAND, isWrapped: false };
+}
+
+/** Does the same for the definition of a job. */
+export function definitionWithRemoteSteps(job: JobDefinition): JobDefinition {
+  const { steps, writtenSteps = "[]", ...body } = job.body;
+  if (steps === undefined) return job;
+  return {
+    ...job,
+    body: { ...body, command: COMMAND, rawCommand: true },
+    env: { ...job.env, [STEPS_VARIABLE]: writtenSteps },
+  };
+}
+
+/** Returns why the steps of a job cannot run elsewhere. */
+export function remoteStepsProblem(
+  { steps, writtenSteps = "[]" }: Pick<JobBody, "steps" | "writtenSteps">,
+): string | undefined {
+  if (steps === undefined) return undefined;
+  if (hasReference(JSON.parse(writtenSteps))) {
+    return "refer to secrets, which only the environment of a job can do elsewhere";
+  }
+  return new TextEncoder().encode(writtenSteps).length > MAX_STEPS_BYTES
+    ? `have more than ${MAX_STEPS_BYTES} bytes, which is too much for a variable`
+    : undefined;
+}
+
+function hasReference(value: unknown): boolean {
+  if (typeof value === "string") return value.includes("${secret:");
+  if (Array.isArray(value)) return value.some(hasReference);
+  return isObject(value) &&
+    Object.entries(value).some(([key, member]) =>
+      hasReference(key) || hasReference(member)
+    );
+}
