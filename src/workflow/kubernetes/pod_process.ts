@@ -15,7 +15,7 @@ import {
 } from "./job_manifest.ts";
 import { fetchFiles, type ResultPaths, sendFiles } from "./pod_files.ts";
 import { followLog } from "./pod_log.ts";
-import { type JobExit, podState } from "./pod_state.ts";
+import { type JobExit, jobFailure, podState } from "./pod_state.ts";
 import { exitIn } from "./job_exit.ts";
 import type { JobView, RunObjects } from "./run_objects.ts";
 
@@ -33,6 +33,9 @@ const REMOVE_MS = 30_000;
  * milliseconds.
  */
 const REMOVED_LOG_MS = 2_000;
+
+/** Time for which the state of a Job is awaited whose Pod is gone. */
+const JOB_STATE_MS = 2_000;
 
 /** Time that the container with the files has to start, in milliseconds. */
 const FILES_MS = 60_000;
@@ -139,9 +142,12 @@ class PodRun {
 
   async #run(): Promise<ExitStatus> {
     const killed = this.#killed.signal;
-    const { exitCode, reason } = await this.#attempt().catch((
-      error,
-    ): JobExit => ({ exitCode: FAILED_CODE, reason: messageOf(error) }));
+    const { exitCode, reason } = await this.#attempt()
+      .then((exit) => this.#explained(exit))
+      .catch((error): JobExit => ({
+        exitCode: FAILED_CODE,
+        reason: messageOf(error),
+      }));
     this.#isOver = true;
     this.#pipe.close();
     if (killed.aborted) return { exitCode: KILLED_CODE, signal: "SIGKILL" };
@@ -169,6 +175,27 @@ class PodRun {
     this.#options.onStart();
     const exit = await this.#follow(started.pod);
     return await this.#collect(started.pod, exit);
+  }
+
+  /**
+   * Waits for the reason why the Pod is gone: somebody may have deleted the Job,
+   * whose watch can be behind that of the Pod.
+   */
+  async #explained(exit: JobExit): Promise<JobExit> {
+    const { pod, isPodGone } = this.#view;
+    const isKnown = !isPodGone || pod && podState(pod).exit !== undefined;
+    if (isKnown || this.#cancelled.signal.aborted) return exit;
+    const late = new AbortController();
+    using limit = timeLimit(JOB_STATE_MS);
+    void limit.reached.then(() => late.abort());
+    const signal = AbortSignal.any([this.#killed.signal, late.signal]);
+    await this.#options.objects.until(
+      this.#name,
+      ({ job, isJobGone }) =>
+        isJobGone || job && jobFailure(job) ? true : undefined,
+      signal,
+    ).catch(() => {});
+    return exitIn(this.#view) ?? exit;
   }
 
   /**
