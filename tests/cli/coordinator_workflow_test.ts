@@ -24,6 +24,8 @@ import {
 /** Number of workflows that run with random failures. */
 const ROUNDS = Number(Deno.env.get("COORDINATOR_ROUNDS") ?? 3);
 
+const DAY_MS = 24 * 60 * 60_000;
+
 /** Runs a workflow of a file at a coordinator, in this process. */
 async function submit(
   coordinator: TestCoordinator,
@@ -167,6 +169,7 @@ Deno.test("workflow run --executor coordinator loses and repeats nothing when re
       for (let line = 0; line < 20; line++) {
         log(random.pick(["stdout", "stderr"]), `${name} line ${line}`);
         if (random.below(4) === 0) await pause(random.below(30));
+        if (random.below(40) === 0) setting.coordinator.jobs.clockMs -= DAY_MS;
       }
       return name === "broken" ? 3 : 0;
     }, {
@@ -174,6 +177,7 @@ Deno.test("workflow run --executor coordinator loses and repeats nothing when re
       hasOrphans: true,
     });
     const { coordinator, path, worker } = setting;
+    coordinator.jobs.clockMs = random.pick([0, -DAY_MS, DAY_MS]);
     const hint = `seed ${random.seed}, round ${round}`;
     const { code, stdout, stderr } = await submit(coordinator, path);
     assertEquals(code, 3, `${hint}\n${stderr}`);
@@ -446,6 +450,43 @@ jobs:
   );
   // Two readings of both streams, and some while a job is running.
   assertLess(logs.length, 500 * 5);
+});
+
+Deno.test("workflow run --executor coordinator keeps two runs of one workflow apart, whatever the clock of the coordinator shows", async () => {
+  const both = Promise.withResolvers<void>();
+  let count = 0;
+  await using setting = await setUp(
+    "name: CI\nvars: { who: x }\njobs:\n  a: { command: a }\n  b: { needs: a, command: b }\n",
+    async ({ name, env, log }) => {
+      const { who } = JSON.parse(env.RC_WF_VARS_JSON);
+      if (name === "a" && ++count === 2) both.resolve();
+      if (name === "a") await both.promise;
+      log("stdout", `${name} of ${who}`);
+      return name === "b" && who === "two" ? 4 : 0;
+    },
+  );
+  const { coordinator, path } = setting;
+  coordinator.jobs.clockMs = -DAY_MS;
+  const run = async (who: string) => {
+    const cwd = `${path}/${who}`;
+    await makeFiles(cwd, {
+      "ci.yaml": await Deno.readTextFile(`${path}/ci.yaml`),
+    });
+    const result = await submit(coordinator, cwd, "--var", `who=${who}`);
+    const record = await Deno.readTextFile(
+      `${cwd}/.reactorcide/workflow/run.jsonl`,
+    );
+    const durations = record.trim().split("\n").map((line) => JSON.parse(line))
+      .filter(({ event }) => event === "step.ended")
+      .map(({ durationMs }) => durationMs);
+    assertEquals(durations.length, 2);
+    assert(durations.every((ms) => ms >= 0 && ms < DAY_MS), durations.join());
+    return [result.code, result.stdout];
+  };
+  assertEquals(await Promise.all([run("one"), run("two")]), [
+    [0, "a | a of one\nb | b of one\n"],
+    [4, "a | a of two\nb | b of two\n"],
+  ]);
 });
 
 Deno.test("workflow run --executor coordinator submits from the job that it runs in", async () => {

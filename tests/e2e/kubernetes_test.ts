@@ -1,11 +1,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { runCli, startCli } from "../helpers/cli.ts";
+import { startCli } from "../helpers/cli.ts";
 import {
   type ApiServer,
   startApiServer,
 } from "../helpers/kubernetes/api_server.ts";
 import { missingForPods } from "../helpers/kubernetes/missing.ts";
 import type { ApiObject } from "../helpers/kubernetes/object_store.ts";
+import { runMain } from "../helpers/run_main.ts";
 import { until } from "../helpers/soon.ts";
 import {
   makeFiles,
@@ -174,6 +175,7 @@ jobs:
   });
   // Streams break in the middle of lines, and of the secret.
   server.cutLogsAfterBytes = 1_234;
+  server.node.clockMs = -3_600_000;
   const [args, options] = onCluster(server, path);
   await using run = startCli(args, options);
   const pod = await podOf(server, "loud");
@@ -204,6 +206,27 @@ jobs:
       .map((line) => `${line}\n`).join(""),
   );
   assert(!stderr.includes(SECRET));
+  assertNothingIsLeft(server);
+});
+
+test("two runs of a workflow on Kubernetes do not disturb each other", async () => {
+  await using server = await startApiServer();
+  await using directory = await temporaryDirectory();
+  const run = async (who: string) => {
+    const path = `${directory.path}/${who}`;
+    await makeFiles(path, {
+      "ci.yaml":
+        `name: ci\nvars: { who: x }\njobs: { a: { raw_command: true, command: 'echo "$RC_WF_VARS_JSON"; [ ! -e fails ] || exit 4' } }`,
+      ...who === "two" ? { fails: "" } : {},
+    });
+    const [args, options] = onCluster(server, path, ["--var", `who=${who}`]);
+    const { code, stdout } = await runMain(args, options);
+    return [code, stdout];
+  };
+  assertEquals(await Promise.all([run("one"), run("two")]), [
+    [0, '{"who":"one"}\n'],
+    [4, '{"who":"two"}\n'],
+  ]);
   assertNothingIsLeft(server);
 });
 
@@ -259,7 +282,7 @@ jobs:
     "good/ci.yaml":
       `name: ci\njobs: { a: { raw_command: true, command: "true", node_selector: { disk: tape } } }`,
   });
-  const refused = await runCli(...onCluster(server, path));
+  const refused = await runMain(...onCluster(server, path));
   assertEquals(refused.code, 1);
   for (
     const problem of [
@@ -268,13 +291,13 @@ jobs:
       'job "user": its user "host" is not runner, root or uid[:gid]',
     ]
   ) assert(refused.stderr.includes(problem), refused.stderr);
-  const forbidden = await runCli(
+  const forbidden = await runMain(
     ...onCluster(server, `${path}/good`, ["--context", "other"]),
   );
   assertEquals(forbidden.code, 1);
   assertMatch(forbidden.stderr, /jobs is forbidden/);
   assertEquals(server.store.list("jobs"), []);
-  const late = await runCli(
+  const late = await runMain(
     ...onCluster(server, `${path}/good`, ["--start-timeout", "1s"]),
   );
   assertEquals(late.code, 1);

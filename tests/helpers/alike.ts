@@ -58,10 +58,25 @@ jobs:
 `;
 
 /** What a run shows and leaves behind, but for its times. */
+export interface RunResult {
+  readonly code: number;
+  /** Steps of the record, as planned and as ended. */
+  readonly planned: readonly unknown[];
+  readonly ended: readonly unknown[];
+  /** Last event of the record. */
+  readonly status: readonly unknown[];
+  readonly table: readonly string[];
+  /** Lines that jobs printed. */
+  readonly log: readonly string[];
+  /** How each job of the saved state has ended. */
+  readonly states: readonly unknown[];
+}
+
+/** Reads what a run in a directory has shown and left behind. */
 export async function resultOf(
   path: string,
   { code, stdout, stderr }: CliResult,
-) {
+): Promise<RunResult> {
   const record = await Deno.readTextFile(
     `${path}/.reactorcide/workflow/run.jsonl`,
   );
@@ -73,6 +88,11 @@ export async function resultOf(
     .sort((a, b) => a.step < b.step ? -1 : 1);
   const planned = events.find(({ event }) => event === "run.planned")?.steps;
   const last = events.at(-1);
+  const { jobs } = JSON.parse(
+    await Deno.readTextFile(`${path}/.reactorcide/workflow-state.json`),
+  ) as {
+    jobs: Record<string, { status: string; exitCode: number | null }>;
+  };
   return {
     code,
     planned,
@@ -87,17 +107,8 @@ export async function resultOf(
           .test(line)
       )
       .sort(),
-    states: JSON.parse(
-      await Deno.readTextFile(`${path}/.reactorcide/workflow-state.json`),
-    ).jobs,
+    states: Object.entries(jobs)
+      .map(([key, { status, exitCode }]) => [key, status, exitCode])
+      .sort(),
   };
-}
-
-/** How each job of a saved state has ended. */
-export function endsOf(
-  jobs: Record<string, { status: string; exitCode: number | null }>,
-) {
-  return Object.entries(jobs)
-    .map(([key, { status, exitCode }]) => [key, status, exitCode])
-    .sort();
 }

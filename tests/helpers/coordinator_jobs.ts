@@ -94,6 +94,15 @@ export class CoordinatorJobs {
     this.rows = [...rows];
   }
 
+  /** Difference of its clock and ours, in milliseconds. */
+  clockMs = 0;
+
+  /** Returns its time; Go writes nine digits, or none. */
+  now(): string {
+    const date = new Date(Date.now() + this.clockMs);
+    return date.toISOString().replace("Z", "000001Z");
+  }
+
   /** Nodes of all submitted workflows, whether they are jobs or not. */
   get nodes(): WorkflowNode[] {
     return this.workflows.flatMap(({ nodes }) => nodes);
@@ -159,7 +168,7 @@ export class CoordinatorJobs {
       ...job,
       job_id: crypto.randomUUID(),
       status: "submitted",
-      created_at: new Date().toISOString(),
+      created_at: this.now(),
     };
     this.rows.push(row);
     this.queue.push(row.job_id);
@@ -234,7 +243,7 @@ export class CoordinatorJobs {
   begin(id: string): boolean {
     const row = this.rows.find(({ job_id }) => job_id === id);
     if (row?.status !== "submitted") return false;
-    Object.assign(row, { status: "running", started_at: nowText() });
+    Object.assign(row, { status: "running", started_at: this.now() });
     return true;
   }
 
@@ -242,7 +251,7 @@ export class CoordinatorJobs {
   finish(id: string, { output, ...end }: JobEnd): void {
     const row = this.rows.find(({ job_id }) => job_id === id)!;
     const isCancelled = row.status === "cancelling";
-    Object.assign(row, end, { completed_at: nowText() });
+    Object.assign(row, end, { completed_at: this.now() });
     if (isCancelled) row.status = "cancelled";
     const instance = this.workflows
       .find(({ workflow_id }) => workflow_id === row.workflow_id);
@@ -374,7 +383,7 @@ export class CoordinatorJobs {
         job_id,
         name: node.job.job_name,
         status: "submitted",
-        created_at: new Date().toISOString(),
+        created_at: this.now(),
         workflow_id,
         workflow_node_name: node.display,
         parent_job_id: parentId,
@@ -388,11 +397,6 @@ export class CoordinatorJobs {
   #doom({ display }: WorkflowNode, problem: string): void {
     this.doomed.push(`${display}: ${problem}`);
   }
-}
-
-/** Go writes nine digits, or none. */
-function nowText(): string {
-  return new Date().toISOString().replace("Z", "000001Z");
 }
 
 function pageOf(query: URLSearchParams): [limit: number, offset: number] {

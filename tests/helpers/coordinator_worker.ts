@@ -67,7 +67,7 @@ export function startWorker(
         REACTORCIDE_JOB_ID: id,
       },
       log(stream, ...lines) {
-        const timestamp = new Date().toISOString();
+        const timestamp = jobs.now();
         const key = `${id} ${stream}`;
         const known = logs.get(key) ?? [];
         logs.set(key, known);

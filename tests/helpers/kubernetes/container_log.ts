@@ -11,6 +11,12 @@ export class ContainerLog {
   #wake = Promise.withResolvers<void>();
   #isClosed = false;
   #lastTime = 0n;
+  readonly #clockMs: number;
+
+  /** @param clockMs Difference of the node's clock and ours, in milliseconds. */
+  constructor(clockMs: number) {
+    this.#clockMs = clockMs;
+  }
 
   /** Reads a stream of the container to its end. */
   async read(stream: ReadableStream<Uint8Array>): Promise<void> {
@@ -55,7 +61,7 @@ export class ContainerLog {
   }
 
   #add(text: Uint8Array): void {
-    const clock = BigInt(Date.now()) * 1_000_000n;
+    const clock = BigInt(Date.now() + this.#clockMs) * 1_000_000n;
     // Lines of one burst may have the same time.
     this.#lastTime = clock > this.#lastTime ? clock : this.#lastTime;
     this.#lines.push({ time: this.#lastTime, text });

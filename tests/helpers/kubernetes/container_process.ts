@@ -13,6 +13,8 @@ export interface ContainerSpec {
   readonly gid: number;
   /** Absolute path of Deno's cache. */
   readonly cache: string;
+  /** Difference of the node's clock and ours, in milliseconds. */
+  readonly clockMs: number;
 }
 
 /** Directories of this machine that an image with a shell consists of. */
@@ -73,7 +75,7 @@ const IMAGE_ENV = {
 
 /** A running container: a process tree with namespaces of its own. */
 export class ContainerProcess {
-  readonly log: ContainerLog = new ContainerLog();
+  readonly log: ContainerLog;
   /** Exit code, once it has ended. */
   readonly exitCode: Promise<number>;
   /** Resolves when programs can enter it, or when it has ended. */
@@ -81,7 +83,9 @@ export class ContainerProcess {
   readonly #child: Deno.ChildProcess;
   readonly #user: readonly string[];
 
-  constructor({ command, env, mounts, root, uid, gid, cache }: ContainerSpec) {
+  constructor(spec: ContainerSpec) {
+    const { command, env, mounts, root, uid, gid, cache } = spec;
+    this.log = new ContainerLog(spec.clockMs);
     const isRoot = Deno.uid() === 0;
     const volumes = Object.entries(mounts)
       .map(([target, source]) => [source, target]);

@@ -22,6 +22,8 @@ interface RunningPod {
 export class Node {
   /** Images that can be pulled. */
   readonly images: Set<string> = new Set(["image:1"]);
+  /** Difference of its clock and ours, in milliseconds. */
+  clockMs = 0;
   readonly #store: ObjectStore;
   readonly #directory: string;
   readonly #cache: string;
@@ -183,6 +185,7 @@ export class Node {
       env,
       root,
       cache: this.#cache,
+      clockMs: this.clockMs,
       uid: runAsUser,
       gid: runAsGroup,
       mounts: Object.fromEntries(
