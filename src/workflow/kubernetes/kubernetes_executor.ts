@@ -72,14 +72,17 @@ export function kubernetesExecutor(
     check: ({ workflow: { jobs } }) => checkJobs(jobs),
     async open(run) {
       const { runner } = run;
-      const transport = await openTransport({ ...options, ...runner });
+      await using undo = new AsyncDisposableStack();
+      const transport = undo.use(
+        await openTransport({ ...options, ...runner }),
+      );
       // A wrong login is reported at once.
       const cluster = new Cluster(transport, {
         onRetry: (reason) => runner.logger.debug("kubernetes", reason),
       });
       await cluster.checkAccess(run.signal);
       const runId = crypto.randomUUID();
-      const objects = new RunObjects(cluster, runId);
+      const objects = undo.use(new RunObjects(cluster, runId));
       // The runner of a job gets no source that the job clones itself.
       const requests = new WeakMap<JobRequest, JobRequest>();
       const place = (request: JobRequest) =>
@@ -88,6 +91,7 @@ export function kubernetesExecutor(
         });
       const { source } = options;
       const inner = await processExecutor({ source, place }).open(run);
+      const opened = undo.move();
       return {
         async runJob(request) {
           const { node } = request;
@@ -101,10 +105,7 @@ export function kubernetesExecutor(
           requests.set(prepared, sent);
           return await inner.runJob(prepared);
         },
-        async [Symbol.asyncDispose]() {
-          await objects[Symbol.asyncDispose]();
-          await transport[Symbol.asyncDispose]();
-        },
+        [Symbol.asyncDispose]: () => opened.disposeAsync(),
       };
     },
   };
