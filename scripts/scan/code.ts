@@ -46,6 +46,7 @@ import {
   KEEPS_CODES,
   LIST,
   ROWS,
+  RUNS,
   SHARED_BYTES,
   STEP_BYTES,
 } from "../../src/secrets/mask/scanner.ts";
@@ -81,6 +82,9 @@ const SEPARATORS: readonly Halves[] = [
   [[5, 7], [8, 0xc, 0xf]],
 ];
 
+/** Fills the lower bits of tables, so that what makes the highest one applies. */
+const NOTHING: readonly Halves[] = new Array(4).fill([[], []]);
+
 /** The bits of a class in the order of the tables below: the highest one is that of digits. */
 const TABLES = halfTables([...MARKS, ...SEPARATORS, DIGITS]);
 
@@ -96,8 +100,40 @@ const SPECIAL_TABLES = halfTables([
   [[6], [0]],
 ]);
 
+/** Letters and digits. */
+const ALPHANUMERIC_TABLES = halfTables([
+  ...[...NOTHING],
+  [[3], range(0, 9)],
+  [[4, 6], range(1, 0xf)],
+  [[5, 7], range(0, 0xa)],
+]);
+
+/** What four digits of base64 begin with, the second and the third one, if they stand for ASCII; among letters and digits. */
+const FIRST_TABLES = halfTables([
+  ...[...NOTHING],
+  [[4], [3, 4, ...range(9, 0xf)]],
+  [[5], range(0, 0xa)],
+  [[6], range(1, 6)],
+]);
+const SECOND_TABLES = halfTables([
+  ...[...NOTHING],
+  [[4, 5], range(1, 8)],
+  [[6, 7], range(7, 0xe)],
+  [[3], range(0, 3)],
+]);
+const THIRD_TABLES = halfTables([
+  ...[...NOTHING],
+  [[4, 5], [1, 2, 5, 6, 9, 0xa, 0xd, 0xe]],
+  [[6, 7], [0, 3, 4, 7, 8, 0xb, 0xc, 0xf]],
+  [[3], [0, 1, 4, 5, 8, 9]],
+]);
+
+/** The upper half of a character in hexadecimal digits. */
+const UPPER_TABLES = halfTables([...NOTHING, [[3], [0, ...range(2, 7)]]]);
+
 /** Assembles the code: a module with the function `scan`. */
 export function assembleScan(): Uint8Array<ArrayBuffer> {
+  const body = scanBody();
   return assemble([{
     name: "scan",
     parameterCount: 4,
@@ -105,8 +141,15 @@ export function assembleScan(): Uint8Array<ArrayBuffer> {
       ...[I32, I32, I32, I32, I32, I32],
       ...[V128, V128, V128, V128],
       ...[I64, I64, I64, I64, I64, I64, I64, I64, I64, I32, I32, I32],
+      ...[I64, I64, I64, V128, V128],
+      ...constants.map(() => V128),
     ],
-    body: scanBody(),
+    body: [
+      ...constants.flatMap((values, at) =>
+        set(FIRST_CONSTANT + at, bytes.of(values))
+      ),
+      ...body,
+    ],
   }]);
 }
 
@@ -121,24 +164,74 @@ const [WORDS, WORD_ENDS] = [21, 22];
 const [CODES, CLEAR_TO] = [23, 24];
 /** From where on nothing is part of an escape that was met. */
 const PLAIN_FROM = 25;
+/** Letters and digits, and those that begin a run of them. */
+const [ALPHANUMERIC, RUN, FIRST] = [26, 27, 28];
+
+/** The lower and the upper halves of the bytes of a block. */
+const [LOWER, UPPER] = [29, 30];
+const FIRST_CONSTANT = 31;
+
+/** Vectors that are set before anything else: they stay in registers. */
+const constants: (readonly number[])[] = [];
+
+function constant(values: readonly number[]): Code {
+  let at = constants.findIndex((known) => known.join() === values.join());
+  if (at < 0) at = constants.push(values) - 1;
+  return get(FIRST_CONSTANT + at);
+}
+
+function all(value: number): Code {
+  return constant(new Array(16).fill(value));
+}
 
 function scanBody(): Code {
   const blocks = [0, 1, 2];
-  const classes = blocks.map((block) =>
-    tee(CLASS_0 + block, classesIn(bytesOf(block), TABLES))
-  );
   const isAnyMark = bytes.isAny(
-    bytes.and(classes.reduce(bytes.or), bytes.all(MARK_BITS)),
+    bytes.and(
+      blocks.map((block) => get(CLASS_0 + block)).reduce(bytes.or),
+      all(MARK_BITS),
+    ),
   );
   return [
     // What is in front of the block may be an escape.
     ...set(PLAIN_FROM, add(get(AT), i32(MAX_CODE_BYTES))),
     ...loop(
+      set(ALPHANUMERIC, after(ALPHANUMERIC, STEP_BYTES)),
+      ...blocks.map(classify),
       when(isAnyMark, ...blocks.map(lookAtMarks)),
       findNumbers(),
+      findRuns(),
       again(isBelow(tee(AT, add(get(AT), i32(STEP_BYTES))), get(END))),
     ),
     ...get(OUT),
+  ];
+}
+
+/** Finds the classes of each byte of a block, and its letters and digits. */
+function classify(block: number): Code {
+  const { and, lookUp } = bytes;
+  const classes = ([uppers, lowers]: HalfTables) =>
+    and(
+      lookUp(constant(lowers), get(LOWER)),
+      lookUp(constant(uppers), get(UPPER)),
+    );
+  const alphanumeric = bytes.highBits(
+    bytes.add(classes(ALPHANUMERIC_TABLES), all(TO_HIGH_BIT)),
+  );
+  return [
+    ...set(LOWER, and(tee(UPPER, bytesOf(block)), all(0x0f))),
+    ...set(UPPER, bytes.shiftRight(get(UPPER), i32(4))),
+    ...set(CLASS_0 + block, classes(TABLES)),
+    ...set(
+      ALPHANUMERIC,
+      long.or(
+        get(ALPHANUMERIC),
+        long.shiftLeft(
+          long.of(alphanumeric),
+          i64(SHARED_BYTES + 16 * block),
+        ),
+      ),
+    ),
   ];
 }
 
@@ -150,17 +243,17 @@ function bytesOf(block: number): Code {
 function classesIn(vector: Code, [uppers, lowers]: HalfTables): Code {
   return bytes.and(
     bytes.lookUp(
-      bytes.of(lowers),
-      bytes.and(tee(BLOCK, vector), bytes.all(0x0f)),
+      constant(lowers),
+      bytes.and(tee(BLOCK, vector), all(0x0f)),
     ),
-    bytes.lookUp(bytes.of(uppers), bytes.shiftRight(get(BLOCK), i32(4))),
+    bytes.lookUp(constant(uppers), bytes.shiftRight(get(BLOCK), i32(4))),
   );
 }
 
 function lookAtMarks(block: number): Code {
   const areMarks = bytes.isOther(
-    bytes.and(get(CLASS_0 + block), bytes.all(MARK_BITS)),
-    bytes.all(0),
+    bytes.and(get(CLASS_0 + block), all(MARK_BITS)),
+    all(0),
   );
   const next = add(
     add(get(AT), i32(16 * block)),
@@ -374,7 +467,7 @@ function findNumbers(): Code {
       shiftRight(get(previous), i64(STEP_BYTES)),
     );
   const isAnyButMark = (block: number) =>
-    bytes.add(get(CLASS_0 + block), bytes.all(TO_HIGH_BIT));
+    bytes.add(get(CLASS_0 + block), all(TO_HIGH_BIT));
   const at = (variable: number, place: number) =>
     place === 0 ? get(variable) : shiftRight(get(variable), i64(place));
   const numbers = or(get(ONE), or(get(TWO), get(THREE)));
@@ -436,6 +529,88 @@ function findRows(): Code {
       ),
     ),
   ];
+}
+
+/** Finds letters and digits in a row that may stand for text, in base64 or in hexadecimal digits. */
+function findRuns(): Code {
+  const runOf = (run: number, step: number) =>
+    set(run, long.and(get(run), after(run, step)));
+  const isAny = (run: number) => isZero(long.isZero(get(run)));
+  return [
+    // Eleven of them in a row: eight, and eight three bytes on.
+    ...set(RUN, long.and(get(ALPHANUMERIC), after(ALPHANUMERIC, 1))),
+    ...runOf(RUN, 2),
+    ...runOf(RUN, 4),
+    ...when(
+      isZero(long.isZero(long.and(get(RUN), after(RUN, 3)))),
+      set(FIRST, bitsOf(FIRST_TABLES)),
+      set(RUN, long.and(get(RUN), long.and(get(FIRST), after(FIRST, 4)))),
+      when(
+        isAny(RUN),
+        set(FIRST, bitsOf(SECOND_TABLES)),
+        set(
+          RUN,
+          long.and(get(RUN), long.and(after(FIRST, 1), after(FIRST, 5))),
+        ),
+        set(FIRST, bitsOf(THIRD_TABLES)),
+        set(
+          RUN,
+          long.and(get(RUN), long.and(after(FIRST, 2), after(FIRST, 6))),
+        ),
+        putRuns(),
+      ),
+      set(RUN, long.and(get(DIGIT), after(DIGIT, 1))),
+      ...[2, 4, 8].map((step) => runOf(RUN, step)),
+      when(
+        isAny(RUN),
+        set(FIRST, bitsOf(UPPER_TABLES)),
+        ...[2, 4, 8].map((step) => runOf(FIRST, step)),
+        set(RUN, long.and(get(RUN), get(FIRST))),
+        putRuns(),
+      ),
+    ),
+  ];
+}
+
+function after(variable: number, count: number): Code {
+  return long.shiftRight(get(variable), i64(count));
+}
+
+/** The bytes of a class in the block and those before it, as bits. */
+function bitsOf(tables: HalfTables): Code {
+  return [0, 1, 2, 3].map((block) =>
+    long.shiftLeft(
+      long.of(
+        highBits(
+          bytes.at(subtract(get(AT), i32(SHARED_BYTES)), 16 * block),
+          tables,
+        ),
+      ),
+      i64(16 * block),
+    )
+  ).reduce(long.or);
+}
+
+function highBits(vector: Code, tables: HalfTables): Code {
+  return bytes.highBits(
+    bytes.add(classesIn(vector, tables), all(TO_HIGH_BIT)),
+  );
+}
+
+/** Notes where the runs start. */
+function putRuns(): Code {
+  const place = subtract(
+    add(get(AT), long.toInt(long.trailingZeros(get(RUN)))),
+    i32(SHARED_BYTES),
+  );
+  return when(
+    isZero(long.isZero(get(RUN))),
+    loop(
+      put(or(place, i32(RUNS))),
+      set(RUN, long.and(get(RUN), long.subtract(get(RUN), i64(1)))),
+      again(isZero(long.isZero(get(RUN)))),
+    ),
+  );
 }
 
 /** Adding a bit to a row of separators leaves the bit behind them. */
@@ -579,6 +754,10 @@ function put(place: Code): Code {
 
 /** The classes of each half of a byte, as bits. */
 type HalfTables = readonly [uppers: number[], lowers: number[]];
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, at) => from + at);
+}
 
 function halfTables(classes: readonly Halves[]): HalfTables {
   const tables: HalfTables = [new Array(16).fill(0), new Array(16).fill(0)];

@@ -12,7 +12,8 @@
  * - Only what may still become a secret is held back, but that for as long as
  *   the stream pauses. The first number of a list, and up to three characters in
  *   front of a line break, may therefore be printed before it is known that a
- *   secret goes on behind them.
+ *   secret goes on behind them, and so may the first characters of what was
+ *   encoded twice.
  * - Long secrets are found in parts of 128 bytes, so each of these is masked
  *   also where it stands alone.
  *
@@ -20,13 +21,14 @@
  *
  * 1. A secret is taken apart if it is a document (`secret_parts.ts`). The secret
  *    and its parts become needles in each form that cannot be undone in a text:
- *    as they are, in base64, in hexadecimal digits (`forms.ts`).
+ *    as they are, in base64, base32 and hexadecimal digits (`forms.ts`).
  * 2. Each stream is masked window by window (`mask_stream.ts`).
  * 3. A window is searched for all needles at once, by a few of its words
  *    (`needle_set.ts`, `needle_pool.ts`, `word_index.ts`), or by hashes if the
  *    needles are too many or too much alike (`needle_flood.ts`).
  * 4. A scan of all its bytes finds what may hide a needle: escapes, line breaks,
- *    numbers in a row, rows of hex dumps (`scanner.ts`, `marks.ts`). Line breaks
+ *    numbers in a row, rows of hex dumps, runs of letters and digits that may be
+ *    encoded text (`scanner.ts`, `marks.ts`). Line breaks
  *    and color codes with nothing of a needle next to them are passed over.
  * 5. The bytes around each of these are looked up among the four-byte parts of
  *    needles. Hardly any place of an ordinary text passes (`decoded_text.ts`).
@@ -36,7 +38,8 @@
  *    hexadecimal digits (`number_list.ts`), as the last words of lines
  *    (`prefixed_lines.ts`), and as the bytes of hex dumps, without the prefixes
  *    and colors of their lines (`dump_rows.ts`, `dump_lines.ts`,
- *    `dumped_bytes.ts`).
+ *    `dumped_bytes.ts`). Runs of letters and digits are decoded, and what they
+ *    stand for is searched in the same way (`encoded_runs.ts`).
  * 7. What was found is masked where it stands in the window (`ranges.ts`).
  * 8. What may still become a needle, in any of these views, is held back for the
  *    next window, and so is an escape that is not complete.

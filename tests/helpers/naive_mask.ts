@@ -1,4 +1,5 @@
 // deno-lint-ignore-file no-control-regex
+import { nestedMatches, type Placed } from "./naive_nested.ts";
 import { CODE, codePlaces, dumpsOf, fillPlaces } from "./naive_dump.ts";
 
 /**
@@ -483,7 +484,25 @@ function encoded(bytes: string, text: string): string[] {
   const forUrls = base64.map((item) =>
     item.replaceAll("+", "-").replaceAll("/", "_")
   );
-  return [...base64, ...forUrls, hex, hex.toUpperCase()];
+  const base32 = [0, 1, 2, 3, 4].map((shift) => base32Of(bytes, shift));
+  return [
+    ...base64,
+    ...forUrls,
+    ...base32,
+    ...base32.map((item) => item.toLowerCase()),
+    hex,
+    hex.toUpperCase(),
+  ];
+}
+
+/** The whole characters of bytes in base32 behind some others. */
+function base32Of(bytes: string, shift: number): string {
+  const bits = "x".repeat(8 * shift) +
+    [...bytes].map((byte) => byte.charCodeAt(0).toString(2).padStart(8, "0"))
+      .join("");
+  return (bits.match(/.{5}/g) ?? []).filter((five) => !five.includes("x"))
+    .map((five) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[parseInt(five, 2)])
+    .join("");
 }
 
 function joined(secret: string): Form[] {
@@ -517,6 +536,8 @@ export function secretPlaces(
   const dumps = dumpsOf(text);
   const isCode = codePlaces(text);
   const lists = [16, 10, 8].map((radix) => listed(text, radix));
+  const nested = nestedMatches(text, forms.map(({ bytes }) => bytes), unescape);
+  for (const { shown, end } of nested) secret.fill(true, shown, end);
   for (const { bytes, isEncoded } of new Set(forms)) {
     for (const [start, end] of placesOf(bytes, plain)) {
       secret.fill(true, start, end);
@@ -565,6 +586,19 @@ export function secretPlaces(
     }
   }
   return secret;
+}
+
+/** Decodes the escape sequences of a text that was decoded. */
+function unescape({ text, starts, ends }: Placed): Placed {
+  if (!/[%&\\\x1b]/.test(text)) return { text: "", starts: [], ends: [] };
+  const view = decoded(text, false);
+  return {
+    text: view.text,
+    starts: view.starts.map((_, at) =>
+      starts[quoteStart(text, view, at, head)]
+    ),
+    ends: view.ends.map((_, at) => ends[quoteEnd(text, view, at, head) - 1]),
+  };
 }
 
 function* allOf(bytes: string, text: string): Generator<number> {

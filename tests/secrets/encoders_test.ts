@@ -102,6 +102,23 @@ const PYTHON: Tool = {
     "base64 in lines in JSON":
       "json.dumps(base64.encodebytes(b'a longer text that stands in front: '+b).decode())",
     "base64 of UTF-16": "base64.b64encode(s.encode('utf-16-le'))",
+    base32: "base64.b32encode(b)",
+    "base32 behind text": "base64.b32encode(b'user:'+b).lower().rstrip(b'=')",
+    "base64 of base64": "base64.b64encode(base64.b64encode(b'user:'+b))",
+    "base64 of base64 of base64":
+      "base64.b64encode(base64.b64encode(base64.b64encode(b)))",
+    "base64 of base64 in lines":
+      "base64.encodebytes(base64.encodebytes(b'some text that stands in front of it: '+b))",
+    "base64 of hexadecimal": "base64.b64encode(binascii.hexlify(b))",
+    "base64 of base32": "base64.b64encode(base64.b32encode(b))",
+    "base64 of JSON": "base64.b64encode(json.dumps({'key':s}).encode())",
+    "base64 of JSON of base64":
+      "base64.b64encode(json.dumps({'auth':base64.b64encode(b'u:'+b).decode()}).encode())",
+    "base64 of quote()": "base64.b64encode(u.quote(s,safe='').encode())",
+    "hexadecimal of base64": "binascii.hexlify(base64.b64encode(b))",
+    "hexadecimal of hexadecimal": "binascii.hexlify(binascii.hexlify(b))",
+    "quote() of base64 of base64":
+      "u.quote(base64.b64encode(base64.b64encode(b)),safe='')",
     hexadecimal: "binascii.hexlify(b)",
     "hexadecimal, capital": "binascii.hexlify(b).upper()",
     "hexadecimal with blanks": "b.hex(' ')",
@@ -253,6 +270,12 @@ const FILTERS = {
     `printf 'a: %s' "$S" | base64 -w24 | diff -u /dev/null - | tail -n +4`,
   "xxd -p in a block of a step":
     `printf %s "$S" | xxd -p -c 10 | sed 's/^/[build] /'`,
+  "base32": `printf %s "$S" | base32`,
+  "base32 -w7": `printf 'x: %s' "$S" | base32 -w7`,
+  "base64 | base64": `printf 'x: %s' "$S" | base64 -w0 | base64`,
+  "base64 | base64 -w0": `printf 'x: %s' "$S" | base64 | base64 -w0`,
+  "openssl base64 | xxd -p": `printf %s "$S" | openssl base64 | xxd -p`,
+  "xxd -p | base64 -w20": `printf %s "$S" | xxd -p | base64 -w20`,
   "openssl base64": `printf 'user:%s' "$S" | openssl base64`,
   "xxd -p": `printf %s "$S" | xxd -p`,
   "xxd -p -u -c 7": `printf %s "$S" | xxd -p -u -c 7`,

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { assembledScanModule, currentScanModule } from "../../scripts/scan.ts";
-import { LIST, ROWS, Scanner } from "../../src/secrets/mask/scanner.ts";
+import { LIST, ROWS, RUNS, Scanner } from "../../src/secrets/mask/scanner.ts";
 import { wordAt, WordFilter } from "../../src/secrets/mask/word_index.ts";
 import { Random } from "../helpers/random.ts";
 
@@ -9,7 +9,7 @@ Deno.test("the module of the scanner is what its code gives", async () => {
   assertEquals(await currentScanModule(), assembled, "run `deno task scan`");
 });
 
-/** What the scanner finds in a text: marks, numbers, and rows. */
+/** What the scanner finds in a text: marks, numbers, rows and runs. */
 function placesIn(text: string) {
   const scanner = new Scanner();
   scanner.roomForFilter(10).fill(-1);
@@ -17,16 +17,18 @@ function placesIn(text: string) {
   const marks: number[] = [];
   const numbers: number[] = [];
   const rows: number[] = [];
+  const runs: number[] = [];
   for (let from = 0; from < bytes.length; from = scanner.end) {
     scanner.scan(bytes, from);
     for (const found of scanner.places.subarray(0, scanner.count)) {
-      const place = (found & ~(LIST | ROWS)) - scanner.shift;
+      const place = (found & ~(LIST | ROWS | RUNS)) - scanner.shift;
       if (found < 0) numbers.push(place);
       else if ((found & ROWS) !== 0) rows.push(place);
+      else if ((found & RUNS) !== 0) runs.push(place);
       else if (place >= from && place < scanner.end) marks.push(place);
     }
   }
-  return { marks, numbers, rows };
+  return { marks, numbers, rows, runs };
 }
 
 Deno.test("Scanner finds each mark, wherever it stands", () => {
@@ -75,6 +77,26 @@ Deno.test("Scanner finds rows of hex dumps, wherever they stand, and none in nam
   const text =
     "2023-11-14T22:43:50.123Z 3f2504e0-4f89-11d3-9a0c-0305e82c3301 port 8080, 1 2 3";
   assertEquals(placesIn(text).rows, []);
+});
+
+Deno.test("Scanner finds runs of digits that stand for text, wherever they stand, and none in names and hashes", () => {
+  const runs = [
+    btoa("a text"),
+    btoa("-longer text").slice(1),
+    "6120746578742e2e",
+  ];
+  for (const run of runs.map((run) => run.padEnd(11, "x"))) {
+    for (let at = 65_400; at < 65_600; at++) {
+      const { runs } = placesIn(`${"-.".repeat(at / 2)}${run}.`);
+      assert(
+        runs.some((place) => place >= at - 1 && place < at + 8),
+        `${run} at ${at}`,
+      );
+    }
+  }
+  const text = "2023-11-14T22:43:50 7f3a9b21c4d0e8f6a5b3c2d1e0f9a8b7 " +
+    "reconciliation /usr/lib/libsomething.so sha512";
+  assertEquals(placesIn(text).runs, []);
 });
 
 Deno.test("Scanner finds codes for a terminal that a secret may lie across, and no others", () => {

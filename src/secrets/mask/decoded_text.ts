@@ -5,7 +5,6 @@ import {
   isLeftOut,
   type MarkList,
   MAX_SIDE_BYTES,
-  mayEndAt,
   startsQuotes,
 } from "./marks.ts";
 import type { NeedleSet } from "./needle_set.ts";
@@ -213,29 +212,6 @@ export class MarkGate {
   /** Where {@linkcode SIDE_BYTES} of joined text end at the beginning of the window; negative if it has too little. */
   startEnd(): number {
     return this.#sideEnd(0, 0, JOINED);
-  }
-
-  /** Whether white space and quotes, which may go on as a line break, end in what may be a needle. */
-  mayBreakAt(at: number): boolean {
-    const window = this.#window;
-    const marks = this.#marks;
-    let end = at;
-    let mark = marks.firstBehind(end - 1);
-    while (end > 0) {
-      if (mark < marks.count && marks.ends[mark] === end) {
-        // A code for a terminal, which is nothing, may be among the blanks.
-        if (marks.sizes[mark] > 0) break;
-        end = marks.starts[mark];
-        mark = marks.firstBehind(end - 1);
-      } else if (JOINED[window[end - 1]] >= SPECIAL) {
-        end--;
-        mark = marks.firstBehind(end - 1);
-      } else break;
-    }
-    if (end === at || end < 4) return false;
-    mark = marks.firstBehind(end) - 1;
-    const least = mark < 0 ? 0 : marks.ends[mark];
-    return mayEndAt(window, end, least, this.#needles.grams.filter);
   }
 
   /** Whether an escape may be undone within a needle. */

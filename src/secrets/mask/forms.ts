@@ -56,8 +56,8 @@ const INERT_BYTES: Readonly<Record<number, number>> = {
   3: 0x24,
 };
 
-/** Bytes in front of a value that is encoded; two of them at most matter. */
-const MAX_SHIFT = 2;
+/** Bytes in front of a value that is encoded: as many at most matter in base64 and in base32. */
+const [MAX_SHIFT, MAX_SHIFT_32] = [2, 4];
 
 const encoder = new TextEncoder();
 
@@ -67,6 +67,10 @@ const BASE64_DIGITS = encoder.encode(
 const HEX_DIGITS = ["0123456789abcdef", "0123456789ABCDEF"].map((digits) =>
   encoder.encode(digits)
 );
+const BASE32_DIGITS = [
+  "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
+  "abcdefghijklmnopqrstuvwxyz234567",
+].map((digits) => encoder.encode(digits));
 const [PLUS, SLASH, MINUS, UNDERSCORE] = [0x2b, 0x2f, 0x2d, 0x5f];
 
 /** Where values are decoded, one after the other. */
@@ -319,13 +323,18 @@ function* joinedForms(value: string): Generator<Form> {
   }
 }
 
-/** What a value leaves in base64, in both alphabets, and in hexadecimal digits. */
+/** What a value leaves in base64 and base32, in both alphabets of each, and in hexadecimal digits. */
 function* encodedForms(bytes: Uint8Array, value: string): Generator<Form> {
   for (const source of [bytes, utf16Bytes(value)]) {
     for (let shift = 0; shift <= MAX_SHIFT; shift++) {
-      const text = base64(source, shift);
+      const text = digitsOf(source, shift, 6, BASE64_DIGITS);
       yield form(text);
       if (replaceForUrls(text)) yield form(text);
+    }
+  }
+  for (let shift = 0; shift <= MAX_SHIFT_32; shift++) {
+    for (const digits of BASE32_DIGITS) {
+      yield form(digitsOf(bytes, shift, 5, digits));
     }
   }
   yield form(hex(bytes, HEX_DIGITS[0]), MIN_SPACED_DIGITS);
@@ -337,34 +346,42 @@ function form(bytes: Uint8Array, minLength = MIN_JOINED_BYTES): Form {
 }
 
 /**
- * Returns what bytes leave in a base64 text.
+ * Returns what bytes leave in a text in base64 or base32.
  *
- * Three bytes become four characters, so they show in one of three ways. The
- * characters at the edges also depend on what is next to them and are left out.
+ * Three bytes become four characters, or five bytes eight, so they show in one
+ * of three or five ways. The characters at the edges also depend on what is next
+ * to them and are left out.
  *
  * @param bytes The bytes.
- * @param shift How many bytes stand in front of them in the first three.
+ * @param shift How many bytes stand in front of them in the first ones.
+ * @param width How many bits a character has.
+ * @param digits The characters.
  */
-function base64(bytes: Uint8Array, shift: number): Uint8Array {
+function digitsOf(
+  bytes: Uint8Array,
+  shift: number,
+  width: number,
+  digits: Uint8Array,
+): Uint8Array {
   const firstBit = -8 * shift;
-  const first = Math.ceil(8 * shift / 6);
-  const end = Math.floor(8 * (shift + bytes.length) / 6);
+  const first = Math.ceil(8 * shift / width);
+  const end = Math.floor(8 * (shift + bytes.length) / width);
   const text = roomFor(end - first);
   let bits = 0;
   let bitCount = 0;
   let at = 0;
   let length = 0;
   // The bits in front of the first whole character are those of no character.
-  let skipped = 6 * first + firstBit;
+  let skipped = width * first + firstBit;
   while (length < text.length) {
-    while (bitCount < 6 + skipped) {
+    while (bitCount < width + skipped) {
       bits = bits << 8 | bytes[at++];
       bitCount += 8;
     }
     bitCount -= skipped;
     skipped = 0;
-    bitCount -= 6;
-    text[length++] = BASE64_DIGITS[bits >>> bitCount & 63];
+    bitCount -= width;
+    text[length++] = digits[bits >>> bitCount & (1 << width) - 1];
     bits &= (1 << bitCount) - 1;
   }
   return text;

@@ -13,6 +13,7 @@ import {
   NORMAL,
   QUOTE,
   ROWS,
+  RUNS,
   type Scanner,
 } from "./scanner.ts";
 import { EscapeReader } from "./escapes.ts";
@@ -112,6 +113,8 @@ export class Marks extends MarkList {
   readonly numbers: ListedParts = new ListedParts();
   /** Where lines start that may be rows of a hex dump, in order. */
   readonly rows: number[] = [];
+  /** Where runs of letters and digits start that may stand for text, in order. */
+  readonly runs: number[] = [];
   readonly #lines = new DumpLines();
   /** Where the line starts and ends that was looked at last for a row in it. */
   #lineStart = 0;
@@ -132,7 +135,11 @@ export class Marks extends MarkList {
     this.count = this.soft.count = 0;
     this.limit = this.soft.limit = text.length;
     this.numbers.clear();
-    this.rows.length = this.#lineStart = this.#lineEnd = 0;
+    this.runs.length =
+      this.rows.length =
+      this.#lineStart =
+      this.#lineEnd =
+        0;
     if (grams === undefined) this.#markEach(text, isWhole);
     else this.#markFound(text, isWhole, grams.scanner);
   }
@@ -151,7 +158,11 @@ export class Marks extends MarkList {
       scanner.scan(text, from);
       const { count, shift, end } = scanner;
       for (let found = 0; found < count; found++) {
-        const place = (places[found] & ~(LIST | ROWS)) - shift;
+        const place = (places[found] & ~(LIST | ROWS | RUNS)) - shift;
+        if ((places[found] & RUNS) !== 0) {
+          this.#putInOrder(this.runs, place);
+          continue;
+        }
         if (text[place] === LF && place < end) this.#addRow(text, place + 1);
         if ((places[found] & (LIST | ROWS)) !== 0) {
           const isRow = places[found] < 0 || mayEndOffset(text, place);
@@ -178,7 +189,7 @@ export class Marks extends MarkList {
       while (text[at] < 0x40) at++;
       at++;
     }
-    if (rowAt(text, at) === ROW) this.#putRow(line);
+    if (rowAt(text, at) === ROW) this.#putInOrder(this.rows, line);
   }
 
   /** Adds the line that a place is in, if it has a row behind a prefix. */
@@ -192,19 +203,19 @@ export class Marks extends MarkList {
     this.#lineEnd = lineBreak < 0 ? text.length : lineBreak;
     // What is in front of the window belongs to the rows that were printed.
     if (line === least || this.#lines.kindOf(text, line) !== ROW) return;
-    this.#putRow(line);
+    this.#putInOrder(this.rows, line);
     // The row before may have the first byte only, which tells nothing.
     const before = text.lastIndexOf(LF, line - 2) + 1;
     const isRow = before > 0 && line - before <= ROW_START_BYTES &&
       this.#lines.kindOf(text, before) === ROW;
-    if (isRow) this.#putRow(before);
+    if (isRow) this.#putInOrder(this.rows, before);
   }
 
-  #putRow(line: number): void {
-    const { rows } = this;
-    let at = rows.length;
-    while (at > 0 && rows[at - 1] > line) at--;
-    if (at === 0 || rows[at - 1] < line) rows.splice(at, 0, line);
+  #putInOrder(places: number[], place: number): void {
+    let at = places.length;
+    while (at > 0 && places[at - 1] > place) at--;
+    if (at === places.length) places.push(place);
+    else if (at === 0 || places[at - 1] < place) places.splice(at, 0, place);
   }
 
   /** Marks a line break right behind an escape, of which the scanner knows no end. */
@@ -385,7 +396,7 @@ export function isLeftOut(byte: number): boolean {
  * @param least Where the last mark in front of it ends.
  * @param grams Every four bytes of needles.
  */
-export function mayEndAt(
+function mayEndAt(
   text: Uint8Array,
   at: number,
   least: number,

@@ -2,6 +2,7 @@ import { joinBytes } from "../../bytes.ts";
 import { DecodedText, MarkGate } from "./decoded_text.ts";
 import { MAX_CODE_BYTES } from "./escapes.ts";
 import { DumpRows } from "./dump_rows.ts";
+import { EncodedRuns } from "./encoded_runs.ts";
 import {
   BREAK,
   ESCAPE,
@@ -105,6 +106,7 @@ export class MaskStream {
   #escapes: MarkList = this.#marks;
   readonly #prefixed = new PrefixedLines();
   readonly #dump = new DumpRows();
+  readonly #runs = new EncodedRuns();
   readonly #text = new DecodedText();
   readonly #numbers = new NumberList();
   /** How much was put in front of the text that the numbers are from. */
@@ -184,8 +186,9 @@ export class MaskStream {
       ranges,
     );
     this.#hold(prefixed);
-    const { rows } = this.#marks;
+    const { rows, runs } = this.#marks;
     this.#hold(this.#dump.find(window, isLast, rows, needles, ranges));
+    this.#hold(this.#runs.find(window, isLast, runs, needles, ranges));
     const heldFrom = isLast
       ? window.length
       : Math.min(wordsFrom, this.#heldFrom());
@@ -193,6 +196,7 @@ export class MaskStream {
     this.#remember(heldFrom);
     this.#prefixed.remember(window.subarray(0, heldFrom));
     this.#dump.remember(window, heldFrom);
+    this.#runs.remember(window.subarray(0, heldFrom));
     return { output: this.#print(window, heldFrom), heldFrom };
   }
 
@@ -270,7 +274,8 @@ export class MaskStream {
       if (isOpen || this.#rules.needles.haveNormal) {
         escapes.add(limit, limit);
       }
-      if (isOpen || gate.mayBreakAt(limit)) breaks.add(limit, limit);
+      // A line break may follow, behind blanks that are left out already.
+      breaks.add(limit, limit);
     }
     for (let i = 0; i < escapes.count; i++) {
       this.#lookAtEscapes(marks, ...escapes.at(i));

@@ -1,0 +1,140 @@
+/**
+ * What is encoded in base64 or hexadecimal digits more than once, decoded in a
+ * slow and simple way. Texts are strings of bytes.
+ *
+ * @module
+ */
+
+/** A text, and where each of its bytes stands in the text that it was decoded from. */
+export interface Placed {
+  text: string;
+  starts: number[];
+  ends: number[];
+}
+
+/** A form in encoded text. */
+interface NestedMatch {
+  /** Where its first byte starts, and where the first one that is masked does. */
+  start: number;
+  shown: number;
+  end: number;
+}
+
+const RUN = /[\w+/-]+(?:(?:\r\n|\r|\n)[ \t]{0,32}[\w+/-]+)*/g;
+
+const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/** Returns where forms stand in encoded text of another text. */
+export function nestedMatches(
+  text: string,
+  forms: readonly string[],
+  unescape: (text: Placed) => Placed,
+): NestedMatch[] {
+  const starts = Array.from(text, (_, at) => at);
+  const whole = { text, starts, ends: starts.map((at) => at + 1) };
+  const long = forms.filter((form) => form.length >= 8);
+  const isEvident = ({ start, end }: NestedMatch, isHex: boolean) =>
+    (isHex ? /[0-9a-f]{16}/i : /[0-9a-z]{11}/i).test(text.slice(start, end));
+  return decodedOnce(whole).flatMap(({ isHex, ...decoded }) =>
+    matchesIn(decoded, long, unescape, 3).filter((match) =>
+      isEvident(match, isHex)
+    )
+  );
+}
+
+function matchesIn(
+  decoded: Placed,
+  forms: readonly string[],
+  unescape: (text: Placed) => Placed,
+  depth: number,
+): NestedMatch[] {
+  const matches: NestedMatch[] = [];
+  const texts = [decoded, unescape(decoded)];
+  if (depth > 0) texts.push(...runsIn(decoded));
+  for (const { text, starts, ends } of texts) {
+    for (const form of forms) {
+      let at = text.indexOf(form);
+      for (; at >= 0; at = text.indexOf(form, at + 1)) {
+        const end = ends[at + form.length - 1];
+        const shown = ends[at + 2] - 1;
+        matches.push({ start: starts[at], shown, end });
+      }
+    }
+  }
+  if (depth === 0) return matches;
+  return matches.concat(
+    ...decodedOnce(decoded).map((next) =>
+      matchesIn(next, forms, unescape, depth - 1)
+    ),
+  );
+}
+
+/** Decodes all runs of a text in all ways; what is no text in them ends one. */
+function decodedOnce(
+  text: Placed,
+): (Placed & { isHex: boolean })[] {
+  return runsIn(text).flatMap(({ text: chars, starts, ends }) =>
+    [0, 1, 2, 3, 4, 5].flatMap((way) => {
+      const isHex = way > 3;
+      const first = isHex ? way - 4 : way;
+      const bytes = bytesIn(chars.slice(first), isHex).map((byte) => ({
+        value: byte.value,
+        start: starts[first + byte.first],
+        end: ends[first + byte.last],
+      }));
+      return segmentsOf(bytes).map((segment) => ({ ...segment, isHex }));
+    })
+  );
+}
+
+/** The runs of digits of a text, without line breaks. */
+function runsIn({ text, starts, ends }: Placed): Placed[] {
+  return [...text.matchAll(RUN)].map(({ 0: run, index }) => {
+    const places = Array.from(run, (_, at) => index + at)
+      .filter((at) => /[\w+/-]/.test(text[at]));
+    return {
+      text: places.map((at) => text[at]).join(""),
+      starts: places.map((at) => starts[at]),
+      ends: places.map((at) => ends[at]),
+    };
+  });
+}
+
+function bytesIn(chars: string, isHex: boolean) {
+  const width = isHex ? 4 : 6;
+  const bits = [...chars].map((char) => valueOf(char, isHex)).map((value) =>
+    value < 0 ? "x".repeat(width) : value.toString(2).padStart(width, "0")
+  ).join("");
+  return (bits.match(/.{8}/g) ?? []).map((byte, at) => ({
+    value: byte.includes("x") ? -1 : parseInt(byte, 2),
+    first: Math.floor(8 * at / width),
+    last: Math.floor((8 * at + 7) / width),
+  }));
+}
+
+function valueOf(char: string, isHex: boolean): number {
+  if (isHex) return /[0-9a-f]/i.test(char) ? parseInt(char, 16) : -1;
+  if (/[-+]/.test(char)) return 62;
+  return /[/_]/.test(char) ? 63 : DIGITS.indexOf(char);
+}
+
+function segmentsOf(
+  bytes: { value: number; start: number; end: number }[],
+): Placed[] {
+  const segments: Placed[] = [];
+  let open: Placed | undefined;
+  for (const { value, start, end } of bytes) {
+    const char = String.fromCharCode(value);
+    if (value < 0 || !/[\t\n\r -~]/.test(char)) {
+      open = undefined;
+      continue;
+    }
+    if (open === undefined) {
+      segments.push(open = { text: "", starts: [], ends: [] });
+    }
+    open.text += char;
+    open.starts.push(start);
+    open.ends.push(end);
+  }
+  return segments;
+}
