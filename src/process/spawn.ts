@@ -41,12 +41,6 @@ export function signalExitCode(signal: keyof typeof SIGNAL_NUMBERS): number {
 /** Program that creates a session and executes another program in it. */
 const SETSID = "/usr/bin/setsid";
 
-/**
- * Memory of the runner up to which Deno creates the session faster than
- * {@linkcode SETSID} does, in bytes.
- */
-const MAX_DETACHING_BYTES = 96 * 1024 * 1024;
-
 /** Program that changes the environment and executes another program. */
 const ENV = "/usr/bin/env";
 
@@ -191,10 +185,10 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
  * is prefixed on its first line, so that line numbers in the shell's messages
  * stay correct.
  *
- * With `detached`, Deno creates the session, but copies the page tables of the
- * runner. Once it has more memory, that takes longer than starting another
- * program, which then creates the session. A program that may not exist is
- * started by Deno, which reports the error.
+ * The session is created by a program if there is one, because `detached`
+ * copies the runner's page tables, and then each page that the runner changes.
+ * That takes 2 to 30 times as long, even while the runner is small. A program
+ * that may not exist is started by Deno, which reports the error.
  */
 function start(
   command: Command,
@@ -223,7 +217,7 @@ function start(
       ...["runnerlib", ...carried.argv],
     ]
     : command;
-  const detached = argv === command || isSmall() || !isFileSync(SETSID);
+  const detached = argv === command || !isFileSync(SETSID);
   const name = typeof command === "string" ? argv[0] : command[0];
   checkCommandSize(argv, { name, env: carried.env });
   const [program, ...args] = detached
@@ -240,10 +234,6 @@ function start(
   } catch (cause) {
     throw startError(name, String(options.cwd), cause);
   }
-}
-
-function isSmall(): boolean {
-  return Deno.memoryUsage().rss <= MAX_DETACHING_BYTES;
 }
 
 /**
