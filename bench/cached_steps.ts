@@ -92,7 +92,7 @@ export async function cachedSteps(directory: string): Promise<Contest> {
       },
     ],
     comparisons: [
-      { subject: idle, goal: 150 },
+      { subject: idle, goal: "G13" },
       { subject: idle, floor: "empty script" },
       ...turbo === undefined ? [] : [
         { subject: idle, floor: "turbo, nothing to do" },

@@ -33,13 +33,13 @@ export function checkoutTime(
   }));
   const floor = "by hand";
   // In a short history there is little that a full clone fetches in vain.
-  const goal = commitCount >= 10_000 ? { goal: 0.45 } : {};
+  const goal = commitCount >= 10_000 ? { goal: "G10" as const } : {};
   return {
     title: `Checkout of one of ${commitCount} commits`,
     unit: "ms",
     entrants,
     comparisons: [
-      { subject: "in a run", floor, goal: 1.15 },
+      { subject: "in a run", floor, goal: "G10 hand" },
       { subject: "runnerlib checkout", floor },
       { subject: "in a run", floor: "full clone", ...goal },
       { subject: "runnerlib checkout", floor: "full clone", ...goal },
@@ -60,7 +60,7 @@ export function checkoutSize(
   repository: GeneratedRepository,
   commitCount: number,
 ): Contest {
-  const goal = commitCount >= 10_000 ? { goal: 0.1 } : {};
+  const goal = commitCount >= 10_000 ? { goal: "G10 size" as const } : {};
   const { "in a run": ours, "full clone": clone } = waysOf(
     directory,
     repository,

@@ -44,7 +44,7 @@ export function graph(): Contest {
     comparisons: Object.keys(SHAPES).map((shape) => ({
       subject: `${COUNTS[1]} steps, ${shape}`,
       floor: `${COUNTS[0]} steps, ${shape}`,
-      goal: 1.5,
+      goal: "G11",
     })),
   };
 }

@@ -30,7 +30,10 @@ import { registrations } from "./registrations.ts";
 import { Results } from "./results.ts";
 import { restoredTree } from "./restored_tree.ts";
 import { startup } from "./startup.ts";
+import { sandbox } from "./sandbox.ts";
+import { startProfile } from "./start_profile.ts";
 import { steps } from "./steps.ts";
+import { workflow } from "./workflow.ts";
 
 /** How much is measured. */
 interface Extent {
@@ -57,6 +60,7 @@ type Group = (directory: string, extent: Extent) => Promise<void>;
 const GROUPS: Readonly<Record<string, Group>> = {
   async startup(directory, { shortRotationCount }) {
     await report(await startup(directory), shortRotationCount);
+    results.tell(await startProfile(directory, shortRotationCount));
   },
   async first_run(directory, { rotationCount }) {
     await using contest = await firstRun(directory);
@@ -75,6 +79,7 @@ const GROUPS: Readonly<Record<string, Group>> = {
   },
   async steps(directory, { rotationCount }) {
     await report(await steps(directory), rotationCount);
+    await report(await sandbox(directory), rotationCount);
   },
   async cache(directory, { rotationCount }) {
     await report(await cachedSteps(directory), rotationCount);
@@ -88,6 +93,9 @@ const GROUPS: Readonly<Record<string, Group>> = {
   },
   async graph(_directory, { rotationCount }) {
     await report(graph(), rotationCount);
+  },
+  async workflow(directory, { rotationCount }) {
+    await report(workflow(directory), rotationCount);
   },
   async plugins(directory, { shortRotationCount }) {
     await report(await plugins(directory), shortRotationCount);

@@ -49,10 +49,14 @@ export function hardCases(): Contest {
       };
     }),
     comparisons: [
-      { subject: "a secret like a run", floor: "a normal secret", goal: 2 },
-      { subject: "near misses", floor: "a log", goal: 8 },
-      { subject: "colored lines", floor: "a log", goal: 2.5 },
-      { subject: "escaped lines", floor: "a log", goal: 2.5 },
+      {
+        subject: "a secret like a run",
+        floor: "a normal secret",
+        goal: "G8 run",
+      },
+      { subject: "near misses", floor: "a log", goal: "G8 near" },
+      { subject: "colored lines", floor: "a log", goal: "G8 hard" },
+      { subject: "escaped lines", floor: "a log", goal: "G8 hard" },
       { subject: "a secret of lines", floor: "a log" },
     ],
   };
@@ -94,7 +98,7 @@ export function floods(): Contest {
     title: "A window of 64 KiB against floods of 4 MiB of secrets",
     unit: "ms",
     entrants,
-    comparisons: entrants.map(({ name }) => ({ subject: name, goal: 50 })),
+    comparisons: entrants.map(({ name }) => ({ subject: name, goal: "G14" })),
   };
 }
 

@@ -1,3 +1,5 @@
+import { type GoalName, GOALS } from "./goals.ts";
+
 /** Something of which a number is taken, again and again. */
 export interface Entrant {
   /** Name in the table. */
@@ -12,8 +14,8 @@ export interface Comparison {
   readonly subject: string;
   /** Name of the entrant that it is compared with; without one, the goal limits the worst number. */
   readonly floor?: string;
-  /** Greatest ratio, or greatest number, that is good enough; without one, the row is context. */
-  readonly goal?: number;
+  /** Goal that limits the ratio, or the number; without one, the row is context. */
+  readonly goal?: GoalName;
 }
 
 /** Entrants that are measured side by side, in the same minutes. */
@@ -91,7 +93,8 @@ export function ratiosOf(
   return comparisons.flatMap(({ subject, floor, goal }) => {
     if (floor === undefined || goal === undefined) return [];
     const ratio = median(numbers.get(subject)!) / median(numbers.get(floor)!);
-    return [{ label: `${title}: ${subject} / ${floor}`, ratio, goal }];
+    const label = `${title}: ${subject} / ${floor}`;
+    return [{ label, ratio, goal: GOALS[goal].limit }];
   });
 }
 
@@ -118,10 +121,11 @@ function rowOf(comparison: Comparison, numbers: Numbers): string[] {
 
 function compareWithGoal(
   number: number,
-  goal: number | undefined,
+  goal: GoalName | undefined,
 ): [string, string] {
   if (goal === undefined) return ["", ""];
-  return [`≤ ${goal}`, number <= goal ? "yes" : "NO"];
+  const { limit } = GOALS[goal];
+  return [`${goal} ≤ ${limit}`, number <= limit ? "yes" : "NO"];
 }
 
 function spread(numbers: readonly number[]): string {
@@ -131,7 +135,8 @@ function spread(numbers: readonly number[]): string {
     .join("/");
 }
 
-function median(numbers: readonly number[]): number {
+/** Returns the median of numbers. */
+export function median(numbers: readonly number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b);
   const middle = sorted.length >>> 1;
   return sorted.length % 2 === 1

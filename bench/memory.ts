@@ -47,11 +47,17 @@ export async function memory(
       name,
       measure: () => peakOf(argv, directory),
     })),
-    comparisons: Object.keys(programs).slice(1).map((subject) => ({
-      subject,
-      floor,
-      ...subject === "bare loop" ? {} : { goal: 2 },
-    })),
+    comparisons: [
+      { subject: "run true", floor },
+      { subject: "bare loop", floor },
+      ...Object.keys(programs).slice(3).map((subject) => ({
+        subject,
+        floor: "bare loop",
+        goal: subject.endsWith("in the image")
+          ? "G9" as const
+          : "G9 source" as const,
+      })),
+    ],
   };
 }
 

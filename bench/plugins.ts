@@ -1,5 +1,5 @@
 import type { Contest } from "./measure.ts";
-import { runnerlib, timeOf } from "./programs.ts";
+import { denoRun, runnerlib, timeOf } from "./programs.ts";
 
 /** Plugins of one process, so that their calls stand out against everything else. */
 const CROWD = 100;
@@ -29,6 +29,9 @@ export async function plugins(directory: string): Promise<Contest> {
   await makePlugins(`${directory}/busy`, 1, () => crowd(", execute() {}"));
   const time = (...flags: string[]) =>
     timeOf(runnerlib("true", ...flags), directory);
+  await Deno.writeTextFile(`${directory}/empty.ts`, "");
+  const starts = ["sh", "-c", `seq ${MANY} | xargs -P2 -I{} "$@"`, "sh"];
+  const bare = [...starts, ...denoRun("empty.ts")];
   const timeWith = (name: string) => time("--plugin-dir", name);
   return {
     title: "Plugins in processes of their own",
@@ -37,6 +40,14 @@ export async function plugins(directory: string): Promise<Contest> {
       { name: "no plugin", measure: () => time() },
       { name: "one plugin", measure: () => timeWith("one") },
       { name: `${MANY} plugins`, measure: () => timeWith("many") },
+      {
+        name: `${MANY} bare starts`,
+        measure: () => timeOf(bare, directory),
+      },
+      {
+        name: `added by ${MANY} plugins`,
+        measure: async () => await timeWith("many") - await time(),
+      },
       {
         name: "added by one plugin",
         measure: async () =>
@@ -50,8 +61,13 @@ export async function plugins(directory: string): Promise<Contest> {
       },
     ],
     comparisons: [
-      { subject: "added by one plugin", goal: 60 },
-      { subject: "added by one call", goal: 1 },
+      {
+        subject: `added by ${MANY} plugins`,
+        floor: `${MANY} bare starts`,
+        goal: "G12",
+      },
+      { subject: "added by one plugin" },
+      { subject: "added by one call", goal: "G12 call" },
       { subject: "one plugin", floor: "no plugin" },
       { subject: `${MANY} plugins`, floor: "no plugin" },
     ],

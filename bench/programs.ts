@@ -4,6 +4,13 @@ const DENO = Deno.execPath();
 /** The program that is measured. */
 const CLI = import.meta.resolve("../cli.ts");
 
+/** Options with which the image starts the runner, as `image/build.sh` writes them. */
+const IMAGE_FLAGS = [
+  ...["run", "--quiet", "--no-config", "--unstable-lazy-dynamic-imports"],
+  ...["--allow-read", "--allow-write", "--allow-env", "--allow-run"],
+  ...["--allow-net", "--no-prompt"],
+];
+
 /** A script that does the least with the output of a command. */
 const BARE_LOOP = import.meta.resolve("./bare_loop.ts");
 
@@ -59,9 +66,27 @@ export async function imageRunner(
     env: { DENO },
   }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
-  const late = "--unstable-lazy-dynamic-imports";
-  const start = [DENO, "run", "-A", late, `${directory}/bundle/cli.js`, "run"];
+  const start = [DENO, ...IMAGE_FLAGS, `${directory}/bundle/cli.js`, "run"];
   return (command, ...flags) => [...start, ...flags, "--job-command", command];
+}
+
+/** The least that a script can do to run a command and pass on what it prints. */
+export const SPAWN = `
+const child = new Deno.Command("sh", { args: ["-c", "true"], stdout: "piped" })
+  .spawn();
+for await (const bytes of child.stdout) await Deno.stdout.write(bytes);
+Deno.exit((await child.status).code);
+`;
+
+/**
+ * Writes a script that does the least to run `true`.
+ *
+ * @param directory Directory that receives the script.
+ * @returns The command line that runs it.
+ */
+export async function bareSpawn(directory: string): Promise<string[]> {
+  await Deno.writeTextFile(`${directory}/spawn.ts`, SPAWN);
+  return denoRun("spawn.ts");
 }
 
 /** Gives the command line with which the runner runs a job file. */

@@ -46,8 +46,8 @@ export async function record(
       { name: watched, measure: timeWithPage },
     ],
     comparisons: [
-      { subject: plain, floor: off, goal: 1.05 },
-      { subject: watched, floor: plain, goal: 1.02 },
+      { subject: plain, floor: off, goal: "G3b" },
+      { subject: watched, floor: plain, goal: "G3c" },
     ],
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");

@@ -84,7 +84,7 @@ export async function restoredTree(
       },
     ],
     comparisons: [
-      { subject: "cache restore", floor: "tar -x", goal: 1.3 },
+      { subject: "cache restore", floor: "tar -x", goal: "G15" },
       ...turbo === undefined
         ? []
         : [{ subject: "cache restore", floor: "turbo" }],

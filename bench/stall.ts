@@ -23,7 +23,7 @@ export function stall(directory: string, log: string): Contest {
       measure: () => stallOf(reader, log, directory),
     })),
     comparisons: Object.keys(readers)
-      .map((subject) => ({ subject, goal: 50 })),
+      .map((subject) => ({ subject, goal: "G4 stall" as const })),
   };
 }
 

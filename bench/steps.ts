@@ -67,7 +67,7 @@ export async function steps(directory: string): Promise<Contest> {
     comparisons: floors.map((floor) => ({
       subject,
       floor,
-      ...floor === "ninja -j2" ? { goal: 3 } : {},
+      ...floor === "ninja -j2" ? { goal: "G3" as const } : {},
     })),
   };
 }

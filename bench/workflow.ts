@@ -1,0 +1,109 @@
+import { processHost } from "../src/host.ts";
+import { createRunnerContext } from "../src/runner/runner_context.ts";
+import { parseWorkflow } from "../src/workflow/definition/read_workflow.ts";
+import { runLocalWorkflow } from "../src/workflow/local/run_local.ts";
+import type { WorkflowExecutor } from "../src/workflow/workflow_executor.ts";
+import type { Contest } from "./measure.ts";
+
+/** Number of jobs of the workflow that is compared. */
+const MANY = 10_000;
+
+/** Number of jobs of the workflow with which it is compared. */
+const FEW = 2_500;
+
+/** How often the smaller workflow is run for one number. */
+const FEW_ROUNDS = MANY / FEW;
+
+/** Runs jobs that do nothing, so that everything else remains. */
+const EXECUTOR: WorkflowExecutor = {
+  open: () =>
+    Promise.resolve({
+      runJob: () =>
+        Promise.resolve({ status: "completed", exitCode: 0, outputs: {} }),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    }),
+};
+
+const SINK = {
+  write: (bytes: Uint8Array) => Promise.resolve(bytes.length),
+  isTerminal: () => false,
+};
+
+/**
+ * What the bookkeeping of a job costs in a workflow on this machine: the graph,
+ * the saved state, the record and the log, with jobs that do nothing.
+ *
+ * @param directory Directory to work in.
+ * @returns The contest; its numbers are the time of 10,000 jobs.
+ */
+export function workflow(directory: string): Contest {
+  const run = (count: number, resume = false) =>
+    runJobs(`${directory}/workflow-${count}`, count, resume);
+  return {
+    title: "Workflow (time of 10,000 jobs)",
+    unit: "ms",
+    entrants: [
+      {
+        name: `${FEW} jobs`,
+        async measure() {
+          let ms = 0;
+          for (let round = 0; round < FEW_ROUNDS; round++) ms += await run(FEW);
+          return ms;
+        },
+      },
+      { name: `${MANY} jobs`, measure: () => run(MANY) },
+      { name: "--resume", measure: () => run(MANY, true) },
+    ],
+    comparisons: [
+      { subject: `${MANY} jobs`, floor: `${FEW} jobs`, goal: "G11 jobs" },
+      { subject: "--resume", goal: "G11 resume" },
+    ],
+  };
+}
+
+/** Returns how long a run of a workflow takes. */
+async function runJobs(
+  root: string,
+  count: number,
+  resume: boolean,
+): Promise<number> {
+  await Deno.mkdir(root, { recursive: true });
+  const host = { ...processHost(), cwd: root, stdout: SINK, stderr: SINK };
+  const definition = await parseWorkflow(textOf(count), {
+    root,
+    sourceFile: "workflow.json",
+  });
+  const start = performance.now();
+  const { jobs } = await runLocalWorkflow(
+    createRunnerContext(host),
+    definition,
+    {
+      root,
+      concurrency: 2,
+      wait: false,
+      resume,
+      only: undefined,
+      executor: EXECUTOR,
+      otel: false,
+      conditions: (jobs) => jobs,
+      event: {},
+    },
+  );
+  const ms = performance.now() - start;
+  if (jobs.some(({ status }) => status !== "completed")) {
+    throw new Error("A job did not complete");
+  }
+  return ms;
+}
+
+/** Each job needs the one ten before it, so the graph is neither wide nor a chain. */
+function textOf(count: number): string {
+  const jobs = Array.from({ length: count }, (_, index) => [
+    `j${index}`,
+    {
+      ...index < 10 ? {} : { depends_on: [`j${index - 10}`] },
+      job: { command: "true" },
+    },
+  ]);
+  return JSON.stringify({ name: "bench", jobs: Object.fromEntries(jobs) });
+}
