@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { GOALS } from "../../bench/goals.ts";
 import { type Contest, ratiosOf } from "../../bench/measure.ts";
 import { plot } from "../../bench/plot.ts";
 
@@ -7,9 +8,9 @@ const CONTEST: Contest = {
   unit: "ms",
   entrants: [],
   comparisons: [
-    { subject: "hare", floor: "tortoise", goal: 2 },
+    { subject: "hare", floor: "tortoise", goal: "G1" },
     { subject: "snail", floor: "tortoise" },
-    { subject: "hare", goal: 100 },
+    { subject: "hare", goal: "G13" },
   ],
 };
 
@@ -20,7 +21,7 @@ Deno.test("ratiosOf() returns the ratios of medians that have a goal", () => {
     ["snail", [5, 5, 5]],
   ]);
   assertEquals(ratiosOf(CONTEST, numbers), [
-    { label: "Race: hare / tortoise", ratio: 1.5, goal: 2 },
+    { label: "Race: hare / tortoise", ratio: 1.5, goal: GOALS.G1.limit },
   ]);
 });
 
