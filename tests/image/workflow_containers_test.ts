@@ -197,7 +197,7 @@ Deno.test({
     const { path } = directory;
     await makeFiles(path, {
       "pipeline.yaml":
-        "name: x\njobs: { a: { image: x, steps: [{ name: s, run: x }] } }",
+        'name: x\njobs: { a: { image: x, steps: [{ name: s, run: x, env: { A: "${secret:a:b:c}" } }] } }',
     });
     const { code, stderr } = await runCli(
       ["workflow", "run", "pipeline.yaml", "--executor", "docker"],
