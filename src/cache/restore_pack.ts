@@ -15,6 +15,12 @@ import { emptyDirectory } from "../workspace/remove.ts";
 import type { CacheEntry } from "./cache_entry.ts";
 import type { PackContext } from "./pack.ts";
 
+/** Content up to this size is decompressed in this process, in bytes. */
+const SMALL_BYTES = 4 * 1024 * 1024;
+
+/** Minimum size of the memory of a decompressor, in bytes. */
+const MIN_CHUNK_BYTES = 64;
+
 /**
  * Restores the paths of an entry from its pack, whose checksum was verified.
  *
@@ -76,13 +82,43 @@ export async function unpackPack(
     maxRatio: Infinity,
   };
   const budget = new Budget(limits, size);
-  const stream = decompressed(file, format, { env, cwd: "/", cancellation });
+  const stream = bytes <= SMALL_BYTES
+    ? decompressedHere(file, format, bytes)
+    : decompressed(file, format, { env, cwd: "/", cancellation });
   const entries = check(tarEntries(budget.counted(stream), budget));
   await unpack(entries, directory, {
     stripTop: false,
     budget,
     signal: cancellation.graceful,
   });
+}
+
+/**
+ * Decompresses a small pack in this process, because it takes longer to start
+ * another one.
+ *
+ * @throws {Error} If it is damaged, or larger than its entry says.
+ */
+async function* decompressedHere(
+  file: string,
+  format: CacheEntry["format"],
+  bytes: number,
+): AsyncGenerator<Uint8Array> {
+  const { gunzipSync, zstdDecompressSync } = await import("node:zlib");
+  const decompress = format === "zstd" ? zstdDecompressSync : gunzipSync;
+  const length = Math.max(bytes, MIN_CHUNK_BYTES);
+  const limits = { maxOutputLength: length, chunkSize: length };
+  const packed = await Deno.readFile(file);
+  let content: Uint8Array;
+  try {
+    content = decompress(packed, limits);
+  } catch (cause) {
+    const reason = cause instanceof RangeError
+      ? `its content is larger than ${bytes} bytes`
+      : "its pack is damaged";
+    throw new Error(reason, { cause });
+  }
+  yield content;
 }
 
 /** Directories of a restore; the first two are on the file system of the root. */
