@@ -10,6 +10,8 @@ import { osReason, RunnerError } from "../errors.ts";
 import { readLinkTarget } from "../fs/byte_names.ts";
 import { DirectoryReader } from "../fs/byte_paths.ts";
 import { writeAll } from "../fs/files.ts";
+import { HeldDirectory } from "../fs/held_directory.ts";
+import { readableError } from "../fs/read_untrusted.ts";
 import { type Cancellation, onAbort } from "../process/cancellation.ts";
 import { type RunningProcess, spawn } from "../process/spawn.ts";
 import { guardPath } from "../workspace/guard.ts";
@@ -217,7 +219,8 @@ export async function* treeBytes(
   using reader = new DirectoryReader([]);
   const walk: Walk = { reader, ...shared, linked: new Map() };
   if (typeof paths === "function") {
-    yield* contentBytes("", root, { ...walk, select: paths }, false);
+    using directory = await HeldDirectory.open(root);
+    yield* contentBytes("", directory, { ...walk, select: paths }, false);
     yield TAR_END;
     return;
   }
@@ -225,67 +228,96 @@ export async function* treeBytes(
     const at = path.lastIndexOf("/");
     // A link on the way must not lead out of the directory of the job.
     const parent = await guardPath(root, join(root, path.slice(0, at + 1)));
-    yield* entryBytes(path, join(parent, path.slice(at + 1)), walk);
+    yield* startBytes(path, parent, walk);
   }
   yield TAR_END;
 }
 
-/**
- * Yields the bytes of a file, link or directory with everything in it.
- *
- * @param name Path relative to the root.
- * @param path Path that Deno can open, see {@linkcode DirectoryReader}.
- */
-async function* entryBytes(
+/** @param parent Absolute path of the directory of the entry, without links. */
+async function* startBytes(
   name: string,
-  path: string,
+  parent: string,
+  walk: Walk,
+): AsyncGenerator<Uint8Array> {
+  const own = name.slice(name.lastIndexOf("/") + 1);
+  let directory: HeldDirectory;
+  try {
+    directory = await HeldDirectory.open(parent);
+  } catch (cause) {
+    throw problem(name, osReason(readableError(cause)), cause);
+  }
+  using _ = directory;
+  const path = join(directory.path, own);
+  yield* entryBytes({ name, own, path, directory }, walk);
+}
+
+/** A file, link or directory that is packed. */
+interface Place {
+  /** Path relative to the root. */
+  readonly name: string;
+  /** Name in its directory. */
+  readonly own: string;
+  /** Path that Deno can open, see {@linkcode DirectoryReader}. */
+  readonly path: string;
+  readonly directory: HeldDirectory;
+}
+
+/** Yields the bytes of a file, link or directory with everything in it. */
+async function* entryBytes(
+  place: Place,
   walk: Walk,
   isAlias = false,
 ): AsyncGenerator<Uint8Array> {
+  const { name, path } = place;
   try {
-    let info = await Deno.lstat(path);
     // The alias of a file or directory whose name is not UTF-8 is a link to it.
-    if (isAlias) info = await Deno.stat(path);
+    const info = infoOf(path, isAlias);
     walk.counts.count++;
-    if (info.isDirectory) yield* directoryBytes(name, path, info, walk);
+    if (info.isDirectory) yield* directoryBytes(place, info, walk);
     else if (info.isSymlink) yield await linkBytes(name, path, info, walk);
-    else if (info.isFile) yield* fileBytes(name, path, info, walk);
+    else if (info.isFile) yield* fileBytes(place, info, walk);
     else throw problem(name, "it is not a file, directory or link");
   } catch (cause) {
     if (cause instanceof RunnerError) throw cause;
-    throw problem(name, osReason(cause), cause);
+    throw problem(name, osReason(readableError(cause)), cause);
   }
 }
 
+function infoOf(path: string, follows: boolean): Deno.FileInfo {
+  return follows ? Deno.statSync(path) : Deno.lstatSync(path);
+}
+
 async function* directoryBytes(
-  name: string,
-  path: string,
+  { name, own, path, directory }: Place,
   info: Deno.FileInfo,
   walk: Walk,
 ): AsyncGenerator<Uint8Array> {
+  using opened = await directory.openDirectory(own, path);
   const item = { ...itemOf(`${name}/`, info), type: "directory" } as const;
   yield tarHeader(item);
   walk.onEntry?.({ ...item, name });
-  yield* contentBytes(name, path, walk, true);
+  yield* contentBytes(name, opened, walk, true);
 }
 
 /** @param isWhole Whether all of the directory is packed. */
 async function* contentBytes(
   name: string,
-  path: string,
+  directory: HeldDirectory,
   walk: Walk,
   isWhole: boolean,
 ): AsyncGenerator<Uint8Array> {
-  const entries = await walk.reader.read(path);
+  const entries = await walk.reader.read(directory.path);
   entries.sort((a, b) => a.name < b.name ? -1 : 1);
   for (const entry of entries) {
     const child = name === "" ? entry.name : `${name}/${entry.name}`;
     const part = walk.select?.(child, isWhole) ?? "all";
+    const { name: own, path } = entry;
     if (part === "all") {
-      const isAlias = !entry.name.isWellFormed() && !entry.isSymlink;
-      yield* entryBytes(child, entry.path, walk, isAlias);
+      const isAlias = !own.isWellFormed() && !entry.isSymlink;
+      yield* entryBytes({ name: child, own, path, directory }, walk, isAlias);
     } else if (part === "inside" && entry.isDirectory) {
-      yield* contentBytes(child, entry.path, walk, false);
+      using inside = await directory.openDirectory(own, path);
+      yield* contentBytes(child, inside, walk, false);
     }
   }
 }
@@ -309,8 +341,7 @@ async function linkBytes(
 }
 
 async function* fileBytes(
-  name: string,
-  path: string,
+  { name, own, path, directory }: Place,
   info: Deno.FileInfo,
   { linked, onEntry }: Walk,
 ): AsyncGenerator<Uint8Array> {
@@ -329,21 +360,20 @@ async function* fileBytes(
     }
     linked.set(id, name);
   }
-  using file = await Deno.open(path);
-  const opened = await file.stat();
+  using file = await directory.openFile(own, path);
+  const { id, size } = file.info;
   // A link or a pipe may have replaced the file in the meantime.
-  if (opened.ino !== info.ino || opened.dev !== info.dev) {
+  if (id !== `${info.dev}:${info.ino}`) {
     throw problem(name, "it changed while it was saved");
   }
-  const { size } = opened;
-  const item = { ...itemOf(name, opened), type: "file", size } as const;
+  const item = { ...itemOf(name, file.info), type: "file", size } as const;
   yield tarHeader(item);
   const hash = onEntry && (await import("node:crypto")).createHash("sha256");
   let left = size;
   while (left > 0) {
     const buffer = new Uint8Array(Math.min(left, CHUNK_BYTES));
-    const count = await file.read(buffer);
-    if (count === null) throw problem(name, "it changed while it was saved");
+    const count = file.read(buffer);
+    if (count === 0) throw problem(name, "it changed while it was saved");
     left -= count;
     hash?.update(buffer.subarray(0, count));
     yield buffer.subarray(0, count);
@@ -354,7 +384,7 @@ async function* fileBytes(
 
 function itemOf(
   name: string,
-  { mode, mtime }: Deno.FileInfo,
+  { mode, mtime }: Pick<Deno.FileInfo, "mode" | "mtime">,
 ): Omit<TarItem, "type"> {
   const modifiedMs = mtime?.getTime() ?? 0;
   return { name, mode: mode ?? 0o644, modifiedMs, size: 0 };

@@ -230,8 +230,11 @@ async function open(path: string, base: string): Promise<NodeFile> {
   }
 }
 
-/** Deno allows access to `/proc` only with all permissions. */
-function canUseDescriptors(): boolean {
+/**
+ * Checks whether files can be reached through descriptors of this process. Deno
+ * allows access to `/proc` only with all permissions.
+ */
+export function canUseDescriptors(): boolean {
   if (Deno.build.os !== "linux") return false;
   try {
     return Deno.statSync("/proc/self/fd").isDirectory;
