@@ -1,3 +1,4 @@
+import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
 import { Budget } from "../../archive/entry.ts";
 import { tarEntries } from "../../archive/tar_entries.ts";
@@ -5,6 +6,7 @@ import { unpack } from "../../archive/unpack.ts";
 import { treeBytes } from "../../cache/pack.ts";
 import { lstatIfThere } from "../../fs/files.ts";
 import { pause } from "../../process/time_limit.ts";
+import { guardPath } from "../../workspace/guard.ts";
 import { OWN_DIRECTORY } from "../../workspace/ignore_files.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import type { Cluster } from "./cluster.ts";
@@ -116,9 +118,22 @@ export async function fetchFiles(
       },
       signal,
     });
-    for (const path of code) await removeTree(`${workspace}/${path}`);
-    await moveInto(parts, workspace, code);
-    return await moveInto(parts, workspace, [...RESULT_FILES, artifacts]);
+    const move = async (paths: readonly string[]) => {
+      const kept: string[] = [];
+      for (const path of paths) {
+        kept.push(
+          ...await moveInto({
+            from: await placeIn(parts, path),
+            to: await placeIn(workspace, path),
+            name: path,
+          }),
+        );
+      }
+      return kept;
+    };
+    for (const path of code) await removeTree(await placeIn(workspace, path));
+    await move(code);
+    return await move([...RESULT_FILES, artifacts]);
   } finally {
     await removeTree(parts);
   }
@@ -186,33 +201,45 @@ async function unpackInto(
 }
 
 /**
- * Moves files and directories to places where the runner may have written as
+ * Returns the place of a file, whose directory must not be reached by a link out
+ * of the root: neither the code nor a Pod can be trusted.
+ *
+ * @throws {RunnerError} `workspace` if it is.
+ */
+async function placeIn(root: string, path: string): Promise<string> {
+  return `${await guardPath(root, dirname(path))}/${basename(path)}`;
+}
+
+/**
+ * Moves a file or directory to a place where the runner may have written as
  * well; what it has written stays.
  *
  * @returns Names of what was not moved.
  */
-async function moveInto(
-  from: string,
-  to: string,
-  names: readonly string[],
-): Promise<string[]> {
+async function moveInto({ from, to, name }: {
+  readonly from: string;
+  readonly to: string;
+  readonly name: string;
+}): Promise<string[]> {
+  const info = await lstatIfThere(from);
+  if (info === undefined) return [];
+  const present = await lstatIfThere(to);
+  if (present === undefined) {
+    await Deno.mkdir(dirname(to), { recursive: true });
+    await Deno.rename(from, to);
+    return [];
+  }
+  if (!info.isDirectory || !present.isDirectory) return [name];
   const kept: string[] = [];
-  for (const name of names) {
-    const [source, target] = [`${from}/${name}`, `${to}/${name}`];
-    const info = await lstatIfThere(source);
-    if (info === undefined) continue;
-    const present = await lstatIfThere(target);
-    if (present === undefined) {
-      await Deno.mkdir(dirname(target), { recursive: true });
-      await Deno.rename(source, target);
-    } else if (info.isDirectory && present.isDirectory) {
-      const members: string[] = [];
-      for await (const member of Deno.readDir(source)) {
-        members.push(member.name);
-      }
-      const inside = await moveInto(source, target, members);
-      kept.push(...inside.map((member) => `${name}/${member}`));
-    } else kept.push(name);
+  const members = await Array.fromAsync(Deno.readDir(from));
+  for (const { name: member } of members) {
+    kept.push(
+      ...await moveInto({
+        from: `${from}/${member}`,
+        to: `${to}/${member}`,
+        name: `${name}/${member}`,
+      }),
+    );
   }
   return kept;
 }
