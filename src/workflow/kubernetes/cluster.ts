@@ -7,6 +7,7 @@ import {
   type ClusterTransport,
 } from "./cluster_transport.ts";
 import { RUN_LABEL } from "./job_manifest.ts";
+import { readObject, textOf } from "./read_objects.ts";
 
 /** Maximum time for which the API server may be gone, in milliseconds. */
 export const CLUSTER_OUTAGE_MS = 300_000;
@@ -87,10 +88,13 @@ export class Cluster {
     const path = this.path(resource);
     try {
       const body = manifest;
-      return await this.send(
-        { method: "POST", path, body },
-        signal,
-      ) as JobObject;
+      const answer = await this.send({ method: "POST", path, body }, signal);
+      const created = readObject(answer);
+      if (created?.metadata.name === name) return created;
+      throw new ClusterError(
+        `Cannot create "${name}": the response is another object`,
+        { status: 400 },
+      );
     } catch (error) {
       if (!(error instanceof ClusterError) || error.status !== 409) throw error;
       const present = await this.get(resource, name, signal);
@@ -107,10 +111,16 @@ export class Cluster {
     name: string,
     signal: AbortSignal,
   ): Promise<JobObject & Pod | undefined> {
+    return readObject(await this.#get(resource, name, signal));
+  }
+
+  async #get(
+    resource: Resource,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<unknown> {
     const path = this.path(resource, name);
-    return await this.#unlessGone(this.send({ method: "GET", path }, signal)) as
-      | JobObject & Pod
-      | undefined;
+    return await this.#unlessGone(this.send({ method: "GET", path }, signal));
   }
 
   /** Returns the objects of a resource with a label, and their version. */
@@ -133,8 +143,8 @@ export class Cluster {
     }
     const metadata = isObject(list.metadata) ? list.metadata : {};
     return {
-      items: list.items as (JobObject & Pod)[],
-      version: String(metadata.resourceVersion ?? ""),
+      items: list.items.flatMap((item: unknown) => readObject(item) ?? []),
+      version: textOf(metadata.resourceVersion) ?? "",
     };
   }
 
@@ -149,9 +159,12 @@ export class Cluster {
     signal: AbortSignal,
   ): Promise<void> {
     for (let attempt = 1;; attempt++) {
-      const job = await this.get("jobs", name, signal);
-      if (job === undefined) return;
-      const spec = { ...job.spec, activeDeadlineSeconds: seconds };
+      const job = await this.#get("jobs", name, signal);
+      if (!isObject(job)) return;
+      const spec = {
+        ...isObject(job.spec) ? job.spec : {},
+        activeDeadlineSeconds: seconds,
+      };
       const path = this.path("jobs", name);
       try {
         await this.send(

@@ -1,6 +1,7 @@
 import { isObject } from "../../json_value.ts";
 import { pause } from "../../process/time_limit.ts";
 import type { Cluster } from "./cluster.ts";
+import { textOf } from "./read_objects.ts";
 
 /** Time after which a Job without a Pod is explained, in milliseconds. */
 const MISSING_MS = 5_000;
@@ -53,5 +54,7 @@ async function lastWarning(
   const items = isObject(list) && Array.isArray(list.items) ? list.items : [];
   const event: unknown = items.at(-1);
   if (!isObject(event)) return undefined;
-  return `its pod cannot be created (${event.reason}): ${event.message}`;
+  const reason = textOf(event.reason) ?? "unknown reason";
+  const message = textOf(event.message) ?? "";
+  return `its pod cannot be created (${reason}): ${message}`;
 }

@@ -257,10 +257,7 @@ function find(
   );
 }
 
-/** Maximum number of characters of a message of the cluster. */
-const MAX_MESSAGE_LENGTH = 1_000;
-
 function detail(message: string | undefined): string {
-  const text = message?.trim().slice(0, MAX_MESSAGE_LENGTH);
+  const text = message?.trim();
   return text ? `: ${text}` : "";
 }

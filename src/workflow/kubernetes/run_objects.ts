@@ -6,6 +6,7 @@ import { type Cluster, CLUSTER_OUTAGE_MS } from "./cluster.ts";
 import type { JobObject, Pod } from "./cluster_objects.ts";
 import { ClusterError } from "./cluster_transport.ts";
 import { JOB_NAME_LABEL, RUN_LABEL } from "./job_manifest.ts";
+import { readObject, textOf } from "./read_objects.ts";
 
 /** Time after which a watch is started again, in seconds. */
 const WATCH_SECONDS = 60;
@@ -162,8 +163,12 @@ export class RunObjects implements AsyncDisposable {
         for await (const event of this.#events(resource, version)) {
           if (isForgotten(event)) return;
           const { metadata } = event.object;
-          version = metadata?.resourceVersion ?? version;
-          this.#apply(resource, event);
+          const newer = isObject(metadata) && textOf(metadata.resourceVersion);
+          version = newer || version;
+          const object = readObject(event.object);
+          if (object !== undefined && event.type !== "BOOKMARK") {
+            this.#apply(resource, object, event.type === "DELETED");
+          }
           pauseMs = MIN_PAUSE_MS;
           failedSince = undefined;
         }
@@ -203,13 +208,12 @@ export class RunObjects implements AsyncDisposable {
     yield* eventsIn(transport.stream(path, signal));
   }
 
-  #apply(resource: Watched, { type, object }: WatchEvent): void {
-    if (type === "BOOKMARK") return;
+  #apply(resource: Watched, object: JobObject & Pod, isGone: boolean): void {
     const name = resource === "jobs"
       ? object.metadata.name
       : object.metadata.labels?.[JOB_NAME_LABEL];
     if (name === undefined) return;
-    this.#update(name, resource, object, type === "DELETED");
+    this.#update(name, resource, object, isGone);
     this.#wake();
   }
 
@@ -232,7 +236,7 @@ export class RunObjects implements AsyncDisposable {
   #replace(resource: Watched, items: readonly (JobObject & Pod)[]): void {
     const present = new Set<string>();
     for (const object of items) {
-      this.#apply(resource, { type: "MODIFIED", object });
+      this.#apply(resource, object, false);
       present.add(
         resource === "jobs"
           ? object.metadata.name
@@ -254,21 +258,20 @@ export class RunObjects implements AsyncDisposable {
 
 /** A change of an object. */
 interface WatchEvent {
-  readonly type: string;
-  readonly object: JobObject & Pod;
+  readonly type: unknown;
+  /** The object as the server sends it. */
+  readonly object: Record<string, unknown>;
 }
 
 /** Checks for the answer that a version is too old. */
 function isForgotten({ type, object }: WatchEvent): boolean {
   if (type !== "ERROR") return false;
-  const { code, message } = object as unknown as {
-    readonly code?: number;
-    readonly message?: string;
-  };
+  const { code, message } = object;
   if (code === 410) return true;
-  throw new ClusterError(`Cannot watch: ${message ?? "unknown error"}`, {
-    status: code,
-  });
+  throw new ClusterError(
+    `Cannot watch: ${textOf(message) ?? "unknown error"}`,
+    { status: typeof code === "number" ? code : undefined },
+  );
 }
 
 /** Parses the events of a watch, one in each line. */
@@ -285,7 +288,7 @@ async function* eventsIn(
       length = 0;
       const event = parseJson(new TextDecoder().decode(line));
       if (isObject(event) && isObject(event.object)) {
-        yield event as unknown as WatchEvent;
+        yield { type: event.type, object: event.object };
       }
     }
     length += bytes.length;

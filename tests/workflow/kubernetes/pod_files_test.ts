@@ -43,7 +43,7 @@ Deno.test("fetchFiles() replaces code and keeps what the runner wrote", async ()
     "job/artifacts/a": "of the runner",
   });
   assertEquals(await fetchFrom(path), ["artifacts/a"]);
-  const names = Array.from(Deno.readDirSync(`${path}/job/src/out/x`));
+  const names = await Array.fromAsync(Deno.readDir(`${path}/job/src/out/x`));
   assertEquals(names.map(({ name }) => name), ["new"]);
   assertEquals(
     await Deno.readTextFile(`${path}/job/artifacts/b`),

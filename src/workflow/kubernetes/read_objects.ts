@@ -1,0 +1,134 @@
+/**
+ * Reads objects that an API server sends, which may be anything: only parts of
+ * the expected types are kept, and texts become one line that is safe to show.
+ *
+ * @module
+ */
+import { isObject } from "../../json_value.ts";
+import { oneLine } from "../../terminal/text.ts";
+import type {
+  ContainerState,
+  ContainerStatus,
+  JobObject,
+  ObjectCondition,
+  ObjectMeta,
+  Pod,
+} from "./cluster_objects.ts";
+
+/** Maximum length of a text, in characters. */
+const MAX_TEXT_LENGTH = 1_000;
+
+/** Maximum number of conditions, containers or labels. */
+const MAX_MEMBERS = 100;
+
+/**
+ * Reads a Job or a Pod.
+ *
+ * @returns `undefined` if it has no name.
+ */
+export function readObject(value: unknown): JobObject & Pod | undefined {
+  const metadata = metadataOf(isObject(value) ? value.metadata : undefined);
+  if (metadata === undefined) return undefined;
+  const { spec, status } = value as Record<string, unknown>;
+  return {
+    metadata,
+    ...isObject(spec) ? { spec } : {},
+    ...isObject(status) ? { status: statusOf(status) } : {},
+  };
+}
+
+/** Returns a text as one line; `undefined` if it is no text. */
+export function textOf(value: unknown): string | undefined {
+  return typeof value === "string"
+    ? oneLine(value.slice(0, MAX_TEXT_LENGTH))
+    : undefined;
+}
+
+function metadataOf(value: unknown): ObjectMeta | undefined {
+  if (!isObject(value)) return undefined;
+  const name = textOf(value.name);
+  if (name === undefined) return undefined;
+  const labels = isObject(value.labels) ? value.labels : {};
+  return {
+    name,
+    ...texts(value, ["uid", "resourceVersion", "deletionTimestamp"]),
+    labels: Object.fromEntries(
+      Object.entries(labels).slice(0, MAX_MEMBERS)
+        .map(([key, label]) => [key, textOf(label) ?? ""]),
+    ),
+  };
+}
+
+function statusOf(
+  status: Record<string, unknown>,
+): NonNullable<(JobObject & Pod)["status"]> {
+  return {
+    ...texts(status, ["phase", "reason", "message"]),
+    conditions: membersOf(status.conditions).map(conditionOf),
+    initContainerStatuses: membersOf(status.initContainerStatuses)
+      .map(containerOf),
+    containerStatuses: membersOf(status.containerStatuses).map(containerOf),
+  };
+}
+
+function conditionOf(value: Record<string, unknown>): ObjectCondition {
+  return {
+    type: textOf(value.type) ?? "",
+    status: textOf(value.status) ?? "",
+    ...texts(value, ["reason", "message"]),
+  };
+}
+
+function containerOf(value: Record<string, unknown>): ContainerStatus {
+  return {
+    name: textOf(value.name) ?? "",
+    ...texts(value, ["image"]),
+    ...isObject(value.state) ? { state: stateOf(value.state) } : {},
+  };
+}
+
+function stateOf(
+  { waiting, running, terminated }: Record<string, unknown>,
+): ContainerState {
+  return {
+    ...isObject(waiting)
+      ? { waiting: texts(waiting, ["reason", "message"]) }
+      : {},
+    ...isObject(running) ? { running: texts(running, ["startedAt"]) } : {},
+    ...isObject(terminated)
+      ? {
+        terminated: {
+          // An exit code that is none must not count as success.
+          exitCode: byteOf(terminated.exitCode) ?? 1,
+          signal: byteOf(terminated.signal),
+          ...texts(terminated, ["reason", "message"]),
+        },
+      }
+      : {},
+  };
+}
+
+function byteOf(value: unknown): number | undefined {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 255
+    ? Number(value)
+    : undefined;
+}
+
+function membersOf(value: unknown): Record<string, unknown>[] {
+  return Array.isArray(value)
+    ? value.slice(0, MAX_MEMBERS).filter(isObject)
+    : [];
+}
+
+/** Returns the texts among some properties. */
+function texts<K extends string>(
+  value: Record<string, unknown>,
+  keys: readonly K[],
+): { [key in K]?: string } {
+  return Object.fromEntries(
+    keys.flatMap((key) => {
+      const text = textOf(value[key]);
+      return text === undefined ? [] : [[key, text]];
+    }),
+  ) as { [key in K]?: string };
+}
