@@ -13,7 +13,7 @@ import {
 export type CacheMode = "read-write" | "read-only" | "write-only" | "off";
 
 /** All modes; the first one is the default. */
-export const CACHE_MODES: readonly CacheMode[] = [
+const CACHE_MODES: readonly CacheMode[] = [
   "read-write",
   "read-only",
   "write-only",

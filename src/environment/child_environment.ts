@@ -49,7 +49,7 @@ interface JobChild extends JobLayers {
 interface UntrustedChild extends JobLayers {
   readonly kind: "untrusted-step";
   /**
-   * Whether it inherits as little as a trusted step with `inherit_env: false`.
+   * Whether it inherits only what a trusted step with `inherit_env: false` does.
    */
   readonly isNarrow: boolean;
   /**
@@ -136,7 +136,7 @@ export type Child =
  * - Tools of the runner inherit everything except variables for commands of the
  *   job, since they do not need its tokens. Only git itself gets the variables
  *   with which an operator configures git.
- * - A secret provider gets what a tool gets, including credentials of its own
+ * - A secret provider gets what a tool gets, including its own credentials
  *   such as `VAULT_TOKEN`, but a `PATH` without directories of the workspace. It
  *   must not prompt the user, and does not get the name of a terminal.
  * - The runner of another job, in this process, gets the settings.

@@ -101,7 +101,7 @@ const MARKS: ReadonlySet<number> = new Set(
 /** Backspace and carriage return, after which a terminal writes over the line. */
 const RETURNS: ReadonlySet<number> = new Set([8, 13]);
 
-/** White space after the marks, besides line breaks; so is any byte of Unicode. */
+/** White space after the marks, except line breaks; so is any byte of Unicode. */
 const BLANKS: ReadonlySet<number> = new Set([9, 11, 12, 13, 32]);
 
 /** Count of marks once the line can no longer become a heading. */

@@ -198,7 +198,7 @@ const cacheUse = object({
   saved: yesOrNo,
 });
 
-/** Fields of each event, besides those that all events have. */
+/** Fields of each event, without those that all events have. */
 const EVENTS: Readonly<Record<RunEventName, Fields>> = {
   "run.started": {
     version: count,

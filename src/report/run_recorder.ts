@@ -2,8 +2,8 @@ import type { RenamedLogs } from "../output/job_log.ts";
 import type { RunEvent, RunEventName, RunEvents } from "./run_event.ts";
 
 /**
- * Version of the run record. A reader takes records of its own version and of
- * earlier ones, and skips events and fields that it does not know.
+ * Version of the run record. A reader accepts records of its own version and
+ * of earlier ones, and skips events and fields that it does not know.
  */
 export const RECORD_VERSION = 1;
 

@@ -7,7 +7,7 @@ import type { RunRecorder } from "../report/run_recorder.ts";
 import { hasFailed, isFlaky } from "../report/step_outcome.ts";
 import type { AttemptResult, StepEvent } from "../steps/step.ts";
 
-/** Details of ended steps besides their results, by name. */
+/** Details of ended steps other than their results, by name. */
 export type StepDetails = Map<string, {
   /** Last lines of the output, masked. */
   readonly tail: readonly string[];

@@ -65,9 +65,9 @@ export interface TestedJob extends JobResult {
   readonly commands: readonly TestedCommand[];
   /** Starts and ends of attempts at steps, in their order. */
   readonly timeline: readonly StepMoment[];
-  /** What the job printed, with secrets masked. */
+  /** Standard output of the job, with secrets masked. */
   readonly stdout: string;
-  /** What the runner printed. */
+  /** Standard error, with the messages of the runner. */
   readonly stderr: string;
 }
 

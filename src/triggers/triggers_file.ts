@@ -193,7 +193,7 @@ function jobsOf(document: unknown): readonly unknown[] {
   for (const [key, value] of envelope) {
     // Workflows and their variables would be lost, or override the jobs.
     if (!ENVELOPE_KEYS.includes(key) && !isEmpty(value)) {
-      throw new TypeError(`it contains ${quote(key)} besides jobs`);
+      throw new TypeError(`it contains ${quote(key)}; only jobs are supported`);
     }
   }
   if (envelope.has("version")) throw new TypeError('it contains "version"');

@@ -135,7 +135,7 @@ Deno.test("writeTriggers() never overwrites a file that it cannot parse", () =>
         ],
         [
           { type: "trigger_job", workflows: [{}] },
-          'it contains "workflows" besides jobs',
+          'it contains "workflows"; only jobs are supported',
         ],
         [
           { type: "trigger_job", jobs: [{ ...job, dependsOn: [] }] },

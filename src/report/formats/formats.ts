@@ -55,7 +55,7 @@ export interface Format {
 
 /**
  * All formats. A new one needs a name in the table of options, a row here, and
- * a file beside this one with a function that only reads the record.
+ * a file in this directory with a function that only reads the record.
  */
 export const FORMATS: Readonly<Record<ReportFormat, Format>> = {
   table: {

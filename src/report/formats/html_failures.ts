@@ -1,9 +1,8 @@
 import type { StepRecord } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
 import { hasFailed, outcomeText } from "../step_outcome.ts";
-import { outputHtml } from "./html_output.ts";
+import { logPlace, outputHtml, tailWithin } from "./html_output.ts";
 import { markHtml } from "./html_step.ts";
-import { logPlace, tailWithin } from "./html_tail.ts";
 import { type Html, markup, raw } from "./html_text.ts";
 
 /** Maximum number of failed steps that are shown with their last lines. */

@@ -3,9 +3,8 @@ import type { RunRecord, StepRecord } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
 import { isAllowed, isFlaky, outcomeText } from "../step_outcome.ts";
 import { jobList, jobNotes } from "./html_job.ts";
-import { outputHtml } from "./html_output.ts";
+import { logPlace, outputHtml, tailWithin } from "./html_output.ts";
 import { markHtml, resultClass } from "./html_step.ts";
-import { logPlace, tailWithin } from "./html_tail.ts";
 import { type Html, markup } from "./html_text.ts";
 import { MIN_WAIT_MS, stepBar } from "./html_timeline.ts";
 

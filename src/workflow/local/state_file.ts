@@ -191,7 +191,7 @@ function unwritable(path: string, state: string, cause?: unknown): RunnerError {
   });
 }
 
-/** Properties of a state besides its jobs. */
+/** Properties of a state other than its jobs. */
 interface StateHead {
   /** Version of the format. */
   readonly version: number;
