@@ -2,7 +2,7 @@ import type { Contest } from "./measure.ts";
 import { isThere, runnerlibJob, timeOf } from "./programs.ts";
 
 /** How many steps are run, one after the other. */
-const STEP_COUNT = 50;
+const STEP_COUNT = 20;
 
 /** The programs that a sandbox cannot do without, and nothing that restricts. */
 const BARE = [

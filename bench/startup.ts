@@ -22,6 +22,7 @@ export async function startup(directory: string): Promise<Contest> {
     "empty script": denoRun("empty.ts"),
     "run true, in the image": inImage("true"),
     "bare spawn": await bareSpawn(directory),
+    "modules of the image": denoRun(await importOfImage(directory)),
     "sh -c true": ["sh", "-c", "true"],
     ...isThere("node", "-v") ? { "node -e 0": ["node", "-e", "0"] } : {},
   };
@@ -42,4 +43,15 @@ export async function startup(directory: string): Promise<Contest> {
       ...others.map((other) => ({ subject: other, floor: empty })),
     ],
   };
+}
+
+/** Writes a script that loads what a run in the image loads, and ends. */
+async function importOfImage(directory: string): Promise<string> {
+  const files = await Array.fromAsync(Deno.readDir(`${directory}/bundle`));
+  const { name } = files.find(({ name }) => /^run-[^.]*\.js$/.test(name))!;
+  await Deno.writeTextFile(
+    `${directory}/modules.ts`,
+    `import "./bundle/${name}";`,
+  );
+  return "modules.ts";
 }

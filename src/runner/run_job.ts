@@ -242,7 +242,8 @@ function validateJob(run: RunState): JobConfig {
   const { host, logger } = runner;
   run.areSettingsOpen = false;
   run.haveSettingsChanged = false;
-  fillMasker(run);
+  // Only plugins add secrets after the settings are loaded.
+  if (runner.plugins !== undefined) fillMasker(run);
   const result = validateSettings(settings, {
     cwd: host.cwd,
     env: host.env,
