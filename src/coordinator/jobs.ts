@@ -146,8 +146,15 @@ export function isJob(value: unknown): value is CoordinatorJob {
   if (!isObject(value)) return false;
   const { job_id, name, status, created_at } = value;
   return [job_id, name, status, created_at]
-    .every((value) => typeof value === "string");
+    .every((value) => typeof value === "string") &&
+    OPTIONAL_TEXTS.every((key) => typeof (value[key] ?? "") === "string");
 }
+
+/** Properties that may be missing or `null`. */
+const OPTIONAL_TEXTS = [
+  ...["started_at", "completed_at", "last_error", "description"],
+  ...["workflow_id", "parent_job_id", "workflow_node_name"],
+] as const;
 
 function unreadable(client: CoordinatorClient, what: string): RunnerError {
   return new RunnerError(

@@ -63,6 +63,26 @@ export function timeLimit(
   };
 }
 
+/** A signal that is aborted once the time has passed, unless disposed before. */
+export interface TimeSignal extends Disposable {
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Creates a signal that is aborted after a time.
+ *
+ * @param ms Milliseconds from now.
+ */
+export function abortAfter(ms: number): TimeSignal {
+  const controller = new AbortController();
+  const limit = timeLimit(ms);
+  void limit.reached.then(() => controller.abort());
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]: () => limit[Symbol.dispose](),
+  };
+}
+
 /**
  * Waits for a promise for a limited time.
  *

@@ -489,6 +489,24 @@ Deno.test("workflow run --executor coordinator keeps two runs of one workflow ap
   ]);
 });
 
+Deno.test("workflow run --executor coordinator reads what a coordinator answers as untrusted", async () => {
+  for (const last_error of [null, 7, "\x1b[2Jno\nworker"] as const) {
+    await using setting = await setUp(
+      "name: CI\njobs:\n  a: { command: a }\n",
+      () => ({
+        status: "failed",
+        exit_code: null,
+        last_error,
+      } as unknown as number),
+    );
+    const { coordinator, path } = setting;
+    const { code, stderr } = await submit(coordinator, path);
+    assertEquals(code, 1, stderr);
+    assertEquals(/TypeError|\x1b\[2J/.test(stderr), false, stderr);
+    assertMatch(stderr, last_error === 7 ? /is not a list of jobs/ : /a: failed/);
+  }
+});
+
 Deno.test("workflow run --executor coordinator submits from the job that it runs in", async () => {
   await using setting = await setUp(
     "name: CI\njobs:\n  a: { command: a, capabilities: [gpu] }\n",

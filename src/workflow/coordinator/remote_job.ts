@@ -142,7 +142,7 @@ function missing(
 function hasStarted(job: CoordinatorJob): boolean {
   const { status, started_at } = job;
   return status === "running" || status === "cancelling" ||
-    started_at !== undefined ||
+    !!started_at ||
     endOf(job) !== undefined && status !== "cancelled";
 }
 
@@ -203,7 +203,7 @@ function outcomeOf(
   status: LocalJobOutcome["status"],
 ): LocalJobOutcome {
   const exitCode = exitCodeOf(job);
-  const { last_error = "" } = job;
+  const last_error = job.last_error ?? "";
   // A program's own failure needs no reason, as on this machine.
   const isOwn = status === "completed" || !!exitCode;
   const reason = isOwn || last_error === ""

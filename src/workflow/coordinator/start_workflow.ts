@@ -1,3 +1,4 @@
+import { shellWord } from "../../command_text.ts";
 import type { CoordinatorClient } from "../../coordinator/client.ts";
 import { userAccess } from "../../coordinator/access.ts";
 import { cancelWorkflow, findWorkflow } from "../../coordinator/workflows.ts";
@@ -201,7 +202,7 @@ async function cancelSubmission(
  * @param id Id of the workflow, or of its document.
  */
 export function attachAdvice(id: string): string {
-  return `"runnerlib workflow attach ${id}" follows it again`;
+  return `"runnerlib workflow attach ${shellWord(id)}" follows it again`;
 }
 
 /** Adds to an error how to come back to the workflow. */

@@ -2,7 +2,7 @@ import { joinBytes } from "../../bytes.ts";
 import { messageOf } from "../../errors.ts";
 import { isObject, parseJson } from "../../json_value.ts";
 import { onAbort } from "../../process/cancellation.ts";
-import { timeLimit } from "../../process/time_limit.ts";
+import { abortAfter } from "../../process/time_limit.ts";
 import { oneLine } from "../../terminal/text.ts";
 import {
   ClusterError,
@@ -66,9 +66,7 @@ export function apiRequests(
 
   return {
     async send(sent, signal) {
-      const late = new AbortController();
-      using limit = timeLimit(REQUEST_MS);
-      void limit.reached.then(() => late.abort());
+      using late = abortAfter(REQUEST_MS);
       const both = AbortSignal.any([signal, late.signal]);
       try {
         const response = await request(sent, both);

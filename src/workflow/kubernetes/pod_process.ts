@@ -2,7 +2,11 @@ import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../output/logger.ts";
 import { onAbort } from "../../process/cancellation.ts";
 import type { ExitStatus, RunningProcess } from "../../process/spawn.ts";
-import { settlesWithin, timeLimit } from "../../process/time_limit.ts";
+import {
+  abortAfter,
+  settlesWithin,
+  timeLimit,
+} from "../../process/time_limit.ts";
 import type { Cluster } from "./cluster.ts";
 import type { ObjectManifest } from "./cluster_objects.ts";
 import { BytePipe } from "./byte_pipe.ts";
@@ -185,9 +189,7 @@ class PodRun {
     const { pod, isPodGone } = this.#view;
     const isKnown = !isPodGone || pod && podState(pod).exit !== undefined;
     if (isKnown || this.#cancelled.signal.aborted) return exit;
-    const late = new AbortController();
-    using limit = timeLimit(JOB_STATE_MS);
-    void limit.reached.then(() => late.abort());
+    using late = abortAfter(JOB_STATE_MS);
     const signal = AbortSignal.any([this.#killed.signal, late.signal]);
     await this.#options.objects.until(
       this.#name,
@@ -263,9 +265,7 @@ class PodRun {
       told = reason;
       logger.warn("kubernetes", `The job waits: ${reason}`);
     };
-    const late = new AbortController();
-    using limit = timeLimit(startMs);
-    void limit.reached.then(() => late.abort());
+    using late = abortAfter(startMs);
     using _ = explainMissingPod(cluster, {
       name: this.#name,
       isMissing: () => this.#view.pod === undefined,
@@ -329,9 +329,7 @@ class PodRun {
   /** Fetches the results of a job that has ended, if its Pod is still there. */
   async #collect(pod: string, exit: JobExit): Promise<JobExit> {
     const { cluster, objects, workspace, paths, logger } = this.#options;
-    const late = new AbortController();
-    using limit = timeLimit(FILES_MS);
-    void limit.reached.then(() => late.abort());
+    using late = abortAfter(FILES_MS);
     const waiting = AbortSignal.any([this.#killed.signal, late.signal]);
     const signal = this.#killed.signal;
     try {

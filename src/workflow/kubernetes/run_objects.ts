@@ -1,7 +1,7 @@
 import { joinBytes } from "../../bytes.ts";
 import { isObject, parseJson } from "../../json_value.ts";
 import { onAbort } from "../../process/cancellation.ts";
-import { pause, timeLimit } from "../../process/time_limit.ts";
+import { abortAfter, pause } from "../../process/time_limit.ts";
 import { type Cluster, CLUSTER_OUTAGE_MS } from "./cluster.ts";
 import type { JobObject, Pod } from "./cluster_objects.ts";
 import { ClusterError } from "./cluster_transport.ts";
@@ -199,9 +199,7 @@ export class RunObjects implements AsyncDisposable {
       resourceVersion: version,
       timeoutSeconds: String(WATCH_SECONDS),
     });
-    const stuck = new AbortController();
-    using limit = timeLimit(STUCK_MS);
-    void limit.reached.then(() => stuck.abort());
+    using stuck = abortAfter(STUCK_MS);
     const { transport } = this.#cluster;
     const path = `${this.#cluster.path(resource)}?${query}`;
     const signal = AbortSignal.any([this.#stop.signal, stuck.signal]);
