@@ -264,7 +264,7 @@ jobs:
     `Cannot submit workflow "CI" to a coordinator:
   ci.yaml:5:7: job "steps": steps refer to secrets, which only the environment of a job can do elsewhere
   ci.yaml:9:5: job "gpu": capabilities can be given only by a job that an event started
-  ci.yaml:13:5: job "saves": artifacts is not supported by a coordinator
+  ci.yaml:13:5: job "saves": artifacts are not passed on by a coordinator, but by --executor kubernetes
   ci.yaml:15:5: job "gets": needs asks for artifacts, which a coordinator does not pass on
 `,
   );
@@ -503,7 +503,10 @@ Deno.test("workflow run --executor coordinator reads what a coordinator answers 
     const { code, stderr } = await submit(coordinator, path);
     assertEquals(code, 1, stderr);
     assertEquals(/TypeError|\x1b\[2J/.test(stderr), false, stderr);
-    assertMatch(stderr, last_error === 7 ? /is not a list of jobs/ : /a: failed/);
+    assertMatch(
+      stderr,
+      last_error === 7 ? /is not a list of jobs/ : /a: failed/,
+    );
   }
 });
 

@@ -209,23 +209,39 @@ jobs:
   assertNothingIsLeft(server);
 });
 
-test("two runs of a workflow on Kubernetes do not disturb each other", async () => {
+test("two runs of a workflow on Kubernetes pass artifacts on, each its own", async () => {
   await using server = await startApiServer();
   await using directory = await temporaryDirectory();
   const run = async (who: string) => {
     const path = `${directory.path}/${who}`;
     await makeFiles(path, {
-      "ci.yaml":
-        `name: ci\nvars: { who: x }\njobs: { a: { raw_command: true, command: 'echo "$RC_WF_VARS_JSON"; [ ! -e fails ] || exit 4' } }`,
+      "ci.yaml": `
+name: ci
+vars: { who: x }
+jobs:
+  a:
+    raw_command: true
+    command: mkdir dist; echo "$RC_WF_VARS_JSON" > dist/vars
+    artifacts: { dist: { paths: [dist/*] } }
+  b:
+    needs: { job: a, artifacts: dist }
+    raw_command: true
+    command: "cat dist/vars; [ ! -e fails ] || exit 4"
+`,
       ...who === "two" ? { fails: "" } : {},
     });
-    const [args, options] = onCluster(server, path, ["--var", `who=${who}`]);
-    const { code, stdout } = await runMain(args, options);
-    return [code, stdout];
+    const [args, { cwd, env }] = onCluster(
+      ...[server, path, ["--var", `who=${who}`]] as const,
+    );
+    const { code, stdout, stderr } = await runMain(args, {
+      cwd,
+      env: { ...env, XDG_CACHE_HOME: `${directory.path}/user` },
+    });
+    return [code, stdout || stderr];
   };
   assertEquals(await Promise.all([run("one"), run("two")]), [
-    [0, '{"who":"one"}\n'],
-    [4, '{"who":"two"}\n'],
+    [0, 'b | {"who":"one"}\n'],
+    [4, 'b | {"who":"two"}\n'],
   ]);
   assertNothingIsLeft(server);
 });

@@ -99,6 +99,9 @@ function problemOf(
   if (property === "artifactNeeds") {
     return "asks for artifacts, which a coordinator does not pass on";
   }
+  if (property === "artifacts") {
+    return "are not passed on by a coordinator, but by --executor kubernetes";
+  }
   if (property !== "capabilities") return "is not supported by a coordinator";
   return isEventJob || capabilities.length === 0
     ? undefined

@@ -69,6 +69,7 @@ export function kubernetesExecutor(
   return {
     concurrency: CONCURRENCY,
     isRemote: true,
+    passesArtifacts: true,
     check: ({ workflow: { jobs } }) => checkJobs(jobs),
     async open(run) {
       const { runner } = run;
