@@ -39,6 +39,8 @@ export interface JobFile {
   readonly when: When | undefined;
   /** Whether the job must not run on a developer's machine. */
   readonly disableRunLocal: boolean;
+  /** Whether it names artifacts, which only jobs of a workflow save. */
+  readonly hasArtifacts: boolean;
 }
 
 /** Source type of files that use existing code. */
@@ -58,6 +60,7 @@ interface Reading {
   commandNode?: DocumentNode;
   commandPrefix?: string;
   disableRunLocal?: boolean;
+  hasArtifacts?: boolean;
   envFiles?: readonly EnvFile[];
   when?: When;
 }
@@ -107,8 +110,7 @@ export async function parseJobFile(
   refuseWorkflow(document, name);
   const reading: Reading = { layer: {}, origin: name };
   readKeys(document, JOB_FILE_KEYS, reading);
-  const { layer, steps, stepsNode, commandNode, disableRunLocal = false } =
-    reading;
+  const { layer, steps, stepsNode, commandNode } = reading;
   if (stepsNode !== undefined && commandNode !== undefined) {
     stepsNode.explain(
       () => `a job has either steps or a command; command at`,
@@ -126,7 +128,8 @@ export async function parseJobFile(
     layer,
     steps,
     when: reading.when,
-    disableRunLocal,
+    disableRunLocal: reading.disableRunLocal ?? false,
+    hasArtifacts: reading.hasArtifacts ?? false,
   };
 }
 
@@ -214,6 +217,8 @@ function readKeys(
     ) {
       if (value.isNull) continue;
       Object.assign(reading, { [key.sets]: key.schema.parse(value) });
+    } else if (key.sets === "hasArtifacts") {
+      reading.hasArtifacts = !value.isNull;
     } else if (key.sets !== undefined) {
       if (value.isNull && !("nullValue" in key.schema)) continue;
       const read = value.isNull ? undefined : key.schema.parse(value);

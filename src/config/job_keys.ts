@@ -26,6 +26,7 @@ export interface JobFileKey {
     | "commandPrefix"
     | "disableRunLocal"
     | "envFiles"
+    | "hasArtifacts"
     | "when";
   /** Whether the value is parsed to lines. */
   readonly areLines?: boolean;
@@ -53,7 +54,6 @@ const WORKER_KEYS = {
   raw_command: "Whether the worker runs the command without the runner.",
   depends_on: "Jobs that must end before this one starts.",
   needs: "Same as depends_on.",
-  artifacts: "Files that the job saves for other jobs of a workflow.",
   condition:
     "Condition for running the job, checked when its dependencies have ended.",
   for_each: "Runs the job once for each value.",
@@ -82,6 +82,12 @@ const SOURCE: Entry = group("source", `${OPTION_GROUPS.source}.`, [
 
 /** Keys that are not options. */
 const OTHER_KEYS: Entry[] = [
+  ["artifacts", {
+    description:
+      "Files that the job saves for other jobs. Only a job of a workflow does; otherwise, a warning says so.",
+    schema: anything,
+    sets: "hasArtifacts",
+  }],
   ["command_prefix", {
     description:
       "Shell of the command, such as bash -c, unless the command names its own.",

@@ -62,6 +62,8 @@ export interface LoadedSettings {
    * machine.
    */
   readonly disableRunLocal: boolean;
+  /** Whether the job file names artifacts. */
+  readonly hasArtifacts: boolean;
   /**
    * Why the job file or a variable is invalid. The settings still have all
    * other layers, so that their secrets can be masked before the error is
@@ -113,6 +115,7 @@ export async function loadSettings(
   let steps: LoadedSettings["steps"];
   let when: LoadedSettings["when"];
   let disableRunLocal = false;
+  let hasArtifacts = false;
   let error: RunnerError | undefined;
   try {
     if (jobFile !== undefined) {
@@ -124,7 +127,7 @@ export async function loadSettings(
           jobFile,
         );
       settings.add(file.layer);
-      ({ steps, when, disableRunLocal } = file);
+      ({ steps, when, disableRunLocal, hasArtifacts } = file);
     }
     // Validated early, because removing the credentials would be too late to
     // report an invalid value.
@@ -135,7 +138,7 @@ export async function loadSettings(
   }
   settings.add(environmentLayer(env));
   settings.add(layer);
-  return { settings, steps, when, disableRunLocal, error };
+  return { settings, steps, when, disableRunLocal, hasArtifacts, error };
 }
 
 /**

@@ -194,12 +194,10 @@ async function endRun(
 async function loadRunSettings(
   run: RunState,
   layer: Layer,
-  { jobFile, container: { defaultImage } = {} }: JobControls,
+  { jobFile, artifacts, container: { defaultImage } = {} }: JobControls,
 ): Promise<string | undefined> {
-  const { settings, steps, when, disableRunLocal, error } = await loadSettings(
-    run.runner.host,
-    { jobFile, layer },
-  );
+  const { settings, steps, when, disableRunLocal, hasArtifacts, error } =
+    await loadSettings(run.runner.host, { jobFile, layer });
   if (defaultImage !== undefined && !settings.get("runner_image")?.value) {
     settings.add({
       runner_image: { value: defaultImage, origin: "the default" },
@@ -214,6 +212,12 @@ async function loadRunSettings(
     throw new RunnerError(
       `Cannot run "${name}" on this machine: disable_run_local is set in it`,
       { code: "invalid-job" },
+    );
+  }
+  if (hasArtifacts && artifacts === undefined) {
+    run.runner.logger.warn(
+      "artifacts",
+      'No artifacts are saved: only jobs of a workflow save them, with "runnerlib workflow run"',
     );
   }
   if (when === undefined) return undefined;

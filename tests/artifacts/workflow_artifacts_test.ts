@@ -200,6 +200,15 @@ jobs:
     assert(!stderr.includes('files "dist/same"'));
   });
 
+  it("are not saved by a job file, which says so", async () => {
+    await using ci = await world("jobs: {}", {
+      "job.yaml": "command: echo ran\nartifacts: { log: { paths: a } }",
+    });
+    const { code, stderr } = await ci.cli("run", "--job-file", "job.yaml");
+    assertEquals(code, 0);
+    assertStringIncludes(stderr, "No artifacts are saved");
+  });
+
   it("refuses definitions that are not valid, with their places", async () => {
     await using ci = await world(`
 jobs:

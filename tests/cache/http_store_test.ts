@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { HttpStore } from "../../src/cache/http_store.ts";
 import { runShell } from "../helpers/archives.ts";
+import { passArtifacts } from "../helpers/passed_artifacts.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
   listFiles,
@@ -114,6 +115,15 @@ describe("a cache on an HTTP server", () => {
     const { code, stderr } = await job.run(["stats"]);
     assertEquals(code, 1);
     assertMatch(stderr, /cannot be listed/);
+  });
+
+  it("passes artifacts on", async () => {
+    await using http = server();
+    await passArtifacts({
+      REACTORCIDE_CACHE_STORE: http.url,
+      REACTORCIDE_CACHE_TOKEN: TOKEN,
+      REACTORCIDE_ALLOW_INSECURE_TRANSPORT: "true",
+    });
   });
 
   it("treats a damaged pack as a miss, and saves the key again", async () => {

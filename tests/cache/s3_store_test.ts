@@ -11,7 +11,8 @@ import {
   type ProxyRule,
   startFaultyProxy,
 } from "../helpers/faulty_proxy.ts";
-import { runCli } from "../helpers/cli.ts";
+import { runCli, startCli } from "../helpers/cli.ts";
+import { passArtifacts } from "../helpers/passed_artifacts.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
   isSwiftMissing,
@@ -35,6 +36,12 @@ const AWS = {
 
 const SAVE = ["save", "deps", "--key", "k1", "tree"];
 const RESTORE = ["restore", "deps", "--key", "k1"];
+
+/** The object that is written when a process is killed, and whether it is. */
+const KILLED = [
+  ["packs", true],
+  ["entries", true],
+] as const;
 
 /** The location of a bucket behind a port. */
 function locationAt(port: number, place: string) {
@@ -62,18 +69,15 @@ function hasty(port: number, place: string, options: S3StoreOptions = {}) {
 async function jobWith(port: number, place: string) {
   const directory = await temporaryDirectory();
   const cwd = directory.path;
+  const envAt = (port: number) => ({
+    REACTORCIDE_CACHE_STORE: `s3://${place}?endpoint=http://127.0.0.1:${port}`,
+    ...AWS,
+  });
   return {
     cwd,
+    envAt,
     run: (args: string[], env: Record<string, string> = {}) =>
-      runMain(["cache", ...args], {
-        cwd,
-        env: {
-          REACTORCIDE_CACHE_STORE:
-            `s3://${place}?endpoint=http://127.0.0.1:${port}`,
-          ...AWS,
-          ...env,
-        },
-      }),
+      runMain(["cache", ...args], { cwd, env: { ...envAt(port), ...env } }),
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };
 }
@@ -146,6 +150,57 @@ Deno.test({
       assertMatch((await job.run(["clear"])).stdout, /^removed [12] entries/);
       assertEquals(await namesIn(hasty(swift.port, place)), []);
     });
+
+    await step("passes artifacts on", async () => {
+      const place = `${await bucket()}/p`;
+      await passArtifacts({
+        REACTORCIDE_CACHE_STORE:
+          `s3://${place}?endpoint=http://127.0.0.1:${swift.port}`,
+        ...AWS,
+      });
+    });
+
+    await step(
+      "has no half entry after SIGKILL, and saves the key again",
+      async () => {
+        const place = `${await bucket()}/p`;
+        await using job = await jobWith(swift.port, place);
+        await runShell(
+          job.cwd,
+          "mkdir tree; head -c 300000 /dev/urandom > tree/a",
+        );
+        // Before the server has the entry, and after.
+        for (const [kind, isStored] of KILLED) {
+          const { promise, resolve } = Promise.withResolvers<void>();
+          await using proxy = startFaultyProxy(
+            swift.port,
+            async (request, forward) => {
+              const isLast = request.method === "PUT" &&
+                new URL(request.url).pathname.includes(`/local/${kind}/`);
+              if (!isLast) return await forward();
+              // The server has no conditional writes, and is asked again.
+              const response = isStored ? await forward() : undefined;
+              if (response?.status === 501) return response;
+              resolve();
+              return new Response("", { status: 500 });
+            },
+          );
+          await using cli = startCli(["cache", ...SAVE], {
+            cwd: job.cwd,
+            env: job.envAt(proxy.port),
+          });
+          await promise;
+          cli.child.kill("SIGKILL");
+          await cli.end();
+          const isWhole = kind === "entries" && isStored;
+          const { stdout } = await job.run(RESTORE);
+          assertEquals(stdout, isWhole ? "exact k1\n" : "miss\n");
+        }
+        assertEquals((await job.run(["clear"])).code, 0);
+        assertEquals((await job.run(SAVE)).stdout, "saved k1\n");
+        assertEquals((await job.run(RESTORE)).stdout, "exact k1\n");
+      },
+    );
 
     await step("is refused with a wrong key, and tells that once", async () => {
       await using job = await jobWith(swift.port, await bucket());

@@ -4,6 +4,7 @@ import { runShell } from "../helpers/archives.ts";
 import { type CliResult, startCli } from "../helpers/cli.ts";
 import { killAfter } from "../helpers/kill_after.ts";
 import { runMain } from "../helpers/run_main.ts";
+import { mountSmallDisk } from "../helpers/small_disk.ts";
 import {
   listFiles,
   makeFiles,
@@ -193,16 +194,13 @@ chmod 500 tree/a/empty; chmod 400 tree/large; chmod 555 tree`,
     await makeFiles(job.cwd, { "tree/mount/": "", "tree/a": "1" });
     await job.run(SAVE);
     const place = `${job.cwd}/tree/mount`;
-    if (!await mount(place)) return;
-    try {
-      await Deno.writeTextFile(`${place}/own`, "1");
-      const { code, stdout, stderr } = await job.run(RESTORE);
-      assertEquals([code, stdout], [0, "miss\n"]);
-      assertMatch(stderr, /mounted/);
-      assertEquals(await Deno.readTextFile(`${place}/own`), "1");
-    } finally {
-      await new Deno.Command("umount", { args: [place] }).output();
-    }
+    await using disk = await mountSmallDisk(place, "128k");
+    if (disk === undefined) return;
+    await Deno.writeTextFile(`${place}/own`, "1");
+    const { code, stdout, stderr } = await job.run(RESTORE);
+    assertEquals([code, stdout], [0, "miss\n"]);
+    assertMatch(stderr, /mounted/);
+    assertEquals(await Deno.readTextFile(`${place}/own`), "1");
   });
 
   it("puts everything back if a path cannot be restored", async () => {
@@ -262,20 +260,17 @@ chmod 500 tree/a/empty; chmod 400 tree/large; chmod 555 tree`,
   it("has no half entry on a full disk", async () => {
     await using job = await world();
     await Deno.mkdir(job.store);
-    if (!await mount(job.store)) return;
-    try {
-      await runShell(
-        job.cwd,
-        "mkdir tree; head -c 500000 /dev/urandom > tree/a",
-      );
-      const { code, stderr } = await job.run(SAVE);
-      assertEquals(code, 0);
-      assertMatch(stderr, /No space left/i);
-      assertEquals(await listFiles(job.store), { "tmp/": "" });
-      assertPrints(await job.run(RESTORE), "miss\n");
-    } finally {
-      await new Deno.Command("umount", { args: [job.store] }).output();
-    }
+    await using disk = await mountSmallDisk(job.store, "128k");
+    if (disk === undefined) return;
+    await runShell(
+      job.cwd,
+      "mkdir tree; head -c 500000 /dev/urandom > tree/a",
+    );
+    const { code, stderr } = await job.run(SAVE);
+    assertEquals(code, 0);
+    assertMatch(stderr, /No space left/i);
+    assertEquals(await listFiles(job.store), { "tmp/": "" });
+    assertPrints(await job.run(RESTORE), "miss\n");
   });
 
   it("works with a clock that jumped", async () => {
@@ -387,12 +382,3 @@ head -c 3000000 /dev/urandom > tree/large`,
     assertEquals(await runShell(job.cwd, SHOW_TREE), saved);
   });
 });
-
-/** Mounts a small file system in memory, which only root can. */
-async function mount(path: string): Promise<boolean> {
-  const { success } = await new Deno.Command("mount", {
-    args: ["-t", "tmpfs", "-o", "size=128k", "none", path],
-    stderr: "null",
-  }).output();
-  return success;
-}

@@ -258,6 +258,31 @@ describe("a record that a step has forged", () => {
   }
 });
 
+Deno.test("reports say which artifacts a job got and saved", async () => {
+  const record = readRecord([
+    startedLine({ name: "job" }),
+    recordLine("artifact.restored", 1, {
+      job: "build",
+      name: "app",
+      bytes: 1_250_000,
+      count: 20,
+    }),
+    recordLine("artifact.saved", 2, { name: "log", bytes: 7, count: 1 }),
+  ].join("\n"))!;
+  const texts = [
+    "artifact restored",
+    "app of build: 20 files, 1.3 MB",
+    "artifact saved",
+    "log: 1 file, 7 bytes",
+  ];
+  for (const format of ["table", "markdown", "html"] as const) {
+    const write = await FORMATS[format].load();
+    const text = await write(record, { color: false });
+    const missing = texts.filter((part) => !text.includes(part));
+    assertEquals(missing, [], format);
+  }
+});
+
 describe("compareRuns()", () => {
   const step = (name: string, durationMs: number, outcome = "success") =>
     recordLine("step.ended", durationMs, {

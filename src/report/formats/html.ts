@@ -1,3 +1,4 @@
+import { artifactLines } from "../artifact_text.ts";
 import { type RunRecord, runStatus, type StepRecord } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
 import { hasFailed, isAllowed, isFlaky } from "../step_outcome.ts";
@@ -265,6 +266,7 @@ function facts(record: RunRecord): Html {
       ] as const
     ),
     ...triggers.map((name) => ["follow-up job", name] as const),
+    ...artifactLines(record),
     ["run", started.id],
     ["trace", started.trace.traceId],
     ["runnerlib", `${started.runner.version}, deno ${started.runner.deno}`],

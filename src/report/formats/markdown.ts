@@ -1,4 +1,5 @@
 import { TAIL_LINES } from "../../output/log_tail.ts";
+import { artifactLines } from "../artifact_text.ts";
 import { criticalPath } from "../critical_path.ts";
 import { mostSevere, problemCounts, problemPlace } from "../problem_text.ts";
 import { type RunRecord, runStatus } from "../run_record.ts";
@@ -51,6 +52,10 @@ export function markdownReport(record: RunRecord): string {
           `${escape(name)} (${formatDuration(durationMs)})`
         ).join(" → ")
       }`,
+    ],
+    ...record.artifacts.length === 0 ? [] : [
+      artifactLines(record).map(([what, text]) => `- ${what}: ${escape(text)}`)
+        .join("\n"),
     ],
   ].join("\n\n") + "\n";
 }

@@ -1,3 +1,4 @@
+import { artifactLines } from "../artifact_text.ts";
 import { problemCounts } from "../problem_text.ts";
 import { type RunRecord, runStatus } from "../run_record.ts";
 import { formatSummary, type SummaryOptions } from "../summary.ts";
@@ -33,6 +34,7 @@ export function tableReport(
   return [
     ...table.length === 0 ? [] : [formatSummary(table, options), ""],
     counts.join(", "),
+    ...artifactLines(record).map(([what, text]) => `${what}: ${text}`),
     "",
   ].join("\n");
 }
