@@ -79,7 +79,9 @@ export async function resultOf(
 ): Promise<RunResult> {
   const record = await Deno.readTextFile(
     `${path}/.reactorcide/workflow/run.jsonl`,
-  );
+  ).catch((cause) => {
+    throw new Error(`The run has left no record: ${stderr}`, { cause });
+  });
   const events = record.trimEnd().split("\n").map((line) => JSON.parse(line));
   const ended = events.filter(({ event }) => event === "step.ended")
     .map(({ step, outcome, conclusion, exitCode, reason }) => ({
