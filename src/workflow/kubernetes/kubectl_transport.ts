@@ -277,9 +277,12 @@ function failure(
   message: string,
   exitCode: number,
 ): ClusterError {
-  // Lines of its log start with a letter and the date.
-  const lines = message.trim().split("\n")
+  // Lines of its log start with a letter and the date. That a program in a pod
+  // failed is the last line, after its own message.
+  const all = message.trim().split("\n")
     .filter((line) => !/^[EWI]\d{4} /.test(line));
+  const own = all.filter((line) => !/^command terminated with /.test(line));
+  const lines = own.length > 0 ? own : all;
   return new ClusterError(
     `Cannot run "kubectl ${verb}": ${
       oneLine(lines.at(-1) || `it ended with exit code ${exitCode}`)

@@ -131,7 +131,7 @@ export class ContainerProcess {
   async #start(): Promise<void> {
     for (;;) {
       const pid = this.#firstPid();
-      if (pid === undefined || pid > 0 && rootOf(pid) !== "/") return;
+      if (pid === undefined || pid > 0 && hasOwnRoot(pid)) return;
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
@@ -193,11 +193,11 @@ export class ContainerProcess {
   }
 }
 
-/** Returns the root directory of a process; `undefined` if it has ended. */
-function rootOf(pid: number): string | undefined {
+function hasOwnRoot(pid: number): boolean {
   try {
-    return Deno.readLinkSync(`/proc/${pid}/root`);
+    return Deno.readLinkSync(`/proc/${pid}/root`) !== "/";
   } catch {
-    return undefined;
+    // It is entering its namespaces, or has ended.
+    return false;
   }
 }
