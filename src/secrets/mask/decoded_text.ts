@@ -90,6 +90,21 @@ export class DecodedText {
     return this.bytes.subarray(0, this.length);
   }
 
+  /**
+   * Returns which byte of a needle is the first one that is masked.
+   *
+   * @param first First byte of the needle.
+   * @param lost How many bytes before an early break may be out already.
+   */
+  firstShown(first: number, lost: number): number {
+    const { starts, ends, length } = this;
+    let shown = first;
+    for (let at = first; at < first + lost && at + 1 < length; at++) {
+      if (starts[at + 1] > ends[at] || starts[at] < 0) shown = at + 1;
+    }
+    return shown;
+  }
+
   /** Where the byte at a place starts in the text; of several quotes, the last one. */
   startOf(marks: MarkList, at: number): number {
     if (this.bytes[at] !== QUOTE) return this.starts[at];
@@ -400,4 +415,28 @@ function viewOf(isJoined: boolean): Uint16Array {
 /** Whether a byte is white space. */
 function isSpace(byte: number): boolean {
   return byte === BLANK || byte >= 9 && byte <= 13;
+}
+
+/**
+ * Whether an escape, or a line break, is in a part of a window: without one, the
+ * part was searched as it is.
+ */
+export function holdsMark(
+  marks: MarkList,
+  from: number,
+  to: number,
+  kind: number,
+): boolean {
+  const { starts, kinds, count } = marks;
+  let mark = marks.firstBehind(from);
+  for (; mark < count && starts[mark] < to; mark++) {
+    if ((kinds[mark] & kind) !== 0) return true;
+  }
+  return false;
+}
+
+/** Where the mark starts that a place is in; the place itself in other text. */
+export function startOfMark(marks: MarkList, at: number): number {
+  const mark = marks.firstBehind(at);
+  return mark < marks.count ? Math.min(at, marks.starts[mark]) : at;
 }

@@ -22,9 +22,11 @@ import {
   entityOf,
   HEX,
   isOldEntity,
+  LETTER_ESCAPES,
   MAX_ENTITY_NAME,
   NORMAL,
   QUOTE,
+  SIMPLE_ESCAPES,
 } from "./scanner.ts";
 
 /** Maximum length of a code for a terminal that is read as one, in bytes. */
@@ -40,22 +42,6 @@ const [LEFT_BRACE, RIGHT_BRACE] = [0x7b, 0x7d];
 
 /** What is not one of the bytes that are looked for. */
 const NONE = -1;
-
-/** What a letter behind a backslash stands for. */
-const LETTERS = lettersOf({
-  a: BEL,
-  b: 8,
-  e: ESC,
-  E: ESC,
-  f: 12,
-  n: LF,
-  r: CR,
-  t: 9,
-  v: 11,
-});
-
-/** What most escapes stand for at once, by what is behind the backslash: a letter, or a quote, which is read by itself. */
-const PLAIN = plainEscapes();
 
 /** Reads escapes; what it read last stands in its fields. */
 export class EscapeReader {
@@ -88,7 +74,7 @@ export class EscapeReader {
     this.#length = length;
     this.isOpen = false;
     if (bytes[at] === BACKSLASH && at + 1 < length) {
-      const plain = PLAIN[bytes[at + 1]];
+      const plain = SIMPLE_ESCAPES[bytes[at + 1]];
       if (plain !== 0) {
         this.#emit(plain, 1, plain === QUOTE ? at + 1 : at + 2);
         return true;
@@ -248,7 +234,7 @@ export class EscapeReader {
   }
 
   #readEscaped(char: number, next: number): boolean {
-    const letter = char < 0x80 ? LETTERS[char] : 0;
+    const letter = char < 0x80 ? LETTER_ESCAPES[char] : 0;
     if (letter !== 0) return this.#found(letter, next, true);
     switch (char) {
       case 0x75: // u
@@ -440,20 +426,4 @@ function isAlphanumeric(byte: number): boolean {
 
 function isLetter(byte: number): boolean {
   return (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
-}
-
-function plainEscapes(): Uint8Array {
-  const table = new Uint8Array(256);
-  table.set(LETTERS);
-  table[0x65] = table[0x45] = 0;
-  for (const quote of [0x22, 0x27, 0x60]) table[quote] = QUOTE;
-  return table;
-}
-
-function lettersOf(letters: Readonly<Record<string, number>>): Uint8Array {
-  const table = new Uint8Array(0x80);
-  for (const [letter, value] of Object.entries(letters)) {
-    table[letter.charCodeAt(0)] = value;
-  }
-  return table;
 }

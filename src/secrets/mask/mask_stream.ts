@@ -1,5 +1,10 @@
 import { joinBytes } from "../../bytes.ts";
-import { DecodedText, MarkGate } from "./decoded_text.ts";
+import {
+  DecodedText,
+  holdsMark,
+  MarkGate,
+  startOfMark,
+} from "./decoded_text.ts";
 import { MAX_CODE_BYTES } from "./escapes.ts";
 import { DumpRows } from "./dump_rows.ts";
 import { EncodedRuns } from "./encoded_runs.ts";
@@ -87,7 +92,9 @@ export class MaskStream {
       const [from, to] = [starts[start], ends[end - 1]];
       const isBroken = from < this.#breakBefore ||
         holdsMark(this.#marks, from, to, BREAK);
-      if (isBroken) this.#ranges.add(starts[this.#shownFrom(start)], to);
+      if (isBroken) {
+        this.#ranges.add(starts[this.#text.firstShown(start, LOST_BYTES)], to);
+      }
     },
   };
   /** Takes what is found in numbers. The first one may be out before the next one comes. */
@@ -178,15 +185,9 @@ export class MaskStream {
     this.#lookAtMarks();
     this.#lookAtSoftMarks();
     this.#lookAtNumbers();
-    const prefixed = this.#prefixed.find(
-      window,
-      isLast,
-      this.#marks,
-      needles,
-      ranges,
-    );
-    this.#hold(prefixed);
-    const { rows, runs } = this.#marks;
+    const marks = this.#marks;
+    const { rows, runs } = marks;
+    this.#hold(this.#prefixed.find(window, isLast, marks, needles, ranges));
     this.#hold(this.#dump.find(window, isLast, rows, needles, ranges));
     this.#hold(this.#runs.find(window, isLast, runs, needles, ranges));
     const heldFrom = isLast
@@ -210,7 +211,7 @@ export class MaskStream {
     if (this.#rules.words.size === 0 || heldFrom === 0) return;
     const printed = window.subarray(0, heldFrom);
     this.#wordContext = heldFrom < WORD_CONTEXT_BYTES
-      ? joined(this.#wordContext, printed).slice(-WORD_CONTEXT_BYTES)
+      ? joinBytes([this.#wordContext, printed]).slice(-WORD_CONTEXT_BYTES)
       : printed.slice(-WORD_CONTEXT_BYTES);
   }
 
@@ -234,9 +235,7 @@ export class MaskStream {
     const escapes = new Stretches(marks);
     const breaks = new Stretches(marks);
     const { limit } = marks;
-    if (this.#before.length > 0 && this.#isStartSuspect()) {
-      breaks.add(0, 0);
-    }
+    if (this.#before.length > 0 && this.#isStartSuspect()) breaks.add(0, 0);
     for (let next = 0; next < marks.count;) {
       let firstEscape = marks.count;
       let firstBreak = marks.count;
@@ -269,11 +268,8 @@ export class MaskStream {
       }
     }
     if (!this.#isLast) {
-      const window = this.#window;
-      const isOpen = limit < window.length;
-      if (isOpen || this.#rules.needles.haveNormal) {
-        escapes.add(limit, limit);
-      }
+      const isOpen = limit < this.#window.length;
+      if (isOpen || this.#rules.needles.haveNormal) escapes.add(limit, limit);
       // A line break may follow, behind blanks that are left out already.
       breaks.add(limit, limit);
     }
@@ -345,7 +341,7 @@ export class MaskStream {
     if (partial === view.length) return;
     const isBroken = text.ends[view.length - 1] < this.#marks.limit;
     if (isBroken && view.length - partial <= LOST_BYTES) return;
-    const start = text.starts[this.#shownFrom(partial)];
+    const start = text.starts[text.firstShown(partial, LOST_BYTES)];
     if (start >= 0) this.#hold(start);
   }
 
@@ -356,7 +352,7 @@ export class MaskStream {
     const { numbers } = this.#marks;
     if (!this.#isLast) {
       const tail = length < TAIL_BYTES ? this.#tail : new Uint8Array();
-      const end = tail.length > 0 ? joined(tail, window) : window;
+      const end = tail.length > 0 ? joinBytes([tail, window]) : window;
       const start = lastListStart(end);
       if (start < end.length) numbers.add(start - tail.length - 1, length);
     }
@@ -372,7 +368,9 @@ export class MaskStream {
     const numbers = this.#numbers;
     const isEnd = to === window.length;
     const isStart = from === 0;
-    const text = isStart ? joined(this.#tail, window.subarray(0, to)) : window;
+    const text = isStart
+      ? joinBytes([this.#tail, window.subarray(0, to)])
+      : window;
     const shift = this.#numbersFrom = isStart ? this.#tail.length : 0;
     const isCut = !isStart || shift === TAIL_BYTES;
     for (const radix of RADIXES) {
@@ -413,22 +411,14 @@ export class MaskStream {
     }
   }
 
-  /** Which byte of a needle is the first one that is masked: bytes in front of an early break may be out. */
-  #shownFrom(first: number): number {
-    const { starts, ends, length } = this.#text;
-    let shown = first;
-    for (let at = first; at < first + LOST_BYTES && at + 1 < length; at++) {
-      if (starts[at + 1] > ends[at] || starts[at] < 0) shown = at + 1;
-    }
-    return shown;
-  }
-
   /** Remembers the last bytes that are printed: a line break may follow. */
   #remember(heldFrom: number): void {
     const window = this.#window;
     if (heldFrom === 0) return;
     const printed = window.subarray(0, heldFrom);
-    const tail = heldFrom < TAIL_BYTES ? joined(this.#tail, printed) : printed;
+    const tail = heldFrom < TAIL_BYTES
+      ? joinBytes([this.#tail, printed])
+      : printed;
     this.#tail = tail.slice(-TAIL_BYTES);
     const text = this.#gate.sample;
     const marks = this.#marks;
@@ -451,38 +441,4 @@ export class MaskStream {
       break;
     }
   }
-}
-
-/**
- * Whether an escape, or a line break, is in a part of a window: without one, the
- * part was searched as it is.
- */
-function holdsMark(
-  marks: MarkList,
-  from: number,
-  to: number,
-  kind: number,
-): boolean {
-  const { starts, kinds, count } = marks;
-  let mark = marks.firstBehind(from);
-  for (; mark < count && starts[mark] < to; mark++) {
-    if ((kinds[mark] & kind) !== 0) return true;
-  }
-  return false;
-}
-
-/** Where the mark starts that a place is in; the place itself in other text. */
-function startOfMark(marks: MarkList, at: number): number {
-  const mark = marks.firstBehind(at);
-  return mark < marks.count ? Math.min(at, marks.starts[mark]) : at;
-}
-
-function joined(
-  one: Uint8Array,
-  other: Uint8Array,
-): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(one.length + other.length);
-  bytes.set(one);
-  bytes.set(other, one.length);
-  return bytes;
 }

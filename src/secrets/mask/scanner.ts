@@ -161,6 +161,15 @@ export const NORMAL: Uint8Array = normalForms();
 /** The value of each hexadecimal digit; 255 for other bytes. */
 export const HEX: Uint8Array = hexValues();
 
+/** Value of each letter after a backslash; 0 for other characters. */
+export const LETTER_ESCAPES: Uint8Array = letterEscapes();
+
+/**
+ * Value of most characters after a backslash, letters and quotes; 0 for escapes
+ * that must be read.
+ */
+export const SIMPLE_ESCAPES: Uint8Array = simpleEscapes();
+
 function normalForms(): Uint8Array {
   const forms = Uint8Array.from({ length: 256 }, (_, byte) => byte);
   for (const quote of [0x22, 0x27, 0x60, BACKSLASH]) forms[quote] = QUOTE;
@@ -174,6 +183,34 @@ function hexValues(): Uint8Array {
     const value = parseInt(String.fromCharCode(byte), 16);
     return Number.isNaN(value) ? 255 : value;
   });
+}
+
+function letterEscapes(): Uint8Array {
+  const table = new Uint8Array(0x80);
+  const escapes = {
+    a: 7,
+    b: 8,
+    e: 27,
+    E: 27,
+    f: 12,
+    n: 10,
+    r: 13,
+    t: 9,
+    v: 11,
+  };
+  for (const [letter, value] of Object.entries(escapes)) {
+    table[letter.charCodeAt(0)] = value;
+  }
+  return table;
+}
+
+function simpleEscapes(): Uint8Array {
+  const table = new Uint8Array(256);
+  table.set(LETTER_ESCAPES);
+  // `\e` starts a code for a terminal, which is read as a whole.
+  table[0x65] = table[0x45] = 0;
+  for (const quote of [0x22, 0x27, 0x60]) table[quote] = QUOTE;
+  return table;
 }
 
 /** Maximum length of a name of an entity. */
