@@ -28,3 +28,11 @@ export class Random {
     return Array.from({ length }, () => this.pick(alphabet)).join("");
   }
 }
+
+/**
+ * Returns how many random cases of masking are compared: more with
+ * `MASK_ROUNDS`, a factor.
+ */
+export function maskRounds(count: number): number {
+  return Math.ceil(count * Number(Deno.env.get("MASK_ROUNDS") ?? 1));
+}

@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { Masker } from "../../src/secrets/masker.ts";
 import { bytewise, cut, maskPieces } from "../helpers/masking.ts";
 import { bytesOf, naiveMask, textOf } from "../helpers/naive_mask.ts";
-import { Random } from "../helpers/random.ts";
+import { maskRounds, Random } from "../helpers/random.ts";
 
 const encoder = new TextEncoder();
 
@@ -247,11 +247,10 @@ describe("Masker prints the same, wherever a text is cut", () => {
   ];
   for (const [name, text, expected] of texts) {
     it(name, () => {
+      const masker = maskerOf(secret, "hunter2hu");
       for (let at = 0; at <= text.length; at++) {
-        const masker = maskerOf(secret, "hunter2hu");
         assertEquals(masked(masker, cut(text, [at])), expected, `${at}`);
       }
-      const masker = maskerOf(secret, "hunter2hu");
       assertEquals(masked(masker, bytewise(text)), expected);
     });
   }
@@ -268,7 +267,7 @@ Deno.test("Masker shows a carriage return that follows nothing of a secret", () 
 
 Deno.test("Masker undoes escapes and line breaks as a naive model does, on random texts, secrets and cuts", () => {
   const random = new Random();
-  for (let round = 0; round < 1_200; round++) {
+  for (let round = 0; round < maskRounds(300); round++) {
     const secrets = randomSecrets(random);
     if (secrets.length === 0) continue;
     const text = randomText(random, secrets);
@@ -278,9 +277,10 @@ Deno.test("Masker undoes escapes and line breaks as a naive model does, on rando
       { length: random.below(6) },
       () => random.below(length + 1),
     );
+    const masker = maskerOf(...secrets);
     for (const pieces of [cut(text, []), bytewise(text), cut(text, places)]) {
       assertEquals(
-        masked(maskerOf(...secrets), pieces),
+        masked(masker, pieces),
         expected,
         `seed ${random.seed}, round ${round}`,
       );
@@ -320,7 +320,7 @@ const NESTED: Encoder[] = [
 
 Deno.test("Masker decodes what was encoded several times as a naive model does, on random secrets and cuts", () => {
   const random = new Random();
-  for (let round = 0; round < 300; round++) {
+  for (let round = 0; round < maskRounds(100); round++) {
     const secrets = randomSecrets(random);
     if (secrets.length === 0) continue;
     let text = random.text(random.below(9), "ab 1/") + random.pick(secrets);
@@ -337,9 +337,10 @@ Deno.test("Masker decodes what was encoded several times as a naive model does, 
       { length: random.below(6) },
       () => random.below(length + 1),
     );
+    const masker = maskerOf(...secrets);
     for (const pieces of [cut(text, []), bytewise(text), cut(text, places)]) {
       assertEquals(
-        masked(maskerOf(...secrets), pieces),
+        masked(masker, pieces),
         expected,
         `seed ${random.seed}, round ${round}`,
       );
@@ -349,7 +350,7 @@ Deno.test("Masker decodes what was encoded several times as a naive model does, 
 
 Deno.test("Masker reads hex dumps as a naive model does, on random secrets and cuts", () => {
   const random = new Random();
-  for (let round = 0; round < 400; round++) {
+  for (let round = 0; round < maskRounds(100); round++) {
     const secrets = randomSecrets(random);
     if (secrets.length === 0) continue;
     const parts = Array.from(
@@ -366,9 +367,10 @@ Deno.test("Masker reads hex dumps as a naive model does, on random secrets and c
       { length: random.below(6) },
       () => random.below(length + 1),
     );
+    const masker = maskerOf(...secrets);
     for (const pieces of [cut(text, []), bytewise(text), cut(text, places)]) {
       assertEquals(
-        inRows(masked(maskerOf(...secrets), pieces)),
+        inRows(masked(masker, pieces)),
         expected,
         `seed ${random.seed}, round ${round}`,
       );

@@ -85,19 +85,28 @@ function mapped(dump: Uint8Array, line: (line: string) => string): Uint8Array {
   return Uint8Array.from(text, (char) => char.charCodeAt(0));
 }
 
+const maskers = new Map<string, Masker>();
+
+function maskerOf(secret: string): Masker {
+  const known = maskers.get(secret);
+  if (known !== undefined) return known;
+  const masker = new Masker();
+  masker.add(secret);
+  maskers.set(secret, masker);
+  return masker;
+}
+
 /** Masks a dump that comes in pieces of a size. */
 function masked(
   dump: Uint8Array,
   secret: string,
   pieceBytes: number,
 ): string {
-  const masker = new Masker();
-  masker.add(secret);
   const pieces: Uint8Array[] = [];
   for (let at = 0; at < dump.length; at += pieceBytes) {
     pieces.push(dump.slice(at, at + pieceBytes));
   }
-  return maskPieces(masker, pieces).text;
+  return maskPieces(maskerOf(secret), pieces).text;
 }
 
 /** A text with fewer blanks: in front of a number, there are as many as it has digits less. */

@@ -8,7 +8,7 @@ import {
   naiveMaskLate,
 } from "../helpers/masking.ts";
 import { naiveMask } from "../helpers/naive_mask.ts";
-import { Random } from "../helpers/random.ts";
+import { maskRounds, Random } from "../helpers/random.ts";
 
 function maskerOf(...secrets: string[]): Masker {
   const masker = new Masker();
@@ -18,7 +18,7 @@ function maskerOf(...secrets: string[]): Masker {
 
 Deno.test("Masker agrees with a naive model on random texts, secrets and cuts", () => {
   const random = new Random();
-  for (let round = 0; round < 1_500; round++) {
+  for (let round = 0; round < maskRounds(300); round++) {
     const alphabet = random.pick(["ab", "abc", "ab c\n", "0123456789"]);
     const secrets = Array.from(
       { length: 1 + random.below(5) },
@@ -46,7 +46,7 @@ Deno.test("Masker agrees with a naive model on random texts, secrets and cuts", 
 Deno.test("Masker agrees with a naive model on secrets that become known late", () => {
   const random = new Random();
   const encoder = new TextEncoder();
-  for (let round = 0; round < 1_500; round++) {
+  for (let round = 0; round < maskRounds(300); round++) {
     const alphabet = random.pick(["ab", "abc", "abcdef"]);
     const events = Array.from({ length: 2 + random.below(20) }, () => {
       const secret = random.text(3 + random.below(7), alphabet);
@@ -70,7 +70,7 @@ Deno.test("Masker agrees with a naive model on secrets that become known late", 
 
 Deno.test("Masker holds back exactly what may still become a secret", () => {
   const random = new Random();
-  for (let round = 0; round < 400; round++) {
+  for (let round = 0; round < maskRounds(100); round++) {
     const secrets = Array.from(
       { length: 1 + random.below(3) },
       () => random.text(3 + random.below(9), "ab"),
@@ -150,7 +150,7 @@ Deno.test("Masker masks a secret of 16,000 bytes that is cut anywhere", () => {
 
 Deno.test("Masker finds what begins, ends or is a run, as a naive model does", () => {
   const random = new Random();
-  for (let round = 0; round < 1_500; round++) {
+  for (let round = 0; round < maskRounds(300); round++) {
     const run = (most: number) => "a".repeat(random.below(most));
     const piece = () => random.text(random.below(3), "ab") + run(40);
     const secrets = Array.from(
@@ -176,7 +176,7 @@ Deno.test("Masker finds what begins, ends or is a run, as a naive model does", (
 
 Deno.test("Masker finds what is in long repetitions, as a naive model does", () => {
   const random = new Random();
-  for (let round = 0; round < 250; round++) {
+  for (let round = 0; round < maskRounds(60); round++) {
     const unit = random.text(1 + random.below(8), "ab");
     const piece = (most: number) =>
       random.text(random.below(3), "abc") +

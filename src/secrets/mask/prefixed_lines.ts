@@ -51,6 +51,8 @@ export class PrefixedLines {
   #cutWord = 0;
   /** Where the line starts behind those; behind the text if the last line is cut. */
   #next = 0;
+  /** Whether one of the lines has a prefix. */
+  #hasPrefix = false;
   #isLast = false;
   #heldFrom = 0;
 
@@ -207,7 +209,10 @@ export class PrefixedLines {
     for (let index = 0; index < breaks.length;) {
       index = this.#collect(text, breaks, index, shift, MAX_NEEDLE_BYTES);
       const isCut = this.#next > text.length && !this.#isLast;
-      this.#mask(needles, ranges, isCut ? this.#cutWord : this.#length);
+      // Lines without a prefix are joined by others.
+      if (this.#hasPrefix || isCut) {
+        this.#mask(needles, ranges, isCut ? this.#cutWord : this.#length);
+      }
       if (!this.#isLast) this.#holdEnd(text, needles);
     }
   }
@@ -248,6 +253,7 @@ export class PrefixedLines {
     let following = index + 1;
     let next = reachBack(text, at, reach);
     this.#length = 0;
+    this.#hasPrefix = false;
     let bytes = 0;
     while (next < length && bytes < reach) {
       const lineBreak = text.indexOf(LF, next);
@@ -259,6 +265,7 @@ export class PrefixedLines {
         this.#cutWord = before;
       }
       const start = wordStart(text, next, end);
+      this.#hasPrefix ||= start > next;
       if (start - next > MAX_PREFIX_BYTES) this.#addGap(start - shift);
       this.#add(text, start, end, shift);
       if (lineEnd - end > MAX_BLANK_BYTES) this.#addGap(end - shift);
