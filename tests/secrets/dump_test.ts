@@ -67,13 +67,30 @@ function neighborOf(secret: string): string {
   );
 }
 
-async function dumpOf(command: string, text: string): Promise<Uint8Array> {
+const SEPARATOR = "=-=-=-=";
+
+/** Returns the dump that each command writes of its text; they share a shell. */
+async function dumpsOf(
+  commands: readonly [command: string, text: string][],
+): Promise<Uint8Array[]> {
+  const script = commands.map(([command], at) =>
+    `printf %s "$TEXT_${at}" | ${command}\nprintf %s ${SEPARATOR}`
+  );
+  const texts = commands.map(([, text], at) => [`TEXT_${at}`, text]);
   const { stdout, stderr, success } = await new Deno.Command("sh", {
-    args: ["-c", `printf %s "$TEXT" | ${command}`],
-    env: { TEXT: text, LC_ALL: "C.UTF-8" },
+    args: ["-c", script.join("\n")],
+    env: { ...Object.fromEntries(texts), LC_ALL: "C.UTF-8" },
   }).output();
-  assert(success, `${command}: ${new TextDecoder().decode(stderr)}`);
-  return stdout;
+  const problem = new TextDecoder().decode(stderr);
+  assert(success && problem === "", problem);
+  return new TextDecoder("latin1").decode(stdout).split(SEPARATOR)
+    .slice(0, commands.length)
+    .map((dump) => Uint8Array.from(dump, (char) => char.charCodeAt(0)));
+}
+
+async function dumpOf(command: string, text: string): Promise<Uint8Array> {
+  const [dump] = await dumpsOf([[command, text]]);
+  return dump;
 }
 
 /** Changes each line of a dump. */
@@ -120,29 +137,35 @@ for (const [program, options] of Object.entries(DUMPS)) {
       `Masker prints the same of a dump by ${program}, whatever the secret in it is`,
     ignore: !isInstalled(program),
     async fn() {
+      const around = (value: string) =>
+        `user: admin\ntoken = ${value}, and\n${value} again\n`;
+      const commands = options.flatMap((option, at) => {
+        const secret = SECRETS[at % SECRETS.length];
+        return [secret, neighborOf(secret)].map((
+          value,
+        ): [string, string] => [`${program} ${option}`, around(value)]);
+      });
+      const dumps = await dumpsOf(commands);
       for (const [at, option] of options.entries()) {
         const command = `${program} ${option}`;
         const secret = SECRETS[at % SECRETS.length];
         const other = neighborOf(secret);
-        const around = (value: string) =>
-          `user: admin\ntoken = ${value}, and\n${value} again\n`;
-        const dump = await dumpOf(command, around(secret));
-        const otherDump = await dumpOf(command, around(other));
+        const [dump, otherDump] = dumps.slice(2 * at);
         const inLines = PLAIN_ONLY.test(option) ? 3 : at % LINES.length;
         const plain = (line: string) => line;
         for (
-          const [line, pieceBytes, otherBytes] of [
-            [plain, 1, 1],
-            [plain, 17, 17],
-            [plain, 4096, 4096],
-            [LINES[inLines], 13, 4096],
+          const [line, ...sizes] of [
+            [plain, 1, 17, 4096],
+            [LINES[inLines], 13],
           ] as const
         ) {
-          const text = masked(mapped(dump, line), secret, pieceBytes);
-          const expected = masked(mapped(otherDump, line), other, otherBytes);
-          const what = `${command}, ${secret}, ${pieceBytes}, ${line("")}`;
-          assertStringIncludes(text, "[REDACTED]", what);
-          assertEquals(squeezed(text), squeezed(expected), what);
+          const expected = masked(mapped(otherDump, line), other, 4096);
+          for (const pieceBytes of sizes) {
+            const text = masked(mapped(dump, line), secret, pieceBytes);
+            const what = `${command}, ${secret}, ${pieceBytes}, ${line("")}`;
+            assertStringIncludes(text, "[REDACTED]", what);
+            assertEquals(squeezed(text), squeezed(expected), what);
+          }
         }
       }
     },
