@@ -100,22 +100,25 @@ function runsIn({ text, starts, ends }: Placed): Placed[] {
   });
 }
 
+/** The bytes that digits stand for, and which digits have a part of each; -1 if one is none. */
 function bytesIn(chars: string, isHex: boolean) {
   const width = isHex ? 4 : 6;
-  const bits = [...chars].map((char) => valueOf(char, isHex)).map((value) =>
-    value < 0 ? "x".repeat(width) : value.toString(2).padStart(width, "0")
-  ).join("");
-  return (bits.match(/.{8}/g) ?? []).map((byte, at) => ({
-    value: byte.includes("x") ? -1 : parseInt(byte, 2),
-    first: Math.floor(8 * at / width),
-    last: Math.floor((8 * at + 7) / width),
-  }));
+  const values = Array.from(chars, (char) => valueOf(char, isHex));
+  const count = Math.floor(values.length * width / 8);
+  return Array.from({ length: count }, (_, at) => {
+    const first = Math.floor(8 * at / width);
+    const last = Math.floor((8 * at + 7) / width);
+    const digits = values.slice(first, last + 1);
+    const bits = digits.reduce((all, digit) => all * 2 ** width + digit, 0);
+    const value = bits >> (last + 1) * width - 8 * (at + 1) & 0xff;
+    return { value: digits.includes(-1) ? -1 : value, first, last };
+  });
 }
 
 function valueOf(char: string, isHex: boolean): number {
-  if (isHex) return /[0-9a-f]/i.test(char) ? parseInt(char, 16) : -1;
-  if (/[-+]/.test(char)) return 62;
-  return /[/_]/.test(char) ? 63 : DIGITS.indexOf(char);
+  if (isHex) return "0123456789abcdef".indexOf(char.toLowerCase());
+  if (char === "-" || char === "+") return 62;
+  return char === "/" || char === "_" ? 63 : DIGITS.indexOf(char);
 }
 
 function segmentsOf(
