@@ -21,6 +21,24 @@ function valuesOf(sources: Partial<SecretSources>): string[] {
   return secrets.map(({ value }) => value);
 }
 
+Deno.test("collectSecrets() finds a secret that variables get later", () => {
+  const env: Record<string, string> = { DB: "postgres://user:first@db" };
+  const find = () =>
+    collectSecrets({
+      env,
+      jobEnv: {},
+      secretEnvNames: [],
+      secretEnvPatterns: [],
+      secretValues: [],
+      hidesJobEnv: false,
+    }).map(({ value }) => value);
+  assertEquals(find(), ["first"]);
+  env.DB = "postgres://user:second@db";
+  assertEquals(find(), ["second"]);
+  env.MIRROR = "https://user:third@host";
+  assertEquals(find(), ["second", "third"]);
+});
+
 Deno.test("collectSecrets() tells names of secrets from ordinary ones", () => {
   const rules = (names: readonly string[]) =>
     collectSecrets({
