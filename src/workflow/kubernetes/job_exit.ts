@@ -1,13 +1,11 @@
 import {
   type JobExit,
   jobFailure,
+  NO_EXIT_CODE,
   podState,
   removalReason,
 } from "./pod_state.ts";
 import type { JobView } from "./run_objects.ts";
-
-/** Exit code of a job that Kubernetes ended before it had one. */
-const NO_EXIT_CODE = 1;
 
 /**
  * Returns how a job ended, from all that is known of it.

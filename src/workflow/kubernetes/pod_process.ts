@@ -19,15 +19,15 @@ import {
 } from "./job_manifest.ts";
 import { fetchFiles, type ResultPaths, sendFiles } from "./pod_files.ts";
 import { followLog } from "./pod_log.ts";
-import { type JobExit, jobFailure, podState } from "./pod_state.ts";
+import {
+  type JobExit,
+  jobFailure,
+  KILLED_CODE,
+  NO_EXIT_CODE,
+  podState,
+} from "./pod_state.ts";
 import { exitIn } from "./job_exit.ts";
 import type { JobView, RunObjects } from "./run_objects.ts";
-
-/** Exit code of a job that SIGKILL has ended. */
-const KILLED_CODE = 137;
-
-/** Exit code of a job that could not run to its end. */
-const FAILED_CODE = 1;
 
 /** Maximum time for removing a Job, in milliseconds. */
 const REMOVE_MS = 30_000;
@@ -149,7 +149,7 @@ class PodRun {
     const { exitCode, reason } = await this.#attempt()
       .then((exit) => this.#explained(exit))
       .catch((error): JobExit => ({
-        exitCode: FAILED_CODE,
+        exitCode: NO_EXIT_CODE,
         reason: messageOf(error),
       }));
     this.#isOver = true;
@@ -287,7 +287,7 @@ class PodRun {
       if (!late.signal.aborted || this.#killed.signal.aborted) throw error;
       const reason = `it did not start within ${startMs / 1_000} s` +
         (told === undefined ? "" : `: ${told}`);
-      return { exitCode: FAILED_CODE, reason };
+      return { exitCode: NO_EXIT_CODE, reason };
     }
   }
 
@@ -348,7 +348,7 @@ class PodRun {
     } catch (error) {
       if (signal.aborted) return exit;
       const reason = `its results are lost: ${messageOf(error)}`;
-      if (exit.exitCode === 0) return { exitCode: FAILED_CODE, reason };
+      if (exit.exitCode === 0) return { exitCode: NO_EXIT_CODE, reason };
       logger.warn("kubernetes", `The job has ended, but ${reason}`);
       return exit;
     }

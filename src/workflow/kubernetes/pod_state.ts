@@ -1,3 +1,4 @@
+import { signalExitCode } from "../../process/spawn.ts";
 import type {
   ContainerStatus,
   JobObject,
@@ -40,10 +41,10 @@ export interface PodState {
 }
 
 /** Exit code of a job that Kubernetes ended without an exit code. */
-const NO_EXIT_CODE = 1;
+export const NO_EXIT_CODE = 1;
 
 /** Exit code of a process that SIGKILL has ended. */
-const KILLED = 137;
+export const KILLED_CODE: number = signalExitCode("SIGKILL");
 
 /** Reasons for which a container never starts. */
 const IMAGE_REASONS: readonly string[] = [
@@ -107,7 +108,7 @@ function exitOf(
   if (ended !== undefined && !isUnknown(ended.reason)) {
     const exitCode = ended.exitCode || (ended.signal ? 128 + ended.signal : 0);
     if (ended.reason === "OOMKilled") {
-      return { exitCode: exitCode || KILLED, reason: outOfMemory(ended) };
+      return { exitCode: exitCode || KILLED_CODE, reason: outOfMemory(ended) };
     }
     // A job that succeeded before its Pod was removed has succeeded.
     const reason = exitCode === 0
