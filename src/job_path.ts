@@ -62,6 +62,11 @@ export function normalizePath(path: string): string {
   return (path.startsWith("/") ? "/" : "") + parts.join("/");
 }
 
+/** Returns a path as an absolute one; a relative path is below the directory. */
+export function absolutePath(path: string, directory: string): string {
+  return path.startsWith("/") ? path : `${directory}/${path}`;
+}
+
 /** Makes a path below the current directory relative to it. */
 export function shownPath(path: string, cwd: string): string {
   return isInside(cwd, path) ? path.slice(cwd.length + 1) : path;

@@ -12,7 +12,7 @@ import {
   TEMPORARY_DIRECTORY,
   temporaryParents,
 } from "../fs/temporary_directory.ts";
-import { normalizePath } from "../job_path.ts";
+import { absolutePath, normalizePath } from "../job_path.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import { suggest } from "../suggest.ts";
 import { printable } from "../terminal/text.ts";
@@ -102,7 +102,7 @@ export async function getArtifacts(
       const place = name === undefined
         ? `${given ?? "."}/${one}`
         : given ?? one;
-      const absolute = place.startsWith("/") ? place : `${cwd}/${place}`;
+      const absolute = absolutePath(place, cwd);
       await writeTo(normalizePath(absolute), artifacts, store, cancellation);
       const bytes = artifacts.reduce((sum, { bytes }) => sum + bytes, 0);
       logger.info("artifacts", `Got ${one}`, { directory: place, bytes });

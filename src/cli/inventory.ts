@@ -1,3 +1,4 @@
+import { absolutePath } from "../job_path.ts";
 import { parseJobFile } from "../config/job_file.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
@@ -114,7 +115,7 @@ export async function jobFileEntry(
   file: string,
   runner: RunnerContext,
 ): Promise<InventoryEntry> {
-  const path = file.startsWith("/") ? file : `${root}/${file}`;
+  const path = absolutePath(file, root);
   const { name, description, layer, steps = [] } = await parseJobFile({
     name: file,
     text: await readJobText(path, file),

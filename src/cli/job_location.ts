@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { absolutePath } from "../job_path.ts";
 import type { JobFileText } from "../config/job_file.ts";
 import { environmentLayer, type Layer } from "../config/settings.ts";
 import { RunnerError } from "../errors.ts";
@@ -154,7 +155,7 @@ export function runnerInWorkDir(
   }
   try {
     const cwd = Deno.realPathSync(
-      given.startsWith("/") ? given : `${host.cwd}/${given}`,
+      absolutePath(given, host.cwd),
     );
     if (Deno.statSync(cwd).isDirectory) {
       return createRunnerContext({ ...host, cwd }, { masker: runner.masker });

@@ -1,3 +1,4 @@
+import { absolutePath } from "../job_path.ts";
 import { joinList } from "../command_text.ts";
 import {
   type ChildEnvironment,
@@ -68,7 +69,7 @@ export async function pipelineCommand(
     ...typeof allowed === "object" ? allowed : [],
   ]);
   const path = await realFile(
-    file.startsWith("/") ? file : `${runner.host.cwd}/${file}`,
+    absolutePath(file, runner.host.cwd),
     file,
   );
   checkLanguage(path, file);

@@ -1,3 +1,4 @@
+import { absolutePath } from "../job_path.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import { printable } from "../terminal/text.ts";
 import { isSecretKey, isSecretPath } from "../secrets/references.ts";
@@ -184,7 +185,7 @@ export async function importEnv(
   if (file === "-") checkStandardInput(context);
   const text = file === "-"
     ? await readStandardInput(host, "secrets")
-    : await readFile(file.startsWith("/") ? file : `${host.cwd}/${file}`, file);
+    : await readFile(absolutePath(file, host.cwd), file);
   const { values, empty } = parseEnvFile(text, file);
   for (const value of values.values()) masker.add(value);
   for (const name of empty) {

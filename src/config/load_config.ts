@@ -1,3 +1,4 @@
+import { absolutePath } from "../job_path.ts";
 import { booleanVariable } from "../boolean.ts";
 import {
   type Environment,
@@ -123,7 +124,7 @@ export async function loadSettings(
       const file = typeof jobFile === "object"
         ? await parseJobFile(jobFile)
         : await readJobFile(
-          jobFile.startsWith("/") ? jobFile : `${cwd}/${jobFile}`,
+          absolutePath(jobFile, cwd),
           jobFile,
         );
       settings.add(file.layer);

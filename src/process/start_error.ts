@@ -1,3 +1,4 @@
+import { absolutePath } from "../job_path.ts";
 import { osReason, RunnerError } from "../errors.ts";
 
 /**
@@ -103,7 +104,7 @@ function refused(name: string, state: string): RunnerError {
  */
 export function checkProgram(name: string, cwd: string, path = ""): void {
   const places = name.includes("/")
-    ? [name.startsWith("/") ? name : `${cwd}/${name}`]
+    ? [absolutePath(name, cwd)]
     : path.split(":").map((directory) => `${directory || cwd}/${name}`);
   const files = places.filter(isFileSync);
   if (files.some((file) => (Deno.statSync(file).mode! & 0o111) !== 0)) return;

@@ -1,7 +1,7 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { readUntrusted } from "../fs/read_untrusted.ts";
-import { isInside, normalizePath } from "../job_path.ts";
+import { absolutePath, isInside, normalizePath } from "../job_path.ts";
 import type { StepLog } from "../output/job_log.ts";
 import { LineAssembler } from "../output/line_assembler.ts";
 import type { StreamName } from "../output/line_limit.ts";
@@ -116,9 +116,7 @@ async function readMatchers(
   for (const path of problemMatchers) {
     const file = isInside("/job", normalizePath(path))
       ? workspace.pathOf(path)
-      : path.startsWith("/")
-      ? path
-      : `${host.cwd}/${path}`;
+      : absolutePath(path, host.cwd);
     const text = await readUntrusted(file, { maxBytes: MAX_FILE_BYTES })
       .then((bytes) => new TextDecoder().decode(bytes))
       .catch((error) => {
@@ -214,9 +212,7 @@ function shownFile(
   const absolute = normalizePath(
     isInside("/job", normalizePath(path))
       ? workspace.pathOf(path)
-      : path.startsWith("/")
-      ? path
-      : `${cwd}/${path}`,
+      : absolutePath(path, cwd),
   );
   const roots = [sourcePath, ...ROOTS.map((name) => host.env[name]), host.cwd];
   for (const root of roots) {

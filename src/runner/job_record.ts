@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { absolutePath } from "../job_path.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { type SettingValue, shownSetting } from "../config/settings.ts";
 import { parseEnvLines } from "../config/text_values.ts";
@@ -64,7 +65,7 @@ export async function recordPath(
  * @param cwd Absolute path of the current directory.
  */
 export function splitPath(path: string, cwd: string): Place {
-  const absolute = path.startsWith("/") ? path : `${cwd}/${path}`;
+  const absolute = absolutePath(path, cwd);
   const slash = absolute.lastIndexOf("/");
   return {
     directory: absolute.slice(0, slash) || "/",

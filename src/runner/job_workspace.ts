@@ -2,7 +2,7 @@ import type { JobConfig } from "../config/job_config.ts";
 import { Variable } from "../environment/variables.ts";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { pathExists } from "../fs/files.ts";
-import { normalizePath } from "../job_path.ts";
+import { absolutePath, normalizePath } from "../job_path.ts";
 import type { Logger } from "../output/logger.ts";
 import { guardPath } from "../workspace/guard.ts";
 import type { Workspace } from "../workspace/layout.ts";
@@ -209,7 +209,7 @@ export function workspacePath(
   { workspace, host }: RunnerContext,
   path: string,
 ): string {
-  const absolute = path.startsWith("/") ? path : `${host.cwd}/${path}`;
+  const absolute = absolutePath(path, host.cwd);
   return /^\/job(\/|$)/.test(normalizePath(absolute))
     ? workspace.pathOf(absolute)
     : absolute;

@@ -1,3 +1,4 @@
+import { absolutePath } from "../job_path.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { parseEnvLines } from "../config/text_values.ts";
 import {
@@ -217,7 +218,7 @@ function settingsSecrets(settings: Settings): KnownSecret[] {
 function fileSecrets(settings: Settings, cwd: string): KnownSecret[] {
   const path = settings.get("secrets_file")?.value;
   if (typeof path !== "string" || path === "") return [];
-  const text = readText(path.startsWith("/") ? path : `${cwd}/${path}`);
+  const text = readText(absolutePath(path, cwd));
   const { env } = parseEnvLines(text);
   return Object.entries(env).filter(([, value]) => value !== "")
     .map(([name, value]) => ({ name, value, rule: "file of secrets" }));

@@ -1,6 +1,6 @@
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
-import { isInside, jobPathProblem } from "../job_path.ts";
+import { absolutePath, isInside, jobPathProblem } from "../job_path.ts";
 import { printable } from "../terminal/text.ts";
 import type { RunState } from "./run_state.ts";
 import { isDirectorySync } from "../fs/files.ts";
@@ -19,7 +19,7 @@ type Configured = Pick<RunState, "runner" | "settings">;
 export function configuredPluginDirectory(run: Configured): string | undefined {
   const path = run.settings.get("plugin_dir")?.value;
   if (typeof path !== "string" || path === "") return undefined;
-  return path.startsWith("/") ? path : `${run.runner.host.cwd}/${path}`;
+  return absolutePath(path, run.runner.host.cwd);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { absolutePath } from "../job_path.ts";
 import { typeName } from "../config/option_types.ts";
 import { isObject } from "../json_value.ts";
 import { optionsLayer } from "../config/options_layer.ts";
@@ -225,7 +226,7 @@ function hostWith(
     // Lazy, since reading it may fail; the error is reported when a job runs.
     get cwd() {
       if (cwd === undefined) return host.cwd;
-      return cwd.startsWith("/") ? cwd : `${host.cwd}/${cwd}`;
+      return absolutePath(cwd, host.cwd);
     },
   };
 }

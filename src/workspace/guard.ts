@@ -1,6 +1,6 @@
 import { dirname } from "@std/path/posix/dirname";
 import { osReason, RunnerError } from "../errors.ts";
-import { isInside } from "../job_path.ts";
+import { absolutePath, isInside } from "../job_path.ts";
 
 /**
  * Resolves an untrusted path, and checks that it stays inside a directory after
@@ -23,7 +23,7 @@ export async function guardPath(root: string, path: string): Promise<string> {
       { code: "workspace" },
     );
   }
-  const absolute = path.startsWith("/") ? path : `${root}/${path}`;
+  const absolute = absolutePath(path, root);
   const [realRoot, real] = await Promise.all([
     realPath(root),
     realPath(absolute),

@@ -10,6 +10,7 @@
  */
 
 import { join } from "@std/path/posix/join";
+import { isMissing } from "../fs/files.ts";
 import { isBusy, isMounted, mountsBelow } from "../fs/mounts.ts";
 import { isInside } from "../job_path.ts";
 import { osReason } from "../errors.ts";
@@ -192,9 +193,4 @@ async function entriesOf(directory: string): Promise<string[]> {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
   return names;
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound ||
-    error instanceof Deno.errors.NotADirectory;
 }

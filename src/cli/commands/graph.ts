@@ -1,3 +1,4 @@
+import { absolutePath } from "../../job_path.ts";
 import { hasJobs } from "../../config/job_file.ts";
 import { RunnerError } from "../../errors.ts";
 import { readJobText } from "../../schema/read_document.ts";
@@ -106,7 +107,7 @@ async function jobGraph(
 }
 
 async function isWorkflow(cwd: string, file: string): Promise<boolean> {
-  const path = file.startsWith("/") ? file : `${cwd}/${file}`;
+  const path = absolutePath(file, cwd);
   if (path.includes(`/${WORKFLOW_FOLDER}/`)) return true;
   return hasJobs(await readJobText(path, file), file);
 }

@@ -1,3 +1,4 @@
+import { absolutePath } from "../../job_path.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import { findPluginFiles, pluginFile } from "../../plugins/find_files.ts";
 import {
@@ -99,9 +100,7 @@ async function checkPluginFile(
   path: string,
 ): Promise<number> {
   const loaded = await load(context);
-  const absolute = path.startsWith("/")
-    ? path
-    : `${loaded.runner.host.cwd}/${path}`;
+  const absolute = absolutePath(path, loaded.runner.host.cwd);
   return await report(context, loaded, [await sourceAt(absolute, path)]);
 }
 

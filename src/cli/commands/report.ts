@@ -1,3 +1,4 @@
+import { absolutePath } from "../../job_path.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { pathExists } from "../../fs/files.ts";
 import { Variable } from "../../environment/variables.ts";
@@ -84,10 +85,6 @@ async function lastRecord(
   const job = `${workspace.pathOf(directory)}/${RECORD_FILE}`;
   const workflow = `${host.cwd}/.reactorcide/workflow/${RECORD_FILE}`;
   return !await pathExists(job) && await pathExists(workflow) ? workflow : job;
-}
-
-function absolutePath(path: string, cwd: string): string {
-  return path.startsWith("/") ? path : `${cwd}/${path}`;
 }
 
 async function jobsOf(

@@ -1,3 +1,4 @@
+import { absolutePath } from "../../job_path.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
@@ -61,7 +62,7 @@ function portOf({ flags }: CommandContext): number {
 async function directoryOf(
   { operands: [given = "."], runner: { host } }: CommandContext,
 ): Promise<string> {
-  const path = given.startsWith("/") ? given : `${host.cwd}/${given}`;
+  const path = absolutePath(given, host.cwd);
   let reason: string;
   try {
     const real = await Deno.realPath(path);

@@ -3,7 +3,7 @@ import { isSwitchedOn } from "../../boolean.ts";
 import { environmentLayer, type Layer } from "../../config/settings.ts";
 import { RunnerError } from "../../errors.ts";
 import type { Host, TerminationSignal } from "../../host.ts";
-import { isInside, shownPath } from "../../job_path.ts";
+import { absolutePath, isInside, shownPath } from "../../job_path.ts";
 import { signalExitCode } from "../../process/spawn.ts";
 import {
   createRunnerContext,
@@ -187,8 +187,7 @@ function sourceOf(
   { host: { cwd, env }, workspace: { base } }: RunnerContext,
   { roots, written }: WatchRunsOptions,
 ): WatchedSource {
-  const absolute = (path: string) =>
-    path.startsWith("/") ? path : `${cwd}/${path}`;
+  const absolute = (path: string) => absolutePath(path, cwd);
   const isAround = roots.some((root) => isInside(base, root));
   const workspace = isAround
     ? [`${base}/artifacts`, `${base}/triggers.json`]

@@ -1,3 +1,4 @@
+import { absolutePath } from "../../job_path.ts";
 import { lstatIfThere } from "../../fs/files.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 import { osReason, RunnerError } from "../../errors.ts";
@@ -41,7 +42,7 @@ export async function exportAction(
   }, engine);
   const output = flags.get("output");
   if (typeof output === "string") {
-    const path = output.startsWith("/") ? output : `${host.cwd}/${output}`;
+    const path = absolutePath(output, host.cwd);
     await checkReplaceable(path, output);
     await writeAtomic(path, text);
   } else await print(text.replace(/\n$/, ""));

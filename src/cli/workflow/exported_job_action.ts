@@ -1,3 +1,4 @@
+import { absolutePath } from "../../job_path.ts";
 import { dirname } from "@std/path/posix/dirname";
 import { readOptions } from "../../config/load_config.ts";
 import { osReason, RunnerError } from "../../errors.ts";
@@ -104,8 +105,4 @@ async function writeResult(
       cause,
     });
   }
-}
-
-function absolutePath(path: string, cwd: string): string {
-  return path.startsWith("/") ? path : `${cwd}/${path}`;
 }

@@ -1,4 +1,4 @@
-import { normalizePath } from "../../job_path.ts";
+import { absolutePath, normalizePath } from "../../job_path.ts";
 import {
   WORKFLOW_FOLDER,
   type WorkflowDefinition,
@@ -73,7 +73,7 @@ export interface WorkflowPlace {
  * @param cwd Absolute path of the current directory.
  */
 export function workflowPlace(file: string, cwd: string): WorkflowPlace {
-  const path = normalizePath(file.startsWith("/") ? file : `${cwd}/${file}`);
+  const path = normalizePath(absolutePath(file, cwd));
   const folder = path.lastIndexOf(`/${WORKFLOW_FOLDER}/`);
   const end = folder === -1 ? path.lastIndexOf("/") : folder;
   return { root: path.slice(0, end) || "/", sourceFile: path.slice(end + 1) };

@@ -1,3 +1,4 @@
+import { absolutePath } from "../../job_path.ts";
 import { parseEnvLines } from "../../config/text_values.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import { isObject, parseJson } from "../../json_value.ts";
@@ -107,7 +108,7 @@ async function read(
 ): Promise<string> {
   try {
     return await Deno.readTextFile(
-      file.startsWith("/") ? file : `${host.cwd}/${file}`,
+      absolutePath(file, host.cwd),
     );
   } catch (error) {
     throw invalid(file, osReason(error));

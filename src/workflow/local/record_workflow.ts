@@ -1,7 +1,7 @@
 import { TAIL_LINES } from "../../output/log_tail.ts";
 import { type Environment, Variable } from "../../environment/variables.ts";
 import { lstatIfThere } from "../../fs/files.ts";
-import { isInside, shownPath } from "../../job_path.ts";
+import { absolutePath, isInside, shownPath } from "../../job_path.ts";
 import { reportActiveRun } from "../../report/active_run.ts";
 import { maskEvent } from "../../report/event_schema.ts";
 import { ExportQueue } from "../../report/export_queue.ts";
@@ -262,7 +262,7 @@ export async function jobRecord(
 
 function placeOf({ directory, path }: RecordWorkflowOptions, cwd: string) {
   if (path === undefined) return { directory, name: RECORD_FILE, isOwn: true };
-  const absolute = path.startsWith("/") ? path : `${cwd}/${path}`;
+  const absolute = absolutePath(path, cwd);
   const slash = absolute.lastIndexOf("/");
   return {
     directory: absolute.slice(0, slash) || "/",
