@@ -22,7 +22,10 @@ export async function startup(directory: string): Promise<Contest> {
     "empty script": denoRun("empty.ts"),
     "run true, in the image": inImage("true"),
     "bare spawn": await bareSpawn(directory),
-    "modules of the image": denoRun(await importOfImage(directory)),
+    "modules of the image": denoRun(
+      "--unstable-lazy-dynamic-imports",
+      await importOfImage(directory),
+    ),
     "sh -c true": ["sh", "-c", "true"],
     ...isThere("node", "-v") ? { "node -e 0": ["node", "-e", "0"] } : {},
   };
