@@ -71,7 +71,7 @@ const ENCODERS: Encoder[] = [
   (text, random) => quotedPrintable(text, random),
   (text, random) => {
     const end = random.pick(["\n", "\r\n", "\r", "\n   "]);
-    const width = 1 + random.below(20);
+    const width = 2 + random.below(20);
     return text.replace(new RegExp(`.{${width}}`, "gu"), `$&${end}`);
   },
   (text, random) => some(text, random, (char) => `${char}\x1b[0m`),
