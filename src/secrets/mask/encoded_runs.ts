@@ -6,42 +6,51 @@ import type { RangeSink } from "./ranges.ts";
 import { HEX, MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
 import { grown, holdsGrams } from "./word_index.ts";
 
-/** How often encoded text is decoded within encoded text. */
+/** Maximum number of encodings inside an encoding that are undone. */
 const MAX_DEPTH = 3;
 
-/** Of so many bytes of a secret, all but the last character may be printed before they are known to be its first ones. */
+/**
+ * Number of bytes that show that a secret begins. All of their characters but
+ * the last one may have been printed by then.
+ */
 const LOST_BYTES = 3;
 
-/** How many letters and digits without a break, and how many hexadecimal digits, the scanner knows encoded text by. */
+/**
+ * Minimum length of what the scanner takes for encoded text: unbroken letters
+ * and digits, and hexadecimal digits.
+ */
 const [MIN_RUN, MIN_HEX_RUN] = [11, 16];
 
-/** How many blanks may follow a line break within encoded text. */
+/** Maximum indentation of the lines of encoded text. */
 const MAX_INDENT = 32;
 
-/** How much of a run at the end of a window may belong to a needle: one that is encoded three times. */
+/**
+ * Maximum length of the part of a run at the end of a window that may belong to
+ * a needle: one that is encoded three times.
+ */
 const REACH_BYTES = 1280;
 
-/** How much that was printed is looked at again. */
+/** Number of printed bytes that are searched again with what follows. */
 const CONTEXT_BYTES = 256;
 
-/** How much of a window is copied behind that at first. */
+/** Number of bytes of a window that are first appended to these. */
 const START_BYTES = 1024;
 
-/** Of so many grams in a row, those of a needle hold at least one of every place. */
+/** Number of consecutive grams among which each alignment of a needle has one. */
 const GRAMS = MIN_GRAM_NEEDLE_BYTES - 3;
 
 const [LF, CR, TAB, BLANK] = [10, 13, 9, 32];
 
-/** What a character of base64 is not. */
+/** Value of characters that are not base64. */
 const NO_DIGIT = 64;
 
 /** The value of each character of base64, in both alphabets. */
 const BASE64 = base64Values();
 
-/** What begins an escape. */
+/** First characters of escapes. */
 const ESCAPES = [0x1b, 0x25, 0x26, 0x5c];
 
-/** A text whose bytes have places in the window: encoded characters, or what they stand for. */
+/** A text, encoded or decoded, with the place of each byte in the window. */
 class PlacedText {
   length = 0;
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(256);
@@ -68,13 +77,13 @@ class PlacedText {
 }
 
 /**
- * Finds secrets that were encoded more than once: runs of base64 or hexadecimal
- * digits that stand for text are decoded, and the text is searched for needles,
- * also with its escapes undone, and for such runs in it.
+ * Finds secrets that were encoded more than once. Runs of base64 or hexadecimal
+ * digits that decode to text are decoded. The text is searched for needles, also
+ * with its escapes undone, and for such runs inside it.
  *
- * Where a run may be aligned is not known, so all ways are tried. Runs go on
- * behind line breaks. The first bytes of a secret are not masked: they may be
- * out before the others come.
+ * The alignment of a run is unknown, so each one is tried. Runs continue after
+ * line breaks. The first bytes of a secret are not masked, because they may have
+ * been printed before the others arrive.
  */
 export class EncodedRuns {
   /** The last bytes that were printed. */
@@ -146,7 +155,7 @@ export class EncodedRuns {
       : printed.slice(-CONTEXT_BYTES);
   }
 
-  /** Looks at a run that began in front of the window, and gives where it ends. */
+  /** Searches a run that began before the window, and returns its end. */
   #findAtStart(window: Uint8Array, isLast: boolean): number {
     const from = runStart(this.#context, this.#context.length, CONTEXT_BYTES);
     const context = this.#context.subarray(from);
@@ -174,7 +183,7 @@ export class EncodedRuns {
     this.#decode(0, isEnd);
   }
 
-  /** Decodes a run in all ways. */
+  /** Decodes a run as base64 and as hexadecimal digits, in each alignment. */
   #decode(depth: number, isEnd: boolean): void {
     if (depth === 0) this.#isHex = false;
     for (let first = 0; first < 4; first++) {
@@ -267,7 +276,7 @@ export class EncodedRuns {
       placed.add(decoded.bytes[at], text.starts[start], text.ends[end - 1]);
     }
     this.#searchText(placed, isEnd);
-    // What an escape stands for that is not complete, one byte may tell.
+    // The next byte may complete the last escape.
     if (marks.limit < text.length) this.#hold(text.starts[marks.limit]);
   }
 
@@ -346,7 +355,10 @@ function runStart(text: Uint8Array, end: number, reach: number): number {
   return start;
 }
 
-/** Where the run ends that starts at a place; the end of the text if it may go on behind that. */
+/**
+ * Returns the end of the run that starts at a place: that of the text if the run
+ * may continue after it.
+ */
 function runEnd(text: Uint8Array, from: number): number {
   const { length } = text;
   for (let at = from;;) {

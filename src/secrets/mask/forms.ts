@@ -26,7 +26,10 @@ const MAX_ENCODED_LINES = 256;
 /** Minimum length of a form that is found with line breaks in it, in bytes. */
 const MIN_JOINED_BYTES = 8;
 
-/** The same for hexadecimal digits, which may have blanks between them, and for values without the blanks that they have. */
+/**
+ * The same for hexadecimal digits, which may have blanks between them, and for
+ * values that are searched without their blanks.
+ */
 const MIN_SPACED_DIGITS = 12;
 
 /**
@@ -56,7 +59,10 @@ const INERT_BYTES: Readonly<Record<number, number>> = {
   3: 0x24,
 };
 
-/** Bytes in front of a value that is encoded: as many at most matter in base64 and in base32. */
+/**
+ * Maximum number of preceding bytes that affect how a value is encoded, in
+ * base64 and in base32.
+ */
 const [MAX_SHIFT, MAX_SHIFT_32] = [2, 4];
 
 const encoder = new TextEncoder();
@@ -124,7 +130,10 @@ function* writtenForms(
   yield* quotedForms(value);
 }
 
-/** A value without blanks and quotes, as it is where lines are joined, also with escapes that a line break may have parted. */
+/**
+ * A value as it appears in joined lines: without blanks and quotes, also with
+ * escapes that a line break may have split.
+ */
 function* wrappedForms(value: string, size: number): Generator<Form> {
   const inert = value.replaceAll("&", INERT[0]).replaceAll("%", INERT[1])
     .replace(/\\+/g, "");
@@ -353,8 +362,8 @@ function form(bytes: Uint8Array, minLength = MIN_JOINED_BYTES): Form {
  * to them and are left out.
  *
  * @param bytes The bytes.
- * @param shift How many bytes stand in front of them in the first ones.
- * @param width How many bits a character has.
+ * @param shift Number of bytes that precede them in the first group.
+ * @param width Bits of a character.
  * @param digits The characters.
  */
 function digitsOf(

@@ -20,8 +20,9 @@ import {
 } from "./word_index.ts";
 
 /**
- * Where a needle is looked for: anywhere; also with line breaks in it, being
- * encoded or as it is; or, being in normal form, where escapes are undone.
+ * Where a needle is searched: anywhere (`plain`), also with line breaks in it
+ * (`encoded`, or `wrapped` for a value as it is), or in text whose escapes are
+ * undone (`normal`).
  */
 export type FormKind = "plain" | "encoded" | "wrapped" | "normal";
 
