@@ -28,10 +28,10 @@ const TIME_TO_LIVE_SECONDS = 300;
 /** Directory of the job in its containers. */
 export const JOB_DIRECTORY = "/job";
 
-/** Pipe that the prepare container reads; what is written ends it. */
+/** Pipe that the prepare container reads; it ends when a writer closes the pipe. */
 export const START_PIPE = "/tmp/runnerlib-start";
 
-/** Pipe that the files container reads; what is written ends it. */
+/** Pipe that the files container reads; it ends when a writer closes the pipe. */
 export const END_PIPE = "/tmp/runnerlib-end";
 
 /**

@@ -55,9 +55,11 @@ export async function sendFiles(
     // The runner in the Pod has a lock of its own.
     if (name !== OWN_DIRECTORY && name !== "artifacts") names.push(name);
   }
-  // The container may not have made its pipe yet.
+  // The container may not have created its pipe yet.
   const script =
-    `tar -xzf - -C ${JOB_DIRECTORY} && until [ -p ${START_PIPE} ]; do sleep 0.1; done && echo > ${START_PIPE}`;
+    `tar -xzf - -C ${JOB_DIRECTORY} && until [ -p ${START_PIPE} ]; do sleep 0.1; done && ${
+      endOf(START_PIPE)
+    }`;
   await exec(cluster, {
     pod,
     container: PREPARE_CONTAINER,
@@ -149,12 +151,21 @@ export async function releaseFiles(
     {
       pod,
       container: FILES_CONTAINER,
-      command: ["sh", "-c", `echo > ${END_PIPE}`],
+      command: ["sh", "-c", endOf(END_PIPE)],
     },
     undefined,
     signal,
   );
   for await (const _ of output);
+}
+
+/**
+ * Returns the last command of a script, which ends its container. The pipe is
+ * closed when the shell has exited: the end of the container kills what still
+ * runs in it.
+ */
+function endOf(pipe: string): string {
+  return `exec 3> ${pipe}`;
 }
 
 async function exec(
