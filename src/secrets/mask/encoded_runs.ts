@@ -33,8 +33,11 @@ const REACH_BYTES = 1280;
 /** Number of printed bytes that are searched again with what follows. */
 const CONTEXT_BYTES = 256;
 
-/** Number of bytes of a window that are first appended to these. */
-const START_BYTES = 1024;
+/**
+ * Number of bytes at the start of a window that are searched with these. A
+ * needle that ends behind them has a place that the scanner has found.
+ */
+const START_BYTES = 3 * REACH_BYTES;
 
 /** Number of consecutive grams among which each alignment of a needle has one. */
 const GRAMS = MIN_GRAM_NEEDLE_BYTES - 3;
@@ -130,11 +133,13 @@ export class EncodedRuns {
     this.#needles = needles;
     this.#ranges = ranges;
     let done = this.#findAtStart(window, isLast);
+    // A needle with a place behind that may start in front of it.
+    let least = done === START_BYTES - REACH_BYTES ? done - REACH_BYTES : done;
     this.#shift = 0;
     for (const place of places) {
       if (place < done) continue;
-      const from = Math.max(done, runStart(window, place + 1, window.length));
-      done = runEnd(window, place);
+      const from = Math.max(least, runStart(window, place + 1, window.length));
+      done = least = runEnd(window, place);
       this.#search(window, from, done, !isLast && done === window.length);
     }
     if (!isLast && done < window.length) {
@@ -155,21 +160,25 @@ export class EncodedRuns {
       : printed.slice(-CONTEXT_BYTES);
   }
 
-  /** Searches a run that began before the window, and returns its end. */
+  /**
+   * Searches a run that began before the window.
+   *
+   * @returns Where the places start that were not searched: at its end, or
+   * earlier if it is long.
+   */
   #findAtStart(window: Uint8Array, isLast: boolean): number {
     const from = runStart(this.#context, this.#context.length, CONTEXT_BYTES);
     const context = this.#context.subarray(from);
     if (context.length === 0) return 0;
-    let text = joinBytes([context, window.subarray(0, START_BYTES)]);
-    let end = runEnd(text, 0);
-    if (end === text.length && window.length > START_BYTES) {
-      text = joinBytes([context, window]);
-      end = runEnd(text, 0);
-    }
+    const text = joinBytes([context, window.subarray(0, START_BYTES)]);
+    const end = runEnd(text, 0);
     this.#shift = context.length;
-    const isEnd = !isLast && end === text.length;
+    const isLong = end === text.length && window.length > START_BYTES;
+    const isEnd = !isLast && !isLong && end === text.length;
     if (end > context.length) this.#search(text, 0, end, isEnd);
-    return Math.max(0, end - context.length);
+    return isLong
+      ? START_BYTES - REACH_BYTES
+      : Math.max(0, end - context.length);
   }
 
   #search(text: Uint8Array, from: number, to: number, isEnd: boolean): void {
