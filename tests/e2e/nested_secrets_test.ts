@@ -99,7 +99,7 @@ console.log("one-made-up");`,
 import sys
 sys.path.insert(0, "${REPOSITORY}/src/plugins/python")
 import runnerlib
-assert runnerlib.register_secret("one-made-up", *("%06d" % i + "x" * 200 for i in range(9000)))
+assert runnerlib.register_secret("one-made-up", *("%06d" % i + "x" * 200 for i in range(6000)))
 print("one-made-up")`,
       }],
     ] as [string, string[], Record<string, string>][]
