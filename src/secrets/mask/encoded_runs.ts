@@ -209,6 +209,10 @@ export class EncodedRuns {
     const decoded = this.#decoded[depth];
     decoded.length = 0;
     for (let at = first; at < length; at += 4) {
+      // What starts here is too short if the next three bytes are no text.
+      const isSkipped = decoded.length === 0 && at + 8 < length &&
+        !isTextIn(bytes, at + 4);
+      if (isSkipped) continue;
       const count = Math.min(4, length - at);
       let bits = 0;
       for (let digit = 0; digit < count; digit++) {
@@ -230,6 +234,14 @@ export class EncodedRuns {
     decoded.length = 0;
     let at = first;
     for (; at + 2 <= length; at += 2) {
+      // The same with the byte after the next two.
+      const later = at + 6;
+      const isSkipped = decoded.length === 0 && later + 2 < length &&
+        !isText(HEX[bytes[later]] << 4 | HEX[bytes[later + 1]]);
+      if (isSkipped) {
+        at = later;
+        continue;
+      }
       const value = HEX[bytes[at]] << 4 | HEX[bytes[at + 1]];
       if (isText(value)) decoded.add(value, starts[at], ends[at + 1]);
       else this.#searchDecoded(depth, false);
@@ -391,6 +403,13 @@ function isIndent(byte: number): boolean {
 /** Whether a byte is a letter or a digit. */
 function isPlain(byte: number): boolean {
   return BASE64[byte] < 62;
+}
+
+/** Whether four characters of base64 stand for bytes of a text. */
+function isTextIn(bytes: Uint8Array, at: number): boolean {
+  const bits = BASE64[bytes[at]] << 18 | BASE64[bytes[at + 1]] << 12 |
+    BASE64[bytes[at + 2]] << 6 | BASE64[bytes[at + 3]];
+  return isText(bits >> 16) && isText(bits >> 8 & 0xff) && isText(bits & 0xff);
 }
 
 /** Whether a byte may be one of a text. */
