@@ -484,7 +484,9 @@ function encoded(bytes: string, text: string): string[] {
   const forUrls = base64.map((item) =>
     item.replaceAll("+", "-").replaceAll("/", "_")
   );
-  const base32 = [0, 1, 2, 3, 4].map((shift) => base32Of(bytes, shift));
+  const base32 = bytes.length > 4096
+    ? []
+    : [0, 1, 2, 3, 4].map((shift) => base32Of(bytes, shift));
   return [
     ...base64,
     ...forUrls,

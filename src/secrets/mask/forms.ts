@@ -60,6 +60,12 @@ const INERT_BYTES: Readonly<Record<number, number>> = {
 };
 
 /**
+ * Maximum size of values that are found in base32, in bytes: ten more forms of a
+ * long one would take long to register.
+ */
+const MAX_BASE32_BYTES = 4096;
+
+/**
  * Maximum number of preceding bytes that affect how a value is encoded, in
  * base64 and in base32.
  */
@@ -341,7 +347,8 @@ function* encodedForms(bytes: Uint8Array, value: string): Generator<Form> {
       if (replaceForUrls(text)) yield form(text);
     }
   }
-  for (let shift = 0; shift <= MAX_SHIFT_32; shift++) {
+  const maxShift = bytes.length > MAX_BASE32_BYTES ? -1 : MAX_SHIFT_32;
+  for (let shift = 0; shift <= maxShift; shift++) {
     for (const digits of BASE32_DIGITS) {
       yield form(digitsOf(bytes, shift, 5, digits));
     }
