@@ -1,10 +1,10 @@
-/** How the bundle says from which file the next lines are. */
+/** Comment in the bundle that names the file of the lines after it. */
 const ORIGIN =
   /^( *\/\/ )\S*?\/npm\/[^/]+\/((?:@[^/\s]+\/)?[^/\s]+)\/([^/\s]+)(\S*)$/gm;
 
 /**
- * How the bundle begins, so that its packages from npm can `require` modules of
- * Node.js. To load that costs 25 ms, and no usual run requires any.
+ * Start of the bundle, which lets its npm packages `require` modules of Node.js.
+ * Loading it takes 25 ms, and an ordinary run requires none.
  */
 const REQUIRE =
   /^import \{ createRequire as (\w+) \} from "node:module";\nvar __require = \1\(import\.meta\.url\);$/m;
@@ -12,7 +12,7 @@ const REQUIRE =
 const LATE_REQUIRE =
   `var __require = (name) => process.getBuiltinModule("node:module").createRequire(import.meta.url)(name);`;
 
-/** The same as the name of a function that runs these lines. */
+/** The same, as the name of a function that runs these lines. */
 const ORIGIN_NAME =
   /"[^"\n]*?\/npm\/[^/"\n]+\/((?:@[^/"\n]+\/)?[^/"\n]+)\/([^/"\n]+)([^"\n]*)"(?=\()/g;
 

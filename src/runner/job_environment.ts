@@ -130,7 +130,7 @@ export async function inheritableEnvironment(
 ): Promise<Environment> {
   const isDecided = ["NO_COLOR", "FORCE_COLOR", "CI"].some((name) => env[name]);
   const wantsColor = stdout.isTerminal() && !isDecided && env.TERM !== "dumb";
-  // Programs must not prompt for input: nobody can answer.
+  // Programs must not prompt for input, because no one can answer.
   const parent = {
     CI: "true",
     ...env,

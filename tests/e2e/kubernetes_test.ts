@@ -92,7 +92,7 @@ function usesKubeconfig({ kubeconfig }: ApiServer): boolean {
       return Deno.readTextFileSync(`/proc/${name}/environ`)
         .includes(`KUBECONFIG=${kubeconfig}\0`);
     } catch {
-      // It is no process, or one of somebody else.
+      // It is not a process, or belongs to another user.
       return false;
     }
   });

@@ -69,7 +69,7 @@ function matchesIn(
   );
 }
 
-/** Decodes all runs of a text in all ways; what is no text in them ends one. */
+/** Decodes each run of a text in every way; bytes that are not text end a run. */
 function decodedOnce(
   text: Placed,
 ): (Placed & { isHex: boolean })[] {

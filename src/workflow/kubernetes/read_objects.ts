@@ -37,7 +37,7 @@ export function readObject(value: unknown): JobObject & Pod | undefined {
   };
 }
 
-/** Returns a text as one line; `undefined` if it is no text. */
+/** Returns a text as one line; `undefined` if it is not text. */
 export function textOf(value: unknown): string | undefined {
   return typeof value === "string"
     ? oneLine(value.slice(0, MAX_TEXT_LENGTH))

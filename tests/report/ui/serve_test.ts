@@ -102,7 +102,7 @@ async function ask(
 
 Deno.test({
   name: "serveRuns() listens on one address of this machine only",
-  // On other systems, 127.0.0.2 is no address of this machine.
+  // On other systems, 127.0.0.2 is not an address of this machine.
   ignore: Deno.build.os !== "linux",
   async fn() {
     await using server = await serving({});
