@@ -72,7 +72,10 @@ describe("treeBytes()", () => {
         const path = random.pick(["tree", "tree/a", "tree/a/b", "tree/four"]);
         const place = `${job.root}/${path}`;
         const kept = `${job.away}-${path.replaceAll("/", "-")}`;
+        // A path through a link would move what is outside into the tree.
+        const parent = place.slice(0, place.lastIndexOf("/"));
         try {
+          if (Deno.realPathSync(parent) !== parent) return;
           if (Deno.lstatSync(place).isSymlink) {
             Deno.removeSync(place);
             Deno.renameSync(kept, place);
