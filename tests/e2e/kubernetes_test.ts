@@ -175,6 +175,8 @@ jobs:
   });
   // Streams break in the middle of lines, and of the secret.
   server.cutLogsAfterBytes = 1_234;
+  // The files arrive, but nobody says so.
+  server.brokenExecCount = 1;
   server.node.clockMs = -3_600_000;
   const [args, options] = onCluster(server, path);
   await using run = startCli(args, options);

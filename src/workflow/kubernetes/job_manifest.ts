@@ -31,9 +31,6 @@ export const JOB_DIRECTORY = "/job";
 /** Pipe that the prepare container reads; it ends when a writer closes the pipe. */
 export const START_PIPE = "/tmp/runnerlib-start";
 
-/** Pipe that the files container reads; it ends when a writer closes the pipe. */
-export const END_PIPE = "/tmp/runnerlib-end";
-
 /**
  * Keeps log collectors away from the output, which the runner has not masked
  * yet.
@@ -243,10 +240,11 @@ const PREPARE_SCRIPT =
 
 /**
  * Survives the end of the job, and its cancellation, until the runner has
- * fetched the results or the grace time is over.
+ * fetched the results and deletes the Pod, or the grace time is over. Nothing
+ * is written to its pipe.
  */
 const FILES_SCRIPT =
-  `trap : TERM; mkfifo -m 600 ${END_PIPE} && { cat ${END_PIPE} >/dev/null & while kill -0 "$!" 2>/dev/null; do wait "$!"; done; }`;
+  'trap : TERM; mkfifo -m 600 /tmp/runnerlib-wait && { cat /tmp/runnerlib-wait >/dev/null & while kill -0 "$!" 2>/dev/null; do wait "$!"; done; }';
 
 function helper(name: string, script: string, input: JobManifestInput) {
   return {

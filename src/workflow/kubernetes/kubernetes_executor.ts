@@ -1,4 +1,4 @@
-import { RunnerError } from "../../errors.ts";
+import { messageOf, RunnerError } from "../../errors.ts";
 import { DEFAULT_RUNNER_IMAGE, Variable } from "../../environment/variables.ts";
 import { defaultOf } from "../../options/options.ts";
 import type { JobRequest, LocalJob } from "../local/local_job.ts";
@@ -17,7 +17,7 @@ import {
   userIdsOf,
 } from "./placed_job.ts";
 import { podVariables } from "./pod_variables.ts";
-import { startPod } from "./pod_process.ts";
+import { type PodProcessOptions, startPod } from "./pod_process.ts";
 import { RunObjects } from "./run_objects.ts";
 
 /** Number of jobs that run concurrently, unless the user sets it. */
@@ -84,11 +84,23 @@ export function kubernetesExecutor(
       await cluster.checkAccess(run.signal);
       const runId = crypto.randomUUID();
       const objects = undo.use(new RunObjects(cluster, runId));
+      const removals = new Set<Promise<void>>();
+      undo.defer(async () => void await Promise.all(removals));
+      const onRemoval = (name: string, removal: Promise<void>) => {
+        removals.add(removal.catch((error) =>
+          runner.logger.warn(
+            "kubernetes",
+            `Cannot remove Job "${name}" in namespace "${transport.namespace}": ${
+              messageOf(error)
+            }; Kubernetes will remove it`,
+          )
+        ));
+      };
       // The runner of a job gets no source that the job clones itself.
       const requests = new WeakMap<JobRequest, JobRequest>();
       const place = (request: JobRequest) =>
         placeJob(requests.get(request)!, {
-          ...{ ...options, cluster, objects, runId },
+          ...{ ...options, cluster, objects, runId, onRemoval },
         });
       const { source } = options;
       const inner = await processExecutor({ source, place }).open(run);
@@ -122,7 +134,8 @@ function checkJobs(jobs: readonly LocalJob[]): void {
 }
 
 /** What the jobs of a run share. */
-interface Placing extends KubernetesExecutorOptions {
+interface Placing
+  extends KubernetesExecutorOptions, Pick<PodProcessOptions, "onRemoval"> {
   readonly cluster: Cluster;
   readonly objects: RunObjects;
   /** Id of the run. */

@@ -9,6 +9,9 @@ const MAX_TIME_BYTES = 64;
  */
 const MAX_DISORDER_MS = 2_000;
 
+/** Maximum number of times of which the lines are counted. */
+const MAX_TIMES = 10_000;
+
 /** Maximum size of the lines that are held until the last line is found. */
 const MAX_HELD_BYTES = 1024 * 1024;
 
@@ -71,9 +74,10 @@ export class LogCursor {
   #last: LinePlace | undefined;
   /** Line that was cut: its time, and how much of it was read. */
   #cut: { readonly time: string; readonly length: number } | undefined;
-  /** Number of lines by time, of the last seconds. */
+  /** Number of lines by time, of the last times. */
   #counts = new Map<string, number>();
-  #countsMs = 0;
+  /** Newest time of a complete line: the clock of a node may be set back. */
+  #newestMs = -Infinity;
   #search: Search | undefined;
   #line: OpenLine | undefined;
   /** Bytes of the time of the next line. */
@@ -118,15 +122,13 @@ export class LogCursor {
   }
 
   /**
-   * Ends the log.
+   * Ends the log. If the last line has not come again, lines are missing.
    *
    * @returns Lines that were held because the last line was still searched for.
    */
   finish(): Uint8Array<ArrayBuffer> {
     const output: Uint8Array[] = [];
-    if (this.#search !== undefined && this.#search.held.length > 0) {
-      this.#giveUp(this.#search, output);
-    }
+    if (this.#search !== undefined) this.#giveUp(this.#search, output);
     return joinBytes(output);
   }
 
@@ -158,7 +160,7 @@ export class LogCursor {
 
   #startLine(time: string, output: Uint8Array[]): void {
     const search = this.#search;
-    if (search !== undefined && isLost(search, time, this.#last!.time)) {
+    if (search !== undefined && this.#isLost(search, time)) {
       this.#giveUp(search, output);
     }
     const isSkipped = this.#search !== undefined;
@@ -224,16 +226,18 @@ export class LogCursor {
 
   /** Returns the number of a line among those of its time. */
   #count(time: string): number {
-    const ms = msOf(time);
-    if (ms > this.#countsMs + 2 * MAX_DISORDER_MS) {
-      for (const known of this.#counts.keys()) {
-        if (msOf(known) < ms - MAX_DISORDER_MS) this.#counts.delete(known);
-      }
-      this.#countsMs = ms;
-    }
-    const number = (this.#counts.get(time) ?? 0) + 1;
-    this.#counts.set(time, number);
+    this.#newestMs = Math.max(this.#newestMs, msOf(time));
+    const counts = this.#counts;
+    const number = (counts.get(time) ?? 0) + 1;
+    counts.set(time, number);
+    if (counts.size > MAX_TIMES) counts.delete(counts.keys().next().value!);
     return number;
+  }
+
+  /** Checks whether the last line cannot come again. */
+  #isLost({ heldBytes }: Search, time: string): boolean {
+    return heldBytes > MAX_HELD_BYTES ||
+      msOf(time) > this.#newestMs + MAX_DISORDER_MS;
   }
 
   /** The last line does not come again. */
@@ -247,16 +251,6 @@ export class LogCursor {
       this.#last = { time: heldTime, number: this.#count(heldTime) };
     }
   }
-}
-
-/** Checks whether the last line cannot come again. */
-function isLost(
-  { heldBytes }: Search,
-  time: string,
-  lastTime: string,
-): boolean {
-  return heldBytes > MAX_HELD_BYTES ||
-    msOf(time) > msOf(lastTime) + MAX_DISORDER_MS;
 }
 
 function msOf(time: string): number {

@@ -12,7 +12,6 @@ import { removeTree } from "../../workspace/remove.ts";
 import type { Cluster } from "./cluster.ts";
 import { ClusterError, type ExecTarget } from "./cluster_transport.ts";
 import {
-  END_PIPE,
   FILES_CONTAINER,
   JOB_DIRECTORY,
   PREPARE_CONTAINER,
@@ -55,11 +54,10 @@ export async function sendFiles(
     // The runner in the Pod has a lock of its own.
     if (name !== OWN_DIRECTORY && name !== "artifacts") names.push(name);
   }
-  // The container may not have created its pipe yet.
+  // The container may not have created its pipe yet. The shell closes the pipe
+  // when it exits: the end of the container kills what still runs in it.
   const script =
-    `tar -xzf - -C ${JOB_DIRECTORY} && until [ -p ${START_PIPE} ]; do sleep 0.1; done && ${
-      endOf(START_PIPE)
-    }`;
+    `tar -xzf - -C ${JOB_DIRECTORY} && until [ -p ${START_PIPE} ]; do sleep 0.1; done && exec 3> ${START_PIPE}`;
   await exec(cluster, {
     pod,
     container: PREPARE_CONTAINER,
@@ -139,33 +137,6 @@ export async function fetchFiles(
   } finally {
     await removeTree(parts);
   }
-}
-
-/** Ends the container that has kept the files of a job. */
-export async function releaseFiles(
-  { transport }: Cluster,
-  pod: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const output = transport.exec(
-    {
-      pod,
-      container: FILES_CONTAINER,
-      command: ["sh", "-c", endOf(END_PIPE)],
-    },
-    undefined,
-    signal,
-  );
-  for await (const _ of output);
-}
-
-/**
- * Returns the last command of a script, which ends its container. The pipe is
- * closed when the shell has exited: the end of the container kills what still
- * runs in it.
- */
-function endOf(pipe: string): string {
-  return `exec 3> ${pipe}`;
 }
 
 async function exec(

@@ -1,19 +1,21 @@
+import { messageOf } from "../../errors.ts";
 import { onAbort } from "../../process/cancellation.ts";
 import { pause, type TimeLimit, timeLimit } from "../../process/time_limit.ts";
-import type { Cluster } from "./cluster.ts";
+import { type Cluster, CLUSTER_OUTAGE_MS } from "./cluster.ts";
 import { ClusterError } from "./cluster_transport.ts";
 import { LogCursor } from "./log_cursor.ts";
 
 /**
- * Time without bytes after which a stream is opened again when its container
- * has ended, in milliseconds.
+ * Time without bytes after which a stream is opened again while its container
+ * runs, in milliseconds.
  */
-const END_MS = 10_000;
-
-/** The same while its container runs. */
 const MAX_STREAM_MS = 10 * 60_000;
 
-const MIN_PAUSE_MS = 250;
+/**
+ * Time for which the log of a container that has ended may not be there, in
+ * milliseconds.
+ */
+const NO_LOG_MS = 10_000;
 
 const MAX_PAUSE_MS = 5_000;
 
@@ -29,6 +31,26 @@ export interface FollowLogOptions {
   readonly write: (bytes: Uint8Array<ArrayBuffer>) => Promise<void>;
   /** Stops the reading. */
   readonly signal: AbortSignal;
+  /**
+   * Maximum time for which the log of a container that has ended cannot be
+   * read, in milliseconds.
+   *
+   * @default {300_000}
+   */
+  readonly outageMs?: number;
+  /**
+   * Time without bytes after which a stream is opened again when its container
+   * has ended, in milliseconds.
+   *
+   * @default {10_000}
+   */
+  readonly idleMs?: number;
+  /**
+   * Shortest pause between two streams, in milliseconds.
+   *
+   * @default {250}
+   */
+  readonly minPauseMs?: number;
 }
 
 /**
@@ -44,16 +66,21 @@ export async function followLog(
   cluster: Cluster,
   options: FollowLogOptions,
 ): Promise<string | undefined> {
-  const { ended, write, signal } = options;
+  const { ended, write, signal, minPauseMs = 250 } = options;
+  const { outageMs = CLUSTER_OUTAGE_MS } = options;
   const cursor = new LogCursor();
-  for (let pauseMs = MIN_PAUSE_MS;;) {
+  // Nothing else limits how long the log of an ended container is tried.
+  let failedSinceMs: number | undefined;
+  for (let pauseMs = minPauseMs;;) {
     const isLast = ended.aborted;
     cursor.restart();
     try {
       for await (const bytes of logStream(cluster, cursor.since, options)) {
         const text = cursor.accept(bytes);
         if (text.length > 0) await write(text);
-        pauseMs = MIN_PAUSE_MS;
+        pauseMs = minPauseMs;
+        // A stream repeats what was read before it continues.
+        if (text.length > 0) failedSinceMs = undefined;
       }
       if (isLast) break;
     } catch (error) {
@@ -63,6 +90,18 @@ export async function followLog(
         return "the pod was deleted before its log was read";
       }
       if (!mayPass(error)) throw error;
+      if (isLast) {
+        failedSinceMs ??= performance.now();
+        const maxMs = isMissing(error)
+          ? Math.min(NO_LOG_MS, outageMs)
+          : outageMs;
+        if (performance.now() - failedSinceMs > maxMs) {
+          await write(cursor.finish());
+          return error instanceof DOMException
+            ? "its stream does not end"
+            : messageOf(error);
+        }
+      }
     }
     await pause(pauseMs, ended.aborted ? signal : ended);
     pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS);
@@ -77,7 +116,7 @@ export async function followLog(
 async function* logStream(
   cluster: Cluster,
   since: string | undefined,
-  { pod, container, ended, signal }: FollowLogOptions,
+  { pod, container, ended, signal, idleMs = 10_000 }: FollowLogOptions,
 ): AsyncGenerator<Uint8Array> {
   const query = new URLSearchParams({
     container,
@@ -89,15 +128,20 @@ async function* logStream(
   let idle: TimeLimit | undefined;
   const awaitBytes = () => {
     idle?.[Symbol.dispose]();
-    idle = timeLimit(ended.aborted ? END_MS : MAX_STREAM_MS);
+    idle = timeLimit(ended.aborted ? idleMs : MAX_STREAM_MS);
     void idle.reached.then(() => stuck.abort());
   };
-  using _ = onAbort(ended, awaitBytes);
+  // The time that the reader takes for the bytes does not count.
+  using _ = onAbort(ended, () => {
+    if (idle !== undefined) awaitBytes();
+  });
   const path = `${cluster.path("pods", pod)}/log?${query}`;
   const both = AbortSignal.any([signal, stuck.signal]);
   try {
     awaitBytes();
     for await (const bytes of cluster.transport.stream(path, both)) {
+      idle?.[Symbol.dispose]();
+      idle = undefined;
       yield bytes;
       awaitBytes();
     }
@@ -110,9 +154,12 @@ function isGone(error: unknown): boolean {
   return error instanceof ClusterError && error.status === 404;
 }
 
-/** A container that is about to start has no log yet, which is status 400. */
+/** Whether the node has no log: the container has not started, or is removed. */
+function isMissing(error: unknown): boolean {
+  return error instanceof ClusterError && error.status === 400;
+}
+
 function mayPass(error: unknown): boolean {
   return error instanceof DOMException ||
-    error instanceof ClusterError &&
-      (error.isTransient || error.status === 400);
+    isMissing(error) || error instanceof ClusterError && error.isTransient;
 }

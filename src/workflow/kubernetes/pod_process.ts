@@ -1,6 +1,6 @@
 import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../output/logger.ts";
-import { onAbort } from "../../process/cancellation.ts";
+import { onAbort, whenAborted } from "../../process/cancellation.ts";
 import type { ExitStatus, RunningProcess } from "../../process/spawn.ts";
 import {
   abortAfter,
@@ -66,6 +66,11 @@ export interface PodProcessOptions {
   readonly onStart: () => void;
   /** Called with the reason if Kubernetes ended the job. */
   readonly onReason: (reason: string) => void;
+  /**
+   * Called with the name of a Job that is being removed; the promise rejects if
+   * it cannot be.
+   */
+  readonly onRemoval: (name: string, removal: Promise<void>) => void;
 }
 
 /**
@@ -114,34 +119,38 @@ class PodRun {
     else this.#cancelled.abort();
   }
 
-  /** Removes the Job and what it owns, and waits until they are gone. */
+  /** Deletes the Job and what it owns; their removal is awaited later. */
   async end(): Promise<boolean> {
     const limit = new AbortController();
-    const removal = this.#remove(limit.signal);
-    if (!await settlesWithin(removal, REMOVE_MS)) limit.abort();
-    await removal.catch((error) => {
-      const { namespace } = this.#options.cluster.transport;
-      this.#options.logger.warn(
-        "kubernetes",
-        `Cannot remove Job "${this.#name}" in namespace "${namespace}": ${
-          messageOf(error)
-        }; Kubernetes will remove it`,
-      );
-    });
+    const deletion = this.#delete(limit.signal);
+    const removal = this.#removed(deletion, limit);
+    removal.catch(() => {});
+    this.#options.onRemoval(this.#name, removal);
+    await Promise.race([deletion.catch(() => {}), whenAborted(limit.signal)]);
     return true;
   }
 
-  async #remove(signal: AbortSignal): Promise<void> {
+  async #delete(signal: AbortSignal): Promise<void> {
     const { cluster, objects } = this.#options;
     const name = this.#name;
-    await cluster.delete("jobs", name, { signal });
-    await cluster.delete("secrets", name, { signal });
     const pod = objects.view(name).pod?.metadata.name;
-    if (pod !== undefined) {
-      const graceSeconds = this.#killed.signal.aborted ? 0 : 1;
-      await cluster.delete("pods", pod, { graceSeconds, signal });
-    }
-    await objects.until(name, isRemoved, signal);
+    const graceSeconds = this.#killed.signal.aborted ? 0 : 1;
+    await Promise.all([
+      cluster.delete("jobs", name, { signal }),
+      cluster.delete("secrets", name, { signal }),
+      pod && cluster.delete("pods", pod, { graceSeconds, signal }),
+    ]);
+  }
+
+  async #removed(
+    deletion: Promise<void>,
+    limit: AbortController,
+  ): Promise<void> {
+    const removal = deletion.then(() =>
+      this.#options.objects.until(this.#name, isRemoved, limit.signal)
+    );
+    if (!await settlesWithin(removal, REMOVE_MS)) limit.abort();
+    await removal;
   }
 
   async #run(): Promise<ExitStatus> {
@@ -169,10 +178,7 @@ class PodRun {
     );
     const prepared = await this.#start("prepare");
     if ("exitCode" in prepared) return prepared;
-    const { cluster, workspace } = this.#options;
-    const early = await this.#unlessEnded(async (signal) => {
-      await sendFiles(cluster, { pod: prepared.pod, workspace, signal });
-    });
+    const early = await this.#send(prepared.pod);
     if (early !== undefined) return early;
     const started = await this.#start("job");
     if ("exitCode" in started) return started;
@@ -201,23 +207,33 @@ class PodRun {
   }
 
   /**
-   * Runs an action, and aborts it when the job ends.
+   * Sends the files of the job. They have arrived as soon as the job starts,
+   * even if the connection breaks before that is confirmed.
    *
-   * @returns How the job ended; `undefined` if the action has ended first.
+   * @returns How the job ended; `undefined` unless it ended before it started.
    */
-  async #unlessEnded(
-    action: (signal: AbortSignal) => Promise<void>,
-  ): Promise<JobExit | undefined> {
-    const { objects } = this.#options;
+  async #send(pod: string): Promise<JobExit | undefined> {
+    const { cluster, objects, workspace } = this.#options;
     const stop = new AbortController();
     const signal = AbortSignal.any([this.#killed.signal, stop.signal]);
-    const acting = action(signal);
-    const ending = objects.until(this.#name, exitIn, signal);
+    const sending = sendFiles(cluster, { pod, workspace, signal })
+      .then(() => undefined);
+    const changing = objects.until(
+      this.#name,
+      (view) => hasStarted(view) ? "started" : exitIn(view),
+      signal,
+    );
     try {
-      return await Promise.race([acting.then(() => undefined), ending]);
+      const first = await Promise.race([sending, changing])
+        .catch(async (error) => {
+          // The container may have ended because the files are there.
+          if (await settlesWithin(changing, JOB_STATE_MS)) return changing;
+          throw error;
+        });
+      return first === "started" ? undefined : first;
     } finally {
       stop.abort();
-      await Promise.allSettled([acting, ending]);
+      await Promise.allSettled([sending, changing]);
     }
   }
 
@@ -353,6 +369,10 @@ class PodRun {
       return exit;
     }
   }
+}
+
+function hasStarted({ pod }: JobView): boolean {
+  return pod !== undefined && podState(pod).job !== "waiting";
 }
 
 function isRemoved(

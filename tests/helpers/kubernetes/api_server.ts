@@ -28,6 +28,8 @@ export interface ApiServer extends AsyncDisposable {
    * each further one after twice as many.
    */
   cutLogsAfterBytes: number;
+  /** Number of the next programs in containers whose end is not reported. */
+  brokenExecCount: number;
   /** Breaks all connections, and refuses new ones until the server is up. */
   goDown(): Promise<void>;
   goUp(): void;
@@ -160,6 +162,7 @@ const PATH =
 class Server {
   readonly requests: string[] = [];
   cutLogsAfterBytes = Infinity;
+  brokenExecCount = 0;
   readonly #store: ObjectStore;
   readonly #node: Node;
   readonly #controller: JobController;
@@ -225,7 +228,9 @@ class Server {
         `container "${container}" in pod "${name}" is waiting to start: PodInitializing`,
       );
     }
-    if (part === "exec") return serveExec(request, process);
+    if (part === "exec") {
+      return serveExec(request, process, this.brokenExecCount-- > 0);
+    }
     const maxBytes = this.cutLogsAfterBytes;
     // A new stream repeats what it has sent, and must come further.
     this.cutLogsAfterBytes *= 2;

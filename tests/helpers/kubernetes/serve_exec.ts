@@ -8,10 +8,14 @@ const [STDIN, STDOUT, STDERR, STATUS, CLOSE] = [0, 1, 2, 3, 255];
 /**
  * Runs a program in a container for a client, by the protocol of kubectl from
  * version 1.31 on.
+ *
+ * @param isBroken Whether the connection breaks before the end of the program
+ * is reported.
  */
 export function serveExec(
   request: Request,
   container: ContainerProcess,
+  isBroken: boolean,
 ): Response {
   const query = new URL(request.url).searchParams;
   const offered = request.headers.get("sec-websocket-protocol") ?? "";
@@ -53,6 +57,7 @@ export function serveExec(
     void Promise.all([send(STDOUT, child.stdout), send(STDERR, child.stderr)])
       .then(async () => {
         const { code } = await child.status;
+        if (isBroken) return socket.close(4000);
         const text = JSON.stringify(
           code === 0 ? { status: "Success" } : {
             status: "Failure",

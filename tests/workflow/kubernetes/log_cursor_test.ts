@@ -103,3 +103,20 @@ Deno.test("LogCursor takes messages of the node and other time zones", () => {
   );
   assertEquals(cursor.since, "2026-11-29T07:59:58Z");
 });
+
+Deno.test("LogCursor finds the last line when the clock of the node was set back", () => {
+  const times = [0, 9, 10, 3, 4, 5];
+  const log = times.map((count, at): Line => [
+    START + BigInt(count) * 1_000_000_000n,
+    `${at}\n`,
+  ]);
+  const cursor = new LogCursor();
+  const parts = [cursor.accept(answer(log.slice(0, 4), undefined))];
+  cursor.restart();
+  parts.push(cursor.accept(answer(log, cursor.since)), cursor.finish());
+  assertEquals(
+    parts.map((part) => new TextDecoder().decode(part)).join(""),
+    "0\n1\n2\n3\n4\n5\n",
+  );
+  assertEquals(cursor.hasGap, false);
+});
