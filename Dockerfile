@@ -52,12 +52,13 @@ ENV DENO_DIR=/var/cache/deno \
 FROM system AS build
 WORKDIR /usr/local/lib/runnerlib
 COPY LICENSE cli.ts deno.json deno.lock mod.ts plugins.ts testing.ts ./
-COPY image/build.sh image/bundle.sh image/join_chunks.* /tmp/
+COPY image/build.sh image/bundle.* /tmp/image/
+COPY scripts/bundle.ts /tmp/scripts/
 COPY links links
 COPY src src
 # `compile` downloads a part of Deno; `bundle` needs the npm registry only.
 ARG RUNNER=compile
-RUN /tmp/build.sh "$RUNNER" && chmod -R a+rwX "$DENO_DIR"
+RUN /tmp/image/build.sh "$RUNNER" && chmod -R a+rwX "$DENO_DIR"
 
 FROM system AS default
 ARG VERSION=0.1.0

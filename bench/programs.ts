@@ -60,10 +60,12 @@ export function bareLoop(...argv: string[]): string[] {
 export async function imageRunner(
   directory: string,
 ): Promise<typeof runnerlib> {
-  const { success, stderr } = await new Deno.Command("image/bundle.sh", {
-    args: [`${directory}/bundle`],
+  const { success, stderr } = await new Deno.Command(DENO, {
+    args: [
+      ...["run", "--quiet", "--no-config", "--lock=image/bundle.lock"],
+      ...["--frozen", "-A", "image/bundle.ts", `${directory}/bundle`],
+    ],
     cwd: new URL("..", import.meta.url),
-    env: { DENO },
   }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
   const start = [DENO, ...IMAGE_FLAGS, `${directory}/bundle/cli.js`, "run"];

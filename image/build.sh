@@ -35,7 +35,9 @@ compile() {
 # The same out of the files of a bundle, where that host cannot be reached. What
 # a command does not need is not even read.
 bundle() {
-  TOOLS_DENO_DIR=/tmp/tools "$(dirname "$0")/bundle.sh" bin
+  PACKAGE_DENO_DIR="$DENO_DIR" DENO_DIR=/tmp/tools deno run --quiet \
+    --no-config --lock="$(dirname "$0")/bundle.lock" --frozen --allow-all \
+    "$(dirname "$0")/bundle.ts" bin
   rm -rf /tmp/tools
   launch "exec /usr/local/lib/deno/deno run --quiet --config=/deno.json --unstable-lazy-dynamic-imports $permissions $PWD/bin/cli.js"
 }

@@ -1,16 +1,8 @@
+import { bundle, deno } from "./bundle.ts";
+
 /** Comment in the bundle that names the file of the lines after it. */
 const ORIGIN =
   /^( *\/\/ )\S*?\/npm\/[^/]+\/((?:@[^/\s]+\/)?[^/\s]+)\/([^/\s]+)(\S*)$/gm;
-
-/**
- * Start of the bundle, which lets its npm packages `require` modules of Node.js.
- * Loading it takes 25 ms, and an ordinary run requires none.
- */
-const REQUIRE =
-  /^import \{ createRequire as (\w+) \} from "node:module";\nvar __require = \1\(import\.meta\.url\);$/m;
-
-const LATE_REQUIRE =
-  `var __require = (name) => process.getBuiltinModule("node:module").createRequire(import.meta.url)(name);`;
 
 /** The same, as the name of a function that runs these lines. */
 const ORIGIN_NAME =
@@ -32,13 +24,9 @@ const TYPES = `/* @ts-self-types="./cli.ts" */\n`;
  * @throws {Error} If it cannot be bundled, or a package has no license.
  */
 export async function bundleCommand(directory: string): Promise<void> {
-  const bundle = `${directory}/cli.js`;
-  await deno(directory, [
-    ...["bundle", "--quiet", "--platform", "deno"],
-    ...["--output", bundle, "cli.ts"],
-  ]);
-  const code = await Deno.readTextFile(bundle);
-  if (!REQUIRE.test(code)) throw new Error("The bundle begins differently");
+  const file = `${directory}/cli.js`;
+  await bundle(directory, { args: ["--output", file], output: file });
+  const code = await Deno.readTextFile(file);
   const files = Map.groupBy(
     code.matchAll(ORIGIN).map(([, , name, version, path]) => ({
       name: `${name}@${version}`,
@@ -47,7 +35,7 @@ export async function bundleCommand(directory: string): Promise<void> {
     ({ name }) => name,
   );
   const { npmCache } = JSON.parse(
-    await deno(directory, ["info", "--json", "--no-config"]),
+    await deno(["info", "--json", "--no-config"], { cwd: directory }),
   );
   const notices: string[] = [];
   for (const [name, parts] of [...files].sort(([a], [b]) => a < b ? -1 : 1)) {
@@ -58,10 +46,9 @@ export async function bundleCommand(directory: string): Promise<void> {
     `${directory}/NOTICES`,
     `cli.js contains these packages.\n\n${notices.join("\n\n")}\n`,
   );
-  const named = code.replace(REQUIRE, LATE_REQUIRE)
-    .replace(ORIGIN, "$1npm:$2@$3$4")
+  const named = code.replace(ORIGIN, "$1npm:$2@$3$4")
     .replace(ORIGIN_NAME, '"npm:$1@$2$3"');
-  await Deno.writeTextFile(bundle, TYPES + named);
+  await Deno.writeTextFile(file, TYPES + named);
 }
 
 /**
@@ -98,15 +85,4 @@ async function* filesOf(directory: string): AsyncGenerator<string> {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-}
-
-async function deno(cwd: string, args: readonly string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [...args],
-    cwd,
-    env: { NO_COLOR: "1" },
-  }).output();
-  const decoder = new TextDecoder();
-  if (!success) throw new Error(decoder.decode(stderr));
-  return decoder.decode(stdout);
 }

@@ -1,0 +1,240 @@
+/**
+ * Bundles the package in the current directory for the image, into a few files
+ * of which `cli.js` is the program.
+ *
+ * 1. `deno bundle` writes a file for each set of modules that are loaded
+ *    together.
+ * 2. A few jobs run, to find out which of these files and which functions they
+ *    use.
+ * 3. Files of these jobs are joined, as each file costs time. The others stay
+ *    apart, so that no run reads what it does not need.
+ * 4. Functions of these jobs are written so that V8 compiles them when it loads
+ *    the file, and keeps them in its cache of compiled code. Otherwise, it
+ *    compiles each of them again in each run, when it is first called.
+ *
+ * `PACKAGE_DENO_DIR` names the cache with the dependencies of the package, if it
+ * is not the one of this program.
+ *
+ * usage: bundle.ts DIRECTORY
+ *
+ * @module
+ */
+import { bundle, deno } from "../scripts/bundle.ts";
+
+/**
+ * A literal would make it a part of the package, and of compiled programs.
+ * `bundle.lock` has the hashes of its files.
+ */
+const BUNDLER = "npm:rolldown@1.3.3";
+
+/** Jobs whose files are joined; what an earlier one reads is not repeated. */
+const JOBS = {
+  run: ["run", "--", "true"],
+  steps: ["run", "--job-file", "steps.json"],
+};
+
+/** With a directory as the workspace, and with `/job` if there is one. */
+const PLACES: readonly Record<string, string>[] = [{
+  REACTORCIDE_IN_CONTAINER: "false",
+}, {}];
+
+const STEPS = {
+  steps: [
+    { name: "first", run: "echo first" },
+    { name: "second", run: "echo second", needs: "first" },
+  ],
+};
+
+/** An import of another file, as `deno bundle` writes it. */
+const STATIC_IMPORT = /^(?:import|\} from)(?: .*?)? ?"\.\/([^"]+)";$/gm;
+
+/** A node of a syntax tree, as ESTree defines it. */
+interface Node {
+  readonly type: string;
+  readonly start: number;
+  readonly end: number;
+  readonly [property: string]: unknown;
+}
+
+/** Where the functions of a file that were called start and end, as `START-END`. */
+type Called = ReadonlySet<string>;
+
+const [target] = Deno.args;
+const cache = Deno.env.get("PACKAGE_DENO_DIR");
+await bundle(Deno.cwd(), {
+  args: ["--code-splitting", "--outdir", target],
+  output: target,
+  ...cache === undefined ? {} : { env: { DENO_DIR: cache } },
+});
+const directory = await Deno.realPath(target);
+const program = `${directory}/cli.js`;
+const called = new Map<string, Set<string>>();
+const groups = [];
+for (const [name, args] of Object.entries(JOBS)) {
+  const files = await filesOf(args);
+  // The program finds out there whether it was started or imported.
+  files.delete(program);
+  groups.push({ name, test: (id: string) => files.has(id) });
+}
+const { rolldown } = await import(BUNDLER);
+const joined = await rolldown({
+  input: program,
+  platform: "neutral",
+  external: [/^node:/],
+  preserveEntrySignatures: "allow-extension",
+  treeshake: false,
+  checks: { bundlerTimings: false },
+  plugins: [{
+    name: "compile-early",
+    transform(this: { parse(code: string): Node }, code: string, id: string) {
+      const functions = called.get(id);
+      if (functions === undefined) return;
+      return { code: compileEarly(code, this.parse(code), functions) };
+    },
+  }],
+});
+const output = `${directory}.joined`;
+await joined.write({
+  dir: output,
+  entryFileNames: "cli.js",
+  chunkFileNames: "[name]-[hash].js",
+  // Names of functions and classes can be part of messages.
+  minify: { mangle: { keepNames: true }, compress: true, codegen: true },
+  codeSplitting: {
+    // What a late import needs must not bring its whole group along.
+    includeDependenciesRecursively: false,
+    groups: groups.map((group, index) => ({
+      ...group,
+      priority: groups.length - index,
+    })),
+  },
+});
+await joined.close();
+await Deno.remove(directory, { recursive: true });
+await Deno.rename(output, directory);
+
+/** Runs a job, notes what it calls, and returns the files that it has read. */
+async function filesOf(args: readonly string[]): Promise<Set<string>> {
+  const files = new Set<string>();
+  for (const env of PLACES) {
+    for (const path of await runJob(args, env)) await addFile(path, files);
+  }
+  return files;
+}
+
+/** Adds a file and those without code of their own, which are not covered. */
+async function addFile(path: string, files: Set<string>): Promise<void> {
+  if (files.has(path)) return;
+  files.add(path);
+  const code = await Deno.readTextFile(path);
+  for (const [, name] of code.matchAll(STATIC_IMPORT)) {
+    await addFile(`${directory}/${name}`, files);
+  }
+}
+
+/** Runs a job, and returns the files of the bundle whose code it has run. */
+async function runJob(
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<string[]> {
+  const cwd = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${cwd}/steps.json`, JSON.stringify(STEPS));
+  await deno([
+    ...["run", "--quiet", "--no-config", "--unstable-lazy-dynamic-imports"],
+    ...["--coverage=coverage", "-A", program, ...args],
+  ], { cwd, env });
+  const paths: string[] = [];
+  for await (const { name } of Deno.readDir(`${cwd}/coverage`)) {
+    if (!name.endsWith(".json")) continue;
+    const text = await Deno.readTextFile(`${cwd}/coverage/${name}`);
+    const { url, functions }: Coverage = JSON.parse(text);
+    if (!url.startsWith(`file://${directory}/`)) continue;
+    const path = new URL(url).pathname;
+    paths.push(path);
+    if (!called.has(path)) called.set(path, new Set());
+    for (const { ranges: [{ startOffset, endOffset, count }] } of functions) {
+      if (count > 0) called.get(path)!.add(`${startOffset}-${endOffset}`);
+    }
+  }
+  await Deno.remove(cwd, { recursive: true });
+  return paths;
+}
+
+/** Which code of a file has run, as V8 writes it; the first range is the whole function. */
+interface Coverage {
+  readonly url: string;
+  readonly functions: readonly {
+    readonly ranges: readonly {
+      readonly startOffset: number;
+      readonly endOffset: number;
+      readonly count: number;
+    }[];
+  }[];
+}
+
+/**
+ * Puts functions in parentheses, which makes V8 compile them early. Functions
+ * with a declaration become variables in front of everything else, as they can
+ * be called there.
+ */
+function compileEarly(code: string, tree: Node, called: Called): string {
+  return bodyText(tree.body as Node[], tree.start, tree.end);
+
+  /** Writes the statements of a file or of a function. */
+  function bodyText(body: readonly Node[], start: number, end: number): string {
+    const isMoved = (node: Node) =>
+      node.type === "FunctionDeclaration" && isCalled(node);
+    const moved = body.filter(isMoved).map((node) => {
+      const { name } = node.id as unknown as { name: string };
+      return `var ${name} = (${textOf(node)});\n`;
+    });
+    const first = body.find(({ type }) => type !== "ImportDeclaration");
+    const from = first?.start ?? end;
+    return partText(body.filter(({ end }) => end <= from), start, from) +
+      moved.join("") +
+      partText(body.filter((node) => node.start >= from), from, end, isMoved);
+  }
+
+  function isCalled({ start, end }: Node): boolean {
+    return called.has(`${start}-${end}`);
+  }
+
+  /** Writes the text between two places, with its nodes written anew. */
+  function partText(
+    nodes: readonly Node[],
+    start: number,
+    end: number,
+    isLeftOut: (node: Node) => boolean = () => false,
+  ): string {
+    let text = "";
+    let at = start;
+    for (const node of nodes.toSorted((a, b) => a.start - b.start)) {
+      // A shorthand property is its key and its value.
+      if (node.start < at) continue;
+      text += code.slice(at, node.start);
+      if (!isLeftOut(node)) text += nodeText(node);
+      at = node.end;
+    }
+    return text + code.slice(at, end);
+  }
+
+  function nodeText(node: Node): string {
+    const isExpression = node.type === "ArrowFunctionExpression" ||
+      node.type === "FunctionExpression" &&
+        code.startsWith("function", node.start);
+    return isExpression && isCalled(node) ? `(${textOf(node)})` : textOf(node);
+  }
+
+  function textOf(node: Node): string {
+    const { type, start, end } = node;
+    if (type === "BlockStatement") {
+      return bodyText(node.body as Node[], start, end);
+    }
+    return partText(Object.values(node).flat().filter(isNode), start, end);
+  }
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof (value as Node | null)?.type === "string" &&
+    typeof (value as Node).start === "number";
+}
