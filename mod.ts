@@ -105,9 +105,9 @@ export type {
   StepConfig,
   StepSettings,
 } from "./src/config/step_config.ts";
-export type { CacheUse } from "./src/config/cache_uses.ts";
 export type {
   CacheMode,
+  CacheUse,
   StepCacheConfig,
 } from "./src/config/step_cache_config.ts";
 export type { StepPermissions } from "./src/config/step_permissions.ts";

@@ -34,4 +34,4 @@ export {
   assertRan,
   commandsOf,
 } from "./src/testing/assertions.ts";
-export { commandsFromRecord } from "./src/testing/recorded_commands.ts";
+export { commandsFromRecord } from "./src/testing/recorded_command.ts";

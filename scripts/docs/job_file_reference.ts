@@ -1,5 +1,8 @@
-import { jobFileSchema } from "../../src/config/job_file_schema.ts";
-import { JOB_FILE_KEYS, type JobFileKey } from "../../src/config/job_keys.ts";
+import {
+  JOB_FILE_KEYS,
+  type JobFileKey,
+  jobFileSchema,
+} from "../../src/config/job_keys.ts";
 import { OPTIONS } from "../../src/options/options.ts";
 import { anything, type JsonSchema } from "../../src/schema/combinators.ts";
 import { HEADING, keyRow, type Row } from "./key_rows.ts";

@@ -1,6 +1,5 @@
 import { join } from "@std/path/posix/join";
-import { createLink } from "../fs/byte_names.ts";
-import { NameRestorer } from "../fs/byte_paths.ts";
+import { createLink, NameRestorer } from "../fs/byte_names.ts";
 import { guardPath } from "../workspace/guard.ts";
 import {
   type ArchiveEntry,

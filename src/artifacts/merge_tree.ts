@@ -1,7 +1,6 @@
 import { join } from "@std/path/posix/join";
 import { renamePath } from "../cache/restore_pack.ts";
-import { runFileCommands } from "../fs/byte_names.ts";
-import { DirectoryReader } from "../fs/byte_paths.ts";
+import { DirectoryReader, runFileCommands } from "../fs/byte_names.ts";
 import { lstatIfThere } from "../fs/files.ts";
 
 /**

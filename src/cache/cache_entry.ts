@@ -19,7 +19,7 @@
 
 import { sha256Hex } from "../fs/checksum.ts";
 import { joinBytes } from "../bytes.ts";
-import { CACHE_USE_NAME } from "../config/cache_uses.ts";
+import { CACHE_USE_NAME } from "../config/step_cache_config.ts";
 import { isObject } from "../json_value.ts";
 import type { CacheStore } from "./cache_store.ts";
 

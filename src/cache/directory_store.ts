@@ -1,7 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { isMissing, lstatIfThere } from "../fs/files.ts";
 import { lockDirectory } from "../fs/file_lock.ts";
-import { openUntrusted, type UntrustedFile } from "../fs/read_untrusted.ts";
+import { openUntrusted, type UntrustedFile } from "../fs/untrusted_file.ts";
 import { privateDirectory } from "../fs/temporary_directory.ts";
 import type { CacheStore, NewObject, StoredObject } from "./cache_store.ts";
 

@@ -7,11 +7,10 @@ import {
 } from "../archive/tar_writer.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { osReason, RunnerError } from "../errors.ts";
-import { readLinkTarget } from "../fs/byte_names.ts";
-import { DirectoryReader } from "../fs/byte_paths.ts";
+import { DirectoryReader, readLinkTarget } from "../fs/byte_names.ts";
 import { writeAll } from "../fs/files.ts";
 import { HeldDirectory } from "../fs/held_directory.ts";
-import { readableError } from "../fs/read_untrusted.ts";
+import { readableError } from "../fs/untrusted_file.ts";
 import { type Cancellation, onAbort } from "../process/cancellation.ts";
 import { type RunningProcess, spawn } from "../process/spawn.ts";
 import { guardPath } from "../workspace/guard.ts";

@@ -1,4 +1,7 @@
+import { Variable } from "../environment/variables.ts";
+import { osReason } from "../errors.ts";
 import type { Host } from "../host.ts";
+import type { CommandContext, Flag } from "./command.ts";
 import { usageError } from "./parse_arguments.ts";
 
 /** Maximum size of standard input, in bytes. */
@@ -66,4 +69,108 @@ export async function readStandardInput(
     `Standard input must be UTF-8 text of up to ${MAX_INPUT_BYTES} bytes`,
     command,
   );
+}
+
+/** Maximum length of a password from a file descriptor, in bytes. */
+const MAX_PASSWORD_LENGTH = 4_096;
+
+/** Option for the source of the password. */
+export const PASSWORD_FD_FLAG: Flag = {
+  name: "password-fd",
+  valueName: "N",
+  help: "Read the password from the first line of file descriptor N",
+};
+
+/**
+ * Checks whether the password is read from standard input.
+ *
+ * @returns Whether nothing else can be read from standard input.
+ */
+export function isPasswordOnStdin({ flags }: CommandContext): boolean {
+  return flags.get(PASSWORD_FD_FLAG.name) === "0";
+}
+
+/**
+ * Reads the password of the store from the file descriptor of `--password-fd`,
+ * from the environment, or from a prompt.
+ *
+ * @param isNew Whether it is a new password, which has to be typed twice.
+ * @returns The password, which is masked from now on.
+ * @throws {RunnerError} `usage` if the password is missing or invalid.
+ */
+export async function readPassword(
+  context: CommandContext,
+  isNew: boolean,
+): Promise<string> {
+  const { flags, runner: { host, masker } } = context;
+  const fd = flags.get(PASSWORD_FD_FLAG.name);
+  const given = typeof fd === "string"
+    ? await readDescriptor(host, fd)
+    : host.env[Variable.secretsPassword];
+  // An empty variable counts as unset.
+  const password = given || await promptFor(host, "Password:");
+  if (!password) {
+    throw usageError(
+      `A password is required: set ${Variable.secretsPassword}, use --password-fd, or type it at a terminal`,
+      "secrets",
+    );
+  }
+  masker.add(password);
+  if (isNew && !given && await promptFor(host, "Again:") !== password) {
+    throw usageError("The two passwords differ", "secrets");
+  }
+  return password;
+}
+
+/**
+ * Prompts for a line without echoing it.
+ *
+ * The question is printed on standard output, which must be a terminal.
+ * Otherwise, it would become part of the command's output.
+ *
+ * @returns The line; `undefined` without a terminal.
+ */
+export async function promptFor(
+  { stdin, stdout }: Host,
+  question: string,
+): Promise<string | undefined> {
+  if (!stdin?.isTerminal() || !stdout.isTerminal()) return undefined;
+  const { promptSecret } = await import("@std/cli/prompt-secret");
+  // Asterisks would reveal the length.
+  return promptSecret(question, { mask: "" }) ?? undefined;
+}
+
+async function readDescriptor(host: Host, fd: string): Promise<string> {
+  if (!/^(0|[3-9]|[1-9]\d{1,4})$/.test(fd)) {
+    // The value may be the password itself, so it is not quoted.
+    throw usageError(
+      "Option --password-fd needs the number of a file descriptor that is open for reading",
+      "secrets",
+    );
+  }
+  const stream = fd === "0" ? host.stdin?.readable : await openDescriptor(fd);
+  const line = stream &&
+    await readText(stream, { limit: MAX_PASSWORD_LENGTH, firstLine: true });
+  // The descriptor may belong to a file of the runtime, whose content must not
+  // become the password of a new store.
+  if (line === undefined || line === "" || /\p{Cc}/u.test(line)) {
+    throw usageError(
+      `Cannot read the password from file descriptor ${fd}: no line of text`,
+      "secrets",
+    );
+  }
+  return line;
+}
+
+async function openDescriptor(
+  fd: string,
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  try {
+    return (await Deno.open(`/dev/fd/${fd}`)).readable;
+  } catch (cause) {
+    throw usageError(
+      `Cannot read the password from file descriptor ${fd}: ${osReason(cause)}`,
+      "secrets",
+    );
+  }
 }

@@ -1,6 +1,6 @@
 import { dirname } from "@std/path/posix/dirname";
 import { messageOf } from "../errors.ts";
-import { readUntrusted } from "../fs/read_untrusted.ts";
+import { readUntrusted } from "../fs/untrusted_file.ts";
 import { normalizePath } from "../job_path.ts";
 import { listOrOne } from "../schema/collections.ts";
 import type { DocumentNode } from "../schema/document.ts";

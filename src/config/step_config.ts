@@ -1,7 +1,6 @@
 import type { Condition } from "../schema/condition.ts";
 import type { When } from "../schema/when.ts";
-import type { StepCacheConfig } from "./step_cache_config.ts";
-import type { CacheUse } from "./cache_uses.ts";
+import type { CacheUse, StepCacheConfig } from "./step_cache_config.ts";
 import type { StepPermissions } from "./step_permissions.ts";
 
 /** How a failed step is retried. */

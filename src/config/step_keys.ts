@@ -34,8 +34,7 @@ import {
   serviceGraphProblems,
   settingProblems,
 } from "./setting_checks.ts";
-import { stepCache } from "./step_cache_config.ts";
-import { cacheUses } from "./cache_uses.ts";
+import { cacheUses, stepCache } from "./step_cache_config.ts";
 import { serviceKeys } from "./service_keys.ts";
 import { inheritance, permissions } from "./step_permissions.ts";
 import {

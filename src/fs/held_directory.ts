@@ -1,6 +1,6 @@
 import type * as NodeFs from "node:fs";
 import { readLinkTarget } from "./byte_names.ts";
-import { canUseDescriptors } from "./read_untrusted.ts";
+import { canUseDescriptors } from "./untrusted_file.ts";
 
 /** A file that is open for reading. */
 export interface HeldFile extends Disposable {

@@ -1,5 +1,7 @@
-import { pause } from "../process/time_limit.ts";
+import { joinBytes } from "../bytes.ts";
 import type { HostStream } from "../host.ts";
+import { pause } from "../process/time_limit.ts";
+import type { MaskStream } from "../secrets/mask/mask_stream.ts";
 import { LINE_BREAK, LINE_FEED } from "./line_limit.ts";
 
 /**
@@ -74,5 +76,36 @@ export function streamSink(stream: HostStream): LineSink {
       });
       return await held.promise;
     },
+  };
+}
+
+/** A sink that masks what is written to it. */
+export interface MaskedSink extends Sink {
+  /**
+   * Writes the bytes that were held back because they could have become a
+   * secret.
+   */
+  end(): Promise<void>;
+}
+
+/**
+ * Masks a stream of bytes that arrives in any pieces, such as a log that is
+ * read from a server.
+ *
+ * @param sink Takes the masked bytes.
+ * @param mask Masker of the stream.
+ */
+export function maskedSink(sink: Sink, mask: MaskStream): MaskedSink {
+  let held: Uint8Array = new Uint8Array();
+  async function write(bytes: Uint8Array, isLast: boolean): Promise<void> {
+    const window = joinBytes([held, bytes]);
+    const { output, heldFrom } = mask.mask(window, isLast);
+    held = window.slice(heldFrom);
+    // The output is valid only until the next window.
+    if (output.length > 0) await sink.write(output.slice());
+  }
+  return {
+    write: (bytes) => write(bytes, false),
+    end: () => write(new Uint8Array(), true),
   };
 }

@@ -1,6 +1,6 @@
 import { osReason } from "../errors.ts";
 import { writeAll } from "../fs/files.ts";
-import { openUntrusted, type UntrustedFile } from "../fs/read_untrusted.ts";
+import { openUntrusted, type UntrustedFile } from "../fs/untrusted_file.ts";
 import type { MaskStream } from "../secrets/mask/mask_stream.ts";
 import type { Masker } from "../secrets/masker.ts";
 import { type LogDirectory, partialName } from "./log_directory.ts";

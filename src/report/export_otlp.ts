@@ -8,12 +8,14 @@ import {
   type Signal,
   timeoutOf,
 } from "./collector.ts";
+import { maskEvent } from "./event_schema.ts";
 import {
   activeMetric,
   otlpRequests,
   type ResourceAttributes,
 } from "./formats/otlp.ts";
 import type { RunRecord } from "./run_record.ts";
+import type { RunRecorder } from "./run_recorder.ts";
 
 type Env = Readonly<Record<string, string>>;
 
@@ -93,4 +95,117 @@ export function resourceOf(env: Env): ResourceAttributes {
   );
   const name = env.OTEL_SERVICE_NAME;
   return name ? { ...attributes, "service.name": name } : attributes;
+}
+
+/** Default interval between two reports, in milliseconds. */
+const DEFAULT_INTERVAL_MS = 60_000;
+
+/** Minimum interval between two reports, in milliseconds. */
+const MIN_INTERVAL_MS = 1_000;
+
+type StartedRun = RunRecord["started"];
+
+/** Options for {@linkcode reportActiveRun}. */
+export interface ReportActiveRunOptions {
+  /** Environment of the runner. */
+  env: Env;
+  /** Events of the run so far. */
+  recorder: RunRecorder;
+  /** Masks a text. */
+  maskText: (text: string) => string;
+  /** Whether credentials may be sent over plain HTTP. */
+  allowInsecureTransport: boolean;
+}
+
+/**
+ * Reports to a collector that a run is active: when it starts, and then every
+ * minute, or as often as `OTEL_METRIC_EXPORT_INTERVAL` says. This happens in
+ * the background and never delays the run. Failures are ignored, since the
+ * export at the end of the run reports them.
+ *
+ * @returns A handle that stops the reports. The export at the end of the run
+ * reports that the run has ended.
+ */
+export function reportActiveRun(
+  { env, recorder, maskText, allowInsecureTransport }: ReportActiveRunOptions,
+): Disposable {
+  const ending = new AbortController();
+  const intervalMs = intervalOf(env);
+  const limitMs = timeoutOf(env, "metrics");
+  const resource = resourceOf(env);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  async function report(): Promise<void> {
+    const started = maskEvent(recorder.events[0], maskText) as StartedRun;
+    const { ms } = recorder;
+    const metric = activeMetric(started, resource, { value: 1, ms });
+    const limit = AbortSignal.timeout(limitMs);
+    await sendSignal("metrics", { resourceMetrics: [metric] }, {
+      env,
+      allowInsecureTransport,
+      signal: AbortSignal.any([ending.signal, limit]),
+    }).catch(() => {});
+    if (ending.signal.aborted) return;
+    timer = setTimeout(report, intervalMs);
+    // The timer must not keep a process alive.
+    Deno.unrefTimer(timer);
+  }
+
+  if (isExported("metrics", env)) void report();
+  return {
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+      // A late report must not arrive after the last one.
+      ending.abort();
+    },
+  };
+}
+
+function intervalOf(env: Env): number {
+  const ms = Number(env.OTEL_METRIC_EXPORT_INTERVAL);
+  return ms > 0 ? Math.max(MIN_INTERVAL_MS, ms) : DEFAULT_INTERVAL_MS;
+}
+
+/** Component of a message, and its text. */
+type Warn = (component: string, message: string) => void;
+
+/**
+ * Exports of the jobs of a workflow. They continue while other jobs run, so
+ * that a slow collector delays only the end of the workflow, and only once.
+ */
+export class ExportQueue {
+  readonly #warn: Warn;
+  readonly #warnings = new Set<string>();
+  readonly #pending = new Set<Promise<void>>();
+
+  /** @param warn Prints a warning. */
+  constructor(warn: Warn) {
+    this.#warn = warn;
+  }
+
+  /**
+   * Waits for an export when the workflow ends.
+   *
+   * @param sending The export, which has its own time limit.
+   */
+  add(sending: Promise<unknown>): void {
+    const pending = sending
+      .catch((error) =>
+        this.warn("report", `Cannot export: ${messageOf(error)}`)
+      )
+      .then(() => void this.#pending.delete(pending));
+    this.#pending.add(pending);
+  }
+
+  /** Prints a warning, unless an earlier job had the same one. */
+  warn(component: string, message: string): void {
+    if (this.#warnings.has(message)) return;
+    this.#warnings.add(message);
+    this.#warn(component, message);
+  }
+
+  /** Waits for all exports. */
+  async finish(): Promise<void> {
+    await Promise.all(this.#pending);
+  }
 }

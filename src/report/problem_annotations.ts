@@ -12,7 +12,7 @@ import {
   problemCounts,
   problemLine,
   type RecordedProblem,
-} from "./problem_text.ts";
+} from "./record_text.ts";
 
 /** Maximum number of problems of a run that are shown. */
 const MAX_PROBLEMS = 50;

@@ -1,6 +1,6 @@
 import type { StepLog } from "../output/job_log.ts";
 import type { RunningProcess } from "../process/spawn.ts";
-import { type MatcherAnswer, MatcherProcess } from "./matcher_process.ts";
+import { type MatcherAnswer, MatcherProcess } from "./line_matcher.ts";
 import type { Problem, ProblemMatcher } from "./problem_matchers.ts";
 
 /** Maximum number of different problems of a run. */

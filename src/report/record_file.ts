@@ -1,4 +1,5 @@
-import { openUntrusted, readToEnd } from "../fs/read_untrusted.ts";
+import { openUntrusted, readToEnd } from "../fs/untrusted_file.ts";
+import { isInside, normalizePath } from "../job_path.ts";
 import { readRecord, type RunRecord } from "./run_record.ts";
 
 /** Maximum size of a record, in bytes. */
@@ -57,4 +58,36 @@ export async function readRecordFile(
   const record = readRecord(text, { isRunning });
   if (record !== undefined) return record;
   throw new Error("it is not a run record");
+}
+
+/** Maximum number of records of jobs that are read. */
+const MAX_RECORDS = 200;
+
+/**
+ * Reads the records of the jobs of a workflow, if they are below its directory:
+ * a job may have changed the record of the workflow to point at other files.
+ *
+ * @param record Record of the workflow.
+ * @param directory Absolute path of its directory.
+ * @returns Records by the indexes of the jobs; those that cannot be read are
+ * left out.
+ */
+export async function readJobRecords(
+  { steps }: RunRecord,
+  directory: string,
+): Promise<ReadonlyMap<number, RunRecord>> {
+  const records = new Map<number, RunRecord>();
+  const base = normalizePath(directory);
+  for (const [index, { record: path }] of steps.entries()) {
+    if (path === undefined || records.size === MAX_RECORDS) continue;
+    const absolute = normalizePath(`${base}/${path}`);
+    if (path.startsWith("/") || !isInside(base, absolute)) continue;
+    try {
+      records.set(index, await readRecordFile(absolute, { base }));
+    } catch {
+      // It was removed with the workspace of the job, or not moved along with
+      // that of the workflow.
+    }
+  }
+  return records;
 }

@@ -1,12 +1,14 @@
 import { osReason } from "../errors.ts";
-import { lstatIfThere } from "../fs/files.ts";
 import { tryLockFile } from "../fs/file_lock.ts";
+import { lstatIfThere } from "../fs/files.ts";
 import { checkReplaceable, writeAtomic } from "../fs/write_atomic.ts";
 import { LogDirectory } from "../output/log_directory.ts";
+import { withoutSequences } from "../terminal/text.ts";
 import { removeTree } from "../workspace/remove.ts";
 import { maskEvent } from "./event_schema.ts";
 import type { RunEvent } from "./run_event.ts";
 import type { RunRecorder } from "./run_recorder.ts";
+import type { StepOutcome } from "./step_outcome.ts";
 
 /** Only the user who runs the job may read the record. */
 const MODE = 0o600;
@@ -255,4 +257,40 @@ function isIntact(
 
 function equals(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
+
+/** Limits for the last lines of steps: their number and their length. */
+const [FAILED, SUCCEEDED] = [
+  { lines: 20, length: 2_000 },
+  // Most steps succeed, and a record of a thousand steps should stay small.
+  { lines: 5, length: 200 },
+];
+
+/**
+ * Selects the last lines of a step for its record.
+ *
+ * @param step The step.
+ * @param lines Last lines of its output, with colors.
+ * @returns Fields of the event of its end.
+ */
+export function recordedTail(
+  { outcome }: Pick<StepOutcome, "outcome">,
+  lines: readonly string[] = [],
+): { tail?: readonly string[] } {
+  const max = outcome === "success" ? SUCCEEDED : FAILED;
+  const tail = lines.slice(-max.lines).map((line) => cut(line, max.length));
+  return tail.length === 0 ? {} : { tail };
+}
+
+/**
+ * Truncates a line between words: a word may turn out to be a secret later, and
+ * a part of it would not be masked. Colors are removed, since the cut may be
+ * inside a sequence.
+ */
+function cut(line: string, length: number): string {
+  if (line.length <= length) return line;
+  const plain = withoutSequences(line);
+  if (plain.length <= length) return plain;
+  const end = plain.slice(0, length).search(/\s\S*$/);
+  return `${plain.slice(0, Math.max(0, end))} …`;
 }

@@ -1,4 +1,4 @@
-import type { CacheUseRecord } from "../config/cache_uses.ts";
+import type { CacheUseRecord } from "../config/step_cache_config.ts";
 import type { Problem } from "./problem_matchers.ts";
 import type { SummaryStatus } from "./step_outcome.ts";
 

@@ -1,4 +1,4 @@
-import type { CacheUseRecord } from "../config/cache_uses.ts";
+import type { CacheUseRecord } from "../config/step_cache_config.ts";
 import { maskEvent, parseEvent } from "./event_schema.ts";
 import type {
   AttemptRecord,

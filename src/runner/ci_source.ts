@@ -11,7 +11,7 @@ import {
   takeManifest,
 } from "../source/directory_manifest.ts";
 import { realPath } from "../workspace/guard.ts";
-import { readUntrusted } from "../fs/read_untrusted.ts";
+import { readUntrusted } from "../fs/untrusted_file.ts";
 import { temporaryDirectory } from "../fs/temporary_directory.ts";
 import type { RunState } from "./run_state.ts";
 import { recordFailure } from "./job_result.ts";

@@ -1,6 +1,6 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
-import { readUntrusted } from "../fs/read_untrusted.ts";
+import { readUntrusted } from "../fs/untrusted_file.ts";
 import { absolutePath, isInside, normalizePath } from "../job_path.ts";
 import type { StepLog } from "../output/job_log.ts";
 import { LineAssembler } from "../output/line_assembler.ts";
@@ -11,7 +11,7 @@ import { DENO_VARIABLES } from "../environment/variables.ts";
 import { findDeno } from "../plugins/sandbox/find_deno.ts";
 import { onAbort } from "../process/cancellation.ts";
 import { type RunningProcess, spawn } from "../process/spawn.ts";
-import { MATCHER_PROGRAM } from "../report/matcher_process.ts";
+import { MATCHER_PROGRAM } from "../report/line_matcher.ts";
 import { ProblemFinder, type StepProblems } from "../report/problem_finder.ts";
 import {
   parseProblemMatchers,

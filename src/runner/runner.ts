@@ -1,7 +1,6 @@
 import { absolutePath } from "../job_path.ts";
-import { typeName } from "../config/option_types.ts";
+import { optionsLayer, typeName } from "../config/options_layer.ts";
 import { isObject } from "../json_value.ts";
-import { optionsLayer } from "../config/options_layer.ts";
 import type { Layer } from "../config/settings.ts";
 import { RunnerError } from "../errors.ts";
 import { type Host, processHost } from "../host.ts";

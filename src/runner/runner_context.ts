@@ -5,7 +5,7 @@ import type { Host } from "../host.ts";
 import { createLogger, type Logger, logLevelOf } from "../output/logger.ts";
 import { type LineSink, type Sink, streamSink } from "../output/sink.ts";
 import type { PluginRegistry } from "../plugins/registry.ts";
-import type { ExportQueue } from "../report/export_queue.ts";
+import type { ExportQueue } from "../report/export_otlp.ts";
 import { Masker } from "../secrets/masker.ts";
 import type { SourceRegistry } from "../source/custom_source.ts";
 import type { TriggerSpoofFilter } from "../triggers/trigger_lines.ts";

@@ -19,7 +19,7 @@ import {
 } from "../steps/output_files.ts";
 import { StepOutputs } from "../steps/outputs.ts";
 import { type AttemptFiles, openAttemptFiles } from "../steps/attempt_files.ts";
-import { ServicePorts } from "../steps/service_ports.ts";
+import { ServicePorts } from "../steps/services.ts";
 import type { AttemptContext } from "../steps/attempt.ts";
 import type { StepEvent } from "../steps/step.ts";
 import {

@@ -3,8 +3,13 @@ import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import { resolve } from "@std/path/posix/resolve";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
-import { createLink, pathReason, readLinkTarget } from "../fs/byte_names.ts";
-import { DirectoryReader, NameRestorer } from "../fs/byte_paths.ts";
+import {
+  createLink,
+  DirectoryReader,
+  NameRestorer,
+  pathReason,
+  readLinkTarget,
+} from "../fs/byte_names.ts";
 import { setLinkTime, writeAll } from "../fs/files.ts";
 import { isInside } from "../job_path.ts";
 import { realPath } from "../workspace/guard.ts";

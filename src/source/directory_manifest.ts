@@ -1,8 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { osReason, RunnerError } from "../errors.ts";
-import { readLinkTarget } from "../fs/byte_names.ts";
-import { DirectoryReader } from "../fs/byte_paths.ts";
-import { openUntrusted } from "../fs/read_untrusted.ts";
+import { DirectoryReader, readLinkTarget } from "../fs/byte_names.ts";
+import { openUntrusted } from "../fs/untrusted_file.ts";
 import { sha256Of } from "../fs/checksum.ts";
 import { forEachLimited, PARALLEL_CALLS } from "../work_queue.ts";
 

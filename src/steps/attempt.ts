@@ -3,7 +3,7 @@ import type { RunnerError } from "../errors.ts";
 import type { StepLog } from "../output/job_log.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import type { JobSystem } from "./job_system.ts";
-import type { CacheUseRecord } from "../config/cache_uses.ts";
+import type { CacheUseRecord } from "../config/step_cache_config.ts";
 import type { UsageMeter } from "../process/usage.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { AttemptFiles } from "./attempt_files.ts";

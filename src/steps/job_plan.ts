@@ -8,9 +8,11 @@ import {
   settingProblems,
 } from "../config/setting_checks.ts";
 import { stepNameProblem } from "../config/step_config.ts";
-import { stepCacheProblems } from "../config/step_cache_config.ts";
+import {
+  cacheUseProblems,
+  stepCacheProblems,
+} from "../config/step_cache_config.ts";
 import { permissionsProblems } from "../config/step_permissions.ts";
-import { cacheUseProblems } from "../config/cache_uses.ts";
 import { RunnerError } from "../errors.ts";
 import type { Step } from "./step.ts";
 import { checkOutputNames } from "./outputs.ts";

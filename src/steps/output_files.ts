@@ -1,5 +1,5 @@
 import { messageOf } from "../errors.ts";
-import { readUntrusted } from "../fs/read_untrusted.ts";
+import { readUntrusted } from "../fs/untrusted_file.ts";
 import type { CommandOutputs } from "./step.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { Workspace } from "../workspace/layout.ts";

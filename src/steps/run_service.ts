@@ -3,9 +3,7 @@ import { tailedLog } from "../output/job_log.ts";
 import { LogTail } from "../output/log_tail.ts";
 import type { Sink } from "../output/sink.ts";
 import { Cancellation, onAbort } from "../process/cancellation.ts";
-import { watchLog } from "./ready_log.ts";
-import { waitUntilReady } from "./readiness.ts";
-import { acceptsConnections } from "./ready_checks.ts";
+import { acceptsConnections, waitUntilReady, watchLog } from "./readiness.ts";
 import { commandEnd } from "./run_command.ts";
 import {
   type AttemptContext,

@@ -8,8 +8,11 @@ import { createRunnerContext } from "../runner/runner_context.ts";
 import type { Job } from "../steps/job.ts";
 import type { Step, StepEvent } from "../steps/step.ts";
 import type { CommandReply, TestedCommand } from "./recorded_command.ts";
-import { READY_COMMAND, RecordedSystem } from "./recorded_system.ts";
-import { recordingHost } from "./recording_host.ts";
+import {
+  READY_COMMAND,
+  RecordedSystem,
+  recordingHost,
+} from "./recorded_system.ts";
 
 /** Real time after which a test is aborted, in milliseconds. */
 const STUCK_MS = 20_000;

@@ -2,7 +2,7 @@ import { parseJson } from "../json_value.ts";
 import { dirname } from "@std/path/posix/dirname";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { lockDirectory } from "../fs/file_lock.ts";
-import { readUntrusted } from "../fs/read_untrusted.ts";
+import { readUntrusted } from "../fs/untrusted_file.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
 import {
   type CheckedTrigger,

@@ -5,7 +5,7 @@ import type {
 import type { Environment } from "../environment/variables.ts";
 import type { Host } from "../host.ts";
 import type { JobLog } from "../output/job_log.ts";
-import type { ExportQueue } from "../report/export_queue.ts";
+import type { ExportQueue } from "../report/export_otlp.ts";
 import type { RunnerContext } from "../runner/runner_context.ts";
 import type { WorkflowDefinition } from "./definition/definition.ts";
 import type { Executor, JobRequest, LocalWorkflow } from "./local/local_job.ts";

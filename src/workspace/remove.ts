@@ -180,7 +180,7 @@ async function makeWritable(path: string): Promise<void> {
 async function removableEntriesOf(directory: string): Promise<string[]> {
   const names = await entriesOf(directory);
   if (!names.some((name) => name.includes("\ufffd"))) return names;
-  const { renameUndecodable } = await import("../fs/byte_paths.ts");
+  const { renameUndecodable } = await import("../fs/byte_names.ts");
   await renameUndecodable(directory);
   return await entriesOf(directory);
 }

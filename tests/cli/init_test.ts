@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { jobFileSchema } from "../../src/config/job_file_schema.ts";
+import { jobFileSchema } from "../../src/config/job_keys.ts";
 import { CLI, cliEnv } from "../helpers/cli.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
 import { runMain } from "../helpers/run_main.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { jobFileSchema } from "../../src/config/job_file_schema.ts";
+import { jobFileSchema } from "../../src/config/job_keys.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
   makeFiles,

@@ -6,9 +6,11 @@ import {
 } from "@std/assert";
 import * as library from "../../mod.ts";
 import { CATALOG } from "../../src/cli/commands.ts";
-import { missingNames } from "../../src/cli/migration/python_names.ts";
-import { programFix } from "../../src/cli/migration/python_image.ts";
-import { yaml11Value } from "../../src/cli/migration/yaml11.ts";
+import {
+  missingNames,
+  programFix,
+} from "../../src/cli/migration/python_runner.ts";
+import { yaml11Value } from "../../src/cli/migration/definition_text.ts";
 import { Variable } from "../../src/environment/variables.ts";
 import { readJobDefinition } from "../../src/workflow/definition/read_job_definition.ts";
 import { OPTIONS } from "../../src/options/options.ts";

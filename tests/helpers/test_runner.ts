@@ -4,7 +4,7 @@ import {
   type CreateRunnerOptions,
   type Runner,
 } from "../../src/runner/runner.ts";
-import { recordingHost } from "../../src/testing/recording_host.ts";
+import { recordingHost } from "../../src/testing/recorded_system.ts";
 import { BARE_ENV } from "./running.ts";
 import { temporaryDirectory } from "./temporary_directory.ts";
 

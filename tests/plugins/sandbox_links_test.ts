@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   isInRange,
   openAccessPolicy,
-} from "../../src/plugins/rights/access_policy.ts";
+} from "../../src/plugins/sandbox/permission_broker.ts";
 import { runZoo, type ZooOptions } from "../helpers/plugin_zoo.ts";
 import {
   makeFiles,

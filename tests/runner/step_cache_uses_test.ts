@@ -5,7 +5,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import type { CacheUseRecord } from "../../src/config/cache_uses.ts";
+import type { CacheUseRecord } from "../../src/config/step_cache_config.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { Job } from "../../src/steps/job.ts";
 import { runCli } from "../helpers/cli.ts";

@@ -1,9 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import {
-  acceptsConnections,
-  httpProblem,
-} from "../../src/steps/ready_checks.ts";
+import { acceptsConnections, httpProblem } from "../../src/steps/readiness.ts";
 
 /** Serves one raw answer to each connection, until it is disposed. */
 function serve(answer: string | undefined) {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { bareLog } from "../../src/output/job_log.ts";
-import { watchLog } from "../../src/steps/ready_log.ts";
+import { watchLog } from "../../src/steps/readiness.ts";
 import { Random } from "../helpers/random.ts";
 
 const nowhere = { write: () => Promise.resolve() };

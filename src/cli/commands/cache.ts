@@ -1,13 +1,28 @@
-import type { CliCommand, CommandContext } from "../command.ts";
-import { findAction } from "../find_action.ts";
+import { CACHE_NAME } from "../../cache/cache_entry.ts";
+import { cacheSettings } from "../../cache/cache_settings.ts";
+import type { CacheStore } from "../../cache/cache_store.ts";
+import { pathsBelow, savedRoot } from "../../cache/job_paths.ts";
+import { expandKey } from "../../cache/key_template.ts";
+import { openStore } from "../../cache/open_store.ts";
 import {
-  type CacheAction,
-  clearCache,
-  pruneCache,
-  restoreToCache,
-  saveToCache,
-  showCache,
-} from "../cache_actions.ts";
+  isListable,
+  type ListableStore,
+  listStore,
+  pruneStore,
+} from "../../cache/prune.ts";
+import {
+  type CacheContext,
+  restoreDirectories,
+  saveDirectories,
+} from "../../cache/saved_directories.ts";
+import { childEnvironment } from "../../environment/child_environment.ts";
+import { variableInfo } from "../../environment/variables.ts";
+import { osReason, RunnerError } from "../../errors.ts";
+import { temporaryParents } from "../../fs/temporary_directory.ts";
+import type { Cancellation } from "../../process/cancellation.ts";
+import { cancelOnSignal, findAction } from "../actions.ts";
+import type { CliCommand, CommandContext } from "../command.ts";
+import { usageError } from "../parse_arguments.ts";
 
 const ACTIONS: Readonly<Record<string, CacheAction>> = {
   save: saveToCache,
@@ -75,4 +90,279 @@ async function runCacheAction(context: CommandContext): Promise<number> {
   );
   await logger.flush();
   return code;
+}
+
+/** An action of the command; returns its exit code. */
+type CacheAction = (
+  context: CommandContext,
+  operands: readonly string[],
+) => Promise<number>;
+
+/** Saves paths under a key. */
+function saveToCache(
+  context: CommandContext,
+  [name, ...operands]: readonly string[],
+): Promise<number> {
+  return cancelOnSignal(context.runner.host, async (cancellation) => {
+    const { logger } = context.runner;
+    checkName(name);
+    const settings = cacheSettings(context.runner.host);
+    const root = await jobDirectory(context);
+    const paths = await pathsIn(root, context, operands);
+    if (paths.length === 0) {
+      throw usageError("A path to save is required", "cache");
+    }
+    const key = await keyOf(context, cancellation);
+    const id = { namespace: settings.namespace, name, key };
+    try {
+      const store = await storeOf(context);
+      const cache = cacheContext(context, root, { store, cancellation });
+      const result = await saveDirectories(id, paths, cache);
+      if (result.status === "saved") {
+        const { packBytes, count } = result.entry;
+        await context.print(`saved ${key}`);
+        logger.info("cache", "Saved", {
+          key,
+          entries: count,
+          bytes: packBytes,
+        });
+        if (isListable(store) && store.hasLocks) {
+          await pruneStore(store, settings.maxBytes, cancellation.graceful);
+        }
+      } else if (result.status === "exists") {
+        await context.print(`exists ${key}`);
+      } else {
+        logger.warn("cache", "Not saved: larger than the limit", {
+          key,
+          limit: settings.maxBytes,
+        });
+      }
+    } catch (error) {
+      const isMistake = error instanceof RunnerError &&
+        error.code === "workspace";
+      if (isMistake) throw error;
+      reportTrouble(context, cancellation, "Not saved", error);
+    }
+    return 0;
+  });
+}
+
+/** Restores the directories that were saved under a key. */
+function restoreToCache(
+  context: CommandContext,
+  [name, ...operands]: readonly string[],
+): Promise<number> {
+  return cancelOnSignal(context.runner.host, async (cancellation) => {
+    checkName(name);
+    const { namespace, readFrom } = cacheSettings(context.runner.host);
+    const root = await jobDirectory(context);
+    const paths = await pathsIn(root, context, operands);
+    const key = await keyOf(context, cancellation);
+    const fallbacks = await fallbacksOf(context, cancellation);
+    const troubles: unknown[] = [];
+    let found;
+    try {
+      const store = await storeOf(context);
+      found = await restoreDirectories(
+        {
+          namespaces: [...new Set([namespace, ...readFrom])],
+          name,
+          key,
+          fallbacks,
+          ...paths.length === 0 ? {} : { paths },
+        },
+        cacheContext(context, root, { store, cancellation }),
+        (cause) => troubles.push(cause),
+      );
+    } catch (error) {
+      troubles.push(error);
+    }
+    if (troubles.length > 0) {
+      reportTrouble(context, cancellation, "Not restored", troubles[0]);
+    }
+    await context.print(
+      found === undefined
+        ? "miss"
+        : `${found.key === key ? "exact" : "fallback"} ${found.key}`,
+    );
+    return found === undefined && context.isOn("fail-on-miss") ? 1 : 0;
+  });
+}
+
+/** Prints the contents of the store. */
+function showCache(context: CommandContext): Promise<number> {
+  return cancelOnSignal(context.runner.host, async ({ graceful }) => {
+    const { maxBytes } = cacheSettings(context.runner.host);
+    const store = await listableStoreOf(context);
+    const { manifests, packs, bytes } = await listStore(store, graceful);
+    await context.print(
+      `${store.shown}: ${manifests.length} entries, ${bytes} of ${maxBytes} bytes`,
+    );
+    for (const manifest of manifests) {
+      const { namespace, kind, name, key = "", usedMs } = manifest;
+      const size = manifest.packs.reduce(
+        (sum, pack) => sum + (packs.get(pack)?.bytes ?? 0),
+        manifest.bytes,
+      );
+      const used = new Date(usedMs).toISOString();
+      await context.print(
+        `${namespace}  ${kind}  ${name}  ${key}  ${size} bytes  used ${used}`,
+      );
+    }
+    return 0;
+  });
+}
+
+/** Removes entries until the store is not larger than its limit. */
+function pruneCache(context: CommandContext): Promise<number> {
+  return removeEntries(context, cacheSettings(context.runner.host).maxBytes);
+}
+
+/** Removes all entries. */
+function clearCache(context: CommandContext): Promise<number> {
+  return removeEntries(context, 0);
+}
+
+function removeEntries(
+  context: CommandContext,
+  maxBytes: number,
+): Promise<number> {
+  return cancelOnSignal(context.runner.host, async ({ graceful }) => {
+    const store = await listableStoreOf(context);
+    const { count, bytes } = await pruneStore(store, maxBytes, graceful);
+    await context.print(`removed ${count} entries, ${bytes} bytes`);
+    return 0;
+  });
+}
+
+/**
+ * Reports that the store cannot be used. An invalid configuration and
+ * cancellation are errors.
+ */
+function reportTrouble(
+  { runner: { logger } }: CommandContext,
+  { graceful }: Cancellation,
+  what: string,
+  error: unknown,
+): void {
+  graceful.throwIfAborted();
+  if (error instanceof RunnerError && error.code === "invalid-config") {
+    throw error;
+  }
+  logger.warn("cache", what, { reason: osReason(error) });
+}
+
+async function storeOf(context: CommandContext): Promise<CacheStore> {
+  const { host: { env }, allowInsecureTransport } = context.runner;
+  return await openStore(cacheSettings(context.runner.host).store, {
+    env,
+    allowInsecureTransport: allowInsecureTransport ||
+      context.isOn("allow-insecure-transport"),
+  });
+}
+
+async function listableStoreOf(
+  context: CommandContext,
+): Promise<ListableStore> {
+  const store = await storeOf(context);
+  if (isListable(store)) return store;
+  throw new RunnerError(
+    `Cannot manage "${store.shown}": a store on an HTTP server cannot be listed`,
+    { code: "invalid-config" },
+  );
+}
+
+function cacheContext(
+  context: CommandContext,
+  root: string,
+  { store, cancellation }: {
+    store: CacheStore;
+    cancellation: Cancellation;
+  },
+): CacheContext {
+  const { maxBytes } = cacheSettings(context.runner.host);
+  const env = childEnvironment(context.runner.host.env, { kind: "tool" });
+  return {
+    store,
+    root,
+    env,
+    maxBytes,
+    storeBytes: maxBytes,
+    cancellation,
+    temporaryParents: temporaryParents({
+      env: context.runner.host.env,
+      workspace: { base: root },
+    }),
+  };
+}
+
+async function jobDirectory(
+  { runner: { host: { cwd }, workspace } }: CommandContext,
+): Promise<string> {
+  return await savedRoot(cwd, workspace.base);
+}
+
+/** Returns paths relative to the directory of the job. */
+async function pathsIn(
+  root: string,
+  { runner: { host: { cwd } } }: CommandContext,
+  operands: readonly string[],
+): Promise<string[]> {
+  return await pathsBelow(
+    root,
+    cwd,
+    operands,
+    (message) => usageError(message, "cache"),
+  );
+}
+
+function checkName(name: string | undefined): asserts name is string {
+  if (name === undefined) {
+    throw usageError("The name of a cache is required", "cache");
+  }
+  if (!CACHE_NAME.test(name)) {
+    throw usageError(
+      `Name ${
+        JSON.stringify(name)
+      } must have letters, digits, ".", "_" and "-", and start with a letter or digit`,
+      "cache",
+    );
+  }
+}
+
+async function keyOf(
+  context: CommandContext,
+  cancellation: Cancellation,
+): Promise<string> {
+  const template = context.flags.get("key");
+  if (typeof template !== "string") {
+    throw usageError("--key is required", "cache");
+  }
+  return await expand(template, context, cancellation);
+}
+
+async function fallbacksOf(
+  context: CommandContext,
+  cancellation: Cancellation,
+): Promise<string[]> {
+  const given = context.flags.get("fallback") ?? [];
+  const templates = typeof given === "string" ? [given] : given;
+  return await Promise.all(
+    templates.map((template) => expand(template, context, cancellation)),
+  );
+}
+
+async function expand(
+  template: string,
+  { runner }: CommandContext,
+  { graceful }: Cancellation,
+): Promise<string> {
+  const { host: { cwd, env }, masker } = runner;
+  return await expandKey(template, {
+    directory: cwd,
+    env,
+    isSecret: (name) => variableInfo(name)?.isSecret === true,
+    holdsSecret: (text) => masker.holdsSecret(text),
+    signal: graceful,
+  });
 }

@@ -8,8 +8,8 @@ import {
 import type { RunnerContext } from "../../runner/runner_context.ts";
 import { workflowFunctions } from "../../runner/workflow_functions.ts";
 import { TriggerQueue } from "../../triggers/queue.ts";
+import { findAction } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
-import { findAction } from "../find_action.ts";
 import { readText } from "../read_input.ts";
 
 /** Maximum size of the arguments, in bytes: that of a large trigger document. */

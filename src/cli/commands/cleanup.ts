@@ -9,7 +9,7 @@ import {
 import type { Workspace } from "../../workspace/layout.ts";
 import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
 import { removeOwnedPaths } from "../../workspace/owned_paths.ts";
-import { cancelOnSignal } from "../cancel_on_signal.ts";
+import { cancelOnSignal } from "../actions.ts";
 import type { CliCommand } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
 import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";

@@ -1,6 +1,6 @@
 import type { CliCommand } from "../command.ts";
 import { CHECKED_FLAGS, configFlags } from "../config_flags.ts";
-import { prepareCommandSource } from "../command_source.ts";
+import { prepareCommandSource } from "./checkout.ts";
 import { WORK_DIR_FLAG } from "../job_location.ts";
 
 export const copyCommand: CliCommand = {

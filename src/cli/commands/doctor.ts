@@ -117,7 +117,7 @@ async function providerSection(
   { settings, runner }: CommandConfig,
 ): Promise<Readonly<Record<string, readonly Finding[]>>> {
   if (!settings.get("secret_providers")?.value) return {};
-  const { findProviders } = await import("../doctor/providers.ts");
+  const { findProviders } = await import("../doctor/programs.ts");
   return { "Secret providers": await findProviders(settings, runner) };
 }
 

@@ -1,7 +1,7 @@
 import { resolve } from "@std/path/posix/resolve";
 import { Variable } from "../../environment/variables.ts";
 import { messageOf, osReason, RunnerError } from "../../errors.ts";
-import { readUntrusted } from "../../fs/read_untrusted.ts";
+import { readUntrusted } from "../../fs/untrusted_file.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import type { KnownSecret } from "../../secrets/collect.ts";
 import { Masker } from "../../secrets/masker.ts";

@@ -9,9 +9,9 @@ import {
   type GitQueryOptions,
   openQuery,
 } from "../../source/git/queries/open_query.ts";
+import { findAction } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { configFlags, flagsLayer, IGNORED_FLAGS } from "../config_flags.ts";
-import { findAction } from "../find_action.ts";
 import { usageError } from "../parse_arguments.ts";
 import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 

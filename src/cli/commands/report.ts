@@ -91,7 +91,7 @@ async function jobsOf(
   record: RunRecord,
   path: string,
 ): Promise<ReadonlyMap<number, RunRecord>> {
-  const { readJobRecords } = await import("../../report/job_records.ts");
+  const { readJobRecords } = await import("../../report/record_file.ts");
   return await readJobRecords(record, path.slice(0, path.lastIndexOf("/")));
 }
 

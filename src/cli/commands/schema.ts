@@ -1,11 +1,11 @@
+import { findAction } from "../actions.ts";
 import type { CliCommand } from "../command.ts";
-import { findAction } from "../find_action.ts";
 
 /** Functions that load and create the schemas. */
 const SCHEMAS: Readonly<Record<string, () => Promise<unknown>>> = {
   async job() {
     const { jobFileSchema } = await import(
-      "../../config/job_file_schema.ts"
+      "../../config/job_keys.ts"
     );
     return jobFileSchema();
   },

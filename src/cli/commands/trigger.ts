@@ -14,11 +14,11 @@ import {
   type ReadDefinitionOptions,
   readJobDefinition,
 } from "../../workflow/definition/read_job_definition.ts";
+import { cancelOnSignal } from "../actions.ts";
 import type { CliCommand } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
 import { warnOnce } from "../inventory.ts";
 import { usageError } from "../parse_arguments.ts";
-import { cancelOnSignal } from "../cancel_on_signal.ts";
 import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 
 /** Options that the command reads. */

@@ -1,8 +1,8 @@
 import { absolutePath } from "../../job_path.ts";
 import { osReason, RunnerError } from "../../errors.ts";
+import { cancelOnSignal } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
-import { cancelOnSignal } from "../cancel_on_signal.ts";
 
 export const uiCommand: CliCommand = {
   usage: "[DIR] [--port PORT]",

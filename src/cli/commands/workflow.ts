@@ -1,13 +1,13 @@
-import type { CliCommand, CommandContext } from "../command.ts";
-import { DRY_RUN_FLAG, WATCH_FLAG } from "./run.ts";
+import { ENGINES } from "../../workflow/export/engines.ts";
+import { findAction } from "../actions.ts";
+import type { CliCommand, CommandContext, Flag } from "../command.ts";
 import { configFlags } from "../config_flags.ts";
-import { drawDefinition, FORMAT_FLAG } from "./graph.ts";
-import { KUBERNETES_FLAGS } from "../workflow/kubernetes_flags.ts";
-import { findAction } from "../find_action.ts";
 import { QUIET_FLAG, VERBOSE_FLAG } from "../parse_arguments.ts";
-import { CHANGED_FILE_FLAG, INPUT_FLAGS } from "../workflow/run_inputs.ts";
 import { EXPLAIN_FLAGS } from "../workflow/explanation.ts";
-import { EXPORT_FLAGS, EXPORTED_JOB_FLAGS } from "../workflow/export_flags.ts";
+import { KUBERNETES_FLAGS } from "../workflow/kubernetes_flags.ts";
+import { CHANGED_FILE_FLAG, INPUT_FLAGS } from "../workflow/load_workflow.ts";
+import { drawDefinition, FORMAT_FLAG } from "./graph.ts";
+import { DRY_RUN_FLAG, WATCH_FLAG } from "./run.ts";
 
 /** Actions; each loads its modules on demand. */
 const ACTIONS: Readonly<
@@ -53,6 +53,60 @@ const ACTIONS: Readonly<
     return await listDefinitions(context, directory);
   },
 };
+
+/** Options of `workflow export`. */
+const EXPORT_FLAGS: readonly Flag[] = [
+  {
+    name: "to",
+    valueName: "ENGINE",
+    choices: ENGINES,
+    help: "Engine of an exported file: gitlab, github or argo",
+    group: "Output",
+  },
+  {
+    name: "output",
+    valueName: "FILE",
+    help: "File for the exported workflow (standard output)",
+    group: "Output",
+  },
+];
+
+/**
+ * Options of `workflow job`, which only exported files use.
+ */
+const EXPORTED_JOB_FLAGS: readonly Flag[] = [
+  {
+    name: "need",
+    valueName: "JOB=VARIABLES",
+    isRepeatable: true,
+    isHidden: true,
+    help: "Needed job, and the variables that contain its results",
+  },
+  {
+    name: "item",
+    valueName: "INDEX",
+    isHidden: true,
+    help: "Only item of for_each that runs",
+  },
+  {
+    name: "result-file",
+    valueName: "FILE",
+    isHidden: true,
+    help: "File for the result",
+  },
+  {
+    name: "result-name",
+    valueName: "NAME",
+    isHidden: true,
+    help: "Name before the result and an equals sign",
+  },
+  {
+    name: "artifact-store",
+    valueName: "DIRECTORY",
+    isHidden: true,
+    help: "Directory for artifacts, unless a store is set",
+  },
+];
 
 export const workflowCommand: CliCommand = {
   usage: "ACTION [FILE] [OPTIONS]",

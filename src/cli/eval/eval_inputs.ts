@@ -13,7 +13,7 @@ import {
 } from "../../workflow/eval/policy.ts";
 import type { CommandContext, Flag } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
-import { CHANGED_FILE_FLAG } from "../workflow/run_inputs.ts";
+import { CHANGED_FILE_FLAG } from "../workflow/load_workflow.ts";
 
 /** Options that a variable can replace, by name. */
 const VALUES: Readonly<Record<string, [variable: string, help: string]>> = {

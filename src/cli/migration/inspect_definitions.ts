@@ -16,7 +16,7 @@ import {
   type MigrationFinding,
   traitsOf,
 } from "./inspection.ts";
-import { isOldImage } from "./python_image.ts";
+import { isOldImage } from "./python_runner.ts";
 import { shellCommands } from "./shell_commands.ts";
 import { checkCommands } from "./text_rules.ts";
 import type { TreeFile, UntrustedTree } from "./untrusted_tree.ts";

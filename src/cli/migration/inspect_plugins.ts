@@ -8,8 +8,7 @@ import {
   type MigrationFinding,
   PLUGIN_FOLDER,
 } from "./inspection.ts";
-import { programFix } from "./python_image.ts";
-import { namedPhases } from "./python_names.ts";
+import { namedPhases, programFix } from "./python_runner.ts";
 import type { TreeFile } from "./untrusted_tree.ts";
 
 /** Phases in which the Python runner called plugins from files. */

@@ -8,13 +8,13 @@ import {
   PLUGIN_FOLDER,
   traitsOf,
 } from "./inspection.ts";
-import { oldPackage } from "./python_image.ts";
 import {
   firstCall,
   importedModules,
   missingNames,
   oldNames,
-} from "./python_names.ts";
+  oldPackage,
+} from "./python_runner.ts";
 import { type ShellCommand, shellCommands } from "./shell_commands.ts";
 import { sourceCommands } from "./source_commands.ts";
 import { checkCommands, checkLines } from "./text_rules.ts";

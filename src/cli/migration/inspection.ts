@@ -7,7 +7,7 @@ import {
   WORKFLOW_FOLDER,
 } from "../../workflow/definition/definition.ts";
 import type { CliCommand } from "../command.ts";
-import { isOldImage } from "./python_image.ts";
+import { isOldImage } from "./python_runner.ts";
 import type { UntrustedTree } from "./untrusted_tree.ts";
 
 /** Category of a difference. */

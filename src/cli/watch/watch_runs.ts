@@ -11,14 +11,13 @@ import {
 } from "../../runner/runner_context.ts";
 import { WORKFLOW_FILES } from "../../workspace/ignore_files.ts";
 import type { CommandContext } from "../command.ts";
-import { ChangeFilter } from "./change_filter.ts";
+import { ChangeFilter, watchSource } from "./file_watcher.ts";
 import {
   changesSince,
   type FileChange,
   takeSnapshot,
   type WatchedSource,
 } from "./source_snapshot.ts";
-import { watchSource } from "./file_watcher.ts";
 
 /** Maximum number of changed files that a line names. */
 const MAX_NAMED = 3;

@@ -1,6 +1,6 @@
 import { coordinatorExecutor } from "../../workflow/coordinator/coordinator_executor.ts";
 import { findSubmission } from "../../workflow/coordinator/find_submission.ts";
-import { cancelOnSignal } from "../cancel_on_signal.ts";
+import { cancelOnSignal } from "../actions.ts";
 import type { CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 import { coordinatorSettings } from "./find_executor.ts";

@@ -12,8 +12,7 @@ import {
 import type { CommandContext } from "../command.ts";
 import { maskJobs } from "../inventory.ts";
 import { usageError } from "../parse_arguments.ts";
-import { loadWorkflow } from "./load_workflow.ts";
-import { withInputs } from "./run_inputs.ts";
+import { loadWorkflow, withInputs } from "./load_workflow.ts";
 
 /**
  * Writes a workflow file for another engine to standard output or to a file, and

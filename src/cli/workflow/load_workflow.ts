@@ -1,4 +1,7 @@
+import { parseEnvLines } from "../../config/text_values.ts";
+import { osReason, RunnerError } from "../../errors.ts";
 import { absolutePath, normalizePath } from "../../job_path.ts";
+import { isObject, type JsonValue, parseJson } from "../../json_value.ts";
 import {
   WORKFLOW_FOLDER,
   type WorkflowDefinition,
@@ -8,7 +11,7 @@ import {
   type ReadWorkflowOptions,
 } from "../../workflow/definition/read_workflow.ts";
 import { findDefinitions } from "../../workflow/eval/load_tree.ts";
-import type { CommandContext } from "../command.ts";
+import type { CommandContext, Flag } from "../command.ts";
 import { maskJobs, warnOnce } from "../inventory.ts";
 import { usageError } from "../parse_arguments.ts";
 
@@ -77,4 +80,118 @@ export function workflowPlace(file: string, cwd: string): WorkflowPlace {
   const folder = path.lastIndexOf(`/${WORKFLOW_FOLDER}/`);
   const end = folder === -1 ? path.lastIndexOf("/") : folder;
   return { root: path.slice(0, end) || "/", sourceFile: path.slice(end + 1) };
+}
+
+/** Option for the changed files of an event. */
+export const CHANGED_FILE_FLAG: Flag = {
+  name: "changed-file",
+  valueName: "PATH",
+  isRepeatable: true,
+  help: "File that the event changed",
+  group: "What to run",
+};
+
+/** Options that set variables of a workflow and of its jobs. */
+export const INPUT_FLAGS: readonly Flag[] = [
+  {
+    name: "var",
+    valueName: "NAME=VALUE",
+    isRepeatable: true,
+    help: "Variable of the workflow; it overrides vars and --input",
+    group: "What to run",
+  },
+  {
+    name: "input",
+    valueName: "FILE",
+    help: "JSON file with variables of the workflow",
+    group: "What to run",
+  },
+  {
+    name: "env-file",
+    valueName: "FILE",
+    isRepeatable: true,
+    help: "File of NAME=VALUE lines, which override variables of all jobs",
+    group: "What to run",
+  },
+];
+
+/**
+ * Sets the variables that the options of a command specify.
+ *
+ * @throws {RunnerError} `usage` or `invalid-config` if an option or a file is
+ * invalid.
+ */
+export async function withInputs(
+  context: CommandContext,
+  workflow: WorkflowDefinition,
+): Promise<WorkflowDefinition> {
+  const env = await envOf(context);
+  return {
+    ...workflow,
+    vars: {
+      ...workflow.vars,
+      ...await inputOf(context),
+      ...variablesOf(context),
+    },
+    jobs: workflow.jobs.map((job) => ({ ...job, env: { ...job.env, ...env } })),
+  };
+}
+
+function listOf({ flags }: CommandContext, name: string): readonly string[] {
+  return [flags.get(name) ?? []].flat();
+}
+
+function variablesOf(context: CommandContext): Record<string, string> {
+  return Object.fromEntries(
+    listOf(context, "var").map((assignment) => {
+      const at = assignment.indexOf("=");
+      if (at < 1) throw usageError("--var must be NAME=VALUE", "workflow");
+      return [assignment.slice(0, at), assignment.slice(at + 1)];
+    }),
+  );
+}
+
+async function inputOf(
+  context: CommandContext,
+): Promise<Record<string, JsonValue>> {
+  const input: Record<string, JsonValue> = {};
+  for (const file of listOf(context, "input")) {
+    const text = await read(context, file);
+    const value = parseJson(text);
+    if (!isObject(value)) {
+      throw invalid(file, "it must be a JSON object of variables");
+    }
+    Object.assign(input, value);
+  }
+  return input;
+}
+
+async function envOf(context: CommandContext): Promise<Record<string, string>> {
+  const all: Record<string, string> = {};
+  for (const file of listOf(context, "env-file")) {
+    const value = await read(context, file);
+    const { env, problems } = parseEnvLines(value);
+    if (problems.length > 0) throw invalid(file, problems.join("; "));
+    Object.assign(all, env);
+  }
+  return all;
+}
+
+async function read(
+  { runner: { host } }: CommandContext,
+  file: string,
+): Promise<string> {
+  try {
+    return await Deno.readTextFile(
+      absolutePath(file, host.cwd),
+    );
+  } catch (error) {
+    throw invalid(file, osReason(error));
+  }
+}
+
+function invalid(file: string, reason: string): RunnerError {
+  return new RunnerError(`Cannot read "${file}": ${reason}`, {
+    code: "invalid-config",
+  });
 }

@@ -32,9 +32,12 @@ import { usageError } from "../parse_arguments.ts";
 import { rerunWords } from "../rerun_command.ts";
 import { type Explanation, printExplanations } from "./explanation.ts";
 import { findExecutor } from "./find_executor.ts";
-import { type LoadedWorkflow, loadWorkflow } from "./load_workflow.ts";
+import {
+  type LoadedWorkflow,
+  loadWorkflow,
+  withInputs,
+} from "./load_workflow.ts";
 import { continuedOptions, runAndReport } from "./run_and_report.ts";
-import { withInputs } from "./run_inputs.ts";
 
 /** Without an event, all workflows match. */
 const ANY_EVENT: FilterMatch = {

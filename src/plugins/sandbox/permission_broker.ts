@@ -1,5 +1,11 @@
+import { isInside, normalizePath } from "../../job_path.ts";
 import { listenPrivately } from "../../secrets/registration/socket.ts";
-import type { AccessPolicy, AccessRequest } from "../rights/access_policy.ts";
+import { realPath } from "../../workspace/guard.ts";
+import {
+  mayUse,
+  type PluginPermissions,
+  RIGHT_KINDS,
+} from "../rights/rights.ts";
 import { splitLines } from "./messages.ts";
 
 /** Maximum length of a request, in characters. */
@@ -75,4 +81,135 @@ function close(connection: Deno.UnixConn | undefined): void {
   } catch {
     // It is already closed.
   }
+}
+
+/** Access for which Deno requests permission on behalf of a plugin. */
+export interface AccessRequest {
+  /** Kind of permission, as Deno names it. */
+  readonly permission: string;
+  /** Path, host, variable and so on; `null` for everything of its kind. */
+  readonly value: string | null;
+}
+
+/** Options for {@linkcode openAccessPolicy}. */
+export interface AccessPolicyOptions {
+  /** Permissions of the plugin, with absolute paths. */
+  readonly rights: PluginPermissions;
+  /** Absolute path of the workspace, in which the job may create links. */
+  readonly workspace: string;
+  /** Absolute path of the directory in which Deno creates temporary files. */
+  readonly temporary: string;
+}
+
+/** Resolves to the reason for denying access, or `undefined` to allow it. */
+export type AccessPolicy = (
+  request: AccessRequest,
+) => Promise<string | undefined>;
+
+/**
+ * Creates a policy that decides about each access when it happens.
+ *
+ * A path must be in a permitted directory both as written and after symbolic
+ * links are resolved. A link that the job or its source created cannot lead out
+ * of the permitted directories.
+ *
+ * @param options Permissions and workspace.
+ * @returns The policy. Directories outside the workspace are resolved now.
+ */
+export async function openAccessPolicy(
+  { rights, workspace, temporary }: AccessPolicyOptions,
+): Promise<AccessPolicy> {
+  const base = await realPath(workspace);
+  const roots = {
+    read: await resolveRoots(rights.read ?? [], workspace, base),
+    write: await resolveRoots(rights.write ?? [], workspace, base),
+  };
+  return async (request) => {
+    const { permission, value } = request;
+    const kind = RIGHT_KINDS.find((kind) => kind === permission);
+    if (kind === undefined) return refusal(request);
+    if (rights[kind]?.includes("*")) return undefined;
+    if (value === null) return refusal(request);
+    if (kind === "net" && isInRanges(rights.net ?? [], value)) return undefined;
+    if (kind !== "read" && kind !== "write") {
+      return mayUse(rights, kind, value) ? undefined : refusal(request);
+    }
+    const path = value === "<TMP>" ? temporary : value;
+    if (!mayUse(rights, kind, normalizePath(path))) return refusal(request);
+    return await linkProblem(path, roots[kind]);
+  };
+}
+
+/** Does not resolve paths in the workspace, where the job can create links. */
+function resolveRoots(
+  paths: readonly string[],
+  workspace: string,
+  base: string,
+): Promise<string[]> {
+  return Promise.all(
+    paths.filter((path) => path !== "*").map((path) =>
+      isInside(workspace, path)
+        ? base + path.slice(workspace.length)
+        : realPath(path)
+    ),
+  );
+}
+
+async function linkProblem(
+  path: string,
+  roots: readonly string[],
+): Promise<string | undefined> {
+  try {
+    const real = await realPath(path);
+    if (roots.some((root) => isInside(root, real))) return undefined;
+    return `Cannot use "${path}": a link leads to "${real}", outside of what the plugin may use`;
+  } catch {
+    return `Cannot use "${path}": it cannot be resolved`;
+  }
+}
+
+function isInRanges(ranges: readonly string[], host: string): boolean {
+  return ranges.some((range) => range.includes("/") && isInRange(range, host));
+}
+
+/** Same wording as Deno's, which {@linkcode deniedAccess} parses. */
+function refusal({ permission, value }: AccessRequest): string {
+  const what = value === null ? "" : ` to "${value}"`;
+  return `Requires ${permission} access${what}, run again with the --allow-${permission} flag`;
+}
+
+/**
+ * Checks whether a host is an address in a range.
+ *
+ * @param range Range such as `10.0.0.0/8` or `[fd00::]/8`.
+ * @param host Address with or without a port.
+ * @returns Whether the address is in the range; always `false` for host names,
+ * which are not resolved.
+ */
+export function isInRange(range: string, host: string): boolean {
+  const [, network, prefix] = /^(.*)\/(\d+)$/.exec(range) ?? [];
+  const outer = bitsOf(network ?? "");
+  const inner = bitsOf(host.replace(/:\d+$/, ""));
+  return outer !== undefined && outer.length === inner?.length &&
+    inner.startsWith(outer.slice(0, Number(prefix)));
+}
+
+/** Returns an address as a string of bits: 32 for IPv4, 128 for IPv6. */
+function bitsOf(address: string): string | undefined {
+  const text = URL.parse(`http://${address}/`)?.hostname ?? "";
+  if (/^\d+(?:\.\d+){3}$/.test(text)) {
+    return text.split(".").map((part) => binary(Number(part), 8)).join("");
+  }
+  if (!text.startsWith("[")) return undefined;
+  const [head, tail] = text.slice(1, -1).split("::").map((half) =>
+    half === "" ? [] : half.split(":")
+  );
+  const missing = 8 - head.length - (tail?.length ?? 0);
+  const zeros = Array.from({ length: missing }, () => "0");
+  return [...head, ...zeros, ...tail ?? []]
+    .map((part) => binary(parseInt(part, 16), 16)).join("");
+}
+
+function binary(number: number, width: number): string {
+  return number.toString(2).padStart(width, "0");
 }

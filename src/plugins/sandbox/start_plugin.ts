@@ -161,7 +161,7 @@ async function openBroker(
   ownEnv: Readonly<Record<string, string>>,
 ): Promise<PermissionBroker | undefined> {
   const { openPermissionBroker } = await import("./permission_broker.ts");
-  const { openAccessPolicy } = await import("../rights/access_policy.ts");
+  const { openAccessPolicy } = await import("./permission_broker.ts");
   const own = file === undefined ? [] : [file];
   const registry = url.startsWith("jsr:") ? [jsrHost(env)] : [];
   const policy = await openAccessPolicy({

@@ -1,17 +1,15 @@
-import { artifactLines } from "../artifact_text.ts";
+import { artifactLines } from "../record_text.ts";
 import { type RunRecord, runStatus, type StepRecord } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
 import { hasFailed, isAllowed, isFlaky } from "../step_outcome.ts";
 import { changeOfTotal, comparisonSection } from "./html_comparison.ts";
-import { failureSection } from "./html_failures.ts";
+import { failureSection, problemSection } from "./html_problems.ts";
 import { graphSvg } from "./html_graph.ts";
 import { colorRules } from "./html_output.ts";
 import { pluginSection } from "./html_plugins.ts";
-import { problemSection } from "./html_problems.ts";
-import { markHtml, resultClass } from "./html_step.ts";
+import { type Html, markHtml, markup, raw, resultClass } from "./html_text.ts";
 import { type StepsOptions, stepsSection } from "./html_steps.ts";
 import { STYLE } from "./html_style.ts";
-import { type Html, markup, raw } from "./html_text.ts";
 
 /** Maximum number of slowest steps that are listed. */
 const MAX_SLOWEST = 10;

@@ -8,8 +8,7 @@ import {
 import type { RunRecord, StepRecord } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
 import { hasFailed, outcomeText } from "../step_outcome.ts";
-import { markHtml, resultClass } from "./html_step.ts";
-import { type Html, markup } from "./html_text.ts";
+import { type Html, markHtml, markup, resultClass } from "./html_text.ts";
 
 /** Maximum number of steps that are listed. */
 const MAX_LISTED = 100;

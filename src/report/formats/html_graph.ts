@@ -4,8 +4,7 @@ import { criticalPath } from "../critical_path.ts";
 import type { StepRecord } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
 import { hasFailed } from "../step_outcome.ts";
-import { markOf, resultClass } from "./html_step.ts";
-import { type Html, markup, raw } from "./html_text.ts";
+import { type Html, markOf, markup, raw, resultClass } from "./html_text.ts";
 
 /** Larger graphs are not drawn, since they cannot be read. */
 const MAX_GROUPS = 60;

@@ -1,8 +1,7 @@
 import type { StepRecord } from "../run_record.ts";
 import { laneCount, stepLanes } from "../step_lanes.ts";
 import { formatDuration } from "../durations.ts";
-import { resultClass } from "./html_step.ts";
-import { type Html, markup } from "./html_text.ts";
+import { type Html, markup, resultClass } from "./html_text.ts";
 
 /** Width of a timeline in its own units; it is stretched to the page. */
 const WIDTH = 1_000;

@@ -1,7 +1,11 @@
 import { TAIL_LINES } from "../../output/log_tail.ts";
-import { artifactLines } from "../artifact_text.ts";
+import {
+  artifactLines,
+  mostSevere,
+  problemCounts,
+  problemPlace,
+} from "../record_text.ts";
 import { criticalPath } from "../critical_path.ts";
-import { mostSevere, problemCounts, problemPlace } from "../problem_text.ts";
 import { type RunRecord, runStatus } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
 import { hasFailed, isFlaky, outcomeText } from "../step_outcome.ts";

@@ -1,5 +1,5 @@
 import { VERSION } from "../../package_version.ts";
-import { problemPlace, type RecordedProblem } from "../problem_text.ts";
+import { problemPlace, type RecordedProblem } from "../record_text.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
 import { hasFailed, outcomeText } from "../step_outcome.ts";

@@ -1,5 +1,4 @@
-import { artifactLines } from "../artifact_text.ts";
-import { problemCounts } from "../problem_text.ts";
+import { artifactLines, problemCounts } from "../record_text.ts";
 import { type RunRecord, runStatus } from "../run_record.ts";
 import { formatSummary, type SummaryOptions } from "../summary.ts";
 import { formatDuration } from "../durations.ts";

@@ -4,7 +4,7 @@ import {
   readAt,
   readToEnd,
   type UntrustedFile,
-} from "../../fs/read_untrusted.ts";
+} from "../../fs/untrusted_file.ts";
 import { parseEvent } from "../event_schema.ts";
 import type { RunEvent } from "../run_event.ts";
 import { msNow, recordOf, type RunRecord } from "../run_record.ts";

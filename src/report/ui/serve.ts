@@ -1,6 +1,6 @@
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
-import { readAt } from "../../fs/read_untrusted.ts";
+import { readAt } from "../../fs/untrusted_file.ts";
 import { normalizePath } from "../../job_path.ts";
 import { pause } from "../../process/time_limit.ts";
 import { RecordFollower } from "./follow_record.ts";

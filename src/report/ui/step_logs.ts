@@ -4,7 +4,7 @@ import {
   openUntrusted,
   readAt,
   type UntrustedFile,
-} from "../../fs/read_untrusted.ts";
+} from "../../fs/untrusted_file.ts";
 import { isInside, normalizePath } from "../../job_path.ts";
 import { LogFileNames, partialName } from "../../output/log_directory.ts";
 import { onlyRenditions } from "../../terminal/styles.ts";

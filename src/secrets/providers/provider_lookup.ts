@@ -5,7 +5,7 @@ import {
 } from "../../environment/child_environment.ts";
 import type { Environment } from "../../environment/variables.ts";
 import { osReason } from "../../errors.ts";
-import { readUntrusted } from "../../fs/read_untrusted.ts";
+import { readUntrusted } from "../../fs/untrusted_file.ts";
 import { isInside } from "../../job_path.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
 import { captureBytes } from "../../process/capture.ts";

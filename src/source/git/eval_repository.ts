@@ -9,7 +9,7 @@ import {
 } from "../source.ts";
 import { gitReason, type Retry, retrying } from "./failure_and_retry.ts";
 import { fetchCommit, type FetchCommitOptions } from "./fetch.ts";
-import { ownerConfig } from "./safe_directory.ts";
+import { ownerConfig } from "./git_config.ts";
 import { splitLogin } from "./login.ts";
 import { completeOutput } from "./queries/run_query.ts";
 import { checkGitRef, trackingName } from "./ref.ts";

@@ -1,5 +1,5 @@
 import { Variable } from "../../environment/variables.ts";
-import { readUntrusted } from "../../fs/read_untrusted.ts";
+import { readUntrusted } from "../../fs/untrusted_file.ts";
 import {
   CAPTURE_LIMIT_BYTES,
   type CaptureResult,

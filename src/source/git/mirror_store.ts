@@ -1,5 +1,5 @@
 import { join } from "@std/path/posix/join";
-import { readUntrusted } from "../../fs/read_untrusted.ts";
+import { readUntrusted } from "../../fs/untrusted_file.ts";
 import { emptyDirectory, removeTree } from "../../workspace/remove.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 import type { ObjectFormat } from "./repository.ts";

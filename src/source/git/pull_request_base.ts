@@ -10,7 +10,7 @@ import {
   isHistoryBetweenKnown,
   WHOLE_HISTORY_OPTION,
 } from "./history.ts";
-import { ownerConfig } from "./safe_directory.ts";
+import { ownerConfig } from "./git_config.ts";
 import { checkGitRef, isFullCommitId } from "./ref.ts";
 import { commitOf, type Repository, repositoryAt } from "./repository.ts";
 import { type GitUrl, resolveGitUrl } from "./url.ts";

@@ -2,7 +2,7 @@ import { dirname } from "@std/path/posix/dirname";
 import { type GitOptions, type SourceContext, sourceError } from "../source.ts";
 import { fetchFailure, gitReason, type Retry } from "./failure_and_retry.ts";
 import { lfsFailure, lfsSettings } from "./lfs.ts";
-import { trustOwners } from "./safe_directory.ts";
+import { trustOwners } from "./git_config.ts";
 import type { Repository } from "./repository.ts";
 import { allowedProtocols, runGit } from "./run_git.ts";
 

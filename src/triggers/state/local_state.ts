@@ -1,7 +1,6 @@
-import { isObject, parseJson } from "../../json_value.ts";
+import { isObject, type JsonValue, parseJson } from "../../json_value.ts";
 import { osReason, RunnerError } from "../../errors.ts";
-import { readUntrusted } from "../../fs/read_untrusted.ts";
-import type { JsonValue } from "../../json_value.ts";
+import { readUntrusted } from "../../fs/untrusted_file.ts";
 import { isJobState, type JobInstance, jobNameOf } from "./job_outcome.ts";
 
 /** State file of a local workflow, relative to the workspace. */

@@ -10,7 +10,7 @@ import { dirname } from "@std/path/posix/dirname";
 import { Variable } from "../../environment/variables.ts";
 import { messageOf, osReason, RunnerError } from "../../errors.ts";
 import { lockDirectory } from "../../fs/file_lock.ts";
-import { readUntrusted } from "../../fs/read_untrusted.ts";
+import { readUntrusted } from "../../fs/untrusted_file.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 import { isObject, type JsonValue, parseJson } from "../../json_value.ts";
 import { copyJson } from "../../schema/copy_json.ts";

@@ -6,8 +6,7 @@ import {
 } from "../../coordinator/workflows.ts";
 import type { StepLog } from "../../output/job_log.ts";
 import { LINE_FEED } from "../../output/line_limit.ts";
-import type { Sink } from "../../output/sink.ts";
-import { type MaskedSink, maskedSink } from "../../output/masked_sink.ts";
+import { type MaskedSink, maskedSink, type Sink } from "../../output/sink.ts";
 import type { Masker } from "../../secrets/masker.ts";
 
 /** Streams of a log, in the order of lines with the same time. */

@@ -1,5 +1,5 @@
 import { messageOf, RunnerError } from "../../errors.ts";
-import { readUntrusted } from "../../fs/read_untrusted.ts";
+import { readUntrusted } from "../../fs/untrusted_file.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 import { isObject, parseJson } from "../../json_value.ts";
 import { removeTree } from "../../workspace/remove.ts";

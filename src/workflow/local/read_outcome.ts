@@ -1,5 +1,5 @@
 import { messageOf, RunnerError } from "../../errors.ts";
-import { readUntrusted } from "../../fs/read_untrusted.ts";
+import { readUntrusted } from "../../fs/untrusted_file.ts";
 import { isObject, parseJson } from "../../json_value.ts";
 import { copyJson } from "../../schema/copy_json.ts";
 import { checkTriggers } from "../../triggers/check_triggers.ts";

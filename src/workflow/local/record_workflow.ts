@@ -2,12 +2,10 @@ import { TAIL_LINES } from "../../output/log_tail.ts";
 import { type Environment, Variable } from "../../environment/variables.ts";
 import { lstatIfThere } from "../../fs/files.ts";
 import { absolutePath, isInside, shownPath } from "../../job_path.ts";
-import { reportActiveRun } from "../../report/active_run.ts";
+import { ExportQueue, reportActiveRun } from "../../report/export_otlp.ts";
 import { maskEvent } from "../../report/event_schema.ts";
-import { ExportQueue } from "../../report/export_queue.ts";
 import { readRecordFile } from "../../report/record_file.ts";
-import { recordedTail } from "../../report/recorded_tail.ts";
-import { RecordWriter } from "../../report/record_writer.ts";
+import { recordedTail, RecordWriter } from "../../report/record_writer.ts";
 import {
   RECORD_FILE,
   RECORD_VERSION,

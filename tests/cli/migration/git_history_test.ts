@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import {
   historyCommand,
   isFullClone,
-} from "../../../src/cli/migration/git_history.ts";
+} from "../../../src/cli/migration/text_rules.ts";
 import { GIT_ENV, makeRepository } from "../../helpers/git_repository.ts";
 import { temporaryDirectory } from "../../helpers/temporary_directory.ts";
 

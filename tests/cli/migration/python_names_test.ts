@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import {
   importedModules,
   missingNames,
-} from "../../../src/cli/migration/python_names.ts";
+} from "../../../src/cli/migration/python_runner.ts";
 import { isInstalled } from "../../helpers/is_installed.ts";
 import { REPOSITORY } from "../../helpers/cli.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { yaml11Value } from "../../../src/cli/migration/yaml11.ts";
+import { yaml11Value } from "../../../src/cli/migration/definition_text.ts";
 import { isInstalled } from "../../helpers/is_installed.ts";
 import { Random } from "../../helpers/random.ts";
 

@@ -1,6 +1,5 @@
 import { assertEquals, assertLess, assertLessOrEqual } from "@std/assert";
-import { StepBoard } from "../../../src/cli/terminal/step_board.ts";
-import { formatFrame } from "../../../src/cli/terminal/frame.ts";
+import { formatFrame, StepBoard } from "../../../src/cli/terminal/frame.ts";
 import { displayWidth } from "../../../src/terminal/width.ts";
 import type { StepEvent } from "../../../src/steps/step.ts";
 import {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { ChangeFilter } from "../../../src/cli/watch/change_filter.ts";
+import { ChangeFilter } from "../../../src/cli/watch/file_watcher.ts";
 import type { FileChange } from "../../../src/cli/watch/source_snapshot.ts";
 import { temporaryDirectory } from "../../helpers/temporary_directory.ts";
 

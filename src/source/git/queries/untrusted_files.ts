@@ -1,4 +1,4 @@
-import { openUntrusted, readUntrusted } from "../../../fs/read_untrusted.ts";
+import { openUntrusted, readUntrusted } from "../../../fs/untrusted_file.ts";
 import { osReason } from "../../../errors.ts";
 import { sourceError } from "../../source.ts";
 import { isMissing, lstatIfThere, writeAll } from "../../../fs/files.ts";

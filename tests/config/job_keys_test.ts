@@ -1,9 +1,9 @@
-import { parse } from "@std/yaml/parse";
-import { Ajv } from "ajv";
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { parse } from "@std/yaml/parse";
+import { Ajv } from "ajv";
 import { readJobFile } from "../../src/config/job_file.ts";
-import { jobFileSchema } from "../../src/config/job_file_schema.ts";
+import { jobFileSchema } from "../../src/config/job_keys.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { withoutExcerpts } from "../helpers/problem_text.ts";
 import { Random } from "../helpers/random.ts";

@@ -1,5 +1,6 @@
 import { oneLineOf } from "./marker_text.ts";
 import type { RunEvent } from "./run_event.ts";
+import type { RunRecord } from "./run_record.ts";
 
 /** A problem as a record has it. */
 export type RecordedProblem = Extract<RunEvent, { event: "problem" }>;
@@ -40,4 +41,31 @@ export function problemLine(problem: RecordedProblem): string {
   return oneLineOf(
     `${place === "" ? "" : `${place}: `}${severity}: ${message} (${rule})`,
   );
+}
+
+/** Unit sizes in bytes, the largest first. */
+const UNITS = [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]] as const;
+
+/**
+ * Describes the artifacts that a job got and saved, one in each line.
+ *
+ * @returns What happened to an artifact, and a text about it.
+ */
+export function artifactLines(
+  { artifacts }: Pick<RunRecord, "artifacts">,
+): (readonly ["artifact restored" | "artifact saved", string])[] {
+  return artifacts.map((artifact) => {
+    const { name, count, bytes } = artifact;
+    const size = `${count} ${count === 1 ? "file" : "files"}, ${sized(bytes)}`;
+    return artifact.event === "artifact.restored"
+      ? ["artifact restored", `${name} of ${artifact.job}: ${size}`] as const
+      : ["artifact saved", `${name}: ${size}`] as const;
+  });
+}
+
+function sized(bytes: number): string {
+  const unit = UNITS.find(([, size]) => bytes >= size);
+  return unit === undefined
+    ? `${bytes} bytes`
+    : `${(bytes / unit[1]).toFixed(1)} ${unit[0]}`;
 }

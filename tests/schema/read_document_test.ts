@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { makeLocator } from "../../src/schema/locate.ts";
-import { resolveMergeKeys } from "../../src/schema/merge_keys.ts";
+import { resolveMergeKeys } from "../../src/schema/read_document.ts";
 import { problemsOfText, readText, stepsOf } from "../helpers/job_file.ts";
 import { Random } from "../helpers/random.ts";
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { maskEvent, parseEvent } from "../../src/report/event_schema.ts";
-import { recordedTail } from "../../src/report/recorded_tail.ts";
+import { recordedTail } from "../../src/report/record_writer.ts";
 import { failedStepLine } from "../helpers/record_lines.ts";
 
 const LINES = Array.from({ length: 30 }, (_, at) => `line ${at}`);

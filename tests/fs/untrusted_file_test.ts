@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { openUntrusted, readUntrusted } from "../../src/fs/read_untrusted.ts";
+import { openUntrusted, readUntrusted } from "../../src/fs/untrusted_file.ts";
 import { soon } from "../helpers/soon.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
@@ -151,7 +151,7 @@ Deno.test("readUntrusted() follows no link below its base without access to /pro
   );
   const script = `
     import { readUntrusted } from ${
-    JSON.stringify(import.meta.resolve("../../src/fs/read_untrusted.ts"))
+    JSON.stringify(import.meta.resolve("../../src/fs/untrusted_file.ts"))
   };
     const base = Deno.args[0];
     for (const name of ["a/file", "link/file"]) {
