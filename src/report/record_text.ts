@@ -1,4 +1,3 @@
-import { oneLineOf } from "./marker_text.ts";
 import type { RunEvent } from "./run_event.ts";
 import type { RunRecord } from "./run_record.ts";
 
@@ -68,4 +67,9 @@ function sized(bytes: number): string {
   return unit === undefined
     ? `${bytes} bytes`
     : `${(bytes / unit[1]).toFixed(1)} ${unit[0]}`;
+}
+
+/** Replaces control characters, including line breaks, with spaces. */
+export function oneLineOf(text: string): string {
+  return text.replace(/\p{Cc}+/gu, " ");
 }

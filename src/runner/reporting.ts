@@ -10,6 +10,7 @@ import { UsageMeter } from "../process/usage.ts";
 import {
   annotationsBegin,
   annotationsEnd,
+  type CiSystem,
   ciSystemOf,
   forbiddenMarkers,
   groupMarkers,
@@ -18,7 +19,6 @@ import { guardedSinks } from "../output/marker_guards.ts";
 import { maskEvent } from "../report/event_schema.ts";
 import { exportRun, reportActiveRun } from "../report/export_otlp.ts";
 import { FORMATS, type ReportFormat } from "../report/formats/formats.ts";
-import type { CiSystem } from "../report/marker_text.ts";
 import type { RecordText } from "../report/record_file.ts";
 import { RecordWriter } from "../report/record_writer.ts";
 import type { RunEvents } from "../report/run_event.ts";

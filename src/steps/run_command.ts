@@ -16,7 +16,7 @@ import {
 import { supervise, type SupervisedExit } from "../process/supervise.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { TemporaryPlace } from "../fs/temporary_directory.ts";
-import type { PassableCommand } from "./script_file.ts";
+import type { PassableCommand } from "./shell.ts";
 import type { JobStatus } from "./step.ts";
 
 /** Length, in characters, up to which any text fits into one argument. */
@@ -193,7 +193,7 @@ async function passableCommand(
   const isPlain = typeof command !== "string" ||
     options.shell === undefined && command.length < SURELY_SHORT;
   if (isPlain) return { command, [Symbol.dispose]() {} };
-  const script = await import("./script_file.ts");
+  const script = await import("./shell.ts");
   return await script.passableCommand(command, options);
 }
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { confinedCommand } from "../../src/process/sandbox/confined_command.ts";
-import { confinementOf } from "../../src/plugins/sandbox/plugin_paths.ts";
+import { confinementOf } from "../../src/plugins/sandbox/start_plugin.ts";
 import { findOnPath } from "../../src/plugins/sandbox/find_deno.ts";
 import { BARE_ENV } from "../helpers/running.ts";
 import {

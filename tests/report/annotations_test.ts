@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { annotationsEnd, ciSystemOf } from "../../src/report/annotations.ts";
-import type { CiSystem } from "../../src/report/marker_text.ts";
+import {
+  annotationsEnd,
+  type CiSystem,
+  ciSystemOf,
+} from "../../src/report/annotations.ts";
 import { readRecord } from "../../src/report/run_record.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {

@@ -1,9 +1,10 @@
 import { messageOf } from "../../errors.ts";
-import type { Confinement } from "../../process/sandbox/confined_command.ts";
+import { temporaryParents } from "../../fs/temporary_directory.ts";
+import { isInside } from "../../job_path.ts";
 import { tagProcessTree } from "../../process/process_tree.ts";
+import type { Confinement } from "../../process/sandbox/confined_command.ts";
 import { spawn } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
-import { temporaryParents } from "../../fs/temporary_directory.ts";
 import type { PluginPermissions } from "../rights/rights.ts";
 import { denoCommand, jsrHost, processEnvironment } from "./deno_command.ts";
 import { findOnPath } from "./find_deno.ts";
@@ -151,7 +152,6 @@ async function confine(
   env: Readonly<Record<string, string>>,
 ): Promise<Pick<Confinement, "read" | "write">> {
   await prepare?.();
-  const { confinementOf } = await import("./plugin_paths.ts");
   const needed = [deno, file, lockFile].filter((path) => path !== undefined);
   return await confinementOf({ rights, workspace, needed, env });
 }
@@ -160,8 +160,9 @@ async function openBroker(
   { url = "", file, rights, env, workspace, warn }: PluginStart,
   ownEnv: Readonly<Record<string, string>>,
 ): Promise<PermissionBroker | undefined> {
-  const { openPermissionBroker } = await import("./permission_broker.ts");
-  const { openAccessPolicy } = await import("./permission_broker.ts");
+  const { openAccessPolicy, openPermissionBroker } = await import(
+    "./permission_broker.ts"
+  );
   const own = file === undefined ? [] : [file];
   const registry = url.startsWith("jsr:") ? [jsrHost(env)] : [];
   const policy = await openAccessPolicy({
@@ -186,4 +187,89 @@ async function openBroker(
     );
     return undefined;
   }
+}
+
+/** Paths that Deno itself reads: hosts, certificates, system information. */
+const DENO_VARIABLES = [
+  ...["/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/gai.conf"],
+  ...["/etc/host.conf", "/etc/localtime", "/etc/ld.so.cache", "/etc/ssl"],
+  ...["/etc/pki", "/usr/share/ca-certificates", "/usr/share/zoneinfo"],
+  ...["/usr/local/share/ca-certificates", "/usr/lib/ssl", "/proc/self"],
+  ...["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/nix/store", "/gnu/store"],
+  ...["/proc/cpuinfo", "/proc/meminfo", "/proc/sys/vm", "/sys/fs/cgroup"],
+  ...["/sys/devices/system/cpu", "/dev/null", "/dev/urandom", "/dev/random"],
+];
+
+/** Variables with paths of further certificates. */
+const CERTIFICATES = [
+  ...["DENO_CERT", "NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR", "SSL_CERT_FILE"],
+];
+
+/** Options for {@linkcode confinementOf}. */
+export interface ConfinementOptions {
+  /** Permissions of the plugin, with absolute paths. */
+  readonly rights: PluginPermissions;
+  /** Absolute path of the workspace. */
+  readonly workspace: string;
+  /** Paths of Deno, the plugin's file and other required files. */
+  readonly needed: readonly string[];
+  /** Environment of the process. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/**
+ * Determines the paths to which a plugin's process is restricted.
+ *
+ * Directories in the workspace may be replaced while the plugin runs, so the
+ * whole workspace is allowed instead. For a path that does not exist yet, the
+ * nearest existing parent is allowed.
+ *
+ * @param options Permissions and required paths.
+ * @returns Existing paths.
+ */
+export async function confinementOf(
+  { rights, workspace, needed, env }: ConfinementOptions,
+): Promise<Pick<Confinement, "read" | "write">> {
+  const cache = cacheDirectory(env);
+  if (cache !== undefined) {
+    // Deno runs without its cache if it cannot be created.
+    await Deno.mkdir(cache, { recursive: true }).catch(() => {});
+  }
+  const own = [...cache === undefined ? [] : [cache], "/dev/null"];
+  const certificates = CERTIFICATES.flatMap((name) => env[name] ?? []);
+  const existing = (paths: readonly string[] = []) =>
+    Promise.all(
+      paths.map((path) =>
+        path === "*"
+          ? "/"
+          : isInside(workspace, path)
+          ? workspace
+          : nearest(path)
+      ),
+    );
+  return {
+    read: [
+      ...DENO_VARIABLES,
+      ...certificates,
+      ...own,
+      ...needed,
+      ...await existing(rights.read),
+    ],
+    write: [...own, ...await existing(rights.write)],
+  };
+}
+
+function cacheDirectory(
+  { DENO_DIR, XDG_CACHE_HOME, HOME }: Readonly<Record<string, string>>,
+): string | undefined {
+  if (DENO_DIR?.startsWith("/")) return DENO_DIR;
+  if (XDG_CACHE_HOME?.startsWith("/")) return `${XDG_CACHE_HOME}/deno`;
+  return HOME?.startsWith("/") ? `${HOME}/.cache/deno` : undefined;
+}
+
+async function nearest(path: string): Promise<string> {
+  for (let at = path; at !== ""; at = at.slice(0, at.lastIndexOf("/"))) {
+    if (await Deno.stat(at).then(() => true, () => false)) return at;
+  }
+  return "/";
 }

@@ -3,8 +3,8 @@ import {
   importedModules,
   missingNames,
 } from "../../../src/cli/migration/python_runner.ts";
-import { isInstalled } from "../../helpers/is_installed.ts";
 import { REPOSITORY } from "../../helpers/cli.ts";
+import { isInstalled } from "../../helpers/is_installed.ts";
 
 Deno.test("missingNames() finds names that the package does not export", () => {
   const source = `from src.plugins import (
