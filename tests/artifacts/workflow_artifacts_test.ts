@@ -10,7 +10,7 @@ import {
 
 /** Prints everything that a passed tree must have in common with the saved one. */
 const SHOW_TREE =
-  `find . -mindepth 1 -printf '%P %y %m %l %n ' ! -type l -printf '%.23T+ ' -printf '\\n' | sort
+  `find . -mindepth 1 -printf '%P %y %m %l %n ' '(' -type l -o -printf %.23T+ ')' -printf '\\n' | sort
 find . -type f -exec sha256sum {} + | sort`;
 
 /** A directory with a workflow file, and a store beside it. */

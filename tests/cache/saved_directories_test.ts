@@ -13,7 +13,7 @@ import {
 
 /** Prints everything that a restored tree must have in common with the saved one. */
 const SHOW_TREE =
-  `find tree -printf '%P %y %m %l %n ' ! -type l -printf '%.23T+ ' -printf '\\n' | sort
+  `find tree -printf '%P %y %m %l %n ' '(' -type l -o -printf %.23T+ ')' -printf '\\n' | sort
 find tree -type f -exec sha256sum {} + | sort`;
 
 /** A directory of a job, and a store beside it. */
