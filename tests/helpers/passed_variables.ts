@@ -37,9 +37,20 @@ export function pickVariables(
   );
 }
 
-/** Lets a Deno in a clean environment share the cache of the tests' own. */
+/**
+ * Lets a Deno in a clean environment share the cache of the tests' own, also
+ * with another home directory: it would download and compile everything again.
+ */
 export function cacheVariables(): Record<string, string> {
-  return pickVariables(CACHE);
+  const picked = pickVariables(CACHE);
+  const { HOME, XDG_CACHE_HOME = HOME && `${HOME}/.cache` } = pickVariables([
+    ...["HOME", "XDG_CACHE_HOME"],
+  ]);
+  const isKnown = Deno.build.os === "linux" && XDG_CACHE_HOME !== undefined;
+  return {
+    ...isKnown ? { DENO_DIR: `${XDG_CACHE_HOME}/deno` } : {},
+    ...picked,
+  };
 }
 
 /** Directory of the cache that the tests' own Deno uses. */
