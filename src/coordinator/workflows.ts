@@ -7,6 +7,9 @@ import { type CoordinatorJob, isJob, pagesOf } from "./jobs.ts";
 /** Maximum number of pages that are searched; new items are on the first ones. */
 const MAX_SEARCHED_PAGES = 20;
 
+/** Maximum number of workflows in a response: each takes requests of its own. */
+const MAX_WORKFLOWS = 10_000;
+
 /** A workflow, as returned by the coordinator. */
 export interface CoordinatorWorkflow {
   /** Id of the workflow. */
@@ -230,10 +233,22 @@ function isLogLine(value: unknown): value is CoordinatorLogLine {
 }
 
 function isWorkflow(value: unknown): value is CoordinatorWorkflow {
-  if (!isObject(value)) return false;
-  const { workflow_id, name, status, children = [] } = value;
-  return [workflow_id, name, status].every((text) =>
-    typeof text === "string"
-  ) && (children === null ||
-    Array.isArray(children) && children.every(isWorkflow));
+  const open = [value];
+  // Workflows can nest deeper than functions can call themselves.
+  for (let count = 0; open.length > 0; count++) {
+    const workflow = open.pop();
+    if (!isObject(workflow) || count >= MAX_WORKFLOWS) return false;
+    const { workflow_id, name, status, children } = workflow;
+    const isValid = [workflow_id, name, status]
+      .every((text) => typeof text === "string") &&
+      OPTIONAL_TEXTS.every((key) => typeof (workflow[key] ?? "") === "string");
+    if (!isValid || !Array.isArray(children ?? [])) return false;
+    for (const child of children as unknown[] ?? []) open.push(child);
+  }
+  return true;
 }
+
+/** Properties that may be missing or `null`. */
+const OPTIONAL_TEXTS = [
+  ...["trigger_operation_id", "parent_job_id", "origin_job_id"],
+] as const;

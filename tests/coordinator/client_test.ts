@@ -6,7 +6,12 @@ import {
   openClient,
 } from "../../src/coordinator/client.ts";
 import { listJobs, submitDocument } from "../../src/coordinator/jobs.ts";
-import { createJob, findJobs } from "../../src/coordinator/workflows.ts";
+import {
+  createJob,
+  findJobs,
+  readJobLog,
+  readWorkflowState,
+} from "../../src/coordinator/workflows.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { triggerDocument } from "../../src/triggers/trigger_document.ts";
 import {
@@ -288,5 +293,84 @@ Deno.test("createJob() sends its request once, and says whether it may have arri
     ]);
     const found = await findJobs(client, job.description);
     assertEquals(found.length, coordinator.jobs.rows.length);
+  }
+});
+
+/** Answers every request with a text. */
+async function withAnswer(
+  text: string,
+  use: (client: CoordinatorClient) => Promise<unknown>,
+): Promise<unknown> {
+  await using server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    () => new Response(text),
+  );
+  return await use(openClient({
+    url: `http://127.0.0.1:${server.addr.port}`,
+    token: "token",
+    allowInsecureTransport: true,
+    retry: { attempts: 1 },
+    maskText: (text) => text,
+  }));
+}
+
+Deno.test("a client refuses responses of other shapes, however deep", async () => {
+  const id = crypto.randomUUID();
+  const workflow = { workflow_id: id, name: "w", status: "running" };
+  const nested = (depth: number) =>
+    `${JSON.stringify(workflow).slice(0, -1)},"children":[`.repeat(depth) +
+    "]}".repeat(depth);
+  const wrong = [
+    nested(100_000),
+    JSON.stringify({
+      ...workflow,
+      children: Array.from({ length: 10_001 }, () => workflow),
+    }),
+    ...[
+      { children: {} },
+      { children: [null] },
+      { children: [{ ...workflow, parent_job_id: 1 }] },
+      { status: ["running"] },
+      { trigger_operation_id: {} },
+    ].map((part) => JSON.stringify({ ...workflow, ...part })),
+    "[]",
+    "null",
+  ];
+  for (const text of wrong) {
+    await assertRejects(
+      () => withAnswer(text, (client) => readWorkflowState(client, id)),
+      RunnerError,
+      "its response is not a workflow",
+      text.slice(0, 200),
+    );
+  }
+  const deep = await withAnswer(
+    nested(1_000),
+    (client) => readWorkflowState(client, id),
+  );
+  assertEquals((deep as typeof workflow).workflow_id, id);
+  for (const text of ["{}", "[[]]", '[{"timestamp":"","message":1}]', "7"]) {
+    await assertRejects(
+      () => withAnswer(text, (client) => readJobLog(client, id, "stdout")),
+      RunnerError,
+      "its response is not a log",
+    );
+  }
+  for (const jobs of ["[[]]", '[{"job_id":1}]', "7", "{}"]) {
+    await assertRejects(
+      () => withAnswer(`{"jobs":${jobs}}`, (client) => listJobs(client, {})),
+      RunnerError,
+      "its response is not a list of jobs",
+    );
+  }
+});
+
+Deno.test("a client puts no id into a path that could lead elsewhere", async () => {
+  for (const id of ["../jobs", "a/b", "..", "", "%2e%2e", "a?b", "a\n"]) {
+    await assertRejects(
+      () => withAnswer("{}", (client) => readJobLog(client, id, "stdout")),
+      RunnerError,
+      "is not a UUID",
+    );
   }
 });
