@@ -21,7 +21,8 @@
  *
  * 1. A secret is taken apart if it is a document (`secret_parts.ts`). The secret
  *    and its parts become needles in each form that cannot be undone in a text:
- *    as they are, in base64, base32 and hexadecimal digits (`forms.ts`).
+ *    as they are, quoted in ways that leave no trace (`quoted_forms.ts`), in base64,
+ *    base32 and hexadecimal digits (`forms.ts`).
  * 2. Each stream is masked window by window (`mask_stream.ts`).
  * 3. A window is searched for all needles at once, by a few of its words
  *    (`needle_set.ts`, `needle_pool.ts`, `word_index.ts`), or by hashes if the

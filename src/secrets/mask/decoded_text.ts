@@ -1,6 +1,7 @@
 import { GAP, MIN_GRAM_NEEDLE_BYTES, NORMAL, QUOTE } from "./scanner.ts";
 import { MAX_CODE_BYTES } from "./escapes.ts";
 import {
+  BLANK,
   DOLLAR,
   isLeftOut,
   type MarkList,
@@ -9,8 +10,6 @@ import {
 } from "./marks.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import { grown, holdsGrams, wordAt } from "./word_index.ts";
-
-const BLANK = 0x20;
 
 /** How many bytes on each side of a mark tell whether a needle may stand across it. */
 const SIDE_BYTES = MIN_GRAM_NEEDLE_BYTES - 1;

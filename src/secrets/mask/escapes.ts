@@ -140,7 +140,7 @@ export class EscapeReader {
       name += String.fromCharCode(byte);
       byte = this.#at(++at);
     }
-    const char = entityOf(name);
+    const char = name === "" ? undefined : entityOf(name);
     if (char === undefined) return false;
     const end = this.#semicolonEnd(at);
     if (end >= 0) return this.#found(char, end, false);

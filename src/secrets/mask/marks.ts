@@ -28,11 +28,11 @@ export const [ESCAPE, BREAK] = [1, 2];
 /** Marks that are closer to one another, in bytes, are looked at together. */
 export const NEAR_BYTES = 12;
 
-const [LF, CR, TAB, BLANK, APOSTROPHE, X] = [10, 13, 9, 32, 39, 0x78];
+const [LF, CR, TAB, APOSTROPHE, X] = [10, 13, 9, 39, 0x78];
 const EQUALS = 0x3d;
 const [ESC, BRACKET] = [0x1b, 0x5b];
 
-export const DOLLAR = 36;
+export const [BLANK, DOLLAR] = [0x20, 36];
 
 /** The bit in which small and capital letters differ. */
 const CASE = 0x20;
@@ -41,7 +41,7 @@ const CASE = 0x20;
 const ESCAPES = [0, ESC, 0x25, 0x26, 0x5c];
 
 /** What may begin a mark, by its first byte. */
-const MARKS = marksOf();
+export const MARKS: Uint8Array = marksOf();
 
 /** Bytes that are left out where line breaks do not count: white space, and what quotes the lines. */
 const IS_LEFT_OUT = leftOut();

@@ -146,27 +146,34 @@ function firstHash(hash: number, byte: number): number {
 }
 
 /**
- * Computes the fingerprint of a string.
+ * Computes the fingerprint of a part of a text.
  *
- * @param bytes The string.
+ * @param bytes The text.
+ * @param from Where the part starts.
+ * @param to Where it ends.
  * @param fingerprint Receives its two numbers.
  */
 export function computeFingerprint(
   bytes: Uint8Array,
+  from: number,
+  to: number,
   fingerprint: Int32Array,
 ): void {
   let first = FIRST_SEED;
   let second = SECOND_SEED;
   // Both at once: each step has to wait for the one before.
-  for (let at = 0; at < bytes.length; at++) {
+  for (let at = from; at < to; at++) {
     const byte = bytes[at];
-    first = Math.imul(first ^ byte, FIRST_MULTIPLIER);
-    second = Math.imul(second ^ byte, SECOND_MULTIPLIER);
-    first ^= first >>> 15;
-    second ^= second >>> 13;
+    first = firstHash(first, byte);
+    second = secondHash(second, byte);
   }
   fingerprint[0] = first;
   fingerprint[1] = second;
+}
+
+function secondHash(hash: number, byte: number): number {
+  const next = Math.imul(hash ^ byte, SECOND_MULTIPLIER);
+  return next ^ next >>> 13;
 }
 
 /** The second number of the fingerprint of a part of a text. */
@@ -177,8 +184,7 @@ function secondHashOf(
 ): number {
   let hash = SECOND_SEED;
   for (let at = from; at < to; at++) {
-    hash = Math.imul(hash ^ text[at], SECOND_MULTIPLIER);
-    hash ^= hash >>> 13;
+    hash = secondHash(hash, text[at]);
   }
   return hash;
 }

@@ -128,13 +128,12 @@ export class NeedleSet {
     const { length } = needle;
     const isEncoded = kind === "encoded" || kind === "wrapped";
     this.#haveNormal ||= kind === "normal";
-    if (length <= MAX_NEEDLE_BYTES) return this.#addPiece(needle, isEncoded);
-    const last = length - MAX_NEEDLE_BYTES;
+    const last = Math.max(0, length - MAX_NEEDLE_BYTES);
     // Pieces share a byte, so that what was found of them has no gap.
     for (let at = 0; at < last; at += MAX_NEEDLE_BYTES - 1) {
-      this.#addPiece(needle.subarray(at, at + MAX_NEEDLE_BYTES), isEncoded);
+      this.#addPiece(needle, at, at + MAX_NEEDLE_BYTES, isEncoded);
     }
-    this.#addPiece(needle.subarray(last), isEncoded);
+    this.#addPiece(needle, last, length, isEncoded);
   }
 
   /**
@@ -183,11 +182,17 @@ export class NeedleSet {
     return Math.min(prefixes.partialFrom(text), flood.partialFrom(text));
   }
 
-  #addPiece(needle: Uint8Array, isEncoded: boolean): void {
-    if (isBlank(needle)) return;
-    computeFingerprint(needle, this.#fingerprint);
-    const [first, second] = this.#fingerprint;
-    if (!this.#known.add(first, second, isEncoded)) return;
+  #addPiece(
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    isEncoded: boolean,
+  ): void {
+    if (isBlank(bytes, from, to)) return;
+    const fingerprint = this.#fingerprint;
+    computeFingerprint(bytes, from, to, fingerprint);
+    if (!this.#known.add(fingerprint[0], fingerprint[1], isEncoded)) return;
+    const needle = bytes.subarray(from, to);
     this.grams.add(needle);
     if (!this.#addIndexed(needle, isEncoded)) {
       this.#flood.add(needle);
@@ -414,9 +419,13 @@ function alikeOf(context: number): number {
   return hashOf(context) >>> (32 - ALIKE_BITS);
 }
 
-/** Checks whether a needle is white space, which is no secret. */
-function isBlank(needle: Uint8Array): boolean {
-  return needle.every((byte) => byte === 0x20 || byte >= 9 && byte <= 13);
+/** Checks whether a part of a text is white space, which is no secret. */
+function isBlank(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at];
+    if (byte !== 0x20 && (byte < 9 || byte > 13)) return false;
+  }
+  return true;
 }
 
 /** Makes one word of a word and the next one. */

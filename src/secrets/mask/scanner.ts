@@ -265,6 +265,9 @@ const [MIN_BITS, MAX_BITS] = [10, 18];
 /** How many bits of the filter there are for each gram, at least. */
 const BITS_PER_GRAM = 12;
 
+/** From so many grams on, hardly any bit of the largest filter is not set. */
+const MAX_GRAMS = 1 << 24;
+
 /**
  * What needles are made of: every four bytes of them.
  *
@@ -306,8 +309,10 @@ export class Grams {
   add(needle: Uint8Array): void {
     for (let at = 0; at < needle.length; at++) this.bytes[needle[at]] = 1;
     if (needle.length >= MIN_GRAM_NEEDLE_BYTES) {
+      if (this.#count > MAX_GRAMS) return;
       this.#count += needle.length - 3;
       addWords(this.#filter, needle, 0, needle.length);
+      if (this.#count > MAX_GRAMS) this.#filter.bits.fill(-1);
       return;
     }
     const pairs = this.#pairs ??= new Uint8Array(1 << 16);

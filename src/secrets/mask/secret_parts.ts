@@ -64,7 +64,7 @@ function addPartsOf(text: string, parts: Set<string>, depth: number): void {
   const pieces = /[\r\n]/.test(trimmed)
     ? trimmed.split(/[\r\n]+/)
     : trimmed.split(/;|[\s,](?=[\w.-]+=)/);
-  addAssignments(pieces, parts, depth);
+  addAssignments(new Set(pieces), parts, depth);
   for (const [, name, value] of trimmed.matchAll(WORD_PAIR)) {
     add(name, value, parts, depth);
   }
@@ -99,7 +99,7 @@ function addValue(
 }
 
 function addAssignments(
-  pieces: readonly string[],
+  pieces: Iterable<string>,
   parts: Set<string>,
   depth: number,
 ): void {

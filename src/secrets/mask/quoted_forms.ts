@@ -1,0 +1,295 @@
+import { EscapeReader, MAX_CODE_BYTES } from "./escapes.ts";
+import {
+  BLANK,
+  DOLLAR,
+  ESCAPE,
+  isLeftOut,
+  MARKS,
+  startsQuotes,
+} from "./marks.ts";
+import type { FormKind } from "./needle_set.ts";
+import { GAP, NORMAL, QUOTE } from "./scanner.ts";
+
+/** Something to look for. */
+export interface Form {
+  /** Its bytes; valid until the next form. */
+  readonly bytes: Uint8Array;
+  /**
+   * How it is to be looked for: also with line breaks anywhere in it, or, being
+   * in normal form, only where escapes are undone.
+   */
+  readonly kind: FormKind;
+}
+
+/** Longer values are quoted line by line only, in ways that leave no trace. */
+const MAX_QUOTED = 2048;
+
+/** Minimum length of a form that is found with line breaks in it, in bytes. */
+export const MIN_JOINED_BYTES = 8;
+
+/**
+ * The same for hexadecimal digits, which may have blanks between them, and for
+ * values that are searched without their blanks.
+ */
+export const MIN_SPACED_DIGITS = 12;
+
+const [QUOTATION_MARK, PERCENT, AMPERSAND] = [0x22, 0x25, 0x26];
+const [APOSTROPHE, BACKSLASH] = [0x27, 0x5c];
+
+/** Stand for an ampersand, a percent sign and a dollar sign that begin no escape and no quotes. */
+const [INERT_AMPERSAND, INERT_PERCENT, INERT_DOLLAR] = [1, 2, 3];
+
+/** Signs that begin no escape, as bits; those of codes are backslashes in front of some letters. */
+const [AMPERSANDS, PERCENTS, DOLLARS, CODES, BACKSLASHES] = [1, 2, 4, 8, 16];
+const ALL_BACKSLASHES = CODES | BACKSLASHES;
+
+/** The same where lines are joined: quotes, and so backslashes, are left out. */
+const JOINED_SIGNS = 32 | AMPERSANDS | PERCENTS | BACKSLASHES;
+
+/** What may be ESC in one of its spellings. */
+// deno-lint-ignore no-control-regex
+const ESC_CODE = /\x1b|\\[eE]|1[bB]|33|27/;
+
+const encoder = new TextEncoder();
+
+const reader = new EscapeReader();
+
+/**
+ * Returns a value as it appears in joined lines: without blanks and quotes, also
+ * with escapes that a line break may have split.
+ */
+export function* wrappedForms(value: Uint8Array): Generator<Form> {
+  for (const text of [value, withInert(value, JOINED_SIGNS)]) {
+    const joined = withSigns(normalForm(text, true));
+    const isSame = joined.length === value.length;
+    if (joined.length >= (isSame ? MIN_JOINED_BYTES : MIN_SPACED_DIGITS)) {
+      yield { bytes: joined, kind: "wrapped" };
+    }
+  }
+}
+
+/**
+ * Returns a value in normal form, and quoted in the ways that leave no trace of
+ * it.
+ *
+ * @param value The value.
+ * @param bytes The same in UTF-8.
+ */
+export function* quotedForms(
+  value: string,
+  bytes: Uint8Array,
+): Generator<Form> {
+  if (value.length <= MAX_QUOTED) yield* doubledForms(value);
+  // A backslash at an end may have merged with what is next to it, and a
+  // letter behind a backslash may have been taken for a part of an escape.
+  let [from, to] = [0, bytes.length];
+  while (to > 0 && bytes[to - 1] === BACKSLASH) to--;
+  while (from < to && bytes[from] === BACKSLASH) from++;
+  const texts = [bytes];
+  if (to - from < bytes.length) texts.push(bytes.subarray(from, to));
+  for (const text of texts) {
+    const normal = normalForm(text, false);
+    yield { bytes: normal, kind: "normal" };
+    if (value.length <= MAX_QUOTED) yield* splicedForms(normal);
+  }
+  const isLetter = /^\\*[abefnrtvEuUxMC0-7]/.test(value);
+  if (isLetter) {
+    const withoutLetter = normalForm(bytes.subarray(from + 1, to), false);
+    yield { bytes: withoutLetter, kind: "normal" };
+  }
+  // \xfc is a byte, or the character with that number.
+  if (/[\x80-\xff]/.test(value)) {
+    yield { bytes: normalForm(withLatinBytes(value), false), kind: "normal" };
+  }
+  for (const signs of inertSignsOf(value)) {
+    for (const text of texts) {
+      const normal = normalForm(withInert(text, signs), false);
+      yield { bytes: withSigns(normal), kind: "normal" };
+    }
+  }
+}
+
+/** A text in UTF-8, but with a single byte for each character that has such a number. */
+function withLatinBytes(text: string): Uint8Array {
+  const bytes = Array.from(text, (char) => {
+    const code = char.charCodeAt(0);
+    return code < 0x100 ? [code] : [...encoder.encode(char)];
+  });
+  return Uint8Array.from(bytes.flat());
+}
+
+/**
+ * Returns which signs of a value may be none of escapes, if they are in it: they
+ * are not either when every sign of an escape is escaped.
+ */
+function inertSignsOf(value: string): Set<number> {
+  let found = 0;
+  // An ampersand may also be part of a code for a terminal.
+  if (/&[#%A-Za-z0-9]/.test(value) || ESC_CODE.test(value)) {
+    found |= AMPERSANDS;
+  }
+  if (value.includes("%")) found |= PERCENTS;
+  if (value.includes("\\")) found |= BACKSLASHES;
+  if (/\\[uUxMC]/.test(value)) found |= CODES;
+  // The quote behind a dollar sign may be escaped, which opens no quotes.
+  const dollars = value.includes("$'") ? DOLLARS : 0;
+  const all = [
+    0,
+    AMPERSANDS,
+    AMPERSANDS | PERCENTS | CODES,
+    AMPERSANDS | PERCENTS | BACKSLASHES,
+  ].flatMap((signs) => [signs & found, signs & found | dollars]);
+  return new Set(all.filter((signs) => signs !== 0));
+}
+
+/** Replaces signs by bytes that begin no escape. */
+function withInert(text: Uint8Array, signs: number): Uint8Array {
+  const inert = new Uint8Array(text.length);
+  let length = 0;
+  for (let at = 0; at < text.length; at++) {
+    let byte = text[at];
+    if (byte === AMPERSAND && (signs & AMPERSANDS) !== 0) {
+      byte = INERT_AMPERSAND;
+    } else if (byte === PERCENT && (signs & PERCENTS) !== 0) {
+      byte = INERT_PERCENT;
+    } else if (byte === DOLLAR && (signs & DOLLARS) !== 0) {
+      if (text[at + 1] === APOSTROPHE) byte = INERT_DOLLAR;
+    } else if (byte === BACKSLASH && (signs & ALL_BACKSLASHES) !== 0) {
+      let end = at + 1;
+      while (text[end] === BACKSLASH) end++;
+      if ((signs & BACKSLASHES) !== 0 || startsCode(text[end])) {
+        at = end - 1;
+        if (signs === JOINED_SIGNS) continue;
+        byte = QUOTATION_MARK;
+      } else {
+        for (; at < end - 1; at++) inert[length++] = BACKSLASH;
+      }
+    }
+    inert[length++] = byte;
+  }
+  return inert.subarray(0, length);
+}
+
+/** Whether a letter behind a backslash begins a code of several characters. */
+function startsCode(byte: number): boolean {
+  return byte === 0x75 || byte === 0x55 || byte === 0x78 || byte === 0x4d ||
+    byte === 0x43;
+}
+
+/** Puts the signs back that stood for no escape. */
+function withSigns(text: Uint8Array): Uint8Array {
+  for (let at = 0; at < text.length; at++) {
+    switch (text[at]) {
+      case INERT_AMPERSAND:
+        text[at] = AMPERSAND;
+        break;
+      case INERT_PERCENT:
+        text[at] = PERCENT;
+        break;
+      case INERT_DOLLAR:
+        text[at] = DOLLAR;
+    }
+  }
+  return text;
+}
+
+/**
+ * Returns a text as shells quote it that end a quoting in front of what it cannot
+ * quote, and begin it again behind that.
+ *
+ * @param normal The text in normal form.
+ */
+function* splicedForms(normal: Uint8Array): Generator<Form> {
+  const isControl = (byte: number) => byte < 0x20 || byte === 0x7f;
+  const isOther = (byte: number) => isControl(byte) || byte >= 0x80;
+  for (const isSpecial of [isControl, isOther]) {
+    if (!normal.some((byte) => byte !== QUOTE && isSpecial(byte))) continue;
+    yield { bytes: spliced(normal, isSpecial, true), kind: "normal" };
+    yield { bytes: spliced(normal, isSpecial, false), kind: "normal" };
+  }
+}
+
+/** Puts quotes around each special byte, or each run of them, unless it is at an end. */
+function spliced(
+  normal: Uint8Array,
+  isSpecial: (byte: number) => boolean,
+  areApart: boolean,
+): Uint8Array {
+  const bytes: number[] = [];
+  let wasSpecial = false;
+  for (const byte of normal) {
+    const is = byte !== QUOTE && isSpecial(byte);
+    const isEdge = is !== wasSpecial || is && areApart;
+    const isFirst = bytes.length === 0;
+    if (isEdge && !isFirst && byte !== QUOTE && bytes.at(-1) !== QUOTE) {
+      bytes.push(QUOTE);
+    }
+    bytes.push(byte);
+    wasSpecial = is;
+  }
+  return Uint8Array.from(bytes);
+}
+
+/** A value quoted in the ways that leave no trace in the text around it. */
+function* doubledForms(value: string): Generator<Form> {
+  const doubled = [["'", "''"], ["'", `'"'"'`], ['"', '""']].flatMap(
+    ([quote, quotes]) => {
+      const text = value.replaceAll(quote, quotes);
+      return [text, text.replaceAll(quote, quotes)];
+    },
+  );
+  const texts = [
+    ...doubled,
+    value.replace(/["$`]/g, "`$&"),
+    value.replace(/[&<>|^"]/g, "^$&"),
+    quotedPrintable(value),
+  ];
+  for (const text of texts) {
+    if (text !== value) yield { bytes: encoder.encode(text), kind: "plain" };
+  }
+}
+
+function quotedPrintable(value: string): string {
+  return value.replace(/[=\x80-\u{10ffff}]/gu, (char) =>
+    Array.from(
+      encoder.encode(char),
+      (byte) => `=${byte.toString(16).toUpperCase().padStart(2, "0")}`,
+    ).join(""));
+}
+
+/**
+ * Returns a text as the masker looks at it: with its escapes undone, and with
+ * one sign for all that quotes; the same as {@linkcode DecodedText} has it.
+ */
+export function normalForm(text: Uint8Array, isJoined: boolean): Uint8Array {
+  // No escape is shorter than what it stands for.
+  const normal = new Uint8Array(text.length + 4);
+  let length = 0;
+  let lastEnd = 0;
+  for (let at = 0; at < text.length;) {
+    const start = at++;
+    const byte = text[start];
+    let value = NORMAL[byte];
+    let size = 1;
+    if (MARKS[byte] === ESCAPE) {
+      if (reader.read(text, text.length, start)) {
+        ({ value, size, end: at } = reader);
+      }
+    } else if (byte === DOLLAR && startsQuotes(text, start)) continue;
+    else if (isJoined && byte === BLANK) continue;
+    for (; size > 0; size--) {
+      const next = value & 0xff;
+      value >>>= 8;
+      if (isJoined && isLeftOut(next)) continue;
+      const isSameQuote = next === QUOTE && normal[length - 1] === QUOTE;
+      if (!isSameQuote) {
+        if (length > 0 && start - lastEnd > MAX_CODE_BYTES) {
+          normal[length++] = GAP;
+        }
+        normal[length++] = next;
+      }
+      lastEnd = at;
+    }
+  }
+  return normal.subarray(0, length);
+}
