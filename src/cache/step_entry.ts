@@ -12,9 +12,11 @@
 import { sha256Hex } from "../fs/checksum.ts";
 import { isObject } from "../json_value.ts";
 import {
+  allBytes,
   type CacheEntry,
   InvalidEntry,
   LAYOUT,
+  packName,
   readJson,
   savedPathProblem,
 } from "./cache_entry.ts";
@@ -93,6 +95,9 @@ export interface StepEntry extends StepEntryId {
   readonly pack?: StepPack;
 }
 
+/** A result that was not saved, and must not be. */
+export class Unsavable extends Error {}
+
 /** Returns the name of a result in a store. */
 export function stepEntryName({ namespace, step, key }: StepEntryId): string {
   return `${LAYOUT}/${namespace}/steps/${step}/${key}`;
@@ -166,6 +171,49 @@ export async function readLastKey(
   const path = lastEntryName(id);
   const value = await readJson(path, MAX_STEP_ENTRY_BYTES, store, signal);
   return isObject(value) && isHash(value.key) ? value.key : undefined;
+}
+
+/**
+ * Checks whether a result is in the store.
+ *
+ * @throws {Error} If the store cannot be used.
+ */
+export async function hasStepEntry(
+  id: StepEntryId,
+  store: Pick<CacheStore, "sizeOf">,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return await store.sizeOf(stepEntryName(id), signal) !== undefined;
+}
+
+/**
+ * Reads the log of a result.
+ *
+ * @returns Its bytes; `undefined` if they are gone.
+ * @throws {Error} If they are not what the manifest says, or the store cannot
+ * be used.
+ */
+export async function readStepLog(
+  { namespace, log }: Pick<StepEntry, "namespace" | "log">,
+  store: Pick<CacheStore, "get">,
+  signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const { inline, sha256, parts } = log;
+  let bytes: Uint8Array<ArrayBuffer>;
+  if (sha256 === undefined) bytes = Uint8Array.fromBase64(inline ?? "");
+  else {
+    const maxBytes = MAX_LOG_BYTES;
+    const name = packName(namespace, sha256);
+    const content = await store.get(name, { maxBytes, signal });
+    if (content === undefined) return undefined;
+    bytes = new Uint8Array(await allBytes(content));
+    if (await sha256Hex(bytes) !== sha256) {
+      throw new Error("the content of a log was changed");
+    }
+  }
+  const total = parts.reduce((sum, { length }) => sum + length, 0);
+  if (total === bytes.length) return bytes;
+  throw new Error("a log does not have the length that its result says");
 }
 
 function isStepEntry(value: unknown): boolean {

@@ -1,5 +1,5 @@
 import { privateDirectory } from "../fs/temporary_directory.ts";
-import { allBytes, packName } from "./cache_entry.ts";
+import { packName } from "./cache_entry.ts";
 import { type PackedEntry, writePack } from "./pack.ts";
 import { restorePack } from "./restore_pack.ts";
 import { type CacheContext, fetchPack } from "./saved_directories.ts";
@@ -8,15 +8,14 @@ import {
   encodeStepEntry,
   lastEntryName,
   MAX_INLINE_LOG_BYTES,
-  MAX_LOG_BYTES,
   MAX_STEP_ENTRY_BYTES,
   type OutputFile,
   parentsOf,
   type StepEntry,
-  type StepEntryId,
   stepEntryName,
   type StepPack,
   type StoredLog,
+  Unsavable,
 } from "./step_entry.ts";
 import { sha256Hex } from "../fs/checksum.ts";
 
@@ -27,9 +26,6 @@ export interface NewStepEntry
   /** Masked bytes of the log. */
   readonly logBytes: Uint8Array<ArrayBuffer>;
 }
-
-/** A result that was not saved, and must not be. */
-export class Unsavable extends Error {}
 
 /**
  * Saves the result of a step, unless a valid one exists. Its packs are written
@@ -138,18 +134,6 @@ async function packOutputs(
 }
 
 /**
- * Checks whether a result and its packs are in the store.
- *
- * @throws {Error} If the store cannot be used.
- */
-export async function hasStepEntry(
-  id: StepEntryId,
-  { store, cancellation: { graceful: signal } }: CacheContext,
-): Promise<boolean> {
-  return await store.sizeOf(stepEntryName(id), signal) !== undefined;
-}
-
-/**
  * Restores files of a result from its pack. Each is verified before anything is
  * written, and renamed into its place.
  *
@@ -163,7 +147,6 @@ export async function restoreOutputs(
   paths: readonly string[],
   context: CacheContext,
 ): Promise<boolean> {
-  if (paths.length === 0) return true;
   if (pack === undefined) return false;
   using room = privateDirectory([
     ...context.store.temporaryParents,
@@ -175,33 +158,4 @@ export async function restoreOutputs(
   if (state === "changed") throw new Error("the content of a pack was changed");
   await restorePack(file, { ...pack, paths }, context.root, context);
   return true;
-}
-
-/**
- * Reads the log of a result.
- *
- * @returns Its bytes; `undefined` if they are gone.
- * @throws {Error} If they are not what the manifest says, or the store cannot
- * be used.
- */
-export async function readStepLog(
-  { namespace, log }: Pick<StepEntry, "namespace" | "log">,
-  { store, cancellation: { graceful: signal } }: CacheContext,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const { inline, sha256, parts } = log;
-  let bytes: Uint8Array<ArrayBuffer>;
-  if (sha256 === undefined) bytes = Uint8Array.fromBase64(inline ?? "");
-  else {
-    const maxBytes = MAX_LOG_BYTES;
-    const name = packName(namespace, sha256);
-    const content = await store.get(name, { maxBytes, signal });
-    if (content === undefined) return undefined;
-    bytes = new Uint8Array(await allBytes(content));
-    if (await sha256Hex(bytes) !== sha256) {
-      throw new Error("the content of a log was changed");
-    }
-  }
-  const total = parts.reduce((sum, { length }) => sum + length, 0);
-  if (total === bytes.length) return bytes;
-  throw new Error("a log does not have the length that its result says");
 }

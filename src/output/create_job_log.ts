@@ -72,7 +72,7 @@ export function createJobLog(options: JobLogOptions): JobLog {
   const opened = new Set<string>();
   const files: StepFile[] = [];
   return {
-    async openStep(name): Promise<StepLog> {
+    async openStep(name, { isLazy = false } = {}): Promise<StepLog> {
       if (opened.has(name)) {
         throw new TypeError(
           `Cannot open the log of "${name}": it is already open`,
@@ -91,6 +91,7 @@ export function createJobLog(options: JobLogOptions): JobLog {
           newName: (label) => names.newName(label),
         },
         isSpool: style === "grouped",
+        isLazy,
         masker,
         onWarning,
       });

@@ -27,8 +27,13 @@ export type RenamedLogs = ReadonlyMap<string, string>;
 
 /** Log of all steps of a job. */
 export interface JobLog {
-  /** Opens the log of a step, which all of its attempts share. */
-  openStep(name: string): Promise<StepLog>;
+  /**
+   * Opens the log of a step, which all of its attempts share.
+   *
+   * @param options Whether the file is created only with its first bytes, or at
+   * its end: for a step that may not run, which takes less time.
+   */
+  openStep(name: string, options?: { isLazy?: boolean }): Promise<StepLog>;
   /**
    * Masks secrets in the files of finished steps that became known since the
    * step started, or since the last call, and renames files that have them in

@@ -30,19 +30,23 @@ interface Place {
  * Until then it is `.<name>.partial` in the same directory.
  */
 export class LogFile implements Disposable {
-  readonly #file: Deno.FsFile;
+  #file: Deno.FsFile | undefined;
   readonly #place: Place | undefined;
   readonly #writer: OrderedWriter;
   readonly #onFailure: (cause: unknown) => void;
 
   private constructor(
-    file: Deno.FsFile,
+    file: Deno.FsFile | undefined,
     place: Place | undefined,
     options: OrderedWriterOptions,
   ) {
     this.#file = file;
     this.#place = place;
-    this.#writer = new OrderedWriter(file, options);
+    const write = async (bytes: Uint8Array) => {
+      const file = this.#file ??= await createPartial(place!);
+      return await file.write(bytes);
+    };
+    this.#writer = new OrderedWriter({ write }, options);
     this.#onFailure = options.onFailure;
   }
 
@@ -56,9 +60,19 @@ export class LogFile implements Disposable {
     name: string,
     options: OrderedWriterOptions,
   ): Promise<LogFile> {
-    const path = `${directory.ready()}/${partialName(name)}`;
-    const file = await openNew(path);
-    return new LogFile(file, { directory, name }, options);
+    const place = { directory, name };
+    return new LogFile(await createPartial(place), place, options);
+  }
+
+  /**
+   * Returns a file that is created with its first bytes, or at its end.
+   */
+  static lazy(
+    directory: LogDirectory,
+    name: string,
+    options: OrderedWriterOptions,
+  ): LogFile {
+    return new LogFile(undefined, { directory, name }, options);
   }
 
   /**
@@ -97,6 +111,10 @@ export class LogFile implements Disposable {
     const { directory, name } = this.#place;
     const path = directory.ready();
     const partial = `${path}/${partialName(name)}`;
+    if (this.#file === undefined) {
+      if (this.#writer.hasFailed || createEmpty(`${path}/${name}`)) return;
+      this.#file = await openNew(partial);
+    }
     try {
       // The step may have removed the file or replaced it with a link.
       if (!isAt(partial, this.#file)) await this.#writeAgain(partial);
@@ -124,13 +142,14 @@ export class LogFile implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#file.close();
+    this.#file?.close();
   }
 
   async #readAt(at: number, room: Uint8Array): Promise<number> {
     try {
-      await this.#file.seek(at, Deno.SeekMode.Start);
-      return await this.#file.read(room) ?? 0;
+      const file = this.#file!;
+      await file.seek(at, Deno.SeekMode.Start);
+      return await file.read(room) ?? 0;
     } catch (error) {
       this.#onFailure(error);
       return 0;
@@ -142,6 +161,21 @@ export class LogFile implements Disposable {
     for await (const chunk of this.content()) {
       await writeAll(file, chunk);
     }
+  }
+}
+
+async function createPartial({ directory, name }: Place): Promise<Deno.FsFile> {
+  return await openNew(`${directory.ready()}/${partialName(name)}`);
+}
+
+/** Returns whether an empty file was created; `false` if something is there. */
+function createEmpty(path: string): boolean {
+  try {
+    makeNew(path).close();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    throw error;
   }
 }
 
@@ -230,6 +264,11 @@ export class OrderedWriter {
     const { bytes: gathered, written } = this.#gathering;
     gathered.add(bytes);
     return gathered.length < GATHER_BYTES ? DONE : written;
+  }
+
+  /** Whether something could not be written. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
   }
 
   /** Resolves once all earlier writes have ended. */

@@ -10,6 +10,12 @@ import { LINE_BREAK, LINE_FEED } from "./line_limit.ts";
  */
 const FULL_WAIT_MS = 5;
 
+/**
+ * Maximum size of writes that are joined while an earlier one is pending, in
+ * bytes: each write takes another thread, whatever its size.
+ */
+const JOINED_BYTES = 4 * 1024;
+
 /** Destination of bytes. Writes keep their order. */
 export interface Sink {
   /**
@@ -18,6 +24,12 @@ export interface Sink {
    * @param bytes Bytes, which must not change before the promise resolves.
    */
   write(bytes: Uint8Array): Promise<void>;
+}
+
+/** A small write that is joined with others. */
+interface JoinedWrite {
+  readonly bytes: Uint8Array;
+  readonly end: PromiseWithResolvers<void>;
 }
 
 /** A sink that tracks whether its last line is finished. */
@@ -39,15 +51,22 @@ export interface LineSink extends Sink {
  */
 export function streamSink(stream: HostStream): LineSink {
   let last: Promise<void> = Promise.resolve();
+  let isIdle = true;
   let isClosed = false;
   let isLineOpen = false;
-  async function writeAll(bytes: Uint8Array): Promise<void> {
+  /** Small writes that are joined, unless something else is enqueued. */
+  let joined: JoinedWrite[] | undefined;
+  async function writeAll(
+    bytes: Uint8Array,
+    onWritten: (count: number) => void = () => {},
+  ): Promise<void> {
     for (let at = 0; at < bytes.length && !isClosed;) {
       try {
         const count = await stream.write(bytes.subarray(at));
         if (count === 0) await pause(FULL_WAIT_MS);
         else isLineOpen = bytes[at + count - 1] !== LINE_FEED;
         at += count;
+        onWritten(count);
       } catch (error) {
         if (error instanceof Deno.errors.BrokenPipe) isClosed = true;
         else if (error instanceof Deno.errors.WouldBlock) {
@@ -57,12 +76,51 @@ export function streamSink(stream: HostStream): LineSink {
     }
   }
   function enqueue(task: () => Promise<void>): Promise<void> {
+    joined = undefined;
+    isIdle = false;
     // A failed write rejects only for its caller.
-    last = last.catch(() => {}).then(task);
-    return last;
+    const ended = last = last.catch(() => {}).then(task);
+    const settle = () => {
+      isIdle = last === ended;
+    };
+    ended.then(settle, settle);
+    return ended;
+  }
+  function join(bytes: Uint8Array): Promise<void> {
+    const write = { bytes, end: Promise.withResolvers<void>() };
+    if (joined !== undefined) joined.push(write);
+    else {
+      const writes = [write];
+      void enqueue(() => {
+        if (joined === writes) joined = undefined;
+        return writeJoined(writes);
+      });
+      joined = writes;
+    }
+    return write.end.promise;
+  }
+  async function writeJoined(writes: readonly JoinedWrite[]): Promise<void> {
+    for (let left = writes; left.length > 0;) {
+      let count = 0;
+      try {
+        const bytes = joinBytes(left.map(({ bytes }) => bytes));
+        await writeAll(bytes, (more) => count += more);
+        return left.forEach(({ end }) => end.resolve());
+      } catch (error) {
+        const failed = left.findIndex(({ bytes }) =>
+          (count -= bytes.length) < 0
+        );
+        left.slice(0, failed).forEach(({ end }) => end.resolve());
+        left[failed].end.reject(error);
+        left = left.slice(failed + 1);
+      }
+    }
   }
   return {
-    write: (bytes) => enqueue(() => writeAll(bytes)),
+    write: (bytes) =>
+      isIdle || bytes.length > JOINED_BYTES
+        ? enqueue(() => writeAll(bytes))
+        : join(bytes),
     endLine: () =>
       enqueue(async () => {
         if (isLineOpen) await writeAll(LINE_BREAK);

@@ -28,6 +28,8 @@ export interface StepFileOptions {
   place: StepFilePlace | undefined;
   /** Whether the output is read again, which requires a file in any case. */
   isSpool: boolean;
+  /** Whether the file is created only with its first bytes, or at its end. */
+  isLazy: boolean;
   /** Masker of the job, if secrets may be added to it. */
   masker: Masker | undefined;
   /** Called once if the output cannot be written to the file. */
@@ -63,7 +65,7 @@ export interface StepFile extends Disposable {
 export async function openStepFile(
   options: StepFileOptions,
 ): Promise<StepFile> {
-  const { place, isSpool, masker } = options;
+  const { place, isSpool, isLazy, masker } = options;
   let formTotal = masker?.formTotal;
   let label = options.step;
   let name = place?.name ?? "";
@@ -78,8 +80,10 @@ export async function openStepFile(
   };
   let file: LogFile | undefined;
   if (place) {
-    file = await LogFile.create(place.directory, place.name, listeners)
-      .catch(warn);
+    const { directory, name } = place;
+    file = isLazy && !isSpool
+      ? LogFile.lazy(directory, name, listeners)
+      : await LogFile.create(directory, name, listeners).catch(warn);
   }
   if (isSpool) file ??= await LogFile.temporary(listeners).catch(warn);
   return {

@@ -234,6 +234,8 @@ function watchUnfinishedLines(
   const timers: Partial<Record<StreamName, ReturnType<typeof setTimeout>>> = {};
   const delays = { stdout: firstMs, stderr: firstMs };
   function stop(stream: StreamName): void {
+    // Even a call without a timer loads the timers, which takes a while.
+    if (timers[stream] === undefined) return;
     clearTimeout(timers[stream]);
     timers[stream] = undefined;
   }
@@ -247,7 +249,7 @@ function watchUnfinishedLines(
   return {
     note(stream, isOpen, hasLineBreak) {
       if (hasLineBreak) {
-        if (timers[stream] !== undefined) stop(stream);
+        stop(stream);
         delays[stream] = firstMs;
       }
       if (isOpen && timers[stream] === undefined) start(stream);

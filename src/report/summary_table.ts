@@ -235,6 +235,7 @@ function cutPieces(
   pieces: readonly StyledText[],
   width: number,
 ): readonly StyledText[] {
+  if (width === Infinity) return pieces;
   const widths = pieces.map(([text]) => displayWidth(text));
   if (widths.reduce((sum, each) => sum + each, 0) <= width) return pieces;
   const shown: StyledText[] = [];

@@ -225,7 +225,9 @@ export async function openStepSetting(
         needed: definition.untrusted ? [] : privateDirectories(),
       })
       : undefined;
-    const ownLog = await jobLog.openStep(labels[step]);
+    const ownLog = await jobLog.openStep(labels[step], {
+      isLazy: definition.cache !== undefined,
+    });
     const exported = run.logExporter?.watch(name, ownLog) ?? ownLog;
     const stepLog = run.problems?.watch(name, exported, cwd) ?? exported;
     return {

@@ -1,7 +1,7 @@
-import { parse } from "@std/yaml/parse";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { DocumentNode, type NodeReports } from "./document.ts";
 import { makeExcerpts, placedProblem } from "./excerpt.ts";
+import { scanJson } from "./json_reader.ts";
 import { type FileKind, JOB_FILE, type Problems } from "./problems.ts";
 
 /** Maximum size of a file that is read, in bytes. */
@@ -53,7 +53,7 @@ export async function parseJobText(
     await throwIfSyntaxProblem(text, "", name, kind);
   }
   try {
-    return documentOf(text, problems);
+    return jsonDocument(text, problems) ?? await documentOf(text, problems);
   } catch (error) {
     if (error instanceof RunnerError) throw error;
     const message = messageOf(error);
@@ -67,7 +67,22 @@ export async function parseJobText(
   }
 }
 
-function documentOf(text: string, problems: Problems): DocumentNode {
+/** Reads JSON as the YAML that it is, in a fraction of the time. */
+function jsonDocument(
+  text: string,
+  problems: Problems,
+): DocumentNode | undefined {
+  const document = scanJson(text);
+  if (document === undefined) return undefined;
+  problems.readFrom(document.written);
+  return new DocumentNode(document.written, document.understood, problems);
+}
+
+async function documentOf(
+  text: string,
+  problems: Problems,
+): Promise<DocumentNode> {
+  const { parse } = await import("@std/yaml/parse");
   const written = parse(text, { schema: "failsafe" });
   problems.readFrom(written);
   const understood = parse(text, {

@@ -52,6 +52,12 @@ const LINK_LIMIT = 40;
  */
 // deno-lint-ignore require-await -- its callers may not depend on that
 export async function realPath(path: string): Promise<string> {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    // Its last components are missing, or it cannot be resolved for a reason
+    // that is found below.
+  }
   const pending = path.split("/").reverse();
   let reached = "/";
   let linkCount = 0;

@@ -41,6 +41,7 @@ async function withLog(
     warnings,
     stdout,
     open: (step) => soon(log.openStep(step), "the log of a step"),
+    openLazily: (step) => log.openStep(step, { isLazy: true }),
   });
 }
 
@@ -50,6 +51,7 @@ interface LogContext {
   warnings: string[];
   stdout: RecordingSink;
   open(step: string): Promise<StepLog>;
+  openLazily(step: string): Promise<StepLog>;
 }
 
 async function finish(step: StepLog, ...texts: string[]): Promise<void> {
@@ -98,6 +100,33 @@ describe("createJobLog() writes the output of each step to a file", () => {
       assertEquals(files["much.log"] === text, true);
       assertEquals(files["nothing.log"], "");
       assertEquals(stdout.text === text, true);
+    });
+  });
+
+  it("which is created with its first bytes or at its end, if that is asked for", async () => {
+    await withLog({}, async ({ root, logs, openLazily, warnings }) => {
+      await makeFiles(root, {
+        victim: "untouched",
+        "artifacts/logs/old.log": "old",
+        "artifacts/logs/link.log": `-> ${root}/victim`,
+      });
+      const names = ["silent", "loud", "old", "link"];
+      const steps = await Promise.all(names.map(openLazily));
+      assertEquals(Object.keys(await listFiles(logs)), ["link.log", "old.log"]);
+      await steps[1].stdout.write(encoder.encode("text\n"));
+      assertEquals(
+        Object.keys(await listFiles(logs)).filter((name) => /loud/.test(name)),
+        [".loud.log.partial"],
+      );
+      for (const step of steps) await finish(step);
+      assertEquals(await listFiles(logs), {
+        "link.log": "",
+        "loud.log": "text\n",
+        "old.log": "",
+        "silent.log": "",
+      });
+      assertEquals(await Deno.readTextFile(`${root}/victim`), "untouched");
+      assertEquals(warnings, []);
     });
   });
 

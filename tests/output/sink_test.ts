@@ -84,6 +84,25 @@ Deno.test("streamSink() rejects only the write that failed", async () => {
   assertEquals(stream.text, "012more");
 });
 
+Deno.test("streamSink() rejects only the write that failed of those that it joins", async () => {
+  for (const taken of [0, 3, 7]) {
+    const full = new Error("No space left on device");
+    const stream = new ScriptedStream([5, ...taken > 0 ? [taken] : [], full]);
+    const sink = streamSink(stream);
+    const words = ["first", "one", "two ", "three"];
+    const ends = await Promise.allSettled(
+      words.map((word) => sink.write(encoder.encode(word))),
+    );
+    const failed = { 0: 1, 3: 2, 7: 3 }[taken]!;
+    assertEquals(
+      ends.map(({ status }) => status === "rejected"),
+      words.map((_, at) => at === failed),
+    );
+    const kept = words.filter((_, at) => at !== failed).join("");
+    assertEquals(stream.text, kept);
+  }
+});
+
 Deno.test("streamSink() rejects on a full disk", async () => {
   using full = await Deno.open("/dev/full", { write: true });
   await assertRejects(() => streamSink(full).write(encoder.encode("x")));
@@ -129,4 +148,19 @@ Deno.test("streamSink() holds writes back while it is held", async () => {
   last[Symbol.dispose]();
   await write;
   assertEquals(stream.text, "12");
+});
+
+Deno.test("streamSink() joins small writes while one is pending, in their order", async () => {
+  const stream = new ScriptedStream([2]);
+  const sink = streamSink(stream);
+  const large = "x".repeat(5_000);
+  const texts = ["one ", "two ", large, "three ", "four\n", "five"];
+  const writes = texts.map((text) => sink.write(encoder.encode(text)));
+  const held = sink.hold();
+  const last = [sink.endLine(), sink.write(encoder.encode("end"))];
+  (await held)[Symbol.dispose]();
+  await Promise.all([...writes, ...last]);
+  assertEquals(stream.text, `${texts.join("")}\nend`);
+  // The first one is cut, and three of the others are joined.
+  assertEquals(stream.calls, 7);
 });

@@ -6,6 +6,12 @@ import { sha256Hex } from "../../fs/checksum.ts";
 import { readOwnFile } from "../../workspace/own_files.ts";
 import { Uncacheable } from "./file_tree.ts";
 
+/** Version of the format of the file. */
+const VERSION = 2;
+
+/** Length of a hash, in characters. */
+const HASH_LENGTH = 64;
+
 /** Maximum size of the file, in bytes. */
 const MAX_BYTES = 256 * 1024 * 1024;
 
@@ -52,7 +58,8 @@ export interface RememberedStep {
  */
 export class FileMemory {
   readonly #path: string | undefined;
-  readonly #files: Map<string, readonly string[]>;
+  /** Hashes of files, each followed by facts about the file. */
+  readonly #files: Map<string, string>;
   readonly #steps: Map<string, RememberedStep>;
   #hasChanged = false;
 
@@ -113,15 +120,16 @@ export class FileMemory {
     signal: AbortSignal,
   ): Promise<string> {
     const facts = factsOf(info);
-    const [hash, ...known] = this.#files.get(path) ?? [];
-    const isKnown = facts !== undefined &&
-      facts.every((fact, at) => fact === known[at]);
-    if (isKnown) return hash;
+    const known = this.#files.get(path);
+    if (facts !== undefined && known?.endsWith(facts)) {
+      const hash = known.slice(0, -facts.length);
+      if (hash.length === HASH_LENGTH) return hash;
+    }
     const isOld = (info.ctime?.getTime() ?? Infinity) <
       Date.now() - MIN_AGE_MS;
     const fresh = await hashFile(path, info, signal);
     if (facts !== undefined && isOld && this.#files.size < MAX_REMEMBERED) {
-      this.#files.set(path, [fresh, ...facts]);
+      this.#files.set(path, fresh + facts);
       this.#hasChanged = true;
     } else if (this.#files.delete(path)) this.#hasChanged = true;
     return fresh;
@@ -132,7 +140,7 @@ export class FileMemory {
     if (this.#path === undefined || !this.#hasChanged) return;
     this.#hasChanged = false;
     const content = JSON.stringify({
-      version: 1,
+      version: VERSION,
       files: Object.fromEntries(this.#files),
       steps: Object.fromEntries(this.#steps),
     });
@@ -155,7 +163,7 @@ function isEqual(
 }
 
 interface Content {
-  files?: Readonly<Record<string, readonly string[]>>;
+  files?: Readonly<Record<string, string>>;
   steps?: Readonly<Record<string, RememberedStep>>;
 }
 
@@ -165,7 +173,8 @@ async function readContent(path: string): Promise<Content> {
     const isOwn = isFile && uid === Deno.uid() && ((mode ?? 0) & 0o022) === 0;
     if (!isOwn) return {};
     const value: unknown = JSON.parse(await readOwnFile(path, MAX_BYTES));
-    return isObject(value) && value.version === 1 && isObject(value.files) &&
+    return isObject(value) && value.version === VERSION &&
+        isObject(value.files) &&
         isObject(value.steps)
       ? value as Content
       : {};
@@ -175,10 +184,10 @@ async function readContent(path: string): Promise<Content> {
   }
 }
 
-function factsOf(info: Deno.FileInfo): string[] | undefined {
+function factsOf(info: Deno.FileInfo): string | undefined {
   const { size, mtime, ctime, ino, dev } = info;
   if (mtime === null || ctime === null || ino === null) return undefined;
-  return [size, mtime.getTime(), ctime.getTime(), ino, dev].map(String);
+  return ` ${size} ${mtime.getTime()} ${ctime.getTime()} ${ino} ${dev}`;
 }
 
 /**

@@ -72,7 +72,9 @@ class Walk {
 
   /** Starts at a path. A link on the way to it counts as in a directory. */
   async start(path: string): Promise<void> {
+    const place = `${this.#root}/${path}`;
     if (path === "") return await this.#directory("", this.#root, this.#root);
+    if (isReal(place)) return await this.#visit(path, place, place);
     const parts = path.split("/");
     for (const [at] of parts.slice(1).entries()) {
       const parent = parts.slice(0, at + 1).join("/");
@@ -84,7 +86,6 @@ class Walk {
       this.#add(parent, "link", info);
       if (this.#realDirectory(`${this.#root}/${parent}`) === undefined) return;
     }
-    const place = `${this.#root}/${path}`;
     const isLink = lstat(place)?.isSymlink ?? false;
     if (isLink && !this.#patterns.matches(path)) this.#refuseLink(path);
     await this.#visit(path, place);
@@ -183,6 +184,15 @@ function lstat(path: string): Deno.FileInfo | undefined {
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
+  }
+}
+
+/** Checks whether a path exists, and no part of it is a link. */
+function isReal(path: string): boolean {
+  try {
+    return Deno.realPathSync(path) === path;
+  } catch {
+    return false;
   }
 }
 

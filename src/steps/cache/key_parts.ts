@@ -23,6 +23,8 @@ export interface KeyNeed {
 /** What a key is computed from. */
 export interface KeyInput {
   readonly definition: Step;
+  /** Hash of the command. */
+  readonly command: string;
   /** Directory of the step, relative to that of the job. */
   readonly directory: string;
   /** Image of the container; empty outside of one. */
@@ -42,7 +44,7 @@ export interface KeyInput {
 /** Computes the parts of the key of a step. */
 export async function keyParts(input: KeyInput): Promise<KeyParts> {
   const { definition, env, secrets } = input;
-  const { run, shell, untrusted, permissions, cache } = definition;
+  const { shell, untrusted, permissions, cache } = definition;
   const parts: Record<string, string> = Object.create(null);
   Object.assign(parts, {
     system: Deno.build.os,
@@ -51,10 +53,10 @@ export async function keyParts(input: KeyInput): Promise<KeyParts> {
     image: input.image,
     directory: input.directory,
     trust: untrusted ? "untrusted" : "trusted",
-    command: await hashOf(run),
-    shell: await hashOf(shell ?? ["sh"]),
-    permissions: await hashOf(permissions ?? {}),
-    outputs: await hashOf(cache?.outputs ?? []),
+    command: input.command,
+    shell: await valueHash(shell ?? ["sh"]),
+    permissions: await valueHash(permissions ?? {}),
+    outputs: await valueHash(cache?.outputs ?? []),
   });
   for (const name of input.variables) {
     const value = env[name];
@@ -62,7 +64,7 @@ export async function keyParts(input: KeyInput): Promise<KeyParts> {
     if (value !== undefined && secrets.isSecret(name, value)) continue;
     parts[`variable:${name}`] = value === undefined
       ? "unset"
-      : await hashOf(value);
+      : await valueHash(value);
   }
   for (const [command, hash] of input.tools) parts[`tool:${command}`] = hash;
   for (const need of input.needs) Object.assign(parts, await needParts(need));
@@ -75,17 +77,20 @@ async function needParts(
 ): Promise<Record<string, string>> {
   const parts: Record<string, string> = {};
   if (conclusion !== undefined) parts[`need:${name}`] = conclusion;
-  if (service !== undefined) parts[`service:${name}`] = await hashOf(service);
-  if (list !== undefined) parts[`need output:${name}`] = await hashOf(list);
+  if (service !== undefined) {
+    parts[`service:${name}`] = await valueHash(service);
+  }
+  if (list !== undefined) parts[`need output:${name}`] = await valueHash(list);
   if (files !== undefined) parts[`need files:${name}`] = files;
   const values = typeof value === "object" && value !== null
     ? Object.entries(value)
     : [["", value]];
   for (const [key, part] of values) {
     if (part === undefined || part === null) continue;
-    parts[`need output:${key === "" ? name : `${name}.${key}`}`] = await hashOf(
-      part,
-    );
+    parts[`need output:${key === "" ? name : `${name}.${key}`}`] =
+      await valueHash(
+        part,
+      );
   }
   return parts;
 }
@@ -94,7 +99,7 @@ async function needParts(
 export async function filesHash(
   outputs: readonly OutputFile[],
 ): Promise<string> {
-  return await hashOf(
+  return await valueHash(
     outputs.map(({ path, type, mode, content }) => [path, type, mode, content]),
   );
 }
@@ -104,9 +109,10 @@ const hashes = new Map<string, string>();
 
 /** Maximum number and length of these texts. */
 const MAX_KNOWN = 10_000;
-const MAX_KNOWN_LENGTH = 200;
+const MAX_KNOWN_LENGTH = 1_000;
 
-async function hashOf(value: unknown): Promise<string> {
+/** Computes the hash of a value as JSON. */
+export async function valueHash(value: unknown): Promise<string> {
   const text = JSON.stringify(value) ?? "";
   const known = hashes.get(text);
   if (known !== undefined) return known;

@@ -15,7 +15,13 @@ import type { FileMemory } from "./file_memory.ts";
 import { filePatterns } from "./file_patterns.ts";
 import { Uncacheable } from "./file_tree.ts";
 import { type HashContext, inputFiles } from "./hashed_files.ts";
-import { filesHash, type KeyNeed, keyParts, SecretCheck } from "./key_parts.ts";
+import {
+  filesHash,
+  type KeyNeed,
+  keyParts,
+  SecretCheck,
+  valueHash,
+} from "./key_parts.ts";
 import { StepOutputFiles } from "./step_outputs.ts";
 import { ToolHashes } from "./tool_hashes.ts";
 
@@ -56,12 +62,22 @@ export interface KeyedStep {
   readonly outputs: StepOutputFiles;
 }
 
+/** Hashes of a step that do not change while the job runs. */
+interface StepIdentity {
+  /** Hash of what identifies it. */
+  readonly id: string;
+  /** Hash of its command. */
+  readonly command: string;
+}
+
 /** Computes the keys of the steps of a job. */
 export class StepKeys {
   readonly #options: StepKeysOptions;
   readonly #memory: FileMemory;
   readonly #secrets: SecretCheck;
   readonly #tools: ToolHashes;
+  /** Hashes of each cached step, by index. */
+  #identities: Promise<(StepIdentity | undefined)[]> | undefined;
   /**
    * Files that steps created, by index; for files that are not known, a text
    * that is never the same. Their hash is computed once a step needs it.
@@ -81,8 +97,8 @@ export class StepKeys {
    * @throws {Uncacheable} If its result cannot be cached.
    */
   async of(step: CachedStep, config: StepCacheConfig): Promise<KeyedStep> {
-    const { plan, project, root } = this.#options;
-    const { definition, name, env } = step.context;
+    const { plan, root } = this.#options;
+    const { definition, env } = step.context;
     const { [Variable.cacheToken]: _, ...given } = env;
     const secret = config.secrets
       ? undefined
@@ -99,9 +115,11 @@ export class StepKeys {
       throw new Uncacheable("its directory is outside that of the job");
     }
     const directory = cwd.slice(root.length + 1);
+    const { id, command } = await this.#identityOf(step.index);
     const inputs = await this.inputs(step, config, directory);
     const parts = await keyParts({
       definition,
+      command,
       directory,
       image: this.#options.image,
       env,
@@ -118,21 +136,37 @@ export class StepKeys {
       tools: await this.#tools.of(step),
       inputs,
     });
-    const id = await this.#idOf(name, project);
     const { graceful: signal } = step.context.cancellation;
+    const known = this.#memory.step(id)?.entry;
     return {
       step,
       config,
       id,
       directory,
       parts,
-      key: await keyOfParts(parts),
+      // Equal parts have the same key, and comparing them takes less time.
+      key: known !== undefined && areEqual(known.parts, parts)
+        ? known.key
+        : await keyOfParts(parts),
       outputs: this.#outputsOf(step.index, directory, signal, id),
     };
   }
 
-  async #idOf(name: string, project: string): Promise<string> {
-    return await sha256Hex(JSON.stringify([project, name]));
+  /**
+   * Computes the hashes of all steps at once, as each takes another thread that
+   * a step would wait for.
+   */
+  async #identityOf(step: number): Promise<StepIdentity> {
+    const { plan, project } = this.#options;
+    this.#identities ??= Promise.all(
+      plan.steps.map(async ({ name, definition: { run, cache } }) =>
+        cache && {
+          id: await sha256Hex(JSON.stringify([project, name])),
+          command: await valueHash(run),
+        }
+      ),
+    );
+    return (await this.#identities)[step]!;
   }
 
   /** Files that match both inputs and outputs are outputs. */
@@ -229,4 +263,12 @@ export class StepKeys {
     const { root, ignored } = this.#options;
     return { root, ignored: ignored[what], memory: this.#memory, signal };
   }
+}
+
+function areEqual(one: KeyParts, other: KeyParts): boolean {
+  const names = Object.keys(one);
+  return names.length === Object.keys(other).length &&
+    names.every((name) =>
+      Object.hasOwn(other, name) && one[name] === other[name]
+    );
 }

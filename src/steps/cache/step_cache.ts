@@ -15,8 +15,12 @@
  * @module
  */
 
-import type { OutputFile, StepEntry } from "../../cache/step_entry.ts";
-import { readStepLog, Unsavable } from "../../cache/step_store.ts";
+import {
+  type OutputFile,
+  readStepLog,
+  type StepEntry,
+  Unsavable,
+} from "../../cache/step_entry.ts";
 import type { CacheContext } from "../../cache/saved_directories.ts";
 import type { JobConfig } from "../../config/job_config.ts";
 import { osReason, RunnerError } from "../../errors.ts";
@@ -160,7 +164,7 @@ export class StepCache implements AsyncDisposable {
     const { name, log, cancellation } = step.context;
     let bytes: Uint8Array<ArrayBuffer> | undefined;
     try {
-      bytes = await readStepLog(entry, context);
+      bytes = await readStepLog(entry, context.store, cancellation.graceful);
       if (bytes === undefined || !await outputs.restore(entry, context)) {
         return undefined;
       }

@@ -4,7 +4,6 @@ import {
   parentsOf,
   type StepEntry,
 } from "../../cache/step_entry.ts";
-import { restoreOutputs } from "../../cache/step_store.ts";
 import { guardPath } from "../../workspace/guard.ts";
 import type { FilePatterns } from "./file_patterns.ts";
 import { findOutputs, type HashContext, outputFiles } from "./hashed_files.ts";
@@ -91,7 +90,10 @@ export class StepOutputFiles {
       !isSame(output, known.get(output.path))
     );
     const paths = missing.map(({ path }) => path);
-    if (!await restoreOutputs(entry, paths, context)) return false;
+    if (paths.length > 0) {
+      const { restoreOutputs } = await import("../../cache/step_store.ts");
+      if (!await restoreOutputs(entry, paths, context)) return false;
+    }
     const wanted = new Set(entry.outputs.map(({ path }) => path));
     const created = this.#created(there.map(({ path }) => path));
     await this.#remove(created.filter((path) => !wanted.has(path)));

@@ -1,22 +1,18 @@
 import { InvalidEntry } from "../../cache/cache_entry.ts";
 import type { CacheStore } from "../../cache/cache_store.ts";
 import { checkNamespaces, untrustedNamespace } from "../../cache/namespaces.ts";
-import { isListable, pruneStore } from "../../cache/prune.ts";
 import type { CacheContext } from "../../cache/saved_directories.ts";
 import {
+  hasStepEntry,
   type KeyParts,
   readLastKey,
   readStepEntry,
   type StepEntry,
   type StepEntryId,
   stepEntryName,
-} from "../../cache/step_entry.ts";
-import {
-  hasStepEntry,
-  type NewStepEntry,
-  saveStepEntry,
   Unsavable,
-} from "../../cache/step_store.ts";
+} from "../../cache/step_entry.ts";
+import type { NewStepEntry } from "../../cache/step_store.ts";
 import type { CacheMode } from "../../config/step_cache_config.ts";
 import type { ChildEnvironment } from "../../environment/child_environment.ts";
 import { osReason, RunnerError } from "../../errors.ts";
@@ -96,7 +92,9 @@ export class StoreAccess {
         const context = await this.#use(
           cancellation,
           async (context) =>
-            await hasStepEntry(id, context) ? context : undefined,
+            await hasStepEntry(id, context.store, cancellation.graceful)
+              ? context
+              : undefined,
         );
         if (context !== undefined) yield [remembered, context];
       }
@@ -140,12 +138,14 @@ export class StoreAccess {
     cancellation: Cancellation,
   ): Promise<StepEntry | undefined> {
     const [namespace] = this.namespacesOf(place);
-    const saved = await this.#use(cancellation, (context) =>
-      saveStepEntry(
+    const saved = await this.#use(cancellation, async (context) => {
+      const { saveStepEntry } = await import("../../cache/step_store.ts");
+      return await saveStepEntry(
         { ...entry, namespace, step: place.step },
         context,
         isSecret,
-      ));
+      );
+    });
     this.#hasSaved ||= saved !== undefined;
     return saved;
   }
@@ -159,6 +159,7 @@ export class StoreAccess {
   async prune(cancellation: Cancellation): Promise<void> {
     if (!this.#hasSaved) return;
     await this.#use(cancellation, async ({ store }) => {
+      const { isListable, pruneStore } = await import("../../cache/prune.ts");
       if (!isListable(store) || !store.hasLocks) return;
       await pruneStore(store, this.#options.maxBytes, cancellation.graceful);
     });
