@@ -52,12 +52,8 @@ const LINK_LIMIT = 40;
  */
 // deno-lint-ignore require-await -- its callers may not depend on that
 export async function realPath(path: string): Promise<string> {
-  try {
-    return Deno.realPathSync(path);
-  } catch {
-    // Its last components are missing, or it cannot be resolved for a reason
-    // that is found below.
-  }
+  const known = existingPath(path);
+  if (known !== undefined) return known;
   const pending = path.split("/").reverse();
   let reached = "/";
   let linkCount = 0;
@@ -82,6 +78,17 @@ export async function realPath(path: string): Promise<string> {
     pending.push(...target.split("/").reverse());
   }
   return reached;
+}
+
+/** Resolves a path by one call of the system, if all of it exists. */
+function existingPath(path: string): string | undefined {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    // Its last components are missing, or there is a problem that the walk
+    // over its components finds.
+    return undefined;
+  }
 }
 
 /** It is synchronous, as a call in another thread costs many times more. */
