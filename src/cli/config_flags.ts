@@ -88,13 +88,14 @@ export function configFlags(names?: readonly OptionName[]): Flag[] {
 }
 
 /** Options that scripts for the Python runner may pass to all commands. */
-export const IGNORED_FLAGS: readonly Flag[] = hidden(["runner_image"]);
+export function ignoredFlags(): Flag[] {
+  return hidden(["runner_image"]);
+}
 
 /** Options that commands without a job only validate. */
-export const CHECKED_FLAGS: readonly Flag[] = hidden([
-  "job_dir",
-  "runner_image",
-]);
+export function checkedFlags(): Flag[] {
+  return hidden(["job_dir", "runner_image"]);
+}
 
 function hidden(names: readonly OptionName[]): Flag[] {
   return configFlags(names).map((flag) => ({ ...flag, isHidden: true }));

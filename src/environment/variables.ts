@@ -501,29 +501,40 @@ export const VARIABLE_GROUPS = {
   shared: SHARED,
 } as const;
 
-const TABLE = {
-  ...CONFIGURATION,
-  ...JOB,
-  ...EVENT,
-  ...WORKFLOW,
-  ...SHARED,
-} as const;
+type Table =
+  & typeof CONFIGURATION
+  & typeof JOB
+  & typeof EVENT
+  & typeof WORKFLOW
+  & typeof SHARED;
 
-type Names = {
-  readonly [Key in keyof typeof TABLE]: typeof TABLE[Key]["name"];
-};
+type Names = { readonly [Key in keyof Table]: Table[Key]["name"] };
 
 /** Name of each variable, by its key. */
-export const Variable: Names = Object.fromEntries(
-  Object.entries(TABLE).map(([key, { name }]) => [key, name]),
-) as Names;
+export const Variable: Names = names() as unknown as Names;
 
-const BY_NAME: ReadonlyMap<string, VariableInfo> = new Map(
-  Object.values(TABLE).map((info) => [info.name, info]),
-);
+let byName: Map<string, VariableInfo> | undefined;
+
+function names(): Record<string, string> {
+  const names: Record<string, string> = {};
+  for (const group of Object.values<VariableTable>(VARIABLE_GROUPS)) {
+    for (const key of Object.keys(group)) names[key] = group[key].name;
+  }
+  return names;
+}
+
+function allVariables(): VariableInfo[] {
+  return Object.values<VariableTable>(VARIABLE_GROUPS).flatMap((group) =>
+    Object.values(group)
+  );
+}
 
 function camelCase(name: string): string {
-  return name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+  const [first, ...words] = name.split("_");
+  return words.reduce(
+    (key, word) => key + word[0].toUpperCase() + word.slice(1),
+    first,
+  );
 }
 
 /** Prefix of the names of outputs, followed by the name of the step. */
@@ -538,11 +549,12 @@ export const PORT_PREFIX = "REACTORCIDE_PORT_";
  * @returns Its row; `undefined` if the table does not have it.
  */
 export function variableInfo(name: string): VariableInfo | undefined {
-  return BY_NAME.get(name) ??
+  byName ??= new Map(allVariables().map((info) => [info.name, info]));
+  return byName.get(name) ??
     (name.startsWith(OUTPUT_PREFIX)
-      ? TABLE.stepOutput
+      ? JOB.stepOutput
       : name.startsWith(PORT_PREFIX)
-      ? TABLE.port
+      ? JOB.port
       : undefined);
 }
 
@@ -558,8 +570,8 @@ export function isSystemName(name: string): boolean {
 }
 
 /** Names of variables whose values are always secrets. */
-export const SECRET_VARIABLES: readonly string[] = Object.values(TABLE)
-  .filter((info: VariableInfo) => info.isSecret).map(({ name }) => name);
+export const SECRET_VARIABLES: readonly string[] = allVariables()
+  .filter(({ isSecret }) => isSecret).map(({ name }) => name);
 
 /**
  * Variables that a job with `inherit_env: false` inherits in addition to system

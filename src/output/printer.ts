@@ -1,3 +1,4 @@
+import { decodeText } from "../bytes.ts";
 import { printable } from "../terminal/text.ts";
 import { LineAssembler } from "./line_assembler.ts";
 import {
@@ -13,8 +14,6 @@ import type { Sink } from "./sink.ts";
 const UNIT_BYTES = 3;
 
 const encoder = new TextEncoder();
-
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Sink of each stream. */
 export type Sinks = Readonly<Record<StreamName, Sink>>;
@@ -175,7 +174,7 @@ export function jsonLines(options: JsonLinesOptions): LineFormat {
     const timestamp = new Date().toISOString();
     const head = `{"timestamp":"${timestamp}","stream":"${stream}","message":`;
     const tail = JSON.stringify({ step, ...fieldsOf?.(step) }).slice(1);
-    const texts = decoder.decode(lines).split("\n").slice(0, -1);
+    const texts = decodeText(lines).split("\n").slice(0, -1);
     const printed = texts
       .flatMap((text) => messagesOf(text.trimEnd(), maxBytes))
       .map((message) => `${head}${message},${tail}\n`);

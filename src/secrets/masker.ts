@@ -48,6 +48,7 @@
  * @module
  */
 
+import { decodeText } from "../bytes.ts";
 import { secretParts } from "./mask/secret_parts.ts";
 import { formsOf } from "./mask/forms.ts";
 import { MIN_NEEDLE_BYTES, NeedleSet } from "./mask/needle_set.ts";
@@ -55,8 +56,6 @@ import { isOrdinary, Ranges, WholeWords } from "./mask/ranges.ts";
 import { type MaskRules, MaskStream } from "./mask/mask_stream.ts";
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
 /**
  * Minimum length of forms other than the value itself, in bytes; shorter ones
  * occur by chance.
@@ -204,5 +203,5 @@ export class Masker {
 function maskWith(rules: MaskRules, text: string): string {
   if (rules.needles.size === 0 && rules.words.size === 0) return text;
   const { output } = new MaskStream(rules).mask(encoder.encode(text), true);
-  return decoder.decode(output);
+  return decodeText(output);
 }

@@ -1,3 +1,4 @@
+import { decodeText } from "../bytes.ts";
 import { CONTROLS, SEQUENCES } from "./text.ts";
 
 /** How a terminal would show a piece of text. */
@@ -87,8 +88,6 @@ export function onlyRenditions(
 // deno-lint-ignore no-control-regex
 const ONLY_RENDITIONS = /^(?:[\n\t\x20-\x7e]|\x1b\[[\d;:]{0,64}m)*$/;
 
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
 /**
  * Decodes output of a program, with its colors and styles, and without other
  * escape sequences and control characters.
@@ -97,7 +96,7 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
  */
 export function styledText(bytes: Uint8Array): string {
   return onlyRenditions(
-    decoder.decode(bytes),
+    decodeText(bytes),
     (text) => text.replace(CONTROLS, ""),
   );
 }

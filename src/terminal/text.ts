@@ -1,4 +1,5 @@
 import { isSwitchedOn } from "../boolean.ts";
+import { decodeText } from "../bytes.ts";
 
 /**
  * Escape sequences of terminals: control sequences (colors, cursor), strings
@@ -12,22 +13,26 @@ export const SEQUENCES: RegExp =
   /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)|\x1b[ -/]*[0-~]/g;
 
 /** Control characters and line breaks of Unicode, except tabs. */
-export const CONTROLS: RegExp = /(?!\t)[\p{Cc}\u2028\u2029]/gu;
+export const CONTROLS: RegExp =
+  // deno-lint-ignore no-control-regex
+  /[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]/g;
+
+let steering: RegExp | undefined;
 
 /**
- * Characters that control a terminal or change the direction of text, and lone
- * surrogates; not joiners between emoji.
+ * Returns the pattern of characters that control a terminal or change the
+ * direction of text, and lone surrogates; not joiners between emoji.
  */
-const STEERING =
-  /(?!(?<=\p{Extended_Pictographic}[\ufe0f\p{Emoji_Modifier}]?)\u200d\p{Extended_Pictographic})[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+function steeringPattern(): RegExp {
+  return steering ??=
+    /(?!(?<=\p{Extended_Pictographic}[\ufe0f\p{Emoji_Modifier}]?)\u200d\p{Extended_Pictographic})[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+}
 
 /**
- * Text without such characters. Almost every text is, and compiling the
- * expression above takes half a millisecond at the start of a run.
+ * Text without such characters. Almost every text is, and creating and compiling
+ * the expression above takes almost a millisecond at the start of a run.
  */
 const PLAIN = /^[\n\t\x20-\x7e]*$/;
-
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** An invisible character that keeps the two next to it together. */
 export const WORD_JOINER = "\u2060";
@@ -38,7 +43,7 @@ export const WORD_JOINER = "\u2060";
  * @returns The text with control characters written as `\u{…}`.
  */
 export function printable(text: string): string {
-  return text.replace(STEERING, escape);
+  return text.replace(steeringPattern(), escape);
 }
 
 /**
@@ -48,7 +53,7 @@ export function printable(text: string): string {
 export function printableLines(text: string): string {
   if (PLAIN.test(text)) return text;
   return text.replace(
-    STEERING,
+    steeringPattern(),
     (character) => /[\n\t]/.test(character) ? character : escape(character),
   );
 }
@@ -84,7 +89,7 @@ export function withoutSequences(text: string): string {
  * @param bytes Bytes of one line.
  */
 export function plainText(bytes: Uint8Array): string {
-  return withoutSequences(decoder.decode(bytes)).replace(CONTROLS, "");
+  return withoutSequences(decodeText(bytes)).replace(CONTROLS, "");
 }
 
 /**

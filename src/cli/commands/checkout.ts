@@ -7,7 +7,7 @@ import { lockWorkspace } from "../../workspace/lock.ts";
 import { cancelOnSignal } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { checkCommandConfig, loadCommandConfig } from "../command_config.ts";
-import { CHECKED_FLAGS, configFlags, flagsLayer } from "../config_flags.ts";
+import { checkedFlags, configFlags, flagsLayer } from "../config_flags.ts";
 import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 import { usageError } from "../parse_arguments.ts";
 
@@ -47,7 +47,7 @@ export const checkoutCommand: CliCommand = {
       ...["archive_max_bytes", "archive_max_ratio"] as const,
       ...["archive_timeout", "wait"] as const,
     ]),
-    ...CHECKED_FLAGS,
+    ...checkedFlags(),
     WORK_DIR_FLAG,
   ],
   maxOperands: 1,

@@ -1,5 +1,5 @@
 import type { CliCommand } from "../command.ts";
-import { CHECKED_FLAGS, configFlags } from "../config_flags.ts";
+import { checkedFlags, configFlags } from "../config_flags.ts";
 import { prepareCommandSource } from "./checkout.ts";
 import { WORK_DIR_FLAG } from "../job_location.ts";
 
@@ -17,7 +17,7 @@ export const copyCommand: CliCommand = {
       "copy_ignore",
       "wait",
     ]),
-    ...CHECKED_FLAGS,
+    ...checkedFlags(),
     WORK_DIR_FLAG,
   ],
   maxOperands: 1,

@@ -11,7 +11,7 @@ import {
 } from "../../source/git/queries/open_query.ts";
 import { findAction } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
-import { configFlags, flagsLayer, IGNORED_FLAGS } from "../config_flags.ts";
+import { configFlags, flagsLayer, ignoredFlags } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 
@@ -53,7 +53,7 @@ fetched (see --fetch-depth of "checkout" and "run").`,
       help: "Compare with REF itself instead of the merge base",
     },
     ...configFlags(["code_dir", "job_dir"]),
-    ...IGNORED_FLAGS,
+    ...ignoredFlags(),
     WORK_DIR_FLAG,
   ],
   actions: Object.keys(ACTIONS),

@@ -1,3 +1,4 @@
+import { byteTable } from "../../bytes.ts";
 import { EscapeReader } from "./escapes.ts";
 import { HEX } from "./scanner.ts";
 import { grown } from "./word_index.ts";
@@ -31,13 +32,10 @@ const BACKSLASH = 0x5c;
 const OFFSET_DIGITS = [6, 7];
 
 /** What letters behind a backslash, and names of control characters, stand for in a cell. */
-const CELLS = cellTable();
+let cells: Map<string, number> | undefined;
 
 /** What may be the last character of a prefix. */
-const ENDS_PREFIX = Uint8Array.from(
-  { length: 256 },
-  (_, byte) => /[\t #)*+>|\]]/.test(String.fromCharCode(byte)) ? 1 : 0,
-);
+const ENDS_PREFIX = byteTable("\t #)*+>|]");
 
 /**
  * Lines of hex dumps without codes for a terminal, and without the prefixes in
@@ -296,7 +294,7 @@ export function cellAt(text: Uint8Array, at: number): number {
   const isOctal = HEX[first] < 4 && HEX[second] < 8 && HEX[third] < 8;
   if (isOctal) return octal;
   const name = String.fromCharCode(first, second, third).trimStart();
-  return CELLS.get(name) ?? -1;
+  return (cells ??= cellTable()).get(name) ?? -1;
 }
 
 function cellTable(): Map<string, number> {

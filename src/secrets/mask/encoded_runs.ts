@@ -1,4 +1,4 @@
-import { joinBytes } from "../../bytes.ts";
+import { joinBytes, LETTERS_AND_DIGITS } from "../../bytes.ts";
 import { DecodedText } from "./decoded_text.ts";
 import { Marks } from "./marks.ts";
 import type { NeedleSet } from "./needle_set.ts";
@@ -420,9 +420,9 @@ function isText(byte: number): boolean {
 
 function base64Values(): Uint8Array {
   const values = new Uint8Array(256).fill(NO_DIGIT);
-  const digits =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-  for (let at = 0; at < digits.length; at++) values[digits.charCodeAt(at)] = at;
+  for (let at = 0; at < LETTERS_AND_DIGITS.length; at++) {
+    values[LETTERS_AND_DIGITS.charCodeAt(at)] = at;
+  }
   values[0x2b] = values[0x2d] = 62;
   values[0x2f] = values[0x5f] = 63;
   return values;

@@ -1,3 +1,4 @@
+import { byteTable, LETTERS_AND_DIGITS } from "../../bytes.ts";
 import { GAP, HEX } from "./scanner.ts";
 import { grown } from "./word_index.ts";
 import { holdsGrams, type WordFilter } from "./word_index.ts";
@@ -362,9 +363,10 @@ export function isSeparator(byte: number): boolean {
 }
 
 function kinds(): Uint8Array {
-  return Uint8Array.from({ length: 256 }, (_, byte) => {
-    const char = String.fromCharCode(byte);
-    if (/[0-9A-Za-z]/.test(char)) return LETTER;
-    return /[\t\n\r "'*+,\-./:;<=>?_|]/.test(char) ? SEPARATOR : OTHER;
-  });
+  const separators = `\t\n\r "'*+,-./:;<=>?_|`;
+  return byteTable(
+    LETTERS_AND_DIGITS,
+    LETTER,
+    byteTable(separators, SEPARATOR, new Uint8Array(256).fill(OTHER)),
+  );
 }

@@ -1,3 +1,4 @@
+import { byteTable, LETTERS_AND_DIGITS } from "../../bytes.ts";
 import { BREAK, type Marks } from "./marks.ts";
 import { GAP, MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
 import { MAX_NEEDLE_BYTES } from "./needle_flood.ts";
@@ -27,10 +28,7 @@ const MIN_WORD_BYTES = 8;
 const [LF, CR, TAB, BLANK, PLUS, MINUS] = [10, 13, 9, 32, 0x2b, 0x2d];
 
 /** What encoded text consists of: digits of base64, in both alphabets, and hexadecimal ones. */
-const IS_DIGIT = Uint8Array.from(
-  { length: 256 },
-  (_, byte) => /[-+/=_0-9A-Za-z]/.test(String.fromCharCode(byte)) ? 1 : 0,
-);
+const IS_DIGIT = byteTable(`-+/=_${LETTERS_AND_DIGITS}`);
 
 /**
  * Finds secrets in encoded lines that have a prefix each, such as `# `,

@@ -1,3 +1,4 @@
+import { byteTable } from "../../bytes.ts";
 import { wordAt, WordFilter } from "./word_index.ts";
 
 /** How many bytes of a text are scanned at once at most. */
@@ -171,7 +172,8 @@ export const LETTER_ESCAPES: Uint8Array = letterEscapes();
 export const SIMPLE_ESCAPES: Uint8Array = simpleEscapes();
 
 function normalForms(): Uint8Array {
-  const forms = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+  const forms = new Uint8Array(256);
+  for (let byte = 0; byte < 256; byte++) forms[byte] = byte;
   for (const quote of [0x22, 0x27, 0x60, BACKSLASH]) forms[quote] = QUOTE;
   forms[BLANK] = PLUS;
   forms[QUOTE] = forms[GAP] = OTHER;
@@ -179,10 +181,12 @@ function normalForms(): Uint8Array {
 }
 
 function hexValues(): Uint8Array {
-  return Uint8Array.from({ length: 256 }, (_, byte) => {
-    const value = parseInt(String.fromCharCode(byte), 16);
-    return Number.isNaN(value) ? 255 : value;
-  });
+  const values = new Uint8Array(256).fill(255);
+  for (let value = 0; value < 16; value++) {
+    const digit = value.toString(16);
+    byteTable(digit + digit.toUpperCase(), value, values);
+  }
+  return values;
 }
 
 function letterEscapes(): Uint8Array {

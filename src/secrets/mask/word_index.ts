@@ -391,10 +391,13 @@ export function computeRarities(
 const VARIETY = 4;
 
 /** How seldom each byte is met. */
-const RARITIES = Uint8Array.from(
-  { length: 256 },
-  (_, byte) => byteRarity(byte),
-);
+const RARITIES = rarities();
+
+function rarities(): Uint8Array {
+  const rarities = new Uint8Array(256);
+  for (let byte = 0; byte < 256; byte++) rarities[byte] = byteRarity(byte);
+  return rarities;
+}
 
 /** Numbers, also hexadecimal ones, are what logs are full of. */
 function byteRarity(byte: number): number {
