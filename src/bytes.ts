@@ -140,3 +140,16 @@ export class GrowingBytes {
     this.#length = 0;
   }
 }
+
+/**
+ * Decodes text, without a byte order mark at its start.
+ *
+ * @returns The text; `undefined` if it is not UTF-8.
+ */
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}

@@ -12,6 +12,15 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Checks whether a value is a whole number from 0 to a maximum. */
+export function isCount(
+  value: unknown,
+  maximum: number = Number.MAX_SAFE_INTEGER,
+): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 &&
+    (value as number) <= maximum;
+}
+
 /**
  * Parses JSON. The built-in parser's error quotes the text, which may contain
  * secrets, so it is discarded.

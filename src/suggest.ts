@@ -88,6 +88,15 @@ export function suggestName(
   return SYNONYMS[folded].find((name) => known.has(name));
 }
 
+/**
+ * Ends a message with a candidate that was found for an unknown word.
+ *
+ * @returns `; did you mean "test"?`, or nothing without a candidate.
+ */
+export function didYouMean(near: string | undefined): string {
+  return near === undefined ? "" : `; did you mean ${JSON.stringify(near)}?`;
+}
+
 function fold(word: string): string {
   return word.toLowerCase().replace(/[-_]/g, "");
 }

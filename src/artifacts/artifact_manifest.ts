@@ -1,15 +1,15 @@
-import { sha256Hex } from "../fs/checksum.ts";
+import { isSha256, sha256Hex } from "../fs/checksum.ts";
 import {
-  CACHE_NAME,
   InvalidEntry,
-  keyProblem,
+  isCacheKey,
+  isCacheName,
   LAYOUT,
   packName,
 } from "../cache/cache_entry.ts";
 import type { CacheStore } from "../cache/cache_store.ts";
 import { joinBytes } from "../bytes.ts";
 import type { PackedEntry, PackFacts } from "../cache/pack.ts";
-import { isObject } from "../json_value.ts";
+import { isCount, isObject } from "../json_value.ts";
 import {
   type ArtifactId,
   artifactPathProblem,
@@ -171,24 +171,25 @@ function parseStrict(bytes: Uint8Array): unknown {
 function isManifest(value: unknown): value is ArtifactManifest {
   if (!isObject(value) || value.version !== 1) return false;
   const { files, format } = value;
-  return isArtifactId(value) && isText(value.workflow) &&
+  return isArtifactId(value) && isCacheKey(value.workflow) &&
     isCount(value.createdMs) && isCount(value.expiresMs) &&
-    (format === "zstd" || format === "gzip") && isHash(value.sha256) &&
+    (format === "zstd" || format === "gzip") && isSha256(value.sha256) &&
     isCount(value.packBytes) && isCount(value.bytes) &&
     isCount(value.fileBytes) && isCount(value.count, MAX_FILES) &&
-    isObject(files) && isHash(files.sha256) &&
+    isObject(files) && isSha256(files.sha256) &&
     isCount(files.bytes, MAX_LIST_BYTES);
 }
 
 /** Checks whether a value identifies an artifact that was saved. */
 export function isSavedArtifact(value: unknown): value is SavedArtifact {
-  return isObject(value) && isArtifactId(value) && isHash(value.sha256) &&
+  return isObject(value) && isArtifactId(value) && isSha256(value.sha256) &&
     isCount(value.bytes) && isCount(value.count);
 }
 
 function isArtifactId(value: Record<string, unknown>): boolean {
-  return isName(value.namespace) && isName(value.name) && isText(value.run) &&
-    isText(value.job);
+  return isCacheName(value.namespace) && isCacheName(value.name) &&
+    isCacheKey(value.run) &&
+    isCacheKey(value.job);
 }
 
 function fileProblem(
@@ -198,7 +199,7 @@ function fileProblem(
   const isValid = isObject(file) && typeof file.path === "string" &&
     isCount(file.mode, 0o777) && isCount(file.size) &&
     (file.type === "directory" ||
-      file.type === "file" && isHash(file.sha256) ||
+      file.type === "file" && isSha256(file.sha256) ||
       (file.type === "link" || file.type === "hard link") &&
         typeof file.target === "string");
   if (!isValid) return "the list of its files is not valid";
@@ -207,21 +208,4 @@ function fileProblem(
   if (problem !== undefined) return `${JSON.stringify(path)} ${problem}`;
   if (seen.has(path)) return `it contains ${JSON.stringify(path)} twice`;
   return undefined;
-}
-
-function isName(value: unknown): boolean {
-  return typeof value === "string" && CACHE_NAME.test(value);
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === "string" && keyProblem(value) === undefined;
-}
-
-function isHash(value: unknown): boolean {
-  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
-}
-
-function isCount(value: unknown, maximum = Number.MAX_SAFE_INTEGER): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0 &&
-    (value as number) <= maximum;
 }

@@ -17,10 +17,10 @@
  * and the bytes of a pack must have the hash that its entry names.
  */
 
-import { sha256Hex } from "../fs/checksum.ts";
+import { isSha256, sha256Hex } from "../fs/checksum.ts";
 import { joinBytes } from "../bytes.ts";
 import { CACHE_USE_NAME } from "../config/step_cache_config.ts";
-import { isObject } from "../json_value.ts";
+import { isCount, isObject } from "../json_value.ts";
 import type { CacheStore } from "./cache_store.ts";
 
 /** First folder of all objects; it changes with the layout. */
@@ -168,12 +168,12 @@ export async function allBytes(
 function decodeEntry(value: unknown): CacheEntry | undefined {
   if (!isObject(value) || value.version !== 1) return undefined;
   const entry = value as unknown as CacheEntry;
-  return isName(entry.namespace) && isName(entry.name) &&
-      typeof entry.key === "string" && keyProblem(entry.key) === undefined &&
+  return isCacheName(entry.namespace) && isCacheName(entry.name) &&
+      isCacheKey(entry.key) &&
       isCount(entry.createdMs) && isCount(entry.packBytes) &&
       isCount(entry.bytes) && isCount(entry.count) &&
       (entry.format === "zstd" || entry.format === "gzip") &&
-      typeof entry.sha256 === "string" && /^[0-9a-f]{64}$/.test(entry.sha256) &&
+      isSha256(entry.sha256) &&
       arePaths(entry.paths)
     ? entry
     : undefined;
@@ -209,10 +209,12 @@ function arePaths(paths: unknown): boolean {
     );
 }
 
-function isName(value: unknown): value is string {
+/** Checks whether a value is the name of a namespace or an entry. */
+export function isCacheName(value: unknown): value is string {
   return typeof value === "string" && CACHE_NAME.test(value);
 }
 
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+/** Checks whether a value is a valid key. */
+export function isCacheKey(value: unknown): value is string {
+  return typeof value === "string" && keyProblem(value) === undefined;
 }

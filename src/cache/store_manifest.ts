@@ -14,12 +14,13 @@
  *   is removed only when space is needed
  */
 
+import { isSha256 } from "../fs/checksum.ts";
 import { isObject } from "../json_value.ts";
 import {
   CACHE_NAME,
   ENTRY_INDEX,
   InvalidEntry,
-  keyProblem,
+  isCacheKey,
   LAYOUT,
   MAX_ENTRY_BYTES,
   packName,
@@ -89,7 +90,7 @@ export function objectKind(path: string): ObjectKind {
     return undefined;
   }
   if (folder === "packs") {
-    return rest.length === 1 && isHash(rest[0]) ? "packs" : undefined;
+    return rest.length === 1 && isSha256(rest[0]) ? "packs" : undefined;
   }
   if (!Object.hasOwn(FORMATS, folder)) return undefined;
   return rest.at(-1) === ENTRY_INDEX ? "index" : folder as ManifestKind;
@@ -138,10 +139,10 @@ function decodeManifest(value: unknown): StoreManifest | undefined {
   if (!isObject(value) || value.version !== 1) return undefined;
   const { namespace, name, key, sha256, expiresMs } = value;
   const packs = value.packs ?? (sha256 === undefined ? [] : [sha256]);
-  const isValid = isText(namespace) && isText(name) &&
-    (key === undefined || isText(key)) &&
+  const isValid = isCacheKey(namespace) && isCacheKey(name) &&
+    (key === undefined || isCacheKey(key)) &&
     (expiresMs === undefined || Number.isSafeInteger(expiresMs)) &&
-    Array.isArray(packs) && packs.length <= MAX_PACKS && packs.every(isHash);
+    Array.isArray(packs) && packs.length <= MAX_PACKS && packs.every(isSha256);
   if (!isValid) return undefined;
   return {
     namespace,
@@ -150,12 +151,4 @@ function decodeManifest(value: unknown): StoreManifest | undefined {
     packs: [...new Set(packs)].map((hash) => packName(namespace, hash)),
     expiresMs: expiresMs as number | undefined,
   };
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string" && keyProblem(value) === undefined;
-}
-
-function isHash(value: unknown): value is string {
-  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
 }

@@ -1,7 +1,7 @@
 import type { Host } from "../host.ts";
 import { cancelledError } from "../runner/job_result.ts";
 import { Cancellation } from "../process/cancellation.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean, suggest } from "../suggest.ts";
 import { usageError } from "./parse_arguments.ts";
 
 /** Options for {@linkcode findAction}. */
@@ -44,10 +44,10 @@ export function findAction<T>(
   if (Object.hasOwn(actions, name)) return actions[name];
   const near = suggest(name, names);
   const hint = near === undefined
-    ? `must be one of ${names.join(", ")}`
-    : `did you mean "${near}"?`;
+    ? `; must be one of ${names.join(", ")}`
+    : didYouMean(near);
   const quoted = isSecret ? "" : ` "${name}"`;
-  throw usageError(`Unknown ${word}${quoted}; ${hint}`, command);
+  throw usageError(`Unknown ${word}${quoted}${hint}`, command);
 }
 
 /**

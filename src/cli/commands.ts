@@ -1,4 +1,4 @@
-import { suggest } from "../suggest.ts";
+import { didYouMean, suggest } from "../suggest.ts";
 import type {
   CommandCatalog,
   CommandEntry,
@@ -235,6 +235,7 @@ function findCommand(name: string): CommandEntry {
   if (Object.hasOwn(COMMANDS, name)) return COMMANDS[name];
   const kind = name.startsWith("-") ? "option" : "command";
   const near = suggest(name.replace(/^-+/, ""), Object.keys(COMMANDS));
-  const hint = near === undefined ? "" : `; did you mean "${near}"?`;
-  throw usageError(`Unknown ${kind} "${shownArgument(name)}"${hint}`);
+  throw usageError(
+    `Unknown ${kind} "${shownArgument(name)}"${didYouMean(near)}`,
+  );
 }

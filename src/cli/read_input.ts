@@ -1,3 +1,4 @@
+import { decodeUtf8, joinBytes } from "../bytes.ts";
 import { Variable } from "../environment/variables.ts";
 import { osReason } from "../errors.ts";
 import type { Host } from "../host.ts";
@@ -41,14 +42,8 @@ export async function readText(
     if (size > limit) return undefined;
     if (end >= 0) break;
   }
-  const bytes = await new Blob(chunks).arrayBuffer();
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return firstLine ? text.replace(/\r$/, "") : text;
-  } catch {
-    // The caller reports the error, because it knows what is expected.
-    return undefined;
-  }
+  const text = decodeUtf8(joinBytes(chunks));
+  return firstLine ? text?.replace(/\r$/, "") : text;
 }
 
 /**

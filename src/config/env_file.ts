@@ -1,3 +1,4 @@
+import { decodeUtf8 } from "../bytes.ts";
 import { dirname } from "@std/path/posix/dirname";
 import { messageOf } from "../errors.ts";
 import { readUntrusted } from "../fs/untrusted_file.ts";
@@ -71,7 +72,9 @@ export async function readEnvFiles(
         base: root,
         maxBytes: MAX_BYTES,
       });
-      const { env, problems } = parseEnvLines(decode(bytes));
+      const text = decodeUtf8(bytes);
+      if (text === undefined) throw new Error("it is not UTF-8 text");
+      const { env, problems } = parseEnvLines(text);
       // The lines may be secrets, so problems have only their numbers.
       for (const problem of problems) node.explain(() => `${name}: ${problem}`);
       Object.assign(all, env);
@@ -83,12 +86,4 @@ export async function readEnvFiles(
     }
   }
   return all;
-}
-
-function decode(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new Error("it is not UTF-8 text");
-  }
 }

@@ -8,6 +8,7 @@ import {
 import {
   anything,
   EXTENSION,
+  JSON_SCHEMA_DRAFT,
   type JsonSchema,
   keySchema,
   requiresKey,
@@ -193,8 +194,6 @@ export function callersOnlyProblem(
   return `must not be in a job file, which may be untrusted: only the caller sets it, as with ${example}`;
 }
 
-const DRAFT = "http://json-schema.org/draft-07/schema#";
-
 /** Name of the schema; it is not downloaded from there. */
 const ID = "jsr:@reactorcide/runnerlib/job_file.schema.json";
 
@@ -206,13 +205,13 @@ const ID = "jsr:@reactorcide/runnerlib/job_file.schema.json";
  * paths outside `/job`, missing files of variables, and `exclude` of a variable
  * that the matrix does not have. The parser checks those alone.
  *
- * @returns A schema of draft 7, the newest draft that most editors support.
+ * @returns A draft 7 schema.
  */
 export function jobFileSchema(): JsonSchema {
   const commands = placesOf("job_command");
   const steps = placesOf("steps");
   return {
-    $schema: DRAFT,
+    $schema: JSON_SCHEMA_DRAFT,
     $id: ID,
     title: "Job file of runnerlib",
     description: "A CI job: one command, or steps.",

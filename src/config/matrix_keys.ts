@@ -1,7 +1,7 @@
 import type { DocumentNode } from "../schema/document.ts";
 import { dictionary, item, list } from "../schema/collections.ts";
 import { keySchema, type Schema } from "../schema/combinators.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean, suggest } from "../suggest.ts";
 import { VARIABLE_NAME } from "../environment/variables.ts";
 import type { MatrixConfig } from "./step_config.ts";
 
@@ -83,7 +83,7 @@ function checkExcluded(node: DocumentNode, axes: readonly string[]): void {
       value.explain(() => {
         const near = suggest(name, axes);
         return `${value.label} is not a variable of the matrix` +
-          (near === undefined ? "" : `; did you mean "${near}"?`);
+          didYouMean(near);
       });
     }
   }

@@ -1,7 +1,7 @@
 import { isObject } from "../json_value.ts";
 import type { Option } from "../options/option.ts";
 import { OPTION_GROUPS, OPTIONS } from "../options/options.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean, suggest } from "../suggest.ts";
 import type { JobOptions } from "./job_options.ts";
 import { grantLines, type PluginGrants } from "./plugin_grants.ts";
 import { type Layer, layerOf, type SettingValue } from "./settings.ts";
@@ -65,8 +65,7 @@ function unknownOption(name: string, known: readonly string[]): TypeError {
   const property = name.split(".").at(-1);
   const near = known.find((one) => one.split(".").at(-1) === property) ??
     suggest(name, known);
-  const hint = near === undefined ? "" : `; did you mean "${near}"?`;
-  return new TypeError(`Unknown option "${name}"${hint}`);
+  return new TypeError(`Unknown option "${name}"${didYouMean(near)}`);
 }
 
 function settingOf(

@@ -34,3 +34,8 @@ export async function sha256Hex(
     : data;
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }
+
+/** Checks whether a value is a SHA-256 in lowercase hexadecimal digits. */
+export function isSha256(value: unknown): value is string {
+  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+}

@@ -1,5 +1,5 @@
 import { printable } from "../terminal/text.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean, suggest } from "../suggest.ts";
 import {
   type Phase,
   PHASE_ALIASES,
@@ -124,7 +124,7 @@ function methodProblem(plugin: Plugin): string | undefined {
   for (const name of [...PHASES, ...Object.keys(PHASE_ALIASES)]) {
     const [method] = PHASE_METHODS[phaseOf(name)!];
     if (name !== method && name in plugin) {
-      return `it has ${name}, which is never called, did you mean ${method}`;
+      return `it has ${name}, which is never called${didYouMean(method)}`;
     }
   }
   return undefined;
@@ -186,7 +186,7 @@ function readPhases(plugin: Plugin, name: string): ReadonlySet<Phase> {
       `Cannot register plugin "${name}": the phase "${
         printable(String(phase))
       }" is unknown` +
-        (near === undefined ? "" : `, did you mean "${near}"`),
+        didYouMean(near),
     );
   }));
 }

@@ -1,5 +1,5 @@
 import { isObject } from "../json_value.ts";
-import type { JsonSchema } from "../schema/combinators.ts";
+import { JSON_SCHEMA_DRAFT, type JsonSchema } from "../schema/combinators.ts";
 import { onlyRenditions } from "../terminal/styles.ts";
 import { printableLines } from "../terminal/text.ts";
 import type { RunEvent, RunEventName } from "./run_event.ts";
@@ -363,7 +363,7 @@ function safeText(text: string, isStyled = false): string {
  */
 export function runEventSchema(): JsonSchema {
   return {
-    $schema: "http://json-schema.org/draft-07/schema#",
+    $schema: JSON_SCHEMA_DRAFT,
     title: `Line of a run record, version ${RECORD_VERSION}`,
     anyOf: Array.from(schemas.values(), ({ schema }) => schema),
   };

@@ -12,7 +12,7 @@ import type { PluginSource } from "../plugins/plugin_source.ts";
 import { PluginRegistry } from "../plugins/registry.ts";
 import { ALL_OF_CI_SOURCE, readGrants } from "../plugins/rights/grants.ts";
 import { findDeno } from "../plugins/sandbox/find_deno.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean, suggest } from "../suggest.ts";
 import { TriggerQueue } from "../triggers/queue.ts";
 import { removeIfEmpty } from "../workspace/remove.ts";
 import {
@@ -133,7 +133,7 @@ function warnAboutUnusedGrants(
     if (name === "*" || name === ALL_OF_CI_SOURCE || used.has(name)) continue;
     const near = suggest(name, used);
     const hint = near !== undefined
-      ? `; did you mean "${near}"?`
+      ? didYouMean(near)
       : used.size > 0
       ? `; there is ${[...used].map((one) => `"${one}"`).join(", ")}`
       : "";

@@ -1,5 +1,8 @@
 import type { DocumentNode } from "./document.ts";
-import { suggestName } from "../suggest.ts";
+import { didYouMean, suggestName } from "../suggest.ts";
+
+/** Draft of all schemas: the latest one that most editors support. */
+export const JSON_SCHEMA_DRAFT = "http://json-schema.org/draft-07/schema#";
 
 /** A JSON Schema of draft 7. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -202,7 +205,7 @@ export function reportUnknown(
   const message = () => {
     const near = suggestName(String(node.key), known);
     return `unknown key "${node.label}"` +
-      (near === undefined ? "" : `; did you mean "${node.prefix}${near}"?`);
+      didYouMean(near && node.prefix + near);
   };
   if (isWarning) node.warn(message);
   else node.explain(message);

@@ -84,7 +84,7 @@ export function makeExcerpts(
   text: string,
   privateValues?: readonly string[],
 ): Excerpts {
-  const lines = text.split(/\r\n|\r|\n/);
+  const lines = linesOfText(text);
   let bracketed: ReadonlySet<number> | undefined;
   let values = privateValues;
   return ({ line, column }) => {
@@ -177,18 +177,18 @@ function isPrivate(key: string): boolean {
 
 /** The keys of the enclosing blocks are on lines with less indentation. */
 function isInPrivateBlock(lines: readonly string[], at: number): boolean {
-  let limit = indentOf(lines[at]);
+  let limit = indentWidth(lines[at]);
   for (let above = at - 1; above >= 0; above--) {
     const line = lines[above];
     if (line.trim() === "" || line.trimStart().startsWith("#")) continue;
     // A list may have the same indentation as its key.
-    const isListKey = /^\s*-(\s|$)/.test(lines[at]) &&
-      indentOf(line) === limit && !/^\s*-(\s|$)/.test(line);
-    if (indentOf(line) >= limit && !isListKey) continue;
+    const isListKey = isListItem(lines[at]) &&
+      indentWidth(line) === limit && !isListItem(line);
+    if (indentWidth(line) >= limit && !isListKey) continue;
     const start = line.slice(0, MAX_KEY + limit).replace(/^\s*(?:-\s+)*/, "");
     const [, , key] = /^(["']?)([\w.$-]+)\1\s*:/.exec(start) ?? [];
     if (key !== undefined && isPrivate(key)) return true;
-    limit = Math.min(limit, indentOf(line));
+    limit = Math.min(limit, indentWidth(line));
     if (limit === 0 && !isListKey) return false;
   }
   return false;
@@ -237,7 +237,18 @@ function linesInPrivateBrackets(text: string): ReadonlySet<number> {
   return found;
 }
 
-function indentOf(line: string): number {
+/** Splits text at line feeds, carriage returns, and pairs of them. */
+export function linesOfText(text: string): string[] {
+  return text.split(/\r\n|\r|\n/);
+}
+
+/** Checks whether a line starts an item of a YAML list. */
+export function isListItem(line: string): boolean {
+  return /^\s*-(\s|$)/.test(line);
+}
+
+/** Counts the spaces and tabs at the start of a line. */
+export function indentWidth(line: string): number {
   return line.length - line.trimStart().length;
 }
 

@@ -1,5 +1,5 @@
 import { findCycle, linkNodes } from "../graph_scheduler.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean, suggest } from "../suggest.ts";
 import type { DocumentNode } from "./document.ts";
 
 /** A job or step of a file, and its dependencies. */
@@ -85,7 +85,7 @@ function reportUnknown(
     }, which is not a ${kind}` +
       (near === undefined
         ? `; there ${names.length === 1 ? "is" : "are"} ${listOf(names)}`
-        : `; did you mean ${JSON.stringify(near)}?`);
+        : didYouMean(near));
   });
 }
 

@@ -1,3 +1,4 @@
+import { decodeUtf8 } from "../bytes.ts";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { DocumentNode, type NodeReports } from "./document.ts";
 import { makeExcerpts, placedProblem } from "./excerpt.ts";
@@ -167,18 +168,16 @@ function notAFile(info: Deno.FileInfo): string {
 }
 
 function decodeText(bytes: Uint8Array, name: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    const [first, second] = bytes;
-    const isUtf16 = first === 0xff && second === 0xfe ||
-      first === 0xfe && second === 0xff;
-    throw new Error(
-      isUtf16
-        ? "it is UTF-16 text; save it as UTF-8"
-        : `it is not UTF-8 text${invalidByte(bytes, name)}`,
-    );
-  }
+  const text = decodeUtf8(bytes);
+  if (text !== undefined) return text;
+  const [first, second] = bytes;
+  const isUtf16 = first === 0xff && second === 0xfe ||
+    first === 0xfe && second === 0xff;
+  throw new Error(
+    isUtf16
+      ? "it is UTF-16 text; save it as UTF-8"
+      : `it is not UTF-8 text${invalidByte(bytes, name)}`,
+  );
 }
 
 /** Finds the first invalid byte by binary search. */
@@ -192,7 +191,7 @@ function invalidByte(bytes: Uint8Array, name: string): string {
     else high = middle - 1;
   }
   // The last character may be incomplete.
-  while (low > 0 && !isValid(bytes.subarray(0, low))) low--;
+  while (low > 0 && decodeUtf8(bytes.subarray(0, low)) === undefined) low--;
   const lines = new TextDecoder().decode(bytes.subarray(0, low)).split("\n");
   const byte = bytes[low]?.toString(16).toUpperCase().padStart(2, "0");
   return byte === undefined
@@ -200,15 +199,6 @@ function invalidByte(bytes: Uint8Array, name: string): string {
     : `\n${name}:${lines.length}:${
       lines.at(-1)!.length + 1
     }: the byte 0x${byte} is not part of any UTF-8 character; save the file as UTF-8`;
-}
-
-function isValid(bytes: Uint8Array): boolean {
-  try {
-    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function isValidStart(decoder: TextDecoder, bytes: Uint8Array): boolean {

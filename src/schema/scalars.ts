@@ -1,7 +1,7 @@
 import { booleanProblem, parseBoolean } from "../boolean.ts";
 import { VARIABLE_NAME } from "../environment/variables.ts";
 import type { DocumentNode } from "./document.ts";
-import { oneOf, suggest } from "../suggest.ts";
+import { didYouMean, oneOf, suggest } from "../suggest.ts";
 import {
   type Condition,
   CONDITION_NAMES,
@@ -283,7 +283,7 @@ export function choice<T extends string>(
         node,
         expected,
         text,
-        near === undefined ? "" : `; did you mean "${near}"?`,
+        didYouMean(near),
       );
     }),
   };

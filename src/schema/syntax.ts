@@ -5,7 +5,12 @@ import {
   visit,
   type YAMLParseError,
 } from "yaml";
-import type { TextPlace } from "./excerpt.ts";
+import {
+  indentWidth,
+  isListItem,
+  linesOfText,
+  type TextPlace,
+} from "./excerpt.ts";
 import {
   afterQuote,
   innermostBracket,
@@ -71,7 +76,7 @@ function parse(text: string): Parsed | undefined {
     });
     return {
       text,
-      lines: text.split(/\r\n|\r|\n/),
+      lines: linesOfText(text),
       document,
       placeOf(offset) {
         const { line, col } = lineCounter.linePos(offset);
@@ -128,7 +133,7 @@ function controlCharacter(text: string): SyntaxProblem | undefined {
  * @param offset Number of UTF-16 units before the position.
  */
 function placeAt(text: string, offset: number): TextPlace {
-  const before = text.slice(0, offset).split(/\r\n|\r|\n/);
+  const before = linesOfText(text.slice(0, offset));
   return { line: before.length, column: before.at(-1)!.length + 1 };
 }
 
@@ -172,7 +177,7 @@ function unknownAlias(text: string, name: string, reason: string) {
 function unknownTag(text: string, reason: string): SyntaxProblem | undefined {
   const place = placeIn(reason);
   if (place === undefined) return undefined;
-  const line = text.split(/\r\n|\r|\n/)[place.line - 1] ?? "";
+  const line = linesOfText(text)[place.line - 1] ?? "";
   const start = line.slice(0, place.column).search(/!!?[^!]*$/);
   return {
     place: { line: place.line, column: Math.max(0, start) + 1 },
@@ -301,7 +306,7 @@ function keyWithoutColon(
   line: string,
   place: TextPlace,
 ): SyntaxProblem {
-  if (/^\s*-(\s|$)/.test(line)) return { place, message: MIXED };
+  if (isListItem(line)) return { place, message: MIXED };
   const colon = line.search(/[\w"']:[^\s/]/);
   if (/^\s*(-\s+)?[\w.-]+:[^\s/]/.test(line)) {
     return {
@@ -326,7 +331,7 @@ function wrongIndent(
     : at?.line;
   if (number === undefined) return undefined;
   const line = lines[number - 1] ?? "";
-  const indent = indentOf(line);
+  const indent = indentWidth(line);
   const tab = line.slice(0, indent).indexOf("\t");
   if (tab >= 0) {
     return { place: { line: number, column: tab + 1 }, message: TAB };
@@ -336,7 +341,7 @@ function wrongIndent(
   for (let above = number - 2; above >= 0; above--) {
     const other = lines[above];
     if (other.trim() === "" || other.trimStart().startsWith("#")) continue;
-    const levels = [indentOf(other), contentIndent(other)]
+    const levels = [indentWidth(other), contentIndent(other)]
       .filter((level) => level < limit).sort((a, b) => b - a);
     allowed.push(...levels.filter((level, i) => levels.indexOf(level) === i));
     limit = Math.min(limit, ...levels);
@@ -349,10 +354,6 @@ function wrongIndent(
     message:
       `the line is indented by ${indent}, which matches no line above; indent it by ${words}`,
   };
-}
-
-function indentOf(line: string): number {
-  return line.length - line.trimStart().length;
 }
 
 /** Column of the keys of a list item. */

@@ -12,7 +12,7 @@
  * @module
  */
 import { isObject } from "../json_value.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean, suggest } from "../suggest.ts";
 import { dictionary, listOrOne } from "./collections.ts";
 import { anyGlob, eventGlob, listed } from "./globs.ts";
 import { EVENT_TYPES } from "./events.ts";
@@ -300,7 +300,7 @@ function eventProblem(pattern: string): string | undefined {
   if (EVENT_TYPES.some(eventGlob(pattern))) return undefined;
   const near = suggest(pattern, EVENT_TYPES);
   return `"${pattern}" matches none of the events ${EVENT_TYPES.join(", ")}` +
-    (near === undefined ? "" : `; did you mean "${near}"?`);
+    didYouMean(near);
 }
 
 const patterns = listOrOne(

@@ -1,3 +1,4 @@
+import { decodeUtf8 } from "../bytes.ts";
 import { messageOf } from "../errors.ts";
 import { readUntrusted } from "../fs/untrusted_file.ts";
 import type { CommandOutputs } from "./step.ts";
@@ -31,7 +32,9 @@ export async function readOutputs(path: string): Promise<CommandOutputs> {
     if (error instanceof Deno.errors.NotFound) return {};
     throw error;
   }
-  return parseOutputs(decode(bytes));
+  const text = decodeUtf8(bytes);
+  if (text === undefined) throw new Error("it is not UTF-8 text");
+  return parseOutputs(text);
 }
 
 /**
@@ -85,14 +88,6 @@ export function outputLines(key: string, value: string): string {
   if (!/[\r\n]/.test(value)) return `${key}=${value}\n`;
   const word = `END_${crypto.randomUUID()}`;
   return `${key}<<${word}\n${value}\n${word}\n`;
-}
-
-function decode(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new Error("it is not UTF-8 text");
-  }
 }
 
 /** Maximum size of the stored outputs that a later run reads. */

@@ -7,7 +7,7 @@ import {
   topologicalOrder,
 } from "../graph_scheduler.ts";
 import { cycleText } from "../schema/graph_problems.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean, suggest } from "../suggest.ts";
 
 /** Maximum number of problems that a message lists; each edge may have one. */
 const MAX_PROBLEMS = 20;
@@ -84,9 +84,10 @@ function unknownNames(steps: readonly PlanInput[]): string[] {
       const meant = problems.size < MAX_PROBLEMS
         ? suggest(name, groups)
         : undefined;
-      const hint = meant === undefined ? "" : `; did you mean "${meant}"?`;
       problems.add(
-        `step "${group}" depends on "${name}", which is not a step${hint}`,
+        `step "${group}" depends on "${name}", which is not a step${
+          didYouMean(meant)
+        }`,
       );
     }
   }
@@ -176,7 +177,7 @@ function find(
       `Cannot use "${option}": the job has no step "${name}"` +
         (meant === undefined
           ? `; the steps are ${listedNames(steps.map(({ group }) => group))}`
-          : `; did you mean "${meant}"?`),
+          : didYouMean(meant)),
       { code: "invalid-config" },
     );
   });

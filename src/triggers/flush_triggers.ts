@@ -28,6 +28,7 @@ import { orderTriggers, type RefusedTrigger } from "./trigger_graph.ts";
 import {
   removeTriggers,
   type RemoveTriggersOptions,
+  withoutNames,
   writeTriggers,
 } from "./triggers_file.ts";
 import { guardPath } from "../workspace/guard.ts";
@@ -163,7 +164,7 @@ async function write(
     isAtomic: options.isAtomic,
   });
   queue.remove(pending);
-  const triggers = without(pending, refused);
+  const triggers = withoutNames(pending, refusedNames(refused));
   runner.logger.debug("triggers", `Wrote "${path}"`, { jobs: triggers.length });
   return { triggers, path, ...refusalOf(refused) };
 }
@@ -204,7 +205,10 @@ async function print(
     await removeTriggers(path, names, lock);
   }
   queue.remove(pending);
-  return { triggers: without(pending, refused), ...refusalOf(refused) };
+  return {
+    triggers: withoutNames(pending, refusedNames(refused)),
+    ...refusalOf(refused),
+  };
 }
 
 async function submit(
@@ -343,18 +347,14 @@ function lockOptions(
   return { lock: () => lockRunFile(workspace, path, run, { keepsEarlier }) };
 }
 
+function refusedNames(refused: readonly RefusedTrigger[]): string[] {
+  return refused.map(({ trigger }) => trigger.name);
+}
+
 function refusalOf(
   refused: readonly RefusedTrigger[],
 ): Pick<FlushedTriggers, "refusal"> {
   return refused.length === 0 ? {} : { refusal: triggerError(refused) };
-}
-
-function without(
-  triggers: readonly Trigger[],
-  refused: readonly RefusedTrigger[],
-): Trigger[] {
-  const names = new Set(refused.map(({ trigger }) => trigger.name));
-  return triggers.filter(({ name }) => !names.has(name));
 }
 
 /**

@@ -5,7 +5,7 @@ import {
   topologicalOrder,
 } from "../graph_scheduler.ts";
 import { cycleText } from "../schema/graph_problems.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean, suggest } from "../suggest.ts";
 import {
   type CheckedTrigger,
   triggerError,
@@ -121,7 +121,7 @@ function unknownDependencies(
         problems,
         trigger,
         `its dependency ${quote(name)} is not triggered` +
-          (meant === undefined ? "" : `; did you mean ${quote(meant)}?`),
+          didYouMean(meant),
       );
     }
   }

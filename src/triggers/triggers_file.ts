@@ -84,7 +84,9 @@ export async function writeTriggers(
   } = options;
   using _ = await lock();
   const found = await readTriggers(path);
-  const present = replaces ? without(found, triggers) : found;
+  const present = replaces
+    ? withoutNames(found, triggers.map(({ name }) => name))
+    : found;
   const names = new Set(present.map(({ name }) => name));
   const taken = triggers.filter(({ name }) => names.has(name))
     .map((trigger): RefusedTrigger => ({
@@ -93,7 +95,10 @@ export async function writeTriggers(
       problem: `it is already in "${path}"`,
       isConsequence: false,
     }));
-  const added = without(triggers, taken.map(({ trigger }) => trigger));
+  const added = withoutNames(
+    triggers,
+    taken.map(({ trigger }) => trigger.name),
+  );
   const { ordered, refused } = orderTriggers([...present, ...added]);
   const broken = refused.filter(({ trigger }) => names.has(trigger.name));
   if (broken.length > 0) {
@@ -120,18 +125,19 @@ export async function removeTriggers(
   const { lock = () => lockDirectory(dirname(path)) } = options;
   using _ = await lock();
   const present = await readTriggers(path);
-  const rest = without(present, names.map((name) => ({ name })));
+  const rest = withoutNames(present, names);
   const ordered = sortTriggers(rest);
   if (ordered.length > 0) await writeDocument(path, orderedDocument(ordered));
   else if (present.length > 0) await Deno.remove(path);
 }
 
-function without(
-  triggers: readonly CheckedTrigger[],
-  others: readonly Pick<Trigger, "name">[],
-): CheckedTrigger[] {
-  const names = new Set(others.map(({ name }) => name));
-  return triggers.filter(({ name }) => !names.has(name));
+/** Leaves out the triggers that have the name of another one. */
+export function withoutNames<T extends Pick<Trigger, "name">>(
+  triggers: readonly T[],
+  names: Iterable<string>,
+): T[] {
+  const left = new Set(names);
+  return triggers.filter(({ name }) => !left.has(name));
 }
 
 async function writeDocument(

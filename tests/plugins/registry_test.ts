@@ -120,7 +120,7 @@ Deno.test("PluginRegistry rejects invalid plugins", () => {
       ],
       [
         { name: "a", pre_container() {} },
-        'Cannot register plugin "a": it has pre_container, which is never called, did you mean preExecution',
+        'Cannot register plugin "a": it has pre_container, which is never called; did you mean "preExecution"?',
       ],
       [
         { name: "a", phases: "cleanup" },
@@ -132,7 +132,7 @@ Deno.test("PluginRegistry rejects invalid plugins", () => {
       ],
       [
         { name: "a", phases: ["preExecution"] },
-        'Cannot register plugin "a": the phase "preExecution" is unknown, did you mean "pre_execution"',
+        'Cannot register plugin "a": the phase "preExecution" is unknown; did you mean "pre_execution"?',
       ],
     ]
   ) assertEquals(refusal(plugin), message);

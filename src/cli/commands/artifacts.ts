@@ -1,3 +1,4 @@
+import { jobNameOf } from "../../triggers/state/job_outcome.ts";
 import type { ArtifactStore } from "../../artifacts/artifact.ts";
 import { readArtifactFiles } from "../../artifacts/artifact_manifest.ts";
 import {
@@ -15,7 +16,7 @@ import {
 import { absolutePath, normalizePath } from "../../job_path.ts";
 import { isObject } from "../../json_value.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
-import { suggest } from "../../suggest.ts";
+import { didYouMean, suggest } from "../../suggest.ts";
 import { printable } from "../../terminal/text.ts";
 import { readStateFile, STATE_FILE } from "../../triggers/state/local_state.ts";
 import { savedArtifacts } from "../../workflow/local/node_artifacts.ts";
@@ -248,7 +249,7 @@ async function find(
       manifest,
     })).filter((one) => run === undefined || one.run === run);
   return found.filter((one) =>
-    job === undefined || one.job === job || jobName(one.job) === job
+    job === undefined || one.job === job || jobNameOf(one.job) === job
   );
 }
 
@@ -284,15 +285,15 @@ function named(
     const near = suggest(name, found.map((one) => one.name));
     throw new RunnerError(
       `Cannot get artifact ${JSON.stringify(name)}: no job has saved it` +
-        (near === undefined ? "" : `; did you mean "${near}"?`),
+        didYouMean(near),
       { code: "workspace" },
     );
   }
   const owners = new Set(
-    selected.map(({ run, job }) => `${run} ${jobName(job)}`),
+    selected.map(({ run, job }) => `${run} ${jobNameOf(job)}`),
   );
   if (owners.size === 1) return selected;
-  const jobs = [...new Set(selected.map(({ job }) => jobName(job)))];
+  const jobs = [...new Set(selected.map(({ job }) => jobNameOf(job)))];
   throw usageError(
     jobs.length > 1
       ? `Several jobs have saved artifact "${name}": select one with --job: ${
@@ -301,11 +302,6 @@ function named(
       : `Several runs have saved artifact "${name}": select one with --run`,
     "artifacts",
   );
-}
-
-/** All items of a `for_each` have the same name. */
-function jobName(key: string): string {
-  return key.replace(/\[\d+\]$/, "");
 }
 
 function gone({ name, job }: ListedArtifact): RunnerError {

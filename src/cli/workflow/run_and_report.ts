@@ -1,3 +1,4 @@
+import { jobNameOf } from "../../triggers/state/job_outcome.ts";
 import { commandText } from "../../command_text.ts";
 import { readOptions } from "../../config/load_config.ts";
 import { shownPath } from "../../job_path.ts";
@@ -95,7 +96,7 @@ async function printJobs(
     tail: maskedTail(masker, job.tail),
     rerun: commandText(
       // All jobs of a matrix have the same name.
-      rerunCommand(key.replace(/\[\d+\]$/, ""))
+      rerunCommand(jobNameOf(key))
         .map((word) => masker.maskText(word)),
     ),
     ...reason === undefined ? {} : { reason: masker.maskText(reason) },

@@ -1,3 +1,4 @@
+import { jobNameOf } from "../../triggers/state/job_outcome.ts";
 import {
   visibleToJobs,
   withVariable,
@@ -230,9 +231,7 @@ export async function runOneJob(context: CommandContext): Promise<number> {
   const result = await runAction(context, loaded, [job]);
   if (result === undefined) return 0;
   const { completed, exitCode } = result;
-  const names = new Set(
-    [...completed].map((key) => key.replace(/\[\d+\]$/, "")),
-  );
+  const names = new Set([...completed].map(jobNameOf));
   const next = loaded.workflow.jobs
     .map(({ name, body }) => ({ name, dependsOn: body.dependsOn ?? [] }))
     .filter(({ name, dependsOn }) =>

@@ -1,7 +1,7 @@
 import { readGrantValues } from "../../config/plugin_grants.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { normalizePath } from "../../job_path.ts";
-import { suggest } from "../../suggest.ts";
+import { didYouMean, suggest } from "../../suggest.ts";
 import { parseRight } from "./plugin_manifest.ts";
 import {
   type PluginPermissions,
@@ -65,8 +65,7 @@ function readLine(
   const kinds: readonly string[] = RIGHT_KINDS;
   if (!kinds.includes(kind)) {
     const near = suggest(kind, kinds);
-    const hint = near === undefined ? "" : `, did you mean "${near}"`;
-    throw wrong(line, `"${kind}" is not a permission${hint}`);
+    throw wrong(line, `"${kind}" is not a permission${didYouMean(near)}`);
   }
   try {
     const values = readGrantValues(list)

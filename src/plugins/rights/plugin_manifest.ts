@@ -1,6 +1,6 @@
 import { messageOf } from "../../errors.ts";
 import { isObject } from "../../json_value.ts";
-import { suggest } from "../../suggest.ts";
+import { didYouMean, suggest } from "../../suggest.ts";
 import {
   type PluginPermissions,
   RIGHT_KINDS,
@@ -70,7 +70,7 @@ function checkPermissions(permissions: unknown): PluginPermissions {
       const near = suggest(kind, kinds);
       throw new TypeError(
         `its manifest requests "${kind}", which is not a permission` +
-          (near === undefined ? "" : `, did you mean "${near}"`),
+          didYouMean(near),
       );
     }
     const isList = Array.isArray(values) &&

@@ -7,7 +7,14 @@ import { failureSection, problemSection } from "./html_problems.ts";
 import { graphSvg } from "./html_graph.ts";
 import { colorRules } from "./html_output.ts";
 import { pluginSection } from "./html_plugins.ts";
-import { type Html, markHtml, markup, raw, resultClass } from "./html_text.ts";
+import {
+  type Html,
+  markHtml,
+  markup,
+  raw,
+  resultClass,
+  timeHtml,
+} from "./html_text.ts";
 import { type StepsOptions, stepsSection } from "./html_steps.ts";
 import { STYLE } from "./html_style.ts";
 
@@ -206,9 +213,7 @@ ${ended?.error === undefined ? "" : markup`<p class="error">${ended.error}</p>`}
   }</p>
 <p class="muted"><b>${time}</b>${
     earlier === undefined ? "" : `, ${changeOfTotal(earlier, record)}`
-  } · started <time datetime="${started.time}">${
-    started.time.replace("T", " ").replace(/\.\d+Z$/, " UTC")
-  }</time>${
+  } · started ${timeHtml(started.time)}${
     ended === undefined ? "" : markup` · exit code ${ended.exitCode}`
   }</p>
 <nav aria-label="Sections">${

@@ -8,7 +8,13 @@ import {
 import type { RunRecord, StepRecord } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
 import { hasFailed, outcomeText } from "../step_outcome.ts";
-import { type Html, markHtml, markup, resultClass } from "./html_text.ts";
+import {
+  type Html,
+  markHtml,
+  markup,
+  resultClass,
+  timeHtml,
+} from "./html_text.ts";
 
 /** Maximum number of steps that are listed. */
 const MAX_LISTED = 100;
@@ -50,9 +56,7 @@ export function comparisonSection(before: RunRecord, after: RunRecord): Html {
   return markup`
     <section data-key="comparison" aria-labelledby="comparison">
       <h2 id="comparison">Compared with an earlier run</h2>
-      <p class="muted">The earlier run started <time datetime="${started.time}">${
-    started.time.replace("T", " ").replace(/\.\d+Z$/, " UTC")
-  }</time>${
+      <p class="muted">The earlier run started ${timeHtml(started.time)}${
     revision === "" ? "" : ` · ${revision}`
   } and ended: <b>${comparison.before.status}</b>.${
     shown.length > 2

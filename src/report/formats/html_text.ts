@@ -41,6 +41,16 @@ export function markup(
 }
 
 /**
+ * Writes a point in time.
+ *
+ * @param time Time in ISO 8601 format.
+ */
+export function timeHtml(time: string): Html {
+  const text = time.replace("T", " ").replace(/\.\d+Z$/, " UTC");
+  return markup`<time datetime="${time}">${text}</time>`;
+}
+
+/**
  * Marks text as HTML.
  *
  * @param text HTML that the runner wrote itself.
@@ -64,9 +74,7 @@ const PLAIN = /^[\t\n !#$%(-;=?-~]*$/;
 
 function escape(text: string): string {
   if (PLAIN.test(text)) return text;
-  return text.toWellFormed()
-    // Characters that a browser does not show, or that reverse text.
-    .replace(/[^\P{C}\n\t]/gu, "\ufffd")
+  return withoutHidden(text)
     .replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
@@ -107,4 +115,9 @@ export function markOf(result: string): string {
  */
 export function markHtml(result: string): Html {
   return raw(`<span class="mark" aria-hidden="true">${markOf(result)}</span>`);
+}
+
+/** Replaces characters that a browser does not show, or that reverse text. */
+export function withoutHidden(text: string): string {
+  return text.toWellFormed().replace(/[^\P{C}\n\t]/gu, "\ufffd");
 }

@@ -1,3 +1,4 @@
+import { withoutHidden } from "../formats/html_text.ts";
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
 import {
@@ -139,9 +140,7 @@ export async function readLines(
 export function browserText(text: string): string {
   return onlyRenditions(
     text,
-    (part) =>
-      part.replaceAll("\r\n", "\n").toWellFormed()
-        .replace(/[^\P{C}\n\t]/gu, "\ufffd"),
+    (part) => withoutHidden(part.replaceAll("\r\n", "\n")),
   );
 }
 

@@ -11,7 +11,12 @@ import {
   positiveDuration,
   text,
 } from "../../schema/scalars.ts";
-import { type JsonSchema, mapped, mapping } from "../../schema/combinators.ts";
+import {
+  JSON_SCHEMA_DRAFT,
+  type JsonSchema,
+  mapped,
+  mapping,
+} from "../../schema/combinators.ts";
 import { isInside } from "../../job_path.ts";
 
 /** How a provider gets secrets. */
@@ -223,7 +228,7 @@ export async function readProviders(
 /** Returns the JSON Schema of a file of secret providers, for editors. */
 export function secretProvidersSchema(): JsonSchema {
   return {
-    $schema: "http://json-schema.org/draft-07/schema#",
+    $schema: JSON_SCHEMA_DRAFT,
     title: "Secret providers of runnerlib",
     description: "Programs and files that provide secrets, by name.",
     ...definitions.jsonSchema(),

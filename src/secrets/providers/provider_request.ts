@@ -1,5 +1,5 @@
 import { VARIABLE_NAME } from "../../environment/variables.ts";
-import { suggest } from "../../suggest.ts";
+import { didYouMean, suggest } from "../../suggest.ts";
 import { isProvided } from "../references.ts";
 import type { SecretProvider, SecretProviders } from "./provider_definition.ts";
 
@@ -37,9 +37,10 @@ export function requestOf(
   const provider = providers.get(name);
   if (provider === undefined) {
     const near = suggest(name, providers.keys());
-    const hint = near === undefined ? "" : `; did you mean "${near}"?`;
     throw new TypeError(
-      `no secret provider has this name${hint} (the operator adds one with --secret-providers)`,
+      `no secret provider has this name${
+        didYouMean(near)
+      } (the operator adds one with --secret-providers)`,
     );
   }
   if (!isProvided(path, key)) throw new TypeError("the path or key is invalid");

@@ -3,7 +3,7 @@ import { listOrOne } from "../../schema/collections.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import { filledText, text } from "../../schema/scalars.ts";
 import { mapping, type Schema } from "../../schema/combinators.ts";
-import { suggest } from "../../suggest.ts";
+import { didYouMean, suggest } from "../../suggest.ts";
 
 /** Events that start a workflow or job. */
 export interface TriggerFilter {
@@ -66,7 +66,7 @@ function eventOf(name: string, node: DocumentNode): EventType[] {
   node.warn(() => {
     const near = suggest(name, EVENT_TYPES);
     return `${node.label} is not an event and never matches` +
-      (near === undefined ? "" : `; did you mean "${near}"?`);
+      didYouMean(near);
   });
   return [];
 }

@@ -1,5 +1,8 @@
 import { stepDefinitions } from "../../config/step_keys.ts";
-import type { JsonSchema } from "../../schema/combinators.ts";
+import {
+  JSON_SCHEMA_DRAFT,
+  type JsonSchema,
+} from "../../schema/combinators.ts";
 import { wireTrigger } from "../../triggers/trigger_fields.ts";
 import { WORKFLOW_ID, workflowFile } from "./file_schemas.ts";
 
@@ -21,7 +24,7 @@ export function triggerSchema(): JsonSchema {
   const jobs = { type: "array", items: { $ref: "#/definitions/job" } };
   const job = wireTrigger.jsonSchema();
   return {
-    $schema: "http://json-schema.org/draft-07/schema#",
+    $schema: JSON_SCHEMA_DRAFT,
     $id: TRIGGER_ID,
     title: "Trigger document of Reactorcide",
     description: "Jobs that a job submits to the coordinator.",
@@ -89,11 +92,11 @@ const WORKFLOW_SCHEMA_ID = "jsr:@reactorcide/runnerlib/workflow.schema.json";
  * except for what a schema cannot express: duplicate or unknown names, cycles,
  * properties that a job file adds to an entry, and paths outside `/job`.
  *
- * @returns A draft 7 schema, the latest draft that most editors support.
+ * @returns A draft 7 schema.
  */
 export function workflowSchema(): JsonSchema {
   return {
-    $schema: "http://json-schema.org/draft-07/schema#",
+    $schema: JSON_SCHEMA_DRAFT,
     $id: WORKFLOW_SCHEMA_ID,
     ...workflowFile.jsonSchema(),
     title: "Workflow file of Reactorcide",

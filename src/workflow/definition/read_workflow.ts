@@ -6,7 +6,7 @@ import type { DocumentNode } from "../../schema/document.ts";
 import { Problems } from "../../schema/problems.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { reportGraphProblems } from "../../schema/graph_problems.ts";
-import { suggest } from "../../suggest.ts";
+import { didYouMean, suggest } from "../../suggest.ts";
 import { parseJobText, readJobText } from "../../schema/read_document.ts";
 import {
   type JobDefinition,
@@ -171,7 +171,7 @@ function reportUnknownArtifacts(
         `${node.label} needs artifact ${JSON.stringify(name)} of job ${
           JSON.stringify(job)
         }, which does not save it` +
-        (near === undefined ? "" : `; did you mean ${JSON.stringify(near)}?`)
+        didYouMean(near)
       );
     }
   }

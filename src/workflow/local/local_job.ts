@@ -10,7 +10,7 @@ import { RunnerError } from "../../errors.ts";
 import { type Graph, linkNodes } from "../../graph_scheduler.ts";
 import type { JsonValue } from "../../json_value.ts";
 import type { Condition } from "../../schema/condition.ts";
-import { suggest } from "../../suggest.ts";
+import { didYouMean, suggest } from "../../suggest.ts";
 import type { Trigger } from "../../triggers/trigger_options.ts";
 import { bypassEmptyLists } from "../../triggers/trigger_graph.ts";
 import type { JobBody, JobDefinition } from "../definition/definition.ts";
@@ -269,7 +269,7 @@ function unknownJob(name: string, known: Iterable<string>): RunnerError {
   const near = suggest(name, known);
   return new RunnerError(
     `Cannot run job "${name}": the workflow has no such job` +
-      (near === undefined ? "" : `; did you mean "${near}"?`),
+      didYouMean(near),
     { code: "invalid-config" },
   );
 }
