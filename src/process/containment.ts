@@ -15,11 +15,12 @@
  */
 
 import { type ProcessTree, tagProcessTree } from "./process_tree.ts";
-import confine from "./sandbox/confine.pl" with { type: "text" };
 import {
+  accessByPath,
   type Confinement,
-  confinementWords,
   PERL,
+  perlCode,
+  ruleWords,
 } from "./sandbox/confined_command.ts";
 import mounts from "./sandbox/mounts.pl" with { type: "text" };
 import {
@@ -27,7 +28,7 @@ import {
   type ProtectedPaths,
   sharesMemory,
 } from "./sandbox/mount_words.ts";
-import init from "./sandbox/namespace_init.pl" with { type: "text" };
+import namespaces from "./sandbox/namespaces.pl" with { type: "text" };
 
 /** Number of `CAP_SYS_RESOURCE`, with which a process can raise its limits. */
 const CAP_SYS_RESOURCE = 24n;
@@ -103,38 +104,33 @@ function canRaiseLimits(): boolean {
   return (BigInt(`0x${effective ?? "0"}`) >> CAP_SYS_RESOURCE & 1n) === 1n;
 }
 
-/** Program that creates namespaces and executes another program in them. */
-const UNSHARE = "/usr/bin/unshare";
-
 /** Maximum time of an attempt, in milliseconds. */
 const TRY_MS = 5_000;
 
-/** Program of the first process of the namespaces. */
-const INIT = `${mounts}\n${confine}\n${init}\nrun_in_namespace(@ARGV);`;
+/** Perl code that creates the namespaces and starts a command in them. */
+const CODE = perlCode(mounts, namespaces, "run_in_namespaces(@ARGV);");
+
+/** Namespaces of every command, as `unshare(2)` numbers them: PID and mount. */
+const BASIC = 0x20000000 | 0x00020000;
+
+const USER = 0x10000000;
+
+const IPC = 0x08000000;
 
 /** A method of creating namespaces. */
 interface Method {
-  /** Options of `unshare`. */
-  readonly options: readonly string[];
-  /** As whom the first process runs. */
+  /** As whom they are created. */
   readonly user: "root" | "user";
   /** Whether directories can be protected. */
   readonly hasMounts: boolean;
 }
 
-const AS_ROOT = { options: [], user: "root" } as const;
-
-const AS_USER = {
-  options: ["--user", "--map-root-user"],
-  user: "user",
-} as const;
-
 /** Methods for each kind of user, the best first. */
 const METHODS: readonly Method[] = [
-  { ...AS_ROOT, hasMounts: true },
-  { ...AS_USER, hasMounts: true },
-  { ...AS_ROOT, hasMounts: false },
-  { ...AS_USER, hasMounts: false },
+  { user: "root", hasMounts: true },
+  { user: "user", hasMounts: true },
+  { user: "root", hasMounts: false },
+  { user: "user", hasMounts: false },
 ];
 
 /** Namespaces in which this process can run a command. */
@@ -172,7 +168,7 @@ async function tryMethods(): Promise<Namespace | undefined> {
     const namespace = namespaceOf(method);
     const words = namespace.wordsFor({
       hidden: [{ path: "/tmp" }],
-      visible: { read: ["/"], write: ["/dev/null"], aliases: [] },
+      visible: { read: ["/"], write: ["/dev/null"], links: [] },
     });
     // Checks that the command can do what it must be able to do.
     if (await works([...words, "/bin/sh", "-c", "echo > /dev/null"])) {
@@ -182,21 +178,20 @@ async function tryMethods(): Promise<Namespace | undefined> {
   return undefined;
 }
 
-function namespaceOf({ options, user, hasMounts }: Method): Namespace {
+function namespaceOf({ user, hasMounts }: Method): Namespace {
   return {
     hasMounts,
     wordsFor: (paths, confinement) => {
-      const files = hasMounts ? mountWords(paths) : [];
       const { visible } = paths;
       const hasOwnMemory = hasMounts && visible && !sharesMemory(visible);
+      const kinds = BASIC | (user === "user" ? USER : 0) |
+        (hasOwnMemory ? IPC : 0);
+      const access = confinement ? accessByPath(confinement) : new Map();
       return [
-        UNSHARE,
-        ...options,
-        ...hasOwnMemory ? ["--ipc"] : [],
-        ...["--pid", "--fork", "--kill-child", "--mount-proc", "--"],
-        ...[PERL, "-e", INIT, Deno.build.arch, user],
-        ...[String(files.length), ...files],
-        ...confinement ? confinementWords(confinement) : ["--"],
+        ...[PERL, "-e", CODE, Deno.build.arch, user, String(kinds)],
+        ...confinement ? ruleWords(confinement) : [],
+        ...mountWords(hasMounts ? paths : {}, access),
+        "--",
       ];
     },
   };

@@ -65,6 +65,13 @@ export interface TagProcessTreeOptions {
    * @default {false}
    */
   isInContainer?: boolean;
+  /**
+   * Whether the command runs in a PID namespace. The kernel kills everything in
+   * it, and nothing in it can start a process once that has begun.
+   *
+   * @default {false}
+   */
+  hasNamespace?: boolean;
 }
 
 /** The process tree of a command. */
@@ -97,6 +104,7 @@ export function tagProcessTree(
   options: TagProcessTreeOptions = {},
 ): ProcessTree {
   const { isUntrusted = false, isInContainer = false } = options;
+  const mayHide = isUntrusted && !options.hasNamespace;
   const own = ownLimit ??= limitOf("self");
   const interval = own === undefined
     ? undefined
@@ -156,7 +164,7 @@ export function tagProcessTree(
       const quietMs = quietSince - start;
       let isQuiet = found === 0;
       // Only code that tries to survive does this, and the check costs time.
-      if (isQuiet && !isUntrusted && !hasFound) return true;
+      if (isQuiet && !mayHide && !hasFound) return true;
       hasFound = true;
       while (performance.now() < quietSince + quietMs) {
         if (performance.now() > end) return false;

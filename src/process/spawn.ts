@@ -47,18 +47,28 @@ const ENV = "/usr/bin/env";
 /** A command: text for `sh -c`, or a program and its arguments. */
 export type Command = string | readonly string[];
 
-/**
- * Programs that isolate a command, and become it in the end. The last of them
- * restores the environment of the command, so that `LD_PRELOAD` and the like do
- * not reach the others, which have more rights.
- */
+/** A program that starts a command. */
 export interface CommandLauncher {
   /** Words that precede the command. */
   readonly words: readonly string[];
+  /**
+   * How it isolates the command, if it does: it creates the session of the
+   * command, and restores its environment, so that `LD_PRELOAD` and the like do
+   * not reach the launcher, which has more rights.
+   *
+   * @default {not at all}
+   */
+  readonly isolation?: {
+    /** Whether the command runs in a PID namespace. */
+    readonly hasNamespace: boolean;
+  };
 }
 
 /** Prefix of a variable for the command; its name follows in hexadecimal digits. */
 const CARRIED = "RUNNERLIB_ENV_";
+
+/** Variable that asks an isolating launcher for a session. */
+const SESSION = { RUNNERLIB_SESSION: "1" };
 
 /** Options for {@linkcode spawn}. */
 export interface SpawnOptions {
@@ -86,7 +96,7 @@ export interface SpawnOptions {
    */
   tree?: ProcessTree;
   /**
-   * Programs that isolate the command.
+   * Program that starts the command.
    *
    * @default {none}
    */
@@ -166,11 +176,9 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
     stdin: stdin === "null" ? undefined : child.stdin,
     status,
     signal(signal) {
-      // The program that created the namespace blocks SIGTERM and SIGINT only.
-      const sent = options.launcher && signal === "SIGHUP" ? "SIGTERM" : signal;
-      const hasGroup = signalProcess(-child.pid, sent);
+      const hasGroup = signalProcess(-child.pid, signal);
       // It may not have created its group yet.
-      if (!hasGroup && !isOver) signalProcess(child.pid, sent);
+      if (!hasGroup && !isOver) signalProcess(child.pid, signal);
       if (signal === "SIGKILL") tree?.kill();
     },
     async end() {
@@ -188,7 +196,8 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
  * The session is created by a program if there is one, because `detached`
  * copies the runner's page tables, and then each page that the runner changes.
  * That takes 2 to 30 times as long, even while the runner is small. A program
- * that may not exist is started by Deno, which reports the error.
+ * that may not exist is started by Deno, which reports the error, and one that is
+ * isolated by its launcher.
  */
 function start(
   command: Command,
@@ -217,17 +226,22 @@ function start(
       ...["runnerlib", ...carried.argv],
     ]
     : command;
-  const detached = argv === command || !isFileSync(SETSID);
+  const launched = [...launcher?.words ?? [], ...argv];
+  const isIsolated = launcher?.isolation !== undefined;
+  const detached = !isIsolated && (argv === command || !isFileSync(SETSID));
   const name = typeof command === "string" ? argv[0] : command[0];
   checkCommandSize(argv, { name, env: carried.env });
-  const [program, ...args] = detached
-    ? [...launcher?.words ?? [], ...argv]
-    : [SETSID, ...launcher?.words ?? [], ...argv];
+  const [program, ...args] = detached || isIsolated
+    ? launched
+    : [SETSID, ...launched];
   closeFilesOnExec();
   try {
     return new Deno.Command(program, {
       ...options,
-      env: launchedEnvironment(carried.env, launcher),
+      env: {
+        ...launchedEnvironment(carried.env, launcher),
+        ...isIsolated ? SESSION : {},
+      },
       args,
       detached,
     }).spawn();
@@ -240,14 +254,14 @@ function start(
  * Returns the environment with which the launcher of a command is started.
  *
  * @param env Environment of the command.
- * @param launcher The launcher; it restores renamed variables, so that none of
- * them affects the launcher itself.
+ * @param launcher The launcher. If it isolates the command, it restores renamed
+ * variables, so that none of them affects the launcher itself.
  */
 export function launchedEnvironment(
   env: Environment,
   launcher?: CommandLauncher,
 ): Environment {
-  if (launcher === undefined) return env;
+  if (launcher?.isolation === undefined) return env;
   const encoder = new TextEncoder();
   return Object.fromEntries(
     Object.entries(env).map(([name, value]) => [

@@ -149,6 +149,7 @@ export class DebugShells {
         tree: tagProcessTree({
           isUntrusted,
           isInContainer: context.isInContainer,
+          hasNamespace: launcher?.isolation?.hasNamespace,
         }),
         launcher,
         cancellation,

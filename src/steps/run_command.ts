@@ -141,7 +141,12 @@ export async function runCommand(
   const { stdout, stderr, stderrSink, stopsOnError } = options;
   const { isUntrusted = false, isInContainer, onOutput } = options;
   using passable = await passableCommand(command, options);
-  const tree = tagProcessTree({ isUntrusted, isInContainer });
+  const launcher = await launcherOf(options);
+  const tree = tagProcessTree({
+    isUntrusted,
+    isInContainer,
+    hasNamespace: launcher?.isolation?.hasNamespace,
+  });
   const isText = typeof passable.command === "string";
   const started = isText && stopsOnError
     ? `set -e; ${passable.command}`
@@ -150,7 +155,7 @@ export async function runCommand(
     ...options,
     stderr: onOutput ? "separate" : stderr,
     tree,
-    launcher: await launcherOf(options),
+    launcher,
   });
   const stop = new AbortController();
   const pumping = { stop: stop.signal };

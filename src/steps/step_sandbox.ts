@@ -3,6 +3,7 @@ import type { Environment } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
 import type { SandboxLimits } from "../process/sandbox/find_sandbox.ts";
+import type { Link } from "../process/sandbox/mount_words.ts";
 import { guardPath, realPath } from "../workspace/guard.ts";
 import type { Step } from "./step.ts";
 import type { Workspace } from "../workspace/layout.ts";
@@ -139,7 +140,7 @@ export async function sandboxLimits(
       [others, written, system, devices].flatMap(({ real }) => real),
     ),
     write: topmost([written, devices].flatMap(({ real }) => real)),
-    aliases: [others, written, system].flatMap(({ aliases }) => aliases),
+    links: [others, written, system].flatMap(({ links }) => links),
     hasNetwork: permissions.net ?? true,
   };
 }
@@ -210,11 +211,11 @@ function installations(env: Environment): string[] {
 interface ResolvedPaths {
   /** The paths without links. */
   readonly real: readonly string[];
-  /** The given paths that contain links. */
-  readonly aliases: readonly string[];
+  /** The links on the given paths. */
+  readonly links: readonly Link[];
 }
 
-const NOTHING: ResolvedPaths = { real: [], aliases: [] };
+const NOTHING: ResolvedPaths = { real: [], links: [] };
 
 const found = new Map<string, Promise<ResolvedPaths>>();
 
@@ -236,12 +237,42 @@ async function resolve(paths: readonly string[]): Promise<ResolvedPaths> {
   const real = await Promise.all(
     given.map((path) => Deno.realPath(path).catch(() => undefined)),
   );
+  const indirect = given.filter((path, at) =>
+    real[at] !== undefined && real[at] !== path
+  );
   return {
     real: real.filter((path) => path !== undefined),
-    aliases: given.filter((path, at) =>
-      real[at] !== undefined && real[at] !== path
-    ),
+    links: (await Promise.all(indirect.map(linksOn))).flat(),
   };
+}
+
+/** Maximum number of links on a path, as in the kernel. */
+const MAX_LINKS = 40;
+
+/** Returns the links that are followed on a path. */
+async function linksOn(path: string): Promise<Link[]> {
+  const links: Link[] = [];
+  const rest = path.split("/");
+  let at = "";
+  for (let part = rest.shift(); part !== undefined; part = rest.shift()) {
+    if (part === "" || part === ".") continue;
+    if (part === "..") {
+      at = at.slice(0, Math.max(at.lastIndexOf("/"), 0));
+      continue;
+    }
+    const next = `${at}/${part}`;
+    // Anything but a link is an error.
+    const target = await Deno.readLink(next).catch(() => undefined);
+    if (target === undefined) {
+      at = next;
+      continue;
+    }
+    if (links.length === MAX_LINKS) break;
+    links.push({ path: next, target });
+    if (target.startsWith("/")) at = "";
+    rest.unshift(...target.split("/"));
+  }
+  return links;
 }
 
 /** Drops paths below others. */

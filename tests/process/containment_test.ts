@@ -21,7 +21,7 @@ Deno.test("tagContainment() reports when a process can remove its tag", async ()
   const status = await Deno.readTextFile("/proc/self/status");
   const effective = BigInt(`0x${/CapEff:\s*(\w+)/.exec(status)![1]}`);
   if ((effective >> 24n & 1n) === 1n) {
-    assertStringIncludes(inside.problem ?? "", "root can take its tag off");
+    assertStringIncludes(inside.problem ?? "", "root can remove its tag");
   } else {
     assertEquals(inside, {});
     assertStringIncludes(outside.problem ?? "", "could belong to another user");

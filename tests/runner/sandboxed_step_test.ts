@@ -62,45 +62,58 @@ for (const [kind, options] of Object.entries(KINDS)) {
   });
 }
 
-/** Words that start a program without the right to create namespaces. */
-const WITHOUT_NAMESPACES = [
-  ...["unshare", "--user", "--map-root-user", "sh", "-c"],
-  `echo 0 > /proc/sys/user/max_user_namespaces
-  exec setpriv --inh-caps=-all --bounding-set=-all "$@"`,
-  "sh",
-];
-
-Deno.test("a step without namespaces does not leave its sandbox", {
-  ignore: ignore || isClientMissing("python3") || !await canDropNamespaces(),
-}, async () => {
-  await using directory = await temporaryDirectory();
-  const { path } = directory;
-  await using outside = await openOutside();
-  await makeFiles(path, {
-    "zoo.py": zoo,
-    "job.json": JSON.stringify({
-      steps: [{ name: "zoo", run: zooCommand(outside), untrusted: true }],
-    }),
-  });
-  const [program, ...args] = WITHOUT_NAMESPACES;
-  const { code, stdout, stderr } = await new Deno.Command(program, {
-    args: [
-      ...args,
-      ...[Deno.execPath(), "run", "-A", "--no-check", CLI],
-      ...["run", "--job-file", "job.json"],
+/** Users that a runner can have, and words that start it as one of them. */
+const USERS: Readonly<
+  Record<string, { words: readonly string[]; hasMounts: boolean }>
+> = {
+  "of a user without rights": {
+    words: ["unshare", "--user", "--map-user=1000", "--map-group=1000"],
+    hasMounts: true,
+  },
+  "without namespaces": {
+    words: [
+      ...["unshare", "--user", "--map-root-user", "sh", "-c"],
+      `echo 0 > /proc/sys/user/max_user_namespaces
+      exec setpriv --inh-caps=-all --bounding-set=-all "$@"`,
+      "sh",
     ],
-    cwd: path,
-    env: cliEnv(),
-    clearEnv: true,
-  }).output();
-  const text = new TextDecoder().decode(stdout);
-  assertEquals(code, 0, text + new TextDecoder().decode(stderr));
-  checkAttempts(text, { hasMounts: false, hasNetwork: true });
-  await outside.check(false);
-});
+    hasMounts: false,
+  },
+};
 
-async function canDropNamespaces(): Promise<boolean> {
-  const [program, ...args] = WITHOUT_NAMESPACES;
+for (const [user, { words, hasMounts }] of Object.entries(USERS)) {
+  Deno.test(`a step ${user} does not leave its sandbox`, {
+    ignore: ignore || isClientMissing("python3") || !await works(words),
+  }, async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await using outside = await openOutside();
+    await makeFiles(path, {
+      "zoo.py": zoo,
+      "job.json": JSON.stringify({
+        steps: [{ name: "zoo", run: zooCommand(outside), untrusted: true }],
+      }),
+    });
+    const [program, ...args] = words;
+    const { code, stdout, stderr } = await new Deno.Command(program, {
+      args: [
+        ...args,
+        ...[Deno.execPath(), "run", "-A", "--no-check", CLI],
+        ...["run", "--job-file", "job.json"],
+      ],
+      cwd: path,
+      env: cliEnv(),
+      clearEnv: true,
+    }).output();
+    const text = new TextDecoder().decode(stdout);
+    assertEquals(code, 0, text + new TextDecoder().decode(stderr));
+    checkAttempts(text, { hasMounts, hasNetwork: true });
+    await outside.check(hasMounts);
+  });
+}
+
+/** Checks whether the system allows some words before a program. */
+async function works([program, ...args]: readonly string[]): Promise<boolean> {
   try {
     const { success } = await new Deno.Command(program, {
       args: [...args, "true"],

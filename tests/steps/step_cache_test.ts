@@ -355,7 +355,8 @@ describe("--cache-audit", () => {
     await using job = await cachedJob({
       build: {
         run:
-          "mkdir -p out; cat src/one 'ot her' > out/all; echo x > tmp; cat tmp",
+          "mkdir -p out; cat src/one 'ot her' > out/all; echo x > tmp; cat tmp; echo $OWN > out/own",
+        env: { OWN: "also in the audit" },
         cache: { inputs: "src/**", outputs: "out/**" },
       },
     }, { "src/one": "1", "ot her": "2" });

@@ -34,6 +34,18 @@ export interface Confinement {
 /** Perl, where all systems that have it have it. */
 export const PERL = "/usr/bin/perl";
 
+const CODE = perlCode("run_confined(@ARGV);");
+
+/**
+ * Returns Perl code, together with that of `confine.pl`.
+ *
+ * @returns The code without comments, as each command starts with reading it.
+ */
+export function perlCode(...parts: readonly string[]): string {
+  const code = [confineByPerl, ...parts].join("\n");
+  return code.replaceAll(/^\s*(?:#.*)?\n|^ +/gm, "");
+}
+
 /**
  * Wraps a command in a launcher that confines it, if the system supports that.
  *
@@ -63,22 +75,33 @@ export function confinedCommand(
 
 /** Returns the words that precede a command which Perl confines. */
 export function perlWords(perl: string, confinement: Confinement): string[] {
-  const restores = confinement.strict === undefined ? [] : ["c"];
   return [
-    ...[perl, "-e", `${confineByPerl}\nrun_confined(@ARGV);`],
-    ...[Deno.build.arch, ...restores, ...confinementWords(confinement)],
+    ...[perl, "-e", CODE, Deno.build.arch],
+    ...confinement.strict === undefined ? [] : ["c0"],
+    ...ruleWords(confinement),
+    ...accessByPath(confinement).entries()
+      .map(([path, access]) => `p${access}${path}`),
+    "--",
   ];
 }
 
-/** Returns arguments of `run_confined` in `confine.pl`, up to the command. */
-export function confinementWords(confinement: Confinement): string[] {
-  const { read, write, env = {}, maxDataBytes, strict } = confinement;
+/** Words for `confine.pl` about everything but paths. */
+export function ruleWords(
+  { env = {}, maxDataBytes, strict }: Confinement,
+): string[] {
   return [
-    ...maxDataBytes === undefined ? [] : [`d${maxDataBytes}`],
-    ...strict === undefined ? [] : ["!", `f${strict.filter.toHex()}`],
-    ...read.map((path) => `r${path}`),
-    ...write.map((path) => `w${path}`),
-    ...Object.entries(env).map(([name, value]) => `e${name}=${value}`),
-    "--",
+    ...strict === undefined ? ["?0"] : ["!0", `f0${strict.filter.toHex()}`],
+    ...maxDataBytes === undefined ? [] : [`d0${maxDataBytes}`],
+    ...Object.entries(env).map(([name, value]) => `v0${name}=${value}`),
   ];
+}
+
+/** Access to paths as `confine.pl` counts it: 1 to read, 2 to write. */
+export type AccessByPath = ReadonlyMap<string, number>;
+
+/** Merges the paths to read and to write. */
+export function accessByPath({ read, write }: Confinement): AccessByPath {
+  const access = new Map(read.map((path) => [path, 1]));
+  for (const path of write) access.set(path, (access.get(path) ?? 0) | 2);
+  return access;
 }

@@ -1,6 +1,6 @@
 import { type Containment, findContainment } from "../containment.ts";
 import { type Confinement, PERL, perlWords } from "./confined_command.ts";
-import { sharesMemory } from "./mount_words.ts";
+import { type Link, sharesMemory } from "./mount_words.ts";
 import { seccompFilter } from "./seccomp_filter.ts";
 
 /** Access of a sandboxed command. */
@@ -9,8 +9,8 @@ export interface SandboxLimits {
   readonly read: readonly string[];
   /** Absolute paths without links that it can write to. */
   readonly write: readonly string[];
-  /** Absolute paths that lead to the others through links. */
-  readonly aliases: readonly string[];
+  /** Links that lead to them. */
+  readonly links: readonly Link[];
   /** Whether it can create sockets, of any family. */
   readonly hasNetwork: boolean;
 }
@@ -74,7 +74,7 @@ async function probe({ namespace }: Containment): Promise<SandboxFinding> {
   const confinement = sandbox.confinementFor({
     read: ["/"],
     write: [],
-    aliases: [],
+    links: [],
     hasNetwork: false,
   });
   const words = perlWords(PERL, confinement);

@@ -57,14 +57,20 @@ export async function isolate(
   }
   // A trusted command uses files of the runner that others must not see.
   const own = isUntrusted ? protectedPaths : {};
-  const contained = namespace && { words: namespace.wordsFor(own) };
+  const contained = namespace && {
+    words: namespace.wordsFor(own),
+    isolation: { hasNamespace: true },
+  };
   if (limits === undefined) return contained;
   const { sandbox, problem: reason } = await findSandbox(containment);
   if (sandbox) {
     if (sandbox.weakness) {
       onWarning(`The sandbox of steps is incomplete: ${sandbox.weakness}`);
     }
-    return { words: sandboxWords(sandbox, limits, own, namespace) };
+    return {
+      words: sandboxWords(sandbox, limits, own, namespace),
+      isolation: { hasNamespace: namespace !== undefined },
+    };
   }
   if (areLimitsRequired) throw sandboxError(reason);
   onWarning(`Cannot run untrusted steps in a sandbox: ${reason}`);

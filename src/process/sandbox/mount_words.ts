@@ -1,4 +1,5 @@
 import { isInside } from "../../job_path.ts";
+import type { AccessByPath } from "./confined_command.ts";
 
 /**
  * Paths that a command must not change or see, or the only ones that it sees.
@@ -42,8 +43,16 @@ export interface VisiblePaths {
   readonly read: readonly string[];
   /** Absolute paths without links that it can write to. */
   readonly write: readonly string[];
-  /** Absolute paths that lead to the others through links. */
-  readonly aliases: readonly string[];
+  /** Links that lead to them. */
+  readonly links: readonly Link[];
+}
+
+/** A symbolic link. */
+export interface Link {
+  /** Its absolute path. */
+  readonly path: string;
+  /** Where it leads. */
+  readonly target: string;
 }
 
 /** Shared memory of all processes, as files. */
@@ -54,8 +63,24 @@ const TERMINALS = "/dev/pts";
 /** It opens terminals of the machine. */
 const NEW_TERMINAL = "/dev/ptmx";
 
+/** It opens terminals of a command. */
+const OWN_NEW_TERMINAL: Link = { path: NEW_TERMINAL, target: "pts/ptmx" };
+
+const PROCESSES = "/proc";
+
 /** Links to the descriptors of a process. */
-const DESCRIPTORS = ["/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr"];
+const DESCRIPTORS: readonly Link[] = [
+  { path: "/dev/fd", target: "/proc/self/fd" },
+  { path: "/dev/stdin", target: "/proc/self/fd/0" },
+  { path: "/dev/stdout", target: "/proc/self/fd/1" },
+  { path: "/dev/stderr", target: "/proc/self/fd/2" },
+];
+
+/**
+ * What becomes of a path: it is kept, read-only, an empty directory, one for all
+ * users, a directory of terminals, or what opens these.
+ */
+type Mount = "b" | "r" | "e" | "m" | "t" | "x";
 
 /** Returns whether a command may use the shared memory of other processes. */
 export function sharesMemory(visible: VisiblePaths): boolean {
@@ -73,34 +98,71 @@ export function ownDirectories(visible: VisiblePaths): string[] {
 }
 
 /**
- * Returns arguments of `mounts.pl`. It applies shorter paths first; if two
- * arguments have the same path, the later one wins.
+ * Returns words for `mounts.pl`, each path before what is in it.
+ *
+ * @param paths Paths to protect.
+ * @param access Access of the command; it can include other paths.
  */
-export function mountWords(paths: ProtectedPaths): string[] {
-  const { readOnly = [], hidden = [], visible } = paths;
+export function mountWords(
+  paths: ProtectedPaths,
+  access: AccessByPath,
+): string[] {
+  const { visible } = paths;
+  const mounts = mountsOf(paths);
+  const others = access.keys().filter((path) => !mounts.has(path));
   return [
-    ...visible === undefined ? [] : rootWords(visible),
-    ...hidden.map(({ path }) => `e${path}`),
-    ...hidden.flatMap(({ path, except = path }) =>
-      except === path || visible?.write.includes(except) ? [] : [`w${except}`]
+    ...visible ? ["n0", ...linkWords([...visible.links, ...DESCRIPTORS])] : [],
+    ...mounts.entries().flatMap(([path, mount]) => {
+      const isNew = isCreated(path, mounts, visible !== undefined);
+      if (mount === "x") {
+        return isNew ? linkWords([OWN_NEW_TERMINAL]) : [`x0${path}`];
+      }
+      const kind = isNew ? mount.toUpperCase() : mount;
+      return [`${kind}${access.get(path) ?? 0}${path}`];
+    }),
+    ...others.map((path) =>
+      `${isInside(PROCESSES, path) ? "P" : "p"}${access.get(path)}${path}`
     ),
-    ...readOnly.map((path) => `r${path}`),
   ];
 }
 
-function rootWords(visible: VisiblePaths): string[] {
-  const { read, write, aliases } = visible;
-  const own = ownDirectories(visible);
-  const writable = own.includes(TERMINALS)
-    ? write.filter((path) => path !== NEW_TERMINAL)
-    : write;
-  return [
-    "n",
-    ...[...aliases, ...DESCRIPTORS].map((path) => `a${path}`),
-    ...read.filter((path) => path !== "/proc" && !write.includes(path))
-      .map((path) => `r${path}`),
-    // Its files are governed by other means, and needed to drop rights.
-    ...["/proc", ...writable].map((path) => `w${path}`),
-    ...own.map((path) => `${path === TERMINALS ? "t" : "m"}${path}`),
-  ];
+function linkWords(links: readonly Link[]): string[] {
+  return links.flatMap(({ path, target }) => [`>0${target}`, `l0${path}`]);
+}
+
+/** Decides what becomes of each path. */
+function mountsOf(paths: ProtectedPaths): ReadonlyMap<string, Mount> {
+  const { readOnly = [], hidden = [], visible } = paths;
+  const mounts = new Map<string, Mount>();
+  const shown = [...visible?.read ?? [], ...visible?.write ?? []];
+  for (const path of visible?.read ?? []) mounts.set(path, "r");
+  for (const path of visible?.write ?? []) mounts.set(path, "b");
+  for (const path of visible ? ownDirectories(visible) : []) {
+    mounts.set(path, path === TERMINALS ? "t" : "m");
+    if (path === TERMINALS) mounts.set(NEW_TERMINAL, "x");
+  }
+  for (const { path, except = path } of hidden) {
+    const exists = visible === undefined ||
+      shown.some((directory) => isInside(directory, path));
+    if (exists) mounts.set(path, "e");
+    if (except !== path) mounts.set(except, "b");
+  }
+  for (const path of readOnly) mounts.set(path, "r");
+  // The files of processes are governed by other means, and needed to drop
+  // rights.
+  const sorted = [...mounts].filter(([path]) => !isInside(PROCESSES, path))
+    .toSorted(([one], [other]) => one.length - other.length);
+  return new Map(sorted);
+}
+
+/** Checks whether what a path is attached to has to be created. */
+function isCreated(
+  path: string,
+  mounts: ReadonlyMap<string, Mount>,
+  isRootNew: boolean,
+): boolean {
+  const around = [...mounts].findLast(([other]) =>
+    other !== path && isInside(other, path)
+  );
+  return around ? ["e", "m"].includes(around[1]) : isRootNew && path !== "/";
 }

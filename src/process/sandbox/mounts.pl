@@ -1,146 +1,100 @@
 # Arranges the files of a mount namespace, for the programs that follow in it.
 #
-# Arguments of arrange_files: architecture; words of a letter and a path.
-#   n         only what the other words name exists
-#   a PATH    the links on this path exist
-#   r PATH    exists, and is read-only
-#   w PATH    exists as it is
-#   e PATH    is an empty directory, but for words with longer paths
-#   m PATH    is an empty directory for all users
-#   t PATH    is a directory with terminals of its own
-# A path that does not exist, or contains a link, is left out. Other users of the
-# machine can move files at any time, so each path is opened once, without links.
+# More letters of words, each path before what is in it (see confine.pl):
+#   n        only what the other words name exists
+#   > PATH   where the next link leads
+#   l PATH   a link
+#   b PATH   exists as it is
+#   r PATH   exists, and is read-only
+#   e PATH   is an empty directory, but for paths in it
+#   m PATH   is an empty directory for all users
+#   t PATH   is a directory with terminals of its own
+#   x PATH   opens these terminals, unless it is a link
+#   P PATH   path in /proc, for its access alone
+# With a capital letter, what it is attached to is created. A path that does not
+# exist, or contains a link, is left out. Other users of the machine can move files
+# at any time, so each path is opened once, without links.
 
-my ($is_new, @links, @attached, @frozen);
-# A system call needs strings in variables.
-my $none = "";
+my ($is_new, $link_target, @links, @mounts, @frozen, @processes, %made);
 
-sub arrange_files {
-  my ($architecture, @words) = @_;
-  # Exists in any case, if only as an empty directory.
-  my $directory = readlink "/proc/self/cwd";
-  my @steps;
-  for (@words) {
-    my ($kind, $path) = /^(.)(.*)$/s;
-    if ($kind eq "n") { $is_new = 1 }
-    elsif ($kind eq "a") { note_links($path) }
-    else { push @steps, prepare($kind, $path) }
+sub mount_path {
+  my ($kind, $access, $path) = @_;
+  my ($type, $file, $mount) = lc $kind;
+  if ($kind =~ /[rbe]/i) {
+    $file = open_path($path, 6);
+    if ($file < 0) {
+      # It is not there, a link, or out of reach for the command as well.
+      grep { $! == $_ } 2, 13, 20, 40 or fail($path);
+      return;
+    }
+    # A copy of the mount, with the mounts below it.
+    $mount = $type eq "e" ? filesystem("tmpfs", 6, mode => "0755") : syscall 428, $file, $none, 0x89001;
   }
+  elsif ($type eq "m") { $mount = filesystem("tmpfs", 6, mode => "1777") }
+  elsif ($type eq "t") { $mount = filesystem("devpts", 0xA, mode => "0620", ptmxmode => "0666") }
+  elsif ($kind eq "n") { return $is_new = 1 }
+  elsif ($kind eq ">") { return $link_target = $path }
+  elsif ($kind eq "l") { return push @links, $link_target, $path }
+  elsif ($kind eq "P") { return push @processes, $path, $access }
+  fail($path) if defined $mount && $mount < 0;
+  allow(defined $file ? $file : $mount, $access) if $access;
+  freeze($mount, 0x8000) if $type eq "r";
+  push @frozen, $mount if $type eq "e";
+  push @mounts, [$kind, $path, $mount, !defined $file || -d $path];
+}
+
+# Attaches everything, given the directory of the command, which exists in any case.
+sub attach_mounts {
+  my ($directory) = @_;
   # Where the new root is put together; relative paths lead below it.
   my $base = $is_new ? "/proc" : "/";
   if ($is_new) {
-    my $root = tmpfs("0755");
-    push @frozen, $root;
-    attach($root, $base);
+    push @frozen, filesystem("tmpfs", 6, mode => "0755");
+    attach($frozen[-1], $base);
   }
   chdir $base or fail("/");
-  make_link(@$_) for @links;
-  make_parents(relative("$directory/")) if $is_new;
-  # A directory is attached before what is in it.
-  for my $step (sort { length $a->{path} <=> length $b->{path} } @steps) {
-    my $target = relative($step->{path});
-    make_target($step) if openat2($target) < 0;
-    attach($step->{mount}, $target);
-    chdir $base if $target eq ".";
-    push @attached, $step;
-    own_terminals($target) if $step->{kind} eq "t";
+  while (my ($target, $path) = splice @links, 0, 2) {
+    make_directory($path =~ m{(.*)/}s);
+    symlink $target, ".$path";
   }
-  freeze($_, 0) for @frozen;
-  change_root($architecture) if $is_new;
+  if ($is_new) { make_directory($_) for $directory, "/proc" }
+  for (@mounts) {
+    my ($kind, $path, $mount, $is_directory) = @$_;
+    my ($target, $own) = (".$path", "./dev/pts/ptmx");
+    if ($kind eq "x") {
+      next if -l $target;
+      $mount = syscall 428, -100, $own, 0x80001;
+    } elsif ($kind lt "a") {
+      make_directory($is_directory ? $path : $path =~ m{(.*)/}s);
+      $is_directory or sysopen my $file, $target, 0x41;
+    }
+    attach($mount, $target);
+    chdir $base if $path eq "/";
+  }
 }
 
-sub change_root {
-  my ($architecture) = @_;
-  my ($umount, $pivot) = $architecture eq "x86_64" ? (166, 155) : (39, 41);
-  my $here = ".";
+# Shows the processes of this PID namespace, and leaves the old root.
+sub finish_mounts {
+  my ($mount, $umount, $pivot) = $is_x86 ? (165, 166, 155) : (40, 39, 41);
+  my ($proc, $here) = ("proc", ".");
+  my $target = $is_new ? "./proc" : "/proc";
+  syscall($mount, $proc, $target, $proc, 0xE, 0) == 0 or fail("/proc");
+  while (my ($path, $access) = splice @processes, 0, 2) {
+    allow(open_path($is_new ? ".$path" : $path, 6), $access);
+  }
+  freeze($_, 0) for @frozen;
+  return unless $is_new;
   syscall($pivot, $here, $here) == 0 && syscall($umount, $here, 2) == 0 && chdir "/" or fail("/");
 }
 
-sub prepare {
-  my ($kind, $path) = @_;
-  my $file = openat2($path);
-  if ($file < 0 && $kind !~ /[mt]/) {
-    # It is not there, a link, or out of reach for the command as well.
-    fail($path) unless grep { $! == $_ } 2, 13, 20, 40;
-    return;
-  }
-  my $mount = $kind eq "m" ? tmpfs("1777")
-    : $kind eq "t" ? filesystem("devpts", 0xA, mode => "0620", ptmxmode => "0666")
-    : $kind eq "e" ? tmpfs("0755")
-    # A copy of the mount, with the mounts below it.
-    : syscall(428, $file, $none, 0x89001);
-  fail($path) if $mount < 0;
-  freeze($mount, 0x8000) if $kind eq "r";
-  push @frozen, $mount if $kind eq "e";
-  my $is_directory = $kind !~ /[rw]/ || -d $path;
-  return { kind => $kind, path => $path, mount => $mount, is_directory => $is_directory };
-}
-
-# Creates what another mount is attached to, but not in a directory of others.
-sub make_target {
-  my ($step) = @_;
-  my ($above) = grep { index("$step->{path}/", $_->{path} eq "/" ? "/" : "$_->{path}/") == 0 } reverse @attached;
-  fail($step->{path}) if $above ? $above->{kind} !~ /[em]/ : !$is_new;
-  my $path = relative($step->{path});
-  make_parents($path);
-  if ($step->{is_directory}) { mkdir $path, 0755 }
-  elsif (open my $file, ">>", $path) { close $file }
-}
-
-sub make_parents {
-  my ($path) = @_;
-  mkdir substr($path, 0, pos($path) - 1), 0755 while $path =~ m{/}g;
-}
-
-sub make_link {
-  my ($path, $target) = @_;
-  make_parents(relative($path));
-  symlink $target, relative($path);
-}
-
-# Terminals of the machine are opened by /dev/ptmx, the own ones by its namesake.
-sub own_terminals {
-  my ($directory) = @_;
-  my ($ptmx) = $directory =~ m{^(.*)/} ? "$1/ptmx" : "ptmx";
-  return if symlink "pts/ptmx", $ptmx;
-  my $own = "$directory/ptmx";
-  my $mount = syscall 428, -100, $own, 0x80001;
-  fail("/$ptmx") if $mount < 0;
-  attach($mount, $ptmx);
-}
-
-sub note_links {
-  my ($path) = @_;
-  my ($at, $count, @rest) = ("", 0, split m{/}, $path);
-  while (@rest) {
-    my $part = shift @rest;
-    next if $part eq "" || $part eq ".";
-    if ($part eq "..") { $at =~ s{/[^/]*$}{}; next }
-    my $target = readlink "$at/$part";
-    if (!defined $target) { $at .= "/$part"; next }
-    return if ++$count > 40;
-    push @links, ["$at/$part", $target];
-    $at = "" if $target =~ m{^/};
-    unshift @rest, split m{/}, $target;
-  }
-}
-
-sub relative {
-  my ($path) = @_;
-  $path =~ s{^/+}{};
-  return $path eq "" ? "." : $path;
-}
-
-# Opens a path that contains no link; returns a negative number if there is none.
-sub openat2 {
-  my ($path) = @_;
-  my $how = pack "QQQ", 0x280000, 0, 6;
-  return syscall 437, -100, $path, $how, 24;
+sub make_directory {
+  my $at = ".";
+  $made{$at .= "/$_"}++ or mkdir $at, 0755 for split m{/+}, $_[0];
 }
 
 sub attach {
   my ($mount, $path) = @_;
-  my $target = openat2($path);
+  my $target = open_path($path, 6);
   fail($path) if $target < 0 || syscall(429, $mount, $none, $target, $none, 0x44) != 0;
 }
 
@@ -148,25 +102,18 @@ sub attach {
 sub freeze {
   my ($mount, $flags) = @_;
   my $attributes = pack "QQQQ", 1, 0, 0, 0;
-  fail("/") if syscall(442, $mount, $none, 0x1000 | $flags, $attributes, 32) != 0;
-}
-
-sub tmpfs {
-  my ($mode) = @_;
-  return filesystem("tmpfs", 6, mode => $mode);
+  syscall(442, $mount, $none, 0x1000 | $flags, $attributes, 32) == 0 or fail("/");
 }
 
 sub filesystem {
-  my ($type, $attributes, %options) = @_;
+  my ($type, $attributes, @options) = @_;
   my $context = syscall 430, $type, 1;
   return $context if $context < 0;
-  for my $name (keys %options) { syscall 431, $context, 1, $name, $options{$name}, 0 }
-  syscall(431, $context, 6, 0, 0, 0) == 0 or return -1;
+  while (my ($name, $value) = splice @options, 0, 2) { syscall 431, $context, 1, $name, $value, 0 }
+  syscall 431, $context, 6, 0, 0, 0;
   return syscall 432, $context, 1, $attributes;
 }
 
 sub fail {
-  my ($path) = @_;
-  print STDERR "Cannot protect \"$path\" from the command: $!\n";
-  exit 126;
+  give_up(qq(protect "$_[0]" from the command));
 }

@@ -91,8 +91,7 @@ export async function traceFiles(
     spawn(command, options) {
       const file = fileOf(count++);
       const words = [...STRACE, "-z", "-e", filter, "-o", file];
-      const launcher = { words, restoresEnvironment: false };
-      return system.spawn(command, { ...options, launcher });
+      return system.spawn(command, { ...options, launcher: { words } });
     },
     async readFiles(root) {
       const read = new Set<string>();
