@@ -8,7 +8,8 @@ import {
 } from "../cache/cache_entry.ts";
 import type { CacheStore } from "../cache/cache_store.ts";
 import { joinBytes } from "../bytes.ts";
-import type { PackedEntry, PackFacts } from "../cache/pack.ts";
+import type { PackFacts } from "../cache/pack.ts";
+import type { PackedEntry } from "../cache/tree_bytes.ts";
 import { isCount, isObject } from "../json_value.ts";
 import {
   type ArtifactId,

@@ -1,4 +1,4 @@
-import type { PackSelection } from "../cache/pack.ts";
+import type { PackSelection } from "../cache/tree_bytes.ts";
 import { eventGlob } from "../schema/globs.ts";
 import { isReserved } from "./artifact.ts";
 

@@ -1,27 +1,32 @@
-import { join } from "@std/path/posix/join";
-import {
-  TAR_END,
-  tarHeader,
-  type TarItem,
-  tarPadding,
-} from "../archive/tar_writer.ts";
+import { joinBytes } from "../bytes.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
-import { osReason, RunnerError } from "../errors.ts";
-import { DirectoryReader, readLinkTarget } from "../fs/byte_names.ts";
+import { RunnerError } from "../errors.ts";
+import { sha256Hex } from "../fs/checksum.ts";
 import { writeAll } from "../fs/files.ts";
-import { HeldDirectory } from "../fs/held_directory.ts";
-import { readableError } from "../fs/untrusted_file.ts";
 import { type Cancellation, onAbort } from "../process/cancellation.ts";
 import { type RunningProcess, spawn } from "../process/spawn.ts";
-import { guardPath } from "../workspace/guard.ts";
 import type { CacheEntry } from "./cache_entry.ts";
+import {
+  type PackedEntry,
+  type PackSelection,
+  treeBytes,
+} from "./tree_bytes.ts";
 
 /** Number of bytes that are written to the compressor at once. */
 const CHUNK_BYTES = 256 * 1024;
 
+/**
+ * Archives up to this size are compressed in this process, in bytes: it takes
+ * longer to start another one.
+ */
+const SMALL_BYTES = 1024 * 1024;
+
+/** Level of zstd. */
+const ZSTD_LEVEL = 3;
+
 /** Compressors, the best first. */
 const COMPRESSORS: readonly [CacheEntry["format"], readonly string[]][] = [
-  ["zstd", ["zstd", "-q", "-c", "-T0", "-3"]],
+  ["zstd", ["zstd", "-q", "-c", "-T0", `-${ZSTD_LEVEL}`]],
   ["gzip", ["gzip", "-c", "-n", "-6"]],
 ];
 
@@ -39,24 +44,6 @@ export interface PackContext {
    */
   readonly onEntry?: (entry: PackedEntry) => void;
 }
-
-/** An entry of a pack. */
-export interface PackedEntry extends TarItem {
-  /** SHA-256 of the content of a file, in hexadecimal digits. */
-  readonly sha256?: string;
-}
-
-/**
- * Selects what is packed: `all` of a path, only what is selected `inside` a
- * directory, or `none` of it.
- *
- * @param path Path relative to the root.
- * @param isWhole Whether all of its parent directory is selected.
- */
-export type PackSelection = (
-  path: string,
-  isWhole: boolean,
-) => "all" | "inside" | "none";
 
 /** Properties of a pack. */
 export type PackFacts = Pick<
@@ -83,13 +70,21 @@ export async function writePack(
   file: string,
   context: PackContext,
 ): Promise<PackFacts> {
-  const { cancellation } = context;
+  const { cancellation, onEntry, maxBytes } = context;
+  const counts = { bytes: 0, count: 0 };
+  const items = limited(
+    treeBytes(root, paths, { counts, onEntry }),
+    counts,
+    maxBytes,
+  );
+  const { start, isAll } = await startOf(items, cancellation.graceful);
+  if (isAll) {
+    return { format: "zstd", ...await writeSmall(start, file), ...counts };
+  }
   const [format, child] = startCompressor(root, context);
   using _ = onAbort(cancellation.graceful, () => child.signal("SIGKILL"));
-  const counts = { bytes: 0, count: 0 };
-  const items = treeBytes(root, paths, { counts, onEntry: context.onEntry });
   const output = storeOutput(child, file);
-  const input = feedInput(child, items, counts, context.maxBytes);
+  const input = feedInput(child, chain(start, items));
   const [fed, stored] = await Promise.allSettled([input, output]);
   const { exitCode } = await child.status;
   cancellation.graceful.throwIfAborted();
@@ -100,6 +95,58 @@ export async function writePack(
     throw new Error(`"${format}" ended with exit code ${exitCode}`);
   }
   return { format, ...stored.value, ...counts };
+}
+
+/** Counts the bytes of an archive, and limits them. */
+async function* limited(
+  items: AsyncIterable<Uint8Array>,
+  counts: { bytes: number },
+  maxBytes: number,
+): AsyncGenerator<Uint8Array> {
+  for await (const bytes of items) {
+    counts.bytes += bytes.length;
+    if (counts.bytes > maxBytes) {
+      throw new RangeError(`it is larger than ${maxBytes} bytes`);
+    }
+    yield bytes;
+  }
+}
+
+/** Takes the start of an archive, or all of it if it is small. */
+async function startOf(
+  items: AsyncGenerator<Uint8Array>,
+  signal: AbortSignal,
+): Promise<{ start: Uint8Array[]; isAll: boolean }> {
+  const start: Uint8Array[] = [];
+  let length = 0;
+  while (length <= SMALL_BYTES) {
+    const { value, done } = await items.next();
+    signal.throwIfAborted();
+    if (done) return { start, isAll: true };
+    start.push(value);
+    length += value.length;
+  }
+  return { start, isAll: false };
+}
+
+async function* chain(
+  start: readonly Uint8Array[],
+  rest: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  yield* start;
+  yield* rest;
+}
+
+async function writeSmall(
+  archive: readonly Uint8Array[],
+  path: string,
+): Promise<{ sha256: string; packBytes: number }> {
+  const { constants, zstdCompressSync } = await import("node:zlib");
+  const pack = new Uint8Array(zstdCompressSync(joinBytes(archive), {
+    params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
+  }));
+  await Deno.writeFile(path, pack, { createNew: true, mode: 0o600 });
+  return { sha256: await sha256Hex(pack), packBytes: pack.length };
 }
 
 function startCompressor(
@@ -128,8 +175,6 @@ function startCompressor(
 async function feedInput(
   child: RunningProcess,
   items: AsyncIterable<Uint8Array>,
-  counts: { bytes: number },
-  maxBytes: number,
 ): Promise<void> {
   const writer = child.stdin!.getWriter();
   let buffer = new Uint8Array(CHUNK_BYTES);
@@ -141,10 +186,6 @@ async function feedInput(
   };
   try {
     for await (let bytes of items) {
-      counts.bytes += bytes.length;
-      if (counts.bytes > maxBytes) {
-        throw new RangeError(`it is larger than ${maxBytes} bytes`);
-      }
       while (bytes.length > 0) {
         const part = bytes.subarray(0, CHUNK_BYTES - length);
         buffer.set(part, length);
@@ -185,224 +226,4 @@ async function storeOutput(
     throw error;
   }
   return { sha256: hash.digest("hex"), packBytes };
-}
-
-/** The state of a walk through the saved trees. */
-interface Walk {
-  readonly reader: DirectoryReader;
-  readonly counts: { count: number };
-  readonly onEntry?: PackContext["onEntry"];
-  /**
-   * Whether links may lead out of the root.
-   *
-   * @default {false}
-   */
-  readonly allowsAnyLink?: boolean;
-  readonly select?: PackSelection;
-  /** Names of files with several names, by device and inode. */
-  readonly linked: Map<string, string>;
-}
-
-/**
- * Yields the bytes of a tar of files, links and directories.
- *
- * @param root Absolute path of a directory, without links.
- * @param paths Paths relative to the root, or a selection.
- * @throws {RunnerError} `workspace` if a path cannot be saved.
- */
-export async function* treeBytes(
-  root: string,
-  paths: readonly string[] | PackSelection,
-  shared: Pick<Walk, "counts" | "onEntry" | "allowsAnyLink">,
-): AsyncGenerator<Uint8Array> {
-  using reader = new DirectoryReader([]);
-  const walk: Walk = { reader, ...shared, linked: new Map() };
-  if (typeof paths === "function") {
-    using directory = await HeldDirectory.open(root);
-    yield* contentBytes("", directory, { ...walk, select: paths }, false);
-    yield TAR_END;
-    return;
-  }
-  for (const path of [...paths].sort()) {
-    const at = path.lastIndexOf("/");
-    // A link on the way must not lead out of the directory of the job.
-    const parent = await guardPath(root, join(root, path.slice(0, at + 1)));
-    yield* startBytes(path, parent, walk);
-  }
-  yield TAR_END;
-}
-
-/** @param parent Absolute path of the directory of the entry, without links. */
-async function* startBytes(
-  name: string,
-  parent: string,
-  walk: Walk,
-): AsyncGenerator<Uint8Array> {
-  const own = name.slice(name.lastIndexOf("/") + 1);
-  let directory: HeldDirectory;
-  try {
-    directory = await HeldDirectory.open(parent);
-  } catch (cause) {
-    throw problem(name, osReason(readableError(cause)), cause);
-  }
-  using _ = directory;
-  const path = join(directory.path, own);
-  yield* entryBytes({ name, own, path, directory }, walk);
-}
-
-/** A file, link or directory that is packed. */
-interface Place {
-  /** Path relative to the root. */
-  readonly name: string;
-  /** Name in its directory. */
-  readonly own: string;
-  /** Path that Deno can open, see {@linkcode DirectoryReader}. */
-  readonly path: string;
-  readonly directory: HeldDirectory;
-}
-
-/** Yields the bytes of a file, link or directory with everything in it. */
-async function* entryBytes(
-  place: Place,
-  walk: Walk,
-  isAlias = false,
-): AsyncGenerator<Uint8Array> {
-  const { name, path } = place;
-  try {
-    // The alias of a file or directory whose name is not UTF-8 is a link to it.
-    const info = infoOf(path, isAlias);
-    walk.counts.count++;
-    if (info.isDirectory) yield* directoryBytes(place, info, walk);
-    else if (info.isSymlink) yield await linkBytes(name, path, info, walk);
-    else if (info.isFile) yield* fileBytes(place, info, walk);
-    else throw problem(name, "it is not a file, directory or link");
-  } catch (cause) {
-    if (cause instanceof RunnerError) throw cause;
-    throw problem(name, osReason(readableError(cause)), cause);
-  }
-}
-
-function infoOf(path: string, follows: boolean): Deno.FileInfo {
-  return follows ? Deno.statSync(path) : Deno.lstatSync(path);
-}
-
-async function* directoryBytes(
-  { name, own, path, directory }: Place,
-  info: Deno.FileInfo,
-  walk: Walk,
-): AsyncGenerator<Uint8Array> {
-  using opened = await directory.openDirectory(own, path);
-  const item = { ...itemOf(`${name}/`, info), type: "directory" } as const;
-  yield tarHeader(item);
-  walk.onEntry?.({ ...item, name });
-  yield* contentBytes(name, opened, walk, true);
-}
-
-/** @param isWhole Whether all of the directory is packed. */
-async function* contentBytes(
-  name: string,
-  directory: HeldDirectory,
-  walk: Walk,
-  isWhole: boolean,
-): AsyncGenerator<Uint8Array> {
-  const entries = await walk.reader.read(directory.path);
-  entries.sort((a, b) => a.name < b.name ? -1 : 1);
-  for (const entry of entries) {
-    const child = name === "" ? entry.name : `${name}/${entry.name}`;
-    const part = walk.select?.(child, isWhole) ?? "all";
-    const { name: own, path } = entry;
-    if (part === "all") {
-      const isAlias = !own.isWellFormed() && !entry.isSymlink;
-      yield* entryBytes({ name: child, own, path, directory }, walk, isAlias);
-    } else if (part === "inside" && entry.isDirectory) {
-      using inside = await directory.openDirectory(own, path);
-      yield* contentBytes(child, inside, walk, false);
-    }
-  }
-}
-
-async function linkBytes(
-  name: string,
-  path: string,
-  info: Deno.FileInfo,
-  { onEntry, allowsAnyLink = false }: Walk,
-): Promise<Uint8Array> {
-  const target = await readLinkTarget(path);
-  if (!allowsAnyLink && leadsOut(name, target)) {
-    throw problem(
-      name,
-      `the link leads to "${target}", outside the directory of the job`,
-    );
-  }
-  const item = { ...itemOf(name, info), type: "link", target } as const;
-  onEntry?.(item);
-  return tarHeader(item);
-}
-
-async function* fileBytes(
-  { name, own, path, directory }: Place,
-  info: Deno.FileInfo,
-  { linked, onEntry }: Walk,
-): AsyncGenerator<Uint8Array> {
-  if ((info.nlink ?? 1) > 1) {
-    const id = `${info.dev}:${info.ino}`;
-    const target = linked.get(id);
-    if (target !== undefined) {
-      const item = {
-        ...itemOf(name, info),
-        type: "hard link",
-        target,
-      } as const;
-      onEntry?.(item);
-      yield tarHeader(item);
-      return;
-    }
-    linked.set(id, name);
-  }
-  using file = await directory.openFile(own, path);
-  const { id, size } = file.info;
-  // A link or a pipe may have replaced the file in the meantime.
-  if (id !== `${info.dev}:${info.ino}`) {
-    throw problem(name, "it changed while it was saved");
-  }
-  const item = { ...itemOf(name, file.info), type: "file", size } as const;
-  yield tarHeader(item);
-  const hash = onEntry && (await import("node:crypto")).createHash("sha256");
-  let left = size;
-  while (left > 0) {
-    const buffer = new Uint8Array(Math.min(left, CHUNK_BYTES));
-    const count = file.read(buffer);
-    if (count === 0) throw problem(name, "it changed while it was saved");
-    left -= count;
-    hash?.update(buffer.subarray(0, count));
-    yield buffer.subarray(0, count);
-  }
-  onEntry?.({ ...item, sha256: hash?.digest("hex") });
-  yield tarPadding(size);
-}
-
-function itemOf(
-  name: string,
-  { mode, mtime }: Pick<Deno.FileInfo, "mode" | "mtime">,
-): Omit<TarItem, "type"> {
-  const modifiedMs = mtime?.getTime() ?? 0;
-  return { name, mode: mode ?? 0o644, modifiedMs, size: 0 };
-}
-
-function leadsOut(name: string, target: string): boolean {
-  if (target.startsWith("/")) return true;
-  let depth = name.split("/").length - 1;
-  for (const part of target.split("/")) {
-    if (part === "..") depth--;
-    else if (part !== "" && part !== ".") depth++;
-    if (depth < 0) return true;
-  }
-  return false;
-}
-
-function problem(name: string, reason: string, cause?: unknown): RunnerError {
-  return new RunnerError(`Cannot save ${JSON.stringify(name)}: ${reason}`, {
-    code: "workspace",
-    cause,
-  });
 }

@@ -1,6 +1,6 @@
 import { privateDirectory } from "../fs/temporary_directory.ts";
 import { packName } from "./cache_entry.ts";
-import { type PackedEntry, writePack } from "./pack.ts";
+import { writePack } from "./pack.ts";
 import { restorePack } from "./restore_pack.ts";
 import { type CacheContext, fetchPack } from "./saved_directories.ts";
 import {
@@ -17,6 +17,7 @@ import {
   type StoredLog,
   Unsavable,
 } from "./step_entry.ts";
+import type { PackedEntry } from "./tree_bytes.ts";
 import { sha256Hex } from "../fs/checksum.ts";
 
 /** A result of a step to save. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { type PackedEntry, treeBytes } from "../../src/cache/pack.ts";
+import { type PackedEntry, treeBytes } from "../../src/cache/tree_bytes.ts";
 import { joinBytes } from "../../src/bytes.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { HeldDirectory } from "../../src/fs/held_directory.ts";

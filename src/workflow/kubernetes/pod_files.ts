@@ -3,7 +3,7 @@ import { dirname } from "@std/path/posix/dirname";
 import { Budget } from "../../archive/entry.ts";
 import { tarEntries } from "../../archive/tar_entries.ts";
 import { unpack } from "../../archive/unpack.ts";
-import { treeBytes } from "../../cache/pack.ts";
+import { treeBytes } from "../../cache/tree_bytes.ts";
 import { lstatIfThere } from "../../fs/files.ts";
 import { pause } from "../../process/time_limit.ts";
 import { guardPath } from "../../workspace/guard.ts";
