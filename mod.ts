@@ -69,9 +69,9 @@ export type {
   JobInstance,
   JobOutcome,
   JobState,
-} from "./src/triggers/state/job_outcome.ts";
-export type { JobScope } from "./src/triggers/state/find_job.ts";
-export type { WorkflowVariables } from "./src/triggers/state/workflow_variables.ts";
+} from "./src/state/job_outcome.ts";
+export type { JobScope } from "./src/state/find_job.ts";
+export type { WorkflowVariables } from "./src/state/workflow_variables.ts";
 export { Job } from "./src/steps/job.ts";
 export type { NeededOutputs, OutputOf } from "./src/steps/job.ts";
 export type { JobResult } from "./src/runner/job_result.ts";

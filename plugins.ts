@@ -33,8 +33,8 @@ export type {
   PluginConfig,
   PluginContext,
 } from "./src/plugins/plugin.ts";
-export type { PluginManifest } from "./src/plugins/rights/plugin_manifest.ts";
-export type { PluginPermissions } from "./src/plugins/rights/rights.ts";
+export type { PluginManifest } from "./src/plugins/permissions/plugin_manifest.ts";
+export type { PluginPermissions } from "./src/plugins/permissions/plugin_permissions.ts";
 export type {
   PluginDescription,
   PluginFailure,

@@ -12,9 +12,12 @@ import { osReason, RunnerError, thrownText } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { absolutePath } from "../job_path.ts";
 import { PYTHON_PACKAGE } from "../plugins/python/python_command.ts";
-import { expandPaths, readGrants } from "../plugins/rights/grants.ts";
-import { parseRight } from "../plugins/rights/plugin_manifest.ts";
-import { covers, type PluginPermissions } from "../plugins/rights/rights.ts";
+import { expandPaths, readGrants } from "../plugins/permissions/grants.ts";
+import { parsePermission } from "../plugins/permissions/plugin_manifest.ts";
+import {
+  covers,
+  type PluginPermissions,
+} from "../plugins/permissions/plugin_permissions.ts";
 import { permissionFlag } from "../plugins/sandbox/deno_command.ts";
 import { findDeno, findOnPath } from "../plugins/sandbox/find_deno.ts";
 import type { Workspace } from "../workspace/layout.ts";
@@ -298,7 +301,7 @@ function denoFlags(
 function coordinatorHost(url = ""): string | undefined {
   const host = URL.parse(url)?.host ?? "";
   try {
-    return host === "*" ? undefined : parseRight("net", host);
+    return host === "*" ? undefined : parsePermission("net", host);
   } catch {
     return undefined;
   }

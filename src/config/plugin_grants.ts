@@ -15,11 +15,11 @@ export type PluginGrants = Readonly<
  * @throws {RunnerError} `invalid-config`, if a name or kind is invalid.
  */
 export function grantLines(grants: PluginGrants): string[] {
-  return Object.entries(grants).flatMap(([name, rights]) => {
+  return Object.entries(grants).flatMap(([name, permissions]) => {
     if (!/^[^:\s]+$/.test(name)) {
       throw invalid(name, "it is not the name of a plugin");
     }
-    return Object.entries(rights).map(([kind, values = []]) => {
+    return Object.entries(permissions).map(([kind, values = []]) => {
       if (!/^[a-z]+$/.test(kind)) {
         throw invalid(`${name}:${kind}`, `"${kind}" is not a permission`);
       }

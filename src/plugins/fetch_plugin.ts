@@ -6,8 +6,8 @@ import { settlesWithin } from "../process/time_limit.ts";
 import { fileUrl } from "./find_files.ts";
 import type { SandboxSetting } from "./load_sandboxed.ts";
 import type { PluginSource } from "./plugin_source.ts";
-import { readManifest } from "./rights/plugin_manifest.ts";
-import { grantOption, mayUse } from "./rights/rights.ts";
+import { readManifest } from "./permissions/plugin_manifest.ts";
+import { grantOption, mayUse } from "./permissions/plugin_permissions.ts";
 import { jsrHost, processEnvironment } from "./sandbox/deno_command.ts";
 
 /** Maximum size of a plugin file, in bytes. */

@@ -1,16 +1,16 @@
 import {
   loadSandboxed,
-  programRights,
+  programPermissions,
   type SandboxSetting,
 } from "./load_sandboxed.ts";
 import { PHASES, type Plugin } from "./plugin.ts";
 import {
-  type PluginRights,
   type PluginSource,
-  rightsOf,
+  type ResolvedPermissions,
+  resolvePermissions,
 } from "./plugin_source.ts";
 import { PluginRegistry } from "./registry.ts";
-import { checkManifest } from "./rights/plugin_manifest.ts";
+import { checkManifest } from "./permissions/plugin_manifest.ts";
 import { hooksOf } from "./run_phase.ts";
 import { thrownText } from "../errors.ts";
 
@@ -25,7 +25,7 @@ export interface PluginSummary {
 }
 
 /** Result of {@linkcode inspectPlugin}. */
-export interface InspectedPlugin extends PluginRights {
+export interface InspectedPlugin extends ResolvedPermissions {
   /** Code of the plugins. */
   readonly source: PluginSource;
   /** Plugins in the code; empty if it cannot be loaded. */
@@ -47,20 +47,20 @@ export async function inspectPlugin(
   source: PluginSource,
   setting: SandboxSetting,
 ): Promise<InspectedPlugin> {
-  const known: PluginRights = { rights: {}, refused: [] };
+  const known: ResolvedPermissions = { permissions: {}, refused: [] };
   try {
     if (source.url === undefined) {
-      const { rights } = programRights(source, setting);
-      return { source, rights, refused: [], plugins: [] };
+      const { permissions } = programPermissions(source, setting);
+      return { source, permissions, refused: [], plugins: [] };
     }
-    Object.assign(known, rightsOf(source, setting));
+    Object.assign(known, resolvePermissions(source, setting));
     await using loaded = await loadSandboxed(
       { ...source, requested: source.requested && {} },
       { ...setting, grantsOf: () => ({}) },
     );
     const { manifest } = await loaded.session.ready;
     const requested = source.requested ?? checkManifest(manifest);
-    Object.assign(known, rightsOf(source, setting, requested));
+    Object.assign(known, resolvePermissions(source, setting, requested));
     return { source, ...known, plugins: summaries(loaded.plugins) };
   } catch (error) {
     return { source, ...known, plugins: [], problem: thrownText(error) };

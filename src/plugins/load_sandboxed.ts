@@ -5,23 +5,23 @@ import type { MaskStream } from "../secrets/mask/mask_stream.ts";
 import type { Plugin } from "./plugin.ts";
 import {
   mayRun,
-  type PluginRights,
+  type PermissionPolicy,
   type PluginSource,
-  rightsOf,
-  type RightsPolicy,
+  type ResolvedPermissions,
+  resolvePermissions,
   ungrantedText,
 } from "./plugin_source.ts";
-import { checkManifest } from "./rights/plugin_manifest.ts";
+import { checkManifest } from "./permissions/plugin_manifest.ts";
 import {
   grantOption,
   mayUse,
   type PluginPermissions,
-} from "./rights/rights.ts";
+} from "./permissions/plugin_permissions.ts";
 import type { PluginSession, ReadyMessage } from "./sandbox/plugin_session.ts";
 import { startPlugin } from "./sandbox/start_plugin.ts";
 
 /** Settings for plugins that run in their own processes. */
-export interface SandboxSetting extends RightsPolicy {
+export interface SandboxSetting extends PermissionPolicy {
   /** Logger for messages of plugins. */
   readonly logger: Logger;
   /** Environment of the runner. */
@@ -67,7 +67,7 @@ const ALL_CHANGES = {
 } satisfies PluginPermissions;
 
 /** Loaded plugin code that runs in its own process. */
-export interface SandboxedPlugin extends PluginRights, AsyncDisposable {
+export interface SandboxedPlugin extends ResolvedPermissions, AsyncDisposable {
   /** The code. */
   readonly source: PluginSource;
   /** Plugins in the code. */
@@ -89,13 +89,13 @@ export async function loadSandboxed(
   setting: SandboxSetting,
 ): Promise<SandboxedPlugin> {
   try {
-    const rights = source.url === undefined
-      ? programRights(source, setting)
-      : rightsOf(source, setting);
-    const first = await start(source, rights.rights, setting);
+    const permissions = source.url === undefined
+      ? programPermissions(source, setting)
+      : resolvePermissions(source, setting);
+    const first = await start(source, permissions.permissions, setting);
     const started = source.url !== undefined && source.requested === undefined
       ? await restart(source, first, setting)
-      : { ...rights, session: first };
+      : { ...permissions, session: first };
     return await describe(source, started, setting);
   } catch (cause) {
     const { explained } = await import("./sandbox/sandboxed_plugin.ts");
@@ -111,19 +111,19 @@ export async function loadSandboxed(
 
 /**
  * Returns the permissions of a program. Programs are not sandboxed: they run
- * with all rights of the user or not at all.
+ * with the full permissions of the user, or not at all.
  *
  * @param source The program.
  * @param policy Policy that grants permissions.
  * @returns Its permissions.
  * @throws {TypeError} If it may not run.
  */
-export function programRights(
+export function programPermissions(
   source: PluginSource,
-  { grantsOf }: RightsPolicy,
-): PluginRights {
-  const rights = grantsOf(source.name, source.isOfCiSource);
-  if (mayRun(rights)) return { rights, refused: [] };
+  { grantsOf }: PermissionPolicy,
+): ResolvedPermissions {
+  const permissions = grantsOf(source.name, source.isOfCiSource);
+  if (mayRun(permissions)) return { permissions, refused: [] };
   throw new TypeError(ungrantedText([source]));
 }
 
@@ -143,7 +143,7 @@ function ungrantedVariables(
 /** Logs hidden secrets: a plugin without them may silently do less. */
 function reportWithheld(
   { name, isPython }: PluginSource,
-  rights: PluginPermissions,
+  permissions: PluginPermissions,
   { env, logger, secretNames }: SandboxSetting,
 ): void {
   if (!isPython) return;
@@ -154,7 +154,7 @@ function reportWithheld(
       mayUse: (variable) => secrets.has(variable),
       isNamed: (variable) => secrets.has(variable),
     }),
-  ).filter((variable) => !mayUse(rights, "env", variable));
+  ).filter((variable) => !mayUse(permissions, "env", variable));
   if (names.length === 0) return;
   logger.info(
     "plugins",
@@ -169,19 +169,26 @@ async function restart(
   source: PluginSource,
   first: PluginSession,
   setting: SandboxSetting,
-): Promise<PluginRights & { session: PluginSession }> {
+): Promise<ResolvedPermissions & { session: PluginSession }> {
   const { manifest } = await first.ready;
-  const rights = rightsOf(source, setting, checkManifest(manifest));
-  if (Object.keys(rights.rights).length === 0) {
-    return { ...rights, session: first };
+  const permissions = resolvePermissions(
+    source,
+    setting,
+    checkManifest(manifest),
+  );
+  if (Object.keys(permissions.permissions).length === 0) {
+    return { ...permissions, session: first };
   }
   await first[Symbol.asyncDispose]();
-  return { ...rights, session: await start(source, rights.rights, setting) };
+  return {
+    ...permissions,
+    session: await start(source, permissions.permissions, setting),
+  };
 }
 
 async function start(
   source: PluginSource,
-  rights: PluginPermissions,
+  permissions: PluginPermissions,
   setting: SandboxSetting,
 ): Promise<PluginSession> {
   const { logger, env, deno, maskStream, registerSecret, triggerJobs } =
@@ -191,7 +198,7 @@ async function start(
     ...source,
     // Python plugins run in the runner's working directory.
     ...source.isPython ? { cwd: setting.cwd } : {},
-    rights,
+    permissions,
     deno,
     env,
     seesUngranted: ungrantedVariables(source, setting),
@@ -211,7 +218,7 @@ async function start(
       ),
   });
   // Import modules that are needed later while the process starts.
-  reportWithheld(source, rights, setting);
+  reportWithheld(source, permissions, setting);
   await Promise.allSettled([
     session,
     import("./sandbox/sandboxed_plugin.ts"),
@@ -222,11 +229,11 @@ async function start(
 
 async function describe(
   source: PluginSource,
-  started: PluginRights & { session: PluginSession },
+  started: ResolvedPermissions & { session: PluginSession },
   setting: SandboxSetting,
 ): Promise<SandboxedPlugin> {
   const { maskText, logger } = setting;
-  const { session, rights } = started;
+  const { session, permissions } = started;
   const { sandboxedPlugin } = await import("./sandbox/sandboxed_plugin.ts");
   const { plugins }: ReadyMessage = await session.ready;
   return {
@@ -235,12 +242,12 @@ async function describe(
     plugins: plugins.map((description) =>
       sandboxedPlugin(description, {
         name: source.name,
-        rights,
+        permissions,
         seesUngranted: () => ungrantedVariables(source, setting),
         // A program could change these anyway.
-        changeRights: source.url === undefined
-          ? { ...rights, ...ALL_CHANGES }
-          : rights,
+        changePermissions: source.url === undefined
+          ? { ...permissions, ...ALL_CHANGES }
+          : permissions,
         session,
         maskText,
       })

@@ -26,7 +26,7 @@ import {
   type PluginRegistry,
   registerExport,
 } from "./registry.ts";
-import { grantOption } from "./rights/rights.ts";
+import { grantOption } from "./permissions/plugin_permissions.ts";
 import { hooksOf } from "./run_phase.ts";
 
 /** Options for {@linkcode PluginLoader}. */

@@ -6,15 +6,15 @@ import {
   ALL_OF_CI_SOURCE,
   expandPaths,
   type GrantsOf,
-  type RightsDirectories,
-} from "./rights/grants.ts";
-import { readManifest } from "./rights/plugin_manifest.ts";
+  type PermissionDirectories,
+} from "./permissions/grants.ts";
+import { readManifest } from "./permissions/plugin_manifest.ts";
 import {
-  commonRights,
+  commonPermissions,
+  PERMISSION_KINDS,
+  type PermissionKind,
   type PluginPermissions,
-  RIGHT_KINDS,
-  type RightKind,
-} from "./rights/rights.ts";
+} from "./permissions/plugin_permissions.ts";
 
 /** Code of a plugin that runs in its own process. */
 export interface PluginSource {
@@ -49,11 +49,11 @@ export interface PluginSource {
 }
 
 /** Policy that determines the permissions of plugins. */
-export interface RightsPolicy {
+export interface PermissionPolicy {
   /** Returns the permissions that a plugin is granted. */
   readonly grantsOf: GrantsOf;
   /** Directories that paths in permissions can refer to. */
-  readonly directories: RightsDirectories;
+  readonly directories: PermissionDirectories;
   /** A directory and its copy; read access to one includes the other. */
   readonly copy?: { readonly original: string; readonly path: string };
 }
@@ -77,11 +77,11 @@ export async function fileSource(file: PluginFile): Promise<PluginSource> {
 }
 
 /** Permissions of a plugin, and the requested ones that were not granted. */
-export interface PluginRights {
+export interface ResolvedPermissions {
   /** Permissions that the plugin has. */
-  readonly rights: PluginPermissions;
+  readonly permissions: PluginPermissions;
   /** Requested values that were not granted, or not in full. */
-  readonly refused: readonly { kind: RightKind; value: string }[];
+  readonly refused: readonly { kind: PermissionKind; value: string }[];
 }
 
 /**
@@ -94,43 +94,48 @@ export interface PluginRights {
  * @returns Permissions of the plugin.
  * @throws {TypeError} If a path cannot be permitted.
  */
-export function rightsOf(
+export function resolvePermissions(
   source: PluginSource,
-  policy: RightsPolicy,
+  policy: PermissionPolicy,
   requested: PluginPermissions = source.requested ?? {},
-): PluginRights {
+): ResolvedPermissions {
   const directories = { ...policy.directories, PLUGIN_DIR: source.cwd };
   const expanded = expandPaths(requested, directories);
   const grants = expandPaths(
     policy.grantsOf(source.name, source.isOfCiSource),
     directories,
   );
-  const rights = commonRights(expanded, grants);
-  const refused = RIGHT_KINDS.flatMap((kind) =>
-    (expanded[kind] ?? []).filter((value) => !rights[kind]?.includes(value))
+  const permissions = commonPermissions(expanded, grants);
+  const refused = PERMISSION_KINDS.flatMap((kind) =>
+    (expanded[kind] ?? []).filter((value) =>
+      !permissions[kind]?.includes(value)
+    )
       .map((value) => ({ kind, value }))
   );
-  return { rights: withCopy(rights, policy.copy), refused };
+  return { permissions: withCopy(permissions, policy.copy), refused };
 }
 
 function withCopy(
-  rights: PluginPermissions,
-  copy: RightsPolicy["copy"],
+  permissions: PluginPermissions,
+  copy: PermissionPolicy["copy"],
 ): PluginPermissions {
-  if (rights.read === undefined || copy === undefined) return rights;
+  if (permissions.read === undefined || copy === undefined) return permissions;
   const { original, path } = copy;
-  const copies = rights.read.flatMap((read) => {
+  const copies = permissions.read.flatMap((read) => {
     if (isInside(read, original)) return path;
     return isInside(original, read) ? path + read.slice(original.length) : [];
   });
-  return { ...rights, read: [...new Set([...rights.read, ...copies])] };
+  return {
+    ...permissions,
+    read: [...new Set([...permissions.read, ...copies])],
+  };
 }
 
 /**
  * Checks whether a program may run as a plugin. Programs are not sandboxed:
- * they run with all rights of the user or not at all.
+ * they run with the full permissions of the user, or not at all.
  *
- * @param rights Permissions that the program is granted.
+ * @param permissions Permissions that the program is granted.
  * @returns Whether it may run.
  */
 export function mayRun({ run }: PluginPermissions): boolean {

@@ -3,7 +3,10 @@ import type { RunnerError } from "../errors.ts";
 import type { RegisteredPlugin } from "../plugins/registry.ts";
 import { findOption, type OptionName, OPTIONS } from "../options/options.ts";
 import type { Phase, PluginConfig } from "../plugins/plugin.ts";
-import { type DeniedAccess, DeniedError } from "../plugins/rights/rights.ts";
+import {
+  type DeniedAccess,
+  DeniedError,
+} from "../plugins/permissions/plugin_permissions.ts";
 import { runPhase } from "../plugins/run_phase.ts";
 import { SourceRegistry } from "../source/custom_source.ts";
 import type { RunState } from "./run_state.ts";

@@ -6,13 +6,13 @@ import {
   findResult,
   findRunning,
   type JobScope,
-} from "../triggers/state/find_job.ts";
-import type { JobOutcome } from "../triggers/state/job_outcome.ts";
-import { readLocalState, STATE_FILE } from "../triggers/state/local_state.ts";
+} from "../state/find_job.ts";
+import type { JobOutcome } from "../state/job_outcome.ts";
+import { readLocalState, STATE_FILE } from "../state/local_state.ts";
 import {
   readVariables,
   type WorkflowVariables,
-} from "../triggers/state/workflow_variables.ts";
+} from "../state/workflow_variables.ts";
 import { workspacePath } from "./job_workspace.ts";
 import type { RunnerContext } from "./runner_context.ts";
 

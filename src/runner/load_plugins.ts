@@ -10,7 +10,7 @@ import type { SandboxSetting } from "../plugins/load_sandboxed.ts";
 import { PluginLoader } from "../plugins/plugin_loader.ts";
 import type { PluginSource } from "../plugins/plugin_source.ts";
 import { PluginRegistry } from "../plugins/registry.ts";
-import { ALL_OF_CI_SOURCE, readGrants } from "../plugins/rights/grants.ts";
+import { ALL_OF_CI_SOURCE, readGrants } from "../plugins/permissions/grants.ts";
 import { findDeno } from "../plugins/sandbox/find_deno.ts";
 import { didYouMean, suggest } from "../suggest.ts";
 import { TriggerQueue } from "../triggers/queue.ts";

@@ -1,5 +1,5 @@
-import type { JobOutcome } from "../triggers/state/job_outcome.ts";
-import type { WorkflowVariables } from "../triggers/state/workflow_variables.ts";
+import type { JobOutcome } from "../state/job_outcome.ts";
+import type { WorkflowVariables } from "../state/workflow_variables.ts";
 import type { FindJobOptions, LogNextJobOptions } from "./job_queries.ts";
 import type { TriggerBatch } from "./follow_up_jobs.ts";
 import type { RunnerContext } from "./runner_context.ts";

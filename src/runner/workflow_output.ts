@@ -1,10 +1,10 @@
 import { Variable } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
-import { publishedResult, resultKey } from "../triggers/state/job_outcome.ts";
+import { publishedResult, resultKey } from "../state/job_outcome.ts";
 import {
   type WorkflowEntry,
   writeOutput,
-} from "../triggers/state/workflow_variables.ts";
+} from "../state/workflow_variables.ts";
 import { lockRunFile } from "../workspace/run_files.ts";
 import { OUTPUT_FILE, outputPath } from "./job_workspace.ts";
 import type { RunState } from "./run_state.ts";

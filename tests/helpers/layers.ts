@@ -29,6 +29,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   steps: 6,
   triggers: 6,
   source: 6,
+  state: 6,
   plugins: 6,
   report: 6,
   cache: 5,

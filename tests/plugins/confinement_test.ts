@@ -64,7 +64,7 @@ async function checkConfinement(perl: string | undefined): Promise<void> {
   const env = { ...BARE_ENV, HOME: `${path}/home` };
   const deno = Deno.execPath();
   const confinement = await confinementOf({
-    rights: { read: [`${path}/job/src`], write: [`${path}/job/src`] },
+    permissions: { read: [`${path}/job/src`], write: [`${path}/job/src`] },
     workspace: `${path}/job`,
     needed: [deno],
     env,
@@ -104,7 +104,7 @@ async function checkConfinement(perl: string | undefined): Promise<void> {
     variable: "added=\n1",
     name: "name",
   }, text);
-  // Between directories with different rights, Linux reports another error.
+  // Between directories with different permissions, Linux reports another error.
   assertMatch(said.move, /^(?:PermissionDenied|Error)$/);
   const victim = await Deno.readTextFile(`${path}/outside/victim.txt`);
   assertEquals(victim, "original");
@@ -115,7 +115,7 @@ Deno.test("confinementOf() returns existing paths, and the whole workspace", asy
   const { path } = folder;
   await makeFiles(path, { "job/src/a": "", "other/b": "" });
   const { read, write } = await confinementOf({
-    rights: {
+    permissions: {
       read: [`${path}/job/src/deep`, `${path}/other/b`],
       write: [`${path}/other/c/d`, "*"],
     },

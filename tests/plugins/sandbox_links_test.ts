@@ -315,7 +315,12 @@ Deno.test("isInRange() compares addresses, and never names", () => {
 Deno.test("openAccessPolicy() denies unknown kinds of access", async () => {
   await using folder = await temporaryDirectory();
   const policy = await openAccessPolicy({
-    rights: { read: [folder.path], env: ["A*"], steps: ["*"], config: ["*"] },
+    permissions: {
+      read: [folder.path],
+      env: ["A*"],
+      steps: ["*"],
+      config: ["*"],
+    },
     workspace: `${folder.path}/job`,
     temporary: "/tmp",
   });

@@ -6,7 +6,7 @@ import {
   inspectPlugin,
 } from "../../plugins/inspect_plugin.ts";
 import { fileSource, type PluginSource } from "../../plugins/plugin_source.ts";
-import { grantOption } from "../../plugins/rights/rights.ts";
+import { grantOption } from "../../plugins/permissions/plugin_permissions.ts";
 import { pluginAddresses, sandboxSetting } from "../../runner/load_plugins.ts";
 import {
   ciPluginDirectory,
@@ -172,13 +172,13 @@ function pluginLines(
   plugin: InspectedPlugin,
   isTrusted: boolean,
 ): string[] {
-  const { source, plugins, problem, rights, refused } = plugin;
+  const { source, plugins, problem, permissions, refused } = plugin;
   const heads = plugins.map(({ name, priority, phases }) =>
     `${name}  priority ${priority}  ${phases.join(", ") || "no phase"}`
   );
   const isAll = isTrusted && source.file !== undefined &&
     source.lockFile === undefined;
-  const allowed = Object.entries(rights)
+  const allowed = Object.entries(permissions)
     .map(([kind, values = []]) => `  may ${kind}: ${values.join(", ")}`);
   const lines = [
     ...heads.length === 0 ? [source.name] : heads,

@@ -92,8 +92,8 @@ export function reportPlugin(
       }: it is now called in these phases. The Python runner did so only in nested containers`,
     });
   }
-  const rights = grantsOf(name, true);
-  if (!mayRun(rights) && !(kind !== "program" && trustsPlugins)) {
+  const permissions = grantsOf(name, true);
+  if (!mayRun(permissions) && !(kind !== "program" && trustsPlugins)) {
     findings.push({
       file,
       kind: "plugin",
@@ -107,8 +107,8 @@ export function reportPlugin(
     [...text.matchAll(/["'](\w{1,200})["']/g)].map(([, word]) => word),
   );
   const used = [...secretNames].filter((secret) =>
-    words.has(secret) && !rights.env?.includes(secret) &&
-    !rights.env?.includes("*")
+    words.has(secret) && !permissions.env?.includes(secret) &&
+    !permissions.env?.includes("*")
   ).sort();
   if (used.length > 0) {
     findings.push({

@@ -5,7 +5,7 @@ import {
   temporaryParents,
 } from "../../fs/temporary_directory.ts";
 import { defaultOf } from "../../options/options.ts";
-import { readGrants } from "../../plugins/rights/grants.ts";
+import { readGrants } from "../../plugins/permissions/grants.ts";
 import { findOnPath } from "../../plugins/sandbox/find_deno.ts";
 import type { CommandConfig } from "../command_config.ts";
 import {

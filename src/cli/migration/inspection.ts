@@ -1,5 +1,5 @@
 import { Variable } from "../../environment/variables.ts";
-import type { GrantsOf } from "../../plugins/rights/grants.ts";
+import type { GrantsOf } from "../../plugins/permissions/grants.ts";
 import { printable } from "../../terminal/text.ts";
 import {
   JOB_FOLDER,

@@ -1,4 +1,4 @@
-import { jobNameOf } from "../../triggers/state/job_outcome.ts";
+import { jobNameOf } from "../../state/job_outcome.ts";
 import { commandText } from "../../command_text.ts";
 import { readOptions } from "../../config/load_config.ts";
 import { shownPath } from "../../job_path.ts";

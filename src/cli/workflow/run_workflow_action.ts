@@ -1,4 +1,4 @@
-import { jobNameOf } from "../../triggers/state/job_outcome.ts";
+import { jobNameOf } from "../../state/job_outcome.ts";
 import {
   visibleToJobs,
   withVariable,

@@ -6,9 +6,9 @@ import type { PluginContext } from "../plugin.ts";
 import {
   DeniedError,
   mayUse,
+  type PermissionKind,
   type PluginPermissions,
-  type RightKind,
-} from "../rights/rights.ts";
+} from "../permissions/plugin_permissions.ts";
 
 /** Settings that plugins cannot change, because they define permissions. */
 const FIXED: ReadonlySet<string> = new Set([
@@ -42,7 +42,7 @@ export interface ChangesOptions {
   /** Name under which the plugin is granted permissions. */
   readonly name: string;
   /** Permissions of the plugin. */
-  readonly rights: PluginPermissions;
+  readonly permissions: PluginPermissions;
 }
 
 /**
@@ -84,7 +84,7 @@ function checkFields(
 ): [string, unknown][] {
   const entries = entriesOf(kind, fields);
   for (const [name, value] of entries) {
-    requireRight(kind, name, options);
+    requirePermission(kind, name, options);
     const isText = typeof value === "string" && !value.includes("\0");
     const isRemoved = value === null && kind === "env";
     if (!VARIABLE.test(name) || FIXED.has(name) || !(isText || isRemoved)) {
@@ -102,17 +102,17 @@ function checkSteps(steps: unknown, options: ChangesOptions): StepConfig[] {
     if (problem !== undefined) {
       throw new TypeError(`it cannot add a step: ${problem}`);
     }
-    requireRight("steps", (step as StepConfig).name, options);
+    requirePermission("steps", (step as StepConfig).name, options);
     return step as StepConfig;
   });
 }
 
-function requireRight(
-  kind: RightKind,
+function requirePermission(
+  kind: PermissionKind,
   value: string,
-  { name, rights }: ChangesOptions,
+  { name, permissions }: ChangesOptions,
 ): void {
-  if (mayUse(rights, kind, value)) return;
+  if (mayUse(permissions, kind, value)) return;
   throw new DeniedError(name, { kind, value });
 }
 

@@ -11,7 +11,11 @@ import {
   confinedCommand,
   type Confinement,
 } from "../../process/sandbox/confined_command.ts";
-import { covers, mayUse, type PluginPermissions } from "../rights/rights.ts";
+import {
+  covers,
+  mayUse,
+  type PluginPermissions,
+} from "../permissions/plugin_permissions.ts";
 import workerSource from "./sandbox_worker.js" with { type: "text" };
 
 /** Maximum heap of a plugin, in MiB; memory outside it is limited below. */
@@ -42,7 +46,7 @@ export interface DenoCommandOptions {
   /** Path of the plugin's file, which it may read. */
   readonly file?: string;
   /** Permissions of the plugin, with absolute paths. */
-  readonly rights: PluginPermissions;
+  readonly permissions: PluginPermissions;
   /** Lock file that pins the package. */
   readonly lockFile?: string;
   /**
@@ -68,7 +72,7 @@ export interface DenoCommandOptions {
  * @returns Program and arguments.
  */
 export function denoCommand(options: DenoCommandOptions): string[] {
-  const { deno, url, file, rights, lockFile } = options;
+  const { deno, url, file, permissions, lockFile } = options;
   const { registry = jsrHost({}), confinement } = options;
   const command = [
     deno,
@@ -83,8 +87,8 @@ export function denoCommand(options: DenoCommandOptions): string[] {
       ? ["--no-lock"]
       : [`--lock=${lockFile}`, "--frozen"],
     `--v8-flags=--max-old-space-size=${HEAP_MIB}`,
-    ...permissionFlags(rights, file),
-    ...importFlags(url, rights, registry),
+    ...permissionFlags(permissions, file),
+    ...importFlags(url, permissions, registry),
     `data:text/javascript;base64,${workerCode()}`,
     url,
   ];
@@ -103,17 +107,17 @@ export function denoCommand(options: DenoCommandOptions): string[] {
 /**
  * Converts permissions to options of Deno.
  *
- * @param rights Permissions, with absolute paths.
+ * @param permissions Permissions, with absolute paths.
  * @param file Path of the plugin's file.
  * @returns Options of `deno run`.
  */
 export function permissionFlags(
-  rights: PluginPermissions,
+  permissions: PluginPermissions,
   file?: string,
 ): string[] {
   const own = file === undefined ? [] : [file];
   return DENO_KINDS.flatMap((kind) => {
-    const values = [...kind === "read" ? own : [], ...rights[kind] ?? []];
+    const values = [...kind === "read" ? own : [], ...permissions[kind] ?? []];
     return permissionFlag(kind, values);
   });
 }
@@ -154,13 +158,13 @@ export function jsrHost(env: Readonly<Record<string, string>>): string {
  */
 function importFlags(
   url: string,
-  rights: PluginPermissions,
+  permissions: PluginPermissions,
   registry: string,
 ): string[] {
   const isPackage = /^(?:jsr|npm):/.test(url);
-  const granted = (rights.import ?? []).filter((host) => host !== NPM);
+  const granted = (permissions.import ?? []).filter((host) => host !== NPM);
   const hosts = [...url.startsWith("jsr:") ? [registry] : [], ...granted];
-  const mayUseNpm = mayUse(rights, "import", NPM);
+  const mayUseNpm = mayUse(permissions, "import", NPM);
   return [
     ...mayUseNpm || url.startsWith("npm:") ? [] : ["--no-npm"],
     ...hosts.length > 0 ? [] : ["--no-remote"],
@@ -197,7 +201,7 @@ export interface ProcessEnvironmentOptions {
  */
 export function processEnvironment(
   env: Readonly<Record<string, string>>,
-  rights: PluginPermissions,
+  permissions: PluginPermissions,
   options: ProcessEnvironmentOptions,
 ): ChildEnvironment {
   const { isDeno, fetchesCode, seesUngranted } = options;
@@ -209,10 +213,11 @@ export function processEnvironment(
   const given = childEnvironment(env, {
     kind: "plugin",
     mayUse: (name) =>
-      names.has(name) || mayUse(rights, "env", name) || seesUngranted(name),
+      names.has(name) || mayUse(permissions, "env", name) ||
+      seesUngranted(name),
     isNamed: (name) =>
       seesUngranted(name) ||
-      rights.env?.some((value) =>
+      permissions.env?.some((value) =>
           value !== "*" && covers("env", value, name)
         ) === true,
   });

@@ -3,9 +3,9 @@ import { listenPrivately } from "../../secrets/registration/socket.ts";
 import { realPath } from "../../workspace/guard.ts";
 import {
   mayUse,
+  PERMISSION_KINDS,
   type PluginPermissions,
-  RIGHT_KINDS,
-} from "../rights/rights.ts";
+} from "../permissions/plugin_permissions.ts";
 import { splitLines } from "./messages.ts";
 
 /** Maximum length of a request, in characters. */
@@ -94,7 +94,7 @@ export interface AccessRequest {
 /** Options for {@linkcode openAccessPolicy}. */
 export interface AccessPolicyOptions {
   /** Permissions of the plugin, with absolute paths. */
-  readonly rights: PluginPermissions;
+  readonly permissions: PluginPermissions;
   /** Absolute path of the workspace, in which the job may create links. */
   readonly workspace: string;
   /** Absolute path of the directory in which Deno creates temporary files. */
@@ -117,25 +117,29 @@ export type AccessPolicy = (
  * @returns The policy. Directories outside the workspace are resolved now.
  */
 export async function openAccessPolicy(
-  { rights, workspace, temporary }: AccessPolicyOptions,
+  { permissions, workspace, temporary }: AccessPolicyOptions,
 ): Promise<AccessPolicy> {
   const base = await realPath(workspace);
   const roots = {
-    read: await resolveRoots(rights.read ?? [], workspace, base),
-    write: await resolveRoots(rights.write ?? [], workspace, base),
+    read: await resolveRoots(permissions.read ?? [], workspace, base),
+    write: await resolveRoots(permissions.write ?? [], workspace, base),
   };
   return async (request) => {
     const { permission, value } = request;
-    const kind = RIGHT_KINDS.find((kind) => kind === permission);
+    const kind = PERMISSION_KINDS.find((kind) => kind === permission);
     if (kind === undefined) return refusal(request);
-    if (rights[kind]?.includes("*")) return undefined;
+    if (permissions[kind]?.includes("*")) return undefined;
     if (value === null) return refusal(request);
-    if (kind === "net" && isInRanges(rights.net ?? [], value)) return undefined;
+    if (kind === "net" && isInRanges(permissions.net ?? [], value)) {
+      return undefined;
+    }
     if (kind !== "read" && kind !== "write") {
-      return mayUse(rights, kind, value) ? undefined : refusal(request);
+      return mayUse(permissions, kind, value) ? undefined : refusal(request);
     }
     const path = value === "<TMP>" ? temporary : value;
-    if (!mayUse(rights, kind, normalizePath(path))) return refusal(request);
+    if (!mayUse(permissions, kind, normalizePath(path))) {
+      return refusal(request);
+    }
     return await linkProblem(path, roots[kind]);
   };
 }

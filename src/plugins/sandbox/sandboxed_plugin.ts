@@ -5,7 +5,7 @@ import {
   DeniedError,
   mayUse,
   type PluginPermissions,
-} from "../rights/rights.ts";
+} from "../permissions/plugin_permissions.ts";
 import { applyChanges, callContext } from "./changes.ts";
 import type { PluginDescription } from "./messages.ts";
 import { GuestError, type PluginSession } from "./plugin_session.ts";
@@ -18,11 +18,11 @@ export interface SandboxedPluginOptions {
   /** Name under which the plugin is granted permissions. */
   readonly name: string;
   /** Permissions that determine what the plugin sees. */
-  readonly rights: PluginPermissions;
+  readonly permissions: PluginPermissions;
   /** Returns a check for variables that the plugin sees without a grant. */
   readonly seesUngranted: () => (name: string) => boolean;
   /** Permissions that determine what the plugin can change in the job. */
-  readonly changeRights: PluginPermissions;
+  readonly changePermissions: PluginPermissions;
   /** Session with the process. */
   readonly session: PluginSession;
   /** Masks secrets in a text. */
@@ -64,12 +64,19 @@ async function callHook(
   context: PluginContext,
   options: SandboxedPluginOptions,
 ): Promise<void> {
-  const { name, rights, changeRights, session, maskText, seesUngranted } =
-    options;
+  const {
+    name,
+    permissions,
+    changePermissions,
+    session,
+    maskText,
+    seesUngranted,
+  } = options;
   const { phase, signal, metric } = context;
   const isVisible = seesUngranted();
   const data = callContext(context, {
-    sees: (variable) => mayUse(rights, "env", variable) || isVisible(variable),
+    sees: (variable) =>
+      mayUse(permissions, "env", variable) || isVisible(variable),
     maskText,
   });
   try {
@@ -79,7 +86,7 @@ async function callHook(
     );
     // Changes that arrive too late are ignored: the job has moved on.
     signal.throwIfAborted();
-    applyChanges(changes, context, { name, rights: changeRights });
+    applyChanges(changes, context, { name, permissions: changePermissions });
   } catch (error) {
     throw error instanceof GuestError ? explained(name, error) : error;
   }

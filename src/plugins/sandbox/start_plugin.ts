@@ -5,7 +5,7 @@ import { tagProcessTree } from "../../process/process_tree.ts";
 import type { Confinement } from "../../process/sandbox/confined_command.ts";
 import { spawn } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
-import type { PluginPermissions } from "../rights/rights.ts";
+import type { PluginPermissions } from "../permissions/plugin_permissions.ts";
 import { denoCommand, jsrHost, processEnvironment } from "./deno_command.ts";
 import { findOnPath } from "./find_deno.ts";
 import type { PermissionBroker } from "./permission_broker.ts";
@@ -26,7 +26,7 @@ export interface PluginStart {
   /** Working directory of the process. */
   readonly cwd: string;
   /** Permissions of the plugin, with absolute paths. */
-  readonly rights: PluginPermissions;
+  readonly permissions: PluginPermissions;
   /** Path of Deno. */
   readonly deno: string;
   /** Lock file that pins the package. */
@@ -63,20 +63,20 @@ export async function startPlugin(
   start: PluginStart,
   listener: SessionListener,
 ): Promise<PluginSession> {
-  const { url, cwd, rights, env, seesUngranted, denoDir } = start;
+  const { url, cwd, permissions, env, seesUngranted, denoDir } = start;
   const isDeno = url !== undefined;
   const fetchesCode = isDeno &&
-    (!url.startsWith("file:") || rights.import !== undefined);
-  const startsOthers = !isDeno || rights.run !== undefined;
+    (!url.startsWith("file:") || permissions.import !== undefined);
+  const startsOthers = !isDeno || permissions.run !== undefined;
   const ownEnv = {
-    ...processEnvironment(env, rights, {
+    ...processEnvironment(env, permissions, {
       isDeno,
       fetchesCode,
       seesUngranted,
     }),
     ...denoDir === undefined ? {} : { DENO_DIR: denoDir },
   };
-  const isWatched = isDeno && usesPaths(rights);
+  const isWatched = isDeno && usesPaths(permissions);
   const broker = isWatched ? await openBroker(start, ownEnv) : undefined;
   const confinement = isWatched && Deno.build.os === "linux"
     ? { ...await confine(start, ownEnv), env: broker?.env ?? {} }
@@ -148,16 +148,16 @@ function usesPaths({ read = [], write = [], run }: PluginPermissions): boolean {
 }
 
 async function confine(
-  { deno, file, lockFile, rights, workspace, prepare }: PluginStart,
+  { deno, file, lockFile, permissions, workspace, prepare }: PluginStart,
   env: Readonly<Record<string, string>>,
 ): Promise<Pick<Confinement, "read" | "write">> {
   await prepare?.();
   const needed = [deno, file, lockFile].filter((path) => path !== undefined);
-  return await confinementOf({ rights, workspace, needed, env });
+  return await confinementOf({ permissions, workspace, needed, env });
 }
 
 async function openBroker(
-  { url = "", file, rights, env, workspace, warn }: PluginStart,
+  { url = "", file, permissions, env, workspace, warn }: PluginStart,
   ownEnv: Readonly<Record<string, string>>,
 ): Promise<PermissionBroker | undefined> {
   const { openAccessPolicy, openPermissionBroker } = await import(
@@ -166,10 +166,10 @@ async function openBroker(
   const own = file === undefined ? [] : [file];
   const registry = url.startsWith("jsr:") ? [jsrHost(env)] : [];
   const policy = await openAccessPolicy({
-    rights: {
-      ...rights,
-      read: [...own, ...rights.read ?? []],
-      import: [...registry, ...rights.import ?? []],
+    permissions: {
+      ...permissions,
+      read: [...own, ...permissions.read ?? []],
+      import: [...registry, ...permissions.import ?? []],
     },
     workspace,
     temporary: ownEnv.TMPDIR || "/tmp",
@@ -208,7 +208,7 @@ const CERTIFICATES = [
 /** Options for {@linkcode confinementOf}. */
 export interface ConfinementOptions {
   /** Permissions of the plugin, with absolute paths. */
-  readonly rights: PluginPermissions;
+  readonly permissions: PluginPermissions;
   /** Absolute path of the workspace. */
   readonly workspace: string;
   /** Paths of Deno, the plugin's file and other required files. */
@@ -228,7 +228,7 @@ export interface ConfinementOptions {
  * @returns Existing paths.
  */
 export async function confinementOf(
-  { rights, workspace, needed, env }: ConfinementOptions,
+  { permissions, workspace, needed, env }: ConfinementOptions,
 ): Promise<Pick<Confinement, "read" | "write">> {
   const cache = cacheDirectory(env);
   if (cache !== undefined) {
@@ -253,9 +253,9 @@ export async function confinementOf(
       ...certificates,
       ...own,
       ...needed,
-      ...await existing(rights.read),
+      ...await existing(permissions.read),
     ],
-    write: [...own, ...await existing(rights.write)],
+    write: [...own, ...await existing(permissions.write)],
   };
 }
 

@@ -1,6 +1,6 @@
-import { isObject, type JsonValue, parseJson } from "../../json_value.ts";
-import { osReason, RunnerError } from "../../errors.ts";
-import { readUntrusted } from "../../fs/untrusted_file.ts";
+import { osReason, RunnerError } from "../errors.ts";
+import { readUntrusted } from "../fs/untrusted_file.ts";
+import { isObject, type JsonValue, parseJson } from "../json_value.ts";
 import { isJobState, type JobInstance, jobNameOf } from "./job_outcome.ts";
 
 /** State file of a local workflow, relative to the workspace. */

@@ -2,10 +2,10 @@ import { messageOf } from "../../errors.ts";
 import { isObject } from "../../json_value.ts";
 import { didYouMean, suggest } from "../../suggest.ts";
 import {
+  PERMISSION_KINDS,
+  type PermissionKind,
   type PluginPermissions,
-  RIGHT_KINDS,
-  type RightKind,
-} from "./rights.ts";
+} from "./plugin_permissions.ts";
 
 /** Static description of a plugin file: its `export const manifest`. */
 export interface PluginManifest {
@@ -63,8 +63,8 @@ function checkPermissions(permissions: unknown): PluginPermissions {
   if (!isObject(permissions)) {
     throw new TypeError("the permissions in its manifest are not an object");
   }
-  const kinds: readonly string[] = RIGHT_KINDS;
-  const checked: Partial<Record<RightKind, string[]>> = {};
+  const kinds: readonly string[] = PERMISSION_KINDS;
+  const checked: Partial<Record<PermissionKind, string[]>> = {};
   for (const [kind, values] of Object.entries(permissions)) {
     if (!kinds.includes(kind)) {
       const near = suggest(kind, kinds);
@@ -80,16 +80,16 @@ function checkPermissions(permissions: unknown): PluginPermissions {
         `the permission "${kind}" in its manifest is not a list of strings`,
       );
     }
-    checked[kind as RightKind] = values.map((value) =>
-      parseManifestValue(kind as RightKind, value)
+    checked[kind as PermissionKind] = values.map((value) =>
+      parseManifestValue(kind as PermissionKind, value)
     );
   }
   return checked;
 }
 
-function parseManifestValue(kind: RightKind, value: string): string {
+function parseManifestValue(kind: PermissionKind, value: string): string {
   try {
-    return parseRight(kind, value);
+    return parsePermission(kind, value);
   } catch (cause) {
     throw new TypeError(
       `in the permission "${kind}" of its manifest, ${messageOf(cause)}`,
@@ -101,7 +101,7 @@ function parseManifestValue(kind: RightKind, value: string): string {
 /** Parses values of one kind. */
 type Parse = (value: string) => string;
 
-const PARSERS: Readonly<Record<RightKind, Parse>> = {
+const PARSERS: Readonly<Record<PermissionKind, Parse>> = {
   read: path,
   write: path,
   net: (value) => socketAddress(value) ?? host(value, "net"),
@@ -131,7 +131,7 @@ const PARSERS: Readonly<Record<RightKind, Parse>> = {
  * @returns Its canonical form.
  * @throws {TypeError} If the value is invalid for this kind.
  */
-export function parseRight(kind: RightKind, value: string): string {
+export function parsePermission(kind: PermissionKind, value: string): string {
   if (value === "*") return value;
   return PARSERS[kind](value);
 }

@@ -1,24 +1,27 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { listText } from "../../src/config/text_values.ts";
+import { joinList } from "../../src/command_text.ts";
 import {
   grantLines,
   type PluginGrants,
   readGrantValues,
 } from "../../src/config/plugin_grants.ts";
+import { listText } from "../../src/config/text_values.ts";
 import { RunnerError } from "../../src/errors.ts";
-import { joinList } from "../../src/command_text.ts";
-import { readGrants } from "../../src/plugins/rights/grants.ts";
+import { readGrants } from "../../src/plugins/permissions/grants.ts";
 import {
   checkManifest,
-  parseRight,
-} from "../../src/plugins/rights/plugin_manifest.ts";
-import { covers, type RightKind } from "../../src/plugins/rights/rights.ts";
+  parsePermission,
+} from "../../src/plugins/permissions/plugin_manifest.ts";
+import {
+  covers,
+  type PermissionKind,
+} from "../../src/plugins/permissions/plugin_permissions.ts";
 import { permissionFlags } from "../../src/plugins/sandbox/deno_command.ts";
 import { Random } from "../helpers/random.ts";
 import { BARE_ENV } from "../helpers/running.ts";
 
-Deno.test("parseRight() brings values into their canonical form", () => {
-  const cases: [RightKind, string, string][] = [
+Deno.test("parsePermission() brings values into their canonical form", () => {
+  const cases: [PermissionKind, string, string][] = [
     ["net", "*", "*"],
     ["net", "A.Example.com.", "a.example.com"],
     ["net", "*.a.com:0443", "*.a.com:443"],
@@ -37,11 +40,11 @@ Deno.test("parseRight() brings values into their canonical form", () => {
     ["read", "$JOB_DIR/a b", "$JOB_DIR/a b"],
   ];
   for (const [kind, value, expected] of cases) {
-    assertEquals(parseRight(kind, value), expected, `${kind} ${value}`);
+    assertEquals(parsePermission(kind, value), expected, `${kind} ${value}`);
   }
 });
 
-const HOSTILE: readonly [RightKind, readonly string[]][] = [
+const HOSTILE: readonly [PermissionKind, readonly string[]][] = [
   ["net", [
     ...["127.0.0.1:1,x.example.com", ",x.example.com", "a.com,", "a,,b", ""],
     ...["a b", "a.com\n", "a.com\0", "::1", ":5", "a.com:", "a.com:65536"],
@@ -59,11 +62,16 @@ const HOSTILE: readonly [RightKind, readonly string[]][] = [
   ["steps", ["a\nb", "\u001b[2J", ""]],
 ];
 
-Deno.test("parseRight() rejects anything but a single value of its kind", () => {
+Deno.test("parsePermission() rejects anything but a single value of its kind", () => {
   for (const [kind, values] of HOSTILE) {
     for (const value of values) {
       const name = `${kind} ${JSON.stringify(value)}`;
-      assertThrows(() => parseRight(kind, value), TypeError, undefined, name);
+      assertThrows(
+        () => parsePermission(kind, value),
+        TypeError,
+        undefined,
+        name,
+      );
       const permissions = { [kind]: [value] };
       assertThrows(() => checkManifest({ permissions }), TypeError);
       const isEmpty = value.trim() === "";
@@ -116,14 +124,14 @@ Deno.test("joinList() never joins what the receiver would split or drop", () => 
 });
 
 Deno.test("Deno permits exactly what permissionFlags() was given", async () => {
-  const rights = {
+  const permissions = {
     read: ["/a b", "/c=d", '/e"f', "/g\nh"],
     net: ["*.example.com:443", "[::1]:5", "10.0.0.0/8"],
     env: ["PRE_*", "odd.name-x"],
     sys: ["hostname"],
   };
   const queries: [Deno.PermissionDescriptor, boolean][] = [
-    ...rights.read.map((path) =>
+    ...permissions.read.map((path) =>
       [{ name: "read", path }, true] as [Deno.PermissionDescriptor, boolean]
     ),
     [{ name: "read", path: "/" }, false],
@@ -147,7 +155,7 @@ Deno.test("Deno permits exactly what permissionFlags() was given", async () => {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--quiet", "--no-config", "--no-prompt", "--no-lock"],
-      ...permissionFlags(rights),
+      ...permissionFlags(permissions),
       `data:text/javascript,${encodeURIComponent(code)}`,
       JSON.stringify(queries.map(([query]) => query)),
     ],

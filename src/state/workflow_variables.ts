@@ -7,14 +7,14 @@
  */
 
 import { dirname } from "@std/path/posix/dirname";
-import { Variable } from "../../environment/variables.ts";
-import { messageOf, osReason, RunnerError } from "../../errors.ts";
-import { lockDirectory } from "../../fs/file_lock.ts";
-import { readUntrusted } from "../../fs/untrusted_file.ts";
-import { writeAtomic } from "../../fs/write_atomic.ts";
-import { isObject, type JsonValue, parseJson } from "../../json_value.ts";
-import { copyJson } from "../../schema/copy_json.ts";
-import { quote } from "../../terminal/text.ts";
+import { Variable } from "../environment/variables.ts";
+import { messageOf, osReason, RunnerError } from "../errors.ts";
+import { lockDirectory } from "../fs/file_lock.ts";
+import { readUntrusted } from "../fs/untrusted_file.ts";
+import { writeAtomic } from "../fs/write_atomic.ts";
+import { isObject, type JsonValue, parseJson } from "../json_value.ts";
+import { copyJson } from "../schema/copy_json.ts";
+import { quote } from "../terminal/text.ts";
 
 /** Maximum size of the variables, in bytes. */
 const MAX_VARIABLES_BYTES = 64 * 1024 * 1024;

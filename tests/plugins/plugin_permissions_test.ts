@@ -6,20 +6,23 @@ import {
 } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
 import { fetchPlugin, parseAddress } from "../../src/plugins/fetch_plugin.ts";
-import { expandPaths, readGrants } from "../../src/plugins/rights/grants.ts";
-import { readManifest } from "../../src/plugins/rights/plugin_manifest.ts";
 import {
-  commonRights,
+  expandPaths,
+  readGrants,
+} from "../../src/plugins/permissions/grants.ts";
+import { readManifest } from "../../src/plugins/permissions/plugin_manifest.ts";
+import {
+  commonPermissions,
   covers,
   deniedAccess,
   grantOption,
-  type RightKind,
-} from "../../src/plugins/rights/rights.ts";
+  type PermissionKind,
+} from "../../src/plugins/permissions/plugin_permissions.ts";
 import { findDeno } from "../../src/plugins/sandbox/find_deno.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
 Deno.test("covers() checks what a permission includes", () => {
-  const cases: [RightKind, string, string, boolean][] = [
+  const cases: [PermissionKind, string, string, boolean][] = [
     ["read", "/job", "/job/src", true],
     ["read", "/job", "/jobs", false],
     ["read", "/job/src", "/job", false],
@@ -41,9 +44,9 @@ Deno.test("covers() checks what a permission includes", () => {
   }
 });
 
-Deno.test("commonRights() returns the narrower of requested and granted values", () => {
+Deno.test("commonPermissions() returns the narrower of requested and granted values", () => {
   assertEquals(
-    commonRights(
+    commonPermissions(
       { read: ["/job", "/etc"], net: ["*"], env: ["A"], run: ["git"] },
       { read: ["/job/src"], net: ["a.com:443"], env: ["*"], write: ["/job"] },
     ),

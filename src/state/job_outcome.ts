@@ -1,4 +1,4 @@
-import { isObject, type JsonValue } from "../../json_value.ts";
+import { isObject, type JsonValue } from "../json_value.ts";
 
 /** Prefix of the output in which a job publishes its result. */
 const RESULT_PREFIX = "result@";

@@ -1,15 +1,12 @@
-import {
-  type CoordinatorClient,
-  openClient,
-} from "../../coordinator/client.ts";
+import { type CoordinatorClient, openClient } from "../coordinator/client.ts";
 import {
   type CoordinatorJob,
   type JobFilter,
   listJobs,
   readJob,
-} from "../../coordinator/jobs.ts";
-import { Variable } from "../../environment/variables.ts";
-import { RunnerError } from "../../errors.ts";
+} from "../coordinator/jobs.ts";
+import { Variable } from "../environment/variables.ts";
+import { RunnerError } from "../errors.ts";
 import {
   isActive,
   isJobState,

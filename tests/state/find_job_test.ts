@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { RunnerError } from "../../../src/errors.ts";
-import type { Runner } from "../../../src/runner/runner.ts";
+import { RunnerError } from "../../src/errors.ts";
+import type { Runner } from "../../src/runner/runner.ts";
 import {
   startCoordinator,
   type TestCoordinator,
-} from "../../helpers/coordinator.ts";
-import type { JobRow } from "../../helpers/coordinator_jobs.ts";
-import { makeFiles } from "../../helpers/temporary_directory.ts";
-import { testRunner } from "../../helpers/test_runner.ts";
+} from "../helpers/coordinator.ts";
+import type { JobRow } from "../helpers/coordinator_jobs.ts";
+import { makeFiles } from "../helpers/temporary_directory.ts";
+import { testRunner } from "../helpers/test_runner.ts";
 
 const PROJECT = "5e1f";
 

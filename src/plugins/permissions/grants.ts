@@ -2,12 +2,12 @@ import { readGrantValues } from "../../config/plugin_grants.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { normalizePath } from "../../job_path.ts";
 import { didYouMean, suggest } from "../../suggest.ts";
-import { parseRight } from "./plugin_manifest.ts";
+import { parsePermission } from "./plugin_manifest.ts";
 import {
+  PERMISSION_KINDS,
+  type PermissionKind,
   type PluginPermissions,
-  RIGHT_KINDS,
-  type RightKind,
-} from "./rights.ts";
+} from "./plugin_permissions.ts";
 
 const LINE = /^([^:\s]+):([^=]*)=(.*)$/s;
 
@@ -44,14 +44,14 @@ export function readGrants(
 ): GrantsOf {
   const grants = lines.map((line) => line.trim()).filter(Boolean).map(readLine);
   return (plugin, isOfCiSource = false) => {
-    const rights: Record<string, readonly string[]> = { ...DEFAULT };
+    const permissions: Record<string, readonly string[]> = { ...DEFAULT };
     for (const { name, kind, values } of grants) {
       const isMatching = name === plugin || name === "*" ||
         isOfCiSource && name === ALL_OF_CI_SOURCE;
       if (!isMatching) continue;
-      rights[kind] = [...rights[kind] ?? [], ...values];
+      permissions[kind] = [...permissions[kind] ?? [], ...values];
     }
-    return rights;
+    return permissions;
   };
 }
 
@@ -62,14 +62,14 @@ function readLine(
   if (name === undefined) {
     throw wrong(line, "it does not have the form NAME:KIND=VALUE,VALUE");
   }
-  const kinds: readonly string[] = RIGHT_KINDS;
+  const kinds: readonly string[] = PERMISSION_KINDS;
   if (!kinds.includes(kind)) {
     const near = suggest(kind, kinds);
     throw wrong(line, `"${kind}" is not a permission${didYouMean(near)}`);
   }
   try {
     const values = readGrantValues(list)
-      .map((value) => parseRight(kind as RightKind, value));
+      .map((value) => parsePermission(kind as PermissionKind, value));
     return { name, kind, values };
   } catch (error) {
     throw wrong(line, messageOf(error));
@@ -83,26 +83,26 @@ function wrong(line: string, state: string): RunnerError {
 }
 
 /** Directories by their names in permissions: `JOB_DIR` and so on. */
-export type RightsDirectories = Readonly<Record<string, string>>;
+export type PermissionDirectories = Readonly<Record<string, string>>;
 
 /**
  * Replaces variables such as `$JOB_DIR` with directories.
  *
- * @param rights Permissions as written in a manifest or a grant.
+ * @param permissions Permissions as written in a manifest or a grant.
  * @param directories Directories by name.
  * @returns The same permissions with absolute paths.
  * @throws {TypeError} If a path cannot be permitted.
  */
 export function expandPaths(
-  rights: PluginPermissions,
-  directories: RightsDirectories,
+  permissions: PluginPermissions,
+  directories: PermissionDirectories,
 ): PluginPermissions {
-  const { read = [], write = [] } = rights;
+  const { read = [], write = [] } = permissions;
   const expand = (path: string) => expandPath(path, directories);
-  return { ...rights, read: read.map(expand), write: write.map(expand) };
+  return { ...permissions, read: read.map(expand), write: write.map(expand) };
 }
 
-function expandPath(path: string, directories: RightsDirectories): string {
+function expandPath(path: string, directories: PermissionDirectories): string {
   if (path === "*") return path;
   const expanded = path.replace(/^\$(\w+)(?=\/|$)/, (whole, name) => {
     return Object.hasOwn(directories, name) ? directories[name] : whole;

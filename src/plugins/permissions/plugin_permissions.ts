@@ -5,7 +5,7 @@ import { isInside } from "../../job_path.ts";
 import { printable } from "../../terminal/text.ts";
 
 /** Kinds of permissions. All but the last two are kinds of Deno. */
-export const RIGHT_KINDS = [
+export const PERMISSION_KINDS = [
   "read",
   "write",
   "net",
@@ -15,10 +15,10 @@ export const RIGHT_KINDS = [
   "import",
   "config",
   "steps",
-] as const satisfies readonly RightKind[];
+] as const satisfies readonly PermissionKind[];
 
 /** A kind of permission. */
-export type RightKind = keyof PluginPermissions;
+export type PermissionKind = keyof PluginPermissions;
 
 /**
  * Permissions of a plugin, requested or granted: lists of paths, hosts,
@@ -57,21 +57,21 @@ export interface PluginPermissions {
  * @param granted Permissions that it is granted.
  * @returns Permissions that it gets.
  */
-export function commonRights(
+export function commonPermissions(
   requested: PluginPermissions,
   granted: PluginPermissions,
 ): PluginPermissions {
-  const rights: Partial<Record<RightKind, readonly string[]>> = {};
-  for (const kind of RIGHT_KINDS) {
+  const permissions: Partial<Record<PermissionKind, readonly string[]>> = {};
+  for (const kind of PERMISSION_KINDS) {
     const common = (requested[kind] ?? []).flatMap((value) =>
       (granted[kind] ?? []).flatMap((grant) => {
         if (covers(kind, grant, value)) return value;
         return covers(kind, value, grant) ? grant : [];
       })
     );
-    if (common.length > 0) rights[kind] = [...new Set(common)];
+    if (common.length > 0) permissions[kind] = [...new Set(common)];
   }
-  return rights;
+  return permissions;
 }
 
 /**
@@ -82,7 +82,11 @@ export function commonRights(
  * @param inner Requested value.
  * @returns Whether `outer` includes `inner`.
  */
-export function covers(kind: RightKind, outer: string, inner: string): boolean {
+export function covers(
+  kind: PermissionKind,
+  outer: string,
+  inner: string,
+): boolean {
   if (outer === "*" || outer === inner) return true;
   if (inner === "*") return false;
   if (kind === "read" || kind === "write") return isInside(outer, inner);
@@ -101,11 +105,13 @@ export function covers(kind: RightKind, outer: string, inner: string): boolean {
  * @returns Whether access is allowed.
  */
 export function mayUse(
-  rights: PluginPermissions,
-  kind: RightKind,
+  permissions: PluginPermissions,
+  kind: PermissionKind,
   value: string,
 ): boolean {
-  return rights[kind]?.some((right) => covers(kind, right, value)) ?? false;
+  return permissions[kind]?.some((permission) =>
+    covers(kind, permission, value)
+  ) ?? false;
 }
 
 /** A host without a port includes all of its ports. */
@@ -122,7 +128,7 @@ function coversHost(outer: string, inner: string): boolean {
 /** An access that a plugin was denied. */
 export interface DeniedAccess {
   /** Kind of the missing permission. */
-  readonly kind: RightKind;
+  readonly kind: PermissionKind;
   /** Requested value; `*` if Deno does not report it. */
   readonly value: string;
 }
@@ -183,7 +189,7 @@ function deniedText(plugin: string, denied: DeniedAccess): string {
  * so it is quoted for the shell.
  *
  * @param plugin Name under which the plugin is granted permissions.
- * @param right The permission.
+ * @param permission The permission.
  * @returns The option with its value.
  */
 export function grantOption(
