@@ -1,3 +1,4 @@
+import type { Host } from "../host.ts";
 import type { RunnerContext } from "../runner/runner_context.ts";
 
 /** Groups of options, in the order of the help. */
@@ -72,6 +73,8 @@ export interface CommandContext extends ParsedArguments {
   print(text: string): Promise<void>;
   /** All commands. */
   readonly catalog: CommandCatalog;
+  /** Runs another command line in this process, and returns its exit code. */
+  runProgram(args: readonly string[], host: Host): Promise<number>;
 }
 
 /** A command of the command line. */

@@ -78,6 +78,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Show runs live in a browser",
     load: () => import("./commands/ui.ts").then((module) => module.uiCommand),
   },
+  mcp: {
+    group: "Inspect",
+    summary: "Let coding agents list, validate and inspect jobs and runs",
+    load: () => import("./commands/mcp.ts").then((module) => module.mcpCommand),
+  },
   artifacts: {
     group: "Inspect",
     summary: "List the artifacts of a workflow, or get their files",

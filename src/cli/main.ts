@@ -111,6 +111,7 @@ async function runCommandLine(
       : withVariables(runner, changes),
     print,
     catalog: CATALOG,
+    runProgram: main,
   });
 }
 

@@ -1,0 +1,85 @@
+import { osReason, RunnerError } from "../../errors.ts";
+import { absolutePath } from "../../job_path.ts";
+import { VERSION } from "../../package_version.ts";
+import { onAbort } from "../../process/cancellation.ts";
+import { maskEnvironment } from "../../runner/mask_secrets.ts";
+import { cancelOnSignal } from "../actions.ts";
+import type { CliCommand, CommandContext } from "../command.ts";
+import { usageError } from "../parse_arguments.ts";
+
+export const mcpCommand: CliCommand = {
+  usage: "[DIRECTORY] [OPTIONS]",
+  description:
+    `Lets coding agents use a directory (the current one) by the Model Context
+Protocol, on standard input and output. Agents can list what the directory
+defines, validate files, and read results and logs of runs. They can run jobs
+and workflows only with --allow-run: a job can do whatever you can.
+
+Ends at the end of its input.`,
+  examples: [
+    ["mcp", "Let an agent read definitions and runs"],
+    ["mcp --allow-run", "Let it run jobs and workflows as well"],
+  ],
+  flags: [{
+    name: "allow-run",
+    help: "Let clients run the jobs and workflows of the directory",
+  }],
+  maxOperands: 1,
+  async run(context) {
+    const { runner: { host, stdout, masker }, isOn, runProgram } = context;
+    const { stdin } = host;
+    if (stdin === undefined || stdin.isTerminal()) {
+      throw usageError("A client must be on standard input", "mcp");
+    }
+    const root = await rootOf(context);
+    maskEnvironment(masker, host, {}, { hasJobFile: true });
+    const [{ serveTools }, { createTools }] = await Promise.all([
+      import("../mcp/serve_tools.ts"),
+      import("../mcp/tools.ts"),
+    ]);
+    const allowsRuns = isOn("allow-run");
+    await cancelOnSignal(host, async ({ graceful: signal }) => {
+      await serveTools({
+        tools: createTools({ root, host, runProgram, allowsRuns }),
+        instructions: allowsRuns
+          ? "Run, validate and inspect the CI jobs and workflows of a directory"
+          : "Validate and inspect the CI jobs and workflows of a directory",
+        version: VERSION,
+        input: untilAborted(stdin.readable, signal),
+        mask: (text) => masker.maskText(text),
+        write: (bytes) => stdout.write(bytes),
+      });
+      signal.throwIfAborted();
+    });
+    return 0;
+  },
+};
+
+async function rootOf(
+  { operands: [given = "."], runner: { host } }: CommandContext,
+): Promise<string> {
+  let reason = "it is not a directory";
+  try {
+    const real = await Deno.realPath(absolutePath(given, host.cwd));
+    if ((await Deno.stat(real)).isDirectory) return real;
+  } catch (error) {
+    reason = osReason(error);
+  }
+  throw new RunnerError(`Cannot serve "${given}": ${reason}`, {
+    code: "invalid-config",
+  });
+}
+
+/** Reads a stream until a signal is aborted. */
+async function* untilAborted(
+  stream: ReadableStream<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader();
+  using _ = onAbort(signal, () => void reader.cancel().catch(() => {}));
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    yield value;
+  }
+}
