@@ -45,7 +45,7 @@ export const LETTERS_AND_DIGITS =
  *
  * @param characters Characters of ASCII that get a value.
  * @param value The value.
- * @param table Table that is changed; one with nothing but zeros by default.
+ * @param table Table that is changed; a new table of zeros by default.
  */
 export function byteTable(
   characters: string,

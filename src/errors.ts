@@ -119,7 +119,7 @@ export const PERMISSION_TEXT: unique symbol = Symbol.for(
 );
 
 /**
- * Returns the message of whatever was thrown.
+ * Returns the message of anything that was thrown.
  *
  * @param error The thrown value.
  * @returns The message of an error, or the value as text.

@@ -118,7 +118,7 @@ export function secretsInText(text: string): string[] {
 }
 
 /**
- * Returns the URL of a text that is a URL, also behind a word such as `html=`.
+ * Returns the URL of a text that is a URL, possibly after a word such as `html=`.
  * Inside a URL, quotes, brackets and even spaces may be part of a password.
  */
 function wholeUrl(text: string): [string] | undefined {
@@ -261,7 +261,9 @@ function authorityOf(place: string, scheme: string): string {
   return scheme === "" ? "" : /^[^/;]*/.exec(place)![0];
 }
 
-/** Returns a password in place of a port: the URL ends in it, or lacks a host. */
+/**
+ * Returns a password in place of a port: the URL ends in it, or lacks a host.
+ */
 function cutPassword(place: string, scheme: string): string {
   const ports = portsOf(authorityOf(place, scheme)) ?? "";
   return PORTS.test(ports) ? "" : ports;
@@ -327,7 +329,7 @@ const SCHEME: RegExp =
 /** URLs of Oracle have no slashes before user and password. */
 const ORACLE = /^jdbc:oracle:\w+:(?=[^@/]*\/[^@]*@|\*\*\*@)/i;
 
-/** Ports, also of several hosts. */
+/** The port of one host, or the ports of several hosts. */
 const PORTS: RegExp = /^\d{0,5}(?:,[\w.-]+(?::\d{1,5})?)*$/;
 
 /** Query parameters that identify the code, not the user. */

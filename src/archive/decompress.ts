@@ -78,7 +78,7 @@ const TOOLS: Readonly<Partial<Record<ArchiveFormat, readonly string[]>>> = {
   zstd: ["zstd", "-dcq", "--"],
 };
 
-/** What a program that decompresses needs. */
+/** Context of a program that decompresses. */
 export interface DecompressContext {
   /** Environment of the program. */
   readonly env: ChildEnvironment;

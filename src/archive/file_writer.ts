@@ -7,23 +7,24 @@ import { type ArchiveEntry, forEntry } from "./entry.ts";
 const PARALLEL_COUNT = 8;
 
 /**
- * Files are written one after the other, because a call of the system in another
- * thread costs more than the call itself. On a slow file system, where this many
- * writes in a row take longer than this, in milliseconds, they overlap instead.
+ * Number of slow writes in a row after which writes overlap. Before that, files
+ * are written one after the other, because moving a system call to another
+ * thread costs more than the call itself.
  */
 const MAX_SLOW_COUNT = 32;
+/** Duration above which a write is slow, in milliseconds. */
 const SLOW_MS = 3;
 
-/** Number of files that overlap until one after the other is tried again. */
+/** Number of files after which sequential writing is tried again. */
 const OVERLAP_COUNT = 1_000;
 
-/** Files that are larger are written in chunks as they are read, in bytes. */
+/** Maximum size of a file that is written in one piece, in bytes. */
 const SMALL_BYTES = 64 * 1024;
 
 /** Writes the files of an archive, as fast as the file system allows. */
 export class FileWriter {
   readonly #queue = new WorkQueue(PARALLEL_COUNT);
-  /** Number of writes in a row that took long. */
+  /** Number of slow writes in a row. */
   #slowCount = 0;
   #overlapCount = 0;
 
@@ -91,7 +92,7 @@ export class FileWriter {
     return this.#slowCount >= MAX_SLOW_COUNT;
   }
 
-  /** Notes whether a write took long. */
+  /** Counts slow writes in a row. */
   #watch(write: () => void): void {
     const startMs = performance.now();
     write();

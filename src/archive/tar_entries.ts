@@ -50,7 +50,7 @@ const TYPES: Readonly<Record<string, [ArchiveEntry["type"], kind?: string]>> = {
   "S": ["file"],
 };
 
-/** Types that have no content, whatever size their headers give. */
+/** Types that have no content, regardless of the size in their headers. */
 const TYPES_WITHOUT_CONTENT = "123456";
 
 /** Types that are rejected by name. */
@@ -66,7 +66,7 @@ const MAX_RECORD_COUNT = 1_000_000;
 
 type PaxRecord = readonly [key: string, value: Uint8Array];
 
-/** What extension headers say about the next entry. */
+/** Extension headers that describe the next entry. */
 interface Description {
   readonly records: readonly PaxRecord[];
   readonly longName?: string;

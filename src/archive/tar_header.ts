@@ -74,8 +74,8 @@ export function hasValidChecksum(block: Uint8Array): boolean {
 }
 
 /**
- * Reads a number: octal digits, or a marked binary number if they do not
- * suffice.
+ * Reads a number: octal digits, or a marked binary number if it is too large
+ * for them.
  *
  * @param block Block that contains the number.
  * @param at Offset of the field.

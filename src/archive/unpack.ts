@@ -24,7 +24,7 @@ export interface UnpackOptions {
 /**
  * Unpacks an archive into an empty directory.
  *
- * Nothing is written through a link, whatever the order of the entries. Links
+ * Nothing is written through a link, regardless of the order of the entries. Links
  * must not lead out of the directory; those that remain at the end are followed
  * as the system would. Owners, special bits and devices are not restored.
  *

@@ -16,7 +16,7 @@ const MAX_BYTES = 1024 * 1024;
 export interface EnvFile {
   /** Path from the directory of the document, normalized. */
   readonly path: string;
-  /** Where the document names it. */
+  /** Node of the document that names it. */
   readonly node: DocumentNode;
 }
 

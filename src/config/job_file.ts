@@ -48,7 +48,7 @@ const LOCAL_SOURCE = "local";
 
 const SOURCE_TYPES: readonly string[] = ["source_type", "ci_source_type"];
 
-/** Command that starts its own shell and needs no other. */
+/** Command that starts its own shell and does not need another one. */
 const SHELL_COMMAND = /^\s*(\/(usr\/)?bin\/)?(ba|z|da|k)?sh\s+-c\b/;
 
 /** Values read so far. */
@@ -133,7 +133,7 @@ export async function parseJobFile(
   };
 }
 
-/** Keys, at least one of which each job has. */
+/** Keys of a job; each job has at least one of them. */
 const CONTENT: readonly string[] = ["steps", "command", "job", "job_command"];
 
 /** Rejects a workflow file, which unlike a job file has `jobs`. */

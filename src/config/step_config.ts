@@ -247,8 +247,9 @@ export interface StepSettings {
    */
   readonly background?: boolean;
   /**
-   * Group that limits how many steps run at once, also of other jobs of the
-   * same user on the same machine. The step waits for a place before it starts.
+   * Group that limits how many steps run at once, including steps of other jobs
+   * of the same user on the same machine. The step waits for a place before it
+   * starts.
    *
    * @default {none}
    */

@@ -28,7 +28,7 @@ export interface StepPermissions {
    */
   readonly write?: boolean | readonly string[];
   /**
-   * Whether the step can create sockets, also for connections to the same
+   * Whether the step can create sockets, even for connections to the same
    * machine.
    *
    * @default {true}

@@ -45,8 +45,8 @@ export function privateDirectories(): string[] {
 /**
  * Creates a directory that no other user can enter.
  *
- * @param parents Absolute paths of parent directories, of which the first
- * usable one is chosen. A missing one is created if it belongs to the runner.
+ * @param parents Absolute paths of parent directories; the first usable one is
+ * chosen. A missing one is created if it belongs to the runner.
  * @param use Uses the new directory. If it fails, the next parent is tried.
  * @returns The directory and the result of `use`.
  * @throws {AggregateError} With the reason for each parent.

@@ -5,7 +5,9 @@ import { settlesWithin } from "../process/time_limit.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { Sink } from "./sink.ts";
 
-/** Time without output after which control sequences are shown, in milliseconds. */
+/**
+ * Time without output after which control sequences are shown, in milliseconds.
+ */
 const IDLE_MS = 20;
 
 /** Control sequences and nothing else. */
@@ -26,8 +28,8 @@ export interface ShowTerminalOptions {
  *
  * Text that could be the beginning of a secret is held back until more output
  * arrives. Control sequences between two parts of a secret are held back as
- * well, but not those that end the output: they move the cursor, or query the
- * terminal.
+ * well. Those at the end of the output are not, because they move the cursor or
+ * query the terminal.
  *
  * @param stream Output of the pseudo-terminal.
  * @param sink Receives the masked output.

@@ -12,7 +12,7 @@ const FULL_WAIT_MS = 5;
 
 /**
  * Maximum size of writes that are joined while an earlier one is pending, in
- * bytes: each write takes another thread, whatever its size.
+ * bytes: each write uses another thread, regardless of its size.
  */
 const JOINED_BYTES = 4 * 1024;
 

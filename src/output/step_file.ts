@@ -10,7 +10,7 @@ import { removeTree } from "../workspace/remove.ts";
 /** Maximum number of bytes that are read at once. */
 const CHUNK_BYTES = 256 * 1024;
 
-/** Where the file of a step is. */
+/** Location of the file of a step. */
 export interface StepFilePlace {
   /** Directory of the file. */
   readonly directory: LogDirectory;
@@ -163,13 +163,13 @@ export async function* maskChunks(
 /** Names and size of a log. */
 export interface RemaskedLog {
   /**
-   * Number of bytes that the runner wrote. A step may have made the file larger
-   * than the disk.
+   * Number of bytes that the runner wrote. A step may have extended the file,
+   * even beyond the size of the disk.
    */
   readonly size: number;
-  /** Name before. */
+  /** Old name. */
   readonly name: string;
-  /** Name afterwards, which no other file has. */
+  /** New name, which no other file has. */
   readonly to: string;
 }
 

@@ -32,7 +32,10 @@ export interface PluginFile {
   readonly name: string;
   /** Path with symbolic links unresolved. */
   readonly path: string;
-  /** What runs the file: Deno, the host for Python plugins, or the system. */
+  /**
+   * How the file runs: in Deno, in the host for Python plugins, or as a
+   * program.
+   */
   readonly kind: "module" | "python" | "program";
 }
 

@@ -44,7 +44,7 @@ export class PluginRegistry {
     this.#plugins.set(name, registered);
     return {
       [Symbol.dispose]: () => {
-        // Another plugin may have taken the name in the meantime.
+        // Another plugin may have taken the name since then.
         if (this.#plugins.get(name) === registered) this.#plugins.delete(name);
       },
     };

@@ -5,7 +5,7 @@ import { readRecord, type RunRecord } from "./run_record.ts";
 /** Maximum size of a record, in bytes. */
 const MAX_BYTES = 256 * 1024 * 1024;
 
-/** Where a record may be. */
+/** Allowed locations of a record. */
 export interface RecordFileOptions {
   /**
    * Absolute path of a directory that links must not leave.

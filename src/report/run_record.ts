@@ -81,7 +81,7 @@ export interface RunRecord {
   readonly artifacts: readonly EventOf<
     "artifact.restored" | "artifact.saved"
   >[];
-  /** What problem matchers have found, in the order of their lines. */
+  /** Problems that matchers have found, in the order of their lines. */
   readonly problems: readonly EventOf<"problem">[];
   readonly metrics: readonly EventOf<"metric">[];
 }
@@ -276,7 +276,7 @@ function stateOf(
   return queuedMs === undefined ? "waiting" : "queued";
 }
 
-/** A step of which only the name is recorded. */
+/** A step whose name is all that is recorded. */
 const NOT_RUN = {
   outcome: "cancelled",
   conclusion: "cancelled",

@@ -15,7 +15,7 @@ const PATHS: readonly (readonly [pattern: RegExp, system: string])[] = [
   [/(^|\/)\.buildkite\/[^/]+$/, "Buildkite"],
 ];
 
-/** Keys of which a job file or a workflow file has one. */
+/** Keys of job and workflow files; each file has at least one of them. */
 const DISTINCTIVE_KEYS: readonly string[] = ["command", "steps", "job", "jobs"];
 
 /**

@@ -101,8 +101,8 @@ export async function readVariables(
  * @param path Absolute path of the file; its directory must exist.
  * @throws {TypeError} If the key is empty or the value is not plain JSON data.
  * @throws {RunnerError} `output-failed` if the file is not such a document,
- * would exceed 1 MiB, or cannot be read or written. The file is not changed
- * then.
+ * would exceed 1 MiB, or cannot be read or written. In that case, the file is
+ * not changed.
  */
 export async function writeOutput(
   path: string,

@@ -234,7 +234,7 @@ interface WatchedLog {
  * output.
  *
  * @param log Log of a step.
- * @param texts Texts, in which `*` stands for any text.
+ * @param texts Texts; `*` matches any text.
  * @returns The log to write to.
  */
 export function watchLog(log: StepLog, texts: readonly string[]): WatchedLog {

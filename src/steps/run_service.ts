@@ -103,7 +103,7 @@ export async function runService(
     : failedService(context, end, problem);
 }
 
-/** End of a service of which no process was started. */
+/** End of a service whose process was never started. */
 const NOT_STARTED: StepEnd = {
   outcome: "failed",
   exitCode: 1,

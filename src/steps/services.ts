@@ -33,7 +33,7 @@ export class Services {
   readonly #userCounts = new Map<number, number>();
   /** For each service that is ready, the time since its start. */
   readonly #ready = new Map<number, number>();
-  /** Steps that were ended because no other step needs them. */
+  /** Steps that were stopped because no other step needs them. */
   readonly #released = new Set<number>();
   /** Errors of steps that are being ended because of their service. */
   readonly #errors = new Map<number, RunnerError>();

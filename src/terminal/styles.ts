@@ -22,7 +22,9 @@ export type StyledPiece = readonly [text: string, look: TextLook];
 /** The look of text without any sequence before it. */
 export const PLAIN_LOOK: TextLook = {};
 
-/** A sequence that sets the look of what follows ("select graphic rendition"). */
+/**
+ * A sequence that sets the look of what follows ("select graphic rendition").
+ */
 // deno-lint-ignore no-control-regex
 const RENDITION = /^(?:\x1b\[|\x9b)([\d;:]{0,64})m$/;
 
@@ -61,7 +63,7 @@ export function styledPieces(
 }
 
 /**
- * Removes all escape sequences but those that set colors and styles.
+ * Removes all escape sequences except those that set colors and styles.
  *
  * @param text Text of a program.
  * @param clean Changes the text between such sequences, except for printable
@@ -182,7 +184,7 @@ function changed(look: TextLook, change: Change): TextLook {
 /**
  * Reads `5;N` or `2;R;G;B`; with colons, a color space may precede R.
  *
- * @returns The color; `undefined` if it is none.
+ * @returns The color; `undefined` if it is invalid.
  */
 function colorOf(
   [kind, ...parts]: readonly string[],

@@ -44,8 +44,8 @@ export function assertRan(
 }
 
 /**
- * Asserts that steps ran one after the other: each one started when the step
- * before it had ended for good.
+ * Asserts that steps ran one after the other: each one started after the last
+ * attempt of the step before it had ended.
  *
  * @param test The tested job.
  * @param steps Names of steps, in the expected order; others may run between

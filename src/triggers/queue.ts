@@ -88,7 +88,7 @@ export class TriggerQueue {
 
   /**
    * Removes triggers that were submitted or refused. Triggers that were added
-   * meanwhile stay.
+   * since stay in the queue.
    */
   remove(triggers: readonly Trigger[]): void {
     for (const { name } of triggers) this.#triggers.delete(name);

@@ -79,7 +79,7 @@ export function filteredSinks(
   sinks: Sinks,
 ): Sinks {
   const { env } = runner.host;
-  // Reports a missing nonce now, and not after the steps have run.
+  // Reports a missing nonce now instead of after the steps have run.
   triggerNonce(env);
   // Each line is inside a JSON object, which is never a trigger.
   if (env.LOG_FORMAT === "json") return sinks;
@@ -221,7 +221,7 @@ export class SpoofedLineMarker {
   /** Takes a part of one line. */
   #takePart(part: Uint8Array): void {
     if (this.#state === "start") {
-      // A reader may trim white space in front of the object.
+      // A reader may trim white space before the object.
       const first = part.findIndex((byte) => byte > 0x20 && byte < 0x7f);
       if (first < 0) return this.#output.add(part);
       this.#state = part[first] === BRACE ? "held" : "text";

@@ -69,8 +69,8 @@ export interface WrittenTriggers {
  * @param path Path of the file; its directory must exist.
  * @throws {RunnerError} `invalid-trigger` if a trigger is refused and
  * `isAtomic` is set; `output-failed` if the file is not a document of plain
- * jobs, would exceed 8 MiB, or cannot be read or written. The file is not
- * changed then.
+ * jobs, would exceed 8 MiB, or cannot be read or written. In that case, the
+ * file is not changed.
  */
 export async function writeTriggers(
   path: string,

@@ -167,7 +167,7 @@ async function acquire(
       if (isInPlace({ path, file })) {
         return holdLock(workspace, { file, path }, options, inherited);
       }
-      // The holder has removed the file meanwhile.
+      // The holder has just removed the file.
       file.close();
       continue;
     }

@@ -6,8 +6,8 @@ import type { Workspace } from "./layout.ts";
 import { removeTree } from "./remove.ts";
 
 /**
- * Name of the record of which run owns files, in the directory for the runner's
- * own files.
+ * Name of the file that records which run owns files, in the directory for the
+ * runner's own files.
  */
 export const RUN_RECORD = "run.json";
 
@@ -96,7 +96,7 @@ async function createDirectory(path: string): Promise<boolean> {
 }
 
 /**
- * Writes a file of the runner, and replaces whatever is at its path.
+ * Writes a file of the runner, and replaces anything at its path.
  *
  * @param workspace Workspace; its directory is created if missing.
  * @param text Content; only the owner can read it.

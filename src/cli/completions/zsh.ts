@@ -7,7 +7,9 @@ import {
   type WordKind,
 } from "./word_kind.ts";
 
-/** Works from a folder of `fpath`, and if the shell evaluates it at startup. */
+/**
+ * Works both as a file in `fpath` and when the shell evaluates it at startup.
+ */
 const TAIL = `
 _runnerlib_names() {
   local -a names
@@ -94,7 +96,9 @@ function flagSpecifications(flag: Flag): string[] {
   ];
 }
 
-/** Omits operands without completions, or zsh would not complete options there. */
+/**
+ * Omits operands without completions, or zsh would not complete options there.
+ */
 function operand(position: string, kind: WordKind): string[] {
   return kind === "nothing" ? [] : [`${position}: :${action(kind)}`];
 }

@@ -229,12 +229,8 @@ function sourceOf(node: Scalar): string {
   return node.source ?? (node.value === null ? "" : String(node.value));
 }
 
-/**
- * Converts plain scalars like the Python runner, which parses YAML 1.1 and
- * formats values as Python does.
- */
-
-/** A scalar as the Python runner parses it. */
+/** * A scalar as the Python runner parses it: as YAML 1.1, with the value
+ * formatted * as Python does. */
 interface Yaml11Value {
   /** Value of an environment variable. */
   readonly text: string;

@@ -103,7 +103,7 @@ function* filesBelow(
   try {
     entries = [...Deno.readDirSync(`${root}/${directory}`)];
   } catch {
-    // It was removed meanwhile, or cannot be read.
+    // It was just removed, or cannot be read.
     return;
   }
   for (const { name, isDirectory } of entries) {

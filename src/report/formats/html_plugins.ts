@@ -10,7 +10,7 @@ interface PluginCalls {
   readonly plugin: string;
   readonly phase: string;
   readonly error: string | undefined;
-  /** Name of the job that made a failed call, in a workflow. */
+  /** In a workflow, name of the job in which a call failed. */
   readonly job: string | undefined;
   count: number;
   durationMs: number;

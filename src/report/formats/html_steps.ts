@@ -214,7 +214,10 @@ function pathText(
   `;
 }
 
-/** Mentions that steps waited for a free slot, if that made the run longer. */
+/**
+ * Mentions that steps waited for a free slot, if the run took longer because of
+ * it.
+ */
 function waitText(
   steps: readonly StepRecord[],
   { durationMs }: CriticalPath,

@@ -68,7 +68,7 @@ function outcomeLines(step: StepRecord): string[] {
     return [
       ...failed.map((one) => attemptElement(kind, one)),
       output,
-      // The form has no other place for it.
+      // The format has no other place for it.
       ...step.cached ? [element("system-err", {}, outcomeText(step))] : [],
     ];
   }

@@ -46,7 +46,10 @@ const RETRY_MS = 1_000;
 
 const encoder = new TextEncoder();
 
-/** Headers of every response: no other page reads, frames or keeps it. */
+/**
+ * Headers of every response: other pages cannot read or frame it, and browsers
+ * do not cache it.
+ */
 const HEADERS: Readonly<Record<string, string>> = {
   "cache-control": "no-store, no-transform",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",

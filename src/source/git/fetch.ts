@@ -127,7 +127,7 @@ async function fetchByName(search: Search): Promise<FoundCommit | undefined> {
       here === undefined ? `+${name}` : `+${name}:${here}`,
     ]);
     if (outcome.isFetched) {
-      // A commit fetched by ID has this ID, whatever the server says.
+      // A commit fetched by ID has this ID, regardless of what the server says.
       const id = isFullCommitId(name) ? name : await fetchedId(repository);
       return { id, name };
     }

@@ -30,8 +30,8 @@ export interface GitQueryOptions {
    */
   directory?: string;
   /**
-   * Environment of git, of which it gets only the variables that programs need
-   * to run.
+   * Environment from which git gets only the variables that programs need to
+   * run.
    *
    * @default {the environment of the process}
    */

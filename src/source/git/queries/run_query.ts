@@ -18,7 +18,7 @@ export interface QueryRun {
   readonly env: Readonly<Record<string, string>>;
   readonly signal: AbortSignal | undefined;
   readonly cwd: string;
-  /** Variables that replace those that hide the user's settings. */
+  /** Variables that override the ones that hide the user's settings. */
   readonly variables?: Readonly<Record<string, string>>;
   /**
    * Time limit of git, in milliseconds.
