@@ -131,7 +131,7 @@ describe("schedule()", () => {
     assertEquals([most, running], [3, 0]);
   });
 
-  it("takes nodes that have ended before for ended", async () => {
+  it("treats nodes that ended before as ended", async () => {
     const started: number[] = [];
     await schedule(graphOf({ a: [], b: ["a"], c: ["b"], d: [] }), {
       concurrency: 1,

@@ -573,7 +573,7 @@ steps:
     );
   });
 
-  it("and limits only of what runs several times", async () => {
+  it("and limits only for steps that run several times", async () => {
     assertEquals(
       await problemsOfText(`steps:
   - name: test

@@ -19,7 +19,7 @@ describe("writeAtomic()", () => {
     });
   });
 
-  it("replaces no device, and no link of the system", async () => {
+  it("does not replace a device or a link of the system", async () => {
     // Only checked, since a failure of this test would remove them.
     await assertRejects(() => checkReplaceable("/dev/null"), Error, "device");
     await assertRejects(() => checkReplaceable("/dev/stdout"), Error, "link");

@@ -103,7 +103,7 @@ describe("createJobLog() writes the output of each step to a file", () => {
     });
   });
 
-  it("which is created with its first bytes or at its end, if that is asked for", async () => {
+  it("which is created with its first bytes or, if requested, at its end", async () => {
     await withLog({}, async ({ root, logs, openLazily, warnings }) => {
       await makeFiles(root, {
         victim: "untouched",

@@ -111,7 +111,7 @@ describe("a run as JUnit", () => {
     assertEquals([counts.tests, counts.failures], [19, 4]);
   });
 
-  it("has steps that were cancelled as skipped, not as passed", () => {
+  it("reports cancelled steps as skipped, not as passed", () => {
     const xml = reportOf(step("a", "cancelled", { reason: "interrupted" }));
     assert(xml.includes('<skipped message="interrupted"></skipped>'), xml);
     assert(xml.includes('skipped="1"'), xml);

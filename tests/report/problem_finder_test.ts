@@ -121,7 +121,7 @@ describe("ProblemFinder", () => {
     for (const pid of pids) assertEquals(isRunning(pid), false);
   });
 
-  it("leaves the thread of the caller free meanwhile", async () => {
+  it("does not block the thread of the caller", async () => {
     const { finder, warnings } = finderOf([HOSTILE], { stuckMs: 200 });
     let turns = 0;
     const timer = setInterval(() => turns++, 1);
@@ -134,7 +134,7 @@ describe("ProblemFinder", () => {
     assert(turns > 1);
   });
 
-  it("stops when the time of all is used, though each line is quick", async () => {
+  it("stops when the total time is used up, even if each line is quick", async () => {
     // Each line takes a while, and the expression never gets stuck.
     const quadratic = matcher("quadratic", "(x*)*y|(?:x*x*x*)z");
     const { finder, warnings } = finderOf([quadratic], {

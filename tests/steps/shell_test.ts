@@ -195,7 +195,7 @@ Deno.test("a job runs long scripts, and reports other values that are too large"
   );
 });
 
-Deno.test("a step runs though the outputs before it fit into no environment", async () => {
+Deno.test("a step runs even if the outputs before it do not fit into an environment", async () => {
   await using test = await testRunner();
   const write = (count: number) =>
     `for i in $(seq ${count}); do printf "k$i="; head -c 100000 /dev/zero | tr '\\0' x; echo; done > "$REACTORCIDE_OUTPUT"`;

@@ -17,7 +17,7 @@ const STEPS = {
 const MAKE_LARGE = "head -c 500000 /dev/urandom > large";
 
 describe("a full disk", () => {
-  it("lets a step run, and saves no half result", async () => {
+  it("runs a step, and saves no partial result", async () => {
     await using job = await cachedJob(STEPS, { "src/one": "1" });
     await runShell(job.directory, `cd job; ${MAKE_LARGE}; mkdir ../store`);
     await using disk = await mountSmallDisk(job.store, "256k");
@@ -30,7 +30,7 @@ describe("a full disk", () => {
     }
   });
 
-  it("lets a step run whose result cannot be restored, and leaves nothing of it", async () => {
+  it("runs a step whose result cannot be restored, and leaves no part of the result", async () => {
     await using job = await cachedJob(STEPS);
     await using disk = await mountSmallDisk(job.cwd, "3m");
     if (disk === undefined) return;

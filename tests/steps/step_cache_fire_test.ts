@@ -215,7 +215,7 @@ describe("a store of steps that is not trusted", () => {
     }
   });
 
-  it("is told once if it cannot be used, and never fails a step", async () => {
+  it("is reported once if it cannot be used, and never fails a step", async () => {
     const steps = Object.fromEntries(
       ["a", "b", "c"].map((name) => [name, {
         run: "true",

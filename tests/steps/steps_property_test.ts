@@ -147,7 +147,7 @@ Deno.test("a job of steps does what a naive interpreter does", async () => {
   }
 });
 
-Deno.test("a job of steps runs none before those it waits for, many at a time", async () => {
+Deno.test("a job with many concurrent steps starts none before its dependencies have ended", async () => {
   const random = new Random();
   await using test = await testRunner();
   for (let round = 0; round < 50; round++) {

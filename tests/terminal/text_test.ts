@@ -22,7 +22,7 @@ Deno.test("printable() escapes characters that control a terminal", () => {
   for (const [text, shown] of cases) assertEquals(printable(text), shown);
 });
 
-Deno.test("printable() keeps emoji whole that are made of several", () => {
+Deno.test("printable() keeps emoji whole that consist of several characters", () => {
   for (const emoji of ["👨‍👩‍👧", "👩🏽‍💻", "❤️‍🔥", "🏳️‍🌈"]) {
     assertEquals(printable(emoji), emoji);
   }

@@ -121,7 +121,7 @@ describe("restoreOwnedPaths()", () => {
     });
   }
 
-  it("keeps paths that another process recorded meanwhile", async () => {
+  it("keeps paths that another process recorded at the same time", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     const other = workspaceIn(directory);

@@ -294,7 +294,7 @@ describe("gitSource() with credentials", () => {
     ]);
   });
 
-  it("sends each of two hosts its own credentials from the operator", async () => {
+  it("sends each of two hosts the operator's credentials for it", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     for (const name of ["head", "base"]) {
