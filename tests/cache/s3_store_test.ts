@@ -135,7 +135,7 @@ Deno.test({
         stats.stdout,
         new RegExp(`^s3://${place}: 7 entries, 70\\d{4} of `),
       );
-      // What was restored last is kept.
+      // The entry that was restored last is kept.
       await new Promise((resolve) => setTimeout(resolve, 1_100));
       assertEquals((await job.run(RESTORE)).stdout, "exact k1\n");
       assertMatch(
@@ -360,7 +360,8 @@ Deno.test({
     await step("lets one of two writers win if the server can", async () => {
       const place = await bucket();
       const seen = new Set<string>();
-      // Swift does not know the condition: the proxy checks it, and signs again.
+      // Swift does not know the condition: the proxy checks it, and signs
+      // again.
       await using proxy = startFaultyProxy(
         swift.port,
         async (request, forward) => {

@@ -57,7 +57,7 @@ jobs:
       case $RC_WF_VARS_JSON in *'"flaky.tries":"2"'*) echo reporting ;; esac
 `;
 
-/** What a run shows and leaves behind, but for its times. */
+/** The output and the files of a run, without their times. */
 export interface RunResult {
   readonly code: number;
   /** Steps of the record, as planned and as ended. */

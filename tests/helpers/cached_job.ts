@@ -6,7 +6,7 @@ import { makeFiles, temporaryDirectory } from "./temporary_directory.ts";
 /** Steps of a job file by name. */
 export type JobSteps = Readonly<Record<string, Record<string, unknown>>>;
 
-/** What a run did with its steps. */
+/** The steps of a run by what happened to them. */
 export interface CachedRun extends CliResult {
   /** Names of the steps that ran, in the order of the job. */
   readonly ran: string[];

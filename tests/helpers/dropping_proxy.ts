@@ -48,7 +48,7 @@ export function startDroppingProxy(
 
   const accepting = (async () => {
     for await (const client of listener) {
-      // What is cut in the middle is meant to fail.
+      // A connection that is cut in the middle is expected to fail.
       const task = connect(client).catch(() => {});
       running.add(task);
     }

@@ -33,7 +33,7 @@ interface EngineJob {
 export interface EngineEnd {
   /** Exit code; `undefined` if the engine did not start it. */
   readonly exitCode: number | undefined;
-  /** What it printed. */
+  /** Its output. */
   readonly output: string;
 }
 
@@ -113,7 +113,7 @@ async function copyTree(from: string, to: string): Promise<void> {
   await new Deno.Command("cp", { args: ["-R", `${from}/.`, to] }).output();
 }
 
-/** What a script gives to the runner, as a shell understands it. */
+/** Arguments that a script passes to the runner, as a shell parses them. */
 export async function runnerCall(
   script: string,
   env: Record<string, string>,

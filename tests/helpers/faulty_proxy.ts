@@ -6,7 +6,7 @@ export type ProxyRule = (
   forward: (changes?: RequestChanges) => Promise<Response>,
 ) => Response | Promise<Response>;
 
-/** What the server gets instead of what the client sent. */
+/** The bytes that the server gets instead of those that the client sent. */
 export interface RequestChanges {
   headers?: Headers;
 }

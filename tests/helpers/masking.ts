@@ -3,7 +3,9 @@ import { formsOf, secretPlaces } from "./naive_mask.ts";
 
 const encoder = new TextEncoder();
 
-/** A piece of a stream, or a secret that is registered before the next piece. */
+/**
+ * A piece of a stream, or a secret that is registered before the next piece.
+ */
 export type Event = Uint8Array | { secret: string };
 
 /** Passes pieces through a stream of the masker, as a pump does. */
@@ -58,7 +60,7 @@ export function naiveMaskLate(events: readonly (string | Late)[]): string {
       printed = come - naiveHeldCount(text.slice(printed, come), known);
     } else {
       known.push(event.secret);
-      // What was printed is out; the rest is looked at again.
+      // Printed bytes are gone; the rest is examined again.
       secretPlaces(text.slice(printed), [event.secret]).forEach((is, at) => {
         if (is) secret[printed + at] = true;
       });

@@ -49,7 +49,7 @@ interface Row {
 export const CODE =
   /^\x1b(?:\[[\x20-\x3f]*[\x40-\x7e]?|[\]P^_][^\x00-\x1f\x7f]*\x07?|[\x20-\x2f]*[\x30-\x4f\x51-\x5a\x5c\x60-\x7e]?)/;
 
-/** What a terminal shows of a line, and where each character stands in it. */
+/** The visible characters of a line, and their offsets in it. */
 function visible(line: string): { text: string; places: number[] } {
   const shown = { text: "", places: [] as number[] };
   for (let at = 0; at < line.length;) {
@@ -76,7 +76,9 @@ export function codePlaces(text: string): boolean[] {
 
 const OFFSET = /^(?:[0-9a-f]{6,22}(?:[ \t\r]|$)|[0-9a-f]{6,22}:[ \t])/i;
 
-/** Returns the length of what stands in front of a row; negative without one. */
+/**
+ * Returns the length of what stands in front of a row; negative without one.
+ */
 function prefixLength(text: string): number {
   if (IS_ROW.test(text)) return 0;
   for (let length = 1; length <= 64; length++) {

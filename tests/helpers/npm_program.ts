@@ -4,7 +4,7 @@ import { cliEnv } from "./cli.ts";
 export interface ProgramResult {
   /** Exit code. */
   readonly code: number;
-  /** What it printed to both streams. */
+  /** Output on both streams. */
   readonly output: string;
 }
 

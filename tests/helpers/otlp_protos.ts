@@ -6,7 +6,7 @@ import type { Signal } from "../../src/report/collector.ts";
 // deno-lint-ignore no-explicit-any
 type Json = any;
 
-/** What the generated code offers for a message; it has no types of its own. */
+/** The generated code of a message, which has no types. */
 interface MessageType {
   verify(value: Json): string | null;
   fromObject(value: Json): Json;

@@ -14,7 +14,7 @@ export interface RunMainOptions extends CliOptions {
 export interface RecordingHost {
   /** The host; signals never reach it. */
   readonly host: Host;
-  /** What was printed so far. */
+  /** Output so far. */
   readonly printed: { stdout: string; stderr: string };
 }
 

@@ -1,7 +1,9 @@
 import type { HostStream } from "../../src/host.ts";
 import type { Random } from "./random.ts";
 
-/** A line of the screen: cells, of which the second half of a wide one is empty. */
+/**
+ * A line of the screen: cells, of which the second half of a wide one is empty.
+ */
 interface Row {
   cells: string[];
   /** Whether it continues in the next row. */
@@ -40,7 +42,7 @@ export class Screen {
   readonly #reflows: boolean;
   readonly #decoder = new TextDecoder();
   #unread = "";
-  /** What scrolled out of sight, and what is seen. */
+  /** The lines that scrolled out of sight, and those that are visible. */
   #rows: Row[];
   /** Where the cursor is; `x` equals the columns when it is to wrap next. */
   #at = { x: 0, y: 0 };
@@ -49,7 +51,7 @@ export class Screen {
 
   /** Whether the cursor is seen. */
   isCursorShown = true;
-  /** What is switched on: `31`, `4;31`, say, and `""` for nothing. */
+  /** Active codes, such as `31` or `4;31`; `""` for none. */
   style = "";
   /** How often a line went on in the next row. */
   wrapCount = 0;

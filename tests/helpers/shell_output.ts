@@ -1,6 +1,6 @@
 import { pickVariables } from "./passed_variables.ts";
 
-/** What a shell prints for a script. */
+/** Returns the output of a shell for a script. */
 export async function shellOutput(
   script: string,
   env: Record<string, string>,

@@ -15,7 +15,7 @@ export interface TestRunner extends AsyncDisposable {
   readonly host: Host;
   /** Current directory of the runner. */
   readonly path: string;
-  /** What was printed so far. */
+  /** Output so far. */
   stdout(): string;
   /** Messages of the runner so far. */
   stderr(): string;

@@ -6,7 +6,7 @@
 
 import type { DecodedJob } from "./trigger_decoder.ts";
 
-/** What an execution profile allows; without a field there is no limit. */
+/** Limits of an execution profile; a missing field means no limit. */
 export interface ExecutionProfile {
   capabilities?: string[];
   mayRunAsRoot?: boolean;

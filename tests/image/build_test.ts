@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { REPOSITORY } from "../helpers/cli.ts";
 import { describeImage, engine, IMAGE, inImage } from "../helpers/image.ts";
 
-/** What the image is built of. */
+/** Files from which the image is built. */
 const PARTS = "cli.ts deno.json deno.lock image links mod.ts plugins.ts src";
 
 describeImage("image/build.sh", (it) => {

@@ -3,7 +3,7 @@ import { describeImage } from "../helpers/image.ts";
 import { newcomersShell } from "../helpers/newcomer.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
-/** What a newcomer types, as the pages say it, and what they have to see. */
+/** Commands of the pages that a newcomer types, and the expected output. */
 const TASKS: Record<string, { script: string; sees: RegExp[] }> = {
   "run make test with a masked token": {
     script: `

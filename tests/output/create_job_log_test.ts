@@ -341,7 +341,7 @@ describe("createJobLog() keeps the last lines", () => {
       await tailOf("1%\r\x1b[1;31mred\x1b[0m\t\x1b]0;title\x07\x9b\0é\n"),
       ["\x1b[1;31mred\x1b[0m\té"],
     );
-    // What is cut off could be the beginning of a sequence.
+    // The part that is cut off could be the beginning of a sequence.
     assertEquals(
       await tailOf(`\x1b[31m${"x".repeat(3_000)}\x1b[0m\n`),
       [`…${"x".repeat(1_999)}`],

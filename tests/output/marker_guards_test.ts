@@ -6,7 +6,7 @@ import { RecordingSink } from "../helpers/recording_sink.ts";
 
 const encoder = new TextEncoder();
 
-/** What Buildkite takes for a heading, once colors are removed. */
+/** A line that Buildkite treats as a heading, once colors are removed. */
 const HEADING = /^(?:(?:---|\+\+\+|~~~|\^\^\^)[^\S\n].*)$/u;
 
 // deno-lint-ignore no-control-regex

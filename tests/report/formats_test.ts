@@ -386,7 +386,7 @@ describe("a run as a page", () => {
       page,
       /<meta http-equiv="Content-Security-Policy" content="default-src &#39;none&#39;; style-src &#39;sha256-/,
     );
-    // What a job chose is text: no tag, no attribute, no comment of its own.
+    // Text of a job must not become a tag, an attribute or a comment.
     const [, body] = page.split("</style>");
     assertEquals(/<script|<\/script|<!--|\son\w+=/i.test(body), false);
     assertEquals(

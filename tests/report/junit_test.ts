@@ -8,7 +8,7 @@ import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
 const FIXTURES = new URL("../fixtures/", import.meta.url).pathname;
 
-/** What the schemas of Surefire and Jenkins have in common. */
+/** Elements that the schemas of Surefire and Jenkins share. */
 const COMMON_SCHEMA = `${FIXTURES}junit.xsd`;
 
 /** The schema of Surefire 2.22.3, as it was published. */

@@ -116,7 +116,9 @@ describe("a run with a report for Prometheus", () => {
   });
 });
 
-/** What the exporter of the system makes of a directory. */
+/**
+ * Returns the metrics that the exporter of the system reads from a directory.
+ */
 async function exporterOutput(directory: string): Promise<string> {
   const socket = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = socket.addr as Deno.NetAddr;

@@ -17,16 +17,16 @@ import { testRunner } from "../helpers/test_runner.ts";
 const { problem } = await findStepSandbox(false);
 const ignore = problem !== undefined;
 
-/** What every sandboxed step may do. */
+/** Actions that every sandboxed step may perform. */
 const ALLOWED = ["own file", "socket pair"];
 
-/** What only a mount namespace prevents. */
+/** Actions that only a mount namespace prevents. */
 const OUTSIDE = [
   ...["status of shared memory", "program outside", "socket outside"],
   ...["mode", "owner", "time", "attribute", "files of the runner"],
 ];
 
-/** What a step with a network may do as well. */
+/** Additional actions of a step with network access. */
 const WITH_NETWORK = [
   ...["IPv4", "IPv6", "datagrams", "packets", "netlink", "host sockets"],
   ...["Unix sockets"],
@@ -125,7 +125,7 @@ async function works([program, ...args]: readonly string[]): Promise<boolean> {
   }
 }
 
-/** What the attempts may lead to. */
+/** Checks which attempts succeeded and which failed. */
 function checkAttempts(
   output: string,
   { hasMounts, hasNetwork }: { hasMounts: boolean; hasNetwork: boolean },
@@ -152,7 +152,7 @@ function checkAttempts(
   assertEquals(Object.keys(attempts).length > 50, true, text);
 }
 
-/** What a step must neither reach nor change. */
+/** Files that a step must neither read nor change. */
 interface Outside extends AsyncDisposable {
   readonly path: string;
   /** Objects that another process shares, as JSON. */

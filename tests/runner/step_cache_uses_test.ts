@@ -38,7 +38,7 @@ async function project(files: Record<string, string>) {
   };
 }
 
-/** What the record of the last run says about directories. */
+/** The directories in the record of the last run. */
 async function recordedCaches(cwd: string): Promise<CacheUseRecord[]> {
   const path = `${cwd}/job/artifacts/run.jsonl`;
   if (!await exists(path)) return [];

@@ -75,7 +75,7 @@ describe("styledPieces()", () => {
       ),
       [["hidden link", {}]],
     );
-    // What is left of a removed sequence is none.
+    // Text around a removed sequence does not become one.
     assertEquals(piecesOf("\x1b\x1b]0;x\x07[31mx"), [["\x1b[31mx", {}]]);
     assertEquals(piecesOf("\x1b[<31mx\x1b[31 mx\x1b[3"), [["xx3", {}]]);
   });
@@ -162,7 +162,9 @@ function randomText(random: Random): string {
   return parts.join("");
 }
 
-/** Reads one character after the other, and keeps the look in a table of flags. */
+/**
+ * Reads one character after the other, and keeps the look in a table of flags.
+ */
 function modelOf(text: string): (readonly [string, TextLook])[] {
   const shown: (readonly [string, TextLook])[] = [];
   let look: Record<string, number | true> = {};

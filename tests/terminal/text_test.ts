@@ -41,7 +41,7 @@ Deno.test("printableLines() keeps line breaks and tabs", () => {
   }
 });
 
-/** What programs send to a terminal, and what is left of it. */
+/** Output of programs for a terminal, and the text that remains. */
 const SEQUENCES: [what: string, sent: string, left: string][] = [
   ["a color", "\x1b[1;31mred\x1b[0m", "red"],
   ["a color of 8 bits", "\x9b31mred", "red"],

@@ -148,7 +148,7 @@ function resourceOf(name: string) {
   };
 }
 
-/** What a request is about. */
+/** The object that a request refers to. */
 interface Target {
   readonly resource: string;
   readonly name: string | undefined;

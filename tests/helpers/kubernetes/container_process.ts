@@ -65,7 +65,7 @@ export async function hasNamespaces(): Promise<boolean> {
   }
 }
 
-/** What every image has in its environment. */
+/** Variables in the environment of every image. */
 const IMAGE_ENV = {
   PATH: "/opt/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
   DENO_DIR: "/opt/deno",

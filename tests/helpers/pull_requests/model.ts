@@ -32,7 +32,7 @@ export interface Situation {
   isApproved: boolean;
 }
 
-/** What is expected to run, and what is not allowed. */
+/** The jobs that are expected to run, and those that must not. */
 export interface Expected {
   /** The id, whose definition, the name, and the commands by job. */
   workflows: [

@@ -46,7 +46,7 @@ export interface Entry {
   workflow?: Workflow;
   /** Command of a job file. */
   command?: string;
-  /** What the file has in it. */
+  /** Content of the file. */
   content?: string | Uint8Array;
   /** Where the symbolic link leads that is there instead. */
   link?: string;
@@ -158,7 +158,10 @@ const BREAKAGES: ((text: string) => string | Uint8Array)[] = [
   () => new Uint8Array([0x1f, 0x8b, 8, 0, 0, 0xff, 0xfe]),
 ];
 
-/** The id that is derived from the path of a workflow; there is none without letters and digits. */
+/**
+ * The id that is derived from the path of a workflow; there is none without
+ * letters and digits.
+ */
 export function idOf(path: string): string {
   return path.slice(FOLDER.length + 1, -".yaml".length).toLowerCase()
     .replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
@@ -199,7 +202,7 @@ export function baseTree(random: Random): Tree {
   return tree;
 }
 
-/** What a pull request does to one workflow file. */
+/** Change of a pull request to one workflow file. */
 type Mutation = (
   tree: Tree,
   path: string,

@@ -1,7 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { testRegistration } from "../../helpers/registration.ts";
 
-/** What each program registers, with what its language has on board. */
+/**
+ * Secrets that each program registers, with only the standard library of its
+ * language.
+ */
 const VALUES = ["first secret", "zwei\nZeilen", 'dr"ei €'];
 
 const REPLY = '{"status": "ok", "registered": 3}\n';

@@ -35,7 +35,7 @@ function ancestors(commits: readonly HistoryCommit[], from: number) {
   return found;
 }
 
-/** What a full clone answers, by the plain definition. */
+/** The answer of a full clone, by the plain definition. */
 function naiveAnswers(
   commits: readonly HistoryCommit[],
   one: number,

@@ -13,7 +13,7 @@ import {
   temporaryDirectory,
 } from "../../helpers/temporary_directory.ts";
 
-/** What an earlier job can use: it can write to the mirror. */
+/** Attacks of an earlier job, which can write to the mirror. */
 interface Attack {
   /** Absolute path of the test's directory. */
   readonly path: string;
