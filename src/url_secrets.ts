@@ -58,10 +58,7 @@ const URL_HINTS = ["//", "@", "="];
 const PLACEHOLDER =
   /^(?:\$\w+|\$\{[^}]*\}|\$\([^)]*\)|%\w+%|<[^>]*>|\{\{.*\}\})$/;
 
-/**
- * Passwords that are not secret: an empty one, and placeholders next to a
- * token.
- */
+/** Passwords that are not secret: none, and placeholders next to a token. */
 const NO_PASSWORDS = ["", "x-oauth-basic", "x-access-token"];
 
 /** Replacement for a hidden part of a URL. */
@@ -118,7 +115,7 @@ export function secretsInText(text: string): string[] {
 }
 
 /**
- * Returns the URL of a text that is a URL, possibly after a word such as `html=`.
+ * Returns the URL of a text that is a URL, or one after a word such as `html=`.
  * Inside a URL, quotes, brackets and even spaces may be part of a password.
  */
 function wholeUrl(text: string): [string] | undefined {
@@ -135,9 +132,11 @@ function userInfoSecrets(
   end: UrlParts["end"],
 ): string[] {
   if (userInfo === "") return [];
-  const isOracle = /^jdbc:oracle:/i.test(scheme);
   const [, user, password] =
-    (isOracle ? /^([^/]*)\/?(.*)$/s : /^([^:]*):?(.*)$/s).exec(userInfo)!;
+    (ORACLE_SCHEME.test(scheme) ? /^([^/]*)\/?(.*)$/s : /^([^:]*):?(.*)$/s)
+      .exec(
+        userInfo,
+      )!;
   const secrets: string[] = [];
   // Without a password, the user of an https URL is a token; that of ssh is just a name.
   const isWeb = /^https?:\/\/$/i.test(scheme);
@@ -171,16 +170,10 @@ function pathSecrets(place: string): string[] {
 }
 
 function parameterSecrets(query: string): string[] {
-  return query.split("&").flatMap((parameter) => {
-    const [, name = "", value = parameter] = /^([^=]*)=(.*)$/s
-      .exec(parameter) ?? [];
-    return isSecretParameter(name, value) ? [value] : [];
-  });
-}
-
-function isSecretParameter(name: string, value: string): boolean {
-  return isNamedSecret(name, value) ||
-    value.length >= MIN_LONG_LENGTH && !isHarmless(name, value);
+  return parametersOf(query).filter(({ name, value }) =>
+    isNamedSecret(name, value) ||
+    value.length >= MIN_LONG_LENGTH && !isHarmless(name, value)
+  ).map(({ value }) => value);
 }
 
 /** Outside of a URL, a long value may be anything, such as a path. */
@@ -261,9 +254,7 @@ function authorityOf(place: string, scheme: string): string {
   return scheme === "" ? "" : /^[^/;]*/.exec(place)![0];
 }
 
-/**
- * Returns a password in place of a port: the URL ends in it, or lacks a host.
- */
+/** Returns a password in place of a port, at the end of a URL or without a host. */
 function cutPassword(place: string, scheme: string): string {
   const ports = portsOf(authorityOf(place, scheme)) ?? "";
   return PORTS.test(ports) ? "" : ports;
@@ -277,10 +268,9 @@ function showQuery(query: string): string {
 }
 
 function hiddenParameters(query: string): string[] {
-  return query.split("&").filter((parameter) => {
-    const [, name = "", value = ""] = /^([^=]*)=(.*)$/s.exec(parameter) ?? [];
-    return !isHarmless(name, value);
-  });
+  return parametersOf(query)
+    .filter(({ name, value }) => !isHarmless(name, value))
+    .map(({ text }) => text);
 }
 
 function showFragment(fragment: string): string {
@@ -325,6 +315,8 @@ function shapesOf(url: string): string[] {
  */
 const SCHEME: RegExp =
   /^\s*(?:(?:[a-z][a-z0-9+.-]{0,30}::?){1,4}\/\/|(?:https?|ssh|git|svn|ftp):\/?(?=[^/]+@)|\/\/(?=[^/]+@))/i;
+
+const ORACLE_SCHEME = /^jdbc:oracle:/i;
 
 /** URLs of Oracle have no slashes before user and password. */
 const ORACLE = /^jdbc:oracle:\w+:(?=[^@/]*\/[^@]*@|\*\*\*@)/i;
@@ -389,7 +381,7 @@ function userInfoOf(
     end,
   });
   const none = upTo(0, "plain");
-  if (/^jdbc:oracle:/i.test(scheme)) return upTo(last, "plain");
+  if (ORACLE_SCHEME.test(scheme)) return upTo(last, "plain");
   if (scheme === "") {
     const [withPassword] = /^(?!npm:|jsr:)[^/@]*:[^/]*(?=@(?!sha\d+:))/s
       .exec(rest) ?? [];
@@ -433,6 +425,14 @@ function isTokenLike(word: string): boolean {
   if (KNOWN_TOKEN.test(word) || /^bot\d+:/.test(word)) return true;
   return /^[A-Za-z0-9_=+~-]{20,}$/.test(word) && /\d/.test(word) &&
     /[a-z]/.test(word) && /[A-Z]/.test(word);
+}
+
+/** Splits a query; the value of a parameter without a name is its whole text. */
+function parametersOf(query: string) {
+  return query.split("&").map((text) => {
+    const [, name = "", value = text] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
+    return { text, name, value };
+  });
 }
 
 /** Decodes percent-encoding, if it is valid. */
