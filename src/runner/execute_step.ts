@@ -173,9 +173,9 @@ async function runWithDirectories(
   shared: SharedContext,
 ): Promise<StepEnd> {
   const { gate, cacheUses, cancellation } = shared;
-  const { definition, system } = opened.context;
+  const { name, definition, system } = opened.context;
   const run = async () => {
-    using _ = definition.untrusted ? await gate.enter() : undefined;
+    await using _ = definition.untrusted ? await gate.enter(name) : undefined;
     return await runOpened(step, opened, shared);
   };
   if (definition.usesCache === undefined || !system.usesCache) {

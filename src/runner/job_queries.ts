@@ -13,7 +13,7 @@ import {
   readVariables,
   type WorkflowVariables,
 } from "../state/workflow_variables.ts";
-import { workspacePath } from "./job_workspace.ts";
+import { variablesPath } from "./job_workspace.ts";
 import type { RunnerContext } from "./runner_context.ts";
 
 /** Options for {@linkcode WorkflowFunctions.isJobRunning} and {@linkcode WorkflowFunctions.getJobResult}. */
@@ -71,10 +71,7 @@ export async function getWorkflowVars(
   const { host: { env }, logger } = runner;
   return await readVariables({
     env,
-    path: workspacePath(
-      runner,
-      env[Variable.workflowVarsFile] || "/job/workflow-vars.json",
-    ),
+    path: variablesPath(runner),
     warn: (message) => logger.warn("workflow", message),
   });
 }

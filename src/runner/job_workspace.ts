@@ -97,6 +97,14 @@ export function outputPath(runner: RunnerContext): string {
   return workspacePath(runner, path);
 }
 
+/** Returns the absolute path of the file with the variables of the workflow. */
+export function variablesPath(runner: RunnerContext): string {
+  return workspacePath(
+    runner,
+    runner.host.env[Variable.workflowVarsFile] || "/job/workflow-vars.json",
+  );
+}
+
 /**
  * Creates missing directories of a job: its working directory, and the
  * directory of its artifacts.

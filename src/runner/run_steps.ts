@@ -2,6 +2,7 @@ import { commandText } from "../command_text.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import { schedule } from "../graph_scheduler.ts";
+import { shownPath } from "../job_path.ts";
 import type { RenamedLogs } from "../output/job_log.ts";
 import { formatSummary } from "../report/summary.ts";
 import { renamedPath } from "../report/run_recorder.ts";
@@ -19,6 +20,7 @@ import type { TraceContext } from "./job_environment.ts";
 import { watchJobTermination } from "./job_termination.ts";
 import { maskedResult, recordFailure } from "./job_result.ts";
 import type { RunState } from "./run_state.ts";
+import { handedOnFiles, holdFiles } from "./handed_on_files.ts";
 import { executeStep, startAlongside } from "./execute_step.ts";
 import { logSteps, type StepLines } from "./log_steps.ts";
 import type { RunnerContext } from "./runner_context.ts";
@@ -118,7 +120,10 @@ export async function runSteps(
       ...isService ? { isService } : {},
     })),
   });
-  const gate = new UntrustedGate();
+  const gate = new UntrustedGate({
+    hold: () => holdFiles(handedOnFiles(run.runner, config)),
+    onUndone: (files, steps) => warnOfUndone(run.runner, files, steps),
+  });
   let cacheUses: Promise<StepCacheUses> | undefined;
   {
     using _ = watchJobTermination(run, config, graph, shells);
@@ -184,6 +189,21 @@ function failIfFlaky(run: RunState, results: readonly StepResult[]): void {
       } succeeded only after a failed attempt`,
       { code: "step-flaky" },
     ),
+  );
+}
+
+function warnOfUndone(
+  { host, logger }: RunnerContext,
+  files: readonly string[],
+  steps: readonly string[],
+): void {
+  const names = files.map((file) => shownPath(file, host.cwd)).join(", ");
+  const untrusted = steps.map((step) => `"${step}"`).join(", ");
+  logger.warn(
+    "steps",
+    `Undid changes that were made to ${names} while untrusted ${
+      steps.length === 1 ? "step" : "steps"
+    } ${untrusted} ran: only trusted steps may leave follow-up jobs, outputs and variables there, and only before or after`,
   );
 }
 

