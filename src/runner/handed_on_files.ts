@@ -1,7 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import type { JobConfig } from "../config/job_config.ts";
 import { lstatIfThere } from "../fs/files.ts";
-import { readUntrusted } from "../fs/read_untrusted.ts";
+import { readUntrusted } from "../fs/untrusted_file.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
 import { MAX_DOCUMENT_BYTES } from "../triggers/triggers_file.ts";
 import { realPath } from "../workspace/guard.ts";

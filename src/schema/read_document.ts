@@ -30,7 +30,7 @@ export async function readJobText(
     const info = await Deno.stat(path);
     if (!info.isFile) reason = notAFile(info);
     else if (info.size > MAX_BYTES) reason = tooLarge();
-    else return decodeText(await readBounded(path), name);
+    else return decodeText(await readBounded(path, info.size), name);
   } catch (error) {
     reason = osReason(error);
   }
@@ -41,24 +41,30 @@ export async function readJobText(
  * Reads a file that a pipe may have replaced by now, or that is endless, as
  * some in `/proc` are.
  */
-async function readBounded(path: string): Promise<Uint8Array> {
+async function readBounded(
+  path: string,
+  size: number,
+): Promise<Uint8Array> {
   const { promise, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
     () => reject(new Error(`it could not be read within ${TIMEOUT_MS} ms`)),
     TIMEOUT_MS,
   );
   try {
-    return await Promise.race([readToLimit(path), promise]);
+    return await Promise.race([readToLimit(path, size), promise]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-async function readToLimit(path: string): Promise<Uint8Array> {
+async function readToLimit(
+  path: string,
+  size: number,
+): Promise<Uint8Array> {
   using file = await Deno.open(path);
   // One more byte shows whether the file is too large.
   const bytes = new Uint8Array(
-    Math.min(MAX_BYTES, (await file.stat()).size || MAX_BYTES) + 1,
+    (size === 0 ? MAX_BYTES : size) + 1,
   );
   let length = 0;
   while (length < bytes.length) {
