@@ -75,9 +75,8 @@ const COMMON_VALUES = ["true", "false", "null", "none", HIDDEN];
  */
 export function secretsInUrl(url: string): string[] {
   if (isLocal(url)) return [];
-  const { scheme, userInfo, end, place, query = "", fragment = "" } = partsOf(
-    url,
-  );
+  const parts = partsOf(url);
+  const { scheme, userInfo, end, place, query = "", fragment = "" } = parts;
   const found = [
     ...userInfoSecrets(scheme, userInfo, end),
     ...pathSecrets(place),
@@ -132,11 +131,9 @@ function userInfoSecrets(
   end: UrlParts["end"],
 ): string[] {
   if (userInfo === "") return [];
+  const isOracle = ORACLE_SCHEME.test(scheme);
   const [, user, password] =
-    (ORACLE_SCHEME.test(scheme) ? /^([^/]*)\/?(.*)$/s : /^([^:]*):?(.*)$/s)
-      .exec(
-        userInfo,
-      )!;
+    (isOracle ? /^([^/]*)\/?(.*)$/s : /^([^:]*):?(.*)$/s).exec(userInfo)!;
   const secrets: string[] = [];
   // Without a password, the user of an https URL is a token; that of ssh is just a name.
   const isWeb = /^https?:\/\/$/i.test(scheme);
@@ -417,10 +414,7 @@ function portsOf(authority: string): string | undefined {
   return colon < 0 ? undefined : authority.slice(colon + 1);
 }
 
-/**
- * Checks whether a word looks like a token: long, with digits and letters of
- * both cases.
- */
+/** Checks whether a word looks like a token: long, of digits and both cases. */
 function isTokenLike(word: string): boolean {
   if (KNOWN_TOKEN.test(word) || /^bot\d+:/.test(word)) return true;
   return /^[A-Za-z0-9_=+~-]{20,}$/.test(word) && /\d/.test(word) &&
