@@ -1,3 +1,4 @@
+import { conditionDescription } from "../schema/condition.ts";
 import type { Option } from "../options/option.ts";
 import {
   describeOption,
@@ -62,8 +63,7 @@ const WORKER_KEYS = {
   raw_command: "Whether the worker runs the command without the runner.",
   depends_on: "Jobs that must end before this one starts.",
   needs: "Same as depends_on.",
-  condition:
-    "Condition for running the job, checked when its dependencies have ended.",
+  condition: conditionDescription("job"),
   for_each: "Runs the job once for each value.",
   item_var: "Variable that holds the value of for_each.",
   secrets:

@@ -1,3 +1,4 @@
+import { conditionDescription } from "../schema/condition.ts";
 import { jobPathProblem } from "../job_path.ts";
 import {
   dependenciesOf,
@@ -26,7 +27,7 @@ import {
   mapping,
   type Schema,
 } from "../schema/combinators.ts";
-import { when } from "../schema/when.ts";
+import { when, WHEN_DESCRIPTION } from "../schema/when.ts";
 import { matrix } from "./matrix_keys.ts";
 import {
   GROUP_NAME,
@@ -196,15 +197,13 @@ const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
   condition: {
     key: "condition",
     schema: condition,
-    description:
-      "Condition for running the step, checked when its dependencies have ended.",
+    description: conditionDescription("step"),
     defaultValue: "all_success",
   },
   when: {
     key: "when",
     schema: when,
-    description:
-      "Condition on the event: branch, tag, event, paths and env must match; parts below not must not match.",
+    description: WHEN_DESCRIPTION,
   },
   env: {
     key: "env",

@@ -56,3 +56,8 @@ export function parseCondition(value: unknown): Condition | undefined {
   const text = value.trim();
   return Object.hasOwn(CONDITIONS, text) ? CONDITIONS[text] : undefined;
 }
+
+/** Description of the key `condition` of a job or a step. */
+export function conditionDescription(subject: "job" | "step"): string {
+  return `Condition for running the ${subject}, checked when its dependencies have ended.`;
+}

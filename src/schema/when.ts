@@ -387,6 +387,10 @@ const PART_KEYS = {
   },
 };
 
+/** Description of the key `when` of a step or a job. */
+export const WHEN_DESCRIPTION =
+  "Condition on the event: branch, tag, event, paths and env must match; parts below not must not match.";
+
 /** Schema of a condition on the event of a job. */
 export const when: Schema<When> = mapping<When>("When", {
   ...PART_KEYS,

@@ -3,6 +3,7 @@ import { dictionary, list } from "../schema/collections.ts";
 import {
   type Condition,
   CONDITION_WORDS,
+  conditionDescription,
   CONDITIONS,
   parseCondition,
 } from "../schema/condition.ts";
@@ -166,8 +167,7 @@ export const TRIGGER_FIELDS: Keys<Trigger> = {
   },
   condition: {
     key: "condition",
-    description:
-      "Condition for running the job, checked when its dependencies have ended.",
+    description: conditionDescription("job"),
     schema: condition,
   },
   env: {

@@ -1,3 +1,4 @@
+import { conditionDescription } from "../../schema/condition.ts";
 import {
   refusedSettings,
   settingVariables,
@@ -18,7 +19,7 @@ import {
   mapping,
   type Schema,
 } from "../../schema/combinators.ts";
-import { when } from "../../schema/when.ts";
+import { when, WHEN_DESCRIPTION } from "../../schema/when.ts";
 import { artifacts, needs } from "./artifact_schemas.ts";
 import type { JobContent } from "./definition.ts";
 import { texts } from "./filters.ts";
@@ -152,15 +153,13 @@ export const JOB_KEYS: Keys<JobContent> = {
   condition: {
     key: "condition",
     schema: condition,
-    description:
-      "Condition for running the job, checked when its dependencies have ended.",
+    description: conditionDescription("job"),
     defaultValue: "all_success",
   },
   when: {
     key: "when",
     schema: when,
-    description:
-      "Condition on the event: branch, tag, event, paths and env must match; parts below not must not match.",
+    description: WHEN_DESCRIPTION,
   },
   forEach: {
     key: "for_each",
