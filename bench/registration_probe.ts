@@ -46,7 +46,7 @@ const pumping = pump(flood.stdout, {
     printedBytes += bytes.length;
     return Promise.resolve();
   },
-}, { mask: masker.stream(), stop: end.signal });
+}, { startMask: () => masker.stream(), stop: end.signal });
 const leastTime = new Promise((resolve) => setTimeout(resolve, LEAST_MS));
 await Promise.all([register(), leastTime]);
 const timeMs = (performance.now() - start) / (printedBytes / GIB);

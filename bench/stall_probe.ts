@@ -25,7 +25,7 @@ const child = spawn(["cat", log], {
   env: fixedEnvironment(Deno.env.toObject()),
 });
 await pump(child.stdout, streamSink(Deno.stdout), {
-  mask: new Masker().stream(),
+  startMask: () => new Masker().stream(),
   stop: new AbortController().signal,
 });
 clearInterval(timer);

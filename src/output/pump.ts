@@ -27,8 +27,8 @@ const BATCH_READS = 4;
 
 /** Options for {@linkcode pump}. */
 export interface PumpOptions {
-  /** Masker of the job. */
-  mask: MaskStream;
+  /** Starts masking, with the first bytes: many programs print nothing. */
+  startMask: () => MaskStream;
   /** Stops the pump once it has read what is already in the pipe. */
   stop: AbortSignal;
   /**
@@ -54,9 +54,10 @@ export async function pump(
   sink: Sink,
   options: PumpOptions,
 ): Promise<void> {
-  const { mask, stop, onBytes } = options;
+  const { startMask, stop, onBytes } = options;
   const reader = stream.getReader({ mode: "byob" });
   const batch = new Batch();
+  let mask: MaskStream | undefined;
   let reading: Promise<unknown> | undefined;
   let writing: Promise<void> | undefined;
   let restBytes = Infinity;
@@ -72,6 +73,8 @@ export async function pump(
 
   function flush(isLast: boolean): void {
     const window = batch.window();
+    if (mask === undefined && window.length === 0) return;
+    mask ??= startMask();
     const { output, heldFrom } = mask.mask(window, isLast);
     batch.restart(window.subarray(heldFrom));
     if (output.length === 0) return;

@@ -1,5 +1,11 @@
 import { onAbort } from "./cancellation.ts";
 
+/**
+ * Number of microtasks before a timer is created. What has settled by now, or
+ * does so at once, then needs none.
+ */
+const TURNS_BEFORE_TIMER = 8;
+
 /** A timer that can be cancelled. */
 export interface TimeLimit extends Disposable {
   /** Resolves with `true` when the time has passed; never if disposed before. */
@@ -39,7 +45,8 @@ export function timeLimit(
   const { maxTimerMs = MAX_TIMER_MS } = options;
   const { promise, resolve } = Promise.withResolvers<true>();
   let remainingMs = ms;
-  let signal: AbortSignal;
+  let signal: AbortSignal | undefined;
+  let isDisposed = false;
 
   function startTimer(): void {
     const timerMs = Math.min(remainingMs, maxTimerMs);
@@ -53,12 +60,18 @@ export function timeLimit(
     else resolve(true);
   }
 
-  startTimer();
+  async function startFirstTimer(): Promise<void> {
+    for (let turn = 0; turn < TURNS_BEFORE_TIMER; turn++) await null;
+    if (!isDisposed) startTimer();
+  }
+
+  void startFirstTimer();
   return {
     reached: promise,
     [Symbol.dispose]() {
+      isDisposed = true;
       // Without a listener, the timer does not keep the process alive.
-      signal.removeEventListener("abort", onTimer);
+      signal?.removeEventListener("abort", onTimer);
     },
   };
 }

@@ -18,9 +18,14 @@ export interface AttemptFiles {
   /**
    * Reads the outputs in this file.
    *
+   * @param options Whether the programs of the attempt have ended. Its directory
+   * is then removed if it is empty, which takes less time than to look for the
+   * file.
    * @throws {Error} If the file cannot be read or parsed.
    */
-  readonly readOutputs: () => Promise<CommandOutputs>;
+  readonly readOutputs: (
+    options?: { haveEnded?: boolean },
+  ) => Promise<CommandOutputs>;
   /** Where script files are created. */
   readonly temporaryPlace: TemporaryPlace;
   /** Paths that are read-only or hidden for untrusted steps. */
@@ -70,7 +75,10 @@ export function openAttemptFiles(
     .filter((other) => !isInside(attemptsPath, other));
   return {
     outputPath: `${path}/output`,
-    readOutputs: () => readOutputs(`${path}/output`),
+    async readOutputs({ haveEnded = false } = {}) {
+      if (haveEnded && removeIfEmpty(path)) return {};
+      return await readOutputs(`${path}/output`);
+    },
     temporaryPlace: { env: { TMPDIR: path }, workspace },
     protectedPaths: {
       readOnly,
@@ -91,6 +99,18 @@ export function openAttemptFiles(
     },
     [Symbol.dispose]: () => directory[Symbol.dispose](),
   };
+}
+
+/** Removes a directory, and returns whether it was empty. */
+function removeIfEmpty(path: string): boolean {
+  try {
+    // A step that put a file or a link in its place has no outputs.
+    Deno.removeSync(path);
+    return true;
+  } catch {
+    // Whatever the reason is, it is found again when the file is read.
+    return false;
+  }
 }
 
 /**

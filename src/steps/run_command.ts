@@ -162,13 +162,13 @@ export async function runCommand(
   const drained = Promise.all([
     pump(child.stdout, stdout, {
       ...pumping,
-      mask: masker.stream(),
+      startMask: () => masker.stream(),
       onBytes: onOutput?.stdout,
     }),
     child.stderr &&
     pump(child.stderr, stderr === "merged" ? stdout : stderrSink, {
       ...pumping,
-      mask: masker.stream(),
+      startMask: () => masker.stream(),
       onBytes: onOutput?.stderr,
     }),
   ]);

@@ -172,7 +172,7 @@ async function attemptCommand(
   }
   let value: CommandOutputs;
   try {
-    value = await context.readOutputs();
+    value = await context.readOutputs({ haveEnded: true });
   } catch (cause) {
     // Fail the step: its dependents must not run without their inputs.
     return end.error ? end : {

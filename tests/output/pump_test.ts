@@ -59,7 +59,10 @@ function pumpOf(
   const masker = maskerOf(secrets);
   const stop = new AbortController();
   const done = soon(
-    pump(child.stdout, sink, { mask: masker.stream(), stop: stop.signal }),
+    pump(child.stdout, sink, {
+      startMask: () => masker.stream(),
+      stop: stop.signal,
+    }),
     "the end of the pump",
   );
   return {
@@ -111,7 +114,7 @@ async function pumpedBytes(
   });
   const sink = new RecordingSink();
   await pump(stream, sink, {
-    mask: maskerOf(secrets).stream(),
+    startMask: () => maskerOf(secrets).stream(),
     stop: new AbortController().signal,
   });
   return sink;
@@ -473,7 +476,7 @@ describe("pump() of a supervised program", () => {
     const stop = new AbortController();
     const cancellation = new Cancellation();
     const drained = pump(child.stdout, sink, {
-      mask: maskerOf([SECRET]).stream(),
+      startMask: () => maskerOf([SECRET]).stream(),
       stop: stop.signal,
     });
     await sink.seen(";");

@@ -117,8 +117,8 @@ async function maskedOutput(runner: RunnerContext): Promise<
     socket: registration?.path,
     async passOn({ stdout, stderr }, stop) {
       await Promise.all([
-        pump(stdout, runner.stdout, { mask: masker.stream(), stop }),
-        pump(stderr, runner.stderr, { mask: masker.stream(), stop }),
+        pump(stdout, runner.stdout, { startMask: () => masker.stream(), stop }),
+        pump(stderr, runner.stderr, { startMask: () => masker.stream(), stop }),
       ]);
       await runner.endLines();
     },
