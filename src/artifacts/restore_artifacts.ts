@@ -8,6 +8,7 @@ import { osReason, RunnerError } from "../errors.ts";
 import { lstatIfThere } from "../fs/files.ts";
 import { privateDirectory } from "../fs/temporary_directory.ts";
 import type { Cancellation } from "../process/cancellation.ts";
+import { noteUse } from "../cache/cache_store.ts";
 import { emptyDirectory } from "../workspace/remove.ts";
 import type { ArtifactStore, SavedArtifact } from "./artifact.ts";
 import {
@@ -86,9 +87,11 @@ export async function restoreArtifacts(
       await naming(artifact, work, async () => {
         await mergeTree(`${room.path}/${at}`, directory);
         await removeLinksOut(artifact.files, directory);
-        // Only the order of pruning depends on it.
-        await context.store.touch(await manifestName(artifact.saved))
-          .catch(() => {});
+        await noteUse(
+          context.store,
+          await manifestName(artifact.saved),
+          cancellation.graceful,
+        );
       });
     }
   } finally {

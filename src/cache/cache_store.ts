@@ -63,9 +63,20 @@ export interface CacheStore {
    */
   list(folder: string, signal: AbortSignal): Promise<string[]>;
   /** Removes an object that cannot be used, if the store allows that. */
-  remove(name: string): Promise<void>;
-  /** Notes that an object was used. */
-  touch(name: string): Promise<void>;
+  remove(name: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Notes that an object was used, see {@linkcode noteUse}.
+   *
+   * @param minAgeMs Age of the last change below which this may be left out, in
+   * milliseconds.
+   */
+  touch(name: string, signal: AbortSignal, minAgeMs: number): Promise<void>;
+  /**
+   * Time for which the result of a step that was there is taken to be there, as
+   * long as nothing of it is needed, in milliseconds: a server takes long to
+   * answer.
+   */
+  readonly assumedMs: number;
   /**
    * Lists all objects below a folder, in any order.
    *
@@ -79,4 +90,35 @@ export interface CacheStore {
   readonly hasLocks: boolean;
   /** Waits until no other process changes or prunes the store. */
   lock(): Promise<Disposable>;
+}
+
+/** Time for which a store on a server is not asked again, in milliseconds. */
+export const SERVER_ASSUMED_MS = 60 * 60_000;
+
+/** Time limit for noting that an object was used, in milliseconds. */
+const USE_TIMEOUT_MS = 10_000;
+
+/**
+ * Notes that an object was used. Only the order of pruning depends on it, so
+ * nothing fails, and nobody waits long, if the store cannot do that.
+ *
+ * @param minAgeMs Age of the last change below which this may be left out, in
+ * milliseconds.
+ * @returns `false` if the store cannot do that.
+ */
+export async function noteUse(
+  store: Pick<CacheStore, "touch" | "assumedMs">,
+  name: string,
+  signal: AbortSignal,
+  minAgeMs = 0,
+): Promise<boolean> {
+  const limited = store.assumedMs === 0
+    ? signal
+    : AbortSignal.any([signal, AbortSignal.timeout(USE_TIMEOUT_MS)]);
+  try {
+    await store.touch(name, limited, minAgeMs);
+    return true;
+  } catch {
+    return false;
+  }
 }

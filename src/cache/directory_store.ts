@@ -26,6 +26,7 @@ const LOCK_TIMEOUT_MS = 30_000;
 export class DirectoryStore implements CacheStore {
   readonly shown: string;
   readonly hasLocks = true;
+  readonly assumedMs = 0;
   readonly #root: string;
 
   private constructor(root: string) {

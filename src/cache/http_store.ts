@@ -1,5 +1,9 @@
 import { allBytes, ENTRY_INDEX } from "./cache_entry.ts";
-import type { CacheStore, NewObject } from "./cache_store.ts";
+import {
+  type CacheStore,
+  type NewObject,
+  SERVER_ASSUMED_MS,
+} from "./cache_store.ts";
 import {
   type Stop,
   StoreClient,
@@ -22,6 +26,7 @@ const MAX_INDEX_BYTES = 64 * 1024;
 export class HttpStore implements CacheStore {
   readonly shown: string;
   readonly hasLocks = false;
+  readonly assumedMs = SERVER_ASSUMED_MS;
   readonly temporaryParents: readonly string[] = [];
   readonly #base: string;
   readonly #token: string;
@@ -102,8 +107,7 @@ export class HttpStore implements CacheStore {
     }
   }
 
-  async remove(name: string): Promise<void> {
-    const { signal } = new AbortController();
+  async remove(name: string, signal: AbortSignal): Promise<void> {
     await this.#put(name, () => new Uint8Array(), signal);
   }
 

@@ -8,6 +8,13 @@ import {
   type StoreSetting,
 } from "./store_url.ts";
 
+/** Variables with the credentials of an S3 server. */
+const S3_VARIABLES = [
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
+];
+
 /**
  * Opens the store of a setting: the path or `file:` URL of a directory, an
  * `https:` URL, or an `s3:` URL, see `s3_location.ts`. Without one, it is `reactorcide/cache` in `$XDG_CACHE_HOME`, or
@@ -49,6 +56,17 @@ export async function openStore(
   throw invalidStore(
     "it must be an absolute path, or a file:, https: or s3: URL",
   );
+}
+
+/**
+ * Returns the names of the variables that say where a store is, and give access
+ * to it.
+ *
+ * @param setting Text of the setting; empty if there is none.
+ */
+export function storeVariables(setting: string): readonly string[] {
+  const own = [Variable.cacheStore, Variable.cacheToken];
+  return /^s3:/i.test(setting) ? [...own, ...S3_VARIABLES] : own;
 }
 
 function userDirectory(env: Readonly<Record<string, string>>): string {

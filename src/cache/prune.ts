@@ -122,7 +122,7 @@ export async function pruneStore(
   const packs = [...contents.packs.values()].filter((pack) =>
     !kept.has(pack.name) && !isYoung(pack)
   );
-  const remove = (name: string) => store.remove(name);
+  const remove = (name: string) => store.remove(name, signal);
   // No manifest may refer to a pack that is gone.
   await forEachLimited(removed, PARALLEL_COUNT, ({ path }) => remove(path));
   await forEachLimited(packs, PARALLEL_COUNT, ({ name }) => remove(name));

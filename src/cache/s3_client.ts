@@ -75,11 +75,18 @@ export class S3Client {
   /** Downloads an object, see {@linkcode StoreClient.download}. */
   async download(
     key: string,
-    maxBytes: number,
-    signal: AbortSignal,
+    { maxBytes, signal, onAnswer }: {
+      maxBytes: number;
+      signal: AbortSignal;
+      /** Called with the response if the object exists. */
+      onAnswer: (response: Response) => void;
+    },
   ): Promise<AsyncIterable<Uint8Array> | undefined> {
     return await this.#client.download(
-      (headers) => this.#sign({ method: "GET", key, answers: [404] }, headers),
+      async (headers) => ({
+        ...await this.#sign({ method: "GET", key, answers: [404] }, headers),
+        onAnswer,
+      }),
       maxBytes,
       signal,
     );

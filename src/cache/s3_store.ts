@@ -1,8 +1,9 @@
-import type {
-  CacheStore,
-  NewObject,
-  PutOptions,
-  StoredObject,
+import {
+  type CacheStore,
+  type NewObject,
+  type PutOptions,
+  SERVER_ASSUMED_MS,
+  type StoredObject,
 } from "./cache_store.ts";
 import { contentLength } from "./http_store.ts";
 import { answerText, objectPage } from "./s3_answers.ts";
@@ -50,6 +51,7 @@ export interface S3StoreOptions extends StoreClientOptions {
 export class S3Store implements CacheStore {
   readonly shown: string;
   readonly hasLocks = false;
+  readonly assumedMs = SERVER_ASSUMED_MS;
   readonly temporaryParents: readonly string[] = [];
   readonly #location: S3Location;
   readonly #client: S3Client;
@@ -57,6 +59,8 @@ export class S3Store implements CacheStore {
   readonly #partBytes: number;
   /** Whether the server is known not to support conditional writes. */
   #isUnconditional = false;
+  /** When objects were changed, according to the server. */
+  readonly #modifiedMs = new Map<string, number>();
 
   constructor(
     location: S3Location,
@@ -74,7 +78,9 @@ export class S3Store implements CacheStore {
     name: string,
     { maxBytes, signal }: { maxBytes: number; signal: AbortSignal },
   ): Promise<AsyncIterable<Uint8Array> | undefined> {
-    return await this.#client.download(this.#key(name), maxBytes, signal);
+    const onAnswer = (response: Response) => this.#note(name, response);
+    const options = { maxBytes, signal, onAnswer };
+    return await this.#client.download(this.#key(name), options);
   }
 
   async sizeOf(
@@ -83,9 +89,17 @@ export class S3Store implements CacheStore {
   ): Promise<number | undefined> {
     return await this.#client.send(
       { method: "HEAD", key: this.#key(name), answers: [404] },
-      contentLength,
+      (response) => {
+        this.#note(name, response);
+        return contentLength(response);
+      },
       signal,
     );
+  }
+
+  #note(name: string, { headers }: Response): void {
+    const ms = Date.parse(headers.get("last-modified") ?? "");
+    if (!Number.isNaN(ms)) this.#modifiedMs.set(name, ms);
   }
 
   async put(
@@ -128,8 +142,7 @@ export class S3Store implements CacheStore {
     return this.#objects(folder, signal);
   }
 
-  async remove(name: string): Promise<void> {
-    const { signal } = new AbortController();
+  async remove(name: string, signal: AbortSignal): Promise<void> {
     await this.#client.send(
       { method: "DELETE", key: this.#key(name), answers: [404] },
       () => {},
@@ -138,8 +151,14 @@ export class S3Store implements CacheStore {
   }
 
   /** The time of the last use is that of the last change: of a copy to itself. */
-  async touch(name: string): Promise<void> {
-    const { signal } = new AbortController();
+  async touch(
+    name: string,
+    signal: AbortSignal,
+    minAgeMs: number,
+  ): Promise<void> {
+    const ageMs = Date.now() - (this.#modifiedMs.get(name) ?? -Infinity);
+    // The clock of the server may be ahead.
+    if (Math.abs(ageMs) < minAgeMs) return;
     const key = this.#key(name);
     const headers = {
       "x-amz-copy-source": `/${this.#location.bucket}/${encodeKey(key)}`,

@@ -13,7 +13,7 @@ import {
 } from "./cache_entry.ts";
 import { type PackContext, writePack } from "./pack.ts";
 import { restorePack } from "./restore_pack.ts";
-import type { CacheStore } from "./cache_store.ts";
+import { type CacheStore, noteUse } from "./cache_store.ts";
 
 /** Maximum number of entries that are searched for a fallback. */
 const MAX_SEARCHED = 10_000;
@@ -215,16 +215,17 @@ async function restoreEntry(
   if (state !== "intact") {
     if (namespace === own) {
       // The key can be saved again.
-      await store.remove(packName(namespace, sha256)).catch(() => {});
-      await store.remove(await entryName(entry)).catch(() => {});
+      const { graceful: signal } = context.cancellation;
+      await store.remove(packName(namespace, sha256), signal).catch(() => {});
+      await store.remove(await entryName(entry), signal).catch(() => {});
     }
     if (state === "missing") return false;
     throw new Error("the content of an entry was changed");
   }
   await restorePack(file, entry, root, context);
-  // Only the order of pruning depends on it.
   if (namespace === own) {
-    await store.touch(await entryName(entry)).catch(() => {});
+    const { graceful: signal } = context.cancellation;
+    await noteUse(store, await entryName(entry), signal);
   }
   return true;
 }

@@ -54,6 +54,12 @@ export interface StoreRequest {
   /** Statuses other than 2xx that are an answer and not a failure. */
   readonly answers?: readonly number[];
   /**
+   * Called with a response to a download whose status is 2xx.
+   *
+   * @default {nothing}
+   */
+  readonly onAnswer?: (response: Response) => void;
+  /**
    * Returns what a failed response says about its reason.
    *
    * @default {nothing but its status}
@@ -164,11 +170,13 @@ export class StoreClient {
       try {
         const headers = new Headers();
         if (readBytes > 0) headers.set("range", `bytes=${readBytes}-`);
-        const response = await attempt(await create(headers), stop);
+        const request = await create(headers);
+        const response = await attempt(request, stop);
         if (response.status === 404) {
           await response.body?.cancel();
           return false;
         }
+        request.onAnswer?.(response);
         // A server may ignore the range.
         let at = startOf(response);
         for await (const chunk of response.body ?? []) {

@@ -1,4 +1,4 @@
-import { openStore } from "../cache/open_store.ts";
+import { openStore, storeVariables } from "../cache/open_store.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
 import { SYSTEM_PREFIX } from "../environment/variables.ts";
@@ -6,6 +6,7 @@ import { RunnerError } from "../errors.ts";
 import { temporaryParents } from "../fs/temporary_directory.ts";
 import { isInside, normalizePath } from "../job_path.ts";
 import type { StepActivity } from "../steps/cache/cached_step.ts";
+import { memoryDirectory } from "../steps/cache/file_memory.ts";
 import { type AuditResult, StepCache } from "../steps/cache/step_cache.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { realPath } from "../workspace/guard.ts";
@@ -47,6 +48,7 @@ export async function openStepCache(
     image: workspace.inContainer ? config.runnerImage ?? "" : "",
     variables: Object.keys(jobEnv)
       .filter((name) => !name.startsWith(SYSTEM_PREFIX)),
+    storeVariables: storeVariables(config.cache.store ?? ""),
     directoryOf: (step) => directoryOf(step, plan, root, workspace.pathOf),
     ignored: {
       inputs: (path) => isBelow(artifacts, path),
@@ -107,19 +109,6 @@ function reportAudit(
  */
 function projectOf({ source }: JobConfig, root: string): string {
   return "url" in source ? `${source.type} ${source.url}` : root;
-}
-
-/**
- * Returns the user's cache directory. Files in it that belong to other users
- * are ignored.
- */
-function memoryDirectory(
-  { XDG_CACHE_HOME: cache = "", HOME: home = "" }: Readonly<
-    Record<string, string>
-  >,
-): string | undefined {
-  if (cache.startsWith("/")) return `${cache}/reactorcide/files`;
-  return home.startsWith("/") ? `${home}/.cache/reactorcide/files` : undefined;
 }
 
 function directoryOf(

@@ -70,13 +70,16 @@ async function forward(
     agent: false,
   }, async (response) => {
     const parts: Uint8Array[] = [];
-    for await (const part of response) parts.push(part);
+    const status = response.statusCode!;
+    const isEmpty = method === "HEAD" || status === 204 || status === 304;
+    // Some servers send a body after a response to HEAD, which is an error.
+    if (method !== "HEAD") {
+      for await (const part of response) parts.push(part);
+    }
     const answer = new Headers();
     for (const [name, value] of Object.entries(response.headers)) {
       if (name !== "transfer-encoding") answer.set(name, String(value));
     }
-    const status = response.statusCode!;
-    const isEmpty = method === "HEAD" || status === 204 || status === 304;
     resolve(
       new Response(isEmpty ? null : new Blob(parts as BlobPart[]), {
         status,

@@ -20,6 +20,7 @@ import { variableInfo } from "../../environment/variables.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import { temporaryParents } from "../../fs/temporary_directory.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
+import { memoryDirectory, noteCleared } from "../../steps/cache/file_memory.ts";
 import { cancelOnSignal, findAction } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
@@ -219,8 +220,11 @@ function pruneCache(context: CommandContext): Promise<number> {
 }
 
 /** Removes all entries. */
-function clearCache(context: CommandContext): Promise<number> {
-  return removeEntries(context, 0);
+async function clearCache(context: CommandContext): Promise<number> {
+  const code = await removeEntries(context, 0);
+  const parent = memoryDirectory(context.runner.host.env);
+  if (parent !== undefined) await noteCleared(parent);
+  return code;
 }
 
 function removeEntries(

@@ -12,6 +12,9 @@ const VERSION = 2;
 /** Length of a hash, in characters. */
 const HASH_LENGTH = 64;
 
+/** File whose time says when a store was cleared. */
+const CLEARED = "cleared";
+
 /** Maximum size of the file, in bytes. */
 const MAX_BYTES = 256 * 1024 * 1024;
 
@@ -45,6 +48,16 @@ export interface RememberedStep {
   readonly foreign?: readonly string[];
   /** The result that was used last, if it is small. */
   readonly entry?: StepEntry;
+  /** When the result was last found in a store on a server, and which. */
+  readonly seen?: SeenResult;
+}
+
+/** When a result was found in a store on a server. */
+export interface SeenResult {
+  /** Text that describes the store. */
+  readonly store: string;
+  /** In milliseconds since 1970. */
+  readonly ms: number;
 }
 
 /**
@@ -61,13 +74,17 @@ export class FileMemory {
   /** Hashes of files, each followed by facts about the file. */
   readonly #files: Map<string, string>;
   readonly #steps: Map<string, RememberedStep>;
+  /** Time before which stores were cleared by hand. */
+  readonly #clearedMs: number;
   #hasChanged = false;
 
   private constructor(
     path: string | undefined,
     { files = {}, steps = {} }: Content = {},
+    clearedMs = 0,
   ) {
     this.#path = path;
+    this.#clearedMs = clearedMs;
     this.#files = new Map(Object.entries(files));
     this.#steps = new Map(Object.entries(steps));
   }
@@ -85,12 +102,17 @@ export class FileMemory {
   ): Promise<FileMemory> {
     if (parent === undefined) return new FileMemory(undefined);
     const path = `${parent}/${await sha256Hex(root)}.json`;
-    return new FileMemory(path, await readContent(path));
+    return new FileMemory(path, await readContent(path), clearedMs(parent));
   }
 
   /** Returns what is remembered of a step. */
   step(id: string): RememberedStep | undefined {
-    return this.#steps.get(id);
+    const known = this.#steps.get(id);
+    if (known?.seen === undefined || known.seen.ms > this.#clearedMs) {
+      return known;
+    }
+    const { seen: _, ...facts } = known;
+    return facts;
   }
 
   /** Remembers a step. */
@@ -101,7 +123,9 @@ export class FileMemory {
     const isSame = known !== undefined &&
       known.entry?.key === (isSmall ? entry.key : undefined) &&
       isEqual(known.created, facts.created) &&
-      isEqual(known.foreign, facts.foreign);
+      isEqual(known.foreign, facts.foreign) &&
+      known.seen?.store === facts.seen?.store &&
+      known.seen?.ms === facts.seen?.ms;
     if (isSame) return;
     this.#steps.set(id, { ...facts, ...isSmall ? { entry } : {} });
     this.#hasChanged = true;
@@ -151,6 +175,39 @@ export class FileMemory {
     } catch {
       // The next run reads the files again.
     }
+  }
+}
+
+/**
+ * Returns the directory of the memories in the user's cache directory; `undefined`
+ * if there is none. Files in it that belong to other users are ignored.
+ */
+export function memoryDirectory(
+  { XDG_CACHE_HOME: cache = "", HOME: home = "" }: Readonly<
+    Record<string, string>
+  >,
+): string | undefined {
+  if (cache.startsWith("/")) return `${cache}/reactorcide/files`;
+  return home.startsWith("/") ? `${home}/.cache/reactorcide/files` : undefined;
+}
+
+/**
+ * Notes that the user has removed what is in a store, so that stores are asked
+ * whether they still have what they had.
+ *
+ * @param parent Absolute path of the directory that contains the memories.
+ */
+export async function noteCleared(parent: string): Promise<void> {
+  await Deno.mkdir(parent, { recursive: true, mode: 0o700 });
+  await writeAtomic(`${parent}/${CLEARED}`, "", { mode: 0o600 });
+}
+
+function clearedMs(parent: string): number {
+  try {
+    return Deno.lstatSync(`${parent}/${CLEARED}`).mtime?.getTime() ?? 0;
+  } catch {
+    // Nothing was cleared.
+    return 0;
   }
 }
 

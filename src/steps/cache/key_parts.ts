@@ -154,16 +154,20 @@ export class SecretCheck {
   /**
    * Finds a secret that a step is given.
    *
+   * @param ignored Names of variables that do not count.
    * @returns What has it, such as `variable "TOKEN"`.
    */
   givenSecret(
     { run }: Pick<Step, "run">,
     env: Readonly<Record<string, string>>,
+    ignored: readonly string[],
   ): string | undefined {
     const words = typeof run === "function" ? [] : [run].flat();
     if (words.some((word) => this.holdsSecret(word))) return "its command";
     const found = Object.entries(env)
-      .find(([name, value]) => this.isSecret(name, value));
+      .find(([name, value]) =>
+        !ignored.includes(name) && this.isSecret(name, value)
+      );
     return found && `the variable ${JSON.stringify(found[0])}`;
   }
 }

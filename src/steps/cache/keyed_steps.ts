@@ -5,7 +5,6 @@ import {
 } from "../../cache/step_entry.ts";
 import { sha256Hex } from "../../fs/checksum.ts";
 import type { StepCacheConfig } from "../../config/step_cache_config.ts";
-import { Variable } from "../../environment/variables.ts";
 import { isInside } from "../../job_path.ts";
 import type { Masker } from "../../secrets/masker.ts";
 import type { JobPlan } from "../job_plan.ts";
@@ -38,6 +37,11 @@ export interface StepKeysOptions {
   readonly image: string;
   /** Names of the variables of the job. */
   readonly variables: readonly string[];
+  /**
+   * Names of variables that say where the store is, and give access to it. No
+   * result depends on them.
+   */
+  readonly storeVariables: readonly string[];
   /** Returns the directory of a step, relative to that of the job. */
   readonly directoryOf: (step: number) => string;
   /** Paths that are neither read nor created by steps, such as logs. */
@@ -97,12 +101,11 @@ export class StepKeys {
    * @throws {Uncacheable} If its result cannot be cached.
    */
   async of(step: CachedStep, config: StepCacheConfig): Promise<KeyedStep> {
-    const { plan, root } = this.#options;
+    const { plan, root, storeVariables } = this.#options;
     const { definition, env } = step.context;
-    const { [Variable.cacheToken]: _, ...given } = env;
     const secret = config.secrets
       ? undefined
-      : this.#secrets.givenSecret(definition, given);
+      : this.#secrets.givenSecret(definition, env, storeVariables);
     if (secret !== undefined) {
       throw new Uncacheable(
         `${secret} has a secret; "secrets: true" below "cache" allows that`,

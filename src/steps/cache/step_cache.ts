@@ -18,10 +18,8 @@
 import {
   type OutputFile,
   readStepLog,
-  type StepEntry,
   Unsavable,
 } from "../../cache/step_entry.ts";
-import type { CacheContext } from "../../cache/saved_directories.ts";
 import type { JobConfig } from "../../config/job_config.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import { isObject } from "../../json_value.ts";
@@ -30,7 +28,7 @@ import type { StepEnd } from "../attempt.ts";
 import type { CommandOutputs } from "../step.ts";
 import { isSandboxed } from "../step_sandbox.ts";
 import type { CachedStep } from "./cached_step.ts";
-import { FileMemory } from "./file_memory.ts";
+import { FileMemory, type RememberedStep } from "./file_memory.ts";
 import { isOfRunner, Uncacheable } from "./file_tree.ts";
 import { inputOf, keyChanges } from "./key_changes.ts";
 import { type RecordedLog, recordLog, replayLog } from "./recorded_log.ts";
@@ -43,6 +41,7 @@ import { outputWithSecret } from "./secret_scan.ts";
 import {
   canRead,
   canWrite,
+  type FoundResult,
   narrowerMode,
   type StepPlace,
   StoreAccess,
@@ -125,7 +124,7 @@ export class StepCache implements AsyncDisposable {
     }
     const { key } = keyed;
     if (canRead(mode)) {
-      const remembered = this.#memory.step(keyed.id)?.entry;
+      const remembered = this.#memory.step(keyed.id) ?? {};
       const { cancellation } = step.context;
       const found = this.#store.find(
         this.#placeOf(keyed),
@@ -133,9 +132,9 @@ export class StepCache implements AsyncDisposable {
         remembered,
         cancellation,
       );
-      for await (const [entry, context] of found) {
-        if (settings.audit) return await this.#audit(keyed, entry);
-        const end = await this.#restore(keyed, entry, context);
+      for await (const result of found) {
+        if (settings.audit) return await this.#audit(keyed, result);
+        const end = await this.#restore(keyed, result);
         if (end === undefined) continue;
         return end;
       }
@@ -158,14 +157,14 @@ export class StepCache implements AsyncDisposable {
   /** @returns `undefined` if the result cannot be used. */
   async #restore(
     { step, outputs }: KeyedStep,
-    entry: StepEntry,
-    context: CacheContext,
+    found: FoundResult,
   ): Promise<StepEnd | undefined> {
+    const { entry, context } = found;
     const { name, log, cancellation } = step.context;
     let bytes: Uint8Array<ArrayBuffer> | undefined;
     try {
       bytes = await readStepLog(entry, context.store, cancellation.graceful);
-      if (bytes === undefined || !await outputs.restore(entry, context)) {
+      if (bytes === undefined || !await outputs.restore(found)) {
         return undefined;
       }
     } catch (error) {
@@ -176,7 +175,7 @@ export class StepCache implements AsyncDisposable {
     this.#keys.noteFiles(step.index, entry.outputs);
     this.#explain(name, "restored, as its key has not changed");
     await replayLog(log, entry.log, bytes, this.#options.masker);
-    await this.#store.touch(entry, context);
+    await this.#store.noteUse(found);
     return {
       outcome: "success",
       exitCode: 0,
@@ -245,7 +244,9 @@ export class StepCache implements AsyncDisposable {
    *
    * @throws {Uncacheable} If it may not belong to the key, or has a secret.
    */
-  async #save(result: FreshResult): Promise<StepEntry | undefined> {
+  async #save(
+    result: FreshResult,
+  ): Promise<Pick<RememberedStep, "entry" | "seen"> | undefined> {
     const { keyed, end, created, recorded } = result;
     const { masker, root } = this.#options;
     const { step: { context }, key, parts } = keyed;
@@ -327,7 +328,8 @@ export class StepCache implements AsyncDisposable {
   }
 
   /** Runs a step whose result is known, and compares the two. */
-  async #audit(keyed: KeyedStep, entry: StepEntry): Promise<StepEnd> {
+  async #audit(keyed: KeyedStep, found: FoundResult): Promise<StepEnd> {
+    const { entry } = found;
     const { step, outputs } = keyed;
     const { context } = step;
     const { onAudit, root, temporaryParents } = this.#options;
@@ -344,7 +346,7 @@ export class StepCache implements AsyncDisposable {
       return end;
     }
     const created = await outputs.describe();
-    outputs.remember(created, foreign, entry);
+    outputs.remember(created, foreign, found);
     this.#keys.noteFiles(step.index, created);
     const values = isObject(end.value) ? end.value as CommandOutputs : {};
     const read = await trace?.readFiles(root) ?? [];

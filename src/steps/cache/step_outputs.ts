@@ -1,12 +1,9 @@
-import type { CacheContext } from "../../cache/saved_directories.ts";
-import {
-  type OutputFile,
-  parentsOf,
-  type StepEntry,
-} from "../../cache/step_entry.ts";
+import { type OutputFile, parentsOf } from "../../cache/step_entry.ts";
 import { guardPath } from "../../workspace/guard.ts";
+import type { RememberedStep } from "./file_memory.ts";
 import type { FilePatterns } from "./file_patterns.ts";
 import { findOutputs, type HashContext, outputFiles } from "./hashed_files.ts";
+import type { FoundResult } from "./store_access.ts";
 
 /**
  * The files that a step creates, in the directory of the job. What was there
@@ -69,11 +66,15 @@ export class StepOutputFiles {
   remember(
     outputs: readonly { readonly path: string }[],
     foreign: ReadonlySet<string>,
-    entry?: StepEntry,
+    { entry, seen }: Pick<RememberedStep, "entry" | "seen"> = {},
   ): void {
     const created = outputs.map(({ path }) => path)
       .filter((path) => !foreign.has(path));
-    this.#context.memory.rememberStep(this.#id, { created, entry });
+    this.#context.memory.rememberStep(this.#id, {
+      created,
+      entry,
+      ...seen === undefined ? {} : { seen },
+    });
   }
 
   /**
@@ -83,7 +84,8 @@ export class StepOutputFiles {
    * @returns `false` if the files are gone from the store.
    * @throws {Error} If they cannot be restored; nothing has changed then.
    */
-  async restore(entry: StepEntry, context: CacheContext): Promise<boolean> {
+  async restore(found: FoundResult): Promise<boolean> {
+    const { entry, context } = found;
     const there = await this.describe();
     const known = new Map(there.map((output) => [output.path, output]));
     const missing = entry.outputs.filter((output) =>
@@ -99,7 +101,7 @@ export class StepOutputFiles {
     await this.#remove(created.filter((path) => !wanted.has(path)));
     const foreign = new Set(known.keys());
     for (const path of created) foreign.delete(path);
-    this.remember(entry.outputs, foreign, entry);
+    this.remember(entry.outputs, foreign, found);
     return true;
   }
 

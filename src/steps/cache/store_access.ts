@@ -1,5 +1,5 @@
 import { InvalidEntry } from "../../cache/cache_entry.ts";
-import type { CacheStore } from "../../cache/cache_store.ts";
+import { type CacheStore, noteUse } from "../../cache/cache_store.ts";
 import { checkNamespaces, untrustedNamespace } from "../../cache/namespaces.ts";
 import type { CacheContext } from "../../cache/saved_directories.ts";
 import {
@@ -8,7 +8,6 @@ import {
   readLastKey,
   readStepEntry,
   type StepEntry,
-  type StepEntryId,
   stepEntryName,
   Unsavable,
 } from "../../cache/step_entry.ts";
@@ -17,6 +16,7 @@ import type { CacheMode } from "../../config/step_cache_config.ts";
 import type { ChildEnvironment } from "../../environment/child_environment.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
+import type { RememberedStep, SeenResult } from "./file_memory.ts";
 import { Uncacheable } from "./file_tree.ts";
 
 /** Options for {@linkcode StoreAccess}. */
@@ -46,6 +46,20 @@ export interface StepPlace {
   readonly isUntrusted: boolean;
 }
 
+/** A result that was found. */
+export interface FoundResult {
+  readonly entry: StepEntry;
+  readonly context: CacheContext;
+  /** When it was found in a store on a server. */
+  readonly seen?: SeenResult;
+  /**
+   * Whether the store was not asked, as it had the result a short time ago.
+   *
+   * @default {false}
+   */
+  readonly isAssumed?: boolean;
+}
+
 /**
  * Access to the store for the steps of a job. After its first failure, it is
  * not used again: every step would wait for it.
@@ -54,6 +68,8 @@ export class StoreAccess {
   readonly #options: StoreAccessOptions;
   #opening: Promise<CacheStore> | undefined;
   #isUsable = true;
+  /** Whether uses of results are noted. */
+  #notesUses = true;
   #hasSaved = false;
 
   constructor(options: StoreAccessOptions) {
@@ -78,32 +94,34 @@ export class StoreAccess {
   /**
    * Finds the results of a key.
    *
-   * @param remembered A result that is remembered, if there is one.
+   * @param remembered What is remembered of the step.
    */
   async *find(
     place: StepPlace,
     key: string,
-    remembered: StepEntry | undefined,
+    { entry: known, seen }: Pick<RememberedStep, "entry" | "seen">,
     cancellation: Cancellation,
-  ): AsyncGenerator<[StepEntry, CacheContext]> {
+  ): AsyncGenerator<FoundResult> {
     for (const namespace of this.namespacesOf(place)) {
       const id = { namespace, step: place.step, key };
-      if (remembered?.key === key && remembered.namespace === namespace) {
-        const context = await this.#use(
-          cancellation,
-          async (context) =>
-            await hasStepEntry(id, context.store, cancellation.graceful)
-              ? context
-              : undefined,
-        );
-        if (context !== undefined) yield [remembered, context];
+      if (known?.key === key && known.namespace === namespace) {
+        const found = await this.#use(cancellation, async (context) => {
+          const { store } = context;
+          if (isFresh(seen, store)) {
+            return { entry: known, context, seen, isAssumed: true };
+          }
+          const { graceful: signal } = cancellation;
+          if (!await hasStepEntry(id, store, signal)) return undefined;
+          return { entry: known, context, ...seenNow(store) };
+        });
+        if (found !== undefined) yield found;
       }
       const found = await this.#use(cancellation, async (context) => {
         const { store, cancellation: { graceful: signal } } = context;
         const entry = await readStepEntry(id, store, signal);
-        return entry === undefined ? undefined : [entry, context] as const;
+        return entry && { entry, context, ...seenNow(store) };
       });
-      if (found !== undefined) yield [...found];
+      if (found !== undefined) yield found;
     }
   }
 
@@ -128,7 +146,8 @@ export class StoreAccess {
   /**
    * Saves a result.
    *
-   * @returns The saved result; `undefined` if the store cannot be used.
+   * @returns The saved result, and when it was; `undefined` if the store cannot
+   * be used.
    * @throws {Unsavable} If it must not be saved.
    */
   async save(
@@ -136,23 +155,27 @@ export class StoreAccess {
     place: StepPlace,
     isSecret: (text: string) => boolean,
     cancellation: Cancellation,
-  ): Promise<StepEntry | undefined> {
+  ): Promise<Pick<RememberedStep, "entry" | "seen"> | undefined> {
     const [namespace] = this.namespacesOf(place);
     const saved = await this.#use(cancellation, async (context) => {
       const { saveStepEntry } = await import("../../cache/step_store.ts");
-      return await saveStepEntry(
+      const saved = await saveStepEntry(
         { ...entry, namespace, step: place.step },
         context,
         isSecret,
       );
+      return { entry: saved, ...seenNow(context.store) };
     });
     this.#hasSaved ||= saved !== undefined;
     return saved;
   }
 
-  /** Notes that a result was used; only the order of pruning depends on it. */
-  async touch(id: StepEntryId, { store }: CacheContext): Promise<void> {
-    await store.touch(stepEntryName(id)).catch(() => {});
+  /** Notes that a result was used, until that fails once. */
+  async noteUse({ entry, context, isAssumed }: FoundResult): Promise<void> {
+    if (isAssumed || !this.#notesUses) return;
+    const { store, cancellation: { graceful: signal } } = context;
+    const name = stepEntryName(entry);
+    this.#notesUses = await noteUse(store, name, signal, store.assumedMs);
   }
 
   /** Removes what exceeds the limit of the store, if something was saved. */
@@ -192,6 +215,20 @@ export class StoreAccess {
       return undefined;
     }
   }
+}
+
+function isFresh(
+  seen: SeenResult | undefined,
+  { shown, assumedMs }: CacheStore,
+): boolean {
+  const ageMs = Date.now() - (seen?.ms ?? -Infinity);
+  return seen?.store === shown && ageMs >= 0 && ageMs < assumedMs;
+}
+
+function seenNow(
+  { shown, assumedMs }: CacheStore,
+): Pick<FoundResult, "seen"> {
+  return assumedMs === 0 ? {} : { seen: { store: shown, ms: Date.now() } };
 }
 
 /** Returns a mode in which both allow what is done. */
