@@ -6,8 +6,10 @@
 import { absolutePath } from "../job_path.ts";
 import type { JobFileText } from "../config/job_file.ts";
 import { environmentLayer, type Layer } from "../config/settings.ts";
+import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
+import { defaultOf } from "../options/options.ts";
 import {
   createRunnerContext,
   type RunnerContext,
@@ -166,4 +168,11 @@ export function runnerInWorkDir(
   throw new RunnerError(`Cannot work in "${given}": no such directory`, {
     code: "workspace",
   });
+}
+
+/** Returns the absolute path of the directory for artifacts of the last job. */
+export function artifactsPath({ host, workspace }: RunnerContext): string {
+  return workspace.pathOf(
+    host.env[Variable.artifactsDir] || defaultOf("artifacts_dir"),
+  );
 }

@@ -608,11 +608,15 @@ export const OPTIONS = [
 ] as const satisfies readonly Option[];
 
 /** Returns the default of an option in text form. */
-export function defaultOf(
-  name: Extract<OptionRow, { default: string }>["name"],
-): string {
-  return findOption(name)?.default ?? "";
+export function defaultOf<
+  Name extends Extract<OptionRow, { default: string }>["name"],
+>(name: Name): DefaultOf<Name> {
+  return findOption(name)!.default as DefaultOf<Name>;
 }
+
+type DefaultOf<Name> = Extract<OptionRow, { name: Name; default: string }>[
+  "default"
+];
 
 /**
  * Describes an option in one line, for help texts and tables.

@@ -1,5 +1,4 @@
 import { resolve } from "@std/path/posix/resolve";
-import { Variable } from "../../environment/variables.ts";
 import { messageOf, osReason, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/untrusted_file.ts";
 import { Cancellation } from "../../process/cancellation.ts";
@@ -25,7 +24,7 @@ import {
   loadCommandConfig,
 } from "../command_config.ts";
 import { configFlags } from "../config_flags.ts";
-import { JOB_FILE_FLAG } from "../job_location.ts";
+import { artifactsPath, JOB_FILE_FLAG } from "../job_location.ts";
 
 /** Heading of the table. */
 const HEADING = ["NAME", "WHY", "FORMS", "HITS"];
@@ -108,13 +107,12 @@ async function findSecrets(
 
 /** Reads the given log, or the logs of the last run. */
 async function readLogs(
-  { flags, runner: { host, workspace } }: CommandContext,
+  { flags, runner }: CommandContext,
 ): Promise<string[]> {
   const given = flags.get("log");
-  const directory = host.env[Variable.artifactsDir] || "/job/artifacts";
   const paths = typeof given === "string"
-    ? [resolve(host.cwd, given)]
-    : await logsIn(`${workspace.pathOf(directory)}/logs`);
+    ? [resolve(runner.host.cwd, given)]
+    : await logsIn(`${artifactsPath(runner)}/logs`);
   const decoder = new TextDecoder();
   return await Promise.all(paths.map(async (path) => {
     try {

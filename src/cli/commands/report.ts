@@ -1,7 +1,7 @@
 import { absolutePath } from "../../job_path.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { pathExists } from "../../fs/files.ts";
-import { Variable } from "../../environment/variables.ts";
+import { artifactsPath } from "../job_location.ts";
 import { FORMATS, type ReportFormat } from "../../report/formats/formats.ts";
 import { readRecordFile } from "../../report/record_file.ts";
 import type { RunRecord } from "../../report/run_record.ts";
@@ -79,11 +79,10 @@ the two runs.`,
 
 /** Finds the record of the last job, or of a workflow if there is none. */
 async function lastRecord(
-  { runner: { host, workspace } }: CommandContext,
+  { runner }: CommandContext,
 ): Promise<string> {
-  const directory = host.env[Variable.artifactsDir] || "/job/artifacts";
-  const job = `${workspace.pathOf(directory)}/${RECORD_FILE}`;
-  const workflow = `${host.cwd}/.reactorcide/workflow/${RECORD_FILE}`;
+  const job = `${artifactsPath(runner)}/${RECORD_FILE}`;
+  const workflow = `${runner.host.cwd}/.reactorcide/workflow/${RECORD_FILE}`;
   return !await pathExists(job) && await pathExists(workflow) ? workflow : job;
 }
 

@@ -1,5 +1,6 @@
 import { Variable } from "../../environment/variables.ts";
 import type { GrantsOf } from "../../plugins/permissions/grants.ts";
+import { defaultOf } from "../../options/options.ts";
 import { printable } from "../../terminal/text.ts";
 import {
   JOB_FOLDER,
@@ -9,6 +10,8 @@ import {
 import type { CliCommand } from "../command.ts";
 import { isOldImage } from "./python_runner.ts";
 import type { UntrustedTree } from "./untrusted_tree.ts";
+
+const DEFAULT_DEPTH = defaultOf("fetch_depth");
 
 /** Category of a difference. */
 export type MigrationKind =
@@ -189,7 +192,8 @@ export function traitsOf(
       const isRaw = body.rawCommand === true &&
         !/\brunnerlib\s+(?:run|checkout)\b/.test(command);
       return {
-        isShallow: !isRaw && (env[Variable.fetchDepth] ?? "1") === "1",
+        isShallow: !isRaw &&
+          (env[Variable.fetchDepth] ?? DEFAULT_DEPTH) === DEFAULT_DEPTH,
         usesImage: isOldImage(body.image),
       };
     });

@@ -1,5 +1,6 @@
 import { resolve } from "@std/path/posix/resolve";
 import { Variable } from "../../environment/variables.ts";
+import { defaultOf } from "../../options/options.ts";
 import {
   createStageTimer,
   type FillDirectory,
@@ -25,8 +26,14 @@ import {
 } from "./repository.ts";
 import { type GitUrl, resolveGitUrl } from "./url.ts";
 
+/** Options whose defaults have been applied. */
+type WithDefaults = "fetchDepth" | "submodules" | "lfs";
+
 /** A validated source. */
-interface GitSource extends GitOptions {
+interface GitSource
+  extends
+    Omit<GitOptions, WithDefaults>,
+    Required<Pick<GitOptions, WithDefaults>> {
   readonly url: GitUrl;
   /** Ref to check out; `undefined` for the default branch. */
   readonly ref: string | undefined;
@@ -52,8 +59,16 @@ export function gitSource(
   const location = resolveGitUrl(url, context.cwd);
   if (ref) checkGitRef(ref);
   checkGitOptions(options);
+  const {
+    fetchDepth = Number(defaultOf("fetch_depth")),
+    submodules = defaultOf("submodules"),
+    lfs = defaultOf("git_lfs"),
+  } = options;
   const source = {
     ...options,
+    fetchDepth,
+    submodules,
+    lfs,
     mirror: options.mirror && resolve(context.cwd, options.mirror),
     url: location,
     ref: ref || undefined,
@@ -101,8 +116,7 @@ async function cloneInto(
   target: string,
   context: SourceContext,
 ): Promise<string> {
-  const { url, ref, fetchDepth: depth = 1, submodules = "off", lfs = "auto" } =
-    source;
+  const { url, ref, fetchDepth: depth, submodules, lfs } = source;
   const { log } = context;
   const start = performance.now();
   log.info("source", "Cloning", {
@@ -216,7 +230,7 @@ async function recordDepth(
 }
 
 async function fetchSource(
-  { ref, fetchDepth: depth = 1, filter, mirror }: GitSource,
+  { ref, fetchDepth: depth, filter, mirror }: GitSource,
   repository: Repository,
   retry: Retry,
   context: SourceContext,
@@ -245,12 +259,8 @@ interface CheckOutRequest extends FoundCommit {
    * @default {all of them}
    */
   readonly sparsePaths?: readonly string[];
-  /**
-   * Whether to fetch Git LFS files.
-   *
-   * @default {"auto"}
-   */
-  readonly lfs?: LfsMode;
+  /** Whether to fetch Git LFS files. */
+  readonly lfs: LfsMode;
   /** Retries commands that connect to the server. */
   readonly retry: Retry;
 }
@@ -269,7 +279,7 @@ async function checkOut(
   request: CheckOutRequest,
 ): Promise<string> {
   const { git, url, gitDirectory } = repository;
-  const { id, ref = "HEAD", sparsePaths, lfs = "auto", retry } = request;
+  const { id, ref = "HEAD", sparsePaths, lfs, retry } = request;
   const branch = branchOf(request);
   const action = `check out "${ref}" of "${url.shown}"`;
   // In a partial clone, git fetches missing files now.
