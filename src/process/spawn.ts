@@ -101,6 +101,13 @@ export interface SpawnOptions {
    * @default {none}
    */
   launcher?: CommandLauncher;
+  /**
+   * Whether the program certainly exists and can be executed. Its session is
+   * then created in the fastest way, which would not report that it does not.
+   *
+   * @default {false}
+   */
+  isInstalled?: boolean;
 }
 
 /** A stream of bytes from a program's pipe. */
@@ -201,7 +208,7 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
  */
 function start(
   command: Command,
-  { stderr, tree, launcher }: SpawnOptions,
+  { stderr, tree, launcher, isInstalled = false }: SpawnOptions,
   { env, ...options }: Deno.CommandOptions & { env: Environment },
 ): Deno.ChildProcess {
   const merges = stderr === "merged";
@@ -228,7 +235,8 @@ function start(
     : command;
   const launched = [...launcher?.words ?? [], ...argv];
   const isIsolated = launcher?.isolation !== undefined;
-  const detached = !isIsolated && (argv === command || !isFileSync(SETSID));
+  const reportsError = argv === command && !isInstalled;
+  const detached = !isIsolated && (reportsError || !isFileSync(SETSID));
   const name = typeof command === "string" ? argv[0] : command[0];
   checkCommandSize(argv, { name, env: carried.env });
   const [program, ...args] = detached || isIsolated

@@ -97,6 +97,7 @@ export async function startPlugin(
     env: confinement === undefined ? { ...ownEnv, ...broker?.env } : ownEnv,
     stdin: "piped",
     stderr: "separate",
+    isInstalled: isDeno,
     ...startsOthers ? { tree: tagProcessTree() } : {},
   });
   child.status.finally(() => broker?.[Symbol.dispose]());
