@@ -21,6 +21,7 @@ import {
   PERL,
   perlCode,
   ruleWords,
+  SYSTEM_CALLS,
 } from "./sandbox/confined_command.ts";
 import mounts from "./sandbox/mounts.pl" with { type: "text" };
 import {
@@ -29,6 +30,8 @@ import {
   sharesMemory,
 } from "./sandbox/mount_words.ts";
 import namespaces from "./sandbox/namespaces.pl" with { type: "text" };
+import rootRights from "./sandbox/root_rights.pl" with { type: "text" };
+import userRights from "./sandbox/user_rights.pl" with { type: "text" };
 
 /** Number of `CAP_SYS_RESOURCE`, with which a process can raise its limits. */
 const CAP_SYS_RESOURCE = 24n;
@@ -50,8 +53,13 @@ export async function findContainment(
   isInContainer: boolean,
 ): Promise<Containment> {
   const namespace = await findNamespace();
-  return namespace ? { namespace } : await tagContainment(isInContainer);
+  if (namespace) return { namespace };
+  const found = byTags.get(isInContainer) ?? tagContainment(isInContainer);
+  byTags.set(isInContainer, found);
+  return await found;
 }
+
+const byTags = new Map<boolean, Promise<Containment>>();
 
 /**
  * Determines how reliable tags are without a PID namespace.
@@ -107,30 +115,40 @@ function canRaiseLimits(): boolean {
 /** Maximum time of an attempt, in milliseconds. */
 const TRY_MS = 5_000;
 
-/** Perl code that creates the namespaces and starts a command in them. */
-const CODE = perlCode(mounts, namespaces, "run_in_namespaces(@ARGV);");
-
 /** Namespaces of every command, as `unshare(2)` numbers them: PID and mount. */
 const BASIC = 0x20000000 | 0x00020000;
 
-const USER = 0x10000000;
-
 const IPC = 0x08000000;
+
+/** A kind of user that can create namespaces. */
+interface User {
+  /** Namespaces to create in addition, as a number of `unshare(2)`. */
+  readonly kinds: number;
+  /** Perl code that creates the namespaces and starts a command in them. */
+  readonly code: string;
+}
+
+const ROOT: User = { kinds: 0, code: perlCode(mounts, rootRights, namespaces) };
+
+const ANY_USER: User = {
+  kinds: 0x10000000,
+  code: perlCode(mounts, userRights, namespaces),
+};
 
 /** A method of creating namespaces. */
 interface Method {
   /** As whom they are created. */
-  readonly user: "root" | "user";
+  readonly user: User;
   /** Whether directories can be protected. */
   readonly hasMounts: boolean;
 }
 
 /** Methods for each kind of user, the best first. */
 const METHODS: readonly Method[] = [
-  { user: "root", hasMounts: true },
-  { user: "user", hasMounts: true },
-  { user: "root", hasMounts: false },
-  { user: "user", hasMounts: false },
+  { user: ROOT, hasMounts: true },
+  { user: ANY_USER, hasMounts: true },
+  { user: ROOT, hasMounts: false },
+  { user: ANY_USER, hasMounts: false },
 ];
 
 /** Namespaces in which this process can run a command. */
@@ -184,11 +202,10 @@ function namespaceOf({ user, hasMounts }: Method): Namespace {
     wordsFor: (paths, confinement) => {
       const { visible } = paths;
       const hasOwnMemory = hasMounts && visible && !sharesMemory(visible);
-      const kinds = BASIC | (user === "user" ? USER : 0) |
-        (hasOwnMemory ? IPC : 0);
+      const kinds = BASIC | user.kinds | (hasOwnMemory ? IPC : 0);
       const access = confinement ? accessByPath(confinement) : new Map();
       return [
-        ...[PERL, "-e", CODE, Deno.build.arch, user, String(kinds)],
+        ...[PERL, "-e", user.code, SYSTEM_CALLS, String(kinds)],
         ...confinement ? ruleWords(confinement) : [],
         ...mountWords(hasMounts ? paths : {}, access),
         "--",

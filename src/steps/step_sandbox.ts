@@ -44,10 +44,10 @@ export async function checkSandbox(
   { inContainer }: Workspace,
 ): Promise<void> {
   if (steps.every(({ permissions }) => !permissions)) return;
-  const { findStepSandbox } = await import(
+  const { findSandbox } = await import(
     "../process/sandbox/find_sandbox.ts"
   );
-  const { problem } = await findStepSandbox(inContainer);
+  const { problem } = await findSandbox(inContainer);
   if (problem === undefined) return;
   const { sandboxError } = await import("../process/sandbox/isolate.ts");
   throw sandboxError(problem);
@@ -129,12 +129,10 @@ export async function sandboxLimits(
     : permissions.read === false
     ? []
     : [...own, step.workspace.base];
-  const devices = await resolve(DEVICES);
-  const system = read === true ? NOTHING : await systemPaths(step.env);
-  const [others, written] = await Promise.all([
-    resolve([...readable, ...step.needed]),
-    resolve(writable),
-  ]);
+  const devices = resolvedOnce(DEVICES);
+  const system = read === true ? NOTHING : systemPaths(step.env);
+  const others = resolve([...readable, ...step.needed]);
+  const written = resolve(writable);
   return {
     read: topmost(
       [others, written, system, devices].flatMap(({ real }) => real),
@@ -217,40 +215,43 @@ interface ResolvedPaths {
 
 const NOTHING: ResolvedPaths = { real: [], links: [] };
 
-const found = new Map<string, Promise<ResolvedPaths>>();
+const found = new Map<string, ResolvedPaths>();
 
 /** Finds the system once for each `PATH` and `HOME`. */
-function systemPaths(env: Environment): Promise<ResolvedPaths> {
-  const key = `${env.PATH}\0${env.HOME}`;
-  const known = found.get(key) ?? resolve([
+function systemPaths(env: Environment): ResolvedPaths {
+  return resolvedOnce([
     ...SYSTEM_DIRECTORIES,
     ...READ_ONLY_DEVICES,
     ...installations(env),
   ]);
+}
+
+/** Resolves paths outside the workspace, which stay as they are. */
+function resolvedOnce(paths: readonly string[]): ResolvedPaths {
+  const key = paths.join("\0");
+  const known = found.get(key) ?? resolve(paths);
   found.set(key, known);
   return known;
 }
 
 /** Resolves links, and drops paths that do not exist. */
-async function resolve(paths: readonly string[]): Promise<ResolvedPaths> {
-  const given = [...new Set(paths)];
-  const real = await Promise.all(
-    given.map((path) => Deno.realPath(path).catch(() => undefined)),
-  );
-  const indirect = given.filter((path, at) =>
-    real[at] !== undefined && real[at] !== path
-  );
-  return {
-    real: real.filter((path) => path !== undefined),
-    links: (await Promise.all(indirect.map(linksOn))).flat(),
-  };
+function resolve(paths: readonly string[]): ResolvedPaths {
+  const real: string[] = [];
+  const links: Link[] = [];
+  for (const path of new Set(paths)) {
+    const resolved = orMissing(() => Deno.realPathSync(path));
+    if (resolved === undefined) continue;
+    real.push(resolved);
+    if (resolved !== path) links.push(...linksOn(path));
+  }
+  return { real, links };
 }
 
 /** Maximum number of links on a path, as in the kernel. */
 const MAX_LINKS = 40;
 
 /** Returns the links that are followed on a path. */
-async function linksOn(path: string): Promise<Link[]> {
+function linksOn(path: string): Link[] {
   const links: Link[] = [];
   const rest = path.split("/");
   let at = "";
@@ -261,8 +262,7 @@ async function linksOn(path: string): Promise<Link[]> {
       continue;
     }
     const next = `${at}/${part}`;
-    // Anything but a link is an error.
-    const target = await Deno.readLink(next).catch(() => undefined);
+    const target = orMissing(() => Deno.readLinkSync(next));
     if (target === undefined) {
       at = next;
       continue;
@@ -273,6 +273,15 @@ async function linksOn(path: string): Promise<Link[]> {
     rest.unshift(...target.split("/"));
   }
   return links;
+}
+
+/** Returns nothing if a path does not exist, or is no link. */
+function orMissing(read: () => string): string | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }
 
 /** Drops paths below others. */

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { findStepSandbox } from "../../src/process/sandbox/find_sandbox.ts";
+import { findSandbox } from "../../src/process/sandbox/find_sandbox.ts";
 import { Job } from "../../src/steps/job.ts";
 import type { StepOptions } from "../../src/steps/step.ts";
 import { findContainment } from "../../src/process/containment.ts";
@@ -14,7 +14,7 @@ import {
 import { CLI, cliEnv, runCli } from "../helpers/cli.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
-const { problem } = await findStepSandbox(false);
+const { problem } = await findSandbox(false);
 const ignore = problem !== undefined;
 
 /** Actions that every sandboxed step may perform. */

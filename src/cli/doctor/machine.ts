@@ -2,7 +2,7 @@ import { childEnvironment } from "../../environment/child_environment.ts";
 import { wrapText } from "../../terminal/width.ts";
 import { osReason } from "../../errors.ts";
 import type { Host } from "../../host.ts";
-import { findStepSandbox } from "../../process/sandbox/find_sandbox.ts";
+import { findSandbox } from "../../process/sandbox/find_sandbox.ts";
 import { confinedCommand } from "../../process/sandbox/confined_command.ts";
 import { findDeno, findOnPath } from "../../plugins/sandbox/find_deno.ts";
 import { Cancellation } from "../../process/cancellation.ts";
@@ -118,7 +118,7 @@ export async function findOpenFiles(): Promise<Finding> {
 export async function findSandboxOfSteps(
   isInContainer: boolean,
 ): Promise<Finding> {
-  const { sandbox, problem = sandbox?.weakness } = await findStepSandbox(
+  const { sandbox, problem = sandbox?.weakness } = await findSandbox(
     isInContainer,
   );
   return {

@@ -1,7 +1,7 @@
 # Restricts the process with Landlock and seccomp, then becomes another program.
 # Same as confine.js, but starts in a few milliseconds and can do more.
 #
-# Arguments of run_confined: architecture; words; "--"; the program. A word is a
+# Arguments: numbers of system calls, as confined_command.ts lists them; words; "--"; the program. A word is a
 # letter, the access that Landlock grants (0 none, 1 read, 2 write, 3 both), and
 # a value:
 #   !        restricts strictly: signals and abstract sockets do not reach other
@@ -15,14 +15,12 @@
 #   c        the environment is what restore_environment leaves; comes first
 # Without ! and ?, nothing is restricted. mounts.pl has more letters.
 
-my ($is_x86, $is_strict, $filter, $data, $ruleset, @rights);
+my (
+  $setsid, $sigmask, $unshare, $mount_call, $umount, $pivot, $prctl, $limit, $exit, $capget, $capset
+) = split " ", shift;
+my ($is_strict, $filter, $data, $ruleset, @rights);
 # A system call needs strings in variables.
 my $none = "";
-
-sub run_confined {
-  $is_x86 = shift eq "x86_64";
-  start_confined(prepare_confinement(@_));
-}
 
 # Takes the words, and returns the program.
 sub prepare_confinement {
@@ -40,27 +38,26 @@ sub prepare_confinement {
   return @_;
 }
 
-# Descriptors that the runner inherited are not passed on to a restricted program.
-sub start_confined {
-  my (@program) = @_;
-  my ($prctl, $limit) = $is_x86 ? (157, 302) : (167, 261);
+sub confine {
   if (defined $ruleset) {
-    syscall 436, 3, 0xFFFFFFFF, 4;
-    if (syscall($prctl, 38, 1, 0, 0, 0) != 0 || syscall(446, $ruleset, 0) != 0) {
-      report("the kernel refuses Landlock");
-    } elsif (defined $filter) {
-      my $program = pack "Sx6P", length($filter) / 8, $filter;
-      syscall($prctl, 22, 2, $program, 0, 0) == 0
-        or report("the kernel refuses the filter of system calls");
-    }
+    syscall($prctl, 38, 1, 0, 0, 0) == 0 && syscall(446, $ruleset, 0) == 0 or report("Landlock");
   }
+  if (defined $filter) {
+    my $program = pack "Sx6P", length($filter) / 8, $filter;
+    syscall($prctl, 22, 2, $program, 0, 0) == 0 or report("a filter of system calls");
+  }
+}
+
+sub start {
+  # Descriptors that the runner inherited are not passed on to a restricted program.
+  syscall 436, 3, 0xFFFFFFFF, 4 if defined $ruleset;
   syscall $limit, 0, 2, $data, 0 if defined $data;
-  exec { $program[0] } @program;
+  exec { $_[0] } @_;
   exit 127;
 }
 
 sub report {
-  my ($problem) = @_;
+  my $problem = "the kernel refuses $_[0]";
   give_up("start the command in its sandbox", $problem) if $is_strict;
   syswrite STDOUT, qq({"type":"unconfined","message":"$problem"}\n);
 }
@@ -74,31 +71,28 @@ sub give_up {
 # Leaves what variables contain whose names are RUNNERLIB_ENV_ and the name of
 # another one in hexadecimal digits. RUNNERLIB_SESSION asks for a session.
 sub restore_environment {
-  syscall $is_x86 ? 112 : 157 if $ENV{RUNNERLIB_SESSION};
+  syscall $setsid if $ENV{RUNNERLIB_SESSION};
   %ENV = map { /^RUNNERLIB_ENV_([0-9a-f]*)$/ ? (pack("H*", $1), $ENV{$_}) : () } keys %ENV;
 }
 
 sub create_ruleset {
   my $version = syscall 444, 0, 0, 1;
-  return report("the kernel does not offer Landlock") if $version < 1;
-  my $writing = 0x1FF2 | ($version > 1) << 13 | ($version > 2) << 14;
-  my $scopes = $is_strict && $version > 5 ? 3 : 0;
-  my $attributes = pack "QQQ", $writing | 0xC, 0, $scopes;
-  my $created = syscall 444, $attributes, $scopes ? 24 : 8, 0;
-  return report("the kernel does not create a Landlock ruleset") if $created < 0;
+  my $all = 0x1FFE | ($version > 1) << 13 | ($version > 2) << 14;
+  my $attributes = pack "QQQ", $all, 0, $is_strict && $version > 5 ? 3 : 0;
+  my $created = syscall 444, $attributes, $version > 5 ? 24 : 8, 0;
+  return report("Landlock") if $created < 0;
   $ruleset = $created;
   # Devices are not created, even by root.
-  my $granted = $writing & ~0x840;
-  @rights = (0, 0xC, $granted, $granted | 0xC);
+  @rights = (0, 0xC, $all & ~0x84C, $all & ~0x840);
 }
 
 # Allows access below an open file, or to it.
 sub allow {
   my ($file, $access) = @_;
   return if $file < 0 || !$access || !defined $ruleset;
+  # The kernel refuses rights of directories for other files.
   for my $rights ($rights[$access], $rights[$access] & 0x4006) {
     my $rule = pack "Ql", $rights, $file;
-    # The kernel refuses rights of directories for other files.
     last if syscall(445, $ruleset, 1, $rule, 0) == 0 || $! != 22;
   }
 }
@@ -106,7 +100,6 @@ sub allow {
 # Opens a path; returns a negative number if there is none. With 6, no part of it is
 # a link.
 sub open_path {
-  my ($path, $resolve) = @_;
-  my $how = pack "QQQ", 0x280000, 0, $resolve;
-  return syscall 437, -100, $path, $how, 24;
+  my $how = pack "QQQ", 0x280000, 0, $_[1];
+  return syscall 437, -100, $_[0], $how, 24;
 }

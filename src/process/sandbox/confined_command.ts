@@ -34,7 +34,17 @@ export interface Confinement {
 /** Perl, where all systems that have it have it. */
 export const PERL = "/usr/bin/perl";
 
-const CODE = perlCode("run_confined(@ARGV);");
+/**
+ * Numbers of system calls: setsid, rt_sigprocmask, unshare, mount, umount2,
+ * pivot_root, prctl, prlimit64, exit_group, capget, capset.
+ */
+export const SYSTEM_CALLS = Deno.build.arch === "x86_64"
+  ? "112 14 272 165 166 155 157 302 231 125 126"
+  : "157 135 97 40 39 41 167 261 94 90 91";
+
+const CODE = perlCode(
+  "my @program = prepare_confinement(@ARGV); confine(); start(@program);",
+);
 
 /**
  * Returns Perl code, together with that of `confine.pl`.
@@ -73,10 +83,18 @@ export function confinedCommand(
   ];
 }
 
-/** Returns the words that precede a command which Perl confines. */
-export function perlWords(perl: string, confinement: Confinement): string[] {
+/**
+ * Returns the words that precede a command which Perl confines.
+ *
+ * @param before Perl code that is executed before.
+ */
+export function perlWords(
+  perl: string,
+  confinement: Confinement,
+  before = "",
+): string[] {
   return [
-    ...[perl, "-e", CODE, Deno.build.arch],
+    ...[perl, "-e", `${before}${CODE}`, SYSTEM_CALLS],
     ...confinement.strict === undefined ? [] : ["c0"],
     ...ruleWords(confinement),
     ...accessByPath(confinement).entries()

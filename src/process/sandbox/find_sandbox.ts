@@ -1,4 +1,4 @@
-import { type Containment, findContainment } from "../containment.ts";
+import { findContainment } from "../containment.ts";
 import { type Confinement, PERL, perlWords } from "./confined_command.ts";
 import { type Link, sharesMemory } from "./mount_words.ts";
 import { seccompFilter } from "./seccomp_filter.ts";
@@ -36,69 +36,58 @@ const GOVERNS_TRUNCATE = 3;
 /** First version of Landlock that blocks signals to other processes. */
 const GOVERNS_SIGNALS = 6;
 
-let found: Promise<SandboxFinding> | undefined;
-
 /**
- * Determines once which sandbox this system has for commands.
+ * Determines which sandbox this system has for commands.
  *
- * @param containment How processes are contained.
+ * @param isInContainer Whether the runner is in a container for this job.
  */
-export function findSandbox(
-  containment: Containment,
-): Promise<SandboxFinding> {
-  return found ??= probe(containment);
-}
-
-/** Like {@linkcode findSandbox}, for callers that do not know the containment. */
-export async function findStepSandbox(
+export async function findSandbox(
   isInContainer: boolean,
 ): Promise<SandboxFinding> {
-  return await findSandbox(await findContainment(isInContainer));
-}
-
-async function probe({ namespace }: Containment): Promise<SandboxFinding> {
-  if (Deno.build.os !== "linux") {
-    return { problem: "it needs Landlock, which only Linux has" };
-  }
-  const landlockVersion = await findLandlock();
-  if (landlockVersion === undefined) {
-    return { problem: `it needs Perl, which cannot be started as ${PERL}` };
-  }
-  if (landlockVersion < 1) {
-    return { problem: "the kernel does not offer Landlock" };
-  }
+  const [landlockVersion, { namespace }] = await Promise.all([
+    landlock ??= findLandlock(),
+    findContainment(isInContainer),
+  ]);
+  if (typeof landlockVersion === "string") return { problem: landlockVersion };
   const weakness = landlockVersion < GOVERNS_SIGNALS && namespace === undefined
     ? "signals and abstract sockets reach processes outside: that needs Landlock 6 (Linux 6.12) or PID namespaces"
     : undefined;
-  const sandbox = sandboxOf(landlockVersion, weakness);
-  const confinement = sandbox.confinementFor({
+  return { sandbox: sandboxOf(landlockVersion, weakness) };
+}
+
+let landlock: Promise<number | string> | undefined;
+
+/** Prints the version of Landlock before a command is confined. */
+const PRINT_VERSION = '$| = 1; print syscall(444, 0, 0, 1), "\\n";';
+
+/** Returns the version of Landlock, or why it cannot be used. */
+async function findLandlock(): Promise<number | string> {
+  if (Deno.build.os !== "linux") {
+    return "it needs Landlock, which only Linux has";
+  }
+  const confinement = sandboxOf(1).confinementFor({
     read: ["/"],
     write: [],
     links: [],
     hasNetwork: false,
   });
-  const words = perlWords(PERL, confinement);
+  const words = perlWords(PERL, confinement, PRINT_VERSION);
+  const text = await output([...words, "/bin/sh", "-c", "echo works"]);
+  if (text === undefined) {
+    return `it needs Perl, which cannot be started as ${PERL}`;
+  }
+  const [version, works] = text.split("\n");
+  if (!(Number(version) >= 1)) return "the kernel does not offer Landlock";
   // The surroundings of the runner, such as a container, may refuse the system
   // calls.
-  return await output([...words, "/bin/sh", "-c", "echo works"]) === "works\n"
-    ? { sandbox }
-    : { problem: "the system refuses Landlock or a filter of system calls" };
-}
-
-/** Returns 0 without Landlock, and nothing without Perl. */
-async function findLandlock(): Promise<number | undefined> {
-  const text = await output([
-    PERL,
-    "-e",
-    // Create no ruleset, but return the version.
-    "my $version = syscall 444, 0, 0, 1; print $version < 1 ? 0 : $version",
-  ]);
-  return text === undefined ? undefined : Number(text);
+  return works === "works"
+    ? Number(version)
+    : "the system refuses Landlock or a filter of system calls";
 }
 
 function sandboxOf(
   landlockVersion: number,
-  weakness: string | undefined,
+  weakness?: string,
 ): Sandbox {
   const filterFor = (limits: SandboxLimits) =>
     seccompFilter({
@@ -118,18 +107,19 @@ function sandboxOf(
   };
 }
 
+/** Returns what a program prints; nothing if it cannot be started. */
 async function output(
   [program, ...args]: readonly string[],
 ): Promise<string | undefined> {
   try {
-    const { success, stdout } = await new Deno.Command(program, {
+    const { stdout } = await new Deno.Command(program, {
       args,
       cwd: "/",
       clearEnv: true,
       stdin: "null",
       stderr: "null",
     }).output();
-    return success ? new TextDecoder().decode(stdout) : undefined;
+    return new TextDecoder().decode(stdout);
   } catch {
     // The program is missing, or Deno has no permission to start it.
     return undefined;

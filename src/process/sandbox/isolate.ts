@@ -37,8 +37,10 @@ export async function isolate(
 ): Promise<CommandLauncher | undefined> {
   const { isUntrusted, protectedPaths, limits, isInContainer } = isolation;
   const { areLimitsRequired, onWarning } = isolation;
-  const containment = await findContainment(isInContainer);
-  const { namespace, problem } = containment;
+  const [{ namespace, problem }, finding] = await Promise.all([
+    findContainment(isInContainer),
+    limits && findSandbox(isInContainer),
+  ]);
   if (isUntrusted && problem !== undefined) {
     onWarning(
       `Cannot guarantee that no process of an untrusted step outlives it: ${problem}`,
@@ -61,8 +63,8 @@ export async function isolate(
     words: namespace.wordsFor(own),
     isolation: { hasNamespace: true },
   };
-  if (limits === undefined) return contained;
-  const { sandbox, problem: reason } = await findSandbox(containment);
+  if (limits === undefined || finding === undefined) return contained;
+  const { sandbox, problem: reason } = finding;
   if (sandbox) {
     if (sandbox.weakness) {
       onWarning(`The sandbox of steps is incomplete: ${sandbox.weakness}`);

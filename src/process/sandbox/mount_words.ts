@@ -110,10 +110,14 @@ export function mountWords(
   const { visible } = paths;
   const mounts = mountsOf(paths);
   const others = access.keys().filter((path) => !mounts.has(path));
+  const created = new Set(
+    mounts.keys().filter((path) => isCreated(path, mounts, visible)),
+  );
   return [
     ...visible ? ["n0", ...linkWords([...visible.links, ...DESCRIPTORS])] : [],
+    ...visible ? [] : created.keys().map((path) => `o0${path}`),
     ...mounts.entries().flatMap(([path, mount]) => {
-      const isNew = isCreated(path, mounts, visible !== undefined);
+      const isNew = created.has(path);
       if (mount === "x") {
         return isNew ? linkWords([OWN_NEW_TERMINAL]) : [`x0${path}`];
       }
@@ -159,10 +163,12 @@ function mountsOf(paths: ProtectedPaths): ReadonlyMap<string, Mount> {
 function isCreated(
   path: string,
   mounts: ReadonlyMap<string, Mount>,
-  isRootNew: boolean,
+  visible: VisiblePaths | undefined,
 ): boolean {
   const around = [...mounts].findLast(([other]) =>
     other !== path && isInside(other, path)
   );
-  return around ? ["e", "m"].includes(around[1]) : isRootNew && path !== "/";
+  return around
+    ? ["e", "m"].includes(around[1])
+    : visible !== undefined && path !== "/";
 }

@@ -1,9 +1,10 @@
 # Arranges the files of a mount namespace, for the programs that follow in it.
 #
 # More letters of words, each path before what is in it (see confine.pl):
-#   n        only what the other words name exists
+#   n        only what the other words name exists, and the directory of the command
 #   > PATH   where the next link leads
 #   l PATH   a link
+#   o PATH   opens a directory for a later word, before another one hides it
 #   b PATH   exists as it is
 #   r PATH   exists, and is read-only
 #   e PATH   is an empty directory, but for paths in it
@@ -15,75 +16,62 @@
 # exist, or contains a link, is left out. Other users of the machine can move files
 # at any time, so each path is opened once, without links.
 
-my ($is_new, $link_target, @links, @mounts, @frozen, @processes, %made);
+my $directory = readlink "/proc/self/cwd";
+my ($target, %opened, @empty, @processes, %made);
+# Where the new root is put together; relative paths lead below it.
+my $base = "/";
+
+my %new = (
+  e => ["tmpfs", 6, mode => "0755"],
+  m => ["tmpfs", 6, mode => "1777"],
+  t => ["devpts", 0xA, mode => "0620", ptmxmode => "0666"],
+);
 
 sub mount_path {
   my ($kind, $access, $path) = @_;
-  my ($type, $file, $mount) = lc $kind;
-  if ($kind =~ /[rbe]/i) {
-    $file = open_path($path, 6);
-    if ($file < 0) {
-      # It is not there, a link, or out of reach for the command as well.
-      grep { $! == $_ } 2, 13, 20, 40 or fail($path);
-      return;
-    }
-    # A copy of the mount, with the mounts below it.
-    $mount = $type eq "e" ? filesystem("tmpfs", 6, mode => "0755") : syscall 428, $file, $none, 0x89001;
-  }
-  elsif ($type eq "m") { $mount = filesystem("tmpfs", 6, mode => "1777") }
-  elsif ($type eq "t") { $mount = filesystem("devpts", 0xA, mode => "0620", ptmxmode => "0666") }
-  elsif ($kind eq "n") { return $is_new = 1 }
-  elsif ($kind eq ">") { return $link_target = $path }
-  elsif ($kind eq "l") { return push @links, $link_target, $path }
-  elsif ($kind eq "P") { return push @processes, $path, $access }
-  fail($path) if defined $mount && $mount < 0;
-  allow(defined $file ? $file : $mount, $access) if $access;
-  freeze($mount, 0x8000) if $type eq "r";
-  push @frozen, $mount if $type eq "e";
-  push @mounts, [$kind, $path, $mount, !defined $file || -d $path];
-}
-
-# Attaches everything, given the directory of the command, which exists in any case.
-sub attach_mounts {
-  my ($directory) = @_;
-  # Where the new root is put together; relative paths lead below it.
-  my $base = $is_new ? "/proc" : "/";
-  if ($is_new) {
-    push @frozen, filesystem("tmpfs", 6, mode => "0755");
-    attach($frozen[-1], $base);
-  }
-  chdir $base or fail("/");
-  while (my ($target, $path) = splice @links, 0, 2) {
+  my $type = lc $kind;
+  if ($type eq ">") { $target = $path }
+  elsif ($type eq "l") {
     make_directory($path =~ m{(.*)/}s);
     symlink $target, ".$path";
   }
-  if ($is_new) { make_directory($_) for $directory, "/proc" }
-  for (@mounts) {
-    my ($kind, $path, $mount, $is_directory) = @$_;
-    my ($target, $own) = (".$path", "./dev/pts/ptmx");
-    if ($kind eq "x") {
-      next if -l $target;
-      $mount = syscall 428, -100, $own, 0x80001;
-    } elsif ($kind lt "a") {
+  elsif ($type eq "p") { push @processes, $path, $access }
+  elsif ($type eq "x") {
+    my $own = "./dev/pts/ptmx";
+    attach(syscall(428, -100, $own, 0x80001), $path) unless -l ".$path";
+  }
+  elsif ($type eq "n") {
+    attach(filesystem("e"), "/proc");
+    chdir($base = "/proc") or fail($base);
+    make_directory($_) for $directory, "/proc";
+  }
+  else {
+    my $is_new = $type =~ /[mt]/;
+    my $file = $is_new ? filesystem($type) : $opened{$path} || open_path($path, 6);
+    # It is not there, a link, or out of reach for the command as well.
+    return if $file < 0 && !$is_new && grep { $! == $_ } 2, 13, 20, 40;
+    fail($path) if $file < 0;
+    return $opened{$path} = $file if $type eq "o";
+    allow($file, $access);
+    # A copy of the mount, with the mounts below it.
+    my $mount = $is_new ? $file : $type eq "e" ? filesystem($type) : syscall 428, $file, $none, 0x89001;
+    freeze($mount, 0x8000) if $type eq "r";
+    if ($kind lt "a") {
+      my $is_directory = $type !~ /[rb]/ || $opened{$path} || -d $path;
       make_directory($is_directory ? $path : $path =~ m{(.*)/}s);
-      $is_directory or sysopen my $file, $target, 0x41;
+      $is_directory or sysopen my $empty, ".$path", 0x41;
     }
-    attach($mount, $target);
+    attach($mount, $path);
     chdir $base if $path eq "/";
   }
 }
 
 # Shows the processes of this PID namespace, and leaves the old root.
 sub finish_mounts {
-  my ($mount, $umount, $pivot) = $is_x86 ? (165, 166, 155) : (40, 39, 41);
   my ($proc, $here) = ("proc", ".");
-  my $target = $is_new ? "./proc" : "/proc";
-  syscall($mount, $proc, $target, $proc, 0xE, 0) == 0 or fail("/proc");
-  while (my ($path, $access) = splice @processes, 0, 2) {
-    allow(open_path($is_new ? ".$path" : $path, 6), $access);
-  }
-  freeze($_, 0) for @frozen;
-  return unless $is_new;
+  syscall($mount_call, $proc, my $at = "./proc", $proc, 0xE, 0) == 0 or fail("/proc");
+  while (my ($path, $access) = splice @processes, 0, 2) { allow(open_path(".$path", 6), $access) }
+  return if $base eq "/";
   syscall($pivot, $here, $here) == 0 && syscall($umount, $here, 2) == 0 && chdir "/" or fail("/");
 }
 
@@ -94,8 +82,8 @@ sub make_directory {
 
 sub attach {
   my ($mount, $path) = @_;
-  my $target = open_path($path, 6);
-  fail($path) if $target < 0 || syscall(429, $mount, $none, $target, $none, 0x44) != 0;
+  my $at = open_path(".$path", 6);
+  fail($path) if $mount < 0 || $at < 0 || syscall(429, $mount, $none, $at, $none, 0x44) != 0;
 }
 
 # Makes a mount read-only, with those below it if flags say so.
@@ -106,12 +94,14 @@ sub freeze {
 }
 
 sub filesystem {
-  my ($type, $attributes, @options) = @_;
+  my ($type, $attributes, @options) = @{ $new{$_[0]} };
   my $context = syscall 430, $type, 1;
   return $context if $context < 0;
   while (my ($name, $value) = splice @options, 0, 2) { syscall 431, $context, 1, $name, $value, 0 }
   syscall 431, $context, 6, 0, 0, 0;
-  return syscall 432, $context, 1, $attributes;
+  my $mount = syscall 432, $context, 1, $attributes;
+  push @empty, $mount if $_[0] eq "e";
+  return $mount;
 }
 
 sub fail {

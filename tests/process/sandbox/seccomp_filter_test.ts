@@ -4,10 +4,10 @@ import {
   seccompFilter,
   type SeccompFilterOptions,
 } from "../../../src/process/sandbox/seccomp_filter.ts";
-import { findStepSandbox } from "../../../src/process/sandbox/find_sandbox.ts";
+import { findSandbox } from "../../../src/process/sandbox/find_sandbox.ts";
 import { isClientMissing } from "../../helpers/client.ts";
 
-const { problem } = await findStepSandbox(false);
+const { problem } = await findSandbox(false);
 
 /** Prints the names of the errors of some calls. */
 const CALLS = `
