@@ -1,3 +1,4 @@
+import { LINE_FEED } from "../output/line_limit.ts";
 import { decodeUtf8, joinBytes } from "../bytes.ts";
 import { Variable } from "../environment/variables.ts";
 import { osReason } from "../errors.ts";
@@ -7,8 +8,6 @@ import { usageError } from "./parse_arguments.ts";
 
 /** Maximum size of standard input, in bytes. */
 const MAX_INPUT_BYTES = 1024 * 1024;
-
-const LINE_FEED = "\n".charCodeAt(0);
 
 /** Options for {@linkcode readText}. */
 export interface ReadTextOptions {

@@ -46,7 +46,10 @@ export interface JobFile {
 /** Source type of files that use existing code. */
 const LOCAL_SOURCE = "local";
 
-const SOURCE_TYPES: readonly string[] = ["source_type", "ci_source_type"];
+const SOURCE_TYPE_OPTIONS: readonly string[] = [
+  "source_type",
+  "ci_source_type",
+];
 
 /** Command that starts its own shell and does not need another one. */
 const SHELL_COMMAND = /^\s*(\/(usr\/)?bin\/)?(ba|z|da|k)?sh\s+-c\b/;
@@ -227,7 +230,8 @@ function readKeys(
       reading.layer[key.sets] = {
         value: key.areLines
           ? (read ?? []) as string[]
-          : SOURCE_TYPES.includes(key.sets) && value.text === LOCAL_SOURCE
+          : SOURCE_TYPE_OPTIONS.includes(key.sets) &&
+              value.text === LOCAL_SOURCE
           ? "none"
           // Spellings of numbers that only YAML supports become durations.
           : key.schema === positiveDuration &&

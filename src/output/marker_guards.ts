@@ -5,12 +5,12 @@
  *
  * @module
  */
+import { LINE_FEED } from "./line_limit.ts";
 import { joinBytes } from "../bytes.ts";
 import { WORD_JOINER } from "../terminal/text.ts";
 import type { Sinks } from "./printer.ts";
 import type { Sink } from "./sink.ts";
 
-const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;
 const COLON = 0x3a;
 const ESCAPE = 0x1b;

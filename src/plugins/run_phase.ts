@@ -5,7 +5,7 @@ import {
 import { MAX_DURATION_MS, parseDuration } from "../schema/duration.ts";
 import { RunnerError, thrownText } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
-import { onAbort } from "../process/cancellation.ts";
+import { CANCEL_GRACE_MS, onAbort } from "../process/cancellation.ts";
 import { settlesWithin, timeLimit } from "../process/time_limit.ts";
 import type { MaskStream } from "../secrets/mask/mask_stream.ts";
 import type { RegisteredPlugin } from "./registry.ts";
@@ -273,9 +273,6 @@ function pluginError(name: string, phase: Phase, cause: unknown): RunnerError {
     { code: "plugin-failed", cause },
   );
 }
-
-/** Time for a hook to return after the job is cancelled, in milliseconds. */
-export const CANCEL_GRACE_MS = 5_000;
 
 /** Options for {@linkcode runHook}. */
 interface RunHookOptions {

@@ -1,6 +1,12 @@
 import type { TerminationSignal } from "../host.ts";
 
 /**
+ * Time in which code of plugins and of source handlers must return after the job
+ * is cancelled, in milliseconds.
+ */
+export const CANCEL_GRACE_MS = 5_000;
+
+/**
  * Calls a listener when a signal is aborted, or immediately if it already is.
  *
  * @returns Handle that removes the listener.

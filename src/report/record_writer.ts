@@ -1,6 +1,6 @@
 import { osReason } from "../errors.ts";
 import { tryLockFile } from "../fs/file_lock.ts";
-import { lstatIfThere } from "../fs/files.ts";
+import { lstatIfThere, writeAllSync } from "../fs/files.ts";
 import { checkReplaceable, writeAtomic } from "../fs/write_atomic.ts";
 import { LogDirectory } from "../output/log_directory.ts";
 import { withoutSequences } from "../terminal/text.ts";
@@ -169,7 +169,7 @@ export class RecordWriter {
     try {
       // A reader may have held it for a moment.
       this.#isLocked ||= tryLockFile(this.#file) !== false;
-      writeAll(this.#file, encoder.encode(this.#line(event)));
+      writeAllSync(this.#file, encoder.encode(this.#line(event)));
     } catch (error) {
       this.#fail(error);
     }
@@ -221,12 +221,6 @@ export class RecordWriter {
 /** Rounds times to microseconds; further digits have no meaning. */
 function roundTimes(_key: string, value: unknown): unknown {
   return typeof value === "number" ? Math.round(value * 1000) / 1000 : value;
-}
-
-function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) {
-    at += file.writeSync(bytes.subarray(at));
-  }
 }
 
 /** Checks whether a path is an open file, private, with exactly these bytes. */

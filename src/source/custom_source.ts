@@ -1,6 +1,6 @@
 import { messageOf, RunnerError } from "../errors.ts";
 import { SOURCE_TYPE, SOURCE_TYPES } from "../options/source_options.ts";
-import { onAbort } from "../process/cancellation.ts";
+import { CANCEL_GRACE_MS, onAbort } from "../process/cancellation.ts";
 import { settlesWithin } from "../process/time_limit.ts";
 import type { SourceHandler } from "../source_handler.ts";
 import { showUrl, showUrlsIn } from "../url_secrets.ts";
@@ -56,11 +56,6 @@ export class SourceRegistry {
       : "its handler is not a function";
   }
 }
-
-/**
- * How long a handler may continue after the job is cancelled, in milliseconds.
- */
-const CANCEL_GRACE_MS = 5_000;
 
 /**
  * Creates a source from a handler.

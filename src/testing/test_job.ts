@@ -1,3 +1,4 @@
+import { absolutePath } from "../job_path.ts";
 import type { JobOptions } from "../config/job_options.ts";
 import { readJobFile } from "../config/job_file.ts";
 import { optionsLayer } from "../config/options_layer.ts";
@@ -116,7 +117,9 @@ export async function testJob(
 ): Promise<TestedJob> {
   const { commands = {}, otherwise = {}, env = {}, config = {} } = options;
   await using directory = await jobDirectory(options.cwd);
-  const jobFile = typeof job === "string" ? absolutePath(job) : undefined;
+  const jobFile = typeof job === "string"
+    ? absolutePath(job, processHost().cwd)
+    : undefined;
   const steps = jobFile === undefined
     ? (job as Pick<Job, "steps">).steps
     : (await readJobFile(jobFile, String(job))).steps;
@@ -186,17 +189,16 @@ async function jobDirectory(
   cwd: string | undefined,
 ): Promise<AsyncDisposable & { readonly path: string }> {
   if (cwd !== undefined) {
-    return { path: absolutePath(cwd), async [Symbol.asyncDispose]() {} };
+    return {
+      path: absolutePath(cwd, processHost().cwd),
+      async [Symbol.asyncDispose]() {},
+    };
   }
   const path = await Deno.realPath(await Deno.makeTempDir());
   return {
     path,
     [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
   };
-}
-
-function absolutePath(path: string): string {
-  return path.startsWith("/") ? path : `${processHost().cwd}/${path}`;
 }
 
 async function notStuck<T>(

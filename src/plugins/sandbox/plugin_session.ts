@@ -1,7 +1,6 @@
-import { onAbort } from "../../process/cancellation.ts";
+import { CANCEL_GRACE_MS, onAbort } from "../../process/cancellation.ts";
 import type { RunningProcess } from "../../process/spawn.ts";
 import { timeLimit } from "../../process/time_limit.ts";
-import { CANCEL_GRACE_MS } from "../run_phase.ts";
 import type {
   PluginFailure,
   PluginMessage,

@@ -1,3 +1,4 @@
+import { LINE_FEED } from "../../output/line_limit.ts";
 import { messageOf } from "../../errors.ts";
 import {
   openUntrusted,
@@ -26,8 +27,6 @@ const FRESH_MS = 100;
 
 /** The same for a file that could not be read. */
 const RETRY_MS = 2_000;
-
-const LINE_FEED = 10;
 
 const decoder = new TextDecoder();
 

@@ -1,3 +1,4 @@
+import { LINE_FEED } from "../../output/line_limit.ts";
 import { withoutHidden } from "../formats/html_text.ts";
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
@@ -18,8 +19,6 @@ const CHUNK_BYTES = 64 * 1024;
  * Tolerance between the time of an event and that of a file, in milliseconds.
  */
 const CLOCK_MS = 2_000;
-
-const LINE_FEED = 10;
 
 const decoder = new TextDecoder();
 

@@ -1,3 +1,4 @@
+import { decoded } from "../../url_secrets.ts";
 import { dirname } from "@std/path/posix/dirname";
 import { type ConfigEntry, readEntries } from "./git_config.ts";
 import { type GitContext, runGit } from "./run_git.ts";
@@ -335,13 +336,4 @@ function escaped(text: string): string {
     }
   }
   return result;
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // It is not percent-encoded.
-    return text;
-  }
 }
