@@ -19,28 +19,28 @@
  *
  * How it works:
  *
- * 1. A secret is taken apart if it is a document (`secret_parts.ts`). The secret
- *    and its parts become needles in each form that cannot be undone in a text:
- *    as they are, quoted in ways that leave no trace (`quoted_forms.ts`), in base64,
- *    base32 and hexadecimal digits (`forms.ts`).
+ * 1. A secret is taken apart if it is a document. The secret and its parts become
+ *    needles in each form that cannot be undone in a text: as they are, in base64,
+ *    base32 and hexadecimal digits (`forms.ts`), and quoted in ways that leave no
+ *    trace (`quoted_forms.ts`).
  * 2. Each stream is masked window by window (`mask_stream.ts`).
  * 3. A window is searched for all needles at once, by a few of its words
  *    (`needle_set.ts`, `needle_pool.ts`, `word_index.ts`), or by hashes if the
  *    needles are too many or too much alike (`needle_flood.ts`).
  * 4. A scan of all its bytes finds what may hide a needle: escapes, line breaks,
- *    numbers in a row, rows of hex dumps, runs of letters and digits that may be
- *    encoded text (`scanner.ts`, `marks.ts`). Line breaks
+ *    numbers in a row, rows of hex dumps, and letters and digits that stand for
+ *    text in base64 or as hexadecimal digits (`scanner.ts`, `marks.ts`). Line breaks
  *    and color codes with nothing of a needle next to them are passed over.
  * 5. The bytes around each of these are looked up among the four-byte parts of
  *    needles. Hardly any place of an ordinary text passes (`decoded_text.ts`).
  * 6. Around those that pass, the text is decoded and searched again: with escapes
  *    undone (`escapes.ts`), those of quoted-printable by themselves, without line
- *    breaks, with lists of numbers as
- *    hexadecimal digits (`number_list.ts`), as the last words of lines
- *    (`prefixed_lines.ts`), and as the bytes of hex dumps, without the prefixes
- *    and colors of their lines (`dump_rows.ts`, `dump_lines.ts`,
- *    `dumped_bytes.ts`). Runs of letters and digits are decoded, and what they
- *    stand for is searched in the same way (`encoded_runs.ts`).
+ *    breaks, with lists of numbers as hexadecimal digits (`number_list.ts`), as the
+ *    last words of lines (`prefixed_lines.ts`), and as the bytes of hex dumps,
+ *    without the prefixes and colors of their lines (`dump_rows.ts`,
+ *    `dump_lines.ts`, `dumped_bytes.ts`). Letters and digits are decoded as far as
+ *    they stand for text (`decoded_run.ts`), which is searched in the same way
+ *    (`encoded_runs.ts`).
  * 7. What was found is masked where it stands in the window (`ranges.ts`).
  * 8. What may still become a needle, in any of these views, is held back for the
  *    next window, and so is an escape that is not complete.
@@ -49,8 +49,7 @@
  */
 
 import { decodeText } from "../bytes.ts";
-import { secretParts } from "./mask/secret_parts.ts";
-import { formsOf } from "./mask/forms.ts";
+import { formsOf, secretParts } from "./mask/forms.ts";
 import { MIN_NEEDLE_BYTES, NeedleSet } from "./mask/needle_set.ts";
 import { isOrdinary, Ranges, WholeWords } from "./mask/ranges.ts";
 import { type MaskRules, MaskStream } from "./mask/mask_stream.ts";

@@ -1,10 +1,19 @@
-import { joinBytes, LETTERS_AND_DIGITS } from "../../bytes.ts";
+import { joinBytes } from "../../bytes.ts";
+import {
+  BASE64_WAYS,
+  DecodedRun,
+  ESCAPE,
+  isInRun,
+  type Places,
+  runStart,
+  WAYS,
+} from "./decoded_run.ts";
 import { DecodedText } from "./decoded_text.ts";
 import { Marks } from "./marks.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import type { RangeSink } from "./ranges.ts";
 import { HEX, MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
-import { grown, holdsGrams } from "./word_index.ts";
+import { holdsGrams } from "./word_index.ts";
 
 /** Maximum number of encodings inside an encoding that are undone. */
 const MAX_DEPTH = 3;
@@ -21,8 +30,7 @@ const LOST_BYTES = 3;
  */
 const [MIN_RUN, MIN_HEX_RUN] = [11, 16];
 
-/** Maximum indentation of the lines of encoded text. */
-const MAX_INDENT = 32;
+const [LF, CR] = [10, 13];
 
 /**
  * Maximum length of the part of a run at the end of a window that may belong to
@@ -42,47 +50,10 @@ const START_BYTES = 3 * REACH_BYTES;
 /** Number of consecutive grams among which each alignment of a needle has one. */
 const GRAMS = MIN_GRAM_NEEDLE_BYTES - 3;
 
-const [LF, CR, TAB, BLANK] = [10, 13, 9, 32];
-
-/** Value of characters that are not base64. */
-const NO_DIGIT = 64;
-
-/** The value of each character of base64, in both alphabets. */
-const BASE64 = base64Values();
-
-/** First characters of escapes. */
-const ESCAPES = [0x1b, 0x25, 0x26, 0x5c];
-
-/** A text, encoded or decoded, with the place of each byte in the window. */
-class PlacedText {
-  length = 0;
-  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(256);
-  starts: Int32Array = new Int32Array(256);
-  ends: Int32Array = new Int32Array(256);
-
-  /** Adds a byte. */
-  add(byte: number, start: number, end: number): void {
-    const at = this.length++;
-    if (at === this.bytes.length) {
-      this.bytes = grown(this.bytes, at + 1) as Uint8Array<ArrayBuffer>;
-      this.ends = grown(this.ends, at + 1);
-      this.starts = grown(this.starts, at + 1);
-    }
-    this.bytes[at] = byte;
-    this.starts[at] = start;
-    this.ends[at] = end;
-  }
-
-  /** The bytes as a text that can be searched. */
-  view(): Uint8Array<ArrayBuffer> {
-    return this.bytes.subarray(0, this.length);
-  }
-}
-
 /**
  * Finds secrets that were encoded more than once. Runs of base64 or hexadecimal
- * digits that decode to text are decoded. The text is searched for needles, also
- * with its escapes undone, and for such runs inside it.
+ * digits are decoded where they stand for text. The text is searched for needles,
+ * also with its escapes undone, and for such runs inside it.
  *
  * The alignment of a run is unknown, so each one is tried. Runs continue after
  * line breaks. The first bytes of a secret are not masked, because they may have
@@ -91,18 +62,10 @@ class PlacedText {
 export class EncodedRuns {
   /** The last bytes that were printed. */
   #context: Uint8Array = new Uint8Array();
-  /** The characters of a run, and what they stand for, by depth. */
-  readonly #runs = Array.from(
-    { length: MAX_DEPTH + 1 },
-    () => new PlacedText(),
-  );
-  readonly #decoded = Array.from(
-    { length: MAX_DEPTH + 1 },
-    () => new PlacedText(),
-  );
+  /** The run in the window, and those in what was decoded. */
+  readonly #runs: DecodedRun[] = [new DecodedRun()];
   readonly #marks = new Marks();
   readonly #unescaped = new DecodedText();
-  readonly #placed = new PlacedText();
   /** Whether the run in the window is read as hexadecimal digits. */
   #isHex = false;
   #text: Uint8Array = new Uint8Array();
@@ -135,16 +98,25 @@ export class EncodedRuns {
     let done = this.#findAtStart(window, isLast);
     // A needle with a place behind that may start in front of it.
     let least = done === START_BYTES - REACH_BYTES ? done - REACH_BYTES : done;
-    this.#shift = 0;
-    for (const place of places) {
-      if (place < done) continue;
-      const from = Math.max(least, runStart(window, place + 1, window.length));
-      done = least = runEnd(window, place);
-      this.#search(window, from, done, !isLast && done === window.length);
+    for (let next = 0; next < places.length;) {
+      const place = places[next];
+      if (place >= done) {
+        const from = runStart(window, place + 1, window.length);
+        done = least = this.#take(window, Math.max(least, from), 0);
+        const isOpen = !isLast && done === window.length;
+        for (let at = next; places[at] < done; at++) {
+          this.#decodeAt(places[at], isOpen);
+        }
+        if (isOpen) this.#decodeEnd(0);
+      }
+      next++;
     }
     if (!isLast && done < window.length) {
       const from = Math.max(done, runStart(window, window.length, REACH_BYTES));
-      if (from < window.length) this.#search(window, from, window.length, true);
+      if (from < window.length) {
+        this.#take(window, from, 0);
+        this.#decodeRun(0, true);
+      }
     }
     return this.#heldFrom;
   }
@@ -171,160 +143,142 @@ export class EncodedRuns {
     const context = this.#context.subarray(from);
     if (context.length === 0) return 0;
     const text = joinBytes([context, window.subarray(0, START_BYTES)]);
-    const end = runEnd(text, 0);
-    this.#shift = context.length;
-    const isLong = end === text.length && window.length > START_BYTES;
-    const isEnd = !isLast && !isLong && end === text.length;
-    if (end > context.length) this.#search(text, 0, end, isEnd);
-    return isLong
+    const isLong = window.length > START_BYTES;
+    const end = this.#take(text, 0, context.length);
+    const isOpen = !isLast && !isLong && end === text.length;
+    if (end > context.length && (end >= MIN_RUN || isOpen)) {
+      this.#decodeRun(0, isOpen);
+    }
+    return isLong && end === text.length
       ? START_BYTES - REACH_BYTES
       : Math.max(0, end - context.length);
   }
 
-  #search(text: Uint8Array, from: number, to: number, isEnd: boolean): void {
-    if (to - from < MIN_RUN && !isEnd) return;
+  /**
+   * Takes a run.
+   *
+   * @param text The window, possibly behind what was printed.
+   * @param from Where the run starts, or is looked at from.
+   * @param shift Number of bytes in front of the window.
+   * @returns Where the run ends.
+   */
+  #take(text: Uint8Array, from: number, shift: number): number {
     this.#text = text;
+    this.#shift = shift;
+    return this.#runs[0].take(text, from);
+  }
+
+  /** Decodes the text that the scanner has found at a place of the window. */
+  #decodeAt(place: number, isEnd: boolean): void {
     const run = this.#runs[0];
-    run.length = 0;
-    for (let at = from; at < to; at++) {
-      if (BASE64[text[at]] < NO_DIGIT) run.add(text[at], at, at + 1);
+    const char = run.charAt(place);
+    const [base64, hex] = [char & 3, BASE64_WAYS + (char & 1)];
+    if (run.mayBeText(base64, char)) {
+      this.#decode(0, base64, char, isEnd, false);
     }
-    this.#decode(0, isEnd);
+    if (run.mayBeText(hex, char)) this.#decode(0, hex, char, isEnd, false);
   }
 
-  /** Decodes a run as base64 and as hexadecimal digits, in each alignment. */
-  #decode(depth: number, isEnd: boolean): void {
-    if (depth === 0) this.#isHex = false;
-    for (let first = 0; first < 4; first++) {
-      this.#decodeBase64(depth, first, isEnd);
-    }
-    if (depth === 0) this.#isHex = true;
-    for (let first = 0; first < 2; first++) {
-      this.#decodeHex(depth, first, isEnd);
+  /** Decodes what stands for text in a run. */
+  #decodeRun(depth: number, isEnd: boolean): void {
+    this.#runs[depth].scan((way, char) =>
+      this.#decode(depth, way, char, isEnd, false)
+    );
+    if (isEnd) this.#decodeEnd(depth);
+  }
+
+  /** Decodes the last bytes of a run in each way, as they may go on. */
+  #decodeEnd(depth: number): void {
+    const run = this.#runs[depth];
+    for (let way = 0; way < WAYS; way++) {
+      const char = run.lastGroup(way);
+      if (char >= 0) this.#decode(depth, way, char, true, true);
     }
   }
 
-  #decodeBase64(depth: number, first: number, isEnd: boolean): void {
-    const { bytes, starts, ends, length } = this.#runs[depth];
-    const decoded = this.#decoded[depth];
-    decoded.length = 0;
-    for (let at = first; at < length; at += 4) {
-      // What starts here is too short if the next three bytes are no text.
-      const isSkipped = decoded.length === 0 && at + 8 < length &&
-        !isTextIn(bytes, at + 4);
-      if (isSkipped) continue;
-      const count = Math.min(4, length - at);
-      let bits = 0;
-      for (let digit = 0; digit < count; digit++) {
-        bits |= BASE64[bytes[at + digit]] << 18 - 6 * digit;
-      }
-      for (let byte = 0; byte < count - 1; byte++) {
-        const value = bits >> 16 - 8 * byte & 0xff;
-        if (isText(value)) {
-          decoded.add(value, starts[at + byte], ends[at + byte + 1]);
-        } else this.#searchDecoded(depth, false);
-      }
-    }
-    this.#searchDecoded(depth, isEnd);
+  /** Decodes a part of a run, and searches it. */
+  #decode(
+    depth: number,
+    way: number,
+    place: number,
+    isEnd: boolean,
+    isLast: boolean,
+  ): void {
+    const run = this.#runs[depth];
+    if (depth === 0) this.#isHex = way >= BASE64_WAYS;
+    run.decode(way, place, isLast);
+    const isOpen = isEnd && run.isOpen;
+    const least = isOpen ? LOST_BYTES : MIN_GRAM_NEEDLE_BYTES;
+    if (run.length < least) return;
+    this.#searchText(run.bytes, run.length, run.places, isOpen);
+    if ((run.kinds & ESCAPE) !== 0) this.#searchEscaped(run, isOpen);
+    if (depth < MAX_DEPTH) this.#searchRuns(run, depth + 1, isOpen);
   }
 
-  #decodeHex(depth: number, first: number, isEnd: boolean): void {
-    const { bytes, starts, ends, length } = this.#runs[depth];
-    const decoded = this.#decoded[depth];
-    decoded.length = 0;
-    let at = first;
-    for (; at + 2 <= length; at += 2) {
-      // The same with the byte after the next two.
-      const later = at + 6;
-      const isSkipped = decoded.length === 0 && later + 2 < length &&
-        !isText(HEX[bytes[later]] << 4 | HEX[bytes[later + 1]]);
-      if (isSkipped) {
-        at = later;
-        continue;
-      }
-      const value = HEX[bytes[at]] << 4 | HEX[bytes[at + 1]];
-      if (isText(value)) decoded.add(value, starts[at], ends[at + 1]);
-      else this.#searchDecoded(depth, false);
-    }
-    const isOpen = isEnd && (at === length || HEX[bytes[at]] < 16);
-    this.#searchDecoded(depth, isOpen);
-  }
-
-  /** Searches what was decoded, and begins anew. */
-  #searchDecoded(depth: number, isEnd: boolean): void {
-    const decoded = this.#decoded[depth];
-    const { length } = decoded;
-    if (length >= MIN_GRAM_NEEDLE_BYTES || isEnd && length >= LOST_BYTES) {
-      this.#searchText(decoded, isEnd);
-      const view = decoded.view();
-      const isEscaped = ESCAPES.some((byte) => view.includes(byte));
-      if (isEscaped) this.#searchEscaped(decoded, isEnd);
-      if (depth < MAX_DEPTH) this.#searchRuns(decoded, depth + 1, isEnd);
-    }
-    decoded.length = 0;
-  }
-
-  #searchText(text: PlacedText, isEnd: boolean): void {
-    const { starts, ends } = text;
+  #searchText(
+    bytes: Uint8Array<ArrayBuffer>,
+    length: number,
+    places: Places,
+    isEnd: boolean,
+  ): void {
     const needles = this.#needles!;
-    const view = text.view();
     const last = LOST_BYTES - 1;
-    if (holdsGrams(view, view.length, needles.grams.filter, GRAMS)) {
-      needles.find(view, {
+    if (holdsGrams(bytes, length, needles.grams.filter, GRAMS)) {
+      needles.find(bytes.subarray(0, length), {
         add: (start, end) => {
           if (end - start < MIN_GRAM_NEEDLE_BYTES) return;
-          this.#mask(starts[start], ends[start + last] - 1, ends[end - 1]);
+          this.#mask(
+            places.startOf(start),
+            places.endOf(start + last) - 1,
+            places.endOf(end - 1),
+          );
         },
       });
     }
     if (!isEnd) return;
-    const partial = needles.partialFrom(view);
-    if (partial + last < view.length) this.#hold(ends[partial + last] - 1);
+    const partial = needles.partialFrom(bytes.subarray(0, length));
+    if (partial + last < length) {
+      this.#hold(places.endOf(partial + last) - 1);
+    }
   }
 
   /** The same with escapes undone. */
-  #searchEscaped(text: PlacedText, isEnd: boolean): void {
+  #searchEscaped({ places, view }: DecodedRun, isEnd: boolean): void {
     const marks = this.#marks;
-    const decoded = this.#unescaped;
-    const placed = this.#placed;
-    const view = text.view();
+    const text = this.#unescaped;
     marks.find(view, !isEnd);
-    decoded.decode(view, marks, 0, marks.limit, false);
-    placed.length = 0;
-    for (let at = 0; at < decoded.length; at++) {
-      const start = decoded.startOf(marks, at);
-      const end = Math.max(decoded.starts[at] + 1, decoded.endOf(marks, at));
-      placed.add(decoded.bytes[at], text.starts[start], text.ends[end - 1]);
-    }
-    this.#searchText(placed, isEnd);
+    text.decode(view, marks, 0, marks.limit, false);
+    this.#searchText(text.bytes, text.length, {
+      startOf: (at) => places.startOf(text.startOf(marks, at)),
+      endOf: (at) => {
+        const end = Math.max(text.starts[at] + 1, text.endOf(marks, at));
+        return places.endOf(end - 1);
+      },
+    }, isEnd);
     // The next byte may complete the last escape.
-    if (marks.limit < text.length) this.#hold(text.starts[marks.limit]);
+    if (marks.limit < view.length) this.#hold(places.startOf(marks.limit));
   }
 
   /** Decodes the runs in a text that was decoded. */
-  #searchRuns(text: PlacedText, depth: number, isEnd: boolean): void {
-    const { length } = text;
-    const view = text.view();
-    const run = this.#runs[depth];
+  #searchRuns(outer: DecodedRun, depth: number, isEnd: boolean): void {
+    const { bytes, length, places } = outer;
+    const run = this.#runs[depth] ??= new DecodedRun(places);
     for (let at = 0; at < length;) {
-      if (BASE64[view[at]] === NO_DIGIT) {
+      const start = at;
+      while (at < length && isInRun(bytes[at])) at++;
+      const isWord = at < length && bytes[at] !== LF && bytes[at] !== CR;
+      if (at === start || isWord && at - start < MIN_RUN) {
         at++;
         continue;
       }
-      const end = runEnd(view, at);
-      const isOpen = isEnd && end === length;
-      if (end - at >= MIN_RUN || isOpen) {
-        const size = end - at;
-        run.length = 0;
-        for (; at < end; at++) {
-          if (BASE64[view[at]] === NO_DIGIT) continue;
-          run.add(view[at], text.starts[at], text.ends[at]);
-        }
-        // Its lines are joined now.
-        if (run.length < size) this.#searchText(run, isOpen);
-        this.#decode(depth, isOpen);
+      at = run.take(outer.view, start);
+      const isOpen = isEnd && at === length;
+      if (at - start < MIN_RUN && !isOpen) continue;
+      if (run.isJoined) {
+        const { chars } = run;
+        this.#searchText(chars, chars.length, run.charPlaces, isOpen);
       }
-      at = end;
+      this.#decodeRun(depth, isOpen);
     }
   }
 
@@ -348,82 +302,8 @@ export class EncodedRuns {
   }
 }
 
-/**
- * Finds the run that ends at a place, or goes on there behind a line break.
- *
- * @param reach Maximum length of what is looked at.
- * @returns Where it starts; the place itself without one.
- */
-function runStart(text: Uint8Array, end: number, reach: number): number {
-  const least = Math.max(0, end - reach);
-  let start = end;
-  for (let at = end; at > least;) {
-    if (BASE64[text[at - 1]] < NO_DIGIT) {
-      start = --at;
-      continue;
-    }
-    let before = at;
-    while (before > least && isIndent(text[before - 1])) before--;
-    if (at - before > MAX_INDENT || before === least) break;
-    if (text[before - 1] === LF) {
-      before--;
-      if (before > least && text[before - 1] === CR) before--;
-    } else if (text[before - 1] === CR) before--;
-    else break;
-    if (before === least || BASE64[text[before - 1]] === NO_DIGIT) break;
-    at = before;
-  }
-  return start;
-}
-
-/**
- * Returns the end of the run that starts at a place: that of the text if the run
- * may continue after it.
- */
-function runEnd(text: Uint8Array, from: number): number {
-  const { length } = text;
-  for (let at = from;;) {
-    while (at < length && BASE64[text[at]] < NO_DIGIT) at++;
-    const end = at;
-    if (at < length && text[at] === CR) at++;
-    if (at < length && text[at] === LF) at++;
-    if (at === end && at < length) return end;
-    const indent = at;
-    while (at < length && isIndent(text[at])) at++;
-    if (at - indent > MAX_INDENT) return end;
-    if (at === length) return length;
-    if (BASE64[text[at]] === NO_DIGIT) return end;
-  }
-}
-
-function isIndent(byte: number): boolean {
-  return byte === BLANK || byte === TAB;
-}
-
-/** Whether a byte is a letter or a digit. */
-function isPlain(byte: number): boolean {
-  return BASE64[byte] < 62;
-}
-
-/** Whether four characters of base64 stand for bytes of a text. */
-function isTextIn(bytes: Uint8Array, at: number): boolean {
-  const bits = BASE64[bytes[at]] << 18 | BASE64[bytes[at + 1]] << 12 |
-    BASE64[bytes[at + 2]] << 6 | BASE64[bytes[at + 3]];
-  return isText(bits >> 16) && isText(bits >> 8 & 0xff) && isText(bits & 0xff);
-}
-
-/** Whether a byte may be one of a text. */
-function isText(byte: number): boolean {
-  return byte >= BLANK && byte < 0x7f || byte === LF || byte === CR ||
-    byte === TAB;
-}
-
-function base64Values(): Uint8Array {
-  const values = new Uint8Array(256).fill(NO_DIGIT);
-  for (let at = 0; at < LETTERS_AND_DIGITS.length; at++) {
-    values[LETTERS_AND_DIGITS.charCodeAt(at)] = at;
-  }
-  values[0x2b] = values[0x2d] = 62;
-  values[0x2f] = values[0x5f] = 63;
-  return values;
+/** Whether a character is a letter or a digit. */
+function isPlain(char: number): boolean {
+  return char >= 0x30 && char <= 0x39 ||
+    (char | 0x20) >= 0x61 && (char | 0x20) <= 0x7a;
 }

@@ -1,0 +1,368 @@
+import { byteTable, LETTERS_AND_DIGITS } from "../../bytes.ts";
+import { HEX } from "./scanner.ts";
+
+/** Maximum indentation of the lines of encoded text. */
+const MAX_INDENT = 32;
+
+const [LF, CR, TAB, BLANK] = [10, 13, 9, 32];
+
+/** Value of characters that are not base64. */
+const NO_DIGIT = 64;
+
+/** The value of each character of base64, in both alphabets. */
+const BASE64 = base64Values();
+
+/** Kinds of bytes of a text, as bits: any, and those that begin escapes. */
+const TEXT = 1;
+export const ESCAPE = 2;
+
+/** The kinds of each byte; 0 if it is in no text. */
+const KINDS = textKinds();
+
+/**
+ * What a character may be, as bits: the first, second and third of four characters
+ * of base64 that stand for text, the first of two hexadecimal digits that do, and
+ * any hexadecimal digit.
+ */
+const [FIRST, SECOND, THIRD, UPPER, DIGIT] = [1, 2, 4, 8, 16];
+
+/** The roles of each character. */
+const ROLES = characterRoles();
+
+/** The roles of seven characters that stand for six bytes of text, four bits each. */
+const SIX_BYTES = FIRST << 24 | SECOND << 20 | THIRD << 16 |
+  FIRST << 8 | SECOND << 4 | THIRD;
+
+/** Those of 16 hexadecimal digits that stand for eight, one bit each. */
+const [EIGHT_UPPERS, SIXTEEN_DIGITS] = [0xaaaa, 0xffff];
+
+/** Ways to read a run: four alignments of base64, then two of hexadecimal digits. */
+export const [BASE64_WAYS, WAYS] = [4, 6];
+
+/** Returns where each byte of a text starts and ends in the window. */
+export interface Places {
+  startOf(at: number): number;
+  endOf(at: number): number;
+}
+
+/** A run of characters in a text, and a part of it that was decoded. */
+export class DecodedRun {
+  /** The characters, without line breaks. */
+  chars: Uint8Array<ArrayBuffer> = new Uint8Array();
+  /** Whether there were any. */
+  isJoined = false;
+  /** Where each line starts in the text, and in the characters. */
+  readonly #lineStarts: number[] = [];
+  readonly #lineChars: number[] = [];
+  /** The line that the last place was in. */
+  #line = 0;
+  #room: Uint8Array<ArrayBuffer> = new Uint8Array(256);
+  /** What was decoded. */
+  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(256);
+  length = 0;
+  /** The kinds of its bytes, and whether it may go on behind the run. */
+  kinds = 0;
+  isOpen = false;
+  /** For each way, the character up to which the run was decoded. */
+  readonly done: Int32Array = new Int32Array(WAYS);
+  /** How many characters were read at once, the first one, and how many bytes that these stand for are left out. */
+  #size = 4;
+  #firstChar = 0;
+  #skipped = 0;
+  /** The places of the characters. */
+  readonly charPlaces: Places;
+  /** The places of what was decoded. */
+  readonly places: Places = {
+    startOf: (at) => this.charPlaces.startOf(this.#charOf(at)),
+    // The next character has the rest of the byte.
+    endOf: (at) => this.charPlaces.endOf(this.#charOf(at) + 1),
+  };
+
+  /**
+   * Creates room for a run.
+   *
+   * @param outer The places of the text that the run is in, if it was decoded.
+   */
+  constructor(outer?: Places) {
+    this.charPlaces = {
+      startOf: (at) => {
+        const place = this.#placeOf(at);
+        return outer === undefined ? place : outer.startOf(place);
+      },
+      endOf: (at) => {
+        const place = this.#placeOf(at);
+        return outer === undefined ? place + 1 : outer.endOf(place);
+      },
+    };
+  }
+
+  /**
+   * Takes the run that starts at a place of a text, or goes on there.
+   *
+   * @returns Where it ends: at the end of the text if it may go on behind it.
+   */
+  take(text: Uint8Array, from: number): number {
+    const size = text.length;
+    this.#lineStarts.length = this.#lineChars.length = this.#line = 0;
+    this.done.fill(0);
+    if (this.#room.length < size) this.#room = new Uint8Array(size);
+    const room = this.#room;
+    let length = 0;
+    let at = from;
+    while (at < size && BASE64[text[at]] === NO_DIGIT) at++;
+    let end = at;
+    while (true) {
+      this.#lineStarts.push(at);
+      this.#lineChars.push(length);
+      for (; at < size && BASE64[text[at]] < NO_DIGIT; at++) {
+        room[length++] = text[at];
+      }
+      end = at;
+      at = nextLine(text, at);
+      if (at === size) end = size;
+      if (at === end || BASE64[text[at]] === NO_DIGIT) break;
+    }
+    this.isJoined = length < end - from;
+    this.chars = room.subarray(0, length);
+    return end;
+  }
+
+  /**
+   * Finds where characters stand for text that was not decoded yet.
+   *
+   * @param found Gets how to read them, and the first one.
+   */
+  scan(found: (way: number, char: number) => void): void {
+    const { chars, done } = this;
+    let roles = 0;
+    let uppers = 0;
+    let digits = 0;
+    for (let at = 0; at < chars.length; at++) {
+      const role = ROLES[chars[at]];
+      roles = roles << 4 | role & (FIRST | SECOND | THIRD);
+      uppers = uppers << 1 | role >>> 3 & 1;
+      digits = digits << 1 | role >>> 4;
+      if ((roles & SIX_BYTES) === SIX_BYTES) {
+        const char = at - 6;
+        const way = char & 3;
+        if (char >= done[way]) found(way, char);
+      }
+      const isHex = (uppers & EIGHT_UPPERS) === EIGHT_UPPERS &&
+        (digits & SIXTEEN_DIGITS) === SIXTEEN_DIGITS;
+      if (isHex) {
+        const char = at - 15;
+        const way = BASE64_WAYS + (char & 1);
+        if (char >= done[way]) found(way, char);
+      }
+    }
+  }
+
+  /** Whether text that was not decoded yet may stand at a character. */
+  mayBeText(way: number, char: number): boolean {
+    const { chars } = this;
+    const size = sizeOf(way);
+    return char >= this.done[way] && isTextIn(chars, char, size) &&
+      isTextIn(chars, char + size, size);
+  }
+
+  /** The first character of the last group, if it was not decoded; negative otherwise. */
+  lastGroup(way: number): number {
+    const { length } = this.chars;
+    const first = way < BASE64_WAYS ? way : way - BASE64_WAYS;
+    if (first >= length || this.done[way] === length) return -1;
+    const size = sizeOf(way);
+    return first + size * (Math.ceil((length - first) / size) - 1);
+  }
+
+  /**
+   * Decodes the text around a character.
+   *
+   * @param way How to read the run.
+   * @param place The character; it is the first one of a group.
+   * @param isLast Whether to decode the last bytes of the run instead.
+   */
+  decode(way: number, place: number, isLast: boolean): void {
+    const { chars } = this;
+    const size = this.#size = sizeOf(way);
+    let at = place;
+    while (at >= size && isTextIn(chars, at - size, size)) at -= size;
+    // The last bytes of the group before may be text.
+    if (at >= size) at -= size;
+    this.#begin(at, 0);
+    if (this.bytes.length < chars.length) {
+      this.bytes = new Uint8Array(chars.length);
+    }
+    for (; at + 1 < chars.length; at += size) {
+      const bits = bitsOf(chars, at, size);
+      const count = size === 2 ? 1 : Math.min(3, chars.length - at - 1);
+      for (let byte = 0; byte < count; byte++) {
+        const value = bits >> 16 - 8 * byte & 0xff;
+        const kinds = KINDS[value];
+        if (kinds !== 0) {
+          this.bytes[this.length++] = value;
+          this.kinds |= kinds;
+        } else if (at < place || isLast) {
+          this.#begin(at, byte + 1);
+        } else {
+          this.isOpen = false;
+          this.done[way] = at;
+          return;
+        }
+      }
+    }
+    // A single hexadecimal digit is half of the next byte.
+    this.isOpen = at === chars.length || size === 4 || HEX[chars[at]] < 16;
+    this.done[way] = chars.length;
+  }
+
+  /** What was decoded, as a text that can be searched. */
+  get view(): Uint8Array<ArrayBuffer> {
+    return this.bytes.subarray(0, this.length);
+  }
+
+  #begin(firstChar: number, skipped: number): void {
+    this.length = this.kinds = 0;
+    this.#firstChar = firstChar;
+    this.#skipped = skipped;
+  }
+
+  /** Number of the character at a place of the text; the places are in order. */
+  charAt(place: number): number {
+    const starts = this.#lineStarts;
+    while (starts[this.#line + 1] <= place) this.#line++;
+    return this.#lineChars[this.#line] + place - starts[this.#line];
+  }
+
+  /** The first character that has a part of a byte. */
+  #charOf(at: number): number {
+    const byte = this.#skipped + at;
+    const charCount = this.#size === 2 ? 2 * byte : byte + Math.floor(byte / 3);
+    return this.#firstChar + charCount;
+  }
+
+  /** Where a character stands in the text. */
+  #placeOf(char: number): number {
+    let low = 0;
+    let high = this.#lineChars.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (this.#lineChars[middle] <= char) low = middle;
+      else high = middle - 1;
+    }
+    return this.#lineStarts[low] + char - this.#lineChars[low];
+  }
+}
+
+/**
+ * Finds the run that ends at a place, or goes on there behind a line break.
+ *
+ * @param reach Maximum length of what is looked at.
+ * @returns Where it starts; the place itself without one.
+ */
+export function runStart(text: Uint8Array, end: number, reach: number): number {
+  const least = Math.max(0, end - reach);
+  let start = end;
+  for (let at = end; at > least;) {
+    if (BASE64[text[at - 1]] < NO_DIGIT) {
+      start = --at;
+      continue;
+    }
+    let before = at;
+    while (before > least && isIndent(text[before - 1])) before--;
+    if (at - before > MAX_INDENT || before === least) break;
+    if (text[before - 1] === LF) {
+      before--;
+      if (before > least && text[before - 1] === CR) before--;
+    } else if (text[before - 1] === CR) before--;
+    else break;
+    if (before === least || BASE64[text[before - 1]] === NO_DIGIT) break;
+    at = before;
+  }
+  return start;
+}
+
+/**
+ * Finds where a line starts behind a line break.
+ *
+ * @returns The place behind its indentation; that of the line break, if any, if
+ * it is none of a run.
+ */
+function nextLine(text: Uint8Array, lineEnd: number): number {
+  let at = lineEnd;
+  if (text[at] === CR) at++;
+  if (text[at] === LF) at++;
+  if (at === lineEnd) return at;
+  const least = at;
+  while (at < text.length && isIndent(text[at])) at++;
+  return at - least > MAX_INDENT ? lineEnd : at;
+}
+
+/** Whether a character is one of base64. */
+export function isInRun(char: number): boolean {
+  return BASE64[char] < NO_DIGIT;
+}
+
+function isIndent(byte: number): boolean {
+  return byte === BLANK || byte === TAB;
+}
+
+/** How many characters are a group. */
+function sizeOf(way: number): number {
+  return way < BASE64_WAYS ? 4 : 2;
+}
+
+/** Whether a group of characters stands for bytes of a text. */
+function isTextIn(chars: Uint8Array, at: number, size: number): boolean {
+  const bits = bitsOf(chars, at, size);
+  const isFirst = KINDS[bits >> 16] !== 0;
+  if (size === 2) return isFirst;
+  return isFirst && KINDS[bits >> 8 & 0xff] !== 0 && KINDS[bits & 0xff] !== 0;
+}
+
+/** The bits that a group of characters stands for, the first ones highest. */
+function bitsOf(chars: Uint8Array, at: number, size: number): number {
+  if (size === 2) {
+    const bits = HEX[chars[at]] << 4 | HEX[chars[at + 1]];
+    // Other characters have no text either.
+    return bits < 0x100 ? bits << 16 : 0;
+  }
+  let bits = BASE64[chars[at]] << 18 | BASE64[chars[at + 1]] << 12;
+  if (at + 2 < chars.length) bits |= BASE64[chars[at + 2]] << 6;
+  if (at + 3 < chars.length) bits |= BASE64[chars[at + 3]];
+  return bits;
+}
+
+/** Whether a byte may be one of a text. */
+function isText(byte: number): boolean {
+  return byte >= BLANK && byte < 0x7f || byte === LF || byte === CR ||
+    byte === TAB;
+}
+
+function textKinds(): Uint8Array {
+  const kinds = new Uint8Array(256);
+  for (let byte = 0; byte < 256; byte++) if (isText(byte)) kinds[byte] = TEXT;
+  return byteTable("%&\\", TEXT | ESCAPE, kinds);
+}
+
+function characterRoles(): Uint8Array {
+  const roles = new Uint8Array(256);
+  for (let char = 0; char < 256; char++) {
+    const [bits, half] = [BASE64[char], HEX[char]];
+    // If a byte of text begins with these bits, so does the one that ends with 01.
+    if (bits < 32 && isText(bits << 2 | 1)) roles[char] |= FIRST;
+    if ((bits & 15) < 8) roles[char] |= SECOND;
+    if ((bits & 3) < 2) roles[char] |= THIRD;
+    if (half === 0 || half > 1 && half < 8) roles[char] |= UPPER;
+    if (half < 16) roles[char] |= DIGIT;
+  }
+  return roles;
+}
+
+function base64Values(): Uint8Array {
+  const values = new Uint8Array(256).fill(NO_DIGIT);
+  for (let at = 0; at < LETTERS_AND_DIGITS.length; at++) {
+    values[LETTERS_AND_DIGITS.charCodeAt(at)] = at;
+  }
+  byteTable("+-", 62, values);
+  return byteTable("/_", 63, values);
+}
