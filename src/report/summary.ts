@@ -1,14 +1,20 @@
 import { TAIL_LINES } from "../output/log_tail.ts";
-import { withoutCommands } from "../terminal/text.ts";
 import {
-  plainLine,
-  styledLine,
-  type StyledText,
-  type SummaryStep,
-  summaryTable,
-} from "./summary_table.ts";
+  printable,
+  withoutCommands,
+  withoutSequences,
+} from "../terminal/text.ts";
+import { cutToWidth, displayWidth, takeWidth } from "../terminal/width.ts";
 import { formatDuration } from "./durations.ts";
-import { hasFailed, outcomeText } from "./step_outcome.ts";
+import {
+  hasFailed,
+  isAllowed,
+  isFlaky,
+  outcomeText,
+  type StepOutcome,
+  type StepState,
+  type SummaryStatus,
+} from "./step_outcome.ts";
 
 /** Options for {@linkcode formatSummary}. */
 export interface SummaryOptions {
@@ -105,4 +111,282 @@ function headingOf(step: SummaryStep): StyledText[] {
 
 function tailOf({ tail }: SummaryStep): readonly string[] {
   return tail.length === 0 ? ["(no output)"] : tail.slice(-TAIL_LINES);
+}
+
+/**
+ * Maximum number of skipped or cancelled steps that are listed; more are only
+ * counted.
+ */
+const MAX_LISTED = 10;
+
+/** Minimum width of a line with a column for outcomes. */
+const WIDE_COLUMNS = 48;
+
+/** Maximum share of the names in a wide line. */
+const NAMES_SHARE = 0.35;
+
+/** Minimum width of a name or a reason. */
+const NARROWEST = 8;
+
+const MARK_CELLS = 2;
+const GAP = "  ";
+
+type Status = SummaryStatus | StepState;
+
+/** Statuses whose steps share a line if there are many. */
+const FOLDED_IF_MANY = ["skipped", "waiting", "queued"] as const;
+
+const MARKS: Readonly<Record<Status, [mark: string, TextStyle]>> = {
+  success: ["✓", "green"],
+  neutral: ["○", "dim"],
+  failed: ["✗", "red"],
+  timeout: ["⏱", "red"],
+  cancelled: ["–", "dim"],
+  skipped: ["–", "dim"],
+  waiting: ["·", "dim"],
+  queued: ["·", "dim"],
+  running: ["▸", "cyan"],
+  retrying: ["↻", "yellow"],
+};
+
+/** A step as a summary shows it. */
+export interface SummaryStep extends StepOutcome {
+  /** Name of the step. */
+  readonly name: string;
+  /** Number of attempts. */
+  readonly attempts: number;
+  /** Start time of the first attempt; `null` for a step that never ran. */
+  readonly startedAt: Date | null;
+  /** Duration in milliseconds. */
+  readonly durationMs: number;
+  /** Reason of the outcome, unless the exit code explains it. */
+  readonly reason?: string;
+  /** Last lines of its output, masked. */
+  readonly tail: readonly string[];
+  /** Path of its whole log, if there is one. */
+  readonly log?: string;
+  /** Command that runs only this step again, masked. */
+  readonly rerun?: string;
+}
+
+interface Row {
+  mark: string;
+  style: TextStyle;
+  name: string;
+  ending: string;
+  time: string;
+  note: string;
+}
+
+/** Width of each column; 0 for a column that is left out. */
+interface Cells {
+  name: number;
+  ending: number;
+  time: number;
+  note: number;
+}
+
+/**
+ * Formats the table at the end of a job, with a line for each step.
+ *
+ * Cancelled steps share a line, and so do skipped and waiting steps if there are
+ * many.
+ *
+ * @param steps Steps in the order of the table.
+ * @param width Width of a line; `Infinity` if there is no limit.
+ * @returns Lines, which may be longer than the width.
+ */
+function summaryTable(
+  steps: readonly SummaryStep[],
+  width: number,
+): StyledText[][] {
+  const folded = foldedStatuses(steps);
+  const rows = steps.filter((step) => !isFolded(step, folded)).map(rowOf);
+  const cells = measure(rows, width);
+  return [
+    ...rows.map((row) => lineOf(row, cells)),
+    ...folded.map((status): StyledText[] => [
+      [`${MARKS[status][0]} ${countOf(steps, status)}`, "dim"],
+    ]),
+  ];
+}
+
+function measure(rows: readonly Row[], width: number): Cells {
+  const time = widest(rows, "time");
+  const ending = width < WIDE_COLUMNS ? 0 : widest(rows, "ending");
+  const others = MARK_CELLS + GAP.length + time +
+    (ending === 0 ? 0 : GAP.length + ending);
+  // On a wide line, names leave some room for reasons.
+  const room = ending === 0 ? width - others : NAMES_SHARE * width;
+  const name = Math.min(
+    widest(rows, "name"),
+    Math.max(NARROWEST, Math.floor(room)),
+  );
+  const note = width - others - name - GAP.length;
+  return { name, ending, time, note: note < NARROWEST ? 0 : note };
+}
+
+function lineOf(row: Row, cells: Cells): StyledText[] {
+  const line: StyledText[] = [
+    [`${row.mark} `, row.style],
+    [padEnd(cutToWidth(row.name, cells.name), cells.name)],
+  ];
+  if (cells.ending > 0) {
+    line.push([GAP + padEnd(row.ending, cells.ending), row.style]);
+  }
+  line.push([GAP + row.time.padStart(cells.time), "dim"]);
+  if (row.note !== "" && cells.note > 0) line.push([GAP + row.note]);
+  return line;
+}
+
+function foldedStatuses(steps: readonly SummaryStep[]): Status[] {
+  const count = (status: Status) =>
+    steps.filter((step) => statusOf(step) === status).length;
+  const mostCancelled = steps.some(hasFailed) ? 0 : MAX_LISTED;
+  return [
+    ...count("cancelled") > mostCancelled ? ["cancelled" as const] : [],
+    ...FOLDED_IF_MANY.filter((status) => count(status) > MAX_LISTED),
+  ];
+}
+
+function isFolded(step: SummaryStep, folded: readonly Status[]): boolean {
+  return folded.includes(statusOf(step));
+}
+
+function statusOf({ state, outcome }: SummaryStep): Status {
+  return state ?? outcome;
+}
+
+function countOf(steps: readonly SummaryStep[], status: Status): string {
+  const count = steps.filter((step) => statusOf(step) === status).length;
+  return `${count} ${count === 1 ? "step" : "steps"} ${status}`;
+}
+
+function rowOf(step: SummaryStep): Row {
+  const { attempts, startedAt } = step;
+  const [mark, style] = MARKS[statusOf(step)];
+  const reason = step.reason && plainLine(step.reason.replace(/\s+/g, " "));
+  const notes = [
+    isFlaky(step) ? "flaky" : "",
+    attempts > 1 ? `${attempts} attempts` : "",
+    reason,
+  ];
+  return {
+    mark,
+    style: isAllowed(step) ? "yellow" : style,
+    name: plainLine(step.name),
+    ending: outcomeText(step),
+    time: startedAt === null ? "–" : formatDuration(step.durationMs),
+    note: notes.filter((note) => note).join(" · "),
+  };
+}
+
+function widest(rows: readonly Row[], key: keyof Row): number {
+  return rows.reduce((most, row) => Math.max(most, displayWidth(row[key])), 0);
+}
+
+function padEnd(text: string, width: number): string {
+  return text + " ".repeat(Math.max(0, width - displayWidth(text)));
+}
+
+/** Style of a piece of text on a terminal with colors. */
+export type TextStyle =
+  | "bold"
+  | "dim"
+  | "red"
+  | "green"
+  | "yellow"
+  | "cyan";
+
+/** A piece of a line and its style. */
+export type StyledText = readonly [text: string, style?: TextStyle];
+
+/** Options for {@linkcode styledLine}. */
+export interface StyledLineOptions {
+  /** Maximum width of the line; unlimited by default. */
+  width?: number;
+  /** Whether the line may have colors. */
+  color: boolean;
+}
+
+const SGR: Readonly<Record<TextStyle, [on: number, off: number]>> = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+};
+
+/**
+ * Joins pieces of text into a line.
+ *
+ * @param pieces Pieces without control characters.
+ * @param options Width and color.
+ * @returns The line; if it does not fit, it is truncated and ends with `…`.
+ */
+export function styledLine(
+  pieces: readonly StyledText[],
+  { width = Infinity, color }: StyledLineOptions,
+): string {
+  const shown = cutPieces(pieces, width);
+  return shown.map(([text, style]) => styled(text, style, color)).join("");
+}
+
+function cutPieces(
+  pieces: readonly StyledText[],
+  width: number,
+): readonly StyledText[] {
+  if (width === Infinity) return pieces;
+  const widths = pieces.map(([text]) => displayWidth(text));
+  if (widths.reduce((sum, each) => sum + each, 0) <= width) return pieces;
+  const shown: StyledText[] = [];
+  let room = width - 1;
+  for (const [index, [text, style]] of pieces.entries()) {
+    if (widths[index] > room) {
+      if (width > 0) shown.push([`${takeWidth(text, room)}…`, style]);
+      break;
+    }
+    shown.push([text, style]);
+    room -= widths[index];
+  }
+  return shown;
+}
+
+function styled(
+  text: string,
+  style: TextStyle | undefined,
+  color: boolean,
+): string {
+  if (!color || style === undefined || text === "") return text;
+  const [on, off] = SGR[style];
+  return `\x1b[${on}m${text}\x1b[${off}m`;
+}
+
+const TAB_STOP = 8;
+
+/** Maximum length of a line, in UTF-16 units. */
+const MAX_LENGTH = 4_000;
+
+/**
+ * Makes a line or a name from a job safe to print.
+ *
+ * Colors and other escape sequences are removed, tabs become spaces, and
+ * control characters are shown as `\u{…}`. Very long lines are truncated.
+ *
+ * @param line A line without its line break.
+ * @returns Text without characters that change its width.
+ */
+export function plainLine(line: string): string {
+  const text = withoutSequences(line.slice(0, MAX_LENGTH).toWellFormed())
+    .replace(/\r$/, "");
+  const shown = text.split("\t").map(printable).reduce(
+    afterTab,
+  );
+  return line.length > MAX_LENGTH ? `${shown}…` : shown;
+}
+
+function afterTab(before: string, next: string): string {
+  const room = TAB_STOP - displayWidth(before) % TAB_STOP;
+  return before + " ".repeat(room) + next;
 }

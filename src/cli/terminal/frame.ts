@@ -5,7 +5,7 @@ import {
   styledLine,
   type StyledText,
   type TextStyle,
-} from "../../report/summary_table.ts";
+} from "../../report/summary.ts";
 import type { StepEvent, StepResult } from "../../steps/step.ts";
 import { cutToWidth, displayWidth } from "../../terminal/width.ts";
 
