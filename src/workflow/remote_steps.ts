@@ -1,4 +1,5 @@
 import { Variable } from "../environment/variables.ts";
+import { RunnerError } from "../errors.ts";
 import { isObject } from "../json_value.ts";
 import type { JobBody, JobDefinition } from "./definition/definition.ts";
 import type { LocalJob } from "./local/local_job.ts";
@@ -33,8 +34,21 @@ export function withRemoteSteps(job: LocalJob): LocalJob {
   return { ...rest, env, command: COMMAND, isWrapped: false };
 }
 
-/** Does the same for the definition of a job. */
+/**
+ * Does the same for the definition of a job.
+ *
+ * @throws {RunnerError} `invalid-workflow` if its steps cannot run elsewhere.
+ */
 export function definitionWithRemoteSteps(job: JobDefinition): JobDefinition {
+  const problem = remoteStepsProblem(job.body);
+  if (problem !== undefined) {
+    throw new RunnerError(
+      `Cannot submit job "${job.name}": its steps ${problem}`,
+      {
+        code: "invalid-workflow",
+      },
+    );
+  }
   const { steps, writtenSteps = "[]", ...body } = job.body;
   if (steps === undefined) return job;
   return {

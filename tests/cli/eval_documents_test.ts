@@ -237,7 +237,10 @@ describe("runnerlib eval", () => {
       "two-documents": "name: a\n---\nname: b\n",
       "a-key-twice": job("twice", "command: x\ncommand: y"),
       "no-command": job("none", "image: x"),
-      "steps": job("steps", "steps: [{ name: a, run: x }]"),
+      "steps": job(
+        "steps",
+        'steps: [{ name: a, run: x, env: { A: "${secret:a:b}" } }]',
+      ),
       "resources": job("res", "job: { command: x, resources: { gpu: 1 } }"),
       "a-long-variable": job(
         "long",
@@ -274,6 +277,35 @@ describe("runnerlib eval", () => {
     );
     // Two files have the same name, which is one problem.
     assertEquals(problems.length, Object.keys(broken).length + 1, stderr);
+  });
+
+  it("sends the steps of a job for a runner on a worker, of both kinds of files", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const steps = "steps: [{ name: one, run: 'echo 010', retry: 2 }]";
+    const sent = (job: Record<string, unknown>) => {
+      const { RUNNERLIB_STEPS, OWN } = job.env as Record<string, string>;
+      return [
+        /runnerlib run --job-file=-/.test(String(job.job_command)),
+        JSON.parse(RUNNERLIB_STEPS),
+        OWN,
+      ];
+    };
+    const expected = [true, [{ name: "one", run: "echo 010", retry: 2 }], "1"];
+    const own = "environment: { OWN: 1 }";
+    await makeFiles(path, {
+      "ci/.reactorcide/jobs/a.yaml":
+        `name: a\ntriggers: { events: [push] }\n${steps}\n${own}\n`,
+    });
+    const { code, document, stderr } = await evaluate(path, PUSH);
+    assertEquals(code, 0, stderr);
+    assertEquals(document!.jobs.map(sent), [expected]);
+    await makeFiles(path, {
+      "ci/.reactorcide/workflows/w.yaml":
+        `name: w\non: { events: [push] }\njobs:\n  a: { ${steps}, ${own} }\n`,
+    });
+    const { document: workflows } = await evaluate(path, PUSH);
+    assertEquals(workflows!.workflows[0].jobs.map(sent), [expected]);
   });
 
   it("warns about unknown keys, and starts the jobs that contain them", async () => {

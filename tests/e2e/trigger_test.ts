@@ -264,8 +264,11 @@ describe("runnerlib trigger", () => {
         "org",
       ],
       [
-        { "b.yaml": "name: b\njob: { steps: [{ name: s, run: x }] }" },
-        "has steps, which a coordinator cannot run",
+        {
+          "b.yaml":
+            'name: b\njob: { steps: [{ name: s, run: "${secret:a:b}" }] }',
+        },
+        'Cannot submit job "b": its steps refer to secrets',
       ],
     ];
     for (const [files, message] of wrong) {

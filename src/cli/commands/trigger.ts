@@ -1,6 +1,5 @@
 import { startedByEvent } from "../../coordinator/access.ts";
 import { Variable } from "../../environment/variables.ts";
-import { RunnerError } from "../../errors.ts";
 import type { Host } from "../../host.ts";
 import {
   flushTriggers,
@@ -14,6 +13,7 @@ import {
   type ReadDefinitionOptions,
   readJobDefinition,
 } from "../../workflow/definition/read_job_definition.ts";
+import { definitionWithRemoteSteps } from "../../workflow/remote_steps.ts";
 import { cancelOnSignal } from "../actions.ts";
 import type { CliCommand } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
@@ -88,11 +88,7 @@ async function triggerIn(
 ): Promise<Trigger> {
   const root = file.startsWith("/") ? "" : cwd;
   const { job } = await readJobDefinition(root, file, options);
-  if (job.body.steps === undefined) return triggerOfDefinition(job, env);
-  throw new RunnerError(
-    `Cannot trigger "${job.name}": "${file}" has steps, which a coordinator cannot run; give it a command`,
-    { code: "invalid-trigger" },
-  );
+  return triggerOfDefinition(definitionWithRemoteSteps(job), env);
 }
 
 /** Variables of the event that triggered jobs inherit. */

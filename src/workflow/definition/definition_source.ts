@@ -1,5 +1,6 @@
 import type { DocumentNode } from "../../schema/document.ts";
 import type { TextPlace } from "../../schema/excerpt.ts";
+import type { JobDefinition } from "./definition.ts";
 
 /** A value of a file, with the file that contains it. */
 export interface SourcedNode {
@@ -55,6 +56,21 @@ export function writtenValue(node: DocumentNode): unknown {
     Object.fromEntries(
       entries.map(([key, member]) => [key, writtenValue(member)]),
     );
+}
+
+/**
+ * Adds the steps of a job as they are written.
+ *
+ * @param sources Values that define the job.
+ */
+export function withWrittenSteps(
+  job: JobDefinition,
+  sources: readonly Pick<SourcedNode, "node">[],
+): JobDefinition {
+  const written = job.body.steps && findKey(sources, ["steps"]);
+  if (written === undefined) return job;
+  const writtenSteps = JSON.stringify(writtenValue(written.node));
+  return { ...job, body: { ...job.body, writtenSteps } };
 }
 
 /** Finds positions in the files of a definition. */

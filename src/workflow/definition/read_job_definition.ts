@@ -12,7 +12,7 @@ import { guardPath } from "../../workspace/guard.ts";
 import { JOB_FOLDER, type JobFileDefinition } from "./definition.ts";
 import { baseJobFile, jobFile, type JobFileContent } from "./file_schemas.ts";
 import type { JobContent } from "./definition.ts";
-import type { SourcedNode } from "./definition_source.ts";
+import { type SourcedNode, withWrittenSteps } from "./definition_source.ts";
 import { checkJob, flattened, jobDefinition } from "./job_definition.ts";
 import { isFile } from "../../fs/files.ts";
 
@@ -54,7 +54,7 @@ export async function readJobDefinition(
   sourceFile: string,
   options: ReadDefinitionOptions = {},
 ): Promise<JobFileDefinition> {
-  const { content, job } = await readFile(root, sourceFile, {
+  const { content, job, source } = await readFile(root, sourceFile, {
     ...options,
     file: jobFile,
     check: (node, content) => {
@@ -69,7 +69,7 @@ export async function readJobDefinition(
   const { description } = content;
   return {
     job: {
-      ...jobDefinition(name, job),
+      ...withWrittenSteps(jobDefinition(name, job), [source]),
       ...description === undefined ? {} : { description },
     },
     triggers,

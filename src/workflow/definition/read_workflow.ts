@@ -15,8 +15,7 @@ import {
 } from "./definition.ts";
 import {
   type DefinitionSource,
-  findKey,
-  writtenValue,
+  withWrittenSteps,
 } from "./definition_source.ts";
 import {
   type JobEntry,
@@ -255,17 +254,11 @@ function mergeEntry(
 ): JobDefinition {
   const file = jobFile === undefined ? undefined : bases.get(jobFile);
   const base = file?.job;
-  const defined = jobDefinition(name, content, base);
-  const { command, steps } = defined.body;
-  const written = steps &&
-    findKey([{ node }, ...file === undefined ? [] : [file.source]], ["steps"]);
-  const job = written === undefined ? defined : {
-    ...defined,
-    body: {
-      ...defined.body,
-      writtenSteps: JSON.stringify(writtenValue(written.node)),
-    },
-  };
+  const job = withWrittenSteps(
+    jobDefinition(name, content, base),
+    [{ node }, ...file === undefined ? [] : [file.source]],
+  );
+  const { command, steps } = job.body;
   // A job file that could not be read may contain the command.
   const isWhole = jobFile === undefined || base !== undefined;
   if (isWhole && command === undefined && steps === undefined) {

@@ -7,6 +7,7 @@ import type { JsonValue } from "../../json_value.ts";
 import type { Trigger } from "../../triggers/trigger_options.ts";
 import type { JobDefinition } from "../definition/definition.ts";
 import { definitionTrigger } from "../definition/job_definition.ts";
+import { definitionWithRemoteSteps } from "../remote_steps.ts";
 import { type EvalEvent, eventVariables } from "./eval_event.ts";
 import type { CodePlace, PlannedWorkflow } from "./planned_workflow.ts";
 
@@ -23,7 +24,8 @@ export interface EvalWorkflow {
  *
  * @returns The workflow, with its jobs in topological order.
  * @throws {RunnerError} `invalid-trigger` if the coordinator would reject a
- * job, or a job would wait forever; `invalid-workflow` if a job has steps.
+ * job, or a job would wait forever; `invalid-workflow` as for
+ * {@linkcode generatedJob}.
  */
 export function wireWorkflow(
   { definition, origin, ci, grant, isSkipped, authority }: PlannedWorkflow,
@@ -66,27 +68,21 @@ export function wireWorkflow(
  * Creates the job for the coordinator from a definition.
  *
  * @param ci Repository and commit for the CI source of the job.
- * @throws {RunnerError} `invalid-workflow` if the job has steps or needs
- * artifacts.
+ * @throws {RunnerError} `invalid-workflow` if the job needs artifacts, or has
+ * steps that only this machine can run.
  */
 export function generatedJob(
   definition: JobDefinition,
   event: EvalEvent,
   ci: CodePlace,
 ): Trigger {
-  if (definition.body.command === undefined) {
-    throw new RunnerError(
-      `Cannot evaluate job "${definition.name}": it has steps, which the coordinator does not support`,
-      { code: "invalid-workflow" },
-    );
-  }
   if (definition.body.artifactNeeds !== undefined) {
     throw new RunnerError(
       `Cannot evaluate job "${definition.name}": it needs artifacts, which the coordinator does not pass on`,
       { code: "invalid-workflow" },
     );
   }
-  const job = definitionTrigger(definition);
+  const job = definitionTrigger(definitionWithRemoteSteps(definition));
   return {
     ...job,
     env: { ...job.env, ...eventVariables(event) },
