@@ -3,7 +3,10 @@ import type { JobConfig } from "../config/job_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
 import { SYSTEM_PREFIX } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
-import { temporaryParents } from "../fs/temporary_directory.ts";
+import {
+  privateDirectories,
+  temporaryParents,
+} from "../fs/temporary_directory.ts";
 import { isInside, normalizePath } from "../job_path.ts";
 import type { StepActivity } from "../steps/cache/cached_step.ts";
 import { memoryDirectory } from "../steps/cache/file_memory.ts";
@@ -59,6 +62,7 @@ export async function openStepCache(
         ),
     },
     memoryDirectory: memoryDirectory(host.env),
+    userId: userId(),
     open: () =>
       openStore(config.cache.store ?? "", {
         env: host.env,
@@ -75,6 +79,15 @@ export async function openStepCache(
     onExplain: (step, text) => logger.info("cache", `${step}: ${text}`),
     onAudit: (step, result) => reportAudit(run, step, result),
   });
+}
+
+/**
+ * Returns the id of the user, to whom what this run has created belongs. To ask
+ * the system would need another permission.
+ */
+function userId(): number | null {
+  const [own] = privateDirectories();
+  return own === undefined ? null : Deno.lstatSync(own).uid;
 }
 
 function reportAudit(

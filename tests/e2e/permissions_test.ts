@@ -82,6 +82,37 @@ for (const [name, flags] of TABLE) {
   });
 }
 
+Deno.test("runnerlib run remembers between runs what cached steps created", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await makeFiles(path, {
+    "job.yaml": JSON.stringify({
+      steps: {
+        build: {
+          run: "mkdir -p out; touch out/$(cat name)",
+          cache: { inputs: "name", outputs: "out/**" },
+        },
+      },
+    }),
+  });
+  for (const name of ["one", "two"]) {
+    await makeFiles(path, { name });
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--no-prompt", "--no-check", ...TABLE.get("run")!, CLI],
+        ...["run", "--job-file", "job.yaml"],
+      ],
+      cwd: path,
+      clearEnv: true,
+      env: cliEnv({ XDG_CACHE_HOME: `${path}/cache` }),
+      stdin: "null",
+    }).output();
+    assertEquals(code, 0, new TextDecoder().decode(stderr));
+    const created = await Array.fromAsync(Deno.readDir(`${path}/out`));
+    assertEquals(created.map((entry) => entry.name), [name]);
+  }
+});
+
 /** Reads rows of the form: `| run | --allow-env … |`. */
 async function readTable(): Promise<Map<string, string[]>> {
   const text = await Deno.readTextFile(`${REPOSITORY}/docs/permissions.md`);

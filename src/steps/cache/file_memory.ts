@@ -95,14 +95,20 @@ export class FileMemory {
    * @param root Absolute path of the directory of the job, without links.
    * @param parent Absolute path of the directory that contains the file;
    * `undefined` if nothing can be remembered.
+   * @param userId Id of the user, to whom the file must belong.
    */
   static async open(
     root: string,
     parent: string | undefined,
+    userId: number | null,
   ): Promise<FileMemory> {
     if (parent === undefined) return new FileMemory(undefined);
     const path = `${parent}/${await sha256Hex(root)}.json`;
-    return new FileMemory(path, await readContent(path), clearedMs(parent));
+    return new FileMemory(
+      path,
+      await readContent(path, userId),
+      clearedMs(parent),
+    );
   }
 
   /** Returns what is remembered of a step. */
@@ -224,10 +230,13 @@ interface Content {
   steps?: Readonly<Record<string, RememberedStep>>;
 }
 
-async function readContent(path: string): Promise<Content> {
+async function readContent(
+  path: string,
+  userId: number | null,
+): Promise<Content> {
   try {
     const { uid, mode, isFile } = await Deno.lstat(path);
-    const isOwn = isFile && uid === Deno.uid() && ((mode ?? 0) & 0o022) === 0;
+    const isOwn = isFile && uid === userId && ((mode ?? 0) & 0o022) === 0;
     if (!isOwn) return {};
     const value: unknown = JSON.parse(await readOwnFile(path, MAX_BYTES));
     return isObject(value) && value.version === VERSION &&

@@ -56,6 +56,8 @@ export interface StepCacheOptions
   readonly settings: JobConfig["cache"];
   /** Directory of the memory of files; `undefined` if there is none. */
   readonly memoryDirectory: string | undefined;
+  /** Id of the user, to whom the memory must belong. */
+  readonly userId: number | null;
   /** Cancellation of the job. */
   readonly cancellation: Cancellation;
   /** Called with the reason if a step is not cached. */
@@ -102,10 +104,10 @@ export class StepCache implements AsyncDisposable {
    * @throws {RunnerError} `invalid-config` if a namespace is not valid.
    */
   static async open(options: StepCacheOptions): Promise<StepCache> {
-    const { root, memoryDirectory } = options;
+    const { root, memoryDirectory, userId } = options;
     return new StepCache(
       options,
-      await FileMemory.open(root, memoryDirectory),
+      await FileMemory.open(root, memoryDirectory, userId),
     );
   }
 
