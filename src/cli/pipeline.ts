@@ -6,6 +6,7 @@ import {
 import {
   DENO_DOWNLOAD_VARIABLES,
   DENO_VARIABLES,
+  type Environment,
   Variable,
 } from "../environment/variables.ts";
 import { osReason, RunnerError, thrownText } from "../errors.ts";
@@ -126,7 +127,7 @@ function isPythonPipeline(file: string): boolean {
  */
 async function findPython(
   name: string,
-  env: Readonly<Record<string, string>>,
+  env: Environment,
 ): Promise<string> {
   const path = await findOnPath("python3", env);
   if (path !== undefined) return path;
@@ -144,7 +145,7 @@ async function findPython(
  */
 export async function writePythonPackage(
   directory: string,
-  env: Readonly<Record<string, string>>,
+  env: Environment,
 ): Promise<Record<string, string>> {
   const { PYTHONPATH } = env;
   const root = `${directory}/python`;
@@ -170,7 +171,7 @@ const REQUIRED_BY_DENO = [
  * Deno needs.
  */
 export function pipelineEnvironment(
-  env: Readonly<Record<string, string>>,
+  env: Environment,
   permissions: readonly PipelinePermission[],
 ): ChildEnvironment {
   const granted = permissions.filter(({ kind }) => kind === "env")

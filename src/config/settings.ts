@@ -1,5 +1,5 @@
 import { booleanProblem, parseBoolean } from "../boolean.ts";
-import { Variable } from "../environment/variables.ts";
+import { type Environment, Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
 import type { Option } from "../options/option.ts";
@@ -47,7 +47,7 @@ export function defaultLayer(): Layer {
 
 /** Reads options from environment variables, including empty ones. */
 export function environmentLayer(
-  env: Readonly<Record<string, string>>,
+  env: Environment,
 ): Layer {
   const layer: Layer = {};
   if (env[GIT_VARIABLES.source_url] !== undefined) {
@@ -80,7 +80,7 @@ export function environmentLayer(
  */
 function jobPathOf(
   path: string,
-  env: Readonly<Record<string, string>>,
+  env: Environment,
 ): string | undefined {
   const workspace = env[Variable.workspace] ?? "";
   if (!workspace.startsWith("/")) return path;

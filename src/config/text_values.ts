@@ -1,3 +1,4 @@
+import type { Environment } from "../environment/variables.ts";
 import { osReason } from "../errors.ts";
 import { isInside } from "../job_path.ts";
 import { referenceProblem } from "../schema/reference.ts";
@@ -218,7 +219,7 @@ function unescaped(text: string): string {
  * @returns Warnings, which contain no values.
  */
 export function jobEnvWarnings(
-  env: Readonly<Record<string, string>>,
+  env: Environment,
 ): string[] {
   const warnings: string[] = [];
   for (const [key, value] of Object.entries(env)) {

@@ -1,9 +1,7 @@
-import { Variable } from "../environment/variables.ts";
+import { type Environment, Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 
 /** Environment variables of a job. */
-type Environment = Readonly<Record<string, string>>;
-
 /** Access of a job to the coordinator, as configured by its worker. */
 export interface CoordinatorAccess {
   /** URL of the coordinator. */

@@ -9,6 +9,7 @@
  *    disposed, other directories next to it are removed if they belong to the
  *    same user and are not locked.
  */
+import type { Environment } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import { pathExistsSync } from "./files.ts";
 import { tryLockFile } from "./file_lock.ts";
@@ -194,7 +195,7 @@ function removeEmpty(paths: readonly string[]): void {
 /** Variables and options that determine where temporary files go. */
 export interface TemporaryPlace {
   /** Environment of the runner. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Environment;
   /** The workspace. */
   readonly workspace: { readonly base: string };
 }

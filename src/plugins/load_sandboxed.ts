@@ -1,3 +1,4 @@
+import type { Environment } from "../environment/variables.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
 import { RunnerError, thrownText } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
@@ -25,7 +26,7 @@ export interface SandboxSetting extends PermissionPolicy {
   /** Logger for messages of plugins. */
   readonly logger: Logger;
   /** Environment of the runner. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Environment;
   /** Path of Deno. */
   readonly deno: string;
   /** Masks secrets in a text. */

@@ -1,3 +1,4 @@
+import type { Environment } from "../environment/variables.ts";
 import { CI_SYSTEMS } from "../options/options.ts";
 import { TAIL_LINES } from "../output/log_tail.ts";
 import type { GroupMarkers } from "../output/printer.ts";
@@ -27,7 +28,7 @@ export type CiSystem = keyof typeof CI_SYSTEMS;
  * @returns The system; `undefined` if none is known.
  */
 export function ciSystemOf(
-  env: Readonly<Record<string, string>>,
+  env: Environment,
 ): CiSystem | undefined {
   const systems = Object.keys(CI_SYSTEMS) as CiSystem[];
   return systems.find((system) => env[CI_SYSTEMS[system]]);

@@ -1,12 +1,10 @@
-import { Variable } from "../environment/variables.ts";
+import { type Environment, Variable } from "../environment/variables.ts";
 import { headerList, isCredential } from "../secrets/collect.ts";
 
 /** Maximum time that the end of a run waits for all collectors, in milliseconds. */
 export const MAX_COLLECTOR_MS = 2_000;
 
 const DEFAULT_ENDPOINT = "http://localhost:4318";
-
-type Env = Readonly<Record<string, string>>;
 
 /** Names and values of headers. */
 export type HeaderList = readonly (readonly [string, string])[];
@@ -54,7 +52,7 @@ export async function send(
 /** Options for {@linkcode sendSignal}. */
 export interface SendSignalOptions {
   /** Environment of the runner, which sets the address and the headers. */
-  env: Env;
+  env: Environment;
   /** Whether credentials may be sent over plain HTTP. */
   allowInsecureTransport: boolean;
   /** Ends the request. */
@@ -143,7 +141,7 @@ export function checkTransport(
 export const JSON_TYPE = "application/json";
 
 /** Returns the address for one signal from the standard variables. */
-export function endpointOf(env: Env, kind: Signal): string {
+export function endpointOf(env: Environment, kind: Signal): string {
   const own = env[`OTEL_EXPORTER_OTLP_${kind.toUpperCase()}_ENDPOINT`];
   if (own) return own;
   const base = env.OTEL_EXPORTER_OTLP_ENDPOINT || DEFAULT_ENDPOINT;
@@ -154,7 +152,7 @@ export function endpointOf(env: Env, kind: Signal): string {
  * Returns the headers that the standard variables set. The error about an
  * invalid header does not show it, since it may be a token.
  */
-export function headersOf(env: Env, kind: Signal): HeaderList {
+export function headersOf(env: Environment, kind: Signal): HeaderList {
   const headers = headerList(given(env, "HEADERS", kind) ?? "")
     .map(({ name, value }): [string, string] => [name, value]);
   try {
@@ -169,7 +167,7 @@ export function headersOf(env: Env, kind: Signal): HeaderList {
  * Returns the time limit in milliseconds: the maximum if it is invalid or too
  * long.
  */
-export function timeoutOf(env: Env, kind: Signal = "traces"): number {
+export function timeoutOf(env: Environment, kind: Signal = "traces"): number {
   const ms = Number(given(env, "TIMEOUT", kind));
   return ms > 0 ? Math.min(MAX_COLLECTOR_MS, ms) : MAX_COLLECTOR_MS;
 }
@@ -178,7 +176,7 @@ export function timeoutOf(env: Env, kind: Signal = "traces"): number {
  * Explains a possible cause of a failure if the variables are meant for a
  * program that speaks gRPC.
  */
-export function protocolHint(env: Env, kind: Signal): string {
+export function protocolHint(env: Environment, kind: Signal): string {
   return given(env, "PROTOCOL", kind) === "grpc"
     ? '. The protocol is "grpc" in the environment, but this program sends JSON over HTTP, for which collectors have another port, usually 4318'
     : "";
@@ -186,7 +184,7 @@ export function protocolHint(env: Env, kind: Signal): string {
 
 /** The variable for one signal overrides the one for all. */
 function given(
-  env: Env,
+  env: Environment,
   name: "HEADERS" | "TIMEOUT" | "PROTOCOL",
   kind: Signal,
 ): string | undefined {

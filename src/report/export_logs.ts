@@ -13,6 +13,7 @@
  *
  * @module
  */
+import type { Environment } from "../environment/variables.ts";
 import { messageOf } from "../errors.ts";
 import type { StepLog } from "../output/job_log.ts";
 import { LineAssembler } from "../output/line_assembler.ts";
@@ -76,7 +77,7 @@ interface Line {
 /** Options for {@linkcode LogExporter}. */
 export interface LogExporterOptions {
   /** Environment of the runner. */
-  env: Readonly<Record<string, string>>;
+  env: Environment;
   /** The run. */
   started: RunEvents["run.started"];
   /** Masker of the job. */
@@ -103,7 +104,7 @@ export interface LogExporterOptions {
  * @param output Options of the job.
  */
 export function exportsLogs(
-  env: Readonly<Record<string, string>>,
+  env: Environment,
   { otel, otelLogs }: { readonly otel: boolean; readonly otelLogs: boolean },
 ): boolean {
   if (!otelLogs || env.OTEL_SDK_DISABLED?.toLowerCase() === "true") {

@@ -1,3 +1,4 @@
+import type { Environment } from "../environment/variables.ts";
 import { messageOf } from "../errors.ts";
 import { headerList } from "../secrets/collect.ts";
 import { showUrl, showUrlsIn } from "../url_secrets.ts";
@@ -16,8 +17,6 @@ import {
 } from "./formats/otlp.ts";
 import type { RunRecord } from "./run_record.ts";
 import type { RunRecorder } from "./run_recorder.ts";
-
-type Env = Readonly<Record<string, string>>;
 
 /** Options for {@linkcode exportRun}. */
 export interface ExportRunOptions {
@@ -38,7 +37,7 @@ export interface ExportRunOptions {
  */
 export async function exportRun(
   record: RunRecord,
-  env: Env,
+  env: Environment,
   { allowInsecureTransport, onWarning }: ExportRunOptions,
 ): Promise<void> {
   if (env.OTEL_DENO === "true") {
@@ -83,12 +82,12 @@ export async function exportRun(
 }
 
 /** Checks whether the standard variables allow exporting a signal. */
-export function isExported(kind: Signal, env: Env): boolean {
+export function isExported(kind: Signal, env: Environment): boolean {
   return env[`OTEL_${kind.toUpperCase()}_EXPORTER`] !== "none";
 }
 
 /** Returns the resource attributes that the standard variables add. */
-export function resourceOf(env: Env): ResourceAttributes {
+export function resourceOf(env: Environment): ResourceAttributes {
   const attributes = Object.fromEntries(
     headerList(env.OTEL_RESOURCE_ATTRIBUTES ?? "")
       .map(({ name, value }) => [name, value]),
@@ -108,7 +107,7 @@ type StartedRun = RunRecord["started"];
 /** Options for {@linkcode reportActiveRun}. */
 export interface ReportActiveRunOptions {
   /** Environment of the runner. */
-  env: Env;
+  env: Environment;
   /** Events of the run so far. */
   recorder: RunRecorder;
   /** Masks a text. */
@@ -161,7 +160,7 @@ export function reportActiveRun(
   };
 }
 
-function intervalOf(env: Env): number {
+function intervalOf(env: Environment): number {
   const ms = Number(env.OTEL_METRIC_EXPORT_INTERVAL);
   return ms > 0 ? Math.max(MIN_INTERVAL_MS, ms) : DEFAULT_INTERVAL_MS;
 }

@@ -11,6 +11,7 @@
  *
  * @module
  */
+import type { Environment } from "../environment/variables.ts";
 import { isObject } from "../json_value.ts";
 import { didYouMean, suggest } from "../suggest.ts";
 import { dictionary, listOrOne } from "./collections.ts";
@@ -69,8 +70,6 @@ export interface EventFacts {
 }
 
 /** Variables by name. */
-type Env = Readonly<Record<string, string>>;
-
 /**
  * Finds the reason why a condition does not hold.
  *
@@ -80,7 +79,7 @@ type Env = Readonly<Record<string, string>>;
 export function whenReason(
   when: When,
   facts: EventFacts,
-  env: Env,
+  env: Environment,
 ): string | undefined {
   for (const { name, problem } of results(when, facts, env)) {
     if (problem !== undefined) return `when.${name}: ${problem}`;
@@ -135,7 +134,7 @@ interface PartResult {
 function* results(
   { branch, tag, event, paths, env: variables = {} }: WhenParts,
   { reasons, ...facts }: EventFacts,
-  env: Env,
+  env: Environment,
 ): Generator<PartResult> {
   const unknown = (fact: string, key: keyof typeof reasons) =>
     `the ${fact} unknown` +

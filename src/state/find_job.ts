@@ -5,7 +5,7 @@ import {
   listJobs,
   readJob,
 } from "../coordinator/jobs.ts";
-import { Variable } from "../environment/variables.ts";
+import { type Environment, Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import {
   isActive,
@@ -23,7 +23,7 @@ export type JobScope = "workflow" | "project" | "organization";
 /** Context of a search for a job. */
 export interface FindJobContext {
   /** Environment of the querying job. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Environment;
   /** Absolute path of the state file of a local workflow. */
   readonly statePath: string;
   /** Whether to read the state file even if a coordinator is configured. */

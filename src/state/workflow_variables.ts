@@ -7,7 +7,7 @@
  */
 
 import { dirname } from "@std/path/posix/dirname";
-import { Variable } from "../environment/variables.ts";
+import { type Environment, Variable } from "../environment/variables.ts";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { lockDirectory } from "../fs/file_lock.ts";
 import { readUntrusted } from "../fs/untrusted_file.ts";
@@ -28,7 +28,7 @@ export type WorkflowVariables = { readonly [name: string]: JsonValue };
 /** Options for {@linkcode readVariables}. */
 export interface ReadVariablesOptions {
   /** Environment of the job. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Environment;
   /** Absolute path of the file, for an environment without variables. */
   readonly path: string;
   /** Called with the reason if the variables are damaged. */

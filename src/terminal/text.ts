@@ -1,3 +1,4 @@
+import type { Environment } from "../environment/variables.ts";
 import { isSwitchedOn } from "../boolean.ts";
 import { decodeText } from "../bytes.ts";
 
@@ -141,7 +142,7 @@ export function quote(text: string): string {
  * @returns Whether to color.
  */
 export function shouldUseColor(
-  env: Readonly<Record<string, string>>,
+  env: Environment,
   isTerminal: boolean,
 ): boolean {
   if (env.FORCE_COLOR) return isSwitchedOn(env.FORCE_COLOR);

@@ -1,3 +1,4 @@
+import type { Environment } from "../environment/variables.ts";
 import { OptionReader } from "../config/option_reader.ts";
 import {
   defaultLayer,
@@ -21,7 +22,7 @@ interface MaskingRunner {
 /** Parts of a job definition that may contain secrets. */
 export interface DefinedJob {
   /** Variables of the job. */
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Environment;
   /** Commands, and other texts that may contain URLs. */
   readonly texts: readonly (string | undefined)[];
 }

@@ -1,3 +1,4 @@
+import type { Environment } from "../environment/variables.ts";
 import { coordinatorAccess } from "../coordinator/access.ts";
 import { CoordinatorError, openClient } from "../coordinator/client.ts";
 import { submitDocument } from "../coordinator/jobs.ts";
@@ -29,7 +30,7 @@ export interface SubmittableDocument {
 /** Options for {@linkcode submitTriggers}. */
 export interface SubmitTriggersOptions {
   /** Environment of the job, with URL, token and id. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Environment;
   /** Whether the token may be sent over plain HTTP. */
   readonly allowInsecureTransport: boolean;
   /** Time limit of one request, in milliseconds. */

@@ -1,3 +1,4 @@
+import type { Environment } from "../environment/variables.ts";
 import type { JsonValue } from "../json_value.ts";
 import type { Condition } from "../schema/condition.ts";
 import { type CheckedTrigger, checkTriggers } from "./check_triggers.ts";
@@ -19,7 +20,7 @@ export interface TriggerJob {
   /** Condition for running the job. */
   readonly condition: Condition;
   /** Environment variables. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Environment;
   /** Other fields of the job. */
   readonly [key: string]: JsonValue;
 }

@@ -10,7 +10,7 @@
  */
 
 import { WORKER_LINE_BYTES } from "../options/options.ts";
-import { Variable } from "../environment/variables.ts";
+import { type Environment, Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import { GrowingBytes } from "../bytes.ts";
 import { LINE_BREAK, LINE_FEED } from "../output/line_limit.ts";
@@ -32,7 +32,7 @@ const decoder = new TextDecoder();
 /** Options for {@linkcode triggerLine}. */
 export interface TriggerLineOptions {
   /** Environment of the runner, which contains the nonce. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Environment;
   /** Masker for finding secrets, which must not be printed. */
   readonly masker: Masker;
 }
@@ -62,7 +62,7 @@ export function triggerLine(
 
 /** The part of a runner that filters the output of steps. */
 interface FilteringRunner {
-  readonly host: { readonly env: Readonly<Record<string, string>> };
+  readonly host: { readonly env: Environment };
   spoofFilter?: TriggerSpoofFilter;
 }
 
@@ -94,7 +94,7 @@ export function filteredSinks(
  *
  * @throws {RunnerError} `invalid-config` if the worker has not set one.
  */
-export function triggerNonce(env: Readonly<Record<string, string>>): string {
+export function triggerNonce(env: Environment): string {
   const nonce = env[Variable.triggerNonce];
   if (nonce) return nonce;
   throw new RunnerError(

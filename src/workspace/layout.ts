@@ -1,4 +1,4 @@
-import { Variable } from "../environment/variables.ts";
+import { type Environment, Variable } from "../environment/variables.ts";
 import { booleanVariable } from "../boolean.ts";
 import { isInside, normalizeJobPath } from "../job_path.ts";
 import { isDirectorySync } from "../fs/files.ts";
@@ -26,7 +26,7 @@ export interface OpenWorkspaceOptions {
   /**
    * Environment with `REACTORCIDE_IN_CONTAINER` and `REACTORCIDE_WORKSPACE`.
    */
-  env: Readonly<Record<string, string>>;
+  env: Environment;
   /**
    * Absolute path of the workspace in a container.
    *

@@ -14,7 +14,7 @@
  */
 import { sha256Hex } from "../fs/checksum.ts";
 import { pause } from "../process/time_limit.ts";
-import { Variable } from "../environment/variables.ts";
+import { type Environment, Variable } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import { tryLockFile } from "../fs/file_lock.ts";
 import { removeIgnoreFiles } from "./ignore_files.ts";
@@ -45,7 +45,7 @@ export interface LockWorkspaceOptions {
    */
   readonly command: string;
   /** Environment of the runner. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Environment;
   /**
    * Directories in which sources are prepared, as seen by the job.
    *

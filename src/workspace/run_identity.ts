@@ -1,4 +1,4 @@
-import { Variable } from "../environment/variables.ts";
+import { type Environment, Variable } from "../environment/variables.ts";
 
 /** Run to which a runner belongs. */
 export interface RunIdentity {
@@ -17,7 +17,7 @@ let own: RunIdentity | undefined;
  * it, or the one that all runners of this process share.
  */
 export function runIdentity(
-  env: Readonly<Record<string, string>>,
+  env: Environment,
 ): RunIdentity {
   const inherited = env[Variable.runId] ?? "";
   return inherited === ""

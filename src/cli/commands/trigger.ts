@@ -1,5 +1,5 @@
 import { startedByEvent } from "../../coordinator/access.ts";
-import { Variable } from "../../environment/variables.ts";
+import { type Environment, Variable } from "../../environment/variables.ts";
 import type { Host } from "../../host.ts";
 import {
   flushTriggers,
@@ -119,7 +119,7 @@ const PASSED_ON = [
  */
 function triggerOfDefinition(
   definition: JobDefinition,
-  env: Readonly<Record<string, string>>,
+  env: Environment,
 ): Trigger {
   const job = definitionTrigger(definition);
   return {
@@ -131,14 +131,14 @@ function triggerOfDefinition(
 }
 
 function passedOn(
-  env: Readonly<Record<string, string>>,
+  env: Environment,
 ): Record<string, string> {
   return Object.fromEntries(
     PASSED_ON.filter((name) => env[name]).map((name) => [name, env[name]]),
   );
 }
 
-function source(env: Readonly<Record<string, string>>): Partial<Trigger> {
+function source(env: Environment): Partial<Trigger> {
   const { [Variable.sourceUrl]: url, [Variable.sha]: ref } = env;
   return url
     ? { sourceType: "git", sourceUrl: url, sourceRef: ref || undefined }
@@ -150,7 +150,7 @@ function source(env: Readonly<Record<string, string>>): Partial<Trigger> {
  * Otherwise the coordinator drops the URL, and a type without a URL would make
  * the follow-up job fail.
  */
-function ciSource(env: Readonly<Record<string, string>>): Partial<Trigger> {
+function ciSource(env: Environment): Partial<Trigger> {
   const {
     [Variable.ciSourceUrl]: url,
     [Variable.ciSourceRef]: ref,
@@ -162,7 +162,7 @@ function ciSource(env: Readonly<Record<string, string>>): Partial<Trigger> {
 
 /** Sets the type; URL and ref are always variables of the follow-up job. */
 function ciSourceVariables(
-  env: Readonly<Record<string, string>>,
+  env: Environment,
 ): Record<string, string> {
   return env[Variable.ciSourceUrl] && !startedByEvent(env)
     ? { [Variable.ciSourceType]: "git" }

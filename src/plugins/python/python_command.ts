@@ -1,3 +1,4 @@
+import type { Environment } from "../../environment/variables.ts";
 import { OPTIONS } from "../../options/options.ts";
 import { RunnerError } from "../../errors.ts";
 import { findOnPath } from "../sandbox/find_deno.ts";
@@ -37,7 +38,7 @@ const PYTHON_FLAGS = ["-E", "-X", "utf8"];
  */
 export async function pythonCommand(
   file: string,
-  env: Readonly<Record<string, string>>,
+  env: Environment,
 ): Promise<string[]> {
   const python = await findOnPath("python3", env);
   if (python === undefined) {

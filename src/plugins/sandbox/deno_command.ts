@@ -5,6 +5,7 @@ import {
 import {
   DENO_DOWNLOAD_VARIABLES,
   DENO_VARIABLES,
+  type Environment,
 } from "../../environment/variables.ts";
 import { joinList } from "../../command_text.ts";
 import {
@@ -145,7 +146,7 @@ export function permissionFlag(
  *
  * @returns Host and port, as in the `import` permission.
  */
-export function jsrHost(env: Readonly<Record<string, string>>): string {
+export function jsrHost(env: Environment): string {
   const { hostname, port, protocol } = URL.parse(env.JSR_URL ?? "") ??
     new URL("https://jsr.io");
   return `${hostname}:${port || (protocol === "http:" ? 80 : 443)}`;
@@ -200,7 +201,7 @@ export interface ProcessEnvironmentOptions {
  * @returns The complete environment.
  */
 export function processEnvironment(
-  env: Readonly<Record<string, string>>,
+  env: Environment,
   permissions: PluginPermissions,
   options: ProcessEnvironmentOptions,
 ): ChildEnvironment {

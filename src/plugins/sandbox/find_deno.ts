@@ -1,3 +1,4 @@
+import type { Environment } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import { isFile } from "../../fs/files.ts";
 
@@ -19,7 +20,7 @@ export interface FindDenoOptions {
  * @throws {RunnerError} `plugin-failed` if Deno is not found.
  */
 export async function findDeno(
-  env: Readonly<Record<string, string>>,
+  env: Environment,
   options: FindDenoOptions = {},
 ): Promise<string> {
   const { isStandalone = Deno.build.standalone } = options;
@@ -40,7 +41,7 @@ export async function findDeno(
  */
 export async function findOnPath(
   name: string,
-  env: Readonly<Record<string, string>>,
+  env: Environment,
 ): Promise<string | undefined> {
   for (const directory of (env.PATH ?? "").split(":")) {
     const path = `${directory}/${name}`;

@@ -1,3 +1,4 @@
+import type { Environment } from "../../environment/variables.ts";
 import { isInside, normalizePath } from "../../job_path.ts";
 import { listenPrivately } from "../../secrets/registration/socket.ts";
 import { realPath } from "../../workspace/guard.ts";
@@ -14,7 +15,7 @@ const MAX_QUESTION_LENGTH = 64 * 1024;
 /** Answers the permission requests of one Deno process. */
 export interface PermissionBroker extends Disposable {
   /** Variables that make Deno ask the broker instead of using its own options. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Environment;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Environment } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import { temporaryParents } from "../../fs/temporary_directory.ts";
 import { isInside } from "../../job_path.ts";
@@ -34,7 +35,7 @@ export interface PluginStart {
   /** `DENO_DIR` with the module graph, if it was fetched in advance. */
   readonly denoDir?: string;
   /** Environment of the runner. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Environment;
   /** Checks whether the plugin sees a variable without a grant. */
   readonly seesUngranted: (name: string) => boolean;
   /** Absolute path of the workspace, in which the job may create links. */
@@ -122,7 +123,7 @@ const perls = new WeakMap<object, Promise<string | undefined>>();
 
 /** Finds Perl once for all plugins of a runner. */
 function findPerl(
-  env: Readonly<Record<string, string>>,
+  env: Environment,
 ): Promise<string | undefined> {
   const known = perls.get(env);
   if (known !== undefined) return known;
@@ -150,7 +151,7 @@ function usesPaths({ read = [], write = [], run }: PluginPermissions): boolean {
 
 async function confine(
   { deno, file, lockFile, permissions, workspace, prepare }: PluginStart,
-  env: Readonly<Record<string, string>>,
+  env: Environment,
 ): Promise<Pick<Confinement, "read" | "write">> {
   await prepare?.();
   const needed = [deno, file, lockFile].filter((path) => path !== undefined);
@@ -159,7 +160,7 @@ async function confine(
 
 async function openBroker(
   { url = "", file, permissions, env, workspace, warn }: PluginStart,
-  ownEnv: Readonly<Record<string, string>>,
+  ownEnv: Environment,
 ): Promise<PermissionBroker | undefined> {
   const { openAccessPolicy, openPermissionBroker } = await import(
     "./permission_broker.ts"
@@ -215,7 +216,7 @@ export interface ConfinementOptions {
   /** Paths of Deno, the plugin's file and other required files. */
   readonly needed: readonly string[];
   /** Environment of the process. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Environment;
 }
 
 /**

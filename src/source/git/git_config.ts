@@ -189,7 +189,7 @@ export interface OwnerVariables extends AsyncDisposable {
  */
 export async function trustOwners(
   directory: string,
-  env: Readonly<Record<string, string>>,
+  env: Environment,
   cwd: string,
 ): Promise<OwnerVariables> {
   const path = await Deno.makeTempFile({ dir: directory, prefix: "global-" });
@@ -207,7 +207,7 @@ export async function trustOwners(
 }
 
 /** Lists the configuration files of the user in git's order. */
-function globalFiles(env: Readonly<Record<string, string>>): string[] {
+function globalFiles(env: Environment): string[] {
   const { GIT_CONFIG_GLOBAL: file, XDG_CONFIG_HOME, HOME } = env;
   if (file !== undefined) return file === "" ? [] : [file];
   const configHome = XDG_CONFIG_HOME || (HOME ? `${HOME}/.config` : "");

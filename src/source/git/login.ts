@@ -1,3 +1,4 @@
+import type { Environment } from "../../environment/variables.ts";
 import { decoded } from "../../url_secrets.ts";
 import { dirname } from "@std/path/posix/dirname";
 import { type ConfigEntry, readEntries } from "./git_config.ts";
@@ -172,7 +173,7 @@ interface UnboundHeaders {
  * Workers use such a header to pass the token of the source.
  */
 function unboundHeaders(
-  env: Readonly<Record<string, string>>,
+  env: Environment,
 ): UnboundHeaders {
   const names = Object.keys(env).filter((name) =>
     /^GIT_CONFIG_KEY_\d+$/.test(name) &&

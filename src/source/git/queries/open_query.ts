@@ -1,5 +1,5 @@
 import { resolve } from "@std/path/posix/resolve";
-import { Variable } from "../../../environment/variables.ts";
+import { type Environment, Variable } from "../../../environment/variables.ts";
 import { processHost } from "../../../host.ts";
 import { isInside } from "../../../job_path.ts";
 import { defaultOf } from "../../../options/options.ts";
@@ -190,7 +190,7 @@ function remotesOf(entries: readonly ConfigEntry[]): string[] {
  */
 export async function readUserSettings(
   { privatePath }: GitQuery,
-  env: Readonly<Record<string, string>>,
+  env: Environment,
   timeoutMs: number,
 ): Promise<ConfigEntry[]> {
   const scopes = await Promise.all(

@@ -1,3 +1,4 @@
+import type { Environment } from "../../../environment/variables.ts";
 import { dirname } from "@std/path/posix/dirname";
 import { lstatIfThere } from "../../../fs/files.ts";
 import {
@@ -22,7 +23,7 @@ import {
  * @throws {RunnerError} With code `workspace`, if it cannot be created.
  */
 export async function createPrivateRepository(
-  env: Readonly<Record<string, string>>,
+  env: Environment,
   cwd: string,
 ): Promise<PrivateDirectory> {
   const workspace = openWorkspace({ cwd, env });

@@ -1,3 +1,4 @@
+import type { Environment } from "../../../environment/variables.ts";
 import { dirname } from "@std/path/posix/dirname";
 import { childEnvironment } from "../../../environment/child_environment.ts";
 import { RunnerError } from "../../../errors.ts";
@@ -15,7 +16,7 @@ const TIMEOUT_MS = 10 * 60_000;
 /** Options for {@linkcode runQuery}. */
 export interface QueryRun {
   readonly privatePath: string;
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Environment;
   readonly signal: AbortSignal | undefined;
   readonly cwd: string;
   /** Variables that override the ones that hide the user's settings. */
