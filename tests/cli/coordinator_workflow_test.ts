@@ -513,6 +513,46 @@ Deno.test("workflow run --executor coordinator reads what a coordinator answers 
   }
 });
 
+Deno.test("workflow run --executor coordinator misses jobs of its list once, and reports those that are gone", async () => {
+  const { promise: isOver, resolve: end } = Promise.withResolvers<void>();
+  await using setting = await setUp(
+    "name: CI\njobs:\n  gone: { command: a }\n  missed: { command: b }\n",
+    async ({ id, name, log }) => {
+      log("stdout", `${name} begins`);
+      const { rows } = setting.coordinator.jobs;
+      const reads = () =>
+        setting.coordinator.requests.filter(({ path }) =>
+          path.startsWith("/api/v1/jobs?")
+        ).length;
+      const readTimes = async (count: number) => {
+        const end = reads() + count;
+        await until(() => reads() >= end, "readings of the list");
+      };
+      await readTimes(2);
+      const at = rows.findIndex(({ job_id }) => job_id === id);
+      const [row] = (rows as unknown[]).splice(at, 1);
+      if (name === "gone") {
+        await isOver;
+        (rows as unknown[]).push(row);
+        return 0;
+      }
+      await readTimes(1);
+      (rows as unknown[]).push(row);
+      await readTimes(6);
+      end();
+      return 0;
+    },
+  );
+  const { coordinator, path } = setting;
+  const { code, stderr } = await submit(coordinator, path);
+  assertEquals(code, 1, stderr);
+  assertStringIncludes(
+    stderr,
+    "gone: failed, the coordinator no longer has it",
+  );
+  assertStringIncludes(stderr, "missed: completed");
+});
+
 Deno.test("workflow run --executor coordinator submits from the job that it runs in", async () => {
   await using setting = await setUp(
     "name: CI\njobs:\n  a: { command: a, capabilities: [gpu] }\n",

@@ -22,6 +22,9 @@ const FORGOTTEN_MS = 60_000;
 /** Number of readings without a job before it counts as missing. */
 const MIN_READINGS = 2;
 
+/** Maximum number of consecutive readings without a job that was there. */
+const MAX_ABSENCES = 3;
+
 /** Minimum number of readings of a log after the end of its job. */
 const LAST_READINGS = 2;
 
@@ -73,8 +76,12 @@ export async function followJob(
       log: step,
       masker,
     });
-    while (true) {
-      const job = find()!;
+    let job = find()!;
+    for (let absentCount = 0;;) {
+      const found = find();
+      // Jobs that move between the pages of a list can be missed once.
+      absentCount = found === undefined ? absentCount + 1 : 0;
+      job = found ?? job;
       if (hasStarted(job)) request.onStart();
       const end = endOf(job);
       if (end !== undefined) {
@@ -83,6 +90,10 @@ export async function followJob(
         await step.close();
         const { path: logPath } = step;
         return { ...outcomeOf(job, end), tail: step.tail(), logPath };
+      }
+      if (absentCount > MAX_ABSENCES) {
+        await follower.end();
+        return REMOVED;
       }
       if (abandoned.aborted) break;
       const wait = watcher.next();
@@ -100,6 +111,12 @@ export async function followJob(
 }
 
 const CANCELLED = { status: "cancelled", exitCode: null } as const;
+
+const REMOVED = {
+  status: "failed",
+  exitCode: null,
+  reason: "the coordinator no longer has it",
+} as const;
 
 /** Waits until a job is there; returns whether it will ever be. */
 async function appears(
