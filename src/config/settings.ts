@@ -4,6 +4,7 @@ import { RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
 import type { Option } from "../options/option.ts";
 import {
+  findOption,
   type OptionName,
   type OptionNameOf,
   OPTIONS,
@@ -157,15 +158,17 @@ export class Settings {
   }
 
   /**
-   * Returns all strings of all layers.
+   * Returns all strings of all layers, except defaults, which hide nothing.
    *
    * @returns Names and strings; those of a list or mapping separately.
    */
   texts(): [OptionName, string][] {
     return [...this.#stacks].flatMap(([name, stack]) =>
       stack.flatMap(({ value }) =>
-        (typeof value === "string" ? [value] : Object.values(value))
-          .map((text): [OptionName, string] => [name, String(text)])
+        value === findOption(name)?.default
+          ? []
+          : (typeof value === "string" ? [value] : Object.values(value))
+            .map((text): [OptionName, string] => [name, String(text)])
       )
     );
   }

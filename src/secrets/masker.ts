@@ -73,8 +73,7 @@ const PLACEHOLDERS = ["[REDACTED]", "***", "-"].map((text) =>
  * are held back.
  */
 export class Masker {
-  /** The secrets as bytes. */
-  readonly needles: NeedleSet = new NeedleSet();
+  #needles: NeedleSet | undefined;
   /** Ordinary values, which are masked only as whole words. */
   readonly words: WholeWords = new WholeWords();
   /** Minimum length of a value that is masked, in bytes; at least 3. */
@@ -84,9 +83,14 @@ export class Masker {
   /** Rules of streams: those of this masker, or nothing but forbidden texts. */
   #printed: MaskRules = this;
 
+  /** The secrets as bytes; a set takes time to create, and may not be needed. */
+  get needles(): NeedleSet {
+    return this.#needles ??= new NeedleSet();
+  }
+
   /** Number of forms of all secrets; grows with each new secret. */
   get formTotal(): number {
-    return this.needles.size + this.words.size;
+    return (this.#needles?.size ?? 0) + this.words.size;
   }
 
   /** Placeholder that replaces a range of secret bytes. */
@@ -177,7 +181,7 @@ export class Masker {
    * @returns Whether a part of it would be masked.
    */
   holdsSecret(text: string): boolean {
-    return maskWith(this, text) !== text.toWellFormed();
+    return this.formTotal > 0 && maskWith(this, text) !== text.toWellFormed();
   }
 
   /**
@@ -186,7 +190,7 @@ export class Masker {
    * @returns The text, with a placeholder for each range of secret bytes.
    */
   maskText(text: string): string {
-    return maskWith(this.#printed, text);
+    return this.formTotal > 0 ? maskWith(this.#printed, text) : text;
   }
 
   #choosePlaceholder(): void {
