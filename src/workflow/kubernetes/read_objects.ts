@@ -18,13 +18,16 @@ import type {
 /** Maximum length of a text, in characters. */
 const MAX_TEXT_LENGTH = 1_000;
 
+/** Names of objects, which become parts of paths and arguments of kubectl. */
+const NAME = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
+
 /** Maximum number of conditions, containers or labels. */
 const MAX_MEMBERS = 100;
 
 /**
  * Reads a Job or a Pod.
  *
- * @returns `undefined` if it has no name.
+ * @returns `undefined` if it has no valid name.
  */
 export function readObject(value: unknown): JobObject & Pod | undefined {
   const metadata = metadataOf(isObject(value) ? value.metadata : undefined);
@@ -46,8 +49,8 @@ export function textOf(value: unknown): string | undefined {
 
 function metadataOf(value: unknown): ObjectMeta | undefined {
   if (!isObject(value)) return undefined;
-  const name = textOf(value.name);
-  if (name === undefined) return undefined;
+  const { name } = value;
+  if (typeof name !== "string" || !NAME.test(name)) return undefined;
   const labels = isObject(value.labels) ? value.labels : {};
   return {
     name,

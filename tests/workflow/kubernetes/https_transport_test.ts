@@ -92,6 +92,17 @@ Deno.test({
       ClusterError,
       "why",
     );
+    // Nobody knows whether the program has succeeded.
+    server.brokenExecCount = 1;
+    const lost = await assertRejects(
+      async () => {
+        const output = transport.exec(target("true"), undefined, signal);
+        for await (const _ of output);
+      },
+      ClusterError,
+      "Lost the connection to the pod",
+    );
+    assertEquals(lost.isTransient, true);
     await cluster.delete("jobs", name, { signal });
     await cluster.delete("jobs", name, { signal });
     const path = cluster.path("jobs", name);

@@ -151,3 +151,19 @@ Deno.test("secretManifest() creates a Secret that its Job owns", () => {
     name: secret.metadata.name,
   }]);
 });
+
+Deno.test("jobManifest() keeps log collectors away from output that is not masked yet", () => {
+  const { metadata, spec } = jobOf();
+  for (const { annotations, labels } of [metadata, spec.template.metadata]) {
+    assertEquals(labels["reactorcide.io/log-exclude"], "true");
+    for (
+      const [name, value] of Object.entries({
+        "fluentbit.io/exclude": "true",
+        "fluentd.kubernetes.io/exclude": "true",
+        "promtail.io/ignore": "true",
+        "co.elastic.logs/enabled": "false",
+        "vector.dev/exclude": "true",
+      })
+    ) assertEquals(annotations[name], value, name);
+  }
+});

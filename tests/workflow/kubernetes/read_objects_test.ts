@@ -20,6 +20,16 @@ Deno.test("readObject() takes no exit code that is none for success", () => {
   assertEquals(podState(ended({ exitCode: 0 })).exit, { exitCode: 0 });
 });
 
+Deno.test("readObject() takes no object whose name could be something else", () => {
+  const wrong = ["--kubeconfig=/tmp/x", "-it", "..", "a/b", "a b", "A", ""];
+  for (const name of [...wrong, "a\n", "a".repeat(254), 7, null, ["a"]]) {
+    assertEquals(readObject({ metadata: { name } }), undefined, String(name));
+  }
+  for (const name of ["a", "reactorcide-job-1.x", "a".repeat(253)]) {
+    assertEquals(readObject({ metadata: { name } })?.metadata.name, name);
+  }
+});
+
 Deno.test("readObject() makes texts of the cluster safe to show", () => {
   const message = `\x1b[2J\x1b]0;title\x07no\nnode\r${"x".repeat(5_000)}`;
   const pod = readObject({
