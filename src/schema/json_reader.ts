@@ -6,23 +6,22 @@ const MAX_KEY_LENGTH = 500;
 
 const SPACE = /[ \t\n\r]*/y;
 
-/** A colon after a key, which YAML wants on the same line. */
+/** A colon after a key; YAML requires it on the same line. */
 const COLON = / *:/y;
 
 /**
- * A string without what YAML and JSON may read differently: some control
- * characters, line separators, and escapes of slashes and of halves of
- * characters.
+ * A string that YAML and JSON read alike: without some control characters, line
+ * separators, escaped slashes and escaped surrogates.
  */
 const STRING =
   /"(?:[^"\\\p{Cc}\u2028\u2029\ufeff\ufffe\uffff]|\\(?:["\\bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}))*"/uy;
 
-/** A number without an exponent, of which no digit is lost. */
+/** A number without an exponent that keeps all of its digits when parsed. */
 const NUMBER = /(?:0|-?[1-9]\d{0,14})(?:\.\d{1,10})?(?![\w.+-])/y;
 
 const WORD = /(?:true|false|null)(?![\w.+-])/y;
 
-/** The two forms of a document, as `DocumentNode` takes them. */
+/** The two forms of a document, as `DocumentNode` expects them. */
 export interface JsonDocument {
   /** The value, in which all scalars are strings, as they are written. */
   readonly written: unknown;
@@ -30,11 +29,11 @@ export interface JsonDocument {
   readonly understood: unknown;
 }
 
-/** What is not JSON, or possibly something else in YAML. */
-class Doubt extends Error {}
+/** Thrown if the text is not JSON, or if YAML might read it differently. */
+class NotPlainJson extends Error {}
 
 /**
- * Reads a JSON object or list. In all that it reads, YAML says the same.
+ * Reads a JSON object or list that YAML reads in the same way.
  *
  * @returns `undefined` if the text is not JSON, has a key twice, or YAML might
  * read it differently.
@@ -44,7 +43,7 @@ export function scanJson(text: string): JsonDocument | undefined {
   try {
     return new Reader(text).document();
   } catch (error) {
-    if (error instanceof Doubt) return undefined;
+    if (error instanceof NotPlainJson) return undefined;
     throw error;
   }
 }
@@ -61,7 +60,7 @@ class Reader {
   document(): JsonDocument {
     const value = this.#value();
     if (this.#at === this.#text.length) return value;
-    throw new Doubt();
+    throw new NotPlainJson();
   }
 
   /** Reads a value and the space around it. */
@@ -79,14 +78,14 @@ class Reader {
       return { written: text, understood: text };
     }
     if (next === "{" || next === "[") {
-      if (++this.#depth > MAX_DEPTH) throw new Doubt();
+      if (++this.#depth > MAX_DEPTH) throw new NotPlainJson();
       this.#at++;
       const value = next === "{" ? this.#mapping() : this.#list();
       this.#depth--;
       return value;
     }
     const written = this.#find(NUMBER) ?? this.#find(WORD);
-    if (written === undefined) throw new Doubt();
+    if (written === undefined) throw new NotPlainJson();
     return { written, understood: JSON.parse(written) };
   }
 
@@ -100,14 +99,14 @@ class Reader {
       const key = this.#string();
       const isPlain = key !== "__proto__" && key !== "<<" &&
         key.length <= MAX_KEY_LENGTH && !Object.hasOwn(written, key);
-      if (!isPlain) throw new Doubt();
+      if (!isPlain) throw new NotPlainJson();
       this.#take(COLON);
       const value = this.#value();
       written[key] = value.written;
       understood[key] = value.understood;
     } while (this.#skip(","));
     if (this.#skip("}")) return { written, understood };
-    throw new Doubt();
+    throw new NotPlainJson();
   }
 
   #list(): JsonDocument {
@@ -121,7 +120,7 @@ class Reader {
       understood.push(value.understood);
     } while (this.#skip(","));
     if (this.#skip("]")) return { written, understood };
-    throw new Doubt();
+    throw new NotPlainJson();
   }
 
   #string(): string {
@@ -131,7 +130,7 @@ class Reader {
 
   #take(pattern: RegExp): string {
     const found = this.#find(pattern);
-    if (found === undefined) throw new Doubt();
+    if (found === undefined) throw new NotPlainJson();
     return found;
   }
 
