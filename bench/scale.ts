@@ -1,6 +1,6 @@
 /**
  * A simulation of 100,000 jobs over 1,000 workers, in virtual time, with the
- * graph engine of `workflow run`. `docs/scale.md` says what it taught.
+ * graph engine of `workflow run`. `docs/scale.md` describes the results.
  *
  * ```sh
  * deno run bench/scale.ts                 # prints the table of docs/scale.md
@@ -26,7 +26,7 @@ import type {
 import { runWorkflow } from "../src/workflow/local/run_workflow.ts";
 import type { WorkflowState } from "../src/workflow/local/workflow_state.ts";
 
-/** What the simulation assumes. */
+/** Assumptions of the simulation. */
 export const MODEL = {
   /** Median time of a job, and how far jobs differ: a log-normal distribution. */
   jobMs: 60_000,
@@ -84,7 +84,7 @@ export interface Scenario {
   readonly looksAtDependents?: boolean;
 }
 
-/** What a simulation has found; times are in milliseconds. */
+/** Result of a simulation; times are in milliseconds. */
 export interface Outcome {
   readonly ranCount: number;
   readonly skippedCount: number;

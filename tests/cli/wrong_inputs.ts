@@ -226,7 +226,6 @@ export const WRONG_INPUTS: Readonly<Record<string, WrongInput>> = {
   ),
   "submitted file without a name": trigger("command: x\n"),
   "submitted file without a command": trigger("name: t\n"),
-  "submitted file with steps": trigger(`name: t\n${STEP}`),
   "submitted file with a wrong time": trigger(
     "name: t\ncommand: x\ntimeout: soon\n",
   ),

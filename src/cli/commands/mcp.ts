@@ -10,12 +10,13 @@ import { usageError } from "../parse_arguments.ts";
 export const mcpCommand: CliCommand = {
   usage: "[DIRECTORY] [OPTIONS]",
   description:
-    `Lets coding agents use a directory (the current one) by the Model Context
-Protocol, on standard input and output. Agents can list what the directory
-defines, validate files, and read results and logs of runs. They can run jobs
-and workflows only with --allow-run: a job can do whatever you can.
+    `Serves a directory (by default, the current one) to coding agents through the
+Model Context Protocol, on standard input and output. Agents can list what the
+directory defines, validate files, and read the results and logs of runs. They
+can run jobs and workflows only with --allow-run, because a job can do anything
+that you can.
 
-Ends at the end of its input.`,
+Exits at the end of its input.`,
   examples: [
     ["mcp", "Let an agent read definitions and runs"],
     ["mcp --allow-run", "Let it run jobs and workflows as well"],

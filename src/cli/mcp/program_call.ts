@@ -22,7 +22,7 @@ export type RunProgram = (
   host: Host,
 ) => Promise<number>;
 
-/** What calls of the program share. */
+/** Parameters that all calls of the program share. */
 export interface ProgramPlace {
   readonly runProgram: RunProgram;
   /** Process around this one. */

@@ -75,7 +75,7 @@ export interface Tool {
 /** Options for {@linkcode serveTools}. */
 export interface ServeToolsOptions {
   readonly tools: Readonly<Record<string, Tool>>;
-  /** What the server is for. */
+  /** Purpose of the server, for clients. */
   readonly instructions: string;
   readonly version: string;
   /** Messages of the client. */
