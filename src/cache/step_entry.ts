@@ -9,8 +9,8 @@
  *   only explains what has changed since.
  */
 
-import { sha256Hex } from "../fs/checksum.ts";
-import { isObject } from "../json_value.ts";
+import { isSha256, sha256Hex } from "../fs/checksum.ts";
+import { isCount, isObject } from "../json_value.ts";
 import {
   allBytes,
   type CacheEntry,
@@ -31,9 +31,7 @@ export const MAX_INLINE_LOG_BYTES = 32 * 1024;
 /** Maximum size of a log, in bytes. */
 export const MAX_LOG_BYTES = 16 * 1024 * 1024;
 
-const HASH = /^[0-9a-f]{64}$/;
-
-/** What a key is computed from: hashes and facts by their names. */
+/** The parts of a key: hashes and facts by their names. */
 export type KeyParts = Readonly<Record<string, string>>;
 
 /** A file, a link or an empty directory that a step created. */
@@ -170,7 +168,7 @@ export async function readLastKey(
 ): Promise<string | undefined> {
   const path = lastEntryName(id);
   const value = await readJson(path, MAX_STEP_ENTRY_BYTES, store, signal);
-  return isObject(value) && isHash(value.key) ? value.key : undefined;
+  return isObject(value) && isSha256(value.key) ? value.key : undefined;
 }
 
 /**
@@ -219,7 +217,7 @@ export async function readStepLog(
 function isStepEntry(value: unknown): boolean {
   if (!isObject(value) || value.version !== 1) return false;
   const entry = value as unknown as StepEntry;
-  return typeof entry.name === "string" && isHash(entry.step) &&
+  return typeof entry.name === "string" && isSha256(entry.step) &&
     isCount(entry.createdMs) && isTime(entry.durationMs) &&
     areTexts(entry.parts) && areTexts(entry.values) &&
     areOutputs(entry.outputs) && isLog(entry.log) &&
@@ -229,7 +227,7 @@ function isStepEntry(value: unknown): boolean {
 }
 
 function isPack(pack: unknown): boolean {
-  return isObject(pack) && isHash(pack.sha256) && isCount(pack.packBytes) &&
+  return isObject(pack) && isSha256(pack.sha256) && isCount(pack.packBytes) &&
     isCount(pack.bytes) && isCount(pack.count) &&
     (pack.format === "zstd" || pack.format === "gzip");
 }
@@ -243,7 +241,7 @@ function areOutputs(outputs: unknown): boolean {
     const isValid = savedPathProblem(path) === undefined && isCount(mode) &&
       mode <= 0o777 && typeof content === "string" &&
       (type === "file"
-        ? HASH.test(content)
+        ? isSha256(content)
         : type === "link"
         ? content !== "" && !content.includes("\0")
         : type === "directory" && content === "");
@@ -266,7 +264,7 @@ function isLog(log: unknown): boolean {
   if (!isObject(log) || !Array.isArray(log.parts)) return false;
   const hasBytes = log.sha256 === undefined
     ? typeof log.inline === "string"
-    : isHash(log.sha256);
+    : isSha256(log.sha256);
   let total = 0;
   for (const part of log.parts) {
     const { stream, length } = isObject(part) ? part : {};
@@ -280,14 +278,6 @@ function isLog(log: unknown): boolean {
 function areTexts(value: unknown): boolean {
   return isObject(value) &&
     Object.values(value).every((text) => typeof text === "string");
-}
-
-function isHash(value: unknown): value is string {
-  return typeof value === "string" && HASH.test(value);
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function isTime(value: unknown): boolean {

@@ -14,7 +14,7 @@ import type { JobPlan } from "../steps/job_plan.ts";
 import { launcherOf } from "../steps/run_command.ts";
 import { CANCELLED_END, type StepEnd } from "../steps/attempt.ts";
 import { interactiveCommand } from "../steps/shell.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean, suggest } from "../suggest.ts";
 import type { RunState } from "./run_state.ts";
 import type { OpenedStep } from "./step_setting.ts";
 
@@ -193,9 +193,7 @@ export function checkDebugShells(
     if (names.includes(name)) continue;
     const meant = suggest(name, names);
     throw new RunnerError(
-      `Cannot use "break": the job has no step "${name}"${
-        meant === undefined ? "" : `; did you mean "${meant}"?`
-      }`,
+      `Cannot use "break": the job has no step "${name}"${didYouMean(meant)}`,
       { code: "invalid-config" },
     );
   }
