@@ -49,10 +49,11 @@ export async function findSandbox(
     findContainment(isInContainer),
   ]);
   if (typeof landlockVersion === "string") return { problem: landlockVersion };
-  const weakness = landlockVersion < GOVERNS_SIGNALS && namespace === undefined
+  const isShared = namespace === undefined;
+  const weakness = landlockVersion < GOVERNS_SIGNALS && isShared
     ? "signals and abstract sockets reach processes outside: that needs Landlock 6 (Linux 6.12) or PID namespaces"
     : undefined;
-  return { sandbox: sandboxOf(landlockVersion, weakness) };
+  return { sandbox: sandboxOf(landlockVersion, { isShared, weakness }) };
 }
 
 let landlock: Promise<number | string> | undefined;
@@ -65,7 +66,7 @@ async function findLandlock(): Promise<number | string> {
   if (Deno.build.os !== "linux") {
     return "it needs Landlock, which only Linux has";
   }
-  const confinement = sandboxOf(1).confinementFor({
+  const confinement = sandboxOf(1, { isShared: true }).confinementFor({
     read: ["/"],
     write: [],
     links: [],
@@ -85,9 +86,10 @@ async function findLandlock(): Promise<number | string> {
     : "the system refuses Landlock or a filter of system calls";
 }
 
+/** Builds a sandbox; it is shared if other processes are visible in it. */
 function sandboxOf(
   landlockVersion: number,
-  weakness?: string,
+  { isShared, weakness }: { isShared: boolean; weakness?: string },
 ): Sandbox {
   const filterFor = (limits: SandboxLimits) =>
     seccompFilter({
@@ -95,6 +97,7 @@ function sandboxOf(
       refusesSockets: !limits.hasNetwork,
       refusesMemory: !sharesMemory(limits),
       refusesTruncate: landlockVersion < GOVERNS_TRUNCATE,
+      refusesOtherProcesses: isShared,
     });
   return {
     landlockVersion,

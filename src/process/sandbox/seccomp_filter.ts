@@ -26,6 +26,13 @@ export interface SeccompFilterOptions {
    * @default {false}
    */
   readonly refusesTruncate?: boolean;
+  /**
+   * Whether limits and priorities of other processes are refused, also reading
+   * the limits. Such a limit is the tag of a process.
+   *
+   * @default {false}
+   */
+  readonly refusesOtherProcesses?: boolean;
 }
 
 /** Value of `seccomp_data.arch`, from `linux/audit.h`. */
@@ -58,6 +65,11 @@ const CALLS = {
   keyctl: [250, 219],
   // Files are opened by number, past every path.
   openByHandleAt: [304, 265],
+  // Its log tells about the whole machine.
+  syslog: [103, 116],
+  prlimit64: [302, 261],
+  setpriority: [141, 140],
+  ioprioSet: [251, 30],
   // They reach deep into the kernel, and no build needs them.
   bpf: [321, 280],
   userfaultfd: [323, 282],
@@ -69,7 +81,7 @@ type Call = keyof typeof CALLS;
 const ALWAYS_REFUSED: readonly Call[] = [
   ...["ioUringSetup", "ioUringEnter", "ioUringRegister"] as const,
   ...["addKey", "requestKey", "keyctl", "openByHandleAt"] as const,
-  ...["bpf", "userfaultfd", "perfEventOpen"] as const,
+  ...["bpf", "userfaultfd", "perfEventOpen", "syslog"] as const,
 ];
 
 /** Calls that reach objects of every process in the IPC namespace. */
@@ -85,6 +97,12 @@ const FIRST_X32_CALL = 0x40000000;
 /** Offsets in `seccomp_data`. */
 const NUMBER_OFFSET = 0;
 const ARCH_OFFSET = 4;
+/** The first two arguments; a process ID has 32 bits. */
+const ARGUMENT_OFFSETS = [16, 24] as const;
+
+/** Numbers of a user as the kind of target of `setpriority` and `ioprio_set`. */
+const PRIO_USER = 2;
+const IOPRIO_WHO_USER = 3;
 
 /** Instructions: load a word, compare it, return. */
 const LOAD = 0x20;
@@ -95,6 +113,7 @@ const RETURN = 0x06;
 const ALLOW = 0x7fff0000;
 const FAIL = 0x00050000;
 const ENOSYS = 38;
+const EPERM = 1;
 const EACCES = 13;
 
 /** An instruction: code, jump if true, jump if false, operand. */
@@ -108,7 +127,9 @@ type Instruction = readonly [number, number, number, number];
  * 1. Calls of another architecture, such as 32-bit calls, are refused: their
  *    numbers mean something else.
  * 2. Each listed call is refused by its number.
- * 3. Everything else is allowed.
+ * 3. Limits and priorities can be refused for every process but the one that
+ *    calls.
+ * 4. Everything else is allowed.
  *
  * @returns Instructions of eight bytes, in the byte order of the processor.
  */
@@ -134,12 +155,39 @@ export function seccompFilter(
     fail(ENOSYS),
     ...refused.flatMap((call) => refusal(CALLS[call][at], ENOSYS)),
     ...denied.flatMap((call) => refusal(CALLS[call][at], EACCES)),
+    ...options.refusesOtherProcesses
+      ? [
+        ...refusalForOthers(CALLS.prlimit64[at]),
+        ...refusalForOthers(CALLS.setpriority[at], PRIO_USER),
+        ...refusalForOthers(CALLS.ioprioSet[at], IOPRIO_WHO_USER),
+      ]
+      : [],
     [RETURN, 0, 0, ALLOW],
   ]);
 }
 
 function refusal(number: number, errno: number): Instruction[] {
   return [[JUMP_IF_EQUAL, 0, 1, number], fail(errno)];
+}
+
+/**
+ * Refuses a call that does not name the calling process, which is 0.
+ *
+ * @param user Kind of target that means a user, if the first argument is a kind.
+ */
+function refusalForOthers(number: number, user?: number): Instruction[] {
+  const [first, second] = ARGUMENT_OFFSETS;
+  const kind: Instruction[] = user === undefined
+    ? []
+    : [[LOAD, 0, 0, first], [JUMP_IF_EQUAL, 2, 0, user]];
+  return [
+    [JUMP_IF_EQUAL, 0, kind.length + 4, number],
+    ...kind,
+    [LOAD, 0, 0, user === undefined ? first : second],
+    [JUMP_IF_EQUAL, 1, 0, 0],
+    fail(EPERM),
+    [LOAD, 0, 0, NUMBER_OFFSET],
+  ];
 }
 
 function fail(errno: number): Instruction {

@@ -11,7 +11,7 @@ const { problem } = await findSandbox(false);
 
 /** Prints the names of the errors of some calls. */
 const CALLS = `
-import ctypes, errno, os, socket
+import ctypes, errno, os, resource, socket
 libc = ctypes.CDLL(None, use_errno=True)
 def attempt(act):
     try:
@@ -28,25 +28,47 @@ print(
     attempt(socket.socketpair),
     attempt(lambda: os.getpid()),
     attempt(shared_memory),
+    attempt(lambda: resource.prlimit(os.getppid(), resource.RLIMIT_CORE)),
+    attempt(lambda: resource.prlimit(0, resource.RLIMIT_CORE)),
 )
 `;
 
 const CASES: readonly [Partial<SeccompFilterOptions>, string][] = [
   [
     { refusesSockets: true, refusesMemory: true },
-    "EINVAL EACCES done done EACCES",
+    "EINVAL EACCES done done EACCES done done",
   ],
-  [{ refusesSockets: false }, "EINVAL done done done done"],
-  [{ refusesSockets: true }, "EINVAL EACCES done done done"],
+  [{ refusesSockets: false }, "EINVAL done done done done done done"],
+  [
+    { refusesSockets: true, refusesOtherProcesses: true },
+    "EINVAL EACCES done done done EPERM done",
+  ],
   [
     { refusesSockets: false, refusesTruncate: true },
-    "ENOSYS done done done done",
+    "ENOSYS done done done done done done",
   ],
   [
     { refusesSockets: true, refusesTruncate: true },
-    "ENOSYS EACCES done done done",
+    "ENOSYS EACCES done done done done done",
   ],
 ];
+
+/** Prints the errors of calls that would change priorities, but to what they are. */
+const PRIORITIES = `
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+IOPRIO_SET = 251 if os.uname().machine == "x86_64" else 30
+own = os.getpriority(os.PRIO_PROCESS, 0)
+calls = [
+    lambda: libc.setpriority(os.PRIO_PROCESS, os.getppid(), own),
+    lambda: libc.setpriority(os.PRIO_USER, 0, own),
+    lambda: libc.setpriority(os.PRIO_PROCESS, 0, own),
+    lambda: libc.syscall(IOPRIO_SET, 1, os.getppid(), 0),
+    lambda: libc.syscall(IOPRIO_SET, 3, 0, 0),
+    lambda: libc.syscall(IOPRIO_SET, 1, 0, 0),
+]
+print([ctypes.get_errno() if call() else 0 for call in calls])
+`;
 
 for (const [options, expected] of CASES) {
   Deno.test(
@@ -54,27 +76,44 @@ for (const [options, expected] of CASES) {
     {
       ignore: problem !== undefined || isClientMissing("python3"),
     },
-    async () => {
-      const filter = seccompFilter({
-        architecture: Deno.build.arch,
-        refusesSockets: false,
-        ...options,
-      });
-      const [perl, ...words] = perlWords("/usr/bin/perl", {
-        read: ["/"],
-        write: ["/"],
-        strict: { filter },
-      });
-      const name = new TextEncoder().encode("PATH").toHex();
-      const { stdout, stderr } = await new Deno.Command(perl, {
-        args: [...words, "/usr/bin/env", "python3", "-c", CALLS],
-        clearEnv: true,
-        env: { [`RUNNERLIB_ENV_${name}`]: Deno.env.get("PATH") ?? "" },
-      }).output();
-      const text = new TextDecoder().decode(stdout).trim();
-      assertEquals(text, expected, new TextDecoder().decode(stderr));
-    },
+    async () => assertEquals(await outputOf(CALLS, options), expected),
   );
+}
+
+Deno.test(
+  "seccompFilter() refuses priorities of others, and allows the own one",
+  {
+    ignore: problem !== undefined || isClientMissing("python3"),
+  },
+  async () => {
+    const output = await outputOf(PRIORITIES, { refusesOtherProcesses: true });
+    assertEquals(output, "[1, 1, 0, 1, 1, 0]");
+  },
+);
+
+/** Runs Python code behind a filter. */
+async function outputOf(
+  code: string,
+  options: Partial<SeccompFilterOptions>,
+): Promise<string> {
+  const filter = seccompFilter({
+    architecture: Deno.build.arch,
+    refusesSockets: false,
+    ...options,
+  });
+  const [perl, ...words] = perlWords("/usr/bin/perl", {
+    read: ["/"],
+    write: ["/"],
+    strict: { filter },
+  });
+  const name = new TextEncoder().encode("PATH").toHex();
+  const { stdout, stderr } = await new Deno.Command(perl, {
+    args: [...words, "/usr/bin/env", "python3", "-c", code],
+    clearEnv: true,
+    env: { [`RUNNERLIB_ENV_${name}`]: Deno.env.get("PATH") ?? "" },
+  }).output();
+  const errors = new TextDecoder().decode(stderr);
+  return new TextDecoder().decode(stdout).trim() || errors;
 }
 
 Deno.test("seccompFilter() ends with an instruction that allows a call", () => {
