@@ -34,9 +34,8 @@ export async function openStepCache(
   const root = await realPath(jobPath);
   const inRoot = (path: string) =>
     isInside(root, path) ? path.slice(root.length + 1) : undefined;
-  const artifacts = inRoot(
-    await realPath(workspace.pathOf(config.artifactsDir)),
-  );
+  const artifactsPath = await realPath(workspace.pathOf(config.artifactsDir));
+  const artifacts = inRoot(artifactsPath);
   const warn = (message: string) => logger.warn("cache", message);
   const troubles = new Set<string>();
   return await StepCache.open({
@@ -63,6 +62,7 @@ export async function openStepCache(
     },
     memoryDirectory: memoryDirectory(host.env),
     userId: userId(),
+    startedMs: fileTimeIn(artifactsPath),
     open: () =>
       openStore(config.cache.store ?? "", {
         env: host.env,
@@ -88,6 +88,22 @@ export async function openStepCache(
 function userId(): number | null {
   const [own] = privateDirectories();
   return own === undefined ? null : Deno.lstatSync(own).uid;
+}
+
+/**
+ * Returns the time of a new file in a directory, in milliseconds since 1970; 0 if
+ * there cannot be one.
+ */
+function fileTimeIn(directory: string): number {
+  try {
+    const path = Deno.makeTempFileSync({ dir: directory, prefix: ".time-" });
+    const { ctime } = Deno.lstatSync(path);
+    Deno.removeSync(path);
+    return ctime?.getTime() ?? 0;
+  } catch {
+    // A step has replaced the directory; then nothing is remembered.
+    return 0;
+  }
 }
 
 function reportAudit(

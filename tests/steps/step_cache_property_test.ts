@@ -2,8 +2,17 @@ import { assertEquals } from "@std/assert";
 import { cachedJob } from "../helpers/cached_job.ts";
 import { Random } from "../helpers/random.ts";
 
-/** Number of random edits; 200 take about a minute. */
-const EDITS = Number(Deno.env.get("STEP_CACHE_EDITS") ?? 40);
+/** Number of random edits. */
+const EDITS = Number(Deno.env.get("STEP_CACHE_EDITS") ?? 60);
+
+/** Number of edits after which the files get old enough to be remembered. */
+const EDITS_PER_AGE = 30;
+
+/** Age of a file whose hash is remembered, and a bit more, in milliseconds. */
+const AGE_MS = 2_100;
+
+/** How far the clock jumps, in milliseconds. */
+const JUMPS = [-86_400_000, -3_000, 3_000, 86_400_000];
 
 const NAMES = ["a", "b", "c d", "é", "sub/a", "sub/deep/b"];
 const CONTENTS = ["", "one\n", "two\n"];
@@ -117,6 +126,78 @@ Deno.test("cached runs give what clean runs give, and run only what is new", asy
       Deno.remove(`${job.directory}/user`, { recursive: true }).catch(() => {}),
   ];
   const forgets = edits.at(-1);
+  /** Returns the path of a regular input. */
+  const anyInput = () => {
+    const paths = [...model.files].flatMap(([path, file]) =>
+      path.startsWith("in/") && "content" in file ? [path] : []
+    );
+    return random.pick(paths);
+  };
+  const fileAt = (path: string) =>
+    model.files.get(path) as { content: string; mode: number };
+  /** Writes into a file, which keeps its inode, its size and its times. */
+  const rewrite = async (path: string, place = `${job.cwd}/${path}`) => {
+    const { content, mode } = fileAt(path);
+    const other = { "one\n": "two\n", "two\n": "one\n" }[content] ?? content;
+    const { atime, mtime } = await Deno.stat(place);
+    await Deno.writeTextFile(place, other);
+    await Deno.utime(place, atime!, mtime!);
+    model.files.set(path, { content: other, mode });
+  };
+  edits.push(
+    () => rewrite(anyInput()),
+    () => rewrite(anyInput()),
+    async () => {
+      // By another name of the same file.
+      const path = anyInput();
+      const alias = `${job.directory}/alias`;
+      await Deno.link(`${job.cwd}/${path}`, alias);
+      await rewrite(path, alias);
+      await Deno.remove(alias);
+    },
+    async () => {
+      // A new file that looks like the old one.
+      const path = anyInput();
+      const place = `${job.cwd}/${path}`;
+      const { atime, mtime } = await Deno.stat(place);
+      const copy = `${job.directory}/copy`;
+      await Deno.copyFile(place, copy);
+      await rewrite(path, copy);
+      await Deno.utime(copy, atime!, mtime!);
+      await Deno.rename(copy, place);
+    },
+    async () => {
+      const [one, other] = [anyInput(), anyInput()];
+      if (one === other) return;
+      const [a, b] = [fileAt(one), fileAt(other)];
+      const aside = `${job.directory}/aside`;
+      await Deno.rename(`${job.cwd}/${one}`, aside);
+      await Deno.rename(`${job.cwd}/${other}`, `${job.cwd}/${one}`);
+      await Deno.rename(aside, `${job.cwd}/${other}`);
+      model.files.set(one, b);
+      model.files.set(other, a);
+    },
+    async () => {
+      const path = anyInput();
+      const mode = random.pick([0o644, 0o755]);
+      await Deno.chmod(`${job.cwd}/${path}`, mode);
+      model.files.set(path, { ...fileAt(path), mode });
+    },
+    // None of these changes what a step depends on.
+    () => Deno.utime(`${job.cwd}/in`, random.below(1_000), 1_000),
+    () => Deno.mkdir(`${job.cwd}/in/empty/more`, { recursive: true }),
+    async () => {
+      const place = `${job.cwd}/${anyInput()}`;
+      const { mode } = await Deno.stat(place);
+      await Deno.chmod(place, 0o600);
+      await Deno.chmod(place, mode! & 0o777);
+    },
+    async () => {
+      await Deno.rename(`${job.cwd}/in`, `${job.directory}/moved`);
+      await Deno.rename(`${job.directory}/moved`, `${job.cwd}/in`);
+    },
+  );
+  const { now } = Date;
   for (let count = 0; count < EDITS; count++) {
     const edit = random.pick(edits);
     // Without the memory, it is not known what earlier runs created.
@@ -124,6 +205,9 @@ Deno.test("cached runs give what clean runs give, and run only what is new", asy
       await Deno.remove(`${job.cwd}/out`, { recursive: true }).catch(() => {});
     }
     await edit();
+    if (count % EDITS_PER_AGE === 0) {
+      await new Promise((resolve) => setTimeout(resolve, AGE_MS));
+    }
     await job.define({
       copy: {
         run: `mkdir -p out
@@ -143,9 +227,11 @@ echo "count=$(find . -type f -o -type l | wc -l)" >> $REACTORCIDE_OUTPUT`,
       },
     });
     await Deno.writeTextFile(`${job.cwd}/fixed`, "");
+    const jumpMs = random.below(4) === 0 ? random.pick(JUMPS) : 0;
+    Date.now = () => now() + jumpMs;
     const { code, ran, stderr } = await job.run(["--cache-explain"], {
       V: model.variable,
-    });
+    }).finally(() => Date.now = now);
     const { outputs, states } = expectedOf(model);
     const context = `STEP_CACHE_SEED=${random.seed}, edit ${count}\n${stderr}`;
     assertEquals(code, 0, context);

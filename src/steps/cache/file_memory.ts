@@ -26,8 +26,9 @@ const MAX_PARTS = 2_000;
 
 /**
  * Minimum age of the last change of a file whose hash is remembered, in
- * milliseconds. The clock of a file system may be this coarse, so a younger file
- * could change again without a trace.
+ * milliseconds. The times of a file may be this coarse, so a younger file could
+ * change again without a trace. The age is that by the clock of the file system,
+ * which may differ from ours, and by our own.
  */
 const MIN_AGE_MS = 2_000;
 
@@ -60,6 +61,17 @@ export interface SeenResult {
   readonly ms: number;
 }
 
+/** What a memory needs to know about the user and the file system. */
+export interface MemoryFacts {
+  /** Id of the user, to whom the memory must belong. */
+  readonly userId: number | null;
+  /**
+   * When the run started by the clock of the file system of the job, in
+   * milliseconds since 1970.
+   */
+  readonly startedMs: number;
+}
+
 /**
  * Remembers hashes of files between runs, so that a file is read again only if
  * it has changed: its size, its times, its inode or its device. No program can
@@ -74,16 +86,19 @@ export class FileMemory {
   /** Hashes of files, each followed by facts about the file. */
   readonly #files: Map<string, string>;
   readonly #steps: Map<string, RememberedStep>;
+  readonly #startedMs: number;
   /** Time before which stores were cleared by hand. */
   readonly #clearedMs: number;
   #hasChanged = false;
 
   private constructor(
     path: string | undefined,
+    startedMs: number,
     { files = {}, steps = {} }: Content = {},
     clearedMs = 0,
   ) {
     this.#path = path;
+    this.#startedMs = startedMs;
     this.#clearedMs = clearedMs;
     this.#files = new Map(Object.entries(files));
     this.#steps = new Map(Object.entries(steps));
@@ -95,17 +110,18 @@ export class FileMemory {
    * @param root Absolute path of the directory of the job, without links.
    * @param parent Absolute path of the directory that contains the file;
    * `undefined` if nothing can be remembered.
-   * @param userId Id of the user, to whom the file must belong.
+   * @param facts What is known about the user and the file system.
    */
   static async open(
     root: string,
     parent: string | undefined,
-    userId: number | null,
+    { userId, startedMs }: MemoryFacts,
   ): Promise<FileMemory> {
-    if (parent === undefined) return new FileMemory(undefined);
+    if (parent === undefined) return new FileMemory(undefined, startedMs);
     const path = `${parent}/${await sha256Hex(root)}.json`;
     return new FileMemory(
       path,
+      startedMs,
       await readContent(path, userId),
       clearedMs(parent),
     );
@@ -155,8 +171,8 @@ export class FileMemory {
       const hash = known.slice(0, -facts.length);
       if (hash.length === HASH_LENGTH) return hash;
     }
-    const isOld = (info.ctime?.getTime() ?? Infinity) <
-      Date.now() - MIN_AGE_MS;
+    const nowMs = Math.min(Date.now(), this.#startedMs);
+    const isOld = (info.ctime?.getTime() ?? Infinity) <= nowMs - MIN_AGE_MS;
     const fresh = await hashFile(path, info, signal);
     if (facts !== undefined && isOld && this.#files.size < MAX_REMEMBERED) {
       this.#files.set(path, fresh + facts);

@@ -28,7 +28,11 @@ import type { StepEnd } from "../attempt.ts";
 import type { CommandOutputs } from "../step.ts";
 import { isSandboxed } from "../step_sandbox.ts";
 import type { CachedStep } from "./cached_step.ts";
-import { FileMemory, type RememberedStep } from "./file_memory.ts";
+import {
+  FileMemory,
+  type MemoryFacts,
+  type RememberedStep,
+} from "./file_memory.ts";
 import { isOfRunner, Uncacheable } from "./file_tree.ts";
 import { inputOf, keyChanges } from "./key_changes.ts";
 import { type RecordedLog, recordLog, replayLog } from "./recorded_log.ts";
@@ -52,12 +56,11 @@ import {
 export interface StepCacheOptions
   extends
     Omit<StoreAccessOptions, "namespace" | "readFrom" | "maxBytes">,
-    StepKeysOptions {
+    StepKeysOptions,
+    MemoryFacts {
   readonly settings: JobConfig["cache"];
   /** Directory of the memory of files; `undefined` if there is none. */
   readonly memoryDirectory: string | undefined;
-  /** Id of the user, to whom the memory must belong. */
-  readonly userId: number | null;
   /** Cancellation of the job. */
   readonly cancellation: Cancellation;
   /** Called with the reason if a step is not cached. */
@@ -104,10 +107,10 @@ export class StepCache implements AsyncDisposable {
    * @throws {RunnerError} `invalid-config` if a namespace is not valid.
    */
   static async open(options: StepCacheOptions): Promise<StepCache> {
-    const { root, memoryDirectory, userId } = options;
+    const { root, memoryDirectory } = options;
     return new StepCache(
       options,
-      await FileMemory.open(root, memoryDirectory, userId),
+      await FileMemory.open(root, memoryDirectory, options),
     );
   }
 
