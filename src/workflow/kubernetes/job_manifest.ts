@@ -238,13 +238,16 @@ const UNPRIVILEGED = {
 const PREPARE_SCRIPT =
   `trap 'exit 143' TERM; mkfifo -m 600 ${START_PIPE} && { cat ${START_PIPE} >/dev/null & wait "$!"; }`;
 
+/** File in the container with the files that exists once they were sent. */
+export const SENT_FILE = "/tmp/runnerlib-sent";
+
 /**
  * Survives the end of the job, and its cancellation, until the runner has
  * fetched the results and deletes the Pod, or the grace time is over. Nothing
  * is written to its pipe.
  */
 const FILES_SCRIPT =
-  'trap : TERM; mkfifo -m 600 /tmp/runnerlib-wait && { cat /tmp/runnerlib-wait >/dev/null & while kill -0 "$!" 2>/dev/null; do wait "$!"; done; }';
+  `trap '[ ! -e ${SENT_FILE} ] || exit 0' TERM; mkfifo -m 600 /tmp/runnerlib-wait && { cat /tmp/runnerlib-wait >/dev/null & while kill -0 "$!" 2>/dev/null; do wait "$!"; done; }`;
 
 function helper(name: string, script: string, input: JobManifestInput) {
   return {

@@ -15,6 +15,7 @@ import {
   FILES_CONTAINER,
   JOB_DIRECTORY,
   PREPARE_CONTAINER,
+  SENT_FILE,
   START_PIPE,
 } from "./job_manifest.ts";
 
@@ -103,7 +104,7 @@ export async function fetchFiles(
 ): Promise<string[]> {
   const parts = `${workspace}/${OWN_DIRECTORY}/pod-files`;
   const script =
-    `cd ${JOB_DIRECTORY} && mkdir -p -- "$1" && for f do shift; [ ! -e "$f" ] || set -- "$@" "$f"; done && tar -czf - -- "$@"`;
+    `cd ${JOB_DIRECTORY} && mkdir -p -- "$1" && for f do shift; [ ! -e "$f" ] || set -- "$@" "$f"; done && tar -czf - -- "$@" && { : >${SENT_FILE} || :; }`;
   try {
     await exec(cluster, {
       pod,

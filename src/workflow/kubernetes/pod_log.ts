@@ -83,6 +83,8 @@ export async function followLog(
         if (text.length > 0) failedSinceMs = undefined;
       }
       if (isLast) break;
+      // The stream ends a moment before or after its container.
+      if (ended.aborted) continue;
     } catch (error) {
       if (signal.aborted) throw error;
       if (isGone(error)) {
