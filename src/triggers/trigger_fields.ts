@@ -1,3 +1,4 @@
+import { didYouMean } from "../suggest.ts";
 import type { JsonValue } from "../json_value.ts";
 import { dictionary, list } from "../schema/collections.ts";
 import {
@@ -367,6 +368,6 @@ function documentKeys(): Record<string, string> {
   return Object.fromEntries(
     (Object.entries(TRIGGER_FIELDS) as [string, Key<unknown>][])
       .filter(([name, { key }]) => name !== key)
-      .map(([name, { key }]) => [key, `is unknown; did you mean "${name}"?`]),
+      .map(([name, { key }]) => [key, `is unknown${didYouMean(name)}`]),
   );
 }
