@@ -1,5 +1,6 @@
 /**
- * The benchmarks: `deno task bench [GROUP…] [--quick] [--mib=SIZE] [--write]`.
+ * The benchmarks:
+ * `deno task bench [GROUP…] [--quick] [--processor] [--mib=SIZE] [--write]`.
  *
  * Ours and a floor are measured in the same run; only the ratios carry over
  * from one machine to another. It ends with 0 whether or not the goals are
@@ -25,6 +26,7 @@ import { masking } from "./masking.ts";
 import { memory } from "./memory.ts";
 import { plugins } from "./plugins.ts";
 import { stall } from "./stall.ts";
+import { takeProcessorTime } from "./programs.ts";
 import { record } from "./record.ts";
 import { registrations } from "./registrations.ts";
 import { Results } from "./results.ts";
@@ -149,11 +151,14 @@ const GROUPS: Readonly<Record<string, Group>> = {
 const results = new Results();
 
 async function report(contest: Contest, rotationCount: number): Promise<void> {
-  results.add(contest, await hold(contest, rotationCount));
+  const titled = processor
+    ? { ...contest, title: `${contest.title}, by processor time` }
+    : contest;
+  results.add(titled, await hold(contest, rotationCount));
 }
 
-const { _: chosen, quick, mib, write } = parseArgs(Deno.args, {
-  boolean: ["quick", "write"],
+const { _: chosen, quick, processor, mib, write } = parseArgs(Deno.args, {
+  boolean: ["quick", "processor", "write"],
   string: ["_", "mib"],
   default: { mib: "1024" },
 });
@@ -162,10 +167,11 @@ const unknown = groups.find((name) => !Object.hasOwn(GROUPS, name));
 if (unknown !== undefined || !(Number(mib) > 0)) {
   const names = Object.keys(GROUPS).join(" | ");
   console.error(
-    `Usage: deno task bench [${names}] [--quick] [--mib=SIZE] [--write]`,
+    `Usage: deno task bench [${names}] [--quick] [--processor] [--mib=SIZE] [--write]`,
   );
   Deno.exit(2);
 }
+if (processor) takeProcessorTime();
 const extent = quick
   ? {
     logBytes: 32 * MIB,

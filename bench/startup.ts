@@ -1,12 +1,17 @@
 import type { Contest } from "./measure.ts";
 import {
   bareSpawn,
+  CLI,
   denoRun,
   imageRunner,
   isThere,
   runnerlib,
+  SPAWN,
   timeOf,
 } from "./programs.ts";
+
+/** The imports of the package have to be found from another directory. */
+const CONFIG = `--config=${new URL("../deno.json", import.meta.url).pathname}`;
 
 /**
  * What it costs to run a command that does nothing, in a warm process cache.
@@ -17,15 +22,21 @@ import {
 export async function startup(directory: string): Promise<Contest> {
   await Deno.writeTextFile(`${directory}/empty.ts`, "");
   const inImage = await imageRunner(directory);
+  const late = "--unstable-lazy-dynamic-imports";
+  const modules = await importsOfImage(directory);
+  await Deno.writeTextFile(
+    `${directory}/source.ts`,
+    `import ${JSON.stringify(CLI)};`,
+  );
   const programs = {
     "run true": runnerlib("true"),
     "empty script": denoRun("empty.ts"),
     "run true, in the image": inImage("true"),
     "bare spawn": await bareSpawn(directory),
-    "modules of the image": denoRun(
-      "--unstable-lazy-dynamic-imports",
-      await importOfImage(directory),
-    ),
+    "modules of the image": denoRun(late, modules.alone),
+    "modules of the image, bare spawn": denoRun(late, modules.withSpawn),
+    "modules from source": denoRun(CONFIG, "source.ts"),
+    "modules from source, late ones late": denoRun(CONFIG, late, "source.ts"),
     "sh -c true": ["sh", "-c", "true"],
     ...isThere("node", "-v") ? { "node -e 0": ["node", "-e", "0"] } : {},
   };
@@ -43,18 +54,25 @@ export async function startup(directory: string): Promise<Contest> {
       { subject: image, floor: empty, goal: "G1b" },
       { subject: source, floor: empty },
       { subject: bare, floor: empty },
-      ...others.map((other) => ({ subject: other, floor: empty })),
+      ...others.map((other) => ({
+        subject: other,
+        floor: other.endsWith(bare) ? bare : empty,
+      })),
     ],
   };
 }
 
-/** Writes a script that loads what a run in the image loads, and ends. */
-async function importOfImage(directory: string): Promise<string> {
+/**
+ * Writes scripts that load what a run in the image loads and do nothing with it:
+ * one of them ends, and the other one does the least to run `true`.
+ */
+async function importsOfImage(
+  directory: string,
+): Promise<{ alone: string; withSpawn: string }> {
   const files = await Array.fromAsync(Deno.readDir(`${directory}/bundle`));
   const { name } = files.find(({ name }) => /^run-[^.]*\.js$/.test(name))!;
-  await Deno.writeTextFile(
-    `${directory}/modules.ts`,
-    `import "./bundle/${name}";`,
-  );
-  return "modules.ts";
+  const imports = `import "./bundle/${name}";\n`;
+  await Deno.writeTextFile(`${directory}/modules.ts`, imports);
+  await Deno.writeTextFile(`${directory}/modules_spawn.ts`, imports + SPAWN);
+  return { alone: "modules.ts", withSpawn: "modules_spawn.ts" };
 }

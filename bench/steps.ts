@@ -23,6 +23,30 @@ await Promise.all([run(), run()]);
 `;
 
 /**
+ * The same with what else a step has: a session, created by a program, as in the
+ * runner, and a file.
+ */
+const FULLER_LOOP = `
+await Deno.mkdir("files", { recursive: true });
+let left = ${STEP_COUNT};
+async function run() {
+  while (left-- > 0) {
+    const path = "files/s" + left;
+    using file = Deno.openSync(path + ".partial", { write: true, create: true });
+    const child = new Deno.Command("/usr/bin/setsid", {
+      args: ["/bin/sh", "-c", "true"],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    });
+    file.writeSync((await child.output()).stdout);
+    Deno.renameSync(path + ".partial", path);
+  }
+}
+await Promise.all([run(), run()]);
+`;
+
+/**
  * What a step costs: steps that do nothing, each in a process group of its
  * own, captured, masked and filed, two at a time.
  *
@@ -48,6 +72,7 @@ export async function steps(directory: string): Promise<Contest> {
     }:\n\t@sh -c true\n`,
   );
   await Deno.writeTextFile(`${directory}/loop.ts`, BARE_LOOP);
+  await Deno.writeTextFile(`${directory}/fuller_loop.ts`, FULLER_LOOP);
   const xargs = `seq ${STEP_COUNT} | xargs -P2 -n1 sh -c true`;
   const programs = {
     "1,000 steps": runnerlibJob("steps.json", "--concurrency", "2"),
@@ -55,6 +80,7 @@ export async function steps(directory: string): Promise<Contest> {
     ...isThere("make", "-v") ? { "make -j2": ["make", "-j2"] } : {},
     "xargs -P2": ["sh", "-c", xargs],
     "bare loop": denoRun("loop.ts"),
+    "with sessions, files": denoRun("fuller_loop.ts"),
   };
   const [subject, ...floors] = Object.keys(programs);
   return {
@@ -64,10 +90,15 @@ export async function steps(directory: string): Promise<Contest> {
       name,
       measure: () => timeOf(argv, directory),
     })),
-    comparisons: floors.map((floor) => ({
-      subject,
-      floor,
-      ...floor === "ninja -j2" ? { goal: "G3" as const } : {},
-    })),
+    comparisons: [
+      ...floors.map((floor) => ({
+        subject,
+        floor,
+        ...floor === "ninja -j2" ? { goal: "G3" as const } : {},
+      })),
+      ...floors.includes("ninja -j2")
+        ? [{ subject: "with sessions, files", floor: "ninja -j2" }]
+        : [],
+    ],
   };
 }
