@@ -69,7 +69,8 @@ export function startAlongside(
  * Runs a step that may start, and records its end in the graph.
  *
  * @param step Index of the step.
- * @param onReady Called as soon as a service is ready.
+ * @param onReady Called as soon as a service is ready, or has failed and is
+ * being ended.
  */
 export async function executeStep(
   step: number,
@@ -212,6 +213,9 @@ async function runOpened(
       onEvent({ type: "ready", step: name, durationMs });
       graph.setReady(step, durationMs);
       onReady();
+    },
+    onUnusable(failure) {
+      if (graph.failService(step, failure)) onReady();
     },
   });
 }

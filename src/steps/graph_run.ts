@@ -177,6 +177,25 @@ export class GraphRun {
     this.#services.setReady(step, durationMs);
   }
 
+  /**
+   * Records that a service is not ready in time, and is being ended.
+   *
+   * @param step Index of the service.
+   * @param failure Its error and last lines.
+   * @returns Whether the steps that need it fail at once: none of them runs
+   * regardless of it, after its end.
+   */
+  failService(
+    step: number,
+    failure: Pick<StepEnd, "error" | "lastLines">,
+  ): boolean {
+    this.#services.fail(step, failure);
+    if (!this.#services.isNeededForSuccess(step)) return false;
+    const { continueOnError } = this.#plan.steps[step].definition;
+    if (!continueOnError) this.#noteFailure(step, failure.error);
+    return true;
+  }
+
   /** Ends the background steps when all other steps have ended. */
   endBackground(): void {
     this.#services.endBackground();
@@ -239,12 +258,16 @@ export class GraphRun {
     if (isFailure(result.conclusion) && definition.failFast) {
       this.#stopGroup(group, `"${name}" failed`);
     }
-    if (isFailure(result.conclusion) && definition.required !== false) {
-      this.#hasFailed = true;
-      if (error) this.#options.onFailure(error);
-      this.#applyPolicy(`step "${name}" failed`);
-    }
+    if (isFailure(result.conclusion)) this.#noteFailure(step, error);
     this.#note(step, result);
+  }
+
+  #noteFailure(step: number, error?: RunnerError): void {
+    const { name, definition } = this.#plan.steps[step];
+    if (definition.required === false) return;
+    this.#hasFailed = true;
+    if (error) this.#options.onFailure(error);
+    this.#applyPolicy(`step "${name}" failed`);
   }
 
   #stopGroup(group: string, reason: string): void {

@@ -24,6 +24,11 @@ export interface RunServiceOptions extends RunAttemptsOptions {
    * its start in milliseconds.
    */
   onReady: (outputs: CommandOutputs, durationMs: number) => void;
+  /**
+   * Called with the error and the last lines of a service that is not ready in
+   * time, before its processes are ended.
+   */
+  onUnusable: (failure: Pick<StepEnd, "error" | "lastLines">) => void;
 }
 
 /** Context of a service, without the parts that differ between attempts. */
@@ -84,6 +89,7 @@ export async function runService(
     .then((problem) => {
       if (problem !== undefined && cancellation.signal === null) {
         cancellation.cancel("SIGTERM");
+        options.onUnusable(failureOf(context, problem));
       }
       return problem;
     });
@@ -139,15 +145,26 @@ function endProblem(
 }
 
 function failedService(
-  { name, log }: ServiceContext,
+  context: ServiceContext,
   end: StepEnd,
   problem: string,
 ): StepEnd {
+  return {
+    ...withOutcome(end, "failed"),
+    ...failureOf(context, problem, end.exitCode || 1),
+  };
+}
+
+function failureOf(
+  { name, log }: ServiceContext,
+  problem: string,
+  exitCode = 1,
+): Required<Pick<StepEnd, "error" | "lastLines">> {
   const error = new RunnerError(`Service "${name}" ${problem}`, {
     code: "step-failed",
-    exitCode: end.exitCode || 1,
+    exitCode,
   });
-  return { ...withOutcome(end, "failed"), error, lastLines: log.tail() };
+  return { error, lastLines: log.tail() };
 }
 
 /**

@@ -118,6 +118,12 @@ export class Services {
     }
   }
 
+  /** Checks whether all steps that need a service run only if it succeeds. */
+  isNeededForSuccess(step: number): boolean {
+    const { groupOf, dependents } = this.#plan.graph;
+    return dependents[groupOf[step]].every((user) => this.#needsSuccess(user));
+  }
+
   /**
    * Returns the error of a step that cannot start because a service that it
    * needs has failed.

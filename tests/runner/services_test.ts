@@ -151,6 +151,34 @@ describe("a service", () => {
     await isOver(`${test.path}/pid`);
   });
 
+  it("that is not ready in time and does not end fails the steps that need it at once", async () => {
+    await using test = await testRunner();
+    const result = await test.runner.runJob(
+      new Job("x")
+        .addService(
+          "db",
+          `trap 'until [ -e over ]; do sleep 0.02; done; exit 3' TERM
+          echo starting; while :; do sleep 0.02; done`,
+          { ready: { log: ["up"], timeoutMs: 300 } },
+        )
+        .addStep("test", "true", { dependsOn: ["db"] })
+        .addStep("end", "touch over", {
+          dependsOn: ["test"],
+          condition: "always",
+        }),
+    );
+    assertEquals(endings(result), [
+      "db: failed/failed",
+      "test: failed/failed",
+      "end: success/success",
+    ]);
+    assertEquals([result.steps[0].exitCode, result.steps[0].signal], [3, null]);
+    assertStringIncludes(
+      result.error?.message ?? "",
+      'Service "db" was not ready within 300 ms',
+    );
+  });
+
   it("that ends while it is needed ends the running steps that need it", async () => {
     await using test = await testRunner();
     const result = await test.runner.runJob(
