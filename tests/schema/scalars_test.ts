@@ -1,8 +1,5 @@
 import { assertEquals } from "@std/assert";
-import {
-  decimalPattern,
-  integerPattern,
-} from "../../src/schema/number_pattern.ts";
+import { decimalPattern, integerPattern } from "../../src/schema/scalars.ts";
 import { Random } from "../helpers/random.ts";
 
 Deno.test("integerPattern() matches exactly the numbers of a range", () => {
