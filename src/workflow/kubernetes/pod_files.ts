@@ -35,6 +35,32 @@ const PAUSE_MS = 250;
 /** Files of a job that follow-up jobs need. */
 const RESULT_FILES = ["workflow-output.json", "triggers.json"];
 
+/** Directory in the container that the program that unpacks files has created. */
+const LOCK = "/tmp/runnerlib-lock";
+
+/**
+ * Unpacks files, and ends the container.
+ *
+ * 1. A program whose connection broke may still unpack. Another waits for it
+ *    for 30 s, because the end of the container would kill it in the middle of
+ *    a file.
+ * 2. The container may not have created its pipe yet.
+ * 3. The shell closes the pipe when it exits: the end of the container kills
+ *    what still runs in it.
+ */
+const UNPACK_SCRIPT = `left=300
+until mkdir ${LOCK} 2>/dev/null; do
+  left=$((left - 1)) pid=$(cat ${LOCK}/pid 2>/dev/null)
+  [ $left -gt 0 ] || kill -KILL "$pid" 2>/dev/null
+  kill -0 "$pid" 2>/dev/null || rm -rf ${LOCK}
+  sleep 0.1
+done
+echo "$$" >${LOCK}/pid
+tar -xzf - -C ${JOB_DIRECTORY} || { rm -rf ${LOCK}; exit 1; }
+until [ -p ${START_PIPE} ]; do sleep 0.1; done
+exec 3>${START_PIPE}
+`;
+
 /**
  * Sends the workspace of a job to its Pod, and lets the job start.
  *
@@ -55,14 +81,10 @@ export async function sendFiles(
     // The runner in the Pod has a lock of its own.
     if (name !== OWN_DIRECTORY && name !== "artifacts") names.push(name);
   }
-  // The container may not have created its pipe yet. The shell closes the pipe
-  // when it exits: the end of the container kills what still runs in it.
-  const script =
-    `tar -xzf - -C ${JOB_DIRECTORY} && until [ -p ${START_PIPE} ]; do sleep 0.1; done && exec 3> ${START_PIPE}`;
   await exec(cluster, {
     pod,
     container: PREPARE_CONTAINER,
-    command: ["sh", "-c", script],
+    command: ["sh", "-c", UNPACK_SCRIPT],
   }, {
     input: () => {
       const tree = treeBytes(workspace, names, {
