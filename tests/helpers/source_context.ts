@@ -41,7 +41,7 @@ export interface SourceContextOptions {
   inContainer?: boolean;
   /** Environment, on top of the one for git. */
   env?: Record<string, string>;
-  /** Hears each line of the log. */
+  /** Called with each line of the log. */
   onLog?: (line: string) => void;
 }
 

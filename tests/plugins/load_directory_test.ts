@@ -1,20 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
-import type { Logger } from "../../src/output/logger.ts";
 import { loadPluginDirectory } from "../../src/plugins/plugin_loader.ts";
 import { PluginRegistry } from "../../src/plugins/registry.ts";
+import { SILENT_LOGGER } from "../helpers/phase_context.ts";
 import {
   makeFiles,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
-
-const silent: Logger = {
-  debug() {},
-  info() {},
-  warn() {},
-  error() {},
-  flush: () => Promise.resolve(),
-};
 
 /** Runs a test with a directory that holds the given files. */
 async function withFiles(
@@ -40,7 +32,7 @@ async function refusal(
 ): Promise<string> {
   const before = namesOf(registry);
   const error = await assertRejects(
-    () => loadPluginDirectory(directory, registry, silent),
+    () => loadPluginDirectory(directory, registry, SILENT_LOGGER),
     RunnerError,
   );
   assertEquals(error.code, code);
@@ -65,7 +57,7 @@ Deno.test("loadPluginDirectory() loads each kind of export, by file name", () =>
   }, async (directory, registry) => {
     const lines: string[] = [];
     const handle = await loadPluginDirectory(directory, registry, {
-      ...silent,
+      ...SILENT_LOGGER,
       debug: (_component, message, fields) =>
         void lines.push(`${message} ${fields?.plugins}`),
     });
@@ -91,7 +83,7 @@ Deno.test("loadPluginDirectory() leaves other files alone", () =>
     "plugin_a.ts.bak": "throw new Error()",
     "deeper/plugin_a.ts": "throw new Error()",
   }, async (directory, registry) => {
-    await loadPluginDirectory(directory, registry, silent);
+    await loadPluginDirectory(directory, registry, SILENT_LOGGER);
     assertEquals(registry.plugins, []);
   }));
 
@@ -101,7 +93,7 @@ Deno.test("loadPluginDirectory() accepts file names with a meaning in URLs", () 
       export default { name };`,
     "helper #.ts": `export const name = "odd";`,
   }, async (directory, registry) => {
-    await loadPluginDirectory(directory, registry, silent);
+    await loadPluginDirectory(directory, registry, SILENT_LOGGER);
     assertEquals(namesOf(registry), ["odd"]);
   }));
 
@@ -165,7 +157,7 @@ Deno.test("loadPluginDirectory() follows no link out of the directory", () =>
     "../outer.js": `export default { name: "outer" };`,
   }, async (directory, registry) => {
     {
-      using _ = await loadPluginDirectory(directory, registry, silent);
+      using _ = await loadPluginDirectory(directory, registry, SILENT_LOGGER);
       assertEquals(namesOf(registry), ["inner"]);
     }
     await makeFiles(directory, { "plugin_outer.js": "-> ../outer.js" });

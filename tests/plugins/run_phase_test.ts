@@ -14,6 +14,7 @@ import {
   type RunPhaseOptions,
 } from "../../src/plugins/run_phase.ts";
 import { Masker } from "../../src/secrets/masker.ts";
+import { phaseContext } from "../helpers/phase_context.ts";
 
 /** A run of a job whose phases are called by hand. */
 function startRun(plugins: readonly Plugin[], over?: Partial<PhaseContext>) {
@@ -29,19 +30,7 @@ function startRun(plugins: readonly Plugin[], over?: Partial<PhaseContext>) {
     error: write("error"),
     flush: () => Promise.resolve(),
   };
-  const context: PhaseContext = {
-    config: { get: () => undefined, set() {}, keys: () => [] },
-    env: {},
-    jobPath: "/job",
-    exitCode: null,
-    error: undefined,
-    shared: new Map(),
-    signal: new AbortController().signal,
-    registerSecret() {},
-    addStep() {},
-    registerSource() {},
-    ...over,
-  };
+  const context = phaseContext(over);
   const run = (phase: Phase, options: Partial<RunPhaseOptions> = {}) =>
     runPhase(registry.plugins, phase, context, {
       logger,

@@ -1,43 +1,23 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
-import type { Logger } from "../../src/output/logger.ts";
 import { Masker } from "../../src/secrets/masker.ts";
 import { pluginFile } from "../../src/plugins/find_files.ts";
 import { loadSandboxed } from "../../src/plugins/load_sandboxed.ts";
-import type { PhaseContext } from "../../src/plugins/plugin.ts";
 import { fileSource } from "../../src/plugins/plugin_source.ts";
 import { PluginRegistry } from "../../src/plugins/registry.ts";
 import { runPhase } from "../../src/plugins/run_phase.ts";
+import { phaseContext, SILENT_LOGGER } from "../helpers/phase_context.ts";
 import { cacheVariables } from "../helpers/passed_variables.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
-const logger: Logger = {
-  debug() {},
-  info() {},
-  warn() {},
-  error() {},
-  flush: () => Promise.resolve(),
-};
-
-const context: PhaseContext = {
-  config: { get: () => undefined, set() {}, keys: () => [] },
-  env: {},
-  jobPath: "/job",
-  exitCode: null,
-  error: undefined,
-  shared: new Map(),
-  signal: new AbortController().signal,
-  registerSecret() {},
-  addStep() {},
-  registerSource() {},
-};
+const context = phaseContext();
 
 /** Loads a plugin from a file of the given text. */
 async function load(directory: string, text: string, loadTimeoutMs?: number) {
   const path = `${directory}/plugin_slow.ts`;
   await Deno.writeTextFile(path, text);
   return await loadSandboxed(await fileSource((await pluginFile(path))!), {
-    logger,
+    logger: SILENT_LOGGER,
     env: cacheVariables(),
     deno: Deno.execPath(),
     maskText: (text) => text,
@@ -76,7 +56,7 @@ Deno.test("a plugin that hangs is ended at its time limit, and not called again"
     await assertRejects(
       () =>
         runPhase(registry.plugins, "pre_execution", context, {
-          logger,
+          logger: SILENT_LOGGER,
           maskStream: () => new Masker().stream(),
           hookTimeoutMs: 200,
         }),
@@ -85,7 +65,7 @@ Deno.test("a plugin that hangs is ended at its time limit, and not called again"
     );
     const cleanup = await runPhase(registry.plugins, "cleanup", context, {
       maskStream: () => new Masker().stream(),
-      logger,
+      logger: SILENT_LOGGER,
     });
     assertEquals(cleanup, { errors: [], timings: [] });
   }
