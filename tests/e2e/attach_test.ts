@@ -97,7 +97,8 @@ Deno.test("workflow attach follows a workflow whose runner was killed", async ()
 
 Deno.test("workflow run --resume never submits a workflow twice, wherever its runner was killed", async () => {
   // The runner is killed while it waits for the answer to one of its requests.
-  for (const [at, waits] of [[0, "hang"], [0, "late"], [1, "late"]] as const) {
+  const cases = [[0, "hang"], [0, "late"], [1, "late"]] as const;
+  await Promise.all(cases.map(async ([at, waits]) => {
     await using setting = await setUp();
     const { coordinator } = setting;
     coordinator.troubles.push(
@@ -120,7 +121,7 @@ Deno.test("workflow run --resume never submits a workflow twice, wherever its ru
     assertEquals(setting.worker.looseCount, 1, hint);
     assertEquals((await soon(setting.run("--resume").end(), hint)).code, 0);
     assertEquals(setting.worker.started.length, 3, hint);
-  }
+  }));
 });
 
 Deno.test("workflow run --detach submits a workflow, and attach follows it from anywhere", async () => {
