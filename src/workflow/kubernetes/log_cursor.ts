@@ -9,13 +9,20 @@ const MAX_TIME_BYTES = 64;
  */
 const MAX_DISORDER_MS = 2_000;
 
-/** Maximum number of times of which the lines are counted. */
+/** Number of times of which the lines are counted. */
 const MAX_TIMES = 10_000;
 
 /** Maximum size of the lines that are held until the last line is found. */
 const MAX_HELD_BYTES = 1024 * 1024;
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
+
+/** Length of a time up to its seconds. */
+const SECOND_LENGTH = "2026-01-01T00:00:00".length;
+
+const SECOND_MS = 1_000;
+
+const NOTHING = new Uint8Array();
 
 const LINE_FEED = 10;
 
@@ -76,12 +83,17 @@ export class LogCursor {
   #cut: { readonly time: string; readonly length: number } | undefined;
   /** Number of lines by time, of the last times. */
   #counts = new Map<string, number>();
-  /** Newest time of a complete line: the clock of a node may be set back. */
+  /**
+   * Time of the first line of the newest second: the clock of a node may be set
+   * back.
+   */
   #newestMs = -Infinity;
+  /** Second of the last line. */
+  #second = "";
   #search: Search | undefined;
   #line: OpenLine | undefined;
   /** Bytes of the time of the next line. */
-  #head: Uint8Array<ArrayBuffer> = new Uint8Array();
+  #head: Uint8Array<ArrayBuffer> = NOTHING;
   #hasGap = false;
 
   /** Second from which to request the log; `undefined` for its start. */
@@ -100,7 +112,7 @@ export class LogCursor {
   /** Prepares for the bytes of a new request. */
   restart(): void {
     this.#line = undefined;
-    this.#head = new Uint8Array();
+    this.#head = NOTHING;
     this.#search = this.#last === undefined
       ? undefined
       : { seen: 0, held: [], heldBytes: 0 };
@@ -134,19 +146,22 @@ export class LogCursor {
 
   /** Reads the time of a line, which may be split between two chunks. */
   #readTime(bytes: Uint8Array, output: Uint8Array[]): Uint8Array {
-    const end = bytes.subarray(0, MAX_TIME_BYTES + 1)
-      .findIndex((byte) => byte === SPACE || byte === LINE_FEED);
-    const head = joinBytes([
-      this.#head,
-      end === -1 ? bytes : bytes.subarray(0, end),
-    ]);
-    if (end === -1 && head.length <= MAX_TIME_BYTES) {
-      this.#head = head;
-      return new Uint8Array();
+    const length = Math.min(bytes.length, MAX_TIME_BYTES + 1);
+    let end = 0;
+    while (end < length && bytes[end] !== SPACE && bytes[end] !== LINE_FEED) {
+      end++;
     }
-    this.#head = new Uint8Array();
-    const time = new TextDecoder().decode(head);
-    if (TIME.test(time)) {
+    const before = this.#head;
+    if (end === length && before.length + end <= MAX_TIME_BYTES) {
+      this.#head = joinBytes([before, bytes]);
+      return NOTHING;
+    }
+    this.#head = NOTHING;
+    const head = before.length === 0
+      ? bytes.subarray(0, end)
+      : joinBytes([before, bytes.subarray(0, end)]);
+    const time = String.fromCharCode(...head);
+    if (end < length && TIME.test(time)) {
       this.#startLine(time, output);
       const isEmpty = bytes[end] === LINE_FEED;
       return bytes.subarray(isEmpty ? end : end + 1);
@@ -155,7 +170,7 @@ export class LogCursor {
     const isSkipped = this.#search !== undefined;
     this.#line = { time: undefined, length: 0, skip: 0, isSkipped };
     this.#readText(this.#line, head, output);
-    return end === -1 ? new Uint8Array() : bytes.subarray(end);
+    return bytes.subarray(end);
   }
 
   #startLine(time: string, output: Uint8Array[]): void {
@@ -191,8 +206,10 @@ export class LogCursor {
     line.length += text.length;
     if (line.isSkipped) this.#hold(line, text);
     else {
-      if (text.length > known) output.push(text.subarray(known));
-      if (line.time !== undefined) {
+      if (text.length > known) {
+        output.push(known === 0 ? text : text.subarray(known));
+      }
+      if (feed === -1 && line.time !== undefined) {
         const length = Math.max(line.length, line.skip);
         this.#cut = { time: line.time, length };
       }
@@ -226,18 +243,25 @@ export class LogCursor {
 
   /** Returns the number of a line among those of its time. */
   #count(time: string): number {
-    this.#newestMs = Math.max(this.#newestMs, msOf(time));
+    const second = time.slice(0, SECOND_LENGTH);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#newestMs = Math.max(this.#newestMs, msOf(time));
+    }
     const counts = this.#counts;
     const number = (counts.get(time) ?? 0) + 1;
     counts.set(time, number);
-    if (counts.size > MAX_TIMES) counts.delete(counts.keys().next().value!);
+    if (counts.size > 2 * MAX_TIMES) {
+      const times = counts.keys();
+      while (counts.size > MAX_TIMES) counts.delete(times.next().value!);
+    }
     return number;
   }
 
   /** Checks whether the last line cannot come again. */
   #isLost({ heldBytes }: Search, time: string): boolean {
     return heldBytes > MAX_HELD_BYTES ||
-      msOf(time) > this.#newestMs + MAX_DISORDER_MS;
+      msOf(time) > this.#newestMs + SECOND_MS + MAX_DISORDER_MS;
   }
 
   /** The last line does not come again. */

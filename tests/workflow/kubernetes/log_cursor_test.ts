@@ -104,6 +104,18 @@ Deno.test("LogCursor takes messages of the node and other time zones", () => {
   assertEquals(cursor.since, "2026-11-29T07:59:58Z");
 });
 
+Deno.test("LogCursor takes long messages of the node, and what follows them", () => {
+  const long = `${"x".repeat(200)}\n`;
+  const line = `${rfc3339(START)} a\n`;
+  const bytes = new TextEncoder().encode(long + line + long);
+  for (let at = 0; at <= bytes.length; at++) {
+    const cursor = new LogCursor();
+    const parts = [bytes.subarray(0, at), bytes.subarray(at)]
+      .map((part) => new TextDecoder().decode(cursor.accept(part)));
+    assertEquals(parts.join(""), `${long}a\n${long}`, `cut at ${at}`);
+  }
+});
+
 Deno.test("LogCursor finds the last line when the clock of the node was set back", () => {
   const times = [0, 9, 10, 3, 4, 5];
   const log = times.map((count, at): Line => [
