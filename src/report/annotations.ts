@@ -1,3 +1,4 @@
+import { oneLine } from "../terminal/text.ts";
 import type { Environment } from "../environment/variables.ts";
 import { CI_SYSTEMS } from "../options/options.ts";
 import { TAIL_LINES } from "../output/log_tail.ts";
@@ -5,7 +6,6 @@ import type { GroupMarkers } from "../output/printer.ts";
 import { formatDuration } from "./durations.ts";
 import {
   mostSevere,
-  oneLineOf,
   problemCounts,
   problemLine,
   type RecordedProblem,
@@ -90,8 +90,8 @@ export function groupMarkers(system: CiSystem, token: string): GroupMarkers {
       ? `::${token}::\n${line}\n::stop-commands::${token}\n`
       : `${line}\n`;
   return {
-    begin: (title) => write(markers.begin(oneLineOf(title), numberOf(title))),
-    end: (title) => write(markers.end(oneLineOf(title), numberOf(title))),
+    begin: (title) => write(markers.begin(oneLine(title), numberOf(title))),
+    end: (title) => write(markers.end(oneLine(title), numberOf(title))),
   };
 }
 
@@ -162,12 +162,12 @@ const WRITERS: Readonly<
     const second = Math.floor((step.startedAt?.getTime() ?? 0) / 1000);
     const end = second + Math.ceil(step.durationMs / 1000);
     const name = `runnerlib_failed_${index + 1}`;
-    return `${gitlabSection("start", second, name)}${
-      oneLineOf(titleOf(step))
-    }\n${textOf(step)}\n${gitlabSection("end", end, name)}`;
+    return `${gitlabSection("start", second, name)}${oneLine(titleOf(step))}\n${
+      textOf(step)
+    }\n${gitlabSection("end", end, name)}`;
   },
   buildkite: (step) =>
-    `^^^ +++\n+++ ${oneLineOf(titleOf(step))}\n${textOf(step)}`,
+    `^^^ +++\n+++ ${oneLine(titleOf(step))}\n${textOf(step)}`,
   /** @see https://www.jetbrains.com/help/teamcity/service-messages.html */
   teamcity: (step) =>
     `##teamcity[buildProblem description='${
@@ -175,8 +175,8 @@ const WRITERS: Readonly<
     }']`,
   /** @see https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands */
   azure: (step) =>
-    `##vso[task.logissue type=error]${oneLineOf(titleOf(step))}: ${
-      oneLineOf(textOf(step))
+    `##vso[task.logissue type=error]${oneLine(titleOf(step))}: ${
+      oneLine(textOf(step))
     }`,
 };
 
@@ -191,8 +191,8 @@ function titleOf(step: StepRecord): string {
  * is a marker.
  */
 function textOf({ reason, tail }: StepRecord): string {
-  const lines = tail.slice(-TAIL_LINES).map((line) => ` ${oneLineOf(line)}`);
-  return [reason === undefined ? [] : [oneLineOf(reason)], lines].flat()
+  const lines = tail.slice(-TAIL_LINES).map((line) => ` ${oneLine(line)}`);
+  return [reason === undefined ? [] : [oneLine(reason)], lines].flat()
     .join("\n") || "(no output)";
 }
 
@@ -271,7 +271,7 @@ function azureProblem(problem: RecordedProblem): string[] {
   );
   return [
     `##vso[task.logissue ${properties.join(";")}]${
-      oneLineOf(`${owner}: ${message}`)
+      oneLine(`${owner}: ${message}`)
     }`,
   ];
 }
@@ -330,13 +330,13 @@ function githubData(text: string): string {
 
 /** Escapes a property of a GitHub workflow command. */
 function githubProperty(text: string): string {
-  return githubData(oneLineOf(text)).replaceAll(":", "%3A")
+  return githubData(oneLine(text)).replaceAll(":", "%3A")
     .replaceAll(",", "%2C");
 }
 
 /** Escapes a property of an Azure Pipelines logging command. */
 function azureProperty(text: string): string {
-  return oneLineOf(text).replaceAll("%", "%AZP25").replaceAll(";", "%3B")
+  return oneLine(text).replaceAll("%", "%AZP25").replaceAll(";", "%3B")
     .replaceAll("]", "%5D");
 }
 

@@ -1,3 +1,4 @@
+import { oneLine } from "../terminal/text.ts";
 import type { RunEvent } from "./run_event.ts";
 import type { RunRecord } from "./run_record.ts";
 
@@ -37,7 +38,7 @@ export function problemLine(problem: RecordedProblem): string {
   const { severity, message, code, owner } = problem;
   const place = problemPlace(problem);
   const rule = code === undefined ? owner : `${owner} ${code}`;
-  return oneLineOf(
+  return oneLine(
     `${place === "" ? "" : `${place}: `}${severity}: ${message} (${rule})`,
   );
 }
@@ -67,9 +68,4 @@ function sized(bytes: number): string {
   return unit === undefined
     ? `${bytes} bytes`
     : `${(bytes / unit[1]).toFixed(1)} ${unit[0]}`;
-}
-
-/** Replaces control characters, including line breaks, with spaces. */
-export function oneLineOf(text: string): string {
-  return text.replace(/\p{Cc}+/gu, " ");
 }

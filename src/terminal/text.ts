@@ -94,13 +94,13 @@ export function plainText(bytes: Uint8Array): string {
 }
 
 /**
- * Converts output of a program or a server to one line for a message.
+ * Converts text of a program or a server to one line.
  *
- * @returns The text without escape sequences, and with control characters
- * replaced by spaces.
+ * @returns The text without escape sequences, and with each run of control
+ * characters replaced by a space.
  */
 export function oneLine(text: string): string {
-  return withoutSequences(text).replace(/[\p{Cc}\u2028\u2029]/gu, " ");
+  return withoutSequences(text).replace(/[\p{Cc}\u2028\u2029]+/gu, " ");
 }
 
 /**

@@ -62,7 +62,7 @@ Deno.test("plainText() and oneLine() drop characters that control a terminal", (
   const bytes = new TextEncoder().encode("a\tb\x07\x1bc\u2028d");
   assertEquals(plainText(bytes), "a\tbd");
   assertEquals(plainText(Uint8Array.of(0x61, 0xff)), "a\ufffd");
-  assertEquals(oneLine("a\tb\r\nc\u2028d"), "a b  c d");
+  assertEquals(oneLine("a\tb\r\nc\u2028d"), "a b c d");
 });
 
 Deno.test("truncated() and quote() show the beginning of long text", () => {
