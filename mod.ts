@@ -96,7 +96,7 @@ export type {
   CommandArgument,
   CommandResult,
   RunningCommand,
-} from "./src/steps/step_command.ts";
+} from "./src/steps/running_command.ts";
 export type {
   ConcurrencyGroup,
   MatrixConfig,

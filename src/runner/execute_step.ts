@@ -6,7 +6,7 @@ import type { Clock } from "../process/time_limit.ts";
 import { CANCELLED_END, type StepEnd } from "../steps/attempt.ts";
 import type { GraphRun } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
-import { runAttempts } from "../steps/run_step.ts";
+import { runAttempts } from "../steps/run_attempts.ts";
 import type { CachedStep, StepActivity } from "../steps/cache/cached_step.ts";
 import type { StepCache } from "../steps/cache/step_cache.ts";
 import type { StepEvent } from "../steps/step.ts";

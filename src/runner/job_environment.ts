@@ -137,7 +137,7 @@ export async function inheritableEnvironment(
     ...wantsColor ? { FORCE_COLOR: "1" } : {},
   };
   if (env[Variable.vcsAuthDir] === undefined) return parent;
-  const credentials = await import("../source/credentials.ts");
+  const credentials = await import("../source/worker_credentials.ts");
   return credentials.withoutCredentials(parent);
 }
 

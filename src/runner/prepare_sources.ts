@@ -299,6 +299,6 @@ async function withCredentials(
   action: "checkCredentials" | "removeCredentials",
 ): Promise<void> {
   if (host.env[Variable.vcsAuthDir] === undefined) return;
-  const credentials = await import("../source/credentials.ts");
+  const credentials = await import("../source/worker_credentials.ts");
   await credentials[action]({ env: host.env, workspace, log: logger });
 }

@@ -15,7 +15,7 @@ import {
   OutputCollector,
   runningCommand,
   templateCommand,
-} from "./step_command.ts";
+} from "./running_command.ts";
 
 /**
  * Runs one attempt at a function step.

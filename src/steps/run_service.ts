@@ -12,7 +12,7 @@ import {
   withOutcome,
 } from "./attempt.ts";
 import type { AttemptFiles } from "./attempt_files.ts";
-import { runAttempts, type RunAttemptsOptions } from "./run_step.ts";
+import { runAttempts, type RunAttemptsOptions } from "./run_attempts.ts";
 import type { CommandOutputs } from "./step.ts";
 
 /** Options for {@linkcode runService}. */

@@ -1,7 +1,7 @@
 import type { StepSettings } from "../config/step_config.ts";
 import type { Condition } from "../schema/condition.ts";
 import type { EventFacts } from "../schema/when.ts";
-import type { CommandArgument, RunningCommand } from "./step_command.ts";
+import type { CommandArgument, RunningCommand } from "./running_command.ts";
 
 /** How a job ended. */
 export type JobStatus = "success" | "failed" | "cancelled" | "timeout";

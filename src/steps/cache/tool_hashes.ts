@@ -3,7 +3,7 @@ import { SYSTEM_PREFIX } from "../../environment/variables.ts";
 import { bareLog } from "../../output/job_log.ts";
 import type { Sink } from "../../output/sink.ts";
 import { runStepCommand } from "../attempt.ts";
-import { OutputCollector } from "../step_command.ts";
+import { OutputCollector } from "../running_command.ts";
 import type { CachedStep, StepActivity } from "./cached_step.ts";
 
 /** Time limit of a command, in milliseconds. */

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
 import { Job } from "../../src/steps/job.ts";
 import type { StepContext } from "../../src/steps/step.ts";
-import { templateCommand } from "../../src/steps/step_command.ts";
+import { templateCommand } from "../../src/steps/running_command.ts";
 import { Random } from "../helpers/random.ts";
 import { type TestRunner, testRunner } from "../helpers/test_runner.ts";
 

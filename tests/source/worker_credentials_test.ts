@@ -4,7 +4,7 @@ import {
   checkCredentials,
   removeCredentials,
   withoutCredentials,
-} from "../../src/source/credentials.ts";
+} from "../../src/source/worker_credentials.ts";
 import { sourceContext } from "../helpers/source_context.ts";
 import {
   exists,
