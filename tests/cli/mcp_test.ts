@@ -223,6 +223,24 @@ Deno.test("mcp runs nothing without --allow-run, and masks what it shows", async
   assertEquals(await exists(`${path}/ran`), false);
 });
 
+Deno.test("mcp ends what it runs when its input ends, and answers calls that only read", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await makeFiles(path, { "job.yaml": "job_command: sleep 300; touch ran\n" });
+  const responses = await exchange(path, [
+    INITIALIZE,
+    call(1, "run", {}),
+    call(2, "list", {}),
+    call(1, "run", {}),
+  ], ["--allow-run"]);
+  assertEquals(
+    responses.map(({ id, error }) => [id, error?.code]).toSorted(),
+    // The id of a call that runs is taken.
+    [[1, -32600], [2, undefined], ["start", undefined]],
+  );
+  assertEquals(await exists(`${path}/ran`), false);
+});
+
 Deno.test("mcp needs a client and a directory", async () => {
   await using directory = await temporaryDirectory();
   const { path: cwd } = directory;
