@@ -186,7 +186,7 @@ function compileEarly(code: string, tree: Node, called: Called): string {
       node.type === "FunctionDeclaration" && isCalled(node);
     const moved = body.filter(isMoved).map((node) => {
       const { name } = node.id as unknown as { name: string };
-      return `var ${name} = (${textOf(node)});\n`;
+      return `let ${name} = (${textOf(node)});\n`;
     });
     const first = body.find(({ type }) => type !== "ImportDeclaration");
     const from = first?.start ?? end;
