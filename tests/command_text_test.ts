@@ -22,7 +22,9 @@ const HOSTILE = [
   "ä 𝄞 \u202e",
 ];
 
-/** What a shell makes of a command line, each word with a NUL behind it. */
+/**
+ * The words into which a shell splits a command line, each followed by a NUL.
+ */
 async function wordsOf(line: string): Promise<string[]> {
   const printed = await shellOutput(
     `runnerlib() { printf '%s\\0' "$@"; }\n${line}`,

@@ -1,5 +1,5 @@
 /**
- * What stands under the names of std behaves like std and is typed as strictly.
+ * Modules with the names of std behave like std and are typed as strictly.
  *
  * Functions named `misuse` are never called: that they compile is the test,
  * for a line that no longer is an error makes `@ts-expect-error` one.
@@ -214,7 +214,7 @@ async function readFolder(folder: URL): Promise<string[]> {
 export async function misuseOfAssert(value: unknown): Promise<never> {
   // @ts-expect-error two types
   assertEquals(1, "1");
-  // @ts-expect-error text is no list
+  // @ts-expect-error text is not a list
   assertArrayIncludes("abc", "b");
   // @ts-expect-error no expression
   assertMatch("abc", "a");

@@ -77,7 +77,7 @@ type Attacked = Awaited<ReturnType<typeof attacked>>;
 
 const TREE: TarEntry = { name: "tree/", type: "5", mode: 0o755 };
 
-/** What the list of files says about entries of a tar. */
+/** The entries of a tar, as the list of files describes them. */
 async function filesOf(entries: readonly TarEntry[]): Promise<ArtifactFile[]> {
   const types = { 0: "file", 1: "hard link", 2: "link", 5: "directory" };
   return await Promise.all(entries.map(async (entry) => {

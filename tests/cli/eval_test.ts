@@ -283,7 +283,7 @@ new              skipped  it has the same name as a trusted workflow
       ]);
       assertEquals(await startedBy(type, "topic/x"), [`all ${type} topic/x`]);
     }
-    // The coordinator sends no other event, whatever a file names.
+    // The coordinator sends no other events, even if a file names them.
     assertEquals(await startedBy("manual", "main"), [1]);
     assertEquals(await startedBy("", "main"), [2]);
   });

@@ -16,7 +16,7 @@ async function run(cwd: string, ...args: string[]): Promise<string> {
   return checked(await runMain(args, { cwd }));
 }
 
-/** Runs the program in a process of its own, which is a run of its own. */
+/** Runs the program in a separate process, as a separate run. */
 async function runProgram(cwd: string, ...args: string[]): Promise<string> {
   return checked(await runCli(args, { cwd }));
 }

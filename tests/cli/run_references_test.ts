@@ -10,7 +10,10 @@ import {
 
 const PASSWORD = "correct horse battery";
 
-/** Creates a store in the configuration directory of a test, and says what a run needs. */
+/**
+ * Creates a store in the configuration directory of a test, and returns the
+ * options of a run.
+ */
 async function storeBelow(path: string): Promise<Record<string, string>> {
   const store = new SecretStore({
     directory: `${path}/config/reactorcide/secrets`,

@@ -23,7 +23,7 @@ import {
 
 const page = await Deno.readTextFile(`${REPOSITORY}/docs/migration.md`);
 
-/** Rows of the table behind a heading, without the row of titles. */
+/** Rows of the table after a heading, without the header row. */
 function rowsBehind(heading: string): string[][] {
   const [, text] = page.split(`${heading}\n`);
   assertNotEquals(text, undefined, heading);
@@ -48,7 +48,7 @@ Deno.test("the migration page names existing variables and options", async () =>
   const flags = new Set(
     commands.flatMap(({ flags }) => flags.map(({ name }) => name)),
   );
-  // Options of other programs stand behind their names.
+  // Options of other programs follow the names of the programs.
   const ours = page.replace(/<!--[\s\S]*?-->/g, "")
     .replace(/\b(?:git (?:describe|diff|log)|docker build)\b[^`"\n|]*/g, "");
   for (const [, name] of ours.matchAll(/(?<![\w-])--([a-z][a-z-]+)/g)) {

@@ -18,7 +18,7 @@ jobs:
   c: { needs: b, command: c }
 `;
 
-/** A coordinator whose jobs end when the test says so. */
+/** A coordinator whose jobs end when the test decides. */
 async function setUp(file = CHAIN) {
   const stack = new AsyncDisposableStack();
   const { path } = stack.use(await temporaryDirectory());
@@ -181,7 +181,7 @@ Deno.test("a second Ctrl-C kills the jobs, and one during the submission leaves 
     const { coordinator } = setting;
     const runner = setting.run();
     await runner.sees("stubborn: running", "stderr");
-    // Its worker does not hear of the cancellation.
+    // Its worker does not notice the cancellation.
     coordinator.jobs.cancel =
       ((original) => (id, how) =>
         how === "kill" && original.call(coordinator.jobs, id, how))(

@@ -38,7 +38,7 @@ describe("runnerlib run, when it is cancelled,", () => {
   ) {
     it(`forwards ${signal} to the whole tree and ends with ${code}`, async () => {
       await using directory = await temporaryDirectory();
-      // A shell lets its background jobs ignore SIGINT: they end by SIGKILL.
+      // Background jobs of a shell ignore SIGINT, so they end by SIGKILL.
       await using cli = startCli(
         ["run", "--grace", "500ms", "--job-command", `${TREE}; exit 9`],
         { cwd: directory.path },

@@ -44,7 +44,7 @@ exec "${Deno.execPath()}" run -A --no-check "${CLI}" "$@"
   return { exit_code: code, output };
 }
 
-/** Runs the workflow, and returns what it shows and leaves behind. */
+/** Runs the workflow, and returns its output and its files. */
 async function runAt(
   path: string,
   args: readonly string[] = [],

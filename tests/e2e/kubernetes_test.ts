@@ -175,7 +175,7 @@ jobs:
   });
   // Streams break in the middle of lines, and of the secret.
   server.cutLogsAfterBytes = 1_234;
-  // The files arrive, but nobody says so.
+  // The files arrive, but nothing reports it.
   server.brokenExecCount = 1;
   server.node.clockMs = -3_600_000;
   const [args, options] = onCluster(server, path);

@@ -32,7 +32,7 @@ interface Received {
   body: Json;
 }
 
-/** Reports of the metric that tells whether runs are active. */
+/** Reports of the metric of active runs. */
 function activeIn({ path, body }: Received): Json[] {
   if (path !== "/v1/metrics") return [];
   return body.resourceMetrics.flatMap(({ resource, scopeMetrics }: Json) =>
@@ -43,7 +43,7 @@ function activeIn({ path, body }: Received): Json[] {
 }
 
 /**
- * A collector on loopback that answers as the test says. In the end, it checks
+ * A collector on loopback that answers as the test specifies. In the end, it checks
  * all that it has received. What runs report while they are active is in a list
  * of its own, because it depends on the time that they take.
  */

@@ -7,7 +7,10 @@ import {
 
 const COUNT = 1_000;
 
-/** Floods its output, registers secrets meanwhile, and prints each of them then. */
+/**
+ * Floods its output while it registers secrets, and prints each of them
+ * afterwards.
+ */
 const PROGRAM = `
 import { registerSecrets } from "${REPOSITORY}/src/secrets/registration/register_secrets.ts";
 const print = (text) => {

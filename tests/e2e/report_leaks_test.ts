@@ -1,5 +1,5 @@
 /**
- * No report shows a secret of the run that it is about, in whatever form a step
+ * No report shows a secret of its run, in any form in which a step
  * printed it.
  *
  * @module
@@ -68,7 +68,9 @@ const FORMS: Readonly<Record<string, string>> = {
   "a list of bytes": each(String, ", "),
 };
 
-/** The first and last characters of base64 depend on what is beside the secret. */
+/**
+ * The first and last characters of base64 depend on what is beside the secret.
+ */
 const PARTS: Readonly<Record<string, string>> = {
   ...FORMS,
   "base64, shifted by one": base64("a").slice(2, -4),

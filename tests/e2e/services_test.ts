@@ -36,7 +36,7 @@ function runningWith(text: string): string[] {
     try {
       return Deno.readTextFileSync(`/proc/${name}/cmdline`).includes(text);
     } catch {
-      // It ended meanwhile.
+      // It has just ended.
       return false;
     }
   }).map(({ name }) => name);

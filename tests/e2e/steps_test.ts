@@ -39,7 +39,7 @@ function processesWith(text: string): number[] {
       try {
         return Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes(text);
       } catch {
-        // It ended meanwhile.
+        // It has just ended.
         return false;
       }
     });

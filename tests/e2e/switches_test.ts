@@ -7,7 +7,7 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-/** A plugin that only a trusted process lets read the environment. */
+/** A plugin that can read the environment only in a trusted process. */
 const PLUGIN = `export default {
   name: "reader",
   preExecution({ log }) { log("PATH is " + Deno.env.get("PATH")); },

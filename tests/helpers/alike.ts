@@ -72,7 +72,7 @@ export interface RunResult {
   readonly states: readonly unknown[];
 }
 
-/** Reads what a run in a directory has shown and left behind. */
+/** Reads the output of a run in a directory, and the files that it left. */
 export async function resultOf(
   path: string,
   { code, stdout, stderr }: CliResult,

@@ -33,7 +33,7 @@ export async function makeRepository(path: string): Promise<GitRepository> {
   await Deno.mkdir(path, { recursive: true });
   const git = (...args: string[]) => runGit(path, args);
   await git("init", "--quiet", "--initial-branch=main");
-  // As the large hosts do; it lets commits be fetched that no branch holds.
+  // As on large hosts: commits can be fetched even if no branch contains them.
   await git("config", "uploadpack.allowAnySHA1InWant", "true");
   return {
     path,

@@ -4,7 +4,7 @@ import { GIT_ENV } from "./git_repository.ts";
 export interface GitServerFaults {
   /** Number of requests whose connection is broken. */
   dropped?: number;
-  /** Number of packs of which only the first bytes are sent. */
+  /** Number of packs that are cut off after their first bytes. */
   cut?: number;
   /** Requests that are answered with a status code. */
   status?: [code: number, count: number];

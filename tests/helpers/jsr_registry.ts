@@ -151,7 +151,7 @@ async function describeRelease(release: Release): Promise<unknown> {
 const IMPORT =
   /^(?:import|export) (type )?(?:[^;"]*? from )?"([^"]+)"(?: with \{ type: "(\w+)" \})?|import\(\s*"([^"]+)"/gm;
 
-/** Where an import stands only matters for messages. */
+/** The position of an import only matters for messages. */
 const RANGE = [[0, 0], [0, 0]];
 
 /** Lets Deno load what a module imports before it has read the module. */

@@ -15,7 +15,7 @@ export async function killAfter(
   await ended;
 }
 
-/** Size of all files in a directory; what vanishes meanwhile does not count. */
+/** Size of all files in a directory; files that vanish do not count. */
 async function writtenBytes(path: string): Promise<number> {
   let bytes = 0;
   try {

@@ -62,7 +62,7 @@ function residentKiB(pid: number): number {
     const status = Deno.readTextFileSync(`/proc/${pid}/status`);
     return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0);
   } catch {
-    // The runner has ended; what was seen before stands.
+    // The runner has ended; keep the values seen before.
     return 0;
   }
 }

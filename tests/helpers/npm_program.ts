@@ -20,7 +20,7 @@ export interface NpmProgramOptions {
 
 /**
  * Runs the program of an npm package with Deno, which downloads it when it is
- * first used. It is no dependency of the repository.
+ * first used. It is not a dependency of the repository.
  *
  * @param specifier Name and version of the package.
  */
@@ -33,7 +33,7 @@ export async function runNpmProgram(
 }
 
 /**
- * Runs code that imports npm packages, which are no dependencies of the
+ * Runs code that imports npm packages, which are not dependencies of the
  * repository.
  *
  * @param code Module in TypeScript.

@@ -19,7 +19,7 @@ export function processEntry(pid: number): ProcessEntry | undefined {
     // The process ended, perhaps between the opening and the reading.
     return undefined;
   }
-  // The name in parentheses may hold anything, so it is read from behind.
+  // The name in parentheses may contain anything, so read from the end.
   const [state, , group, session] = text.slice(text.lastIndexOf(")") + 2)
     .split(" ");
   return { state, group: Number(group), session: Number(session) };
@@ -48,7 +48,7 @@ export async function isGroupGone(group: number): Promise<void> {
   );
 }
 
-/** Ends a process that a test left behind on purpose. */
+/** Ends a process that a test left running on purpose. */
 export function endProcess(pid: number): void {
   try {
     Deno.kill(pid, "SIGKILL");

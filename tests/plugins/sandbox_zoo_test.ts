@@ -10,7 +10,10 @@ import { exists, temporaryDirectory } from "../helpers/temporary_directory.ts";
 
 const RAN = "ran\n";
 
-/** Plugins that want what they may not have, and what the job ends with. */
+/**
+ * Plugins that try what they are not permitted to do, and the expected end of
+ * the job.
+ */
 const THIEVES: [what: string, body: string, state: RegExp, more?: string][] = [
   [
     "reads ~/.ssh",

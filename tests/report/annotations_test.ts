@@ -274,7 +274,7 @@ ${HOSTILE.map((line) => `      ${line.replace("\x1b", "")}`).join("\n")}
     assertEquals(lines.filter((line) => /add-path|error::y/.test(line)), []);
   });
 
-  /** Two steps, of which each prints hostile lines. */
+  /** Two steps, each of which prints hostile lines. */
   const steps = (more: string) => `
 steps:
   - name: one
@@ -343,7 +343,7 @@ ${HOSTILE.map((line) => `      ${line.replace("\x1b", "")}`).join("\n")}
       for (const { code, stdout } of folded) {
         assertEquals(code, 0);
         assertEquals(groupsIn(system, stdout), GROUPS[system], stdout);
-        // Lines of the second step are behind the borders of the first one.
+        // Lines of the second step come after the borders of the first one.
         const [before] = stdout.split(/^.*second$/m, 1);
         assertEquals(
           groupsIn(system, before).at(-1),

@@ -77,7 +77,7 @@ describe("LogExporter", () => {
 
   it("keeps a limited number of lines for a slow collector", async () => {
     const { lines, warnings } = await exported((write) => {
-      // Nothing is sent meanwhile, since nothing waits.
+      // Nothing is sent now, since nothing is queued.
       for (let index = 0; index < 100; index++) write(`line ${index}\n`);
       // Each takes 200 more than its text.
     }, { maxQueueLength: 10 * 206 + 3 });

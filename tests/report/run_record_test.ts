@@ -42,7 +42,9 @@ interface Written {
   warnings: string[];
 }
 
-/** Writes a record into a directory of its own; `secrets` may grow meanwhile. */
+/**
+ * Writes a record into its own directory; `secrets` may grow during the run.
+ */
 async function write(
   directory: string,
   secrets: string[],

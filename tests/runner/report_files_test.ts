@@ -138,7 +138,7 @@ Deno.test({
       args: [device, "c", "1", "3"],
       stderr: "null",
     }).output();
-    // Some containers do not let root create devices.
+    // In some containers, even root cannot create devices.
     if (!made.success) return;
     const { code, stderr } = await runMain(
       [

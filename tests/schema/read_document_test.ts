@@ -115,7 +115,7 @@ environment: { <<: *b, C: "3" }
   });
 });
 
-/** Merges like the code of PyYAML: a list of pairs, of which later ones take precedence. */
+/** Merges like PyYAML: a list of pairs, where later ones take precedence. */
 function naiveMerge(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(naiveMerge);
   if (typeof value !== "object" || value === null) return value;

@@ -240,7 +240,7 @@ describe("--cache-explain", () => {
     };
     const explained = async () => {
       await define(job, state);
-      // Without a memory, the store says what was there before.
+      // Without remembered files, the store knows what was there before.
       const env = { ...state.env, XDG_CACHE_HOME: "", HOME: "" };
       const { code, stderr } = await job.run(["--cache-explain"], env);
       assertEquals(code, 0, stderr);

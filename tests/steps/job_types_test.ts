@@ -28,7 +28,7 @@ Deno.test("Job.addStep() types the names and outputs of earlier steps", () => {
     }, { dependsOn: ["count", "later", "each", "matrix"] })
     .addStep("maybe", ({ outputs }) => {
       const n: number | undefined = outputs.count?.n;
-      // @ts-expect-error The step may have failed, and have given nothing.
+      // @ts-expect-error The step may have failed without a value.
       outputs.count.n;
       return n;
     }, { dependsOn: ["count"], condition: "always" });

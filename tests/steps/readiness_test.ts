@@ -94,7 +94,7 @@ describe("httpProblem()", () => {
 
 const nowhere = { write: () => Promise.resolve() };
 
-/** Writes a text in parts of random sizes, and says whether it was found. */
+/** Writes a text in parts of random sizes, and returns whether it was found. */
 async function isFound(
   text: string,
   texts: string[],

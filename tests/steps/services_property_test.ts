@@ -4,7 +4,9 @@ import type { StepEvent } from "../../src/steps/step.ts";
 import { Random } from "../helpers/random.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
-/** What a random step is made of; the model and the real job read the same. */
+/**
+ * Description of a random step, from which the model and the job are created.
+ */
 interface RandomStep {
   name: string;
   dependsOn: string[];

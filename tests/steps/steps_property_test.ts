@@ -6,7 +6,9 @@ import { testRunner } from "../helpers/test_runner.ts";
 
 const CONDITIONS = ["all_success", "any_failed", "always"] as const;
 
-/** What a random step is made of; the model and the real job read the same. */
+/**
+ * Description of a random step, from which the model and the job are created.
+ */
 interface RandomStep {
   name: string;
   dependsOn: string[];
@@ -42,7 +44,10 @@ type Line = [
   attempts: number,
 ];
 
-/** What should happen, one step after the other, written without regard to speed. */
+/**
+ * What should happen, one step after the other, written without regard to
+ * speed.
+ */
 function interpret(
   steps: RandomStep[],
   policy: "finish" | "continue",

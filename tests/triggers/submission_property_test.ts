@@ -116,7 +116,7 @@ interface Sample {
     readonly name: string;
     readonly [field: string]: unknown;
   };
-  /** Fields, at least one of which the error must name. */
+  /** Fields; the error must name at least one of them. */
   readonly bad: readonly string[];
   /** Whether the trigger needs a job that an event started. */
   readonly isOfEventJob: boolean;

@@ -51,7 +51,7 @@ if [ "$uid" = keep ]; then exec chroot "$root" "$@"; fi
 exec chroot "$root" setpriv --reuid="$uid" --regid="$gid" --clear-groups -- "$@"
 `;
 
-/** Checks whether this machine lets us create namespaces. */
+/** Checks whether namespaces can be created on this machine. */
 export async function hasNamespaces(): Promise<boolean> {
   const root = Deno.uid() === 0 ? [] : ["--user", "--map-root-user"];
   try {

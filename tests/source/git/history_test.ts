@@ -115,7 +115,7 @@ Deno.test("isHistoryBetweenKnown() is false if commits may be missing behind a s
       // Depth 4 includes 5, 4, 3, 2 and 7, 1, 0, as if only 7 had 1 and 0.
       [1, 0, { 2: false, 3: false, 4: false, 5: true }],
       [6, 0, { 2: false, 3: false, 6: false, 7: true }],
-      // It is newer than everything behind the boundary.
+      // It is newer than everything beyond the boundary.
       [6, 9, { 2: false, 3: true }],
     ] as const
   ) {
