@@ -62,6 +62,13 @@ for (const [kind, options] of Object.entries(KINDS)) {
   });
 }
 
+/** Capabilities of root in most containers. */
+const CONTAINER_RIGHTS = [
+  ...["chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid"],
+  ...["setpcap", "net_bind_service", "net_raw", "sys_chroot", "mknod"],
+  ...["audit_write", "setfcap"],
+].map((name) => `+${name}`).join();
+
 /** Users that a runner can have, and words that start it as one of them. */
 const USERS: Readonly<
   Record<string, { words: readonly string[]; hasMounts: boolean }>
@@ -69,6 +76,15 @@ const USERS: Readonly<
   "of a user without rights": {
     words: ["unshare", "--user", "--map-user=1000", "--map-group=1000"],
     hasMounts: true,
+  },
+  "of root in a container": {
+    words: [
+      ...["unshare", "--user", "--map-root-user", "sh", "-c"],
+      `echo 0 > /proc/sys/user/max_user_namespaces
+      exec setpriv --bounding-set=-all,${CONTAINER_RIGHTS} "$@"`,
+      "sh",
+    ],
+    hasMounts: false,
   },
   "without namespaces": {
     words: [
