@@ -22,6 +22,7 @@ import {
   perlCode,
   ruleWords,
   SYSTEM_CALLS,
+  withoutComments,
 } from "./sandbox/confined_command.ts";
 import mounts from "./sandbox/mounts.pl" with { type: "text" };
 import {
@@ -32,6 +33,7 @@ import {
 import namespaces from "./sandbox/namespaces.pl" with { type: "text" };
 import rootRights from "./sandbox/root_rights.pl" with { type: "text" };
 import userRights from "./sandbox/user_rights.pl" with { type: "text" };
+import waitForOutput from "./sandbox/wait_for_output.pl" with { type: "text" };
 
 /** Number of `CAP_SYS_RESOURCE`, with which a process can raise its limits. */
 const CAP_SYS_RESOURCE = 24n;
@@ -114,6 +116,8 @@ function canRaiseLimits(): boolean {
 
 /** Maximum time of an attempt, in milliseconds. */
 const TRY_MS = 5_000;
+
+const WAIT_CODE = withoutComments(waitForOutput);
 
 /** Namespaces of every command, as `unshare(2)` numbers them: PID and mount. */
 const BASIC = 0x20000000 | 0x00020000;
@@ -205,7 +209,7 @@ function namespaceOf({ user, hasMounts }: Method): Namespace {
       const kinds = BASIC | user.kinds | (hasOwnMemory ? IPC : 0);
       const access = confinement ? accessByPath(confinement) : new Map();
       return [
-        ...[PERL, "-e", user.code, SYSTEM_CALLS, String(kinds)],
+        ...[PERL, "-e", user.code, SYSTEM_CALLS, String(kinds), WAIT_CODE],
         ...confinement ? ruleWords(confinement) : [],
         ...mountWords(hasMounts ? paths : {}, access),
         "--",

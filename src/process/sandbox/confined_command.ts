@@ -46,13 +46,13 @@ const CODE = perlCode(
   "my @program = prepare_confinement(@ARGV); confine(); start(@program);",
 );
 
-/**
- * Returns Perl code, together with that of `confine.pl`.
- *
- * @returns The code without comments, as each command starts with reading it.
- */
+/** Returns Perl code, together with that of `confine.pl`. */
 export function perlCode(...parts: readonly string[]): string {
-  const code = [confineByPerl, ...parts].join("\n");
+  return withoutComments([confineByPerl, ...parts].join("\n"));
+}
+
+/** Removes comments from Perl code, as each command starts with reading it. */
+export function withoutComments(code: string): string {
   return code.replaceAll(/^\s*(?:#.*)?\n|^ +/gm, "");
 }
 

@@ -91,14 +91,21 @@ function sandboxOf(
   landlockVersion: number,
   { isShared, weakness }: { isShared: boolean; weakness?: string },
 ): Sandbox {
-  const filterFor = (limits: SandboxLimits) =>
-    seccompFilter({
+  const filters = new Map<string, Uint8Array<ArrayBuffer>>();
+  const filterFor = (limits: SandboxLimits) => {
+    const refusesSockets = !limits.hasNetwork;
+    const refusesMemory = !sharesMemory(limits);
+    const key = `${refusesSockets} ${refusesMemory}`;
+    const filter = filters.get(key) ?? seccompFilter({
       architecture: Deno.build.arch,
-      refusesSockets: !limits.hasNetwork,
-      refusesMemory: !sharesMemory(limits),
+      refusesSockets,
+      refusesMemory,
       refusesTruncate: landlockVersion < GOVERNS_TRUNCATE,
       refusesOtherProcesses: isShared,
     });
+    filters.set(key, filter);
+    return filter;
+  };
   return {
     landlockVersion,
     weakness,

@@ -165,10 +165,10 @@ function isCreated(
   mounts: ReadonlyMap<string, Mount>,
   visible: VisiblePaths | undefined,
 ): boolean {
-  const around = [...mounts].findLast(([other]) =>
-    other !== path && isInside(other, path)
-  );
-  return around
-    ? ["e", "m"].includes(around[1])
-    : visible !== undefined && path !== "/";
+  for (let around = path; around !== "/";) {
+    around = around.slice(0, around.lastIndexOf("/")) || "/";
+    const mount = mounts.get(around);
+    if (mount !== undefined) return mount === "e" || mount === "m";
+  }
+  return visible !== undefined && path !== "/";
 }

@@ -1,37 +1,26 @@
 # Creates namespaces, and runs a command in them: the process that creates them waits
 # outside, as its children are the ones inside. The first of these starts the command,
-# and exits when it has ended and nothing else holds the output any more:
-# `bash -c 'exec > >(tee log); ...'` ends when `tee` does. A process that holds
-# it for more than two seconds does not count.
+# and exits when it has ended.
 #
-# Its arguments follow the numbers of system calls: number of the namespaces; words
-# for prepare_confinement, with the command.
-
-# Checks whether another process writes to a pipe of the output.
-sub is_output_held {
-  my %pipes = map { -p $_ ? (join(":", (stat _)[0, 1]) => 1) : () } \*STDOUT, \*STDERR;
-  return 0 unless %pipes;
-  opendir my $processes, "/proc" or return 0;
-  for my $id (grep { /^\d+$/ && $_ != 1 } readdir $processes) {
-    for (1, 2) {
-      my @status = stat "/proc/$id/fd/$_" or next;
-      return 1 if $pipes{join ":", @status[0, 1]};
-    }
-  }
-  return 0;
-}
+# Its arguments follow the numbers of system calls: number of the namespaces; code for
+# a command that leaves processes (wait_for_output.pl); words for prepare_confinement,
+# with the command.
 
 # Exits without the time that Perl needs to free its memory.
 sub leave {
   syscall $exit, $_[0];
 }
 
-my $namespaces = 0 + shift;
+sub reap {
+  1 while waitpid(-1, 1) > 0;
+}
+
+my ($namespaces, $wait_for_output) = splice @ARGV, 0, 2;
 restore_environment();
 # They are for the command, not for the processes around it.
 my ($signals, $mask, $root) = (pack("Q", 0x4007), "\0" x 8, "/");
 syscall $sigmask, 0, $signals, $mask, 8;
-syscall($unshare, $namespaces) == 0 or give_up("create namespaces");
+syscall($unshare, 0 + $namespaces) == 0 or give_up("create namespaces");
 prepare_rights();
 syscall($mount_call, $none, $root, 0, 0x44000, 0) == 0 or give_up("keep mounts private");
 # Each page that is written to after a fork is copied, so as much as possible is
@@ -67,11 +56,8 @@ chdir "/";
 my $ended;
 do { $ended = wait } until $ended == $child || $ended < 0;
 my $status = $?;
-for (1 .. 20) {
-  last unless is_output_held();
-  # Processes that have lost their parent are reaped here.
-  1 while waitpid(-1, 1) > 0;
-  select undef, undef, undef, 0.1;
-}
+reap();
+# Are other processes left?
+eval $wait_for_output if kill 0, -1;
 # As a shell counts it.
 leave($status & 127 ? 128 + ($status & 127) : $status >> 8);
