@@ -77,6 +77,9 @@ export function jobArtifacts(options: JobArtifactsOptions): JobArtifacts {
         const patterns = definition.paths;
         return saved.map((one) => ({ saved: one, patterns }));
       });
+      if (artifacts.length === 0 && definitions.length === 0) return [];
+      // If the store cannot be opened, the job should not run in vain.
+      const store = await options.openStore();
       if (artifacts.length === 0) return [];
       const { workspace, temporary } = options;
       const directory = await guardPath(workspace, options.directory);
@@ -84,7 +87,7 @@ export function jobArtifacts(options: JobArtifactsOptions): JobArtifacts {
       await restoreArtifacts(
         artifacts,
         { directory, temporary },
-        await options.openStore(),
+        store,
         cancellation,
       );
       return artifacts.map(({ saved }) => saved);

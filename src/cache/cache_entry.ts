@@ -38,6 +38,9 @@ const MAX_KEY_LENGTH = 512;
 /** Maximum size of an entry, in bytes. */
 export const MAX_ENTRY_BYTES = 256 * 1024;
 
+/** Maximum length of a path on Linux, in bytes. */
+const MAX_PATH_LENGTH = 4_096;
+
 /** Maximum number of paths in an entry. */
 const MAX_PATHS = 1_000;
 
@@ -186,7 +189,9 @@ function decodeEntry(value: unknown): CacheEntry | undefined {
  * @returns The problem, phrased to follow the path.
  */
 export function savedPathProblem(path: string): string | undefined {
-  if (path.includes("\0") || !path.isWellFormed()) return "is not a path";
+  const isPath = path.length <= MAX_PATH_LENGTH && path.isWellFormed() &&
+    !path.includes("\0");
+  if (!isPath) return "is not a path";
   const parts = path.split("/");
   if (path === "" || path === ".") return "is the directory of the job itself";
   if (parts.some((part) => part === "" || part === "." || part === "..")) {

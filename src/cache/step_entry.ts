@@ -25,6 +25,9 @@ import type { CacheStore } from "./cache_store.ts";
 /** Maximum size of a manifest, in bytes. */
 export const MAX_STEP_ENTRY_BYTES = 64 * 1024 * 1024;
 
+/** Version of the manifest. */
+const VERSION = 1;
+
 /** Maximum size of a log that is a part of its manifest, in bytes. */
 export const MAX_INLINE_LOG_BYTES = 32 * 1024;
 
@@ -115,10 +118,18 @@ export async function keyOfParts(parts: KeyParts): Promise<string> {
 }
 
 /** Writes a result as a manifest. */
-export function encodeStepEntry(entry: StepEntry): Uint8Array<ArrayBuffer> {
+export async function encodeStepEntry(
+  entry: StepEntry,
+): Promise<Uint8Array<ArrayBuffer>> {
   const packs = [entry.pack?.sha256, entry.log.sha256]
     .filter((hash) => hash !== undefined);
-  return encode({ version: 1, ...entry, packs });
+  const content = { version: VERSION, ...entry, packs };
+  return encode({ ...content, checksum: await checksumOf(content) });
+}
+
+/** Detects a manifest that was damaged; who changes it on purpose can adapt it. */
+async function checksumOf(content: object): Promise<string> {
+  return await sha256Hex(JSON.stringify(content));
 }
 
 /** Writes the object that names the last result of a step. */
@@ -147,8 +158,11 @@ export async function readStepEntry(
   const path = stepEntryName(id);
   const value = await readJson(path, MAX_STEP_ENTRY_BYTES, store, signal);
   if (value === undefined) return undefined;
-  const entry = value as StepEntry;
-  if (!isStepEntry(value)) throw new InvalidEntry("a result is not valid");
+  const { checksum, ...content } = isObject(value) ? value : {};
+  const entry = content as unknown as StepEntry;
+  const isValid = isStepEntry(content) &&
+    checksum === await checksumOf(content);
+  if (!isValid) throw new InvalidEntry("a result is not valid");
   const isItself = entry.namespace === id.namespace && entry.step === id.step &&
     entry.key === id.key && await keyOfParts(entry.parts) === id.key;
   if (isItself) return entry;
@@ -215,7 +229,7 @@ export async function readStepLog(
 }
 
 function isStepEntry(value: unknown): boolean {
-  if (!isObject(value) || value.version !== 1) return false;
+  if (!isObject(value) || value.version !== VERSION) return false;
   const entry = value as unknown as StepEntry;
   return typeof entry.name === "string" && isSha256(entry.step) &&
     isCount(entry.createdMs) && isTime(entry.durationMs) &&
@@ -248,9 +262,11 @@ function areOutputs(outputs: unknown): boolean {
     if (!isValid || known.has(path)) return false;
     known.add(path);
   }
-  // A path below another one would be restored twice.
-  return outputs.every(({ path }) =>
-    parentsOf(path).every((parent) => !known.has(parent))
+  // A path below another one would be restored twice. In this order, it follows
+  // the other one.
+  const sorted = [...known].map((path) => `${path}/`).sort();
+  return sorted.every((path, at) =>
+    at === 0 || !path.startsWith(sorted[at - 1])
   );
 }
 

@@ -65,7 +65,7 @@ export async function saveStepEntry(
     log,
     ...pack === undefined ? {} : { pack },
   };
-  const manifest = encodeStepEntry(entry);
+  const manifest = await encodeStepEntry(entry);
   if (manifest.length > MAX_STEP_ENTRY_BYTES) {
     throw new Unsavable("it has too many files");
   }

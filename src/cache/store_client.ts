@@ -17,8 +17,17 @@ const RETRY: RetryPolicy = {
 /** Maximum time without progress, in milliseconds. */
 const SILENCE_MS = 30_000;
 
+/** Minimum number of received bytes that are progress. */
+const MIN_PROGRESS_BYTES = 16 * 1024;
+
 /** Maximum time of a request, in milliseconds. */
 const TIMEOUT_MS = 15 * 60_000;
+
+/**
+ * Time for which a server is not asked again that could not be used, in
+ * milliseconds: everyone would wait for it again.
+ */
+const PAUSE_MS = 5 * 60_000;
 
 /** Minimum speed of an upload whose progress is not visible, in bytes per ms. */
 const MIN_UPLOAD_SPEED = 100;
@@ -90,12 +99,14 @@ class TransientFailure extends Error {
  * Sends the requests of a store on a server.
  *
  * - They are retried after failures that may be transient.
- * - A request that makes no progress, or takes too long, is given up.
+ * - A request that makes no progress, or takes too long, is given up. Requests
+ *   of the next minutes then fail at once.
  * - Redirects are refused, so that credentials reach this server only.
  */
 export class StoreClient {
   readonly #limits: StopLimits;
   readonly #retry: RetryPolicy;
+  #pause: { readonly error: unknown; readonly endMs: number } | undefined;
 
   constructor(options: StoreClientOptions = {}) {
     const { silenceMs = SILENCE_MS, timeoutMs = TIMEOUT_MS } = options;
@@ -117,18 +128,22 @@ export class StoreClient {
     read: (response: Response) => T | Promise<T>,
     signal: AbortSignal,
   ): Promise<T> {
+    this.#throwIfPaused();
     const backoff = createBackoff(this.#retry, { signal });
     while (true) {
       using stop = new Stop(signal, this.#limits);
       try {
         const response = await attempt(await create(stop), stop);
         try {
-          return await read(response);
+          const value = await read(response);
+          // A body that was aborted may look as if it were complete.
+          stop.signal.throwIfAborted();
+          return value;
         } finally {
           if (!response.bodyUsed) await response.body?.cancel();
         }
       } catch (error) {
-        await retryOrThrow(backoff, stop.reasonOf(error), signal);
+        await this.#retryOrThrow(backoff, stop.reasonOf(error), signal);
       }
     }
   }
@@ -163,6 +178,7 @@ export class StoreClient {
     maxBytes: number,
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array, boolean> {
+    this.#throwIfPaused();
     const backoff = createBackoff(this.#retry, { signal });
     let readBytes = 0;
     while (true) {
@@ -179,8 +195,9 @@ export class StoreClient {
         request.onAnswer?.(response);
         // A server may ignore the range.
         let at = startOf(response);
+        const end = endOf(response, at);
         for await (const chunk of response.body ?? []) {
-          stop.progress();
+          stop.received(chunk.length);
           const bytes = chunk.subarray(Math.max(0, readBytes - at));
           at += chunk.length;
           if (at > maxBytes) {
@@ -190,11 +207,33 @@ export class StoreClient {
           readBytes += bytes.length;
           yield bytes;
         }
+        stop.signal.throwIfAborted();
+        if (end !== undefined && at < end) {
+          throw new TransientFailure("the answer is not complete");
+        }
         return true;
       } catch (error) {
-        await retryOrThrow(backoff, stop.reasonOf(error), signal);
+        await this.#retryOrThrow(backoff, stop.reasonOf(error), signal);
       }
     }
+  }
+
+  #throwIfPaused(): void {
+    if (this.#pause !== undefined && performance.now() < this.#pause.endMs) {
+      throw this.#pause.error;
+    }
+  }
+
+  async #retryOrThrow(
+    backoff: ReturnType<typeof createBackoff>,
+    error: unknown,
+    signal: AbortSignal,
+  ): Promise<void> {
+    signal.throwIfAborted();
+    if (!(error instanceof TransientFailure)) throw error;
+    if (await backoff.next(error.message, error.retryAfterMs)) return;
+    this.#pause = { error, endMs: performance.now() + PAUSE_MS };
+    throw error;
   }
 }
 
@@ -202,6 +241,14 @@ function startOf({ status, headers }: Response): number {
   if (status !== 206) return 0;
   const range = /^bytes (\d+)-/.exec(headers.get("content-range") ?? "");
   return range === null ? 0 : Number(range[1]);
+}
+
+/** Returns where the body ends, if the server says so. */
+function endOf({ headers }: Response, start: number): number | undefined {
+  const length = headers.get("content-length") ?? "";
+  const isPlain = (headers.get("content-encoding") ?? "identity") ===
+    "identity";
+  return isPlain && /^\d+$/.test(length) ? start + Number(length) : undefined;
 }
 
 async function attempt(request: StoreRequest, stop: Stop): Promise<Response> {
@@ -227,16 +274,6 @@ async function attempt(request: StoreRequest, stop: Stop): Promise<Response> {
   throw transient;
 }
 
-async function retryOrThrow(
-  backoff: ReturnType<typeof createBackoff>,
-  error: unknown,
-  signal: AbortSignal,
-): Promise<void> {
-  signal.throwIfAborted();
-  if (!(error instanceof TransientFailure)) throw error;
-  if (!await backoff.next(error.message, error.retryAfterMs)) throw error;
-}
-
 interface StopLimits {
   readonly silenceMs: number;
   readonly timeoutMs: number;
@@ -249,6 +286,7 @@ export class Stop implements Disposable {
   readonly #silenceMs: number;
   readonly #timeLimit: ReturnType<typeof setTimeout>;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #receivedBytes = 0;
 
   constructor(signal: AbortSignal, { silenceMs, timeoutMs }: StopLimits) {
     this.#silenceMs = silenceMs;
@@ -281,9 +319,20 @@ export class Stop implements Disposable {
     const silenceMs = this.#silenceMs +
       Math.ceil(uploadBytes / MIN_UPLOAD_SPEED);
     this.#timer = setTimeout(() => {
-      const reason = `nothing happened for ${silenceMs} ms`;
+      const reason = `it made no progress for ${silenceMs} ms`;
       this.#controller.abort(new TransientFailure(reason));
     }, silenceMs);
+  }
+
+  /**
+   * Notes received bytes. Fewer than the minimum are no progress, so that a
+   * server cannot stretch an answer.
+   */
+  received(bytes: number): void {
+    this.#receivedBytes += bytes;
+    if (this.#receivedBytes < MIN_PROGRESS_BYTES) return;
+    this.#receivedBytes = 0;
+    this.progress();
   }
 
   /** Returns why a request failed; the network reports any error as a type. */

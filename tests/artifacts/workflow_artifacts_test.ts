@@ -134,6 +134,24 @@ jobs:
     assertStringIncludes(stdout, "tested");
   });
 
+  it("fails a job before it runs if there is no store", async () => {
+    await using ci = await world(`
+jobs:
+  build:
+    command: echo built
+    artifacts: { out: { paths: [dist] } }
+`);
+    for (const store of ["", `${ci.cwd}/ci.yaml`, `${ci.cwd}/ci.yaml/below`]) {
+      const { code, stdout, stderr } = await runMain(
+        ["workflow", "run", "ci.yaml"],
+        { cwd: ci.cwd, env: { HOME: "", REACTORCIDE_CACHE_STORE: store } },
+      );
+      assertEquals(code, 1, stderr);
+      assertStringIncludes(stderr, "Cannot open the store of artifacts");
+      assert(!stdout.includes("built"), stdout);
+    }
+  });
+
   it("saves artifacts of a failed job only if they say so", async () => {
     await using ci = await world(`
 jobs:

@@ -209,35 +209,99 @@ describe("a cache on an HTTP server", () => {
 
   it("gives up on a server that is slow, endless or too large", async () => {
     const release = Promise.withResolvers<void>();
-    const drip = (pauseMs: number) => {
+    const drip = (size: number) => {
       let timer: ReturnType<typeof setInterval>;
       return new Response(
         new ReadableStream({
           start(controller) {
-            const send = () => controller.enqueue(new Uint8Array(1));
-            timer = setInterval(send, pauseMs);
+            const send = () => controller.enqueue(new Uint8Array(size));
+            timer = setInterval(send, 100);
           },
           cancel: () => clearInterval(timer),
         }),
       );
     };
     const handlers: [reason: string, handler: Handler][] = [
-      ["nothing happened", async () => {
+      ["no progress", async () => {
         await release.promise;
         return new Response("");
       }],
-      ["took longer", () => drip(100)],
-      ["larger than", () => new Response(new Uint8Array(2_000))],
+      ["no progress", () => drip(1)],
+      ["took longer", () => drip(16 * 1024)],
+      ["larger than", () => new Response(new Uint8Array(2_000_000))],
     ];
     for (const [reason, handler] of handlers) {
       await using http = server(handler);
       const { store, options } = hasty(http.url);
       await assertRejects(
-        async () => await textOf(await store.get("x", options)),
+        async () => {
+          const limits = { ...options, maxBytes: 1_000_000 };
+          await textOf(await store.get("x", limits));
+        },
         Error,
         reason,
       );
       release.resolve();
     }
+  });
+
+  it("is not asked again for a while if it cannot be used", async () => {
+    let count = 0;
+    await using http = server(() => {
+      count++;
+      return new Response("", { status: 503 });
+    });
+    const { store, options, signal } = hasty(http.url);
+    const bytes = new Uint8Array(1);
+    for (let round = 0; round < 3; round++) {
+      await assertRejects(() => store.get("x", options), Error, "status 503");
+      await assertRejects(() => store.sizeOf("x", signal), Error, "status 503");
+      await assertRejects(
+        () => store.put("x", bytes, signal),
+        Error,
+        "status 503",
+      );
+    }
+    assertEquals(count, 3);
+  });
+
+  it("is a miss, whatever it answers", async () => {
+    const text = "HTTP/1.1 200 OK\r\n";
+    const answers = [
+      `${text}content-length: 100\r\n\r\n{`,
+      `${text}transfer-encoding: chunked\r\n\r\nffffffff\r\n{`,
+      `HTTP/1.0 200 OK\r\n\r\n{"version":1,"key":"k1"`,
+      `${text}content-length: 0\r\n\r\n`,
+      `${text}content-length: 19\r\n\r\n<html>log in</html>`,
+      `${text}content-encoding: gzip\r\ncontent-length: 4\r\n\r\n\x1f\x8bzz`,
+      `${text}content-length: 99999999999\r\n\r\n`,
+      `HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\n\r\n`,
+      `HTTP/1.1 304 Not Modified\r\n\r\n`,
+      `HTTP/1.1 206 Partial Content\r\ncontent-range: bytes 5-9/10\r\ncontent-length: 5\r\n\r\n"a":1`,
+      "HTTP/1.1 999 What\r\n\r\n",
+      `${text}x: ${"y".repeat(1_000_000)}\r\n\r\n`,
+      "\x00\x01\x02 SSH-2.0\r\n",
+      "",
+    ];
+    await Promise.all(answers.map(async (answer) => {
+      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const serving = (async () => {
+        for await (const connection of listener) {
+          const request = new Uint8Array(64 * 1024);
+          await connection.read(request).catch(() => {});
+          const bytes = new TextEncoder().encode(answer);
+          await connection.write(bytes).catch(() => {});
+          connection.close();
+        }
+      })();
+      const url = `http://127.0.0.1:${listener.addr.port}/cache`;
+      await using job = await jobWith(url);
+      const { code, stdout, stderr } = await job.run(RESTORE);
+      const shown = JSON.stringify(answer.slice(0, 80));
+      assertEquals([code, stdout], [0, "miss\n"], shown);
+      assertEquals(stderr.trim().split("\n").length, 1, shown + stderr);
+      listener.close();
+      await serving.catch(() => {});
+    }));
   });
 });

@@ -176,8 +176,11 @@ async function alterLast(
   part: string,
   value: string,
 ): Promise<void> {
-  const read = async (path: string) =>
-    JSON.parse(await Deno.readTextFile(`${store}/${path}`));
+  const read = async (path: string) => {
+    const text = await Deno.readTextFile(`${store}/${path}`);
+    const { checksum: _, ...entry } = JSON.parse(text);
+    return entry;
+  };
   const steps = `${store}/v1/local/steps`;
   for await (const { name: step } of Deno.readDir(steps)) {
     const last = await read(lastEntryName({ namespace: "local", step }));
@@ -188,7 +191,7 @@ async function alterLast(
     // Its result is not restored again.
     await Deno.remove(`${store}/${stepEntryName(entry)}`);
     const files = [
-      [stepEntryName(altered), encodeStepEntry(altered)],
+      [stepEntryName(altered), await encodeStepEntry(altered)],
       [lastEntryName(altered), encodeLastEntry(altered)],
     ] as const;
     for (const [path, bytes] of files) {

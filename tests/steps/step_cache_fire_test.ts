@@ -1,9 +1,15 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { packName } from "../../src/cache/cache_entry.ts";
+import { InvalidEntry, packName } from "../../src/cache/cache_entry.ts";
 import {
   encodeStepEntry,
   keyOfParts,
+  readStepEntry,
   type StepEntry,
   stepEntryName,
 } from "../../src/cache/step_entry.ts";
@@ -52,7 +58,8 @@ async function entriesOf({ store }: CachedJob): Promise<StepEntry[]> {
     for await (const { name } of Deno.readDir(`${steps}/${step}`)) {
       if (name === "last") continue;
       const text = await Deno.readTextFile(`${steps}/${step}/${name}`);
-      entries.push(JSON.parse(text));
+      const { checksum: _, ...entry } = JSON.parse(text);
+      entries.push(entry);
     }
   }
   return entries;
@@ -62,7 +69,7 @@ async function plant(
   { store, entry }: CachedJob & { entry: StepEntry },
   changes: Partial<StepEntry>,
 ): Promise<void> {
-  const bytes = encodeStepEntry({ ...entry, ...changes });
+  const bytes = await encodeStepEntry({ ...entry, ...changes });
   await Deno.writeFile(`${store}/${stepEntryName(entry)}`, bytes);
 }
 
@@ -123,6 +130,34 @@ describe("a store of steps that is not trusted", () => {
     }
   });
 
+  it("is a miss if any byte of a manifest is changed", async () => {
+    await using job = await victim();
+    const { signal } = new AbortController();
+    const bytes = await encodeStepEntry(job.entry);
+    const read = (content: Uint8Array) =>
+      readStepEntry(job.entry, {
+        get: () =>
+          Promise.resolve((async function* () {
+            yield content;
+          })()),
+      }, signal);
+    assertEquals((await read(bytes))?.values, { v: "1" });
+    for (let at = 0; at < bytes.length; at++) {
+      const changed = bytes.slice();
+      changed[at] ^= 1 << at % 8;
+      await assertRejects(
+        () => read(changed),
+        InvalidEntry,
+        undefined,
+        `${at}`,
+      );
+    }
+    // Each end of a write that was cut off.
+    for (let end = 0; end < bytes.length; end += 7) {
+      await assertRejects(() => read(bytes.subarray(0, end)), InvalidEntry);
+    }
+  });
+
   it("is a miss if a manifest is that of another key, step or namespace", async () => {
     await using job = await victim();
     await makeFiles(job.cwd, { "src/one": "2" });
@@ -140,7 +175,7 @@ describe("a store of steps that is not trusted", () => {
       await forget(job);
       await Deno.writeFile(
         `${job.store}/${stepEntryName(job.entry)}`,
-        encodeStepEntry({
+        await encodeStepEntry({
           ...job.entry,
           [name]: other[name].replace(/^./, "f"),
         }),
@@ -170,13 +205,23 @@ describe("a store of steps that is not trusted", () => {
       ["out/all", "out/all"],
       [""],
       ["out/\0"],
+      // These are in the directory, but not what the step creates.
+      ["src/one"],
+      ["outside/file"],
+      ["out/all", "other"],
+      // Comparing each part of it with others would take forever.
+      [`out/${"a/".repeat(1_000_000)}a`],
+      [`out/${"a/".repeat(2_000)}a`],
     ];
     await using job = await victim();
+    await plant(job, {});
+    assertEquals((await job.run()).cached, ["build"]);
     for (const list of paths) {
       await forget(job);
       const outputs = list.map((path) => ({ ...file, path }));
       await plant(job, { outputs });
-      await assertMiss(job, JSON.stringify(list));
+      await assertMiss(job, JSON.stringify(list).slice(0, 100));
+      assertEquals(await Deno.readTextFile(`${job.cwd}/src/one`), "1");
     }
   });
 
@@ -198,6 +243,21 @@ describe("a store of steps that is not trusted", () => {
       await forget(job);
       await plantPack(job, entries);
       await assertMiss(job, JSON.stringify(entries));
+    }
+  });
+
+  it("cannot replace what is no output of the step", async () => {
+    await using job = await victim();
+    const content = await sha256Hex("evil");
+    const [output] = job.entry.outputs;
+    for (const path of ["src/one", "outside/file", "new"]) {
+      await forget(job);
+      const entries = [{ name: path, content: "evil" }];
+      const outputs = [{ ...output, path, content }];
+      await plantPack(job, entries, { outputs });
+      await assertMiss(job, path);
+      assertEquals(await Deno.readTextFile(`${job.cwd}/src/one`), "1");
+      assertEquals(await exists(`${job.cwd}/new`), false);
     }
   });
 

@@ -86,6 +86,11 @@ export class StepOutputFiles {
    */
   async restore(found: FoundResult): Promise<boolean> {
     const { entry, context } = found;
+    const foreignOutput = entry.outputs.find(({ path }) => !this.matches(path));
+    if (foreignOutput !== undefined) {
+      const path = JSON.stringify(foreignOutput.path);
+      throw new Error(`a result has ${path}, which is not an output`);
+    }
     const there = await this.describe();
     const known = new Map(there.map((output) => [output.path, output]));
     const missing = entry.outputs.filter((output) =>
