@@ -14,10 +14,9 @@ import {
   QUOTE,
   ROWS,
   RUNS,
-  type Scanner,
+  SIMPLE_ESCAPES,
 } from "./scanner.ts";
 import { EscapeReader } from "./escapes.ts";
-import { MAX_NEEDLE_BYTES } from "./needle_flood.ts";
 import { grown } from "./word_index.ts";
 import { isSeparator, ListedParts, mayBeListed } from "./number_list.ts";
 import type { WordFilter } from "./word_index.ts";
@@ -29,7 +28,7 @@ export const [ESCAPE, BREAK] = [1, 2];
 export const NEAR_BYTES = 12;
 
 const [LF, CR, TAB, APOSTROPHE, X] = [10, 13, 9, 39, 0x78];
-const EQUALS = 0x3d;
+const [EQUALS, BACKSLASH] = [0x3d, 0x5c];
 const [ESC, BRACKET] = [0x1b, 0x5b];
 
 export const [BLANK, DOLLAR] = [0x20, 36];
@@ -141,7 +140,7 @@ export class Marks extends MarkList {
       this.#lineEnd =
         0;
     if (grams === undefined) this.#markEach(text, isWhole);
-    else this.#markFound(text, isWhole, grams.scanner);
+    else this.#markFound(text, isWhole, grams);
   }
 
   #markEach(text: Uint8Array, isWhole: boolean): void {
@@ -151,8 +150,10 @@ export class Marks extends MarkList {
     }
   }
 
-  #markFound(text: Uint8Array, isWhole: boolean, scanner: Scanner): void {
+  #markFound(text: Uint8Array, isWhole: boolean, grams: Grams): void {
+    const { scanner } = grams;
     const { places } = scanner;
+    const hasQuotes = grams.bytes[QUOTE] !== 0;
     let at = 0;
     for (let from = 0; from < text.length; from = scanner.end) {
       scanner.scan(text, from);
@@ -172,7 +173,9 @@ export class Marks extends MarkList {
           if (place < end) this.#markSoft(text, place);
         } else if (place >= at && place < end) {
           this.#markBreakBehind(text, at, place);
-          at = this.#markAt(text, place, isWhole);
+          at = isQuoted(text, place) && !hasQuotes
+            ? this.#passQuote(text, place)
+            : this.#markAt(text, place, isWhole);
         }
       }
     }
@@ -244,6 +247,13 @@ export class Marks extends MarkList {
     }
   }
 
+  /** Passes over an escaped quote: without quotes in needles, it is like a plain one. */
+  #passQuote(text: Uint8Array, at: number): number {
+    const isNumber = (text[at - 2] | CASE) === X && isSeparator(text[at + 1]);
+    if (isNumber) this.#addNumber(text, at - 1);
+    return at + 1;
+  }
+
   /** Marks what begins at a place, and gives where to look next. */
   #markAt(text: Uint8Array, at: number, isWhole: boolean): number {
     const byte = text[at];
@@ -304,77 +314,9 @@ function openSoftFrom(text: Uint8Array): number {
   return before === EQUALS && (isDigit || last === CR) ? length - 2 : length;
 }
 
-/** How much text around a mark is looked at, in bytes: more than any needle has, blanks included. */
-const REACH_BYTES = 2 * MAX_NEEDLE_BYTES + 64;
-
-/** Stretches of a text that do not touch one another, in order. */
-export class Stretches {
-  readonly #marks: MarkList;
-  readonly #bounds: number[] = [];
-
-  /**
-   * Creates a list without stretches.
-   *
-   * @param marks Marks of the text.
-   */
-  constructor(marks: MarkList) {
-    this.#marks = marks;
-  }
-
-  /** Number of stretches. */
-  get count(): number {
-    return this.#bounds.length / 2;
-  }
-
-  /** Where a stretch starts and ends. */
-  at(index: number): [from: number, to: number] {
-    return [this.#bounds[2 * index], this.#bounds[2 * index + 1]];
-  }
-
-  /**
-   * Adds what is around a part of the text, up to its limit.
-   *
-   * @param start Where the part starts; not within a mark.
-   * @param end Where it ends; not within a mark.
-   */
-  add(start: number, end: number): void {
-    const bounds = this.#bounds;
-    const lastEnd = bounds.at(-1) ?? 0;
-    const from = this.#reachBack(start, lastEnd);
-    const to = Math.min(this.#marks.limit, this.#reachOn(end));
-    if (bounds.length === 0 || from > lastEnd) bounds.push(from, to);
-    else bounds[bounds.length - 1] = Math.max(lastEnd, to);
-  }
-
-  /** A place with enough text between it and another one behind it. */
-  #reachBack(from: number, least: number): number {
-    const marks = this.#marks;
-    let mark = marks.firstBehind(from - 1);
-    if (mark === marks.count || marks.ends[mark] > from) mark--;
-    let rest = REACH_BYTES;
-    let at = from;
-    for (; mark >= 0 && at > least; mark--) {
-      const gap = at - marks.ends[mark];
-      if (gap >= rest) return at - rest;
-      rest = Math.max(0, rest - gap - marks.sizes[mark]);
-      at = marks.starts[mark];
-    }
-    return mark < 0 ? Math.max(0, at - rest) : at;
-  }
-
-  #reachOn(to: number): number {
-    const marks = this.#marks;
-    let rest = REACH_BYTES;
-    let at = to;
-    for (let mark = marks.firstBehind(to); mark < marks.count; mark++) {
-      const gap = marks.starts[mark] - at;
-      if (gap >= rest) return at + rest;
-      rest -= gap + marks.sizes[mark];
-      at = marks.ends[mark];
-      if (rest <= 0) return at;
-    }
-    return at + rest;
-  }
+/** Whether a backslash stands in front of a quote. */
+function isQuoted(text: Uint8Array, at: number): boolean {
+  return text[at] === BACKSLASH && SIMPLE_ESCAPES[text[at + 1]] === QUOTE;
 }
 
 /** Whether a dollar sign is, or may be, that of `$'…'`, with which a word goes on. */

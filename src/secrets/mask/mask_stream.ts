@@ -8,14 +8,7 @@ import {
 import { MAX_CODE_BYTES } from "./escapes.ts";
 import { DumpRows } from "./dump_rows.ts";
 import { EncodedRuns } from "./encoded_runs.ts";
-import {
-  BREAK,
-  ESCAPE,
-  type MarkList,
-  Marks,
-  NEAR_BYTES,
-  Stretches,
-} from "./marks.ts";
+import { BREAK, ESCAPE, type MarkList, Marks, NEAR_BYTES } from "./marks.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import {
   lastListStart,
@@ -28,6 +21,7 @@ import {
   MaskPrinter,
   Ranges,
   type RangeSink,
+  Stretches,
   type WholeWords,
   WORD_CONTEXT_BYTES,
 } from "./ranges.ts";

@@ -1,11 +1,8 @@
 import type { RangeSink } from "./ranges.ts";
-import { WordFilter } from "./word_index.ts";
+import { MAX_NEEDLE_BYTES, WordFilter } from "./word_index.ts";
 
 /** Lengths at which the beginning of a text is compared with those of needles. */
 const LEVELS = [3, 6, 12, 24, 48, 96];
-
-/** Maximum length of a needle, in bytes. */
-export const MAX_NEEDLE_BYTES = 128;
 
 const [LEVEL, END] = [1, 2];
 

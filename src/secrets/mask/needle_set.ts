@@ -1,7 +1,6 @@
 import {
   computeFingerprint,
   Fingerprints,
-  MAX_NEEDLE_BYTES,
   NeedleFlood,
 } from "./needle_flood.ts";
 import { NeedlePool, PrefixIndex } from "./needle_pool.ts";
@@ -11,6 +10,7 @@ import {
   computeRarities,
   grown,
   hashOf,
+  MAX_NEEDLE_BYTES,
   nextPair,
   nextWord,
   rarest,

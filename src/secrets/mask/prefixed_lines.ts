@@ -1,7 +1,7 @@
 import { byteTable, LETTERS_AND_DIGITS } from "../../bytes.ts";
 import { BREAK, type Marks } from "./marks.ts";
 import { GAP, MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
-import { MAX_NEEDLE_BYTES } from "./needle_flood.ts";
+import { MAX_NEEDLE_BYTES } from "./word_index.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import type { RangeSink } from "./ranges.ts";
 import { grown, holdsGrams, wordAt, type WordFilter } from "./word_index.ts";

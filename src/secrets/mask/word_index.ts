@@ -1,3 +1,6 @@
+/** Maximum length of a needle, in bytes. */
+export const MAX_NEEDLE_BYTES = 128;
+
 /** Fibonacci hashing: spreads words that differ in any byte. */
 export const MULTIPLIER = 0x9E3779B1 | 0;
 
