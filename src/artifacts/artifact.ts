@@ -44,7 +44,7 @@ export interface ArtifactNeed {
   readonly artifacts: readonly string[];
 }
 
-/** What identifies an artifact. */
+/** Identity of an artifact. */
 export interface ArtifactId {
   readonly namespace: string;
   /** Id of the run that saved it. */
@@ -67,7 +67,7 @@ export interface SavedArtifact extends ArtifactId {
   readonly count: number;
 }
 
-/** A store of artifacts, and the limits of what it takes and gives. */
+/** A store of artifacts, and its limits for saving and restoring. */
 export interface ArtifactStore {
   readonly store: CacheStore;
   /** Namespace to which artifacts are saved. */

@@ -18,7 +18,7 @@ export interface NeededArtifact {
   readonly saved: readonly SavedArtifact[];
 }
 
-/** What a job gets from other jobs, and passes on to them. */
+/** Artifacts that a job gets from other jobs, and passes on to them. */
 export interface JobArtifacts {
   /**
    * Restores what the job needs. Called once its source is in its place, before

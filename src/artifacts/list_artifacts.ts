@@ -11,7 +11,7 @@ import {
 
 /** An artifact in a store. */
 export interface ListedArtifact extends SavedArtifact {
-  /** What is in the store; `undefined` if it is gone or was changed. */
+  /** Its manifest in the store; `undefined` if it is gone or was changed. */
   readonly manifest: ArtifactManifest | undefined;
 }
 

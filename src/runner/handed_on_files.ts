@@ -64,7 +64,7 @@ export async function holdFiles(paths: readonly string[]): Promise<HeldFiles> {
   };
 }
 
-/** What is at a path. */
+/** State of a path. */
 type Content =
   | { readonly kind: "nothing" }
   | {

@@ -35,7 +35,7 @@ export interface WorkspaceUse {
  * @param use How the job uses its workspace.
  * @throws {RunnerError} `workspace-busy`, if another job holds the lock;
  * `workspace` or `output-failed`, if files cannot be created or removed.
- * @throws {DOMException} An `AbortError` if the job is cancelled meanwhile.
+ * @throws {DOMException} An `AbortError` if the job is cancelled.
  */
 export async function acquireWorkspace(
   run: RunState,

@@ -37,7 +37,7 @@ type SourceRun =
  * credentials for fetching them, even after a failure.
  *
  * @throws {RunnerError} `source-failed` or `workspace`.
- * @throws {DOMException} An `AbortError` if the job is cancelled meanwhile.
+ * @throws {DOMException} An `AbortError` if the job is cancelled.
  */
 export async function prepareSources(
   run: RunState,
@@ -173,7 +173,7 @@ async function keptSource(
  * @param source One of the two sources in the configuration.
  * @returns Absolute path; `undefined` if there is nothing to prepare.
  * @throws {RunnerError} `source-failed` or `workspace`.
- * @throws {DOMException} An `AbortError` if it is cancelled meanwhile.
+ * @throws {DOMException} An `AbortError` if it is cancelled.
  */
 export async function prepareJobSource(
   run: SourceRun,

@@ -16,7 +16,7 @@ import type { RunState } from "./run_state.ts";
  * Steps that depend on them run as well, and so do steps that did not run
  * because the failure ended the job. Their conditions are evaluated again.
  *
- * @returns The plan, of which at least one step is selected.
+ * @returns The plan; at least one of its steps is selected.
  * @throws {RunnerError} `invalid-config` if the job has no steps, there is no
  * last run, its steps have changed or none of them failed; `invalid-record` if
  * its record cannot be read.

@@ -8,7 +8,7 @@ export interface UntrustedGateOptions {
    * Called when changes to these files were undone.
    *
    * @param files Paths of the files.
-   * @param steps Names of the untrusted steps that have run meanwhile.
+   * @param steps Names of the untrusted steps that have run since.
    */
   readonly onUndone: (
     files: readonly string[],

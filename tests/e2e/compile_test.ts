@@ -8,8 +8,8 @@ const HELD_BYTES = 64 * 1024 * 1024;
 Deno.test("a compiled runner contains modules that are imported late, and the programs that run plugins", async () => {
   await using directory = await temporaryDirectory();
   const program = `${directory.path}/runnerlib`;
-  // Deno itself stands for the half that would be downloaded: this one holds
-  // the same, though it cannot run it.
+  // Deno itself replaces the base that would be downloaded: the result contains
+  // the same modules, although it cannot run them.
   await deno(["compile", "--quiet", "--no-check", "--output", program, CLI], {
     DENORT_BIN: Deno.execPath(),
   });

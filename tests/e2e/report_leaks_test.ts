@@ -1,6 +1,5 @@
 /**
- * No report shows a secret of its run, in any form in which a step
- * printed it.
+ * No report shows a secret of its run, in any form in which a step printed it.
  *
  * @module
  */

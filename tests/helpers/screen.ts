@@ -31,10 +31,10 @@ const WIDE =
   /^[\p{Emoji_Presentation}\p{sc=Han}\p{sc=Hiragana}\p{sc=Hangul}\u3000-\u30ff\uff01-\uff60]$/u;
 
 /**
- * What a terminal shows of the bytes written to it.
+ * The screen of a terminal, for the bytes written to it.
  *
- * As older terminals do, it knows the widths of characters, not of emoji that
- * are made of several. Unknown sequences are errors.
+ * Like older terminals, it measures single characters, not emoji that consist of
+ * several. Unknown sequences are errors.
  */
 export class Screen {
   #columns: number;
