@@ -286,14 +286,32 @@ function withoutLauncher(env: Record<string, string>): Record<string, string> {
 /** Checks whether the process was started with SIGHUP ignored, as by `nohup`. */
 function ignoresHangup(): boolean {
   if (Deno.build.os !== "linux") return false;
-  try {
+  return fromProc(() => {
     const stat = Deno.readTextFileSync("/proc/self/stat");
     // Field 33 of proc_pid_stat(5); the name in parentheses may hold blanks.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return (BigInt(fields[30]) & 1n) === 1n;
-  } catch {
-    // Deno shows /proc only to a process that has every permission.
-    return false;
+  }) ?? false;
+}
+
+let isProcDenied = false;
+
+/**
+ * Reads something in `/proc`.
+ *
+ * Deno shows it only to a process that has every permission. What it denies once
+ * is not tried again, because creating the error takes a tenth of a millisecond.
+ *
+ * @returns `undefined` if it is denied or cannot be read, such as the files of a
+ * process that has exited.
+ */
+export function fromProc<T>(read: () => T): T | undefined {
+  if (isProcDenied) return undefined;
+  try {
+    return read();
+  } catch (error) {
+    isProcDenied = error instanceof Deno.errors.NotCapable;
+    return undefined;
   }
 }
 

@@ -21,6 +21,7 @@
  * @module
  */
 import { Variable } from "../environment/variables.ts";
+import { fromProc } from "../host.ts";
 import { pause } from "./time_limit.ts";
 
 /** Variable that marks processes where limits cannot be used. */
@@ -282,16 +283,12 @@ const UNLIMITED = (1n << 64n) - 1n;
 /** Returns the hard limit that tags a process; `undefined` if it cannot be read. */
 function limitOf(pid: number | "self"): bigint | undefined {
   if (Deno.build.os !== "linux") return undefined;
-  try {
+  return fromProc(() => {
     const text = Deno.readTextFileSync(`/proc/${pid}/limits`);
     const [, hard] = /^Max file locks +\S+ +(\S+)/m.exec(text) ?? [];
     if (hard === undefined) return undefined;
     return hard === "unlimited" ? UNLIMITED : BigInt(hard);
-  } catch {
-    // The process has exited, or Deno denies access, which needs all
-    // permissions for /proc.
-    return undefined;
-  }
+  });
 }
 
 /**
@@ -299,12 +296,10 @@ function limitOf(pid: number | "self"): bigint | undefined {
  */
 function lastPid(): number | undefined {
   if (Deno.build.os !== "linux") return undefined;
-  try {
-    return Number(Deno.readTextFileSync("/proc/loadavg").split(" ")[4]);
-  } catch {
-    // Without /proc, no process is found.
-    return undefined;
-  }
+  // Without /proc, no process is found.
+  return fromProc(() =>
+    Number(Deno.readTextFileSync("/proc/loadavg").split(" ")[4])
+  );
 }
 
 /**

@@ -102,8 +102,9 @@ export interface SpawnOptions {
    */
   launcher?: CommandLauncher;
   /**
-   * Whether the program certainly exists and can be executed. Its session is
-   * then created in the fastest way, which would not report that it does not.
+   * Whether the program certainly exists and can be executed. If Deno allows it,
+   * its session is then created in the fastest way, which would not report that
+   * it does not.
    *
    * @default {false}
    */
@@ -235,7 +236,7 @@ function start(
     : command;
   const launched = [...launcher?.words ?? [], ...argv];
   const isIsolated = launcher?.isolation !== undefined;
-  const reportsError = argv === command && !isInstalled;
+  const reportsError = argv === command && !(isInstalled && mayCreateSession());
   const detached = !isIsolated && (reportsError || !isFileSync(SETSID));
   const name = typeof command === "string" ? argv[0] : command[0];
   checkCommandSize(argv, { name, env: carried.env });
@@ -256,6 +257,15 @@ function start(
   } catch (cause) {
     throw startError(name, String(options.cwd), cause);
   }
+}
+
+/** Checks whether Deno allows the program that creates sessions. */
+function mayCreateSession(): boolean {
+  const { state } = Deno.permissions.querySync({
+    name: "run",
+    command: SETSID,
+  });
+  return state === "granted";
 }
 
 /**

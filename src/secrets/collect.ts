@@ -67,8 +67,7 @@ export function collectSecrets(sources: SecretSources): KnownSecret[] {
   const all = [env, jobEnv].flatMap((values) => [
     ...namedSecrets(values, secretEnvNames, "listed name"),
     ...namedSecrets(values, SECRET_VARIABLES, "always secret"),
-    ...matchingSecrets(values, sources.secretEnvPatterns),
-    ...secretsInValues(values),
+    ...foundSecrets(values, sources.secretEnvPatterns),
   ]);
   for (const value of secretValues) {
     all.push({ name: "secret_values_list", value, rule: "listed value" });
@@ -86,24 +85,29 @@ export function collectSecrets(sources: SecretSources): KnownSecret[] {
 /**
  * Secrets found in variables; the environment of a runner hardly ever changes.
  */
-const foundInValues = new WeakMap<
+const foundInVariables = new WeakMap<
   object,
   { readonly text: string; readonly secrets: readonly KnownSecret[] }
 >();
 
-/** Finds the secrets that are parts of values, such as URLs and headers. */
-function secretsInValues(
+/**
+ * Finds secrets by the names of their variables, and those that are parts of
+ * values, such as URLs and headers.
+ */
+function foundSecrets(
   values: Readonly<Record<string, string>>,
+  patterns: readonly string[],
 ): readonly KnownSecret[] {
-  const text = Object.entries(values).flat().join("\0");
-  const known = foundInValues.get(values);
+  const text = [...Object.entries(values).flat(), "", ...patterns].join("\0");
+  const known = foundInVariables.get(values);
   if (known?.text === text) return known.secrets;
   const secrets = [
+    ...matchingSecrets(values, patterns),
     ...urlSecrets(values),
     ...headerSecrets(values),
     ...collectorSecrets(values),
   ];
-  foundInValues.set(values, { text, secrets });
+  foundInVariables.set(values, { text, secrets });
   return secrets;
 }
 

@@ -1,3 +1,4 @@
+import { fromProc } from "../host.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
 
 /** Run to which a runner belongs. */
@@ -72,15 +73,9 @@ function startTimeOf(pid: string): string | undefined {
 
 /**
  * Reads only if the permission is granted, so that Deno does not prompt the
- * user. Deno grants access to `/proc` only together with all other permissions.
+ * user.
  */
 function readable<T>(path: string, read: () => T): T | undefined {
   const { state } = Deno.permissions.querySync({ name: "read", path });
-  if (state !== "granted") return undefined;
-  try {
-    return read();
-  } catch {
-    // The process has ended, /proc is not mounted, or access is denied.
-    return undefined;
-  }
+  return state === "granted" ? fromProc(read) : undefined;
 }
