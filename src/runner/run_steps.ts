@@ -20,7 +20,7 @@ import type { TraceContext } from "./job_environment.ts";
 import { watchJobTermination } from "./job_termination.ts";
 import { maskedResult, recordFailure } from "./job_result.ts";
 import type { RunState } from "./run_state.ts";
-import { handedOnFiles, holdFiles } from "./handed_on_files.ts";
+import { protectedFiles, snapshotFiles } from "./protected_files.ts";
 import { executeStep, startAlongside } from "./execute_step.ts";
 import { logSteps, type StepLines } from "./log_steps.ts";
 import type { RunnerContext } from "./runner_context.ts";
@@ -121,7 +121,7 @@ export async function runSteps(
     })),
   });
   const gate = new UntrustedGate({
-    hold: () => holdFiles(handedOnFiles(run.runner, config)),
+    snapshot: () => snapshotFiles(protectedFiles(run.runner, config)),
     onUndone: (files, steps) => warnOfUndone(run.runner, files, steps),
   });
   let cacheUses: Promise<StepCacheUses> | undefined;

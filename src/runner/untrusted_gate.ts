@@ -1,9 +1,9 @@
-import type { HeldFiles } from "./handed_on_files.ts";
+import type { FileSnapshot } from "./protected_files.ts";
 
 /** Options for {@linkcode UntrustedGate}. */
 export interface UntrustedGateOptions {
-  /** Reads the files that no untrusted step may change. */
-  readonly hold: () => Promise<HeldFiles>;
+  /** Takes a snapshot of the files that no untrusted step may change. */
+  readonly snapshot: () => Promise<FileSnapshot>;
   /**
    * Called when changes to these files were undone.
    *
@@ -21,15 +21,15 @@ export interface UntrustedGateOptions {
  * of trusted steps in the workspace. A running untrusted step could replace a
  * directory with a link between the check and the use.
  *
- * While untrusted steps run, files that are handed on are held: changes to them
- * are undone when the last of these steps has ended.
+ * Changes to protected files are undone when the last of the running untrusted
+ * steps has ended.
  */
 export class UntrustedGate {
   #hasStarted = false;
   #runningCount = 0;
   #transfers = new Set<Promise<void>>();
   readonly #options: UntrustedGateOptions;
-  #held: Promise<HeldFiles> | undefined;
+  #snapshot: Promise<FileSnapshot> | undefined;
   #restored: Promise<void> = Promise.resolve();
   readonly #names = new Set<string>();
 
@@ -59,16 +59,16 @@ export class UntrustedGate {
     this.#runningCount++;
     this.#names.add(name);
     await Promise.all(this.#transfers);
-    this.#held ??= this.#restored.then(() => this.#options.hold());
-    await this.#held;
+    this.#snapshot ??= this.#restored.then(() => this.#options.snapshot());
+    await this.#snapshot;
     return { [Symbol.asyncDispose]: () => this.#leave() };
   }
 
   async #leave(): Promise<void> {
-    if (--this.#runningCount > 0 || this.#held === undefined) return;
-    const held = this.#held;
+    if (--this.#runningCount > 0 || this.#snapshot === undefined) return;
+    const held = this.#snapshot;
     const steps = [...this.#names];
-    this.#held = undefined;
+    this.#snapshot = undefined;
     this.#names.clear();
     this.#restored = held.then((files) => files.restore()).then((files) => {
       if (files.length > 0) this.#options.onUndone(files, steps);

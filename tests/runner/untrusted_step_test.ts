@@ -176,7 +176,7 @@ for (
   Deno.test(`follow-up jobs and outputs that an untrusted step replaces with ${what} are restored`, async () => {
     await using test = await testRunner();
     const base = `${test.path}/job`;
-    const handedOn = {
+    const protectedFiles = {
       TRIGGERS: `${base}/handed-on/triggers.json`,
       OUTPUT: `${base}/workflow-output.json`,
     };
@@ -184,23 +184,29 @@ for (
       echo '${GENUINE}' > "$TRIGGERS"; echo '{"to":"good"}' > "$OUTPUT"`;
     const result = await test.runner.runJob(
       new Job("x")
-        .addStep("good", write, { env: handedOn })
+        .addStep("good", write, { env: protectedFiles })
         .addStep("evil", `set +e; ${script}; exit 1`, {
           untrusted: true,
           continueOnError: true,
-          env: handedOn,
+          env: protectedFiles,
           dependsOn: ["good"],
         })
         .addStep("use", 'grep good "$TRIGGERS" && grep good "$OUTPUT"', {
-          env: handedOn,
+          env: protectedFiles,
           dependsOn: ["evil"],
         }),
       { triggers: { file: "/job/handed-on/triggers.json" } },
     );
     assertEquals(result.exitCode, 0, test.stdout() + test.stderr());
     assertStringIncludes(test.stderr(), 'while untrusted step "evil" ran');
-    assertEquals(await Deno.readTextFile(handedOn.TRIGGERS), `${GENUINE}\n`);
-    assertEquals(await Deno.readTextFile(handedOn.OUTPUT), '{"to":"good"}\n');
+    assertEquals(
+      await Deno.readTextFile(protectedFiles.TRIGGERS),
+      `${GENUINE}\n`,
+    );
+    assertEquals(
+      await Deno.readTextFile(protectedFiles.OUTPUT),
+      '{"to":"good"}\n',
+    );
   });
 }
 

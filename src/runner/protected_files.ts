@@ -10,14 +10,14 @@ import { outputPath, variablesPath, workspacePath } from "./job_workspace.ts";
 import type { RunnerContext } from "./runner_context.ts";
 
 /**
- * Returns the files that are handed on: follow-up jobs and outputs, which a
- * worker reads after the job, and the variables of the workflow.
+ * Returns the files that untrusted steps must not change: follow-up jobs and
+ * outputs, which a worker reads after the job, and the variables of the workflow.
  *
  * A follow-up job may refer to secrets, so no untrusted step may write one.
  *
  * @returns Absolute paths.
  */
-export function handedOnFiles(
+export function protectedFiles(
   runner: RunnerContext,
   config: JobConfig,
 ): readonly string[] {
@@ -28,8 +28,8 @@ export function handedOnFiles(
   ];
 }
 
-/** Content of files at one time. */
-export interface HeldFiles {
+/** Contents of files at one time. */
+export interface FileSnapshot {
   /**
    * Restores the files that have changed since.
    *
@@ -41,7 +41,9 @@ export interface HeldFiles {
 }
 
 /** Reads files, so that changes to them can be undone. */
-export async function holdFiles(paths: readonly string[]): Promise<HeldFiles> {
+export async function snapshotFiles(
+  paths: readonly string[],
+): Promise<FileSnapshot> {
   const files = await Promise.all(paths.map(async (path) => {
     const directory = await realPath(dirname(path));
     const place = `${directory}/${path.slice(path.lastIndexOf("/") + 1)}`;
