@@ -66,11 +66,11 @@ export class UntrustedGate {
 
   async #leave(): Promise<void> {
     if (--this.#runningCount > 0 || this.#snapshot === undefined) return;
-    const held = this.#snapshot;
+    const snapshot = this.#snapshot;
     const steps = [...this.#names];
     this.#snapshot = undefined;
     this.#names.clear();
-    this.#restored = held.then((files) => files.restore()).then((files) => {
+    this.#restored = snapshot.then((files) => files.restore()).then((files) => {
       if (files.length > 0) this.#options.onUndone(files, steps);
     });
     await this.#restored;
