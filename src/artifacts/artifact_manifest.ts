@@ -5,6 +5,7 @@ import {
   isCacheName,
   LAYOUT,
   packName,
+  parseStored,
 } from "../cache/cache_entry.ts";
 import type { CacheStore } from "../cache/cache_store.ts";
 import { joinBytes } from "../bytes.ts";
@@ -110,7 +111,7 @@ export async function readArtifactManifest(
   if (sha256 !== undefined && await sha256Hex(bytes) !== sha256) {
     throw new InvalidEntry("its manifest was changed");
   }
-  const value = parseStrict(bytes);
+  const value = parseStored(bytes);
   if (!isManifest(value)) throw new InvalidEntry("its manifest is not valid");
   if (await manifestName(value) === path) return value;
   throw new InvalidEntry("its manifest belongs to another artifact");
@@ -135,7 +136,7 @@ export async function readArtifactFiles(
   if (await sha256Hex(bytes) !== files.sha256) {
     throw new InvalidEntry("the list of its files was changed");
   }
-  const list = parseStrict(bytes);
+  const list = parseStored(bytes);
   if (!Array.isArray(list) || list.length !== count) {
     throw new InvalidEntry("the list of its files is not valid");
   }
@@ -159,14 +160,6 @@ async function readObject(
   return joinBytes(
     await Array.fromAsync(content, (part) => new Uint8Array(part)),
   );
-}
-
-function parseStrict(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
-    return undefined;
-  }
 }
 
 function isManifest(value: unknown): value is ArtifactManifest {

@@ -41,6 +41,11 @@ export const MAX_ENTRY_BYTES = 256 * 1024;
 /** Maximum length of a path on Linux, in bytes. */
 const MAX_PATH_LENGTH = 4_096;
 
+/** Maximum number of objects and lists in a JSON document. */
+const MAX_VALUES = 2_000_000;
+
+const [BRACE, BRACKET] = new TextEncoder().encode("{[");
+
 /** Maximum number of paths in an entry. */
 const MAX_PATHS = 1_000;
 
@@ -151,11 +156,26 @@ export async function readJson(
 ): Promise<unknown> {
   const content = await store.get(path, { maxBytes, signal });
   if (content === undefined) return undefined;
-  const bytes = await allBytes(content);
+  return parseStored(await allBytes(content)) ?? null;
+}
+
+/**
+ * Parses a JSON document of a store.
+ *
+ * @returns `undefined` if it is not JSON, or has so many objects and lists that
+ * it was made to use up memory: they take up to forty times their bytes.
+ */
+export function parseStored(bytes: Uint8Array): unknown {
+  let count = 0;
+  // Several times faster than an iterator.
+  for (let at = 0; at < bytes.length; at++) {
+    if (bytes[at] === BRACE || bytes[at] === BRACKET) count++;
+  }
+  if (count > MAX_VALUES) return undefined;
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
-    return null;
+    return undefined;
   }
 }
 

@@ -158,6 +158,20 @@ describe("a store of steps that is not trusted", () => {
     }
   });
 
+  it("is a miss if a manifest is made to use up memory", async () => {
+    await using job = await victim();
+    const size = 60 * 1024 * 1024;
+    for (const unit of ["{},", "[", '{"a":']) {
+      const text = `[${unit.repeat(size / unit.length)}`;
+      await forget(job);
+      await Deno.writeTextFile(
+        `${job.store}/${stepEntryName(job.entry)}`,
+        text,
+      );
+      await assertMiss(job, unit);
+    }
+  });
+
   it("is a miss if a manifest is that of another key, step or namespace", async () => {
     await using job = await victim();
     await makeFiles(job.cwd, { "src/one": "2" });
