@@ -130,3 +130,14 @@ export function oneOf(words: readonly string[]): string {
   const last = quoted.pop() ?? "";
   return quoted.length === 0 ? last : `${quoted.join(", ")} or ${last}`;
 }
+
+/**
+ * Lists texts for a message: `a, b and 3 more`.
+ *
+ * @param max Maximum number of texts that are shown.
+ */
+export function listed(texts: readonly string[], max: number = 6): string {
+  const hiddenCount = texts.length - max;
+  return texts.slice(0, max).join(", ") +
+    (hiddenCount > 0 ? ` and ${hiddenCount} more` : "");
+}

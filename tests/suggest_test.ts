@@ -1,5 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { oneOf, suggest, suggestName } from "../src/suggest.ts";
+import {
+  didYouMean,
+  listed,
+  oneOf,
+  suggest,
+  suggestName,
+} from "../src/suggest.ts";
 
 const FIELDS = ["name", "dependsOn", "condition", "priority", "env"];
 
@@ -44,4 +50,16 @@ Deno.test("suggestName() knows what other programs call a key or an option", () 
   assertEquals(suggestName("toString", keys), undefined);
   assertEquals(suggestName("f", ["job-file"]), "job-file");
   assertEquals(suggestName("f", ["file-count"]), undefined);
+});
+
+Deno.test("didYouMean() ends a message with the candidate, if there is one", () => {
+  assertEquals(didYouMean("test"), '; did you mean "test"?');
+  assertEquals(didYouMean('a"b\n'), '; did you mean "a\\"b\\n"?');
+  assertEquals(didYouMean(undefined), "");
+});
+
+Deno.test("listed() counts the texts that it does not show", () => {
+  assertEquals(listed([]), "");
+  assertEquals(listed(["a", "b"], 2), "a, b");
+  assertEquals(listed(["a", "b", "c", "d"], 2), "a, b and 2 more");
 });

@@ -1,10 +1,10 @@
+import { listed } from "../suggest.ts";
 import { packName } from "../cache/cache_entry.ts";
 import { type PackFacts, writePack } from "../cache/pack.ts";
 import type { PackedEntry } from "../cache/tree_bytes.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import { privateDirectory } from "../fs/temporary_directory.ts";
 import type { Cancellation } from "../process/cancellation.ts";
-import { listed } from "../schema/globs.ts";
 import type {
   ArtifactDefinition,
   ArtifactId,

@@ -1,3 +1,4 @@
+import { listed } from "../suggest.ts";
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
 import type { StepConfig } from "../config/step_config.ts";
@@ -193,12 +194,13 @@ async function problemOf(
     return { reason: "it was changed and cannot be read any more", cause };
   }
   if (changes.length === 0) return undefined;
-  const shown = changes.slice(0, SHOWN_COUNT)
-    .map(([name, change]) => `${printable(name || ".")} (${change})`);
-  const rest = changes.length - shown.length;
-  const more = rest > 0 ? ` and ${rest} more` : "";
+  const names = changes.map(([name, change]) =>
+    `${printable(name || ".")} (${change})`
+  );
   return {
-    reason: `it was changed after its preparation: ${shown.join(", ")}${more}`,
+    reason: `it was changed after its preparation: ${
+      listed(names, SHOWN_COUNT)
+    }`,
   };
 }
 

@@ -22,7 +22,7 @@ import { defaultOf } from "../options/options.ts";
 import type { Logger } from "../output/logger.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { Step } from "../steps/step.ts";
-import { suggest } from "../suggest.ts";
+import { listed, suggest } from "../suggest.ts";
 import { secretsInUrl } from "../url_secrets.ts";
 import { OptionReader } from "../config/option_reader.ts";
 
@@ -395,9 +395,7 @@ export function logGuessedSecrets(
     ),
   ];
   if (names.length === 0) return;
-  const hidden = names.length - MAX_NAMES;
-  const shown = names.slice(0, MAX_NAMES).join(", ") +
-    (hidden > 0 ? ` and ${hidden} more` : "");
+  const shown = listed(names, MAX_NAMES);
   logger.info(
     "secrets",
     `Masked because no secrets are listed: ${shown}. List the secret ones with --secret-env-names or secret_env_names, or none`,

@@ -1,6 +1,3 @@
-/** Maximum number of patterns that a reason lists. */
-const MAX_LISTED = 6;
-
 /** Part of a pattern: any number of items, or a predicate for one item. */
 type Part = "any" | ((item: string) => boolean);
 
@@ -158,11 +155,4 @@ function expandStars(
     }
   }
   return fits;
-}
-
-/** Lists patterns for a message, up to a number. */
-export function listed(texts: readonly string[]): string {
-  const hiddenCount = texts.length - MAX_LISTED;
-  return texts.slice(0, MAX_LISTED).join(", ") +
-    (hiddenCount > 0 ? ` and ${hiddenCount} more` : "");
 }

@@ -1,5 +1,5 @@
 import { findCycle, linkNodes } from "../graph_scheduler.ts";
-import { didYouMean, suggest } from "../suggest.ts";
+import { didYouMean, listed, suggest } from "../suggest.ts";
 import type { DocumentNode } from "./document.ts";
 
 /** A job or step of a file, and its dependencies. */
@@ -93,11 +93,8 @@ function reportUnknown(
 const MAX_NAMES = 10;
 
 function listOf(names: readonly string[]): string {
-  const shown = names.slice(0, MAX_NAMES).map((name) =>
-    JSON.stringify(name.slice(0, 50))
-  );
-  const rest = names.length - shown.length;
-  return shown.join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+  const quoted = names.map((name) => JSON.stringify(name.slice(0, 50)));
+  return listed(quoted, MAX_NAMES);
 }
 
 /**

@@ -13,9 +13,9 @@
  */
 import type { Environment } from "../environment/variables.ts";
 import { isObject } from "../json_value.ts";
-import { didYouMean, suggest } from "../suggest.ts";
+import { didYouMean, listed, suggest } from "../suggest.ts";
 import { dictionary, listOrOne } from "./collections.ts";
-import { anyGlob, eventGlob, listed } from "./globs.ts";
+import { anyGlob, eventGlob } from "./globs.ts";
 import { EVENT_TYPES } from "./events.ts";
 import { filledText, text } from "./scalars.ts";
 import { byShape, mapping, type Schema } from "./combinators.ts";

@@ -1,3 +1,4 @@
+import { listed } from "../suggest.ts";
 import { listText, parseList } from "../config/text_values.ts";
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
@@ -163,13 +164,11 @@ export class StepOutputs {
     const left = sorted.slice(count).map(({ step, key }) =>
       `"${key}" of step "${step.name}"`
     );
-    const more = left.length - SHOWN_COUNT;
     this.#logger.warn(
       "steps",
       `Step "${this.#plan.steps[step].name}" gets no variables for ` +
         `${left.length} outputs, as all of them together have more than ` +
-        `${MAX_TOTAL_BYTES} bytes: ${left.slice(0, SHOWN_COUNT).join(", ")}` +
-        (more > 0 ? ` and ${more} more` : ""),
+        `${MAX_TOTAL_BYTES} bytes: ${listed(left, SHOWN_COUNT)}`,
     );
     return sorted.slice(0, count);
   }

@@ -7,7 +7,7 @@ import {
   topologicalOrder,
 } from "../graph_scheduler.ts";
 import { cycleText } from "../schema/graph_problems.ts";
-import { didYouMean, suggest } from "../suggest.ts";
+import { didYouMean, listed, suggest } from "../suggest.ts";
 
 /** Maximum number of problems that a message lists; each edge may have one. */
 const MAX_PROBLEMS = 20;
@@ -185,7 +185,6 @@ function find(
 
 /** Formats distinct names for a message, up to a limit. */
 export function listedNames(names: readonly string[]): string {
-  const all = [...new Set(names)].map((name) => `"${name}"`);
-  const shown = all.slice(0, MAX_LISTED).join(", ");
-  return all.length > MAX_LISTED ? `${shown}, …` : shown;
+  const quoted = Array.from(new Set(names), (name) => `"${name}"`);
+  return listed(quoted, MAX_LISTED);
 }

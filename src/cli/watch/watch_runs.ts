@@ -1,3 +1,4 @@
+import { listed } from "../../suggest.ts";
 import { resolve } from "@std/path/posix/resolve";
 import { isSwitchedOn } from "../../boolean.ts";
 import { environmentLayer, type Layer } from "../../config/settings.ts";
@@ -232,8 +233,6 @@ async function clearScreen({ env, stdout, stderr }: Host): Promise<void> {
 }
 
 function changeText(changes: readonly FileChange[], cwd: string): string {
-  const names = changes.slice(0, MAX_NAMED)
-    .map(({ path }) => shownPath(path, cwd));
-  const more = changes.length - names.length;
-  return `Changed: ${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  const names = changes.map(({ path }) => shownPath(path, cwd));
+  return `Changed: ${listed(names, MAX_NAMED)}`;
 }

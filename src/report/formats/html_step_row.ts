@@ -1,3 +1,4 @@
+import { listed } from "../../suggest.ts";
 import { formatDuration } from "../durations.ts";
 import type { AttemptRecord } from "../run_event.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
@@ -105,20 +106,14 @@ function factList(step: StepRecord): Html | "" {
     waitedMs < MIN_WAIT_MS
       ? ""
       : `waited ${formatDuration(waitedMs)} for a free slot`,
-    dependsOn.length === 0 ? "" : `needs ${names(dependsOn)}`,
+    dependsOn.length === 0 ? "" : `needs ${listed(dependsOn, MAX_NAMED)}`,
     memory === 0 ? "" : `${Math.round(memory / 2 ** 20)} MiB of memory`,
     cpuMs < MIN_CPU_MS ? "" : `${formatDuration(cpuMs)} of CPU time`,
-    outputs.length === 0 ? "" : `outputs: ${names(outputs)}`,
+    outputs.length === 0 ? "" : `outputs: ${listed(outputs, MAX_NAMED)}`,
   ].filter((fact) => fact !== "");
   return facts.length === 0
     ? ""
     : markup`<p class="muted">${facts.join(" · ")}</p>`;
-}
-
-function names(all: readonly string[]): string {
-  const more = all.length - MAX_NAMED;
-  return all.slice(0, MAX_NAMED).join(", ") +
-    (more > 0 ? ` and ${more} more` : "");
 }
 
 function output(

@@ -1,5 +1,6 @@
+import { listed } from "../../suggest.ts";
 import type { Filters } from "../definition/definition.ts";
-import { anyGlob, listed } from "../../schema/globs.ts";
+import { anyGlob } from "../../schema/globs.ts";
 import type { EventType } from "../../schema/events.ts";
 
 /** Properties of an event that filters use. */
