@@ -1,4 +1,6 @@
 import type { Contest } from "./measure.ts";
+import { denoCommand } from "../src/plugins/sandbox/deno_command.ts";
+import { confinementOf } from "../src/plugins/sandbox/start_plugin.ts";
 import { denoRun, runnerlib, timeOf } from "./programs.ts";
 
 /** Plugins of one process, so that their calls stand out against everything else. */
@@ -32,6 +34,7 @@ export async function plugins(directory: string): Promise<Contest> {
   await Deno.writeTextFile(`${directory}/empty.ts`, "");
   const starts = ["sh", "-c", `seq ${MANY} | xargs -P2 -I{} "$@"`, "sh"];
   const bare = [...starts, ...denoRun("empty.ts")];
+  const alone = [...starts, ...await pluginAlone(`${directory}/one`)];
   const timeWith = (name: string) => time("--plugin-dir", name);
   return {
     title: "Plugins in processes of their own",
@@ -47,6 +50,10 @@ export async function plugins(directory: string): Promise<Contest> {
       {
         name: `added by ${MANY} plugins`,
         measure: async () => await timeWith("many") - await time(),
+      },
+      {
+        name: `${MANY} plugins, no runner`,
+        measure: () => timeOf(alone, directory),
       },
       {
         name: "added by one plugin",
@@ -66,12 +73,35 @@ export async function plugins(directory: string): Promise<Contest> {
         floor: `${MANY} bare starts`,
         goal: "G12",
       },
+      { subject: `${MANY} plugins, no runner`, floor: `${MANY} bare starts` },
       { subject: "added by one plugin" },
       { subject: "added by one call", goal: "G12 call" },
       { subject: "one plugin", floor: "no plugin" },
       { subject: `${MANY} plugins`, floor: "no plugin" },
     ],
   };
+}
+
+/**
+ * Gives the command line with which the runner starts the process of a plugin.
+ * Nobody calls the plugin, so the process ends when it is loaded.
+ */
+async function pluginAlone(directory: string): Promise<string[]> {
+  const file = `${directory}/plugin_p0.ts`;
+  const permissions = { read: [directory] };
+  const deno = Deno.execPath();
+  const confinement = await confinementOf({
+    permissions,
+    workspace: directory,
+    needed: [deno, file],
+    env: Deno.env.toObject(),
+  });
+  const url = `file://${file}`;
+  const perl = "/usr/bin/perl";
+  return [
+    "/usr/bin/setsid",
+    ...denoCommand({ deno, url, file, permissions, confinement, perl }),
+  ];
 }
 
 /**
