@@ -43,6 +43,16 @@ export async function lstatIfThere(
   }
 }
 
+/** Like {@linkcode lstatIfThere}, but synchronous. */
+export function lstatIfThereSync(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
 /** Checks whether an error means that a path, or a parent directory, does not exist. */
 export function isMissing(error: unknown): boolean {
   return error instanceof Deno.errors.NotFound ||

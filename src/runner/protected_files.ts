@@ -1,6 +1,6 @@
 import { dirname } from "@std/path/posix/dirname";
 import type { JobConfig } from "../config/job_config.ts";
-import { lstatIfThere } from "../fs/files.ts";
+import { lstatIfThereSync } from "../fs/files.ts";
 import { readUntrusted } from "../fs/untrusted_file.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
 import { MAX_DOCUMENT_BYTES } from "../triggers/triggers_file.ts";
@@ -78,7 +78,7 @@ type Content =
   | { readonly kind: "other"; readonly id: string };
 
 async function contentAt(path: string): Promise<Content> {
-  const info = await lstatIfThere(path);
+  const info = lstatIfThereSync(path);
   if (info === undefined) return { kind: "nothing" };
   const { dev, ino, size, mtime, ctime, isFile, mode } = info;
   if (isFile && size <= MAX_DOCUMENT_BYTES) {
@@ -117,7 +117,7 @@ async function removeLinks(directory: string): Promise<boolean> {
   let path = "";
   for (const name of names) {
     path += `/${name}`;
-    const info = await lstatIfThere(path);
+    const info = lstatIfThereSync(path);
     if (info === undefined) return false;
     if (info.isDirectory) continue;
     await Deno.remove(path);
