@@ -206,6 +206,30 @@ function statusOf({ mode, uid, mtime, size }: Deno.FileInfo) {
   return { mode, uid, mtime, size };
 }
 
+Deno.test("a step has its own terminals and memory, whatever else it reads", {
+  ignore: ignore || isClientMissing("python3") ||
+    !(await findContainment(false)).namespace?.hasMounts,
+}, async () => {
+  await using test = await testRunner();
+  const script = `python3 -c '
+import os
+controller, terminal = os.openpty()
+os.write(controller, b"written\\n")
+print(os.ttyname(terminal), os.read(terminal, 7))'
+    ls /dev/pts; echo own > /dev/shm/own; ls /dev/shm`;
+  const job = new Job("x");
+  for (const [index, read] of [["."], ["/dev"], true as const].entries()) {
+    job.addStep(`s${index}`, script, {
+      permissions: { read, write: ["."] },
+    });
+  }
+  const result = await test.runner.runJob(job);
+  assertEquals(result.exitCode, 0, test.stdout() + test.stderr());
+  const expected = "/dev/pts/0 b'written'\nptmx\nown\n";
+  const output = test.stdout().replaceAll(/^.* \| /gm, "");
+  assertEquals(output.split(expected).length, 4, test.stdout());
+});
+
 Deno.test("a step uses paths with links as its permissions name them", {
   ignore,
 }, async () => {

@@ -118,9 +118,7 @@ export function mountWords(
     ...visible ? [] : created.keys().map((path) => `o0${path}`),
     ...mounts.entries().flatMap(([path, mount]) => {
       const isNew = created.has(path);
-      if (mount === "x") {
-        return isNew ? linkWords([OWN_NEW_TERMINAL]) : [`x0${path}`];
-      }
+      if (mount === "x" && isNew) return linkWords([OWN_NEW_TERMINAL]);
       const kind = isNew ? mount.toUpperCase() : mount;
       return [`${kind}${access.get(path) ?? 0}${path}`];
     }),

@@ -37,8 +37,11 @@ sub mount_path {
   }
   elsif ($type eq "p") { push @processes, $path, $access }
   elsif ($type eq "x") {
+    return if -l ".$path";
     my $own = "./dev/pts/ptmx";
-    attach(syscall(428, -100, $own, 0x80001), $path) unless -l ".$path";
+    my $mount = syscall 428, -100, $own, 0x80001;
+    allow($mount, $access);
+    attach($mount, $path);
   }
   elsif ($type eq "n") {
     attach(filesystem("e"), "/proc");

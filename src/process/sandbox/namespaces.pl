@@ -31,7 +31,7 @@ freeze($_, 0) for @empty;
 my $init = fork;
 defined $init or give_up("start the first process");
 if ($init) {
-  1 until waitpid($init, 0) == $init;
+  1 while waitpid($init, 0) < 0 && $! == 4;
   kill $? & 127, $$ if $? & 127;
   leave($? >> 8);
 }
