@@ -1,6 +1,8 @@
+import { osReason, RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
-import { cancelledError } from "../runner/job_result.ts";
+import { absolutePath } from "../job_path.ts";
 import { Cancellation } from "../process/cancellation.ts";
+import { cancelledError } from "../runner/job_result.ts";
 import { didYouMean, suggest } from "../suggest.ts";
 import { usageError } from "./parse_arguments.ts";
 
@@ -69,4 +71,29 @@ export async function cancelOnSignal<T>(
     // Any failure after a signal may be a consequence of it.
     throw signal === null ? error : cancelledError(signal);
   }
+}
+
+/**
+ * Finds the directory that a command gets.
+ *
+ * @param given Path as typed.
+ * @param action Beginning of the error message, such as `Cannot list`.
+ * @returns Absolute path without links.
+ * @throws {RunnerError} `invalid-config` if it is not a directory.
+ */
+export async function findDirectory(
+  given: string,
+  { cwd }: Pick<Host, "cwd">,
+  action: string,
+): Promise<string> {
+  let reason = "it is not a directory";
+  try {
+    const path = await Deno.realPath(absolutePath(given, cwd));
+    if ((await Deno.stat(path)).isDirectory) return path;
+  } catch (error) {
+    reason = osReason(error);
+  }
+  throw new RunnerError(`${action} "${given}": ${reason}`, {
+    code: "invalid-config",
+  });
 }

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { absolutePath } from "../job_path.ts";
 import type { JobFileText } from "../config/job_file.ts";
 import { environmentLayer, type Layer } from "../config/settings.ts";
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
+import { absolutePath } from "../job_path.ts";
 import { defaultOf } from "../options/options.ts";
 import {
   createRunnerContext,

@@ -9,9 +9,9 @@ import {
   type RunnerContext,
 } from "../runner/runner_context.ts";
 import { showUrlsIn } from "../url_secrets.ts";
-import { argumentLayer } from "./config_flags.ts";
-import { CATALOG } from "./commands.ts";
 import type { ParsedArguments } from "./command.ts";
+import { CATALOG } from "./commands.ts";
+import { argumentLayer } from "./config_flags.ts";
 import { parseArguments, QUIET_FLAG, VERBOSE_FLAG } from "./parse_arguments.ts";
 
 /** Exit code for a usage error. */

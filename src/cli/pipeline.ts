@@ -12,13 +12,13 @@ import {
 import { osReason, RunnerError, thrownText } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { absolutePath } from "../job_path.ts";
-import { PYTHON_PACKAGE } from "../plugins/python/python_command.ts";
 import { expandPaths, readGrants } from "../plugins/permissions/grants.ts";
 import { parsePermission } from "../plugins/permissions/plugin_manifest.ts";
 import {
   covers,
   type PluginPermissions,
 } from "../plugins/permissions/plugin_permissions.ts";
+import { PYTHON_PACKAGE } from "../plugins/python/python_command.ts";
 import { permissionFlag } from "../plugins/sandbox/deno_command.ts";
 import { findDeno, findOnPath } from "../plugins/sandbox/find_deno.ts";
 import type { Workspace } from "../workspace/layout.ts";

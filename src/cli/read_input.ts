@@ -1,8 +1,8 @@
-import { LINE_FEED } from "../output/line_limit.ts";
 import { decodeUtf8, joinBytes } from "../bytes.ts";
 import { Variable } from "../environment/variables.ts";
 import { osReason } from "../errors.ts";
 import type { Host } from "../host.ts";
+import { LINE_FEED } from "../output/line_limit.ts";
 import type { CommandContext, Flag } from "./command.ts";
 import { usageError } from "./parse_arguments.ts";
 

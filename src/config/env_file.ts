@@ -1,12 +1,12 @@
-import { decodeUtf8 } from "../bytes.ts";
 import { dirname } from "@std/path/posix/dirname";
+import { decodeUtf8 } from "../bytes.ts";
 import { messageOf } from "../errors.ts";
 import { readUntrusted } from "../fs/untrusted_file.ts";
 import { normalizePath } from "../job_path.ts";
 import { listOrOne } from "../schema/collections.ts";
+import { type Key, mapped } from "../schema/combinators.ts";
 import type { DocumentNode } from "../schema/document.ts";
 import { text } from "../schema/scalars.ts";
-import { type Key, mapped } from "../schema/combinators.ts";
 import { parseEnvLines } from "./text_values.ts";
 
 /** Maximum size of a file of variables, in bytes. */

@@ -1,27 +1,27 @@
 import { dirname } from "@std/path/posix/dirname";
-import { parseDuration } from "../schema/duration.ts";
-import { positiveDuration } from "../schema/scalars.ts";
-import type { DocumentNode } from "../schema/document.ts";
-import { parseJobText, readJobText } from "../schema/read_document.ts";
+import { RunnerError } from "../errors.ts";
+import { findOption } from "../options/options.ts";
 import {
   reportNoMapping,
   reportUnknown,
   type Schema,
 } from "../schema/combinators.ts";
-import {
-  callersOnlyProblem,
-  JOB_FILE_KEYS,
-  type JobFileKeys,
-} from "./job_keys.ts";
+import type { DocumentNode } from "../schema/document.ts";
+import { parseDuration } from "../schema/duration.ts";
 import {
   refuseForeignDocument,
   refuseForeignPath,
 } from "../schema/foreign_format.ts";
 import { JOB_FILE, Problems } from "../schema/problems.ts";
-import { RunnerError } from "../errors.ts";
-import { findOption } from "../options/options.ts";
+import { parseJobText, readJobText } from "../schema/read_document.ts";
+import { positiveDuration } from "../schema/scalars.ts";
 import type { When } from "../schema/when.ts";
 import type { EnvFile } from "./env_file.ts";
+import {
+  callersOnlyProblem,
+  JOB_FILE_KEYS,
+  type JobFileKeys,
+} from "./job_keys.ts";
 import type { Layer, SettingValue } from "./settings.ts";
 import type { StepConfig } from "./step_config.ts";
 

@@ -1,4 +1,3 @@
-import { conditionDescription } from "../schema/condition.ts";
 import type { Option } from "../options/option.ts";
 import {
   describeOption,
@@ -15,6 +14,7 @@ import {
   requiresKey,
   type Schema,
 } from "../schema/combinators.ts";
+import { conditionDescription } from "../schema/condition.ts";
 import { text, yamlFlag } from "../schema/scalars.ts";
 import { when } from "../schema/when.ts";
 import { ENV_FILE_KEY } from "./env_file.ts";

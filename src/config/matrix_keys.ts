@@ -1,8 +1,8 @@
-import type { DocumentNode } from "../schema/document.ts";
+import { VARIABLE_NAME } from "../environment/variables.ts";
 import { dictionary, item, list } from "../schema/collections.ts";
 import { keySchema, type Schema } from "../schema/combinators.ts";
+import type { DocumentNode } from "../schema/document.ts";
 import { didYouMean, suggest } from "../suggest.ts";
-import { VARIABLE_NAME } from "../environment/variables.ts";
 import type { MatrixConfig } from "./step_config.ts";
 
 const NAMES = {

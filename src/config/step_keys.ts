@@ -1,12 +1,20 @@
-import { conditionDescription } from "../schema/condition.ts";
 import { jobPathProblem } from "../job_path.ts";
+import { item, list, listOrOne, variables } from "../schema/collections.ts";
+import {
+  byShape,
+  type JsonSchema,
+  type Keys,
+  mapped,
+  mapping,
+  type Schema,
+} from "../schema/combinators.ts";
+import { conditionDescription } from "../schema/condition.ts";
+import type { DocumentNode } from "../schema/document.ts";
 import {
   dependenciesOf,
   type NamedNode,
   reportGraphProblems,
 } from "../schema/graph_problems.ts";
-import { item, list, listOrOne, variables } from "../schema/collections.ts";
-import type { DocumentNode } from "../schema/document.ts";
 import {
   condition,
   decimal,
@@ -19,16 +27,9 @@ import {
   text,
   variableName,
 } from "../schema/scalars.ts";
-import {
-  byShape,
-  type JsonSchema,
-  type Keys,
-  mapped,
-  mapping,
-  type Schema,
-} from "../schema/combinators.ts";
 import { when, WHEN_DESCRIPTION } from "../schema/when.ts";
 import { matrix } from "./matrix_keys.ts";
+import { serviceKeys } from "./service_keys.ts";
 import {
   GROUP_NAME,
   MAX_PLACES,
@@ -36,8 +37,6 @@ import {
   settingProblems,
 } from "./setting_checks.ts";
 import { cacheUses, stepCache } from "./step_cache_config.ts";
-import { serviceKeys } from "./service_keys.ts";
-import { inheritance, permissions } from "./step_permissions.ts";
 import {
   type ConcurrencyGroup,
   MAX_STEP_NAME_LENGTH,
@@ -47,6 +46,7 @@ import {
   stepNameProblem,
   type StepSettings,
 } from "./step_config.ts";
+import { inheritance, permissions } from "./step_permissions.ts";
 
 /** JSON Schema of a key that is the name of a step. */
 const STEP_NAME_SCHEMA: JsonSchema = {

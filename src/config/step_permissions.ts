@@ -1,6 +1,6 @@
 import { list } from "../schema/collections.ts";
-import { filledText, flag, variableName } from "../schema/scalars.ts";
 import { byShape, mapping, type Schema } from "../schema/combinators.ts";
+import { filledText, flag, variableName } from "../schema/scalars.ts";
 
 /**
  * Permissions of a step's commands. The kernel enforces them on Linux; a system

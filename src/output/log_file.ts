@@ -1,7 +1,7 @@
-import { removeTree } from "../workspace/remove.ts";
 import { GrowingBytes } from "../bytes.ts";
-import { type LogDirectory, partialName } from "./log_directory.ts";
 import { writeAll } from "../fs/files.ts";
+import { removeTree } from "../workspace/remove.ts";
+import { type LogDirectory, partialName } from "./log_directory.ts";
 
 const CHUNK_BYTES = 64 * 1024;
 

@@ -5,9 +5,9 @@
  *
  * @module
  */
-import { LINE_FEED } from "./line_limit.ts";
 import { joinBytes } from "../bytes.ts";
 import { WORD_JOINER } from "../terminal/text.ts";
+import { LINE_FEED } from "./line_limit.ts";
 import type { Sinks } from "./printer.ts";
 import type { Sink } from "./sink.ts";
 

@@ -3,9 +3,9 @@ import { writeAll } from "../fs/files.ts";
 import { openUntrusted, type UntrustedFile } from "../fs/untrusted_file.ts";
 import type { MaskStream } from "../secrets/mask/mask_stream.ts";
 import type { Masker } from "../secrets/masker.ts";
+import { removeTree } from "../workspace/remove.ts";
 import { type LogDirectory, partialName } from "./log_directory.ts";
 import { LogFile } from "./log_file.ts";
-import { removeTree } from "../workspace/remove.ts";
 
 /** Maximum number of bytes that are read at once. */
 const CHUNK_BYTES = 256 * 1024;

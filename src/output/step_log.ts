@@ -1,10 +1,10 @@
 import { hasByte } from "../bytes.ts";
+import { plainText } from "../terminal/text.ts";
 import type { StepLog } from "./job_log.ts";
 import { LineAssembler } from "./line_assembler.ts";
 import { LINE_BREAK, LINE_FEED, type StreamName } from "./line_limit.ts";
 import type { LogFile } from "./log_file.ts";
 import { LogTail } from "./log_tail.ts";
-import { plainText } from "../terminal/text.ts";
 import type { Printer } from "./printer.ts";
 import type { Sink } from "./sink.ts";
 import type { StepFile } from "./step_file.ts";

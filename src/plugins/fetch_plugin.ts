@@ -1,13 +1,13 @@
-import { sha256Hex } from "../fs/checksum.ts";
 import { messageOf, RunnerError } from "../errors.ts";
+import { sha256Hex } from "../fs/checksum.ts";
 import { Cancellation } from "../process/cancellation.ts";
 import { capture } from "../process/capture.ts";
 import { settlesWithin } from "../process/time_limit.ts";
 import { fileUrl } from "./find_files.ts";
 import type { SandboxSetting } from "./load_sandboxed.ts";
-import type { PluginSource } from "./plugin_source.ts";
 import { readManifest } from "./permissions/plugin_manifest.ts";
 import { grantOption, mayUse } from "./permissions/plugin_permissions.ts";
+import type { PluginSource } from "./plugin_source.ts";
 import { jsrHost, processEnvironment } from "./sandbox/deno_command.ts";
 
 /** Maximum size of a plugin file, in bytes. */

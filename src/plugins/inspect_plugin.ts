@@ -1,8 +1,10 @@
+import { thrownText } from "../errors.ts";
 import {
   loadSandboxed,
   programPermissions,
   type SandboxSetting,
 } from "./load_sandboxed.ts";
+import { checkManifest } from "./permissions/plugin_manifest.ts";
 import { PHASES, type Plugin } from "./plugin.ts";
 import {
   type PluginSource,
@@ -10,9 +12,7 @@ import {
   resolvePermissions,
 } from "./plugin_source.ts";
 import { PluginRegistry } from "./registry.ts";
-import { checkManifest } from "./permissions/plugin_manifest.ts";
 import { hooksOf } from "./run_phase.ts";
-import { thrownText } from "../errors.ts";
 
 /** Description of a registered plugin. */
 export interface PluginSummary {

@@ -1,8 +1,14 @@
-import type { Environment } from "../environment/variables.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
+import type { Environment } from "../environment/variables.ts";
 import { RunnerError, thrownText } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import type { MaskStream } from "../secrets/mask/mask_stream.ts";
+import { checkManifest } from "./permissions/plugin_manifest.ts";
+import {
+  grantOption,
+  mayUse,
+  type PluginPermissions,
+} from "./permissions/plugin_permissions.ts";
 import type { Plugin } from "./plugin.ts";
 import {
   mayRun,
@@ -12,12 +18,6 @@ import {
   resolvePermissions,
   ungrantedText,
 } from "./plugin_source.ts";
-import { checkManifest } from "./permissions/plugin_manifest.ts";
-import {
-  grantOption,
-  mayUse,
-  type PluginPermissions,
-} from "./permissions/plugin_permissions.ts";
 import type { PluginSession, ReadyMessage } from "./sandbox/plugin_session.ts";
 import { startPlugin } from "./sandbox/start_plugin.ts";
 

@@ -13,6 +13,7 @@ import {
   type SandboxedPlugin,
   type SandboxSetting,
 } from "./load_sandboxed.ts";
+import { grantOption } from "./permissions/plugin_permissions.ts";
 import type { Phase, Plugin } from "./plugin.ts";
 import {
   fileSource,
@@ -26,7 +27,6 @@ import {
   type PluginRegistry,
   registerExport,
 } from "./registry.ts";
-import { grantOption } from "./permissions/plugin_permissions.ts";
 import { hooksOf } from "./run_phase.ts";
 
 /** Options for {@linkcode PluginLoader}. */

@@ -1,5 +1,5 @@
-import { printable } from "../terminal/text.ts";
 import { didYouMean, suggest } from "../suggest.ts";
+import { printable } from "../terminal/text.ts";
 import {
   type Phase,
   PHASE_ALIASES,

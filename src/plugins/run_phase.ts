@@ -1,14 +1,13 @@
+import { RunnerError, thrownText } from "../errors.ts";
 import {
   PLUGIN_CLEANUP_TIMEOUT,
   PLUGIN_TIMEOUT,
 } from "../options/security_options.ts";
-import { MAX_DURATION_MS, parseDuration } from "../schema/duration.ts";
-import { RunnerError, thrownText } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import { CANCEL_GRACE_MS, onAbort } from "../process/cancellation.ts";
 import { settlesWithin, timeLimit } from "../process/time_limit.ts";
+import { MAX_DURATION_MS, parseDuration } from "../schema/duration.ts";
 import type { MaskStream } from "../secrets/mask/mask_stream.ts";
-import type { RegisteredPlugin } from "./registry.ts";
 import {
   type Phase,
   PHASE_METHODS,
@@ -16,6 +15,7 @@ import {
   type PluginContext,
 } from "./plugin.ts";
 import { PluginLog } from "./plugin_log.ts";
+import type { RegisteredPlugin } from "./registry.ts";
 
 /** Teardown phases, in which plugins are called in reverse order. */
 const REVERSED: ReadonlySet<Phase> = new Set([

@@ -1,8 +1,8 @@
-import { oneLine } from "../terminal/text.ts";
 import type { Environment } from "../environment/variables.ts";
 import { CI_SYSTEMS } from "../options/options.ts";
 import { TAIL_LINES } from "../output/log_tail.ts";
 import type { GroupMarkers } from "../output/printer.ts";
+import { oneLine } from "../terminal/text.ts";
 import { formatDuration } from "./durations.ts";
 import {
   mostSevere,

@@ -1,4 +1,5 @@
 import type { CacheUseRecord } from "../config/step_cache_config.ts";
+import { withoutSequences } from "../terminal/text.ts";
 import { maskEvent, parseEvent } from "./event_schema.ts";
 import type {
   AttemptRecord,
@@ -7,7 +8,6 @@ import type {
   RunEvents,
 } from "./run_event.ts";
 import { RECORD_VERSION } from "./run_recorder.ts";
-import { withoutSequences } from "../terminal/text.ts";
 import type { StepState, SummaryStatus } from "./step_outcome.ts";
 
 /** Reason of a step that was running when its runner was killed. */

@@ -1,5 +1,5 @@
-import type { DocumentNode } from "./document.ts";
 import { didYouMean, suggestName } from "../suggest.ts";
+import type { DocumentNode } from "./document.ts";
 
 /** Draft of all schemas: the latest one that most editors support. */
 export const JSON_SCHEMA_DRAFT = "http://json-schema.org/draft-07/schema#";

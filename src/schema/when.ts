@@ -15,10 +15,10 @@ import type { Environment } from "../environment/variables.ts";
 import { isObject } from "../json_value.ts";
 import { didYouMean, listed, suggest } from "../suggest.ts";
 import { dictionary, listOrOne } from "./collections.ts";
-import { anyGlob, eventGlob } from "./globs.ts";
-import { EVENT_TYPES } from "./events.ts";
-import { filledText, text } from "./scalars.ts";
 import { byShape, mapping, type Schema } from "./combinators.ts";
+import { EVENT_TYPES } from "./events.ts";
+import { anyGlob, eventGlob } from "./globs.ts";
+import { filledText, text } from "./scalars.ts";
 
 /** Condition on a fact: one pattern, several patterns, or `any` and `not`. */
 export type Match =

@@ -12,6 +12,7 @@ import {
 } from "../fs/byte_names.ts";
 import { setLinkTime, writeAll } from "../fs/files.ts";
 import { isInside } from "../job_path.ts";
+import { forEachLimited, PARALLEL_CALLS } from "../work_queue.ts";
 import { realPath } from "../workspace/guard.ts";
 import {
   isOwnWorkspace,
@@ -24,7 +25,6 @@ import {
   sourceError,
 } from "./source.ts";
 import { decodedPath } from "./source_url.ts";
-import { forEachLimited, PARALLEL_CALLS } from "../work_queue.ts";
 
 /**
  * Validates a directory as a source. Nothing is copied yet.

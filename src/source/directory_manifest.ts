@@ -1,8 +1,8 @@
 import { dirname } from "@std/path/posix/dirname";
 import { osReason, RunnerError } from "../errors.ts";
 import { DirectoryReader, readLinkTarget } from "../fs/byte_names.ts";
-import { openUntrusted } from "../fs/untrusted_file.ts";
 import { sha256Of } from "../fs/checksum.ts";
+import { openUntrusted } from "../fs/untrusted_file.ts";
 import { forEachLimited, PARALLEL_CALLS } from "../work_queue.ts";
 
 /** Maximum size of a file that is read in one piece, in bytes. */

@@ -1,12 +1,12 @@
+import type { CacheUseRecord } from "../config/step_cache_config.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import type { RunnerError } from "../errors.ts";
 import type { StepLog } from "../output/job_log.ts";
 import type { Cancellation } from "../process/cancellation.ts";
-import type { JobSystem } from "./job_system.ts";
-import type { CacheUseRecord } from "../config/step_cache_config.ts";
 import type { UsageMeter } from "../process/usage.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { AttemptFiles } from "./attempt_files.ts";
+import type { JobSystem } from "./job_system.ts";
 import { runCommand, type RunCommandOptions } from "./run_command.ts";
 import type {
   AttemptResult,

@@ -5,11 +5,11 @@ import {
   type TemporaryPlace,
 } from "../fs/temporary_directory.ts";
 import { isInside } from "../job_path.ts";
-import type { ProtectedPaths } from "../process/sandbox/mount_words.ts";
 import type { SandboxLimits } from "../process/sandbox/find_sandbox.ts";
+import type { ProtectedPaths } from "../process/sandbox/mount_words.ts";
+import type { Workspace } from "../workspace/layout.ts";
 import { readOutputs } from "./output_files.ts";
 import type { CommandOutputs } from "./step.ts";
-import type { Workspace } from "../workspace/layout.ts";
 
 /** Private files of an attempt. */
 export interface AttemptFiles {

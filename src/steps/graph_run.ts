@@ -1,13 +1,12 @@
-import { type EventFacts, whenReason } from "../schema/when.ts";
 import type { FailurePolicy } from "../config/step_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import type { TerminationSignal } from "../host.ts";
+import { type EventFacts, whenReason } from "../schema/when.ts";
 import type { StepEnd } from "./attempt.ts";
 import type { PlannedStep } from "./expand_matrix.ts";
+import type { JobPlan } from "./job_plan.ts";
 import { RunningSteps } from "./running_steps.ts";
 import { READY, Services } from "./services.ts";
-import { needsOf } from "./step_graph.ts";
-import type { JobPlan } from "./job_plan.ts";
 import type {
   ConditionContext,
   NeedState,
@@ -16,6 +15,7 @@ import type {
   StepResult,
   StepStatus,
 } from "./step.ts";
+import { needsOf } from "./step_graph.ts";
 
 /** Options for {@linkcode GraphRun}. */
 export interface GraphRunOptions {

@@ -1,4 +1,3 @@
-import { MAX_DURATION_MS } from "../schema/duration.ts";
 import {
   GROUP_NAME,
   MAX_PLACES,
@@ -7,25 +6,26 @@ import {
   type SettingProblem,
   settingProblems,
 } from "../config/setting_checks.ts";
-import { stepNameProblem } from "../config/step_config.ts";
 import {
   cacheUseProblems,
   stepCacheProblems,
 } from "../config/step_cache_config.ts";
+import { stepNameProblem } from "../config/step_config.ts";
 import { permissionsProblems } from "../config/step_permissions.ts";
+import { VARIABLE_NAME } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
-import type { Step } from "./step.ts";
-import { checkOutputNames } from "./outputs.ts";
 import { CONDITION_WORDS, parseCondition } from "../schema/condition.ts";
+import { MAX_DURATION_MS } from "../schema/duration.ts";
 import { whenProblem } from "../schema/when.ts";
 import { type PlannedStep, plannedSteps } from "./expand_matrix.ts";
+import { checkOutputNames } from "./outputs.ts";
+import type { Step } from "./step.ts";
 import {
   buildGraph,
   type Plan,
   type Selection,
   selectSteps,
 } from "./step_graph.ts";
-import { VARIABLE_NAME } from "../environment/variables.ts";
 
 /** Graph of a job and the selection of steps to run. */
 export interface JobPlan extends Plan<PlannedStep> {

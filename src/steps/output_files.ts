@@ -1,7 +1,6 @@
 import { decodeUtf8 } from "../bytes.ts";
 import { messageOf } from "../errors.ts";
 import { readUntrusted } from "../fs/untrusted_file.ts";
-import type { CommandOutputs } from "./step.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import {
@@ -10,6 +9,7 @@ import {
   writeOwnFile,
 } from "../workspace/own_files.ts";
 import { removeTree } from "../workspace/remove.ts";
+import type { CommandOutputs } from "./step.ts";
 
 /** Maximum size of a step's output file. */
 const MAX_WRITTEN_BYTES = 1024 * 1024;

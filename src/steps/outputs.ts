@@ -1,9 +1,9 @@
-import { listed } from "../suggest.ts";
 import { listText, parseList } from "../config/text_values.ts";
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import type { Masker } from "../secrets/masker.ts";
+import { listed } from "../suggest.ts";
 import type { PlannedStep } from "./expand_matrix.ts";
 import { needsOf, type Plan } from "./step_graph.ts";
 

@@ -1,12 +1,12 @@
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { osReason, RunnerError } from "../errors.ts";
+import type { TemporaryPlace } from "../fs/temporary_directory.ts";
 import { pump } from "../output/pump.ts";
 import type { Sink } from "../output/sink.ts";
 import type { Cancellation } from "../process/cancellation.ts";
-import type { Clock } from "../process/time_limit.ts";
-import type { ProtectedPaths } from "../process/sandbox/mount_words.ts";
-import type { SandboxLimits } from "../process/sandbox/find_sandbox.ts";
 import { tagProcessTree } from "../process/process_tree.ts";
+import type { SandboxLimits } from "../process/sandbox/find_sandbox.ts";
+import type { ProtectedPaths } from "../process/sandbox/mount_words.ts";
 import {
   type Command,
   type CommandLauncher,
@@ -14,8 +14,8 @@ import {
   TIMEOUT_EXIT_CODE,
 } from "../process/spawn.ts";
 import { supervise, type SupervisedExit } from "../process/supervise.ts";
+import type { Clock } from "../process/time_limit.ts";
 import type { Masker } from "../secrets/masker.ts";
-import type { TemporaryPlace } from "../fs/temporary_directory.ts";
 import type { PassableCommand } from "./shell.ts";
 import type { JobStatus } from "./step.ts";
 

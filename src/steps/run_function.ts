@@ -9,13 +9,13 @@ import {
   runStepCommand,
 } from "./attempt.ts";
 import { commandEnd } from "./run_command.ts";
-import type { StepCommand, StepContext, StepFunction } from "./step.ts";
 import {
   type EndedCommand,
   OutputCollector,
   runningCommand,
   templateCommand,
 } from "./running_command.ts";
+import type { StepCommand, StepContext, StepFunction } from "./step.ts";
 
 /**
  * Runs one attempt at a function step.

@@ -3,8 +3,6 @@ import { tailedLog } from "../output/job_log.ts";
 import { LogTail } from "../output/log_tail.ts";
 import type { Sink } from "../output/sink.ts";
 import { Cancellation, onAbort } from "../process/cancellation.ts";
-import { acceptsConnections, waitUntilReady, watchLog } from "./readiness.ts";
-import { commandEnd } from "./run_command.ts";
 import {
   type AttemptContext,
   runStepCommand,
@@ -12,7 +10,9 @@ import {
   withOutcome,
 } from "./attempt.ts";
 import type { AttemptFiles } from "./attempt_files.ts";
+import { acceptsConnections, waitUntilReady, watchLog } from "./readiness.ts";
 import { runAttempts, type RunAttemptsOptions } from "./run_attempts.ts";
+import { commandEnd } from "./run_command.ts";
 import type { CommandOutputs } from "./step.ts";
 
 /** Options for {@linkcode runService}. */

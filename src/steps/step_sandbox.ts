@@ -5,8 +5,8 @@ import { isInside } from "../job_path.ts";
 import type { SandboxLimits } from "../process/sandbox/find_sandbox.ts";
 import type { Link } from "../process/sandbox/mount_words.ts";
 import { guardPath, realPath } from "../workspace/guard.ts";
-import type { Step } from "./step.ts";
 import type { Workspace } from "../workspace/layout.ts";
+import type { Step } from "./step.ts";
 
 /** Directories that every sandboxed command can read. */
 const SYSTEM_DIRECTORIES = [

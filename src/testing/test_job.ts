@@ -1,8 +1,8 @@
-import { absolutePath } from "../job_path.ts";
-import type { JobOptions } from "../config/job_options.ts";
 import { readJobFile } from "../config/job_file.ts";
+import type { JobOptions } from "../config/job_options.ts";
 import { optionsLayer } from "../config/options_layer.ts";
 import { processHost } from "../host.ts";
+import { absolutePath } from "../job_path.ts";
 import type { JobResult } from "../runner/job_result.ts";
 import { runJob } from "../runner/run_job.ts";
 import { createRunnerContext } from "../runner/runner_context.ts";

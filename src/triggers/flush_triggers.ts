@@ -5,37 +5,37 @@ import {
   startedByEvent,
 } from "../coordinator/access.ts";
 import { messageOf, RunnerError } from "../errors.ts";
+import { pathExists } from "../fs/files.ts";
 import type { Host } from "../host.ts";
+import type { OptionValue } from "../options/options.ts";
 import type { Logger } from "../output/logger.ts";
 import type { Sink } from "../output/sink.ts";
-import type { Masker } from "../secrets/masker.ts";
-import type { Workspace } from "../workspace/layout.ts";
-import type { RunIdentity } from "../workspace/run_identity.ts";
-import type { TriggerSpoofFilter } from "./trigger_lines.ts";
-import type { OptionValue } from "../options/options.ts";
 import type { RetryPolicy } from "../process/retry.ts";
+import type { Masker } from "../secrets/masker.ts";
 import { quote } from "../terminal/text.ts";
+import { guardPath } from "../workspace/guard.ts";
+import type { Workspace } from "../workspace/layout.ts";
+import { claimPath } from "../workspace/owned_paths.ts";
+import { lockRunFile } from "../workspace/run_files.ts";
+import type { RunIdentity } from "../workspace/run_identity.ts";
 import { type CheckedTrigger, triggerError } from "./check_triggers.ts";
-import { orderedDocument } from "./trigger_document.ts";
+import { maskDefinitions } from "./mask_definitions.ts";
 import type { TriggerQueue } from "./queue.ts";
 import {
   isRefusal,
   submissionProblem,
   submitTriggers,
 } from "./submit_triggers.ts";
-import type { Trigger } from "./trigger_options.ts";
+import { orderedDocument } from "./trigger_document.ts";
 import { orderTriggers, type RefusedTrigger } from "./trigger_graph.ts";
+import type { TriggerSpoofFilter } from "./trigger_lines.ts";
+import type { Trigger } from "./trigger_options.ts";
 import {
   removeTriggers,
   type RemoveTriggersOptions,
   withoutNames,
   writeTriggers,
 } from "./triggers_file.ts";
-import { guardPath } from "../workspace/guard.ts";
-import { claimPath } from "../workspace/owned_paths.ts";
-import { lockRunFile } from "../workspace/run_files.ts";
-import { maskDefinitions } from "./mask_definitions.ts";
-import { pathExists } from "../fs/files.ts";
 
 /** Maximum number of names that a message lists. */
 const MAX_SHOWN = 20;

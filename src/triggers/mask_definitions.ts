@@ -1,10 +1,10 @@
-import type { Environment } from "../environment/variables.ts";
 import { OptionReader } from "../config/option_reader.ts";
 import {
   defaultLayer,
   environmentLayer,
   Settings,
 } from "../config/settings.ts";
+import type { Environment } from "../environment/variables.ts";
 import type { Host } from "../host.ts";
 import {
   matchingSecrets,

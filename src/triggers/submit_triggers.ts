@@ -1,7 +1,7 @@
-import type { Environment } from "../environment/variables.ts";
 import { coordinatorAccess } from "../coordinator/access.ts";
 import { CoordinatorError, openClient } from "../coordinator/client.ts";
 import { submitDocument } from "../coordinator/jobs.ts";
+import type { Environment } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import { isTransientStatus, type RetryPolicy } from "../process/retry.ts";
 import type { Trigger } from "./trigger_options.ts";

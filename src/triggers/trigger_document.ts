@@ -2,9 +2,9 @@ import type { Environment } from "../environment/variables.ts";
 import type { JsonValue } from "../json_value.ts";
 import type { Condition } from "../schema/condition.ts";
 import { type CheckedTrigger, checkTriggers } from "./check_triggers.ts";
-import type { Trigger } from "./trigger_options.ts";
 import { TRIGGER_FIELDS } from "./trigger_fields.ts";
 import { bypassEmptyLists, sortTriggers } from "./trigger_graph.ts";
+import type { Trigger } from "./trigger_options.ts";
 
 const FIELDS = Object.entries(TRIGGER_FIELDS) as [
   keyof Trigger,

@@ -1,6 +1,12 @@
-import { didYouMean } from "../suggest.ts";
 import type { JsonValue } from "../json_value.ts";
 import { dictionary, list } from "../schema/collections.ts";
+import {
+  type Key,
+  type Keys,
+  mapped,
+  mapping,
+  type Schema,
+} from "../schema/combinators.ts";
 import {
   type Condition,
   CONDITION_WORDS,
@@ -25,13 +31,7 @@ import {
   jsonObject,
   jsonString,
 } from "../schema/strict_json.ts";
-import {
-  type Key,
-  type Keys,
-  mapped,
-  mapping,
-  type Schema,
-} from "../schema/combinators.ts";
+import { didYouMean } from "../suggest.ts";
 import type {
   Trigger,
   TriggerResources,

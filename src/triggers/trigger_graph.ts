@@ -6,12 +6,12 @@ import {
 } from "../graph_scheduler.ts";
 import { cycleText } from "../schema/graph_problems.ts";
 import { didYouMean, suggest } from "../suggest.ts";
+import { quote, truncated } from "../terminal/text.ts";
 import {
   type CheckedTrigger,
   triggerError,
   type TriggerProblem,
 } from "./check_triggers.ts";
-import { quote, truncated } from "../terminal/text.ts";
 
 /** Maximum number of suggestions; each one is compared with every name. */
 const MAX_SUGGESTIONS = 20;

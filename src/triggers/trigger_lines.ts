@@ -9,10 +9,10 @@
  * @module
  */
 
-import { WORKER_LINE_BYTES } from "../options/options.ts";
+import { GrowingBytes } from "../bytes.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
-import { GrowingBytes } from "../bytes.ts";
+import { WORKER_LINE_BYTES } from "../options/options.ts";
 import { LINE_BREAK, LINE_FEED } from "../output/line_limit.ts";
 import type { Sinks } from "../output/printer.ts";
 import type { Sink } from "../output/sink.ts";

@@ -1,23 +1,23 @@
-import { parseJson } from "../json_value.ts";
 import { dirname } from "@std/path/posix/dirname";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { lockDirectory } from "../fs/file_lock.ts";
 import { readUntrusted } from "../fs/untrusted_file.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
+import { parseJson } from "../json_value.ts";
+import { kindOf, plainEntries } from "../schema/copy_json.ts";
+import { quote } from "../terminal/text.ts";
 import {
   type CheckedTrigger,
   checkTriggers,
   triggerError,
 } from "./check_triggers.ts";
-import { kindOf, plainEntries } from "../schema/copy_json.ts";
 import { orderedDocument, type TriggerDocument } from "./trigger_document.ts";
-import { quote } from "../terminal/text.ts";
-import type { Trigger } from "./trigger_options.ts";
 import {
   orderTriggers,
   type RefusedTrigger,
   sortTriggers,
 } from "./trigger_graph.ts";
+import type { Trigger } from "./trigger_options.ts";
 
 /** Maximum size of a document that every consumer accepts, in bytes. */
 export const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024;

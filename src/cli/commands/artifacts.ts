@@ -1,4 +1,3 @@
-import { jobNameOf } from "../../state/job_outcome.ts";
 import type { ArtifactStore } from "../../artifacts/artifact.ts";
 import { readArtifactFiles } from "../../artifacts/artifact_manifest.ts";
 import {
@@ -16,9 +15,10 @@ import {
 import { absolutePath, normalizePath } from "../../job_path.ts";
 import { isObject } from "../../json_value.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
+import { jobNameOf } from "../../state/job_outcome.ts";
+import { readStateFile, STATE_FILE } from "../../state/local_state.ts";
 import { didYouMean, suggest } from "../../suggest.ts";
 import { printable } from "../../terminal/text.ts";
-import { readStateFile, STATE_FILE } from "../../state/local_state.ts";
 import { savedArtifacts } from "../../workflow/local/node_artifacts.ts";
 import type { LocalJobState } from "../../workflow/local/workflow_state.ts";
 import { guardPath, realPath } from "../../workspace/guard.ts";

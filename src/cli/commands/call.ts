@@ -1,12 +1,12 @@
-import { isObject, parseJson } from "../../json_value.ts";
 import type { Layer } from "../../config/settings.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
+import { isObject, parseJson } from "../../json_value.ts";
+import type { RunnerContext } from "../../runner/runner_context.ts";
+import { workflowFunctions } from "../../runner/workflow_functions.ts";
 import {
   flushTriggers,
   triggerOptionsFromEnv,
 } from "../../triggers/flush_triggers.ts";
-import type { RunnerContext } from "../../runner/runner_context.ts";
-import { workflowFunctions } from "../../runner/workflow_functions.ts";
 import { TriggerQueue } from "../../triggers/queue.ts";
 import { findAction } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";

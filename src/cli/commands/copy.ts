@@ -1,7 +1,7 @@
 import type { CliCommand } from "../command.ts";
 import { checkedFlags, configFlags } from "../config_flags.ts";
-import { prepareCommandSource } from "./checkout.ts";
 import { WORK_DIR_FLAG } from "../job_location.ts";
+import { prepareCommandSource } from "./checkout.ts";
 
 export const copyCommand: CliCommand = {
   usage: "DIRECTORY [OPTIONS]",

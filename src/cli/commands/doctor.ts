@@ -1,6 +1,6 @@
-import { shouldUseColor } from "../../terminal/text.ts";
 import { resolve } from "@std/path/posix/resolve";
 import { VERSION } from "../../package_version.ts";
+import { shouldUseColor } from "../../terminal/text.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { type CommandConfig, loadCommandConfig } from "../command_config.ts";
 import { configFlags } from "../config_flags.ts";

@@ -6,8 +6,8 @@ import {
   runInherited,
   type RunInheritedOptions,
 } from "../../process/run_inherited.ts";
-import { beginFiles } from "../../runner/job_workspace.ts";
 import { createLauncher } from "../../runner/job_launcher.ts";
+import { beginFiles } from "../../runner/job_workspace.ts";
 import type { RunnerContext } from "../../runner/runner_context.ts";
 import { removeIfEmpty } from "../../workspace/remove.ts";
 import type { CliCommand } from "../command.ts";

@@ -2,8 +2,6 @@ import { resolve } from "@std/path/posix/resolve";
 import { messageOf, osReason, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/untrusted_file.ts";
 import { Cancellation } from "../../process/cancellation.ts";
-import type { KnownSecret } from "../../secrets/collect.ts";
-import { Masker } from "../../secrets/masker.ts";
 import {
   type KnownSecrets,
   maskSecret,
@@ -15,6 +13,8 @@ import {
   resolveStepSecrets,
 } from "../../runner/resolve_secrets.ts";
 import type { RunnerContext } from "../../runner/runner_context.ts";
+import type { KnownSecret } from "../../secrets/collect.ts";
+import { Masker } from "../../secrets/masker.ts";
 import { printable } from "../../terminal/text.ts";
 import { displayWidth } from "../../terminal/width.ts";
 import type { CliCommand, CommandContext } from "../command.ts";

@@ -1,19 +1,19 @@
 import { readOptions } from "../../config/load_config.ts";
 import { Variable } from "../../environment/variables.ts";
 import { isInside } from "../../job_path.ts";
-import { printable } from "../../terminal/text.ts";
 import { quotedPath } from "../../source/git/git_config.ts";
-import { changedFiles } from "../../source/git/queries/revisions.ts";
 import { gitInfo } from "../../source/git/queries/git_info.ts";
 import {
   type GitQueryOptions,
   openQuery,
 } from "../../source/git/queries/open_query.ts";
+import { changedFiles } from "../../source/git/queries/revisions.ts";
+import { printable } from "../../terminal/text.ts";
 import { findAction } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { configFlags, flagsLayer, ignoredFlags } from "../config_flags.ts";
-import { usageError } from "../parse_arguments.ts";
 import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
+import { usageError } from "../parse_arguments.ts";
 
 /** An action and its number of operands. */
 interface ActionEntry {

@@ -1,7 +1,7 @@
-import { osReason, RunnerError } from "../../errors.ts";
 import { printable } from "../../terminal/text.ts";
 import { cutToWidth, displayWidth } from "../../terminal/width.ts";
 import { labelOf } from "../../workflow/draw_graph.ts";
+import { findDirectory } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { type InventoryEntry, readInventory, warnOnce } from "../inventory.ts";
 
@@ -34,12 +34,7 @@ export async function listDefinitions(
 ): Promise<number> {
   const { runner, print, isOn } = context;
   const { host, logger } = runner;
-  const root = directory.startsWith("/")
-    ? directory
-    : directory === "."
-    ? host.cwd
-    : `${host.cwd}/${directory}`;
-  await checkDirectory(root, directory);
+  const root = await findDirectory(directory, host, "Cannot list");
   let problemCount = 0;
   const entries = await readInventory(root, {
     runner,
@@ -61,18 +56,6 @@ export async function listDefinitions(
   }
   await logger.flush();
   return problemCount > 0 ? 1 : 0;
-}
-
-async function checkDirectory(path: string, name: string): Promise<void> {
-  let reason = "it is not a directory";
-  try {
-    if ((await Deno.stat(path)).isDirectory) return;
-  } catch (error) {
-    reason = osReason(error);
-  }
-  throw new RunnerError(`Cannot list "${name}": ${reason}`, {
-    code: "workspace",
-  });
 }
 
 /**

@@ -1,10 +1,8 @@
-import { osReason, RunnerError } from "../../errors.ts";
-import { absolutePath } from "../../job_path.ts";
 import { VERSION } from "../../package_version.ts";
 import { onAbort } from "../../process/cancellation.ts";
 import { maskEnvironment } from "../../runner/mask_secrets.ts";
-import { cancelOnSignal } from "../actions.ts";
-import type { CliCommand, CommandContext } from "../command.ts";
+import { cancelOnSignal, findDirectory } from "../actions.ts";
+import type { CliCommand } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 
 export const mcpCommand: CliCommand = {
@@ -27,12 +25,13 @@ Exits at the end of its input.`,
   }],
   maxOperands: 1,
   async run(context) {
-    const { runner: { host, stdout, masker }, isOn, runProgram } = context;
+    const { operands: [directory = "."], isOn, runProgram } = context;
+    const { host, stdout, masker } = context.runner;
     const { stdin } = host;
     if (stdin === undefined || stdin.isTerminal()) {
       throw usageError("A client must be on standard input", "mcp");
     }
-    const root = await rootOf(context);
+    const root = await findDirectory(directory, host, "Cannot serve");
     maskEnvironment(masker, host, {}, { hasJobFile: true });
     const [{ serveTools }, { createTools }] = await Promise.all([
       import("../mcp/serve_tools.ts"),
@@ -55,21 +54,6 @@ Exits at the end of its input.`,
     return 0;
   },
 };
-
-async function rootOf(
-  { operands: [given = "."], runner: { host } }: CommandContext,
-): Promise<string> {
-  let reason = "it is not a directory";
-  try {
-    const real = await Deno.realPath(absolutePath(given, host.cwd));
-    if ((await Deno.stat(real)).isDirectory) return real;
-  } catch (error) {
-    reason = osReason(error);
-  }
-  throw new RunnerError(`Cannot serve "${given}": ${reason}`, {
-    code: "invalid-config",
-  });
-}
 
 /** Reads a stream until a signal is aborted. */
 async function* untilAborted(

@@ -1,12 +1,12 @@
-import { absolutePath } from "../../job_path.ts";
 import { osReason, RunnerError } from "../../errors.ts";
+import { absolutePath } from "../../job_path.ts";
 import { findPluginFiles, pluginFile } from "../../plugins/find_files.ts";
 import {
   type InspectedPlugin,
   inspectPlugin,
 } from "../../plugins/inspect_plugin.ts";
-import { fileSource, type PluginSource } from "../../plugins/plugin_source.ts";
 import { grantOption } from "../../plugins/permissions/plugin_permissions.ts";
+import { fileSource, type PluginSource } from "../../plugins/plugin_source.ts";
 import { pluginAddresses, sandboxSetting } from "../../runner/load_plugins.ts";
 import {
   ciPluginDirectory,

@@ -1,13 +1,13 @@
-import { absolutePath } from "../../job_path.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { pathExists } from "../../fs/files.ts";
-import { artifactsPath } from "../job_location.ts";
+import { absolutePath } from "../../job_path.ts";
 import { FORMATS, type ReportFormat } from "../../report/formats/formats.ts";
 import { readRecordFile } from "../../report/record_file.ts";
 import type { RunRecord } from "../../report/run_record.ts";
 import { RECORD_FILE } from "../../report/run_recorder.ts";
 import { shouldUseColor } from "../../terminal/text.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
+import { artifactsPath } from "../job_location.ts";
 import { usageError } from "../parse_arguments.ts";
 
 export const reportCommand: CliCommand = {

@@ -18,8 +18,8 @@ import { cancelOnSignal } from "../actions.ts";
 import type { CliCommand } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
 import { warnOnce } from "../inventory.ts";
-import { usageError } from "../parse_arguments.ts";
 import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
+import { usageError } from "../parse_arguments.ts";
 
 /** Options that the command reads. */
 const SETTINGS = [

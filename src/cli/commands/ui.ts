@@ -1,6 +1,5 @@
-import { absolutePath } from "../../job_path.ts";
 import { osReason, RunnerError } from "../../errors.ts";
-import { cancelOnSignal } from "../actions.ts";
+import { cancelOnSignal, findDirectory } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 
@@ -62,21 +61,13 @@ function portOf({ flags }: CommandContext): number {
 async function directoryOf(
   { operands: [given = "."], runner: { host } }: CommandContext,
 ): Promise<string> {
-  const path = absolutePath(given, host.cwd);
-  let reason: string;
-  try {
-    const real = await Deno.realPath(path);
-    const { isDirectory } = await Deno.stat(real);
-    if (isDirectory && real !== "/") return real;
-    reason = isDirectory
-      ? "it is the root of the file system"
-      : "it is not a directory";
-  } catch (error) {
-    reason = osReason(error);
-  }
-  throw new RunnerError(`Cannot show the runs in "${given}": ${reason}`, {
-    code: "invalid-config",
-  });
+  const action = "Cannot show the runs in";
+  const directory = await findDirectory(given, host, action);
+  if (directory !== "/") return directory;
+  throw new RunnerError(
+    `${action} "${given}": it is the root of the file system`,
+    { code: "invalid-config" },
+  );
 }
 
 function listen<T>(open: () => T, port: number): T {

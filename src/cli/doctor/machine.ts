@@ -1,14 +1,14 @@
 import { childEnvironment } from "../../environment/child_environment.ts";
-import { wrapText } from "../../terminal/width.ts";
 import { osReason } from "../../errors.ts";
 import type { Host } from "../../host.ts";
-import { findSandbox } from "../../process/sandbox/find_sandbox.ts";
-import { confinedCommand } from "../../process/sandbox/confined_command.ts";
 import { findDeno, findOnPath } from "../../plugins/sandbox/find_deno.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import { capture } from "../../process/capture.ts";
 import { findContainment } from "../../process/containment.ts";
 import { findInheritedFiles } from "../../process/inherited_files.ts";
+import { confinedCommand } from "../../process/sandbox/confined_command.ts";
+import { findSandbox } from "../../process/sandbox/find_sandbox.ts";
+import { wrapText } from "../../terminal/width.ts";
 import type { Workspace } from "../../workspace/layout.ts";
 
 /** Result of a check. */

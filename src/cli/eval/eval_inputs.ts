@@ -1,16 +1,16 @@
-import { isObject, parseJson } from "../../json_value.ts";
 import { booleanProblem, parseBoolean } from "../../boolean.ts";
 import { Variable } from "../../environment/variables.ts";
 import type { Host } from "../../host.ts";
+import { isObject, parseJson } from "../../json_value.ts";
 import { defaultOf } from "../../options/options.ts";
 import { type EventType, parseEventType } from "../../schema/events.ts";
-import type { Approval } from "../../workflow/eval/policy_decision.ts";
 import type { EvalEvent } from "../../workflow/eval/eval_event.ts";
 import {
   type Policy,
   policyRevision,
   readPolicy,
 } from "../../workflow/eval/policy.ts";
+import type { Approval } from "../../workflow/eval/policy_decision.ts";
 import type { CommandContext, Flag } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 import { CHANGED_FILE_FLAG } from "../workflow/load_workflow.ts";

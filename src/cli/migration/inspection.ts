@@ -1,6 +1,6 @@
 import { Variable } from "../../environment/variables.ts";
-import type { GrantsOf } from "../../plugins/permissions/grants.ts";
 import { defaultOf } from "../../options/options.ts";
+import type { GrantsOf } from "../../plugins/permissions/grants.ts";
 import { printable } from "../../terminal/text.ts";
 import {
   JOB_FOLDER,

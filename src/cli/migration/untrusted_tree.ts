@@ -1,6 +1,6 @@
 import { dirname } from "@std/path/posix/dirname";
-import { readUntrusted } from "../../fs/untrusted_file.ts";
 import { messageOf, osReason } from "../../errors.ts";
+import { readUntrusted } from "../../fs/untrusted_file.ts";
 
 /** Maximum depth of directories. */
 const MAX_DEPTH = 12;

@@ -1,4 +1,3 @@
-import { listed } from "../../suggest.ts";
 import { resolve } from "@std/path/posix/resolve";
 import { isSwitchedOn } from "../../boolean.ts";
 import { environmentLayer, type Layer } from "../../config/settings.ts";
@@ -10,6 +9,7 @@ import {
   createRunnerContext,
   type RunnerContext,
 } from "../../runner/runner_context.ts";
+import { listed } from "../../suggest.ts";
 import { WORKFLOW_FILES } from "../../workspace/ignore_files.ts";
 import type { CommandContext } from "../command.ts";
 import { ChangeFilter, watchSource } from "./file_watcher.ts";

@@ -1,7 +1,7 @@
-import { absolutePath } from "../../job_path.ts";
+import { osReason, RunnerError } from "../../errors.ts";
 import { lstatIfThere } from "../../fs/files.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
-import { osReason, RunnerError } from "../../errors.ts";
+import { absolutePath } from "../../job_path.ts";
 import { printable } from "../../terminal/text.ts";
 import type { DefinitionSource } from "../../workflow/definition/definition_source.ts";
 import { ENGINES, type WorkflowEngine } from "../../workflow/export/engines.ts";

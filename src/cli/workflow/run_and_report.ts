@@ -1,4 +1,3 @@
-import { jobNameOf } from "../../state/job_outcome.ts";
 import { commandText } from "../../command_text.ts";
 import { readOptions } from "../../config/load_config.ts";
 import { shownPath } from "../../job_path.ts";
@@ -8,6 +7,7 @@ import {
   createRunnerContext,
   type RunnerContext,
 } from "../../runner/runner_context.ts";
+import { jobNameOf } from "../../state/job_outcome.ts";
 import { shouldUseColor } from "../../terminal/text.ts";
 import type { Submission } from "../../workflow/coordinator/submission_file.ts";
 import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";

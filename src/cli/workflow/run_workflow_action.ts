@@ -1,4 +1,3 @@
-import { jobNameOf } from "../../state/job_outcome.ts";
 import {
   visibleToJobs,
   withVariable,
@@ -7,6 +6,7 @@ import { type Environment, Variable } from "../../environment/variables.ts";
 import { eventFacts } from "../../runner/event_facts.ts";
 import { parseEventType } from "../../schema/events.ts";
 import { usesPaths } from "../../schema/when.ts";
+import { jobNameOf } from "../../state/job_outcome.ts";
 import { printable } from "../../terminal/text.ts";
 import { nextJobsText } from "../../triggers/next_jobs.ts";
 import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";

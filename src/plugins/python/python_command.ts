@@ -1,6 +1,6 @@
 import type { Environment } from "../../environment/variables.ts";
-import { OPTIONS } from "../../options/options.ts";
 import { RunnerError } from "../../errors.ts";
+import { OPTIONS } from "../../options/options.ts";
 import { findOnPath } from "../sandbox/find_deno.ts";
 import root from "./runnerlib/__init__.py" with { type: "text" };
 import entry from "./runnerlib/__main__.py" with { type: "text" };

@@ -2,13 +2,13 @@ import { type StepConfig, stepNameProblem } from "../../config/step_config.ts";
 import { messageOf } from "../../errors.ts";
 import { jobPathProblem } from "../../job_path.ts";
 import { parseCondition } from "../../schema/condition.ts";
-import type { PluginContext } from "../plugin.ts";
 import {
   DeniedError,
   mayUse,
   type PermissionKind,
   type PluginPermissions,
 } from "../permissions/plugin_permissions.ts";
+import type { PluginContext } from "../plugin.ts";
 
 /** Settings that plugins cannot change, because they define permissions. */
 const FIXED: ReadonlySet<string> = new Set([

@@ -1,3 +1,4 @@
+import { joinList } from "../../command_text.ts";
 import {
   type ChildEnvironment,
   childEnvironment,
@@ -7,7 +8,6 @@ import {
   DENO_VARIABLES,
   type Environment,
 } from "../../environment/variables.ts";
-import { joinList } from "../../command_text.ts";
 import {
   confinedCommand,
   type Confinement,

@@ -1,14 +1,14 @@
+import { thrownText } from "../../errors.ts";
 import { CANCEL_GRACE_MS, onAbort } from "../../process/cancellation.ts";
 import type { RunningProcess } from "../../process/spawn.ts";
 import { timeLimit } from "../../process/time_limit.ts";
+import type { MaskStream } from "../../secrets/mask/mask_stream.ts";
+import { PluginLog } from "../plugin_log.ts";
 import type {
   PluginFailure,
   PluginMessage,
   RunnerMessage,
 } from "./messages.ts";
-import { PluginLog } from "../plugin_log.ts";
-import type { MaskStream } from "../../secrets/mask/mask_stream.ts";
-import { thrownText } from "../../errors.ts";
 import { PluginProcess } from "./plugin_process.ts";
 
 /** Maximum number of secrets that a plugin may register. */

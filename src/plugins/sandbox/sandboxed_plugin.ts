@@ -1,4 +1,3 @@
-import type { Plugin, PluginContext } from "../plugin.ts";
 import {
   type DeniedAccess,
   deniedAccess,
@@ -6,6 +5,7 @@ import {
   mayUse,
   type PluginPermissions,
 } from "../permissions/plugin_permissions.ts";
+import type { Plugin, PluginContext } from "../plugin.ts";
 import { applyChanges, callContext } from "./changes.ts";
 import type { PluginDescription } from "./messages.ts";
 import { GuestError, type PluginSession } from "./plugin_session.ts";

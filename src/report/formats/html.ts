@@ -1,12 +1,14 @@
+import { formatDuration } from "../durations.ts";
 import { artifactLines } from "../record_text.ts";
 import { type RunRecord, runStatus, type StepRecord } from "../run_record.ts";
-import { formatDuration } from "../durations.ts";
 import { hasFailed, isAllowed, isFlaky } from "../step_outcome.ts";
 import { changeOfTotal, comparisonSection } from "./html_comparison.ts";
-import { failureSection, problemSection } from "./html_problems.ts";
 import { graphSvg } from "./html_graph.ts";
 import { colorRules } from "./html_output.ts";
 import { pluginSection } from "./html_plugins.ts";
+import { failureSection, problemSection } from "./html_problems.ts";
+import { type StepsOptions, stepsSection } from "./html_steps.ts";
+import { STYLE } from "./html_style.ts";
 import {
   type Html,
   markHtml,
@@ -15,8 +17,6 @@ import {
   resultClass,
   timeHtml,
 } from "./html_text.ts";
-import { type StepsOptions, stepsSection } from "./html_steps.ts";
-import { STYLE } from "./html_style.ts";
 
 /** Maximum number of slowest steps that are listed. */
 const MAX_SLOWEST = 10;

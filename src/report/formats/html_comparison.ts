@@ -5,8 +5,8 @@ import {
   type RunTotal,
   type StepPair,
 } from "../compare.ts";
-import type { RunRecord, StepRecord } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
+import type { RunRecord, StepRecord } from "../run_record.ts";
 import { hasFailed, outcomeText } from "../step_outcome.ts";
 import {
   type Html,

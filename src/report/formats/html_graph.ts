@@ -1,8 +1,8 @@
 import { linkNodes, topologicalOrder } from "../../graph_scheduler.ts";
 import { cutToWidth } from "../../terminal/width.ts";
 import { criticalPath } from "../critical_path.ts";
-import type { StepRecord } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
+import type { StepRecord } from "../run_record.ts";
 import { hasFailed } from "../step_outcome.ts";
 import { type Html, markOf, markup, raw, resultClass } from "./html_text.ts";
 

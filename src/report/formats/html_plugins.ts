@@ -1,5 +1,5 @@
-import type { RunRecord } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
+import type { RunRecord } from "../run_record.ts";
 import { type Html, markup } from "./html_text.ts";
 
 /** Maximum number of rows and of metrics that are listed. */

@@ -1,10 +1,10 @@
 import { type CriticalPath, criticalPath } from "../critical_path.ts";
-import type { RunRecord, StepRecord } from "../run_record.ts";
 import { formatDuration } from "../durations.ts";
+import type { RunRecord, StepRecord } from "../run_record.ts";
 import { hasFailed, isFlaky } from "../step_outcome.ts";
 import { type FailureOptions, shownFailures } from "./html_problems.ts";
-import { type Html, markup, raw, resultClass } from "./html_text.ts";
 import { stepRow } from "./html_step_row.ts";
+import { type Html, markup, raw, resultClass } from "./html_text.ts";
 import {
   bar,
   hasWaited,

@@ -1,6 +1,6 @@
+import { formatDuration } from "../durations.ts";
 import type { StepRecord } from "../run_record.ts";
 import { laneCount, stepLanes } from "../step_lanes.ts";
-import { formatDuration } from "../durations.ts";
 import { type Html, markup, resultClass } from "./html_text.ts";
 
 /** Width of a timeline in its own units; it is stretched to the page. */

@@ -1,13 +1,13 @@
 import { TAIL_LINES } from "../../output/log_tail.ts";
+import { criticalPath } from "../critical_path.ts";
+import { formatDuration } from "../durations.ts";
 import {
   artifactLines,
   mostSevere,
   problemCounts,
   problemPlace,
 } from "../record_text.ts";
-import { criticalPath } from "../critical_path.ts";
 import { type RunRecord, runStatus } from "../run_record.ts";
-import { formatDuration } from "../durations.ts";
 import { hasFailed, isFlaky, outcomeText } from "../step_outcome.ts";
 
 /** Maximum number of problems that are shown. */

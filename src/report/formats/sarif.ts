@@ -1,7 +1,7 @@
 import { VERSION } from "../../package_version.ts";
+import { formatDuration } from "../durations.ts";
 import { problemPlace, type RecordedProblem } from "../record_text.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
-import { formatDuration } from "../durations.ts";
 import { hasFailed, outcomeText } from "../step_outcome.ts";
 
 /** Rule of a step that failed. */

@@ -1,8 +1,8 @@
+import { formatDuration } from "../durations.ts";
 import { artifactLines, problemCounts } from "../record_text.ts";
 import { type RunRecord, runStatus } from "../run_record.ts";
-import { formatSummary, type SummaryOptions } from "../summary.ts";
-import { formatDuration } from "../durations.ts";
 import { isFlaky } from "../step_outcome.ts";
+import { formatSummary, type SummaryOptions } from "../summary.ts";
 
 /**
  * Writes the table that a run printed at its end, and the total time.

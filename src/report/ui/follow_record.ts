@@ -1,4 +1,3 @@
-import { LINE_FEED } from "../../output/line_limit.ts";
 import { messageOf } from "../../errors.ts";
 import {
   openUntrusted,
@@ -6,6 +5,7 @@ import {
   readToEnd,
   type UntrustedFile,
 } from "../../fs/untrusted_file.ts";
+import { LINE_FEED } from "../../output/line_limit.ts";
 import { parseEvent } from "../event_schema.ts";
 import type { RunEvent } from "../run_event.ts";
 import { msNow, recordOf, type RunRecord } from "../run_record.ts";

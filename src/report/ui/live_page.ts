@@ -1,9 +1,9 @@
+import { formatDuration } from "../durations.ts";
 import { htmlDocument, runHtml, sourceHash, titleOf } from "../formats/html.ts";
 import { colorRules, outputHtml } from "../formats/html_output.ts";
-import { type Html, markHtml, markup, raw } from "../formats/html_text.ts";
 import { STYLE } from "../formats/html_style.ts";
+import { type Html, markHtml, markup, raw } from "../formats/html_text.ts";
 import type { RunRecord } from "../run_record.ts";
-import { formatDuration } from "../durations.ts";
 import type { FoundRun } from "./find_records.ts";
 import { LIVE_SCRIPT } from "./live_script.ts";
 

@@ -3,9 +3,9 @@ import { dirname } from "@std/path/posix/dirname";
 import { readAt } from "../../fs/untrusted_file.ts";
 import { normalizePath } from "../../job_path.ts";
 import { pause } from "../../process/time_limit.ts";
-import { RecordFollower } from "./follow_record.ts";
 import type { RunRecord } from "../run_record.ts";
 import { idOf, RunFinder } from "./find_records.ts";
+import { RecordFollower } from "./follow_record.ts";
 import {
   listContent,
   LIVE_POLICY,

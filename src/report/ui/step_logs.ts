@@ -1,5 +1,3 @@
-import { LINE_FEED } from "../../output/line_limit.ts";
-import { withoutHidden } from "../formats/html_text.ts";
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
 import {
@@ -8,8 +6,10 @@ import {
   type UntrustedFile,
 } from "../../fs/untrusted_file.ts";
 import { isInside, normalizePath } from "../../job_path.ts";
+import { LINE_FEED } from "../../output/line_limit.ts";
 import { LogFileNames, partialName } from "../../output/log_directory.ts";
 import { onlyRenditions } from "../../terminal/styles.ts";
+import { withoutHidden } from "../formats/html_text.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
 
 /** Length of a log that is read at once, in bytes. */

@@ -1,3 +1,4 @@
+import { sourceError } from "../source.ts";
 import {
   type FetchFailure,
   fetchFailure,
@@ -13,7 +14,6 @@ import {
   trackingName,
 } from "./ref.ts";
 import { commitOf, type Repository } from "./repository.ts";
-import { sourceError } from "../source.ts";
 
 /** Context of {@linkcode fetchCommit}. */
 export interface FetchCommitOptions {

@@ -8,7 +8,6 @@ import {
   type SourceContext,
   sourceError,
 } from "../source.ts";
-import { configText } from "./git_config.ts";
 import { gitReason, type Retry, retrying } from "./failure_and_retry.ts";
 import {
   fetchCommit,
@@ -16,6 +15,7 @@ import {
   fetchFrom,
   type FoundCommit,
 } from "./fetch.ts";
+import { configText } from "./git_config.ts";
 import { lfsFailure, type LfsMode, lfsSettings } from "./lfs.ts";
 import { checkGitRef, gitRefProblem, isFullCommitId } from "./ref.ts";
 import {

@@ -1,6 +1,6 @@
+import { dirname } from "@std/path/posix/dirname";
 import type { Environment } from "../../environment/variables.ts";
 import { decoded } from "../../url_secrets.ts";
-import { dirname } from "@std/path/posix/dirname";
 import { type ConfigEntry, readEntries } from "./git_config.ts";
 import { type GitContext, runGit } from "./run_git.ts";
 

@@ -1,12 +1,12 @@
 import { join } from "@std/path/posix/join";
-import { readUntrusted } from "../../fs/untrusted_file.ts";
-import { emptyDirectory, removeTree } from "../../workspace/remove.ts";
-import { writeAtomic } from "../../fs/write_atomic.ts";
-import type { ObjectFormat } from "./repository.ts";
-import { lstatIfThere } from "../../fs/files.ts";
-import { lockFile } from "../../fs/file_lock.ts";
 import { osReason, RunnerError } from "../../errors.ts";
+import { lockFile } from "../../fs/file_lock.ts";
+import { lstatIfThere } from "../../fs/files.ts";
+import { readUntrusted } from "../../fs/untrusted_file.ts";
+import { writeAtomic } from "../../fs/write_atomic.ts";
+import { emptyDirectory, removeTree } from "../../workspace/remove.ts";
 import { sourceError } from "../source.ts";
+import type { ObjectFormat } from "./repository.ts";
 
 /**
  * Contents of a mirror: objects, and the tips of fetched refs.

@@ -4,13 +4,13 @@ import { showUrl } from "../../url_secrets.ts";
 import type { SourceContext } from "../source.ts";
 import type { Retry } from "./failure_and_retry.ts";
 import type { FoundCommit } from "./fetch.ts";
+import { ownerConfig } from "./git_config.ts";
 import {
   createFetcher,
   deepen,
   isHistoryBetweenKnown,
   WHOLE_HISTORY_OPTION,
 } from "./history.ts";
-import { ownerConfig } from "./git_config.ts";
 import { checkGitRef, isFullCommitId } from "./ref.ts";
 import { commitOf, type Repository, repositoryAt } from "./repository.ts";
 import { type GitUrl, resolveGitUrl } from "./url.ts";

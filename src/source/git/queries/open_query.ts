@@ -5,6 +5,7 @@ import { isInside } from "../../../job_path.ts";
 import { defaultOf } from "../../../options/options.ts";
 import type { CaptureResult } from "../../../process/capture.ts";
 import { openWorkspace } from "../../../workspace/layout.ts";
+import { sourceError } from "../../source.ts";
 import {
   type ConfigEntry,
   readEntries,
@@ -16,9 +17,8 @@ import {
   createPrivateRepository,
   fillPrivateRepository,
 } from "./private_repository.ts";
-import { readPlainFile } from "./untrusted_files.ts";
 import { missingHistory, runQuery } from "./run_query.ts";
-import { sourceError } from "../../source.ts";
+import { readPlainFile } from "./untrusted_files.ts";
 
 /** Options of all queries of a git repository. */
 export interface GitQueryOptions {

@@ -1,5 +1,5 @@
-import type { Environment } from "../../../environment/variables.ts";
 import { dirname } from "@std/path/posix/dirname";
+import type { Environment } from "../../../environment/variables.ts";
 import { lstatIfThere } from "../../../fs/files.ts";
 import {
   type PrivateDirectory,

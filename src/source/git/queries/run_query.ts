@@ -1,14 +1,14 @@
-import type { Environment } from "../../../environment/variables.ts";
 import { dirname } from "@std/path/posix/dirname";
 import { childEnvironment } from "../../../environment/child_environment.ts";
+import type { Environment } from "../../../environment/variables.ts";
 import { RunnerError } from "../../../errors.ts";
 import {
   capture,
   CAPTURE_LIMIT_BYTES,
   type CaptureResult,
 } from "../../../process/capture.ts";
-import { gitReason } from "../failure_and_retry.ts";
 import { sourceError } from "../../source.ts";
+import { gitReason } from "../failure_and_retry.ts";
 
 /** Default time limit of git, in milliseconds. */
 const TIMEOUT_MS = 10 * 60_000;

@@ -1,7 +1,7 @@
-import { openUntrusted, readUntrusted } from "../../../fs/untrusted_file.ts";
 import { osReason } from "../../../errors.ts";
-import { sourceError } from "../../source.ts";
 import { isMissing, lstatIfThere, writeAll } from "../../../fs/files.ts";
+import { openUntrusted, readUntrusted } from "../../../fs/untrusted_file.ts";
+import { sourceError } from "../../source.ts";
 
 /** Maximum size of a file that is copied from a repository, in bytes. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
