@@ -201,6 +201,33 @@ Deno.test("workflow run --executor coordinator loses and repeats nothing when re
   }
 });
 
+Deno.test("workflow run --executor coordinator reads lines that arrive after the end of their job", async () => {
+  let sendLate = () => {};
+  let readCount = 0;
+  await using setting = await setUp(
+    "name: CI\njobs:\n  a: { command: a }\n",
+    ({ log }) => {
+      log("stdout", "early");
+      sendLate = () => log("stdout", "late");
+      return 0;
+    },
+    {
+      troubleOf({ path }) {
+        const row = setting.coordinator.jobs.rows
+          .find(({ workflow_node_name }) => workflow_node_name === "a");
+        const isRead = path.endsWith("/logs?stream=stdout") &&
+          row?.status === "completed";
+        // The worker sends it between the first two readings after the end.
+        if (isRead && ++readCount === 2) sendLate();
+        return undefined;
+      },
+    },
+  );
+  const { coordinator, path } = setting;
+  const { code, stdout, stderr } = await submit(coordinator, path);
+  assertEquals([code, stdout], [0, "early\nlate\n"], stderr);
+});
+
 Deno.test("workflow run --executor coordinator waits for a coordinator that is out of reach", async () => {
   const gate = Promise.withResolvers<void>();
   await using setting = await setUp(
