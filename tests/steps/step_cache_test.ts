@@ -146,6 +146,26 @@ describe("cache of a step", () => {
     }
   });
 
+  it("runs a step although its files cannot be read, and says so", async () => {
+    await using job = await cachedJob({
+      deep: {
+        // The path of the last directory is longer than Linux allows.
+        run: `mkdir out; cd out; name=$(printf '%0200d' 0)
+for _ in $(seq 30); do mkdir $name; cd $name 2>/dev/null || break; done`,
+        cache: { inputs: "a", outputs: "out/**" },
+      },
+    }, { a: "1" });
+    const { code, ran, stderr } = await job.run();
+    assertEquals([code, ran], [0, ["deep"]], stderr);
+    assertMatch(
+      stderr,
+      /deep: not cached: its files cannot be read: file name too long\n/,
+    );
+    await runShell(job.cwd, "rm -rf out");
+    assertEquals((await job.run()).ran, ["deep"]);
+    await runShell(job.cwd, "rm -rf out");
+  });
+
   it("removes what earlier runs created, and nothing else", async () => {
     await using job = await cachedJob({
       build: {

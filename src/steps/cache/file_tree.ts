@@ -1,3 +1,4 @@
+import { osReason } from "../../errors.ts";
 import { isMissing } from "../../fs/files.ts";
 import { isInside } from "../../job_path.ts";
 import { pause } from "../../process/time_limit.ts";
@@ -5,6 +6,9 @@ import type { FilePatterns } from "./file_patterns.ts";
 
 /** Maximum number of files that the patterns of a step may match. */
 export const MAX_FOUND_FILES = 200_000;
+
+/** Maximum length of the reason of a system, which may contain a long path. */
+const MAX_REASON = 300;
 
 /** Number of files after which other work gets a turn. */
 const TURN_COUNT = 500;
@@ -42,7 +46,8 @@ export class Uncacheable extends Error {}
  *
  * @param root Absolute path of the directory of the job, without links.
  * @returns Files, sorted by path.
- * @throws {Uncacheable} If there are too many, or a name is not UTF-8.
+ * @throws {Uncacheable} If there are too many, a name is not UTF-8, or something
+ * cannot be read.
  * @throws {unknown} The reason of the signal once it is aborted.
  */
 export async function findFiles(
@@ -51,8 +56,26 @@ export async function findFiles(
   options: FindFilesOptions,
 ): Promise<FoundFile[]> {
   const walk = new Walk(root, patterns, options);
-  for (const start of patterns.roots) await walk.start(start);
+  try {
+    for (const start of patterns.roots) await walk.start(start);
+  } catch (cause) {
+    options.signal.throwIfAborted();
+    throw uncacheable(cause);
+  }
   return walk.found.sort((a, b) => a.path < b.path ? -1 : 1);
+}
+
+/** Turns an error of the system into a reason why a step is not cached. */
+export function uncacheable(cause: unknown): unknown {
+  const isOfSystem = cause instanceof Error &&
+    !(cause instanceof Uncacheable) &&
+    !(cause instanceof TypeError);
+  if (!isOfSystem) return cause;
+  const [reason] = osReason(cause).split(", ");
+  const shown = reason.length > MAX_REASON
+    ? `${reason.slice(0, MAX_REASON)}…`
+    : reason;
+  return new Uncacheable(`its files cannot be read: ${shown}`, { cause });
 }
 
 class Walk {

@@ -6,6 +6,7 @@ import {
   type FindFilesOptions,
   type FoundFile,
   Uncacheable,
+  uncacheable,
 } from "./file_tree.ts";
 
 /** Where files are searched, and what is known about them. */
@@ -40,7 +41,7 @@ export async function inputFiles(
       const hash = await memory.hashOf(place, info, signal);
       described.set(path, `file ${modeOf(info)} ${hash}`);
     } else if (type === "link") {
-      const target = JSON.stringify(await Deno.readLink(place));
+      const target = JSON.stringify(await targetOf(place));
       const content = await linkedContent(place, context);
       described.set(path, `link ${target} ${content}`);
     } else described.set(path, type);
@@ -97,8 +98,16 @@ async function contentOf(
   { root, memory, signal }: HashContext,
 ): Promise<string> {
   const place = `${root}/${path}`;
-  if (type === "link") return await Deno.readLink(place);
+  if (type === "link") return await targetOf(place);
   return type === "file" ? await memory.hashOf(place, info, signal) : "";
+}
+
+async function targetOf(place: string): Promise<string> {
+  try {
+    return await Deno.readLink(place);
+  } catch (cause) {
+    throw uncacheable(cause);
+  }
 }
 
 /** Finds what patterns of outputs match. */

@@ -2,6 +2,7 @@ import { type OutputFile, parentsOf } from "../../cache/step_entry.ts";
 import { guardPath } from "../../workspace/guard.ts";
 import type { RememberedStep } from "./file_memory.ts";
 import type { FilePatterns } from "./file_patterns.ts";
+import { Uncacheable } from "./file_tree.ts";
 import { findOutputs, type HashContext, outputFiles } from "./hashed_files.ts";
 import type { FoundResult } from "./store_access.ts";
 
@@ -55,7 +56,12 @@ export class StepOutputFiles {
   async track(foreign: ReadonlySet<string>): Promise<void> {
     const { signal } = new AbortController();
     const context = { ...this.#context, signal };
-    this.remember(await findOutputs(this.#patterns, context), foreign);
+    try {
+      this.remember(await findOutputs(this.#patterns, context), foreign);
+    } catch (error) {
+      // What it created is then known from before the run.
+      if (!(error instanceof Uncacheable)) throw error;
+    }
   }
 
   /**
