@@ -201,6 +201,35 @@ Deno.test("workflow run --executor coordinator loses and repeats nothing when re
   }
 });
 
+Deno.test("workflow run --executor coordinator cancels a job that a lost request has created as well", async () => {
+  const duplicate = crypto.randomUUID();
+  await using setting = await setUp(
+    "name: CI\njobs:\n  a: { command: a }\n",
+    () => 0,
+    {
+      troubleOf({ method, path }) {
+        const { rows } = setting.coordinator.jobs;
+        if (method === "POST" && path.endsWith("/triggers")) {
+          (rows as unknown[]).push({
+            ...rows[0],
+            job_id: duplicate,
+            status: "queued",
+          });
+        }
+        return undefined;
+      },
+    },
+  );
+  const { coordinator, path } = setting;
+  coordinator.troubles.push("lost");
+  const { code, stderr } = await submit(coordinator, path);
+  assertEquals(code, 0, stderr);
+  const cancelled = coordinator.requests
+    .filter(({ method }) => method === "PUT").map(({ path }) => path);
+  assertEquals(cancelled, [`/api/v1/jobs/${duplicate}/cancel`]);
+  assertEquals(coordinator.jobs.workflows.length, 1);
+});
+
 Deno.test("workflow run --executor coordinator reads lines that arrive after the end of their job", async () => {
   let sendLate = () => {};
   let readCount = 0;
