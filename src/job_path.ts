@@ -1,5 +1,8 @@
 import { RunnerError } from "./errors.ts";
 
+/** Directory of the trusted CI source, as the job sees it. */
+export const CI_DIRECTORY = "/job/ci";
+
 /** Path of the workspace as jobs see it. */
 const JOB_ROOT = "/job";
 

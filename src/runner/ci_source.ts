@@ -1,3 +1,4 @@
+import { CI_DIRECTORY } from "../job_path.ts";
 import { listed } from "../suggest.ts";
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
@@ -67,7 +68,7 @@ export async function sealCiSource(
   });
   if (!await isCopyRead(run, prepared, steps)) return;
   const copy = ciCopyPath(run);
-  const root = await realPath(run.runner.workspace.pathOf("/job/ci"));
+  const root = await realPath(run.runner.workspace.pathOf(CI_DIRECTORY));
   const path = copy + prepared.slice(root.length);
   try {
     run.ci.hasCopy = true;

@@ -2,7 +2,7 @@ import type { JobConfig } from "../config/job_config.ts";
 import { Variable } from "../environment/variables.ts";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { pathExists } from "../fs/files.ts";
-import { absolutePath, normalizePath } from "../job_path.ts";
+import { absolutePath, CI_DIRECTORY, normalizePath } from "../job_path.ts";
 import type { Logger } from "../output/logger.ts";
 import { guardPath } from "../workspace/guard.ts";
 import type { Workspace } from "../workspace/layout.ts";
@@ -47,7 +47,7 @@ export async function acquireWorkspace(
   if (run.lock !== undefined) return;
   const sourceDirs = [
     ...config.source.type === "none" ? [] : [config.sourceDir],
-    ...config.ciSource.type === "none" ? [] : ["/job/ci"],
+    ...config.ciSource.type === "none" ? [] : [CI_DIRECTORY],
   ];
   const isInJobDir = config.isCwdChosen && !workspace.inContainer &&
     !runner.run.isInherited;

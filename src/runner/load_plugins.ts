@@ -1,4 +1,4 @@
-import { isInside, jobPathProblem } from "../job_path.ts";
+import { CI_DIRECTORY, isInside, jobPathProblem } from "../job_path.ts";
 import type { OptionName } from "../options/options.ts";
 import {
   fetchPackage,
@@ -256,7 +256,7 @@ export async function sandboxSetting(
       ? workspace.pathOf(path)
       : workspace.base;
   };
-  const ciDirectory = workspace.pathOf("/job/ci");
+  const ciDirectory = workspace.pathOf(CI_DIRECTORY);
   return {
     logger,
     env: host.env,

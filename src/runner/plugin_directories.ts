@@ -1,6 +1,11 @@
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
-import { absolutePath, isInside, jobPathProblem } from "../job_path.ts";
+import {
+  absolutePath,
+  CI_DIRECTORY,
+  isInside,
+  jobPathProblem,
+} from "../job_path.ts";
 import { printable } from "../terminal/text.ts";
 import type { RunState } from "./run_state.ts";
 import { isDirectorySync } from "../fs/files.ts";
@@ -49,7 +54,7 @@ export function ciPluginDirectory(
   const { host, workspace } = run.runner;
   const mounted = host.env[Variable.ciSourceDir] || undefined;
   const inPlace = workspace.inContainer && isPrepared(run, "ci_source_type")
-    ? workspace.pathOf("/job/ci")
+    ? workspace.pathOf(CI_DIRECTORY)
     : undefined;
   const root = time === "early" ? inPlace ?? mounted : run.ci?.preparedPath;
   if (root === undefined) return undefined;

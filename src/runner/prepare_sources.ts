@@ -1,3 +1,4 @@
+import { CI_DIRECTORY } from "../job_path.ts";
 import type { JobConfig, SourceConfig } from "../config/job_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
 import { Variable } from "../environment/variables.ts";
@@ -7,9 +8,6 @@ import type { SourceContext, SourceMeasure } from "../source/source.ts";
 import { showUrl } from "../url_secrets.ts";
 import type { RunState } from "./run_state.ts";
 import type { RunRecorder } from "../report/run_recorder.ts";
-
-/** Directory of the trusted CI source, as seen by the job. */
-const CI_DIR = "/job/ci";
 
 /** Options for {@linkcode prepareJobSource}. */
 export interface PrepareJobSourceOptions {
@@ -122,7 +120,7 @@ async function prepareSharedSources(
     return path;
   };
   run.sourcePath = await place("source", config.sourceDir, fillRepository);
-  const definitions = await place("ci", "/job/ci", fillDefinitions);
+  const definitions = await place("ci", CI_DIRECTORY, fillDefinitions);
   run.ci.path = `${definitions}/base`;
   return true;
 }
@@ -146,8 +144,8 @@ function revisionOf(source: JobConfig["source"]): Revision | undefined {
  */
 function ciDirectory({ runner: { host: { env } } }: RunState): string {
   return env[Variable.jobKind] === "eval" && env[Variable.prNumber]
-    ? `${CI_DIR}/base`
-    : CI_DIR;
+    ? `${CI_DIRECTORY}/base`
+    : CI_DIRECTORY;
 }
 
 async function keptSource(

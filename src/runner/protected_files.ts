@@ -4,7 +4,7 @@ import { lstatIfThereSync } from "../fs/files.ts";
 import { readUntrusted } from "../fs/untrusted_file.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
 import { MAX_DOCUMENT_BYTES } from "../triggers/triggers_file.ts";
-import { realPath } from "../workspace/guard.ts";
+import { realParent } from "../workspace/guard.ts";
 import { removeTree } from "../workspace/remove.ts";
 import { outputPath, variablesPath, workspacePath } from "./job_workspace.ts";
 import type { RunnerContext } from "./runner_context.ts";
@@ -45,21 +45,21 @@ export async function snapshotFiles(
   paths: readonly string[],
 ): Promise<FileSnapshot> {
   const files = await Promise.all(paths.map(async (path) => {
-    const directory = await realPath(dirname(path));
-    const place = `${directory}/${path.slice(path.lastIndexOf("/") + 1)}`;
-    return { directory, place, before: await contentAt(place) };
+    const real = await realParent(path);
+    return { path: real, before: await contentAt(real) };
   }));
   return {
     async restore() {
       const changed: string[] = [];
-      for (const { directory, place, before } of files) {
+      for (const { path, before } of files) {
+        const directory = dirname(path);
         const isMoved = await removeLinks(directory);
-        if (!isMoved && isSame(before, await contentAt(place))) continue;
-        changed.push(place);
-        await removeTree(place);
+        if (!isMoved && isSame(before, await contentAt(path))) continue;
+        changed.push(path);
+        await removeTree(path);
         if (before.kind !== "file") continue;
         await Deno.mkdir(directory, { recursive: true });
-        await writeAtomic(place, before.bytes, { mode: before.mode });
+        await writeAtomic(path, before.bytes, { mode: before.mode });
       }
       return changed;
     },

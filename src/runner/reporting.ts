@@ -5,7 +5,7 @@ import { messageOf, osReason } from "../errors.ts";
 import { appendUntrusted, readUntrusted } from "../fs/untrusted_file.ts";
 import { lockDirectory } from "../fs/file_lock.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
-import { isInside } from "../job_path.ts";
+import { CI_DIRECTORY, isInside } from "../job_path.ts";
 import { UsageMeter } from "../process/usage.ts";
 import {
   annotationsBegin,
@@ -419,5 +419,6 @@ function ciSystemAround(
  * prevent the source from being prepared.
  */
 function isInSource({ artifactsDir, sourceDir }: JobConfig): boolean {
-  return isInside(sourceDir, artifactsDir) || isInside("/job/ci", artifactsDir);
+  return isInside(sourceDir, artifactsDir) ||
+    isInside(CI_DIRECTORY, artifactsDir);
 }

@@ -1,3 +1,4 @@
+import { CI_DIRECTORY } from "../job_path.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import type { StepLog } from "../output/job_log.ts";
@@ -64,7 +65,7 @@ export async function foreignSources(
 ): Promise<ForeignSource[]> {
   const sources = [
     { path: sourcePath, jobPath: codeDir },
-    { path: ci.path, jobPath: "/job/ci" },
+    { path: ci.path, jobPath: CI_DIRECTORY },
   ];
   const foreign: ForeignSource[] = [];
   for (const { path, jobPath } of sources) {

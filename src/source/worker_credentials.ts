@@ -81,7 +81,7 @@ export async function removeCredentials(
   const configured = removableDirectory(env);
   if (configured === undefined) return;
   try {
-    const directory = await placeOf(configured, workspace);
+    const directory = await guardedDirectory(configured, workspace);
     await emptyDirectory(directory);
     await removeIfEmpty(directory);
   } catch (error) {
@@ -125,7 +125,7 @@ function removableDirectory(env: Environment): string | undefined {
   return env[Variable.vcsAuthDir] || undefined;
 }
 
-async function placeOf(
+async function guardedDirectory(
   directory: string,
   workspace: Workspace,
 ): Promise<string> {

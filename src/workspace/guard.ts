@@ -39,6 +39,17 @@ export async function guardPath(root: string, path: string): Promise<string> {
 const LINK_LIMIT = 40;
 
 /**
+ * Resolves the links in the directory of a path, but not in its last component,
+ * where a link is treated like a file.
+ *
+ * @param path Absolute path.
+ */
+export async function realParent(path: string): Promise<string> {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return `${await realPath(dirname(path))}/${name}`;
+}
+
+/**
  * Resolves a path as the kernel does, but allows its last components to be
  * missing.
  *

@@ -144,14 +144,14 @@ export async function removeOwnedPaths(
     return [];
   };
   for (const entry of await readOwnedPaths(workspace).catch(reportDamage)) {
-    const path = await placeOf(base, entry).catch((error) => {
+    const path = await pathOfEntry(base, entry).catch((error) => {
       onLeft(messageOf(error));
     });
     if (path === undefined) continue;
     let hasMount = false;
-    const onMount = (place: string) => {
+    const onMount = (mountPoint: string) => {
       hasMount = true;
-      onLeft(`Left "${place}": something is mounted there`);
+      onLeft(`Left "${mountPoint}": something is mounted there`);
     };
     if (await remove(path, onMount)) removed.push(path);
     if (hasMount) kept.push(entry);
@@ -210,14 +210,14 @@ function removeAbandoned(parent: string): void {
  * Resolves links in the parent directories of an entry, but not the entry
  * itself.
  */
-async function placeOf(base: string, entry: string): Promise<string> {
+async function pathOfEntry(base: string, entry: string): Promise<string> {
   const directory = await guardPath(base, dirname(entry));
   return join(directory, entry.slice(entry.lastIndexOf("/") + 1));
 }
 
 async function remove(
   path: string,
-  onMount?: (place: string) => void,
+  onMount?: (path: string) => void,
 ): Promise<boolean> {
   try {
     return await removeTree(path, { onMount });

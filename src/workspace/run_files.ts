@@ -21,7 +21,7 @@ import { osReason, RunnerError } from "../errors.ts";
 import { pathExists } from "../fs/files.ts";
 import { lockDirectory } from "../fs/file_lock.ts";
 import { isInside } from "../job_path.ts";
-import { realPath } from "./guard.ts";
+import { realParent, realPath } from "./guard.ts";
 import type { Workspace } from "./layout.ts";
 import { isWorkspaceLocked } from "./lock.ts";
 import {
@@ -64,7 +64,7 @@ export async function beginRun(
   if (await pathExists(workspace.base)) {
     const base = await realPath(workspace.base);
     using _ = await lockDirectory(base);
-    const files = await Promise.all(paths.map(placeOf));
+    const files = await Promise.all(paths.map(realParent));
     await claim(workspace, files, run, { isRunBeginning: true });
   }
   run.begunIn.add(workspace.base);
@@ -98,7 +98,7 @@ export async function lockRunFile(
   { keepsEarlier = false }: LockRunFileOptions = {},
 ): Promise<Disposable> {
   if (workspace.inContainer) return await lockDirectory(dirname(path));
-  const file = await placeOf(path);
+  const file = await realParent(path);
   const directory = dirname(file);
   const base = await realPath(workspace.base);
   using stack = new DisposableStack();
@@ -180,13 +180,4 @@ async function remove(path: string, isOutside: boolean): Promise<void> {
       { code: "output-failed", cause },
     );
   }
-}
-
-/**
- * Resolves links in the directory, but not in the last component: a link there
- * is replaced like a file.
- */
-async function placeOf(path: string): Promise<string> {
-  const name = path.slice(path.lastIndexOf("/") + 1);
-  return `${await realPath(dirname(path))}/${name}`;
 }

@@ -22,7 +22,7 @@ import {
   changedDefinitions,
   evalChanges,
   evalTrees,
-  placeOf,
+  resolveJobPath,
 } from "../eval/eval_trees.ts";
 import {
   EXPLAIN_FLAGS,
@@ -207,7 +207,7 @@ function onlyFile(
   given: unknown,
 ): string | undefined {
   if (typeof given !== "string") return undefined;
-  const path = placeOf(context, given);
+  const path = resolveJobPath(context, given);
   if (isInside(root, path) && path !== root) return path.slice(root.length + 1);
   throw new RunnerError(
     `Cannot use workflow file "${given}": it is outside "${root}"`,
@@ -231,7 +231,7 @@ async function submit(
     jobs.map(({ env, job_command }) => ({ env, texts: [String(job_command)] })),
   );
   const given = flags.get("triggers-file");
-  const path = placeOf(
+  const path = resolveJobPath(
     context,
     typeof given === "string" ? given : defaultOf("triggers_file"),
   );

@@ -2,7 +2,7 @@ import { defaultOf } from "../../options/options.ts";
 import { resolve } from "@std/path/posix/resolve";
 import { childEnvironment } from "../../environment/child_environment.ts";
 import { messageOf, osReason, RunnerError } from "../../errors.ts";
-import { isInside } from "../../job_path.ts";
+import { CI_DIRECTORY, isInside } from "../../job_path.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
 import { changedFiles } from "../../source/git/queries/revisions.ts";
 import {
@@ -43,8 +43,11 @@ export async function evalTrees(
   event: EvalEvent,
   cancellation: Cancellation,
 ): Promise<EvalTrees> {
-  const ci = placeOf(context, evalValue(context, "ci-source-dir", "/job/ci"));
-  const source = placeOf(
+  const ci = resolveJobPath(
+    context,
+    evalValue(context, "ci-source-dir", CI_DIRECTORY),
+  );
+  const source = resolveJobPath(
     context,
     evalValue(context, "source-dir", defaultOf("code_dir")),
   );
@@ -192,7 +195,7 @@ async function definitionFiles(
  * @param path Path below `/job`, or relative to the current directory.
  * @returns Absolute path.
  */
-export function placeOf(
+export function resolveJobPath(
   { runner: { host, workspace } }: CommandContext,
   path: string,
 ): string {

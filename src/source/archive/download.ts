@@ -244,7 +244,7 @@ export function archiveLocation(
   ref: string | undefined,
   cwd: string,
 ): ArchiveLocation {
-  const place = placeOf(url, cwd);
+  const place = locationOf(url, cwd);
   const checksum = ref ? checksumOf(ref) : undefined;
   if (place instanceof URL && checksum === undefined) {
     throw archiveError(
@@ -272,7 +272,7 @@ export function archiveError(
   );
 }
 
-function placeOf(url: string, cwd: string): string | URL {
+function locationOf(url: string, cwd: string): string | URL {
   if (url.includes("\0")) {
     throw archiveError(url, "it contains a NUL character");
   }

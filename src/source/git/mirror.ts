@@ -27,7 +27,7 @@ import type { GitUrl } from "./url.ts";
 const TIPS = "refs/tips";
 
 /** Paths of a repository in the shared directory. */
-interface Place {
+interface MirrorPaths {
   /** Absolute path of the mirror. */
   readonly path: string;
   /** Absolute path of its lock file. */
@@ -81,14 +81,14 @@ async function useMirror(
   options: FetchCommitOptions,
   context: SourceContext,
 ): Promise<FoundCommit> {
-  const place = await placeOf(directory, clone.url);
+  const paths = await mirrorPaths(directory, clone.url);
   let lock: Disposable | undefined = await lockMirror(
-    place.lock,
+    paths.lock,
     context.cancellation.graceful,
   );
   try {
-    await using mirror = await openMirror(place, clone, ref, context);
-    const found = await updateMirror(place, mirror, ref, options);
+    await using mirror = await openMirror(paths, clone, ref, context);
+    const found = await updateMirror(paths, mirror, ref, options);
     lock[Symbol.dispose]();
     lock = undefined;
     return await copyToClone(
@@ -113,15 +113,15 @@ async function removeMirror(
   url: GitUrl,
   context: SourceContext,
 ): Promise<void> {
-  const { path, lock } = await placeOf(directory, url);
+  const { path, lock } = await mirrorPaths(directory, url);
   using _ = await lockMirror(lock, context.cancellation.graceful);
   await removeTree(path);
 }
 
-async function placeOf(
+async function mirrorPaths(
   directory: string,
   { identity }: GitUrl,
-): Promise<Place> {
+): Promise<MirrorPaths> {
   const folder = identity.replace(/[^A-Za-z0-9]+/g, "-").slice(-60)
     .replace(/^-/, "");
   const name = `${folder}-${(await sha256Hex(identity)).slice(0, 16)}`;
@@ -144,7 +144,7 @@ interface OpenMirror extends AsyncDisposable {
 }
 
 async function openMirror(
-  { path }: Place,
+  { path }: MirrorPaths,
   clone: Repository,
   ref: string | undefined,
   context: SourceContext,
@@ -196,7 +196,7 @@ async function openMirror(
 }
 
 async function updateMirror(
-  place: Place,
+  paths: MirrorPaths,
   { repository, tips }: OpenMirror,
   ref: string | undefined,
   options: FetchCommitOptions,
@@ -217,7 +217,7 @@ async function updateMirror(
       "its own history is incomplete",
     );
   }
-  await writeTips(place.path, await newTips(repository, tips));
+  await writeTips(paths.path, await newTips(repository, tips));
   // This is safe for concurrent readers: git keeps objects that are new or in
   // use.
   await repository.git([
