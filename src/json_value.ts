@@ -36,6 +36,21 @@ export function parseJson(text: string): unknown {
 }
 
 /**
+ * Checks whether JSON is nested deeper than it may be: functions that go through
+ * it by calling themselves would fail.
+ */
+export function isDeeperThan(value: unknown, maxDepth: number): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > maxDepth) return true;
+    level = level.flatMap((one) =>
+      typeof one === "object" && one !== null ? Object.values(one) : []
+    );
+  }
+  return false;
+}
+
+/**
  * Formats an item of `for_each` as the variable of a job.
  *
  * @returns Text as the coordinator writes it: a string unchanged, and all other

@@ -4,6 +4,7 @@ import {
   readJobOutputs,
   readTriggered,
 } from "../../src/workflow/local/read_outcome.ts";
+import { VariableStore } from "../../src/workflow/local/workflow_state.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -36,6 +37,32 @@ Deno.test("readOutputs() rejects what the coordinator would reject", async () =>
     RunnerError,
     "larger than 1048576 bytes",
   );
+});
+
+Deno.test("readOutputs() and readTriggered() reject values that are nested too deep", async () => {
+  const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
+  const outputs = (depth: number) => `{"outputs":{"a":${nested(depth)}}}`;
+  const triggers = (depth: number) =>
+    `{"type":"trigger_job","jobs":[{"job_name":"a","for_each":[${
+      nested(depth)
+    }]}]}`;
+  for (
+    const [content, read] of [
+      [outputs(100_000), readJobOutputs],
+      [triggers(100_000), readTriggered],
+    ] as const
+  ) {
+    await assertRejects(
+      () => withFile<unknown>(content, read),
+      RunnerError,
+      "is nested deeper than 1000 levels",
+    );
+  }
+  const { outputs: kept } = await withFile(outputs(900), readJobOutputs);
+  const variables = new VariableStore({});
+  assertEquals(variables.add("job", { outputs: kept }), undefined);
+  assertEquals(variables.add("job", { outputs: kept }), undefined);
+  assertEquals(JSON.parse(variables.text)["job.a"].length, 1);
 });
 
 Deno.test("readTriggered() reads every form of a document", async () => {

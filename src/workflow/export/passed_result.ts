@@ -1,6 +1,6 @@
 import { isSavedArtifact } from "../../artifacts/artifact_manifest.ts";
 import type { SavedArtifact } from "../../artifacts/artifact.ts";
-import { isObject, parseJson } from "../../json_value.ts";
+import { isDeeperThan, isObject, parseJson } from "../../json_value.ts";
 import type { NodeEnd } from "../local/node_states.ts";
 import type { JsonObject } from "../local/workflow_state.ts";
 
@@ -13,6 +13,9 @@ export interface PassedResult {
   /** Artifacts that the job saved. */
   readonly artifacts: readonly SavedArtifact[];
 }
+
+/** Maximum depth of the values that a job passes on, with those around them. */
+const MAX_DEPTH = 1_010;
 
 const BASE64_URL = { alphabet: "base64url", omitPadding: true } as const;
 
@@ -42,7 +45,7 @@ export function encodeResult(result: PassedResult): string {
  */
 export function decodeResult(text: string): PassedResult | undefined {
   const result = parseJson(decoded(text));
-  if (!isObject(result)) return undefined;
+  if (!isObject(result) || isDeeperThan(result, MAX_DEPTH)) return undefined;
   const { status, vars, artifacts } = result;
   const known = STATUSES.find((name) => name === status);
   if (known === undefined || !isObject(vars)) return undefined;

@@ -1,6 +1,6 @@
 import { messageOf, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/untrusted_file.ts";
-import { isObject, parseJson } from "../../json_value.ts";
+import { isDeeperThan, isObject, parseJson } from "../../json_value.ts";
 import { copyJson } from "../../schema/copy_json.ts";
 import { checkTriggers } from "../../triggers/check_triggers.ts";
 import type { Trigger } from "../../triggers/trigger_options.ts";
@@ -14,6 +14,9 @@ import type {
 
 /** Maximum size of outputs, in bytes. */
 const MAX_OUTPUT_BYTES = 1024 * 1024;
+
+/** Maximum depth of the values that a job writes. */
+const MAX_DEPTH = 1_000;
 
 /** Keys of jobs that evaluations write for the coordinator only. */
 const EVALUATION_KEYS: readonly string[] = ["ci_origin", "execution_profile"];
@@ -97,6 +100,9 @@ async function readDocument(
     throw unusable(path, messageOf(error));
   }
   const document = parseJson(new TextDecoder().decode(bytes));
+  if (isDeeperThan(document, MAX_DEPTH)) {
+    throw unusable(path, `it is nested deeper than ${MAX_DEPTH} levels`);
+  }
   if (isObject(document)) return document;
   throw unusable(
     path,
