@@ -730,3 +730,13 @@ Deno.test("Masker masks a value with several quotes at an edge, one of which is 
     ) assertEquals(masker.maskText(text).includes("hfuF3v"), false, text);
   }
 });
+
+Deno.test("Masker masks the same in encoded text with quotes, however the output is cut", () => {
+  const masker = maskerOf(`a""ab'bab'bbb'`);
+  const quoted = `""ab'\\''bab'\\''bbb'\\''`;
+  for (const text of [bytesHex(quoted), btoa(quoted), `1${bytesHex(quoted)}`]) {
+    const expected = masked(masker, cut(text, []));
+    assert(expected.includes("[REDACTED]"), text);
+    assertEquals(masked(masker, bytewise(text)), expected);
+  }
+});

@@ -211,7 +211,10 @@ export class EncodedRuns {
     const least = isOpen ? LOST_BYTES : MIN_GRAM_NEEDLE_BYTES;
     if (run.length < least) return;
     this.#searchText(run.bytes, run.length, run.places, isOpen);
-    if ((run.kinds & ESCAPE) !== 0) this.#searchEscaped(run, isOpen);
+    const isEscaped = (run.kinds & ESCAPE) !== 0;
+    if (isEscaped || isOpen && this.#needles!.haveNormal) {
+      this.#searchEscaped(run, isEscaped, isOpen);
+    }
     if (depth < MAX_DEPTH) this.#searchRuns(run, depth + 1, isOpen);
   }
 
@@ -235,26 +238,39 @@ export class EncodedRuns {
         },
       });
     }
-    if (!isEnd) return;
-    const partial = needles.partialFrom(bytes.subarray(0, length));
-    if (partial + last < length) {
-      this.#hold(places.endOf(partial + last) - 1);
-    }
+    if (isEnd) this.#holdPartial(bytes.subarray(0, length), places);
   }
 
-  /** The same with escapes undone. */
-  #searchEscaped({ places, view }: DecodedRun, isEnd: boolean): void {
+  /** Holds back the start of a needle at the end of a text. */
+  #holdPartial(text: Uint8Array, places: Places): void {
+    const last = this.#needles!.partialFrom(text) + LOST_BYTES - 1;
+    if (last < text.length) this.#hold(places.endOf(last) - 1);
+  }
+
+  /**
+   * The same with escapes undone.
+   *
+   * @param isEscaped Whether there are any; otherwise, they may follow.
+   */
+  #searchEscaped(
+    { places, view }: DecodedRun,
+    isEscaped: boolean,
+    isEnd: boolean,
+  ): void {
     const marks = this.#marks;
     const text = this.#unescaped;
     marks.find(view, !isEnd);
     text.decode(view, marks, 0, marks.limit, false);
-    this.#searchText(text.bytes, text.length, {
+    const unescaped: Places = {
       startOf: (at) => places.startOf(text.startOf(marks, at)),
       endOf: (at) => {
         const end = Math.max(text.starts[at] + 1, text.endOf(marks, at));
         return places.endOf(end - 1);
       },
-    }, isEnd);
+    };
+    if (isEscaped) {
+      this.#searchText(text.bytes, text.length, unescaped, isEnd);
+    } else this.#holdPartial(text.view(), unescaped);
     // The next byte may complete the last escape.
     if (marks.limit < view.length) this.#hold(places.startOf(marks.limit));
   }
