@@ -30,6 +30,7 @@ const PARTS: Record<string, string> = {
   "short lines with a prefix": "x 61626162\n",
   "lines and lines without a last word": "61626162\n.\n",
   "base64 in lines": "YWJh\n",
+  "base64 of backslashes": "XFxc",
   "lists between words": `${"61 62 ".repeat(4)}aaaaaa `,
   "lists that nearly are one": "61 62 61 zz ",
   "an array of C": "0x61, 0x62,\n",

@@ -208,9 +208,11 @@ export function mayBeListed(
   return false;
 }
 
+/** Where letters and digits end, or are too many for a number. */
 function lettersEnd(text: Uint8Array, from: number): number {
+  const most = from + MAX_NUMBER_BYTES + 1;
   let at = from;
-  while (KINDS[text[at]] === LETTER) at++;
+  while (at < most && KINDS[text[at]] === LETTER) at++;
   return at;
 }
 
