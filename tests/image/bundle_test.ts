@@ -1,0 +1,51 @@
+import { assert, assertEquals } from "@std/assert";
+import { REPOSITORY } from "../helpers/cli.ts";
+import {
+  cacheVariables,
+  NETWORK,
+  pickVariables,
+} from "../helpers/passed_variables.ts";
+
+/** Start of a function that V8 compiles when it loads the file. */
+const COMPILED_EARLY = /\brunJob=\(async function\(/;
+
+Deno.test("image/bundle.ts makes a program that compiles early what jobs call", async () => {
+  const directory = await Deno.makeTempDir();
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => Deno.remove(directory, { recursive: true }));
+  const bundle = `${directory}/bundle`;
+  await deno(REPOSITORY, [
+    ...["run", "--quiet", "--no-config", "--lock=image/bundle.lock"],
+    ...["--frozen", "-A", "image/bundle.ts", bundle],
+  ]);
+  const files = await Array.fromAsync(Deno.readDir(bundle));
+  const run = files.find(({ name }) => /^run-[^.]*\.js$/.test(name));
+  assert(run !== undefined);
+  const code = await Deno.readTextFile(`${bundle}/${run.name}`);
+  assert(COMPILED_EARLY.test(code));
+
+  const start = ["run", "--quiet", "--no-config", "-A", `${bundle}/cli.js`];
+  const job = [...start, "run", "--job-command", "echo built"];
+  assertEquals(await deno(directory, job), "built\n");
+  await Deno.writeTextFile(
+    `${directory}/job.json`,
+    JSON.stringify({ steps: [{ name: "step", run: "echo built" }] }),
+  );
+  assertEquals(await deno(directory, [...start, "run"]), "step | built\n");
+});
+
+async function deno(cwd: string, args: readonly string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd,
+    env: {
+      ...pickVariables(["PATH", ...NETWORK]),
+      ...cacheVariables(),
+      REACTORCIDE_IN_CONTAINER: "false",
+    },
+    clearEnv: true,
+  }).output();
+  const decoder = new TextDecoder();
+  assert(success, decoder.decode(stderr));
+  return decoder.decode(stdout);
+}
