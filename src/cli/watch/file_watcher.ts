@@ -1,6 +1,6 @@
 import { sha256Hex } from "../../fs/checksum.ts";
 import { onAbort } from "../../process/cancellation.ts";
-import { pause } from "../../process/time_limit.ts";
+import { pause, timeLimit } from "../../process/time_limit.ts";
 import {
   type FileChange,
   isIgnoredFile,
@@ -16,6 +16,16 @@ const MAX_BURST_MS = 1_000;
 
 /** Polling interval of a source that cannot be watched, in milliseconds. */
 const POLL_MS = 2_000;
+
+/**
+ * Time without events after which named pipes are looked for, in milliseconds.
+ * When one appears, Deno opens it and waits for a writer. Until there is one, it
+ * reports nothing, and whoever opens or closes a watch waits as well.
+ */
+const SILENCE_MS = 5_000;
+
+/** Why directories are not watched although the system could. */
+const PIPE = "one contains a named pipe";
 
 /** Reports when a source may have changed. */
 export interface FileWatcher extends Disposable {
@@ -45,14 +55,17 @@ export interface FileWatcher extends Disposable {
  * @param source The source.
  * @param snapshot The files of the source.
  * @param warn Called once if the source cannot be watched.
+ * @param silenceMs Time without events after which something may have changed.
  */
 export function watchSource(
   { roots, ignored }: WatchedSource,
   snapshot: Snapshot,
   warn: (message: string) => void,
+  silenceMs: number = SILENCE_MS,
 ): FileWatcher {
   let watchers: Deno.FsWatcher[] = [];
   let watched = "";
+  let directories: readonly string[] = [];
   let isPolling = false;
   let isWoken = false;
   let lastEventMs = 0;
@@ -91,10 +104,16 @@ export function watchSource(
   function close(): void {
     const closing = watchers;
     watchers = [];
+    if (hasPipe()) return;
     for (const watcher of closing) watcher.close();
   }
 
-  function open(directories: readonly string[]): void {
+  function hasPipe(): boolean {
+    return roots.some((root) => containsPipe(root, { isDeep: false })) ||
+      directories.some((one) => containsPipe(one, { isDeep: true }));
+  }
+
+  function open(): void {
     try {
       watchers.push(Deno.watchFs([...roots], { recursive: false }));
       if (directories.length > 0) {
@@ -108,12 +127,14 @@ export function watchSource(
 
   function follow(snapshot: Snapshot): void {
     if (isPolling) return;
-    const directories = directoriesOf(roots, snapshot);
-    const key = directories.join("\0");
+    const found = directoriesOf(roots, snapshot);
+    const key = found.join("\0");
     if (key === watched && watchers.length > 0) return;
-    watched = key;
+    directories = found;
+    if (hasPipe()) return poll(PIPE);
     close();
-    open(directories);
+    watched = key;
+    open();
     // Something may have changed between the two watches.
     isWoken = true;
   }
@@ -139,12 +160,33 @@ export function watchSource(
       const woken = Promise.withResolvers<void>();
       wake = woken.resolve;
       using _ = onAbort(signal, woken.resolve);
-      if (!isWoken) await woken.promise;
+      if (!isWoken) {
+        using silence = timeLimit(silenceMs);
+        await Promise.race([woken.promise, silence.reached]);
+        if (!isWoken && hasPipe()) poll(PIPE);
+      }
       await burst(signal);
       isWoken = false;
     },
     [Symbol.dispose]: close,
   };
+}
+
+function containsPipe(
+  directory: string,
+  options: { readonly isDeep: boolean },
+): boolean {
+  try {
+    return [...Deno.readDirSync(directory)].some((entry) => {
+      const { name, isDirectory, isFile, isSymlink } = entry;
+      const path = `${directory}/${name}`;
+      if (isDirectory) return options.isDeep && containsPipe(path, options);
+      return !isFile && !isSymlink && Deno.lstatSync(path).isFifo;
+    });
+  } catch {
+    // It was just removed, or cannot be read.
+    return false;
+  }
 }
 
 /** Returns the directories in the roots that contain files, in order. */

@@ -20,6 +20,11 @@ const WATCHER = new URL(
   import.meta.url,
 ).href;
 
+const SNAPSHOT = new URL(
+  "../../../src/cli/watch/source_snapshot.ts",
+  import.meta.url,
+).href;
+
 Deno.test("takeSnapshot() leaves out what is ignored, and changesSince() names the rest", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
@@ -101,6 +106,46 @@ console.log("woken");`,
   }
   assertMatch(printed, /Cannot watch all directories .*every 2 seconds/);
   assertMatch(printed, /woken/);
+});
+
+Deno.test("watchSource() polls once a named pipe has appeared", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await makeFiles(path, {
+    "source/sub/a": "1",
+    "watch.ts": `import { watchSource } from "${WATCHER}";
+import { takeSnapshot } from "${SNAPSHOT}";
+const source = { roots: ["${path}/source"], ignored: [], env: {} };
+const { signal } = new AbortController();
+const place = Deno.args[0];
+using watcher = watchSource(source, await takeSnapshot(source), console.log, 20);
+await watcher.next(signal);
+await new Deno.Command("mkfifo", { args: [\`${path}/source/\${place}pipe\`] }).output();
+for (const file of ["1", "new/2", "3"]) {
+  await Deno.mkdir(\`${path}/source/\${place}new\`, { recursive: true });
+  await Deno.writeTextFile(\`${path}/source/\${place}\${file}\`, "");
+  await watcher.next(signal);
+  watcher.follow(await takeSnapshot(source));
+}
+console.log("woken");
+Deno.exit();`,
+  });
+  for (const place of ["", "sub/"]) {
+    await makeFiles(path, { "source/sub/a": "1" });
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", `${path}/watch.ts`, place],
+      cwd: path,
+      signal: AbortSignal.timeout(60_000),
+    }).output();
+    const decoder = new TextDecoder();
+    const printed = decoder.decode(stdout);
+    assertMatch(
+      printed,
+      /one contains a named pipe.*\nwoken\n$/,
+      decoder.decode(stderr),
+    );
+    await Deno.remove(`${path}/source`, { recursive: true });
+  }
 });
 
 /** Changes of files, during runs and between them. */
