@@ -30,6 +30,7 @@ import {
   type ProtectedPaths,
   sharesMemory,
 } from "./sandbox/mount_words.ts";
+import { NARROWEST, PRINT_VERSION, probe } from "./sandbox/probe.ts";
 import namespaces from "./sandbox/namespaces.pl" with { type: "text" };
 import rootRights from "./sandbox/root_rights.pl" with { type: "text" };
 import userRights from "./sandbox/user_rights.pl" with { type: "text" };
@@ -114,9 +115,6 @@ function canRaiseLimits(): boolean {
   return (BigInt(`0x${effective ?? "0"}`) >> CAP_SYS_RESOURCE & 1n) === 1n;
 }
 
-/** Maximum time of an attempt, in milliseconds. */
-const TRY_MS = 5_000;
-
 const WAIT_CODE = withoutComments(waitForOutput);
 
 /** Namespaces of every command, as `unshare(2)` numbers them: PID and mount. */
@@ -172,7 +170,14 @@ export interface Namespace {
   ): readonly string[];
 }
 
-let found: Promise<Namespace | undefined> | undefined;
+/** Namespaces that were found by a probe. */
+interface FoundNamespace {
+  readonly namespace?: Namespace;
+  /** Version of Landlock, if a command can be confined in them as well. */
+  readonly landlockVersion?: number;
+}
+
+let found: Promise<FoundNamespace> | undefined;
 
 /**
  * Determines once how this process can run a command in namespaces.
@@ -180,64 +185,64 @@ let found: Promise<Namespace | undefined> | undefined;
  * @returns The namespaces; `undefined` if the system does not allow them: on
  * systems other than Linux, and in most containers.
  */
-export function findNamespace(): Promise<Namespace | undefined> {
+export async function findNamespace(): Promise<Namespace | undefined> {
+  return (await probeNamespaces()).namespace;
+}
+
+/** Like {@linkcode findNamespace}, and tries whether Landlock works in them. */
+export function probeNamespaces(): Promise<FoundNamespace> {
   return found ??= tryMethods();
 }
 
-async function tryMethods(): Promise<Namespace | undefined> {
-  if (Deno.build.os !== "linux") return undefined;
+/** Paths of a probe. */
+const PROBED_PATHS: ProtectedPaths = {
+  hidden: [{ path: "/tmp" }],
+  visible: { read: ["/"], write: ["/dev/null"], links: [] },
+};
+
+async function tryMethods(): Promise<FoundNamespace> {
+  if (Deno.build.os !== "linux") return {};
   for (const method of METHODS) {
     const namespace = namespaceOf(method);
-    const words = namespace.wordsFor({
-      hidden: [{ path: "/tmp" }],
-      visible: { read: ["/"], write: ["/dev/null"], links: [] },
-    });
-    // Checks that the command can do what it must be able to do.
-    if (await works([...words, "/bin/sh", "-c", "echo > /dev/null"])) {
-      return namespace;
-    }
+    const confined = await probe(
+      wordsOf(method, PROBED_PATHS, NARROWEST, PRINT_VERSION),
+    );
+    if (confined === undefined) return {};
+    const { works, landlockVersion, errors } = confined;
+    if (works) return { namespace, landlockVersion };
+    if (errors.startsWith(NO_NAMESPACES)) continue;
+    const free = await probe(namespace.wordsFor(PROBED_PATHS));
+    if (free?.works) return { namespace };
   }
-  return undefined;
+  return {};
 }
 
-function namespaceOf({ user, hasMounts }: Method): Namespace {
+/** Start of the message of `namespaces.pl` if there are no namespaces. */
+const NO_NAMESPACES = "Cannot create namespaces: ";
+
+function namespaceOf(method: Method): Namespace {
   return {
-    hasMounts,
-    wordsFor: (paths, confinement) => {
-      const { visible } = paths;
-      const hasOwnMemory = hasMounts && visible && !sharesMemory(visible);
-      const kinds = BASIC | user.kinds | (hasOwnMemory ? IPC : 0);
-      const access = confinement ? accessByPath(confinement) : new Map();
-      return [
-        ...[PERL, "-e", user.code, SYSTEM_CALLS, String(kinds), WAIT_CODE],
-        ...confinement ? ruleWords(confinement) : [],
-        ...mountWords(hasMounts ? paths : {}, access),
-        "--",
-      ];
-    },
+    hasMounts: method.hasMounts,
+    wordsFor: (paths, confinement) => wordsOf(method, paths, confinement),
   };
 }
 
-async function works([program, ...args]: readonly string[]): Promise<boolean> {
-  // On a terminal, Deno would prompt for a program that no job file names.
-  const { state } = Deno.permissions.querySync({
-    name: "run",
-    command: program,
-  });
-  if (state !== "granted") return false;
-  try {
-    const { success } = await new Deno.Command(program, {
-      args,
-      cwd: "/",
-      clearEnv: true,
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-      signal: AbortSignal.timeout(TRY_MS),
-    }).output();
-    return success;
-  } catch {
-    // The program is missing, or Deno has no permission to start it.
-    return false;
-  }
+/** Returns the words that precede a command, with Perl code before all else. */
+function wordsOf(
+  { user, hasMounts }: Method,
+  paths: ProtectedPaths,
+  confinement: Confinement | undefined,
+  before = "",
+): string[] {
+  const { visible } = paths;
+  const hasOwnMemory = hasMounts && visible && !sharesMemory(visible);
+  const kinds = BASIC | user.kinds | (hasOwnMemory ? IPC : 0);
+  const access = confinement ? accessByPath(confinement) : new Map();
+  return [
+    ...[PERL, "-e", `${before}${user.code}`, SYSTEM_CALLS],
+    ...[String(kinds), WAIT_CODE],
+    ...confinement ? ruleWords(confinement) : [],
+    ...mountWords(hasMounts ? paths : {}, access),
+    "--",
+  ];
 }

@@ -1,6 +1,7 @@
-import { findContainment } from "../containment.ts";
+import { findContainment, probeNamespaces } from "../containment.ts";
 import { type Confinement, PERL, perlWords } from "./confined_command.ts";
 import { type Link, sharesMemory } from "./mount_words.ts";
+import { NARROWEST, PRINT_VERSION, probe } from "./probe.ts";
 import { seccompFilter } from "./seccomp_filter.ts";
 
 /** Access of a sandboxed command. */
@@ -58,31 +59,22 @@ export async function findSandbox(
 
 let landlock: Promise<number | string> | undefined;
 
-/** Prints the version of Landlock before a command is confined. */
-const PRINT_VERSION = '$| = 1; print syscall(444, 0, 0, 1), "\\n";';
-
 /** Returns the version of Landlock, or why it cannot be used. */
 async function findLandlock(): Promise<number | string> {
   if (Deno.build.os !== "linux") {
     return "it needs Landlock, which only Linux has";
   }
-  const confinement = sandboxOf(1, { isShared: true }).confinementFor({
-    read: ["/"],
-    write: [],
-    links: [],
-    hasNetwork: false,
-  });
-  const words = perlWords(PERL, confinement, PRINT_VERSION);
-  const text = await output([...words, "/bin/sh", "-c", "echo works"]);
-  if (text === undefined) {
+  const { landlockVersion } = await probeNamespaces();
+  if (landlockVersion !== undefined) return landlockVersion;
+  const found = await probe(perlWords(PERL, NARROWEST, PRINT_VERSION));
+  if (found?.landlockVersion === undefined) {
     return `it needs Perl, which cannot be started as ${PERL}`;
   }
-  const [version, works] = text.split("\n");
-  if (!(Number(version) >= 1)) return "the kernel does not offer Landlock";
+  if (found.landlockVersion < 1) return "the kernel does not offer Landlock";
   // The surroundings of the runner, such as a container, may refuse the system
   // calls.
-  return works === "works"
-    ? Number(version)
+  return found.works
+    ? found.landlockVersion
     : "the system refuses Landlock or a filter of system calls";
 }
 
@@ -115,23 +107,4 @@ function sandboxOf(
       strict: { filter: filterFor(limits) },
     }),
   };
-}
-
-/** Returns what a program prints; nothing if it cannot be started. */
-async function output(
-  [program, ...args]: readonly string[],
-): Promise<string | undefined> {
-  try {
-    const { stdout } = await new Deno.Command(program, {
-      args,
-      cwd: "/",
-      clearEnv: true,
-      stdin: "null",
-      stderr: "null",
-    }).output();
-    return new TextDecoder().decode(stdout);
-  } catch {
-    // The program is missing, or Deno has no permission to start it.
-    return undefined;
-  }
 }
