@@ -3,6 +3,12 @@ import { RunnerError } from "./errors.ts";
 /** Directory of the trusted CI source, as the job sees it. */
 export const CI_DIRECTORY = "/job/ci";
 
+/**
+ * Directory of the definitions in a repository, and of the runner's own files in
+ * a workspace.
+ */
+export const OWN_DIRECTORY = ".reactorcide";
+
 /** Path of the workspace as jobs see it. */
 const JOB_ROOT = "/job";
 

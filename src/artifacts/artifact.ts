@@ -16,6 +16,7 @@
  * the files against the patterns in the definition of the workflow.
  */
 
+import { OWN_DIRECTORY } from "../job_path.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import type { CacheStore } from "../cache/cache_store.ts";
 
@@ -103,5 +104,5 @@ export function artifactPathProblem(path: string): string | undefined {
  */
 export function isReserved(path: string): boolean {
   const parts = path.toLowerCase().split("/");
-  return parts.includes(".git") || parts.includes(".reactorcide");
+  return parts.includes(".git") || parts.includes(OWN_DIRECTORY);
 }

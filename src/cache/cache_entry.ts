@@ -17,6 +17,7 @@
  * and the bytes of a pack must have the hash that its entry names.
  */
 
+import { OWN_DIRECTORY } from "../job_path.ts";
 import { isSha256, sha256Hex } from "../fs/checksum.ts";
 import { joinBytes } from "../bytes.ts";
 import { CACHE_USE_NAME } from "../config/step_cache_config.ts";
@@ -217,7 +218,7 @@ export function savedPathProblem(path: string): string | undefined {
   if (parts.some((part) => part === "" || part === "." || part === "..")) {
     return "leads out of the directory of the job";
   }
-  return parts[0] === ".reactorcide" || parts.includes(".git")
+  return parts[0] === OWN_DIRECTORY || parts.includes(".git")
     ? "belongs to the runner or to git"
     : undefined;
 }

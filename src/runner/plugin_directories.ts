@@ -5,13 +5,14 @@ import {
   CI_DIRECTORY,
   isInside,
   jobPathProblem,
+  OWN_DIRECTORY,
 } from "../job_path.ts";
 import { printable } from "../terminal/text.ts";
 import type { RunState } from "./run_state.ts";
 import { isDirectorySync } from "../fs/files.ts";
 
 /** Directory of plugins in a trusted CI source. */
-const CI_PLUGINS = ".reactorcide/plugins";
+const CI_PLUGINS = `${OWN_DIRECTORY}/plugins`;
 
 /** Parts of a run that locate plugins; also available without a run. */
 type Configured = Pick<RunState, "runner" | "settings">;

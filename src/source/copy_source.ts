@@ -11,14 +11,10 @@ import {
   readLinkTarget,
 } from "../fs/byte_names.ts";
 import { setLinkTime, writeAll } from "../fs/files.ts";
-import { isInside } from "../job_path.ts";
+import { isInside, OWN_DIRECTORY } from "../job_path.ts";
 import { forEachLimited, PARALLEL_CALLS } from "../work_queue.ts";
 import { realPath } from "../workspace/guard.ts";
-import {
-  isOwnWorkspace,
-  isWorkflowFile,
-  OWN_DIRECTORY,
-} from "../workspace/ignore_files.ts";
+import { isOwnWorkspace, isWorkflowFile } from "../workspace/ignore_files.ts";
 import {
   type FillDirectory,
   type SourceContext,

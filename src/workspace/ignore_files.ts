@@ -12,12 +12,10 @@
  * 4. These files are created, but never replaced: a file of the user stays, and
  *    links are not followed. Only a file with the same text is removed.
  */
+import { OWN_DIRECTORY } from "../job_path.ts";
 import { removeIfEmpty, removeTree } from "./remove.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import { pathExistsSync } from "../fs/files.ts";
-
-/** Directory for the runner's own files, relative to the workspace. */
-export const OWN_DIRECTORY = ".reactorcide";
 
 const FILE = ".gitignore";
 

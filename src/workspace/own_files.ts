@@ -1,7 +1,8 @@
+import { OWN_DIRECTORY } from "../job_path.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
 import { guardPath, realPath } from "./guard.ts";
-import { OWN_DIRECTORY, writeIgnoreFiles } from "./ignore_files.ts";
+import { writeIgnoreFiles } from "./ignore_files.ts";
 import type { Workspace } from "./layout.ts";
 import { removeTree } from "./remove.ts";
 

@@ -8,9 +8,9 @@ import {
   privateDirectory,
   TEMPORARY_DIRECTORY,
 } from "../fs/temporary_directory.ts";
-import { isInside } from "../job_path.ts";
+import { isInside, OWN_DIRECTORY } from "../job_path.ts";
 import { guardPath, realPath } from "./guard.ts";
-import { OWN_DIRECTORY, removeIgnoreFiles } from "./ignore_files.ts";
+import { removeIgnoreFiles } from "./ignore_files.ts";
 import type { Workspace } from "./layout.ts";
 import {
   KEPT_OUTPUTS,

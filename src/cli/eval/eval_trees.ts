@@ -2,7 +2,7 @@ import { defaultOf } from "../../options/options.ts";
 import { resolve } from "@std/path/posix/resolve";
 import { childEnvironment } from "../../environment/child_environment.ts";
 import { messageOf, osReason, RunnerError } from "../../errors.ts";
-import { CI_DIRECTORY, isInside } from "../../job_path.ts";
+import { CI_DIRECTORY, isInside, OWN_DIRECTORY } from "../../job_path.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
 import { changedFiles } from "../../source/git/queries/revisions.ts";
 import {
@@ -181,7 +181,7 @@ async function definitionFiles(
     !line.startsWith("directory")
   );
   return new Map(files.map(([name, line]) => [
-    name === "" ? ".reactorcide" : `.reactorcide/${name}`,
+    name === "" ? OWN_DIRECTORY : `${OWN_DIRECTORY}/${name}`,
     line.replace(
       /^(\w+) (\d+)/,
       (_, kind, bits) => `${kind} ${Number.parseInt(bits, 8) & 0o100}`,

@@ -1,3 +1,4 @@
+import { OWN_DIRECTORY } from "../../job_path.ts";
 import { RunnerError } from "../../errors.ts";
 import { isObject, parseJson } from "../../json_value.ts";
 import { readRecordFile } from "../../report/record_file.ts";
@@ -7,7 +8,6 @@ import { RunFinder } from "../../report/ui/find_records.ts";
 import { readLines, StepLogs } from "../../report/ui/step_logs.ts";
 import { quote } from "../../terminal/text.ts";
 import { WORKFLOW_FOLDER } from "../../workflow/definition/definition.ts";
-import { OWN_DIRECTORY } from "../../workspace/ignore_files.ts";
 import { guardPath } from "../../workspace/guard.ts";
 import { callProgram, type ProgramPlace } from "./program_call.ts";
 import { invalidArgument, type Tool, type ToolResult } from "./serve_tools.ts";

@@ -1,3 +1,4 @@
+import { OWN_DIRECTORY } from "../../job_path.ts";
 import { RunnerError } from "../../errors.ts";
 import type { JobDefinition } from "../../workflow/definition/definition.ts";
 import { jobDefinition } from "../../workflow/definition/job_definition.ts";
@@ -10,7 +11,6 @@ import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
 import { findDefinitions } from "../../workflow/eval/load_tree.ts";
 import { type DefinitionText, readDefinitionText } from "./definition_text.ts";
 import {
-  CI_FOLDER,
   type Inspection,
   isDefinition,
   type MigrationFinding,
@@ -49,7 +49,7 @@ export async function readDefinitions(
         part !== "" && part !== "."
       ).join("/");
       if (jobFile.startsWith("/") || !await tree.hasFile(path)) continue;
-      if (path.startsWith(`${CI_FOLDER}/`) || texts.has(path)) continue;
+      if (path.startsWith(`${OWN_DIRECTORY}/`) || texts.has(path)) continue;
       const file = await tree.read(path);
       if (file === undefined) continue;
       otherFiles.push(file);

@@ -1,9 +1,9 @@
+import { OWN_DIRECTORY } from "../../job_path.ts";
 import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import { findPluginFiles, type PluginFile } from "../../plugins/find_files.ts";
 import { mayRun } from "../../plugins/plugin_source.ts";
 import {
-  CI_FOLDER,
   type Inspection,
   type MigrationFinding,
   PLUGIN_FOLDER,
@@ -42,7 +42,7 @@ export async function pluginFiles(
     const [, path, reason] = /"(.*)": (.*)$/s.exec(messageOf(error)) ??
       [, PLUGIN_FOLDER, messageOf(error)];
     findings.push({
-      file: path!.slice(path!.lastIndexOf(CI_FOLDER)),
+      file: path!.slice(path!.lastIndexOf(OWN_DIRECTORY)),
       kind: "plugin",
       state: "needed",
       change: `the job is refused: ${reason}`,

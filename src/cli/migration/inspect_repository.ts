@@ -1,3 +1,4 @@
+import { OWN_DIRECTORY } from "../../job_path.ts";
 import { Variable } from "../../environment/variables.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import {
@@ -16,7 +17,6 @@ import {
 import { missingPython, pluginFiles, reportPlugin } from "./inspect_plugins.ts";
 import { inspectScripts } from "./inspect_scripts.ts";
 import {
-  CI_FOLDER,
   type Inspection,
   type InspectOptions,
   isDefinition,
@@ -75,7 +75,7 @@ async function inspectRepository(
   options: InspectOptions,
 ): Promise<MigrationReport> {
   const tree = new UntrustedTree(await repositoryOf(directory));
-  const files = await tree.readAll(CI_FOLDER);
+  const files = await tree.readAll(OWN_DIRECTORY);
   const definitions = await readDefinitions(tree, files);
   using copy = privateDirectory(options.temporaryDirectories);
   await writeCopy(copy.path, [...files, ...definitions.otherFiles]);
@@ -106,15 +106,15 @@ async function inspectRepository(
 
 /** Returns the directory, or its parent if it is the CI folder. */
 async function repositoryOf(directory: string): Promise<string> {
-  let reason = `it does not contain ${CI_FOLDER}`;
+  let reason = `it does not contain ${OWN_DIRECTORY}`;
   try {
     const root = await Deno.realPath(directory);
-    const base = root.endsWith(`/${CI_FOLDER}`)
-      ? root.slice(0, -CI_FOLDER.length - 1)
+    const base = root.endsWith(`/${OWN_DIRECTORY}`)
+      ? root.slice(0, -OWN_DIRECTORY.length - 1)
       : root;
-    const { isDirectory } = await Deno.lstat(`${base}/${CI_FOLDER}`);
+    const { isDirectory } = await Deno.lstat(`${base}/${OWN_DIRECTORY}`);
     if (isDirectory) return base;
-    reason = `${CI_FOLDER} in it is not a directory`;
+    reason = `${OWN_DIRECTORY} in it is not a directory`;
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) reason = messageOf(error);
   }

@@ -1,7 +1,7 @@
+import { OWN_DIRECTORY } from "../../job_path.ts";
 import { Variable } from "../../environment/variables.ts";
 import type { DefinitionText } from "./definition_text.ts";
 import {
-  CI_FOLDER,
   type Inspection,
   type JobTraits,
   type MigrationFinding,
@@ -90,7 +90,7 @@ export async function inspectScripts(
     if (commands === undefined) continue;
     const check = { file: path, commands, traits: of, isDefinition: false };
     findings.push(...await checkCommands(check, context));
-    if (!path.startsWith(`${CI_FOLDER}/`)) {
+    if (!path.startsWith(`${OWN_DIRECTORY}/`)) {
       findings.push(...checkLines(path, file.text, context.allowsPlainHttp));
     }
   }

@@ -1,3 +1,4 @@
+import { OWN_DIRECTORY } from "../../job_path.ts";
 import { Variable } from "../../environment/variables.ts";
 import { defaultOf } from "../../options/options.ts";
 import type { GrantsOf } from "../../plugins/permissions/grants.ts";
@@ -117,11 +118,8 @@ export function reportText({ findings, fileCount }: MigrationReport): string {
   return [...lines, ...lines.length > 0 ? [""] : [], summary].join("\n");
 }
 
-/** Directory of CI definitions in a repository. */
-export const CI_FOLDER = ".reactorcide";
-
 /** Directory of plugins. */
-export const PLUGIN_FOLDER = `${CI_FOLDER}/plugins`;
+export const PLUGIN_FOLDER = `${OWN_DIRECTORY}/plugins`;
 
 /** Assumptions about unknown jobs. */
 const UNKNOWN_JOB: JobTraits = { isShallow: true, usesImage: true };

@@ -1,3 +1,4 @@
+import { OWN_DIRECTORY } from "../../job_path.ts";
 import { join } from "@std/path/posix/join";
 import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
@@ -162,9 +163,6 @@ async function fetchOne(
   );
 }
 
-/** Directory of job definitions in a repository. */
-const FOLDER = ".reactorcide";
-
 /**
  * Attributes that override those of the tree, so that files are written as they
  * are stored. Otherwise a tree could choose a filter such as Git LFS, which
@@ -193,7 +191,15 @@ async function writeDefinitions(
   const { git, gitDirectory, url } = repository;
   const action = `read the job definitions of "${commit}"`;
   const listed = completeOutput(
-    await git(["ls-tree", "-r", "-z", "--full-tree", commit, "--", FOLDER]),
+    await git([
+      "ls-tree",
+      "-r",
+      "-z",
+      "--full-tree",
+      commit,
+      "--",
+      OWN_DIRECTORY,
+    ]),
     action,
   );
   const entries = listed.split("\0").filter((entry) => entry !== "");
@@ -219,7 +225,7 @@ async function writeDefinitions(
     cleanup.defer(async () => void await removeTree(path));
   }
   const commands = entries.length === 0 ? [] : [
-    ["read-tree", `--prefix=${FOLDER}/`, `${commit}:${FOLDER}`],
+    ["read-tree", `--prefix=${OWN_DIRECTORY}/`, `${commit}:${OWN_DIRECTORY}`],
     // In a partial clone, git fetches missing files now.
     ["checkout-index", "--all", "--force", `--prefix=${directory}/`],
   ];
@@ -234,12 +240,12 @@ async function writeDefinitions(
 
 /** Creates the directory of a commit without job definitions. */
 async function createEmptyDefinitions(directory: string): Promise<void> {
-  await Deno.mkdir(`${directory}/${FOLDER}`, { recursive: true });
+  await Deno.mkdir(`${directory}/${OWN_DIRECTORY}`, { recursive: true });
 }
 
 function problemOf(entry: string): string | undefined {
   const [, mode, , path = entry] = ENTRY.exec(entry) ?? [];
-  const isInside = path.startsWith(`${FOLDER}/`) &&
+  const isInside = path.startsWith(`${OWN_DIRECTORY}/`) &&
     !path.split("/").includes("..");
   if (isInside && (mode === "100644" || mode === "100755")) return undefined;
   return `${JSON.stringify(path)} is not a regular file`;

@@ -1,6 +1,6 @@
 import { osReason } from "../../errors.ts";
 import { isMissing } from "../../fs/files.ts";
-import { isInside } from "../../job_path.ts";
+import { isInside, OWN_DIRECTORY } from "../../job_path.ts";
 import { pause } from "../../process/time_limit.ts";
 import type { FilePatterns } from "./file_patterns.ts";
 
@@ -197,7 +197,7 @@ function typeOf(info: Deno.FileInfo): FoundFile["type"] {
 
 /** Checks whether a path belongs to git or to the runner. */
 export function isOfRunner(path: string): boolean {
-  return path === ".reactorcide" || path.startsWith(".reactorcide/") ||
+  return path === OWN_DIRECTORY || path.startsWith(`${OWN_DIRECTORY}/`) ||
     /(?:^|\/)\.git(?:\/|$)/.test(path);
 }
 

@@ -1,3 +1,4 @@
+import { OWN_DIRECTORY } from "../../job_path.ts";
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
 import { Budget } from "../../archive/entry.ts";
@@ -7,7 +8,6 @@ import { treeBytes } from "../../cache/tree_bytes.ts";
 import { lstatIfThere } from "../../fs/files.ts";
 import { pause } from "../../process/time_limit.ts";
 import { guardPath } from "../../workspace/guard.ts";
-import { OWN_DIRECTORY } from "../../workspace/ignore_files.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import type { Cluster } from "./cluster.ts";
 import { ClusterError, type ExecTarget } from "./cluster_transport.ts";

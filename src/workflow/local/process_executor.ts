@@ -6,7 +6,7 @@ import { childEnvironment } from "../../environment/child_environment.ts";
 import { type Environment, Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import type { Host, HostStream } from "../../host.ts";
-import { isInside, normalizePath } from "../../job_path.ts";
+import { isInside, normalizePath, OWN_DIRECTORY } from "../../job_path.ts";
 import { defaultOf } from "../../options/options.ts";
 import type { StepLog } from "../../output/job_log.ts";
 import { LogFileNames } from "../../output/log_directory.ts";
@@ -19,7 +19,7 @@ import {
   type RunnerContext,
 } from "../../runner/runner_context.ts";
 import { SYSTEM } from "../../steps/job_system.ts";
-import { OWN_DIRECTORY, WORKFLOW_FILES } from "../../workspace/ignore_files.ts";
+import { WORKFLOW_FILES } from "../../workspace/ignore_files.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import { type ContainerOptions, runContained } from "./container_command.ts";
 import type {
