@@ -16,7 +16,7 @@ import type { CacheEntry } from "./cache_entry.ts";
 import type { PackContext } from "./pack.ts";
 
 /** Content up to this size is decompressed in this process, in bytes. */
-const SMALL_BYTES = 4 * 1024 * 1024;
+export const SMALL_BYTES = 4 * 1024 * 1024;
 
 /** Minimum size of the memory of a decompressor, in bytes. */
 const MIN_CHUNK_BYTES = 64;
@@ -28,13 +28,13 @@ const MIN_CHUNK_BYTES = 64;
  * Then each path is renamed to its place; after a failure, what was there
  * before is there again. Anything else in the pack is ignored.
  *
- * @param file Absolute path of the pack.
+ * @param pack Absolute path of the pack, or its bytes if its content is small.
  * @param root Absolute path of the directory of the job, without links.
  * @throws {Error} If the pack is not what its entry says, or cannot be
  * restored.
  */
 export async function restorePack(
-  file: string,
+  pack: string | Uint8Array<ArrayBuffer>,
   entry: Pick<CacheEntry, "bytes" | "count" | "format" | "paths">,
   root: string,
   context: PackContext,
@@ -44,7 +44,7 @@ export async function restorePack(
   await Deno.mkdir(fresh);
   await Deno.mkdir(old);
   try {
-    await unpackPack(file, entry, fresh, context);
+    await unpackPack(pack, entry, fresh, context);
     for (const path of entry.paths) {
       if (await lstatIfThere(join(fresh, path)) === undefined) {
         throw new Error(`its pack does not contain "${path}"`);
@@ -62,19 +62,21 @@ export async function restorePack(
 /**
  * Unpacks a pack into an empty directory.
  *
- * @param file Absolute path of the pack, whose checksum was verified.
+ * @param pack The pack, as for {@linkcode restorePack}.
  * @param directory Absolute path of the directory, without links.
  * @param check Checks the entries of the pack before they are unpacked.
  * @throws {Error} If the pack is not what is said about it.
  */
 export async function unpackPack(
-  file: string,
+  pack: string | Uint8Array<ArrayBuffer>,
   { bytes, count, format }: Pick<CacheEntry, "bytes" | "count" | "format">,
   directory: string,
   { env, cancellation }: PackContext,
   check = (entries: AsyncIterable<ArchiveEntry>) => entries,
 ): Promise<void> {
-  const { size } = await Deno.stat(file);
+  const size = typeof pack === "string"
+    ? (await Deno.stat(pack)).size
+    : pack.length;
   const limits = {
     maxBytes: bytes,
     maxEntries: count,
@@ -82,9 +84,9 @@ export async function unpackPack(
     maxRatio: Infinity,
   };
   const budget = new Budget(limits, size);
-  const stream = bytes <= SMALL_BYTES
-    ? decompressedHere(file, format, bytes)
-    : decompressed(file, format, { env, cwd: "/", cancellation });
+  const stream = typeof pack !== "string" || bytes <= SMALL_BYTES
+    ? decompressedHere(pack, format, bytes)
+    : decompressed(pack, format, { env, cwd: "/", cancellation });
   const entries = check(tarEntries(budget.counted(stream), budget));
   await unpack(entries, directory, {
     stripTop: false,
@@ -100,7 +102,7 @@ export async function unpackPack(
  * @throws {Error} If it is damaged, or larger than its entry says.
  */
 async function* decompressedHere(
-  file: string,
+  pack: string | Uint8Array<ArrayBuffer>,
   format: CacheEntry["format"],
   bytes: number,
 ): AsyncGenerator<Uint8Array> {
@@ -108,7 +110,7 @@ async function* decompressedHere(
   const decompress = format === "zstd" ? zstdDecompressSync : gunzipSync;
   const length = Math.max(bytes, MIN_CHUNK_BYTES);
   const limits = { maxOutputLength: length, chunkSize: length };
-  const packed = await Deno.readFile(file);
+  const packed = typeof pack === "string" ? await Deno.readFile(pack) : pack;
   let content: Uint8Array;
   try {
     content = decompress(packed, limits);

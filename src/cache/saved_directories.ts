@@ -1,7 +1,9 @@
 import { forEachLimited } from "../work_queue.ts";
 import { writeAll } from "../fs/files.ts";
+import { sha256Hex } from "../fs/checksum.ts";
 import { privateDirectory } from "../fs/temporary_directory.ts";
 import {
+  allBytes,
   type CacheEntry,
   encodeEntry,
   entryFolder,
@@ -236,6 +238,12 @@ export type PackId = Pick<
   "namespace" | "sha256" | "packBytes" | "bytes"
 >;
 
+/** What {@linkcode fetchPack} and {@linkcode readPack} need. */
+type PackFetchContext = Pick<
+  CacheContext,
+  "store" | "storeBytes" | "maxBytes" | "cancellation"
+>;
+
 /**
  * Copies a pack from the store to a new file, and verifies its checksum.
  *
@@ -244,21 +252,13 @@ export type PackId = Pick<
  * used.
  */
 export async function fetchPack(
-  { namespace, sha256, packBytes, bytes }: PackId,
+  id: PackId,
   path: string,
-  context: Pick<
-    CacheContext,
-    "store" | "storeBytes" | "maxBytes" | "cancellation"
-  >,
+  context: PackFetchContext,
 ): Promise<"intact" | "missing" | "changed"> {
-  const { store, storeBytes, maxBytes, cancellation } = context;
-  if (packBytes > storeBytes || bytes > maxBytes) {
-    throw new Error("an entry is larger than the limit");
-  }
-  const { graceful: signal } = cancellation;
-  const name = packName(namespace, sha256);
-  const pack = await store.get(name, { maxBytes: packBytes, signal });
+  const pack = await openPack(id, context);
   if (pack === undefined) return "missing";
+  const { graceful: signal } = context.cancellation;
   const { createHash } = await import("node:crypto");
   const hash = createHash("sha256");
   using file = await Deno.open(path, {
@@ -271,5 +271,33 @@ export async function fetchPack(
     hash.update(piece);
     await writeAll(file, piece);
   }
-  return hash.digest("hex") === sha256 ? "intact" : "changed";
+  return hash.digest("hex") === id.sha256 ? "intact" : "changed";
+}
+
+/**
+ * Reads a small pack, and verifies its checksum.
+ *
+ * @throws {Error} If the pack is larger than the limit, or the store cannot be
+ * used.
+ */
+export async function readPack(
+  id: PackId,
+  context: PackFetchContext,
+): Promise<Uint8Array<ArrayBuffer> | "missing" | "changed"> {
+  const pack = await openPack(id, context);
+  if (pack === undefined) return "missing";
+  const bytes = new Uint8Array(await allBytes(pack));
+  return await sha256Hex(bytes) === id.sha256 ? bytes : "changed";
+}
+
+async function openPack(
+  { namespace, sha256, packBytes, bytes }: PackId,
+  { store, storeBytes, maxBytes, cancellation }: PackFetchContext,
+): Promise<AsyncIterable<Uint8Array> | undefined> {
+  if (packBytes > storeBytes || bytes > maxBytes) {
+    throw new Error("an entry is larger than the limit");
+  }
+  const { graceful: signal } = cancellation;
+  const name = packName(namespace, sha256);
+  return await store.get(name, { maxBytes: packBytes, signal });
 }

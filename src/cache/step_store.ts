@@ -1,8 +1,8 @@
 import { privateDirectory } from "../fs/temporary_directory.ts";
 import { packName } from "./cache_entry.ts";
 import { writePack } from "./pack.ts";
-import { restorePack } from "./restore_pack.ts";
-import { type CacheContext, fetchPack } from "./saved_directories.ts";
+import { restorePack, SMALL_BYTES } from "./restore_pack.ts";
+import { type CacheContext, fetchPack, readPack } from "./saved_directories.ts";
 import {
   encodeLastEntry,
   encodeStepEntry,
@@ -149,6 +149,14 @@ export async function restoreOutputs(
   context: CacheContext,
 ): Promise<boolean> {
   if (pack === undefined) return false;
+  const restored = { ...pack, paths };
+  if (Math.max(pack.bytes, pack.packBytes) <= SMALL_BYTES) {
+    const content = await readPack({ namespace, ...pack }, context);
+    if (content === "missing") return false;
+    if (content === "changed") throw changedPack();
+    await restorePack(content, restored, context.root, context);
+    return true;
+  }
   using room = privateDirectory([
     ...context.store.temporaryParents,
     ...context.temporaryParents,
@@ -156,7 +164,11 @@ export async function restoreOutputs(
   const file = `${room.path}/pack`;
   const state = await fetchPack({ namespace, ...pack }, file, context);
   if (state === "missing") return false;
-  if (state === "changed") throw new Error("the content of a pack was changed");
-  await restorePack(file, { ...pack, paths }, context.root, context);
+  if (state === "changed") throw changedPack();
+  await restorePack(file, restored, context.root, context);
   return true;
+}
+
+function changedPack(): Error {
+  return new Error("the content of a pack was changed");
 }
