@@ -16,7 +16,7 @@ import { JOB_FILE, Problems } from "../schema/problems.ts";
 import { parseJobText, readJobText } from "../schema/read_document.ts";
 import { positiveDuration } from "../schema/scalars.ts";
 import type { When } from "../schema/when.ts";
-import type { EnvFile } from "./env_file.ts";
+import { type EnvFile, readEnvFiles } from "./env_file.ts";
 import {
   callersOnlyProblem,
   JOB_FILE_KEYS,
@@ -172,7 +172,6 @@ async function addEnvFiles(
   path: string | undefined,
 ): Promise<void> {
   if (envFiles.length === 0) return;
-  const { readEnvFiles } = await import("./env_file.ts");
   const document = path && await Deno.realPath(path);
   const env = await readEnvFiles(
     envFiles,

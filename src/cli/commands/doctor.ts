@@ -14,7 +14,11 @@ import {
   findUntrustedContainment,
   findWorkspace,
 } from "../doctor/machine.ts";
-import { findPrograms, neededPrograms } from "../doctor/programs.ts";
+import {
+  findPrograms,
+  findProviders,
+  neededPrograms,
+} from "../doctor/programs.ts";
 import {
   JOB_FILE_FLAG,
   runnerInWorkDir,
@@ -117,7 +121,6 @@ async function providerSection(
   { settings, runner }: CommandConfig,
 ): Promise<Readonly<Record<string, readonly Finding[]>>> {
   if (!settings.get("secret_providers")?.value) return {};
-  const { findProviders } = await import("../doctor/programs.ts");
   return { "Secret providers": await findProviders(settings, runner) };
 }
 

@@ -2,6 +2,7 @@ import { readOptions } from "../../config/load_config.ts";
 import { Variable } from "../../environment/variables.ts";
 import { osReason, PERMISSION_TEXT, RunnerError } from "../../errors.ts";
 import { privateDirectory } from "../../fs/temporary_directory.ts";
+import { pump } from "../../output/pump.ts";
 import {
   runInherited,
   type RunInheritedOptions,
@@ -108,7 +109,6 @@ async function maskedOutput(runner: RunnerContext): Promise<
   & { readonly socket: string | undefined }
 > {
   const { masker } = runner;
-  const { pump } = await import("../../output/pump.ts");
   const { openJobRegistration } = await import(
     "../../runner/job_registration.ts"
   );

@@ -2,7 +2,7 @@ import { messageOf, RunnerError } from "../../errors.ts";
 import { pathExists } from "../../fs/files.ts";
 import { absolutePath } from "../../job_path.ts";
 import { FORMATS, type ReportFormat } from "../../report/formats/formats.ts";
-import { readRecordFile } from "../../report/record_file.ts";
+import { readJobRecords, readRecordFile } from "../../report/record_file.ts";
 import type { RunRecord } from "../../report/run_record.ts";
 import { RECORD_FILE } from "../../report/run_recorder.ts";
 import { shouldUseColor } from "../../terminal/text.ts";
@@ -90,7 +90,6 @@ async function jobsOf(
   record: RunRecord,
   path: string,
 ): Promise<ReadonlyMap<number, RunRecord>> {
-  const { readJobRecords } = await import("../../report/record_file.ts");
   return await readJobRecords(record, path.slice(0, path.lastIndexOf("/")));
 }
 

@@ -5,7 +5,11 @@ import { configFlags } from "../config_flags.ts";
 import { QUIET_FLAG, VERBOSE_FLAG } from "../parse_arguments.ts";
 import { EXPLAIN_FLAGS } from "../workflow/explanation.ts";
 import { KUBERNETES_FLAGS } from "../workflow/kubernetes_flags.ts";
-import { CHANGED_FILE_FLAG, INPUT_FLAGS } from "../workflow/load_workflow.ts";
+import {
+  CHANGED_FILE_FLAG,
+  INPUT_FLAGS,
+  loadWorkflow,
+} from "../workflow/load_workflow.ts";
 import { drawDefinition, FORMAT_FLAG } from "./graph.ts";
 import { DRY_RUN_FLAG, WATCH_FLAG } from "./run.ts";
 
@@ -14,7 +18,6 @@ const ACTIONS: Readonly<
   Record<string, (context: CommandContext, file?: string) => Promise<number>>
 > = {
   async run(context, file) {
-    const { loadWorkflow } = await import("../workflow/load_workflow.ts");
     const { runAction } = await import("../workflow/run_workflow_action.ts");
     const run = async (context: CommandContext) => {
       const loaded = await loadWorkflow(context, file);

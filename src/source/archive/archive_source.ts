@@ -15,6 +15,7 @@ import {
   archiveError,
   type ArchiveLocation,
   archiveLocation,
+  download,
 } from "./download.ts";
 import { tarEntries } from "../../archive/tar_entries.ts";
 import { unpack } from "../../archive/unpack.ts";
@@ -99,7 +100,6 @@ async function fetchTo(
   { archive, log, cancellation }: Context,
 ): Promise<void> {
   log.info("source", "Fetching", { url: showUrl(url) });
-  const { download } = await import("./download.ts");
   await download(place, path, {
     maxBytes: archive.maxBytes,
     timeoutMs: archive.timeoutMs,

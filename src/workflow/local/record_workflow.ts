@@ -2,7 +2,11 @@ import { TAIL_LINES } from "../../output/log_tail.ts";
 import { type Environment, Variable } from "../../environment/variables.ts";
 import { lstatIfThere } from "../../fs/files.ts";
 import { absolutePath, isInside, shownPath } from "../../job_path.ts";
-import { ExportQueue, reportActiveRun } from "../../report/export_otlp.ts";
+import {
+  ExportQueue,
+  exportRun,
+  reportActiveRun,
+} from "../../report/export_otlp.ts";
 import { maskEvent } from "../../report/event_schema.ts";
 import { readRecordFile } from "../../report/record_file.ts";
 import { recordedTail, RecordWriter } from "../../report/record_writer.ts";
@@ -176,7 +180,6 @@ export async function recordWorkflow(
   }
 
   async function exportWorkflow(): Promise<void> {
-    const { exportRun } = await import("../../report/export_otlp.ts");
     const record = recordOf(
       recorder.events.map((event) => maskEvent(event, maskText)),
     );

@@ -2,6 +2,7 @@ import { dirname } from "@std/path/posix/dirname";
 import { childEnvironment } from "../../../environment/child_environment.ts";
 import type { Environment } from "../../../environment/variables.ts";
 import { RunnerError } from "../../../errors.ts";
+import { Cancellation, onAbort } from "../../../process/cancellation.ts";
 import {
   capture,
   CAPTURE_LIMIT_BYTES,
@@ -63,8 +64,6 @@ export async function runQuery(
 ): Promise<CaptureResult> {
   const { privatePath, env, signal, cwd } = query;
   const { variables = HIDDEN_SETTINGS, timeoutMs = TIMEOUT_MS } = query;
-  const { Cancellation } = await import("../../../process/cancellation.ts");
-  const { onAbort } = await import("../../../process/cancellation.ts");
   const cancellation = new Cancellation();
   let timedOut = false;
   const timer = setTimeout(() => {
