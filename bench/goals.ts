@@ -39,6 +39,10 @@ export const GOALS = {
   "G7": { what: "log with secrets / `rg --passthru -F -f -r`", limit: 0.4 },
   "G8": { what: "a hit every 200 bytes / none, 100 secrets", limit: 1.5 },
   "G8 hard": { what: "colored or escaped lines / a log", limit: 2.5 },
+  "G8 digits": {
+    what: "digits of base64 or hexadecimal digits / a log",
+    limit: 8,
+  },
   "G8 run": {
     what: "a secret like a run of characters / a normal one",
     limit: 2,

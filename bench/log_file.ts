@@ -114,7 +114,7 @@ function word(random: () => number, length: number): string {
 }
 
 /** Marsaglia's xorshift: 32-bit numbers, the same ones in each run. */
-function randomNumbers(seed: number): () => number {
+export function randomNumbers(seed: number): () => number {
   let state = seed;
   return () => {
     state ^= state << 13;

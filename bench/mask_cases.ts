@@ -1,4 +1,4 @@
-import { logPart, makeSecrets } from "./log_file.ts";
+import { logPart, makeSecrets, randomNumbers } from "./log_file.ts";
 import { throughMask } from "./mask_speed.ts";
 import type { Contest } from "./measure.ts";
 
@@ -15,12 +15,16 @@ const RUN_SECRET = "a".repeat(256) + "b";
 export function hardCases(): Contest {
   const secrets = makeSecrets(100);
   const long = makeSecrets(57).findLast((secret) => secret.length > 60)!;
+  const bytes = randomBytes();
   const texts = {
     log: logPart(),
     run: new Uint8Array(8 * MIB).fill("a".charCodeAt(0)),
     misses: new TextEncoder().encode(nearMisses(secrets)),
     colors: logPart({ end: "\x1b[0m\n\x1b[32m" }),
     escapes: new TextEncoder().encode(escaped(logPart())),
+    base64: inLines(bytes.toBase64(), 76),
+    hexadecimal: inLines(bytes.toHex(), 64),
+    encoded: inLines(logPart().toBase64(), 76),
   };
   const cases: Record<string, [Uint8Array, readonly string[]]> = {
     "a normal secret": [texts.run, [long.repeat(5).slice(0, 257)]],
@@ -29,6 +33,9 @@ export function hardCases(): Contest {
     "near misses": [texts.misses, secrets],
     "colored lines": [texts.colors, secrets],
     "escaped lines": [texts.escapes, secrets],
+    "base64 of random bytes": [texts.base64, secrets],
+    "random hexadecimal digits": [texts.hexadecimal, secrets],
+    "base64 of a log": [texts.encoded, secrets],
     "a secret of lines": [texts.log, [
       ...secrets,
       long.match(/.{16}/g)!.join("\n"),
@@ -57,6 +64,17 @@ export function hardCases(): Contest {
       { subject: "near misses", floor: "a log", goal: "G8 near" },
       { subject: "colored lines", floor: "a log", goal: "G8 hard" },
       { subject: "escaped lines", floor: "a log", goal: "G8 hard" },
+      {
+        subject: "base64 of random bytes",
+        floor: "a log",
+        goal: "G8 digits",
+      },
+      {
+        subject: "random hexadecimal digits",
+        floor: "a log",
+        goal: "G8 digits",
+      },
+      { subject: "base64 of a log", floor: "a log" },
       { subject: "a secret of lines", floor: "a log" },
     ],
   };
@@ -77,6 +95,8 @@ export function floods(): Contest {
     "short lines": "abababab\n",
     "lists between words": `${"61 62 ".repeat(4)}aaaaaa `,
     "columns of bytes": "61\t62\n",
+    "base64 of a run": "YWJhYmFi",
+    "base64 of backslashes": "XFxc",
   };
   const entrants = Object.entries(secrets).flatMap(([flood, make]) => {
     let mask: ((text: Uint8Array) => void) | undefined;
@@ -116,6 +136,18 @@ function escaped(log: Uint8Array): string {
   return lines.map((line, at) =>
     JSON.stringify(JSON.stringify({ level: "info", msg: line, at }))
   ).join("\n").slice(0, 8 * MIB);
+}
+
+/** Bytes as in a compressed file. */
+function randomBytes(): Uint8Array {
+  const random = randomNumbers(3);
+  return Uint8Array.from({ length: 4 * MIB }, () => random() % 256);
+}
+
+/** The first 8 MiB of a text, in lines of a width. */
+function inLines(text: string, width: number): Uint8Array {
+  const lines = text.match(new RegExp(`.{1,${width}}`, "g"))!;
+  return new TextEncoder().encode(lines.join("\n")).subarray(0, 8 * MIB);
 }
 
 /** Lines full of secrets whose last letter is another one. */
