@@ -183,6 +183,19 @@ Deno.test("findLayerProblems() finds files that import one another", () => {
   assertEquals(findLayerProblems([file(a, [b, c]), file(b, [c]), file(c)]), []);
 });
 
+Deno.test("findLayerProblems() finds late imports of what is loaded anyway", () => {
+  const [a, b, c] = ["a", "b", "c"].map((name) => `src/steps/${name}.ts`);
+  const late = file(a, [b]);
+  late.imports = [...late.imports, { target: c, dynamic: true }];
+  assertEquals(
+    findLayerProblems([late, file(b, [c]), file(c)]),
+    [`${a}: delays ${c}, which is loaded anyway`],
+  );
+  const types = file(b);
+  types.imports = [{ target: c, dynamic: false, typeOnly: true }];
+  assertEquals(findLayerProblems([late, types, file(c)]), []);
+});
+
 function file(path: string, targets: string[] = [], text = ""): SourceFile {
   const imports = targets.map((target) => ({ target, dynamic: false }));
   return { path, imports, text };
@@ -227,7 +240,11 @@ async function readImports(paths: string[]): Promise<Map<string, Import[]>> {
       dependencies.flatMap(({ code, type, isDynamic = false }) =>
         [...new Set([code?.specifier, type?.specifier])]
           .filter((item) => item !== undefined)
-          .map((item) => ({ target: fromRoot(item), dynamic: isDynamic }))
+          .map((item) => ({
+            target: fromRoot(item),
+            dynamic: isDynamic,
+            typeOnly: code === undefined,
+          }))
       ),
     ]));
   } finally {

@@ -14,6 +14,8 @@ export interface Import {
   target: string;
   /** Whether the module is imported dynamically. */
   dynamic: boolean;
+  /** Whether only types are imported. */
+  typeOnly?: boolean;
 }
 
 /**
@@ -162,7 +164,25 @@ export function findLayerProblems(files: readonly SourceFile[]): string[] {
     ]),
     ...findSecondMeanings(files),
     ...findCircle(files),
+    ...findVainDelays(files),
   ];
+}
+
+/** Finds late imports of modules that the same file loads statically anyway. */
+function findVainDelays(files: readonly SourceFile[]): string[] {
+  const imports = new Map(files.map((file) => [file.path, file.imports]));
+  return files.flatMap(({ path, imports: own }) => {
+    const late = own.filter(({ dynamic }) => dynamic);
+    if (late.length === 0) return [];
+    const loaded = new Set([path]);
+    for (const module of loaded) {
+      for (const { target, dynamic, typeOnly } of imports.get(module) ?? []) {
+        if (!dynamic && !typeOnly) loaded.add(target);
+      }
+    }
+    return late.filter(({ target }) => loaded.has(target))
+      .map(({ target }) => `${path}: delays ${target}, which is loaded anyway`);
+  });
 }
 
 /** Finds names of files and of exports that occur in two files. */
