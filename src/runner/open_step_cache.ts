@@ -62,7 +62,7 @@ export async function openStepCache(
     },
     memoryDirectory: memoryDirectory(host.env),
     userId: userId(),
-    startedMs: fileTimeIn(artifactsPath),
+    fileTime: () => fileTimeIn(artifactsPath),
     open: () =>
       openStore(config.cache.store ?? "", {
         env: host.env,

@@ -371,6 +371,24 @@ describe("--cache-audit", () => {
     assertNotMatch(stderr, /out\/same/);
   });
 
+  it("says so if what a step created cannot be read", async () => {
+    await using job = await cachedJob({
+      deep: {
+        run: `mkdir -p out; cd out; name=$(printf '%0200d' 0)
+[ -e ../deep ] || exit 0
+for _ in $(seq 30); do mkdir $name; cd $name 2>/dev/null || break; done`,
+        cache: { inputs: "a", outputs: "out/**" },
+      },
+    }, { a: "1" });
+    await job.run();
+    assertEquals((await job.run()).cached, ["deep"]);
+    await makeFiles(job.cwd, { deep: "" });
+    const { code, ran, stderr } = await job.run(["--cache-audit"]);
+    assertEquals([code, ran], [0, ["deep"]], stderr);
+    assertMatch(stderr, /deep: not cached: its files cannot be read/);
+    await runShell(job.cwd, "rm -rf out");
+  });
+
   it("names files that are read, but are not inputs", async () => {
     await using job = await cachedJob({
       build: {

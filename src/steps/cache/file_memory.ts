@@ -32,6 +32,9 @@ const MAX_PARTS = 2_000;
  */
 const MIN_AGE_MS = 2_000;
 
+/** Time for which the file system is not asked again, in milliseconds. */
+const ASK_AGAIN_MS = 1_000;
+
 /** Size of the chunks in which files are read, in bytes. */
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -66,10 +69,10 @@ export interface MemoryFacts {
   /** Id of the user, to whom the memory must belong. */
   readonly userId: number | null;
   /**
-   * When the run started by the clock of the file system of the job, in
-   * milliseconds since 1970.
+   * Returns the time by the clock of the file system of the job, in milliseconds
+   * since 1970.
    */
-  readonly startedMs: number;
+  readonly fileTime: () => number;
 }
 
 /**
@@ -86,19 +89,22 @@ export class FileMemory {
   /** Hashes of files, each followed by facts about the file. */
   readonly #files: Map<string, string>;
   readonly #steps: Map<string, RememberedStep>;
-  readonly #startedMs: number;
+  readonly #fileTime: () => number;
+  /** Time by the clock of the file system, and when it was asked. */
+  #fileTimeMs = -Infinity;
+  #askedMs = -Infinity;
   /** Time before which stores were cleared by hand. */
   readonly #clearedMs: number;
   #hasChanged = false;
 
   private constructor(
     path: string | undefined,
-    startedMs: number,
+    fileTime: () => number,
     { files = {}, steps = {} }: Content = {},
     clearedMs = 0,
   ) {
     this.#path = path;
-    this.#startedMs = startedMs;
+    this.#fileTime = fileTime;
     this.#clearedMs = clearedMs;
     this.#files = new Map(Object.entries(files));
     this.#steps = new Map(Object.entries(steps));
@@ -115,13 +121,13 @@ export class FileMemory {
   static async open(
     root: string,
     parent: string | undefined,
-    { userId, startedMs }: MemoryFacts,
+    { userId, fileTime }: MemoryFacts,
   ): Promise<FileMemory> {
-    if (parent === undefined) return new FileMemory(undefined, startedMs);
+    if (parent === undefined) return new FileMemory(undefined, fileTime);
     const path = `${parent}/${await sha256Hex(root)}.json`;
     return new FileMemory(
       path,
-      startedMs,
+      fileTime,
       await readContent(path, userId),
       clearedMs(parent),
     );
@@ -171,14 +177,24 @@ export class FileMemory {
       const hash = known.slice(0, -facts.length);
       if (hash.length === HASH_LENGTH) return hash;
     }
-    const nowMs = Math.min(Date.now(), this.#startedMs);
-    const isOld = (info.ctime?.getTime() ?? Infinity) <= nowMs - MIN_AGE_MS;
+    const isOld = this.#isOld(info.ctime?.getTime() ?? Infinity);
     const fresh = await hashFile(path, info, signal);
     if (facts !== undefined && isOld && this.#files.size < MAX_REMEMBERED) {
       this.#files.set(path, fresh + facts);
       this.#hasChanged = true;
     } else if (this.#files.delete(path)) this.#hasChanged = true;
     return fresh;
+  }
+
+  #isOld(changedMs: number): boolean {
+    if (changedMs > Date.now() - MIN_AGE_MS) return false;
+    const isOldEnough = () => changedMs <= this.#fileTimeMs - MIN_AGE_MS;
+    const nowMs = performance.now();
+    if (!isOldEnough() && nowMs - this.#askedMs > ASK_AGAIN_MS) {
+      this.#askedMs = nowMs;
+      this.#fileTimeMs = this.#fileTime();
+    }
+    return isOldEnough();
   }
 
   /** Writes what has changed. A memory that cannot be written is of no use. */

@@ -343,14 +343,27 @@ export class StepCache implements AsyncDisposable {
     using trace = isSandboxed(context.definition)
       ? undefined
       : await audit.traceFiles(context, temporaryParents);
-    const foreign = await outputs.clear();
+    let foreign: ReadonlySet<string>;
+    try {
+      foreign = await outputs.clear();
+    } catch (error) {
+      return await this.#runUncached(step, error);
+    }
     const end = await step.run(context.log, trace?.spawn);
     if (end.outcome !== "success") {
       this.#keys.noteUnknownFiles(step.index);
       await outputs.track(foreign);
       return end;
     }
-    const created = await outputs.describe();
+    let created: readonly OutputFile[];
+    try {
+      created = await outputs.describe();
+    } catch (error) {
+      if (!(error instanceof Uncacheable)) throw error;
+      this.#options.onUncached(context.name, osReason(error));
+      this.#keys.noteUnknownFiles(step.index);
+      return end;
+    }
     outputs.remember(created, foreign, found);
     this.#keys.noteFiles(step.index, created);
     const values = isObject(end.value) ? end.value as CommandOutputs : {};
