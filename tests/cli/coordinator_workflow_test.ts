@@ -230,6 +230,25 @@ Deno.test("workflow run --executor coordinator cancels a job that a lost request
   assertEquals(coordinator.jobs.workflows.length, 1);
 });
 
+Deno.test("workflow attach sends nothing to another coordinator than that of the submission", async () => {
+  await using setting = await setUp(
+    "name: CI\njobs:\n  a: { command: a }\n",
+    () => 0,
+  );
+  const { coordinator, path } = setting;
+  const { code, stdout } = await submit(coordinator, path, "--detach");
+  assertEquals(code, 0);
+  const [, id] = /workflow attach ([\w-]+)/.exec(stdout)!;
+  await using other = startCoordinator();
+  const attached = await runMain(["workflow", "attach", id], {
+    cwd: path,
+    env: other.userEnv,
+  });
+  assertEquals(attached.code, 1);
+  assertStringIncludes(attached.stderr, "it was submitted to");
+  assertEquals(other.requests, []);
+});
+
 Deno.test("workflow run --executor coordinator reads lines that arrive after the end of their job", async () => {
   let sendLate = () => {};
   let readCount = 0;

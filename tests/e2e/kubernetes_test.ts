@@ -164,7 +164,7 @@ test("a run on Kubernetes survives faults without losing or repeating anything",
     "ci.yaml": `
 name: ci
 jobs:
-  loud:
+  loud ${SECRET}:
     raw_command: true
     command: |
       i=0; while [ $i -lt 100 ]; do echo "line $i"; i=$((i + 1)); done
@@ -180,7 +180,7 @@ jobs:
   server.node.clockMs = -3_600_000;
   const [args, options] = onCluster(server, path);
   await using run = startCli(args, options);
-  const pod = await podOf(server, "loud");
+  const pod = await podOf(server, "loud [REDACTED]");
   const manifests = JSON.stringify(server.store.list("jobs"));
   assert(!manifests.includes(SECRET) && !manifests.includes(btoa(SECRET)));
   const [secret] = server.store.list("secrets");
