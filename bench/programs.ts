@@ -4,7 +4,10 @@ const DENO = Deno.execPath();
 /** The program that is measured. */
 export const CLI: string = import.meta.resolve("../cli.ts");
 
-/** Options with which the image starts the runner, as `image/build.sh` writes them. */
+/**
+ * Options with which the image starts the runner, as `image/build.sh` writes them,
+ * without the configuration for pipelines, which names files of the image.
+ */
 const IMAGE_FLAGS = [
   ...["run", "--quiet", "--no-config", "--unstable-lazy-dynamic-imports"],
   ...["--allow-read", "--allow-write", "--allow-env", "--allow-run"],
