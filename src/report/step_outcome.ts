@@ -81,3 +81,25 @@ function outcomeOf(step: StepOutcome): string {
   if (signal) return signal;
   return exitCode ? `exit code ${exitCode}` : "failed";
 }
+
+/** Signs of results and states; others have a dash. */
+const MARKS: Readonly<Record<string, string>> = {
+  success: "✓",
+  neutral: "○",
+  failed: "✗",
+  timeout: "✗",
+  allowed: "!",
+  waiting: "·",
+  queued: "·",
+  running: "▸",
+  retrying: "↻",
+};
+
+/**
+ * Returns the sign of a result or state, which shows it without colors.
+ *
+ * @returns One character.
+ */
+export function markOf(result: string): string {
+  return MARKS[result] ?? "–";
+}

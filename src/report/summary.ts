@@ -10,6 +10,7 @@ import {
   hasFailed,
   isAllowed,
   isFlaky,
+  markOf,
   outcomeText,
   type StepOutcome,
   type StepState,
@@ -136,17 +137,17 @@ type Status = SummaryStatus | StepState;
 /** Statuses whose steps share a line if there are many. */
 const FOLDED_IF_MANY = ["skipped", "waiting", "queued"] as const;
 
-const MARKS: Readonly<Record<Status, [mark: string, TextStyle]>> = {
-  success: ["✓", "green"],
-  neutral: ["○", "dim"],
-  failed: ["✗", "red"],
-  timeout: ["⏱", "red"],
-  cancelled: ["–", "dim"],
-  skipped: ["–", "dim"],
-  waiting: ["·", "dim"],
-  queued: ["·", "dim"],
-  running: ["▸", "cyan"],
-  retrying: ["↻", "yellow"],
+const STYLES: Readonly<Record<Status, TextStyle>> = {
+  success: "green",
+  neutral: "dim",
+  failed: "red",
+  timeout: "red",
+  cancelled: "dim",
+  skipped: "dim",
+  waiting: "dim",
+  queued: "dim",
+  running: "cyan",
+  retrying: "yellow",
 };
 
 /** A step as a summary shows it. */
@@ -206,7 +207,7 @@ function summaryTable(
   return [
     ...rows.map((row) => lineOf(row, cells)),
     ...folded.map((status): StyledText[] => [
-      [`${MARKS[status][0]} ${countOf(steps, status)}`, "dim"],
+      [`${markOf(status)} ${countOf(steps, status)}`, "dim"],
     ]),
   ];
 }
@@ -264,7 +265,7 @@ function countOf(steps: readonly SummaryStep[], status: Status): string {
 
 function rowOf(step: SummaryStep): Row {
   const { attempts, startedAt } = step;
-  const [mark, style] = MARKS[statusOf(step)];
+  const status = statusOf(step);
   const reason = step.reason && plainLine(step.reason.replace(/\s+/g, " "));
   const notes = [
     isFlaky(step) ? "flaky" : "",
@@ -272,8 +273,8 @@ function rowOf(step: SummaryStep): Row {
     reason,
   ];
   return {
-    mark,
-    style: isAllowed(step) ? "yellow" : style,
+    mark: markOf(status),
+    style: isAllowed(step) ? "yellow" : STYLES[status],
     name: plainLine(step.name),
     ending: outcomeText(step),
     time: startedAt === null ? "–" : formatDuration(step.durationMs),

@@ -5,7 +5,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import type { SummaryStatus } from "../../src/report/step_outcome.ts";
+import { markOf, type SummaryStatus } from "../../src/report/step_outcome.ts";
 import {
   formatSummary,
   plainLine,
@@ -188,4 +188,11 @@ Deno.test("plainLine() removes everything that controls a terminal", () => {
       `seed ${random.seed}`,
     );
   }
+});
+
+Deno.test("markOf() has a sign of one cell for each result, and a dash for others", () => {
+  const results = ["success", "failed", "timeout", "allowed", "queued"];
+  assertEquals(results.map(markOf), ["✓", "✗", "✗", "!", "·"]);
+  assertEquals(["skipped", "cancelled", "?"].map(markOf), ["–", "–", "–"]);
+  for (const result of results) assertEquals(displayWidth(markOf(result)), 1);
 });

@@ -3,8 +3,8 @@ import { cutToWidth } from "../../terminal/width.ts";
 import { criticalPath } from "../critical_path.ts";
 import { formatDuration } from "../durations.ts";
 import type { StepRecord } from "../run_record.ts";
-import { hasFailed } from "../step_outcome.ts";
-import { type Html, markOf, markup, raw, resultClass } from "./html_text.ts";
+import { hasFailed, markOf } from "../step_outcome.ts";
+import { type Html, markup, raw, resultClass } from "./html_text.ts";
 
 /** Larger graphs are not drawn, since they cannot be read. */
 const MAX_GROUPS = 60;

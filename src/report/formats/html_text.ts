@@ -1,5 +1,5 @@
 import type { StepRecord } from "../run_record.ts";
-import { isAllowed } from "../step_outcome.ts";
+import { isAllowed, markOf } from "../step_outcome.ts";
 
 /** Text that is HTML already. */
 export class Html {
@@ -78,17 +78,6 @@ function escape(text: string): string {
     .replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-/** Signs of results; other results have a dash. */
-const MARKS: Readonly<Record<string, string>> = {
-  success: "✓",
-  neutral: "○",
-  failed: "✗",
-  timeout: "✗",
-  allowed: "!",
-  running: "▸",
-  retrying: "↻",
-};
-
 /**
  * Returns the result of a step, as a class of the page's style.
  *
@@ -96,15 +85,6 @@ const MARKS: Readonly<Record<string, string>> = {
  */
 export function resultClass(step: StepRecord): string {
   return step.state ?? (isAllowed(step) ? "allowed" : step.outcome);
-}
-
-/**
- * Returns the sign of a result, which shows it without colors.
- *
- * @returns One character.
- */
-export function markOf(result: string): string {
-  return MARKS[result] ?? "–";
 }
 
 /**

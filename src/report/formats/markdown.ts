@@ -8,7 +8,7 @@ import {
   problemPlace,
 } from "../record_text.ts";
 import { type RunRecord, runStatus } from "../run_record.ts";
-import { hasFailed, isFlaky, outcomeText } from "../step_outcome.ts";
+import { hasFailed, isFlaky, markOf, outcomeText } from "../step_outcome.ts";
 
 /** Maximum number of problems that are shown. */
 const MAX_PROBLEMS = 50;
@@ -35,15 +35,15 @@ export function markdownReport(record: RunRecord): string {
   const time = formatDuration(ended?.durationMs ?? lastMs);
   const path = criticalPath(steps).steps;
   return [
-    `## ${MARKS[status]} ${escape(title)}: ${status} in ${time}`,
+    `## ${markOf(status)} ${escape(title)}: ${status} in ${time}`,
     ...ended?.error && failed.length === 0 ? [escape(ended.error)] : [],
     ...failed.slice(0, MAX_FAILURES).map((step) => {
       const reason = step.reason === undefined
         ? ""
         : `: ${escape(step.reason)}`;
-      return `### ✗ ${escape(step.name)} (${outcomeText(step)})${reason}\n\n${
-        fenced(step.tail.slice(-TAIL_LINES))
-      }`;
+      return `### ${markOf("failed")} ${escape(step.name)} (${
+        outcomeText(step)
+      })${reason}\n\n${fenced(step.tail.slice(-TAIL_LINES))}`;
     }),
     ...failed.length > MAX_FAILURES
       ? [`${failed.length - MAX_FAILURES} more steps failed.`]
@@ -63,15 +63,6 @@ export function markdownReport(record: RunRecord): string {
     ],
   ].join("\n\n") + "\n";
 }
-
-const MARKS = {
-  success: "✓",
-  failed: "✗",
-  timeout: "⏱",
-  cancelled: "–",
-  interrupted: "–",
-  running: "▸",
-} as const;
 
 function problemTable({ problems }: RunRecord): string {
   const rows = mostSevere(problems).slice(0, MAX_PROBLEMS).map((problem) => {
