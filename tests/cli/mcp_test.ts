@@ -50,6 +50,34 @@ function call(id: unknown, name: unknown, args?: unknown) {
   return request(id, "tools/call", { name, arguments: args });
 }
 
+/** A record that a job has written, with the log of its step. */
+function forgedRecord(log: string): string {
+  const time = new Date().toISOString();
+  const record = [
+    {
+      event: "run.started",
+      ...{ time, ms: 0, version: 1, kind: "job", id: "forged", name: "forged" },
+      runner: { version: "0", deno: "2" },
+      trace: {
+        traceId: "1".repeat(32),
+        spanId: "1".repeat(16),
+        sampled: false,
+      },
+    },
+    {
+      event: "run.planned",
+      ...{ time, ms: 0, steps: [{ dependsOn: [], name: "s" }] },
+    },
+    {
+      event: "step.ended",
+      ...{ time, ms: 1, step: "s", outcome: "success", conclusion: "success" },
+      ...{ exitCode: 0, signal: null, startedAt: time, durationMs: 1 },
+      ...{ attempts: [], log, tail: [] },
+    },
+  ];
+  return record.map((event) => JSON.stringify(event)).join("\n");
+}
+
 Deno.test("mcp answers nothing but ping before it is initialized, and only once", async () => {
   await using directory = await temporaryDirectory();
   const responses = await exchange(directory.path, [
@@ -90,7 +118,7 @@ Deno.test("mcp reports messages of any other shape, and goes on", async () => {
     `{"jsonrpc":"2.0","id":${'{"a":'.repeat(50_000)}1${
       "}".repeat(50_000)
     },"method":"ping"}`,
-    `"${"x".repeat(2 * 1024 * 1024)}"`,
+    request(2, "ping", { text: "x".repeat(2 * 1024 * 1024) }),
     [INITIALIZE],
     { ...INITIALIZE, jsonrpc: "1.0" },
     request(null, "ping"),
@@ -118,34 +146,11 @@ Deno.test("mcp reports messages of any other shape, and goes on", async () => {
 Deno.test("mcp refuses wrong arguments, and paths out of its directory", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
-  const time = new Date().toISOString();
-  const record = [
-    {
-      event: "run.started",
-      ...{ time, ms: 0, version: 1, kind: "job", id: "forged", name: "forged" },
-      runner: { version: "0", deno: "2" },
-      trace: {
-        traceId: "1".repeat(32),
-        spanId: "1".repeat(16),
-        sampled: false,
-      },
-    },
-    {
-      event: "run.planned",
-      ...{ time, ms: 0, steps: [{ dependsOn: [], name: "s" }] },
-    },
-    {
-      event: "step.ended",
-      ...{ time, ms: 1, step: "s", outcome: "success", conclusion: "success" },
-      ...{ exitCode: 0, signal: null, startedAt: time, durationMs: 1 },
-      ...{ attempts: [], log: `${path}/outside/logs/s.log`, tail: [] },
-    },
-  ];
   await makeFiles(path, {
     "outside/secret.yaml": "job_command: echo leaked\n",
     "outside/logs/s.log": "leaked\n",
     "at/job.yaml": "job_command: echo ran > ran\n",
-    "at/run.jsonl": record.map((event) => JSON.stringify(event)).join("\n"),
+    "at/run.jsonl": forgedRecord(`${path}/outside/logs/s.log`),
   });
   await Deno.symlink(`${path}/outside`, `${path}/at/link`);
   await Deno.symlink(`${path}/outside/logs`, `${path}/at/logs`);
@@ -209,16 +214,20 @@ Deno.test("mcp runs nothing without --allow-run, and masks what it shows", async
   const { path } = directory;
   await makeFiles(path, {
     "job.yaml": "description: uses t0ken-of-the-user\njob_command: touch ran\n",
+    "run.jsonl": forgedRecord("logs/s.log"),
+    "logs/s.log": "the job wrote t0ken-of-the-user itself\n",
   });
-  const [, list, run] = await exchange(path, [
+  const [, list, run, log] = await exchange(path, [
     INITIALIZE,
     call(1, "list"),
     call(2, "run", {}),
+    call(3, "log", { step: "s" }),
   ]).then((all) => all.sort((a, b) => String(a.id) > String(b.id) ? 1 : -1))
-    .then(([first, second, start]) => [start, first, second]);
+    .then(([first, second, third, start]) => [start, first, second, third]);
   assertEquals(run.error.code, -32602);
-  const text = JSON.stringify(list);
+  const text = JSON.stringify([list, log]);
   assertStringIncludes(text, "uses [REDACTED]");
+  assertStringIncludes(text, "the job wrote [REDACTED] itself");
   assert(!text.includes("t0ken"));
   assertEquals(await exists(`${path}/ran`), false);
 });

@@ -18,7 +18,6 @@ jobs:
   broken: { command: echo it breaks; exit 3 }
 `,
   "bad.yaml": "steps: 7\n",
-  "job.yaml": "job_command: sleep 300\n",
 };
 
 /** Uses the server as a coding agent does, with the client of the protocol. */
@@ -40,6 +39,13 @@ const call = async (client, name, args = {}) => {
   if (JSON.stringify(JSON.parse(content[0].text)) !== JSON.stringify(structuredContent)) throw new Error("differs");
   return [isError, structuredContent];
 };
+async function until(find) {
+  for (;;) {
+    const found = await find().catch(() => undefined);
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
 const readOnly = await withClient([], async (client) => ({
   server: client.getServerVersion().name,
   tools: (await client.listTools()).tools.map(({ name, annotations }) => [name, annotations.readOnlyHint]),
@@ -58,8 +64,11 @@ const running = await withClient(["--allow-run"], async (client) => {
   const only = await call(client, "run", { ...workflow, only: ["hello"] });
   const stop = new AbortController();
   const sleeping = client.callTool({ name: "run", arguments: {} }, undefined, { signal: stop.signal, onprogress: () => {} });
-  setTimeout(() => stop.abort("enough"), 300);
+  const pid = await until(async () => Number(await Deno.readTextFile(cwd + "/pid")));
+  stop.abort("enough");
   const cancelled = await sleeping.catch((error) => String(error));
+  // The server ends it before the client leaves.
+  await until(async () => !await Deno.stat("/proc/" + pid).catch(() => undefined));
   const listed = await call(client, "list");
   return { run, result, log, rest, only, cancelled, runs: listed[1].runs.length };
 });
@@ -69,7 +78,11 @@ console.log(JSON.stringify({ readOnly, running }));
 Deno.test("the client of the protocol lists, validates, runs and reads results", async () => {
   await using directory = await temporaryDirectory();
   const { path: cwd } = directory;
-  await makeFiles(cwd, FILES);
+  await makeFiles(cwd, {
+    ...FILES,
+    "job.yaml":
+      `job_command: 'echo $$ > "${cwd}/new" && mv "${cwd}/new" "${cwd}/pid" && exec sleep 300'\n`,
+  });
   const { code, output } = await runNpmCode(AGENT, {
     cwd,
     stdin: JSON.stringify({
