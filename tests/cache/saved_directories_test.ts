@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { runShell } from "../helpers/archives.ts";
 import { type CliResult, startCli } from "../helpers/cli.ts";
@@ -85,6 +90,26 @@ chmod 500 tree/a/empty; chmod 400 tree/large; chmod 555 tree`,
       "tree/": "",
       "tree/a": "1",
     });
+  });
+
+  it("saves and restores as the mode of the cache allows", async () => {
+    await using job = await world();
+    await makeFiles(job.cwd, { "tree/a": "1" });
+    const run = (args: string[], mode: string) =>
+      job.run(args, { REACTORCIDE_CACHE: mode });
+    for (const mode of ["read-only", "off"]) {
+      const { code, stdout, stderr } = await run(SAVE, mode);
+      assertEquals([code, stdout], [0, ""]);
+      assertStringIncludes(
+        stderr,
+        `Not saved: the mode of the cache is ${mode}`,
+      );
+      assertEquals((await job.run(RESTORE)).stdout, "miss\n");
+    }
+    assertEquals((await run(SAVE, "write-only")).stdout, "saved k1\n");
+    assertEquals((await run(RESTORE, "write-only")).stdout, "miss\n");
+    assertEquals((await run(RESTORE, "off")).stdout, "miss\n");
+    assertEquals((await run(RESTORE, "read-only")).stdout, "exact k1\n");
   });
 
   it("restores the newest entry of a fallback, and says so", async () => {

@@ -20,6 +20,7 @@ import { variableInfo } from "../../environment/variables.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import { temporaryParents } from "../../fs/temporary_directory.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
+import { canRead, canWrite } from "../../steps/cache/store_access.ts";
 import { memoryDirectory, noteCleared } from "../../steps/cache/file_memory.ts";
 import { cancelOnSignal, findAction } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
@@ -115,6 +116,13 @@ function saveToCache(
     }
     const key = await keyOf(context, cancellation);
     const id = { namespace: settings.namespace, name, key };
+    if (!canWrite(settings.mode)) {
+      logger.info(
+        "cache",
+        `Not saved: the mode of the cache is ${settings.mode}`,
+      );
+      return 0;
+    }
     try {
       const store = await storeOf(context);
       const cache = cacheContext(context, root, { store, cancellation });
@@ -155,7 +163,7 @@ function restoreToCache(
 ): Promise<number> {
   return cancelOnSignal(context.runner.host, async (cancellation) => {
     checkName(name);
-    const { namespace, readFrom } = cacheSettings(context.runner.host);
+    const { mode, namespace, readFrom } = cacheSettings(context.runner.host);
     const root = await jobDirectory(context);
     const paths = await pathsIn(root, context, operands);
     const key = await keyOf(context, cancellation);
@@ -163,8 +171,8 @@ function restoreToCache(
     const troubles: unknown[] = [];
     let found;
     try {
-      const store = await storeOf(context);
-      found = await restoreDirectories(
+      const store = canRead(mode) ? await storeOf(context) : undefined;
+      found = store && await restoreDirectories(
         {
           namespaces: [...new Set([namespace, ...readFrom])],
           name,
