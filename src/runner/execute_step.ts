@@ -176,7 +176,10 @@ async function runWithDirectories(
   const { gate, cacheUses, cancellation } = shared;
   const { name, definition, system } = opened.context;
   const run = async () => {
-    await using _ = definition.untrusted ? await gate.enter(name) : undefined;
+    await using _untrusted = definition.untrusted
+      ? await gate.enter(name)
+      : undefined;
+    using _trusted = definition.untrusted ? undefined : gate.enterTrusted(name);
     return await runOpened(step, opened, shared);
   };
   if (definition.usesCache === undefined || !system.usesCache) {

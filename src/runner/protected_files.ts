@@ -3,8 +3,9 @@ import type { JobConfig } from "../config/job_config.ts";
 import { lstatIfThereSync } from "../fs/files.ts";
 import { readUntrusted } from "../fs/untrusted_file.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
+import { isInside } from "../job_path.ts";
 import { MAX_DOCUMENT_BYTES } from "../triggers/triggers_file.ts";
-import { realParent } from "../workspace/guard.ts";
+import { realParent, realPath } from "../workspace/guard.ts";
 import { removeTree } from "../workspace/remove.ts";
 import { outputPath, variablesPath, workspacePath } from "./job_workspace.ts";
 import type { RunnerContext } from "./runner_context.ts";
@@ -40,10 +41,18 @@ export interface FileSnapshot {
   restore(): Promise<readonly string[]>;
 }
 
-/** Reads files, so that changes to them can be undone. */
+/**
+ * Reads files, so that changes to them can be undone.
+ *
+ * @param paths Absolute paths.
+ * @param base Absolute path of the directory in which steps may replace
+ * directories.
+ */
 export async function snapshotFiles(
   paths: readonly string[],
+  base: string,
 ): Promise<FileSnapshot> {
+  const root = await realPath(base);
   const files = await Promise.all(paths.map(async (path) => {
     const real = await realParent(path);
     return { path: real, before: await contentAt(real) };
@@ -53,7 +62,7 @@ export async function snapshotFiles(
       const changed: string[] = [];
       for (const { path, before } of files) {
         const directory = dirname(path);
-        const isMoved = await removeLinks(directory);
+        const isMoved = await removeLinks(root, directory);
         if (!isMoved && isSame(before, await contentAt(path))) continue;
         changed.push(path);
         await removeTree(path);
@@ -109,13 +118,15 @@ function isSame(before: Content, now: Content): boolean {
 /**
  * Removes links and files that have replaced components of a path.
  *
+ * @param root Absolute path of a directory, whose components are left alone.
  * @param directory Absolute path that had no links.
  * @returns Whether there were any.
  */
-async function removeLinks(directory: string): Promise<boolean> {
-  const names = directory.split("/").filter((name) => name !== "");
-  let path = "";
-  for (const name of names) {
+async function removeLinks(root: string, directory: string): Promise<boolean> {
+  if (!isInside(root, directory)) return false;
+  let path = root;
+  for (const name of directory.slice(root.length).split("/")) {
+    if (name === "") continue;
     path += `/${name}`;
     const info = lstatIfThereSync(path);
     if (info === undefined) return false;

@@ -8,6 +8,7 @@ import { formatSummary } from "../report/summary.ts";
 import { renamedPath } from "../report/run_recorder.ts";
 import { hasFailed, isFlaky } from "../report/step_outcome.ts";
 import type { Masker } from "../secrets/masker.ts";
+import { listed } from "../suggest.ts";
 import { runsAlongside } from "../steps/expand_matrix.ts";
 import { GraphRun } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
@@ -34,7 +35,7 @@ import { stepConditions } from "./event_facts.ts";
 import { openStepSetting, type StepSetting } from "./step_setting.ts";
 import type { StepCacheUses } from "./step_cache_uses.ts";
 import type { DebugShells } from "./debug_shells.ts";
-import { UntrustedGate } from "./untrusted_gate.ts";
+import { type RunningSteps, UntrustedGate } from "./untrusted_gate.ts";
 
 /** Options for {@linkcode runSteps}. */
 export interface RunStepsOptions {
@@ -121,8 +122,12 @@ export async function runSteps(
     })),
   });
   const gate = new UntrustedGate({
-    snapshot: () => snapshotFiles(protectedFiles(run.runner, config)),
-    onUndone: (files, steps) => warnOfUndone(run.runner, files, steps),
+    snapshot: () =>
+      snapshotFiles(
+        protectedFiles(run.runner, config),
+        run.runner.workspace.base,
+      ),
+    onUndone: (files, steps) => reportUndone(run, files, steps),
   });
   let cacheUses: Promise<StepCacheUses> | undefined;
   {
@@ -192,19 +197,40 @@ function failIfFlaky(run: RunState, results: readonly StepResult[]): void {
   );
 }
 
-function warnOfUndone(
-  { host, logger }: RunnerContext,
+/**
+ * Reports that changes to protected files were undone. If a trusted step could
+ * have made them, the job fails, as they may be missed.
+ */
+function reportUndone(
+  run: RunState,
   files: readonly string[],
-  steps: readonly string[],
+  { untrusted, trusted }: RunningSteps,
 ): void {
-  const names = files.map((file) => shownPath(file, host.cwd)).join(", ");
-  const untrusted = steps.map((step) => `"${step}"`).join(", ");
-  logger.warn(
-    "steps",
-    `Undid changes that were made to ${names} while untrusted ${
-      steps.length === 1 ? "step" : "steps"
-    } ${untrusted} ran: only trusted steps may leave follow-up jobs, outputs and variables there, and only before or after`,
+  const { host, logger } = run.runner;
+  const names = listed(files.map((file) => shownPath(file, host.cwd)));
+  if (trusted.length === 0) {
+    logger.warn(
+      "steps",
+      `Undid changes to ${names} by untrusted ${stepNames(untrusted)}`,
+    );
+    return;
+  }
+  recordFailure(
+    run,
+    new RunnerError(
+      `Undid changes to ${names}, as ${
+        stepNames(trusted)
+      } ran at the same time as untrusted ${
+        stepNames(untrusted)
+      }: let one need the other`,
+      { code: "output-failed" },
+    ),
   );
+}
+
+function stepNames(names: readonly string[]): string {
+  const quoted = names.map((name) => `"${name}"`);
+  return `${names.length === 1 ? "step" : "steps"} ${listed(quoted)}`;
 }
 
 /** Saves the outputs of steps for a later run of selected steps. */

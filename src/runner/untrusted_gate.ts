@@ -1,5 +1,13 @@
 import type { FileSnapshot } from "./protected_files.ts";
 
+/** Steps that ran while protected files changed. */
+export interface RunningSteps {
+  /** Names of the untrusted steps. */
+  readonly untrusted: readonly string[];
+  /** Names of the trusted steps, which may have made the changes. */
+  readonly trusted: readonly string[];
+}
+
 /** Options for {@linkcode UntrustedGate}. */
 export interface UntrustedGateOptions {
   /** Takes a snapshot of the files that no untrusted step may change. */
@@ -8,12 +16,9 @@ export interface UntrustedGateOptions {
    * Called when changes to these files were undone.
    *
    * @param files Paths of the files.
-   * @param steps Names of the untrusted steps that have run since.
+   * @param steps Steps that have run since the snapshot was taken.
    */
-  readonly onUndone: (
-    files: readonly string[],
-    steps: readonly string[],
-  ) => void;
+  readonly onUndone: (files: readonly string[], steps: RunningSteps) => void;
 }
 
 /**
@@ -31,7 +36,11 @@ export class UntrustedGate {
   readonly #options: UntrustedGateOptions;
   #snapshot: Promise<FileSnapshot> | undefined;
   #restored: Promise<void> = Promise.resolve();
-  readonly #names = new Set<string>();
+  /** Untrusted steps that have run since no such step was running. */
+  readonly #untrusted = new Set<string>();
+  /** Trusted steps that have run since then. */
+  readonly #trusted = new Set<string>();
+  readonly #runningTrusted = new Set<string>();
 
   /** Creates a gate. */
   constructor(options: UntrustedGateOptions) {
@@ -57,19 +66,36 @@ export class UntrustedGate {
   async enter(name: string): Promise<AsyncDisposable> {
     this.#hasStarted = true;
     this.#runningCount++;
-    this.#names.add(name);
+    this.#untrusted.add(name);
+    this.#runningTrusted.forEach((trusted) => this.#trusted.add(trusted));
     await Promise.all(this.#transfers);
     this.#snapshot ??= this.#restored.then(() => this.#options.snapshot());
     await this.#snapshot;
     return { [Symbol.asyncDispose]: () => this.#leave() };
   }
 
+  /**
+   * Notes that a trusted step is running.
+   *
+   * @param name Name of the step.
+   * @returns Handle that ends the step when disposed.
+   */
+  enterTrusted(name: string): Disposable {
+    this.#runningTrusted.add(name);
+    if (this.isOccupied) this.#trusted.add(name);
+    return { [Symbol.dispose]: () => void this.#runningTrusted.delete(name) };
+  }
+
   async #leave(): Promise<void> {
     if (--this.#runningCount > 0 || this.#snapshot === undefined) return;
     const snapshot = this.#snapshot;
-    const steps = [...this.#names];
+    const steps = {
+      untrusted: [...this.#untrusted],
+      trusted: [...this.#trusted],
+    };
     this.#snapshot = undefined;
-    this.#names.clear();
+    this.#untrusted.clear();
+    this.#trusted.clear();
     this.#restored = snapshot.then((files) => files.restore()).then((files) => {
       if (files.length > 0) this.#options.onUndone(files, steps);
     });

@@ -198,7 +198,7 @@ for (
       { triggers: { file: "/job/handed-on/triggers.json" } },
     );
     assertEquals(result.exitCode, 0, test.stdout() + test.stderr());
-    assertStringIncludes(test.stderr(), 'while untrusted step "evil" ran');
+    assertStringIncludes(test.stderr(), 'by untrusted step "evil"');
     assertEquals(
       await Deno.readTextFile(protectedFiles.TRIGGERS),
       `${GENUINE}\n`,
@@ -230,7 +230,7 @@ Deno.test("no worker gets follow-up jobs, outputs or variables from untrusted st
   assertEquals(result.exitCode, 0, test.stdout() + test.stderr());
   assertStringIncludes(test.stdout(), '{"to":"good"}');
   assertEquals(test.stdout().includes("n0nc3"), false, test.stdout());
-  assertStringIncludes(test.stderr(), 'untrusted steps "first", "second" ran');
+  assertStringIncludes(test.stderr(), 'by untrusted steps "first", "second"');
   const names = (await Array.fromAsync(Deno.readDir(base))).map(({ name }) =>
     name
   );
@@ -240,4 +240,29 @@ Deno.test("no worker gets follow-up jobs, outputs or variables from untrusted st
     ),
     [],
   );
+});
+
+Deno.test("a job fails if a follow-up job may come from a trusted or an untrusted step", async () => {
+  await using test = await testRunner();
+  const base = `${test.path}/job`;
+  const result = await test.runner.runJob(
+    new Job("x")
+      .addStep(
+        "untrusted",
+        `until [ -e '${base}/done' ]; do sleep 0.01; done`,
+        {
+          untrusted: true,
+        },
+      )
+      .addStep(
+        "deploy",
+        `echo '${GENUINE}' > '${base}/triggers.json'; : > '${base}/done'`,
+      ),
+  );
+  assertEquals(result.status, "failed", test.stdout() + test.stderr());
+  assertEquals(
+    result.error?.message,
+    'Undid changes to job/triggers.json, as step "deploy" ran at the same time as untrusted step "untrusted": let one need the other',
+  );
+  assertEquals(result.triggers, []);
 });
