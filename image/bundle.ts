@@ -219,9 +219,9 @@ function compileEarly(code: string, tree: Node, called: Called): string {
   }
 
   function nodeText(node: Node): string {
+    // That of a method starts with its parameters.
     const isExpression = node.type === "ArrowFunctionExpression" ||
-      node.type === "FunctionExpression" &&
-        code.startsWith("function", node.start);
+      node.type === "FunctionExpression" && code[node.start] !== "(";
     return isExpression && isCalled(node) ? `(${textOf(node)})` : textOf(node);
   }
 
