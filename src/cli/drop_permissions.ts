@@ -15,6 +15,7 @@ const WITHOUT_NETWORK: ReadonlySet<string> = new Set([
  */
 const READING_PROCESSES: ReadonlySet<string> = new Set([
   "doctor",
+  "mcp",
   "run",
   "ui",
   "workflow",

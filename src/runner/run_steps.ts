@@ -35,7 +35,7 @@ import { stepConditions } from "./event_facts.ts";
 import { openStepSetting, type StepSetting } from "./step_setting.ts";
 import type { StepCacheUses } from "./step_cache_uses.ts";
 import type { DebugShells } from "./debug_shells.ts";
-import { type RunningSteps, UntrustedGate } from "./untrusted_gate.ts";
+import { type ConcurrentSteps, UntrustedGate } from "./untrusted_gate.ts";
 
 /** Options for {@linkcode runSteps}. */
 export interface RunStepsOptions {
@@ -204,7 +204,7 @@ function failIfFlaky(run: RunState, results: readonly StepResult[]): void {
 function reportUndone(
   run: RunState,
   files: readonly string[],
-  { untrusted, trusted }: RunningSteps,
+  { untrusted, trusted }: ConcurrentSteps,
 ): void {
   const { host, logger } = run.runner;
   const names = listed(files.map((file) => shownPath(file, host.cwd)));

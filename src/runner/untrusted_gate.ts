@@ -1,7 +1,7 @@
 import type { FileSnapshot } from "./protected_files.ts";
 
 /** Steps that ran while protected files changed. */
-export interface RunningSteps {
+export interface ConcurrentSteps {
   /** Names of the untrusted steps. */
   readonly untrusted: readonly string[];
   /** Names of the trusted steps, which may have made the changes. */
@@ -18,7 +18,7 @@ export interface UntrustedGateOptions {
    * @param files Paths of the files.
    * @param steps Steps that have run since the snapshot was taken.
    */
-  readonly onUndone: (files: readonly string[], steps: RunningSteps) => void;
+  readonly onUndone: (files: readonly string[], steps: ConcurrentSteps) => void;
 }
 
 /**

@@ -21,6 +21,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   config: ["config", "--job-file", "job.yaml"],
   "explain-masks": ["explain-masks", "--job-file", "job.yaml"],
   validate: ["validate", "--job-file", "job.yaml"],
+  mcp: ["mcp"],
   plugins: ["plugins", "list", "--plugin-dir", "plugins"],
   exec: ["exec", "pipeline.ts"],
   workflow: ["workflow", "list"],
