@@ -44,6 +44,7 @@ export async function openArtifactStore(
       store: await openStore(settings.cache_store ?? "", {
         env,
         allowInsecureTransport,
+        isRequired: true,
       }),
       namespace,
       maxBytes,

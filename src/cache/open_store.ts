@@ -28,8 +28,9 @@ const S3_VARIABLES = [
  */
 export async function openStore(
   setting: string,
-  { env, allowInsecureTransport }: StoreSetting,
+  { env, allowInsecureTransport, isRequired = false }: StoreSetting,
 ): Promise<CacheStore> {
+  const options = isRequired ? { pauseMs: 0 } : {};
   if (setting === "") return await DirectoryStore.open(userDirectory(env));
   if (setting.startsWith("/")) return await DirectoryStore.open(setting);
   const url = URL.parse(setting);
@@ -43,7 +44,7 @@ export async function openStore(
       allowInsecureTransport,
     });
     const { HttpStore } = await import("./http_store.ts");
-    return new HttpStore(url, env[Variable.cacheToken] ?? "");
+    return new HttpStore(url, env[Variable.cacheToken] ?? "", options);
   }
   if (url?.protocol === "s3:") {
     const { parseS3Location } = await import("./s3_location.ts");
@@ -51,6 +52,7 @@ export async function openStore(
     return new S3Store(
       parseS3Location(url, { env, allowInsecureTransport }),
       s3Credentials(env),
+      options,
     );
   }
   throw invalidStore(

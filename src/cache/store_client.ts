@@ -23,10 +23,7 @@ const MIN_PROGRESS_BYTES = 16 * 1024;
 /** Maximum time of a request, in milliseconds. */
 const TIMEOUT_MS = 15 * 60_000;
 
-/**
- * Time for which a server is not asked again that could not be used, in
- * milliseconds: everyone would wait for it again.
- */
+/** Default time for which a server is not asked again, in milliseconds. */
 const PAUSE_MS = 5 * 60_000;
 
 /** Minimum speed of an upload whose progress is not visible, in bytes per ms. */
@@ -46,6 +43,13 @@ export interface StoreClientOptions {
    * @default {900_000}
    */
   timeoutMs?: number;
+  /**
+   * Time for which a server is not asked again that could not be used, in
+   * milliseconds: everyone would wait for it again.
+   *
+   * @default {300_000}
+   */
+  pauseMs?: number;
   /**
    * Retry policy.
    *
@@ -106,12 +110,14 @@ class TransientFailure extends Error {
 export class StoreClient {
   readonly #limits: StopLimits;
   readonly #retry: RetryPolicy;
+  readonly #pauseMs: number;
   #pause: { readonly error: unknown; readonly endMs: number } | undefined;
 
   constructor(options: StoreClientOptions = {}) {
     const { silenceMs = SILENCE_MS, timeoutMs = TIMEOUT_MS } = options;
     this.#limits = { silenceMs, timeoutMs };
     this.#retry = options.retry ?? RETRY;
+    this.#pauseMs = options.pauseMs ?? PAUSE_MS;
   }
 
   /**
@@ -232,7 +238,7 @@ export class StoreClient {
     signal.throwIfAborted();
     if (!(error instanceof TransientFailure)) throw error;
     if (await backoff.next(error.message, error.retryAfterMs)) return;
-    this.#pause = { error, endMs: performance.now() + PAUSE_MS };
+    this.#pause = { error, endMs: performance.now() + this.#pauseMs };
     throw error;
   }
 }

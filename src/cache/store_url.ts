@@ -7,6 +7,13 @@ export interface StoreSetting {
   readonly env: Readonly<Record<string, string>>;
   /** Whether credentials may be sent over plain HTTP. */
   readonly allowInsecureTransport: boolean;
+  /**
+   * Whether a job fails without the store, so that each job asks a server again
+   * that could not be used.
+   *
+   * @default {false}
+   */
+  readonly isRequired?: boolean;
 }
 
 /**

@@ -263,6 +263,15 @@ describe("a cache on an HTTP server", () => {
       );
     }
     assertEquals(count, 3);
+    const url = new URL(http.url);
+    const eager = new HttpStore(url, TOKEN, {
+      pauseMs: 0,
+      retry: { attempts: 3, delayMs: 1 },
+    });
+    for (let round = 1; round < 4; round++) {
+      await assertRejects(() => eager.get("x", options), Error, "status 503");
+      assertEquals(count, 3 + 3 * round);
+    }
   });
 
   it("is a miss, whatever it answers", async () => {
