@@ -12,6 +12,12 @@ import {
   variableInfo,
 } from "./variables.ts";
 
+/** Variables that git needs to run and to find the user's ignored files. */
+const GIT_QUERY_VARIABLES: ReadonlySet<string> = new Set([
+  ...["PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "LD_LIBRARY_PATH"],
+  "GIT_EXEC_PATH",
+]);
+
 declare const CHILD: unique symbol;
 
 /**
@@ -71,7 +77,7 @@ interface ContainerChild extends JobLayers {
 
 /** A program that gets only the variables that it is allowed to use. */
 interface LimitedChild {
-  readonly kind: "plugin" | "git-query" | "pipeline";
+  readonly kind: "plugin" | "pipeline";
   /** Checks whether it needs a variable or has a permission for it. */
   readonly mayUse: (name: string) => boolean;
   /**
@@ -82,6 +88,11 @@ interface LimitedChild {
    * @default {no variable}
    */
   readonly isNamed?: (name: string) => boolean;
+}
+
+/** Git when it only reads a repository, whose owner may not be trusted. */
+interface GitQuery {
+  readonly kind: "git-query";
 }
 
 /**
@@ -113,6 +124,7 @@ export type Child =
   | UntrustedChild
   | ContainerChild
   | LimitedChild
+  | GitQuery
   | Tool
   | SecretProviderChild
   | NestedRunner;
@@ -130,9 +142,10 @@ export type Child =
  *   value that contains a known secret is withheld, wherever it was set.
  * - A container gets the worker's variables that do not describe the host, and
  *   variables that are passed by name.
- * - Plugins, pipelines and git queries get the variables that they may use.
- *   Unknown variables with a reserved prefix must be granted by name. Only
- *   pipelines get variables for commands of the job.
+ * - Plugins and pipelines get the variables that they may use. Unknown variables
+ *   with a reserved prefix must be granted by name. Only pipelines get variables
+ *   for commands of the job.
+ * - A git query gets what git needs to run, and no tokens.
  * - Tools of the runner inherit everything except variables for commands of the
  *   job, since they do not need its tokens. Only git itself gets the variables
  *   with which an operator configures git.
@@ -159,13 +172,17 @@ export function childEnvironment(
         ...layersOf(child),
       });
     case "plugin":
-    case "git-query":
       return pick(
         parent,
         (name) =>
           child.mayUse(name) &&
           (isForTools(name) ||
             isUnknownSystemName(name) && (child.isNamed?.(name) ?? false)),
+      );
+    case "git-query":
+      return pick(
+        parent,
+        (name) => GIT_QUERY_VARIABLES.has(name) && isForTools(name),
       );
     case "pipeline":
       return pick(

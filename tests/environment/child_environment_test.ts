@@ -352,6 +352,22 @@ describe("childEnvironment() of other programs", () => {
     });
   });
 
+  it("passes a git query what git needs to run, and no settings of git", () => {
+    const needed = {
+      PATH: "/bin",
+      HOME: "/home/u",
+      XDG_CONFIG_HOME: "/c",
+      TMPDIR: "/tmp",
+      LD_LIBRARY_PATH: "/lib",
+      GIT_EXEC_PATH: "/exec",
+    };
+    const git = { GIT_SSH_COMMAND: "evil", GIT_CONFIG_GLOBAL: "/g" };
+    assertEquals(
+      environmentOf({ ...parent, ...git, ...needed }, { kind: "git-query" }),
+      needed,
+    );
+  });
+
   it("passes a container all variables that do not describe the host", () => {
     const env = environmentOf(parent, {
       ...NO_LAYERS,

@@ -14,9 +14,6 @@ const SETTINGS = [
   "safe.directory=*",
 ].flatMap((setting) => ["-c", setting]);
 
-/** Variables that git needs to find the user's list of ignored files. */
-const INHERITED = ["PATH", "HOME", "XDG_CONFIG_HOME", "LD_LIBRARY_PATH"];
-
 /**
  * Lists the files below a directory that git tracks or would track: all of them
  * except ignored ones.
@@ -41,10 +38,7 @@ export async function listUnignoredFiles(
         cancellation: new Cancellation(),
         timeoutMs: TIMEOUT_MS,
         env: {
-          ...childEnvironment(env, {
-            kind: "git-query",
-            mayUse: (name) => INHERITED.includes(name),
-          }),
+          ...childEnvironment(env, { kind: "git-query" }),
           // Git would fetch missing objects of a sparse index, by a program
           // that the repository names.
           GIT_ALLOW_PROTOCOL: "none",

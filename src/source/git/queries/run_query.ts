@@ -40,12 +40,6 @@ const NEUTRAL_OPTIONS = [
   "gc.auto=0",
 ].flatMap((option) => ["-c", option]);
 
-/** Variables that programs need to run. Git gets no tokens. */
-const INHERITED = [
-  ...["PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "LD_LIBRARY_PATH"],
-  "GIT_EXEC_PATH",
-];
-
 /** The user's settings could start programs, and a step can change them. */
 const HIDDEN_SETTINGS = {
   GIT_CONFIG_GLOBAL: "/dev/null",
@@ -71,10 +65,7 @@ export async function runQuery(
     cancellation.cancel("SIGTERM");
   }, timeoutMs);
   using _ = signal && onAbort(signal, () => cancellation.cancel("SIGTERM"));
-  const inherited = childEnvironment(env, {
-    kind: "git-query",
-    mayUse: (name) => INHERITED.includes(name),
-  });
+  const inherited = childEnvironment(env, { kind: "git-query" });
   try {
     return await capture(
       ["git", ...NEUTRAL_OPTIONS, `--git-dir=${privatePath}`, ...args],
