@@ -29,6 +29,9 @@ export function protectedFiles(
   ];
 }
 
+/** Permission of a directory's owner to use it. */
+const OWN_USE = 0o700;
+
 /** Contents of files at one time. */
 export interface FileSnapshot {
   /**
@@ -62,7 +65,7 @@ export async function snapshotFiles(
       const changed: string[] = [];
       for (const { path, before } of files) {
         const directory = dirname(path);
-        const isMoved = await removeLinks(root, directory);
+        const isMoved = await reopen(root, directory);
         if (!isMoved && isSame(before, await contentAt(path))) continue;
         changed.push(path);
         await removeTree(path);
@@ -116,23 +119,28 @@ function isSame(before: Content, now: Content): boolean {
 }
 
 /**
- * Removes links and files that have replaced components of a path.
+ * Removes links and files that have replaced components of a path, and lets the
+ * runner use its directories again.
  *
- * @param root Absolute path of a directory, whose components are left alone.
+ * @param root Absolute path of a directory, whose parents are left alone.
  * @param directory Absolute path that had no links.
- * @returns Whether there were any.
+ * @returns Whether components had been replaced.
  */
-async function removeLinks(root: string, directory: string): Promise<boolean> {
+async function reopen(root: string, directory: string): Promise<boolean> {
   if (!isInside(root, directory)) return false;
   let path = root;
-  for (const name of directory.slice(root.length).split("/")) {
-    if (name === "") continue;
-    path += `/${name}`;
+  for (const name of ["", ...directory.slice(root.length).split("/")]) {
+    if (name !== "") path += `/${name}`;
     const info = lstatIfThereSync(path);
     if (info === undefined) return false;
-    if (info.isDirectory) continue;
-    await Deno.remove(path);
-    return true;
+    if (!info.isDirectory) {
+      await Deno.remove(path);
+      return true;
+    }
+    const mode = (info.mode ?? OWN_USE) & 0o7777;
+    if ((mode & OWN_USE) === OWN_USE) continue;
+    // A directory of another user was not changed by a step.
+    await Deno.chmod(path, mode | OWN_USE).catch(() => {});
   }
   return false;
 }

@@ -128,6 +128,14 @@ export async function runSteps(
         run.runner.workspace.base,
       ),
     onUndone: (files, steps) => reportUndone(run, files, steps),
+    onFailure: (cause) =>
+      recordFailure(
+        run,
+        new RunnerError(
+          `Cannot undo what an untrusted step has changed: ${messageOf(cause)}`,
+          { code: "output-failed", cause },
+        ),
+      ),
   });
   let cacheUses: Promise<StepCacheUses> | undefined;
   {

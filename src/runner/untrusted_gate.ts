@@ -19,6 +19,8 @@ export interface UntrustedGateOptions {
    * @param steps Steps that have run since the snapshot was taken.
    */
   readonly onUndone: (files: readonly string[], steps: ConcurrentSteps) => void;
+  /** Called if changes could not be undone; the job must fail then. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 /**
@@ -96,10 +98,23 @@ export class UntrustedGate {
     this.#snapshot = undefined;
     this.#untrusted.clear();
     this.#trusted.clear();
-    this.#restored = snapshot.then((files) => files.restore()).then((files) => {
-      if (files.length > 0) this.#options.onUndone(files, steps);
-    });
+    this.#restored = this.#restore(snapshot, steps);
     await this.#restored;
+  }
+
+  async #restore(
+    snapshot: Promise<FileSnapshot>,
+    steps: ConcurrentSteps,
+  ): Promise<void> {
+    try {
+      const files = await (await snapshot).restore();
+      if (files.length > 0) this.#options.onUndone(files, steps);
+    } catch (error) {
+      this.#options.onFailure(error);
+      // No other untrusted step starts, since the next snapshot would keep the
+      // changes.
+      throw error;
+    }
   }
 
   /**

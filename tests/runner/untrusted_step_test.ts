@@ -165,6 +165,16 @@ for (
       mv "$directory" evil; ln -s "$PWD/evil" "$directory"
       echo '${FORGED}' > "$TRIGGERS"; echo '{"to":"evil"}' > "$OUTPUT"`,
     ],
+    [
+      "files in directories that cannot be used",
+      `echo '${FORGED}' > "$TRIGGERS"; echo '{"to":"evil"}' > "$OUTPUT"
+      chmod 000 "$(dirname "$TRIGGERS")"; chmod 555 "$(dirname "$OUTPUT")"`,
+    ],
+    [
+      "a link to another workspace",
+      `mv job evil; ln -s evil job; echo '${FORGED}' > "$TRIGGERS"
+      echo '{"to":"evil"}' > "$OUTPUT"`,
+    ],
     ["files that cannot be read", `chmod 000 "$TRIGGERS" "$OUTPUT"`],
     [
       "files of more than 8 MiB",
