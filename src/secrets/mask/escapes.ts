@@ -81,6 +81,7 @@ export class EscapeReader {
       }
     }
     if (bytes[at] === 0) return this.#emitNothing(nulsEnd(bytes, length, at));
+    if (at + 1 < length && isSign(bytes[at], bytes[at + 1])) return false;
     this.#char = bytes[at];
     this.#next = at + 1;
     this.#isByte = true;
@@ -418,6 +419,13 @@ function tail(char: number, shift: number): number {
 
 function isPrintable(byte: number): boolean {
   return byte >= 0x20 && byte !== DEL;
+}
+
+/** Whether a percent sign or an ampersand begins no escape, as most do not. */
+function isSign(byte: number, next: number): boolean {
+  if (byte === PERCENT) return next !== 0x75 && HEX[next] > 15;
+  return byte === AMPERSAND && next !== HASH && next !== PERCENT &&
+    !isAlphanumeric(next);
 }
 
 function isAlphanumeric(byte: number): boolean {

@@ -158,19 +158,19 @@ export function computeFingerprint(
 ): void {
   let first = FIRST_SEED;
   let second = SECOND_SEED;
-  // Both at once: each step has to wait for the one before.
+  // Each step has to wait for the one before. So both numbers are computed at
+  // once, and the last operation of a hash is that of the next one.
+  let firstShift = 0;
+  let secondShift = 0;
   for (let at = from; at < to; at++) {
     const byte = bytes[at];
-    first = firstHash(first, byte);
-    second = secondHash(second, byte);
+    first = Math.imul(first ^ byte ^ firstShift, FIRST_MULTIPLIER);
+    second = Math.imul(second ^ byte ^ secondShift, SECOND_MULTIPLIER);
+    firstShift = first >>> 15;
+    secondShift = second >>> 13;
   }
-  fingerprint[0] = first;
-  fingerprint[1] = second;
-}
-
-function secondHash(hash: number, byte: number): number {
-  const next = Math.imul(hash ^ byte, SECOND_MULTIPLIER);
-  return next ^ next >>> 13;
+  fingerprint[0] = first ^ firstShift;
+  fingerprint[1] = second ^ secondShift;
 }
 
 /** The second number of the fingerprint of a part of a text. */
@@ -181,7 +181,8 @@ function secondHashOf(
 ): number {
   let hash = SECOND_SEED;
   for (let at = from; at < to; at++) {
-    hash = secondHash(hash, text[at]);
+    hash = Math.imul(hash ^ text[at], SECOND_MULTIPLIER);
+    hash ^= hash >>> 13;
   }
   return hash;
 }

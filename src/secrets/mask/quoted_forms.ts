@@ -54,6 +54,9 @@ const encoder = new TextEncoder();
 
 const reader = new EscapeReader();
 
+/** Room for a text in normal form, and for one whose signs are replaced: they are valid until the next one. */
+let [normalRoom, inertRoom] = [new Uint8Array(256), new Uint8Array(256)];
+
 /**
  * Returns a value as it appears in joined lines: without blanks and quotes, also
  * with escapes that a line break may have split.
@@ -144,7 +147,10 @@ function inertSignsOf(value: string): Set<number> {
 
 /** Replaces signs by bytes that begin no escape. */
 function withInert(text: Uint8Array, signs: number): Uint8Array {
-  const inert = new Uint8Array(text.length);
+  if (inertRoom.length < text.length) {
+    inertRoom = new Uint8Array(2 * text.length);
+  }
+  const inert = inertRoom;
   let length = 0;
   for (let at = 0; at < text.length; at++) {
     let byte = text[at];
@@ -263,7 +269,10 @@ function quotedPrintable(value: string): string {
  */
 export function normalForm(text: Uint8Array, isJoined: boolean): Uint8Array {
   // No escape is shorter than what it stands for.
-  const normal = new Uint8Array(text.length + 4);
+  if (normalRoom.length < text.length + 4) {
+    normalRoom = new Uint8Array(2 * text.length + 4);
+  }
+  const normal = normalRoom;
   let length = 0;
   let lastEnd = 0;
   for (let at = 0; at < text.length;) {
@@ -281,7 +290,8 @@ export function normalForm(text: Uint8Array, isJoined: boolean): Uint8Array {
       const next = value & 0xff;
       value >>>= 8;
       if (isJoined && isLeftOut(next)) continue;
-      const isSameQuote = next === QUOTE && normal[length - 1] === QUOTE;
+      const isSameQuote = next === QUOTE && length > 0 &&
+        normal[length - 1] === QUOTE;
       if (!isSameQuote) {
         if (length > 0 && start - lastEnd > MAX_CODE_BYTES) {
           normal[length++] = GAP;
