@@ -49,6 +49,25 @@ describe("runnerlib init", () => {
     assertEquals(success, true, new TextDecoder().decode(stderr));
   });
 
+  for (
+    const [kind, link] of [["workflow", ".reactorcide"], ["plugin", "plugins"]]
+  ) {
+    it(`does not write a ${kind} through a link out of the directory`, async () => {
+      await using directory = await temporaryDirectory();
+      const { path } = directory;
+      await makeFiles(path, {
+        "outside/": "",
+        [`project/${link}`]: "-> ../outside",
+      });
+      const { code, stderr } = await runMain(["init", kind], {
+        cwd: `${path}/project`,
+      });
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, `it leads to "${path}/outside/`);
+      assertEquals(await listFiles(`${path}/outside`), {});
+    });
+  }
+
   it("refers to an existing schema in YAML files", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;

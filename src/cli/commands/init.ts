@@ -1,6 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { osReason, RunnerError } from "../../errors.ts";
 import { writeAll } from "../../fs/files.ts";
+import { guardPath } from "../../workspace/guard.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { helpColumns, tableLines } from "../help_text.ts";
 import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
@@ -135,7 +136,8 @@ async function writeNew(
 ): Promise<void> {
   await using undo = new AsyncDisposableStack();
   for (const [path, text] of files) {
-    const file = `${cwd}/${path}`;
+    // A repository may contain a link in place of a directory.
+    const file = await guardPath(cwd, path);
     try {
       await Deno.mkdir(dirname(file), { recursive: true });
       using created = await Deno.open(file, { write: true, createNew: true });
