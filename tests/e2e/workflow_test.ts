@@ -155,6 +155,12 @@ describe("runnerlib workflow", () => {
       stdout.replace(/ +\|/g, " |"),
       "broken | well\nnever | never\n",
     );
+    const done = await runMain(
+      ["workflow", "run", "pipeline.yaml", "--resume", "--only", "broken"],
+      { cwd: path },
+    );
+    assertEquals([done.code, done.stdout], [0, ""]);
+    assertStringIncludes(done.stderr, "No job is left to run");
   });
 
   it("loses and repeats no finished job when it is killed and resumed", async () => {

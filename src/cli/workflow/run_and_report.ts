@@ -59,6 +59,14 @@ export async function runAndReport(
   });
   await watched?.[Symbol.asyncDispose]();
   await printJobs(runner, result, options.rerunCommand);
+  const isDone = result.jobs.length > 0 &&
+    result.jobs.every(({ status, startedAt }) =>
+      status === "completed" && startedAt === null
+    );
+  if (isDone) {
+    runner.logger.info("workflow", "No job is left to run");
+    await runner.logger.flush();
+  }
   if (result.jobs.some(({ status }) => status === "failed")) {
     runner.logger.info(
       "workflow",

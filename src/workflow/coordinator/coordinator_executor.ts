@@ -127,10 +127,8 @@ async function openRun(
       throw cancelledError(cancellation.signal);
     });
   const workflowId = submission?.workflowId;
-  if (submission === undefined || workflowId === undefined) {
-    logger.info("workflow", "No job is left to run");
-    return NOTHING;
-  }
+  // No job is left to run.
+  if (submission === undefined || workflowId === undefined) return NOTHING;
   if (onDetach !== undefined) {
     await onDetach(workflowId);
     return NOTHING;
