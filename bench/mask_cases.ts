@@ -96,6 +96,8 @@ export function floods(): Contest {
     "lists between words": `${"61 62 ".repeat(4)}aaaaaa `,
     "columns of bytes": "61\t62\n",
     "base64 of a run": "YWJhYmFi",
+    "base64 of a run in lines": `${"YWJhYmFi".repeat(9)}YWJh\n`,
+    "hexadecimal digits of a run in lines": `${"6162".repeat(16)}\n`,
     "base64 of backslashes": "XFxc",
   };
   const entrants = Object.entries(secrets).flatMap(([flood, make]) => {

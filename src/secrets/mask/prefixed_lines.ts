@@ -206,9 +206,9 @@ export class PrefixedLines {
   ): void {
     for (let index = 0; index < breaks.length;) {
       index = this.#collect(text, breaks, index, shift, MAX_NEEDLE_BYTES);
-      const isCut = this.#next > text.length && !this.#isLast;
       // Lines without a prefix are joined by others.
-      if (this.#hasPrefix || isCut) {
+      if (this.#hasPrefix) {
+        const isCut = this.#next > text.length && !this.#isLast;
         this.#mask(needles, ranges, isCut ? this.#cutWord : this.#length);
       }
       if (!this.#isLast) this.#holdEnd(text, needles);
