@@ -11,7 +11,7 @@ const RANDOM_BYTES = MIB;
 /** Size of the files that compress well, in bytes. */
 const TEXT_BYTES = 10_000;
 
-/** Most builds consist of a few large files, and many small ones. */
+/** Creates a few large files and many small ones, as most builds do. */
 const MAKE_TREE = `set -eu
 mkdir tree
 for d in $(seq 10); do
@@ -33,11 +33,11 @@ jobs:
 `;
 
 /**
- * What it takes to pass a tree from one job of a workflow to the next, through
- * the store: packing, hashing, compressing and back.
+ * Time to pass a tree from one job of a workflow to another through the store:
+ * packing, hashing, compressing, and restoring.
  *
  * @param directory Directory to work in.
- * @param treeBytes Size of the tree, a fifth of it in small files.
+ * @param treeBytes Size of the tree; a fifth of it consists of small files.
  */
 export function artifacts(directory: string, treeBytes: number): Contest {
   const cwd = `${directory}/artifacts`;

@@ -2,23 +2,23 @@ import type { Contest } from "./measure.ts";
 import { denoRun, runnerlibJob, timeOf } from "./programs.ts";
 import { installTurbo, writeTurboProject } from "./turbo.ts";
 
-/** How many steps are cached. */
+/** Number of cached steps. */
 const STEP_COUNT = 100;
 
-/** How many files each step reads. */
+/** Number of files that each step reads. */
 const FILE_COUNT = 10;
 
-/** Time after which a runner may trust that a file did not change, in milliseconds. */
+/** Age from which a runner trusts the timestamps of a file, in milliseconds. */
 const SETTLE_MS = 2_500;
 
 const CONCURRENCY = 2;
 
 /**
- * What it costs to find out that nothing has to be done: a project of packages,
- * each with a step that reads its sources and creates a file.
+ * Time of a run in which every step is cached. Each package of the project has a
+ * step that reads its sources and creates a file.
  *
- * - "nothing to do": all files are as they have to be
- * - "restored": what the steps create was removed
+ * - "nothing to do": all outputs are up to date
+ * - "restored": the outputs were removed before the run
  *
  * Turborepo does the same with the same files, without its server.
  *
@@ -45,7 +45,7 @@ export async function cachedSteps(directory: string): Promise<Contest> {
       ? {}
       : { "turbo": [...turbo, `--concurrency=${CONCURRENCY}`] },
   };
-  // The second run remembers what has not changed since the first one.
+  // The first run fills the cache; the second one remembers file hashes.
   for (const argv of Object.values(programs)) {
     await timeOf(argv, project);
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
@@ -69,7 +69,7 @@ export async function cachedSteps(directory: string): Promise<Contest> {
         return await timeOf(argv, project);
       },
     },
-    // The next rotation starts with files that were seen before.
+    // Lets a run remember the restored files before the next rotation.
     {
       name: `${name}, settling`,
       async measure() {

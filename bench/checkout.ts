@@ -11,7 +11,7 @@ const MIB = 1024 * 1024;
 const CLI = import.meta.resolve("../cli.ts");
 
 /**
- * What it costs to get one commit out of a repository, by time.
+ * Time to check out one commit of a repository.
  *
  * @param directory Directory to work in.
  * @param repository Repository.
@@ -32,7 +32,7 @@ export function checkoutTime(
     },
   }));
   const floor = "by hand";
-  // In a short history there is little that a full clone fetches in vain.
+  // With a short history, a full clone fetches little that is not needed.
   const goal = commitCount >= 10_000 ? { goal: "G10" as const } : {};
   return {
     title: `Checkout of one of ${commitCount} commits`,
@@ -48,7 +48,7 @@ export function checkoutTime(
 }
 
 /**
- * The same, by the size of what was fetched.
+ * Size of the objects that are fetched to check out one commit.
  *
  * @param directory Directory to work in.
  * @param repository Repository.
@@ -80,7 +80,7 @@ export function checkoutSize(
   };
 }
 
-/** Each fills the directory `target` and tells how long it took. */
+/** Returns functions that check out to `target` and return the time, in milliseconds. */
 function waysOf(directory: string, { path, commit }: GeneratedRepository) {
   const url = `file://${path}`;
   const target = `${directory}/target`;
@@ -98,7 +98,7 @@ function waysOf(directory: string, { path, commit }: GeneratedRepository) {
   };
 }
 
-/** What a job waits for, once the runner has started. */
+/** Returns how long a job waits for the checkout, without the start of the runner. */
 async function inRun(
   directory: string,
   url: string,

@@ -1,24 +1,24 @@
 import type { Contest } from "./measure.ts";
 import { isThere, timeOf, timeToLine } from "./programs.ts";
 
-/** The image to measure; the tests of the image build it. */
+/** Image to measure, which the image tests build. */
 const IMAGE = Deno.env.get("RUNNERLIB_TEST_IMAGE") ?? "runnerlib:test";
 
-/** As a worker starts a job whose root file system is read-only. */
+/** Command line with which a worker starts a job with a read-only root file system. */
 const RUN = [
   ...["docker", "run", "--rm", "--network=none", "--read-only"],
   ...["--tmpfs=/tmp:mode=1777", "--tmpfs=/job:mode=1777", IMAGE],
 ];
 
-/** Writes the page cache of the machine back, and empties it. */
+/** Flushes and drops the page cache of the machine. */
 const DROP_CACHES = ["sh", "-c", "sync; echo 3 > /proc/sys/vm/drop_caches"];
 
 /**
- * How long it takes from `docker run` to the first line of a job, with a warm
- * page cache and with a cold one.
+ * Time from `docker run` to the first line of a job, with a warm and with a cold
+ * page cache.
  *
  * @param directory Directory to work in.
- * @returns The contest; `undefined` without an engine or without the image.
+ * @returns The contest; `undefined` if there is no engine or no image.
  */
 export async function container(
   directory: string,
@@ -52,7 +52,7 @@ export async function container(
   };
 }
 
-/** Lists the layers of the image that have a size, as text. */
+/** Lists the layers of the image that are not empty, as text. */
 export async function layers(): Promise<string> {
   const { stdout } = await new Deno.Command("docker", {
     args: [

@@ -3,18 +3,18 @@ import { listLinks, startJsrRegistry } from "../tests/helpers/jsr_registry.ts";
 import type { Contest } from "./measure.ts";
 import { denoRun, SPAWN, timeOf } from "./programs.ts";
 
-/** Time until the registry answers a request, in milliseconds. */
+/** Response time of the registry, in milliseconds. */
 const REQUEST_MS = 40;
 
-/** Deno reads no file of the directory. */
+/** Options that keep Deno from reading files of the directory. */
 const ALONE = ["--no-config", "--no-lock"] as const;
 
 /**
- * What the first run of the published package takes, whose packages from npm
- * are cached already.
+ * Time of the first run of the published package. Its npm packages are already
+ * cached.
  *
  * @param directory Directory to work in.
- * @returns The contest. Dispose of it to stop the registry.
+ * @returns The contest. Dispose it to stop the registry.
  */
 export async function firstRun(
   directory: string,
@@ -63,7 +63,7 @@ export async function firstRun(
   };
 }
 
-/** Makes the least package that runs a command. */
+/** Creates the smallest package that runs a command. */
 async function packageOfOneFile(directory: string): Promise<URL> {
   const path = `${directory}/one/`;
   await Deno.mkdir(path);

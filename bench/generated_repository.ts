@@ -1,10 +1,10 @@
 /** Number of files in the tree. */
 const FILE_COUNT = 5_000;
 
-/** Files that a commit changes. */
+/** Number of files that a commit changes. */
 const CHANGED_COUNT = 4;
 
-/** Lines of a file. */
+/** Number of lines of a file. */
 const LINE_COUNT = 40;
 
 /** A bare repository with one branch. */
@@ -16,8 +16,8 @@ export interface GeneratedRepository {
 }
 
 /**
- * Makes a repository whose files look like code and whose commits change a
- * line in a few of them; every time the same one.
+ * Creates a repository of files that look like code, in which each commit changes
+ * a few files. Every call creates the same repository.
  *
  * @param path Absolute path.
  * @param commitCount Number of commits.
@@ -35,7 +35,7 @@ export async function generateRepository(
   await ReadableStream.from(commits(commitCount))
     .pipeThrough(new TextEncoderStream()).pipeTo(child.stdin);
   if (!(await child.status).success) throw new Error("git fast-import failed");
-  // As a server keeps it; else every clone would begin with this work.
+  // Servers keep repositories packed. Otherwise, every clone would pack it first.
   await git("-C", path, "repack", "-adq");
   return { path, commit: await git("-C", path, "rev-parse", "main") };
 }
@@ -64,7 +64,7 @@ ${text}
   yield "done\n";
 }
 
-/** Each revision has one line that the one before has not. */
+/** Each revision changes one line. */
 function textOf(file: number, revision: number): string {
   const lines = Array.from({ length: LINE_COUNT }, (_, line) => {
     const isChanged = line === (revision * 7) % LINE_COUNT;
@@ -74,7 +74,7 @@ function textOf(file: number, revision: number): string {
   return lines.join("\n") + "\n";
 }
 
-/** Numbers that look random, the same in each run. */
+/** Returns a generator of pseudorandom numbers, the same ones in each run. */
 function numbers(): () => number {
   let state = 1;
   return () => {

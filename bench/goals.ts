@@ -1,14 +1,14 @@
-/** What the project wants to reach. */
+/** A performance goal. */
 export interface Goal {
-  /** What is compared with what. */
+  /** Description of the measurement: a single number, or ours / the baseline. */
   readonly what: string;
-  /** Greatest ratio that is good enough, or number in the unit of the table. */
+  /** Maximum acceptable ratio, or number in the unit of the table. */
   readonly limit: number;
 }
 
 /**
- * The goals of all benchmarks, by their number. "Bare" is the least that a Deno
- * script can do for the same effect. The table in `README.md` shows them.
+ * The goals of all benchmarks, by name. "Bare" is the smallest Deno script with
+ * the same effect. The table in `README.md` shows them.
  */
 export const GOALS = {
   "G1": { what: "`run true` in the image / bare spawn", limit: 1.3 },
@@ -81,10 +81,10 @@ export const GOALS = {
   "G15": { what: "restore of a tree of 50,000 files / `tar -x`", limit: 1.3 },
 } as const satisfies Readonly<Record<string, Goal>>;
 
-/** Number of a goal. */
+/** Name of a goal. */
 export type GoalName = keyof typeof GOALS;
 
-/** Returns the goals as a table of Markdown. */
+/** Returns the goals as a Markdown table. */
 export function goalTable(): string {
   const rows = Object.entries(GOALS)
     .map(([name, { what, limit }]) => `| ${name} | ${what} | ≤ ${limit} |`);

@@ -5,22 +5,22 @@ import { planJob } from "../src/steps/job_plan.ts";
 import type { Contest } from "./measure.ts";
 
 const SHAPES = {
-  /** Every step waits for the first one. */
+  /** Every step depends on the first one. */
   wide: (index: number) => index === 0 ? [] : ["s0"],
-  /** Every step waits for the one before it. */
+  /** Every step depends on the previous one. */
   chain: (index: number) => index === 0 ? [] : [`s${index - 1}`],
 } as const;
 
 const COUNTS = [10_000, 100_000] as const;
 
-/** How often the small graph is gone through for one number. */
+/** Number of runs of the small graph per measurement. */
 const SMALL_ROUNDS = 10;
 
 /**
- * What the bookkeeping of a step costs, in graphs of different size: planning,
- * conditions, results and events, with steps that do nothing.
+ * Overhead per step of planning, conditions, results and events in graphs of
+ * different sizes, with steps that do nothing.
  *
- * @returns The contest; its numbers are the time of 100,000 steps.
+ * @returns The contest; its results are the time of 100,000 steps.
  */
 export function graph(): Contest {
   const entrants = Object.entries(SHAPES).flatMap(([shape, dependsOn]) =>

@@ -1,11 +1,11 @@
-/** Size of the part that a log repeats. */
+/** Size of the part that is repeated to fill a log, in bytes. */
 const PART_BYTES = 8 * 1024 * 1024;
 
 const COMPONENTS = ["compile", "link", "test", "package", "fetch"];
 
-/** A log that is deleted when it is no longer needed. */
+/** A log file that is deleted when disposed. */
 export interface LogFile extends AsyncDisposable {
-  /** Name in its directory; needs no quotes in a shell. */
+  /** File name; needs no quotes in a shell. */
   readonly name: string;
 }
 
@@ -13,7 +13,7 @@ export interface LogFile extends AsyncDisposable {
 export interface MakeLogOptions {
   /** Directory that receives the file. */
   directory: string;
-  /** Size, rounded up to whole parts. */
+  /** Size, rounded up to whole parts, in bytes. */
   sizeBytes: number;
   /**
    * Whether the log has lines; without them, it is one endless line.
@@ -22,26 +22,25 @@ export interface MakeLogOptions {
    */
   hasLines?: boolean;
   /**
-   * Values that stand in the log.
+   * Secrets to insert into the log.
    *
    * @default {none}
    */
   hits?: Hits;
 }
 
-/** Values that stand in a log, again and again. */
+/** Secrets that occur in a log at regular intervals. */
 export interface Hits {
-  /** The values. */
+  /** Secrets, inserted in turn. */
   secrets: readonly string[];
-  /** Distance from one to the next. */
+  /** Number of other bytes between two secrets. */
   everyBytes: number;
 }
 
 /**
- * Makes a file that looks like the log of a build.
+ * Writes a file that looks like a build log.
  *
- * @param options Place, size and kind.
- * @returns The file.
+ * @returns The file, which is deleted when disposed.
  */
 export async function makeLog(options: MakeLogOptions): Promise<LogFile> {
   const { directory, sizeBytes, hasLines = true, hits } = options;
@@ -56,10 +55,11 @@ export async function makeLog(options: MakeLogOptions): Promise<LogFile> {
 }
 
 /**
- * Makes values such as tokens have: 8 to 64 bytes, many with a known start.
+ * Generates secrets that look like tokens: 8 to 64 bytes, many with a well-known
+ * prefix.
  *
- * @param count Number of values.
- * @returns The values, the same ones each time.
+ * @param count Number of secrets.
+ * @returns Secrets, the same ones each time.
  */
 export function makeSecrets(count: number): string[] {
   const random = randomNumbers(2);
@@ -71,9 +71,9 @@ export function makeSecrets(count: number): string[] {
 }
 
 /**
- * Makes the part that a log repeats.
+ * Generates the part that is repeated to fill a log.
  *
- * @param options What follows each line, and values that stand in it.
+ * @param options Text after each line, and secrets to insert.
  * @returns 8 MiB.
  */
 export function logPart(
@@ -113,7 +113,7 @@ function word(random: () => number, length: number): string {
   return text.slice(0, length);
 }
 
-/** Marsaglia's xorshift: 32-bit numbers, the same ones in each run. */
+/** Returns a generator of the same 32-bit numbers in each run: Marsaglia's xorshift. */
 export function randomNumbers(seed: number): () => number {
   let state = seed;
   return () => {

@@ -10,10 +10,10 @@ import {
 } from "./programs.ts";
 
 /**
- * How fast a log passes through the runner, with and without secrets.
+ * Speed at which the runner passes on a log, with and without secrets.
  *
- * The runner stands where the second `cat` of the floor stands: on both sides
- * the log goes through two pipes, or through one when nobody reads it.
+ * The runner takes the place of the second `cat` of the baseline. In both cases
+ * the log goes through two pipes, or through one if the output is discarded.
  *
  * @param directory Directory to work in.
  * @param log Name of the log in it.

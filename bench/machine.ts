@@ -1,4 +1,4 @@
-/** Programs that take part, or that others are measured with. */
+/** Programs that are measured or used for measuring, and how to get their versions. */
 const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   git: ["--version"],
   make: ["--version"],
@@ -8,9 +8,9 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Tells on what the numbers were taken.
+ * Describes the machine and the programs that the benchmarks use.
  *
- * @returns Facts by their names; programs that are not there are left out.
+ * @returns Values by name, without programs that are not installed.
  */
 export async function describeMachine(): Promise<Map<string, string>> {
   const { total } = Deno.systemMemoryInfo();
@@ -33,7 +33,7 @@ export async function describeMachine(): Promise<Map<string, string>> {
   return facts;
 }
 
-/** Asks another program: Deno keeps `/proc` from those who may not do everything. */
+/** Runs another program, because Deno requires `--allow-all` to read `/proc`. */
 async function processorName(): Promise<string> {
   const line = Deno.build.os === "linux"
     ? await firstLine("grep", ["-m1", "^model name", "/proc/cpuinfo"])
@@ -53,7 +53,7 @@ async function firstLine(
     }).output();
     return new TextDecoder().decode(stdout).split("\n")[0];
   } catch {
-    // It is not there, and took part in nothing.
+    // The program is not installed, so no benchmark used it.
     return "";
   }
 }

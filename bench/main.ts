@@ -2,10 +2,10 @@
  * The benchmarks:
  * `deno task bench [GROUP…] [--quick] [--processor] [--mib=SIZE] [--write]`.
  *
- * Ours and a floor are measured in the same run; only the ratios carry over
- * from one machine to another. It ends with 0 whether or not the goals are
- * met: a benchmark is no test. With `--write` what it prints goes to
- * `results.md`, too, with the machine and a plot.
+ * The runner and a baseline are measured in the same run, because only their ratio
+ * is comparable across machines. The exit code is 0 even if goals are missed: a
+ * benchmark is not a test. With `--write`, the results also go to `results.md`,
+ * with a description of the machine and a plot.
  *
  * @module
  */
@@ -37,24 +37,24 @@ import { startProfile } from "./start_profile.ts";
 import { steps } from "./steps.ts";
 import { workflow } from "./workflow.ts";
 
-/** How much is measured. */
+/** Size of the measurements. */
 interface Extent {
-  /** Size of the log. */
+  /** Size of the log, in bytes. */
   readonly logBytes: number;
-  /** Number of steps of the jobs whose record is measured. */
+  /** Number of steps of the job in the benchmark of records. */
   readonly stepCount: number;
-  /** Number of rotations for what takes seconds. */
+  /** Number of rotations of benchmarks that take seconds. */
   readonly rotationCount: number;
-  /** Number of rotations for what takes milliseconds. */
+  /** Number of rotations of benchmarks that take milliseconds. */
   readonly shortRotationCount: number;
 }
 
 const MIB = 1024 * 1024;
 
-/** Size of the tree that a job passes to another. */
+/** Maximum size of the tree that a job passes to another, in bytes. */
 const TREE_BYTES = 500 * MIB;
 
-/** Size of the log of which the stall is taken. */
+/** Maximum size of the log in the benchmark of stalls, in bytes. */
 const STALL_LOG_BYTES = 256 * MIB;
 
 type Group = (directory: string, extent: Extent) => Promise<void>;

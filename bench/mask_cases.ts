@@ -4,13 +4,13 @@ import type { Contest } from "./measure.ts";
 
 const MIB = 1024 * 1024;
 
-/** A secret of which every place in a run of its first letter may be the start. */
+/** A secret that could start at every position of a long run of its first letter. */
 const RUN_SECRET = "a".repeat(256) + "b";
 
 /**
- * How much slower masking gets with texts that are made to slow it down.
+ * Slowdown of masking with texts that are built to slow it down.
  *
- * @returns The contest; its numbers are the time of 8 MiB in memory.
+ * @returns The contest; its results are the time of 8 MiB in memory.
  */
 export function hardCases(): Contest {
   const secrets = makeSecrets(100);
@@ -80,7 +80,7 @@ export function hardCases(): Contest {
   };
 }
 
-/** Windows of which each place looks like the start of each secret, and secrets as large as clients may register. */
+/** Windows that look like the start of each secret everywhere, with as many secrets as clients may register. */
 export function floods(): Contest {
   const secrets: Record<string, () => string[]> = {
     "secrets that begin alike": () => alike(400, (at) => `${at}`),
@@ -124,7 +124,7 @@ export function floods(): Contest {
   };
 }
 
-/** 4 MiB of secrets of a length that differ in a part only. */
+/** Returns 4 MiB of secrets of the same length that differ only in one part. */
 function alike(length: number, part: (at: number) => string): string[] {
   return Array.from({ length: 4 * MIB / length | 0 }, (_, at) => {
     const side = "ab".repeat((length - part(at).length) / 4 | 0);
@@ -132,7 +132,7 @@ function alike(length: number, part: (at: number) => string): string[] {
   });
 }
 
-/** The lines of a log as JSON, in JSON that others log. */
+/** Encodes the lines of a log as JSON within JSON, as nested loggers do. */
 function escaped(log: Uint8Array): string {
   const lines = new TextDecoder().decode(log).split("\n");
   return lines.map((line, at) =>
@@ -140,19 +140,19 @@ function escaped(log: Uint8Array): string {
   ).join("\n").slice(0, 8 * MIB);
 }
 
-/** Bytes as in a compressed file. */
+/** Returns bytes like those of a compressed file. */
 function randomBytes(): Uint8Array {
   const random = randomNumbers(3);
   return Uint8Array.from({ length: 4 * MIB }, () => random() % 256);
 }
 
-/** The first 8 MiB of a text, in lines of a width. */
+/** Returns the first 8 MiB of a text, wrapped at a width. */
 function inLines(text: string, width: number): Uint8Array {
   const lines = text.match(new RegExp(`.{1,${width}}`, "g"))!;
   return new TextEncoder().encode(lines.join("\n")).subarray(0, 8 * MIB);
 }
 
-/** Lines full of secrets whose last letter is another one. */
+/** Returns lines full of secrets whose last letter is changed. */
 function nearMisses(secrets: readonly string[]): string {
   const misses = secrets.map((secret) => `${secret.slice(0, -1)}~`).join(" ");
   return `${misses}\n`.repeat(8 * MIB / misses.length | 0);

@@ -4,24 +4,26 @@ import { aligned } from "./measure.ts";
 
 const COUNTS = [0, 1, 10, 100, 1_000, 10_000];
 
-/** How far apart secrets stand in the text, in bytes. */
+/** Distance between secrets in the text, in bytes. */
 const HITS = { "no": Infinity, "sparse": 100_000, "dense": 200 };
 
-/** Size of what is masked in one go, as pipes give it when there is much. */
+/** Size of a window that is masked at once, as read from a pipe under load. */
 const WINDOW_BYTES = 128 * 1024;
 
-/** Time for one number, in milliseconds: slow ones see a part of the text only. */
+/** Time limit per measurement, in milliseconds; slow programs process only a part of the text. */
 const LIMIT_MS = 300;
 
-/** Moves bytes the way it is to be measured; gets a window at the start of its buffer. */
+/** Processes a window, which is at the start of its buffer. */
 type Mover = (window: Uint8Array<ArrayBuffer>) => void;
 
 /**
- * Measures how fast secrets are masked in memory, beside what others do.
+ * Measures how fast secrets are masked in memory, compared with simple
+ * replacements.
  *
- * The others look for the values only, ours for each of them in all its forms.
+ * The others search only for the secrets themselves, ours also for their encoded
+ * and quoted forms.
  *
- * @returns A table of MB/s.
+ * @returns A table, in MB/s.
  */
 export function maskSpeed(): string {
   const rows = COUNTS.flatMap((count) => {
@@ -51,7 +53,7 @@ export function maskSpeed(): string {
 }
 
 /**
- * Makes a function that masks a text window by window.
+ * Returns a function that masks a text window by window.
  *
  * @param secrets Secrets.
  * @returns The function.
@@ -90,7 +92,7 @@ function onText(replace: (text: string) => string): Mover {
   return (window) => void encoder.encode(replace(decoder.decode(window)));
 }
 
-/** The best of several goes, in MB/s. */
+/** Returns the highest speed of several runs, in MB/s. */
 function speedOf(text: Uint8Array, mover: Mover): number {
   const room = new Uint8Array(WINDOW_BYTES);
   const speeds = Array.from(

@@ -3,12 +3,12 @@ import type { Comparison, Contest } from "./measure.ts";
 import { isThere, pinned, pipedInto, runnerlib, timeOf } from "./programs.ts";
 
 /**
- * How fast a log passes through the runner with more and more secrets, and
- * with many of them in it, beside a program that replaces them.
+ * Speed at which the runner masks a log, by the number of secrets and with many
+ * matches, compared with ripgrep.
  *
  * @param directory Directory to work in.
  * @param log A log without secrets.
- * @param dense A log that is full of them.
+ * @param dense A log that is full of secrets.
  * @returns The contest.
  */
 export async function masking(
@@ -37,7 +37,7 @@ export async function masking(
         `${directory}/${file}`,
         makeSecrets(count).join("\n"),
       );
-      // It ends with 1 when there was nothing to replace.
+      // Its exit code is 1 if nothing was replaced.
       const replace =
         `rg --no-config -N --passthru -F -f ${file} -r X; [ $? -le 1 ]`;
       programs[`rg, ${count}`] = ["sh", "-c", `cat ${log.name} | ${replace}`];

@@ -1,45 +1,43 @@
 import { type GoalName, GOALS } from "./goals.ts";
 
-/** Something of which a number is taken, again and again. */
+/** A measurement that runs once in each rotation. */
 export interface Entrant {
   /** Name in the table. */
   readonly name: string;
-  /** Takes the number once. */
+  /** Runs the measurement once and returns the result. */
   readonly measure: () => Promise<number>;
 }
 
-/** What one row of the table tells. */
+/** One row of the table. */
 export interface Comparison {
-  /** Name of the entrant that is measured. */
+  /** Name of the entrant to evaluate. */
   readonly subject: string;
-  /** Name of the entrant that it is compared with; without one, the goal limits the worst number. */
+  /** Name of the baseline entrant; without one, the goal limits the maximum. */
   readonly floor?: string;
-  /** Goal that limits the ratio, or the number; without one, the row is context. */
+  /** Goal for the ratio or the maximum; without one, the row is informational. */
   readonly goal?: GoalName;
 }
 
-/** Entrants that are measured side by side, in the same minutes. */
+/** Entrants that are measured alternately, so that they run under the same load. */
 export interface Contest {
   /** Heading of the table. */
   readonly title: string;
   /** Unit of the numbers. */
   readonly unit: "ms" | "MiB";
-  /** Who takes part, in the order of a rotation. */
+  /** Entrants, in the order in which a rotation runs them. */
   readonly entrants: readonly Entrant[];
-  /** What the table tells. */
+  /** Rows of the table. */
   readonly comparisons: readonly Comparison[];
 }
 
-/** Numbers by the name of the entrant, one for each rotation. */
+/** Results by the name of the entrant, one for each rotation. */
 export type Numbers = ReadonlyMap<string, readonly number[]>;
 
 /**
- * Measures every entrant once per rotation, so that whatever else the machine
- * does meanwhile meets all of them alike.
+ * Measures every entrant once per rotation, so that other load on the machine
+ * affects all entrants equally.
  *
- * @param contest Entrants.
- * @param rotationCount Number of rotations, without the warm-up before them.
- * @returns The numbers.
+ * @param rotationCount Number of rotations, not counting the warm-up rotation.
  */
 export async function hold(
   { entrants }: Contest,
@@ -56,13 +54,12 @@ export async function hold(
 }
 
 /**
- * Lays the numbers of a contest out as a table.
+ * Formats the results of a contest as a table.
  *
- * The goal is held against the ratio of the medians; the ratios pair by pair,
- * within each rotation, tell how far to trust it.
+ * Goals apply to the ratio of the medians. The ratios within each rotation show
+ * how much that ratio varies.
  *
- * @param contest The contest.
- * @param numbers What {@linkcode hold} gave.
+ * @param numbers Result of {@linkcode hold}.
  * @returns Lines of text.
  */
 export function table(contest: Contest, numbers: Numbers): string {
@@ -78,14 +75,14 @@ export function table(contest: Contest, numbers: Numbers): string {
   ].join("\n");
 }
 
-/** A ratio that has a goal, and what was compared. */
+/** A ratio that has a goal. */
 export interface JudgedRatio {
   readonly label: string;
   readonly ratio: number;
   readonly goal: number;
 }
 
-/** Gives the ratios of a contest that have a goal. */
+/** Returns the ratios of a contest that have a goal. */
 export function ratiosOf(
   { title, comparisons }: Contest,
   numbers: Numbers,
@@ -144,7 +141,7 @@ export function median(numbers: readonly number[]): number {
     : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** Pads the cells of rows so that columns stand below one another. */
+/** Pads cells so that columns are aligned. */
 export function aligned(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0].map((_, column) =>
     Math.max(...rows.map((row) => row[column].length))

@@ -9,16 +9,16 @@ import {
   start,
 } from "./programs.ts";
 
-/** How often the kernel is asked; an empty script lives for 16 ms only. */
+/** Polling interval, in milliseconds; an empty script runs for only 16 ms. */
 const POLL_MS = 1;
 
 /**
- * How much memory the runner takes to pass a log through and to mask it,
- * be it lines or one endless line.
+ * Peak memory of the runner while it passes on and masks a log, with short lines
+ * and with a single endless line.
  *
  * @param directory Directory to work in.
- * @param lines Name of a log with lines in it.
- * @param oneLine Name of a log without lines in it.
+ * @param lines Name of a log with short lines, in the directory.
+ * @param oneLine Name of a log that is a single line, in the directory.
  * @returns The contest.
  */
 export async function memory(
@@ -61,7 +61,7 @@ export async function memory(
   };
 }
 
-/** Watches the greatest resident size of one process, without its children. */
+/** Returns the peak resident size of a process without its children, in MiB. */
 async function peakOf(argv: readonly string[], cwd: string): Promise<number> {
   const child = start(argv, { cwd });
   let peakKib = 0;
@@ -76,7 +76,7 @@ async function peakOf(argv: readonly string[], cwd: string): Promise<number> {
   return peakKib / 1024;
 }
 
-/** Peak so far; `undefined` once the process is gone or has given up its memory. */
+/** Returns the peak so far; `undefined` once the process has exited or freed its memory. */
 async function residentPeakKib(pid: number): Promise<number | undefined> {
   try {
     const status = await Deno.readTextFile(`/proc/${pid}/status`);

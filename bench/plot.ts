@@ -1,10 +1,10 @@
 /** A ratio that has a goal. */
 export interface Bar {
-  /** What was compared with what. */
+  /** Contest, subject and baseline. */
   readonly label: string;
-  /** Ours in relation to the floor. */
+  /** Our time divided by that of the baseline. */
   readonly ratio: number;
-  /** Greatest ratio that is good enough. */
+  /** Maximum acceptable ratio. */
   readonly goal: number;
 }
 
@@ -17,8 +17,8 @@ const BAR_WIDTH = 400;
 const MARGIN = 12;
 
 /**
- * Draws each ratio as a share of its goal: a bar that ends left of the line
- * holds its goal.
+ * Draws each ratio relative to its goal. A bar that ends left of the line meets
+ * its goal.
  *
  * @param bars Ratios.
  * @returns SVG.

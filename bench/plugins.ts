@@ -3,17 +3,17 @@ import { denoCommand } from "../src/plugins/sandbox/deno_command.ts";
 import { confinementOf } from "../src/plugins/sandbox/start_plugin.ts";
 import { denoRun, runnerlib, timeOf } from "./programs.ts";
 
-/** Plugins of one process, so that their calls stand out against everything else. */
+/** Number of plugins in one process, so that the time of their calls is measurable. */
 const CROWD = 100;
 
-/** Phases of a job that succeeds. */
+/** Number of phases of a successful job. */
 const PHASE_COUNT = 7;
 
-/** Plugins that start at the same time. */
+/** Number of plugins in separate processes. */
 const MANY = 20;
 
 /**
- * What plugins in processes of their own cost, in whole runs of `true`.
+ * Overhead of plugins in separate processes, measured in whole runs of `true`.
  *
  * @param directory Directory to work in.
  * @returns The contest.
@@ -83,8 +83,8 @@ export async function plugins(directory: string): Promise<Contest> {
 }
 
 /**
- * Gives the command line with which the runner starts the process of a plugin.
- * Nobody calls the plugin, so the process ends when it is loaded.
+ * Returns the command line with which the runner starts the process of a plugin.
+ * The plugin receives no calls, so the process exits once it is loaded.
  */
 async function pluginAlone(directory: string): Promise<string[]> {
   const file = `${directory}/plugin_p0.ts`;
@@ -105,8 +105,8 @@ async function pluginAlone(directory: string): Promise<string[]> {
 }
 
 /**
- * Tells how much longer one program takes than another: the least of a few
- * runs of each, because whatever else the machine does only adds to them.
+ * Returns how much longer one program takes than another. It compares the
+ * minimum of a few runs, because other load on the machine can only add time.
  */
 async function difference(
   longer: () => Promise<number>,

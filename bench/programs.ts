@@ -1,12 +1,12 @@
-/** Deno, as it runs the benchmarks. */
+/** Path of the Deno executable that runs the benchmarks. */
 const DENO = Deno.execPath();
 
 /** The program that is measured. */
 export const CLI: string = import.meta.resolve("../cli.ts");
 
 /**
- * Options with which the image starts the runner, as `image/build.sh` writes them,
- * without the configuration for pipelines, which names files of the image.
+ * Options with which the image starts the runner (see `image/build.sh`), except
+ * for the pipeline configuration, which refers to files of the image.
  */
 const IMAGE_FLAGS = [
   ...["run", "--quiet", "--no-config", "--unstable-lazy-dynamic-imports"],
@@ -14,10 +14,10 @@ const IMAGE_FLAGS = [
   ...["--allow-net", "--no-prompt"],
 ];
 
-/** A script that does the least with the output of a command. */
+/** Script that passes on the output of a command with minimal work. */
 const BARE_LOOP = import.meta.resolve("./bare_loop.ts");
 
-/** Variables that would steer the measured runner. */
+/** Variables that would configure the measured runner. */
 const STEERING = /^(REACTORCIDE_|LOG_|TRACEPARENT$)/;
 
 /** Options for {@linkcode start}. */
@@ -25,40 +25,39 @@ export interface StartOptions {
   /** Working directory. */
   cwd: string;
   /**
-   * Whether the text on standard error is wanted.
+   * Whether to capture standard error.
    *
    * @default {false}
    */
   readStderr?: boolean;
   /**
-   * Whether the text on standard output is wanted.
+   * Whether to capture standard output.
    *
    * @default {false}
    */
   readStdout?: boolean;
 }
 
-/** Gives the command line that runs a script with every permission. */
+/** Returns the command line that runs a script with all permissions. */
 export function denoRun(script: string, ...args: string[]): string[] {
   return [DENO, "run", "-A", script, ...args];
 }
 
-/** Gives the command line with which the runner runs a command. */
+/** Returns the command line with which the runner runs a command. */
 export function runnerlib(command: string, ...flags: string[]): string[] {
   return denoRun(CLI, "run", ...flags, "--job-command", command);
 }
 
-/** Gives the command line of a script that only moves the output of a program on. */
+/** Returns the command line of a script that only passes on the output of a program. */
 export function bareLoop(...argv: string[]): string[] {
   return denoRun(BARE_LOOP, ...argv);
 }
 
 /**
- * Bundles the runner as it is in the image, where what is imported late is
- * loaded late.
+ * Bundles the runner as in the image, where dynamic imports are loaded on demand.
  *
  * @param directory Directory that receives the bundle.
- * @returns Gives the command line with which it runs a command.
+ * @returns Function that returns the command line to run a command.
  */
 export async function imageRunner(
   directory: string,
@@ -75,7 +74,7 @@ export async function imageRunner(
   return (command, ...flags) => [...start, ...flags, "--job-command", command];
 }
 
-/** The least that a script can do to run a command and pass on what it prints. */
+/** Minimal script that runs `true` and passes on its output. */
 export const SPAWN = `
 const child = new Deno.Command("sh", { args: ["-c", "true"], stdout: "piped" })
   .spawn();
@@ -84,7 +83,7 @@ Deno.exit((await child.status).code);
 `;
 
 /**
- * Writes a script that does the least to run `true`.
+ * Writes a minimal script that runs `true`.
  *
  * @param directory Directory that receives the script.
  * @returns The command line that runs it.
@@ -94,46 +93,46 @@ export async function bareSpawn(directory: string): Promise<string[]> {
   return denoRun("spawn.ts");
 }
 
-/** Gives the command line with which the runner runs a job file. */
+/** Returns the command line with which the runner runs a job file. */
 export function runnerlibJob(file: string, ...flags: string[]): string[] {
   return denoRun(CLI, "run", "--job-file", file, ...flags);
 }
 
-/** Gives the command line that serves the pages of the runs in the directory. */
+/** Returns the command line of a server for the pages of the runs in the directory. */
 export function uiServer(): string[] {
   return denoRun(CLI, "ui");
 }
 
 /**
- * Gives the command line of a program in front of a reader.
+ * Returns the command line that pipes the output of a program to a reader.
  *
- * The status of a pipeline is that of the reader, so a failure of the program
- * has to be made known in another way.
+ * The exit status of a pipeline is that of the reader, so the shell kills itself
+ * if the program fails.
  */
 export function pipedInto(reader: string, argv: readonly string[]): string[] {
   return ["sh", "-c", `{ "$@" || kill $$; } | ${reader}`, "sh", ...argv];
 }
 
 /**
- * Keeps a command line and what it starts on one processor, where that can be
- * done: across two, the wake-ups of a pipe differ more than what is measured.
+ * Pins a command line and its children to one processor, if the system supports
+ * that. On two processors, the wake-up times of pipes vary too much.
  */
 export function pinned(argv: readonly string[]): string[] {
   return canPin() ? [...PIN, ...argv] : [...argv];
 }
 
-/** Tells whether a program can be started. */
+/** Checks whether a program can be started and succeeds. */
 export function isThere(program: string, ...args: string[]): boolean {
   try {
     return new Deno.Command(program, { args, stdout: "null", stderr: "null" })
       .outputSync().success;
   } catch {
-    // Whatever the reason: it cannot take part.
+    // Whatever the reason, the program cannot be used.
     return false;
   }
 }
 
-/** Starts a program that uses no network. */
+/** Starts a program without variables that would configure a runner. */
 export function start(
   argv: readonly string[],
   options: StartOptions,
@@ -154,10 +153,10 @@ export function start(
 let takesProcessorTime = false;
 
 /**
- * Makes {@linkcode timeOf} take processor time from now on. Other programs on
- * the machine change it less.
+ * Makes {@linkcode timeOf} measure processor time from now on, which depends less
+ * on other load on the machine.
  *
- * @throws {Error} If there is no bash, which takes it.
+ * @throws {Error} If there is no bash, which measures it.
  */
 export function takeProcessorTime(): void {
   if (!isThere("bash", "-c", "true")) {
@@ -166,11 +165,11 @@ export function takeProcessorTime(): void {
   takesProcessorTime = true;
 }
 
-/** Reports the processor time of a program and of what it has started. */
+/** Reports the processor time of a program and its children. */
 const TIMED = `TIMEFORMAT="%3U %3S"; time "$@" 2>/dev/null`;
 
 /**
- * Takes the time from the start of a program to its end, or its processor time.
+ * Measures the time from the start of a program to its end, or its processor time.
  *
  * @param argv Program and arguments.
  * @param cwd Working directory.
@@ -194,7 +193,7 @@ export async function timeOf(
 }
 
 /**
- * Takes the time from the start of a program to the first line that it prints.
+ * Measures the time from the start of a program to the first line that it prints.
  *
  * @param argv Program and arguments.
  * @param cwd Working directory.
@@ -221,7 +220,7 @@ export async function timeToLine(
  *
  * @param argv Program and arguments.
  * @param cwd Working directory.
- * @returns The number that it says on standard error.
+ * @returns The number that it prints on standard error.
  * @throws {Error} If the program fails.
  */
 export async function saidBy(
@@ -244,7 +243,7 @@ async function textSaidBy(
   return said;
 }
 
-/** Throws if a measured program has failed: its number means nothing. */
+/** Throws if a measured program failed, because its result is meaningless. */
 export function mustSucceed(
   argv: readonly string[],
   { success, code }: Deno.CommandStatus,

@@ -2,12 +2,12 @@ import type { Contest } from "./measure.ts";
 import { runnerlibJob, start, timeOf, uiServer } from "./programs.ts";
 
 /**
- * What the record of a run costs the job, and what a page costs it that a
- * browser has open meanwhile.
+ * Overhead of the record of a run, and of a page that is open in a browser during
+ * the run.
  *
  * @param directory Directory to work in.
  * @param stepCount Number of steps that do nothing, two at a time.
- * @returns The contest; dispose of it to end the server of the page.
+ * @returns The contest. Dispose it to stop the server of the page.
  */
 export async function record(
   directory: string,
@@ -65,7 +65,7 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
   return text.trim();
 }
 
-/** Does what the page does in a browser: follows the run, and draws it again. */
+/** Sends the same requests as the page in a browser: follows the run and reloads its content. */
 async function watch(address: string, signal: AbortSignal): Promise<void> {
   try {
     let id: string | undefined;

@@ -1,7 +1,6 @@
 /**
- * Passes a log through the pump again and again while secrets are registered
- * at a socket, one by one, and says on standard error how many milliseconds a
- * GiB took meanwhile.
+ * Passes a log through the pump repeatedly while secrets are registered one by
+ * one on a socket, and prints the milliseconds per GiB on standard error.
  *
  * @module
  */
@@ -13,7 +12,7 @@ import { registerSecrets } from "../src/secrets/registration/register_secrets.ts
 import { openRegistration } from "../src/secrets/registration/server.ts";
 import { makeSecrets } from "./log_file.ts";
 
-/** Least time for which the log passes, in milliseconds. */
+/** Minimum time of the measurement, in milliseconds. */
 const LEAST_MS = 1000;
 
 const GIB = 1024 ** 3;

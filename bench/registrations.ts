@@ -4,8 +4,7 @@ import { denoRun, pinned, saidBy } from "./programs.ts";
 const PROBE = import.meta.resolve("./registration_probe.ts");
 
 /**
- * How much a flood of output is slowed down by secrets that are registered
- * one by one meanwhile.
+ * Slowdown of a flood of output while secrets are registered one by one.
  *
  * @param directory Directory to work in.
  * @param log Name of the log in it.

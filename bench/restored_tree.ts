@@ -11,11 +11,11 @@ const FILE_BYTES = 20 * 1024;
 const DIRECTORY_COUNT = 40;
 
 /**
- * What it costs to restore a saved tree, and to save it.
+ * Time to restore a tree from the cache, and to save it.
  *
- * The floor is GNU tar with zstd, which restores the very pack. It keeps no
- * tree that was there, checks no hash, and looks for nothing dangerous.
- * Turborepo restores the same tree as what a task has created.
+ * The baseline is GNU tar with zstd, which unpacks the same archive. It does not
+ * back up an existing tree, check hashes, or look for dangerous entries.
+ * Turborepo restores the same tree as the output of a task.
  *
  * @param directory Directory to work in.
  * @param treeBytes Size of the tree.
@@ -93,7 +93,7 @@ export async function restoredTree(
   };
 }
 
-/** Makes a project whose only task has created a tree. */
+/** Creates a project whose only task has created the tree. */
 async function turboProject(
   directory: string,
   tree: string,
@@ -110,7 +110,7 @@ async function turboProject(
   return { argv, cwd };
 }
 
-/** Writes files of random words, of which some are much larger than others. */
+/** Writes files of random words; some are much larger than others. */
 async function makeTree(path: string, treeBytes: number): Promise<void> {
   const words = Array.from(
     { length: 2_000 },

@@ -2,18 +2,18 @@ import { describeMachine } from "./machine.ts";
 import { type Contest, type Numbers, ratiosOf, table } from "./measure.ts";
 import { type Bar, plot } from "./plot.ts";
 
-/** What a run of the benchmarks has found. */
+/** Results of a run of the benchmarks. */
 export class Results {
   readonly #texts: string[] = [];
   readonly #bars: Bar[] = [];
 
-  /** Keeps a text, and prints it. */
+  /** Prints a text and adds it to the results. */
   tell(text: string): void {
     this.#texts.push(text);
     console.log(`${text}\n`);
   }
 
-  /** Keeps the numbers of a contest, and prints its table. */
+  /** Prints the table of a contest and adds it to the results. */
   add(contest: Contest, numbers: Numbers): void {
     this.tell(table(contest, numbers));
     this.#bars.push(...ratiosOf(contest, numbers));
@@ -23,7 +23,7 @@ export class Results {
    * Writes `results.md` and `results.svg`.
    *
    * @param directory Directory to write to.
-   * @param extent How much was measured, in words.
+   * @param extent Description of what was measured.
    */
   async write(directory: string, extent: string): Promise<void> {
     const machine = await describeMachine();

@@ -2,24 +2,24 @@ import floorCode from "./sandbox_floor.pl" with { type: "text" };
 import type { Contest } from "./measure.ts";
 import { isThere, runnerlibJob, timeOf } from "./programs.ts";
 
-/** How many steps are run, one after the other. */
+/** Number of steps, which run one after the other. */
 const STEP_COUNT = 20;
 
-/** What a step sees on most systems. */
+/** Paths that are visible to a step on most systems. */
 const PATHS = [
   ...["/etc", "/opt", "/sys", "/usr", "/dev/null", "/dev/zero", "/dev/full"],
   ...["/dev/tty", "/dev/random", "/dev/urandom"],
 ];
 
-/** Links to system directories, which the floor mounts instead. */
+/** Links to system directories; the baseline mounts the directories instead. */
 const DIRECTORIES = ["/bin", "/lib", "/lib64"];
 
 /**
- * What the sandbox of an untrusted step costs. The floor makes the same system
- * calls, written down for this one case.
+ * Overhead of the sandbox of an untrusted step. The baseline makes the same
+ * system calls, hard-coded for this case.
  *
  * @param directory Directory to work in.
- * @returns The contest; its numbers are the time of one step.
+ * @returns The contest; its results are the time of one step.
  */
 export async function sandbox(directory: string): Promise<Contest> {
   for (const untrusted of [false, true]) {

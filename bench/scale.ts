@@ -1,20 +1,20 @@
 /**
- * A simulation of 100,000 jobs over 1,000 workers, in virtual time, with the
- * graph engine of `workflow run`. `docs/scale.md` describes the results.
+ * Simulates 100,000 jobs on 1,000 workers in virtual time, with the graph engine
+ * of `workflow run`. `docs/scale.md` describes the results.
  *
  * ```sh
  * deno run bench/scale.ts                 # prints the table of docs/scale.md
  * deno run bench/scale.ts --jobs=10000    # another size
  * ```
  *
- * The same seed gives the same numbers on every machine, except for those of the
- * engine, which are measured.
+ * The same seed gives the same results on every machine, except for the time of
+ * the engine, which is measured.
  *
  * 1. The engine says which jobs are ready, evaluates conditions and skips jobs.
  * 2. A ready job waits for a worker, which claims it, starts a container, runs
  *    it, and reports its end.
  * 3. Each of these takes time of the coordinator, and so do heartbeats and logs.
- *    When a job has ended, the coordinator looks at all jobs of its workflow.
+ *    When a job ends, the coordinator checks all jobs of its workflow.
  *
  * @module
  */
@@ -28,36 +28,36 @@ import type { WorkflowState } from "../src/workflow/local/workflow_state.ts";
 
 /** Assumptions of the simulation. */
 export const MODEL = {
-  /** Median time of a job, and how far jobs differ: a log-normal distribution. */
+  /** Median and spread of the time of a job: a log-normal distribution. */
   jobMs: 60_000,
   jobSpread: 1,
-  /** Median number of lines that a job prints, and how far jobs differ. */
+  /** Median and spread of the number of lines that a job prints. */
   lineCount: 500,
   lineSpread: 1.5,
   /** Size of a line, in bytes. */
   lineBytes: 90,
   /** Share of jobs that fail. */
   failureRate: 0.002,
-  /** Number of levels of a workflow; a job needs two of the level before. */
+  /** Number of levels of a workflow; each job needs two jobs of the previous level. */
   levelCount: 8,
-  /** Time in which an idle worker asks for a job. */
+  /** Polling interval of an idle worker. */
   pollMs: 1_000,
-  /** Time for starting a container. */
+  /** Time to start a container. */
   startMs: 2_000,
   /** Time of the coordinator for one request. */
   requestMs: 2,
   /** Number of requests that the coordinator handles at the same time. */
   connectionCount: 8,
-  /** Time of the coordinator for looking at one job after the end of another. */
+  /** Time that the coordinator takes to check one job after the end of another. */
   nodeMs: 0.02,
-  /** Time between two heartbeats of a worker. */
+  /** Interval between heartbeats of a worker. */
   heartbeatMs: 30_000,
   /** A worker sends a batch of lines when it is full or old enough. */
   batchLines: 200,
   batchMs: 2_000,
 } as const;
 
-/** A workload, and where it runs. */
+/** A workload, and the number of workers. */
 export interface Scenario {
   readonly name: string;
   readonly workflowCount: number;
@@ -65,7 +65,8 @@ export interface Scenario {
   readonly jobCount: number;
   readonly workerCount: number;
   /**
-   * Load of the workers with which workflows arrive, as a share of their time.
+   * Target utilization of the workers, as a fraction; it determines how often
+   * workflows arrive.
    *
    * @default {all workflows arrive at the start}
    */
@@ -73,13 +74,13 @@ export interface Scenario {
   /**
    * Whether workers take jobs of the oldest workflow first.
    *
-   * @default {those that are ready for the longest time}
+   * @default {the jobs that have been ready longest}
    */
   readonly takesOldestFirst?: boolean;
   /**
-   * Whether the coordinator looks only at jobs that need the one that ended.
+   * Whether the coordinator checks only jobs that need the job that ended.
    *
-   * @default {at all jobs of the workflow, as it does}
+   * @default {all jobs of the workflow, as it does}
    */
   readonly looksAtDependents?: boolean;
 }
@@ -88,7 +89,7 @@ export interface Scenario {
 export interface Outcome {
   readonly ranCount: number;
   readonly skippedCount: number;
-  /** Most jobs that ran at the same time. */
+  /** Maximum number of jobs that ran at the same time. */
   readonly maxRunning: number;
   /** Time from the start to the end of the last job. */
   readonly totalMs: number;
@@ -100,16 +101,16 @@ export interface Outcome {
   readonly followUps: Float64Array;
   /** Time from the submission of a workflow to its end, sorted. */
   readonly workflowTimes: Float64Array;
-  /** Share of the time for which the coordinator was busy. */
+  /** Fraction of the time in which the coordinator was busy. */
   readonly coordinatorLoad: number;
   readonly logBytes: number;
-  /** Most bytes of logs in a minute, per second. */
+  /** Bytes of logs per second, in the busiest minute. */
   readonly peakBytesPerSecond: number;
   /** Time that the graph engine took, on this machine. */
   readonly engineMs: number;
 }
 
-/** A generator of random numbers that is the same everywhere. */
+/** A random number generator with the same sequence on every machine. */
 class Dice {
   #state: number;
 
@@ -117,7 +118,7 @@ class Dice {
     this.#state = seed >>> 0;
   }
 
-  /** Returns a number from 0 to 1, without 1. */
+  /** Returns a number from 0 (inclusive) to 1 (exclusive). */
   next(): number {
     // mulberry32
     let bits = this.#state = this.#state + 0x6d2b79f5 >>> 0;
@@ -126,7 +127,7 @@ class Dice {
     return ((bits ^ bits >>> 14) >>> 0) / 2 ** 32;
   }
 
-  /** Returns a number of a log-normal distribution. */
+  /** Returns a number from a log-normal distribution. */
   spread(median: number, spread: number): number {
     const [a, b] = [1 - this.next(), this.next()];
     const normal = Math.sqrt(-2 * Math.log(a)) * Math.cos(2 * Math.PI * b);
@@ -134,7 +135,7 @@ class Dice {
   }
 }
 
-/** Values in the order of their keys, and of their addition: a binary heap. */
+/** A binary heap; values with equal keys keep their insertion order. */
 class Heap<T> {
   readonly #items: { key: number; count: number; value: T }[] = [];
   #count = 0;
@@ -174,7 +175,7 @@ class Heap<T> {
   }
 }
 
-/** Number of turns in which the engine has reacted to an event. */
+/** Number of microtask turns after which the engine has reacted to an event. */
 const TURNS = 40;
 
 /** A job that waits for a worker. */
@@ -189,7 +190,7 @@ interface WorkflowLoad {
   /** Position in the order of submission. */
   readonly number: number;
   readonly nodeCount: number;
-  /** When the coordinator has finished looking at its jobs. */
+  /** When the coordinator will have checked its jobs. */
   freeMs: number;
 }
 
@@ -212,7 +213,7 @@ class Simulation {
   #nowMs = 0;
   #idleCount: number;
   #runningCount = 0;
-  /** When a connection of the coordinator is free; requests go in turn. */
+  /** When each connection of the coordinator becomes free. */
   readonly #connections = new Float64Array(MODEL.connectionCount);
   readonly #waits: number[] = [];
   readonly #followUps: number[] = [];
@@ -281,7 +282,7 @@ class Simulation {
     };
   }
 
-  /** Runs a workflow by the graph engine, which calls back for each job. */
+  /** Runs a workflow with the graph engine, which calls back for each job. */
   async #submit(number: number): Promise<void> {
     const startMs = this.#nowMs;
     const jobs = this.#jobs(this.#scenario.jobCount);
@@ -360,7 +361,7 @@ class Simulation {
       Math.min(lines, jobMs / MODEL.batchMs),
       lines / MODEL.batchLines,
     );
-    // They are spread over the time of the job, so they only take capacity.
+    // They are spread over the time of the job, so they only use capacity.
     this.#take(MODEL.requestMs * (batches + totalMs / MODEL.heartbeatMs));
     this.#events.add(nowMs + totalMs, () => {
       this.#runningCount--;
@@ -375,7 +376,7 @@ class Simulation {
     });
   }
 
-  /** After the end of a job, one request after the other looks at a workflow. */
+  /** Checks a workflow after the end of a job; such checks run one after the other. */
   #look(workflow: WorkflowLoad): void {
     const { looksAtDependents = false } = this.#scenario;
     const count = looksAtDependents ? 2 : workflow.nodeCount;
@@ -397,7 +398,7 @@ class Simulation {
     return free[first];
   }
 
-  /** Takes time of the coordinator that nobody waits for. */
+  /** Uses time of the coordinator without delaying anything. */
   #take(ms: number): void {
     this.#busyMs += ms;
   }
@@ -420,12 +421,12 @@ const NO_STATE: WorkflowState = {
   record: () => Promise.resolve(),
 } as unknown as WorkflowState;
 
-/** Returns the value below which a share of sorted values is. */
+/** Returns a quantile of sorted values. */
 function quantile(sorted: Float64Array, share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
 }
 
-/** Scenarios of the same number of jobs. */
+/** Returns scenarios with the same total number of jobs. */
 export function scenariosOf(
   jobCount: number,
   workerCount: number,
@@ -485,7 +486,7 @@ export function rowOf({ name }: Scenario, outcome: Outcome): string {
   } |`;
 }
 
-/** Heads of the columns. */
+/** Headings of the columns. */
 export const HEAD: readonly string[] = [
   "scenario",
   "jobs that ran",

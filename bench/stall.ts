@@ -4,7 +4,7 @@ import { denoRun, pipedInto, saidBy } from "./programs.ts";
 const PROBE = import.meta.resolve("./stall_probe.ts");
 
 /**
- * For how long timers and signals have to wait at worst while a log passes.
+ * Maximum delay of timers and signals while a log passes through the runner.
  *
  * @param directory Directory to work in.
  * @param log Name of the log in it.

@@ -1,6 +1,6 @@
 /**
- * Passes a log through the pump while a timer watches the event loop, and says
- * on standard error by how many milliseconds the timer was late at worst.
+ * Passes a log through the pump while a timer watches the event loop, and prints
+ * the maximum delay of the timer on standard error, in milliseconds.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
- * Loaded before the command line, to note when it reaches which part of its
- * work: the first call of a function of Deno that begins it. The times go to the
- * file in `START_MARKS` as JSON, in milliseconds since 1970.
+ * Preloaded before the command line to record when it reaches each part of its
+ * work: the first use of the Deno function with which the part begins. Writes the
+ * times to the file in `START_MARKS` as JSON, in milliseconds since 1970.
  *
  * @module
  */
@@ -14,7 +14,7 @@ function mark(name: string): void {
   marks[name] ??= performance.timeOrigin + performance.now();
 }
 
-/** Marks the first time that a property is read. */
+/** Records when a property is read for the first time. */
 function markRead(
   target: object,
   key: string,

@@ -1,10 +1,10 @@
 import { aligned, median } from "./measure.ts";
 import { bareSpawn, imageRunner, runnerlib, timeOf } from "./programs.ts";
 
-/** Loaded before a program, to note when it reaches which part. */
+/** Module that is preloaded to record when a program reaches each part. */
 const MARKS = new URL("./start_marks.ts", import.meta.url).pathname;
 
-/** Parts of a start, by the mark that ends them. */
+/** Parts of a run, by the mark at their end. */
 const PARTS: Readonly<Record<string, string>> = {
   start: "Deno starts",
   querySync: "modules are read, compiled and run",
@@ -19,7 +19,7 @@ const PARTS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Finds out where the time of a run of `true` goes.
+ * Measures how long each part of a run of `true` takes.
  *
  * @param directory Directory to work in.
  * @param rotationCount Number of runs of each program.
@@ -75,7 +75,7 @@ function now(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** A part without a mark belongs to the next one that has one. */
+/** A part without a mark counts towards the next part that has one. */
 function medianOf(runs: readonly Marks[], mark: string): string {
   if (!runs.every((marks) => mark in marks)) return "";
   const times = runs.map((marks) => {

@@ -10,11 +10,11 @@ import {
   timeOf,
 } from "./programs.ts";
 
-/** The imports of the package have to be found from another directory. */
+/** Resolves the imports of the package from another directory. */
 const CONFIG = `--config=${new URL("../deno.json", import.meta.url).pathname}`;
 
 /**
- * What it costs to run a command that does nothing, in a warm process cache.
+ * Time to run a command that does nothing, with warm caches.
  *
  * @param directory Directory to work in.
  * @returns The contest.
@@ -63,8 +63,8 @@ export async function startup(directory: string): Promise<Contest> {
 }
 
 /**
- * Writes scripts that load what a run in the image loads and do nothing with it:
- * one of them ends, and the other one does the least to run `true`.
+ * Writes scripts that load the same modules as a run in the image, but do not use
+ * them. One exits immediately; the other one runs `true` with minimal code.
  */
 async function importsOfImage(
   directory: string,

@@ -1,10 +1,10 @@
 import type { Contest } from "./measure.ts";
 import { denoRun, isThere, runnerlibJob, timeOf } from "./programs.ts";
 
-/** How many steps are run. */
+/** Number of steps. */
 const STEP_COUNT = 1_000;
 
-/** Steps that are started directly, two at a time, by nothing but a loop. */
+/** Starts the same commands two at a time, in a plain loop. */
 const BARE_LOOP = `
 let left = ${STEP_COUNT};
 async function run() {
@@ -23,8 +23,8 @@ await Promise.all([run(), run()]);
 `;
 
 /**
- * The same with what else a step has: a session, created by a program, as in the
- * runner, and a file.
+ * The same loop, but each command also gets a session, created by `setsid` as in
+ * the runner, and an output file.
  */
 const FULLER_LOOP = `
 await Deno.mkdir("files", { recursive: true });
@@ -47,8 +47,8 @@ await Promise.all([run(), run()]);
 `;
 
 /**
- * What a step costs: steps that do nothing, each in a process group of its
- * own, captured, masked and filed, two at a time.
+ * Overhead of a step, with steps that do nothing. Two run at a time. Each gets its
+ * own process group, and its output is captured, masked and stored.
  *
  * @param directory Directory to work in.
  * @returns The contest.

@@ -1,14 +1,14 @@
 import { isThere } from "./programs.ts";
 
-/** The version of the peer, which npm installs for a run of the benchmark. */
+/** Package and version of Turborepo that npm installs for the benchmark. */
 const TURBO = "turbo@2.11.11";
 
 /**
- * Installs Turborepo beside a project.
+ * Installs Turborepo next to a project.
  *
  * @param project Absolute path of the project.
- * @returns Command line that runs `build` in each package, without a server and
- * a daemon; `undefined` if there is no registry of packages.
+ * @returns Command line that runs `build` in each package, with a local cache and
+ * without a daemon; `undefined` if Turborepo cannot be installed.
  */
 export async function installTurbo(
   project: string,
@@ -29,15 +29,15 @@ export async function installTurbo(
   ];
 }
 
-/** What {@linkcode writeTurboProject} writes. */
+/** Options for {@linkcode writeTurboProject}. */
 export interface TurboProject {
-  /** Names of the packages, and the command that builds each. */
+  /** Build command of each package, by name. */
   readonly packages: Readonly<Record<string, string>>;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
 }
 
-/** Writes what Turborepo needs to know of a project. */
+/** Writes the configuration files that Turborepo needs for a project. */
 export async function writeTurboProject(
   project: string,
   { packages, inputs, outputs }: TurboProject,

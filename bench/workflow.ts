@@ -5,16 +5,16 @@ import { runLocalWorkflow } from "../src/workflow/local/run_local.ts";
 import type { WorkflowExecutor } from "../src/workflow/workflow_executor.ts";
 import type { Contest } from "./measure.ts";
 
-/** Number of jobs of the workflow that is compared. */
+/** Number of jobs of the large workflow. */
 const MANY = 10_000;
 
-/** Number of jobs of the workflow with which it is compared. */
+/** Number of jobs of the small workflow, which is the baseline. */
 const FEW = 2_500;
 
-/** How often the smaller workflow is run for one number. */
+/** Number of runs of the small workflow per measurement. */
 const FEW_ROUNDS = MANY / FEW;
 
-/** Runs jobs that do nothing, so that everything else remains. */
+/** Runs jobs that do nothing, so that only the overhead is measured. */
 const EXECUTOR: WorkflowExecutor = {
   open: () =>
     Promise.resolve({
@@ -30,11 +30,11 @@ const SINK = {
 };
 
 /**
- * What the bookkeeping of a job costs in a workflow on this machine: the graph,
- * the saved state, the record and the log, with jobs that do nothing.
+ * Overhead per job of a local workflow: graph, saved state, record and log, with
+ * jobs that do nothing.
  *
  * @param directory Directory to work in.
- * @returns The contest; its numbers are the time of 10,000 jobs.
+ * @returns The contest; its results are the time of 10,000 jobs.
  */
 export function workflow(directory: string): Contest {
   const run = (count: number, resume = false) =>
@@ -96,7 +96,7 @@ async function runJobs(
   return ms;
 }
 
-/** Each job needs the one ten before it, so the graph is neither wide nor a chain. */
+/** Each job needs the job ten places before it, so the graph is neither wide nor a chain. */
 function textOf(count: number): string {
   const jobs = Array.from({ length: count }, (_, index) => [
     `j${index}`,
