@@ -40,9 +40,11 @@ const call = async (client, name, args = {}) => {
   return [isError, structuredContent];
 };
 async function until(find) {
+  const end = Date.now() + 60_000;
   for (;;) {
     const found = await find().catch(() => undefined);
     if (found) return found;
+    if (Date.now() > end) throw new Error("Waited in vain for " + find);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
