@@ -1,5 +1,5 @@
 import type { Contest } from "./measure.ts";
-import { denoRun, runnerlibJob, timeOf } from "./programs.ts";
+import { denoRun, imageJob, runnerlibJob, timeOf } from "./programs.ts";
 import { installTurbo, writeTurboProject } from "./turbo.ts";
 
 /** Number of cached steps. */
@@ -20,7 +20,7 @@ const CONCURRENCY = 2;
  * - "nothing to do": all outputs are up to date
  * - "restored": the outputs were removed before the run
  *
- * Turborepo does the same with the same files, without its server.
+ * The runner runs from source and as in the image. Turborepo does the same with the same files, without its server.
  *
  * @param directory Directory to work in.
  * @returns The contest.
@@ -28,19 +28,18 @@ const CONCURRENCY = 2;
 export async function cachedSteps(directory: string): Promise<Contest> {
   const project = `${directory}/cached`;
   await makeProject(project);
-  const ours = [
+  const denoDir = await denoDirectory();
+  const ours = (job: typeof runnerlibJob, user: string) => [
     ...["env", "REACTORCIDE_IN_CONTAINER=false"],
-    ...[
-      `XDG_CACHE_HOME=${directory}/user`,
-      `DENO_DIR=${await denoDirectory()}`,
-    ],
-    ...runnerlibJob("steps.json", "--concurrency", `${CONCURRENCY}`),
+    ...[`XDG_CACHE_HOME=${directory}/${user}`, `DENO_DIR=${denoDir}`],
+    ...job("steps.json", "--concurrency", `${CONCURRENCY}`),
     ...["--inherit-env", "PATH"],
   ];
   await Deno.writeTextFile(`${directory}/empty.ts`, "");
   const turbo = await installTurbo(project);
   const programs: Record<string, readonly string[]> = {
-    "100 cached steps": ours,
+    "100 cached steps": ours(runnerlibJob, "user"),
+    "in the image": ours(await imageJob(directory), "image-user"),
     ...turbo === undefined
       ? {}
       : { "turbo": [...turbo, `--concurrency=${CONCURRENCY}`] },
@@ -93,6 +92,7 @@ export async function cachedSteps(directory: string): Promise<Contest> {
     ],
     comparisons: [
       { subject: idle, goal: "G13" },
+      { subject: "in the image, nothing to do", goal: "G13" },
       { subject: idle, floor: "empty script" },
       ...turbo === undefined ? [] : [
         { subject: idle, floor: "turbo, nothing to do" },

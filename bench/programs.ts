@@ -62,6 +62,19 @@ export function bareLoop(...argv: string[]): string[] {
 export async function imageRunner(
   directory: string,
 ): Promise<typeof runnerlib> {
+  const start = await imageRun(directory);
+  return (command, ...flags) => [...start, ...flags, "--job-command", command];
+}
+
+/** The same; gives the command line with which it runs a job file. */
+export async function imageJob(
+  directory: string,
+): Promise<typeof runnerlibJob> {
+  const start = await imageRun(directory);
+  return (file, ...flags) => [...start, "--job-file", file, ...flags];
+}
+
+async function imageRun(directory: string): Promise<string[]> {
   const { success, stderr } = await new Deno.Command(DENO, {
     args: [
       ...["run", "--quiet", "--no-config", "--lock=image/bundle.lock"],
@@ -70,8 +83,7 @@ export async function imageRunner(
     cwd: new URL("..", import.meta.url),
   }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
-  const start = [DENO, ...IMAGE_FLAGS, `${directory}/bundle/cli.js`, "run"];
-  return (command, ...flags) => [...start, ...flags, "--job-command", command];
+  return [DENO, ...IMAGE_FLAGS, `${directory}/bundle/cli.js`, "run"];
 }
 
 /** Minimal script that runs `true` and passes on its output. */
