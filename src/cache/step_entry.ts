@@ -31,6 +31,9 @@ const VERSION = 1;
 /** Maximum size of a log that is a part of its manifest, in bytes. */
 export const MAX_INLINE_LOG_BYTES = 32 * 1024;
 
+/** Maximum number of changes between the two streams of a log. */
+export const MAX_LOG_PARTS = 100_000;
+
 /** Maximum size of a log, in bytes. */
 export const MAX_LOG_BYTES = 16 * 1024 * 1024;
 
@@ -233,7 +236,7 @@ function isStepEntry(value: unknown): boolean {
   const entry = value as unknown as StepEntry;
   return typeof entry.name === "string" && isSha256(entry.step) &&
     isCount(entry.createdMs) && isTime(entry.durationMs) &&
-    areTexts(entry.parts) && areTexts(entry.values) &&
+    areTexts(entry.parts) && areValues(entry.values) &&
     areOutputs(entry.outputs) && isLog(entry.log) &&
     (entry.pack === undefined
       ? entry.outputs.length === 0
@@ -278,6 +281,7 @@ export function parentsOf(path: string): string[] {
 
 function isLog(log: unknown): boolean {
   if (!isObject(log) || !Array.isArray(log.parts)) return false;
+  if (log.parts.length > MAX_LOG_PARTS) return false;
   const hasBytes = log.sha256 === undefined
     ? typeof log.inline === "string"
     : isSha256(log.sha256);
@@ -289,6 +293,12 @@ function isLog(log: unknown): boolean {
     total += length;
   }
   return hasBytes && total <= MAX_LOG_BYTES;
+}
+
+/** Values become variables of other steps. */
+function areValues(value: unknown): boolean {
+  return areTexts(value) &&
+    Object.keys(value as object).every((key) => /^[\w-]+$/.test(key));
 }
 
 function areTexts(value: unknown): boolean {

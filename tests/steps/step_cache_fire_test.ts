@@ -158,6 +158,22 @@ describe("a store of steps that is not trusted", () => {
     }
   });
 
+  it("is a miss if it has what no step can write", async () => {
+    await using job = await victim();
+    const parts = Array(200_000).fill({ stream: "stdout", length: 0 });
+    const changes: Partial<StepEntry>[] = [
+      { log: { parts, inline: "" } },
+      { log: { parts: [{ stream: "stdout", length: -1 }], inline: "" } },
+      { values: { "v=w": "" } },
+      { durationMs: -1 },
+    ];
+    for (const [at, change] of changes.entries()) {
+      await forget(job);
+      await plant(job, change);
+      await assertMiss(job, `${at}`);
+    }
+  });
+
   it("is a miss if a manifest is made to use up memory", async () => {
     await using job = await victim();
     const size = 60 * 1024 * 1024;

@@ -1,6 +1,7 @@
 import { GrowingBytes, joinBytes } from "../../bytes.ts";
 import {
   MAX_LOG_BYTES,
+  MAX_LOG_PARTS,
   type StoredLog,
   type StoredLogPart,
 } from "../../cache/step_entry.ts";
@@ -8,9 +9,6 @@ import type { StepLog } from "../../output/job_log.ts";
 import type { Sink } from "../../output/sink.ts";
 import { MaskStream } from "../../secrets/mask/mask_stream.ts";
 import type { Masker } from "../../secrets/masker.ts";
-
-/** Maximum number of changes between the two streams. */
-const MAX_PARTS = 100_000;
 
 /** The log of a step that is recorded while it is written. */
 export interface RecordedLog {
@@ -35,7 +33,7 @@ export function recordLog(log: StepLog): RecordedLog {
   const record = (stream: StoredLogPart["stream"], sink: Sink): Sink => ({
     write(chunk) {
       isTooLong ||= bytes.length + chunk.length > MAX_LOG_BYTES ||
-        parts.length === MAX_PARTS;
+        parts.length === MAX_LOG_PARTS;
       if (!isTooLong && chunk.length > 0) {
         bytes.add(chunk);
         const last = parts.at(-1);
