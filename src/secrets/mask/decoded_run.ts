@@ -54,6 +54,7 @@ export class DecodedRun {
   /** Where each line starts in the text, and in the characters. */
   readonly #lineStarts: number[] = [];
   readonly #lineChars: number[] = [];
+  #lineCount = 0;
   /** The line that the last place was in. */
   #line = 0;
   #room: Uint8Array<ArrayBuffer> = new Uint8Array(256);
@@ -103,7 +104,7 @@ export class DecodedRun {
    */
   take(text: Uint8Array, from: number): number {
     const size = text.length;
-    this.#lineStarts.length = this.#lineChars.length = this.#line = 0;
+    this.#lineCount = this.#line = 0;
     this.done.fill(0);
     if (this.#room.length < size) this.#room = new Uint8Array(size);
     const room = this.#room;
@@ -112,8 +113,10 @@ export class DecodedRun {
     while (at < size && BASE64[text[at]] === NO_DIGIT) at++;
     let end = at;
     while (true) {
-      this.#lineStarts.push(at);
-      this.#lineChars.push(length);
+      // Emptied arrays would be allocated again.
+      const line = this.#lineCount++;
+      this.#lineStarts[line] = at;
+      this.#lineChars[line] = length;
       for (; at < size && BASE64[text[at]] < NO_DIGIT; at++) {
         room[length++] = text[at];
       }
@@ -229,7 +232,8 @@ export class DecodedRun {
   /** Number of the character at a place of the text; the places are in order. */
   charAt(place: number): number {
     const starts = this.#lineStarts;
-    while (starts[this.#line + 1] <= place) this.#line++;
+    const last = this.#lineCount - 1;
+    while (this.#line < last && starts[this.#line + 1] <= place) this.#line++;
     return this.#lineChars[this.#line] + place - starts[this.#line];
   }
 
@@ -243,7 +247,7 @@ export class DecodedRun {
   /** Where a character stands in the text. */
   #placeOf(char: number): number {
     let low = 0;
-    let high = this.#lineChars.length - 1;
+    let high = this.#lineCount - 1;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
       if (this.#lineChars[middle] <= char) low = middle;
