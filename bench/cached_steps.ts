@@ -37,9 +37,11 @@ export async function cachedSteps(directory: string): Promise<Contest> {
   ];
   await Deno.writeTextFile(`${directory}/empty.ts`, "");
   const turbo = await installTurbo(project);
+  // Without a registry, there is no bundler either.
+  const image = await imageJob(directory).catch(() => undefined);
   const programs: Record<string, readonly string[]> = {
     "100 cached steps": ours(runnerlibJob, "user"),
-    "in the image": ours(await imageJob(directory), "image-user"),
+    ...image === undefined ? {} : { "in the image": ours(image, "image-user") },
     ...turbo === undefined
       ? {}
       : { "turbo": [...turbo, `--concurrency=${CONCURRENCY}`] },
@@ -92,7 +94,9 @@ export async function cachedSteps(directory: string): Promise<Contest> {
     ],
     comparisons: [
       { subject: idle, goal: "G13" },
-      { subject: "in the image, nothing to do", goal: "G13" },
+      ...image === undefined
+        ? []
+        : [{ subject: "in the image, nothing to do", goal: "G13" as const }],
       { subject: idle, floor: "empty script" },
       ...turbo === undefined ? [] : [
         { subject: idle, floor: "turbo, nothing to do" },
