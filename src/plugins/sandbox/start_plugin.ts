@@ -85,6 +85,7 @@ export async function startPlugin(
   const argv = isDeno
     ? denoCommand({
       ...start,
+      rights: permissions,
       url,
       registry: jsrHost(env),
       confinement,
