@@ -1,12 +1,12 @@
 #!/bin/sh
-# Makes `runnerlib` out of the package in the current directory, for the image.
+# Builds `runnerlib` for the image from the package in the current directory.
 #
 # usage: build.sh compile|bundle
 
 set -eu
 
-# What the runner may do. Its jobs are programs, so it may start any; it may
-# neither load native code nor ask for more.
+# Permissions of the runner. It may start any program, because its jobs are
+# programs; it may neither load native code nor prompt for permissions.
 permissions="--allow-read --allow-write --allow-env --allow-run --allow-net --no-prompt"
 
 main() {

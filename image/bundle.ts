@@ -1,19 +1,18 @@
 /**
- * Bundles the package in the current directory for the image, into a few files
- * of which `cli.js` is the program.
+ * Bundles the package in the current directory for the image: into `cli.js`, which
+ * is the program, and a few other files.
  *
  * 1. `deno bundle` writes a file for each set of modules that are loaded
  *    together.
- * 2. A few jobs run, to find out which of these files and which functions they
- *    use.
- * 3. Files of these jobs are joined, as each file costs time. The others stay
- *    apart, so that no run reads what it does not need.
- * 4. Functions of these jobs are written so that V8 compiles them when it loads
- *    the file, and keeps them in its cache of compiled code. Otherwise, it
- *    compiles each of them again in each run, when it is first called.
+ * 2. A few jobs run, to find out which of these files and functions they use.
+ * 3. The files that these jobs use are joined, because loading each file takes
+ *    time. Others stay separate, so that no run reads code that it does not need.
+ * 4. The functions that these jobs call are wrapped so that V8 compiles them when
+ *    it loads the file, and keeps them in its code cache. Otherwise, V8 compiles
+ *    them in each run, on their first call.
  *
- * `PACKAGE_DENO_DIR` names the cache with the dependencies of the package, if it
- * is not the one of this program.
+ * `PACKAGE_DENO_DIR` is the Deno cache with the dependencies of the package, if it
+ * is not that of this program.
  *
  * usage: bundle.ts DIRECTORY
  *
@@ -22,18 +21,18 @@
 import { bundle, deno } from "../scripts/bundle.ts";
 
 /**
- * A literal would make it a part of the package, and of compiled programs.
- * `bundle.lock` has the hashes of its files.
+ * Not a literal in the import, which would make the bundler a part of the package
+ * and of compiled programs. `bundle.lock` has the hashes of its files.
  */
 const BUNDLER = "npm:rolldown@1.3.3";
 
-/** Jobs whose files are joined; what an earlier one reads is not repeated. */
+/** Jobs whose files are joined; each file belongs to the first job that reads it. */
 const JOBS = {
   run: ["run", "--", "true"],
   steps: ["run", "--job-file", "steps.json"],
 };
 
-/** With a directory as the workspace, and with `/job` if there is one. */
+/** Runs with a directory as the workspace, and with `/job` if it exists. */
 const PLACES: readonly Record<string, string>[] = [{
   REACTORCIDE_IN_CONTAINER: "false",
 }, {}];
@@ -56,7 +55,7 @@ interface Node {
   readonly [property: string]: unknown;
 }
 
-/** Where the functions of a file that were called start and end, as `START-END`. */
+/** Positions of the called functions in a file, as `START-END`. */
 type Called = ReadonlySet<string>;
 
 const [target] = Deno.args;
@@ -72,7 +71,7 @@ const called = new Map<string, Set<string>>();
 const groups = [];
 for (const [name, args] of Object.entries(JOBS)) {
   const files = await filesOf(args);
-  // The program finds out there whether it was started or imported.
+  // This file stays separate: it checks whether it was started or imported.
   files.delete(program);
   groups.push({ name, test: (id: string) => files.has(id) });
 }
@@ -101,7 +100,7 @@ await joined.write({
   // Names of functions and classes can be part of messages.
   minify: { mangle: { keepNames: true }, compress: true, codegen: true },
   codeSplitting: {
-    // What a late import needs must not bring its whole group along.
+    // A dynamic import must not load the whole group of its dependencies.
     includeDependenciesRecursively: false,
     groups: groups.map((group, index) => ({
       ...group,
@@ -113,7 +112,7 @@ await joined.close();
 await Deno.remove(directory, { recursive: true });
 await Deno.rename(output, directory);
 
-/** Runs a job, notes what it calls, and returns the files that it has read. */
+/** Runs a job, records the functions that it calls, and returns the files that it reads. */
 async function filesOf(args: readonly string[]): Promise<Set<string>> {
   const files = new Set<string>();
   for (const env of PLACES) {
@@ -122,7 +121,7 @@ async function filesOf(args: readonly string[]): Promise<Set<string>> {
   return files;
 }
 
-/** Adds a file and those without code of their own, which are not covered. */
+/** Adds a file and its static imports: coverage omits files without code of their own. */
 async function addFile(path: string, files: Set<string>): Promise<void> {
   if (files.has(path)) return;
   files.add(path);
@@ -132,7 +131,7 @@ async function addFile(path: string, files: Set<string>): Promise<void> {
   }
 }
 
-/** Runs a job, and returns the files of the bundle whose code it has run. */
+/** Runs a job, and returns the files of the bundle whose code it runs. */
 async function runJob(
   args: readonly string[],
   env: Record<string, string>,
@@ -160,7 +159,7 @@ async function runJob(
   return paths;
 }
 
-/** Which code of a file has run, as V8 writes it; the first range is the whole function. */
+/** Coverage of a file as V8 writes it; the first range is the whole function. */
 interface Coverage {
   readonly url: string;
   readonly functions: readonly {
@@ -173,9 +172,9 @@ interface Coverage {
 }
 
 /**
- * Puts functions in parentheses, which makes V8 compile them early. Functions
- * with a declaration become variables in front of everything else, as they can
- * be called there.
+ * Puts functions in parentheses, which makes V8 compile them early. Function
+ * declarations become variables before all other code, because they can be called
+ * from there.
  */
 function compileEarly(code: string, tree: Node, called: Called): string {
   return bodyText(tree.body as Node[], tree.start, tree.end);
@@ -199,7 +198,7 @@ function compileEarly(code: string, tree: Node, called: Called): string {
     return called.has(`${start}-${end}`);
   }
 
-  /** Writes the text between two places, with its nodes written anew. */
+  /** Returns the text between two positions, with its nodes rewritten. */
   function partText(
     nodes: readonly Node[],
     start: number,
@@ -209,7 +208,7 @@ function compileEarly(code: string, tree: Node, called: Called): string {
     let text = "";
     let at = start;
     for (const node of nodes.toSorted((a, b) => a.start - b.start)) {
-      // A shorthand property is its key and its value.
+      // The key and the value of a shorthand property are the same node.
       if (node.start < at) continue;
       text += code.slice(at, node.start);
       if (!isLeftOut(node)) text += nodeText(node);
@@ -219,7 +218,7 @@ function compileEarly(code: string, tree: Node, called: Called): string {
   }
 
   function nodeText(node: Node): string {
-    // That of a method starts with its parameters.
+    // The function of a method starts at its parameters.
     const isExpression = node.type === "ArrowFunctionExpression" ||
       node.type === "FunctionExpression" && code[node.start] !== "(";
     return isExpression && isCalled(node) ? `(${textOf(node)})` : textOf(node);

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Deno does not reap the processes that it inherits as the first process of a
-# container, which it is when a job names it as its command.
+# As the first process of a container, Deno does not reap orphaned processes. It is
+# the first process if it is the command of a job.
 [ "$$" -ne 1 ] || exec /usr/bin/tini -- "$0" "$@"
 exec /usr/local/lib/deno/deno "$@"

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Installs what the target `full` has, all of it from Debian, as root.
+# Installs the packages of the target `full` from Debian, as root.
 #
 # usage: full.sh [--simulate]
 
 set -eu
 
-# rustc-web and cargo-web are what Debian builds browsers with: the Rust of the
-# release itself is from 2022.
+# Debian builds browsers with rustc-web and cargo-web; the Rust packages of the
+# release are from 2022.
 packages="
   build-essential cargo-web curl file fuse-overlayfs gnupg golang-go iproute2
   iptables jq less pipx pkg-config podman procps python-is-python3 python3-dev
@@ -27,7 +27,7 @@ main() {
   rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt
 }
 
-# The Go of the release is older than Go's own way of fetching a newer one.
+# The Go package of the release is too old to download a newer toolchain itself.
 add_backports() {
   # shellcheck source=/dev/null
   . /etc/os-release
@@ -47,14 +47,14 @@ Pin-Priority: 600
 END
 }
 
-# Jobs install packages, and nothing else as root.
+# Jobs may run only the package manager as root.
 set_up_sudo() {
   echo "runner ALL=(root) NOPASSWD: /usr/bin/apt-get, /usr/bin/apt" \
     >/etc/sudoers.d/runner
   chmod 0440 /etc/sudoers.d/runner
 }
 
-# A container has no systemd, and seldom a file system for layers.
+# A container has no systemd, and rarely a file system that supports overlays.
 set_up_podman() {
   cat >/etc/containers/storage.conf <<END
 [storage]
@@ -67,8 +67,8 @@ events_logger = "file"
 END
 }
 
-# Every user may install programs here. The directories are last in PATH, so
-# that no step of a job puts a program of its own in the place of another.
+# Every user may install programs here. The directories come last in PATH, so that
+# a step of a job cannot replace other programs.
 set_up_toolchains() {
   install -d -m 0777 /go /go/bin /usr/local/cargo /usr/local/cargo/bin
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 #
-# Makes the images that the Dockerfile begins with, under their public names,
-# where no registry of images can be reached: Debian from its packages, Deno
-# from the npm registry. Images that are there stay as they are.
+# Builds the base images of the Dockerfile under their public names, if no image
+# registry can be reached: Debian from its packages, Deno from the npm registry.
+# Existing images are kept.
 #
 # usage: scripts/base_images.sh [DENO_VERSION]
 
@@ -38,7 +38,7 @@ make_debian() {
   mv "$work/debian.tar" "$1"
 }
 
-# The slim image of Debian leaves out the same.
+# The slim image of Debian omits the same files.
 slim_down() {
   rm -rf "$1"/usr/share/{doc,info,locale,man}/* "$1"/var/cache/apt/*.bin \
     "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/* "$1"/var/log/*
@@ -47,7 +47,7 @@ slim_down() {
   printf 'deb http://deb.debian.org/%s main\n' \
     'debian bookworm' 'debian bookworm-updates' \
     'debian-security bookworm-security' >"$1/etc/apt/sources.list"
-  # Certificate authorities of this machine are needed in a build, too.
+  # A build also needs the certificate authorities of this machine.
   local own=/usr/local/share/ca-certificates
   [ ! -d "$own" ] || cp -R "$own" "$1/usr/local/share/"
 }

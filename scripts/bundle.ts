@@ -1,6 +1,6 @@
 /**
- * Start of a bundle, which lets its npm packages `require` modules of Node.js.
- * Loading it takes 25 ms, and an ordinary run requires none.
+ * Prologue that lets the npm packages of a bundle `require` Node.js modules.
+ * Loading it takes 25 ms, and an ordinary run needs no such module.
  */
 const REQUIRE =
   /^import \{ createRequire as (\w+) \} from "node:module";\nvar __require = \1\(import\.meta\.url\);$/m;
@@ -49,8 +49,8 @@ export async function bundle(
 /**
  * Runs Deno.
  *
- * @returns What it printed on standard output.
- * @throws {Error} With what it printed on standard error, if it fails.
+ * @returns Its standard output.
+ * @throws {Error} If it fails, with its standard error.
  */
 export async function deno(
   args: readonly string[],

@@ -1,10 +1,10 @@
 import { bundle, deno } from "./bundle.ts";
 
-/** Comment in the bundle that names the file of the lines after it. */
+/** Comment in the bundle with the path of the file from which the next lines come. */
 const ORIGIN =
   /^( *\/\/ )\S*?\/npm\/[^/]+\/((?:@[^/\s]+\/)?[^/\s]+)\/([^/\s]+)(\S*)$/gm;
 
-/** The same, as the name of a function that runs these lines. */
+/** The same as the name of a function that runs these lines. */
 const ORIGIN_NAME =
   /"[^"\n]*?\/npm\/[^/"\n]+\/((?:@[^/"\n]+\/)?[^/"\n]+)\/([^/"\n]+)([^"\n]*)"(?=\()/g;
 

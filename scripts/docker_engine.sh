@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 #
-# Starts and ends an engine of its own, with no network but `none` and `host`.
+# Starts or stops a private Docker engine, which has only the networks `none` and
+# `host`.
 #
 # usage: scripts/docker_engine.sh start|stop DIRECTORY
 #
-# `start` prints what DOCKER_HOST has to be.
+# `start` prints the value for DOCKER_HOST.
 
 set -euo pipefail
 
@@ -16,7 +17,7 @@ main() {
   esac
 }
 
-# Copying every layer works on each file system, but costs seconds a container.
+# Copying every layer works on all file systems, but takes seconds per container.
 start() {
   mkdir -p "$1"
   local driver

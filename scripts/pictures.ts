@@ -1,9 +1,9 @@
 /**
- * Takes the pictures of the HTML report and of the live page in `docs/`: `deno
+ * Takes the screenshots of the HTML report and the live page for `docs/`: `deno
  * task pictures`.
  *
- * Runs a job, and opens its pages in Chromium, which `CHROMIUM` may name. No
- * check compares the pictures, because times differ with each run.
+ * Runs a job and opens its pages in Chromium, whose path can be set in `CHROMIUM`.
+ * No check compares the pictures, because times differ in each run.
  *
  * @module
  */
@@ -55,7 +55,7 @@ steps:
     run: sleep 0.4; echo "notified the team"
 `;
 
-/** What is taken of the report, by file name. */
+/** Screenshots of the report, by file name. */
 const PICTURES = {
   "report.png": { width: 1280, height: 1175, colorScheme: "light" },
   "report_narrow.png": { width: 390, height: 1500, colorScheme: "dark" },
@@ -63,7 +63,7 @@ const PICTURES = {
 
 const LIVE_PICTURE = "live.png";
 
-/** Output at which the picture of the live page is taken. */
+/** Output after which the screenshot of the live page is taken. */
 const LIVE_OUTPUT = "cart: test 4";
 
 const PLUGIN = "plugin_job_timer.ts";
@@ -99,7 +99,7 @@ async function makeShop(directory: string): Promise<void> {
   );
 }
 
-/** Runs the job, and takes a picture of its live page meanwhile. */
+/** Runs the job, and takes a screenshot of its live page while it runs. */
 async function takeLivePicture(
   browser: Browser,
   directory: string,

@@ -1,14 +1,14 @@
 /**
  * Publishes the package from a staged copy: `deno task publish`.
  *
- * The list of files is always made and checked first; with `--dry-run` that is
- * all. Every other argument goes to `deno publish`.
+ * The list of files is always checked first; with `--dry-run`, nothing else
+ * happens. Other arguments are passed to `deno publish`.
  *
  * @module
  */
 import { stagePackage } from "./stage.ts";
 
-/** What users get, and nothing else. */
+/** Patterns of the files that may be published. */
 const FILES = [
   "LICENSE",
   "NOTICES",
@@ -50,7 +50,7 @@ async function publish(
   return args.includes("--dry-run") ? 0 : await publishStaged(target, args);
 }
 
-/** Lets Deno check the package and tell which files it would upload. */
+/** Runs `deno publish --dry-run`, which checks the package and lists the files to upload. */
 async function publishDry(
   target: string,
 ): Promise<{ success: boolean; report: string }> {

@@ -1,28 +1,28 @@
 /**
- * Writes the WebAssembly that scans texts into `src/secrets/mask/scanner.ts`,
- * from its code in `scripts/scan/code.ts`: `deno task scan`.
+ * Assembles the text scanner in `scripts/scan/code.ts` to WebAssembly, and writes
+ * it into `src/secrets/mask/scanner.ts`: `deno task scan`.
  *
- * Assembling takes longer than a short job, so it is not done when a job runs.
+ * Assembling takes longer than a short job, so it is not done at run time.
  *
  * @module
  */
 import { assembleScan } from "./scan/code.ts";
 
-/** The file with the module. */
+/** File that contains the module. */
 const SCANNER_FILE = new URL(
   "../src/secrets/mask/scanner.ts",
   import.meta.url,
 );
 
-/** The module in the source of the scanner. */
+/** Matches the module in that file. */
 const MODULE = /(?<=const SCAN_MODULE =\s+")[^"]*/;
 
-/** Returns the module, in base64, that the scanner has. */
+/** Returns the current module in the file, in base64. */
 export async function currentScanModule(): Promise<string | undefined> {
   return MODULE.exec(await Deno.readTextFile(SCANNER_FILE))?.[0];
 }
 
-/** Assembles the module that it should have. */
+/** Assembles the module from its code. */
 export function assembledScanModule(): string {
   return assembleScan().toBase64();
 }

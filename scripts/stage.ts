@@ -3,13 +3,13 @@ import { bundleCommand } from "./bundle_command.ts";
 const ROOT = new URL("../", import.meta.url);
 
 /**
- * Lays the package out as it can be published.
+ * Copies the package to a directory from which it can be published.
  *
- * Deno refuses to publish a package that holds the links which it excludes.
- * So the files that git knows, or would take, go to `package/` and the links
- * to `links/` beside it. The command line is published as one file.
+ * Deno does not publish a package with symbolic links, even if it excludes them.
+ * Files that are tracked or not ignored by git therefore go to `package/`, and
+ * links to `links/` next to it. The command line is published as one file.
  *
- * @param directory Where to lay it out.
+ * @param directory Directory for the copy.
  * @returns Path of the package.
  */
 export async function stagePackage(directory: string): Promise<string> {

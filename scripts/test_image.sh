@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 #
-# Builds the image and its variants, and tests them with a real engine: the one
-# that DOCKER_HOST names, or else one that is started for the purpose. It needs
-# the right to install and start one, then.
+# Builds the image and its variants, and tests them with a real engine: the one in
+# DOCKER_HOST, or else one that this script installs and starts, which requires
+# root.
 #
 # FULL=1 also builds the target `full`, which takes minutes; without it, only
 # its packages are resolved. BENCH=1 also measures how fast a container starts.
@@ -49,7 +49,7 @@ build() {
   docker_build "$name" --target="$1" --build-arg=RUNNER="${RUNNER:-bundle}" .
 }
 
-# The machine of a user who follows the quick start.
+# Machine of a user who follows the quick start.
 build_newcomer() {
   docker_build "$image-newcomer" --build-arg=NODE_IMAGE="$image-node" - \
     <tests/image/newcomer.dockerfile

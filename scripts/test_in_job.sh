@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 #
-# Runs the tests as they would run inside a job of this system: as a user who
-# is not root, without HOME, with a writable /job and with every variable set
-# that the runner knows. It needs root, and fails if the tests leave anything
-# in /job or in the directory for temporary files.
+# Runs the tests as in a job of this system: as a user other than root, without
+# HOME, with a writable /job, and with all variables set that the runner reads.
+# Requires root. Fails if the tests leave anything in /job or in the directory for
+# temporary files.
 #
-# Arguments are passed on to `deno test`; without any, every test runs.
+# Arguments are passed to `deno test`; without arguments, all tests run.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -40,7 +40,7 @@ main() {
   return "$status"
 }
 
-# The work tree as it stands, in a repository of its own.
+# A copy of the work tree, including uncommitted changes, in its own repository.
 copy_project() {
   git clone --quiet --no-hardlinks . "$work/project"
   git ls-files -z --cached --others --exclude-standard |
@@ -61,7 +61,7 @@ run_tests() {
         setpriv --reuid="$user" --regid="$user" --clear-groups \
         "$work/deno" "$@"
     }
-    # Types do not depend on the user; `deno task check` checks them.
+    # `deno task check` checks types, which do not depend on the user.
     in_job test -A --parallel --no-check "$@" || exit
     # The demo reads its configuration from variables, as every job does.
     variables=()

@@ -7,7 +7,7 @@ import { code, plain, table } from "./markdown.ts";
 const HEADING = ["Option", "Meaning"];
 
 /**
- * Writes the reference of the command line from the table of commands.
+ * Generates the reference of the command line from the table of commands.
  *
  * @returns Markdown.
  */

@@ -23,11 +23,11 @@ const SEEN_BY: Readonly<Record<NonNullable<VariableInfo["seenBy"]>, string>> = {
 };
 
 /**
- * Writes the reference of the variables: the table of `src/environment/`.
+ * Generates the reference of the variables from the table in `src/environment/`.
  *
  * @returns Markdown.
- * @throws {Error} If the source names a variable that the table does not have,
- * or the meaning of one is missing.
+ * @throws {Error} If the source code uses a variable that is not in the table, or
+ * a variable has no description.
  */
 export async function environmentReference(): Promise<string> {
   const unknown = (await usedVariables())

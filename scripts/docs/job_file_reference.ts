@@ -9,7 +9,7 @@ import { HEADING, keyRow, type Row } from "./key_rows.ts";
 import { table } from "./markdown.ts";
 
 /**
- * Writes the reference of job files from their schema.
+ * Generates the reference of job files from their schema.
  *
  * @returns Markdown.
  */

@@ -2,7 +2,7 @@ import { parseDuration } from "../../src/schema/duration.ts";
 import type { Option, OptionType } from "../../src/options/option.ts";
 import { OPTION_GROUPS, OPTIONS } from "../../src/options/options.ts";
 
-/** How values of a type are written in TypeScript. */
+/** TypeScript types of options. */
 const TYPES: Readonly<Record<OptionType & string, string>> = {
   text: "string",
   command: "string | readonly string[]",
@@ -111,7 +111,7 @@ function grouped(value: number): string {
   return value.toLocaleString("en").replaceAll(",", "_");
 }
 
-/** Marks what a reader may type, as in the rest of the documentation. */
+/** Formats literal values as code, as in the rest of the documentation. */
 function sentence(text: string): string {
   return `${text}.`.replaceAll(
     /(?<![`\w/.*])(?:\/job(?:\/\w+)*|\.gitignore|plugin_\*\.\w+|sha256:HEX|blob:none)(?![\w/*])/g,
@@ -119,7 +119,7 @@ function sentence(text: string): string {
   );
 }
 
-/** Lines of at most 80 characters, which the formatter leaves alone. */
+/** Wraps a text at 80 characters, because the formatter does not wrap comments. */
 function comment(paragraphs: readonly string[]): string {
   const [only] = paragraphs;
   if (paragraphs.length === 1 && only.length <= 70) return `/** ${only} */`;

@@ -1,16 +1,16 @@
 /** Links, in text and as definitions; images count. */
 const LINK = /\[[^\]]*\]\(([^)\s]+)\)/g;
 
-/** Blocks and pieces of code, in which nothing is a link. */
+/** Code blocks and inline code, which contain no links. */
 const CODE = /^(`{3,}|~{3,})[\s\S]*?^\1|`[^`\n]+`/gm;
 
 /**
- * Finds links that lead to no file, or to no heading of one.
+ * Finds links to missing files or headings.
  *
- * Links to other hosts are not followed: a gate must not depend on them.
+ * Links to other hosts are not followed, because a check must not depend on them.
  *
  * @param root Directory of the repository.
- * @param pages Paths of pages in it.
+ * @param pages Paths of the pages in the repository.
  * @returns Problems, one line each.
  */
 export async function linkProblems(
@@ -30,10 +30,10 @@ export async function linkProblems(
 }
 
 /**
- * Gives the anchors of a page's headings.
+ * Returns the anchors of the headings of a page.
  *
  * @param text Text of the page.
- * @returns Anchors, as hosts of repositories make them.
+ * @returns Anchors, as code hosting services generate them.
  */
 export function anchorsOf(text: string): Set<string> {
   const anchors = new Set<string>();
@@ -62,7 +62,7 @@ async function problemOf(target: URL): Promise<string | undefined> {
     const text = isDirectory ? "" : await Deno.readTextFile(file);
     return anchorsOf(text).has(anchor) ? undefined : "no such heading";
   } catch {
-    // Whatever keeps it from being read keeps it from being a page.
+    // A page that cannot be read counts as missing.
     return "no such file";
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Makes a table.
+ * Creates a table.
  *
- * @param heading Cells of its first row.
- * @param rows The other rows.
+ * @param heading Cells of the heading.
+ * @param rows Cells of the other rows.
  * @returns Lines of Markdown.
  */
 export function table(
@@ -15,9 +15,9 @@ export function table(
 }
 
 /**
- * Marks a text as code.
+ * Formats a text as code.
  *
- * @param text Text; nothing gives nothing.
+ * @param text Text; may be empty.
  * @returns Markdown.
  */
 export function code(text: string | undefined): string {
@@ -25,7 +25,7 @@ export function code(text: string | undefined): string {
 }
 
 /**
- * Keeps what could be taken for markup as it is written.
+ * Escapes characters that Markdown would treat as markup.
  *
  * @param text Plain text.
  * @returns Markdown.

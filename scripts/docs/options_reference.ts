@@ -12,7 +12,7 @@ const HEADING = [
 ];
 
 /**
- * Writes the reference of the options, group by group, from their table.
+ * Generates the reference of the options, by group, from their table.
  *
  * @returns Markdown.
  */

@@ -1,7 +1,7 @@
 import { displayWidth } from "../../src/terminal/width.ts";
 import { terminalPicture } from "./terminal_picture.ts";
 
-/** The job of the picture. One step at a time, so that lines keep their order. */
+/** Job in the picture. Its steps run one after another, so that the order of lines is fixed. */
 const JOB = `
 concurrency: 1
 secret_env_names: [API_TOKEN]
@@ -25,8 +25,8 @@ steps:
 `;
 
 /**
- * Runs the job with nothing of the environment but what finds programs, in a
- * directory of its own. Both streams are one, as on a terminal.
+ * Runs the job in its own directory, with only `PATH` from the environment. Both
+ * streams are merged, as on a terminal.
  */
 const SCRIPT = `
 set -e
@@ -68,7 +68,7 @@ export async function runPicture(root: URL): Promise<string> {
   });
 }
 
-/** No two runs take the same time. */
+/** Replaces durations, which differ in each run. */
 function withoutTimes(text: string): string {
   return text.replace(/(?<![\d.])\d+(\.\d+)?(m?s)\b/g, "0.1s");
 }

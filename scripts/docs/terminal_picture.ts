@@ -1,12 +1,12 @@
 /** Options for {@linkcode terminalPicture}. */
 export interface TerminalPictureOptions {
-  /** Title for readers that show no pictures. */
+  /** Title for screen readers. */
   readonly title: string;
-  /** Returns the number of cells of a text. */
+  /** Returns the width of a text, in cells. */
   readonly widthOf: (text: string) => number;
 }
 
-/** Measures of the picture, in pixels. */
+/** Dimensions of the picture, in pixels. */
 const CELL = 8.4;
 const LINE = 20;
 const FONT = 14;
@@ -16,7 +16,7 @@ const BAR = 32;
 const BACKGROUND = "#1e1e2e";
 const FOREGROUND = "#cdd6f4";
 
-/** Colors by the numbers that choose them. */
+/** Colors by the numbers that select them. */
 const COLORS: Readonly<Record<number, string>> = {
   30: "#45475a",
   31: "#f38ba8",
@@ -29,14 +29,14 @@ const COLORS: Readonly<Record<number, string>> = {
   90: "#6c7086",
 };
 
-/** How a part of a line looks. */
+/** Style of a part of a line. */
 interface Look {
   color?: string;
   isBold?: boolean;
   isDim?: boolean;
 }
 
-/** A part of a line in one look. */
+/** A part of a line in one style. */
 interface Run extends Look {
   readonly text: string;
 }
@@ -46,7 +46,7 @@ interface Run extends Look {
  *
  * @param text Lines, with escape sequences that set colors.
  * @param options Additional options.
- * @returns An SVG document that needs nothing else.
+ * @returns A self-contained SVG document.
  * @throws {Error} If there is another escape sequence.
  */
 export function terminalPicture(
@@ -87,13 +87,13 @@ function lineText(
       ...isBold ? ['font-weight="bold"'] : [],
       ...isDim ? ['opacity="0.6"'] : [],
     ].map((attribute) => ` ${attribute}`).join("");
-    // Viewers may collapse spaces, so each column has a place of its own.
+    // Viewers may collapse spaces, so each part gets its own position.
     return text.split(/(^ +| {2,}| +$)/).flatMap((column) => {
       const width = widthOf(column);
       const x = PADDING + cell * CELL;
       cell += width;
       if (column.trim() === "") return [];
-      // Fonts differ in width; columns stay columns.
+      // Keeps columns aligned, whatever the width of the font.
       const length = (width * CELL).toFixed(1);
       return [
         `<text x="${x.toFixed(1)}" y="${y}" textLength="${length}"${look}>${

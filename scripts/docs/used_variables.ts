@@ -1,11 +1,11 @@
 const SOURCES = new URL("../../src/", import.meta.url);
 
-/** Names of variables that are the runner's own, whole and no prefix. */
+/** Complete names of the runner's own variables, without prefixes of names. */
 const VARIABLE =
   /\b(?:REACTORCIDE_[A-Z_]*[A-Z]|RC_WF_[A-Z_]*[A-Z]|LOG_(?:FORMAT|LEVEL)|NO_COLOR|FORCE_COLOR|TRACEPARENT)\b/g;
 
 /**
- * Finds the variables of which the code speaks.
+ * Finds the variables that the source code mentions.
  *
  * @returns Names, sorted.
  */

@@ -5,7 +5,7 @@ export function valueText(schema: JsonSchema): string {
   const { enum: words, anyOf, type, items, properties } = schema;
   if (Array.isArray(words)) return wordsText(words);
   if (Array.isArray(anyOf)) {
-    // A pattern next to words only allows more spellings.
+    // A pattern in addition to words only allows other spellings of them.
     const hasWords = anyOf.some((one: JsonSchema) => Array.isArray(one.enum));
     const texts = anyOf
       .filter((one: JsonSchema) => !(hasWords && "pattern" in one))
@@ -30,7 +30,7 @@ export function valueText(schema: JsonSchema): string {
   return types.includes("string") ? "string" : "";
 }
 
-/** Leaves out older spellings, and words that stand for an empty value. */
+/** Removes older spellings, and words that mean an empty value. */
 function wordsText(words: readonly unknown[]): string {
   if (words.includes(true)) return "`true` or `false`";
   return words

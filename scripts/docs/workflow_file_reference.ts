@@ -11,7 +11,7 @@ import { table } from "./markdown.ts";
 const DESCRIBED_ELSEWHERE = new Set(["job", "not"]);
 
 /**
- * Writes the reference of workflow files and job definitions from their
+ * Generates the reference of workflow files and job definitions from their
  * schemas.
  *
  * @returns Markdown.
@@ -40,7 +40,7 @@ export function workflowFileReference(): string {
   ].join("\n\n");
 }
 
-/** Keys that a job file describes. */
+/** Keys that the reference of job files describes. */
 function options(): Properties {
   return Object.fromEntries(
     Object.values(settingVariables()).map(({ key, schema }) => [

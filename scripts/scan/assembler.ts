@@ -1,9 +1,9 @@
 /**
- * Writes WebAssembly by hand: each function gives the code of one expression,
- * so that code reads like `add(get(0), i32(1))`.
+ * A minimal assembler for WebAssembly: each function returns the code of one
+ * expression, so that code reads like `add(get(0), i32(1))`.
  *
- * Only what the scanner of texts needs is here. Numbers are the opcodes of the
- * specification, https://webassembly.github.io/spec/core/binary/.
+ * It has only the instructions that the text scanner needs. Opcodes are those of
+ * the specification, https://webassembly.github.io/spec/core/binary/.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export type Code = readonly number[];
 export interface WasmFunction {
   readonly name: string;
   readonly parameterCount: number;
-  /** Types of the local variables behind the parameters. */
+  /** Types of the local variables, which follow the parameters. */
   readonly locals: readonly (typeof I32 | typeof I64 | typeof V128)[];
   readonly body: Code;
 }
@@ -26,9 +26,9 @@ export const [I32, I64, V128] = [0x7f, 0x7e, 0x7b];
 const VECTOR = 0xfd;
 
 /**
- * Makes a module that imports its memory as `env.memory`.
+ * Assembles a module that imports its memory as `env.memory`.
  *
- * @param functions What it exports.
+ * @param functions Functions that it exports, by name.
  */
 export function assemble(
   functions: readonly WasmFunction[],
@@ -99,7 +99,7 @@ export const tee = (local: number, value: Code): Code => [
   ...[0x22, local],
 ];
 
-/** Runs again while {@linkcode again} asks for it. */
+/** A loop that repeats when it reaches {@linkcode again}. */
 export const loop = (...body: Code[]): Code => [
   ...[0x03, 0x40],
   ...body.flat(),
@@ -157,7 +157,7 @@ export const pairAt = (address: Code, offset = 0): Code => [
   ...address,
   ...[0x2f, 0, ...unsigned(offset)],
 ];
-/** Gives one of two values, both of which are computed. */
+/** Selects one of two values, both of which are computed. */
 export const choose = (condition: Code, one: Code, other: Code): Code => [
   ...one,
   ...other,

@@ -1,11 +1,11 @@
 /**
- * Artifacts: files that a job saves under a name, and that other jobs of the
- * workflow, or people, get from the store of the cache.
+ * Artifacts: files that a job saves under a name in the store of the cache, for
+ * other jobs of the workflow or for download.
  *
  * An artifact consists of three objects in the store (`cache_entry.ts` describes
  * its layout):
  *
- * - `v1/NAMESPACE/artifacts/HASH.json` is its manifest. The hash is that of run,
+ * - `v1/NAMESPACE/artifacts/HASH.json` is its manifest. HASH is computed from run,
  *   job and name, so names that differ only in case do not collide.
  * - `v1/NAMESPACE/packs/HASH` is the pack of its files.
  * - `v1/NAMESPACE/packs/HASH` is the list of its files, with their hashes, modes
@@ -31,9 +31,9 @@ export interface ArtifactDefinition {
   readonly paths: readonly string[];
   /** How long it is kept, in milliseconds. */
   readonly retentionMs: number;
-  /** On which outcome of its job it is saved. */
+  /** Outcome of the job for which it is saved. */
   readonly when: ArtifactWhen;
-  /** Whether the job may end without it. */
+  /** Whether the job succeeds if there are no files to save. */
   readonly isOptional: boolean;
 }
 
@@ -55,11 +55,11 @@ export interface ArtifactId {
   readonly name: string;
 }
 
-/** An artifact that was saved, as the result of its job says. */
+/** A saved artifact, as in the result of its job. */
 export interface SavedArtifact extends ArtifactId {
   /**
-   * SHA-256 of its manifest, in hexadecimal digits; without it, the manifest in
-   * the store is taken as it is.
+   * SHA-256 of its manifest, in hexadecimal digits; without it, the manifest in the
+   * store is not verified.
    */
   readonly sha256?: string;
   /** Size of the files, in bytes. */
@@ -99,8 +99,8 @@ export function artifactPathProblem(path: string): string | undefined {
 }
 
 /**
- * Checks whether a path belongs to git or to the runner. No artifact contains
- * it, and what is there is never replaced. Some file systems ignore case.
+ * Checks whether a path belongs to git or to the runner. Artifacts never contain
+ * or replace such paths. Ignores case, because some file systems do.
  */
 export function isReserved(path: string): boolean {
   const parts = path.toLowerCase().split("/");

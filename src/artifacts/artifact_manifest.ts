@@ -27,7 +27,7 @@ const MAX_MANIFEST_BYTES = 64 * 1024;
 /** Maximum size of a list of files, in bytes. */
 const MAX_LIST_BYTES = 256 * 1024 * 1024;
 
-/** A manifest: what an artifact is, and where its content is. */
+/** A manifest: describes an artifact, and where its content is. */
 export interface ArtifactManifest extends ArtifactId, PackFacts {
   /** Id of the workflow. */
   readonly workflow: string;
@@ -68,7 +68,7 @@ export async function manifestName(id: ArtifactId): Promise<string> {
   return `${artifactFolder(id.namespace)}/${hash}.json`;
 }
 
-/** Writes a manifest as JSON, with what all manifests of a store have. */
+/** Writes a manifest as JSON, with the properties of all manifests in a store. */
 export function encodeManifest(
   manifest: ArtifactManifest,
 ): Uint8Array<ArrayBuffer> {

@@ -3,12 +3,12 @@ import { guardPath } from "../workspace/guard.ts";
 import type { ArtifactFile } from "./artifact_manifest.ts";
 
 /**
- * Checks that no link of an artifact leads out of the directory in which it is,
- * also by way of other links there, and that no link leads to itself.
+ * Checks that no link of an artifact leads out of its directory, directly or
+ * through other links, and that no link leads to itself.
  *
  * @param directory Absolute path of the directory, without links.
- * @param onProblem Called with the path of the first link that does.
- * @throws {RunnerError} `workspace` for this link.
+ * @param onProblem Called with the path of the first invalid link.
+ * @throws {RunnerError} `workspace` for the first invalid link.
  */
 export async function checkLinks(
   files: readonly ArtifactFile[],
@@ -16,8 +16,8 @@ export async function checkLinks(
   onProblem: (path: string) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   for (const { path, type, target } of files) {
-    // Deno cannot open a path with a name that is not UTF-8. Without links on
-    // its way, its target was checked when it was packed or unpacked.
+    // Deno cannot open a path that is not UTF-8. If the path contains no links,
+    // // the target was checked when it was packed or unpacked.
     if (type !== "link" || !path.isWellFormed() || !target?.isWellFormed()) {
       continue;
     }

@@ -9,28 +9,27 @@ import type {
 import { restoreArtifacts } from "./restore_artifacts.ts";
 import { saveArtifact } from "./save_artifact.ts";
 
-/** An artifact that a job needs, and what other jobs have saved of it. */
+/** An artifact that a job needs, and its saved versions. */
 export interface NeededArtifact {
   /** Name of the job that defines it. */
   readonly job: string;
   readonly definition: ArtifactDefinition;
-  /** The artifacts, one for each instance of the job that saved it. */
+  /** Saved artifacts, one for each instance of the job that defines it. */
   readonly saved: readonly SavedArtifact[];
 }
 
-/** Artifacts that a job gets from other jobs, and passes on to them. */
+/** Restores artifacts that a job needs, and saves those that it defines. */
 export interface JobArtifacts {
   /**
-   * Restores what the job needs. Called once its source is in its place, before
-   * its command starts.
+   * Restores the artifacts that the job needs. Called after its source has been
+   * prepared and before its command starts.
    *
    * @throws {RunnerError} `workspace` if an artifact is missing or cannot be
    * restored.
    */
   restore(cancellation: Cancellation): Promise<readonly SavedArtifact[]>;
   /**
-   * Saves what the job passes on. Called after the last program of the job has
-   * ended.
+   * Saves the artifacts of the job. Called after its last program has ended.
    *
    * @param outcome How the job ended.
    * @param onProblem Called with the reason for each artifact of a failed job
@@ -51,7 +50,7 @@ export interface JobArtifactsOptions {
   readonly definitions: readonly ArtifactDefinition[];
   /** Artifacts that the job needs. */
   readonly needs: readonly NeededArtifact[];
-  /** Id of the run, of the workflow, and key of the job. */
+  /** Id of the run, id of the workflow, and key of the job. */
   readonly run: string;
   readonly workflow: string;
   readonly job: string;
@@ -65,7 +64,7 @@ export interface JobArtifactsOptions {
   readonly openStore: () => Promise<ArtifactStore>;
 }
 
-/** Creates what passes the artifacts of one job on, through the store. */
+/** Creates the object that restores and saves the artifacts of a job. */
 export function jobArtifacts(options: JobArtifactsOptions): JobArtifacts {
   const { definitions, needs } = options;
   return {
@@ -78,7 +77,7 @@ export function jobArtifacts(options: JobArtifactsOptions): JobArtifacts {
         return saved.map((one) => ({ saved: one, patterns }));
       });
       if (artifacts.length === 0 && definitions.length === 0) return [];
-      // If the store cannot be opened, the job should not run in vain.
+      // Opens the store first, so that the job does not run if that fails.
       const store = await options.openStore();
       if (artifacts.length === 0) return [];
       const { workspace, temporary } = options;
@@ -137,7 +136,7 @@ async function saveOne(
   );
 }
 
-/** The job may have replaced the directory by a link. */
+/** Rejects a directory that the job has replaced by a link. */
 async function ownDirectory(
   { workspace, directory }: JobArtifactsOptions,
 ): Promise<string> {

@@ -11,12 +11,12 @@ import {
 
 /** An artifact in a store. */
 export interface ListedArtifact extends SavedArtifact {
-  /** Its manifest in the store; `undefined` if it is gone or was changed. */
+  /** Its manifest in the store; `undefined` if it is missing or was changed. */
   readonly manifest: ArtifactManifest | undefined;
 }
 
 /**
- * Looks up artifacts that results of jobs name.
+ * Looks up artifacts from the results of jobs.
  *
  * @throws {Error} If the store cannot be used.
  */

@@ -56,13 +56,13 @@ async function merge(
 
 async function moveTo(from: string, to: string, path: string): Promise<void> {
   const there = await lstatIfThere(to);
-  // The names of a directory can also differ from what can be opened in it, as
-  // on a file system that ignores case.
+  // A name that is not listed may still exist, such as on a file system that
+  // // ignores case.
   if (there?.isDirectory) throw inTheWay(path, there);
   await renamePath(from, to);
 }
 
-/** A directory may forbid that its entries are listed or moved. */
+/** Adds permissions to list and move the entries of a directory. */
 async function allowMoving(directory: string): Promise<void> {
   const { mode } = await Deno.stat(directory);
   if (mode === null || (mode & 0o700) === 0o700) return;

@@ -15,7 +15,7 @@ export interface OpenArtifactStoreOptions {
 }
 
 /**
- * Opens the store of the settings. Artifacts are in the store of the cache.
+ * Opens the configured store. Artifacts are kept in the store of the cache.
  *
  * @throws {RunnerError} `invalid-config` if a setting is not valid;
  * `output-failed` if the store cannot be opened.

@@ -48,13 +48,13 @@ export interface RestorePlace {
  * Restores artifacts into a directory.
  *
  * Everything is checked, and unpacked into a private directory, before the first
- * file is moved to its place. Files of the directory are replaced, other
- * directories are merged; nothing is written through a link, and no link may
- * lead out of the directory.
+ * file is moved to its place. Existing files are replaced, and existing directories
+ * are merged. Nothing is written through a link, and no link may lead out of the
+ * directory.
  *
- * @throws {RunnerError} `workspace`, with the artifact that cannot be restored:
- * it is missing, was changed, has a file that it must not have, or something is
- * in its way.
+ * @throws {RunnerError} `workspace` with the name of an artifact that cannot be
+ * restored: it is missing, was changed, contains an unexpected file, or something
+ * is in the way.
  * @throws {unknown} The reason of the signal once it is aborted.
  */
 export async function restoreArtifacts(
@@ -112,7 +112,7 @@ interface OpenedArtifact extends RestoreArtifact {
   readonly files: readonly ArtifactFile[];
 }
 
-/** Runs an action for an artifact, and names the artifact if it fails. */
+/** Runs an action for an artifact, and adds the name of the artifact to errors. */
 async function naming(
   { saved: { name, job } }: RestoreArtifact,
   { cancellation: { graceful } }: Work,
@@ -202,8 +202,8 @@ function overlap(
 }
 
 /**
- * Checks that every file of an artifact can be moved to its place before the
- * first one is.
+ * Checks that every file of an artifact can be moved to its place, before the first
+ * file is moved.
  */
 async function checkPlaces(
   files: readonly ArtifactFile[],
@@ -281,7 +281,7 @@ async function unpackArtifact(
 /**
  * Checks that a pack contains exactly the files of the list.
  *
- * @param expected Files by path; those that were found are removed.
+ * @param expected Files by path; files that are found are removed from the map.
  */
 async function* checkEntries(
   entries: AsyncIterable<ArchiveEntry>,
@@ -324,7 +324,7 @@ async function* checkEntries(
   }
 }
 
-/** Links of the directory itself may lead elsewhere, and a restored link to them. */
+/** Removes restored links that lead out through existing links of the directory. */
 async function removeLinksOut(
   files: readonly ArtifactFile[],
   directory: string,

@@ -35,8 +35,8 @@ export interface SaveArtifactOptions extends Omit<ArtifactId, "name"> {
 /**
  * Saves the files of a directory that the patterns of an artifact select.
  *
- * Another artifact of the same run, job and name is replaced. A process that is
- * killed leaves no part of an artifact.
+ * Replaces an existing artifact of the same run, job and name. A killed process
+ * leaves no partial artifact.
  *
  * @returns `undefined` if there are no files, and the artifact is optional.
  * @throws {RunnerError} `workspace` if a pattern matches nothing, or a file
@@ -72,7 +72,7 @@ export async function saveArtifact(
   }
 }
 
-/** A pack that was written, and what is in it. */
+/** A written pack, and the list of its files. */
 interface Packed {
   readonly facts: PackFacts;
   readonly files: readonly ArtifactFile[];

@@ -19,10 +19,10 @@ interface Pattern {
 
 /**
  * Creates a selection of files. A directory that matches is selected with
- * everything in it. What belongs to git or to the runner is never selected.
+ * everything in it. Files of git or of the runner are never selected.
  *
- * @param patterns Patterns as {@linkcode eventGlob} takes them; a slash at the
- * end has no meaning.
+ * @param patterns Patterns for {@linkcode eventGlob}; a slash at the end is
+ * ignored.
  */
 export function selectFiles(patterns: readonly string[]): FileSelection {
   const compiled = patterns.map(compile);
@@ -32,7 +32,7 @@ export function selectFiles(patterns: readonly string[]): FileSelection {
       if (isReserved(path)) return "none";
       let isSelected = isWhole;
       for (const { text, matches } of compiled) {
-        // All patterns are tried, because each of them must match something.
+        // Tries all patterns, because each of them must match something.
         if (matched.has(text) && isSelected || !matches(path)) continue;
         matched.add(text);
         isSelected = true;
@@ -54,7 +54,7 @@ export function pathMatcher(
   patterns: readonly string[],
 ): (path: string) => boolean {
   const compiled = patterns.map(compile);
-  // Most paths are in a directory that was checked before.
+  // Most paths are in a directory that has already been checked.
   const known = new Map<string, boolean>();
   const isSelected = (path: string): boolean => {
     const found = known.get(path);

@@ -1,9 +1,9 @@
 /**
- * An entry of the cache: a small JSON document that says what was saved under a
- * key, and in which pack.
+ * An entry of the cache: a small JSON document that describes what was saved under
+ * a key, and in which pack.
  *
- * The layout is the same in all stores. Everything of a namespace is below its
- * name, so that a server can grant access by prefix:
+ * The layout is the same in all stores. All objects of a namespace have its name
+ * as their prefix, so that a server can grant access by prefix:
  *
  * - `v1/NAMESPACE/entries/NAME/HASH.json` is an entry. The hash is that of
  *   namespace, name and key, so that no key is a path, and no two keys collide
@@ -11,10 +11,10 @@
  * - `v1/NAMESPACE/packs/HASH` is a pack, named by the SHA-256 of its bytes.
  *   Entries with the same content share it.
  *
- * Other manifests are beside the entries, see `store_manifest.ts`.
+ * There are other manifests besides entries, see `store_manifest.ts`.
  *
- * Nothing in a store is trusted: an entry must be exactly what was asked for,
- * and the bytes of a pack must have the hash that its entry names.
+ * Nothing in a store is trusted: an entry must be exactly the requested one, and
+ * the bytes of a pack must have the hash in its entry.
  */
 
 import { OWN_DIRECTORY } from "../job_path.ts";
@@ -27,7 +27,7 @@ import type { CacheStore } from "./cache_store.ts";
 /** First folder of all objects; it changes with the layout. */
 export const LAYOUT = "v1";
 
-/** Object with the names of the entries in a folder, as HTTP cannot list. */
+/** Object with the names of the entries in a folder, because HTTP has no listing. */
 export const ENTRY_INDEX = "index.json";
 
 /** Names of caches and namespaces. */
@@ -50,10 +50,10 @@ const [BRACE, BRACKET] = new TextEncoder().encode("{[");
 /** Maximum number of paths in an entry. */
 const MAX_PATHS = 1_000;
 
-/** An object that is not the entry that its name says. */
+/** An object that is not the entry that its name identifies. */
 export class InvalidEntry extends Error {}
 
-/** What identifies an entry. */
+/** Identity of an entry. */
 export interface EntryId {
   readonly namespace: string;
   /** Name of the cache. */
@@ -123,8 +123,8 @@ export function encodeEntry(entry: CacheEntry): Uint8Array<ArrayBuffer> {
 /**
  * Reads an entry from a store.
  *
- * @param path Name of the object, which contains a hash of what identifies the
- * entry. An entry that was moved to another name is therefore not valid.
+ * @param path Name of the object, which contains a hash of the identity of the
+ * entry. An entry that was moved to another name is therefore invalid.
  * @returns `undefined` if it does not exist.
  * @throws {InvalidEntry} If it is not an entry, or not the one of this name.
  * @throws {Error} If the store cannot be used.
@@ -163,12 +163,12 @@ export async function readJson(
 /**
  * Parses a JSON document of a store.
  *
- * @returns `undefined` if it is not JSON, or has so many objects and lists that
- * it was made to use up memory: they take up to forty times their bytes.
+ * @returns `undefined` if it is not JSON, or has so many objects and lists that it
+ * may be an attack on the memory: they take up to forty times their size.
  */
 export function parseStored(bytes: Uint8Array): unknown {
   let count = 0;
-  // Several times faster than an iterator.
+  // An index is several times faster than an iterator.
   for (let at = 0; at < bytes.length; at++) {
     if (bytes[at] === BRACE || bytes[at] === BRACKET) count++;
   }
@@ -228,7 +228,7 @@ function arePaths(paths: unknown): boolean {
     paths.length <= MAX_PATHS &&
     paths.every((path, at) =>
       typeof path === "string" && savedPathProblem(path) === undefined &&
-      // A path below another one would be restored twice.
+      // A path inside another one would be restored twice.
       paths.every((other, index) =>
         index === at || !`${path}/`.startsWith(`${other}/`)
       )

@@ -1,4 +1,4 @@
-/** What to write to a store: bytes, or a file that the store may move. */
+/** Content of a new object: bytes, or the path of a file that the store may move. */
 export type NewObject = Uint8Array | { readonly file: string };
 
 /** Options for {@linkcode CacheStore.put}. */
@@ -15,18 +15,18 @@ export interface PutOptions {
 /** An object in a store. */
 export interface StoredObject {
   readonly name: string;
-  /** Size in bytes; `undefined` for what is not an object, such as a link. */
+  /** Size in bytes; `undefined` for anything other than an object, such as a link. */
   readonly bytes: number | undefined;
   /** Time of the last use, in milliseconds since 1970. */
   readonly usedMs: number;
 }
 
 /**
- * Keeps named objects. Names are relative paths of letters, digits, `.`, `_`
+ * A store of named objects. Names are relative paths of letters, digits, `.`, `_`
  * and `-`.
  *
- * All methods throw if the store cannot be used, which is never a failure of
- * the job: a caller continues as if the object did not exist.
+ * All methods throw if the store cannot be used. That never fails the job: callers
+ * continue as if the object did not exist.
  */
 export interface CacheStore {
   /** Text that describes the store, without credentials. */
@@ -58,23 +58,23 @@ export interface CacheStore {
     options?: PutOptions,
   ): Promise<boolean>;
   /**
-   * Lists the names of objects directly in a folder, those that were changed
-   * last first if the store knows that. It may leave out old ones.
+   * Lists the names of objects directly in a folder, the last changed ones first if
+   * the store knows when they changed. May omit old objects.
    */
   list(folder: string, signal: AbortSignal): Promise<string[]>;
-  /** Removes an object that cannot be used, if the store allows that. */
+  /** Removes an unusable object, if the store supports that. */
   remove(name: string, signal: AbortSignal): Promise<void>;
   /**
-   * Notes that an object was used, see {@linkcode noteUse}.
+   * Records that an object was used, see {@linkcode noteUse}.
    *
-   * @param minAgeMs Age of the last change below which this may be left out, in
+   * @param minAgeMs Age of the last change below which this may be skipped, in
    * milliseconds.
    */
   touch(name: string, signal: AbortSignal, minAgeMs: number): Promise<void>;
   /**
-   * Time for which the result of a step that was there is taken to be there, as
-   * long as nothing of it is needed, in milliseconds: a server takes long to
-   * answer.
+   * Time for which the result of a step that was in the store is assumed to be
+   * there still, if its content is not needed, in milliseconds. Saves requests to
+   * slow servers.
    */
   readonly assumedMs: number;
   /**
@@ -92,19 +92,19 @@ export interface CacheStore {
   lock(): Promise<Disposable>;
 }
 
-/** Time for which a store on a server is not asked again, in milliseconds. */
+/** Time for which a server is assumed to still have a result, in milliseconds. */
 export const SERVER_ASSUMED_MS = 60 * 60_000;
 
-/** Time limit for noting that an object was used, in milliseconds. */
+/** Time limit for recording that an object was used, in milliseconds. */
 const USE_TIMEOUT_MS = 10_000;
 
 /**
- * Notes that an object was used. Only the order of pruning depends on it, so
- * nothing fails, and nobody waits long, if the store cannot do that.
+ * Records that an object was used. Only the order of pruning depends on it, so
+ * errors are ignored, and the time limit is short.
  *
- * @param minAgeMs Age of the last change below which this may be left out, in
+ * @param minAgeMs Age of the last change below which this may be skipped, in
  * milliseconds.
- * @returns `false` if the store cannot do that.
+ * @returns `false` if the use could not be recorded.
  */
 export async function noteUse(
   store: Pick<CacheStore, "touch" | "assumedMs">,

@@ -69,7 +69,7 @@ export class DirectoryStore implements CacheStore {
     throw new Error(`it is larger than ${maxBytes} bytes`);
   }
 
-  /** Synchronous, as every step of a job asks, and most do nothing else. */
+  /** Synchronous for speed: most steps of a job only check whether a result exists. */
   // deno-lint-ignore require-await
   async sizeOf(name: string): Promise<number | undefined> {
     try {

@@ -18,10 +18,10 @@ const MAX_INDEX_BYTES = 64 * 1024;
 /**
  * A store on a server that supports GET, PUT and HEAD.
  *
- * - An object that is removed is replaced by an empty one, which no entry or
- *   pack is.
- * - The names of the last entries of a cache are kept in an index. If two
- *   processes write it at once, one entry may not be found by a fallback.
+ * - An object is removed by replacing it with an empty one, which is neither a
+ *   valid entry nor a valid pack.
+ * - The names of the last entries of a cache are kept in an index. If two processes
+ *   write it at the same time, fallbacks may miss one entry.
  */
 export class HttpStore implements CacheStore {
   readonly shown: string;

@@ -8,13 +8,13 @@ import { keyProblem } from "./cache_entry.ts";
 /** Maximum number of files that a pattern may match. */
 const MAX_FILES = 10_000;
 
-/** What a key may refer to. */
+/** Values that placeholders of a key may refer to. */
 export interface KeyContext {
   /** Absolute path of the directory in which files are searched. */
   readonly directory: string;
   /** Variables that `{env:NAME}` may use. */
   readonly env: Readonly<Record<string, string>>;
-  /** Checks whether a variable is a secret, whatever its value is. */
+  /** Checks by its name whether a variable is a secret. */
   readonly isSecret: (name: string) => boolean;
   /** Checks whether a text contains a known secret. */
   readonly holdsSecret: (text: string) => boolean;
@@ -42,7 +42,7 @@ export async function expandKey(
   key += template.slice(at);
   const problem = keyProblem(key);
   if (problem !== undefined) throw keyError(template, `the key ${problem}`);
-  // Entries contain their keys.
+  // Entries contain their keys in plain text.
   if (context.holdsSecret(key)) {
     throw keyError(template, "the key contains a secret");
   }

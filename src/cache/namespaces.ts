@@ -1,7 +1,7 @@
 import { RunnerError } from "../errors.ts";
 import { CACHE_NAME } from "./cache_entry.ts";
 
-/** End of the namespaces of untrusted steps, which no other one may have. */
+/** Suffix of the namespaces of untrusted steps, which no other namespace may have. */
 const UNTRUSTED = ".untrusted";
 
 /**

@@ -61,8 +61,7 @@ export async function openStore(
 }
 
 /**
- * Returns the names of the variables that say where a store is, and give access
- * to it.
+ * Returns the names of the variables with the location and credentials of a store.
  *
  * @param setting Text of the setting; empty if there is none.
  */

@@ -16,8 +16,8 @@ import {
 const CHUNK_BYTES = 256 * 1024;
 
 /**
- * Archives up to this size are compressed in this process, in bytes: it takes
- * longer to start another one.
+ * Maximum size of archives that are compressed in this process, in bytes, because
+ * starting another process would take longer.
  */
 const SMALL_BYTES = 1024 * 1024;
 
@@ -30,7 +30,7 @@ const COMPRESSORS: readonly [CacheEntry["format"], readonly string[]][] = [
   ["gzip", ["gzip", "-c", "-n", "-6"]],
 ];
 
-/** What {@linkcode writePack} needs. */
+/** Options for {@linkcode writePack}. */
 export interface PackContext {
   /** Environment of the compressor. */
   readonly env: ChildEnvironment;
@@ -52,9 +52,9 @@ export type PackFacts = Pick<
 >;
 
 /**
- * Packs paths into a compressed tar. The order of the entries and everything
- * else that is not part of the tree is fixed, so that equal trees are equal
- * packs.
+ * Packs paths into a compressed tar. Packs of equal trees are equal, because the
+ * order of the entries, and everything else that is not part of the tree, is
+ * fixed.
  *
  * @param root Absolute path of the directory of the job, without links.
  * @param paths Paths relative to the root, or a selection.

@@ -12,8 +12,8 @@ import {
 const PARALLEL_COUNT = 8;
 
 /**
- * Minimum age of a pack that nothing refers to, in milliseconds, in a store
- * without locks: the manifest may be on its way.
+ * Minimum age before an unreferenced pack is removed from a store without locks,
+ * in milliseconds: its manifest may not have been written yet.
  */
 const GRACE_MS = 60 * 60_000;
 
@@ -31,7 +31,7 @@ export interface ListedManifest extends StoreManifest {
   readonly usedMs: number;
 }
 
-/** What a store contains. */
+/** Contents of a store. */
 export interface StoreContents {
   /** Valid manifests, those that were used last first. */
   readonly manifests: readonly ListedManifest[];
@@ -79,7 +79,7 @@ export async function listStore(
     const kind = objectKind(name);
     if (kind === undefined || bytes === undefined) others.push(name);
     else if (kind === "packs") packs.set(name, { ...object, bytes });
-    // A server may offer the directory over HTTP.
+    // A server may serve the directory over HTTP.
     else if (kind !== "index") found.push([kind, object]);
   }
   const manifests: ListedManifest[] = [];
@@ -102,9 +102,9 @@ export async function listStore(
 }
 
 /**
- * Removes the manifests that were used least recently until the store is not
- * larger than a limit, those that have expired, and everything that no manifest
- * refers to. Artifacts that have not expired are removed last.
+ * Removes expired manifests, the least recently used manifests until the store is
+ * within a limit, and everything that no manifest refers to. Artifacts that have
+ * not expired are removed last.
  *
  * @param maxBytes Maximum size of all manifests and packs; 0 removes everything.
  * @throws {Error} If the store cannot be used.
@@ -144,8 +144,8 @@ function choose(
   const removed: ListedManifest[] = [];
   const kept = new Set<string>();
   let keptBytes = 0;
-  // Jobs may still need artifacts that have not expired; the rest of the store
-  // can be made again.
+  // Jobs may still need artifacts that have not expired; everything else can be
+  // // created again.
   const [artifacts, others] = [
     manifests.filter(({ kind }) => kind === "artifacts"),
     manifests.filter(({ kind }) => kind !== "artifacts"),
@@ -156,7 +156,7 @@ function choose(
       kept.has(name) ? 0 : packs.get(name)?.bytes
     );
     const addedBytes = sizes.reduce<number>(
-      // A manifest with a pack that is gone is of no use.
+      // A manifest whose pack is missing is useless.
       (sum, size) => sum + (size ?? Infinity),
       bytes,
     );

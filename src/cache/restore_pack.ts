@@ -15,7 +15,7 @@ import { emptyDirectory } from "../workspace/remove.ts";
 import type { CacheEntry } from "./cache_entry.ts";
 import type { PackContext } from "./pack.ts";
 
-/** Content up to this size is decompressed in this process, in bytes. */
+/** Maximum size of content that is decompressed in this process, in bytes. */
 export const SMALL_BYTES = 4 * 1024 * 1024;
 
 /** Minimum size of the memory of a decompressor, in bytes. */
@@ -24,14 +24,13 @@ const MIN_CHUNK_BYTES = 64;
 /**
  * Restores the paths of an entry from its pack, whose checksum was verified.
  *
- * The pack is unpacked into a private directory in the directory of the job.
- * Then each path is renamed to its place; after a failure, what was there
- * before is there again. Anything else in the pack is ignored.
+ * The pack is unpacked into a private directory in the directory of the job. Then
+ * each path is renamed to its place. If that fails, the previous files are put
+ * back. Anything else in the pack is ignored.
  *
  * @param pack Absolute path of the pack, or its bytes if its content is small.
  * @param root Absolute path of the directory of the job, without links.
- * @throws {Error} If the pack is not what its entry says, or cannot be
- * restored.
+ * @throws {Error} If the pack does not match its entry, or cannot be restored.
  */
 export async function restorePack(
   pack: string | Uint8Array<ArrayBuffer>,
@@ -65,7 +64,7 @@ export async function restorePack(
  * @param pack The pack, as for {@linkcode restorePack}.
  * @param directory Absolute path of the directory, without links.
  * @param check Checks the entries of the pack before they are unpacked.
- * @throws {Error} If the pack is not what is said about it.
+ * @throws {Error} If the pack does not match its description.
  */
 export async function unpackPack(
   pack: string | Uint8Array<ArrayBuffer>,
@@ -96,8 +95,8 @@ export async function unpackPack(
 }
 
 /**
- * Decompresses a small pack in this process, because it takes longer to start
- * another one.
+ * Decompresses a small pack in this process, because starting another process
+ * would take longer.
  *
  * @throws {Error} If it is damaged, or larger than its entry says.
  */
@@ -137,12 +136,12 @@ async function swapIn(
   const undo: (() => Promise<void>)[] = [];
   try {
     for (const [at, path] of paths.entries()) {
-      // A link on the way must not lead out of the directory of the job.
+      // A link in the path must not lead out of the directory of the job.
       const parent = await guardPath(root, dirname(join(root, path)));
       await Deno.mkdir(parent, { recursive: true });
       const place = join(parent, path.slice(path.lastIndexOf("/") + 1));
       if (await lstatIfThere(place) !== undefined) {
-        // Removing the old tree would remove what is mounted in it.
+        // Removing the old tree would remove the content of mounts in it.
         const mounts = await mountsBelow(place);
         if (mounts !== undefined && mounts.length > 0) {
           throw new Error(`something is mounted in "${path}"`);

@@ -1,5 +1,5 @@
 /**
- * What S3 servers answer: small XML documents without attributes that matter.
+ * Parses responses of S3 servers: small XML documents without relevant attributes.
  */
 
 /** Maximum size of an answer, in bytes: 1,000 keys of 1 KiB, and more. */
@@ -32,7 +32,7 @@ export async function answerText(response: Response): Promise<string> {
   return text;
 }
 
-/** Returns the code of a failure; a server may write anything, so it is checked. */
+/** Returns the error code of a failure, if it is valid; a server may send anything. */
 export function failureCode(xml: string): string | undefined {
   const error = textsOf(xml, "Error")[0] ?? "";
   const code = textsOf(error, "Code")[0] ?? "";
@@ -61,7 +61,7 @@ export function objectPage(xml: string): ObjectPage {
   return { objects, next: isTruncated ? decodeText(next) : undefined };
 }
 
-/** Returns the contents of the elements of a name, which are not nested. */
+/** Returns the contents of all elements with a name; they must not be nested. */
 function textsOf(xml: string, name: string): string[] {
   const texts: string[] = [];
   const [start, end] = [`<${name}`, `</${name}>`];

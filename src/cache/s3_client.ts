@@ -30,19 +30,19 @@ export interface S3Request {
   readonly headers?: HeadersInit;
   /** @default {none} */
   readonly body?: Uint8Array<ArrayBuffer>;
-  /** Statuses other than 2xx that are an answer and not a failure. */
+  /** Statuses other than 2xx that are not failures. */
   readonly answers?: readonly number[];
 }
 
 /**
- * Sends signed requests about one bucket. The hash of each body is signed, so
- * that the server stores only what was sent.
+ * Sends signed requests to one bucket. The hash of each body is signed, so that the
+ * server stores exactly the bytes that were sent.
  */
 export class S3Client {
   readonly #location: S3Location;
   readonly #credentials: S3Credentials;
   readonly #client: StoreClient;
-  /** Signing keys of the day. */
+  /** Signing keys by day. */
   readonly #keys = new Map<string, ArrayBuffer>();
 
   constructor(

@@ -44,8 +44,9 @@ export interface S3StoreOptions extends StoreClientOptions {
  * A store in a bucket of an S3 server.
  *
  * - Objects become visible when they are complete.
- * - If the server supports conditional writes, one of two writers of a new
- *   entry wins, and the other one is told. Otherwise, the last one wins.
+ * - If two processes write a new entry on a server with conditional writes, the
+ *   first one wins, and `put` returns `false` for the other. Otherwise, the last
+ *   one wins.
  * - There are no locks. Objects are listed by their keys.
  */
 export class S3Store implements CacheStore {
@@ -150,7 +151,7 @@ export class S3Store implements CacheStore {
     );
   }
 
-  /** The time of the last use is that of the last change: of a copy to itself. */
+  /** Copies the object to itself, because its time of change is the time of its last use. */
   async touch(
     name: string,
     signal: AbortSignal,
@@ -196,7 +197,7 @@ export class S3Store implements CacheStore {
           key,
           body,
           headers: { "if-none-match": "*" },
-          // It exists; another one is writing it; the server cannot check that.
+          // It exists; another process is writing it; conditional writes are unsupported.
           answers: [412, 409, 501],
         },
         ({ status }) => status,
@@ -246,8 +247,8 @@ export class S3Store implements CacheStore {
 }
 
 /**
- * Checks whether a name is the path of one URL: others cannot be addressed, or
- * would lead out of the prefix.
+ * Checks whether a name is a normalized URL path. Other names cannot be addressed,
+ * or would lead out of the prefix.
  */
 function isPlain(name: string): boolean {
   return name.isWellFormed() &&

@@ -13,13 +13,13 @@ const ABORT_TIMEOUT_MS = 10_000;
 
 /** Options for {@linkcode uploadParts}. */
 export interface UploadOptions {
-  /** Size of a part, in bytes. It is larger if there would be too many. */
+  /** Size of a part, in bytes. Larger parts are used if there would be too many. */
   readonly partBytes: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * Uploads a file in parts. Readers see nothing before all have arrived.
+ * Uploads a file in parts. Readers see nothing until all parts have arrived.
  *
  * After a failure, the upload is aborted, so that the server keeps no parts.
  *
@@ -62,7 +62,7 @@ export async function uploadParts(
   }
 }
 
-/** Reads a part at once: it may be sent again, and its hash is sent before it. */
+/** Reads a whole part, because its hash is sent first and it may be sent again. */
 export async function readPart(
   path: string,
   from: number,
@@ -109,7 +109,7 @@ async function complete(
     signal,
   );
   if (failure === undefined) return;
-  // If an answer was lost, the upload is complete and its ID unknown.
+  // If a response was lost, the upload may be complete and its ID unknown.
   const length = await client.send(
     { method: "HEAD", key, answers: [404] },
     (response) => response.headers.get("content-length"),
@@ -126,7 +126,7 @@ async function abort(client: S3Client, key: string, id: string): Promise<void> {
     () => {},
     signal,
   ).catch(() => {
-    // The bucket's rules remove unfinished uploads.
+    // Rules of the bucket can remove unfinished uploads.
   });
 }
 

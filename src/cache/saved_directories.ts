@@ -23,7 +23,7 @@ const MAX_SEARCHED = 10_000;
 /** Maximum number of entries that are read at the same time. */
 const PARALLEL_COUNT = 8;
 
-/** What {@linkcode saveDirectories} and {@linkcode restoreDirectories} need. */
+/** Options for {@linkcode saveDirectories} and {@linkcode restoreDirectories}. */
 export interface CacheContext extends PackContext {
   readonly store: CacheStore;
   /** Directories for temporary files, if there are none next to the store. */
@@ -102,13 +102,13 @@ async function stateOf(
   }
 }
 
-/** What {@linkcode restoreDirectories} searches, in this order. */
+/** Keys that {@linkcode restoreDirectories} looks up, in this order. */
 export interface RestoreRequest {
-  /** Namespaces; the first one is the own one. */
+  /** Namespaces, starting with that of the job. */
   readonly namespaces: readonly string[];
   readonly name: string;
   readonly key: string;
-  /** Beginnings of other keys that may be used. */
+  /** Prefixes of other keys that may be used. */
   readonly fallbacks: readonly string[];
   /**
    * Paths that the entry must have.
@@ -200,7 +200,7 @@ function hasPaths(entry: CacheEntry, { paths }: RestoreRequest): boolean {
     JSON.stringify([...paths].sort()) === JSON.stringify(entry.paths);
 }
 
-/** Returns whether the entry was restored; its pack may be gone. */
+/** Returns whether the entry was restored; its pack may be missing. */
 async function restoreEntry(
   entry: CacheEntry,
   [own]: readonly string[],
@@ -232,13 +232,13 @@ async function restoreEntry(
   return true;
 }
 
-/** What identifies a pack in a store, and its sizes. */
+/** Identity of a pack in a store, and its sizes. */
 export type PackId = Pick<
   CacheEntry,
   "namespace" | "sha256" | "packBytes" | "bytes"
 >;
 
-/** What {@linkcode fetchPack} and {@linkcode readPack} need. */
+/** Options for {@linkcode fetchPack} and {@linkcode readPack}. */
 type PackFetchContext = Pick<
   CacheContext,
   "store" | "storeBytes" | "maxBytes" | "cancellation"

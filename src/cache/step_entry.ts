@@ -1,12 +1,12 @@
 /**
- * The result of a step in the cache: a manifest that says from what it was
- * computed and what it is, and in which packs its files and its log are.
+ * The result of a step in the cache: a manifest that describes the result and its
+ * inputs, and in which packs its files and its log are.
  *
- * - `v1/NAMESPACE/steps/STEP/KEY` is a result. STEP is a hash of what
- *   identifies the step, KEY a hash of the parts of its key, which the manifest
- *   contains: no manifest is valid at the place of another.
- * - `v1/NAMESPACE/steps/STEP/last` names the result that was saved last. It
- *   only explains what has changed since.
+ * - `v1/NAMESPACE/steps/STEP/KEY` is a result. STEP is a hash of the identity of
+ *   the step, KEY a hash of the parts of its key. The manifest contains these
+ *   parts, so it is invalid under any other name.
+ * - `v1/NAMESPACE/steps/STEP/last` has the key of the result that was saved last.
+ *   It is only used to explain what has changed since.
  */
 
 import { isSha256, sha256Hex } from "../fs/checksum.ts";
@@ -28,7 +28,7 @@ export const MAX_STEP_ENTRY_BYTES = 64 * 1024 * 1024;
 /** Version of the manifest. */
 const VERSION = 1;
 
-/** Maximum size of a log that is a part of its manifest, in bytes. */
+/** Maximum size of a log that is stored in the manifest, in bytes. */
 export const MAX_INLINE_LOG_BYTES = 32 * 1024;
 
 /** Maximum number of changes between the two streams of a log. */
@@ -66,10 +66,10 @@ export interface StoredLog {
   readonly sha256?: string;
 }
 
-/** Where the result of a step is. */
+/** Identity of the result of a step. */
 export interface StepEntryId {
   readonly namespace: string;
-  /** Hash of what identifies the step. */
+  /** Hash of the identity of the step. */
   readonly step: string;
   /** Hash of the parts of the key. */
   readonly key: string;
@@ -130,7 +130,7 @@ export async function encodeStepEntry(
   return encode({ ...content, checksum: await checksumOf(content) });
 }
 
-/** Detects a manifest that was damaged; who changes it on purpose can adapt it. */
+/** Detects damaged manifests; it does not protect against deliberate changes. */
 async function checksumOf(content: object): Promise<string> {
   return await sha256Hex(JSON.stringify(content));
 }
@@ -173,7 +173,7 @@ export async function readStepEntry(
 }
 
 /**
- * Reads which result of a step was saved last.
+ * Reads the key of the result of a step that was saved last.
  *
  * @returns Its key; `undefined` if it is not known.
  * @throws {Error} If the store cannot be used.
@@ -205,8 +205,7 @@ export async function hasStepEntry(
  * Reads the log of a result.
  *
  * @returns Its bytes; `undefined` if they are gone.
- * @throws {Error} If they are not what the manifest says, or the store cannot
- * be used.
+ * @throws {Error} If they do not match the manifest, or the store cannot be used.
  */
 export async function readStepLog(
   { namespace, log }: Pick<StepEntry, "namespace" | "log">,
@@ -265,8 +264,8 @@ function areOutputs(outputs: unknown): boolean {
     if (!isValid || known.has(path)) return false;
     known.add(path);
   }
-  // A path below another one would be restored twice. In this order, it follows
-  // the other one.
+  // A path inside another one would be restored twice. In this order, it comes
+  // // directly after the other one.
   const sorted = [...known].map((path) => `${path}/`).sort();
   return sorted.every((path, at) =>
     at === 0 || !path.startsWith(sorted[at - 1])

@@ -135,13 +135,12 @@ async function packOutputs(
 }
 
 /**
- * Restores files of a result from its pack. Each is verified before anything is
- * written, and renamed into its place.
+ * Restores files of a result from its pack. All files are verified before the first
+ * one is moved to its place.
  *
  * @param paths Paths of the outputs that are restored.
  * @returns `false` if the pack is gone.
- * @throws {Error} If the pack is not what the manifest says, or cannot be
- * restored.
+ * @throws {Error} If the pack does not match the manifest, or cannot be restored.
  */
 export async function restoreOutputs(
   { namespace, pack }: Pick<StepEntry, "namespace" | "pack">,

@@ -17,13 +17,13 @@ const RETRY: RetryPolicy = {
 /** Maximum time without progress, in milliseconds. */
 const SILENCE_MS = 30_000;
 
-/** Minimum number of received bytes that are progress. */
+/** Minimum number of received bytes that count as progress. */
 const MIN_PROGRESS_BYTES = 16 * 1024;
 
 /** Maximum time of a request, in milliseconds. */
 const TIMEOUT_MS = 15 * 60_000;
 
-/** Default time for which a server is not asked again, in milliseconds. */
+/** Default time for which a failed server is not used again, in milliseconds. */
 const PAUSE_MS = 5 * 60_000;
 
 /** Minimum speed of an upload whose progress is not visible, in bytes per ms. */
@@ -44,8 +44,8 @@ export interface StoreClientOptions {
    */
   timeoutMs?: number;
   /**
-   * Time for which a server is not asked again that could not be used, in
-   * milliseconds: everyone would wait for it again.
+   * Time for which a server that could not be used is not tried again, in
+   * milliseconds. Otherwise, every step would wait for it.
    *
    * @default {300_000}
    */
@@ -64,7 +64,7 @@ export interface StoreRequest {
   readonly url: URL;
   readonly headers: Headers;
   readonly body?: BodyInit;
-  /** Statuses other than 2xx that are an answer and not a failure. */
+  /** Statuses other than 2xx that are not failures. */
   readonly answers?: readonly number[];
   /**
    * Called with a response to a download whose status is 2xx.
@@ -73,17 +73,17 @@ export interface StoreRequest {
    */
   readonly onAnswer?: (response: Response) => void;
   /**
-   * Returns what a failed response says about its reason.
+   * Returns the reason that a failed response contains.
    *
-   * @default {nothing but its status}
+   * @default {only the status is reported}
    */
   readonly readFailure?: (response: Response) => Promise<string | undefined>;
 }
 
-/** A status of a server that is not an answer. */
+/** A response whose status is a failure. */
 export class StatusError extends Error {
   readonly status: number;
-  /** Code of the failure that the server names. */
+  /** Error code from the server. */
   readonly code: string | undefined;
 
   constructor(status: number, code: string | undefined) {
@@ -102,10 +102,10 @@ class TransientFailure extends Error {
 /**
  * Sends the requests of a store on a server.
  *
- * - They are retried after failures that may be transient.
- * - A request that makes no progress, or takes too long, is given up. Requests
- *   of the next minutes then fail at once.
- * - Redirects are refused, so that credentials reach this server only.
+ * - Requests are retried after failures that may be transient.
+ * - A request that makes no progress, or takes too long, is aborted. Requests in
+ *   the next minutes then fail immediately.
+ * - Redirects are refused, so that only this server gets the credentials.
  */
 export class StoreClient {
   readonly #limits: StopLimits;
@@ -121,11 +121,11 @@ export class StoreClient {
   }
 
   /**
-   * Sends a request until it does not fail transiently.
+   * Sends a request, and retries it after transient failures.
    *
    * @param create Creates an attempt.
    * @param read Reads the response.
-   * @throws {StatusError} If the status is neither 2xx nor an answer.
+   * @throws {StatusError} If the status is neither 2xx nor one of `answers`.
    * @throws {Error} If the server does not respond in time.
    * @throws {unknown} The reason of the signal once it is aborted.
    */
@@ -142,7 +142,7 @@ export class StoreClient {
         const response = await attempt(await create(stop), stop);
         try {
           const value = await read(response);
-          // A body that was aborted may look as if it were complete.
+          // An aborted body may look complete.
           stop.signal.throwIfAborted();
           return value;
         } finally {
@@ -155,10 +155,10 @@ export class StoreClient {
   }
 
   /**
-   * Downloads an object. A download that breaks off is continued where it
-   * stopped; the hash of a pack shows whether the parts belong together.
+   * Downloads an object. An interrupted download continues where it stopped; the hash
+   * of a pack shows whether the parts belong together.
    *
-   * @param create Creates an attempt, which gets the headers of the request.
+   * @param create Creates an attempt, given the headers of the request.
    * @param maxBytes Maximum size; an object that is larger is an error.
    * @returns The content, which must be read or closed; `undefined` if the
    * status is 404.
@@ -259,7 +259,7 @@ function endOf({ headers }: Response, start: number): number | undefined {
 
 async function attempt(request: StoreRequest, stop: Stop): Promise<Response> {
   const { method, url, headers, body, answers = [], readFailure } = request;
-  // It is not signed, because proxies change it.
+  // The header is not signed, because proxies change it.
   headers.set("accept-encoding", "identity");
   const response = await fetch(url, {
     method,
@@ -331,8 +331,8 @@ export class Stop implements Disposable {
   }
 
   /**
-   * Notes received bytes. Fewer than the minimum are no progress, so that a
-   * server cannot stretch an answer.
+   * Counts received bytes. Fewer than the minimum do not count as progress, so that
+   * a server cannot send a response arbitrarily slowly.
    */
   received(bytes: number): void {
     this.#receivedBytes += bytes;
@@ -341,7 +341,7 @@ export class Stop implements Disposable {
     this.progress();
   }
 
-  /** Returns why a request failed; the network reports any error as a type. */
+  /** Returns why a request failed; `fetch` reports all network errors as a `TypeError`. */
   reasonOf(error: unknown): unknown {
     if (this.signal.aborted) return this.signal.reason;
     return error instanceof TypeError
@@ -353,7 +353,7 @@ export class Stop implements Disposable {
     clearTimeout(this.#timer);
     clearTimeout(this.#timeLimit);
     this.#cancelling[Symbol.dispose]();
-    // A response that was not read to its end is closed.
+    // Closes a response that was not read to its end.
     this.#controller.abort();
   }
 }

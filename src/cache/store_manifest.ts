@@ -2,13 +2,13 @@
  * Manifests: the JSON documents of a store that refer to packs.
  *
  * A manifest is `v1/NAMESPACE/FOLDER/…/FILE.json`; `FORMATS` lists the
- * folders. Whatever its kind is, it has at least these properties, so
- * that {@linkcode pruneStore} can keep what it refers to:
+ * folders. Manifests of every kind have at least these properties, so that
+ * {@linkcode pruneStore} can keep the packs to which they refer:
  *
  * - `version`: 1
- * - `namespace`: the one that contains it
- * - `name`: what it belongs to, for people
- * - `key`: what identifies it among others of this name, if there are several
+ * - `namespace`: the namespace that contains it
+ * - `name`: its subject, for display
+ * - `key`: distinguishes it from others with this name, if there are several
  * - `sha256`, the hash of its pack, or `packs`, a list of hashes
  * - `expiresMs`: when it is removed, in milliseconds since 1970; without it, it
  *   is removed only when space is needed
@@ -76,11 +76,11 @@ export type ManifestKind = keyof typeof FORMATS;
 /** Maximum number of packs of a manifest. */
 const MAX_PACKS = 10_000;
 
-/** What the name of an object says that it is. */
+/** Kind of an object according to its name. */
 export type ObjectKind = ManifestKind | "packs" | "index" | undefined;
 
 /**
- * Returns what an object is by its name.
+ * Returns the kind of an object by its name.
  *
  * @returns `undefined` if the name is not part of the layout.
  */

@@ -1,15 +1,15 @@
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 
-/** What decides how a store is reached. */
+/** Settings for access to a store. */
 export interface StoreSetting {
   /** Environment of the runner, with the credentials of a server. */
   readonly env: Readonly<Record<string, string>>;
   /** Whether credentials may be sent over plain HTTP. */
   readonly allowInsecureTransport: boolean;
   /**
-   * Whether a job fails without the store, so that each job asks a server again
-   * that could not be used.
+   * Whether a job fails without the store. If so, each job tries a server again that
+   * could not be used.
    *
    * @default {false}
    */
@@ -19,7 +19,7 @@ export interface StoreSetting {
 /**
  * Checks the URL of a server to which credentials are sent.
  *
- * @param what What the message calls it.
+ * @param what Name of the URL in messages.
  * @param hint What to set instead of user info.
  * @throws {RunnerError} `invalid-config`, without the URL, since it may contain
  * a secret.
@@ -45,7 +45,7 @@ export function checkServerUrl(
   }
 }
 
-/** Creates the error of a setting that names no usable store. */
+/** Creates the error for a setting that is not a usable store. */
 export function invalidStore(reason: string): RunnerError {
   return new RunnerError(`Cannot use the cache store: ${reason}`, {
     code: "invalid-config",

@@ -21,11 +21,11 @@ export interface PackedEntry extends TarItem {
 }
 
 /**
- * Selects what is packed: `all` of a path, only what is selected `inside` a
- * directory, or `none` of it.
+ * Decides how much of a path is packed: `all`, only selected paths `inside` it if
+ * it is a directory, or `none`.
  *
  * @param path Path relative to the root.
- * @param isWhole Whether all of its parent directory is selected.
+ * @param isWhole Whether its whole parent directory is selected.
  */
 export type PackSelection = (
   path: string,
@@ -44,7 +44,7 @@ interface Walk {
    */
   readonly allowsAnyLink?: boolean;
   readonly select?: PackSelection;
-  /** Names of files with several names, by device and inode. */
+  /** Names of files with several hard links, by device and inode. */
   readonly linked: Map<string, string>;
 }
 
@@ -70,7 +70,7 @@ export async function* treeBytes(
   }
   for (const path of [...paths].sort()) {
     const at = path.lastIndexOf("/");
-    // A link on the way must not lead out of the directory of the job.
+    // A link in the path must not lead out of the directory of the job.
     const parent = await guardPath(root, join(root, path.slice(0, at + 1)));
     yield* startBytes(path, parent, walk);
   }
@@ -143,7 +143,7 @@ async function* directoryBytes(
   yield* contentBytes(name, opened, walk, true);
 }
 
-/** @param isWhole Whether all of the directory is packed. */
+/** @param isWhole Whether the whole directory is packed. */
 async function* contentBytes(
   name: string,
   directory: HeldDirectory,

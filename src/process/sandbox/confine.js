@@ -1,7 +1,7 @@
 /**
  * Restricts the process to some directories with Landlock, then becomes another
- * program. Even if a link is swapped between the program's own permission check
- * and the access, the kernel denies the access.
+ * program. The kernel denies access even if a link is replaced between the
+ * program's own permission check and the access.
  *
  * The code runs with all permissions and is passed as text. Its argument is
  * JSON: paths to read, paths to write, variables for the program only, and the

@@ -12,17 +12,17 @@
 #   v N=V    variable for the program only
 #   f HEX    filter of system calls, in hexadecimal digits
 #   d BYTES  limit of the program's data memory, where the system has one
-#   c        the environment is what restore_environment leaves; comes first
+#   c        the environment is the result of restore_environment; comes first
 # Without ! and ?, nothing is restricted. mounts.pl has more letters.
 
 my (
   $setsid, $sigmask, $unshare, $mount_call, $umount, $pivot, $prctl, $limit, $exit, $capget, $capset
 ) = split " ", shift;
 my ($is_strict, $filter, $data, $ruleset, @rights);
-# A system call needs strings in variables.
+# syscall needs strings in variables.
 my $none = "";
 
-# Takes the words, and returns the program.
+# Applies the words, and returns the program.
 sub prepare_confinement {
   while (@_) {
     my ($kind, $access, $value) = unpack "aaa*", shift;
@@ -68,8 +68,9 @@ sub give_up {
   exit 126;
 }
 
-# Leaves what variables contain whose names are RUNNERLIB_ENV_ and the name of
-# another one in hexadecimal digits. RUNNERLIB_SESSION asks for a session.
+# Replaces the environment by the variables that RUNNERLIB_ENV_* encode: the rest of
+# each name is the name of a variable in hexadecimal digits. If RUNNERLIB_SESSION is
+# set, starts a session.
 sub restore_environment {
   syscall $setsid if $ENV{RUNNERLIB_SESSION};
   %ENV = map { /^RUNNERLIB_ENV_([0-9a-f]*)$/ ? (pack("H*", $1), $ENV{$_}) : () } keys %ENV;
@@ -82,7 +83,7 @@ sub create_ruleset {
   my $created = syscall 444, $attributes, $version > 5 ? 24 : 8, 0;
   return report("Landlock") if $created < 0;
   $ruleset = $created;
-  # Devices are not created, even by root.
+  # Not even root may create devices.
   @rights = (0, 0xC, $all & ~0x84C, $all & ~0x840);
 }
 
@@ -90,15 +91,15 @@ sub create_ruleset {
 sub allow {
   my ($file, $access) = @_;
   return if $file < 0 || !$access || !defined $ruleset;
-  # The kernel refuses rights of directories for other files.
+  # For files other than directories, the kernel rejects rights of directories.
   for my $rights ($rights[$access], $rights[$access] & 0x4006) {
     my $rule = pack "Ql", $rights, $file;
     last if syscall(445, $ruleset, 1, $rule, 0) == 0 || $! != 22;
   }
 }
 
-# Opens a path; returns a negative number if there is none. With 6, no part of it is
-# a link.
+# Opens a path; returns a negative number if that fails. The flags 6 reject a path
+# that contains a link.
 sub open_path {
   my $how = pack "QQQ", 0x280000, 0, $_[1];
   return syscall 437, -100, $_[0], $how, 24;

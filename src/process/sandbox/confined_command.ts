@@ -31,7 +31,7 @@ export interface Confinement {
   };
 }
 
-/** Perl, where all systems that have it have it. */
+/** Path of Perl on all systems that have it. */
 export const PERL = "/usr/bin/perl";
 
 /**
@@ -46,12 +46,12 @@ const CODE = perlCode(
   "my @program = prepare_confinement(@ARGV); confine(); start(@program);",
 );
 
-/** Returns Perl code, together with that of `confine.pl`. */
+/** Combines Perl code with that of `confine.pl`. */
 export function perlCode(...parts: readonly string[]): string {
   return withoutComments([confineByPerl, ...parts].join("\n"));
 }
 
-/** Removes comments from Perl code, as each command starts with reading it. */
+/** Removes comments from Perl code, because each command parses it when it starts. */
 export function withoutComments(code: string): string {
   return code.replaceAll(/^\s*(?:#.*)?\n|^ +/gm, "");
 }
@@ -63,7 +63,7 @@ export function withoutComments(code: string): string {
  * systems have, starts immediately; Deno takes as long to start as a plugin.
  *
  * @param argv Absolute path of the program, and arguments.
- * @param confinement What it may access.
+ * @param confinement Access of the program.
  * @param launcher Path of Deno, and of Perl if it is available.
  * @returns Program and arguments. If the program is not confined, its first
  * line of output says so.
@@ -114,7 +114,7 @@ export function ruleWords(
   ];
 }
 
-/** Access to paths as `confine.pl` counts it: 1 to read, 2 to write. */
+/** Access by path, as bits for `confine.pl`: 1 to read, 2 to write. */
 export type AccessByPath = ReadonlyMap<string, number>;
 
 /** Merges the paths to read and to write. */

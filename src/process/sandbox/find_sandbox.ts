@@ -10,9 +10,9 @@ export interface SandboxLimits {
   readonly read: readonly string[];
   /** Absolute paths without links that it can write to. */
   readonly write: readonly string[];
-  /** Links that lead to them. */
+  /** Links to these paths. */
   readonly links: readonly Link[];
-  /** Whether it can create sockets, of any family. */
+  /** Whether it can create sockets of any family. */
   readonly hasNetwork: boolean;
 }
 
@@ -71,8 +71,8 @@ async function findLandlock(): Promise<number | string> {
     return `it needs Perl, which cannot be started as ${PERL}`;
   }
   if (found.landlockVersion < 1) return "the kernel does not offer Landlock";
-  // The surroundings of the runner, such as a container, may refuse the system
-  // calls.
+  // The environment of the runner, such as a container, may block the system
+  // // calls.
   return found.works
     ? found.landlockVersion
     : "the system refuses Landlock or a filter of system calls";

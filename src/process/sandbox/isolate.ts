@@ -29,7 +29,7 @@ export interface Isolation {
 /**
  * Isolates a command as well as the system allows.
  *
- * @returns What starts the command; `undefined` if nothing isolates it.
+ * @returns Launcher of the command; `undefined` if nothing isolates it.
  * @throws {RunnerError} `invalid-job` if required limits cannot be applied.
  */
 export async function isolate(
@@ -57,7 +57,7 @@ export async function isolate(
       "Cannot hide the copy of the CI source from untrusted steps: the system allows no mount namespace",
     );
   }
-  // A trusted command uses files of the runner that others must not see.
+  // A trusted command uses files of the runner that untrusted ones must not see.
   const own = isUntrusted ? protectedPaths : {};
   const contained = namespace && {
     words: namespace.wordsFor(own),
@@ -98,7 +98,7 @@ function sandboxWords(
   );
 }
 
-/** Allows the directories that a command gets with its mount namespace. */
+/** Grants access to the directories that a command gets with its mount namespace. */
 function withOwnDirectories(limits: SandboxLimits): SandboxLimits {
   const own = ownDirectories(limits);
   return {

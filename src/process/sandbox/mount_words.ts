@@ -12,7 +12,7 @@ export interface ProtectedPaths {
    */
   readonly readOnly?: readonly string[];
   /**
-   * Directories of which the command sees at most one subdirectory.
+   * Directories in which the command sees at most one subdirectory.
    *
    * @default {[]}
    */
@@ -43,7 +43,7 @@ export interface VisiblePaths {
   readonly read: readonly string[];
   /** Absolute paths without links that it can write to. */
   readonly write: readonly string[];
-  /** Links that lead to them. */
+  /** Links to these paths. */
   readonly links: readonly Link[];
 }
 
@@ -51,7 +51,7 @@ export interface VisiblePaths {
 export interface Link {
   /** Its absolute path. */
   readonly path: string;
-  /** Where it leads. */
+  /** Its target. */
   readonly target: string;
 }
 
@@ -60,15 +60,15 @@ const SHARED_MEMORY = "/dev/shm";
 
 const TERMINALS = "/dev/pts";
 
-/** It opens terminals of the machine. */
+/** Device that opens terminals of the machine. */
 const NEW_TERMINAL = "/dev/ptmx";
 
-/** It opens terminals of a command. */
+/** Link to the device that opens terminals of a command. */
 const OWN_NEW_TERMINAL: Link = { path: NEW_TERMINAL, target: "pts/ptmx" };
 
 const PROCESSES = "/proc";
 
-/** Links to the descriptors of a process. */
+/** Links to the open descriptors of a process. */
 const DESCRIPTORS: readonly Link[] = [
   { path: "/dev/fd", target: "/proc/self/fd" },
   { path: "/dev/stdin", target: "/proc/self/fd/0" },
@@ -77,8 +77,9 @@ const DESCRIPTORS: readonly Link[] = [
 ];
 
 /**
- * What becomes of a path: it is kept, read-only, an empty directory, one for all
- * users, a directory of terminals, or what opens these.
+ * Kind of mount: `b`, the path as it is; `r`, read-only; `e`, an empty directory;
+ * `m`, an empty directory for all users; `t`, a directory of terminals; `x`, the
+ * device that opens them.
  */
 type Mount = "b" | "r" | "e" | "m" | "t" | "x";
 
@@ -92,13 +93,13 @@ function shares({ read, write }: VisiblePaths, directory: string): boolean {
     write.some((path) => isInside(path, directory));
 }
 
-/** Returns the directories in `/dev` of which a command gets its own one. */
+/** Returns the directories in `/dev` that are private to a command. */
 export function ownDirectories(visible: VisiblePaths): string[] {
   return [SHARED_MEMORY, TERMINALS].filter((path) => !shares(visible, path));
 }
 
 /**
- * Returns words for `mounts.pl`, each path before what is in it.
+ * Returns words for `mounts.pl`, with each directory before the paths in it.
  *
  * @param paths Paths to protect.
  * @param access Access of the command; it can include other paths.
@@ -132,7 +133,7 @@ function linkWords(links: readonly Link[]): string[] {
   return links.flatMap(({ path, target }) => [`>0${target}`, `l0${path}`]);
 }
 
-/** Decides what becomes of each path. */
+/** Determines how each path is mounted. */
 function mountsOf(paths: ProtectedPaths): ReadonlyMap<string, Mount> {
   const { readOnly = [], hidden = [], visible } = paths;
   const mounts = new Map<string, Mount>();
@@ -150,14 +151,13 @@ function mountsOf(paths: ProtectedPaths): ReadonlyMap<string, Mount> {
     if (except !== path) mounts.set(except, "b");
   }
   for (const path of readOnly) mounts.set(path, "r");
-  // The files of processes are governed by other means, and needed to drop
-  // rights.
+  // `/proc` is protected in another way, and is needed to drop rights.
   const sorted = [...mounts].filter(([path]) => !isInside(PROCESSES, path))
     .toSorted(([one], [other]) => one.length - other.length);
   return new Map(sorted);
 }
 
-/** Checks whether what a path is attached to has to be created. */
+/** Checks whether the mount point of a path has to be created. */
 function isCreated(
   path: string,
   mounts: ReadonlyMap<string, Mount>,

@@ -1,24 +1,24 @@
-# Arranges the files of a mount namespace, for the programs that follow in it.
+# Mounts the file systems of a mount namespace for the programs that run in it.
 #
-# More letters of words, each path before what is in it (see confine.pl):
+# More letters of words (see confine.pl); a directory comes before paths in it:
 #   n        only what the other words name exists, and the directory of the command
-#   > PATH   where the next link leads
+#   > PATH   target of the next link
 #   l PATH   a link
 #   o PATH   opens a directory for a later word, before another one hides it
 #   b PATH   exists as it is
 #   r PATH   exists, and is read-only
-#   e PATH   is an empty directory, but for paths in it
+#   e PATH   is an empty directory, except for paths in it
 #   m PATH   is an empty directory for all users
-#   t PATH   is a directory with terminals of its own
+#   t PATH   is a directory with its own terminals
 #   x PATH   opens these terminals, unless it is a link
 #   P PATH   path in /proc, for its access alone
-# With a capital letter, what it is attached to is created. A path that does not
-# exist, or contains a link, is left out. Other users of the machine can move files
+# A capital letter also creates the mount point. A path that does not exist, or
+# contains a link, is skipped. Other users of the machine can move files
 # at any time, so each path is opened once, without links.
 
 my $directory = readlink "/proc/self/cwd";
 my ($target, %opened, @empty, @processes, %made);
-# Where the new root is put together; relative paths lead below it.
+# Directory in which the new root is built; paths are relative to it.
 my $base = "/";
 
 my %new = (
@@ -51,7 +51,7 @@ sub mount_path {
   else {
     my $is_new = $type =~ /[mt]/;
     my $file = $is_new ? filesystem($type) : $opened{$path} || open_path($path, 6);
-    # It is not there, a link, or out of reach for the command as well.
+    # The path is missing, contains a link, or is inaccessible to the command as well.
     return if $file < 0 && !$is_new && grep { $! == $_ } 2, 13, 20, 40;
     fail($path) if $file < 0;
     return $opened{$path} = $file if $type eq "o";

@@ -1,12 +1,12 @@
-# Creates namespaces, and runs a command in them: the process that creates them waits
-# outside, as its children are the ones inside. The first of these starts the command,
-# and exits when it has ended.
+# Creates namespaces and runs a command in them. The process that creates them stays
+# outside and waits; only its children are inside. The first child starts the command
+# and exits when the command has ended.
 #
 # Its arguments follow the numbers of system calls: number of the namespaces; code for
 # a command that leaves processes (wait_for_output.pl); words for prepare_confinement,
 # with the command.
 
-# Exits without the time that Perl needs to free its memory.
+# Exits immediately: Perl would take time to free its memory.
 sub leave {
   syscall $exit, $_[0];
 }
@@ -17,14 +17,13 @@ sub reap {
 
 my ($namespaces, $wait_for_output) = splice @ARGV, 0, 2;
 restore_environment();
-# They are for the command, not for the processes around it.
+# Signals are for the command, not for the processes around it.
 my ($signals, $mask, $root) = (pack("Q", 0x4007), "\0" x 8, "/");
 syscall $sigmask, 0, $signals, $mask, 8;
 syscall($unshare, 0 + $namespaces) == 0 or give_up("create namespaces");
 prepare_rights();
 syscall($mount_call, $none, $root, 0, 0x44000, 0) == 0 or give_up("keep mounts private");
-# Each page that is written to after a fork is copied, so as much as possible is
-# done before.
+# Writing to a page after a fork copies it, so as much as possible is done before.
 chdir "/";
 my @program = prepare_confinement(@ARGV);
 freeze($_, 0) for @empty;
@@ -38,8 +37,7 @@ if ($init) {
 # The kernel kills all processes inside if the one outside dies.
 syscall $prctl, 1, 9;
 finish_mounts();
-# What is restricted here is restricted in the command, which cannot look into this
-# process.
+# The command inherits the restrictions of this process, and cannot inspect it.
 drop_rights();
 confine();
 syscall $prctl, 4, 0, 0, 0, 0;
@@ -50,7 +48,7 @@ if (!$child) {
   syscall $sigmask, 2, $mask, 0, 8;
   start(@program);
 }
-# Its descriptors lead outside.
+# Open descriptors lead outside of the sandbox.
 syscall 436, 3, 0xFFFFFFFF, 0;
 chdir "/";
 my $ended;
@@ -59,5 +57,5 @@ my $status = $?;
 reap();
 # Are other processes left?
 eval $wait_for_output if kill 0, -1;
-# As a shell counts it.
+# The exit code that a shell would report.
 leave($status & 127 ? 128 + ($status & 127) : $status >> 8);

@@ -4,7 +4,7 @@ import { seccompFilter } from "./seccomp_filter.ts";
 /** Maximum time of a probe, in milliseconds. */
 const PROBE_MS = 5_000;
 
-/** What a command must be able to do, however it is confined. */
+/** Command that must work under any confinement. */
 const COMMAND = ["/bin/sh", "-c", "echo > /dev/null && echo works"];
 
 /** Perl code of a probe, which prints the version of Landlock. */
@@ -25,20 +25,20 @@ export const NARROWEST: Confinement = {
   },
 };
 
-/** What a probe found. */
+/** Result of a probe. */
 export interface Probe {
-  /** Whether the command started, and could do what it must be able to do. */
+  /** Whether the command started and succeeded. */
   readonly works: boolean;
   /** Version of Landlock, if it was printed; less than 1 without Landlock. */
   readonly landlockVersion?: number;
-  /** What the program printed on standard error. */
+  /** Standard error of the program. */
   readonly errors: string;
 }
 
 /**
- * Tries whether a command can be started behind some words.
+ * Tests whether a launcher can start a command.
  *
- * @returns What was found; `undefined` if the program cannot be started.
+ * @returns The result; `undefined` if the program cannot be started.
  */
 export async function probe(
   words: readonly string[],

@@ -2,19 +2,19 @@
 
 sub prepare_rights {}
 
-# Lets root keep what it has in a container, but for creating devices, in programs
-# that are started from now on: they can neither unmount file systems nor open files
-# by number, nor look into processes of other users.
+# Reduces the capabilities of root, for programs that are started from now on, to
+# those in a container without creating devices: they can neither unmount file
+# systems nor open files by handle, nor inspect processes of other users.
 sub drop_rights {
   # All but chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap,
   # net_bind_service, net_raw, sys_chroot, audit_write and setfcap.
   for my $number (2, 9, 11, 12, 14 .. 17, 19 .. 28, 30, 32 .. 63) {
     next if syscall($prctl, 24, $number, 0, 0, 0) == 0;
-    # The kernel does not have this one.
+    # The kernel does not have this capability.
     last if $! == 22;
     give_up("drop capabilities");
   }
-  # What programs would inherit.
+  # Clears the ambient capabilities, which programs would inherit.
   syscall $prctl, 47, 4, 0, 0, 0;
   my ($header, $sets) = (pack("Ll", 0x20080522, 0), "\0" x 24);
   syscall($capget, $header, $sets) == 0 or give_up("read capabilities");

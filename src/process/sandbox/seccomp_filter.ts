@@ -1,18 +1,19 @@
 /**
  * Program for the kernel's seccomp filter, in the classic BPF of
- * `linux/filter.h`: system calls that no other part of the sandbox governs.
+ * `linux/filter.h`. It covers system calls that no other part of the sandbox
+ * controls.
  *
  * @module
  */
 
-/** Processors whose system calls are known. */
+/** Architectures whose system call numbers are known. */
 export type Architecture = "x86_64" | "aarch64";
 
-/** System calls that {@linkcode seccompFilter} refuses. */
+/** Options for {@linkcode seccompFilter}. */
 export interface SeccompFilterOptions {
   /** Processor for which the filter is built. */
   readonly architecture: Architecture;
-  /** Whether sockets are refused, of every family. Socket pairs are allowed. */
+  /** Whether sockets of all families are refused. Socket pairs are allowed. */
   readonly refusesSockets: boolean;
   /**
    * Whether memory, semaphores and queues of other processes are refused.
@@ -21,14 +22,14 @@ export interface SeccompFilterOptions {
    */
   readonly refusesMemory?: boolean;
   /**
-   * Whether `truncate` is refused. Landlock governs it from version 3.
+   * Whether `truncate` is refused. Landlock controls it from version 3.
    *
    * @default {false}
    */
   readonly refusesTruncate?: boolean;
   /**
-   * Whether limits and priorities of other processes are refused, also reading
-   * the limits. Such a limit is the tag of a process.
+   * Whether access to limits and priorities of other processes is refused. That
+   * includes reading limits, because the tag of a process is such a limit.
    *
    * @default {false}
    */
@@ -63,14 +64,14 @@ const CALLS = {
   addKey: [248, 217],
   requestKey: [249, 218],
   keyctl: [250, 219],
-  // Files are opened by number, past every path.
+  // It opens files by handle, bypassing restrictions on paths.
   openByHandleAt: [304, 265],
-  // Its log tells about the whole machine.
+  // The kernel log is about the whole machine.
   syslog: [103, 116],
   prlimit64: [302, 261],
   setpriority: [141, 140],
   ioprioSet: [251, 30],
-  // They reach deep into the kernel, and no build needs them.
+  // These expose much of the kernel, and no build needs them.
   bpf: [321, 280],
   userfaultfd: [323, 282],
   perfEventOpen: [298, 241],
@@ -84,7 +85,7 @@ const ALWAYS_REFUSED: readonly Call[] = [
   ...["bpf", "userfaultfd", "perfEventOpen", "syslog"] as const,
 ];
 
-/** Calls that reach objects of every process in the IPC namespace. */
+/** Calls with access to objects of all processes in the IPC namespace. */
 const SHARED_MEMORY: readonly Call[] = [
   ...["shmget", "shmat", "shmctl", "semget", "semop", "semctl"] as const,
   ...["semtimedop", "msgget", "msgsnd", "msgrcv", "msgctl"] as const,
@@ -100,7 +101,7 @@ const ARCH_OFFSET = 4;
 /** The first two arguments; a process ID has 32 bits. */
 const ARGUMENT_OFFSETS = [16, 24] as const;
 
-/** Numbers of a user as the kind of target of `setpriority` and `ioprio_set`. */
+/** Values that select a user as the target of `setpriority` and `ioprio_set`. */
 const PRIO_USER = 2;
 const IOPRIO_WHO_USER = 3;
 
@@ -120,15 +121,15 @@ const EACCES = 13;
 type Instruction = readonly [number, number, number, number];
 
 /**
- * Builds the filter. A refused call fails with `ENOSYS`, so that programs use
- * another way where they have one; what permissions of a step can allow fails
- * with `EACCES`.
+ * Builds the filter. A refused call fails with `ENOSYS`, so that programs fall back
+ * to another way. A call that permissions of a step could allow fails with
+ * `EACCES`.
  *
  * 1. Calls of another architecture, such as 32-bit calls, are refused: their
  *    numbers mean something else.
  * 2. Each listed call is refused by its number.
- * 3. Limits and priorities can be refused for every process but the one that
- *    calls.
+ * 3. Limits and priorities can be refused for all processes except the calling
+ *    one.
  * 4. Everything else is allowed.
  *
  * @returns Instructions of eight bytes, in the byte order of the processor.

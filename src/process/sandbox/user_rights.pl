@@ -1,19 +1,19 @@
-# Namespaces of another user, in a user namespace.
+# Namespaces of a user other than root, in a user namespace.
 
 my ($user, $group) = ($>, $) + 0);
 
-# In the user namespace that owns the others, the user is root.
+# In the user namespace that owns the other namespaces, the user is root.
 sub prepare_rights {
   map_user(0, 0, $user, $group);
 }
 
-# The command is in a user namespace inside, as itself.
+# The command runs in a nested user namespace, with its original IDs.
 sub drop_rights {
   syscall($unshare, 0x10000000) == 0 or give_up("create a user namespace");
   map_user($user, $group, 0, 0);
 }
 
-# Gives the process IDs in its new user namespace, which those outside become.
+# Maps the user and group in the new user namespace to those outside.
 sub map_user {
   my ($user, $group, $outer_user, $outer_group) = @_;
   put("/proc/self/setgroups", "deny");

@@ -1,6 +1,6 @@
-# Waits for at most two seconds until no other process writes to a pipe of the output:
+# Waits for at most two seconds until no other process has a pipe of the output open:
 # `bash -c 'exec > >(tee log); ...'` ends when `tee` does. Loaded when a command has
-# ended and has left processes.
+# ended but other processes are left.
 
 for (1 .. 20) {
   last unless is_output_held();
@@ -8,7 +8,7 @@ for (1 .. 20) {
   select undef, undef, undef, 0.1;
 }
 
-# Checks whether another process writes to a pipe of the output.
+# Checks whether another process has a pipe of the output open for writing.
 sub is_output_held {
   my %pipes = map { -p $_ ? (join(":", (stat _)[0, 1]) => 1) : () } \*STDOUT, \*STDERR;
   return 0 unless %pipes;

@@ -4,7 +4,7 @@ import { privateDirectory } from "../../fs/temporary_directory.ts";
 import type { spawn as Spawn } from "../../process/spawn.ts";
 import type { AttemptContext } from "../attempt.ts";
 
-/** Maximum size of a trace, in bytes; what is behind it is not read. */
+/** Maximum size of a trace, in bytes; the rest is not read. */
 const MAX_TRACE_BYTES = 256 * 1024 * 1024;
 
 const STRACE = ["strace", "-f", "-qq", "-y", "-s", "4096"];
@@ -15,7 +15,7 @@ const MAX_NAMED = 50;
 /**
  * Compares the result of a step with that of another run.
  *
- * @returns What differs.
+ * @returns Descriptions of the differences.
  */
 export function differences(
   entry: Pick<StepEntry, "outputs" | "values">,
@@ -63,9 +63,9 @@ export interface FileTrace extends Disposable {
 }
 
 /**
- * Opens a trace of the files that a step opens, by means of `strace`.
+ * Traces the files that a step opens, with `strace`.
  *
- * @returns `undefined` if there is no `strace`, or it must not trace.
+ * @returns `undefined` if there is no `strace`, or it has no permission to trace.
  */
 export async function traceFiles(
   { system, env, cwd }: Pick<AttemptContext, "system" | "env" | "cwd">,

@@ -13,7 +13,7 @@ export interface CachedStep {
    * Runs the step.
    *
    * @param log Log that its output is written to.
-   * @param spawn Function that starts its programs, if it is another one.
+   * @param spawn Function that starts its programs, instead of the default one.
    */
   readonly run: (
     log: StepLog,
@@ -21,7 +21,7 @@ export interface CachedStep {
   ) => Promise<StepEnd>;
 }
 
-/** What the steps of a job do, whether they are cached or not. */
+/** Tracks which steps of a job run, whether they are cached or not. */
 export class StepActivity {
   #running = 0;
   #started = 0;
@@ -33,18 +33,18 @@ export class StepActivity {
   }
 
   /**
-   * Identifies a time in which no step runs; `undefined` while one does.
+   * Identifies a period in which no step runs; `undefined` while a step runs.
    */
   get pauseNumber(): number | undefined {
     return this.#running === 0 ? this.#started : undefined;
   }
 
-  /** Notes that an untrusted step may change files from now on. */
+  /** Records that an untrusted step may change files from now on. */
   noteUntrusted(): void {
     this.#hasUntrusted = true;
   }
 
-  /** Notes that a step runs until the result is disposed. */
+  /** Records that a step runs until the result is disposed. */
   enter(): Disposable {
     this.#running++;
     this.#started++;

@@ -26,33 +26,33 @@ const MAX_PARTS = 2_000;
 
 /**
  * Minimum age of the last change of a file whose hash is remembered, in
- * milliseconds. The times of a file may be this coarse, so a younger file could
- * change again without a trace. The age is that by the clock of the file system,
- * which may differ from ours, and by our own.
+ * milliseconds. Timestamps may be this coarse, so a file that changed more recently
+ * could change again with the same timestamp. The file must be this old by the
+ * clock of the file system and by our own clock, which may differ.
  */
 const MIN_AGE_MS = 2_000;
 
-/** Time for which the file system is not asked again, in milliseconds. */
+/** Time for which the clock of the file system is not read again, in milliseconds. */
 const ASK_AGAIN_MS = 1_000;
 
 /** Size of the chunks in which files are read, in bytes. */
 const CHUNK_BYTES = 1024 * 1024;
 
-/** Number of chunks after which other work gets a turn. */
+/** Number of chunks after which the event loop gets a turn. */
 const TURN_CHUNKS = 16;
 
-/** What is remembered of a step. */
+/** Remembered facts about a step. */
 export interface RememberedStep {
-  /** Outputs that its runs created, and that were not there before. */
+  /** Outputs that its runs created and that did not exist before. */
   readonly created: readonly string[];
   /**
-   * Outputs that were there before a run that has not ended; all others are
+   * Outputs that existed before a run that has not ended; all other outputs are
    * from that run.
    */
   readonly foreign?: readonly string[];
   /** The result that was used last, if it is small. */
   readonly entry?: StepEntry;
-  /** When the result was last found in a store on a server, and which. */
+  /** When the result was last found in a store on a server, and in which store. */
   readonly seen?: SeenResult;
 }
 
@@ -64,7 +64,7 @@ export interface SeenResult {
   readonly ms: number;
 }
 
-/** What a memory needs to know about the user and the file system. */
+/** Facts about the user and the file system. */
 export interface MemoryFacts {
   /** Id of the user, to whom the memory must belong. */
   readonly userId: number | null;
@@ -76,24 +76,24 @@ export interface MemoryFacts {
 }
 
 /**
- * Remembers hashes of files between runs, so that a file is read again only if
- * it has changed: its size, its times, its inode or its device. No program can
- * set the time of a change, so a coarse one is enough.
+ * Remembers hashes of files between runs, so that a file is read again only if its
+ * size, its times, its inode or its device have changed. No program can set the
+ * change time (ctime), so even a coarse one is enough.
  *
- * It is a file in the user's cache directory, one for each directory of a job.
- * That of another user, or one that others can write, is not used. If it is
- * lost or damaged, files are read again.
+ * Each directory of a job has its own memory, a file in the user's cache directory.
+ * A memory that belongs to another user, or that others can write, is not used. If
+ * a memory is lost or damaged, files are read again.
  */
 export class FileMemory {
   readonly #path: string | undefined;
-  /** Hashes of files, each followed by facts about the file. */
+  /** Hashes of files, each followed by the metadata of the file. */
   readonly #files: Map<string, string>;
   readonly #steps: Map<string, RememberedStep>;
   readonly #fileTime: () => number;
-  /** Time by the clock of the file system, and when it was asked. */
+  /** Time by the clock of the file system, and when it was read. */
   #fileTimeMs = -Infinity;
   #askedMs = -Infinity;
-  /** Time before which stores were cleared by hand. */
+  /** When the user last cleared a store. */
   readonly #clearedMs: number;
   #hasChanged = false;
 
@@ -133,7 +133,7 @@ export class FileMemory {
     );
   }
 
-  /** Returns what is remembered of a step. */
+  /** Returns the remembered facts about a step. */
   step(id: string): RememberedStep | undefined {
     const known = this.#steps.get(id);
     if (known?.seen === undefined || known.seen.ms > this.#clearedMs) {
@@ -163,8 +163,8 @@ export class FileMemory {
    * Returns the SHA-256 of a file.
    *
    * @param path Absolute path; no link is followed at its end.
-   * @param info Facts about the file.
-   * @throws {Uncacheable} If it is not the file of these facts any more.
+   * @param info Metadata of the file.
+   * @throws {Uncacheable} If the file no longer has this metadata.
    */
   async hashOf(
     path: string,
@@ -197,7 +197,7 @@ export class FileMemory {
     return isOldEnough();
   }
 
-  /** Writes what has changed. A memory that cannot be written is of no use. */
+  /** Saves changes. Errors are ignored, because the memory is optional. */
   async save(): Promise<void> {
     if (this.#path === undefined || !this.#hasChanged) return;
     this.#hasChanged = false;
@@ -230,8 +230,8 @@ export function memoryDirectory(
 }
 
 /**
- * Notes that the user has removed what is in a store, so that stores are asked
- * whether they still have what they had.
+ * Records that the user has cleared a store, so that results are no longer assumed
+ * to be in a store without checking.
  *
  * @param parent Absolute path of the directory that contains the memories.
  */

@@ -3,8 +3,8 @@ import { eventGlob } from "../../schema/globs.ts";
 /** Files that patterns select. */
 export interface FilePatterns {
   /**
-   * Paths of the directories and files to look at, relative to the directory of
-   * the job, none below another; empty for that directory itself.
+   * Paths of the directories and files to search, relative to the directory of the
+   * job, none inside another; empty for that directory itself.
    */
   readonly roots: readonly string[];
   /** Checks whether a file is selected. */
@@ -53,7 +53,7 @@ function compile(text: string, directory: string): Pattern {
   const root = [...base, ...literal].join("/");
   const rest = firstGlob === -1 ? ["**"] : parts.slice(firstGlob);
   const isWhole = rest.every((part) => part === "**");
-  // The path of a directory selects what is in it.
+  // The path of a directory selects everything in it.
   const glob = isWhole ? () => true : eventGlob([...rest, "**"].join("/"));
   const start = root === "" ? "" : `${root}/`;
   return {

@@ -7,10 +7,10 @@ import type { FilePatterns } from "./file_patterns.ts";
 /** Maximum number of files that the patterns of a step may match. */
 export const MAX_FOUND_FILES = 200_000;
 
-/** Maximum length of the reason of a system, which may contain a long path. */
+/** Maximum length of a system error message, which may contain a long path. */
 const MAX_REASON = 300;
 
-/** Number of files after which other work gets a turn. */
+/** Number of files after which the event loop gets a turn. */
 const TURN_COUNT = 500;
 
 /** A file that was found. */
@@ -18,7 +18,7 @@ export interface FoundFile {
   /** Path relative to the directory of the job. */
   readonly path: string;
   readonly type: "file" | "link" | "directory" | "other";
-  /** Facts about the file itself, not about what a link leads to. */
+  /** Metadata of the file itself, not of the target of a link. */
   readonly info: Deno.FileInfo;
 }
 
@@ -27,8 +27,8 @@ export interface FindFilesOptions {
   /** Paths that are ignored with everything below them. */
   readonly ignored: (path: string) => boolean;
   /**
-   * Whether links to directories of the job are followed, and empty directories
-   * do not count, as for what a step reads.
+   * Whether links to directories of the job are followed and empty directories
+   * ignored, as for the inputs of a step.
    */
   readonly followsLinks: boolean;
   readonly signal: AbortSignal;
@@ -41,8 +41,8 @@ export class Uncacheable extends Error {}
  * Finds the files and links that patterns select and, unless links are
  * followed, empty directories.
  *
- * Functions of the system are called synchronously, which takes a tenth of the
- * time; after some files, other work gets a turn.
+ * File system calls are synchronous, which takes a tenth of the time. The event
+ * loop gets a turn after some files.
  *
  * @param root Absolute path of the directory of the job, without links.
  * @returns Files, sorted by path.
@@ -65,7 +65,7 @@ export async function findFiles(
   return walk.found.sort((a, b) => a.path < b.path ? -1 : 1);
 }
 
-/** Turns an error of the system into a reason why a step is not cached. */
+/** Converts a system error to the reason why a step is not cached. */
 export function uncacheable(cause: unknown): unknown {
   const isOfSystem = cause instanceof Error &&
     !(cause instanceof Uncacheable) &&
@@ -83,7 +83,7 @@ class Walk {
   readonly #root: string;
   readonly #patterns: FilePatterns;
   readonly #options: FindFilesOptions;
-  /** Directories on the way to the current one, to which a link may lead back. */
+  /** Parents of the current directory, to which a link may lead back. */
   readonly #open = new Set<string>();
   #count = 0;
 
@@ -93,7 +93,7 @@ class Walk {
     this.#options = options;
   }
 
-  /** Starts at a path. A link on the way to it counts as in a directory. */
+  /** Starts at a path. A link in the path is treated like a link in a directory. */
   async start(path: string): Promise<void> {
     const place = `${this.#root}/${path}`;
     if (path === "") return await this.#directory("", this.#root, this.#root);
@@ -114,13 +114,13 @@ class Walk {
     await this.#visit(path, place);
   }
 
-  /** What a link leads to is only read, never replaced. */
+  /** Rejects a link to outputs, because targets of links are never replaced. */
   #refuseLink(path: string): void {
     if (this.#options.followsLinks) return;
     throw new Uncacheable(`"${path}" is a link, behind which outputs would be`);
   }
 
-  /** @param real The place without links, which one behind a link has. */
+  /** @param real Path without links; set if a link leads to the directory. */
   async #directory(
     path: string,
     place: string,
@@ -177,7 +177,7 @@ class Walk {
     this.found.push({ path, type, info });
   }
 
-  /** Returns the directory of the job to which a link leads, if it does. */
+  /** Returns the target of a link if it is a directory of the job. */
   #realDirectory(place: string): string | undefined {
     try {
       const real = Deno.realPathSync(place);
@@ -185,7 +185,7 @@ class Walk {
         !isOfRunner(real.slice(this.#root.length + 1));
       return isOurs && Deno.statSync(real).isDirectory ? real : undefined;
     } catch {
-      // A dangling link, or one that leads in a circle, leads to no directory.
+      // The link is dangling, or part of a cycle.
       return undefined;
     }
   }

@@ -19,8 +19,8 @@ export interface HashContext extends Omit<FindFilesOptions, "followsLinks"> {
 /**
  * Describes the files that a step reads: type, permissions and hash of each.
  *
- * A link counts as its target, and as the content of a file that it leads to,
- * wherever that is.
+ * A link is described by its target path, and by the content of the file to which
+ * it leads, even outside the directory of the job.
  *
  * @returns Descriptions by path.
  * @throws {Uncacheable} If they cannot be described.
@@ -110,7 +110,7 @@ async function targetOf(place: string): Promise<string> {
   }
 }
 
-/** Finds what patterns of outputs match. */
+/** Finds the files that match patterns of outputs. */
 export async function findOutputs(
   patterns: FilePatterns,
   context: HashContext,

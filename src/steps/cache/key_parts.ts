@@ -8,26 +8,26 @@ import type { Step, StepStatus } from "../step.ts";
 /** A dependency, as far as the result of a step depends on it. */
 export interface KeyNeed {
   readonly name: string;
-  /** How the job counts it; missing for a service or a list. */
+  /** Its conclusion in the job; missing for a service or a list. */
   readonly conclusion?: StepStatus;
   /** Its outputs. */
   readonly value?: unknown;
-  /** Outputs of all steps of its definition. */
+  /** Outputs of all steps that its definition expands to. */
   readonly list?: unknown;
   /** Hash of the files that it created, if it is cached. */
   readonly files?: string;
-  /** What defines a service. */
+  /** Definition of a service. */
   readonly service?: unknown;
 }
 
-/** What a key is computed from. */
+/** Input of {@linkcode keyParts}. */
 export interface KeyInput {
   readonly definition: Step;
   /** Hash of the command. */
   readonly command: string;
   /** Directory of the step, relative to that of the job. */
   readonly directory: string;
-  /** Image of the container; empty outside of one. */
+  /** Image of the container; empty without a container. */
   readonly image: string;
   /** Environment of the step. */
   readonly env: Readonly<Record<string, string>>;
@@ -35,7 +35,7 @@ export interface KeyInput {
   readonly variables: readonly string[];
   readonly secrets: SecretCheck;
   readonly needs: readonly KeyNeed[];
-  /** Hashes of what commands print, by command. */
+  /** Hashes of the output of commands, by command. */
   readonly tools: ReadonlyMap<string, string>;
   /** Descriptions of files by path. */
   readonly inputs: ReadonlyMap<string, string>;
@@ -107,7 +107,7 @@ export async function filesHash(
 /** Hashes of short texts, such as the shell, which many steps share. */
 const hashes = new Map<string, string>();
 
-/** Maximum number and length of these texts. */
+/** Maximum number, and maximum length, of these texts. */
 const MAX_KNOWN = 10_000;
 const MAX_KNOWN_LENGTH = 1_000;
 
@@ -152,10 +152,10 @@ export class SecretCheck {
   }
 
   /**
-   * Finds a secret that a step is given.
+   * Finds a secret in the input of a step.
    *
-   * @param ignored Names of variables that do not count.
-   * @returns What has it, such as `variable "TOKEN"`.
+   * @param ignored Names of variables to ignore.
+   * @returns Where the secret is, such as `variable "TOKEN"`.
    */
   givenSecret(
     { run }: Pick<Step, "run">,

@@ -29,17 +29,17 @@ export interface StepKeysOptions {
   readonly plan: JobPlan;
   /** Absolute path of the directory of the job, without links. */
   readonly root: string;
-  /** The same directory, as steps without one of their own get it. */
+  /** Path of the same directory that is passed to steps without their own directory. */
   readonly jobPath: string;
-  /** What identifies the job among others of the same store. */
+  /** Identity of the job among other jobs of the same store. */
   readonly project: string;
-  /** Image of the container; empty outside of one. */
+  /** Image of the container; empty without a container. */
   readonly image: string;
   /** Names of the variables of the job. */
   readonly variables: readonly string[];
   /**
-   * Names of variables that say where the store is, and give access to it. No
-   * result depends on them.
+   * Names of variables with the location and credentials of the store. No result
+   * depends on them.
    */
   readonly storeVariables: readonly string[];
   /** Returns the directory of a step, relative to that of the job. */
@@ -57,7 +57,7 @@ export interface StepKeysOptions {
 export interface KeyedStep {
   readonly step: CachedStep;
   readonly config: StepCacheConfig;
-  /** Hash of what identifies the step. */
+  /** Hash of the identity of the step. */
   readonly id: string;
   /** Directory of the step, relative to that of the job. */
   readonly directory: string;
@@ -68,7 +68,7 @@ export interface KeyedStep {
 
 /** Hashes of a step that do not change while the job runs. */
 interface StepIdentity {
-  /** Hash of what identifies it. */
+  /** Hash of the identity of the step. */
   readonly id: string;
   /** Hash of its command. */
   readonly command: string;
@@ -83,8 +83,8 @@ export class StepKeys {
   /** Hashes of each cached step, by index. */
   #identities: Promise<(StepIdentity | undefined)[]> | undefined;
   /**
-   * Files that steps created, by index; for files that are not known, a text
-   * that is never the same. Their hash is computed once a step needs it.
+   * Files that steps created, by index; a unique text if they are not known. The
+   * hash is computed when a step first needs it.
    */
   readonly #files = new Map<number, readonly OutputFile[] | string>();
 
@@ -112,7 +112,7 @@ export class StepKeys {
       );
     }
     const { jobPath } = this.#options;
-    // Other directories of steps are given without links.
+    // Other directories of steps already have no links.
     const cwd = step.context.cwd === jobPath ? root : step.context.cwd;
     if (!isInside(root, cwd)) {
       throw new Uncacheable("its directory is outside that of the job");
@@ -156,8 +156,8 @@ export class StepKeys {
   }
 
   /**
-   * Computes the hashes of all steps at once, as each takes another thread that
-   * a step would wait for.
+   * Called for all steps at once, because each hash is computed in another thread,
+   * for which a step would have to wait.
    */
   async #identityOf(step: number): Promise<StepIdentity> {
     const { plan, project } = this.#options;
@@ -235,12 +235,12 @@ export class StepKeys {
     }
   }
 
-  /** Notes which files a step created. */
+  /** Records which files a step created. */
   noteFiles(step: number, outputs: readonly OutputFile[]): void {
     this.#files.set(step, outputs);
   }
 
-  /** Steps that need files which are not known are not restored. */
+  /** Keeps steps that need these unknown files from being restored. */
   noteUnknownFiles(step: number): void {
     this.#files.set(step, `unknown ${crypto.randomUUID()}`);
   }

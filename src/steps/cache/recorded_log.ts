@@ -15,7 +15,7 @@ export interface RecordedLog {
   /** The log that writes to the other one. */
   readonly log: StepLog;
   /**
-   * Returns what was written, with secrets masked that are known by now, even
+   * Returns the recorded output. All secrets that are known by now are masked, even
    * while masking is off.
    *
    * @returns `undefined` if it is too long.
@@ -95,7 +95,7 @@ interface Part {
   readonly bytes: Uint8Array;
 }
 
-/** Masks each stream for itself, as a secret may be in several parts of it. */
+/** Masks each stream separately, because a secret may span several parts of a stream. */
 function maskedParts(
   bytes: Uint8Array<ArrayBuffer>,
   parts: readonly StoredLogPart[],

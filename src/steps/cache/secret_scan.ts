@@ -7,11 +7,11 @@ import type { Masker } from "../../secrets/masker.ts";
 const CHUNK_BYTES = 1024 * 1024;
 
 /**
- * Finds an output with a secret in its content, even while masking is off. What
- * is compressed or encrypted cannot be searched.
+ * Finds an output that contains a secret, even while masking is off. Compressed or
+ * encrypted content cannot be searched.
  *
  * @param root Absolute path of the directory of the job.
- * @returns Its path.
+ * @returns Path of the output.
  */
 export async function outputWithSecret(
   root: string,

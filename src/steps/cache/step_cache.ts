@@ -4,13 +4,13 @@
  * 1. The key of a step is computed from everything that it declares to depend
  *    on (`key_parts.ts`), above all the contents of its inputs
  *    (`hashed_files.ts`).
- * 2. If the store has a result for the key, its files are put into their places,
- *    unless they are there, and its log is printed. The step does not run.
- * 3. Otherwise, what earlier runs of the step created is removed, the step runs,
- *    and its result is saved if it is certain that it belongs to the key.
+ * 2. If the store has a result for the key, its files are restored unless they are
+ *    up to date, and its log is printed. The step does not run.
+ * 3. Otherwise, the files that earlier runs of the step created are removed, the
+ *    step runs, and its result is saved if it certainly belongs to the key.
  *
- * A wrong result is worse than none: whatever is in doubt is a miss, and is not
- * saved. Trouble with the store never fails a step.
+ * A wrong result is worse than none: in case of doubt, a lookup is a miss, and a
+ * result is not saved. Problems with the store never fail a step.
  *
  * @module
  */
@@ -67,13 +67,13 @@ export interface StepCacheOptions
   readonly onUncached: (step: string, reason: string) => void;
   /** Called with a line that explains what happens to a step. */
   readonly onExplain: (step: string, text: string) => void;
-  /** Called with what another run of a step with a known result showed. */
+  /** Called with the result of an audit: of running a step whose result is cached. */
   readonly onAudit: (step: string, audit: AuditResult) => void;
 }
 
-/** What another run of a step with a known result showed. */
+/** Result of running a step again whose result is cached. */
 export interface AuditResult {
-  /** What differs from the result. */
+  /** Differences from the cached result. */
   readonly differences: readonly string[];
   /** Files that were read, but are not inputs. */
   readonly undeclared: readonly string[];
@@ -148,7 +148,7 @@ export class StepCache implements AsyncDisposable {
     return await this.#runAndSave(keyed, canWrite(mode));
   }
 
-  /** Saves what is remembered, and prunes the store. */
+  /** Saves the memory of files, and prunes the store. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#memory.save();
     await this.#store.prune(this.#options.cancellation);
@@ -339,7 +339,7 @@ export class StepCache implements AsyncDisposable {
     const { context } = step;
     const { onAudit, root, temporaryParents } = this.#options;
     const audit = await import("./cache_audit.ts");
-    // The sandbox has a launcher of its own.
+    // Programs in the sandbox are started in another way, and cannot be traced.
     using trace = isSandboxed(context.definition)
       ? undefined
       : await audit.traceFiles(context, temporaryParents);
@@ -388,7 +388,7 @@ export class StepCache implements AsyncDisposable {
   }
 }
 
-/** What a step that has just run is known by. */
+/** Result of a step that has just run. */
 interface FreshResult {
   readonly keyed: KeyedStep;
   readonly end: StepEnd;

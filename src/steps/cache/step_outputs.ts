@@ -7,36 +7,37 @@ import { findOutputs, type HashContext, outputFiles } from "./hashed_files.ts";
 import type { FoundResult } from "./store_access.ts";
 
 /**
- * The files that a step creates, in the directory of the job. What was there
- * before its first run is never removed.
+ * The files that a step creates in the directory of the job. Files that existed
+ * before its first run are never removed.
  */
 export class StepOutputFiles {
   readonly #id: string;
   readonly #patterns: FilePatterns;
   readonly #context: HashContext;
 
-  /** @param id Hash of what identifies the step. */
+  /** @param id Hash of the identity of the step. */
   constructor(id: string, patterns: FilePatterns, context: HashContext) {
     this.#id = id;
     this.#patterns = patterns;
     this.#context = context;
   }
 
-  /** Checks whether a path is that of an output. */
+  /** Checks whether patterns of outputs match a path. */
   matches(path: string): boolean {
     return this.#patterns.matches(path);
   }
 
-  /** Describes the outputs that are there. */
+  /** Describes the existing outputs. */
   async describe(): Promise<OutputFile[]> {
     return await outputFiles(this.#patterns, this.#context);
   }
 
   /**
-   * Removes what earlier runs of the step created, as if it never had. What it
-   * creates from now on is known even if the runner is killed.
+   * Removes the files that earlier runs of the step created. Saves which files
+   * remain, so that files which the step creates from now on can be recognized even
+   * if the runner is killed.
    *
-   * @returns Paths of what remains.
+   * @returns Paths of the remaining files.
    */
   async clear(): Promise<ReadonlySet<string>> {
     const found = await findOutputs(this.#patterns, this.#context);
@@ -52,22 +53,22 @@ export class StepOutputFiles {
     return new Set(foreign);
   }
 
-  /** Remembers what a run created that has failed or was cancelled. */
+  /** Remembers the files that a failed or cancelled run created. */
   async track(foreign: ReadonlySet<string>): Promise<void> {
     const { signal } = new AbortController();
     const context = { ...this.#context, signal };
     try {
       this.remember(await findOutputs(this.#patterns, context), foreign);
     } catch (error) {
-      // What it created is then known from before the run.
+      // The files that `clear()` saved still tell which ones the step created.
       if (!(error instanceof Uncacheable)) throw error;
     }
   }
 
   /**
-   * Remembers what the step created.
+   * Remembers the files that the step created.
    *
-   * @param foreign Paths that were there without it.
+   * @param foreign Paths of files that the step did not create.
    */
   remember(
     outputs: readonly { readonly path: string }[],
@@ -84,8 +85,8 @@ export class StepOutputFiles {
   }
 
   /**
-   * Puts the files of a result into their places, and removes what other runs
-   * of the step created. Files that are already as they have to be stay.
+   * Restores the files of a result, and removes files that other runs of the step
+   * created. Files that are up to date are kept.
    *
    * @returns `false` if the files are gone from the store.
    * @throws {Error} If they cannot be restored; nothing has changed then.
@@ -133,14 +134,14 @@ export class StepOutputFiles {
       await removeIfThere(this.#context.root, path);
       for (const parent of parentsOf(path)) parents.add(parent);
     }
-    // Directories that are empty now, the innermost first.
+    // Removes directories that are empty now, the innermost first.
     const sorted = [...parents].filter((path) => this.#patterns.matches(path))
       .sort((a, b) => b.length - a.length);
     for (const path of sorted) await removeIfThere(this.#context.root, path);
   }
 }
 
-/** Removes a file, a link or an empty directory, not through a link. */
+/** Removes a file, a link or an empty directory, but not through a link. */
 async function removeIfThere(root: string, path: string): Promise<void> {
   const slash = path.lastIndexOf("/");
   try {

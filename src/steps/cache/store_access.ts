@@ -29,7 +29,7 @@ export interface StoreAccessOptions {
   readonly readFrom: readonly string[];
   /** Maximum size of the store, and of a result, in bytes. */
   readonly maxBytes: number;
-  /** Environment of programs that compress. */
+  /** Environment of compressors. */
   readonly env: ChildEnvironment;
   /** Absolute path of the directory of the job, without links. */
   readonly root: string;
@@ -39,9 +39,9 @@ export interface StoreAccessOptions {
   readonly onTrouble: (reason: string) => void;
 }
 
-/** A step, as the store knows it. */
+/** Identity of a step in the store. */
 export interface StepPlace {
-  /** Hash of what identifies the step. */
+  /** Hash of the identity of the step. */
   readonly step: string;
   readonly isUntrusted: boolean;
 }
@@ -53,7 +53,7 @@ export interface FoundResult {
   /** When it was found in a store on a server. */
   readonly seen?: SeenResult;
   /**
-   * Whether the store was not asked, as it had the result a short time ago.
+   * Whether the store was not checked, because it had the result a short time ago.
    *
    * @default {false}
    */
@@ -68,7 +68,7 @@ export class StoreAccess {
   readonly #options: StoreAccessOptions;
   #opening: Promise<CacheStore> | undefined;
   #isUsable = true;
-  /** Whether uses of results are noted. */
+  /** Whether uses of results are recorded. */
   #notesUses = true;
   #hasSaved = false;
 
@@ -94,7 +94,7 @@ export class StoreAccess {
   /**
    * Finds the results of a key.
    *
-   * @param remembered What is remembered of the step.
+   * @param remembered Remembered facts about the step.
    */
   async *find(
     place: StepPlace,
@@ -170,7 +170,7 @@ export class StoreAccess {
     return saved;
   }
 
-  /** Notes that a result was used, until that fails once. */
+  /** Records that a result was used, until that fails once. */
   async noteUse({ entry, context, isAssumed }: FoundResult): Promise<void> {
     if (isAssumed || !this.#notesUses) return;
     const { store, cancellation: { graceful: signal } } = context;
@@ -178,7 +178,7 @@ export class StoreAccess {
     this.#notesUses = await noteUse(store, name, signal, store.assumedMs);
   }
 
-  /** Removes what exceeds the limit of the store, if something was saved. */
+  /** Prunes the store to its limit, if something was saved. */
   async prune(cancellation: Cancellation): Promise<void> {
     if (!this.#hasSaved) return;
     await this.#use(cancellation, async ({ store }) => {
@@ -231,7 +231,7 @@ function seenNow(
   return assumedMs === 0 ? {} : { seen: { store: shown, ms: Date.now() } };
 }
 
-/** Returns a mode in which both allow what is done. */
+/** Returns the mode that allows only what both modes allow. */
 export function narrowerMode(one: CacheMode, other: CacheMode): CacheMode {
   const reads = canRead(one) && canRead(other);
   const writes = canWrite(one) && canWrite(other);

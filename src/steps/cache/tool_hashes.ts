@@ -12,8 +12,8 @@ const TIMEOUT_MS = 60_000;
 const NOWHERE: Sink = { write: () => Promise.resolve() };
 
 /**
- * Runs the commands on whose output steps depend, as the steps themselves
- * would. While no step runs, equal commands run once.
+ * Runs the commands on whose output steps depend, in the same way as the steps.
+ * Equal commands run only once, as long as no step runs in between.
  */
 export class ToolHashes {
   readonly #activity: StepActivity;
