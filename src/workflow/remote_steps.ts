@@ -14,7 +14,7 @@ const STEPS_VARIABLE = "RUNNERLIB_STEPS";
 const MAX_STEPS_BYTES = 96 * 1024;
 
 /**
- * Runs the steps of a variable. Steps are no part of the command, because
+ * Runs the steps in the variable. The command does not contain the steps, because
  * others may see it.
  */
 const COMMAND =
@@ -24,8 +24,8 @@ END
 `;
 
 /**
- * Converts a job with steps to one with a command, by which a runner elsewhere
- * runs them. Other jobs stay as they are.
+ * Converts a job with steps to a job with a command that makes a remote runner run
+ * the steps. Returns other jobs unchanged.
  */
 export function withRemoteSteps(job: LocalJob): LocalJob {
   const { steps, writtenSteps = "[]", ...rest } = job;
@@ -35,9 +35,9 @@ export function withRemoteSteps(job: LocalJob): LocalJob {
 }
 
 /**
- * Does the same for the definition of a job.
+ * Converts the definition of a job in the same way.
  *
- * @throws {RunnerError} `invalid-workflow` if its steps cannot run elsewhere.
+ * @throws {RunnerError} `invalid-workflow` if its steps cannot run remotely.
  */
 export function definitionWithRemoteSteps(job: JobDefinition): JobDefinition {
   const problem = remoteStepsProblem(job.body);
@@ -58,7 +58,7 @@ export function definitionWithRemoteSteps(job: JobDefinition): JobDefinition {
   };
 }
 
-/** Returns why the steps of a job cannot run elsewhere. */
+/** Returns why the steps of a job cannot run remotely; `undefined` if they can. */
 export function remoteStepsProblem(
   { steps, writtenSteps = "[]" }: Pick<JobBody, "steps" | "writtenSteps">,
 ): string | undefined {

@@ -24,7 +24,7 @@ export interface WorkflowPlan {
   readonly root: string;
 }
 
-/** A run of a workflow, as its executor sees it. */
+/** A run of a workflow, as passed to its executor. */
 export interface WorkflowRun extends WorkflowPlan {
   /**
    * Results of jobs of an earlier run that are not run again, by key; empty
@@ -53,10 +53,10 @@ export interface WorkflowRun extends WorkflowPlan {
    */
   readonly onJobEnd: (remask: () => Promise<void>) => void;
   /**
-   * Creates the transfer of a job's artifacts.
+   * Creates the object that transfers the artifacts of a job.
    *
    * @param request The job.
-   * @param place Where its files are on this machine.
+   * @param place Local directories of its files.
    * @returns `undefined` if the job has no artifacts.
    */
   readonly artifactsOf: (
@@ -74,10 +74,10 @@ export interface OpenExecutor extends AsyncDisposable {
   /** Runs a job whose dependencies have ended. */
   readonly runJob: Executor;
   /**
-   * Follows jobs that are not in the workflow file, such as jobs that others
-   * have added to the workflow, until all have ended.
+   * Follows jobs that are not in the workflow file, such as jobs that were added to
+   * the workflow by others, until all have ended.
    *
-   * @default {there is nothing else}
+   * @default {there are no other jobs}
    * @param add Adds a job to the run; the executor then runs it.
    * @returns Why the run failed, although none of its jobs may have.
    */
@@ -85,11 +85,11 @@ export interface OpenExecutor extends AsyncDisposable {
 }
 
 /**
- * Runs the jobs of a workflow in one kind of place.
+ * Runs the jobs of a workflow in one kind of environment.
  *
- * The graph, conditions, the saved state, the log, the record and the exit code
- * are the same for all executors: an executor only runs one job after another,
- * when the graph starts it.
+ * The graph, conditions, the saved state, the log, the record and the exit code are
+ * the same for all executors. An executor only runs the jobs that the graph
+ * starts.
  */
 export interface WorkflowExecutor {
   /**
@@ -106,7 +106,7 @@ export interface WorkflowExecutor {
    */
   readonly isRemote?: boolean;
   /**
-   * Whether its jobs get the artifacts that they need, and save theirs.
+   * Whether its jobs can save artifacts and get the artifacts that they need.
    *
    * @default {false: a workflow with artifacts is refused}
    */

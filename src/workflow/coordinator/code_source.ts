@@ -39,13 +39,13 @@ export interface CodeSourceOptions {
   readonly ref?: string;
 }
 
-/** What to do if the code cannot be found. */
+/** Advice if the code cannot be found. */
 const ADVICE =
   "use --source-url and --source-ref, or --source none for jobs without code";
 
 /**
- * Finds the repository and commit from which jobs elsewhere get their code: what
- * is checked out in the CI root, if a remote has it.
+ * Finds the repository and commit from which remote jobs get their code: the commit
+ * that is checked out in the CI root, if a remote has it.
  *
  * @throws {RunnerError} `source-failed` if the code cannot be found, or is only
  * on this machine.
@@ -111,7 +111,7 @@ async function pushedCommit(
   return commit;
 }
 
-/** Workers have their own logins; those of this machine stay here. */
+/** Removes credentials from a URL, because workers have their own. */
 function bare(url: string): string {
   return splitCredentials(url).url;
 }

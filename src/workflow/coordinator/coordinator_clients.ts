@@ -7,34 +7,34 @@ import { type Environment, Variable } from "../../environment/variables.ts";
 import type { RetryPolicy } from "../../process/retry.ts";
 import type { RunnerContext } from "../../runner/runner_context.ts";
 
-/** Settings with which a coordinator is used. */
+/** Settings for access to a coordinator. */
 export interface CoordinatorSettings {
   /** Environment with the URL of the coordinator and tokens. */
   readonly env: Environment;
   /** Time limit of one request, in milliseconds. */
   readonly timeoutMs: number;
-  /** Time between two readings of the jobs' states, in milliseconds. */
+  /** Polling interval of the states of jobs, in milliseconds. */
   readonly pollMs: number;
-  /** Maximum time for which the coordinator may be out of reach, in milliseconds. */
+  /** Maximum time for which the coordinator may be unreachable, in milliseconds. */
   readonly outageMs: number;
 }
 
 /** Options for {@linkcode openCoordinator}. */
 export interface OpenCoordinatorOptions {
-  /** Whether the client only reads, for which there may be another token. */
+  /** Whether the client only reads, and can use the separate token for reading. */
   readonly isReader?: boolean;
   /** Cancels requests and delays. */
   readonly signal: AbortSignal;
   /**
    * Retries of requests.
    *
-   * @default {retries until the coordinator has been out of reach for too long}
+   * @default {retries until the coordinator has been unreachable for too long}
    */
   readonly retry?: RetryPolicy;
 }
 
 /**
- * Opens a client of the coordinator that the environment names.
+ * Opens a client of the coordinator in the environment.
  *
  * @throws {RunnerError} `invalid-config` if its URL or token is missing or
  * cannot be used.
@@ -59,7 +59,7 @@ export function openCoordinator(
   });
 }
 
-/** Retries until the coordinator has been out of reach for some time. */
+/** Retries until the coordinator has been unreachable for some time. */
 export function outageRetry(outageMs: number): RetryPolicy {
   return {
     attempts: Infinity,

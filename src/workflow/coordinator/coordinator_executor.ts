@@ -43,13 +43,13 @@ import { checkSupported } from "./unsupported_jobs.ts";
 /** Maximum number of logs that are read at the same time. */
 const MAX_LOG_READS = 8;
 
-/** Time for cancelling a workflow, in milliseconds. */
+/** Time limit for cancelling a workflow, in milliseconds. */
 const CANCEL_MS = 60_000;
 
-/** Time for killing jobs, in milliseconds. */
+/** Time limit for killing jobs, in milliseconds. */
 const KILL_MS = 10_000;
 
-/** Reason of a failure that no job shows. */
+/** Reason for a failure of the workflow without a failed job. */
 const FAILED_WITHOUT_JOB =
   "The coordinator ended the workflow as failed, although no job failed: two jobs may have set a variable to different values, or an output file may be invalid";
 
@@ -70,8 +70,8 @@ export interface CoordinatorExecutorOptions
  * Creates an executor that submits a workflow to a coordinator and follows its
  * jobs.
  *
- * The coordinator runs the graph, so that it goes on without this process. The
- * graph on this side follows the same rules, but only waits for the jobs.
+ * The coordinator runs the graph, so that it continues without this process. The
+ * local graph follows the same rules, but only waits for the jobs.
  */
 export function coordinatorExecutor(
   options: CoordinatorExecutorOptions,
@@ -84,7 +84,7 @@ export function coordinatorExecutor(
     isDetached: options.onDetach !== undefined,
     async check(plan) {
       openCoordinator(plan.runner, options, NEVER_SENT);
-      // A saved document was checked, and has its source.
+      // A saved document has been checked, and contains its source.
       if (submission !== undefined) return;
       const jobs = plan.workflow.jobs
         .filter(({ skipReason }) => skipReason === undefined);
@@ -99,7 +99,7 @@ export function coordinatorExecutor(
   };
 }
 
-/** Options of a client that only shows that it can be opened. */
+/** Options of a client that sends nothing, for checking the settings. */
 const NEVER_SENT = { signal: new AbortController().signal };
 
 async function sourceOf(
@@ -148,7 +148,7 @@ async function openRun(
   });
 }
 
-/** A run of which nothing is followed. */
+/** A run whose jobs are not followed. */
 const NOTHING: OpenExecutor = {
   runJob: () =>
     Promise.reject(new TypeError("Cannot follow a job: nothing was submitted")),
@@ -291,7 +291,7 @@ class FollowedWorkflow implements OpenExecutor {
     }
   }
 
-  /** Kills what still runs; jobs that cannot be killed have been cancelled. */
+  /** Kills jobs that still run. Errors are ignored: the jobs have been cancelled before. */
   async #kill(): Promise<void> {
     const client = openCoordinator(
       this.#run.runner,
@@ -309,8 +309,8 @@ class FollowedWorkflow implements OpenExecutor {
 }
 
 /**
- * A job that the coordinator has started besides those of the graph. Nobody has
- * checked its name.
+ * Creates a job that the coordinator has started in addition to those of the graph.
+ * Its name has not been validated.
  */
 function otherJob(job: CoordinatorJob): LocalJob {
   return {

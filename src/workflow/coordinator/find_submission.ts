@@ -14,8 +14,8 @@ import {
 } from "./submission_file.ts";
 
 /**
- * Finds a workflow to follow: one that was submitted in a CI root, or else any
- * workflow at the coordinator, of which only the started jobs are known.
+ * Finds a workflow to follow: one that was submitted from a CI root, or else any
+ * workflow of the coordinator, whose jobs are only known once they have started.
  *
  * @param id Id of the workflow or of its document.
  * @throws {RunnerError} `invalid-config`, `coordinator-failed` or

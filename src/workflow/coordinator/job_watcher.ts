@@ -16,13 +16,13 @@ export interface JobWatcherOptions {
   readonly client: CoordinatorClient;
   /** Id of the workflow. */
   readonly workflowId: string;
-  /** Time between two readings, in milliseconds. */
+  /** Polling interval, in milliseconds. */
   readonly pollMs: number;
   /** Ends the watch. */
   readonly signal: AbortSignal;
 }
 
-/** A job of a workflow that a job of the watched one has submitted. */
+/** A job of a workflow that was submitted by a job of the watched workflow. */
 export interface FollowUp {
   /** The job. */
   readonly job: CoordinatorJob;
@@ -31,8 +31,8 @@ export interface FollowUp {
 }
 
 /**
- * Reads the states of all jobs of a workflow again and again, with a few
- * requests for all of them, and lets others wait for the next reading.
+ * Polls the states of all jobs of a workflow with a few requests. Callers can wait
+ * for the next result.
  */
 export class JobWatcher {
   readonly #options: JobWatcherOptions;
@@ -45,7 +45,7 @@ export class JobWatcher {
   #reading = Promise.withResolvers<void>();
   #failure: Error | undefined;
 
-  /** Creates a watcher, which reads nothing before {@linkcode start}. */
+  /** Creates a watcher; {@linkcode start} starts polling. */
   constructor(options: JobWatcherOptions) {
     this.#options = options;
   }
@@ -60,17 +60,17 @@ export class JobWatcher {
     return this.#followUps;
   }
 
-  /** All jobs, with those of submitted workflows. */
+  /** All jobs, including those of submitted workflows. */
   get jobs(): readonly CoordinatorJob[] {
     return this.#jobs;
   }
 
-  /** State of the workflow, including those that its jobs have submitted. */
+  /** State of the workflow and the workflows that its jobs have submitted. */
   get status(): string {
     return this.#status;
   }
 
-  /** Whether the workflow has ended, and no job of it is active. */
+  /** Whether the workflow has ended, and none of its jobs is active. */
   get isOver(): boolean {
     return ENDED.includes(this.#status) && !this.isActive;
   }
@@ -80,11 +80,11 @@ export class JobWatcher {
     return this.#isActive;
   }
 
-  /** Starts reading. */
+  /** Starts polling. */
   start(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
-    // Nobody may be waiting when a reading fails.
+    // A failure without a waiting caller must not count as unhandled.
     this.#reading.promise.catch(() => {});
     this.#run().catch((error) => {
       this.#failure = error instanceof Error ? error : new Error(String(error));
@@ -93,7 +93,7 @@ export class JobWatcher {
   }
 
   /**
-   * Waits for the next reading.
+   * Waits for the next result.
    *
    * @throws {RunnerError} If the coordinator can no longer be read.
    */
@@ -136,10 +136,10 @@ export class JobWatcher {
   }
 }
 
-/** Maximum length of a name that the coordinator gives, in messages and tables. */
+/** Maximum length of a name from the coordinator in messages and tables. */
 export const MAX_NAME = 300;
 
-/** How a job can end. */
+/** States of a job that has ended. */
 const ENDS: readonly NodeEnd[] = [
   "completed",
   "failed",

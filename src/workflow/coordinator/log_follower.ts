@@ -15,8 +15,8 @@ const STREAMS = ["stdout", "stderr"] as const;
 type StreamName = typeof STREAMS[number];
 
 /**
- * Size of a log that is read again without a pause, in characters per
- * millisecond: each reading returns the whole log.
+ * Determines the pause before a log is read again: this many characters of the log
+ * add a millisecond, because each response contains the whole log.
  */
 const CHARACTERS_PER_MS = 500;
 
@@ -28,10 +28,10 @@ interface NewLine extends CoordinatorLogLine {
 }
 
 /**
- * Prints the log of a job as it grows, masked once more on this side.
+ * Prints the log of a job as it grows, and masks it again locally.
  *
- * Each reading returns the whole log. Both streams are read separately: each
- * only grows at its end, whereas lines of the combined log may change places.
+ * Each response contains the whole log. The two streams are read separately: each
+ * only grows at its end, whereas lines of the combined log may be reordered.
  */
 export class LogFollower {
   readonly #client: CoordinatorClient;
@@ -43,7 +43,7 @@ export class LogFollower {
   /**
    * @param client Client that reads logs.
    * @param jobId Id of the job at the coordinator.
-   * @param log Log of the job on this side.
+   * @param log Local log of the job.
    */
   constructor(
     client: CoordinatorClient,
@@ -52,8 +52,8 @@ export class LogFollower {
   ) {
     this.#client = client;
     this.#jobId = jobId;
-    // As on this machine, both go to standard output; each is masked by itself,
-    // because a secret may go on in the next line of its stream.
+    // As for local jobs, both streams go to standard output. Each is masked
+    // // separately, because a secret may continue in the next line of its stream.
     this.#sinks = {
       stdout: maskedSink(wholeLines(log.stdout), masker.stream()),
       stderr: maskedSink(wholeLines(log.stdout), masker.stream()),
@@ -69,7 +69,7 @@ export class LogFollower {
    * Reads the log, and prints its new lines.
    *
    * @returns Whether there were any.
-   * @throws {RunnerError} If it cannot be read; nothing is lost then.
+   * @throws {RunnerError} If it cannot be read; the next call reads the same lines.
    */
   async read(): Promise<boolean> {
     const added: Record<StreamName, CoordinatorLogLine[]> = {
@@ -89,12 +89,12 @@ export class LogFollower {
     return lines.length > 0;
   }
 
-  /** Prints what was held back because it could have become a secret. */
+  /** Prints output that was held back because it could be the start of a secret. */
   async end(): Promise<void> {
     for (const stream of STREAMS) await this.#sinks[stream].end();
   }
 
-  /** Prints lines that follow one another in a stream in one piece. */
+  /** Prints consecutive lines of a stream at once. */
   async #print(lines: readonly NewLine[]): Promise<void> {
     for (let at = 0; at < lines.length;) {
       const { stream } = lines[at];
@@ -108,8 +108,8 @@ export class LogFollower {
 }
 
 /**
- * Passes on whole lines: the rest of a line may be held back, and the line of the
- * other stream must not follow in its middle. Every line of a log has a break.
+ * Passes on whole lines only: the end of a line may be held back, and a line of the
+ * other stream must not interrupt it. Every line of a log ends with a line break.
  */
 function wholeLines(sink: Sink): Sink {
   let open: Uint8Array = new Uint8Array();

@@ -14,22 +14,22 @@ import { endOf, type JobWatcher } from "./job_watcher.ts";
 import { LogFollower } from "./log_follower.ts";
 
 /**
- * Time after which a job that the coordinator should have started, although
- * nothing else of the workflow runs, counts as forgotten, in milliseconds.
+ * Time after which a job counts as forgotten, in milliseconds: the coordinator
+ * should have started it, and no other job of the workflow runs.
  */
 const FORGOTTEN_MS = 60_000;
 
-/** Number of readings without a job before it counts as missing. */
+/** Number of polls without a job before it counts as missing. */
 const MIN_READINGS = 2;
 
-/** Maximum number of consecutive readings without a job that was there. */
+/** Maximum number of consecutive polls without a job that was known. */
 const MAX_ABSENCES = 3;
 
-/** Minimum number of readings of a log after the end of its job. */
+/** Minimum number of times that a log is read after the end of its job. */
 const LAST_READINGS = 2;
 
 /**
- * Time for which a coordinator without a log of an ended job is asked again, in
+ * Time for which requests for the missing log of an ended job are repeated, in
  * milliseconds.
  */
 const LOG_WAIT_MS = 60_000;
@@ -37,9 +37,9 @@ const LOG_WAIT_MS = 60_000;
 /** Maximum length of a reason. */
 const MAX_REASON = 300;
 
-/** What the jobs of one workflow share. */
+/** State that all jobs of a workflow share. */
 export interface RemoteWorkflow {
-  /** Run of the workflow on this side. */
+  /** Local run of the workflow. */
   readonly run: WorkflowRun;
   /** States of its jobs. */
   readonly watcher: JobWatcher;
@@ -47,9 +47,9 @@ export interface RemoteWorkflow {
   readonly logClient: CoordinatorClient;
   /** Limits the number of logs that are read at the same time. */
   readonly logQueue: WorkQueue;
-  /** Time between two readings, in milliseconds. */
+  /** Polling interval, in milliseconds. */
   readonly pollMs: number;
-  /** Maximum time for which the coordinator may be out of reach, in milliseconds. */
+  /** Maximum time for which the coordinator may be unreachable, in milliseconds. */
   readonly outageMs: number;
   /** Aborted when the run no longer waits for jobs that it has cancelled. */
   readonly abandoned: AbortSignal;
@@ -58,7 +58,7 @@ export interface RemoteWorkflow {
 /**
  * Follows a job at the coordinator to its end.
  *
- * @param find Finds the job, once it is there.
+ * @param find Returns the job once it exists.
  * @throws {RunnerError} If the coordinator can no longer be read.
  */
 export async function followJob(
@@ -79,7 +79,7 @@ export async function followJob(
     let job = find()!;
     for (let absentCount = 0;;) {
       const found = find();
-      // Jobs that move between the pages of a list can be missed once.
+      // A job that moves between pages of the list can be missed once.
       absentCount = found === undefined ? absentCount + 1 : 0;
       job = found ?? job;
       if (hasStarted(job)) request.onStart();
@@ -98,7 +98,7 @@ export async function followJob(
       if (abandoned.aborted) break;
       const wait = watcher.next();
       if (hasStarted(job) && follower.isDue) {
-        // What cannot be read now is read later.
+        // If the log cannot be read now, it is read later.
         await limited(remote, () => follower.read()).catch(() => {});
       }
       await Promise.race([wait, aborted]);
@@ -118,7 +118,7 @@ const REMOVED = {
   reason: "the coordinator no longer has it",
 } as const;
 
-/** Waits until a job is there; returns whether it will ever be. */
+/** Waits until a job exists; returns `false` if it never will. */
 async function appears(
   { watcher, abandoned }: RemoteWorkflow,
   { signal }: JobRequest,
@@ -164,8 +164,8 @@ function hasStarted(job: CoordinatorJob): boolean {
 }
 
 /**
- * Reads a log until it is complete. The last lines may arrive after the end of
- * the job, and the coordinator may be out of reach.
+ * Reads a log until it is complete. The last lines may arrive after the end of the
+ * job, and the coordinator may be unreachable.
  */
 async function readRest(
   remote: RemoteWorkflow,
@@ -221,7 +221,7 @@ function outcomeOf(
 ): LocalJobOutcome {
   const exitCode = exitCodeOf(job);
   const last_error = job.last_error ?? "";
-  // A program's own failure needs no reason, as on this machine.
+  // As for local jobs, a failure of the program itself needs no reason.
   const isOwn = status === "completed" || !!exitCode;
   const reason = isOwn || last_error === ""
     ? {}
@@ -237,7 +237,7 @@ function exitCodeOf({ exit_code }: CoordinatorJob): number | null {
     : null;
 }
 
-/** Both times are those of the coordinator, whatever our clock shows. */
+/** Both times are from the coordinator, so our clock does not matter. */
 function durationOf(
   { started_at = "", completed_at = "" }: CoordinatorJob,
 ): number | undefined {

@@ -21,7 +21,7 @@ import {
 } from "./submission_file.ts";
 import { isRefusedSubmission, submitWorkflow } from "./submit_workflow.ts";
 
-/** Time for cancelling what may have been submitted, in milliseconds. */
+/** Time limit for cancelling a submission that may have arrived, in milliseconds. */
 const CANCEL_MS = 15_000;
 
 /** Options for {@linkcode startWorkflow}. */
@@ -197,7 +197,7 @@ async function cancelSubmission(
 }
 
 /**
- * Describes how to come back to a workflow that this process no longer follows.
+ * Describes how to follow a workflow again that this process no longer follows.
  *
  * @param id Id of the workflow, or of its document.
  */
@@ -205,7 +205,7 @@ export function attachAdvice(id: string): string {
   return `"runnerlib workflow attach ${shellWord(id)}" follows it again`;
 }
 
-/** Adds to an error how to come back to the workflow. */
+/** Adds advice to an error about how to follow the workflow again. */
 export function withAdvice(error: unknown, id: string): unknown {
   if (!(error instanceof RunnerError)) return error;
   return new RunnerError(

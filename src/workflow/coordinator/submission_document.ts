@@ -122,8 +122,8 @@ function remainingJobs(
 }
 
 /**
- * Returns the items of a job for which it has not ended; `none` if it has ended
- * for all of them, or has ended and has no items.
+ * Returns the items for which a job has not ended; `none` if it has ended for all
+ * items, or has ended and has no items.
  */
 function remainingItems(
   { name, forEach }: LocalJob,

@@ -17,9 +17,9 @@ const VERSION = 1;
 /**
  * A workflow that is being submitted, or has been submitted.
  *
- * It is saved before and after each request that changes something. A runner
- * that is killed therefore knows what it may have sent, and repeats only what
- * the coordinator recognizes.
+ * It is saved before and after each request that changes something. After a runner
+ * was killed, the next one therefore knows which requests may have been sent, and
+ * repeats only requests that the coordinator recognizes.
  */
 export interface Submission extends PreparedWorkflow {
   /** Version of the format. */
@@ -41,8 +41,8 @@ export interface Submission extends PreparedWorkflow {
   /** Whether the document may have arrived. */
   readonly isDocumentSent?: boolean;
   /**
-   * Whether it was cancelled when it was unknown whether the document had
-   * arrived. It is never sent again then.
+   * Whether it was cancelled while it was unknown whether the document had arrived.
+   * In that case, the document is never sent again.
    */
   readonly isCancelled?: boolean;
   /** Id of the workflow, once it is known. */

@@ -28,7 +28,7 @@ const MAX_JOB_NAME = 255;
 /** Options for {@linkcode submitWorkflow}. */
 export interface SubmitWorkflowOptions
   extends Pick<SubmitTriggersOptions, "maskText" | "onRetry" | "timeoutMs"> {
-  /** Access of the user, or of the job that submits. */
+  /** Access of the user, or of the submitting job. */
   readonly access: Omit<CoordinatorAccess, "jobId">;
   /** Whether tokens may be sent over plain HTTP. */
   readonly allowInsecureTransport: boolean;
@@ -38,7 +38,7 @@ export interface SubmitWorkflowOptions
   readonly reader: CoordinatorClient;
   /** Retries of requests. */
   readonly retry: RetryPolicy;
-  /** Code of the jobs, which the job that submits them has as well. */
+  /** Code of the jobs and of the job that submits them. */
   readonly source: CodeSource | undefined;
   /** Saves the submission before and after each request. */
   readonly save: SaveSubmission;
@@ -47,7 +47,7 @@ export interface SubmitWorkflowOptions
 }
 
 /**
- * Submits a workflow, or what is missing of a submission that was interrupted.
+ * Submits a workflow, or completes an interrupted submission.
  *
  * 1. A job is created that the workflow belongs to, unless this runner is itself
  *    in a job. The coordinator would create it again with each request.
@@ -129,7 +129,7 @@ async function cancelDuplicates(
   const { description } = parentJob(submission, source);
   for (const { job_id: id } of await findJobs(reader, description)) {
     if (id === submission.parentId) continue;
-    // It may have ended by now; it does nothing in any case.
+    // The job may already have ended; it does nothing anyway.
     await endJob(client, id, "cancel").catch(() => {});
   }
 }
@@ -151,7 +151,7 @@ async function submitDocumentOf(
       [Variable.jobId]: parentId,
     },
   }).catch(async (error) => {
-    // A proxy may have sent it before, so that nothing was left to start.
+    // A proxy may have sent the document twice, so that the second one starts nothing.
     const found = isAccepted(error) && await findWorkflow(reader, operationId);
     if (found) return [];
     throw error;
@@ -173,9 +173,9 @@ function isAccepted(error: unknown): boolean {
 }
 
 /**
- * Checks whether a failed submission has certainly not started anything.
+ * Checks whether it is certain that a failed submission has started nothing.
  *
- * @param error What {@linkcode submitWorkflow} threw.
+ * @param error Error that {@linkcode submitWorkflow} threw.
  */
 export function isRefusedSubmission(
   error: unknown,

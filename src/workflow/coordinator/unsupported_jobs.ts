@@ -9,9 +9,9 @@ import { remoteStepsProblem } from "../remote_steps.ts";
 const MAX_PROBLEMS = 20;
 
 /**
- * Properties of a job that the coordinator supports, or that this runner
- * evaluates before it submits the job. All others make a workflow unfit, so that
- * a new property is never dropped silently.
+ * Properties of a job that the coordinator supports, or that this runner evaluates
+ * before it submits the job. All others are rejected, so that a new property is
+ * never dropped silently.
  */
 const SUPPORTED: Readonly<Record<string, true>> = {
   image: true,
@@ -33,7 +33,7 @@ const SUPPORTED: Readonly<Record<string, true>> = {
   runAs: true,
   characteristics: true,
   resources: true,
-  // These have a meaning on a developer's machine only.
+  // These matter only on a developer's machine.
   disableRunLocal: true,
   runLocal: true,
   cpuLimit: true,

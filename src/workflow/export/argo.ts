@@ -12,10 +12,10 @@ import {
 } from "./exported_job.ts";
 import { jobIds } from "./job_ids.ts";
 
-/** Template that contains the graph. */
+/** Name of the template that contains the graph. */
 const ENTRY = "main";
 
-/** File for the result of a job, in its container. */
+/** Path of the file for the result of a job, in its container. */
 const RESULT_FILE = "/tmp/runnerlib-result";
 
 /** Directory for artifacts, in the container of a job. */
@@ -24,7 +24,7 @@ const STORE = "/tmp/runnerlib-artifacts";
 /** Directory for artifacts of other jobs. */
 const NEEDED = "/tmp/runnerlib-needed";
 
-/** Joins what other jobs have saved; equal names have equal contents. */
+/** Merges the artifacts of other jobs; files of the same name have the same content. */
 const JOIN_STORES =
   `mkdir -p ${STORE}\nfor d in ${NEEDED}/*/; do [ ! -d "$d" ] || cp -R "$d." ${STORE}; done`;
 
@@ -45,7 +45,7 @@ const PARAMETERS: readonly (readonly [variable: string, parameter: string])[] =
 
 const ID_RULES = { allowsUnderscore: false, reserved: [ENTRY] };
 
-/** How Argo starts jobs. */
+/** Rules for exporting to Argo. */
 export const ARGO: EngineRules = {
   ...ID_RULES,
   engine: "Argo",
@@ -70,7 +70,7 @@ export const ARGO: EngineRules = {
   result: () => ({ file: RESULT_FILE }),
 };
 
-/** Creates the file of Argo Workflows. */
+/** Creates the workflow file for Argo Workflows. */
 export function argoFile(
   workflow: ExportedWorkflow,
   commentsOf: (job: ExportedJob) => readonly string[],
@@ -96,7 +96,7 @@ export function argoFile(
       templates: [
         {
           name: ENTRY,
-          // A failed task ends only those that need it.
+          // A failed task stops only the tasks that need it.
           dag: { failFast: false, tasks: tasksOf(workflow) },
         },
         ...workflow.jobs.map((job) =>
@@ -108,8 +108,8 @@ export function argoFile(
 }
 
 /**
- * Creates the tasks: one per job, or per item. Argo would pass on no results of
- * a loop in which an item fails.
+ * Creates the tasks: one per job, or one per item, because Argo would not pass on
+ * the results of a loop in which an item fails.
  */
 function tasksOf({ jobs, isGated }: ExportedWorkflow) {
   const tasks = jobs.flatMap((job) =>
@@ -156,7 +156,7 @@ function tasksOf({ jobs, isGated }: ExportedWorkflow) {
   });
 }
 
-/** Passes on what the needed jobs have saved, each from one or more tasks. */
+/** Passes the artifacts of the needed jobs to a task; each job consists of one or more tasks. */
 function artifactArguments(
   { artifactNeeds }: ExportedJob,
   tasksByJob: ReadonlyMap<ExportedJob, readonly string[]>,
@@ -169,7 +169,7 @@ function artifactArguments(
   }));
 }
 
-/** If the runner decides whether the job runs, its needs only have to end. */
+/** Returns the condition on a needed task; if the runner checks conditions, it only has to end. */
 function dependency(name: string, isGated: boolean): string {
   return isGated
     ? `(${name}.Succeeded || ${name}.Failed || ${name}.Errored)`
@@ -201,7 +201,7 @@ function templateOf(job: ExportedJob) {
     },
     activeDeadlineSeconds: timeoutSeconds,
     script: {
-      // Argo gives the container this name, and its schema requires one.
+      // The schema requires a name, and Argo always calls the container "main".
       name: "main",
       image: job.image,
       command: ["sh"],

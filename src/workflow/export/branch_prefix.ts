@@ -1,4 +1,4 @@
-/** A pattern of a branch as other engines can check it. */
+/** An approximation of a branch pattern that other engines can check. */
 export interface BranchPrefix {
   /** Start of every branch that matches the pattern. */
   readonly prefix: string;
@@ -7,15 +7,15 @@ export interface BranchPrefix {
 }
 
 /**
- * Returns what all branches that match a pattern start with. The runner decides
- * which of them match, because engines read patterns in different ways.
+ * Returns the common prefix of all branches that match a pattern. The runner then
+ * checks the pattern itself, because engines interpret patterns differently.
  *
  * @param pattern Pattern of an event filter.
  */
 export function branchPrefix(pattern: string): BranchPrefix {
   const at = pattern.search(/[*?[]/);
   if (at === -1) return { prefix: pattern, isExact: true };
-  // In "a/**", the wildcard stands for no segment as well.
+  // "a/**" also matches "a".
   const prefix = pattern.slice(0, at);
   return {
     prefix: pattern.startsWith("**", at) ? prefix.replace(/\/$/, "") : prefix,

@@ -14,15 +14,14 @@ export class Commented {
   }
 }
 
-/** Characters that no parser of YAML treats as the end of a comment. */
+/** Characters that some YAML parser may treat as the end of a comment. */
 const UNSAFE = /[^\x20-\x7e\p{L}\p{M}\p{N}\p{P}\p{S}]/gu;
 
 /**
  * Writes a document as YAML.
  *
- * The text is parsed again and compared, so that it has exactly the values of
- * the document, whatever they contain. If it does not, the document is written
- * as JSON, which is YAML as well.
+ * The text is parsed again and compared with the document. If the values differ, the
+ * document is written as JSON, which is also valid YAML.
  *
  * @param document Mapping, in which values may have comments.
  * @param comments Comments before the document.
@@ -44,12 +43,12 @@ export async function writeYaml(
   try {
     if (JSON.stringify(parse(text)) === json) return text;
   } catch {
-    // The writer does not escape what its parser refuses.
+    // The writer does not escape some characters that its parser rejects.
   }
   return `${head}${escaped(JSON.stringify(plain, null, 2))}\n`;
 }
 
-/** Formats a comment as one line; an empty one separates parts. */
+/** Formats a comment as one line; an empty comment separates parts. */
 function commentLine(comment: string): string {
   if (comment === "") return "\n";
   return `# ${
@@ -91,7 +90,7 @@ function listText(
   }).join("");
 }
 
-/** Indents all lines; empty ones are parts of texts, and need no indent. */
+/** Indents all lines except for empty ones, which belong to multi-line strings. */
 function indented(text: string): string {
   return text.split("\n").map((line) => line && `  ${line}`).join("\n");
 }
@@ -100,7 +99,7 @@ function uncommented(given: unknown): Commented {
   return given instanceof Commented ? given : new Commented(given, []);
 }
 
-/** Comments are on keys of mappings and on mappings in lists. */
+/** Checks for comments on keys of mappings and on mappings in lists. */
 function hasComments(value: unknown): boolean {
   if (value instanceof Commented) return true;
   if (Array.isArray(value)) return value.some(hasComments);
@@ -117,7 +116,7 @@ function withoutComments(value: unknown): unknown {
   );
 }
 
-/** Writes JSON in ASCII: some parsers of YAML break lines elsewhere. */
+/** Escapes everything but ASCII: some YAML parsers recognize other line breaks. */
 function escaped(json: string): string {
   return json.replace(
     /[^\x20-\x7e\n]/g,

@@ -3,17 +3,17 @@ import { findKey } from "../definition/definition_source.ts";
 import type { ExportedJob } from "./exported_job.ts";
 import type { LossList } from "./losses.ts";
 
-/** How an engine checks out the code of a job. */
+/** Checkout settings for an engine. */
 export interface EngineCheckout {
   /** Number of commits; 0 for all. */
   readonly depth: number;
   /** Which submodules are checked out. */
   readonly submodules: "off" | "on" | "recursive";
-  /** How files in Git LFS are fetched; `undefined` if nothing says so. */
+  /** How files in Git LFS are fetched; `undefined` if it is not set. */
   readonly lfs: "auto" | "off" | undefined;
 }
 
-/** Variables of settings that engines have, and of those that they lack. */
+/** Variables of supported checkout settings, and of unsupported ones with their keys. */
 const KNOWN = [Variable.fetchDepth, Variable.submodules, Variable.gitLfs];
 const LOST = [
   [Variable.sparsePaths, "sparse_paths"],
@@ -22,8 +22,8 @@ const LOST = [
 ] as const;
 
 /**
- * Returns how an engine checks out the code of a job, and reports the settings
- * that it cannot apply.
+ * Returns the checkout settings of a job for an engine, and reports settings that
+ * the engine does not support.
  *
  * @param needsHistory Whether changed files have to be found.
  */

@@ -2,7 +2,7 @@ import { referencePattern } from "../../schema/reference.ts";
 
 /** A secret that an engine passes to a job. */
 export interface EngineSecret {
-  /** Variable that contains it, and its name in engines without paths. */
+  /** Variable that contains it; also its name in engines without paths. */
   readonly variable: string;
   /** Path of the secret in our reference. */
   readonly path: string;
@@ -11,22 +11,22 @@ export interface EngineSecret {
 }
 
 /**
- * Names the secrets of a workflow in an engine.
+ * Assigns names to the secrets of a workflow in an engine.
  *
- * A job refers to a secret as `${secret:PATH:KEY}`. In an engine, a variable
- * contains it, which the job's runner reads and masks as
- * `${secret:env:VARIABLE:value}`. Values are never exported.
+ * A job refers to a secret as `${secret:PATH:KEY}`. In an engine, the secret is in a
+ * variable, and the job refers to it as `${secret:env:VARIABLE:value}`, so that its
+ * runner masks it. Values are never exported.
  */
 export class EngineSecrets {
   readonly #secrets = new Map<string, EngineSecret>();
   readonly #taken = new Set<string>();
 
   /**
-   * Replaces the references of a text by those to variables.
+   * Replaces references to secrets in a text by references to variables.
    *
-   * @param onSecret Called with each secret that an engine has to pass.
-   * @param onOther Called with each reference that stays as it is: its path or
-   * key contains a variable, or it is a variable of the runner.
+   * @param onSecret Called with each secret that the engine has to provide.
+   * @param onOther Called with each reference that is not replaced: its path or key
+   * contains a variable, or it already refers to a variable.
    */
   replaceReferences(
     text: string,

@@ -1,4 +1,4 @@
-/** Engines for which workflows can be exported. */
+/** Engines to which workflows can be exported. */
 export const ENGINES = ["gitlab", "github", "argo"] as const;
 
 /** An engine that runs workflows. */

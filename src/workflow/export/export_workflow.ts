@@ -19,7 +19,7 @@ export const EXPORT_MARK = "Written by runnerlib workflow export from";
 /** Maximum number of items that a comment lists. */
 const MAX_SHOWN_ITEMS = 20;
 
-/** Writes workflows for an engine. */
+/** Exports workflows to an engine. */
 interface EngineWriter {
   readonly rules: EngineRules;
   /** Creates the file. */
@@ -48,14 +48,14 @@ const WRITERS: Readonly<Record<WorkflowEngine, () => Promise<EngineWriter>>> = {
 export interface WorkflowExport {
   /** Text of the file. */
   readonly text: string;
-  /** What cannot be exported. */
+  /** Parts of the workflow that cannot be exported. */
   readonly losses: readonly Loss[];
 }
 
 /**
- * Writes a workflow for another engine, whose jobs run with our runner.
+ * Exports a workflow to another engine. Its jobs run with our runner.
  *
- * Comments say where each job is defined, and what cannot be exported.
+ * Comments in the file tell where each job is defined and what cannot be exported.
  *
  * @throws {RunnerError} `invalid-workflow` if the workflow cannot be exported.
  */

@@ -8,17 +8,17 @@ import type { NeedResults } from "./job_gate.ts";
 
 /** Options for {@linkcode exportedArtifacts}. */
 export interface ExportedArtifactsOptions {
-  /** Workflow whose first job runs, with the jobs that define artifacts. */
+  /** Workflow whose first job runs; its other jobs define artifacts. */
   readonly definition: WorkflowDefinition;
   /** Results of the jobs that it needs. */
   readonly needs: readonly NeedResults[];
-  /** Absolute path of the directory for artifacts, unless a store is set. */
+  /** Absolute path of the directory for artifacts; ignored if a store is configured. */
   readonly store: string | undefined;
 }
 
 /**
- * Gives a job the artifacts of jobs that have run elsewhere: their results say
- * what they saved, and the engine passes the directory with the files on.
+ * Provides a job with the artifacts of jobs that ran elsewhere: their results list
+ * the saved artifacts, and the engine passes on the directory with the files.
  */
 export function exportedArtifacts(
   executor: WorkflowExecutor,
@@ -65,7 +65,7 @@ function neededArtifacts(
   });
 }
 
-/** A store that is set comes first: an engine may share one. */
+/** A configured store takes precedence over the directory: jobs may share it. */
 function artifactsIn(
   store: string | undefined,
   { runner, definition, directory, artifactsOf }: WorkflowRun,

@@ -11,22 +11,22 @@ import type { EngineSecret } from "./engine_secrets.ts";
 import type { IdRules } from "./job_ids.ts";
 import type { LossList } from "./losses.ts";
 
-/** Directory of exported jobs in their code; no artifact contains it. */
+/** Directory for files of exported jobs, in the code; artifacts never contain it. */
 export const EXPORT_DIRECTORY = ".reactorcide/exported";
 
-/** How an engine starts jobs. */
+/** Rules for exporting to an engine. */
 export interface EngineRules extends IdRules {
   /** Name of the engine, for messages. */
   readonly engine: string;
-  /** Maximum number of items that the engine starts as jobs. */
+  /** Maximum number of items of a job that can run as separate jobs. */
   readonly maxItems: number;
-  /** Directory for artifacts, which the engine passes on. */
+  /** Directory for artifacts, which the engine passes to other jobs. */
   readonly artifactStore: string;
   /** Properties of jobs that are lost, and why. */
   readonly lost: readonly LostProperty[];
   /**
-   * Returns the file for the result of a job, and the name before it, as words
-   * of a shell.
+   * Returns the file for the result of a job, and the name that precedes the result
+   * in the file, as shell words.
    *
    * @param id Id of the job.
    * @param variable Variable that contains the result in other jobs.
@@ -37,7 +37,7 @@ export interface EngineRules extends IdRules {
   ) => { readonly file: string; readonly name?: string };
 }
 
-/** A property of a job that an engine does not have. */
+/** A property of a job that an engine does not support. */
 export interface LostProperty {
   /** The property. */
   readonly property: keyof JobBody;
@@ -47,37 +47,36 @@ export interface LostProperty {
   readonly why: string;
 }
 
-/** A job in the file of an engine. */
+/** A job, prepared for the file of an engine. */
 export interface ExportedJob {
   /** Id in the engine. */
   readonly id: string;
   /** The job, without dependencies on jobs that have no items. */
   readonly definition: JobDefinition;
-  /** Values that define it. */
+  /** Values in files that define it. */
   readonly sources: readonly SourcedNode[];
   /** Image reference. */
   readonly image: string;
-  /** User as `uid` or `uid:gid`, if it is not that of the image. */
+  /** User as `uid` or `uid:gid`, unless it is that of the image. */
   readonly user?: string;
   /** Jobs that must end before this one starts. */
   readonly needs: readonly ExportedJob[];
-  /** Number of items that the engine starts as jobs; `undefined` for none. */
+  /** Number of items that run as separate jobs; `undefined` if it is a single job. */
   readonly itemCount?: number;
   /**
-   * Variables that contain its results in the jobs that need it: one, or one
-   * per item.
+   * Variables with its results, in the jobs that need it: one, or one per item.
    */
   readonly results: readonly string[];
-  /** Whether a job needs it. */
+  /** Whether another job needs it. */
   readonly isNeeded: boolean;
   /** Jobs whose artifacts it needs. */
   readonly artifactNeeds: readonly ExportedJob[];
   /**
-   * How long its artifacts are kept, in milliseconds; `undefined` if it saves
-   * none.
+   * How long its artifacts are kept, in milliseconds; `undefined` if it saves no
+   * artifacts.
    */
   readonly retentionMs?: number;
-  /** Secrets that the engine has to pass. */
+  /** Secrets that the engine has to provide. */
   readonly secrets: readonly EngineSecret[];
   /** Shell script that runs the job. */
   readonly script: string;
@@ -85,24 +84,24 @@ export interface ExportedJob {
   readonly timeoutSeconds?: number;
 }
 
-/** A workflow in the file of an engine. */
+/** A workflow, prepared for the file of an engine. */
 export interface ExportedWorkflow {
   /** The workflow. */
   readonly definition: WorkflowDefinition;
-  /** Where it is written. */
+  /** Values in files that define it. */
   readonly source: DefinitionSource;
   /** Its jobs, in the order of the file. */
   readonly jobs: readonly ExportedJob[];
   /**
-   * Whether the runner decides which jobs run. Otherwise each job runs if those
-   * that it needs have succeeded, which every engine decides alike.
+   * Whether the runner decides which jobs run. Otherwise, each job runs if all needed
+   * jobs succeeded, which every engine supports.
    */
   readonly isGated: boolean;
-  /** Whether jobs need the history of the code, to find changed files. */
+  /** Whether jobs need the commit history, to find changed files. */
   readonly needsHistory: boolean;
   /** All secrets. */
   readonly secrets: readonly EngineSecret[];
-  /** What cannot be exported. */
+  /** Parts of the workflow that cannot be exported. */
   readonly losses: LossList;
 }
 

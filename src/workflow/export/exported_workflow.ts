@@ -1,9 +1,9 @@
 /**
- * A workflow as the files of other engines describe it.
+ * Prepares a workflow for the files of other engines.
  *
- * The engine starts the jobs in the order of their dependencies, each in its
- * image, with its secrets and its time limit. Everything else is in the
- * specification of a job, which our runner gets in the engine.
+ * The engine starts the jobs in the order of their dependencies, each with its
+ * image, secrets and time limit. Everything else is in the specification of the
+ * job, which the engine passes to our runner.
  *
  * @module
  */
@@ -42,27 +42,27 @@ import {
 import { LossList } from "./losses.ts";
 
 /**
- * Time that a runner has to end a job at its time limit, before the engine ends
- * the runner, in seconds.
+ * Time for the runner to end a job that has reached its time limit, before the
+ * engine ends the runner, in seconds.
  */
 const TIMEOUT_MARGIN = 300;
 
 /**
- * Maximum total length of the scripts of jobs, in characters: each contains the
- * variables of the workflow.
+ * Maximum total length of the scripts of all jobs, in characters. Each script
+ * contains the variables of the workflow.
  */
 const MAX_SCRIPTS = 8 * 1024 * 1024;
 
-/** Maximum number of results that all jobs get, counting each item. */
+/** Maximum total number of results that are passed to jobs, counting each item. */
 const MAX_RESULTS = 50_000;
 
-/** What a workflow file says, and what hides secrets in it. */
+/** A workflow to export. */
 export interface ExportInput {
   /** The workflow. */
   readonly definition: WorkflowDefinition;
-  /** Where it is written. */
+  /** Values in files that define it. */
   readonly source: DefinitionSource;
-  /** Replaces secret parts of a text. */
+  /** Masks secrets in a text. */
   readonly mask: (text: string) => string;
 }
 
@@ -102,14 +102,14 @@ export async function exportedWorkflow(
   };
 }
 
-/** What the jobs of a workflow share while they are prepared. */
+/** State that is shared while the jobs of a workflow are prepared. */
 interface ExportContext extends ExportInput, SpecContext {
   readonly rules: EngineRules;
   /** Ids by name. */
   readonly ids: ReadonlyMap<string, string>;
-  /** Names of jobs that others need. */
+  /** Names of jobs that other jobs need. */
   readonly needed: ReadonlySet<string>;
-  /** Jobs that are prepared, by name; those that a job needs among them. */
+  /** Jobs that have been prepared, by name; a job comes after the jobs that it needs. */
   readonly exported: ReadonlyMap<string, ExportedJob>;
 }
 
@@ -154,7 +154,7 @@ function checksPaths({ body: { when, steps = [] } }: JobDefinition): boolean {
   return usesPaths(when) || steps.some((step) => usesPaths(step.when));
 }
 
-/** A small file can describe a huge graph. */
+/** Limits the size of the export: a small file can describe a huge graph. */
 function checkSize(
   { name }: WorkflowDefinition,
   size: { scripts: number; results: number },
@@ -173,7 +173,7 @@ function checkSize(
   });
 }
 
-/** Leaves out jobs without items, as a local run does. */
+/** Removes jobs with an empty list of items, as a local run does. */
 function keptJobs(jobs: readonly JobDefinition[]): JobDefinition[] {
   const flat = jobs.map((job) => ({
     name: job.name,
@@ -187,7 +187,7 @@ function keptJobs(jobs: readonly JobDefinition[]): JobDefinition[] {
   }));
 }
 
-/** Sorts jobs so that each one follows those that it needs. */
+/** Sorts jobs so that each job comes after the jobs that it needs. */
 function inOrder(jobs: readonly JobDefinition[]): JobDefinition[] {
   const graph = linkNodes(
     jobs.map(({ name, body: { dependsOn = [] } }) => ({
@@ -272,14 +272,14 @@ function userOf(name: string, { runAs }: JobBody): string | undefined {
   );
 }
 
-/** Writes a workflow file with one job, and those that define its artifacts. */
+/** Writes a workflow file with one job, and the jobs that define the artifacts it needs. */
 async function specText(
   { id, name, vars, triggers, paths, jobs }: WorkflowDefinition,
   { job }: JobSpec,
   { artifactNeeds = [], mask }: JobBody & Pick<SpecContext, "mask">,
 ): Promise<string> {
   const hasVars = Object.keys(vars).length > 0;
-  // A job without items saves nothing, but its artifacts are defined.
+  // Includes jobs without items: they save nothing, but define artifacts.
   const givers = jobs.filter(({ name }) =>
     artifactNeeds.some((need) => need.job === name)
   );

@@ -13,13 +13,13 @@ import {
   ITEM_VARIABLE,
 } from "./exported_job.ts";
 
-/** GitHub limits the time of jobs in whole minutes. */
+/** Time limits of GitHub are in whole minutes. */
 const SECONDS_PER_MINUTE = 60;
 
-/** GitHub keeps artifacts for whole days. */
+/** Retention of artifacts on GitHub is in whole days. */
 const MS_PER_DAY = 24 * 60 * 60_000;
 
-/** How GitHub starts jobs. */
+/** Rules for exporting to GitHub. */
 export const GITHUB: EngineRules = {
   engine: "GitHub",
   allowsUnderscore: true,
@@ -50,7 +50,7 @@ export const GITHUB: EngineRules = {
   result: (_id, name) => ({ file: '"$GITHUB_OUTPUT"', name }),
 };
 
-/** Types of pull requests of GitHub, by our events. */
+/** Activity types of the GitHub event `pull_request`, by our events. */
 const PULL_TYPES: Readonly<Partial<Record<EventType, readonly string[]>>> = {
   pull_request_opened: ["opened"],
   pull_request_updated: ["synchronize", "reopened"],
@@ -59,8 +59,8 @@ const PULL_TYPES: Readonly<Partial<Record<EventType, readonly string[]>>> = {
 };
 
 /**
- * Variables that describe the event. The type is empty for a workflow that
- * somebody starts by hand.
+ * Variables that describe the event. The type is empty for a workflow that is
+ * started manually.
  */
 const EVENT_VARIABLES: Readonly<Record<string, string>> = {
   [Variable.eventType]:
@@ -73,7 +73,7 @@ const EVENT_VARIABLES: Readonly<Record<string, string>> = {
     "github.event.pull_request.base.sha || github.event.before",
 };
 
-/** Creates the file of GitHub, below `.github/workflows`. */
+/** Creates the workflow file for `.github/workflows`. */
 export function githubFile(
   workflow: ExportedWorkflow,
   commentsOf: (job: ExportedJob) => readonly string[],
@@ -137,7 +137,7 @@ function jobOf(job: ExportedJob, workflow: ExportedWorkflow) {
   };
 }
 
-/** Gets the artifacts of a job. The runner reports those that are missing. */
+/** Downloads the artifacts of a job. The runner reports missing artifacts. */
 function downloadStep({ results: [name], itemCount }: ExportedJob) {
   return {
     uses: "actions/download-artifact@v4",
@@ -152,7 +152,7 @@ function downloadStep({ results: [name], itemCount }: ExportedJob) {
   };
 }
 
-/** Passes on what the runner has saved. */
+/** Uploads the artifacts that the runner has saved. */
 function uploadSteps({ results: [name], itemCount, retentionMs }: ExportedJob) {
   if (retentionMs === undefined) return [];
   return [{
@@ -170,7 +170,7 @@ function uploadSteps({ results: [name], itemCount, retentionMs }: ExportedJob) {
   }];
 }
 
-/** Variables with secrets, results of needed jobs, and the item. */
+/** Returns variables with secrets, results of needed jobs, and the index of the item. */
 function stepVariables(
   { needs, secrets, itemCount }: ExportedJob,
 ): Record<string, string> | undefined {
@@ -218,7 +218,7 @@ function checkoutInputs(
   };
 }
 
-/** Returns the events that may start the workflow, and starting it by hand. */
+/** Returns the events that may start the workflow, including a manual start. */
 function eventsOf({ definition, source, losses }: ExportedWorkflow) {
   const { events = [], branches = [] } = definition.triggers;
   const types = [
@@ -252,8 +252,8 @@ function pushFilter(events: readonly EventType[], names: readonly string[]) {
 }
 
 /**
- * Returns patterns of GitHub that match at least the branches that ours match;
- * none if all branches have to be matched.
+ * Returns GitHub patterns that match at least the branches that our patterns match;
+ * empty if all branches must match.
  */
 function filterOf(patterns: readonly string[]): string[] {
   const all = patterns.map((pattern) => {
@@ -264,12 +264,12 @@ function filterOf(patterns: readonly string[]): string[] {
   return all.includes("**") ? [] : [...new Set(all)];
 }
 
-/** Writes an expression, which GitHub evaluates. */
+/** Formats an expression that GitHub evaluates. */
 function expression(text: string): string {
   return `\${{ ${text} }}`;
 }
 
-/** Writes a text in which GitHub evaluates nothing. */
+/** Escapes a text so that GitHub does not evaluate expressions in it. */
 function literal(text: string): string {
   return text.replaceAll("${{", (start) => expression(`'${start}'`));
 }

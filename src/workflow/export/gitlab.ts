@@ -13,10 +13,10 @@ import {
   ITEM_VARIABLE,
 } from "./exported_job.ts";
 
-/** Maximum number of jobs that a job of GitLab can need. */
+/** Maximum number of needs of a job in GitLab. */
 const MAX_NEEDS = 50;
 
-/** How GitLab starts jobs. */
+/** Rules for exporting to GitLab. */
 export const GITLAB: EngineRules = {
   engine: "GitLab",
   allowsUnderscore: true,
@@ -56,7 +56,7 @@ export const GITLAB: EngineRules = {
   result: (id, name) => ({ file: resultFile(id), name }),
 };
 
-/** Creates the file of GitLab, `.gitlab-ci.yml`. */
+/** Creates `.gitlab-ci.yml`. */
 export function gitlabFile(
   workflow: ExportedWorkflow,
   commentsOf: (job: ExportedJob) => readonly string[],
@@ -73,7 +73,7 @@ export function gitlabFile(
   };
 }
 
-/** Returns the file for the result of a job, in its checkout. */
+/** Returns the path of the file for the result of a job, relative to its checkout. */
 function resultFile(id: string): string {
   return `${EXPORT_DIRECTORY}/${id}.env`;
 }
@@ -101,7 +101,7 @@ function jobOf(job: ExportedJob, workflow: ExportedWorkflow) {
     script: [job.script],
     artifacts: isNeeded || retentionMs !== undefined
       ? {
-        // Only the runner knows what it has saved.
+        // Only the runner knows for which outcomes it saves artifacts.
         when: "always",
         paths: retentionMs && [`${GITLAB.artifactStore}/`],
         expire_in: retentionMs && `${Math.ceil(retentionMs / 1_000)} seconds`,
@@ -136,7 +136,7 @@ function checkoutVariables(
   return Object.keys(variables).length === 0 ? undefined : variables;
 }
 
-/** Conditions on a pipeline, and the variables that describe its event. */
+/** Returns the rules for starting a pipeline, with variables that describe its event. */
 function pipelineRules({ definition, source, losses }: ExportedWorkflow) {
   const { events = [], branches = [] } = definition.triggers;
   const lost = events.filter((event) =>
@@ -189,7 +189,7 @@ function pipelineRules({ definition, source, losses }: ExportedWorkflow) {
         variables: pullVariables(isOnlyOpened),
       }]
       : [],
-    // Whoever starts a pipeline by hand runs the workflow without an event.
+    // A pipeline that is started in another way runs without an event.
     {
       if:
         "$CI_PIPELINE_SOURCE =~ /^(web|api|trigger|schedule|pipeline|parent_pipeline|chat)$/",
@@ -210,14 +210,14 @@ function pullVariables(isOnlyOpened: boolean): Record<string, string> {
   };
 }
 
-/** Condition that holds for at least the branches that match the patterns. */
+/** Returns a condition that matches at least the branches that the patterns match. */
 function branchCondition(
   variable: string,
   patterns: WorkflowDefinition["triggers"]["branches"] = [],
 ): string {
   const words = patterns.map((pattern) => {
     const { prefix, isExact } = branchPrefix(pattern);
-    // A regular expression of GitLab ends at a slash.
+    // In GitLab, a slash ends a regular expression.
     const text = prefix.replace(
       /[^\w-]/g,
       (character) =>

@@ -1,6 +1,6 @@
 /**
- * Decides whether a job of an exported workflow runs, by the results of the jobs
- * that it needs, and by the event.
+ * Decides whether a job of an exported workflow runs, based on the results of needed
+ * jobs and on the event.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { NodeStates } from "../local/node_states.ts";
 import { VariableStore } from "../local/workflow_state.ts";
 import { decodeResult, type PassedResult } from "./passed_result.ts";
 
-/** A job that the job needs. */
+/** A needed job, and where its results are. */
 export interface PassedNeed {
   /** Name of the job. */
   readonly name: string;
@@ -31,11 +31,11 @@ export interface PassedNeed {
 export interface NeedResults {
   /** Name of the job. */
   readonly name: string;
-  /** The results; `undefined` for one that is missing. */
+  /** The results; `undefined` for a missing one. */
   readonly results: readonly (PassedResult | undefined)[];
 }
 
-/** Reads the results that a needed job has passed on. */
+/** Reads the results of a needed job from variables. */
 export function resultsOf(
   { name, variables }: PassedNeed,
   env: Environment,
@@ -46,7 +46,7 @@ export function resultsOf(
   };
 }
 
-/** Joins the variables of the workflow and those of the needed jobs. */
+/** Merges the variables of the workflow with those of the needed jobs. */
 export function passedVariables(
   { vars }: WorkflowDefinition,
   job: JobDefinition,
@@ -68,14 +68,14 @@ export function passedVariables(
   return variables;
 }
 
-/** Returns why the condition on needed jobs does not hold. */
+/** Returns why the condition on needed jobs is not met; `undefined` if it is met. */
 export function conditionReason(
   { name, body: { condition = "all_success" } }: JobDefinition,
   needs: readonly NeedResults[],
 ): string | undefined {
   const isMissing = condition === "all_success" &&
     needs.find(({ results }) => results.includes(undefined));
-  // A job that the engine has ended itself passes no result on.
+  // A job that the engine ended passes on no result.
   const missing = condition === "all_success" ? "completed" : "failed";
   const nodes = needs.flatMap((need) =>
     need.results.map((result) => ({ ...need, end: result?.status ?? missing }))
@@ -103,7 +103,7 @@ export function conditionReason(
   );
 }
 
-/** Returns why the event starts neither the workflow nor the job. */
+/** Returns why the event does not start the workflow or the job; `undefined` if it does. */
 export async function eventReason(
   { triggers, paths }: WorkflowDefinition,
   { body: { when }, env: own }: JobDefinition,

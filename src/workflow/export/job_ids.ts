@@ -1,17 +1,17 @@
-/** Rules of an engine for the ids of jobs. */
+/** Rules of an engine for job ids. */
 export interface IdRules {
   /** Whether ids may contain `_`. */
   readonly allowsUnderscore: boolean;
-  /** Ids in lower case that mean something else. */
+  /** Reserved words, in lower case. */
   readonly reserved: readonly string[];
 }
 
-/** Maximum length of an id without the number that makes it unique. */
+/** Maximum length of an id, without the suffix that makes it unique. */
 const MAX_LENGTH = 50;
 
 /**
- * Assigns ids that every engine accepts to jobs with arbitrary names: letters,
- * digits and dashes, starting with a letter, and unique without regard to case.
+ * Assigns an id that every engine accepts to each job. Ids consist of letters,
+ * digits and dashes, start with a letter, and are unique regardless of case.
  *
  * @param names Unique names of jobs.
  * @returns Ids by name.

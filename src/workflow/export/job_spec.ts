@@ -15,20 +15,20 @@ import {
 } from "./engine_secrets.ts";
 import type { LossList } from "./losses.ts";
 
-/** Keys of the variables of a job or step. */
+/** Keys that contain the variables of a job or step. */
 const ENV_KEYS = ["environment", "env"];
 
-/** What the specifications of all jobs share. */
+/** State that the specifications of all jobs share. */
 export interface SpecContext {
-  /** Names the secrets. */
+  /** Assigns names to secrets. */
   readonly secrets: EngineSecrets;
-  /** Collects what cannot be exported. */
+  /** Collects parts that cannot be exported. */
   readonly losses: LossList;
-  /** Replaces secret parts of a text. */
+  /** Masks secrets in a text. */
   readonly mask: (text: string) => string;
 }
 
-/** A job as it is written into an exported file. */
+/** Specification of a job in an exported file. */
 export interface JobSpec {
   /** Keys of the job in a workflow file. */
   readonly job: Readonly<Record<string, unknown>>;
@@ -37,10 +37,10 @@ export interface JobSpec {
 }
 
 /**
- * Builds what the runner in another engine needs to run a job: its keys, without
- * those that the engine applies itself, and without secrets.
+ * Builds the specification with which a runner in another engine runs a job: the
+ * keys of the job, without keys that the engine applies, and without secrets.
  *
- * @param sources Values that define the job.
+ * @param sources Values in files that define the job.
  */
 export function jobSpec(
   { name, body, env }: JobDefinition,
@@ -91,11 +91,11 @@ export function writtenArtifacts(
   );
 }
 
-/** A job whose values are written. */
+/** A job whose values a {@linkcode SpecWriter} writes. */
 interface WrittenJob {
   readonly name: string;
   readonly sources: readonly SourcedNode[];
-  /** Names of variables that are listed as secret. */
+  /** Names of variables that the job lists as secret. */
   readonly listed: readonly string[];
   readonly onSecret: (secret: EngineSecret) => void;
 }
@@ -110,14 +110,14 @@ class SpecWriter {
     this.#context = context;
   }
 
-  /** Reports what is lost, at the key that sets it. */
+  /** Reports a loss at the key that sets the value. */
   #lose(keys: readonly string[], text: string): void {
     const { name, sources } = this.#job;
     const source = findKey(sources, keys) ?? sources[0];
     this.#context.losses.add(source, `job "${name}": ${text}`);
   }
 
-  /** Hides secrets in a text. */
+  /** Masks secrets in a text, and reports them. */
   text(text: string, keys: readonly string[]): string {
     const masked = this.#context.mask(text);
     if (masked !== text.toWellFormed()) {
@@ -126,7 +126,7 @@ class SpecWriter {
     return masked;
   }
 
-  /** Hides secrets in all texts of a value. */
+  /** Masks secrets in all strings of a value. */
   json(value: unknown, keys: readonly string[]): unknown {
     if (typeof value === "string") return this.text(value, keys);
     if (Array.isArray(value)) return value.map((one) => this.json(one, keys));
@@ -137,7 +137,7 @@ class SpecWriter {
       : value;
   }
 
-  /** Writes steps: like other values, except for their variables. */
+  /** Writes steps like other values, except for their variables. */
   written(value: unknown, keys: readonly string[]): unknown {
     if (Array.isArray(value)) {
       return value.map((one) => this.written(one, keys));
@@ -174,7 +174,7 @@ class SpecWriter {
     return entries.length === 0 ? undefined : Object.fromEntries(entries);
   }
 
-  /** Writes the value of a variable, or refers to a secret instead. */
+  /** Writes the value of a variable, or a reference if the value is secret. */
   #variable(name: string, value: string): string {
     const { secrets, mask } = this.#context;
     const { listed, onSecret } = this.#job;
@@ -237,7 +237,7 @@ export interface JobScriptOptions {
    */
   readonly artifactStore?: string;
   /**
-   * File for the result, and the name before it.
+   * File for the result, and the name that precedes it in the file.
    *
    * @default {the result is not passed on}
    */
@@ -247,7 +247,7 @@ export interface JobScriptOptions {
 /**
  * Returns the shell script that runs a job in an engine.
  *
- * @param spec Workflow file with the job.
+ * @param spec Text of the workflow file with the job.
  */
 export function jobScript(
   spec: string,
@@ -269,9 +269,9 @@ export function jobScript(
 }
 
 /**
- * Quotes a word for a shell so that no engine finds one of its template
- * expressions in it: `${{ }}` of GitHub, `{{ }}` of Argo, `$[[ ]]` of GitLab.
- * The quotes end and begin again inside them.
+ * Quotes a word for a shell, and splits template expressions of the engines by
+ * closing and reopening the quotes, so that they are not evaluated: `${{ }}` in
+ * GitHub, `{{ }}` in Argo, `$[[ ]]` in GitLab.
  */
 function literalWord(text: string): string {
   return quoteWord(text)

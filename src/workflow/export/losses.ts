@@ -4,20 +4,20 @@ import {
   type SourcedNode,
 } from "../definition/definition_source.ts";
 
-/** Something of a workflow that an engine cannot do. */
+/** A part of a workflow that an engine does not support. */
 export interface Loss {
-  /** Where it is written, as `file:line:column`. */
+  /** Its position, as `file:line:column`. */
   readonly place: string;
-  /** What is lost, and why. */
+  /** Description of the loss, with the reason. */
   readonly text: string;
 }
 
-/** Collects what cannot be exported. */
+/** Collects parts of a workflow that cannot be exported. */
 export class LossList {
   readonly #found: { source: SourcedNode; text: string }[] = [];
   readonly #main: string;
 
-  /** @param main Path of the workflow file, whose losses come first. */
+  /** @param main Path of the workflow file; its losses are listed first. */
   constructor(main: string) {
     this.#main = main;
   }
@@ -26,13 +26,13 @@ export class LossList {
    * Adds a loss.
    *
    * @param source Value that cannot be exported.
-   * @param text What is lost, and why, in one sentence.
+   * @param text Description of the loss and its reason, in one sentence.
    */
   add(source: SourcedNode, text: string): void {
     this.#found.push({ source, text });
   }
 
-  /** Returns all losses in the order of the files, each only once. */
+  /** Returns all losses in the order of the files, without duplicates. */
   async list(): Promise<Loss[]> {
     const places = new DefinitionPlaces();
     const found = await Promise.all(

@@ -4,17 +4,17 @@ import { isDeeperThan, isObject, parseJson } from "../../json_value.ts";
 import type { NodeEnd } from "../local/node_states.ts";
 import type { JsonObject } from "../local/workflow_state.ts";
 
-/** What an exported job passes to the jobs that need it. */
+/** Result that an exported job passes to the jobs that need it. */
 export interface PassedResult {
   /** How the job ended. */
   readonly status: NodeEnd | "skipped";
-  /** Variables of the workflow that the job has seen or set. */
+  /** Variables of the workflow that the job received or set. */
   readonly vars: JsonObject;
   /** Artifacts that the job saved. */
   readonly artifacts: readonly SavedArtifact[];
 }
 
-/** Maximum depth of the values that a job passes on, with those around them. */
+/** Maximum depth of a result, including the values that a job passes on. */
 const MAX_DEPTH = 1_010;
 
 const BASE64_URL = { alphabet: "base64url", omitPadding: true } as const;
@@ -28,8 +28,8 @@ const STATUSES: readonly PassedResult["status"][] = [
 ];
 
 /**
- * Encodes a result so that every engine passes it on unchanged: in one line,
- * with characters that no engine and no shell treats specially.
+ * Encodes a result so that every engine passes it on unchanged: as one line of
+ * characters that are special to neither engines nor shells.
  *
  * @returns Letters, digits, `-` and `_`.
  */
@@ -62,7 +62,7 @@ function decoded(text: string): string {
   try {
     return new TextDecoder().decode(Uint8Array.fromBase64(text, BASE64_URL));
   } catch {
-    // Not base64, and so no JSON either.
+    // The text is not base64; an empty text is not valid JSON.
     return "";
   }
 }

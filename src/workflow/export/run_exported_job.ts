@@ -1,9 +1,9 @@
 /**
  * Runs a job of an exported workflow inside another engine.
  *
- * The engine starts the job when the jobs that it needs have ended. Whether it
- * runs is decided here, by the results that they passed on, so that conditions
- * mean the same in every engine.
+ * The engine starts the job when all needed jobs have ended. This module then
+ * decides from their results whether the job runs, so that conditions have the same
+ * meaning in every engine.
  *
  * @module
  */
@@ -52,30 +52,31 @@ export interface RunExportedJobOptions {
    * @default {as `runLocalWorkflow()`}
    */
   record?: string;
-  /** Whether to export the run to a collector of OpenTelemetry. */
+  /** Whether to export the run to an OpenTelemetry collector. */
   otel: boolean;
   /**
-   * Absolute path of a directory that the engine passes on, for artifacts.
+   * Absolute path of a directory for artifacts that the engine passes on.
    *
-   * @default {artifacts are in the store of the settings}
+   * @default {artifacts are in the configured store}
    */
   artifactStore?: string;
 }
 
 /** Result of {@linkcode runExportedJob}. */
 export interface ExportedJobResult {
-  /** What the job passes on. */
+  /** Result to pass to other jobs. */
   readonly result: PassedResult;
   /** Exit code; 0 if the job was skipped. */
   readonly exitCode: number;
 }
 
 /**
- * Runs the first job of a workflow, unless its condition does not hold.
+ * Runs the first job of a workflow, if its conditions are met.
  *
  * @param definition Workflow with the job. Other jobs only define the artifacts
  * that it needs.
- * @throws {RunnerError} `invalid-workflow` if the item does not exist, the result of a needed job is missing, or two of them set a variable to different values;
+ * @throws {RunnerError} `invalid-workflow` if the item does not exist, the result
+ * of a needed job is missing, or two needed jobs set a variable to different values;
  * otherwise as `runLocalWorkflow()`.
  */
 export async function runExportedJob(
@@ -149,7 +150,7 @@ function checkedJob(
   );
 }
 
-/** What the job needs has ended, and its condition holds. */
+/** Removes dependencies and conditions, which have already been checked. */
 function withoutNeeds({ body, ...job }: JobDefinition): JobDefinition {
   const {
     condition: _condition,
@@ -162,7 +163,7 @@ function withoutNeeds({ body, ...job }: JobDefinition): JobDefinition {
 }
 
 /**
- * Selects the item of a job, and its source, if the engine has not checked out
+ * Selects the item of a job, and sets its source if the engine has not checked out
  * the code.
  */
 function placedJob(
@@ -173,7 +174,7 @@ function placedJob(
   const url = env[Variable.sourceUrl];
   return {
     ...job,
-    // No developer's machine runs it.
+    // The engine is not a developer's machine.
     disableRunLocal: false,
     onlyItem: item,
     ...url
@@ -209,7 +210,7 @@ function observed(
   };
 }
 
-/** Status of a job with several items, and of its follow-up jobs. */
+/** Returns the combined status of the items of a job and its follow-up jobs. */
 function statusOf(statuses: readonly NodeStatus[]): PassedResult["status"] {
   const ends: readonly PassedResult["status"][] = [
     "failed",

@@ -16,7 +16,7 @@ const REQUEST_MS = 30_000;
 /** Maximum size of a response, in bytes. */
 const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
 
-/** Maximum length of a message of the server. */
+/** Maximum length of a message from the server. */
 const MAX_MESSAGE_LENGTH = 1_000;
 
 /** Options for {@linkcode apiRequests}. */
@@ -25,7 +25,7 @@ export interface ApiRequestsOptions {
   readonly origin: string;
   readonly client: Deno.HttpClient;
   /**
-   * Called before each request, and returns the headers that log in.
+   * Called before each request; returns the headers for authentication.
    *
    * @throws {RunnerError} If the server cannot be reached.
    */
@@ -34,7 +34,7 @@ export interface ApiRequestsOptions {
   ) => Promise<Readonly<Record<string, string>>>;
 }
 
-/** Sends requests to an API server by HTTP. */
+/** Sends requests to an API server over HTTP. */
 export function apiRequests(
   { origin, client, prepare }: ApiRequestsOptions,
 ): Pick<ClusterTransport, "send" | "stream"> {
@@ -85,10 +85,10 @@ export function apiRequests(
 /**
  * Reads the body of a response.
  *
- * Deno forgets the signal of a request when its response is collected as
- * garbage, although the body is still read. So the reader is cancelled here.
+ * Deno drops the signal of a request when its response is garbage-collected, even
+ * while the body is being read. The reader is therefore cancelled here.
  *
- * @throws {ClusterError} If it breaks.
+ * @throws {ClusterError} If the connection breaks.
  * @throws {unknown} The reason of the signal once it is aborted.
  */
 async function* bytesOf(
@@ -140,7 +140,7 @@ function unreachable(cause: unknown): ClusterError {
   });
 }
 
-/** A proxy on the way to the server answers with text. */
+/** Creates the error for a failed request; a proxy may respond with plain text. */
 function refusal(status: number, text: string): ClusterError {
   const answer = parseJson(text);
   const message = isObject(answer) ? answer.message : text;

@@ -1,7 +1,7 @@
-/** Number of bytes that wait to be read, above which a write waits. */
+/** Maximum number of unread bytes before writes wait. */
 const BUFFERED_BYTES = 64 * 1024;
 
-/** Passes bytes to a reader that reads a program's pipe otherwise. */
+/** Passes bytes to a reader as if they came from the pipe of a program. */
 export class BytePipe {
   readonly #readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   #controller!: ReadableByteStreamController;
@@ -22,12 +22,12 @@ export class BytePipe {
     }, { highWaterMark: BUFFERED_BYTES });
   }
 
-  /** The end to read. */
+  /** Readable end of the pipe. */
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#readable;
   }
 
-  /** Writes bytes, and waits while many are not read; nobody need read them. */
+  /** Writes bytes, and waits while too many bytes are unread. */
   async write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     if (!this.#isOpen || bytes.length === 0) return;
     this.#controller.enqueue(bytes);
@@ -40,7 +40,7 @@ export class BytePipe {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#controller.close();
-    // A reader may wait for bytes in a buffer of its own.
+    // Ends a pending read into a buffer of the reader.
     this.#controller.byobRequest?.respond(0);
   }
 }

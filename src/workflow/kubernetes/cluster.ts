@@ -9,7 +9,7 @@ import {
 import { RUN_LABEL } from "./job_manifest.ts";
 import { readObject, textOf } from "./read_objects.ts";
 
-/** Maximum time for which the API server may be gone, in milliseconds. */
+/** Maximum time for which the API server may be unreachable, in milliseconds. */
 export const CLUSTER_OUTAGE_MS = 300_000;
 
 const RETRY: RetryPolicy = {
@@ -19,10 +19,10 @@ const RETRY: RetryPolicy = {
   maxElapsedMs: CLUSTER_OUTAGE_MS,
 };
 
-/** Number of times that a change is tried again after somebody else's. */
+/** Maximum number of retries of a change that conflicts with another one. */
 const MAX_CONFLICTS = 5;
 
-/** Objects that a run creates, and where the API has them. */
+/** Kinds of objects that a run creates, and their paths in the API. */
 const RESOURCES = {
   jobs: "apis/batch/v1",
   pods: "api/v1",
@@ -43,9 +43,9 @@ export interface ClusterOptions {
   readonly onRetry?: (reason: string) => void;
 }
 
-/** The objects of a namespace. Requests are retried after failures that pass. */
+/** Access to the objects of a namespace. Requests are retried after transient failures. */
 export class Cluster {
-  /** Way to the API server. */
+  /** Connection to the API server. */
   readonly transport: ClusterTransport;
   readonly #onRetry: (reason: string) => void;
 
@@ -73,11 +73,11 @@ export class Cluster {
   }
 
   /**
-   * Creates an object exactly once: if a request whose response was lost has
-   * created it, it is taken.
+   * Creates an object exactly once: if its request succeeded but the response was
+   * lost, the existing object is returned.
    *
-   * @throws {ClusterError} If it cannot be created, or another run has created
-   * an object of this name.
+   * @throws {ClusterError} If it cannot be created, or another run has created an
+   * object with this name.
    */
   async create(
     resource: "jobs" | "secrets",
@@ -105,7 +105,7 @@ export class Cluster {
     }
   }
 
-  /** Returns an object; `undefined` if there is none of this name. */
+  /** Returns an object; `undefined` if it does not exist. */
   async get(
     resource: Resource,
     name: string,
@@ -173,7 +173,7 @@ export class Cluster {
         );
         return;
       } catch (error) {
-        // The controller has updated its status meanwhile.
+        // The controller has updated its status in the meantime.
         const isConflict = error instanceof ClusterError &&
           error.status === 409 && attempt < MAX_CONFLICTS;
         if (!isConflict) throw error;
@@ -182,9 +182,10 @@ export class Cluster {
   }
 
   /**
-   * Deletes an object and what it owns; it need not exist.
+   * Deletes an object and the objects that it owns. It need not exist.
    *
-   * @param graceSeconds Time that a Pod has to end; by default, its own.
+   * @param graceSeconds Grace period of a Pod; by default, the one in its
+   * specification.
    */
   async delete(
     resource: Resource,
@@ -205,7 +206,7 @@ export class Cluster {
   }
 
   /**
-   * Sends a request until it is answered.
+   * Sends a request, with retries.
    *
    * @throws {ClusterError} If it is refused, or fails for minutes.
    */
@@ -216,7 +217,7 @@ export class Cluster {
     );
   }
 
-  /** Repeats an action while it fails in a way that may pass. */
+  /** Repeats an action after transient failures. */
   async retry<T>(action: () => Promise<T>, signal: AbortSignal): Promise<T> {
     const backoff = createBackoff(RETRY, { signal, onRetry: this.#onRetry });
     for (;;) {

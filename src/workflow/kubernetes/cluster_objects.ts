@@ -1,10 +1,10 @@
 /**
- * The parts of objects of Kubernetes that the runner writes and reads.
+ * The parts of Kubernetes objects that the runner reads and writes.
  *
  * @module
  */
 
-/** What identifies an object. */
+/** Metadata of an object. */
 export interface ObjectMeta {
   readonly name: string;
   readonly namespace?: string;
@@ -16,7 +16,7 @@ export interface ObjectMeta {
   readonly ownerReferences?: readonly OwnerReference[];
 }
 
-/** Owner of an object, with which it is removed. */
+/** Owner of an object, which is removed together with its owner. */
 export interface OwnerReference {
   readonly apiVersion: string;
   readonly kind: string;

@@ -1,6 +1,6 @@
 import { RunnerError } from "../../errors.ts";
 
-/** Directory of the token that a Pod has mounted. */
+/** Directory in a Pod to which its token is mounted. */
 export const TOKEN_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /** Method of a request to the API server. */
@@ -29,7 +29,7 @@ export interface ExecTarget {
   readonly command: readonly string[];
 }
 
-/** A way to reach the API server of a cluster. Nothing is retried. */
+/** A connection to the API server of a cluster, without retries. */
 export interface ClusterTransport extends AsyncDisposable {
   /** Namespace of the objects. */
   readonly namespace: string;
@@ -41,19 +41,19 @@ export interface ClusterTransport extends AsyncDisposable {
    */
   send(request: ClusterRequest, signal: AbortSignal): Promise<unknown>;
   /**
-   * Reads a response that may have no end.
+   * Reads a streaming response, which may never end.
    *
    * @param path Path and query.
-   * @returns Bytes; they end when the server has ended the response.
-   * @throws {ClusterError} If it fails, also in the middle.
+   * @returns Bytes, until the server ends the response.
+   * @throws {ClusterError} If the request fails, or the connection breaks.
    */
   stream(path: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /**
    * Runs a program in a container.
    *
    * @param input Standard input.
-   * @returns Standard output; it ends when the program has succeeded.
-   * @throws {ClusterError} If the program fails, or its connection.
+   * @returns Standard output; ends when the program has succeeded.
+   * @throws {ClusterError} If the program or the connection fails.
    */
   exec(
     target: ExecTarget,
@@ -62,7 +62,7 @@ export interface ClusterTransport extends AsyncDisposable {
   ): AsyncIterable<Uint8Array>;
 }
 
-/** Statuses that may be different the next time. */
+/** Statuses of transient failures other than 5xx. */
 const TRANSIENT = [408, 425, 429];
 
 /** Error of a request to an API server. */

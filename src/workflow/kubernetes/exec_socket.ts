@@ -2,28 +2,28 @@ import { isObject, parseJson } from "../../json_value.ts";
 import { onAbort } from "../../process/cancellation.ts";
 import { ClusterError } from "./cluster_transport.ts";
 
-/** Protocol in which standard input can be closed. */
+/** The version of the protocol that supports closing standard input. */
 const PROTOCOL = "v5.channel.k8s.io";
 
 /** Channels of the protocol: the first byte of each message. */
 const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, status: 3, close: 255 };
 
-/** Maximum size of a message that is sent, in bytes. */
+/** Maximum size of a sent message, in bytes. */
 const MAX_MESSAGE_BYTES = 32 * 1024;
 
-/** Number of bytes that wait to be sent, above which no more input is read. */
+/** Maximum number of unsent bytes before reading of input pauses. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 
-/** Number of bytes that wait to be read, above which the connection fails. */
+/** Maximum number of unread bytes before the connection fails. */
 const MAX_UNREAD_BYTES = 256 * 1024 * 1024;
 
-/** Maximum length of an error message that is kept, in characters. */
+/** Maximum length of an error message, in characters; the rest is dropped. */
 const MAX_ERROR_LENGTH = 16 * 1024;
 
 /** Options for {@linkcode execSocket}. */
 export interface ExecSocketOptions {
   readonly client: Deno.HttpClient;
-  /** Headers that log in. */
+  /** Headers for authentication. */
   readonly headers: Readonly<Record<string, string>>;
   /** Standard input of the program, if it has one. */
   readonly input: AsyncIterable<Uint8Array> | undefined;
@@ -31,11 +31,11 @@ export interface ExecSocketOptions {
 }
 
 /**
- * Runs a program in a container by a WebSocket of the API server.
+ * Runs a program in a container through a WebSocket of the API server.
  *
- * @param url Address of the program, with its arguments.
- * @returns Standard output; it ends when the program has succeeded.
- * @throws {ClusterError} If the program fails, or the connection.
+ * @param url URL of the request, including the program and its arguments.
+ * @returns Standard output; ends when the program has succeeded.
+ * @throws {ClusterError} If the program or the connection fails.
  */
 export async function* execSocket(
   url: string,
@@ -67,7 +67,7 @@ function close(socket: WebSocket): void {
   if (socket.readyState <= WebSocket.OPEN) socket.close();
 }
 
-/** What a socket receives. */
+/** Queue of the messages that a socket receives. */
 class Messages {
   readonly opened: Promise<void>;
   readonly closed: Promise<void>;

@@ -6,7 +6,7 @@ import { execSocket } from "./exec_socket.ts";
 
 /** Options for {@linkcode httpsTransport}. */
 export interface HttpsOptions {
-  /** Variables that name the API server. */
+  /** Environment with the address of the API server. */
   readonly env: Environment;
   /** Absolute path of the directory with the token and the certificate. */
   readonly directory: string;
@@ -19,9 +19,9 @@ export interface HttpsOptions {
 }
 
 /**
- * Reaches the cluster of the Pod that this process runs in, by HTTPS and with
- * the token of its service account. It is read for each request, because it is
- * replaced every hour.
+ * Connects to the cluster of the Pod in which this process runs, over HTTPS and with
+ * the token of its service account. The token is read for each request, because it
+ * is replaced every hour.
  *
  * @throws {RunnerError} `cluster-failed` if the Pod has no token or address.
  */

@@ -3,7 +3,7 @@ import { pause } from "../../process/time_limit.ts";
 import type { Cluster } from "./cluster.ts";
 import { textOf } from "./read_objects.ts";
 
-/** Time after which a Job without a Pod is explained, in milliseconds. */
+/** Time without a Pod after which the events of a Job are read, in milliseconds. */
 const MISSING_MS = 5_000;
 
 /** Options for {@linkcode explainMissingPod}. */
@@ -12,13 +12,13 @@ export interface MissingPodOptions {
   readonly name: string;
   /** Whether the Job has no Pod yet. */
   readonly isMissing: () => boolean;
-  /** Called with the reason, more than once while it stays. */
+  /** Called with the reason, repeatedly while it persists. */
   readonly onReason: (reason: string) => void;
 }
 
 /**
- * Looks for the reason while a Job has no Pod, such as a quota or an admission
- * policy. Only events tell it.
+ * Finds out why a Job has no Pod, such as a quota or an admission policy. Only
+ * events contain the reason.
  */
 export function explainMissingPod(
   cluster: Cluster,
@@ -34,7 +34,7 @@ export function explainMissingPod(
       if (reason !== undefined && isMissing()) onReason(reason);
     }
   };
-  // The reason is only a help: events may be forbidden.
+  // The reason is optional: reading events may be forbidden.
   look().catch(() => {});
   return { [Symbol.dispose]: () => stop.abort() };
 }

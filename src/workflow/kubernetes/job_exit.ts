@@ -8,7 +8,7 @@ import {
 import type { JobView } from "./run_objects.ts";
 
 /**
- * Returns how a job ended, from all that is known of it.
+ * Returns how a job ended, from the state of its Pod and its Job.
  *
  * @returns Exit code and reason; `undefined` while it has not ended.
  */
@@ -32,7 +32,7 @@ export function exitIn(view: JobView): JobExit | undefined {
       : pod && removalReason(pod) || "its pod was deleted by somebody else";
     return { exitCode: NO_EXIT_CODE, reason };
   }
-  // With a Pod, its state tells more.
+  // The state of a Pod, if there is one, contains more details.
   return failure !== undefined && pod === undefined
     ? { exitCode: NO_EXIT_CODE, reason: failure.text }
     : undefined;

@@ -2,23 +2,23 @@ import { messageOf } from "../../errors.ts";
 import { pause } from "../../process/time_limit.ts";
 import type { Cluster } from "./cluster.ts";
 
-/** Number of times that a deadline is extended before it could pass. */
+/** Number of attempts to extend a deadline before it passes. */
 const EXTENSIONS = 3;
 
 /** Options for {@linkcode keepLease}. */
 export interface LeaseOptions {
-  /** Seconds from now, or from each extension, to the deadline. */
+  /** Time until the deadline from the start and from each extension, in seconds. */
   readonly seconds: number;
   /** Called if the deadline cannot be extended. */
   readonly onProblem: (problem: string) => void;
 }
 
 /**
- * Extends the deadline of a Job again and again until it is disposed of, so
- * that Kubernetes ends the Job of a runner that was killed.
+ * Extends the deadline of a Job periodically until disposed, so that Kubernetes ends
+ * the Job if the runner is killed.
  *
- * The deadline counts from the start of the Job, and the time since then is
- * measured here, so that clocks need not agree.
+ * The deadline is relative to the start of the Job. The time since then is measured
+ * locally, so that clocks need not agree.
  */
 export function keepLease(
   cluster: Cluster,

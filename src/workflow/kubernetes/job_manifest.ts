@@ -13,13 +13,13 @@ export const JOB_NAME_LABEL = "reactorcide.io/job-name";
 /** Container that runs the command of the job. */
 export const JOB_CONTAINER = "job";
 
-/** Init container that holds the job until its files are there. */
+/** Init container that delays the job until its files have arrived. */
 export const PREPARE_CONTAINER = "prepare";
 
-/** Container that keeps the files of the job until they are fetched. */
+/** Container that keeps the files of the job until the runner has fetched them. */
 export const FILES_CONTAINER = "files";
 
-/** Time that a job has to end after a cancellation, in seconds. */
+/** Grace period of a cancelled job, in seconds. */
 export const GRACE_SECONDS = 60;
 
 /** Time after which a finished Job is removed, in seconds. */
@@ -32,7 +32,7 @@ export const JOB_DIRECTORY = "/job";
 export const START_PIPE = "/tmp/runnerlib-start";
 
 /**
- * Keeps log collectors away from the output, which the runner has not masked
+ * Excludes the output from log collectors, because the runner has not masked it
  * yet.
  */
 const LOG_ANNOTATIONS = {
@@ -43,13 +43,13 @@ const LOG_ANNOTATIONS = {
   "vector.dev/exclude": "true",
 };
 
-/** Amount that a helper container reserves and may use. */
+/** Requests and limits of a helper container. */
 const HELPER_RESOURCES = {
   requests: { cpu: "10m", memory: "32Mi" },
   limits: { cpu: "1", memory: "256Mi" },
 };
 
-/** Resources as a job file states them. */
+/** Resources in the format of a job file. */
 export interface JobResources {
   /** Cores, or thousandths such as `500m`. */
   readonly cpu?: { readonly request?: string; readonly limit?: string };
@@ -57,7 +57,7 @@ export interface JobResources {
   readonly memory?: { readonly limit?: string };
 }
 
-/** A job to run as a Job of Kubernetes. */
+/** A job to run as a Kubernetes Job. */
 export interface JobManifestInput {
   /** Id of the job: a UUID in lower case. */
   readonly jobId: string;
@@ -67,11 +67,11 @@ export interface JobManifestInput {
   readonly runId: string;
   /** Name of the queue. */
   readonly queue: string;
-  /** Name of the job for people, of any characters. */
+  /** Display name of the job; may contain any characters. */
   readonly displayName: string;
   /** Image of the job. */
   readonly image: string;
-  /** Image of the containers that move files: it has `sh` and `tar`. */
+  /** Image of the containers that transfer files; must have `sh` and `tar`. */
   readonly helperImage: string;
   /** Program and arguments. */
   readonly command: readonly string[];
@@ -79,7 +79,7 @@ export interface JobManifestInput {
   readonly directory: string;
   /** Variables without secrets. */
   readonly facts: Readonly<Record<string, string>>;
-  /** Whether there are variables in a Secret of the name of the Job. */
+  /** Whether a Secret with the name of the Job contains variables. */
   readonly hasSecret: boolean;
   /** User and group. */
   readonly user: { readonly uid: number; readonly gid: number };
@@ -95,11 +95,11 @@ export interface JobManifestInput {
   readonly tolerations: readonly Toleration[];
   /** Service account of the Pod, whose token is not mounted. */
   readonly serviceAccount?: string;
-  /** Seconds after which Kubernetes ends a Job whose runner is gone. */
+  /** Time after which Kubernetes ends a Job without a runner, in seconds. */
   readonly leaseSeconds: number;
 }
 
-/** Returns the name of the Job of a job, as the coordinator's worker does. */
+/** Returns the name of the Kubernetes Job of a job, as the coordinator's worker does. */
 export function jobObjectName(
   { jobId, suffix }: Pick<JobManifestInput, "jobId" | "suffix">,
 ): string {
@@ -107,18 +107,18 @@ export function jobObjectName(
 }
 
 /**
- * Creates the Job of a job, with the names and labels that the coordinator's
- * worker gives it.
+ * Creates the Kubernetes Job of a job, with the names and labels that the
+ * coordinator's worker uses.
  *
  * Its Pod has no privileges and no token. Three containers share the directory
  * of the job:
  *
- * 1. `prepare` holds the job until the runner has sent the files.
+ * 1. `prepare` delays the job until the runner has sent the files.
  * 2. `job` runs the command.
  * 3. `files` keeps the directory until the runner has fetched the results.
  *
- * If the runner is gone, nothing extends the deadline: Kubernetes then ends the
- * Job, and later removes it and what it owns.
+ * If the runner dies, the deadline is no longer extended. Kubernetes then ends the
+ * Job, and later removes it and the objects that it owns.
  */
 export function jobManifest(input: JobManifestInput): ObjectManifest {
   const { jobId, runId, queue, displayName, leaseSeconds } = input;
@@ -209,7 +209,7 @@ function jobContainer(input: JobManifestInput, secretName: string) {
     name: JOB_CONTAINER,
     image,
     imagePullPolicy: "Always",
-    // The working directory of a container would belong to root.
+    // A `workingDir` that Kubernetes creates would belong to root.
     command: [
       ...["sh", "-c", 'mkdir -p -- "$0" && cd -- "$0" && exec "$@"'],
       directory,
@@ -238,12 +238,12 @@ const UNPRIVILEGED = {
 const PREPARE_SCRIPT =
   `trap 'exit 143' TERM; mkfifo -m 600 ${START_PIPE} && { cat ${START_PIPE} >/dev/null & wait "$!"; }`;
 
-/** File in the container with the files that exists once they were sent. */
+/** File in the `files` container that exists once the results have been sent. */
 export const SENT_FILE = "/tmp/runnerlib-sent";
 
 /**
- * Survives the end of the job, and its cancellation, until the runner has
- * fetched the results and deletes the Pod, or the grace time is over. Nothing
+ * Keeps running after the end of the job, even if it was cancelled, until the runner
+ * has fetched the results and deletes the Pod, or the grace period is over. Nothing
  * is written to its pipe.
  */
 const FILES_SCRIPT =
@@ -262,14 +262,14 @@ function helper(name: string, script: string, input: JobManifestInput) {
 }
 
 /**
- * Protects a text from Kubernetes, which replaces `$(NAME)` in commands and
- * variables, and `$$` by `$`.
+ * Escapes a text for Kubernetes, which replaces `$(NAME)` in commands and variables,
+ * and `$$` with `$`.
  */
 function literal(text: string): string {
   return text.replaceAll("$", "$$$$");
 }
 
-/** A job reserves the memory that it may use, as on the coordinator's worker. */
+/** Requests as much memory as the limit, like the coordinator's worker. */
 function containerResources(
   { cpu, memory }: JobResources,
   gpuCount: number,
@@ -290,21 +290,21 @@ function containerResources(
 }
 
 /**
- * Converts an amount of memory to a quantity of Kubernetes, which has no `B`,
- * and in which a thousand bytes is `k`.
+ * Converts an amount of memory to a Kubernetes quantity, which has no suffix `B`
+ * and writes a thousand as `k`.
  */
 function quantity(amount: string): string {
   return amount.replace(/[Bb]$/, "").replace(/K$/, "k");
 }
 
-/** Replaces what a label cannot contain. */
+/** Replaces characters that a label cannot contain. */
 function labelValue(text: string): string {
   return text.slice(0, 63).replace(/[^\w.-]/g, "-")
     .replace(/^[^a-z\d]+|[^a-z\d]+$/gi, "");
 }
 
 /**
- * Creates the Secret with the variables of a job. Its name is that of the Job,
+ * Creates the Secret with the variables of a job. It has the same name as the Job,
  * which owns it.
  *
  * @param job The created Job.

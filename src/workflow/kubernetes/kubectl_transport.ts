@@ -17,21 +17,21 @@ import {
   TOKEN_DIRECTORY,
 } from "./cluster_transport.ts";
 
-/** Time that the proxy has to start, in milliseconds. */
+/** Time limit for the start of the proxy, in milliseconds. */
 const START_MS = 30_000;
 
-/** Maximum length of a message that is kept, in characters. */
+/** Maximum length of a message, in characters; the rest is dropped. */
 const MAX_MESSAGE_LENGTH = 16 * 1024;
 
-/** Errors of the server that stay the same. */
+/** Errors of the server that a retry cannot fix. */
 const FINAL =
   /Error from server \((?:BadRequest|Unauthorized|Forbidden|NotFound)\)/;
 
-/** What the proxy prints when it listens. */
+/** Line that the proxy prints when it listens. */
 const IS_READY = /^Starting to serve on /m;
 
 /**
- * Becomes kubectl. A process beside it ends kubectl when standard input is
+ * Starts kubectl, and a second process that ends kubectl when standard input is
  * closed, which also happens if the runner is killed.
  */
 const TIED_KUBECTL =
@@ -56,10 +56,11 @@ export interface KubectlOptions {
 }
 
 /**
- * Reaches a cluster through `kubectl`, with all of its ways to log in.
+ * Connects to a cluster through `kubectl`, which supports all methods of
+ * authentication.
  *
- * One `kubectl proxy` forwards all requests from a socket that only this user
- * can open. It rejects programs in Pods, which `kubectl exec` runs.
+ * A single `kubectl proxy` forwards all requests from a socket that only this user
+ * can open. It refuses to run programs in Pods; `kubectl exec` does that.
  *
  * @throws {RunnerError} `command-not-found` if there is no kubectl;
  * `cluster-failed` if its configuration cannot be used.
@@ -85,7 +86,7 @@ export async function kubectlTransport(
     ...apiRequests({
       origin: "http://localhost",
       client,
-      // It may have been killed.
+      // Restarts the proxy if it was killed.
       prepare: () => proxy.start().then(() => ({})),
     }),
     namespace: space,
@@ -99,7 +100,7 @@ export async function kubectlTransport(
   };
 }
 
-/** How kubectl is called. */
+/** Command line and environment of kubectl. */
 interface Kubectl {
   readonly cwd: string;
   readonly env: ChildEnvironment;
@@ -150,7 +151,7 @@ function openProxy({ cwd, env, flags }: Kubectl, host: Host): Proxy {
     ], { cwd, env, stderr: "separate", stdin: "piped" });
     ended = child.status.then(async () => {
       running = undefined;
-      // The process beside it is left.
+      // Ends the second process.
       await Promise.allSettled([child.end(), child.stdin!.abort()]);
     });
     return { child, ready: whenReady(child) };
@@ -184,9 +185,9 @@ function socketDirectory({ env: { TMPDIR = "" }, cwd }: Host) {
 }
 
 /**
- * Waits until the proxy listens, and reads what it prints to its end.
+ * Waits until the proxy listens, and reads its output to the end.
  *
- * @throws {ClusterError} If it ends before.
+ * @throws {ClusterError} If it exits before it listens.
  */
 async function whenReady(child: RunningProcess): Promise<void> {
   const listens = Promise.withResolvers<void>();
@@ -234,7 +235,7 @@ async function* outputOf(
   }
 }
 
-/** A failure to read the input ends the program; it need not read all of it. */
+/** Writes the input of a program, which need not read all of it. A failed input ends it. */
 async function feed(
   child: RunningProcess,
   input: AsyncIterable<Uint8Array>,
@@ -271,14 +272,14 @@ async function readMessage(
   return text.slice(0, MAX_MESSAGE_LENGTH);
 }
 
-/** Creates an error of what kubectl reports. */
+/** Creates an error from the messages of kubectl. */
 function failure(
   verb: string,
   message: string,
   exitCode: number,
 ): ClusterError {
-  // Lines of its log start with a letter and the date. That a program in a pod
-  // failed is the last line, after its own message.
+  // Log lines of kubectl start with a letter and the date. If a program in a pod
+  // // failed, the last line says so, after the message of the program.
   const all = message.trim().split("\n")
     .filter((line) => !/^[EWI]\d{4} /.test(line));
   const own = all.filter((line) => !/^command terminated with /.test(line));

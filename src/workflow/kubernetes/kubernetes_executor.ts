@@ -23,7 +23,7 @@ import { RunObjects } from "./run_objects.ts";
 /** Number of jobs that run concurrently, unless the user sets it. */
 const CONCURRENCY = 16;
 
-/** Seconds after which Kubernetes ends the Job of a runner that is gone. */
+/** Time after which Kubernetes ends a Job without a runner, in seconds. */
 const LEASE_SECONDS = 600;
 
 /** Options for {@linkcode kubernetesExecutor}. */
@@ -43,7 +43,7 @@ export interface KubernetesExecutorOptions {
    */
   readonly namespace?: string;
   /**
-   * Image of jobs that name none, and of the containers that move files.
+   * Image of the containers that transfer files, and of jobs that set no image.
    *
    * @default {the image of the runner}
    */
@@ -52,15 +52,15 @@ export interface KubernetesExecutorOptions {
   readonly nodeSelector: Readonly<Record<string, string>>;
   /** Taints that all jobs tolerate. */
   readonly tolerations: readonly Toleration[];
-  /** Time that the Pod of a job has to start, in milliseconds. */
+  /** Time limit for the start of the Pod of a job, in milliseconds. */
   readonly startMs: number;
 }
 
 /**
- * Creates an executor that runs each job as a Job of Kubernetes.
+ * Creates an executor that runs each job as a Kubernetes Job.
  *
- * This runner prepares each job as on its own machine: the source, secrets and
- * plugins. It sends the workspace to the Pod, follows its log, and fetches what
+ * This runner prepares the source, secrets and plugins of each job locally. It sends
+ * the workspace to the Pod, follows the log of the Pod, and fetches the files that
  * the job has written.
  */
 export function kubernetesExecutor(
@@ -77,7 +77,7 @@ export function kubernetesExecutor(
       const transport = undo.use(
         await openTransport({ ...options, ...runner }),
       );
-      // A wrong login is reported at once.
+      // Reports invalid credentials immediately.
       const cluster = new Cluster(transport, {
         onRetry: (reason) => runner.logger.debug("kubernetes", reason),
       });
@@ -96,7 +96,7 @@ export function kubernetesExecutor(
           )
         ));
       };
-      // The runner of a job gets no source that the job clones itself.
+      // Omits the source from a job that clones it itself.
       const requests = new WeakMap<JobRequest, JobRequest>();
       const place = (request: JobRequest) =>
         placeJob(requests.get(request)!, {
@@ -108,7 +108,7 @@ export function kubernetesExecutor(
       return {
         async runJob(request) {
           const { node } = request;
-          // Follow-up jobs are not known before.
+          // Follow-up jobs were not known before.
           checkJobs([node.job]);
           const sent = {
             ...request,
@@ -133,7 +133,7 @@ function checkJobs(jobs: readonly LocalJob[]): void {
   );
 }
 
-/** What the jobs of a run share. */
+/** State that all jobs of a run share. */
 interface Placing
   extends KubernetesExecutorOptions, Pick<PodProcessOptions, "onRemoval"> {
   readonly cluster: Cluster;

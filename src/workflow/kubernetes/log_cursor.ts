@@ -4,20 +4,20 @@ import { joinBytes } from "../../bytes.ts";
 const MAX_TIME_BYTES = 64;
 
 /**
- * Time by which a line may be newer than a later one, in milliseconds: a
- * container has two streams, whose lines are not sorted exactly.
+ * Maximum time by which a line may be newer than a later line, in milliseconds: the
+ * lines of the two streams of a container are not sorted exactly.
  */
 const MAX_DISORDER_MS = 2_000;
 
-/** Number of times of which the lines are counted. */
+/** Maximum number of distinct timestamps whose lines are counted. */
 const MAX_TIMES = 10_000;
 
-/** Maximum size of the lines that are held until the last line is found. */
+/** Maximum size of the lines that are held back until the last line is found. */
 const MAX_HELD_BYTES = 1024 * 1024;
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
 
-/** Length of a time up to its seconds. */
+/** Length of a timestamp up to its seconds. */
 const SECOND_LENGTH = "2026-01-01T00:00:00".length;
 
 const SECOND_MS = 1_000;
@@ -30,19 +30,19 @@ const SPACE = 32;
 
 /** Identity of a complete line. */
 interface LinePlace {
-  /** Time in the format of RFC 3339, as the log shows it. */
+  /** RFC 3339 timestamp, as in the log. */
   readonly time: string;
-  /** Number of the line among those with exactly this time, from 1. */
+  /** Number of the line among the lines with the same timestamp, from 1. */
   readonly number: number;
 }
 
 /** A line that is being read. */
 interface OpenLine {
-  /** Its time; `undefined` for a message of the node. */
+  /** Its timestamp; `undefined` for a message of the node. */
   readonly time: string | undefined;
-  /** Number of bytes that were read. */
+  /** Number of bytes read so far. */
   length: number;
-  /** Number of bytes that were read before a cut. */
+  /** Number of bytes that were read before the stream was cut. */
   readonly skip: number;
   /** Whether the line came before the cut, as far as it is known. */
   readonly isSkipped: boolean;
@@ -50,7 +50,7 @@ interface OpenLine {
 
 /** The search for the last complete line after a cut. */
 interface Search {
-  /** Number of lines of the time of the last line that came again. */
+  /** Number of repeated lines with the timestamp of the last line. */
   seen: number;
   /** Lines that are not older than the last one. */
   held: Uint8Array[];
@@ -63,28 +63,28 @@ interface Search {
  * Position in the log of a container, which is read again after its stream was
  * cut.
  *
- * Each line of the stream starts with its time in nanoseconds. A new request
- * can start only at a whole second, so it repeats lines that were read:
+ * Each line of the stream starts with a timestamp in nanoseconds. A new request can
+ * only start at a whole second, so it repeats lines that have been read:
  *
- * 1. A line is identified by its time and by how many earlier lines have exactly
- *    this time. The log is a file that only grows, so a line that comes again
- *    has the same identity, whatever the clock of the node shows.
- * 2. After a cut, lines are skipped up to the last complete one. Of a line that
- *    was cut, the bytes that were read are skipped.
- * 3. If that line does not come again, the node has rotated the log: what is
- *    newer is kept, and the gap is reported.
+ * 1. A line is identified by its timestamp and the number of earlier lines with the
+ *    same timestamp. The log is a file that only grows, so a repeated line has the
+ *    same identity, whatever the clock of the node shows.
+ * 2. After a cut, lines are skipped up to the last complete one. If a line was cut,
+ *    the bytes of it that have been read are skipped as well.
+ * 3. If the last complete line is not repeated, the node has rotated the log. Newer
+ *    lines are kept, and the gap is reported.
  *
- * The result is each byte of the log exactly once.
+ * The result contains each byte of the log exactly once.
  */
 export class LogCursor {
   /** Last complete line. */
   #last: LinePlace | undefined;
-  /** Line that was cut: its time, and how much of it was read. */
+  /** Line that was cut: its timestamp, and the number of bytes that were read. */
   #cut: { readonly time: string; readonly length: number } | undefined;
-  /** Number of lines by time, of the last times. */
+  /** Number of lines by timestamp, for the last timestamps. */
   #counts = new Map<string, number>();
   /**
-   * Time of the first line of the newest second: the clock of a node may be set
+   * Time of the first line in the newest second; the clock of a node may be set
    * back.
    */
   #newestMs = -Infinity;
@@ -92,7 +92,7 @@ export class LogCursor {
   #second = "";
   #search: Search | undefined;
   #line: OpenLine | undefined;
-  /** Bytes of the time of the next line. */
+  /** Bytes of the timestamp of the next line. */
   #head: Uint8Array<ArrayBuffer> = NOTHING;
   #hasGap = false;
 
@@ -121,7 +121,7 @@ export class LogCursor {
   /**
    * Takes bytes of the stream.
    *
-   * @returns New bytes of the log, without times.
+   * @returns New bytes of the log, without timestamps.
    */
   accept(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
     const output: Uint8Array[] = [];
@@ -134,9 +134,9 @@ export class LogCursor {
   }
 
   /**
-   * Ends the log. If the last line has not come again, lines are missing.
+   * Ends the log. If the last line has not been repeated, lines are missing.
    *
-   * @returns Lines that were held because the last line was still searched for.
+   * @returns Lines that were held back while searching for the last line.
    */
   finish(): Uint8Array<ArrayBuffer> {
     const output: Uint8Array[] = [];
@@ -144,7 +144,7 @@ export class LogCursor {
     return joinBytes(output);
   }
 
-  /** Reads the time of a line, which may be split between two chunks. */
+  /** Reads the timestamp of a line, which may be split between two chunks. */
   #readTime(bytes: Uint8Array, output: Uint8Array[]): Uint8Array {
     const length = Math.min(bytes.length, MAX_TIME_BYTES + 1);
     let end = 0;
@@ -166,7 +166,7 @@ export class LogCursor {
       const isEmpty = bytes[end] === LINE_FEED;
       return bytes.subarray(isEmpty ? end : end + 1);
     }
-    // A message of the node has no time.
+    // A message of the node has no timestamp.
     const isSkipped = this.#search !== undefined;
     this.#line = { time: undefined, length: 0, skip: 0, isSkipped };
     this.#readText(this.#line, head, output);
@@ -188,7 +188,7 @@ export class LogCursor {
     this.#line = { time, length: 0, skip, isSkipped };
   }
 
-  /** The rest of a line that was cut does not come again. */
+  /** Ends a line that was cut, because its rest is not repeated. */
   #dropCut(output: Uint8Array[]): void {
     this.#hasGap = true;
     this.#cut = undefined;
@@ -241,7 +241,7 @@ export class LogCursor {
     }
   }
 
-  /** Returns the number of a line among those of its time. */
+  /** Returns the number of a line among the lines with the same timestamp. */
   #count(time: string): number {
     const second = time.slice(0, SECOND_LENGTH);
     if (second !== this.#second) {
@@ -258,13 +258,13 @@ export class LogCursor {
     return number;
   }
 
-  /** Checks whether the last line cannot come again. */
+  /** Checks whether it is certain that the last line is not repeated. */
   #isLost({ heldBytes }: Search, time: string): boolean {
     return heldBytes > MAX_HELD_BYTES ||
       msOf(time) > this.#newestMs + SECOND_MS + MAX_DISORDER_MS;
   }
 
-  /** The last line does not come again. */
+  /** Ends the search for the last line, because it is not repeated. */
   #giveUp(search: Search, output: Uint8Array[]): void {
     if (this.#cut !== undefined) this.#dropCut(output);
     this.#hasGap = true;

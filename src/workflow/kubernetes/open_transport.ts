@@ -15,8 +15,8 @@ export interface TransportOptions {
 }
 
 /**
- * Finds the way to a cluster: `kubectl`, or plain HTTPS in a Pod that has a
- * token and no kubectl.
+ * Connects to a cluster: through `kubectl`, or over HTTPS in a Pod that has a token
+ * and no kubectl.
  *
  * @throws {RunnerError} `cluster-failed` if there is neither.
  */

@@ -13,7 +13,7 @@ const PRIVILEGED: readonly string[] = ["docker", "builder"];
 /** User and group of a job, unless it sets them. */
 const RUNNER = { uid: 1001, gid: 1001 };
 
-/** Returns what keeps a job from running on Kubernetes. */
+/** Returns the reasons why a job cannot run on Kubernetes. */
 export function clusterProblems(job: LocalJob): string[] {
   const { name, image, env, capabilities = [], runAsUser } = job;
   const problems: string[] = [];
@@ -69,8 +69,8 @@ export function clonesSource({ source, isWrapped }: LocalJob): boolean {
 }
 
 /**
- * Returns the files and directories that may contain artifacts of a job,
- * relative to its workspace: of each pattern, the part without wildcards.
+ * Returns the files and directories that may contain artifacts of a job, relative to
+ * its workspace: the part of each pattern before wildcards.
  */
 export function artifactPaths({ artifacts = [], codeDir }: LocalJob): string[] {
   const code = normalizePath(codeDir ?? defaultOf("code_dir"));

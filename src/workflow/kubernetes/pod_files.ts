@@ -19,14 +19,14 @@ import {
   START_PIPE,
 } from "./job_manifest.ts";
 
-/** Limits of the results of a job, which may be hostile. */
+/** Limits for the results of a job, which are not trusted. */
 const LIMITS = {
   maxEntries: 200_000,
   maxBytes: 8 * 1024 ** 3,
   maxRatio: 1_000,
 };
 
-/** Number of times that a transfer is tried. */
+/** Maximum number of attempts of a transfer. */
 const MAX_ATTEMPTS = 5;
 
 /** Pause after the first failure; further ones are longer, in milliseconds. */
@@ -35,18 +35,18 @@ const PAUSE_MS = 250;
 /** Files of a job that follow-up jobs need. */
 const RESULT_FILES = ["workflow-output.json", "triggers.json"];
 
-/** Directory in the container that the program that unpacks files has created. */
+/** Lock directory, which the unpacking program creates in the container. */
 const LOCK = "/tmp/runnerlib-lock";
 
 /**
  * Unpacks files, and ends the container.
  *
- * 1. A program whose connection broke may still unpack. Another waits for it
- *    for 30 s, because the end of the container would kill it in the middle of
- *    a file.
+ * 1. A program whose connection broke may still be unpacking. The next one waits for
+ *    it for 30 s, because the end of the container would kill it in the middle of a
+ *    file.
  * 2. The container may not have created its pipe yet.
- * 3. The shell closes the pipe when it exits: the end of the container kills
- *    what still runs in it.
+ * 3. The shell closes the pipe when it exits. That ends the container, which kills
+ *    all its processes.
  */
 const UNPACK_SCRIPT = `left=300
 until mkdir ${LOCK} 2>/dev/null; do
@@ -78,7 +78,7 @@ export async function sendFiles(
 ): Promise<void> {
   const names: string[] = [];
   for await (const { name } of Deno.readDir(workspace)) {
-    // The runner in the Pod has a lock of its own.
+    // The runner in the Pod has its own lock.
     if (name !== OWN_DIRECTORY && name !== "artifacts") names.push(name);
   }
   await exec(cluster, {
@@ -109,10 +109,11 @@ export interface ResultPaths {
 }
 
 /**
- * Fetches what a job has written for others: its outputs, follow-up jobs,
- * artifacts, and parts of its code.
+ * Fetches the results of a job: its outputs, follow-up jobs, artifacts, and parts of
+ * its code.
  *
- * @returns Names of files that are kept because the runner has written them.
+ * @returns Names of files that are not replaced because the runner has written
+ * them.
  * @throws {RunnerError} If they cannot be fetched.
  */
 export async function fetchFiles(
@@ -206,20 +207,20 @@ async function unpackInto(
 }
 
 /**
- * Returns the place of a file, whose directory must not be reached by a link out
- * of the root: neither the code nor a Pod can be trusted.
+ * Returns the absolute path of a file. No link may lead its directory out of the
+ * root, because neither the code nor a Pod is trusted.
  *
- * @throws {RunnerError} `workspace` if it is.
+ * @throws {RunnerError} `workspace` if a link does.
  */
 async function placeIn(root: string, path: string): Promise<string> {
   return `${await guardPath(root, dirname(path))}/${basename(path)}`;
 }
 
 /**
- * Moves a file or directory to a place where the runner may have written as
- * well; what it has written stays.
+ * Moves a file or directory to a place to which the runner may also have written,
+ * without replacing its files.
  *
- * @returns Names of what was not moved.
+ * @returns Names of files that were not moved.
  */
 async function moveInto({ from, to, name }: {
   readonly from: string;

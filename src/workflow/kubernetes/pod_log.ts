@@ -6,14 +6,13 @@ import { ClusterError } from "./cluster_transport.ts";
 import { LogCursor } from "./log_cursor.ts";
 
 /**
- * Time without bytes after which a stream is opened again while its container
- * runs, in milliseconds.
+ * Time without bytes after which a stream is reopened while its container runs, in
+ * milliseconds.
  */
 const MAX_STREAM_MS = 10 * 60_000;
 
 /**
- * Time for which the log of a container that has ended may not be there, in
- * milliseconds.
+ * Time for which the log of an ended container may be missing, in milliseconds.
  */
 const NO_LOG_MS = 10_000;
 
@@ -29,24 +28,24 @@ export interface FollowLogOptions {
   readonly ended: AbortSignal;
   /** Takes the bytes of the log. */
   readonly write: (bytes: Uint8Array<ArrayBuffer>) => Promise<void>;
-  /** Stops the reading. */
+  /** Stops reading. */
   readonly signal: AbortSignal;
   /**
-   * Maximum time for which the log of a container that has ended cannot be
-   * read, in milliseconds.
+   * Maximum time for which the log of an ended container may be unreadable, in
+   * milliseconds.
    *
    * @default {300_000}
    */
   readonly outageMs?: number;
   /**
-   * Time without bytes after which a stream is opened again when its container
-   * has ended, in milliseconds.
+   * Time without bytes after which a stream is reopened once its container has
+   * ended, in milliseconds.
    *
    * @default {10_000}
    */
   readonly idleMs?: number;
   /**
-   * Shortest pause between two streams, in milliseconds.
+   * Minimum pause between two streams, in milliseconds.
    *
    * @default {250}
    */
@@ -56,8 +55,8 @@ export interface FollowLogOptions {
 /**
  * Follows the log of a container to its end, across streams that break.
  *
- * A stream may end early without an error. The log is complete when a stream
- * that was opened after the end of the container has ended.
+ * A stream may end early without an error. The log is complete when a stream ends
+ * that was opened after the end of the container.
  *
  * @returns Why the log is not complete; `undefined` if it is.
  * @throws {ClusterError} If the log cannot be read at all.
@@ -69,7 +68,7 @@ export async function followLog(
   const { ended, write, signal, minPauseMs = 250 } = options;
   const { outageMs = CLUSTER_OUTAGE_MS } = options;
   const cursor = new LogCursor();
-  // Nothing else limits how long the log of an ended container is tried.
+  // Nothing else limits the time of retries after the end of the container.
   let failedSinceMs: number | undefined;
   for (let pauseMs = minPauseMs;;) {
     const isLast = ended.aborted;
@@ -133,7 +132,7 @@ async function* logStream(
     idle = timeLimit(ended.aborted ? idleMs : MAX_STREAM_MS);
     void idle.reached.then(() => stuck.abort());
   };
-  // The time that the reader takes for the bytes does not count.
+  // The time that the reader takes does not count as idle.
   using _ = onAbort(ended, () => {
     if (idle !== undefined) awaitBytes();
   });
@@ -156,7 +155,7 @@ function isGone(error: unknown): boolean {
   return error instanceof ClusterError && error.status === 404;
 }
 
-/** Whether the node has no log: the container has not started, or is removed. */
+/** Checks whether the node has no log: the container has not started, or was removed. */
 function isMissing(error: unknown): boolean {
   return error instanceof ClusterError && error.status === 400;
 }

@@ -29,22 +29,22 @@ import {
 import { exitIn } from "./job_exit.ts";
 import type { JobView, RunObjects } from "./run_objects.ts";
 
-/** Maximum time for removing a Job, in milliseconds. */
+/** Time limit for removing a Job, in milliseconds. */
 const REMOVE_MS = 30_000;
 
 /**
- * Time for which the log of a job is followed that was removed while it ran, in
+ * Time for which the log of a running job is followed after the job was removed, in
  * milliseconds.
  */
 const REMOVED_LOG_MS = 2_000;
 
-/** Time for which the state of a Job is awaited whose Pod is gone. */
+/** Time to wait for the state of a Job whose Pod is gone, in milliseconds. */
 const JOB_STATE_MS = 2_000;
 
-/** Time that the container with the files has to start, in milliseconds. */
+/** Time limit for the start of the `files` container, in milliseconds. */
 const FILES_MS = 60_000;
 
-/** What {@linkcode startPod} needs. */
+/** Options for {@linkcode startPod}. */
 export interface PodProcessOptions {
   readonly cluster: Cluster;
   /** Objects of the run. */
@@ -55,11 +55,11 @@ export interface PodProcessOptions {
   readonly secrets: Readonly<Record<string, string>>;
   /** Absolute path of the workspace to send. */
   readonly workspace: string;
-  /** What to fetch. */
+  /** Paths of the results to fetch. */
   readonly paths: ResultPaths;
-  /** Seconds after which Kubernetes ends the Job without the runner. */
+  /** Time after which Kubernetes ends a Job without a runner, in seconds. */
   readonly leaseSeconds: number;
-  /** Time that the Pod has to start, in milliseconds. */
+  /** Time limit for the start of the Pod, in milliseconds. */
   readonly startMs: number;
   readonly logger: Logger;
   /** Called when the command starts. */
@@ -67,21 +67,21 @@ export interface PodProcessOptions {
   /** Called with the reason if Kubernetes ended the job. */
   readonly onReason: (reason: string) => void;
   /**
-   * Called with the name of a Job that is being removed; the promise rejects if
-   * it cannot be.
+   * Called with the name of a Job that is being removed. The promise rejects if the
+   * Job cannot be removed.
    */
   readonly onRemoval: (name: string, removal: Promise<void>) => void;
 }
 
 /**
- * Runs a job in a Pod as if it were a program of this machine: its output is
- * the log, its exit code that of the container. SIGKILL deletes the Pod at
- * once, another signal with its grace time.
+ * Runs a job in a Pod as if it were a local program: its output is the log, and its
+ * exit code is that of the container. SIGKILL deletes the Pod immediately, another
+ * signal with its grace period.
  */
 export function startPod(options: PodProcessOptions): RunningProcess {
   const run = new PodRun(options);
   return {
-    // It is no program of this machine.
+    // It is not a local process.
     pid: -1,
     stdout: run.stdout,
     status: run.status,
@@ -97,7 +97,7 @@ class PodRun {
   readonly #options: PodProcessOptions;
   readonly #name: string;
   readonly #pipe = new BytePipe();
-  /** Aborted by SIGTERM and the like. */
+  /** Aborted by signals other than SIGKILL. */
   readonly #cancelled = new AbortController();
   /** Aborted by SIGKILL. */
   readonly #killed = new AbortController();
@@ -119,7 +119,7 @@ class PodRun {
     else this.#cancelled.abort();
   }
 
-  /** Deletes the Job and what it owns; their removal is awaited later. */
+  /** Deletes the Job and the objects that it owns, without waiting for their removal. */
   async end(): Promise<boolean> {
     const limit = new AbortController();
     const deletion = this.#delete(limit.signal);
@@ -188,8 +188,8 @@ class PodRun {
   }
 
   /**
-   * Waits for the reason why the Pod is gone: somebody may have deleted the Job,
-   * whose watch can be behind that of the Pod.
+   * Waits for the reason why the Pod is gone: the Job may have been deleted, but its
+   * watch may lag behind that of the Pod.
    */
   async #explained(exit: JobExit): Promise<JobExit> {
     const { pod, isPodGone } = this.#view;
@@ -207,10 +207,10 @@ class PodRun {
   }
 
   /**
-   * Sends the files of the job. They have arrived as soon as the job starts,
-   * even if the connection breaks before that is confirmed.
+   * Sends the files of the job. If the job starts, they have arrived, even if the
+   * connection breaks before the transfer is confirmed.
    *
-   * @returns How the job ended; `undefined` unless it ended before it started.
+   * @returns How the job ended, if it ended without starting.
    */
   async #send(pod: string): Promise<JobExit | undefined> {
     const { cluster, objects, workspace } = this.#options;
@@ -226,7 +226,7 @@ class PodRun {
     try {
       const first = await Promise.race([sending, changing])
         .catch(async (error) => {
-          // The container may have ended because the files are there.
+          // The container may have ended because the files have arrived.
           if (await settlesWithin(changing, JOB_STATE_MS)) return changing;
           throw error;
         });
@@ -241,7 +241,7 @@ class PodRun {
     return this.#options.objects.view(this.#name);
   }
 
-  /** Creates the Job, and what it owns. */
+  /** Creates the Job and the Secret that it owns. */
   async #create(): Promise<Disposable> {
     const { cluster, objects, manifest, secrets, logger } = this.#options;
     const signal = this.#killed.signal;
@@ -258,7 +258,7 @@ class PodRun {
     return stack.move();
   }
 
-  /** Lets the Pod end within its grace time. */
+  /** Deletes the Pod with its grace period. */
   async #deletePod(): Promise<void> {
     const { cluster, logger } = this.#options;
     const pod = this.#view.pod?.metadata.name;
@@ -272,7 +272,7 @@ class PodRun {
     });
   }
 
-  /** Waits until a container has started, and tells what it waits for. */
+  /** Waits until a container has started, and logs why it has not. */
   async #start(container: "prepare" | "job"): Promise<Started> {
     const { cluster, objects, startMs, logger } = this.#options;
     let told: string | undefined;
@@ -316,7 +316,7 @@ class PodRun {
     const killed = this.#killed.signal;
     const exit = objects.until(this.#name, exitIn, killed)
       .finally(() => ended.abort());
-    // The container of a Job that somebody deletes may run for a while.
+    // The container of a deleted Job may keep running for a while.
     using late = new DisposableStack();
     void exit.then(() => {
       if (isEnded(this.#view)) return;
@@ -393,6 +393,6 @@ function filesPhase(
   if (pod === undefined || isPodGone) return "ended";
   const { files, isDeleted } = podState(pod);
   if (files !== "waiting") return files;
-  // It will not start any longer.
+  // The container will not start any more.
   return isJobGone || isDeleted ? "ended" : undefined;
 }

@@ -34,19 +34,19 @@ export interface PodState {
   readonly files: ContainerPhase;
   /** How the job ended, if it has. */
   readonly exit?: JobExit;
-  /** Why the job has not started yet, if something keeps it from starting. */
+  /** Why the job cannot start at the moment. */
   readonly waitReason?: string;
   /** Whether the Pod is being deleted. */
   readonly isDeleted: boolean;
 }
 
-/** Exit code of a job that Kubernetes ended without an exit code. */
+/** Exit code to report if Kubernetes ended a job without one. */
 export const NO_EXIT_CODE = 1;
 
-/** Exit code of a process that SIGKILL has ended. */
+/** Exit code of a process that was killed by SIGKILL. */
 export const KILLED_CODE: number = signalExitCode("SIGKILL");
 
-/** Reasons for which a container never starts. */
+/** Waiting reasons of a container whose image cannot be pulled. */
 const IMAGE_REASONS: readonly string[] = [
   "ErrImagePull",
   "ImagePullBackOff",
@@ -56,7 +56,7 @@ const IMAGE_REASONS: readonly string[] = [
   "RegistryUnavailable",
 ];
 
-/** Other such reasons. */
+/** Waiting reasons of a container that cannot start. */
 const START_REASONS: readonly string[] = [
   "CreateContainerError",
   "RunContainerError",
@@ -110,7 +110,7 @@ function exitOf(
     if (ended.reason === "OOMKilled") {
       return { exitCode: exitCode || KILLED_CODE, reason: outOfMemory(ended) };
     }
-    // A job that succeeded before its Pod was removed has succeeded.
+    // If the job had succeeded before its Pod was removed, it counts as successful.
     const reason = exitCode === 0
       ? undefined
       : removal ?? startReason(ended) ?? deletionReason(pod);
@@ -135,7 +135,7 @@ function exitOf(
   return { exitCode: NO_EXIT_CODE, reason };
 }
 
-/** The node has lost the container, and does not know how it ended. */
+/** Checks whether the node lost the container and does not know how it ended. */
 function isUnknown(reason: string | undefined): boolean {
   return reason === "ContainerStatusUnknown";
 }
@@ -148,7 +148,7 @@ function outOfMemory({ message }: { readonly message?: string }): string {
 function startReason(
   { reason, message }: { readonly reason?: string; readonly message?: string },
 ): string | undefined {
-  // Its command does not exist, or cannot be executed.
+  // The command does not exist, or cannot be executed.
   return reason === "StartError" || reason === "ContainerCannotRun"
     ? `its container did not start${detail(message)}`
     : undefined;
@@ -178,7 +178,7 @@ function deletionReason({ metadata }: Pod): string | undefined {
     : "its pod was deleted by somebody else";
 }
 
-/** What happened to a Pod, by the reason of its condition. */
+/** Descriptions of disruptions of a Pod, by the reason of its condition. */
 const DISRUPTIONS: Readonly<Record<string, string>> = {
   PreemptionByScheduler: "its pod was preempted by one of higher priority",
   DeletionByTaintManager: "its pod was removed from a tainted node",
@@ -187,7 +187,7 @@ const DISRUPTIONS: Readonly<Record<string, string>> = {
   TerminationByKubelet: "its node ended its pod",
 };
 
-/** Returns why a container never starts, if it does not. */
+/** Returns why a container never starts; `undefined` if it may start. */
 function startFailure(
   statuses: readonly ContainerStatus[],
 ): string | undefined {
@@ -205,7 +205,7 @@ function startFailure(
   return undefined;
 }
 
-/** Returns what a Pod waits for that may not come. */
+/** Returns why a Pod is pending, if it may stay so. */
 function pendingReason(
   { status = {} }: Pod,
   statuses: readonly ContainerStatus[],
@@ -230,13 +230,13 @@ function pendingReason(
 
 /** Why a Job failed. */
 export interface JobFailure {
-  /** What to tell people. */
+  /** Description for messages. */
   readonly text: string;
-  /** Whether its runner did not extend its deadline. */
+  /** Whether its deadline passed because the runner did not extend it. */
   readonly isDeadline: boolean;
 }
 
-/** Returns why a Job failed, as far as its own conditions tell. */
+/** Returns why a Job failed, according to its own conditions. */
 export function jobFailure({ status = {} }: JobObject): JobFailure | undefined {
   const { reason, message } = find(status.conditions, "Failed", "True") ??
     find(status.conditions, "FailureTarget", "True") ?? {};

@@ -6,19 +6,18 @@ import { clonesSource } from "./placed_job.ts";
 
 /** Variables of the container of a job. */
 export interface PodVariables {
-  /** Variables that everybody who sees the Pod may read. */
+  /** Variables that are visible to everyone who can read the Pod. */
   readonly facts: Readonly<Record<string, string>>;
-  /** All others, which the job gets from a Secret. */
+  /** All other variables, which the job gets from a Secret. */
   readonly secrets: Readonly<Record<string, string>>;
 }
 
 /**
- * Returns the variables of a job in a Pod: those that it would have in a
- * container of this machine. Values that the runner has not made up itself are
- * kept in a Secret.
+ * Returns the variables of a job in a Pod: the same as in a local container. Values
+ * that the runner has not generated itself are kept in a Secret.
  *
  * @param runnerEnv Environment of the runner of the job.
- * @param env Environment of its command on this machine.
+ * @param env Environment that its command would have locally.
  */
 export function podVariables(
   job: LocalJob,
@@ -66,7 +65,7 @@ export function podVariables(
   };
 }
 
-/** The directory of the job belongs to the node. */
+/** Lets git use the directory of the job, which another user owns. */
 const SAFE_DIRECTORIES = {
   GIT_CONFIG_COUNT: "1",
   GIT_CONFIG_KEY_0: "safe.directory",

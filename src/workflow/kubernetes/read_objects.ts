@@ -1,6 +1,6 @@
 /**
- * Reads objects that an API server sends, which may be anything: only parts of
- * the expected types are kept, and texts become one line that is safe to show.
+ * Reads objects from an API server without trusting them: only parts of the expected
+ * types are kept, and strings become single lines that are safe to display.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import type {
 /** Maximum length of a text, in characters. */
 const MAX_TEXT_LENGTH = 1_000;
 
-/** Names of objects, which become parts of paths and arguments of kubectl. */
+/** Valid names of objects, which become parts of paths and arguments of kubectl. */
 const NAME = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
 
 /** Maximum number of conditions, containers or labels. */
@@ -101,7 +101,7 @@ function stateOf(
     ...isObject(terminated)
       ? {
         terminated: {
-          // An exit code that is none must not count as success.
+          // An invalid exit code must not count as success.
           exitCode: byteOf(terminated.exitCode) ?? 1,
           signal: byteOf(terminated.signal),
           ...texts(terminated, ["reason", "message"]),
@@ -123,7 +123,7 @@ function membersOf(value: unknown): Record<string, unknown>[] {
     : [];
 }
 
-/** Returns the texts among some properties. */
+/** Returns those of some properties that are strings. */
 function texts<K extends string>(
   value: Record<string, unknown>,
   keys: readonly K[],

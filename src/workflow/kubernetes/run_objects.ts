@@ -8,13 +8,13 @@ import { ClusterError } from "./cluster_transport.ts";
 import { JOB_NAME_LABEL, RUN_LABEL } from "./job_manifest.ts";
 import { readObject, textOf } from "./read_objects.ts";
 
-/** Time after which a watch is started again, in seconds. */
+/** Time after which a watch is restarted, in seconds. */
 const WATCH_SECONDS = 60;
 
-/** Time after which a watch that does not end is given up, in milliseconds. */
+/** Time after which a watch that does not end is aborted, in milliseconds. */
 const STUCK_MS = (WATCH_SECONDS + 15) * 1_000;
 
-/** Pauses between watches that fail, in milliseconds. */
+/** Minimum and maximum pause between failed watches, in milliseconds. */
 const MIN_PAUSE_MS = 250;
 
 const MAX_PAUSE_MS = 5_000;
@@ -22,34 +22,34 @@ const MAX_PAUSE_MS = 5_000;
 /** Maximum size of one event of a watch, in bytes. */
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 
-/** The objects of one job, as they were seen last. */
+/** Last known state of the objects of a job. */
 export interface JobView {
   /** Its Job. */
   readonly job?: JobObject;
   /** Whether the Job was deleted. */
   readonly isJobGone: boolean;
-  /** Its Pod; the last state of one that was deleted. */
+  /** Its Pod, or the last state of a deleted one. */
   readonly pod?: Pod;
   /** Whether the Pod was deleted. */
   readonly isPodGone: boolean;
 }
 
-/** What is known of one job. */
+/** Last known state of a job, and its bookkeeping. */
 interface Entry {
   view: JobView;
-  /** Number of lists of Jobs that had started when it was created. */
+  /** Number of list requests for Jobs that had started when it was created. */
   readonly listCount: number;
 }
 
 type Watched = "jobs" | "pods";
 
 /**
- * The Jobs and Pods of one run, which are watched until it is disposed of.
+ * Watches the Jobs and Pods of a run until disposed.
  *
- * 1. A list gives all objects, and a watch their changes from then on.
- * 2. A watch that ends or breaks continues at the last version that was seen.
- * 3. If the server has forgotten this version, everything is listed again; what
- *    is missing in the list was deleted.
+ * 1. A list request returns all objects, and a watch all later changes.
+ * 2. A watch that ends or breaks is continued from the last version that was seen.
+ * 3. If the server no longer has this version, everything is listed again. Objects
+ *    that are missing in the list were deleted.
  */
 export class RunObjects implements AsyncDisposable {
   readonly #cluster: Cluster;
@@ -63,7 +63,7 @@ export class RunObjects implements AsyncDisposable {
   #failure: unknown;
 
   /**
-   * Starts to watch the objects of a run.
+   * Starts watching the objects of a run.
    *
    * @param outageMs Maximum time for which watches may fail, in milliseconds.
    */
@@ -93,7 +93,7 @@ export class RunObjects implements AsyncDisposable {
     });
   }
 
-  /** Returns what is known of a job that was added. */
+  /** Returns the last known state of an added job. */
   view(name: string): JobView {
     return this.#entries.get(name)?.view ??
       { isJobGone: false, isPodGone: false };
@@ -152,7 +152,7 @@ export class RunObjects implements AsyncDisposable {
     }
   }
 
-  /** Follows changes until the server has forgotten the version. */
+  /** Follows changes until the server no longer has the version. */
   async #follow(resource: Watched, version: string): Promise<void> {
     const { signal } = this.#stop;
     let pauseMs = MIN_PAUSE_MS;
@@ -257,11 +257,11 @@ export class RunObjects implements AsyncDisposable {
 /** A change of an object. */
 interface WatchEvent {
   readonly type: unknown;
-  /** The object as the server sends it. */
+  /** The object from the server. */
   readonly object: Record<string, unknown>;
 }
 
-/** Checks for the answer that a version is too old. */
+/** Checks whether a response means that a version is too old. */
 function isForgotten({ type, object }: WatchEvent): boolean {
   if (type !== "ERROR") return false;
   const { code, message } = object;
@@ -272,7 +272,7 @@ function isForgotten({ type, object }: WatchEvent): boolean {
   );
 }
 
-/** Parses the events of a watch, one in each line. */
+/** Parses the events of a watch, one per line. */
 async function* eventsIn(
   stream: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<WatchEvent> {

@@ -186,7 +186,7 @@ export interface RunContainedOptions extends ContainerOptions {
   /**
    * Runs the command that starts the container.
    *
-   * @param stop Ends the container, if it runs still; returns the problem if
+   * @param stop Ends the container if it is still running; returns the problem if
    * that fails.
    */
   readonly run: (
@@ -226,7 +226,7 @@ export async function runContained(
     hostUser: `${uid ?? 0}:${gid ?? 0}`,
   });
   let stopping: Promise<string | undefined> | undefined;
-  // The container may outlive the command that started it.
+  // The container can outlive the command that started it.
   const stop = () =>
     stopping ??= (async () => {
       const engine = engineNamed(program, { ...host, cwd: workspace.base });

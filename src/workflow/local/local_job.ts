@@ -284,7 +284,7 @@ export interface JobRequest {
   readonly workflowId: string;
   /** Returns the variables of the workflow as JSON. */
   readonly varsText: () => string;
-  /** Passes on the artifacts of the job; `undefined` if it has none. */
+  /** Artifacts of the job; `undefined` if it has none. */
   readonly artifacts?: NodeArtifacts;
   /** Aborted when the run is cancelled. */
   readonly signal: AbortSignal;
@@ -312,7 +312,7 @@ export interface LocalJobOutcome extends JobOutputs {
   /** Reason for the outcome, if it is known. */
   readonly reason?: string;
   /**
-   * Duration in milliseconds, if another machine has measured it.
+   * Duration in milliseconds, if another machine measured it.
    *
    * @default {the time since the job started}
    */

@@ -71,7 +71,7 @@ export interface PlacedJob {
     runner: RunnerContext,
     options: Parameters<typeof spawn>[1],
   ): RunningProcess;
-  /** Reason for the outcome, if the other machine has ended the job. */
+  /** Reason for the outcome, if the other machine ended the job. */
   readonly reason: string | undefined;
 }
 
@@ -85,7 +85,7 @@ const OWN_PATTERNS: readonly string[] = WORKFLOW_FILES
 /** Default directory of the code. */
 const CODE_DIR = defaultOf("code_dir");
 
-/** Outcome of a node by the status of its job. */
+/** Outcomes of nodes by the status of their jobs. */
 const ENDS: Readonly<Record<JobResult["status"], NodeEnd>> = {
   success: "completed",
   failed: "failed",
@@ -208,7 +208,7 @@ function withContainedSteps(request: JobRequest): JobRequest {
 }
 
 /**
- * Returns the location of the files that the artifacts of a job may contain.
+ * Returns the directory of the files that artifacts of a job may contain.
  */
 function filePlace(
   { workspace }: RunnerContext,
@@ -243,10 +243,10 @@ function afterStop(
   };
 }
 
-/** How {@linkcode runOne} runs a job. */
+/** Options for {@linkcode runOne}. */
 interface RunOneOptions {
   /**
-   * Command that runs instead of the one of the job.
+   * Command to run instead of the command of the job.
    *
    * @default {the command of the job}
    */
@@ -315,13 +315,13 @@ function layerOf(
   const values = {
     job_command: job.steps === undefined ? command : undefined,
     job_env: job.env,
-    // Other values are plain text in a workflow file.
+    // Other variables are plain text in a workflow file.
     secret_env_names: Object.keys(job.env)
       .filter((name) => job.env[name].includes("${secret:")),
     code_dir: isInPlace ? undefined : job.codeDir ?? CODE_DIR,
     job_dir: isInPlace ? undefined : job.jobDir,
     timeout: job.timeoutSeconds?.toString(),
-    // A path is that of the record of the workflow.
+    // A configured path is for the record of the workflow.
     record: options.hasRecords ? "" : "off",
     otel: options.otel ? "true" : undefined,
     source_type: own?.type ?? "none",

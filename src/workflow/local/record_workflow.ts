@@ -67,7 +67,7 @@ export interface RecordWorkflowOptions {
    * directory.
    */
   path: string | undefined;
-  /** Whether to export the run to a collector of OpenTelemetry. */
+  /** Whether to export the run to an OpenTelemetry collector. */
   otel: boolean;
 }
 

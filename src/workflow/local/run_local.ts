@@ -51,7 +51,7 @@ export interface RunLocalWorkflowOptions {
    * @default {`.reactorcide/workflow/run.jsonl` in the CI root}
    */
   record?: string;
-  /** Whether to export the run to a collector of OpenTelemetry. */
+  /** Whether to export the run to an OpenTelemetry collector. */
   otel: boolean;
   /** Marks jobs that the event skips. */
   conditions: (jobs: readonly LocalJob[]) => readonly LocalJob[];
