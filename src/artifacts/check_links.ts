@@ -17,7 +17,7 @@ export async function checkLinks(
 ): Promise<void> {
   for (const { path, type, target } of files) {
     // Deno cannot open a path that is not UTF-8. If the path contains no links,
-    // // the target was checked when it was packed or unpacked.
+    // the target was checked when it was packed or unpacked.
     if (type !== "link" || !path.isWellFormed() || !target?.isWellFormed()) {
       continue;
     }

@@ -57,7 +57,7 @@ async function merge(
 async function moveTo(from: string, to: string, path: string): Promise<void> {
   const there = await lstatIfThere(to);
   // A name that is not listed may still exist, such as on a file system that
-  // // ignores case.
+  // ignores case.
   if (there?.isDirectory) throw inTheWay(path, there);
   await renamePath(from, to);
 }

@@ -145,7 +145,7 @@ function choose(
   const kept = new Set<string>();
   let keptBytes = 0;
   // Jobs may still need artifacts that have not expired; everything else can be
-  // // created again.
+  // created again.
   const [artifacts, others] = [
     manifests.filter(({ kind }) => kind === "artifacts"),
     manifests.filter(({ kind }) => kind !== "artifacts"),

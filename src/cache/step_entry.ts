@@ -265,7 +265,7 @@ function areOutputs(outputs: unknown): boolean {
     known.add(path);
   }
   // A path inside another one would be restored twice. In this order, it comes
-  // // directly after the other one.
+  // directly after the other one.
   const sorted = [...known].map((path) => `${path}/`).sort();
   return sorted.every((path, at) =>
     at === 0 || !path.startsWith(sorted[at - 1])

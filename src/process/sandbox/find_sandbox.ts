@@ -72,7 +72,7 @@ async function findLandlock(): Promise<number | string> {
   }
   if (found.landlockVersion < 1) return "the kernel does not offer Landlock";
   // The environment of the runner, such as a container, may block the system
-  // // calls.
+  // calls.
   return found.works
     ? found.landlockVersion
     : "the system refuses Landlock or a filter of system calls";

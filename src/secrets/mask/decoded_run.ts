@@ -16,24 +16,24 @@ const BASE64 = base64Values();
 const TEXT = 1;
 export const ESCAPE = 2;
 
-/** The kinds of each byte; 0 if it is in no text. */
+/** Kinds of each byte; 0 if it cannot be part of a text. */
 const KINDS = textKinds();
 
 /**
- * What a character may be, as bits: the first, second and third of four characters
- * of base64 that stand for text, the first of two hexadecimal digits that do, and
- * any hexadecimal digit.
+ * Possible roles of a character, as bits: the first, second or third of four base64
+ * characters that encode text, the first of two hexadecimal digits that encode text,
+ * or any hexadecimal digit.
  */
 const [FIRST, SECOND, THIRD, UPPER, DIGIT] = [1, 2, 4, 8, 16];
 
 /** The roles of each character. */
 const ROLES = characterRoles();
 
-/** The roles of seven characters that stand for six bytes of text, four bits each. */
+/** Roles of the first seven base64 characters of six bytes of text, four bits each. */
 const SIX_BYTES = FIRST << 24 | SECOND << 20 | THIRD << 16 |
   FIRST << 8 | SECOND << 4 | THIRD;
 
-/** Those of 16 hexadecimal digits that stand for eight, one bit each. */
+/** Roles of 16 hexadecimal digits that encode eight bytes of text, one bit each. */
 const [EIGHT_UPPERS, SIXTEEN_DIGITS] = [0xaaaa, 0xffff];
 
 /** Ways to read a run: four alignments of base64, then two of hexadecimal digits. */
@@ -49,7 +49,7 @@ export interface Places {
 export class DecodedRun {
   /** The characters, without line breaks. */
   chars: Uint8Array<ArrayBuffer> = new Uint8Array();
-  /** Whether there were any. */
+  /** Whether there were line breaks. */
   isJoined = false;
   /** Where each line starts in the text, and in the characters. */
   readonly #lineStarts: number[] = [];
@@ -58,21 +58,21 @@ export class DecodedRun {
   /** The line that the last place was in. */
   #line = 0;
   #room: Uint8Array<ArrayBuffer> = new Uint8Array(256);
-  /** What was decoded. */
+  /** Decoded bytes. */
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(256);
   length = 0;
-  /** The kinds of its bytes, and whether it may go on behind the run. */
+  /** Kinds of the decoded bytes, and whether the text may continue after the run. */
   kinds = 0;
   isOpen = false;
   /** For each way, the character up to which the run was decoded. */
   readonly done: Int32Array = new Int32Array(WAYS);
-  /** How many characters were read at once, the first one, and how many bytes that these stand for are left out. */
+  /** Size of a group, first character that was decoded, and number of bytes omitted from its group. */
   #size = 4;
   #firstChar = 0;
   #skipped = 0;
   /** The places of the characters. */
   readonly charPlaces: Places;
-  /** The places of what was decoded. */
+  /** Positions of the decoded bytes. */
   readonly places: Places = {
     startOf: (at) => this.charPlaces.startOf(this.#charOf(at)),
     // The next character has the rest of the byte.
@@ -98,9 +98,9 @@ export class DecodedRun {
   }
 
   /**
-   * Takes the run that starts at a place of a text, or goes on there.
+   * Takes the run that starts or continues at a position of a text.
    *
-   * @returns Where it ends: at the end of the text if it may go on behind it.
+   * @returns Where it ends; the end of the text if it may continue after it.
    */
   take(text: Uint8Array, from: number): number {
     const size = text.length;
@@ -131,9 +131,9 @@ export class DecodedRun {
   }
 
   /**
-   * Finds where characters stand for text that was not decoded yet.
+   * Finds characters that may encode text and have not been decoded yet.
    *
-   * @param found Gets how to read them, and the first one.
+   * @param found Called with the way to read them, and the first character.
    */
   scan(found: (way: number, char: number) => void): void {
     const { chars, done } = this;
@@ -160,7 +160,7 @@ export class DecodedRun {
     }
   }
 
-  /** Whether text that was not decoded yet may stand at a character. */
+  /** Whether a character may start encoded text that has not been decoded yet. */
   mayBeText(way: number, char: number): boolean {
     const { chars } = this;
     const size = sizeOf(way);
@@ -168,7 +168,7 @@ export class DecodedRun {
       isTextIn(chars, char + size, size);
   }
 
-  /** The first character of the last group, if it was not decoded; negative otherwise. */
+  /** First character of the last group; negative if it has been decoded. */
   lastGroup(way: number): number {
     const { length } = this.chars;
     const first = way < BASE64_WAYS ? way : way - BASE64_WAYS;
@@ -189,7 +189,7 @@ export class DecodedRun {
     const size = this.#size = sizeOf(way);
     let at = place;
     while (at >= size && isTextIn(chars, at - size, size)) at -= size;
-    // The last bytes of the group before may be text.
+    // The last bytes of the previous group may be text.
     if (at >= size) at -= size;
     this.#begin(at, 0);
     if (this.bytes.length < chars.length) {
@@ -218,7 +218,7 @@ export class DecodedRun {
     this.done[way] = chars.length;
   }
 
-  /** What was decoded, as a text that can be searched. */
+  /** Decoded bytes, as a searchable text. */
   get view(): Uint8Array<ArrayBuffer> {
     return this.bytes.subarray(0, this.length);
   }
@@ -229,7 +229,7 @@ export class DecodedRun {
     this.#skipped = skipped;
   }
 
-  /** Number of the character at a place of the text; the places are in order. */
+  /** Index of the character at a position of the text. Positions must be ascending. */
   charAt(place: number): number {
     const starts = this.#lineStarts;
     const last = this.#lineCount - 1;
@@ -237,14 +237,14 @@ export class DecodedRun {
     return this.#lineChars[this.#line] + place - starts[this.#line];
   }
 
-  /** The first character that has a part of a byte. */
+  /** First character that encodes a part of a byte. */
   #charOf(at: number): number {
     const byte = this.#skipped + at;
     const charCount = this.#size === 2 ? 2 * byte : byte + Math.floor(byte / 3);
     return this.#firstChar + charCount;
   }
 
-  /** Where a character stands in the text. */
+  /** Position of a character in the text. */
   #placeOf(char: number): number {
     let low = 0;
     let high = this.#lineCount - 1;
@@ -258,10 +258,10 @@ export class DecodedRun {
 }
 
 /**
- * Finds the run that ends at a place, or goes on there behind a line break.
+ * Finds the run that ends at a position, or continues there after a line break.
  *
- * @param reach Maximum length of what is looked at.
- * @returns Where it starts; the place itself without one.
+ * @param reach Maximum number of bytes to search.
+ * @returns Where it starts; the position itself if there is none.
  */
 export function runStart(text: Uint8Array, end: number, reach: number): number {
   const least = Math.max(0, end - reach);
@@ -286,10 +286,10 @@ export function runStart(text: Uint8Array, end: number, reach: number): number {
 }
 
 /**
- * Finds where a line starts behind a line break.
+ * Finds where the next line of a run starts after a line break.
  *
- * @returns The place behind its indentation; that of the line break, if any, if
- * it is none of a run.
+ * @returns Position after its indentation; that of the line break, if any, if the
+ * line does not belong to a run.
  */
 function nextLine(text: Uint8Array, lineEnd: number): number {
   let at = lineEnd;
@@ -310,12 +310,12 @@ function isIndent(byte: number): boolean {
   return byte === BLANK || byte === TAB;
 }
 
-/** How many characters are a group. */
+/** Number of characters in a group. */
 function sizeOf(way: number): number {
   return way < BASE64_WAYS ? 4 : 2;
 }
 
-/** Whether a group of characters stands for bytes of a text. */
+/** Whether a group of characters encodes bytes of a text. */
 function isTextIn(chars: Uint8Array, at: number, size: number): boolean {
   const bits = bitsOf(chars, at, size);
   const isFirst = KINDS[bits >> 16] !== 0;
@@ -323,11 +323,11 @@ function isTextIn(chars: Uint8Array, at: number, size: number): boolean {
   return isFirst && KINDS[bits >> 8 & 0xff] !== 0 && KINDS[bits & 0xff] !== 0;
 }
 
-/** The bits that a group of characters stands for, the first ones highest. */
+/** Bits that a group of characters encodes, the first ones highest. */
 function bitsOf(chars: Uint8Array, at: number, size: number): number {
   if (size === 2) {
     const bits = HEX[chars[at]] << 4 | HEX[chars[at + 1]];
-    // Other characters have no text either.
+    // Other characters do not encode text.
     return bits < 0x100 ? bits << 16 : 0;
   }
   let bits = BASE64[chars[at]] << 18 | BASE64[chars[at + 1]] << 12;

@@ -11,25 +11,25 @@ import {
 import type { NeedleSet } from "./needle_set.ts";
 import { grown, holdsGrams, wordAt } from "./word_index.ts";
 
-/** How many bytes on each side of a mark tell whether a needle may stand across it. */
+/** Number of bytes on each side of a mark that show whether a needle may span it. */
 const SIDE_BYTES = MIN_GRAM_NEEDLE_BYTES - 1;
 
 /** Of so many grams in a row, those of a needle hold at least one of every place. */
 const GRAMS_IN_ROW = MIN_GRAM_NEEDLE_BYTES - 3;
 
-/** Maximum number of marks that are looked through for how many bytes they stand for. */
+/** Maximum number of marks whose decoded sizes are added up. */
 const MAX_FEW_MARKS = 4;
 
-/** In the two tables below, what is no byte of its own in every place. */
+/** In the two tables below, marks bytes that do not always count as one byte. */
 const SPECIAL = 0x100;
 
-/** What each byte is where escapes are undone, and where also lines are joined. */
+/** Decoded form of each byte, with escapes undone, and with lines joined as well. */
 const UNESCAPED = viewOf(false);
 const JOINED = viewOf(true);
 
 /**
- * A stretch of a text in its normal form: escapes are undone, and, if wanted,
- * line breaks, blanks and quotes are left out.
+ * A stretch of a text in its normal form: escapes are undone and, optionally, line
+ * breaks, blanks and quotes are removed.
  */
 export class DecodedText {
   /** Number of bytes. */
@@ -59,7 +59,7 @@ export class DecodedText {
     this.append(text, marks, from, to, isJoined);
   }
 
-  /** Adds a stretch to what was decoded before. */
+  /** Adds a stretch to the decoded text. */
   append(
     text: Uint8Array,
     marks: MarkList,
@@ -67,7 +67,7 @@ export class DecodedText {
     to: number,
     isJoined: boolean,
   ): void {
-    // No escape is shorter than what it stands for.
+    // No escape is shorter than its value.
     this.#makeRoom(to - from + 4);
     let at = from;
     for (let mark = marks.firstBehind(from); mark < marks.count; mark++) {
@@ -84,7 +84,7 @@ export class DecodedText {
     this.#addPlain(text, at, to, isJoined);
   }
 
-  /** The bytes as a text that can be searched. */
+  /** The bytes as a searchable text. */
   view(): Uint8Array<ArrayBuffer> {
     return this.bytes.subarray(0, this.length);
   }
@@ -93,7 +93,7 @@ export class DecodedText {
    * Returns which byte of a needle is the first one that is masked.
    *
    * @param first First byte of the needle.
-   * @param lost How many bytes before an early break may be out already.
+   * @param lost Number of bytes before an early break that may have been printed.
    */
   firstShown(first: number, lost: number): number {
     const { starts, ends, length } = this;
@@ -122,7 +122,7 @@ export class DecodedText {
     return isMark ? marks.ends[mark] : start + 1;
   }
 
-  /** The same as adding each byte, but without calls: most of a text is plain. */
+  /** Same as adding each byte, but without calls, because most text is plain. */
   #addPlain(text: Uint8Array, from: number, to: number, isJoined: boolean) {
     const { bytes, starts, ends } = this;
     let { length } = this;
@@ -181,17 +181,17 @@ export class DecodedText {
 }
 
 /**
- * Tells around which marks of a window a needle may stand: hardly any of an
- * ordinary text. The bytes around them are looked up among the four-byte parts
- * of needles.
+ * Determines which marks of a window a needle may span: hardly any in ordinary
+ * text. The bytes around marks are looked up among the four-byte parts of
+ * needles.
  */
 export class MarkGate {
-  /** What stands around a mark, with its places. */
+  /** Decoded text around a mark, with its positions. */
   readonly sample: DecodedText = new DecodedText();
-  /** The same without places, which hardly ever count. */
+  /** The same without positions, which are rarely needed. */
   #bytes: Uint8Array = new Uint8Array(256);
   #length = 0;
-  /** Where these start, and the first mark from there on. */
+  /** Where these bytes start, and the first mark after that. */
   #start = 0;
   #firstMark = 0;
   readonly #marks: MarkList;
@@ -203,7 +203,7 @@ export class MarkGate {
    * Creates a gate.
    *
    * @param marks The marks of each window.
-   * @param needles What is looked for.
+   * @param needles Needles to search for.
    */
   constructor(marks: MarkList, needles: NeedleSet) {
     this.#marks = marks;
@@ -211,11 +211,11 @@ export class MarkGate {
   }
 
   /**
-   * Goes on to the next window.
+   * Moves on to the next window.
    *
    * @param window The window, whose marks have been found.
    * @param isLast Whether the text ends behind it.
-   * @param needles What is looked for.
+   * @param needles Needles to search for.
    */
   open(window: Uint8Array, isLast: boolean, needles: NeedleSet): void {
     this.#window = window;
@@ -235,8 +235,8 @@ export class MarkGate {
   }
 
   /**
-   * Tells at once about most marks of a log with colors: that neither what
-   * stands before them nor what follows is part of a needle.
+   * Quickly rules out most marks of a log with colors: neither the bytes before nor
+   * those after are part of a needle.
    *
    * @param first Number of the first mark.
    * @param last Number of the last one.
@@ -256,7 +256,7 @@ export class MarkGate {
     for (let mark = first; mark <= last; mark++) {
       size += sizes[mark] - ends[mark] + starts[mark];
     }
-    // Of what is longer, a needle may have fewer than four bytes on both sides.
+    // In a longer text, a needle may have fewer than four bytes on both sides.
     if (size + 2 * 3 >= MIN_GRAM_NEEDLE_BYTES) return false;
     const window = this.#window;
     for (let at = 0; at < 4; at++) {
@@ -269,7 +269,7 @@ export class MarkGate {
   }
 
   /**
-   * Checks whether a needle may lie across marks.
+   * Checks whether a needle may span marks.
    *
    * @param first Number of the first mark.
    * @param last Number of the last one.
@@ -286,7 +286,7 @@ export class MarkGate {
       !isJoined && this.#holdsShortPairs();
   }
 
-  /** Finds a place with {@linkcode SIDE_BYTES} of decoded text between it and a mark, and the first mark behind it. */
+  /** Finds where {@linkcode SIDE_BYTES} of decoded text before a mark start, and the first mark in them. */
   #findSideStart(first: number, forms: Uint16Array): void {
     const window = this.#window;
     const { starts, ends } = this.#marks;
@@ -306,7 +306,7 @@ export class MarkGate {
     this.#firstMark = mark;
   }
 
-  /** The same behind a place, and the first mark there; negative if the text that is known ends too early. */
+  /** Where as much text after a position ends; negative if the known text ends too early. */
   #sideEnd(from: number, next: number, forms: Uint16Array): number {
     const window = this.#window;
     const { starts, ends, count, limit } = this.#marks;
@@ -326,7 +326,7 @@ export class MarkGate {
     return rest > 0 && at === limit ? -1 : at;
   }
 
-  /** How many bytes a mark stands for that are text in every place. */
+  /** Number of decoded bytes of a mark that always count as text. */
   #sizeOf(mark: number, forms: Uint16Array): number {
     const { values, sizes } = this.#marks;
     const size = sizes[mark];
@@ -335,7 +335,7 @@ export class MarkGate {
     return isLeftOut(values[mark]) ? 0 : 1;
   }
 
-  /** Decodes a stretch as {@linkcode DecodedText} does, but without places and gaps. */
+  /** Decodes a stretch like {@linkcode DecodedText}, but without positions and gaps. */
   #sample(first: number, from: number, to: number, forms: Uint16Array): void {
     const { starts, ends, values, sizes, count } = this.#marks;
     const isJoined = forms === JOINED;
@@ -375,7 +375,7 @@ export class MarkGate {
     this.#length = length;
   }
 
-  /** Whether a byte is a quote, behind another one. */
+  /** Whether a byte is a quote that follows another quote. */
   #isSameQuote(byte: number): boolean {
     const length = this.#length;
     return byte === QUOTE && length > 0 && this.#bytes[length - 1] === QUOTE;
@@ -417,7 +417,7 @@ function isSpace(byte: number): boolean {
 }
 
 /**
- * Whether an escape, or a line break, is in a part of a window: without one, the
+ * Whether a part of a window contains an escape or a line break. Without one, the
  * part was searched as it is.
  */
 export function holdsMark(
@@ -434,7 +434,7 @@ export function holdsMark(
   return false;
 }
 
-/** Where the mark starts that a place is in; the place itself in other text. */
+/** Start of the mark that contains a position; the position itself in other text. */
 export function startOfMark(marks: MarkList, at: number): number {
   const mark = marks.firstBehind(at);
   return mark < marks.count ? Math.min(at, marks.starts[mark]) : at;

@@ -3,45 +3,45 @@ import { EscapeReader } from "./escapes.ts";
 import { HEX } from "./scanner.ts";
 import { grown } from "./word_index.ts";
 
-/** Whether a line has a row of a hex dump; it may also be cut before one can know that, among the bytes of a row or in front of them. */
+/** Whether a line has a row of a hex dump; unknown if it is cut in the row or in its prefix. */
 export const [NO_ROW, ROW, OPEN_ROW, OPEN_PREFIX] = [0, 1, 2, 3];
 
-/** How many bytes of a line tell that, with codes for a terminal. */
+/** Number of bytes of a line that show that, including terminal codes. */
 export const ROW_START_BYTES = 256;
 
 /** Maximum number of blanks and digits with which a row begins. */
 const [MAX_INDENT, MAX_FIRST_DIGITS] = [7, 22];
 
-/** Maximum length of what stands in front of a row in each line, in bytes. */
+/** Maximum length of the prefix before a row in each line, in bytes. */
 const MAX_PREFIX_BYTES = 64;
 
-/** Maximum length of a code for a terminal in front of an offset, in bytes. */
+/** Maximum length of a terminal code before an offset, in bytes. */
 const MAX_CODE_BYTES = 32;
 
-/** Minimum number of digits of an offset without a colon behind it, or behind a prefix. */
+/** Minimum number of digits of an offset that has no colon, or that follows a prefix. */
 export const MIN_OFFSET_DIGITS = 6;
 
-/** Width of a cell of `od -c` and `od -a`, in which a character stands on the right. */
+/** Width of a cell of `od -c` and `od -a`, in which characters are right-aligned. */
 export const CELL_BYTES = 4;
 
 const [LF, CR, TAB, BLANK, ESC] = [10, 13, 9, 32, 0x1b];
 const [MINUS, DOT, COLON, STAR] = [0x2d, 0x2e, 0x3a, 0x2a];
 const BACKSLASH = 0x5c;
 
-/** How many digits offsets of `od` have. */
+/** Numbers of digits of offsets of `od`. */
 const OFFSET_DIGITS = [6, 7];
 
-/** What letters behind a backslash, and names of control characters, stand for in a cell. */
+/** Values of escaped letters and names of control characters in a cell. */
 let cells: Map<string, number> | undefined;
 
-/** What may be the last character of a prefix. */
+/** Possible last characters of a prefix. */
 const ENDS_PREFIX = byteTable("\t #)*+>|]");
 
 /**
- * Lines of hex dumps without codes for a terminal, and without the prefixes in
- * front of rows, such as the name of a service.
+ * Lines of hex dumps without terminal codes, and without the prefixes before rows,
+ * such as the name of a service.
  *
- * A row behind a prefix begins with an offset, or where the row before it does.
+ * A row after a prefix starts with an offset, or in the column of the previous row.
  */
 export class DumpLines {
   /** Number of bytes. */
@@ -49,12 +49,12 @@ export class DumpLines {
   /** The bytes, and the place of each of them in the text. */
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(512);
   places: Int32Array = new Int32Array(512);
-  /** Where lines start whose row stood behind a prefix: these begin with an offset. */
+  /** Starts of lines whose row followed a prefix; they begin with an offset. */
   readonly prefixed: Set<number> = new Set();
   readonly #reader = new EscapeReader();
-  /** Where the row starts in the line that was looked at last. */
+  /** Start of the row in the last line that was checked. */
   #rowStart = 0;
-  /** Whether that is where the row before it starts, without an offset. */
+  /** Whether that is the column of the previous row, without an offset. */
   #isIndented = false;
 
   /**
@@ -74,8 +74,8 @@ export class DumpLines {
   }
 
   /**
-   * Reads lines. Of those that have no row, nothing is kept but an asterisk,
-   * which repeats the row before.
+   * Reads lines. Lines without a row are dropped, except for an asterisk, which
+   * repeats the previous row.
    *
    * @param text The text.
    * @param from Where the first line starts.
@@ -121,14 +121,14 @@ export class DumpLines {
     return this.#isIndented ? column : -1;
   }
 
-  /** Whether a line has nothing but an asterisk where the row before starts. */
+  /** Whether a line is only an asterisk in the column of the previous row. */
   #isAsterisk(column: number): boolean {
     let end = this.length;
     if (this.bytes[end - 1] === CR) end--;
     return end === column + 1 && this.bytes[column] === STAR;
   }
 
-  /** Adds the part of a line that is shown, and gives where the line ends. */
+  /** Adds the visible part of a line, and returns where the line ends. */
   #addVisible(text: Uint8Array, from: number, to: number): number {
     this.#makeRoom(to - from + 2);
     let at = from;
@@ -142,7 +142,7 @@ export class DumpLines {
     return at;
   }
 
-  /** Finds the row in the last line, and notes where it starts. */
+  /** Finds the row in the last line, and records where it starts. */
   #findRow(first: number, isCut: boolean): number {
     const line = this.bytes.subarray(first, this.length);
     this.#rowStart = 0;
@@ -160,7 +160,7 @@ export class DumpLines {
     return isCut && length <= MAX_PREFIX_BYTES ? OPEN_PREFIX : NO_ROW;
   }
 
-  /** Drops so many bytes of those that were added from a place on. */
+  /** Removes added bytes, starting at a position. */
   #drop(from: number, count: number): void {
     this.bytes.copyWithin(from, from + count, this.length);
     this.places.copyWithin(from, from + count, this.length);
@@ -179,7 +179,7 @@ export class DumpLines {
   }
 }
 
-/** Whether digits are an offset in front of a row. */
+/** Whether digits are an offset before a row. */
 function isOffset(line: Uint8Array, from: number, end: number): boolean {
   const count = end - from;
   if (count < MIN_OFFSET_DIGITS || count > MAX_FIRST_DIGITS) return false;
@@ -220,8 +220,8 @@ function cellsAt(text: Uint8Array, at: number): number {
 }
 
 /**
- * Checks whether digits may be the offset of a row behind a prefix: a word that
- * only ends with digits is none, as a commit in a URL.
+ * Checks whether digits may be the offset of a row after a prefix. A word that only
+ * ends with digits, such as a commit in a URL, is not an offset.
  *
  * @param text The text.
  * @param end Where the digits end.
@@ -233,7 +233,7 @@ export function mayEndOffset(text: Uint8Array, end: number): boolean {
   if (at < least) return false;
   const before = text[at - 1];
   if (at === 0 || before === LF || ENDS_PREFIX[before] === 1) return true;
-  // It may be the end of a code for a terminal.
+  // It may be the end of a terminal code.
   for (let code = at - 1; code >= 0 && at - code <= MAX_CODE_BYTES; code--) {
     if (text[code] === ESC) return true;
   }
@@ -246,14 +246,14 @@ function digitsEnd(text: Uint8Array, from: number): number {
   return at;
 }
 
-/** Where the blanks end that start at a place. */
+/** End of the blanks that start at a position. */
 export function skipBlanks(text: Uint8Array, from: number, to: number): number {
   let at = from;
   while (at < to && isBlank(text[at])) at++;
   return at;
 }
 
-/** Where the digits of a number end, possibly behind a sign. */
+/** End of the digits of a number, which may have a sign. */
 export function numberEnd(text: Uint8Array, from: number, to: number): number {
   let at = text[from] === MINUS ? from + 1 : from;
   while (at < to && HEX[text[at]] < 16) at++;
@@ -269,21 +269,21 @@ function isLineEnd(byte: number): boolean {
   return byte === LF || byte === CR;
 }
 
-/** How wide the place of an offset is that is left out, as `od` does when it writes a row once more. */
+/** Width of an omitted offset: `od` omits it when it repeats a row in another notation. */
 export function indentOf(indent: number, firstEnd: number): number {
   return OFFSET_DIGITS.find((count) =>
     count % CELL_BYTES === firstEnd % CELL_BYTES && indent >= count
   ) ?? 0;
 }
 
-/** Where the word ends that starts at a place of a row. */
+/** End of the word that starts at a position of a row. */
 export function cellEnd(text: Uint8Array, from: number, to: number): number {
   let at = from;
   while (at < to && !isBlank(text[at])) at++;
   return at;
 }
 
-/** The byte that stands in a cell of `od -c` or `od -a`; negative without one. */
+/** Byte in a cell of `od -c` or `od -a`; negative if there is none. */
 export function cellAt(text: Uint8Array, at: number): number {
   const [before, first, second, third] = text.subarray(at, at + CELL_BYTES);
   if (before !== BLANK) return -1;

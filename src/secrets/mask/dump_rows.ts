@@ -18,7 +18,7 @@ import type { RangeSink } from "./ranges.ts";
 import { MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
 import { holdsGrams } from "./word_index.ts";
 
-/** How much that was printed is looked at again: more than rows of a needle's length have, and a whole row. */
+/** Number of printed bytes to search again, which hold the rows of a needle, and maximum length of a row. */
 const [CONTEXT_BYTES, MAX_ROW_BYTES] = [2560, 8192];
 
 /** How much may follow the last byte of a row and yet be its column of text, or lines in front of the next row. */
@@ -31,7 +31,7 @@ const [LF, COLON] = [10, 0x3a];
 
 const NOTHING = new Uint8Array();
 
-/** Only what is common without an offset is read without one: most numbers in a log are not bytes. */
+/** Without offsets, only common notations are read: most numbers in a log are not bytes. */
 const NOTATIONS: readonly Notation[] = [
   { radix: 16, isLittleEndian: false, hasOffset: true },
   { radix: 16, isLittleEndian: true, hasOffset: true },
@@ -48,41 +48,41 @@ const NOTATIONS: readonly Notation[] = [
 
 /**
  * Finds secrets in hex dumps: rows of `xxd`, `hexdump`, `od` and the like, with
- * an offset in front of the bytes, and a column of text behind them.
+ * an offset before the bytes, and a column of text after them.
  *
  * The bytes of consecutive rows are joined, in each notation in which the rows
  * can be read: words of any size, either byte first, in hexadecimal, octal,
  * decimal or binary digits, or as characters. What is found is masked among the
  * digits and in the column of text.
  *
- * Only lines that begin like a row are looked at. The rows that were printed
- * last are looked at again with the next window.
+ * Only lines that begin like a row are searched. The last printed rows are searched
+ * again with the next window.
  */
 export class DumpRows {
-  /** The printed part of the last line if it may be a row, and rows in front of it. */
+  /** Printed part of the last line if it may be a row, and the rows before it. */
   #context: Uint8Array = new Uint8Array();
   /** Whether a line starts with the context, or with the window if that is empty. */
   #isLineKnown = true;
   readonly #lines = new DumpLines();
   readonly #dump = new DumpedBytes();
-  /** How much of what was printed is in front of the window in the text that is searched. */
+  /** Number of printed bytes before the window in the searched text. */
   #shift = 0;
   #heldFrom = 0;
-  /** Whether the window has what may be a row. */
+  /** Whether the window may contain a row. */
   #isSearched = false;
   /** Whether a needle was found, whose text may still have to be masked. */
   #isFound = false;
 
   /**
-   * Finds the places of needles in rows.
+   * Finds needles in rows.
    *
    * @param window The window.
    * @param isLast Whether the text ends behind it.
    * @param starts Where lines start in it that look like rows, in order.
-   * @param needles What is looked for.
-   * @param ranges Receives what was found.
-   * @returns Where a part starts that may still become a needle; the length of
-   * the window if there is none.
+   * @param needles Needles to search for.
+   * @param ranges Receives the ranges of needles.
+   * @returns Start of a part that may still become a needle; the length of the
+   * window if there is none.
    */
   find(
     window: Uint8Array,
@@ -107,7 +107,7 @@ export class DumpRows {
       }
     };
     if (isRowAtStart) {
-      // Copying all of the window would take longer than all else.
+      // Copying the whole window would take longer than everything else.
       const start = window.subarray(0, this.#regionEnd(window, 0, 1));
       const text = joined(this.#context, start);
       searchRows(text, this.#rowsOf(text));
@@ -118,10 +118,10 @@ export class DumpRows {
   }
 
   /**
-   * Remembers what was printed.
+   * Remembers the printed part of a window.
    *
    * @param window The window.
-   * @param heldFrom Where the part of it ends that is printed.
+   * @param heldFrom Where its printed part ends.
    */
   remember(window: Uint8Array, heldFrom: number): void {
     if (heldFrom === 0) return;
@@ -140,7 +140,7 @@ export class DumpRows {
     if (this.#isFound) {
       from = lineStart(text, Math.max(0, length - CONTEXT_BYTES));
     } else if (this.#isAfterRow(text, line)) from = linesBefore(text, line);
-    // What is known of a line may not tell yet that it is a row.
+    // The known part of a line may be too short to recognize a row.
     const isOther = from === line && line < length &&
       this.#lines.kindOf(text, line) === NO_ROW;
     this.#isLineKnown = !isOther && from >= 0 && length - from <= MAX_ROW_BYTES;
@@ -229,7 +229,7 @@ export class DumpRows {
     }
   }
 
-  /** Holds back what may go on in the next row. */
+  /** Holds back bytes that may continue in the next row. */
   #hold(to: number, needles: NeedleSet): void {
     const dump = this.#dump;
     const open = dump.openFrom(needles.grams.bytes);
@@ -257,7 +257,7 @@ export class DumpRows {
     return rows;
   }
 
-  /** Where the lines end that may belong together, from a row on. */
+  /** End of the lines that may belong together, starting with a row. */
   #regionEnd(text: Uint8Array, from: number, moreLines = 0): number {
     let skipped = -moreLines;
     let line = from;

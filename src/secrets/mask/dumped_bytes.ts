@@ -25,11 +25,11 @@ export interface Notation {
   readonly radix: 0 | 2 | 8 | 10 | 16;
   /** Whether the last byte of a word is written first. */
   readonly isLittleEndian: boolean;
-  /** Whether an offset stands in front of the bytes. */
+  /** Whether there is an offset before the bytes. */
   readonly hasOffset: boolean;
 }
 
-/** How many bytes a number stands for, by its digits in octal, and by the width of its column in decimal. */
+/** Sizes of numbers in bytes: by their digits in octal, by the width of their column in decimal. */
 const OCTAL_SIZES: Record<number, number> = { 3: 1, 6: 2, 11: 4, 22: 8 };
 const DECIMAL_SIZES: Readonly<Record<number, number>> = {
   ...{ 4: 1, 5: 1, 6: 2, 7: 2, 8: 2, 11: 4, 12: 4, 21: 8 },
@@ -40,13 +40,13 @@ export class DumpedBytes {
   /** Number of bytes. */
   length = 0;
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(512);
-  /** Where the digits of each byte start and end, and where the word does that has them. */
+  /** Where the digits of each byte, and the word that contains them, start and end. */
   starts: Int32Array = new Int32Array(512);
   ends: Int32Array = new Int32Array(512);
   wordStarts: Int32Array = new Int32Array(512);
   /** Number of the row of each byte. */
   #rowOf = new Int32Array(512);
-  /** Of each row: its first byte, and where its column of text starts and ends. */
+  /** First byte of each row, and where its column of text starts and ends. */
   #firsts: number[] = [];
   #textStarts: number[] = [];
   #textEnds: number[] = [];
@@ -57,16 +57,16 @@ export class DumpedBytes {
   #openFrom = -1;
   #notation!: Notation;
   #prefixed: ReadonlySet<number> = new Set();
-  /** Of the row that is read: where its line starts, whether that may go on, and the number of its first byte. */
+  /** Current row: start of its line, whether the line may continue, and its first byte. */
   #line = 0;
   #isOpen = false;
   #rowFirst = 0;
-  /** How many bytes there are for certain: what follows may be text; negative if that is not so. */
+  /** Number of bytes before numbers that may be a column of text; negative if none may be. */
   #certainLength = -1;
   /** Where in its line the column of text of the last row starts. */
   #column = 0;
 
-  /** How many bytes there are, as far as one can tell: what is cut may be numbers or text. */
+  /** Possible numbers of bytes: the end of a cut line may be numbers or text. */
   get lengths(): number[] {
     const certain = this.#certainLength;
     return certain < 0 ? [this.length] : [this.length, certain];
@@ -77,7 +77,7 @@ export class DumpedBytes {
     return this.length === 0 ? 0 : to - this.ends[this.length - 1];
   }
 
-  /** The first bytes as a text that can be searched. */
+  /** The first bytes as a searchable text. */
   view(length: number): Uint8Array<ArrayBuffer> {
     return this.bytes.subarray(0, length);
   }
@@ -115,7 +115,7 @@ export class DumpedBytes {
     this.isOver = skipped > MAX_SKIPPED_LINES;
   }
 
-  /** Gives where bytes are written: in each row among the digits, and in the column of text. */
+  /** Calls back with the ranges of bytes, both as digits of each row and in its column of text. */
   forEachPlace(
     start: number,
     end: number,
@@ -137,7 +137,7 @@ export class DumpedBytes {
     }
   }
 
-  /** Where the part of an incomplete number starts that may be a needle's; negative without one. */
+  /** Start of an incomplete number that may belong to a needle; negative if there is none. */
   openFrom(isNeedleByte: Uint8Array): number {
     const from = this.#openFrom;
     const open = this.#open;
@@ -157,7 +157,7 @@ export class DumpedBytes {
     return -1;
   }
 
-  /** Adds the last row again, of which a line with an asterisk says that it follows once more, or more often. */
+  /** Adds the last row again: a line with an asterisk means that it repeats at least once. */
   #repeatRow(line: number): boolean {
     const row = this.#firsts.length;
     if (row === 0 || this.bytes[this.length - 1] === GAP) return false;
@@ -225,14 +225,14 @@ export class DumpedBytes {
       at = skipBlanks(text, end, to);
       if (this.#certainLength < 0 && this.#findColumn(text, end, to)) {
         if (!this.#isOpen) return true;
-        // More of the line may tell that these are numbers.
+        // The rest of the line may show that these are numbers.
         this.#certainLength = this.length;
       }
     }
     return true;
   }
 
-  /** Where the bytes of a row start, behind its offset or without one; negative if the row is another one. */
+  /** Where the bytes of a row start; negative if the row does not fit the notation. */
   #dataStart(text: Uint8Array, from: number, to: number): number {
     const { hasOffset } = this.#notation;
     const at = skipBlanks(text, from, to);
@@ -243,13 +243,13 @@ export class DumpedBytes {
     if (!mayBeOffset) return from;
     const next = skipBlanks(text, end, to);
     const nextEnd = numberEnd(text, next, to);
-    // Words have the same length, but for the last one.
+    // All words have the same length, except for the last one.
     const isWord = nextEnd - next === end - at ||
       nextEnd - next < end - at && skipBlanks(text, nextEnd, to) === to;
     return isWord ? from : -1;
   }
 
-  /** Whether more of a line may tell that its first word is an offset, or no part of a row. */
+  /** Whether the rest of a line may show that its first word is an offset, or no part of a row. */
   #mayBecomeOffset(text: Uint8Array, at: number, to: number): boolean {
     if (!this.#isOpen || this.#notation.hasOffset) return false;
     const end = numberEnd(text, at, to);
@@ -257,7 +257,7 @@ export class DumpedBytes {
     return end - at >= MIN_OFFSET_DIGITS && numberEnd(text, next, to) === to;
   }
 
-  /** Adds the bytes of a number; `false` if it is none. */
+  /** Adds the bytes of a number; returns `false` if it is not a number. */
   #addNumber(text: Uint8Array, from: number, to: number, column: number) {
     const { radix } = this.#notation;
     if (to === from) return false;
@@ -330,7 +330,7 @@ export class DumpedBytes {
     return rest === to || this.#readFramed(text, rest, to);
   }
 
-  /** Notes a number, or cell, that may go on behind the text. */
+  /** Records a number or cell that may continue after the text. */
   #setOpen(text: Uint8Array, from: number, to: number): true {
     this.#openFrom = from;
     this.#open = text.subarray(from, to);
@@ -344,12 +344,12 @@ export class DumpedBytes {
     return true;
   }
 
-  /** Finds a column of text that is not framed: at the end of the line, as in the row before, or behind two blanks. */
+  /** Finds an unframed column of text: at the end, where the last row has it, or after two blanks. */
   #findColumn(text: Uint8Array, before: number, to: number): boolean {
     const count = this.length - this.#rowFirst;
     const first = skipBlanks(text, before, to);
     const known = this.#line + this.#column;
-    // Of a line that may go on, blanks alone tell nothing.
+    // In an incomplete line, blanks alone prove nothing.
     const places = !this.#isOpen
       ? [to - count, known, before + 2, first]
       : first < to
@@ -367,14 +367,14 @@ export class DumpedBytes {
     return true;
   }
 
-  /** Whether the rest of a line may be the text of the row that is read. */
+  /** Whether the rest of a line may be the text of the current row. */
   #isText(text: Uint8Array, from: number, to: number): boolean {
     const first = this.#rowFirst;
     if (to - from > this.length - first) return false;
     for (let at = from; at < to; at++) {
       const byte = this.bytes[first + at - from];
       const isPrintable = byte >= BLANK && byte < 0x7f;
-      // A sign stands for other bytes.
+      // A sign represents other bytes.
       if (isPrintable ? byte !== text[at] : HEX[text[at]] < 16) return false;
     }
     return true;

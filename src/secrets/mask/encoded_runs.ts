@@ -25,8 +25,8 @@ const MAX_DEPTH = 3;
 const LOST_BYTES = 3;
 
 /**
- * Minimum length of what the scanner takes for encoded text: unbroken letters
- * and digits, and hexadecimal digits.
+ * Minimum length of a run that the scanner takes for encoded text: of letters and
+ * digits, and of hexadecimal digits.
  */
 const [MIN_RUN, MIN_HEX_RUN] = [11, 16];
 
@@ -42,8 +42,8 @@ const REACH_BYTES = 1280;
 const CONTEXT_BYTES = 256;
 
 /**
- * Number of bytes at the start of a window that are searched with these. A
- * needle that ends behind them has a place that the scanner has found.
+ * Number of bytes at the start of a window that are searched together with these. A
+ * needle that ends after them contains a position that the scanner has found.
  */
 const START_BYTES = 3 * REACH_BYTES;
 
@@ -62,7 +62,7 @@ const GRAMS = MIN_GRAM_NEEDLE_BYTES - 3;
 export class EncodedRuns {
   /** The last bytes that were printed. */
   #context: Uint8Array = new Uint8Array();
-  /** The run in the window, and those in what was decoded. */
+  /** The run in the window, and the runs in decoded text. */
   readonly #runs: DecodedRun[] = [new DecodedRun()];
   readonly #marks = new Marks();
   readonly #unescaped = new DecodedText();
@@ -75,15 +75,15 @@ export class EncodedRuns {
   #ranges: RangeSink | undefined;
 
   /**
-   * Finds the places of needles in runs.
+   * Finds needles in runs.
    *
    * @param window The window.
    * @param isLast Whether the text ends behind it.
-   * @param places Where runs may stand for text, in order.
-   * @param needles What is looked for.
-   * @param ranges Receives what was found.
-   * @returns Where a part starts that may still become a needle; the length of
-   * the window if there is none.
+   * @param places Where runs may encode text, in ascending order.
+   * @param needles Needles to search for.
+   * @param ranges Receives the ranges of needles.
+   * @returns Start of a part that may still become a needle; the length of the
+   * window if there is none.
    */
   find(
     window: Uint8Array,
@@ -96,7 +96,7 @@ export class EncodedRuns {
     this.#needles = needles;
     this.#ranges = ranges;
     let done = this.#findAtStart(window, isLast);
-    // A needle with a place behind that may start in front of it.
+    // A needle with a position after `done` may start before it.
     let least = done === START_BYTES - REACH_BYTES ? done - REACH_BYTES : done;
     for (let next = 0; next < places.length;) {
       const place = places[next];
@@ -122,7 +122,7 @@ export class EncodedRuns {
   }
 
   /**
-   * Remembers what was printed.
+   * Remembers the printed bytes.
    *
    * @param printed The part of the window that is printed.
    */
@@ -135,8 +135,8 @@ export class EncodedRuns {
   /**
    * Searches a run that began before the window.
    *
-   * @returns Where the places start that were not searched: at its end, or
-   * earlier if it is long.
+   * @returns Where the search has to continue: at the end of the run, or earlier if
+   * the run is long.
    */
   #findAtStart(window: Uint8Array, isLast: boolean): number {
     const from = runStart(this.#context, this.#context.length, CONTEXT_BYTES);
@@ -157,9 +157,9 @@ export class EncodedRuns {
   /**
    * Takes a run.
    *
-   * @param text The window, possibly behind what was printed.
-   * @param from Where the run starts, or is looked at from.
-   * @param shift Number of bytes in front of the window.
+   * @param text The window, possibly with printed bytes before it.
+   * @param from Where the run, or the part of it to decode, starts.
+   * @param shift Number of bytes before the window.
    * @returns Where the run ends.
    */
   #take(text: Uint8Array, from: number, shift: number): number {
@@ -168,7 +168,7 @@ export class EncodedRuns {
     return this.#runs[0].take(text, from);
   }
 
-  /** Decodes the text that the scanner has found at a place of the window. */
+  /** Decodes the text that the scanner has found at a position of the window. */
   #decodeAt(place: number, isEnd: boolean): void {
     const run = this.#runs[0];
     const char = run.charAt(place);
@@ -179,7 +179,7 @@ export class EncodedRuns {
     if (run.mayBeText(hex, char)) this.#decode(0, hex, char, isEnd, false);
   }
 
-  /** Decodes what stands for text in a run. */
+  /** Decodes the parts of a run that may encode text. */
   #decodeRun(depth: number, isEnd: boolean): void {
     this.#runs[depth].scan((way, char) =>
       this.#decode(depth, way, char, isEnd, false)
@@ -187,7 +187,7 @@ export class EncodedRuns {
     if (isEnd) this.#decodeEnd(depth);
   }
 
-  /** Decodes the last bytes of a run in each way, as they may go on. */
+  /** Decodes the last bytes of a run in each way, because they may continue. */
   #decodeEnd(depth: number): void {
     const run = this.#runs[depth];
     for (let way = 0; way < WAYS; way++) {
@@ -250,7 +250,7 @@ export class EncodedRuns {
   /**
    * The same with escapes undone.
    *
-   * @param isEscaped Whether there are any; otherwise, they may follow.
+   * @param isEscaped Whether there are escapes; otherwise, they may follow.
    */
   #searchEscaped(
     { places, view }: DecodedRun,
@@ -275,7 +275,7 @@ export class EncodedRuns {
     if (marks.limit < view.length) this.#hold(places.startOf(marks.limit));
   }
 
-  /** Decodes the runs in a text that was decoded. */
+  /** Decodes the runs in decoded text. */
   #searchRuns(outer: DecodedRun, depth: number, isEnd: boolean): void {
     const { bytes, length, places } = outer;
     const run = this.#runs[depth] ??= new DecodedRun(places);

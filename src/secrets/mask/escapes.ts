@@ -1,14 +1,14 @@
 /**
- * Reads one escape of a text, whatever wrote it.
+ * Reads one escape of a text, in any of the common notations.
  *
- * An escape is everything that stands for something else: `%2F` and `%u65e5`,
+ * An escape is everything that represents something else: `%2F` and `%u65e5`,
  * `&amp;`, `&#x27;` and `&#39`, `\n`, `\"`, `\u00fc`, `\u{1f511}`, `\x2f` and `\303`, a
  * backslash at the end of a line, and a code for a terminal, which stands for
  * nothing, as do the NULs of UTF-16. Escapes nest, in one another and in themselves: `%2522`, `\\\"`,
  * `&amp;quot;`, `\u0026quot;` and `%5Cu0022` are each one escape of `"`.
  *
- * What is escaped is given in a normal form, in which texts that were quoted
- * in different ways, any number of times, are the same:
+ * The result is in a normal form, which is the same for texts that were quoted in
+ * different ways, and any number of times:
  *
  * - quotes and backslashes, in any number and of any kind, are one
  *   {@linkcode QUOTE}: it is unknown whether `\\"` is one or two of them;
@@ -32,7 +32,7 @@ import {
 /** Maximum length of a code for a terminal that is read as one, in bytes. */
 export const MAX_CODE_BYTES = 1024;
 
-/** Maximum number of backslashes that are read as one escape, and most escapes within one another. */
+/** Maximum number of backslashes in one escape, and of nested escapes. */
 const MAX_DEPTH = 64;
 
 const [LF, CR, ESC, DEL, BEL] = [0x0a, 0x0d, 0x1b, 0x7f, 0x07];
@@ -40,22 +40,22 @@ const [BLANK, PERCENT, AMPERSAND, EQUALS] = [0x20, 0x25, 0x26, 0x3d];
 const [BACKSLASH, SEMICOLON, HASH] = [0x5c, 0x3b, 0x23];
 const [LEFT_BRACE, RIGHT_BRACE] = [0x7b, 0x7d];
 
-/** What is not one of the bytes that are looked for. */
+/** A value that is not a byte, such as past the end of the text. */
 const NONE = -1;
 
-/** Reads escapes; what it read last stands in its fields. */
+/** Reads escapes. Its fields contain the last result. */
 export class EscapeReader {
   /** Where the escape ends. */
   end = 0;
-  /** The bytes that it stands for, the first one in the lowest byte. */
+  /** Its value: bytes, the first one in the lowest byte. */
   value = 0;
-  /** How many bytes it stands for: 0 to 4. */
+  /** Number of bytes of the value: 0 to 4. */
   size = 0;
-  /** Whether more text might have made it another escape, or one at all. */
+  /** Whether more text could turn it into another escape, or into an escape at all. */
   isOpen = false;
   #bytes: Uint8Array = new Uint8Array();
   #length = 0;
-  /** What has been read of an escape: a character, or a byte of one. */
+  /** Character, or byte of a character, that an escape has produced so far. */
   #char = 0;
   #isByte = false;
   #next = 0;
@@ -66,7 +66,7 @@ export class EscapeReader {
    *
    * @param bytes The text.
    * @param length Where the text ends.
-   * @param at Where a `%`, `&`, backslash, ESC or NUL stands.
+   * @param at Position of a `%`, `&`, backslash, ESC or NUL.
    * @returns Whether an escape begins there.
    */
   read(bytes: Uint8Array, length: number, at: number): boolean {
@@ -108,7 +108,7 @@ export class EscapeReader {
     return NONE;
   }
 
-  /** Reads on from a `%` or `&` that was read, if it stands for something else. */
+  /** Continues after a `%` or `&`, if it begins an escape. */
   #readReference(): boolean {
     if (this.#char === PERCENT) return this.#readPercent();
     return this.#char === AMPERSAND && this.#readEntity();
@@ -130,7 +130,7 @@ export class EscapeReader {
 
   #readEntity(): boolean {
     let at = this.#next;
-    // What ends and marks an entity may be percent-encoded, with all around it.
+    // The `#` and `;` of an entity may be percent-encoded like the text around it.
     const isPercent = this.#at(at) === PERCENT;
     const first = isPercent ? this.#percentAt(at) : this.#at(at);
     if (first === HASH) return this.#readNumber(at + (isPercent ? 3 : 1));
@@ -145,7 +145,7 @@ export class EscapeReader {
     if (char === undefined) return false;
     const end = this.#semicolonEnd(at);
     if (end >= 0) return this.#found(char, end, false);
-    // Of the older names, parsers take some without a semicolon.
+    // Parsers accept some of the older names without a semicolon.
     return byte !== EQUALS && isOldEntity(name) &&
       this.#found(char, at, false);
   }
@@ -164,7 +164,7 @@ export class EscapeReader {
     }
     const isCut = at === first + 8 && HEX[this.#at(at)] < (isHex ? 16 : 10);
     if (at === first || isCut || char > 0x10ffff) return false;
-    // Parsers end a number also without a semicolon, where its digits end.
+    // Without a semicolon, parsers end a number after its digits.
     const end = this.#semicolonEnd(at);
     return this.#found(char, end < 0 ? at : end, false);
   }
@@ -175,13 +175,13 @@ export class EscapeReader {
     return byte === PERCENT && this.#percentAt(at) === SEMICOLON ? at + 3 : -1;
   }
 
-  /** The byte that is percent-encoded at a place; negative if there is none. */
+  /** Percent-encoded byte at a position; negative if there is none. */
   #percentAt(at: number): number {
     return this.#hex(at + 1, 2);
   }
 
   /**
-   * Reads what follows a backslash.
+   * Reads the text after a backslash.
    *
    * @returns Whether the character that was found may begin another escape;
    * otherwise, all is read.
@@ -195,7 +195,7 @@ export class EscapeReader {
     }
     const next = this.#characterEnd;
     const isPlain = next === end + 1;
-    // Of two signs as they are, the first one was put in front of the other.
+    // The first of two literal backslashes escapes the other.
     if (!isPlain && this.#bytes[end - 1] === BACKSLASH) {
       this.#emitNothing(end);
       return false;
@@ -209,13 +209,13 @@ export class EscapeReader {
     return false;
   }
 
-  /** Whether a backslash is itself, and not in front of what it quotes. */
+  /** Whether a backslash is literal, and does not escape the next character. */
   #isLiteralBefore(char: number): boolean {
     return char < 0 || char === ESC || isAlphanumeric(char) ||
       NORMAL[char] === QUOTE;
   }
 
-  /** The character at a place, with `%` and `&` looked through; a field gets where it ends. */
+  /** Character at a position, with `%` and `&` decoded; sets a field to its end. */
   #characterAt(at: number): number {
     const byte = this.#at(at);
     if (byte !== PERCENT && byte !== AMPERSAND) {
@@ -228,7 +228,7 @@ export class EscapeReader {
     for (let depth = 0; depth < MAX_DEPTH; depth++) {
       if (!this.#readReference()) break;
     }
-    // A reference that is not complete is read by itself later.
+    // An incomplete reference is read separately later.
     if (this.#next === at + 1) this.isOpen ||= isOpen;
     this.#characterEnd = this.#next;
     return this.#char;
@@ -265,7 +265,7 @@ export class EscapeReader {
     return this.#found(code, next + digits, false);
   }
 
-  /** The second half of a character that takes two escapes; 0 if there is none. */
+  /** Second half of a character that takes two escapes; 0 if there is none. */
   #lowSurrogate(at: number): number {
     let next = at;
     for (let count = 0; count < MAX_DEPTH; count++) {
@@ -298,7 +298,7 @@ export class EscapeReader {
     return byte >= 0 && this.#found(byte, next + 2, true);
   }
 
-  /** Up to three octal digits that make a byte. */
+  /** Reads up to three octal digits as a byte. */
   #readOctal(first: number, next: number): boolean {
     let value = first - 0x30;
     let at = next;
@@ -310,7 +310,7 @@ export class EscapeReader {
     return this.#found(value, at, true);
   }
 
-  /** `\M-x` and `\C-x`, which zsh writes. */
+  /** Reads `\M-x` and `\C-x`, which zsh writes. */
   #readMeta(letter: number, next: number): boolean {
     if (this.#at(next) !== 0x2d) return false;
     let high = letter === 0x4d ? 0x80 : 0;
@@ -350,13 +350,13 @@ export class EscapeReader {
     return end;
   }
 
-  /** Finds the end of a code for a terminal (ECMA-48), of which ESC was read. */
+  /** Finds the end of a terminal code (ECMA-48) after its ESC. */
   #codeEnd(): number {
     let at = this.#next;
     const last = at + MAX_CODE_BYTES - 1;
     const first = this.#at(at);
     if (first === 0x5d || first === 0x50 || first === 0x5f || first === 0x5e) {
-      // A text for the terminal: its title, links. Another code may end it.
+      // A string for the terminal, such as a title or link. Another code may end it.
       at++;
       while (at < last && isPrintable(this.#at(at))) at++;
       return at < last && this.#at(at) === BEL ? at + 1 : at;
@@ -388,7 +388,7 @@ export class EscapeReader {
     else if (char < 0x800) {
       this.#emit(0xc0 | char >> 6 | tail(char, 0) << 8, 2, this.#next);
     } else if (char < 0x10000) {
-      // Half a character is written as one that could not be written.
+      // Half a surrogate pair is written as the replacement character.
       const whole = (char & 0xf800) === 0xd800 ? 0xfffd : char;
       const value = 0xe0 | whole >> 12 | tail(whole, 6) << 8 |
         tail(whole, 0) << 16;
@@ -421,7 +421,7 @@ function isPrintable(byte: number): boolean {
   return byte >= 0x20 && byte !== DEL;
 }
 
-/** Whether a percent sign or an ampersand begins no escape, as most do not. */
+/** Whether a percent sign or an ampersand does not begin an escape, like most. */
 function isSign(byte: number, next: number): boolean {
   if (byte === PERCENT) return next !== 0x75 && HEX[next] > 15;
   return byte === AMPERSAND && next !== HASH && next !== PERCENT &&

@@ -14,8 +14,8 @@ const MIN_LINE = 8;
 const MAX_ENCODED_LINES = 256;
 
 /**
- * Longer values are taken in parts, which share so much that every stretch of
- * a needle's length is in one: time and memory stay in proportion.
+ * Longer values are split into parts. They overlap, so that every stretch of a
+ * needle's length is in one part; time and memory stay proportional.
  */
 const [PART_LENGTH, SHARED_LENGTH] = [8192, 256];
 
@@ -24,10 +24,10 @@ const LINE_BREAK = /\r\n|[\r\n]/;
 /** Texts that need no quotes anywhere and have no parts. */
 const PLAIN = /^[\w.-]+$/;
 
-/** Minimum length of what several quotes surround, to be masked by itself, in characters. */
+/** Minimum length of text inside several quotes that is masked by itself, in characters. */
 const MIN_INNER_LENGTH = 8;
 
-/** Lines that every file of their kind has. */
+/** Lines that all files of a kind share. */
 const STRUCTURAL = /^(-----(BEGIN|END) .*-----|[\s{}[\]()<>;:,"'=_*#/.-]*)$/;
 
 /**
@@ -42,10 +42,10 @@ const MAX_BASE32_BYTES = 4096;
  */
 const [MAX_SHIFT, MAX_SHIFT_32] = [2, 4];
 
-/** Maximum number of parts of a document that are secrets of their own. */
+/** Maximum number of parts of a document that are separate secrets. */
 const MAX_PARTS = 1_000;
 
-/** How deep documents are looked for within one another. */
+/** Maximum depth of nested documents. */
 const MAX_PART_DEPTH = 8;
 
 /** Minimum length of a part that is a secret because of its name, in characters. */
@@ -54,14 +54,14 @@ const MIN_NAMED = 6;
 /** Minimum length of a part that is a secret because it looks like one, in characters. */
 const MIN_SHAPED = 16;
 
-/** How much of a part is looked at for that. */
+/** Maximum number of characters of a part that are checked for that. */
 const MAX_SHAPED = 128;
 
-/** Names of what is secret, in any spelling. */
+/** Names of secrets, in any spelling. */
 const SECRET_NAME =
   /pass(?!ive|age|enger|ed\b)|pwd|secret|token|credential|priv|signature|(?:^|[^a-z])(?:sig|sas|auth|psk|pin|otp|salt|seed|hmac|jwt|bearer|cookie)(?:$|[^a-z])|(?:api|access|account|encryption|signing|master|shared|host|storage|client|license|ssh|ssl|tls|gpg|rsa|aes)[-_.]?key|(?:^|[^a-z])key(?:$|s$|[-_.]?(?:data|material|value|file)$)|_auth$/i;
 
-/** Names of what describes a secret and is none. */
+/** Names of values that describe a secret but are not secret. */
 const PLAIN_NAME =
   /(?:ur[il]|type|name|user|email|expir\w*|(?:^|[-_.])ids?|version|algorithm|endpoint|host|port|path|file|region|scopes?|issuer|audience|lifetime|ttl|_at|length|policy|enabled)$/i;
 
@@ -86,11 +86,11 @@ const CAPITAL_A = 0x41;
 const CASE = 0x20;
 
 /**
- * Finds the parts of a secret that are secrets of their own.
+ * Finds the parts of a secret that are separate secrets.
  *
  * Documents are JSON, lines of `KEY=VALUE` or `KEY: VALUE`, connection strings
- * and URLs, also within one another. A part counts by its name, or because it
- * is long and looks as if it were random; so do all parts of several lines.
+ * and URLs, possibly nested. A part counts if its name is that of a secret, if it
+ * is long and looks random, or if it has several lines.
  *
  * @param secret The secret.
  * @returns Parts as they are written in it, and decoded.
@@ -103,15 +103,15 @@ export function secretParts(secret: string): Set<string> {
 }
 
 /**
- * Returns every form in which a secret may be printed and which is no matter of
- * escapes: those are undone in the text.
+ * Returns every form in which a secret may be printed, apart from escapes, which
+ * are undone in the text.
  *
- * These are the value, the value without the white space or quotes around it,
- * its longer lines, and what each of these leaves in base64 and hexadecimal
- * digits, wherever it stands in what was encoded.
+ * These are the value, the value without surrounding white space or quotes, its
+ * longer lines, and the part of each of these that does not change in base64 and
+ * hexadecimal digits, at any position of the encoded data.
  *
  * @param value The secret.
- * @returns The forms; some may be there twice.
+ * @returns The forms, possibly with duplicates.
  */
 export function* formsOf(value: string): Generator<Form> {
   const { whole, lines, loose, joined } = variantsOf(value);
@@ -157,15 +157,15 @@ function* partsOf(value: string): Generator<string> {
   }
 }
 
-/** What a secret may be printed as, apart from how it is written. */
+/** Variants of a secret, before encoding. */
 interface Variants {
-  /** All of it. */
+  /** The whole value. */
   whole: Set<string>;
   /** Its longer lines. */
   lines: Set<string>;
-  /** What a shell makes of it in a variable without quotes, and all lines in one. */
+  /** The value as an unquoted variable in a shell, and with all lines joined. */
   loose: Set<string>;
-  /** All lines in one, and those that not every file of its kind has. */
+  /** All lines joined, and without the lines that all files of a kind share. */
   joined: Set<string>;
 }
 
@@ -182,7 +182,7 @@ function variantsOf(value: string): Variants {
   variants.whole.add(trimmed);
   const unquoted = /^(["'])(.*)\1$/s.exec(trimmed)?.[2] ?? "";
   if (unquoted.trim() !== "") variants.whole.add(unquoted);
-  // Of several quotes at an edge, one may be escaped and the others not.
+  // If there are several quotes at an edge, only some may be escaped.
   const inner = trimmed.replace(/^["']{2,}|["']{2,}$/g, "");
   if (inner !== trimmed && inner.length >= MIN_INNER_LENGTH) {
     variants.whole.add(inner);
@@ -202,7 +202,7 @@ function variantsOf(value: string): Variants {
   return variants;
 }
 
-/** A secret of several lines without white space and quotes, and what it has between lines such as `-----BEGIN`. */
+/** A multi-line secret without white space and quotes, with and without lines such as `-----BEGIN`. */
 function* joinedForms(texts: Iterable<string>): Generator<Form> {
   for (const text of texts) {
     for (const part of partsOf(text)) {
@@ -212,7 +212,7 @@ function* joinedForms(texts: Iterable<string>): Generator<Form> {
   }
 }
 
-/** What a value leaves in base64 and base32, in both alphabets of each, and in hexadecimal digits. */
+/** Encoded forms of a value: base64 and base32 in both alphabets, and hexadecimal digits. */
 function* encodedForms(bytes: Uint8Array, value: string): Generator<Form> {
   yield* base64Forms(bytes);
   yield* base64Forms(utf16Bytes(bytes, value));
@@ -233,7 +233,7 @@ function form(bytes: Uint8Array, minLength = MIN_JOINED_BYTES): Form {
 }
 
 /**
- * Returns what bytes leave in a text in base64.
+ * Returns the base64 characters that depend only on the given bytes.
  *
  * Three bytes become four characters, so they show in one of three ways. The
  * characters at the edges also depend on what is next to them and are left out.
@@ -258,7 +258,7 @@ function base32Of(bytes: Uint8Array, shift: number): Uint8Array {
   const first = Math.ceil(8 * shift / 5);
   const text = roomFor(Math.floor(8 * (shift + bytes.length) / 5) - first);
   let bits = 0;
-  // The bits in front of the first whole character are those of no character.
+  // The bits before the first whole character are skipped.
   let bitCount = 8 * shift - 5 * first;
   let at = 0;
   for (let length = 0; length < text.length; length++) {
@@ -327,7 +327,7 @@ function parsedJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // It only looks like JSON, and is a secret of another kind.
+    // It only looks like JSON.
     return undefined;
   }
 }
@@ -344,7 +344,7 @@ function addPartsOfValue(
     addPart(name, String(value), parts, depth);
   } else if (typeof value === "object" && value !== null) {
     for (const [key, item] of Object.entries(value)) {
-      // What is in a list has the name of the list.
+      // Items of a list have the name of the list.
       const itemName = Array.isArray(value) ? name : key;
       addPartsOfValue(itemName, item, parts, depth + 1);
     }
@@ -381,13 +381,13 @@ function addUrlParts(url: string, parts: Set<string>): void {
   }
 }
 
-/** Adds a text as it is written in a URL, and what it stands for there. */
+/** Adds a text as written in a URL, and its decoded value. */
 function addDecodedPart(text: string, parts: Set<string>): void {
   parts.add(text);
   try {
     parts.add(decodeURIComponent(text));
   } catch {
-    // Not percent-encoded: it is the part as it stands.
+    // The part is not percent-encoded.
   }
 }
 
@@ -404,7 +404,7 @@ function addPart(
   addPartsOf(value, parts, depth + 1);
 }
 
-/** Adds what `user:password` in base64 holds, as settings of clients have it. */
+/** Adds the parts of `user:password` in base64, as in configurations of clients. */
 function addCredentials(value: string, parts: Set<string>): void {
   const basic = /^(?:Basic\s+)?([A-Za-z0-9+/]{8,}={0,2})$/.exec(value)?.[1];
   if (basic === undefined || basic.length % 4 !== 0) return;
@@ -429,16 +429,16 @@ function isSecretPart(name: string, value: string): boolean {
   return isNamed ? text.length >= MIN_NAMED : isRandom(text);
 }
 
-/** A name with its words apart. */
+/** Separates the words of a name. */
 function separated(name: string): string {
   return name.replace(/(?<=[a-z0-9])(?=[A-Z])/g, "_");
 }
 
-/** Checks whether a word looks as if it were made by chance: long, of letters and digits in any order. */
+/** Checks whether a word looks random: long, with letters and digits in any order. */
 function isRandom(text: string): boolean {
   if (text.length < MIN_SHAPED || !/^[\w+/=.~-]+$/.test(text)) return false;
   if (UUID.test(text)) return false;
-  // Names and versions are words and numbers; in a token, they take turns.
+  // Names and versions consist of words and numbers; in a token, they alternate.
   const turns = text.slice(0, MAX_SHAPED).match(
     /[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])/g,
   );

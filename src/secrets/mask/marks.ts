@@ -24,7 +24,7 @@ import type { WordFilter } from "./word_index.ts";
 /** Kinds of {@linkcode Marks}, as bits: an escape, a line break. */
 export const [ESCAPE, BREAK] = [1, 2];
 
-/** Marks that are closer to one another, in bytes, are looked at together. */
+/** Maximum distance of marks that are checked together, in bytes. */
 export const NEAR_BYTES = 12;
 
 const [LF, CR, TAB, APOSTROPHE, X] = [10, 13, 9, 39, 0x78];
@@ -36,13 +36,13 @@ export const [BLANK, DOLLAR] = [0x20, 36];
 /** The bit in which small and capital letters differ. */
 const CASE = 0x20;
 
-/** What begins an escape: NUL, ESC, `%`, `&` and a backslash. */
+/** Bytes that begin an escape: NUL, ESC, `%`, `&` and backslash. */
 const ESCAPES = [0, ESC, 0x25, 0x26, 0x5c];
 
-/** What may begin a mark, by its first byte. */
+/** Kind of mark that each byte may begin; 0 for none. */
 export const MARKS: Uint8Array = marksOf();
 
-/** Bytes that are left out where line breaks do not count: white space, and what quotes the lines. */
+/** Bytes that are removed where lines are joined: white space, and quotes around lines. */
 const IS_LEFT_OUT = leftOut();
 
 /** The same before escapes are undone. */
@@ -51,7 +51,7 @@ const IS_SKIPPED = Uint8Array.from(
   (normal, byte) => byte === BLANK ? 1 : IS_LEFT_OUT[normal],
 );
 
-/** In how much text the bytes next to a place are looked for at most. */
+/** Maximum length of the text in which bytes next to a position are searched. */
 export const MAX_SIDE_BYTES = 64;
 
 /** Escapes, and places where a text may have been broken into lines, in order. */
@@ -62,13 +62,13 @@ export class MarkList {
   starts: Int32Array = new Int32Array(64);
   ends: Int32Array = new Int32Array(64);
   kinds: Uint8Array = new Uint8Array(64);
-  /** The bytes that each mark stands for, the first one lowest, and their number. */
+  /** Decoded bytes of each mark, the first one lowest, and their number. */
   values: Int32Array = new Int32Array(64);
   sizes: Uint8Array = new Uint8Array(64);
-  /** Where the text ends, or a mark starts that is not complete. */
+  /** End of the text, or start of an incomplete mark. */
   limit = 0;
 
-  /** Number of the first mark that ends behind a place. */
+  /** Index of the first mark that ends after a position. */
   firstBehind(at: number): number {
     let low = 0;
     let high = this.count;
@@ -80,7 +80,7 @@ export class MarkList {
     return low;
   }
 
-  /** Adds a mark behind all others. */
+  /** Appends a mark. */
   add(
     kind: number,
     start: number,
@@ -104,15 +104,15 @@ export class MarkList {
   }
 }
 
-/** The places in a window of text that have to be looked at closely. */
+/** Positions in a window of text that need a closer look. */
 export class Marks extends MarkList {
   /** Escapes of quoted-printable, which may also be something else: `=41` in `port=4100`. */
   readonly soft: MarkList = new MarkList();
-  /** Parts with lists of numbers that may be those of a needle. */
+  /** Parts with lists of numbers that may encode a needle. */
   readonly numbers: ListedParts = new ListedParts();
   /** Where lines start that may be rows of a hex dump, in order. */
   readonly rows: number[] = [];
-  /** Where runs of letters and digits start that may stand for text, in order. */
+  /** Where runs of letters and digits start that may encode text, in order. */
   readonly runs: number[] = [];
   readonly #lines = new DumpLines();
   /** Where the line starts and ends that was looked at last for a row in it. */
@@ -126,8 +126,8 @@ export class Marks extends MarkList {
    *
    * @param text The text.
    * @param isWhole Whether nothing follows.
-   * @param grams What needles are made of; a line break that has none of it next
-   * to it is no mark.
+   * @param grams Four-byte parts of needles; a line break without any of them next
+   * to it is not a mark.
    */
   find(text: Uint8Array, isWhole: boolean, grams?: Grams): void {
     this.#grams = grams?.filter;
@@ -204,10 +204,10 @@ export class Marks extends MarkList {
     const lineBreak = text.indexOf(LF, place);
     this.#lineStart = line;
     this.#lineEnd = lineBreak < 0 ? text.length : lineBreak;
-    // What is in front of the window belongs to the rows that were printed.
+    // Text before the window belongs to the printed rows.
     if (line === least || this.#lines.kindOf(text, line) !== ROW) return;
     this.#putInOrder(this.rows, line);
-    // The row before may have the first byte only, which tells nothing.
+    // The previous row may contain only the first byte, which proves nothing.
     const before = text.lastIndexOf(LF, line - 2) + 1;
     const isRow = before > 0 && line - before <= ROW_START_BYTES &&
       this.#lines.kindOf(text, before) === ROW;
@@ -221,7 +221,7 @@ export class Marks extends MarkList {
     else if (at === 0 || places[at - 1] < place) places.splice(at, 0, place);
   }
 
-  /** Marks a line break right behind an escape, of which the scanner knows no end. */
+  /** Marks a line break directly after an escape, whose end the scanner does not know. */
   #markBreakBehind(text: Uint8Array, from: number, to: number): void {
     const last = this.count - 1;
     if (last < 0 || this.ends[last] !== from) return;
@@ -247,14 +247,14 @@ export class Marks extends MarkList {
     }
   }
 
-  /** Passes over an escaped quote: without quotes in needles, it is like a plain one. */
+  /** Skips an escaped quote: if needles contain no quotes, it is like a plain one. */
   #passQuote(text: Uint8Array, at: number): number {
     const isNumber = (text[at - 2] | CASE) === X && isSeparator(text[at + 1]);
     if (isNumber) this.#addNumber(text, at - 1);
     return at + 1;
   }
 
-  /** Marks what begins at a place, and gives where to look next. */
+  /** Adds the mark that begins at a position, and returns where to continue. */
   #markAt(text: Uint8Array, at: number, isWhole: boolean): number {
     const byte = text[at];
     const kind = MARKS[byte];
@@ -282,7 +282,7 @@ export class Marks extends MarkList {
     return at + 1;
   }
 
-  /** Whether a number of a row is all that is between the last mark and a place. */
+  /** Whether there is only a number of a row between the last mark and a position. */
   #endsNumber(text: Uint8Array, at: number): boolean {
     const last = this.count - 1;
     const size = last < 0 ? 0 : at - this.ends[last];
@@ -290,7 +290,7 @@ export class Marks extends MarkList {
       HEX[text[at - 2]] < 16;
   }
 
-  /** Whether encoded text may go on behind a line break, or a mark is near it. */
+  /** Whether encoded text may continue after a line break, or a mark is near it. */
   #mayBreak(text: Uint8Array, at: number): boolean {
     const grams = this.#grams;
     if (grams === undefined) return true;
@@ -305,7 +305,7 @@ export class Marks extends MarkList {
   }
 }
 
-/** Where an escape of quoted-printable starts at the end of a text that is not complete; the end if there is none. */
+/** Start of an incomplete quoted-printable escape at the end of a text, or the end itself. */
 function openSoftFrom(text: Uint8Array): number {
   const { length } = text;
   if (text[length - 1] === EQUALS) return length - 1;
@@ -314,28 +314,28 @@ function openSoftFrom(text: Uint8Array): number {
   return before === EQUALS && (isDigit || last === CR) ? length - 2 : length;
 }
 
-/** Whether a backslash stands in front of a quote. */
+/** Whether a backslash precedes a quote. */
 function isQuoted(text: Uint8Array, at: number): boolean {
   return text[at] === BACKSLASH && SIMPLE_ESCAPES[text[at + 1]] === QUOTE;
 }
 
-/** Whether a dollar sign is, or may be, that of `$'…'`, with which a word goes on. */
+/** Whether a dollar sign is, or may be, that of `$'…'`, which continues a word. */
 export function startsQuotes(text: Uint8Array, at: number): boolean {
   return at + 1 === text.length || text[at + 1] === APOSTROPHE;
 }
 
-/** Whether a decoded byte is left out where line breaks do not count. */
+/** Whether a decoded byte is removed where lines are joined. */
 export function isLeftOut(byte: number): boolean {
   return IS_LEFT_OUT[byte] !== 0;
 }
 
 /**
- * Checks whether four bytes of joined text in front of a place may be those of
- * a needle.
+ * Checks whether the four bytes of joined text before a position may belong to a
+ * needle.
  *
  * @param text The text.
  * @param at The place.
- * @param least Where the last mark in front of it ends.
+ * @param least Where the last mark before it ends.
  * @param grams Every four bytes of needles.
  */
 function mayEndAt(
@@ -357,7 +357,7 @@ function mayEndAt(
   return grams.mayHave(word);
 }
 
-/** The same of what begins at a place. */
+/** The same for the four bytes after a position. */
 function mayBeginAt(
   text: Uint8Array,
   at: number,

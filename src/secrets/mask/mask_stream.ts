@@ -30,7 +30,7 @@ import { holdsGrams } from "./word_index.ts";
 /** Carriage return. */
 const CR = 13;
 
-/** What masking a window of a stream gave. */
+/** Result of masking a window of a stream. */
 export interface MaskedWindow {
   /** Bytes that may be printed; valid until the next window, and possibly a view of this one. */
   output: Uint8Array;
@@ -38,23 +38,23 @@ export interface MaskedWindow {
   heldFrom: number;
 }
 
-/** What a {@linkcode MaskStream} takes from its masker. */
+/** Secrets and placeholder of a {@linkcode MaskStream}. */
 export interface MaskRules {
   /** Secrets in all their forms; may grow while the stream flows. */
   readonly needles: NeedleSet;
   /** Ordinary values, which are masked as whole words only; may grow, too. */
   readonly words: WholeWords;
-  /** What is printed for a range of secret bytes. */
+  /** Text that replaces a range of secret bytes. */
   readonly placeholder: Uint8Array;
 }
 
 /**
- * How many bytes of a broken text may stand before its first break and yet be
- * printed: otherwise, most line breaks would have to be held back.
+ * Maximum number of bytes before the first break of a broken text that may be
+ * printed. Otherwise, most line breaks would have to be held back.
  */
 const LOST_BYTES = 3;
 
-/** Least number of digits that the numbers of a list make. */
+/** Minimum number of hexadecimal digits of a list of numbers. */
 const MIN_LISTED_DIGITS = 12;
 
 /** How many of these begin a word of four. */
@@ -63,14 +63,14 @@ const LISTED_GRAMS = MIN_LISTED_DIGITS - 3;
 /**
  * Masks one stream of bytes, window by window; `masker.ts` describes how.
  *
- * A window is what was held back of the last one, and what has come since. All
- * views of it are searched, what was found is masked where it stands, and what
- * may still become a secret is held back for the next window.
+ * A window consists of the bytes held back from the last one, and new bytes. All
+ * views of it are searched, needles are masked where they are, and bytes that may
+ * still become a secret are held back for the next window.
  */
 export class MaskStream {
   readonly #rules: MaskRules;
   readonly #ranges = new Ranges();
-  /** Takes what is found in a text whose escapes are undone. */
+  /** Receives needles in a text whose escapes are undone. */
   readonly #inEscapes: RangeSink = {
     add: (start, end) => {
       const marks = this.#escapes;
@@ -79,7 +79,7 @@ export class MaskStream {
       if (holdsMark(marks, from, to, ESCAPE)) this.#ranges.add(from, to);
     },
   };
-  /** Takes what is found in a text whose lines are joined. */
+  /** Receives needles in a text whose lines are joined. */
   readonly #inLines: RangeSink = {
     add: (start, end) => {
       const { starts, ends } = this.#text;
@@ -91,7 +91,7 @@ export class MaskStream {
       }
     },
   };
-  /** Takes what is found in numbers. The first one may be out before the next one comes. */
+  /** Receives needles in numbers. The first number may be printed before the next one arrives. */
   readonly #inNumbers: RangeSink = {
     add: (start, end) => {
       if (end - start < MIN_LISTED_DIGITS) return;
@@ -110,17 +110,17 @@ export class MaskStream {
   readonly #runs = new EncodedRuns();
   readonly #text = new DecodedText();
   readonly #numbers = new NumberList();
-  /** How much was put in front of the text that the numbers are from. */
+  /** Number of bytes that were inserted before the text of the numbers. */
   #numbersFrom = 0;
-  /** The last bytes that were printed, as they are, if there are ordinary words. */
+  /** Last printed bytes, if there are ordinary words. */
   #wordContext = new Uint8Array();
-  /** The last bytes that were printed, as they are. */
+  /** Last printed bytes. */
   #tail = new Uint8Array();
   readonly #gate: MarkGate;
   readonly #softGate: MarkGate;
-  /** The last bytes that were printed, joined. */
+  /** Last printed bytes, joined. */
   #before = new Uint8Array();
-  /** Where these start, and where the last line break does, counted from the window. */
+  /** Where these bytes and the last line break start, relative to the window. */
   #beforeStarts = new Int32Array();
   #breakBefore = -Infinity;
   #window: Uint8Array<ArrayBuffer> = new Uint8Array();
@@ -142,15 +142,15 @@ export class MaskStream {
    * Masks the next window: the bytes held back last time, then new ones.
    *
    * @param window Bytes that start at the first byte of their buffer.
-   * @param isLast Whether the stream ends behind the window.
-   * @returns What may be printed, and from where on the window is held back.
+   * @param isLast Whether the stream ends after the window.
+   * @returns Bytes that may be printed, and where the bytes start that are held back.
    */
   mask(window: Uint8Array<ArrayBuffer>, isLast: boolean): MaskedWindow {
     const last = window.length - 1;
     if (isLast || last < 1 || window[last] !== CR) {
       return this.#maskWindow(window, isLast);
     }
-    // It may be the first half of a line break, after which a secret goes on.
+    // It may be the first half of a line break, after which a secret continues.
     const before = this.#maskWindow(window.subarray(0, last), false);
     if (before.heldFrom < last) return before;
     const printed = before.output.slice();
@@ -222,7 +222,7 @@ export class MaskStream {
     return before < from ? startOfMark(soft, before) : from;
   }
 
-  /** Looks at the text around all marks that needles may lie across. */
+  /** Searches the text around all marks that needles may span. */
   #lookAtMarks(): void {
     const marks = this.#marks;
     const gate = this.#gate;
@@ -264,7 +264,7 @@ export class MaskStream {
     if (!this.#isLast) {
       const isOpen = limit < this.#window.length;
       if (isOpen || this.#rules.needles.haveNormal) escapes.add(limit, limit);
-      // A line break may follow, behind blanks that are left out already.
+      // A line break may follow after blanks that have been removed.
       breaks.add(limit, limit);
     }
     for (let i = 0; i < escapes.count; i++) {
@@ -299,7 +299,7 @@ export class MaskStream {
     }
   }
 
-  /** Whether a needle may lie across the line break in front of the window. */
+  /** Whether a needle may span the line break before the window. */
   #isStartSuspect(): boolean {
     const end = this.#gate.startEnd();
     if (end < 0 && !this.#isLast) return true;
@@ -339,7 +339,7 @@ export class MaskStream {
     if (start >= 0) this.#hold(start);
   }
 
-  /** Looks at the lists of numbers that may be those of a needle. */
+  /** Searches the lists of numbers that may encode a needle. */
   #lookAtNumbers(): void {
     const window = this.#window;
     const { length } = window;
@@ -384,7 +384,7 @@ export class MaskStream {
     }
   }
 
-  /** Whether so much follows the decoded text that nothing can continue it. */
+  /** Whether too much text follows the decoded text for anything to continue it. */
   #isTooFar(marks: MarkList): boolean {
     const { length, ends } = this.#text;
     return length > 0 && marks.limit - ends[length - 1] > MAX_CODE_BYTES;
@@ -394,7 +394,7 @@ export class MaskStream {
     this.#partialFrom = Math.min(this.#partialFrom, from);
   }
 
-  /** Begins a joined text with what was printed in front of the window. */
+  /** Begins a joined text with the bytes that were printed before the window. */
   #begin(text: DecodedText): void {
     const before = this.#before;
     text.length = before.length;
@@ -405,7 +405,7 @@ export class MaskStream {
     }
   }
 
-  /** Remembers the last bytes that are printed: a line break may follow. */
+  /** Remembers the last printed bytes, because a line break may follow. */
   #remember(heldFrom: number): void {
     const window = this.#window;
     if (heldFrom === 0) return;

@@ -1,7 +1,7 @@
 import type { RangeSink } from "./ranges.ts";
 import { MAX_NEEDLE_BYTES, WordFilter } from "./word_index.ts";
 
-/** Lengths at which the beginning of a text is compared with those of needles. */
+/** Lengths at which the start of a text is compared with the starts of needles. */
 const LEVELS = [3, 6, 12, 24, 48, 96];
 
 const [LEVEL, END] = [1, 2];
@@ -10,16 +10,15 @@ const [LEVEL, END] = [1, 2];
 const FILTER_BITS = 19;
 
 /**
- * Needles of which there are too many, or which are too much alike, to be
- * found by their words.
+ * Finds needles that are too many, or too similar, to be found by their words.
  *
- * From each place of a text, the hash of what begins there is followed as long
- * as needles begin like it. That is slow, but no text and no needles make it
- * slower, and a needle takes no more memory than its fingerprint.
+ * At each position of a text, the hash is extended as long as there are needles
+ * that start with these bytes. That is slow, but neither text nor needles can make
+ * it slower, and a needle takes only the memory of its fingerprint.
  */
 export class NeedleFlood {
   readonly #fingerprints: Fingerprints;
-  /** Knows the needles, and their beginnings of certain lengths. */
+  /** Contains the needles, and their prefixes of certain lengths. */
   #filter = new WordFilter(0);
   /** Which lengths are levels, or those of needles. */
   readonly #stops = new Uint8Array(MAX_NEEDLE_BYTES + 1);
@@ -31,7 +30,7 @@ export class NeedleFlood {
   /**
    * Creates a flood without needles.
    *
-   * @param fingerprints Has the fingerprints of all needles.
+   * @param fingerprints Fingerprints of all needles.
    */
   constructor(fingerprints: Fingerprints) {
     this.#fingerprints = fingerprints;
@@ -63,7 +62,7 @@ export class NeedleFlood {
    *
    * @param text The text.
    * @param ranges Receives the occurrences.
-   * @param isEncoded Whether only needles that are encoded count.
+   * @param isEncoded Whether to find only encoded needles.
    */
   find(text: Uint8Array, ranges: RangeSink, isEncoded: boolean): void {
     if (this.#size === 0) return;
@@ -121,22 +120,22 @@ export class NeedleFlood {
   }
 }
 
-/** How many numbers a fingerprint has. */
+/** Number of integers in a fingerprint. */
 const FIELDS = 2;
 
 const MIN_BITS = 8;
 
-/** The lowest bit of the second number of a fingerprint: a mark of its own. */
+/** Lowest bit of the second integer of a fingerprint, which is a separate flag. */
 const MARK = 1;
 
-/** What the first number of a fingerprint begins with. */
+/** Initial value of the first integer of a fingerprint. */
 const FIRST_SEED = 0x811c9dc5 | 0;
 const FIRST_MULTIPLIER = 0x01000193;
 
 const SECOND_SEED = 0x1b873593;
 const SECOND_MULTIPLIER = 0x85ebca6b | 0;
 
-/** Takes another byte into the first number of a fingerprint. */
+/** Adds a byte to the first integer of a fingerprint. */
 function firstHash(hash: number, byte: number): number {
   const next = Math.imul(hash ^ byte, FIRST_MULTIPLIER);
   return next ^ next >>> 15;
@@ -158,8 +157,8 @@ export function computeFingerprint(
 ): void {
   let first = FIRST_SEED;
   let second = SECOND_SEED;
-  // Each step has to wait for the one before. So both numbers are computed at
-  // once, and the last operation of a hash is that of the next one.
+  // Each step depends on the previous one. Both integers are therefore computed in
+  // parallel, and the last operation of a hash is delayed until the next step.
   let firstShift = 0;
   let secondShift = 0;
   for (let at = from; at < to; at++) {
@@ -188,10 +187,10 @@ function secondHashOf(
 }
 
 /**
- * A set of byte strings of which only fingerprints of 63 bits are kept.
+ * A set of byte strings that keeps only their fingerprints of 63 bits.
  *
- * That two strings have the same one does not happen by chance; if somebody
- * makes it happen, something is masked that need not be.
+ * Collisions do not happen by chance. A deliberate collision only causes additional
+ * masking.
  */
 export class Fingerprints {
   #entries = new Int32Array(FIELDS << MIN_BITS);
@@ -230,7 +229,7 @@ export class Fingerprints {
    * @param first First number of its fingerprint.
    * @param second Second number of it.
    * @param isMarked Whether it is marked.
-   * @returns Whether that is new.
+   * @returns Whether it is new.
    */
   add(first: number, second: number, isMarked: boolean): boolean {
     if (3 * (this.#size + 1) > 2 << this.#bits) this.#grow();
@@ -246,7 +245,7 @@ export class Fingerprints {
       at = at + FIELDS & entries.length - 1;
     }
     entries[at] = first;
-    // Zero means that a place is free.
+    // Zero means that a slot is free.
     entries[at + 1] = isMarked ? key : key ^ MARK || 2;
     this.#size++;
     return true;

@@ -1,26 +1,26 @@
 import { grown, hashOf, wordAt, WordFilter } from "./word_index.ts";
 
-/** Maximum length of a distance at which needles are known to repeat themselves, in bytes. */
+/** Maximum period at which needles are known to repeat themselves, in bytes. */
 const MAX_REPEAT_BYTES = 128;
 
 /**
- * The bytes of needles, one behind the other, each with a number.
+ * The bytes of all needles in one array, each needle with a number.
  *
- * Thousands of small arrays would take several times the memory, and be spread
- * over all of it.
+ * Thousands of small arrays would take several times the memory, and be scattered
+ * over it.
  */
 export class NeedlePool {
-  /** The needle that was found last in this text, and where. */
+  /** Needle that was found last in this text, and its position. */
   #lastFound = -1;
   #lastPlace = 0;
   /** The needle of which it is known how it repeats itself, by distance: yes, no, or not yet. */
   #repeating = -1;
   readonly #repeats = new Uint8Array(MAX_REPEAT_BYTES);
   #bytes = new Uint8Array(1 << 10);
-  /** Where each needle starts, and behind them all the end of the last one. */
+  /** Start of each needle, followed by the end of the last one. */
   #starts = new Int32Array(1 << 6);
   #count = 0;
-  /** For each needle, the number of its rarest byte, the first one being 1; 0 as long as it does not matter. */
+  /** Position of the rarest byte of each needle, from 1; 0 if it is not known yet. */
   #rarest = new Int32Array(1 << 6);
   readonly #byteCounts = new Int32Array(256);
 
@@ -53,7 +53,7 @@ export class NeedlePool {
    * Returns where a needle ends.
    *
    * @param needle Its number.
-   * @returns Offset behind its last byte in {@linkcode bytes}.
+   * @returns Offset after its last byte in {@linkcode bytes}.
    */
   end(needle: number): number {
     return this.#starts[needle + 1];
@@ -86,7 +86,7 @@ export class NeedlePool {
     return number;
   }
 
-  /** Offset of the byte that a needle has least often. */
+  /** Offset of the rarest byte in a needle. */
   #rarestIn(needle: number): number {
     const known = this.#rarest[needle];
     if (known > 0) return known - 1;
@@ -103,15 +103,15 @@ export class NeedlePool {
     return rarest - start;
   }
 
-  /** Forgets what was found: another text follows. */
+  /** Resets the last match, because another text follows. */
   beginText(): void {
     this.#lastFound = -1;
   }
 
   /**
-   * Checks whether a needle stands at a place of a text. One that was found
-   * nearby, and repeats itself at that distance, is compared only where the two
-   * do not overlap: a run such as "aaaa…" holds it at every place.
+   * Checks whether a needle is at a position of a text. If it was found nearby, and
+   * repeats itself at that distance, only the bytes that do not overlap are compared:
+   * a run such as "aaaa…" contains it at every position.
    *
    * @param needle Number of the needle.
    * @param text The text, the same since {@linkcode beginText}.
@@ -128,7 +128,7 @@ export class NeedlePool {
     const start = this.#starts[needle];
     const length = this.#starts[needle + 1] - start;
     if (at < 0 || at + length > text.length) return false;
-    // In a run of one byte, only another one tells that the needle is not there.
+    // In a run of one byte, only a different byte shows that the needle is not there.
     const rarest = this.#rarestIn(needle);
     if (this.#bytes[start + rarest] !== text[at + rarest]) return false;
     const shift = at - this.#lastPlace;
@@ -162,8 +162,8 @@ export class NeedlePool {
   }
 
   /**
-   * Whether a needle is the same when it is shifted, as far as it overlaps with
-   * itself. What was found out about one needle is remembered.
+   * Whether a shifted needle equals itself where the two overlap. Results for one
+   * needle are cached.
    */
   #repeatsAt(needle: number, shift: number): boolean {
     if (needle !== this.#repeating) {
@@ -187,7 +187,7 @@ export class NeedlePool {
   }
 }
 
-/** Maximum number of needles that are put in their places one by one, instead of all by sorting. */
+/** Maximum number of needles that are inserted one by one, instead of by sorting. */
 const MAX_INSERTED = 64;
 
 /** Size of the filter for words, as a power of two. */
@@ -199,9 +199,9 @@ const CLASS_BITS = 10;
 /**
  * Finds the part at the end of a text that may still become a needle.
  *
- * Needles are kept sorted. A filter of their first four bytes sends away
- * nearly every place before anything is compared, and for the places that
- * have fewer bytes behind them one of the first byte does.
+ * Needles are kept sorted. A filter of their first four bytes rejects nearly every
+ * position before anything is compared. At the last three positions, a filter of
+ * the first byte does.
  */
 export class PrefixIndex {
   readonly #pool: NeedlePool;
@@ -210,7 +210,7 @@ export class PrefixIndex {
   #unsorted: number[] = [];
   /** Marks the first byte of each needle. */
   readonly #firstByte = new Uint8Array(256);
-  /** Knows the first four bytes of each needle. */
+  /** Contains the first four bytes of each needle. */
   readonly #firstWord = new WordFilter(FILTER_BITS);
   /** The greatest length in each class; the first four bytes of a needle tell its class. */
   readonly #longestIn = new Int32Array(1 << CLASS_BITS);
@@ -237,7 +237,7 @@ export class PrefixIndex {
     this.#unsorted.push(needle);
     this.#longest = Math.max(this.#longest, length);
     this.#firstByte[bytes[start]] = 1;
-    // A shorter needle begins at no place that has four bytes behind it.
+    // At a position with four bytes left, a shorter needle is complete.
     if (length < 4) return;
     const word = wordAt(bytes, start, 4);
     this.#firstWord.add(word);
@@ -246,9 +246,9 @@ export class PrefixIndex {
   }
 
   /**
-   * Finds the longest end of a text with which a needle begins.
+   * Finds the longest suffix of a text that is the start of a needle.
    *
-   * A needle that lies there as a whole does not count.
+   * A complete needle does not count.
    *
    * @param text The text.
    * @returns Where that end starts; the length of the text if there is none.
@@ -259,7 +259,7 @@ export class PrefixIndex {
     for (; at + 4 <= length; at++) {
       const word = wordAt(text, at, 4);
       if (!this.#firstWord.mayHave(word)) continue;
-      // In a run of one byte, every place looks like the start of a needle.
+      // In a run of one byte, every position looks like the start of a needle.
       if (length - at >= this.#longestIn[classOf(word)]) continue;
       if (this.#isPartial(text, at)) return at;
     }
@@ -272,7 +272,7 @@ export class PrefixIndex {
   #isPartial(text: Uint8Array, from: number): boolean {
     if (this.#unsorted.length > 0) this.#sort();
     const pool = this.#pool;
-    // What begins with a text follows right behind it in the order.
+    // Needles that start with a text come directly after it in the order.
     const place = this.#firstAbove(text, from, text.length);
     if (place === this.#sorted.length) return false;
     const needle = this.#sorted[place];
@@ -326,7 +326,7 @@ function classOf(word: number): number {
   return hashOf(word) >>> (32 - CLASS_BITS);
 }
 
-/** Checks whether a needle comes behind `text[from..to)` in the order. */
+/** Checks whether a needle comes after `text[from..to)` in the order. */
 function isAbove(
   pool: NeedlePool,
   needle: number,

@@ -61,7 +61,7 @@ const MAX_SHORT_ALIKE = 100;
 const ALIKE_BITS = 18;
 
 /**
- * Byte strings that are looked for, all at once.
+ * A set of byte strings that are searched for simultaneously.
  *
  * A text is viewed as 32-bit words, of which only every second one is looked
  * at: an occurrence of at least `STRIDE + 3` bytes holds a whole word at a
@@ -75,13 +75,13 @@ const ALIKE_BITS = 18;
  * follows them in the text tells whether a closer look is worthwhile.
  *
  * A long needle is cut into pieces that overlap, and each piece is a needle:
- * so little is held back, and nothing takes long to compare. Needles that are
- * too many, or too much alike, are found by a {@linkcode NeedleFlood}.
+ * so little is held back, and comparisons are short. Needles that are too many, or
+ * too similar, are found by a {@linkcode NeedleFlood}.
  */
 export class NeedleSet {
   readonly #known = new Fingerprints();
   readonly #flood = new NeedleFlood(this.#known);
-  /** Those of them that are encoded. */
+  /** Encoded needles that are too many, or too similar. */
   readonly #encodedFlood = new NeedleFlood(this.#known);
   readonly #pool = new NeedlePool();
   readonly #prefixes = new PrefixIndex(this.#pool);
@@ -102,7 +102,7 @@ export class NeedleSet {
   readonly #rarities = new Uint8Array(MAX_NEEDLE_BYTES);
   /** Offsets of the words of a needle that is being added, by residue. */
   readonly #offsets = new Int32Array(STRIDE);
-  /** What needles are made of. */
+  /** Four-byte parts of needles. */
   readonly grams: Grams = new Grams();
   #haveNormal = false;
   /** Length of the shortest needle. */
@@ -129,7 +129,7 @@ export class NeedleSet {
     const isEncoded = kind === "encoded" || kind === "wrapped";
     this.#haveNormal ||= kind === "normal";
     const last = Math.max(0, length - MAX_NEEDLE_BYTES);
-    // Pieces share a byte, so that what was found of them has no gap.
+    // Pieces overlap by a byte, so that their matches have no gap.
     for (let at = 0; at < last; at += MAX_NEEDLE_BYTES - 1) {
       this.#addPiece(needle, at, at + MAX_NEEDLE_BYTES, isEncoded);
     }
@@ -173,7 +173,7 @@ export class NeedleSet {
    * Finds the end of a text that may still become a needle.
    *
    * @param text The text.
-   * @param isEncoded Whether only needles that are encoded count.
+   * @param isEncoded Whether to find only encoded needles.
    * @returns Where that end starts; the length of the text if there is none.
    */
   partialFrom(text: Uint8Array, isEncoded = false): number {
@@ -197,7 +197,7 @@ export class NeedleSet {
     if (!this.#addIndexed(needle, isEncoded)) {
       this.#flood.add(needle);
       if (isEncoded) this.#encodedFlood.add(needle);
-      // What is in the flood cannot be added again.
+      // Needles in the flood cannot be added again.
     } else if (this.grams.isFull && this.#flood.size === 0) {
       this.grams.grow(this.#pool.bytes, this.#pool.starts);
     }
@@ -254,7 +254,7 @@ export class NeedleSet {
 
   /** Checks whether a word of a text is followed by what follows it in a needle. */
   #isLikely(words: Int32Array, at: number): boolean {
-    // Whoever comes here has found a word, so there is a filter.
+    // A word has been found, so there is a filter.
     const contexts = this.#contexts!;
     if (contexts.mayHave(words[at])) return true;
     return at + 1 < words.length &&
@@ -273,7 +273,7 @@ export class NeedleSet {
     }
   }
 
-  /** Adds what is found by the word, or pair, at a place, and as much behind it as repeats that. */
+  /** Adds the needles with the word or pair at a position, and the repetitions that follow. */
   #addMatches(
     text: Uint8Array,
     at: number,
@@ -332,7 +332,7 @@ export class NeedleSet {
       const first = isBetween ? residue - STRIDE / 2 : residue;
       let offset = rarest(needle, rarities, first, STRIDE, width, index);
       if (this.#isCrowded(needle, offset, index, maxAlike)) {
-        // Another one, which fewer needles have.
+        // Uses another word, which fewer needles have.
         offset = first;
         while (this.#isCrowded(needle, offset, index, maxAlike)) {
           offset += STRIDE;
@@ -370,7 +370,7 @@ export class NeedleSet {
     }
   }
 
-  /** The filter is large, and many runs have no secrets, or few. */
+  /** Created late, because the filter is large, and many runs have few secrets or none. */
   #roomForContexts(): WordFilter {
     const contexts = this.#contexts ??= new WordFilter(CONTEXT_BITS);
     const isFull = this.#words.size + this.#wordsBetween.size > MAX_CONTEXTS;

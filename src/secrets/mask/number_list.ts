@@ -12,7 +12,7 @@ const [MAX_LETTERS, MAX_BACKSLASHES] = [4, 4];
 /** Maximum number of bytes of a number: backslashes with `x2f`. */
 const MAX_NUMBER_BYTES = MAX_BACKSLASHES + 3;
 
-/** How many bytes of a text tell what the first number behind them belongs to. */
+/** Number of bytes of a text that show to which list the next number belongs. */
 export const TAIL_BYTES = 2 * (MAX_NUMBER_BYTES + MAX_SEPARATOR_BYTES);
 
 /** Ways to write a byte as a number. */
@@ -32,12 +32,12 @@ const KINDS = kinds();
 const DIGITS = Uint8Array.from("0123456789abcdef", (it) => it.charCodeAt(0));
 
 /**
- * The bytes that the numbers of a text stand for, as hexadecimal digits: what
- * `xxd -i`, `od` and `bytes.hex(":")` write, and lists of numbers.
+ * The bytes that the numbers of a text encode, as hexadecimal digits: output of
+ * `xxd -i`, `od` and `bytes.hex(":")`, and lists of numbers.
  *
- * A number has two hexadecimal digits, possibly behind `0x` or `\x`, three
- * octal ones, or up to three decimal ones. White space, quotes and punctuation
- * stand between numbers; all else ends a list.
+ * A number has two hexadecimal digits, optionally after `0x` or `\x`, three octal
+ * digits, or up to three decimal digits. White space, quotes and punctuation separate
+ * numbers; anything else ends a list.
  */
 export class NumberList {
   /** Number of digits. */
@@ -46,12 +46,12 @@ export class NumberList {
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(512);
   starts: Int32Array = new Int32Array(512);
   ends: Int32Array = new Int32Array(512);
-  /** Where a number starts at the end of the text that may go on; negative without one. */
+  /** Start of a number at the end of the text that may continue; negative if there is none. */
   openFrom = -1;
-  /** Whether the list may go on behind the text. */
+  /** Whether the list may continue after the text. */
   isOpen = false;
 
-  /** The digits as a text that can be searched. */
+  /** The digits as a searchable text. */
   view(): Uint8Array<ArrayBuffer> {
     return this.bytes.subarray(0, this.length);
   }
@@ -129,7 +129,7 @@ export class NumberList {
 /** The numbers around a place. */
 const nearby = new NumberList();
 
-/** The byte that a number stands for; negative for another word. */
+/** Value of a number; negative for other words. */
 function byteOf(
   text: Uint8Array,
   start: number,
@@ -186,7 +186,7 @@ export function mayBeListed(
 ): boolean {
   const from = at - 2 * (MAX_NUMBER_BYTES + MAX_SEPARATOR_BYTES);
   const to = at + 3 * (MAX_NUMBER_BYTES + MAX_SEPARATOR_BYTES);
-  // What follows is not known.
+  // The following text is not known yet.
   if (to > text.length) return true;
   const end = lettersEnd(text, at);
   const next = nextNumber(text, end);
@@ -224,7 +224,7 @@ function nextNumber(text: Uint8Array, from: number): number {
   return at;
 }
 
-/** The byte that letters and digits stand for, possibly behind backslashes. */
+/** Value of letters and digits, optionally after backslashes. */
 function byteAt(
   text: Uint8Array,
   from: number,
@@ -242,8 +242,8 @@ function digitsOf(one: number, other: number): number {
 }
 
 /**
- * Finds the list at the end of a text, of two numbers at least, of which the
- * last one need not be complete.
+ * Finds a list of at least two numbers at the end of a text. The last number may be
+ * incomplete.
  *
  * @param text The text.
  * @returns Where it starts; the length of the text if there is none.
@@ -262,7 +262,7 @@ function listStart(text: Uint8Array, from: number, known: number): number {
   while (true) {
     const end = separatorsStart(text, start);
     const next = numberStart(text, end);
-    // What is in front may belong to it.
+    // Text before it may belong to the list.
     if (end <= known) return known;
     if (end === start || next === end) return start;
     start = next;
@@ -337,15 +337,15 @@ export class ListedParts {
 
   /** Adds the list that a number belongs to. */
   addAround(text: Uint8Array, at: number): void {
-    // Digits may have something in front of them.
+    // Digits may have a prefix.
     const start = numberStart(text, at);
     const from = listStart(text, start, this.#endBefore(start));
     this.add(from - 1, listEnd(text, at) + 1);
   }
 
-  /** Where the last part ends in front of a place, so that no number is read again and again. */
+  /** End of the last part before a position, so that no number is read repeatedly. */
   #endBefore(at: number): number {
-    // Some numbers are found a little late, when parts behind them are known.
+    // Some numbers are found late, when parts after them are already known.
     return this.#bounds.findLast((bound, side) =>
       side % 2 > 0 && bound <= at
     ) ??
@@ -359,7 +359,7 @@ export class ListedParts {
   }
 }
 
-/** Whether a byte may stand behind a number of a list. */
+/** Whether a byte may follow a number of a list. */
 export function isSeparator(byte: number): boolean {
   return KINDS[byte] === SEPARATOR;
 }

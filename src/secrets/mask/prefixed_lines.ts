@@ -6,36 +6,36 @@ import type { NeedleSet } from "./needle_set.ts";
 import type { RangeSink } from "./ranges.ts";
 import { grown, holdsGrams, wordAt, type WordFilter } from "./word_index.ts";
 
-/** Maximum length of a prefix, and of what is blank behind the last word of a line, in bytes. */
+/** Maximum length of a prefix, and of blanks after the last word of a line, in bytes. */
 const [MAX_PREFIX_BYTES, MAX_BLANK_BYTES] = [64, 64];
 
-/** How much of what was printed is remembered, in bytes. */
+/** Number of printed bytes that are remembered. */
 const CONTEXT_BYTES = 2 * MAX_NEEDLE_BYTES;
 
-/** How much of a window is looked at together with that, in bytes. */
+/** Number of bytes of a window that are searched together with these. */
 const START_BYTES = 1024;
 
-/** How many bytes in front of the first line break may be printed before it is known what follows. */
+/** Number of bytes before the first line break that may be printed too early. */
 const LOST_BYTES = 3;
 
-/** How many bytes on each side of a line break tell whether a needle may stand across it, and how many grams in a row it has. */
+/** Number of bytes on each side of a line break that are compared with needles, and of grams in a needle. */
 const SIDE_BYTES = MIN_GRAM_NEEDLE_BYTES - 1;
 const GRAMS = MIN_GRAM_NEEDLE_BYTES - 3;
 
-/** Minimum length of the last word of a line that goes on in the next one, in bytes. */
+/** Minimum length of the last word of a line that continues in the next one, in bytes. */
 const MIN_WORD_BYTES = 8;
 
 const [LF, CR, TAB, BLANK, PLUS, MINUS] = [10, 13, 9, 32, 0x2b, 0x2d];
 
-/** What encoded text consists of: digits of base64, in both alphabets, and hexadecimal ones. */
+/** Characters of encoded text: base64, in both alphabets, and hexadecimal digits. */
 const IS_DIGIT = byteTable(`-+/=_${LETTERS_AND_DIGITS}`);
 
 /**
- * Finds secrets in encoded lines that have a prefix each, such as `# `,
- * `remote: ` or a time: the last words of lines are joined.
+ * Finds secrets in encoded lines with prefixes, such as `# `, `remote: ` or a time,
+ * by joining the last words of lines.
  *
- * Only line breaks behind four bytes of a needle are looked at, and of these
- * only those of which the next line's last word may go on with it.
+ * Only line breaks after four bytes of a needle are checked, and only if the last
+ * word of the next line may continue it.
  */
 export class PrefixedLines {
   /** The last bytes that were printed. */
@@ -44,10 +44,10 @@ export class PrefixedLines {
   #length = 0;
   #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(512);
   #places: Int32Array = new Int32Array(512);
-  /** Where a line starts at the end of the text, and where its word does in those. */
+  /** Start of a line at the end of the text, and of its word in the joined words. */
   #cutLine = 0;
   #cutWord = 0;
-  /** Where the line starts behind those; behind the text if the last line is cut. */
+  /** Start of the line after these; the end of the text if the last line is cut. */
   #next = 0;
   /** Whether one of the lines has a prefix. */
   #hasPrefix = false;
@@ -55,15 +55,15 @@ export class PrefixedLines {
   #heldFrom = 0;
 
   /**
-   * Finds the bytes of needles in last words.
+   * Finds needles in last words.
    *
    * @param window The window.
    * @param isLast Whether the text ends behind it.
    * @param marks The marks of the window.
-   * @param needles What is looked for.
-   * @param ranges Receives what was found.
-   * @returns Where a part starts that may still become a needle; the length of
-   * the window if there is none.
+   * @param needles Needles to search for.
+   * @param ranges Receives the ranges of needles.
+   * @returns Start of a part that may still become a needle; the length of the
+   * window if there is none.
    */
   find(
     window: Uint8Array,
@@ -96,7 +96,7 @@ export class PrefixedLines {
   }
 
   /**
-   * Remembers what was printed.
+   * Remembers the printed bytes.
    *
    * @param printed The part of the window that is printed.
    */
@@ -106,7 +106,7 @@ export class PrefixedLines {
       : printed.slice(-CONTEXT_BYTES);
   }
 
-  /** Looks at the last line break in front of the window and the first one in it. */
+  /** Checks the last line break before the window and the first one in it. */
   #findAtStart(
     window: Uint8Array,
     needles: NeedleSet,
@@ -119,7 +119,7 @@ export class PrefixedLines {
     const { filter } = needles.grams;
     const start = joined(this.#context, window.subarray(0, START_BYTES));
     const isAll = window.length <= START_BYTES;
-    // What is in front of the first line break may be lost bytes only.
+    // The text before the first line break may be only bytes that were printed early.
     const isSuspect = before >= 0 && this.#mayGoOn(start, before, filter) ||
       first >= 0 && this.#isSuspect(start, shift + first, filter);
     if (!isSuspect) return;
@@ -129,7 +129,7 @@ export class PrefixedLines {
     this.#search(text, [at], shift, needles, ranges);
   }
 
-  /** Holds back a word in front of blanks, with which its line may end. */
+  /** Holds back a word before blanks, which may be the end of its line. */
   #holdBeforeBlanks(window: Uint8Array, needles: NeedleSet): void {
     const { length } = window;
     const end = wordEnd(window, 0, length);
@@ -140,7 +140,7 @@ export class PrefixedLines {
     if (word.length - partial > LOST_BYTES) this.#holdFrom(first + partial);
   }
 
-  /** Whether a needle may go on behind a line break with the last word of the next line. */
+  /** Whether a needle may continue after a line break with the last word of the next line. */
   #isSuspect(text: Uint8Array, at: number, filter: WordFilter): boolean {
     const end = wordEnd(text, 0, at);
     if (end < MIN_WORD_BYTES) return false;
@@ -148,7 +148,7 @@ export class PrefixedLines {
       if (IS_DIGIT[text[end - size]] === 0) return false;
     }
     if (!filter.mayHave(wordAt(text, end - 4, 4))) return false;
-    // What is known of a line may be its prefix only.
+    // The known part of a line may be only its prefix.
     const isCut = !this.#isLast && text.indexOf(LF, at + 1) < 0;
     return isCut || this.#mayHave(text, end, at, LOST_BYTES, filter);
   }
@@ -164,7 +164,7 @@ export class PrefixedLines {
     return false;
   }
 
-  /** Whether so many bytes in front of a line break, and the next ones of the last word behind it, may be those of a needle. */
+  /** Whether bytes before a line break and those at the start of the next last word may be of a needle. */
   #mayHave(
     text: Uint8Array,
     end: number,
@@ -215,7 +215,7 @@ export class PrefixedLines {
     }
   }
 
-  /** Holds back what may go on behind the text. */
+  /** Holds back bytes that may continue after the text. */
   #holdEnd(text: Uint8Array, needles: NeedleSet): void {
     const { length } = text;
     const next = this.#next;
@@ -289,7 +289,7 @@ export class PrefixedLines {
     this.#places = grown(this.#places, length);
   }
 
-  /** Separates what is no part of one text. */
+  /** Separates words that do not belong together. */
   #addGap(place: number): void {
     this.#makeRoom(1);
     this.#bytes[this.#length] = GAP;
@@ -305,7 +305,7 @@ export class PrefixedLines {
   }
 
   /**
-   * Masks needles that have enough bytes in front of a line break.
+   * Masks needles that have enough bytes before a line break.
    *
    * @param known Where the word of a line starts that may not be its last one.
    */
@@ -339,7 +339,7 @@ export class PrefixedLines {
     return false;
   }
 
-  /** Which byte of a needle is the first one that is masked: bytes in front of an early break may be out. */
+  /** First byte of a needle that is masked: bytes before an early break may have been printed. */
   #shownFrom(first: number): number {
     const places = this.#places;
     const last = Math.min(first + LOST_BYTES, this.#length - 1);
@@ -384,7 +384,7 @@ function wordEnd(text: Uint8Array, from: number, lineEnd: number): number {
   return at;
 }
 
-/** Where it starts: without the sign in front of a line of a diff. */
+/** Where it starts, without the sign at the start of a line of a diff. */
 function wordStart(text: Uint8Array, from: number, end: number): number {
   let at = end;
   while (at > from && IS_DIGIT[text[at - 1]] !== 0) at--;

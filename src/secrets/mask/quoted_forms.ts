@@ -10,43 +10,43 @@ import {
 import type { FormKind } from "./needle_set.ts";
 import { GAP, NORMAL, QUOTE } from "./scanner.ts";
 
-/** Something to look for. */
+/** A form of a secret to search for. */
 export interface Form {
   /** Its bytes; valid until the next form. */
   readonly bytes: Uint8Array;
   /**
-   * How it is to be looked for: also with line breaks anywhere in it, or, being
-   * in normal form, only where escapes are undone.
+   * Where to search for it: also with line breaks anywhere in it or, for a normal
+   * form, only where escapes are undone.
    */
   readonly kind: FormKind;
 }
 
-/** Longer values are quoted line by line only, in ways that leave no trace. */
+/** Maximum length of values that are quoted as a whole in ways that leave no trace. */
 const MAX_QUOTED = 2048;
 
 /** Minimum length of a form that is found with line breaks in it, in bytes. */
 export const MIN_JOINED_BYTES = 8;
 
 /**
- * The same for hexadecimal digits, which may have blanks between them, and for
- * values that are searched without their blanks.
+ * The same for hexadecimal digits, which may be separated by blanks, and for values
+ * that are searched without their blanks.
  */
 export const MIN_SPACED_DIGITS = 12;
 
 const [QUOTATION_MARK, PERCENT, AMPERSAND] = [0x22, 0x25, 0x26];
 const [APOSTROPHE, BACKSLASH] = [0x27, 0x5c];
 
-/** Stand for an ampersand, a percent sign and a dollar sign that begin no escape and no quotes. */
+/** Represent `&`, `%` and `$` that do not begin an escape or quotes. */
 const [INERT_AMPERSAND, INERT_PERCENT, INERT_DOLLAR] = [1, 2, 3];
 
-/** Signs that begin no escape, as bits; those of codes are backslashes in front of some letters. */
+/** Signs that do not begin an escape, as bits; `CODES` are backslashes before some letters. */
 const [AMPERSANDS, PERCENTS, DOLLARS, CODES, BACKSLASHES] = [1, 2, 4, 8, 16];
 const ALL_BACKSLASHES = CODES | BACKSLASHES;
 
 /** The same where lines are joined: quotes, and so backslashes, are left out. */
 const JOINED_SIGNS = 32 | AMPERSANDS | PERCENTS | BACKSLASHES;
 
-/** What may be ESC in one of its spellings. */
+/** Text that may be a spelling of ESC. */
 // deno-lint-ignore no-control-regex
 const ESC_CODE = /\x1b|\\[eE]|1[bB]|33|27/;
 
@@ -54,12 +54,12 @@ const encoder = new TextEncoder();
 
 const reader = new EscapeReader();
 
-/** Room for a text in normal form, and for one whose signs are replaced: they are valid until the next one. */
+/** Buffers for a normal form and for a text with replaced signs; valid until the next text. */
 let [normalRoom, inertRoom] = [new Uint8Array(256), new Uint8Array(256)];
 
 /**
- * Returns a value as it appears in joined lines: without blanks and quotes, also
- * with escapes that a line break may have split.
+ * Returns a value as it appears in joined lines: without blanks and quotes, and with
+ * escapes that a line break may have split.
  */
 export function* wrappedForms(value: Uint8Array): Generator<Form> {
   for (const text of [value, withInert(value, JOINED_SIGNS)]) {
@@ -72,8 +72,7 @@ export function* wrappedForms(value: Uint8Array): Generator<Form> {
 }
 
 /**
- * Returns a value in normal form, and quoted in the ways that leave no trace of
- * it.
+ * Returns a value in normal form, and quoted in the ways that leave no trace.
  *
  * @param value The value.
  * @param bytes The same in UTF-8.
@@ -83,8 +82,8 @@ export function* quotedForms(
   bytes: Uint8Array,
 ): Generator<Form> {
   if (value.length <= MAX_QUOTED) yield* doubledForms(value);
-  // A backslash at an end may have merged with what is next to it, and a
-  // letter behind a backslash may have been taken for a part of an escape.
+  // A backslash at an end may have merged with its neighbor, and a letter after
+  // a backslash may have been read as a part of an escape.
   let [from, to] = [0, bytes.length];
   while (to > 0 && bytes[to - 1] === BACKSLASH) to--;
   while (from < to && bytes[from] === BACKSLASH) from++;
@@ -122,19 +121,19 @@ function withLatinBytes(text: string): Uint8Array {
 }
 
 /**
- * Returns which signs of a value may be none of escapes, if they are in it: they
- * are not either when every sign of an escape is escaped.
+ * Returns the signs in a value that may not begin escapes. They do not begin any if
+ * every sign of an escape was itself escaped.
  */
 function inertSignsOf(value: string): Set<number> {
   let found = 0;
-  // An ampersand may also be part of a code for a terminal.
+  // An ampersand may also be part of a terminal code.
   if (/&[#%A-Za-z0-9]/.test(value) || ESC_CODE.test(value)) {
     found |= AMPERSANDS;
   }
   if (value.includes("%")) found |= PERCENTS;
   if (value.includes("\\")) found |= BACKSLASHES;
   if (/\\[uUxMC]/.test(value)) found |= CODES;
-  // The quote behind a dollar sign may be escaped, which opens no quotes.
+  // The quote after a dollar sign may be escaped, which opens no quotes.
   const dollars = value.includes("$'") ? DOLLARS : 0;
   const all = [
     0,
@@ -145,7 +144,7 @@ function inertSignsOf(value: string): Set<number> {
   return new Set(all.filter((signs) => signs !== 0));
 }
 
-/** Replaces signs by bytes that begin no escape. */
+/** Replaces signs by bytes that do not begin an escape. */
 function withInert(text: Uint8Array, signs: number): Uint8Array {
   if (inertRoom.length < text.length) {
     inertRoom = new Uint8Array(2 * text.length);
@@ -176,13 +175,13 @@ function withInert(text: Uint8Array, signs: number): Uint8Array {
   return inert.subarray(0, length);
 }
 
-/** Whether a letter behind a backslash begins a code of several characters. */
+/** Whether a letter after a backslash begins a code of several characters. */
 function startsCode(byte: number): boolean {
   return byte === 0x75 || byte === 0x55 || byte === 0x78 || byte === 0x4d ||
     byte === 0x43;
 }
 
-/** Puts the signs back that stood for no escape. */
+/** Restores the signs that did not begin an escape. */
 function withSigns(text: Uint8Array): Uint8Array {
   for (let at = 0; at < text.length; at++) {
     switch (text[at]) {
@@ -200,8 +199,8 @@ function withSigns(text: Uint8Array): Uint8Array {
 }
 
 /**
- * Returns a text as shells quote it that end a quoting in front of what it cannot
- * quote, and begin it again behind that.
+ * Returns a text as quoted by shells that close the quotes before characters which
+ * cannot be quoted, and reopen them afterwards.
  *
  * @param normal The text in normal form.
  */
@@ -236,7 +235,7 @@ function spliced(
   return Uint8Array.from(bytes);
 }
 
-/** A value quoted in the ways that leave no trace in the text around it. */
+/** Returns a value quoted in the ways that leave no trace in the text around it. */
 function* doubledForms(value: string): Generator<Form> {
   const doubled = [["'", "''"], ["'", `'"'"'`], ['"', '""']].flatMap(
     ([quote, quotes]) => {
@@ -264,11 +263,11 @@ function quotedPrintable(value: string): string {
 }
 
 /**
- * Returns a text as the masker looks at it: with its escapes undone, and with
- * one sign for all that quotes; the same as {@linkcode DecodedText} has it.
+ * Returns a text in normal form, like {@linkcode DecodedText}: with its escapes
+ * undone, and with one sign for all quotes.
  */
 export function normalForm(text: Uint8Array, isJoined: boolean): Uint8Array {
-  // No escape is shorter than what it stands for.
+  // No escape is shorter than its value.
   if (normalRoom.length < text.length + 4) {
     normalRoom = new Uint8Array(2 * text.length + 4);
   }

@@ -15,13 +15,13 @@ export interface RangeSink {
 /**
  * Disjoint ranges of bytes in ascending order.
  *
- * Ranges that overlap or touch become one: what is inside depends only on
- * which bytes were added, not on the order or on the pieces.
+ * Ranges that overlap or touch are merged: the result depends only on which bytes
+ * were added, not on their order or pieces.
  */
 export class Ranges implements RangeSink {
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
-  /** Number of the range behind the one that was added last. */
+  /** Index of the range after the one that was added last. */
   #cursor = 0;
 
   /** Number of ranges. */
@@ -43,13 +43,13 @@ export class Ranges implements RangeSink {
    * Returns where a range ends.
    *
    * @param at Number of the range.
-   * @returns Offset behind its last byte.
+   * @returns Offset after its last byte.
    */
   end(at: number): number {
     return this.#ends[at];
   }
 
-  /** Takes all ranges away. */
+  /** Removes all ranges. */
   clear(): void {
     this.#starts.length = this.#ends.length = this.#cursor = 0;
   }
@@ -57,7 +57,7 @@ export class Ranges implements RangeSink {
   /**
    * Adds a range.
    *
-   * Matches arrive nearly in order, so the place is sought from the last one.
+   * Matches arrive nearly in order, so the search starts at the last one.
    *
    * @param start Offset of its first byte.
    * @param end Offset behind its last byte.
@@ -88,7 +88,7 @@ export class Ranges implements RangeSink {
   }
 }
 
-/** How much text around a mark is looked at, in bytes: more than any needle has, blanks included. */
+/** Number of bytes searched around a mark: more than any needle has, including blanks. */
 const REACH_BYTES = 2 * MAX_NEEDLE_BYTES + 64;
 
 /** Stretches of a text that do not touch one another, in order. */
@@ -116,7 +116,7 @@ export class Stretches {
   }
 
   /**
-   * Adds what is around a part of the text, up to its limit.
+   * Adds the text around a part, up to the limit of the marks.
    *
    * @param start Where the part starts; not within a mark.
    * @param end Where it ends; not within a mark.
@@ -130,7 +130,7 @@ export class Stretches {
     else bounds[bounds.length - 1] = Math.max(lastEnd, to);
   }
 
-  /** A place with enough text between it and another one behind it. */
+  /** Position that is enough text before another one. */
   #reachBack(from: number, least: number): number {
     const marks = this.#marks;
     let mark = marks.firstBehind(from - 1);
@@ -161,27 +161,27 @@ export class Stretches {
   }
 }
 
-/** Puts placeholders in the place of secrets, window by window. */
+/** Replaces secrets with placeholders, window by window. */
 export class MaskPrinter {
-  /** Room for what is printed when something is replaced. */
+  /** Buffer for the output if something is replaced. */
   #room = new Uint8Array();
   #coveredBytes = 0;
   /** Whether the last thing printed was a placeholder. */
   #afterPlaceholder = false;
 
-  /** How many of the held bytes a placeholder that was printed stands for. */
+  /** Number of held bytes that a printed placeholder already covers. */
   get coveredBytes(): number {
     return this.#coveredBytes;
   }
 
   /**
-   * Returns what is printed of a window.
+   * Returns the output for a window.
    *
    * @param window The window.
    * @param heldFrom Where the bytes start that are held back.
-   * @param ranges What is secret in it.
-   * @param placeholder What stands for each range.
-   * @returns The bytes; valid until the next time.
+   * @param ranges Secret ranges in it.
+   * @param placeholder Replacement of each range.
+   * @returns The bytes; valid until the next call.
    */
   print(
     window: Uint8Array,
@@ -203,14 +203,14 @@ export class MaskPrinter {
     return printed;
   }
 
-  /** Puts placeholders in the place of the first ranges. */
+  /** Replaces the first ranges with placeholders. */
   #replace(
     bytes: Uint8Array,
     ranges: Ranges,
     rangeCount: number,
     placeholder: Uint8Array,
   ): Uint8Array {
-    // The bytes start out at the end of the output; what stays moves forward.
+    // The bytes are first at the end of the output; kept bytes move forward.
     const shift = rangeCount * placeholder.length;
     if (this.#room.length < shift + bytes.length) {
       this.#room = new Uint8Array(2 * (shift + bytes.length));
@@ -239,13 +239,13 @@ export class MaskPrinter {
   }
 }
 
-/** How many bytes before a text decide whether its first word is a whole one. */
+/** Number of bytes before a text that determine whether its first word is whole. */
 export const WORD_CONTEXT_BYTES = 64;
 
 /**
  * An escape at the end of a text: of terminals, also written out, of strings,
  * of URLs, of mail.
- * Its last character is no part of the word behind it.
+ * Its last character is not part of the word after it.
  */
 const ESCAPE_AT_END =
   // deno-lint-ignore no-control-regex
@@ -255,9 +255,9 @@ const ESCAPE_AT_END =
  * Ordinary values, such as `production` or `20.11`, which are masked only where
  * they are a whole word: in `test mode`, but not in `attestation`.
  *
- * They come from variables of which nothing says whether they are secret. Unlike
- * needles, they are looked for as they are, without undoing escapes; but an
- * escape in front of a word, such as that of a color, is no part of it.
+ * They come from variables that may or may not be secret. Unlike needles, they are
+ * searched for literally, without undoing escapes. But an escape before a word, such
+ * as a color, is not part of the word.
  */
 export class WholeWords {
   readonly #words: Uint8Array[] = [];
@@ -283,12 +283,12 @@ export class WholeWords {
    * Finds every word of a text that is one of these.
    *
    * @param text The text.
-   * @param before The last bytes in front of the text, at most {@linkcode
+   * @param before The last bytes before the text, at most {@linkcode
    * WORD_CONTEXT_BYTES}.
    * @param isLast Whether the text ends the stream.
    * @param ranges Receives the words.
-   * @returns Where a word may start that goes on behind the text; the length of
-   * the text if there is none.
+   * @returns Where a word may start that continues after the text; the length of the
+   * text if there is none.
    */
   find(
     text: Uint8Array,
@@ -324,7 +324,7 @@ function commonLength(text: Uint8Array, at: number, word: Uint8Array): number {
   return length;
 }
 
-/** Whether the byte at an offset does not go on a word. */
+/** Whether the byte at an offset does not continue a word. */
 function isWordStart(
   text: Uint8Array,
   at: number,
@@ -362,8 +362,8 @@ const ORDINARY =
   /^(?:[A-Za-z]{1,12}|v?\d[\d.,:_+-]{0,11}|(?:~|\.{0,2})(?:\/[a-z._-]{1,12}){1,8}\/?)$/;
 
 /**
- * Checks whether a value is a word, a number or a path such as any log has, so
- * that masking every occurrence of its bytes would garble the log.
+ * Checks whether a value is a word, a number or a path as in any log, so that masking
+ * all occurrences of its bytes would garble the log.
  */
 export function isOrdinary(value: string): boolean {
   return ORDINARY.test(value);

@@ -1,25 +1,25 @@
 import { byteTable } from "../../bytes.ts";
 import { wordAt, WordFilter } from "./word_index.ts";
 
-/** How many bytes of a text are scanned at once at most. */
+/** Maximum number of bytes that are scanned at once. */
 const BLOCK_BYTES = 64 * 1024;
 
-/** How many bytes around those are looked at, too. */
+/** Number of bytes around these that are read as well. */
 const MARGIN_BYTES = 64;
 
-/** How many bytes are looked at in one step, and together with how many of those before. */
+/** Number of bytes per step, and of previous bytes that are read with them. */
 export const [STEP_BYTES, SHARED_BYTES] = [48, 16];
 
-/** Marks the numbers of a list among the places that are found. */
+/** Flag of found positions: numbers of a list. */
 export const LIST = 1 << 31;
 
-/** Marks what looks like the start of a row of a hex dump. */
+/** Flag of found positions: possible start of a row of a hex dump. */
 export const ROWS = 1 << 30;
 
-/** Marks letters and digits that may stand for a text. */
+/** Flag of found positions: letters and digits that may encode text. */
 export const RUNS = 1 << 29;
 
-/** Where in the memory everything is. */
+/** Layout of the memory. */
 export const HEX_PAIRS = 0;
 const TEXT = 2 * 1024;
 const PLACES = TEXT + BLOCK_BYTES + 3 * MARGIN_BYTES;
@@ -31,17 +31,17 @@ const MEMORY_BYTES = KEEPS_CODES + 4;
 const PAGE_BYTES = 64 * 1024;
 
 /**
- * Finds the few places of a text that need a closer look: all of it passes
- * through here, 16 bytes at a time, which is what WebAssembly is for.
+ * Finds the few positions of a text that need a closer look. The whole text is
+ * scanned, 16 bytes at a time, which is why it is WebAssembly.
  *
  * It finds
  *
- * - what begins an escape, but no codes for a terminal that have nothing of a
- *   needle next to them;
+ * - starts of escapes, except for terminal codes that have no part of a needle next
+ *   to them;
  * - line breaks with four bytes of an encoded needle on either side of them, or
  *   with something that has to be undone before one can know that;
  * - numbers in a row that may stand for bytes, hexadecimal or not;
- * - runs of letters and digits that may stand for text, in base64 or hexadecimal;
+ * - runs of letters and digits that may encode text, in base64 or hexadecimal;
  * - six digits with more of them behind blanks, or with a cell, as rows of hex
  *   dumps begin behind a prefix.
  */
@@ -56,7 +56,7 @@ export class Scanner {
   #filterShift = 0;
   /** Number of places that were found. */
   count = 0;
-  /** How much more than its offset in the text each of them is. */
+  /** Difference between each position and its offset in the text. */
   shift = 0;
   /** Where the block ends that was scanned; places may be a little in front of the block, or behind it. */
   end = 0;
@@ -69,13 +69,13 @@ export class Scanner {
     this.#bytes.set(hexPairs(), HEX_PAIRS);
   }
 
-  /** Makes the scanner find all codes for a terminal, as short needles need it. */
+  /** Makes the scanner find all terminal codes, as required for short needles. */
   keepCodes(): void {
     this.#bytes[KEEPS_CODES] = 1;
   }
 
   /**
-   * Makes room for the filter of the four-byte parts of needles.
+   * Allocates the filter of the four-byte parts of needles.
    *
    * @param sizeBits How many bits it takes to count its numbers.
    * @returns The numbers, all zero; those given before are no longer valid.
@@ -127,7 +127,7 @@ const SCAN_MODULE =
 
 let module: WebAssembly.Module | undefined;
 
-/** The module is made once, when there is a secret. */
+/** Compiles the module once, when there is a secret. */
 function compiledScan(): WebAssembly.Module {
   return module ??= new WebAssembly.Module(
     Uint8Array.fromBase64(SCAN_MODULE),
@@ -145,13 +145,13 @@ function hexPairs(): Uint8Array {
   return pairs;
 }
 
-/** Stands for quotes and backslashes; no text in UTF-8 has this byte. */
+/** Represents quotes and backslashes; does not occur in UTF-8. */
 export const QUOTE = 0xff;
 
-/** Stands for what is longer than any escape; no text in UTF-8 has this byte. */
+/** Represents text that is longer than any escape; does not occur in UTF-8. */
 export const GAP = 0xfe;
 
-/** Stands for the two above where a text has them nevertheless. */
+/** Represents the two bytes above in a text that is not UTF-8. */
 const OTHER = 0xfd;
 
 const [BLANK, PLUS, BACKSLASH] = [0x20, 0x2b, 0x5c];
@@ -211,7 +211,7 @@ function letterEscapes(): Uint8Array {
 function simpleEscapes(): Uint8Array {
   const table = new Uint8Array(256);
   table.set(LETTER_ESCAPES);
-  // `\e` starts a code for a terminal, which is read as a whole.
+  // `\e` starts a terminal code, which is read as a whole.
   table[0x65] = table[0x45] = 0;
   for (const quote of [0x22, 0x27, 0x60]) table[quote] = QUOTE;
   return table;
@@ -220,7 +220,7 @@ function simpleEscapes(): Uint8Array {
 /** Maximum length of a name of an entity. */
 export const MAX_ENTITY_NAME = 10;
 
-/** Entities of ASCII that are escaped by XML, HTML and what encodes all punctuation. */
+/** Entities for ASCII characters: of XML and HTML, and those for all punctuation. */
 const ASCII_ENTITIES =
   `quot=" QUOT=" amp=& AMP=& apos=' lt=< LT=< gt=> GT=> excl=! num=# dollar=$ percnt=% lpar=( rpar=) ast=* midast=* plus=+ comma=, period=. sol=/ colon=: semi=; equals== quest=? commat=@ lsqb=[ lbrack=[ bsol=\\ rsqb=] rbrack=] Hat=^ lowbar=_ grave=\` lcub={ lbrace={ verbar=| vert=| rcub=} rbrace=} Tab=\t NewLine=\n`;
 
@@ -234,7 +234,7 @@ const EURO = 0x20ac;
 let entities: Map<string, number> | undefined;
 
 /**
- * Returns the character that an entity stands for.
+ * Returns the character of an entity.
  *
  * @param name Its name.
  * @returns Number of the character; `undefined` for other names.
@@ -273,10 +273,10 @@ const BITS_PER_GRAM = 12;
 const MAX_GRAMS = 1 << 24;
 
 /**
- * What needles are made of: every four bytes of them.
+ * The four-byte parts of needles.
  *
- * A stretch of a text without these is not part of a needle, in whatever way
- * it is decoded. Most of a text is never decoded, therefore.
+ * A stretch of a text without these is not part of a needle, however it is decoded.
+ * Therefore, most of a text is never decoded.
  */
 export class Grams {
   /** Whether each byte is in a needle. */
@@ -287,7 +287,7 @@ export class Grams {
   #pairs: Uint8Array | undefined;
   #scanner: Scanner | undefined;
 
-  /** Knows every four bytes of needles that have {@linkcode MIN_GRAM_NEEDLE_BYTES}. */
+  /** Contains the four-byte parts of needles with at least {@linkcode MIN_GRAM_NEEDLE_BYTES}. */
   get filter(): WordFilter {
     return this.#filter;
   }
@@ -309,7 +309,7 @@ export class Grams {
     return this.#scanner;
   }
 
-  /** Adds what a needle is made of. */
+  /** Adds the parts of a needle. */
   add(needle: Uint8Array): void {
     for (let at = 0; at < needle.length; at++) this.bytes[needle[at]] = 1;
     if (needle.length >= MIN_GRAM_NEEDLE_BYTES) {

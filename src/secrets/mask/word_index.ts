@@ -5,10 +5,10 @@ export const MAX_NEEDLE_BYTES = 128;
 export const MULTIPLIER = 0x9E3779B1 | 0;
 
 /**
- * Returns which words were certainly never added.
+ * A Bloom filter: tells which words were certainly never added.
  *
- * Its numbers are exposed, because the loops that ask are the hottest of the
- * program and must not call out.
+ * Its numbers are exposed, because the loops that use them are the hottest of the
+ * program and must not call functions.
  */
 export class WordFilter {
   /** Two bits in one of these numbers are set for each word. */
@@ -20,7 +20,7 @@ export class WordFilter {
    * Creates a filter without words.
    *
    * @param sizeBits How many bits it takes to count its numbers.
-   * @param bits Its numbers, if they have to be in a certain place.
+   * @param bits Array for its numbers, if they have to be at a certain location.
    */
   constructor(
     sizeBits: number,
@@ -79,14 +79,13 @@ export function wordAt(bytes: Uint8Array, at: number, width: 2 | 4): number {
 /**
  * Finds the next word of a text that a filter lets through.
  *
- * The loop calls nothing and does nothing else: with a callback in it, it
- * takes twice as long.
+ * The loop calls nothing and does nothing else: a callback would double its time.
  *
  * @param words The text as words.
- * @param from First place that is looked at.
- * @param step Distance of the places, in words.
+ * @param from First position to check.
+ * @param step Distance between positions, in words.
  * @param filter The filter.
- * @returns The place; one behind the text if there is none.
+ * @returns The position; a position after the text if there is none.
  */
 export function nextWord(
   words: Int32Array,
@@ -100,7 +99,7 @@ export function nextWord(
   for (; at < length; at += step) {
     const hash = Math.imul(words[at], MULTIPLIER);
     const both = bits[hash >>> shift];
-    // Of the distance of a shift, only the lowest five bits count.
+    // A shift uses only the lowest five bits of its distance.
     if ((both >>> hash & 1) === 0) continue;
     if ((both >>> (hash >>> 5) & 1) !== 0) break;
   }
@@ -161,15 +160,15 @@ export function holdsGrams(
   return false;
 }
 
-/** Numbers that are kept of a place: word, needle, offset, and the next place in its bucket. */
+/** Fields of a place: word, needle, offset, and the next place in its bucket. */
 const FIELDS = 4;
 
 const [WORD, NEEDLE, OFFSET, NEXT] = [0, 1, 2, 3];
 
-/** Behind the last place of a bucket. */
+/** Marks the end of a bucket. */
 const NONE = -1;
 
-/** How many places share a bucket on average at most. */
+/** Maximum average number of places per bucket. */
 const PLACES_PER_BUCKET = 2;
 
 const MIN_BUCKET_BITS = 8;
@@ -177,27 +176,27 @@ const MIN_BUCKET_BITS = 8;
 /** From so many buckets on, as a power of two, their number grows faster. */
 const FAST_BITS = 10;
 
-/** How many more numbers a filter has than there are buckets, as a power of two. */
+/** Ratio of the numbers of a filter to buckets, as a power of two. */
 const SPARE_BITS = 3;
 
-/** Greatest size of a filter, as a power of two: more would not stay in the caches. */
+/** Maximum size of a filter, as a power of two: a larger one would not fit in the caches. */
 const MAX_FILTER_BITS = 18;
 
 /** Maximum number of offsets of a needle that are compared when a rare word is chosen. */
 const MAX_CHOICES = 64;
 
 /**
- * Finds, for a word of a text, the needles that have this word registered,
- * each with the offset at which it has it: a place.
+ * Finds the needles for which a word of a text is registered, each with the offset
+ * of the word in the needle. Such a pair is called a place.
  */
 export class WordIndex {
-  /** The fields of each place, one place behind the other. */
+  /** Fields of all places, one place after the other. */
   #places = new Int32Array(FIELDS << MIN_BUCKET_BITS);
   #size = 0;
   #bucketBits = 0;
   /** First place of each bucket. */
   #heads = new Int32Array();
-  /** How many places each bucket has. */
+  /** Number of places in each bucket. */
   #counts = new Int32Array();
   #filter = new WordFilter(0);
 
@@ -211,7 +210,7 @@ export class WordIndex {
     return this.#size;
   }
 
-  /** Lets registered words through and hardly any other; a larger one replaces it now and then. */
+  /** Passes registered words and hardly any others; occasionally replaced by a larger one. */
   get filter(): WordFilter {
     return this.#filter;
   }
@@ -238,7 +237,7 @@ export class WordIndex {
   }
 
   /**
-   * Tells about how many places a word has.
+   * Returns the approximate number of places of a word.
    *
    * @param word The word, as a signed 32-bit integer.
    * @returns Their number, possibly with those of other words.
@@ -327,8 +326,8 @@ export class WordIndex {
 }
 
 /**
- * Finds the rarest word of a needle among those a stride apart that have so
- * many bytes from there on.
+ * Finds the rarest word of a needle, among words at a fixed distance that are
+ * followed by enough bytes.
  *
  * @param needle The needle.
  * @param rarities How rare the word at each of its offsets is.
@@ -364,8 +363,8 @@ export function rarest(
 }
 
 /**
- * Computes how seldom each word of a needle is met in logs, by the kinds of its
- * bytes and their variety.
+ * Estimates how rare each word of a needle is in logs, from the kinds of its bytes
+ * and their variety.
  *
  * @param needle The needle.
  * @param width Size of a word.
@@ -390,10 +389,10 @@ export function computeRarities(
   }
 }
 
-/** How much a byte that differs from the one before adds to the rarity of a word. */
+/** Added to the rarity of a word for each byte that differs from the previous one. */
 const VARIETY = 4;
 
-/** How seldom each byte is met. */
+/** Rarity of each byte. */
 const RARITIES = rarities();
 
 function rarities(): Uint8Array {
@@ -402,7 +401,7 @@ function rarities(): Uint8Array {
   return rarities;
 }
 
-/** Numbers, also hexadecimal ones, are what logs are full of. */
+/** Returns the rarity of a byte; logs are full of decimal and hexadecimal numbers. */
 function byteRarity(byte: number): number {
   if (byte === 0x20 || byte === 0x0a || byte === 0) return 0;
   if (byte >= 0x30 && byte <= 0x39) return 1;
@@ -413,7 +412,7 @@ function byteRarity(byte: number): number {
 }
 
 /**
- * Makes room in an array, twice what it had whenever it gets too small.
+ * Grows an array: its size doubles whenever it gets too small.
  *
  * @param array The array.
  * @param length How many numbers it has to hold.

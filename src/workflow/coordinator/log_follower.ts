@@ -53,7 +53,7 @@ export class LogFollower {
     this.#client = client;
     this.#jobId = jobId;
     // As for local jobs, both streams go to standard output. Each is masked
-    // // separately, because a secret may continue in the next line of its stream.
+    // separately, because a secret may continue in the next line of its stream.
     this.#sinks = {
       stdout: maskedSink(wholeLines(log.stdout), masker.stream()),
       stderr: maskedSink(wholeLines(log.stdout), masker.stream()),

@@ -279,7 +279,7 @@ function failure(
   exitCode: number,
 ): ClusterError {
   // Log lines of kubectl start with a letter and the date. If a program in a pod
-  // // failed, the last line says so, after the message of the program.
+  // failed, the last line says so, after the message of the program.
   const all = message.trim().split("\n")
     .filter((line) => !/^[EWI]\d{4} /.test(line));
   const own = all.filter((line) => !/^command terminated with /.test(line));
