@@ -1,7 +1,7 @@
-# The least that the kernel needs for what the sandbox of a step does, as root on
-# x86_64: namespaces, a root with some paths and own memory, terminals and processes,
-# no capabilities beyond those of containers, Landlock and a filter that allows
-# everything. Nothing is decided, checked or reported.
+# The minimal system calls for the sandbox of a step, as root on x86_64: namespaces,
+# a root directory with some paths and its own memory, terminals and processes, only
+# the capabilities of containers, Landlock, and a filter that allows everything.
+# Without decisions, checks or reports.
 #
 # Arguments: the paths.
 

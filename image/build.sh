@@ -20,8 +20,8 @@ main() {
   fill_cache
 }
 
-# One program that holds everything, also what is imported late, unless it is
-# told of that; its empty half comes from Deno's host.
+# A single executable with all modules, including dynamic imports. The runtime part
+# is downloaded from Deno's host.
 compile() {
   # shellcheck disable=SC2086
   deno compile --no-check $permissions --output bin/runnerlib cli.ts || {
@@ -32,8 +32,8 @@ compile() {
   launch "exec $PWD/bin/runnerlib"
 }
 
-# The same out of the files of a bundle, where that host cannot be reached. What
-# a command does not need is not even read.
+# A bundle of several files, if that host cannot be reached. A command reads only the
+# files that it needs.
 bundle() {
   PACKAGE_DENO_DIR="$DENO_DIR" DENO_DIR=/tmp/tools deno run --quiet \
     --no-config --lock="$(dirname "$0")/bundle.lock" --frozen --allow-all \
@@ -63,9 +63,9 @@ leave_sources() {
   rm -rf node_modules
 }
 
-# The caches of modules, types of files and compiled code, as jobs look into
-# them: by the paths of the finished image. A container finds there what was
-# used here, so everything that many jobs do is done.
+# Fills the caches of modules, file types and compiled code, with the paths of the
+# finished image. Containers find everything in them that was used here, so this
+# does what many jobs do.
 fill_cache() {
   mkdir /tmp/use
   cd /tmp/use

@@ -55,16 +55,16 @@ import { MULTIPLIER } from "../../src/secrets/mask/word_index.ts";
 const [LF, CR, BLANK, COLON, X] = [0x0a, 0x0d, 0x20, 0x3a, 0x78];
 const [ESC, BRACKET, EQUALS] = [0x1b, 0x5b, 0x3d];
 
-/** How many bytes codes have that are looked at together: less than there are around a block. */
+/** Maximum length of terminal codes that are checked together: less than the margin of a block. */
 const MAX_CODES_BYTES = 32;
 
-/** How far a code of another kind, or an escape within escapes, reaches at most. */
+/** Maximum length of a terminal code of another kind, and of nested escapes. */
 const [MAX_CODE_BYTES, MAX_ESCAPE_BYTES] = [1100, 512];
 
-/** A class of bytes: those with one of some upper and one of some lower halves. */
+/** A class of bytes: all combinations of some upper and some lower halves. */
 type Halves = readonly [uppers: readonly number[], lowers: readonly number[]];
 
-/** The bytes that begin a mark: ESC, line breaks and NUL, with a few that no text has, `%` and `&`, a backslash, `=`. */
+/** Bytes that begin a mark: ESC, line breaks, NUL, a few bytes that no text has, `%`, `&`, backslash, `=`. */
 const MARKS: readonly Halves[] = [
   [[0, 1], [0, 0xa, 0xb, 0xd]],
   [[2], [5, 6]],
@@ -72,26 +72,26 @@ const MARKS: readonly Halves[] = [
   [[3], [0xd]],
 ];
 
-/** Digits, also hexadecimal ones, and some more. */
+/** Decimal and hexadecimal digits, and some other bytes. */
 const DIGITS: Halves = [[3, 4, 6], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]];
 
-/** What may stand between the digits of a list, and some more: also a backslash, and the second character of `0x2f`. */
+/** Separators of the numbers of a list, backslash, `x` as in `0x2f`, and some other bytes. */
 const SEPARATORS: readonly Halves[] = [
   [[2, 3], [0xa, 0xb, 0xc, 0xd, 0xe, 0xf]],
   [[0, 2], [0, 2, 7, 9, 0xa, 0xd]],
   [[5, 7], [8, 0xc, 0xf]],
 ];
 
-/** Fills the lower bits of tables, so that what makes the highest one applies. */
+/** Leaves the lower bits of tables empty, so that only the bits that set the highest one are used. */
 const NOTHING: readonly Halves[] = new Array(4).fill([[], []]);
 
-/** The bits of a class in the order of the tables below: the highest one is that of digits. */
+/** Bits of all classes, in this order; the highest bit is that of digits. */
 const TABLES = halfTables([...MARKS, ...SEPARATORS, DIGITS]);
 
-/** The lowest bits, and what makes the highest one of all others. */
+/** The lowest bits, and the number that carries all other bits into the highest one. */
 const [MARK_BITS, TO_HIGH_BIT] = [0x0f, 0x70];
 
-/** Bytes that do not simply stand for themselves where lines are joined: control characters, quotes, blanks, what begins marks. */
+/** Bytes that change where lines are joined: control characters, quotes, blanks, and those that begin marks. */
 const SPECIAL_TABLES = halfTables([
   [[2], [0, 2, 4, 5, 6, 7]],
   [[0], [0, 9, 0xa, 0xb, 0xc, 0xd]],
@@ -108,7 +108,7 @@ const ALPHANUMERIC_TABLES = halfTables([
   [[5, 7], range(0, 0xa)],
 ]);
 
-/** What four digits of base64 begin with, the second and the third one, if they stand for ASCII; among letters and digits. */
+/** Letters and digits that may be the first, second or third of four base64 digits that encode ASCII. */
 const FIRST_TABLES = halfTables([
   ...[...NOTHING],
   [[4], [3, 4, ...range(9, 0xf)]],
@@ -160,18 +160,18 @@ const [CLASS_0, BLOCK] = [10, 13];
 const [BOTH, DIGIT, SEPARATOR] = [14, 15, 16];
 const [ONE, TWO, THREE, NUMBERS] = [17, 18, 19, 20];
 const [WORDS, WORD_ENDS] = [21, 22];
-/** Where the codes end that are looked at, and how far marks are known not to matter. */
+/** End of the terminal codes that are checked, and the position up to which marks are known not to matter. */
 const [CODES, CLEAR_TO] = [23, 24];
-/** From where on nothing is part of an escape that was met. */
+/** Position after which no text belongs to an escape that was found. */
 const PLAIN_FROM = 25;
-/** Letters and digits, and those that begin a run of them. */
+/** Letters and digits, starts of runs of them, and first digits of base64 text. */
 const [ALPHANUMERIC, RUN, FIRST] = [26, 27, 28];
 
 /** The lower and the upper halves of the bytes of a block. */
 const [LOWER, UPPER] = [29, 30];
 const FIRST_CONSTANT = 31;
 
-/** Vectors that are set before anything else: they stay in registers. */
+/** Vectors that are set at the start, so that they stay in registers. */
 const constants: (readonly number[])[] = [];
 
 function constant(values: readonly number[]): Code {
@@ -193,7 +193,7 @@ function scanBody(): Code {
     ),
   );
   return [
-    // What is in front of the block may be an escape.
+    // An escape may start before the block.
     ...set(PLAIN_FROM, add(get(AT), i32(MAX_CODE_BYTES))),
     ...loop(
       set(ALPHANUMERIC, after(ALPHANUMERIC, STEP_BYTES)),
@@ -239,7 +239,7 @@ function bytesOf(block: number): Code {
   return bytes.at(get(AT), 16 * block);
 }
 
-/** Looks both halves of each byte up; the byte is in the classes that both are in. */
+/** Looks up both halves of each byte; the byte is in the classes that both halves are in. */
 function classesIn(vector: Code, [uppers, lowers]: HalfTables): Code {
   return bytes.and(
     bytes.lookUp(
@@ -292,9 +292,9 @@ function lookAtMarks(block: number): Code {
 }
 
 /**
- * Notes codes for a terminal, with a line break among them, unless four plain
- * bytes are on each side, of which no needle has either: fewer bytes of a needle
- * on both sides would not be enough.
+ * Records terminal codes, and a line break between them, unless there are four plain
+ * bytes on each side that are not part of a needle. With fewer bytes on each side,
+ * a needle would be too short.
  */
 function lookAtCodes(): Code {
   const before = wordAt(subtract(get(PLACE), i32(4)));
@@ -323,7 +323,7 @@ function lookAtCodes(): Code {
     ...loop(
       when(
         isLineBreak(byteAt(get(CODES))),
-        // A second line break stays where it is.
+        // A second line break is not skipped.
         set(CODES, add(get(CODES), isZero(get(BYTE)))),
         set(BYTE, i32(1)),
       ),
@@ -334,7 +334,7 @@ function lookAtCodes(): Code {
       put(get(PLACE)),
       set(CLEAR_TO, get(CODES)),
     ),
-    // Another code may be as long as a title, and is read elsewhere.
+    // Other codes may be long, such as a title, and are read elsewhere.
     ...set(
       CODES,
       choose(
@@ -350,7 +350,7 @@ function lookAtCodes(): Code {
   ];
 }
 
-/** Goes on behind a code that sets a color or the like, and tells whether there was one. */
+/** Skips a code that sets a color or style, and returns whether there was one. */
 function skipCode(): Code {
   const isCode = isSame(pairAt(get(CODES)), i32(ESC | BRACKET << 8));
   const isParameter = isBelow(
@@ -376,7 +376,7 @@ function skipCode(): Code {
   ];
 }
 
-/** Whether what follows an equals sign makes it an escape of quoted-printable. */
+/** Whether an equals sign begins a quoted-printable escape. */
 function isSoft(): Code {
   const isDigit = (offset: number) =>
     or(
@@ -419,7 +419,7 @@ function lookAtLineBreak(): Code {
   ];
 }
 
-/** Whether a line begins with a number of four digits or more, as rows of hex dumps do. */
+/** Whether a line begins with a number of at least four digits, like rows of hex dumps. */
 function mayStartRow(start: number): Code {
   const isDigit = bytes.highBits(classesIn(bytes.at(get(start)), TABLES));
   const count = trailingZeros(xor(isDigit, i32(-1)));
@@ -433,7 +433,7 @@ function mayStartRow(start: number): Code {
   );
 }
 
-/** Whether the filter lets a word through. */
+/** Whether a word passes the filter. */
 function mayHave(word: Code): Code {
   const hash = tee(HASH, multiply(word, i32(MULTIPLIER)));
   const index = shiftLeft(shiftRight(hash, get(SHIFT)), i32(2));
@@ -475,7 +475,7 @@ function findNumbers(): Code {
     shiftLeft(get(ONE), i64(2)),
     or(shiftLeft(get(TWO), i64(3)), shiftLeft(get(THREE), i64(4))),
   );
-  // Adding a bit to a row of separators leaves the bit behind them.
+  // Adding a bit to a row of separators carries it to the position after them.
   const behindSeparators = and(
     add(get(SEPARATOR), ends),
     xor(get(SEPARATOR), i64(-1)),
@@ -497,7 +497,7 @@ function findNumbers(): Code {
   ];
 }
 
-/** Finds six digits with another two behind them, or with three blanks, as rows of hex dumps begin behind a prefix. */
+/** Finds six digits before two more digits or three blanks, as at the start of rows of hex dumps after a prefix. */
 function findRows(): Code {
   const at = (variable: number, place: number) =>
     long.shiftRight(get(variable), i64(place));
@@ -531,13 +531,13 @@ function findRows(): Code {
   ];
 }
 
-/** Finds letters and digits in a row that may stand for text, in base64 or in hexadecimal digits. */
+/** Finds runs of letters and digits that may encode text, in base64 or hexadecimal. */
 function findRuns(): Code {
   const runOf = (run: number, step: number) =>
     set(run, long.and(get(run), after(run, step)));
   const isAny = (run: number) => isZero(long.isZero(get(run)));
   return [
-    // Eleven of them in a row: eight, and eight three bytes on.
+    // Eleven of them in a row: eight, and eight that start three bytes later.
     ...set(RUN, long.and(get(ALPHANUMERIC), after(ALPHANUMERIC, 1))),
     ...runOf(RUN, 2),
     ...runOf(RUN, 4),
@@ -576,7 +576,7 @@ function after(variable: number, count: number): Code {
   return long.shiftRight(get(variable), i64(count));
 }
 
-/** The bytes of a class in the block and those before it, as bits. */
+/** Bytes of a class in the block and in the bytes before it, as bits. */
 function bitsOf(tables: HalfTables): Code {
   return [0, 1, 2, 3].map((block) =>
     long.shiftLeft(
@@ -597,7 +597,7 @@ function highBits(vector: Code, tables: HalfTables): Code {
   );
 }
 
-/** Notes where the runs start. */
+/** Records where the runs start. */
 function putRuns(): Code {
   const place = subtract(
     add(get(AT), long.toInt(long.trailingZeros(get(RUN)))),
@@ -613,7 +613,7 @@ function putRuns(): Code {
   );
 }
 
-/** Adding a bit to a row of separators leaves the bit behind them. */
+/** Adding a bit to a row of separators carries it to the position after them. */
 function behind(ends: number, separators: number): Code {
   return long.and(
     long.add(get(separators), get(ends)),
@@ -621,7 +621,7 @@ function behind(ends: number, separators: number): Code {
   );
 }
 
-/** Notes the ends of the six digits that have a blank behind them, or a colon and a blank. */
+/** Records the ends of six digits that are followed by a blank, or by a colon and a blank. */
 function lookAtRows(): Code {
   const place = subtract(
     add(get(AT), long.toInt(long.trailingZeros(get(WORD_ENDS)))),
@@ -646,8 +646,8 @@ function lookAtRows(): Code {
 }
 
 /**
- * Notes each number that, as the next one, is likely to be part of a text:
- * those of dates and times hardly are.
+ * Records each number that is likely to be part of a text, like the next number.
+ * Numbers of dates and times rarely are.
  */
 function lookAtNumbers(): Code[] {
   const place = subtract(
@@ -678,7 +678,7 @@ function lookAtNumbers(): Code[] {
   ];
 }
 
-/** Whether a number is one of a text: neither 00 to 08 nor 10 to 18. */
+/** Whether a number may be part of a text: neither 00 to 08 nor 10 to 18. */
 function isLikely(): Code {
   const byte = (offset: number) => byteAt(get(PLACE), offset);
   const isCharacter = or(
@@ -691,12 +691,12 @@ function isLikely(): Code {
   );
 }
 
-/** Whether a number and the one before it stand for two bytes of a needle. */
+/** Whether a number and the previous one encode two bytes of a needle. */
 function mayFollow(): Code {
   const inOrder = (value: (number: number) => Code) =>
     or(value(LAST_NUMBER), shiftLeft(value(PLACE), i32(16)));
   const isPrefix = (number: number) => isSame(letterAt(number, 1), i32(X));
-  // A capital digit becomes a small one; others stay as they are.
+  // Capital digits become small; others do not change.
   const hexadecimal = or(
     inOrder((number) => pairAt(get(number))),
     i32(0x20202020),
@@ -721,7 +721,7 @@ function mayFollow(): Code {
   ].reduce(or);
 }
 
-/** The hexadecimal digits of a number whose own digits weigh so much. */
+/** Hexadecimal digits of a number, whose digits have the given weights. */
 function digitsOf(number: number, weights: readonly number[]): Code {
   const value = weights.map((weight, at) =>
     multiply(subtract(byteAt(get(number), at), i32(0x30)), i32(weight))

@@ -214,7 +214,7 @@ export class MarkGate {
    * Moves on to the next window.
    *
    * @param window The window, whose marks have been found.
-   * @param isLast Whether the text ends behind it.
+   * @param isLast Whether the text ends after the window.
    * @param needles Needles to search for.
    */
   open(window: Uint8Array, isLast: boolean, needles: NeedleSet): void {

@@ -21,7 +21,7 @@ import { holdsGrams } from "./word_index.ts";
 /** Number of printed bytes to search again, which hold the rows of a needle, and maximum length of a row. */
 const [CONTEXT_BYTES, MAX_ROW_BYTES] = [2560, 8192];
 
-/** How much may follow the last byte of a row and yet be its column of text, or lines in front of the next row. */
+/** Maximum length of text after the last byte of a row, such as its column of text, before the next row. */
 const MAX_DISTANCE = 2048;
 
 /** Of so many grams in a row, those of a needle hold at least one of every place. */
@@ -77,7 +77,7 @@ export class DumpRows {
    * Finds needles in rows.
    *
    * @param window The window.
-   * @param isLast Whether the text ends behind it.
+   * @param isLast Whether the text ends after the window.
    * @param starts Where lines start in it that look like rows, in order.
    * @param needles Needles to search for.
    * @param ranges Receives the ranges of needles.
@@ -293,7 +293,7 @@ export class DumpRows {
   }
 }
 
-/** Whether some of the lines, and all that begin like a row, begin with what may be an offset. */
+/** Whether some lines, and whether all lines that begin like a row, may begin with an offset. */
 function countOffsets(text: Uint8Array) {
   const withOffset = { some: false, all: true };
   const to = text.length;

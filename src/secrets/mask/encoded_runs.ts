@@ -38,7 +38,7 @@ const [LF, CR] = [10, 13];
  */
 const REACH_BYTES = 1280;
 
-/** Number of printed bytes that are searched again with what follows. */
+/** Number of printed bytes that are searched again with the next window. */
 const CONTEXT_BYTES = 256;
 
 /**
@@ -52,7 +52,7 @@ const GRAMS = MIN_GRAM_NEEDLE_BYTES - 3;
 
 /**
  * Finds secrets that were encoded more than once. Runs of base64 or hexadecimal
- * digits are decoded where they stand for text. The text is searched for needles,
+ * digits are decoded where they encode text. The text is searched for needles,
  * also with its escapes undone, and for such runs inside it.
  *
  * The alignment of a run is unknown, so each one is tried. Runs continue after
@@ -78,7 +78,7 @@ export class EncodedRuns {
    * Finds needles in runs.
    *
    * @param window The window.
-   * @param isLast Whether the text ends behind it.
+   * @param isLast Whether the text ends after the window.
    * @param places Where runs may encode text, in ascending order.
    * @param needles Needles to search for.
    * @param ranges Receives the ranges of needles.

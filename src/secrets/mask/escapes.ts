@@ -3,8 +3,8 @@
  *
  * An escape is everything that represents something else: `%2F` and `%u65e5`,
  * `&amp;`, `&#x27;` and `&#39`, `\n`, `\"`, `\u00fc`, `\u{1f511}`, `\x2f` and `\303`, a
- * backslash at the end of a line, and a code for a terminal, which stands for
- * nothing, as do the NULs of UTF-16. Escapes nest, in one another and in themselves: `%2522`, `\\\"`,
+ * backslash at the end of a line, and a terminal code, which has no value, like
+ * the NULs of UTF-16. Escapes nest, in one another and in themselves: `%2522`, `\\\"`,
  * `&amp;quot;`, `\u0026quot;` and `%5Cu0022` are each one escape of `"`.
  *
  * The result is in a normal form, which is the same for texts that were quoted in
@@ -13,7 +13,7 @@
  * - quotes and backslashes, in any number and of any kind, are one
  *   {@linkcode QUOTE}: it is unknown whether `\\"` is one or two of them;
  * - a backslash before another punctuation character is nothing;
- * - a blank is a plus sign, which stands for a blank in addresses.
+ * - a blank is a plus sign, which encodes a blank in URLs.
  *
  * @module
  */

@@ -58,7 +58,7 @@ export const MAX_SIDE_BYTES = 64;
 export class MarkList {
   /** Number of marks. */
   count = 0;
-  /** Where each mark starts and ends, and what kinds it is of. */
+  /** Start, end and kinds of each mark. */
   starts: Int32Array = new Int32Array(64);
   ends: Int32Array = new Int32Array(64);
   kinds: Uint8Array = new Uint8Array(64);
@@ -115,7 +115,7 @@ export class Marks extends MarkList {
   /** Where runs of letters and digits start that may encode text, in order. */
   readonly runs: number[] = [];
   readonly #lines = new DumpLines();
-  /** Where the line starts and ends that was looked at last for a row in it. */
+  /** Start and end of the last line that was searched for a row. */
   #lineStart = 0;
   #lineEnd = 0;
   readonly #reader = new EscapeReader();
@@ -183,7 +183,7 @@ export class Marks extends MarkList {
     if (!isWhole) this.soft.limit = openSoftFrom(text);
   }
 
-  /** Adds a line that begins like a row, possibly behind a code for a terminal. */
+  /** Adds a line that begins like a row, possibly after a terminal code. */
   #addRow(text: Uint8Array, line: number): void {
     let at = line;
     if (text[at] === ESC) {
@@ -195,7 +195,7 @@ export class Marks extends MarkList {
     if (rowAt(text, at) === ROW) this.#putInOrder(this.rows, line);
   }
 
-  /** Adds the line that a place is in, if it has a row behind a prefix. */
+  /** Adds the line that contains a position, if it has a row after a prefix. */
   #addRowAround(text: Uint8Array, place: number): void {
     if (place < this.#lineEnd && place >= this.#lineStart) return;
     const least = Math.max(0, place - 2 * ROW_START_BYTES);

@@ -13,7 +13,7 @@ export class NeedlePool {
   /** Needle that was found last in this text, and its position. */
   #lastFound = -1;
   #lastPlace = 0;
-  /** The needle of which it is known how it repeats itself, by distance: yes, no, or not yet. */
+  /** Needle whose repetitions are cached: for each distance yes, no, or unknown. */
   #repeating = -1;
   readonly #repeats = new Uint8Array(MAX_REPEAT_BYTES);
   #bytes = new Uint8Array(1 << 10);
@@ -116,8 +116,7 @@ export class NeedlePool {
    * @param needle Number of the needle.
    * @param text The text, the same since {@linkcode beginText}.
    * @param at The place, possibly outside of the text.
-   * @param first Offset of the byte that is compared first; what is there
-   * differs most from needle to needle.
+   * @param first Offset of the byte to compare first, where needles differ most.
    */
   isAt(
     needle: number,

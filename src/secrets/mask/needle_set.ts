@@ -29,22 +29,22 @@ export type FormKind = "plain" | "encoded" | "wrapped" | "normal";
 /** Minimum length of a needle that can be found, in bytes: a pair at an even offset, plus one. */
 export const MIN_NEEDLE_BYTES = 3;
 
-/** Minimum length of a needle that has a whole word at a multiple of four, wherever it stands. */
+/** Minimum length of a needle that has a whole word at a multiple of four at any position. */
 const MIN_WORD_NEEDLE_BYTES = 4 + 3;
 
-/** Distance of the words that are looked at, in bytes. */
+/** Distance between the words that are looked up, in bytes. */
 const STRIDE = 8;
 
 /** Number of words in which the longest needle lies. */
 const MAX_NEEDLE_WORDS = MAX_NEEDLE_BYTES / 4;
 
-/** Minimum length of a needle in which each registered word has another one behind it. */
+/** Minimum length of a needle in which each registered word is followed by another word. */
 const MIN_CONTEXT_NEEDLE_BYTES = STRIDE + 4 + 3;
 
-/** Size of the filter for words and what follows, as a power of two. */
+/** Size of the filter for words and the next words, as a power of two. */
 const CONTEXT_BITS = 16;
 
-/** The same for more words than the smaller one tells apart, and for how many it does. */
+/** The same for more words than the smaller filter can distinguish, and that number of words. */
 const LARGE_CONTEXT_BITS = 18;
 const MAX_CONTEXTS = 1 << 17;
 
@@ -63,16 +63,16 @@ const ALIKE_BITS = 18;
 /**
  * A set of byte strings that are searched for simultaneously.
  *
- * A text is viewed as 32-bit words, of which only every second one is looked
- * at: an occurrence of at least `STRIDE + 3` bytes holds a whole word at a
- * multiple of `STRIDE`, so for each residue one word of the needle is
- * registered, and exactly one of them is met. A shorter needle has for some
- * residues no such word, but one half a stride before it; these words have an
- * index of their own, and a look at the other half of the text. The few
- * needles that are too short for words are found by pairs of bytes.
+ * A text is viewed as 32-bit words, and only every second word is looked up: an
+ * occurrence of at least `STRIDE + 3` bytes contains a whole word at a multiple of
+ * `STRIDE`. So one word of the needle is registered for each residue, and exactly
+ * one of them is found. For some residues, a shorter needle has no such word, but
+ * one half a stride before it. These words have a separate index, which is used for
+ * the other half of the text. The few needles that are too short for words are
+ * found by pairs of bytes.
  *
- * Four bytes, hexadecimal digits above all, are often met by chance. What
- * follows them in the text tells whether a closer look is worthwhile.
+ * Four bytes often match by chance, especially hexadecimal digits. The text after
+ * them shows whether a full comparison is worthwhile.
  *
  * A long needle is cut into pieces that overlap, and each piece is a needle:
  * so little is held back, and comparisons are short. Needles that are too many, or
@@ -113,7 +113,7 @@ export class NeedleSet {
     return this.#known.size;
   }
 
-  /** Whether there are needles in normal form, of which a text may hold a part without a mark. */
+  /** Whether there are needles in normal form: a text without marks may contain a part of one. */
   get haveNormal(): boolean {
     return this.#haveNormal;
   }
@@ -252,7 +252,7 @@ export class NeedleSet {
     }
   }
 
-  /** Checks whether a word of a text is followed by what follows it in a needle. */
+  /** Checks whether the text after a word may be the same as in a needle. */
   #isLikely(words: Int32Array, at: number): boolean {
     // A word has been found, so there is a filter.
     const contexts = this.#contexts!;
@@ -393,7 +393,7 @@ export class NeedleSet {
   }
 }
 
-/** Whether a text, as words, goes on like the stride before. */
+/** Whether the words after a position repeat the previous stride. */
 function isRepeated(words: Int32Array, at: number): boolean {
   return words[at] === words[at + 2] && words[at + 1] === words[at + 3];
 }
@@ -419,7 +419,7 @@ function alikeOf(context: number): number {
   return hashOf(context) >>> (32 - ALIKE_BITS);
 }
 
-/** Checks whether a part of a text is white space, which is no secret. */
+/** Checks whether a part of a text is white space, which is not secret. */
 function isBlank(bytes: Uint8Array, from: number, to: number): boolean {
   for (let at = from; at < to; at++) {
     const byte = bytes[at];

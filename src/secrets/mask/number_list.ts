@@ -6,7 +6,7 @@ import { holdsGrams, type WordFilter } from "./word_index.ts";
 /** Maximum number of bytes between two numbers of a list. */
 const MAX_SEPARATOR_BYTES = 10;
 
-/** Maximum number of letters and digits of a number, and most backslashes in front of them. */
+/** Maximum number of letters and digits of a number, and of backslashes before them. */
 const [MAX_LETTERS, MAX_BACKSLASHES] = [4, 4];
 
 /** Maximum number of bytes of a number: backslashes with `x2f`. */
@@ -256,7 +256,7 @@ export function lastListStart(text: Uint8Array): number {
   return last < end && start < last ? start : length;
 }
 
-/** Where the list starts of which a number starts at a place, or where it is known already what is in it. */
+/** Start of the list that contains a number, or the position up to which it is already known. */
 function listStart(text: Uint8Array, from: number, known: number): number {
   let start = from;
   while (true) {
@@ -269,7 +269,7 @@ function listStart(text: Uint8Array, from: number, known: number): number {
   }
 }
 
-/** Where the list ends of which a number starts at a place; at most, what follows it is taken in. */
+/** End of the list that contains a number, at most with the text that follows the list. */
 function listEnd(text: Uint8Array, from: number): number {
   let at = from;
   while (at < text.length) {
@@ -292,7 +292,7 @@ function separatorsStart(text: Uint8Array, end: number): number {
   return at;
 }
 
-/** The same for what looks like a number. */
+/** The same for text that looks like a number. */
 function numberStart(text: Uint8Array, end: number): number {
   let at = end;
   const least = Math.max(0, end - MAX_NUMBER_BYTES);
@@ -313,7 +313,7 @@ export class ListedParts {
     return this.#bounds.length / 2;
   }
 
-  /** Where a part starts and ends; the end may be behind that of the text. */
+  /** Start and end of a part; the end may be after that of the text. */
   at(index: number): [from: number, to: number] {
     return [this.#bounds[2 * index], this.#bounds[2 * index + 1]];
   }

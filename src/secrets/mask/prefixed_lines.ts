@@ -58,7 +58,7 @@ export class PrefixedLines {
    * Finds needles in last words.
    *
    * @param window The window.
-   * @param isLast Whether the text ends behind it.
+   * @param isLast Whether the text ends after the window.
    * @param marks The marks of the window.
    * @param needles Needles to search for.
    * @param ranges Receives the ranges of needles.
@@ -195,7 +195,7 @@ export class PrefixedLines {
 
   /**
    * Searches the last words around line breaks. Those of breaks that are near
-   * one another are searched together: no line is looked at more than twice.
+   * one another are searched together, so that no line is read more than twice.
    */
   #search(
     text: Uint8Array,
@@ -392,7 +392,7 @@ function wordStart(text: Uint8Array, from: number, end: number): number {
   return isSigned && at < end ? at + 1 : at;
 }
 
-/** Where the last line break of a text is, if what follows may still be the start of an encoded line. */
+/** Last line break of a text, if the text after it may be the start of an encoded line. */
 function lastBreak(text: Uint8Array): number {
   const least = Math.max(0, text.length - MAX_PREFIX_BYTES - MAX_NEEDLE_BYTES);
   let at = text.length - 1;

@@ -7,7 +7,7 @@ export interface RangeSink {
    * Takes a range.
    *
    * @param start Offset of its first byte.
-   * @param end Offset behind its last byte.
+   * @param end Offset after its last byte.
    */
   add(start: number, end: number): void;
 }
@@ -60,7 +60,7 @@ export class Ranges implements RangeSink {
    * Matches arrive nearly in order, so the search starts at the last one.
    *
    * @param start Offset of its first byte.
-   * @param end Offset behind its last byte.
+   * @param end Offset after its last byte.
    */
   add(start: number, end: number): void {
     if (this.count === 0 || start > this.#ends[this.count - 1]) {

@@ -40,10 +40,10 @@ const PAGE_BYTES = 64 * 1024;
  *   to them;
  * - line breaks with four bytes of an encoded needle on either side of them, or
  *   with something that has to be undone before one can know that;
- * - numbers in a row that may stand for bytes, hexadecimal or not;
+ * - consecutive numbers that may encode bytes, in any radix;
  * - runs of letters and digits that may encode text, in base64 or hexadecimal;
- * - six digits with more of them behind blanks, or with a cell, as rows of hex
- *   dumps begin behind a prefix.
+ * - six digits that are followed by blanks and more digits, or by a cell, as at the
+ * start of rows of hex dumps after a prefix.
  */
 export class Scanner {
   readonly #memory = new WebAssembly.Memory({
@@ -58,7 +58,7 @@ export class Scanner {
   count = 0;
   /** Difference between each position and its offset in the text. */
   shift = 0;
-  /** Where the block ends that was scanned; places may be a little in front of the block, or behind it. */
+  /** End of the scanned block; positions may be slightly before or after the block. */
   end = 0;
 
   constructor() {
@@ -78,7 +78,7 @@ export class Scanner {
    * Allocates the filter of the four-byte parts of needles.
    *
    * @param sizeBits How many bits it takes to count its numbers.
-   * @returns The numbers, all zero; those given before are no longer valid.
+   * @returns The numbers, all zero; earlier results are no longer valid.
    */
   roomForFilter(sizeBits: number): Int32Array {
     this.#filterShift = 32 - sizeBits;
@@ -100,7 +100,7 @@ export class Scanner {
     bytes.fill(0, TEXT, begin);
     bytes.set(text.subarray(first, last), begin - (from - first));
     bytes.fill(0, begin + last - from, begin + last - from + MARGIN_BYTES);
-    // Numbers in a row may begin in front of the block.
+    // Consecutive numbers may begin before the block.
     const placesEnd = this.#scan(
       begin - STEP_BYTES,
       begin + end - from,

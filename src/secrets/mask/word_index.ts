@@ -110,7 +110,7 @@ export function nextWord(
  * Finds the next pair of bytes of a text that a filter lets through.
  *
  * @param pairs The text as pairs.
- * @param from First place that is looked at.
+ * @param from First position to check.
  * @param filter The filter.
  * @returns The place; the length of the text if there is none.
  */
@@ -220,7 +220,7 @@ export class WordIndex {
    *
    * @param word The word, as a signed 32-bit integer.
    * @param needle Number of the needle that has it.
-   * @param offset Where in the needle it stands.
+   * @param offset Offset of the word in the needle.
    */
   add(word: number, needle: number, offset: number): void {
     const place = this.#size++;

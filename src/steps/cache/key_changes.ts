@@ -3,7 +3,7 @@ import type { KeyParts } from "../../cache/step_entry.ts";
 /** Maximum number of changes that are named. */
 const MAX_NAMED = 50;
 
-/** Names of parts that have no name of their own, and what they are. */
+/** Descriptions of parts that have only a kind. */
 const FACTS: Readonly<Record<string, string>> = {
   architecture: "the architecture",
   command: "the command",
@@ -17,7 +17,7 @@ const FACTS: Readonly<Record<string, string>> = {
   trust: "whether the step is trusted",
 };
 
-/** Kinds of parts with a name, and what they are. */
+/** Descriptions of the kinds of parts that also have a name. */
 const KINDS: Readonly<Record<string, string>> = {
   "variable": "variable",
   "tool": "output of command",
@@ -31,7 +31,7 @@ const KINDS: Readonly<Record<string, string>> = {
 const SHOWN = ["architecture", "directory", "image", "runner", "system"];
 
 /**
- * Describes what differs between two keys.
+ * Describes the differences between two keys.
  *
  * @param before Parts of the earlier key.
  * @returns Descriptions such as `input "a.ts": content changed`.
