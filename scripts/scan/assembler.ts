@@ -200,7 +200,7 @@ export const bytes = {
     ...first,
     ...[VECTOR, 0x1c, 0],
   ],
-  /** Looks each byte of the second vector, which is below 16, up in the first one. */
+  /** Looks up each byte of the second vector, all of which are below 16, in the first one. */
   lookUp: binary(VECTOR, 0x80, 0x02),
   isSame: binary(VECTOR, 0x23),
   isOther: binary(VECTOR, 0x24),

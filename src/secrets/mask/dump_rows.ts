@@ -169,7 +169,7 @@ export class DumpRows {
     return lineBreak < 0 ? undefined : printed.subarray(lineBreak + 1);
   }
 
-  /** Whether a row may go on, or begin, with the window. */
+  /** Whether a row may continue or begin at the start of the window. */
   #isRowAtStart(window: Uint8Array): boolean {
     const context = this.#context;
     if (!this.#isLineKnown) return false;

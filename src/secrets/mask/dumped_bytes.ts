@@ -86,7 +86,7 @@ export class DumpedBytes {
    * Reads the rows among lines.
    *
    * @param lines The lines.
-   * @param isCut Whether the last one may go on.
+   * @param isCut Whether the last one may continue.
    * @param notation How bytes are written.
    */
   read(lines: DumpLines, isCut: boolean, notation: Notation): void {

@@ -386,7 +386,7 @@ export class NeedleSet {
     return larger;
   }
 
-  /** Makes one word of a registered word and the next one, if every occurrence has one. */
+  /** Combines a registered word with the next one, if every occurrence has a next one. */
   #contextAt(needle: number, offset: number): number {
     const start = this.#pool.start(needle);
     return contextAt(this.#pool.bytes, start, this.#pool.end(needle), offset);
@@ -428,7 +428,7 @@ function isBlank(bytes: Uint8Array, from: number, to: number): boolean {
   return true;
 }
 
-/** Makes one word of a word and the next one. */
+/** Combines a word with the next one. */
 function inContext(word: number, next: number): number {
   return word ^ hashOf(next);
 }
