@@ -223,7 +223,8 @@ print(os.ttyname(terminal), os.read(terminal, 7))'
       permissions: { read, write: ["."] },
     });
   }
-  const result = await test.runner.runJob(job);
+  // Lines of concurrent steps alternate.
+  const result = await test.runner.runJob(job, { limits: { concurrency: 1 } });
   assertEquals(result.exitCode, 0, test.stdout() + test.stderr());
   const expected = "/dev/pts/0 b'written'\nptmx\nown\n";
   const output = test.stdout().replaceAll(/^.* \| /gm, "");

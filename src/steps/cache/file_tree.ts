@@ -117,7 +117,7 @@ class Walk {
   /** Rejects a link to outputs, because targets of links are never replaced. */
   #refuseLink(path: string): void {
     if (this.#options.followsLinks) return;
-    throw new Uncacheable(`"${path}" is a link, behind which outputs would be`);
+    throw new Uncacheable(`"${path}" is a link in the path of an output`);
   }
 
   /** @param real Path without links; set if a link leads to the directory. */
