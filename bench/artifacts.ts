@@ -1,5 +1,5 @@
-import type { Contest } from "./measure.ts";
-import { denoRun, timeOf } from "./programs.ts";
+import type { Benchmark } from "./measure.ts";
+import { denoRun, measureTime } from "./programs.ts";
 
 const MIB = 1024 * 1024;
 
@@ -39,18 +39,18 @@ jobs:
  * @param directory Directory to work in.
  * @param treeBytes Size of the tree; a fifth of it consists of small files.
  */
-export function artifacts(directory: string, treeBytes: number): Contest {
+export function artifacts(directory: string, treeBytes: number): Benchmark {
   const cwd = `${directory}/artifacts`;
   const prepare = async () => {
     await Deno.remove(cwd, { recursive: true }).catch(() => {});
     await Deno.mkdir(`${cwd}/ci`, { recursive: true });
     await Deno.writeTextFile(`${cwd}/ci/ci.yaml`, WORKFLOW);
-    await timeOf(["sh", "-c", MAKE_TREE, "sh", String(treeBytes)], cwd);
+    await measureTime(["sh", "-c", MAKE_TREE, "sh", String(treeBytes)], cwd);
   };
   return {
     title: `Passing ${Math.round(treeBytes / MIB)} MiB to another job`,
     unit: "ms",
-    entrants: [
+    variants: [
       {
         name: "ours",
         async measure() {
@@ -58,7 +58,7 @@ export function artifacts(directory: string, treeBytes: number): Contest {
           const script =
             `REACTORCIDE_CACHE_STORE=${cwd}/store TREE=${cwd}/tree exec "$@"`;
           const argv = denoRun(CLI, "workflow", "run", "ci.yaml");
-          return await timeOf(
+          return await measureTime(
             ["sh", "-c", script, "sh", ...argv],
             `${cwd}/ci`,
           );
@@ -68,7 +68,7 @@ export function artifacts(directory: string, treeBytes: number): Contest {
         name: "tar and zstd",
         async measure() {
           await prepare();
-          return await timeOf(
+          return await measureTime(
             [
               "sh",
               "-c",

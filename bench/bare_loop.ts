@@ -18,8 +18,8 @@ let filled = 0;
 let writing = Promise.resolve();
 
 while (true) {
-  const room = new Uint8Array(batch.buffer, filled, READ_BYTES);
-  const { value, done } = await reader.read(room);
+  const target = new Uint8Array(batch.buffer, filled, READ_BYTES);
+  const { value, done } = await reader.read(target);
   // The read took the buffer, and gives it back even when there was nothing.
   batch = new Uint8Array(value!.buffer);
   if (done) break;

@@ -1,5 +1,5 @@
-import type { Contest } from "./measure.ts";
-import { denoRun, imageJob, runnerlibJob, timeOf } from "./programs.ts";
+import type { Benchmark } from "./measure.ts";
+import { denoRun, imageJob, measureTime, runnerlibJob } from "./programs.ts";
 import { installTurbo, writeTurboProject } from "./turbo.ts";
 
 /** Number of cached steps. */
@@ -23,9 +23,9 @@ const CONCURRENCY = 2;
  * The runner runs from source and as in the image. Turborepo does the same with the same files, without its server.
  *
  * @param directory Directory to work in.
- * @returns The contest.
+ * @returns The benchmark.
  */
-export async function cachedSteps(directory: string): Promise<Contest> {
+export async function cachedSteps(directory: string): Promise<Benchmark> {
   const project = `${directory}/cached`;
   await makeProject(project);
   const denoDir = await denoDirectory();
@@ -48,9 +48,9 @@ export async function cachedSteps(directory: string): Promise<Contest> {
   };
   // The first run fills the cache; the second one remembers file hashes.
   for (const argv of Object.values(programs)) {
-    await timeOf(argv, project);
+    await measureTime(argv, project);
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-    await timeOf(argv, project);
+    await measureTime(argv, project);
   }
   const removeOutputs = () =>
     Promise.all(
@@ -58,16 +58,16 @@ export async function cachedSteps(directory: string): Promise<Contest> {
         Deno.remove(`${project}/packages/${name}/dist`, { recursive: true })
       ),
     );
-  const entrants = Object.entries(programs).flatMap(([name, argv]) => [
+  const variants = Object.entries(programs).flatMap(([name, argv]) => [
     {
       name: `${name}, nothing to do`,
-      measure: () => timeOf(argv, project),
+      measure: () => measureTime(argv, project),
     },
     {
       name: `${name}, restored`,
       async measure() {
         await removeOutputs();
-        return await timeOf(argv, project);
+        return await measureTime(argv, project);
       },
     },
     // Lets a run remember the restored files before the next rotation.
@@ -75,7 +75,7 @@ export async function cachedSteps(directory: string): Promise<Contest> {
       name: `${name}, settling`,
       async measure() {
         await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-        return await timeOf(argv, project);
+        return await measureTime(argv, project);
       },
     },
   ]);
@@ -85,11 +85,11 @@ export async function cachedSteps(directory: string): Promise<Contest> {
   return {
     title: "Cached steps",
     unit: "ms",
-    entrants: [
-      ...entrants,
+    variants: [
+      ...variants,
       {
         name: "empty script",
-        measure: () => timeOf(denoRun(`${directory}/empty.ts`), project),
+        measure: () => measureTime(denoRun(`${directory}/empty.ts`), project),
       },
     ],
     comparisons: [

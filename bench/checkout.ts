@@ -3,8 +3,8 @@ import { Cancellation } from "../src/process/cancellation.ts";
 import { gitSource } from "../src/source/git/git_source.ts";
 import { openWorkspace } from "../src/workspace/layout.ts";
 import type { GeneratedRepository } from "./generated_repository.ts";
-import type { Contest } from "./measure.ts";
-import { denoRun, timeOf } from "./programs.ts";
+import type { Benchmark } from "./measure.ts";
+import { denoRun, measureTime } from "./programs.ts";
 
 const MIB = 1024 * 1024;
 
@@ -16,19 +16,19 @@ const CLI = import.meta.resolve("../cli.ts");
  * @param directory Directory to work in.
  * @param repository Repository.
  * @param commitCount Number of commits in it.
- * @returns The contest.
+ * @returns The benchmark.
  */
 export function checkoutTime(
   directory: string,
   repository: GeneratedRepository,
   commitCount: number,
-): Contest {
-  const ways = waysOf(directory, repository);
-  const entrants = Object.entries(ways).map(([name, get]) => ({
+): Benchmark {
+  const methods = checkoutMethods(directory, repository);
+  const variants = Object.entries(methods).map(([name, checkOut]) => ({
     name,
     async measure() {
       await cleanUp(directory);
-      return await get();
+      return await checkOut();
     },
   }));
   const floor = "by hand";
@@ -37,7 +37,7 @@ export function checkoutTime(
   return {
     title: `Checkout of one of ${commitCount} commits`,
     unit: "ms",
-    entrants,
+    variants,
     comparisons: [
       { subject: "in a run", floor, goal: "G10 hand" },
       { subject: "runnerlib checkout", floor },
@@ -53,26 +53,26 @@ export function checkoutTime(
  * @param directory Directory to work in.
  * @param repository Repository.
  * @param commitCount Number of commits in it.
- * @returns The contest.
+ * @returns The benchmark.
  */
 export function checkoutSize(
   directory: string,
   repository: GeneratedRepository,
   commitCount: number,
-): Contest {
+): Benchmark {
   const goal = commitCount >= 10_000 ? { goal: "G10 size" as const } : {};
-  const { "in a run": ours, "full clone": clone } = waysOf(
+  const { "in a run": ours, "full clone": clone } = checkoutMethods(
     directory,
     repository,
   );
   return {
     title: "Size of the objects that are fetched for it",
     unit: "MiB",
-    entrants: Object.entries({ ours, clone }).map(([name, get]) => ({
+    variants: Object.entries({ ours, clone }).map(([name, checkOut]) => ({
       name,
       async measure() {
         await cleanUp(directory);
-        await get();
+        await checkOut();
         return await packSize(`${directory}/target/.git/objects/pack`) / MIB;
       },
     })),
@@ -81,48 +81,52 @@ export function checkoutSize(
 }
 
 /** Returns functions that check out to `target` and return the time, in milliseconds. */
-function waysOf(directory: string, { path, commit }: GeneratedRepository) {
+function checkoutMethods(
+  directory: string,
+  { path, commit }: GeneratedRepository,
+) {
   const url = `file://${path}`;
   const target = `${directory}/target`;
-  const hand = `git init -q target && cd target &&
+  const script = `git init -q target && cd target &&
     git fetch -q --depth 1 ${url} ${commit} &&
     git -c advice.detachedHead=false checkout -q --detach ${commit}`;
-  const byProgram = [
+  const args = [
     ...["checkout", url, "--ref", commit, "--work-dir", directory],
   ];
   return {
-    "by hand": () => timeOf(["sh", "-c", hand], directory),
-    "in a run": () => inRun(directory, url, commit, target),
-    "runnerlib checkout": () => timeOf(denoRun(CLI, ...byProgram), directory),
-    "full clone": () => timeOf(["git", "clone", "-q", url, target], directory),
+    "by hand": () => measureTime(["sh", "-c", script], directory),
+    "in a run": () => checkOutInRun(directory, url, commit, target),
+    "runnerlib checkout": () => measureTime(denoRun(CLI, ...args), directory),
+    "full clone": () =>
+      measureTime(["git", "clone", "-q", url, target], directory),
   };
 }
 
 /** Returns how long a job waits for the checkout, without the start of the runner. */
-async function inRun(
+async function checkOutInRun(
   directory: string,
   url: string,
   commit: string,
   target: string,
 ): Promise<number> {
-  const say = () => {};
+  const ignore = () => {};
   const env = childEnvironment(Deno.env.toObject(), { kind: "source-client" });
   const start = performance.now();
   await Deno.mkdir(target);
-  const fill = gitSource(url, commit, {
+  const checkOut = gitSource(url, commit, {
     workspace: openWorkspace({ cwd: directory, env }),
     env,
     cwd: directory,
     log: {
-      debug: say,
-      info: say,
-      warn: say,
-      error: say,
+      debug: ignore,
+      info: ignore,
+      warn: ignore,
+      error: ignore,
       flush: () => Promise.resolve(),
     },
     cancellation: new Cancellation(),
   });
-  await fill(target);
+  await checkOut(target);
   return performance.now() - start;
 }
 

@@ -1,5 +1,9 @@
-import type { Contest } from "./measure.ts";
-import { isThere, timeOf, timeToLine } from "./programs.ts";
+import type { Benchmark } from "./measure.ts";
+import {
+  isAvailable,
+  measureTime,
+  measureTimeToFirstLine,
+} from "./programs.ts";
 
 /** Image to measure, which the image tests build. */
 const IMAGE = Deno.env.get("RUNNERLIB_TEST_IMAGE") ?? "runnerlib:test";
@@ -18,30 +22,30 @@ const DROP_CACHES = ["sh", "-c", "sync; echo 3 > /proc/sys/vm/drop_caches"];
  * page cache.
  *
  * @param directory Directory to work in.
- * @returns The contest; `undefined` if there is no engine or no image.
+ * @returns The benchmark; `undefined` if there is no engine or no image.
  */
 export async function container(
   directory: string,
-): Promise<Contest | undefined> {
-  if (!isThere("docker", "image", "inspect", IMAGE)) return undefined;
+): Promise<Benchmark | undefined> {
+  if (!isAvailable("docker", "image", "inspect", IMAGE)) return undefined;
   const programs = {
     "a job": [...RUN, "runnerlib", "run", "--job-command", "echo first"],
     "a shell": [...RUN, "sh", "-c", "echo first"],
   };
-  const canDrop = await timeOf(DROP_CACHES, directory).then(
+  const canDropCaches = await measureTime(DROP_CACHES, directory).then(
     () => true,
     () => false,
   );
-  const caches = canDrop ? ["warm", "cold"] : ["warm"];
+  const caches = canDropCaches ? ["warm", "cold"] : ["warm"];
   return {
     title: "First line of a container that has a read-only file system",
     unit: "ms",
-    entrants: caches.flatMap((cache) =>
+    variants: caches.flatMap((cache) =>
       Object.entries(programs).map(([name, argv]) => ({
         name: `${name}, ${cache} cache`,
         async measure() {
-          if (cache === "cold") await timeOf(DROP_CACHES, directory);
-          return await timeToLine(argv, directory);
+          if (cache === "cold") await measureTime(DROP_CACHES, directory);
+          return await measureTimeToFirstLine(argv, directory);
         },
       }))
     ),
@@ -53,7 +57,7 @@ export async function container(
 }
 
 /** Lists the layers of the image that are not empty, as text. */
-export async function layers(): Promise<string> {
+export async function listLayers(): Promise<string> {
   const { stdout } = await new Deno.Command("docker", {
     args: [
       ...["history", "--human", "--no-trunc"],

@@ -15,7 +15,7 @@ export const GOALS = {
   "G1 source": { what: "`run true` from source / bare spawn", limit: 1.6 },
   "G1b": { what: "`run true` in the image / empty script", limit: 1.5 },
   "G2": {
-    what: "first run from a registry / a package of one file",
+    what: "first run from a registry / a single-file package",
     limit: 2.5,
   },
   "G3": {
@@ -23,10 +23,10 @@ export const GOALS = {
     limit: 1.2,
   },
   "G3b": { what: "steps with a record / without", limit: 1.05 },
-  "G3c": { what: "steps with a page that follows / without", limit: 1.02 },
-  "G3d": { what: "added by the sandbox of a step, ms", limit: 3 },
+  "G3c": { what: "steps while a page follows the run / without", limit: 1.02 },
+  "G3d": { what: "overhead of a step's sandbox, ms", limit: 3 },
   "G3e": {
-    what: "added by the sandbox of a step / its system calls",
+    what: "overhead of a step's sandbox / its system calls alone",
     limit: 1.3,
   },
   "G4": { what: "log without secrets / bare loop", limit: 1.1 },
@@ -37,17 +37,17 @@ export const GOALS = {
   "G6 few": { what: "log with 1,000 secrets / with 10", limit: 1.2 },
   "G6 flood": { what: "log during 1,000 registrations / without", limit: 2 },
   "G7": { what: "log with secrets / `rg --passthru -F -f -r`", limit: 0.4 },
-  "G8": { what: "a hit every 200 bytes / none, 100 secrets", limit: 1.5 },
-  "G8 hard": { what: "colored or escaped lines / a log", limit: 2.5 },
+  "G8": { what: "100 secrets, a match every 200 bytes / no match", limit: 1.5 },
+  "G8 hard": { what: "colored or escaped lines / a normal log", limit: 2.5 },
   "G8 digits": {
-    what: "digits of base64 or hexadecimal digits / a log",
+    what: "base64 or hexadecimal text / a normal log",
     limit: 8,
   },
   "G8 run": {
-    what: "a secret like a run of characters / a normal one",
+    what: "a secret of one repeated character / a normal secret",
     limit: 2,
   },
-  "G8 near": { what: "near misses / a log", limit: 8 },
+  "G8 near": { what: "near misses / a normal log", limit: 8 },
   "G9": {
     what: "peak memory of a masked log in the image / bare loop",
     limit: 1.15,
@@ -58,13 +58,16 @@ export const GOALS = {
     limit: 0.3,
   },
   "G10 size": { what: "the same, bytes", limit: 0.08 },
-  "G10 hand": { what: "checkout / the commands by hand", limit: 1.1 },
+  "G10 hand": {
+    what: "checkout / the same git commands in a shell",
+    limit: 1.1,
+  },
   "G11": {
-    what: "100,000 steps of nothing / 10,000, time of a step",
+    what: "time per no-op step, 100,000 steps / 10,000 steps",
     limit: 1.3,
   },
   "G11 jobs": {
-    what: "10,000 jobs of nothing / 2,500, time of a job",
+    what: "time per no-op job, 10,000 jobs / 2,500 jobs",
     limit: 1.3,
   },
   "G11 resume": {
@@ -72,13 +75,14 @@ export const GOALS = {
     limit: 2_000,
   },
   "G12": {
-    what: "added by 20 sandboxed plugins / 20 bare `deno run`, two at a time",
+    what:
+      "overhead of 20 sandboxed plugins / 20 bare `deno run`, two at a time",
     limit: 1.3,
   },
-  "G12 call": { what: "a call of a plugin, ms", limit: 1 },
-  "G13": { what: "100 cached steps with nothing to do, ms", limit: 150 },
-  "G14": { what: "hostile input and secrets, 64 KiB, ms", limit: 50 },
-  "G15": { what: "restore of a tree of 50,000 files / `tar -x`", limit: 1.3 },
+  "G12 call": { what: "overhead of one plugin call, ms", limit: 1 },
+  "G13": { what: "100 steps, all cached, ms", limit: 150 },
+  "G14": { what: "64 KiB of hostile input, hostile secrets, ms", limit: 50 },
+  "G15": { what: "restoring a tree of 50,000 files / `tar -x`", limit: 1.3 },
 } as const satisfies Readonly<Record<string, Goal>>;
 
 /** Name of a goal. */

@@ -2,7 +2,7 @@ import { Job, type Step } from "@reactorcide/runnerlib";
 import { schedule } from "../src/graph_scheduler.ts";
 import { GraphRun } from "../src/steps/graph_run.ts";
 import { planJob } from "../src/steps/job_plan.ts";
-import type { Contest } from "./measure.ts";
+import type { Benchmark } from "./measure.ts";
 
 const SHAPES = {
   /** Every step depends on the first one. */
@@ -20,18 +20,18 @@ const SMALL_ROUNDS = 10;
  * Overhead per step of planning, conditions, results and events in graphs of
  * different sizes, with steps that do nothing.
  *
- * @returns The contest; its results are the time of 100,000 steps.
+ * @returns The benchmark; its results are the time of 100,000 steps.
  */
-export function graph(): Contest {
-  const entrants = Object.entries(SHAPES).flatMap(([shape, dependsOn]) =>
+export function graph(): Benchmark {
+  const variants = Object.entries(SHAPES).flatMap(([shape, dependsOn]) =>
     COUNTS.map((count) => {
-      const steps = stepsOf(count, dependsOn);
+      const steps = createSteps(count, dependsOn);
       const rounds = count === COUNTS[0] ? SMALL_ROUNDS : 1;
       return {
         name: `${count} steps, ${shape}`,
         async measure() {
           const start = performance.now();
-          for (let round = 0; round < rounds; round++) await goThrough(steps);
+          for (let round = 0; round < rounds; round++) await runGraph(steps);
           return performance.now() - start;
         },
       };
@@ -40,7 +40,7 @@ export function graph(): Contest {
   return {
     title: "Graph (time of 100,000 steps)",
     unit: "ms",
-    entrants,
+    variants,
     comparisons: Object.keys(SHAPES).map((shape) => ({
       subject: `${COUNTS[1]} steps, ${shape}`,
       floor: `${COUNTS[0]} steps, ${shape}`,
@@ -49,7 +49,7 @@ export function graph(): Contest {
   };
 }
 
-function stepsOf(
+function createSteps(
   count: number,
   dependsOn: (index: number) => readonly string[],
 ): readonly Step[] {
@@ -61,7 +61,7 @@ function stepsOf(
   return job.steps;
 }
 
-async function goThrough(steps: readonly Step[]): Promise<void> {
+async function runGraph(steps: readonly Step[]): Promise<void> {
   const plan = planJob(steps, {});
   let endedCount = 0;
   const run = new GraphRun(plan, {
@@ -81,5 +81,7 @@ async function goThrough(steps: readonly Step[]): Promise<void> {
       });
     },
   });
-  if (endedCount !== steps.length) throw new Error("A step was lost");
+  if (endedCount !== steps.length) {
+    throw new Error(`${endedCount} of ${steps.length} steps ended`);
+  }
 }

@@ -1,12 +1,12 @@
 import { makeSecrets } from "./log_file.ts";
-import type { Contest } from "./measure.ts";
+import type { Benchmark } from "./measure.ts";
 import {
   bareLoop,
   imageRunner,
-  pinned,
-  pipedInto,
+  measureTime,
+  pinToProcessor,
+  pipeInto,
   runnerlib,
-  timeOf,
 } from "./programs.ts";
 
 /**
@@ -17,31 +17,31 @@ import {
  *
  * @param directory Directory to work in.
  * @param log Name of the log in it.
- * @returns The contest.
+ * @returns The benchmark.
  */
 export async function logs(
   directory: string,
   log: string,
-): Promise<Contest> {
+): Promise<Benchmark> {
   const inImage = await imageRunner(directory);
   const copy = ["sh", "-c", `cat ${log} | cat`];
   const reader = "cat >/dev/null";
   const programs = {
-    "cat | cat": pipedInto(reader, copy),
-    "run cat": pipedInto(reader, runnerlib(`cat ${log}`)),
-    "run cat, in the image": pipedInto(reader, inImage(`cat ${log}`)),
-    "bare loop": pipedInto(reader, bareLoop("cat", log)),
-    "100 secrets": pipedInto(reader, masking(100, log)),
-    "1000 secrets": pipedInto(reader, masking(1000, log)),
+    "cat | cat": pipeInto(reader, copy),
+    "run cat": pipeInto(reader, runnerlib(`cat ${log}`)),
+    "run cat, in the image": pipeInto(reader, inImage(`cat ${log}`)),
+    "bare loop": pipeInto(reader, bareLoop("cat", log)),
+    "100 secrets": pipeInto(reader, masking(100, log)),
+    "1000 secrets": pipeInto(reader, masking(1000, log)),
     "cat | cat >/dev/null": copy,
     "run cat >/dev/null": runnerlib(`cat ${log}`),
   };
   return {
     title: "Pass-through",
     unit: "ms",
-    entrants: Object.entries(programs).map(([name, argv]) => ({
+    variants: Object.entries(programs).map(([name, argv]) => ({
       name,
-      measure: () => timeOf(pinned(argv), directory),
+      measure: () => measureTime(pinToProcessor(argv), directory),
     })),
     comparisons: [
       { subject: "run cat", floor: "bare loop", goal: "G4" },

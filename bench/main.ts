@@ -12,13 +12,13 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { cachedSteps } from "./cached_steps.ts";
 import { artifacts } from "./artifacts.ts";
-import { container, layers } from "./container.ts";
+import { container, listLayers } from "./container.ts";
 import { checkoutSize, checkoutTime } from "./checkout.ts";
 import { generateRepository } from "./generated_repository.ts";
 import { graph } from "./graph.ts";
 import { makeLog, makeSecrets } from "./log_file.ts";
 import { logs } from "./logs.ts";
-import { type Contest, hold } from "./measure.ts";
+import { type Benchmark, runBenchmark } from "./measure.ts";
 import { firstRun } from "./first_run.ts";
 import { floods, hardCases } from "./mask_cases.ts";
 import { maskSpeed } from "./mask_speed.ts";
@@ -26,7 +26,7 @@ import { masking } from "./masking.ts";
 import { memory } from "./memory.ts";
 import { plugins } from "./plugins.ts";
 import { stall } from "./stall.ts";
-import { takeProcessorTime } from "./programs.ts";
+import { useProcessorTime } from "./programs.ts";
 import { record } from "./record.ts";
 import { registrations } from "./registrations.ts";
 import { Results } from "./results.ts";
@@ -38,7 +38,7 @@ import { steps } from "./steps.ts";
 import { workflow } from "./workflow.ts";
 
 /** Size of the measurements. */
-interface Extent {
+interface Sizes {
   /** Size of the log, in bytes. */
   readonly logBytes: number;
   /** Number of steps of the job in the benchmark of records. */
@@ -57,112 +57,115 @@ const TREE_BYTES = 500 * MIB;
 /** Maximum size of the log in the benchmark of stalls, in bytes. */
 const STALL_LOG_BYTES = 256 * MIB;
 
-type Group = (directory: string, extent: Extent) => Promise<void>;
+type Group = (directory: string, sizes: Sizes) => Promise<void>;
 
 const GROUPS: Readonly<Record<string, Group>> = {
   async startup(directory, { shortRotationCount }) {
-    await report(await startup(directory), shortRotationCount);
-    results.tell(await startProfile(directory, shortRotationCount));
+    await runAndReport(await startup(directory), shortRotationCount);
+    results.addText(await startProfile(directory, shortRotationCount));
   },
   async first_run(directory, { rotationCount }) {
-    await using contest = await firstRun(directory);
-    await report(contest, rotationCount);
+    await using benchmark = await firstRun(directory);
+    await runAndReport(benchmark, rotationCount);
   },
   async container(directory, { rotationCount }) {
-    const contest = await container(directory);
-    if (contest === undefined) {
-      results.tell(
+    const benchmark = await container(directory);
+    if (benchmark === undefined) {
+      results.addText(
         "First line of a container: left out, as the image is missing",
       );
       return;
     }
-    await report(contest, rotationCount);
-    results.tell(await layers());
+    await runAndReport(benchmark, rotationCount);
+    results.addText(await listLayers());
   },
   async steps(directory, { rotationCount }) {
-    await report(await steps(directory), rotationCount);
-    await report(await sandbox(directory), rotationCount);
+    await runAndReport(await steps(directory), rotationCount);
+    await runAndReport(await sandbox(directory), rotationCount);
   },
   async cache(directory, { rotationCount }) {
-    await report(await cachedSteps(directory), rotationCount);
+    await runAndReport(await cachedSteps(directory), rotationCount);
   },
   async restore(directory, { logBytes, rotationCount }) {
-    await report(await restoredTree(directory, logBytes), rotationCount);
+    await runAndReport(await restoredTree(directory, logBytes), rotationCount);
   },
   async record(directory, { stepCount, rotationCount }) {
-    await using contest = await record(directory, stepCount);
-    await report(contest, rotationCount);
+    await using benchmark = await record(directory, stepCount);
+    await runAndReport(benchmark, rotationCount);
   },
   async graph(_directory, { rotationCount }) {
-    await report(graph(), rotationCount);
+    await runAndReport(graph(), rotationCount);
   },
   async workflow(directory, { rotationCount }) {
-    await report(workflow(directory), rotationCount);
+    await runAndReport(workflow(directory), rotationCount);
   },
   async plugins(directory, { shortRotationCount }) {
-    await report(await plugins(directory), shortRotationCount);
+    await runAndReport(await plugins(directory), shortRotationCount);
   },
   async logs(directory, { logBytes, rotationCount }) {
     await using log = await makeLog({ directory, sizeBytes: logBytes });
-    await report(await logs(directory, log.name), rotationCount);
+    await runAndReport(await logs(directory, log.name), rotationCount);
   },
   async masking(directory, { logBytes, rotationCount }) {
-    results.tell(maskSpeed());
-    await report(hardCases(), rotationCount);
-    await report(floods(), rotationCount);
+    results.addText(maskSpeed());
+    await runAndReport(hardCases(), rotationCount);
+    await runAndReport(floods(), rotationCount);
     const hits = { secrets: makeSecrets(100), everyBytes: 200 };
     await using log = await makeLog({ directory, sizeBytes: logBytes });
-    await report(registrations(directory, log.name), rotationCount);
+    await runAndReport(registrations(directory, log.name), rotationCount);
     await using dense = await makeLog({
       directory,
       sizeBytes: logBytes,
       hits,
     });
-    await report(await masking(directory, log, dense), rotationCount);
+    await runAndReport(await masking(directory, log, dense), rotationCount);
   },
   async stall(directory, { logBytes, rotationCount }) {
     const sizeBytes = Math.min(logBytes, STALL_LOG_BYTES);
     await using log = await makeLog({ directory, sizeBytes });
-    await report(stall(directory, log.name), rotationCount);
+    await runAndReport(stall(directory, log.name), rotationCount);
   },
   async checkout(directory, { rotationCount }) {
     for (const commitCount of [2_000, 12_000]) {
       const path = `${directory}/${commitCount}.git`;
       const repository = await generateRepository(path, commitCount);
-      await report(
+      await runAndReport(
         checkoutTime(directory, repository, commitCount),
         rotationCount,
       );
-      await report(checkoutSize(directory, repository, commitCount), 1);
+      await runAndReport(checkoutSize(directory, repository, commitCount), 1);
     }
   },
   async artifacts(directory, { logBytes, rotationCount }) {
     const treeBytes = Math.min(logBytes, TREE_BYTES);
-    await report(artifacts(directory, treeBytes), rotationCount);
+    await runAndReport(artifacts(directory, treeBytes), rotationCount);
   },
   async memory(directory, { logBytes: sizeBytes, rotationCount }) {
     await using lines = await makeLog({ directory, sizeBytes });
     await using line = await makeLog({ directory, sizeBytes, hasLines: false });
-    const contest = await memory(directory, lines.name, line.name);
-    await report(contest, rotationCount);
+    const benchmark = await memory(directory, lines.name, line.name);
+    await runAndReport(benchmark, rotationCount);
   },
 };
 
 const results = new Results();
 
-async function report(contest: Contest, rotationCount: number): Promise<void> {
-  const titled = processor
-    ? { ...contest, title: `${contest.title}, by processor time` }
-    : contest;
-  results.add(titled, await hold(contest, rotationCount));
+async function runAndReport(
+  benchmark: Benchmark,
+  rotationCount: number,
+): Promise<void> {
+  const labeled = processor
+    ? { ...benchmark, title: `${benchmark.title}, by processor time` }
+    : benchmark;
+  results.addBenchmark(labeled, await runBenchmark(benchmark, rotationCount));
 }
 
-const { _: chosen, quick, processor, mib, write } = parseArgs(Deno.args, {
+const { _: selected, quick, processor, mib, write } = parseArgs(Deno.args, {
   boolean: ["quick", "processor", "write"],
   string: ["_", "mib"],
   default: { mib: "1024" },
 });
-const groups = chosen.length > 0 ? chosen.map(String) : Object.keys(GROUPS);
+const groups = selected.length > 0 ? selected.map(String) : Object.keys(GROUPS);
 const unknown = groups.find((name) => !Object.hasOwn(GROUPS, name));
 if (unknown !== undefined || !(Number(mib) > 0)) {
   const names = Object.keys(GROUPS).join(" | ");
@@ -171,8 +174,8 @@ if (unknown !== undefined || !(Number(mib) > 0)) {
   );
   Deno.exit(2);
 }
-if (processor) takeProcessorTime();
-const extent = quick
+if (processor) useProcessorTime();
+const sizes = quick
   ? {
     logBytes: 32 * MIB,
     stepCount: 200,
@@ -186,19 +189,22 @@ const extent = quick
     shortRotationCount: 21,
   };
 const directory = await Deno.makeTempDir({ prefix: "runnerlib-bench-" });
-const tidyUp = () => Deno.removeSync(directory, { recursive: true });
+const removeDirectory = () => Deno.removeSync(directory, { recursive: true });
 Deno.addSignalListener("SIGINT", () => {
-  tidyUp();
+  removeDirectory();
   Deno.exit(130);
 });
 try {
-  for (const name of groups) await GROUPS[name](directory, extent);
+  for (const name of groups) await GROUPS[name](directory, sizes);
   if (write) {
-    const how = quick ? "a quick run" : `a whole run with ${mib} MiB of log`;
-    await results.write(import.meta.dirname!, `${how} of ${groups.join(", ")}`);
+    const scope = quick ? "a quick run" : `a whole run with ${mib} MiB of log`;
+    await results.write(
+      import.meta.dirname!,
+      `${scope} of ${groups.join(", ")}`,
+    );
   }
 } finally {
-  tidyUp();
+  removeDirectory();
 }
 // The listener for SIGINT would keep the process alive.
 Deno.exit(0);

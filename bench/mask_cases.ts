@@ -1,6 +1,6 @@
 import { logPart, makeSecrets, randomNumbers } from "./log_file.ts";
-import { throughMask } from "./mask_speed.ts";
-import type { Contest } from "./measure.ts";
+import { maskInWindows } from "./mask_speed.ts";
+import type { Benchmark } from "./measure.ts";
 
 const MIB = 1024 * 1024;
 
@@ -10,24 +10,24 @@ const RUN_SECRET = "a".repeat(256) + "b";
 /**
  * Slowdown of masking with texts that are built to slow it down.
  *
- * @returns The contest; its results are the time of 8 MiB in memory.
+ * @returns The benchmark; its results are the time of 8 MiB in memory.
  */
-export function hardCases(): Contest {
+export function hardCases(): Benchmark {
   const secrets = makeSecrets(100);
-  const long = makeSecrets(57).findLast((secret) => secret.length > 60)!;
+  const longSecret = makeSecrets(57).findLast((secret) => secret.length > 60)!;
   const bytes = randomBytes();
   const texts = {
     log: logPart(),
     run: new Uint8Array(8 * MIB).fill("a".charCodeAt(0)),
     misses: new TextEncoder().encode(nearMisses(secrets)),
     colors: logPart({ end: "\x1b[0m\n\x1b[32m" }),
-    escapes: new TextEncoder().encode(escaped(logPart())),
-    base64: inLines(bytes.toBase64(), 76),
-    hexadecimal: inLines(bytes.toHex(), 64),
-    encoded: inLines(logPart().toBase64(), 76),
+    escapes: new TextEncoder().encode(escapeLines(logPart())),
+    base64: wrapLines(bytes.toBase64(), 76),
+    hexadecimal: wrapLines(bytes.toHex(), 64),
+    encoded: wrapLines(logPart().toBase64(), 76),
   };
   const cases: Record<string, [Uint8Array, readonly string[]]> = {
-    "a normal secret": [texts.run, [long.repeat(5).slice(0, 257)]],
+    "a normal secret": [texts.run, [longSecret.repeat(5).slice(0, 257)]],
     "a secret like a run": [texts.run, [RUN_SECRET]],
     "a log": [texts.log, secrets],
     "near misses": [texts.misses, secrets],
@@ -38,14 +38,14 @@ export function hardCases(): Contest {
     "base64 of a log": [texts.encoded, secrets],
     "a secret of lines": [texts.log, [
       ...secrets,
-      long.match(/.{16}/g)!.join("\n"),
+      longSecret.match(/.{16}/g)!.join("\n"),
     ]],
   };
   return {
     title: "Hard cases of masking",
     unit: "ms",
-    entrants: Object.entries(cases).map(([name, [text, secrets]]) => {
-      const mask = throughMask(secrets);
+    variants: Object.entries(cases).map(([name, [text, secrets]]) => {
+      const mask = maskInWindows(secrets);
       return {
         name,
         measure() {
@@ -81,12 +81,14 @@ export function hardCases(): Contest {
 }
 
 /** Windows that look like the start of each secret everywhere, with as many secrets as clients may register. */
-export function floods(): Contest {
+export function floods(): Benchmark {
   const secrets: Record<string, () => string[]> = {
-    "secrets that begin alike": () => alike(400, (at) => `${at}`),
-    "secrets that end alike": () => alike(400, (at) => `${at}`.padStart(9)),
+    "secrets that begin alike": () => similarSecrets(400, (at) => `${at}`),
+    "secrets that end alike": () =>
+      similarSecrets(400, (at) => `${at}`.padStart(9)),
     "one long secret": () => ["ab".repeat(2 * MIB)],
-    "near repetitions": () => alike(180, (at) => (at * 7919).toString(2)),
+    "near repetitions": () =>
+      similarSecrets(180, (at) => (at * 7919).toString(2)),
   };
   const windows: Record<string, string> = {
     "a run": "ab",
@@ -100,7 +102,7 @@ export function floods(): Contest {
     "hexadecimal digits of a run in lines": `${"6162".repeat(16)}\n`,
     "base64 of backslashes": "XFxc",
   };
-  const entrants = Object.entries(secrets).flatMap(([flood, make]) => {
+  const variants = Object.entries(secrets).flatMap(([flood, make]) => {
     let mask: ((text: Uint8Array) => void) | undefined;
     return Object.entries(windows).map(([shape, part]) => {
       const text = part.repeat(64 * 1024 / part.length | 0);
@@ -108,7 +110,7 @@ export function floods(): Contest {
       return {
         name: `${flood}, ${shape}`,
         measure() {
-          mask ??= throughMask(make());
+          mask ??= maskInWindows(make());
           const start = performance.now();
           mask(window);
           return Promise.resolve(performance.now() - start);
@@ -119,13 +121,16 @@ export function floods(): Contest {
   return {
     title: "A window of 64 KiB against floods of 4 MiB of secrets",
     unit: "ms",
-    entrants,
-    comparisons: entrants.map(({ name }) => ({ subject: name, goal: "G14" })),
+    variants,
+    comparisons: variants.map(({ name }) => ({ subject: name, goal: "G14" })),
   };
 }
 
 /** Returns 4 MiB of secrets of the same length that differ only in one part. */
-function alike(length: number, part: (at: number) => string): string[] {
+function similarSecrets(
+  length: number,
+  part: (at: number) => string,
+): string[] {
   return Array.from({ length: 4 * MIB / length | 0 }, (_, at) => {
     const side = "ab".repeat((length - part(at).length) / 4 | 0);
     return side + part(at) + side;
@@ -133,7 +138,7 @@ function alike(length: number, part: (at: number) => string): string[] {
 }
 
 /** Encodes the lines of a log as JSON within JSON, as nested loggers do. */
-function escaped(log: Uint8Array): string {
+function escapeLines(log: Uint8Array): string {
   const lines = new TextDecoder().decode(log).split("\n");
   return lines.map((line, at) =>
     JSON.stringify(JSON.stringify({ level: "info", msg: line, at }))
@@ -147,7 +152,7 @@ function randomBytes(): Uint8Array {
 }
 
 /** Returns the first 8 MiB of a text, wrapped at a width. */
-function inLines(text: string, width: number): Uint8Array {
+function wrapLines(text: string, width: number): Uint8Array {
   const lines = text.match(new RegExp(`.{1,${width}}`, "g"))!;
   return new TextEncoder().encode(lines.join("\n")).subarray(0, 8 * MIB);
 }

@@ -1,6 +1,6 @@
 import { Masker } from "../src/secrets/masker.ts";
 import { logPart, makeSecrets } from "./log_file.ts";
-import { aligned } from "./measure.ts";
+import { alignColumns } from "./measure.ts";
 
 const COUNTS = [0, 1, 10, 100, 1_000, 10_000];
 
@@ -14,7 +14,7 @@ const WINDOW_BYTES = 128 * 1024;
 const LIMIT_MS = 300;
 
 /** Processes a window, which is at the start of its buffer. */
-type Mover = (window: Uint8Array<ArrayBuffer>) => void;
+type WindowFunction = (window: Uint8Array<ArrayBuffer>) => void;
 
 /**
  * Measures how fast secrets are masked in memory, compared with simple
@@ -33,19 +33,21 @@ export function maskSpeed(): string {
       const text = logPart({
         hits: isHit ? { secrets, everyBytes } : undefined,
       });
-      const movers = [
+      const functions = [
         maskWindows(secrets),
         () => {},
         replaceByRegExp(secrets),
         replaceOneByOne(secrets),
       ];
-      const speeds = movers.map((mover) => speedOf(text, mover).toFixed(0));
+      const speeds = functions.map((processWindow) =>
+        measureSpeed(text, processWindow).toFixed(0)
+      );
       return [`${count} secrets`, `${name} hits`, ...speeds];
     });
   });
   return [
     `Masking in memory (MB/s)`,
-    ...aligned([
+    ...alignColumns([
       ["", "", "ours", "pass-through", "one RegExp", "replaceAll"],
       ...rows,
     ]),
@@ -58,28 +60,28 @@ export function maskSpeed(): string {
  * @param secrets Secrets.
  * @returns The function.
  */
-export function throughMask(
+export function maskInWindows(
   secrets: readonly string[],
 ): (text: Uint8Array) => void {
-  const mover = maskWindows(secrets);
-  const room = new Uint8Array(WINDOW_BYTES);
-  return (text) => void move(text, mover, room, Infinity);
+  const processWindow = maskWindows(secrets);
+  const buffer = new Uint8Array(WINDOW_BYTES);
+  return (text) => void measurePass(text, processWindow, buffer, Infinity);
 }
 
-function maskWindows(secrets: readonly string[]): Mover {
+function maskWindows(secrets: readonly string[]): WindowFunction {
   const masker = new Masker();
   for (const secret of secrets) masker.add(secret);
   const stream = masker.stream();
   return (window) => void stream.mask(window, false);
 }
 
-function replaceByRegExp(secrets: readonly string[]): Mover {
+function replaceByRegExp(secrets: readonly string[]): WindowFunction {
   if (secrets.length === 0) return () => {};
   const rule = new RegExp(secrets.map(RegExp.escape).join("|"), "g");
   return onText((text) => text.replace(rule, "[REDACTED]"));
 }
 
-function replaceOneByOne(secrets: readonly string[]): Mover {
+function replaceOneByOne(secrets: readonly string[]): WindowFunction {
   if (secrets.length === 0) return () => {};
   return onText((text) => {
     for (const secret of secrets) text = text.replaceAll(secret, "[REDACTED]");
@@ -87,35 +89,35 @@ function replaceOneByOne(secrets: readonly string[]): Mover {
   });
 }
 
-function onText(replace: (text: string) => string): Mover {
+function onText(replace: (text: string) => string): WindowFunction {
   const [decoder, encoder] = [new TextDecoder(), new TextEncoder()];
   return (window) => void encoder.encode(replace(decoder.decode(window)));
 }
 
 /** Returns the highest speed of several runs, in MB/s. */
-function speedOf(text: Uint8Array, mover: Mover): number {
-  const room = new Uint8Array(WINDOW_BYTES);
+function measureSpeed(text: Uint8Array, processWindow: WindowFunction): number {
+  const buffer = new Uint8Array(WINDOW_BYTES);
   const speeds = Array.from(
     { length: 4 },
-    () => move(text, mover, room, LIMIT_MS),
+    () => measurePass(text, processWindow, buffer, LIMIT_MS),
   );
   return Math.max(...speeds);
 }
 
-function move(
+function measurePass(
   text: Uint8Array,
-  mover: Mover,
-  room: Uint8Array<ArrayBuffer>,
+  processWindow: WindowFunction,
+  buffer: Uint8Array<ArrayBuffer>,
   limitMs: number,
 ): number {
   const start = performance.now();
-  let at = 0;
-  for (; at < text.length; at += room.length) {
-    const chunk = text.subarray(at, at + room.length);
-    room.set(chunk);
-    mover(room.subarray(0, chunk.length));
+  let offset = 0;
+  for (; offset < text.length; offset += buffer.length) {
+    const chunk = text.subarray(offset, offset + buffer.length);
+    buffer.set(chunk);
+    processWindow(buffer.subarray(0, chunk.length));
     if (performance.now() - start > limitMs) break;
   }
-  const bytes = Math.min(text.length, at + room.length);
+  const bytes = Math.min(text.length, offset + buffer.length);
   return bytes / (performance.now() - start) / 1e3;
 }

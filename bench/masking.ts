@@ -1,6 +1,12 @@
 import { type LogFile, makeSecrets } from "./log_file.ts";
-import type { Comparison, Contest } from "./measure.ts";
-import { isThere, pinned, pipedInto, runnerlib, timeOf } from "./programs.ts";
+import type { Benchmark, Comparison } from "./measure.ts";
+import {
+  isAvailable,
+  measureTime,
+  pinToProcessor,
+  pipeInto,
+  runnerlib,
+} from "./programs.ts";
 
 /**
  * Speed at which the runner masks a log, by the number of secrets and with many
@@ -9,13 +15,13 @@ import { isThere, pinned, pipedInto, runnerlib, timeOf } from "./programs.ts";
  * @param directory Directory to work in.
  * @param log A log without secrets.
  * @param dense A log that is full of secrets.
- * @returns The contest.
+ * @returns The benchmark.
  */
 export async function masking(
   directory: string,
   log: LogFile,
   dense: LogFile,
-): Promise<Contest> {
+): Promise<Benchmark> {
   const reader = "cat >/dev/null";
   const programs: Record<string, string[]> = {
     "run cat": runnerlib(`cat ${log.name}`),
@@ -30,7 +36,7 @@ export async function masking(
     { subject: "1000 secrets", floor: "10 secrets", goal: "G6 few" },
     { subject: "100 secrets, dense", floor: "100 secrets", goal: "G8" },
   ];
-  if (isThere("rg", "--version")) {
+  if (isAvailable("rg", "--version")) {
     for (const count of [100, 1000]) {
       const file = `secrets-${count}`;
       await Deno.writeTextFile(
@@ -51,9 +57,10 @@ export async function masking(
   return {
     title: "Masking",
     unit: "ms",
-    entrants: Object.entries(programs).map(([name, argv]) => ({
+    variants: Object.entries(programs).map(([name, argv]) => ({
       name,
-      measure: () => timeOf(pinned(pipedInto(reader, argv)), directory),
+      measure: () =>
+        measureTime(pinToProcessor(pipeInto(reader, argv)), directory),
     })),
     comparisons,
   };

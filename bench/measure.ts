@@ -1,7 +1,7 @@
 import { type GoalName, GOALS } from "./goals.ts";
 
 /** A measurement that runs once in each rotation. */
-export interface Entrant {
+export interface Variant {
   /** Name in the table. */
   readonly name: string;
   /** Runs the measurement once and returns the result. */
@@ -10,65 +10,67 @@ export interface Entrant {
 
 /** One row of the table. */
 export interface Comparison {
-  /** Name of the entrant to evaluate. */
+  /** Name of the variant to evaluate. */
   readonly subject: string;
-  /** Name of the baseline entrant; without one, the goal limits the maximum. */
+  /** Name of the baseline variant; without one, the goal limits the maximum. */
   readonly floor?: string;
   /** Goal for the ratio or the maximum; without one, the row is informational. */
   readonly goal?: GoalName;
 }
 
-/** Entrants that are measured alternately, so that they run under the same load. */
-export interface Contest {
+/** Variants that are measured alternately, so that they run under the same load. */
+export interface Benchmark {
   /** Heading of the table. */
   readonly title: string;
   /** Unit of the numbers. */
   readonly unit: "ms" | "MiB";
-  /** Entrants, in the order in which a rotation runs them. */
-  readonly entrants: readonly Entrant[];
+  /** Variants, in the order in which a rotation runs them. */
+  readonly variants: readonly Variant[];
   /** Rows of the table. */
   readonly comparisons: readonly Comparison[];
 }
 
-/** Results by the name of the entrant, one for each rotation. */
-export type Numbers = ReadonlyMap<string, readonly number[]>;
+/** Results by the name of the variant, one for each rotation. */
+export type Samples = ReadonlyMap<string, readonly number[]>;
 
 /**
- * Measures every entrant once per rotation, so that other load on the machine
- * affects all entrants equally.
+ * Measures every variant once per rotation, so that other load on the machine
+ * affects all variants equally.
  *
  * @param rotationCount Number of rotations, not counting the warm-up rotation.
  */
-export async function hold(
-  { entrants }: Contest,
+export async function runBenchmark(
+  { variants }: Benchmark,
   rotationCount: number,
-): Promise<Numbers> {
-  const numbers = new Map(entrants.map(({ name }) => [name, [] as number[]]));
+): Promise<Samples> {
+  const samples = new Map(variants.map(({ name }) => [name, [] as number[]]));
   for (let rotation = -1; rotation < rotationCount; rotation++) {
-    for (const { name, measure } of entrants) {
+    for (const { name, measure } of variants) {
       const number = await measure();
-      if (rotation >= 0) numbers.get(name)!.push(number);
+      if (rotation >= 0) samples.get(name)!.push(number);
     }
   }
-  return numbers;
+  return samples;
 }
 
 /**
- * Formats the results of a contest as a table.
+ * Formats the results of a benchmark as a table.
  *
  * Goals apply to the ratio of the medians. The ratios within each rotation show
  * how much that ratio varies.
  *
- * @param numbers Result of {@linkcode hold}.
+ * @param samples Result of {@linkcode runBenchmark}.
  * @returns Lines of text.
  */
-export function table(contest: Contest, numbers: Numbers): string {
-  const { title, unit, comparisons } = contest;
-  const rotationCount = numbers.values().next().value?.length;
-  const rows = comparisons.map((comparison) => rowOf(comparison, numbers));
+export function formatTable(benchmark: Benchmark, samples: Samples): string {
+  const { title, unit, comparisons } = benchmark;
+  const rotationCount = samples.values().next().value?.length;
+  const rows = comparisons.map((comparison) =>
+    comparisonRow(comparison, samples)
+  );
   return [
     `${title} (${unit}; ${rotationCount} rotations; min/median/max)`,
-    ...aligned([
+    ...alignColumns([
       ["", "ours", "floor", "", "ratio", "pair by pair", "goal", "holds"],
       ...rows,
     ]),
@@ -76,42 +78,42 @@ export function table(contest: Contest, numbers: Numbers): string {
 }
 
 /** A ratio that has a goal. */
-export interface JudgedRatio {
+export interface GoalRatio {
   readonly label: string;
   readonly ratio: number;
   readonly goal: number;
 }
 
-/** Returns the ratios of a contest that have a goal. */
-export function ratiosOf(
-  { title, comparisons }: Contest,
-  numbers: Numbers,
-): JudgedRatio[] {
+/** Returns the ratios of a benchmark that have a goal. */
+export function ratiosWithGoals(
+  { title, comparisons }: Benchmark,
+  samples: Samples,
+): GoalRatio[] {
   return comparisons.flatMap(({ subject, floor, goal }) => {
     if (floor === undefined || goal === undefined) return [];
-    const ratio = median(numbers.get(subject)!) / median(numbers.get(floor)!);
+    const ratio = median(samples.get(subject)!) / median(samples.get(floor)!);
     const label = `${title}: ${subject} / ${floor}`;
     return [{ label, ratio, goal: GOALS[goal].limit }];
   });
 }
 
-function rowOf(comparison: Comparison, numbers: Numbers): string[] {
+function comparisonRow(comparison: Comparison, samples: Samples): string[] {
   const { subject, floor, goal } = comparison;
-  const ours = numbers.get(subject)!;
+  const ours = samples.get(subject)!;
   if (floor === undefined) {
     const comparison = compareWithGoal(Math.max(...ours), goal);
-    return [subject, spread(ours), "", "", "", "", ...comparison];
+    return [subject, formatRange(ours), "", "", "", "", ...comparison];
   }
-  const theirs = numbers.get(floor)!;
-  const ratio = median(ours) / median(theirs);
-  const pairs = ours.map((number, at) => number / theirs[at]);
+  const baseline = samples.get(floor)!;
+  const ratio = median(ours) / median(baseline);
+  const pairs = ours.map((number, index) => number / baseline[index]);
   return [
     subject,
-    spread(ours),
-    spread(theirs),
+    formatRange(ours),
+    formatRange(baseline),
     floor,
     ratio.toFixed(2),
-    spread(pairs),
+    formatRange(pairs),
     ...compareWithGoal(ratio, goal),
   ];
 }
@@ -125,16 +127,16 @@ function compareWithGoal(
   return [`${goal} ≤ ${limit}`, number <= limit ? "yes" : "NO"];
 }
 
-function spread(numbers: readonly number[]): string {
-  const digits = median(numbers) < 10 ? 2 : median(numbers) < 100 ? 1 : 0;
-  return [Math.min(...numbers), median(numbers), Math.max(...numbers)]
+function formatRange(samples: readonly number[]): string {
+  const digits = median(samples) < 10 ? 2 : median(samples) < 100 ? 1 : 0;
+  return [Math.min(...samples), median(samples), Math.max(...samples)]
     .map((number) => number.toFixed(digits))
     .join("/");
 }
 
 /** Returns the median of numbers. */
-export function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
+export function median(samples: readonly number[]): number {
+  const sorted = samples.toSorted((a, b) => a - b);
   const middle = sorted.length >>> 1;
   return sorted.length % 2 === 1
     ? sorted[middle]
@@ -142,11 +144,12 @@ export function median(numbers: readonly number[]): number {
 }
 
 /** Pads cells so that columns are aligned. */
-export function aligned(rows: readonly (readonly string[])[]): string[] {
+export function alignColumns(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0].map((_, column) =>
     Math.max(...rows.map((row) => row[column].length))
   );
   return rows.map((row) =>
-    "  " + row.map((cell, at) => cell.padEnd(widths[at])).join("  ").trimEnd()
+    "  " +
+    row.map((cell, index) => cell.padEnd(widths[index])).join("  ").trimEnd()
   );
 }

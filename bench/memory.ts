@@ -1,10 +1,10 @@
 import { makeSecrets } from "./log_file.ts";
-import type { Contest } from "./measure.ts";
+import type { Benchmark } from "./measure.ts";
 import {
+  assertSuccess,
   bareLoop,
   denoRun,
   imageRunner,
-  mustSucceed,
   runnerlib,
   start,
 } from "./programs.ts";
@@ -19,13 +19,13 @@ const POLL_MS = 1;
  * @param directory Directory to work in.
  * @param lines Name of a log with short lines, in the directory.
  * @param oneLine Name of a log that is a single line, in the directory.
- * @returns The contest.
+ * @returns The benchmark.
  */
 export async function memory(
   directory: string,
   lines: string,
   oneLine: string,
-): Promise<Contest> {
+): Promise<Benchmark> {
   await Deno.writeTextFile(`${directory}/empty.ts`, "");
   const secrets = ["--secret-values-list", makeSecrets(100).join(",")];
   const inImage = await imageRunner(directory);
@@ -43,9 +43,9 @@ export async function memory(
   return {
     title: "Peak memory",
     unit: "MiB",
-    entrants: Object.entries(programs).map(([name, argv]) => ({
+    variants: Object.entries(programs).map(([name, argv]) => ({
       name,
-      measure: () => peakOf(argv, directory),
+      measure: () => measurePeakMemory(argv, directory),
     })),
     comparisons: [
       { subject: "run true", floor },
@@ -62,7 +62,10 @@ export async function memory(
 }
 
 /** Returns the peak resident size of a process without its children, in MiB. */
-async function peakOf(argv: readonly string[], cwd: string): Promise<number> {
+async function measurePeakMemory(
+  argv: readonly string[],
+  cwd: string,
+): Promise<number> {
   const child = start(argv, { cwd });
   let peakKib = 0;
   while (true) {
@@ -71,7 +74,7 @@ async function peakOf(argv: readonly string[], cwd: string): Promise<number> {
     peakKib = kib;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  mustSucceed(argv, await child.status);
+  assertSuccess(argv, await child.status);
   if (peakKib === 0) throw new Error("Cannot read the memory of a process");
   return peakKib / 1024;
 }

@@ -1,6 +1,6 @@
 /** A ratio that has a goal. */
 export interface Bar {
-  /** Contest, subject and baseline. */
+  /** Benchmark, subject and baseline. */
   readonly label: string;
   /** Our time divided by that of the baseline. */
   readonly ratio: number;
@@ -26,13 +26,16 @@ const MARGIN = 12;
 export function plot(bars: readonly Bar[]): string {
   const width = LABEL_WIDTH + BAR_WIDTH + 2 * MARGIN;
   const height = (bars.length + 2) * ROW + 2 * MARGIN;
-  const most = Math.max(1.25, ...bars.map(({ ratio, goal }) => ratio / goal));
-  const xOf = (share: number) => LABEL_WIDTH + (share / most) * BAR_WIDTH;
-  const goalX = xOf(1).toFixed(1);
+  const maxShare = Math.max(
+    1.25,
+    ...bars.map(({ ratio, goal }) => ratio / goal),
+  );
+  const toX = (share: number) => LABEL_WIDTH + (share / maxShare) * BAR_WIDTH;
+  const goalX = toX(1).toFixed(1);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
-    ...bars.map((bar, at) => row(bar, MARGIN + (at + 1) * ROW, xOf)),
+    ...bars.map((bar, at) => barMarkup(bar, MARGIN + (at + 1) * ROW, toX)),
     `<line x1="${goalX}" x2="${goalX}" y1="${MARGIN + ROW / 2}" y2="${
       height - MARGIN
     }" stroke="#333" stroke-dasharray="4 3"/>`,
@@ -42,16 +45,16 @@ export function plot(bars: readonly Bar[]): string {
   ].join("\n");
 }
 
-function row(
+function barMarkup(
   { label, ratio, goal }: Bar,
   y: number,
-  xOf: (share: number) => number,
+  toX: (share: number) => number,
 ): string {
-  const length = (xOf(ratio / goal) - LABEL_WIDTH).toFixed(1);
+  const length = (toX(ratio / goal) - LABEL_WIDTH).toFixed(1);
   const color = ratio <= goal ? "#2a7f62" : "#b3382c";
   return [
     `<text x="${LABEL_WIDTH - 8}" y="${y + 11}" text-anchor="end">${
-      escaped(label)
+      escapeMarkup(label)
     }</text>`,
     `<rect x="${LABEL_WIDTH}" y="${y}" width="${length}" height="${
       ROW - 8
@@ -62,6 +65,6 @@ function row(
   ].join("");
 }
 
-function escaped(text: string): string {
+function escapeMarkup(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }

@@ -1,83 +1,111 @@
-import type { Contest } from "./measure.ts";
+import type { Benchmark } from "./measure.ts";
 import { denoCommand } from "../src/plugins/sandbox/deno_command.ts";
 import { confinementOf } from "../src/plugins/sandbox/start_plugin.ts";
-import { denoRun, runnerlib, timeOf } from "./programs.ts";
+import { denoRun, measureTime, runnerlib } from "./programs.ts";
 
 /** Number of plugins in one process, so that the time of their calls is measurable. */
-const CROWD = 100;
+const CALLED_PLUGINS = 100;
 
 /** Number of phases of a successful job. */
 const PHASE_COUNT = 7;
 
 /** Number of plugins in separate processes. */
-const MANY = 20;
+const PLUGIN_COUNT = 20;
 
 /**
  * Overhead of plugins in separate processes, measured in whole runs of `true`.
  *
  * @param directory Directory to work in.
- * @returns The contest.
+ * @returns The benchmark.
  */
-export async function plugins(directory: string): Promise<Contest> {
-  const crowd = (body: string) =>
+export async function plugins(directory: string): Promise<Benchmark> {
+  const manyPlugins = (body: string) =>
     `export default (registry) => {
-      for (let at = 0; at < ${CROWD}; at++) {
+      for (let at = 0; at < ${CALLED_PLUGINS}; at++) {
         registry.add({ name: "p" + at${body} });
       }
     };`;
-  await makePlugins(`${directory}/one`, 1, () => ONE);
-  await makePlugins(`${directory}/many`, MANY, (at) => named(at));
-  await makePlugins(`${directory}/idle`, 1, () => crowd(""));
-  await makePlugins(`${directory}/busy`, 1, () => crowd(", execute() {}"));
-  const time = (...flags: string[]) =>
-    timeOf(runnerlib("true", ...flags), directory);
+  await makePlugins(`${directory}/one`, 1, () => PLUGIN_SOURCE);
+  await makePlugins(
+    `${directory}/many`,
+    PLUGIN_COUNT,
+    (index) => pluginSource(index),
+  );
+  await makePlugins(`${directory}/idle`, 1, () => manyPlugins(""));
+  await makePlugins(
+    `${directory}/busy`,
+    1,
+    () => manyPlugins(", execute() {}"),
+  );
+  const measureRun = (...flags: string[]) =>
+    measureTime(runnerlib("true", ...flags), directory);
   await Deno.writeTextFile(`${directory}/empty.ts`, "");
-  const starts = ["sh", "-c", `seq ${MANY} | xargs -P2 -I{} "$@"`, "sh"];
-  const bare = [...starts, ...denoRun("empty.ts")];
-  const alone = [...starts, ...await pluginAlone(`${directory}/one`)];
-  const timeWith = (name: string) => time("--plugin-dir", name);
+  const parallel = [
+    "sh",
+    "-c",
+    `seq ${PLUGIN_COUNT} | xargs -P2 -I{} "$@"`,
+    "sh",
+  ];
+  const bare = [...parallel, ...denoRun("empty.ts")];
+  const withoutRunner = [
+    ...parallel,
+    ...await pluginCommand(`${directory}/one`),
+  ];
+  const measureRunWith = (name: string) => measureRun("--plugin-dir", name);
   return {
     title: "Plugins in processes of their own",
     unit: "ms",
-    entrants: [
-      { name: "no plugin", measure: () => time() },
-      { name: "one plugin", measure: () => timeWith("one") },
-      { name: `${MANY} plugins`, measure: () => timeWith("many") },
+    variants: [
+      { name: "no plugin", measure: () => measureRun() },
+      { name: "one plugin", measure: () => measureRunWith("one") },
       {
-        name: `${MANY} bare starts`,
-        measure: () => timeOf(bare, directory),
+        name: `${PLUGIN_COUNT} plugins`,
+        measure: () => measureRunWith("many"),
       },
       {
-        name: `added by ${MANY} plugins`,
-        measure: async () => await timeWith("many") - await time(),
+        name: `${PLUGIN_COUNT} bare starts`,
+        measure: () => measureTime(bare, directory),
       },
       {
-        name: `${MANY} plugins, no runner`,
-        measure: () => timeOf(alone, directory),
+        name: `added by ${PLUGIN_COUNT} plugins`,
+        measure: async () => await measureRunWith("many") - await measureRun(),
+      },
+      {
+        name: `${PLUGIN_COUNT} plugins, no runner`,
+        measure: () => measureTime(withoutRunner, directory),
       },
       {
         name: "added by one plugin",
         measure: async () =>
-          await difference(() => timeWith("one"), () => time()),
+          await measureOverhead(
+            () => measureRunWith("one"),
+            () => measureRun(),
+          ),
       },
       {
         name: "added by one call",
         measure: async () =>
-          await difference(() => timeWith("busy"), () => timeWith("idle")) /
-          (CROWD * PHASE_COUNT),
+          await measureOverhead(
+            () => measureRunWith("busy"),
+            () => measureRunWith("idle"),
+          ) /
+          (CALLED_PLUGINS * PHASE_COUNT),
       },
     ],
     comparisons: [
       {
-        subject: `added by ${MANY} plugins`,
-        floor: `${MANY} bare starts`,
+        subject: `added by ${PLUGIN_COUNT} plugins`,
+        floor: `${PLUGIN_COUNT} bare starts`,
         goal: "G12",
       },
-      { subject: `${MANY} plugins, no runner`, floor: `${MANY} bare starts` },
+      {
+        subject: `${PLUGIN_COUNT} plugins, no runner`,
+        floor: `${PLUGIN_COUNT} bare starts`,
+      },
       { subject: "added by one plugin" },
       { subject: "added by one call", goal: "G12 call" },
       { subject: "one plugin", floor: "no plugin" },
-      { subject: `${MANY} plugins`, floor: "no plugin" },
+      { subject: `${PLUGIN_COUNT} plugins`, floor: "no plugin" },
     ],
   };
 }
@@ -86,7 +114,7 @@ export async function plugins(directory: string): Promise<Contest> {
  * Returns the command line with which the runner starts the process of a plugin.
  * The plugin receives no calls, so the process exits once it is loaded.
  */
-async function pluginAlone(directory: string): Promise<string[]> {
+async function pluginCommand(directory: string): Promise<string[]> {
   const file = `${directory}/plugin_p0.ts`;
   const permissions = { read: [directory] };
   const deno = Deno.execPath();
@@ -100,7 +128,7 @@ async function pluginAlone(directory: string): Promise<string[]> {
   const perl = "/usr/bin/perl";
   return [
     "/usr/bin/setsid",
-    ...denoCommand({ deno, url, file, permissions, confinement, perl }),
+    ...denoCommand({ deno, url, file, rights: permissions, confinement, perl }),
   ];
 }
 
@@ -108,32 +136,32 @@ async function pluginAlone(directory: string): Promise<string[]> {
  * Returns how much longer one program takes than another. It compares the
  * minimum of a few runs, because other load on the machine can only add time.
  */
-async function difference(
-  longer: () => Promise<number>,
-  shorter: () => Promise<number>,
+async function measureOverhead(
+  subject: () => Promise<number>,
+  baseline: () => Promise<number>,
 ): Promise<number> {
-  const [longMs, shortMs] = [[Infinity], [Infinity]];
+  const [subjectMs, baselineMs] = [[Infinity], [Infinity]];
   for (let run = 0; run < 3; run++) {
-    shortMs.push(await shorter());
-    longMs.push(await longer());
+    baselineMs.push(await baseline());
+    subjectMs.push(await subject());
   }
-  return Math.min(...longMs) - Math.min(...shortMs);
+  return Math.min(...subjectMs) - Math.min(...baselineMs);
 }
 
-const ONE = named(0);
+const PLUGIN_SOURCE = pluginSource(0);
 
-function named(at: number): string {
+function pluginSource(index: number): string {
   return `export const manifest = { permissions: { read: ["$JOB_DIR"] } };
-    export default { name: "p${at}", cleanup() {} };`;
+    export default { name: "p${index}", cleanup() {} };`;
 }
 
 async function makePlugins(
   directory: string,
   count: number,
-  textOf: (at: number) => string,
+  source: (index: number) => string,
 ): Promise<void> {
   await Deno.mkdir(directory);
-  for (let at = 0; at < count; at++) {
-    await Deno.writeTextFile(`${directory}/plugin_p${at}.ts`, textOf(at));
+  for (let index = 0; index < count; index++) {
+    await Deno.writeTextFile(`${directory}/plugin_p${index}.ts`, source(index));
   }
 }

@@ -18,7 +18,7 @@ const IMAGE_FLAGS = [
 const BARE_LOOP = import.meta.resolve("./bare_loop.ts");
 
 /** Variables that would configure the measured runner. */
-const STEERING = /^(REACTORCIDE_|LOG_|TRACEPARENT$)/;
+const RUNNER_VARIABLE = /^(REACTORCIDE_|LOG_|TRACEPARENT$)/;
 
 /** Options for {@linkcode start}. */
 export interface StartOptions {
@@ -121,7 +121,7 @@ export function uiServer(): string[] {
  * The exit status of a pipeline is that of the reader, so the shell kills itself
  * if the program fails.
  */
-export function pipedInto(reader: string, argv: readonly string[]): string[] {
+export function pipeInto(reader: string, argv: readonly string[]): string[] {
   return ["sh", "-c", `{ "$@" || kill $$; } | ${reader}`, "sh", ...argv];
 }
 
@@ -129,12 +129,12 @@ export function pipedInto(reader: string, argv: readonly string[]): string[] {
  * Pins a command line and its children to one processor, if the system supports
  * that. On two processors, the wake-up times of pipes vary too much.
  */
-export function pinned(argv: readonly string[]): string[] {
-  return canPin() ? [...PIN, ...argv] : [...argv];
+export function pinToProcessor(argv: readonly string[]): string[] {
+  return supportsPinning() ? [...PIN, ...argv] : [...argv];
 }
 
-/** Checks whether a program can be started and succeeds. */
-export function isThere(program: string, ...args: string[]): boolean {
+/** Checks whether a command can be started and succeeds. */
+export function isAvailable(program: string, ...args: string[]): boolean {
   try {
     return new Deno.Command(program, { args, stdout: "null", stderr: "null" })
       .outputSync().success;
@@ -162,23 +162,23 @@ export function start(
   }).spawn();
 }
 
-let takesProcessorTime = false;
+let usesProcessorTime = false;
 
 /**
- * Makes {@linkcode timeOf} measure processor time from now on, which depends less
+ * Makes {@linkcode measureTime} measure processor time from now on, which depends less
  * on other load on the machine.
  *
  * @throws {Error} If there is no bash, which measures it.
  */
-export function takeProcessorTime(): void {
-  if (!isThere("bash", "-c", "true")) {
-    throw new Error("Cannot take processor time: there is no bash");
+export function useProcessorTime(): void {
+  if (!isAvailable("bash", "-c", "true")) {
+    throw new Error("Cannot measure processor time: bash is not installed");
   }
-  takesProcessorTime = true;
+  usesProcessorTime = true;
 }
 
 /** Reports the processor time of a program and its children. */
-const TIMED = `TIMEFORMAT="%3U %3S"; time "$@" 2>/dev/null`;
+const TIME_SCRIPT = `TIMEFORMAT="%3U %3S"; time "$@" 2>/dev/null`;
 
 /**
  * Measures the time from the start of a program to its end, or its processor time.
@@ -188,19 +188,25 @@ const TIMED = `TIMEFORMAT="%3U %3S"; time "$@" 2>/dev/null`;
  * @returns Milliseconds.
  * @throws {Error} If the program fails.
  */
-export async function timeOf(
+export async function measureTime(
   argv: readonly string[],
   cwd: string,
 ): Promise<number> {
-  if (takesProcessorTime) {
-    const said = await textSaidBy(["bash", "-c", TIMED, "bash", ...argv], cwd);
-    const [user, system] = said.split(" ").map(Number);
+  if (usesProcessorTime) {
+    const stderr = await captureStderr([
+      "bash",
+      "-c",
+      TIME_SCRIPT,
+      "bash",
+      ...argv,
+    ], cwd);
+    const [user, system] = stderr.split(" ").map(Number);
     return 1_000 * (user + system);
   }
   const startMs = performance.now();
   const status = await start(argv, { cwd }).status;
   const timeMs = performance.now() - startMs;
-  mustSucceed(argv, status);
+  assertSuccess(argv, status);
   return timeMs;
 }
 
@@ -212,7 +218,7 @@ export async function timeOf(
  * @returns Milliseconds.
  * @throws {Error} If the program fails.
  */
-export async function timeToLine(
+export async function measureTimeToFirstLine(
   argv: readonly string[],
   cwd: string,
 ): Promise<number> {
@@ -222,8 +228,10 @@ export async function timeToLine(
   for await (const bytes of child.stdout) {
     if (bytes.includes(10)) timeMs ??= performance.now() - startMs;
   }
-  mustSucceed(argv, await child.status);
-  if (timeMs === undefined) throw new Error(`"${argv[0]}" printed no line`);
+  assertSuccess(argv, await child.status);
+  if (timeMs === undefined) {
+    throw new Error(`"${argv[0]}" exited without printing a line`);
+  }
   return timeMs;
 }
 
@@ -235,28 +243,28 @@ export async function timeToLine(
  * @returns The number that it prints on standard error.
  * @throws {Error} If the program fails.
  */
-export async function saidBy(
+export async function measuredByProgram(
   argv: readonly string[],
   cwd: string,
 ): Promise<number> {
-  return Number(await textSaidBy(argv, cwd));
+  return Number(await captureStderr(argv, cwd));
 }
 
-async function textSaidBy(
+async function captureStderr(
   argv: readonly string[],
   cwd: string,
 ): Promise<string> {
   const child = start(argv, { cwd, readStderr: true });
-  const [said, status] = await Promise.all([
+  const [stderr, status] = await Promise.all([
     new Response(child.stderr).text(),
     child.status,
   ]);
-  mustSucceed(argv, status);
-  return said;
+  assertSuccess(argv, status);
+  return stderr;
 }
 
 /** Throws if a measured program failed, because its result is meaningless. */
-export function mustSucceed(
+export function assertSuccess(
   argv: readonly string[],
   { success, code }: Deno.CommandStatus,
 ): void {
@@ -267,13 +275,15 @@ export function mustSucceed(
 
 const PIN = ["taskset", "-c", "0"];
 
-let pinWorks: boolean | undefined;
+let isPinningSupported: boolean | undefined;
 
-function canPin(): boolean {
+function supportsPinning(): boolean {
   const [program, ...args] = PIN;
-  return pinWorks ??= isThere(program, ...args, "true");
+  return isPinningSupported ??= isAvailable(program, ...args, "true");
 }
 
 const ENVIRONMENT = Object.fromEntries(
-  Object.entries(Deno.env.toObject()).filter(([name]) => !STEERING.test(name)),
+  Object.entries(Deno.env.toObject()).filter(([name]) =>
+    !RUNNER_VARIABLE.test(name)
+  ),
 );

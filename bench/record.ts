@@ -1,5 +1,5 @@
-import type { Contest } from "./measure.ts";
-import { runnerlibJob, start, timeOf, uiServer } from "./programs.ts";
+import type { Benchmark } from "./measure.ts";
+import { measureTime, runnerlibJob, start, uiServer } from "./programs.ts";
 
 /**
  * Overhead of the record of a run, and of a page that is open in a browser during
@@ -7,12 +7,12 @@ import { runnerlibJob, start, timeOf, uiServer } from "./programs.ts";
  *
  * @param directory Directory to work in.
  * @param stepCount Number of steps that do nothing, two at a time.
- * @returns The contest. Dispose it to stop the server of the page.
+ * @returns The benchmark. Dispose it to stop the server of the page.
  */
 export async function record(
   directory: string,
   stepCount: number,
-): Promise<Contest & AsyncDisposable> {
+): Promise<Benchmark & AsyncDisposable> {
   const steps = Array.from({ length: stepCount }, (_, index) => ({
     name: `s${index}`,
     run: "true",
@@ -25,29 +25,36 @@ export async function record(
   const child = start(uiServer(), { cwd: directory, readStdout: true });
   const address = await firstLine(child.stdout);
 
-  async function timeWithPage(): Promise<number> {
+  async function measureWithPage(): Promise<number> {
     const closing = new AbortController();
     const watching = watch(address, closing.signal);
     try {
-      return await timeOf(job, directory);
+      return await measureTime(job, directory);
     } finally {
       closing.abort();
       await watching;
     }
   }
 
-  const [plain, off, watched] = ["with a record", "without one", "with a page"];
+  const [recorded, unrecorded, watched] = [
+    "with a record",
+    "without one",
+    "with a page",
+  ];
   return {
     title: `Record of ${stepCount.toLocaleString("en")} steps`,
     unit: "ms",
-    entrants: [
-      { name: off, measure: () => timeOf([...job, "--record=off"], directory) },
-      { name: plain, measure: () => timeOf(job, directory) },
-      { name: watched, measure: timeWithPage },
+    variants: [
+      {
+        name: unrecorded,
+        measure: () => measureTime([...job, "--record=off"], directory),
+      },
+      { name: recorded, measure: () => measureTime(job, directory) },
+      { name: watched, measure: measureWithPage },
     ],
     comparisons: [
-      { subject: plain, floor: off, goal: "G3b" },
-      { subject: watched, floor: plain, goal: "G3c" },
+      { subject: recorded, floor: unrecorded, goal: "G3b" },
+      { subject: watched, floor: recorded, goal: "G3c" },
     ],
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");

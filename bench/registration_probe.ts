@@ -13,7 +13,7 @@ import { openRegistration } from "../src/secrets/registration/server.ts";
 import { makeSecrets } from "./log_file.ts";
 
 /** Minimum time of the measurement, in milliseconds. */
-const LEAST_MS = 1000;
+const MIN_MS = 1000;
 
 const GIB = 1024 ** 3;
 
@@ -46,8 +46,8 @@ const pumping = pump(flood.stdout, {
     return Promise.resolve();
   },
 }, { startMask: () => masker.stream(), stop: end.signal });
-const leastTime = new Promise((resolve) => setTimeout(resolve, LEAST_MS));
-await Promise.all([register(), leastTime]);
+const minTime = new Promise((resolve) => setTimeout(resolve, MIN_MS));
+await Promise.all([register(), minTime]);
 const timeMs = (performance.now() - start) / (printedBytes / GIB);
 Deno.kill(-flood.pid, "SIGKILL");
 end.abort();

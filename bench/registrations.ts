@@ -1,5 +1,5 @@
-import type { Contest } from "./measure.ts";
-import { denoRun, pinned, saidBy } from "./programs.ts";
+import type { Benchmark } from "./measure.ts";
+import { denoRun, measuredByProgram, pinToProcessor } from "./programs.ts";
 
 const PROBE = import.meta.resolve("./registration_probe.ts");
 
@@ -8,18 +8,21 @@ const PROBE = import.meta.resolve("./registration_probe.ts");
  *
  * @param directory Directory to work in.
  * @param log Name of the log in it.
- * @returns The contest.
+ * @returns The benchmark.
  */
-export function registrations(directory: string, log: string): Contest {
+export function registrations(directory: string, log: string): Benchmark {
   const [floor, subject] = ["flood", "flood, 1000 registrations"];
   const counts = { [floor]: 0, [subject]: 1000 };
   return {
     title: "Registration during a flood",
     unit: "ms",
-    entrants: Object.entries(counts).map(([name, count]) => ({
+    variants: Object.entries(counts).map(([name, count]) => ({
       name,
       measure: () =>
-        saidBy(pinned(denoRun(PROBE, log, String(count))), directory),
+        measuredByProgram(
+          pinToProcessor(denoRun(PROBE, log, String(count))),
+          directory,
+        ),
     })),
     comparisons: [{ subject, floor, goal: "G6 flood" }],
   };

@@ -1,5 +1,5 @@
-import type { Contest } from "./measure.ts";
-import { denoRun, timeOf } from "./programs.ts";
+import type { Benchmark } from "./measure.ts";
+import { denoRun, measureTime } from "./programs.ts";
 import { installTurbo, writeTurboProject } from "./turbo.ts";
 
 const CLI = import.meta.resolve("../cli.ts");
@@ -19,12 +19,12 @@ const DIRECTORY_COUNT = 40;
  *
  * @param directory Directory to work in.
  * @param treeBytes Size of the tree.
- * @returns The contest.
+ * @returns The benchmark.
  */
 export async function restoredTree(
   directory: string,
   treeBytes: number,
-): Promise<Contest> {
+): Promise<Benchmark> {
   const project = `${directory}/restored`;
   const store = `${directory}/restored-store`;
   await makeTree(`${project}/tree`, treeBytes);
@@ -33,19 +33,19 @@ export async function restoredTree(
     ...denoRun(CLI, "cache", ...args),
   ];
   const save = cache("save", "tree", "--key", "k", "tree");
-  await timeOf(save, project);
+  await measureTime(save, project);
   const clear = (path: string) =>
     Deno.remove(path, { recursive: true }).catch(() => {});
   const turbo = await turboProject(directory, `${project}/tree`);
   return {
     title: `Restoring a tree of ${treeBytes / 1024 ** 2} MiB`,
     unit: "ms",
-    entrants: [
+    variants: [
       {
         name: "cache restore",
         async measure() {
           await clear(`${project}/tree`);
-          return await timeOf(
+          return await measureTime(
             cache("restore", "tree", "--key", "k"),
             project,
           );
@@ -57,27 +57,27 @@ export async function restoredTree(
           await clear(`${project}/copy`);
           await Deno.mkdir(`${project}/copy`);
           const command = `tar --zstd -xf ${store}/v1/local/packs/* -C copy`;
-          return await timeOf(["sh", "-c", command], project);
+          return await measureTime(["sh", "-c", command], project);
         },
       },
       ...turbo === undefined ? [] : [{
         name: "turbo",
         async measure() {
           await clear(`${turbo.cwd}/packages/tree/dist`);
-          return await timeOf(turbo.argv, turbo.cwd);
+          return await measureTime(turbo.argv, turbo.cwd);
         },
       }],
       {
         name: "cache save",
         async measure() {
           await clear(store);
-          return await timeOf(save, project);
+          return await measureTime(save, project);
         },
       },
       {
         name: "tar -c",
         measure: () =>
-          timeOf(
+          measureTime(
             ["sh", "-c", "tar -cf - tree | zstd -q -T0 -3 -f -o copy.tar.zst"],
             project,
           ),
@@ -106,7 +106,7 @@ async function turboProject(
   });
   const argv = await installTurbo(cwd);
   if (argv === undefined) return undefined;
-  await timeOf(argv, cwd);
+  await measureTime(argv, cwd);
   return { argv, cwd };
 }
 

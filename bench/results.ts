@@ -1,5 +1,10 @@
 import { describeMachine } from "./machine.ts";
-import { type Contest, type Numbers, ratiosOf, table } from "./measure.ts";
+import {
+  type Benchmark,
+  formatTable,
+  ratiosWithGoals,
+  type Samples,
+} from "./measure.ts";
 import { type Bar, plot } from "./plot.ts";
 
 /** Results of a run of the benchmarks. */
@@ -8,28 +13,28 @@ export class Results {
   readonly #bars: Bar[] = [];
 
   /** Prints a text and adds it to the results. */
-  tell(text: string): void {
+  addText(text: string): void {
     this.#texts.push(text);
     console.log(`${text}\n`);
   }
 
-  /** Prints the table of a contest and adds it to the results. */
-  add(contest: Contest, numbers: Numbers): void {
-    this.tell(table(contest, numbers));
-    this.#bars.push(...ratiosOf(contest, numbers));
+  /** Prints the table of a benchmark and adds it to the results. */
+  addBenchmark(benchmark: Benchmark, samples: Samples): void {
+    this.addText(formatTable(benchmark, samples));
+    this.#bars.push(...ratiosWithGoals(benchmark, samples));
   }
 
   /**
    * Writes `results.md` and `results.svg`.
    *
    * @param directory Directory to write to.
-   * @param extent Description of what was measured.
+   * @param scope Description of what was measured.
    */
-  async write(directory: string, extent: string): Promise<void> {
+  async write(directory: string, scope: string): Promise<void> {
     const machine = await describeMachine();
     const page = [
       "# Results",
-      `Written by \`deno task bench --write\`; ${extent}. Ours and each floor were measured in the same run, and only the ratios carry over to another machine.`,
+      `Written by \`deno task bench --write\`; ${scope}. Ours and each floor were measured in the same run, and only the ratios carry over to another machine.`,
       "| | |\n| --- | --- |\n" +
       [...machine].map((fact) => `| ${fact.join(" | ")} |`).join("\n"),
       ...this.#bars.length > 0

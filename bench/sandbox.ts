@@ -1,6 +1,6 @@
 import floorCode from "./sandbox_floor.pl" with { type: "text" };
-import type { Contest } from "./measure.ts";
-import { isThere, runnerlibJob, timeOf } from "./programs.ts";
+import type { Benchmark } from "./measure.ts";
+import { isAvailable, measureTime, runnerlibJob } from "./programs.ts";
 
 /** Number of steps, which run one after the other. */
 const STEP_COUNT = 20;
@@ -19,9 +19,9 @@ const DIRECTORIES = ["/bin", "/lib", "/lib64"];
  * system calls, hard-coded for this case.
  *
  * @param directory Directory to work in.
- * @returns The contest; its results are the time of one step.
+ * @returns The benchmark; its results are the time of one step.
  */
-export async function sandbox(directory: string): Promise<Contest> {
+export async function sandbox(directory: string): Promise<Benchmark> {
   for (const untrusted of [false, true]) {
     const steps = Array.from({ length: STEP_COUNT }, (_, index) => ({
       name: `s${index}`,
@@ -32,7 +32,7 @@ export async function sandbox(directory: string): Promise<Contest> {
     await Deno.writeTextFile(file, JSON.stringify({ steps }));
   }
   const time = async (argv: readonly string[]) =>
-    await timeOf(argv, directory) / STEP_COUNT;
+    await measureTime(argv, directory) / STEP_COUNT;
   const loop = (argv: readonly string[]) =>
     time([
       ...["sh", "-c", `for i in $(seq ${STEP_COUNT}); do "$@"; done`, "sh"],
@@ -42,13 +42,13 @@ export async function sandbox(directory: string): Promise<Contest> {
   const shell = ["/usr/bin/setsid", "/bin/sh", "-c", "true"];
   const bare = ["/usr/bin/perl", "-e", floorCode, ...PATHS, ...DIRECTORIES];
   const canIsolate = Deno.build.arch === "x86_64" &&
-    isThere(bare[0], ...bare.slice(1));
+    isAvailable(bare[0], ...bare.slice(1));
   const added = "added by the sandbox";
   const floor = "added by its system calls";
   return {
     title: "Sandbox of a step (time of one step)",
     unit: "ms",
-    entrants: [
+    variants: [
       { name: "step", measure: () => job("trusted.json") },
       { name: "sandboxed step", measure: () => job("sandboxed.json") },
       {

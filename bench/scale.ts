@@ -76,13 +76,13 @@ export interface Scenario {
    *
    * @default {the jobs that have been ready longest}
    */
-  readonly takesOldestFirst?: boolean;
+  readonly runsOldestFirst?: boolean;
   /**
    * Whether the coordinator checks only jobs that need the job that ended.
    *
    * @default {all jobs of the workflow, as it does}
    */
-  readonly looksAtDependents?: boolean;
+  readonly checksDependentsOnly?: boolean;
 }
 
 /** Result of a simulation; times are in milliseconds. */
@@ -111,7 +111,7 @@ export interface Outcome {
 }
 
 /** A random number generator with the same sequence on every machine. */
-class Dice {
+class Random {
   #state: number;
 
   constructor(seed: number) {
@@ -200,14 +200,14 @@ export async function simulate(
   seed = 1,
 ): Promise<Outcome> {
   const start = performance.now();
-  const run = new Simulation(scenario, new Dice(seed));
+  const run = new Simulation(scenario, new Random(seed));
   const outcome = await run.run();
   return { ...outcome, engineMs: performance.now() - start };
 }
 
 class Simulation {
   readonly #scenario: Scenario;
-  readonly #dice: Dice;
+  readonly #random: Random;
   readonly #events = new Heap<() => void>();
   readonly #queue = new Heap<Task>();
   #nowMs = 0;
@@ -226,9 +226,9 @@ class Simulation {
   #skippedCount = 0;
   #lastEndMs = 0;
 
-  constructor(scenario: Scenario, dice: Dice) {
+  constructor(scenario: Scenario, random: Random) {
     this.#scenario = scenario;
-    this.#dice = dice;
+    this.#random = random;
     this.#idleCount = scenario.workerCount;
   }
 
@@ -248,7 +248,7 @@ class Simulation {
         ms,
         () => void this.#submit(count).then(ended.resolve),
       );
-      ms -= gapMs * Math.log(1 - this.#dice.next());
+      ms -= gapMs * Math.log(1 - this.#random.next());
     }
     let isDone = false;
     const all = Promise.all(done).then(() => isDone = true);
@@ -316,7 +316,7 @@ class Simulation {
     return Array.from({ length: count }, (_, at) => {
       const level = Math.floor(at / width);
       const before = () =>
-        `j${(level - 1) * width + Math.floor(this.#dice.next() * width)}`;
+        `j${(level - 1) * width + Math.floor(this.#random.next() * width)}`;
       return {
         name: `j${at}`,
         env: {},
@@ -328,11 +328,11 @@ class Simulation {
   }
 
   #enqueue(task: Task): void {
-    const { takesOldestFirst = false } = this.#scenario;
-    this.#queue.add(takesOldestFirst ? task.workflow.number : 0, task);
+    const { runsOldestFirst: runsOldestFirst = false } = this.#scenario;
+    this.#queue.add(runsOldestFirst ? task.workflow.number : 0, task);
     if (this.#idleCount === 0) return;
     this.#idleCount--;
-    const noticedMs = this.#nowMs + this.#dice.next() * MODEL.pollMs;
+    const noticedMs = this.#nowMs + this.#random.next() * MODEL.pollMs;
     this.#events.add(noticedMs, () => this.#work());
   }
 
@@ -351,9 +351,9 @@ class Simulation {
     this.#waits.push(nowMs - readyMs);
     this.#maxRunning = Math.max(this.#maxRunning, ++this.#runningCount);
     this.#ranCount++;
-    const jobMs = this.#dice.spread(MODEL.jobMs, MODEL.jobSpread);
-    const lines = this.#dice.spread(MODEL.lineCount, MODEL.lineSpread);
-    const isFailed = this.#dice.next() < MODEL.failureRate;
+    const jobMs = this.#random.spread(MODEL.jobMs, MODEL.jobSpread);
+    const lines = this.#random.spread(MODEL.lineCount, MODEL.lineSpread);
+    const isFailed = this.#random.next() < MODEL.failureRate;
     const totalMs = MODEL.startMs + jobMs;
     this.#workMs += totalMs;
     this.#log(nowMs, totalMs, lines * MODEL.lineBytes);
@@ -362,13 +362,15 @@ class Simulation {
       lines / MODEL.batchLines,
     );
     // They are spread over the time of the job, so they only use capacity.
-    this.#take(MODEL.requestMs * (batches + totalMs / MODEL.heartbeatMs));
+    this.#addCoordinatorTime(
+      MODEL.requestMs * (batches + totalMs / MODEL.heartbeatMs),
+    );
     this.#events.add(nowMs + totalMs, () => {
       this.#runningCount--;
       const reportedMs = this.#request(MODEL.requestMs);
       this.#events.add(reportedMs, () => {
         this.#lastEndMs = this.#nowMs;
-        this.#look(workflow);
+        this.#checkWorkflow(workflow);
         const status = isFailed ? "failed" : "completed";
         end({ status, exitCode: isFailed ? 1 : 0, outputs: {} });
         this.#work();
@@ -377,13 +379,14 @@ class Simulation {
   }
 
   /** Checks a workflow after the end of a job; such checks run one after the other. */
-  #look(workflow: WorkflowLoad): void {
-    const { looksAtDependents = false } = this.#scenario;
-    const count = looksAtDependents ? 2 : workflow.nodeCount;
-    const lookMs = count * MODEL.nodeMs;
+  #checkWorkflow(workflow: WorkflowLoad): void {
+    const { checksDependentsOnly: checksDependentsOnly = false } =
+      this.#scenario;
+    const count = checksDependentsOnly ? 2 : workflow.nodeCount;
+    const checkMs = count * MODEL.nodeMs;
     const startMs = Math.max(this.#nowMs, workflow.freeMs);
-    workflow.freeMs = startMs + lookMs;
-    this.#take(lookMs);
+    workflow.freeMs = startMs + checkMs;
+    this.#addCoordinatorTime(checkMs);
   }
 
   /** Handles a request, and returns when it has been answered. */
@@ -399,7 +402,7 @@ class Simulation {
   }
 
   /** Uses time of the coordinator without delaying anything. */
-  #take(ms: number): void {
+  #addCoordinatorTime(ms: number): void {
     this.#busyMs += ms;
   }
 
@@ -427,7 +430,7 @@ function quantile(sorted: Float64Array, share: number): number {
 }
 
 /** Returns scenarios with the same total number of jobs. */
-export function scenariosOf(
+export function createScenarios(
   jobCount: number,
   workerCount: number,
 ): Scenario[] {
@@ -442,7 +445,7 @@ export function scenariosOf(
     {
       name: "workflows of 10 jobs, oldest first",
       ...split(share(10)),
-      takesOldestFirst: true,
+      runsOldestFirst: true,
     },
     { name: "workflows of 10 jobs, 80 % load", ...split(share(10)), load: 0.8 },
     { name: "workflows of 1,000 jobs", ...split(share(1_000)) },
@@ -451,13 +454,13 @@ export function scenariosOf(
     {
       name: "one workflow, looking at dependents only",
       ...split(1),
-      looksAtDependents: true,
+      checksDependentsOnly: true,
     },
   ];
 }
 
 /** Formats a time with two significant digits or whole seconds. */
-function timeText(ms: number): string {
+function formatDuration(ms: number): string {
   const seconds = ms / 1_000;
   if (seconds < 0.1) return `${Math.round(ms)} ms`;
   if (seconds < 100) return `${seconds.toFixed(1)} s`;
@@ -467,18 +470,20 @@ function timeText(ms: number): string {
 }
 
 /** Formats the outcome of a scenario as a row of the table. */
-export function rowOf({ name }: Scenario, outcome: Outcome): string {
+export function scenarioRow({ name }: Scenario, outcome: Outcome): string {
   const { totalMs, idealMs, waits, followUps, workflowTimes } = outcome;
   return `| ${
     [
       name,
       outcome.ranCount.toLocaleString("en"),
-      timeText(totalMs),
+      formatDuration(totalMs),
       (totalMs / idealMs).toFixed(2),
-      timeText(quantile(workflowTimes, 0.5)),
-      `${timeText(quantile(waits, 0.5))}, ${timeText(quantile(waits, 0.99))}`,
-      `${timeText(quantile(followUps, 0.5))}, ${
-        timeText(quantile(followUps, 0.99))
+      formatDuration(quantile(workflowTimes, 0.5)),
+      `${formatDuration(quantile(waits, 0.5))}, ${
+        formatDuration(quantile(waits, 0.99))
+      }`,
+      `${formatDuration(quantile(followUps, 0.5))}, ${
+        formatDuration(quantile(followUps, 0.99))
       }`,
       `${Math.round(100 * outcome.coordinatorLoad)} %`,
       `${(outcome.peakBytesPerSecond / 1e6).toFixed(1)} MB/s`,
@@ -506,9 +511,9 @@ if (import.meta.main) {
   });
   console.log(`| ${HEAD.join(" | ")} |\n|${" --- |".repeat(HEAD.length)}`);
   const notes: string[] = [];
-  for (const scenario of scenariosOf(Number(jobs), Number(workers))) {
+  for (const scenario of createScenarios(Number(jobs), Number(workers))) {
     const outcome = await simulate(scenario, Number(seed));
-    console.log(rowOf(scenario, outcome));
+    console.log(scenarioRow(scenario, outcome));
     const { engineMs, ranCount, skippedCount, logBytes } = outcome;
     notes.push(
       `${scenario.name}: ${

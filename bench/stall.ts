@@ -1,5 +1,5 @@
-import type { Contest } from "./measure.ts";
-import { denoRun, pipedInto, saidBy } from "./programs.ts";
+import type { Benchmark } from "./measure.ts";
+import { denoRun, measuredByProgram, pipeInto } from "./programs.ts";
 
 const PROBE = import.meta.resolve("./stall_probe.ts");
 
@@ -8,9 +8,9 @@ const PROBE = import.meta.resolve("./stall_probe.ts");
  *
  * @param directory Directory to work in.
  * @param log Name of the log in it.
- * @returns The contest.
+ * @returns The benchmark.
  */
-export function stall(directory: string, log: string): Contest {
+export function stall(directory: string, log: string): Benchmark {
   const readers = {
     "eager reader": "cat >/dev/null",
     "reader that sleeps": "{ sleep 0.5; cat >/dev/null; }",
@@ -18,15 +18,19 @@ export function stall(directory: string, log: string): Contest {
   return {
     title: "Longest stall of the event loop",
     unit: "ms",
-    entrants: Object.entries(readers).map(([name, reader]) => ({
+    variants: Object.entries(readers).map(([name, reader]) => ({
       name,
-      measure: () => stallOf(reader, log, directory),
+      measure: () => measureStall(reader, log, directory),
     })),
     comparisons: Object.keys(readers)
       .map((subject) => ({ subject, goal: "G4 stall" as const })),
   };
 }
 
-function stallOf(reader: string, log: string, cwd: string): Promise<number> {
-  return saidBy(pipedInto(reader, denoRun(PROBE, log)), cwd);
+function measureStall(
+  reader: string,
+  log: string,
+  cwd: string,
+): Promise<number> {
+  return measuredByProgram(pipeInto(reader, denoRun(PROBE, log)), cwd);
 }

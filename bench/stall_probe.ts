@@ -14,10 +14,10 @@ const INTERVAL_MS = 2;
 
 const [log] = Deno.args;
 let dueMs = performance.now() + INTERVAL_MS;
-let latestMs = 0;
+let maxDelayMs = 0;
 const timer = setInterval(() => {
   const now = performance.now();
-  latestMs = Math.max(latestMs, now - dueMs);
+  maxDelayMs = Math.max(maxDelayMs, now - dueMs);
   dueMs = now + INTERVAL_MS;
 }, INTERVAL_MS);
 const child = spawn(["cat", log], {
@@ -30,5 +30,5 @@ await pump(child.stdout, streamSink(Deno.stdout), {
 });
 clearInterval(timer);
 const { exitCode } = await child.status;
-await Deno.stderr.write(new TextEncoder().encode(String(latestMs)));
+await Deno.stderr.write(new TextEncoder().encode(String(maxDelayMs)));
 Deno.exit(exitCode);

@@ -1,5 +1,5 @@
-import { aligned, median } from "./measure.ts";
-import { bareSpawn, imageRunner, runnerlib, timeOf } from "./programs.ts";
+import { alignColumns, median } from "./measure.ts";
+import { bareSpawn, imageRunner, measureTime, runnerlib } from "./programs.ts";
 
 /** Module that is preloaded to record when a program reaches each part. */
 const MARKS = new URL("./start_marks.ts", import.meta.url).pathname;
@@ -52,7 +52,7 @@ export async function startProfile(
   );
   return [
     `Where the time of a start goes (ms; medians of ${rotationCount} runs)`,
-    ...aligned([["", ...Object.keys(runs)], ...rows, ["all", ...totals]]),
+    ...alignColumns([["", ...Object.keys(runs)], ...rows, ["all", ...totals]]),
   ].join("\n");
 }
 
@@ -66,7 +66,7 @@ async function marksOf(
   const file = `${directory}/marks.json`;
   const argv = [deno, run, "--preload", MARKS, ...rest];
   const begin = now();
-  await timeOf(["env", `START_MARKS=${file}`, ...argv], directory);
+  await measureTime(["env", `START_MARKS=${file}`, ...argv], directory);
   const end = now();
   return { begin, ...JSON.parse(await Deno.readTextFile(file)), end };
 }

@@ -1,13 +1,13 @@
-import type { Contest } from "./measure.ts";
+import type { Benchmark } from "./measure.ts";
 import {
   bareSpawn,
   CLI,
   denoRun,
   imageRunner,
-  isThere,
+  isAvailable,
+  measureTime,
   runnerlib,
   SPAWN,
-  timeOf,
 } from "./programs.ts";
 
 /** Resolves the imports of the package from another directory. */
@@ -17,9 +17,9 @@ const CONFIG = `--config=${new URL("../deno.json", import.meta.url).pathname}`;
  * Time to run a command that does nothing, with warm caches.
  *
  * @param directory Directory to work in.
- * @returns The contest.
+ * @returns The benchmark.
  */
-export async function startup(directory: string): Promise<Contest> {
+export async function startup(directory: string): Promise<Benchmark> {
   await Deno.writeTextFile(`${directory}/empty.ts`, "");
   const inImage = await imageRunner(directory);
   const late = "--unstable-lazy-dynamic-imports";
@@ -38,15 +38,15 @@ export async function startup(directory: string): Promise<Contest> {
     "modules from source": denoRun(CONFIG, "source.ts"),
     "modules from source, late ones late": denoRun(CONFIG, late, "source.ts"),
     "sh -c true": ["sh", "-c", "true"],
-    ...isThere("node", "-v") ? { "node -e 0": ["node", "-e", "0"] } : {},
+    ...isAvailable("node", "-v") ? { "node -e 0": ["node", "-e", "0"] } : {},
   };
   const [source, empty, image, bare, ...others] = Object.keys(programs);
   return {
     title: "Start-up",
     unit: "ms",
-    entrants: Object.entries(programs).map(([name, argv]) => ({
+    variants: Object.entries(programs).map(([name, argv]) => ({
       name,
-      measure: () => timeOf(argv, directory),
+      measure: () => measureTime(argv, directory),
     })),
     comparisons: [
       { subject: image, floor: bare, goal: "G1" },

@@ -1,5 +1,5 @@
-import type { Contest } from "./measure.ts";
-import { denoRun, isThere, runnerlibJob, timeOf } from "./programs.ts";
+import type { Benchmark } from "./measure.ts";
+import { denoRun, isAvailable, measureTime, runnerlibJob } from "./programs.ts";
 
 /** Number of steps. */
 const STEP_COUNT = 1_000;
@@ -51,9 +51,9 @@ await Promise.all([run(), run()]);
  * own process group, and its output is captured, masked and stored.
  *
  * @param directory Directory to work in.
- * @returns The contest.
+ * @returns The benchmark.
  */
-export async function steps(directory: string): Promise<Contest> {
+export async function steps(directory: string): Promise<Benchmark> {
   const names = Array.from({ length: STEP_COUNT }, (_, index) => `s${index}`);
   await Deno.writeTextFile(
     `${directory}/steps.json`,
@@ -76,8 +76,10 @@ export async function steps(directory: string): Promise<Contest> {
   const xargs = `seq ${STEP_COUNT} | xargs -P2 -n1 sh -c true`;
   const programs = {
     "1,000 steps": runnerlibJob("steps.json", "--concurrency", "2"),
-    ...isThere("ninja", "--version") ? { "ninja -j2": ["ninja", "-j2"] } : {},
-    ...isThere("make", "-v") ? { "make -j2": ["make", "-j2"] } : {},
+    ...isAvailable("ninja", "--version")
+      ? { "ninja -j2": ["ninja", "-j2"] }
+      : {},
+    ...isAvailable("make", "-v") ? { "make -j2": ["make", "-j2"] } : {},
     "xargs -P2": ["sh", "-c", xargs],
     "bare loop": denoRun("loop.ts"),
     "with sessions, files": denoRun("fuller_loop.ts"),
@@ -86,9 +88,9 @@ export async function steps(directory: string): Promise<Contest> {
   return {
     title: "Steps",
     unit: "ms",
-    entrants: Object.entries(programs).map(([name, argv]) => ({
+    variants: Object.entries(programs).map(([name, argv]) => ({
       name,
-      measure: () => timeOf(argv, directory),
+      measure: () => measureTime(argv, directory),
     })),
     comparisons: [
       ...floors.map((floor) => ({

@@ -1,4 +1,4 @@
-import { isThere } from "./programs.ts";
+import { isAvailable } from "./programs.ts";
 
 /** Package and version of Turborepo that npm installs for the benchmark. */
 const TURBO = "turbo@2.11.11";
@@ -13,7 +13,7 @@ const TURBO = "turbo@2.11.11";
 export async function installTurbo(
   project: string,
 ): Promise<string[] | undefined> {
-  if (!isThere("npm", "--version")) return undefined;
+  if (!isAvailable("npm", "--version")) return undefined;
   const tools = `${project}-tools`;
   await Deno.mkdir(tools);
   const { success } = await new Deno.Command("npm", {

@@ -3,7 +3,7 @@ import { createRunnerContext } from "../src/runner/runner_context.ts";
 import { parseWorkflow } from "../src/workflow/definition/read_workflow.ts";
 import { runLocalWorkflow } from "../src/workflow/local/run_local.ts";
 import type { WorkflowExecutor } from "../src/workflow/workflow_executor.ts";
-import type { Contest } from "./measure.ts";
+import type { Benchmark } from "./measure.ts";
 
 /** Number of jobs of the large workflow. */
 const MANY = 10_000;
@@ -34,15 +34,15 @@ const SINK = {
  * jobs that do nothing.
  *
  * @param directory Directory to work in.
- * @returns The contest; its results are the time of 10,000 jobs.
+ * @returns The benchmark; its results are the time of 10,000 jobs.
  */
-export function workflow(directory: string): Contest {
+export function workflow(directory: string): Benchmark {
   const run = (count: number, resume = false) =>
     runJobs(`${directory}/workflow-${count}`, count, resume);
   return {
     title: "Workflow (time of 10,000 jobs)",
     unit: "ms",
-    entrants: [
+    variants: [
       {
         name: `${FEW} jobs`,
         async measure() {

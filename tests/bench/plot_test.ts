@@ -1,12 +1,12 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { GOALS } from "../../bench/goals.ts";
-import { type Contest, ratiosOf } from "../../bench/measure.ts";
+import { type Benchmark, ratiosWithGoals } from "../../bench/measure.ts";
 import { plot } from "../../bench/plot.ts";
 
-const CONTEST: Contest = {
+const BENCHMARK: Benchmark = {
   title: "Race",
   unit: "ms",
-  entrants: [],
+  variants: [],
   comparisons: [
     { subject: "hare", floor: "tortoise", goal: "G1" },
     { subject: "snail", floor: "tortoise" },
@@ -20,7 +20,7 @@ Deno.test("ratiosOf() returns the ratios of medians that have a goal", () => {
     ["tortoise", [2, 2, 4]],
     ["snail", [5, 5, 5]],
   ]);
-  assertEquals(ratiosOf(CONTEST, numbers), [
+  assertEquals(ratiosWithGoals(BENCHMARK, numbers), [
     { label: "Race: hare / tortoise", ratio: 1.5, goal: GOALS.G1.limit },
   ]);
 });

@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import {
+  createScenarios,
   HEAD,
   type Outcome,
-  rowOf,
   type Scenario,
-  scenariosOf,
+  scenarioRow,
   simulate,
 } from "../../bench/scale.ts";
 
@@ -39,17 +39,17 @@ Deno.test("the simulation of scale runs each job once, and is the same each time
   ]);
   assertWorks(one);
   assert(one.skippedCount > 0, "a job that fails skips others");
-  const row = rowOf(scenario(100), one);
-  assertEquals(rowOf(scenario(100), again), row);
-  assert(rowOf(scenario(100), await simulate(scenario(100), 2)) !== row);
+  const row = scenarioRow(scenario(100), one);
+  assertEquals(scenarioRow(scenario(100), again), row);
+  assert(scenarioRow(scenario(100), await simulate(scenario(100), 2)) !== row);
 });
 
 Deno.test("the simulation of scale shows what docs/scale.md says", async () => {
   const [small, large, better, oldest, loaded] = await Promise.all([
     simulate(scenario(200)),
     simulate(scenario(1)),
-    simulate(scenario(1, { looksAtDependents: true })),
-    simulate(scenario(200, { takesOldestFirst: true })),
+    simulate(scenario(1, { checksDependentsOnly: true })),
+    simulate(scenario(200, { runsOldestFirst: true })),
     simulate(scenario(200, { load: 0.8 })),
   ]);
   for (const outcome of [small, large, better, oldest]) assertWorks(outcome);
@@ -67,5 +67,5 @@ Deno.test("the table of docs/scale.md has the scenarios of the simulation", asyn
   const [, ...rows] = page.split(`| ${HEAD.join(" | ")} |`)[1].split("\n");
   const names = rows.slice(1).filter((row) => row.startsWith("|"))
     .map((row) => row.split("|")[1].trim());
-  assertEquals(names, scenariosOf(100_000, 1_000).map(({ name }) => name));
+  assertEquals(names, createScenarios(100_000, 1_000).map(({ name }) => name));
 });
