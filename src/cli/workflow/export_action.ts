@@ -34,7 +34,7 @@ export async function exportAction(
   });
   const definition = await withInputs(context, workflow);
   maskJobs(runner, definition.jobs);
-  const { text, losses } = await exportWorkflow({
+  const { text, warnings } = await exportWorkflow({
     definition,
     source: source!,
     mask: (text) => masker.maskText(text),
@@ -45,7 +45,7 @@ export async function exportAction(
     await checkReplaceable(path, output);
     await writeAtomic(path, text);
   } else await print(text.replace(/\n$/, ""));
-  for (const { place, text } of losses) {
+  for (const { place, text } of warnings) {
     logger.warn("export", printable(`${place}: ${text}`));
   }
   await logger.flush();

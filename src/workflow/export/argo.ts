@@ -50,11 +50,11 @@ export const ARGO: EngineRules = {
   ...ID_RULES,
   engine: "Argo",
   maxItems: 1_000,
-  lost: [
+  unsupported: [
     {
       property: "priority",
       keys: ["priority"],
-      why: "is lost, because Argo has priorities of whole workflows only",
+      note: "is not exported: Argo has priorities for whole workflows only",
     },
     ...([
       ["capabilities", "capabilities"],
@@ -63,7 +63,8 @@ export const ARGO: EngineRules = {
     ] as const).map(([property, key]) => ({
       property,
       keys: [key],
-      why: "is lost; set a node selector or tolerations in the template",
+      note:
+        "is not exported; set a node selector or tolerations in the template",
     })),
   ],
   artifactStore: STORE,
@@ -73,9 +74,9 @@ export const ARGO: EngineRules = {
 /** Creates the workflow file for Argo Workflows. */
 export function argoFile(
   workflow: ExportedWorkflow,
-  commentsOf: (job: ExportedJob) => readonly string[],
+  getComments: (job: ExportedJob) => readonly string[],
 ): Record<string, unknown> {
-  reportLosses(workflow);
+  reportUnsupported(workflow);
   const pullSecrets = new Set(
     workflow.jobs.flatMap(({ definition: { body } }) =>
       body.imagePullSecrets ?? []
@@ -97,10 +98,10 @@ export function argoFile(
         {
           name: ENTRY,
           // A failed task stops only the tasks that need it.
-          dag: { failFast: false, tasks: tasksOf(workflow) },
+          dag: { failFast: false, tasks: createTasks(workflow) },
         },
         ...workflow.jobs.map((job) =>
-          new Commented(templateOf(job), commentsOf(job))
+          new Commented(createTemplate(job), getComments(job))
         ),
       ],
     },
@@ -111,7 +112,7 @@ export function argoFile(
  * Creates the tasks: one per job, or one per item, because Argo would not pass on
  * the results of a loop in which an item fails.
  */
-function tasksOf({ jobs, isGated }: ExportedWorkflow) {
+function createTasks({ jobs, isGated }: ExportedWorkflow) {
   const tasks = jobs.flatMap((job) =>
     Array.from({ length: job.itemCount ?? 1 }, (_, item) => ({
       job,
@@ -176,7 +177,7 @@ function dependency(name: string, isGated: boolean): string {
     : `${name}.Succeeded`;
 }
 
-function templateOf(job: ExportedJob) {
+function createTemplate(job: ExportedJob) {
   const { id, needs, itemCount, timeoutSeconds, isNeeded, user } = job;
   const { retentionMs } = job;
   const inputs = [
@@ -218,7 +219,7 @@ function templateOf(job: ExportedJob) {
         })),
         ...job.secrets.map(secretVariable),
       ],
-      resources: resourcesOf(job),
+      resources: containerResources(job),
       securityContext: uid === undefined
         ? undefined
         : { runAsUser: uid, runAsGroup: gid },
@@ -250,7 +251,9 @@ function secretVariable({ variable, path, key }: EngineSecret) {
   };
 }
 
-function resourcesOf({ definition: { body: { resources } } }: ExportedJob) {
+function containerResources(
+  { definition: { body: { resources } } }: ExportedJob,
+) {
   const { cpu, memory } = resources ?? {};
   if (cpu === undefined && memory === undefined) return undefined;
   return {
@@ -264,27 +267,27 @@ function resourcesOf({ definition: { body: { resources } } }: ExportedJob) {
   };
 }
 
-function reportLosses(
-  { definition, source: { document }, jobs, losses }: ExportedWorkflow,
+function reportUnsupported(
+  { definition, source: { document }, jobs, warnings }: ExportedWorkflow,
 ): void {
   const { triggers: { events = [] }, paths } = definition;
   if (events.length > 0) {
-    losses.add(
+    warnings.add(
       findKey([document], ["on", "triggers", "true"]) ?? document,
-      "no event starts it in Argo; set the parameters event-type and branch when you submit it",
+      "triggers are not exported: Argo starts no workflow on an event; set the parameters event-type and branch when you submit it",
     );
   }
   if (paths.include !== undefined || paths.exclude !== undefined) {
-    losses.add(
+    warnings.add(
       findKey([document], ["paths"]) ?? document,
-      "paths does not apply, because the changed files are unknown in Argo",
+      "paths is not exported: Argo does not know the changed files",
     );
   }
   for (const { definition: { name, body: { when } }, sources } of jobs) {
     if (!usesPaths(when)) continue;
-    losses.add(
+    warnings.add(
       findKey(sources, ["when"]) ?? sources[0],
-      `job "${name}": it is skipped, because the changed files for when.paths are unknown in Argo`,
+      `job "${name}": it is always skipped: when.paths needs the changed files, which Argo does not know`,
     );
   }
 }

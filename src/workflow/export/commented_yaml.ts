@@ -61,8 +61,8 @@ function mappingText(
   mapping: Readonly<Record<string, unknown>>,
   write: (value: Record<string, unknown>) => string,
 ): string {
-  return Object.entries(mapping).map(([key, given]) => {
-    const { value, comments } = uncommented(given);
+  return Object.entries(mapping).map(([key, entry]) => {
+    const { value, comments } = uncommented(entry);
     if (value === undefined) return "";
     const head = comments.map(commentLine).join("");
     if (!hasComments(value)) {
@@ -95,8 +95,8 @@ function indented(text: string): string {
   return text.split("\n").map((line) => line && `  ${line}`).join("\n");
 }
 
-function uncommented(given: unknown): Commented {
-  return given instanceof Commented ? given : new Commented(given, []);
+function uncommented(value: unknown): Commented {
+  return value instanceof Commented ? value : new Commented(value, []);
 }
 
 /** Checks for comments on keys of mappings and on mappings in lists. */

@@ -1,7 +1,7 @@
 import { Variable } from "../../environment/variables.ts";
 import { findKey } from "../definition/definition_source.ts";
 import type { ExportedJob } from "./exported_job.ts";
-import type { LossList } from "./losses.ts";
+import type { ExportWarnings } from "./export_warnings.ts";
 
 /** Checkout settings for an engine. */
 export interface EngineCheckout {
@@ -14,8 +14,8 @@ export interface EngineCheckout {
 }
 
 /** Variables of supported checkout settings, and of unsupported ones with their keys. */
-const KNOWN = [Variable.fetchDepth, Variable.submodules, Variable.gitLfs];
-const LOST = [
+const SUPPORTED = [Variable.fetchDepth, Variable.submodules, Variable.gitLfs];
+const UNSUPPORTED = [
   [Variable.sparsePaths, "sparse_paths"],
   [Variable.gitFilter, "filter"],
   [Variable.checkoutMode, "mode"],
@@ -27,22 +27,24 @@ const LOST = [
  *
  * @param needsHistory Whether changed files have to be found.
  */
-export function engineCheckout(
+export function checkoutSettings(
   { definition: { name, env }, sources }: ExportedJob,
-  { needsHistory, losses, engine }: {
+  { needsHistory, warnings, engine }: {
     needsHistory: boolean;
-    losses: LossList;
+    warnings: ExportWarnings;
     engine: string;
   },
 ): EngineCheckout {
-  for (const [variable, key] of LOST) {
+  for (const [variable, key] of UNSUPPORTED) {
     if (env[variable] === undefined) continue;
-    losses.add(
+    warnings.add(
       findKey(sources, ["checkout", key, variable]) ?? sources[0],
-      `job "${name}": checkout.${key} does not apply, because ${engine} checks out the code`,
+      `job "${name}": checkout.${key} is not exported: ${engine} checks out the code`,
     );
   }
-  const [depth = "1", submodules, lfs] = KNOWN.map((variable) => env[variable]);
+  const [depth = "1", submodules, lfs] = SUPPORTED.map((variable) =>
+    env[variable]
+  );
   return {
     depth: needsHistory ? 0 : Number(depth) || 0,
     submodules: submodules === "on" || submodules === "recursive"

@@ -10,8 +10,8 @@ import type {
   ExportedJob,
   ExportedWorkflow,
 } from "./exported_job.ts";
-import { exportedWorkflow, type ExportInput } from "./exported_workflow.ts";
-import type { Loss } from "./losses.ts";
+import { type ExportInput, prepareExport } from "./exported_workflow.ts";
+import type { ExportWarning } from "./export_warnings.ts";
 
 /** First comment of every exported file, before the path of the workflow. */
 export const EXPORT_MARK = "Written by runnerlib workflow export from";
@@ -25,7 +25,7 @@ interface EngineWriter {
   /** Creates the file. */
   readonly file: (
     workflow: ExportedWorkflow,
-    commentsOf: (job: ExportedJob) => readonly string[],
+    getComments: (job: ExportedJob) => readonly string[],
   ) => Record<string, unknown>;
 }
 
@@ -49,7 +49,7 @@ export interface WorkflowExport {
   /** Text of the file. */
   readonly text: string;
   /** Parts of the workflow that cannot be exported. */
-  readonly losses: readonly Loss[];
+  readonly warnings: readonly ExportWarning[];
 }
 
 /**
@@ -64,7 +64,7 @@ export async function exportWorkflow(
   engine: WorkflowEngine,
 ): Promise<WorkflowExport> {
   const { rules, file } = await WRITERS[engine]();
-  const workflow = await exportedWorkflow(input, rules);
+  const workflow = await prepareExport(input, rules);
   const places = new DefinitionPlaces();
   const comments = new Map<string, readonly string[]>();
   for (const job of workflow.jobs) {
@@ -73,15 +73,15 @@ export async function exportWorkflow(
     comments.set(job.id, jobComments(job, place));
   }
   const document = file(workflow, ({ id }) => comments.get(id) ?? []);
-  const losses = await workflow.losses.list();
+  const warnings = await workflow.warnings.list();
   const { mask } = input;
   const text = await writeYaml(document, [
     `${EXPORT_MARK} ${input.definition.sourceFile}`,
     ...secretComments(workflow),
-    ...losses.length === 0 ? [] : ["", "Not exported:"],
-    ...losses.map(({ place, text }) => `  ${place}: ${mask(text)}`),
+    ...warnings.length === 0 ? [] : ["", "Not exported:"],
+    ...warnings.map(({ place, text }) => `  ${place}: ${mask(text)}`),
   ]);
-  return { text, losses };
+  return { text, warnings };
 }
 
 function jobComments(

@@ -9,7 +9,7 @@ import type {
 } from "../definition/definition_source.ts";
 import type { EngineSecret } from "./engine_secrets.ts";
 import type { IdRules } from "./job_ids.ts";
-import type { LossList } from "./losses.ts";
+import type { ExportWarnings } from "./export_warnings.ts";
 
 /** Directory for files of exported jobs, in the code; artifacts never contain it. */
 export const EXPORT_DIRECTORY = ".reactorcide/exported";
@@ -22,8 +22,8 @@ export interface EngineRules extends IdRules {
   readonly maxItems: number;
   /** Directory for artifacts, which the engine passes to other jobs. */
   readonly artifactStore: string;
-  /** Properties of jobs that are lost, and why. */
-  readonly lost: readonly LostProperty[];
+  /** Properties of jobs that the engine does not support. */
+  readonly unsupported: readonly UnsupportedProperty[];
   /**
    * Returns the file for the result of a job, and the name that precedes the result
    * in the file, as shell words.
@@ -38,13 +38,13 @@ export interface EngineRules extends IdRules {
 }
 
 /** A property of a job that an engine does not support. */
-export interface LostProperty {
+export interface UnsupportedProperty {
   /** The property. */
   readonly property: keyof JobBody;
   /** Its key, and its other names. */
   readonly keys: readonly string[];
-  /** Why it is lost, phrased to follow the key. */
-  readonly why: string;
+  /** What the warning says after the key. */
+  readonly note: string;
 }
 
 /** A job, prepared for the file of an engine. */
@@ -102,7 +102,7 @@ export interface ExportedWorkflow {
   /** All secrets. */
   readonly secrets: readonly EngineSecret[];
   /** Parts of the workflow that cannot be exported. */
-  readonly losses: LossList;
+  readonly warnings: ExportWarnings;
 }
 
 /** Variable that contains the index of an item. */

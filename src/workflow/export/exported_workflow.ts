@@ -39,7 +39,7 @@ import {
   type SpecContext,
   writtenArtifacts,
 } from "./job_spec.ts";
-import { LossList } from "./losses.ts";
+import { ExportWarnings } from "./export_warnings.ts";
 
 /**
  * Time for the runner to end a job that has reached its time limit, before the
@@ -71,34 +71,34 @@ export interface ExportInput {
  *
  * @throws {RunnerError} `invalid-workflow` for an invalid image.
  */
-export async function exportedWorkflow(
+export async function prepareExport(
   { definition, source, mask }: ExportInput,
   rules: EngineRules,
 ): Promise<ExportedWorkflow> {
-  const losses = new LossList(definition.sourceFile);
+  const warnings = new ExportWarnings(definition.sourceFile);
   const secrets = new EngineSecrets();
-  const kept = keptJobs(definition.jobs);
+  const jobs = withoutEmptyJobs(definition.jobs);
   const exported = new Map<string, ExportedJob>();
   const context: ExportContext = {
-    ...{ definition, source, mask, rules, losses, secrets, exported },
-    ids: jobIds(kept.map(({ name }) => name), rules),
-    needed: new Set(kept.flatMap(({ body }) => body.dependsOn ?? [])),
+    ...{ definition, source, mask, rules, warnings, secrets, exported },
+    ids: jobIds(jobs.map(({ name }) => name), rules),
+    needed: new Set(jobs.flatMap(({ body }) => body.dependsOn ?? [])),
   };
   const size = { scripts: 0, results: 0 };
-  for (const [index, job] of inOrder(kept).entries()) {
-    const one = await exportedJob(job, index, context);
-    exported.set(job.name, one);
-    checkSize(definition, size, one);
+  for (const [index, job] of sortByNeeds(jobs).entries()) {
+    const prepared = await prepareExportedJob(job, index, context);
+    exported.set(job.name, prepared);
+    checkSize(definition, size, prepared);
   }
-  reportEmptyLists(definition, source, losses);
+  reportEmptyLists(definition, source, warnings);
   return {
     definition,
     source,
-    jobs: kept.map(({ name }) => exported.get(name)!),
-    isGated: hasConditions(definition, kept),
-    needsHistory: hasPaths(definition) || kept.some(checksPaths),
+    jobs: jobs.map(({ name }) => exported.get(name)!),
+    isGated: hasConditions(definition, jobs),
+    needsHistory: hasPaths(definition) || jobs.some(usesChangedFiles),
     secrets: secrets.all,
-    losses,
+    warnings,
   };
 }
 
@@ -113,28 +113,34 @@ interface ExportContext extends ExportInput, SpecContext {
   readonly exported: ReadonlyMap<string, ExportedJob>;
 }
 
-async function exportedJob(
+async function prepareExportedJob(
   job: JobDefinition,
   index: number,
   context: ExportContext,
 ): Promise<ExportedJob> {
   const { definition, rules, ids, needed, exported, mask } = context;
   const sources = context.source.jobs.get(job.name)!;
-  const { variable, ...part } = jobPart(job, { ...context, index, sources });
+  const { variable, ...settings } = engineSettings(job, {
+    ...context,
+    index,
+    sources,
+  });
   const { dependsOn = [], artifactNeeds = [], artifacts = [] } = job.body;
   const needs = dependsOn.map((name) => exported.get(name)!);
-  const givers = artifactNeeds.flatMap((need) => exported.get(need.job) ?? []);
+  const artifactJobs = artifactNeeds.flatMap((need) =>
+    exported.get(need.job) ?? []
+  );
   const id = ids.get(job.name)!;
   const isNeeded = needed.has(job.name);
   const spec = jobSpec(job, sources, context);
-  const text = await specText(definition, spec, { ...job.body, mask });
-  const hasItems = part.itemCount !== undefined;
+  const text = await writeSpec(definition, spec, { ...job.body, mask });
+  const hasItems = settings.itemCount !== undefined;
   const resultName = hasItems ? `${variable}_"$${ITEM_VARIABLE}"` : variable;
   return {
-    ...part,
+    ...settings,
     definition: job,
     ...{ sources, id, needs, isNeeded },
-    artifactNeeds: givers,
+    artifactNeeds: artifactJobs,
     retentionMs: artifacts.length === 0
       ? undefined
       : Math.max(...artifacts.map(({ retentionMs }) => retentionMs)),
@@ -142,7 +148,7 @@ async function exportedJob(
     script: jobScript(text, {
       needs: needs.map((need) => [need.definition.name, need.results]),
       itemVariable: hasItems ? ITEM_VARIABLE : undefined,
-      artifactStore: artifacts.length + givers.length > 0
+      artifactStore: artifacts.length + artifactJobs.length > 0
         ? rules.artifactStore
         : undefined,
       result: isNeeded ? rules.result(id, resultName) : undefined,
@@ -150,7 +156,9 @@ async function exportedJob(
   };
 }
 
-function checksPaths({ body: { when, steps = [] } }: JobDefinition): boolean {
+function usesChangedFiles(
+  { body: { when, steps = [] } }: JobDefinition,
+): boolean {
   return usesPaths(when) || steps.some((step) => usesPaths(step.when));
 }
 
@@ -174,7 +182,7 @@ function checkSize(
 }
 
 /** Removes jobs with an empty list of items, as a local run does. */
-function keptJobs(jobs: readonly JobDefinition[]): JobDefinition[] {
+function withoutEmptyJobs(jobs: readonly JobDefinition[]): JobDefinition[] {
   const flat = jobs.map((job) => ({
     name: job.name,
     dependsOn: job.body.dependsOn,
@@ -188,45 +196,45 @@ function keptJobs(jobs: readonly JobDefinition[]): JobDefinition[] {
 }
 
 /** Sorts jobs so that each job comes after the jobs that it needs. */
-function inOrder(jobs: readonly JobDefinition[]): JobDefinition[] {
+function sortByNeeds(jobs: readonly JobDefinition[]): JobDefinition[] {
   const graph = linkNodes(
     jobs.map(({ name, body: { dependsOn = [] } }) => ({
       group: name,
       dependsOn,
     })),
   );
-  return topologicalOrder(graph).map((at) => jobs[at]);
+  return topologicalOrder(graph).map((index) => jobs[index]);
 }
 
-function jobPart(
+function engineSettings(
   { name, body }: JobDefinition,
-  { index, sources, rules, losses }: {
+  { index, sources, rules, warnings }: {
     index: number;
     sources: readonly SourcedNode[];
     rules: EngineRules;
-    losses: LossList;
+    warnings: ExportWarnings;
   },
 ) {
-  const lose = (keys: readonly string[], text: string) =>
-    losses.add(
+  const warn = (keys: readonly string[], text: string) =>
+    warnings.add(
       findKey(sources, keys) ?? sources[0],
       `job "${name}": ${text}`,
     );
-  for (const { property, keys, why } of rules.lost) {
-    if (body[property] !== undefined) lose(keys, `${keys[0]} ${why}`);
+  for (const { property, keys, note } of rules.unsupported) {
+    if (body[property] !== undefined) warn(keys, `${keys[0]} ${note}`);
   }
   if (body.rawCommand) {
-    lose(
+    warn(
       ["raw_command"],
-      "the image must contain runnerlib, although raw_command is set",
+      "the image must contain runnerlib even though raw_command is set",
     );
   }
   const count = body.forEach?.length;
   const isTooLong = count !== undefined && count > rules.maxItems;
   if (isTooLong) {
-    lose(
+    warn(
       ["for_each"],
-      `its ${count} items run in one job, because ${rules.engine} allows ${rules.maxItems}`,
+      `its ${count} items run in one job: ${rules.engine} allows at most ${rules.maxItems}`,
     );
   }
   const itemCount = isTooLong ? undefined : count;
@@ -237,15 +245,15 @@ function jobPart(
     results: itemCount === undefined
       ? [variable]
       : Array.from({ length: itemCount }, (_, item) => `${variable}_${item}`),
-    image: imageOf(name, body),
-    user: userOf(name, body),
+    image: jobImage(name, body),
+    user: jobUser(name, body),
     timeoutSeconds: body.timeoutSeconds === undefined
       ? undefined
       : body.timeoutSeconds + TIMEOUT_MARGIN,
   };
 }
 
-function imageOf(
+function jobImage(
   name: string,
   { image = DEFAULT_RUNNER_IMAGE }: JobBody,
 ): string {
@@ -259,7 +267,7 @@ function imageOf(
   );
 }
 
-function userOf(name: string, { runAs }: JobBody): string | undefined {
+function jobUser(name: string, { runAs }: JobBody): string | undefined {
   const user = runAs?.user ?? "runner";
   if (user === "runner") return undefined;
   if (user === "root") return "0:0";
@@ -273,14 +281,14 @@ function userOf(name: string, { runAs }: JobBody): string | undefined {
 }
 
 /** Writes a workflow file with one job, and the jobs that define the artifacts it needs. */
-async function specText(
+async function writeSpec(
   { id, name, vars, triggers, paths, jobs }: WorkflowDefinition,
   { job }: JobSpec,
   { artifactNeeds = [], mask }: JobBody & Pick<SpecContext, "mask">,
 ): Promise<string> {
   const hasVars = Object.keys(vars).length > 0;
   // Includes jobs without items: they save nothing, but define artifacts.
-  const givers = jobs.filter(({ name }) =>
+  const artifactJobs = jobs.filter(({ name }) =>
     artifactNeeds.some((need) => need.job === name)
   );
   return await writeYaml({
@@ -288,10 +296,10 @@ async function specText(
     name: mask(name),
     on: isFiltered({ triggers, paths }) ? triggers : undefined,
     paths: isFiltered({ triggers, paths }) ? paths : undefined,
-    vars: hasVars ? maskedJson(vars, mask) : undefined,
+    vars: hasVars ? maskJson(vars, mask) : undefined,
     jobs: [
       job,
-      ...givers.map(({ name, body }) => ({
+      ...artifactJobs.map(({ name, body }) => ({
         name,
         command: "true",
         artifacts: writtenArtifacts(body.artifacts),
@@ -300,10 +308,10 @@ async function specText(
   });
 }
 
-function maskedJson(value: unknown, mask: (text: string) => string): unknown {
+function maskJson(value: unknown, mask: (text: string) => string): unknown {
   return JSON.parse(JSON.stringify(
     value,
-    (_key, one) => typeof one === "string" ? mask(one) : one,
+    (_key, item) => typeof item === "string" ? mask(item) : item,
   ));
 }
 
@@ -332,14 +340,14 @@ function hasConditions(
 function reportEmptyLists(
   { jobs }: WorkflowDefinition,
   source: DefinitionSource,
-  losses: LossList,
+  warnings: ExportWarnings,
 ): void {
   for (const { name, body } of jobs) {
     if (body.forEach?.length !== 0) continue;
     const sources = source.jobs.get(name)!;
-    losses.add(
+    warnings.add(
       findKey(sources, ["for_each"]) ?? sources[0],
-      `job "${name}": it is left out, because its for_each list is empty`,
+      `job "${name}": it is not exported, because its for_each list is empty`,
     );
   }
 }

@@ -4,7 +4,7 @@ import { findKey } from "../definition/definition_source.ts";
 import { limitsOf } from "../local/container_command.ts";
 import { branchPrefix } from "./branch_prefix.ts";
 import { Commented } from "./commented_yaml.ts";
-import { engineCheckout } from "./engine_checkout.ts";
+import { checkoutSettings } from "./engine_checkout.ts";
 import {
   type EngineRules,
   EXPORT_DIRECTORY,
@@ -25,11 +25,11 @@ export const GITHUB: EngineRules = {
   allowsUnderscore: true,
   reserved: [],
   maxItems: 256,
-  lost: [
+  unsupported: [
     {
       property: "priority",
       keys: ["priority"],
-      why: "is lost, because GitHub has no priorities of jobs",
+      note: "is not exported: GitHub has no job priorities",
     },
     ...([
       ["capabilities", "capabilities"],
@@ -38,12 +38,12 @@ export const GITHUB: EngineRules = {
     ] as const).map(([property, key]) => ({
       property,
       keys: [key],
-      why: "is lost; set the labels of runners that have them in runs-on",
+      note: "is not exported; set the labels of matching runners in runs-on",
     })),
     {
       property: "imagePullSecrets",
       keys: ["image_pull_secrets"],
-      why: "is lost; add credentials to the container",
+      note: "is not exported; add credentials to the container",
     },
   ],
   artifactStore: `${EXPORT_DIRECTORY}/artifacts`,
@@ -76,11 +76,11 @@ const EVENT_VARIABLES: Readonly<Record<string, string>> = {
 /** Creates the workflow file for `.github/workflows`. */
 export function githubFile(
   workflow: ExportedWorkflow,
-  commentsOf: (job: ExportedJob) => readonly string[],
+  getComments: (job: ExportedJob) => readonly string[],
 ): Record<string, unknown> {
   return {
     name: literal(workflow.definition.name),
-    on: eventsOf(workflow),
+    on: createTriggers(workflow),
     permissions: { contents: "read" },
     env: Object.fromEntries(
       Object.entries(EVENT_VARIABLES).map(([name, value]) => [
@@ -91,19 +91,19 @@ export function githubFile(
     jobs: Object.fromEntries(
       workflow.jobs.map((job) => [
         job.id,
-        new Commented(jobOf(job, workflow), commentsOf(job)),
+        new Commented(createJob(job, workflow), getComments(job)),
       ]),
     ),
   };
 }
 
-function jobOf(job: ExportedJob, workflow: ExportedWorkflow) {
+function createJob(job: ExportedJob, workflow: ExportedWorkflow) {
   const { needs, itemCount, results, timeoutSeconds, isNeeded } = job;
   return {
     name: literal(job.definition.name) +
       (itemCount === undefined ? "" : ` [${expression("matrix.item")}]`),
     "runs-on": "ubuntu-latest",
-    container: containerOf(job),
+    container: createContainer(job),
     needs: needs.length === 0 ? undefined : needs.map(({ id }) => id),
     // The runner decides whether the job runs.
     if: workflow.isGated && needs.length > 0
@@ -186,7 +186,7 @@ function stepVariables(
   );
 }
 
-function containerOf({ image, user, definition: { body } }: ExportedJob) {
+function createContainer({ image, user, definition: { body } }: ExportedJob) {
   const options = [
     ...user === undefined ? [] : [`--user=${user}`],
     ...limitsOf(body),
@@ -199,11 +199,11 @@ function containerOf({ image, user, definition: { body } }: ExportedJob) {
 
 function checkoutInputs(
   job: ExportedJob,
-  { needsHistory, losses }: ExportedWorkflow,
+  { needsHistory, warnings }: ExportedWorkflow,
 ) {
-  const { depth, submodules, lfs } = engineCheckout(job, {
+  const { depth, submodules, lfs } = checkoutSettings(job, {
     needsHistory,
-    losses,
+    warnings,
     engine: "GitHub",
   });
   return {
@@ -219,20 +219,20 @@ function checkoutInputs(
 }
 
 /** Returns the events that may start the workflow, including a manual start. */
-function eventsOf({ definition, source, losses }: ExportedWorkflow) {
+function createTriggers({ definition, source, warnings }: ExportedWorkflow) {
   const { events = [], branches = [] } = definition.triggers;
   const types = [
     ...new Set(events.flatMap((event) => PULL_TYPES[event] ?? [])),
   ];
-  const isOneEnd = events.includes("pull_request_merged") !==
+  const startsOnOneClosing = events.includes("pull_request_merged") !==
     events.includes("pull_request_closed");
-  if (isOneEnd) {
-    losses.add(
+  if (startsOnOneClosing) {
+    warnings.add(
       findKey([source.document], ["on", "triggers", "true"]) ?? source.document,
-      "GitHub starts it for merged and for closed pull requests",
+      "GitHub starts the workflow for both merged and closed pull requests",
     );
   }
-  const names = filterOf(branches);
+  const names = branchFilter(branches);
   return {
     push: pushFilter(events, names),
     pull_request: types.length === 0
@@ -255,7 +255,7 @@ function pushFilter(events: readonly EventType[], names: readonly string[]) {
  * Returns GitHub patterns that match at least the branches that our patterns match;
  * empty if all branches must match.
  */
-function filterOf(patterns: readonly string[]): string[] {
+function branchFilter(patterns: readonly string[]): string[] {
   const all = patterns.map((pattern) => {
     const { prefix, isExact } = branchPrefix(pattern);
     const plain = /^[\w./-]*/.exec(prefix)![0];

@@ -4,7 +4,7 @@ import type { WorkflowDefinition } from "../definition/definition.ts";
 import { findKey } from "../definition/definition_source.ts";
 import { branchPrefix } from "./branch_prefix.ts";
 import { Commented } from "./commented_yaml.ts";
-import { engineCheckout } from "./engine_checkout.ts";
+import { checkoutSettings } from "./engine_checkout.ts";
 import {
   type EngineRules,
   EXPORT_DIRECTORY,
@@ -26,11 +26,11 @@ export const GITLAB: EngineRules = {
     ...["stages", "true", "false", "types", "variables", "workflow"],
   ],
   maxItems: 200,
-  lost: [
+  unsupported: [
     {
       property: "priority",
       keys: ["priority"],
-      why: "is lost, because GitLab starts jobs in the order of their creation",
+      note: "is not exported: GitLab has no job priorities",
     },
     ...([
       ["capabilities", "capabilities"],
@@ -39,17 +39,18 @@ export const GITLAB: EngineRules = {
     ] as const).map(([property, key]) => ({
       property,
       keys: [key],
-      why: "is lost; add the tags of runners that have them",
+      note: "is not exported; set the tags of matching runners",
     })),
     {
       property: "imagePullSecrets",
       keys: ["image_pull_secrets"],
-      why: "is lost; set the variable DOCKER_AUTH_CONFIG in GitLab",
+      note: "is not exported; set the variable DOCKER_AUTH_CONFIG in GitLab",
     },
     {
       property: "resources",
       keys: ["resources"],
-      why: "is lost, because the configuration of a runner limits its jobs",
+      note:
+        "is not exported: GitLab sets limits in the configuration of the runner",
     },
   ],
   artifactStore: `${EXPORT_DIRECTORY}/artifacts`,
@@ -59,7 +60,7 @@ export const GITLAB: EngineRules = {
 /** Creates `.gitlab-ci.yml`. */
 export function gitlabFile(
   workflow: ExportedWorkflow,
-  commentsOf: (job: ExportedJob) => readonly string[],
+  getComments: (job: ExportedJob) => readonly string[],
 ): Record<string, unknown> {
   return {
     workflow: { rules: pipelineRules(workflow) },
@@ -67,7 +68,7 @@ export function gitlabFile(
     ...Object.fromEntries(
       workflow.jobs.map((job) => [
         job.id,
-        new Commented(jobOf(job, workflow), commentsOf(job)),
+        new Commented(createJob(job, workflow), getComments(job)),
       ]),
     ),
   };
@@ -78,16 +79,16 @@ function resultFile(id: string): string {
   return `${EXPORT_DIRECTORY}/${id}.env`;
 }
 
-function jobOf(job: ExportedJob, workflow: ExportedWorkflow) {
+function createJob(job: ExportedJob, workflow: ExportedWorkflow) {
   const { needs, itemCount, timeoutSeconds, isNeeded, retentionMs } = job;
   if (needs.length > MAX_NEEDS) {
-    workflow.losses.add(
+    workflow.warnings.add(
       findKey(job.sources, ["needs", "depends_on"]) ?? job.sources[0],
-      `job "${job.definition.name}": GitLab refuses its ${needs.length} needs; it allows ${MAX_NEEDS}`,
+      `job "${job.definition.name}": it has ${needs.length} needs, and GitLab allows at most ${MAX_NEEDS}`,
     );
   }
   return {
-    image: imageOf(job),
+    image: createImage(job),
     needs: needs.map(({ id }) => id),
     // The runner decides whether the job runs.
     when: workflow.isGated && needs.length > 0 ? "always" : undefined,
@@ -111,7 +112,7 @@ function jobOf(job: ExportedJob, workflow: ExportedWorkflow) {
   };
 }
 
-function imageOf({ image, user }: ExportedJob) {
+function createImage({ image, user }: ExportedJob) {
   return user === undefined
     ? image
     : { name: image, docker: { user }, kubernetes: { user } };
@@ -119,11 +120,11 @@ function imageOf({ image, user }: ExportedJob) {
 
 function checkoutVariables(
   job: ExportedJob,
-  { needsHistory, losses }: ExportedWorkflow,
+  { needsHistory, warnings }: ExportedWorkflow,
 ): Record<string, string> | undefined {
-  const { depth, submodules, lfs } = engineCheckout(job, {
+  const { depth, submodules, lfs } = checkoutSettings(job, {
     needsHistory,
-    losses,
+    warnings,
     engine: "GitLab",
   });
   const variables = {
@@ -137,25 +138,25 @@ function checkoutVariables(
 }
 
 /** Returns the rules for starting a pipeline, with variables that describe its event. */
-function pipelineRules({ definition, source, losses }: ExportedWorkflow) {
+function pipelineRules({ definition, source, warnings }: ExportedWorkflow) {
   const { events = [], branches = [] } = definition.triggers;
-  const lost = events.filter((event) =>
+  const unsupported = events.filter((event) =>
     event === "pull_request_merged" || event === "pull_request_closed"
   );
   const isOnlyOpened = events.includes("pull_request_opened") &&
     !events.includes("pull_request_updated");
-  const at = findKey([source.document], ["on", "triggers", "true"]) ??
+  const triggers = findKey([source.document], ["on", "triggers", "true"]) ??
     source.document;
-  for (const event of lost) {
-    losses.add(
-      at,
-      `${event} starts nothing, because GitLab has no pipeline for it`,
+  for (const event of unsupported) {
+    warnings.add(
+      triggers,
+      `${event} is not exported: GitLab has no pipelines for it`,
     );
   }
   if (isOnlyOpened) {
-    losses.add(
-      at,
-      "updates of a merge request start it as well as its creation",
+    warnings.add(
+      triggers,
+      "GitLab also starts the workflow when a merge request is updated",
     );
   }
   const has = (...types: EventType[]) =>

@@ -36,7 +36,7 @@ export interface NeedResults {
 }
 
 /** Reads the results of a needed job from variables. */
-export function resultsOf(
+export function resultsFor(
   { name, variables }: PassedNeed,
   env: Environment,
 ): NeedResults {

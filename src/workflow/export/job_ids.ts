@@ -20,7 +20,7 @@ export function jobIds(
   names: readonly string[],
   { allowsUnderscore, reserved }: IdRules,
 ): ReadonlyMap<string, string> {
-  const taken = new Set(reserved);
+  const used = new Set(reserved);
   const other = allowsUnderscore ? /[^A-Za-z0-9_-]+/g : /[^A-Za-z0-9-]+/g;
   const ids = new Map<string, string>();
   for (const name of names) {
@@ -28,10 +28,10 @@ export function jobIds(
       .slice(0, MAX_LENGTH);
     const base = /^[A-Za-z]/.test(word) ? word : `job-${word || "x"}`;
     let id = base;
-    for (let count = 2; taken.has(id.toLowerCase()); count++) {
+    for (let count = 2; used.has(id.toLowerCase()); count++) {
       id = `${base}-${count}`;
     }
-    taken.add(id.toLowerCase());
+    used.add(id.toLowerCase());
     ids.set(name, id);
   }
   return ids;

@@ -13,7 +13,7 @@ import {
   type EngineSecrets,
   secretReference,
 } from "./engine_secrets.ts";
-import type { LossList } from "./losses.ts";
+import type { ExportWarnings } from "./export_warnings.ts";
 
 /** Keys that contain the variables of a job or step. */
 const ENV_KEYS = ["environment", "env"];
@@ -23,7 +23,7 @@ export interface SpecContext {
   /** Assigns names to secrets. */
   readonly secrets: EngineSecrets;
   /** Collects parts that cannot be exported. */
-  readonly losses: LossList;
+  readonly warnings: ExportWarnings;
   /** Masks secrets in a text. */
   readonly mask: (text: string) => string;
 }
@@ -57,7 +57,7 @@ export function jobSpec(
   const job = {
     name,
     command: body.command && writer.text(body.command, ["command"]),
-    steps: steps && writer.written(writtenValue(steps.node), ["steps"]),
+    steps: steps && writer.steps(writtenValue(steps.node), ["steps"]),
     environment: writer.variables(env),
     condition: body.condition === "all_success" ? undefined : body.condition,
     when,
@@ -110,18 +110,18 @@ class SpecWriter {
     this.#context = context;
   }
 
-  /** Reports a loss at the key that sets the value. */
-  #lose(keys: readonly string[], text: string): void {
+  /** Adds a warning at the key that sets the value. */
+  #warn(keys: readonly string[], text: string): void {
     const { name, sources } = this.#job;
     const source = findKey(sources, keys) ?? sources[0];
-    this.#context.losses.add(source, `job "${name}": ${text}`);
+    this.#context.warnings.add(source, `job "${name}": ${text}`);
   }
 
   /** Masks secrets in a text, and reports them. */
   text(text: string, keys: readonly string[]): string {
     const masked = this.#context.mask(text);
     if (masked !== text.toWellFormed()) {
-      this.#lose(keys, "a secret in it is not exported; refer to it instead");
+      this.#warn(keys, "a secret in it is not exported; refer to it instead");
     }
     return masked;
   }
@@ -129,18 +129,20 @@ class SpecWriter {
   /** Masks secrets in all strings of a value. */
   json(value: unknown, keys: readonly string[]): unknown {
     if (typeof value === "string") return this.text(value, keys);
-    if (Array.isArray(value)) return value.map((one) => this.json(one, keys));
+    if (Array.isArray(value)) return value.map((item) => this.json(item, keys));
     return isObject(value)
       ? Object.fromEntries(
-        Object.entries(value).map(([key, one]) => [key, this.json(one, keys)]),
+        Object.entries(value).map((
+          [key, item],
+        ) => [key, this.json(item, keys)]),
       )
       : value;
   }
 
   /** Writes steps like other values, except for their variables. */
-  written(value: unknown, keys: readonly string[]): unknown {
+  steps(value: unknown, keys: readonly string[]): unknown {
     if (Array.isArray(value)) {
-      return value.map((one) => this.written(one, keys));
+      return value.map((item) => this.steps(item, keys));
     }
     if (!isObject(value)) return this.json(value, keys);
     return Object.fromEntries(
@@ -149,10 +151,10 @@ class SpecWriter {
         ENV_KEYS.includes(key) && isObject(member)
           ? mapValues(
             member,
-            (one, variable) =>
-              typeof one === "string" ? this.#variable(variable, one) : one,
+            (item, variable) =>
+              typeof item === "string" ? this.#variable(variable, item) : item,
           )
-          : this.written(member, keys),
+          : this.steps(member, keys),
       ]),
     );
   }
@@ -163,7 +165,7 @@ class SpecWriter {
   ): Record<string, string> | undefined {
     const entries = Object.entries(env).flatMap(([name, value]) => {
       if (name === Variable.secretValuesList) {
-        this.#lose(
+        this.#warn(
           ["secret_values_list", ...ENV_KEYS],
           "the values of secret_values_list are not exported",
         );
@@ -178,27 +180,27 @@ class SpecWriter {
   #variable(name: string, value: string): string {
     const { secrets, mask } = this.#context;
     const { listed, onSecret } = this.#job;
-    const found: EngineSecret[] = [];
+    const secretsInValue: EngineSecret[] = [];
     const text = secrets.replaceReferences(
       value,
-      (secret) => found.push(secret),
+      (secret) => secretsInValue.push(secret),
       (reference) =>
-        this.#lose(
+        this.#warn(
           ENV_KEYS,
-          `the reference ${reference} in "${name}" stays as it is, and the engine has to set its variable`,
+          `the reference ${reference} in "${name}" is unchanged; set its variable in the engine`,
         ),
     );
-    const isSecret = found.length === 0 && value !== "" &&
+    const isSecret = secretsInValue.length === 0 && value !== "" &&
       (listed.includes(name) || mask(value) !== value.toWellFormed());
     if (!isSecret || value.includes("${secret:")) {
-      found.forEach(onSecret);
-      return found.length === 0 ? text : this.text(text, ENV_KEYS);
+      secretsInValue.forEach(onSecret);
+      return secretsInValue.length === 0 ? text : this.text(text, ENV_KEYS);
     }
     const secret = secrets.secretAt(this.#job.name, name);
     onSecret(secret);
-    this.#lose(
+    this.#warn(
       ENV_KEYS,
-      `the value of "${name}" is secret and is not exported; set the secret ${secret.variable}`,
+      `the value of "${name}" is a secret and is not exported; set the secret ${secret.variable}`,
     );
     return secretReference(secret);
   }

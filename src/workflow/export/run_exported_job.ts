@@ -30,7 +30,7 @@ import {
   eventReason,
   type PassedNeed,
   passedVariables,
-  resultsOf,
+  resultsFor,
 } from "./job_gate.ts";
 import type { PassedResult } from "./passed_result.ts";
 
@@ -86,7 +86,7 @@ export async function runExportedJob(
 ): Promise<ExportedJobResult> {
   const { host: { env }, logger } = runner;
   const job = checkedJob(definition, options);
-  const needs = options.needs.map((need) => resultsOf(need, env));
+  const needs = options.needs.map((need) => resultsFor(need, env));
   const variables = passedVariables(definition, job, needs);
   const reason = conditionReason(job, needs) ??
     await eventReason(definition, job, { env, root: options.root });
@@ -114,15 +114,15 @@ export async function runExportedJob(
         store: options.artifactStore,
       }),
       (request, end) => {
-        const isOwn = request.key === request.node.displayName;
-        if (isOwn && request.node.name === job.name) outcomes.push(end);
+        const isJob = request.key === request.node.displayName;
+        if (isJob && request.node.name === job.name) outcomes.push(end);
       },
     ),
   });
   for (const outcome of outcomes) variables.add(job.name, outcome);
   return {
     result: passed(
-      statusOf(jobs.map(({ status }) => status)),
+      jobStatus(jobs.map(({ status }) => status)),
       variables,
       outcomes.flatMap(({ artifacts = [] }) => artifacts),
     ),
@@ -211,7 +211,7 @@ function observed(
 }
 
 /** Returns the combined status of the items of a job and its follow-up jobs. */
-function statusOf(statuses: readonly NodeStatus[]): PassedResult["status"] {
+function jobStatus(statuses: readonly NodeStatus[]): PassedResult["status"] {
   const ends: readonly PassedResult["status"][] = [
     "failed",
     "timeout",
