@@ -94,6 +94,8 @@ export interface ProcessTree {
    * @returns Whether no process is left.
    */
   end(): Promise<boolean>;
+  /** Releases the tag of a tree that has no processes left. */
+  release(): void;
 }
 
 /**
@@ -181,6 +183,10 @@ export function tagProcessTree(
     }
   }
 
+  function release(): void {
+    if (interval) runningTags.delete(interval.tag);
+  }
+
   return {
     env: { [TAG]: uuid },
     shellText: interval
@@ -195,9 +201,10 @@ export function tagProcessTree(
         await pause(1);
         isOver = killInBurst();
       }
-      if (interval) runningTags.delete(interval.tag);
+      release();
       return isOver;
     },
+    release,
   };
 }
 

@@ -163,6 +163,7 @@ export interface RunningProcess {
  */
 export function spawn(command: Command, options: SpawnOptions): RunningProcess {
   const { cwd, env, stderr = "merged", stdin = "null", tree } = options;
+  const hasNamespace = options.launcher?.isolation?.hasNamespace ?? false;
   const hasStderr = stderr === "separate" || typeof command === "string";
   const child = start(command, { ...options, stderr }, {
     cwd,
@@ -173,8 +174,11 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
     stderr: hasStderr ? "piped" : "null",
   });
   let isOver = false;
+  let areAllOver = false;
   const status = child.status.then((status) => {
     isOver = true;
+    // The launcher waits for its namespace, unless it is killed.
+    areAllOver = hasNamespace && status.signal === null;
     return { exitCode: status.code, signal: status.signal };
   });
   return {
@@ -190,6 +194,10 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
       if (signal === "SIGKILL") tree?.kill();
     },
     async end() {
+      if (areAllOver) {
+        tree?.release();
+        return true;
+      }
       signalProcess(-child.pid, "SIGKILL");
       return await tree?.end() ?? true;
     },

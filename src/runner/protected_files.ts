@@ -60,12 +60,17 @@ export async function snapshotFiles(
     const real = await realParent(path);
     return { path: real, before: await contentAt(real) };
   }));
+  const directories = new Set(files.map(({ path }) => dirname(path)));
   return {
     async restore() {
       const changed: string[] = [];
+      const moved = new Set<string>();
+      for (const directory of directories) {
+        if (await reopen(root, directory)) moved.add(directory);
+      }
       for (const { path, before } of files) {
         const directory = dirname(path);
-        const isMoved = await reopen(root, directory);
+        const isMoved = moved.delete(directory);
         if (!isMoved && isSame(before, await contentAt(path))) continue;
         changed.push(path);
         await removeTree(path);

@@ -73,10 +73,14 @@ export function openAttemptFiles(
   const { path } = directory;
   const others = privateDirectories()
     .filter((other) => !isInside(attemptsPath, other));
+  const directories = limits === undefined || limits.write.includes("/")
+    ? {}
+    : ownDirectories(path, options);
   return {
     outputPath: `${path}/output`,
     async readOutputs({ haveEnded = false } = {}) {
-      if (haveEnded && removeIfEmpty(path)) return {};
+      const own = Object.values(directories);
+      if (haveEnded && removeIfEmpty(path, own)) return {};
       return await readOutputs(`${path}/output`);
     },
     temporaryPlace: { env: { TMPDIR: path }, workspace },
@@ -93,18 +97,23 @@ export function openAttemptFiles(
         read: [...limits.read, path],
         write: [...limits.write, path],
       },
-      directories: limits.write.includes("/")
-        ? {}
-        : ownDirectories(path, options),
+      directories,
     },
     [Symbol.dispose]: () => directory[Symbol.dispose](),
   };
 }
 
-/** Removes a directory, and returns whether it was empty. */
-function removeIfEmpty(path: string): boolean {
+/**
+ * Removes a directory, and returns whether nothing but some empty directories
+ * was in it.
+ */
+function removeIfEmpty(path: string, inside: readonly string[]): boolean {
   try {
-    // A step that put a file or a link in its place has no outputs.
+    // A step that put a file or a link in its place has no outputs. A link could
+    // lead to directories of others.
+    if (inside.length > 0 && Deno.lstatSync(path).isDirectory) {
+      inside.forEach((directory) => Deno.removeSync(directory));
+    }
     Deno.removeSync(path);
     return true;
   } catch {
