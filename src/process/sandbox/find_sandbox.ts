@@ -51,11 +51,18 @@ export async function findSandbox(
   ]);
   if (typeof landlockVersion === "string") return { problem: landlockVersion };
   const isShared = namespace === undefined;
+  const known = sandboxes.get(isShared);
+  if (known) return { sandbox: known };
   const weakness = landlockVersion < GOVERNS_SIGNALS && isShared
     ? "signals and abstract sockets reach processes outside: that needs Landlock 6 (Linux 6.12) or PID namespaces"
     : undefined;
-  return { sandbox: sandboxOf(landlockVersion, { isShared, weakness }) };
+  const sandbox = sandboxOf(landlockVersion, { isShared, weakness });
+  sandboxes.set(isShared, sandbox);
+  return { sandbox };
 }
+
+/** Sandboxes that were found, by whether they are shared. */
+const sandboxes = new Map<boolean, Sandbox>();
 
 let landlock: Promise<number | string> | undefined;
 
