@@ -9,7 +9,7 @@ import {
 } from "../cache/cache_entry.ts";
 import type { CacheStore } from "../cache/cache_store.ts";
 import { joinBytes } from "../bytes.ts";
-import type { PackFacts } from "../cache/pack.ts";
+import type { PackInfo } from "../cache/pack.ts";
 import type { PackedEntry } from "../cache/tree_bytes.ts";
 import { isCount, isObject } from "../json_value.ts";
 import {
@@ -28,7 +28,7 @@ const MAX_MANIFEST_BYTES = 64 * 1024;
 const MAX_LIST_BYTES = 256 * 1024 * 1024;
 
 /** A manifest: describes an artifact, and where its content is. */
-export interface ArtifactManifest extends ArtifactId, PackFacts {
+export interface ArtifactManifest extends ArtifactId, PackInfo {
   /** Id of the workflow. */
   readonly workflow: string;
   /** When it was saved, in milliseconds since 1970. */

@@ -74,7 +74,7 @@ export function jobArtifacts(options: JobArtifactsOptions): JobArtifacts {
           throw missing(definition.name, job);
         }
         const patterns = definition.paths;
-        return saved.map((one) => ({ saved: one, patterns }));
+        return saved.map((artifact) => ({ saved: artifact, patterns }));
       });
       if (artifacts.length === 0 && definitions.length === 0) return [];
       // Opens the store first, so that the job does not run if that fails.
@@ -92,12 +92,16 @@ export function jobArtifacts(options: JobArtifactsOptions): JobArtifacts {
       return artifacts.map(({ saved }) => saved);
     },
     async save(outcome, cancellation, onProblem) {
-      const wanted = definitions.filter(({ when }) => isSaved(when, outcome));
+      const selected = definitions.filter(({ when }) => isSaved(when, outcome));
       const saved: SavedArtifact[] = [];
-      for (const definition of wanted) {
+      for (const definition of selected) {
         try {
-          const one = await saveOne(definition, options, cancellation);
-          if (one !== undefined) saved.push(one);
+          const artifact = await saveDefinition(
+            definition,
+            options,
+            cancellation,
+          );
+          if (artifact !== undefined) saved.push(artifact);
         } catch (error) {
           if (outcome === "success" || !(error instanceof RunnerError)) {
             throw error;
@@ -118,7 +122,7 @@ function isSaved(
     (when === "on_success") === (outcome === "success");
 }
 
-async function saveOne(
+async function saveDefinition(
   definition: ArtifactDefinition,
   options: JobArtifactsOptions,
   cancellation: Cancellation,

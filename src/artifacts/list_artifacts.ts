@@ -25,10 +25,15 @@ export async function lookUpArtifacts(
   { store }: ArtifactStore,
   signal: AbortSignal,
 ): Promise<ListedArtifact[]> {
-  return await Promise.all(saved.map(async (one) => ({
-    ...one,
+  return await Promise.all(saved.map(async (artifact) => ({
+    ...artifact,
     manifest: await readArtifactManifest(
-      ...[await manifestName(one), one.sha256, store, signal] as const,
+      ...[
+        await manifestName(artifact),
+        artifact.sha256,
+        store,
+        signal,
+      ] as const,
     ).catch(invalidIsMissing),
   })));
 }
@@ -45,19 +50,19 @@ export async function listArtifacts(
 ): Promise<ArtifactManifest[]> {
   if (!isListable(store)) {
     throw new RunnerError(
-      `Cannot list the artifacts in "${store.shown}": the store cannot be listed`,
+      `Cannot list the artifacts in "${store.displayName}": the store cannot be listed`,
       { code: "invalid-config" },
     );
   }
-  const found: ArtifactManifest[] = [];
+  const manifests: ArtifactManifest[] = [];
   for await (
     const { name } of store.objects(artifactFolder(namespace), signal)
   ) {
     const manifest = await readArtifactManifest(name, undefined, store, signal)
       .catch(invalidIsMissing);
-    if (manifest !== undefined) found.push(manifest);
+    if (manifest !== undefined) manifests.push(manifest);
   }
-  return found.sort((a, b) =>
+  return manifests.sort((a, b) =>
     b.createdMs - a.createdMs || (a.name < b.name ? -1 : 1)
   );
 }

@@ -16,7 +16,7 @@ import { lstatIfThere } from "../fs/files.ts";
  */
 export async function mergeTree(from: string, to: string): Promise<void> {
   using reader = new DirectoryReader([]);
-  await merge({ from, to, shown: "" }, reader);
+  await merge({ from, to, displayPath: "" }, reader);
 }
 
 /** Two directories; the paths are those of a {@linkcode DirectoryReader}. */
@@ -24,27 +24,30 @@ interface Directories {
   readonly from: string;
   readonly to: string;
   /** Path to show, relative to the first directories. */
-  readonly shown: string;
+  readonly displayPath: string;
 }
 
 async function merge(
-  { from, to, shown }: Directories,
+  { from, to, displayPath }: Directories,
   reader: DirectoryReader,
 ): Promise<void> {
-  await allowMoving(from);
+  await makeWritable(from);
   const entries = await reader.read(from);
-  const there = new Map(
+  const existing = new Map(
     entries.length === 0
       ? []
       : (await reader.read(to)).map((entry) => [entry.name, entry]),
   );
   for (const entry of entries) {
     const { name, isDirectory } = entry;
-    const path = shown === "" ? name : `${shown}/${name}`;
-    const old = there.get(name);
+    const path = displayPath === "" ? name : `${displayPath}/${name}`;
+    const old = existing.get(name);
     if (old !== undefined && (isDirectory || old.isDirectory)) {
-      if (!isDirectory || !old.isDirectory) throw inTheWay(path, old);
-      await merge({ from: entry.path, to: old.path, shown: path }, reader);
+      if (!isDirectory || !old.isDirectory) throw conflictError(path, old);
+      await merge(
+        { from: entry.path, to: old.path, displayPath: path },
+        reader,
+      );
     } else if (name.isWellFormed()) {
       await moveTo(join(from, name), join(to, name), path);
     } else {
@@ -55,24 +58,24 @@ async function merge(
 }
 
 async function moveTo(from: string, to: string, path: string): Promise<void> {
-  const there = await lstatIfThere(to);
+  const existing = await lstatIfThere(to);
   // A name that is not listed may still exist, such as on a file system that
   // ignores case.
-  if (there?.isDirectory) throw inTheWay(path, there);
+  if (existing?.isDirectory) throw conflictError(path, existing);
   await renamePath(from, to);
 }
 
 /** Adds permissions to list and move the entries of a directory. */
-async function allowMoving(directory: string): Promise<void> {
+async function makeWritable(directory: string): Promise<void> {
   const { mode } = await Deno.stat(directory);
   if (mode === null || (mode & 0o700) === 0o700) return;
   await Deno.chmod(directory, (mode & 0o777) | 0o700);
 }
 
-function inTheWay(
+function conflictError(
   path: string,
   { isDirectory, isSymlink }: { isDirectory: boolean; isSymlink: boolean },
 ): Error {
-  const what = isDirectory ? "directory" : isSymlink ? "link" : "file";
-  return new Error(`a ${what} is in the way at ${JSON.stringify(path)}`);
+  const kind = isDirectory ? "directory" : isSymlink ? "link" : "file";
+  return new Error(`a ${kind} is in the way at ${JSON.stringify(path)}`);
 }

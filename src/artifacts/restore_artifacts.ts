@@ -8,7 +8,7 @@ import { osReason, RunnerError } from "../errors.ts";
 import { lstatIfThere } from "../fs/files.ts";
 import { privateDirectory } from "../fs/temporary_directory.ts";
 import type { Cancellation } from "../process/cancellation.ts";
-import { noteUse } from "../cache/cache_store.ts";
+import { recordUse } from "../cache/cache_store.ts";
 import { emptyDirectory } from "../workspace/remove.ts";
 import type { ArtifactStore, SavedArtifact } from "./artifact.ts";
 import {
@@ -74,20 +74,20 @@ export async function restoreArtifacts(
   for (const artifact of opened) {
     await naming(artifact, work, () => checkPlaces(artifact.files, directory));
   }
-  using room = privateDirectory([temporary]);
+  using unpacked = privateDirectory([temporary]);
   try {
     for (const [at, artifact] of opened.entries()) {
       await naming(artifact, work, async () => {
-        await Deno.mkdir(`${room.path}/${at}`);
-        await unpackArtifact(artifact, `${room.path}/${at}`, work);
+        await Deno.mkdir(`${unpacked.path}/${at}`);
+        await unpackArtifact(artifact, `${unpacked.path}/${at}`, work);
       });
     }
     for (const [at, artifact] of opened.entries()) {
       cancellation.graceful.throwIfAborted();
       await naming(artifact, work, async () => {
-        await mergeTree(`${room.path}/${at}`, directory);
+        await mergeTree(`${unpacked.path}/${at}`, directory);
         await removeLinksOut(artifact.files, directory);
-        await noteUse(
+        await recordUse(
           context.store,
           await manifestName(artifact.saved),
           cancellation.graceful,
@@ -97,7 +97,7 @@ export async function restoreArtifacts(
   } finally {
     // It also removes names that are not UTF-8 in directories without write
     // permission.
-    await emptyDirectory(room.path);
+    await emptyDirectory(unpacked.path);
   }
 }
 
@@ -122,7 +122,7 @@ async function naming(
     await action();
   } catch (cause) {
     graceful.throwIfAborted();
-    throw failed(name, job, osReason(cause), cause);
+    throw restoreError(name, job, osReason(cause), cause);
   }
 }
 
@@ -135,7 +135,7 @@ async function open(
   const manifest = await readArtifactManifest(
     ...[path, saved.sha256, store, graceful] as const,
   );
-  if (manifest === undefined) throw new InvalidEntry(GONE);
+  if (manifest === undefined) throw new InvalidEntry(MISSING_REASON);
   if (manifest.bytes > maxBytes || manifest.packBytes > maxBytes) {
     throw new RangeError(`it is larger than ${maxBytes} bytes`);
   }
@@ -143,16 +143,16 @@ async function open(
   const isExpected = patterns === undefined
     ? () => true
     : pathMatcher(patterns);
-  const other = files.find(({ path }) => !isExpected(path));
-  if (other === undefined) return { ...artifact, manifest, files };
+  const unexpected = files.find(({ path }) => !isExpected(path));
+  if (unexpected === undefined) return { ...artifact, manifest, files };
   throw new InvalidEntry(
     `it contains ${
-      JSON.stringify(other.path)
+      JSON.stringify(unexpected.path)
     }, which its definition does not select`,
   );
 }
 
-const GONE = "it is not in the store; it may have expired";
+const MISSING_REASON = "it is not in the store; it may have expired";
 
 /**
  * Checks that no two artifacts have different contents for a path, so that the
@@ -165,7 +165,9 @@ function checkOverlaps(artifacts: readonly OpenedArtifact[]): void {
   for (const artifact of artifacts) {
     for (const file of artifact.files) {
       const [other, same] = known.get(file.path) ?? [artifact, file];
-      if (!isSame(file, same)) throw overlap(file.path, artifact, other);
+      if (!isSame(file, same)) {
+        throw overlapError(file.path, artifact, other);
+      }
       known.set(file.path, [artifact, file]);
       const names = file.path.split("/");
       const depth = file.type === "directory" ? names.length : names.length - 1;
@@ -177,7 +179,7 @@ function checkOverlaps(artifacts: readonly OpenedArtifact[]): void {
   for (const [path, [artifact, { type }]] of known) {
     const other = directories.get(path);
     if (other !== undefined && type !== "directory") {
-      throw overlap(path, artifact, other);
+      throw overlapError(path, artifact, other);
     }
   }
 }
@@ -187,12 +189,12 @@ function isSame(a: ArtifactFile, b: ArtifactFile): boolean {
   return a.mode === b.mode && a.sha256 === b.sha256 && a.target === b.target;
 }
 
-function overlap(
+function overlapError(
   path: string,
   { saved: { name, job } }: OpenedArtifact,
   { saved: other }: OpenedArtifact,
 ): RunnerError {
-  return failed(
+  return restoreError(
     name,
     job,
     `it and artifact "${other.name}" of job "${other.job}" contain different files ${
@@ -216,12 +218,12 @@ async function checkPlaces(
     if (found !== undefined) return found;
     const slash = path.lastIndexOf("/");
     const parent = path.slice(0, Math.max(0, slash));
-    const there = await hasDirectory(parent)
+    const info = await hasDirectory(parent)
       ? await lstatIfThere(join(directory, path))
       : undefined;
-    if (there?.isDirectory === false) throw inTheWay(path, there);
-    known.set(path, there !== undefined);
-    return there !== undefined;
+    if (info?.isDirectory === false) throw conflictError(path, info);
+    known.set(path, info !== undefined);
+    return info !== undefined;
   };
   for (const { path, type } of files) {
     if (type === "directory") {
@@ -230,18 +232,18 @@ async function checkPlaces(
     }
     const slash = path.lastIndexOf("/");
     if (!await hasDirectory(path.slice(0, Math.max(0, slash)))) continue;
-    const there = await lstatIfThere(join(directory, path));
-    if (there?.isDirectory) throw inTheWay(path, there);
+    const info = await lstatIfThere(join(directory, path));
+    if (info?.isDirectory) throw conflictError(path, info);
   }
 }
 
-function inTheWay(path: string, info: Deno.FileInfo): Error {
-  const what = info.isDirectory
+function conflictError(path: string, info: Deno.FileInfo): Error {
+  const kind = info.isDirectory
     ? "directory"
     : info.isSymlink
     ? "link"
     : "file";
-  return new Error(`a ${what} is in the way at ${JSON.stringify(path)}`);
+  return new Error(`a ${kind} is in the way at ${JSON.stringify(path)}`);
 }
 
 async function unpackArtifact(
@@ -250,19 +252,19 @@ async function unpackArtifact(
   { context, cancellation }: Work,
 ): Promise<void> {
   const { store, env, maxBytes, temporaryParents } = context;
-  using room = privateDirectory([
+  using temporary = privateDirectory([
     ...store.temporaryParents,
     ...temporaryParents,
   ]);
-  const file = `${room.path}/pack`;
+  const file = `${temporary.path}/pack`;
   const limits = { maxBytes, storeBytes: maxBytes };
   const state = await fetchPack(manifest, file, {
     ...{ store, cancellation },
     ...limits,
   });
-  if (state === "missing") throw new InvalidEntry(GONE);
+  if (state === "missing") throw new InvalidEntry(MISSING_REASON);
   if (state === "changed") throw new InvalidEntry("its content was changed");
-  const expected = new Map(files.map((one) => [one.path, one]));
+  const expected = new Map(files.map((file) => [file.path, file]));
   await unpackPack(
     file,
     manifest,
@@ -336,7 +338,7 @@ async function removeLinksOut(
   );
 }
 
-function failed(
+function restoreError(
   name: string,
   job: string,
   reason: string,

@@ -1,6 +1,6 @@
 import { listed } from "../suggest.ts";
 import { packName } from "../cache/cache_entry.ts";
-import { type PackFacts, writePack } from "../cache/pack.ts";
+import { type PackInfo, writePack } from "../cache/pack.ts";
 import type { PackedEntry } from "../cache/tree_bytes.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import { privateDirectory } from "../fs/temporary_directory.ts";
@@ -51,11 +51,11 @@ export async function saveArtifact(
   const { definition: { name }, directory } = options;
   const { graceful: signal } = cancellation;
   try {
-    using room = privateDirectory([
+    using temporary = privateDirectory([
       ...context.store.temporaryParents,
       ...context.temporaryParents,
     ]);
-    const file = `${room.path}/pack`;
+    const file = `${temporary.path}/pack`;
     const packed = await pack(directory, file, options, {
       context,
       cancellation,
@@ -66,15 +66,15 @@ export async function saveArtifact(
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof RunnerError && cause.code === "workspace") {
-      throw failed(name, cause.message, "workspace", cause);
+      throw saveError(name, cause.message, "workspace", cause);
     }
-    throw failed(name, osReason(cause), "output-failed", cause);
+    throw saveError(name, osReason(cause), "output-failed", cause);
   }
 }
 
 /** A written pack, and the list of its files. */
 interface Packed {
-  readonly facts: PackFacts;
+  readonly facts: PackInfo;
   readonly files: readonly ArtifactFile[];
 }
 
@@ -98,7 +98,7 @@ async function pack(
       if (files.length === MAX_FILES) {
         throw new RangeError(`it has more than ${MAX_FILES} files`);
       }
-      files.push(fileOf(entry));
+      files.push(artifactFile(entry));
     },
   });
   const unmatched = selection.unmatched();
@@ -116,7 +116,7 @@ async function pack(
   return files.length === 0 ? undefined : { facts, files };
 }
 
-function fileOf(
+function artifactFile(
   { name, type, mode, size, sha256, target }: PackedEntry,
 ): ArtifactFile {
   return { path: name, type, mode: mode & 0o777, size, sha256, target };
@@ -160,7 +160,7 @@ async function store(
   };
 }
 
-function failed(
+function saveError(
   name: string,
   reason: string,
   code: "workspace" | "output-failed",

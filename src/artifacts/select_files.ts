@@ -55,14 +55,14 @@ export function pathMatcher(
 ): (path: string) => boolean {
   const compiled = patterns.map(compile);
   // Most paths are in a directory that has already been checked.
-  const known = new Map<string, boolean>();
+  const results = new Map<string, boolean>();
   const isSelected = (path: string): boolean => {
-    const found = known.get(path);
-    if (found !== undefined) return found;
+    const result = results.get(path);
+    if (result !== undefined) return result;
     const slash = path.lastIndexOf("/");
     const is = slash > 0 && isSelected(path.slice(0, slash)) ||
       compiled.some(({ matches }) => matches(path));
-    known.set(path, is);
+    results.set(path, is);
     return is;
   };
   return isSelected;
@@ -74,7 +74,7 @@ export function pathMatcher(
  * @returns The problem, phrased to follow the name of the value.
  */
 export function patternProblem(text: string): string | undefined {
-  const parts = cleaned(text).split("/");
+  const parts = cleanPattern(text).split("/");
   if (text.startsWith("/")) return "must be relative to the code directory";
   if (parts.includes("..")) return "must not lead out of the code directory";
   if (parts.includes("")) return "must be a pattern of paths, such as dist/**";
@@ -84,7 +84,7 @@ export function patternProblem(text: string): string | undefined {
 }
 
 function compile(text: string): Pattern {
-  const pattern = cleaned(text);
+  const pattern = cleanPattern(text);
   const parts = pattern.split("/");
   const globs = parts.map(eventGlob);
   return {
@@ -102,7 +102,7 @@ function compile(text: string): Pattern {
   };
 }
 
-function cleaned(text: string): string {
+function cleanPattern(text: string): string {
   const pattern = text.replace(/\/+$/, "").replace(/^(\.\/+)+/, "");
   return pattern === "." ? "**" : pattern;
 }

@@ -30,7 +30,7 @@ export interface StoredObject {
  */
 export interface CacheStore {
   /** Text that describes the store, without credentials. */
-  readonly shown: string;
+  readonly displayName: string;
   /** Directories for temporary files next to the store, the best first. */
   readonly temporaryParents: readonly string[];
   /**
@@ -45,7 +45,7 @@ export interface CacheStore {
     options: { maxBytes: number; signal: AbortSignal },
   ): Promise<AsyncIterable<Uint8Array> | undefined>;
   /** Returns the size of an object, in bytes; `undefined` if there is none. */
-  sizeOf(name: string, signal: AbortSignal): Promise<number | undefined>;
+  getSize(name: string, signal: AbortSignal): Promise<number | undefined>;
   /**
    * Writes an object. Readers see all of it or nothing.
    *
@@ -65,7 +65,7 @@ export interface CacheStore {
   /** Removes an unusable object, if the store supports that. */
   remove(name: string, signal: AbortSignal): Promise<void>;
   /**
-   * Records that an object was used, see {@linkcode noteUse}.
+   * Records that an object was used, see {@linkcode recordUse}.
    *
    * @param minAgeMs Age of the last change below which this may be skipped, in
    * milliseconds.
@@ -106,7 +106,7 @@ const USE_TIMEOUT_MS = 10_000;
  * milliseconds.
  * @returns `false` if the use could not be recorded.
  */
-export async function noteUse(
+export async function recordUse(
   store: Pick<CacheStore, "touch" | "assumedMs">,
   name: string,
   signal: AbortSignal,

@@ -24,14 +24,14 @@ const LOCK_TIMEOUT_MS = 30_000;
  * - No link, pipe or device below the directory is opened or followed.
  */
 export class DirectoryStore implements CacheStore {
-  readonly shown: string;
+  readonly displayName: string;
   readonly hasLocks = true;
   readonly assumedMs = 0;
   readonly #root: string;
 
   private constructor(root: string) {
     this.#root = root;
-    this.shown = root;
+    this.displayName = root;
   }
 
   /**
@@ -64,14 +64,14 @@ export class DirectoryStore implements CacheStore {
       if (isMissing(error)) return undefined;
       throw error;
     }
-    if (file.size <= maxBytes) return chunksOf(file, maxBytes);
+    if (file.size <= maxBytes) return readChunks(file, maxBytes);
     await file[Symbol.asyncDispose]();
     throw new Error(`it is larger than ${maxBytes} bytes`);
   }
 
   /** Synchronous for speed: most steps of a job only check whether a result exists. */
   // deno-lint-ignore require-await
-  async sizeOf(name: string): Promise<number | undefined> {
+  async getSize(name: string): Promise<number | undefined> {
     try {
       const info = Deno.lstatSync(`${this.#root}/${name}`);
       return info.isFile ? info.size : undefined;
@@ -89,8 +89,8 @@ export class DirectoryStore implements CacheStore {
       await Deno.rename(content.file, path);
       return true;
     }
-    using room = privateDirectory(this.temporaryParents);
-    const file = `${room.path}/object`;
+    using temporary = privateDirectory(this.temporaryParents);
+    const file = `${temporary.path}/object`;
     await Deno.writeFile(file, content, { createNew: true, mode: 0o600 });
     await Deno.rename(file, path);
     return true;
@@ -161,7 +161,7 @@ export class DirectoryStore implements CacheStore {
   }
 }
 
-async function* chunksOf(
+async function* readChunks(
   file: UntrustedFile,
   maxBytes: number,
 ): AsyncGenerator<Uint8Array> {

@@ -24,7 +24,7 @@ const MAX_INDEX_BYTES = 64 * 1024;
  *   write it at the same time, fallbacks may miss one entry.
  */
 export class HttpStore implements CacheStore {
-  readonly shown: string;
+  readonly displayName: string;
   readonly hasLocks = false;
   readonly assumedMs = SERVER_ASSUMED_MS;
   readonly temporaryParents: readonly string[] = [];
@@ -38,7 +38,7 @@ export class HttpStore implements CacheStore {
    */
   constructor(url: URL, token: string, options: StoreClientOptions = {}) {
     this.#base = (url.origin + url.pathname).replace(/\/+$/, "");
-    this.shown = this.#base;
+    this.displayName = this.#base;
     this.#token = token;
     this.#client = new StoreClient(options);
   }
@@ -54,7 +54,7 @@ export class HttpStore implements CacheStore {
     );
   }
 
-  async sizeOf(
+  async getSize(
     name: string,
     signal: AbortSignal,
   ): Promise<number | undefined> {

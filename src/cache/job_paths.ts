@@ -9,9 +9,9 @@ import { savedPathProblem } from "./cache_entry.ts";
  * @param cwd Absolute path of the current directory.
  * @param base Absolute path of the workspace.
  */
-export async function savedRoot(cwd: string, base: string): Promise<string> {
-  const [here, root] = await Promise.all([realPath(cwd), realPath(base)]);
-  return isInside(root, here) ? root : here;
+export async function cacheRoot(cwd: string, base: string): Promise<string> {
+  const [current, root] = await Promise.all([realPath(cwd), realPath(base)]);
+  return isInside(root, current) ? root : current;
 }
 
 /**
@@ -19,30 +19,34 @@ export async function savedRoot(cwd: string, base: string): Promise<string> {
  *
  * @param root That directory, without links.
  * @param cwd Absolute path of the directory to which the paths are relative.
- * @param fail Creates the error of a path that cannot be saved.
+ * @param createError Creates the error of a path that cannot be saved.
  */
 export async function pathsBelow(
   root: string,
   cwd: string,
   paths: readonly string[],
-  fail: (message: string) => Error,
+  createError: (message: string) => Error,
 ): Promise<string[]> {
-  const here = await realPath(cwd);
-  const found = paths.map((path) => {
+  const current = await realPath(cwd);
+  const relative = paths.map((path) => {
     const absolute = normalizePath(
-      path.startsWith("/") ? path : `${here}/${path}`,
+      path.startsWith("/") ? path : `${current}/${path}`,
     );
     const problem = !isInside(root, absolute)
       ? "is outside the directory of the job"
       : savedPathProblem(absolute.slice(root.length + 1));
     if (problem === undefined) return absolute.slice(root.length + 1);
-    throw fail(
+    throw createError(
       `Path ${JSON.stringify(path)} cannot be saved: it ${problem}`,
     );
   });
-  for (const path of found) {
-    const others = found.filter((other) => `${path}/`.startsWith(`${other}/`));
-    if (others.length > 1) throw fail(`Path "${path}" is in another path`);
+  for (const path of relative) {
+    const parents = relative.filter((other) =>
+      `${path}/`.startsWith(`${other}/`)
+    );
+    if (parents.length > 1) {
+      throw createError(`Path "${path}" is in another path`);
+    }
   }
-  return found;
+  return relative;
 }

@@ -36,7 +36,7 @@ export async function expandKey(
   let at = 0;
   for (const match of template.matchAll(/\{([^{}]*)\}/g)) {
     key += template.slice(at, match.index) +
-      await valueOf(template, match[1], context);
+      await expandPlaceholder(template, match[1], context);
     at = match.index + match[0].length;
   }
   key += template.slice(at);
@@ -49,7 +49,7 @@ export async function expandKey(
   return key;
 }
 
-async function valueOf(
+async function expandPlaceholder(
   template: string,
   placeholder: string,
   context: KeyContext,
@@ -68,7 +68,7 @@ async function valueOf(
     }
     throw keyError(template, `the variable "${argument}" is a secret`);
   } else if (kind === "hash") {
-    return await hashOf(template, argument, context);
+    return await hashFiles(template, argument, context);
   }
   throw keyError(
     template,
@@ -77,7 +77,7 @@ async function valueOf(
 }
 
 /** Computes a hash of the paths and contents of all files that match. */
-async function hashOf(
+async function hashFiles(
   template: string,
   pattern: string,
   { directory, signal }: KeyContext,
@@ -116,7 +116,7 @@ async function matchingFiles(
   }
   const found: string[] = [];
   const visit = async (folder: string) => {
-    for await (const entry of entriesOf(join(directory, folder))) {
+    for await (const entry of readEntries(join(directory, folder))) {
       const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
       if (entry.isDirectory) {
         if (!isLiteral && entry.name !== ".git") await visit(path);
@@ -133,7 +133,7 @@ async function matchingFiles(
   return found.sort();
 }
 
-async function* entriesOf(path: string): AsyncGenerator<Deno.DirEntry> {
+async function* readEntries(path: string): AsyncGenerator<Deno.DirEntry> {
   try {
     yield* Deno.readDir(path);
   } catch (error) {

@@ -11,15 +11,15 @@ const UNTRUSTED = ".untrusted";
  * steps.
  */
 export function checkNamespaces(namespaces: readonly string[]): void {
-  for (const one of namespaces) {
-    const problem = !CACHE_NAME.test(one)
+  for (const namespace of namespaces) {
+    const problem = !CACHE_NAME.test(namespace)
       ? `it must match ${CACHE_NAME}`
-      : one.endsWith(UNTRUSTED)
+      : namespace.endsWith(UNTRUSTED)
       ? `names that end with "${UNTRUSTED}" are for untrusted steps`
       : undefined;
     if (problem === undefined) continue;
     throw new RunnerError(
-      `Cannot use cache namespace ${JSON.stringify(one)}: ${problem}`,
+      `Cannot use cache namespace ${JSON.stringify(namespace)}: ${problem}`,
       { code: "invalid-config" },
     );
   }
@@ -32,6 +32,6 @@ export function checkNamespaces(namespaces: readonly string[]): void {
  * @returns `undefined` if its name would be too long.
  */
 export function untrustedNamespace(namespace: string): string | undefined {
-  const own = `${namespace}${UNTRUSTED}`;
-  return CACHE_NAME.test(own) ? own : undefined;
+  const untrusted = `${namespace}${UNTRUSTED}`;
+  return CACHE_NAME.test(untrusted) ? untrusted : undefined;
 }

@@ -39,7 +39,7 @@ export async function openStore(
   }
   if (url?.protocol === "https:" || url?.protocol === "http:") {
     checkServerUrl(url, {
-      what: "its URL",
+      label: "its URL",
       hint: Variable.cacheToken,
       allowInsecureTransport,
     });
@@ -66,8 +66,8 @@ export async function openStore(
  * @param setting Text of the setting; empty if there is none.
  */
 export function storeVariables(setting: string): readonly string[] {
-  const own = [Variable.cacheStore, Variable.cacheToken];
-  return /^s3:/i.test(setting) ? [...own, ...S3_VARIABLES] : own;
+  const common = [Variable.cacheStore, Variable.cacheToken];
+  return /^s3:/i.test(setting) ? [...common, ...S3_VARIABLES] : common;
 }
 
 function userDirectory(env: Readonly<Record<string, string>>): string {

@@ -46,7 +46,7 @@ export interface PackContext {
 }
 
 /** Properties of a pack. */
-export type PackFacts = Pick<
+export type PackInfo = Pick<
   CacheEntry,
   "format" | "sha256" | "packBytes" | "bytes" | "count"
 >;
@@ -69,28 +69,28 @@ export async function writePack(
   paths: readonly string[] | PackSelection,
   file: string,
   context: PackContext,
-): Promise<PackFacts> {
+): Promise<PackInfo> {
   const { cancellation, onEntry, maxBytes } = context;
   const counts = { bytes: 0, count: 0 };
-  const items = limited(
+  const items = limitBytes(
     treeBytes(root, paths, { counts, onEntry }),
     counts,
     maxBytes,
   );
-  const { start, isAll } = await startOf(items, cancellation.graceful);
+  const { start, isAll } = await readStart(items, cancellation.graceful);
   if (isAll) {
     return { format: "zstd", ...await writeSmall(start, file), ...counts };
   }
   const [format, child] = startCompressor(root, context);
   using _ = onAbort(cancellation.graceful, () => child.signal("SIGKILL"));
   const output = storeOutput(child, file);
-  const input = feedInput(child, chain(start, items));
-  const [fed, stored] = await Promise.allSettled([input, output]);
+  const input = writeInput(child, concatenate(start, items));
+  const [written, stored] = await Promise.allSettled([input, output]);
   const { exitCode } = await child.status;
   cancellation.graceful.throwIfAborted();
   // A failed write ends the compressor, which then fails as well.
   if (stored.status === "rejected") throw stored.reason;
-  if (fed.status === "rejected") throw fed.reason;
+  if (written.status === "rejected") throw written.reason;
   if (exitCode !== 0) {
     throw new Error(`"${format}" ended with exit code ${exitCode}`);
   }
@@ -98,7 +98,7 @@ export async function writePack(
 }
 
 /** Counts the bytes of an archive, and limits them. */
-async function* limited(
+async function* limitBytes(
   items: AsyncIterable<Uint8Array>,
   counts: { bytes: number },
   maxBytes: number,
@@ -113,7 +113,7 @@ async function* limited(
 }
 
 /** Takes the start of an archive, or all of it if it is small. */
-async function startOf(
+async function readStart(
   items: AsyncGenerator<Uint8Array>,
   signal: AbortSignal,
 ): Promise<{ start: Uint8Array[]; isAll: boolean }> {
@@ -129,7 +129,7 @@ async function startOf(
   return { start, isAll: false };
 }
 
-async function* chain(
+async function* concatenate(
   start: readonly Uint8Array[],
   rest: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
@@ -172,7 +172,7 @@ function startCompressor(
   throw new Error("neither zstd nor gzip is installed");
 }
 
-async function feedInput(
+async function writeInput(
   child: RunningProcess,
   items: AsyncIterable<Uint8Array>,
 ): Promise<void> {

@@ -3,8 +3,8 @@ import { InvalidEntry, LAYOUT } from "./cache_entry.ts";
 import type { CacheStore, StoredObject } from "./cache_store.ts";
 import {
   type ManifestKind,
-  manifestOf,
   objectKind,
+  readStoredManifest,
   type StoreManifest,
 } from "./store_manifest.ts";
 
@@ -38,7 +38,7 @@ export interface StoreContents {
   /** Packs by their names. */
   readonly packs: ReadonlyMap<string, PackObject>;
   /** Names of objects that are not part of the layout, or not valid. */
-  readonly others: readonly string[];
+  readonly otherNames: readonly string[];
   /** Size of all manifests and packs, in bytes. */
   readonly bytes: number;
 }
@@ -72,12 +72,12 @@ export async function listStore(
 ): Promise<StoreContents> {
   const found: [ManifestKind, StoredObject][] = [];
   const packs = new Map<string, PackObject>();
-  const others: string[] = [];
+  const otherNames: string[] = [];
   for await (const object of store.objects(LAYOUT, signal)) {
     signal.throwIfAborted();
     const { name, bytes } = object;
     const kind = objectKind(name);
-    if (kind === undefined || bytes === undefined) others.push(name);
+    if (kind === undefined || bytes === undefined) otherNames.push(name);
     else if (kind === "packs") packs.set(name, { ...object, bytes });
     // A server may serve the directory over HTTP.
     else if (kind !== "index") found.push([kind, object]);
@@ -85,20 +85,20 @@ export async function listStore(
   const manifests: ListedManifest[] = [];
   await forEachLimited(found, PARALLEL_COUNT, async ([kind, object]) => {
     try {
-      const manifest = await manifestOf(kind, object, store, signal);
+      const manifest = await readStoredManifest(kind, object, store, signal);
       const { name: path, bytes = 0, usedMs } = object;
       if (manifest === undefined) return;
       manifests.push({ ...manifest, kind, path, bytes, usedMs });
     } catch (error) {
       // A manifest that cannot be read may refer to any pack.
       if (!(error instanceof InvalidEntry)) throw error;
-      others.push(object.name);
+      otherNames.push(object.name);
     }
   });
   manifests.sort((a, b) => b.usedMs - a.usedMs || (a.path < b.path ? -1 : 1));
   const bytes = [...manifests, ...packs.values()]
     .reduce((sum, object) => sum + object.bytes, 0);
-  return { manifests, packs, others, bytes };
+  return { manifests, packs, otherNames, bytes };
 }
 
 /**
@@ -116,18 +116,18 @@ export async function pruneStore(
 ): Promise<PruneResult> {
   using _ = await store.lock();
   const contents = await listStore(store, signal);
-  const { removed, kept } = choose(contents, maxBytes);
+  const { removed, usedPacks } = chooseManifests(contents, maxBytes);
   const isYoung = ({ usedMs }: StoredObject) =>
     !store.hasLocks && maxBytes > 0 && Date.now() - usedMs < GRACE_MS;
   const packs = [...contents.packs.values()].filter((pack) =>
-    !kept.has(pack.name) && !isYoung(pack)
+    !usedPacks.has(pack.name) && !isYoung(pack)
   );
   const remove = (name: string) => store.remove(name, signal);
   // No manifest may refer to a pack that is gone.
   await forEachLimited(removed, PARALLEL_COUNT, ({ path }) => remove(path));
   await forEachLimited(packs, PARALLEL_COUNT, ({ name }) => remove(name));
   await forEachLimited(
-    contents.others,
+    contents.otherNames,
     PARALLEL_COUNT,
     (name) => remove(name).catch(() => {}),
   );
@@ -137,12 +137,12 @@ export async function pruneStore(
 }
 
 /** Chooses the manifests to remove, and the packs to keep. */
-function choose(
+function chooseManifests(
   { manifests, packs }: StoreContents,
   maxBytes: number,
-): { removed: ListedManifest[]; kept: ReadonlySet<string> } {
+): { removed: ListedManifest[]; usedPacks: ReadonlySet<string> } {
   const removed: ListedManifest[] = [];
-  const kept = new Set<string>();
+  const usedPacks = new Set<string>();
   let keptBytes = 0;
   // Jobs may still need artifacts that have not expired; everything else can be
   // created again.
@@ -153,21 +153,21 @@ function choose(
   for (const manifest of [...artifacts, ...others]) {
     const { bytes, expiresMs = Infinity } = manifest;
     const sizes = manifest.packs.map((name) =>
-      kept.has(name) ? 0 : packs.get(name)?.bytes
+      usedPacks.has(name) ? 0 : packs.get(name)?.bytes
     );
     const addedBytes = sizes.reduce<number>(
       // A manifest whose pack is missing is useless.
       (sum, size) => sum + (size ?? Infinity),
       bytes,
     );
-    const isKept = maxBytes > 0 && keptBytes + addedBytes <= maxBytes &&
+    const fits = maxBytes > 0 && keptBytes + addedBytes <= maxBytes &&
       expiresMs > Date.now();
-    if (!isKept) {
+    if (!fits) {
       removed.push(manifest);
       continue;
     }
     keptBytes += addedBytes;
-    for (const name of manifest.packs) kept.add(name);
+    for (const name of manifest.packs) usedPacks.add(name);
   }
-  return { removed, kept };
+  return { removed, usedPacks };
 }

@@ -38,8 +38,8 @@ export async function restorePack(
   root: string,
   context: PackContext,
 ): Promise<void> {
-  using room = privateDirectory([`${root}/${TEMPORARY_DIRECTORY}`]);
-  const [fresh, old] = [`${room.path}/new`, `${room.path}/old`];
+  using temporary = privateDirectory([`${root}/${TEMPORARY_DIRECTORY}`]);
+  const [fresh, old] = [`${temporary.path}/new`, `${temporary.path}/old`];
   await Deno.mkdir(fresh);
   await Deno.mkdir(old);
   try {
@@ -50,11 +50,11 @@ export async function restorePack(
       }
     }
     context.cancellation.graceful.throwIfAborted();
-    await swapIn(entry.paths, { fresh, old, root });
+    await replacePaths(entry.paths, { fresh, old, root });
   } finally {
     // It also removes names that are not UTF-8 in directories without write
     // permission.
-    await emptyDirectory(room.path);
+    await emptyDirectory(temporary.path);
   }
 }
 
@@ -84,7 +84,7 @@ export async function unpackPack(
   };
   const budget = new Budget(limits, size);
   const stream = typeof pack !== "string" || bytes <= SMALL_BYTES
-    ? decompressedHere(pack, format, bytes)
+    ? decompressInProcess(pack, format, bytes)
     : decompressed(pack, format, { env, cwd: "/", cancellation });
   const entries = check(tarEntries(budget.counted(stream), budget));
   await unpack(entries, directory, {
@@ -100,7 +100,7 @@ export async function unpackPack(
  *
  * @throws {Error} If it is damaged, or larger than its entry says.
  */
-async function* decompressedHere(
+async function* decompressInProcess(
   pack: string | Uint8Array<ArrayBuffer>,
   format: CacheEntry["format"],
   bytes: number,
@@ -129,7 +129,7 @@ interface Places {
   root: string;
 }
 
-async function swapIn(
+async function replacePaths(
   paths: readonly string[],
   { fresh, old, root }: Places,
 ): Promise<void> {
@@ -139,18 +139,18 @@ async function swapIn(
       // A link in the path must not lead out of the directory of the job.
       const parent = await guardPath(root, dirname(join(root, path)));
       await Deno.mkdir(parent, { recursive: true });
-      const place = join(parent, path.slice(path.lastIndexOf("/") + 1));
-      if (await lstatIfThere(place) !== undefined) {
+      const target = join(parent, path.slice(path.lastIndexOf("/") + 1));
+      if (await lstatIfThere(target) !== undefined) {
         // Removing the old tree would remove the content of mounts in it.
-        const mounts = await mountsBelow(place);
+        const mounts = await mountsBelow(target);
         if (mounts !== undefined && mounts.length > 0) {
           throw new Error(`something is mounted in "${path}"`);
         }
-        await renamePath(place, `${old}/${at}`);
-        undo.push(() => renamePath(`${old}/${at}`, place));
+        await renamePath(target, `${old}/${at}`);
+        undo.push(() => renamePath(`${old}/${at}`, target));
       }
-      await renamePath(join(fresh, path), place);
-      undo.push(() => renamePath(place, join(fresh, path)));
+      await renamePath(join(fresh, path), target);
+      undo.push(() => renamePath(target, join(fresh, path)));
     }
   } catch (error) {
     const failures: unknown[] = [];

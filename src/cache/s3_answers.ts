@@ -34,27 +34,27 @@ export async function answerText(response: Response): Promise<string> {
 
 /** Returns the error code of a failure, if it is valid; a server may send anything. */
 export function failureCode(xml: string): string | undefined {
-  const error = textsOf(xml, "Error")[0] ?? "";
-  const code = textsOf(error, "Code")[0] ?? "";
+  const error = elementTexts(xml, "Error")[0] ?? "";
+  const code = elementTexts(error, "Code")[0] ?? "";
   return /^[A-Za-z]{1,60}$/.test(code) ? code : undefined;
 }
 
 /** Returns the ID of a multipart upload that was begun. */
 export function uploadId(xml: string): string {
-  const id = decodeText(textsOf(xml, "UploadId")[0] ?? "");
+  const id = decodeText(elementTexts(xml, "UploadId")[0] ?? "");
   if (id !== "" && id.length <= 4_096) return id;
   throw new Error("the server began no multipart upload");
 }
 
 /** Reads a page of the list of objects, whose keys are encoded as in URLs. */
 export function objectPage(xml: string): ObjectPage {
-  const objects = textsOf(xml, "Contents").map((object) => ({
-    key: decodeKey(textsOf(object, "Key")[0] ?? ""),
-    bytes: Number(textsOf(object, "Size")[0]),
-    modifiedMs: Date.parse(textsOf(object, "LastModified")[0] ?? ""),
+  const objects = elementTexts(xml, "Contents").map((object) => ({
+    key: decodeKey(elementTexts(object, "Key")[0] ?? ""),
+    bytes: Number(elementTexts(object, "Size")[0]),
+    modifiedMs: Date.parse(elementTexts(object, "LastModified")[0] ?? ""),
   }));
-  const isTruncated = textsOf(xml, "IsTruncated")[0]?.trim() === "true";
-  const next = textsOf(xml, "NextContinuationToken")[0];
+  const isTruncated = elementTexts(xml, "IsTruncated")[0]?.trim() === "true";
+  const next = elementTexts(xml, "NextContinuationToken")[0];
   if (isTruncated && !next) {
     throw new Error("the server cut its list of objects");
   }
@@ -62,7 +62,7 @@ export function objectPage(xml: string): ObjectPage {
 }
 
 /** Returns the contents of all elements with a name; they must not be nested. */
-function textsOf(xml: string, name: string): string[] {
+function elementTexts(xml: string, name: string): string[] {
   const texts: string[] = [];
   const [start, end] = [`<${name}`, `</${name}>`];
   for (let at = 0;;) {

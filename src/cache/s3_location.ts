@@ -32,7 +32,9 @@ export function parseS3Location(
   { env, allowInsecureTransport }: StoreSetting,
 ): S3Location {
   const { AWS_REGION, AWS_DEFAULT_REGION } = env;
-  const { endpoint, region = AWS_REGION || AWS_DEFAULT_REGION } = queryOf(url);
+  const { endpoint, region = AWS_REGION || AWS_DEFAULT_REGION } = parseQuery(
+    url,
+  );
   const bucket = url.host;
   if (url.username !== "" || url.password !== "" || url.hash !== "") {
     throw invalidStore("its URL contains user info or a fragment");
@@ -46,22 +48,22 @@ export function parseS3Location(
       'a prefix in a bucket must have letters, digits, ".", "_", "=" and "-" between slashes',
     );
   }
-  const area = region || DEFAULT_REGION;
-  if (!/^[A-Za-z0-9-]{1,64}$/.test(area)) {
+  const checkedRegion = region || DEFAULT_REGION;
+  if (!/^[A-Za-z0-9-]{1,64}$/.test(checkedRegion)) {
     throw invalidStore("its region must have letters, digits and hyphens");
   }
   return {
     bucketUrl: endpoint === undefined
-      ? amazonUrl(bucket, area)
+      ? amazonUrl(bucket, checkedRegion)
       : `${endpointUrl(endpoint, allowInsecureTransport)}/${bucket}`,
     prefix: parts.map((part) => `${part}/`).join(""),
     bucket,
-    region: area,
+    region: checkedRegion,
     shown: `s3://${[bucket, ...parts].join("/")}`,
   };
 }
 
-function queryOf(url: URL): { endpoint?: string; region?: string } {
+function parseQuery(url: URL): { endpoint?: string; region?: string } {
   const values: Record<string, string> = {};
   for (const [name, value] of url.searchParams) {
     const isKnown = name === "endpoint" || name === "region";
@@ -91,7 +93,7 @@ function endpointUrl(
     throw invalidStore("its endpoint must be an https: URL");
   }
   checkServerUrl(url, {
-    what: "its endpoint",
+    label: "its endpoint",
     hint: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     allowInsecureTransport,
   });

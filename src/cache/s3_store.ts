@@ -50,7 +50,7 @@ export interface S3StoreOptions extends StoreClientOptions {
  * - There are no locks. Objects are listed by their keys.
  */
 export class S3Store implements CacheStore {
-  readonly shown: string;
+  readonly displayName: string;
   readonly hasLocks = false;
   readonly assumedMs = SERVER_ASSUMED_MS;
   readonly temporaryParents: readonly string[] = [];
@@ -68,7 +68,7 @@ export class S3Store implements CacheStore {
     credentials: S3Credentials,
     options: S3StoreOptions = {},
   ) {
-    this.shown = location.shown;
+    this.displayName = location.shown;
     this.#location = location;
     this.#client = new S3Client(location, credentials, options);
     this.#multipartBytes = options.multipartBytes ?? MULTIPART_BYTES;
@@ -79,26 +79,26 @@ export class S3Store implements CacheStore {
     name: string,
     { maxBytes, signal }: { maxBytes: number; signal: AbortSignal },
   ): Promise<AsyncIterable<Uint8Array> | undefined> {
-    const onAnswer = (response: Response) => this.#note(name, response);
+    const onAnswer = (response: Response) => this.#rememberUse(name, response);
     const options = { maxBytes, signal, onAnswer };
     return await this.#client.download(this.#key(name), options);
   }
 
-  async sizeOf(
+  async getSize(
     name: string,
     signal: AbortSignal,
   ): Promise<number | undefined> {
     return await this.#client.send(
       { method: "HEAD", key: this.#key(name), answers: [404] },
       (response) => {
-        this.#note(name, response);
+        this.#rememberUse(name, response);
         return contentLength(response);
       },
       signal,
     );
   }
 
-  #note(name: string, { headers }: Response): void {
+  #rememberUse(name: string, { headers }: Response): void {
     const ms = Date.parse(headers.get("last-modified") ?? "");
     if (!Number.isNaN(ms)) this.#modifiedMs.set(name, ms);
   }
@@ -235,8 +235,9 @@ export class S3Store implements CacheStore {
       );
       for (const { key, bytes, modifiedMs } of page.objects) {
         const name = key.slice(prefix.length);
-        const isOwn = key.startsWith(`${prefix}${folder}/`) && isPlain(name);
-        if (!isOwn || !Number.isSafeInteger(bytes)) continue;
+        const isInFolder = key.startsWith(`${prefix}${folder}/`) &&
+          isPlain(name);
+        if (!isInFolder || !Number.isSafeInteger(bytes)) continue;
         yield { name, bytes, usedMs: modifiedMs || 0 };
       }
       ({ next } = page);

@@ -15,7 +15,7 @@ import {
 } from "./cache_entry.ts";
 import { type PackContext, writePack } from "./pack.ts";
 import { restorePack } from "./restore_pack.ts";
-import { type CacheStore, noteUse } from "./cache_store.ts";
+import { type CacheStore, recordUse } from "./cache_store.ts";
 
 /** Maximum number of entries that are searched for a fallback. */
 const MAX_SEARCHED = 10_000;
@@ -53,30 +53,30 @@ export async function saveDirectories(
 ): Promise<SaveResult> {
   const { store, root, storeBytes, cancellation } = context;
   const { graceful: signal } = cancellation;
-  if (await stateOf(id, store, signal) === "complete") {
+  if (await entryState(id, store, signal) === "complete") {
     return { status: "exists" };
   }
-  using room = privateDirectory([
+  using temporary = privateDirectory([
     ...store.temporaryParents,
     ...context.temporaryParents,
   ]);
-  const file = `${room.path}/pack`;
-  let facts;
+  const file = `${temporary.path}/pack`;
+  let packInfo;
   try {
-    facts = await writePack(root, paths, file, context);
+    packInfo = await writePack(root, paths, file, context);
   } catch (error) {
     if (error instanceof RangeError) return { status: "too-large" };
     throw error;
   }
-  if (facts.packBytes > storeBytes) return { status: "too-large" };
+  if (packInfo.packBytes > storeBytes) return { status: "too-large" };
   const sorted = [...paths].sort();
-  const entry = { ...id, createdMs: Date.now(), ...facts, paths: sorted };
+  const entry = { ...id, createdMs: Date.now(), ...packInfo, paths: sorted };
   // Without the lock, another process could prune the pack before the entry
   // refers to it.
   using _ = await store.lock();
-  const state = await stateOf(id, store, signal);
+  const state = await entryState(id, store, signal);
   if (state === "complete") return { status: "exists" };
-  await store.put(packName(id.namespace, facts.sha256), { file }, signal);
+  await store.put(packName(id.namespace, packInfo.sha256), { file }, signal);
   const bytes = encodeEntry(entry);
   const isSaved = await store.put(await entryName(id), bytes, signal, {
     isNew: state === "missing",
@@ -85,7 +85,7 @@ export async function saveDirectories(
 }
 
 /** An entry that is damaged, or whose pack is gone, is saved again. */
-async function stateOf(
+async function entryState(
   id: EntryId,
   store: CacheStore,
   signal: AbortSignal,
@@ -94,7 +94,7 @@ async function stateOf(
     const entry = await readEntry(await entryName(id), store, signal);
     if (entry === undefined) return "missing";
     const pack = packName(id.namespace, entry.sha256);
-    const size = await store.sizeOf(pack, signal);
+    const size = await store.getSize(pack, signal);
     return size === entry.packBytes ? "complete" : "damaged";
   } catch (error) {
     if (error instanceof InvalidEntry) return "damaged";
@@ -124,14 +124,14 @@ export interface RestoreRequest {
  *
  * An entry that cannot be used is a miss, and the next one is tried.
  *
- * @param onTrouble Called with the reason for each entry that cannot be used.
+ * @param onFailure Called with the reason for each entry that cannot be used.
  * @returns The restored entry; `undefined` for a miss.
  * @throws {unknown} The reason of the signal once it is aborted.
  */
 export async function restoreDirectories(
   request: RestoreRequest,
   context: CacheContext,
-  onTrouble: (cause: unknown) => void,
+  onFailure: (cause: unknown) => void,
 ): Promise<CacheEntry | undefined> {
   const { graceful: signal } = context.cancellation;
   const attempt = async <T>(action: () => Promise<T>) => {
@@ -139,7 +139,7 @@ export async function restoreDirectories(
       return await action();
     } catch (error) {
       signal.throwIfAborted();
-      onTrouble(error);
+      onFailure(error);
       return undefined;
     }
   };
@@ -147,9 +147,9 @@ export async function restoreDirectories(
   for (const namespace of namespaces) {
     const id = { namespace, name, key };
     const entry = await attempt(() => findExact(id, context));
-    const isUsed = entry !== undefined && hasPaths(entry, request) &&
+    const isRestored = entry !== undefined && hasPaths(entry, request) &&
       await attempt(() => restoreEntry(entry, namespaces, context));
-    if (isUsed) return entry;
+    if (isRestored) return entry;
   }
   for (const prefix of fallbacks) {
     for (const namespace of namespaces) {
@@ -203,19 +203,19 @@ function hasPaths(entry: CacheEntry, { paths }: RestoreRequest): boolean {
 /** Returns whether the entry was restored; its pack may be missing. */
 async function restoreEntry(
   entry: CacheEntry,
-  [own]: readonly string[],
+  [ownNamespace]: readonly string[],
   context: CacheContext,
 ): Promise<boolean> {
   const { store, root } = context;
   const { namespace, sha256 } = entry;
-  using room = privateDirectory([
+  using temporary = privateDirectory([
     ...store.temporaryParents,
     ...context.temporaryParents,
   ]);
-  const file = `${room.path}/pack`;
+  const file = `${temporary.path}/pack`;
   const state = await fetchPack(entry, file, context);
   if (state !== "intact") {
-    if (namespace === own) {
+    if (namespace === ownNamespace) {
       // The key can be saved again.
       const { graceful: signal } = context.cancellation;
       await store.remove(packName(namespace, sha256), signal).catch(() => {});
@@ -225,9 +225,9 @@ async function restoreEntry(
     throw new Error("the content of an entry was changed");
   }
   await restorePack(file, entry, root, context);
-  if (namespace === own) {
+  if (namespace === ownNamespace) {
     const { graceful: signal } = context.cancellation;
-    await noteUse(store, await entryName(entry), signal);
+    await recordUse(store, await entryName(entry), signal);
   }
   return true;
 }
@@ -266,10 +266,10 @@ export async function fetchPack(
     createNew: true,
     mode: 0o600,
   });
-  for await (const piece of pack) {
+  for await (const chunk of pack) {
     signal.throwIfAborted();
-    hash.update(piece);
-    await writeAll(file, piece);
+    hash.update(chunk);
+    await writeAll(file, chunk);
   }
   return hash.digest("hex") === id.sha256 ? "intact" : "changed";
 }

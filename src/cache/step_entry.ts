@@ -127,11 +127,11 @@ export async function encodeStepEntry(
   const packs = [entry.pack?.sha256, entry.log.sha256]
     .filter((hash) => hash !== undefined);
   const content = { version: VERSION, ...entry, packs };
-  return encode({ ...content, checksum: await checksumOf(content) });
+  return encode({ ...content, checksum: await computeChecksum(content) });
 }
 
 /** Detects damaged manifests; it does not protect against deliberate changes. */
-async function checksumOf(content: object): Promise<string> {
+async function computeChecksum(content: object): Promise<string> {
   return await sha256Hex(JSON.stringify(content));
 }
 
@@ -164,11 +164,12 @@ export async function readStepEntry(
   const { checksum, ...content } = isObject(value) ? value : {};
   const entry = content as unknown as StepEntry;
   const isValid = isStepEntry(content) &&
-    checksum === await checksumOf(content);
+    checksum === await computeChecksum(content);
   if (!isValid) throw new InvalidEntry("a result is not valid");
-  const isItself = entry.namespace === id.namespace && entry.step === id.step &&
+  const hasExpectedId = entry.namespace === id.namespace &&
+    entry.step === id.step &&
     entry.key === id.key && await keyOfParts(entry.parts) === id.key;
-  if (isItself) return entry;
+  if (hasExpectedId) return entry;
   throw new InvalidEntry("a result belongs to another key");
 }
 
@@ -195,10 +196,10 @@ export async function readLastKey(
  */
 export async function hasStepEntry(
   id: StepEntryId,
-  store: Pick<CacheStore, "sizeOf">,
+  store: Pick<CacheStore, "getSize">,
   signal: AbortSignal,
 ): Promise<boolean> {
-  return await store.sizeOf(stepEntryName(id), signal) !== undefined;
+  return await store.getSize(stepEntryName(id), signal) !== undefined;
 }
 
 /**
@@ -250,7 +251,7 @@ function isPack(pack: unknown): boolean {
 
 function areOutputs(outputs: unknown): boolean {
   if (!Array.isArray(outputs)) return false;
-  const known = new Set<string>();
+  const paths = new Set<string>();
   for (const output of outputs) {
     if (!isObject(output) || typeof output.path !== "string") return false;
     const { path, type, mode, content } = output;
@@ -261,19 +262,19 @@ function areOutputs(outputs: unknown): boolean {
         : type === "link"
         ? content !== "" && !content.includes("\0")
         : type === "directory" && content === "");
-    if (!isValid || known.has(path)) return false;
-    known.add(path);
+    if (!isValid || paths.has(path)) return false;
+    paths.add(path);
   }
   // A path inside another one would be restored twice. In this order, it comes
   // directly after the other one.
-  const sorted = [...known].map((path) => `${path}/`).sort();
+  const sorted = [...paths].map((path) => `${path}/`).sort();
   return sorted.every((path, at) =>
     at === 0 || !path.startsWith(sorted[at - 1])
   );
 }
 
 /** Returns the paths of all directories that contain a path. */
-export function parentsOf(path: string): string[] {
+export function parentPaths(path: string): string[] {
   const parts = path.split("/");
   return parts.slice(1).map((_, at) => parts.slice(0, at + 1).join("/"));
 }

@@ -10,7 +10,7 @@ import {
   MAX_INLINE_LOG_BYTES,
   MAX_STEP_ENTRY_BYTES,
   type OutputFile,
-  parentsOf,
+  parentPaths,
   type StepEntry,
   stepEntryName,
   type StepPack,
@@ -44,11 +44,11 @@ export async function saveStepEntry(
   isSecret: (text: string) => boolean,
 ): Promise<StepEntry> {
   const { store, cancellation: { graceful: signal } } = context;
-  using room = privateDirectory([
+  using temporary = privateDirectory([
     ...store.temporaryParents,
     ...context.temporaryParents,
   ]);
-  const file = `${room.path}/pack`;
+  const file = `${temporary.path}/pack`;
   const pack = result.outputs.length === 0
     ? undefined
     : await packOutputs(result.outputs, file, context);
@@ -94,7 +94,7 @@ async function packOutputs(
   context: CacheContext,
 ): Promise<StepPack> {
   const expected = new Map(outputs.map((output) => [output.path, output]));
-  const parents = new Set(outputs.flatMap(({ path }) => parentsOf(path)));
+  const parents = new Set(outputs.flatMap(({ path }) => parentPaths(path)));
   const hashes = new Map<string, string | undefined>();
   const onEntry = (entry: PackedEntry) => {
     const { name, type, target } = entry;
@@ -113,9 +113,9 @@ async function packOutputs(
     }
     expected.delete(name);
   };
-  let facts: StepPack;
+  let packInfo: StepPack;
   try {
-    facts = await writePack(
+    packInfo = await writePack(
       context.root,
       (path) =>
         expected.has(path) ? "all" : parents.has(path) ? "inside" : "none",
@@ -126,11 +126,11 @@ async function packOutputs(
     if (!(error instanceof RangeError)) throw error;
     throw new Unsavable("it is larger than the limit", { cause: error });
   }
-  if (facts.packBytes > context.storeBytes) {
+  if (packInfo.packBytes > context.storeBytes) {
     throw new Unsavable("it is larger than the limit");
   }
   const [missing] = expected.keys();
-  if (missing === undefined) return facts;
+  if (missing === undefined) return packInfo;
   throw new Unsavable(`"${missing}" was removed after the step had ended`);
 }
 
@@ -156,11 +156,11 @@ export async function restoreOutputs(
     await restorePack(content, restored, context.root, context);
     return true;
   }
-  using room = privateDirectory([
+  using temporary = privateDirectory([
     ...context.store.temporaryParents,
     ...context.temporaryParents,
   ]);
-  const file = `${room.path}/pack`;
+  const file = `${temporary.path}/pack`;
   const state = await fetchPack({ namespace, ...pack }, file, context);
   if (state === "missing") return false;
   if (state === "changed") throw changedPack();

@@ -149,7 +149,7 @@ export class StoreClient {
           if (!response.bodyUsed) await response.body?.cancel();
         }
       } catch (error) {
-        await this.#retryOrThrow(backoff, stop.reasonOf(error), signal);
+        await this.#retryOrThrow(backoff, stop.stopReason(error), signal);
       }
     }
   }
@@ -200,8 +200,8 @@ export class StoreClient {
         }
         request.onAnswer?.(response);
         // A server may ignore the range.
-        let at = startOf(response);
-        const end = endOf(response, at);
+        let at = rangeStart(response);
+        const end = rangeEnd(response, at);
         for await (const chunk of response.body ?? []) {
           stop.received(chunk.length);
           const bytes = chunk.subarray(Math.max(0, readBytes - at));
@@ -219,7 +219,7 @@ export class StoreClient {
         }
         return true;
       } catch (error) {
-        await this.#retryOrThrow(backoff, stop.reasonOf(error), signal);
+        await this.#retryOrThrow(backoff, stop.stopReason(error), signal);
       }
     }
   }
@@ -243,14 +243,14 @@ export class StoreClient {
   }
 }
 
-function startOf({ status, headers }: Response): number {
+function rangeStart({ status, headers }: Response): number {
   if (status !== 206) return 0;
   const range = /^bytes (\d+)-/.exec(headers.get("content-range") ?? "");
   return range === null ? 0 : Number(range[1]);
 }
 
 /** Returns where the body ends, if the server says so. */
-function endOf({ headers }: Response, start: number): number | undefined {
+function rangeEnd({ headers }: Response, start: number): number | undefined {
   const length = headers.get("content-length") ?? "";
   const isPlain = (headers.get("content-encoding") ?? "identity") ===
     "identity";
@@ -342,7 +342,7 @@ export class Stop implements Disposable {
   }
 
   /** Returns why a request failed; `fetch` reports all network errors as a `TypeError`. */
-  reasonOf(error: unknown): unknown {
+  stopReason(error: unknown): unknown {
     if (this.signal.aborted) return this.signal.reason;
     return error instanceof TypeError
       ? new TransientFailure(messageOf(error), { cause: error })

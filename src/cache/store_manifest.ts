@@ -104,7 +104,7 @@ export function objectKind(path: string): ObjectKind {
  * @throws {InvalidEntry} If it is not valid.
  * @throws {Error} If the store cannot be used.
  */
-export async function manifestOf(
+export async function readStoredManifest(
   kind: ManifestKind,
   { name, bytes }: StoredObject,
   store: Pick<CacheStore, "get">,

@@ -26,17 +26,17 @@ export interface StoreSetting {
  */
 export function checkServerUrl(
   url: URL,
-  { what, hint, allowInsecureTransport }: {
-    what: string;
+  { label, hint, allowInsecureTransport }: {
+    label: string;
     hint: string;
     allowInsecureTransport: boolean;
   },
 ): void {
   if (url.username !== "" || url.password !== "") {
-    throw invalidStore(`${what} contains user info; set ${hint} instead`);
+    throw invalidStore(`${label} contains user info; set ${hint} instead`);
   }
   if (url.search !== "" || url.hash !== "") {
-    throw invalidStore(`${what} contains a query or a fragment`);
+    throw invalidStore(`${label} contains a query or a fragment`);
   }
   if (url.protocol === "http:" && !allowInsecureTransport) {
     throw invalidStore(

@@ -72,18 +72,18 @@ export async function* treeBytes(
     const at = path.lastIndexOf("/");
     // A link in the path must not lead out of the directory of the job.
     const parent = await guardPath(root, join(root, path.slice(0, at + 1)));
-    yield* startBytes(path, parent, walk);
+    yield* rootBytes(path, parent, walk);
   }
   yield TAR_END;
 }
 
 /** @param parent Absolute path of the directory of the entry, without links. */
-async function* startBytes(
+async function* rootBytes(
   name: string,
   parent: string,
   walk: Walk,
 ): AsyncGenerator<Uint8Array> {
-  const own = name.slice(name.lastIndexOf("/") + 1);
+  const baseName = name.slice(name.lastIndexOf("/") + 1);
   let directory: HeldDirectory;
   try {
     directory = await HeldDirectory.open(parent);
@@ -91,16 +91,16 @@ async function* startBytes(
     throw problem(name, osReason(readableError(cause)), cause);
   }
   using _ = directory;
-  const path = join(directory.path, own);
-  yield* entryBytes({ name, own, path, directory }, walk);
+  const path = join(directory.path, baseName);
+  yield* entryBytes({ name, baseName, path, directory }, walk);
 }
 
 /** A file, link or directory that is packed. */
-interface Place {
+interface EntryPlace {
   /** Path relative to the root. */
   readonly name: string;
   /** Name in its directory. */
-  readonly own: string;
+  readonly baseName: string;
   /** Path that Deno can open, see {@linkcode DirectoryReader}. */
   readonly path: string;
   readonly directory: HeldDirectory;
@@ -108,14 +108,14 @@ interface Place {
 
 /** Yields the bytes of a file, link or directory with everything in it. */
 async function* entryBytes(
-  place: Place,
+  place: EntryPlace,
   walk: Walk,
   isAlias = false,
 ): AsyncGenerator<Uint8Array> {
   const { name, path } = place;
   try {
     // The alias of a file or directory whose name is not UTF-8 is a link to it.
-    const info = infoOf(path, isAlias);
+    const info = statPath(path, isAlias);
     walk.counts.count++;
     if (info.isDirectory) yield* directoryBytes(place, info, walk);
     else if (info.isSymlink) yield await linkBytes(name, path, info, walk);
@@ -127,17 +127,17 @@ async function* entryBytes(
   }
 }
 
-function infoOf(path: string, follows: boolean): Deno.FileInfo {
+function statPath(path: string, follows: boolean): Deno.FileInfo {
   return follows ? Deno.statSync(path) : Deno.lstatSync(path);
 }
 
 async function* directoryBytes(
-  { name, own, path, directory }: Place,
+  { name, baseName, path, directory }: EntryPlace,
   info: Deno.FileInfo,
   walk: Walk,
 ): AsyncGenerator<Uint8Array> {
-  using opened = await directory.openDirectory(own, path);
-  const item = { ...itemOf(`${name}/`, info), type: "directory" } as const;
+  using opened = await directory.openDirectory(baseName, path);
+  const item = { ...tarItem(`${name}/`, info), type: "directory" } as const;
   yield tarHeader(item);
   walk.onEntry?.({ ...item, name });
   yield* contentBytes(name, opened, walk, true);
@@ -154,13 +154,17 @@ async function* contentBytes(
   entries.sort((a, b) => a.name < b.name ? -1 : 1);
   for (const entry of entries) {
     const child = name === "" ? entry.name : `${name}/${entry.name}`;
-    const part = walk.select?.(child, isWhole) ?? "all";
-    const { name: own, path } = entry;
-    if (part === "all") {
-      const isAlias = !own.isWellFormed() && !entry.isSymlink;
-      yield* entryBytes({ name: child, own, path, directory }, walk, isAlias);
-    } else if (part === "inside" && entry.isDirectory) {
-      using inside = await directory.openDirectory(own, path);
+    const selection = walk.select?.(child, isWhole) ?? "all";
+    const { name: baseName, path } = entry;
+    if (selection === "all") {
+      const isAlias = !baseName.isWellFormed() && !entry.isSymlink;
+      yield* entryBytes(
+        { name: child, baseName, path, directory },
+        walk,
+        isAlias,
+      );
+    } else if (selection === "inside" && entry.isDirectory) {
+      using inside = await directory.openDirectory(baseName, path);
       yield* contentBytes(child, inside, walk, false);
     }
   }
@@ -173,19 +177,19 @@ async function linkBytes(
   { onEntry, allowsAnyLink = false }: Walk,
 ): Promise<Uint8Array> {
   const target = await readLinkTarget(path);
-  if (!allowsAnyLink && leadsOut(name, target)) {
+  if (!allowsAnyLink && pointsOutside(name, target)) {
     throw problem(
       name,
       `the link leads to "${target}", outside the directory of the job`,
     );
   }
-  const item = { ...itemOf(name, info), type: "link", target } as const;
+  const item = { ...tarItem(name, info), type: "link", target } as const;
   onEntry?.(item);
   return tarHeader(item);
 }
 
 async function* fileBytes(
-  { name, own, path, directory }: Place,
+  { name, baseName, path, directory }: EntryPlace,
   info: Deno.FileInfo,
   { linked, onEntry }: Walk,
 ): AsyncGenerator<Uint8Array> {
@@ -194,7 +198,7 @@ async function* fileBytes(
     const target = linked.get(id);
     if (target !== undefined) {
       const item = {
-        ...itemOf(name, info),
+        ...tarItem(name, info),
         type: "hard link",
         target,
       } as const;
@@ -204,21 +208,21 @@ async function* fileBytes(
     }
     linked.set(id, name);
   }
-  using file = await directory.openFile(own, path);
+  using file = await directory.openFile(baseName, path);
   const { id, size } = file.info;
   // A link or a pipe may have replaced the file in the meantime.
   if (id !== `${info.dev}:${info.ino}`) {
     throw problem(name, "it changed while it was saved");
   }
-  const item = { ...itemOf(name, file.info), type: "file", size } as const;
+  const item = { ...tarItem(name, file.info), type: "file", size } as const;
   yield tarHeader(item);
   const hash = onEntry && (await import("node:crypto")).createHash("sha256");
-  let left = size;
-  while (left > 0) {
-    const buffer = new Uint8Array(Math.min(left, CHUNK_BYTES));
+  let remaining = size;
+  while (remaining > 0) {
+    const buffer = new Uint8Array(Math.min(remaining, CHUNK_BYTES));
     const count = file.read(buffer);
     if (count === 0) throw problem(name, "it changed while it was saved");
-    left -= count;
+    remaining -= count;
     hash?.update(buffer.subarray(0, count));
     yield buffer.subarray(0, count);
   }
@@ -226,7 +230,7 @@ async function* fileBytes(
   yield tarPadding(size);
 }
 
-function itemOf(
+function tarItem(
   name: string,
   { mode, mtime }: Pick<Deno.FileInfo, "mode" | "mtime">,
 ): Omit<TarItem, "type"> {
@@ -234,12 +238,12 @@ function itemOf(
   return { name, mode: mode ?? 0o644, modifiedMs, size: 0 };
 }
 
-function leadsOut(name: string, target: string): boolean {
+function pointsOutside(name: string, target: string): boolean {
   if (target.startsWith("/")) return true;
   let depth = name.split("/").length - 1;
-  for (const part of target.split("/")) {
-    if (part === "..") depth--;
-    else if (part !== "" && part !== ".") depth++;
+  for (const segment of target.split("/")) {
+    if (segment === "..") depth--;
+    else if (segment !== "" && segment !== ".") depth++;
     if (depth < 0) return true;
   }
   return false;

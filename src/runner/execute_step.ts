@@ -145,7 +145,7 @@ async function runOrRestore(
 ): Promise<StepEnd> {
   const { cache, activity, graph, cancellation } = shared;
   const { definition } = opened.context;
-  if (definition.untrusted) activity.noteUntrusted();
+  if (definition.untrusted) activity.markUntrusted();
   const run: CachedStep["run"] = async (log, spawn) => {
     using _ = activity.enter();
     const { system } = opened.context;

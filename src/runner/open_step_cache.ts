@@ -51,7 +51,7 @@ export async function openStepCache(
     variables: Object.keys(jobEnv)
       .filter((name) => !name.startsWith(SYSTEM_PREFIX)),
     storeVariables: storeVariables(config.cache.store ?? ""),
-    directoryOf: (step) => directoryOf(step, plan, root, workspace.pathOf),
+    resolveDirectory: (step) => directoryOf(step, plan, root, workspace.pathOf),
     ignored: {
       inputs: (path) => isBelow(artifacts, path),
       outputs: (path) =>
@@ -70,7 +70,7 @@ export async function openStepCache(
       }),
     env: childEnvironment(host.env, { kind: "tool" }),
     temporaryParents: temporaryParents({ env: host.env, workspace }),
-    onTrouble(reason) {
+    onFailure(reason) {
       if (troubles.has(reason)) return;
       troubles.add(reason);
       warn(`Cannot use the cache of steps: ${masker.maskText(reason)}`);

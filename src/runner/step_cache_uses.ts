@@ -1,6 +1,6 @@
 import type { EntryId } from "../cache/cache_entry.ts";
 import type { CacheStore } from "../cache/cache_store.ts";
-import { pathsBelow, savedRoot } from "../cache/job_paths.ts";
+import { cacheRoot, pathsBelow } from "../cache/job_paths.ts";
 import { expandKey } from "../cache/key_template.ts";
 import { checkNamespaces, untrustedNamespace } from "../cache/namespaces.ts";
 import { openStore } from "../cache/open_store.ts";
@@ -87,7 +87,7 @@ export class StepCacheUses {
     { graceful: signal }: Cancellation,
   ): Promise<PreparedUse> {
     const { masker, workspace } = this.#runner;
-    const root = await savedRoot(cwd, workspace.base);
+    const root = await cacheRoot(cwd, workspace.base);
     const expand = (template: string) =>
       expandKey(template, {
         directory: cwd,

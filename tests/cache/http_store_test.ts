@@ -255,7 +255,11 @@ describe("a cache on an HTTP server", () => {
     const bytes = new Uint8Array(1);
     for (let round = 0; round < 3; round++) {
       await assertRejects(() => store.get("x", options), Error, "status 503");
-      await assertRejects(() => store.sizeOf("x", signal), Error, "status 503");
+      await assertRejects(
+        () => store.getSize("x", signal),
+        Error,
+        "status 503",
+      );
       await assertRejects(
         () => store.put("x", bytes, signal),
         Error,

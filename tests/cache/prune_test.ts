@@ -114,7 +114,7 @@ Deno.test("pruneStore() keeps what was used last of all kinds, and nothing else"
       `seed ${random.seed}`,
     );
     const contents = await listStore(store, signal);
-    assertEquals(contents.others, []);
+    assertEquals(contents.otherNames, []);
     assertEquals(
       [...contents.manifests.map(({ path }) => path), ...contents.packs.keys()]
         .sort(),

@@ -283,7 +283,7 @@ Deno.test({
       assertEquals(await unfinishedUploads(swift, place), 0);
       const options = { maxBytes: content.length, signal };
       assertEquals(await bytesOf(await store.get(name, options)), content);
-      assertEquals(await store.sizeOf(name, signal), content.length);
+      assertEquals(await store.getSize(name, signal), content.length);
       const parts = proxy.requests.filter((text) =>
         text.includes("partNumber=3")
       );

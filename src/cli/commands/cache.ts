@@ -1,7 +1,7 @@
 import { CACHE_NAME } from "../../cache/cache_entry.ts";
 import { cacheSettings } from "../../cache/cache_settings.ts";
 import type { CacheStore } from "../../cache/cache_store.ts";
-import { pathsBelow, savedRoot } from "../../cache/job_paths.ts";
+import { cacheRoot, pathsBelow } from "../../cache/job_paths.ts";
 import { expandKey } from "../../cache/key_template.ts";
 import { openStore } from "../../cache/open_store.ts";
 import {
@@ -21,7 +21,10 @@ import { osReason, RunnerError } from "../../errors.ts";
 import { temporaryParents } from "../../fs/temporary_directory.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
 import { canRead, canWrite } from "../../steps/cache/store_access.ts";
-import { memoryDirectory, noteCleared } from "../../steps/cache/file_memory.ts";
+import {
+  memoryDirectory,
+  recordClearing,
+} from "../../steps/cache/file_memory.ts";
 import { cancelOnSignal, findAction } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
@@ -205,7 +208,7 @@ function showCache(context: CommandContext): Promise<number> {
     const store = await listableStoreOf(context);
     const { manifests, packs, bytes } = await listStore(store, graceful);
     await context.print(
-      `${store.shown}: ${manifests.length} entries, ${bytes} of ${maxBytes} bytes`,
+      `${store.displayName}: ${manifests.length} entries, ${bytes} of ${maxBytes} bytes`,
     );
     for (const manifest of manifests) {
       const { namespace, kind, name, key = "", usedMs } = manifest;
@@ -232,7 +235,7 @@ async function clearCache(context: CommandContext): Promise<number> {
   const code = await removeEntries(context, 0);
   const parent = memoryDirectory(context.runner.host.env);
   // Without it, a server is asked again within an hour.
-  if (parent !== undefined) await noteCleared(parent).catch(() => {});
+  if (parent !== undefined) await recordClearing(parent).catch(() => {});
   return code;
 }
 
@@ -280,7 +283,7 @@ async function listableStoreOf(
   const store = await storeOf(context);
   if (isListable(store)) return store;
   throw new RunnerError(
-    `Cannot manage "${store.shown}": a store on an HTTP server cannot be listed`,
+    `Cannot manage "${store.displayName}": a store on an HTTP server cannot be listed`,
     { code: "invalid-config" },
   );
 }
@@ -312,7 +315,7 @@ function cacheContext(
 async function jobDirectory(
   { runner: { host: { cwd }, workspace } }: CommandContext,
 ): Promise<string> {
-  return await savedRoot(cwd, workspace.base);
+  return await cacheRoot(cwd, workspace.base);
 }
 
 /** Returns paths relative to the directory of the job. */

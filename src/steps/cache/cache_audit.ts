@@ -10,7 +10,7 @@ const MAX_TRACE_BYTES = 256 * 1024 * 1024;
 const STRACE = ["strace", "-f", "-qq", "-y", "-s", "4096"];
 
 /** Maximum number of files that are named. */
-const MAX_NAMED = 50;
+const MAX_LISTED = 50;
 
 /**
  * Compares the result of a step with that of another run.
@@ -22,31 +22,31 @@ export function differences(
   outputs: readonly OutputFile[],
   values: Readonly<Record<string, string>>,
 ): string[] {
-  const found: string[] = [];
+  const differing: string[] = [];
   const now = new Map(outputs.map((output) => [output.path, output]));
   for (const cached of entry.outputs) {
     const output = now.get(cached.path);
     now.delete(cached.path);
     const path = JSON.stringify(cached.path);
-    if (output === undefined) found.push(`${path} was not created again`);
+    if (output === undefined) differing.push(`${path} was not created again`);
     else if (output.type !== cached.type) {
-      found.push(`${path} has another type`);
+      differing.push(`${path} has another type`);
     } else if (output.content !== cached.content) {
-      found.push(`${path} has another content`);
+      differing.push(`${path} has another content`);
     } else if (output.mode !== cached.mode) {
-      found.push(`${path} has other permissions`);
+      differing.push(`${path} has other permissions`);
     }
   }
   for (const path of now.keys()) {
-    found.push(`${JSON.stringify(path)} is not in the cache`);
+    differing.push(`${JSON.stringify(path)} is not in the cache`);
   }
   const names = new Set([...Object.keys(entry.values), ...Object.keys(values)]);
   for (const name of names) {
     if (entry.values[name] !== values[name]) {
-      found.push(`output ${JSON.stringify(name)} has another value`);
+      differing.push(`output ${JSON.stringify(name)} has another value`);
     }
   }
-  return found;
+  return differing;
 }
 
 /** Records which files the programs of a step open. */
@@ -83,13 +83,13 @@ export async function traceFiles(
     // It is not installed.
     return undefined;
   }
-  const room = privateDirectory(temporaryParents);
+  const temporary = privateDirectory(temporaryParents);
   let count = 0;
-  const fileOf = (number: number) => `${room.path}/trace-${number}`;
+  const traceFile = (number: number) => `${temporary.path}/trace-${number}`;
   const filter = "trace=open,openat,openat2,creat";
   return {
     spawn(command, options) {
-      const file = fileOf(count++);
+      const file = traceFile(count++);
       const words = [...STRACE, "-z", "-e", filter, "-o", file];
       return system.spawn(command, { ...options, launcher: { words } });
     },
@@ -97,7 +97,7 @@ export async function traceFiles(
       const read = new Set<string>();
       const written = new Set<string>();
       for (let number = 0; number < count; number++) {
-        const text = await traceText(fileOf(number));
+        const text = await traceText(traceFile(number));
         for (const { path, writes } of openedFiles(text)) {
           if (!isInside(root, path) || path === root) continue;
           (writes ? written : read).add(path.slice(root.length + 1));
@@ -105,7 +105,7 @@ export async function traceFiles(
       }
       return [...read.difference(written)].sort();
     },
-    [Symbol.dispose]: () => room[Symbol.dispose](),
+    [Symbol.dispose]: () => temporary[Symbol.dispose](),
   };
 }
 
@@ -144,8 +144,8 @@ function unescaped(path: string): string {
 }
 
 /** Shortens a list of files for a message. */
-export function namedFiles(paths: readonly string[]): string[] {
-  const more = paths.length - MAX_NAMED;
-  const named = paths.slice(0, MAX_NAMED).map((path) => JSON.stringify(path));
-  return more > 0 ? [...named, `${more} more`] : named;
+export function listFiles(paths: readonly string[]): string[] {
+  const more = paths.length - MAX_LISTED;
+  const listed = paths.slice(0, MAX_LISTED).map((path) => JSON.stringify(path));
+  return more > 0 ? [...listed, `${more} more`] : listed;
 }

@@ -40,7 +40,7 @@ export class StepActivity {
   }
 
   /** Records that an untrusted step may change files from now on. */
-  noteUntrusted(): void {
+  markUntrusted(): void {
     this.#hasUntrusted = true;
   }
 

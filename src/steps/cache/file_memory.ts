@@ -33,13 +33,13 @@ const MAX_PARTS = 2_000;
 const MIN_AGE_MS = 2_000;
 
 /** Time for which the clock of the file system is not read again, in milliseconds. */
-const ASK_AGAIN_MS = 1_000;
+const RECHECK_MS = 1_000;
 
 /** Size of the chunks in which files are read, in bytes. */
 const CHUNK_BYTES = 1024 * 1024;
 
 /** Number of chunks after which the event loop gets a turn. */
-const TURN_CHUNKS = 16;
+const CHUNKS_PER_TURN = 16;
 
 /** Remembered facts about a step. */
 export interface RememberedStep {
@@ -135,11 +135,13 @@ export class FileMemory {
 
   /** Returns the remembered facts about a step. */
   step(id: string): RememberedStep | undefined {
-    const known = this.#steps.get(id);
-    if (known?.seen === undefined || known.seen.ms > this.#clearedMs) {
-      return known;
+    const remembered = this.#steps.get(id);
+    if (
+      remembered?.seen === undefined || remembered.seen.ms > this.#clearedMs
+    ) {
+      return remembered;
     }
-    const { seen: _, ...facts } = known;
+    const { seen: _, ...facts } = remembered;
     return facts;
   }
 
@@ -147,13 +149,13 @@ export class FileMemory {
   rememberStep(id: string, { entry, ...facts }: RememberedStep): void {
     const isSmall = entry !== undefined &&
       Object.keys(entry.parts).length + entry.outputs.length <= MAX_PARTS;
-    const known = this.#steps.get(id);
-    const isSame = known !== undefined &&
-      known.entry?.key === (isSmall ? entry.key : undefined) &&
-      isEqual(known.created, facts.created) &&
-      isEqual(known.foreign, facts.foreign) &&
-      known.seen?.store === facts.seen?.store &&
-      known.seen?.ms === facts.seen?.ms;
+    const remembered = this.#steps.get(id);
+    const isSame = remembered !== undefined &&
+      remembered.entry?.key === (isSmall ? entry.key : undefined) &&
+      isEqual(remembered.created, facts.created) &&
+      isEqual(remembered.foreign, facts.foreign) &&
+      remembered.seen?.store === facts.seen?.store &&
+      remembered.seen?.ms === facts.seen?.ms;
     if (isSame) return;
     this.#steps.set(id, { ...facts, ...isSmall ? { entry } : {} });
     this.#hasChanged = true;
@@ -166,31 +168,31 @@ export class FileMemory {
    * @param info Metadata of the file.
    * @throws {Uncacheable} If the file no longer has this metadata.
    */
-  async hashOf(
+  async hashFile(
     path: string,
     info: Deno.FileInfo,
     signal: AbortSignal,
   ): Promise<string> {
-    const facts = factsOf(info);
-    const known = this.#files.get(path);
-    if (facts !== undefined && known?.endsWith(facts)) {
-      const hash = known.slice(0, -facts.length);
+    const facts = describeFile(info);
+    const remembered = this.#files.get(path);
+    if (facts !== undefined && remembered?.endsWith(facts)) {
+      const hash = remembered.slice(0, -facts.length);
       if (hash.length === HASH_LENGTH) return hash;
     }
     const isOld = this.#isOld(info.ctime?.getTime() ?? Infinity);
-    const fresh = await hashFile(path, info, signal);
+    const newHash = await readHash(path, info, signal);
     if (facts !== undefined && isOld && this.#files.size < MAX_REMEMBERED) {
-      this.#files.set(path, fresh + facts);
+      this.#files.set(path, newHash + facts);
       this.#hasChanged = true;
     } else if (this.#files.delete(path)) this.#hasChanged = true;
-    return fresh;
+    return newHash;
   }
 
   #isOld(changedMs: number): boolean {
     if (changedMs > Date.now() - MIN_AGE_MS) return false;
     const isOldEnough = () => changedMs <= this.#fileTimeMs - MIN_AGE_MS;
     const nowMs = performance.now();
-    if (!isOldEnough() && nowMs - this.#askedMs > ASK_AGAIN_MS) {
+    if (!isOldEnough() && nowMs - this.#askedMs > RECHECK_MS) {
       this.#askedMs = nowMs;
       this.#fileTimeMs = this.#fileTime();
     }
@@ -235,7 +237,7 @@ export function memoryDirectory(
  *
  * @param parent Absolute path of the directory that contains the memories.
  */
-export async function noteCleared(parent: string): Promise<void> {
+export async function recordClearing(parent: string): Promise<void> {
   await Deno.mkdir(parent, { recursive: true, mode: 0o700 });
   await writeAtomic(`${parent}/${CLEARED}`, "", { mode: 0o600 });
 }
@@ -250,11 +252,11 @@ function clearedMs(parent: string): number {
 }
 
 function isEqual(
-  one: readonly string[] | undefined,
-  other: readonly string[] | undefined,
+  left: readonly string[] | undefined,
+  right: readonly string[] | undefined,
 ): boolean {
-  return one?.length === other?.length &&
-    (one ?? []).every((path, at) => path === other?.[at]);
+  return left?.length === right?.length &&
+    (left ?? []).every((path, at) => path === right?.[at]);
 }
 
 interface Content {
@@ -282,7 +284,7 @@ async function readContent(
   }
 }
 
-function factsOf(info: Deno.FileInfo): string | undefined {
+function describeFile(info: Deno.FileInfo): string | undefined {
   const { size, mtime, ctime, ino, dev } = info;
   if (mtime === null || ctime === null || ino === null) return undefined;
   return ` ${size} ${mtime.getTime()} ${ctime.getTime()} ${ino} ${dev}`;
@@ -292,7 +294,7 @@ function factsOf(info: Deno.FileInfo): string | undefined {
  * Reads a file synchronously, which takes a fraction of the time for small
  * files. It is opened without blocking, in case that a pipe replaces it.
  */
-async function hashFile(
+async function readHash(
   path: string,
   { ino, dev, size }: Deno.FileInfo,
   signal: AbortSignal,
@@ -314,7 +316,7 @@ async function hashFile(
       const length = fs.readSync(file, buffer);
       if (length === 0) return hash.digest("hex");
       hash.update(buffer.subarray(0, length));
-      if (count % TURN_CHUNKS === 0) {
+      if (count % CHUNKS_PER_TURN === 0) {
         await pause(0, signal);
         signal.throwIfAborted();
       }

@@ -67,15 +67,15 @@ export async function findFiles(
 
 /** Converts a system error to the reason why a step is not cached. */
 export function uncacheable(cause: unknown): unknown {
-  const isOfSystem = cause instanceof Error &&
+  const isSystemError = cause instanceof Error &&
     !(cause instanceof Uncacheable) &&
     !(cause instanceof TypeError);
-  if (!isOfSystem) return cause;
+  if (!isSystemError) return cause;
   const [reason] = osReason(cause).split(", ");
-  const shown = reason.length > MAX_REASON
+  const shortReason = reason.length > MAX_REASON
     ? `${reason.slice(0, MAX_REASON)}…`
     : reason;
-  return new Uncacheable(`its files cannot be read: ${shown}`, { cause });
+  return new Uncacheable(`its files cannot be read: ${shortReason}`, { cause });
 }
 
 class Walk {
@@ -95,9 +95,11 @@ class Walk {
 
   /** Starts at a path. A link in the path is treated like a link in a directory. */
   async start(path: string): Promise<void> {
-    const place = `${this.#root}/${path}`;
+    const absolute = `${this.#root}/${path}`;
     if (path === "") return await this.#directory("", this.#root, this.#root);
-    if (isReal(place)) return await this.#visit(path, place, place);
+    if (hasNoLinks(absolute)) {
+      return await this.#visit(path, absolute, absolute);
+    }
     const parts = path.split("/");
     for (const [at] of parts.slice(1).entries()) {
       const parent = parts.slice(0, at + 1).join("/");
@@ -109,9 +111,9 @@ class Walk {
       this.#add(parent, "link", info);
       if (this.#realDirectory(`${this.#root}/${parent}`) === undefined) return;
     }
-    const isLink = lstat(place)?.isSymlink ?? false;
+    const isLink = lstat(absolute)?.isSymlink ?? false;
     if (isLink && !this.#patterns.matches(path)) this.#refuseLink(path);
-    await this.#visit(path, place);
+    await this.#visit(path, absolute);
   }
 
   /** Rejects a link to outputs, because targets of links are never replaced. */
@@ -123,49 +125,51 @@ class Walk {
   /** @param real Path without links; set if a link leads to the directory. */
   async #directory(
     path: string,
-    place: string,
+    absolute: string,
     real: string,
   ): Promise<void> {
     if (this.#open.has(real)) return;
     this.#open.add(real);
     let isEmpty = true;
-    for (const { name } of entriesOf(place)) {
+    for (const { name } of readEntries(absolute)) {
       isEmpty = false;
-      if (name.includes("\ufffd") && lstat(`${place}/${name}`) === undefined) {
+      if (
+        name.includes("\ufffd") && lstat(`${absolute}/${name}`) === undefined
+      ) {
         throw new Uncacheable(`the name of "${path}/${name}" is not UTF-8`);
       }
       await this.#visit(
         path === "" ? name : `${path}/${name}`,
-        `${place}/${name}`,
+        `${absolute}/${name}`,
         `${real}/${name}`,
       );
     }
     this.#open.delete(real);
     const counts = isEmpty && !this.#options.followsLinks &&
       this.#patterns.matches(path);
-    const info = counts ? lstat(place) : undefined;
+    const info = counts ? lstat(absolute) : undefined;
     if (info !== undefined) this.#add(path, "directory", info);
   }
 
-  async #visit(path: string, place: string, inReal?: string): Promise<void> {
+  async #visit(path: string, absolute: string, inReal?: string): Promise<void> {
     const { ignored, followsLinks, signal } = this.#options;
-    if (isOfRunner(path) || ignored(path)) return;
+    if (isRunnerFile(path) || ignored(path)) return;
     if (++this.#count % TURN_COUNT === 0) {
       await pause(0, signal);
       signal.throwIfAborted();
     }
-    const info = lstat(place);
+    const info = lstat(absolute);
     if (info === undefined) return;
     if (info.isDirectory) {
-      const real = inReal ?? Deno.realPathSync(place);
-      return await this.#directory(path, place, real);
+      const real = inReal ?? Deno.realPathSync(absolute);
+      return await this.#directory(path, absolute, real);
     }
     if (info.isSymlink && followsLinks) {
-      const real = this.#realDirectory(place);
+      const real = this.#realDirectory(absolute);
       if (real !== undefined) await this.#directory(path, real, real);
     }
     if (!this.#patterns.matches(path)) return;
-    this.#add(path, typeOf(info), info);
+    this.#add(path, fileType(info), info);
   }
 
   #add(path: string, type: FoundFile["type"], info: Deno.FileInfo): void {
@@ -178,12 +182,12 @@ class Walk {
   }
 
   /** Returns the target of a link if it is a directory of the job. */
-  #realDirectory(place: string): string | undefined {
+  #realDirectory(absolute: string): string | undefined {
     try {
-      const real = Deno.realPathSync(place);
-      const isOurs = isInside(this.#root, real) && real !== this.#root &&
-        !isOfRunner(real.slice(this.#root.length + 1));
-      return isOurs && Deno.statSync(real).isDirectory ? real : undefined;
+      const real = Deno.realPathSync(absolute);
+      const isInTree = isInside(this.#root, real) && real !== this.#root &&
+        !isRunnerFile(real.slice(this.#root.length + 1));
+      return isInTree && Deno.statSync(real).isDirectory ? real : undefined;
     } catch {
       // The link is dangling, or part of a cycle.
       return undefined;
@@ -191,12 +195,12 @@ class Walk {
   }
 }
 
-function typeOf(info: Deno.FileInfo): FoundFile["type"] {
+function fileType(info: Deno.FileInfo): FoundFile["type"] {
   return info.isSymlink ? "link" : info.isFile ? "file" : "other";
 }
 
 /** Checks whether a path belongs to git or to the runner. */
-export function isOfRunner(path: string): boolean {
+export function isRunnerFile(path: string): boolean {
   return path === OWN_DIRECTORY || path.startsWith(`${OWN_DIRECTORY}/`) ||
     /(?:^|\/)\.git(?:\/|$)/.test(path);
 }
@@ -211,7 +215,7 @@ function lstat(path: string): Deno.FileInfo | undefined {
 }
 
 /** Checks whether a path exists, and no part of it is a link. */
-function isReal(path: string): boolean {
+function hasNoLinks(path: string): boolean {
   try {
     return Deno.realPathSync(path) === path;
   } catch {
@@ -219,7 +223,7 @@ function isReal(path: string): boolean {
   }
 }
 
-function* entriesOf(path: string): Generator<Deno.DirEntry> {
+function* readEntries(path: string): Generator<Deno.DirEntry> {
   try {
     yield* Deno.readDirSync(path);
   } catch (error) {

@@ -36,13 +36,13 @@ export async function inputFiles(
   });
   const described = new Map<string, string>();
   for (const { path, type, info } of found) {
-    const place = `${root}/${path}`;
+    const absolute = `${root}/${path}`;
     if (type === "file") {
-      const hash = await memory.hashOf(place, info, signal);
-      described.set(path, `file ${modeOf(info)} ${hash}`);
+      const hash = await memory.hashFile(absolute, info, signal);
+      described.set(path, `file ${formatMode(info)} ${hash}`);
     } else if (type === "link") {
-      const target = JSON.stringify(await targetOf(place));
-      const content = await linkedContent(place, context);
+      const target = JSON.stringify(await readTarget(absolute));
+      const content = await linkedContent(absolute, context);
       described.set(path, `link ${target} ${content}`);
     } else described.set(path, type);
   }
@@ -50,19 +50,19 @@ export async function inputFiles(
 }
 
 async function linkedContent(
-  place: string,
+  absolute: string,
   { memory, signal }: HashContext,
 ): Promise<string> {
   let real: string;
   let info: Deno.FileInfo;
   try {
-    real = await Deno.realPath(place);
+    real = await Deno.realPath(absolute);
     info = await Deno.lstat(real);
   } catch {
     return "leads nowhere";
   }
   if (!info.isFile) return info.isDirectory ? "directory" : "other";
-  return `${modeOf(info)} ${await memory.hashOf(real, info, signal)}`;
+  return `${formatMode(info)} ${await memory.hashFile(real, info, signal)}`;
 }
 
 /**
@@ -85,26 +85,26 @@ export async function outputFiles(
       path,
       type,
       mode: type === "link" ? 0 : (info.mode ?? 0o644) & 0o777,
-      content: await contentOf(path, type, info, context),
+      content: await describeContent(path, type, info, context),
     });
   }
   return outputs;
 }
 
-async function contentOf(
+async function describeContent(
   path: string,
   type: OutputFile["type"],
   info: Deno.FileInfo,
   { root, memory, signal }: HashContext,
 ): Promise<string> {
-  const place = `${root}/${path}`;
-  if (type === "link") return await targetOf(place);
-  return type === "file" ? await memory.hashOf(place, info, signal) : "";
+  const absolute = `${root}/${path}`;
+  if (type === "link") return await readTarget(absolute);
+  return type === "file" ? await memory.hashFile(absolute, info, signal) : "";
 }
 
-async function targetOf(place: string): Promise<string> {
+async function readTarget(absolute: string): Promise<string> {
   try {
-    return await Deno.readLink(place);
+    return await Deno.readLink(absolute);
   } catch (cause) {
     throw uncacheable(cause);
   }
@@ -121,6 +121,6 @@ export async function findOutputs(
   });
 }
 
-function modeOf({ mode }: Deno.FileInfo): string {
+function formatMode({ mode }: Deno.FileInfo): string {
   return ((mode ?? 0o644) & 0o777).toString(8);
 }

@@ -1,7 +1,7 @@
 import type { KeyParts } from "../../cache/step_entry.ts";
 
 /** Maximum number of changes that are named. */
-const MAX_NAMED = 50;
+const MAX_LISTED = 50;
 
 /** Descriptions of parts that have only a kind. */
 const FACTS: Readonly<Record<string, string>> = {
@@ -41,7 +41,7 @@ export function keyChanges(before: KeyParts, now: KeyParts): string[] {
     .filter((name) => before[name] !== now[name]).sort();
   const renamed = renamedInputs(names, before, now);
   const changes = names.flatMap((name) => {
-    const input = inputOf(name);
+    const input = inputName(name);
     if (input === undefined) return [partChange(name, before[name], now[name])];
     if (renamed.to.has(input)) return [];
     const to = renamed.from.get(input);
@@ -50,14 +50,14 @@ export function keyChanges(before: KeyParts, now: KeyParts): string[] {
       : `renamed to ${JSON.stringify(to)}`;
     return [`input ${JSON.stringify(input)}: ${change}`];
   });
-  const more = changes.length - MAX_NAMED;
+  const more = changes.length - MAX_LISTED;
   return more <= 0
     ? changes
-    : [...changes.slice(0, MAX_NAMED), `${more} more changes`];
+    : [...changes.slice(0, MAX_LISTED), `${more} more changes`];
 }
 
 /** Returns the path of the file that a part describes. */
-export function inputOf(name: string): string | undefined {
+export function inputName(name: string): string | undefined {
   return name.startsWith("input:") ? name.slice("input:".length) : undefined;
 }
 
@@ -69,13 +69,13 @@ function renamedInputs(
 ): { from: ReadonlyMap<string, string>; to: ReadonlySet<string> } {
   const added = new Map<string, string[]>();
   for (const name of names) {
-    const input = inputOf(name);
+    const input = inputName(name);
     if (input === undefined || before[name] !== undefined) continue;
     added.set(now[name], [...added.get(now[name]) ?? [], input]);
   }
   const from = new Map<string, string>();
   for (const name of names) {
-    const input = inputOf(name);
+    const input = inputName(name);
     if (input === undefined || now[name] !== undefined) continue;
     const to = added.get(before[name])?.shift();
     if (to !== undefined) from.set(input, to);

@@ -67,12 +67,14 @@ export async function keyParts(input: KeyInput): Promise<KeyParts> {
       : await valueHash(value);
   }
   for (const [command, hash] of input.tools) parts[`tool:${command}`] = hash;
-  for (const need of input.needs) Object.assign(parts, await needParts(need));
+  for (const need of input.needs) {
+    Object.assign(parts, await describeNeed(need));
+  }
   for (const [path, file] of input.inputs) parts[`input:${path}`] = file;
   return parts;
 }
 
-async function needParts(
+async function describeNeed(
   { name, conclusion, value, list, files, service }: KeyNeed,
 ): Promise<Record<string, string>> {
   const parts: Record<string, string> = {};
@@ -108,24 +110,25 @@ export async function filesHash(
 const hashes = new Map<string, string>();
 
 /** Maximum number, and maximum length, of these texts. */
-const MAX_KNOWN = 10_000;
-const MAX_KNOWN_LENGTH = 1_000;
+const MAX_CACHED = 10_000;
+const MAX_CACHED_LENGTH = 1_000;
 
 /** Computes the hash of a value as JSON. */
 export async function valueHash(value: unknown): Promise<string> {
   const text = JSON.stringify(value) ?? "";
-  const known = hashes.get(text);
-  if (known !== undefined) return known;
+  const cached = hashes.get(text);
+  if (cached !== undefined) return cached;
   const hash = await sha256Hex(text);
-  const isKept = text.length <= MAX_KNOWN_LENGTH && hashes.size < MAX_KNOWN;
-  if (isKept) hashes.set(text, hash);
+  const isCacheable = text.length <= MAX_CACHED_LENGTH &&
+    hashes.size < MAX_CACHED;
+  if (isCacheable) hashes.set(text, hash);
   return hash;
 }
 
 /** Checks variables for secrets, each value once. */
 export class SecretCheck {
   readonly #masker: Masker;
-  readonly #known = new Map<string, boolean>();
+  readonly #results = new Map<string, boolean>();
   #formTotal = 0;
 
   constructor(masker: Masker) {
@@ -142,12 +145,12 @@ export class SecretCheck {
   holdsSecret(text: string): boolean {
     const { formTotal } = this.#masker;
     if (formTotal === 0) return false;
-    if (formTotal !== this.#formTotal) this.#known.clear();
+    if (formTotal !== this.#formTotal) this.#results.clear();
     this.#formTotal = formTotal;
-    const known = this.#known.get(text);
-    if (known !== undefined) return known;
+    const cached = this.#results.get(text);
+    if (cached !== undefined) return cached;
     const holds = this.#masker.holdsSecret(text);
-    this.#known.set(text, holds);
+    this.#results.set(text, holds);
     return holds;
   }
 
@@ -164,10 +167,10 @@ export class SecretCheck {
   ): string | undefined {
     const words = typeof run === "function" ? [] : [run].flat();
     if (words.some((word) => this.holdsSecret(word))) return "its command";
-    const found = Object.entries(env)
+    const variable = Object.entries(env)
       .find(([name, value]) =>
         !ignored.includes(name) && this.isSecret(name, value)
       );
-    return found && `the variable ${JSON.stringify(found[0])}`;
+    return variable && `the variable ${JSON.stringify(variable[0])}`;
   }
 }

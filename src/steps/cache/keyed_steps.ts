@@ -43,7 +43,7 @@ export interface StepKeysOptions {
    */
   readonly storeVariables: readonly string[];
   /** Returns the directory of a step, relative to that of the job. */
-  readonly directoryOf: (step: number) => string;
+  readonly resolveDirectory: (step: number) => string;
   /** Paths that are neither read nor created by steps, such as logs. */
   readonly ignored: {
     readonly inputs: (path: string) => boolean;
@@ -118,7 +118,7 @@ export class StepKeys {
       throw new Uncacheable("its directory is outside that of the job");
     }
     const directory = cwd.slice(root.length + 1);
-    const { id, command } = await this.#identityOf(step.index);
+    const { id, command } = await this.#identifyStep(step.index);
     const inputs = await this.inputs(step, config, directory);
     const parts = await keyParts({
       definition,
@@ -140,7 +140,7 @@ export class StepKeys {
       inputs,
     });
     const { graceful: signal } = step.context.cancellation;
-    const known = this.#memory.step(id)?.entry;
+    const remembered = this.#memory.step(id)?.entry;
     return {
       step,
       config,
@@ -148,10 +148,10 @@ export class StepKeys {
       directory,
       parts,
       // Equal parts have the same key, and comparing them takes less time.
-      key: known !== undefined && areEqual(known.parts, parts)
-        ? known.key
+      key: remembered !== undefined && areEqual(remembered.parts, parts)
+        ? remembered.key
         : await keyOfParts(parts),
-      outputs: this.#outputsOf(step.index, directory, signal, id),
+      outputs: this.#outputFiles(step.index, directory, signal, id),
     };
   }
 
@@ -159,7 +159,7 @@ export class StepKeys {
    * Called for all steps at once, because each hash is computed in another thread,
    * for which a step would have to wait.
    */
-  async #identityOf(step: number): Promise<StepIdentity> {
+  async #identifyStep(step: number): Promise<StepIdentity> {
     const { plan, project } = this.#options;
     this.#identities ??= Promise.all(
       plan.steps.map(async ({ name, definition: { run, cache } }) =>
@@ -210,7 +210,7 @@ export class StepKeys {
         ...isOneOfMany ? {} : { value: needOutputs[group] },
         ...definition.cache === undefined
           ? {}
-          : { files: await this.#filesOf(need, signal) },
+          : { files: await this.#describeFiles(need, signal) },
       });
     }
     for (const name of lists) needs.push({ name, list: needOutputs[name] });
@@ -218,34 +218,34 @@ export class StepKeys {
   }
 
   /** Returns a hash of the files that a step created in this or an earlier run. */
-  async #filesOf(need: number, signal: AbortSignal): Promise<string> {
+  async #describeFiles(need: number, signal: AbortSignal): Promise<string> {
     if (!this.#files.has(need)) await this.#findFiles(need, signal);
     const files = this.#files.get(need)!;
     return typeof files === "string" ? files : await filesHash(files);
   }
 
   async #findFiles(need: number, signal: AbortSignal): Promise<void> {
-    const directory = this.#options.directoryOf(need);
+    const directory = this.#options.resolveDirectory(need);
     try {
-      const outputs = this.#outputsOf(need, directory, signal);
-      this.noteFiles(need, await outputs.describe());
+      const outputs = this.#outputFiles(need, directory, signal);
+      this.recordFiles(need, await outputs.describe());
     } catch (error) {
       if (!(error instanceof Uncacheable)) throw error;
-      this.noteUnknownFiles(need);
+      this.recordUnknownFiles(need);
     }
   }
 
   /** Records which files a step created. */
-  noteFiles(step: number, outputs: readonly OutputFile[]): void {
+  recordFiles(step: number, outputs: readonly OutputFile[]): void {
     this.#files.set(step, outputs);
   }
 
   /** Keeps steps that need these unknown files from being restored. */
-  noteUnknownFiles(step: number): void {
+  recordUnknownFiles(step: number): void {
     this.#files.set(step, `unknown ${crypto.randomUUID()}`);
   }
 
-  #outputsOf(
+  #outputFiles(
     step: number,
     directory: string,
     signal: AbortSignal,
@@ -268,10 +268,10 @@ export class StepKeys {
   }
 }
 
-function areEqual(one: KeyParts, other: KeyParts): boolean {
-  const names = Object.keys(one);
-  return names.length === Object.keys(other).length &&
+function areEqual(left: KeyParts, right: KeyParts): boolean {
+  const names = Object.keys(left);
+  return names.length === Object.keys(right).length &&
     names.every((name) =>
-      Object.hasOwn(other, name) && one[name] === other[name]
+      Object.hasOwn(right, name) && left[name] === right[name]
     );
 }

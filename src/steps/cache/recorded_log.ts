@@ -83,7 +83,7 @@ export async function replayLog(
   masker: Masker,
 ): Promise<void> {
   const masked = masker.formTotal === 0
-    ? cut(bytes, parts)
+    ? splitParts(bytes, parts)
     : maskedParts(bytes, parts, () => masker.stream());
   for (const part of masked) {
     await log[part.stream].write(part.bytes);
@@ -110,18 +110,20 @@ function maskedParts(
       held: new Uint8Array(),
     }]),
   );
-  for (const [at, { stream, bytes: part }] of cut(bytes, parts).entries()) {
-    const own = state.get(stream)!;
-    const window = joinBytes([own.held, part]);
+  for (
+    const [at, { stream, bytes: part }] of splitParts(bytes, parts).entries()
+  ) {
+    const current = state.get(stream)!;
+    const window = joinBytes([current.held, part]);
     const isLast = streams.get(stream) === at;
-    const { output, heldFrom } = own.mask.mask(window, isLast);
+    const { output, heldFrom } = current.mask.mask(window, isLast);
     masked.push({ stream, bytes: output.slice() });
-    own.held = isLast ? new Uint8Array() : window.slice(heldFrom);
+    current.held = isLast ? new Uint8Array() : window.slice(heldFrom);
   }
   return masked.filter(({ bytes }) => bytes.length > 0);
 }
 
-function cut(
+function splitParts(
   bytes: Uint8Array<ArrayBuffer>,
   parts: readonly StoredLogPart[],
 ): Part[] {

@@ -33,8 +33,8 @@ import {
   type MemoryFacts,
   type RememberedStep,
 } from "./file_memory.ts";
-import { isOfRunner, Uncacheable } from "./file_tree.ts";
-import { inputOf, keyChanges } from "./key_changes.ts";
+import { isRunnerFile, Uncacheable } from "./file_tree.ts";
+import { inputName, keyChanges } from "./key_changes.ts";
 import { type RecordedLog, recordLog, replayLog } from "./recorded_log.ts";
 import {
   type KeyedStep,
@@ -47,7 +47,7 @@ import {
   canWrite,
   type FoundResult,
   narrowerMode,
-  type StepPlace,
+  type StepId,
   StoreAccess,
   type StoreAccessOptions,
 } from "./store_access.ts";
@@ -131,13 +131,13 @@ export class StepCache implements AsyncDisposable {
     if (canRead(mode)) {
       const remembered = this.#memory.step(keyed.id) ?? {};
       const { cancellation } = step.context;
-      const found = this.#store.find(
-        this.#placeOf(keyed),
+      const candidates = this.#store.find(
+        this.#stepId(keyed),
         key,
         remembered,
         cancellation,
       );
-      for await (const result of found) {
+      for await (const result of candidates) {
         if (settings.audit) return await this.#audit(keyed, result);
         const end = await this.#restore(keyed, result);
         if (end === undefined) continue;
@@ -154,7 +154,7 @@ export class StepCache implements AsyncDisposable {
     await this.#store.prune(this.#options.cancellation);
   }
 
-  #placeOf({ id, step }: KeyedStep): StepPlace {
+  #stepId({ id, step }: KeyedStep): StepId {
     const { untrusted = false } = step.context.definition;
     return { step: id, isUntrusted: untrusted };
   }
@@ -177,10 +177,10 @@ export class StepCache implements AsyncDisposable {
       this.#store.report(error);
       return undefined;
     }
-    this.#keys.noteFiles(step.index, entry.outputs);
+    this.#keys.recordFiles(step.index, entry.outputs);
     this.#explain(name, "restored, as its key has not changed");
     await replayLog(log, entry.log, bytes, this.#options.masker);
-    await this.#store.noteUse(found);
+    await this.#store.recordUse(found);
     return {
       outcome: "success",
       exitCode: 0,
@@ -193,7 +193,7 @@ export class StepCache implements AsyncDisposable {
 
   async #runPlain(step: CachedStep): Promise<StepEnd> {
     const end = await step.run(step.context.log);
-    this.#keys.noteUnknownFiles(step.index);
+    this.#keys.recordUnknownFiles(step.index);
     return end;
   }
 
@@ -217,7 +217,7 @@ export class StepCache implements AsyncDisposable {
     const recorded = recordLog(step.context.log);
     const end = await step.run(recorded.log);
     if (end.outcome !== "success") {
-      this.#keys.noteUnknownFiles(step.index);
+      this.#keys.recordUnknownFiles(step.index);
       await outputs.track(foreign);
       return end;
     }
@@ -225,7 +225,7 @@ export class StepCache implements AsyncDisposable {
     try {
       const created = await outputs.describe();
       outputs.remember(created, foreign);
-      this.#keys.noteFiles(step.index, created);
+      this.#keys.recordFiles(step.index, created);
       isDescribed = true;
       if (!writes) return end;
       const hasNewSecrets = masker.formTotal !== formTotal;
@@ -234,12 +234,12 @@ export class StepCache implements AsyncDisposable {
       if (saved !== undefined) outputs.remember(created, foreign, saved);
     } catch (error) {
       step.context.cancellation.graceful.throwIfAborted();
-      const isReason = error instanceof Uncacheable ||
+      const isExpected = error instanceof Uncacheable ||
         error instanceof Unsavable || error instanceof RunnerError &&
           error.code === "workspace";
-      if (!isReason) throw error;
+      if (!isExpected) throw error;
       this.#options.onUncached(step.context.name, osReason(error));
-      if (!isDescribed) this.#keys.noteUnknownFiles(step.index);
+      if (!isDescribed) this.#keys.recordUnknownFiles(step.index);
     }
     return end;
   }
@@ -284,7 +284,7 @@ export class StepCache implements AsyncDisposable {
         log: { parts: log.parts },
         logBytes: log.bytes,
       },
-      this.#placeOf(keyed),
+      this.#stepId(keyed),
       (text) => masker.holdsSecret(text),
       cancellation,
     );
@@ -308,10 +308,10 @@ export class StepCache implements AsyncDisposable {
   ): Promise<void> {
     const inputs = await this.#keys.inputs(step, config, directory);
     const before = Object.keys(parts).filter((name) =>
-      inputOf(name) !== undefined
+      inputName(name) !== undefined
     );
     const changed = before.find((name) =>
-      inputs.get(inputOf(name)!) !== parts[name]
+      inputs.get(inputName(name)!) !== parts[name]
     );
     if (changed === undefined && inputs.size === before.length) return;
     throw new Uncacheable("its inputs changed while it ran");
@@ -320,7 +320,7 @@ export class StepCache implements AsyncDisposable {
   async #explainMiss(keyed: KeyedStep): Promise<void> {
     const { id, parts, step: { context: { name, cancellation } } } = keyed;
     const before = this.#memory.step(id)?.entry?.parts ??
-      await this.#store.lastParts(this.#placeOf(keyed), cancellation);
+      await this.#store.readLastParts(this.#stepId(keyed), cancellation);
     if (before === undefined) {
       return this.#explain(name, "runs, as no earlier result is known");
     }
@@ -351,7 +351,7 @@ export class StepCache implements AsyncDisposable {
     }
     const end = await step.run(context.log, trace?.spawn);
     if (end.outcome !== "success") {
-      this.#keys.noteUnknownFiles(step.index);
+      this.#keys.recordUnknownFiles(step.index);
       await outputs.track(foreign);
       return end;
     }
@@ -361,16 +361,16 @@ export class StepCache implements AsyncDisposable {
     } catch (error) {
       if (!(error instanceof Uncacheable)) throw error;
       this.#options.onUncached(context.name, osReason(error));
-      this.#keys.noteUnknownFiles(step.index);
+      this.#keys.recordUnknownFiles(step.index);
       return end;
     }
     outputs.remember(created, foreign, found);
-    this.#keys.noteFiles(step.index, created);
+    this.#keys.recordFiles(step.index, created);
     const values = isObject(end.value) ? end.value as CommandOutputs : {};
     const read = await trace?.readFiles(root) ?? [];
     onAudit(context.name, {
       differences: audit.differences(entry, created, values),
-      undeclared: audit.namedFiles(
+      undeclared: audit.listFiles(
         read.filter((path) => this.#isUndeclared(path, keyed)),
       ),
       isTraced: trace !== undefined,
@@ -380,7 +380,7 @@ export class StepCache implements AsyncDisposable {
 
   #isUndeclared(path: string, { parts, outputs }: KeyedStep): boolean {
     return !Object.hasOwn(parts, `input:${path}`) && !outputs.matches(path) &&
-      !isOfRunner(path) && !this.#options.ignored.inputs(path);
+      !isRunnerFile(path) && !this.#options.ignored.inputs(path);
   }
 
   #explain(name: string, text: string): void {

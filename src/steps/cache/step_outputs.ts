@@ -1,4 +1,4 @@
-import { type OutputFile, parentsOf } from "../../cache/step_entry.ts";
+import { type OutputFile, parentPaths } from "../../cache/step_entry.ts";
 import { guardPath } from "../../workspace/guard.ts";
 import type { RememberedStep } from "./file_memory.ts";
 import type { FilePatterns } from "./file_patterns.ts";
@@ -41,10 +41,10 @@ export class StepOutputFiles {
    */
   async clear(): Promise<ReadonlySet<string>> {
     const found = await findOutputs(this.#patterns, this.#context);
-    const there = found.map(({ path }) => path);
-    await this.#remove(this.#created(there));
-    const left = await findOutputs(this.#patterns, this.#context);
-    const foreign = left.map(({ path }) => path);
+    const present = found.map(({ path }) => path);
+    await this.#remove(this.#created(present));
+    const remaining = await findOutputs(this.#patterns, this.#context);
+    const foreign = remaining.map(({ path }) => path);
     if (this.#patterns.roots.length > 0) {
       const { memory } = this.#context;
       memory.rememberStep(this.#id, { created: [], foreign });
@@ -98,8 +98,8 @@ export class StepOutputFiles {
       const path = JSON.stringify(foreignOutput.path);
       throw new Error(`a result has ${path}, which is not an output`);
     }
-    const there = await this.describe();
-    const known = new Map(there.map((output) => [output.path, output]));
+    const present = await this.describe();
+    const known = new Map(present.map((output) => [output.path, output]));
     const missing = entry.outputs.filter((output) =>
       !isSame(output, known.get(output.path))
     );
@@ -108,9 +108,9 @@ export class StepOutputFiles {
       const { restoreOutputs } = await import("../../cache/step_store.ts");
       if (!await restoreOutputs(entry, paths, context)) return false;
     }
-    const wanted = new Set(entry.outputs.map(({ path }) => path));
-    const created = this.#created(there.map(({ path }) => path));
-    await this.#remove(created.filter((path) => !wanted.has(path)));
+    const expected = new Set(entry.outputs.map(({ path }) => path));
+    const created = this.#created(present.map(({ path }) => path));
+    await this.#remove(created.filter((path) => !expected.has(path)));
     const foreign = new Set(known.keys());
     for (const path of created) foreign.delete(path);
     this.remember(entry.outputs, foreign, found);
@@ -118,31 +118,33 @@ export class StepOutputFiles {
   }
 
   /** Returns which of these files earlier runs of the step created. */
-  #created(there: readonly string[]): string[] {
+  #created(present: readonly string[]): string[] {
     const known = this.#context.memory.step(this.#id);
     if (known?.foreign !== undefined) {
       const foreign = new Set(known.foreign);
-      return there.filter((path) => !foreign.has(path));
+      return present.filter((path) => !foreign.has(path));
     }
     const created = new Set(known?.created);
-    return created.size === 0 ? [] : there.filter((path) => created.has(path));
+    return created.size === 0
+      ? []
+      : present.filter((path) => created.has(path));
   }
 
   async #remove(paths: readonly string[]): Promise<void> {
     const parents = new Set<string>();
     for (const path of paths) {
-      await removeIfThere(this.#context.root, path);
-      for (const parent of parentsOf(path)) parents.add(parent);
+      await removeIfPresent(this.#context.root, path);
+      for (const parent of parentPaths(path)) parents.add(parent);
     }
     // Removes directories that are empty now, the innermost first.
     const sorted = [...parents].filter((path) => this.#patterns.matches(path))
       .sort((a, b) => b.length - a.length);
-    for (const path of sorted) await removeIfThere(this.#context.root, path);
+    for (const path of sorted) await removeIfPresent(this.#context.root, path);
   }
 }
 
 /** Removes a file, a link or an empty directory, but not through a link. */
-async function removeIfThere(root: string, path: string): Promise<void> {
+async function removeIfPresent(root: string, path: string): Promise<void> {
   const slash = path.lastIndexOf("/");
   try {
     const parent = slash === -1
@@ -155,7 +157,7 @@ async function removeIfThere(root: string, path: string): Promise<void> {
   }
 }
 
-function isSame(one: OutputFile, other: OutputFile | undefined): boolean {
-  return other !== undefined && one.type === other.type &&
-    one.mode === other.mode && one.content === other.content;
+function isSame(left: OutputFile, right: OutputFile | undefined): boolean {
+  return right !== undefined && left.type === right.type &&
+    left.mode === right.mode && left.content === right.content;
 }

@@ -1,5 +1,5 @@
 import { InvalidEntry } from "../../cache/cache_entry.ts";
-import { type CacheStore, noteUse } from "../../cache/cache_store.ts";
+import { type CacheStore, recordUse } from "../../cache/cache_store.ts";
 import { checkNamespaces, untrustedNamespace } from "../../cache/namespaces.ts";
 import type { CacheContext } from "../../cache/saved_directories.ts";
 import {
@@ -36,11 +36,11 @@ export interface StoreAccessOptions {
   /** Directories for temporary files, if there are none next to the store. */
   readonly temporaryParents: readonly string[];
   /** Called once if the store cannot be used. */
-  readonly onTrouble: (reason: string) => void;
+  readonly onFailure: (reason: string) => void;
 }
 
 /** Identity of a step in the store. */
-export interface StepPlace {
+export interface StepId {
   /** Hash of the identity of the step. */
   readonly step: string;
   readonly isUntrusted: boolean;
@@ -69,7 +69,7 @@ export class StoreAccess {
   #opening: Promise<CacheStore> | undefined;
   #isUsable = true;
   /** Whether uses of results are recorded. */
-  #notesUses = true;
+  #recordsUses = true;
   #hasSaved = false;
 
   constructor(options: StoreAccessOptions) {
@@ -83,7 +83,7 @@ export class StoreAccess {
    *
    * @throws {Uncacheable} If its name would be too long.
    */
-  namespacesOf({ isUntrusted }: StepPlace): readonly string[] {
+  namespacesOf({ isUntrusted }: StepId): readonly string[] {
     const { namespace, readFrom } = this.#options;
     if (!isUntrusted) return [...new Set([namespace, ...readFrom])];
     const own = untrustedNamespace(namespace);
@@ -97,37 +97,37 @@ export class StoreAccess {
    * @param remembered Remembered facts about the step.
    */
   async *find(
-    place: StepPlace,
+    place: StepId,
     key: string,
-    { entry: known, seen }: Pick<RememberedStep, "entry" | "seen">,
+    { entry: remembered, seen }: Pick<RememberedStep, "entry" | "seen">,
     cancellation: Cancellation,
   ): AsyncGenerator<FoundResult> {
     for (const namespace of this.namespacesOf(place)) {
       const id = { namespace, step: place.step, key };
-      if (known?.key === key && known.namespace === namespace) {
+      if (remembered?.key === key && remembered.namespace === namespace) {
         const found = await this.#use(cancellation, async (context) => {
           const { store } = context;
           if (isFresh(seen, store)) {
-            return { entry: known, context, seen, isAssumed: true };
+            return { entry: remembered, context, seen, isAssumed: true };
           }
           const { graceful: signal } = cancellation;
           if (!await hasStepEntry(id, store, signal)) return undefined;
-          return { entry: known, context, ...seenNow(store) };
+          return { entry: remembered, context, ...seenJustNow(store) };
         });
         if (found !== undefined) yield found;
       }
       const found = await this.#use(cancellation, async (context) => {
         const { store, cancellation: { graceful: signal } } = context;
         const entry = await readStepEntry(id, store, signal);
-        return entry && { entry, context, ...seenNow(store) };
+        return entry && { entry, context, ...seenJustNow(store) };
       });
       if (found !== undefined) yield found;
     }
   }
 
   /** Returns the parts of the key of the result that was saved last. */
-  async lastParts(
-    place: StepPlace,
+  async readLastParts(
+    place: StepId,
     cancellation: Cancellation,
   ): Promise<KeyParts | undefined> {
     for (const namespace of this.namespacesOf(place)) {
@@ -152,7 +152,7 @@ export class StoreAccess {
    */
   async save(
     entry: Omit<NewStepEntry, "namespace" | "step">,
-    place: StepPlace,
+    place: StepId,
     isSecret: (text: string) => boolean,
     cancellation: Cancellation,
   ): Promise<Pick<RememberedStep, "entry" | "seen"> | undefined> {
@@ -164,18 +164,18 @@ export class StoreAccess {
         context,
         isSecret,
       );
-      return { entry: saved, ...seenNow(context.store) };
+      return { entry: saved, ...seenJustNow(context.store) };
     });
     this.#hasSaved ||= saved !== undefined;
     return saved;
   }
 
   /** Records that a result was used, until that fails once. */
-  async noteUse({ entry, context, isAssumed }: FoundResult): Promise<void> {
-    if (isAssumed || !this.#notesUses) return;
+  async recordUse({ entry, context, isAssumed }: FoundResult): Promise<void> {
+    if (isAssumed || !this.#recordsUses) return;
     const { store, cancellation: { graceful: signal } } = context;
     const name = stepEntryName(entry);
-    this.#notesUses = await noteUse(store, name, signal, store.assumedMs);
+    this.#recordsUses = await recordUse(store, name, signal, store.assumedMs);
   }
 
   /** Prunes the store to its limit, if something was saved. */
@@ -190,7 +190,7 @@ export class StoreAccess {
 
   /** Reports that the store, or something in it, cannot be used. */
   report(error: unknown): void {
-    this.#options.onTrouble(osReason(error));
+    this.#options.onFailure(osReason(error));
   }
 
   /** @returns `undefined` if the store, or what it contains, cannot be used. */
@@ -206,10 +206,10 @@ export class StoreAccess {
       return await action({ ...context, maxBytes, storeBytes: maxBytes });
     } catch (error) {
       cancellation.graceful.throwIfAborted();
-      const isMistake = error instanceof Unsavable ||
+      const isUserError = error instanceof Unsavable ||
         error instanceof RunnerError &&
           ["workspace", "invalid-config"].includes(error.code);
-      if (isMistake) throw error;
+      if (isUserError) throw error;
       this.report(error);
       if (!(error instanceof InvalidEntry)) this.#isUsable = false;
       return undefined;
@@ -219,22 +219,22 @@ export class StoreAccess {
 
 function isFresh(
   seen: SeenResult | undefined,
-  { shown, assumedMs }: CacheStore,
+  { displayName: shown, assumedMs }: CacheStore,
 ): boolean {
   const ageMs = Date.now() - (seen?.ms ?? -Infinity);
   return seen?.store === shown && ageMs >= 0 && ageMs < assumedMs;
 }
 
-function seenNow(
-  { shown, assumedMs }: CacheStore,
+function seenJustNow(
+  { displayName: shown, assumedMs }: CacheStore,
 ): Pick<FoundResult, "seen"> {
   return assumedMs === 0 ? {} : { seen: { store: shown, ms: Date.now() } };
 }
 
 /** Returns the mode that allows only what both modes allow. */
-export function narrowerMode(one: CacheMode, other: CacheMode): CacheMode {
-  const reads = canRead(one) && canRead(other);
-  const writes = canWrite(one) && canWrite(other);
+export function narrowerMode(first: CacheMode, second: CacheMode): CacheMode {
+  const reads = canRead(first) && canRead(second);
+  const writes = canWrite(first) && canWrite(second);
   if (reads) return writes ? "read-write" : "read-only";
   return writes ? "write-only" : "off";
 }

@@ -9,7 +9,7 @@ import type { CachedStep, StepActivity } from "./cached_step.ts";
 /** Time limit of a command, in milliseconds. */
 const TIMEOUT_MS = 60_000;
 
-const NOWHERE: Sink = { write: () => Promise.resolve() };
+const DISCARD: Sink = { write: () => Promise.resolve() };
 
 /**
  * Runs the commands on whose output steps depend, in the same way as the steps.
@@ -17,7 +17,7 @@ const NOWHERE: Sink = { write: () => Promise.resolve() };
  */
 export class ToolHashes {
   readonly #activity: StepActivity;
-  readonly #known = new Map<string, Promise<string>>();
+  readonly #hashes = new Map<string, Promise<string>>();
   #pauseNumber: number | undefined;
 
   constructor(activity: StepActivity) {
@@ -32,15 +32,15 @@ export class ToolHashes {
   async of(step: CachedStep): Promise<ReadonlyMap<string, string>> {
     const hashes = new Map<string, string>();
     for (const command of step.context.definition.cache?.commands ?? []) {
-      hashes.set(command, await this.#hashOf(command, step));
+      hashes.set(command, await this.#hashOutput(command, step));
     }
     return hashes;
   }
 
-  async #hashOf(command: string, step: CachedStep): Promise<string> {
+  async #hashOutput(command: string, step: CachedStep): Promise<string> {
     const { pauseNumber } = this.#activity;
     if (pauseNumber === undefined) return await outputHash(command, step);
-    if (pauseNumber !== this.#pauseNumber) this.#known.clear();
+    if (pauseNumber !== this.#pauseNumber) this.#hashes.clear();
     this.#pauseNumber = pauseNumber;
     const { definition, cwd, env } = step.context;
     const { shell, untrusted, permissions } = definition;
@@ -49,9 +49,9 @@ export class ToolHashes {
     const id = JSON.stringify(
       [command, shell, cwd, untrusted, permissions, variables],
     );
-    const known = this.#known.get(id) ?? outputHash(command, step);
-    this.#known.set(id, known);
-    return await known;
+    const hash = this.#hashes.get(id) ?? outputHash(command, step);
+    this.#hashes.set(id, hash);
+    return await hash;
   }
 }
 
@@ -68,7 +68,7 @@ async function outputHash(
     env: { ...context.env, ...files.directories },
     definition: { ...context.definition, timeoutMs: TIMEOUT_MS },
     attempt: 1,
-    log: bareLog(NOWHERE, NOWHERE),
+    log: bareLog(DISCARD, DISCARD),
   }, { onOutput: { stdout: stdout.add, stderr: stderr.add } });
   context.cancellation.graceful.throwIfAborted();
   return await sha256Hex(
