@@ -55,20 +55,20 @@ export interface PipelineCommand {
 /**
  * Builds the command that runs a pipeline.
  *
- * @param socket Socket where the pipeline registers secrets.
+ * @param places Paths outside the workspace that the pipeline uses.
  * @throws {RunnerError} If the file does not exist, or a permission is invalid.
  */
 export async function pipelineCommand(
   context: CommandContext,
   name: string,
-  socket?: string,
+  places: PipelinePlaces = {},
 ): Promise<PipelineCommand> {
   const { operands: [file, ...args], rest = [], flags, runner } = context;
   if (!file) throw usageError("A pipeline is required", name);
   const { settings } = await loadCommandConfig(context, { layer: {} });
   const { host, workspace } = runner;
   const allowed = flags.get(ALLOW_FLAG.name);
-  const permissions = pipelinePermissions({ host, workspace, socket }, [
+  const permissions = pipelinePermissions({ host, workspace, ...places }, [
     ...settings.lines("pipeline_permissions"),
     ...typeof allowed === "object" ? allowed : [],
   ]);
@@ -211,14 +211,20 @@ interface PipelinePermission {
 
 const KINDS = ["read", "write", "run", "env", "net", "sys", "import"] as const;
 
+/** Absolute paths outside the workspace that a pipeline uses. */
+export interface PipelinePlaces {
+  /** Socket where the pipeline registers secrets. */
+  readonly socket?: string;
+  /** Directory for temporary files of the pipeline alone. */
+  readonly temporary?: string;
+}
+
 /** Settings that the permissions of a pipeline depend on. */
-interface PipelineSetting {
+interface PipelineSetting extends PipelinePlaces {
   /** The process. */
   readonly host: Host;
   /** Workspace of jobs. */
   readonly workspace: Workspace;
-  /** Socket where the pipeline registers secrets. */
-  readonly socket?: string;
 }
 
 /**
@@ -229,7 +235,7 @@ interface PipelineSetting {
  * @throws {RunnerError} `invalid-config` if a grant is invalid.
  */
 export function pipelinePermissions(
-  { host, workspace, socket }: PipelineSetting,
+  { host, workspace, socket, temporary }: PipelineSetting,
   grants: readonly string[],
 ): PipelinePermission[] {
   const coordinator = coordinatorHost(host.env[Variable.coordinatorUrl]);
@@ -237,6 +243,9 @@ export function pipelinePermissions(
   return [
     { kind: "read", values: [workspace.base], reason: "the workspace" },
     { kind: "write", values: [workspace.base], reason: "the workspace" },
+    ...temporary === undefined ? [] : (["read", "write"] as const).map((
+      kind,
+    ) => ({ kind, values: [temporary], reason: "its temporary files" })),
     {
       kind: "run",
       values: ["git", "/bin/sh", "sh"],

@@ -99,3 +99,25 @@ Deno.test("runnerlib permissions lists the permissions of a pipeline", async () 
     assertEquals((await runCli([...args], options)).code, code, String(args));
   }
 });
+
+Deno.test("a program of a pipeline registers secrets however long the path of the workspace is", async () => {
+  await using directory = await temporaryDirectory();
+  const cwd = `${directory.path}/${"deep/".repeat(20)}project`;
+  await makeFiles(cwd, {
+    "p.ts": `import { runJob } from "@reactorcide/runnerlib";
+await runJob({
+  command: \`runnerlib register-secret s3cr3t-w0rd && echo s3cr3t-w0rd\`,
+});`,
+  });
+  const { code, stdout, stderr } = await runCli([
+    "exec",
+    "p.ts",
+    "--allow",
+    "net=*",
+  ], { cwd });
+  assertEquals(
+    [code, stdout],
+    [0, "Registered 1 secret\n[REDACTED]\n"],
+    stderr,
+  );
+});

@@ -1,7 +1,7 @@
 import { readOptions } from "../../config/load_config.ts";
 import { Variable } from "../../environment/variables.ts";
 import { osReason, PERMISSION_TEXT, RunnerError } from "../../errors.ts";
-import { privateDirectory } from "../../fs/temporary_directory.ts";
+import { temporaryDirectory } from "../../fs/temporary_directory.ts";
 import { pump } from "../../output/pump.ts";
 import {
   runInherited,
@@ -47,15 +47,17 @@ but is not otherwise sandboxed. Exits with the pipeline's exit code.`,
       ? await maskedOutput(runner)
       : undefined;
     const socket = output?.socket ?? host.env[Variable.secretsSocket];
+    // A path below the workspace could be too long for a socket.
+    using temporary = temporaryDirectory({ env: host.env, workspace });
     const { argv, permissions, isPython, path } = await pipelineCommand(
       context,
       "exec",
-      socket,
+      { socket, temporary: temporary.path },
     );
+    await using _workspace = await createWorkspace(workspace.base);
     await logger.flush();
     const { triggers_file } = readOptions(host, ["triggers_file"]);
     await beginFiles(runner, triggers_file);
-    await using temporary = await workspaceDirectory(workspace.base);
     const ofPython = isPython
       ? await writePythonPackage(temporary.path, host.env)
       : {};
@@ -128,10 +130,8 @@ async function maskedOutput(runner: RunnerContext): Promise<
   };
 }
 
-/** Creates a temporary directory in the workspace, where the pipeline may write. */
-async function workspaceDirectory(
-  base: string,
-): Promise<AsyncDisposable & { readonly path: string }> {
+/** Creates the directory of the workspace; it is removed if it stays empty. */
+async function createWorkspace(base: string): Promise<AsyncDisposable> {
   try {
     await Deno.mkdir(base, { recursive: true });
   } catch (cause) {
@@ -140,11 +140,8 @@ async function workspaceDirectory(
       cause,
     });
   }
-  const { path, [Symbol.dispose]: dispose } = privateDirectory([base]);
   return {
-    path,
     async [Symbol.asyncDispose]() {
-      dispose();
       await removeIfEmpty(base);
     },
   };
