@@ -37,7 +37,7 @@ export async function bundle(
     env,
   });
   let haveRequire = false;
-  for (const file of await filesOf(output)) {
+  for (const file of await listFiles(output)) {
     const code = await Deno.readTextFile(file);
     if (!REQUIRE.test(code)) continue;
     haveRequire = true;
@@ -66,7 +66,7 @@ export async function deno(
   return decoder.decode(stdout);
 }
 
-async function filesOf(output: string): Promise<string[]> {
+async function listFiles(output: string): Promise<string[]> {
   if ((await Deno.stat(output)).isFile) return [output];
   const files = await Array.fromAsync(Deno.readDir(output));
   return files.map(({ name }) => `${output}/${name}`);

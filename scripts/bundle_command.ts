@@ -12,7 +12,7 @@ const ORIGIN_NAME =
 const COPYRIGHT = /(?<=^[/* ]*)Copyright .* licen[cs]e\b.*$/gim;
 
 /** The types and the documentation are those of the source. */
-const TYPES = `/* @ts-self-types="./cli.ts" */\n`;
+const TYPES_COMMENT = `/* @ts-self-types="./cli.ts" */\n`;
 
 /**
  * Bundles the command line of a package into one file, so that its first run
@@ -40,29 +40,29 @@ export async function bundleCommand(directory: string): Promise<void> {
   const notices: string[] = [];
   for (const [name, parts] of [...files].sort(([a], [b]) => a < b ? -1 : 1)) {
     const paths = parts.map(({ path }) => path);
-    notices.push(`${name}\n\n${await noticeOf(npmCache, paths)}`);
+    notices.push(`${name}\n\n${await readNotice(npmCache, paths)}`);
   }
   await Deno.writeTextFile(
     `${directory}/NOTICES`,
     `cli.js contains these packages.\n\n${notices.join("\n\n")}\n`,
   );
-  const named = code.replace(ORIGIN, "$1npm:$2@$3$4")
+  const withNpmSpecifiers = code.replace(ORIGIN, "$1npm:$2@$3$4")
     .replace(ORIGIN_NAME, '"npm:$1@$2$3"');
-  await Deno.writeTextFile(file, TYPES + named);
+  await Deno.writeTextFile(file, TYPES_COMMENT + withNpmSpecifiers);
 }
 
 /**
  * Reads the license of a package from the cache of one of the registries or,
  * if the package has no such file, the copyright lines of its files.
  */
-async function noticeOf(
+async function readNotice(
   cache: string,
   paths: readonly string[],
 ): Promise<string> {
   const [root] = /^(?:@[^/]+\/)?[^/]+\/[^/]+/.exec(paths[0])!;
   for await (const { name: registry } of Deno.readDir(cache)) {
     const directory = `${cache}/${registry}`;
-    for await (const file of filesOf(`${directory}/${root}`)) {
+    for await (const file of listFiles(`${directory}/${root}`)) {
       if (!/^licen[cs]e/i.test(file)) continue;
       return (await Deno.readTextFile(`${directory}/${root}/${file}`)).trim();
     }
@@ -77,7 +77,7 @@ async function noticeOf(
   throw new Error(`No license of "${root}" was found`);
 }
 
-async function* filesOf(directory: string): AsyncGenerator<string> {
+async function* listFiles(directory: string): AsyncGenerator<string> {
   try {
     for await (const { name, isFile } of Deno.readDir(directory)) {
       if (isFile) yield name;

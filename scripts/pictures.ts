@@ -81,7 +81,7 @@ if (import.meta.main) {
     args: ["--no-sandbox"],
   });
   try {
-    await makeShop(directory);
+    await writeExampleJob(directory);
     await takeLivePicture(browser, directory);
     await takePictures(browser, `${directory}/job/artifacts/report.html`);
   } finally {
@@ -90,7 +90,7 @@ if (import.meta.main) {
   }
 }
 
-async function makeShop(directory: string): Promise<void> {
+async function writeExampleJob(directory: string): Promise<void> {
   await Deno.mkdir(`${directory}/plugins`, { recursive: true });
   await Deno.writeTextFile(`${directory}/job.yaml`, JOB);
   await Deno.copyFile(
@@ -118,7 +118,7 @@ async function takeLivePicture(
     );
     await page.getByRole("link", { name: "shop" }).click();
     await page.locator("#output").getByText(LIVE_OUTPUT).waitFor();
-    await page.screenshot({ path: pathOf(LIVE_PICTURE) });
+    await page.screenshot({ path: picturePath(LIVE_PICTURE) });
     await page.close();
     await run.status;
   } finally {
@@ -165,11 +165,11 @@ async function takePictures(browser: Browser, report: string): Promise<void> {
       colorScheme,
     });
     await page.goto(`file://${report}`);
-    await page.screenshot({ path: pathOf(name) });
+    await page.screenshot({ path: picturePath(name) });
     await page.close();
   }
 }
 
-function pathOf(picture: string): string {
+function picturePath(picture: string): string {
   return new URL(`docs/${picture}`, ROOT).pathname;
 }

@@ -36,7 +36,7 @@ async function publish(
   args: readonly string[],
 ): Promise<number> {
   const target = await stagePackage(directory);
-  const { success, report } = await publishDry(target);
+  const { success, report } = await runDryPublish(target);
   if (!success) {
     console.error(report);
     return 1;
@@ -51,7 +51,7 @@ async function publish(
 }
 
 /** Runs `deno publish --dry-run`, which checks the package and lists the files to upload. */
-async function publishDry(
+async function runDryPublish(
   target: string,
 ): Promise<{ success: boolean; report: string }> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {

@@ -32,8 +32,8 @@ export async function cliReference(): Promise<string> {
 function section({ name, command, flags }: LoadedCommand): string {
   const names = new Set(flags.map((flag) => flag.name));
   const all = configFlags();
-  const takesAll = all.every((flag) => names.has(flag.name));
-  const own = takesAll
+  const acceptsAllShared = all.every((flag) => names.has(flag.name));
+  const ownFlags = acceptsAllShared
     ? flags.filter((flag) => !all.some(({ name }) => name === flag.name))
     : flags;
   return [
@@ -46,8 +46,8 @@ function section({ name, command, flags }: LoadedCommand): string {
     command.examples.map(([line, meaning]) =>
       `# ${meaning}\nrunnerlib ${line}\n`
     ).join("") + "```",
-    optionTable(own),
-    ...takesAll
+    optionTable(ownFlags),
+    ...acceptsAllShared
       ? [
         "Also takes the [configuration options](#configuration-options).",
       ]
@@ -58,11 +58,11 @@ function section({ name, command, flags }: LoadedCommand): string {
 function optionTable(flags: readonly Flag[]): string {
   return table(
     HEADING,
-    flags.map((flag) => [code(typed(flag)), plain(describeFlag(flag))]),
+    flags.map((flag) => [code(flagUsage(flag)), plain(describeFlag(flag))]),
   );
 }
 
-function typed({ name, short, valueName, isNegatable }: Flag): string {
+function flagUsage({ name, short, valueName, isNegatable }: Flag): string {
   const long = `--${isNegatable ? `[no-]${name}` : name}`;
   const value = valueName === undefined ? "" : ` ${valueName}`;
   return `${short ? `-${short}, ` : ""}${long}${value}`;

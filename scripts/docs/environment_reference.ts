@@ -35,19 +35,24 @@ export async function environmentReference(): Promise<string> {
   if (unknown.length > 0) {
     throw new Error(`Not in src/environment/variables.ts: ${unknown}`);
   }
-  const { configuration, ...others } = VARIABLE_GROUPS;
+  const { configuration, ...otherGroups } = VARIABLE_GROUPS;
   return [
     `## ${TITLES.configuration}`,
     table(
       ["Variable", "Option", "Default", "Set by", "Seen by", "Meaning"],
       Object.values(configuration).map(configurationRow),
     ),
-    ...Object.entries(others).flatMap(([group, variables]) => [
+    ...Object.entries(otherGroups).flatMap(([group, variables]) => [
       `## ${TITLES[group as keyof typeof TITLES]}`,
       table(
         ["Variable", "Set by", "Seen by", "Meaning"],
         Object.values(variables).map((info: VariableInfo) => [
-          ...[code(info.name), info.setBy, seenBy(info), meaning(info)],
+          ...[
+            code(info.name),
+            info.setBy,
+            seenBy(info),
+            describeVariable(info),
+          ],
         ]),
       ),
     ]),
@@ -73,7 +78,7 @@ function seenBy({ seenBy = "everyone" }: VariableInfo): string {
   return SEEN_BY[seenBy];
 }
 
-function meaning({ name, doc, isSecret }: VariableInfo): string {
+function describeVariable({ name, doc, isSecret }: VariableInfo): string {
   if (doc === undefined) throw new Error(`${name} has no meaning`);
   return isSecret ? `${doc}. Always masked` : doc;
 }

@@ -5,18 +5,18 @@ const END = "<!-- end of the generated part -->";
  * Inserts a text between the markers of a page.
  *
  * @param page Text of the page.
- * @param part Text to insert.
+ * @param content Text to insert.
  * @returns The formatted page.
  * @throws {Error} If the page has no markers.
  */
-export async function fillPage(page: string, part: string): Promise<string> {
+export async function fillPage(page: string, content: string): Promise<string> {
   const start = page.indexOf(START);
   const end = page.indexOf(END);
   if (start < 0 || end < start) {
     throw new Error(`Cannot fill a page without "${START}" and "${END}"`);
   }
   return await formatted(
-    `${page.slice(0, start)}${START}\n\n${part}\n\n${page.slice(end)}`,
+    `${page.slice(0, start)}${START}\n\n${content}\n\n${page.slice(end)}`,
     "md",
   );
 }

@@ -17,9 +17,9 @@ export function jobFileReference(): string {
   const schema = jobFileSchema();
   const { step } = schema.definitions as Record<string, JsonSchema>;
   const steps = step.properties as Record<string, JsonSchema>;
-  const own = new Set<string>(OPTIONS.map(({ name }) => name));
-  const all = rowsOf(schema, JOB_FILE_KEYS);
-  const top = all.filter(({ key }) => !key.isForeign && !own.has(key.name));
+  const ownKeys = new Set<string>(OPTIONS.map(({ name }) => name));
+  const all = keyRows(schema, JOB_FILE_KEYS);
+  const top = all.filter(({ key }) => !key.isForeign && !ownKeys.has(key.name));
   return [
     "## Keys of a job",
     table(HEADING, top.map(({ row }) => row)),
@@ -44,7 +44,7 @@ export function jobFileReference(): string {
     "These keys set the same options by their full names. A short key above and the full name here set the same value.",
     table(
       HEADING,
-      all.filter(({ key }) => own.has(key.name)).map(({ row }) => row),
+      all.filter(({ key }) => ownKeys.has(key.name)).map(({ row }) => row),
     ),
     "## Keys for the worker and the coordinator",
     "The worker or the coordinator reads these keys. The runner accepts and ignores them.",
@@ -60,7 +60,7 @@ interface NamedRow {
   readonly row: Row;
 }
 
-function rowsOf(
+function keyRows(
   schema: JsonSchema,
   keys: ReadonlyMap<string, JobFileKey>,
   prefix = "",
@@ -69,9 +69,12 @@ function rowsOf(
   return [...keys].flatMap(([name, key]) => {
     const row = keyRow(prefix + name, properties[name]);
     const isForeign = key.schema === anything && key.keys === undefined;
-    const one = { key: { name: prefix + name, isForeign }, row };
-    if (key.keys === undefined) return [one];
-    return [one, ...rowsOf(properties[name], key.keys, `${prefix}${name}.`)];
+    const namedRow = { key: { name: prefix + name, isForeign }, row };
+    if (key.keys === undefined) return [namedRow];
+    return [
+      namedRow,
+      ...keyRows(properties[name], key.keys, `${prefix}${name}.`),
+    ];
   });
 }
 

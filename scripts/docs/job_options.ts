@@ -47,7 +47,7 @@ export function jobOptionsSource(): string {
       [
         comment([sentence(doc)]),
         `export interface ${interfaceName(group)} {`,
-        ...optionsOf(group).map(([key, option]) => property(key, option)),
+        ...groupOptions(group).map(([key, option]) => property(key, option)),
         "}\n",
       ].join("\n")
     ),
@@ -61,7 +61,7 @@ export function jobOptionsSource(): string {
   ].join("\n");
 }
 
-function optionsOf(group: string): [key: string, option: Option][] {
+function groupOptions(group: string): [key: string, option: Option][] {
   const options: readonly Option[] = OPTIONS;
   return options.flatMap((option): [string, Option][] => {
     const [first, key] = option.option?.split(".") ?? [];
@@ -78,36 +78,36 @@ function property(key: string, option: Option): string {
   const unit = type === "duration" || type === "timeLimit"
     ? ", in milliseconds"
     : "";
-  const value = defaultOf(option);
+  const value = formatDefault(option);
   return comment([
     [sentence(doc + unit), ...details === undefined ? [] : [details]].join(" "),
     ...value === undefined ? [] : [`@default {${value}}`],
-  ]) + `\n${key}?: ${typeText(type)};`;
+  ]) + `\n${key}?: ${formatType(type)};`;
 }
 
-function typeText(type: OptionType): string {
+function formatType(type: OptionType): string {
   if (typeof type === "string") return TYPES[type];
   return "choices" in type
     ? type.choices.map((word) => JSON.stringify(word)).join(" | ")
     : "number";
 }
 
-function defaultOf(option: Option): string | undefined {
+function formatDefault(option: Option): string | undefined {
   const { type, default: value, defaultText } = option;
   if (defaultText !== undefined) return defaultText;
   if (type === "boolean") return value ?? "false";
   if (value === undefined) return undefined;
   if (type === "inheritance") return value;
   if (type === "duration" || type === "timeLimit") {
-    return grouped(parseDuration(value)!);
+    return groupDigits(parseDuration(value)!);
   }
   if (type === "list") return JSON.stringify(value.split(","));
   return typeof type === "object" && "minimum" in type
-    ? grouped(Number(value))
+    ? groupDigits(Number(value))
     : JSON.stringify(value);
 }
 
-function grouped(value: number): string {
+function groupDigits(value: number): string {
   return value.toLocaleString("en").replaceAll(",", "_");
 }
 
@@ -125,14 +125,14 @@ function comment(paragraphs: readonly string[]): string {
   if (paragraphs.length === 1 && only.length <= 70) return `/** ${only} */`;
   const lines = paragraphs.flatMap((paragraph, at) => [
     ...at > 0 ? [""] : [],
-    ...paragraph.startsWith("@") ? [paragraph] : wrapped(paragraph),
+    ...paragraph.startsWith("@") ? [paragraph] : wrapText(paragraph),
   ]);
   return ["/**", ...lines.map((line) => ` * ${line}`.trimEnd()), " */"].join(
     "\n",
   );
 }
 
-function wrapped(text: string): string[] {
+function wrapText(text: string): string[] {
   const lines: string[] = [""];
   for (const word of text.split(" ")) {
     const line = lines[lines.length - 1];

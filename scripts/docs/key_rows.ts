@@ -17,10 +17,15 @@ export const HEADING: Row = ["Key", "Value", "Default", "Meaning"];
 export function keyRow(name: string, schema: JsonSchema): Row {
   const { description, default: value } = schema;
   const text = value === undefined ? undefined : String(value);
-  return [code(name), valueText(schema), code(text), aboutOf(description)];
+  return [
+    code(name),
+    valueText(schema),
+    code(text),
+    firstSentence(description),
+  ];
 }
 
-function aboutOf(description: unknown): string {
+function firstSentence(description: unknown): string {
   return plain(String(description).replace(/\.$/, ""))
     .replace(/^Same as ([\w\\]+)\. .*$/s, "Same as `$1`")
     .replaceAll("`depends\\_on`", "`depends_on`");

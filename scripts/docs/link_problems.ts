@@ -22,7 +22,7 @@ export async function linkProblems(
     const text = await Deno.readTextFile(new URL(page, root));
     for (const [, link] of text.replace(CODE, "").matchAll(LINK)) {
       if (/^[a-z]+:/.test(link)) continue;
-      const problem = await problemOf(new URL(link, new URL(page, root)));
+      const problem = await checkTarget(new URL(link, new URL(page, root)));
       if (problem) problems.push(`${page}: ${link}: ${problem}`);
     }
   }
@@ -35,7 +35,7 @@ export async function linkProblems(
  * @param text Text of the page.
  * @returns Anchors, as code hosting services generate them.
  */
-export function anchorsOf(text: string): Set<string> {
+export function findAnchors(text: string): Set<string> {
   const anchors = new Set<string>();
   const counts = new Map<string, number>();
   for (
@@ -52,7 +52,7 @@ export function anchorsOf(text: string): Set<string> {
   return anchors;
 }
 
-async function problemOf(target: URL): Promise<string | undefined> {
+async function checkTarget(target: URL): Promise<string | undefined> {
   const anchor = decodeURIComponent(target.hash.slice(1));
   const file = new URL(target);
   file.hash = "";
@@ -60,7 +60,7 @@ async function problemOf(target: URL): Promise<string | undefined> {
     const { isDirectory } = await Deno.stat(file);
     if (anchor === "") return undefined;
     const text = isDirectory ? "" : await Deno.readTextFile(file);
-    return anchorsOf(text).has(anchor) ? undefined : "no such heading";
+    return findAnchors(text).has(anchor) ? undefined : "no such heading";
   } catch {
     // A page that cannot be read counts as missing.
     return "no such file";

@@ -25,7 +25,10 @@ export function optionsReference(): string {
   return [
     ...groups.flatMap(([title, group]) => [
       `## ${plain(title)}`,
-      table(HEADING, OPTIONS.filter((row) => groupOf(row) === group).map(row)),
+      table(
+        HEADING,
+        OPTIONS.filter((row) => optionGroup(row) === group).map(row),
+      ),
     ]),
     "## Options that `runJob` does not have",
     table(HEADING, OPTIONS.filter((row) => !("option" in row)).map(row)),
@@ -33,7 +36,7 @@ export function optionsReference(): string {
 }
 
 /** Group of an option; `null` if `runJob` does not take it. */
-function groupOf({ option }: Option): string | undefined | null {
+function optionGroup({ option }: Option): string | undefined | null {
   if (option === undefined) return null;
   return option.includes(".") ? option.split(".")[0] : undefined;
 }

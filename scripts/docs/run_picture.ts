@@ -61,14 +61,14 @@ export async function runPicture(root: URL): Promise<string> {
   if (!success) {
     throw new Error(decoder.decode(stdout) + decoder.decode(stderr));
   }
-  const printed = withoutTimes(decoder.decode(stdout)).trimEnd();
+  const printed = removeTimes(decoder.decode(stdout)).trimEnd();
   return terminalPicture(`\x1b[2m$\x1b[22m runnerlib run\n${printed}`, {
     title: "runnerlib run",
-    widthOf: displayWidth,
+    measureText: displayWidth,
   });
 }
 
 /** Replaces durations, which differ in each run. */
-function withoutTimes(text: string): string {
+function removeTimes(text: string): string {
   return text.replace(/(?<![\d.])\d+(\.\d+)?(m?s)\b/g, "0.1s");
 }

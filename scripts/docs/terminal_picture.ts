@@ -3,7 +3,7 @@ export interface TerminalPictureOptions {
   /** Title for screen readers. */
   readonly title: string;
   /** Returns the width of a text, in cells. */
-  readonly widthOf: (text: string) => number;
+  readonly measureText: (text: string) => number;
 }
 
 /** Dimensions of the picture, in pixels. */
@@ -30,14 +30,14 @@ const COLORS: Readonly<Record<number, string>> = {
 };
 
 /** Style of a part of a line. */
-interface Look {
+interface TextStyle {
   color?: string;
   isBold?: boolean;
   isDim?: boolean;
 }
 
 /** A part of a line in one style. */
-interface Run extends Look {
+interface Run extends TextStyle {
   readonly text: string;
 }
 
@@ -51,11 +51,11 @@ interface Run extends Look {
  */
 export function terminalPicture(
   text: string,
-  { title, widthOf }: TerminalPictureOptions,
+  { title, measureText }: TerminalPictureOptions,
 ): string {
-  const lines = runsOf(text);
+  const lines = splitRuns(text);
   const cells = Math.max(
-    ...lines.map((runs) => widthOf(runs.map(({ text }) => text).join(""))),
+    ...lines.map((runs) => measureText(runs.map(({ text }) => text).join(""))),
   );
   const width = Math.ceil(cells * CELL) + 2 * PADDING;
   const height = BAR + lines.length * LINE + PADDING;
@@ -67,7 +67,7 @@ export function terminalPicture(
       `<circle cx="${PADDING + 4 + at * 20}" cy="16" r="6" fill="${color}"/>`
     ),
     `<g font-family="ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="${FONT}" fill="${FOREGROUND}">`,
-    ...lines.flatMap((runs, at) => lineText(runs, at, widthOf)),
+    ...lines.flatMap((runs, at) => lineText(runs, at, measureText)),
     "</g>",
     "</svg>",
     "",
@@ -77,26 +77,28 @@ export function terminalPicture(
 function lineText(
   runs: readonly Run[],
   at: number,
-  widthOf: TerminalPictureOptions["widthOf"],
+  measureText: TerminalPictureOptions["measureText"],
 ): string[] {
   let cell = 0;
   const y = BAR + at * LINE + FONT;
   return runs.flatMap(({ text, color, isBold, isDim }) => {
-    const look = [
+    const attributes = [
       ...color === undefined ? [] : [`fill="${color}"`],
       ...isBold ? ['font-weight="bold"'] : [],
       ...isDim ? ['opacity="0.6"'] : [],
     ].map((attribute) => ` ${attribute}`).join("");
     // Viewers may collapse spaces, so each part gets its own position.
     return text.split(/(^ +| {2,}| +$)/).flatMap((column) => {
-      const width = widthOf(column);
+      const width = measureText(column);
       const x = PADDING + cell * CELL;
       cell += width;
       if (column.trim() === "") return [];
       // Keeps columns aligned, whatever the width of the font.
       const length = (width * CELL).toFixed(1);
       return [
-        `<text x="${x.toFixed(1)}" y="${y}" textLength="${length}"${look}>${
+        `<text x="${
+          x.toFixed(1)
+        }" y="${y}" textLength="${length}"${attributes}>${
           escape(column)
         }</text>`,
       ];
@@ -104,8 +106,8 @@ function lineText(
   });
 }
 
-function runsOf(text: string): Run[][] {
-  const look: Look = {};
+function splitRuns(text: string): Run[][] {
+  const style: TextStyle = {};
   return text.split("\n").map((line) => {
     const runs: Run[] = [];
     // deno-lint-ignore no-control-regex
@@ -113,24 +115,24 @@ function runsOf(text: string): Run[][] {
       // deno-lint-ignore no-control-regex
       const [, codes] = /^\x1b\[([\d;]*)m$/.exec(part) ?? [];
       if (codes !== undefined) {
-        for (const code of codes.split(";")) change(look, Number(code));
+        for (const code of codes.split(";")) change(style, Number(code));
       } else if (part.includes("\x1b")) {
         throw new Error(`Cannot draw ${JSON.stringify(part)}`);
-      } else if (part !== "") runs.push({ ...look, text: part });
+      } else if (part !== "") runs.push({ ...style, text: part });
     }
     return runs;
   });
 }
 
-function change(look: Look, code: number): void {
+function change(style: TextStyle, code: number): void {
   if (code === 0) {
-    look.color = undefined;
-    look.isBold = look.isDim = false;
-  } else if (code === 1) look.isBold = true;
-  else if (code === 2) look.isDim = true;
-  else if (code === 22) look.isBold = look.isDim = false;
-  else if (code === 39) look.color = undefined;
-  else if (COLORS[code] !== undefined) look.color = COLORS[code];
+    style.color = undefined;
+    style.isBold = style.isDim = false;
+  } else if (code === 1) style.isBold = true;
+  else if (code === 2) style.isDim = true;
+  else if (code === 22) style.isBold = style.isDim = false;
+  else if (code === 39) style.color = undefined;
+  else if (COLORS[code] !== undefined) style.color = COLORS[code];
   else throw new Error(`Cannot draw the escape code ${code}`);
 }
 

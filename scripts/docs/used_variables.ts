@@ -11,15 +11,15 @@ const VARIABLE =
  */
 export async function usedVariables(): Promise<string[]> {
   const names = new Set<string>();
-  for await (const text of texts(SOURCES)) {
+  for await (const text of readSources(SOURCES)) {
     for (const [name] of text.matchAll(VARIABLE)) names.add(name);
   }
   return [...names].sort();
 }
 
-async function* texts(directory: URL): AsyncGenerator<string> {
+async function* readSources(directory: URL): AsyncGenerator<string> {
   for await (const { name, isDirectory } of Deno.readDir(directory)) {
-    if (isDirectory) yield* texts(new URL(`${name}/`, directory));
+    if (isDirectory) yield* readSources(new URL(`${name}/`, directory));
     else yield await Deno.readTextFile(new URL(name, directory));
   }
 }

@@ -2,21 +2,23 @@ import type { JsonSchema } from "../../src/schema/combinators.ts";
 
 /** Describes in Markdown which values a schema of a file accepts. */
 export function valueText(schema: JsonSchema): string {
-  const { enum: words, anyOf, type, items, properties } = schema;
-  if (Array.isArray(words)) return wordsText(words);
+  const { enum: values, anyOf, type, items, properties } = schema;
+  if (Array.isArray(values)) return formatValues(values);
   if (Array.isArray(anyOf)) {
     // A pattern in addition to words only allows other spellings of them.
-    const hasWords = anyOf.some((one: JsonSchema) => Array.isArray(one.enum));
+    const hasValues = anyOf.some((option: JsonSchema) =>
+      Array.isArray(option.enum)
+    );
     const texts = anyOf
-      .filter((one: JsonSchema) => !(hasWords && "pattern" in one))
-      .map((one: JsonSchema) => valueText(one));
+      .filter((option: JsonSchema) => !(hasValues && "pattern" in option))
+      .map((option: JsonSchema) => valueText(option));
     return [...new Set(texts.filter((text) => text !== ""))].join(" or ");
   }
   if ("$ref" in schema) return "list of steps, or names to steps";
   const types = [type].flat();
   if (types.includes("array")) {
     if (items === undefined) return "list of any values";
-    return `list of ${plural(valueText(firstOf(items)))}`;
+    return `list of ${plural(valueText(firstSchema(items)))}`;
   }
   if (types.includes("object")) {
     return properties === undefined ? namesText(schema) : "mapping";
@@ -31,11 +33,11 @@ export function valueText(schema: JsonSchema): string {
 }
 
 /** Removes older spellings, and words that mean an empty value. */
-function wordsText(words: readonly unknown[]): string {
-  if (words.includes(true)) return "`true` or `false`";
-  return words
-    .filter((word) => typeof word === "string" && /^[\w-]+$/.test(word))
-    .map((word) => `\`${word}\``)
+function formatValues(values: readonly unknown[]): string {
+  if (values.includes(true)) return "`true` or `false`";
+  return values
+    .filter((value) => typeof value === "string" && /^[\w-]+$/.test(value))
+    .map((value) => `\`${value}\``)
     .join(", ");
 }
 
@@ -55,6 +57,6 @@ function plural(text: string): string {
     .join(" or ");
 }
 
-function firstOf(items: unknown): JsonSchema {
+function firstSchema(items: unknown): JsonSchema {
   return (Array.isArray(items) ? items[0] : items) as JsonSchema;
 }

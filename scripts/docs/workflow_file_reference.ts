@@ -17,12 +17,12 @@ const DESCRIBED_ELSEWHERE = new Set(["job", "not"]);
  * @returns Markdown.
  */
 export function workflowFileReference(): string {
-  const workflow = propertiesOf(workflowFile.jsonSchema());
-  const named = (workflow.jobs.anyOf as JsonSchema[])
+  const workflow = getProperties(workflowFile.jsonSchema());
+  const byName = (workflow.jobs.anyOf as JsonSchema[])
     .find(({ type }) => type === "object")!;
-  const entry = propertiesOf(named.additionalProperties as JsonSchema);
-  const definition = propertiesOf(jobFile.jsonSchema());
-  const job = propertiesOf(entry.job);
+  const entry = getProperties(byName.additionalProperties as JsonSchema);
+  const definition = getProperties(jobFile.jsonSchema());
+  const job = getProperties(entry.job);
   return [
     "## Keys of a workflow file",
     keyTable(workflow),
@@ -52,27 +52,27 @@ function options(): Properties {
 
 type Properties = Readonly<Record<string, JsonSchema>>;
 
-function propertiesOf({ properties }: JsonSchema): Properties {
+function getProperties({ properties }: JsonSchema): Properties {
   return properties as Properties;
 }
 
-function without(all: Properties, others: Properties): Properties {
+function without(all: Properties, excluded: Properties): Properties {
   return Object.fromEntries(
-    Object.entries(all).filter(([name]) => !Object.hasOwn(others, name)),
+    Object.entries(all).filter(([name]) => !Object.hasOwn(excluded, name)),
   );
 }
 
 function keyTable(properties: Properties): string {
-  return table(HEADING, rowsOf(properties));
+  return table(HEADING, keyRows(properties));
 }
 
-function rowsOf(properties: Properties, prefix = ""): Row[] {
+function keyRows(properties: Properties, prefix = ""): Row[] {
   return Object.entries(properties).flatMap(([name, schema]) => {
     const row = keyRow(prefix + name, schema);
     const isAlias = String(schema.description).startsWith("Same as");
     return schema.properties === undefined || isAlias ||
         DESCRIBED_ELSEWHERE.has(name)
       ? [row]
-      : [row, ...rowsOf(propertiesOf(schema), `${prefix}${name}.`)];
+      : [row, ...keyRows(getProperties(schema), `${prefix}${name}.`)];
   });
 }

@@ -198,7 +198,7 @@ function scanBody(): Code {
     ...loop(
       set(ALPHANUMERIC, after(ALPHANUMERIC, STEP_BYTES)),
       ...blocks.map(classify),
-      when(isAnyMark, ...blocks.map(lookAtMarks)),
+      when(isAnyMark, ...blocks.map(processMarks)),
       findNumbers(),
       findRuns(),
       again(isBelow(tee(AT, add(get(AT), i32(STEP_BYTES))), get(END))),
@@ -250,7 +250,7 @@ function classesIn(vector: Code, [uppers, lowers]: HalfTables): Code {
   );
 }
 
-function lookAtMarks(block: number): Code {
+function processMarks(block: number): Code {
   const areMarks = bytes.isOther(
     bytes.and(get(CLASS_0 + block), all(MARK_BITS)),
     all(0),
@@ -267,19 +267,19 @@ function lookAtMarks(block: number): Code {
         isNotBelow(get(PLACE), get(CLEAR_TO)),
         either(
           isSame(get(BYTE), i32(EQUALS)),
-          when(isSoft(), put(get(PLACE))),
+          when(isSoft(), recordPlace(get(PLACE))),
           either(
             isLineBreak(get(BYTE)),
             either(
               isSame(byteAt(get(PLACE), 1), i32(ESC)),
-              lookAtCodes(),
-              lookAtLineBreak(),
+              processCodes(),
+              processLineBreak(),
             ),
             either(
               isSame(get(BYTE), i32(ESC)),
-              lookAtCodes(),
+              processCodes(),
               [
-                ...put(get(PLACE)),
+                ...recordPlace(get(PLACE)),
                 ...set(PLAIN_FROM, add(get(PLACE), i32(MAX_ESCAPE_BYTES))),
               ],
             ),
@@ -296,19 +296,19 @@ function lookAtMarks(block: number): Code {
  * bytes on each side that are not part of a needle. With fewer bytes on each side,
  * a needle would be too short.
  */
-function lookAtCodes(): Code {
+function processCodes(): Code {
   const before = wordAt(subtract(get(PLACE), i32(4)));
   const after = wordAt(get(CODES));
   const isInside = isBelow(
     subtract(get(CODES), get(PLACE)),
     i32(MAX_CODES_BYTES),
   );
-  const isBehindEscape = isBelow(
+  const followsEscape = isBelow(
     get(PLACE),
     add(get(PLAIN_FROM), i32(4)),
   );
-  const mayMatter = or(
-    or(isBehindEscape, or(mayHave(before), mayHave(after))),
+  const isRelevant = or(
+    or(followsEscape, or(mayHave(before), mayHave(after))),
     or(
       or(wordAt(i32(KEEPS_CODES)), isZero(isInside)),
       or(
@@ -330,8 +330,8 @@ function lookAtCodes(): Code {
       again(and(isInside, skipCode())),
     ),
     ...either(
-      mayMatter,
-      put(get(PLACE)),
+      isRelevant,
+      recordPlace(get(PLACE)),
       set(CLEAR_TO, get(CODES)),
     ),
     // Other codes may be long, such as a title, and are read elsewhere.
@@ -390,7 +390,7 @@ function isLineBreak(byte: Code): Code {
   return or(isSame(byte, i32(LF)), isSame(byte, i32(CR)));
 }
 
-function lookAtLineBreak(): Code {
+function processLineBreak(): Code {
   const toNextByte = tee(BYTE, add(get(BYTE), i32(1)));
   const before = wordAt(subtract(get(PLACE), i32(4)));
   return [
@@ -406,14 +406,14 @@ function lookAtLineBreak(): Code {
           ),
         ),
       ),
-      put(get(PLACE)),
+      recordPlace(get(PLACE)),
       when(
         // Most lines that begin with digits begin with a date.
         or(
           isNotBelow(byteAt(get(BYTE), 4), i32(0x30)),
           isNotBelow(i32(BLANK), byteAt(get(BYTE), 4)),
         ),
-        when(mayStartRow(BYTE), put(get(PLACE))),
+        when(mayStartRow(BYTE), recordPlace(get(PLACE))),
       ),
     ),
   ];
@@ -476,7 +476,7 @@ function findNumbers(): Code {
     or(shiftLeft(get(TWO), i64(3)), shiftLeft(get(THREE), i64(4))),
   );
   // Adding a bit to a row of separators carries it to the position after them.
-  const behindSeparators = and(
+  const afterSeparators = and(
     add(get(SEPARATOR), ends),
     xor(get(SEPARATOR), i64(-1)),
   );
@@ -491,8 +491,8 @@ function findNumbers(): Code {
     ...set(ONE, and(get(ONE), at(SEPARATOR, 2))),
     ...set(TWO, and(get(TWO), at(SEPARATOR, 3))),
     ...set(THREE, and(get(THREE), at(SEPARATOR, 4))),
-    ...set(NUMBERS, and(behindSeparators, shiftLeft(numbers, i64(1)))),
-    ...when(isZero(long.isZero(get(NUMBERS))), ...lookAtNumbers()),
+    ...set(NUMBERS, and(afterSeparators, shiftLeft(numbers, i64(1)))),
+    ...when(isZero(long.isZero(get(NUMBERS))), ...processNumbers()),
     ...findRows(),
   ];
 }
@@ -521,11 +521,11 @@ function findRows(): Code {
       when(
         isZero(long.isZero(
           long.or(
-            long.and(behind(WORD_ENDS, SEPARATOR), get(WORDS)),
+            long.and(positionAfter(WORD_ENDS, SEPARATOR), get(WORDS)),
             threeSeparators,
           ),
         )),
-        lookAtRows(),
+        processRows(),
       ),
     ),
   ];
@@ -557,7 +557,7 @@ function findRuns(): Code {
           RUN,
           long.and(get(RUN), long.and(after(FIRST, 2), after(FIRST, 6))),
         ),
-        putRuns(),
+        recordRuns(),
       ),
       set(RUN, long.and(get(DIGIT), after(DIGIT, 1))),
       ...[2, 4, 8].map((step) => runOf(RUN, step)),
@@ -566,7 +566,7 @@ function findRuns(): Code {
         set(FIRST, bitsOf(UPPER_TABLES)),
         ...[2, 4, 8].map((step) => runOf(FIRST, step)),
         set(RUN, long.and(get(RUN), get(FIRST))),
-        putRuns(),
+        recordRuns(),
       ),
     ),
   ];
@@ -598,7 +598,7 @@ function highBits(vector: Code, tables: HalfTables): Code {
 }
 
 /** Records where the runs start. */
-function putRuns(): Code {
+function recordRuns(): Code {
   const place = subtract(
     add(get(AT), long.toInt(long.trailingZeros(get(RUN)))),
     i32(SHARED_BYTES),
@@ -606,7 +606,7 @@ function putRuns(): Code {
   return when(
     isZero(long.isZero(get(RUN))),
     loop(
-      put(or(place, i32(RUNS))),
+      recordPlace(or(place, i32(RUNS))),
       set(RUN, long.and(get(RUN), long.subtract(get(RUN), i64(1)))),
       again(isZero(long.isZero(get(RUN)))),
     ),
@@ -614,7 +614,7 @@ function putRuns(): Code {
 }
 
 /** Adding a bit to a row of separators carries it to the position after them. */
-function behind(ends: number, separators: number): Code {
+function positionAfter(ends: number, separators: number): Code {
   return long.and(
     long.add(get(separators), get(ends)),
     long.xor(get(separators), i64(-1)),
@@ -622,7 +622,7 @@ function behind(ends: number, separators: number): Code {
 }
 
 /** Records the ends of six digits that are followed by a blank, or by a colon and a blank. */
-function lookAtRows(): Code {
+function processRows(): Code {
   const place = subtract(
     add(get(AT), long.toInt(long.trailingZeros(get(WORD_ENDS)))),
     i32(SHARED_BYTES),
@@ -635,7 +635,7 @@ function lookAtRows(): Code {
     set(BYTE, byteAt(tee(PLACE, place))),
     when(
       or(isSame(get(BYTE), i32(BLANK)), isColon),
-      put(or(get(PLACE), i32(ROWS))),
+      recordPlace(or(get(PLACE), i32(ROWS))),
     ),
     set(
       WORD_ENDS,
@@ -649,7 +649,7 @@ function lookAtRows(): Code {
  * Records each number that is likely to be part of a text, like the next number.
  * Numbers of dates and times rarely are.
  */
-function lookAtNumbers(): Code[] {
+function processNumbers(): Code[] {
   const place = subtract(
     add(get(AT), long.toInt(long.trailingZeros(get(NUMBERS)))),
     i32(SHARED_BYTES),
@@ -663,7 +663,7 @@ function lookAtNumbers(): Code[] {
         [
           ...when(
             get(LAST_NUMBER),
-            ...[when(mayFollow(), put(numberAt(get(LAST_NUMBER))))],
+            ...[when(mayFollow(), recordPlace(numberAt(get(LAST_NUMBER))))],
           ),
           ...set(LAST_NUMBER, get(PLACE)),
         ],
@@ -745,7 +745,7 @@ function numberAt(place: Code): Code {
   return or(place, i32(LIST));
 }
 
-function put(place: Code): Code {
+function recordPlace(place: Code): Code {
   return [
     ...storeWord(get(OUT), place),
     ...set(OUT, add(get(OUT), i32(4))),

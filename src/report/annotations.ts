@@ -27,7 +27,7 @@ export type CiSystem = keyof typeof CI_SYSTEMS;
  * @param env Environment of the runner.
  * @returns The system; `undefined` if none is known.
  */
-export function ciSystemOf(
+export function detectCiSystem(
   env: Environment,
 ): CiSystem | undefined {
   const systems = Object.keys(CI_SYSTEMS) as CiSystem[];
@@ -78,7 +78,7 @@ export function annotationsBegin(system: CiSystem, token: string): string {
 export function groupMarkers(system: CiSystem, token: string): GroupMarkers {
   const markers = GROUPS[system];
   const numbers = new Map<string, number>();
-  const numberOf = (title: string) => {
+  const getTitleNumber = (title: string) => {
     const number = numbers.get(title) ?? numbers.size + 1;
     numbers.set(title, number);
     return number;
@@ -90,8 +90,9 @@ export function groupMarkers(system: CiSystem, token: string): GroupMarkers {
       ? `::${token}::\n${line}\n::stop-commands::${token}\n`
       : `${line}\n`;
   return {
-    begin: (title) => write(markers.begin(oneLine(title), numberOf(title))),
-    end: (title) => write(markers.end(oneLine(title), numberOf(title))),
+    begin: (title) =>
+      write(markers.begin(oneLine(title), getTitleNumber(title))),
+    end: (title) => write(markers.end(oneLine(title), getTitleNumber(title))),
   };
 }
 
@@ -154,33 +155,33 @@ const WRITERS: Readonly<
 > = {
   /** @see https://docs.github.com/actions/reference/workflow-commands-for-github-actions */
   github(step) {
-    const title = githubProperty(titleOf(step));
-    return `::error title=${title}::${githubData(textOf(step))}`;
+    const title = githubProperty(stepTitle(step));
+    return `::error title=${title}::${githubData(stepText(step))}`;
   },
   /** An expanded section with the last lines of the step. */
   gitlab(step, index) {
     const second = Math.floor((step.startedAt?.getTime() ?? 0) / 1000);
     const end = second + Math.ceil(step.durationMs / 1000);
     const name = `runnerlib_failed_${index + 1}`;
-    return `${gitlabSection("start", second, name)}${oneLine(titleOf(step))}\n${
-      textOf(step)
-    }\n${gitlabSection("end", end, name)}`;
+    return `${gitlabSection("start", second, name)}${
+      oneLine(stepTitle(step))
+    }\n${stepText(step)}\n${gitlabSection("end", end, name)}`;
   },
   buildkite: (step) =>
-    `^^^ +++\n+++ ${oneLine(titleOf(step))}\n${textOf(step)}`,
+    `^^^ +++\n+++ ${oneLine(stepTitle(step))}\n${stepText(step)}`,
   /** @see https://www.jetbrains.com/help/teamcity/service-messages.html */
   teamcity: (step) =>
     `##teamcity[buildProblem description='${
-      teamcityValue(`${titleOf(step)}\n${textOf(step)}`.slice(0, 4_000))
+      teamcityValue(`${stepTitle(step)}\n${stepText(step)}`.slice(0, 4_000))
     }']`,
   /** @see https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands */
   azure: (step) =>
-    `##vso[task.logissue type=error]${oneLine(titleOf(step))}: ${
-      oneLine(textOf(step))
+    `##vso[task.logissue type=error]${oneLine(stepTitle(step))}: ${
+      oneLine(stepText(step))
     }`,
 };
 
-function titleOf(step: StepRecord): string {
+function stepTitle(step: StepRecord): string {
   return `Step "${step.name}": ${outcomeText(step)} after ${
     formatDuration(step.durationMs)
   }`;
@@ -190,7 +191,7 @@ function titleOf(step: StepRecord): string {
  * Returns the last lines of a step. Each begins with a space, so none of them
  * is a marker.
  */
-function textOf({ reason, tail }: StepRecord): string {
+function stepText({ reason, tail }: StepRecord): string {
   const lines = tail.slice(-TAIL_LINES).map((line) => ` ${oneLine(line)}`);
   return [reason === undefined ? [] : [oneLine(reason)], lines].flat()
     .join("\n") || "(no output)";
@@ -312,12 +313,12 @@ function teamcityProblem(problem: RecordedProblem): string {
 
 /** A line that begins with a space is not a marker. */
 function listed(
-  shown: readonly RecordedProblem[],
+  listed: readonly RecordedProblem[],
   total: number,
 ): string[] {
-  const more = total - shown.length;
+  const more = total - listed.length;
   return [
-    ...shown.map((problem) => ` ${problemLine(problem)}`),
+    ...listed.map((problem) => ` ${problemLine(problem)}`),
     ...more === 0 ? [] : [` and ${more} more`],
   ];
 }

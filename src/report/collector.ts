@@ -73,8 +73,8 @@ export async function sendSignal(
   request: object,
   { env, allowInsecureTransport, signal }: SendSignalOptions,
 ): Promise<void> {
-  const url = endpointOf(env, kind);
-  const headers = headersOf(env, kind);
+  const url = collectorUrl(env, kind);
+  const headers = collectorHeaders(env, kind);
   checkTransport(url, headers, allowInsecureTransport);
   const body = JSON.stringify(request);
   await send(
@@ -141,9 +141,9 @@ export function checkTransport(
 export const JSON_TYPE = "application/json";
 
 /** Returns the address for one signal from the standard variables. */
-export function endpointOf(env: Environment, kind: Signal): string {
-  const own = env[`OTEL_EXPORTER_OTLP_${kind.toUpperCase()}_ENDPOINT`];
-  if (own) return own;
+export function collectorUrl(env: Environment, kind: Signal): string {
+  const specific = env[`OTEL_EXPORTER_OTLP_${kind.toUpperCase()}_ENDPOINT`];
+  if (specific) return specific;
   const base = env.OTEL_EXPORTER_OTLP_ENDPOINT || DEFAULT_ENDPOINT;
   return `${base.replace(/\/+$/, "")}/v1/${kind}`;
 }
@@ -152,8 +152,8 @@ export function endpointOf(env: Environment, kind: Signal): string {
  * Returns the headers that the standard variables set. The error about an
  * invalid header does not show it, since it may be a token.
  */
-export function headersOf(env: Environment, kind: Signal): HeaderList {
-  const headers = headerList(given(env, "HEADERS", kind) ?? "")
+export function collectorHeaders(env: Environment, kind: Signal): HeaderList {
+  const headers = headerList(readSetting(env, "HEADERS", kind) ?? "")
     .map(({ name, value }): [string, string] => [name, value]);
   try {
     new Headers(headers);
@@ -167,8 +167,11 @@ export function headersOf(env: Environment, kind: Signal): HeaderList {
  * Returns the time limit in milliseconds: the maximum if it is invalid or too
  * long.
  */
-export function timeoutOf(env: Environment, kind: Signal = "traces"): number {
-  const ms = Number(given(env, "TIMEOUT", kind));
+export function collectorTimeout(
+  env: Environment,
+  kind: Signal = "traces",
+): number {
+  const ms = Number(readSetting(env, "TIMEOUT", kind));
   return ms > 0 ? Math.min(MAX_COLLECTOR_MS, ms) : MAX_COLLECTOR_MS;
 }
 
@@ -177,13 +180,13 @@ export function timeoutOf(env: Environment, kind: Signal = "traces"): number {
  * program that speaks gRPC.
  */
 export function protocolHint(env: Environment, kind: Signal): string {
-  return given(env, "PROTOCOL", kind) === "grpc"
+  return readSetting(env, "PROTOCOL", kind) === "grpc"
     ? '. The protocol is "grpc" in the environment, but this program sends JSON over HTTP, for which collectors have another port, usually 4318'
     : "";
 }
 
 /** The variable for one signal overrides the one for all. */
-function given(
+function readSetting(
   env: Environment,
   name: "HEADERS" | "TIMEOUT" | "PROTOCOL",
   kind: Signal,

@@ -47,24 +47,24 @@ export interface RunComparison {
  * @param before The earlier run.
  * @param after The later run.
  */
-export function comparisonOf(
+export function compareRecords(
   before: RunRecord,
   after: RunRecord,
 ): RunComparison {
   const [earlier, later] = [before, after].map(({ steps }) =>
     new Map(steps.map((step) => [step.name, step]))
   );
-  const both = [...later.values()].flatMap((step): StepPair[] => {
+  const pairs = [...later.values()].flatMap((step): StepPair[] => {
     const other = earlier.get(step.name);
     return other === undefined ? [] : [[other, step]];
   });
   return {
-    before: totalOf(before),
-    after: totalOf(after),
-    results: both.filter(([a, b]) => outcomeText(a) !== outcomeText(b)),
+    before: runTotal(before),
+    after: runTotal(after),
+    results: pairs.filter(([a, b]) => outcomeText(a) !== outcomeText(b)),
     added: [...onlyIn(later, earlier)],
     removed: [...onlyIn(earlier, later)],
-    times: both.filter(([a, b]) => isDifferent(a, b))
+    times: pairs.filter(([a, b]) => isDifferent(a, b))
       .sort(([a, b], [c, d]) => difference(c, d) - difference(a, b)),
   };
 }
@@ -77,7 +77,7 @@ export function comparisonOf(
  * @returns Text that is safe on a terminal.
  */
 export function compareRuns(before: RunRecord, after: RunRecord): string {
-  const comparison = comparisonOf(before, after);
+  const comparison = compareRecords(before, after);
   const { before: was, after: is, results, added, removed, times } = comparison;
   const timeChange = (beforeMs: number, afterMs: number) =>
     `${formatDuration(beforeMs)} → ${formatDuration(afterMs)} (${
@@ -96,8 +96,8 @@ export function compareRuns(before: RunRecord, after: RunRecord): string {
         [a, b],
       ) => [b.name, `${outcomeText(a)} → ${outcomeText(b)}`]),
     ),
-    ...section("New steps", added.map(lineOf)),
-    ...section("Missing steps", removed.map(lineOf)),
+    ...section("New steps", added.map(stepLine)),
+    ...section("Missing steps", removed.map(stepLine)),
     ...section(
       "Changed times",
       times.map(([a, b]) => [b.name, timeChange(a.durationMs, b.durationMs)]),
@@ -118,7 +118,7 @@ export function formatChange(beforeMs: number, afterMs: number): string {
   return `${sign}${formatDuration(Math.abs(changeMs))}`;
 }
 
-function totalOf(record: RunRecord): RunTotal {
+function runTotal(record: RunRecord): RunTotal {
   const { ended, lastMs, steps } = record;
   const { durationMs, steps: path } = criticalPath(steps);
   return {
@@ -140,7 +140,7 @@ function* onlyIn(
   }
 }
 
-function lineOf(step: StepRecord): readonly [string, string] {
+function stepLine(step: StepRecord): readonly [string, string] {
   const time = step.startedAt === null
     ? ""
     : `, ${formatDuration(step.durationMs)}`;

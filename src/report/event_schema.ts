@@ -70,7 +70,7 @@ const count: Field = {
   accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
 };
 
-const yesOrNo: Field = {
+const boolean: Field = {
   schema: { type: "boolean" },
   accepts: (value) => typeof value === "boolean",
 };
@@ -195,7 +195,7 @@ const cacheUse = object({
   key: text,
   restored: oneOf("exact", "fallback", "miss"),
   from: optional(text),
-  saved: yesOrNo,
+  saved: boolean,
 });
 
 /** Fields of each event, without those that all events have. */
@@ -213,7 +213,7 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
       traceId: word,
       spanId: word,
       parentSpanId: optional(word),
-      sampled: yesOrNo,
+      sampled: boolean,
     }),
   },
   "run.configured": {
@@ -224,7 +224,7 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
       name: text,
       group: optional(text),
       dependsOn: list(text),
-      isService: optional(yesOrNo),
+      isService: optional(boolean),
     })),
   },
   "phase.ended": { phase: word, startMs: time, durationMs: time },
@@ -241,7 +241,7 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
       startMs: time,
       durationMs: time,
     }))),
-    isKept: optional(yesOrNo),
+    isKept: optional(boolean),
     startMs: time,
     durationMs: time,
   },
@@ -266,8 +266,8 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
     startedAt: orNull(dateTime),
     durationMs: time,
     attempts: list(attempt),
-    flaky: optional(yesOrNo),
-    cached: optional(yesOrNo),
+    flaky: optional(boolean),
+    cached: optional(boolean),
     outputs: optional(list(text)),
     log: optional(text),
     logBytes: optional(count),

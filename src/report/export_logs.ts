@@ -23,14 +23,14 @@ import { plainText } from "../terminal/text.ts";
 import { showUrl, showUrlsIn } from "../url_secrets.ts";
 import {
   checkTransport,
-  endpointOf,
+  collectorHeaders,
+  collectorTimeout,
+  collectorUrl,
   type HeaderList,
-  headersOf,
   JSON_TYPE,
   send,
-  timeoutOf,
 } from "./collector.ts";
-import { resourceOf } from "./export_otlp.ts";
+import { resourceAttributes } from "./export_otlp.ts";
 import { attributes, runResource } from "./formats/otlp.ts";
 import type { RunEvents } from "./run_event.ts";
 
@@ -136,10 +136,10 @@ export class LogExporter {
   constructor(options: LogExporterOptions) {
     this.#options = options;
     const { env, allowInsecureTransport } = options;
-    this.#url = endpointOf(env, "logs");
-    this.#limitMs = timeoutOf(env, "logs");
+    this.#url = collectorUrl(env, "logs");
+    this.#limitMs = collectorTimeout(env, "logs");
     try {
-      const headers = headersOf(env, "logs");
+      const headers = collectorHeaders(env, "logs");
       checkTransport(this.#url, headers, allowInsecureTransport);
       this.#headers = headers;
     } catch (error) {
@@ -345,7 +345,7 @@ export class LogExporter {
     return {
       resourceLogs: [{
         resource: {
-          attributes: attributes(runResource(started, resourceOf(env))),
+          attributes: attributes(runResource(started, resourceAttributes(env))),
         },
         scopeLogs: [{
           scope: { name: "runnerlib", version: started.runner.version },

@@ -3,11 +3,11 @@ import { messageOf } from "../errors.ts";
 import { headerList } from "../secrets/collect.ts";
 import { showUrl, showUrlsIn } from "../url_secrets.ts";
 import {
-  endpointOf,
+  collectorTimeout,
+  collectorUrl,
   protocolHint,
   sendSignal,
   type Signal,
-  timeoutOf,
 } from "./collector.ts";
 import { maskEvent } from "./event_schema.ts";
 import {
@@ -45,7 +45,7 @@ export async function exportRun(
       "OTEL_DENO is set: Deno exports addresses that the runner requests unmasked, and may delay the end of the run by 10 s",
     );
   }
-  const resource = resourceOf(env);
+  const resource = resourceAttributes(env);
   const { traces, metrics } = otlpRequests(record, resource);
   const { started, lastMs } = record;
   const active = activeMetric(started, resource, { value: 0, ms: lastMs });
@@ -55,7 +55,7 @@ export async function exportRun(
       resourceMetrics: [...metrics.resourceMetrics, active],
     },
   };
-  const limitMs = timeoutOf(env);
+  const limitMs = collectorTimeout(env);
   const signal = AbortSignal.timeout(limitMs);
   const isSampled = record.started.trace.sampled;
   await Promise.all(
@@ -68,7 +68,7 @@ export async function exportRun(
           const options = { env, allowInsecureTransport, signal };
           await sendSignal(kind, requests[kind], options);
         } catch (error) {
-          const url = endpointOf(env, kind);
+          const url = collectorUrl(env, kind);
           const reason = signal.aborted
             ? `no answer within ${limitMs} ms`
             : showUrlsIn(messageOf(error), url);
@@ -87,7 +87,7 @@ export function isExported(kind: Signal, env: Environment): boolean {
 }
 
 /** Returns the resource attributes that the standard variables add. */
-export function resourceOf(env: Environment): ResourceAttributes {
+export function resourceAttributes(env: Environment): ResourceAttributes {
   const attributes = Object.fromEntries(
     headerList(env.OTEL_RESOURCE_ATTRIBUTES ?? "")
       .map(({ name, value }) => [name, value]),
@@ -128,10 +128,10 @@ export interface ReportActiveRunOptions {
 export function reportActiveRun(
   { env, recorder, maskText, allowInsecureTransport }: ReportActiveRunOptions,
 ): Disposable {
-  const ending = new AbortController();
-  const intervalMs = intervalOf(env);
-  const limitMs = timeoutOf(env, "metrics");
-  const resource = resourceOf(env);
+  const finished = new AbortController();
+  const intervalMs = exportInterval(env);
+  const limitMs = collectorTimeout(env, "metrics");
+  const resource = resourceAttributes(env);
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   async function report(): Promise<void> {
@@ -142,9 +142,9 @@ export function reportActiveRun(
     await sendSignal("metrics", { resourceMetrics: [metric] }, {
       env,
       allowInsecureTransport,
-      signal: AbortSignal.any([ending.signal, limit]),
+      signal: AbortSignal.any([finished.signal, limit]),
     }).catch(() => {});
-    if (ending.signal.aborted) return;
+    if (finished.signal.aborted) return;
     timer = setTimeout(report, intervalMs);
     // The timer must not keep a process alive.
     Deno.unrefTimer(timer);
@@ -155,12 +155,12 @@ export function reportActiveRun(
     [Symbol.dispose]() {
       clearTimeout(timer);
       // A late report must not arrive after the last one.
-      ending.abort();
+      finished.abort();
     },
   };
 }
 
-function intervalOf(env: Environment): number {
+function exportInterval(env: Environment): number {
   const ms = Number(env.OTEL_METRIC_EXPORT_INTERVAL);
   return ms > 0 ? Math.max(MIN_INTERVAL_MS, ms) : DEFAULT_INTERVAL_MS;
 }

@@ -39,7 +39,7 @@ export interface StepProblems extends AsyncDisposable {
 /**
  * Number of checks without a response after which the process counts as stuck.
  */
-const CHECKS = 4;
+const MAX_SILENT_CHECKS = 4;
 
 /** Options for {@linkcode ProblemFinder}. */
 export interface ProblemFinderOptions {
@@ -197,8 +197,10 @@ export class ProblemFinder implements AsyncDisposable {
             budgetMs / 1000
           } s; the rest of the output is not searched`,
         );
-      } else if (this.#isReady && ++this.#silence > CHECKS) this.#onStuck();
-    }, stuckMs / CHECKS);
+      } else if (this.#isReady && ++this.#silence > MAX_SILENT_CHECKS) {
+        this.#onStuck();
+      }
+    }, stuckMs / MAX_SILENT_CHECKS);
   }
 
   #stop(): void {

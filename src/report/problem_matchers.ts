@@ -120,15 +120,17 @@ function readMatcher(
   if (fromPath !== undefined && typeof fromPath !== "string") {
     report(`${place}.fromPath`, "must be a string");
   }
-  const given = Array.isArray(value.pattern) ? value.pattern : [value.pattern];
-  if (given.length === 0 || given.length > MAX_PATTERNS) {
+  const patternValues = Array.isArray(value.pattern)
+    ? value.pattern
+    : [value.pattern];
+  if (patternValues.length === 0 || patternValues.length > MAX_PATTERNS) {
     report(`${place}.pattern`, `must have 1 to ${MAX_PATTERNS} members`);
     return undefined;
   }
-  const patterns = given.flatMap((one, index) =>
+  const patterns = patternValues.flatMap((one, index) =>
     readPattern(one, `${place}.pattern[${index}]`, report) ?? []
   );
-  if (patterns.length === given.length) {
+  if (patterns.length === patternValues.length) {
     checkPatterns(patterns, `${place}.pattern`, report);
   }
   return { owner, severity, fromPath, patterns } as ProblemMatcher;

@@ -8,7 +8,7 @@ import {
   receive,
   send,
 } from "./collector.ts";
-import { UNNAMED } from "./formats/otlp.ts";
+import { DEFAULT_NAME } from "./formats/otlp.ts";
 import { prometheusReport, series } from "./formats/prometheus.ts";
 import type { RunRecord } from "./run_record.ts";
 
@@ -46,7 +46,7 @@ export async function pushMetrics(
     checkTransport(gateway, [], allowInsecureTransport);
     const { url, key, query, headers } = target(
       gateway,
-      record.started.name ?? UNNAMED,
+      record.started.name ?? DEFAULT_NAME,
     );
     // If the gateway cannot be read, the counters start again, which Prometheus
     // handles like a restart.
@@ -90,7 +90,11 @@ function target(gateway: string, job: string): Target {
   const [base, group] = url.pathname.split("/metrics/job", 2);
   const query = new URL(url);
   query.pathname = `${base}/api/v1/metrics`;
-  const place = { url: url.href, key: keyOf(`job${group}`), query: query.href };
+  const place = {
+    url: url.href,
+    key: parseGroupingKey(`job${group}`),
+    query: query.href,
+  };
   if (username === "" && password === "") return { ...place, headers: [] };
   const login = [username, password].map(decodeURIComponent).join(":");
   const encoded = new TextEncoder().encode(login).toBase64();
@@ -98,19 +102,19 @@ function target(gateway: string, job: string): Target {
 }
 
 /** Reads labels from a path such as `job/a/team@base64/Yg`. */
-function keyOf(path: string): Record<string, string> {
+function parseGroupingKey(path: string): Record<string, string> {
   const key: Record<string, string> = {};
   const parts = path.replace(/\/$/, "").split("/");
   for (let at = 0; at + 1 < parts.length; at += 2) {
     const [name, encoding] = decodeURIComponent(parts[at]).split("@", 2);
     const value = decodeURIComponent(parts[at + 1]);
-    const text = encoding === "base64" ? textOf(value) : value;
+    const text = encoding === "base64" ? decodeBase64(value) : value;
     if (text !== "") key[name] = text;
   }
   return key;
 }
 
-function textOf(base64: string): string {
+function decodeBase64(base64: string): string {
   const bytes = Uint8Array.fromBase64(base64.replace(/=+$/, ""), {
     alphabet: "base64url",
   });
@@ -134,14 +138,14 @@ function groupingKey(job: string): string {
  * @see https://github.com/prometheus/pushgateway#query-api
  */
 function pushedMetrics(response: unknown, key: Labels): string {
-  const group = listOf(response, "data").find((one) => isGroup(one, key));
+  const group = getList(response, "data").find((one) => isGroup(one, key));
   if (group === undefined) return "";
   return Object.entries(group).flatMap(([name, metric]) =>
-    listOf(metric, "metrics").flatMap((one) => samplesOf(name, one, key))
+    getList(metric, "metrics").flatMap((one) => metricSamples(name, one, key))
   ).join("\n");
 }
 
-function listOf(
+function getList(
   value: unknown,
   name: string,
 ): readonly Readonly<Record<string, unknown>>[] {
@@ -150,14 +154,14 @@ function listOf(
 }
 
 function isGroup(group: Readonly<Record<string, unknown>>, key: Labels) {
-  const labels = labelsOf(group.labels);
+  const labels = parseLabels(group.labels);
   const names = Object.keys(labels).filter((name) => labels[name] !== "");
   return names.length === Object.keys(key).length &&
     names.every((name) => labels[name] === key[name]);
 }
 
 /** Writes labels sorted by name, as the gateway does. */
-function labelsOf(value: unknown): Labels {
+function parseLabels(value: unknown): Labels {
   return Object.fromEntries(
     Object.entries(isObject(value) ? value : {}).filter(
       (entry): entry is [string, string] => typeof entry[1] === "string",
@@ -165,13 +169,13 @@ function labelsOf(value: unknown): Labels {
   );
 }
 
-function samplesOf(
+function metricSamples(
   name: string,
   metric: Readonly<Record<string, unknown>>,
   key: Labels,
 ): string[] {
   const labels = Object.fromEntries(
-    Object.entries(labelsOf(metric.labels)).filter(([label]) =>
+    Object.entries(parseLabels(metric.labels)).filter(([label]) =>
       !Object.hasOwn(key, label) && label !== "instance" && label !== "job"
     ),
   );

@@ -18,7 +18,9 @@ export function mostSevere(
 /** Counts problems, as in `2 errors, 1 warning`. */
 export function problemCounts(problems: readonly RecordedProblem[]): string {
   return SEVERITIES.flatMap((severity) => {
-    const count = problems.filter((one) => one.severity === severity).length;
+    const count = problems.filter((problem) =>
+      problem.severity === severity
+    ).length;
     if (count === 0) return [];
     return [`${count} ${severity}${count === 1 ? "" : "s"}`];
   }).join(", ");
@@ -56,14 +58,16 @@ export function artifactLines(
 ): (readonly ["artifact restored" | "artifact saved", string])[] {
   return artifacts.map((artifact) => {
     const { name, count, bytes } = artifact;
-    const size = `${count} ${count === 1 ? "file" : "files"}, ${sized(bytes)}`;
+    const size = `${count} ${count === 1 ? "file" : "files"}, ${
+      formatSize(bytes)
+    }`;
     return artifact.event === "artifact.restored"
       ? ["artifact restored", `${name} of ${artifact.job}: ${size}`] as const
       : ["artifact saved", `${name}: ${size}`] as const;
   });
 }
 
-function sized(bytes: number): string {
+function formatSize(bytes: number): string {
   const unit = UNITS.find(([, size]) => bytes >= size);
   return unit === undefined
     ? `${bytes} bytes`

@@ -108,7 +108,7 @@ export function readRecord(
     if (event === undefined) return [];
     return maskText === undefined ? [event] : [maskEvent(event, maskText)];
   });
-  return recordOf(events, isRunning ? { nowMs: msNow(events) } : {});
+  return createRecord(events, isRunning ? { nowMs: elapsedMs(events) } : {});
 }
 
 /** Options for {@linkcode readRecord}. */
@@ -128,7 +128,7 @@ export interface ReadRecordOptions {
 }
 
 /** Returns the time since a run started, in milliseconds, by the wall clock. */
-export function msNow([started]: readonly RunEvent[]): number {
+export function elapsedMs([started]: readonly RunEvent[]): number {
   return Math.max(0, Date.now() - Date.parse(started?.time));
 }
 
@@ -143,7 +143,7 @@ export type RunStatus =
   | "running"
   | "interrupted";
 
-/** Options for {@linkcode recordOf}. */
+/** Options for {@linkcode createRecord}. */
 export interface RecordOptions {
   /**
    * Current time in milliseconds since the run started, if it is still active.
@@ -161,7 +161,7 @@ export interface RecordOptions {
  * @returns The record; `undefined` if the first event is not the start of a run.
  * @throws {RangeError} If a later version of the format wrote it.
  */
-export function recordOf(
+export function createRecord(
   events: readonly RunEvent[],
   options: RecordOptions = {},
 ): RunRecord | undefined {
@@ -186,7 +186,7 @@ export function recordOf(
     ...isRunning ? { isRunning } : {},
     lastMs,
     options: all("run.configured").at(-1)?.options ?? [],
-    steps: stepsOf(events, lastMs, isRunning),
+    steps: createSteps(events, lastMs, isRunning),
     phases: all("phase.ended"),
     sources: all("source.prepared"),
     plugins: all("plugin.called"),
@@ -200,7 +200,7 @@ export function recordOf(
   };
 }
 
-function stepsOf(
+function createSteps(
   events: readonly RunEvent[],
   lastMs: number,
   isRunning: boolean,
@@ -209,7 +209,7 @@ function stepsOf(
   const running = new Map<string, AttemptRecord>();
   const failed = new Map<string, AttemptRecord[]>();
 
-  function stepNamed(
+  function getStep(
     name: string,
     { group = name, dependsOn = [] }: Partial<StepRecord> = {},
   ): StepRecord {
@@ -222,20 +222,20 @@ function stepsOf(
     switch (event.event) {
       case "run.planned":
         // A plugin may have added steps: the last plan wins.
-        for (const step of event.steps) stepNamed(step.name, step);
+        for (const step of event.steps) getStep(step.name, step);
         break;
       case "step.queued":
-        stepNamed(event.step).queuedMs = event.ms;
+        getStep(event.step).queuedMs = event.ms;
         break;
       case "step.started": {
-        const step = stepNamed(event.step);
+        const step = getStep(event.step);
         step.startMs ??= event.ms;
         step.startedAt ??= new Date(event.time);
         running.set(event.step, startedAttempt(event));
         break;
       }
       case "service.ready":
-        stepNamed(event.step).readyMs = event.ms;
+        getStep(event.step).readyMs = event.ms;
         break;
       case "step.retrying":
         running.delete(event.step);
@@ -245,7 +245,7 @@ function stepsOf(
       case "step.ended":
         running.delete(event.step);
         failed.delete(event.step);
-        applyEnd(stepNamed(event.step), event);
+        applyEnd(getStep(event.step), event);
         break;
     }
   }
@@ -254,7 +254,7 @@ function stepsOf(
     const attempt = running.get(step.name);
     const earlier = failed.get(step.name) ?? [];
     if (step.endMs !== undefined) continue;
-    if (isRunning) step.state = stateOf(step, attempt);
+    if (isRunning) step.state = stepState(step, attempt);
     if (step.startMs === undefined) continue;
     Object.assign(step, reason);
     step.durationMs = lastMs - step.startMs;
@@ -267,7 +267,7 @@ function stepsOf(
 }
 
 /** Finds the state of an unfinished step of an active run. */
-function stateOf(
+function stepState(
   { queuedMs, startMs }: StepRecord,
   attempt: AttemptRecord | undefined,
 ): StepState {

@@ -35,14 +35,14 @@ export class RunRecorder {
    * @param fields Its fields, unmasked.
    */
   add<Name extends RunEventName>(event: Name, fields: RunEvents[Name]): void {
-    const full = {
+    const stamped = {
       event,
       time: new Date().toISOString(),
       ms: this.ms,
       ...fields,
     } as unknown as RunEvent;
-    this.events.push(full);
-    this.onEvent?.(full);
+    this.events.push(stamped);
+    this.onEvent?.(stamped);
   }
 
   /**
@@ -52,7 +52,7 @@ export class RunRecorder {
    * @param rule The rule.
    * @param name Name of the variable, option, step or plugin, if known.
    */
-  noteSecret(rule: string, name?: string): void {
+  recordSecret(rule: string, name?: string): void {
     const key = `${rule}\0${name ?? ""}`;
     if (this.#secrets.has(key)) return;
     this.#secrets.add(key);

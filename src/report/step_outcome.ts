@@ -32,7 +32,7 @@ export interface StepOutcome {
  * @returns `false` for a step that may fail, or that was cancelled.
  */
 export function hasFailed(step: StepOutcome): boolean {
-  return didFail(step) && step.conclusion !== "success";
+  return isFailure(step) && step.conclusion !== "success";
 }
 
 /**
@@ -41,7 +41,7 @@ export function hasFailed(step: StepOutcome): boolean {
  * @returns `false` for a successful step.
  */
 export function isAllowed(step: StepOutcome): boolean {
-  return didFail(step) && step.conclusion === "success";
+  return isFailure(step) && step.conclusion === "success";
 }
 
 /**
@@ -66,14 +66,14 @@ export function isFlaky(
  * or `running`.
  */
 export function outcomeText(step: StepOutcome): string {
-  return isAllowed(step) ? `${outcomeOf(step)}, allowed` : outcomeOf(step);
+  return isAllowed(step) ? `${stepOutcome(step)}, allowed` : stepOutcome(step);
 }
 
-function didFail({ outcome }: StepOutcome): boolean {
+function isFailure({ outcome }: StepOutcome): boolean {
   return outcome === "failed" || outcome === "timeout";
 }
 
-function outcomeOf(step: StepOutcome): string {
+function stepOutcome(step: StepOutcome): string {
   const { outcome, exitCode, signal, state, cached } = step;
   if (state !== undefined) return state;
   if (cached) return "cached";
@@ -100,6 +100,6 @@ const MARKS: Readonly<Record<string, string>> = {
  *
  * @returns One character.
  */
-export function markOf(result: string): string {
+export function resultMark(result: string): string {
   return MARKS[result] ?? "–";
 }

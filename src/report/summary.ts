@@ -10,8 +10,8 @@ import {
   hasFailed,
   isAllowed,
   isFlaky,
-  markOf,
   outcomeText,
+  resultMark,
   type StepOutcome,
   type StepState,
   type SummaryStatus,
@@ -65,7 +65,7 @@ function totalLine(steps: readonly SummaryStep[]): StyledText[][] {
     (first, { startedAt }) => Math.min(first, startedAt!.getTime()),
     Infinity,
   );
-  const end = ran.reduce((last, step) => Math.max(last, endOf(step)), 0);
+  const end = ran.reduce((last, step) => Math.max(last, stepEndMs(step)), 0);
   return [[["total ", "dim"], [formatDuration(end - start)]]];
 }
 
@@ -80,10 +80,10 @@ function totalLine(steps: readonly SummaryStep[]): StyledText[][] {
  */
 export function failures(steps: readonly SummaryStep[]): StyledText[][][] {
   return steps.filter(hasFailed)
-    .sort((a, b) => endOf(b) - endOf(a))
+    .sort((a, b) => stepEndMs(b) - stepEndMs(a))
     .map((step) => [
-      headingOf(step),
-      ...tailOf(step).map((line): StyledText[] => [[
+      stepHeading(step),
+      ...lastLines(step).map((line): StyledText[] => [[
         withoutCommands(`  ${plainLine(line)}`),
       ]]),
       ...step.log === undefined
@@ -96,11 +96,11 @@ export function failures(steps: readonly SummaryStep[]): StyledText[][][] {
 }
 
 /** A step that never ran counts as the first to end. */
-function endOf({ startedAt, durationMs }: SummaryStep): number {
+function stepEndMs({ startedAt, durationMs }: SummaryStep): number {
   return (startedAt?.getTime() ?? 0) + durationMs;
 }
 
-function headingOf(step: SummaryStep): StyledText[] {
+function stepHeading(step: SummaryStep): StyledText[] {
   const reason = step.reason?.replace(/\s+/g, " ");
   const what = reason === undefined ? "" : ` · ${plainLine(reason)}`;
   return [
@@ -110,7 +110,7 @@ function headingOf(step: SummaryStep): StyledText[] {
   ];
 }
 
-function tailOf({ tail }: SummaryStep): readonly string[] {
+function lastLines({ tail }: SummaryStep): readonly string[] {
   return tail.length === 0 ? ["(no output)"] : tail.slice(-TAIL_LINES);
 }
 
@@ -127,7 +127,7 @@ const WIDE_COLUMNS = 48;
 const NAMES_SHARE = 0.35;
 
 /** Minimum width of a name or a reason. */
-const NARROWEST = 8;
+const MIN_NAME_WIDTH = 8;
 
 const MARK_CELLS = 2;
 const GAP = "  ";
@@ -202,12 +202,12 @@ function summaryTable(
   width: number,
 ): StyledText[][] {
   const folded = foldedStatuses(steps);
-  const rows = steps.filter((step) => !isFolded(step, folded)).map(rowOf);
+  const rows = steps.filter((step) => !isFolded(step, folded)).map(createRow);
   const cells = measure(rows, width);
   return [
-    ...rows.map((row) => lineOf(row, cells)),
+    ...rows.map((row) => rowLine(row, cells)),
     ...folded.map((status): StyledText[] => [
-      [`${markOf(status)} ${countOf(steps, status)}`, "dim"],
+      [`${resultMark(status)} ${formatCount(steps, status)}`, "dim"],
     ]),
   ];
 }
@@ -218,16 +218,16 @@ function measure(rows: readonly Row[], width: number): Cells {
   const others = MARK_CELLS + GAP.length + time +
     (ending === 0 ? 0 : GAP.length + ending);
   // On a wide line, names leave some room for reasons.
-  const room = ending === 0 ? width - others : NAMES_SHARE * width;
+  const maxWidth = ending === 0 ? width - others : NAMES_SHARE * width;
   const name = Math.min(
     widest(rows, "name"),
-    Math.max(NARROWEST, Math.floor(room)),
+    Math.max(MIN_NAME_WIDTH, Math.floor(maxWidth)),
   );
   const note = width - others - name - GAP.length;
-  return { name, ending, time, note: note < NARROWEST ? 0 : note };
+  return { name, ending, time, note: note < MIN_NAME_WIDTH ? 0 : note };
 }
 
-function lineOf(row: Row, cells: Cells): StyledText[] {
+function rowLine(row: Row, cells: Cells): StyledText[] {
   const line: StyledText[] = [
     [`${row.mark} `, row.style],
     [padEnd(cutToWidth(row.name, cells.name), cells.name)],
@@ -242,7 +242,7 @@ function lineOf(row: Row, cells: Cells): StyledText[] {
 
 function foldedStatuses(steps: readonly SummaryStep[]): Status[] {
   const count = (status: Status) =>
-    steps.filter((step) => statusOf(step) === status).length;
+    steps.filter((step) => stepStatus(step) === status).length;
   const mostCancelled = steps.some(hasFailed) ? 0 : MAX_LISTED;
   return [
     ...count("cancelled") > mostCancelled ? ["cancelled" as const] : [],
@@ -251,21 +251,21 @@ function foldedStatuses(steps: readonly SummaryStep[]): Status[] {
 }
 
 function isFolded(step: SummaryStep, folded: readonly Status[]): boolean {
-  return folded.includes(statusOf(step));
+  return folded.includes(stepStatus(step));
 }
 
-function statusOf({ state, outcome }: SummaryStep): Status {
+function stepStatus({ state, outcome }: SummaryStep): Status {
   return state ?? outcome;
 }
 
-function countOf(steps: readonly SummaryStep[], status: Status): string {
-  const count = steps.filter((step) => statusOf(step) === status).length;
+function formatCount(steps: readonly SummaryStep[], status: Status): string {
+  const count = steps.filter((step) => stepStatus(step) === status).length;
   return `${count} ${count === 1 ? "step" : "steps"} ${status}`;
 }
 
-function rowOf(step: SummaryStep): Row {
+function createRow(step: SummaryStep): Row {
   const { attempts, startedAt } = step;
-  const status = statusOf(step);
+  const status = stepStatus(step);
   const reason = step.reason && plainLine(step.reason.replace(/\s+/g, " "));
   const notes = [
     isFlaky(step) ? "flaky" : "",
@@ -273,7 +273,7 @@ function rowOf(step: SummaryStep): Row {
     reason,
   ];
   return {
-    mark: markOf(status),
+    mark: resultMark(status),
     style: isAllowed(step) ? "yellow" : STYLES[status],
     name: plainLine(step.name),
     ending: outcomeText(step),
@@ -330,8 +330,8 @@ export function styledLine(
   pieces: readonly StyledText[],
   { width = Infinity, color }: StyledLineOptions,
 ): string {
-  const shown = cutPieces(pieces, width);
-  return shown.map(([text, style]) => styled(text, style, color)).join("");
+  const visible = cutPieces(pieces, width);
+  return visible.map(([text, style]) => styled(text, style, color)).join("");
 }
 
 function cutPieces(
@@ -341,17 +341,17 @@ function cutPieces(
   if (width === Infinity) return pieces;
   const widths = pieces.map(([text]) => displayWidth(text));
   if (widths.reduce((sum, each) => sum + each, 0) <= width) return pieces;
-  const shown: StyledText[] = [];
-  let room = width - 1;
+  const visible: StyledText[] = [];
+  let remaining = width - 1;
   for (const [index, [text, style]] of pieces.entries()) {
-    if (widths[index] > room) {
-      if (width > 0) shown.push([`${takeWidth(text, room)}…`, style]);
+    if (widths[index] > remaining) {
+      if (width > 0) visible.push([`${takeWidth(text, remaining)}…`, style]);
       break;
     }
-    shown.push([text, style]);
-    room -= widths[index];
+    visible.push([text, style]);
+    remaining -= widths[index];
   }
-  return shown;
+  return visible;
 }
 
 function styled(
@@ -381,13 +381,13 @@ const MAX_LENGTH = 4_000;
 export function plainLine(line: string): string {
   const text = withoutSequences(line.slice(0, MAX_LENGTH).toWellFormed())
     .replace(/\r$/, "");
-  const shown = text.split("\t").map(printable).reduce(
+  const visible = text.split("\t").map(printable).reduce(
     afterTab,
   );
-  return line.length > MAX_LENGTH ? `${shown}…` : shown;
+  return line.length > MAX_LENGTH ? `${visible}…` : visible;
 }
 
 function afterTab(before: string, next: string): string {
-  const room = TAB_STOP - displayWidth(before) % TAB_STOP;
-  return before + " ".repeat(room) + next;
+  const padding = TAB_STOP - displayWidth(before) % TAB_STOP;
+  return before + " ".repeat(padding) + next;
 }

@@ -58,7 +58,7 @@ export async function callPlugins(
     shared: run.shared,
     signal: run.cancellation.graceful,
     registerSecret(value) {
-      run.recorder.noteSecret("registered by a plugin");
+      run.recorder.recordSecret("registered by a plugin");
       registerWithOuterRunners(run.runner, value);
     },
     addStep(step) {

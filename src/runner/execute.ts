@@ -56,7 +56,7 @@ export async function execute(
   const { openJobRegistration } = await import("./job_registration.ts");
   await using registration = openJobRegistration(
     runner,
-    () => run.recorder.noteSecret("registered by a program of the job"),
+    () => run.recorder.recordSecret("registered by a program of the job"),
   );
   const inherited = childEnvironment(await inheritableEnvironment(host), {
     kind: "job",

@@ -11,7 +11,7 @@ import {
   annotationsBegin,
   annotationsEnd,
   type CiSystem,
-  ciSystemOf,
+  detectCiSystem,
   forbiddenMarkers,
   groupMarkers,
 } from "../report/annotations.ts";
@@ -22,7 +22,7 @@ import { FORMATS, type ReportFormat } from "../report/formats/formats.ts";
 import type { RecordText } from "../report/record_file.ts";
 import { RecordWriter } from "../report/record_writer.ts";
 import type { RunEvents } from "../report/run_event.ts";
-import { recordOf, type RunRecord } from "../report/run_record.ts";
+import { createRecord, type RunRecord } from "../report/run_record.ts";
 import { RECORD_VERSION } from "../report/run_recorder.ts";
 import { VERSION } from "../package_version.ts";
 import { forgetSecretOutputs } from "../steps/output_files.ts";
@@ -138,7 +138,7 @@ export class Reporting {
     const exported = this.#run.logExporter?.finish();
     if (!isRead) return await this.#settle([exported]);
     const maskText = (text: string) => runner.masker.maskText(text);
-    const record = recordOf(
+    const record = createRecord(
       recorder.events.map((event) => maskEvent(event, maskText)),
     );
     if (record === undefined) return await this.#settle([exported]);
@@ -399,7 +399,7 @@ function isPush(report: string): boolean {
 }
 
 function noteSecrets({ secrets, recorder }: RunState): void {
-  for (const { name, rule } of secrets.all) recorder.noteSecret(rule, name);
+  for (const { name, rule } of secrets.all) recorder.recordSecret(rule, name);
 }
 
 /**
@@ -411,7 +411,7 @@ function ciSystemAround(
   { output: { annotate } }: JobConfig,
 ): CiSystem | undefined {
   if (run.isInherited || annotate === "off") return undefined;
-  return annotate === "auto" ? ciSystemOf(host.env) : annotate;
+  return annotate === "auto" ? detectCiSystem(host.env) : annotate;
 }
 
 /**

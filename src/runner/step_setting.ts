@@ -124,7 +124,7 @@ export async function openStepSetting(
   stack.defer(async () => void await remaskJobLog(run));
   const registration = openJobRegistration(
     runner,
-    () => run.recorder.noteSecret("registered by a program of the job"),
+    () => run.recorder.recordSecret("registered by a program of the job"),
   );
   if (registration) stack.use(registration);
   const launcher = openLauncher(host, registration);
@@ -383,7 +383,7 @@ async function secretRegistrar(
     "../secrets/registration/outer_runners.ts"
   );
   return (value) => {
-    recorder.noteSecret("registered by a step", name);
+    recorder.recordSecret("registered by a step", name);
     return registerWithOuterRunners(runner, value);
   };
 }

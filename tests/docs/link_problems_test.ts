@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { anchorsOf, linkProblems } from "../../scripts/docs/link_problems.ts";
+import { findAnchors, linkProblems } from "../../scripts/docs/link_problems.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -26,9 +26,9 @@ Deno.test("linkProblems() reports links to missing files and headings", async ()
   ]);
 });
 
-Deno.test("anchorsOf() numbers headings with the same name", () => {
+Deno.test("findAnchors() numbers headings with the same name", () => {
   assertEquals(
-    anchorsOf("# A b\n## A b\n```sh\n# no heading\n```\n"),
+    findAnchors("# A b\n## A b\n```sh\n# no heading\n```\n"),
     new Set(["a-b", "a-b-1"]),
   );
 });

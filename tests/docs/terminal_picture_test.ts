@@ -5,7 +5,7 @@ import { displayWidth } from "../../src/terminal/width.ts";
 import { REPOSITORY } from "../helpers/cli.ts";
 
 const draw = (text: string) =>
-  terminalPicture(text, { title: "A & B", widthOf: displayWidth });
+  terminalPicture(text, { title: "A & B", measureText: displayWidth });
 
 const textsOf = (picture: string) =>
   [...picture.matchAll(/<text x="([\d.]+)" y="(\d+)"[^>]*?>([^<]*)</g)]

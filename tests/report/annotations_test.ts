@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import {
   annotationsEnd,
   type CiSystem,
-  ciSystemOf,
+  detectCiSystem,
 } from "../../src/report/annotations.ts";
 import { readRecord } from "../../src/report/run_record.ts";
 import { runMain } from "../helpers/run_main.ts";
@@ -56,11 +56,14 @@ function markers(system: CiSystem, text: string): string[] {
   return text.match(pattern) ?? [];
 }
 
-describe("ciSystemOf()", () => {
+describe("detectCiSystem()", () => {
   it("recognizes the system by its variable", () => {
-    assertEquals(ciSystemOf({ GITHUB_ACTIONS: "true", CI: "true" }), "github");
-    assertEquals(ciSystemOf({ TF_BUILD: "True" }), "azure");
-    assertEquals(ciSystemOf({ CI: "true" }), undefined);
+    assertEquals(
+      detectCiSystem({ GITHUB_ACTIONS: "true", CI: "true" }),
+      "github",
+    );
+    assertEquals(detectCiSystem({ TF_BUILD: "True" }), "azure");
+    assertEquals(detectCiSystem({ CI: "true" }), undefined);
   });
 });
 

@@ -5,7 +5,10 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { markOf, type SummaryStatus } from "../../src/report/step_outcome.ts";
+import {
+  resultMark,
+  type SummaryStatus,
+} from "../../src/report/step_outcome.ts";
 import {
   formatSummary,
   plainLine,
@@ -190,9 +193,11 @@ Deno.test("plainLine() removes everything that controls a terminal", () => {
   }
 });
 
-Deno.test("markOf() has a sign of one cell for each result, and a dash for others", () => {
+Deno.test("resultMark() has a sign of one cell for each result, and a dash for others", () => {
   const results = ["success", "failed", "timeout", "allowed", "queued"];
-  assertEquals(results.map(markOf), ["✓", "✗", "✗", "!", "·"]);
-  assertEquals(["skipped", "cancelled", "?"].map(markOf), ["–", "–", "–"]);
-  for (const result of results) assertEquals(displayWidth(markOf(result)), 1);
+  assertEquals(results.map(resultMark), ["✓", "✗", "✗", "!", "·"]);
+  assertEquals(["skipped", "cancelled", "?"].map(resultMark), ["–", "–", "–"]);
+  for (const result of results) {
+    assertEquals(displayWidth(resultMark(result)), 1);
+  }
 });

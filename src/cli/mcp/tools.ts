@@ -248,7 +248,7 @@ async function findRun(
   // The jobs of a workflow have started after it.
   const id = textOf(args, "run") ??
     (await finder.find()).find(({ path }) => !path.includes(JOBS))?.id;
-  const path = id === undefined ? undefined : await finder.pathOf(id);
+  const path = id === undefined ? undefined : await finder.findPath(id);
   if (id === undefined || path === undefined) {
     throw missing(id === undefined ? "there is none" : "it is not in the list");
   }

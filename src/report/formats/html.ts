@@ -2,7 +2,7 @@ import { formatDuration } from "../durations.ts";
 import { artifactLines } from "../record_text.ts";
 import { type RunRecord, runStatus, type StepRecord } from "../run_record.ts";
 import { hasFailed, isAllowed, isFlaky } from "../step_outcome.ts";
-import { changeOfTotal, comparisonSection } from "./html_comparison.ts";
+import { comparisonSection, totalChange } from "./html_comparison.ts";
 import { graphSvg } from "./html_graph.ts";
 import { colorRules } from "./html_output.ts";
 import { pluginSection } from "./html_plugins.ts";
@@ -41,7 +41,7 @@ export async function htmlReport(
   const policy = `default-src 'none'; style-src '${await sourceHash(
     style,
   )}'; base-uri 'none'; form-action 'none'`;
-  return htmlDocument({ title: titleOf(record), policy, style, main });
+  return htmlDocument({ title: recordTitle(record), policy, style, main });
 }
 
 /** Options for {@linkcode htmlDocument}. */
@@ -108,11 +108,11 @@ export async function sourceHash(text: string): Promise<string> {
  *
  * @returns Name and status.
  */
-export function titleOf(record: RunRecord): string {
-  return `${nameOf(record)}: ${runStatus(record)}`;
+export function recordTitle(record: RunRecord): string {
+  return `${recordName(record)}: ${runStatus(record)}`;
 }
 
-function nameOf({ started }: RunRecord): string {
+function recordName({ started }: RunRecord): string {
   return started.name ?? started.kind;
 }
 
@@ -200,7 +200,7 @@ function header(
   const status = runStatus(record);
   const time = formatDuration(ended?.durationMs ?? lastMs);
   return markup`<header class="${status}">
-<h1><span class="status">${status}</span> ${nameOf(record)}</h1>
+<h1><span class="status">${status}</span> ${recordName(record)}</h1>
 ${ended?.error === undefined ? "" : markup`<p class="error">${ended.error}</p>`}
 <p class="counts">${
     counts.filter(([, , number]) => number > 0).map(([result, word, number]) =>
@@ -212,7 +212,7 @@ ${ended?.error === undefined ? "" : markup`<p class="error">${ended.error}</p>`}
     )
   }</p>
 <p class="muted"><b>${time}</b>${
-    earlier === undefined ? "" : `, ${changeOfTotal(earlier, record)}`
+    earlier === undefined ? "" : `, ${totalChange(earlier, record)}`
   } · started ${timeHtml(started.time)}${
     ended === undefined ? "" : markup` · exit code ${ended.exitCode}`
   }</p>
@@ -223,29 +223,29 @@ ${ended?.error === undefined ? "" : markup`<p class="error">${ended.error}</p>`}
 }
 
 function graph(steps: readonly StepRecord[]): Html | "" {
-  const drawing = graphSvg(steps);
-  if (drawing === undefined) return "";
+  const svg = graphSvg(steps);
+  if (svg === undefined) return "";
   return markup`
     <section data-key="graph" aria-labelledby="graph">
       <h2 id="graph">Dependencies</h2>
       <div class="scroll" tabindex="0" role="group"
-        aria-labelledby="graph">${drawing}</div>
+        aria-labelledby="graph">${svg}</div>
     </section>
   `;
 }
 
 function slowest(steps: readonly StepRecord[], what: string): Html | "" {
-  const ran = steps.map((step, index) => ({ step, index }))
+  const measured = steps.map((step, index) => ({ step, index }))
     .filter(({ step }) => step.startedAt !== null)
     .sort((a, b) => b.step.durationMs - a.step.durationMs)
     .slice(0, MAX_SLOWEST);
-  if (ran.length < 2) return "";
-  const longestMs = Math.max(1, ran[0].step.durationMs);
+  if (measured.length < 2) return "";
+  const longestMs = Math.max(1, measured[0].step.durationMs);
   return markup`
     <section data-key="slowest" aria-labelledby="slowest" class="half">
       <h2 id="slowest">Slowest ${what}</h2>
       <ol class="slowest">${
-    ran.map(({ step, index }) =>
+    measured.map(({ step, index }) =>
       markup`<li><a href="#step-${index}">${step.name}</a> <span class="number">${
         formatDuration(step.durationMs)
       }</span> <svg viewBox="0 0 1000 6" preserveAspectRatio="none" aria-hidden="true"><rect class="${

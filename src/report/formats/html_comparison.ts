@@ -1,5 +1,5 @@
 import {
-  comparisonOf,
+  compareRecords,
   formatChange,
   type RunComparison,
   type RunTotal,
@@ -41,13 +41,13 @@ interface Row {
  * @returns A section of the page.
  */
 export function comparisonSection(before: RunRecord, after: RunRecord): Html {
-  const comparison = comparisonOf(before, after);
-  const rows = rowsOf(comparison);
+  const comparison = compareRecords(before, after);
+  const rows = comparisonRows(comparison);
   const shown = rows.slice(0, MAX_LISTED);
   const more = rows.length - shown.length;
   const longestMs = shown.reduce(
-    (most, { before = 0, after = 0 }) =>
-      Math.max(most, Math.abs(after - before)),
+    (longest, { before = 0, after = 0 }) =>
+      Math.max(longest, Math.abs(after - before)),
     1,
   );
   const { started } = before;
@@ -85,8 +85,8 @@ export function comparisonSection(before: RunRecord, after: RunRecord): Html {
  *
  * @returns Text such as `1.2s slower than the earlier run`.
  */
-export function changeOfTotal(before: RunRecord, after: RunRecord): string {
-  const { before: was, after: is } = comparisonOf(before, after);
+export function totalChange(before: RunRecord, after: RunRecord): string {
+  const { before: was, after: is } = compareRecords(before, after);
   const change = formatChange(was.durationMs, is.durationMs);
   if (change.startsWith("±")) return "as long as the earlier run";
   return `${change.slice(1)} ${
@@ -94,7 +94,7 @@ export function changeOfTotal(before: RunRecord, after: RunRecord): string {
   } than the earlier run`;
 }
 
-function rowsOf(
+function comparisonRows(
   { before, after, results, added, removed, times }: RunComparison,
 ): Row[] {
   const changed = new Set(results.map(([, { name }]) => name));
@@ -118,12 +118,12 @@ function rowsOf(
     ...added.map((step) => ({
       name: step.name,
       what: "new",
-      after: timeOf(step),
+      after: stepTime(step),
     })),
     ...removed.map((step) => ({
       name: step.name,
       what: "gone",
-      before: timeOf(step),
+      before: stepTime(step),
     })),
   ];
 }
@@ -139,8 +139,8 @@ function resultRow([before, after]: StepPair): Row {
     what: markup`${outcomeText(before)} → <span class="${resultClass(after)}">${
       markHtml(resultClass(after))
     }${outcomeText(after)}</span>`,
-    before: timeOf(before),
-    after: timeOf(after),
+    before: stepTime(before),
+    after: stepTime(after),
   };
 }
 
@@ -154,7 +154,7 @@ function timeRow([before, after]: StepPair): Row {
   };
 }
 
-function timeOf({ startedAt, durationMs }: StepRecord): number | undefined {
+function stepTime({ startedAt, durationMs }: StepRecord): number | undefined {
   return startedAt === null ? undefined : durationMs;
 }
 

@@ -3,7 +3,7 @@ import { cutToWidth } from "../../terminal/width.ts";
 import { criticalPath } from "../critical_path.ts";
 import { formatDuration } from "../durations.ts";
 import type { StepRecord } from "../run_record.ts";
-import { hasFailed, markOf } from "../step_outcome.ts";
+import { hasFailed, resultMark } from "../step_outcome.ts";
 import { type Html, markup, raw, resultClass } from "./html_text.ts";
 
 /** Larger graphs are not drawn, since they cannot be read. */
@@ -54,7 +54,7 @@ export function graphSvg(steps: readonly StepRecord[]): Html | undefined {
   if (count > MAX_GROUPS || !steps.some(({ dependsOn }) => dependsOn.length)) {
     return undefined;
   }
-  const groups = groupsOf(steps);
+  const groups = createGroups(steps);
   const edges = groups.flatMap(({ needs }, to) =>
     needs.map((from): Edge => ({ from, to, rows: [] }))
   );
@@ -89,7 +89,7 @@ export function graphSvg(steps: readonly StepRecord[]): Html | undefined {
   `;
 }
 
-function groupsOf(steps: readonly StepRecord[]): Group[] {
+function createGroups(steps: readonly StepRecord[]): Group[] {
   const graph = linkNodes(steps);
   const hasMembers = (group: number) => graph.members[group].length > 0;
   const columns = new Array<number>(graph.groups.length).fill(0);
@@ -125,7 +125,8 @@ function groupsOf(steps: readonly StepRecord[]): Group[] {
 function placeRows(groups: readonly Group[], edges: readonly Edge[]): number[] {
   const rows = new Array<number>(groups.length).fill(0);
   const last = Math.max(0, ...groups.map(({ column }) => column));
-  const rowBefore = ({ from, rows: own }: Edge) => own.at(-1) ?? rows[from];
+  const rowBefore = ({ from, rows: edgeRows }: Edge) =>
+    edgeRows.at(-1) ?? rows[from];
   for (let column = 0; column <= last; column++) {
     const items = [
       ...groups.flatMap((group, index) => {
@@ -133,20 +134,20 @@ function placeRows(groups: readonly Group[], edges: readonly Edge[]): number[] {
         const before = edges.filter(({ to }) => to === index).map(rowBefore);
         const sum = before.reduce((total, row) => total + row, 0);
         return [{
-          wanted: sum / Math.max(1, before.length),
+          preferred: sum / Math.max(1, before.length),
           set: (row: number) => void (rows[index] = row),
         }];
       }),
       ...edges.filter(({ from, to }) =>
         groups[from].column < column && column < groups[to].column
       ).map((edge) => ({
-        wanted: rowBefore(edge),
+        preferred: rowBefore(edge),
         set: (row: number) => void edge.rows.push(row),
       })),
-    ].sort((a, b) => a.wanted - b.wanted);
+    ].sort((a, b) => a.preferred - b.preferred);
     let next = 0;
-    for (const { wanted, set } of items) {
-      const row = Math.max(next, Math.floor(wanted));
+    for (const { preferred, set } of items) {
+      const row = Math.max(next, Math.floor(preferred));
       set(row);
       next = row + 1;
     }
@@ -183,7 +184,7 @@ function box(
   const result = resultClass(shown);
   const count = steps.length > 1 ? ` ×${steps.length}` : "";
   const longest = steps.reduce(
-    (most, { durationMs }) => Math.max(most, durationMs),
+    (longest, { durationMs }) => Math.max(longest, durationMs),
     0,
   );
   return markup`
@@ -197,7 +198,7 @@ function box(
     cutToWidth(name, NAME_CELLS - count.length)
   }${count}</text>
       <text class="result ${result}" x="${x + 10}" y="${y + 33}">${
-    markOf(result)
+    resultMark(result)
   } ${result}${
     shown.startedAt === null ? "" : `, ${formatDuration(longest)}`
   }</text>

@@ -130,13 +130,13 @@ function readableOn(background: number, color: number | undefined): number {
  * @returns Rules of a style.
  */
 export function colorRules(html?: string): string {
-  const used = html === undefined ? undefined : new Set(
+  const usedColors = html === undefined ? undefined : new Set(
     Array.from(html.matchAll(/ class="([^"]*)"/g), ([, names]) => names)
       .flatMap((names) => names.split(" ")),
   );
   const all = Array.from({ length: COLOR_COUNT }, (_, color) => color);
   const rules = (kind: string, value: (color: number) => string) =>
-    all.filter((color) => used?.has(`${kind}-${color}`) ?? true)
+    all.filter((color) => usedColors?.has(`${kind}-${color}`) ?? true)
       .map((color) => `.${kind}-${color}{${value(color)}}`).join("");
   const text = (scheme: keyof typeof GROUND) =>
     rules("fg", (color) => `color:${hex(readable(rgbOf(color), scheme))}`);
@@ -210,20 +210,20 @@ export function logPlace(step: StepRecord, address: string | undefined): Html {
  * Returns as many of the last lines as fit.
  *
  * @param lines Lines.
- * @param room Maximum length, in UTF-16 units.
+ * @param maxLength Maximum length, in UTF-16 units.
  */
 export function tailWithin(
   lines: readonly string[],
-  room: number,
+  maxLength: number,
 ): readonly string[] {
   let from = lines.length;
   let length = 0;
-  while (from > 0 && length + lines[from - 1].length <= room) {
+  while (from > 0 && length + lines[from - 1].length <= maxLength) {
     length += lines[--from].length + 1;
   }
   if (from < lines.length || lines.length === 0) return lines.slice(from);
-  if (room === 0) return [];
+  if (maxLength === 0) return [];
   // The end of a truncated line, without its colors.
   const [last] = lines.slice(-1).map(withoutSequences);
-  return [`…${last.slice(-room).toWellFormed()}`];
+  return [`…${last.slice(-maxLength).toWellFormed()}`];
 }

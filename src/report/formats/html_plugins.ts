@@ -28,14 +28,14 @@ export function pluginSection(
   record: RunRecord,
   jobs: ReadonlyMap<number, RunRecord> = new Map(),
 ): Html | "" {
-  const calls = callsOf(record, jobs);
+  const calls = collectCalls(record, jobs);
   if (calls.length === 0) return "";
   const isWorkflow = record.started.kind === "workflow";
   const { metrics } = record;
   return markup`<section data-key="plugins" aria-labelledby="plugins" class="half"><h2 id="plugins">Plugins</h2>
 <table><thead><tr><th scope="col">Plugin</th><th scope="col">Phase</th><th scope="col" class="number">Time</th></tr></thead>
 <tbody>${
-    calls.slice(0, MAX_LISTED).map((call) => rowOf(call, isWorkflow))
+    calls.slice(0, MAX_LISTED).map((call) => callRow(call, isWorkflow))
   }</tbody></table>
 ${more(calls.length, "rows")}${
     metrics.length === 0
@@ -52,7 +52,7 @@ ${more(calls.length, "rows")}${
  * Sums up the calls of each plugin in each phase, in the order of their first
  * calls.
  */
-function callsOf(
+function collectCalls(
   { plugins, steps }: RunRecord,
   jobs: ReadonlyMap<number, RunRecord>,
 ): PluginCalls[] {
@@ -72,7 +72,7 @@ function callsOf(
   return [...calls.values()];
 }
 
-function rowOf(
+function callRow(
   { plugin, phase, error, job, count, durationMs }: PluginCalls,
   isWorkflow: boolean,
 ): Html {

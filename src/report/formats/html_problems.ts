@@ -54,7 +54,7 @@ export function failureSection(
   const shown = [...shownFailures(steps)];
   if (shown.length === 0) return "";
   const more = steps.filter(hasFailed).length - shown.length;
-  const room = Math.floor(TAIL_ROOM / shown.length);
+  const maxLength = Math.floor(TAIL_ROOM / shown.length);
   return markup`<section data-key="failures" aria-labelledby="failures"><h2 id="failures">What failed</h2>
 ${
     shown.map((index, at) => {
@@ -82,7 +82,7 @@ ${
         <pre tabindex="0" id="failure-${index}" aria-label="Last lines of ${step.name}">${
         step.styledTail.length === 0
           ? "(no output)"
-          : outputHtml(tailWithin(step.styledTail, room).join("\n"))
+          : outputHtml(tailWithin(step.styledTail, maxLength).join("\n"))
       }</pre>
         ${logPlace(step, logAddress?.(index))}
         ${

@@ -96,7 +96,7 @@ function factList(step: StepRecord): Html | "" {
   const { startMs, queuedMs = startMs, dependsOn, attempts, outputs } = step;
   const waitedMs = (startMs ?? 0) - (queuedMs ?? 0);
   const memory = attempts.reduce(
-    (most, { peakMemoryBytes = 0 }) => Math.max(most, peakMemoryBytes),
+    (highest, { peakMemoryBytes = 0 }) => Math.max(highest, peakMemoryBytes),
     0,
   );
   const cpuMs = attempts.reduce((sum, { cpuMs = 0 }) => sum + cpuMs, 0);

@@ -81,7 +81,7 @@ export function stepsSection(
   const isLong = steps.length > MAX_LISTED;
   const tails = steps.filter(({ tail }) => tail.length > 0).length;
   const failures = shownFailures(steps);
-  const rowOf: RowOf = (index, { isAnchor, hasTail }) => {
+  const createRow: CreateRow = (index, { isAnchor, hasTail }) => {
     const { [index]: step } = steps;
     const log = step.startMs === undefined
       ? undefined
@@ -109,10 +109,10 @@ export function stepsSection(
       ${waitText(steps, path, totalMs)}
       ${legend(steps)}
       ${
-    isLong ? longList(record, rowOf, { totalMs, what }) : list(
-      withWork(
+    isLong ? longList(record, createRow, { totalMs, what }) : list(
+      withOtherWork(
         steps.map((_, index) =>
-          rowOf(index, { isAnchor: true, hasTail: true })
+          createRow(index, { isAnchor: true, hasTail: true })
         ),
         record,
         totalMs,
@@ -134,7 +134,7 @@ interface RowOptions {
 }
 
 /** Writes the row of a step. */
-type RowOf = (index: number, options: RowOptions) => Html;
+type CreateRow = (index: number, options: RowOptions) => Html;
 
 /**
  * Lists the notable steps, failed ones first, and all steps in a collapsed
@@ -142,7 +142,7 @@ type RowOf = (index: number, options: RowOptions) => Html;
  */
 function longList(
   record: RunRecord,
-  rowOf: RowOf,
+  createRow: CreateRow,
   { totalMs, what }: { totalMs: number; what: string },
 ): Html {
   const { steps } = record;
@@ -151,15 +151,15 @@ function longList(
   );
   const shown = new Set(notable.slice(0, MAX_NOTABLE));
   const rows = [...shown].map((index) =>
-    rowOf(index, { isAnchor: true, hasTail: true })
+    createRow(index, { isAnchor: true, hasTail: true })
   );
   const allRows = (hasTail: boolean) =>
     steps.map((_, index) =>
-      rowOf(index, { isAnchor: !shown.has(index), hasTail })
+      createRow(index, { isAnchor: !shown.has(index), hasTail })
     );
   const withTails = allRows(true);
   // Colors can make lines much longer.
-  const all = lengthOf(withTails) > MAX_ROWS_LENGTH
+  const all = totalLength(withTails) > MAX_ROWS_LENGTH
     ? allRows(false)
     : withTails;
   return markup`
@@ -167,7 +167,7 @@ function longList(
     ${
     rows.length === 0
       ? ""
-      : list(withWork(rows, record, totalMs), what, totalMs)
+      : list(withOtherWork(rows, record, totalMs), what, totalMs)
   }
     <details class="all" data-key="all"><summary><b>All ${steps.length} ${what.toLowerCase()}</b></summary>${
     list(all, what, totalMs)
@@ -175,7 +175,7 @@ function longList(
   `;
 }
 
-function lengthOf(rows: readonly Html[]): number {
+function totalLength(rows: readonly Html[]): number {
   return rows.reduce((sum, row) => sum + String(row).length, 0);
 }
 
@@ -199,13 +199,13 @@ function pathText(
   totalMs: number,
 ): Html | "" {
   if (critical.size < 2) return "";
-  const named = [...critical].slice(0, MAX_NAMED);
-  const more = critical.size - named.length;
+  const listed = [...critical].slice(0, MAX_NAMED);
+  const more = critical.size - listed.length;
   return markup`
     <p class="critical-path"><b>Critical path ${
     formatDuration(path.durationMs)
   } of ${formatDuration(totalMs)}:</b> <span>${
-    named.map(({ name, durationMs }, index) =>
+    listed.map(({ name, durationMs }, index) =>
       markup`${
         index === 0 ? "" : raw('</span> <span><i aria-hidden="true">→</i> ')
       }${name} <small>${formatDuration(durationMs)}</small>`
@@ -231,12 +231,12 @@ function waitText(
 }
 
 /** Adds the work before and after the steps. */
-function withWork(
+function withOtherWork(
   rows: readonly Html[],
   { sources, phases, plugins, steps }: RunRecord,
   totalMs: number,
 ): Html[] {
-  const called = new Set(plugins.map(({ phase }) => phase));
+  const activePhases = new Set(plugins.map(({ phase }) => phase));
   const firstMs = steps.reduce(
     (first, { startMs = first }) => Math.min(first, startMs),
     Infinity,
@@ -254,7 +254,7 @@ function withWork(
       startMs,
       durationMs,
     })),
-    ...phases.filter(({ phase }) => called.has(phase))
+    ...phases.filter(({ phase }) => activePhases.has(phase))
       .map(({ phase, startMs, durationMs }) => ({
         what: "plugins",
         text: phase,
@@ -263,7 +263,9 @@ function withWork(
       })),
   ].filter(({ durationMs }) => durationMs >= MIN_WORK_MS)
     .sort((a, b) => a.startMs - b.startMs);
-  const rowOf = ({ what, text, startMs, durationMs }: typeof work[number]) =>
+  const createRow = (
+    { what, text, startMs, durationMs }: typeof work[number],
+  ) =>
     markup`<div class="work row"><span class="name">${what}</span><span>${text}</span><span class="number">${
       formatDuration(durationMs)
     }</span><span class="bar">${
@@ -272,8 +274,8 @@ function withWork(
       ])
     }</span></div>`;
   return [
-    ...work.filter(({ startMs }) => startMs < firstMs).map(rowOf),
+    ...work.filter(({ startMs }) => startMs < firstMs).map(createRow),
     ...rows,
-    ...work.filter(({ startMs }) => startMs >= firstMs).map(rowOf),
+    ...work.filter(({ startMs }) => startMs >= firstMs).map(createRow),
   ];
 }

@@ -1,5 +1,5 @@
 import type { StepRecord } from "../run_record.ts";
-import { isAllowed, markOf } from "../step_outcome.ts";
+import { isAllowed, resultMark } from "../step_outcome.ts";
 
 /** Text that is HTML already. */
 export class Html {
@@ -94,7 +94,9 @@ export function resultClass(step: StepRecord): string {
  * @returns HTML that screen readers skip.
  */
 export function markHtml(result: string): Html {
-  return raw(`<span class="mark" aria-hidden="true">${markOf(result)}</span>`);
+  return raw(
+    `<span class="mark" aria-hidden="true">${resultMark(result)}</span>`,
+  );
 }
 
 /** Replaces characters that a browser does not show, or that reverse text. */

@@ -75,7 +75,7 @@ export function stepBar(
 ): Html | "" {
   const { startMs, queuedMs = startMs, durationMs, attempts, state } = step;
   if (startMs === undefined || queuedMs === undefined) return "";
-  return bar(totalMs, labelOf(step), [
+  return bar(totalMs, stepLabel(step), [
     ...startMs > queuedMs ? [["queued", queuedMs, startMs] as const] : [],
     ...attempts.map(({ outcome, startMs, durationMs }, index) => {
       const isLast = index === attempts.length - 1;
@@ -116,7 +116,7 @@ function extent(
   return [Math.min(x(fromMs), WIDTH - 2), Math.max(2, x(toMs) - x(fromMs))];
 }
 
-function labelOf(step: StepRecord): string {
+function stepLabel(step: StepRecord): string {
   const { startMs = 0, queuedMs = startMs, durationMs, attempts } = step;
   return [
     `starts after ${formatDuration(startMs)}`,

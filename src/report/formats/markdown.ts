@@ -8,7 +8,12 @@ import {
   problemPlace,
 } from "../record_text.ts";
 import { type RunRecord, runStatus } from "../run_record.ts";
-import { hasFailed, isFlaky, markOf, outcomeText } from "../step_outcome.ts";
+import {
+  hasFailed,
+  isFlaky,
+  outcomeText,
+  resultMark,
+} from "../step_outcome.ts";
 
 /** Maximum number of problems that are shown. */
 const MAX_PROBLEMS = 50;
@@ -35,13 +40,13 @@ export function markdownReport(record: RunRecord): string {
   const time = formatDuration(ended?.durationMs ?? lastMs);
   const path = criticalPath(steps).steps;
   return [
-    `## ${markOf(status)} ${escape(title)}: ${status} in ${time}`,
+    `## ${resultMark(status)} ${escape(title)}: ${status} in ${time}`,
     ...ended?.error && failed.length === 0 ? [escape(ended.error)] : [],
     ...failed.slice(0, MAX_FAILURES).map((step) => {
       const reason = step.reason === undefined
         ? ""
         : `: ${escape(step.reason)}`;
-      return `### ${markOf("failed")} ${escape(step.name)} (${
+      return `### ${resultMark("failed")} ${escape(step.name)} (${
         outcomeText(step)
       })${reason}\n\n${fenced(step.tail.slice(-TAIL_LINES))}`;
     }),
@@ -49,7 +54,7 @@ export function markdownReport(record: RunRecord): string {
       ? [`${failed.length - MAX_FAILURES} more steps failed.`]
       : [],
     ...problems.length === 0 ? [] : [problemTable(record)],
-    ...steps.length === 0 ? [] : [tableOf(record)],
+    ...steps.length === 0 ? [] : [stepTable(record)],
     ...path.length < 2 ? [] : [
       `Critical path: ${
         path.map(({ name, durationMs }) =>
@@ -80,7 +85,7 @@ function problemTable({ problems }: RunRecord): string {
   ].join("\n");
 }
 
-function tableOf({ steps }: RunRecord): string {
+function stepTable({ steps }: RunRecord): string {
   const rows = steps.map((step) => {
     const { attempts, startedAt, durationMs } = step;
     const notes = [
@@ -106,7 +111,10 @@ function tableOf({ steps }: RunRecord): string {
 function fenced(lines: readonly string[]): string {
   const text = lines.length === 0 ? "(no output)" : lines.join("\n");
   const runs = text.match(/`+/g) ?? [];
-  const longest = runs.reduce((most, run) => Math.max(most, run.length), 2);
+  const longest = runs.reduce(
+    (longest, run) => Math.max(longest, run.length),
+    2,
+  );
   const fence = "`".repeat(longest + 1);
   return `${fence}text\n${text}\n${fence}`;
 }

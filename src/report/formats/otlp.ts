@@ -30,7 +30,7 @@ export const RUN_DURATION_BUCKETS: readonly number[] = [
 ];
 
 /** Name of a pipeline without a name. */
-export const UNNAMED = "runnerlib";
+export const DEFAULT_NAME = "runnerlib";
 
 /** Names of results in OpenTelemetry. */
 const RESULTS: Readonly<Record<SummaryStatus, string>> = {
@@ -80,13 +80,13 @@ export function otlpRequests(
 ): OtlpRequests {
   const { started, sources } = record;
   const source = sources.find((one) => one.source === "source");
-  const whole = runResource(started, resource, source);
-  const scope = scopeOf(started);
+  const attributesOfRun = runResource(started, resource, source);
+  const scope = createScope(started);
   return {
     traces: {
       resourceSpans: [{
         resource: {
-          attributes: attributes(whole),
+          attributes: attributes(attributesOfRun),
         },
         scopeSpans: [{
           scope,
@@ -100,10 +100,10 @@ export function otlpRequests(
     },
     metrics: {
       resourceMetrics: [{
-        resource: { attributes: attributes(pipelineOf(whole)) },
+        resource: { attributes: attributes(pipelineResource(attributesOfRun)) },
         scopeMetrics: [{
           scope,
-          metrics: record.isRunning ? [] : metricsOf(record),
+          metrics: record.isRunning ? [] : createMetrics(record),
         }],
       }],
     },
@@ -133,7 +133,7 @@ export function activeMetric(
   resource: ResourceAttributes,
   { value, ms }: ActiveRun,
 ): object {
-  const common = pipelineOf(runResource(started, resource));
+  const common = pipelineResource(runResource(started, resource));
   return {
     resource: {
       attributes: attributes({
@@ -142,7 +142,7 @@ export function activeMetric(
       }),
     },
     scopeMetrics: [{
-      scope: scopeOf(started),
+      scope: createScope(started),
       metrics: [{
         name: "cicd.pipeline.run.active",
         description: "Number of pipeline runs that are active",
@@ -154,7 +154,7 @@ export function activeMetric(
             timeUnixNano: nanoseconds({ started }, ms),
             asInt: String(value),
             attributes: attributes({
-              "cicd.pipeline.name": started.name ?? UNNAMED,
+              "cicd.pipeline.name": started.name ?? DEFAULT_NAME,
               "cicd.pipeline.run.state": "executing",
             }),
           }],
@@ -164,14 +164,14 @@ export function activeMetric(
   };
 }
 
-function scopeOf({ runner }: Pick<StartedRun, "runner">): object {
+function createScope({ runner }: Pick<StartedRun, "runner">): object {
   return { name: "runnerlib", version: runner.version };
 }
 
 /** Omits attributes that would give each run its own series. */
-function pipelineOf(resource: Attributes): Attributes {
+function pipelineResource(resource: Attributes): Attributes {
   return Object.fromEntries(
-    Object.entries(resource).filter(([name]) => !OF_ONE_RUN.includes(name)),
+    Object.entries(resource).filter(([name]) => !RUN_ATTRIBUTES.includes(name)),
   );
 }
 
@@ -179,7 +179,7 @@ function pipelineOf(resource: Attributes): Attributes {
 type StartedRun = RunRecord["started"];
 
 /** Attributes that are different for each run. */
-const OF_ONE_RUN = [
+const RUN_ATTRIBUTES = [
   "cicd.pipeline.run.id",
   "vcs.ref.head.name",
   "vcs.ref.head.revision",
@@ -201,7 +201,7 @@ export function runResource(
   return {
     "service.name": "runnerlib",
     "service.version": started.runner.version,
-    "cicd.pipeline.name": started.name ?? UNNAMED,
+    "cicd.pipeline.name": started.name ?? DEFAULT_NAME,
     "vcs.repository.url.full": source.repository ?? started.repository,
     ...resource,
     "cicd.pipeline.run.id": started.id,
@@ -219,17 +219,17 @@ function runSpan(record: RunRecord): object {
     spanId,
     ...parentSpanId === undefined ? {} : { parentSpanId },
     flags: sampled ? 1 : 0,
-    name: `RUN ${started.name ?? UNNAMED}`,
+    name: `RUN ${started.name ?? DEFAULT_NAME}`,
     kind: SERVER,
     startTimeUnixNano: nanoseconds(record, 0),
     endTimeUnixNano: nanoseconds(record, ended?.durationMs ?? lastMs),
     attributes: attributes({
       "cicd.pipeline.action.name": "RUN",
       "cicd.pipeline.result": result,
-      "error.type": errorTypeOf(result),
+      "error.type": errorType(result),
       "process.exit.code": ended?.exitCode,
     }),
-    status: statusOf(result, ended?.error),
+    status: spanStatus(result, ended?.error),
   };
 }
 
@@ -264,7 +264,7 @@ function attemptSpan(
       "cicd.pipeline.task.name": name,
       "cicd.pipeline.task.run.id": `${id}/${name}/${number}`,
       "cicd.pipeline.task.run.result": result,
-      "error.type": errorTypeOf(result),
+      "error.type": errorType(result),
       "process.exit.code": exitCode ?? undefined,
       "runnerlib.step.attempt": number,
       "runnerlib.step.signal": signal ?? undefined,
@@ -272,11 +272,11 @@ function attemptSpan(
     ...readyMs === undefined ? {} : {
       events: [{ timeUnixNano: nanoseconds(record, readyMs), name: "ready" }],
     },
-    status: statusOf(result, attempt.reason),
+    status: spanStatus(result, attempt.reason),
   };
 }
 
-function metricsOf(record: RunRecord): object[] {
+function createMetrics(record: RunRecord): object[] {
   const { started, ended, lastMs } = record;
   const seconds = (ended?.durationMs ?? lastMs) / 1000;
   const result = runResult(record);
@@ -285,8 +285,8 @@ function metricsOf(record: RunRecord): object[] {
     timeUnixNano: nanoseconds(record, ended?.durationMs ?? lastMs),
   };
   const labels = {
-    "cicd.pipeline.name": started.name ?? UNNAMED,
-    "error.type": errorTypeOf(result),
+    "cicd.pipeline.name": started.name ?? DEFAULT_NAME,
+    "error.type": errorType(result),
   };
   const bucket = RUN_DURATION_BUCKETS.findIndex((limit) => seconds <= limit);
   const counts = new Array<string>(RUN_DURATION_BUCKETS.length + 1).fill("0");
@@ -341,12 +341,12 @@ export function runResult({ ended, steps }: RunRecord): string {
     : RESULTS[ended.status];
 }
 
-function errorTypeOf(result: string): string | undefined {
+function errorType(result: string): string | undefined {
   return result === "success" || result === "skip" ? undefined : result;
 }
 
-function statusOf(result: string, message?: string): object {
-  if (errorTypeOf(result) === undefined) return { code: UNSET };
+function spanStatus(result: string, message?: string): object {
+  if (errorType(result) === undefined) return { code: UNSET };
   return { code: ERROR, ...message === undefined ? {} : { message } };
 }
 

@@ -132,8 +132,8 @@ function usage({ peakMemoryBytes, cpuMs }: AttemptRecord): TraceEvent {
 function flows(steps: readonly PlacedStep[]): TraceEvent[] {
   const last = new Map<string, PlacedStep>();
   for (const placed of steps) {
-    const other = last.get(placed.step.group);
-    if (other === undefined || placed.endMs > other.endMs) {
+    const previous = last.get(placed.step.group);
+    if (previous === undefined || placed.endMs > previous.endMs) {
       last.set(placed.step.group, placed);
     }
   }

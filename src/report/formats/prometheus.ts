@@ -1,4 +1,4 @@
-import { RUN_DURATION_BUCKETS, runResult, UNNAMED } from "./otlp.ts";
+import { DEFAULT_NAME, RUN_DURATION_BUCKETS, runResult } from "./otlp.ts";
 import type { RunRecord } from "../run_record.ts";
 
 /** A line of the format: a series, and its value. */
@@ -39,24 +39,26 @@ const ERRORS: Metric = {
  * @see https://prometheus.io/docs/instrumenting/exposition_formats/
  */
 export function prometheusReport(record: RunRecord, previous = ""): string {
-  const samples = samplesOf(previous);
-  const own = record.isRunning ? [] : samplesOfRun(record);
-  for (const [series, value] of own) {
+  const samples = parseSamples(previous);
+  const current = record.isRunning ? [] : runSamples(record);
+  for (const [series, value] of current) {
     samples.set(series, (samples.get(series) ?? 0) + value);
   }
   const lines = [DURATION, ERRORS].flatMap(({ name, type, help }) => {
-    const own = [...samples].filter(([series]) => metricOf(series) === name);
-    if (own.length === 0) return [];
+    const current = [...samples].filter(([series]) =>
+      metricName(series) === name
+    );
+    if (current.length === 0) return [];
     return [
       `# HELP ${name} ${help}`,
       `# TYPE ${name} ${type}`,
-      ...own.map(([series, value]) => `${series} ${value}`),
+      ...current.map(([series, value]) => `${series} ${value}`),
     ];
   });
   return `${lines.join("\n")}\n`;
 }
 
-function samplesOf(text: string): Samples {
+function parseSamples(text: string): Samples {
   return new Map(
     text.split("\n").flatMap((line): [string, number][] => {
       const [, series, value] = SAMPLE.exec(line) ?? [];
@@ -68,11 +70,11 @@ function samplesOf(text: string): Samples {
   );
 }
 
-function samplesOfRun(record: RunRecord): Samples {
+function runSamples(record: RunRecord): Samples {
   const { started, ended, lastMs } = record;
   const result = runResult(record);
   const seconds = (ended?.durationMs ?? lastMs) / 1000;
-  const pipeline = { cicd_pipeline_name: started.name ?? UNNAMED };
+  const pipeline = { cicd_pipeline_name: started.name ?? DEFAULT_NAME };
   const labels = {
     ...pipeline,
     cicd_pipeline_result: result,
@@ -106,7 +108,7 @@ export function series(
   return `${name}{${written.join(",")}}`;
 }
 
-function metricOf(series: string): string {
+function metricName(series: string): string {
   const [name] = series.split("{", 1);
   return name.replace(/_(?:bucket|sum|count)$/, "");
 }

@@ -31,12 +31,14 @@ export function sarifReport(record: RunRecord): string {
         runs: [
           {
             ...toolRun("runnerlib", steps.filter(hasFailed).map(stepResult)),
-            invocations: [invocationOf(record)],
+            invocations: [createInvocation(record)],
           },
           ...Array.from(owners, (owner) =>
             toolRun(
               owner,
-              problems.filter((one) => one.owner === owner).map(problemResult),
+              problems.filter((problem) => problem.owner === owner).map(
+                problemResult,
+              ),
             )),
         ],
       },
@@ -64,7 +66,7 @@ function toolRun(
   };
 }
 
-function invocationOf({ started, ended }: RunRecord): object {
+function createInvocation({ started, ended }: RunRecord): object {
   const start = new Date(started.time);
   return {
     executionSuccessful: ended?.status === "success",
@@ -92,7 +94,7 @@ function stepResult(step: StepRecord) {
     locations: [{
       logicalLocations: [{ name, kind: "step" }],
       ...log === undefined ? {} : {
-        physicalLocation: { artifactLocation: { uri: uriOf(log) } },
+        physicalLocation: { artifactLocation: { uri: encodeUri(log) } },
       },
     }],
   };
@@ -110,7 +112,7 @@ function problemResult(problem: RecordedProblem) {
     message: { text: message },
     locations: file === undefined ? [] : [{
       physicalLocation: {
-        artifactLocation: { uri: uriOf(file) },
+        artifactLocation: { uri: encodeUri(file) },
         ...region === undefined ? {} : { region },
       },
     }],
@@ -119,7 +121,7 @@ function problemResult(problem: RecordedProblem) {
 }
 
 /** Relative paths stay relative, to the root of the repository. */
-function uriOf(path: string): string {
+function encodeUri(path: string): string {
   const encoded = path.toWellFormed().split("/").map(encodeURIComponent)
     .join("/");
   return path.startsWith("/") ? `file://${encoded}` : encoded;

@@ -77,7 +77,7 @@ export class RunFinder {
     const known = new Map<string, Known>();
     for (const path of await candidates(this.#root)) {
       // It was removed, or is not a regular file.
-      const entry = await this.#look(path).catch(() => undefined);
+      const entry = await this.#readRun(path).catch(() => undefined);
       if (entry !== undefined) known.set(path, entry);
     }
     this.#known = known;
@@ -96,12 +96,12 @@ export class RunFinder {
    * @param id Name of the run in addresses.
    * @returns Absolute path.
    */
-  async pathOf(id: string): Promise<string | undefined> {
+  async findPath(id: string): Promise<string | undefined> {
     if (!this.#paths.has(id)) await this.find();
     return this.#paths.get(id);
   }
 
-  async #look(path: string): Promise<Known> {
+  async #readRun(path: string): Promise<Known> {
     const base = this.#root;
     await using file = await openUntrusted(path, { base });
     const isLocked = await file.isLocked() ?? true;
@@ -121,7 +121,7 @@ export class RunFinder {
     const ended = last?.event === "run.ended" ? last : undefined;
     const relative = path.slice(base.length + 1);
     const run: FoundRun = {
-      id: await idOf(relative),
+      id: await runId(relative),
       path: relative,
       name: (started.name ?? started.kind).slice(0, MAX_NAME_LENGTH),
       kind: started.kind,
@@ -141,7 +141,9 @@ async function candidates(root: string): Promise<string[]> {
   for (let depth = 0; depth < MAX_DEPTH && level.length > 0; depth++) {
     const next: string[] = [];
     for (const directory of level) {
-      for (const { name, isFile, isDirectory } of await entriesOf(directory)) {
+      for (
+        const { name, isFile, isDirectory } of await readEntries(directory)
+      ) {
         if (++names > MAX_NAMES || found.length === MAX_FILES) return found;
         const path = `${directory}/${name}`;
         if (isDirectory && !SKIPPED.has(name)) next.push(path);
@@ -153,7 +155,7 @@ async function candidates(root: string): Promise<string[]> {
   return found;
 }
 
-async function entriesOf(directory: string): Promise<Deno.DirEntry[]> {
+async function readEntries(directory: string): Promise<Deno.DirEntry[]> {
   const entries: Deno.DirEntry[] = [];
   try {
     for await (const entry of Deno.readDir(directory)) {
@@ -180,6 +182,6 @@ function eventsIn(bytes: Uint8Array): RunEvent[] {
  * @param path Path of its record, relative to the directory.
  * @returns 32 hexadecimal digits.
  */
-export async function idOf(path: string): Promise<string> {
+export async function runId(path: string): Promise<string> {
   return (await sha256Hex(path)).slice(0, 32);
 }

@@ -8,7 +8,7 @@ import {
 import { LINE_FEED } from "../../output/line_limit.ts";
 import { parseEvent } from "../event_schema.ts";
 import type { RunEvent } from "../run_event.ts";
-import { msNow, recordOf, type RunRecord } from "../run_record.ts";
+import { createRecord, elapsedMs, type RunRecord } from "../run_record.ts";
 
 /** Maximum size of a record that is followed, in bytes. */
 const MAX_BYTES = 32 * 1024 * 1024;
@@ -77,7 +77,10 @@ export class RecordFollower {
   /** The run so far. */
   get record(): RunRecord | undefined {
     const events = this.#events;
-    return recordOf(events, this.#isRunning ? { nowMs: msNow(events) } : {});
+    return createRecord(
+      events,
+      this.#isRunning ? { nowMs: elapsedMs(events) } : {},
+    );
   }
 
   /** Reads new lines. Concurrent callers share one read. */

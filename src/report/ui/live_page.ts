@@ -1,5 +1,10 @@
 import { formatDuration } from "../durations.ts";
-import { htmlDocument, runHtml, sourceHash, titleOf } from "../formats/html.ts";
+import {
+  htmlDocument,
+  recordTitle,
+  runHtml,
+  sourceHash,
+} from "../formats/html.ts";
 import { colorRules, outputHtml } from "../formats/html_output.ts";
 import { STYLE } from "../formats/html_style.ts";
 import { type Html, markHtml, markup, raw } from "../formats/html_text.ts";
@@ -135,7 +140,7 @@ export function runContent(
   }
   return {
     isRunning: record.isRunning === true,
-    title: titleOf(record),
+    title: recordTitle(record),
     ...runHtml(record, {
       logAddress: (step) => `log/${step}`,
       runAddresses,

@@ -113,7 +113,7 @@ export async function* runEvents(
     const undrawnMs = now - drawnAt;
     const isDue = record?.isRunning === true && undrawnMs >= TICK_MS;
     const hasChanged = version !== cursor.version || isDue;
-    const restMs = isFirst ? 0 : restAfter(follower.drawMs);
+    const restMs = isFirst ? 0 : restTime(follower.drawMs);
     if (isNew || hasChanged && undrawnMs >= restMs) {
       isFirst = false;
       cursor.version = version;
@@ -135,11 +135,11 @@ export async function* runEvents(
       yield undefined;
     }
     const takenMs = performance.now() - start;
-    await pause(Math.max(POLL_MS, restAfter(takenMs)), signal);
+    await pause(Math.max(POLL_MS, restTime(takenMs)), signal);
   }
 }
 
-function restAfter(workMs: number): number {
+function restTime(workMs: number): number {
   return Math.min(workMs / MAX_SHARE, TICK_MS);
 }
 

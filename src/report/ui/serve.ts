@@ -4,7 +4,7 @@ import { readAt } from "../../fs/untrusted_file.ts";
 import { normalizePath } from "../../job_path.ts";
 import { pause } from "../../process/time_limit.ts";
 import type { RunRecord } from "../run_record.ts";
-import { idOf, RunFinder } from "./find_records.ts";
+import { RunFinder, runId } from "./find_records.ts";
 import { RecordFollower } from "./follow_record.ts";
 import {
   listContent,
@@ -103,7 +103,7 @@ export function serveRuns(options: ServeRunsOptions): RunServer {
     onListen() {},
     onError: () => refuse(500, "Internal error"),
   }, async (request) => {
-    const refusal = refusalOf(request, hosts);
+    const refusal = checkRequest(request, hosts);
     if (refusal !== undefined) return refusal;
     const path = new URL(request.url).pathname;
     if (!isEqual(path.slice(1, token.length + 1), token)) return notFound();
@@ -123,7 +123,7 @@ export function serveRuns(options: ServeRunsOptions): RunServer {
 /**
  * Refuses requests that come from neither a page of this server nor its user.
  */
-function refusalOf(
+function checkRequest(
   { url, method, headers }: Request,
   hosts: readonly string[],
 ): Response | undefined {
@@ -133,8 +133,8 @@ function refusalOf(
   }
   const origin = headers.get("origin");
   const site = headers.get("sec-fetch-site") ?? "none";
-  const isOwn = origin === null || origin === `http://${host}`;
-  if (!isOwn || site !== "none" && site !== "same-origin") {
+  const isSameOrigin = origin === null || origin === `http://${host}`;
+  if (!isSameOrigin || site !== "none" && site !== "same-origin") {
     return refuse(403, "Wrong origin");
   }
   if (method === "GET" || method === "HEAD") return undefined;
@@ -216,7 +216,7 @@ class Pages {
   }
 
   async #follow(id: string): Promise<RecordFollower | undefined> {
-    const path = await this.#finder.pathOf(id);
+    const path = await this.#finder.findPath(id);
     if (path === undefined) return undefined;
     const known = this.#followers.get(path);
     const follower = known ?? new RecordFollower(path, this.#directory);
@@ -238,7 +238,7 @@ class Pages {
       if (job === undefined) continue;
       const target = normalizePath(`${dirname(path)}/${job}`);
       if (!target.startsWith(`${this.#directory}/`)) continue;
-      const id = await idOf(target.slice(this.#directory.length + 1));
+      const id = await runId(target.slice(this.#directory.length + 1));
       addresses.set(index, `../${id}/`);
     }
     return addresses;

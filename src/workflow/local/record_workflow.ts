@@ -15,7 +15,7 @@ import {
   RECORD_VERSION,
   RunRecorder,
 } from "../../report/run_recorder.ts";
-import { recordOf } from "../../report/run_record.ts";
+import { createRecord } from "../../report/run_record.ts";
 import {
   hasFailed,
   outcomeText,
@@ -180,7 +180,7 @@ export async function recordWorkflow(
   }
 
   async function exportWorkflow(): Promise<void> {
-    const record = recordOf(
+    const record = createRecord(
       recorder.events.map((event) => maskEvent(event, maskText)),
     );
     if (record === undefined) return;
