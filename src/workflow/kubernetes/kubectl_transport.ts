@@ -149,12 +149,17 @@ function openProxy({ cwd, env, flags }: Kubectl, host: Host): Proxy {
       ...["sh", "-c", TIED_KUBECTL, "sh", ...flags, "proxy"],
       ...[`--unix-socket=${path}`, "--append-server-path"],
     ], { cwd, env, stderr: "separate", stdin: "piped" });
-    ended = child.status.then(async () => {
-      running = undefined;
-      // Ends the second process.
-      await Promise.allSettled([child.end(), child.stdin!.abort()]);
-    });
-    return { child, ready: whenReady(child) };
+    const output = readOutput(child);
+    ended = Promise.all([
+      ended,
+      child.status.then(async () => {
+        running = undefined;
+        // Ends the second process.
+        await Promise.allSettled([child.end(), child.stdin!.abort()]);
+        await output.end;
+      }),
+    ]);
+    return { child, ready: whenReady(child, output) };
   }
 
   return {
@@ -184,21 +189,42 @@ function socketDirectory({ env: { TMPDIR = "" }, cwd }: Host) {
   }
 }
 
+/** Output of the proxy. */
+interface ProxyOutput {
+  /** Resolves when the proxy listens. */
+  readonly listens: Promise<void>;
+  /** Everything on standard error. */
+  readonly message: Promise<string>;
+  /** Resolves when both streams have ended. */
+  readonly end: Promise<unknown>;
+}
+
+function readOutput(child: RunningProcess): ProxyOutput {
+  const listens = Promise.withResolvers<void>();
+  const message = readMessage(child.stderr!);
+  const stdout = readMessage(child.stdout, (text) => {
+    if (IS_READY.test(text)) listens.resolve();
+  });
+  return {
+    listens: listens.promise,
+    message,
+    end: Promise.allSettled([message, stdout]),
+  };
+}
+
 /**
- * Waits until the proxy listens, and reads its output to the end.
+ * Waits until the proxy listens.
  *
  * @throws {ClusterError} If it exits before it listens.
  */
-async function whenReady(child: RunningProcess): Promise<void> {
-  const listens = Promise.withResolvers<void>();
-  const message = readMessage(child.stderr!);
-  void readMessage(child.stdout, (text) => {
-    if (IS_READY.test(text)) listens.resolve();
-  });
+async function whenReady(
+  child: RunningProcess,
+  { listens, message }: ProxyOutput,
+): Promise<void> {
   const ended = child.status.then(async ({ exitCode }) => {
     throw failure("proxy", await message, exitCode);
   });
-  const isReady = Promise.race([listens.promise, ended]);
+  const isReady = Promise.race([listens, ended]);
   ended.catch(() => {});
   if (!await settlesWithin(isReady, START_MS)) child.signal("SIGKILL");
   await isReady;
