@@ -21,7 +21,6 @@ import {
   PERL,
   perlCode,
   ruleWords,
-  SYSTEM_CALLS,
   withoutComments,
 } from "./sandbox/confined_command.ts";
 import mounts from "./sandbox/mounts.pl" with { type: "text" };
@@ -239,7 +238,7 @@ function wordsOf(
   const kinds = BASIC | user.kinds | (hasOwnMemory ? IPC : 0);
   const access = confinement ? accessByPath(confinement) : new Map();
   return [
-    ...[PERL, "-e", `${before}${user.code}`, SYSTEM_CALLS],
+    ...[PERL, "-e", `${before}${user.code}`],
     ...[String(kinds), WAIT_CODE],
     ...confinement ? ruleWords(confinement) : [],
     ...mountWords(hasMounts ? paths : {}, access),

@@ -1,9 +1,10 @@
 # Restricts the process with Landlock and seccomp, then becomes another program.
 # Same as confine.js, but starts in a few milliseconds and can do more.
 #
-# Arguments: numbers of system calls, as confined_command.ts lists them; words; "--"; the program. A word is a
-# letter, the access that Landlock grants (0 none, 1 read, 2 write, 3 both), and
-# a value:
+# confined_command.ts replaces SYS_* by the numbers of system calls.
+#
+# Arguments: words; "--"; the program. A word is a letter, the access that Landlock
+# grants (0 none, 1 read, 2 write, 3 both), and a value:
 #   !        restricts strictly: signals and abstract sockets do not reach other
 #            processes, a path is allowed only if no part of it is a link, and
 #            the program is not started without the restrictions
@@ -15,9 +16,6 @@
 #   c        the environment is the result of restore_environment; comes first
 # Without ! and ?, nothing is restricted. mounts.pl has more letters.
 
-my (
-  $setsid, $sigmask, $unshare, $mount_call, $umount, $pivot, $prctl, $limit, $exit, $capget, $capset
-) = split " ", shift;
 my ($is_strict, $filter, $data, $ruleset, @rights);
 # syscall needs strings in variables.
 my $none = "";
@@ -31,7 +29,10 @@ sub prepare_confinement {
     elsif ($kind eq "f") { $filter = pack "H*", $value }
     elsif ($kind eq "d") { $data = pack "QQ", $value, $value }
     elsif ($kind eq "c") { restore_environment() }
-    elsif ($kind eq "v") { $ENV{$1} = $2 if $value =~ /^([^=]*)=(.*)$/s }
+    elsif ($kind eq "v") {
+      my $end = index $value, "=";
+      $ENV{substr $value, 0, $end} = substr $value, $end + 1;
+    }
     elsif ($kind eq "!" || $kind eq "?") { create_ruleset($is_strict = $kind eq "!") }
     else { mount_path($kind, $access, $value) }
   }
@@ -40,18 +41,18 @@ sub prepare_confinement {
 
 sub confine {
   if (defined $ruleset) {
-    syscall($prctl, 38, 1, 0, 0, 0) == 0 && syscall(446, $ruleset, 0) == 0 or report("Landlock");
+    syscall(SYS_PRCTL, 38, 1, 0, 0, 0) == 0 && syscall(446, $ruleset, 0) == 0 or report("Landlock");
   }
   if (defined $filter) {
     my $program = pack "Sx6P", length($filter) / 8, $filter;
-    syscall($prctl, 22, 2, $program, 0, 0) == 0 or report("a filter of system calls");
+    syscall(SYS_PRCTL, 22, 2, $program, 0, 0) == 0 or report("a filter of system calls");
   }
 }
 
 sub start {
   # Descriptors that the runner inherited are not passed on to a restricted program.
   syscall 436, 3, 0xFFFFFFFF, 4 if defined $ruleset;
-  syscall $limit, 0, 2, $data, 0 if defined $data;
+  syscall SYS_PRLIMIT, 0, 2, $data, 0 if defined $data;
   exec { $_[0] } @_;
   exit 127;
 }
@@ -72,8 +73,10 @@ sub give_up {
 # each name is the name of a variable in hexadecimal digits. If RUNNERLIB_SESSION is
 # set, starts a session.
 sub restore_environment {
-  syscall $setsid if $ENV{RUNNERLIB_SESSION};
-  %ENV = map { /^RUNNERLIB_ENV_([0-9a-f]*)$/ ? (pack("H*", $1), $ENV{$_}) : () } keys %ENV;
+  syscall SYS_SETSID if $ENV{RUNNERLIB_SESSION};
+  %ENV = map {
+    substr($_, 0, 14) eq "RUNNERLIB_ENV_" ? (pack("H*", substr $_, 14), $ENV{$_}) : ()
+  } keys %ENV;
 }
 
 sub create_ruleset {

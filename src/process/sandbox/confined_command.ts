@@ -34,21 +34,30 @@ export interface Confinement {
 /** Path of Perl on all systems that have it. */
 export const PERL = "/usr/bin/perl";
 
-/**
- * Numbers of system calls: setsid, rt_sigprocmask, unshare, mount, umount2,
- * pivot_root, prctl, prlimit64, exit_group, capget, capset.
- */
-export const SYSTEM_CALLS = Deno.build.arch === "x86_64"
-  ? "112 14 272 165 166 155 157 302 231 125 126"
-  : "157 135 97 40 39 41 167 261 94 90 91";
+/** Numbers of the system calls that differ between x86_64 and aarch64. */
+const SYSTEM_CALLS: Readonly<Record<string, readonly [number, number]>> = {
+  SYS_SETSID: [112, 157],
+  SYS_SIGMASK: [14, 135],
+  SYS_UNSHARE: [272, 97],
+  SYS_MOUNT: [165, 40],
+  SYS_UMOUNT: [166, 39],
+  SYS_PIVOT_ROOT: [155, 41],
+  SYS_PRCTL: [157, 167],
+  SYS_PRLIMIT: [302, 261],
+  SYS_EXIT_GROUP: [231, 94],
+  SYS_CAPGET: [125, 90],
+  SYS_CAPSET: [126, 91],
+};
 
 const CODE = perlCode(
   "my @program = prepare_confinement(@ARGV); confine(); start(@program);",
 );
 
-/** Combines Perl code with that of `confine.pl`. */
+/** Combines Perl code with that of `confine.pl`, and inserts system calls. */
 export function perlCode(...parts: readonly string[]): string {
-  return withoutComments([confineByPerl, ...parts].join("\n"));
+  const at = Deno.build.arch === "x86_64" ? 0 : 1;
+  return withoutComments([confineByPerl, ...parts].join("\n"))
+    .replaceAll(/\bSYS_\w+/g, (name) => String(SYSTEM_CALLS[name][at]));
 }
 
 /** Removes comments from Perl code, because each command parses it when it starts. */
@@ -94,7 +103,7 @@ export function perlWords(
   before = "",
 ): string[] {
   return [
-    ...[perl, "-e", `${before}${CODE}`, SYSTEM_CALLS],
+    ...[perl, "-e", `${before}${CODE}`],
     ...confinement.strict === undefined ? [] : ["c0"],
     ...ruleWords(confinement),
     ...accessByPath(confinement).entries()

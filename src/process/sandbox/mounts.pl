@@ -32,7 +32,7 @@ sub mount_path {
   my $type = lc $kind;
   if ($type eq ">") { $target = $path }
   elsif ($type eq "l") {
-    make_directory($path =~ m{(.*)/}s);
+    make_parent($path);
     symlink $target, ".$path";
   }
   elsif ($type eq "p") { push @processes, $path, $access }
@@ -49,7 +49,7 @@ sub mount_path {
     make_directory($_) for $directory, "/proc";
   }
   else {
-    my $is_new = $type =~ /[mt]/;
+    my $is_new = index("mt", $type) >= 0;
     my $file = $is_new ? filesystem($type) : $opened{$path} || open_path($path, 6);
     # The path is missing, contains a link, or is inaccessible to the command as well.
     return if $file < 0 && !$is_new && grep { $! == $_ } 2, 13, 20, 40;
@@ -60,8 +60,8 @@ sub mount_path {
     my $mount = $is_new ? $file : $type eq "e" ? filesystem($type) : syscall 428, $file, $none, 0x89001;
     freeze($mount, 0x8000) if $type eq "r";
     if ($kind lt "a") {
-      my $is_directory = $type !~ /[rb]/ || $opened{$path} || -d $path;
-      make_directory($is_directory ? $path : $path =~ m{(.*)/}s);
+      my $is_directory = index("rb", $type) < 0 || $opened{$path} || -d $path;
+      $is_directory ? make_directory($path) : make_parent($path);
       $is_directory or sysopen my $empty, ".$path", 0x41;
     }
     attach($mount, $path);
@@ -72,15 +72,19 @@ sub mount_path {
 # Shows the processes of this PID namespace, and leaves the old root.
 sub finish_mounts {
   my ($proc, $here) = ("proc", ".");
-  syscall($mount_call, $proc, my $at = "./proc", $proc, 0xE, 0) == 0 or fail("/proc");
+  syscall(SYS_MOUNT, $proc, my $at = "./proc", $proc, 0xE, 0) == 0 or fail("/proc");
   while (my ($path, $access) = splice @processes, 0, 2) { allow(open_path(".$path", 6), $access) }
   return if $base eq "/";
-  syscall($pivot, $here, $here) == 0 && syscall($umount, $here, 2) == 0 && chdir "/" or fail("/");
+  syscall(SYS_PIVOT_ROOT, $here, $here) == 0 && syscall(SYS_UMOUNT, $here, 2) == 0 && chdir "/" or fail("/");
 }
 
 sub make_directory {
   my $at = ".";
-  $made{$at .= "/$_"}++ or mkdir $at, 0755 for split m{/+}, $_[0];
+  $made{$at .= "/$_"}++ or mkdir $at, 0755 for split "/", $_[0];
+}
+
+sub make_parent {
+  make_directory(substr $_[0], 0, rindex $_[0], "/");
 }
 
 sub attach {

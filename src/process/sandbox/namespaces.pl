@@ -2,13 +2,12 @@
 # outside and waits; only its children are inside. The first child starts the command
 # and exits when the command has ended.
 #
-# Its arguments follow the numbers of system calls: number of the namespaces; code for
-# a command that leaves processes (wait_for_output.pl); words for prepare_confinement,
-# with the command.
+# Arguments: number of the namespaces; code for a command that leaves processes
+# (wait_for_output.pl); words for prepare_confinement, with the command.
 
 # Exits immediately: Perl would take time to free its memory.
 sub leave {
-  syscall $exit, $_[0];
+  syscall SYS_EXIT_GROUP, $_[0];
 }
 
 sub reap {
@@ -19,10 +18,10 @@ my ($namespaces, $wait_for_output) = splice @ARGV, 0, 2;
 restore_environment();
 # Signals are for the command, not for the processes around it.
 my ($signals, $mask, $root) = (pack("Q", 0x4007), "\0" x 8, "/");
-syscall $sigmask, 0, $signals, $mask, 8;
-syscall($unshare, 0 + $namespaces) == 0 or give_up("create namespaces");
+syscall SYS_SIGMASK, 0, $signals, $mask, 8;
+syscall(SYS_UNSHARE, 0 + $namespaces) == 0 or give_up("create namespaces");
 prepare_rights();
-syscall($mount_call, $none, $root, 0, 0x44000, 0) == 0 or give_up("keep mounts private");
+syscall(SYS_MOUNT, $none, $root, 0, 0x44000, 0) == 0 or give_up("keep mounts private");
 # Writing to a page after a fork copies it, so as much as possible is done before.
 chdir "/";
 my @program = prepare_confinement(@ARGV);
@@ -35,17 +34,17 @@ if ($init) {
   leave($? >> 8);
 }
 # The kernel kills all processes inside if the one outside dies.
-syscall $prctl, 1, 9;
+syscall SYS_PRCTL, 1, 9;
 finish_mounts();
 # The command inherits the restrictions of this process, and cannot inspect it.
 drop_rights();
 confine();
-syscall $prctl, 4, 0, 0, 0, 0;
+syscall SYS_PRCTL, 4, 0, 0, 0, 0;
 my $child = fork;
 defined $child or give_up("start the command");
 if (!$child) {
   chdir $directory or give_up("change to \"$directory\"");
-  syscall $sigmask, 2, $mask, 0, 8;
+  syscall SYS_SIGMASK, 2, $mask, 0, 8;
   start(@program);
 }
 # Open descriptors lead outside of the sandbox.

@@ -9,7 +9,7 @@ sub prepare_rights {
 
 # The command runs in a nested user namespace, with its original IDs.
 sub drop_rights {
-  syscall($unshare, 0x10000000) == 0 or give_up("create a user namespace");
+  syscall(SYS_UNSHARE, 0x10000000) == 0 or give_up("create a user namespace");
   map_user($user, $group, 0, 0);
 }
 
