@@ -10,13 +10,10 @@
 #            the program is not started without the restrictions
 #   ?        restricts, but starts the program in any case
 #   p PATH   path, for its access alone
-#   v N=V    variable for the program only
 #   f HEX    filter of system calls, in hexadecimal digits
-#   d BYTES  limit of the program's data memory, where the system has one
-#   c        the environment is the result of restore_environment; comes first
-# Without ! and ?, nothing is restricted. mounts.pl has more letters.
+# Without ! and ?, nothing is restricted. mounts.pl and program.pl have more letters.
 
-my ($is_strict, $filter, $data, $ruleset, @rights);
+my ($is_strict, $filter, $ruleset, @rights);
 # syscall needs strings in variables.
 my $none = "";
 
@@ -27,40 +24,33 @@ sub prepare_confinement {
     if ($kind eq "-") { last }
     elsif ($kind eq "p") { allow(open_path($value, $is_strict ? 6 : 0), $access) }
     elsif ($kind eq "f") { $filter = pack "H*", $value }
-    elsif ($kind eq "d") { $data = pack "QQ", $value, $value }
-    elsif ($kind eq "c") { restore_environment() }
-    elsif ($kind eq "v") {
-      my $end = index $value, "=";
-      $ENV{substr $value, 0, $end} = substr $value, $end + 1;
-    }
     elsif ($kind eq "!" || $kind eq "?") { create_ruleset($is_strict = $kind eq "!") }
-    else { mount_path($kind, $access, $value) }
+    else { apply_word($kind, $access, $value) }
   }
   return @_;
 }
 
 sub confine {
   if (defined $ruleset) {
-    syscall(SYS_PRCTL, 38, 1, 0, 0, 0) == 0 && syscall(446, $ruleset, 0) == 0 or report("Landlock");
+    syscall(SYS_PRCTL, 38, 1, 0, 0, 0) == 0 && syscall(446, $ruleset, 0) == 0 or refused("Landlock");
   }
   if (defined $filter) {
     my $program = pack "Sx6P", length($filter) / 8, $filter;
-    syscall(SYS_PRCTL, 22, 2, $program, 0, 0) == 0 or report("a filter of system calls");
+    syscall(SYS_PRCTL, 22, 2, $program, 0, 0) == 0 or refused("a filter of system calls");
   }
 }
 
 sub start {
   # Descriptors that the runner inherited are not passed on to a restricted program.
   syscall 436, 3, 0xFFFFFFFF, 4 if defined $ruleset;
-  syscall SYS_PRLIMIT, 0, 2, $data, 0 if defined $data;
   exec { $_[0] } @_;
   exit 127;
 }
 
-sub report {
+sub refused {
   my $problem = "the kernel refuses $_[0]";
   give_up("start the command in its sandbox", $problem) if $is_strict;
-  syswrite STDOUT, qq({"type":"unconfined","message":"$problem"}\n);
+  report($problem);
 }
 
 sub give_up {
@@ -84,7 +74,7 @@ sub create_ruleset {
   my $all = 0x1FFE | ($version > 1) << 13 | ($version > 2) << 14;
   my $attributes = pack "QQQ", $all, 0, $is_strict && $version > 5 ? 3 : 0;
   my $created = syscall 444, $attributes, $version > 5 ? 24 : 8, 0;
-  return report("Landlock") if $created < 0;
+  return refused("Landlock") if $created < 0;
   $ruleset = $created;
   # Not even root may create devices.
   @rights = (0, 0xC, $all & ~0x84C, $all & ~0x840);

@@ -1,5 +1,6 @@
 import confine from "./confine.js" with { type: "text" };
 import confineByPerl from "./confine.pl" with { type: "text" };
+import startProgram from "./program.pl" with { type: "text" };
 
 /** Access that the kernel grants a process and its descendants. */
 export interface Confinement {
@@ -49,9 +50,7 @@ const SYSTEM_CALLS: Readonly<Record<string, readonly [number, number]>> = {
   SYS_CAPSET: [126, 91],
 };
 
-const CODE = perlCode(
-  "my @program = prepare_confinement(@ARGV); confine(); start(@program);",
-);
+const CODE = perlCode(startProgram);
 
 /** Combines Perl code with that of `confine.pl`, and inserts system calls. */
 export function perlCode(...parts: readonly string[]): string {

@@ -27,7 +27,7 @@ my %new = (
   t => ["devpts", 0xA, mode => "0620", ptmxmode => "0666"],
 );
 
-sub mount_path {
+sub apply_word {
   my ($kind, $access, $path) = @_;
   my $type = lc $kind;
   if ($type eq ">") { $target = $path }
