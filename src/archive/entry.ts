@@ -50,7 +50,7 @@ export function entryError(
   reason: string,
   cause?: unknown,
 ): RunnerError {
-  return archiveFailure(JSON.stringify(shortened(name)), reason, cause);
+  return archiveFailure(quotedName(name), reason, cause);
 }
 
 /**
@@ -79,8 +79,9 @@ function nameProblem(name: string): string | undefined {
   return name.split("/").includes("..") ? 'its name contains ".."' : undefined;
 }
 
-function shortened(name: string): string {
-  return name.length > 200 ? `${name.slice(0, 200)}…` : name;
+/** Returns a name from an archive as one short line, in quotation marks. */
+export function quotedName(name: string): string {
+  return JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name);
 }
 
 /**
@@ -173,10 +174,16 @@ function archiveFailure(
 const FREE_BYTES = 16 * 1024 * 1024;
 
 /** Limits of an archive. */
-export type ArchiveLimits = Pick<
-  ArchiveConfig,
-  "maxEntries" | "maxBytes" | "maxRatio"
->;
+export type ArchiveLimits =
+  & Pick<ArchiveConfig, "maxEntries" | "maxBytes" | "maxRatio">
+  & {
+    /**
+     * Whether directories without an entry of their own are not counted.
+     *
+     * @default {false}
+     */
+    readonly allowsImpliedDirectories?: boolean;
+  };
 
 /** Counts the entries and bytes of an archive, and stops it at the limits. */
 export class Budget {
@@ -201,6 +208,15 @@ export class Budget {
     if (++this.#entryCount > maxEntries) {
       throw unpackError(`it has more than ${maxEntries} entries`);
     }
+  }
+
+  /**
+   * Counts a directory that has no entry but is in the path of one.
+   *
+   * @throws {RunnerError} With code `source-failed`, if there are too many.
+   */
+  addImpliedDirectory(): void {
+    if (!this.#limits.allowsImpliedDirectories) this.addEntry();
   }
 
   /** Forwards a stream of unpacked bytes, and counts them. */

@@ -31,7 +31,10 @@ import {
 /** Content up to this size is read as a whole, in bytes. */
 const WHOLE_BYTES = 64 * 1024;
 
-/** Maximum size of an extension header, in bytes. */
+/**
+ * Maximum size of the extension headers of one entry, and of those that apply
+ * to all entries, in bytes: they are kept in memory.
+ */
 const MAX_EXTENSION_BYTES = 8 * 1024 * 1024;
 
 /** Entry type of each type flag; `other` cannot be unpacked. */
@@ -61,16 +64,19 @@ const REFUSED_TYPES: Readonly<Record<string, string>> = {
 /** Maximum number of records that apply to all entries. */
 const MAX_GLOBAL_COUNT = 1_000;
 
-/** Maximum number of records that apply to one entry. */
-const MAX_RECORD_COUNT = 1_000_000;
-
 type PaxRecord = readonly [key: string, value: Uint8Array];
 
 /** Extension headers that describe the next entry. */
 interface Description {
-  readonly records: readonly PaxRecord[];
-  readonly longName?: string;
-  readonly longTarget?: string;
+  readonly records: PaxRecord[];
+  /** Size of the headers, in bytes. */
+  bytes: number;
+  longName?: string;
+  longTarget?: string;
+}
+
+function noDescription(): Description {
+  return { records: [], bytes: 0 };
 }
 
 /**
@@ -91,8 +97,8 @@ export async function* tarEntries(
   const blockMemory = new Uint8Array(BLOCK_BYTES);
   const wholeMemory = new Uint8Array(WHOLE_BYTES);
   try {
-    let globals: readonly PaxRecord[] = [];
-    let next: Description = { records: [] };
+    const globals = noDescription();
+    let next = noDescription();
     for (let at = 0;; at++) {
       const block = source.take(BLOCK_BYTES) ??
         await readBlock(source, blockMemory);
@@ -100,13 +106,14 @@ export async function* tarEntries(
       const header = parseHeader(block);
       const { type } = header;
       if ("xXgLK".includes(type)) {
-        const content = await readExtension(source, header);
-        if (type !== "g") next = describe(next, type, content);
-        else {
-          globals = [...globals, ...parseRecords(content)];
-          if (globals.length > MAX_GLOBAL_COUNT) {
-            throw unpackError("it has too many global records");
-          }
+        const described = type === "g" ? globals : next;
+        describe(
+          described,
+          type,
+          await readExtension(source, header, described),
+        );
+        if (globals.records.length > MAX_GLOBAL_COUNT) {
+          throw unpackError("it has too many global records");
         }
         continue;
       }
@@ -114,9 +121,9 @@ export async function* tarEntries(
       if (type === "V" && at === 0) continue;
       const known = TYPES[type];
       if (known === undefined) throw unknownType(type);
-      const records = globals.length === 0
+      const records = globals.records.length === 0
         ? next.records
-        : [...globals, ...next.records];
+        : [...globals.records, ...next.records];
       const values = new Map(records);
       let size = sizeIn(values) ?? header.size;
       if (TYPES_WITHOUT_CONTENT.includes(type)) size = 0;
@@ -133,7 +140,7 @@ export async function* tarEntries(
         }
       }
       const entry = entryOf(header, values, next, known);
-      next = { records: [] };
+      next = noDescription();
       if (map === undefined && padded <= WHOLE_BYTES) {
         const bytes = source.take(padded) ??
           await source.read(padded, wholeMemory);
@@ -204,8 +211,11 @@ async function readBlock(
 async function readExtension(
   source: ByteSource,
   { size }: TarHeader,
+  described: Description,
 ): Promise<Uint8Array> {
-  if (size > MAX_EXTENSION_BYTES) {
+  // The block of the header counts as well, so that empty ones are limited.
+  described.bytes += BLOCK_BYTES + size;
+  if (described.bytes > MAX_EXTENSION_BYTES) {
     throw unpackError("an extended header is too long");
   }
   const padded = Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
@@ -215,25 +225,25 @@ async function readExtension(
 }
 
 function describe(
-  earlier: Description,
+  described: Description,
   type: string,
   content: Uint8Array,
-): Description {
-  if (type === "x" || type === "X") {
-    const records = [...earlier.records, ...parseRecords(content)];
-    if (records.length <= MAX_RECORD_COUNT) return { ...earlier, records };
-    throw unpackError("an entry has too many records");
+): void {
+  if ("xXg".includes(type)) {
+    for (const record of parseRecords(content)) described.records.push(record);
+    return;
   }
   const end = content.indexOf(0);
   const text = decodeName(end === -1 ? content : content.subarray(0, end));
   const name = type === "L" ? "longName" : "longTarget";
-  if (earlier[name] !== undefined) throw unpackError("an entry has two names");
-  return { ...earlier, [name]: text };
+  if (described[name] !== undefined) {
+    throw unpackError("an entry has two names");
+  }
+  described[name] = text;
 }
 
 function isDescribed(description: Description): boolean {
-  return description.records.length > 0 ||
-    description.longName !== undefined || description.longTarget !== undefined;
+  return description.bytes > 0;
 }
 
 function entryOf(

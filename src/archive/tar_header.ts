@@ -133,13 +133,15 @@ export function sizeOf(size: number): number {
   throw unpackError("a header has an invalid size");
 }
 
+const singleBytes = new TextDecoder("latin1");
+
 /**
- * Decodes ASCII bytes of a header.
+ * Decodes ASCII bytes of a header, of any length.
  *
  * @returns One character for each byte.
  */
 export function latin1(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
+  return singleBytes.decode(bytes);
 }
 
 /** Text fields end with a NUL or at the end of the field. */
@@ -240,10 +242,11 @@ export async function readPaxMap(
     return { map: { bytes, pieces: pairsOf(numbers) }, bytes: length };
   }
   const text = valuesOf("map").at(-1);
+  const lengths = text === undefined ? valuesOf("numbytes") : [];
   const numbers = text === undefined
     ? valuesOf("offset").flatMap((offset, index) => [
       integer(offset),
-      integer(valuesOf("numbytes")[index] ?? ""),
+      integer(lengths[index] ?? ""),
     ])
     : text === ""
     ? []
@@ -289,21 +292,17 @@ export async function* expanded(
       yield zeros;
     }
   };
-  const left = pieces.filter(([, length]) => length > 0).map((
-    [offset, length],
-  ) => ({
-    offset,
-    end: offset + length,
-  }));
+  const segments = pieces.filter(([, length]) => length > 0);
+  let index = 0;
   for await (let chunk of content) {
     while (chunk.length > 0) {
-      const [piece] = left;
-      yield* hole(piece.offset);
-      const part = chunk.subarray(0, piece.end - position);
+      const [offset, length] = segments[index];
+      yield* hole(offset);
+      const part = chunk.subarray(0, offset + length - position);
       position += part.length;
       yield part;
       chunk = chunk.subarray(part.length);
-      if (position === piece.end) left.shift();
+      if (position === offset + length) index++;
     }
   }
   yield* hole(bytes);

@@ -7,6 +7,8 @@ import {
   entryError,
   entryPath,
   forEntry,
+  quotedName,
+  unpackError,
 } from "./entry.ts";
 import { setLinkTime } from "../fs/files.ts";
 import { FileWriter } from "./file_writer.ts";
@@ -39,8 +41,8 @@ export async function unpack(
   directory: string,
   options: UnpackOptions,
 ): Promise<void> {
-  const { stripTop, budget, signal } = options;
-  const unpacking = new Unpacker(directory, stripTop);
+  const { budget, signal } = options;
+  const unpacking = new Unpacker(directory, options);
   try {
     for await (const entry of entries) {
       signal.throwIfAborted();
@@ -75,10 +77,21 @@ const MAX_TARGET_LENGTH = 4_096;
 /** Maximum number of links that Linux follows in one path. */
 const MAX_LINK_COUNT = 40;
 
+/**
+ * Maximum effort for following all links of an archive, so that links through
+ * thousands of directories do not take hours. Looking up a name counts as its
+ * depth, since the file system goes through all directories above it as well.
+ */
+const MAX_LINK_EFFORT = 100_000_000;
+
+/** Effort after which other work of the process, such as signals, gets a turn. */
+const PAUSE_EFFORT = 2_000_000;
+
 /** The state of an archive that is being unpacked. */
 class Unpacker {
   readonly #root: string;
-  readonly #stripTop: boolean;
+  readonly #options: UnpackOptions;
+  #linkEffort = 0;
   #top: string | undefined;
   /**
    * Type of each created path; the names are those of the archive, not of the
@@ -95,13 +108,10 @@ class Unpacker {
   readonly #places = new Map<string, string>();
   readonly #writer = new FileWriter();
 
-  /**
-   * @param root Absolute path of an empty directory, without symbolic links.
-   * @param stripTop Whether to strip the only directory at the top.
-   */
-  constructor(root: string, stripTop: boolean) {
+  /** @param root Absolute path of an empty directory, without symbolic links. */
+  constructor(root: string, options: UnpackOptions) {
     this.#root = root;
-    this.#stripTop = stripTop;
+    this.#options = options;
   }
 
   /**
@@ -144,7 +154,7 @@ class Unpacker {
    */
   async finish(): Promise<void> {
     await this.#writer.drain();
-    for (const [path, entry] of this.#links) await this.#checkLink(path, entry);
+    await this.#checkLinks();
     // Creating or renaming an entry changes the directory's times.
     for (const paths of this.#directoriesByDepth()) {
       await this.#restorer.restore(paths.map((path) => this.#placeOf(path)));
@@ -168,13 +178,13 @@ class Unpacker {
 
   #pathOf(name: string): string {
     const path = entryPath(name);
-    if (!this.#stripTop || path === "") return path;
+    if (!this.#options.stripTop || path === "") return path;
     const [top, ...rest] = path.split("/");
     this.#top ??= top;
     if (top !== this.#top) {
       throw entryError(
         name,
-        `it is not in the top-level directory "${this.#top}"`,
+        `it is not in the top-level directory ${quotedName(this.#top)}`,
       );
     }
     return rest.join("/");
@@ -211,6 +221,17 @@ class Unpacker {
     return levels.reverse();
   }
 
+  async #checkLinks(): Promise<void> {
+    let pauseAt = PAUSE_EFFORT;
+    for (const [path, entry] of this.#links) {
+      this.#options.signal.throwIfAborted();
+      await this.#checkLink(path, entry);
+      if (this.#linkEffort < pauseAt) continue;
+      pauseAt = this.#linkEffort + PAUSE_EFFORT;
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+  }
+
   /**
    * Follows a link through other links, both by the names in the archive and by
    * those of the file system, since some file systems treat different names as
@@ -221,7 +242,10 @@ class Unpacker {
     { name, target }: ArchiveEntry,
   ): Promise<void> {
     const problem = () =>
-      entryError(name, `its target "${target}" leads out of the archive`);
+      entryError(
+        name,
+        `its target ${quotedName(target!)} leads out of the archive`,
+      );
     if (!this.#staysInside(path)) throw problem();
     if (!path.isWellFormed() || !target?.isWellFormed()) return;
     try {
@@ -246,6 +270,10 @@ class Unpacker {
         continue;
       }
       reached.push(part);
+      this.#linkEffort += reached.length;
+      if (this.#linkEffort > MAX_LINK_EFFORT) {
+        throw unpackError("its links are too deep");
+      }
       const link = this.#links.get(reached.join("/"));
       if (link === undefined) continue;
       if (++linkCount > MAX_LINK_COUNT) return false;
@@ -260,7 +288,11 @@ class Unpacker {
     if (around === "" || this.#created.get(around) === "directory") return;
     const parts = path.split("/");
     for (let length = 1; length < parts.length; length++) {
-      this.#makeDirectory(parts.slice(0, length).join("/"), entry);
+      const directory = parts.slice(0, length).join("/");
+      if (!this.#created.has(directory)) {
+        this.#options.budget.addImpliedDirectory();
+      }
+      this.#makeDirectory(directory, entry);
     }
   }
 
@@ -269,7 +301,10 @@ class Unpacker {
     const there = this.#created.get(path);
     if (there === "directory") return;
     if (there !== undefined) {
-      throw entryError(name, `"${path}" is a ${there} in the same archive`);
+      throw entryError(
+        name,
+        `${quotedName(path)} is a ${there} in the same archive`,
+      );
     }
     Deno.mkdirSync(this.#placeOf(path), { mode: 0o755 });
     this.#created.set(path, "directory");
@@ -285,7 +320,7 @@ class Unpacker {
     const problem = target === ""
       ? "the link has no target"
       : target.startsWith("/")
-      ? `its target "${target}" is absolute`
+      ? `its target ${quotedName(target)} is absolute`
       : target.includes("\0") || target.length > MAX_TARGET_LENGTH
       ? "its target is not a path"
       : undefined;
@@ -312,7 +347,7 @@ class Unpacker {
     if (this.#created.get(original) !== "file") {
       throw entryError(
         name,
-        `"${target}" is not an earlier file in the archive`,
+        `${quotedName(target)} is not an earlier file in the archive`,
       );
     }
     if (original === path) return;
@@ -335,7 +370,10 @@ class Unpacker {
       await Deno.remove(this.#placeOf(path));
       this.#links.delete(path);
     } else if (there !== undefined) {
-      throw entryError(name, `"${path}" is a ${there} in the same archive`);
+      throw entryError(
+        name,
+        `${quotedName(path)} is a ${there} in the same archive`,
+      );
     }
     this.#created.set(path, type);
   }

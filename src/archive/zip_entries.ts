@@ -37,12 +37,13 @@ export async function* zipEntries(
   const { crc32 } = await import("node:zlib");
   using file = await Deno.open(path);
   const paths = new Set<string>();
+  const ranges: Range[] = [];
   for await (const record of zipRecords(file)) {
     refuseUnreadable(record);
     refuseRepeated(record, paths);
     const { name, unixMode } = record;
     const kind = unixMode & 0o170000;
-    const content = contentOf(file, record, { budget, crc32 });
+    const content = contentOf(file, record, { budget, crc32, ranges });
     const mode = unixMode & 0o777;
     if (name.endsWith("/") || kind === FILE_KINDS.directory) {
       yield { name, type: "directory", mode: mode || 0o755 };
@@ -55,11 +56,25 @@ export async function* zipEntries(
       yield { name, type: "other", kind: "device", mode };
     }
   }
+  refuseOverlapping(ranges);
+}
+
+/** Part of the file that belongs to one entry. */
+type Range = readonly [start: number, end: number];
+
+/** Entries that share bytes can be many times larger than the file. */
+function refuseOverlapping(ranges: Range[]): void {
+  ranges.sort(([a], [b]) => a - b);
+  let end = 0;
+  for (const range of ranges) {
+    if (range[0] < end) throw unpackError("its entries overlap");
+    end = range[1];
+  }
 }
 
 function refuseUnreadable(record: ZipRecord): void {
   const { name, flags, method, unicodeName = name } = record;
-  const problem = (flags & 0x2041) !== 0
+  const problem = (flags & ENCRYPTED) !== 0
     ? "it is encrypted"
     : method !== 0 && method !== 8
     ? `it uses compression method ${method}; only deflate is supported`
@@ -83,15 +98,20 @@ function refuseRepeated({ name }: ZipRecord, paths: Set<string>): void {
 interface Tools {
   budget: Budget;
   crc32: (data: Uint8Array, value?: number) => number;
+  /** Collects the parts of the file that have been read. */
+  ranges: Range[];
 }
+
+/** Flags of an entry that is encrypted in one way or another. */
+const ENCRYPTED = 0x2041;
 
 async function* contentOf(
   file: Deno.FsFile,
   record: ZipRecord,
-  { budget, crc32 }: Tools,
+  { budget, crc32, ranges }: Tools,
 ): AsyncGenerator<Uint8Array> {
   const { name, method, bytes, crc } = record;
-  const packed = packedContent(file, record);
+  const packed = packedContent(file, record, ranges);
   const stream = method === 0 ? packed : ReadableStream.from(packed)
     .pipeThrough(new DecompressionStream("deflate-raw"));
   let count = 0;
@@ -119,9 +139,11 @@ async function* contentOf(
 async function* packedContent(
   file: Deno.FsFile,
   record: ZipRecord,
+  ranges: Range[],
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   let offset = await contentOffset(file, record);
   const end = offset + record.packedBytes;
+  ranges.push([record.offset, end]);
   while (offset < end) {
     const piece = await readAt(
       file,
@@ -245,6 +267,9 @@ async function contentOffset(
   if (header.getUint32(0, true) !== SIGNATURE.local) {
     throw unpackError("an entry is not at the offset in the central directory");
   }
+  if ((header.getUint16(6, true) & ENCRYPTED) !== 0) {
+    throw entryError(name, "it is encrypted");
+  }
   const nameLength = header.getUint16(26, true);
   const nameAt = offset + LOCAL_HEADER_BYTES;
   const localName = decodeName(await readAt(file, nameAt, nameLength));
@@ -292,9 +317,14 @@ async function findDirectory(
       bytes: tail.getUint32(at + 12, true),
       offset: tail.getUint32(at + 16, true),
     };
-    const isLong = end.count === 0xffff || end.bytes === 0xffffffff ||
-      end.offset === 0xffffffff;
-    return isLong ? await findLong(file, start + at) ?? end : end;
+    const long = await findLong(file, start + at);
+    if (long === undefined) return end;
+    // Some programs use the long record even if no field refers to it.
+    const differs = end.count !== 0xffff && end.count !== long.count ||
+      end.bytes !== 0xffffffff && end.bytes !== long.bytes ||
+      end.offset !== 0xffffffff && end.offset !== long.offset;
+    if (differs) throw unpackError("it has two central directories");
+    return long;
   }
   throw unpackError("it has no central directory");
 }

@@ -79,6 +79,7 @@ export async function unpackPack(
   const limits = {
     maxBytes: bytes,
     maxEntries: count,
+    allowsImpliedDirectories: true,
     // The entry says how large the content is; there is no other limit.
     maxRatio: Infinity,
   };

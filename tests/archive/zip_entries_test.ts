@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { crc32 } from "node:zlib";
 import { RunnerError } from "../../src/errors.ts";
-import { encodeName } from "../../src/fs/byte_names.ts";
+import { decodeName, encodeName } from "../../src/fs/byte_names.ts";
 import { unpack } from "../../src/archive/unpack.ts";
 import { zipEntries } from "../../src/archive/zip_entries.ts";
 import { runShell } from "../helpers/archives.ts";
@@ -19,6 +19,8 @@ interface ZipEntry {
   mode?: number;
   method?: number;
   flags?: number;
+  /** Flags in the local header, if they differ. */
+  localFlags?: number;
   crc?: number;
   size?: number;
   offset?: number;
@@ -63,7 +65,8 @@ function zipOf(
     put(0x04034b50, 4);
     put(20, 2);
     const { name, localName = name, content = "" } = entry;
-    common({ ...entry, name: localName });
+    const flags = entry.localFlags ?? entry.flags;
+    common({ ...entry, name: localName, flags });
     bytes.push(...encode(localName), ...encode(content));
     return offset;
   });
@@ -88,6 +91,28 @@ function zipOf(
   put(start, 4);
   put(0, 2);
   return new Uint8Array(bytes);
+}
+
+/** Adds an end record of the zip64 format in front of the other one. */
+function withLongEnd(
+  bytes: Uint8Array,
+  record: { count: number; bytes: number; offset: number },
+): Uint8Array {
+  const end = bytes.length - 22;
+  const all = new Uint8Array(bytes.length + 76);
+  all.set(bytes.subarray(0, end));
+  all.set(bytes.subarray(end), end + 76);
+  const view = new DataView(all.buffer, end, 76);
+  view.setUint32(0, 0x06064b50, true);
+  view.setBigUint64(4, 44n, true);
+  view.setBigUint64(24, BigInt(record.count), true);
+  view.setBigUint64(32, BigInt(record.count), true);
+  view.setBigUint64(40, BigInt(record.bytes), true);
+  view.setBigUint64(48, BigInt(record.offset), true);
+  view.setUint32(56, 0x07064b50, true);
+  view.setBigUint64(64, BigInt(end), true);
+  view.setUint32(72, 1, true);
+  return all;
 }
 
 async function unpacked(bytes: Uint8Array): Promise<Record<string, string>> {
@@ -208,6 +233,8 @@ describe("zipEntries()", () => {
       [[{ name: "f" }, { name: "f/" }], '"f" is a file in the same archive'],
       [[{ name: "f", unicodeName: "../f" }], "it has two names"],
       [[{ name: "f", unicodeName: "" }], "it has two names"],
+      [[{ name: "f", content: "x", localFlags: 1 }], "it is encrypted"],
+      [[{ name: "f", content: "x", localFlags: 0x2000 }], "it is encrypted"],
     ];
     for (const [entries, problem] of hostile) {
       const error = await assertRejects(
@@ -227,6 +254,52 @@ describe("zipEntries()", () => {
       { name: "d/", mode: 0o40755 },
     ];
     assertEquals(await unpacked(zipOf(harmless)), { "d/": "", "d/f": "1" });
+  });
+
+  it("rejects entries that share bytes", async () => {
+    const inner = zipOf([{ name: "b", content: "inner" }]).subarray(0, 36);
+    const entries = [
+      { name: "a", content: decodeName(inner) },
+      { name: "b", content: "inner", offset: 31 },
+    ];
+    for (const order of [entries, entries.toReversed()]) {
+      const bytes = zipOf(order.map((entry) => ({
+        ...entry,
+        ...order === entries ? {} : { offset: entry.name === "a" ? 36 : 67 },
+      })));
+      await assertRejects(
+        () => unpacked(bytes),
+        RunnerError,
+        "its entries overlap",
+      );
+    }
+  });
+
+  it("rejects two end records that disagree", async () => {
+    const bytes = zipOf([{ name: "a", content: "1" }, { name: "b" }]);
+    const end = new DataView(bytes.buffer, bytes.length - 22);
+    const record = {
+      count: 2,
+      bytes: end.getUint32(12, true),
+      offset: end.getUint32(16, true),
+    };
+    const both = { a: "1", b: "" };
+    assertEquals(await unpacked(withLongEnd(bytes, record)), both);
+    for (const [at, value] of [[10, 0xffff], [12, -1], [16, -1]]) {
+      const long = bytes.slice();
+      const view = new DataView(long.buffer, bytes.length - 22);
+      if (at === 10) view.setUint16(at, value, true);
+      else view.setInt32(at, value, true);
+      assertEquals(await unpacked(withLongEnd(long, record)), both);
+    }
+    const last = { ...record, count: 1, offset: record.offset + 47 };
+    for (const other of [last, { ...record, count: 1 }]) {
+      await assertRejects(
+        () => unpacked(withLongEnd(bytes, { ...other, bytes: 47 })),
+        RunnerError,
+        "it has two central directories",
+      );
+    }
   });
 
   it("rejects a central directory that is truncated or damaged at any byte", async () => {

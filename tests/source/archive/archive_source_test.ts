@@ -400,11 +400,11 @@ describe("archiveSource()", () => {
       ],
       [
         [up, { name: "y", type: "2", target: "d/l\udce9/.." }],
-        '"y": its target "d/l\udce9/.." leads out of the archive',
+        '"y": its target "d/l\\udce9/.." leads out of the archive',
       ],
       [
         [{ name: "y\udce9", type: "2", target: "d/l\udce9/.." }, up],
-        'its target "d/l\udce9/.." leads out of the archive',
+        'its target "d/l\\udce9/.." leads out of the archive',
       ],
       [[up, { name: "d/l\udce9/x" }], "is a link in the same archive"],
       [[up, { name: "d/l\udce9" }], "is a link in the same archive"],
