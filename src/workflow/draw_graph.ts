@@ -13,14 +13,14 @@ export function terminalGraph(jobs: readonly DrawnJob[]): string {
         ? ""
         : `  ← ${job.dependsOn.join(", ")}`;
       const indent = depth === 0 ? "" : `${"   ".repeat(depth - 1)}└─ `;
-      return printable(`${indent}${labelOf(job)}${waits}`);
+      return printable(`${indent}${jobLabel(job)}${waits}`);
     })
   ).join("\n");
 }
 
 /** Draws a workflow as a Mermaid flowchart. */
 export function mermaidGraph(jobs: readonly DrawnJob[]): string {
-  const ids = idsOf(jobs);
+  const ids = createIds(jobs);
   const text = (label: string) =>
     `"${
       printable(label).replace(/["#&<>]/g, (character) =>
@@ -28,9 +28,9 @@ export function mermaidGraph(jobs: readonly DrawnJob[]): string {
     }"`;
   return [
     "flowchart TD",
-    ...jobs.map((job) => `  ${ids.get(job.name)}[${text(labelOf(job))}]`),
-    ...edgesOf(jobs).map(({ from, to, isUsual }) =>
-      `  ${ids.get(from)} ${isUsual ? "-->" : "-.->"} ${ids.get(to)}`
+    ...jobs.map((job) => `  ${ids.get(job.name)}[${text(jobLabel(job))}]`),
+    ...createEdges(jobs).map(({ from, to, needsSuccess }) =>
+      `  ${ids.get(from)} ${needsSuccess ? "-->" : "-.->"} ${ids.get(to)}`
     ),
   ].join("\n");
 }
@@ -41,7 +41,7 @@ export function mermaidGraph(jobs: readonly DrawnJob[]): string {
  * @returns Lines of DOT.
  */
 export function dotGraph(name: string, jobs: readonly DrawnJob[]): string {
-  const ids = idsOf(jobs);
+  const ids = createIds(jobs);
   const text = (label: string) =>
     `"${printable(label).replace(/["\\]/g, "\\$&")}"`;
   return [
@@ -49,33 +49,35 @@ export function dotGraph(name: string, jobs: readonly DrawnJob[]): string {
     "  rankdir=TB;",
     "  node [shape=box];",
     ...jobs.map((job) =>
-      `  ${ids.get(job.name)} [label=${text(labelOf(job))}];`
+      `  ${ids.get(job.name)} [label=${text(jobLabel(job))}];`
     ),
-    ...edgesOf(jobs).map(({ from, to, isUsual }) =>
-      `  ${ids.get(from)} -> ${ids.get(to)}${isUsual ? "" : " [style=dashed]"};`
+    ...createEdges(jobs).map(({ from, to, needsSuccess }) =>
+      `  ${ids.get(from)} -> ${ids.get(to)}${
+        needsSuccess ? "" : " [style=dashed]"
+      };`
     ),
     "}",
   ].join("\n");
 }
 
 /** Returns the label of a job: its name, number of items, kind and condition. */
-export function labelOf({ name, count, condition, kind }: DrawnJob): string {
+export function jobLabel({ name, count, condition, kind }: DrawnJob): string {
   const times = count === undefined ? "" : ` ×${count}`;
   const when = condition === "all_success" ? "" : ` (${condition})`;
   return `${name}${times}${kind === undefined ? "" : ` (${kind})`}${when}`;
 }
 
 /** Generates ids, because job names may not be valid identifiers. */
-function idsOf(jobs: readonly DrawnJob[]): ReadonlyMap<string, string> {
+function createIds(jobs: readonly DrawnJob[]): ReadonlyMap<string, string> {
   return new Map(jobs.map(({ name }, at) => [name, `job${at}`]));
 }
 
-function edgesOf(jobs: readonly DrawnJob[]) {
+function createEdges(jobs: readonly DrawnJob[]) {
   return jobs.flatMap(({ name, dependsOn, condition }) =>
     dependsOn.map((from) => ({
       from,
       to: name,
-      isUsual: condition === "all_success",
+      needsSuccess: condition === "all_success",
     }))
   );
 }
@@ -106,7 +108,7 @@ export function svgGraph(name: string, jobs: readonly DrawnJob[]): string {
   rows.forEach((row, at) => {
     let x = GAP;
     for (const job of row) {
-      const label = printable(labelOf(job));
+      const label = printable(jobLabel(job));
       const box = {
         x,
         y: GAP + at * ROW,
@@ -122,18 +124,20 @@ export function svgGraph(name: string, jobs: readonly DrawnJob[]): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="monospace" font-size="13">`,
     `<title>${escape(printable(name))}</title>`,
-    ...jobs.flatMap((job) => linesTo(job, boxes)),
+    ...jobs.flatMap((job) => drawEdges(job, boxes)),
     ...[...boxes.values()].map(boxText),
     "</svg>",
   ].join("\n");
 }
 
-function linesTo(
+function drawEdges(
   { name, dependsOn, condition }: DrawnJob,
   boxes: ReadonlyMap<string, Box>,
 ): string[] {
   const to = boxes.get(name)!;
-  const dash = condition === "all_success" ? "" : ' stroke-dasharray="4"';
+  const dashAttribute = condition === "all_success"
+    ? ""
+    : ' stroke-dasharray="4"';
   return dependsOn.flatMap((need) => {
     const from = boxes.get(need);
     if (from === undefined) return [];
@@ -142,7 +146,7 @@ function linesTo(
     return [
       `<path d="M${x1} ${y1}C${x1} ${y1 + 24} ${x2} ${
         y2 - 24
-      } ${x2} ${y2}" fill="none" stroke="gray"${dash}/>`,
+      } ${x2} ${y2}" fill="none" stroke="gray"${dashAttribute}/>`,
     ];
   });
 }

@@ -48,26 +48,30 @@ export function explainJobs(jobs: readonly LocalJob[]): JobExplanation[] {
     states.end(node, isSkipped ? "skipped" : "completed");
   }
   const places = new Map(nodes.map(({ name }, at) => [name, at]));
-  const placeOf = (name: string) => places.get(name)!;
-  const runs = (name: string) => states.statuses[placeOf(name)] === "completed";
+  const indexOf = (name: string) => places.get(name)!;
+  const completes = (name: string) =>
+    states.statuses[indexOf(name)] === "completed";
   // A dependency on a job without items is replaced by that job's dependencies.
-  const resolved = jobs.map(({ name }) => nodes[placeOf(name)].job);
+  const resolved = jobs.map(({ name }) => nodes[indexOf(name)].job);
   const possible = possibleJobs(resolved);
   return resolved.map((job): JobExplanation => {
     const { name, dependsOn, condition } = job;
-    if (runs(name)) {
+    if (completes(name)) {
       return dependsOn.length === 0
         ? { name, status: "starts", reason: "" }
         : { name, status: "waits", reason: waitsText(job) };
     }
     if (!possible.has(name)) {
-      const reason = states.skipReason(placeOf(name)) ?? neverRunsReason(job);
+      const reason = states.skipReason(indexOf(name)) ?? neverRunsReason(job);
       return { name, status: "skipped", reason: reason ?? "" };
     }
-    const [names, word] = condition === "any_failed"
+    const [names, verb] = condition === "any_failed"
       ? [dependsOn.join(" or "), "fails"]
-      : [dependsOn.filter((need) => !runs(need)).join(" and "), "succeeds"];
-    return { name, status: "maybe", reason: `runs only if ${names} ${word}` };
+      : [
+        dependsOn.filter((need) => !completes(need)).join(" and "),
+        "succeeds",
+      ];
+    return { name, status: "maybe", reason: `runs only if ${names} ${verb}` };
   });
 }
 

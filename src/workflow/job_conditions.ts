@@ -47,8 +47,8 @@ export function withoutSkipped(
   env: Readonly<Record<string, string>>,
 ): { jobs: JobDefinition[]; skipped: SkippedJob[] } {
   const reasons = new Map<string, string>();
-  for (const { name, body: { when }, env: own } of jobs) {
-    const reason = when && whenReason(when, facts, { ...own, ...env });
+  for (const { name, body: { when }, env: jobEnv } of jobs) {
+    const reason = when && whenReason(when, facts, { ...jobEnv, ...env });
     if (reason !== undefined) reasons.set(name, reason);
   }
   return withoutJobs(jobs, reasons);

@@ -1,6 +1,6 @@
 import { printable } from "../../terminal/text.ts";
 import { cutToWidth, displayWidth } from "../../terminal/width.ts";
-import { labelOf } from "../../workflow/draw_graph.ts";
+import { jobLabel } from "../../workflow/draw_graph.ts";
 import { findDirectory } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { type InventoryEntry, readInventory, warnOnce } from "../inventory.ts";
@@ -67,7 +67,7 @@ function inventoryText(
   entries: readonly InventoryEntry[],
   columns: number | undefined,
 ): string {
-  const names = entries.flatMap(({ parts }) => parts.map(labelOf));
+  const names = entries.flatMap(({ parts }) => parts.map(jobLabel));
   const width = Math.min(
     MAX_NAME_WIDTH,
     Math.max(0, ...names.map(displayWidth)),
@@ -81,7 +81,7 @@ function inventoryText(
       ...description === undefined ? [] : [description],
     ].join("  ");
     const lines = parts.map((part) => {
-      const label = labelOf(part);
+      const label = jobLabel(part);
       const gap = " ".repeat(Math.max(0, width - displayWidth(label)));
       const needs = part.dependsOn.length === 0
         ? ""

@@ -54,10 +54,12 @@ export async function findCodeSource(
   options: CodeSourceOptions,
 ): Promise<CodeSource> {
   const { url, ref } = options;
-  if (url !== undefined && ref !== undefined) return { url: bare(url), ref };
+  if (url !== undefined && ref !== undefined) {
+    return { url: withoutUserInfo(url), ref };
+  }
   using query = await openRepository(options);
   return {
-    url: bare(url ?? originOf(query, options.root)),
+    url: withoutUserInfo(url ?? originUrl(query, options.root)),
     ref: ref ?? await pushedCommit(query, options),
   };
 }
@@ -71,7 +73,7 @@ async function openRepository({ root, env }: CodeSourceOptions) {
   }
 }
 
-function originOf({ settings }: GitQuery, root: string): string {
+function originUrl({ settings }: GitQuery, root: string): string {
   const [, url] = settings.findLast(([key]) => key === "remote.origin.url") ??
     [];
   if (url !== undefined) return url;
@@ -112,7 +114,7 @@ async function pushedCommit(
 }
 
 /** Removes credentials from a URL, because workers have their own. */
-function bare(url: string): string {
+function withoutUserInfo(url: string): string {
   return splitCredentials(url).url;
 }
 

@@ -25,7 +25,7 @@ import type {
 } from "../workflow_executor.ts";
 import { type CodeSource, findCodeSource } from "./code_source.ts";
 import { openCoordinator, outageRetry } from "./coordinator_clients.ts";
-import { endOf, JobWatcher, MAX_NAME, nodeName } from "./job_watcher.ts";
+import { jobEnd, JobWatcher, MAX_NAME, nodeName } from "./job_watcher.ts";
 import { followJob, type RemoteWorkflow } from "./remote_job.ts";
 import {
   attachAdvice,
@@ -50,7 +50,7 @@ const CANCEL_MS = 60_000;
 const KILL_MS = 10_000;
 
 /** Reason for a failure of the workflow without a failed job. */
-const FAILED_WITHOUT_JOB =
+const UNKNOWN_FAILURE =
   "The coordinator ended the workflow as failed, although no job failed: two jobs may have set a variable to different values, or an output file may be invalid";
 
 /** Options for {@linkcode coordinatorExecutor}. */
@@ -83,7 +83,7 @@ export function coordinatorExecutor(
     concurrency: Infinity,
     isDetached: options.onDetach !== undefined,
     async check(plan) {
-      openCoordinator(plan.runner, options, NEVER_SENT);
+      openCoordinator(plan.runner, options, NEVER_ABORTED);
       // A saved document has been checked, and contains its source.
       if (submission !== undefined) return;
       const jobs = plan.workflow.jobs
@@ -93,16 +93,16 @@ export function coordinatorExecutor(
         jobs: new Set(jobs.map(({ name }) => name)),
         isEventJob: !!env[Variable.jobId] && startedByEvent(env),
       });
-      source = await sourceOf(plan, options);
+      source = await resolveSource(plan, options);
     },
     open: (run) => openRun(run, { ...options, source }),
   };
 }
 
 /** Options of a client that sends nothing, for checking the settings. */
-const NEVER_SENT = { signal: new AbortController().signal };
+const NEVER_ABORTED = { signal: new AbortController().signal };
 
-async function sourceOf(
+async function resolveSource(
   { root, runner: { logger } }: WorkflowPlan,
   { code, env }: CoordinatorExecutorOptions,
 ): Promise<CodeSource | undefined> {
@@ -128,10 +128,10 @@ async function openRun(
     });
   const workflowId = submission?.workflowId;
   // No job is left to run.
-  if (submission === undefined || workflowId === undefined) return NOTHING;
+  if (submission === undefined || workflowId === undefined) return EMPTY_RUN;
   if (onDetach !== undefined) {
     await onDetach(workflowId);
-    return NOTHING;
+    return EMPTY_RUN;
   }
   logger.info(
     "workflow",
@@ -149,7 +149,7 @@ async function openRun(
 }
 
 /** A run whose jobs are not followed. */
-const NOTHING: OpenExecutor = {
+const EMPTY_RUN: OpenExecutor = {
   runJob: () =>
     Promise.reject(new TypeError("Cannot follow a job: nothing was submitted")),
   [Symbol.asyncDispose]: () => Promise.resolve(),
@@ -231,8 +231,8 @@ class FollowedWorkflow implements OpenExecutor {
       throw withAdvice(error, workflowId);
     }
     if (graceful.aborted || watcher.status !== "failed") return undefined;
-    const hasFailed = watcher.jobs.some((job) => endOf(job) !== "completed");
-    return hasFailed ? undefined : FAILED_WITHOUT_JOB;
+    const hasFailed = watcher.jobs.some((job) => jobEnd(job) !== "completed");
+    return hasFailed ? undefined : UNKNOWN_FAILURE;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -299,7 +299,7 @@ class FollowedWorkflow implements OpenExecutor {
       { retry: { attempts: 1 }, signal: this.#ended.signal },
     );
     const running = this.#remote.watcher.jobs
-      .filter((job) => endOf(job) === undefined);
+      .filter((job) => jobEnd(job) === undefined);
     await Promise.all(
       running.map(({ job_id }) =>
         endJob(client, job_id, "kill").catch(() => {})

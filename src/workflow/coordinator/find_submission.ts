@@ -31,10 +31,10 @@ export async function findSubmission(
   },
 ): Promise<Submission> {
   const saved = await readSubmissions(submissionDirectory(root));
-  const own = saved.find(({ workflowId, operationId }) =>
+  const match = saved.find(({ workflowId, operationId }) =>
     workflowId === id || operationId === id
   );
-  if (own !== undefined) return own;
+  if (match !== undefined) return match;
   const client = openCoordinator(runner, settings, { isReader: true, signal });
   const { name } = await readWorkflowState(client, id);
   const jobs = await listJobs(client, { workflow_id: id });

@@ -132,7 +132,7 @@ export class JobWatcher {
     this.#followUps = followUps;
     this.#status = workflow.status;
     this.#jobs = [...this.#rows.values(), ...followUps.map(({ job }) => job)];
-    this.#isActive = this.#jobs.some((job) => endOf(job) === undefined);
+    this.#isActive = this.#jobs.some((job) => jobEnd(job) === undefined);
   }
 }
 
@@ -152,7 +152,7 @@ const ENDS: readonly NodeEnd[] = [
  *
  * @returns `undefined` if it has not ended, or its state is unknown.
  */
-export function endOf({ status }: CoordinatorJob): NodeEnd | undefined {
+export function jobEnd({ status }: CoordinatorJob): NodeEnd | undefined {
   return ENDS.find((end) => end === status);
 }
 
@@ -179,9 +179,9 @@ function newestByNode(
   const rows = new Map<string, CoordinatorJob>();
   for (const job of jobs) {
     const name = nodeName(job);
-    const known = rows.get(name);
-    const isNewer = known === undefined ||
-      Date.parse(job.created_at) > Date.parse(known.created_at);
+    const existing = rows.get(name);
+    const isNewer = existing === undefined ||
+      Date.parse(job.created_at) > Date.parse(existing.created_at);
     if (isNewer) rows.set(name, job);
   }
   return rows;

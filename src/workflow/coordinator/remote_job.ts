@@ -10,14 +10,14 @@ import { printable, quote } from "../../terminal/text.ts";
 import type { WorkQueue } from "../../work_queue.ts";
 import type { JobRequest, LocalJobOutcome } from "../local/local_job.ts";
 import type { WorkflowRun } from "../workflow_executor.ts";
-import { endOf, type JobWatcher } from "./job_watcher.ts";
+import { jobEnd, type JobWatcher } from "./job_watcher.ts";
 import { LogFollower } from "./log_follower.ts";
 
 /**
  * Time after which a job counts as forgotten, in milliseconds: the coordinator
  * should have started it, and no other job of the workflow runs.
  */
-const FORGOTTEN_MS = 60_000;
+const REMOVED_JOB_MS = 60_000;
 
 /** Number of polls without a job before it counts as missing. */
 const MIN_READINGS = 2;
@@ -78,30 +78,30 @@ export async function followJob(
     });
     let job = find()!;
     for (let absentCount = 0;;) {
-      const found = find();
+      const row = find();
       // A job that moves between pages of the list can be missed once.
-      absentCount = found === undefined ? absentCount + 1 : 0;
-      job = found ?? job;
+      absentCount = row === undefined ? absentCount + 1 : 0;
+      job = row ?? job;
       if (hasStarted(job)) request.onStart();
-      const end = endOf(job);
+      const end = jobEnd(job);
       if (end !== undefined) {
         await readRest(remote, request.key, follower);
         await follower.end();
         await step.close();
         const { path: logPath } = step;
-        return { ...outcomeOf(job, end), tail: step.tail(), logPath };
+        return { ...jobOutcome(job, end), tail: step.tail(), logPath };
       }
       if (absentCount > MAX_ABSENCES) {
         await follower.end();
         return REMOVED;
       }
       if (abandoned.aborted) break;
-      const wait = watcher.next();
+      const nextChange = watcher.next();
       if (hasStarted(job) && follower.isDue) {
         // If the log cannot be read now, it is read later.
         await limited(remote, () => follower.read()).catch(() => {});
       }
-      await Promise.race([wait, aborted]);
+      await Promise.race([nextChange, aborted]);
     }
     await follower.end();
     return { ...CANCELLED, reason: "its end was not awaited" };
@@ -131,7 +131,7 @@ async function appears(
     const isIdle = count >= MIN_READINGS && !watcher.isActive;
     if (isIdle) {
       if (watcher.isOver || signal.aborted) return false;
-      if (performance.now() - startMs > FORGOTTEN_MS) return false;
+      if (performance.now() - startMs > REMOVED_JOB_MS) return false;
     }
     await Promise.race([watcher.next(), aborted]);
   }
@@ -160,7 +160,7 @@ function hasStarted(job: CoordinatorJob): boolean {
   const { status, started_at } = job;
   return status === "running" || status === "cancelling" ||
     !!started_at ||
-    endOf(job) !== undefined && status !== "cancelled";
+    jobEnd(job) !== undefined && status !== "cancelled";
 }
 
 /**
@@ -182,7 +182,7 @@ async function readRest(
     } catch (error) {
       failedSinceMs ??= performance.now();
       const maxMs = mayHaveNoLogs(error) ? LOG_WAIT_MS : outageMs;
-      const isOver = abandoned.aborted || !mayPass(error) ||
+      const isOver = abandoned.aborted || !isTemporary(error) ||
         performance.now() - failedSinceMs > maxMs;
       if (isOver) {
         return logger.warn(
@@ -196,7 +196,7 @@ async function readRest(
   }
 }
 
-function mayPass(error: unknown): boolean {
+function isTemporary(error: unknown): boolean {
   return error instanceof CoordinatorError && error.isTransient;
 }
 
@@ -215,22 +215,22 @@ async function limited<T>(
   return await promise;
 }
 
-function outcomeOf(
+function jobOutcome(
   job: CoordinatorJob,
   status: LocalJobOutcome["status"],
 ): LocalJobOutcome {
-  const exitCode = exitCodeOf(job);
+  const exitCode = jobExitCode(job);
   const last_error = job.last_error ?? "";
   // As for local jobs, a failure of the program itself needs no reason.
-  const isOwn = status === "completed" || !!exitCode;
-  const reason = isOwn || last_error === ""
+  const isFromCommand = status === "completed" || !!exitCode;
+  const reason = isFromCommand || last_error === ""
     ? {}
     : { reason: printable(last_error.slice(0, MAX_REASON)) };
-  return { status, exitCode, durationMs: durationOf(job), ...reason };
+  return { status, exitCode, durationMs: jobDurationMs(job), ...reason };
 }
 
 /** A worker reports -1 if it does not know the exit code. */
-function exitCodeOf({ exit_code }: CoordinatorJob): number | null {
+function jobExitCode({ exit_code }: CoordinatorJob): number | null {
   return exit_code !== undefined && Number.isInteger(exit_code) &&
       exit_code >= 0 && exit_code <= 255
     ? exit_code
@@ -238,7 +238,7 @@ function exitCodeOf({ exit_code }: CoordinatorJob): number | null {
 }
 
 /** Both times are from the coordinator, so our clock does not matter. */
-function durationOf(
+function jobDurationMs(
   { started_at = "", completed_at = "" }: CoordinatorJob,
 ): number | undefined {
   const ms = Date.parse(completed_at) - Date.parse(started_at);

@@ -71,7 +71,7 @@ export function prepareWorkflow(
       },
     };
   });
-  const vars = variablesOf(workflow.vars, earlier);
+  const vars = currentVariables(workflow.vars, earlier);
   const ordered = sortTriggers(checkTriggers(triggers));
   return {
     names,
@@ -96,7 +96,7 @@ function remainingJobs(
   const byName = new Map(definitions.map((job) => [job.name, job]));
   const ended = new Set<string>();
   const skipped = new Map<string, string>();
-  const open: JobDefinition[] = [];
+  const remaining: JobDefinition[] = [];
   for (const job of jobs) {
     const definition = byName.get(job.name)!;
     const items = remainingItems(job, earlier, names);
@@ -107,11 +107,13 @@ function remainingJobs(
     if (items === "none") continue;
     const { condition } = job;
     const body = { ...definition.body, condition, forEach: items };
-    open.push({ ...definition, body });
+    remaining.push({ ...definition, body });
   }
-  const needsOf = new Map(jobs.map(({ name, dependsOn }) => [name, dependsOn]));
-  const left = open.map((job): JobDefinition => {
-    const needs = needsOf.get(job.name) ?? [];
+  const needsByName = new Map(
+    jobs.map(({ name, dependsOn }) => [name, dependsOn]),
+  );
+  const left = remaining.map((job): JobDefinition => {
+    const needs = needsByName.get(job.name) ?? [];
     const dependsOn = needs.filter((need) => !ended.has(need));
     const isOver = job.body.condition === "any_failed" &&
       needs.length > 0 && dependsOn.length === 0;
@@ -147,7 +149,7 @@ function remainingItems(
   return items.length === 0 && forEach.length > 0 ? "none" : items;
 }
 
-function variablesOf(vars: JsonObject, earlier: JobRecords): JsonObject {
+function currentVariables(vars: JsonObject, earlier: JobRecords): JsonObject {
   const variables = new VariableStore(vars);
   for (const record of earlier.values()) variables.add(record.name, record);
   try {

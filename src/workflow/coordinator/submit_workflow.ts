@@ -74,7 +74,7 @@ export async function submitWorkflow(
     current = await save({ ...current, parentId: created.id });
   }
   if (current.workflowId === undefined) {
-    const workflowId = await submitDocumentOf(current, options);
+    const workflowId = await submitWorkflowDocument(current, options);
     current = await save({ ...current, workflowId });
   }
   if (isRepeated) await cancelDuplicates(current, options);
@@ -134,7 +134,7 @@ async function cancelDuplicates(
   }
 }
 
-async function submitDocumentOf(
+async function submitWorkflowDocument(
   submission: Submission,
   options: SubmitWorkflowOptions,
 ): Promise<string> {

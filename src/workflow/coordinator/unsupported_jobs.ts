@@ -63,30 +63,30 @@ export async function checkSupported(
   const problems = definition.jobs.filter(({ name }) => jobs.has(name))
     .flatMap(({ name, body }) =>
       Object.keys(body).flatMap((property) => {
-        const reason = problemOf(property, body, isEventJob);
+        const reason = propertyProblem(property, body, isEventJob);
         return reason === undefined ? [] : [{ name, property, reason }];
       })
     );
   if (problems.length === 0) return;
-  const placeOf = await jobPlaces(root, definition);
+  const formatPlace = await jobPlaces(root, definition);
   const lines = problems.slice(0, MAX_PROBLEMS).map(
     ({ name, property, reason }) => {
-      const key = keyOf(property);
-      return `${placeOf(name, key)}: job ${quote(name)}: ${key} ${reason}`;
+      const key = propertyKey(property);
+      return `${formatPlace(name, key)}: job ${quote(name)}: ${key} ${reason}`;
     },
   );
-  const rest = problems.length - lines.length;
+  const moreCount = problems.length - lines.length;
   throw new RunnerError(
     [
       `Cannot submit workflow ${quote(definition.name)} to a coordinator:`,
       ...lines,
-      ...rest > 0 ? [`and ${rest} more`] : [],
+      ...moreCount > 0 ? [`and ${moreCount} more`] : [],
     ].join("\n"),
     { code: "invalid-workflow" },
   );
 }
 
-function problemOf(
+function propertyProblem(
   property: string,
   body: JobBody,
   isEventJob: boolean,
@@ -109,7 +109,7 @@ function problemOf(
 }
 
 /** Returns the key of a property in a file. */
-function keyOf(property: string): string {
+function propertyKey(property: string): string {
   const keys: Readonly<Record<string, { readonly key: string } | undefined>> =
     JOB_KEYS;
   return keys[property]?.key ??

@@ -31,14 +31,14 @@ export function flattened(
 /**
  * Creates the definition of a job.
  *
- * @param own Its entry in a workflow file, or its job file.
+ * @param entry Its entry in a workflow file, or its job file.
  * @param base Job file that the entry refers to.
  * @returns The definition. Properties and variables of `own` override those of
  * `base`; variables override the `checkout` next to them.
  */
 export function jobDefinition(
   name: string,
-  own: JobContent,
+  entry: JobContent,
   base: JobContent = {},
 ): JobDefinition {
   const {
@@ -49,7 +49,7 @@ export function jobDefinition(
     pipelinePermissions: _pipelinePermissions,
     needs,
     ...rest
-  } = { ...baseBody(base, own), ...own };
+  } = { ...baseBody(base, entry), ...entry };
   const body = {
     ...Object.fromEntries(
       Object.entries(rest).filter(([key]) => !isVariable(key)),
@@ -57,10 +57,10 @@ export function jobDefinition(
     ...needs === undefined ? {} : dependenciesOn(needs),
   };
   const env = {
-    ...settingsOf(base),
+    ...settingVariables(base),
     ...base.environment,
-    ...settingsOf(own),
-    ...own.environment,
+    ...settingVariables(entry),
+    ...entry.environment,
   };
   return { name, body, env };
 }
@@ -82,7 +82,7 @@ function dependenciesOn(
 }
 
 /** Returns the options of a job, as variables for its runner. */
-function settingsOf(content: JobContent): Record<string, string> {
+function settingVariables(content: JobContent): Record<string, string> {
   const { checkout } = content;
   const settings = Object.entries(content).filter(([key]) => isVariable(key));
   return { ...Object.fromEntries(settings), ...checkout };
@@ -96,8 +96,8 @@ function isVariable(key: string): boolean {
  * A command or steps of the entry replace the command and the steps of the
  * file.
  */
-function baseBody(base: JobContent, own: JobContent): JobContent {
-  if (own.command === undefined && own.steps === undefined) return base;
+function baseBody(base: JobContent, entry: JobContent): JobContent {
+  if (entry.command === undefined && entry.steps === undefined) return base;
   const { command: _command, steps: _steps, ...rest } = base;
   return rest;
 }

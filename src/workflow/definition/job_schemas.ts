@@ -193,7 +193,7 @@ export const jsonVariables: Schema<Readonly<Record<string, JsonValue>>> = {
     for (const [key, value] of entries) {
       if (key.trim() === "") value.report("must have a name");
     }
-    return jsonOf(node, 0) as Readonly<Record<string, JsonValue>>;
+    return parseJsonNode(node, 0) as Readonly<Record<string, JsonValue>>;
   },
 };
 
@@ -206,24 +206,24 @@ export const jsonItems: Schema<readonly JsonValue[]> = {
   parse: (node) =>
     node.items === undefined
       ? void node.report("must be a list")
-      : node.items.map((item) => item.text ?? jsonOf(item, 0)),
+      : node.items.map((item) => item.text ?? parseJsonNode(item, 0)),
 };
 
-function jsonOf(node: DocumentNode, depth: number): JsonValue {
+function parseJsonNode(node: DocumentNode, depth: number): JsonValue {
   if (depth > MAX_DEPTH) {
     node.report(`is nested deeper than ${MAX_DEPTH} levels`);
     return null;
   }
   if (node.isNull) return null;
   if (node.items !== undefined) {
-    return node.items.map((item) => jsonOf(item, depth + 1));
+    return node.items.map((item) => parseJsonNode(item, depth + 1));
   }
   if (node.entries === undefined) return jsonScalar(node);
   const members = node.entries.map(([key, value]) => {
     if (RESERVED_KEYS.includes(key) || key === "__proto__") {
       value.report("has a name that is reserved for the coordinator");
     }
-    return [key, jsonOf(value, depth + 1)] as const;
+    return [key, parseJsonNode(value, depth + 1)] as const;
   });
   return Object.fromEntries(members);
 }

@@ -82,16 +82,16 @@ export async function readJobDefinition(
  * Finds and reads the job file that an entry of a workflow refers to.
  *
  * @param root Absolute path of the CI root.
- * @param given Path as written, relative to the root or to `.reactorcide/jobs`.
+ * @param writtenPath Path as written, relative to the root or to `.reactorcide/jobs`.
  * @throws {RunnerError} `invalid-job-file`, if the file does not exist, is
  * outside the root or is invalid.
  */
 export async function readBaseJobFile(
   root: string,
-  given: string,
+  writtenPath: string,
   options: ReadDefinitionOptions = {},
 ): Promise<BaseJobFile> {
-  const sourceFile = await findJobFile(root, given);
+  const sourceFile = await findJobFile(root, writtenPath);
   const { content: { name }, ...file } = await readFile(
     root,
     sourceFile,
@@ -171,18 +171,21 @@ export async function withEnvFiles(
   };
 }
 
-async function findJobFile(root: string, given: string): Promise<string> {
-  const parts = given.split("/");
-  if (given.startsWith("/") || parts.includes("..")) {
-    throw unusable(given, 'it must be a path below the root without ".."');
+async function findJobFile(root: string, writtenPath: string): Promise<string> {
+  const parts = writtenPath.split("/");
+  if (writtenPath.startsWith("/") || parts.includes("..")) {
+    throw jobFileError(
+      writtenPath,
+      'it must be a path below the root without ".."',
+    );
   }
   const clean = parts.filter((part) => part !== "" && part !== ".").join("/");
   for (const path of [clean, `${JOB_FOLDER}/${clean}`]) {
     const real = await inside(root, path);
     if (await isFile(real)) return path;
   }
-  throw unusable(
-    given,
+  throw jobFileError(
+    writtenPath,
     `the file does not exist, neither here nor in ${JOB_FOLDER}`,
   );
 }
@@ -192,11 +195,15 @@ async function inside(root: string, path: string): Promise<string> {
     return await guardPath(root, path);
   } catch (cause) {
     if (!(cause instanceof RunnerError)) throw cause;
-    throw unusable(path, "it is outside the root", cause);
+    throw jobFileError(path, "it is outside the root", cause);
   }
 }
 
-function unusable(path: string, state: string, cause?: unknown): RunnerError {
+function jobFileError(
+  path: string,
+  state: string,
+  cause?: unknown,
+): RunnerError {
   return new RunnerError(
     `Cannot use job file ${JSON.stringify(path)}: ${state}`,
     {

@@ -145,7 +145,7 @@ export async function parseWorkflow(
   });
   const basePaths = [...bases.values()].flatMap((base) => base.dependencyPaths);
   return {
-    ...definitionOf(content),
+    ...createDefinition(content),
     id,
     sourceFile,
     dependencyPaths: [...new Set([sourceFile, ...envPaths, ...basePaths])],
@@ -204,7 +204,7 @@ export function workflowId(sourceFile: string): string {
     .replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
 }
 
-function definitionOf(
+function createDefinition(
   { id, name = "", description, on, isTrue, paths = {}, vars = {} }:
     WorkflowFileContent,
 ) {
@@ -260,8 +260,8 @@ function mergeEntry(
   );
   const { command, steps } = job.body;
   // A job file that could not be read may contain the command.
-  const isWhole = jobFile === undefined || base !== undefined;
-  if (isWhole && command === undefined && steps === undefined) {
+  const hasAllParts = jobFile === undefined || base !== undefined;
+  if (hasAllParts && command === undefined && steps === undefined) {
     node.explain(() => `${node.label} needs the key "command"`);
   }
   checkJob(node, job.body);

@@ -5,7 +5,7 @@
  * file can expand to more text than fits in memory.
  */
 export class ByteBudget {
-  #left: number;
+  #remaining: number;
 
   /**
    * Creates an unused budget.
@@ -13,7 +13,7 @@ export class ByteBudget {
    * @param bytes Maximum size as JSON.
    */
   constructor(bytes: number) {
-    this.#left = bytes;
+    this.#remaining = bytes;
   }
 
   /**
@@ -22,7 +22,7 @@ export class ByteBudget {
    * @param value Plain data without cycles.
    */
   hasRoomFor(value: unknown): boolean {
-    return restOf(value, this.#left) >= 0;
+    return subtractSize(value, this.#remaining) >= 0;
   }
 
   /**
@@ -30,10 +30,10 @@ export class ByteBudget {
    *
    * @param value Plain data without cycles.
    */
-  take(value: unknown): boolean {
-    const rest = restOf(value, this.#left);
-    if (rest >= 0) this.#left = rest;
-    return rest >= 0;
+  spend(value: unknown): boolean {
+    const remaining = subtractSize(value, this.#remaining);
+    if (remaining >= 0) this.#remaining = remaining;
+    return remaining >= 0;
   }
 }
 
@@ -41,21 +41,21 @@ export class ByteBudget {
  * Subtracts the size of a value as JSON; stops as soon as the result is
  * negative.
  */
-function restOf(value: unknown, bytes: number): number {
+function subtractSize(value: unknown, bytes: number): number {
   // For quotes or brackets, and separators.
-  let rest = bytes - 4;
+  let remaining = bytes - 4;
   if (typeof value === "string") {
-    if (rest < value.length) return -1;
-    return rest - new TextEncoder().encode(JSON.stringify(value)).length;
+    if (remaining < value.length) return -1;
+    return remaining - new TextEncoder().encode(JSON.stringify(value)).length;
   }
   if (typeof value !== "object" || value === null) {
-    return rest - String(value).length;
+    return remaining - String(value).length;
   }
   for (const [key, member] of Object.entries(value)) {
-    if (!Array.isArray(value)) rest = restOf(key, rest);
-    if (rest < 0) return -1;
-    rest = restOf(member, rest);
-    if (rest < 0) return -1;
+    if (!Array.isArray(value)) remaining = subtractSize(key, remaining);
+    if (remaining < 0) return -1;
+    remaining = subtractSize(member, remaining);
+    if (remaining < 0) return -1;
   }
-  return rest;
+  return remaining;
 }

@@ -68,12 +68,12 @@ export async function loadTree(
     onProblem,
   );
   return {
-    workflows: unambiguous(
+    workflows: dropDuplicates(
       workflows,
       ({ id }) => `workflow "${id}"`,
       onProblem,
     ),
-    jobs: unambiguous(jobs, ({ job }) => `job "${job.name}"`, onProblem),
+    jobs: dropDuplicates(jobs, ({ job }) => `job "${job.name}"`, onProblem),
   };
 }
 
@@ -101,7 +101,7 @@ export async function loadHead(
       },
       onProblem,
     );
-    return unambiguous(workflows, ({ id }) => `workflow "${id}"`, onProblem);
+    return dropDuplicates(workflows, ({ id }) => `workflow "${id}"`, onProblem);
   } catch (error) {
     onProblem(
       signal.aborted
@@ -130,12 +130,12 @@ async function readAll<T>(
 }
 
 /** Drops definitions whose names are not unique. */
-function unambiguous<T extends { readonly sourceFile: string }>(
+function dropDuplicates<T extends { readonly sourceFile: string }>(
   list: readonly T[],
-  nameOf: (one: T) => string,
+  describe: (definition: T) => string,
   onProblem: ReportProblem,
 ): T[] {
-  const groups = Map.groupBy(list, nameOf);
+  const groups = Map.groupBy(list, describe);
   for (const [name, all] of groups) {
     if (all.length > 1) {
       onProblem(
@@ -144,7 +144,9 @@ function unambiguous<T extends { readonly sourceFile: string }>(
       );
     }
   }
-  return list.filter((one) => groups.get(nameOf(one))!.length === 1);
+  return list.filter((definition) =>
+    groups.get(describe(definition))!.length === 1
+  );
 }
 
 /** Definition files, as sorted paths relative to the CI root. */

@@ -331,10 +331,12 @@ function subjects(
 function checkUnique(
   node: DocumentNode,
   names: readonly string[],
-  what: string,
+  label: string,
 ): void {
-  const twice = names.find((name, at) => names.indexOf(name) !== at);
-  if (twice !== undefined) node.report(`names ${what} "${twice}" twice`);
+  const duplicate = names.find((name, at) => names.indexOf(name) !== at);
+  if (duplicate !== undefined) {
+    node.report(`names ${label} "${duplicate}" twice`);
+  }
 }
 
 function canonicalText(profile: string, rules: readonly PolicyRule[]): string {

@@ -99,24 +99,24 @@ export function planPullRequest(input: PullRequestInput): PullRequestPlan {
   const violations = new Violations(input);
   for (const id of [...bases.keys(), ...newIds(input, bases)]) {
     const [ours, theirs] = [bases.get(id), heads.get(id)];
-    const { dependencyPaths: own } = (theirs ?? ours)!;
-    const dependencies = new Set([...own, ...shared]);
+    const { dependencyPaths: definitionPaths } = (theirs ?? ours)!;
+    const dependencies = new Set([...definitionPaths, ...shared]);
     const affected = changedCiPaths.filter((path) => dependencies.has(path));
     const isChanged = affected.length > 0 && input.isStarted((ours ?? theirs)!);
-    const used = isChanged
+    const planned = isChanged
       ? headWorkflow(
         { ours, theirs, dependencyPaths: [...dependencies], changedCiPaths },
         input,
         budget,
       )
       : undefined;
-    if (typeof used === "string") violations.add(affected, id, used);
-    if (typeof used === "object") workflows.push(used);
+    if (typeof planned === "string") violations.add(affected, id, planned);
+    if (typeof planned === "object") workflows.push(planned);
     else if (ours !== undefined) {
       workflows.push({
         ...trusted(ours, event, input),
-        ...used === undefined ? {} : {
-          note: `the trusted definition is used because ${used}`,
+        ...planned === undefined ? {} : {
+          note: `the trusted definition is used because ${planned}`,
         },
       });
     } else {
@@ -125,7 +125,7 @@ export function planPullRequest(input: PullRequestInput): PullRequestPlan {
         ...{ name: id, sourceFile, jobs },
         origin: "head",
         isStarted: false,
-        reason: used ?? "the event does not start it",
+        reason: planned ?? "the event does not start it",
       });
     }
   }
@@ -166,7 +166,7 @@ class Violations {
         base_sha: event.ciSourceRef,
         head_sha: event.sourceRef,
       };
-      if (!this.#budget.take(violation)) continue;
+      if (!this.#budget.spend(violation)) continue;
       this.#reported.add(path);
       this.list.push(violation);
     }
@@ -195,7 +195,7 @@ export function ciPaths(changedFiles: readonly string[]): string[] {
  */
 export function reportedPaths(changedCiPaths: readonly string[]): string[] {
   const budget = new ByteBudget(MAX_LIST_BYTES);
-  const end = changedCiPaths.findIndex((path) => !budget.take(path));
+  const end = changedCiPaths.findIndex((path) => !budget.spend(path));
   return changedCiPaths.slice(0, end < 0 ? changedCiPaths.length : end);
 }
 
@@ -255,8 +255,10 @@ function headWorkflow(
       nodes.nodes.map((name) => [name, nodes])
     ),
   );
-  const kept = (ours?.jobs ?? []).filter(({ name }) => authority.has(name));
-  if (kept.length < authority.size) {
+  const trustedJobs = (ours?.jobs ?? []).filter(({ name }) =>
+    authority.has(name)
+  );
+  if (trustedJobs.length < authority.size) {
     return "the trusted workflow does not have a job that the policy lists";
   }
   if (theirs === undefined) {
@@ -268,7 +270,7 @@ function headWorkflow(
   if (ours === undefined && hasTrustedName(theirs, input)) {
     return "it has the same name as a trusted workflow";
   }
-  const jobs = withTrusted(theirs.jobs, kept);
+  const jobs = withTrusted(theirs.jobs, trustedJobs);
   const workflow: PlannedWorkflow = {
     definition: {
       ...theirs,
@@ -288,7 +290,7 @@ function headWorkflow(
   };
   // An invalid definition in a pull request must not abort the evaluation.
   try {
-    return problemOf(workflow, ours?.jobs ?? [], input.event, budget) ??
+    return checkWorkflow(workflow, ours?.jobs ?? [], input.event, budget) ??
       workflow;
   } catch (error) {
     return `the definition of the pull request is invalid: ${messageOf(error)}`;
@@ -296,7 +298,7 @@ function headWorkflow(
 }
 
 /** Returns why a definition that the policy allows cannot be used. */
-function problemOf(
+function checkWorkflow(
   workflow: PlannedWorkflow,
   trustedJobs: readonly JobDefinition[],
   event: EvalEvent,
@@ -306,28 +308,28 @@ function problemOf(
   const { definition, authority } = workflow;
   if (!budget.hasRoomFor(definition)) return tooLarge;
   // If the coordinator rejects one job, it rejects the whole document.
-  if (!budget.take(wireWorkflow(workflow, event))) return tooLarge;
-  const [before, after] = [trustedJobs, definition.jobs].map(chancesOf);
-  const lost = [...authority.keys()].find((name) =>
+  if (!budget.spend(wireWorkflow(workflow, event))) return tooLarge;
+  const [before, after] = [trustedJobs, definition.jobs].map(rateJobs);
+  const blockedJob = [...authority.keys()].find((name) =>
     after.get(name)! < before.get(name)!
   );
-  return lost === undefined
+  return blockedJob === undefined
     ? undefined
-    : `it would prevent the trusted job "${lost}" from running`;
+    : `it would prevent the trusted job "${blockedJob}" from running`;
 }
 
 /**
  * Rates each job: 2 if it runs when all others succeed, 1 if it runs only after
  * a failure, 0 if it never runs.
  */
-function chancesOf(
+function rateJobs(
   jobs: readonly JobDefinition[],
 ): ReadonlyMap<string, number> {
-  const explained = explainJobs(
+  const explanations = explainJobs(
     jobs.map((job) => ({ ...localJob(job), disableRunLocal: false })),
   );
   return new Map(
-    explained.map(({ name, status }) => [
+    explanations.map(({ name, status }) => [
       name,
       status === "skipped" ? 0 : status === "maybe" ? 1 : 2,
     ]),
@@ -370,13 +372,13 @@ function headPlace({ headUrl, sourceUrl, sourceRef }: EvalEvent): CodePlace {
 
 function withTrusted(
   jobs: readonly JobDefinition[],
-  kept: readonly JobDefinition[],
+  trustedJobs: readonly JobDefinition[],
 ): JobDefinition[] {
-  const byName = new Map(kept.map((job) => [job.name, job]));
+  const byName = new Map(trustedJobs.map((job) => [job.name, job]));
   const names = new Set(jobs.map(({ name }) => name));
   return [
     ...jobs.map((job) => byName.get(job.name) ?? job),
-    ...kept.filter(({ name }) => !names.has(name))
+    ...trustedJobs.filter(({ name }) => !names.has(name))
       .sort((a, b) => a.name < b.name ? -1 : 1),
   ];
 }

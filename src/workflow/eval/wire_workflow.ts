@@ -50,12 +50,12 @@ export function wireWorkflow(
     dependency_paths: definition.dependencyPaths,
     vars,
     jobs: wired.map((job) => {
-      const own = authority.get(job.job_name);
-      return own === undefined ? job : {
+      const trusted = authority.get(job.job_name);
+      return trusted === undefined ? job : {
         ...job,
         ci_origin: "base",
-        execution_profile: own.profile,
-        worker_class: own.workers,
+        execution_profile: trusted.profile,
+        worker_class: trusted.workers,
         ci_source_type: "git",
         ci_source_url: event.ciSourceUrl,
         ci_source_ref: event.ciSourceRef,

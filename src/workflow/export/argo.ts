@@ -1,7 +1,7 @@
 import { Variable } from "../../environment/variables.ts";
 import { usesPaths } from "../../schema/when.ts";
 import { findKey } from "../definition/definition_source.ts";
-import { bytesOf } from "../local/container_command.ts";
+import { parseBytes } from "../local/container_command.ts";
 import { Commented } from "./commented_yaml.ts";
 import type { EngineSecret } from "./engine_secrets.ts";
 import {
@@ -262,7 +262,7 @@ function containerResources(
       cpu: cpu?.limit,
       memory: memory?.limit === undefined
         ? undefined
-        : `${bytesOf(memory.limit)}`,
+        : `${parseBytes(memory.limit)}`,
     },
   };
 }

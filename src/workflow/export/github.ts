@@ -1,7 +1,7 @@
 import { Variable } from "../../environment/variables.ts";
 import type { EventType } from "../../schema/events.ts";
 import { findKey } from "../definition/definition_source.ts";
-import { limitsOf } from "../local/container_command.ts";
+import { resourceFlags } from "../local/container_command.ts";
 import { branchPrefix } from "./branch_prefix.ts";
 import { Commented } from "./commented_yaml.ts";
 import { checkoutSettings } from "./engine_checkout.ts";
@@ -189,7 +189,7 @@ function stepVariables(
 function createContainer({ image, user, definition: { body } }: ExportedJob) {
   const options = [
     ...user === undefined ? [] : [`--user=${user}`],
-    ...limitsOf(body),
+    ...resourceFlags(body),
   ];
   return {
     image,

@@ -61,23 +61,23 @@ export function apiRequests(
       throw unreachable(cause);
     }
     if (response.ok) return response;
-    throw refusal(response.status, await textOf(response, signal));
+    throw refusal(response.status, await readText(response, signal));
   }
 
   return {
     async send(sent, signal) {
       using late = abortAfter(REQUEST_MS);
-      const both = AbortSignal.any([signal, late.signal]);
+      const eitherSignal = AbortSignal.any([signal, late.signal]);
       try {
-        const response = await request(sent, both);
-        return parseJson(await textOf(response, both));
+        const response = await request(sent, eitherSignal);
+        return parseJson(await readText(response, eitherSignal));
       } catch (error) {
         if (!late.signal.aborted || signal.aborted) throw error;
         throw unreachable(new Error(`no response in ${REQUEST_MS / 1_000} s`));
       }
     },
     async *stream(path, signal) {
-      yield* bytesOf(await request({ method: "GET", path }, signal), signal);
+      yield* readBytes(await request({ method: "GET", path }, signal), signal);
     },
   };
 }
@@ -91,7 +91,7 @@ export function apiRequests(
  * @throws {ClusterError} If the connection breaks.
  * @throws {unknown} The reason of the signal once it is aborted.
  */
-async function* bytesOf(
+async function* readBytes(
   { body }: Response,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
@@ -113,13 +113,13 @@ async function* bytesOf(
   }
 }
 
-async function textOf(
+async function readText(
   response: Response,
   signal: AbortSignal,
 ): Promise<string> {
   const parts: Uint8Array[] = [];
   let length = 0;
-  for await (const bytes of bytesOf(response, signal)) {
+  for await (const bytes of readBytes(response, signal)) {
     parts.push(bytes);
     length += bytes.length;
     if (length > MAX_RESPONSE_BYTES) {
@@ -144,11 +144,11 @@ function unreachable(cause: unknown): ClusterError {
 function refusal(status: number, text: string): ClusterError {
   const answer = parseJson(text);
   const message = isObject(answer) ? answer.message : text;
-  const shown = typeof message === "string"
+  const excerpt = typeof message === "string"
     ? oneLine(message.slice(0, MAX_MESSAGE_LENGTH)).trim()
     : "";
   return new ClusterError(
-    `The cluster refused a request: ${shown || `status ${status}`}`,
+    `The cluster refused a request: ${excerpt || `status ${status}`}`,
     { status },
   );
 }

@@ -7,7 +7,7 @@ import {
   type ClusterTransport,
 } from "./cluster_transport.ts";
 import { RUN_LABEL } from "./job_manifest.ts";
-import { readObject, textOf } from "./read_objects.ts";
+import { readObject, readString } from "./read_objects.ts";
 
 /** Maximum time for which the API server may be unreachable, in milliseconds. */
 export const CLUSTER_OUTAGE_MS = 300_000;
@@ -98,9 +98,9 @@ export class Cluster {
     } catch (error) {
       if (!(error instanceof ClusterError) || error.status !== 409) throw error;
       const present = await this.get(resource, name, signal);
-      const isOwn = present?.metadata.labels?.[RUN_LABEL] ===
+      const isFromRun = present?.metadata.labels?.[RUN_LABEL] ===
         labels?.[RUN_LABEL];
-      if (present !== undefined && isOwn) return present;
+      if (present !== undefined && isFromRun) return present;
       throw error;
     }
   }
@@ -144,7 +144,7 @@ export class Cluster {
     const metadata = isObject(list.metadata) ? list.metadata : {};
     return {
       items: list.items.flatMap((item: unknown) => readObject(item) ?? []),
-      version: textOf(metadata.resourceVersion) ?? "",
+      version: readString(metadata.resourceVersion) ?? "",
     };
   }
 

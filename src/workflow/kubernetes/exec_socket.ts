@@ -52,8 +52,8 @@ export async function* execSocket(
   const messages = new Messages(socket);
   try {
     await messages.opened;
-    const fed = input === undefined ? undefined : feed(socket, input);
-    fed?.catch(() => close(socket));
+    const sending = input === undefined ? undefined : sendInput(socket, input);
+    sending?.catch(() => close(socket));
     yield* messages.output();
     signal.throwIfAborted();
     messages.checkStatus();
@@ -90,12 +90,12 @@ class Messages {
     };
     socket.onclose = () => {
       this.#isClosed = true;
-      opened.reject(this.#lost());
+      opened.reject(this.#connectionError());
       closed.resolve();
       this.#wake();
     };
     socket.onmessage = ({ data }) => {
-      if (data instanceof ArrayBuffer) this.#take(new Uint8Array(data));
+      if (data instanceof ArrayBuffer) this.#handle(new Uint8Array(data));
       if (this.#unreadBytes > MAX_UNREAD_BYTES) close(socket);
     };
   }
@@ -114,7 +114,7 @@ class Messages {
 
   /** @throws {ClusterError} Unless the program has succeeded. */
   checkStatus(): void {
-    if (this.#status === undefined) throw this.#lost();
+    if (this.#status === undefined) throw this.#connectionError();
     const { status, message } = isObject(this.#status) ? this.#status : {};
     if (status === "Success") return;
     throw new ClusterError(
@@ -123,14 +123,14 @@ class Messages {
     );
   }
 
-  #lost(): ClusterError {
+  #connectionError(): ClusterError {
     return new ClusterError(
       `Lost the connection to the pod${this.#error && `: ${this.#error}`}`,
       { status: undefined },
     );
   }
 
-  #take(message: Uint8Array): void {
+  #handle(message: Uint8Array): void {
     const content = message.subarray(1);
     switch (message[0]) {
       case CHANNEL.stdout:
@@ -149,7 +149,7 @@ class Messages {
   }
 }
 
-async function feed(
+async function sendInput(
   socket: WebSocket,
   input: AsyncIterable<Uint8Array>,
 ): Promise<void> {

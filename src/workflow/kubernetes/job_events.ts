@@ -1,7 +1,7 @@
 import { isObject } from "../../json_value.ts";
 import { pause } from "../../process/time_limit.ts";
 import type { Cluster } from "./cluster.ts";
-import { textOf } from "./read_objects.ts";
+import { readString } from "./read_objects.ts";
 
 /** Time without a Pod after which the events of a Job are read, in milliseconds. */
 const MISSING_MS = 5_000;
@@ -26,7 +26,7 @@ export function explainMissingPod(
 ): Disposable {
   const stop = new AbortController();
   const { signal } = stop;
-  const look = async () => {
+  const poll = async () => {
     for (;;) {
       await pause(MISSING_MS, signal);
       if (signal.aborted || !isMissing()) return;
@@ -35,7 +35,7 @@ export function explainMissingPod(
     }
   };
   // The reason is optional: reading events may be forbidden.
-  look().catch(() => {});
+  poll().catch(() => {});
   return { [Symbol.dispose]: () => stop.abort() };
 }
 
@@ -54,7 +54,7 @@ async function lastWarning(
   const items = isObject(list) && Array.isArray(list.items) ? list.items : [];
   const event: unknown = items.at(-1);
   if (!isObject(event)) return undefined;
-  const reason = textOf(event.reason) ?? "unknown reason";
-  const message = textOf(event.message) ?? "";
+  const reason = readString(event.reason) ?? "unknown reason";
+  const message = readString(event.message) ?? "";
   return `its pod cannot be created (${reason}): ${message}`;
 }

@@ -34,7 +34,7 @@ const IS_READY = /^Starting to serve on /m;
  * Starts kubectl, and a second process that ends kubectl when standard input is
  * closed, which also happens if the runner is killed.
  */
-const TIED_KUBECTL =
+const KUBECTL_SCRIPT =
   `exec 3<&0 </dev/null; { cat <&3; kill "$$"; } >/dev/null 2>&1 & exec kubectl "$@" 3<&-`;
 
 /** Options for {@linkcode kubectlTransport}. */
@@ -91,7 +91,7 @@ export async function kubectlTransport(
     }),
     namespace: space,
     exec: ({ pod, container, command }, input, signal) =>
-      outputOf(program, [
+      runKubectl(program, [
         ...["exec", `--namespace=${space}`, pod, `--container=${container}`],
         ...input === undefined ? [] : ["--stdin"],
         ...["--", ...command],
@@ -144,9 +144,9 @@ function openProxy({ cwd, env, flags }: Kubectl, host: Host): Proxy {
     | undefined;
   let ended: Promise<unknown> = Promise.resolve();
 
-  function startOnce() {
+  function startProxy() {
     const child = spawn([
-      ...["sh", "-c", TIED_KUBECTL, "sh", ...flags, "proxy"],
+      ...["sh", "-c", KUBECTL_SCRIPT, "sh", ...flags, "proxy"],
       ...[`--unix-socket=${path}`, "--append-server-path"],
     ], { cwd, env, stderr: "separate", stdin: "piped" });
     const output = readOutput(child);
@@ -164,7 +164,7 @@ function openProxy({ cwd, env, flags }: Kubectl, host: Host): Proxy {
 
   return {
     client,
-    start: () => (running ??= startOnce()).ready,
+    start: () => (running ??= startProxy()).ready,
     async [Symbol.asyncDispose]() {
       running?.child.signal("SIGKILL");
       await ended;
@@ -231,7 +231,7 @@ async function whenReady(
 }
 
 /** Runs kubectl, and yields its standard output. */
-async function* outputOf(
+async function* runKubectl(
   { cwd, env, flags }: Kubectl,
   args: readonly string[],
   { input, signal }: {
@@ -308,8 +308,10 @@ function failure(
   // failed, the last line says so, after the message of the program.
   const all = message.trim().split("\n")
     .filter((line) => !/^[EWI]\d{4} /.test(line));
-  const own = all.filter((line) => !/^command terminated with /.test(line));
-  const lines = own.length > 0 ? own : all;
+  const programLines = all.filter((line) =>
+    !/^command terminated with /.test(line)
+  );
+  const lines = programLines.length > 0 ? programLines : all;
   return new ClusterError(
     `Cannot run "kubectl ${verb}": ${
       oneLine(lines.at(-1) || `it ended with exit code ${exitCode}`)

@@ -13,8 +13,8 @@ import {
   artifactPaths,
   clonesSource,
   clusterProblems,
-  commandOf,
-  userIdsOf,
+  jobArgv,
+  parseUserIds,
 } from "./placed_job.ts";
 import { podVariables } from "./pod_variables.ts";
 import { type PodProcessOptions, startPod } from "./pod_process.ts";
@@ -149,7 +149,7 @@ function placeJob(request: JobRequest, placing: Placing): PlacedJob {
   const codeDir = job.codeDir ?? defaultOf("code_dir");
   let reason: string | undefined;
   return {
-    command: commandOf(job),
+    command: jobArgv(job),
     get reason() {
       return reason;
     },
@@ -167,11 +167,11 @@ function placeJob(request: JobRequest, placing: Placing): PlacedJob {
         displayName: masker.maskText(displayName),
         image: job.image ?? defaultImage,
         helperImage: defaultImage,
-        command: commandOf(job),
+        command: jobArgv(job),
         directory: job.jobDir ?? codeDir,
         facts,
         hasSecret: Object.keys(secrets).length > 0,
-        user: userIdsOf(job)!,
+        user: parseUserIds(job)!,
         resources: job.resources ?? {},
         gpuCount: job.capabilities?.includes("gpu") ? 1 : 0,
         imagePullSecrets: job.imagePullSecrets ?? [],

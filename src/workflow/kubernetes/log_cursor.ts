@@ -100,7 +100,7 @@ export class LogCursor {
   get since(): string | undefined {
     if (this.#last === undefined) return undefined;
     // A later line may be a little older.
-    const date = new Date(msOf(this.#last.time) - MAX_DISORDER_MS);
+    const date = new Date(parseTimeMs(this.#last.time) - MAX_DISORDER_MS);
     return date.toISOString().replace(/\.\d+/, "");
   }
 
@@ -128,7 +128,7 @@ export class LogCursor {
     for (let rest = bytes; rest.length > 0;) {
       rest = this.#line === undefined
         ? this.#readTime(rest, output)
-        : this.#readText(this.#line, rest, output);
+        : this.#readString(this.#line, rest, output);
     }
     return joinBytes(output);
   }
@@ -140,7 +140,7 @@ export class LogCursor {
    */
   finish(): Uint8Array<ArrayBuffer> {
     const output: Uint8Array[] = [];
-    if (this.#search !== undefined) this.#giveUp(this.#search, output);
+    if (this.#search !== undefined) this.#endSearch(this.#search, output);
     return joinBytes(output);
   }
 
@@ -169,14 +169,14 @@ export class LogCursor {
     // A message of the node has no timestamp.
     const isSkipped = this.#search !== undefined;
     this.#line = { time: undefined, length: 0, skip: 0, isSkipped };
-    this.#readText(this.#line, head, output);
+    this.#readString(this.#line, head, output);
     return bytes.subarray(end);
   }
 
   #startLine(time: string, output: Uint8Array[]): void {
     const search = this.#search;
-    if (search !== undefined && this.#isLost(search, time)) {
-      this.#giveUp(search, output);
+    if (search !== undefined && this.#isMissing(search, time)) {
+      this.#endSearch(search, output);
     }
     const isSkipped = this.#search !== undefined;
     const cut = this.#cut;
@@ -195,7 +195,7 @@ export class LogCursor {
     output.push(Uint8Array.of(LINE_FEED));
   }
 
-  #readText(
+  #readString(
     line: OpenLine,
     bytes: Uint8Array,
     output: Uint8Array[],
@@ -220,7 +220,9 @@ export class LogCursor {
 
   #hold({ time }: OpenLine, text: Uint8Array): void {
     const search = this.#search!;
-    if (time === undefined || msOf(time) < msOf(this.#last!.time)) return;
+    if (
+      time === undefined || parseTimeMs(time) < parseTimeMs(this.#last!.time)
+    ) return;
     search.held.push(text.slice());
     search.heldBytes += text.length;
     search.heldTime = time;
@@ -246,7 +248,7 @@ export class LogCursor {
     const second = time.slice(0, SECOND_LENGTH);
     if (second !== this.#second) {
       this.#second = second;
-      this.#newestMs = Math.max(this.#newestMs, msOf(time));
+      this.#newestMs = Math.max(this.#newestMs, parseTimeMs(time));
     }
     const counts = this.#counts;
     const number = (counts.get(time) ?? 0) + 1;
@@ -259,13 +261,13 @@ export class LogCursor {
   }
 
   /** Checks whether it is certain that the last line is not repeated. */
-  #isLost({ heldBytes }: Search, time: string): boolean {
+  #isMissing({ heldBytes }: Search, time: string): boolean {
     return heldBytes > MAX_HELD_BYTES ||
-      msOf(time) > this.#newestMs + SECOND_MS + MAX_DISORDER_MS;
+      parseTimeMs(time) > this.#newestMs + SECOND_MS + MAX_DISORDER_MS;
   }
 
   /** Ends the search for the last line, because it is not repeated. */
-  #giveUp(search: Search, output: Uint8Array[]): void {
+  #endSearch(search: Search, output: Uint8Array[]): void {
     if (this.#cut !== undefined) this.#dropCut(output);
     this.#hasGap = true;
     this.#search = undefined;
@@ -277,6 +279,6 @@ export class LogCursor {
   }
 }
 
-function msOf(time: string): number {
+function parseTimeMs(time: string): number {
   return Date.parse(time);
 }

@@ -17,8 +17,8 @@ const RUNNER = { uid: 1001, gid: 1001 };
 export function clusterProblems(job: LocalJob): string[] {
   const { name, image, env, capabilities = [], runAsUser } = job;
   const problems: string[] = [];
-  const unfit = remoteStepsProblem(job);
-  if (unfit !== undefined) problems.push(`its steps ${unfit}`);
+  const stepsProblem = remoteStepsProblem(job);
+  if (stepsProblem !== undefined) problems.push(`its steps ${stepsProblem}`);
   const problem = image === undefined ? undefined : imageProblem(image);
   if (problem !== undefined) {
     problems.push(`its image ${JSON.stringify(image)}: ${problem}`);
@@ -37,7 +37,7 @@ export function clusterProblems(job: LocalJob): string[] {
       } has a name that Kubernetes does not accept`,
     );
   }
-  if (userIdsOf(job) === undefined) {
+  if (parseUserIds(job) === undefined) {
     problems.push(
       `its user ${JSON.stringify(runAsUser)} is not runner, root or uid[:gid]`,
     );
@@ -46,14 +46,14 @@ export function clusterProblems(job: LocalJob): string[] {
 }
 
 /** Returns the program of the container of a job, and its arguments. */
-export function commandOf({ command = "", isWrapped }: LocalJob): string[] {
+export function jobArgv({ command = "", isWrapped }: LocalJob): string[] {
   return isWrapped
     ? ["runnerlib", "run", `--job-command=${command}`]
     : ["sh", "-c", command];
 }
 
 /** Returns the user and group of a job; `undefined` if they are not known. */
-export function userIdsOf(
+export function parseUserIds(
   { runAsUser = "" }: LocalJob,
 ): { readonly uid: number; readonly gid: number } | undefined {
   if (runAsUser === "" || runAsUser === "runner") return RUNNER;
@@ -77,8 +77,8 @@ export function artifactPaths({ artifacts = [], codeDir }: LocalJob): string[] {
   const root = code.replace(/^\/job\/?/, "");
   const paths = artifacts.flatMap(({ paths }) => paths).map((pattern) => {
     const parts = pattern.split("/").filter((part) => part && part !== ".");
-    const wild = parts.findIndex((part) => /[*?[\]{}\\!]/.test(part));
-    const fixed = wild === -1 ? parts : parts.slice(0, wild);
+    const firstWildcard = parts.findIndex((part) => /[*?[\]{}\\!]/.test(part));
+    const fixed = firstWildcard === -1 ? parts : parts.slice(0, firstWildcard);
     return [...root === "" ? [] : [root], ...fixed].join("/");
   });
   // A path is fetched with everything in it.

@@ -143,9 +143,9 @@ export async function fetchFiles(
       signal,
     });
     const move = async (paths: readonly string[]) => {
-      const kept: string[] = [];
+      const skipped: string[] = [];
       for (const path of paths) {
-        kept.push(
+        skipped.push(
           ...await moveInto({
             from: await placeIn(parts, path),
             to: await placeIn(workspace, path),
@@ -153,7 +153,7 @@ export async function fetchFiles(
           }),
         );
       }
-      return kept;
+      return skipped;
     };
     for (const path of code) await removeTree(await placeIn(workspace, path));
     await move(code);
@@ -178,9 +178,9 @@ async function exec(
       return;
     } catch (error) {
       signal.throwIfAborted();
-      const mayPass = error instanceof ClusterError && error.isTransient ||
+      const isTemporary = error instanceof ClusterError && error.isTransient ||
         error instanceof TypeError;
-      if (!mayPass || attempt === MAX_ATTEMPTS) throw error;
+      if (!isTemporary || attempt === MAX_ATTEMPTS) throw error;
       await pause(attempt * PAUSE_MS, signal);
     }
   }
@@ -199,10 +199,10 @@ async function unpackInto(
   signal: AbortSignal,
 ): Promise<void> {
   const budget = new Budget(LIMITS, LIMITS.maxBytes);
-  const plain = ReadableStream.from(
+  const decompressed = ReadableStream.from(
     bytes as AsyncIterable<Uint8Array<ArrayBuffer>>,
   ).pipeThrough(new DecompressionStream("gzip"));
-  const entries = tarEntries(budget.counted(plain), budget);
+  const entries = tarEntries(budget.counted(decompressed), budget);
   await unpack(entries, directory, { stripTop: false, budget, signal });
 }
 
@@ -236,10 +236,10 @@ async function moveInto({ from, to, name }: {
     return [];
   }
   if (!info.isDirectory || !present.isDirectory) return [name];
-  const kept: string[] = [];
+  const skipped: string[] = [];
   const members = await Array.fromAsync(Deno.readDir(from));
   for (const { name: member } of members) {
-    kept.push(
+    skipped.push(
       ...await moveInto({
         from: `${from}/${member}`,
         to: `${to}/${member}`,
@@ -247,5 +247,5 @@ async function moveInto({ from, to, name }: {
       }),
     );
   }
-  return kept;
+  return skipped;
 }

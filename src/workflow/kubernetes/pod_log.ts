@@ -86,11 +86,11 @@ export async function followLog(
       if (ended.aborted) continue;
     } catch (error) {
       if (signal.aborted) throw error;
-      if (isGone(error)) {
+      if (isDeleted(error)) {
         await write(cursor.finish());
         return "the pod was deleted before its log was read";
       }
-      if (!mayPass(error)) throw error;
+      if (!isTemporary(error)) throw error;
       if (isLast) {
         failedSinceMs ??= performance.now();
         const maxMs = isMissing(error)
@@ -137,10 +137,10 @@ async function* logStream(
     if (idle !== undefined) awaitBytes();
   });
   const path = `${cluster.path("pods", pod)}/log?${query}`;
-  const both = AbortSignal.any([signal, stuck.signal]);
+  const eitherSignal = AbortSignal.any([signal, stuck.signal]);
   try {
     awaitBytes();
-    for await (const bytes of cluster.transport.stream(path, both)) {
+    for await (const bytes of cluster.transport.stream(path, eitherSignal)) {
       idle?.[Symbol.dispose]();
       idle = undefined;
       yield bytes;
@@ -151,7 +151,7 @@ async function* logStream(
   }
 }
 
-function isGone(error: unknown): boolean {
+function isDeleted(error: unknown): boolean {
   return error instanceof ClusterError && error.status === 404;
 }
 
@@ -160,7 +160,7 @@ function isMissing(error: unknown): boolean {
   return error instanceof ClusterError && error.status === 400;
 }
 
-function mayPass(error: unknown): boolean {
+function isTemporary(error: unknown): boolean {
   return error instanceof DOMException ||
     isMissing(error) || error instanceof ClusterError && error.isTransient;
 }

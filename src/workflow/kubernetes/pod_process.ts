@@ -275,22 +275,22 @@ class PodRun {
   /** Waits until a container has started, and logs why it has not. */
   async #start(container: "prepare" | "job"): Promise<Started> {
     const { cluster, objects, startMs, logger } = this.#options;
-    let told: string | undefined;
-    const tell = (reason: string) => {
-      if (reason === told) return;
-      told = reason;
+    let lastReason: string | undefined;
+    const logReason = (reason: string) => {
+      if (reason === lastReason) return;
+      lastReason = reason;
       logger.warn("kubernetes", `The job waits: ${reason}`);
     };
     using late = abortAfter(startMs);
     using _ = explainMissingPod(cluster, {
       name: this.#name,
       isMissing: () => this.#view.pod === undefined,
-      onReason: tell,
+      onReason: logReason,
     });
     const find = (view: JobView): Started | undefined => {
       const { pod } = view;
       const state = pod && podState(pod);
-      if (state?.waitReason !== undefined) tell(state.waitReason);
+      if (state?.waitReason !== undefined) logReason(state.waitReason);
       const isStarted = state !== undefined && state[container] !== "waiting" &&
         (container === "job" || state[container] === "running");
       if (pod !== undefined && isStarted) return { pod: pod.metadata.name };
@@ -302,7 +302,7 @@ class PodRun {
     } catch (error) {
       if (!late.signal.aborted || this.#killed.signal.aborted) throw error;
       const reason = `it did not start within ${startMs / 1_000} s` +
-        (told === undefined ? "" : `: ${told}`);
+        (lastReason === undefined ? "" : `: ${lastReason}`);
       return { exitCode: NO_EXIT_CODE, reason };
     }
   }
@@ -351,10 +351,10 @@ class PodRun {
     try {
       const phase = await objects.until(this.#name, filesPhase, waiting);
       if (phase !== "running") throw new Error("its pod has ended");
-      const kept = await fetchFiles(cluster, {
+      const skipped = await fetchFiles(cluster, {
         ...{ pod, workspace, paths, signal },
       });
-      for (const name of kept) {
+      for (const name of skipped) {
         logger.warn(
           "kubernetes",
           `Left "${name}": the runner writes this file`,
@@ -363,7 +363,7 @@ class PodRun {
       return exit;
     } catch (error) {
       if (signal.aborted) return exit;
-      const reason = `its results are lost: ${messageOf(error)}`;
+      const reason = `its results could not be fetched: ${messageOf(error)}`;
       if (exit.exitCode === 0) return { exitCode: NO_EXIT_CODE, reason };
       logger.warn("kubernetes", `The job has ended, but ${reason}`);
       return exit;
@@ -378,9 +378,9 @@ function hasStarted({ pod }: JobView): boolean {
 function isRemoved(
   { job, isJobGone, pod, isPodGone }: JobView,
 ): true | undefined {
-  const isGone = (job === undefined || isJobGone) &&
+  const areBothDeleted = (job === undefined || isJobGone) &&
     (pod === undefined || isPodGone);
-  return isGone || undefined;
+  return areBothDeleted || undefined;
 }
 
 function isEnded({ pod, isPodGone }: JobView): boolean {

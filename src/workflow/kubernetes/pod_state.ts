@@ -77,26 +77,26 @@ export function podState(pod: Pod): PodState {
     JOB_CONTAINER,
     FILES_CONTAINER,
   ].map(find);
-  const exit = exitOf(pod, job, prepare, statuses);
-  const waitReason = exit === undefined && phaseOf(job) === "waiting"
+  const exit = findExit(pod, job, prepare, statuses);
+  const waitReason = exit === undefined && containerPhase(job) === "waiting"
     ? pendingReason(pod, statuses)
     : undefined;
   return {
-    prepare: phaseOf(prepare),
-    job: phaseOf(job),
-    files: phaseOf(files),
+    prepare: containerPhase(prepare),
+    job: containerPhase(job),
+    files: containerPhase(files),
     ...exit === undefined ? {} : { exit },
     ...waitReason === undefined ? {} : { waitReason },
     isDeleted: metadata.deletionTimestamp !== undefined,
   };
 }
 
-function phaseOf(status: ContainerStatus | undefined): ContainerPhase {
+function containerPhase(status: ContainerStatus | undefined): ContainerPhase {
   if (status?.state?.terminated !== undefined) return "ended";
   return status?.state?.running === undefined ? "waiting" : "running";
 }
 
-function exitOf(
+function findExit(
   pod: Pod,
   job: ContainerStatus | undefined,
   prepare: ContainerStatus | undefined,
@@ -168,8 +168,8 @@ export function removalReason({ status = {} }: Pod): string | undefined {
   const disruption = find(status.conditions, "DisruptionTarget", "True");
   if (disruption === undefined) return undefined;
   const { reason = "", message } = disruption;
-  const what = DISRUPTIONS[reason] ?? `its pod was removed (${reason})`;
-  return what + detail(message);
+  const description = DISRUPTIONS[reason] ?? `its pod was removed (${reason})`;
+  return description + detail(message);
 }
 
 function deletionReason({ metadata }: Pod): string | undefined {

@@ -30,24 +30,24 @@ const MAX_MEMBERS = 100;
  * @returns `undefined` if it has no valid name.
  */
 export function readObject(value: unknown): JobObject & Pod | undefined {
-  const metadata = metadataOf(isObject(value) ? value.metadata : undefined);
+  const metadata = readMetadata(isObject(value) ? value.metadata : undefined);
   if (metadata === undefined) return undefined;
   const { spec, status } = value as Record<string, unknown>;
   return {
     metadata,
     ...isObject(spec) ? { spec } : {},
-    ...isObject(status) ? { status: statusOf(status) } : {},
+    ...isObject(status) ? { status: readStatus(status) } : {},
   };
 }
 
 /** Returns a text as one line; `undefined` if it is not text. */
-export function textOf(value: unknown): string | undefined {
+export function readString(value: unknown): string | undefined {
   return typeof value === "string"
     ? oneLine(value.slice(0, MAX_TEXT_LENGTH))
     : undefined;
 }
 
-function metadataOf(value: unknown): ObjectMeta | undefined {
+function readMetadata(value: unknown): ObjectMeta | undefined {
   if (!isObject(value)) return undefined;
   const { name } = value;
   if (typeof name !== "string" || !NAME.test(name)) return undefined;
@@ -57,40 +57,40 @@ function metadataOf(value: unknown): ObjectMeta | undefined {
     ...texts(value, ["uid", "resourceVersion", "deletionTimestamp"]),
     labels: Object.fromEntries(
       Object.entries(labels).slice(0, MAX_MEMBERS)
-        .map(([key, label]) => [key, textOf(label) ?? ""]),
+        .map(([key, label]) => [key, readString(label) ?? ""]),
     ),
   };
 }
 
-function statusOf(
+function readStatus(
   status: Record<string, unknown>,
 ): NonNullable<(JobObject & Pod)["status"]> {
   return {
     ...texts(status, ["phase", "reason", "message"]),
-    conditions: membersOf(status.conditions).map(conditionOf),
-    initContainerStatuses: membersOf(status.initContainerStatuses)
-      .map(containerOf),
-    containerStatuses: membersOf(status.containerStatuses).map(containerOf),
+    conditions: readMembers(status.conditions).map(readCondition),
+    initContainerStatuses: readMembers(status.initContainerStatuses)
+      .map(readContainer),
+    containerStatuses: readMembers(status.containerStatuses).map(readContainer),
   };
 }
 
-function conditionOf(value: Record<string, unknown>): ObjectCondition {
+function readCondition(value: Record<string, unknown>): ObjectCondition {
   return {
-    type: textOf(value.type) ?? "",
-    status: textOf(value.status) ?? "",
+    type: readString(value.type) ?? "",
+    status: readString(value.status) ?? "",
     ...texts(value, ["reason", "message"]),
   };
 }
 
-function containerOf(value: Record<string, unknown>): ContainerStatus {
+function readContainer(value: Record<string, unknown>): ContainerStatus {
   return {
-    name: textOf(value.name) ?? "",
+    name: readString(value.name) ?? "",
     ...texts(value, ["image"]),
-    ...isObject(value.state) ? { state: stateOf(value.state) } : {},
+    ...isObject(value.state) ? { state: readState(value.state) } : {},
   };
 }
 
-function stateOf(
+function readState(
   { waiting, running, terminated }: Record<string, unknown>,
 ): ContainerState {
   return {
@@ -102,8 +102,8 @@ function stateOf(
       ? {
         terminated: {
           // An invalid exit code must not count as success.
-          exitCode: byteOf(terminated.exitCode) ?? 1,
-          signal: byteOf(terminated.signal),
+          exitCode: readByte(terminated.exitCode) ?? 1,
+          signal: readByte(terminated.signal),
           ...texts(terminated, ["reason", "message"]),
         },
       }
@@ -111,13 +111,13 @@ function stateOf(
   };
 }
 
-function byteOf(value: unknown): number | undefined {
+function readByte(value: unknown): number | undefined {
   return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 255
     ? Number(value)
     : undefined;
 }
 
-function membersOf(value: unknown): Record<string, unknown>[] {
+function readMembers(value: unknown): Record<string, unknown>[] {
   return Array.isArray(value)
     ? value.slice(0, MAX_MEMBERS).filter(isObject)
     : [];
@@ -130,7 +130,7 @@ function texts<K extends string>(
 ): { [key in K]?: string } {
   return Object.fromEntries(
     keys.flatMap((key) => {
-      const text = textOf(value[key]);
+      const text = readString(value[key]);
       return text === undefined ? [] : [[key, text]];
     }),
   ) as { [key in K]?: string };

@@ -6,7 +6,7 @@ import { type Cluster, CLUSTER_OUTAGE_MS } from "./cluster.ts";
 import type { JobObject, Pod } from "./cluster_objects.ts";
 import { ClusterError } from "./cluster_transport.ts";
 import { JOB_NAME_LABEL, RUN_LABEL } from "./job_manifest.ts";
-import { readObject, textOf } from "./read_objects.ts";
+import { readObject, readString } from "./read_objects.ts";
 
 /** Time after which a watch is restarted, in seconds. */
 const WATCH_SECONDS = 60;
@@ -163,7 +163,8 @@ export class RunObjects implements AsyncDisposable {
         for await (const event of this.#events(resource, version)) {
           if (isForgotten(event)) return;
           const { metadata } = event.object;
-          const newer = isObject(metadata) && textOf(metadata.resourceVersion);
+          const newer = isObject(metadata) &&
+            readString(metadata.resourceVersion);
           version = newer || version;
           const object = readObject(event.object);
           if (object !== undefined && event.type !== "BOOKMARK") {
@@ -206,12 +207,12 @@ export class RunObjects implements AsyncDisposable {
     yield* eventsIn(transport.stream(path, signal));
   }
 
-  #apply(resource: Watched, object: JobObject & Pod, isGone: boolean): void {
+  #apply(resource: Watched, object: JobObject & Pod, isDeleted: boolean): void {
     const name = resource === "jobs"
       ? object.metadata.name
       : object.metadata.labels?.[JOB_NAME_LABEL];
     if (name === undefined) return;
-    this.#update(name, resource, object, isGone);
+    this.#update(name, resource, object, isDeleted);
     this.#wake();
   }
 
@@ -219,15 +220,15 @@ export class RunObjects implements AsyncDisposable {
     name: string,
     resource: Watched,
     object: JobObject & Pod,
-    isGone: boolean,
+    isDeleted: boolean,
   ): void {
     const entry = this.#entries.get(name) ?? {
       view: { isJobGone: false, isPodGone: false },
       listCount: this.#jobListCount,
     };
     entry.view = resource === "jobs"
-      ? { ...entry.view, job: object, isJobGone: isGone }
-      : { ...entry.view, pod: object, isPodGone: isGone };
+      ? { ...entry.view, job: object, isJobGone: isDeleted }
+      : { ...entry.view, pod: object, isPodGone: isDeleted };
     this.#entries.set(name, entry);
   }
 
@@ -267,7 +268,7 @@ function isForgotten({ type, object }: WatchEvent): boolean {
   const { code, message } = object;
   if (code === 410) return true;
   throw new ClusterError(
-    `Cannot watch: ${textOf(message) ?? "unknown error"}`,
+    `Cannot watch: ${readString(message) ?? "unknown error"}`,
     { status: typeof code === "number" ? code : undefined },
   );
 }

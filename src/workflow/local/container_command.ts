@@ -18,7 +18,7 @@ const RUNNER = "1001:1001";
 const MAX_PROCESSES = 4_096;
 
 /** Changes the owner of the files to the user of the job, if run as root. */
-const GIVE_FILES =
+const CHOWN_SCRIPT =
   'user=$1 files=$2; shift 2; [ "$(id -u)" != 0 ] || chown -R -P -h "$user" -- "$files" || exit; exec "$@"';
 
 /** Options for starting containers. */
@@ -61,7 +61,7 @@ export function containerCommand(
   setting: JobContainer,
 ): string[] {
   const { program, network, name, workspace, sharedCode, variables } = setting;
-  const user = userOf(job, setting.hostUser);
+  const user = containerUser(job, setting.hostUser);
   const codeDir = job.codeDir ?? defaultOf("code_dir");
   const jobDir = job.jobDir ?? codeDir;
   const known = {
@@ -73,12 +73,12 @@ export function containerCommand(
     ...job.env.HOME === undefined ? { HOME: "/home/runner" } : {},
   };
   return [
-    ...["sh", "-c", GIVE_FILES, "sh", user, workspace],
+    ...["sh", "-c", CHOWN_SCRIPT, "sh", user, workspace],
     program,
     ...containerArguments("run", {
       name,
-      image: imageOf(job),
-      command: argvOf(job),
+      image: containerImage(job),
+      command: jobArgv(job),
       user,
       directory: jobDir,
       mounts: [
@@ -89,14 +89,14 @@ export function containerCommand(
       ],
       options: [
         `--pids-limit=${MAX_PROCESSES}`,
-        ...limitsOf(job),
+        ...resourceFlags(job),
         ...network === undefined ? [] : [`--network=${network}`],
         ...user === RUNNER || user.startsWith("0:")
           ? []
           : ["--tmpfs=/home/runner:exec,mode=1777"],
         ...Object.entries(known)
           .map(([name, value]) => `--env=${name}=${value}`),
-        ...namesOf(job, variables)
+        ...passedVariables(job, variables)
           .filter((variable) => !(variable in known))
           .map((variable) => `--env=${variable}`),
       ],
@@ -105,7 +105,9 @@ export function containerCommand(
 }
 
 /** Rejects invalid images; the engine would parse a leading dash as an option. */
-function imageOf({ name, image = DEFAULT_RUNNER_IMAGE }: LocalJob): string {
+function containerImage(
+  { name, image = DEFAULT_RUNNER_IMAGE }: LocalJob,
+): string {
   const problem = imageProblem(image);
   if (problem === undefined) return image;
   throw new RunnerError(
@@ -117,29 +119,32 @@ function imageOf({ name, image = DEFAULT_RUNNER_IMAGE }: LocalJob): string {
 }
 
 /** Drops inherited variables that an engine cannot pass. */
-function namesOf(
+function passedVariables(
   { name, env }: LocalJob,
   variables: readonly string[],
 ): string[] {
-  const unfit = Object.keys(env).find((variable) =>
+  const rejected = Object.keys(env).find((variable) =>
     !isEngineVariable(variable)
   );
-  if (unfit === undefined) return variables.filter(isEngineVariable);
+  if (rejected === undefined) return variables.filter(isEngineVariable);
   throw new RunnerError(
     `Cannot run job "${name}" in a container: the engine does not accept the variable ${
-      JSON.stringify(unfit)
+      JSON.stringify(rejected)
     }`,
     { code: "invalid-job" },
   );
 }
 
-function argvOf({ command = "", isWrapped }: LocalJob): string[] {
+function jobArgv({ command = "", isWrapped }: LocalJob): string[] {
   return isWrapped
     ? ["runnerlib", "run", `--job-command=${command}`]
     : ["sh", "-c", command];
 }
 
-function userOf({ name, runAsUser = "" }: LocalJob, hostUser: string): string {
+function containerUser(
+  { name, runAsUser = "" }: LocalJob,
+  hostUser: string,
+): string {
   if (runAsUser === "root") return "0:0";
   if (runAsUser === "host") return hostUser;
   // Without root, the owner of files cannot change: run as their owner instead.
@@ -157,22 +162,24 @@ function userOf({ name, runAsUser = "" }: LocalJob, hostUser: string): string {
 }
 
 /** Returns the options of an engine that limit a container. */
-export function limitsOf({ resources }: Pick<LocalJob, "resources">): string[] {
+export function resourceFlags(
+  { resources }: Pick<LocalJob, "resources">,
+): string[] {
   const { cpu, memory } = resources ?? {};
   const flags: string[] = [];
-  if (cpu?.limit !== undefined) flags.push(`--cpus=${coresOf(cpu.limit)}`);
+  if (cpu?.limit !== undefined) flags.push(`--cpus=${parseCores(cpu.limit)}`);
   if (memory?.limit !== undefined) {
-    flags.push(`--memory=${bytesOf(memory.limit)}`);
+    flags.push(`--memory=${parseBytes(memory.limit)}`);
   }
   return flags;
 }
 
-function coresOf(amount: string): number {
+function parseCores(amount: string): number {
   return amount.endsWith("m") ? parseFloat(amount) / 1_000 : Number(amount);
 }
 
 /** Converts an amount of memory to bytes. */
-export function bytesOf(amount: string): number {
+export function parseBytes(amount: string): number {
   const [, number, letter, isBinary] =
     /^([\d.]+)([KMGTP]?)(i?)[Bb]?$/.exec(amount) ?? [];
   const power = letter ? "KMGTP".indexOf(letter) + 1 : 0;

@@ -186,17 +186,19 @@ export function triggeredJob(trigger: Trigger, parent: LocalJob): LocalJob {
  * whose list of items is empty.
  */
 export function localNodes(jobs: readonly LocalJob[]): LocalNode[] {
-  const { jobs: kept, empty } = bypassEmptyLists(jobs);
+  const { jobs: nonEmpty, empty } = bypassEmptyLists(jobs);
   const skipped = empty.map((job): LocalJob => ({
     ...job,
     dependsOn: [],
     condition: "always",
   }));
-  const byName = new Map([...kept, ...skipped].map((job) => [job.name, job]));
-  return jobs.flatMap(({ name }) => nodesOf(byName.get(name)!));
+  const byName = new Map(
+    [...nonEmpty, ...skipped].map((job) => [job.name, job]),
+  );
+  return jobs.flatMap(({ name }) => createNodes(byName.get(name)!));
 }
 
-function nodesOf(job: LocalJob): LocalNode[] {
+function createNodes(job: LocalJob): LocalNode[] {
   const { name, dependsOn, condition, forEach = [], itemVar = "ITEM" } = job;
   const node = { name, dependsOn, condition };
   if (forEach.length === 0) return [{ ...node, displayName: name, job }];
@@ -241,25 +243,25 @@ export function selectJobs(
   for (const name of names) {
     if (!known.has(name)) throw unknownJob(name, known);
   }
-  const chosen = new Set(names);
+  const selected = new Set(names);
   const variables = new VariableStore(vars);
   for (const record of earlier.values()) {
     const { status, name, origin } = record;
     if (status !== "completed" || origin !== undefined) continue;
-    if (!chosen.has(name)) variables.add(name, record);
+    if (!selected.has(name)) variables.add(name, record);
   }
   return {
     vars: JSON.parse(variables.text),
-    jobs: jobs.filter(({ name }) => chosen.has(name))
-      .map((job) => withoutOthers(job, chosen)),
+    jobs: jobs.filter(({ name }) => selected.has(name))
+      .map((job) => withoutOthers(job, selected)),
   };
 }
 
 function withoutOthers(
   job: LocalJob,
-  chosen: ReadonlySet<string>,
+  selected: ReadonlySet<string>,
 ): LocalJob {
-  const dependsOn = job.dependsOn.filter((name) => chosen.has(name));
+  const dependsOn = job.dependsOn.filter((name) => selected.has(name));
   // Even a job that only runs after a failure runs if it is selected alone.
   const isAlone = dependsOn.length === 0;
   return { ...job, dependsOn, ...isAlone ? { condition: "always" } : {} };

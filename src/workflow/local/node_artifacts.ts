@@ -32,17 +32,17 @@ export function nodeArtifacts(
 ): NodeArtifacts | undefined {
   if (artifacts.length === 0 && artifactNeeds.length === 0) return undefined;
   const needs = artifactNeeds.flatMap(({ job, artifacts: names }) => {
-    const all = savedBy(job, sources);
+    const all = findSaved(job, sources);
     return names.map((name) => ({
       job,
-      definition: definitionOf(job, name, sources.jobs),
-      saved: all.filter((one) => one.name === name),
+      definition: findDefinition(job, name, sources.jobs),
+      saved: all.filter((artifact) => artifact.name === name),
     }));
   });
   return { definitions: artifacts, needs };
 }
 
-function savedBy(
+function findSaved(
   job: string,
   { nodes, saved, earlier }: ArtifactSources,
 ): readonly SavedArtifact[] {
@@ -69,7 +69,7 @@ export function savedArtifacts(
   return Array.isArray(artifacts) ? artifacts.filter(isSavedArtifact) : [];
 }
 
-function definitionOf(
+function findDefinition(
   job: string,
   artifact: string,
   jobs: readonly LocalJob[],

@@ -28,7 +28,7 @@ export interface ConditionalNode {
 /** Outcomes so far of the nodes that share a name. */
 interface GroupEnd {
   /** Outcome of the first node that did not succeed. */
-  firstOther?: NodeEnd | "skipped";
+  firstUnsuccessful?: NodeEnd | "skipped";
   hasFailure: boolean;
 }
 
@@ -96,7 +96,7 @@ export class NodeStates {
   end(node: number, status: NodeEnd | "skipped"): void {
     this.#statuses[node] = status;
     const group = this.#groups.get(this.#nodes[node].name)!;
-    if (status !== "completed") group.firstOther ??= status;
+    if (status !== "completed") group.firstUnsuccessful ??= status;
     if (status !== "completed" && status !== "skipped") group.hasFailure = true;
   }
 
@@ -108,8 +108,10 @@ export class NodeStates {
       const group = this.#groups.get(name);
       return group === undefined ? [] : [{ name, group }];
     });
-    const other = needs.find(({ group }) => group.firstOther !== undefined);
-    const text = other && endText(other.name, other.group.firstOther!);
+    const other = needs.find(({ group }) =>
+      group.firstUnsuccessful !== undefined
+    );
+    const text = other && endText(other.name, other.group.firstUnsuccessful!);
     if (condition !== "any_failed") return text;
     if (needs.some(({ group }) => group.hasFailure)) return undefined;
     return "none of its dependencies failed" + (text ? `: ${text}` : "");

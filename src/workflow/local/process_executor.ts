@@ -79,14 +79,14 @@ export interface PlacedJob {
 type ProcessRun = WorkflowRun & ProcessExecutorOptions;
 
 /** Patterns of files that workflows write to the root; they are not copied. */
-const OWN_PATTERNS: readonly string[] = WORKFLOW_FILES
+const IGNORED_PATTERNS: readonly string[] = WORKFLOW_FILES
   .map((pattern) => `/${OWN_DIRECTORY}${pattern}`);
 
 /** Default directory of the code. */
 const CODE_DIR = defaultOf("code_dir");
 
 /** Outcomes of nodes by the status of their jobs. */
-const ENDS: Readonly<Record<JobResult["status"], NodeEnd>> = {
+const END_BY_STATUS: Readonly<Record<JobResult["status"], NodeEnd>> = {
   success: "completed",
   failed: "failed",
   cancelled: "cancelled",
@@ -117,10 +117,10 @@ function jobRunner(options: ProcessRun): Executor {
   const { runner, log } = options;
   const directory = `${options.directory}/jobs`;
   const names = new LogFileNames();
-  return async (given) => {
+  return async (original) => {
     const request = options.container === undefined
-      ? given
-      : withContainedSteps(given);
+      ? original
+      : withContainedSteps(original);
     const name = names.nameFor(request.key).replace(/\.log$/, "");
     const workspace = `${directory}/${name}/job`;
     await removeTree(`${directory}/${name}`, {
@@ -144,35 +144,35 @@ function jobRunner(options: ProcessRun): Executor {
     const run = async () => {
       const host = jobHost(request, variables, step, options);
       const placed = options.place?.(request);
-      const own = createRunnerContext(host, {
+      const jobContext = createRunnerContext(host, {
         masker: runner.masker,
         onJobEnd: options.onJobEnd,
         exports: options.exports,
         system: placed && {
           ...SYSTEM,
-          spawn: (_command, options) => placed.start(own, options),
+          spawn: (_command, options) => placed.start(jobContext, options),
         },
       });
       const artifacts = options.artifactsOf(
         request,
-        filePlace(own, request.node.job, options),
+        filePlace(jobContext, request.node.job, options),
       );
       if (placed !== undefined) {
         const { command } = placed;
-        const outcome = await runOne(own, request, options, {
+        const outcome = await runOne(jobContext, request, options, {
           ...{ command, artifacts },
         });
         return { ...outcome, reason: placed.reason ?? outcome.reason };
       }
       return options.container === undefined
-        ? await runOne(own, request, options, { artifacts })
-        : await runContained(own, request, {
+        ? await runOne(jobContext, request, options, { artifacts })
+        : await runContained(jobContext, request, {
           ...options.container,
           sharedCode: runsInPlace(request.node.job, options)
             ? options.root
             : undefined,
           run: (command, stop) =>
-            runOne(own, request, options, {
+            runOne(jobContext, request, options, {
               command,
               artifacts: artifacts && afterStop(artifacts, stop),
             }),
@@ -266,7 +266,7 @@ async function runOne(
   try {
     const { status, exitCode, error } = await runJob(
       runner,
-      layerOf(job, options, command),
+      createLayer(job, options, command),
       {
         ...job.steps === undefined ? {} : { job: { steps: job.steps } },
         artifacts: artifacts && {
@@ -278,7 +278,7 @@ async function runOne(
     const isReported = error === undefined ||
       error instanceof RunnerError && error.code === "command-failed";
     const reason = isReported ? undefined : error.message;
-    end = { status: ENDS[status], exitCode, reason };
+    end = { status: END_BY_STATUS[status], exitCode, reason };
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;
     runner.logger.error("job", error.message);
@@ -302,14 +302,14 @@ async function runOne(
   }
 }
 
-function layerOf(
+function createLayer(
   job: LocalJob,
   options: ProcessRun,
   command: string | readonly string[] = job.command ?? "",
 ): Layer {
   const { source, root } = options;
   const origin = `job "${job.name}"`;
-  const own = job.source ??
+  const jobSource = job.source ??
     (source === "copy" ? { type: "copy", url: root } : undefined);
   const isInPlace = runsInPlace(job, options);
   const values = {
@@ -324,10 +324,10 @@ function layerOf(
     // A configured path is for the record of the workflow.
     record: options.hasRecords ? "" : "off",
     otel: options.otel ? "true" : undefined,
-    source_type: own?.type ?? "none",
-    source_url: own?.url,
-    source_ref: own?.ref,
-    copy_ignore: own?.url === root ? OWN_PATTERNS : undefined,
+    source_type: jobSource?.type ?? "none",
+    source_url: jobSource?.url,
+    source_ref: jobSource?.ref,
+    copy_ignore: jobSource?.url === root ? IGNORED_PATTERNS : undefined,
   };
   return Object.fromEntries(
     Object.entries(values).flatMap(([name, value]) =>
@@ -357,8 +357,8 @@ function jobHost(
       ...traceOf(key),
     },
     cwd: runsInPlace(job, options) ? root + placeInCode(job) : root,
-    stdout: streamOf(step.stdout, host.stdout),
-    stderr: streamOf(step.stderr, host.stderr),
+    stdout: outputStream(step.stdout, host.stdout),
+    stderr: outputStream(step.stderr, host.stderr),
     onSignal,
   };
 }
@@ -372,10 +372,10 @@ function settingsIn(env: Environment): Environment {
 }
 
 function runsInPlace(
-  { source: own }: LocalJob,
+  { source: jobSource }: LocalJob,
   { source }: ProcessRun,
 ): boolean {
-  return source === "in-place" && own === undefined;
+  return source === "in-place" && jobSource === undefined;
 }
 
 /** Returns the working directory of a job relative to the shared code. */
@@ -384,7 +384,7 @@ function placeInCode({ codeDir = CODE_DIR, jobDir = codeDir }: LocalJob) {
   return isInside(code, place) ? place.slice(code.length) : "";
 }
 
-function streamOf(sink: Sink, stream: HostStream): HostStream {
+function outputStream(sink: Sink, stream: HostStream): HostStream {
   return {
     async write(bytes) {
       await sink.write(bytes);

@@ -33,7 +33,7 @@ export async function readJobOutputs(path: string): Promise<JobOutputs> {
   const { vars = null, outputs = null } = document;
   for (const [name, value] of Object.entries({ vars, outputs })) {
     if (value !== null && !isObject(value)) {
-      throw unusable(path, `"${name}" must be an object`);
+      throw resultError(path, `"${name}" must be an object`);
     }
   }
   return { vars: vars as JsonObject, outputs: outputs as JsonObject };
@@ -53,30 +53,30 @@ export async function readTriggered(
   const document = await readDocument(path, MAX_DOCUMENT_BYTES);
   if (document === undefined) return [];
   if (document.type !== "trigger_job") {
-    throw unusable(path, 'its type is not "trigger_job"');
+    throw resultError(path, 'its type is not "trigger_job"');
   }
   const { workflows, workflow, jobs } = document;
   const batches = Array.isArray(workflows) && workflows.length > 0
     ? workflows
     : [{ ...isObject(workflow) ? workflow : {}, jobs }];
   try {
-    return batches.map(batchOf).filter(({ jobs }) => jobs.length > 0);
+    return batches.map(parseBatch).filter(({ jobs }) => jobs.length > 0);
   } catch (cause) {
-    throw unusable(path, messageOf(cause), cause);
+    throw resultError(path, messageOf(cause), cause);
   }
 }
 
-function batchOf(batch: unknown): TriggeredWorkflow {
+function parseBatch(batch: unknown): TriggeredWorkflow {
   if (!isObject(batch)) throw new TypeError("a workflow must be an object");
   const { name, vars, jobs } = batch;
   return {
     ...typeof name === "string" ? { name } : {},
     ...isObject(vars) ? { vars: copyJson(vars, "vars") as JsonObject } : {},
-    jobs: triggersOf(jobs ?? []),
+    jobs: parseTriggers(jobs ?? []),
   };
 }
 
-function triggersOf(jobs: unknown): readonly Trigger[] {
+function parseTriggers(jobs: unknown): readonly Trigger[] {
   if (!Array.isArray(jobs)) throw new TypeError("its jobs must be a list");
   const known = jobs.map((job: unknown) =>
     isObject(job)
@@ -97,14 +97,14 @@ async function readDocument(
     bytes = await readUntrusted(path, { maxBytes });
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw unusable(path, messageOf(error));
+    throw resultError(path, messageOf(error));
   }
   const document = parseJson(new TextDecoder().decode(bytes));
   if (isDeeperThan(document, MAX_DEPTH)) {
-    throw unusable(path, `it is nested deeper than ${MAX_DEPTH} levels`);
+    throw resultError(path, `it is nested deeper than ${MAX_DEPTH} levels`);
   }
   if (isObject(document)) return document;
-  throw unusable(
+  throw resultError(
     path,
     document === undefined
       ? "it is not valid JSON"
@@ -112,7 +112,11 @@ async function readDocument(
   );
 }
 
-function unusable(path: string, state: string, cause?: unknown): RunnerError {
+function resultError(
+  path: string,
+  state: string,
+  cause?: unknown,
+): RunnerError {
   return new RunnerError(`Cannot use "${path}": ${state}`, {
     code: "output-failed",
     cause,

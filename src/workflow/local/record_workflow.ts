@@ -105,8 +105,8 @@ export async function recordWorkflow(
   const recorder = new RunRecorder();
   const starts = new Map<string, { startMs: number; spanId: string }>();
   const ended = new Set<string>();
-  const given = traceContext(host.env);
-  const trace = exportedTrace(given, host.env, options.otel);
+  const parentTrace = traceContext(host.env);
+  const trace = exportedTrace(parentTrace, host.env, options.otel);
   const { traceId, spanId, parentSpanId, sampled, parentOf } = trace;
   const maskText = (text: string) => masker.maskText(text);
   const exports = new ExportQueue((component, message) =>
@@ -132,7 +132,7 @@ export async function recordWorkflow(
       dependsOn: job.dependsOn,
     })),
   });
-  const place = placeOf(options, host.cwd);
+  const place = resolvePlace(options, host.cwd);
   const writer = options.path === "off"
     ? undefined
     : await RecordWriter.open(recorder, {
@@ -261,7 +261,7 @@ export async function jobRecord(
   return info?.isFile ? path : undefined;
 }
 
-function placeOf({ directory, path }: RecordWorkflowOptions, cwd: string) {
+function resolvePlace({ directory, path }: RecordWorkflowOptions, cwd: string) {
   if (path === undefined) return { directory, name: RECORD_FILE, isOwn: true };
   const absolute = absolutePath(path, cwd);
   const slash = absolute.lastIndexOf("/");

@@ -192,7 +192,10 @@ export async function runLocalWorkflow(
   const end = termination.name === undefined
     ? {
       status,
-      exitCode: exitCodeOf(status, jobs.find(({ key }) => key === failures[0])),
+      exitCode: workflowExitCode(
+        status,
+        jobs.find(({ key }) => key === failures[0]),
+      ),
     }
     : {
       status: "cancelled",
@@ -342,7 +345,7 @@ function logStatus(
   } else logger.info("workflow", text);
 }
 
-function exitCodeOf(
+function workflowExitCode(
   status: WorkflowStatus,
   failed: WorkflowJobResult | undefined,
 ): number {

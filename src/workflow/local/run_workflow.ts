@@ -109,18 +109,18 @@ export async function runWorkflow(
   };
   // Its jobs take their keys before any other job.
   const main = runPart(run, workflow, { depth: 0 });
-  const others: Promise<void>[] = [];
+  const otherParts: Promise<void>[] = [];
   const following = run.followOthers?.((job, origin) => {
     const depth = origin === undefined ? 0 : 1;
-    others.push(runPart(run, { jobs: [job], vars: {} }, { origin, depth }));
+    otherParts.push(runPart(run, { jobs: [job], vars: {} }, { origin, depth }));
   });
   // The error is thrown below, once the jobs have ended.
   following?.catch(() => {});
   await main;
   await following;
-  await Promise.all(others);
+  await Promise.all(otherParts);
   if (run.failure !== undefined) throw run.failure;
-  return run.parts.flatMap(resultsOf);
+  return run.parts.flatMap(partResults);
 }
 
 interface Run extends RunWorkflowOptions {
@@ -142,8 +142,8 @@ async function runPart(
     nodes,
     keys: nodes.map(({ displayName }) =>
       origin === undefined
-        ? run.keys.own(displayName)
-        : run.keys.triggered(origin, displayName)
+        ? run.keys.reserve(displayName)
+        : run.keys.keyForTriggered(origin, displayName)
     ),
     states: new NodeStates(nodes),
     variables: new VariableStore(vars),
@@ -220,7 +220,7 @@ async function runNode(
   const base = { name, ...origin === undefined ? {} : { origin } };
   let startMs = performance.now();
   let startedAt: Date | null = null;
-  let begun: Promise<void> | undefined;
+  let startRecorded: Promise<void> | undefined;
 
   function onStart(): void {
     if (startedAt !== null) return;
@@ -228,7 +228,7 @@ async function runNode(
     startedAt = new Date();
     states.start(node);
     onChange({ ...NEVER_RUN, key, status: "running" });
-    begun = state.record(key, {
+    startRecorded = state.record(key, {
       ...base,
       status: "running",
       exitCode: null,
@@ -242,7 +242,7 @@ async function runNode(
   const { tail = [], recordPath, logPath } = outcome;
   const { artifacts = [] } = outcome;
   part.artifacts.set(node, artifacts);
-  const problem = problemOf(part, name, outcome);
+  const problem = outcomeProblem(part, name, outcome);
   const reason = problem ?? outcome.reason;
   const status = problem === undefined || outcome.status !== "completed"
     ? outcome.status
@@ -264,13 +264,13 @@ async function runNode(
     ...artifacts.length > 0 ? { artifacts } : {},
     ...reason === undefined ? {} : { reason },
   };
-  await Promise.all([begun, state.record(key, record)]);
+  await Promise.all([startRecorded, state.record(key, record)]);
   onChange({ ...end, key, status });
   if (!signal.aborted) startTriggered(run, part, node, triggers);
   return status;
 }
 
-function problemOf(
+function outcomeProblem(
   part: WorkflowPart,
   name: string,
   { vars, outputs, triggers = [] }: LocalJobOutcome,
@@ -410,7 +410,9 @@ export interface WorkflowPart {
 /**
  * Returns the result of each node of a part.
  */
-function resultsOf({ keys, states, ends }: WorkflowPart): WorkflowJobResult[] {
+function partResults(
+  { keys, states, ends }: WorkflowPart,
+): WorkflowJobResult[] {
   return keys.map((key, node) => ({
     ...NEVER_RUN,
     reason: states.skipReason(node),

@@ -58,7 +58,7 @@ export interface WorkflowState {
  */
 export class JobKeys {
   readonly #keys = new Map<string, string>();
-  readonly #taken = new Set<string>();
+  readonly #usedKeys = new Set<string>();
 
   /**
    * Adopts the keys of an earlier run.
@@ -67,7 +67,7 @@ export class JobKeys {
    */
   constructor(earlier: JobRecords) {
     for (const [key, { origin, name }] of earlier) {
-      this.#taken.add(key);
+      this.#usedKeys.add(key);
       const displayName = name + (/\[\d+\]$/.exec(key)?.[0] ?? "");
       if (origin !== undefined) {
         this.#keys.set(`${origin}\0${displayName}`, key);
@@ -80,8 +80,8 @@ export class JobKeys {
    *
    * @returns The display name, which is reserved for this job.
    */
-  own(displayName: string): string {
-    this.#taken.add(displayName);
+  reserve(displayName: string): string {
+    this.#usedKeys.add(displayName);
     return displayName;
   }
 
@@ -91,14 +91,14 @@ export class JobKeys {
    * @param origin Key of the job that triggered it.
    * @returns The key; the same for each call with the same arguments.
    */
-  triggered(origin: string, displayName: string): string {
+  keyForTriggered(origin: string, displayName: string): string {
     const id = `${origin}\0${displayName}`;
-    const known = this.#keys.get(id);
-    if (known !== undefined) return known;
+    const existing = this.#keys.get(id);
+    if (existing !== undefined) return existing;
     let key = displayName;
-    if (this.#taken.has(key)) key = `${origin}/${displayName}`;
+    if (this.#usedKeys.has(key)) key = `${origin}/${displayName}`;
     this.#keys.set(id, key);
-    this.#taken.add(key);
+    this.#usedKeys.add(key);
     return key;
   }
 }
