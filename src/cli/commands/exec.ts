@@ -54,10 +54,10 @@ but is not otherwise sandboxed. Exits with the pipeline's exit code.`,
       "exec",
       { socket, temporary: temporary.path },
     );
-    await using _workspace = await createWorkspace(workspace.base);
     await logger.flush();
     const { triggers_file } = readOptions(host, ["triggers_file"]);
     await beginFiles(runner, triggers_file);
+    await using _workspace = await createWorkspace(workspace.base);
     const ofPython = isPython
       ? await writePythonPackage(temporary.path, host.env)
       : {};
