@@ -30,6 +30,14 @@ const MAX_TRIES = 10;
 export interface PrivateDirectory extends Disposable {
   /** Absolute path. */
   readonly path: string;
+  /**
+   * Removes the directory before it is disposed.
+   *
+   * @param inside Absolute paths of directories in it that may exist if they are
+   * empty.
+   * @returns Whether it was removed; `false` if anything else is in it.
+   */
+  removeIfEmpty(inside?: readonly string[]): boolean;
 }
 
 /** Locations where this process has already removed abandoned directories. */
@@ -86,10 +94,17 @@ function createIn<T>(
   undo.use(lock);
   used.add(path);
   undo.defer(() => used.delete(path));
-  undo.defer(() => remove(path));
+  let isRemoved = false;
+  undo.defer(() => isRemoved || remove(path));
   const content = use(path);
   const kept = undo.move();
-  return { path, content, [Symbol.dispose]: () => kept.dispose() };
+  return {
+    path,
+    content,
+    removeIfEmpty: (inside = []) =>
+      isRemoved = isRemoved || removeIfEmpty(path, inside),
+    [Symbol.dispose]: () => kept.dispose(),
+  };
 }
 
 /** Skip a location if Deno would prompt for permission. */
@@ -174,6 +189,21 @@ function remove(path: string): void {
     if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
     makeWritable(path);
     Deno.removeSync(path, { recursive: true });
+  }
+}
+
+function removeIfEmpty(path: string, inside: readonly string[]): boolean {
+  try {
+    // A program may have put a file or a link in its place, and a link could lead
+    // to directories of others.
+    if (inside.length > 0 && Deno.lstatSync(path).isDirectory) {
+      inside.forEach((directory) => Deno.removeSync(directory));
+    }
+    Deno.removeSync(path);
+    return true;
+  } catch {
+    // Whatever the reason is, it is found again when the directory is used.
+    return false;
   }
 }
 

@@ -289,12 +289,11 @@ export function launchedEnvironment(
 ): Environment {
   if (launcher?.isolation === undefined) return env;
   const encoder = new TextEncoder();
-  return Object.fromEntries(
-    Object.entries(env).map(([name, value]) => [
-      `${CARRIED}${encoder.encode(name).toHex()}`,
-      value,
-    ]),
-  );
+  const carried: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) {
+    carried[`${CARRIED}${encoder.encode(name).toHex()}`] = value;
+  }
+  return carried;
 }
 
 /**

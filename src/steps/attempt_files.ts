@@ -80,7 +80,7 @@ export function openAttemptFiles(
     outputPath: `${path}/output`,
     async readOutputs({ haveEnded = false } = {}) {
       const own = Object.values(directories);
-      if (haveEnded && removeIfEmpty(path, own)) return {};
+      if (haveEnded && directory.removeIfEmpty(own)) return {};
       return await readOutputs(`${path}/output`);
     },
     temporaryPlace: { env: { TMPDIR: path }, workspace },
@@ -101,25 +101,6 @@ export function openAttemptFiles(
     },
     [Symbol.dispose]: () => directory[Symbol.dispose](),
   };
-}
-
-/**
- * Removes a directory, and returns whether nothing but some empty directories
- * was in it.
- */
-function removeIfEmpty(path: string, inside: readonly string[]): boolean {
-  try {
-    // A step that put a file or a link in its place has no outputs. A link could
-    // lead to directories of others.
-    if (inside.length > 0 && Deno.lstatSync(path).isDirectory) {
-      inside.forEach((directory) => Deno.removeSync(directory));
-    }
-    Deno.removeSync(path);
-    return true;
-  } catch {
-    // Whatever the reason is, it is found again when the file is read.
-    return false;
-  }
 }
 
 /**

@@ -286,8 +286,12 @@ function orMissing(read: () => string): string | undefined {
 
 /** Drops paths below others. */
 function topmost(paths: readonly string[]): string[] {
-  const unique = [...new Set(paths)].toSorted();
-  return unique.filter((path) =>
-    !unique.some((other) => other !== path && isInside(other, path))
-  );
+  const unique = new Set(paths);
+  return [...unique].toSorted().filter((path) => {
+    for (let around = path; around !== "/";) {
+      around = around.slice(0, around.lastIndexOf("/")) || "/";
+      if (unique.has(around)) return false;
+    }
+    return true;
+  });
 }

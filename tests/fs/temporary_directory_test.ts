@@ -56,6 +56,25 @@ describe("privateDirectory()", () => {
     assertEquals(await listFiles(directory.path), {});
   });
 
+  it("is removed early if only empty directories are in it, without following a link", async () => {
+    await using directory = await testDirectory();
+    await makeFiles(directory.path, { "a/": "", "b/": "", "other/home/": "" });
+    using made = privateDirectory([`${directory.path}/a`]);
+    const home = `${made.path}/home`;
+    await makeFiles(made.path, { "home/file": "" });
+    assertEquals(made.removeIfEmpty([home]), false);
+    await Deno.remove(`${home}/file`);
+    assertEquals(made.removeIfEmpty(), false);
+    assertEquals(made.removeIfEmpty([home]), true);
+    assertEquals(await exists(made.path), false);
+
+    using replaced = privateDirectory([`${directory.path}/b`]);
+    await Deno.remove(replaced.path);
+    await Deno.symlink(`${directory.path}/other`, replaced.path);
+    assertEquals(replaced.removeIfEmpty([`${replaced.path}/home`]), true);
+    assert(await exists(`${directory.path}/other/home`));
+  });
+
   it("is created in the first usable place", async () => {
     await using directory = await testDirectory();
     await makeFiles(directory.path, { file: "", "good/": "" });
