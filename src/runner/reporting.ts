@@ -157,10 +157,10 @@ export class Reporting {
 
   /** Masks the written files again if secrets have become known since. */
   async #remask(formTotal: number): Promise<void> {
-    const { masker, workspace } = this.#run.runner;
+    const { masker } = this.#run.runner;
     if (masker.formTotal === formTotal) return;
     await remaskJobLog(this.#run);
-    await forgetSecretOutputs(workspace, masker);
+    await forgetSecretOutputs(this.#run.runner, masker);
     await this.#record?.remask();
   }
 

@@ -29,7 +29,7 @@ export async function selectFailed(
   if (plan === undefined) throw refusal("the job has no steps");
   // The record of this run replaces that of the last one.
   run.lastRun ??= await lastRecord(run, config);
-  const { runner: { workspace, masker, logger } } = run;
+  const { runner: { masker, logger } } = run;
   // Names in a record are masked.
   const names = plan.steps.map(({ name }) => masker.maskText(name));
   const last = new Map(run.lastRun.steps.map((step) => [step.name, step]));
@@ -41,7 +41,7 @@ export async function selectFailed(
   if (!isFailed.includes(true)) {
     throw refusal("none of the selected steps failed in the last run");
   }
-  const kept = await keptOutputs(workspace, () => {});
+  const kept = await keptOutputs(run.runner, () => {});
   const isSelected = withInputs(plan, isFailed, (step) => {
     const value = kept.get(plan.steps[step].name);
     return before[step].outputs.every((key) =>

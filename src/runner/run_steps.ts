@@ -14,7 +14,12 @@ import { GraphRun } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { StepActivity } from "../steps/cache/cached_step.ts";
 import type { StepCache } from "../steps/cache/step_cache.ts";
-import { keepOutputs } from "../steps/output_files.ts";
+import {
+  distrustOutputs,
+  forgetOutputs,
+  keepOutputs,
+  trustOutputs,
+} from "../steps/output_files.ts";
 import type { StepEvent, StepResult } from "../steps/step.ts";
 import { shouldUseColor } from "../terminal/text.ts";
 import type { TraceContext } from "./job_environment.ts";
@@ -159,6 +164,10 @@ export async function runSteps(
         ) => new StepCacheUses(run.runner, config.cache, gate)),
     };
     const alongside: Promise<void>[] = [];
+    // If an error ends the run, it is unknown what the steps have left.
+    if (plan.steps.some(({ definition }) => definition.untrusted)) {
+      await distrustOutputs(run.runner);
+    }
     await schedule(plan.graph, {
       concurrency,
       start(step) {
@@ -248,9 +257,12 @@ async function keepForLater(
 ): Promise<void> {
   const { workspace, masker, logger } = run.runner;
   const outputs = setting.outputs.all();
-  if (outputs.size === 0) return;
   try {
-    const secret = await keepOutputs(workspace, outputs, masker);
+    if (outputs.size === 0) await forgetOutputs(workspace);
+    const secret = outputs.size === 0
+      ? []
+      : await keepOutputs(workspace, outputs, masker);
+    await trustOutputs(run.runner);
     if (secret.length > 0) {
       const names = secret.join(", ");
       logger.debug(

@@ -16,6 +16,7 @@ import {
   forgetOutputs,
   keepOutputs,
   keptOutputs,
+  trustOutputs,
 } from "../steps/output_files.ts";
 import { StepOutputs } from "../steps/outputs.ts";
 import { type AttemptFiles, openAttemptFiles } from "../steps/attempt_files.ts";
@@ -133,9 +134,10 @@ export async function openStepSetting(
   const ports = new ServicePorts(plan);
   if (plan.isSelected.includes(false)) {
     const warn = (message: string) => logger.warn("steps", message);
-    outputs.restore(await keptOutputs(workspace, warn), plan.isSelected);
+    outputs.restore(await keptOutputs(runner, warn), plan.isSelected);
     await keepOutputs(workspace, outputs.all(), masker);
   } else await forgetOutputs(workspace);
+  await trustOutputs(runner);
   const { path: attemptsPath } = stack.use(
     temporaryDirectory({ env: host.env, workspace }),
   );

@@ -10,6 +10,7 @@
  * @module
  */
 import type { ConcurrencyGroup } from "../config/step_config.ts";
+import { stateDirectory } from "../environment/state_directory.ts";
 import type { Environment } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import { lstatIfThere } from "../fs/files.ts";
@@ -55,12 +56,11 @@ export async function takePlace(
 }
 
 async function placeDirectory(env: Environment): Promise<string> {
-  const { XDG_STATE_HOME: state = "", HOME: home = "" } = env;
-  if (![state, home].some((path) => path.startsWith("/"))) {
+  const base = stateDirectory(env);
+  if (base === undefined) {
     throw noPlace("neither XDG_STATE_HOME nor HOME is an absolute path");
   }
-  const base = state.startsWith("/") ? state : `${home}/.local/state`;
-  const directory = `${base}/reactorcide/concurrency`;
+  const directory = `${base}/concurrency`;
   try {
     await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
   } catch (cause) {

@@ -1,5 +1,8 @@
 import { decodeUtf8 } from "../bytes.ts";
+import { stateDirectory } from "../environment/state_directory.ts";
+import type { Environment } from "../environment/variables.ts";
 import { messageOf } from "../errors.ts";
+import { pathExists } from "../fs/files.ts";
 import { readUntrusted } from "../fs/untrusted_file.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { Workspace } from "../workspace/layout.ts";
@@ -8,7 +11,8 @@ import {
   ownDirectory,
   writeOwnFile,
 } from "../workspace/own_files.ts";
-import { removeTree } from "../workspace/remove.ts";
+import { realPath } from "../workspace/guard.ts";
+import { removeIfEmpty, removeTree } from "../workspace/remove.ts";
 import type { CommandOutputs } from "./step.ts";
 
 /** Maximum size of a step's output file. */
@@ -122,18 +126,78 @@ export async function keepOutputs(
   return secret;
 }
 
+/** A workspace, and the environment that names the directory of the user. */
+export interface OutputPlace {
+  readonly workspace: Workspace;
+  readonly host: { readonly env: Environment };
+}
+
+/**
+ * Records that untrusted steps may change the stored outputs from now on. If the
+ * runner is killed before it stores its own, no later run uses them.
+ *
+ * Without a directory for the state of the user, nothing is recorded.
+ */
+export async function distrustOutputs(place: OutputPlace): Promise<void> {
+  const directory = distrustDirectory(place);
+  if (directory === undefined) return;
+  try {
+    await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
+    const path = await distrustFile(directory, place);
+    await Deno.writeTextFile(path, "", { mode: 0o600 });
+  } catch {
+    // The directory of the user is often read-only in containers.
+  }
+}
+
+/** Records that the stored outputs are those of this run. */
+export async function trustOutputs(place: OutputPlace): Promise<void> {
+  const directory = distrustDirectory(place);
+  if (!await areDistrusted(place) || directory === undefined) return;
+  // If it cannot be removed, the next run has no outputs, and says so.
+  await removeIfEmpty(await distrustFile(directory, place));
+  await removeIfEmpty(directory);
+}
+
+/** Returns the directory with a file for each workspace. */
+function distrustDirectory({ host: { env } }: OutputPlace): string | undefined {
+  const state = stateDirectory(env);
+  return state === undefined ? undefined : `${state}/untrusted-runs`;
+}
+
+/** Returns the file that exists while the stored outputs are not trusted. */
+async function distrustFile(
+  directory: string,
+  { workspace }: OutputPlace,
+): Promise<string> {
+  const base = new TextEncoder().encode(await realPath(workspace.base));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", base));
+  return `${directory}/${digest.toHex()}`;
+}
+
+/** Whether a run with untrusted steps has not stored its outputs. */
+async function areDistrusted(place: OutputPlace): Promise<boolean> {
+  const directory = distrustDirectory(place);
+  if (directory === undefined || !await pathExists(directory)) return false;
+  return await pathExists(await distrustFile(directory, place));
+}
+
 /**
  * Reads the outputs of an earlier run.
  *
- * @param workspace The workspace.
+ * @param place The workspace.
  * @param warn Called with the reason if no outputs can be read.
  * @returns Outputs by step name.
  */
 export async function keptOutputs(
-  workspace: Workspace,
+  place: OutputPlace,
   warn: (message: string) => void,
 ): Promise<ReadonlyMap<string, unknown>> {
+  const { workspace } = place;
   try {
+    if (await areDistrusted(place)) {
+      throw new Error("the last run was killed, and had untrusted steps");
+    }
     const path = `${await ownDirectory(workspace)}/${KEPT_OUTPUTS}`;
     const bytes = await readUntrusted(path, {
       base: workspace.base,
@@ -152,15 +216,15 @@ export async function keptOutputs(
 /**
  * Removes stored outputs that contain a secret that has become known since.
  *
- * @param workspace The workspace.
+ * @param place The workspace.
  * @param masker Masker of the job.
  */
 export async function forgetSecretOutputs(
-  workspace: Workspace,
+  place: OutputPlace,
   masker: Masker,
 ): Promise<void> {
-  const outputs = await keptOutputs(workspace, () => {});
-  if (outputs.size > 0) await keepOutputs(workspace, outputs, masker);
+  const outputs = await keptOutputs(place, () => {});
+  if (outputs.size > 0) await keepOutputs(place.workspace, outputs, masker);
 }
 
 /**
