@@ -43,12 +43,12 @@ export async function main(
     return await runCommandLine(args, runner);
   } catch (error) {
     const { env, stdin, stdout, stderr, consoleSize, onSignal } = host;
-    const cwd = directoryOf(host);
+    const cwd = currentDirectory(host);
     const around = { env, cwd, stdin, stdout, stderr, consoleSize, onSignal };
     const { logger, masker } = runner ?? contextForError(around, layer);
     // No job is running: mask everything that may be secret.
     maskEnvironment(masker, around, layer, { hasJobFile: true });
-    logger.error("runnerlib", reportOf(error));
+    logger.error("runnerlib", errorReport(error));
     await logger.flush();
     return error instanceof RunnerError ? error.exitCode : 1;
   }
@@ -65,7 +65,7 @@ function contextForError(host: Host, layer: Layer): RunnerContext {
 }
 
 /** Returns the current directory; if it is missing, one without job files. */
-function directoryOf(host: Host): string {
+function currentDirectory(host: Host): string {
   try {
     return host.cwd;
   } catch {
@@ -78,18 +78,18 @@ async function runCommandLine(
   args: readonly string[],
   runner: RunnerContext,
 ): Promise<number> {
-  const [typed, ...rest] = args;
+  const [commandName, ...rest] = args;
   const print = (text: string) =>
     runner.stdout.write(
       new TextEncoder().encode(`${runner.masker.maskText(text)}\n`),
     );
-  if (typed === undefined) {
+  if (commandName === undefined) {
     const { helpColumns, overview } = await import("./help_text.ts");
     const text = overview(CATALOG, helpColumns(runner.host));
     await runner.stderr.write(new TextEncoder().encode(`${text}\n`));
     return WRONG_USAGE;
   }
-  const name = COMMAND_OF_OPTION[typed] ?? typed;
+  const name = COMMAND_OF_OPTION[commandName] ?? commandName;
   const command = await CATALOG.find(name).load();
   const parsed = parseArguments(rest, name, command);
   if (parsed.isOn("help")) {
@@ -102,7 +102,7 @@ async function runCommandLine(
     ...allowed === undefined
       ? {}
       : { [Variable.allowInsecureTransport]: String(allowed) },
-    ...command.flags.includes(QUIET_FLAG) ? levelOf(parsed) : {},
+    ...command.flags.includes(QUIET_FLAG) ? logLevelVariables(parsed) : {},
   };
   return await command.run({
     ...parsed,
@@ -116,7 +116,7 @@ async function runCommandLine(
 }
 
 /** Returns the variable for the log level of `--quiet` or `--verbose`. */
-function levelOf({ isOn }: ParsedArguments): Environment {
+function logLevelVariables({ isOn }: ParsedArguments): Environment {
   if (isOn(QUIET_FLAG.name)) return { [Variable.logLevel]: "warning" };
   return isOn(VERBOSE_FLAG.name) ? { [Variable.logLevel]: "debug" } : {};
 }
@@ -135,7 +135,7 @@ function withVariables(
 }
 
 /** Returns the message of an error; unexpected errors are bugs of the runner. */
-function reportOf(error: unknown): string {
+function errorReport(error: unknown): string {
   if (error instanceof RunnerError) return error.message;
   if (error instanceof Deno.errors.NotCapable) return error.message;
   return `Internal error: ${showUrlsIn(messageOf(error))}`;

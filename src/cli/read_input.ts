@@ -98,11 +98,11 @@ export async function readPassword(
 ): Promise<string> {
   const { flags, runner: { host, masker } } = context;
   const fd = flags.get(PASSWORD_FD_FLAG.name);
-  const given = typeof fd === "string"
+  const supplied = typeof fd === "string"
     ? await readDescriptor(host, fd)
     : host.env[Variable.secretsPassword];
   // An empty variable counts as unset.
-  const password = given || await promptFor(host, "Password:");
+  const password = supplied || await promptFor(host, "Password:");
   if (!password) {
     throw usageError(
       `A password is required: set ${Variable.secretsPassword}, use --password-fd, or type it at a terminal`,
@@ -110,7 +110,7 @@ export async function readPassword(
     );
   }
   masker.add(password);
-  if (isNew && !given && await promptFor(host, "Again:") !== password) {
+  if (isNew && !password && await promptFor(host, "Again:") !== password) {
     throw usageError("The two passwords differ", "secrets");
   }
   return password;

@@ -12,13 +12,13 @@ type Values = ReadonlyMap<string, unknown>;
 /**
  * Converts the options of the library to a layer of the configuration.
  *
- * @param others Names of options that are not part of the configuration.
+ * @param extraNames Names of options that are not part of the configuration.
  * @returns The layer that overrides all others.
  * @throws {TypeError} If an option is unknown.
  */
 export function optionsLayer(
   options: JobOptions,
-  others: readonly string[] = [],
+  extraNames: readonly string[] = [],
 ): Layer {
   if (!isObject(options)) {
     throw new TypeError(
@@ -27,28 +27,31 @@ export function optionsLayer(
       }`,
     );
   }
-  const values = flatten(options, others);
+  const values = flatten(options, extraNames);
   return layerOf(
-    (option) => option.option && settingOf(option, values.get(option.option)),
+    (option) =>
+      option.option && convertOption(option, values.get(option.option)),
     ({ option }) => `option "${option}"`,
   );
 }
 
-function flatten(options: JobOptions, others: readonly string[]): Values {
-  const known = OPTIONS.flatMap((row) => "option" in row ? row.option : []);
+function flatten(options: JobOptions, extraNames: readonly string[]): Values {
+  const optionNames = OPTIONS.flatMap((row) =>
+    "option" in row ? row.option : []
+  );
   const values = new Map<string, unknown>();
   const set = (name: string, value: unknown) => {
-    if (!known.some((one) => one === name)) {
-      throw unknownOption(name, [...known, ...others]);
+    if (!optionNames.some((option) => option === name)) {
+      throw unknownOption(name, [...optionNames, ...extraNames]);
     }
     values.set(name, value);
   };
   for (const [name, value] of Object.entries(options)) {
-    if (value === undefined || others.includes(name)) continue;
+    if (value === undefined || extraNames.includes(name)) continue;
     if (!Object.hasOwn(OPTION_GROUPS, name)) set(name, value);
     else if (isObject(value)) {
-      for (const [key, one] of Object.entries(value)) {
-        set(`${name}.${key}`, one);
+      for (const [key, member] of Object.entries(value)) {
+        set(`${name}.${key}`, member);
       }
     } else {
       throw new TypeError(
@@ -61,14 +64,18 @@ function flatten(options: JobOptions, others: readonly string[]): Values {
   return values;
 }
 
-function unknownOption(name: string, known: readonly string[]): TypeError {
+function unknownOption(
+  name: string,
+  optionNames: readonly string[],
+): TypeError {
   const property = name.split(".").at(-1);
-  const near = known.find((one) => one.split(".").at(-1) === property) ??
-    suggest(name, known);
+  const near =
+    optionNames.find((option) => option.split(".").at(-1) === property) ??
+      suggest(name, optionNames);
   return new TypeError(`Unknown option "${name}"${didYouMean(near)}`);
 }
 
-function settingOf(
+function convertOption(
   option: Option,
   value: unknown,
 ): SettingValue | undefined {
@@ -101,11 +108,11 @@ function checkOptionType(
   const expected = expectedType(type, value);
   if (expected === undefined) return;
   if (type === "variables" && isObject(value)) {
-    const [key, one] = Object.entries(value)
-      .find(([, one]) => typeof one !== "string")!;
+    const [key, member] = Object.entries(value)
+      .find(([, member]) => typeof member !== "string")!;
     throw new TypeError(
       `Cannot use option "${name}.${key}": it must be a string, not ${
-        typeName(one)
+        typeName(member)
       }`,
     );
   }
@@ -139,7 +146,7 @@ function expectedType(
     if ("choices" in type) {
       return isText
         ? undefined
-        : `one of ${type.choices.map((one) => `"${one}"`).join(", ")}`;
+        : `one of ${type.choices.map((choice) => `"${choice}"`).join(", ")}`;
     }
     return isText || isNumber ? undefined : "a number";
   }
@@ -160,7 +167,7 @@ function expectedType(
       return isText ? undefined : "a string";
     case "variables":
       return isText || isObject(value) &&
-          Object.values(value).every((one) => typeof one === "string")
+          Object.values(value).every((member) => typeof member === "string")
         ? undefined
         : "an object of strings";
     case "inheritance":
@@ -177,5 +184,6 @@ function expectedType(
 }
 
 function isTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.every((one) => typeof one === "string");
+  return Array.isArray(value) &&
+    value.every((item) => typeof item === "string");
 }

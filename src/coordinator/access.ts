@@ -81,22 +81,24 @@ export function coordinatorUrl(
   allowInsecureTransport: boolean,
 ): string {
   const url = URL.parse(text.trim());
-  if (url === null || url.host === "") throw unusable(text, "it is not a URL");
+  if (url === null || url.host === "") {
+    throw coordinatorError(text, "it is not a URL");
+  }
   if (url.username !== "" || url.password !== "") {
     // The URL is not quoted, since the user info is secret.
-    throw unusable(url.host, "its URL contains user info");
+    throw coordinatorError(url.host, "its URL contains user info");
   }
   if (url.search !== "" || url.hash !== "") {
-    throw unusable(
+    throw coordinatorError(
       url.origin + url.pathname,
       "its URL contains a query or a fragment",
     );
   }
   if (url.protocol !== "https:" && url.protocol !== "http:") {
-    throw unusable(text, "it is not an https URL");
+    throw coordinatorError(text, "it is not an https URL");
   }
   if (url.protocol === "http:" && !allowInsecureTransport) {
-    throw unusable(
+    throw coordinatorError(
       text,
       "plain HTTP would send the token unencrypted. Use an https URL, or allow it with " +
         `${Variable.allowInsecureTransport}=true, --allow-insecure-transport or ` +
@@ -124,16 +126,16 @@ export function workflowPath(id: string): string {
   return `/api/v1/workflows/${checkedId(id, "workflow")}`;
 }
 
-function checkedId(id: string, what: string): string {
+function checkedId(id: string, kind: string): string {
   if (ID.test(id)) return id;
-  const shown = JSON.stringify(id.slice(0, 100));
+  const quoted = JSON.stringify(id.slice(0, 100));
   throw new RunnerError(
-    `Cannot use the ${what} id ${shown}: it is not a UUID`,
+    `Cannot use the ${kind} id ${quoted}: it is not a UUID`,
     { code: "invalid-config" },
   );
 }
 
-function unusable(text: string, state: string): RunnerError {
+function coordinatorError(text: string, state: string): RunnerError {
   return new RunnerError(
     `Cannot use coordinator ${JSON.stringify(text.slice(0, 200))}: ${state}`,
     { code: "invalid-config" },

@@ -91,7 +91,7 @@ export async function findJobs(
   description: string,
 ): Promise<CoordinatorJob[]> {
   return await search(client, {
-    what: "jobs",
+    collection: "jobs",
     isItem: isJob,
     isWanted: (job) => job.description === description,
   });
@@ -107,26 +107,28 @@ export async function findWorkflow(
   client: CoordinatorClient,
   operationId: string,
 ): Promise<CoordinatorWorkflow | undefined> {
-  const [found] = await search(client, {
-    what: "workflows",
+  const [match] = await search(client, {
+    collection: "workflows",
     isItem: isWorkflow,
     isWanted: (workflow) => workflow.trigger_operation_id === operationId,
   });
-  return found;
+  return match;
 }
 
 async function search<Item>(
   client: CoordinatorClient,
-  { what, isItem, isWanted }: {
-    what: "jobs" | "workflows";
+  { collection, isItem, isWanted }: {
+    collection: "jobs" | "workflows";
     isItem: (value: unknown) => value is Item;
     isWanted: (item: Item) => boolean;
   },
 ): Promise<Item[]> {
   let count = 0;
-  for await (const page of pagesOf(client, { what, filter: {}, isItem })) {
-    const found = page.filter(isWanted);
-    if (found.length > 0 || ++count >= MAX_SEARCHED_PAGES) return found;
+  for await (
+    const page of pagesOf(client, { what: collection, filter: {}, isItem })
+  ) {
+    const matches = page.filter(isWanted);
+    if (matches.length > 0 || ++count >= MAX_SEARCHED_PAGES) return matches;
   }
   return [];
 }
@@ -175,19 +177,19 @@ export async function cancelWorkflow(
 /**
  * Cancels or kills a job.
  *
- * @param how `cancel` gives programs time to end, `kill` does not.
+ * @param action `cancel` gives programs time to end, `kill` does not.
  * @throws {RunnerError} `coordinator-forbidden` or `coordinator-failed`, also if
  * the job has ended.
  */
 export async function endJob(
   client: CoordinatorClient,
   id: string,
-  how: "cancel" | "kill",
+  action: "cancel" | "kill",
 ): Promise<void> {
   await client.send({
-    action: `${how} job "${id}" at`,
-    method: how === "cancel" ? "PUT" : "POST",
-    path: `${jobPath(id)}/${how}`,
+    action: `${action} job "${id}" at`,
+    method: action === "cancel" ? "PUT" : "POST",
+    path: `${jobPath(id)}/${action}`,
     success: 200,
   });
 }

@@ -30,7 +30,7 @@ const NOTHING = new Uint8Array();
 export function cutAt(bytes: Uint8Array, end: number, from: number): number {
   if (!isContinuation(bytes[end])) return end;
   const start = lastCharacter(bytes, end, from);
-  return start + lengthOf(bytes[start]) > end ? start : end;
+  return start + sequenceLength(bytes[start]) > end ? start : end;
 }
 
 /**
@@ -48,7 +48,7 @@ function crossingFrom(
   limit: number,
 ): number {
   const start = lastCharacter(bytes, bytes.length, from);
-  return start + lengthOf(bytes[start]) > limit ? start : bytes.length;
+  return start + sequenceLength(bytes[start]) > limit ? start : bytes.length;
 }
 
 /**
@@ -71,7 +71,7 @@ function isContinuation(byte: number): boolean {
  * Returns the length of a character by its first byte; 0 if the byte does not
  * start one.
  */
-function lengthOf(byte: number | undefined): number {
+function sequenceLength(byte: number | undefined): number {
   if (byte === undefined) return 0;
   if (byte >= 0xf8 || byte < 0xc0) return 1;
   if (byte >= 0xf0) return 4;
@@ -117,22 +117,22 @@ export class LineLimit {
       ? joinBytes([this.#held, chunk])
       : chunk;
     const pieces: Uint8Array[] = [];
-    let shown = 0;
+    let start = 0;
     let at = 0;
-    while (bytes.length - at > this.#room) {
-      const full = at + this.#room;
+    while (bytes.length - at > this.#available) {
+      const full = at + this.#available;
       const lineEnd = bytes.subarray(at, full + 1).lastIndexOf(LINE_FEED);
       if (lineEnd >= 0) {
         at += lineEnd + 1;
       } else {
         at = cutAt(bytes, full, at);
-        pieces.push(bytes.subarray(shown, at), LINE_BREAK);
-        shown = at;
+        pieces.push(bytes.subarray(start, at), LINE_BREAK);
+        start = at;
       }
       this.#column = 0;
     }
     const heldFrom = this.#keepRest(bytes, at);
-    const rest = bytes.subarray(shown, heldFrom);
+    const rest = bytes.subarray(start, heldFrom);
     return pieces.length > 0 ? joinBytes([...pieces, rest]) : rest;
   }
 
@@ -143,7 +143,7 @@ export class LineLimit {
     return rest;
   }
 
-  get #room(): number {
+  get #available(): number {
     return this.#maxBytes - this.#column;
   }
 
@@ -154,7 +154,7 @@ export class LineLimit {
       at += lineEnd + 1;
       this.#column = 0;
     }
-    const heldFrom = crossingFrom(bytes, at, at + this.#room);
+    const heldFrom = crossingFrom(bytes, at, at + this.#available);
     this.#held = bytes.slice(heldFrom);
     this.#column += heldFrom - at;
     return heldFrom;

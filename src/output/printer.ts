@@ -69,12 +69,12 @@ export function plainPrinter(
 export function linePrinter(
   sinks: Sinks,
   maxBytes: number,
-  formatOf: (stream: StreamName) => LineFormat,
+  getFormat: (stream: StreamName) => LineFormat,
 ): Printer {
   function makeLane(stream: StreamName) {
     return {
       assembler: new LineAssembler({ maxBytes, longLines: "broken" }),
-      format: formatOf(stream),
+      format: getFormat(stream),
     };
   }
   const lanes = { stdout: makeLane("stdout"), stderr: makeLane("stderr") };
@@ -121,9 +121,9 @@ export function markedPrinter(
   sink: Sink,
 ): Printer {
   const title = printable(step);
-  let begun: Promise<void> | undefined;
+  let beginning: Promise<void> | undefined;
   const begin = () =>
-    begun ??= sink.write(encoder.encode(markers.begin(title)));
+    beginning ??= sink.write(encoder.encode(markers.begin(title)));
   return {
     async write(stream, bytes) {
       if (bytes.length > 0) await begin();
@@ -132,7 +132,7 @@ export function markedPrinter(
     flush: async (stream) => await printer.flush?.(stream),
     async close() {
       await printer.close();
-      if (begun === undefined) return;
+      if (beginning === undefined) return;
       await print(sink, encoder.encode(markers.end(title)));
     },
   };
@@ -151,7 +151,7 @@ export interface JsonLinesOptions {
    *
    * @default {none}
    */
-  fieldsOf?: LineFields;
+  getFields?: LineFields;
 }
 
 /** Returns fields of the lines that a step prints now. */
@@ -169,21 +169,21 @@ export type LineFields = (
  * @returns The format of one stream.
  */
 export function jsonLines(options: JsonLinesOptions): LineFormat {
-  const { step, stream, maxBytes = Infinity, fieldsOf } = options;
+  const { step, stream, maxBytes = Infinity, getFields } = options;
   return (lines) => {
     const timestamp = new Date().toISOString();
     const head = `{"timestamp":"${timestamp}","stream":"${stream}","message":`;
-    const tail = JSON.stringify({ step, ...fieldsOf?.(step) }).slice(1);
+    const tail = JSON.stringify({ step, ...getFields?.(step) }).slice(1);
     const texts = decodeText(lines).split("\n").slice(0, -1);
     const printed = texts
-      .flatMap((text) => messagesOf(text.trimEnd(), maxBytes))
+      .flatMap((text) => splitMessage(text.trimEnd(), maxBytes))
       .map((message) => `${head}${message},${tail}\n`);
     return encoder.encode(printed.join(""));
   };
 }
 
 /** Returns text as JSON strings, split in halves until each fits. */
-function messagesOf(text: string, maxBytes: number): string[] {
+function splitMessage(text: string, maxBytes: number): string[] {
   const json = JSON.stringify(text);
   const fits = json.length * UNIT_BYTES <= maxBytes ||
     encoder.encode(json).length - 2 <= maxBytes;
@@ -192,8 +192,8 @@ function messagesOf(text: string, maxBytes: number): string[] {
   const isInPair = text.codePointAt(middle - 1)! > 0xffff;
   const cut = isInPair ? middle + 1 : middle;
   return [
-    ...messagesOf(text.slice(0, cut), maxBytes),
-    ...messagesOf(text.slice(cut), maxBytes),
+    ...splitMessage(text.slice(0, cut), maxBytes),
+    ...splitMessage(text.slice(cut), maxBytes),
   ];
 }
 

@@ -69,7 +69,11 @@ export function openStepLog(options: StepLogOptions): StepLog {
     if (bytes.length > 0) {
       lastOutputMs = performance.now();
       isLineOpen[stream] = bytes.at(-1) !== LINE_FEED;
-      unfinished.note(stream, isLineOpen[stream], hasByte(bytes, LINE_FEED));
+      unfinished.recordWrite(
+        stream,
+        isLineOpen[stream],
+        hasByte(bytes, LINE_FEED),
+      );
     }
     const printed = printer.write(stream, bytes);
     // Awaited below, when the bytes are no longer used.
@@ -217,7 +221,7 @@ interface UnfinishedLines extends Disposable {
    * @param isOpen Whether the last line is unfinished.
    * @param hasLineBreak Whether a line has ended.
    */
-  note(stream: StreamName, isOpen: boolean, hasLineBreak: boolean): void;
+  recordWrite(stream: StreamName, isOpen: boolean, hasLineBreak: boolean): void;
 }
 
 /**
@@ -247,7 +251,7 @@ function watchUnfinishedLines(
     }, delays[stream]);
   }
   return {
-    note(stream, isOpen, hasLineBreak) {
+    recordWrite(stream, isOpen, hasLineBreak) {
       if (hasLineBreak) {
         stop(stream);
         delays[stream] = firstMs;

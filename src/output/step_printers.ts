@@ -50,7 +50,7 @@ export interface StepPrintersOptions {
    * - `grouped`: each step as one block with a header on standard output when
    *   it ends.
    * - `json`: each line as an object with `timestamp`, `stream`, `message`,
-   *   `step` and the fields of `fieldsOf`.
+   *   `step` and the fields of `getFields`.
    *
    * Except for `plain`, a line is shown as a terminal finally shows it: the
    * text after its last carriage return.
@@ -85,7 +85,7 @@ export interface StepPrintersOptions {
    *
    * @default {none}
    */
-  fieldsOf?: LineFields;
+  getFields?: LineFields;
   /**
    * Borders of groups in the log of a CI system, for `grouped` and, if steps run
    * one after the other, for `prefixed`.
@@ -113,7 +113,7 @@ export type StepPrinters = (step: string, file: StepFile) => Printer;
  * @returns Function that creates the printer of a step.
  */
 export function stepPrinters(options: StepPrintersOptions): StepPrinters {
-  const { stdout, stderr, style, maxLineBytes, timestamps, groups, fieldsOf } =
+  const { stdout, stderr, style, maxLineBytes, timestamps, groups, getFields } =
     options;
   const sinks = { stdout, stderr };
   const prefixed = prefixedPrinters(options);
@@ -136,7 +136,12 @@ export function stepPrinters(options: StepPrintersOptions): StepPrinters {
           sinks,
           maxLineBytes ?? WHOLE_LINE_BYTES,
           (stream) =>
-            jsonLines({ step, stream, maxBytes: maxLineBytes, fieldsOf }),
+            jsonLines({
+              step,
+              stream,
+              maxBytes: maxLineBytes,
+              getFields,
+            }),
         );
     case "grouped": {
       const sink: Sink = {
@@ -175,14 +180,14 @@ function prefixedPrinters(
       color: color ? numbers.get(step) : undefined,
       maxBytes: maxLineBytes && maxLineBytes / 2,
     });
-    const formatOf = () =>
+    const getFormat = () =>
       timestamps
         ? timedLines(prefix)
         : { format: prefixLines(prefix), addedBytes: prefix.length };
     const maxBytes = maxLineBytes === undefined
       ? WHOLE_LINE_BYTES
-      : maxLineBytes - formatOf().addedBytes - styleRoom(maxLineBytes);
-    return linePrinter(sinks, maxBytes, () => formatOf().format);
+      : maxLineBytes - getFormat().addedBytes - styleRoom(maxLineBytes);
+    return linePrinter(sinks, maxBytes, () => getFormat().format);
   };
 }
 

@@ -12,7 +12,7 @@ import {
   resolvePermissions,
 } from "./plugin_source.ts";
 import { PluginRegistry } from "./registry.ts";
-import { hooksOf } from "./run_phase.ts";
+import { getHooks } from "./run_phase.ts";
 
 /** Description of a registered plugin. */
 export interface PluginSummary {
@@ -73,6 +73,6 @@ function summaries(plugins: readonly Plugin[]): PluginSummary[] {
   return registry.plugins.map((registered) => ({
     name: registered.name,
     priority: registered.priority,
-    phases: PHASES.filter((phase) => hooksOf(registered, phase).length > 0),
+    phases: PHASES.filter((phase) => getHooks(registered, phase).length > 0),
   }));
 }

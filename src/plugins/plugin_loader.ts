@@ -27,7 +27,7 @@ import {
   type PluginRegistry,
   registerExport,
 } from "./registry.ts";
-import { hooksOf } from "./run_phase.ts";
+import { getHooks } from "./run_phase.ts";
 
 /** Options for {@linkcode PluginLoader}. */
 export interface PluginLoaderOptions {
@@ -161,7 +161,7 @@ export class PluginLoader {
     for (const registered of this.#registry.plugins) {
       if (before.has(registered.name)) continue;
       const missed = phases.filter((phase) =>
-        hooksOf(registered, phase).length > 0
+        getHooks(registered, phase).length > 0
       );
       if (missed.length === 0) continue;
       this.#setting.logger.info(

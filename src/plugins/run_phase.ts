@@ -113,7 +113,7 @@ export async function runPhase(
   options: RunPhaseOptions,
 ): Promise<RunPhaseResult> {
   const { logger, maskStream, onTiming, onMetric } = options;
-  const timeoutMs = timeoutOf(phase, options);
+  const timeoutMs = phaseTimeout(phase, options);
   const isUnstoppable = UNSTOPPABLE.has(phase);
   const cancelled = isUnstoppable ? undefined : context.signal;
   const ordered = REVERSED.has(phase) ? plugins.toReversed() : plugins;
@@ -136,7 +136,7 @@ export async function runPhase(
   return { errors, timings };
 }
 
-function timeoutOf(phase: Phase, options: RunPhaseOptions): number {
+function phaseTimeout(phase: Phase, options: RunPhaseOptions): number {
   const {
     hookTimeoutMs = parseDuration(
       phase === "cleanup" ? PLUGIN_CLEANUP_TIMEOUT : PLUGIN_TIMEOUT,
@@ -209,14 +209,14 @@ async function runPlugin(
     onLine: (line) => logger.info(`plugin:${name}`, line),
   });
   try {
-    const hooks = hooksOf(registered, phase);
+    const hooks = getHooks(registered, phase);
     if (hooks.length === 0) return null;
     await runHook(async (signal) => {
-      const own: PluginContext = Object.freeze({
+      const pluginContext: PluginContext = Object.freeze({
         ...context,
         phase,
         signal,
-        state: stateOf(registered, context.shared),
+        state: pluginState(registered, context.shared),
         log: (message: string) => messages.write(message),
         metric: (metric: string, value: number) => {
           checkMetric(metric, value);
@@ -226,7 +226,7 @@ async function runPlugin(
       for (const hook of hooks) {
         // An abandoned plugin must not start another method.
         signal.throwIfAborted();
-        await plugin[hook]!(own);
+        await plugin[hook]!(pluginContext);
       }
     }, { timeoutMs, cancelled });
     return { durationMs: performance.now() - startedAt };
@@ -241,7 +241,7 @@ async function runPlugin(
  *
  * @returns Names of methods; empty if the plugin is not called.
  */
-export function hooksOf(
+export function getHooks(
   { plugin, phases }: RegisteredPlugin,
   phase: Phase,
 ): readonly Hook[] {
@@ -250,7 +250,7 @@ export function hooksOf(
   return hooks.filter((hook) => plugin[hook] !== undefined);
 }
 
-function stateOf(
+function pluginState(
   registered: RegisteredPlugin,
   shared: PhaseContext["shared"],
 ): PluginContext["state"] {
@@ -314,14 +314,14 @@ async function runHook(
   const reason = await Promise.race([
     running.then(() => undefined),
     limit.reached.then(() => timeoutError(timeoutMs)),
-    cancellation.aborted.then(() => giveUp(running)),
+    cancellation.aborted.then(() => abandonHook(running)),
   ]);
   if (reason === undefined) return;
   over.abort(reason);
   throw reason;
 }
 
-async function giveUp(running: Promise<void>): Promise<DOMException> {
+async function abandonHook(running: Promise<void>): Promise<DOMException> {
   // If the hook settles in time, that has already decided the race.
   await settlesWithin(running, CANCEL_GRACE_MS);
   return new DOMException(

@@ -207,7 +207,7 @@ async function openCommandLog(
     steps: [STEP_NAME],
     timestamps,
     maxLineBytes: limit,
-    fieldsOf: () => ({ attempt: 1, span_id: spanId, trace_id: traceId }),
+    getFields: () => ({ attempt: 1, span_id: spanId, trace_id: traceId }),
     onWarning: (message) => logger.warn("logs", message),
   });
   return await log.openStep(STEP_NAME);

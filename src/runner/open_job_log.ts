@@ -79,7 +79,7 @@ export async function openJobLog(
     },
     maxLineBytes: maxLineBytes(config, workspace),
     masker,
-    fieldsOf,
+    getFields: fieldsOf,
     onWarning: warn,
     onProgress,
   });

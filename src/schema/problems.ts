@@ -154,17 +154,18 @@ export class Problems {
    * @returns One line for each warning, with its position.
    */
   async warnings(text: string): Promise<string[]> {
-    return this.#total === this.#errorCount
-      ? []
-      : (await this.#lines(text, this.#shown.filter((one) => one.isWarning)))
-        .map((problem) => problem.split("\n", 1)[0]);
+    return this.#total === this.#errorCount ? [] : (await this.#lines(
+      text,
+      this.#shown.filter((problem) => problem.isWarning),
+    ))
+      .map((problem) => problem.split("\n", 1)[0]);
   }
 
   async #lines(text: string, problems: readonly Problem[]): Promise<string[]> {
     const { makeLocator } = await import("./locate.ts");
     const locate = makeLocator(text);
-    const excerpts = makeExcerpts(text, valuesOf(this.#document));
-    const textOf = ({ line, column }: TextPlace) =>
+    const excerpts = makeExcerpts(text, collectValues(this.#document));
+    const formatPlace = ({ line, column }: TextPlace) =>
       `${this.#name}:${line}:${column}`;
     const lines = problems
       .map((problem) => ({ ...problem, place: locate(problem.path) }))
@@ -177,11 +178,11 @@ export class Problems {
           excerpts,
           place,
           hideValues(message, this.#document) +
-            (other === undefined ? "" : ` ${textOf(locate(other))}`),
+            (other === undefined ? "" : ` ${formatPlace(locate(other))}`),
         )
       );
-    const rest = this.#total - this.#shown.length;
-    return rest > 0 ? [...lines, `and ${rest} more`] : lines;
+    const moreCount = this.#total - this.#shown.length;
+    return moreCount > 0 ? [...lines, `and ${moreCount} more`] : lines;
   }
 }
 
@@ -203,7 +204,7 @@ const REPEATED = /\bnot ("(?:[^"\\]|\\.)*")/g;
  */
 function hideValues(message: string, document: unknown): string {
   if (!message.includes('not "')) return message;
-  const hidden = valuesOf(document);
+  const hidden = collectValues(document);
   return message.replace(REPEATED, (whole, quoted) => {
     let text: string;
     try {
@@ -219,7 +220,7 @@ function hideValues(message: string, document: unknown): string {
   });
 }
 
-function valuesOf(document: unknown): string[] {
+function collectValues(document: unknown): string[] {
   const values = new Set<string>();
   const seen = new Set<unknown>();
   const hiddenSeen = new Set<unknown>();

@@ -194,12 +194,12 @@ export class Masker {
   }
 
   #choosePlaceholder(): void {
-    const chosen = PLACEHOLDERS.find((bytes) => {
+    const placeholder = PLACEHOLDERS.find((bytes) => {
       const ranges = new Ranges();
       this.needles.find(bytes, ranges);
       return ranges.count === 0;
     });
-    this.#placeholder = chosen ?? new Uint8Array();
+    this.#placeholder = placeholder ?? new Uint8Array();
   }
 }
 

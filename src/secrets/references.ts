@@ -57,7 +57,7 @@ export interface ResolvedReferences {
 }
 
 /** A referenced secret, and the variables that refer to it. */
-interface Wanted {
+interface RequestedSecret {
   readonly provider: string | undefined;
   readonly path: string;
   readonly key: string;
@@ -136,7 +136,7 @@ export async function resolveReferences(
   options: ResolveReferencesOptions,
 ): Promise<ResolvedReferences> {
   const { lookup, env } = options;
-  const wanted = new Map<string, Wanted>();
+  const requested = new Map<string, RequestedSecret>();
   const missing = new Map<string, Set<string>>();
   const malformed: string[] = [];
   for (const [name, text] of Object.entries(values)) {
@@ -164,10 +164,10 @@ export async function resolveReferences(
         return "";
       }
       const reference = referenceTo(path, key, provider);
-      const known = wanted.get(reference) ??
+      const request = requested.get(reference) ??
         { provider, path, key, names: new Set() };
-      wanted.set(reference, known);
-      known.names.add(name);
+      requested.set(reference, request);
+      request.names.add(name);
       return "";
     });
   }
@@ -179,16 +179,16 @@ export async function resolveReferences(
       { code: "invalid-config" },
     );
   }
-  await lookUp(wanted, lookup);
+  await lookUp(requested, lookup);
   const resolved: Record<string, string> = Object.create(null);
   for (const [name, text] of Object.entries(values)) {
     resolved[name] = replaceReferences(
       text,
       env,
-      (...parts) => wanted.get(referenceTo(...parts))!.value!,
+      (...parts) => requested.get(referenceTo(...parts))!.value!,
     );
   }
-  const secrets = [...wanted]
+  const secrets = [...requested]
     .map(([name, { value }]) => ({ name, value: value!, rule: "reference" }));
   return { values: resolved, secrets, missing };
 }
@@ -196,9 +196,9 @@ export async function resolveReferences(
 function replaceReferences(
   text: string,
   env: Readonly<Record<string, string>>,
-  secretOf: (path: string, key: string, provider?: string) => string,
+  getSecret: (path: string, key: string, provider?: string) => string,
 ): string {
-  const fill = (part: string) =>
+  const replaceVariables = (part: string) =>
     part.replace(variablePattern(), (reference) => {
       const name = nameIn(reference);
       return Object.hasOwn(env, name) ? env[name] : "";
@@ -207,20 +207,24 @@ function replaceReferences(
     referencePattern(),
     (whole, ...parts: (string | undefined)[]) => {
       const [path, key, provider, providedPath, providedKey] = parts;
-      if (path !== undefined) return secretOf(fill(path), fill(key!));
-      return provider === undefined
-        ? fill(whole)
-        : secretOf(fill(providedPath!), fill(providedKey!), provider);
+      if (path !== undefined) {
+        return getSecret(replaceVariables(path), replaceVariables(key!));
+      }
+      return provider === undefined ? replaceVariables(whole) : getSecret(
+        replaceVariables(providedPath!),
+        replaceVariables(providedKey!),
+        provider,
+      );
     },
   );
 }
 
 /** All lookups end before the first failure is reported. */
 async function lookUp(
-  wanted: ReadonlyMap<string, Wanted>,
+  requested: ReadonlyMap<string, RequestedSecret>,
   lookup: SecretLookup,
 ): Promise<void> {
-  const all = [...wanted.values()];
+  const all = [...requested.values()];
   const results = await Promise.allSettled(
     all.map(async ({ path, key, provider }) =>
       await lookup(path, key, provider)
@@ -230,7 +234,7 @@ async function lookUp(
   for (const [index, secret] of all.entries()) {
     const { path, key, provider, names } = secret;
     const where = [...names].map((name) => JSON.stringify(name)).join(", ");
-    const what = `key "${key}" of path "${path}"` +
+    const description = `key "${key}" of path "${path}"` +
       (provider === undefined ? "" : ` of secret provider "${provider}"`);
     const result = results[index];
     if (result.status === "rejected") {
@@ -238,12 +242,12 @@ async function lookUp(
       // The job was cancelled.
       if (cause instanceof DOMException) throw cause;
       throw new RunnerError(
-        `Cannot look up ${what} for ${where}: ${messageOf(cause)}`,
+        `Cannot look up ${description} for ${where}: ${messageOf(cause)}`,
         { code: "invalid-config", cause },
       );
     }
     secret.value = result.value;
-    if (!secret.value) missing.push(`  ${where}: no value for ${what}`);
+    if (!secret.value) missing.push(`  ${where}: no value for ${description}`);
   }
   if (missing.length === 0) return;
   throw new RunnerError(

@@ -46,7 +46,7 @@ export async function copySource(
   context: SourceContext,
 ): Promise<FillDirectory> {
   const { workspace, cwd, log, cancellation } = context;
-  const source = await directoryOf(url, cwd);
+  const source = await sourceDirectory(url, cwd);
   if (isInside(target, source)) {
     throw failure(url, `it is in "${target}", which would be replaced`);
   }
@@ -93,8 +93,8 @@ async function ignored(
   return (path) => rules.ignores(path);
 }
 
-async function directoryOf(url: string, cwd: string): Promise<string> {
-  const path = resolve(cwd, pathOf(url));
+async function sourceDirectory(url: string, cwd: string): Promise<string> {
+  const path = resolve(cwd, filePath(url));
   let directory: string;
   let isDirectory: boolean;
   try {
@@ -107,7 +107,7 @@ async function directoryOf(url: string, cwd: string): Promise<string> {
   return directory;
 }
 
-function pathOf(url: string): string {
+function filePath(url: string): string {
   if (url.includes("\0")) throw failure(url, "it contains a NUL character");
   if (!url.startsWith("file://")) return url;
   try {
@@ -167,7 +167,7 @@ interface Entry {
 }
 
 /** Entries that were found so far. */
-interface Found {
+interface Contents {
   readonly directories: Entry[];
   readonly files: Entry[];
   readonly links: Entry[];
@@ -193,18 +193,19 @@ export async function copyTree(
 ): Promise<void> {
   const { signal } = options;
   const root: Entry = { from, to, path: "" };
-  const gone = new Set<Entry>();
+  const vanished = new Set<Entry>();
   const attempt = async (entry: Entry, action: () => Promise<void>) => {
     signal.throwIfAborted();
-    if (gone.has(entry)) return;
+    if (vanished.has(entry)) return;
     try {
       await action();
     } catch (cause) {
       signal.throwIfAborted();
       // It was removed after it had been listed, or a parent directory was.
-      const isGone = entry !== root && cause instanceof Deno.errors.NotFound;
-      if (!isGone) throw copyError(entry, cause);
-      gone.add(entry);
+      const isVanished = entry !== root &&
+        cause instanceof Deno.errors.NotFound;
+      if (!isVanished) throw copyError(entry, cause);
+      vanished.add(entry);
       await Deno.remove(entry.to).catch(() => {});
     }
   };
@@ -223,13 +224,13 @@ export async function copyTree(
   const files: Entry[] = [];
   const links: Entry[] = [];
   for (let level = [root]; level.length > 0;) {
-    const found: Found = { directories: [], files, links };
+    const contents: Contents = { directories: [], files, links };
     await each(
       level,
-      (entry) => openDirectory(entry, found, { reader, restorer, options }),
+      (entry) => openDirectory(entry, contents, { reader, restorer, options }),
     );
     levels.unshift(level);
-    level = found.directories;
+    level = contents.directories;
   }
   await each(files, (entry) => copyFile(entry, options));
   await each(links, copyLink);
@@ -243,7 +244,7 @@ export async function copyTree(
 
 async function openDirectory(
   directory: Entry,
-  { directories, files, links }: Found,
+  { directories, files, links }: Contents,
   { reader, restorer, options }: {
     reader: DirectoryReader;
     restorer: NameRestorer;

@@ -112,9 +112,9 @@ async function clone(
     url: showUrl(location),
     ref: ref ?? "default branch",
   });
-  const found = await readConfig(context);
-  const hooks = found.hooks.map((name) => `--config=hooks.${name}=`);
-  await using login = await logIn(credentials, found.files, context);
+  const settings = await readConfig(context);
+  const hooks = settings.hooks.map((name) => `--config=hooks.${name}=`);
+  await using login = await logIn(credentials, settings.files, context);
   const hg = async (...args: string[]) => {
     const result = await runHg([...hooks, ...args], context, login.env);
     if (result.exitCode === 0) return result.stdout.trim();
@@ -122,8 +122,16 @@ async function clone(
   };
   // The server resolves the name and sends its changesets, so the requested
   // changeset is the newest one in the clone.
-  const wanted = ref === undefined ? [] : [`--rev=${ref}`];
-  await hg("clone", "--noupdate", "--pull", ...wanted, "--", url, target);
+  const revisionFlags = ref === undefined ? [] : [`--rev=${ref}`];
+  await hg(
+    "clone",
+    "--noupdate",
+    "--pull",
+    ...revisionFlags,
+    "--",
+    url,
+    target,
+  );
   const repository = ["--repository", target];
   const revision = ref === undefined ? "first(present(default) or tip)" : "tip";
   await hg(...repository, "update", "--clean", `--rev=${revision}`);

@@ -24,7 +24,7 @@ const REASON = /^svn: (?:E\d+: )?/;
 const NOT_FOUND = /\bE(?:160013|170000|200009)\b/;
 
 /** URL and revision to check out. */
-interface Wanted {
+interface RequestedRevision {
   /** URL of the tree. */
   url: string;
   /** Number of the revision, or `HEAD`. */
@@ -98,11 +98,15 @@ async function checkOut(
     "--",
     `${target}@`,
   ]);
-  const found = info.stdout.trim();
-  if (revision !== "HEAD" && found !== revision) {
-    throw checkoutError(location, ref, `Subversion left the tree at r${found}`);
+  const checkedOut = info.stdout.trim();
+  if (revision !== "HEAD" && checkedOut !== revision) {
+    throw checkoutError(
+      location,
+      ref,
+      `Subversion left the tree at r${checkedOut}`,
+    );
   }
-  return `r${found}`;
+  return `r${checkedOut}`;
 }
 
 /** Looks up a name in the usual directories of branches and tags. */
@@ -111,7 +115,7 @@ async function find(
   ref: string | undefined,
   svn: (args: readonly string[]) => Promise<CaptureResult>,
   location: string,
-): Promise<Wanted> {
+): Promise<RequestedRevision> {
   if (ref === undefined) return { url, revision: "HEAD" };
   const [, name = "", number] = /^(.*?)(?:(?:^|@)r?(\d+)|@HEAD)?$/.exec(ref) ??
     [];
@@ -258,13 +262,13 @@ function serversFile(
   host: string,
   username: Uint8Array | undefined,
 ): Uint8Array<ArrayBuffer> {
-  const kept = text.split(/\r?\n/)
+  const lines = text.split(/\r?\n/)
     .filter((line) => !/^\s*(?:username|http-auth-types)\s*[=:]/i.test(line));
-  const groups = groupsOf(kept, host);
+  const groups = matchingGroups(lines, host);
   const encoder = new TextEncoder();
   const bytes = [
     ...encoder.encode(
-      `${kept.join("\n")}\n[global]\nhttp-auth-types = ${OTHER_TYPES}\n` +
+      `${lines.join("\n")}\n[global]\nhttp-auth-types = ${OTHER_TYPES}\n` +
         (groups.length === 0 ? `[groups]\n${GROUP} = ${host}\n` : ""),
     ),
   ];
@@ -282,7 +286,7 @@ function serversFile(
  * Returns the user's server groups that contain the host. Subversion uses any
  * of them.
  */
-function groupsOf(lines: readonly string[], host: string): string[] {
+function matchingGroups(lines: readonly string[], host: string): string[] {
   let section = "";
   return lines.flatMap((line) => {
     section = /^\[([^\]]*)\]/.exec(line)?.[1] ?? section;

@@ -55,7 +55,7 @@ export async function findRunning(
   context: FindJobContext,
 ): Promise<boolean> {
   const instances = context.isLocal
-    ? await localInstancesOf(name, context)
+    ? await findLocalInstances(name, context)
     : (await remoteInstances(name, context)).flat();
   return instances.some(isActive);
 }
@@ -77,7 +77,7 @@ export async function findResult(
   context: FindJobContext,
 ): Promise<JobOutcome | null> {
   if (context.isLocal) {
-    return outcomeOf(name, await localInstancesOf(name, context));
+    return outcomeOf(name, await findLocalInstances(name, context));
   }
   if (!context.env[Variable.readToken]) {
     const published = publishedInstances(await context.variables(), name);
@@ -87,7 +87,7 @@ export async function findResult(
   return outcomeOf(name, newest);
 }
 
-async function localInstancesOf(
+async function findLocalInstances(
   name: string,
   { statePath }: FindJobContext,
 ): Promise<readonly JobInstance[]> {
@@ -105,16 +105,16 @@ async function remoteInstances(
   context: FindJobContext,
 ): Promise<readonly (readonly JobInstance[])[]> {
   const client = readingClient(name, context);
-  const found = (await listJobs(client, await filterOf(client, context)))
+  const matches = (await listJobs(client, await jobFilter(client, context)))
     .filter((job) => job.name === name || job.workflow_node_name === name)
     .sort((a, b) => createdAtMs(b) - createdAtMs(a));
   const byWorkflow = new Map<string, Map<string, JobInstance>>();
-  for (const job of found) {
+  for (const job of matches) {
     const workflow = job.workflow_id ?? "";
     const instances = byWorkflow.get(workflow) ?? new Map();
     byWorkflow.set(workflow, instances);
     const display = job.workflow_node_name || job.name;
-    if (!instances.has(display)) instances.set(display, instanceOf(job));
+    if (!instances.has(display)) instances.set(display, createInstance(job));
   }
   return [...byWorkflow.values()].map((instances) =>
     [...instances.values()]
@@ -143,7 +143,7 @@ function readingClient(
   return openClient({ ...context, url: env[Variable.coordinatorUrl], token });
 }
 
-async function filterOf(
+async function jobFilter(
   client: CoordinatorClient,
   { env, scope }: FindJobContext,
 ): Promise<JobFilter> {
@@ -161,7 +161,7 @@ async function filterOf(
   throw unknownScope(scope, "the job has no project");
 }
 
-function instanceOf(job: CoordinatorJob): JobInstance {
+function createInstance(job: CoordinatorJob): JobInstance {
   const { status } = job;
   return {
     name: job.workflow_node_name || job.name,

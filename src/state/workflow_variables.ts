@@ -106,16 +106,16 @@ export async function readVariables(
  */
 export async function writeOutput(
   path: string,
-  { kind, key: given, value }: WorkflowEntry,
+  { kind, key: rawKey, value }: WorkflowEntry,
   options: WriteOutputOptions = {},
 ): Promise<void> {
   const { lock = () => lockDirectory(dirname(path)), mode } = options;
-  const what = kind === "vars" ? "workflow variable" : "workflow output";
-  const key = given.trim();
+  const label = kind === "vars" ? "workflow variable" : "workflow output";
+  const key = rawKey.trim();
   if (key === "") {
-    throw new TypeError(`Cannot set a ${what}: its name is empty`);
+    throw new TypeError(`Cannot set a ${label}: its name is empty`);
   }
-  const copy = copyJson(value, `The ${what} ${quote(key)}`, {
+  const copy = copyJson(value, `The ${label} ${quote(key)}`, {
     areKeysFree: true,
   });
   using _ = await lock();
@@ -125,7 +125,7 @@ export async function writeOutput(
   const bytes = new TextEncoder().encode(`${JSON.stringify(changed)}\n`);
   if (bytes.length > MAX_OUTPUT_BYTES) {
     throw new RunnerError(
-      `Cannot set ${what} ${
+      `Cannot set ${label} ${
         quote(key)
       }: "${path}" would exceed ${MAX_OUTPUT_BYTES} bytes`,
       { code: "output-failed" },
@@ -140,14 +140,14 @@ async function readDocument(path: string): Promise<OutputDocument> {
     text = await readText(path, MAX_OUTPUT_BYTES);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return {};
-    throw unusable(path, osReason(error), error);
+    throw writeError(path, osReason(error), error);
   }
   const document = parseJson(text);
   const parts = isObject(document)
     ? [document.vars ?? {}, document.outputs ?? {}]
     : [null];
   if (parts.every(isObject)) return document as OutputDocument;
-  throw unusable(path, "it is not a document of workflow outputs");
+  throw writeError(path, "it is not a document of workflow outputs");
 }
 
 async function readLinked(path: string): Promise<string> {
@@ -159,7 +159,7 @@ async function readText(path: string, maxBytes: number): Promise<string> {
   return new TextDecoder().decode(await readUntrusted(path, { maxBytes }));
 }
 
-function unusable(path: string, state: string, cause?: unknown): RunnerError {
+function writeError(path: string, state: string, cause?: unknown): RunnerError {
   return new RunnerError(`Cannot add to "${path}": ${state}`, {
     code: "output-failed",
     cause,

@@ -83,11 +83,11 @@ export function orderedDocument(
     type: "trigger_job",
     operation_id: operationId,
     trigger_type: "runnerlib",
-    jobs: bypassEmptyLists(ordered).jobs.map(jobOf),
+    jobs: bypassEmptyLists(ordered).jobs.map(wireJob),
   };
 }
 
-function jobOf(trigger: Trigger): TriggerJob {
+function wireJob(trigger: Trigger): TriggerJob {
   const { name, dependsOn = [], condition = "all_success", env = {} } = trigger;
   const job: Record<string, JsonValue> = {};
   for (const [field, { key }] of FIELDS) {

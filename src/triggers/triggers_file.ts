@@ -83,12 +83,12 @@ export async function writeTriggers(
     lock = () => lockDirectory(dirname(path)),
   } = options;
   using _ = await lock();
-  const found = await readTriggers(path);
+  const existing = await readTriggers(path);
   const present = replaces
-    ? withoutNames(found, triggers.map(({ name }) => name))
-    : found;
+    ? withoutNames(existing, triggers.map(({ name }) => name))
+    : existing;
   const names = new Set(present.map(({ name }) => name));
-  const taken = triggers.filter(({ name }) => names.has(name))
+  const duplicates = triggers.filter(({ name }) => names.has(name))
     .map((trigger): RefusedTrigger => ({
       trigger,
       job: quote(trigger.name),
@@ -97,14 +97,14 @@ export async function writeTriggers(
     }));
   const added = withoutNames(
     triggers,
-    taken.map(({ trigger }) => trigger.name),
+    duplicates.map(({ trigger }) => trigger.name),
   );
   const { ordered, refused } = orderTriggers([...present, ...added]);
   const broken = refused.filter(({ trigger }) => names.has(trigger.name));
   if (broken.length > 0) {
     throw fileError(path, triggerError(broken).message);
   }
-  const all = [...taken, ...refused];
+  const all = [...duplicates, ...refused];
   if (isAtomic && all.length > 0) throw triggerError(all);
   const document = orderedDocument(ordered);
   if (added.length > refused.length) await writeDocument(path, document);
@@ -125,8 +125,8 @@ export async function removeTriggers(
   const { lock = () => lockDirectory(dirname(path)) } = options;
   using _ = await lock();
   const present = await readTriggers(path);
-  const rest = withoutNames(present, names);
-  const ordered = sortTriggers(rest);
+  const remaining = withoutNames(present, names);
+  const ordered = sortTriggers(remaining);
   if (ordered.length > 0) await writeDocument(path, orderedDocument(ordered));
   else if (present.length > 0) await Deno.remove(path);
 }
@@ -166,7 +166,7 @@ async function readTriggers(path: string): Promise<CheckedTrigger[]> {
   const text = await readText(path);
   if (text === null) return [];
   try {
-    return checkTriggers(jobsOf(parse(text)), { isWire: true });
+    return checkTriggers(readJobs(parse(text)), { isWire: true });
   } catch (cause) {
     throw fileError(path, messageOf(cause), cause);
   }
@@ -194,7 +194,7 @@ function parse(text: string): unknown {
   throw new TypeError("it is not valid JSON");
 }
 
-function jobsOf(document: unknown): readonly unknown[] {
+function readJobs(document: unknown): readonly unknown[] {
   const envelope = new Map(plainEntries(document, "it"));
   for (const [key, value] of envelope) {
     // Workflows and their variables would be lost, or override the jobs.

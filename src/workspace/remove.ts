@@ -67,9 +67,9 @@ export async function emptyDirectory(
 ): Promise<void> {
   const { onMount = () => {} } = options;
   const errors: unknown[] = [];
-  if ((await entriesOf(path)).length === 0) return;
+  if ((await readEntries(path)).length === 0) return;
   await allowWriting(path);
-  const names = await removableEntriesOf(path);
+  const names = await removableEntries(path);
   const mounts = await mountsBelow(path);
   for (const name of names) {
     try {
@@ -136,7 +136,7 @@ async function removeAround(path: string, removal: Removal): Promise<void> {
   if (!(await Deno.lstat(path)).isDirectory) return await Deno.remove(path);
   await allowWriting(path);
   const errors: unknown[] = [];
-  const names = await removableEntriesOf(path);
+  const names = await removableEntries(path);
   // A renamed entry may contain a mount.
   const inside = mounts && { ...removal, mounts: await mountsBelow(path) };
   for (const name of names) {
@@ -168,7 +168,7 @@ async function makeWritable(path: string): Promise<void> {
   const { isDirectory } = await Deno.lstat(path);
   if (!isDirectory) return;
   await Deno.chmod(path, 0o700);
-  for (const name of await removableEntriesOf(path)) {
+  for (const name of await removableEntries(path)) {
     await makeWritable(join(path, name));
   }
 }
@@ -177,15 +177,15 @@ async function makeWritable(path: string): Promise<void> {
  * Lists the entries. Names that are not UTF-8 are changed first, since Deno
  * cannot remove them.
  */
-async function removableEntriesOf(directory: string): Promise<string[]> {
-  const names = await entriesOf(directory);
+async function removableEntries(directory: string): Promise<string[]> {
+  const names = await readEntries(directory);
   if (!names.some((name) => name.includes("\ufffd"))) return names;
   const { renameUndecodable } = await import("../fs/byte_names.ts");
   await renameUndecodable(directory);
-  return await entriesOf(directory);
+  return await readEntries(directory);
 }
 
-async function entriesOf(directory: string): Promise<string[]> {
+async function readEntries(directory: string): Promise<string[]> {
   const names: string[] = [];
   try {
     for await (const { name } of Deno.readDir(directory)) names.push(name);

@@ -117,7 +117,7 @@ function saveToCache(
     if (paths.length === 0) {
       throw usageError("A path to save is required", "cache");
     }
-    const key = await keyOf(context, cancellation);
+    const key = await expandKeyFlag(context, cancellation);
     const id = { namespace: settings.namespace, name, key };
     if (!canWrite(settings.mode)) {
       logger.info(
@@ -127,7 +127,7 @@ function saveToCache(
       return 0;
     }
     try {
-      const store = await storeOf(context);
+      const store = await openConfiguredStore(context);
       const cache = cacheContext(context, root, { store, cancellation });
       const result = await saveDirectories(id, paths, cache);
       if (result.status === "saved") {
@@ -150,9 +150,9 @@ function saveToCache(
         });
       }
     } catch (error) {
-      const isMistake = error instanceof RunnerError &&
+      const isUserError = error instanceof RunnerError &&
         error.code === "workspace";
-      if (isMistake) throw error;
+      if (isUserError) throw error;
       reportTrouble(context, cancellation, "Not saved", error);
     }
     return 0;
@@ -169,12 +169,14 @@ function restoreToCache(
     const { mode, namespace, readFrom } = cacheSettings(context.runner.host);
     const root = await jobDirectory(context);
     const paths = await pathsIn(root, context, operands);
-    const key = await keyOf(context, cancellation);
-    const fallbacks = await fallbacksOf(context, cancellation);
+    const key = await expandKeyFlag(context, cancellation);
+    const fallbacks = await expandFallbacks(context, cancellation);
     const troubles: unknown[] = [];
     let found;
     try {
-      const store = canRead(mode) ? await storeOf(context) : undefined;
+      const store = canRead(mode)
+        ? await openConfiguredStore(context)
+        : undefined;
       found = store && await restoreDirectories(
         {
           namespaces: [...new Set([namespace, ...readFrom])],
@@ -205,7 +207,7 @@ function restoreToCache(
 function showCache(context: CommandContext): Promise<number> {
   return cancelOnSignal(context.runner.host, async ({ graceful }) => {
     const { maxBytes } = cacheSettings(context.runner.host);
-    const store = await listableStoreOf(context);
+    const store = await openListableStore(context);
     const { manifests, packs, bytes } = await listStore(store, graceful);
     await context.print(
       `${store.displayName}: ${manifests.length} entries, ${bytes} of ${maxBytes} bytes`,
@@ -216,9 +218,9 @@ function showCache(context: CommandContext): Promise<number> {
         (sum, pack) => sum + (packs.get(pack)?.bytes ?? 0),
         manifest.bytes,
       );
-      const used = new Date(usedMs).toISOString();
+      const lastUsed = new Date(usedMs).toISOString();
       await context.print(
-        `${namespace}  ${kind}  ${name}  ${key}  ${size} bytes  used ${used}`,
+        `${namespace}  ${kind}  ${name}  ${key}  ${size} bytes  used ${lastUsed}`,
       );
     }
     return 0;
@@ -244,7 +246,7 @@ function removeEntries(
   maxBytes: number,
 ): Promise<number> {
   return cancelOnSignal(context.runner.host, async ({ graceful }) => {
-    const store = await listableStoreOf(context);
+    const store = await openListableStore(context);
     const { count, bytes } = await pruneStore(store, maxBytes, graceful);
     await context.print(`removed ${count} entries, ${bytes} bytes`);
     return 0;
@@ -258,17 +260,19 @@ function removeEntries(
 function reportTrouble(
   { runner: { logger } }: CommandContext,
   { graceful }: Cancellation,
-  what: string,
+  action: string,
   error: unknown,
 ): void {
   graceful.throwIfAborted();
   if (error instanceof RunnerError && error.code === "invalid-config") {
     throw error;
   }
-  logger.warn("cache", what, { reason: osReason(error) });
+  logger.warn("cache", action, { reason: osReason(error) });
 }
 
-async function storeOf(context: CommandContext): Promise<CacheStore> {
+async function openConfiguredStore(
+  context: CommandContext,
+): Promise<CacheStore> {
   const { host: { env }, allowInsecureTransport } = context.runner;
   return await openStore(cacheSettings(context.runner.host).store, {
     env,
@@ -277,10 +281,10 @@ async function storeOf(context: CommandContext): Promise<CacheStore> {
   });
 }
 
-async function listableStoreOf(
+async function openListableStore(
   context: CommandContext,
 ): Promise<ListableStore> {
-  const store = await storeOf(context);
+  const store = await openConfiguredStore(context);
   if (isListable(store)) return store;
   throw new RunnerError(
     `Cannot manage "${store.displayName}": a store on an HTTP server cannot be listed`,
@@ -346,7 +350,7 @@ function checkName(name: string | undefined): asserts name is string {
   }
 }
 
-async function keyOf(
+async function expandKeyFlag(
   context: CommandContext,
   cancellation: Cancellation,
 ): Promise<string> {
@@ -357,12 +361,12 @@ async function keyOf(
   return await expand(template, context, cancellation);
 }
 
-async function fallbacksOf(
+async function expandFallbacks(
   context: CommandContext,
   cancellation: Cancellation,
 ): Promise<string[]> {
-  const given = context.flags.get("fallback") ?? [];
-  const templates = typeof given === "string" ? [given] : given;
+  const fallback = context.flags.get("fallback") ?? [];
+  const templates = typeof fallback === "string" ? [fallback] : fallback;
   return await Promise.all(
     templates.map((template) => expand(template, context, cancellation)),
   );

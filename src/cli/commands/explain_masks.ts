@@ -64,9 +64,12 @@ are never shown. Secrets that a job registers while it runs are not listed.`,
     });
     const { isComplete, secrets } = await findSecrets(loaded);
     const logs = await readLogs(context);
-    for (const line of tableOf(secrets, runner, logs)) await print(line);
+    for (const line of secretTable(secrets, runner, logs)) await print(line);
     const { placeholder } = runner.masker;
-    const maskedCount = countOf(new TextDecoder().decode(placeholder), logs);
+    const maskedCount = countOccurrences(
+      new TextDecoder().decode(placeholder),
+      logs,
+    );
     if (maskedCount > 0) {
       runner.logger.info(
         "secrets",
@@ -109,9 +112,9 @@ async function findSecrets(
 async function readLogs(
   { flags, runner }: CommandContext,
 ): Promise<string[]> {
-  const given = flags.get("log");
-  const paths = typeof given === "string"
-    ? [resolve(runner.host.cwd, given)]
+  const logFlag = flags.get("log");
+  const paths = typeof logFlag === "string"
+    ? [resolve(runner.host.cwd, logFlag)]
     : await logsIn(`${artifactsPath(runner)}/logs`);
   const decoder = new TextDecoder();
   return await Promise.all(paths.map(async (path) => {
@@ -119,9 +122,9 @@ async function readLogs(
       const bytes = await readUntrusted(path, { maxBytes: MAX_LOG_BYTES });
       return decoder.decode(bytes);
     } catch (cause) {
-      if (given === undefined) return "";
+      if (logFlag === undefined) return "";
       throw new RunnerError(
-        `Cannot read the log "${given}": ${osReason(cause)}`,
+        `Cannot read the log "${logFlag}": ${osReason(cause)}`,
         { code: "invalid-config", cause },
       );
     }
@@ -140,14 +143,14 @@ async function logsIn(directory: string): Promise<string[]> {
 }
 
 /** Counts occurrences of a text in logs. */
-function countOf(text: string, logs: readonly string[]): number {
+function countOccurrences(text: string, logs: readonly string[]): number {
   return text === ""
     ? 0
     : logs.reduce((count, log) => count + log.split(text).length - 1, 0);
 }
 
 /** Counts how often a secret, in any form, would be masked in logs. */
-function hitsOf(
+function countHits(
   secret: KnownSecret,
   minBytes: number,
   logs: readonly string[],
@@ -157,29 +160,29 @@ function hitsOf(
   maskSecret(masker, secret);
   const mark = new TextDecoder().decode(masker.placeholder);
   const masked = logs.map((log) => masker.maskText(log));
-  return countOf(mark, masked) - countOf(mark, logs);
+  return countOccurrences(mark, masked) - countOccurrences(mark, logs);
 }
 
 /** Returns the number of forms in which a secret is masked. */
-function formsOf(secret: KnownSecret, minBytes: number): number {
+function countForms(secret: KnownSecret, minBytes: number): number {
   const masker = new Masker();
   masker.minBytes = minBytes;
   return maskSecret(masker, secret) ? masker.formTotal : 0;
 }
 
-function tableOf(
+function secretTable(
   { all }: KnownSecrets,
   { masker: { minBytes } }: RunnerContext,
   logs: readonly string[],
 ): string[] {
   if (all.length === 0) return ["Nothing is masked"];
   const rows = all.map((secret) => {
-    const count = formsOf(secret, minBytes);
+    const count = countForms(secret, minBytes);
     return [
       printable(secret.name),
       secret.rule,
       count > 0 ? String(count) : "too short",
-      logs.length === 0 ? "-" : String(hitsOf(secret, minBytes, logs)),
+      logs.length === 0 ? "-" : String(countHits(secret, minBytes, logs)),
     ];
   });
   return aligned([HEADING, ...rows]);

@@ -32,8 +32,8 @@ Arguments after "--" are taken literally.`,
     if (operands.length + rest.length === 0) {
       throw usageError("A secret is required", "register-secret");
     }
-    const path = socketOf(context);
-    const values = await valuesOf(context);
+    const path = findSocket(context);
+    const values = await readValues(context);
     // No message of this command must contain a secret.
     for (const value of values) runner.masker.add(value);
     const count = await registerSecrets(path, values);
@@ -47,7 +47,7 @@ Arguments after "--" are taken literally.`,
   },
 };
 
-function socketOf({ flags, runner }: CommandContext): string {
+function findSocket({ flags, runner }: CommandContext): string {
   const path = flags.get("socket") ?? runner.host.env[Variable.secretsSocket];
   if (typeof path === "string" && path !== "") return path;
   throw new RunnerError(
@@ -56,7 +56,7 @@ function socketOf({ flags, runner }: CommandContext): string {
   );
 }
 
-async function valuesOf(context: CommandContext): Promise<string[]> {
+async function readValues(context: CommandContext): Promise<string[]> {
   const { operands, rest = [] } = context;
   const values = [...operands.filter((operand) => operand !== "-"), ...rest];
   if (operands.includes("-")) values.push(...await readLines(context));

@@ -67,7 +67,7 @@ the two runs.`,
     const text = await format(run, {
       earlier,
       jobs: name === "html" && run.started.kind === "workflow"
-        ? await jobsOf(run, files.at(-1)!)
+        ? await readJobs(run, files.at(-1)!)
         : undefined,
       columns: isTerminal ? host.consoleSize?.()?.columns : undefined,
       color: shouldUseColor(host.env, isTerminal),
@@ -86,24 +86,24 @@ async function lastRecord(
   return !await pathExists(job) && await pathExists(workflow) ? workflow : job;
 }
 
-async function jobsOf(
+async function readJobs(
   record: RunRecord,
   path: string,
 ): Promise<ReadonlyMap<number, RunRecord>> {
   return await readJobRecords(record, path.slice(0, path.lastIndexOf("/")));
 }
 
-async function readFile(path: string, shown: string): Promise<RunRecord> {
+async function readFile(path: string, displayPath: string): Promise<RunRecord> {
   try {
     return await readRecordFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
       throw failure(
-        shown,
+        displayPath,
         "no such file; jobs with steps or a source write one, and so does `run --record FILE`",
       );
     }
-    throw failure(shown, messageOf(error));
+    throw failure(displayPath, messageOf(error));
   }
 }
 

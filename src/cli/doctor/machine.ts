@@ -59,8 +59,8 @@ export async function findWorkspace(
     const directory = await nearestDirectory(base);
     const file = await Deno.makeTempFile({ dir: directory, prefix: ".try-" });
     await Deno.remove(file);
-    const isThere = directory === base;
-    const purpose = isThere ? "is writable" : "will be created";
+    const exists = directory === base;
+    const purpose = exists ? "is writable" : "will be created";
     return { state: "ok", ...common, purpose };
   } catch (error) {
     const purpose = `cannot be written to: ${osReason(error)}`;
@@ -132,9 +132,9 @@ export async function findSandboxOfSteps(
 
 /** Checks whether the kernel confines the processes of plugins. */
 export async function findConfinement(host: Host): Promise<Finding> {
-  const isThere = Deno.build.os === "linux" && await isConfined(host);
+  const isSupported = Deno.build.os === "linux" && await isConfined(host);
   return {
-    state: isThere ? "ok" : "missing",
+    state: isSupported ? "ok" : "missing",
     name: "landlock",
     detail: "",
     purpose: "plugins, against links that are swapped while they run",
@@ -189,10 +189,11 @@ export function findPermissions(directory: string): Finding[] {
   ];
   return Object.entries(KINDS).map(([kind, purpose]) => {
     const isAll = isGranted({ name: kind } as Deno.PermissionDescriptor);
-    const need = needs.find(({ name }) => name === kind);
-    const isEnough = isAll || (need !== undefined && isGranted(need));
+    const permission = needs.find(({ name }) => name === kind);
+    const isEnough = isAll ||
+      (permission !== undefined && isGranted(permission));
     return {
-      state: isEnough ? "ok" : need === undefined ? "missing" : "needed",
+      state: isEnough ? "ok" : permission === undefined ? "missing" : "needed",
       name: kind,
       detail: isAll ? "all" : isEnough ? "what a job needs" : "not all",
       purpose,

@@ -92,7 +92,7 @@ export function findPrograms(
   return Promise.all(PROGRAMS.map(async (entry) => {
     const { name, purpose, path = name, args = ["--version"], engineArgs } =
       entry;
-    const version = await versionOf([path, ...args], host);
+    const version = await readVersion([path, ...args], host);
     const responds = version !== undefined && (engineArgs === undefined ||
       (await queryProgram([path, ...engineArgs], host, "container-engine"))
           ?.exitCode === 0);
@@ -108,7 +108,7 @@ export function findPrograms(
 }
 
 /** Returns only the version number of the output. */
-async function versionOf(
+async function readVersion(
   argv: readonly string[],
   host: Host,
 ): Promise<string | undefined> {
@@ -168,21 +168,21 @@ export function neededPrograms(
 ): Set<string> {
   const needed = new Set(["sh"]);
   for (const source of ["source", "ci_source"] as const) {
-    const type = textOf(settings, `${source}_type`);
+    const type = getText(settings, `${source}_type`);
     if (Object.hasOwn(CLIENTS, type)) needed.add(CLIENTS[type]);
     if (type !== "tarball") continue;
-    const url = textOf(settings, `${source}_url`).replace(/[?#].*$/, "");
+    const url = getText(settings, `${source}_url`).replace(/[?#].*$/, "");
     for (const [ending, program] of UNPACKERS) {
       if (ending.test(url)) needed.add(program);
     }
   }
-  const hasPlugins = textOf(settings, "plugin_dir") !== "" &&
+  const hasPlugins = getText(settings, "plugin_dir") !== "" &&
     !settings.isOn("trust_plugins");
   if (isStandalone && hasPlugins) needed.add("deno");
   return needed;
 }
 
-function textOf(
+function getText(
   settings: Settings,
   name: Parameters<Settings["get"]>[0],
 ): string {

@@ -70,7 +70,8 @@ export function readDefinitionText(text: string): DefinitionText {
     // The nesting is too deep for the parser.
     return found;
   }
-  const lineOf = (node: Node) => lineCounter.linePos(node.range?.[0] ?? 0).line;
+  const getLine = (node: Node) =>
+    lineCounter.linePos(node.range?.[0] ?? 0).line;
   const stack: unknown[] = [document.contents];
   while (stack.length > 0) {
     const node = stack.pop();
@@ -79,18 +80,18 @@ export function readDefinitionText(text: string): DefinitionText {
     for (const { key, value } of node.items as Pair[]) {
       const name = isScalar(key) ? String(key.value) : "";
       if (name === "environment" || name === "env") {
-        readEnvironment(value, { document, found, lineOf });
+        readEnvironment(value, { document, found, getLine });
         continue;
       }
-      if (name === "vars") readJson(value, name, found.values, lineOf, "vars");
+      if (name === "vars") readJson(value, name, found.values, getLine, "vars");
       if (name === "for_each") {
-        readJson(value, name, found.values, lineOf, "item");
+        readJson(value, name, found.values, getLine, "item");
       }
       if (isScalar(value) && typeof value.value === "string") {
         if (COMMAND_KEYS.has(name)) {
-          found.commands.push(commandOf(value, lineOf(value)));
+          found.commands.push(definedCommand(value, getLine(value)));
         } else if (name === "image" || name === "container_image") {
-          found.images.push({ text: value.value, line: lineOf(value) });
+          found.images.push({ text: value.value, line: getLine(value) });
         } else if (name === "job_file") {
           found.jobFiles.push(value.value);
         }
@@ -102,7 +103,7 @@ export function readDefinitionText(text: string): DefinitionText {
 }
 
 /** The text of a block scalar begins on the line after its header. */
-function commandOf(node: Scalar, line: number): DefinedCommand {
+function definedCommand(node: Scalar, line: number): DefinedCommand {
   const isBlock = node.type === "BLOCK_LITERAL" || node.type === "BLOCK_FOLDED";
   return { text: String(node.value), line: isBlock ? line + 1 : line };
 }
@@ -112,11 +113,11 @@ function readEnvironment(
   context: {
     readonly document: Document;
     readonly found: { values: DefinedValue[]; secretNames: string[] };
-    readonly lineOf: (node: Node) => number;
+    readonly getLine: (node: Node) => number;
   },
   visited: Set<unknown> = new Set(),
 ): void {
-  const { document, found, lineOf } = context;
+  const { document, found, getLine } = context;
   const mapping = isAlias(node) ? node.resolve(document) : node;
   if (visited.has(mapping)) return;
   visited.add(mapping);
@@ -124,24 +125,24 @@ function readEnvironment(
     for (const item of mapping.items) readEnvironment(item, context, visited);
   }
   if (!isMap(mapping)) return;
-  for (const { key, value: given } of mapping.items as Pair[]) {
+  for (const { key, value: node } of mapping.items as Pair[]) {
     if (!isScalar(key)) continue;
     const name = String(key.value);
     if (name === "<<") {
-      readEnvironment(given, context, visited);
+      readEnvironment(node, context, visited);
       continue;
     }
-    const value = isAlias(given) ? given.resolve(document) : given;
+    const value = isAlias(node) ? node.resolve(document) : node;
     if (value === null || !isScalar(value)) continue;
     if (/\$\{secret:/.test(String(value.value))) found.secretNames.push(name);
     if (!isPlain(value)) continue;
-    const source = sourceOf(value);
+    const source = scalarSource(value);
     const old = yaml11Value(source);
     const after = /^(?:~|null|Null|NULL)$/.test(source) ? "" : source;
     if (old === undefined || old.text === after) continue;
     found.values.push({
       key: name,
-      line: lineOf(key as Node),
+      line: getLine(key as Node),
       before: old.text,
       after,
       fix: `${name}: ${JSON.stringify(old.text)}`,
@@ -154,7 +155,7 @@ function readJson(
   node: unknown,
   key: string,
   values: DefinedValue[],
-  lineOf: (node: Node) => number,
+  getLine: (node: Node) => number,
   kind: "vars" | "item",
 ): void {
   const stack: { key: string; node: unknown }[] = [{ key, node }];
@@ -176,7 +177,7 @@ function readJson(
       if (difference === undefined) continue;
       values.push({
         key,
-        line: lineOf(node),
+        line: getLine(node),
         ...difference,
         fix: kind === "item"
           ? `- ${JSON.stringify(difference.before)}`
@@ -190,7 +191,7 @@ function jsonDifference(
   node: Scalar,
   kind: "vars" | "item",
 ): { before: string; after: string } | undefined {
-  const source = sourceOf(node);
+  const source = scalarSource(node);
   const old = yaml11Value(source);
   if (old === undefined || old.json === undefined) return undefined;
   if (kind === "item") {
@@ -225,7 +226,7 @@ function isPlain(node: Scalar): boolean {
     node.tag === undefined;
 }
 
-function sourceOf(node: Scalar): string {
+function scalarSource(node: Scalar): string {
   return node.source ?? (node.value === null ? "" : String(node.value));
 }
 

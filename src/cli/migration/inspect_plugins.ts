@@ -106,22 +106,22 @@ export function reportPlugin(
   const words = new Set(
     [...text.matchAll(/["'](\w{1,200})["']/g)].map(([, word]) => word),
   );
-  const used = [...secretNames].filter((secret) =>
+  const usedSecrets = [...secretNames].filter((secret) =>
     words.has(secret) && !permissions.env?.includes(secret) &&
     !permissions.env?.includes("*")
   ).sort();
-  if (used.length > 0) {
+  if (usedSecrets.length > 0) {
     findings.push({
       file,
-      line: lineOf(text, used[0]),
+      line: findLine(text, usedSecrets[0]),
       kind: "plugin",
       state: "needed",
       change: `the plugin does not see the secret${
-        used.length > 1 ? "s" : ""
+        usedSecrets.length > 1 ? "s" : ""
       } ${
-        used.join(", ")
+        usedSecrets.join(", ")
       } until the operator adds this line to ${Variable.pluginPermissions}:`,
-      fix: `ci/*:env=${used.join(",")}`,
+      fix: `ci/*:env=${usedSecrets.join(",")}`,
     });
   }
   const work =
@@ -130,7 +130,7 @@ export function reportPlugin(
   if (kind === "python" && work !== null && !hasPluginTimeout) {
     findings.push({
       file,
-      line: lineOf(text, work[0]),
+      line: findLine(text, work[0]),
       kind: "plugin",
       state: "needed",
       change:
@@ -140,6 +140,6 @@ export function reportPlugin(
   }
 }
 
-function lineOf(text: string, word: string): number {
+function findLine(text: string, word: string): number {
   return text.slice(0, text.indexOf(word)).split("\n").length;
 }

@@ -46,20 +46,20 @@ export async function checkCommands(
     const history = historyCommand(argv);
     if (history !== undefined && traits.isShallow && !reported.has(history)) {
       reported.add(history);
-      const isOwnClone = firstClone !== undefined && firstClone.line <= line;
+      const followsClone = firstClone !== undefined && firstClone.line <= line;
       findings.push({
         file,
         line,
         kind: "history",
-        state: isOwnClone ? "note" : "needed",
-        change: isOwnClone
+        state: followsClone ? "note" : "needed",
+        change: followsClone
           ? `"${history}" works in the clone of line ${firstClone.line}; in the checkout of the runner, it needs the history`
           : `"${history}" needs the history; the checkout has one commit${
             isDefinition
               ? ". Add to the environment of the job:"
               : ". Add to the environment of the jobs that run this file:"
           }`,
-        ...isOwnClone ? {} : { fix: DEPTH_LINE },
+        ...followsClone ? {} : { fix: DEPTH_LINE },
       });
     }
     const program = baseName(argv[0]);
@@ -136,10 +136,10 @@ async function usageProblem(
   if (name === undefined || name.startsWith("-") || /[$…]/.test(name)) {
     return undefined;
   }
-  const shown = `"runnerlib ${name}"`;
+  const commandText = `"runnerlib ${name}"`;
   const command = await commandNamed(name);
   if (command === undefined) {
-    return `${shown} is not a command`;
+    return `${commandText} is not a command`;
   }
   // A variable may expand to an option with its value.
   if (args.some((arg) => /^["']?[$…]/.test(arg) && !arg.includes("="))) {
@@ -150,7 +150,7 @@ async function usageProblem(
     return undefined;
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;
-    return `${shown} is refused: ${error.message.split("\n")[0]}`;
+    return `${commandText} is refused: ${error.message.split("\n")[0]}`;
   }
 }
 
@@ -252,14 +252,14 @@ function needsHistory(
   if (NEEDS_HISTORY.has(command)) {
     return options.includes("--abort") ? undefined : "";
   }
-  const other = words.find((word) =>
+  const otherCommit = words.find((word) =>
     OTHER_COMMIT.test(word) && !CHECKED_OUT_REVISION.test(word) &&
     !CHECKED_OUT_RANGE.test(word)
   );
   switch (command) {
     case "log":
     case "rev-list":
-      if (other !== undefined) return other;
+      if (otherCommit !== undefined) return otherCommit;
       if (options.some((option) => /^(?:-1|-n1|--max-count=1)$/.test(option))) {
         return undefined;
       }
@@ -297,7 +297,7 @@ function needsHistory(
         ? undefined
         : checkoutTarget(words, options, end >= 0);
     default:
-      return other;
+      return otherCommit;
   }
 }
 

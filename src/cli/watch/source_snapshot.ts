@@ -48,7 +48,7 @@ export async function takeSnapshot(
     for (const path of listed ?? filesBelow(root, "", ignored)) {
       const full = `${root}/${path}`;
       if (isIgnoredFile(full, ignored)) continue;
-      const stamp = stampOf(full);
+      const stamp = fileStamp(full);
       if (stamp !== undefined) stamps.set(full, stamp);
       if (++count % TURN_FILES === 0) await pause(0);
     }
@@ -91,7 +91,9 @@ export function isIgnoredFile(
   const name = path.slice(path.lastIndexOf("/") + 1);
   return EDITOR_FILE.test(name) ||
     path.split("/").some((part) => REPOSITORIES.has(part)) ||
-    ignored.some((one) => path === one || isInside(one, path));
+    ignored.some((directory) =>
+      path === directory || isInside(directory, path)
+    );
 }
 
 function* filesBelow(
@@ -115,7 +117,7 @@ function* filesBelow(
   }
 }
 
-function stampOf(path: string): string | undefined {
+function fileStamp(path: string): string | undefined {
   try {
     const { mtime, size, ino, mode, isDirectory } = Deno.lstatSync(path);
     // A repository in the repository is listed as one path.

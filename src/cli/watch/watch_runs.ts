@@ -51,14 +51,14 @@ export async function watchRuns(
 ): Promise<number> {
   const { runner } = context;
   const { host, logger } = runner;
-  const source = sourceOf(runner, options);
+  const source = createSource(runner, options);
   const warn = (message: string) => logger.warn("watch", message);
-  const own = new ChangeFilter(warn);
-  const over = new AbortController();
+  const ownChanges = new ChangeFilter(warn);
+  const watchEnded = new AbortController();
   let signal: TerminationSignal | undefined;
   using _ = host.onSignal((name) => {
     signal ??= name;
-    over.abort();
+    watchEnded.abort();
   });
   let snapshot = await takeSnapshot(source);
   using watcher = watchSource(source, snapshot, warn);
@@ -70,40 +70,42 @@ export async function watchRuns(
     while (!until.aborted) {
       await watcher.next(until);
       if (until.aborted) break;
-      const changes = await look(isRunning());
+      const changes = await findChanges(isRunning());
       if (changes.length > 0) return changes;
     }
     return [];
   }
 
-  async function look(isRunning: boolean): Promise<readonly FileChange[]> {
+  async function findChanges(
+    isRunning: boolean,
+  ): Promise<readonly FileChange[]> {
     const before = snapshot;
     snapshot = await takeSnapshot(source);
     watcher.follow(snapshot);
-    return await own.relevant(changesSince(before, snapshot), isRunning);
+    return await ownChanges.relevant(changesSince(before, snapshot), isRunning);
   }
 
   while (signal === undefined) {
     const once = runOnce(context, run);
-    const ended = new AbortController();
+    const runEnded = new AbortController();
     let isRunning = true;
     const onEnd = () => {
       isRunning = false;
-      ended.abort();
+      runEnded.abort();
     };
     once.ended.then(onEnd, onEnd);
     let changes = await changed(
-      AbortSignal.any([over.signal, ended.signal]),
+      AbortSignal.any([watchEnded.signal, runEnded.signal]),
       () => isRunning,
     );
     if (changes.length > 0) once.cancel();
     const code = await once.ended;
     if (signal !== undefined) break;
     // Files that the run itself wrote are not changes of the user.
-    if (changes.length === 0) changes = await look(true);
+    if (changes.length === 0) changes = await findChanges(true);
     if (changes.length === 0) {
       logger.info("watch", `Exit code ${code}; waiting for changes`);
-      changes = await changed(over.signal, () => false);
+      changes = await changed(watchEnded.signal, () => false);
     }
     if (signal !== undefined) break;
     await clearScreen(host);
@@ -168,14 +170,14 @@ function runOnce(
       };
     },
   }, { masker });
-  const ended = run({ ...context, runner }).catch((error) => {
+  const runEnded = run({ ...context, runner }).catch((error) => {
     // The next change may fix the job, but not the command line.
     if (!(error instanceof RunnerError) || error.code === "usage") throw error;
     logger.error("runnerlib", error.message);
     return error.exitCode;
   });
   return {
-    ended,
+    ended: runEnded,
     cancel() {
       for (const listener of [...listeners]) listener("SIGTERM");
     },
@@ -183,7 +185,7 @@ function runOnce(
 }
 
 /** Determines which files a run writes itself. */
-function sourceOf(
+function createSource(
   { host: { cwd, env }, workspace: { base } }: RunnerContext,
   { roots, written }: WatchRunsOptions,
 ): WatchedSource {
@@ -192,7 +194,7 @@ function sourceOf(
   const workspace = isAround
     ? [`${base}/artifacts`, `${base}/triggers.json`]
     : [base];
-  const own = [...roots, base].flatMap((root) => [
+  const ownPaths = [...roots, base].flatMap((root) => [
     `${root}/.reactorcide/lock`,
     `${root}/.reactorcide/owned_paths.json`,
     `${root}/.reactorcide/outputs.json`,
@@ -207,7 +209,7 @@ function sourceOf(
     env,
     ignored: [
       ...workspace,
-      ...own,
+      ...ownPaths,
       ...written.map(absolute),
       ...redirectedOutput(),
     ],

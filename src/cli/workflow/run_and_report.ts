@@ -41,7 +41,7 @@ export async function runAndReport(
   const { runner } = context;
   const { watchJob } = await import("../terminal/live_view.ts");
   await using watched = watchJob(runner.host);
-  const shown = watched === undefined
+  const runContext = watched === undefined
     ? runner
     : createRunnerContext(watched.host, {
       masker: runner.masker,
@@ -52,7 +52,7 @@ export async function runAndReport(
     ["wait", "record", "otel"],
     flagsLayer(context),
   );
-  const result = await runLocalWorkflow(shown, workflow, {
+  const result = await runLocalWorkflow(runContext, workflow, {
     ...options,
     ...settings,
     onEvent: watched?.onStepEvent,

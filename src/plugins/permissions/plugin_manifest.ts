@@ -170,12 +170,12 @@ function host(value: string, kind: "net" | "import"): string {
     HOST.exec(value)?.groups ?? {};
   if (name === undefined) throw invalid(value, rule);
   const isRange = prefix !== "";
-  const known = URL.parse(`http://${name}/`)?.hostname;
-  const isAddress = known !== undefined && /^\[|^[\d.]+$/.test(known);
+  const hostname = URL.parse(`http://${name}/`)?.hostname;
+  const isAddress = hostname !== undefined && /^\[|^[\d.]+$/.test(hostname);
   if (
-    known === undefined || name.includes("..") ||
+    hostname === undefined || name.includes("..") ||
     // A non-canonical spelling of an address is not accepted.
-    isAddress && known !== name.toLowerCase() && !name.startsWith("[") ||
+    isAddress && hostname !== name.toLowerCase() && !name.startsWith("[") ||
     isAddress && wildcard !== "" ||
     isRange && (kind !== "net" || !isAddress || port !== "") ||
     Number(prefix.slice(1)) > (name.startsWith("[") ? 128 : 32) ||
@@ -183,7 +183,7 @@ function host(value: string, kind: "net" | "import"): string {
   ) {
     throw invalid(value, rule);
   }
-  return `${wildcard}${known}${prefix}${
+  return `${wildcard}${hostname}${prefix}${
     port === "" ? "" : `:${Number(port.slice(1))}`
   }`;
 }
@@ -260,12 +260,12 @@ function parseLiteral(source: string, start: number): unknown {
       members("}", () => {
         const key = next();
         expect(":");
-        object[textOf(key) ?? key] = value();
+        object[stringToken(key) ?? key] = value();
       });
       return object;
     }
     if (Object.hasOwn(WORDS, token)) return WORDS[token];
-    const text = textOf(token);
+    const text = stringToken(token);
     if (text !== undefined) return text;
     if (/^[-\d]/.test(token)) return Number(token);
     throw new TypeError(
@@ -276,7 +276,7 @@ function parseLiteral(source: string, start: number): unknown {
   return value();
 }
 
-function textOf(token: string): string | undefined {
+function stringToken(token: string): string | undefined {
   return /^["']/.test(token)
     ? token.slice(1, -1).replace(/\\(.)/g, "$1")
     : undefined;

@@ -205,7 +205,7 @@ export class PluginSession implements AsyncDisposable {
         return this.#process.send({
           type: "answer",
           id: message.id,
-          ...errorOf(() => this.#listener.trigger(message.jobs)),
+          ...captureError(() => this.#listener.trigger(message.jobs)),
         });
       case "metric":
         return this.#metric?.(message.name, message.value);
@@ -225,7 +225,7 @@ export class PluginSession implements AsyncDisposable {
   #registerSecret(
     { id, value }: Extract<PluginMessage, { type: "secret" }>,
   ): void {
-    const answer = errorOf(() => this.#listener.secret(value));
+    const answer = captureError(() => this.#listener.secret(value));
     if (id !== undefined) this.#process.send({ type: "answer", id, ...answer });
     // The plugin relies on the value being masked.
     else if (answer.error !== undefined) this.end(answer.error);
@@ -249,7 +249,7 @@ function nextTask(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-function errorOf(action: () => void): { readonly error?: string } {
+function captureError(action: () => void): { readonly error?: string } {
   try {
     action();
     return {};

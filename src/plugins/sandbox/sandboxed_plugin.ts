@@ -51,7 +51,7 @@ export function sandboxedPlugin(
       return session.isCallable;
     },
   };
-  for (const hook of methodsOf(description)) {
+  for (const hook of checkMethods(description)) {
     plugin[hook] = (context: PluginContext) =>
       callHook(String(name), hook, context, options);
   }
@@ -105,7 +105,7 @@ export function explained(name: string, error: Error): Error {
   return denied === undefined ? error : new DeniedError(name, denied, error);
 }
 
-function methodsOf({ methods = ["execute"] }: PluginDescription): string[] {
+function checkMethods({ methods = ["execute"] }: PluginDescription): string[] {
   if (!Array.isArray(methods)) {
     throw new TypeError("its methods are not a list");
   }

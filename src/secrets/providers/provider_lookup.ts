@@ -102,7 +102,7 @@ async function readFile(
   try {
     // Kubernetes mounts secrets as links to files in the same directory.
     const [root, file] = await Promise.all(
-      [directory, `${directory}/${path}`].map((one) => Deno.realPath(one)),
+      [directory, `${directory}/${path}`].map((path) => Deno.realPath(path)),
     );
     if (!isInside(root, file)) {
       throw new TypeError("the file is a link that leaves the directory");
@@ -145,12 +145,12 @@ async function runProgram(
   if (result.exitCode === 0) return result.stdout;
   throw new TypeError(
     `its program ended with exit code ${result.exitCode}${
-      showsErrors ? endOf(result.stderr, context) : ""
+      showsErrors ? lastText(result.stderr, context) : ""
     }`,
   );
 }
 
-function endOf(bytes: Uint8Array, { mask }: ProviderContext): string {
+function lastText(bytes: Uint8Array, { mask }: ProviderContext): string {
   const text = oneLine(mask(new TextDecoder().decode(bytes).trim())).trim();
   return text === "" ? "" : `: ${text.slice(-SHOWN_LENGTH)}`;
 }

@@ -86,21 +86,21 @@ async function readRequest(
   connection: Deno.UnixConn,
 ): Promise<Uint8Array | undefined> {
   const header = new Uint8Array(HEADER_BYTES);
-  if (!await fill(connection, header)) return undefined;
+  if (!await readFully(connection, header)) return undefined;
   const length = new DataView(header.buffer).getUint32(0);
   if (length > MAX_REQUEST_BYTES) return undefined;
   // Zeroed memory is only committed once it is written to.
   const body = new Uint8Array(length);
-  return await fill(connection, body) ? body : undefined;
+  return await readFully(connection, body) ? body : undefined;
 }
 
 /** Fills the buffer; returns whether the connection had enough data. */
-async function fill(
+async function readFully(
   connection: Deno.UnixConn,
-  room: Uint8Array,
+  buffer: Uint8Array,
 ): Promise<boolean> {
-  for (let at = 0; at < room.length;) {
-    const count = await connection.read(room.subarray(at));
+  for (let at = 0; at < buffer.length;) {
+    const count = await connection.read(buffer.subarray(at));
     if (count === null) return false;
     at += count;
   }
@@ -112,9 +112,9 @@ async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;
   } catch (error) {
-    const isGone = Object.values(Deno.errors)
+    const isDisconnected = Object.values(Deno.errors)
       .some((kind) => error instanceof kind);
-    if (isGone) return undefined;
+    if (isDisconnected) return undefined;
     throw error;
   }
 }
@@ -127,7 +127,7 @@ async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
  */
 export class RegistrationLimits {
   readonly #onRegister: (values: string[]) => void | Promise<void>;
-  readonly #known = new Set<string>();
+  readonly #registered = new Set<string>();
   #bytes = 0;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -157,17 +157,17 @@ export class RegistrationLimits {
 
   async #register(values: readonly string[]): Promise<boolean> {
     if (values.length > MAX_REQUEST_VALUES) return false;
-    const fresh = [...new Set(values)].filter((value) =>
-      !this.#known.has(value)
+    const newValues = [...new Set(values)].filter((value) =>
+      !this.#registered.has(value)
     );
-    const bytes = fresh.reduce(
+    const bytes = newValues.reduce(
       (sum, value) => sum + encoder.encode(value).length,
       this.#bytes,
     );
-    if (this.#known.size + fresh.length > MAX_VALUES) return false;
+    if (this.#registered.size + newValues.length > MAX_VALUES) return false;
     if (bytes > MAX_VALUES_BYTES) return false;
-    if (fresh.length > 0) await this.#onRegister(fresh);
-    for (const value of fresh) this.#known.add(value);
+    if (newValues.length > 0) await this.#onRegister(newValues);
+    for (const value of newValues) this.#registered.add(value);
     this.#bytes = bytes;
     return true;
   }

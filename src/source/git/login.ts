@@ -54,15 +54,15 @@ export function splitLogin(
   const keepsUser = /ssh/.test(scheme) && user !== "";
   const publicUrl = `${scheme}${keepsUser ? `${user}@` : ""}${rest}`;
   if (!isHttp(publicUrl)) return { publicUrl, config: [], variables: {} };
-  const scopes = scopesOf(publicUrl, scope);
+  const scopes = configScopes(publicUrl, scope);
   // `insteadOf` settings of the user must not rewrite this URL.
-  const plain: ConfigEntry = [`url.${publicUrl}.insteadOf`, publicUrl];
+  const identity: ConfigEntry = [`url.${publicUrl}.insteadOf`, publicUrl];
   if (!userInfo.includes(":")) {
     const config = scopes.map((scope): ConfigEntry => [
       `credential.${scope}.username`,
       decoded(user),
     ]);
-    return { publicUrl, config: [plain, ...config], variables: {} };
+    return { publicUrl, config: [identity, ...config], variables: {} };
   }
   const name = `RUNNERLIB_GIT_LOGIN_${scope.toUpperCase()}`;
   const helper =
@@ -74,7 +74,11 @@ export function splitLogin(
   ]);
   const password = userInfo.slice(user.length + 1);
   const text = `username=${escaped(user)}\npassword=${escaped(password)}\n`;
-  return { publicUrl, config: [plain, ...config], variables: { [name]: text } };
+  return {
+    publicUrl,
+    config: [identity, ...config],
+    variables: { [name]: text },
+  };
 }
 
 /** Options for {@linkcode accessTo}. */
@@ -106,13 +110,13 @@ export async function accessTo(
   const outside = withoutRepository(context, cwd);
   const askpass = context.env.GIT_ASKPASS ?? "";
   const headers = unboundHeaders(context.env);
-  const own = await userSettings(cwd, {
+  const userConfig = await userSettings(cwd, {
     ...outside,
     variables: { ...outside.variables, ...headers.variables },
   });
   const isBound = askpass === "" && headers.values.length === 0 &&
-    own.headers.length === 0 && own.boundHeaders.length === 0 &&
-    !own.helpers.some(isSnippet);
+    userConfig.headers.length === 0 && userConfig.boundHeaders.length === 0 &&
+    !userConfig.helpers.some(isSnippet);
   if (isBound) return login;
   // The user's configuration may rewrite a URL to another host.
   const actualUrls: string[] = [];
@@ -125,16 +129,16 @@ export async function accessTo(
     actualUrls.push(stdout.trim());
   }
   const bound = actualUrls.map((url) => bindAskpass(url, askpass));
-  const all = [...headers.values, ...own.headers];
+  const all = [...headers.values, ...userConfig.headers];
   return {
     config: [
-      ...bindHelpers(actualUrls, own.helpers),
+      ...bindHelpers(actualUrls, userConfig.helpers),
       // The credentials in the URL take precedence.
       ...login.config,
       ...bound.flatMap(({ config }) => config),
       ...all.length === 0 ? [] : [["http.extraHeader", ""] as const],
       ...actualUrls.flatMap((url) => bindHeaders(url, all)),
-      ...own.boundHeaders.map(([key]) => withoutRedirects(key)),
+      ...userConfig.boundHeaders.map(([key]) => withoutRedirects(key)),
     ],
     variables: Object.assign(
       { ...login.variables },
@@ -154,7 +158,7 @@ export async function accessTo(
  */
 function bindAskpass(url: string, askpass: string): Access {
   if (!isHttp(url) || askpass === "") return { config: [], variables: {} };
-  const config = scopesOf(url, "host").map((scope): ConfigEntry => [
+  const config = configScopes(url, "host").map((scope): ConfigEntry => [
     `credential.${scope}.helper`,
     askpassHelper,
   ]);
@@ -238,7 +242,7 @@ function bindHeaders(
   headers: readonly string[],
 ): ConfigEntry[] {
   if (!isHttp(url) || headers.length === 0) return [];
-  return scopesOf(url).flatMap((scope): ConfigEntry[] => [
+  return configScopes(url).flatMap((scope): ConfigEntry[] => [
     ...headers.map((header): ConfigEntry => [
       `http.${scope}/.extraHeader`,
       header,
@@ -267,7 +271,7 @@ function bindHelpers(
   helpers: readonly ConfigEntry[],
 ): ConfigEntry[] {
   if (!helpers.some(isSnippet)) return [];
-  const scopes = urls.filter(isHttp).flatMap((url) => scopesOf(url));
+  const scopes = urls.filter(isHttp).flatMap((url) => configScopes(url));
   return [
     ["credential.helper", ""],
     ...helpers.flatMap((entry): ConfigEntry[] =>
@@ -313,7 +317,7 @@ function isHttp(url: string): boolean {
  * @param scope Whether the prefix is the host or the repository.
  * @returns The prefixes; an http URL also has one in https.
  */
-function scopesOf(
+function configScopes(
   url: string,
   scope: "host" | "repository" = "host",
 ): string[] {

@@ -59,7 +59,7 @@ export async function fetchBase(
   const { env, log, cancellation } = context;
   let base: Base | undefined;
   try {
-    base = baseOf(repository.url, context);
+    base = baseUrl(repository.url, context);
     if (base === undefined) return;
     await reachBase(repository, base, request, retry, context);
   } catch (error) {
@@ -83,7 +83,7 @@ export async function fetchBase(
  * @returns The base; `undefined` if the environment describes none.
  * @throws {RunnerError} With code `source-failed`, if its URL is invalid.
  */
-function baseOf(
+function baseUrl(
   url: GitUrl,
   { env, cwd }: Pick<SourceContext, "env" | "cwd">,
 ): Base | undefined {
@@ -119,8 +119,9 @@ async function reachBase(
   const tracking = `refs/remotes/${remote}/${branch}`;
   if (id === undefined && branch === undefined) return;
   const isKnown = async (name: string) => {
-    const other = await commitOf(repository, name);
-    return other && await isHistoryBetweenKnown(repository, commit, other);
+    const baseCommit = await commitOf(repository, name);
+    return baseCommit &&
+      await isHistoryBetweenKnown(repository, commit, baseCommit);
   };
   const isEnough = async () => {
     if (id !== undefined && !await isKnown(id)) return false;

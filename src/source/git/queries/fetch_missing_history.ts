@@ -43,7 +43,7 @@ const SILENT: Logger = {
 };
 
 /** Makes the history checks work on a query. */
-export function historyOf(query: GitQuery): PartialHistory {
+export function partialHistory(query: GitQuery): PartialHistory {
   return {
     gitDirectory: query.privatePath,
     git: (args) => query.git(...args),
@@ -150,7 +150,7 @@ async function fetchMore(
   const repository = repositoryAt(
     { path: privatePath, bare: true },
     url,
-    { cancellation, ...accessOf(options) },
+    { cancellation, ...createAccess(options) },
   );
   // No remote of the actual repository may replace this one.
   await Deno.writeTextFile(
@@ -167,7 +167,7 @@ async function fetchMore(
   });
   const fetches: ((depth: number) => Promise<unknown>)[] = [];
   for (const revision of revisions) {
-    const lists = (await namesOf(query, revision)).map((name) => [name]);
+    const lists = (await refNames(query, revision)).map((name) => [name]);
     fetches.push(createFetcher(repository, "origin", retry, lists));
   }
   await deepen(privatePath, 0, async (depth) => {
@@ -178,15 +178,15 @@ async function fetchMore(
 /**
  * Returns what to fetch for a revision: a known commit, or its possible names.
  */
-async function namesOf(
+async function refNames(
   query: GitQuery,
   revision: string,
 ): Promise<readonly string[]> {
   const [name = "HEAD"] = /^[^~^:@]+/.exec(revision) ?? [];
-  for (const known of [name, `refs/remotes/origin/${name}`]) {
+  for (const ref of [name, `refs/remotes/origin/${name}`]) {
     const { exitCode, stdout } = await query.git(
       ...["rev-parse", "--verify", "--quiet", "--end-of-options"],
-      `${known}^{commit}`,
+      `${ref}^{commit}`,
     );
     if (exitCode === 0) return [stdout.trim()];
   }
@@ -200,7 +200,7 @@ async function namesOf(
  * Returns the environment's credentials, without anything that a step may have
  * changed.
  */
-function accessOf(options: GitQueryOptions) {
+function createAccess(options: GitQueryOptions) {
   const { cwd, env: processEnv } = processHost();
   const { env = processEnv } = options;
   const variables = Object.fromEntries(

@@ -7,7 +7,7 @@ import {
   resolveRevision,
 } from "./open_query.ts";
 import { completeOutput, missingHistory } from "./run_query.ts";
-import { historyOf, withHistory } from "./fetch_missing_history.ts";
+import { partialHistory, withHistory } from "./fetch_missing_history.ts";
 import { sourceError } from "../../source.ts";
 
 /** Options for {@linkcode changedFiles}. */
@@ -65,7 +65,11 @@ async function commonCommit(
   action: string,
 ): Promise<string> {
   const { exitCode, stdout } = await query.git("merge-base", base, head);
-  const isKnown = await isHistoryBetweenKnown(historyOf(query), base, head);
+  const isKnown = await isHistoryBetweenKnown(
+    partialHistory(query),
+    base,
+    head,
+  );
   if (exitCode === 0 && isKnown) return stdout.trim();
   throw missingHistory(
     action,
@@ -114,7 +118,7 @@ export async function commitsBetween(
     async () => {
       const from = await resolveRevision(query, base);
       const to = await resolveRevision(query, head);
-      if (await isHistoryBetweenKnown(historyOf(query), from, to)) {
+      if (await isHistoryBetweenKnown(partialHistory(query), from, to)) {
         return [from, to];
       }
       throw missingHistory(action, "part of the history was not fetched");
