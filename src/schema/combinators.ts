@@ -120,6 +120,13 @@ export interface MappingOptions {
    * @default {none}
    */
   refused?: Readonly<Record<string, string>>;
+  /**
+   * Whether a key without a value is a problem, because its absence means
+   * something else.
+   *
+   * @default {false}
+   */
+  needsValues?: boolean;
 }
 
 /**
@@ -132,7 +139,7 @@ export function mapping<T extends object>(
   keys: Keys<T>,
   options: MappingOptions = {},
 ): Schema<T> {
-  const { ignoresUnknown = false, refused = {} } = options;
+  const { ignoresUnknown = false, refused = {}, needsValues = false } = options;
   const all = Object.entries(keys) as [string, Key<unknown>][];
   const byName = new Map<string, [string, Key<unknown>]>();
   for (const entry of all) {
@@ -159,7 +166,7 @@ export function mapping<T extends object>(
           result[property] = key.schema.parse(value);
         } else if ("nullValue" in key.schema) {
           result[property] = key.schema.nullValue;
-        }
+        } else if (needsValues) value.report("must not be empty");
       }
       for (const [property, { key, isRequired }] of all) {
         if (isRequired && !setBy.has(property)) {

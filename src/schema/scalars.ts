@@ -19,7 +19,7 @@ import {
 } from "./duration.ts";
 
 /** Rule of every string: programs cannot be passed a NUL character. */
-const ANY_TEXT: TextRule = {
+export const ANY_TEXT: TextRule = {
   pattern: /^[^\0]*$/,
   words: "not contain a NUL character",
 };

@@ -18,7 +18,13 @@ import { dictionary, listOrOne } from "./collections.ts";
 import { byShape, mapping, type Schema } from "./combinators.ts";
 import { EVENT_TYPES } from "./events.ts";
 import { anyGlob, eventGlob } from "./globs.ts";
-import { filledText, text } from "./scalars.ts";
+import {
+  ANY_TEXT,
+  FILLED_TEXT,
+  filledText,
+  text,
+  type TextRule,
+} from "./scalars.ts";
 
 /** Condition on a fact: one pattern, several patterns, or `any` and `not`. */
 export type Match =
@@ -99,28 +105,40 @@ export function usesPaths(when: When | undefined): boolean {
   return when?.paths !== undefined || when?.not?.paths !== undefined;
 }
 
-/** Finds the problem of a condition that is not from a file. */
+/**
+ * Finds the problem of a condition that is not from a file. It accepts what a
+ * file may contain, and nothing else: a part that was ignored would be met.
+ */
 export function whenProblem(when: unknown): string | undefined {
   if (!isObject(when)) return "must be an object";
   const { not, ...parts } = when;
-  const all = { ...parts, ...typeof not === "object" ? not : {} };
-  const unknown = Object.keys(all).find((name) => !PARTS.includes(name));
-  if (unknown !== undefined) return `must not have the key "${unknown}"`;
-  for (const part of [parts, not ?? {}] as WhenParts[]) {
-    for (const [name, match] of matchesOf(part)) {
-      if (!isMatch(match)) {
-        return `${name} must be a string, a list or { any, not }`;
-      }
-    }
-    for (const pattern of part.event ? patternsOf(part.event) : []) {
-      const problem = eventProblem(pattern);
-      if (problem !== undefined) return `event ${problem}`;
-    }
-  }
-  return undefined;
+  if (not !== undefined && !isObject(not)) return "not must be an object";
+  return partsProblem(parts) ?? partsProblem(not ?? {});
 }
 
 const PARTS = ["branch", "tag", "event", "paths", "env"];
+
+function partsProblem(parts: Record<string, unknown>): string | undefined {
+  const unknown = Object.keys(parts).find((name) => !PARTS.includes(name));
+  if (unknown !== undefined) return `must not have the key "${unknown}"`;
+  const { env = {}, ...facts } = parts;
+  if (!isObject(env)) return "env must be an object";
+  for (const [name, match] of Object.entries(facts)) {
+    const problem = matchProblem(match, FILLED_TEXT);
+    if (problem !== undefined) return `${name} ${problem}`;
+  }
+  for (const [name, match] of Object.entries(env)) {
+    const problem = VARIABLE.pattern.test(name)
+      ? matchProblem(match, ANY_TEXT)
+      : `must be ${VARIABLE.words}`;
+    if (problem !== undefined) return `env.${name} ${problem}`;
+  }
+  for (const pattern of facts.event ? patternsOf(facts.event as Match) : []) {
+    const problem = eventProblem(pattern);
+    if (problem !== undefined) return `event ${problem}`;
+  }
+  return undefined;
+}
 
 interface PartResult {
   /** Path of the part. */
@@ -272,27 +290,21 @@ function isList(match: Match): match is readonly string[] {
   return Array.isArray(match);
 }
 
-function matchesOf({ env, ...parts }: WhenParts): [string, unknown][] {
-  return [
-    ...Object.entries(parts),
-    ...Object.entries(env ?? {}).map(([name, match]): [string, unknown] => [
-      `env.${name}`,
-      match,
-    ]),
-  ];
-}
-
-function isMatch(value: unknown): boolean {
-  const isSide = (side: unknown) =>
-    typeof side === "string" ||
-    Array.isArray(side) && side.every((one) => typeof one === "string");
-  if (isSide(value)) return true;
-  if (!isObject(value)) return false;
-  const entries = Object.entries(value);
-  return entries.length > 0 &&
-    entries.every(([key, side]) =>
-      (key === "any" || key === "not") && isSide(side)
-    );
+function matchProblem(value: unknown, rule: TextRule): string | undefined {
+  const sides = isObject(value) ? Object.entries(value) : [["any", value]];
+  const isMatch = sides.length > 0 &&
+    sides.every(([key]) => key === "any" || key === "not") &&
+    sides.every(([, side]) => typeof side === "string" || Array.isArray(side));
+  const values = isMatch ? sides.flatMap(([, side]) => side) : [undefined];
+  if (values.some((one) => typeof one !== "string")) {
+    return "must be a string, a list or { any, not }";
+  }
+  if (sides.some(([, side]) => Array.isArray(side) && side.length === 0)) {
+    return "must not have an empty list";
+  }
+  return values.every((one) => rule.pattern.test(one as string))
+    ? undefined
+    : `must ${rule.words}`;
 }
 
 function eventProblem(pattern: string): string | undefined {
@@ -301,6 +313,11 @@ function eventProblem(pattern: string): string | undefined {
   return `"${pattern}" matches none of the events ${EVENT_TYPES.join(", ")}` +
     didYouMean(near);
 }
+
+/** A part without a value would be met by everything. */
+const NEEDS_VALUES = { needsValues: true };
+
+const VARIABLE = { pattern: /^[^=\s]+$/, words: "the name of a variable" };
 
 const patterns = listOrOne(
   "be a string or a list of strings",
@@ -327,6 +344,7 @@ function matchSchema(side: Schema<readonly string[]>): Schema<Match> {
         description: "Values, none of which may match.",
       },
     },
+    NEEDS_VALUES,
   );
   return byShape<Match>(
     "be a string, a list of strings, or a mapping with any and not",
@@ -380,7 +398,7 @@ const PART_KEYS = {
   env: {
     key: "env",
     schema: dictionary(matchSchema(values), "map names to values", {
-      keys: { pattern: /^[^=\s]+$/, words: "the name of a variable" },
+      keys: VARIABLE,
     }),
     description: "Values of variables.",
   },
@@ -395,7 +413,7 @@ export const when: Schema<When> = mapping<When>("When", {
   ...PART_KEYS,
   not: {
     key: "not",
-    schema: mapping<WhenParts>("Not", PART_KEYS),
+    schema: mapping<WhenParts>("Not", PART_KEYS, NEEDS_VALUES),
     description: "Parts, none of which may match.",
   },
-});
+}, NEEDS_VALUES);

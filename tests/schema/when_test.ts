@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
   type EventFacts,
@@ -6,6 +6,13 @@ import {
   whenProblem,
   whenReason,
 } from "../../src/schema/when.ts";
+import { stepProblem } from "../../src/plugins/sandbox/changes.ts";
+import { readWorkflow } from "../../src/workflow/definition/read_workflow.ts";
+import { Random } from "../helpers/random.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
 
 const FACTS: EventFacts = {
   branch: "main",
@@ -135,4 +142,59 @@ Deno.test("whenProblem() finds mistakes of a program", () => {
     assertEquals(typeof whenProblem(when), "string", JSON.stringify(when));
   }
   assertEquals(whenProblem({ branch: "x", not: { event: "push" } }), undefined);
+});
+
+Deno.test("each entrance accepts the same conditions on the event", async () => {
+  await using directory = await temporaryDirectory();
+  const random = new Random();
+  const pick = <T>(items: readonly T[]): T => items[random.below(items.length)];
+  const value = (depth: number): unknown =>
+    pick<() => unknown>([
+      () => pick(["main", "push", "v*", "a b", "", " ", "a\0b", "\n", "**"]),
+      () =>
+        Array.from({ length: random.below(3) }, () => pick(["push", "", "*"])),
+      () => pick([null, [], {}, [[]], [null]]),
+      () => depth > 2 ? "main" : object(["any", "not", "all"], depth),
+    ])();
+  const object = (keys: readonly string[], depth: number): unknown =>
+    Object.fromEntries(
+      Array.from({ length: random.below(3) }, () => [
+        pick(keys),
+        value(depth + 1),
+      ]),
+    );
+  const parts = ["branch", "tag", "event", "paths", "brunch"];
+  let acceptedCount = 0;
+  for (let round = 0; round < 400; round++) {
+    const names = ["A", "a.b", "A=B", "", " "];
+    const when = pick<() => unknown>([
+      () => object(parts, 1),
+      () => ({ not: object([...parts, "not"], 1) }),
+      () => ({ env: object(names, 1) }),
+      () => ({ not: { env: object(names, 1) } }),
+      () => ({ [pick(["env", "not", "branch"])]: value(1) }),
+    ])();
+    const context = `seed ${random.seed}: ${JSON.stringify(when)}`;
+    const step = { name: "a", run: "true", when };
+    await makeFiles(directory.path, {
+      "w.json": JSON.stringify({
+        name: "w",
+        jobs: { a: { command: "x", when } },
+      }),
+    });
+    const isAccepted = await readWorkflow(directory.path, "w.json")
+      .then(() => true, () => false);
+    assertEquals(whenProblem(when) === undefined, isAccepted, context);
+    assertEquals(stepProblem(step) === undefined, isAccepted, context);
+    if (isAccepted) acceptedCount++;
+  }
+  assert(acceptedCount > 40, `only ${acceptedCount}, seed ${random.seed}`);
+});
+
+Deno.test("whenProblem() accepts no part that would be ignored", () => {
+  for (const part of ["branch", "", 5, true, null, [], ["branch"]]) {
+    for (const when of [{ not: part }, { env: part }, { not: { env: part } }]) {
+      assertEquals(typeof whenProblem(when), "string", JSON.stringify(when));
+    }
+  }
 });

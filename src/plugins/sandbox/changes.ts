@@ -2,6 +2,7 @@ import { type StepConfig, stepNameProblem } from "../../config/step_config.ts";
 import { messageOf } from "../../errors.ts";
 import { jobPathProblem } from "../../job_path.ts";
 import { parseCondition } from "../../schema/condition.ts";
+import { whenProblem } from "../../schema/when.ts";
 import {
   DeniedError,
   mayUse,
@@ -217,6 +218,7 @@ const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   run: (value) => isText(value) && value !== "" || isWords(value),
   dependsOn: isTexts,
   condition: (value) => parseCondition(value) !== undefined,
+  when: (value) => whenProblem(value) === undefined,
   env: (value) =>
     typeof value === "object" && value !== null &&
     Object.values(value).every(isText),
