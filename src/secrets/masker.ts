@@ -49,7 +49,7 @@
  */
 
 import { decodeText } from "../bytes.ts";
-import { formsOf, secretParts } from "./mask/forms.ts";
+import { generateForms, secretParts } from "./mask/forms.ts";
 import { MIN_NEEDLE_BYTES, NeedleSet } from "./mask/needle_set.ts";
 import { isOrdinary, Ranges, WholeWords } from "./mask/ranges.ts";
 import { type MaskRules, MaskStream } from "./mask/mask_stream.ts";
@@ -109,7 +109,7 @@ export class Masker {
     const minBytes = Math.max(this.minBytes, MIN_NEEDLE_BYTES);
     const minFormBytes = Math.max(minBytes, MIN_FORM_BYTES);
     for (const secret of [value, ...secretParts(value)]) {
-      for (const { bytes, kind } of formsOf(secret)) {
+      for (const { bytes, kind } of generateForms(secret)) {
         if (bytes.length >= minFormBytes) this.needles.add(bytes, kind);
       }
     }
@@ -135,7 +135,7 @@ export class Masker {
     if (word.length < Math.max(this.minBytes, MIN_NEEDLE_BYTES)) return false;
     this.words.add(word);
     if (word.length < MIN_FORM_BYTES) return true;
-    for (const { bytes, kind } of formsOf(word)) {
+    for (const { bytes, kind } of generateForms(word)) {
       if (kind === "encoded") this.needles.add(bytes, kind);
     }
     this.#choosePlaceholder();

@@ -12,7 +12,7 @@ Deno.test("the module of the scanner is what its code gives", async () => {
 /** What the scanner finds in a text: marks, numbers, rows and runs. */
 function placesIn(text: string) {
   const scanner = new Scanner();
-  scanner.roomForFilter(10).fill(-1);
+  scanner.allocateFilter(10).fill(-1);
   const bytes = new TextEncoder().encode(text);
   const marks: number[] = [];
   const numbers: number[] = [];
@@ -101,7 +101,7 @@ Deno.test("Scanner finds runs of digits that stand for text, wherever they stand
 
 Deno.test("Scanner finds codes for a terminal that a secret may lie across, and no others", () => {
   const scanner = new Scanner();
-  const filter = new WordFilter(10, scanner.roomForFilter(10));
+  const filter = new WordFilter(10, scanner.allocateFilter(10));
   const secret = "correct-horse";
   for (let at = 0; at + 4 <= secret.length; at++) {
     filter.add(wordAt(new TextEncoder().encode(secret), at, 4));

@@ -37,12 +37,12 @@ const SIX_BYTES = FIRST << 24 | SECOND << 20 | THIRD << 16 |
 const [EIGHT_UPPERS, SIXTEEN_DIGITS] = [0xaaaa, 0xffff];
 
 /** Ways to read a run: four alignments of base64, then two of hexadecimal digits. */
-export const [BASE64_WAYS, WAYS] = [4, 6];
+export const [BASE64_COUNT, DECODING_COUNT] = [4, 6];
 
 /** Returns where each byte of a text starts and ends in the window. */
 export interface Places {
-  startOf(at: number): number;
-  endOf(at: number): number;
+  getStart(at: number): number;
+  getEnd(at: number): number;
 }
 
 /** A run of characters in a text, and a part of it that was decoded. */
@@ -65,7 +65,7 @@ export class DecodedRun {
   kinds = 0;
   isOpen = false;
   /** For each way, the character up to which the run was decoded. */
-  readonly done: Int32Array = new Int32Array(WAYS);
+  readonly done: Int32Array = new Int32Array(DECODING_COUNT);
   /** Size of a group, first character that was decoded, and number of bytes omitted from its group. */
   #size = 4;
   #firstChar = 0;
@@ -74,9 +74,9 @@ export class DecodedRun {
   readonly charPlaces: Places;
   /** Positions of the decoded bytes. */
   readonly places: Places = {
-    startOf: (at) => this.charPlaces.startOf(this.#charOf(at)),
+    getStart: (at) => this.charPlaces.getStart(this.#charOf(at)),
     // The next character has the rest of the byte.
-    endOf: (at) => this.charPlaces.endOf(this.#charOf(at) + 1),
+    getEnd: (at) => this.charPlaces.getEnd(this.#charOf(at) + 1),
   };
 
   /**
@@ -86,13 +86,13 @@ export class DecodedRun {
    */
   constructor(outer?: Places) {
     this.charPlaces = {
-      startOf: (at) => {
+      getStart: (at) => {
         const place = this.#placeOf(at);
-        return outer === undefined ? place : outer.startOf(place);
+        return outer === undefined ? place : outer.getStart(place);
       },
-      endOf: (at) => {
+      getEnd: (at) => {
         const place = this.#placeOf(at);
-        return outer === undefined ? place + 1 : outer.endOf(place);
+        return outer === undefined ? place + 1 : outer.getEnd(place);
       },
     };
   }
@@ -102,7 +102,7 @@ export class DecodedRun {
    *
    * @returns Where it ends; the end of the text if it may continue after it.
    */
-  take(text: Uint8Array, from: number): number {
+  load(text: Uint8Array, from: number): number {
     const size = text.length;
     this.#lineCount = this.#line = 0;
     this.done.fill(0);
@@ -135,7 +135,7 @@ export class DecodedRun {
    *
    * @param found Called with the way to read them, and the first character.
    */
-  scan(found: (way: number, char: number) => void): void {
+  scan(found: (decoding: number, char: number) => void): void {
     const { chars, done } = this;
     let roles = 0;
     let uppers = 0;
@@ -147,46 +147,46 @@ export class DecodedRun {
       digits = digits << 1 | role >>> 4;
       if ((roles & SIX_BYTES) === SIX_BYTES) {
         const char = at - 6;
-        const way = char & 3;
-        if (char >= done[way]) found(way, char);
+        const decoding = char & 3;
+        if (char >= done[decoding]) found(decoding, char);
       }
       const isHex = (uppers & EIGHT_UPPERS) === EIGHT_UPPERS &&
         (digits & SIXTEEN_DIGITS) === SIXTEEN_DIGITS;
       if (isHex) {
         const char = at - 15;
-        const way = BASE64_WAYS + (char & 1);
-        if (char >= done[way]) found(way, char);
+        const decoding = BASE64_COUNT + (char & 1);
+        if (char >= done[decoding]) found(decoding, char);
       }
     }
   }
 
   /** Whether a character may start encoded text that has not been decoded yet. */
-  mayBeText(way: number, char: number): boolean {
+  mayBeText(decoding: number, char: number): boolean {
     const { chars } = this;
-    const size = sizeOf(way);
-    return char >= this.done[way] && isTextIn(chars, char, size) &&
+    const size = sizeOf(decoding);
+    return char >= this.done[decoding] && isTextIn(chars, char, size) &&
       isTextIn(chars, char + size, size);
   }
 
   /** First character of the last group; negative if it has been decoded. */
-  lastGroup(way: number): number {
+  lastGroup(decoding: number): number {
     const { length } = this.chars;
-    const first = way < BASE64_WAYS ? way : way - BASE64_WAYS;
-    if (first >= length || this.done[way] === length) return -1;
-    const size = sizeOf(way);
+    const first = decoding < BASE64_COUNT ? decoding : decoding - BASE64_COUNT;
+    if (first >= length || this.done[decoding] === length) return -1;
+    const size = sizeOf(decoding);
     return first + size * (Math.ceil((length - first) / size) - 1);
   }
 
   /**
    * Decodes the text around a character.
    *
-   * @param way How to read the run.
+   * @param decoding How to read the run.
    * @param place The character; it is the first one of a group.
    * @param isLast Whether to decode the last bytes of the run instead.
    */
-  decode(way: number, place: number, isLast: boolean): void {
+  decode(decoding: number, place: number, isLast: boolean): void {
     const { chars } = this;
-    const size = this.#size = sizeOf(way);
+    const size = this.#size = sizeOf(decoding);
     let at = place;
     while (at >= size && isTextIn(chars, at - size, size)) at -= size;
     // The last bytes of the previous group may be text.
@@ -208,14 +208,14 @@ export class DecodedRun {
           this.#begin(at, byte + 1);
         } else {
           this.isOpen = false;
-          this.done[way] = at;
+          this.done[decoding] = at;
           return;
         }
       }
     }
     // A single hexadecimal digit is half of the next byte.
     this.isOpen = at === chars.length || size === 4 || HEX[chars[at]] < 16;
-    this.done[way] = chars.length;
+    this.done[decoding] = chars.length;
   }
 
   /** Decoded bytes, as a searchable text. */
@@ -311,8 +311,8 @@ function isIndent(byte: number): boolean {
 }
 
 /** Number of characters in a group. */
-function sizeOf(way: number): number {
-  return way < BASE64_WAYS ? 4 : 2;
+function sizeOf(decoding: number): number {
+  return decoding < BASE64_COUNT ? 4 : 2;
 }
 
 /** Whether a group of characters encodes bytes of a text. */

@@ -3,13 +3,13 @@ import { MAX_CODE_BYTES } from "./escapes.ts";
 import {
   BLANK,
   DOLLAR,
-  isLeftOut,
+  isIgnored,
   type MarkList,
   MAX_SIDE_BYTES,
   startsQuotes,
 } from "./marks.ts";
 import type { NeedleSet } from "./needle_set.ts";
-import { grown, holdsGrams, wordAt } from "./word_index.ts";
+import { growArray, holdsGrams, wordAt } from "./word_index.ts";
 
 /** Number of bytes on each side of a mark that show whether a needle may span it. */
 const SIDE_BYTES = MIN_GRAM_NEEDLE_BYTES - 1;
@@ -70,7 +70,7 @@ export class DecodedText {
     // No escape is shorter than its value.
     this.#makeRoom(to - from + 4);
     let at = from;
-    for (let mark = marks.firstBehind(from); mark < marks.count; mark++) {
+    for (let mark = marks.firstAfter(from); mark < marks.count; mark++) {
       const start = marks.starts[mark];
       if (start >= to) break;
       this.#addPlain(text, at, start, isJoined);
@@ -105,19 +105,19 @@ export class DecodedText {
   }
 
   /** Where the byte at a place starts in the text; of several quotes, the last one. */
-  startOf(marks: MarkList, at: number): number {
+  getStart(marks: MarkList, at: number): number {
     if (this.bytes[at] !== QUOTE) return this.starts[at];
     const end = this.ends[at];
-    const mark = marks.firstBehind(end - 1);
+    const mark = marks.firstAfter(end - 1);
     const isMark = mark < marks.count && marks.ends[mark] === end;
     return isMark ? marks.starts[mark] : end - 1;
   }
 
   /** Where the byte at a place ends in the text; of several quotes, the first one. */
-  endOf(marks: MarkList, at: number): number {
+  getEnd(marks: MarkList, at: number): number {
     if (this.bytes[at] !== QUOTE) return this.ends[at];
     const start = this.starts[at];
-    const mark = marks.firstBehind(start);
+    const mark = marks.firstAfter(start);
     const isMark = mark < marks.count && marks.starts[mark] === start;
     return isMark ? marks.ends[mark] : start + 1;
   }
@@ -131,7 +131,7 @@ export class DecodedText {
       if (byte === DOLLAR && startsQuotes(text, at)) continue;
       const normal = NORMAL[byte];
       if (isJoined) {
-        if (byte === BLANK || isLeftOut(normal)) continue;
+        if (byte === BLANK || isIgnored(normal)) continue;
       } else if (
         normal === QUOTE && length > 0 && bytes[length - 1] === QUOTE
       ) {
@@ -154,7 +154,7 @@ export class DecodedText {
   #add(byte: number, start: number, end: number, isJoined: boolean): void {
     const at = this.length;
     if (isJoined) {
-      if (isLeftOut(byte)) return;
+      if (isIgnored(byte)) return;
     } else if (byte === QUOTE && at > 0 && this.bytes[at - 1] === QUOTE) {
       this.ends[at - 1] = end;
       return;
@@ -174,9 +174,9 @@ export class DecodedText {
 
   #makeRoom(count: number): void {
     const length = this.length + count;
-    this.bytes = grown(this.bytes, length) as Uint8Array<ArrayBuffer>;
-    this.starts = grown(this.starts, length);
-    this.ends = grown(this.ends, length);
+    this.bytes = growArray(this.bytes, length) as Uint8Array<ArrayBuffer>;
+    this.starts = growArray(this.starts, length);
+    this.ends = growArray(this.ends, length);
   }
 }
 
@@ -229,7 +229,7 @@ export class MarkGate {
   }
 
   /** Whether an escape may be undone within a needle. */
-  counts(mark: number): boolean {
+  isRelevant(mark: number): boolean {
     const { values, sizes } = this.#marks;
     return sizes[mark] !== 1 || this.#needles.grams.bytes[values[mark]] !== 0;
   }
@@ -332,7 +332,7 @@ export class MarkGate {
     const size = sizes[mark];
     if (size !== 1) return size;
     if (forms === UNESCAPED) return values[mark] === QUOTE ? 0 : 1;
-    return isLeftOut(values[mark]) ? 0 : 1;
+    return isIgnored(values[mark]) ? 0 : 1;
   }
 
   /** Decodes a stretch like {@linkcode DecodedText}, but without positions and gaps. */
@@ -340,7 +340,7 @@ export class MarkGate {
     const { starts, ends, values, sizes, count } = this.#marks;
     const isJoined = forms === JOINED;
     const room = to - from + 4;
-    if (this.#bytes.length < room) this.#bytes = grown(this.#bytes, room);
+    if (this.#bytes.length < room) this.#bytes = growArray(this.#bytes, room);
     const bytes = this.#bytes;
     this.#length = 0;
     let at = from;
@@ -351,7 +351,7 @@ export class MarkGate {
       for (let rest = sizes[mark]; rest > 0; rest--) {
         const byte = value & 0xff;
         value >>>= 8;
-        if (isJoined ? !isLeftOut(byte) : !this.#isSameQuote(byte)) {
+        if (isJoined ? !isIgnored(byte) : !this.#isSameQuote(byte)) {
           bytes[this.#length++] = byte;
         }
       }
@@ -427,7 +427,7 @@ export function holdsMark(
   kind: number,
 ): boolean {
   const { starts, kinds, count } = marks;
-  let mark = marks.firstBehind(from);
+  let mark = marks.firstAfter(from);
   for (; mark < count && starts[mark] < to; mark++) {
     if ((kinds[mark] & kind) !== 0) return true;
   }
@@ -435,7 +435,7 @@ export function holdsMark(
 }
 
 /** Start of the mark that contains a position; the position itself in other text. */
-export function startOfMark(marks: MarkList, at: number): number {
-  const mark = marks.firstBehind(at);
+export function markStart(marks: MarkList, at: number): number {
+  const mark = marks.firstAfter(at);
   return mark < marks.count ? Math.min(at, marks.starts[mark]) : at;
 }

@@ -1,7 +1,7 @@
 import { byteTable } from "../../bytes.ts";
 import { EscapeReader } from "./escapes.ts";
 import { HEX } from "./scanner.ts";
-import { grown } from "./word_index.ts";
+import { growArray } from "./word_index.ts";
 
 /** Whether a line has a row of a hex dump; unknown if it is cut in the row or in its prefix. */
 export const [NO_ROW, ROW, OPEN_ROW, OPEN_PREFIX] = [0, 1, 2, 3];
@@ -63,7 +63,7 @@ export class DumpLines {
    * @param text The text.
    * @param line Where the line starts.
    */
-  kindOf(text: Uint8Array, line: number): number {
+  classifyLine(text: Uint8Array, line: number): number {
     const kind = rowAt(text, line);
     if (kind !== NO_ROW) return kind;
     this.length = 0;
@@ -169,8 +169,8 @@ export class DumpLines {
 
   #makeRoom(count: number): void {
     const length = this.length + count;
-    this.bytes = grown(this.bytes, length) as Uint8Array<ArrayBuffer>;
-    this.places = grown(this.places, length);
+    this.bytes = growArray(this.bytes, length) as Uint8Array<ArrayBuffer>;
+    this.places = growArray(this.places, length);
   }
 
   #add(byte: number, place: number): void {
@@ -270,7 +270,7 @@ function isLineEnd(byte: number): boolean {
 }
 
 /** Width of an omitted offset: `od` omits it when it repeats a row in another notation. */
-export function indentOf(indent: number, firstEnd: number): number {
+export function lineIndent(indent: number, firstEnd: number): number {
   return OFFSET_DIGITS.find((count) =>
     count % CELL_BYTES === firstEnd % CELL_BYTES && indent >= count
   ) ?? 0;

@@ -142,7 +142,7 @@ export class DumpRows {
     } else if (this.#isAfterRow(text, line)) from = linesBefore(text, line);
     // The known part of a line may be too short to recognize a row.
     const isOther = from === line && line < length &&
-      this.#lines.kindOf(text, line) === NO_ROW;
+      this.#lines.classifyLine(text, line) === NO_ROW;
     this.#isLineKnown = !isOther && from >= 0 && length - from <= MAX_ROW_BYTES;
     this.#context = this.#isLineKnown ? text.slice(from) : new Uint8Array();
   }
@@ -176,7 +176,7 @@ export class DumpRows {
     const isAfterRow = context.includes(LF);
     if (isAfterRow || context.length >= ROW_START_BYTES) return true;
     const start = joined(context, window.subarray(0, ROW_START_BYTES));
-    return this.#lines.kindOf(start, 0) !== NO_ROW;
+    return this.#lines.classifyLine(start, 0) !== NO_ROW;
   }
 
   #search(
@@ -250,7 +250,7 @@ export class DumpRows {
   #rowsOf(text: Uint8Array): number[] {
     const rows: number[] = [];
     for (let line = 0; line >= 0 && line < text.length;) {
-      if (this.#lines.kindOf(text, line) !== NO_ROW) rows.push(line);
+      if (this.#lines.classifyLine(text, line) !== NO_ROW) rows.push(line);
       const lineBreak = text.indexOf(LF, line);
       line = lineBreak < 0 ? -1 : lineBreak + 1;
     }
@@ -262,7 +262,7 @@ export class DumpRows {
     let skipped = -moreLines;
     let line = from;
     while (line < text.length && skipped <= MAX_SKIPPED_LINES) {
-      const isRow = this.#lines.kindOf(text, line) !== NO_ROW;
+      const isRow = this.#lines.classifyLine(text, line) !== NO_ROW;
       skipped = isRow ? 0 : skipped + 1;
       const lineBreak = text.indexOf(LF, line);
       line = lineBreak < 0 ? text.length : lineBreak + 1;
@@ -275,7 +275,7 @@ export class DumpRows {
     const from = Math.max(0, text.length - ROW_START_BYTES);
     const line = text.subarray(from).lastIndexOf(LF) + 1 + from;
     if (line === from || line === text.length) return -1;
-    const kind = this.#lines.kindOf(text, line);
+    const kind = this.#lines.classifyLine(text, line);
     return kind === NO_ROW || kind === OPEN_PREFIX ? -1 : line;
   }
 
@@ -284,7 +284,7 @@ export class DumpRows {
     let line = from;
     for (let skipped = 0; skipped <= MAX_SKIPPED_LINES + 1; skipped++) {
       const isRow = line < text.length &&
-        this.#lines.kindOf(text, line) !== NO_ROW;
+        this.#lines.classifyLine(text, line) !== NO_ROW;
       if (isRow) return true;
       if (line <= 0) return false;
       line = lineStart(text, line - 1);

@@ -4,14 +4,14 @@ import {
   cellAt,
   cellEnd,
   type DumpLines,
-  indentOf,
+  lineIndent,
   MIN_OFFSET_DIGITS,
   NO_ROW,
   numberEnd,
   rowAt,
   skipBlanks,
 } from "./dump_lines.ts";
-import { grown } from "./word_index.ts";
+import { growArray } from "./word_index.ts";
 
 /** Maximum number of lines between two rows: `od` writes a row in several notations. */
 export const MAX_SKIPPED_LINES = 2;
@@ -317,7 +317,7 @@ export class DumpedBytes {
     if (this.#isOpen && firstEnd === to && !hasOffset) {
       return this.#setOpen(text, first, to);
     }
-    let at = hasOffset ? end : from + indentOf(first - from, firstEnd - from);
+    let at = hasOffset ? end : from + lineIndent(first - from, firstEnd - from);
     for (; at + CELL_BYTES <= to; at += CELL_BYTES) {
       const byte = cellAt(text, at);
       if (byte < 0) break;
@@ -394,11 +394,11 @@ export class DumpedBytes {
   #put(byte: number, start: number, end: number, wordStart: number): void {
     const at = this.length++;
     if (at === this.bytes.length) {
-      this.bytes = grown(this.bytes, at + 1) as Uint8Array<ArrayBuffer>;
-      this.starts = grown(this.starts, at + 1);
-      this.ends = grown(this.ends, at + 1);
-      this.wordStarts = grown(this.wordStarts, at + 1);
-      this.#rowOf = grown(this.#rowOf, at + 1);
+      this.bytes = growArray(this.bytes, at + 1) as Uint8Array<ArrayBuffer>;
+      this.starts = growArray(this.starts, at + 1);
+      this.ends = growArray(this.ends, at + 1);
+      this.wordStarts = growArray(this.wordStarts, at + 1);
+      this.#rowOf = growArray(this.#rowOf, at + 1);
     }
     this.bytes[at] = byte;
     this.starts[at] = start;

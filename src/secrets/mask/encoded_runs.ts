@@ -1,12 +1,12 @@
 import { joinBytes } from "../../bytes.ts";
 import {
-  BASE64_WAYS,
+  BASE64_COUNT,
   DecodedRun,
+  DECODING_COUNT,
   ESCAPE,
   isInRun,
   type Places,
   runStart,
-  WAYS,
 } from "./decoded_run.ts";
 import { DecodedText } from "./decoded_text.ts";
 import { Marks } from "./marks.ts";
@@ -165,14 +165,14 @@ export class EncodedRuns {
   #take(text: Uint8Array, from: number, shift: number): number {
     this.#text = text;
     this.#shift = shift;
-    return this.#runs[0].take(text, from);
+    return this.#runs[0].load(text, from);
   }
 
   /** Decodes the text that the scanner has found at a position of the window. */
   #decodeAt(place: number, isEnd: boolean): void {
     const run = this.#runs[0];
     const char = run.charAt(place);
-    const [base64, hex] = [char & 3, BASE64_WAYS + (char & 1)];
+    const [base64, hex] = [char & 3, BASE64_COUNT + (char & 1)];
     if (run.mayBeText(base64, char)) {
       this.#decode(0, base64, char, isEnd, false);
     }
@@ -181,8 +181,8 @@ export class EncodedRuns {
 
   /** Decodes the parts of a run that may encode text. */
   #decodeRun(depth: number, isEnd: boolean): void {
-    this.#runs[depth].scan((way, char) =>
-      this.#decode(depth, way, char, isEnd, false)
+    this.#runs[depth].scan((decoding, char) =>
+      this.#decode(depth, decoding, char, isEnd, false)
     );
     if (isEnd) this.#decodeEnd(depth);
   }
@@ -190,29 +190,29 @@ export class EncodedRuns {
   /** Decodes the last bytes of a run in each way, because they may continue. */
   #decodeEnd(depth: number): void {
     const run = this.#runs[depth];
-    for (let way = 0; way < WAYS; way++) {
-      const char = run.lastGroup(way);
-      if (char >= 0) this.#decode(depth, way, char, true, true);
+    for (let decoding = 0; decoding < DECODING_COUNT; decoding++) {
+      const char = run.lastGroup(decoding);
+      if (char >= 0) this.#decode(depth, decoding, char, true, true);
     }
   }
 
   /** Decodes a part of a run, and searches it. */
   #decode(
     depth: number,
-    way: number,
+    decoding: number,
     place: number,
     isEnd: boolean,
     isLast: boolean,
   ): void {
     const run = this.#runs[depth];
-    if (depth === 0) this.#isHex = way >= BASE64_WAYS;
-    run.decode(way, place, isLast);
+    if (depth === 0) this.#isHex = decoding >= BASE64_COUNT;
+    run.decode(decoding, place, isLast);
     const isOpen = isEnd && run.isOpen;
     const least = isOpen ? LOST_BYTES : MIN_GRAM_NEEDLE_BYTES;
     if (run.length < least) return;
     this.#searchText(run.bytes, run.length, run.places, isOpen);
     const isEscaped = (run.kinds & ESCAPE) !== 0;
-    if (isEscaped || isOpen && this.#needles!.haveNormal) {
+    if (isEscaped || isOpen && this.#needles!.hasNormalForms) {
       this.#searchEscaped(run, isEscaped, isOpen);
     }
     if (depth < MAX_DEPTH) this.#searchRuns(run, depth + 1, isOpen);
@@ -231,9 +231,9 @@ export class EncodedRuns {
         add: (start, end) => {
           if (end - start < MIN_GRAM_NEEDLE_BYTES) return;
           this.#mask(
-            places.startOf(start),
-            places.endOf(start + last) - 1,
-            places.endOf(end - 1),
+            places.getStart(start),
+            places.getEnd(start + last) - 1,
+            places.getEnd(end - 1),
           );
         },
       });
@@ -244,7 +244,7 @@ export class EncodedRuns {
   /** Holds back the start of a needle at the end of a text. */
   #holdPartial(text: Uint8Array, places: Places): void {
     const last = this.#needles!.partialFrom(text) + LOST_BYTES - 1;
-    if (last < text.length) this.#hold(places.endOf(last) - 1);
+    if (last < text.length) this.#hold(places.getEnd(last) - 1);
   }
 
   /**
@@ -262,17 +262,17 @@ export class EncodedRuns {
     marks.find(view, !isEnd);
     text.decode(view, marks, 0, marks.limit, false);
     const unescaped: Places = {
-      startOf: (at) => places.startOf(text.startOf(marks, at)),
-      endOf: (at) => {
-        const end = Math.max(text.starts[at] + 1, text.endOf(marks, at));
-        return places.endOf(end - 1);
+      getStart: (at) => places.getStart(text.getStart(marks, at)),
+      getEnd: (at) => {
+        const end = Math.max(text.starts[at] + 1, text.getEnd(marks, at));
+        return places.getEnd(end - 1);
       },
     };
     if (isEscaped) {
       this.#searchText(text.bytes, text.length, unescaped, isEnd);
     } else this.#holdPartial(text.view(), unescaped);
     // The next byte may complete the last escape.
-    if (marks.limit < view.length) this.#hold(places.startOf(marks.limit));
+    if (marks.limit < view.length) this.#hold(places.getStart(marks.limit));
   }
 
   /** Decodes the runs in decoded text. */
@@ -287,7 +287,7 @@ export class EncodedRuns {
         at++;
         continue;
       }
-      at = run.take(outer.view, start);
+      at = run.load(outer.view, start);
       const isOpen = isEnd && at === length;
       if (at - start < MIN_RUN && !isOpen) continue;
       if (run.isJoined) {

@@ -19,9 +19,9 @@
  */
 
 import {
-  entityOf,
+  decodeEntity,
   HEX,
-  isOldEntity,
+  isLegacyEntity,
   LETTER_ESCAPES,
   MAX_ENTITY_NAME,
   NORMAL,
@@ -141,12 +141,12 @@ export class EscapeReader {
       name += String.fromCharCode(byte);
       byte = this.#at(++at);
     }
-    const char = name === "" ? undefined : entityOf(name);
+    const char = name === "" ? undefined : decodeEntity(name);
     if (char === undefined) return false;
     const end = this.#semicolonEnd(at);
     if (end >= 0) return this.#found(char, end, false);
     // Parsers accept some of the older names without a semicolon.
-    return byte !== EQUALS && isOldEntity(name) &&
+    return byte !== EQUALS && isLegacyEntity(name) &&
       this.#found(char, at, false);
   }
 

@@ -97,7 +97,7 @@ const CASE = 0x20;
  */
 export function secretParts(secret: string): Set<string> {
   const parts = new Set<string>();
-  addPartsOf(secret, parts, 0);
+  addParts(secret, parts, 0);
   parts.delete(secret);
   return parts;
 }
@@ -113,23 +113,23 @@ export function secretParts(secret: string): Set<string> {
  * @param value The secret.
  * @returns The forms, possibly with duplicates.
  */
-export function* formsOf(value: string): Generator<Form> {
-  const { whole, lines, loose, joined } = variantsOf(value);
-  for (const variant of whole) yield* formsOfVariant(variant);
+export function* generateForms(value: string): Generator<Form> {
+  const { whole, lines, loose, joined } = createVariants(value);
+  for (const variant of whole) yield* variantForms(variant);
   for (const line of lines) {
-    if (lines.size <= MAX_ENCODED_LINES) yield* formsOfVariant(line);
+    if (lines.size <= MAX_ENCODED_LINES) yield* variantForms(line);
     else yield* writtenForms(line);
   }
   for (const variant of loose) {
-    for (const part of partsOf(variant)) {
+    for (const part of splitForm(variant)) {
       yield { bytes: encoder.encode(part), kind: "plain" };
     }
   }
   yield* joinedForms(joined);
 }
 
-function* formsOfVariant(variant: string): Generator<Form> {
-  for (const part of partsOf(variant)) {
+function* variantForms(variant: string): Generator<Form> {
+  for (const part of splitForm(variant)) {
     const bytes = encoder.encode(part);
     yield* writtenForms(part, bytes);
     yield* encodedForms(bytes, part);
@@ -150,7 +150,7 @@ function* writtenForms(
   yield* quotedForms(value, bytes);
 }
 
-function* partsOf(value: string): Generator<string> {
+function* splitForm(value: string): Generator<string> {
   for (let at = 0;; at += PART_LENGTH - SHARED_LENGTH) {
     yield value.slice(at, at + PART_LENGTH);
     if (at + PART_LENGTH >= value.length) return;
@@ -169,7 +169,7 @@ interface Variants {
   joined: Set<string>;
 }
 
-function variantsOf(value: string): Variants {
+function createVariants(value: string): Variants {
   const variants: Variants = {
     whole: new Set([value]),
     lines: new Set(),
@@ -205,7 +205,7 @@ function variantsOf(value: string): Variants {
 /** A multi-line secret without white space and quotes, with and without lines such as `-----BEGIN`. */
 function* joinedForms(texts: Iterable<string>): Generator<Form> {
   for (const text of texts) {
-    for (const part of partsOf(text)) {
+    for (const part of splitForm(text)) {
       const bytes = normalForm(encoder.encode(part), true);
       if (bytes.length >= MIN_JOINED_BYTES) yield { bytes, kind: "encoded" };
     }
@@ -218,14 +218,14 @@ function* encodedForms(bytes: Uint8Array, value: string): Generator<Form> {
   yield* base64Forms(utf16Bytes(bytes, value));
   if (bytes.length <= MAX_BASE32_BYTES) {
     for (let shift = 0; shift <= MAX_SHIFT_32; shift++) {
-      const text = base32Of(bytes, shift);
+      const text = encodeBase32(bytes, shift);
       yield form(text);
       yield form(inSmallLetters(text));
     }
   }
   const digits = bytes.toHex();
-  yield form(bytesOf(digits), MIN_SPACED_DIGITS);
-  yield form(bytesOf(digits.toUpperCase()), MIN_SPACED_DIGITS);
+  yield form(encodeText(digits), MIN_SPACED_DIGITS);
+  yield form(encodeText(digits.toUpperCase()), MIN_SPACED_DIGITS);
 }
 
 function form(bytes: Uint8Array, minLength = MIN_JOINED_BYTES): Form {
@@ -246,15 +246,15 @@ function* base64Forms(bytes: Uint8Array): Generator<Form> {
     const first = Math.ceil(8 * shift / 6);
     const end = Math.floor(8 * source.length / 6);
     const text = source.toBase64();
-    yield form(bytesOf(text).subarray(first, end));
+    yield form(encodeText(text).subarray(first, end));
     if (!/[+/]/.test(text)) continue;
     const forUrls = source.toBase64({ alphabet: "base64url" });
-    yield form(bytesOf(forUrls).subarray(first, end));
+    yield form(encodeText(forUrls).subarray(first, end));
   }
 }
 
 /** The same in base32, where five bytes become eight characters. */
-function base32Of(bytes: Uint8Array, shift: number): Uint8Array {
+function encodeBase32(bytes: Uint8Array, shift: number): Uint8Array {
   const first = Math.ceil(8 * shift / 5);
   const text = roomFor(Math.floor(8 * (shift + bytes.length) / 5) - first);
   let bits = 0;
@@ -279,7 +279,7 @@ function inSmallLetters(text: Uint8Array): Uint8Array {
 }
 
 /** The bytes of a text in ASCII, where the next form will be. */
-function bytesOf(text: string): Uint8Array {
+function encodeText(text: string): Uint8Array {
   const bytes = roomFor(text.length);
   encoder.encodeInto(text, bytes);
   return bytes;
@@ -302,13 +302,13 @@ function utf16Bytes(bytes: Uint8Array, text: string): Uint8Array {
   return new Uint8Array(units.buffer);
 }
 
-function addPartsOf(text: string, parts: Set<string>, depth: number): void {
+function addParts(text: string, parts: Set<string>, depth: number): void {
   // Most secrets are one word.
   if (depth > MAX_PART_DEPTH || !/[\s:={[]/.test(text)) return;
   const trimmed = text.trim();
   if (/^["{[]/.test(trimmed)) {
     const value = parsedJson(trimmed);
-    if (value !== undefined) return addPartsOfValue("", value, parts, depth);
+    if (value !== undefined) return addValueParts("", value, parts, depth);
   }
   if (URL_START.test(trimmed) && !/\s/.test(trimmed)) {
     return addUrlParts(trimmed, parts);
@@ -332,7 +332,7 @@ function parsedJson(text: string): unknown {
   }
 }
 
-function addPartsOfValue(
+function addValueParts(
   name: string,
   value: unknown,
   parts: Set<string>,
@@ -346,7 +346,7 @@ function addPartsOfValue(
     for (const [key, item] of Object.entries(value)) {
       // Items of a list have the name of the list.
       const itemName = Array.isArray(value) ? name : key;
-      addPartsOfValue(itemName, item, parts, depth + 1);
+      addValueParts(itemName, item, parts, depth + 1);
     }
   }
 }
@@ -401,7 +401,7 @@ function addPart(
     putPart(value, parts);
     addCredentials(value, parts);
   }
-  addPartsOf(value, parts, depth + 1);
+  addParts(value, parts, depth + 1);
 }
 
 /** Adds the parts of `user:password` in base64, as in configurations of clients. */
@@ -439,8 +439,8 @@ function isRandom(text: string): boolean {
   if (text.length < MIN_SHAPED || !/^[\w+/=.~-]+$/.test(text)) return false;
   if (UUID.test(text)) return false;
   // Names and versions consist of words and numbers; in a token, they alternate.
-  const turns = text.slice(0, MAX_SHAPED).match(
+  const transitions = text.slice(0, MAX_SHAPED).match(
     /[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])/g,
   );
-  return (turns?.length ?? 0) * 8 >= Math.min(text.length, MAX_SHAPED);
+  return (transitions?.length ?? 0) * 8 >= Math.min(text.length, MAX_SHAPED);
 }

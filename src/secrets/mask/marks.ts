@@ -17,7 +17,7 @@ import {
   SIMPLE_ESCAPES,
 } from "./scanner.ts";
 import { EscapeReader } from "./escapes.ts";
-import { grown } from "./word_index.ts";
+import { growArray } from "./word_index.ts";
 import { isSeparator, ListedParts, mayBeListed } from "./number_list.ts";
 import type { WordFilter } from "./word_index.ts";
 
@@ -40,7 +40,7 @@ const CASE = 0x20;
 const ESCAPES = [0, ESC, 0x25, 0x26, 0x5c];
 
 /** Kind of mark that each byte may begin; 0 for none. */
-export const MARKS: Uint8Array = marksOf();
+export const MARKS: Uint8Array = markTable();
 
 /** Bytes that are removed where lines are joined: white space, and quotes around lines. */
 const IS_LEFT_OUT = leftOut();
@@ -69,7 +69,7 @@ export class MarkList {
   limit = 0;
 
   /** Index of the first mark that ends after a position. */
-  firstBehind(at: number): number {
+  firstAfter(at: number): number {
     let low = 0;
     let high = this.count;
     while (low < high) {
@@ -90,11 +90,11 @@ export class MarkList {
   ): void {
     const at = this.count++;
     if (at === this.starts.length) {
-      this.starts = grown(this.starts, at + 1);
-      this.ends = grown(this.ends, at + 1);
-      this.values = grown(this.values, at + 1);
-      this.kinds = grown(this.kinds, at + 1);
-      this.sizes = grown(this.sizes, at + 1);
+      this.starts = growArray(this.starts, at + 1);
+      this.ends = growArray(this.ends, at + 1);
+      this.values = growArray(this.values, at + 1);
+      this.kinds = growArray(this.kinds, at + 1);
+      this.sizes = growArray(this.sizes, at + 1);
     }
     this.starts[at] = start;
     this.ends[at] = end;
@@ -172,14 +172,14 @@ export class Marks extends MarkList {
         } else if (text[place] === EQUALS) {
           if (place < end) this.#markSoft(text, place);
         } else if (place >= at && place < end) {
-          this.#markBreakBehind(text, at, place);
+          this.#markBreakAfter(text, at, place);
           at = isQuoted(text, place) && !hasQuotes
             ? this.#passQuote(text, place)
             : this.#markAt(text, place, isWhole);
         }
       }
     }
-    this.#markBreakBehind(text, at, this.limit);
+    this.#markBreakAfter(text, at, this.limit);
     if (!isWhole) this.soft.limit = openSoftFrom(text);
   }
 
@@ -205,12 +205,12 @@ export class Marks extends MarkList {
     this.#lineStart = line;
     this.#lineEnd = lineBreak < 0 ? text.length : lineBreak;
     // Text before the window belongs to the printed rows.
-    if (line === least || this.#lines.kindOf(text, line) !== ROW) return;
+    if (line === least || this.#lines.classifyLine(text, line) !== ROW) return;
     this.#putInOrder(this.rows, line);
     // The previous row may contain only the first byte, which proves nothing.
     const before = text.lastIndexOf(LF, line - 2) + 1;
     const isRow = before > 0 && line - before <= ROW_START_BYTES &&
-      this.#lines.kindOf(text, before) === ROW;
+      this.#lines.classifyLine(text, before) === ROW;
     if (isRow) this.#putInOrder(this.rows, before);
   }
 
@@ -222,7 +222,7 @@ export class Marks extends MarkList {
   }
 
   /** Marks a line break directly after an escape, whose end the scanner does not know. */
-  #markBreakBehind(text: Uint8Array, from: number, to: number): void {
+  #markBreakAfter(text: Uint8Array, from: number, to: number): void {
     const last = this.count - 1;
     if (last < 0 || this.ends[last] !== from) return;
     for (let at = from; at < Math.min(to, from + 4); at++) {
@@ -325,7 +325,7 @@ export function startsQuotes(text: Uint8Array, at: number): boolean {
 }
 
 /** Whether a decoded byte is removed where lines are joined. */
-export function isLeftOut(byte: number): boolean {
+export function isIgnored(byte: number): boolean {
   return IS_LEFT_OUT[byte] !== 0;
 }
 
@@ -375,7 +375,7 @@ function mayBeginAt(
   return grams.mayHave(word);
 }
 
-function marksOf(): Uint8Array {
+function markTable(): Uint8Array {
   const marks = new Uint8Array(256);
   for (const byte of ESCAPES) marks[byte] = ESCAPE;
   marks[LF] = marks[CR] = BREAK;

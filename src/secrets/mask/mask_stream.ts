@@ -1,10 +1,5 @@
 import { joinBytes } from "../../bytes.ts";
-import {
-  DecodedText,
-  holdsMark,
-  MarkGate,
-  startOfMark,
-} from "./decoded_text.ts";
+import { DecodedText, holdsMark, MarkGate, markStart } from "./decoded_text.ts";
 import { MAX_CODE_BYTES } from "./escapes.ts";
 import { DumpRows } from "./dump_rows.ts";
 import { EncodedRuns } from "./encoded_runs.ts";
@@ -18,10 +13,10 @@ import {
 } from "./number_list.ts";
 import { PrefixedLines } from "./prefixed_lines.ts";
 import {
+  MarkedRegions,
   MaskPrinter,
   Ranges,
   type RangeSink,
-  Stretches,
   type WholeWords,
   WORD_CONTEXT_BYTES,
 } from "./ranges.ts";
@@ -74,8 +69,8 @@ export class MaskStream {
   readonly #inEscapes: RangeSink = {
     add: (start, end) => {
       const marks = this.#escapes;
-      const from = this.#text.startOf(marks, start);
-      const to = this.#text.endOf(marks, end - 1);
+      const from = this.#text.getStart(marks, start);
+      const to = this.#text.getEnd(marks, end - 1);
       if (holdsMark(marks, from, to, ESCAPE)) this.#ranges.add(from, to);
     },
   };
@@ -218,16 +213,16 @@ export class MaskStream {
   #heldFrom(): number {
     const { soft } = this.#marks;
     const from = Math.min(this.#partialFrom, this.#marks.limit, soft.limit);
-    const before = startOfMark(this.#marks, startOfMark(soft, from));
-    return before < from ? startOfMark(soft, before) : from;
+    const before = markStart(this.#marks, markStart(soft, from));
+    return before < from ? markStart(soft, before) : from;
   }
 
   /** Searches the text around all marks that needles may span. */
   #lookAtMarks(): void {
     const marks = this.#marks;
     const gate = this.#gate;
-    const escapes = new Stretches(marks);
-    const breaks = new Stretches(marks);
+    const escapes = new MarkedRegions(marks);
+    const breaks = new MarkedRegions(marks);
     const { limit } = marks;
     if (this.#before.length > 0 && this.#isStartSuspect()) breaks.add(0, 0);
     for (let next = 0; next < marks.count;) {
@@ -241,7 +236,7 @@ export class MaskStream {
           if (lastBreak < 0) firstBreak = next;
           lastBreak = next;
         }
-        if ((kind & ESCAPE) !== 0 && gate.counts(next)) {
+        if ((kind & ESCAPE) !== 0 && gate.isRelevant(next)) {
           if (lastEscape < 0) firstEscape = next;
           lastEscape = next;
         }
@@ -263,7 +258,9 @@ export class MaskStream {
     }
     if (!this.#isLast) {
       const isOpen = limit < this.#window.length;
-      if (isOpen || this.#rules.needles.haveNormal) escapes.add(limit, limit);
+      if (isOpen || this.#rules.needles.hasNormalForms) {
+        escapes.add(limit, limit);
+      }
       // A line break may follow after blanks that have been removed.
       breaks.add(limit, limit);
     }
@@ -277,13 +274,13 @@ export class MaskStream {
   #lookAtSoftMarks(): void {
     const { soft } = this.#marks;
     const gate = this.#softGate;
-    const escapes = new Stretches(soft);
+    const escapes = new MarkedRegions(soft);
     gate.open(this.#window, this.#isLast, this.#rules.needles);
     for (let next = 0; next < soft.count;) {
       const first = next;
       let isCounted = false;
       do {
-        isCounted ||= gate.counts(next);
+        isCounted ||= gate.isRelevant(next);
         next++;
       } while (
         next < soft.count &&
@@ -319,7 +316,7 @@ export class MaskStream {
     needles.find(view, this.#inEscapes);
     if (to < marks.limit || this.#isTooFar(marks)) return;
     const partial = needles.partialFrom(view);
-    if (partial < view.length) this.#hold(text.startOf(marks, partial));
+    if (partial < view.length) this.#hold(text.getStart(marks, partial));
   }
 
   #lookAtLines(from: number, to: number): void {
@@ -417,7 +414,7 @@ export class MaskStream {
     const text = this.#gate.sample;
     const marks = this.#marks;
     let from = Math.max(0, heldFrom - 64);
-    const mark = marks.firstBehind(from);
+    const mark = marks.firstAfter(from);
     if (mark < marks.count) from = Math.min(from, marks.starts[mark]);
     text.length = 0;
     if (from === 0) this.#begin(text);

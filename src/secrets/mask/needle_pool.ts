@@ -1,4 +1,4 @@
-import { grown, hashOf, wordAt, WordFilter } from "./word_index.ts";
+import { growArray, hashWord, wordAt, WordFilter } from "./word_index.ts";
 
 /** Maximum period at which needles are known to repeat themselves, in bytes. */
 const MAX_REPEAT_BYTES = 128;
@@ -65,7 +65,7 @@ export class NeedlePool {
    * @param needle Its number.
    * @returns A view of {@linkcode bytes}.
    */
-  bytesOf(needle: number): Uint8Array {
+  getBytes(needle: number): Uint8Array {
     return this.#bytes.subarray(this.start(needle), this.end(needle));
   }
 
@@ -77,12 +77,12 @@ export class NeedlePool {
    */
   add(needle: Uint8Array): number {
     const start = this.#starts[this.#count];
-    this.#bytes = grown(this.#bytes, start + needle.length);
+    this.#bytes = growArray(this.#bytes, start + needle.length);
     this.#bytes.set(needle, start);
     const number = this.#count++;
-    this.#starts = grown(this.#starts, number + 2);
+    this.#starts = growArray(this.#starts, number + 2);
     this.#starts[number + 1] = start + needle.length;
-    this.#rarest = grown(this.#rarest, number + 1);
+    this.#rarest = growArray(this.#rarest, number + 1);
     return number;
   }
 
@@ -241,7 +241,10 @@ export class PrefixIndex {
     const word = wordAt(bytes, start, 4);
     this.#firstWord.add(word);
     const longestIn = this.#longestIn;
-    longestIn[classOf(word)] = Math.max(longestIn[classOf(word)], length);
+    longestIn[lengthClass(word)] = Math.max(
+      longestIn[lengthClass(word)],
+      length,
+    );
   }
 
   /**
@@ -259,7 +262,7 @@ export class PrefixIndex {
       const word = wordAt(text, at, 4);
       if (!this.#firstWord.mayHave(word)) continue;
       // In a run of one byte, every position looks like the start of a needle.
-      if (length - at >= this.#longestIn[classOf(word)]) continue;
+      if (length - at >= this.#longestIn[lengthClass(word)]) continue;
       if (this.#isPartial(text, at)) return at;
     }
     for (; at < length; at++) {
@@ -321,8 +324,8 @@ export class PrefixIndex {
   }
 }
 
-function classOf(word: number): number {
-  return hashOf(word) >>> (32 - CLASS_BITS);
+function lengthClass(word: number): number {
+  return hashWord(word) >>> (32 - CLASS_BITS);
 }
 
 /** Checks whether a needle comes after `text[from..to)` in the order. */

@@ -8,8 +8,8 @@ import type { RangeSink } from "./ranges.ts";
 import { Grams } from "./scanner.ts";
 import {
   computeRarities,
-  grown,
-  hashOf,
+  growArray,
+  hashWord,
   MAX_NEEDLE_BYTES,
   nextPair,
   nextWord,
@@ -52,13 +52,13 @@ const MAX_CONTEXTS = 1 << 17;
 const MAX_INDEXED = 24_000;
 
 /** Maximum number of needles that are found by the same word, and by the same two; more would take too much time. */
-const [MAX_SHARING, MAX_ALIKE] = [250, 12];
+const [MAX_SHARING, MAX_SIMILAR] = [250, 12];
 
 /** Maximum number of needles that are found by the same word if they are too short for two. */
-const MAX_SHORT_ALIKE = 100;
+const MAX_SHORT_SIMILAR = 100;
 
 /** How many counts of needles that share two words there are, as a power of two. */
-const ALIKE_BITS = 18;
+const SIMILARITY_BITS = 18;
 
 /**
  * A set of byte strings that are searched for simultaneously.
@@ -97,14 +97,14 @@ export class NeedleSet {
   readonly #pairs = new WordIndex();
   readonly #fingerprint = new Int32Array(2);
   /** How many needles share two words, by both of them. */
-  #alikeCounts = new Uint8Array();
+  #similarCounts = new Uint8Array();
   /** How rare the word at each offset of a needle is that is being added. */
   readonly #rarities = new Uint8Array(MAX_NEEDLE_BYTES);
   /** Offsets of the words of a needle that is being added, by residue. */
   readonly #offsets = new Int32Array(STRIDE);
   /** Four-byte parts of needles. */
   readonly grams: Grams = new Grams();
-  #haveNormal = false;
+  #hasNormalForms = false;
   /** Length of the shortest needle. */
   #shortest = Infinity;
 
@@ -114,8 +114,8 @@ export class NeedleSet {
   }
 
   /** Whether there are needles in normal form: a text without marks may contain a part of one. */
-  get haveNormal(): boolean {
-    return this.#haveNormal;
+  get hasNormalForms(): boolean {
+    return this.#hasNormalForms;
   }
 
   /**
@@ -127,7 +127,7 @@ export class NeedleSet {
   add(needle: Uint8Array, kind: FormKind): void {
     const { length } = needle;
     const isEncoded = kind === "encoded" || kind === "wrapped";
-    this.#haveNormal ||= kind === "normal";
+    this.#hasNormalForms ||= kind === "normal";
     const last = Math.max(0, length - MAX_NEEDLE_BYTES);
     // Pieces overlap by a byte, so that their matches have no gap.
     for (let at = 0; at < last; at += MAX_NEEDLE_BYTES - 1) {
@@ -214,7 +214,7 @@ export class NeedleSet {
     if (!hasPlace) return false;
     const needle = this.#pool.add(bytes);
     this.#prefixes.add(needle);
-    this.#isEncoded = grown(this.#isEncoded, needle + 1);
+    this.#isEncoded = growArray(this.#isEncoded, needle + 1);
     if (isEncoded) {
       this.#encodedPrefixes.add(needle);
       this.#isEncoded[needle] = 1;
@@ -285,9 +285,9 @@ export class NeedleSet {
     const pool = this.#pool;
     const word = wordAt(text, at, index === this.#pairs ? 2 : 4);
     for (let place = index.first(word); place >= 0; place = index.next(place)) {
-      const needle = index.needleOf(place);
+      const needle = index.getNeedle(place);
       if (isEncoded && this.#isEncoded[needle] === 0) continue;
-      const offset = index.offsetOf(place);
+      const offset = index.getOffset(place);
       const start = at - offset;
       if (!pool.isAt(needle, text, start, offset)) continue;
       const end = start + pool.end(needle) - pool.start(needle);
@@ -302,7 +302,7 @@ export class NeedleSet {
       const offset = rarest(needle, rarities, residue, 2, 2, this.#pairs);
       this.#offsets[residue] = offset;
       const pair = wordAt(needle, offset, 2);
-      if (this.#pairs.countOf(pair) >= MAX_SHARING) return false;
+      if (this.#pairs.getCount(pair) >= MAX_SHARING) return false;
     }
     return true;
   }
@@ -318,12 +318,12 @@ export class NeedleSet {
 
   #chooseWords(needle: Uint8Array): boolean {
     const { length } = needle;
-    if (this.#alikeCounts.length === 0) {
-      this.#alikeCounts = new Uint8Array(1 << ALIKE_BITS);
+    if (this.#similarCounts.length === 0) {
+      this.#similarCounts = new Uint8Array(1 << SIMILARITY_BITS);
     }
     const hasContext = length >= MIN_CONTEXT_NEEDLE_BYTES;
     const width = hasContext ? 8 : 4;
-    const maxAlike = hasContext ? MAX_ALIKE : MAX_SHORT_ALIKE;
+    const maxSimilar = hasContext ? MAX_SIMILAR : MAX_SHORT_SIMILAR;
     const rarities = this.#rarities;
     computeRarities(needle, 4, rarities);
     for (let residue = 0; residue < STRIDE; residue++) {
@@ -331,10 +331,10 @@ export class NeedleSet {
       const index = isBetween ? this.#wordsBetween : this.#words;
       const first = isBetween ? residue - STRIDE / 2 : residue;
       let offset = rarest(needle, rarities, first, STRIDE, width, index);
-      if (this.#isCrowded(needle, offset, index, maxAlike)) {
+      if (this.#isCrowded(needle, offset, index, maxSimilar)) {
         // Uses another word, which fewer needles have.
         offset = first;
-        while (this.#isCrowded(needle, offset, index, maxAlike)) {
+        while (this.#isCrowded(needle, offset, index, maxSimilar)) {
           offset += STRIDE;
           if (offset + width > length) return false;
         }
@@ -349,11 +349,11 @@ export class NeedleSet {
     needle: Uint8Array,
     offset: number,
     index: WordIndex,
-    maxAlike: number,
+    maxSimilar: number,
   ): boolean {
     const context = contextAt(needle, 0, needle.length, offset);
-    return this.#alikeCounts[alikeOf(context)] >= maxAlike ||
-      index.countOf(wordAt(needle, offset, 4)) >= MAX_SHARING;
+    return this.#similarCounts[similarityKey(context)] >= maxSimilar ||
+      index.getCount(wordAt(needle, offset, 4)) >= MAX_SHARING;
   }
 
   #registerWords(needle: number, length: number): void {
@@ -366,7 +366,7 @@ export class NeedleSet {
       index.add(wordAt(this.#pool.bytes, at, 4), needle, offset);
       const context = this.#contextAt(needle, offset);
       contexts.add(context);
-      this.#alikeCounts[alikeOf(context)]++;
+      this.#similarCounts[similarityKey(context)]++;
     }
   }
 
@@ -379,7 +379,10 @@ export class NeedleSet {
     const larger = this.#contexts = new WordFilter(LARGE_CONTEXT_BITS);
     for (const index of [this.#words, this.#wordsBetween]) {
       for (let place = 0; place < index.size; place++) {
-        const [needle, offset] = [index.needleOf(place), index.offsetOf(place)];
+        const [needle, offset] = [
+          index.getNeedle(place),
+          index.getOffset(place),
+        ];
         larger.add(this.#contextAt(needle, offset));
       }
     }
@@ -415,8 +418,8 @@ function contextAt(
   return hasNext ? inContext(word, wordAt(bytes, start + offset + 4, 4)) : word;
 }
 
-function alikeOf(context: number): number {
-  return hashOf(context) >>> (32 - ALIKE_BITS);
+function similarityKey(context: number): number {
+  return hashWord(context) >>> (32 - SIMILARITY_BITS);
 }
 
 /** Checks whether a part of a text is white space, which is not secret. */
@@ -430,5 +433,5 @@ function isBlank(bytes: Uint8Array, from: number, to: number): boolean {
 
 /** Combines a word with the next one. */
 function inContext(word: number, next: number): number {
-  return word ^ hashOf(next);
+  return word ^ hashWord(next);
 }

@@ -1,6 +1,6 @@
 import { byteTable, LETTERS_AND_DIGITS } from "../../bytes.ts";
 import { GAP, HEX } from "./scanner.ts";
-import { grown } from "./word_index.ts";
+import { growArray } from "./word_index.ts";
 import { holdsGrams, type WordFilter } from "./word_index.ts";
 
 /** Maximum number of bytes between two numbers of a list. */
@@ -97,7 +97,7 @@ export class NumberList {
         this.openFrom = start;
         break;
       }
-      const byte = isOpen ? -1 : byteOf(text, start, first, at, radix);
+      const byte = isOpen ? -1 : parseByte(text, start, first, at, radix);
       if (byte < 0) isBroken = true;
       else {
         isBroken ||= separatorBytes === 0 ||
@@ -116,9 +116,9 @@ export class NumberList {
   #put(byte: number, start: number, end: number): void {
     const at = this.length++;
     if (at === this.bytes.length) {
-      this.bytes = grown(this.bytes, at + 1) as Uint8Array<ArrayBuffer>;
-      this.starts = grown(this.starts, at + 1);
-      this.ends = grown(this.ends, at + 1);
+      this.bytes = growArray(this.bytes, at + 1) as Uint8Array<ArrayBuffer>;
+      this.starts = growArray(this.starts, at + 1);
+      this.ends = growArray(this.ends, at + 1);
     }
     this.bytes[at] = byte;
     this.starts[at] = start;
@@ -130,7 +130,7 @@ export class NumberList {
 const nearby = new NumberList();
 
 /** Value of a number; negative for other words. */
-function byteOf(
+function parseByte(
   text: Uint8Array,
   start: number,
   first: number,
@@ -195,10 +195,12 @@ export function mayBeListed(
     const byte = byteAt(text, at, end, radix);
     if (byte < 0) continue;
     const nextByte = byteAt(text, next, nextEnd, radix);
-    if (nextByte < 0 || !grams.mayHave(digitsOf(byte, nextByte))) continue;
+    if (nextByte < 0 || !grams.mayHave(packDigits(byte, nextByte))) continue;
     const last = nextNumber(text, nextEnd);
     const lastByte = byteAt(text, last, lettersEnd(text, last), radix);
-    if (lastByte < 0 || !grams.mayHave(digitsOf(nextByte, lastByte))) continue;
+    if (lastByte < 0 || !grams.mayHave(packDigits(nextByte, lastByte))) {
+      continue;
+    }
     if (from < 0) return true;
     nearby.read(text, radix, from, to, true, false);
     if (holdsGrams(nearby.bytes, nearby.length, grams, NEARBY_GRAMS)) {
@@ -232,11 +234,11 @@ function byteAt(
   radix: Radix,
 ): number {
   const start = text[from - 1] === BACKSLASH ? from - 1 : from;
-  return byteOf(text, start, from, to, radix);
+  return parseByte(text, start, from, to, radix);
 }
 
 /** The four digits of two bytes, as a word. */
-function digitsOf(one: number, other: number): number {
+function packDigits(one: number, other: number): number {
   return DIGITS[one >> 4] | DIGITS[one & 15] << 8 | DIGITS[other >> 4] << 16 |
     DIGITS[other & 15] << 24;
 }

@@ -4,7 +4,12 @@ import { GAP, MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
 import { MAX_NEEDLE_BYTES } from "./word_index.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import type { RangeSink } from "./ranges.ts";
-import { grown, holdsGrams, wordAt, type WordFilter } from "./word_index.ts";
+import {
+  growArray,
+  holdsGrams,
+  wordAt,
+  type WordFilter,
+} from "./word_index.ts";
 
 /** Maximum length of a prefix, and of blanks after the last word of a line, in bytes. */
 const [MAX_PREFIX_BYTES, MAX_BLANK_BYTES] = [64, 64];
@@ -285,8 +290,8 @@ export class PrefixedLines {
 
   #makeRoom(count: number): void {
     const length = this.#length + count;
-    this.#bytes = grown(this.#bytes, length) as Uint8Array<ArrayBuffer>;
-    this.#places = grown(this.#places, length);
+    this.#bytes = growArray(this.#bytes, length) as Uint8Array<ArrayBuffer>;
+    this.#places = growArray(this.#places, length);
   }
 
   /** Separates words that do not belong together. */

@@ -3,7 +3,7 @@ import {
   BLANK,
   DOLLAR,
   ESCAPE,
-  isLeftOut,
+  isIgnored,
   MARKS,
   startsQuotes,
 } from "./marks.ts";
@@ -103,7 +103,7 @@ export function* quotedForms(
   if (/[\x80-\xff]/.test(value)) {
     yield { bytes: normalForm(withLatinBytes(value), false), kind: "normal" };
   }
-  for (const signs of inertSignsOf(value)) {
+  for (const signs of findInertSigns(value)) {
     for (const text of texts) {
       const normal = normalForm(withInert(text, signs), false);
       yield { bytes: withSigns(normal), kind: "normal" };
@@ -124,7 +124,7 @@ function withLatinBytes(text: string): Uint8Array {
  * Returns the signs in a value that may not begin escapes. They do not begin any if
  * every sign of an escape was itself escaped.
  */
-function inertSignsOf(value: string): Set<number> {
+function findInertSigns(value: string): Set<number> {
   let found = 0;
   // An ampersand may also be part of a terminal code.
   if (/&[#%A-Za-z0-9]/.test(value) || ESC_CODE.test(value)) {
@@ -288,7 +288,7 @@ export function normalForm(text: Uint8Array, isJoined: boolean): Uint8Array {
     for (; size > 0; size--) {
       const next = value & 0xff;
       value >>>= 8;
-      if (isJoined && isLeftOut(next)) continue;
+      if (isJoined && isIgnored(next)) continue;
       const isSameQuote = next === QUOTE && length > 0 &&
         normal[length - 1] === QUOTE;
       if (!isSameQuote) {

@@ -91,13 +91,13 @@ export class Ranges implements RangeSink {
 /** Number of bytes searched around a mark: more than any needle has, including blanks. */
 const REACH_BYTES = 2 * MAX_NEEDLE_BYTES + 64;
 
-/** Stretches of a text that do not touch one another, in order. */
-export class Stretches {
+/** Regions of a text that do not touch one another, in order. */
+export class MarkedRegions {
   readonly #marks: MarkList;
   readonly #bounds: number[] = [];
 
   /**
-   * Creates a list without stretches.
+   * Creates an empty list.
    *
    * @param marks Marks of the text.
    */
@@ -105,12 +105,12 @@ export class Stretches {
     this.#marks = marks;
   }
 
-  /** Number of stretches. */
+  /** Number of regions. */
   get count(): number {
     return this.#bounds.length / 2;
   }
 
-  /** Where a stretch starts and ends. */
+  /** Where a region starts and ends. */
   at(index: number): [from: number, to: number] {
     return [this.#bounds[2 * index], this.#bounds[2 * index + 1]];
   }
@@ -124,16 +124,16 @@ export class Stretches {
   add(start: number, end: number): void {
     const bounds = this.#bounds;
     const lastEnd = bounds.at(-1) ?? 0;
-    const from = this.#reachBack(start, lastEnd);
-    const to = Math.min(this.#marks.limit, this.#reachOn(end));
+    const from = this.#extendBack(start, lastEnd);
+    const to = Math.min(this.#marks.limit, this.#extendForward(end));
     if (bounds.length === 0 || from > lastEnd) bounds.push(from, to);
     else bounds[bounds.length - 1] = Math.max(lastEnd, to);
   }
 
   /** Position that is enough text before another one. */
-  #reachBack(from: number, least: number): number {
+  #extendBack(from: number, least: number): number {
     const marks = this.#marks;
-    let mark = marks.firstBehind(from - 1);
+    let mark = marks.firstAfter(from - 1);
     if (mark === marks.count || marks.ends[mark] > from) mark--;
     let rest = REACH_BYTES;
     let at = from;
@@ -146,11 +146,11 @@ export class Stretches {
     return mark < 0 ? Math.max(0, at - rest) : at;
   }
 
-  #reachOn(to: number): number {
+  #extendForward(to: number): number {
     const marks = this.#marks;
     let rest = REACH_BYTES;
     let at = to;
-    for (let mark = marks.firstBehind(to); mark < marks.count; mark++) {
+    for (let mark = marks.firstAfter(to); mark < marks.count; mark++) {
       const gap = marks.starts[mark] - at;
       if (gap >= rest) return at + rest;
       rest -= gap + marks.sizes[mark];

@@ -80,7 +80,7 @@ export class Scanner {
    * @param sizeBits How many bits it takes to count its numbers.
    * @returns The numbers, all zero; earlier results are no longer valid.
    */
-  roomForFilter(sizeBits: number): Int32Array {
+  allocateFilter(sizeBits: number): Int32Array {
     this.#filterShift = 32 - sizeBits;
     return new Int32Array(this.#memory.buffer, FILTER, 1 << sizeBits).fill(0);
   }
@@ -239,13 +239,13 @@ let entities: Map<string, number> | undefined;
  * @param name Its name.
  * @returns Number of the character; `undefined` for other names.
  */
-export function entityOf(name: string): number | undefined {
+export function decodeEntity(name: string): number | undefined {
   return (entities ??= entityNames()).get(name);
 }
 
 /** Whether an entity needs no semicolon. */
-export function isOldEntity(name: string): boolean {
-  const char = entityOf(name) ?? EURO;
+export function isLegacyEntity(name: string): boolean {
+  const char = decodeEntity(name) ?? EURO;
   return char >= 0xa0 ? char < 0x100 : /^(quot|amp|lt|gt)$/i.test(name);
 }
 
@@ -301,7 +301,7 @@ export class Grams {
   get scanner(): Scanner {
     if (this.#scanner === undefined) {
       this.#scanner = new Scanner();
-      const bits = this.#scanner.roomForFilter(this.#filterBits);
+      const bits = this.#scanner.allocateFilter(this.#filterBits);
       bits.set(this.#filter.bits);
       this.#filter = new WordFilter(this.#filterBits, bits);
       if (this.#pairs !== undefined) this.#scanner.keepCodes();
@@ -342,7 +342,7 @@ export class Grams {
     this.#filterBits = Math.min(MAX_BITS, this.#filterBits + 2);
     this.#filter = new WordFilter(
       this.#filterBits,
-      this.#scanner?.roomForFilter(this.#filterBits),
+      this.#scanner?.allocateFilter(this.#filterBits),
     );
     for (let needle = 0; needle + 1 < starts.length; needle++) {
       addWords(this.#filter, bytes, starts[needle], starts[needle + 1]);

@@ -36,7 +36,7 @@ export class WordFilter {
    * @param word The word, as an integer of 32 bits.
    */
   add(word: number): void {
-    const hash = hashOf(word);
+    const hash = hashWord(word);
     this.bits[hash >>> this.shift] |= 1 << hash | 1 << (hash >>> 5);
   }
 
@@ -46,7 +46,7 @@ export class WordFilter {
    * @param word The word, as an integer of 32 bits.
    */
   mayHave(word: number): boolean {
-    const hash = hashOf(word);
+    const hash = hashWord(word);
     const bits = this.bits[hash >>> this.shift];
     return (bits >>> hash & bits >>> (hash >>> 5) & 1) !== 0;
   }
@@ -58,7 +58,7 @@ export class WordFilter {
  * @param word The word, as an integer of 32 bits.
  * @returns Another such integer for each word.
  */
-export function hashOf(word: number): number {
+export function hashWord(word: number): number {
   return Math.imul(word, MULTIPLIER);
 }
 
@@ -224,7 +224,7 @@ export class WordIndex {
    */
   add(word: number, needle: number, offset: number): void {
     const place = this.#size++;
-    this.#places = grown(this.#places, FIELDS * this.#size);
+    this.#places = growArray(this.#places, FIELDS * this.#size);
     this.#places[FIELDS * place + WORD] = word;
     this.#places[FIELDS * place + NEEDLE] = needle;
     this.#places[FIELDS * place + OFFSET] = offset;
@@ -242,7 +242,7 @@ export class WordIndex {
    * @param word The word, as a signed 32-bit integer.
    * @returns Their number, possibly with those of other words.
    */
-  countOf(word: number): number {
+  getCount(word: number): number {
     return this.#counts[this.#bucketOf(word)];
   }
 
@@ -273,7 +273,7 @@ export class WordIndex {
    * @param place The place.
    * @returns Number of the needle.
    */
-  needleOf(place: number): number {
+  getNeedle(place: number): number {
     return this.#places[FIELDS * place + NEEDLE];
   }
 
@@ -283,7 +283,7 @@ export class WordIndex {
    * @param place The place.
    * @returns Offset of the word.
    */
-  offsetOf(place: number): number {
+  getOffset(place: number): number {
     return this.#places[FIELDS * place + OFFSET];
   }
 
@@ -296,7 +296,7 @@ export class WordIndex {
   }
 
   #bucketOf(word: number): number {
-    return hashOf(word) >>> (32 - this.#bucketBits);
+    return hashWord(word) >>> (32 - this.#bucketBits);
   }
 
   #rebuild(bucketBits: number): void {
@@ -354,7 +354,7 @@ export function rarest(
   for (let offset = first; offset <= last; offset += stride) {
     let rarity = rarities[offset];
     if (rarity <= bestRarity) continue;
-    rarity -= index.countOf(wordAt(needle, offset, width));
+    rarity -= index.getCount(wordAt(needle, offset, width));
     if (rarity <= bestRarity) continue;
     best = offset;
     bestRarity = rarity;
@@ -418,7 +418,7 @@ function byteRarity(byte: number): number {
  * @param length How many numbers it has to hold.
  * @returns The array itself, or a longer one that begins with its numbers.
  */
-export function grown<T extends Int32Array | Uint8Array>(
+export function growArray<T extends Int32Array | Uint8Array>(
   array: T,
   length: number,
 ): T {
