@@ -46,7 +46,7 @@ export async function runTool(
   const { success, stdout, stderr } = await new Deno.Command(program, {
     args,
     cwd,
-    env: { LC_ALL: "C" },
+    env: { LC_ALL: "C.UTF-8" },
     stdin: "null",
   }).output();
   const decoder = new TextDecoder();

@@ -16,7 +16,7 @@ import {
 /** Creates a repository with the usual layout; `file` contains its revision. */
 async function makeRepository(path: string): Promise<string> {
   await runTool(path, "svnadmin", "create", "repository");
-  const url = `file://${path}/repository`;
+  const url = encodeURI(`file://${path}/repository`);
   await makeFiles(path, {
     "import/trunk/file": "r1",
     "import/branches/": "",

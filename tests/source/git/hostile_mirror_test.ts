@@ -64,7 +64,7 @@ async function forgePack(attack: Attack): Promise<void> {
   const to = await origin.git("rev-parse", "HEAD:file");
   await makeFiles(path, { "ids": `${from}\n` });
   const name = await new Deno.Command("sh", {
-    args: ["-c", `git pack-objects -q ${path}/pack < ${path}/ids`],
+    args: ["-c", 'git pack-objects -q "$0/pack" < "$0/ids"', path],
     cwd: evil.path,
     clearEnv: true,
     env: GIT_ENV,
