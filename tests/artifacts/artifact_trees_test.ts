@@ -117,7 +117,7 @@ jobs:
     }
   });
 
-  it("contain what patterns select, and nothing else", () => {
+  it("contain exactly the files that the patterns select", () => {
     const random = new Random();
     const words = ["a", "b", "*", "**", "a*", "?", "[ab]", "x.js", "*.js"];
     const paths: string[] = [];
@@ -151,7 +151,7 @@ jobs:
 });
 
 describe("a run that is killed while it saves an artifact", () => {
-  it("leaves no part of it, and passes it on when it is resumed", async () => {
+  it("leaves no partial files, and passes it on when it is resumed", async () => {
     await using directory = await temporaryDirectory();
     const [cwd, store] = [`${directory.path}/ci`, `${directory.path}/store`];
     await makeFiles(cwd, {

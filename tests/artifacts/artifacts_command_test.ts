@@ -92,7 +92,7 @@ describe("runnerlib artifacts", () => {
     });
   });
 
-  it("replaces files, but writes nothing through a link", async () => {
+  it("replaces files, but never writes through a link", async () => {
     await using ci = await afterRun();
     await makeFiles(ci.cwd, {
       "out/dist/x": "-> ../../kept",

@@ -145,7 +145,7 @@ async function plant(
 const BUILD = "mkdir tree; echo a > tree/a";
 
 describe("artifacts of a job that is not trusted", () => {
-  it("are not read through links that lead out of its directory", async () => {
+  it("do not read through links that lead out of their directory", async () => {
     for (
       const [build, pattern] of [
         ["mkdir tree; ln -s /etc/passwd tree/l", /outside the directory/],

@@ -110,7 +110,7 @@ jobs:
     assertStringIncludes(gone.stderr, "it is not in the store");
   });
 
-  it("fails a job whose patterns match nothing, unless the artifact is optional", async () => {
+  it("fails a job whose patterns match no file, unless the artifact is optional", async () => {
     await using ci = await world(`
 jobs:
   build:
@@ -218,7 +218,7 @@ jobs:
     assert(!stderr.includes('files "dist/same"'));
   });
 
-  it("are not saved by a job file, which says so", async () => {
+  it("are not saved for a job file, and a warning says so", async () => {
     await using ci = await world("jobs: {}", {
       "job.yaml": "command: echo ran\nartifacts: { log: { paths: a } }",
     });

@@ -1,7 +1,7 @@
 import { assertStringIncludes } from "@std/assert";
 import { goalTable } from "../../bench/goals.ts";
 
-Deno.test("the page about the benchmarks lists their goals", async () => {
+Deno.test("the README of the benchmarks lists their goals", async () => {
   const page = await Deno.readTextFile(
     new URL("../../bench/README.md", import.meta.url),
   );

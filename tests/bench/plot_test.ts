@@ -25,7 +25,7 @@ Deno.test("ratiosOf() returns the ratios of medians that have a goal", () => {
   ]);
 });
 
-Deno.test("plot() draws a bar for each ratio, and marks those that are too long", () => {
+Deno.test("plot() draws a bar for each ratio, and highlights missed goals", () => {
   const svg = plot([
     { label: "a < b & c", ratio: 1, goal: 2 },
     { label: "slow", ratio: 3, goal: 2 },

@@ -32,7 +32,7 @@ function assertWorks({ ranCount, skippedCount, ...outcome }: Outcome): void {
   assert(outcome.coordinatorLoad > 0 && outcome.coordinatorLoad < 1);
 }
 
-Deno.test("the simulation of scale runs each job once, and is the same each time", async () => {
+Deno.test("the simulation runs each job once, and is deterministic", async () => {
   const [one, again] = await Promise.all([
     simulate(scenario(100)),
     simulate(scenario(100)),
@@ -44,7 +44,7 @@ Deno.test("the simulation of scale runs each job once, and is the same each time
   assert(scenarioRow(scenario(100), await simulate(scenario(100), 2)) !== row);
 });
 
-Deno.test("the simulation of scale shows what docs/scale.md says", async () => {
+Deno.test("the simulation confirms docs/scale.md", async () => {
   const [small, large, better, oldest, loaded] = await Promise.all([
     simulate(scenario(200)),
     simulate(scenario(1)),

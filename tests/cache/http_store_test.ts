@@ -142,7 +142,7 @@ describe("a cache on an HTTP server", () => {
     assertEquals((await job.run(RESTORE)).stdout, "exact k1\n");
   });
 
-  it("sends the token to no other server, and not over plain HTTP", async () => {
+  it("never sends the token to another server or over plain HTTP", async () => {
     const seen: (string | null)[] = [];
     await using other = server((request, next) => {
       seen.push(request.headers.get("authorization"));
@@ -245,7 +245,7 @@ describe("a cache on an HTTP server", () => {
     }
   });
 
-  it("is not asked again for a while if it cannot be used", async () => {
+  it("is not retried for a while after it fails", async () => {
     let count = 0;
     await using http = server(() => {
       count++;
@@ -278,7 +278,7 @@ describe("a cache on an HTTP server", () => {
     }
   });
 
-  it("is a miss, whatever it answers", async () => {
+  it("counts as a miss, whatever it responds", async () => {
     const text = "HTTP/1.1 200 OK\r\n";
     const answers = [
       `${text}content-length: 100\r\n\r\n{`,

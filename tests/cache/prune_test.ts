@@ -73,7 +73,7 @@ async function filesIn(path: string): Promise<string[]> {
     .filter((name) => !name.endsWith("/")).sort();
 }
 
-Deno.test("pruneStore() keeps what was used last of all kinds, and nothing else", async () => {
+Deno.test("pruneStore() keeps the most recently used manifests of all kinds, and removes the others", async () => {
   const random = new Random();
   for (let round = 0; round < 40; round++) {
     await using directory = await temporaryDirectory();

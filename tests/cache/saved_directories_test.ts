@@ -200,7 +200,7 @@ chmod 500 tree/a/empty; chmod 400 tree/large; chmod 555 tree`,
     assertMatch(stdout, /: 0 entries, 0 of /);
   });
 
-  it("restores nothing through a link that leads out", async () => {
+  it("does not restore through a link that leads out", async () => {
     await using job = await world();
     await makeFiles(job.cwd, { "tree/sub/a": "1" });
     await job.run(["save", "deps", "--key", "k1", "tree/sub"]);

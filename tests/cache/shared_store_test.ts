@@ -23,7 +23,7 @@ function treeOf(key: string): Record<string, string> {
   };
 }
 
-Deno.test("jobs that share a store get what was saved under the key, or nothing", async () => {
+Deno.test("jobs that share a store restore only what was saved under their key", async () => {
   const random = new Random();
   await using directory = await temporaryDirectory();
   const jobs = ["one", "two", "three"].map(async (name) => {

@@ -64,7 +64,7 @@ describe("treeBytes()", () => {
     assertEquals(textOf(parts).includes(OUTSIDE), false);
   });
 
-  it("reads nothing outside, whatever is replaced and when", async () => {
+  it("never reads outside the tree while entries are being replaced", async () => {
     const random = new Random();
     for (let round = 0; round < 100; round++) {
       await using job = await world();

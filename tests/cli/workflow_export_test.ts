@@ -42,7 +42,7 @@ async function exported(cwd: string, ...args: string[]) {
 }
 
 describe("runnerlib workflow export", () => {
-  it("lists what an engine cannot do, with its position, in both places", async () => {
+  it("lists unsupported features with their positions, in the file and in the log", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, { "w.yaml": WORKFLOW, "base.yaml": BASE });

@@ -77,7 +77,7 @@ describe("annotationsEnd()", () => {
   });
 
   for (const system of SYSTEMS) {
-    it(`has one marker of its own for each step in ${system}`, () => {
+    it(`has one marker for each step in ${system}`, () => {
       const usual = annotationsEnd(system, record("step", ["line"]), "token");
       for (const text of HOSTILE) {
         const tried = annotationsEnd(
@@ -200,7 +200,7 @@ ${HOSTILE.map((line) => `      ${line.replace("\x1b", "")}`).join("\n")}
 `;
 
   for (const system of SYSTEMS) {
-    it(`marks a failed step in ${system}, and nothing that a step prints`, async () => {
+    it(`marks a failed step in ${system}, but not the output of steps`, async () => {
       await using directory = await temporaryDirectory();
       const { path: cwd } = directory;
       await makeFiles(cwd, { "job.yaml": JOB });
@@ -379,7 +379,7 @@ ${HOSTILE.map((line) => `      ${line.replace("\x1b", "")}`).join("\n")}
     });
   }
 
-  it("leaves a command no headings in Buildkite", async () => {
+  it("prevents a command from adding headings in Buildkite", async () => {
     await using directory = await temporaryDirectory();
     const { stdout } = await runMain(
       ["run", "--annotate=buildkite", "--job-command=echo '--- forged'"],
@@ -430,7 +430,7 @@ ${HOSTILE.map((line) => `      ${line.replace("\x1b", "")}`).join("\n")}
     assertMatch(summary, /^before\n## ✗ .*\n\n### ✗ deploy \(exit code 3\)/);
   });
 
-  it("marks nothing when that is turned off", async () => {
+  it("adds no markers when they are turned off", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, { "job.yaml": JOB });

@@ -258,7 +258,7 @@ describe("a record that a step has forged", () => {
   }
 });
 
-Deno.test("reports say which artifacts a job got and saved", async () => {
+Deno.test("reports list the artifacts that a job restored and saved", async () => {
   const record = readRecord([
     startedLine({ name: "job" }),
     recordLine("artifact.restored", 1, {
@@ -327,7 +327,7 @@ describe("compareRuns()", () => {
 });
 
 describe("a run as JUnit", () => {
-  it("is XML that a parser takes, with each step as a case", async () => {
+  it("is well-formed XML with one test case per step", async () => {
     const xml = await reportAs("junit");
     const script = `
 import json, sys, xml.etree.ElementTree as tree

@@ -68,7 +68,7 @@ describe("ProblemFinder", () => {
     assertEquals(found, ["one: x c"]);
   });
 
-  it("drops an expression that takes forever, and continues with the others", async () => {
+  it("drops an expression that never finishes, and continues with the others", async () => {
     const { finder, found, warnings } = finderOf(
       [matcher("first", "^E (.*)"), HOSTILE, matcher("last", "^W (.*)")],
       { stuckMs: 500 },
@@ -103,7 +103,7 @@ describe("ProblemFinder", () => {
     assertEquals(warnings.length, 2);
   });
 
-  it("leaves no process that is busy", async () => {
+  it("kills a busy process", async () => {
     const pids: number[] = [];
     const { finder, warnings } = finderOf([HOSTILE], {
       stuckMs: 200,

@@ -56,7 +56,7 @@ describe("maskEvent()", () => {
     assertEquals(masked([]), []);
   });
 
-  it("keeps colors there, and no other sequences", () => {
+  it("keeps colors, but no other escape sequences", () => {
     assertEquals(
       masked(["\x1b[1;31mword\x1b[0m\x1b[2J\x1b]0;x\x07", "\x07\u202e"]),
       ["\x1b[1;31m***\x1b[0m", "\\u{7}\\u{202e}"],

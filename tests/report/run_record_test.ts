@@ -299,7 +299,7 @@ describe("readRecord()", () => {
     assertEquals(readRecord(more), readRecord(text));
   });
 
-  it("is nothing for text that does not begin with a run", async () => {
+  it("is undefined for text that does not begin with a run", async () => {
     for (const text of ["", "\n", "hello", "{}", await beheaded()]) {
       assertEquals(readRecord(text), undefined);
     }

@@ -126,7 +126,7 @@ describe("a run as SARIF", () => {
     ]);
   });
 
-  it("is compared with the published schema, which knows what is wrong", async () => {
+  it("is valid by the published schema, which rejects broken reports", async () => {
     const text = JSON.stringify(
       await sarifOf(problem({ file: "b.ts", line: 4 })),
     );

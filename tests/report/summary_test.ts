@@ -126,7 +126,7 @@ Deno.test("formatSummary() folds skipped steps when they are many", () => {
   );
 });
 
-Deno.test("formatSummary() colors by how it ended, and only if asked", () => {
+Deno.test("formatSummary() colors steps by their outcome if colors are enabled", () => {
   const steps = [step("a", "success"), step("b", "failed", { exitCode: 1 })];
   const text = formatSummary(steps, { color: true });
   assertStringIncludes(text, "\x1b[32m✓ \x1b[39m");
@@ -134,7 +134,7 @@ Deno.test("formatSummary() colors by how it ended, and only if asked", () => {
   assertFalse(formatSummary(steps, { color: false }).includes("\x1b"));
 });
 
-Deno.test("formatSummary() breaks no line and lets nothing through", () => {
+Deno.test("formatSummary() prints one line per step and escapes control characters", () => {
   const name = "x\x1b[2J\u202ey\x9b\r\n 日本語 👩🏽‍💻 and a long name \ud800";
   const steps = [
     step(name, "success", { reason: name.repeat(20), attempts: 3 }),
@@ -150,7 +150,7 @@ Deno.test("formatSummary() breaks no line and lets nothing through", () => {
   }
 });
 
-Deno.test("formatSummary() takes as many steps as a record can hold", () => {
+Deno.test("formatSummary() formats the maximum number of steps of a record", () => {
   const steps = new Array(200_000).fill(step("s", "cancelled"));
   assertStringIncludes(formatSummary(steps, { color: false }), "total ");
 });

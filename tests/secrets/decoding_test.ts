@@ -513,7 +513,7 @@ const found: [name: string, secret: string, text: string, masked: string][] = [
 ];
 
 describe("Masker finds a secret in", () => {
-  it("escapes of each character, whatever backslashes it has", () => {
+  it("every character escaped, with any number of backslashes", () => {
     for (
       const secret of ["ab\\rcd-efgh\\", "k6\\29Hm=x\\\\", "\\a\\b\\new\\"]
     ) {
@@ -626,7 +626,7 @@ function escapedLines(random: Random): string[] {
   });
 }
 
-Deno.test("Masker leaves a log without secrets as it is, whatever escapes it has", () => {
+Deno.test("Masker does not change a log without secrets, even if it is full of escapes", () => {
   const random = new Random(5);
   const text = `${escapedLines(random).join("\n")}\n100%\\`;
   const secrets = Array.from(

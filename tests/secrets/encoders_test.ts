@@ -398,7 +398,7 @@ for (const [name, tool] of TOOLS) {
   });
 }
 
-Deno.test("Masker masks what Deno makes of a secret", () => {
+Deno.test("Masker masks a secret as Deno prints it", () => {
   SECRETS.forEach((secret, at) => {
     const bytes = new TextEncoder().encode(secret);
     for (const [name, show] of Object.entries(DENO)) {

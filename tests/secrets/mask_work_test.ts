@@ -44,7 +44,7 @@ const PARTS: Record<string, string> = {
   "quotes": `a'"'"'b`,
 };
 
-Deno.test("Masker reads a window a few times, whatever text and secrets are made for one another", () => {
+Deno.test("Masker reads a window only a few times, even for hostile text and secrets", () => {
   const masker = new Masker();
   for (let at = 0; at < 1_000; at++) {
     masker.add(`${"ab".repeat(20)}${at}${"ab".repeat(60)}`);

@@ -264,7 +264,7 @@ Deno.test("Masker reports values that are too short", () => {
   assert(masker.add("日"));
 });
 
-Deno.test("Masker masks values of 3 bytes as they are, and nothing else of that length", () => {
+Deno.test("Masker masks values of 3 bytes only in their plain form", () => {
   const masker = maskerOf("Zx9", '{"stage":"dev","token":"s3cr3t"}');
   assertEquals(
     masker.maskText("aZx9b dev s3cr3t"),

@@ -4,7 +4,7 @@ import { LIST, ROWS, RUNS, Scanner } from "../../src/secrets/mask/scanner.ts";
 import { wordAt, WordFilter } from "../../src/secrets/mask/word_index.ts";
 import { Random } from "../helpers/random.ts";
 
-Deno.test("the module of the scanner is what its code gives", async () => {
+Deno.test("the module of the scanner is up to date with its source", async () => {
   const assembled = assembledScanModule();
   assertEquals(await currentScanModule(), assembled, "run `deno task scan`");
 });

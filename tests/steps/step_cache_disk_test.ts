@@ -30,7 +30,7 @@ describe("a full disk", () => {
     }
   });
 
-  it("runs a step whose result cannot be restored, and leaves no part of the result", async () => {
+  it("runs a step whose result cannot be restored, without leaving part of the result", async () => {
     await using job = await cachedJob(STEPS);
     await using disk = await mountSmallDisk(job.cwd, "3m");
     if (disk === undefined) return;

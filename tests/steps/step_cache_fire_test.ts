@@ -174,7 +174,7 @@ describe("a store of steps that is not trusted", () => {
     }
   });
 
-  it("is a miss if a manifest is made to use up memory", async () => {
+  it("is a miss if a manifest is built to exhaust memory", async () => {
     await using job = await victim();
     const size = 60 * 1024 * 1024;
     for (const unit of ["{},", "[", '{"a":']) {

@@ -166,7 +166,7 @@ for _ in $(seq 30); do mkdir $name; cd $name 2>/dev/null || break; done`,
     await runShell(job.cwd, "rm -rf out");
   });
 
-  it("removes what earlier runs created, and nothing else", async () => {
+  it("removes only files that earlier runs created", async () => {
     await using job = await cachedJob({
       build: {
         run: "mkdir -p out/sub; for f in src/*; do cp $f out/sub; done",
@@ -187,7 +187,7 @@ for _ in $(seq 30); do mkdir $name; cd $name 2>/dev/null || break; done`,
     assertEquals(await listFiles(`${job.cwd}/out`), one);
   });
 
-  it("depends on what the steps that it needs have computed, and not on how", async () => {
+  it("depends on the results of the steps that it needs, not on how they were computed", async () => {
     await using job = await cachedJob({
       build: BUILD,
       use: {
@@ -259,7 +259,7 @@ for _ in $(seq 30); do mkdir $name; cd $name 2>/dev/null || break; done`,
 });
 
 describe("secrets and untrusted steps in the cache", () => {
-  it("does not cache a step that is given a secret, unless it says so", async () => {
+  it("does not cache a step that receives a secret, unless it allows that", async () => {
     await using job = await cachedJob({ build: BUILD }, { "src/one": "1" });
     const env = { MY_TOKEN: "hidden-value" };
     for (let count = 0; count < 2; count++) {

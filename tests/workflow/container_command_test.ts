@@ -74,7 +74,7 @@ Deno.test("containerCommand() passes each variable as one", () => {
   ]);
 });
 
-Deno.test("containerCommand() gives the user no file that a link in the workspace leads to", async () => {
+Deno.test("containerCommand() does not change the owner of files that links in the workspace lead to", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   // Without -h, the chown of some systems changes the targets of links.

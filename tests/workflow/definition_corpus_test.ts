@@ -237,7 +237,7 @@ describe("values of definitions", () => {
     });
   }
 
-  it("keeps texts as they are written", async () => {
+  it("keeps strings as written", async () => {
     const { job } = await readJob(`
 name: 1.0
 job: { command: 0x10, image: 2024-01-02, worker_class: yes, run_as: { user: 0755 } }
@@ -398,7 +398,7 @@ environment: { <<: [{ A: 1, B: 1 }, { B: 2, C: 2 }], A: 0 }
     assertEquals(job.body.condition, "any_failed");
   });
 
-  it("lets a raw command work outside /job, where a runner could not", async () => {
+  it("allows a raw command to work outside /job, where a runner cannot", async () => {
     const { job } = await readJob(
       "name: a\njob: { command: x, raw_command: true, working_dir: /app }",
     );
@@ -409,7 +409,7 @@ environment: { <<: [{ A: 1, B: 1 }, { B: 2, C: 2 }], A: 0 }
     );
   });
 
-  it("lets keys below job override others, and replaces variables", async () => {
+  it("prefers keys below job over others, and replaces variables", async () => {
     const { job } = await readJob(`
 name: a
 image: flat

@@ -24,7 +24,7 @@ const JOBS = [
   job('mend "<it>"\u001b', { dependsOn: ["build"], condition: "any_failed" }),
 ];
 
-Deno.test("terminalGraph() draws each job below those that it waits for", () => {
+Deno.test("terminalGraph() draws each job below its dependencies", () => {
   assertEquals(
     terminalGraph(JOBS),
     `test ×2

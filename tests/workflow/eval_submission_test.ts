@@ -99,7 +99,7 @@ function definitionOf(random: Random, id: string): Definition {
   return { text, isSound, nodes };
 }
 
-Deno.test(`runnerlib eval leaves out what the coordinator would refuse, for ${EVENT_COUNT} events`, async () => {
+Deno.test(`runnerlib eval omits workflows that the coordinator would reject, for ${EVENT_COUNT} events`, async () => {
   const random = new Random();
   await using directory = await temporaryDirectory();
   const source = await makeRepository(`${directory.path}/src`);

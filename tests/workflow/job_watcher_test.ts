@@ -35,7 +35,7 @@ function row(job_id: string, created_at: string, rest = {}) {
   return { job_id, name: "a", status: "failed", created_at, ...rest };
 }
 
-Deno.test("JobWatcher takes the newest job of a node, in whatever order they are listed", async () => {
+Deno.test("JobWatcher uses the newest job of a node, in any order of the list", async () => {
   const old = row("old", "2026-01-01T00:00:00Z");
   const retried = row("new", "2026-01-01T00:00:01Z", { status: "running" });
   for (const rows of [[old, retried], [retried, old]]) {

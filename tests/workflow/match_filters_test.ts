@@ -19,7 +19,7 @@ const EVENT: MatchedEvent = {
 };
 
 describe("matchFilters()", () => {
-  it("starts what matches event, branch and paths, and gives the reason", () => {
+  it("starts jobs that match event, branch and paths, with the reason", () => {
     assertEquals(matchFilters(FILTERS, EVENT), {
       isStarted: true,
       reason: 'event push, branch "main", "src/a.ts" has changed',
@@ -43,7 +43,7 @@ describe("matchFilters()", () => {
     });
   });
 
-  it("gives the reason for skipping the rest", () => {
+  it("returns the reason for skipping the others", () => {
     const { triggers, paths } = FILTERS;
     const rows: [Partial<MatchedEvent>, Partial<typeof FILTERS>, string][] = [
       [{ type: "tag_created" }, {}, "event tag_created is not one of push"],

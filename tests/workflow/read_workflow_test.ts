@@ -57,7 +57,7 @@ async function problemsOf(
 }
 
 describe("readWorkflow()", () => {
-  it("reads everything, and keeps variables as they are written", async () => {
+  it("reads every property, and keeps variables as written", async () => {
     const { hasOwnId, ...workflow } = await read({
       "w.yaml": `
 id: main-ci
@@ -65,7 +65,7 @@ name: Main
 description: All of it
 on: { events: [push, tag_created], branches: main }
 paths: { include: [src/**], exclude: "**/*.md" }
-vars: { count: 3, on: true, no: no, list: [1.5, ~, { a: 0x10 }] }
+vars: { count: 3, on: true, no, list: [1.5, ~, { a: 0x10 }] }
 jobs:
   build:
     image: node:22

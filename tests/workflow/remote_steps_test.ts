@@ -20,7 +20,7 @@ async function jobOf(path: string, steps: string) {
   return localJob(jobs[0]);
 }
 
-Deno.test("withRemoteSteps() gives the steps to a runner as they are written", async () => {
+Deno.test("withRemoteSteps() passes the steps to a runner as written", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   const run = "echo '$$' $HOME \"é\" \\\\\nEND\n";

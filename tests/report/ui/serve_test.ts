@@ -176,7 +176,7 @@ describe("serveRuns()", () => {
     }
   });
 
-  it("gives each server a path of its own", async () => {
+  it("assigns each server its own path", async () => {
     await using one = await serving({});
     await using other = await serving({});
     const path = new URL(one.url).pathname;

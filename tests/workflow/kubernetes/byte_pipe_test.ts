@@ -13,7 +13,7 @@ async function turns(random: Random): Promise<void> {
   for (let left = random.below(4); left > 0; left--) await undefined;
 }
 
-Deno.test("BytePipe passes each byte once, in whatever order both sides go on", async () => {
+Deno.test("BytePipe passes each byte exactly once, in any order of reads and writes", async () => {
   const random = new Random();
   console.log(`seed ${random.seed}`);
   for (let round = 0; round < 200; round++) {

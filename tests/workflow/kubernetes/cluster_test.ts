@@ -40,7 +40,7 @@ function job(run: string) {
   };
 }
 
-Deno.test("Cluster takes an object that its own lost request has created, and no other", async () => {
+Deno.test("Cluster adopts an object only if its own failed request created it", async () => {
   const create = (owner: string | undefined) =>
     clusterOf(({ method }) =>
       method === "POST"
@@ -64,7 +64,7 @@ Deno.test("Cluster takes an object that its own lost request has created, and no
   );
 });
 
-Deno.test("Cluster extends a deadline despite changes of others, and creates nothing", async () => {
+Deno.test("Cluster extends a deadline despite conflicting changes, and never creates a job", async () => {
   const bodies: unknown[] = [];
   const { cluster, sent } = clusterOf(({ method, body }, count) => {
     if (method === "GET") return { ...job("mine"), kept: count };
@@ -90,7 +90,7 @@ Deno.test("Cluster extends a deadline despite changes of others, and creates not
   assertEquals(gone.sent, ["GET a"]);
 });
 
-Deno.test("Cluster repeats what may pass, and nothing else", async () => {
+Deno.test("Cluster retries only after transient errors", async () => {
   for (const status of [undefined, 429, 500, 503]) {
     const { cluster, sent } = clusterOf((_request, count) =>
       count === 1 ? refusal(status) : job("mine")

@@ -77,7 +77,7 @@ Deno.test("jobManifest() creates Jobs that the published schema allows", () => {
   assertEquals(objectProblems(bad).length, 2);
 });
 
-Deno.test("jobManifest() gives no container any privilege", () => {
+Deno.test("jobManifest() creates only unprivileged containers", () => {
   const { spec } = jobOf().spec.template;
   assertEquals(spec.automountServiceAccountToken, false);
   assertEquals(spec.securityContext.runAsNonRoot, true);

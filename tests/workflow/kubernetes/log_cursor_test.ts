@@ -39,7 +39,7 @@ function randomLog(random: Random): Line[] {
   return log;
 }
 
-Deno.test("LogCursor gives each byte once, wherever streams are cut", () => {
+Deno.test("LogCursor returns each byte exactly once, wherever streams are cut", () => {
   const random = new Random();
   console.log(`seed ${random.seed}`);
   for (let round = 0; round < 3_000; round++) {
@@ -92,7 +92,7 @@ Deno.test("LogCursor keeps what is newer than a gap, and reports it", () => {
   }
 });
 
-Deno.test("LogCursor takes messages of the node and other time zones", () => {
+Deno.test("LogCursor accepts messages of the node and other time zones", () => {
   const cursor = new LogCursor();
   const bytes = new TextEncoder().encode(
     "2026-11-29T10:00:00.000000001+02:00 a b\n2026-11-29T10:00:00.000000001+02:00 \nunable to retrieve logs\n",
@@ -104,7 +104,7 @@ Deno.test("LogCursor takes messages of the node and other time zones", () => {
   assertEquals(cursor.since, "2026-11-29T07:59:58Z");
 });
 
-Deno.test("LogCursor takes long messages of the node, and what follows them", () => {
+Deno.test("LogCursor accepts long messages of the node, and the lines after them", () => {
   const long = `${"x".repeat(200)}\n`;
   const line = `${rfc3339(START)} a\n`;
   const bytes = new TextEncoder().encode(long + line + long);

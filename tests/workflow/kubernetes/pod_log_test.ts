@@ -60,7 +60,7 @@ async function* whole(ended: AbortController): AsyncGenerator<string, void> {
   yield ALL;
 }
 
-Deno.test("followLog() reads a log to its end, whatever its streams do", async () => {
+Deno.test("followLog() reads a log to its end, even if streams fail", async () => {
   for (let cut = 0; cut <= ALL.length; cut++) {
     const before: Record<string, Stream> = {
       async *"ends early while the container runs"() {

@@ -12,7 +12,7 @@ function ended(terminated: unknown) {
   })!;
 }
 
-Deno.test("readObject() takes no exit code that is none for success", () => {
+Deno.test("readObject() never reads an invalid exit code as success", () => {
   for (const exitCode of ["0", 256, -1, 0.5, null, undefined, [0]]) {
     const { exit } = podState(ended({ exitCode }));
     assertEquals(exit?.exitCode, 1, String(exitCode));
@@ -20,7 +20,7 @@ Deno.test("readObject() takes no exit code that is none for success", () => {
   assertEquals(podState(ended({ exitCode: 0 })).exit, { exitCode: 0 });
 });
 
-Deno.test("readObject() takes no object whose name could be something else", () => {
+Deno.test("readObject() rejects an object with an invalid name", () => {
   const wrong = ["--kubeconfig=/tmp/x", "-it", "..", "a/b", "a b", "A", ""];
   for (const name of [...wrong, "a\n", "a".repeat(254), 7, null, ["a"]]) {
     assertEquals(readObject({ metadata: { name } }), undefined, String(name));

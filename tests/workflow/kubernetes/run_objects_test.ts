@@ -6,7 +6,7 @@ import {
 } from "../../../src/workflow/kubernetes/cluster_transport.ts";
 import { RunObjects } from "../../../src/workflow/kubernetes/run_objects.ts";
 
-Deno.test("RunObjects gives up when watches have failed for too long", async () => {
+Deno.test("RunObjects fails when watches have failed for too long", async () => {
   let watchCount = 0;
   const transport: Pick<ClusterTransport, "namespace" | "send" | "stream"> = {
     namespace: "ci",
