@@ -54,7 +54,7 @@ export async function openArtifactStore(
   } catch (cause) {
     if (cause instanceof RunnerError) throw cause;
     throw new RunnerError(
-      `Cannot open the store of artifacts: ${osReason(cause)}`,
+      `Cannot open the artifact store: ${osReason(cause)}`,
       { code: "output-failed", cause },
     );
   }

@@ -295,7 +295,7 @@ async function* checkEntries(
     const file = expected.get(path);
     const problem = () =>
       new InvalidEntry(
-        `${JSON.stringify(path)} is not what the list of its files says`,
+        `${JSON.stringify(path)} differs from the list of its files`,
       );
     const isListed = file?.type === entry.type &&
       file.mode === (entry.mode & 0o777) &&

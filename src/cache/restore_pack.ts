@@ -145,7 +145,7 @@ async function replacePaths(
         // Removing the old tree would remove the content of mounts in it.
         const mounts = await mountsBelow(target);
         if (mounts !== undefined && mounts.length > 0) {
-          throw new Error(`something is mounted in "${path}"`);
+          throw new Error(`"${path}" contains a mount point`);
         }
         await renamePath(target, `${old}/${at}`);
         undo.push(() => renamePath(`${old}/${at}`, target));
@@ -159,7 +159,10 @@ async function replacePaths(
       await action().catch((cause) => failures.push(cause));
     }
     if (failures.length === 0) throw error;
-    throw new AggregateError([error, ...failures], "not all was put back");
+    throw new AggregateError(
+      [error, ...failures],
+      "not all paths were put back",
+    );
   }
 }
 

@@ -26,7 +26,7 @@ export async function answerText(response: Response): Promise<string> {
   let [text, length] = ["", 0];
   for await (const bytes of response.body ?? []) {
     length += bytes.length;
-    if (length > MAX_ANSWER_BYTES) throw new Error("its answer is too large");
+    if (length > MAX_ANSWER_BYTES) throw new Error("its response is too large");
     text += decoder.decode(bytes, { stream: true });
   }
   return text;
@@ -43,7 +43,7 @@ export function failureCode(xml: string): string | undefined {
 export function uploadId(xml: string): string {
   const id = decodeText(elementTexts(xml, "UploadId")[0] ?? "");
   if (id !== "" && id.length <= 4_096) return id;
-  throw new Error("the server began no multipart upload");
+  throw new Error("the server did not start a multipart upload");
 }
 
 /** Reads a page of the list of objects, whose keys are encoded as in URLs. */
@@ -56,7 +56,7 @@ export function objectPage(xml: string): ObjectPage {
   const isTruncated = elementTexts(xml, "IsTruncated")[0]?.trim() === "true";
   const next = elementTexts(xml, "NextContinuationToken")[0];
   if (isTruncated && !next) {
-    throw new Error("the server cut its list of objects");
+    throw new Error("the server returned an incomplete list of objects");
   }
   return { objects, next: isTruncated ? decodeText(next) : undefined };
 }

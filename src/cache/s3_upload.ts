@@ -73,7 +73,7 @@ export async function readPart(
   const bytes = new Uint8Array(length);
   for (let at = 0; at < length;) {
     const count = await file.read(bytes.subarray(at));
-    if (count === null) throw new Error("a file became shorter");
+    if (count === null) throw new Error("a file shrank while it was read");
     at += count;
   }
   return bytes;

@@ -228,7 +228,7 @@ export async function readStepLog(
   }
   const total = parts.reduce((sum, { length }) => sum + length, 0);
   if (total === bytes.length) return bytes;
-  throw new Error("a log does not have the length that its result says");
+  throw new Error("the length of a log differs from its result");
 }
 
 function isStepEntry(value: unknown): boolean {

@@ -46,7 +46,9 @@ export async function send(
     signal,
   });
   await response.body?.cancel();
-  if (!response.ok) throw new Error(`it answered with ${response.status}`);
+  if (!response.ok) {
+    throw new Error(`it responded with status ${response.status}`);
+  }
 }
 
 /** Options for {@linkcode sendSignal}. */
@@ -106,12 +108,14 @@ export async function receive(
   });
   if (!response.ok || response.body === null) {
     await response.body?.cancel();
-    throw new Error(`it answered with ${response.status}`);
+    throw new Error(`it responded with status ${response.status}`);
   }
   let text = "";
   for await (const part of response.body.pipeThrough(new TextDecoderStream())) {
     text += part;
-    if (text.length > MAX_ANSWER_BYTES) throw new Error("it sends too much");
+    if (text.length > MAX_ANSWER_BYTES) {
+      throw new Error("it sent too much data");
+    }
   }
   return JSON.parse(text);
 }

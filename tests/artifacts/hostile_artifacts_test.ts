@@ -248,10 +248,10 @@ echo evil > tree/sub/.reactorcide/x; echo ok > tree/.github`,
         type: "1",
         target: "../../build.sh",
       }]],
-      [/not what the list/, [TREE, { name: "tree/d", type: "3" }]],
-      [/not what the list/, [TREE, { name: "tree/p", type: "6" }]],
+      [/differs from the list/, [TREE, { name: "tree/d", type: "3" }]],
+      [/differs from the list/, [TREE, { name: "tree/p", type: "6" }]],
       [/twice/, [TREE, file, file]],
-      [/not what the list/, [TREE, file], {
+      [/differs from the list/, [TREE, file], {
         list: (files) => files.slice(0, 1),
         count: 1,
       }],
@@ -259,10 +259,10 @@ echo evil > tree/sub/.reactorcide/x; echo ok > tree/.github`,
         list: (files) => [...files, { ...files[0], path: "tree/c" }],
         count: 2,
       }],
-      [/not what the list/, [TREE, file], {
+      [/differs from the list/, [TREE, file], {
         list: ([tree, one]) => [tree, { ...one, sha256: "0".repeat(64) }],
       }],
-      [/not what the list/, [TREE, { ...file, mode: 0o4777 }], {
+      [/differs from the list/, [TREE, { ...file, mode: 0o4777 }], {
         list: ([tree, one]) => [tree, { ...one, mode: 0o755 }],
       }],
       [/list of its files is not valid/, [TREE], { list: () => "x" }],

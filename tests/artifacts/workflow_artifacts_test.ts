@@ -147,7 +147,7 @@ jobs:
         { cwd: ci.cwd, env: { HOME: "", REACTORCIDE_CACHE_STORE: store } },
       );
       assertEquals(code, 1, stderr);
-      assertStringIncludes(stderr, "Cannot open the store of artifacts");
+      assertStringIncludes(stderr, "Cannot open the artifact store");
       assert(!stdout.includes("built"), stdout);
     }
   });

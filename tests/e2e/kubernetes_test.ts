@@ -126,7 +126,7 @@ jobs:
   const owned = await podOf(server, "owner");
   controller.delete("jobs", owned.replace(/-[^-]+$/, ""));
   await run.sees(
-    "The job waits: no node can run its pod (Unschedulable): 0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.\n",
+    "The job is waiting: no node can run its pod (Unschedulable): 0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.\n",
     "stderr",
   );
   const waiting = await podOf(server, "select", "prepare", "any");
@@ -135,13 +135,13 @@ jobs:
   assertEquals(code, 1, stderr);
   for (
     const [name, reason] of Object.entries({
-      select: "failed, its Job was deleted by somebody else",
+      select: "failed, its Job was deleted by another client",
       memory:
         "failed, out of memory: it used more than its memory limit (OOMKilled)",
       evict:
         "failed, its pod was evicted: The node was low on resource: ephemeral-storage.",
-      pod: "failed, its pod was deleted by somebody else",
-      owner: "failed, its Job was deleted by somebody else",
+      pod: "failed, its pod was deleted by another client",
+      owner: "failed, its Job was deleted by another client",
       good: "completed",
     })
   ) {

@@ -179,18 +179,22 @@ describe("a run with an OpenTelemetry collector", () => {
 
   for (
     const [name, answer, reason] of [
-      ["fails", () => new Response("no", { status: 500 }), "answered with 500"],
+      [
+        "fails",
+        () => new Response("no", { status: 500 }),
+        "responded with status 500",
+      ],
       [
         "is busy",
         () =>
           new Response("", { status: 429, headers: { "retry-after": "60" } }),
-        "answered with 429",
+        "responded with status 429",
       ],
       [
         "sends it elsewhere",
         (request: Request) =>
           Response.redirect(new URL("/elsewhere", request.url), 307),
-        "answered with 307",
+        "responded with status 307",
       ],
       [
         "never answers",
@@ -489,7 +493,11 @@ steps:
 
   for (
     const [name, answer, reason] of [
-      ["fails", () => new Response("", { status: 503 }), "answered with 503"],
+      [
+        "fails",
+        () => new Response("", { status: 503 }),
+        "responded with status 503",
+      ],
       [
         "never answers",
         (_request: Request, ended: Promise<Response>) => ended,

@@ -91,7 +91,10 @@ describe("pushMetrics()", () => {
     const { host, received } = server;
     const [warning] = await push(`http://user:p%40ss-9912@${host}`);
     assertEquals(received[0].authorization, `Basic ${btoa("user:p@ss-9912")}`);
-    assertMatch(warning, /Cannot push metrics to ".*it answered with 401/);
+    assertMatch(
+      warning,
+      /Cannot push metrics to ".*it responded with status 401/,
+    );
     assertEquals(/p(?:%40|@)ss/.test(warning), false, warning);
     const [refused] = await push("http://user:p%40ss-9912@gateway.invalid");
     assertMatch(refused, /plain HTTP would send the credentials unencrypted/);
@@ -212,11 +215,15 @@ describe("a run with a push gateway", () => {
 
   for (
     const [name, answer, reason] of [
-      ["fails", () => new Response("", { status: 500 }), "answered with 500"],
+      [
+        "fails",
+        () => new Response("", { status: 500 }),
+        "responded with status 500",
+      ],
       [
         "redirects",
         () => new Response("", { status: 307, headers: { location: "/x" } }),
-        "answered with 307",
+        "responded with status 307",
       ],
       [
         "never answers",

@@ -65,7 +65,7 @@ name: Main
 description: All of it
 on: { events: [push, tag_created], branches: main }
 paths: { include: [src/**], exclude: "**/*.md" }
-vars: { count: 3, on: true, no, list: [1.5, ~, { a: 0x10 }] }
+vars: { count: 3, on: true, no: no, list: [1.5, ~, { a: 0x10 }] }
 jobs:
   build:
     image: node:22
@@ -360,7 +360,7 @@ jobs:
     ]);
     assertEquals(await one("x.yaml"), [
       'w.yaml:2:14: jobs.a.job_file names "x.yaml", which cannot be used',
-      'Cannot use job file "x.yaml": the file does not exist, neither here nor in .reactorcide/jobs',
+      'Cannot use job file "x.yaml": the file exists neither here nor in .reactorcide/jobs',
     ]);
     assertEquals(await one("x.yaml", { "x.yaml": "-> /etc/passwd" }), [
       'w.yaml:2:14: jobs.a.job_file names "x.yaml", which cannot be used',

@@ -225,7 +225,7 @@ async function withStore(
       cancellation.graceful.throwIfAborted();
       if (cause instanceof RunnerError) throw cause;
       throw new RunnerError(
-        `Cannot use the store of artifacts: ${osReason(cause)}`,
+        `Cannot use the artifact store: ${osReason(cause)}`,
         { code: "output-failed", cause },
       );
     }

@@ -96,7 +96,7 @@ export class StepOutputFiles {
     const foreignOutput = entry.outputs.find(({ path }) => !this.matches(path));
     if (foreignOutput !== undefined) {
       const path = JSON.stringify(foreignOutput.path);
-      throw new Error(`a result has ${path}, which is not an output`);
+      throw new Error(`a result contains ${path}, which is not an output`);
     }
     const present = await this.describe();
     const known = new Map(present.map((output) => [output.path, output]));

@@ -104,7 +104,7 @@ export async function followJob(
       await Promise.race([nextChange, aborted]);
     }
     await follower.end();
-    return { ...CANCELLED, reason: "its end was not awaited" };
+    return { ...CANCELLED, reason: "the runner stopped waiting for it" };
   } finally {
     await step.close();
   }

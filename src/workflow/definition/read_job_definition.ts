@@ -186,7 +186,7 @@ async function findJobFile(root: string, writtenPath: string): Promise<string> {
   }
   throw jobFileError(
     writtenPath,
-    `the file does not exist, neither here nor in ${JOB_FOLDER}`,
+    `the file exists neither here nor in ${JOB_FOLDER}`,
   );
 }
 

@@ -135,7 +135,7 @@ export class Cluster {
     const list = await this.send({ method: "GET", path }, signal);
     if (!isObject(list) || !Array.isArray(list.items)) {
       throw new ClusterError(
-        `Cannot list ${resource}: the response is no list`,
+        `Cannot list ${resource}: the response is not a list`,
         {
           status: undefined,
         },

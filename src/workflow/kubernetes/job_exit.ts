@@ -23,13 +23,13 @@ export function exitIn(view: JobView): JobExit | undefined {
   if (isJobGone) {
     return {
       exitCode: NO_EXIT_CODE,
-      reason: "its Job was deleted by somebody else",
+      reason: "its Job was deleted by another client",
     };
   }
   if (isPodGone) {
     const reason = failure?.isDeadline
       ? failure.text
-      : pod && removalReason(pod) || "its pod was deleted by somebody else";
+      : pod && removalReason(pod) || "its pod was deleted by another client";
     return { exitCode: NO_EXIT_CODE, reason };
   }
   // The state of a Pod, if there is one, contains more details.

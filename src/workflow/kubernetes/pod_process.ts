@@ -279,7 +279,7 @@ class PodRun {
     const logReason = (reason: string) => {
       if (reason === lastReason) return;
       lastReason = reason;
-      logger.warn("kubernetes", `The job waits: ${reason}`);
+      logger.warn("kubernetes", `The job is waiting: ${reason}`);
     };
     using late = abortAfter(startMs);
     using _ = explainMissingPod(cluster, {

@@ -175,7 +175,7 @@ export function removalReason({ status = {} }: Pod): string | undefined {
 function deletionReason({ metadata }: Pod): string | undefined {
   return metadata.deletionTimestamp === undefined
     ? undefined
-    : "its pod was deleted by somebody else";
+    : "its pod was deleted by another client";
 }
 
 /** Descriptions of disruptions of a Pod, by the reason of its condition. */

@@ -47,11 +47,11 @@ Deno.test("exitIn() tells what has ended a job, from all that is known", () => {
     ],
     [
       { pod: podOf(RUNNING), isPodGone: true },
-      [1, "its pod was deleted by somebody else"],
+      [1, "its pod was deleted by another client"],
     ],
     [
       { pod: podOf(RUNNING), isJobGone: true },
-      [1, "its Job was deleted by somebody else"],
+      [1, "its Job was deleted by another client"],
     ],
     [
       { pod: podOf(ended(137, { reason: "OOMKilled" })) },
@@ -83,7 +83,7 @@ Deno.test("exitIn() tells what has ended a job, from all that is known", () => {
       {
         pod: podOf(ended(143), { deletionTimestamp: "2026-01-01T00:00:00Z" }),
       },
-      [143, "its pod was deleted by somebody else"],
+      [143, "its pod was deleted by another client"],
     ],
   ];
   for (const [view, expected] of cases) {
