@@ -43,7 +43,7 @@ async function makeModules(path: string, urls: string[]): Promise<void> {
 
 async function makeAskpass(path: string): Promise<string> {
   await makeFiles(path, {
-    "askpass": `#!/bin/sh\necho "$1" >> ${path}/questions\necho 'to ken'\n`,
+    "askpass": `#!/bin/sh\necho "$1" >> '${path}/questions'\necho 'to ken'\n`,
   });
   await Deno.chmod(`${path}/askpass`, 0o755);
   return `${path}/askpass`;

@@ -105,7 +105,7 @@ describe("queries of a hostile repository", () => {
     const expected = await askAll(repository.path);
     assertEquals(expected.length, 7);
     assertEquals((expected[0] as { isClean: boolean }).isClean, true);
-    const canary = `touch ${path}/marker; false`;
+    const canary = `touch '${path}/marker'; false`;
     const settings = (await documentedSettings())
       // Colors and the branch of a remote may differ.
       .filter((name) => !/^remote\.|^extensions\.|^core\.worktree$/.test(name));
@@ -151,7 +151,7 @@ describe("queries of a hostile repository", () => {
     );
     await makeFiles(path, {
       signed,
-      "run": `#!/bin/sh\ntouch ${path}/marker\nfalse\n`,
+      "run": `#!/bin/sh\ntouch '${path}/marker'\nfalse\n`,
     });
     await Deno.chmod(`${path}/run`, 0o755);
     const id = await git("hash-object", "-t", "commit", "-w", `${path}/signed`);
@@ -189,7 +189,7 @@ describe("queries of a hostile repository", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const repository = await makeSource(`${path}/repository`);
-    const run = `env > ${path}/marker; false`;
+    const run = `env > '${path}/marker'; false`;
     await makeFiles(path, {
       "gitconfig":
         `[core]\n\tfsmonitor = "${run}"\n\texcludesFile = ${path}/ignored\n[filter "evil"]\n\tclean = "${run}"\n`,
@@ -406,7 +406,7 @@ describe("queries of a hostile repository", () => {
     await git("config", "--remove-section", "filter.lfs");
     await makeFiles(repository.path, {
       ".lfsconfig":
-        `[lfs "extension.evil"]\n\tclean = touch ${path}/marker\n\tsmudge = cat\n\tpriority = 0\n`,
+        `[lfs "extension.evil"]\n\tclean = touch '${path}/marker'\n\tsmudge = cat\n\tpriority = 0\n`,
     });
     await git("add", ".lfsconfig");
     await git("commit", "--quiet", "--message=Lead away");
