@@ -64,6 +64,9 @@ const REFUSED_TYPES: Readonly<Record<string, string>> = {
 /** Maximum number of records that apply to all entries. */
 const MAX_GLOBAL_COUNT = 1_000;
 
+/** Records that must not differ between the headers of one entry. */
+const AMBIGUOUS_KEYS = ["path", "linkpath", "size", "GNU.sparse.name"];
+
 type PaxRecord = readonly [key: string, value: Uint8Array];
 
 /** Extension headers that describe the next entry. */
@@ -230,7 +233,11 @@ function describe(
   content: Uint8Array,
 ): void {
   if ("xXg".includes(type)) {
-    for (const record of parseRecords(content)) described.records.push(record);
+    const records = parseRecords(content);
+    if (type !== "g" && isAmended(described.records, records)) {
+      throw unpackError("an entry has two extended headers that differ");
+    }
+    for (const record of records) described.records.push(record);
     return;
   }
   const end = content.indexOf(0);
@@ -240,6 +247,21 @@ function describe(
     throw unpackError("an entry has two names");
   }
   described[name] = text;
+}
+
+/** Programs disagree about which of several headers of one entry counts. */
+function isAmended(
+  earlier: readonly PaxRecord[],
+  later: readonly PaxRecord[],
+): boolean {
+  const lastOf = (records: readonly PaxRecord[], key: string) =>
+    records.findLast(([name]) => name === key)?.[1];
+  return AMBIGUOUS_KEYS.some((key) => {
+    const after = lastOf(later, key);
+    const before = after === undefined ? undefined : lastOf(earlier, key);
+    return after !== undefined && before !== undefined &&
+      latin1(before) !== latin1(after);
+  });
 }
 
 function isDescribed(description: Description): boolean {

@@ -163,3 +163,24 @@ Deno.test("unpack() limits the effort for following links", async () => {
   const message = await refusalOf(entries, { ...LIMITS, maxEntries: 10_000 });
   assertEquals(message, "Cannot unpack the archive: its links are too deep");
 });
+
+Deno.test("tarEntries() rejects extended headers of one entry that differ", async () => {
+  for (const key of ["path", "linkpath", "size", "GNU.sparse.name"]) {
+    const message = await refusalOf([
+      pax({ [key]: "1" }),
+      pax({ comment: "between" }),
+      pax({ [key]: "2" }),
+      { name: "f", content: "x" },
+    ]);
+    assertEquals(
+      message,
+      "Cannot unpack the archive: an entry has two extended headers that differ",
+    );
+  }
+  await using directory = await temporaryDirectory();
+  await unpackTar(
+    [pax({ path: "a" }), pax({ path: "a", mtime: "1" }), { name: "f" }],
+    directory.path,
+  );
+  assertEquals(await listFiles(directory.path), { a: "" });
+});
