@@ -110,7 +110,7 @@ export async function readPassword(
     );
   }
   masker.add(password);
-  if (isNew && !password && await promptFor(host, "Again:") !== password) {
+  if (isNew && !supplied && await promptFor(host, "Again:") !== password) {
     throw usageError("The two passwords differ", "secrets");
   }
   return password;

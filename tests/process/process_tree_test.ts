@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { tagProcessTree } from "../../src/process/process_tree.ts";
-import { endProcess, isGone, isRunning } from "../helpers/process_table.ts";
+import { REPOSITORY } from "../helpers/cli.ts";
+import { endProcess, isGone } from "../helpers/process_table.ts";
 import { BARE_ENV, run } from "../helpers/running.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
@@ -79,66 +80,21 @@ describe("tagProcessTree() finds a process that", () => {
     assertEquals((await running.supervise()).hasSurvivors, undefined);
     assert(await isFree(`${path}/lock`), "a process is left");
   });
-
-  it("lowered its tag, but only in a container", async () => {
-    const script = `setsid env -i /bin/sh -c '
-        ulimit -w 5 2> /dev/null || ulimit -x 5; echo $$ $PPID; exec sleep 1000 >&- 2>&-' &
-      sleep 0.1`;
-    for (const isInContainer of [false, true]) {
-      const tree = tagProcessTree({ isUntrusted: true, isInContainer });
-      const running = run(script, { tree });
-      await running.stdout.seen("\n");
-      const pid = running.printedNumber();
-      using cleanup = new DisposableStack();
-      cleanup.defer(() => endProcess(pid));
-      await running.supervise();
-      assertEquals(isRunning(pid), !isInContainer || hasForeignParent(pid));
-    }
-  });
 });
 
-/**
- * The init process of a user's session, for example, adopts orphans, which
- * could be its own.
- */
-function hasForeignParent(pid: number): boolean {
-  if (!isRunning(pid)) return false;
-  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] !== "1";
-}
-
-describe("tagProcessTree() leaves alone", () => {
-  it("processes of another running command", async () => {
-    for (const isInContainer of [false, true]) {
-      const other = run(
-        "setsid env -i /bin/sh -c 'echo $$; exec /bin/sleep 1000 >&- 2>&-' & sleep 1000",
-        { tree: tagProcessTree({ isInContainer }) },
-      );
-      await other.stdout.seen("\n");
-      const pid = other.printedNumber();
-      using cleanup = new DisposableStack();
-      cleanup.defer(() => endProcess(pid));
-      await run("exit 0", {
-        tree: tagProcessTree({ isInContainer, isUntrusted: true }),
-      }).supervise();
-      assert(isRunning(pid));
-      other.cancellation.cancel("SIGTERM");
-      await other.supervise();
-      await isGone(pid);
-    }
-  });
-
-  it("processes that were started outside of commands", async () => {
-    const stranger = new Deno.Command("sleep", { args: ["1000"] }).spawn();
-    try {
-      const tree = tagProcessTree({ isUntrusted: true, isInContainer: true });
-      await run("exit 0", { tree }).supervise();
-      assert(isRunning(stranger.pid));
-    } finally {
-      stranger.kill("SIGKILL");
-      await stranger.status;
-    }
-  });
+// The rules of a container end processes of other commands of this process, which
+// other tests run at the same time.
+Deno.test("tagProcessTree() keeps to its rules in a container and outside", async () => {
+  const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["test", "-A", "--no-check", "--no-lock"],
+      "tests/fixtures/process_trees_in_container.ts",
+    ],
+    cwd: REPOSITORY,
+    env: { NO_COLOR: "1" },
+    stderr: "null",
+  }).output();
+  assert(success, new TextDecoder().decode(stdout));
 });
 
 describe("tagProcessTree() lets", () => {

@@ -59,7 +59,7 @@ export async function fetchBase(
   const { env, log, cancellation } = context;
   let base: Base | undefined;
   try {
-    base = baseUrl(repository.url, context);
+    base = findBase(repository.url, context);
     if (base === undefined) return;
     await reachBase(repository, base, request, retry, context);
   } catch (error) {
@@ -83,7 +83,7 @@ export async function fetchBase(
  * @returns The base; `undefined` if the environment describes none.
  * @throws {RunnerError} With code `source-failed`, if its URL is invalid.
  */
-function baseUrl(
+function findBase(
   url: GitUrl,
   { env, cwd }: Pick<SourceContext, "env" | "cwd">,
 ): Base | undefined {
