@@ -5,6 +5,7 @@ import {
   runSecretAction,
   secretsCommand,
 } from "../../src/cli/commands/secrets.ts";
+import { main } from "../../src/cli/main.ts";
 import { parseArguments } from "../../src/cli/parse_arguments.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { createRunnerContext } from "../../src/runner/runner_context.ts";
@@ -45,7 +46,13 @@ async function secrets(
     runner.stdout.write(new TextEncoder().encode(`${text}\n`));
   const parsed = parseArguments(args, "secrets", secretsCommand);
   try {
-    const context = { ...parsed, runner, print, catalog: CATALOG };
+    const context = {
+      ...parsed,
+      runner,
+      print,
+      catalog: CATALOG,
+      runProgram: main,
+    };
     const code = await runSecretAction(context, { cost: COST });
     return { code, ...printed };
   } catch (error) {
