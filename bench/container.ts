@@ -61,13 +61,17 @@ export async function listLayers(): Promise<string> {
   const { stdout } = await new Deno.Command("docker", {
     args: [
       ...["history", "--human", "--no-trunc"],
-      ...["--format", "{{.Size}}\t{{.CreatedBy}}", IMAGE],
+      ...["--format", "{{json .}}", IMAGE],
     ],
   }).output();
+  // Commands of several lines are one JSON text.
   const rows = new TextDecoder().decode(stdout).trimEnd().split("\n")
-    .map((row) => row.split("\t")).filter(([size]) => size !== "0B");
+    .map((line) => JSON.parse(line) as { Size: string; CreatedBy: string })
+    .filter(({ Size }) => Size !== "0B");
   return [
     `Layers of the image ${IMAGE}`,
-    ...rows.map(([size, by]) => `  ${size.padStart(7)}  ${by.slice(0, 70)}`),
+    ...rows.map(({ Size, CreatedBy }) =>
+      `  ${Size.padStart(7)}  ${CreatedBy.replace(/\s+/g, " ").slice(0, 70)}`
+    ),
   ].join("\n");
 }
