@@ -194,7 +194,7 @@ interface Cells {
  * many.
  *
  * @param steps Steps in the order of the table.
- * @param width Width of a line; `Infinity` if there is no limit.
+ * @param width Maximum width of a line; `Infinity` for no limit.
  * @returns Lines, which may be longer than the width.
  */
 function summaryTable(

@@ -275,7 +275,7 @@ function linksOn(path: string): Link[] {
   return links;
 }
 
-/** Returns nothing if a path does not exist, or is no link. */
+/** Returns nothing if a path does not exist or is not a link. */
 function orMissing(read: () => string): string | undefined {
   try {
     return read();

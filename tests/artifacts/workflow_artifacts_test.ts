@@ -134,7 +134,7 @@ jobs:
     assertStringIncludes(stdout, "tested");
   });
 
-  it("fails a job before it runs if there is no store", async () => {
+  it("fails a job without a store before it runs", async () => {
     await using ci = await world(`
 jobs:
   build:

@@ -11,7 +11,7 @@ const SECRET = "s3cr3t-of-the-agent";
 const FILES = {
   ".reactorcide/workflows/ci.yaml": `
 name: ci
-vars: { who: nobody }
+vars: { who: someone }
 jobs:
   hello:
     command: echo "hello $RC_WF_VARS_JSON $API_TOKEN"
@@ -103,7 +103,7 @@ Deno.test("the client of the protocol lists, validates, runs and reads results",
   assertEquals(readOnly.tools, [
     ...["list", "validate", "result", "log"].map((name) => [name, true]),
   ]);
-  // There is no such tool.
+  // The server has no tool of this name.
   assertEquals(readOnly.run, -32602);
   const [, { definitions, runs }] = readOnly.list;
   assertEquals(

@@ -6,6 +6,7 @@ import { UsageMeter } from "../../src/process/usage.ts";
 import { REPORT_FORMATS } from "../../src/options/options.ts";
 import { startCli } from "../helpers/cli.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
+import { endProcess } from "../helpers/process_table.ts";
 import { runMain } from "../helpers/run_main.ts";
 import { outputOf } from "../helpers/running.ts";
 import { until } from "../helpers/soon.ts";
@@ -284,12 +285,16 @@ concurrency: 1
 steps:
   - { name: done, run: "true" }
   - name: endless
-    run: echo running; exec sleep 1000
+    run: echo $$ > pid; echo running; exec sleep 1000
   - { name: later, depends_on: [endless], run: "true" }
 `,
     });
     const running = await startCli(["run", "--job-file", "job.yaml"], { cwd });
     await running.sees("running");
+    // It outlives the runner that is killed.
+    const pid = Number(await Deno.readTextFile(`${cwd}/pid`));
+    using cleanup = new DisposableStack();
+    cleanup.defer(() => endProcess(pid));
     const reportOf = async (...args: string[]) =>
       (await runMain(["report", ...args], { cwd })).stdout;
     const live = await reportOf();

@@ -276,7 +276,7 @@ describe("a store of steps that is not trusted", () => {
     }
   });
 
-  it("cannot replace what is no output of the step", async () => {
+  it("cannot replace files that are not outputs of the step", async () => {
     await using job = await victim();
     const content = await sha256Hex("evil");
     const [output] = job.entry.outputs;

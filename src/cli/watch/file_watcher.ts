@@ -20,7 +20,7 @@ const POLL_MS = 2_000;
 /**
  * Time without events after which named pipes are looked for, in milliseconds.
  * When one appears, Deno opens it and waits for a writer. Until there is one, it
- * reports nothing, and whoever opens or closes a watch waits as well.
+ * reports nothing, and calls that open or close a watch block as well.
  */
 const SILENCE_MS = 5_000;
 

@@ -5,7 +5,7 @@ export const MAX_NEEDLE_BYTES = 128;
 export const MULTIPLIER = 0x9E3779B1 | 0;
 
 /**
- * A Bloom filter: tells which words were certainly never added.
+ * A Bloom filter, which shows whether a word was certainly never added.
  *
  * Its numbers are exposed, because the loops that use them are the hottest of the
  * program and must not call functions.

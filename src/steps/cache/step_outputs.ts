@@ -60,7 +60,7 @@ export class StepOutputFiles {
     try {
       this.remember(await findOutputs(this.#patterns, context), foreign);
     } catch (error) {
-      // The files that `clear()` saved still tell which ones the step created.
+      // The files that `clear()` recorded still show which ones the step created.
       if (!(error instanceof Uncacheable)) throw error;
     }
   }

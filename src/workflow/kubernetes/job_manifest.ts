@@ -117,7 +117,7 @@ export function jobObjectName(
  * 2. `job` runs the command.
  * 3. `files` keeps the directory until the runner has fetched the results.
  *
- * If the runner dies, the deadline is no longer extended. Kubernetes then ends the
+ * The deadline is not extended after the runner has died. Kubernetes then ends the
  * Job, and later removes it and the objects that it owns.
  */
 export function jobManifest(input: JobManifestInput): ObjectManifest {

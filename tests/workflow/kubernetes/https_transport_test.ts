@@ -92,7 +92,7 @@ Deno.test({
       ClusterError,
       "why",
     );
-    // Nobody knows whether the program has succeeded.
+    // It is unknown whether the program has succeeded.
     server.brokenExecCount = 1;
     const lost = await assertRejects(
       async () => {
