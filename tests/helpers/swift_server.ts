@@ -167,17 +167,23 @@ use = egg:swift#slo
   };
 }
 
-/** Ports that were free; nothing else takes them so soon. */
+/**
+ * Finds ports that are free. They are below those that the system gives to
+ * connections and to servers that ask for any port, so nothing else takes them
+ * in the meantime.
+ */
 function freePorts(count: number): number[] {
-  const listeners = Array.from(
-    { length: count },
-    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
-  );
-  return listeners.map((listener) => {
-    const { port } = listener.addr;
-    listener.close();
-    return port;
-  });
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      ports.add(port);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+  return [...ports];
 }
 
 async function write(path: string, text: string): Promise<void> {

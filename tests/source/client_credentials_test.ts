@@ -173,7 +173,7 @@ svnSuite("svnSource() with svnserve", () => {
       "tree",
       `file://${path}/repository/trunk`,
     );
-    await using server = await startSvnserve(`${path}/repository`);
+    await using server = startSvnserve(`${path}/repository`);
     const url = `svn://token:s3cret%20word@127.0.0.1:${server.port}/trunk`;
     const { error, seen } = await prepareFrom(path, "svn", url);
     assertEquals(error, undefined);
@@ -184,37 +184,41 @@ svnSuite("svnSource() with svnserve", () => {
   });
 });
 
-async function startSvnserve(repository: string) {
+/**
+ * Serves a repository with one `svnserve` per connection, as inetd does, so
+ * that no other program can take the port before it listens.
+ */
+function startSvnserve(repository: string) {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  const child = new Deno.Command("svnserve", {
-    args: [
-      "--daemon",
-      "--foreground",
-      "--root",
-      repository,
-      "--listen-host=127.0.0.1",
-      `--listen-port=${port}`,
-    ],
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  while (true) {
-    try {
-      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-      break;
-    } catch {
-      // It is not listening yet.
-      await new Promise((resolve) => setTimeout(resolve, 10));
+  const connections: Promise<void>[] = [];
+  const accepting = (async () => {
+    for await (const connection of listener) {
+      connections.push(serveConnection(connection, repository));
     }
-  }
+  })();
   return {
-    port,
+    port: listener.addr.port,
     [Symbol.asyncDispose]: async () => {
-      child.kill("SIGKILL");
-      await child.status;
+      listener.close();
+      await accepting;
+      await Promise.all(connections);
     },
   };
+}
+
+async function serveConnection(
+  connection: Deno.Conn,
+  repository: string,
+): Promise<void> {
+  const child = new Deno.Command("svnserve", {
+    args: ["--inetd", "--root", repository],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  await Promise.allSettled([
+    connection.readable.pipeTo(child.stdin),
+    child.stdout.pipeTo(connection.writable),
+    child.status,
+  ]);
 }
