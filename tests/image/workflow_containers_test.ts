@@ -9,7 +9,10 @@ import {
 /** Name of the image of these tests: a shell, and a few programs of this machine. */
 const IMAGE = "runnerlib-workflow-test:1";
 
-const PROGRAMS = ["sh", "cat", "id", "sleep", "mkdir", "chmod", "ln", "stat"];
+const PROGRAMS = [
+  ...["sh", "cat", "id", "sleep", "mkdir", "chmod", "ln", "stat", "head"],
+  ...["cksum", "find", "wc"],
+];
 
 const hasEngine = await engine("version").then(
   ({ code }) => code === 0,
@@ -159,6 +162,56 @@ Deno.test({
     const [build, stuck] = list.stdout.split("\n");
     assertStringIncludes(build, "build  dist  4 files, 6 bytes");
     assertStringIncludes(stuck, "stuck  log  2 files, 5 bytes");
+  },
+});
+
+const LARGE_TREE = `
+name: Large tree
+jobs:
+  build:
+    image: ${IMAGE}
+    raw_command: true
+    command: |
+      head -c 4999998 /dev/urandom > random
+      for group in 0 1 2 3 4 5 6 7 8 9; do
+        mkdir -p dist/$group
+        for file in 0 1 2 3 4 5 6 7 8 9; do
+          { printf %s $group$file; cat random; } > dist/$group/$file
+        done
+      done
+      sum=$(cat dist/*/* | cksum)
+      echo "{\\"outputs\\":{\\"sum\\":\\"$sum\\"}}" > "$RC_WF_OUTPUT_FILE"
+    artifacts: { dist: { paths: [dist] } }
+  test:
+    image: ${IMAGE}
+    raw_command: true
+    needs: [{ job: build, artifacts: [dist] }]
+    command: |
+      echo "$(find dist -type f | wc -l) $(cat dist/*/* | cksum)"
+      echo "$RC_WF_VARS_JSON"
+`;
+
+Deno.test({
+  name: "runnerlib workflow passes a tree of 500 MB on between containers",
+  ignore: !hasEngine,
+  async fn() {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeImage(path);
+    await makeFiles(path, { "w/pipeline.yaml": LARGE_TREE });
+    const { code, stdout, stderr } = await runCli([
+      ...["workflow", "run", "pipeline.yaml"],
+      ...["--executor", "docker", "--network", "none"],
+    ], {
+      cwd: `${path}/w`,
+      env: { ...engineEnv(), REACTORCIDE_CACHE_STORE: `${path}/store` },
+    });
+    assertEquals(code, 0, stderr);
+    const [counted, variables] = stdout.split("\n")
+      .map((line) => line.slice(line.indexOf("|") + 2));
+    const [count, sum, bytes] = counted.split(" ");
+    assertEquals([count, bytes], ["100", "500000000"]);
+    assertEquals(JSON.parse(variables), { "build.sum": `${sum} ${bytes}` });
   },
 });
 
