@@ -27,11 +27,11 @@ export type {
   RecordedCommand,
   StartedCommand,
   TestedCommand,
-} from "./src/testing/recorded_command.ts";
+} from "./src/testing/recorded_system.ts";
 export {
   assertEnv,
   assertOrder,
   assertRan,
   commandsOf,
 } from "./src/testing/assertions.ts";
-export { commandsFromRecord } from "./src/testing/recorded_command.ts";
+export { commandsFromRecord } from "./src/testing/recorded_system.ts";

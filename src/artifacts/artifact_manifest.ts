@@ -1,4 +1,5 @@
-import { isSha256, sha256Hex } from "../fs/checksum.ts";
+import { join } from "@std/path/posix/join";
+import { joinBytes } from "../bytes.ts";
 import {
   InvalidEntry,
   isCacheKey,
@@ -8,13 +9,17 @@ import {
   parseStored,
 } from "../cache/cache_entry.ts";
 import type { CacheStore } from "../cache/cache_store.ts";
-import { joinBytes } from "../bytes.ts";
 import type { PackInfo } from "../cache/pack.ts";
+import { isListable } from "../cache/prune.ts";
 import type { PackedEntry } from "../cache/tree_bytes.ts";
+import { RunnerError } from "../errors.ts";
+import { isSha256, sha256Hex } from "../fs/checksum.ts";
 import { isCount, isObject } from "../json_value.ts";
+import { guardPath } from "../workspace/guard.ts";
 import {
   type ArtifactId,
   artifactPathProblem,
+  type ArtifactStore,
   type SavedArtifact,
 } from "./artifact.ts";
 
@@ -57,7 +62,7 @@ export interface ArtifactFile {
 }
 
 /** Returns the folder of the manifests of a namespace. */
-export function artifactFolder(namespace: string): string {
+function artifactFolder(namespace: string): string {
   return `${LAYOUT}/${namespace}/artifacts`;
 }
 
@@ -202,4 +207,94 @@ function fileProblem(
   if (problem !== undefined) return `${JSON.stringify(path)} ${problem}`;
   if (seen.has(path)) return `it contains ${JSON.stringify(path)} twice`;
   return undefined;
+}
+
+/** An artifact in a store. */
+export interface ListedArtifact extends SavedArtifact {
+  /** Its manifest in the store; `undefined` if it is missing or was changed. */
+  readonly manifest: ArtifactManifest | undefined;
+}
+
+/**
+ * Looks up artifacts from the results of jobs.
+ *
+ * @throws {Error} If the store cannot be used.
+ */
+export async function lookUpArtifacts(
+  saved: readonly SavedArtifact[],
+  { store }: ArtifactStore,
+  signal: AbortSignal,
+): Promise<ListedArtifact[]> {
+  return await Promise.all(saved.map(async (artifact) => ({
+    ...artifact,
+    manifest: await readArtifactManifest(
+      ...[
+        await manifestName(artifact),
+        artifact.sha256,
+        store,
+        signal,
+      ] as const,
+    ).catch(invalidIsMissing),
+  })));
+}
+
+/**
+ * Lists all artifacts of the namespace, the newest first.
+ *
+ * @throws {RunnerError} `invalid-config` if the store cannot be listed.
+ * @throws {Error} If the store cannot be used.
+ */
+export async function listArtifacts(
+  { store, namespace }: ArtifactStore,
+  signal: AbortSignal,
+): Promise<ArtifactManifest[]> {
+  if (!isListable(store)) {
+    throw new RunnerError(
+      `Cannot list the artifacts in "${store.displayName}": the store cannot be listed`,
+      { code: "invalid-config" },
+    );
+  }
+  const manifests: ArtifactManifest[] = [];
+  for await (
+    const { name } of store.objects(artifactFolder(namespace), signal)
+  ) {
+    const manifest = await readArtifactManifest(name, undefined, store, signal)
+      .catch(invalidIsMissing);
+    if (manifest !== undefined) manifests.push(manifest);
+  }
+  return manifests.sort((a, b) =>
+    b.createdMs - a.createdMs || (a.name < b.name ? -1 : 1)
+  );
+}
+
+function invalidIsMissing(error: unknown): undefined {
+  if (!(error instanceof InvalidEntry)) throw error;
+}
+
+/**
+ * Checks that no link of an artifact leads out of its directory, directly or
+ * through other links, and that no link leads to itself.
+ *
+ * @param directory Absolute path of the directory, without links.
+ * @param onProblem Called with the path of the first invalid link.
+ * @throws {RunnerError} `workspace` for the first invalid link.
+ */
+export async function checkLinks(
+  files: readonly ArtifactFile[],
+  directory: string,
+  onProblem: (path: string) => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
+  for (const { path, type, target } of files) {
+    // Deno cannot open a path that is not UTF-8. If the path contains no links,
+    // the target was checked when it was packed or unpacked.
+    if (type !== "link" || !path.isWellFormed() || !target?.isWellFormed()) {
+      continue;
+    }
+    try {
+      await guardPath(directory, join(directory, path));
+    } catch (error) {
+      await onProblem(path);
+      throw error;
+    }
+  }
 }

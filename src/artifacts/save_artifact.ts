@@ -14,13 +14,13 @@ import type {
 import {
   type ArtifactFile,
   type ArtifactManifest,
+  checkLinks,
   encodeFiles,
   encodeManifest,
   manifestName,
   MAX_FILES,
 } from "./artifact_manifest.ts";
 import { sha256Hex } from "../fs/checksum.ts";
-import { checkLinks } from "./check_links.ts";
 import { selectFiles } from "./select_files.ts";
 
 /** The artifact that {@linkcode saveArtifact} saves, and its job. */

@@ -7,8 +7,11 @@ import {
   findRunning,
   type JobScope,
 } from "../state/find_job.ts";
-import type { JobOutcome } from "../state/job_outcome.ts";
-import { readLocalState, STATE_FILE } from "../state/local_state.ts";
+import {
+  type JobOutcome,
+  readLocalState,
+  STATE_FILE,
+} from "../state/job_outcome.ts";
 import {
   readVariables,
   type WorkflowVariables,

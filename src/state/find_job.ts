@@ -8,14 +8,15 @@ import {
 import { type Environment, Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import {
+  combineInstances,
   isActive,
   isJobState,
   type JobInstance,
   type JobOutcome,
-  outcomeOf,
+  localInstances,
   publishedInstances,
+  readLocalState,
 } from "./job_outcome.ts";
-import { localInstances, readLocalState } from "./local_state.ts";
 
 /** Scope of a search for jobs. */
 export type JobScope = "workflow" | "project" | "organization";
@@ -77,14 +78,14 @@ export async function findResult(
   context: FindJobContext,
 ): Promise<JobOutcome | null> {
   if (context.isLocal) {
-    return outcomeOf(name, await findLocalInstances(name, context));
+    return combineInstances(name, await findLocalInstances(name, context));
   }
   if (!context.env[Variable.readToken]) {
     const published = publishedInstances(await context.variables(), name);
-    if (published.length > 0) return outcomeOf(name, published);
+    if (published.length > 0) return combineInstances(name, published);
   }
   const [newest = []] = await remoteInstances(name, context);
-  return outcomeOf(name, newest);
+  return combineInstances(name, newest);
 }
 
 async function findLocalInstances(

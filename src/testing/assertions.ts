@@ -1,5 +1,5 @@
 import { AssertionError } from "@std/assert";
-import type { TestedCommand } from "./recorded_command.ts";
+import type { TestedCommand } from "./recorded_system.ts";
 import type { TestedJob } from "./test_job.ts";
 
 /**

@@ -8,11 +8,12 @@ import { runJob } from "../runner/run_job.ts";
 import { createRunnerContext } from "../runner/runner_context.ts";
 import type { Job } from "../steps/job.ts";
 import type { Step, StepEvent } from "../steps/step.ts";
-import type { CommandReply, TestedCommand } from "./recorded_command.ts";
 import {
+  type CommandReply,
   READY_COMMAND,
   RecordedSystem,
   recordingHost,
+  type TestedCommand,
 } from "./recorded_system.ts";
 
 /** Real time after which a test is aborted, in milliseconds. */

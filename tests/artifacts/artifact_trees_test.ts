@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { mergeTree } from "../../src/artifacts/merge_tree.ts";
+import { mergeTree } from "../../src/artifacts/restore_artifacts.ts";
 import { pathMatcher } from "../../src/artifacts/select_files.ts";
 import { eventGlob } from "../../src/schema/globs.ts";
 import { runShell } from "../helpers/archives.ts";

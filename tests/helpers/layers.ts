@@ -58,7 +58,7 @@ const DOORS: Readonly<Record<string, number>> = {
   "testing.ts": 8,
 };
 
-const MAX_LINES = 450;
+const MAX_LINES = 600;
 
 /** Tables of data or types, which may be longer. */
 const TABLES: readonly string[] = [

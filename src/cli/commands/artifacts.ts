@@ -1,11 +1,11 @@
 import type { ArtifactStore } from "../../artifacts/artifact.ts";
-import { readArtifactFiles } from "../../artifacts/artifact_manifest.ts";
 import {
   listArtifacts,
   type ListedArtifact,
   lookUpArtifacts,
-} from "../../artifacts/list_artifacts.ts";
-import { openArtifactStore } from "../../artifacts/open_artifact_store.ts";
+  readArtifactFiles,
+} from "../../artifacts/artifact_manifest.ts";
+import { openArtifactStore } from "../../artifacts/job_artifacts.ts";
 import { restoreArtifacts } from "../../artifacts/restore_artifacts.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import {
@@ -15,8 +15,11 @@ import {
 import { absolutePath, normalizePath } from "../../job_path.ts";
 import { isObject } from "../../json_value.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
-import { jobNameOf } from "../../state/job_outcome.ts";
-import { readStateFile, STATE_FILE } from "../../state/local_state.ts";
+import {
+  jobNameOf,
+  readStateFile,
+  STATE_FILE,
+} from "../../state/job_outcome.ts";
 import { didYouMean, suggest } from "../../suggest.ts";
 import { printable } from "../../terminal/text.ts";
 import { savedArtifacts } from "../../workflow/local/node_artifacts.ts";

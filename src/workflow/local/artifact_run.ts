@@ -34,7 +34,7 @@ export function artifactRun(
   const run = crypto.randomUUID();
   let opening: Promise<ArtifactStore> | undefined;
   const openStore = () =>
-    opening ??= import("../../artifacts/open_artifact_store.ts").then(
+    opening ??= import("../../artifacts/job_artifacts.ts").then(
       ({ openArtifactStore }) =>
         openArtifactStore(host, {
           allowInsecureTransport,

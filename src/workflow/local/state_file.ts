@@ -1,7 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { osReason, RunnerError } from "../../errors.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
-import { readStateFile } from "../../state/local_state.ts";
+import { readStateFile } from "../../state/job_outcome.ts";
 import { openOwnFile } from "../../workspace/own_files.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import type {
