@@ -1,4 +1,5 @@
 import { dirname } from "@std/path/posix/dirname";
+import { withinTime } from "../within_time.ts";
 
 /** Default time limit for opening and reading, in milliseconds. */
 const TIMEOUT_MS = 10_000;
@@ -305,19 +306,6 @@ export function readableError(error: unknown): unknown {
       return notRegular();
     default:
       return new Error(reason, { cause: error });
-  }
-}
-
-async function withinTime<T>(work: Promise<T>, ms: number): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const signal = AbortSignal.timeout(ms);
-  const onTimeout = () =>
-    reject(new Error(`it could not be read within ${ms} ms`));
-  signal.addEventListener("abort", onTimeout, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener("abort", onTimeout);
   }
 }
 

@@ -8,6 +8,12 @@ import { lstatIfThere } from "./files.ts";
 /** Maximum length of a name that is a prefix; names of files have 255 bytes. */
 const MAX_PREFIX = 50;
 
+/**
+ * Size up to which a file is written at once, in bytes. `Deno.writeFile` takes
+ * longer for it, and loads Deno's streams, which takes another millisecond.
+ */
+const MAX_SYNC_BYTES = 64 * 1024;
+
 /** Options for {@linkcode writeAtomic}. */
 export interface WriteAtomicOptions {
   /**
@@ -47,7 +53,7 @@ export async function writeAtomic(
   const temporary = temporaryPath(path);
   try {
     await checkReplaceable(path);
-    await Deno.writeFile(temporary, bytes, { createNew: true, mode });
+    await writeNew(temporary, bytes, mode);
     if (isDurable) await syncFile(temporary);
     await Deno.rename(temporary, path);
   } catch (cause) {
@@ -88,6 +94,17 @@ function temporaryPath(path: string): string {
   return basename(path).length <= MAX_PREFIX
     ? path + suffix
     : join(dirname(path), suffix);
+}
+
+function writeNew(
+  path: string,
+  bytes: Uint8Array,
+  mode: number,
+): Promise<void> | void {
+  const write = bytes.length > MAX_SYNC_BYTES
+    ? Deno.writeFile
+    : Deno.writeFileSync;
+  return write(path, bytes, { createNew: true, mode });
 }
 
 async function syncFile(path: string): Promise<void> {

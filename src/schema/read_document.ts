@@ -3,6 +3,7 @@ import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { DocumentNode, type NodeReports } from "./document.ts";
 import { makeExcerpts, placedProblem } from "./excerpt.ts";
 import { scanJson } from "./json_reader.ts";
+import { withinTime } from "../within_time.ts";
 import { type FileKind, JOB_FILE, type Problems } from "./problems.ts";
 
 /** Maximum size of a file that is read, in bytes. */
@@ -30,7 +31,10 @@ export async function readJobText(
     const info = await Deno.stat(path);
     if (!info.isFile) reason = notAFile(info);
     else if (info.size > MAX_BYTES) reason = tooLarge();
-    else return decodeText(await readBounded(path, info.size), name);
+    else {
+      const bytes = await withinTime(readToLimit(path, info.size), TIMEOUT_MS);
+      return decodeText(bytes, name);
+    }
   } catch (error) {
     reason = osReason(error);
   }
@@ -41,22 +45,6 @@ export async function readJobText(
  * Reads a file that a pipe may have replaced by now, or that is endless, as
  * some in `/proc` are.
  */
-async function readBounded(
-  path: string,
-  size: number,
-): Promise<Uint8Array> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => reject(new Error(`it could not be read within ${TIMEOUT_MS} ms`)),
-    TIMEOUT_MS,
-  );
-  try {
-    return await Promise.race([readToLimit(path, size), promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 async function readToLimit(
   path: string,
   size: number,

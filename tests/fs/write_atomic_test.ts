@@ -19,6 +19,16 @@ describe("writeAtomic()", () => {
     });
   });
 
+  it("writes content of any size", async () => {
+    await using directory = await temporaryDirectory();
+    const path = `${directory.path}/file`;
+    for (const length of [0, 64 * 1024, 64 * 1024 + 1, 5_000_000]) {
+      const text = "a".repeat(length);
+      await writeAtomic(path, text);
+      assertEquals(await Deno.readTextFile(path), text);
+    }
+  });
+
   it("does not replace a device or a link of the system", async () => {
     // Only checked, since a failure of this test would remove them.
     await assertRejects(() => checkReplaceable("/dev/null"), Error, "device");

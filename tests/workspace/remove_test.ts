@@ -105,6 +105,14 @@ describe("emptyDirectory()", () => {
     assertEquals((await Deno.stat(directory.path)).ino, ino);
   });
 
+  it("removes many files", async () => {
+    await using directory = await temporaryDirectory();
+    const names = Array.from({ length: 250 }, (_, at) => [`file${at}`, ""]);
+    await makeFiles(directory.path, Object.fromEntries(names));
+    await emptyDirectory(directory.path);
+    assertEquals(await listFiles(directory.path), {});
+  });
+
   it("treats a missing directory as empty, but not a file", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "file": "" });
