@@ -230,13 +230,16 @@ function checkOperands(
   name: string,
   command: CliCommand,
 ): void {
-  const { maxOperands, takesRest } = command;
+  const { flags, maxOperands, takesRest } = command;
   if (operands.length > maxOperands) {
     const shown = shownArgument(operands[maxOperands]);
-    const hint = !takesRest
-      ? ""
-      : /\.(ya?ml|json)$/.test(shown)
+    const readsJobFile = flags.some(({ name }) => name === "job-file");
+    const hint = readsJobFile && /\.(ya?ml|json)$/.test(shown)
       ? `; did you mean --job-file ${shown}?`
+      : !takesRest
+      ? ""
+      : /^[^/].*\.([cm]?[jt]s|py)$/.test(shown)
+      ? `; did you mean runnerlib exec ${shown}? Put "--" before a command`
       : `; put "--" before a command`;
     throw usageError(`Unexpected argument "${shown}"${hint}`, name);
   }

@@ -80,7 +80,7 @@ export class OptionReader {
   command(isRequired: boolean): string | readonly string[] | undefined {
     const command = this.read("job_command");
     if (command === undefined && isRequired) {
-      this.#report("job_command", "is required");
+      this.#report("job_command", "is required, unless the job has steps");
     }
     return command;
   }

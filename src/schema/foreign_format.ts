@@ -15,12 +15,15 @@ const PATHS: readonly (readonly [pattern: RegExp, system: string])[] = [
   [/(^|\/)\.buildkite\/[^/]+$/, "Buildkite"],
 ];
 
+/** Paths of programs, which "runnerlib exec" runs. */
+const PIPELINE = /\.(?:[cm]?[jt]s|[jt]sx|py)$/;
+
 /** Keys of job and workflow files; each file has at least one of them. */
 const DISTINCTIVE_KEYS: readonly string[] = ["command", "steps", "job", "jobs"];
 
 /**
- * Refuses a file whose path is that of a file of another CI system. Its text
- * may use a dialect of YAML that cannot be parsed here.
+ * Refuses a file whose path is that of a pipeline, or of a file of another CI
+ * system. Its text may be a dialect of YAML that cannot be parsed here.
  *
  * @param name Path as the user wrote it.
  * @throws {RunnerError} With the code of the kind.
@@ -29,6 +32,12 @@ export function refuseForeignPath(
   name: string,
   kind: FileKind,
 ): void {
+  if (PIPELINE.test(name)) {
+    throw new RunnerError(
+      `Cannot read ${kind.words} "${name}": it is a program, which "runnerlib exec ${name}" runs`,
+      { code: kind.code },
+    );
+  }
   for (const [pattern, system] of PATHS) {
     if (pattern.test(name)) throw foreign(name, system, kind);
   }
@@ -67,7 +76,7 @@ function foreign(
 ): RunnerError {
   return new RunnerError(
     `Cannot read ${words} "${name}": it is a ${system} file, and runnerlib has its own format\n` +
-      '  "runnerlib init" writes a starter file for its commands',
+      '  "runnerlib init" writes a starter file; docs/recipes.md shows how to translate the rest',
     { code },
   );
 }

@@ -1,3 +1,5 @@
+import { didYouMean, oneOf, suggest } from "../suggest.ts";
+
 // deno-lint-ignore no-control-regex
 const CONTROL_CHARACTER = /[\x00-\x1f\x7f-\x9f]/;
 const ENCODED_CONTROL_CHARACTER = /%(?:[01][0-9a-f]|7f)/i;
@@ -23,10 +25,25 @@ export function repositoryUrlProblem(
   const [, scheme, rest = ""] = /^([^/:]*):(.*)$/s.exec(url) ?? [];
   if (scheme === undefined) return undefined;
   if (!schemes.includes(scheme) || !rest.startsWith("//")) {
-    return `has a scheme other than ${schemes.join(", ")}`;
+    return schemeProblem(scheme, schemes);
   }
   return encodingProblem(url) ?? credentialsProblem(url) ??
     authorityProblem(/^\/\/([^/]*)/.exec(rest)?.[1] ?? "");
+}
+
+/**
+ * Describes the problem of a URL whose scheme is not allowed.
+ *
+ * @param schemes Allowed schemes.
+ * @returns The problem, phrased to follow the name of the value.
+ */
+export function schemeProblem(
+  scheme: string,
+  schemes: readonly string[],
+): string {
+  const near = suggest(scheme, schemes);
+  return `must start with ${oneOf(schemes.map((name) => `${name}://`))}` +
+    didYouMean(near === undefined ? undefined : `${near}://`);
 }
 
 /**

@@ -50,6 +50,7 @@ describe("parseArguments()", () => {
     refused(["--trust-plugins=no"], 'not "no"; did you mean false?');
     refused(["ci.yaml"], "did you mean --job-file ci.yaml?");
     refused(["make", "test"], 'put "--" before a command');
+    refused(["ci.ts"], "did you mean runnerlib exec ci.ts?");
     refused(["--no-mask=false"], "Option --no-mask takes no value");
     refused(["--step", "a"], "Unknown option --step; did you mean --only?");
     refused(["-f", "ci.yaml"], "Unknown option -f; did you mean --job-file?");

@@ -258,4 +258,21 @@ export const WRONG_INPUTS: Readonly<Record<string, WrongInput>> = {
   ),
   "record that does not exist": { args: "report none.jsonl" },
   "log that does not exist": { args: "explain-masks --log none.log" },
+  // What a first run gets wrong.
+  "job file as an argument": { args: "validate j.yaml" },
+  "pipeline as an argument": { args: "run ci.ts" },
+  "pipeline for a job file": {
+    args: "graph ci.ts",
+    files: { "ci.ts": "export {};\n" },
+  },
+  "file of another system": {
+    args: "run --job-file ci.yml",
+    files: {
+      "ci.yml": "on: push\njobs: {a: {runs-on: linux, steps: [{run: x}]}}\n",
+    },
+  },
+  "starter file that exists": { args: "init", files: { "job.yaml": STEP } },
+  "steps without a step": job("steps:\n"),
+  "misspelled scheme": { args: "checkout htps://example.com/a.git" },
+  "URL without a scheme": { args: "checkout example.com/a.git" },
 };

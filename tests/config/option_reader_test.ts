@@ -321,7 +321,11 @@ describe("validateSettings()", () => {
         message: 'must be a duration such as "90s", "15m" or "2h", not "soon"',
         origin: "--grace",
       },
-      { key: "job_command", message: "is required", origin: undefined },
+      {
+        key: "job_command",
+        message: "is required, unless the job has steps",
+        origin: undefined,
+      },
       {
         key: "job_env",
         message: 'a variable needs a name before "="',
@@ -383,7 +387,9 @@ describe("validateSettings() validates the command", () => {
       ]);
     }
     const { problems } = validateSettings(settingsOf(), { cwd: "/" });
-    assertEquals(problems.map(({ message }) => message), ["is required"]);
+    assertEquals(problems.map(({ message }) => message), [
+      "is required, unless the job has steps",
+    ]);
   });
 
   it("if no program could get it", () => {

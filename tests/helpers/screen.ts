@@ -189,6 +189,11 @@ export class Screen {
     } else if (isPrivate) this.#switch(Number(digits), final === "h");
     else if (final === "A") {
       this.#at.y = Math.max(0, this.#at.y - Number(digits || 1));
+    } else if (final === "B") {
+      this.#at.y = Math.min(
+        this.#rowCount - 1,
+        this.#at.y + Number(digits || 1),
+      );
     } else if (final === "K") this.#eraseLine();
     else if (final === "J") this.#eraseBelow();
     else if (final === "m") this.style = restyled(this.style, digits);
@@ -209,6 +214,11 @@ export class Screen {
   }
 
   #eraseBelow(): void {
+    if (this.#at.x === 0 && this.#at.y === 0 && this.#rowCount > 1) {
+      throw new Error(
+        "Erases the whole screen, which tmux keeps in its history",
+      );
+    }
     this.#eraseLine();
     const line = this.#rows.indexOf(this.#row);
     for (let next = line + 1; next < this.#rows.length; next++) {

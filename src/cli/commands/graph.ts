@@ -1,6 +1,8 @@
 import { absolutePath } from "../../job_path.ts";
 import { hasJobs } from "../../config/job_file.ts";
 import { RunnerError } from "../../errors.ts";
+import { refuseForeignPath } from "../../schema/foreign_format.ts";
+import { JOB_FILE } from "../../schema/problems.ts";
 import { readJobText } from "../../schema/read_document.ts";
 import { WORKFLOW_FOLDER } from "../../workflow/definition/definition.ts";
 import {
@@ -109,6 +111,7 @@ async function jobGraph(
 async function isWorkflow(cwd: string, file: string): Promise<boolean> {
   const path = absolutePath(file, cwd);
   if (path.includes(`/${WORKFLOW_FOLDER}/`)) return true;
+  refuseForeignPath(file, JOB_FILE);
   return hasJobs(await readJobText(path, file), file);
 }
 

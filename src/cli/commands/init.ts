@@ -154,8 +154,10 @@ function existsError(paths: readonly string[]): RunnerError {
   const names = paths.map((path) => `"${path}"`).join(" and ");
   return new RunnerError(
     `Cannot write ${names}: ${
-      paths.length === 1 ? "it exists" : "they exist"
-    } already`,
+      paths.length === 1 ? "it" : "they"
+    } already exist${paths.length === 1 ? "s" : ""}; move or remove ${
+      paths.length === 1 ? "it" : "them"
+    } first`,
     { code: "workspace" },
   );
 }

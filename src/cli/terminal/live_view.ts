@@ -197,9 +197,14 @@ const ERASE_TO_END_OF_SCREEN = "\x1b[J";
 const DO_NOT_WRAP = "\x1b[?7l";
 const WRAP = "\x1b[?7h";
 
-/** Erases the lines of {@linkcode drawLines}. */
+const CURSOR_DOWN = "\x1b[B";
+
+/**
+ * Erases the lines of {@linkcode drawLines}. The first line is erased by itself,
+ * because tmux keeps a screen that is erased from its very start in its history.
+ */
 const ERASE_LINES: string = SAVE_CURSOR + PLAIN_STYLE +
-  ERASE_TO_END_OF_SCREEN + RESTORE_CURSOR;
+  ERASE_TO_END_OF_LINE + CURSOR_DOWN + ERASE_TO_END_OF_SCREEN + RESTORE_CURSOR;
 
 /** Text to write around the bytes of other writers. */
 export interface Surroundings {

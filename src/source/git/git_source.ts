@@ -73,7 +73,37 @@ export function gitSource(
     url: location,
     ref: ref || undefined,
   };
-  return (target) => cloneInto(source, target, context);
+  return async (target) => {
+    if (location.isPath) await checkDirectory(url, location);
+    return await cloneInto(source, target, context);
+  };
+}
+
+/** A path such as `example.com/repository`, which lacks the scheme of a URL. */
+const HOST_AND_PATH = /^[\w-]+(?:\.[\w-]+)+\/./;
+
+/**
+ * Reports a missing repository on this machine, which git calls "not a
+ * repository".
+ */
+async function checkDirectory(
+  path: string,
+  { href, shown }: GitUrl,
+): Promise<void> {
+  try {
+    await Deno.stat(href);
+  } catch (cause) {
+    // Git reports all other reasons itself.
+    if (!(cause instanceof Deno.errors.NotFound)) return;
+    const hint = HOST_AND_PATH.test(path)
+      ? "; a URL starts with a scheme, such as https://"
+      : "";
+    throw sourceError(
+      `clone ${JSON.stringify(shown)}`,
+      `no such file or directory${hint}`,
+      cause,
+    );
+  }
 }
 
 /** Filters whose objects can be fetched later. */

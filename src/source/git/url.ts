@@ -5,6 +5,7 @@ import { showUrl } from "../../url_secrets.ts";
 import {
   authorityProblem,
   encodingProblem,
+  schemeProblem,
   urlTextProblem,
 } from "../source_url.ts";
 
@@ -17,6 +18,8 @@ export interface GitUrl {
   readonly href: string;
   /** The URL without anything that could be secret, for messages. */
   readonly shown: string;
+  /** Whether it is a path, and not a URL. */
+  readonly isPath: boolean;
   /** Whether git opens it on this machine, without a connection. */
   readonly isLocal: boolean;
   /** Identity of the repository, as of {@linkcode repositoryIdentity}. */
@@ -42,7 +45,7 @@ function gitUrlProblem(url: string): string | undefined {
   if (helper !== undefined) return `names the transport helper "${helper}"`;
   const [, scheme] = /^([^/:]*):\/\//.exec(url) ?? [];
   if (scheme !== undefined && !SCHEMES.includes(scheme)) {
-    return `has a scheme other than ${SCHEMES.slice(0, 5).join(", ")}`;
+    return schemeProblem(scheme, SCHEMES.slice(0, 5));
   }
   const [authority = ""] = /(?<=^[^/:]*:\/\/)[^/]*/.exec(url) ??
     /^[^/]*(?=:)/.exec(url) ?? [];
@@ -71,6 +74,7 @@ export function resolveGitUrl(url: string, cwd: string): GitUrl {
   return {
     href,
     shown: showUrl(href),
+    isPath,
     isLocal: isPath || /^file:/i.test(href),
     identity: repositoryIdentity(href),
   };

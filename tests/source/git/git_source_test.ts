@@ -168,7 +168,13 @@ describe("gitSource()", () => {
     await assertRejects(
       () => checkOut(directory.path, "missing"),
       RunnerError,
-      `Cannot clone "${directory.path}/missing": '${directory.path}/missing' does not appear to be a git repository`,
+      `Cannot clone "${directory.path}/missing": no such file or directory`,
+    );
+    await Deno.mkdir(`${directory.path}/empty`);
+    await assertRejects(
+      () => checkOut(directory.path, "empty"),
+      RunnerError,
+      `Cannot clone "${directory.path}/empty": '${directory.path}/empty' does not appear to be a git repository`,
     );
     await assertRejects(
       () => checkOut(directory.path, "origin"),
