@@ -3,8 +3,8 @@ import { CI_SYSTEMS } from "../options/options.ts";
 import { TAIL_LINES } from "../output/log_tail.ts";
 import type { GroupMarkers } from "../output/printer.ts";
 import { oneLine } from "../terminal/text.ts";
-import { formatDuration } from "./durations.ts";
 import {
+  formatDuration,
   mostSevere,
   problemCounts,
   problemLine,

@@ -7,7 +7,7 @@ import {
   runStatus,
   type StepRecord,
 } from "./run_record.ts";
-import { formatDuration, shownDuration } from "./durations.ts";
+import { formatDuration, shownDuration } from "./record_text.ts";
 import { outcomeText } from "./step_outcome.ts";
 
 /**

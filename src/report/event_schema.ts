@@ -2,8 +2,11 @@ import { isObject } from "../json_value.ts";
 import { JSON_SCHEMA_DRAFT, type JsonSchema } from "../schema/combinators.ts";
 import { onlyRenditions } from "../terminal/styles.ts";
 import { printableLines } from "../terminal/text.ts";
-import type { RunEvent, RunEventName } from "./run_event.ts";
-import { RECORD_VERSION } from "./run_recorder.ts";
+import {
+  RECORD_VERSION,
+  type RunEvent,
+  type RunEventName,
+} from "./run_event.ts";
 
 /** Maximum length of one line of a record, in UTF-16 units. */
 const MAX_LINE_LENGTH = 4 * 1024 * 1024;

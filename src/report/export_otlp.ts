@@ -16,7 +16,7 @@ import {
   type ResourceAttributes,
 } from "./formats/otlp.ts";
 import type { RunRecord } from "./run_record.ts";
-import type { RunRecorder } from "./run_recorder.ts";
+import type { RunRecorder } from "./run_event.ts";
 
 /** Options for {@linkcode exportRun}. */
 export interface ExportRunOptions {

@@ -6,8 +6,7 @@ import { LogDirectory } from "../output/log_directory.ts";
 import { withoutSequences } from "../terminal/text.ts";
 import { removeTree } from "../workspace/remove.ts";
 import { maskEvent } from "./event_schema.ts";
-import type { RunEvent } from "./run_event.ts";
-import type { RunRecorder } from "./run_recorder.ts";
+import type { RunEvent, RunRecorder } from "./run_event.ts";
 import type { StepOutcome } from "./step_outcome.ts";
 
 /** Only the user who runs the job may read the record. */

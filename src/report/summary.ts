@@ -5,7 +5,7 @@ import {
   withoutSequences,
 } from "../terminal/text.ts";
 import { cutToWidth, displayWidth, takeWidth } from "../terminal/width.ts";
-import { formatDuration } from "./durations.ts";
+import { formatDuration } from "./record_text.ts";
 import {
   hasFailed,
   isAllowed,

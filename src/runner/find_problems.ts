@@ -11,8 +11,11 @@ import { DENO_VARIABLES } from "../environment/variables.ts";
 import { findDeno } from "../plugins/sandbox/find_deno.ts";
 import { onAbort } from "../process/cancellation.ts";
 import { type RunningProcess, spawn } from "../process/spawn.ts";
-import { MATCHER_PROGRAM } from "../report/line_matcher.ts";
-import { ProblemFinder, type StepProblems } from "../report/problem_finder.ts";
+import {
+  MATCHER_PROGRAM,
+  ProblemFinder,
+  type StepProblems,
+} from "../report/problem_finder.ts";
 import {
   parseProblemMatchers,
   type ProblemMatcher,

@@ -11,10 +11,13 @@ import { parseEnvLines } from "../config/text_values.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
 import { messageOf } from "../errors.ts";
 import { OPTIONS } from "../options/options.ts";
-import { readRecordText, type RecordText } from "../report/record_file.ts";
-import type { RunEvents } from "../report/run_event.ts";
-import { readRecord, type RunRecord } from "../report/run_record.ts";
-import { RECORD_FILE } from "../report/run_recorder.ts";
+import {
+  readRecord,
+  readRecordText,
+  type RecordText,
+  type RunRecord,
+} from "../report/run_record.ts";
+import { RECORD_FILE, type RunEvents } from "../report/run_event.ts";
 import { showUrl } from "../url_secrets.ts";
 import { guardPath } from "../workspace/guard.ts";
 import type { RunState } from "./run_state.ts";

@@ -1,7 +1,7 @@
 import type { LogFields, Logger } from "../output/logger.ts";
 import type { StepLog } from "../output/job_log.ts";
 import { pause } from "../process/time_limit.ts";
-import { formatDuration } from "../report/durations.ts";
+import { formatDuration } from "../report/record_text.ts";
 import { outcomeText } from "../report/step_outcome.ts";
 import type { StepEvent } from "../steps/step.ts";
 

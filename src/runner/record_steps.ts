@@ -1,9 +1,8 @@
 import type { JobLog, RenamedLogs } from "../output/job_log.ts";
 import type { CacheUseRecord } from "../config/step_cache_config.ts";
 import type { LogExporter } from "../report/export_logs.ts";
-import type { AttemptRecord } from "../report/run_event.ts";
+import type { AttemptRecord, RunRecorder } from "../report/run_event.ts";
 import { recordedTail } from "../report/record_writer.ts";
-import type { RunRecorder } from "../report/run_recorder.ts";
 import { hasFailed, isFlaky } from "../report/step_outcome.ts";
 import type { AttemptResult, StepEvent } from "../steps/step.ts";
 

@@ -19,11 +19,13 @@ import { guardedSinks } from "../output/marker_guards.ts";
 import { maskEvent } from "../report/event_schema.ts";
 import { exportRun, reportActiveRun } from "../report/export_otlp.ts";
 import { FORMATS, type ReportFormat } from "../report/formats/formats.ts";
-import type { RecordText } from "../report/record_file.ts";
+import {
+  createRecord,
+  type RecordText,
+  type RunRecord,
+} from "../report/run_record.ts";
 import { RecordWriter } from "../report/record_writer.ts";
-import type { RunEvents } from "../report/run_event.ts";
-import { createRecord, type RunRecord } from "../report/run_record.ts";
-import { RECORD_VERSION } from "../report/run_recorder.ts";
+import { RECORD_VERSION, type RunEvents } from "../report/run_event.ts";
 import { VERSION } from "../package_version.ts";
 import { forgetSecretOutputs } from "../steps/output_files.ts";
 import { realPath } from "../workspace/guard.ts";

@@ -1,7 +1,10 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
-import { readRecordFile } from "../report/record_file.ts";
-import type { RunRecord, StepRecord } from "../report/run_record.ts";
+import {
+  readRecordFile,
+  type RunRecord,
+  type StepRecord,
+} from "../report/run_record.ts";
 import { hasFailed } from "../report/step_outcome.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { keptOutputs } from "../steps/output_files.ts";

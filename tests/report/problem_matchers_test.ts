@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { LineMatcher } from "../../src/report/line_matcher.ts";
+import { LineMatcher } from "../../src/report/problem_finder.ts";
 import {
   parseProblemMatchers,
   type Problem,

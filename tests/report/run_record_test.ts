@@ -2,10 +2,9 @@ import { assert, assertEquals, assertThrows, fail } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { runEventSchema } from "../../src/report/event_schema.ts";
 import { RecordWriter } from "../../src/report/record_writer.ts";
-import { RunRecorder } from "../../src/report/run_recorder.ts";
+import { type RunEvents, RunRecorder } from "../../src/report/run_event.ts";
 import { readRecord } from "../../src/report/run_record.ts";
 import { isFlaky } from "../../src/report/step_outcome.ts";
-import type { RunEvents } from "../../src/report/run_event.ts";
 import { recordLine, startedLine } from "../helpers/record_lines.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 

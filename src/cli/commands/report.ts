@@ -2,9 +2,12 @@ import { messageOf, RunnerError } from "../../errors.ts";
 import { pathExists } from "../../fs/files.ts";
 import { absolutePath } from "../../job_path.ts";
 import { FORMATS, type ReportFormat } from "../../report/formats/formats.ts";
-import { readJobRecords, readRecordFile } from "../../report/record_file.ts";
-import type { RunRecord } from "../../report/run_record.ts";
-import { RECORD_FILE } from "../../report/run_recorder.ts";
+import {
+  readJobRecords,
+  readRecordFile,
+  type RunRecord,
+} from "../../report/run_record.ts";
+import { RECORD_FILE } from "../../report/run_event.ts";
 import { shouldUseColor } from "../../terminal/text.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { artifactsPath } from "../job_location.ts";

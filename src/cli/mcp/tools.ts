@@ -1,8 +1,11 @@
 import { OWN_DIRECTORY } from "../../job_path.ts";
 import { RunnerError } from "../../errors.ts";
 import { isObject, parseJson } from "../../json_value.ts";
-import { readRecordFile } from "../../report/record_file.ts";
-import { type RunRecord, runStatus } from "../../report/run_record.ts";
+import {
+  readRecordFile,
+  type RunRecord,
+  runStatus,
+} from "../../report/run_record.ts";
 import { hasFailed } from "../../report/step_outcome.ts";
 import { RunFinder } from "../../report/ui/find_records.ts";
 import { readLines, StepLogs } from "../../report/ui/step_logs.ts";

@@ -1,5 +1,5 @@
 import type { ConsoleSize } from "../../host.ts";
-import { formatClock } from "../../report/durations.ts";
+import { formatClock } from "../../report/record_text.ts";
 import {
   plainLine,
   styledLine,

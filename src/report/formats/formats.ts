@@ -61,17 +61,19 @@ export const FORMATS: Readonly<Record<ReportFormat, Format>> = {
   table: {
     fileName: "report.txt",
     isPrivate: true,
-    load: () => import("./table.ts").then((module) => module.tableReport),
+    load: () =>
+      import("./text_formats.ts").then((module) => module.tableReport),
   },
   json: {
     fileName: "report.json",
     isPrivate: true,
-    load: () => import("./json.ts").then((module) => module.jsonReport),
+    load: () => import("./text_formats.ts").then((module) => module.jsonReport),
   },
   markdown: {
     fileName: "report.md",
     isPrivate: true,
-    load: () => import("./markdown.ts").then((module) => module.markdownReport),
+    load: () =>
+      import("./text_formats.ts").then((module) => module.markdownReport),
   },
   junit: {
     fileName: "junit.xml",
@@ -106,6 +108,7 @@ export const FORMATS: Readonly<Record<ReportFormat, Format>> = {
   },
   profile: {
     fileName: "profile.txt",
-    load: () => import("./profile.ts").then((module) => module.profileReport),
+    load: () =>
+      import("./text_formats.ts").then((module) => module.profileReport),
   },
 };

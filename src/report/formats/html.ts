@@ -1,22 +1,27 @@
-import { formatDuration } from "../durations.ts";
-import { artifactLines } from "../record_text.ts";
+import {
+  compareRecords,
+  formatChange,
+  type RunComparison,
+  type RunTotal,
+  type StepPair,
+} from "../compare.ts";
+import { artifactLines, formatDuration } from "../record_text.ts";
 import { type RunRecord, runStatus, type StepRecord } from "../run_record.ts";
-import { hasFailed, isAllowed, isFlaky } from "../step_outcome.ts";
-import { comparisonSection, totalChange } from "./html_comparison.ts";
-import { graphSvg } from "./html_graph.ts";
-import { colorRules } from "./html_output.ts";
-import { pluginSection } from "./html_plugins.ts";
-import { failureSection, problemSection } from "./html_problems.ts";
-import { type StepsOptions, stepsSection } from "./html_steps.ts";
-import { STYLE } from "./html_style.ts";
+import { hasFailed, isAllowed, isFlaky, outcomeText } from "../step_outcome.ts";
+import { graphSvg } from "./html_charts.ts";
 import {
   type Html,
+  htmlDocument,
   markHtml,
   markup,
-  raw,
   resultClass,
+  sourceHash,
+  STYLE,
   timeHtml,
-} from "./html_text.ts";
+} from "./html_document.ts";
+import { colorRules } from "./html_output.ts";
+import { failureSection, problemSection } from "./html_problems.ts";
+import { type StepsOptions, stepsSection } from "./html_steps.ts";
 
 /** Maximum number of slowest steps that are listed. */
 const MAX_SLOWEST = 10;
@@ -42,65 +47,6 @@ export async function htmlReport(
     style,
   )}'; base-uri 'none'; form-action 'none'`;
   return htmlDocument({ title: recordTitle(record), policy, style, main });
-}
-
-/** Options for {@linkcode htmlDocument}. */
-export interface HtmlDocumentOptions {
-  /** Title. */
-  title: string;
-  /** Value of `Content-Security-Policy`: what a browser may load and run. */
-  policy: string;
-  /** Text of the only style. */
-  style: string;
-  /** Content. */
-  main: Html;
-  /**
-   * Text of the only script.
-   *
-   * @default {no script}
-   */
-  script?: string;
-}
-
-/**
- * Writes an HTML document.
- *
- * @returns The document.
- */
-export function htmlDocument(options: HtmlDocumentOptions): string {
-  const { title, policy, style, main, script } = options;
-  return `<!doctype html>\n${markup`
-    <html lang="en">
-      <head>
-        <meta charset="utf-8">
-        <meta http-equiv="Content-Security-Policy" content="${policy}">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta name="color-scheme" content="light dark">
-        <title>${title}</title>
-        <style>${raw(style)}</style>
-      </head>
-      <body>
-        <main>
-    ${main}
-        </main>
-        ${
-    script === undefined ? "" : raw(`<script type="module">${script}</script>`)
-  }
-      </body>
-    </html>
-  `}`;
-}
-
-/**
- * Returns the name of an inline style or script for a policy.
- *
- * @param text Text of a style or a script.
- * @returns The name, for a `Content-Security-Policy`.
- */
-export async function sourceHash(text: string): Promise<string> {
-  const bytes = new TextEncoder().encode(text);
-  const hash = await crypto.subtle.digest("SHA-256", bytes);
-  return `sha256-${new Uint8Array(hash).toBase64()}`;
 }
 
 /**
@@ -290,4 +236,291 @@ function facts(record: RunRecord): Html {
   }</dl>
     </section>
   `;
+}
+
+/** Maximum number of steps that are listed. */
+const MAX_COMPARED = 100;
+
+/** Smaller changes have no bar. */
+const MIN_CHANGE_MS = 50;
+
+/** Half the width of a bar, in its own units. */
+const HALF = 100;
+
+/** A row of the table. */
+interface Row {
+  readonly name: string;
+  readonly what: Html | string;
+  readonly before?: number;
+  readonly after?: number;
+}
+
+/**
+ * Writes the differences from an earlier run.
+ *
+ * @param before The earlier run.
+ * @param after The run of the page.
+ * @returns A section of the page.
+ */
+function comparisonSection(before: RunRecord, after: RunRecord): Html {
+  const comparison = compareRecords(before, after);
+  const rows = comparisonRows(comparison);
+  const shown = rows.slice(0, MAX_COMPARED);
+  const more = rows.length - shown.length;
+  const longestMs = shown.reduce(
+    (longest, { before = 0, after = 0 }) =>
+      Math.max(longest, Math.abs(after - before)),
+    1,
+  );
+  const { started } = before;
+  const revision = [started.ref, started.commit?.slice(0, 12)]
+    .filter((part) => part !== undefined).join(" · ");
+  return markup`
+    <section data-key="comparison" aria-labelledby="comparison">
+      <h2 id="comparison">Compared with an earlier run</h2>
+      <p class="muted">The earlier run started ${timeHtml(started.time)}${
+    revision === "" ? "" : ` · ${revision}`
+  } and ended: <b>${comparison.before.status}</b>.${
+    shown.length > 2
+      ? ""
+      : " No step changed its result, or its time by more than 10 %."
+  }</p>
+      <table class="comparison">
+        <thead>
+          <tr>
+            <th scope="col">Step</th>
+            <th scope="col">Change</th>
+            <th scope="col" class="number">Earlier</th>
+            <th scope="col" class="number">Now</th>
+            <th scope="col" class="bar">Faster or slower</th>
+          </tr>
+        </thead>
+        <tbody>${shown.map((row) => rowHtml(row, longestMs))}</tbody>
+      </table>
+      ${more === 0 ? "" : markup`<p>${more} more steps changed.</p>`}
+    </section>
+  `;
+}
+
+/**
+ * Describes how the total time changed.
+ *
+ * @returns Text such as `1.2s slower than the earlier run`.
+ */
+function totalChange(before: RunRecord, after: RunRecord): string {
+  const { before: was, after: is } = compareRecords(before, after);
+  const change = formatChange(was.durationMs, is.durationMs);
+  if (change.startsWith("±")) return "as long as the earlier run";
+  return `${change.slice(1)} ${
+    change.startsWith("−") ? "faster" : "slower"
+  } than the earlier run`;
+}
+
+function comparisonRows(
+  { before, after, results, added, removed, times }: RunComparison,
+): Row[] {
+  const changed = new Set(results.map(([, { name }]) => name));
+  return [
+    {
+      name: "Whole run",
+      what: before.status === after.status
+        ? ""
+        : `${before.status} → ${after.status}`,
+      before: before.durationMs,
+      after: after.durationMs,
+    },
+    {
+      name: "Critical path",
+      what: pathChange(before, after),
+      before: before.path.durationMs,
+      after: after.path.durationMs,
+    },
+    ...[...results].sort((a, b) => rank(a) - rank(b)).map(resultRow),
+    ...times.filter(([, { name }]) => !changed.has(name)).map(timeRow),
+    ...added.map((step) => ({
+      name: step.name,
+      what: "new",
+      after: stepTime(step),
+    })),
+    ...removed.map((step) => ({
+      name: step.name,
+      what: "gone",
+      before: stepTime(step),
+    })),
+  ];
+}
+
+/** Newly failed steps come first. */
+function rank([before, after]: StepPair): number {
+  return hasFailed(after) ? 0 : hasFailed(before) ? 1 : 2;
+}
+
+function resultRow([before, after]: StepPair): Row {
+  return {
+    name: after.name,
+    what: markup`${outcomeText(before)} → <span class="${resultClass(after)}">${
+      markHtml(resultClass(after))
+    }${outcomeText(after)}</span>`,
+    before: stepTime(before),
+    after: stepTime(after),
+  };
+}
+
+function timeRow([before, after]: StepPair): Row {
+  const isSlower = after.durationMs > before.durationMs;
+  return {
+    name: after.name,
+    what: isSlower ? "slower" : "faster",
+    before: before.durationMs,
+    after: after.durationMs,
+  };
+}
+
+function stepTime({ startedAt, durationMs }: StepRecord): number | undefined {
+  return startedAt === null ? undefined : durationMs;
+}
+
+function pathChange(before: RunTotal, after: RunTotal): string {
+  const names = ({ path }: RunTotal) => path.steps.map(({ name }) => name);
+  const [was, is] = [names(before), names(after)];
+  const joined = is.filter((name) => !was.includes(name));
+  const left = was.filter((name) => !is.includes(name));
+  return [
+    ...joined.length === 0 ? [] : [`now with ${joined.join(", ")}`],
+    ...left.length === 0 ? [] : [`without ${left.join(", ")}`],
+  ].join("; ");
+}
+
+function rowHtml({ name, what, before, after }: Row, longestMs: number): Html {
+  return markup`
+    <tr>
+      <th scope="row">${name}</th>
+      <td>${what}</td>
+      <td class="number earlier">${time(before)}</td>
+      <td class="number">${time(after)}</td>
+      <td class="bar">${
+    before === undefined || after === undefined
+      ? ""
+      : changeBar(before, after, longestMs)
+  }</td>
+    </tr>
+  `;
+}
+
+function time(ms: number | undefined): string {
+  return ms === undefined ? "–" : formatDuration(ms);
+}
+
+function changeBar(before: number, after: number, longestMs: number): Html {
+  const changeMs = after - before;
+  if (Math.abs(changeMs) < MIN_CHANGE_MS) {
+    return markup`<span class="muted">±0</span>`;
+  }
+  const width = Math.round(HALF * Math.abs(changeMs) / longestMs);
+  const [x, kind] = changeMs < 0
+    ? [HALF - width, "success"]
+    : [HALF, "allowed"];
+  return markup`<span class="change ${kind}">${
+    formatChange(before, after)
+  }</span><svg viewBox="0 0 ${
+    2 * HALF
+  } 12" preserveAspectRatio="none" aria-hidden="true"><rect class="${kind}" x="${x}" width="${width}" height="12"/></svg>`;
+}
+
+/** Maximum number of rows and of metrics that are listed. */
+const MAX_PLUGIN_ROWS = 100;
+
+/** Calls of a plugin in a phase. Each failed call has its own row. */
+interface PluginCalls {
+  readonly plugin: string;
+  readonly phase: string;
+  readonly error: string | undefined;
+  /** In a workflow, name of the job in which a call failed. */
+  readonly job: string | undefined;
+  count: number;
+  durationMs: number;
+}
+
+/**
+ * Writes the calls and metrics of plugins in a run, and in the jobs of a
+ * workflow.
+ *
+ * @param record The run.
+ * @param jobs The runs that were jobs of a workflow, by the index of the job.
+ * @returns A section of the page; nothing if no plugin was called.
+ */
+function pluginSection(
+  record: RunRecord,
+  jobs: ReadonlyMap<number, RunRecord> = new Map(),
+): Html | "" {
+  const calls = collectCalls(record, jobs);
+  if (calls.length === 0) return "";
+  const isWorkflow = record.started.kind === "workflow";
+  const { metrics } = record;
+  return markup`<section data-key="plugins" aria-labelledby="plugins" class="half"><h2 id="plugins">Plugins</h2>
+<table><thead><tr><th scope="col">Plugin</th><th scope="col">Phase</th><th scope="col" class="number">Time</th></tr></thead>
+<tbody>${
+    calls.slice(0, MAX_PLUGIN_ROWS).map((call) => callRow(call, isWorkflow))
+  }</tbody></table>
+${more(calls.length, "rows")}${
+    metrics.length === 0
+      ? ""
+      : markup`<ul>${
+        metrics.slice(0, MAX_PLUGIN_ROWS).map(({ plugin, name, value }) =>
+          markup`<li>${plugin}: ${name} = ${Number(value.toPrecision(6))}</li>`
+        )
+      }</ul>${more(metrics.length, "metrics")}`
+  }</section>`;
+}
+
+/**
+ * Sums up the calls of each plugin in each phase, in the order of their first
+ * calls.
+ */
+function collectCalls(
+  { plugins, steps }: RunRecord,
+  jobs: ReadonlyMap<number, RunRecord>,
+): PluginCalls[] {
+  const calls = new Map<unknown, PluginCalls>();
+  const add = (list: RunRecord["plugins"], job?: string) => {
+    for (const { plugin, phase, durationMs, error } of list) {
+      const key = error === undefined ? JSON.stringify([plugin, phase]) : {};
+      const sum = calls.get(key) ??
+        { plugin, phase, error, job, count: 0, durationMs: 0 };
+      sum.count++;
+      sum.durationMs += durationMs;
+      calls.set(key, sum);
+    }
+  };
+  add(plugins);
+  for (const [index, { plugins }] of jobs) add(plugins, steps[index].name);
+  return [...calls.values()];
+}
+
+function callRow(
+  { plugin, phase, error, job, count, durationMs }: PluginCalls,
+  isWorkflow: boolean,
+): Html {
+  const note = isWorkflow && error === undefined
+    ? count === 1 ? "in 1 job" : `in ${count} jobs`
+    : error === undefined
+    ? count === 1 ? "" : `${count} calls`
+    : job ?? "";
+  return markup`
+        <tr>
+          <th scope="row">${plugin}${
+    note === "" ? "" : markup`<small>${note}</small>`
+  }</th>
+          <td>${phase}${
+    error === undefined ? "" : markup`<small>${error}</small>`
+  }</td>
+          <td class="number">${formatDuration(durationMs)}</td>
+        </tr>
+      `;
+}
+
+function more(count: number, what: string): Html | "" {
+  return count <= MAX_PLUGIN_ROWS
+    ? ""
+    : markup`<p>${count - MAX_PLUGIN_ROWS} more ${what}.</p>`;
 }

@@ -7,7 +7,7 @@ import {
 } from "../../terminal/styles.ts";
 import { withoutSequences } from "../../terminal/text.ts";
 import type { StepRecord } from "../run_record.ts";
-import { type Html, markup } from "./html_text.ts";
+import { type Html, markup } from "./html_document.ts";
 
 /** Values of `--panel` in the style of the page, the background of output. */
 const GROUND = { light: [245, 247, 249], dark: [29, 33, 38] } as const;

@@ -1,5 +1,5 @@
-import { formatDuration } from "../durations.ts";
 import {
+  formatDuration,
   mostSevere,
   problemCounts,
   problemPlace,
@@ -8,7 +8,7 @@ import {
 import type { StepRecord } from "../run_record.ts";
 import { hasFailed, outcomeText } from "../step_outcome.ts";
 import { logPlace, outputHtml, tailWithin } from "./html_output.ts";
-import { type Html, markHtml, markup, raw } from "./html_text.ts";
+import { type Html, markHtml, markup, raw } from "./html_document.ts";
 
 /** Maximum number of failed steps that are shown with their last lines. */
 const MAX_FAILURES = 20;

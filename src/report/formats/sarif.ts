@@ -1,6 +1,9 @@
 import { VERSION } from "../../package_version.ts";
-import { formatDuration } from "../durations.ts";
-import { problemPlace, type RecordedProblem } from "../record_text.ts";
+import {
+  formatDuration,
+  problemPlace,
+  type RecordedProblem,
+} from "../record_text.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
 import { hasFailed, outcomeText } from "../step_outcome.ts";
 

@@ -2,8 +2,7 @@ import { sha256Hex } from "../../fs/checksum.ts";
 import { isMissing } from "../../fs/files.ts";
 import { openUntrusted, readAt, readToEnd } from "../../fs/untrusted_file.ts";
 import { parseEvent } from "../event_schema.ts";
-import type { RunEvent } from "../run_event.ts";
-import { RECORD_VERSION } from "../run_recorder.ts";
+import { RECORD_VERSION, type RunEvent } from "../run_event.ts";
 
 /** Maximum depth at which records are searched. */
 const MAX_DEPTH = 12;

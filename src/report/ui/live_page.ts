@@ -1,13 +1,15 @@
-import { formatDuration } from "../durations.ts";
+import { recordTitle, runHtml } from "../formats/html.ts";
 import {
+  type Html,
   htmlDocument,
-  recordTitle,
-  runHtml,
+  markHtml,
+  markup,
+  raw,
   sourceHash,
-} from "../formats/html.ts";
+  STYLE,
+} from "../formats/html_document.ts";
 import { colorRules, outputHtml } from "../formats/html_output.ts";
-import { STYLE } from "../formats/html_style.ts";
-import { type Html, markHtml, markup, raw } from "../formats/html_text.ts";
+import { formatDuration } from "../record_text.ts";
 import type { RunRecord } from "../run_record.ts";
 import type { FoundRun } from "./find_records.ts";
 import { LIVE_SCRIPT } from "./live_script.ts";

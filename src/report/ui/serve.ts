@@ -5,7 +5,12 @@ import { normalizePath } from "../../job_path.ts";
 import { pause } from "../../process/time_limit.ts";
 import type { RunRecord } from "../run_record.ts";
 import { RunFinder, runId } from "./find_records.ts";
-import { RecordFollower } from "./follow_record.ts";
+import {
+  Cursor,
+  RecordFollower,
+  runEvents,
+  type ServerEvent,
+} from "./run_events.ts";
 import {
   listContent,
   LIVE_POLICY,
@@ -15,7 +20,6 @@ import {
   type PageContent,
   runContent,
 } from "./live_page.ts";
-import { Cursor, runEvents, type ServerEvent } from "./run_events.ts";
 import { browserText, StepLogs } from "./step_logs.ts";
 
 const HOSTNAME = "127.0.0.1";

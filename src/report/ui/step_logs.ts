@@ -9,7 +9,7 @@ import { isInside, normalizePath } from "../../job_path.ts";
 import { LINE_FEED } from "../../output/line_limit.ts";
 import { LogFileNames, partialName } from "../../output/log_directory.ts";
 import { onlyRenditions } from "../../terminal/styles.ts";
-import { withoutHidden } from "../formats/html_text.ts";
+import { withoutHidden } from "../formats/html_document.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
 
 /** Length of a log that is read at once, in bytes. */

@@ -8,14 +8,13 @@ import {
   reportActiveRun,
 } from "../../report/export_otlp.ts";
 import { maskEvent } from "../../report/event_schema.ts";
-import { readRecordFile } from "../../report/record_file.ts";
+import { createRecord, readRecordFile } from "../../report/run_record.ts";
 import { recordedTail, RecordWriter } from "../../report/record_writer.ts";
 import {
   RECORD_FILE,
   RECORD_VERSION,
   RunRecorder,
-} from "../../report/run_recorder.ts";
-import { createRecord } from "../../report/run_record.ts";
+} from "../../report/run_event.ts";
 import {
   hasFailed,
   outcomeText,

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { formatClock, formatDuration } from "../../src/report/durations.ts";
+import { formatClock, formatDuration } from "../../src/report/record_text.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
