@@ -1,6 +1,10 @@
 import { onAbort } from "../process/cancellation.ts";
 import type { ByteStream } from "../process/spawn.ts";
-import { settlesWithin } from "../process/time_limit.ts";
+import {
+  settlesWithin,
+  type TimeLimit,
+  timeLimit,
+} from "../process/time_limit.ts";
 import type { MaskStream } from "../secrets/mask/mask_stream.ts";
 import type { Sink } from "./sink.ts";
 
@@ -22,8 +26,11 @@ const READ_BYTES = 64 * 1024;
 /** Size of reads until one is full, in bytes: most programs print little. */
 const FIRST_READ_BYTES = 8 * 1024;
 
-/** Maximum number of full reads that are combined while a write is pending. */
+/** Maximum number of full reads that are combined. */
 const BATCH_READS = 4;
+
+/** Maximum time that full reads wait for more to be combined with, in milliseconds. */
+const BATCH_MS = 5;
 
 /** Options for {@linkcode pump}. */
 export interface PumpOptions {
@@ -42,9 +49,10 @@ export interface PumpOptions {
 /**
  * Copies a program's output to a sink, masked, as fast as the pipe allows.
  *
- * Data is written as soon as it is read. Reads are combined only while a write
- * is pending, because a write costs as much as a read. Nothing is decoded or
- * split into lines.
+ * Data is written as soon as it is read, except that reads are combined while a
+ * write is pending, and for a few milliseconds after a read that has filled its
+ * buffer, because a write costs as much as a read. Nothing is decoded or split
+ * into lines.
  *
  * @param stream The program's pipe.
  * @throws The error of the sink; the pipe is then closed.
@@ -61,6 +69,7 @@ export async function pump(
   let reading: Promise<unknown> | undefined;
   let writing: Promise<void> | undefined;
   let restBytes = Infinity;
+  let batchTime: TimeLimit | undefined;
 
   function giveUp(): void {
     // The output is no longer needed, so its errors do not matter.
@@ -88,6 +97,17 @@ export async function pump(
     if (batch.isWaiting) flush(false);
   }
 
+  /** Flushes soon, because it is likely that more is read at once. */
+  function flushSoon(): void {
+    if (batchTime !== undefined) return;
+    batchTime = timeLimit(BATCH_MS);
+    batchTime.reached.then(() => {
+      batchTime = undefined;
+      if (writing === undefined && batch.isWaiting) flush(false);
+    });
+  }
+
+  using _timer = { [Symbol.dispose]: () => batchTime?.[Symbol.dispose]() };
   using _ = onAbort(stop, () => {
     restBytes = REST_BYTES;
     void giveUpWhenIdle();
@@ -104,8 +124,10 @@ export async function pump(
     }
     if (done) break;
     restBytes -= value.length;
-    if (writing === undefined) flush(false);
-    else if (batch.isFull) await writing;
+    if (writing !== undefined) {
+      if (batch.isFull) await writing;
+    } else if (value.length < READ_BYTES || batch.isFull) flush(false);
+    else flushSoon();
   }
   while (writing !== undefined) await writing;
   flush(true);
