@@ -49,6 +49,9 @@ const MAX_KILL_MS = 5_000;
 /** Running commands by the highest number of their intervals. */
 const runningTags = new Set<bigint>();
 
+/** Process IDs of running commands, each of which starts a tree. */
+const runningRoots = new Set<number>();
+
 /** The limit of this process, which never changes. */
 let ownLimit: bigint | undefined;
 
@@ -86,6 +89,18 @@ export interface ProcessTree {
    * that keep their environment are found.
    */
   readonly isTagged: boolean;
+  /**
+   * Records that the command was started. Until then, the tree is empty.
+   *
+   * @param pid Process ID of the command.
+   */
+  setRoot(pid: number): void;
+  /**
+   * Checks whether it is certain that no process of the tree is left, once the
+   * command has ended: since its start, no process was started but other commands
+   * of this runner.
+   */
+  isEmpty(): boolean;
   /** Kills every process of the tree that one scan finds. */
   kill(): void;
   /**
@@ -114,7 +129,7 @@ export function tagProcessTree(
     : newInterval(own, isUntrusted);
   const uuid = crypto.randomUUID();
   const mark = new TextEncoder().encode(`${TAG}=${uuid}`);
-  const firstPid = lastPid();
+  let root: number | undefined;
   const dead = new Set<number>();
   let hasFound = false;
   if (interval) runningTags.add(interval.tag);
@@ -131,11 +146,22 @@ export function tagProcessTree(
       !isOfRunningCommand(limit) && !hasOtherRunner(pid, own!);
   }
 
+  /** Checks whether a process is another command, which only started its own tree. */
+  function isOtherRoot(pid: number): boolean {
+    // Code that tries to survive could get the ID of a command that has just ended.
+    return !mayHide && pid !== root && runningRoots.has(pid);
+  }
+
+  /** Returns the process IDs that the tree can have. */
+  function possiblePids(last: number | undefined): number[] {
+    return root === undefined ? [] : pidsBetween(root - 1, last);
+  }
+
   /** Kills the given processes that belong to the tree. */
   function killAmong(pids: readonly number[]): ScanResult {
     const scan = { found: 0, gone: 0 };
     for (const pid of pids) {
-      if (dead.has(pid)) continue;
+      if (dead.has(pid) || isOtherRoot(pid)) continue;
       const isOurs = belongs(pid);
       if (isOurs === undefined) scan.gone++;
       if (!isOurs) continue;
@@ -162,7 +188,7 @@ export function tagProcessTree(
     while (true) {
       const start = performance.now();
       let last = lastPid();
-      const { found } = killAmong(pidsBetween(firstPid, last));
+      const { found } = killAmong(possiblePids(last));
       let quietSince = performance.now();
       const quietMs = quietSince - start;
       let isQuiet = found === 0;
@@ -185,6 +211,7 @@ export function tagProcessTree(
 
   function release(): void {
     if (interval) runningTags.delete(interval.tag);
+    if (root !== undefined) runningRoots.delete(root);
   }
 
   return {
@@ -193,6 +220,15 @@ export function tagProcessTree(
       ? `ulimit -w ${interval.tag} 2>/dev/null||ulimit -x ${interval.tag} 2>/dev/null;`
       : "",
     isTagged: interval !== undefined,
+    setRoot(pid) {
+      root = pid;
+      runningRoots.add(pid);
+    },
+    isEmpty() {
+      const last = root === undefined ? undefined : lastPid();
+      return last !== undefined && !mayHide && isNear(root!, last) &&
+        pidsAfter(root!, last).every(isOtherRoot);
+    },
     kill: () => void killInBurst(),
     async end() {
       const end = performance.now() + MAX_KILL_MS;
@@ -291,7 +327,7 @@ const UNLIMITED = (1n << 64n) - 1n;
 function limitOf(pid: number | "self"): bigint | undefined {
   if (Deno.build.os !== "linux") return undefined;
   return fromProc(() => {
-    const text = Deno.readTextFileSync(`/proc/${pid}/limits`);
+    const text = decoder.decode(readProc(`/proc/${pid}/limits`));
     const [, hard] = /^Max file locks +\S+ +(\S+)/m.exec(text) ?? [];
     if (hard === undefined) return undefined;
     return hard === "unlimited" ? UNLIMITED : BigInt(hard);
@@ -305,7 +341,7 @@ function lastPid(): number | undefined {
   if (Deno.build.os !== "linux") return undefined;
   // Without /proc, no process is found.
   return fromProc(() =>
-    Number(Deno.readTextFileSync("/proc/loadavg").split(" ")[4])
+    Number(decoder.decode(readProc("/proc/loadavg")).split(" ")[4])
   );
 }
 
@@ -318,21 +354,33 @@ function pidsBetween(
   last: number | undefined,
 ): number[] {
   if (first === undefined || last === undefined) return [];
-  // The counter may have wrapped, and some systems assign IDs at random.
-  const isKnown = first > 0 && last >= first && last - first <= MAX_TRIED;
-  if (isKnown) {
-    // The newest come first: a process that forks and exits does not live long.
-    return Array.from({ length: last - first }, (_, index) => last - index);
-  }
+  if (isNear(first, last)) return pidsAfter(first, last);
   return [...Deno.readDirSync("/proc")]
     .map(({ name }) => Number(name))
     .filter((pid) => pid > 0);
 }
 
+/**
+ * Checks whether all process IDs that were assigned between two others are
+ * between them, and few. The counter may have wrapped, and some systems assign
+ * IDs at random.
+ */
+function isNear(first: number, last: number): boolean {
+  return first > 0 && last >= first && last - first <= MAX_TRIED;
+}
+
+/**
+ * Returns the process IDs after the first, up to the last one. The newest come
+ * first: a process that forks and exits does not live long.
+ */
+function pidsAfter(first: number, last: number): number[] {
+  return Array.from({ length: last - first }, (_, index) => last - index);
+}
+
 /** Checks whether the initial environment of a process contains some bytes. */
 function environmentContains(pid: number, mark: Uint8Array): boolean {
   try {
-    return holds(Deno.readFileSync(`/proc/${pid}/environ`), mark);
+    return holds(readProc(`/proc/${pid}/environ`), mark);
   } catch {
     // The process has exited, or belongs to another user.
     return false;
@@ -355,10 +403,36 @@ function isZombie(pid: number): boolean {
 /** Returns the fields of `proc_pid_stat(5)` from the state on: the name before it may contain spaces. */
 function statOf(pid: number): string[] | undefined {
   try {
-    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    const stat = decoder.decode(readProc(`/proc/${pid}/stat`));
     return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
     // The process has exited.
     return undefined;
+  }
+}
+
+const decoder = new TextDecoder();
+
+/** Buffer of {@linkcode readProc}, which most files fit into. */
+let room = new Uint8Array(4096);
+
+/**
+ * Reads a file in `/proc`, whose size the system does not tell. Deno would start
+ * with 32 bytes, and the system prepares the content for each call.
+ *
+ * @returns The content, valid until the next call.
+ * @throws The error of the system.
+ */
+export function readProc(path: string): Uint8Array {
+  using file = Deno.openSync(path);
+  let size = 0;
+  while (true) {
+    const count = file.readSync(room.subarray(size));
+    if (count === null) return room.subarray(0, size);
+    size += count;
+    if (size < room.length) continue;
+    const larger = new Uint8Array(2 * room.length);
+    larger.set(room);
+    room = larger;
   }
 }

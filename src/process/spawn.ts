@@ -173,6 +173,7 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
     stdout: "piped",
     stderr: hasStderr ? "piped" : "null",
   });
+  tree?.setRoot(child.pid);
   let isOver = false;
   let areAllOver = false;
   const status = child.status.then((status) => {
@@ -194,7 +195,7 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
       if (signal === "SIGKILL") tree?.kill();
     },
     async end() {
-      if (areAllOver) {
+      if (areAllOver || isOver && tree?.isEmpty()) {
         tree?.release();
         return true;
       }

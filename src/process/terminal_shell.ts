@@ -98,6 +98,7 @@ export async function runOnTerminal(
       cause,
     });
   }
+  tree.setRoot(child.pid);
   const stop = new AbortController();
   const shown = options.show(child.stdout, stop.signal);
   using _graceful = onAbort(cancellation.graceful, async () => {

@@ -18,6 +18,8 @@
  * @module
  */
 
+import { readProc } from "./process_tree.ts";
+
 /** Time before the first scan and between two scans, in milliseconds. */
 const INTERVAL_MS = 250;
 
@@ -256,7 +258,7 @@ function readMemory(
 
 function readText(path: string): string | undefined {
   try {
-    return Deno.readTextFileSync(path);
+    return new TextDecoder().decode(readProc(path));
   } catch {
     // The process has ended.
     return undefined;

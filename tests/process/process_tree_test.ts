@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { tagProcessTree } from "../../src/process/process_tree.ts";
 import { REPOSITORY } from "../helpers/cli.ts";
-import { endProcess, isGone } from "../helpers/process_table.ts";
+import { endProcess, isGone, isRunning } from "../helpers/process_table.ts";
 import { BARE_ENV, run } from "../helpers/running.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
@@ -135,6 +135,20 @@ describe("tagProcessTree() lets", () => {
       assert(running.stdout.text.startsWith("true "), running.stdout.text);
       await isGone(pid);
     }
+  });
+
+  it("a command run on if it was started during another one", async () => {
+    const tree = tagProcessTree();
+    const first = run("read line", { tree, stdin: "piped" });
+    const other = run("echo $$; exec sleep 1000", { tree: tagProcessTree() });
+    await other.stdout.seen("\n");
+    using cleanup = new DisposableStack();
+    cleanup.defer(() => endProcess(other.printedNumber()));
+    await first.child.stdin!.close();
+    await first.supervise();
+    assert(isRunning(other.printedNumber()));
+    other.child.signal("SIGKILL");
+    await other.supervise();
   });
 
   it("a command see only a limit that is otherwise unused", async () => {
