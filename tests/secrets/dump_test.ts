@@ -11,7 +11,7 @@ const SECRETS = [
   "wJalrXUtnFEMIK7MDENG/bPxRfiCYEXAMPLEKEY".repeat(2),
 ];
 
-/** Programs that write dumps, each with its options, which read the text from their input. */
+/** Programs that write dumps (with Perl, those of curl, Wireshark and OpenSSL), each with its options, which read the text from their input. */
 const DUMPS: Record<string, string[]> = {
   xxd: [
     ...["", "-e", "-g1", "-g3", "-g4", "-g8", "-g8 -e", "-g0", "-c 7"],
@@ -43,6 +43,10 @@ for i in range(0,len(d),12):
   ],
   perl: [
     `-0777 -ne 'my $i=0; for (unpack("(a16)*",$_)) { printf "%08X: %-48s  %s\\n",$i,join(" ",map{sprintf "%02X",ord}split//),s/[^ -~]/./gr; $i+=16 }'`,
+    `-0777 -ne 'my $i=0; for (unpack("(a16)*",$_)) { my $h=join(" ",map{sprintf "%02x",ord}split//); printf "%04x: %-47s %s\\n",$i,$h,s/[^ -~]/./gr; $i+=16 }'`,
+    `-0777 -ne 'my $i=0; for (unpack("(a16)*",$_)) { my $h=join(" ",map{sprintf "%02x",ord}split//); printf "%04x  %-48s  %s\\n",$i,$h,s/[^ -~]/./gr; $i+=16 }'`,
+    `-0777 -ne 'my $i=0; for (unpack("(a16)*",$_)) { my $h=join(" ",map{sprintf "%02x",ord}split//); substr($h,23,1)="-" if 23<length $h; printf "%04x - %-47s   %s\\n",$i,$h,s/[^ -~]/./gr; $i+=16 }'`,
+    `-0777 -ne 'my $i=0; for (unpack("(a16)*",$_)) { my $h=join(" ",map{sprintf "%02x",ord}split//); printf "%05x | %-47s | %s\\n",$i,$h,s/[^ -~]/./gr; $i+=16 }'`,
     `-0777 -ne 'my $i=0; for (unpack("(a10)*",$_)) { printf "%07o %s\\n",$i,join(" ",map{sprintf "%03o",ord}split//); $i+=10 }'`,
   ],
 };
@@ -57,7 +61,7 @@ const LINES: ((line: string) => string)[] = [
 ];
 
 /** Options with which rows have no offset, or too many notations: behind a prefix, they are not found. */
-const PLAIN_ONLY = /-A n|-ve '16|hexlify|-t x2 -t x4/;
+const PLAIN_ONLY = /-A n|-ve '16|hexlify|-t x2 -t x4|%0[45]x/;
 
 /** Another secret of the same length and kind: each letter and digit is the next one. */
 function neighborOf(secret: string): string {

@@ -21,6 +21,9 @@ const MAX_CODE_BYTES = 32;
 /** Minimum number of digits of an offset that has no colon, or that follows a prefix. */
 export const MIN_OFFSET_DIGITS = 6;
 
+/** The same of an offset before bytes of two digits each, as Wireshark writes them. */
+const MIN_SHORT_OFFSET_DIGITS = 4;
+
 /** Width of a cell of `od -c` and `od -a`, in which characters are right-aligned. */
 export const CELL_BYTES = 4;
 
@@ -33,6 +36,9 @@ const OFFSET_DIGITS = [6, 7];
 
 /** Values of escaped letters and names of control characters in a cell. */
 let cells: Map<string, number> | undefined;
+
+/** Signs between an offset and the bytes after it. */
+const SIGNS = byteTable("-:|");
 
 /** Possible last characters of a prefix. */
 const ENDS_PREFIX = byteTable("\t #)*+>|]");
@@ -258,6 +264,40 @@ export function numberEnd(text: Uint8Array, from: number, to: number): number {
   let at = text[from] === MINUS ? from + 1 : from;
   while (at < to && HEX[text[at]] < 16) at++;
   return at;
+}
+
+/**
+ * Checks whether the number at the start of a row may be an offset without a
+ * colon: it is long, or numbers of two digits follow it. Only an offset before a
+ * sign may be indented.
+ *
+ * @param text The text.
+ * @param from Where the row starts.
+ * @param to Where it ends, or is cut.
+ */
+export function isPlainOffset(
+  text: Uint8Array,
+  from: number,
+  to: number,
+): boolean {
+  const at = skipBlanks(text, from, to);
+  const end = numberEnd(text, at, to);
+  const sign = skipSign(text, end, to);
+  if (at > from && sign === end) return false;
+  if (end - at >= MIN_OFFSET_DIGITS) return true;
+  if (end - at < MIN_SHORT_OFFSET_DIGITS) return false;
+  const next = skipBlanks(text, sign, to);
+  const nextEnd = numberEnd(text, next, to);
+  return nextEnd - next === 2 && next > end ||
+    nextEnd - next < 2 && nextEnd === to;
+}
+
+/** End of the sign after an offset, as in `0010 - 70`; the same place if there is none. */
+export function skipSign(text: Uint8Array, from: number, to: number): number {
+  const at = skipBlanks(text, from, to);
+  const isSign = at > from && SIGNS[text[at]] === 1 &&
+    (at + 1 === to || isBlank(text[at + 1]));
+  return isSign ? at + 1 : from;
 }
 
 /** Whether a byte is a blank or a tab. */

@@ -1,6 +1,6 @@
 import {
   DumpLines,
-  MIN_OFFSET_DIGITS,
+  isPlainOffset,
   NO_ROW,
   numberEnd,
   OPEN_PREFIX,
@@ -298,13 +298,13 @@ function countOffsets(text: Uint8Array) {
   const withOffset = { some: false, all: true };
   const to = text.length;
   for (let line = 0; line < to;) {
-    const end = numberEnd(text, skipBlanks(text, line, to), to);
-    const isOffset = text[end] === COLON || end - line >= MIN_OFFSET_DIGITS;
-    if (isOffset) withOffset.some = true;
-    const isOther = text[end] !== COLON;
-    if (isOther && rowAt(text, line) !== NO_ROW) withOffset.all = false;
     const lineBreak = text.indexOf(LF, line);
-    line = lineBreak < 0 ? to : lineBreak + 1;
+    const lineEnd = lineBreak < 0 ? to : lineBreak;
+    const end = numberEnd(text, skipBlanks(text, line, lineEnd), lineEnd);
+    const isOther = text[end] !== COLON;
+    if (!isOther || isPlainOffset(text, line, lineEnd)) withOffset.some = true;
+    if (isOther && rowAt(text, line) !== NO_ROW) withOffset.all = false;
+    line = lineEnd + 1;
   }
   return withOffset;
 }

@@ -4,12 +4,14 @@ import {
   cellAt,
   cellEnd,
   type DumpLines,
+  isPlainOffset,
   lineIndent,
   MIN_OFFSET_DIGITS,
   NO_ROW,
   numberEnd,
   rowAt,
   skipBlanks,
+  skipSign,
 } from "./dump_lines.ts";
 import { growArray } from "./word_index.ts";
 
@@ -222,7 +224,7 @@ export class DumpedBytes {
       }
       if (width === 0 || isSecond) width = column;
       before = end;
-      at = skipBlanks(text, end, to);
+      at = isHyphen(text, end) ? end + 1 : skipBlanks(text, end, to);
       if (this.#certainLength < 0 && this.#findColumn(text, end, to)) {
         if (!this.#isOpen) return true;
         // The rest of the line may show that these are numbers.
@@ -238,8 +240,8 @@ export class DumpedBytes {
     const at = skipBlanks(text, from, to);
     const end = numberEnd(text, at, to);
     if (end > at && text[end] === COLON) return hasOffset ? end + 1 : -1;
-    const mayBeOffset = at === from && end - at >= MIN_OFFSET_DIGITS;
-    if (hasOffset) return mayBeOffset ? end : -1;
+    const mayBeOffset = isPlainOffset(text, from, to);
+    if (hasOffset) return mayBeOffset ? skipSign(text, end, to) : -1;
     if (!mayBeOffset) return from;
     const next = skipBlanks(text, end, to);
     const nextEnd = numberEnd(text, next, to);
@@ -254,7 +256,8 @@ export class DumpedBytes {
     if (!this.#isOpen || this.#notation.hasOffset) return false;
     const end = numberEnd(text, at, to);
     const next = skipBlanks(text, end, to);
-    return end - at >= MIN_OFFSET_DIGITS && numberEnd(text, next, to) === to;
+    return isPlainOffset(text, at, to) &&
+      numberEnd(text, next, to) === to;
   }
 
   /** Adds the bytes of a number; returns `false` if it is not a number. */
@@ -340,25 +343,32 @@ export class DumpedBytes {
   #readFramed(text: Uint8Array, at: number, to: number): boolean {
     if (text[at] !== BAR && text[at] !== ANGLE) return false;
     const count = this.length - this.#rowFirst;
-    this.#setColumn(at + 1, Math.min(to, at + 1 + count));
+    const endOf = (start: number) => Math.min(to, start + count);
+    // A blank after the bar belongs to the frame if only then the text fits.
+    const isInner = text[at + 1] === BLANK &&
+      !this.#isText(text, at + 1, endOf(at + 1)) &&
+      this.#isText(text, at + 2, endOf(at + 2));
+    const start = isInner ? at + 2 : at + 1;
+    this.#setColumn(start, endOf(start));
     return true;
   }
 
-  /** Finds an unframed column of text: at the end, where the last row has it, or after two blanks. */
+  /** Finds an unframed column of text: at the end, where the last row has it, or after two blanks. One blank is enough before a column of all bytes, as in `curl --trace`. */
   #findColumn(text: Uint8Array, before: number, to: number): boolean {
     const count = this.length - this.#rowFirst;
     const first = skipBlanks(text, before, to);
     const known = this.#line + this.#column;
+    const end = to - count;
     // In an incomplete line, blanks alone prove nothing.
     const places = !this.#isOpen
-      ? [to - count, known, before + 2, first]
+      ? [end, known, before + 2, first]
       : first < to
       ? [known, before + 2, first]
       : this.#column > 0
       ? [known]
       : [];
     const start = places.find((place) =>
-      place - before >= 2 && place < to &&
+      place - before >= (place === end || this.#isOpen ? 1 : 2) && place < to &&
       skipBlanks(text, before, place) === place &&
       this.#isText(text, place, to)
     );
@@ -406,4 +416,9 @@ export class DumpedBytes {
     this.wordStarts[at] = wordStart;
     this.#rowOf[at] = this.#firsts.length - 1;
   }
+}
+
+/** Whether a hyphen joins two numbers, as OpenSSL writes in the middle of a row. */
+function isHyphen(text: Uint8Array, at: number): boolean {
+  return text[at] === MINUS && HEX[text[at + 1]] < 16;
 }
