@@ -10,6 +10,8 @@
  * 4. The functions that these jobs call are wrapped so that V8 compiles them when
  *    it loads the file, and keeps them in its code cache. Otherwise, V8 compiles
  *    them in each run, on their first call.
+ * 5. Characters that are not ASCII are escaped. With a single one above U+00FF,
+ *    V8 keeps the whole file with two bytes for each character.
  *
  * `PACKAGE_DENO_DIR` is the Deno cache with the dependencies of the package, if it
  * is not that of this program.
@@ -109,6 +111,10 @@ await joined.write({
   },
 });
 await joined.close();
+for await (const { name } of Deno.readDir(output)) {
+  const file = `${output}/${name}`;
+  await Deno.writeTextFile(file, toAscii(await Deno.readTextFile(file)));
+}
 await Deno.remove(directory, { recursive: true });
 await Deno.rename(output, directory);
 
@@ -231,6 +237,24 @@ function compileEarly(code: string, tree: Node, called: Called): string {
     }
     return partText(Object.values(node).flat().filter(isNode), start, end);
   }
+}
+
+/**
+ * Escapes characters in strings, regular expressions and names.
+ *
+ * @throws {Error} Where an escape would have another meaning.
+ */
+function toAscii(code: string): string {
+  if (/\.raw`[^`]*[^\0-\x7f]/.test(code)) {
+    throw new Error("A raw string has characters that are not ASCII");
+  }
+  return code.replace(/\\[^]|[^\0-\x7f]/gu, (part) => {
+    if (/^\\[\0-\x7f]/.test(part)) return part;
+    if (part.startsWith("\\")) throw new Error(`Cannot escape "${part}"`);
+    return part.split("").map((unit) =>
+      `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`
+    ).join("");
+  });
 }
 
 function isNode(value: unknown): value is Node {

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { REPOSITORY } from "../helpers/cli.ts";
 import {
   cacheVariables,
@@ -9,7 +9,9 @@ import {
 /** Start of a function that V8 compiles when it loads the file. */
 const COMPILED_EARLY = /\brunJob=\(async function\(/;
 
-Deno.test("image/bundle.ts makes a program that compiles early what jobs call", async () => {
+const NOT_ASCII = /[^\0-\x7f]/;
+
+Deno.test("image/bundle.ts makes a program of ASCII files that compiles early what jobs call", async () => {
   const directory = await Deno.makeTempDir();
   await using stack = new AsyncDisposableStack();
   stack.defer(() => Deno.remove(directory, { recursive: true }));
@@ -23,18 +25,26 @@ Deno.test("image/bundle.ts makes a program that compiles early what jobs call", 
   assert(run !== undefined);
   const code = await Deno.readTextFile(`${bundle}/${run.name}`);
   assert(COMPILED_EARLY.test(code));
+  for (const { name } of files) {
+    const code = await Deno.readTextFile(`${bundle}/${name}`);
+    assert(!NOT_ASCII.test(code), name);
+  }
 
   const start = ["run", "--quiet", "--no-config", "-A", `${bundle}/cli.js`];
   const job = [...start, "run", "--job-command", "echo built"];
-  assertEquals(await deno(directory, job), "built\n");
+  assertEquals((await deno(directory, job)).stdout, "built\n");
   await Deno.writeTextFile(
     `${directory}/job.json`,
-    JSON.stringify({ steps: [{ name: "step", run: "echo built" }] }),
+    JSON.stringify({
+      steps: [{ name: "one", run: "echo built" }, { name: "two", run: "true" }],
+    }),
   );
-  assertEquals(await deno(directory, [...start, "run"]), "built\n");
+  const steps = await deno(directory, [...start, "run"]);
+  assertEquals(steps.stdout, "one | built\n");
+  assertStringIncludes(steps.stderr, "✓ one");
 });
 
-async function deno(cwd: string, args: readonly string[]): Promise<string> {
+async function deno(cwd: string, args: readonly string[]) {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd,
@@ -46,6 +56,10 @@ async function deno(cwd: string, args: readonly string[]): Promise<string> {
     clearEnv: true,
   }).output();
   const decoder = new TextDecoder();
-  assert(success, decoder.decode(stderr));
-  return decoder.decode(stdout);
+  const output = {
+    stdout: decoder.decode(stdout),
+    stderr: decoder.decode(stderr),
+  };
+  assert(success, output.stderr);
+  return output;
 }
