@@ -35,7 +35,7 @@ const MIN_AMBIGUOUS_LENGTH = 12;
 
 /** Parts of connection strings outside of URLs. */
 const CONNECTION_PART: RegExp =
-  /\b(SharedAccess(?:Signature|Key)|AccountKey|AccessKey|Password|Pwd)(\s*=\s*)([^;\s"'&]+)/gi;
+  /\b(SharedAccess(?:Signature|Key)|AccountKey|AccessKey|Password|Pwd)(\s*=\s*)("[^"\r\n]+"|'[^'\r\n]+'|[^;\s"'&]+)/gi;
 
 /** URLs in a text; quotes and brackets end them. */
 const URL_IN_TEXT: RegExp =
@@ -108,7 +108,7 @@ export function secretsInText(text: string): string[] {
   const values = pairs.flatMap((pair) => [...text.matchAll(pair)])
     .filter(([, start, name, value]) =>
       !"?&".includes(start) || isNamedSecret(name, value)
-    ).map((match) => match[3]);
+    ).map((match) => match[3].replace(/^(["'])(.*)\1$/, "$2"));
   const secrets = [...urls.flatMap(secretsInUrl), ...values];
   return [...new Set(secrets)].filter(isWorthMasking);
 }
@@ -307,11 +307,12 @@ function shapesOf(url: string): string[] {
 }
 
 /**
- * One or more schemes, as in `https://` and `jdbc:postgresql://`. A slash or
- * the name of the scheme may be missing if there is user info.
+ * One or more schemes, as in `https://` and `jdbc:postgresql://`. If there is
+ * user info, there may be more slashes or one less, and the name of the scheme
+ * may be missing.
  */
 const SCHEME: RegExp =
-  /^\s*(?:(?:[a-z][a-z0-9+.-]{0,30}::?){1,4}\/\/|(?:https?|ssh|git|svn|ftp):\/?(?=[^/]+@)|\/\/(?=[^/]+@))/i;
+  /^\s*(?:(?:[a-z][a-z0-9+.-]{0,30}::?){1,4}\/\/(?:(?<!\bfile:\/\/)\/+(?=[^/?#]*@))?|(?:https?|ssh|git|svn|ftp):\/?(?=[^/]+@)|\/\/(?=[^/]+@))/i;
 
 const ORACLE_SCHEME = /^jdbc:oracle:/i;
 

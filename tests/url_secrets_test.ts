@@ -31,6 +31,7 @@ describe("showUrl()", () => {
       "git@host:path/to.git",
       "host:path",
       "file:///path/me@home",
+      "file:///me@home/path",
       "/path/to:me@home",
       "./relative",
       "//h/share/me",
@@ -77,6 +78,7 @@ const HOLDING = (secret: string): Record<string, string> => ({
   // Typing mistakes.
   [` https://u:${secret}@h/r`]: " https://***@h/r",
   [`https:/u:${secret}@h/r`]: "https:/***@h/r",
+  [`https:///u:${secret}@h/r`]: "https:///***@h/r",
   [`https:u:${secret}@h/r`]: "https:***@h/r",
   [`//u:${secret}@h/r`]: "//***@h/r",
   [`hg::https://u:${secret}@h/r`]: "hg::https://***@h/r",
@@ -179,6 +181,14 @@ describe("secretsInText()", () => {
     ];
     for (const text of texts) {
       assertEquals(secretsInText(text), ["s3cr3t-pass"], text);
+    }
+  });
+
+  it("finds quoted passwords of connection strings", () => {
+    for (const [quote, password] of [["'", 'two; "words"'], ['"', "it's 1"]]) {
+      const text = `Server=h;Password=${quote}${password}${quote};User Id=u`;
+      assertEquals(secretsInText(text), [password]);
+      assertEquals(showUrlsIn(text), "Server=h;Password=***;User Id=u");
     }
   });
 
