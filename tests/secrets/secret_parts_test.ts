@@ -88,6 +88,56 @@ const DOCUMENTS: Record<string, [string, secret: string[], plain: string[]]> = {
     ["npm_aB3dE5fG7hI9jK1lM3nO5pQ7"],
     ["always-auth"],
   ],
+  "a quoted password of a connection string": [
+    `Server=db.example.com;Password='p;a "b" c';User ID=somebody`,
+    ['p;a "b" c'],
+    ["somebody", "db.example.com"],
+  ],
+  "JSON with comments": [
+    '{\n  // of the test system\n  "dbPassword": "hunter2-xyz",\n  "user": "somebody",\n}',
+    ["hunter2-xyz"],
+    ["somebody", "of the test system"],
+  ],
+  "lines of JSON": [
+    '{"user":"somebody"}\n{"password":"hunter2-\\u0078yz"}\n',
+    ["hunter2-xyz"],
+    ["somebody"],
+  ],
+  "XML and source code": [
+    `<add name="somebody" password="hunter2-xyz"/> define('API_TOKEN', 'abcd-efgh-1234');`,
+    ["hunter2-xyz", "abcd-efgh-1234"],
+    ["somebody", "define"],
+  ],
+  "settings with a comment after a value": [
+    "user = somebody ; of tests\npassword = hunter2-xyz ; since May\n",
+    ["hunter2-xyz"],
+    ["somebody", "since May"],
+  ],
+  "a header": [
+    "Authorization: Bearer hunter2-xyz",
+    ["hunter2-xyz"],
+    ["Authorization", "Bearer"],
+  ],
+  "fields of a form": [
+    "user=somebody&password=hunter2%2Fxyz&grant_type=password",
+    ["hunter2%2Fxyz", "hunter2/xyz"],
+    ["somebody", "grant_type"],
+  ],
+  "a private key in one line": [
+    KEY.replaceAll("\n", "\\n"),
+    [KEY, KEY.split("\n")[2]],
+    ["PRIVATE", "MIIE"],
+  ],
+  "a document in base64": [
+    btoa('{"user":"somebody","password":"hunter2-xyz"}'),
+    ["hunter2-xyz", '{"user":"somebody","password":"hunter2-xyz"}'],
+    ["somebody"],
+  ],
+  "a value of Kubernetes in base64": [
+    `data:\n  user: ${btoa("somebody")}\n  password: ${btoa("hunter2-xyz")}\n`,
+    ["hunter2-xyz", btoa("hunter2-xyz")],
+    ["somebody", "data"],
+  ],
   "a list of tokens": [
     '["wJalrXUtnFEMI7K7MDENGbPx", "some words that are plain"]',
     ["wJalrXUtnFEMI7K7MDENGbPx"],
