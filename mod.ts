@@ -110,8 +110,8 @@ export type {
   CacheUse,
   StepCacheConfig,
 } from "./src/config/step_cache_config.ts";
-export type { StepPermissions } from "./src/config/step_permissions.ts";
-export type { Condition } from "./src/schema/condition.ts";
+export type { StepPermissions } from "./src/config/step_config.ts";
+export type { Condition } from "./src/schema/scalars.ts";
 export type { EventFacts, Match, When, WhenParts } from "./src/schema/when.ts";
 export type {
   Phase,
@@ -122,7 +122,7 @@ export type {
   PluginContext,
 } from "./src/plugins/plugin.ts";
 export type { PluginMetric, PluginTiming } from "./src/plugins/run_phase.ts";
-export type { PluginGrants } from "./src/config/plugin_grants.ts";
+export type { PluginGrants } from "./src/config/text_values.ts";
 export type {
   SecretProviderOption,
   SecretProviderOptions,

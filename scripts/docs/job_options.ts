@@ -26,8 +26,8 @@ const TYPES: Readonly<Record<OptionType & string, string>> = {
 const HEAD =
   `// Written by \`deno task docs\` from the table of options in src/options/.
 import type { SourceType } from "../options/source_options.ts";
-import type { PluginGrants } from "./plugin_grants.ts";
 import type { SecretProviderOptions } from "./secret_providers.ts";
+import type { PluginGrants } from "./text_values.ts";
 `;
 
 /**

@@ -1,4 +1,4 @@
-import { settingVariables } from "../../src/config/option_variables.ts";
+import { settingVariables } from "../../src/config/job_keys.ts";
 import type { JsonSchema } from "../../src/schema/combinators.ts";
 import {
   jobFile,

@@ -1,11 +1,11 @@
-import { oneLine } from "../terminal/text.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { RunnerError } from "../errors.ts";
 import { type Cancellation, onAbort } from "../process/cancellation.ts";
 import { enlargePipe } from "../process/pipe_size.ts";
 import { type ByteStream, spawn } from "../process/spawn.ts";
-import { hasValidChecksum } from "./tar_header.ts";
+import { oneLine } from "../terminal/text.ts";
 import { unpackError } from "./entry.ts";
+import { hasValidChecksum } from "./tar_header.ts";
 
 /** Format of an archive. */
 export type ArchiveFormat = "tar" | "gzip" | "bzip2" | "xz" | "zstd" | "zip";

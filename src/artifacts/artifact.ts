@@ -16,9 +16,9 @@
  * the files against the patterns in the definition of the workflow.
  */
 
-import { OWN_DIRECTORY } from "../job_path.ts";
-import type { ChildEnvironment } from "../environment/child_environment.ts";
 import type { CacheStore } from "../cache/cache_store.ts";
+import type { ChildEnvironment } from "../environment/child_environment.ts";
+import { OWN_DIRECTORY } from "../job_path.ts";
 
 /** When a job saves an artifact. */
 export type ArtifactWhen = "on_success" | "on_failure" | "always";

@@ -101,9 +101,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     group: "Inspect",
     summary: "Show the permissions of a pipeline and the command that runs it",
     load: () =>
-      import("./commands/permissions.ts").then((module) =>
-        module.permissionsCommand
-      ),
+      import("./commands/exec.ts").then((module) => module.permissionsCommand),
   },
   doctor: {
     group: "Inspect",
@@ -121,7 +119,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     group: "Sources and workspace",
     summary: "Copy a directory into the code directory",
     load: () =>
-      import("./commands/copy.ts").then((module) => module.copyCommand),
+      import("./commands/checkout.ts").then((module) => module.copyCommand),
   },
   git: {
     group: "Sources and workspace",
@@ -210,7 +208,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     group: "More",
     summary: "Print the version",
     load: () =>
-      import("./commands/version.ts").then((module) => module.versionCommand),
+      import("./commands/help.ts").then((module) => module.versionCommand),
   },
 };
 

@@ -1,13 +1,13 @@
-import { absolutePath } from "../job_path.ts";
 import { parseJobFile } from "../config/job_file.ts";
 import { messageOf } from "../errors.ts";
+import { absolutePath } from "../job_path.ts";
 import type { Logger } from "../output/logger.ts";
 import { maskEnvironment } from "../runner/mask_secrets.ts";
-import { maskDefinitions } from "../triggers/mask_definitions.ts";
 import type { RunnerContext } from "../runner/runner_context.ts";
-import type { Condition } from "../schema/condition.ts";
 import { readJobText } from "../schema/read_document.ts";
+import type { Condition } from "../schema/scalars.ts";
 import { plannedSteps } from "../steps/expand_matrix.ts";
+import { maskDefinitions } from "../triggers/mask_definitions.ts";
 import type { JobDefinition } from "../workflow/definition/definition.ts";
 import { readJobDefinition } from "../workflow/definition/read_job_definition.ts";
 import { readWorkflow } from "../workflow/definition/read_workflow.ts";

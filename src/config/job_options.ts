@@ -1,7 +1,7 @@
 // Written by `deno task docs` from the table of options in src/options/.
 import type { SourceType } from "../options/source_options.ts";
-import type { PluginGrants } from "./plugin_grants.ts";
 import type { SecretProviderOptions } from "./secret_providers.ts";
+import type { PluginGrants } from "./text_values.ts";
 
 /** Source of the code. */
 export interface JobSourceOptions {

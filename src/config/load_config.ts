@@ -1,4 +1,3 @@
-import { absolutePath } from "../job_path.ts";
 import { booleanVariable } from "../boolean.ts";
 import {
   type Environment,
@@ -8,6 +7,7 @@ import {
 } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
+import { absolutePath } from "../job_path.ts";
 import type { Option } from "../options/option.ts";
 import {
   findOption,
@@ -15,6 +15,7 @@ import {
   OPTIONS,
   type OptionValue,
 } from "../options/options.ts";
+import type { When } from "../schema/when.ts";
 import { suggest } from "../suggest.ts";
 import type {
   ConfigProblem,
@@ -29,7 +30,6 @@ import {
   type Layer,
   Settings,
 } from "./settings.ts";
-import type { When } from "../schema/when.ts";
 import type { StepConfig } from "./step_config.ts";
 import { imageWarnings, jobEnvWarnings } from "./text_values.ts";
 

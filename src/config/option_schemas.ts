@@ -28,10 +28,9 @@ import {
   positiveDuration,
   text,
 } from "../schema/scalars.ts";
-import { grantLines, type PluginGrants } from "./plugin_grants.ts";
+import { inheritance } from "./step_config.ts";
 import { shell } from "./step_keys.ts";
-import { inheritance } from "./step_permissions.ts";
-import { listText } from "./text_values.ts";
+import { grantLines, listText, type PluginGrants } from "./text_values.ts";
 
 /** A plugin URL in a job file. */
 interface PluginEntry {

@@ -3,8 +3,8 @@ import type { Option } from "../options/option.ts";
 import { OPTION_GROUPS, OPTIONS } from "../options/options.ts";
 import { didYouMean, suggest } from "../suggest.ts";
 import type { JobOptions } from "./job_options.ts";
-import { grantLines, type PluginGrants } from "./plugin_grants.ts";
 import { type Layer, layerOf, type SettingValue } from "./settings.ts";
+import { grantLines, type PluginGrants } from "./text_values.ts";
 
 /** Values by property; `group.property` for those in a group. */
 type Values = ReadonlyMap<string, unknown>;

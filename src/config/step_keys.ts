@@ -1,14 +1,21 @@
+import { VARIABLE_NAME } from "../environment/variables.ts";
 import { jobPathProblem } from "../job_path.ts";
-import { item, list, listOrOne, variables } from "../schema/collections.ts";
+import {
+  dictionary,
+  item,
+  list,
+  listOrOne,
+  variables,
+} from "../schema/collections.ts";
 import {
   byShape,
   type JsonSchema,
   type Keys,
+  keySchema,
   mapped,
   mapping,
   type Schema,
 } from "../schema/combinators.ts";
-import { conditionDescription } from "../schema/condition.ts";
 import type { DocumentNode } from "../schema/document.ts";
 import {
   dependenciesOf,
@@ -17,6 +24,7 @@ import {
 } from "../schema/graph_problems.ts";
 import {
   condition,
+  conditionDescription,
   decimal,
   duration,
   FILLED_TEXT,
@@ -28,7 +36,7 @@ import {
   variableName,
 } from "../schema/scalars.ts";
 import { when, WHEN_DESCRIPTION } from "../schema/when.ts";
-import { matrix } from "./matrix_keys.ts";
+import { didYouMean, suggest } from "../suggest.ts";
 import { serviceKeys } from "./service_keys.ts";
 import {
   GROUP_NAME,
@@ -39,14 +47,16 @@ import {
 import { cacheUses, stepCache } from "./step_cache_config.ts";
 import {
   type ConcurrencyGroup,
+  inheritance,
+  type MatrixConfig,
   MAX_STEP_NAME_LENGTH,
+  permissions,
   type RetryConfig,
   STEP_NAME,
   type StepConfig,
   stepNameProblem,
   type StepSettings,
 } from "./step_config.ts";
-import { inheritance, permissions } from "./step_permissions.ts";
 
 /** JSON Schema of a key that is the name of a step. */
 const STEP_NAME_SCHEMA: JsonSchema = {
@@ -56,7 +66,7 @@ const STEP_NAME_SCHEMA: JsonSchema = {
 };
 
 /** Schema of a step name. */
-export const stepName: Schema<string> = {
+const stepName: Schema<string> = {
   ...text({ problemOf: stepNameProblem }),
   jsonSchema: () => ({
     type: ["string", "number", "boolean"],
@@ -174,6 +184,92 @@ const concurrencyGroup: Schema<ConcurrencyGroup> = byShape(
     }),
   },
 );
+
+const VARIABLE_NAMES = {
+  pattern: VARIABLE_NAME,
+  words: "the name of a variable, such as OS",
+};
+
+const axis = list(item, { minimum: 1 });
+
+const combinations = list(
+  dictionary(item, "map names to values", { keys: VARIABLE_NAMES, minimum: 1 }),
+  { minimum: 1 },
+);
+
+const MATRIX_EXTRAS = {
+  include: {
+    schema: combinations,
+    description:
+      "Combinations to add, or variables to add to the combinations that they match.",
+  },
+  exclude: {
+    schema: combinations,
+    description: "Combinations to leave out.",
+  },
+};
+
+/** Schema of a matrix: lists of values by variable. */
+const matrix: Schema<MatrixConfig> = {
+  jsonSchema: () => ({
+    title: "Matrix",
+    type: "object",
+    properties: {
+      include: keySchema(MATRIX_EXTRAS.include),
+      exclude: keySchema(MATRIX_EXTRAS.exclude),
+    },
+    propertyNames: { pattern: VARIABLE_NAME.source },
+    additionalProperties: {
+      ...axis.jsonSchema(),
+      description: "Values of a variable.",
+    },
+    not: {
+      type: "object",
+      propertyNames: { enum: ["include", "exclude"] },
+      properties: { include: { type: "null" } },
+    },
+  }),
+  parse(node) {
+    const { entries } = node;
+    if (entries === undefined) {
+      return void node.report("must map names to lists");
+    }
+    const axes: Record<string, readonly string[]> = Object.create(null);
+    const extras: Pick<MatrixConfig, "include" | "exclude"> = {};
+    for (const [name, value] of entries) {
+      if (name === "include" || name === "exclude") {
+        if (value.isNull) continue;
+        Object.assign(extras, { [name]: combinations.parse(value) });
+      } else {
+        if (!VARIABLE_NAME.test(name)) {
+          value.report(`must be ${VARIABLE_NAMES.words}`);
+        }
+        axes[name] = axis.parse(value) ?? [];
+      }
+    }
+    if (Object.keys(axes).length === 0 && extras.include === undefined) {
+      node.report("must name a variable and its values");
+    }
+    for (const [name, value] of entries) {
+      if (name === "exclude") checkExcluded(value, Object.keys(axes));
+    }
+    return { axes, ...extras };
+  },
+};
+
+/** An unknown variable would silently exclude nothing. */
+function checkExcluded(node: DocumentNode, axes: readonly string[]): void {
+  for (const combination of node.items ?? []) {
+    for (const [name, value] of combination.entries ?? []) {
+      if (axes.includes(name)) continue;
+      value.explain(() => {
+        const near = suggest(name, axes);
+        return `${value.label} is not a variable of the matrix` +
+          didYouMean(near);
+      });
+    }
+  }
+}
 
 /** Keys of a step, except its name. */
 const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {

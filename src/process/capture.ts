@@ -1,5 +1,5 @@
-import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { joinBytes } from "../bytes.ts";
+import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { type Cancellation, onAbort } from "./cancellation.ts";
 import { type ByteStream, type ExitStatus, spawn } from "./spawn.ts";
 import {

@@ -1,5 +1,5 @@
-import { type Environment, VARIABLE_NAME } from "../environment/variables.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
+import { type Environment, VARIABLE_NAME } from "../environment/variables.ts";
 import { closeFilesOnExec } from "./inherited_files.ts";
 import type { ProcessTree } from "./process_tree.ts";
 import {

@@ -1,22 +1,22 @@
-import { CI_DIRECTORY } from "../job_path.ts";
-import { listed } from "../suggest.ts";
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
 import type { StepConfig } from "../config/step_config.ts";
 import { osReason, RunnerError } from "../errors.ts";
+import { temporaryDirectory } from "../fs/temporary_directory.ts";
+import { readUntrusted } from "../fs/untrusted_file.ts";
+import { CI_DIRECTORY } from "../job_path.ts";
 import type { Phase } from "../plugins/plugin.ts";
-import { printable } from "../terminal/text.ts";
 import { copyTree } from "../source/copy_source.ts";
 import {
   changesBetween,
   type Manifest,
   takeManifest,
 } from "../source/directory_manifest.ts";
+import { listed } from "../suggest.ts";
+import { printable } from "../terminal/text.ts";
 import { realPath } from "../workspace/guard.ts";
-import { readUntrusted } from "../fs/untrusted_file.ts";
-import { temporaryDirectory } from "../fs/temporary_directory.ts";
-import type { RunState } from "./run_state.ts";
 import { recordFailure } from "./job_result.ts";
+import type { RunState } from "./run_state.ts";
 
 /** Maximum number of paths that a message lists. */
 const SHOWN_COUNT = 20;

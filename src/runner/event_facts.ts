@@ -1,7 +1,7 @@
 import { parseJobEnv } from "../config/text_values.ts";
+import { visibleToJobs } from "../environment/child_environment.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
-import { visibleToJobs } from "../environment/child_environment.ts";
 import {
   type EventFacts,
   usesPaths,

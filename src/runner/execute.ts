@@ -2,26 +2,26 @@ import { commandText } from "../command_text.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
 import { bareLog, type StepLog, tailedLog } from "../output/job_log.ts";
-import type { JobPlan } from "../steps/job_plan.ts";
-import { showUrl } from "../url_secrets.ts";
 import { maxLineBytes } from "../output/line_limit.ts";
 import type { Sinks } from "../output/printer.ts";
+import type { JobPlan } from "../steps/job_plan.ts";
 import { commandEnd, runCommand } from "../steps/run_command.ts";
 import type { AttemptResult, StepResult } from "../steps/step.ts";
+import { showUrl } from "../url_secrets.ts";
 import {
   inheritableEnvironment,
   jobFacts,
   type TraceContext,
 } from "./job_environment.ts";
-import { cancelledError, recordFailure } from "./job_result.ts";
-import type { RunnerContext } from "./runner_context.ts";
-import { lockIdsOf, type RunState } from "./run_state.ts";
 import { openLauncher } from "./job_launcher.ts";
+import { cancelledError, recordFailure } from "./job_result.ts";
 import type {
   Container,
   ContainerSetting,
   OpenContainerOptions,
 } from "./nested_container.ts";
+import { lockIdsOf, type RunState } from "./run_state.ts";
+import type { RunnerContext } from "./runner_context.ts";
 import {
   currentDirectory,
   foreignSources,

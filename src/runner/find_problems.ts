@@ -1,4 +1,6 @@
 import type { JobConfig } from "../config/job_config.ts";
+import { childEnvironment } from "../environment/child_environment.ts";
+import { DENO_VARIABLES } from "../environment/variables.ts";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { readUntrusted } from "../fs/untrusted_file.ts";
 import { absolutePath, isInside, normalizePath } from "../job_path.ts";
@@ -6,8 +8,6 @@ import type { StepLog } from "../output/job_log.ts";
 import { LineAssembler } from "../output/line_assembler.ts";
 import type { StreamName } from "../output/line_limit.ts";
 import type { Sink } from "../output/sink.ts";
-import { childEnvironment } from "../environment/child_environment.ts";
-import { DENO_VARIABLES } from "../environment/variables.ts";
 import { findDeno } from "../plugins/sandbox/find_deno.ts";
 import { onAbort } from "../process/cancellation.ts";
 import { type RunningProcess, spawn } from "../process/spawn.ts";

@@ -4,20 +4,20 @@
  *
  * @module
  */
-import { absolutePath } from "../job_path.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { type SettingValue, shownSetting } from "../config/settings.ts";
 import { parseEnvLines } from "../config/text_values.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
 import { messageOf } from "../errors.ts";
+import { absolutePath } from "../job_path.ts";
 import { OPTIONS } from "../options/options.ts";
+import { RECORD_FILE, type RunEvents } from "../report/run_event.ts";
 import {
   readRecord,
   readRecordText,
   type RecordText,
   type RunRecord,
 } from "../report/run_record.ts";
-import { RECORD_FILE, type RunEvents } from "../report/run_event.ts";
 import { showUrl } from "../url_secrets.ts";
 import { guardPath } from "../workspace/guard.ts";
 import type { RunState } from "./run_state.ts";

@@ -1,14 +1,17 @@
-import { absolutePath } from "../job_path.ts";
 import type { JobConfig } from "../config/job_config.ts";
-import { parseEnvLines } from "../config/text_values.ts";
+import { OptionReader } from "../config/option_reader.ts";
 import {
   defaultLayer,
   environmentLayer,
   type Layer,
   Settings,
 } from "../config/settings.ts";
+import { parseEnvLines } from "../config/text_values.ts";
 import { Variable } from "../environment/variables.ts";
 import type { Host } from "../host.ts";
+import { absolutePath } from "../job_path.ts";
+import { defaultOf } from "../options/options.ts";
+import type { Logger } from "../output/logger.ts";
 import {
   collectSecrets,
   GUESS,
@@ -18,13 +21,10 @@ import {
   urlSecrets,
   withoutReferences,
 } from "../secrets/collect.ts";
-import { defaultOf } from "../options/options.ts";
-import type { Logger } from "../output/logger.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { Step } from "../steps/step.ts";
 import { listed, suggest } from "../suggest.ts";
 import { secretsInUrl } from "../url_secrets.ts";
-import { OptionReader } from "../config/option_reader.ts";
 
 /** Parts of a runner that masking needs. */
 interface MaskingContext {

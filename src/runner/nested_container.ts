@@ -8,14 +8,14 @@ import {
   passVariables,
 } from "../container/container_arguments.ts";
 import {
+  changeOwner,
+  openContainerFiles,
+} from "../container/container_files.ts";
+import {
   attachedStart,
   findEngine,
   removeContainer,
 } from "../container/engine.ts";
-import {
-  changeOwner,
-  openContainerFiles,
-} from "../container/container_files.ts";
 import {
   type ChildEnvironment,
   childEnvironment,
@@ -24,12 +24,12 @@ import { Variable } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import { isObject } from "../json_value.ts";
 import type { spawn } from "../process/spawn.ts";
+import { inlineCommand } from "../steps/shell.ts";
 import type { Workspace } from "../workspace/layout.ts";
-import { makeDirectories } from "./job_workspace.ts";
 import { jobFacts, type TraceContext } from "./job_environment.ts";
+import { makeDirectories } from "./job_workspace.ts";
 import { lockIdsOf, type RunState } from "./run_state.ts";
 import { foreignSources, withSafeDirectories } from "./working_directory.ts";
-import { inlineCommand } from "../steps/shell.ts";
 
 /** Path of the secrets file in the container. */
 const SECRETS_FILE = "/run/secrets/env";

@@ -10,13 +10,13 @@ import { Variable } from "../environment/variables.ts";
 import { pathExistsSync } from "../fs/files.ts";
 import { CI_SYSTEMS, type OptionName } from "../options/options.ts";
 import type { Phase } from "../plugins/plugin.ts";
-import type { RunEvents } from "../report/run_event.ts";
 import type { StepProblems } from "../report/problem_finder.ts";
+import type { RunEvents } from "../report/run_event.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import type { StepResult } from "../steps/step.ts";
 import type { Trigger } from "../triggers/trigger_options.ts";
-import type { JobControls } from "./run_job_options.ts";
 import { fillMasker } from "./mask_secrets.ts";
+import type { JobControls } from "./run_job_options.ts";
 import type { JobPlugins, RunReporting, RunState } from "./run_state.ts";
 
 /**

@@ -1,7 +1,7 @@
-import { CI_DIRECTORY } from "../job_path.ts";
 import type { JobConfig, SourceConfig } from "../config/job_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
 import { Variable } from "../environment/variables.ts";
+import { CI_DIRECTORY } from "../job_path.ts";
 import type { RunRecorder, StageRecord } from "../report/run_event.ts";
 import type { Revision } from "../source/git/eval_repository.ts";
 import type { SourceContext, SourceMeasure } from "../source/source.ts";

@@ -1,5 +1,4 @@
 import { Settings } from "../config/settings.ts";
-import { type JobSystem, SYSTEM } from "../steps/job_system.ts";
 import type { StepConfig } from "../config/step_config.ts";
 import { Variable } from "../environment/variables.ts";
 import type { PrivateDirectory } from "../fs/temporary_directory.ts";
@@ -14,6 +13,7 @@ import type { RunRecord } from "../report/run_record.ts";
 import type { SecretLookup } from "../secrets/references.ts";
 import type { SourceRegistry } from "../source/custom_source.ts";
 import type { Manifest } from "../source/directory_manifest.ts";
+import { type JobSystem, SYSTEM } from "../steps/job_system.ts";
 import type { Step, StepResult } from "../steps/step.ts";
 import type { Trigger } from "../triggers/trigger_options.ts";
 import type { WorkspaceLock } from "../workspace/lock.ts";

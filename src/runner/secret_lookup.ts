@@ -1,8 +1,8 @@
 import type { JobConfig } from "../config/job_config.ts";
 import type { Settings } from "../config/settings.ts";
 import { visibleToJobs } from "../environment/child_environment.ts";
-import { findOption } from "../options/options.ts";
 import { isInside } from "../job_path.ts";
+import { findOption } from "../options/options.ts";
 import {
   readProviders,
   type SecretProviders,
@@ -16,8 +16,8 @@ import {
 } from "../secrets/references.ts";
 import { storeLookup } from "../secrets/store/lookup.ts";
 import type { Step } from "../steps/step.ts";
-import type { RunnerContext } from "./runner_context.ts";
 import type { RunState } from "./run_state.ts";
+import type { RunnerContext } from "./runner_context.ts";
 
 /** State of a run that secrets are resolved for. */
 export type SecretsRun =

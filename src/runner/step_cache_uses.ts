@@ -10,8 +10,8 @@ import {
   restoreDirectories,
   saveDirectories,
 } from "../cache/saved_directories.ts";
-import type { CacheUse, CacheUseRecord } from "../config/step_cache_config.ts";
 import type { JobConfig } from "../config/job_config.ts";
+import type { CacheUse, CacheUseRecord } from "../config/step_cache_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
 import { variableInfo } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";

@@ -10,6 +10,8 @@ import {
 import { isChain } from "../graph_scheduler.ts";
 import type { LineFields } from "../output/printer.ts";
 import type { Masker } from "../secrets/masker.ts";
+import type { AttemptContext } from "../steps/attempt.ts";
+import { type AttemptFiles, openAttemptFiles } from "../steps/attempt_files.ts";
 import { type PlannedStep, runsAlongside } from "../steps/expand_matrix.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import {
@@ -19,9 +21,7 @@ import {
   trustOutputs,
 } from "../steps/output_files.ts";
 import { StepOutputs } from "../steps/outputs.ts";
-import { type AttemptFiles, openAttemptFiles } from "../steps/attempt_files.ts";
 import { ServicePorts } from "../steps/services.ts";
-import type { AttemptContext } from "../steps/attempt.ts";
 import type { StepEvent } from "../steps/step.ts";
 import {
   checkSandbox,
@@ -31,18 +31,18 @@ import {
 } from "../steps/step_sandbox.ts";
 import { guardPath } from "../workspace/guard.ts";
 import type { Workspace } from "../workspace/layout.ts";
-import { makeArtifacts } from "./job_workspace.ts";
 import {
   inheritableEnvironment,
   jobFacts,
   stepEnvironment,
   type TraceContext,
 } from "./job_environment.ts";
-import { lockIdsOf, type RunState } from "./run_state.ts";
-import { openJobRegistration } from "./job_registration.ts";
 import { openLauncher } from "./job_launcher.ts";
+import { openJobRegistration } from "./job_registration.ts";
+import { makeArtifacts } from "./job_workspace.ts";
 import { openJobLog } from "./open_job_log.ts";
 import { remaskJobLog } from "./record_steps.ts";
+import { lockIdsOf, type RunState } from "./run_state.ts";
 import {
   currentDirectory,
   type FailureHint,

@@ -1,6 +1,6 @@
-import { CI_DIRECTORY } from "../job_path.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
+import { CI_DIRECTORY } from "../job_path.ts";
 import type { StepLog } from "../output/job_log.ts";
 import { withoutSequences } from "../terminal/text.ts";
 import type { RunState } from "./run_state.ts";

@@ -1,7 +1,7 @@
+import { byShape, type Schema } from "./combinators.ts";
 import type { DocumentNode } from "./document.ts";
 import { referenceProblem } from "./reference.ts";
 import { text } from "./scalars.ts";
-import { byShape, type Schema } from "./combinators.ts";
 
 const anyText = text();
 

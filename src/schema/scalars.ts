@@ -2,13 +2,6 @@ import { booleanProblem, parseBoolean } from "../boolean.ts";
 import { VARIABLE_NAME } from "../environment/variables.ts";
 import { didYouMean, oneOf, suggest } from "../suggest.ts";
 import type { Schema } from "./combinators.ts";
-import {
-  type Condition,
-  CONDITION_NAMES,
-  CONDITION_PATTERN,
-  CONDITIONS,
-  parseCondition,
-} from "./condition.ts";
 import type { DocumentNode } from "./document.ts";
 import {
   DURATION,
@@ -288,6 +281,68 @@ export function choice<T extends string>(
   };
 }
 
+/**
+ * When a step or job runs after all of its dependencies have ended.
+ *
+ * | condition | runs if |
+ * | --- | --- |
+ * | `all_success` | all dependencies succeeded; a skipped one counts as not succeeded |
+ * | `any_failed` | a dependency failed, was cancelled or timed out; for a step, indirect dependencies count as well |
+ * | `always` | all dependencies have ended, with any result |
+ *
+ * With `any_failed`, a step or job without dependencies never runs.
+ */
+export type Condition = "all_success" | "any_failed" | "always";
+
+/**
+ * All spellings of conditions.
+ *
+ * The coordinator understands exactly these. It silently skips a job with any
+ * other condition.
+ */
+export const CONDITIONS: Readonly<Record<string, Condition>> = {
+  all_success: "all_success",
+  any_failed: "any_failed",
+  always: "always",
+  "": "all_success",
+  "all_success(needs)": "all_success",
+  "any_failed(needs)": "any_failed",
+  "always()": "always",
+};
+
+/** Source of a regular expression that matches all spellings. */
+const CONDITION_PATTERN: string = `^\\s*(${
+  Object.keys(CONDITIONS)
+    .map((spelling) => spelling.replace(/[()]/g, "\\$&"))
+    .join("|")
+})\\s*$`;
+
+/** Usual spellings of conditions. */
+const CONDITION_NAMES: readonly Condition[] = [
+  "all_success",
+  "any_failed",
+  "always",
+];
+
+/** Allowed conditions, for messages. */
+export const CONDITION_WORDS: string = oneOf(CONDITION_NAMES);
+
+/**
+ * Parses a condition, ignoring white space around it.
+ *
+ * @returns The condition; `undefined` if the value is not one.
+ */
+export function parseCondition(value: unknown): Condition | undefined {
+  if (typeof value !== "string") return undefined;
+  const text = value.trim();
+  return Object.hasOwn(CONDITIONS, text) ? CONDITIONS[text] : undefined;
+}
+
+/** Description of the key `condition` of a job or a step. */
+export function conditionDescription(subject: "job" | "step"): string {
+  return `Condition for running the ${subject}, checked when its dependencies have ended.`;
+}
+
 const CHOSEN_CONDITION = choice(CONDITION_NAMES);
 
 /** Schema of a condition in all spellings. */
@@ -392,3 +447,28 @@ function between(low: string, high: string): string[] {
 function digit(first: number, last: number): string {
   return first === last ? `${first}` : `[${first}-${last}]`;
 }
+
+/** Name of a Kubernetes object: an RFC 1123 subdomain. */
+export const SUBDOMAIN =
+  /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+
+/**
+ * CPU: a number of cores with a fraction, or a whole number of millicores. Unlike
+ * in Kubernetes, there are no exponents.
+ */
+export const CPU_PATTERN = /^([0-9]+\.?[0-9]*|\.[0-9]+|[0-9]{1,15}m)$/;
+
+/**
+ * Memory: a number, optionally with a unit; only the case of the final `B` is
+ * free. Kubernetes is stricter about units, but allows exponents.
+ */
+export const MEMORY_PATTERN =
+  /^([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTP]i|[KMGTP][Bb]?)?$/;
+
+/** Allowed CPU amounts, for messages. */
+export const CPU_WORDS =
+  'cores such as 2 or 0.5, or thousandths such as "500m"';
+
+/** Allowed memory amounts, for messages. */
+export const MEMORY_WORDS =
+  'bytes, or a number with one of the units Ki, Mi, Gi, Ti, Pi, K, M, G, T, P, such as "4Gi"';

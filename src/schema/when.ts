@@ -12,11 +12,11 @@
  * @module
  */
 import type { Environment } from "../environment/variables.ts";
+import { RunnerError } from "../errors.ts";
 import { isObject } from "../json_value.ts";
 import { didYouMean, listed, suggest } from "../suggest.ts";
 import { dictionary, listOrOne } from "./collections.ts";
 import { byShape, mapping, type Schema } from "./combinators.ts";
-import { EVENT_TYPES } from "./events.ts";
 import { anyGlob, eventGlob } from "./globs.ts";
 import {
   ANY_TEXT,
@@ -25,6 +25,19 @@ import {
   text,
   type TextRule,
 } from "./scalars.ts";
+
+/** Types of repository events; the coordinator sends no others. */
+export const EVENT_TYPES = [
+  "push",
+  "pull_request_opened",
+  "pull_request_updated",
+  "pull_request_merged",
+  "pull_request_closed",
+  "tag_created",
+] as const;
+
+/** Type of a repository event. */
+export type EventType = (typeof EVENT_TYPES)[number];
 
 /** Condition on a fact: one pattern, several patterns, or `any` and `not`. */
 export type Match =
@@ -417,3 +430,20 @@ export const when: Schema<When> = mapping<When>("When", {
     description: "Parts, none of which may match.",
   },
 }, NEEDS_VALUES);
+
+/**
+ * Parses the type of an event.
+ *
+ * @param text Value of an option or a variable.
+ * @throws {RunnerError} `invalid-config` for any other text.
+ */
+export function parseEventType(text: string): EventType {
+  const type = EVENT_TYPES.find((known) => known === text);
+  if (type !== undefined) return type;
+  throw new RunnerError(
+    `Cannot use event ${JSON.stringify(text)}: it must be one of ${
+      EVENT_TYPES.join(", ")
+    }`,
+    { code: "invalid-config" },
+  );
+}

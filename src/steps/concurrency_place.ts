@@ -10,11 +10,11 @@
  * @module
  */
 import type { ConcurrencyGroup } from "../config/step_config.ts";
-import { stateDirectory } from "../environment/state_directory.ts";
+import { stateDirectory } from "../environment/child_environment.ts";
 import type { Environment } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
-import { lstatIfThere } from "../fs/files.ts";
 import { tryLockFile } from "../fs/file_lock.ts";
+import { lstatIfThere } from "../fs/files.ts";
 import { pause } from "../process/time_limit.ts";
 
 /** Delay between two attempts to get a place, in milliseconds. */

@@ -1,8 +1,8 @@
 import type { MatrixConfig } from "../config/step_config.ts";
 import { RunnerError } from "../errors.ts";
-import { parseCondition } from "../schema/condition.ts";
-import type { PlanInput } from "./step_graph.ts";
+import { parseCondition } from "../schema/scalars.ts";
 import type { Step } from "./step.ts";
+import type { PlanInput } from "./step_graph.ts";
 
 /** Maximum number of steps that one definition expands to. */
 const MAX_STEPS = 1_024;

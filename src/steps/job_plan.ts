@@ -10,12 +10,11 @@ import {
   cacheUseProblems,
   stepCacheProblems,
 } from "../config/step_cache_config.ts";
-import { stepNameProblem } from "../config/step_config.ts";
-import { permissionsProblems } from "../config/step_permissions.ts";
+import { permissionsProblems, stepNameProblem } from "../config/step_config.ts";
 import { VARIABLE_NAME } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
-import { CONDITION_WORDS, parseCondition } from "../schema/condition.ts";
 import { MAX_DURATION_MS } from "../schema/duration.ts";
+import { CONDITION_WORDS, parseCondition } from "../schema/scalars.ts";
 import { whenProblem } from "../schema/when.ts";
 import { type PlannedStep, plannedSteps } from "./expand_matrix.ts";
 import { checkOutputNames } from "./outputs.ts";

@@ -1,17 +1,17 @@
 import { decodeUtf8 } from "../bytes.ts";
-import { stateDirectory } from "../environment/state_directory.ts";
+import { stateDirectory } from "../environment/child_environment.ts";
 import type { Environment } from "../environment/variables.ts";
 import { messageOf } from "../errors.ts";
 import { pathExists } from "../fs/files.ts";
 import { readUntrusted } from "../fs/untrusted_file.ts";
 import type { Masker } from "../secrets/masker.ts";
+import { realPath } from "../workspace/guard.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import {
   KEPT_OUTPUTS,
   ownDirectory,
   writeOwnFile,
 } from "../workspace/own_files.ts";
-import { realPath } from "../workspace/guard.ts";
 import { removeIfEmpty, removeTree } from "../workspace/remove.ts";
 import type { CommandOutputs } from "./step.ts";
 

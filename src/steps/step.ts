@@ -1,5 +1,5 @@
 import type { StepSettings } from "../config/step_config.ts";
-import type { Condition } from "../schema/condition.ts";
+import type { Condition } from "../schema/scalars.ts";
 import type { EventFacts } from "../schema/when.ts";
 import type { CommandArgument, RunningCommand } from "./running_command.ts";
 

@@ -1,4 +1,4 @@
-import type { StepPermissions } from "../config/step_permissions.ts";
+import type { StepPermissions } from "../config/step_config.ts";
 import type { Environment } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";

@@ -1,6 +1,6 @@
-import { copyJson, kindOf, plainEntries } from "../schema/copy_json.ts";
-import { itemText, type JsonValue } from "../json_value.ts";
 import { messageOf, RunnerError } from "../errors.ts";
+import { itemText, type JsonValue } from "../json_value.ts";
+import { copyJson, kindOf, plainEntries } from "../schema/copy_json.ts";
 import { DocumentNode } from "../schema/document.ts";
 import { printable, quote, truncated } from "../terminal/text.ts";
 import {

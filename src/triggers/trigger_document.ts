@@ -1,6 +1,6 @@
 import type { Environment } from "../environment/variables.ts";
 import type { JsonValue } from "../json_value.ts";
-import type { Condition } from "../schema/condition.ts";
+import type { Condition } from "../schema/scalars.ts";
 import { type CheckedTrigger, checkTriggers } from "./check_triggers.ts";
 import { TRIGGER_FIELDS } from "./trigger_fields.ts";
 import { bypassEmptyLists, sortTriggers } from "./trigger_graph.ts";

@@ -8,21 +8,6 @@ import {
   type Schema,
 } from "../schema/combinators.ts";
 import {
-  type Condition,
-  CONDITION_WORDS,
-  conditionDescription,
-  CONDITIONS,
-  parseCondition,
-} from "../schema/condition.ts";
-import {
-  CPU_PATTERN,
-  CPU_WORDS,
-  MEMORY_PATTERN,
-  MEMORY_WORDS,
-  SUBDOMAIN,
-} from "../schema/coordinator_values.ts";
-import { kindOf } from "../schema/copy_json.ts";
-import {
   exceedsBytes,
   jsonArray,
   jsonBoolean,
@@ -30,7 +15,20 @@ import {
   jsonInteger,
   jsonObject,
   jsonString,
-} from "../schema/strict_json.ts";
+  kindOf,
+} from "../schema/copy_json.ts";
+import {
+  type Condition,
+  CONDITION_WORDS,
+  conditionDescription,
+  CONDITIONS,
+  CPU_PATTERN,
+  CPU_WORDS,
+  MEMORY_PATTERN,
+  MEMORY_WORDS,
+  parseCondition,
+  SUBDOMAIN,
+} from "../schema/scalars.ts";
 import { didYouMean } from "../suggest.ts";
 import type {
   Trigger,

@@ -1,5 +1,5 @@
 import type { JsonValue } from "../json_value.ts";
-import type { Condition } from "../schema/condition.ts";
+import type { Condition } from "../schema/scalars.ts";
 
 /** Type of the source of a triggered job. */
 export type TriggerSourceType = "git" | "copy" | "none";

@@ -1,7 +1,7 @@
 import { linkNodes, topologicalOrder } from "../graph_scheduler.ts";
+import type { Condition } from "../schema/scalars.ts";
 import { printable } from "../terminal/text.ts";
 import { displayWidth } from "../terminal/width.ts";
-import type { Condition } from "../schema/condition.ts";
 
 /**
  * Draws a workflow for a terminal: a line for each job, below its dependencies.

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { EVENT_TYPES } from "../../src/schema/events.ts";
+import { EVENT_TYPES } from "../../src/schema/when.ts";
 import {
   type CoordinatorOptions,
   startCoordinator,

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { type JobEnv, parseJobEnv } from "../../src/config/text_values.ts";
 import type { SettingValue } from "../../src/config/settings.ts";
+import { type JobEnv, parseJobEnv } from "../../src/config/text_values.ts";
 import { Random } from "../helpers/random.ts";
 import {
   makeFiles,

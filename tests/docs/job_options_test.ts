@@ -2,8 +2,8 @@ import { assertEquals } from "@std/assert";
 import { formatted } from "../../scripts/docs/fill_page.ts";
 import { jobOptionsSource } from "../../scripts/docs/job_options.ts";
 import type { JobOptions } from "../../src/config/job_options.ts";
-import type { PluginGrants } from "../../src/config/plugin_grants.ts";
 import type { SecretProviderOptions } from "../../src/config/secret_providers.ts";
+import type { PluginGrants } from "../../src/config/text_values.ts";
 import type { OptionValues } from "../../src/options/options.ts";
 
 /** `true` if each type can be assigned to the other one. */

@@ -6,14 +6,14 @@ import {
 } from "@std/assert";
 import * as library from "../../mod.ts";
 import { CATALOG } from "../../src/cli/commands.ts";
+import { yaml11Value } from "../../src/cli/migration/inspect_definitions.ts";
 import {
   missingNames,
   programFix,
 } from "../../src/cli/migration/python_runner.ts";
-import { yaml11Value } from "../../src/cli/migration/definition_text.ts";
 import { Variable } from "../../src/environment/variables.ts";
-import { readJobDefinition } from "../../src/workflow/definition/read_job_definition.ts";
 import { OPTIONS } from "../../src/options/options.ts";
+import { readJobDefinition } from "../../src/workflow/definition/read_job_definition.ts";
 import { REPOSITORY } from "../helpers/cli.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {

@@ -2,10 +2,10 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { joinList } from "../../src/command_text.ts";
 import {
   grantLines,
+  listText,
   type PluginGrants,
   readGrantValues,
-} from "../../src/config/plugin_grants.ts";
-import { listText } from "../../src/config/text_values.ts";
+} from "../../src/config/text_values.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { readGrants } from "../../src/plugins/permissions/grants.ts";
 import {

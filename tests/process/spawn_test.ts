@@ -1,4 +1,3 @@
-import { fixedEnvironment } from "../../src/environment/child_environment.ts";
 import {
   assert,
   assertEquals,
@@ -6,6 +5,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { fixedEnvironment } from "../../src/environment/child_environment.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { type Command, spawn } from "../../src/process/spawn.ts";
 import { processEntry } from "../helpers/process_table.ts";

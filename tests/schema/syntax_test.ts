@@ -4,8 +4,8 @@ import {
   assertNotMatch,
   assertRejects,
 } from "@std/assert";
-import { makeExcerpts } from "../../src/schema/excerpt.ts";
 import { RunnerError } from "../../src/errors.ts";
+import { makeExcerpts } from "../../src/schema/excerpt.ts";
 import { Problems } from "../../src/schema/problems.ts";
 import { parseJobText } from "../../src/schema/read_document.ts";
 

@@ -1,12 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { stepProblem } from "../../src/plugins/sandbox/changes.ts";
 import {
   type EventFacts,
   type When,
   whenProblem,
   whenReason,
 } from "../../src/schema/when.ts";
-import { stepProblem } from "../../src/plugins/sandbox/changes.ts";
 import { readWorkflow } from "../../src/workflow/definition/read_workflow.ts";
 import { Random } from "../helpers/random.ts";
 import {

@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { withoutExcerpts } from "../helpers/problem_text.ts";
-import { settingVariables } from "../../src/config/option_variables.ts";
+import { settingVariables } from "../../src/config/job_keys.ts";
 import { triggerDocument } from "../../src/triggers/trigger_document.ts";
 import { JOB_KEYS } from "../../src/workflow/definition/job_body.ts";
 import { definitionTrigger } from "../../src/workflow/definition/job_definition.ts";
 import { readJobDefinition } from "../../src/workflow/definition/read_job_definition.ts";
 import { readWorkflow } from "../../src/workflow/definition/read_workflow.ts";
 import { localJob } from "../../src/workflow/local/local_job.ts";
+import { withoutExcerpts } from "../helpers/problem_text.ts";
 import {
   makeFiles,
   temporaryDirectory,

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { EVENT_TYPES, type EventType } from "../../src/schema/events.ts";
+import { EVENT_TYPES, type EventType } from "../../src/schema/when.ts";
 import {
   type MatchedEvent,
   matchFilters,

@@ -20,11 +20,11 @@ import { variableInfo } from "../../environment/variables.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import { temporaryParents } from "../../fs/temporary_directory.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
-import { canRead, canWrite } from "../../steps/cache/store_access.ts";
 import {
   memoryDirectory,
   recordClearing,
 } from "../../steps/cache/file_memory.ts";
+import { canRead, canWrite } from "../../steps/cache/store_access.ts";
 import { cancelOnSignal, findAction } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";

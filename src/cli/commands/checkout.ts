@@ -68,7 +68,7 @@ export const checkoutCommand: CliCommand = {
  *
  * @throws {RunnerError} If the source cannot be prepared.
  */
-export async function prepareCommandSource(
+async function prepareCommandSource(
   context: CommandContext,
   name: string,
   type: string,
@@ -118,3 +118,24 @@ export async function prepareCommandSource(
   await runner.logger.flush();
   return 0;
 }
+
+export const copyCommand: CliCommand = {
+  usage: "DIRECTORY [OPTIONS]",
+  description:
+    "Copies a directory into the code directory and replaces what an earlier run put\nthere.",
+  examples: [
+    ["copy .", "Copy the current directory"],
+    ["copy ../project --copy-ignore node_modules", "Leave out some files"],
+  ],
+  flags: [
+    ...configFlags([
+      "code_dir",
+      "copy_ignore",
+      "wait",
+    ]),
+    ...checkedFlags(),
+    WORK_DIR_FLAG,
+  ],
+  maxOperands: 1,
+  run: (context) => prepareCommandSource(context, "copy", "copy"),
+};

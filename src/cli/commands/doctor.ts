@@ -10,15 +10,13 @@ import {
   findingLines,
   findOpenFiles,
   findPermissions,
+  findPrograms,
+  findProviders,
   findSandboxOfSteps,
   findUntrustedContainment,
   findWorkspace,
-} from "../doctor/machine.ts";
-import {
-  findPrograms,
-  findProviders,
   neededPrograms,
-} from "../doctor/programs.ts";
+} from "../doctor_checks.ts";
 import {
   JOB_FILE_FLAG,
   runnerInWorkDir,

@@ -16,14 +16,16 @@ import type { StartDecision } from "../../workflow/eval/planned_workflow.ts";
 import { explainJobs } from "../../workflow/explain_jobs.ts";
 import { localJob } from "../../workflow/local/local_job.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
-import { warnOnce } from "../inventory.ts";
-import { EVAL_FLAGS, evalEvent, policyInputs } from "../eval/eval_inputs.ts";
 import {
   changedDefinitions,
+  EVAL_FLAGS,
   evalChanges,
+  evalEvent,
   evalTrees,
+  policyInputs,
   resolveJobPath,
-} from "../eval/eval_trees.ts";
+} from "../eval_inputs.ts";
+import { warnOnce } from "../inventory.ts";
 import {
   EXPLAIN_FLAGS,
   type Explanation,

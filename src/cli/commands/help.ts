@@ -1,3 +1,4 @@
+import { VERSION } from "../../package_version.ts";
 import type { CliCommand } from "../command.ts";
 import { commandHelp, helpColumns, overview } from "../help_text.ts";
 
@@ -18,6 +19,18 @@ export const helpCommand: CliCommand = {
       const command = await catalog.find(name).load();
       await print(commandHelp(name, command, columns));
     }
+    return 0;
+  },
+};
+
+export const versionCommand: CliCommand = {
+  usage: "",
+  description: "Prints the version.",
+  examples: [["version", "Print the version"]],
+  flags: [],
+  maxOperands: 0,
+  async run({ print }) {
+    await print(VERSION);
     return 0;
   },
 };

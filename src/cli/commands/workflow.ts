@@ -38,16 +38,20 @@ const ACTIONS: Readonly<
     return await drawDefinition(context, file);
   },
   async attach(context, id) {
-    const { attachWorkflow } = await import("../workflow/attach_workflow.ts");
+    const { attachWorkflow } = await import(
+      "../workflow/run_workflow_action.ts"
+    );
     return await attachWorkflow(context, id);
   },
   async export(context, file) {
-    const { exportAction } = await import("../workflow/export_action.ts");
+    const { exportAction } = await import(
+      "../workflow/export_workflow_action.ts"
+    );
     return await exportAction(context, file);
   },
   async job(context) {
     const { runExportedJobAction } = await import(
-      "../workflow/exported_job_action.ts"
+      "../workflow/export_workflow_action.ts"
     );
     return await runExportedJobAction(context);
   },

@@ -1,5 +1,17 @@
-import { OWN_DIRECTORY } from "../../job_path.ts";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type Scalar,
+} from "yaml";
 import { RunnerError } from "../../errors.ts";
+import { OWN_DIRECTORY } from "../../job_path.ts";
 import type { JobDefinition } from "../../workflow/definition/definition.ts";
 import { jobDefinition } from "../../workflow/definition/job_definition.ts";
 import {
@@ -9,7 +21,6 @@ import {
 } from "../../workflow/definition/read_job_definition.ts";
 import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
 import { findDefinitions } from "../../workflow/eval/load_tree.ts";
-import { type DefinitionText, readDefinitionText } from "./definition_text.ts";
 import {
   type Inspection,
   isDefinition,
@@ -177,4 +188,339 @@ export async function inspectDefinition(
     };
     findings.push(...await checkCommands(check, context));
   }
+}
+
+/** A shell command in a definition. */
+export interface DefinedCommand {
+  /** Text of the command. */
+  readonly text: string;
+  /** Number of its first line. */
+  readonly line: number;
+}
+
+/** A value that YAML 1.1 and the runner parse differently. */
+export interface DefinedValue {
+  /** Key of the value, or of the list that contains it. */
+  readonly key: string;
+  /** Number of the line. */
+  readonly line: number;
+  /** Value in the Python runner. */
+  readonly before: string;
+  /** Value in this runner. */
+  readonly after: string;
+  /** Line that restores the old value. */
+  readonly fix: string;
+}
+
+/** Contents of a job or workflow file that matter for a migration. */
+export interface DefinitionText {
+  /** Shell commands. */
+  readonly commands: readonly DefinedCommand[];
+  /** Values that change. */
+  readonly values: readonly DefinedValue[];
+  /** Images of jobs. */
+  readonly images: readonly DefinedCommand[];
+  /** Paths of job files that entries refer to. */
+  readonly jobFiles: readonly string[];
+  /** Variables that contain a secret from the store. */
+  readonly secretNames: readonly string[];
+}
+
+/** Keys that contain shell commands. */
+const COMMAND_KEYS = new Set(["command", "job_command", "run"]);
+
+/**
+ * Extracts the contents of a job or workflow file that matter for a migration.
+ * Invalid YAML is skipped: it is reported when definitions are read.
+ */
+function readDefinitionText(text: string): DefinitionText {
+  const found = {
+    commands: [] as DefinedCommand[],
+    values: [] as DefinedValue[],
+    images: [] as DefinedCommand[],
+    jobFiles: [] as string[],
+    secretNames: [] as string[],
+  };
+  const lineCounter = new LineCounter();
+  let document: Document;
+  try {
+    document = parseDocument(text, { lineCounter, uniqueKeys: false });
+  } catch {
+    // The nesting is too deep for the parser.
+    return found;
+  }
+  const getLine = (node: Node) =>
+    lineCounter.linePos(node.range?.[0] ?? 0).line;
+  const stack: unknown[] = [document.contents];
+  while (stack.length > 0) {
+    const node = stack.pop();
+    if (isSeq(node)) stack.push(...node.items.toReversed());
+    if (!isMap(node)) continue;
+    for (const { key, value } of node.items as Pair[]) {
+      const name = isScalar(key) ? String(key.value) : "";
+      if (name === "environment" || name === "env") {
+        readEnvironment(value, { document, found, getLine });
+        continue;
+      }
+      if (name === "vars") readJson(value, name, found.values, getLine, "vars");
+      if (name === "for_each") {
+        readJson(value, name, found.values, getLine, "item");
+      }
+      if (isScalar(value) && typeof value.value === "string") {
+        if (COMMAND_KEYS.has(name)) {
+          found.commands.push(definedCommand(value, getLine(value)));
+        } else if (name === "image" || name === "container_image") {
+          found.images.push({ text: value.value, line: getLine(value) });
+        } else if (name === "job_file") {
+          found.jobFiles.push(value.value);
+        }
+      }
+      stack.push(value);
+    }
+  }
+  return found;
+}
+
+/** The text of a block scalar begins on the line after its header. */
+function definedCommand(node: Scalar, line: number): DefinedCommand {
+  const isBlock = node.type === "BLOCK_LITERAL" || node.type === "BLOCK_FOLDED";
+  return { text: String(node.value), line: isBlock ? line + 1 : line };
+}
+
+function readEnvironment(
+  node: unknown,
+  context: {
+    readonly document: Document;
+    readonly found: { values: DefinedValue[]; secretNames: string[] };
+    readonly getLine: (node: Node) => number;
+  },
+  visited: Set<unknown> = new Set(),
+): void {
+  const { document, found, getLine } = context;
+  const mapping = isAlias(node) ? node.resolve(document) : node;
+  if (visited.has(mapping)) return;
+  visited.add(mapping);
+  if (isSeq(mapping)) {
+    for (const item of mapping.items) readEnvironment(item, context, visited);
+  }
+  if (!isMap(mapping)) return;
+  for (const { key, value: node } of mapping.items as Pair[]) {
+    if (!isScalar(key)) continue;
+    const name = String(key.value);
+    if (name === "<<") {
+      readEnvironment(node, context, visited);
+      continue;
+    }
+    const value = isAlias(node) ? node.resolve(document) : node;
+    if (value === null || !isScalar(value)) continue;
+    if (/\$\{secret:/.test(String(value.value))) found.secretNames.push(name);
+    if (!isPlain(value)) continue;
+    const source = scalarSource(value);
+    const old = yaml11Value(source);
+    const after = /^(?:~|null|Null|NULL)$/.test(source) ? "" : source;
+    if (old === undefined || old.text === after) continue;
+    found.values.push({
+      key: name,
+      line: getLine(key as Node),
+      before: old.text,
+      after,
+      fix: `${name}: ${JSON.stringify(old.text)}`,
+    });
+  }
+}
+
+/** Reads JSON values: variables of a workflow, or items of `for_each`. */
+function readJson(
+  node: unknown,
+  key: string,
+  values: DefinedValue[],
+  getLine: (node: Node) => number,
+  kind: "vars" | "item",
+): void {
+  const stack: { key: string; node: unknown }[] = [{ key, node }];
+  while (stack.length > 0) {
+    const { key, node } = stack.pop()!;
+    if (isSeq(node)) {
+      stack.push(
+        ...node.items.map((item) => ({ key, node: item })).toReversed(),
+      );
+    } else if (isMap(node)) {
+      stack.push(
+        ...(node.items as Pair[]).map((pair) => ({
+          key: String(isScalar(pair.key) ? pair.key.value : key),
+          node: pair.value,
+        })).toReversed(),
+      );
+    } else if (isScalar(node) && isPlain(node)) {
+      const difference = jsonDifference(node, kind);
+      if (difference === undefined) continue;
+      values.push({
+        key,
+        line: getLine(node),
+        ...difference,
+        fix: kind === "item"
+          ? `- ${JSON.stringify(difference.before)}`
+          : `${key}: ${difference.before}`,
+      });
+    }
+  }
+}
+
+function jsonDifference(
+  node: Scalar,
+  kind: "vars" | "item",
+): { before: string; after: string } | undefined {
+  const source = scalarSource(node);
+  const old = yaml11Value(source);
+  if (old === undefined || old.json === undefined) return undefined;
+  if (kind === "item") {
+    const before = goText(old.json);
+    const after = source === "" || source === "~" ? "null" : source;
+    return before.toLowerCase() === after.toLowerCase()
+      ? undefined
+      : { before, after };
+  }
+  const now = node.value;
+  const isSame = typeof now === "number"
+    ? now === Number(old.json)
+    : JSON.stringify(now ?? null) === old.json;
+  return isSame
+    ? undefined
+    : { before: old.json, after: JSON.stringify(now ?? null) };
+}
+
+/** Formats a number as the coordinator does in variables. */
+function goText(json: string): string {
+  const value = Number(json);
+  if (json === "true" || json === "false" || json === "null") return json;
+  const [mantissa, exponent] = value.toExponential().split("e");
+  const power = Number(exponent);
+  if (power >= -4 && power < 6 || value === 0) return `${value}`;
+  const digits = `${Math.abs(power)}`.padStart(2, "0");
+  return `${mantissa}e${power < 0 ? "-" : "+"}${digits}`;
+}
+
+function isPlain(node: Scalar): boolean {
+  return (node.type === "PLAIN" || node.type === undefined) &&
+    node.tag === undefined;
+}
+
+function scalarSource(node: Scalar): string {
+  return node.source ?? (node.value === null ? "" : String(node.value));
+}
+
+/** * A scalar as the Python runner parses it: as YAML 1.1, with the value
+ * formatted * as Python does. */
+interface Yaml11Value {
+  /** Value of an environment variable. */
+  readonly text: string;
+  /** Value as JSON; `undefined` if JSON cannot represent it. */
+  readonly json: string | undefined;
+}
+
+/** Maximum length of a scalar to parse; real numbers are shorter. */
+const MAX_LENGTH = 100;
+
+const BOOLEAN =
+  /^(?:(yes|Yes|YES|true|True|TRUE|on|On|ON)|no|No|NO|false|False|FALSE|off|Off|OFF)$/;
+const NULL = /^(?:~|null|Null|NULL|)$/;
+const INTEGER =
+  /^[-+]?(?:0b[01_]+|0[0-7_]+|0x[\da-fA-F_]+|0|[1-9][\d_]*(?::[0-5]?\d)*)$/;
+const FLOAT =
+  /^[-+]?(?:\d[\d_]*\.[\d_]*(?:[eE][-+]\d+)?|\.\d[\d_]*(?:[eE][-+]\d+)?|\d[\d_]*(?::[0-5]?\d)+\.[\d_]*)$/;
+const DATE = /^\d{4}-\d\d-\d\d$/;
+const TIME =
+  /^(\d{4})-(\d\d?)-(\d\d?)(?:[Tt]|[ \t]+)(\d\d?):(\d\d):(\d\d)(?:\.(\d*))?(?:[ \t]*(Z|([-+])(\d\d?)(?::?(\d\d))?))?$/;
+
+/**
+ * Converts a plain scalar as the Python runner does.
+ *
+ * @param source The scalar as written, without quotes.
+ * @returns The value; `undefined` if it is a string.
+ */
+export function yaml11Value(source: string): Yaml11Value | undefined {
+  if (source.length > MAX_LENGTH) return undefined;
+  if (BOOLEAN.test(source)) {
+    const isTrue = BOOLEAN.exec(source)![1] !== undefined;
+    return { text: isTrue ? "True" : "False", json: `${isTrue}` };
+  }
+  if (NULL.test(source)) return { text: "None", json: "null" };
+  if (INTEGER.test(source)) {
+    const text = integer(source);
+    return { text, json: text };
+  }
+  if (FLOAT.test(source)) {
+    const value = float(source);
+    return { text: pythonFloat(value), json: pythonFloat(value) };
+  }
+  if (/^[-+]?\.(?:inf|Inf|INF)$/.test(source)) {
+    const text = source.startsWith("-") ? "-inf" : "inf";
+    return { text, json: undefined };
+  }
+  if (/^\.(?:nan|NaN|NAN)$/.test(source)) {
+    return { text: "nan", json: undefined };
+  }
+  if (DATE.test(source)) return { text: source, json: undefined };
+  const time = TIME.exec(source);
+  return time === null
+    ? undefined
+    : { text: pythonTime(time), json: undefined };
+}
+
+function integer(source: string): string {
+  const digits = source.replaceAll("_", "").replace(/^\+/, "");
+  const [, minus, size] = /^(-?)(.*)$/.exec(digits)!;
+  const parts = size.split(":");
+  const value = parts.length > 1
+    ? parts.reduce((sum, part) => sum * 60n + BigInt(part), 0n)
+    : /^0[0-7]+$/.test(size)
+    ? BigInt(`0o${size.slice(1)}`)
+    : BigInt(size);
+  return minus === "" || value === 0n ? `${value}` : `-${value}`;
+}
+
+function float(source: string): number {
+  const digits = source.replaceAll("_", "");
+  const [, sign, size] = /^([-+]?)(.*)$/.exec(digits)!;
+  const value = size.split(":")
+    .reduce((sum, part) => sum * 60 + Number(part), 0);
+  return sign === "-" ? -value : value;
+}
+
+/**
+ * Formats a number like Python's `repr(float)`.
+ *
+ * @param value Any finite number.
+ */
+function pythonFloat(value: number): string {
+  if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
+  if (value === 0) return Object.is(value, -0) ? "-0.0" : "0.0";
+  const [mantissa, exponent] = value.toExponential().split("e");
+  const power = Number(exponent);
+  if (power < -4 || power >= 16) {
+    const digits = `${Math.abs(power)}`.padStart(2, "0");
+    return `${mantissa}e${power < 0 ? "-" : "+"}${digits}`;
+  }
+  const digits = mantissa.replace(/^-|\./g, "");
+  const sign = value < 0 ? "-" : "";
+  if (power < 0) return `${sign}0.${"0".repeat(-power - 1)}${digits}`;
+  const whole = digits.slice(0, power + 1).padEnd(power + 1, "0");
+  return `${sign}${whole}.${digits.slice(power + 1) || "0"}`;
+}
+
+function pythonTime(match: RegExpExecArray): string {
+  const [, year, month, day, hour, minute, second] = match;
+  const [fraction, zone, sign, hours, minutes] = match.slice(7);
+  const two = (digits: string) => digits.padStart(2, "0");
+  const micros = (fraction ?? "").slice(0, 6).padEnd(6, "0");
+  const date = `${year}-${two(month)}-${two(day)}`;
+  const time = `${two(hour)}:${minute}:${second}${
+    micros === "000000" ? "" : `.${micros}`
+  }`;
+  const offset = zone === undefined
+    ? ""
+    : zone === "Z"
+    ? "+00:00"
+    : `${sign}${two(hours)}:${minutes ?? "00"}`;
+  return `${date} ${time}${offset}`;
 }

@@ -6,7 +6,7 @@
  */
 
 import { PYTHON_PACKAGE } from "../../plugins/python/python_command.ts";
-import { lineCounter } from "./source_commands.ts";
+import { lineCounter } from "./shell_commands.ts";
 
 /** A use of a name that the package does not have. */
 export interface MissingName {

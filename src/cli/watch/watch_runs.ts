@@ -12,13 +12,14 @@ import {
 import { listed } from "../../suggest.ts";
 import { WORKFLOW_FILES } from "../../workspace/ignore_files.ts";
 import type { CommandContext } from "../command.ts";
-import { ChangeFilter, watchSource } from "./file_watcher.ts";
 import {
+  ChangeFilter,
   changesSince,
   type FileChange,
   takeSnapshot,
   type WatchedSource,
-} from "./source_snapshot.ts";
+  watchSource,
+} from "./file_watcher.ts";
 
 /** Maximum number of changed files that a line names. */
 const MAX_NAMED = 3;

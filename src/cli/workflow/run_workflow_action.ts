@@ -1,14 +1,25 @@
+import { commandText } from "../../command_text.ts";
+import { readOptions } from "../../config/load_config.ts";
 import {
   visibleToJobs,
   withVariable,
 } from "../../environment/child_environment.ts";
 import { type Environment, Variable } from "../../environment/variables.ts";
+import { shownPath } from "../../job_path.ts";
+import { formatSummary } from "../../report/summary.ts";
 import { eventFacts } from "../../runner/event_facts.ts";
-import { parseEventType } from "../../schema/events.ts";
-import { usesPaths } from "../../schema/when.ts";
+import { maskedTail } from "../../runner/run_steps.ts";
+import {
+  createRunnerContext,
+  type RunnerContext,
+} from "../../runner/runner_context.ts";
+import { parseEventType, usesPaths } from "../../schema/when.ts";
 import { jobNameOf } from "../../state/job_outcome.ts";
-import { printable } from "../../terminal/text.ts";
+import { printable, shouldUseColor } from "../../terminal/text.ts";
 import { nextJobsText } from "../../triggers/next_jobs.ts";
+import { coordinatorExecutor } from "../../workflow/coordinator/coordinator_executor.ts";
+import { findSubmission } from "../../workflow/coordinator/find_submission.ts";
+import type { Submission } from "../../workflow/coordinator/submission_file.ts";
 import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";
 import { levels } from "../../workflow/draw_graph.ts";
 import {
@@ -23,22 +34,25 @@ import {
   localNodes,
   selectJobs,
 } from "../../workflow/local/local_job.ts";
-import type {
-  LocalResult,
-  RunLocalWorkflowOptions,
+import { CONCLUSIONS } from "../../workflow/local/record_workflow.ts";
+import {
+  type LocalResult,
+  runLocalWorkflow,
+  type RunLocalWorkflowOptions,
 } from "../../workflow/local/run_local.ts";
 import type { WorkflowExecutor } from "../../workflow/workflow_executor.ts";
+import { cancelOnSignal } from "../actions.ts";
 import type { CommandContext } from "../command.ts";
+import { flagsLayer } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 import { rerunWords } from "../rerun_command.ts";
 import { type Explanation, printExplanations } from "./explanation.ts";
-import { findExecutor } from "./find_executor.ts";
+import { coordinatorSettings, findExecutor } from "./find_executor.ts";
 import {
   type LoadedWorkflow,
   loadWorkflow,
   withInputs,
 } from "./load_workflow.ts";
-import { continuedOptions, runAndReport } from "./run_and_report.ts";
 
 /** Without an event, all workflows match. */
 const ANY_EVENT: FilterMatch = {
@@ -242,4 +256,146 @@ export async function runOneJob(context: CommandContext): Promise<number> {
   }
   await runner.logger.flush();
   return exitCode;
+}
+
+/**
+ * Follows a workflow at a coordinator to its end.
+ *
+ * @param id Id of the workflow, as `workflow run` printed it.
+ * @returns Exit code of the workflow.
+ * @throws {RunnerError} `usage` without an id; `invalid-config`,
+ * `coordinator-failed` or `coordinator-forbidden`.
+ */
+export async function attachWorkflow(
+  context: CommandContext,
+  id: string | undefined,
+): Promise<number> {
+  if (id === undefined) {
+    throw usageError(
+      "The id of a workflow is required, as workflow run printed it",
+      "workflow",
+    );
+  }
+  const { runner } = context;
+  const root = runner.host.cwd;
+  const settings = coordinatorSettings(context);
+  const submission = await cancelOnSignal(
+    runner.host,
+    ({ graceful: signal }) =>
+      findSubmission(id, { root, runner, settings, signal }),
+  );
+  const { definition } = submission;
+  const { exitCode } = await runAndReport(context, definition, {
+    root,
+    executor: coordinatorExecutor({ ...settings, code: "none", submission }),
+    concurrency: Infinity,
+    event: {},
+    rerunCommand: (job) => [
+      ...["runnerlib", "workflow", "run", definition.sourceFile],
+      ...["--executor", "coordinator", "--only", job],
+    ],
+    ...continuedOptions(submission),
+  });
+  return exitCode;
+}
+
+/** Options for {@linkcode runAndReport}. */
+export interface RunAndReportOptions
+  extends
+    Omit<RunLocalWorkflowOptions, "record" | "otel" | "wait" | "onEvent"> {
+  /** Returns the arguments of the command that reruns a job. */
+  rerunCommand: (job: string) => readonly string[];
+}
+
+/**
+ * Runs a workflow with a live view, and prints the results of its jobs.
+ *
+ * @throws {RunnerError} As {@linkcode runLocalWorkflow}.
+ */
+async function runAndReport(
+  context: CommandContext,
+  workflow: WorkflowDefinition,
+  options: RunAndReportOptions,
+): Promise<LocalResult> {
+  const { runner } = context;
+  const { watchJob } = await import("../terminal/live_view.ts");
+  await using watched = watchJob(runner.host);
+  const runContext = watched === undefined
+    ? runner
+    : createRunnerContext(watched.host, {
+      masker: runner.masker,
+      allowInsecureTransport: runner.allowInsecureTransport,
+    });
+  const settings = readOptions(
+    runner.host,
+    ["wait", "record", "otel"],
+    flagsLayer(context),
+  );
+  const result = await runLocalWorkflow(runContext, workflow, {
+    ...options,
+    ...settings,
+    onEvent: watched?.onStepEvent,
+  });
+  await watched?.[Symbol.asyncDispose]();
+  await printJobs(runner, result, options.rerunCommand);
+  const isDone = result.jobs.length > 0 &&
+    result.jobs.every(({ status, startedAt }) =>
+      status === "completed" && startedAt === null
+    );
+  if (isDone) {
+    runner.logger.info("workflow", "No job is left to run");
+    await runner.logger.flush();
+  }
+  if (result.jobs.some(({ status }) => status === "failed")) {
+    runner.logger.info(
+      "workflow",
+      "To run only the jobs that have not succeeded, add --resume",
+    );
+    await runner.logger.flush();
+  }
+  return result;
+}
+
+/** Returns the options for following a submission to its end. */
+function continuedOptions(
+  { workflow }: Submission,
+): Pick<RunLocalWorkflowOptions, "resume" | "only" | "conditions"> {
+  return {
+    resume: false,
+    only: undefined,
+    // The conditions were evaluated when the workflow was submitted.
+    conditions: () => workflow.jobs,
+  };
+}
+
+async function printJobs(
+  { host, masker, stderr, logger }: RunnerContext,
+  { jobs }: LocalResult,
+  rerunCommand: (job: string) => readonly string[],
+): Promise<void> {
+  if (jobs.length < 2 || host.env.LOG_FORMAT === "json") return;
+  const steps = jobs.map(({ key, status, reason, logPath, ...job }) => ({
+    ...job,
+    name: masker.maskText(key),
+    outcome: CONCLUSIONS[status],
+    conclusion: CONCLUSIONS[status],
+    attempts: job.startedAt === null ? 0 : 1,
+    tail: maskedTail(masker, job.tail),
+    rerun: commandText(
+      // All jobs of a matrix have the same name.
+      rerunCommand(jobNameOf(key))
+        .map((word) => masker.maskText(word)),
+    ),
+    ...reason === undefined ? {} : { reason: masker.maskText(reason) },
+    ...logPath === undefined
+      ? {}
+      : { log: masker.maskText(shownPath(logPath, host.cwd)) },
+  }));
+  const isTerminal = host.stderr.isTerminal();
+  const text = formatSummary(steps, {
+    columns: isTerminal ? host.consoleSize?.()?.columns : undefined,
+    color: shouldUseColor(host.env, isTerminal),
+  });
+  await logger.flush();
+  await stderr.write(new TextEncoder().encode(`\n${text}\n`));
 }

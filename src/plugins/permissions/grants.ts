@@ -1,4 +1,4 @@
-import { readGrantValues } from "../../config/plugin_grants.ts";
+import { readGrantValues } from "../../config/text_values.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { normalizePath } from "../../job_path.ts";
 import { didYouMean, suggest } from "../../suggest.ts";

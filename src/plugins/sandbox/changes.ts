@@ -1,7 +1,7 @@
 import { type StepConfig, stepNameProblem } from "../../config/step_config.ts";
 import { messageOf } from "../../errors.ts";
 import { jobPathProblem } from "../../job_path.ts";
-import { parseCondition } from "../../schema/condition.ts";
+import { parseCondition } from "../../schema/scalars.ts";
 import { whenProblem } from "../../schema/when.ts";
 import {
   DeniedError,

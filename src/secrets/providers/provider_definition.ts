@@ -1,5 +1,12 @@
 import { RunnerError } from "../../errors.ts";
+import { isInside } from "../../job_path.ts";
 import { dictionary, list } from "../../schema/collections.ts";
+import {
+  JSON_SCHEMA_DRAFT,
+  type JsonSchema,
+  mapped,
+  mapping,
+} from "../../schema/combinators.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import { type FileKind, Problems } from "../../schema/problems.ts";
 import { parseJobText, readJobText } from "../../schema/read_document.ts";
@@ -11,13 +18,6 @@ import {
   positiveDuration,
   text,
 } from "../../schema/scalars.ts";
-import {
-  JSON_SCHEMA_DRAFT,
-  type JsonSchema,
-  mapped,
-  mapping,
-} from "../../schema/combinators.ts";
-import { isInside } from "../../job_path.ts";
 
 /** How a provider gets secrets. */
 export type ProviderType = "command" | "file" | "git" | "docker" | "env";

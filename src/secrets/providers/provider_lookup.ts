@@ -11,10 +11,10 @@ import type { Cancellation } from "../../process/cancellation.ts";
 import { captureBytes } from "../../process/capture.ts";
 import { oneLine } from "../../terminal/text.ts";
 import { referenceTo } from "../references.ts";
-import type { SecretProviders } from "./provider_definition.ts";
 import { findProgram, trustedPath } from "./find_program.ts";
-import { type ProviderRequest, requestOf } from "./provider_request.ts";
+import type { SecretProviders } from "./provider_definition.ts";
 import { type SecretDocument, valueOf } from "./provider_output.ts";
+import { type ProviderRequest, requestOf } from "./provider_request.ts";
 
 /** Maximum number of concurrent calls of providers. */
 const MAX_CONCURRENT = 4;

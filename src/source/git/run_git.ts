@@ -3,8 +3,8 @@ import {
   childEnvironment,
 } from "../../environment/child_environment.ts";
 import type { CaptureResult } from "../../process/capture.ts";
-import { runClient } from "../source_client.ts";
 import type { SourceContext } from "../source.ts";
+import { runClient } from "../source_client.ts";
 import { type ConfigEntry, withConfigEntries } from "./git_config.ts";
 
 /** Transports that git may use, regardless of URLs and redirects. */

@@ -10,13 +10,13 @@ import type { Trigger } from "../../triggers/trigger_options.ts";
 import type { JobDefinition } from "../definition/definition.ts";
 import { definitionTrigger } from "../definition/job_definition.ts";
 import { withoutJobs } from "../job_conditions.ts";
-import { definitionWithRemoteSteps } from "../remote_steps.ts";
 import type { LocalJob } from "../local/local_job.ts";
 import {
   type JobRecords,
   type JsonObject,
   VariableStore,
 } from "../local/workflow_state.ts";
+import { definitionWithRemoteSteps } from "../remote_steps.ts";
 import type { WorkflowRun } from "../workflow_executor.ts";
 import type { CodeSource } from "./code_source.ts";
 

@@ -2,12 +2,12 @@ import type {
   ArtifactDefinition,
   ArtifactNeed,
 } from "../../artifacts/artifact.ts";
-import type { JsonValue } from "../../json_value.ts";
-import type { PathFilter, TriggerFilter } from "./filters.ts";
 import type { EnvFile } from "../../config/env_file.ts";
 import type { StepConfig } from "../../config/step_config.ts";
-import type { Condition } from "../../schema/condition.ts";
+import type { JsonValue } from "../../json_value.ts";
+import type { Condition } from "../../schema/scalars.ts";
 import type { When } from "../../schema/when.ts";
+import type { PathFilter, TriggerFilter } from "./filters.ts";
 
 /**
  * A job of a job file, or of an entry of a workflow file, without its

@@ -1,7 +1,5 @@
+import type { JsonValue } from "../../json_value.ts";
 import { list } from "../../schema/collections.ts";
-import type { DocumentNode } from "../../schema/document.ts";
-import type { FileKind } from "../../schema/problems.ts";
-import { optional, text } from "../../schema/scalars.ts";
 import {
   anything,
   byShape,
@@ -10,17 +8,18 @@ import {
   mapping,
   type Schema,
 } from "../../schema/combinators.ts";
-import type { JsonValue } from "../../json_value.ts";
+import type { DocumentNode } from "../../schema/document.ts";
+import type { FileKind } from "../../schema/problems.ts";
+import { filledText, optional, text } from "../../schema/scalars.ts";
+import type { JobContent } from "./definition.ts";
 import {
   type PathFilter,
   pathFilter,
   type TriggerFilter,
   triggerFilter,
 } from "./filters.ts";
-import type { JobContent } from "./definition.ts";
 import { JOB_KEYS, nestedJob, REFUSED_KEYS } from "./job_body.ts";
 import { JOB_NAME, jobName, optionalText } from "./job_schemas.ts";
-import { filledText } from "../../schema/scalars.ts";
 import { jsonVariables } from "./job_schemas.ts";
 
 const LENIENT = { ignoresUnknown: true, refused: REFUSED_KEYS };

@@ -1,8 +1,8 @@
-import { EVENT_TYPES, type EventType } from "../../schema/events.ts";
 import { listOrOne } from "../../schema/collections.ts";
+import { mapping, type Schema } from "../../schema/combinators.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import { filledText, text } from "../../schema/scalars.ts";
-import { mapping, type Schema } from "../../schema/combinators.ts";
+import { EVENT_TYPES, type EventType } from "../../schema/when.ts";
 import { didYouMean, suggest } from "../../suggest.ts";
 
 /** Events that start a workflow or job. */

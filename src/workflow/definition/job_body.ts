@@ -1,17 +1,6 @@
-import { conditionDescription } from "../../schema/condition.ts";
-import {
-  refusedSettings,
-  settingVariables,
-} from "../../config/option_variables.ts";
 import { ENV_FILE_KEY } from "../../config/env_file.ts";
+import { refusedSettings, settingVariables } from "../../config/job_keys.ts";
 import { steps } from "../../config/step_keys.ts";
-import type { DocumentNode } from "../../schema/document.ts";
-import {
-  condition,
-  positiveDuration,
-  yamlFlag,
-  yamlInteger,
-} from "../../schema/scalars.ts";
 import {
   anything,
   type Keys,
@@ -19,6 +8,14 @@ import {
   mapping,
   type Schema,
 } from "../../schema/combinators.ts";
+import type { DocumentNode } from "../../schema/document.ts";
+import {
+  condition,
+  conditionDescription,
+  positiveDuration,
+  yamlFlag,
+  yamlInteger,
+} from "../../schema/scalars.ts";
 import { when, WHEN_DESCRIPTION } from "../../schema/when.ts";
 import { artifacts, needs } from "./artifact_schemas.ts";
 import type { JobContent } from "./definition.ts";

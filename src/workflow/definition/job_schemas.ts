@@ -1,24 +1,21 @@
-import { optionVariables } from "../../config/option_variables.ts";
+import { optionVariables } from "../../config/job_keys.ts";
+import type { JsonValue } from "../../json_value.ts";
 import { dictionary, listOrOne, variables } from "../../schema/collections.ts";
+import { mapped, mapping, type Schema } from "../../schema/combinators.ts";
+import { copyJson, RESERVED_KEYS } from "../../schema/copy_json.ts";
+import type { DocumentNode } from "../../schema/document.ts";
 import {
   CPU_PATTERN,
   CPU_WORDS,
   MEMORY_PATTERN,
   MEMORY_WORDS,
-  RESERVED_KEYS,
-  SUBDOMAIN,
-} from "../../schema/coordinator_values.ts";
-import {
   optional,
+  SUBDOMAIN,
   text,
   variableName,
   yamlFlag,
 } from "../../schema/scalars.ts";
-import { mapped, mapping, type Schema } from "../../schema/combinators.ts";
 import type { JobBody, JobContent } from "./definition.ts";
-import type { JsonValue } from "../../json_value.ts";
-import type { DocumentNode } from "../../schema/document.ts";
-import { copyJson } from "../../schema/copy_json.ts";
 
 /**
  * Name of a job: a single line of limited length, without the index of a

@@ -1,20 +1,20 @@
+import { readEnvFiles } from "../../config/env_file.ts";
+import { RunnerError } from "../../errors.ts";
+import { isFile } from "../../fs/files.ts";
+import type { Schema } from "../../schema/combinators.ts";
+import type { DocumentNode } from "../../schema/document.ts";
 import {
   refuseForeignDocument,
   refuseForeignPath,
 } from "../../schema/foreign_format.ts";
 import { JOB_FILE, Problems } from "../../schema/problems.ts";
-import { readEnvFiles } from "../../config/env_file.ts";
-import { RunnerError } from "../../errors.ts";
-import type { DocumentNode } from "../../schema/document.ts";
 import { parseJobText, readJobText } from "../../schema/read_document.ts";
-import type { Schema } from "../../schema/combinators.ts";
 import { guardPath } from "../../workspace/guard.ts";
 import { JOB_FOLDER, type JobFileDefinition } from "./definition.ts";
-import { baseJobFile, jobFile, type JobFileContent } from "./file_schemas.ts";
 import type { JobContent } from "./definition.ts";
 import { type SourcedNode, withWrittenSteps } from "./definition_source.ts";
+import { baseJobFile, jobFile, type JobFileContent } from "./file_schemas.ts";
 import { checkJob, flattened, jobDefinition } from "./job_definition.ts";
-import { isFile } from "../../fs/files.ts";
 
 /** A job file that an entry of a workflow overrides. */
 export interface BaseJobFile {

@@ -1,13 +1,13 @@
+import { messageOf, RunnerError } from "../../errors.ts";
+import type { DocumentNode } from "../../schema/document.ts";
 import {
   refuseForeignDocument,
   refuseForeignPath,
 } from "../../schema/foreign_format.ts";
-import type { DocumentNode } from "../../schema/document.ts";
-import { Problems } from "../../schema/problems.ts";
-import { messageOf, RunnerError } from "../../errors.ts";
 import { reportGraphProblems } from "../../schema/graph_problems.ts";
-import { didYouMean, suggest } from "../../suggest.ts";
+import { Problems } from "../../schema/problems.ts";
 import { parseJobText, readJobText } from "../../schema/read_document.ts";
+import { didYouMean, suggest } from "../../suggest.ts";
 import {
   type JobDefinition,
   WORKFLOW_FOLDER,

@@ -1,5 +1,5 @@
 import { Variable } from "../../environment/variables.ts";
-import type { EventType } from "../../schema/events.ts";
+import type { EventType } from "../../schema/when.ts";
 
 /**
  * An event, and the repositories and commits of both of its sides. Unknown

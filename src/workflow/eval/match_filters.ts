@@ -1,7 +1,7 @@
+import { anyGlob } from "../../schema/globs.ts";
+import type { EventType } from "../../schema/when.ts";
 import { listed } from "../../suggest.ts";
 import type { Filters } from "../definition/definition.ts";
-import { anyGlob } from "../../schema/globs.ts";
-import type { EventType } from "../../schema/events.ts";
 
 /** Properties of an event that filters use. */
 export interface MatchedEvent {

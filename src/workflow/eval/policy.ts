@@ -1,12 +1,12 @@
 import { sha256Hex } from "../../fs/checksum.ts";
-import { parseJsonText } from "../../schema/read_document.ts";
-import { list } from "../../schema/collections.ts";
-import { jsonChoice, jsonString } from "../../schema/strict_json.ts";
-import { type FileKind, Problems } from "../../schema/problems.ts";
-import { mapped, mapping, type Schema } from "../../schema/combinators.ts";
-import type { DocumentNode } from "../../schema/document.ts";
-import { WORKFLOW_ID } from "../definition/file_schemas.ts";
 import { goJson } from "../../json_value.ts";
+import { list } from "../../schema/collections.ts";
+import { mapped, mapping, type Schema } from "../../schema/combinators.ts";
+import { jsonChoice, jsonString } from "../../schema/copy_json.ts";
+import type { DocumentNode } from "../../schema/document.ts";
+import { type FileKind, Problems } from "../../schema/problems.ts";
+import { parseJsonText } from "../../schema/read_document.ts";
+import { WORKFLOW_ID } from "../definition/file_schemas.ts";
 
 /** Policy that decides which pull requests may use their own definitions. */
 export interface Policy {

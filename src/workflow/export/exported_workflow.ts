@@ -7,9 +7,9 @@
  *
  * @module
  */
-import { RunnerError } from "../../errors.ts";
 import { imageProblem } from "../../container/container_arguments.ts";
 import { DEFAULT_RUNNER_IMAGE } from "../../environment/variables.ts";
+import { RunnerError } from "../../errors.ts";
 import { linkNodes, topologicalOrder } from "../../graph_scheduler.ts";
 import { usesPaths } from "../../schema/when.ts";
 import { bypassEmptyLists } from "../../triggers/trigger_graph.ts";
@@ -25,6 +25,7 @@ import {
 } from "../definition/definition_source.ts";
 import { writeYaml } from "./commented_yaml.ts";
 import { EngineSecrets } from "./engine_secrets.ts";
+import { ExportWarnings } from "./export_warnings.ts";
 import {
   type EngineRules,
   type ExportedJob,
@@ -39,7 +40,6 @@ import {
   type SpecContext,
   writtenArtifacts,
 } from "./job_spec.ts";
-import { ExportWarnings } from "./export_warnings.ts";
 
 /**
  * Time for the runner to end a job that has reached its time limit, before the

@@ -1,5 +1,5 @@
 import { Variable } from "../../environment/variables.ts";
-import type { EventType } from "../../schema/events.ts";
+import type { EventType } from "../../schema/when.ts";
 import { findKey } from "../definition/definition_source.ts";
 import { resourceFlags } from "../local/container_command.ts";
 import { branchPrefix } from "./branch_prefix.ts";

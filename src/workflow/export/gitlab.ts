@@ -1,5 +1,5 @@
 import { Variable } from "../../environment/variables.ts";
-import type { EventType } from "../../schema/events.ts";
+import type { EventType } from "../../schema/when.ts";
 import type { WorkflowDefinition } from "../definition/definition.ts";
 import { findKey } from "../definition/definition_source.ts";
 import { branchPrefix } from "./branch_prefix.ts";

@@ -8,8 +8,7 @@ import { visibleToJobs } from "../../environment/child_environment.ts";
 import { type Environment, Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import { eventFacts } from "../../runner/event_facts.ts";
-import { EVENT_TYPES } from "../../schema/events.ts";
-import { usesPaths, whenReason } from "../../schema/when.ts";
+import { EVENT_TYPES, usesPaths, whenReason } from "../../schema/when.ts";
 import type {
   JobDefinition,
   WorkflowDefinition,

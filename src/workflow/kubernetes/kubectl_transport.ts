@@ -5,11 +5,11 @@ import {
 import { osReason } from "../../errors.ts";
 import { privateDirectory } from "../../fs/temporary_directory.ts";
 import type { Host } from "../../host.ts";
-import { capture } from "../../process/capture.ts";
 import { Cancellation, onAbort } from "../../process/cancellation.ts";
+import { capture } from "../../process/capture.ts";
 import { type RunningProcess, spawn } from "../../process/spawn.ts";
-import { oneLine } from "../../terminal/text.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
+import { oneLine } from "../../terminal/text.ts";
 import { apiRequests } from "./api_requests.ts";
 import {
   ClusterError,

@@ -4,17 +4,17 @@ import type {
   SavedArtifact,
 } from "../../artifacts/artifact.ts";
 import type { NeededArtifact } from "../../artifacts/job_artifacts.ts";
-import type { When } from "../../schema/when.ts";
 import type { StepConfig } from "../../config/step_config.ts";
 import { RunnerError } from "../../errors.ts";
 import { type Graph, linkNodes } from "../../graph_scheduler.ts";
 import type { JsonValue } from "../../json_value.ts";
-import type { Condition } from "../../schema/condition.ts";
-import { didYouMean, suggest } from "../../suggest.ts";
-import type { Trigger } from "../../triggers/trigger_options.ts";
-import { bypassEmptyLists } from "../../triggers/trigger_graph.ts";
-import type { JobBody, JobDefinition } from "../definition/definition.ts";
 import { itemText } from "../../json_value.ts";
+import type { Condition } from "../../schema/scalars.ts";
+import type { When } from "../../schema/when.ts";
+import { didYouMean, suggest } from "../../suggest.ts";
+import { bypassEmptyLists } from "../../triggers/trigger_graph.ts";
+import type { Trigger } from "../../triggers/trigger_options.ts";
+import type { JobBody, JobDefinition } from "../definition/definition.ts";
 import type { ConditionalNode, NodeEnd } from "./node_states.ts";
 import {
   type JobOutputs,

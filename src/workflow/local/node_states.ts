@@ -1,4 +1,4 @@
-import type { Condition } from "../../schema/condition.ts";
+import type { Condition } from "../../schema/scalars.ts";
 
 /** State of a node of a workflow; the last five are final. */
 export type NodeStatus =

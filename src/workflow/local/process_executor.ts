@@ -1,6 +1,6 @@
 import type { SavedArtifact } from "../../artifacts/artifact.ts";
 import type { JobArtifacts } from "../../artifacts/job_artifacts.ts";
-import { settingVariables } from "../../config/option_variables.ts";
+import { settingVariables } from "../../config/job_keys.ts";
 import type { Layer } from "../../config/settings.ts";
 import { childEnvironment } from "../../environment/child_environment.ts";
 import { type Environment, Variable } from "../../environment/variables.ts";
@@ -21,6 +21,8 @@ import {
 import { SYSTEM } from "../../steps/job_system.ts";
 import { WORKFLOW_FILES } from "../../workspace/ignore_files.ts";
 import { removeTree } from "../../workspace/remove.ts";
+import { remoteStepsProblem, withRemoteSteps } from "../remote_steps.ts";
+import type { WorkflowExecutor, WorkflowRun } from "../workflow_executor.ts";
 import { type ContainerOptions, runContained } from "./container_command.ts";
 import type {
   Executor,
@@ -29,10 +31,8 @@ import type {
   LocalJobOutcome,
 } from "./local_job.ts";
 import type { NodeEnd } from "./node_states.ts";
-import { remoteStepsProblem, withRemoteSteps } from "../remote_steps.ts";
-import type { WorkflowExecutor, WorkflowRun } from "../workflow_executor.ts";
-import { failedStepLines, jobRecord } from "./record_workflow.ts";
 import { readJobOutputs, readTriggered } from "./read_outcome.ts";
+import { failedStepLines, jobRecord } from "./record_workflow.ts";
 
 /** Options for {@linkcode processExecutor}. */
 export interface ProcessExecutorOptions {

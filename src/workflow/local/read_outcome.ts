@@ -3,8 +3,8 @@ import { readUntrusted } from "../../fs/untrusted_file.ts";
 import { isDeeperThan, isObject, parseJson } from "../../json_value.ts";
 import { copyJson } from "../../schema/copy_json.ts";
 import { checkTriggers } from "../../triggers/check_triggers.ts";
-import type { Trigger } from "../../triggers/trigger_options.ts";
 import { sortTriggers } from "../../triggers/trigger_graph.ts";
+import type { Trigger } from "../../triggers/trigger_options.ts";
 import { MAX_DOCUMENT_BYTES } from "../../triggers/triggers_file.ts";
 import type {
   JobOutputs,

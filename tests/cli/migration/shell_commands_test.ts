@@ -1,6 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { shellCommands } from "../../../src/cli/migration/shell_commands.ts";
-import { sourceCommands } from "../../../src/cli/migration/source_commands.ts";
+import {
+  shellCommands,
+  sourceCommands,
+} from "../../../src/cli/migration/shell_commands.ts";
 import { Random } from "../../helpers/random.ts";
 
 function commandsIn(script: string): string[] {

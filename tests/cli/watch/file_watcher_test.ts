@@ -1,13 +1,11 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import {
   ChangeFilter,
-  watchSource,
-} from "../../../src/cli/watch/file_watcher.ts";
-import {
   changesSince,
   type FileChange,
   takeSnapshot,
-} from "../../../src/cli/watch/source_snapshot.ts";
+  watchSource,
+} from "../../../src/cli/watch/file_watcher.ts";
 import { isClientMissing } from "../../helpers/client.ts";
 import { BARE_ENV } from "../../helpers/running.ts";
 import {
@@ -21,7 +19,7 @@ const WATCHER = new URL(
 ).href;
 
 const SNAPSHOT = new URL(
-  "../../../src/cli/watch/source_snapshot.ts",
+  "../../../src/cli/watch/file_watcher.ts",
   import.meta.url,
 ).href;
 

@@ -1,3 +1,4 @@
+import { quoteWord } from "../../../command_text.ts";
 import { childEnvironment } from "../../../environment/child_environment.ts";
 import { Variable } from "../../../environment/variables.ts";
 import { messageOf, RunnerError } from "../../../errors.ts";
@@ -6,8 +7,8 @@ import { isInside } from "../../../job_path.ts";
 import type { Logger } from "../../../output/logger.ts";
 import { Cancellation, onAbort } from "../../../process/cancellation.ts";
 import { openWorkspace } from "../../../workspace/layout.ts";
-import { type ConfigEntry, configText } from "../git_config.ts";
 import { retrying } from "../failure_and_retry.ts";
+import { type ConfigEntry, configText } from "../git_config.ts";
 import {
   createFetcher,
   deepen,
@@ -25,7 +26,6 @@ import {
   queryDirectory,
 } from "./open_query.ts";
 import { MissingHistoryError } from "./run_query.ts";
-import { quoteWord } from "../../../command_text.ts";
 
 /**
  * Variables with programs and settings of the user, which a step may have

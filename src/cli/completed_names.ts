@@ -1,9 +1,9 @@
-import { findDefinitions } from "../../workflow/eval/load_tree.ts";
-import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
-import type { CommandContext, NameKind } from "../command.ts";
-import { jobFileEntry } from "../inventory.ts";
-import { findJobFile } from "../job_location.ts";
-import { workflowPlace } from "../workflow/load_workflow.ts";
+import { readWorkflow } from "../workflow/definition/read_workflow.ts";
+import { findDefinitions } from "../workflow/eval/load_tree.ts";
+import type { CommandContext, NameKind } from "./command.ts";
+import { jobFileEntry } from "./inventory.ts";
+import { findJobFile } from "./job_location.ts";
+import { workflowPlace } from "./workflow/load_workflow.ts";
 
 /** Functions that list the names of a kind. */
 const NAMES: Readonly<

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { yaml11Value } from "../../../src/cli/migration/definition_text.ts";
+import { yaml11Value } from "../../../src/cli/migration/inspect_definitions.ts";
 import { isInstalled } from "../../helpers/is_installed.ts";
 import { Random } from "../../helpers/random.ts";
 
