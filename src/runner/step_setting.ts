@@ -259,6 +259,7 @@ export async function openStepSetting(
       openAttempt: () =>
         openAttempt({
           attemptsPath,
+          isUntrusted: definition.untrusted ?? false,
           workspace,
           readOnly: manifest && preparedPath ? [preparedPath] : [],
           limits,

@@ -1,4 +1,5 @@
 import type { Environment } from "../environment/variables.ts";
+import { lstatIfThereSync } from "../fs/files.ts";
 import {
   privateDirectories,
   privateDirectory,
@@ -18,9 +19,8 @@ export interface AttemptFiles {
   /**
    * Reads the outputs in this file.
    *
-   * @param options Whether the programs of the attempt have ended. Its directory
-   * is then removed if it is empty, which takes less time than to look for the
-   * file.
+   * @param options Whether the programs of the attempt have ended. If they left
+   * no file, nothing has to be removed later.
    * @throws {Error} If the file cannot be read or parsed.
    */
   readonly readOutputs: (
@@ -41,8 +41,10 @@ export interface AttemptFiles {
 
 /** Options for {@linkcode openAttemptFiles}. */
 export interface OpenAttemptFilesOptions {
-  /** Absolute path of the directory with the files of all attempts. */
+  /** Absolute path of the private directory with the files of all attempts. */
   readonly attemptsPath: string;
+  /** Whether the attempt runs code that is not trusted. */
+  readonly isUntrusted: boolean;
   /** The workspace. */
   readonly workspace: Workspace;
   /** Directories that an untrusted step must not change. */
@@ -59,13 +61,54 @@ export interface OpenAttemptFilesOptions {
 }
 
 /**
- * Creates the directory of an attempt. Steps cannot guess the paths of other
- * steps' files, and the files are hidden from untrusted steps if the system
- * supports it.
+ * Chooses the files of an attempt. Steps cannot guess the paths of other steps'
+ * files, and the files are hidden from untrusted steps if the system supports
+ * it.
+ *
+ * An untrusted or limited step gets a directory, so that it can be shown no other
+ * files. Others share one: to create and remove a directory takes as long as a
+ * short step.
  *
  * @returns The files, which are removed when disposed.
  */
 export function openAttemptFiles(
+  options: OpenAttemptFilesOptions,
+): AttemptFiles & Disposable {
+  return options.isUntrusted || options.limits !== undefined
+    ? filesInDirectory(options)
+    : sharedDirectory(options);
+}
+
+function sharedDirectory(
+  { attemptsPath, workspace, readOnly }: OpenAttemptFilesOptions,
+): AttemptFiles & Disposable {
+  const id = crypto.getRandomValues(new Uint8Array(16)).toHex();
+  const outputPath = `${attemptsPath}/output-${id}`;
+  let isMissing = false;
+  return {
+    outputPath,
+    async readOutputs({ haveEnded = false } = {}) {
+      isMissing = haveEnded && lstatIfThereSync(outputPath) === undefined;
+      return isMissing ? {} : await readOutputs(outputPath);
+    },
+    temporaryPlace: { env: { TMPDIR: attemptsPath }, workspace },
+    protectedPaths: { readOnly },
+    [Symbol.dispose]() {
+      if (!isMissing) removeSync(outputPath);
+    },
+  };
+}
+
+/** Removes what a step has left at the path of a file. */
+function removeSync(path: string): void {
+  try {
+    Deno.removeSync(path, { recursive: true });
+  } catch {
+    // It does not exist, or is removed with the directory of all attempts.
+  }
+}
+
+function filesInDirectory(
   options: OpenAttemptFilesOptions,
 ): AttemptFiles & Disposable {
   const { attemptsPath, workspace, readOnly, limits } = options;
