@@ -23,14 +23,20 @@ import {
   ruleWords,
   withoutComments,
 } from "./sandbox/confined_command.ts";
+import confine from "./sandbox/confine.pl" with { type: "text" };
+import inheritedRights from "./sandbox/inherited_rights.pl" with {
+  type: "text",
+};
 import mounts from "./sandbox/mounts.pl" with { type: "text" };
 import {
   mountWords,
   type ProtectedPaths,
+  RARE_MOUNT,
   sharesMemory,
 } from "./sandbox/mount_words.ts";
-import { NARROWEST, PRINT_VERSION, probe } from "./sandbox/probe.ts";
+import { NARROWEST, PRINT_FACTS, probe } from "./sandbox/probe.ts";
 import namespaces from "./sandbox/namespaces.pl" with { type: "text" };
+import rareMounts from "./sandbox/rare_mounts.pl" with { type: "text" };
 import rootRights from "./sandbox/root_rights.pl" with { type: "text" };
 import userRights from "./sandbox/user_rights.pl" with { type: "text" };
 import waitForOutput from "./sandbox/wait_for_output.pl" with { type: "text" };
@@ -114,6 +120,8 @@ function canRaiseLimits(): boolean {
   return (BigInt(`0x${effective ?? "0"}`) >> CAP_SYS_RESOURCE & 1n) === 1n;
 }
 
+const RARE_CODE = perlCode(rareMounts);
+
 const WAIT_CODE = withoutComments(waitForOutput);
 
 /** Namespaces of every command, as `unshare(2)` numbers them: PID and mount. */
@@ -129,11 +137,26 @@ interface User {
   readonly code: string;
 }
 
-const ROOT: User = { kinds: 0, code: perlCode(mounts, rootRights, namespaces) };
+const ROOT: User = {
+  kinds: 0,
+  code: perlCode(
+    confine,
+    mounts,
+    rootRights,
+    "sub drop_inherited_rights {}",
+    namespaces,
+  ),
+};
+
+/** Root whose programs may inherit capabilities. */
+const ROOT_WITH_INHERITED: User = {
+  kinds: 0,
+  code: perlCode(confine, mounts, rootRights, inheritedRights, namespaces),
+};
 
 const ANY_USER: User = {
   kinds: 0x10000000,
-  code: perlCode(mounts, userRights, namespaces),
+  code: perlCode(confine, mounts, userRights, namespaces),
 };
 
 /** A method of creating namespaces. */
@@ -146,9 +169,9 @@ interface Method {
 
 /** Methods for each kind of user, the best first. */
 const METHODS: readonly Method[] = [
-  { user: ROOT, hasMounts: true },
+  { user: ROOT_WITH_INHERITED, hasMounts: true },
   { user: ANY_USER, hasMounts: true },
-  { user: ROOT, hasMounts: false },
+  { user: ROOT_WITH_INHERITED, hasMounts: false },
   { user: ANY_USER, hasMounts: false },
 ];
 
@@ -202,12 +225,16 @@ const PROBED_PATHS: ProtectedPaths = {
 async function tryMethods(): Promise<FoundNamespace> {
   if (Deno.build.os !== "linux") return {};
   for (const method of METHODS) {
-    const namespace = namespaceOf(method);
     const confined = await probe(
-      wordsOf(method, PROBED_PATHS, NARROWEST, PRINT_VERSION),
+      wordsOf(method, PROBED_PATHS, NARROWEST, PRINT_FACTS),
     );
     if (confined === undefined) return {};
-    const { works, landlockVersion, errors } = confined;
+    const { works, landlockVersion, inheritsNothing, errors } = confined;
+    const namespace = namespaceOf(
+      inheritsNothing && method.user === ROOT_WITH_INHERITED
+        ? { ...method, user: ROOT }
+        : method,
+    );
     if (works) return { namespace, landlockVersion };
     if (errors.startsWith(NO_NAMESPACES)) continue;
     const free = await probe(namespace.wordsFor(PROBED_PATHS));
@@ -237,11 +264,13 @@ function wordsOf(
   const hasOwnMemory = hasMounts && visible && !sharesMemory(visible);
   const kinds = BASIC | user.kinds | (hasOwnMemory ? IPC : 0);
   const access = confinement ? accessByPath(confinement) : new Map();
+  const words = mountWords(hasMounts ? paths : {}, access);
+  const rare = words.some((word) => RARE_MOUNT.test(word)) ? RARE_CODE : "";
   return [
-    ...[PERL, "-e", `${before}${user.code}`],
+    ...[PERL, "-e", `${before}${user.code}${rare}`],
     ...[String(kinds), WAIT_CODE],
     ...confinement ? ruleWords(confinement) : [],
-    ...mountWords(hasMounts ? paths : {}, access),
+    ...words,
     "--",
   ];
 }

@@ -294,9 +294,11 @@ if (!found?.hasMounts) {
     });
 
     it("does not start a command that it cannot restrict", async () => {
-      const words = found.wordsFor({ hidden: [{ path: "/etc" }] });
+      const words = found.wordsFor({
+        hidden: [{ path: "/etc" }, { path: "/usr" }],
+      });
       const running = run("echo started", {
-        // Perl has a descriptor for the directory, but none for what hides it.
+        // Perl has a descriptor for only one of them.
         launcher: launcherOf([
           ...["/bin/sh", "-c", 'ulimit -n 4; exec "$@"', "sh"],
           ...words,
@@ -307,7 +309,7 @@ if (!found?.hasMounts) {
       assertEquals([exitCode, running.stdout.text, running.stderr.text], [
         126,
         "",
-        'Cannot protect "/etc" from the command: Too many open files\n',
+        'Cannot protect "/usr" from the command: Too many open files\n',
       ]);
     });
   });}

@@ -77,6 +77,10 @@ const USERS: Readonly<
     words: ["unshare", "--user", "--map-user=1000", "--map-group=1000"],
     hasMounts: true,
   },
+  "of root whose programs inherit capabilities": {
+    words: ["setpriv", "--inh-caps=+sys_admin,+sys_ptrace,+mknod"],
+    hasMounts: true,
+  },
   "of root in a container": {
     words: [
       ...["unshare", "--user", "--map-root-user", "sh", "-c"],

@@ -1,7 +1,8 @@
 # Restricts the process with Landlock and seccomp, then becomes another program.
 # Same as confine.js, but starts in a few milliseconds and can do more.
 #
-# confined_command.ts replaces SYS_* by the numbers of system calls.
+# confined_command.ts replaces SYS_* by the numbers of system calls. Each start of a
+# command parses the code, so what is rarely used is in files that are rarely added.
 #
 # Arguments: words; "--"; the program. A word is a letter, the access that Landlock
 # grants (0 none, 1 read, 2 write, 3 both), and a value:
@@ -14,48 +15,44 @@
 # Without ! and ?, nothing is restricted. mounts.pl and program.pl have more letters.
 
 my ($is_strict, $filter, $ruleset, @rights);
-# syscall needs strings in variables.
-my $none = "";
+my @words = @ARGV;
+# syscall needs strings in variables. How openat2 opens paths: without links in them.
+my ($none, $how) = ("", pack "Q3", 0x280000, 0, 6);
 
-# Applies the words, and returns the program.
+# Applies the words up to the next one that starts with "-".
 sub prepare_confinement {
-  while (@_) {
-    my ($kind, $access, $value) = unpack "aaa*", shift;
-    if ($kind eq "-") { last }
-    elsif ($kind eq "p") { allow(open_path($value, $is_strict ? 6 : 0), $access) }
+  while (my ($kind, $access, $value) = unpack "aaa*", shift @words) {
+    if ($kind eq "p") { allow($value, $access) }
     elsif ($kind eq "f") { $filter = pack "H*", $value }
-    elsif ($kind eq "!" || $kind eq "?") { create_ruleset($is_strict = $kind eq "!") }
+    elsif ($kind =~ /[!?]/) { create_ruleset($kind eq "!") }
+    elsif ($kind eq "-") { last }
     else { apply_word($kind, $access, $value) }
   }
-  return @_;
 }
 
 sub confine {
-  if (defined $ruleset) {
-    syscall(SYS_PRCTL, 38, 1, 0, 0, 0) == 0 && syscall(446, $ruleset, 0) == 0 or refused("Landlock");
-  }
-  if (defined $filter) {
-    my $program = pack "Sx6P", length($filter) / 8, $filter;
-    syscall(SYS_PRCTL, 22, 2, $program, 0, 0) == 0 or refused("a filter of system calls");
-  }
+  return if !defined $ruleset;
+  syscall(SYS_PRCTL, 38, 1, 0, 0, 0) == 0 && syscall(446, $ruleset, 0) == 0 or refused("Landlock");
+  return if !defined $filter;
+  my $program = pack "Sx6P", length($filter) / 8, $filter;
+  syscall(SYS_PRCTL, 22, 2, $program, 0, 0) == 0 or refused("a filter of system calls");
 }
 
+# Becomes the program. It gets no descriptors that the runner inherited if it is
+# restricted.
 sub start {
-  # Descriptors that the runner inherited are not passed on to a restricted program.
   syscall 436, 3, 0xFFFFFFFF, 4 if defined $ruleset;
-  exec { $_[0] } @_;
+  exec { $words[0] } @words;
   exit 127;
 }
 
 sub refused {
   my $problem = "the kernel refuses $_[0]";
-  give_up("start the command in its sandbox", $problem) if $is_strict;
-  report($problem);
+  $is_strict ? give_up("start the command in its sandbox", $problem) : report($problem);
 }
 
 sub give_up {
-  my ($action, $reason) = (@_, $!);
-  print STDERR "Cannot $action: $reason\n";
+  print STDERR "Cannot $_[0]: ", $_[1] || $!, "\n";
   exit 126;
 }
 
@@ -64,15 +61,16 @@ sub give_up {
 # set, starts a session.
 sub restore_environment {
   syscall SYS_SETSID if $ENV{RUNNERLIB_SESSION};
-  %ENV = map {
-    substr($_, 0, 14) eq "RUNNERLIB_ENV_" ? (pack("H*", substr $_, 14), $ENV{$_}) : ()
-  } keys %ENV;
+  %ENV = map { /^RUNNERLIB_ENV_/ ? (pack("H*", $'), $ENV{$_}) : () } keys %ENV;
 }
 
 sub create_ruleset {
+  $is_strict = $_[0];
+  $how = pack "Q3", 0x280000, 0, 0 if !$is_strict;
   my $version = syscall 444, 0, 0, 1;
-  my $all = 0x1FFE | ($version > 1) << 13 | ($version > 2) << 14;
-  my $attributes = pack "QQQ", $all, 0, $is_strict && $version > 5 ? 3 : 0;
+  # Versions 2 and 3 added a right each, version 6 the scope.
+  my $all = (1 << 12 + ($version > 3 ? 3 : $version)) - 2;
+  my $attributes = pack "Q3", $all, 0, $is_strict * 3;
   my $created = syscall 444, $attributes, $version > 5 ? 24 : 8, 0;
   return refused("Landlock") if $created < 0;
   $ruleset = $created;
@@ -80,20 +78,16 @@ sub create_ruleset {
   @rights = (0, 0xC, $all & ~0x84C, $all & ~0x840);
 }
 
-# Allows access below an open file, or to it.
+# Allows access below a directory or to a file, for which the kernel rejects rights
+# of directories. It is opened unless it is open.
 sub allow {
-  my ($file, $access) = @_;
-  return if $file < 0 || !$access || !defined $ruleset;
-  # For files other than directories, the kernel rejects rights of directories.
-  for my $rights ($rights[$access], $rights[$access] & 0x4006) {
-    my $rule = pack "Ql", $rights, $file;
-    last if syscall(445, $ruleset, 1, $rule, 0) == 0 || $! != 22;
-  }
+  my ($path, $access, $file) = @_;
+  return if !$access || !defined $ruleset;
+  $file = open_path($path) unless defined $file;
+  my $rule = pack "Ql", $rights[$access] & (-d $path ? -1 : 0x4006), $file;
+  syscall 445, $ruleset, 1, $rule, 0;
 }
 
-# Opens a path; returns a negative number if that fails. The flags 6 reject a path
-# that contains a link.
 sub open_path {
-  my $how = pack "QQQ", 0x280000, 0, $_[1];
   return syscall 437, -100, $_[0], $how, 24;
 }

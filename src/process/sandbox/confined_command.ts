@@ -46,16 +46,18 @@ const SYSTEM_CALLS: Readonly<Record<string, readonly [number, number]>> = {
   SYS_PRCTL: [157, 167],
   SYS_PRLIMIT: [302, 261],
   SYS_EXIT_GROUP: [231, 94],
+  SYS_FCHDIR: [81, 50],
+  SYS_MKNODAT: [259, 33],
   SYS_CAPGET: [125, 90],
   SYS_CAPSET: [126, 91],
 };
 
-const CODE = perlCode(startProgram);
+const CODE = perlCode(confineByPerl, startProgram);
 
-/** Combines Perl code with that of `confine.pl`, and inserts system calls. */
+/** Combines Perl code, and inserts numbers of system calls. */
 export function perlCode(...parts: readonly string[]): string {
   const at = Deno.build.arch === "x86_64" ? 0 : 1;
-  return withoutComments([confineByPerl, ...parts].join("\n"))
+  return withoutComments(parts.join("\n"))
     .replaceAll(/\bSYS_\w+/g, (name) => String(SYSTEM_CALLS[name][at]));
 }
 

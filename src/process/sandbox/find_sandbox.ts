@@ -1,7 +1,7 @@
 import { findContainment, probeNamespaces } from "../containment.ts";
 import { type Confinement, PERL, perlWords } from "./confined_command.ts";
 import { type Link, sharesMemory } from "./mount_words.ts";
-import { NARROWEST, PRINT_VERSION, probe } from "./probe.ts";
+import { NARROWEST, PRINT_FACTS, probe } from "./probe.ts";
 import { seccompFilter } from "./seccomp_filter.ts";
 
 /** Access of a sandboxed command. */
@@ -73,7 +73,7 @@ async function findLandlock(): Promise<number | string> {
   }
   const { landlockVersion } = await probeNamespaces();
   if (landlockVersion !== undefined) return landlockVersion;
-  const found = await probe(perlWords(PERL, NARROWEST, PRINT_VERSION));
+  const found = await probe(perlWords(PERL, NARROWEST, PRINT_FACTS));
   if (found?.landlockVersion === undefined) {
     return `it needs Perl, which cannot be started as ${PERL}`;
   }

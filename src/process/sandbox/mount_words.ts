@@ -78,10 +78,24 @@ const DESCRIPTORS: readonly Link[] = [
 
 /**
  * Kind of mount: `b`, the path as it is; `r`, read-only; `e`, an empty directory;
- * `m`, an empty directory for all users; `t`, a directory of terminals; `x`, the
- * device that opens them.
+ * `m`, a new file system; `x`, the device that opens terminals.
  */
-type Mount = "b" | "r" | "e" | "m" | "t" | "x";
+type Mount = "b" | "r" | "e" | "m" | "x";
+
+/** File systems for a command alone: type, flags and options for `mount(2)`. */
+const FILE_SYSTEMS: Readonly<Record<string, readonly string[]>> = {
+  [SHARED_MEMORY]: ["tmpfs", "6", "mode=1777"],
+  [TERMINALS]: ["devpts", "10", "mode=0620,ptmxmode=0666"],
+  [PROCESSES]: ["proc", "14", ""],
+};
+
+/** Where the new root is mounted. */
+const NEW_ROOT = PROCESSES;
+
+const EMPTY_ROOT = ["tmpfs", "6", "mode=0755"];
+
+/** Matches words whose code is in `rare_mounts.pl`. */
+export const RARE_MOUNT = /^[eokxz]\d\//;
 
 /** Returns whether a command may use the shared memory of other processes. */
 export function sharesMemory(visible: VisiblePaths): boolean {
@@ -99,7 +113,8 @@ export function ownDirectories(visible: VisiblePaths): string[] {
 }
 
 /**
- * Returns words for `mounts.pl`, with each directory before the paths in it.
+ * Returns words for `mounts.pl`, with each directory before the paths in it. Those
+ * after `-` are for a process in the PID namespace, whose processes `/proc` shows.
  *
  * @param paths Paths to protect.
  * @param access Access of the command; it can include other paths.
@@ -110,27 +125,60 @@ export function mountWords(
 ): string[] {
   const { visible } = paths;
   const mounts = mountsOf(paths);
-  const others = access.keys().filter((path) => !mounts.has(path));
-  const created = new Set(
-    mounts.keys().filter((path) => isCreated(path, mounts, visible)),
+  const word = (kind: string, path: string) =>
+    `${kind}${access.get(path) ?? 0}${path}`;
+  const created = new Set<string>();
+  const directories = (path: string) =>
+    missingDirectories(path, mounts, visible)
+      .filter((directory) => created.size < created.add(directory).size)
+      .map((directory) => `d0${directory}`);
+  const newLink = ({ path, target }: Link) => [
+    ...directories(parentOf(path)),
+    ...[`l0${path}`, target],
+  ];
+  const newRoot = [`m0${NEW_ROOT}`, ...EMPTY_ROOT, `n0${NEW_ROOT}`];
+  const hidden = [...mounts].filter(([, mount]) => mount === "e");
+  const kept = visible
+    ? []
+    : [...mounts.keys()].filter((path) => isCreated(path, mounts, visible));
+  const mountWordsOf = ([path, mount]: readonly [string, Mount]) => {
+    const isNew = isCreated(path, mounts, visible);
+    switch (mount) {
+      case "x":
+        return isNew ? newLink(OWN_NEW_TERMINAL) : [word("x", path)];
+      case "m":
+        return [...directories(path), word("m", path), ...FILE_SYSTEMS[path]];
+      case "e":
+        return [...directories(path), word("e", path)];
+    }
+    if (!isNew) return [word(mount, path)];
+    const kind = kept.includes(path) ? "k" : mount.toUpperCase();
+    return [...directories(parentOf(path)), word(kind, path)];
+  };
+  const others = access.keys().filter((path) =>
+    !mounts.has(path) && path !== PROCESSES
   );
   return [
-    ...visible ? ["n0", ...linkWords([...visible.links, ...DESCRIPTORS])] : [],
-    ...visible ? [] : created.keys().map((path) => `o0${path}`),
-    ...mounts.entries().flatMap(([path, mount]) => {
-      const isNew = created.has(path);
-      if (mount === "x" && isNew) return linkWords([OWN_NEW_TERMINAL]);
-      const kind = isNew ? mount.toUpperCase() : mount;
-      return [`${kind}${access.get(path) ?? 0}${path}`];
-    }),
+    ...visible ? newRoot : kept.map((path) => `o0${path}`),
+    ...visible ? [...visible.links, ...DESCRIPTORS].flatMap(newLink) : [],
+    ...[...mounts].flatMap((mount) => [
+      ...mountWordsOf(mount),
+      // What was mounted there is above the new root.
+      ...mount[0] === "/" ? [`n0${NEW_ROOT}`] : [],
+    ]),
+    "-",
+    ...mountWordsOf([PROCESSES, "m"]),
     ...others.map((path) =>
-      `${isInside(PROCESSES, path) ? "P" : "p"}${access.get(path)}${path}`
+      isInside(PROCESSES, path)
+        ? `p${access.get(path)}.${path}`
+        : word("p", path)
     ),
+    ...hidden.map(([path]) => `z0${path}`),
   ];
 }
 
-function linkWords(links: readonly Link[]): string[] {
-  return links.flatMap(({ path, target }) => [`>0${target}`, `l0${path}`]);
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
 }
 
 /** Determines how each path is mounted. */
@@ -141,7 +189,7 @@ function mountsOf(paths: ProtectedPaths): ReadonlyMap<string, Mount> {
   for (const path of visible?.read ?? []) mounts.set(path, "r");
   for (const path of visible?.write ?? []) mounts.set(path, "b");
   for (const path of visible ? ownDirectories(visible) : []) {
-    mounts.set(path, path === TERMINALS ? "t" : "m");
+    mounts.set(path, "m");
     if (path === TERMINALS) mounts.set(NEW_TERMINAL, "x");
   }
   for (const { path, except = path } of hidden) {
@@ -163,10 +211,21 @@ function isCreated(
   mounts: ReadonlyMap<string, Mount>,
   visible: VisiblePaths | undefined,
 ): boolean {
-  for (let around = path; around !== "/";) {
-    around = around.slice(0, around.lastIndexOf("/")) || "/";
-    const mount = mounts.get(around);
-    if (mount !== undefined) return mount === "e" || mount === "m";
+  return missingDirectories(path, mounts, visible).length > 0;
+}
+
+/** Returns the directories that have to be created for a path, with the path itself. */
+function missingDirectories(
+  path: string,
+  mounts: ReadonlyMap<string, Mount>,
+  visible: VisiblePaths | undefined,
+): string[] {
+  const missing: string[] = [];
+  for (let at = path; at !== "" && at !== "/"; at = parentOf(at)) {
+    const mount = at === path ? undefined : mounts.get(at);
+    if (mount === "e" || mount === "m") return missing;
+    if (mount !== undefined) return [];
+    missing.unshift(at);
   }
-  return visible !== undefined && path !== "/";
+  return visible === undefined || mounts.has("/") ? [] : missing;
 }

@@ -7,8 +7,16 @@ const PROBE_MS = 5_000;
 /** Command that must work under any confinement. */
 const COMMAND = ["/bin/sh", "-c", "echo > /dev/null && echo works"];
 
-/** Perl code of a probe, which prints the version of Landlock. */
-export const PRINT_VERSION = '$| = 1; print syscall(444, 0, 0, 1), "\\n";';
+/**
+ * Perl code of a probe. It prints the version of Landlock, and 0 in a second line if
+ * programs inherit no capabilities.
+ */
+export const PRINT_FACTS = `$| = 1;
+print syscall(444, 0, 0, 1), "\\n";
+open my $facts, "<", "/proc/self/status";
+print 2 == grep(/^Cap(?:Inh|Amb):\\s*0+$/, <$facts>) ? 0 : 1, "\\n";
+close $facts;
+`;
 
 /** The narrowest rules. */
 export const NARROWEST: Confinement = {
@@ -31,6 +39,8 @@ export interface Probe {
   readonly works: boolean;
   /** Version of Landlock, if it was printed; less than 1 without Landlock. */
   readonly landlockVersion?: number;
+  /** Whether programs certainly inherit no capabilities. */
+  readonly inheritsNothing: boolean;
   /** Standard error of the program. */
   readonly errors: string;
 }
@@ -64,6 +74,7 @@ export async function probe(
     const version = Number(lines[0]);
     return {
       works,
+      inheritsNothing: lines[1] === "0",
       errors: decoder.decode(stderr),
       ...Number.isInteger(version) ? { landlockVersion: version } : {},
     };

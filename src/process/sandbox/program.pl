@@ -6,10 +6,10 @@
 #   c        the environment is the result of restore_environment; comes first
 
 my $data;
-my @program = prepare_confinement(@ARGV);
+prepare_confinement();
 confine();
 syscall SYS_PRLIMIT, 0, 2, $data, 0 if defined $data;
-start(@program);
+start();
 
 sub apply_word {
   my ($kind, $access, $value) = @_;

@@ -4,7 +4,7 @@
 
 for (1 .. 20) {
   last unless is_output_held();
-  reap();
+  1 while waitpid(-1, 1) > 0;
   select undef, undef, undef, 0.1;
 }
 
