@@ -320,7 +320,7 @@ async function checkEnd(source: ByteSource): Promise<void> {
 
 function unknownType(type: string) {
   return unpackError(
-    `it holds ${
+    `it contains ${
       REFUSED_TYPES[type] ??
         `an entry of the unknown type ${JSON.stringify(type)}`
     }`,

@@ -6,6 +6,7 @@ import {
   parseRetryAfter,
   type RetryPolicy,
 } from "../process/retry.ts";
+import { durationText } from "../schema/duration.ts";
 
 const RETRY: RetryPolicy = {
   attempts: 4,
@@ -299,7 +300,7 @@ export class Stop implements Disposable {
     this.#timeLimit = setTimeout(
       () =>
         this.#controller.abort(
-          new Error(`it took longer than ${timeoutMs} ms`),
+          new Error(`it took longer than ${durationText(timeoutMs)}`),
         ),
       timeoutMs,
     );
@@ -325,7 +326,7 @@ export class Stop implements Disposable {
     const silenceMs = this.#silenceMs +
       Math.ceil(uploadBytes / MIN_UPLOAD_SPEED);
     this.#timer = setTimeout(() => {
-      const reason = `it made no progress for ${silenceMs} ms`;
+      const reason = `it made no progress for ${durationText(silenceMs)}`;
       this.#controller.abort(new TransientFailure(reason));
     }, silenceMs);
   }

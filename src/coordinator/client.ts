@@ -1,6 +1,6 @@
 import { parseJson } from "../json_value.ts";
 import { defaultOf } from "../options/options.ts";
-import { parseDuration } from "../schema/duration.ts";
+import { durationText, parseDuration } from "../schema/duration.ts";
 /**
  * The HTTP client of the coordinator.
  *
@@ -293,7 +293,11 @@ async function sendOnce(url: URL, attempt: Attempt): Promise<RawResponse> {
   const stop = new AbortController();
   using limit = timeLimit(timeoutMs);
   limit.reached.then(() =>
-    stop.abort(new TransientError(`it did not respond within ${timeoutMs} ms`))
+    stop.abort(
+      new TransientError(
+        `it did not respond within ${durationText(timeoutMs)}`,
+      ),
+    )
   );
   using _ = onAbort(signal, () => stop.abort(signal.reason));
   const response = await followRedirects(url, attempt, stop.signal);

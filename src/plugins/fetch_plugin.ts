@@ -3,6 +3,7 @@ import { sha256Hex } from "../fs/checksum.ts";
 import { Cancellation } from "../process/cancellation.ts";
 import { capture } from "../process/capture.ts";
 import { settlesWithin } from "../process/time_limit.ts";
+import { durationText } from "../schema/duration.ts";
 import { fileUrl } from "./find_files.ts";
 import type { SandboxSetting } from "./load_sandboxed.ts";
 import { readManifest } from "./permissions/plugin_manifest.ts";
@@ -141,7 +142,7 @@ export async function fetchPackage(
   if (!await settlesWithin(fetching, FETCH_MS)) {
     cancellation.cancel("SIGTERM");
     await fetching.catch(() => {});
-    throw cannotFetch(url, `it took longer than ${FETCH_MS} ms`);
+    throw cannotFetch(url, `it took longer than ${durationText(FETCH_MS)}`);
   }
   const { exitCode, stderr } = await fetching;
   if (exitCode === 0) {

@@ -6,7 +6,11 @@ import {
 import type { Logger } from "../output/logger.ts";
 import { CANCEL_GRACE_MS, onAbort } from "../process/cancellation.ts";
 import { settlesWithin, timeLimit } from "../process/time_limit.ts";
-import { MAX_DURATION_MS, parseDuration } from "../schema/duration.ts";
+import {
+  durationText,
+  MAX_DURATION_MS,
+  parseDuration,
+} from "../schema/duration.ts";
 import type { MaskStream } from "../secrets/mask/mask_stream.ts";
 import {
   type Phase,
@@ -325,14 +329,16 @@ async function abandonHook(running: Promise<void>): Promise<DOMException> {
   // If the hook settles in time, that has already decided the race.
   await settlesWithin(running, CANCEL_GRACE_MS);
   return new DOMException(
-    `it did not end within ${CANCEL_GRACE_MS} ms after the job was cancelled`,
+    `it did not end within ${
+      durationText(CANCEL_GRACE_MS)
+    } after the job was cancelled`,
     "AbortError",
   );
 }
 
 function timeoutError(timeoutMs: number): DOMException {
   return new DOMException(
-    `it did not end within ${timeoutMs} ms`,
+    `it did not end within ${durationText(timeoutMs)}`,
     "TimeoutError",
   );
 }

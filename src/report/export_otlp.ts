@@ -1,5 +1,6 @@
 import type { Environment } from "../environment/variables.ts";
 import { messageOf } from "../errors.ts";
+import { durationText } from "../schema/duration.ts";
 import { headerList } from "../secrets/collect.ts";
 import { showUrl, showUrlsIn } from "../url_secrets.ts";
 import {
@@ -70,7 +71,7 @@ export async function exportRun(
         } catch (error) {
           const url = collectorUrl(env, kind);
           const reason = signal.aborted
-            ? `no answer within ${limitMs} ms`
+            ? `no answer within ${durationText(limitMs)}`
             : showUrlsIn(messageOf(error), url);
           const hint = protocolHint(env, kind);
           onWarning(

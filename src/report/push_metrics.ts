@@ -1,5 +1,6 @@
 import { messageOf } from "../errors.ts";
 import { isObject } from "../json_value.ts";
+import { durationText } from "../schema/duration.ts";
 import { showUrl, showUrlsIn } from "../url_secrets.ts";
 import {
   checkTransport,
@@ -58,7 +59,7 @@ export async function pushMetrics(
     );
   } catch (error) {
     const reason = signal.aborted
-      ? `no answer within ${MAX_COLLECTOR_MS} ms`
+      ? `no answer within ${durationText(MAX_COLLECTOR_MS)}`
       : showUrlsIn(messageOf(error), gateway);
     onWarning(`Cannot push metrics to "${showUrl(gateway)}": ${reason}`);
   }

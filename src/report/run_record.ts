@@ -15,7 +15,7 @@ import type { StepState, SummaryStatus } from "./step_outcome.ts";
 /** Reason of a step that was running when its runner was killed. */
 const INTERRUPTED = "the record ends while it runs";
 
-/** A step as a record has it. */
+/** A step, as recorded. */
 export interface StepRecord {
   readonly name: string;
   /** Name by which others depend on it: that of its matrix, or its own. */

@@ -64,7 +64,7 @@ export async function callPlugins(
     addStep(step) {
       if (!STEP_PHASES.includes(phase)) {
         throw new TypeError(
-          `Cannot add step "${step.name}": the job was started`,
+          `Cannot add step "${step.name}": the job has already started`,
         );
       }
       run.addedSteps.push(step);
@@ -72,7 +72,7 @@ export async function callPlugins(
     registerSource(type, handler) {
       if (!SOURCE_PHASES.includes(phase)) {
         throw new TypeError(
-          `Cannot register source type "${type}": the source was prepared`,
+          `Cannot register source type "${type}": the source has already been prepared`,
         );
       }
       run.sources ??= new SourceRegistry(sources);
@@ -129,7 +129,7 @@ function pluginConfig(run: RunState, phase: Phase): PluginConfig {
       const mayBeLate = LATE_SETTINGS.has(key) && STEP_PHASES.includes(phase);
       if (!areSettingsOpen && !mayBeLate) {
         throw new TypeError(
-          `Cannot change setting "${key}": the configuration was validated`,
+          `Cannot change setting "${key}": the configuration has already been validated`,
         );
       }
       const known = findOption(key);

@@ -2,6 +2,7 @@ import type { JobConfig } from "../config/job_config.ts";
 import { RunnerError } from "../errors.ts";
 import { onAbort } from "../process/cancellation.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
+import { durationText } from "../schema/duration.ts";
 import type { GraphRun } from "../steps/graph_run.ts";
 import { cancelledError, recordFailure } from "./job_result.ts";
 import type { RunState } from "./run_state.ts";
@@ -64,7 +65,7 @@ export function watchJobTermination(
         return;
       }
       const error = new RunnerError(
-        `The job exceeded its time limit of ${timeoutMs} ms`,
+        `The job exceeded its time limit of ${durationText(timeoutMs!)}`,
         { code: "command-timeout", exitCode: TIMEOUT_EXIT_CODE },
       );
       end(error, "the job exceeded its time limit");

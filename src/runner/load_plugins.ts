@@ -268,7 +268,7 @@ export async function sandboxSetting(
     cwd: host.cwd,
     triggerJobs: (jobs) => {
       if (run.areTriggersOpen === false) {
-        throw new TypeError("the follow-up jobs of the job were submitted");
+        throw new TypeError("the follow-up jobs have already been submitted");
       }
       const queue = run.runner.triggers ??= new TriggerQueue();
       queue.addWire(jobs);

@@ -23,6 +23,22 @@ export function parseDuration(text: string): number | undefined {
   return bounded(ms);
 }
 
+/**
+ * Formats a duration for a message, as it is written in a job file: `15m`,
+ * `1h30m`. A part of a second stays in milliseconds: `300 ms`.
+ */
+export function durationText(ms: number): string {
+  if (ms <= 0 || ms % UNITS.s !== 0) return `${ms} ms`;
+  let rest = ms;
+  let text = "";
+  for (const [unit, size] of Object.entries(UNITS).reverse()) {
+    const count = Math.floor(rest / size);
+    if (count > 0) text += `${count}${unit}`;
+    rest -= count * size;
+  }
+  return text;
+}
+
 function bounded(ms: number): number | undefined {
   return ms <= MAX_DURATION_MS ? Math.round(ms) : undefined;
 }

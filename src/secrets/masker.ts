@@ -1,49 +1,48 @@
 /**
  * Masks secrets in output.
  *
- * Goal: no common way of writing a secret shows it, at the speed of a pipe, and
- * what is printed does not depend on how the output was cut into pieces.
+ * Goal: no common encoding of a secret reveals it, output is masked at the speed of
+ * a pipe, and the result does not depend on how the output was split into chunks.
  *
  * Trade-offs:
  *
- * - A text that looks as if it had an encoded secret in it is read more than
- *   once. Hostile text and secrets cost a few times as much as a log, but never
- *   more than in proportion to the text.
- * - Only what may still become a secret is held back, but that for as long as
- *   the stream pauses. The first number of a list, and up to three characters in
- *   front of a line break, may therefore be printed before it is known that a
- *   secret goes on behind them, and so may the first characters of what was
- *   encoded twice.
- * - Long secrets are found in parts of 128 bytes, so each of these is masked
- *   also where it stands alone.
+ * - Text that seems to contain an encoded secret is read more than once. Hostile
+ *   text or secrets take a few times as long as a normal log, but the time is always
+ *   proportional to the length of the text.
+ * - Only text that may still become a secret is held back, for as long as the
+ *   stream pauses. The first number of a list, and up to three characters before a
+ *   line break, may therefore be printed before the rest of a secret arrives, and
+ *   so may the first characters of text that was encoded twice.
+ * - Long secrets are searched in parts of 128 bytes, so each part is also masked on
+ *   its own.
  *
  * How it works:
  *
- * 1. A secret is taken apart if it is a document (`secret_parts.ts`). The secret and its parts become
- *    needles in each form that cannot be undone in a text: as they are, in base64,
- *    base32 and hexadecimal digits (`forms.ts`), and quoted in ways that leave no
- *    trace (`quoted_forms.ts`).
- * 2. Each stream is masked window by window (`mask_stream.ts`).
+ * 1. If a secret is a document, its parts are extracted (`secret_parts.ts`). The
+ *    secret and its parts become needles in each form that cannot be decoded in a
+ *    text: as they are, in base64, base32 and hexadecimal digits (`forms.ts`), and
+ *    quoted in ways that leave no trace (`quoted_forms.ts`).
+ * 2. Each stream is masked one window at a time (`mask_stream.ts`).
  * 3. A window is searched for all needles at once, by a few of its words
- *    (`needle_set.ts`, `needle_pool.ts`, `word_index.ts`), or by hashes if the
- *    needles are too many or too much alike (`needle_flood.ts`).
- * 4. A scan of all its bytes finds what may hide a needle: escapes, line breaks,
- *    numbers in a row, rows of hex dumps, and letters and digits that stand for
- *    text in base64 or as hexadecimal digits (`scanner.ts`, `marks.ts`). Line breaks
- *    and color codes with nothing of a needle next to them are passed over.
- * 5. The bytes around each of these are looked up among the four-byte parts of
- *    needles. Hardly any place of an ordinary text passes (`decoded_text.ts`).
- * 6. Around those that pass, the text is decoded and searched again: with escapes
- *    undone (`escapes.ts`), those of quoted-printable by themselves, without line
- *    breaks, with lists of numbers as hexadecimal digits (`number_list.ts`), as the
- *    last words of lines (`prefixed_lines.ts`), and as the bytes of hex dumps,
- *    without the prefixes and colors of their lines (`dump_rows.ts`,
- *    `dump_lines.ts`, `dumped_bytes.ts`). Letters and digits are decoded as far as
- *    they stand for text (`decoded_run.ts`), which is searched in the same way
- *    (`encoded_runs.ts`).
- * 7. What was found is masked where it stands in the window (`ranges.ts`).
- * 8. What may still become a needle, in any of these views, is held back for the
- *    next window, and so is an escape that is not complete.
+ *    (`needle_set.ts`, `needle_pool.ts`, `word_index.ts`), or by hashes if there are
+ *    too many needles or they are too similar (`needle_flood.ts`).
+ * 4. One scan of the window finds everything that may hide a needle: escapes, line
+ *    breaks, sequences of numbers, rows of hex dumps, and letters and digits that
+ *    may be base64 or hexadecimal digits (`scanner.ts`, `marks.ts`). Line breaks and
+ *    color codes without a part of a needle next to them are skipped.
+ * 5. The bytes around each of these places are looked up among the four-byte parts
+ *    of the needles. In ordinary text, hardly any place passes (`decoded_text.ts`).
+ * 6. Around the places that pass, the text is decoded and searched again: with
+ *    escapes undone (`escapes.ts`), separately for those of quoted-printable,
+ *    without line breaks, with lists of numbers as hexadecimal digits
+ *    (`number_list.ts`), as the last words of lines (`prefixed_lines.ts`), and as the
+ *    bytes of hex dumps, without the prefixes and colors of their lines
+ *    (`dump_rows.ts`, `dump_lines.ts`, `dumped_bytes.ts`). Letters and digits are
+ *    decoded as far as they encode text (`decoded_run.ts`), which is searched in the
+ *    same way (`encoded_runs.ts`).
+ * 7. Matches are masked at their positions in the window (`ranges.ts`).
+ * 8. Text that may still become a needle in any of these views is held back for the
+ *    next window, and so is an incomplete escape.
  *
  * @module
  */

@@ -4,6 +4,7 @@ import type { StepLog } from "../output/job_log.ts";
 import type { Sink } from "../output/sink.ts";
 import { onAbort } from "../process/cancellation.ts";
 import { pause, timeLimit } from "../process/time_limit.ts";
+import { durationText } from "../schema/duration.ts";
 import { withoutSequences } from "../terminal/text.ts";
 
 /** Default time within which a service must be ready, in milliseconds. */
@@ -64,7 +65,7 @@ export async function waitUntilReady(
       problem = found;
     }
     if (over.aborted) {
-      return `was not ready within ${timeoutMs} ms` +
+      return `was not ready within ${durationText(timeoutMs)}` +
         (problem === undefined ? "" : `: ${problem}`);
     }
     if (found === undefined) {

@@ -15,6 +15,7 @@ import {
 } from "../process/spawn.ts";
 import { supervise, type SupervisedExit } from "../process/supervise.ts";
 import type { Clock } from "../process/time_limit.ts";
+import { durationText } from "../schema/duration.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { PassableCommand } from "./shell.ts";
 import type { JobStatus } from "./step.ts";
@@ -293,7 +294,7 @@ export async function commandEnd(
   }
   if (cause === "timeout") {
     const error = new RunnerError(
-      `${subject} exceeded its time limit of ${timeoutMs} ms`,
+      `${subject} exceeded its time limit of ${durationText(timeoutMs!)}`,
       { code: "command-timeout", exitCode: TIMEOUT_EXIT_CODE },
     );
     return { outcome: "timeout", exitCode, signal, error };

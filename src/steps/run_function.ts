@@ -2,6 +2,7 @@ import { messageOf, RunnerError } from "../errors.ts";
 import { Cancellation, onAbort } from "../process/cancellation.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/spawn.ts";
 import { settlesWithin } from "../process/time_limit.ts";
+import { durationText } from "../schema/duration.ts";
 import {
   type AttemptContext,
   type AttemptEnd,
@@ -63,7 +64,7 @@ export async function attemptFunction(
   }
   if (cause === "timeout") {
     const error = new RunnerError(
-      `Step "${name}" exceeded its time limit of ${timeoutMs} ms`,
+      `Step "${name}" exceeded its time limit of ${durationText(timeoutMs!)}`,
       { code: "command-timeout", exitCode: TIMEOUT_EXIT_CODE },
     );
     const exitCode = TIMEOUT_EXIT_CODE;

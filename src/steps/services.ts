@@ -6,7 +6,7 @@ import type { RunningSteps } from "./running_steps.ts";
 import type { NeedState } from "./step.ts";
 import { needsOf } from "./step_graph.ts";
 
-/** How steps see a service that runs. */
+/** State of a running service, as the steps that need it see it. */
 export const READY: NeedState = {
   outcome: "success",
   conclusion: "success",

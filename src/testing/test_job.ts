@@ -6,6 +6,7 @@ import { absolutePath } from "../job_path.ts";
 import type { JobResult } from "../runner/job_result.ts";
 import { runJob } from "../runner/run_job.ts";
 import { createRunnerContext } from "../runner/runner_context.ts";
+import { durationText } from "../schema/duration.ts";
 import type { Job } from "../steps/job.ts";
 import type { Step, StepEvent } from "../steps/step.ts";
 import {
@@ -211,7 +212,9 @@ async function notStuck<T>(
     const names = runningSteps().map((name) => `"${name}"`).join(", ");
     stuck.reject(
       new Error(
-        `The job did not end within ${STUCK_MS} ms of real time; running steps: ${names}. Virtual time stands still while a function runs`,
+        `The job did not end within ${
+          durationText(STUCK_MS)
+        } of real time; running steps: ${names}. Virtual time stands still while a function runs`,
       ),
     );
   }, STUCK_MS);

@@ -276,7 +276,7 @@ Deno.test("workflow run --executor coordinator reads lines that arrive after the
   assertEquals([code, stdout], [0, "early\nlate\n"], stderr);
 });
 
-Deno.test("workflow run --executor coordinator waits for a coordinator that is out of reach", async () => {
+Deno.test("workflow run --executor coordinator waits for a coordinator that is unreachable", async () => {
   const gate = Promise.withResolvers<void>();
   await using setting = await setUp(
     "name: CI\njobs:\n  a: { command: a }\n  b: { needs: a, command: b }\n",
@@ -527,7 +527,7 @@ jobs:
   assertLess(logs.length, 500 * 5);
 });
 
-Deno.test("workflow run --executor coordinator keeps two runs of one workflow apart, whatever the clock of the coordinator shows", async () => {
+Deno.test("workflow run --executor coordinator keeps two runs of a workflow apart, regardless of the coordinator's clock", async () => {
   const both = Promise.withResolvers<void>();
   let count = 0;
   await using setting = await setUp(
@@ -564,7 +564,7 @@ Deno.test("workflow run --executor coordinator keeps two runs of one workflow ap
   ]);
 });
 
-Deno.test("workflow run --executor coordinator reads what a coordinator answers as untrusted", async () => {
+Deno.test("workflow run --executor coordinator treats the responses of a coordinator as untrusted", async () => {
   for (const last_error of [null, 7, "\x1b[2Jno\nworker"] as const) {
     await using setting = await setUp(
       "name: CI\njobs:\n  a: { command: a }\n",
@@ -588,7 +588,7 @@ Deno.test("workflow run --executor coordinator reads what a coordinator answers 
   }
 });
 
-Deno.test("workflow run --executor coordinator misses jobs of its list once, and reports those that are gone", async () => {
+Deno.test("workflow run --executor coordinator tolerates jobs that are missing from the list once, and reports those that are gone", async () => {
   const { promise: isOver, resolve: end } = Promise.withResolvers<void>();
   await using setting = await setUp(
     "name: CI\njobs:\n  gone: { command: a }\n  missed: { command: b }\n",

@@ -140,7 +140,7 @@ describe("runnerlib secrets", () => {
 });
 
 describe("runnerlib secrets refuses", () => {
-  it("wrong usage before it asks for a password, and repeats no value", async () => {
+  it("incorrect usage before it prompts for a password, without printing values", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const uses: [args: string[], message: string][] = [

@@ -98,7 +98,7 @@ function usesKubeconfig({ kubeconfig }: ApiServer): boolean {
   });
 }
 
-test("a job that Kubernetes ends is told as what it is", async () => {
+test("a job that Kubernetes ends is reported with the reason", async () => {
   await using server = await startApiServer();
   await using directory = await temporaryDirectory();
   const { path } = directory;
@@ -211,7 +211,7 @@ jobs:
   assertNothingIsLeft(server);
 });
 
-test("two runs of a workflow on Kubernetes pass artifacts on, each its own", async () => {
+test("two runs of a workflow on Kubernetes pass on only their own artifacts", async () => {
   await using server = await startApiServer();
   await using directory = await temporaryDirectory();
   const run = async (who: string) => {
@@ -285,7 +285,7 @@ test("a run on Kubernetes leaves nothing behind when it is cancelled or killed",
   assertNothingIsLeft(server);
 });
 
-test("workflow run tells what keeps jobs from running on Kubernetes", async () => {
+test("workflow run reports what keeps jobs from running on Kubernetes", async () => {
   await using server = await startApiServer();
   await using directory = await temporaryDirectory();
   const { path } = directory;

@@ -77,7 +77,7 @@ export function codePlaces(text: string): boolean[] {
 const OFFSET = /^(?:[0-9a-f]{6,22}(?:[ \t\r]|$)|[0-9a-f]{6,22}:[ \t])/i;
 
 /**
- * Returns the length of what stands in front of a row; negative without one.
+ * Returns the length of the text before a row; negative without one.
  */
 function prefixLength(text: string): number {
   if (IS_ROW.test(text)) return 0;

@@ -16,7 +16,7 @@ export function processEntry(pid: number): ProcessEntry | undefined {
   try {
     text = Deno.readTextFileSync(`/proc/${pid}/stat`);
   } catch {
-    // The process ended, perhaps between the opening and the reading.
+    // The process ended, perhaps between opening and reading.
     return undefined;
   }
   // The name in parentheses may contain anything, so read from the end.

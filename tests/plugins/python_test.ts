@@ -249,7 +249,7 @@ class Fails(Plugin):
     ["context.metadata[('a', 'b')] = 1", /: TypeError: .*$/],
     [
       "context.config.source_url = 'x'",
-      /: Cannot change setting "source_url": the configuration was validated$/,
+      /: Cannot change setting "source_url": the configuration has already been validated$/,
     ],
   ] as const;
   for (const [body, expected] of cases) {
@@ -484,7 +484,7 @@ class Follows(Plugin):
   assertMatch(linesOf("follows", ran)[0], /unknown key "color"/);
   assertStringIncludes(
     ran.stderr,
-    "the follow-up jobs of the job were submitted",
+    "the follow-up jobs have already been submitted",
   );
 });
 
@@ -565,7 +565,7 @@ def cleanup(context):
     print("never")
 `,
   }, { plugins: { timeoutMs: 2_000 } });
-  assertMatch(ran.message, /: it did not end within 2000 ms$/);
+  assertMatch(ran.message, /: it did not end within 2s$/);
   const [begun, pid, ...rest] = linesOf("slow", ran);
   assertEquals([begun, rest], ["begun", []]);
   await isGone(Number(pid));

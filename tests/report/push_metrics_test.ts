@@ -167,7 +167,7 @@ describe("pushMetrics()", () => {
     );
   });
 
-  it("sends the metrics of the run alone if the gateway answers nonsense", async () => {
+  it("sends only the metrics of the run if the response of the gateway is invalid", async () => {
     for (
       const answer of [
         "no JSON",
@@ -246,7 +246,7 @@ describe("a run with a push gateway", () => {
     });
   }
 
-  it("accepts an address for the format of Prometheus only", async () => {
+  it("accepts a URL only for the Prometheus format", async () => {
     await using directory = await temporaryDirectory();
     const { code, stderr } = await runMain(
       ["run", "--job-command=true", "--report=junit=http://localhost:1"],

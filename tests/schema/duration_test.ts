@@ -1,8 +1,28 @@
 import { assertEquals } from "@std/assert";
-import { durationProblem, parseDuration } from "../../src/schema/duration.ts";
+import {
+  durationProblem,
+  durationText,
+  parseDuration,
+} from "../../src/schema/duration.ts";
 import { Random } from "../helpers/random.ts";
 
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+Deno.test("durationText() writes durations that parseDuration() reads", () => {
+  const texts = {
+    "0 ms": 0,
+    "300 ms": 300,
+    "1500 ms": 1_500,
+    "2s": 2_000,
+    "15m": 900_000,
+    "1h30m": 5_400_000,
+    "1d1s": 86_401_000,
+  };
+  for (const [text, ms] of Object.entries(texts)) {
+    assertEquals(durationText(ms), text);
+    assertEquals(parseDuration(text.replace(" ", "")), ms);
+  }
+});
 
 Deno.test("parseDuration() reads seconds and units", () => {
   const texts = {

@@ -30,7 +30,7 @@ Deno.test("Masker masks ordinary values as whole words only", () => {
   }
 });
 
-Deno.test("Masker takes neither escapes nor signs for a part of an ordinary word", () => {
+Deno.test("Masker counts neither escapes nor symbols as part of an ordinary word", () => {
   const masker = new Masker();
   masker.addGuess("production");
   for (
@@ -65,7 +65,7 @@ Deno.test("Masker takes neither escapes nor signs for a part of an ordinary word
   ) assertEquals(masker.maskText(text), text);
 });
 
-Deno.test("Masker masks a value that is not ordinary everywhere, guess or not", () => {
+Deno.test("Masker masks a value that is not ordinary everywhere, even if it is a guess", () => {
   const masker = new Masker();
   masker.addGuess("s3cr3t-t0k3n");
   masker.addGuess("test");
@@ -76,7 +76,7 @@ Deno.test("Masker masks a value that is not ordinary everywhere, guess or not", 
   );
 });
 
-Deno.test("Masker masks no guess that is too short", () => {
+Deno.test("Masker ignores guesses that are too short", () => {
   const masker = new Masker();
   assertEquals(masker.addGuess("ab"), false);
   masker.minBytes = 6;
@@ -84,7 +84,7 @@ Deno.test("Masker masks no guess that is too short", () => {
   assertEquals(masker.maskText("ab test"), "ab test");
 });
 
-Deno.test("isOrdinary() knows words, numbers and plain paths", () => {
+Deno.test("isOrdinary() accepts words, numbers and plain paths", () => {
   for (
     const value of [
       ...["test", "production", "Debug", "ON", "8080", "20.11", "v1.2.3"],

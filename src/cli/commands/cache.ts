@@ -53,8 +53,8 @@ Actions:
 
 A key may contain {os}, {arch}, {env:NAME} and {hash:GLOB}, a hash of the files
 that match, below the current directory. Paths are inside the directory of the
-job. "restore" prints "exact KEY", "fallback KEY" or "miss". If the store cannot
-be used, that counts as a miss, with a warning.`,
+job. "restore" prints "exact KEY", "fallback KEY" or "miss". A store that
+cannot be used counts as a miss, with a warning.`,
   examples: [
     [
       "cache restore npm --key 'npm-{os}-{hash:package-lock.json}' --fallback 'npm-{os}-'",
@@ -62,7 +62,7 @@ be used, that counts as a miss, with a warning.`,
     ],
     [
       "cache save npm --key 'npm-{os}-{hash:package-lock.json}' node_modules",
-      "Save them, unless they are saved",
+      "Save them, unless they are already saved",
     ],
   ],
   flags: [
@@ -75,7 +75,8 @@ be used, that counts as a miss, with a warning.`,
       name: "fallback",
       valueName: "PREFIX",
       isRepeatable: true,
-      help: "Beginning of other keys that may be restored, the best first",
+      help:
+        "Beginning of other keys that may be restored, in order of preference",
     },
     {
       name: "fail-on-miss",

@@ -251,7 +251,7 @@ async function submit(
     maskText: (text) => masker.maskText(text),
     wasSent,
     onRetry: (reason, ms) =>
-      logger.warn("eval", `The document is sent again: ${reason}`, { ms }),
+      logger.warn("eval", `Retrying the request: ${reason}`, { ms }),
     signal: graceful,
   });
   // A worker that finds the submitted document would start everything again.

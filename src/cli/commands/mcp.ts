@@ -29,7 +29,10 @@ Exits at the end of its input.`,
     const { host, stdout, masker } = context.runner;
     const { stdin } = host;
     if (stdin === undefined || stdin.isTerminal()) {
-      throw usageError("A client must be on standard input", "mcp");
+      throw usageError(
+        "Standard input must be a connection to an MCP client, not a terminal",
+        "mcp",
+      );
     }
     const root = await findDirectory(directory, host, "Cannot serve");
     maskEnvironment(masker, host, {}, { hasJobFile: true });

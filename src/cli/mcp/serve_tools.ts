@@ -192,10 +192,13 @@ class Server {
 
   #initialize({ protocolVersion }: Readonly<Record<string, unknown>>) {
     if (this.#isInitialized) {
-      throw new RequestError(CODE.request, "the client has initialized before");
+      throw new RequestError(
+        CODE.request,
+        "the client has already initialized",
+      );
     }
     if (typeof protocolVersion !== "string") {
-      throw new RequestError(CODE.params, "protocolVersion must be text");
+      throw new RequestError(CODE.params, "protocolVersion must be a string");
     }
     this.#isInitialized = true;
     const { version, instructions } = this.#options;

@@ -195,7 +195,7 @@ async function run(
   if (!isObject(vars)) throw invalidArgument("vars", "must be an object");
   const assignments = Object.entries(vars).map(([name, value]) => {
     if (!/^[^=\0]+$/.test(name) || typeof value !== "string") {
-      throw invalidArgument("vars", "must have texts by names");
+      throw invalidArgument("vars", "must map names to strings");
     }
     return `--var=${name}=${value}`;
   });
@@ -314,14 +314,14 @@ function textOf(args: Arguments, name: string): string | undefined {
   if (isShortText(value)) return value;
   throw invalidArgument(
     name,
-    `must be text of 1 to ${MAX_TEXT_LENGTH} characters`,
+    `must be a string of 1 to ${MAX_TEXT_LENGTH} characters`,
   );
 }
 
 function textsOf(args: Arguments, name: string): readonly string[] {
   const { [name]: value = [] } = args;
   if (Array.isArray(value) && value.every(isShortText)) return value;
-  throw invalidArgument(name, "must be a list of texts");
+  throw invalidArgument(name, "must be a list of strings");
 }
 
 function isShortText(value: unknown): value is string {

@@ -250,7 +250,7 @@ export function stepProblem(step: unknown): string | undefined {
       return `step "${name}" has "${field}", which a plugin cannot set`;
     }
     if (!FIELDS[field](value)) {
-      return `"${field}" of step "${name}" is not what it should be`;
+      return `step "${name}" has an invalid "${field}"`;
     }
   }
   return undefined;

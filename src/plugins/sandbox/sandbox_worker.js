@@ -30,7 +30,7 @@ function send(message) {
   while (bytes.length > 0) bytes = bytes.subarray(stdout.writeSync(bytes));
 }
 
-/** Sends output as messages, so that it stays behind registered secrets. */
+/** Sends output as messages, so that it follows the secrets that were registered before it. */
 function redirectConsole() {
   const log = (...values) => {
     const text = values.map((value) =>
@@ -124,7 +124,7 @@ function open(plugin, phase, data, signal) {
       set(key, value) {
         if (phase !== "pre_validation") {
           throw new TypeError(
-            `Cannot change setting "${key}": the configuration was validated`,
+            `Cannot change setting "${key}": the configuration has already been validated`,
           );
         }
         config.set(key, value);

@@ -6,6 +6,7 @@ import { tagProcessTree } from "../../process/process_tree.ts";
 import type { Confinement } from "../../process/sandbox/confined_command.ts";
 import { spawn } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
+import { durationText } from "../../schema/duration.ts";
 import type { PluginPermissions } from "../permissions/plugin_permissions.ts";
 import { denoCommand, jsrHost, processEnvironment } from "./deno_command.ts";
 import { findOnPath } from "./find_deno.ts";
@@ -108,7 +109,7 @@ export async function startPlugin(
   const session = new PluginSession(child, listener, !isDeno);
   const { loadTimeoutMs = fetchesCode ? 60_000 : 10_000 } = start;
   if (!await settlesWithin(session.ready, loadTimeoutMs)) {
-    session.end(`it was not loaded within ${loadTimeoutMs} ms`);
+    session.end(`it was not loaded within ${durationText(loadTimeoutMs)}`);
   }
   try {
     await session.ready;

@@ -12,6 +12,7 @@ import { showUrl, showUrlsIn } from "../../url_secrets.ts";
 import { decodedPath, percentDecoded } from "../source_url.ts";
 import { sourceError } from "../source.ts";
 import { writeAll } from "../../fs/files.ts";
+import { durationText } from "../../schema/duration.ts";
 
 /**
  * Retries after a quarter of a second to one second, or when the server asks
@@ -67,7 +68,7 @@ export async function download(
   using _ = onAbort(signal, () => stop.abort(signal.reason));
   using limit = timeLimit(timeoutMs);
   limit.reached.then(() =>
-    stop.abort(new Error(`it took longer than ${timeoutMs} ms`))
+    stop.abort(new Error(`it took longer than ${durationText(timeoutMs)}`))
   );
   const backoff = createBackoff(RETRY, { signal: stop.signal, onRetry });
   const failure = (cause: unknown) =>
@@ -204,7 +205,9 @@ async function withSilenceLimit<T>(
       promise,
       limit.reached.then(() => {
         stop.abort();
-        throw new Error(`the server sent nothing for ${SILENCE_MS} ms`);
+        throw new Error(
+          `the server sent nothing for ${durationText(SILENCE_MS)}`,
+        );
       }),
     ]);
   } catch (cause) {

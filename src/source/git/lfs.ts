@@ -11,9 +11,8 @@ export type LfsMode = "auto" | "off";
  * can name a server. It contacts the server of the remote and those in the
  * operator's configuration.
  *
- * By default, `git-lfs` retries each object eight times, twice, even if the
- * server does not have it, which takes 36 seconds. Four retries take four
- * seconds.
+ * By default, `git-lfs` retries each object eight times, in two passes, even if
+ * the server does not have it. That takes 36 seconds; four retries take four.
  *
  * The clone is configured as by `git lfs install --local`, so that its files
  * count as unchanged in the job as well.

@@ -4,7 +4,7 @@ import { isInstalled } from "../../helpers/is_installed.ts";
 import { Random } from "../../helpers/random.ts";
 
 Deno.test("yaml11Value() reads plain scalars as YAML 1.1 and writes them as Python", () => {
-  // As str(yaml.safe_load(…)) of PyYAML 6 gives them; none for a string.
+  // Results of str(yaml.safe_load(…)) with PyYAML 6; strings are left out.
   const rows: Record<string, string> = {
     yes: "True",
     No: "False",

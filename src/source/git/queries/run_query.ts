@@ -8,6 +8,7 @@ import {
   CAPTURE_LIMIT_BYTES,
   type CaptureResult,
 } from "../../../process/capture.ts";
+import { durationText } from "../../../schema/duration.ts";
 import { sourceError } from "../../source.ts";
 import { gitReason } from "../failure_and_retry.ts";
 
@@ -91,7 +92,10 @@ export async function runQuery(
       throw sourceError('run "git"', "it is not installed", cause);
     }
     if (timedOut) {
-      throw sourceError("run git", `it took longer than ${timeoutMs} ms`);
+      throw sourceError(
+        "run git",
+        `it took longer than ${durationText(timeoutMs)}`,
+      );
     }
     throw cause;
   } finally {
