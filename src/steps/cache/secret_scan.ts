@@ -1,7 +1,10 @@
 import type { OutputFile } from "../../cache/step_entry.ts";
 import { joinBytes } from "../../bytes.ts";
+import { osReason } from "../../errors.ts";
+import { openUntrusted, type UntrustedFile } from "../../fs/untrusted_file.ts";
 import { MaskStream } from "../../secrets/mask/mask_stream.ts";
 import type { Masker } from "../../secrets/masker.ts";
+import { Uncacheable } from "./file_tree.ts";
 
 /** Size of the chunks in which files are read, in bytes. */
 const CHUNK_BYTES = 1024 * 1024;
@@ -12,6 +15,7 @@ const CHUNK_BYTES = 1024 * 1024;
  *
  * @param root Absolute path of the directory of the job.
  * @returns Path of the output.
+ * @throws {Uncacheable} If an output is not a regular file any more.
  */
 export async function outputWithSecret(
   root: string,
@@ -22,29 +26,39 @@ export async function outputWithSecret(
   if (masker.formTotal === 0) return undefined;
   for (const { path, type } of outputs) {
     if (type !== "file") continue;
-    using file = await Deno.open(`${root}/${path}`);
-    if (await holdsSecretIn(file, masker, signal)) return path;
+    let holdsSecret: boolean;
+    try {
+      // Another step may have replaced the file by a pipe or a link since then.
+      await using file = await openUntrusted(`${root}/${path}`);
+      holdsSecret = await holdsSecretIn(file, masker, signal);
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw new Uncacheable(`"${path}" cannot be read: ${osReason(cause)}`);
+    }
+    if (holdsSecret) return path;
   }
   return undefined;
 }
 
+/** Searches what a file contained when it was opened. */
 async function holdsSecretIn(
-  file: { read(buffer: Uint8Array): Promise<number | null> },
+  file: UntrustedFile,
   masker: Masker,
   signal: AbortSignal,
 ): Promise<boolean> {
   const mask = new MaskStream(masker);
   let held: Uint8Array = new Uint8Array();
-  while (true) {
+  for (let left = file.size;;) {
     signal.throwIfAborted();
-    const chunk = new Uint8Array(CHUNK_BYTES);
-    const count = await file.read(chunk);
-    const window = joinBytes([held, chunk.subarray(0, count ?? 0)]);
-    const { output, heldFrom } = mask.mask(window, count === null);
-    if (!isEqual(output, window, count === null ? window.length : heldFrom)) {
+    const chunk = new Uint8Array(Math.min(left, CHUNK_BYTES));
+    const count = left === 0 ? 0 : await file.read(chunk);
+    left -= count;
+    const window = joinBytes([held, chunk.subarray(0, count)]);
+    const { output, heldFrom } = mask.mask(window, count === 0);
+    if (!isEqual(output, window, count === 0 ? window.length : heldFrom)) {
       return true;
     }
-    if (count === null) return false;
+    if (count === 0) return false;
     held = window.slice(heldFrom);
   }
 }
