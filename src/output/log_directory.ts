@@ -1,4 +1,5 @@
 import { osReason } from "../errors.ts";
+import { lstatIfThereSync } from "../fs/files.ts";
 
 /** Pattern of the name of an unfinished log. */
 const PARTIAL = /^\..+\.log\.partial$/;
@@ -18,11 +19,12 @@ const encoder = new TextEncoder();
  * The directory for the logs of steps.
  *
  * Steps of the job can remove it or replace it with a link. It is then created
- * again, and a link is never followed.
+ * again, and a link to another directory is never followed.
  */
 export class LogDirectory {
   readonly path: string;
   #realPath: string | undefined;
+  #identity: string | undefined;
 
   /** The directory is created on first use. */
   constructor(path: string) {
@@ -43,13 +45,34 @@ export class LogDirectory {
       Deno.mkdirSync(this.path, { recursive: true });
       if (Deno.lstatSync(this.path).isSymlink) throw linkError();
       this.#realPath = Deno.realPathSync(this.path);
+      this.#identity = identityOf(this.#realPath);
+      return this.#realPath;
+    }
+    // Resolving the path takes several times as long.
+    const identity = identityOf(this.#realPath);
+    if (identity !== undefined && identity === this.#identity) {
       return this.#realPath;
     }
     const path = realPathOf(this.#realPath);
     if (path === undefined) makeAgain(this.#realPath);
     else if (path !== this.#realPath) throw linkError();
+    this.#identity = identityOf(this.#realPath);
     return this.#realPath;
   }
+}
+
+/**
+ * Identifies a directory: while a path leads to the same one, no link has
+ * replaced it. The number of a removed directory may be used again, but the time
+ * of birth differs.
+ *
+ * @returns `undefined` if nothing is there, it is a link, or the file system does
+ * not know the time of birth.
+ */
+function identityOf(path: string): string | undefined {
+  const info = lstatIfThereSync(path);
+  if (!info?.isDirectory || info.birthtime === null) return undefined;
+  return `${info.dev}:${info.ino}:${info.birthtime.getTime()}`;
 }
 
 /**

@@ -16,6 +16,12 @@ const FULL_WAIT_MS = 5;
  */
 const JOINED_BYTES = 4 * 1024;
 
+/**
+ * Number of microtasks for which a small write waits for others to join it: the
+ * end of a step, and the start of the next one.
+ */
+const TURNS_TO_JOIN = 32;
+
 /** Destination of bytes. Writes keep their order. */
 export interface Sink {
   /**
@@ -51,7 +57,6 @@ export interface LineSink extends Sink {
  */
 export function streamSink(stream: HostStream): LineSink {
   let last: Promise<void> = Promise.resolve();
-  let isIdle = true;
   let isClosed = false;
   let isLineOpen = false;
   /** Small writes that are joined, unless something else is enqueued. */
@@ -77,23 +82,18 @@ export function streamSink(stream: HostStream): LineSink {
   }
   function enqueue(task: () => Promise<void>): Promise<void> {
     joined = undefined;
-    isIdle = false;
     // A failed write rejects only for its caller.
-    const ended = last = last.catch(() => {}).then(task);
-    const settle = () => {
-      isIdle = last === ended;
-    };
-    ended.then(settle, settle);
-    return ended;
+    return last = last.catch(() => {}).then(task);
   }
   function join(bytes: Uint8Array): Promise<void> {
     const write = { bytes, end: Promise.withResolvers<void>() };
     if (joined !== undefined) joined.push(write);
     else {
       const writes = [write];
-      void enqueue(() => {
+      void enqueue(async () => {
+        for (let turn = 0; turn < TURNS_TO_JOIN; turn++) await null;
         if (joined === writes) joined = undefined;
-        return writeJoined(writes);
+        await writeJoined(writes);
       });
       joined = writes;
     }
@@ -118,7 +118,7 @@ export function streamSink(stream: HostStream): LineSink {
   }
   return {
     write: (bytes) =>
-      isIdle || bytes.length > JOINED_BYTES
+      bytes.length > JOINED_BYTES
         ? enqueue(() => writeAll(bytes))
         : join(bytes),
     endLine: () =>

@@ -120,6 +120,7 @@ export async function openStepSetting(
     await checkSandbox(plan.steps.map((step) => step.definition), workspace);
   }
   const jobPath = await workingDirectory(run, config);
+  const currentDir = currentDirectory(run, config);
   const artifactsPath = await makeArtifacts(workspace, config);
   // Runs after the socket is closed, when no more secrets can be registered.
   stack.defer(async () => void await remaskJobLog(run));
@@ -168,7 +169,7 @@ export async function openStepSetting(
         ...jobFacts({
           config,
           workspace,
-          currentDir: currentDirectory(run, config),
+          currentDir,
           run: runner.run,
           lockIds: lockIdsOf(run),
           trace: options.trace,

@@ -216,6 +216,21 @@ describe("createJobLog() is not confused by a step", () => {
     }
   });
 
+  it("that moves a parent of the directory, with a link to it", async () => {
+    await withLog({}, async ({ root, logs, open, warnings }) => {
+      const step = await open("a");
+      await Deno.rename(`${root}/artifacts`, `${root}/moved`);
+      await Deno.symlink("moved", `${root}/artifacts`);
+      await finish(step, "one\n");
+      await finish(await open("b"), "two\n");
+      assertEquals(await listFiles(logs), {
+        "a.log": "one\n",
+        "b.log": "two\n",
+      });
+      assertEquals(warnings, []);
+    });
+  });
+
   it("of an earlier run that replaced the directory with a link", async () => {
     await withLog({}, async ({ root, open, warnings }) => {
       await makeFiles(root, {
