@@ -110,6 +110,28 @@ jobs:
     assertStringIncludes(gone.stderr, "it is not in the store");
   });
 
+  it("removes artifacts of earlier runs that have expired, at its end", async () => {
+    await using ci = await world(`
+jobs:
+  build:
+    command: echo built > out
+    artifacts: { out: { paths: [out] } }
+`);
+    const manifests = async () => {
+      const folder = `${ci.store}/v1/local/artifacts`;
+      const entries = await Array.fromAsync(Deno.readDir(folder));
+      return entries.map(({ name }) => `${folder}/${name}`);
+    };
+    assertEquals((await ci.run()).code, 0);
+    const [expired] = await manifests();
+    const manifest = JSON.parse(await Deno.readTextFile(expired));
+    manifest.expiresMs = Date.now() - 1;
+    await Deno.writeTextFile(expired, JSON.stringify(manifest));
+    assertEquals((await ci.run()).code, 0);
+    const kept = await manifests();
+    assertEquals([kept.length, kept.includes(expired)], [1, false]);
+  });
+
   it("fails a job whose patterns match no file, unless the artifact is optional", async () => {
     await using ci = await world(`
 jobs:

@@ -26,6 +26,27 @@ const BUILD = {
 };
 
 describe("cache of a step", () => {
+  it("depends on both streams and the exit code of its commands", async () => {
+    await using job = await cachedJob({
+      build: {
+        run: "mkdir -p out && echo built > out/file",
+        cache: {
+          inputs: "src/**",
+          outputs: "out/**",
+          commands: ["cat tool/out; cat tool/err >&2; exit $(cat tool/code)"],
+        },
+      },
+    }, { "src/one": "1", "tool/out": "a", "tool/err": "b", "tool/code": "0" });
+    await job.run();
+    for (
+      const [file, text] of [["out", "c"], ["err", "c"], ["code", "3"]] as const
+    ) {
+      assertEquals((await job.run()).cached, ["build"], file);
+      await Deno.writeTextFile(`${job.cwd}/tool/${file}`, text);
+      assertEquals((await job.run()).ran, ["build"], file);
+    }
+  });
+
   it("restores files with modes and links, outputs, and the log of both streams", async () => {
     await using job = await cachedJob({
       build: {
