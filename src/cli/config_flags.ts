@@ -81,10 +81,12 @@ const GROUP_OVERRIDES: Readonly<Partial<Record<OptionName, FlagGroup>>> = {
  * options for a git source.
  */
 export function configFlags(names?: readonly OptionName[]): Flag[] {
-  const flags = OPTIONS
-    .filter(({ name }) => names?.includes(name) ?? true)
-    .flatMap((option): Flag[] => "flag" in option ? [flagOf(option)] : []);
-  return names === undefined ? [...GIT_FLAGS, ...flags] : flags;
+  const flags = names === undefined ? [...GIT_FLAGS] : [];
+  for (const option of OPTIONS) {
+    const isWanted = names?.includes(option.name) ?? true;
+    if (isWanted && "flag" in option) flags.push(flagOf(option));
+  }
+  return flags;
 }
 
 /** Options that scripts for the Python runner may pass to all commands. */
@@ -127,20 +129,24 @@ export function flagsLayer({ flags, switches }: ParsedArguments): Layer {
 function flagOf(option: Option & { flag: string }): Flag {
   const { flag, type, default: value, defaultText = value } = option;
   const help = describeOption(option);
-  const valueName = valueNameOf(option);
   // Obvious defaults are omitted: switches are off, lists are empty.
   const isObvious = !defaultText || type === "boolean" && value === "false";
-  return {
+  const described: Writable<Flag> = {
     name: flag,
-    ...valueName === undefined ? {} : { valueName },
-    ...choicesOf(type),
     group: groupOf(option),
-    ...option.option?.startsWith("selection.") ? { names: "step" } : {},
     help: isObvious ? help : `${help} (${defaultText})`,
     isRepeatable: REPEATABLE.includes(type),
     isNegatable: type === "boolean" && value === "true",
   };
+  const valueName = valueNameOf(option);
+  if (valueName !== undefined) described.valueName = valueName;
+  const choices = choicesOf(type);
+  if (choices !== undefined) described.choices = choices;
+  if (option.option?.startsWith("selection.")) described.names = "step";
+  return described;
 }
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 function groupOf({ name, option = "" }: Option): FlagGroup {
   return GROUP_OVERRIDES[name as OptionName] ?? GROUPS[option.split(".")[0]] ??
@@ -153,11 +159,11 @@ function valueNameOf({ valueName, type }: Option): string | undefined {
   return "choices" in type ? "MODE" : "COUNT";
 }
 
-function choicesOf(type: OptionType): Pick<Flag, "choices"> {
-  if (type === "sourceType") return { choices: SOURCE_TYPES };
+function choicesOf(type: OptionType): readonly string[] | undefined {
+  if (type === "sourceType") return SOURCE_TYPES;
   return typeof type === "object" && "choices" in type
-    ? { choices: type.choices }
-    : {};
+    ? type.choices
+    : undefined;
 }
 
 /**
@@ -171,18 +177,19 @@ function choicesOf(type: OptionType): Pick<Flag, "choices"> {
 export function argumentLayer(args: readonly string[]): Layer {
   const end = args.indexOf("--");
   const before = end < 0 ? args : args.slice(0, end);
+  const values = new Map<string, string[]>();
+  for (const [at, arg] of before.entries()) {
+    const [, flag, joined] = /^--([^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    const value = joined ?? before[at + 1];
+    if (flag === undefined || value === undefined) continue;
+    const all = values.get(flag);
+    if (all === undefined) values.set(flag, [value]);
+    else all.push(value);
+  }
   const layer = layerOf(
-    ({ flag, type }) => {
-      if (flag === undefined || type === "boolean") return undefined;
-      const values = before.flatMap((arg, at) =>
-        arg === `--${flag}`
-          ? before.slice(at + 1, at + 2)
-          : arg.startsWith(`--${flag}=`)
-          ? [arg.slice(flag.length + 3)]
-          : []
-      );
-      if (values.length === 0) return undefined;
-      return type === "variables" ? values.join("\n") : values.at(-1);
+    ({ flag = "", type }) => {
+      const all = type === "boolean" ? undefined : values.get(flag);
+      return type === "variables" ? all?.join("\n") : all?.at(-1);
     },
     ({ flag }) => `--${flag}`,
   );

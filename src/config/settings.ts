@@ -37,13 +37,18 @@ const GIT_VARIABLES = {
   source_ref: Variable.gitRef,
 } as const;
 
+let defaults: Readonly<Layer> | undefined;
+
 /**
  * Returns the default values.
  *
  * @returns The layer that all others override.
  */
-export function defaultLayer(): Layer {
-  return layerOf((option) => option.default, () => "the default");
+export function defaultLayer(): Readonly<Layer> {
+  return defaults ??= layerOf(
+    (option) => option.default,
+    () => "the default",
+  );
 }
 
 /** Reads options from environment variables, including empty ones. */
@@ -116,9 +121,15 @@ export function layerOf(
  */
 export class Settings {
   readonly #stacks = new Map<OptionName, Setting[]>();
+  #changeCount = 0;
+
+  /** Number of settings that were added so far. */
+  get changeCount(): number {
+    return this.#changeCount;
+  }
 
   /** Adds a layer, which overrides those before it. */
-  add(layer: Layer): void {
+  add(layer: Readonly<Layer>): void {
     for (const [name, setting] of Object.entries(layer)) {
       this.set(name as OptionName, setting);
     }
@@ -163,14 +174,17 @@ export class Settings {
    * @returns Names and strings; those of a list or mapping separately.
    */
   texts(): [OptionName, string][] {
-    return [...this.#stacks].flatMap(([name, stack]) =>
-      stack.flatMap(({ value }) =>
-        value === findOption(name)?.default
-          ? []
-          : (typeof value === "string" ? [value] : Object.values(value))
-            .map((text): [OptionName, string] => [name, String(text)])
-      )
-    );
+    const texts: [OptionName, string][] = [];
+    for (const [name, stack] of this.#stacks) {
+      for (const { value } of stack) {
+        if (value === findOption(name)?.default) continue;
+        const parts = typeof value === "string"
+          ? [value]
+          : Object.values(value);
+        for (const text of parts) texts.push([name, String(text)]);
+      }
+    }
+    return texts;
   }
 
   /**
@@ -198,6 +212,7 @@ export class Settings {
    * @param setting Value and origin.
    */
   set(name: OptionName, setting: Setting): void {
+    this.#changeCount++;
     const stack = this.#stacks.get(name);
     if (stack) stack.push(setting);
     else this.#stacks.set(name, [setting]);

@@ -40,11 +40,7 @@ type OptionVariables = {
  * Variables of options, whose facts and descriptions are in the table of
  * options.
  */
-const CONFIGURATION = Object.fromEntries(
-  OPTIONS.flatMap((option) =>
-    "env" in option ? [[camelCase(option.name), option.env]] : []
-  ),
-) as OptionVariables;
+const CONFIGURATION = optionVariables();
 
 /** Image that the coordinator uses for jobs without one. */
 export const DEFAULT_RUNNER_IMAGE =
@@ -510,31 +506,41 @@ type Table =
 
 type Names = { readonly [Key in keyof Table]: Table[Key]["name"] };
 
+const BY_NAME = new Map<string, VariableInfo>();
+
 /** Name of each variable, by its key. */
-export const Variable: Names = names() as unknown as Names;
+export const Variable: Names = names();
 
-let byName: Map<string, VariableInfo> | undefined;
+/** Names of variables whose values are always secrets. */
+export const SECRET_VARIABLES: readonly string[] = [...BY_NAME.values()]
+  .filter(({ isSecret }) => isSecret).map(({ name }) => name);
 
-function names(): Record<string, string> {
+/** Returns the names, and fills the table by name in the same pass. */
+function names(): Names {
   const names: Record<string, string> = {};
   for (const group of Object.values<VariableTable>(VARIABLE_GROUPS)) {
-    for (const key of Object.keys(group)) names[key] = group[key].name;
+    for (const [key, info] of Object.entries(group)) {
+      names[key] = info.name;
+      BY_NAME.set(info.name, info);
+    }
   }
-  return names;
+  return names as unknown as Names;
 }
 
-function allVariables(): VariableInfo[] {
-  return Object.values<VariableTable>(VARIABLE_GROUPS).flatMap((group) =>
-    Object.values(group)
-  );
+function optionVariables(): OptionVariables {
+  const variables: Record<string, VariableInfo> = {};
+  for (const option of OPTIONS) {
+    if ("env" in option) variables[camelCase(option.name)] = option.env;
+  }
+  return variables as unknown as OptionVariables;
 }
 
 function camelCase(name: string): string {
-  const [first, ...words] = name.split("_");
-  return words.reduce(
-    (key, word) => key + word[0].toUpperCase() + word.slice(1),
-    first,
-  );
+  let key = "";
+  for (const word of name.split("_")) {
+    key += key === "" ? word : word[0].toUpperCase() + word.slice(1);
+  }
+  return key;
 }
 
 /** Prefix of the names of outputs, followed by the name of the step. */
@@ -549,8 +555,7 @@ export const PORT_PREFIX = "REACTORCIDE_PORT_";
  * @returns Its row; `undefined` if the table does not have it.
  */
 export function variableInfo(name: string): VariableInfo | undefined {
-  byName ??= new Map(allVariables().map((info) => [info.name, info]));
-  return byName.get(name) ??
+  return BY_NAME.get(name) ??
     (name.startsWith(OUTPUT_PREFIX)
       ? JOB.stepOutput
       : name.startsWith(PORT_PREFIX)
@@ -568,10 +573,6 @@ export const SYSTEM_PREFIX = "REACTORCIDE_";
 export function isSystemName(name: string): boolean {
   return name.startsWith(SYSTEM_PREFIX) || name.startsWith("RC_WF_");
 }
-
-/** Names of variables whose values are always secrets. */
-export const SECRET_VARIABLES: readonly string[] = allVariables()
-  .filter(({ isSecret }) => isSecret).map(({ name }) => name);
 
 /**
  * Variables that a job with `inherit_env: false` inherits in addition to system

@@ -254,7 +254,7 @@ export class RunRecorder {
   readonly events: RunEvent[] = [];
   /** Called with each event from now on, unmasked. */
   onEvent: ((event: RunEvent) => void) | undefined;
-  readonly #startedAt = new Date();
+  readonly #startedAt = Date.now();
   readonly #start = performance.now();
   readonly #secrets = new Set<string>();
 
@@ -323,7 +323,7 @@ export class RunRecorder {
    * @param fields Fields of the event.
    */
   begin(fields: RunEvents["run.started"]): void {
-    const time = this.#startedAt.toISOString();
+    const time = new Date(this.#startedAt).toISOString();
     this.events.unshift({ event: "run.started", time, ms: 0, ...fields });
   }
 }

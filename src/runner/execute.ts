@@ -94,13 +94,18 @@ export async function execute(
   const exported = run.logExporter?.watch(STEP_NAME, ownLog) ?? ownLog;
   const log = run.problems?.watch(STEP_NAME, exported, cwd) ?? exported;
   const { clock, spawn } = run.system;
-  const startedAt = clock.date();
   const startMs = run.recorder.ms;
   const start = clock.now();
-  run.recorder.add("run.planned", {
-    steps: [{ name: STEP_NAME, dependsOn: [] }],
-  });
-  run.recorder.add("step.started", { step: STEP_NAME, attempt: 1 });
+  let startedAt: Date | undefined;
+  // The first date of a process takes time, which the command does not wait for.
+  const recordStart = (): Date => {
+    if (startedAt !== undefined) return startedAt;
+    run.recorder.add("run.planned", {
+      steps: [{ name: STEP_NAME, dependsOn: [] }],
+    });
+    run.recorder.add("step.started", { step: STEP_NAME, attempt: 1 });
+    return startedAt = clock.date();
+  };
   // Programs in a container are not processes of this runner.
   using _work = clock.work();
   using measured = container ? undefined : run.meter?.open();
@@ -115,7 +120,10 @@ export async function execute(
     stopsOnError: config.shell !== undefined,
     start: container?.start ?? spawn,
     clock,
-    onStart: measured?.add,
+    onStart(pid) {
+      recordStart();
+      return measured?.add(pid) ?? { [Symbol.dispose]() {} };
+    },
     cancellation,
     masker,
     stdout: log.stdout,
@@ -138,7 +146,7 @@ export async function execute(
   if (error) recordFailure(run, error);
   const attempt: AttemptResult = {
     number: 1,
-    startedAt,
+    startedAt: recordStart(),
     durationMs,
     outcome,
     exitCode,
@@ -154,7 +162,7 @@ export async function execute(
     step: STEP_NAME,
     conclusion: outcome,
     ...result,
-    startedAt: startedAt.toISOString(),
+    startedAt: attempt.startedAt.toISOString(),
     attempts: [{ ...recorded, startMs }],
   });
   return [{

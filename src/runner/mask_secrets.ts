@@ -70,6 +70,8 @@ export interface SettingsSecrets {
   readonly unknownNames: readonly string[];
   /** Minimum length of a secret that is masked, in bytes. */
   readonly minBytes: number;
+  /** Variables of the job. */
+  readonly jobEnv: Readonly<Record<string, string>>;
 }
 
 /**
@@ -134,6 +136,7 @@ export function secretsOfSettings(
     ],
     unknownNames,
     minBytes,
+    jobEnv,
   };
 }
 
@@ -254,7 +257,7 @@ interface MaskedRun {
  * validated, their secrets are found in the raw values.
  */
 export function fillMasker(run: MaskedRun): void {
-  const { secrets, minBytes } = secretsOfSettings(secretsInput(run));
+  const { secrets, minBytes } = run.secrets.find(secretsInput(run));
   if (run.isValidated) return run.secrets.add(secrets);
   run.runner.masker.minBytes = minBytes;
   for (const secret of secrets) run.secrets.mask(secret);
@@ -279,6 +282,13 @@ function allSteps(
   return [...ownSteps ?? steps ?? [], ...addedSteps];
 }
 
+/** Secrets of a job without steps, and what they were found in. */
+interface FoundSecrets {
+  readonly settings: Settings;
+  readonly changeCount: number;
+  readonly found: SettingsSecrets;
+}
+
 /** Secrets that are known before the job starts, and their masking. */
 export class KnownSecrets {
   /** The secrets, with the rules that found them. */
@@ -290,6 +300,7 @@ export class KnownSecrets {
    * forms takes time.
    */
   readonly #values = new Map<string, boolean>();
+  #last: FoundSecrets | undefined;
 
   /**
    * Creates an empty set.
@@ -298,6 +309,26 @@ export class KnownSecrets {
    */
   constructor(runner: Pick<MaskingContext, "masker" | "logger">) {
     this.#runner = runner;
+  }
+
+  /**
+   * Finds the secrets in settings of the run, again only if something has
+   * changed since the last time. Steps and files are always read again.
+   */
+  find(input: SecretsInput): SettingsSecrets {
+    const { settings, steps = [], jobEnv } = input;
+    const { changeCount } = settings;
+    const last = this.#last;
+    const isUnchanged = last?.settings === settings &&
+      last.changeCount === changeCount && steps.length === 0 &&
+      JSON.stringify(jobEnv) === JSON.stringify(last.found.jobEnv) &&
+      settings.get("secrets_file") === undefined;
+    if (isUnchanged) return last.found;
+    const found = secretsOfSettings(input);
+    this.#last = steps.length === 0
+      ? { settings, changeCount, found }
+      : undefined;
+    return found;
   }
 
   /**
