@@ -61,6 +61,7 @@ export class PluginLoader {
   readonly #setting: SandboxSetting;
   readonly #trustsFiles: boolean;
   readonly #ending = new AsyncDisposableStack();
+  readonly #loaded: SandboxedPlugin[] = [];
 
   /** Creates a loader without plugins. */
   constructor(options: PluginLoaderOptions) {
@@ -140,7 +141,7 @@ export class PluginLoader {
       sources.map((source) => loadSandboxed(source, this.#settingOf(source))),
     );
     for (const result of results) {
-      if (result.status === "fulfilled") this.#ending.use(result.value);
+      if (result.status === "fulfilled") this.#loaded.push(result.value);
     }
     for (const result of results) {
       if (result.status === "rejected") throw result.reason;
@@ -173,8 +174,21 @@ export class PluginLoader {
     }
   }
 
-  /** Stops and unregisters the loaded plugins. */
+  /**
+   * Unregisters the loaded plugins, then stops all processes at once: the system
+   * takes some milliseconds to free the memory of each.
+   */
   async end(): Promise<void> {
+    await using stopping = new AsyncDisposableStack();
+    stopping.defer(async () => {
+      const loaded = this.#loaded.splice(0).toReversed();
+      const results = await Promise.allSettled(
+        loaded.map((plugin) => plugin[Symbol.asyncDispose]()),
+      );
+      for (const result of results) {
+        if (result.status === "rejected") throw result.reason;
+      }
+    });
     await this.#ending.disposeAsync();
   }
 
