@@ -1,18 +1,12 @@
 import floorCode from "./sandbox_floor.pl" with { type: "text" };
+import { seccompFilter } from "../src/process/sandbox/seccomp_filter.ts";
+import { sandboxLimits } from "../src/steps/step_sandbox.ts";
+import type { Workspace } from "../src/workspace/layout.ts";
 import type { Benchmark } from "./measure.ts";
 import { isAvailable, measureTime, runnerlibJob } from "./programs.ts";
 
 /** Number of steps, which run one after the other. */
 const STEP_COUNT = 20;
-
-/** Paths that are visible to a step on most systems. */
-const PATHS = [
-  ...["/etc", "/opt", "/sys", "/usr", "/dev/null", "/dev/zero", "/dev/full"],
-  ...["/dev/tty", "/dev/random", "/dev/urandom"],
-];
-
-/** Links to system directories; the baseline mounts the directories instead. */
-const DIRECTORIES = ["/bin", "/lib", "/lib64"];
 
 /**
  * Overhead of the sandbox of an untrusted step. The baseline makes the same
@@ -40,7 +34,12 @@ export async function sandbox(directory: string): Promise<Benchmark> {
     ]);
   const job = (file: string) => time(runnerlibJob(file, "--concurrency", "1"));
   const shell = ["/usr/bin/setsid", "/bin/sh", "-c", "true"];
-  const bare = ["/usr/bin/perl", "-e", floorCode, ...PATHS, ...DIRECTORIES];
+  const bare = [
+    "/usr/bin/perl",
+    "-e",
+    floorCode,
+    ...await floorWords(directory),
+  ];
   const canIsolate = Deno.build.arch === "x86_64" &&
     isAvailable(bare[0], ...bare.slice(1));
   const added = "added by the sandbox";
@@ -69,4 +68,46 @@ export async function sandbox(directory: string): Promise<Benchmark> {
       { subject: "sandboxed step", floor: "step" },
     ],
   };
+}
+
+/** Paths that the baseline mounts or creates in another way. */
+const OWN_PATHS = /^\/(?:proc|dev\/ptmx|dev\/pts\/.*)$/;
+
+/** Links that every sandbox has. */
+const OWN_LINKS = [
+  ...["/dev/fd", "/proc/self/fd", "/dev/stdin", "/proc/self/fd/0"],
+  ...["/dev/stdout", "/proc/self/fd/1", "/dev/stderr", "/proc/self/fd/2"],
+  ...["/dev/ptmx", "pts/ptmx"],
+];
+
+/** Arguments of the baseline: the filter, links and paths of an untrusted step. */
+async function floorWords(directory: string): Promise<string[]> {
+  const { read, write, links } = await sandboxLimits({
+    name: "floor",
+    permissions: {},
+    isUntrusted: true,
+    env: Deno.env.toObject(),
+    cwd: directory,
+    jobPath: directory,
+    artifactsPath: directory,
+    workspace: { base: directory } as Workspace,
+    needed: [],
+  });
+  const filter = seccompFilter({
+    architecture: "x86_64",
+    refusesSockets: false,
+    refusesMemory: true,
+  });
+  const onlyRead = read.filter((path) => !write.includes(path));
+  const paths = [
+    ...onlyRead.map((path) => `r${path}`),
+    ...write.map((path) => `w${path}`),
+  ];
+  return [
+    filter.toHex(),
+    ...links.flatMap(({ path, target }) => [path, target]),
+    ...OWN_LINKS,
+    "--",
+    ...paths.filter((word) => !OWN_PATHS.test(word.slice(1))),
+  ];
 }

@@ -83,7 +83,7 @@ sub create_ruleset {
 sub allow {
   my ($path, $access, $file) = @_;
   return if !$access || !defined $ruleset;
-  $file = open_path($path) unless defined $file;
+  return if ($file //= open_path($path)) < 0;
   my $rule = pack "Ql", $rights[$access] & (-d $path ? -1 : 0x4006), $file;
   syscall 445, $ruleset, 1, $rule, 0;
 }

@@ -127,33 +127,34 @@ export function mountWords(
   const mounts = mountsOf(paths);
   const word = (kind: string, path: string) =>
     `${kind}${access.get(path) ?? 0}${path}`;
+  const missing = (path: string) => missingDirectories(path, mounts, visible);
   const created = new Set<string>();
-  const directories = (path: string) =>
-    missingDirectories(path, mounts, visible)
-      .filter((directory) => created.size < created.add(directory).size)
-      .map((directory) => `d0${directory}`);
+  const directories = (paths: readonly string[]) =>
+    paths.filter((path) => created.size < created.add(path).size)
+      .map((path) => `d0${path}`);
   const newLink = ({ path, target }: Link) => [
-    ...directories(parentOf(path)),
+    ...directories(missing(path).slice(0, -1)),
     ...[`l0${path}`, target],
   ];
   const newRoot = [`m0${NEW_ROOT}`, ...EMPTY_ROOT, `n0${NEW_ROOT}`];
   const hidden = [...mounts].filter(([, mount]) => mount === "e");
   const kept = visible
     ? []
-    : [...mounts.keys()].filter((path) => isCreated(path, mounts, visible));
+    : [...mounts.keys()].filter((path) => missing(path).length > 0);
   const mountWordsOf = ([path, mount]: readonly [string, Mount]) => {
-    const isNew = isCreated(path, mounts, visible);
+    const needed = missing(path);
+    const isNew = needed.length > 0;
     switch (mount) {
       case "x":
         return isNew ? newLink(OWN_NEW_TERMINAL) : [word("x", path)];
       case "m":
-        return [...directories(path), word("m", path), ...FILE_SYSTEMS[path]];
+        return [...directories(needed), word("m", path), ...FILE_SYSTEMS[path]];
       case "e":
-        return [...directories(path), word("e", path)];
+        return [...directories(needed), word("e", path)];
     }
     if (!isNew) return [word(mount, path)];
     const kind = kept.includes(path) ? "k" : mount.toUpperCase();
-    return [...directories(parentOf(path)), word(kind, path)];
+    return [...directories(needed.slice(0, -1)), word(kind, path)];
   };
   const others = access.keys().filter((path) =>
     !mounts.has(path) && path !== PROCESSES
@@ -205,16 +206,10 @@ function mountsOf(paths: ProtectedPaths): ReadonlyMap<string, Mount> {
   return new Map(sorted);
 }
 
-/** Checks whether the mount point of a path has to be created. */
-function isCreated(
-  path: string,
-  mounts: ReadonlyMap<string, Mount>,
-  visible: VisiblePaths | undefined,
-): boolean {
-  return missingDirectories(path, mounts, visible).length > 0;
-}
-
-/** Returns the directories that have to be created for a path, with the path itself. */
+/**
+ * Returns the directories that have to be created for a path, with the path itself;
+ * none if its mount point is there already.
+ */
 function missingDirectories(
   path: string,
   mounts: ReadonlyMap<string, Mount>,
