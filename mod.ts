@@ -132,13 +132,13 @@ export type {
   SourceHandlerContext,
 } from "./src/source_handler.ts";
 export { git } from "./src/source/git/queries/git_queries.ts";
-export type { Git } from "./src/source/git/queries/git_queries.ts";
-export type { ChangedFilesOptions } from "./src/source/git/queries/revisions.ts";
 export type {
+  ChangedFilesOptions,
   CommitInfo,
   CommitsBetweenOptions,
-} from "./src/source/git/queries/revisions.ts";
-export type { FileAtRefOptions } from "./src/source/git/queries/revisions.ts";
+  FileAtRefOptions,
+  Git,
+} from "./src/source/git/queries/git_queries.ts";
 export type { GitInfo } from "./src/source/git/queries/git_info.ts";
 export type { GitQueryOptions } from "./src/source/git/queries/open_query.ts";
 export type { JsonValue } from "./src/json_value.ts";

@@ -8,12 +8,11 @@ import {
   packName,
   parseStored,
 } from "../cache/cache_entry.ts";
-import type { CacheStore } from "../cache/cache_store.ts";
+import { type CacheStore, isListable } from "../cache/cache_store.ts";
 import type { PackInfo } from "../cache/pack.ts";
-import { isListable } from "../cache/prune.ts";
 import type { PackedEntry } from "../cache/tree_bytes.ts";
 import { RunnerError } from "../errors.ts";
-import { isSha256, sha256Hex } from "../fs/checksum.ts";
+import { isSha256, sha256Hex } from "../fs/files.ts";
 import { isCount, isObject } from "../json_value.ts";
 import { guardPath } from "../workspace/guard.ts";
 import {

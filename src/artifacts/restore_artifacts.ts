@@ -2,7 +2,7 @@ import { join } from "@std/path/posix/join";
 import { type ArchiveEntry, entryPath } from "../archive/entry.ts";
 import { InvalidEntry } from "../cache/cache_entry.ts";
 import { recordUse } from "../cache/cache_store.ts";
-import { renamePath, unpackPack } from "../cache/restore_pack.ts";
+import { renamePath, unpackPack } from "../cache/pack.ts";
 import { fetchPack } from "../cache/saved_directories.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import { DirectoryReader, runFileCommands } from "../fs/byte_names.ts";

@@ -20,7 +20,7 @@ import {
   manifestName,
   MAX_FILES,
 } from "./artifact_manifest.ts";
-import { sha256Hex } from "../fs/checksum.ts";
+import { sha256Hex } from "../fs/files.ts";
 import { selectFiles } from "./select_files.ts";
 
 /** The artifact that {@linkcode saveArtifact} saves, and its job. */

@@ -11,14 +11,14 @@
  * - `v1/NAMESPACE/packs/HASH` is a pack, named by the SHA-256 of its bytes.
  *   Entries with the same content share it.
  *
- * There are other manifests besides entries, see `store_manifest.ts`.
+ * There are other manifests besides entries, see `prune.ts`.
  *
  * Nothing in a store is trusted: an entry must be exactly the requested one, and
  * the bytes of a pack must have the hash in its entry.
  */
 
 import { OWN_DIRECTORY } from "../job_path.ts";
-import { isSha256, sha256Hex } from "../fs/checksum.ts";
+import { isSha256, sha256Hex } from "../fs/files.ts";
 import { joinBytes } from "../bytes.ts";
 import { CACHE_USE_NAME } from "../config/step_cache_config.ts";
 import { isCount, isObject } from "../json_value.ts";

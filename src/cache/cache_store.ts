@@ -1,3 +1,6 @@
+import { Variable } from "../environment/variables.ts";
+import { RunnerError } from "../errors.ts";
+
 /** Content of a new object: bytes, or the path of a file that the store may move. */
 export type NewObject = Uint8Array | { readonly file: string };
 
@@ -98,6 +101,14 @@ export const SERVER_ASSUMED_MS = 60 * 60_000;
 /** Time limit for recording that an object was used, in milliseconds. */
 const USE_TIMEOUT_MS = 10_000;
 
+/** A store that can list its objects. */
+export type ListableStore = CacheStore & Required<Pick<CacheStore, "objects">>;
+
+/** Checks whether a store can list its objects. */
+export function isListable(store: CacheStore): store is ListableStore {
+  return store.objects !== undefined;
+}
+
 /**
  * Records that an object was used. Only the order of pruning depends on it, so
  * errors are ignored, and the time limit is short.
@@ -121,4 +132,55 @@ export async function recordUse(
   } catch {
     return false;
   }
+}
+
+/** Settings for access to a store. */
+export interface StoreSetting {
+  /** Environment of the runner, with the credentials of a server. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Whether credentials may be sent over plain HTTP. */
+  readonly allowInsecureTransport: boolean;
+  /**
+   * Whether a job fails without the store. If so, each job tries a server again that
+   * could not be used.
+   *
+   * @default {false}
+   */
+  readonly isRequired?: boolean;
+}
+
+/**
+ * Checks the URL of a server to which credentials are sent.
+ *
+ * @param what Name of the URL in messages.
+ * @param hint What to set instead of user info.
+ * @throws {RunnerError} `invalid-config`, without the URL, since it may contain
+ * a secret.
+ */
+export function checkServerUrl(
+  url: URL,
+  { label, hint, allowInsecureTransport }: {
+    label: string;
+    hint: string;
+    allowInsecureTransport: boolean;
+  },
+): void {
+  if (url.username !== "" || url.password !== "") {
+    throw invalidStore(`${label} contains user info; set ${hint} instead`);
+  }
+  if (url.search !== "" || url.hash !== "") {
+    throw invalidStore(`${label} contains a query or a fragment`);
+  }
+  if (url.protocol === "http:" && !allowInsecureTransport) {
+    throw invalidStore(
+      `plain HTTP would send credentials and contents unencrypted. Use an https URL, or allow it with ${Variable.allowInsecureTransport}=true or --allow-insecure-transport`,
+    );
+  }
+}
+
+/** Creates the error for a setting that is not a usable store. */
+export function invalidStore(reason: string): RunnerError {
+  return new RunnerError(`Cannot use the cache store: ${reason}`, {
+    code: "invalid-config",
+  });
 }

@@ -1,6 +1,6 @@
 import { join } from "@std/path/posix/join";
 import { osReason, RunnerError } from "../errors.ts";
-import { sha256Of } from "../fs/checksum.ts";
+import { sha256Of } from "../fs/files.ts";
 import { eventGlob } from "../schema/globs.ts";
 import { guardPath } from "../workspace/guard.ts";
 import { keyProblem } from "./cache_entry.ts";

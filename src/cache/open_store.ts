@@ -1,12 +1,12 @@
 import { join } from "@std/path/posix/join";
 import { Variable } from "../environment/variables.ts";
-import type { CacheStore } from "./cache_store.ts";
-import { DirectoryStore } from "./directory_store.ts";
 import {
+  type CacheStore,
   checkServerUrl,
   invalidStore,
   type StoreSetting,
-} from "./store_url.ts";
+} from "./cache_store.ts";
+import { DirectoryStore } from "./directory_store.ts";
 
 /** Variables with the credentials of an S3 server. */
 const S3_VARIABLES = [
@@ -17,8 +17,8 @@ const S3_VARIABLES = [
 
 /**
  * Opens the store of a setting: the path or `file:` URL of a directory, an
- * `https:` URL, or an `s3:` URL, see `s3_location.ts`. Without one, it is `reactorcide/cache` in `$XDG_CACHE_HOME`, or
- * in `~/.cache`.
+ * `https:` URL, or an `s3:` URL, see `s3_client.ts`. Without one, it is
+ * `reactorcide/cache` in `$XDG_CACHE_HOME`, or in `~/.cache`.
  *
  * @param setting Text of the setting; empty if there is none.
  * @throws {RunnerError} `invalid-config` if the setting cannot be used.
@@ -47,7 +47,7 @@ export async function openStore(
     return new HttpStore(url, env[Variable.cacheToken] ?? "", options);
   }
   if (url?.protocol === "s3:") {
-    const { parseS3Location } = await import("./s3_location.ts");
+    const { parseS3Location } = await import("./s3_client.ts");
     const { S3Store } = await import("./s3_store.ts");
     return new S3Store(
       parseS3Location(url, { env, allowInsecureTransport }),

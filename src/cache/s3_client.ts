@@ -1,12 +1,18 @@
-import { sha256Hex } from "../fs/checksum.ts";
 import type { AwsV4Signer } from "aws4fetch";
-import { answerText, failureCode } from "./s3_answers.ts";
-import type { S3Location } from "./s3_location.ts";
+import { sha256Hex } from "../fs/files.ts";
+import {
+  checkServerUrl,
+  invalidStore,
+  type StoreSetting,
+} from "./cache_store.ts";
 import {
   StoreClient,
   type StoreClientOptions,
   type StoreRequest,
-} from "./store_client.ts";
+} from "./http_store.ts";
+
+/** Maximum size of an answer, in bytes: 1,000 keys of 1 KiB, and more. */
+const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
 /** Credentials of an S3 server. */
 export interface S3Credentials {
@@ -137,4 +143,202 @@ export class S3Client {
 /** Encodes a key as the path of a URL. */
 export function encodeKey(key: string): string {
   return key.split("/").map(encodeURIComponent).join("/");
+}
+
+/** A prefix in a bucket of an S3 server. */
+export interface S3Location {
+  /** URL of the bucket, without a slash at its end. */
+  readonly bucketUrl: string;
+  /** Prefix of all keys; empty, or with a slash at its end. */
+  readonly prefix: string;
+  readonly bucket: string;
+  readonly region: string;
+  /** Text that describes the place. */
+  readonly shown: string;
+}
+
+/** Region of a server that has none. */
+const DEFAULT_REGION = "us-east-1";
+
+/**
+ * Reads a location such as `s3://bucket/prefix?endpoint=https://host&region=x`.
+ *
+ * Without an endpoint, it is in AWS. The region is that of the URL, or of
+ * `AWS_REGION` or `AWS_DEFAULT_REGION`, or else `us-east-1`.
+ *
+ * @throws {RunnerError} `invalid-config` if it is not valid.
+ */
+export function parseS3Location(
+  url: URL,
+  { env, allowInsecureTransport }: StoreSetting,
+): S3Location {
+  const { AWS_REGION, AWS_DEFAULT_REGION } = env;
+  const { endpoint, region = AWS_REGION || AWS_DEFAULT_REGION } = parseQuery(
+    url,
+  );
+  const bucket = url.host;
+  if (url.username !== "" || url.password !== "" || url.hash !== "") {
+    throw invalidStore("its URL contains user info or a fragment");
+  }
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/.test(bucket)) {
+    throw invalidStore("an s3: URL must have the name of a bucket as its host");
+  }
+  const parts = url.pathname.split("/").filter((part) => part !== "");
+  if (!parts.every((part) => /^(?!\.{1,2}$)[A-Za-z0-9._=-]+$/.test(part))) {
+    throw invalidStore(
+      'a prefix in a bucket must have letters, digits, ".", "_", "=" and "-" between slashes',
+    );
+  }
+  const checkedRegion = region || DEFAULT_REGION;
+  if (!/^[A-Za-z0-9-]{1,64}$/.test(checkedRegion)) {
+    throw invalidStore("its region must have letters, digits and hyphens");
+  }
+  return {
+    bucketUrl: endpoint === undefined
+      ? amazonUrl(bucket, checkedRegion)
+      : `${endpointUrl(endpoint, allowInsecureTransport)}/${bucket}`,
+    prefix: parts.map((part) => `${part}/`).join(""),
+    bucket,
+    region: checkedRegion,
+    shown: `s3://${[bucket, ...parts].join("/")}`,
+  };
+}
+
+function parseQuery(url: URL): { endpoint?: string; region?: string } {
+  const values: Record<string, string> = {};
+  for (const [name, value] of url.searchParams) {
+    const isKnown = name === "endpoint" || name === "region";
+    if (isKnown && !Object.hasOwn(values, name)) values[name] = value;
+    else {
+      throw invalidStore(
+        "the query of an s3: URL may only have one endpoint and one region",
+      );
+    }
+  }
+  return values;
+}
+
+function amazonUrl(bucket: string, region: string): string {
+  // The certificate of AWS does not cover names with more dots.
+  return bucket.includes(".")
+    ? `https://s3.${region}.amazonaws.com/${bucket}`
+    : `https://${bucket}.s3.${region}.amazonaws.com`;
+}
+
+function endpointUrl(
+  endpoint: string,
+  allowInsecureTransport: boolean,
+): string {
+  const url = URL.parse(endpoint);
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw invalidStore("its endpoint must be an https: URL");
+  }
+  checkServerUrl(url, {
+    label: "its endpoint",
+    hint: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    allowInsecureTransport,
+  });
+  return url.origin + url.pathname.replace(/\/+$/, "");
+}
+
+/** A page of the list of objects. */
+export interface ObjectPage {
+  readonly objects: readonly {
+    readonly key: string;
+    readonly bytes: number;
+    readonly modifiedMs: number;
+  }[];
+  /** Continues the list; `undefined` after the last page. */
+  readonly next: string | undefined;
+}
+
+/**
+ * Reads the text of an answer.
+ *
+ * @throws {Error} If it is too large.
+ */
+export async function answerText(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let [text, length] = ["", 0];
+  for await (const bytes of response.body ?? []) {
+    length += bytes.length;
+    if (length > MAX_ANSWER_BYTES) throw new Error("its response is too large");
+    text += decoder.decode(bytes, { stream: true });
+  }
+  return text;
+}
+
+// Responses of S3 servers are small XML documents without relevant attributes.
+
+/** Returns the error code of a failure, if it is valid; a server may send anything. */
+export function failureCode(xml: string): string | undefined {
+  const error = elementTexts(xml, "Error")[0] ?? "";
+  const code = elementTexts(error, "Code")[0] ?? "";
+  return /^[A-Za-z]{1,60}$/.test(code) ? code : undefined;
+}
+
+/** Returns the ID of a multipart upload that was begun. */
+export function uploadId(xml: string): string {
+  const id = decodeText(elementTexts(xml, "UploadId")[0] ?? "");
+  if (id !== "" && id.length <= 4_096) return id;
+  throw new Error("the server did not start a multipart upload");
+}
+
+/** Reads a page of the list of objects, whose keys are encoded as in URLs. */
+export function objectPage(xml: string): ObjectPage {
+  const objects = elementTexts(xml, "Contents").map((object) => ({
+    key: decodeKey(elementTexts(object, "Key")[0] ?? ""),
+    bytes: Number(elementTexts(object, "Size")[0]),
+    modifiedMs: Date.parse(elementTexts(object, "LastModified")[0] ?? ""),
+  }));
+  const isTruncated = elementTexts(xml, "IsTruncated")[0]?.trim() === "true";
+  const next = elementTexts(xml, "NextContinuationToken")[0];
+  if (isTruncated && !next) {
+    throw new Error("the server returned an incomplete list of objects");
+  }
+  return { objects, next: isTruncated ? decodeText(next) : undefined };
+}
+
+/** Returns the contents of all elements with a name; they must not be nested. */
+function elementTexts(xml: string, name: string): string[] {
+  const texts: string[] = [];
+  const [start, end] = [`<${name}`, `</${name}>`];
+  for (let at = 0;;) {
+    at = xml.indexOf(start, at);
+    if (at === -1) return texts;
+    at += start.length;
+    if (!/[\s>]/.test(xml[at] ?? "")) continue;
+    const from = xml.indexOf(">", at) + 1;
+    const to = xml.indexOf(end, from);
+    if (from === 0 || to === -1) return texts;
+    texts.push(xml.slice(from, to));
+    at = to + end.length;
+  }
+}
+
+function decodeKey(text: string): string {
+  try {
+    return decodeURIComponent(decodeText(text).replaceAll("+", " "));
+  } catch {
+    return "";
+  }
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  amp: "&",
+  apos: "'",
+  gt: ">",
+  lt: "<",
+  quot: '"',
+};
+
+function decodeText(text: string): string {
+  return text.replace(
+    /&(?:([a-z]+)|#(\d{1,7})|#x([0-9a-fA-F]{1,6}));/g,
+    (all, name, decimal, hex) => {
+      if (name !== undefined) return ENTITIES[name] ?? all;
+      const code = decimal === undefined ? parseInt(hex, 16) : Number(decimal);
+      return code <= 0x10ffff ? String.fromCodePoint(code) : all;
+    },
+  );
 }

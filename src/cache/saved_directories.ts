@@ -1,7 +1,8 @@
-import { forEachLimited } from "../work_queue.ts";
-import { writeAll } from "../fs/files.ts";
-import { sha256Hex } from "../fs/checksum.ts";
+import { sha256Hex, writeAll } from "../fs/files.ts";
 import { privateDirectory } from "../fs/temporary_directory.ts";
+import { isInside, normalizePath } from "../job_path.ts";
+import { forEachLimited } from "../work_queue.ts";
+import { realPath } from "../workspace/guard.ts";
 import {
   allBytes,
   type CacheEntry,
@@ -12,10 +13,10 @@ import {
   InvalidEntry,
   packName,
   readEntry,
+  savedPathProblem,
 } from "./cache_entry.ts";
-import { type PackContext, writePack } from "./pack.ts";
-import { restorePack } from "./restore_pack.ts";
 import { type CacheStore, recordUse } from "./cache_store.ts";
+import { type PackContext, restorePack, writePack } from "./pack.ts";
 
 /** Maximum number of entries that are searched for a fallback. */
 const MAX_SEARCHED = 10_000;
@@ -300,4 +301,53 @@ async function openPack(
   const { graceful: signal } = cancellation;
   const name = packName(namespace, sha256);
   return await store.get(name, { maxBytes: packBytes, signal });
+}
+
+/**
+ * Returns the directory to which saved paths are relative: the workspace in a
+ * job, and the current directory elsewhere.
+ *
+ * @param cwd Absolute path of the current directory.
+ * @param base Absolute path of the workspace.
+ */
+export async function cacheRoot(cwd: string, base: string): Promise<string> {
+  const [current, root] = await Promise.all([realPath(cwd), realPath(base)]);
+  return isInside(root, current) ? root : current;
+}
+
+/**
+ * Returns paths relative to the directory of the job.
+ *
+ * @param root That directory, without links.
+ * @param cwd Absolute path of the directory to which the paths are relative.
+ * @param createError Creates the error of a path that cannot be saved.
+ */
+export async function pathsBelow(
+  root: string,
+  cwd: string,
+  paths: readonly string[],
+  createError: (message: string) => Error,
+): Promise<string[]> {
+  const current = await realPath(cwd);
+  const relative = paths.map((path) => {
+    const absolute = normalizePath(
+      path.startsWith("/") ? path : `${current}/${path}`,
+    );
+    const problem = !isInside(root, absolute)
+      ? "is outside the directory of the job"
+      : savedPathProblem(absolute.slice(root.length + 1));
+    if (problem === undefined) return absolute.slice(root.length + 1);
+    throw createError(
+      `Path ${JSON.stringify(path)} cannot be saved: it ${problem}`,
+    );
+  });
+  for (const path of relative) {
+    const parents = relative.filter((other) =>
+      `${path}/`.startsWith(`${other}/`)
+    );
+    if (parents.length > 1) {
+      throw createError(`Path "${path}" is in another path`);
+    }
+  }
+  return relative;
 }

@@ -9,7 +9,7 @@
  *   It is only used to explain what has changed since.
  */
 
-import { isSha256, sha256Hex } from "../fs/checksum.ts";
+import { isSha256, sha256Hex } from "../fs/files.ts";
 import { isCount, isObject } from "../json_value.ts";
 import {
   allBytes,

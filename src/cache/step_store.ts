@@ -1,7 +1,6 @@
 import { privateDirectory } from "../fs/temporary_directory.ts";
 import { packName } from "./cache_entry.ts";
-import { writePack } from "./pack.ts";
-import { restorePack, SMALL_BYTES } from "./restore_pack.ts";
+import { restorePack, SMALL_PACK_BYTES, writePack } from "./pack.ts";
 import { type CacheContext, fetchPack, readPack } from "./saved_directories.ts";
 import {
   encodeLastEntry,
@@ -18,7 +17,7 @@ import {
   Unsavable,
 } from "./step_entry.ts";
 import type { PackedEntry } from "./tree_bytes.ts";
-import { sha256Hex } from "../fs/checksum.ts";
+import { sha256Hex } from "../fs/files.ts";
 
 /** A result of a step to save. */
 export interface NewStepEntry
@@ -149,7 +148,7 @@ export async function restoreOutputs(
 ): Promise<boolean> {
   if (pack === undefined) return false;
   const restored = { ...pack, paths };
-  if (Math.max(pack.bytes, pack.packBytes) <= SMALL_BYTES) {
+  if (Math.max(pack.bytes, pack.packBytes) <= SMALL_PACK_BYTES) {
     const content = await readPack({ namespace, ...pack }, context);
     if (content === "missing") return false;
     if (content === "changed") throw changedPack();

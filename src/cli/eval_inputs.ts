@@ -16,15 +16,15 @@ import {
   type Manifest,
   takeManifest,
 } from "../source/directory_manifest.ts";
-import { changedFiles } from "../source/git/queries/revisions.ts";
+import { changedFiles } from "../source/git/queries/git_queries.ts";
 import { prepareSource } from "../source/prepare.ts";
-import type { EvalEvent } from "../workflow/eval/eval_event.ts";
+import type { EvalEvent } from "../workflow/eval/planned_workflow.ts";
 import {
+  type Approval,
   type Policy,
   policyRevision,
   readPolicy,
 } from "../workflow/eval/policy.ts";
-import type { Approval } from "../workflow/eval/policy_decision.ts";
 import type { CommandContext, Flag } from "./command.ts";
 import { usageError } from "./parse_arguments.ts";
 import { CHANGED_FILE_FLAG } from "./workflow/load_workflow.ts";

@@ -9,7 +9,7 @@ import type { Condition } from "../schema/scalars.ts";
 import { plannedSteps } from "../steps/expand_matrix.ts";
 import { maskDefinitions } from "../triggers/mask_definitions.ts";
 import type { JobDefinition } from "../workflow/definition/definition.ts";
-import { readJobDefinition } from "../workflow/definition/read_job_definition.ts";
+import { readJobDefinition } from "../workflow/definition/job_definition.ts";
 import { readWorkflow } from "../workflow/definition/read_workflow.ts";
 import { findDefinitions } from "../workflow/eval/load_tree.ts";
 import { findJobFile } from "./job_location.ts";

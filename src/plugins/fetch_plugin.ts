@@ -1,5 +1,5 @@
 import { messageOf, RunnerError } from "../errors.ts";
-import { sha256Hex } from "../fs/checksum.ts";
+import { sha256Hex } from "../fs/files.ts";
 import { Cancellation } from "../process/cancellation.ts";
 import { capture } from "../process/capture.ts";
 import { settlesWithin } from "../process/time_limit.ts";

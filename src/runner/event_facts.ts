@@ -143,7 +143,7 @@ export async function eventFacts(
     baseRef: valueOf(Variable.baseRef),
     isForkPr: valueOf(Variable.isForkPr),
   });
-  const { changedFiles } = await import("../source/git/queries/revisions.ts");
+  const { changedFiles } = await import("../source/git/queries/git_queries.ts");
   try {
     return {
       ...facts,

@@ -8,12 +8,10 @@ import {
   passVariables,
 } from "../container/container_arguments.ts";
 import {
-  changeOwner,
-  openContainerFiles,
-} from "../container/container_files.ts";
-import {
   attachedStart,
+  changeOwner,
   findEngine,
+  openContainerFiles,
   removeContainer,
 } from "../container/engine.ts";
 import {

@@ -1,15 +1,19 @@
 import type { EntryId } from "../cache/cache_entry.ts";
-import type { CacheStore } from "../cache/cache_store.ts";
-import { cacheRoot, pathsBelow } from "../cache/job_paths.ts";
-import { expandKey } from "../cache/key_template.ts";
-import { checkNamespaces, untrustedNamespace } from "../cache/namespaces.ts";
-import { openStore } from "../cache/open_store.ts";
-import { isListable, pruneStore } from "../cache/prune.ts";
+import { type CacheStore, isListable } from "../cache/cache_store.ts";
 import {
   type CacheContext,
+  cacheRoot,
+  pathsBelow,
   restoreDirectories,
   saveDirectories,
 } from "../cache/saved_directories.ts";
+import { expandKey } from "../cache/key_template.ts";
+import {
+  checkNamespaces,
+  untrustedNamespace,
+} from "../cache/cache_settings.ts";
+import { openStore } from "../cache/open_store.ts";
+import { pruneStore } from "../cache/prune.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import type { CacheUse, CacheUseRecord } from "../config/step_cache_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";

@@ -1,7 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { osReason, RunnerError } from "../errors.ts";
 import { DirectoryReader, readLinkTarget } from "../fs/byte_names.ts";
-import { sha256Of } from "../fs/checksum.ts";
+import { sha256Of } from "../fs/files.ts";
 import { openUntrusted } from "../fs/untrusted_file.ts";
 import { forEachLimited, PARALLEL_CALLS } from "../work_queue.ts";
 

@@ -1,8 +1,12 @@
 import { messageOf, osReason, type RunnerError } from "../errors.ts";
-import { isMounted, mountsBelow } from "../fs/mounts.ts";
+import {
+  emptyDirectory,
+  isMounted,
+  mountsBelow,
+  removeTree,
+} from "../workspace/remove.ts";
 import { guardPath } from "../workspace/guard.ts";
 import { claimPath, ownsPath, releasePath } from "../workspace/owned_paths.ts";
-import { emptyDirectory, removeTree } from "../workspace/remove.ts";
 import {
   type FillDirectory,
   type PreparedSource,
@@ -151,7 +155,7 @@ const PROVIDERS: ReadonlyMap<string, SourceProvider> = new Map<
     return await copySource(url, target, copyIgnore, context);
   }],
   ["tarball", async (url, request, target, context) => {
-    const { archiveSource } = await import("./archive/archive_source.ts");
+    const { archiveSource } = await import("./archive_source.ts");
     return await archiveSource(url, request, target, context);
   }],
   ["hg", async (url, { ref }, _target, context) => {

@@ -11,7 +11,7 @@ import {
   KEPT_OUTPUTS,
   ownDirectory,
   writeOwnFile,
-} from "../workspace/own_files.ts";
+} from "../workspace/own_directory.ts";
 import { removeIfEmpty, removeTree } from "../workspace/remove.ts";
 import type { CommandOutputs } from "./step.ts";
 

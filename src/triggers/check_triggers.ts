@@ -5,10 +5,10 @@ import { DocumentNode } from "../schema/document.ts";
 import { printable, quote, truncated } from "../terminal/text.ts";
 import {
   programTrigger,
+  type Trigger,
   variableProblem,
   wireTrigger,
-} from "./trigger_fields.ts";
-import type { Trigger } from "./trigger_options.ts";
+} from "./trigger_options.ts";
 
 /** Maximum number of problems in a message. */
 const MAX_SHOWN = 20;

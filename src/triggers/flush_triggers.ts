@@ -26,8 +26,11 @@ import {
   submissionProblem,
   submitTriggers,
 } from "./submit_triggers.ts";
-import { orderedDocument } from "./trigger_document.ts";
-import { orderTriggers, type RefusedTrigger } from "./trigger_graph.ts";
+import {
+  orderedDocument,
+  orderTriggers,
+  type RefusedTrigger,
+} from "./trigger_document.ts";
 import type { TriggerSpoofFilter } from "./trigger_lines.ts";
 import type { Trigger } from "./trigger_options.ts";
 import {

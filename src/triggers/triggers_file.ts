@@ -11,12 +11,13 @@ import {
   checkTriggers,
   triggerError,
 } from "./check_triggers.ts";
-import { orderedDocument, type TriggerDocument } from "./trigger_document.ts";
 import {
+  orderedDocument,
   orderTriggers,
   type RefusedTrigger,
   sortTriggers,
-} from "./trigger_graph.ts";
+  type TriggerDocument,
+} from "./trigger_document.ts";
 import type { Trigger } from "./trigger_options.ts";
 
 /** Maximum size of a document that every consumer accepts, in bytes. */

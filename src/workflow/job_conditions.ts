@@ -1,5 +1,8 @@
+import { topologicalOrder } from "../graph_scheduler.ts";
 import { type EventFacts, type When, whenReason } from "../schema/when.ts";
 import type { JobDefinition } from "./definition/definition.ts";
+import { localGraph, type LocalJob, localNodes } from "./local/local_job.ts";
+import { NodeStates } from "./local/node_states.ts";
 
 /** A job with a condition on its event. */
 interface ConditionalJob {
@@ -98,4 +101,98 @@ function skippedWith(
     return undefined;
   }
   return `"${skipped[0]}" was skipped`;
+}
+
+/** Whether a job runs when its workflow starts. */
+export interface JobExplanation {
+  /** Name of the job. */
+  readonly name: string;
+  /**
+   * `starts`: immediately · `waits`: after other jobs · `maybe`: only after a
+   * failure · `skipped`: never.
+   */
+  readonly status: "starts" | "waits" | "maybe" | "skipped";
+  /** Reason for the status; empty for a job that starts immediately. */
+  readonly reason: string;
+}
+
+/**
+ * Explains why a job never runs, regardless of the outcome of other jobs.
+ *
+ * @returns The reason; `undefined` if the job can run.
+ */
+export function neverRunsReason(
+  { disableRunLocal, forEach, skipReason }: LocalJob,
+): string | undefined {
+  if (skipReason !== undefined) return skipReason;
+  if (disableRunLocal) return "disable_run_local is set";
+  return forEach?.length === 0 ? "its for_each list is empty" : undefined;
+}
+
+/**
+ * Determines which jobs of a workflow run if every job succeeds.
+ *
+ * @param jobs Jobs without dependency cycles.
+ * @returns An explanation for each job, in the same order.
+ */
+export function explainJobs(jobs: readonly LocalJob[]): JobExplanation[] {
+  // One node per job is enough: all nodes of a fan-out behave the same.
+  const nodes = localNodes(jobs.map((job) => ({
+    ...job,
+    env: {},
+    forEach: job.forEach?.length === 0 ? [] : undefined,
+  })));
+  const states = new NodeStates(nodes);
+  for (const node of topologicalOrder(localGraph(nodes))) {
+    if (!states.submit(node)) continue;
+    const isSkipped = neverRunsReason(nodes[node].job) !== undefined;
+    states.end(node, isSkipped ? "skipped" : "completed");
+  }
+  const places = new Map(nodes.map(({ name }, at) => [name, at]));
+  const indexOf = (name: string) => places.get(name)!;
+  const completes = (name: string) =>
+    states.statuses[indexOf(name)] === "completed";
+  // A dependency on a job without items is replaced by that job's dependencies.
+  const resolved = jobs.map(({ name }) => nodes[indexOf(name)].job);
+  const possible = possibleJobs(resolved);
+  return resolved.map((job): JobExplanation => {
+    const { name, dependsOn, condition } = job;
+    if (completes(name)) {
+      return dependsOn.length === 0
+        ? { name, status: "starts", reason: "" }
+        : { name, status: "waits", reason: waitsText(job) };
+    }
+    if (!possible.has(name)) {
+      const reason = states.skipReason(indexOf(name)) ?? neverRunsReason(job);
+      return { name, status: "skipped", reason: reason ?? "" };
+    }
+    const [names, verb] = condition === "any_failed"
+      ? [dependsOn.join(" or "), "fails"]
+      : [
+        dependsOn.filter((need) => !completes(need)).join(" and "),
+        "succeeds",
+      ];
+    return { name, status: "maybe", reason: `runs only if ${names} ${verb}` };
+  });
+}
+
+function waitsText({ dependsOn, condition }: LocalJob): string {
+  const names = `after ${dependsOn.join(", ")}`;
+  return condition === "always" ? `${names}, whatever their result` : names;
+}
+
+/** Returns the jobs that run for at least one combination of outcomes. */
+function possibleJobs(jobs: readonly LocalJob[]): ReadonlySet<string> {
+  const possible = new Set<string>();
+  for (const at of topologicalOrder(localGraph(jobs))) {
+    const { [at]: job } = jobs;
+    const { name, condition, dependsOn } = job;
+    const isPossible = (need: string) => possible.has(need);
+    const canRun = condition === "always" ||
+      (condition === "any_failed"
+        ? dependsOn.some(isPossible)
+        : dependsOn.every(isPossible));
+    if (canRun && neverRunsReason(job) === undefined) possible.add(name);
+  }
+  return possible;
 }

@@ -1,15 +1,12 @@
-import type {
-  JobArtifacts,
-  JobArtifactsOptions,
-} from "../artifacts/job_artifacts.ts";
 import type { Environment } from "../environment/variables.ts";
 import type { Host } from "../host.ts";
 import type { JobLog } from "../output/job_log.ts";
 import type { ExportQueue } from "../report/export_otlp.ts";
 import type { RunnerContext } from "../runner/runner_context.ts";
 import type { WorkflowDefinition } from "./definition/definition.ts";
-import type { Executor, JobRequest, LocalWorkflow } from "./local/local_job.ts";
+import type { Executor, LocalWorkflow } from "./local/local_job.ts";
 import type { AddJob } from "./local/run_workflow.ts";
+import type { OpenJobArtifacts } from "./local/workflow_artifacts.ts";
 import type { JobRecords } from "./local/workflow_state.ts";
 
 /** A workflow that is about to run. */
@@ -52,17 +49,8 @@ export interface WorkflowRun extends WorkflowPlan {
    * job again.
    */
   readonly onJobEnd: (remask: () => Promise<void>) => void;
-  /**
-   * Creates the object that transfers the artifacts of a job.
-   *
-   * @param request The job.
-   * @param place Local directories of its files.
-   * @returns `undefined` if the job has no artifacts.
-   */
-  readonly artifactsOf: (
-    request: JobRequest,
-    place: Pick<JobArtifactsOptions, "workspace" | "directory">,
-  ) => JobArtifacts | undefined;
+  /** Creates the object that transfers the artifacts of a job. */
+  readonly artifactsOf: OpenJobArtifacts;
   /** Calls listeners when the run is cancelled. */
   readonly onSignal: Host["onSignal"];
   /** Aborted by the first signal that cancels the run. */

@@ -12,7 +12,7 @@
  * 3. Functions of a job run in the process that holds the lock. Runners that
  *    they start while they run belong to the job as well.
  */
-import { sha256Hex } from "../fs/checksum.ts";
+import { sha256Hex } from "../fs/files.ts";
 import { pause } from "../process/time_limit.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
@@ -25,7 +25,7 @@ import {
   openOwnFile,
   ownDirectory,
   type OwnFile,
-} from "./own_files.ts";
+} from "./own_directory.ts";
 import { removeIfEmpty } from "./remove.ts";
 
 /** Name of the lock file in the directory for the runner's own files. */

@@ -19,7 +19,7 @@ import {
   readOwnFile,
   RUN_RECORD,
   writeOwnFile,
-} from "./own_files.ts";
+} from "./own_directory.ts";
 import { removeIfEmpty, removeTree } from "./remove.ts";
 
 /** Name of the record, in the directory for the runner's own files. */

@@ -29,7 +29,7 @@ import {
   readOwnFile,
   RUN_RECORD,
   writeOwnFile,
-} from "./own_files.ts";
+} from "./own_directory.ts";
 import { removeTree } from "./remove.ts";
 import { isProcessAlive, type RunIdentity } from "./run_identity.ts";
 

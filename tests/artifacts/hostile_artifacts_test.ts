@@ -7,7 +7,7 @@ import {
   encodeManifest,
   manifestName,
 } from "../../src/artifacts/artifact_manifest.ts";
-import { sha256Hex } from "../../src/fs/checksum.ts";
+import { sha256Hex } from "../../src/fs/files.ts";
 import { packName } from "../../src/cache/cache_entry.ts";
 import { runShell, type TarEntry, tarOf } from "../helpers/archives.ts";
 import { runMain } from "../helpers/run_main.ts";

@@ -1,8 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { AwsV4Signer } from "aws4fetch";
 import { describe, it } from "@std/testing/bdd";
-import { parseS3Location } from "../../src/cache/s3_location.ts";
-import { S3Client } from "../../src/cache/s3_client.ts";
+import { parseS3Location, S3Client } from "../../src/cache/s3_client.ts";
 import { S3Store, type S3StoreOptions } from "../../src/cache/s3_store.ts";
 import { pruneStore } from "../../src/cache/prune.ts";
 import { runShell } from "../helpers/archives.ts";

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { readJobFile } from "../../src/config/job_file.ts";
 import { RunnerError } from "../../src/errors.ts";
-import { readJobDefinition } from "../../src/workflow/definition/read_job_definition.ts";
+import { readJobDefinition } from "../../src/workflow/definition/job_definition.ts";
 import { readWorkflow } from "../../src/workflow/definition/read_workflow.ts";
 import {
   makeFiles,

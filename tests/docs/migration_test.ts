@@ -13,7 +13,7 @@ import {
 } from "../../src/cli/migration/python_runner.ts";
 import { Variable } from "../../src/environment/variables.ts";
 import { OPTIONS } from "../../src/options/options.ts";
-import { readJobDefinition } from "../../src/workflow/definition/read_job_definition.ts";
+import { readJobDefinition } from "../../src/workflow/definition/job_definition.ts";
 import { REPOSITORY } from "../helpers/cli.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {

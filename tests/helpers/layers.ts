@@ -103,10 +103,10 @@ const PLATFORM_RULES: readonly PlatformRule[] = [
     places: [
       "src/report/collector.ts",
       "src/coordinator/",
-      "src/cache/store_client.ts",
+      "src/cache/http_store.ts",
       "src/source/",
       "src/plugins/",
-      "src/workflow/kubernetes/api_requests.ts",
+      "src/workflow/kubernetes/cluster_transport.ts",
     ],
   },
 ];
@@ -126,7 +126,7 @@ const ENVIRONMENT_RULES: readonly PlatformRule[] = [
     places: [
       "src/environment/",
       "src/fs/byte_names.ts",
-      "src/container/container_files.ts",
+      "src/container/engine.ts",
     ],
   },
   {

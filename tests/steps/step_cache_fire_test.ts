@@ -13,13 +13,12 @@ import {
   type StepEntry,
   stepEntryName,
 } from "../../src/cache/step_entry.ts";
-import { sha256Hex } from "../../src/fs/checksum.ts";
+import { pathExistsSync, sha256Hex } from "../../src/fs/files.ts";
 import { runShell, type TarEntry, tarOf } from "../helpers/archives.ts";
 import { type CachedJob, cachedJob } from "../helpers/cached_job.ts";
 import { startCli } from "../helpers/cli.ts";
 import { Random } from "../helpers/random.ts";
 import { until } from "../helpers/soon.ts";
-import { pathExistsSync } from "../../src/fs/files.ts";
 import {
   exists,
   listFiles,

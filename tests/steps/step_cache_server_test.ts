@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { parseS3Location } from "../../src/cache/s3_location.ts";
-import { S3Client } from "../../src/cache/s3_client.ts";
+import { parseS3Location, S3Client } from "../../src/cache/s3_client.ts";
 import { cachedJob, type JobSteps } from "../helpers/cached_job.ts";
 import { type ProxyRule, startFaultyProxy } from "../helpers/faulty_proxy.ts";
 import { runMain } from "../helpers/run_main.ts";

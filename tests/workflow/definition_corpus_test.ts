@@ -3,8 +3,10 @@ import { describe, it } from "@std/testing/bdd";
 import { settingVariables } from "../../src/config/job_keys.ts";
 import { triggerDocument } from "../../src/triggers/trigger_document.ts";
 import { JOB_KEYS } from "../../src/workflow/definition/job_body.ts";
-import { definitionTrigger } from "../../src/workflow/definition/job_definition.ts";
-import { readJobDefinition } from "../../src/workflow/definition/read_job_definition.ts";
+import {
+  definitionTrigger,
+  readJobDefinition,
+} from "../../src/workflow/definition/job_definition.ts";
 import { readWorkflow } from "../../src/workflow/definition/read_workflow.ts";
 import { localJob } from "../../src/workflow/local/local_job.ts";
 import { withoutExcerpts } from "../helpers/problem_text.ts";

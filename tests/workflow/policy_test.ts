@@ -4,8 +4,9 @@ import { RunnerError } from "../../src/errors.ts";
 import {
   decide,
   type DecisionFacts,
-} from "../../src/workflow/eval/policy_decision.ts";
-import { policyRevision, readPolicy } from "../../src/workflow/eval/policy.ts";
+  policyRevision,
+  readPolicy,
+} from "../../src/workflow/eval/policy.ts";
 import { withoutExcerpts } from "../helpers/problem_text.ts";
 
 const RULE = {

@@ -14,7 +14,7 @@ import {
   workflowId,
 } from "../../src/workflow/definition/read_workflow.ts";
 import { type ConfigLayers, loadConfig } from "../../src/config/load_config.ts";
-import { readJobDefinition } from "../../src/workflow/definition/read_job_definition.ts";
+import { readJobDefinition } from "../../src/workflow/definition/job_definition.ts";
 import { workflowSchema } from "../../src/workflow/definition/json_schemas.ts";
 import {
   makeFiles,

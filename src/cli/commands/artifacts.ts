@@ -22,7 +22,7 @@ import {
 } from "../../state/job_outcome.ts";
 import { didYouMean, suggest } from "../../suggest.ts";
 import { printable } from "../../terminal/text.ts";
-import { savedArtifacts } from "../../workflow/local/node_artifacts.ts";
+import { savedArtifacts } from "../../workflow/local/workflow_artifacts.ts";
 import type { LocalJobState } from "../../workflow/local/workflow_state.ts";
 import { guardPath, realPath } from "../../workspace/guard.ts";
 import { cancelOnSignal, findAction } from "../actions.ts";

@@ -1,20 +1,20 @@
 import { CACHE_NAME } from "../../cache/cache_entry.ts";
 import { cacheSettings } from "../../cache/cache_settings.ts";
-import type { CacheStore } from "../../cache/cache_store.ts";
-import { cacheRoot, pathsBelow } from "../../cache/job_paths.ts";
-import { expandKey } from "../../cache/key_template.ts";
-import { openStore } from "../../cache/open_store.ts";
 import {
+  type CacheStore,
   isListable,
   type ListableStore,
-  listStore,
-  pruneStore,
-} from "../../cache/prune.ts";
+} from "../../cache/cache_store.ts";
 import {
   type CacheContext,
+  cacheRoot,
+  pathsBelow,
   restoreDirectories,
   saveDirectories,
 } from "../../cache/saved_directories.ts";
+import { expandKey } from "../../cache/key_template.ts";
+import { openStore } from "../../cache/open_store.ts";
+import { listStore, pruneStore } from "../../cache/prune.ts";
 import { childEnvironment } from "../../environment/child_environment.ts";
 import { variableInfo } from "../../environment/variables.ts";
 import { osReason, RunnerError } from "../../errors.ts";

@@ -13,7 +13,7 @@ import {
 import { type EvalInput, evalPlan } from "../../workflow/eval/eval_plan.ts";
 import { loadHead, loadTree } from "../../workflow/eval/load_tree.ts";
 import type { StartDecision } from "../../workflow/eval/planned_workflow.ts";
-import { explainJobs } from "../../workflow/explain_jobs.ts";
+import { explainJobs } from "../../workflow/job_conditions.ts";
 import { localJob } from "../../workflow/local/local_job.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import {

@@ -7,7 +7,7 @@ import {
   type GitQueryOptions,
   openQuery,
 } from "../../source/git/queries/open_query.ts";
-import { changedFiles } from "../../source/git/queries/revisions.ts";
+import { changedFiles } from "../../source/git/queries/git_queries.ts";
 import { printable } from "../../terminal/text.ts";
 import { findAction } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";

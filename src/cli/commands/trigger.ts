@@ -8,11 +8,11 @@ import {
 import { TriggerQueue } from "../../triggers/queue.ts";
 import type { Trigger } from "../../triggers/trigger_options.ts";
 import type { JobDefinition } from "../../workflow/definition/definition.ts";
-import { definitionTrigger } from "../../workflow/definition/job_definition.ts";
 import {
+  definitionTrigger,
   type ReadDefinitionOptions,
   readJobDefinition,
-} from "../../workflow/definition/read_job_definition.ts";
+} from "../../workflow/definition/job_definition.ts";
 import { definitionWithRemoteSteps } from "../../workflow/remote_steps.ts";
 import { cancelOnSignal } from "../actions.ts";
 import type { CliCommand } from "../command.ts";

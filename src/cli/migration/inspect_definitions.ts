@@ -13,12 +13,12 @@ import {
 import { RunnerError } from "../../errors.ts";
 import { OWN_DIRECTORY } from "../../job_path.ts";
 import type { JobDefinition } from "../../workflow/definition/definition.ts";
-import { jobDefinition } from "../../workflow/definition/job_definition.ts";
 import {
+  jobDefinition,
   readBaseJobFile,
   type ReadDefinitionOptions,
   readJobDefinition,
-} from "../../workflow/definition/read_job_definition.ts";
+} from "../../workflow/definition/job_definition.ts";
 import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
 import { findDefinitions } from "../../workflow/eval/load_tree.ts";
 import {

@@ -1,5 +1,5 @@
 import type { Environment } from "../../environment/variables.ts";
-import { sha256Hex } from "../../fs/checksum.ts";
+import { sha256Hex } from "../../fs/files.ts";
 import { isInside } from "../../job_path.ts";
 import { onAbort } from "../../process/cancellation.ts";
 import { pause, timeLimit } from "../../process/time_limit.ts";

@@ -1,6 +1,6 @@
 import { printable } from "../../terminal/text.ts";
 import { cutToWidth, displayWidth, wrapText } from "../../terminal/width.ts";
-import type { JobExplanation } from "../../workflow/explain_jobs.ts";
+import type { JobExplanation } from "../../workflow/job_conditions.ts";
 import type { CommandContext, Flag } from "../command.ts";
 
 /** Options of commands that explain which jobs start. */

@@ -5,19 +5,19 @@ import { lstatIfThere } from "../../fs/files.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 import { absolutePath } from "../../job_path.ts";
 import { printable } from "../../terminal/text.ts";
-import type { DefinitionSource } from "../../workflow/definition/definition_source.ts";
+import type { DefinitionSource } from "../../workflow/definition/definition.ts";
 import { parseWorkflow } from "../../workflow/definition/read_workflow.ts";
 import { ENGINES, type WorkflowEngine } from "../../workflow/export/engines.ts";
 import {
   EXPORT_MARK,
   exportWorkflow,
 } from "../../workflow/export/export_workflow.ts";
-import type { PassedNeed } from "../../workflow/export/job_gate.ts";
 import {
   encodeResult,
+  type PassedNeed,
   type PassedResult,
-} from "../../workflow/export/passed_result.ts";
-import { runExportedJob } from "../../workflow/export/run_exported_job.ts";
+  runExportedJob,
+} from "../../workflow/export/run_exported_job.ts";
 import type { CommandContext } from "../command.ts";
 import { flagsLayer } from "../config_flags.ts";
 import { maskJobs, warnOnce } from "../inventory.ts";

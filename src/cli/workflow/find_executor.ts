@@ -1,6 +1,6 @@
 import { readOptions } from "../../config/load_config.ts";
 import type { CoordinatorSettings } from "../../workflow/coordinator/coordinator_clients.ts";
-import type { Submission } from "../../workflow/coordinator/submission_file.ts";
+import type { Submission } from "../../workflow/coordinator/submission.ts";
 import type { WorkflowExecutor } from "../../workflow/workflow_executor.ts";
 import type { CommandContext } from "../command.ts";
 import { flagsLayer } from "../config_flags.ts";
@@ -105,7 +105,7 @@ async function coordinator(
     flagsLayer(context),
   );
   const { unfinishedSubmission } = await import(
-    "../../workflow/coordinator/find_submission.ts"
+    "../../workflow/coordinator/coordinator_executor.ts"
   );
   const continued = isOn("resume")
     ? await unfinishedSubmission(root, workflow)

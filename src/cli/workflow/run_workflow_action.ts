@@ -17,17 +17,18 @@ import { parseEventType, usesPaths } from "../../schema/when.ts";
 import { jobNameOf } from "../../state/job_outcome.ts";
 import { printable, shouldUseColor } from "../../terminal/text.ts";
 import { nextJobsText } from "../../triggers/next_jobs.ts";
-import { coordinatorExecutor } from "../../workflow/coordinator/coordinator_executor.ts";
-import { findSubmission } from "../../workflow/coordinator/find_submission.ts";
-import type { Submission } from "../../workflow/coordinator/submission_file.ts";
+import {
+  coordinatorExecutor,
+  findSubmission,
+} from "../../workflow/coordinator/coordinator_executor.ts";
+import type { Submission } from "../../workflow/coordinator/submission.ts";
 import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";
 import { levels } from "../../workflow/draw_graph.ts";
 import {
   type FilterMatch,
   matchFilters,
-} from "../../workflow/eval/match_filters.ts";
-import { explainJobs } from "../../workflow/explain_jobs.ts";
-import { withConditions } from "../../workflow/job_conditions.ts";
+} from "../../workflow/definition/filters.ts";
+import { explainJobs, withConditions } from "../../workflow/job_conditions.ts";
 import {
   type LocalJob,
   localJob,

@@ -1,5 +1,4 @@
-import { sha256Hex } from "../../fs/checksum.ts";
-import { isMissing } from "../../fs/files.ts";
+import { isMissing, sha256Hex } from "../../fs/files.ts";
 import { openUntrusted, readAt, readToEnd } from "../../fs/untrusted_file.ts";
 import { parseEvent } from "../event_schema.ts";
 import { RECORD_VERSION, type RunEvent } from "../run_event.ts";

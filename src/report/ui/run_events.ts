@@ -1,5 +1,5 @@
 import { messageOf } from "../../errors.ts";
-import { sha256Hex } from "../../fs/checksum.ts";
+import { sha256Hex } from "../../fs/files.ts";
 import {
   openUntrusted,
   readAt,

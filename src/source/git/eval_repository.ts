@@ -8,11 +8,11 @@ import {
   type SourceContext,
   sourceError,
 } from "../source.ts";
-import { gitReason, type Retry, retrying } from "./failure_and_retry.ts";
+import { gitReason, type Retry, retrying } from "./run_git.ts";
 import { fetchCommit, type FetchCommitOptions } from "./fetch.ts";
 import { ownerConfig } from "./git_config.ts";
 import { splitLogin } from "./login.ts";
-import { completeOutput } from "./queries/run_query.ts";
+import { completeOutput } from "./queries/open_query.ts";
 import { checkGitRef, trackingName } from "./ref.ts";
 import { commitOf, type Repository, repositoryAt } from "./repository.ts";
 import { type GitUrl, resolveGitUrl } from "./url.ts";

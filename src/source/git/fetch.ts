@@ -5,7 +5,7 @@ import {
   gitReason,
   type Retry,
   serverFormat,
-} from "./failure_and_retry.ts";
+} from "./run_git.ts";
 import {
   gitRefProblem,
   isFullCommitId,

@@ -8,7 +8,7 @@ import {
   type SourceContext,
   sourceError,
 } from "../source.ts";
-import { gitReason, type Retry, retrying } from "./failure_and_retry.ts";
+import { gitReason, type Retry, retrying } from "./run_git.ts";
 import {
   fetchCommit,
   type FetchCommitOptions,

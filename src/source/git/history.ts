@@ -4,7 +4,7 @@ import {
   CAPTURE_LIMIT_BYTES,
   type CaptureResult,
 } from "../../process/capture.ts";
-import type { Retry } from "./failure_and_retry.ts";
+import type { Retry } from "./run_git.ts";
 import { fetchFrom } from "./fetch.ts";
 import type { Repository } from "./repository.ts";
 

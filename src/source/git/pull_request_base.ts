@@ -2,7 +2,7 @@ import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import { showUrl } from "../../url_secrets.ts";
 import type { SourceContext } from "../source.ts";
-import type { Retry } from "./failure_and_retry.ts";
+import type { Retry } from "./run_git.ts";
 import type { FoundCommit } from "./fetch.ts";
 import { ownerConfig } from "./git_config.ts";
 import {

@@ -1,10 +1,9 @@
 import type { CaptureResult } from "../../process/capture.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import { sourceError } from "../source.ts";
-import { gitReason } from "./failure_and_retry.ts";
+import { type GitContext, gitReason, runGit } from "./run_git.ts";
 import { ownerConfig } from "./git_config.ts";
 import { type Access, accessTo, splitLogin } from "./login.ts";
-import { type GitContext, runGit } from "./run_git.ts";
 import type { GitUrl } from "./url.ts";
 
 /** Object format of a repository. */

@@ -1,10 +1,15 @@
 import { dirname } from "@std/path/posix/dirname";
 import { type GitOptions, type SourceContext, sourceError } from "../source.ts";
-import { fetchFailure, gitReason, type Retry } from "./failure_and_retry.ts";
+import {
+  allowedProtocols,
+  fetchFailure,
+  gitReason,
+  type Retry,
+  runGit,
+} from "./run_git.ts";
 import { trustOwners } from "./git_config.ts";
 import { lfsFailure, lfsSettings } from "./lfs.ts";
 import type { Repository } from "./repository.ts";
-import { allowedProtocols, runGit } from "./run_git.ts";
 
 /** Options for {@linkcode updateSubmodules}. */
 export type SubmoduleOptions = Required<

@@ -2,8 +2,8 @@ import { isObject } from "../../json_value.ts";
 import { pause } from "../../process/time_limit.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 import type { StepEntry } from "../../cache/step_entry.ts";
-import { sha256Hex } from "../../fs/checksum.ts";
-import { readOwnFile } from "../../workspace/own_files.ts";
+import { sha256Hex } from "../../fs/files.ts";
+import { readOwnFile } from "../../workspace/own_directory.ts";
 import { Uncacheable } from "./file_tree.ts";
 
 /** Version of the format of the file. */

@@ -1,5 +1,5 @@
 import type { KeyParts, OutputFile } from "../../cache/step_entry.ts";
-import { sha256Hex } from "../../fs/checksum.ts";
+import { sha256Hex } from "../../fs/files.ts";
 import { variableInfo } from "../../environment/variables.ts";
 import type { Masker } from "../../secrets/masker.ts";
 import { VERSION } from "../../package_version.ts";

@@ -3,7 +3,7 @@ import {
   type KeyParts,
   type OutputFile,
 } from "../../cache/step_entry.ts";
-import { sha256Hex } from "../../fs/checksum.ts";
+import { sha256Hex } from "../../fs/files.ts";
 import type { StepCacheConfig } from "../../config/step_cache_config.ts";
 import { isInside } from "../../job_path.ts";
 import type { Masker } from "../../secrets/masker.ts";

@@ -1,6 +1,13 @@
 import { InvalidEntry } from "../../cache/cache_entry.ts";
-import { type CacheStore, recordUse } from "../../cache/cache_store.ts";
-import { checkNamespaces, untrustedNamespace } from "../../cache/namespaces.ts";
+import {
+  type CacheStore,
+  isListable,
+  recordUse,
+} from "../../cache/cache_store.ts";
+import {
+  checkNamespaces,
+  untrustedNamespace,
+} from "../../cache/cache_settings.ts";
 import type { CacheContext } from "../../cache/saved_directories.ts";
 import {
   hasStepEntry,
@@ -182,8 +189,8 @@ export class StoreAccess {
   async prune(cancellation: Cancellation): Promise<void> {
     if (!this.#hasSaved) return;
     await this.#use(cancellation, async ({ store }) => {
-      const { isListable, pruneStore } = await import("../../cache/prune.ts");
       if (!isListable(store) || !store.hasLocks) return;
+      const { pruneStore } = await import("../../cache/prune.ts");
       await pruneStore(store, this.#options.maxBytes, cancellation.graceful);
     });
   }

@@ -1,4 +1,4 @@
-import { sha256Hex } from "../../fs/checksum.ts";
+import { sha256Hex } from "../../fs/files.ts";
 import { SYSTEM_PREFIX } from "../../environment/variables.ts";
 import { bareLog } from "../../output/job_log.ts";
 import type { Sink } from "../../output/sink.ts";

@@ -1,6 +1,10 @@
 import { startedByEvent } from "../../coordinator/access.ts";
-import type { CoordinatorJob } from "../../coordinator/jobs.ts";
-import { cancelWorkflow, endJob } from "../../coordinator/workflows.ts";
+import { type CoordinatorJob, listJobs } from "../../coordinator/jobs.ts";
+import {
+  cancelWorkflow,
+  endJob,
+  readWorkflowState,
+} from "../../coordinator/workflows.ts";
 import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import {
@@ -9,6 +13,7 @@ import {
   whenAborted,
 } from "../../process/cancellation.ts";
 import { cancelledError } from "../../runner/job_result.ts";
+import type { RunnerContext } from "../../runner/runner_context.ts";
 import { truncated } from "../../terminal/text.ts";
 import { WorkQueue } from "../../work_queue.ts";
 import type {
@@ -23,8 +28,19 @@ import type {
   WorkflowPlan,
   WorkflowRun,
 } from "../workflow_executor.ts";
-import { type CodeSource, findCodeSource } from "./code_source.ts";
-import { openCoordinator, outageRetry } from "./coordinator_clients.ts";
+import {
+  type CodeSource,
+  findCodeSource,
+  readSubmissions,
+  removeSubmission,
+  type Submission,
+  submissionDirectory,
+} from "./submission.ts";
+import {
+  type CoordinatorSettings,
+  openCoordinator,
+  outageRetry,
+} from "./coordinator_clients.ts";
 import { jobEnd, JobWatcher, MAX_NAME, nodeName } from "./job_watcher.ts";
 import { followJob, type RemoteWorkflow } from "./remote_job.ts";
 import {
@@ -33,11 +49,6 @@ import {
   type StartWorkflowOptions,
   withAdvice,
 } from "./start_workflow.ts";
-import {
-  removeSubmission,
-  type Submission,
-  submissionDirectory,
-} from "./submission_file.ts";
 import { checkSupported } from "./unsupported_jobs.ts";
 
 /** Maximum number of logs that are read at the same time. */
@@ -320,4 +331,84 @@ function otherJob(job: CoordinatorJob): LocalJob {
     dependsOn: [],
     condition: "always",
   };
+}
+
+/**
+ * Finds a workflow to follow: one that was submitted from a CI root, or else any
+ * workflow of the coordinator, whose jobs are only known once they have started.
+ *
+ * @param id Id of the workflow or of its document.
+ * @throws {RunnerError} `invalid-config`, `coordinator-failed` or
+ * `coordinator-forbidden`.
+ */
+export async function findSubmission(
+  id: string,
+  { root, runner, settings, signal }: {
+    root: string;
+    runner: RunnerContext;
+    settings: CoordinatorSettings;
+    signal: AbortSignal;
+  },
+): Promise<Submission> {
+  const saved = await readSubmissions(submissionDirectory(root));
+  const match = saved.find(({ workflowId, operationId }) =>
+    workflowId === id || operationId === id
+  );
+  if (match !== undefined) return match;
+  const client = openCoordinator(runner, settings, { isReader: true, signal });
+  const { name } = await readWorkflowState(client, id);
+  const jobs = await listJobs(client, { workflow_id: id });
+  const names: Record<string, string> = Object.fromEntries(
+    jobs.map(nodeName).sort().map((name) => [truncated(name, MAX_NAME), name]),
+  );
+  const operationId = crypto.randomUUID();
+  return {
+    version: 1,
+    operationId,
+    url: client.url,
+    workflowId: id,
+    earlier: {},
+    names,
+    definition: {
+      id: `workflow-${id}`,
+      hasOwnId: false,
+      name: truncated(name, MAX_NAME),
+      sourceFile: "",
+      dependencyPaths: [],
+      triggers: {},
+      paths: {},
+      vars: {},
+      jobs: [],
+    },
+    workflow: {
+      vars: {},
+      jobs: Object.keys(names).map((name) => ({
+        name,
+        env: {},
+        dependsOn: [],
+        condition: "always",
+      })),
+    },
+    document: {
+      type: "trigger_job",
+      operation_id: operationId,
+      trigger_type: "runnerlib",
+      jobs: [],
+      workflow: { name, vars: {} },
+    },
+  };
+}
+
+/**
+ * Finds a submission of a workflow that has not been followed to its end.
+ *
+ * @param workflow Id of the workflow as defined in its file.
+ * @returns The newest one; `undefined` if there is none.
+ */
+export async function unfinishedSubmission(
+  root: string,
+  workflow: string,
+): Promise<Submission | undefined> {
+  const saved = await readSubmissions(submissionDirectory(root));
+  return saved.find(({ definition }) => definition.id === workflow);
 }

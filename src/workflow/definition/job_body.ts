@@ -17,24 +17,26 @@ import {
   yamlInteger,
 } from "../../schema/scalars.ts";
 import { when, WHEN_DESCRIPTION } from "../../schema/when.ts";
-import { artifacts, needs } from "./artifact_schemas.ts";
-import type { JobContent } from "./definition.ts";
-import { texts } from "./filters.ts";
 import {
+  artifacts,
   characteristics,
   checkout,
   cpuLimit,
   environment,
+  jsonItems,
   memoryLimit,
+  needs,
+  nodeSelector,
   optionalText,
   optionalVariableName,
   resources,
   runLocal,
   secretNames,
   source,
+  tolerations,
 } from "./job_schemas.ts";
-import { jsonItems } from "./job_schemas.ts";
-import { nodeSelector, tolerations } from "./node_schemas.ts";
+import type { JobContent } from "./definition.ts";
+import { texts } from "./filters.ts";
 
 /** Maximum time limit of a job, in seconds. */
 const MAX_SECONDS = 999_999_999;

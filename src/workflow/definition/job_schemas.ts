@@ -1,21 +1,81 @@
+import {
+  type ArtifactDefinition,
+  type ArtifactWhen,
+  DEFAULT_RETENTION_MS,
+} from "../../artifacts/artifact.ts";
+import { patternProblem } from "../../artifacts/select_files.ts";
+import { CACHE_NAME } from "../../cache/cache_entry.ts";
 import { optionVariables } from "../../config/job_keys.ts";
 import type { JsonValue } from "../../json_value.ts";
-import { dictionary, listOrOne, variables } from "../../schema/collections.ts";
-import { mapped, mapping, type Schema } from "../../schema/combinators.ts";
+import {
+  dictionary,
+  list,
+  listOrOne,
+  variables,
+} from "../../schema/collections.ts";
+import {
+  byShape,
+  type Keys,
+  mapped,
+  mapping,
+  type Schema,
+} from "../../schema/combinators.ts";
 import { copyJson, RESERVED_KEYS } from "../../schema/copy_json.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import {
+  choice,
   CPU_PATTERN,
   CPU_WORDS,
+  integer,
   MEMORY_PATTERN,
   MEMORY_WORDS,
   optional,
+  positiveDuration,
   SUBDOMAIN,
   text,
   variableName,
   yamlFlag,
 } from "../../schema/scalars.ts";
-import type { JobBody, JobContent } from "./definition.ts";
+import type { JobBody, JobContent, JobNeed } from "./definition.ts";
+
+/** One part of a name: of a label, a taint or their values. */
+const NAME = "[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?";
+
+/** Name of a label, with a domain or without one. */
+const LABEL = new RegExp(
+  `^(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/)?${NAME}$`,
+);
+
+/** Value of a label, which may be empty. */
+const VALUE = new RegExp(`^(?:${NAME})?$`);
+
+const value = text({
+  rule: {
+    pattern: VALUE,
+    words: "be a value of a label: up to 63 letters, digits, -, _ and .",
+  },
+});
+
+/** Schema of the labels that a node must have. */
+export const nodeSelector: Schema<NonNullable<JobBody["nodeSelector"]>> =
+  dictionary(value, "map names of labels to their values", {
+    keys: { pattern: LABEL, words: "the name of a label of a node" },
+  });
+
+/** Pattern of the name of an artifact. */
+const NAME_WORDS =
+  'have letters, digits, ".", "_" and "-", and start with a letter or digit';
+
+const WHEN: readonly ArtifactWhen[] = ["on_success", "on_failure", "always"];
+
+const artifactName: Schema<string> = text({
+  rule: { pattern: CACHE_NAME, words: NAME_WORDS },
+});
+
+const pattern: Schema<string> = mapped(text(), (value, node) => {
+  const problem = patternProblem(value);
+  return problem === undefined ? value : void node.report(problem);
+});
 
 /**
  * Name of a job: a single line of limited length, without the index of a
@@ -244,3 +304,147 @@ function isExact(value: number): boolean {
     ? Number.isSafeInteger(value)
     : Number.isFinite(value);
 }
+
+/** An artifact as written. */
+interface ArtifactContent {
+  readonly paths?: readonly string[];
+  readonly retention?: number;
+  readonly when?: ArtifactWhen;
+  readonly isOptional?: boolean;
+}
+
+const ARTIFACT_KEYS: Keys<ArtifactContent> = {
+  paths: {
+    key: "paths",
+    schema: listOrOne("be a pattern or a list of patterns", pattern, {
+      minimum: 1,
+    }),
+    description:
+      "Patterns of paths relative to the code directory, each of which must match something; a directory is saved with everything in it.",
+    isRequired: true,
+  },
+  retention: {
+    key: "retention",
+    schema: positiveDuration,
+    description: "How long the artifact is kept, such as 12h or 30d.",
+    defaultValue: "7d",
+  },
+  when: {
+    key: "when",
+    schema: choice(WHEN),
+    description: "Whether it is saved if the job succeeds, fails, or both.",
+    defaultValue: "on_success",
+  },
+  isOptional: {
+    key: "optional",
+    schema: yamlFlag,
+    description:
+      "Whether the job may end without saving it; jobs that need it then run without it.",
+    defaultValue: false,
+  },
+};
+
+const artifact = mapping<ArtifactContent>("Artifact", ARTIFACT_KEYS);
+
+/** Schema of the artifacts of a job. */
+export const artifacts: Schema<readonly ArtifactDefinition[]> = {
+  jsonSchema: () => ({
+    type: "object",
+    propertyNames: { pattern: CACHE_NAME.source },
+    additionalProperties: artifact.jsonSchema(),
+  }),
+  parse(node) {
+    if (node.entries === undefined) {
+      return void node.report("must map names to artifacts");
+    }
+    return node.entries.map(([name, one]): ArtifactDefinition => {
+      if (!CACHE_NAME.test(name)) one.report(`must ${NAME_WORDS}`);
+      if (one.isNull) one.report("must be a mapping with paths");
+      const content = one.isNull ? {} : artifact.parse(one) ?? {};
+      const { paths = [], retention, when, isOptional } = content;
+      return {
+        name,
+        paths,
+        retentionMs: retention ?? DEFAULT_RETENTION_MS,
+        when: when ?? "on_success",
+        isOptional: isOptional ?? false,
+      };
+    });
+  },
+};
+
+const plainNeed: Schema<JobNeed> = mapped(jobName, (job) => ({ job }));
+
+const needMapping = mapping<Partial<JobNeed>>("Dependency", {
+  job: {
+    key: "job",
+    schema: jobName,
+    description: "Name of the job.",
+    isRequired: true,
+  },
+  artifacts: {
+    key: "artifacts",
+    schema: listOrOne(
+      "be the name of an artifact or a list of names",
+      artifactName,
+    ),
+    description: "Names of the artifacts that this job gets from it.",
+  },
+});
+
+const needWithArtifacts: Schema<JobNeed> = mapped(
+  needMapping,
+  ({ job, artifacts }) => job === undefined ? undefined : { job, artifacts },
+);
+
+const need: Schema<JobNeed> = byShape(
+  "be the name of a job, or a mapping with job and artifacts",
+  { scalar: plainNeed, mapping: needWithArtifacts },
+);
+
+/** Schema of the jobs that a job needs. */
+export const needs: Schema<readonly JobNeed[]> = byShape(
+  "be the name of a job or a list of names",
+  {
+    scalar: mapped(plainNeed, (one) => [one]),
+    list: list(need),
+    mapping: mapped(needWithArtifacts, (one) => [one]),
+  },
+);
+
+/** A toleration of a job file. */
+type Toleration = NonNullable<JobBody["tolerations"]>[number];
+
+/** Maximum time for which a taint is tolerated, in seconds. */
+const MAX_SECONDS = 2 ** 31 - 1;
+
+/** Schema of the taints that a job tolerates, as Kubernetes defines them. */
+export const tolerations: Schema<readonly Toleration[]> = list(
+  mapping<Toleration>("Toleration", {
+    key: {
+      key: "key",
+      schema: text({
+        rule: { pattern: LABEL, words: "be the name of a taint" },
+      }),
+      description: "Name of the taint; all taints without it.",
+    },
+    operator: {
+      key: "operator",
+      schema: choice(["Equal", "Exists"] as const),
+      description:
+        "Whether the value must be equal, or any value is tolerated.",
+      defaultValue: "Equal",
+    },
+    value: { key: "value", schema: value, description: "Value of the taint." },
+    effect: {
+      key: "effect",
+      schema: choice(["NoSchedule", "PreferNoSchedule", "NoExecute"] as const),
+      description: "Effect of the taint; all effects without it.",
+    },
+    tolerationSeconds: {
+      key: "tolerationSeconds",
+      schema: integer(0, MAX_SECONDS),
+      description: "Seconds for which NoExecute is tolerated.",
+    },
+  }),
+);

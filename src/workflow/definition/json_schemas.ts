@@ -3,7 +3,7 @@ import {
   JSON_SCHEMA_DRAFT,
   type JsonSchema,
 } from "../../schema/combinators.ts";
-import { wireTrigger } from "../../triggers/trigger_fields.ts";
+import { wireTrigger } from "../../triggers/trigger_options.ts";
 import { WORKFLOW_ID, workflowFile } from "./file_schemas.ts";
 
 /** Id of the schema; it cannot be fetched. */

@@ -9,14 +9,12 @@ import { Problems } from "../../schema/problems.ts";
 import { parseJobText, readJobText } from "../../schema/read_document.ts";
 import { didYouMean, suggest } from "../../suggest.ts";
 import {
+  type DefinitionSource,
   type JobDefinition,
+  withWrittenSteps,
   WORKFLOW_FOLDER,
   type WorkflowDefinition,
 } from "./definition.ts";
-import {
-  type DefinitionSource,
-  withWrittenSteps,
-} from "./definition_source.ts";
 import {
   type JobEntry,
   WORKFLOW_FILE,
@@ -24,13 +22,14 @@ import {
   workflowFile,
   type WorkflowFileContent,
 } from "./file_schemas.ts";
-import { checkJob, jobDefinition } from "./job_definition.ts";
 import {
   type BaseJobFile,
+  checkJob,
+  jobDefinition,
   readBaseJobFile,
   type ReadDefinitionOptions,
   withEnvFiles,
-} from "./read_job_definition.ts";
+} from "./job_definition.ts";
 
 /** Options for {@linkcode readWorkflow}. */
 export interface ReadWorkflowOptions extends ReadDefinitionOptions {

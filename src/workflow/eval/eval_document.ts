@@ -5,17 +5,17 @@ import {
 } from "../../triggers/check_triggers.ts";
 import {
   orderedDocument,
+  orderTriggers,
   type TriggerDocument,
 } from "../../triggers/trigger_document.ts";
-import { orderTriggers } from "../../triggers/trigger_graph.ts";
 import type { JobDefinition } from "../definition/definition.ts";
-import type { EvalEvent } from "./eval_event.ts";
-import type { EvalPlan } from "./eval_plan.ts";
 import {
+  type EvalEvent,
   type EvalWorkflow,
   generatedJob,
   wireWorkflow,
-} from "./wire_workflow.ts";
+} from "./planned_workflow.ts";
+import type { EvalPlan } from "./eval_plan.ts";
 
 /** Document that an evaluation submits to the coordinator. */
 export type EvalDocument =

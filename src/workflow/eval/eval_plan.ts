@@ -1,14 +1,18 @@
+import { describedFacts } from "../../runner/event_facts.ts";
 import type {
-  Filters,
   JobDefinition,
   JobFileDefinition,
 } from "../definition/definition.ts";
-import { type FilterMatch, matchFilters } from "./match_filters.ts";
-import { describedFacts } from "../../runner/event_facts.ts";
+import {
+  type FilterMatch,
+  type Filters,
+  matchFilters,
+} from "../definition/filters.ts";
 import { type SkippedJob, withoutSkipped } from "../job_conditions.ts";
-import { type EvalEvent, eventVariables } from "./eval_event.ts";
 import type { DefinitionTree } from "./load_tree.ts";
 import {
+  type EvalEvent,
+  eventVariables,
   type PlannedWorkflow,
   type PolicyViolation,
   type StartDecision,

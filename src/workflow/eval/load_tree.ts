@@ -9,7 +9,7 @@ import {
 import {
   type ReadDefinitionOptions,
   readJobDefinition,
-} from "../definition/read_job_definition.ts";
+} from "../definition/job_definition.ts";
 import { readWorkflow } from "../definition/read_workflow.ts";
 
 /** Maximum time for reading an untrusted tree, in milliseconds. */

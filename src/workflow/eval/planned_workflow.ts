@@ -1,11 +1,20 @@
+import { Variable } from "../../environment/variables.ts";
+import { RunnerError } from "../../errors.ts";
+import type { JsonValue } from "../../json_value.ts";
+import type { EventType } from "../../schema/when.ts";
+import {
+  triggerDocument,
+  type TriggerJob,
+} from "../../triggers/trigger_document.ts";
+import type { Trigger } from "../../triggers/trigger_options.ts";
 import type {
-  Filters,
   JobDefinition,
   WorkflowDefinition,
 } from "../definition/definition.ts";
+import type { FilterMatch, Filters } from "../definition/filters.ts";
+import { definitionTrigger } from "../definition/job_definition.ts";
 import type { SkippedJob } from "../job_conditions.ts";
-import type { FilterMatch } from "./match_filters.ts";
-import type { EvalEvent } from "./eval_event.ts";
+import { definitionWithRemoteSteps } from "../remote_steps.ts";
 import type { BaseNodes, Policy } from "./policy.ts";
 
 /** A commit of a repository. */
@@ -18,6 +27,7 @@ export interface CodePlace {
 
 /** Profile and worker class of trusted definitions. */
 const DEFAULT_PROFILE = "standard";
+
 const DEFAULT_WORKERS = "default";
 
 /** Permissions of a workflow, and their reason. */
@@ -114,4 +124,151 @@ export function trusted(
     authority: new Map(),
     isSkipped: false,
   };
+}
+
+/** A workflow of an evaluation, with the keys of the protocol. */
+export interface EvalWorkflow {
+  /** Jobs in topological order. */
+  readonly jobs: readonly TriggerJob[];
+  /** Other properties of the workflow. */
+  readonly [key: string]: JsonValue;
+}
+
+/**
+ * Converts a workflow to the format of the coordinator.
+ *
+ * @returns The workflow, with its jobs in topological order.
+ * @throws {RunnerError} `invalid-trigger` if the coordinator would reject a
+ * job, or a job would wait forever; `invalid-workflow` as for
+ * {@linkcode generatedJob}.
+ */
+export function wireWorkflow(
+  { definition, origin, ci, grant, isSkipped, authority }: PlannedWorkflow,
+  event: EvalEvent,
+): EvalWorkflow {
+  const { id, name, sourceFile, vars, jobs } = definition;
+  const { jobs: wired } = triggerDocument(
+    isSkipped ? [] : jobs.map((job) => generatedJob(job, event, ci)),
+  );
+  return {
+    id,
+    name,
+    source_file: sourceFile,
+    ci_origin: origin,
+    ci_repository: ci.url,
+    ci_sha: ci.ref,
+    execution_profile: grant.profile,
+    worker_class: grant.workers,
+    policy_revision: grant.policyRevision,
+    policy_rule_id: grant.ruleId,
+    approval_id: grant.approvalId,
+    dependency_paths: definition.dependencyPaths,
+    vars,
+    jobs: wired.map((job) => {
+      const trusted = authority.get(job.job_name);
+      return trusted === undefined ? job : {
+        ...job,
+        ci_origin: "base",
+        execution_profile: trusted.profile,
+        worker_class: trusted.workers,
+        ci_source_type: "git",
+        ci_source_url: event.ciSourceUrl,
+        ci_source_ref: event.ciSourceRef,
+      };
+    }),
+  };
+}
+
+/**
+ * Creates the job for the coordinator from a definition.
+ *
+ * @param ci Repository and commit for the CI source of the job.
+ * @throws {RunnerError} `invalid-workflow` if the job needs artifacts, or has
+ * steps that only this machine can run.
+ */
+export function generatedJob(
+  definition: JobDefinition,
+  event: EvalEvent,
+  ci: CodePlace,
+): Trigger {
+  if (definition.body.artifactNeeds !== undefined) {
+    throw new RunnerError(
+      `Cannot evaluate job "${definition.name}": it needs artifacts, which the coordinator does not pass on`,
+      { code: "invalid-workflow" },
+    );
+  }
+  const job = definitionTrigger(definitionWithRemoteSteps(definition));
+  return {
+    ...job,
+    env: { ...job.env, ...eventVariables(event) },
+    ...event.sourceUrl === "" ? {} : {
+      sourceType: "git",
+      sourceUrl: event.sourceUrl,
+      sourceRef: event.sourceRef,
+    },
+    ...ci.url === ""
+      ? {}
+      : { ciSourceType: "git", ciSourceUrl: ci.url, ciSourceRef: ci.ref },
+  };
+}
+
+/**
+ * An event, and the repositories and commits of both of its sides. Unknown
+ * values are empty strings.
+ */
+export interface EvalEvent {
+  /** Type of the event. */
+  readonly type: EventType;
+  /** Branch or tag; for a pull request, the base branch. */
+  readonly branch: string;
+  /** Repository of the code. */
+  readonly sourceUrl: string;
+  /** Commit of the code. */
+  readonly sourceRef: string;
+  /** Repository of the trusted definitions. */
+  readonly ciSourceUrl: string;
+  /** Commit of the trusted definitions. */
+  readonly ciSourceRef: string;
+  /** Target branch of a pull request. */
+  readonly prBaseRef: string;
+  /** Number of the pull request. */
+  readonly prNumber: string;
+  /** Repository of the pull request's code. */
+  readonly headUrl: string;
+  /** Branch of the pull request's code. */
+  readonly headRef: string;
+  /** Target repository of the pull request. */
+  readonly baseUrl: string;
+  /** Target branch of the pull request. */
+  readonly baseRef: string;
+  /** `true` for a pull request from a fork. */
+  readonly isForkPr: "true" | "false" | "";
+}
+
+/** Environment variables of generated jobs. */
+const VARIABLES: Readonly<Record<string, keyof EvalEvent>> = {
+  [Variable.eventType]: "type",
+  [Variable.branch]: "branch",
+  [Variable.sha]: "sourceRef",
+  [Variable.sourceUrl]: "sourceUrl",
+  [Variable.prBaseRef]: "prBaseRef",
+  [Variable.prNumber]: "prNumber",
+  [Variable.ciSourceUrl]: "ciSourceUrl",
+  [Variable.ciSourceRef]: "ciSourceRef",
+  [Variable.headUrl]: "headUrl",
+  [Variable.headRef]: "headRef",
+  [Variable.baseUrl]: "baseUrl",
+  [Variable.baseRef]: "baseRef",
+  [Variable.isForkPr]: "isForkPr",
+};
+
+/**
+ * Returns the variables that describe an event to jobs; empty ones are omitted.
+ */
+export function eventVariables(event: EvalEvent): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(VARIABLES)
+      .filter(([, key]) => event[key] !== "")
+      .map(([name, key]) => [name, event[key]]),
+  );
 }

@@ -1,16 +1,15 @@
 import { Variable } from "../../environment/variables.ts";
 import { usesPaths } from "../../schema/when.ts";
-import { findKey } from "../definition/definition_source.ts";
+import { findKey } from "../definition/definition.ts";
 import { parseBytes } from "../local/container_command.ts";
 import { Commented } from "./commented_yaml.ts";
-import type { EngineSecret } from "./engine_secrets.ts";
+import { type EngineRules, jobIds } from "./engines.ts";
 import {
-  type EngineRules,
+  type EngineSecret,
   type ExportedJob,
   type ExportedWorkflow,
   ITEM_VARIABLE,
 } from "./exported_job.ts";
-import { jobIds } from "./job_ids.ts";
 
 /** Name of the template that contains the graph. */
 const ENTRY = "main";

@@ -1,51 +1,17 @@
-import type {
-  JobBody,
-  JobDefinition,
-  WorkflowDefinition,
+import { Variable } from "../../environment/variables.ts";
+import { referencePattern } from "../../schema/reference.ts";
+import {
+  DefinitionPlaces,
+  type DefinitionSource,
+  findKey,
+  type JobDefinition,
+  placeText,
+  type SourcedNode,
+  type WorkflowDefinition,
 } from "../definition/definition.ts";
-import type {
-  DefinitionSource,
-  SourcedNode,
-} from "../definition/definition_source.ts";
-import type { EngineSecret } from "./engine_secrets.ts";
-import type { IdRules } from "./job_ids.ts";
-import type { ExportWarnings } from "./export_warnings.ts";
 
 /** Directory for files of exported jobs, in the code; artifacts never contain it. */
 export const EXPORT_DIRECTORY = ".reactorcide/exported";
-
-/** Rules for exporting to an engine. */
-export interface EngineRules extends IdRules {
-  /** Name of the engine, for messages. */
-  readonly engine: string;
-  /** Maximum number of items of a job that can run as separate jobs. */
-  readonly maxItems: number;
-  /** Directory for artifacts, which the engine passes to other jobs. */
-  readonly artifactStore: string;
-  /** Properties of jobs that the engine does not support. */
-  readonly unsupported: readonly UnsupportedProperty[];
-  /**
-   * Returns the file for the result of a job, and the name that precedes the result
-   * in the file, as shell words.
-   *
-   * @param id Id of the job.
-   * @param variable Variable that contains the result in other jobs.
-   */
-  readonly result: (
-    id: string,
-    variable: string,
-  ) => { readonly file: string; readonly name?: string };
-}
-
-/** A property of a job that an engine does not support. */
-export interface UnsupportedProperty {
-  /** The property. */
-  readonly property: keyof JobBody;
-  /** Its key, and its other names. */
-  readonly keys: readonly string[];
-  /** What the warning says after the key. */
-  readonly note: string;
-}
 
 /** A job, prepared for the file of an engine. */
 export interface ExportedJob {
@@ -107,3 +73,189 @@ export interface ExportedWorkflow {
 
 /** Variable that contains the index of an item. */
 export const ITEM_VARIABLE = "RUNNERLIB_ITEM";
+
+/** A warning about a part of a workflow that an engine does not support. */
+export interface ExportWarning {
+  /** Its position, as `file:line:column`. */
+  readonly place: string;
+  /** Description, with the reason. */
+  readonly text: string;
+}
+
+/** Collects warnings about parts of a workflow that are not exported. */
+export class ExportWarnings {
+  readonly #found: { source: SourcedNode; text: string }[] = [];
+  readonly #mainFile: string;
+
+  /** @param mainFile Path of the workflow file; its warnings are listed first. */
+  constructor(mainFile: string) {
+    this.#mainFile = mainFile;
+  }
+
+  /**
+   * Adds a warning.
+   *
+   * @param source Value that is not exported.
+   * @param text Description and reason, in one sentence.
+   */
+  add(source: SourcedNode, text: string): void {
+    this.#found.push({ source, text });
+  }
+
+  /** Returns all warnings in the order of the files, without duplicates. */
+  async list(): Promise<ExportWarning[]> {
+    const places = new DefinitionPlaces();
+    const found = await Promise.all(
+      this.#found.map(async (warning) => ({
+        ...warning,
+        place: await places.placeOf(warning.source),
+      })),
+    );
+    const fileRank = ({ source: { file } }: { source: SourcedNode }) =>
+      file === this.#mainFile ? "" : file;
+    const sorted = found.sort((a, b) =>
+      Number(fileRank(a) > fileRank(b)) - Number(fileRank(a) < fileRank(b)) ||
+      a.place.line - b.place.line || a.place.column - b.place.column
+    );
+    const all = sorted.map(({ source, place, text }) => ({
+      place: placeText(source, place),
+      text,
+    }));
+    return [
+      ...new Map(
+        all.map((warning) => [`${warning.place}\0${warning.text}`, warning]),
+      )
+        .values(),
+    ];
+  }
+}
+
+/** A secret that an engine passes to a job. */
+export interface EngineSecret {
+  /** Variable that contains it; also its name in engines without paths. */
+  readonly variable: string;
+  /** Path of the secret in our reference. */
+  readonly path: string;
+  /** Key of the secret in our reference. */
+  readonly key: string;
+}
+
+/**
+ * Assigns names to the secrets of a workflow in an engine.
+ *
+ * A job refers to a secret as `${secret:PATH:KEY}`. In an engine, the secret is in a
+ * variable, and the job refers to it as `${secret:env:VARIABLE:value}`, so that its
+ * runner masks it. Values are never exported.
+ */
+export class EngineSecrets {
+  readonly #secrets = new Map<string, EngineSecret>();
+  readonly #taken = new Set<string>();
+
+  /**
+   * Replaces references to secrets in a text by references to variables.
+   *
+   * @param onSecret Called with each secret that the engine has to provide.
+   * @param onOther Called with each reference that is not replaced: its path or key
+   * contains a variable, or it already refers to a variable.
+   */
+  replaceReferences(
+    text: string,
+    onSecret: (secret: EngineSecret) => void,
+    onOther: (reference: string) => void,
+  ): string {
+    return text.replace(
+      referencePattern(),
+      (whole, path, key, provider, providedPath, providedKey) => {
+        if (!whole.startsWith("${secret:")) return whole;
+        if (provider === "env" || whole.includes("${env:")) {
+          onOther(whole);
+          return whole;
+        }
+        const secret = provider === undefined
+          ? this.secretAt(path, key)
+          : this.secretAt(`${provider}/${providedPath}`, providedKey);
+        onSecret(secret);
+        return secretReference(secret);
+      },
+    );
+  }
+
+  /** Returns the secret at a path, with the same name in all jobs. */
+  secretAt(path: string, key: string): EngineSecret {
+    const id = `${path}\0${key}`;
+    const known = this.#secrets.get(id);
+    if (known !== undefined) return known;
+    const base = `SECRET_${path}_${key}`.toUpperCase()
+      .replace(/[^A-Z0-9]+/g, "_").slice(0, 100);
+    let variable = base;
+    for (let count = 2; this.#taken.has(variable); count++) {
+      variable = `${base}_${count}`;
+    }
+    this.#taken.add(variable);
+    const secret = { variable, path, key };
+    this.#secrets.set(id, secret);
+    return secret;
+  }
+
+  /** All secrets, in the order of their first use. */
+  get all(): readonly EngineSecret[] {
+    return [...this.#secrets.values()];
+  }
+}
+
+/** Returns the reference with which a runner reads a secret of an engine. */
+export function secretReference({ variable }: EngineSecret): string {
+  return `\${secret:env:${variable}:value}`;
+}
+
+/** Checkout settings for an engine. */
+export interface EngineCheckout {
+  /** Number of commits; 0 for all. */
+  readonly depth: number;
+  /** Which submodules are checked out. */
+  readonly submodules: "off" | "on" | "recursive";
+  /** How files in Git LFS are fetched; `undefined` if it is not set. */
+  readonly lfs: "auto" | "off" | undefined;
+}
+
+/** Variables of supported checkout settings, and of unsupported ones with their keys. */
+const SUPPORTED = [Variable.fetchDepth, Variable.submodules, Variable.gitLfs];
+
+const UNSUPPORTED = [
+  [Variable.sparsePaths, "sparse_paths"],
+  [Variable.gitFilter, "filter"],
+  [Variable.checkoutMode, "mode"],
+] as const;
+
+/**
+ * Returns the checkout settings of a job for an engine, and reports settings that
+ * the engine does not support.
+ *
+ * @param needsHistory Whether changed files have to be found.
+ */
+export function checkoutSettings(
+  { definition: { name, env }, sources }: ExportedJob,
+  { needsHistory, warnings, engine }: {
+    needsHistory: boolean;
+    warnings: ExportWarnings;
+    engine: string;
+  },
+): EngineCheckout {
+  for (const [variable, key] of UNSUPPORTED) {
+    if (env[variable] === undefined) continue;
+    warnings.add(
+      findKey(sources, ["checkout", key, variable]) ?? sources[0],
+      `job "${name}": checkout.${key} is not exported: ${engine} checks out the code`,
+    );
+  }
+  const [depth = "1", submodules, lfs] = SUPPORTED.map((variable) =>
+    env[variable]
+  );
+  return {
+    depth: needsHistory ? 0 : Number(depth) || 0,
+    submodules: submodules === "on" || submodules === "recursive"
+      ? submodules
+      : "off",
+    lfs: lfs === "auto" || lfs === "off" ? lfs : undefined,
+  };
+}

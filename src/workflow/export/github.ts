@@ -1,12 +1,11 @@
 import { Variable } from "../../environment/variables.ts";
 import type { EventType } from "../../schema/when.ts";
-import { findKey } from "../definition/definition_source.ts";
+import { findKey } from "../definition/definition.ts";
 import { resourceFlags } from "../local/container_command.ts";
-import { branchPrefix } from "./branch_prefix.ts";
 import { Commented } from "./commented_yaml.ts";
-import { checkoutSettings } from "./engine_checkout.ts";
+import { branchPrefix, type EngineRules } from "./engines.ts";
 import {
-  type EngineRules,
+  checkoutSettings,
   EXPORT_DIRECTORY,
   type ExportedJob,
   type ExportedWorkflow,

@@ -1,12 +1,10 @@
 import { Variable } from "../../environment/variables.ts";
 import type { EventType } from "../../schema/when.ts";
-import type { WorkflowDefinition } from "../definition/definition.ts";
-import { findKey } from "../definition/definition_source.ts";
-import { branchPrefix } from "./branch_prefix.ts";
+import { findKey, type WorkflowDefinition } from "../definition/definition.ts";
 import { Commented } from "./commented_yaml.ts";
-import { checkoutSettings } from "./engine_checkout.ts";
+import { branchPrefix, type EngineRules } from "./engines.ts";
 import {
-  type EngineRules,
+  checkoutSettings,
   EXPORT_DIRECTORY,
   type ExportedJob,
   type ExportedWorkflow,

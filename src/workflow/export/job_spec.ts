@@ -2,18 +2,18 @@ import type { ArtifactDefinition } from "../../artifacts/artifact.ts";
 import { isObject } from "../../json_value.ts";
 import { quoteWord } from "../../command_text.ts";
 import { Variable } from "../../environment/variables.ts";
-import type { JobDefinition } from "../definition/definition.ts";
 import {
   findKey,
+  type JobDefinition,
   type SourcedNode,
   writtenValue,
-} from "../definition/definition_source.ts";
+} from "../definition/definition.ts";
 import {
   type EngineSecret,
   type EngineSecrets,
+  type ExportWarnings,
   secretReference,
-} from "./engine_secrets.ts";
-import type { ExportWarnings } from "./export_warnings.ts";
+} from "./exported_job.ts";
 
 /** Keys that contain the variables of a job or step. */
 const ENV_KEYS = ["environment", "env"];

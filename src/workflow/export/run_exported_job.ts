@@ -2,37 +2,44 @@
  * Runs a job of an exported workflow inside another engine.
  *
  * The engine starts the job when all needed jobs have ended. This module then
- * decides from their results whether the job runs, so that conditions have the same
- * meaning in every engine.
+ * decides from their results and from the event whether the job runs, so that
+ * conditions have the same meaning in every engine.
  *
  * @module
  */
+import type { SavedArtifact } from "../../artifacts/artifact.ts";
+import { isSavedArtifact } from "../../artifacts/artifact_manifest.ts";
+import {
+  visibleToJobs,
+  withVariable,
+} from "../../environment/child_environment.ts";
 import { type Environment, Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
+import { isDeeperThan, isObject, parseJson } from "../../json_value.ts";
+import { eventFacts } from "../../runner/event_facts.ts";
 import type { RunnerContext } from "../../runner/runner_context.ts";
+import { EVENT_TYPES, usesPaths, whenReason } from "../../schema/when.ts";
 import type {
   JobDefinition,
   WorkflowDefinition,
 } from "../definition/definition.ts";
+import { matchFilters } from "../definition/filters.ts";
+import { artifactRun } from "../local/workflow_artifacts.ts";
 import type {
   JobRequest,
   LocalJob,
   LocalJobOutcome,
+  NodeArtifacts,
 } from "../local/local_job.ts";
-import type { NodeStatus } from "../local/node_states.ts";
+import {
+  type NodeEnd,
+  NodeStates,
+  type NodeStatus,
+} from "../local/node_states.ts";
 import { processExecutor } from "../local/process_executor.ts";
 import { runLocalWorkflow } from "../local/run_local.ts";
-import type { VariableStore } from "../local/workflow_state.ts";
-import type { WorkflowExecutor } from "../workflow_executor.ts";
-import { exportedArtifacts } from "./exported_artifacts.ts";
-import {
-  conditionReason,
-  eventReason,
-  type PassedNeed,
-  passedVariables,
-  resultsFor,
-} from "./job_gate.ts";
-import type { PassedResult } from "./passed_result.ts";
+import { type JsonObject, VariableStore } from "../local/workflow_state.ts";
+import type { WorkflowExecutor, WorkflowRun } from "../workflow_executor.ts";
 
 /** Options for {@linkcode runExportedJob}. */
 export interface RunExportedJobOptions {
@@ -222,4 +229,251 @@ function jobStatus(statuses: readonly NodeStatus[]): PassedResult["status"] {
     (statuses.every((status) => status === "completed")
       ? "completed"
       : "cancelled");
+}
+
+/** Options for {@linkcode exportedArtifacts}. */
+export interface ExportedArtifactsOptions {
+  /** Workflow whose first job runs; its other jobs define artifacts. */
+  readonly definition: WorkflowDefinition;
+  /** Results of the jobs that it needs. */
+  readonly needs: readonly NeedResults[];
+  /** Absolute path of the directory for artifacts; ignored if a store is configured. */
+  readonly store: string | undefined;
+}
+
+/**
+ * Provides a job with the artifacts of jobs that ran elsewhere: their results list
+ * the saved artifacts, and the engine passes on the directory with the files.
+ */
+function exportedArtifacts(
+  executor: WorkflowExecutor,
+  options: ExportedArtifactsOptions,
+): WorkflowExecutor {
+  const { definition } = options;
+  const { jobs: [{ name }] } = definition;
+  const needs = neededArtifacts(options);
+  return {
+    ...executor,
+    async open(run) {
+      const opened = await executor.open({
+        ...run,
+        artifactsOf: artifactsIn(options.store, run),
+      });
+      return {
+        [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+        runJob: (request) =>
+          opened.runJob(
+            request.node.name !== name || needs.length === 0 ? request : {
+              ...request,
+              artifacts: { definitions: [], ...request.artifacts, needs },
+            },
+          ),
+      };
+    },
+  };
+}
+
+function neededArtifacts(
+  { definition: { jobs }, needs }: ExportedArtifactsOptions,
+): NodeArtifacts["needs"] {
+  return (jobs[0].body.artifactNeeds ?? []).flatMap(({ job, artifacts }) => {
+    const { body } = jobs.find(({ name }) => name === job)!;
+    const saved = needs.find(({ name }) => name === job)?.results
+      .flatMap((result) => result?.artifacts ?? []) ?? [];
+    return (body.artifacts ?? [])
+      .filter(({ name }) => artifacts.includes(name))
+      .map((definition) => ({
+        job,
+        definition,
+        saved: saved.filter(({ name }) => name === definition.name),
+      }));
+  });
+}
+
+/** A configured store takes precedence over the directory: jobs may share it. */
+function artifactsIn(
+  store: string | undefined,
+  { runner, definition, directory, artifactsOf }: WorkflowRun,
+): WorkflowRun["artifactsOf"] {
+  const { host } = runner;
+  if (store === undefined || host.env[Variable.cacheStore]) return artifactsOf;
+  const env = withVariable(host.env, Variable.cacheStore, store);
+  return artifactRun(
+    { ...runner, host: { ...host, env } },
+    { workflow: definition.id, directory },
+  ).artifactsOf;
+}
+
+/** A needed job, and where its results are. */
+export interface PassedNeed {
+  /** Name of the job. */
+  readonly name: string;
+  /** Variables that contain its results: one, or one per item. */
+  readonly variables: readonly string[];
+}
+
+/** A needed job and its results, one per item. */
+interface NeedResults {
+  /** Name of the job. */
+  readonly name: string;
+  /** The results; `undefined` for a missing one. */
+  readonly results: readonly (PassedResult | undefined)[];
+}
+
+/** Reads the results of a needed job from variables. */
+function resultsFor(
+  { name, variables }: PassedNeed,
+  env: Environment,
+): NeedResults {
+  return {
+    name,
+    results: variables.map((variable) => decodeResult(env[variable] ?? "")),
+  };
+}
+
+/** Merges the variables of the workflow with those of the needed jobs. */
+function passedVariables(
+  { vars }: WorkflowDefinition,
+  job: JobDefinition,
+  needs: readonly NeedResults[],
+): VariableStore {
+  const variables = new VariableStore(vars);
+  for (const { name, results } of needs) {
+    for (const result of results) {
+      const conflict = variables.add(name, { vars: result?.vars });
+      if (conflict === undefined) continue;
+      throw new RunnerError(
+        `Cannot run job "${job.name}": "${name}" sets ${
+          JSON.stringify(conflict)
+        }, which another job has set to another value`,
+        { code: "invalid-workflow" },
+      );
+    }
+  }
+  return variables;
+}
+
+/** Returns why the condition on needed jobs is not met; `undefined` if it is met. */
+function conditionReason(
+  { name, body: { condition = "all_success" } }: JobDefinition,
+  needs: readonly NeedResults[],
+): string | undefined {
+  const isMissing = condition === "all_success" &&
+    needs.find(({ results }) => results.includes(undefined));
+  // A job that the engine ended passes on no result.
+  const missing = condition === "all_success" ? "completed" : "failed";
+  const nodes = needs.flatMap((need) =>
+    need.results.map((result) => ({ ...need, end: result?.status ?? missing }))
+  );
+  const own = {
+    name: `needs of ${name}`,
+    dependsOn: needs.map(({ name }) => name),
+    condition,
+  };
+  const states = new NodeStates([
+    ...nodes.map(({ name }) => ({
+      name,
+      dependsOn: [],
+      condition: "always" as const,
+    })),
+    own,
+  ]);
+  nodes.forEach(({ end }, at) => states.end(at, end));
+  states.submit(nodes.length);
+  const reason = states.skipReason(nodes.length);
+  if (reason !== undefined || !isMissing) return reason;
+  throw new RunnerError(
+    `Cannot run job "${name}": "${isMissing.name}" passed no result on`,
+    { code: "invalid-workflow" },
+  );
+}
+
+/** Returns why the event does not start the workflow or the job; `undefined` if it does. */
+async function eventReason(
+  { triggers, paths }: WorkflowDefinition,
+  { body: { when }, env: own }: JobDefinition,
+  { env, root }: { env: Environment; root: string },
+): Promise<string | undefined> {
+  const type = EVENT_TYPES.find((known) => known === env[Variable.eventType]);
+  const isFiltered = type !== undefined && triggers.events !== undefined;
+  if (when === undefined && !isFiltered) return undefined;
+  const hasPathFilter = paths.include !== undefined ||
+    paths.exclude !== undefined;
+  const facts = await eventFacts({
+    env,
+    directory: root,
+    hasPaths: usesPaths(when) || isFiltered && hasPathFilter,
+  });
+  const match = isFiltered
+    ? matchFilters({ triggers, paths }, {
+      type,
+      branch: env[Variable.branch] ?? "",
+      changedFiles: facts.changedFiles,
+    })
+    : { isStarted: true, reason: "" };
+  if (!match.isStarted) return match.reason;
+  return when && whenReason(when, facts, { ...visibleToJobs(env), ...own });
+}
+
+/** Result that an exported job passes to the jobs that need it. */
+export interface PassedResult {
+  /** How the job ended. */
+  readonly status: NodeEnd | "skipped";
+  /** Variables of the workflow that the job received or set. */
+  readonly vars: JsonObject;
+  /** Artifacts that the job saved. */
+  readonly artifacts: readonly SavedArtifact[];
+}
+
+/** Maximum depth of a result, including the values that a job passes on. */
+const MAX_DEPTH = 1_010;
+
+const BASE64_URL = { alphabet: "base64url", omitPadding: true } as const;
+
+const STATUSES: readonly PassedResult["status"][] = [
+  "completed",
+  "failed",
+  "cancelled",
+  "timeout",
+  "skipped",
+];
+
+/**
+ * Encodes a result so that every engine passes it on unchanged: as one line of
+ * characters that are special to neither engines nor shells.
+ *
+ * @returns Letters, digits, `-` and `_`.
+ */
+export function encodeResult(result: PassedResult): string {
+  return new TextEncoder().encode(JSON.stringify(result))
+    .toBase64(BASE64_URL);
+}
+
+/**
+ * Decodes a result.
+ *
+ * @returns The result; `undefined` if the text is not one.
+ */
+function decodeResult(text: string): PassedResult | undefined {
+  const result = parseJson(decoded(text));
+  if (!isObject(result) || isDeeperThan(result, MAX_DEPTH)) return undefined;
+  const { status, vars, artifacts } = result;
+  const known = STATUSES.find((name) => name === status);
+  if (known === undefined || !isObject(vars)) return undefined;
+  return {
+    status: known,
+    vars: vars as JsonObject,
+    artifacts: Array.isArray(artifacts)
+      ? artifacts.filter(isSavedArtifact)
+      : [],
+  };
+}
+
+function decoded(text: string): string {
+  try {
+    return new TextDecoder().decode(Uint8Array.fromBase64(text, BASE64_URL));
+  } catch {
+    // The text is not base64; an empty text is not valid JSON.
+    return "";
+  }
 }

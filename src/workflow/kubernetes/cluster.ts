@@ -1,13 +1,18 @@
 import { isObject } from "../../json_value.ts";
 import { createBackoff, type RetryPolicy } from "../../process/retry.ts";
-import type { JobObject, ObjectManifest, Pod } from "./cluster_objects.ts";
+import {
+  type JobObject,
+  type ObjectManifest,
+  type Pod,
+  readObject,
+  readString,
+} from "./cluster_objects.ts";
 import {
   ClusterError,
   type ClusterRequest,
   type ClusterTransport,
 } from "./cluster_transport.ts";
 import { RUN_LABEL } from "./job_manifest.ts";
-import { readObject, readString } from "./read_objects.ts";
 
 /** Maximum time for which the API server may be unreachable, in milliseconds. */
 export const CLUSTER_OUTAGE_MS = 300_000;

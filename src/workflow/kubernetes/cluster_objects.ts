@@ -1,11 +1,25 @@
 /**
  * The parts of Kubernetes objects that the runner reads and writes.
  *
+ * Objects from an API server are not trusted: only parts of the expected types are
+ * kept, and strings become single lines that are safe to display.
+ *
  * @module
  */
+import { isObject } from "../../json_value.ts";
+import { oneLine } from "../../terminal/text.ts";
+
+/** Maximum length of a text, in characters. */
+const MAX_TEXT_LENGTH = 1_000;
+
+/** Valid names of objects, which become parts of paths and arguments of kubectl. */
+const NAME = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
+
+/** Maximum number of conditions, containers or labels. */
+const MAX_MEMBERS = 100;
 
 /** Metadata of an object. */
-export interface ObjectMeta {
+interface ObjectMeta {
   readonly name: string;
   readonly namespace?: string;
   readonly uid?: string;
@@ -33,7 +47,7 @@ export interface ObjectCondition {
 }
 
 /** State of a container; at most one of the members is set. */
-export interface ContainerState {
+interface ContainerState {
   readonly waiting?: { readonly reason?: string; readonly message?: string };
   readonly running?: { readonly startedAt?: string };
   readonly terminated?: {
@@ -86,4 +100,116 @@ export interface ObjectManifest {
   readonly kind: string;
   readonly metadata: ObjectMeta;
   readonly [field: string]: unknown;
+}
+
+/**
+ * Reads a Job or a Pod.
+ *
+ * @returns `undefined` if it has no valid name.
+ */
+export function readObject(value: unknown): JobObject & Pod | undefined {
+  const metadata = readMetadata(isObject(value) ? value.metadata : undefined);
+  if (metadata === undefined) return undefined;
+  const { spec, status } = value as Record<string, unknown>;
+  return {
+    metadata,
+    ...isObject(spec) ? { spec } : {},
+    ...isObject(status) ? { status: readStatus(status) } : {},
+  };
+}
+
+/** Returns a text as one line; `undefined` if it is not text. */
+export function readString(value: unknown): string | undefined {
+  return typeof value === "string"
+    ? oneLine(value.slice(0, MAX_TEXT_LENGTH))
+    : undefined;
+}
+
+function readMetadata(value: unknown): ObjectMeta | undefined {
+  if (!isObject(value)) return undefined;
+  const { name } = value;
+  if (typeof name !== "string" || !NAME.test(name)) return undefined;
+  const labels = isObject(value.labels) ? value.labels : {};
+  return {
+    name,
+    ...texts(value, ["uid", "resourceVersion", "deletionTimestamp"]),
+    labels: Object.fromEntries(
+      Object.entries(labels).slice(0, MAX_MEMBERS)
+        .map(([key, label]) => [key, readString(label) ?? ""]),
+    ),
+  };
+}
+
+function readStatus(
+  status: Record<string, unknown>,
+): NonNullable<(JobObject & Pod)["status"]> {
+  return {
+    ...texts(status, ["phase", "reason", "message"]),
+    conditions: readMembers(status.conditions).map(readCondition),
+    initContainerStatuses: readMembers(status.initContainerStatuses)
+      .map(readContainer),
+    containerStatuses: readMembers(status.containerStatuses).map(readContainer),
+  };
+}
+
+function readCondition(value: Record<string, unknown>): ObjectCondition {
+  return {
+    type: readString(value.type) ?? "",
+    status: readString(value.status) ?? "",
+    ...texts(value, ["reason", "message"]),
+  };
+}
+
+function readContainer(value: Record<string, unknown>): ContainerStatus {
+  return {
+    name: readString(value.name) ?? "",
+    ...texts(value, ["image"]),
+    ...isObject(value.state) ? { state: readState(value.state) } : {},
+  };
+}
+
+function readState(
+  { waiting, running, terminated }: Record<string, unknown>,
+): ContainerState {
+  return {
+    ...isObject(waiting)
+      ? { waiting: texts(waiting, ["reason", "message"]) }
+      : {},
+    ...isObject(running) ? { running: texts(running, ["startedAt"]) } : {},
+    ...isObject(terminated)
+      ? {
+        terminated: {
+          // An invalid exit code must not count as success.
+          exitCode: readByte(terminated.exitCode) ?? 1,
+          signal: readByte(terminated.signal),
+          ...texts(terminated, ["reason", "message"]),
+        },
+      }
+      : {},
+  };
+}
+
+function readByte(value: unknown): number | undefined {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 255
+    ? Number(value)
+    : undefined;
+}
+
+function readMembers(value: unknown): Record<string, unknown>[] {
+  return Array.isArray(value)
+    ? value.slice(0, MAX_MEMBERS).filter(isObject)
+    : [];
+}
+
+/** Returns those of some properties that are strings. */
+function texts<K extends string>(
+  value: Record<string, unknown>,
+  keys: readonly K[],
+): { [key in K]?: string } {
+  return Object.fromEntries(
+    keys.flatMap((key) => {
+      const text = readString(value[key]);
+      return text === undefined ? [] : [[key, text]];
+    }),
+  ) as { [key in K]?: string };
 }

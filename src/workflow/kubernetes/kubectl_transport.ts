@@ -2,7 +2,8 @@ import {
   type ChildEnvironment,
   childEnvironment,
 } from "../../environment/child_environment.ts";
-import { osReason } from "../../errors.ts";
+import { osReason, RunnerError } from "../../errors.ts";
+import { lstatIfThere } from "../../fs/files.ts";
 import { privateDirectory } from "../../fs/temporary_directory.ts";
 import type { Host } from "../../host.ts";
 import { Cancellation, onAbort } from "../../process/cancellation.ts";
@@ -10,8 +11,8 @@ import { capture } from "../../process/capture.ts";
 import { type RunningProcess, spawn } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
 import { oneLine } from "../../terminal/text.ts";
-import { apiRequests } from "./api_requests.ts";
 import {
+  apiRequests,
   ClusterError,
   type ClusterTransport,
   TOKEN_DIRECTORY,
@@ -36,6 +37,51 @@ const IS_READY = /^Starting to serve on /m;
  */
 const KUBECTL_SCRIPT =
   `exec 3<&0 </dev/null; { cat <&3; kill "$$"; } >/dev/null 2>&1 & exec kubectl "$@" 3<&-`;
+
+/** Options for {@linkcode openTransport}. */
+export interface TransportOptions {
+  /** Process around the runner. */
+  readonly host: Host;
+  /** Context of the configuration of kubectl. */
+  readonly context?: string;
+  /** Namespace. */
+  readonly namespace?: string;
+}
+
+/**
+ * Connects to a cluster: through `kubectl`, or over HTTPS in a Pod that has a token
+ * and no kubectl.
+ *
+ * @throws {RunnerError} `cluster-failed` if there is neither.
+ */
+export async function openTransport(
+  options: TransportOptions,
+): Promise<ClusterTransport> {
+  try {
+    return await kubectlTransport(options);
+  } catch (error) {
+    const isMissing = error instanceof RunnerError &&
+      error.code === "command-not-found";
+    if (!isMissing) throw error;
+  }
+  const { host: { env }, context } = options;
+  const token = await lstatIfThere(`${TOKEN_DIRECTORY}/token`);
+  if (token === undefined || context !== undefined) {
+    throw new RunnerError(
+      "Cannot reach a cluster: kubectl is not installed" +
+        (context === undefined
+          ? ", and this is not a pod with a service account token"
+          : ", which --context needs"),
+      { code: "cluster-failed" },
+    );
+  }
+  const { httpsTransport } = await import("./https_transport.ts");
+  return await httpsTransport({
+    env,
+    directory: TOKEN_DIRECTORY,
+    namespace: options.namespace,
+  });
+}
 
 /** Options for {@linkcode kubectlTransport}. */
 export interface KubectlOptions {

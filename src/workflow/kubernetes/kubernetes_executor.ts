@@ -1,24 +1,32 @@
+import { imageProblem } from "../../container/container_arguments.ts";
+import { childEnvironment } from "../../environment/child_environment.ts";
+import {
+  DEFAULT_RUNNER_IMAGE,
+  type Environment,
+  Variable,
+} from "../../environment/variables.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
-import { DEFAULT_RUNNER_IMAGE, Variable } from "../../environment/variables.ts";
+import { normalizePath } from "../../job_path.ts";
 import { defaultOf } from "../../options/options.ts";
 import type { JobRequest, LocalJob } from "../local/local_job.ts";
 import { type PlacedJob, processExecutor } from "../local/process_executor.ts";
-import { withRemoteSteps } from "../remote_steps.ts";
+import { remoteStepsProblem, withRemoteSteps } from "../remote_steps.ts";
 import type { WorkflowExecutor } from "../workflow_executor.ts";
 import { Cluster } from "./cluster.ts";
 import type { Toleration } from "./cluster_objects.ts";
 import { jobManifest } from "./job_manifest.ts";
-import { openTransport } from "./open_transport.ts";
-import {
-  artifactPaths,
-  clonesSource,
-  clusterProblems,
-  jobArgv,
-  parseUserIds,
-} from "./placed_job.ts";
-import { podVariables } from "./pod_variables.ts";
+import { openTransport } from "./kubectl_transport.ts";
 import { type PodProcessOptions, startPod } from "./pod_process.ts";
 import { RunObjects } from "./run_objects.ts";
+
+/** Names of variables that every version of Kubernetes accepts. */
+const VARIABLE_NAME = /^[-._a-zA-Z][-._a-zA-Z0-9]*$/;
+
+/** Capabilities that need a privileged container. */
+const PRIVILEGED: readonly string[] = ["docker", "builder"];
+
+/** User and group of a job, unless it sets them. */
+const RUNNER = { uid: 1001, gid: 1001 };
 
 /** Number of jobs that run concurrently, unless the user sets it. */
 const CONCURRENCY = 16;
@@ -208,3 +216,145 @@ function relativeTo(base: string, path: string | undefined): string {
     ? path.slice(base.length + 1)
     : "artifacts";
 }
+
+/** Returns the reasons why a job cannot run on Kubernetes. */
+function clusterProblems(job: LocalJob): string[] {
+  const { name, image, env, capabilities = [], runAsUser } = job;
+  const problems: string[] = [];
+  const stepsProblem = remoteStepsProblem(job);
+  if (stepsProblem !== undefined) problems.push(`its steps ${stepsProblem}`);
+  const problem = image === undefined ? undefined : imageProblem(image);
+  if (problem !== undefined) {
+    problems.push(`its image ${JSON.stringify(image)}: ${problem}`);
+  }
+  for (const capability of capabilities) {
+    if (!PRIVILEGED.includes(capability)) continue;
+    problems.push(
+      `its capability "${capability}" needs a privileged container`,
+    );
+  }
+  for (const variable of Object.keys(env)) {
+    if (VARIABLE_NAME.test(variable)) continue;
+    problems.push(
+      `its variable ${
+        JSON.stringify(variable)
+      } has a name that Kubernetes does not accept`,
+    );
+  }
+  if (parseUserIds(job) === undefined) {
+    problems.push(
+      `its user ${JSON.stringify(runAsUser)} is not runner, root or uid[:gid]`,
+    );
+  }
+  return problems.map((text) => `job "${name}": ${text}`);
+}
+
+/** Returns the program of the container of a job, and its arguments. */
+function jobArgv({ command = "", isWrapped }: LocalJob): string[] {
+  return isWrapped
+    ? ["runnerlib", "run", `--job-command=${command}`]
+    : ["sh", "-c", command];
+}
+
+/** Returns the user and group of a job; `undefined` if they are not known. */
+function parseUserIds(
+  { runAsUser = "" }: LocalJob,
+): { readonly uid: number; readonly gid: number } | undefined {
+  if (runAsUser === "" || runAsUser === "runner") return RUNNER;
+  if (runAsUser === "root") return { uid: 0, gid: 0 };
+  const [, uid, gid = uid] = /^(\d{1,9})(?::(\d{1,9}))?$/.exec(runAsUser) ??
+    [];
+  return uid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
+}
+
+/** Whether the runner in the Pod clones the source of the job. */
+function clonesSource({ source, isWrapped }: LocalJob): boolean {
+  return isWrapped === true && source?.type === "git";
+}
+
+/**
+ * Returns the files and directories that may contain artifacts of a job, relative to
+ * its workspace: the part of each pattern before wildcards.
+ */
+function artifactPaths({ artifacts = [], codeDir }: LocalJob): string[] {
+  const code = normalizePath(codeDir ?? defaultOf("code_dir"));
+  const root = code.replace(/^\/job\/?/, "");
+  const paths = artifacts.flatMap(({ paths }) => paths).map((pattern) => {
+    const parts = pattern.split("/").filter((part) => part && part !== ".");
+    const firstWildcard = parts.findIndex((part) => /[*?[\]{}\\!]/.test(part));
+    const fixed = firstWildcard === -1 ? parts : parts.slice(0, firstWildcard);
+    return [...root === "" ? [] : [root], ...fixed].join("/");
+  });
+  // A path is fetched with everything in it.
+  return [...new Set(paths)].filter((path) =>
+    !paths.some((other) => path.startsWith(`${other}/`))
+  );
+}
+
+/** Variables of the container of a job. */
+export interface PodVariables {
+  /** Variables that are visible to everyone who can read the Pod. */
+  readonly facts: Readonly<Record<string, string>>;
+  /** All other variables, which the job gets from a Secret. */
+  readonly secrets: Readonly<Record<string, string>>;
+}
+
+/**
+ * Returns the variables of a job in a Pod: the same as in a local container. Values
+ * that the runner has not generated itself are kept in a Secret.
+ *
+ * @param runnerEnv Environment of the runner of the job.
+ * @param env Environment that its command would have locally.
+ */
+function podVariables(
+  job: LocalJob,
+  runnerEnv: Environment,
+  env: Environment,
+): PodVariables {
+  const codeDir = job.codeDir ?? defaultOf("code_dir");
+  const listed = (job.env[Variable.secretEnvNames] ?? "").split(",");
+  const referring = Object.keys(job.env)
+    .filter((name) => job.env[name].includes("${secret:"));
+  const secretNames = [...new Set([...listed, ...referring])].filter(Boolean);
+  const facts = {
+    [Variable.inContainer]: "true",
+    [Variable.codeDir]: codeDir,
+    [Variable.jobDir]: job.jobDir ?? codeDir,
+    [Variable.workflowVarsFile]: "/job/workflow-vars.json",
+    [Variable.workflowOutputFile]: "/job/workflow-output.json",
+    ...job.env.HOME === undefined ? { HOME: "/home/runner" } : {},
+    ...job.env.GIT_CONFIG_COUNT === undefined ? SAFE_DIRECTORIES : {},
+    ...secretNames.length === 0
+      ? {}
+      : { [Variable.secretEnvNames]: secretNames.join(",") },
+    ...clonesSource(job) ? { [Variable.sourceType]: "git" } : {},
+  };
+  const { url, ref } = clonesSource(job) ? job.source! : {};
+  const names = new Set([
+    ...Object.keys(childEnvironment(runnerEnv, {
+      ...{ kind: "container", names: [], facts: {}, jobEnv: {} },
+    })),
+    ...Object.keys(job.env),
+    ...[Variable.traceParent, Variable.traceState, Variable.workspaceLock],
+  ]);
+  const secrets = Object.fromEntries(
+    [...names].flatMap((name) =>
+      name in facts || env[name] === undefined ? [] : [[name, env[name]]]
+    ),
+  );
+  return {
+    facts,
+    secrets: {
+      ...secrets,
+      ...url === undefined ? {} : { [Variable.sourceUrl]: url },
+      ...ref === undefined ? {} : { [Variable.sourceRef]: ref },
+    },
+  };
+}
+
+/** Lets git use the directory of the job, which another user owns. */
+const SAFE_DIRECTORIES = {
+  GIT_CONFIG_COUNT: "1",
+  GIT_CONFIG_KEY_0: "safe.directory",
+  GIT_CONFIG_VALUE_0: "*",
+};

@@ -9,9 +9,16 @@ import {
 } from "../../process/time_limit.ts";
 import type { Cluster } from "./cluster.ts";
 import type { ObjectManifest } from "./cluster_objects.ts";
-import { BytePipe } from "./byte_pipe.ts";
-import { explainMissingPod } from "./job_events.ts";
-import { keepLease } from "./job_lease.ts";
+import {
+  exitIn,
+  explainMissingPod,
+  type JobExit,
+  jobFailure,
+  KILLED_CODE,
+  NO_EXIT_CODE,
+  podState,
+} from "./pod_state.ts";
+import { type JobView, keepLease, type RunObjects } from "./run_objects.ts";
 import {
   GRACE_SECONDS,
   JOB_CONTAINER,
@@ -19,15 +26,9 @@ import {
 } from "./job_manifest.ts";
 import { fetchFiles, type ResultPaths, sendFiles } from "./pod_files.ts";
 import { followLog } from "./pod_log.ts";
-import {
-  type JobExit,
-  jobFailure,
-  KILLED_CODE,
-  NO_EXIT_CODE,
-  podState,
-} from "./pod_state.ts";
-import { exitIn } from "./job_exit.ts";
-import type { JobView, RunObjects } from "./run_objects.ts";
+
+/** Maximum number of unread bytes before writes wait. */
+const BUFFERED_BYTES = 64 * 1024;
 
 /** Time limit for removing a Job, in milliseconds. */
 const REMOVE_MS = 30_000;
@@ -395,4 +396,48 @@ function filesPhase(
   if (files !== "waiting") return files;
   // The container will not start any more.
   return isJobGone || isDeleted ? "ended" : undefined;
+}
+
+/** Passes bytes to a reader as if they came from the pipe of a program. */
+export class BytePipe {
+  readonly #readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+  #controller!: ReadableByteStreamController;
+  #wake: () => void = () => {};
+  #isOpen = true;
+
+  constructor() {
+    this.#readable = new ReadableStream({
+      type: "bytes",
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      pull: () => this.#wake(),
+      cancel: () => {
+        this.#isOpen = false;
+        this.#wake();
+      },
+    }, { highWaterMark: BUFFERED_BYTES });
+  }
+
+  /** Readable end of the pipe. */
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#readable;
+  }
+
+  /** Writes bytes, and waits while too many bytes are unread. */
+  async write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (!this.#isOpen || bytes.length === 0) return;
+    this.#controller.enqueue(bytes);
+    if ((this.#controller.desiredSize ?? 1) > 0) return;
+    await new Promise<void>((resolve) => this.#wake = resolve);
+  }
+
+  /** Ends the stream. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#controller.close();
+    // Ends a pending read into a buffer of the reader.
+    this.#controller.byobRequest?.respond(0);
+  }
 }

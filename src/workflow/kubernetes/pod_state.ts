@@ -1,15 +1,23 @@
+import { isObject } from "../../json_value.ts";
 import { signalExitCode } from "../../process/spawn.ts";
-import type {
-  ContainerStatus,
-  JobObject,
-  ObjectCondition,
-  Pod,
+import { pause } from "../../process/time_limit.ts";
+import type { Cluster } from "./cluster.ts";
+import {
+  type ContainerStatus,
+  type JobObject,
+  type ObjectCondition,
+  type Pod,
+  readString,
 } from "./cluster_objects.ts";
 import {
   FILES_CONTAINER,
   JOB_CONTAINER,
   PREPARE_CONTAINER,
 } from "./job_manifest.ts";
+import type { JobView } from "./run_objects.ts";
+
+/** Time without a Pod after which the events of a Job are read, in milliseconds. */
+const MISSING_MS = 5_000;
 
 /** State of a container of a job. */
 export type ContainerPhase = "waiting" | "running" | "ended";
@@ -155,7 +163,7 @@ function startReason(
 }
 
 /** Returns why Kubernetes removed a Pod, if it did. */
-export function removalReason({ status = {} }: Pod): string | undefined {
+function removalReason({ status = {} }: Pod): string | undefined {
   if (status.reason === "Evicted") {
     return `its pod was evicted${detail(status.message)}`;
   }
@@ -261,4 +269,88 @@ function find(
 function detail(message: string | undefined): string {
   const text = message?.trim();
   return text ? `: ${text}` : "";
+}
+
+/**
+ * Returns how a job ended, from the state of its Pod and its Job.
+ *
+ * @returns Exit code and reason; `undefined` while it has not ended.
+ */
+export function exitIn(view: JobView): JobExit | undefined {
+  const { pod, job, isPodGone, isJobGone } = view;
+  const failure = job && jobFailure(job);
+  const exit = pod && podState(pod).exit;
+  if (exit !== undefined) {
+    const isEnded = exit.exitCode !== 0 && failure?.isDeadline;
+    return isEnded ? { ...exit, reason: failure?.text } : exit;
+  }
+  if (isJobGone) {
+    return {
+      exitCode: NO_EXIT_CODE,
+      reason: "its Job was deleted by another client",
+    };
+  }
+  if (isPodGone) {
+    const reason = failure?.isDeadline
+      ? failure.text
+      : pod && removalReason(pod) || "its pod was deleted by another client";
+    return { exitCode: NO_EXIT_CODE, reason };
+  }
+  // The state of a Pod, if there is one, contains more details.
+  return failure !== undefined && pod === undefined
+    ? { exitCode: NO_EXIT_CODE, reason: failure.text }
+    : undefined;
+}
+
+/** Options for {@linkcode explainMissingPod}. */
+export interface MissingPodOptions {
+  /** Name of the Job. */
+  readonly name: string;
+  /** Whether the Job has no Pod yet. */
+  readonly isMissing: () => boolean;
+  /** Called with the reason, repeatedly while it persists. */
+  readonly onReason: (reason: string) => void;
+}
+
+/**
+ * Finds out why a Job has no Pod, such as a quota or an admission policy. Only
+ * events contain the reason.
+ */
+export function explainMissingPod(
+  cluster: Cluster,
+  { name, isMissing, onReason }: MissingPodOptions,
+): Disposable {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const poll = async () => {
+    for (;;) {
+      await pause(MISSING_MS, signal);
+      if (signal.aborted || !isMissing()) return;
+      const reason = await lastWarning(cluster, name, signal);
+      if (reason !== undefined && isMissing()) onReason(reason);
+    }
+  };
+  // The reason is optional: reading events may be forbidden.
+  poll().catch(() => {});
+  return { [Symbol.dispose]: () => stop.abort() };
+}
+
+async function lastWarning(
+  cluster: Cluster,
+  name: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const query = new URLSearchParams({
+    fieldSelector: `involvedObject.name=${name},type=Warning`,
+  });
+  const list = await cluster.send(
+    { method: "GET", path: `${cluster.path("events")}?${query}` },
+    signal,
+  );
+  const items = isObject(list) && Array.isArray(list.items) ? list.items : [];
+  const event: unknown = items.at(-1);
+  if (!isObject(event)) return undefined;
+  const reason = readString(event.reason) ?? "unknown reason";
+  const message = readString(event.message) ?? "";
+  return `its pod cannot be created (${reason}): ${message}`;
 }

@@ -27,9 +27,8 @@ import {
 } from "./node_states.ts";
 import { runWorkflow, type WorkflowJobResult } from "./run_workflow.ts";
 import { recordWorkflow } from "./record_workflow.ts";
-import { artifactRun } from "./artifact_run.ts";
-import { openStateFile } from "./state_file.ts";
-import type { JobRecords } from "./workflow_state.ts";
+import { artifactRun } from "./workflow_artifacts.ts";
+import { type JobRecords, openStateFile } from "./workflow_state.ts";
 
 /** Options for {@linkcode runLocalWorkflow}. */
 export interface RunLocalWorkflowOptions {

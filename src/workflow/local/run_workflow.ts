@@ -1,7 +1,7 @@
 import type { SavedArtifact } from "../../artifacts/artifact.ts";
 import { messageOf } from "../../errors.ts";
 import { schedule } from "../../graph_scheduler.ts";
-import { neverRunsReason } from "../explain_jobs.ts";
+import { neverRunsReason } from "../job_conditions.ts";
 import {
   type Executor,
   localGraph,
@@ -12,9 +12,8 @@ import {
   type LocalWorkflow,
   triggeredJob,
 } from "./local_job.ts";
-import { nodeArtifacts, savedArtifacts } from "./node_artifacts.ts";
-import { JobPool } from "./job_pool.ts";
 import { type NodeEnd, NodeStates, type NodeStatus } from "./node_states.ts";
+import { nodeArtifacts, savedArtifacts } from "./workflow_artifacts.ts";
 import {
   JobKeys,
   type LocalJobState,
@@ -420,4 +419,41 @@ function partResults(
     key,
     status: states.statuses[node],
   }));
+}
+
+/** Limits the number of concurrent tasks; other tasks are queued. */
+class JobPool {
+  readonly #limitCount: number;
+  #runningCount = 0;
+  #waiting: (() => void)[] = [];
+  #next = 0;
+
+  /**
+   * Creates an empty pool.
+   *
+   * @param limitCount Maximum number of concurrent tasks.
+   */
+  constructor(limitCount: number) {
+    this.#limitCount = limitCount;
+  }
+
+  /** Runs a task as soon as a slot is free. */
+  async run<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#runningCount < this.#limitCount) this.#runningCount++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await task();
+    } finally {
+      this.#release();
+    }
+  }
+
+  /** Passes the slot directly to the next task. */
+  #release(): void {
+    const next = this.#waiting[this.#next++];
+    if (next !== undefined) return next();
+    this.#runningCount--;
+    this.#waiting = [];
+    this.#next = 0;
+  }
 }

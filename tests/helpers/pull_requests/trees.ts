@@ -1,4 +1,4 @@
-import type { EvalEvent } from "../../../src/workflow/eval/eval_event.ts";
+import type { EvalEvent } from "../../../src/workflow/eval/planned_workflow.ts";
 import type { Random } from "../random.ts";
 import { removeTree } from "../../../src/workspace/remove.ts";
 

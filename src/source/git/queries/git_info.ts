@@ -9,7 +9,7 @@ import {
   openQuery,
   readUserSettings,
 } from "./open_query.ts";
-import { copyPlainFile } from "./untrusted_files.ts";
+import { copyPlainFile } from "./private_repository.ts";
 import { lstatIfThere } from "../../../fs/files.ts";
 import { quoteWord } from "../../../command_text.ts";
 

@@ -1,19 +1,24 @@
+import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
+import { resolve } from "@std/path/posix/resolve";
 import type { Environment } from "../../../environment/variables.ts";
-import { lstatIfThere } from "../../../fs/files.ts";
+import { osReason } from "../../../errors.ts";
+import { isMissing, lstatIfThere, writeAll } from "../../../fs/files.ts";
 import {
   type PrivateDirectory,
   temporaryDirectory,
 } from "../../../fs/temporary_directory.ts";
+import { openUntrusted, readUntrusted } from "../../../fs/untrusted_file.ts";
+import { isInside } from "../../../job_path.ts";
 import { openWorkspace } from "../../../workspace/layout.ts";
 import { sourceError } from "../../source.ts";
 import { type ConfigEntry, configText, quotedPath } from "../git_config.ts";
-import type { RepositoryParts } from "./find_repository.ts";
-import {
-  listPlainFiles,
-  readPlainFile,
-  readPlainText,
-} from "./untrusted_files.ts";
+
+/** Maximum size of a file that is copied from a repository, in bytes. */
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+
+/** Size of the chunks in which a file is copied, in bytes. */
+const CHUNK_BYTES = 1024 * 1024;
 
 /**
  * Creates the directory of a private repository.
@@ -210,4 +215,206 @@ async function copyFiles(
 async function namesIn(directory: string): Promise<string[]> {
   const names = await listPlainFiles(`${directory}/refs`, () => {});
   return names.map((name) => `refs/${name}`).filter((name) => NAME.test(name));
+}
+
+/** Paths of a repository. */
+export interface RepositoryParts {
+  /** Absolute path of the work tree. */
+  readonly workTree: string;
+  /** Absolute path of the data of this work tree only, such as its index. */
+  readonly gitDirectory: string;
+  /**
+   * Absolute path of the data that all work trees share: objects, refs,
+   * configuration.
+   */
+  readonly commonDirectory: string;
+}
+
+/** Reads a git configuration file without its includes. */
+export type ReadConfig = (path: string) => Promise<ReadonlyMap<string, string>>;
+
+/**
+ * Finds the repository in exactly this directory. A repository in a parent
+ * directory does not count.
+ *
+ * The directory may come from an archive or a step, so its `.git` file alone is
+ * not trusted. A repository elsewhere, as for submodules and `git worktree`, is
+ * used only if it names this directory as its work tree.
+ *
+ * @throws {RunnerError} With code `source-failed`, if no repository is found.
+ */
+export async function findRepository(
+  path: string,
+  readConfig: ReadConfig,
+): Promise<RepositoryParts> {
+  const action = `read "${path}"`;
+  const info = await Deno.stat(path).catch(() => undefined);
+  if (!info?.isDirectory) throw sourceError(action, "no such directory");
+  const workTree = await Deno.realPath(path);
+  const dotGit = `${workTree}/.git`;
+  const entry = await lstatIfThere(dotGit);
+  if (entry === undefined) throw sourceError(action, "not a git repository");
+  if (entry.isDirectory) {
+    return { workTree, ...await withCommon(dotGit, dotGit) };
+  }
+  const target = entry.isSymlink ? dotGit : await gitFileTarget(dotGit);
+  const gitDirectory = await realPath(target, action);
+  const parts = { workTree, ...await withCommon(gitDirectory, dotGit) };
+  const isOwn = isInside(workTree, gitDirectory) &&
+    isInside(workTree, parts.commonDirectory);
+  if (!isOwn && !await namesWorkTree(parts, readConfig)) {
+    throw sourceError(
+      action,
+      `its repository "${gitDirectory}" is elsewhere and belongs to another directory`,
+    );
+  }
+  return parts;
+}
+
+async function gitFileTarget(dotGit: string): Promise<string> {
+  const [, target] =
+    /^gitdir: ([^\n]+)\n*$/.exec(await readPlainText(dotGit)) ??
+      [];
+  if (target === undefined) {
+    throw sourceError(`read "${dotGit}"`, "not a git repository");
+  }
+  return resolve(dirname(dotGit), target);
+}
+
+/** The repository of a linked work tree is in `worktrees` of the shared one. */
+async function withCommon(
+  gitDirectory: string,
+  dotGit: string,
+): Promise<Omit<RepositoryParts, "workTree">> {
+  const action = `read "${dotGit}"`;
+  const text = (await readPlainText(`${gitDirectory}/commondir`)).trim();
+  if (text === "") return { gitDirectory, commonDirectory: gitDirectory };
+  const commonDirectory = await realPath(resolve(gitDirectory, text), action);
+  const folder = dirname(gitDirectory);
+  if (
+    basename(folder) !== "worktrees" || dirname(folder) !== commonDirectory
+  ) {
+    throw sourceError(
+      action,
+      "its common directory is not its parent directory",
+    );
+  }
+  return { gitDirectory, commonDirectory };
+}
+
+async function namesWorkTree(
+  { workTree, gitDirectory, commonDirectory }: RepositoryParts,
+  readConfig: ReadConfig,
+): Promise<boolean> {
+  if (gitDirectory !== commonDirectory) {
+    const text = (await readPlainText(`${gitDirectory}/gitdir`)).trim();
+    return text !== "" && resolve(gitDirectory, text) === `${workTree}/.git`;
+  }
+  const config = await readConfig(`${gitDirectory}/config`);
+  const named = config.get("core.worktree");
+  if (named === undefined) return false;
+  const real = await Deno.realPath(resolve(gitDirectory, named))
+    .catch(() => undefined);
+  return real === workTree;
+}
+
+async function realPath(path: string, action: string): Promise<string> {
+  try {
+    return await Deno.realPath(path);
+  } catch (cause) {
+    throw sourceError(action, "not a git repository", cause);
+  }
+}
+
+/**
+ * Reads an untrusted file only if it is a regular file of limited size. Opening
+ * anything else could block, never end, or lead elsewhere.
+ *
+ * @returns The bytes; `undefined` if the file does not exist.
+ * @throws {RunnerError} With code `source-failed`, if it is not a regular file,
+ * or is too large.
+ */
+export async function readPlainFile(
+  path: string,
+  maxBytes = MAX_FILE_BYTES,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    return await readUntrusted(path, { maxBytes });
+  } catch (cause) {
+    if (isMissing(cause)) return undefined;
+    throw sourceError(`read "${path}"`, osReason(cause), cause);
+  }
+}
+
+/**
+ * Copies a file with the checks of {@linkcode readPlainFile}, in chunks.
+ *
+ * @param from Absolute path. A missing file is not copied.
+ * @throws {RunnerError} With code `source-failed`, if it is not a regular file,
+ * or is too large.
+ */
+export async function copyPlainFile(
+  from: string,
+  to: string,
+  maxBytes: number,
+): Promise<void> {
+  try {
+    await using file = await openUntrusted(from);
+    if (file.size > maxBytes) {
+      throw new Error(`it is larger than ${maxBytes} bytes`);
+    }
+    using copy = await Deno.open(to, { write: true, createNew: true });
+    const buffer = new Uint8Array(Math.min(file.size, CHUNK_BYTES));
+    for (let left = file.size; left > 0;) {
+      const count = await file.read(buffer.subarray(0, left));
+      if (count === 0) throw new Error("it changed while it was being read");
+      await writeAll(copy, buffer.subarray(0, count));
+      left -= count;
+    }
+  } catch (cause) {
+    if (isMissing(cause)) return;
+    throw sourceError(`read "${from}"`, osReason(cause), cause);
+  }
+}
+
+/**
+ * Reads text with the checks of {@linkcode readPlainFile}.
+ *
+ * @returns The text; empty if the file does not exist.
+ * @throws {RunnerError} With code `source-failed`, if it is not a regular file,
+ * or is too large.
+ */
+async function readPlainText(path: string): Promise<string> {
+  return new TextDecoder().decode(await readPlainFile(path));
+}
+
+/**
+ * Lists the regular files in an untrusted directory and its subdirectories.
+ *
+ * @param directory Absolute path. A missing directory has no files.
+ * @param onOther Called with the absolute path of everything that is neither a
+ * regular file nor a directory.
+ * @returns Paths relative to the directory.
+ * @throws {RunnerError} With code `source-failed`, if it is not a directory.
+ */
+async function listPlainFiles(
+  directory: string,
+  onOther: (path: string) => void,
+): Promise<string[]> {
+  const info = await lstatIfThere(directory);
+  if (info === undefined) return [];
+  if (!info.isDirectory) {
+    throw sourceError(`read "${directory}"`, "not a directory");
+  }
+  const files: string[] = [];
+  const visit = async (prefix: string) => {
+    for await (const entry of Deno.readDir(`${directory}/${prefix}`)) {
+      const path = `${prefix}${entry.name}`;
+      if (entry.isDirectory) await visit(`${path}/`);
+      else if (entry.isFile) files.push(path);
+      else onOther(`${directory}/${path}`);
+    }
+  };
+  await visit("");
+  return files;
 }
