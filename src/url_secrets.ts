@@ -319,6 +319,10 @@ const ORACLE_SCHEME = /^jdbc:oracle:/i;
 /** URLs of Oracle have no slashes before user and password. */
 const ORACLE = /^jdbc:oracle:\w+:(?=[^@/]*\/[^@]*@|\*\*\*@)/i;
 
+/** A name with a slash, and a password; neither a package nor an image with its version. */
+const NAME_WITH_SLASH: RegExp =
+  /^[^/@:]+\/[^@:]*(?<!\b(?:npm|jsr|gh|node)):(?!\/\/)[^/@]+@(?!sha\d+:)[\w.[-]/;
+
 /** The port of one host, or the ports of several hosts. */
 const PORTS: RegExp = /^\d{0,5}(?:,[\w.-]+(?::\d{1,5})?)*$/;
 
@@ -397,7 +401,12 @@ function userInfoOf(
     return isAmbiguous ? upTo(inPath, "ambiguous") : upTo(at, "plain");
   }
   const port = portsOf(authority);
-  if (port === undefined) return none;
+  if (port === undefined) {
+    // The user name itself may have a slash: https://domain/me:password@host
+    const [path] = /^[^?#]*/.exec(rest)!;
+    const hasPassword = NAME_WITH_SLASH.test(path);
+    return hasPassword ? upTo(path.lastIndexOf("@"), "ambiguous") : none;
+  }
   if (!PORTS.test(port)) return upTo(last, "cut");
   const behind = rest.slice(authority.length);
   // Registries use such paths: https://host:8080/@scope/name

@@ -47,6 +47,7 @@ describe("showUrl()", () => {
 const HOLDING = (secret: string): Record<string, string> => ({
   [`https://u:a/${secret}@h/r`]: "https://***@h/r",
   [`https://u:12/${secret}@h/r`]: "https://***@h/r",
+  [`https://domain/u:${secret}@h/r`]: "https://***@h/r",
   [`https://u:12#${secret}@127.0.0.1:4/r`]: "https://***@127.0.0.1:4/r",
   [`https://u:12?${secret}@h:4/r`]: "https://***@h:4/r",
   [`https://u:a@b/${secret}@h/r`]: "https://***@h/r",
@@ -96,6 +97,10 @@ const PLAIN = [
   "npm:@scope/name@1.2.3",
   "jsr:name@1.2.3",
   "image:1.2@sha256:0123",
+  "https://h/group/image:1.2@sha256:0123",
+  "https://h/npm:react@18/jsx",
+  "https://h/jsr:@scope/name@1/x:y",
+  "https://h/tree/2026-11-30T10:20/x",
 ];
 
 describe("a secret of a URL", () => {
