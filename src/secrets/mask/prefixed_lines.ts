@@ -45,6 +45,8 @@ const IS_DIGIT = byteTable(`-+/=_${LETTERS_AND_DIGITS}`);
 export class PrefixedLines {
   /** The last bytes that were printed. */
   #context: Uint8Array = new Uint8Array();
+  /** Room for these and the start of a window. */
+  #start: Uint8Array = new Uint8Array(CONTEXT_BYTES + START_BYTES);
   /** The last words of lines, joined, and the place of each byte. */
   #length = 0;
   #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(512);
@@ -122,16 +124,34 @@ export class PrefixedLines {
     const first = window.indexOf(LF);
     if (before < 0 && first < 0) return;
     const { filter } = needles.grams;
-    const start = joined(this.#context, window.subarray(0, START_BYTES));
-    const isAll = window.length <= START_BYTES;
+    const start = this.#startOf(window, START_BYTES);
     // The text before the first line break may be only bytes that were printed early.
     const isSuspect = before >= 0 && this.#mayGoOn(start, before, filter) ||
       first >= 0 && this.#isSuspect(start, shift + first, filter);
     if (!isSuspect) return;
     const at = first < 0 ? before : shift + first;
     if (at < start.length && !this.#isNearNeedle(start, at, filter)) return;
-    const text = isAll ? start : joined(this.#context, window);
-    this.#search(text, [at], shift, needles, ranges);
+    // Copying the whole window would take longer than everything else.
+    for (let size = START_BYTES;; size *= 4) {
+      const text = this.#startOf(window, size);
+      if (size < window.length) {
+        if (at >= text.length) continue;
+        this.#collect(text, [at], 0, shift, MAX_NEEDLE_BYTES);
+        if (this.#next >= text.length) continue;
+      }
+      return this.#search(text, [at], shift, needles, ranges);
+    }
+  }
+
+  /** The printed bytes, and the first ones of the window after them. */
+  #startOf(window: Uint8Array, size: number): Uint8Array {
+    const context = this.#context;
+    const start = window.subarray(0, size);
+    const length = context.length + start.length;
+    this.#start = growArray(this.#start, length);
+    this.#start.set(context);
+    this.#start.set(start, context.length);
+    return this.#start.subarray(0, length);
   }
 
   /** Holds back a word before blanks, which may be the end of its line. */
