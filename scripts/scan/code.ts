@@ -41,12 +41,14 @@ import {
   xor,
 } from "./assembler.ts";
 import {
+  CONTEXTS,
   FILTER,
   HEX_PAIRS,
   KEEPS_CODES,
   LIST,
   ROWS,
   RUNS,
+  SAMPLES,
   SHARED_BYTES,
   STEP_BYTES,
 } from "../../src/secrets/mask/scanner.ts";
@@ -131,9 +133,11 @@ const THIRD_TABLES = halfTables([
 /** The upper half of a character in hexadecimal digits. */
 const UPPER_TABLES = halfTables([...NOTHING, [[3], [0, ...range(2, 7)]]]);
 
-/** Assembles the code: a module with the function `scan`. */
+/** Assembles the code: a module with the functions `scan`, `search` and `searchBetween`. */
 export function assembleScan(): Uint8Array<ArrayBuffer> {
   const body = scanBody();
+  const [search, searchBetween] = SAMPLES.map(searchBody);
+  const searchFunction = { parameterCount: 5, locals: [I32, I32, I32] };
   return assemble([{
     name: "scan",
     parameterCount: 4,
@@ -150,7 +154,64 @@ export function assembleScan(): Uint8Array<ArrayBuffer> {
       ),
       ...body,
     ],
+  }, {
+    name: "search",
+    ...searchFunction,
+    body: search,
+  }, {
+    name: "searchBetween",
+    ...searchFunction,
+    body: searchBetween,
   }]);
+}
+
+/** Further parameter of a search, and its variables. */
+const [CONTEXT_SHIFT, SAMPLE_PLACE, SAMPLE_WORD, SAMPLE_HASH] = [4, 5, 6, 7];
+
+/** Distance between words that are looked up, and how many of them at once. */
+const [STRIDE, PROBES] = [8, 4];
+
+/**
+ * Looks up every second word. Several are looked up before the code branches, with one
+ * bit each: a branch that is hard to predict takes as long as all of them.
+ */
+function searchBody(samples: number): Code {
+  const bitAt = (word: Code) => {
+    const hash = tee(SAMPLE_HASH, multiply(word, i32(MULTIPLIER)));
+    const bits = wordAt(shiftRight(hash, get(SHIFT)), samples);
+    return shiftRight(bits, get(SAMPLE_HASH));
+  };
+  const probes = Array.from({ length: PROBES }, (_, probe) => STRIDE * probe);
+  const isAny = probes.map((offset) => bitAt(wordAt(get(AT), offset)))
+    .reduce(or);
+  const word = wordAt(get(SAMPLE_PLACE));
+  const withNext = xor(
+    word,
+    multiply(wordAt(get(SAMPLE_PLACE), 4), i32(MULTIPLIER)),
+  );
+  const mayMatch = (context: Code) =>
+    mayHave(context, CONTEXTS, CONTEXT_SHIFT, SAMPLE_HASH, SAMPLE_WORD);
+  return [
+    ...loop(
+      when(
+        and(isAny, i32(1)),
+        ...probes.flatMap((offset) => [
+          set(SAMPLE_PLACE, add(get(AT), i32(offset))),
+          when(
+            and(bitAt(word), i32(1)),
+            when(
+              or(mayMatch(word), mayMatch(withNext)),
+              recordPlace(get(SAMPLE_PLACE)),
+            ),
+          ),
+        ]),
+      ),
+      again(
+        isBelow(tee(AT, add(get(AT), i32(STRIDE * PROBES))), get(END)),
+      ),
+    ),
+    ...get(OUT),
+  ];
 }
 
 /** Parameters and variables of the function. */
@@ -433,17 +494,23 @@ function mayStartRow(start: number): Code {
   );
 }
 
-/** Whether a word passes the filter. */
-function mayHave(word: Code): Code {
-  const hash = tee(HASH, multiply(word, i32(MULTIPLIER)));
-  const index = shiftLeft(shiftRight(hash, get(SHIFT)), i32(2));
+/** Whether a word passes a filter. */
+function mayHave(
+  word: Code,
+  filter = FILTER,
+  shift = SHIFT,
+  hashOfWord = HASH,
+  number = WORD,
+): Code {
+  const hash = tee(hashOfWord, multiply(word, i32(MULTIPLIER)));
+  const index = shiftLeft(shiftRight(hash, get(shift)), i32(2));
   const first = shiftRight(
-    tee(WORD, wordAt(index, FILTER)),
-    get(HASH),
+    tee(number, wordAt(index, filter)),
+    get(hashOfWord),
   );
   const second = shiftRight(
-    get(WORD),
-    shiftRight(get(HASH), i32(5)),
+    get(number),
+    shiftRight(get(hashOfWord), i32(5)),
   );
   return and(and(first, second), i32(1));
 }

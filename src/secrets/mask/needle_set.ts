@@ -10,10 +10,12 @@ import {
   computeRarities,
   growArray,
   hashWord,
+  LARGE_CONTEXT_BITS,
   MAX_NEEDLE_BYTES,
   nextPair,
   nextWord,
   rarest,
+  SampleFilter,
   wordAt,
   WordFilter,
   WordIndex,
@@ -44,9 +46,11 @@ const MIN_CONTEXT_NEEDLE_BYTES = STRIDE + 4 + 3;
 /** Size of the filter for words and the next words, as a power of two. */
 const CONTEXT_BITS = 16;
 
-/** The same for more words than the smaller filter can distinguish, and that number of words. */
-const LARGE_CONTEXT_BITS = 18;
+/** Number of words that the smaller filter can distinguish. */
 const MAX_CONTEXTS = 1 << 17;
+
+/** Minimum length of a text that is searched in WebAssembly, in bytes; for a short one, the call takes longer. */
+const MIN_BLOCK_BYTES = 2048;
 
 /** Maximum number of needles that are found by their words; more would take too much memory. */
 const MAX_INDEXED = 24_000;
@@ -91,9 +95,16 @@ export class NeedleSet {
   /** Words at multiples of the stride, and those half a stride before. */
   readonly #words = new WordIndex();
   readonly #wordsBetween = new WordIndex();
+  readonly #indexes = [this.#words, this.#wordsBetween];
+  readonly #repeated = [new RepeatedPart(), new RepeatedPart()];
   /** Registered words together with the next ones, and by themselves if a needle may end there. */
   #contexts: WordFilter | undefined;
   #hasLargeContexts = false;
+  /** Whether the scanner has the contexts. */
+  #areContextsMoved = false;
+  /** Filters of both indexes for the scanner, and how many of their words they have. */
+  readonly #samples: SampleFilter[] = [];
+  readonly #sampleCounts = [0, 0];
   readonly #pairs = new WordIndex();
   readonly #fingerprint = new Int32Array(2);
   /** How many needles share two words, by both of them. */
@@ -149,20 +160,13 @@ export class NeedleSet {
     isEncoded = false,
   ): void {
     const words = new Int32Array(text.buffer, 0, text.length >>> 2);
-    const half = STRIDE / 2 >>> 2;
     this.#pool.beginText();
-    if (this.#words.size > 0) {
-      this.#findByWords(text, words, 0, this.#words, ranges, isEncoded);
-    }
-    if (this.#wordsBetween.size > 0) {
-      this.#findByWords(
-        text,
-        words,
-        half,
-        this.#wordsBetween,
-        ranges,
-        isEncoded,
-      );
+    for (const repeated of this.#repeated) repeated.reset();
+    if (text.length < MIN_BLOCK_BYTES) {
+      this.#findByWords(text, words, 0, ranges, isEncoded);
+      this.#findByWords(text, words, 1, ranges, isEncoded);
+    } else if (this.#words.size > 0) {
+      this.#findInBlocks(text, words, ranges, isEncoded);
     }
     if (this.#pairs.size > 0 && !isEncoded) this.#findByPairs(text, ranges);
     if (isEncoded) this.#encodedFlood.find(text, ranges, true);
@@ -227,29 +231,100 @@ export class NeedleSet {
   #findByWords(
     text: Uint8Array,
     words: Int32Array,
-    from: number,
-    index: WordIndex,
+    part: number,
     ranges: RangeSink,
     isEncoded: boolean,
   ): void {
+    const index = this.#indexes[part];
+    if (index.size === 0) return;
     const step = STRIDE >>> 2;
-    const canSkip = !isEncoded && this.#shortest >= STRIDE;
-    // Where a text repeats itself, all matches do that begin and end in it.
-    let [repeatedFrom, repeatedTo] = [0, 0];
-    let at = nextWord(words, from, step, index.filter);
-    for (; at < words.length; at = nextWord(words, at, step, index.filter)) {
-      if (this.#isLikely(words, at)) {
-        if (canSkip && at >= repeatedTo && isRepeated(words, at)) {
-          repeatedFrom = at + MAX_NEEDLE_WORDS;
-          repeatedTo = repetitionEnd(words, at) - MAX_NEEDLE_WORDS;
-        }
-        const isInside = at >= repeatedFrom && at < repeatedTo;
-        const skipped = isInside ? repeatedTo - at & -step : 0;
-        this.#addMatches(text, at << 2, index, ranges, isEncoded, skipped << 2);
-        at += skipped;
-      }
-      at += step;
+    let at = part * STRIDE / 2 >>> 2;
+    for (
+      at = nextWord(words, at, step, index.filter);
+      at < words.length;
+      at = nextWord(words, at + step, step, index.filter)
+    ) {
+      if (!this.#isLikely(words, at)) continue;
+      at = this.#addFound(text, words, at, part, ranges, isEncoded);
     }
+  }
+
+  /** The same for a long text. */
+  #findInBlocks(
+    text: Uint8Array,
+    words: Int32Array,
+    ranges: RangeSink,
+    isEncoded: boolean,
+  ): void {
+    const { scanner } = this.grams;
+    const { places } = scanner;
+    this.#moveContexts();
+    for (let part = 0; part < 2; part++) this.#addSamples(part);
+    // Up to which word each search has skipped what repeats itself.
+    const done = [-1, -1];
+    for (let from = 0; from < text.length; from = scanner.end) {
+      scanner.load(text, from);
+      for (let part = 0; part < 2; part++) {
+        if (this.#indexes[part].size === 0) continue;
+        scanner.search(part, part * STRIDE / 2, this.#samples[part]);
+        for (let found = 0; found < scanner.count; found++) {
+          const at = places[found] - scanner.shift >>> 2;
+          if (at <= done[part] || at >= words.length) continue;
+          done[part] = this.#addFound(
+            text,
+            words,
+            at,
+            part,
+            ranges,
+            isEncoded,
+          );
+        }
+      }
+    }
+  }
+
+  /** Passes the contexts on to the scanner; those that are added later are there at once. */
+  #moveContexts(): void {
+    if (this.#areContextsMoved) return;
+    this.#contexts = this.grams.scanner.moveContexts(this.#contexts!);
+    this.#areContextsMoved = true;
+  }
+
+  /** Passes new words on to the scanner. */
+  #addSamples(part: number): void {
+    const index = this.#indexes[part];
+    const { size } = index;
+    if (size === this.#sampleCounts[part]) return;
+    if (!this.#samples[part]?.hasRoomFor(size)) {
+      const bits = SampleFilter.sizeFor(size);
+      this.#samples[part] = this.grams.scanner.allocateSamples(part, bits);
+      this.#sampleCounts[part] = 0;
+    }
+    for (let place = this.#sampleCounts[part]; place < size; place++) {
+      this.#samples[part].add(index.getWord(place));
+    }
+    this.#sampleCounts[part] = size;
+  }
+
+  /**
+   * Adds the needles with the word at a position. Where a text repeats itself, all
+   * matches do, too, that begin and end in it.
+   *
+   * @returns The last word that needs no more search.
+   */
+  #addFound(
+    text: Uint8Array,
+    words: Int32Array,
+    at: number,
+    part: number,
+    ranges: RangeSink,
+    isEncoded: boolean,
+  ): number {
+    const canSkip = !isEncoded && this.#shortest >= STRIDE;
+    const skipped = canSkip ? this.#repeated[part].skip(words, at) : 0;
+    const index = this.#indexes[part];
+    this.#addMatches(text, at << 2, index, ranges, isEncoded, skipped << 2);
+    return at + skipped;
   }
 
   /** Checks whether the text after a word may be the same as in a needle. */
@@ -376,6 +451,7 @@ export class NeedleSet {
     const isFull = this.#words.size + this.#wordsBetween.size > MAX_CONTEXTS;
     if (!isFull || this.#hasLargeContexts) return contexts;
     this.#hasLargeContexts = true;
+    this.#areContextsMoved = false;
     const larger = this.#contexts = new WordFilter(LARGE_CONTEXT_BITS);
     for (const index of [this.#words, this.#wordsBetween]) {
       for (let place = 0; place < index.size; place++) {
@@ -393,6 +469,28 @@ export class NeedleSet {
   #contextAt(needle: number, offset: number): number {
     const start = this.#pool.start(needle);
     return contextAt(this.#pool.bytes, start, this.#pool.end(needle), offset);
+  }
+}
+
+/** The part of a text that is being searched, and repeats itself. */
+class RepeatedPart {
+  /** First word at which all needles are like those before, and the end of such words. */
+  #from = 0;
+  #to = 0;
+
+  /** Starts another text. */
+  reset(): void {
+    this.#from = this.#to = 0;
+  }
+
+  /** Number of words after a position at which only the needles of the position are. */
+  skip(words: Int32Array, at: number): number {
+    if (at >= this.#to && isRepeated(words, at)) {
+      this.#from = at + MAX_NEEDLE_WORDS;
+      this.#to = repetitionEnd(words, at) - MAX_NEEDLE_WORDS;
+    }
+    const isInside = at >= this.#from && at < this.#to;
+    return isInside ? this.#to - at & -(STRIDE >>> 2) : 0;
   }
 }
 

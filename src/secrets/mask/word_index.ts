@@ -52,6 +52,58 @@ export class WordFilter {
   }
 }
 
+/** Size of a filter for words and the next words if there are many, as a power of two. */
+export const LARGE_CONTEXT_BITS = 18;
+
+/** Sizes of filters of samples in bytes, as powers of two: larger ones would not fit in the caches. */
+const MIN_SAMPLE_BITS = 10;
+export const MAX_SAMPLE_BITS = 18;
+
+/** Number of bytes of such a filter for each word, as a power of two. */
+const SAMPLE_BYTE_BITS = 3;
+
+/** Maximum number of bytes that a bit of a word is in, from its place on. */
+const BIT_BYTES = 4;
+
+/** A sparse filter with one bit for each word, for a fast first look at every second word. */
+export class SampleFilter {
+  /** How far the hash of a word is shifted right to give the place of its bit. */
+  readonly shift: number;
+  readonly #bytes: Uint8Array;
+  readonly #sizeBits: number;
+
+  /**
+   * Creates a filter without words.
+   *
+   * @param sizeBits How many bits it takes to count its bytes.
+   * @param room Room for more than these.
+   */
+  constructor(sizeBits: number, room: Uint8Array) {
+    this.#sizeBits = sizeBits;
+    this.shift = 32 - sizeBits;
+    this.#bytes = room.subarray(0, (1 << sizeBits) + BIT_BYTES).fill(0);
+  }
+
+  /** The size for a number of words, as a power of two. */
+  static sizeFor(count: number): number {
+    const bits = 32 - Math.clz32(count) + SAMPLE_BYTE_BITS;
+    return Math.min(MAX_SAMPLE_BITS, Math.max(MIN_SAMPLE_BITS, bits));
+  }
+
+  /** Whether it has room for so many words. */
+  hasRoomFor(count: number): boolean {
+    return this.#sizeBits >= MAX_SAMPLE_BITS ||
+      count << SAMPLE_BYTE_BITS <= 1 << this.#sizeBits;
+  }
+
+  /** Adds a word. */
+  add(word: number): void {
+    const hash = hashWord(word);
+    const bit = hash & 31;
+    this.#bytes[(hash >>> this.shift) + (bit >>> 3)] |= 1 << (bit & 7);
+  }
+}
+
 /**
  * Mixes the bits of a word; the upper ones depend on all of them.
  *
@@ -177,10 +229,10 @@ const MIN_BUCKET_BITS = 8;
 const FAST_BITS = 10;
 
 /** Ratio of the numbers of a filter to buckets, as a power of two. */
-const SPARE_BITS = 3;
+const SPARE_BITS = 1;
 
 /** Maximum size of a filter, as a power of two: a larger one would not fit in the caches. */
-const MAX_FILTER_BITS = 18;
+const MAX_FILTER_BITS = 17;
 
 /** Maximum number of offsets of a needle that are compared when a rare word is chosen. */
 const MAX_CHOICES = 64;
@@ -275,6 +327,15 @@ export class WordIndex {
    */
   getNeedle(place: number): number {
     return this.#places[FIELDS * place + NEEDLE];
+  }
+
+  /**
+   * Returns the word of a place.
+   *
+   * @param place The place.
+   */
+  getWord(place: number): number {
+    return this.#places[FIELDS * place + WORD];
   }
 
   /**
