@@ -63,6 +63,9 @@ const MAX_CODES_BYTES = 32;
 /** Maximum length of a terminal code of another kind, and of nested escapes. */
 const [MAX_CODE_BYTES, MAX_ESCAPE_BYTES] = [1100, 512];
 
+/** Maximum number of bytes after a line break that are checked here: less than the margin of a block. */
+const MAX_BEGIN_BYTES = 24;
+
 /** A class of bytes: all combinations of some upper and some lower halves. */
 type Halves = readonly [uppers: readonly number[], lowers: readonly number[]];
 
@@ -145,7 +148,7 @@ export function assembleScan(): Uint8Array<ArrayBuffer> {
       ...[I32, I32, I32, I32, I32, I32],
       ...[V128, V128, V128, V128],
       ...[I64, I64, I64, I64, I64, I64, I64, I64, I64, I32, I32, I32],
-      ...[I64, I64, I64, V128, V128],
+      ...[I64, I64, I64, V128, V128, I32, I32],
       ...constants.map(() => V128),
     ],
     body: [
@@ -230,7 +233,9 @@ const [ALPHANUMERIC, RUN, FIRST] = [26, 27, 28];
 
 /** The lower and the upper halves of the bytes of a block. */
 const [LOWER, UPPER] = [29, 30];
-const FIRST_CONSTANT = 31;
+/** First letters and digits of a line, and the number of their bits. */
+const [BEGIN, BEGIN_BITS] = [31, 32];
+const FIRST_CONSTANT = 33;
 
 /** Vectors that are set at the start, so that they stay in registers. */
 const constants: (readonly number[])[] = [];
@@ -454,29 +459,75 @@ function isLineBreak(byte: Code): Code {
 function processLineBreak(): Code {
   const toNextByte = tee(BYTE, add(get(BYTE), i32(1)));
   const before = wordAt(subtract(get(PLACE), i32(4)));
+  const hasSpecial = (first: Code, other: Code) =>
+    bytes.isAny(classesIn(bytes.ofWords(first, other), SPECIAL_TABLES));
   return [
     ...set(BYTE, get(PLACE)),
     ...loop(again(isSame(byteAt(toNextByte), i32(BLANK)))),
     ...either(
-      or(
-        or(mayHave(before), mayHave(wordAt(get(BYTE)))),
-        bytes.isAny(
-          classesIn(
-            bytes.ofWords(before, wordAt(get(BYTE))),
-            SPECIAL_TABLES,
-          ),
-        ),
-      ),
+      or(mayHave(before), mayHave(wordAt(get(BYTE)))),
       recordPlace(get(PLACE)),
-      when(
-        // Most lines that begin with digits begin with a date.
-        or(
-          isNotBelow(byteAt(get(BYTE), 4), i32(0x30)),
-          isNotBelow(i32(BLANK), byteAt(get(BYTE), 4)),
+      either(
+        hasSpecial(before, wordAt(get(BYTE))),
+        either(
+          or(hasSpecial(before, before), mayBeginRow()),
+          recordPlace(get(PLACE)),
+          when(mayContinue(), recordPlace(get(PLACE))),
         ),
-        when(mayStartRow(BYTE), recordPlace(get(PLACE))),
+        when(
+          // Most lines that begin with digits begin with a date.
+          or(
+            isNotBelow(byteAt(get(BYTE), 4), i32(0x30)),
+            isNotBelow(i32(BLANK), byteAt(get(BYTE), 4)),
+          ),
+          when(mayStartRow(BYTE), recordPlace(get(PLACE))),
+        ),
       ),
     ),
+  ];
+}
+
+/** Whether a line may be a row of a hex dump: it has a cell, or its first word may be digits. */
+function mayBeginRow(): Code {
+  const isOther = (offset: number) =>
+    isBelow(
+      subtract(or(byteAt(get(BYTE), offset), i32(0x20)), i32(0x67)),
+      i32(20),
+    );
+  return or(
+    isNotBelow(i32(BLANK), byteAt(get(PLACE), 1 + 4)),
+    isZero(or(isOther(0), isOther(1))),
+  );
+}
+
+/**
+ * Whether the first four letters and digits of the next line, without the blanks
+ * between them, may be part of a needle. Other text has to be read elsewhere.
+ */
+function mayContinue(): Code {
+  const byte = byteAt(get(BYTE));
+  const isLetter = isBelow(
+    subtract(or(byte, i32(0x20)), i32(0x61)),
+    i32(26),
+  );
+  const isDigit = isBelow(subtract(byte, i32(0x30)), i32(10));
+  const isNear = isBelow(subtract(get(BYTE), get(PLACE)), i32(MAX_BEGIN_BYTES));
+  return [
+    ...set(BEGIN, i32(0)),
+    ...set(BEGIN_BITS, i32(0)),
+    ...loop(
+      when(
+        isZero(isSame(byte, i32(BLANK))),
+        set(BEGIN, or(get(BEGIN), shiftLeft(byte, get(BEGIN_BITS)))),
+        set(
+          BEGIN_BITS,
+          choose(or(isLetter, isDigit), add(get(BEGIN_BITS), i32(8)), i32(64)),
+        ),
+      ),
+      set(BYTE, add(get(BYTE), i32(1))),
+      again(and(isBelow(get(BEGIN_BITS), i32(32)), isNear)),
+    ),
+    ...or(xor(get(BEGIN_BITS), i32(32)), mayHave(get(BEGIN))),
   ];
 }
 
