@@ -286,7 +286,7 @@ function classify(block: number): Code {
   );
   return [
     ...set(LOWER, and(tee(UPPER, bytesOf(block)), all(0x0f))),
-    ...set(UPPER, bytes.shiftRight(get(UPPER), i32(4))),
+    ...set(UPPER, upperHalves(UPPER)),
     ...set(CLASS_0 + block, classes(TABLES)),
     ...set(
       ALPHANUMERIC,
@@ -301,6 +301,10 @@ function classify(block: number): Code {
   ];
 }
 
+function upperHalves(vector: number): Code {
+  return bytes.and(bytes.shiftPairsRight(get(vector), i32(4)), all(0x0f));
+}
+
 function bytesOf(block: number): Code {
   return bytes.at(get(AT), 16 * block);
 }
@@ -312,7 +316,7 @@ function classesIn(vector: Code, [uppers, lowers]: HalfTables): Code {
       constant(lowers),
       bytes.and(tee(BLOCK, vector), all(0x0f)),
     ),
-    bytes.lookUp(constant(uppers), bytes.shiftRight(get(BLOCK), i32(4))),
+    bytes.lookUp(constant(uppers), upperHalves(BLOCK)),
   );
 }
 
