@@ -41,14 +41,13 @@ import {
   xor,
 } from "./assembler.ts";
 import {
-  CONTEXTS,
   FILTER,
   HEX_PAIRS,
   KEEPS_CODES,
   LIST,
   ROWS,
   RUNS,
-  SAMPLES,
+  SEARCHES,
   SHARED_BYTES,
   STEP_BYTES,
 } from "../../src/secrets/mask/scanner.ts";
@@ -136,36 +135,34 @@ const THIRD_TABLES = halfTables([
 /** The upper half of a character in hexadecimal digits. */
 const UPPER_TABLES = halfTables([...NOTHING, [[3], [0, ...range(2, 7)]]]);
 
-/** Assembles the code: a module with the functions `scan`, `search` and `searchBetween`. */
+/** Assembles the code: a module with the function `scan`, and one for each search. */
 export function assembleScan(): Uint8Array<ArrayBuffer> {
   const body = scanBody();
-  const [search, searchBetween] = SAMPLES.map(searchBody);
-  const searchFunction = { parameterCount: 5, locals: [I32, I32, I32] };
-  return assemble([{
-    name: "scan",
-    parameterCount: 4,
-    locals: [
-      ...[I32, I32, I32, I32, I32, I32],
-      ...[V128, V128, V128, V128],
-      ...[I64, I64, I64, I64, I64, I64, I64, I64, I64, I32, I32, I32],
-      ...[I64, I64, I64, V128, V128, I32, I32],
-      ...constants.map(() => V128),
-    ],
-    body: [
-      ...constants.flatMap((values, at) =>
-        set(FIRST_CONSTANT + at, bytes.of(values))
-      ),
-      ...body,
-    ],
-  }, {
-    name: "search",
-    ...searchFunction,
-    body: search,
-  }, {
-    name: "searchBetween",
-    ...searchFunction,
-    body: searchBetween,
-  }]);
+  return assemble([
+    {
+      name: "scan",
+      parameterCount: 4,
+      locals: [
+        ...[I32, I32, I32, I32, I32, I32],
+        ...[V128, V128, V128, V128],
+        ...[I64, I64, I64, I64, I64, I64, I64, I64, I64, I32, I32, I32],
+        ...[I64, I64, I64, V128, V128, I32, I32],
+        ...constants.map(() => V128),
+      ],
+      body: [
+        ...constants.flatMap((values, at) =>
+          set(FIRST_CONSTANT + at, bytes.of(values))
+        ),
+        ...body,
+      ],
+    },
+    ...SEARCHES.map(({ name, samples, contexts }) => ({
+      name,
+      parameterCount: 5,
+      locals: [I32, I32, I32],
+      body: searchBody(samples, contexts),
+    })),
+  ]);
 }
 
 /** Further parameter of a search, and its variables. */
@@ -178,7 +175,7 @@ const [STRIDE, PROBES] = [8, 4];
  * Looks up every second word. Several are looked up before the code branches, with one
  * bit each: a branch that is hard to predict takes as long as all of them.
  */
-function searchBody(samples: number): Code {
+function searchBody(samples: number, contexts: number): Code {
   const bitAt = (word: Code) => {
     const hash = tee(SAMPLE_HASH, multiply(word, i32(MULTIPLIER)));
     const bits = wordAt(shiftRight(hash, get(SHIFT)), samples);
@@ -193,7 +190,7 @@ function searchBody(samples: number): Code {
     multiply(wordAt(get(SAMPLE_PLACE), 4), i32(MULTIPLIER)),
   );
   const mayMatch = (context: Code) =>
-    mayHave(context, CONTEXTS, CONTEXT_SHIFT, SAMPLE_HASH, SAMPLE_WORD);
+    mayHave(context, contexts, CONTEXT_SHIFT, SAMPLE_HASH, SAMPLE_WORD);
   return [
     ...loop(
       when(

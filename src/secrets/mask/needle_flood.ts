@@ -1,5 +1,15 @@
 import type { RangeSink } from "./ranges.ts";
-import { MAX_NEEDLE_BYTES, WordFilter } from "./word_index.ts";
+import { FLOOD_WORDS, type Scanner } from "./scanner.ts";
+import {
+  contextAt,
+  FLOOD_SAMPLE_BITS,
+  MAX_NEEDLE_BYTES,
+  MIN_WORD_NEEDLE_BYTES,
+  type SampleFilter,
+  STRIDE,
+  wordAt,
+  WordFilter,
+} from "./word_index.ts";
 
 /** Lengths at which the start of a text is compared with the starts of needles. */
 const LEVELS = [3, 6, 12, 24, 48, 96];
@@ -58,15 +68,22 @@ export class NeedleFlood {
   }
 
   /**
-   * Finds every byte that belongs to an occurrence of a needle.
+   * Finds every byte that belongs to a needle that starts in a part of a text.
    *
    * @param text The text.
-   * @param ranges Receives the occurrences.
+   * @param from Where the part starts.
+   * @param to Where it ends.
+   * @param ranges Receives the needles.
    * @param isEncoded Whether to find only encoded needles.
    */
-  find(text: Uint8Array, ranges: RangeSink, isEncoded: boolean): void {
-    if (this.#size === 0) return;
-    for (let start = 0; start < text.length; start++) {
+  find(
+    text: Uint8Array,
+    from: number,
+    to: number,
+    ranges: RangeSink,
+    isEncoded: boolean,
+  ): void {
+    for (let start = from; start < to; start++) {
       if (this.#isFirst[text[start]] === 0) continue;
       const length = this.#longestAt(text, start, isEncoded);
       if (length > 0) ranges.add(start, start + length);
@@ -117,6 +134,90 @@ export class NeedleFlood {
       if (!this.#filter.mayHave(hash)) return false;
     }
     return true;
+  }
+}
+
+/**
+ * Finds the few parts of an ordinary text in which a needle of a flood may start, by
+ * the first words of needles, one for each residue of the stride.
+ */
+export class FloodWords {
+  readonly #scanner: Scanner;
+  readonly #samples: SampleFilter;
+  readonly #contexts: WordFilter;
+  /** Whether some needles are found in the middle of a stride. */
+  #hasBetween = false;
+  /** Positions of words at multiples of the stride. */
+  readonly #places: number[] = [];
+  #isComplete = true;
+
+  /**
+   * Creates a set without words.
+   *
+   * @param scanner Searches for the words.
+   */
+  constructor(scanner: Scanner) {
+    this.#scanner = scanner;
+    this.#samples = scanner.allocateSamples(FLOOD_WORDS, FLOOD_SAMPLE_BITS);
+    this.#contexts = scanner.allocateFloodContexts();
+  }
+
+  /** Whether each needle is long enough to have such words. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  /** Adds the words of a needle. */
+  add(needle: Uint8Array): void {
+    const { length } = needle;
+    if (length < MIN_WORD_NEEDLE_BYTES) {
+      this.#isComplete = false;
+      return;
+    }
+    for (let residue = 0; residue < STRIDE; residue++) {
+      const isBetween = residue + 4 > length;
+      this.#hasBetween ||= isBetween;
+      const offset = isBetween ? residue - STRIDE / 2 : residue;
+      this.#samples.add(wordAt(needle, offset, 4));
+      this.#contexts.add(contextAt(needle, 0, length, offset));
+    }
+  }
+
+  /**
+   * Finds the parts of a text, in ascending order.
+   *
+   * @param text The text.
+   * @param found Called with the start and the end of each part.
+   */
+  find(text: Uint8Array, found: (from: number, to: number) => void): void {
+    const scanner = this.#scanner;
+    const places = this.#places;
+    let done = 0;
+    const add = (place: number) => {
+      const from = Math.max(done, place - STRIDE + 1);
+      const to = Math.min(text.length, place + 1);
+      if (from >= to) return;
+      done = to;
+      found(from, to);
+    };
+    for (let from = 0; from < text.length; from = scanner.end) {
+      scanner.load(text, from);
+      scanner.search(FLOOD_WORDS, 0, this.#samples);
+      places.length = 0;
+      for (let at = 0; at < scanner.count; at++) {
+        places.push(scanner.places[at] - scanner.shift);
+      }
+      let next = 0;
+      if (this.#hasBetween) {
+        scanner.search(FLOOD_WORDS, STRIDE / 2, this.#samples);
+        for (let at = 0; at < scanner.count; at++) {
+          const place = scanner.places[at] - scanner.shift;
+          while (places[next] < place) add(places[next++]);
+          add(place);
+        }
+      }
+      while (next < places.length) add(places[next++]);
+    }
   }
 }
 

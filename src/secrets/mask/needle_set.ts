@@ -1,6 +1,7 @@
 import {
   computeFingerprint,
   Fingerprints,
+  FloodWords,
   NeedleFlood,
 } from "./needle_flood.ts";
 import { NeedlePool, PrefixIndex } from "./needle_pool.ts";
@@ -8,14 +9,19 @@ import type { RangeSink } from "./ranges.ts";
 import { Grams } from "./scanner.ts";
 import {
   computeRarities,
+  contextAt,
   growArray,
   hashWord,
+  inContext,
   LARGE_CONTEXT_BITS,
   MAX_NEEDLE_BYTES,
+  MIN_CONTEXT_NEEDLE_BYTES,
+  MIN_WORD_NEEDLE_BYTES,
   nextPair,
   nextWord,
   rarest,
   SampleFilter,
+  STRIDE,
   wordAt,
   WordFilter,
   WordIndex,
@@ -31,17 +37,8 @@ export type FormKind = "plain" | "encoded" | "wrapped" | "normal";
 /** Minimum length of a needle that can be found, in bytes: a pair at an even offset, plus one. */
 export const MIN_NEEDLE_BYTES = 3;
 
-/** Minimum length of a needle that has a whole word at a multiple of four at any position. */
-const MIN_WORD_NEEDLE_BYTES = 4 + 3;
-
-/** Distance between the words that are looked up, in bytes. */
-const STRIDE = 8;
-
 /** Number of words in which the longest needle lies. */
 const MAX_NEEDLE_WORDS = MAX_NEEDLE_BYTES / 4;
-
-/** Minimum length of a needle in which each registered word is followed by another word. */
-const MIN_CONTEXT_NEEDLE_BYTES = STRIDE + 4 + 3;
 
 /** Size of the filter for words and the next words, as a power of two. */
 const CONTEXT_BITS = 16;
@@ -87,6 +84,8 @@ export class NeedleSet {
   readonly #flood = new NeedleFlood(this.#known);
   /** Encoded needles that are too many, or too similar. */
   readonly #encodedFlood = new NeedleFlood(this.#known);
+  /** The words of both, once there are any. */
+  #floodWords: FloodWords | undefined;
   readonly #pool = new NeedlePool();
   readonly #prefixes = new PrefixIndex(this.#pool);
   readonly #encodedPrefixes = new PrefixIndex(this.#pool);
@@ -169,8 +168,19 @@ export class NeedleSet {
       this.#findInBlocks(text, words, ranges, isEncoded);
     }
     if (this.#pairs.size > 0 && !isEncoded) this.#findByPairs(text, ranges);
-    if (isEncoded) this.#encodedFlood.find(text, ranges, true);
-    else this.#flood.find(text, ranges, false);
+    const flood = isEncoded ? this.#encodedFlood : this.#flood;
+    if (flood.size === 0) return;
+    const floodWords = this.#floodWords;
+    if (
+      floodWords === undefined || !floodWords.isComplete ||
+      text.length < MIN_BLOCK_BYTES
+    ) {
+      flood.find(text, 0, text.length, ranges, isEncoded);
+      return;
+    }
+    floodWords.find(text, (from, to) => {
+      flood.find(text, from, to, ranges, isEncoded);
+    });
   }
 
   /**
@@ -199,6 +209,8 @@ export class NeedleSet {
     const needle = bytes.subarray(from, to);
     this.grams.add(needle);
     if (!this.#addIndexed(needle, isEncoded)) {
+      this.#floodWords ??= new FloodWords(this.grams.scanner);
+      this.#floodWords.add(needle);
       this.#flood.add(needle);
       if (isEncoded) this.#encodedFlood.add(needle);
       // Needles in the flood cannot be added again.
@@ -505,17 +517,6 @@ function repetitionEnd(words: Int32Array, from: number): number {
   return at;
 }
 
-function contextAt(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  offset: number,
-): number {
-  const word = wordAt(bytes, start + offset, 4);
-  const hasNext = end - start >= MIN_CONTEXT_NEEDLE_BYTES;
-  return hasNext ? inContext(word, wordAt(bytes, start + offset + 4, 4)) : word;
-}
-
 function similarityKey(context: number): number {
   return hashWord(context) >>> (32 - SIMILARITY_BITS);
 }
@@ -527,9 +528,4 @@ function isBlank(bytes: Uint8Array, from: number, to: number): boolean {
     if (byte !== 0x20 && (byte < 9 || byte > 13)) return false;
   }
   return true;
-}
-
-/** Combines a word with the next one. */
-function inContext(word: number, next: number): number {
-  return word ^ hashWord(next);
 }

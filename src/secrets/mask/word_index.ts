@@ -59,6 +59,9 @@ export const LARGE_CONTEXT_BITS = 18;
 const MIN_SAMPLE_BITS = 10;
 export const MAX_SAMPLE_BITS = 18;
 
+/** Sizes of both filters of a flood, as powers of two. */
+export const [FLOOD_SAMPLE_BITS, FLOOD_CONTEXT_BITS] = [20, 20];
+
 /** Number of bytes of such a filter for each word, as a power of two. */
 const SAMPLE_BYTE_BITS = 3;
 
@@ -102,6 +105,35 @@ export class SampleFilter {
     const bit = hash & 31;
     this.#bytes[(hash >>> this.shift) + (bit >>> 3)] |= 1 << (bit & 7);
   }
+}
+
+/** Distance between the words that are looked up, in bytes. */
+export const STRIDE = 8;
+
+/** Minimum length of a needle that has a whole word at a multiple of four at any position. */
+export const MIN_WORD_NEEDLE_BYTES = 4 + 3;
+
+/** Minimum length of a needle in which each registered word is followed by another word. */
+export const MIN_CONTEXT_NEEDLE_BYTES = STRIDE + 4 + 3;
+
+/**
+ * Combines a registered word of a needle with the next one, if every occurrence has a
+ * next one.
+ */
+export function contextAt(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  offset: number,
+): number {
+  const word = wordAt(bytes, start + offset, 4);
+  const hasNext = end - start >= MIN_CONTEXT_NEEDLE_BYTES;
+  return hasNext ? inContext(word, wordAt(bytes, start + offset + 4, 4)) : word;
+}
+
+/** Combines a word with the next one. */
+export function inContext(word: number, next: number): number {
+  return word ^ hashWord(next);
 }
 
 /**
