@@ -1,7 +1,9 @@
 import { type LogFile, makeSecrets } from "./log_file.ts";
 import type { Benchmark, Comparison } from "./measure.ts";
 import {
+  bareLoop,
   isAvailable,
+  maskFloor,
   measureTime,
   pinToProcessor,
   pipeInto,
@@ -29,12 +31,21 @@ export async function masking(
     "100 secrets": maskingRun(100, log),
     "1000 secrets": maskingRun(1000, log),
     "100 secrets, dense": maskingRun(100, dense),
+    "bare loop": bareLoop("cat", log.name),
+    "bare search, 10": maskFloor(10, "cat", log.name),
+    "bare search, 100": maskFloor(100, "cat", log.name),
+    "bare search, 1000": maskFloor(1000, "cat", log.name),
   };
   const comparisons: Comparison[] = [
     { subject: "100 secrets", floor: "run cat", goal: "G5" },
     { subject: "1000 secrets", floor: "run cat", goal: "G6" },
     { subject: "1000 secrets", floor: "10 secrets", goal: "G6 few" },
     { subject: "100 secrets, dense", floor: "100 secrets", goal: "G8" },
+    { subject: "bare search, 100", floor: "bare loop" },
+    { subject: "bare search, 1000", floor: "bare loop" },
+    { subject: "bare search, 1000", floor: "bare search, 10" },
+    { subject: "100 secrets", floor: "bare search, 100" },
+    { subject: "1000 secrets", floor: "bare search, 1000" },
   ];
   if (isAvailable("rg", "--version")) {
     for (const count of [100, 1000]) {

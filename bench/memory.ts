@@ -5,6 +5,7 @@ import {
   bareLoop,
   denoRun,
   imageRunner,
+  maskFloor,
   runnerlib,
   start,
 } from "./programs.ts";
@@ -34,6 +35,8 @@ export async function memory(
     [floor]: denoRun("empty.ts"),
     "run true": runnerlib("true"),
     "bare loop": bareLoop("cat", lines),
+    "bare search, 100 secrets": maskFloor(100, "cat", lines),
+    "in the image, no secrets": inImage(`cat ${lines}`),
     "lines": runnerlib(`cat ${lines}`),
     "lines, 100 secrets": runnerlib(`cat ${lines}`, ...secrets),
     "lines, 100 secrets, in the image": inImage(`cat ${lines}`, ...secrets),
@@ -50,7 +53,9 @@ export async function memory(
     comparisons: [
       { subject: "run true", floor },
       { subject: "bare loop", floor },
-      ...Object.keys(programs).slice(3).map((subject) => ({
+      { subject: "bare search, 100 secrets", floor: "bare loop" },
+      { subject: "in the image, no secrets", floor: "bare loop" },
+      ...Object.keys(programs).slice(5).map((subject) => ({
         subject,
         floor: "bare loop",
         goal: subject.endsWith("in the image")

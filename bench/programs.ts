@@ -17,6 +17,9 @@ const IMAGE_FLAGS = [
 /** Script that passes on the output of a command with minimal work. */
 const BARE_LOOP = import.meta.resolve("./bare_loop.ts");
 
+/** Script that does the same, and searches the output as a masker must do. */
+const MASK_FLOOR = import.meta.resolve("./mask_floor.ts");
+
 /** Variables that would configure the measured runner. */
 const RUNNER_VARIABLE = /^(REACTORCIDE_|LOG_|TRACEPARENT$)/;
 
@@ -51,6 +54,11 @@ export function runnerlib(command: string, ...flags: string[]): string[] {
 /** Returns the command line of a script that only passes on the output of a program. */
 export function bareLoop(...argv: string[]): string[] {
   return denoRun(BARE_LOOP, ...argv);
+}
+
+/** The same for a script that also searches the output for a number of secrets. */
+export function maskFloor(secretCount: number, ...argv: string[]): string[] {
+  return denoRun(MASK_FLOOR, `${secretCount}`, ...argv);
 }
 
 /**
