@@ -69,7 +69,7 @@ export async function findEngine(
   const wanted = named || host.env[Variable.docker];
   for (const program of wanted ? [wanted] : ENGINES) {
     const engine = engineNamed(program, host);
-    const version = await versionOf(engine, cancellation);
+    const version = await readVersion(engine, cancellation);
     if (version === undefined) continue;
     return { ...engine, isPodman: /podman/i.test(version) };
   }
@@ -169,7 +169,7 @@ export function attachedStart(
 }
 
 /** A missing program is not an error, since another engine may be installed. */
-async function versionOf(
+async function readVersion(
   engine: Engine,
   cancellation: Cancellation,
 ): Promise<string | undefined> {

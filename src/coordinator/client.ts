@@ -230,7 +230,9 @@ export function openClient(
         response = new TransientError("its response is not complete JSON");
       }
       const reason = show(
-        response instanceof Error ? messageOf(response) : reasonOf(response),
+        response instanceof Error
+          ? messageOf(response)
+          : describeResponse(response),
       );
       const retryAfterMs = response instanceof Error
         ? undefined
@@ -267,7 +269,7 @@ function failure(
   });
 }
 
-function reasonOf({ status, text }: RawResponse): string {
+function describeResponse({ status, text }: RawResponse): string {
   const words = wordsIn(text);
   const shown = words.length > MAX_REASON_LENGTH
     ? `${words.slice(0, MAX_REASON_LENGTH)}…`

@@ -11,8 +11,7 @@ import {
 import { isDirectorySync } from "../fs/files.ts";
 import type { Host } from "../host.ts";
 import type { PlannedStep } from "../steps/expand_matrix.ts";
-import type { Workspace } from "../workspace/layout.ts";
-import type { RunIdentity } from "../workspace/run_identity.ts";
+import type { RunIdentity, Workspace } from "../workspace/layout.ts";
 
 /**
  * Maximum length of a command that is passed in a variable, in bytes of UTF-8.

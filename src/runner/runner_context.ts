@@ -11,10 +11,14 @@ import type { SourceRegistry } from "../source/custom_source.ts";
 import type { TriggerSpoofFilter } from "../triggers/trigger_lines.ts";
 import type { TriggerQueue } from "../triggers/queue.ts";
 import type { JobSystem } from "../steps/job_system.ts";
-import { type RunIdentity, runIdentity } from "../workspace/run_identity.ts";
+import {
+  openWorkspace,
+  type RunIdentity,
+  runIdentity,
+  type Workspace,
+} from "../workspace/layout.ts";
 import { maskEnvironment } from "./mask_secrets.ts";
 import { shouldUseColor } from "../terminal/text.ts";
-import { openWorkspace, type Workspace } from "../workspace/layout.ts";
 
 /** State of a runner, shared by all of its functions. */
 export interface RunnerContext {

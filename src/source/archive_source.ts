@@ -395,8 +395,8 @@ function archiveLocation(
   ref: string | undefined,
   cwd: string,
 ): ArchiveLocation {
-  const place = locationOf(url, cwd);
-  const checksum = ref ? checksumOf(ref) : undefined;
+  const place = parseLocation(url, cwd);
+  const checksum = ref ? parseChecksum(ref) : undefined;
   if (place instanceof URL && checksum === undefined) {
     throw archiveError(
       url,
@@ -423,7 +423,7 @@ function archiveError(
   );
 }
 
-function locationOf(url: string, cwd: string): string | URL {
+function parseLocation(url: string, cwd: string): string | URL {
   if (url.includes("\0")) {
     throw archiveError(url, "it contains a NUL character");
   }
@@ -442,7 +442,7 @@ function locationOf(url: string, cwd: string): string | URL {
   }
 }
 
-function checksumOf(ref: string): string {
+function parseChecksum(ref: string): string {
   const [, digits] = /^sha256:([0-9a-f]{64})$/i.exec(ref) ?? [];
   if (digits !== undefined) return digits.toLowerCase();
   throw new RunnerError(

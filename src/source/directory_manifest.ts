@@ -132,7 +132,9 @@ async function describe(
   const { makesReadOnly = false, expected, signal, sumOf } = options;
   const { isDirectory, isFile, isSymlink, size } = info;
   if (isSymlink) return `link ${JSON.stringify(await readLinkTarget(path))}`;
-  const mode = makesReadOnly ? await makeReadOnly(path, info) : bitsOf(info);
+  const mode = makesReadOnly
+    ? await makeReadOnly(path, info)
+    : permissionBits(info);
   const bits = mode.toString(8);
   if (isDirectory) return `directory ${bits}`;
   // Opening a pipe would block until it has a writer.
@@ -169,7 +171,7 @@ async function untrustedSum(
   return hash.digest("hex");
 }
 
-function bitsOf({ mode }: Deno.FileInfo): number {
+function permissionBits({ mode }: Deno.FileInfo): number {
   return (mode ?? 0) & 0o7777;
 }
 
@@ -182,7 +184,7 @@ async function makeReadOnly(
   info: Deno.FileInfo,
 ): Promise<number> {
   const { nlink, isFile, isDirectory } = info;
-  const mode = bitsOf(info);
+  const mode = permissionBits(info);
   const isOwn = isDirectory || (isFile && (nlink ?? 1) === 1);
   if (!isOwn || (mode & WRITE_BITS) === 0) return mode;
   await Deno.chmod(path, mode & ~WRITE_BITS);

@@ -45,7 +45,7 @@ export async function prepareSource(
   cancellation.graceful.throwIfAborted();
   if (request.type === "none") return {};
   const target = await guardPath(workspace.base, request.target);
-  const state = await stateOf(target);
+  const state = await readTargetState(target);
   const path = request.target;
   if (state === "populated" && workspace.inContainer && !request.replace) {
     log.info("source", "The source already exists", { path });
@@ -76,7 +76,7 @@ export async function prepareSource(
   }
 }
 
-async function stateOf(target: string): Promise<TargetState> {
+async function readTargetState(target: string): Promise<TargetState> {
   try {
     for await (const _ of Deno.readDir(target)) return "populated";
     return "empty";

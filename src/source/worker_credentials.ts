@@ -33,7 +33,9 @@ export async function checkCredentials(
 ): Promise<void> {
   const configured = env[Variable.vcsAuthDir] || undefined;
   if (configured === undefined) return;
-  const unreadable = await unreadableDirectory(pathOf(configured, workspace));
+  const unreadable = await unreadableDirectory(
+    workspacePath(configured, workspace),
+  );
   if (unreadable === undefined) return;
   const { path, owner } = unreadable;
   log.warn(
@@ -86,7 +88,7 @@ export async function removeCredentials(
     await removeIfEmpty(directory);
   } catch (error) {
     // If this user cannot read them, neither can the job.
-    if (await unreadableDirectory(pathOf(configured, workspace))) return;
+    if (await unreadableDirectory(workspacePath(configured, workspace))) return;
     const causes = error instanceof AggregateError ? error.errors : [error];
     log.warn("source", "Cannot remove the credentials of the source", {
       path: configured,
@@ -132,7 +134,7 @@ async function guardedDirectory(
   if (!isAbsolute(directory)) throw refusal(directory, "it is not absolute");
   const real = await guardPath(
     workspace.base,
-    pathOf(directory, workspace),
+    workspacePath(directory, workspace),
   );
   if (real === await realPath(workspace.base)) {
     throw refusal(directory, "it is the workspace itself");
@@ -140,7 +142,7 @@ async function guardedDirectory(
   return real;
 }
 
-function pathOf(directory: string, workspace: Workspace): string {
+function workspacePath(directory: string, workspace: Workspace): string {
   return jobPathProblem(directory) === undefined
     ? workspace.pathOf(directory)
     : directory;

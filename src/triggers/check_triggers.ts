@@ -149,12 +149,12 @@ function copyTrigger(
       try {
         copy[key] = copyJson(value, truncated(key), { refusesUndefined });
       } catch (error) {
-        report(problemOf(error));
+        report(describeError(error));
       }
     }
     return copy;
   } catch (error) {
-    return void report(problemOf(error));
+    return void report(describeError(error));
   }
 }
 
@@ -169,7 +169,7 @@ function checkItems(
   }
 }
 
-function problemOf(error: unknown): string {
+function describeError(error: unknown): string {
   try {
     return truncated(messageOf(error), 300);
   } catch {

@@ -14,10 +14,9 @@ import type { RetryPolicy } from "../process/retry.ts";
 import type { Masker } from "../secrets/masker.ts";
 import { quote } from "../terminal/text.ts";
 import { guardPath } from "../workspace/guard.ts";
-import type { Workspace } from "../workspace/layout.ts";
+import type { RunIdentity, Workspace } from "../workspace/layout.ts";
 import { claimPath } from "../workspace/owned_paths.ts";
 import { lockRunFile } from "../workspace/run_files.ts";
-import type { RunIdentity } from "../workspace/run_identity.ts";
 import { type CheckedTrigger, triggerError } from "./check_triggers.ts";
 import { maskDefinitions } from "./mask_definitions.ts";
 import type { TriggerQueue } from "./queue.ts";
@@ -159,7 +158,7 @@ async function write(
 ): Promise<FlushedTriggers> {
   const { pending } = queue;
   if (pending.length === 0) return { triggers: [] };
-  const path = await pathOf(runner, options.file);
+  const path = await claimTriggersFile(runner, options.file);
   const { refused } = await writeTriggers(path, pending, {
     ...lockOptions(runner, path, options),
     // Within one run, a second job of the same name is an error.
@@ -169,7 +168,7 @@ async function write(
   queue.remove(pending);
   const triggers = withoutNames(pending, refusedNames(refused));
   runner.logger.debug("triggers", `Wrote "${path}"`, { jobs: triggers.length });
-  return { triggers, path, ...refusalOf(refused) };
+  return { triggers, path, ...describeRefusal(refused) };
 }
 
 async function print(
@@ -183,7 +182,7 @@ async function print(
   );
   triggerNonce(host.env);
   const { pending } = queue;
-  const path = await pathOf(runner, options.file);
+  const path = await claimTriggersFile(runner, options.file);
   if (pending.length === 0 && !await pathExists(path)) return { triggers: [] };
   const lock = lockOptions(runner, path, options);
   // After an earlier failure, the jobs are already in the file.
@@ -210,7 +209,7 @@ async function print(
   queue.remove(pending);
   return {
     triggers: withoutNames(pending, refusedNames(refused)),
-    ...refusalOf(refused),
+    ...describeRefusal(refused),
   };
 }
 
@@ -226,7 +225,7 @@ async function submit(
     queue.pending,
     (trigger) => submissionProblem(trigger, isEventJob),
   );
-  const refusal = refusalOf(refused);
+  const refusal = describeRefusal(refused);
   if (options.isAtomic && refusal.refusal) throw refusal.refusal;
   if (refused.length > 0) queue.remove(refused.map(({ trigger }) => trigger));
   const { pending } = queue;
@@ -274,7 +273,7 @@ async function send(
     if (error.code === "invalid-trigger") throw error;
     throw new RunnerError(
       `${error.message}; refused: ${
-        namesOf(pending)
+        listNames(pending)
       }. The coordinator logs the reason, such as a limit of the execution profile`,
       { code: error.code, cause: error },
     );
@@ -287,7 +286,7 @@ async function send(
   await removeCopy(runner, path, pending, options);
 }
 
-function namesOf(triggers: readonly Trigger[]): string {
+function listNames(triggers: readonly Trigger[]): string {
   const names = triggers.slice(0, MAX_SHOWN).map(({ name }) => quote(name));
   const hidden = triggers.length - names.length;
   return [...names, ...hidden > 0 ? [`${hidden} more`] : []].join(", ");
@@ -304,7 +303,7 @@ async function writeCopy(
   options: FlushTriggersOptions,
 ): Promise<string | undefined> {
   try {
-    const path = await pathOf(runner, options.file);
+    const path = await claimTriggersFile(runner, options.file);
     await writeTriggers(path, pending, {
       ...lockOptions(runner, path, options),
       replaces: true,
@@ -332,7 +331,10 @@ async function removeCopy(
     .catch((error) => runner.logger.warn("triggers", messageOf(error)));
 }
 
-async function pathOf(runner: TriggerContext, file: string): Promise<string> {
+async function claimTriggersFile(
+  runner: TriggerContext,
+  file: string,
+): Promise<string> {
   const { workspace } = runner;
   await Deno.mkdir(workspace.base, { recursive: true });
   const path = await guardPath(workspace.base, workspace.pathOf(file));
@@ -354,7 +356,7 @@ function refusedNames(refused: readonly RefusedTrigger[]): string[] {
   return refused.map(({ trigger }) => trigger.name);
 }
 
-function refusalOf(
+function describeRefusal(
   refused: readonly RefusedTrigger[],
 ): Pick<FlushedTriggers, "refusal"> {
   return refused.length === 0 ? {} : { refusal: triggerError(refused) };

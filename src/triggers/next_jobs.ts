@@ -47,17 +47,17 @@ export function nextJobsText(
     .filter(({ dependsOn = [] }) =>
       dependsOn.every((name) => completed.has(name))
     )
-    .map((job) => commandOf(job, workflowFile))
+    .map((job) => jobCommandText(job, workflowFile))
     .filter((command) => command !== undefined);
   return [
     "📋 Next jobs to run:",
-    ...jobs.flatMap((job) => linesOf(job, completed)),
-    ...headingFor(commands.length),
+    ...jobs.flatMap((job) => describeJob(job, completed)),
+    ...commandsHeading(commands.length),
     ...commands.map((command) => `  $ ${command}`),
   ].join("\n");
 }
 
-function linesOf(job: NextJob, completed: ReadonlySet<string>): string[] {
+function describeJob(job: NextJob, completed: ReadonlySet<string>): string[] {
   const { name, dependsOn = [], reason } = job;
   const missing = dependsOn.filter((dependency) => !completed.has(dependency));
   const state = missing.length === 0
@@ -71,12 +71,12 @@ function linesOf(job: NextJob, completed: ReadonlySet<string>): string[] {
   return lines;
 }
 
-function headingFor(commandCount: number): string[] {
+function commandsHeading(commandCount: number): string[] {
   if (commandCount === 0) return [];
   return ["", `Run the next ${commandCount === 1 ? "job" : "jobs"}:`];
 }
 
-function commandOf(
+function jobCommandText(
   { name, jobCommand }: NextJob,
   workflowFile: string | undefined,
 ): string | undefined {

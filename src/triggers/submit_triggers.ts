@@ -86,7 +86,7 @@ export async function submitTriggers(
     jobId,
     body,
     wasSent: options.wasSent,
-    startsAtOnce: jobsOf(document).some(({ depends_on, condition }) =>
+    startsAtOnce: listJobs(document).some(({ depends_on, condition }) =>
       depends_on.length === 0 && condition !== "any_failed"
     ),
   });
@@ -109,7 +109,9 @@ export function isRefusal(
   if (error.code === "invalid-trigger") return true;
   const { status = 0 } = error instanceof CoordinatorError ? error : {};
   if (status === 403) {
-    return jobsOf(document).some((job) => job.source_url || job.ci_source_url);
+    return listJobs(document).some((job) =>
+      job.source_url || job.ci_source_url
+    );
   }
   // It already has the document, and would ignore it.
   if (status === 201) return true;
@@ -117,7 +119,7 @@ export function isRefusal(
     !isTransientStatus(status);
 }
 
-function jobsOf(
+function listJobs(
   { jobs = [], workflows = [] }: SubmittableDocument,
 ): SubmittableJob[] {
   return [...jobs, ...workflows.flatMap((workflow) => workflow.jobs)];

@@ -161,7 +161,9 @@ export function orderTriggers(
   }
   const sound = triggers.filter((trigger) => !problems.has(trigger));
   // Dependents of an excluded trigger never become ready.
-  const ordered = topologicalOrder(graphOf(sound)).map((node) => sound[node]);
+  const ordered = topologicalOrder(linkTriggers(sound)).map((node) =>
+    sound[node]
+  );
   const isOrdered = new Set(ordered);
   const waiting = sound.filter((trigger) => !isOrdered.has(trigger));
   for (const cycle of cyclesIn(waiting)) {
@@ -171,7 +173,7 @@ export function orderTriggers(
   return {
     ordered,
     refused: triggers.filter((trigger) => !isOrdered.has(trigger))
-      .flatMap((trigger) => refusalsOf(trigger, problems, names)),
+      .flatMap((trigger) => findRefusals(trigger, problems, names)),
   };
 }
 
@@ -191,7 +193,7 @@ export function sortTriggers(
   return ordered;
 }
 
-function graphOf(triggers: readonly CheckedTrigger[]): Graph {
+function linkTriggers(triggers: readonly CheckedTrigger[]): Graph {
   return linkNodes(
     triggers.map(({ name, dependsOn = [] }) => ({ group: name, dependsOn })),
   );
@@ -249,7 +251,7 @@ function cyclesIn(waiting: readonly CheckedTrigger[]): CheckedTrigger[][] {
   return cycles;
 }
 
-function refusalsOf(
+function findRefusals(
   trigger: CheckedTrigger,
   problems: ProblemsByTrigger,
   ordered: ReadonlySet<string>,

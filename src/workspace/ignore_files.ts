@@ -174,13 +174,13 @@ function namesIn(directory: string): string[] {
 }
 
 function isInRepository(directory: string): boolean {
-  for (let path = directory; path !== ""; path = parentOf(path)) {
+  for (let path = directory; path !== ""; path = parentDirectory(path)) {
     if (pathExistsSync(`${path}/.git`)) return true;
   }
   return false;
 }
 
-function parentOf(path: string): string {
+function parentDirectory(path: string): string {
   return path.slice(0, path.lastIndexOf("/"));
 }
 

@@ -174,7 +174,7 @@ async function acquire(
     const holder = readHolder(file);
     file.close();
     if (isAncestor(holder, inherited)) return { ancestor: holder?.id };
-    const reason = reasonOf(holder);
+    const reason = describeHolder(holder);
     if (!wait) throw busy(workspace, reason);
     if (!isWaiting) onWait(`Waiting for "${workspace.base}": ${reason}`);
     await pause(PAUSE_MS, signal);
@@ -237,7 +237,7 @@ function heldByOther(ids: readonly string[]): WorkspaceLock {
   };
 }
 
-function reasonOf(holder: Holder | undefined): string {
+function describeHolder(holder: Holder | undefined): string {
   if (holder === undefined) return "another process holds its lock";
   const { pid, command, since } = holder;
   return `process ${pid} (${command}) has held its lock since ${since}`;

@@ -37,12 +37,12 @@ const MAX_TRIES = 100;
 export async function ownDirectory(workspace: Workspace): Promise<string> {
   const base = await realPath(workspace.base);
   const path = `${base}/${OWN_DIRECTORY}`;
-  const info = await infoOf(path);
+  const info = await lstatOwnFile(path);
   if (info === undefined || info.isDirectory) return path;
   if (info.isSymlink) {
     const inside = await guardPath(base, path).catch(() => undefined);
     if (inside !== undefined && inside !== base) {
-      const target = await infoOf(inside);
+      const target = await lstatOwnFile(inside);
       if (target === undefined || target.isDirectory) return inside;
     }
   }
@@ -110,11 +110,11 @@ export async function writeOwnFile(
 ): Promise<void> {
   const path = `${await makeOwnDirectory(workspace)}/${name}`;
   // A file cannot be renamed to the path of a directory.
-  if ((await infoOf(path))?.isDirectory) await removeTree(path);
+  if ((await lstatOwnFile(path))?.isDirectory) await removeTree(path);
   await writeAtomic(path, text, { mode: 0o600 });
 }
 
-async function infoOf(path: string): Promise<Deno.FileInfo | undefined> {
+async function lstatOwnFile(path: string): Promise<Deno.FileInfo | undefined> {
   try {
     return await Deno.lstat(path);
   } catch (cause) {

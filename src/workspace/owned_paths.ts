@@ -53,7 +53,7 @@ export async function claimPath(
   workspace: Workspace,
   path: string,
 ): Promise<void> {
-  const entry = await entryOf(workspace, path);
+  const entry = await toEntry(workspace, path);
   if (!isRecordable(entry)) {
     throw new RunnerError(
       `Cannot use "${path}": it contains the runner's own files`,
@@ -77,7 +77,7 @@ export async function releasePath(
   workspace: Workspace,
   path: string,
 ): Promise<void> {
-  const entry = await entryOf(workspace, path);
+  const entry = await toEntry(workspace, path);
   using _ = await lockDirectory(await ownDirectory(workspace));
   const entries = await readOwnedPaths(workspace);
   if (!entries.includes(entry)) return;
@@ -114,7 +114,7 @@ export async function ownsPath(
   workspace: Workspace,
   path: string,
 ): Promise<boolean> {
-  const entry = await entryOf(workspace, path);
+  const entry = await toEntry(workspace, path);
   return (await readOwnedPaths(workspace)).includes(entry);
 }
 
@@ -186,7 +186,7 @@ async function write(
   known.set(workspace, entries);
 }
 
-async function entryOf(workspace: Workspace, path: string): Promise<string> {
+async function toEntry(workspace: Workspace, path: string): Promise<string> {
   return relative(
     await realPath(workspace.base),
     await guardPath(workspace.base, path),

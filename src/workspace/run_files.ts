@@ -22,7 +22,7 @@ import { pathExists } from "../fs/files.ts";
 import { lockDirectory } from "../fs/file_lock.ts";
 import { isInside } from "../job_path.ts";
 import { realParent, realPath } from "./guard.ts";
-import type { Workspace } from "./layout.ts";
+import { isProcessAlive, type RunIdentity, type Workspace } from "./layout.ts";
 import { isWorkspaceLocked } from "./lock.ts";
 import {
   ownDirectory,
@@ -31,7 +31,6 @@ import {
   writeOwnFile,
 } from "./own_directory.ts";
 import { removeTree } from "./remove.ts";
-import { isProcessAlive, type RunIdentity } from "./run_identity.ts";
 
 /** Maximum size of the record, in bytes. */
 const MAX_BYTES = 64 * 1024;

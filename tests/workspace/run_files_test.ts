@@ -1,12 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { openWorkspace, type Workspace } from "../../src/workspace/layout.ts";
-import { beginRun, lockRunFile } from "../../src/workspace/run_files.ts";
 import {
   isProcessAlive,
+  openWorkspace,
   type RunIdentity,
   runIdentity,
-} from "../../src/workspace/run_identity.ts";
+  type Workspace,
+} from "../../src/workspace/layout.ts";
+import { beginRun, lockRunFile } from "../../src/workspace/run_files.ts";
 import {
   exists,
   makeFiles,
@@ -165,7 +166,7 @@ describe("runIdentity()", () => {
       assertEquals(isProcessAlive(other.join(".")), false);
     }
     const script = new URL(
-      "../../src/workspace/run_identity.ts",
+      "../../src/workspace/layout.ts",
       import.meta.url,
     );
     const code = `import { runIdentity } from "${script}";

@@ -204,7 +204,7 @@ async function writeDefinitions(
   );
   const entries = listed.split("\0").filter((entry) => entry !== "");
   for (const entry of entries) {
-    const problem = problemOf(entry);
+    const problem = entryProblem(entry);
     if (problem !== undefined) throw sourceError(action, problem);
   }
   // The index of the repository belongs to the job, so this uses a separate
@@ -243,7 +243,7 @@ async function createEmptyDefinitions(directory: string): Promise<void> {
   await Deno.mkdir(`${directory}/${OWN_DIRECTORY}`, { recursive: true });
 }
 
-function problemOf(entry: string): string | undefined {
+function entryProblem(entry: string): string | undefined {
   const [, mode, , path = entry] = ENTRY.exec(entry) ?? [];
   const isInside = path.startsWith(`${OWN_DIRECTORY}/`) &&
     !path.split("/").includes("..");

@@ -310,7 +310,7 @@ async function checkOut(
 ): Promise<string> {
   const { git, url, gitDirectory } = repository;
   const { id, ref = "HEAD", sparsePaths, lfs, retry } = request;
-  const branch = branchOf(request);
+  const branch = branchToCheckOut(request);
   const action = `check out "${ref}" of "${url.shown}"`;
   // In a partial clone, git fetches missing files now.
   const run = async (
@@ -355,7 +355,7 @@ async function checkOut(
 /**
  * Returns the branch to check out. Git rejects some names that servers accept.
  */
-function branchOf({ name }: FoundCommit): string | undefined {
+function branchToCheckOut({ name }: FoundCommit): string | undefined {
   const [, branch] = /^refs\/heads\/(.+)$/.exec(name ?? "") ?? [];
   return branch === undefined || /^(?:-.*|@|HEAD)$/.test(branch)
     ? undefined

@@ -127,7 +127,7 @@ const named: Schema<readonly JobEntry[]> = {
       const content = one.isNull ? undefined : namedEntry.parse(one);
       return content === undefined
         ? []
-        : [entryOf(name, one, { ...content, name })];
+        : [toJobEntry(name, one, { ...content, name })];
     });
   },
 };
@@ -142,7 +142,7 @@ const listed: Schema<readonly JobEntry[]> = {
     const contents = list(listedEntry, { minimum: 1 }).parse(node);
     if (contents?.length !== node.items?.length) return [];
     return contents?.map((content, at) =>
-      entryOf(content.name ?? "", node.items![at], content)
+      toJobEntry(content.name ?? "", node.items![at], content)
     );
   },
 };
@@ -156,7 +156,7 @@ const jobs: Schema<readonly JobEntry[]> = byShape(
   },
 );
 
-function entryOf(
+function toJobEntry(
   name: string,
   node: DocumentNode,
   entry: EntryContent,

@@ -62,13 +62,13 @@ const events: Schema<readonly EventType[]> = {
     (node.items ?? [node]).flatMap((one) =>
       (eventTexts.parse(one) ?? []).flatMap((text) =>
         (node.items ? [text] : text.split(",")).flatMap((name) =>
-          eventOf(name.trim(), one)
+          parseEvent(name.trim(), one)
         )
       )
     ),
 };
 
-function eventOf(name: string, node: DocumentNode): EventType[] {
+function parseEvent(name: string, node: DocumentNode): EventType[] {
   const event = EVENT_TYPES.find((type) => type === name);
   if (event !== undefined) return [event];
   if (name === "") return [];

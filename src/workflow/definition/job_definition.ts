@@ -334,12 +334,12 @@ export function checkJob(node: DocumentNode, job: JobBody): void {
     const path = job[property];
     const problem = path?.startsWith("/") ? jobPathProblem(path) : undefined;
     if (problem === undefined) continue;
-    placeOf(node, key).report(problem);
+    findPlace(node, key).report(problem);
   }
 }
 
 /** Falls back to the whole entry if the key comes from another file. */
-function placeOf(node: DocumentNode, key: string): DocumentNode {
+function findPlace(node: DocumentNode, key: string): DocumentNode {
   const entries = new Map(node.entries);
   const nested = new Map(entries.get("job")?.entries);
   return nested.get(key) ?? entries.get(key) ?? node;

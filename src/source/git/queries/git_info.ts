@@ -44,7 +44,7 @@ const NOTHING: GitInfo = {
 /** Implements {@linkcode Git.info}. */
 export async function gitInfo(options: GitQueryOptions = {}): Promise<GitInfo> {
   try {
-    return await infoOf(options);
+    return await readInfo(options);
   } catch (error) {
     if (!(error instanceof RunnerError) || isMissing(error)) throw error;
     return NOTHING;
@@ -76,10 +76,10 @@ export async function checkedOut(
   options: GitQueryOptions,
 ): Promise<CheckedOut> {
   using query = await openQuery(options);
-  return await refsOf(query);
+  return await readRefs(query);
 }
 
-async function refsOf(query: GitQuery): Promise<CheckedOut> {
+async function readRefs(query: GitQuery): Promise<CheckedOut> {
   const answer = async (...args: string[]) => {
     const { exitCode, stdout } = await query.git(...args);
     return exitCode === 0 ? stdout.trimEnd() : null;
@@ -97,10 +97,10 @@ async function refsOf(query: GitQuery): Promise<CheckedOut> {
   };
 }
 
-async function infoOf(options: GitQueryOptions): Promise<GitInfo> {
+async function readInfo(options: GitQueryOptions): Promise<GitInfo> {
   using query = await openQuery(options);
   const [{ branch, commit, tags }, isClean] = await Promise.all([
-    refsOf(query),
+    readRefs(query),
     isCleanTree(query, options),
   ]);
   const url = query.settings.findLast(([key]) => key === "remote.origin.url");

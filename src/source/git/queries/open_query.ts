@@ -149,7 +149,7 @@ export async function openQuery(options: GitQueryOptions): Promise<GitQuery> {
     privatePath,
     extensions,
     settings,
-    remotes: remotesOf(entries),
+    remotes: listRemotes(entries),
     git: (...args) => git(args),
     gitWithin: (timeoutMs, ...args) => git(args, timeoutMs),
     [Symbol.dispose]: () => disposable.dispose(),
@@ -188,7 +188,7 @@ export async function resolveRevision(
   );
 }
 
-function remotesOf(entries: readonly ConfigEntry[]): string[] {
+function listRemotes(entries: readonly ConfigEntry[]): string[] {
   const names = entries.map(([key]) => /^remote\.(.+)\.[^.]+$/s.exec(key)?.[1]);
   return [...new Set(names)].filter((name) => name !== undefined).sort();
 }
