@@ -1,5 +1,4 @@
 import type { Environment } from "../environment/variables.ts";
-import { lstatIfThereSync } from "../fs/files.ts";
 import {
   privateDirectories,
   privateDirectory,
@@ -83,12 +82,13 @@ function sharedDirectory(
   { attemptsPath, workspace, readOnly }: OpenAttemptFilesOptions,
 ): AttemptFiles & Disposable {
   const id = crypto.getRandomValues(new Uint8Array(16)).toHex();
-  const outputPath = `${attemptsPath}/output-${id}`;
+  const name = `output-${id}`;
+  const outputPath = `${attemptsPath}/${name}`;
   let isMissing = false;
   return {
     outputPath,
     async readOutputs({ haveEnded = false } = {}) {
-      isMissing = haveEnded && lstatIfThereSync(outputPath) === undefined;
+      isMissing = haveEnded && !hasFile(attemptsPath, name);
       return isMissing ? {} : await readOutputs(outputPath);
     },
     temporaryPlace: { env: { TMPDIR: attemptsPath }, workspace },
@@ -97,6 +97,18 @@ function sharedDirectory(
       if (!isMissing) removeSync(outputPath);
     },
   };
+}
+
+/**
+ * Checks whether a file exists. Most steps leave none, and the directory contains
+ * only files of running steps, so listing it takes less time than the error for
+ * a missing file.
+ */
+function hasFile(directory: string, name: string): boolean {
+  for (const file of Deno.readDirSync(directory)) {
+    if (file.name === name) return true;
+  }
+  return false;
 }
 
 /** Removes what a step has left at the path of a file. */
