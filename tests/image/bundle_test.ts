@@ -11,6 +11,9 @@ const COMPILED_EARLY = /\brunJob=\(async function\(/;
 
 const NOT_ASCII = /[^\0-\x7f]/;
 
+/** A file that only exports parts of another one. */
+const FACADE = /^export\{[^{}]*\}from"[^"]+";\s*$/;
+
 Deno.test("image/bundle.ts makes a program of ASCII files that compiles early what jobs call", async () => {
   const directory = await Deno.makeTempDir();
   await using stack = new AsyncDisposableStack();
@@ -28,6 +31,7 @@ Deno.test("image/bundle.ts makes a program of ASCII files that compiles early wh
   for (const { name } of files) {
     const code = await Deno.readTextFile(`${bundle}/${name}`);
     assert(!NOT_ASCII.test(code), name);
+    assert(!FACADE.test(code), name);
   }
 
   const start = ["run", "--quiet", "--no-config", "-A", `${bundle}/cli.js`];
@@ -36,12 +40,17 @@ Deno.test("image/bundle.ts makes a program of ASCII files that compiles early wh
   await Deno.writeTextFile(
     `${directory}/job.json`,
     JSON.stringify({
-      steps: [{ name: "one", run: "echo built" }, { name: "two", run: "true" }],
+      steps: [{ name: "one", run: "echo built", cache: { inputs: "*.json" } }, {
+        name: "two",
+        run: "true",
+      }],
     }),
   );
-  const steps = await deno(directory, [...start, "run"]);
-  assertEquals(steps.stdout, "one | built\n");
-  assertStringIncludes(steps.stderr, "✓ one");
+  for (const outcome of ["success", "cached"]) {
+    const steps = await deno(directory, [...start, "run"]);
+    assertEquals(steps.stdout, "one | built\n");
+    assertStringIncludes(steps.stderr, `✓ one  ${outcome}`);
+  }
 });
 
 async function deno(cwd: string, args: readonly string[]) {
@@ -52,6 +61,7 @@ async function deno(cwd: string, args: readonly string[]) {
       ...pickVariables(["PATH", ...NETWORK]),
       ...cacheVariables(),
       REACTORCIDE_IN_CONTAINER: "false",
+      XDG_CACHE_HOME: `${cwd}/cache`,
     },
     clearEnv: true,
   }).output();
