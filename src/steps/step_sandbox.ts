@@ -131,8 +131,10 @@ export async function sandboxLimits(
     : [...own, step.workspace.base];
   const devices = resolvedOnce(DEVICES);
   const system = read === true ? NOTHING : systemPaths(step.env);
-  const others = resolve([...readable, ...step.needed]);
-  const written = resolve(writable);
+  // Most of what it reads, it may also write to.
+  const known = new Map<string, string | undefined>();
+  const others = resolve([...readable, ...step.needed], known);
+  const written = resolve(writable, known);
   return {
     read: topmost(
       [others, written, system, devices].flatMap(({ real }) => real),
@@ -234,12 +236,22 @@ function resolvedOnce(paths: readonly string[]): ResolvedPaths {
   return known;
 }
 
-/** Resolves links, and drops paths that do not exist. */
-function resolve(paths: readonly string[]): ResolvedPaths {
+/**
+ * Resolves links, and drops paths that do not exist.
+ *
+ * @param known Paths that were resolved; receives the given ones.
+ */
+function resolve(
+  paths: readonly string[],
+  known = new Map<string, string | undefined>(),
+): ResolvedPaths {
   const real: string[] = [];
   const links: Link[] = [];
   for (const path of new Set(paths)) {
-    const resolved = orMissing(() => Deno.realPathSync(path));
+    const resolved = known.has(path)
+      ? known.get(path)
+      : orMissing(() => Deno.realPathSync(path));
+    known.set(path, resolved);
     if (resolved === undefined) continue;
     real.push(resolved);
     if (resolved !== path) links.push(...linksOn(path));

@@ -15,13 +15,12 @@
 # Without ! and ?, nothing is restricted. mounts.pl and program.pl have more letters.
 
 my ($is_strict, $filter, $ruleset, @rights);
-my @words = @ARGV;
 # syscall needs strings in variables. How openat2 opens paths: without links in them.
 my ($none, $how) = ("", pack "Q3", 0x280000, 0, 6);
 
 # Applies the words up to the next one that starts with "-".
 sub prepare_confinement {
-  while (my ($kind, $access, $value) = unpack "aaa*", shift @words) {
+  while (my ($kind, $access, $value) = unpack "aaa*", shift @ARGV) {
     if ($kind eq "p") { allow($value, $access) }
     elsif ($kind eq "f") { $filter = pack "H*", $value }
     elsif ($kind =~ /[!?]/) { create_ruleset($kind eq "!") }
@@ -42,7 +41,7 @@ sub confine {
 # restricted.
 sub start {
   syscall 436, 3, 0xFFFFFFFF, 4 if defined $ruleset;
-  exec { $words[0] } @words;
+  exec { $ARGV[0] } @ARGV;
   exit 127;
 }
 

@@ -24,7 +24,7 @@ sub apply_word {
   my ($kind, $access, $path) = @_;
   my $at = ".$path";
   if ($kind eq "d") { mkdir $at, 0755 }
-  elsif ($kind eq "l") { symlink shift @words, $at }
+  elsif ($kind eq "l") { symlink shift @ARGV, $at }
   elsif ($kind =~ /[rb]/i) {
     my $file = open_path($path);
     return if is_skipped($file);
@@ -36,7 +36,7 @@ sub apply_word {
     attach($mount, $path);
   }
   elsif ($kind eq "m") {
-    my ($type, $flags, $options) = splice @words, 0, 3;
+    my ($type, $flags, $options) = splice @ARGV, 0, 3;
     syscall(SYS_MOUNT, $type, $at, $type, 0 + $flags, $options) == 0 or fail($path);
     allow($at, $access);
   }

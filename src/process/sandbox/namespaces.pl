@@ -6,7 +6,7 @@
 # (wait_for_output.pl); words for prepare_confinement; "-"; words for a process in the
 # namespaces, such as those about /proc; "--"; the command.
 
-my ($namespaces, $wait_for_output) = splice @words, 0, 2;
+my ($namespaces, $wait_for_output) = splice @ARGV, 0, 2;
 restore_environment();
 # Signals are for the command, not for the processes around it.
 my ($signals, $mask, $root) = (pack("Q", 0x4007), "\0" x 8, "/");
