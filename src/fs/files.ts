@@ -1,3 +1,5 @@
+import { osReason, RunnerError } from "../errors.ts";
+
 /** Size of the chunks in which files are read, in bytes. */
 const CHUNK_BYTES = 256 * 1024;
 
@@ -136,4 +138,20 @@ export async function sha256Hex(
 /** Checks whether a value is a SHA-256 in lowercase hexadecimal digits. */
 export function isSha256(value: unknown): value is string {
   return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+}
+
+/**
+ * Creates a directory and its parents, unless they exist.
+ *
+ * @throws {RunnerError} `workspace` if that fails.
+ */
+export async function createDirectory(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+  } catch (cause) {
+    throw new RunnerError(`Cannot create "${path}": ${osReason(cause)}`, {
+      code: "workspace",
+      cause,
+    });
+  }
 }

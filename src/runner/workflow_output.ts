@@ -1,5 +1,6 @@
 import { Variable } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
+import { createDirectory } from "../fs/files.ts";
 import { publishedResult, resultKey } from "../state/job_outcome.ts";
 import {
   type WorkflowEntry,
@@ -15,7 +16,8 @@ import type { RunnerContext } from "./runner_context.ts";
  *
  * @param entry Variable or output.
  * @throws {TypeError} If the key is empty or the value is not plain JSON data.
- * @throws {RunnerError} `output-failed`, if it cannot be written.
+ * @throws {RunnerError} `output-failed` or, for its directory, `workspace`, if it
+ * cannot be written.
  */
 export async function setOutput(
   runner: RunnerContext,
@@ -27,7 +29,7 @@ export async function setOutput(
     logger.warn("workflow", `A worker reads ${OUTPUT_FILE}, not "${path}"`);
   }
   if (!workspace.inContainer) {
-    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+    await createDirectory(path.slice(0, path.lastIndexOf("/")));
   }
   if (entry.kind === "outputs") warnOfFanOut(runner, entry.key);
   await writeOutput(path, entry, {

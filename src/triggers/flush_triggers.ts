@@ -5,7 +5,7 @@ import {
   startedByEvent,
 } from "../coordinator/access.ts";
 import { messageOf, RunnerError } from "../errors.ts";
-import { pathExists } from "../fs/files.ts";
+import { createDirectory, pathExists } from "../fs/files.ts";
 import type { Host } from "../host.ts";
 import type { OptionValue } from "../options/options.ts";
 import type { Logger } from "../output/logger.ts";
@@ -336,7 +336,7 @@ async function claimTriggersFile(
   file: string,
 ): Promise<string> {
   const { workspace } = runner;
-  await Deno.mkdir(workspace.base, { recursive: true });
+  await createDirectory(workspace.base);
   const path = await guardPath(workspace.base, workspace.pathOf(file));
   if (!workspace.inContainer) await claimPath(workspace, path);
   return path;

@@ -211,3 +211,32 @@ describe("runnerlib checkout, copy and cleanup", () => {
     }
   });
 });
+
+Deno.test({
+  name: "commands name a directory that they cannot create",
+  // Not even root can create a directory in /proc, which other systems lack.
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "job.yaml": "name: deploy\ncommand: ./deploy.sh\n",
+      ".reactorcide/workflows/ci.yaml":
+        "name: ci\non: { events: push }\njobs: { a: { command: x } }\n",
+    });
+    for (
+      const args of [
+        ["output", "set", "a=b"],
+        ["trigger", `${path}/job.yaml`],
+        [
+          ...["eval", "--event-type", "push", "--branch", "main"],
+          ...["--ci-source-dir", path, "--source-dir", path],
+        ],
+      ]
+    ) {
+      const { code, stderr } = await runMain(args, { cwd: "/proc" });
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, 'error: Cannot create "/proc/job": ');
+    }
+  },
+});

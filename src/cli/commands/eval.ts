@@ -1,6 +1,7 @@
 import { readOptions } from "../../config/load_config.ts";
 import { isCoordinatorConfigured } from "../../coordinator/access.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
+import { createDirectory } from "../../fs/files.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 import { isInside } from "../../job_path.ts";
 import { defaultOf } from "../../options/options.ts";
@@ -237,9 +238,7 @@ async function submit(
     context,
     typeof given === "string" ? given : defaultOf("triggers_file"),
   );
-  await Deno.mkdir(path.slice(0, path.lastIndexOf("/")) || "/", {
-    recursive: true,
-  });
+  await createDirectory(path.slice(0, path.lastIndexOf("/")) || "/");
   await writeAtomic(path, `${JSON.stringify(document)}\n`);
   for (const line of linesOf(document)) logger.info("eval", line);
   if (!isCoordinatorConfigured(host.env)) return;

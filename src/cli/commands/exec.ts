@@ -1,7 +1,8 @@
 import { commandText } from "../../command_text.ts";
 import { readOptions } from "../../config/load_config.ts";
 import { Variable } from "../../environment/variables.ts";
-import { osReason, PERMISSION_TEXT, RunnerError } from "../../errors.ts";
+import { PERMISSION_TEXT } from "../../errors.ts";
+import { createDirectory } from "../../fs/files.ts";
 import { temporaryDirectory } from "../../fs/temporary_directory.ts";
 import { pump } from "../../output/pump.ts";
 import {
@@ -133,14 +134,7 @@ async function maskedOutput(runner: RunnerContext): Promise<
 
 /** Creates the directory of the workspace; it is removed if it stays empty. */
 async function createWorkspace(base: string): Promise<AsyncDisposable> {
-  try {
-    await Deno.mkdir(base, { recursive: true });
-  } catch (cause) {
-    throw new RunnerError(`Cannot create "${base}": ${osReason(cause)}`, {
-      code: "workspace",
-      cause,
-    });
-  }
+  await createDirectory(base);
   return {
     async [Symbol.asyncDispose]() {
       await removeIfEmpty(base);
