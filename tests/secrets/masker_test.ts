@@ -292,6 +292,45 @@ Deno.test("Masker finds each of 3,000 secrets of all lengths", () => {
   }
 });
 
+Deno.test("Masker finds each of 1,500 secrets in a long text", () => {
+  const random = new Random();
+  const secrets = Array.from(
+    { length: 1_500 },
+    () =>
+      random.text(8 + random.below(60), "abcdefghijklmnopqrstuvwxyz0123456789"),
+  );
+  const gaps = secrets.map(() => "-".repeat(1 + random.below(40)));
+  const masker = maskerOf(...secrets);
+  assertEquals(
+    masker.maskText(secrets.map((secret, at) => secret + gaps[at]).join("")),
+    gaps.map((gap) => `[REDACTED]${gap}`).join(""),
+    `seed ${random.seed}`,
+  );
+});
+
+Deno.test("Masker finds secrets of each length in a long text, wherever they stand", () => {
+  const random = new Random();
+  const block = 64 * 1024;
+  for (let length = 4; length < 40; length++) {
+    const secret = random.text(length, "abcdefghijklmnopqrstuvwxyz");
+    const masker = maskerOf(secret);
+    const starts = Array.from({ length: 20 }, (_, at) => 101 * at);
+    starts.push(block - 1 - random.below(length), 2 * block - length);
+    let text = "";
+    let expected = "";
+    for (const start of starts) {
+      const gap = "-".repeat(start - text.length);
+      text += gap + secret;
+      expected += `${gap}[REDACTED]`;
+    }
+    assertEquals(
+      masker.maskText(`${text}-`),
+      `${expected}-`,
+      `seed ${random.seed}, length ${length}`,
+    );
+  }
+});
+
 Deno.test("Masker finds secrets of each length wherever they stand", () => {
   const random = new Random();
   const letters = "abcdefghijklmnopqrstuvwxyz";
