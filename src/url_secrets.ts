@@ -45,6 +45,9 @@ const URL_IN_TEXT: RegExp =
 const ORACLE_IN_TEXT: RegExp =
   /\bjdbc:oracle:\w+:[^\s"'<>`@]*\/[^\s"'<>`]*@[^\s"'<>`]*/gi;
 
+/** A name of a data source, as drivers of Go for MySQL take it. */
+const DATA_SOURCE = /^\s*[^\s:@/]*:(\S+)@\w*\([^()\s]*\)\//;
+
 /** Query parameters, also without the scheme of a URL. */
 const PARAMETER = /([?&])([\w.-]{1,64})=([^&;\s"'`<>#]+)/g;
 
@@ -109,8 +112,18 @@ export function secretsInText(text: string): string[] {
     .filter(([, start, name, value]) =>
       !"?&".includes(start) || isNamedSecret(name, value)
     ).map((match) => match[3].replace(/^(["'])(.*)\1$/, "$2"));
-  const secrets = [...urls.flatMap(secretsInUrl), ...values];
+  const secrets = [
+    ...urls.flatMap(secretsInUrl),
+    ...dataSourcePassword(text) ?? [],
+    ...values,
+  ];
   return [...new Set(secrets)].filter(isWorthMasking);
+}
+
+/** Returns the password in the name of a data source: `me:password@tcp(host)/db`. */
+export function dataSourcePassword(text: string): [string] | undefined {
+  const password = DATA_SOURCE.exec(text)?.[1];
+  return password === undefined ? undefined : [password];
 }
 
 /**

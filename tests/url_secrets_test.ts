@@ -183,6 +183,7 @@ describe("secretsInText()", () => {
       "jdbc:oracle:thin:me/s3cr3t-pass@host:1521:db",
       "Password=s3cr3t-pass",
       "callback?token=s3cr3t-pass",
+      "me:s3cr3t-pass@tcp(db.example.com:3306)/app?parseTime=true",
     ];
     for (const text of texts) {
       assertEquals(secretsInText(text), ["s3cr3t-pass"], text);

@@ -18,7 +18,7 @@
  *
  * How it works:
  *
- * 1. If a secret is a document, its parts are extracted (`secret_parts.ts`). The
+ * 1. If a secret is a document, its parts are extracted. The
  *    secret and its parts become needles in each form that cannot be decoded in a
  *    text: as they are, in base64, base32 and hexadecimal digits (`forms.ts`), and
  *    quoted in ways that leave no trace (`quoted_forms.ts`).
@@ -49,11 +49,10 @@
  */
 
 import { decodeText } from "../bytes.ts";
-import { generateForms } from "./mask/forms.ts";
+import { generateForms, secretParts } from "./mask/forms.ts";
 import { MIN_NEEDLE_BYTES, NeedleSet } from "./mask/needle_set.ts";
 import { isOrdinary, Ranges, WholeWords } from "./mask/ranges.ts";
 import { type MaskRules, MaskStream } from "./mask/mask_stream.ts";
-import { secretParts } from "./mask/secret_parts.ts";
 
 const encoder = new TextEncoder();
 /**

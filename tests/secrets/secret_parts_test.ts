@@ -73,6 +73,11 @@ const DOCUMENTS: Record<string, [string, secret: string[], plain: string[]]> = {
     ["S3cr3t!pass"],
     ["somebody", "db.example.com", "Encrypt"],
   ],
+  "the name of a data source": [
+    "somebody:p@ss/w0rd@tcp(db.example.com:3306)/app",
+    ["p@ss/w0rd"],
+    ["somebody", "db.example.com"],
+  ],
   "options of a connection": [
     "host=db.example.com user=somebody password=s3cr3tpw dbname=application",
     ["s3cr3tpw"],
