@@ -318,6 +318,18 @@ const NESTED: Encoder[] = [
   (text, random) => some(text, random, encodeURIComponent),
 ];
 
+Deno.test("Masker decodes base64 and hexadecimal digits that were encoded up to four times", () => {
+  const masker = maskerOf("s3cr3t-t0k3n-0f-t0day");
+  for (const encode of [btoa, (text: string) => bytesHex(bytesOf(text))]) {
+    let text = "s3cr3t-t0k3n-0f-t0day";
+    for (let layers = 1; layers <= 4; layers++) {
+      text = encode(text);
+      const shown = masker.maskText(`a ${text} b`);
+      assert(shown.includes("[REDACTED]"), `${layers} layers: ${shown}`);
+    }
+  }
+});
+
 Deno.test("Masker decodes what was encoded several times as a naive model does, on random secrets and cuts", () => {
   const random = new Random();
   for (let round = 0; round < maskRounds(100); round++) {
