@@ -25,8 +25,8 @@
  * 2. Each stream is masked one window at a time (`mask_stream.ts`).
  * 3. A window is searched for all needles at once, by a few of its words
  *    (`needle_set.ts`, `needle_pool.ts`, `word_index.ts`), which are looked up in
- *    WebAssembly (`scanner.ts`), or by hashes if the needles are too many or too much
- *    alike (`needle_flood.ts`).
+ *    WebAssembly (`scanner.ts`), or by hashes if there are too many needles or they
+ *    are too similar (`needle_flood.ts`).
  * 4. One scan of the window finds everything that may hide a needle: escapes, line
  *    breaks, sequences of numbers, rows of hex dumps, and letters and digits that
  *    may be base64 or hexadecimal digits (`scanner.ts`, `marks.ts`). Line breaks and
