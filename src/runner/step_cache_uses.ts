@@ -10,9 +10,9 @@ import {
 import { expandKey } from "../cache/key_template.ts";
 import {
   checkNamespaces,
+  openStore,
   untrustedNamespace,
-} from "../cache/cache_settings.ts";
-import { openStore } from "../cache/open_store.ts";
+} from "../cache/open_store.ts";
 import { pruneStore } from "../cache/prune.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import type { CacheUse, CacheUseRecord } from "../config/step_cache_config.ts";

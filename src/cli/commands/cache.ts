@@ -1,5 +1,5 @@
 import { CACHE_NAME } from "../../cache/cache_entry.ts";
-import { cacheSettings } from "../../cache/cache_settings.ts";
+import { cacheSettings, openStore } from "../../cache/open_store.ts";
 import {
   type CacheStore,
   isListable,
@@ -13,7 +13,6 @@ import {
   saveDirectories,
 } from "../../cache/saved_directories.ts";
 import { expandKey } from "../../cache/key_template.ts";
-import { openStore } from "../../cache/open_store.ts";
 import { listStore, pruneStore } from "../../cache/prune.ts";
 import { childEnvironment } from "../../environment/child_environment.ts";
 import { variableInfo } from "../../environment/variables.ts";

@@ -1,5 +1,5 @@
 import { readOptions } from "../../config/load_config.ts";
-import type { CoordinatorSettings } from "../../workflow/coordinator/coordinator_clients.ts";
+import type { CoordinatorSettings } from "../../workflow/coordinator/start_workflow.ts";
 import type { Submission } from "../../workflow/coordinator/submission.ts";
 import type { WorkflowExecutor } from "../../workflow/workflow_executor.ts";
 import type { CommandContext } from "../command.ts";

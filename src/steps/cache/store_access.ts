@@ -4,10 +4,7 @@ import {
   isListable,
   recordUse,
 } from "../../cache/cache_store.ts";
-import {
-  checkNamespaces,
-  untrustedNamespace,
-} from "../../cache/cache_settings.ts";
+import { checkNamespaces, untrustedNamespace } from "../../cache/open_store.ts";
 import type { CacheContext } from "../../cache/saved_directories.ts";
 import {
   hasStepEntry,

@@ -19,8 +19,12 @@ import {
   triggerFilter,
 } from "./filters.ts";
 import { JOB_KEYS, nestedJob, REFUSED_KEYS } from "./job_body.ts";
-import { JOB_NAME, jobName, optionalText } from "./job_schemas.ts";
-import { jsonVariables } from "./job_schemas.ts";
+import {
+  JOB_NAME,
+  jobName,
+  jsonVariables,
+  optionalText,
+} from "./job_schemas.ts";
 
 const LENIENT = { ignoresUnknown: true, refused: REFUSED_KEYS };
 

@@ -8,6 +8,7 @@ import {
 import { messageOf, RunnerError } from "../../errors.ts";
 import { normalizePath } from "../../job_path.ts";
 import { defaultOf } from "../../options/options.ts";
+import { jobArgv } from "../local/container_command.ts";
 import type { JobRequest, LocalJob } from "../local/local_job.ts";
 import { type PlacedJob, processExecutor } from "../local/process_executor.ts";
 import { remoteStepsProblem, withRemoteSteps } from "../remote_steps.ts";
@@ -247,13 +248,6 @@ function clusterProblems(job: LocalJob): string[] {
     );
   }
   return problems.map((text) => `job "${name}": ${text}`);
-}
-
-/** Returns the program of the container of a job, and its arguments. */
-function jobArgv({ command = "", isWrapped }: LocalJob): string[] {
-  return isWrapped
-    ? ["runnerlib", "run", `--job-command=${command}`]
-    : ["sh", "-c", command];
 }
 
 /** Returns the user and group of a job; `undefined` if they are not known. */

@@ -135,7 +135,8 @@ function passedVariables(
   );
 }
 
-function jobArgv({ command = "", isWrapped }: LocalJob): string[] {
+/** Returns the program of the container of a job, and its arguments. */
+export function jobArgv({ command = "", isWrapped }: LocalJob): string[] {
   return isWrapped
     ? ["runnerlib", "run", `--job-command=${command}`]
     : ["sh", "-c", command];
