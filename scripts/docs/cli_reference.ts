@@ -1,7 +1,7 @@
 import type { Flag, LoadedCommand } from "../../src/cli/command.ts";
-import { configFlags } from "../../src/cli/config_flags.ts";
 import { CATALOG } from "../../src/cli/commands.ts";
-import { describeFlag } from "../../src/cli/help_text.ts";
+import { describeFlag } from "../../src/cli/commands/help.ts";
+import { configFlags } from "../../src/cli/config_flags.ts";
 import { code, plain, table } from "./markdown.ts";
 
 const HEADING = ["Option", "Meaning"];

@@ -5,7 +5,7 @@ import {
   tarHeader,
   type TarItem,
   tarPadding,
-} from "../archive/tar_writer.ts";
+} from "../archive/tar_header.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import { DirectoryReader, readLinkTarget } from "../fs/byte_names.ts";
 import { canUseDescriptors, readableError } from "../fs/untrusted_file.ts";

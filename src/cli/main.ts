@@ -84,7 +84,7 @@ async function runCommandLine(
       new TextEncoder().encode(`${runner.masker.maskText(text)}\n`),
     );
   if (commandName === undefined) {
-    const { helpColumns, overview } = await import("./help_text.ts");
+    const { helpColumns, overview } = await import("./commands/help.ts");
     const text = overview(CATALOG, helpColumns(runner.host));
     await runner.stderr.write(new TextEncoder().encode(`${text}\n`));
     return WRONG_USAGE;
@@ -93,7 +93,7 @@ async function runCommandLine(
   const command = await CATALOG.find(name).load();
   const parsed = parseArguments(rest, name, command);
   if (parsed.isOn("help")) {
-    const { commandHelp, helpColumns } = await import("./help_text.ts");
+    const { commandHelp, helpColumns } = await import("./commands/help.ts");
     await print(commandHelp(name, command, helpColumns(runner.host)));
     return 0;
   }

@@ -9,10 +9,11 @@ import {
 import type { DocumentNode } from "../schema/document.ts";
 import { parseDuration } from "../schema/duration.ts";
 import {
+  JOB_FILE,
+  Problems,
   refuseForeignDocument,
   refuseForeignPath,
-} from "../schema/foreign_format.ts";
-import { JOB_FILE, Problems } from "../schema/problems.ts";
+} from "../schema/problems.ts";
 import { parseJobText, readJobText } from "../schema/read_document.ts";
 import { positiveDuration } from "../schema/scalars.ts";
 import type { When } from "../schema/when.ts";

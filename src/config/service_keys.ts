@@ -13,8 +13,11 @@ import {
   positiveDuration,
   text,
 } from "../schema/scalars.ts";
-import { PORT_NAME } from "./setting_checks.ts";
-import type { ReadyConfig, StepSettings } from "./step_config.ts";
+import {
+  PORT_NAME,
+  type ReadyConfig,
+  type StepSettings,
+} from "./step_config.ts";
 
 /** Number or name of a port. */
 const port = text({

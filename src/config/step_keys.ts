@@ -38,20 +38,18 @@ import {
 import { when, WHEN_DESCRIPTION } from "../schema/when.ts";
 import { didYouMean, suggest } from "../suggest.ts";
 import { serviceKeys } from "./service_keys.ts";
-import {
-  GROUP_NAME,
-  MAX_PLACES,
-  serviceGraphProblems,
-  settingProblems,
-} from "./setting_checks.ts";
 import { cacheUses, stepCache } from "./step_cache_config.ts";
 import {
   type ConcurrencyGroup,
+  GROUP_NAME,
   inheritance,
   type MatrixConfig,
+  MAX_PLACES,
   MAX_STEP_NAME_LENGTH,
   permissions,
   type RetryConfig,
+  serviceGraphProblems,
+  settingProblems,
   STEP_NAME,
   type StepConfig,
   stepNameProblem,

@@ -1,16 +1,17 @@
 import {
+  cacheUseProblems,
+  stepCacheProblems,
+} from "../config/step_cache_config.ts";
+import {
   GROUP_NAME,
   MAX_PLACES,
+  permissionsProblems,
   PORT_NAME,
   serviceGraphProblems,
   type SettingProblem,
   settingProblems,
-} from "../config/setting_checks.ts";
-import {
-  cacheUseProblems,
-  stepCacheProblems,
-} from "../config/step_cache_config.ts";
-import { permissionsProblems, stepNameProblem } from "../config/step_config.ts";
+  stepNameProblem,
+} from "../config/step_config.ts";
 import { VARIABLE_NAME } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import { MAX_DURATION_MS } from "../schema/duration.ts";

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { FLAG_GROUPS } from "../../src/cli/command.ts";
 import { CATALOG } from "../../src/cli/commands.ts";
-import { commandHelp, overview } from "../../src/cli/help_text.ts";
+import { commandHelp, overview } from "../../src/cli/commands/help.ts";
 import { parseArguments } from "../../src/cli/parse_arguments.ts";
 import { VERSION } from "../../src/package_version.ts";
 import { runMain } from "../helpers/run_main.ts";

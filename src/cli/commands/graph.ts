@@ -1,8 +1,7 @@
 import { hasJobs } from "../../config/job_file.ts";
 import { RunnerError } from "../../errors.ts";
 import { absolutePath } from "../../job_path.ts";
-import { refuseForeignPath } from "../../schema/foreign_format.ts";
-import { JOB_FILE } from "../../schema/problems.ts";
+import { JOB_FILE, refuseForeignPath } from "../../schema/problems.ts";
 import { readJobText } from "../../schema/read_document.ts";
 import { WORKFLOW_FOLDER } from "../../workflow/definition/definition.ts";
 import {

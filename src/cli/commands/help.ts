@@ -1,6 +1,14 @@
+import type { Host } from "../../host.ts";
 import { VERSION } from "../../package_version.ts";
-import type { CliCommand } from "../command.ts";
-import { commandHelp, helpColumns, overview } from "../help_text.ts";
+import { wrapText } from "../../terminal/width.ts";
+import {
+  type CliCommand,
+  COMMAND_GROUPS,
+  type CommandCatalog,
+  type Flag,
+  FLAG_GROUPS,
+} from "../command.ts";
+import { flagsOf } from "../parse_arguments.ts";
 
 export const helpCommand: CliCommand = {
   usage: "[COMMAND]",
@@ -34,3 +42,221 @@ export const versionCommand: CliCommand = {
     return 0;
   },
 };
+
+/** Width of a line if the output is not a terminal. */
+const DEFAULT_COLUMNS = 80;
+
+/** Most used options, listed first in their groups. */
+const MOST_USED: readonly string[] = [
+  "job-file",
+  "job-command",
+  "job-env",
+  "dry-run",
+  "git-url",
+  "git-ref",
+  "secret-env-names",
+  "only",
+  "skip",
+  "from",
+  "timeout",
+];
+
+/** Maximum width: longer lines are hard to read, even on wide terminals. */
+const MAX_COLUMNS = 100;
+
+/** Minimum width: narrower lines would fit only one word each. */
+const MIN_COLUMNS = 30;
+
+/** Maximum share of a line that the names of a table take. */
+const NAMES_SHARE = 0.45;
+
+/** Maximum number of options that are listed without groups. */
+const MAX_UNGROUPED = 8;
+
+type Row = readonly [name: string, meaning: string];
+
+/** Returns the width of help texts. */
+export function helpColumns({ stdout, consoleSize }: Host): number {
+  const { columns = DEFAULT_COLUMNS } =
+    (stdout.isTerminal() ? consoleSize?.() : undefined) ?? {};
+  return Math.max(MIN_COLUMNS, Math.min(columns, MAX_COLUMNS));
+}
+
+/**
+ * Returns the help text of the program.
+ *
+ * @returns Text without a trailing newline.
+ */
+export function overview(
+  { entries }: CommandCatalog,
+  columns: number,
+): string {
+  const groups = COMMAND_GROUPS.map((group): [string, Row[]] => [
+    group,
+    Object.entries(entries).filter(([, entry]) => entry.group === group)
+      .map(([name, { summary }]) => [name, summary]),
+  ]);
+  return [
+    ...wrapText(
+      "Runs CI jobs on your machine and in the containers of CI workers.",
+      {
+        columns,
+      },
+    ),
+    "",
+    "Usage: runnerlib COMMAND [OPTIONS]",
+    ...tables(groups, columns),
+    "",
+    "Examples:",
+    ...examples([
+      ["init", "Write a first job.yaml"],
+      ["run", "Run it"],
+      ["run -- make test", "Run a command"],
+      ["help run", "Show how to use a command"],
+    ], columns),
+  ].join("\n");
+}
+
+/**
+ * Returns the help text of a command.
+ *
+ * @returns Text without a trailing newline.
+ */
+export function commandHelp(
+  name: string,
+  command: CliCommand,
+  columns: number,
+): string {
+  const usage = `Usage: runnerlib ${name} ${command.usage}`.trimEnd();
+  return [
+    ...prose(command.description, columns),
+    "",
+    ...wrapText(usage, { columns, hang: 4 }),
+    "",
+    "Examples:",
+    ...examples(command.examples, columns),
+    ...tables(groupFlags(flagsOf(command)), columns),
+  ].join("\n");
+}
+
+/**
+ * Describes a flag in one line.
+ *
+ * @returns Its help text, and whether it can be repeated.
+ */
+export function describeFlag({ help, isRepeatable }: Flag): string {
+  return isRepeatable ? `${help}; can be repeated` : help;
+}
+
+/**
+ * Sorts options into groups.
+ *
+ * @returns Headings and their options; a single heading for few options.
+ */
+function groupFlags(
+  flags: readonly Flag[],
+): [heading: string, rows: Row[]][] {
+  const isEveryday = ({ name }: Flag) => MOST_USED.includes(name);
+  const all = flags.filter(({ isHidden }) => !isHidden);
+  const shown = [
+    ...MOST_USED.flatMap((name) => all.filter((flag) => flag.name === name)),
+    ...all.filter((flag) => !isEveryday(flag)),
+  ];
+  if (all.length <= MAX_UNGROUPED) return [["Options", all.map(flagRow)]];
+  const hasGroups = shown.some(({ group = "More" }) => group !== "More");
+  return FLAG_GROUPS.map((group): [string, Row[]] => [
+    hasGroups ? group : "Options",
+    shown.filter((flag) => (flag.group ?? "More") === group).map(flagRow),
+  ]);
+}
+
+function flagRow(flag: Flag): Row {
+  const { name, short, valueName, isNegatable } = flag;
+  const shown = isNegatable ? `[no-]${name}` : name;
+  const value = valueName === undefined ? "" : ` ${valueName}`;
+  return [
+    `${short ? `-${short},` : "   "} --${shown}${value}`,
+    describeFlag(flag),
+  ];
+}
+
+/**
+ * Formats names and their meanings as a table.
+ *
+ * @param rows Names and meanings.
+ */
+export function tableLines(rows: readonly Row[], columns: number): string[] {
+  const width = widthOfNames(rows, columns);
+  return rows.flatMap((row) => rowLines(row, width, columns));
+}
+
+function examples(rows: readonly Row[], columns: number): string[] {
+  return rows.flatMap(([line, meaning]) => [
+    ...wrapText(`# ${meaning}`, { columns, indent: 2, hang: 4 }),
+    // Users copy command lines, so they are never wrapped.
+    `  runnerlib ${line}`,
+  ]);
+}
+
+/** Formats tables with headings; all tables have the same columns. */
+function tables(
+  groups: readonly (readonly [heading: string, rows: readonly Row[]])[],
+  columns: number,
+): string[] {
+  const nameWidth = widthOfNames(groups.flatMap(([, rows]) => rows), columns);
+  return groups.filter(([, rows]) => rows.length > 0)
+    .flatMap(([heading, rows]) => [
+      "",
+      `${heading}:`,
+      ...rows.flatMap((row) => rowLines(row, nameWidth, columns)),
+    ]);
+}
+
+function widthOfNames(rows: readonly Row[], columns: number): number {
+  const most = Math.floor(columns * NAMES_SHARE);
+  return Math.max(
+    ...rows.map(([name]) => name.length).filter((width) => width <= most),
+    // All names may be too long.
+    4,
+  );
+}
+
+/** Formats a row; a name that is too long for its column gets its own line. */
+function rowLines([name, meaning]: Row, width: number, columns: number) {
+  const indent = width + 4;
+  const lines = wrapText(meaning, { columns, indent });
+  if (name.length > width) return [`  ${name}`, ...lines];
+  return [
+    `  ${name.padEnd(width)}  ${lines[0].trimStart()}`.trimEnd(),
+    ...lines.slice(1),
+  ];
+}
+
+/**
+ * Wraps a description. Lines of a paragraph are joined; indented lines are rows
+ * of a table.
+ */
+function prose(text: string, columns: number): string[] {
+  const blocks: { isTable: boolean; lines: string[] }[] = [];
+  for (const line of text.split("\n")) {
+    const isTable = line.startsWith("  ");
+    const last = blocks.at(-1);
+    if (line !== "" && last?.isTable === isTable && last.lines[0] !== "") {
+      last.lines.push(line);
+    } else blocks.push({ isTable, lines: [line] });
+  }
+  return blocks.flatMap(({ isTable, lines }) =>
+    isTable ? textTable(lines, columns) : wrapText(lines.join(" "), { columns })
+  );
+}
+
+function textTable(lines: readonly string[], columns: number): string[] {
+  const rows: [string, string][] = [];
+  for (const line of lines) {
+    const [, name, meaning] = /^ {2}(\S.*?)(?: {2,}(\S.*))?$/.exec(line) ?? [];
+    if (name !== undefined) rows.push([name, meaning ?? ""]);
+    // A line with more indentation continues the row above.
+    else if (rows.length > 0) rows.at(-1)![1] += ` ${line.trim()}`;
+  }
+  return tableLines(rows, columns);
+}

@@ -3,10 +3,10 @@ import { osReason, RunnerError } from "../../errors.ts";
 import { writeAll } from "../../fs/files.ts";
 import { guardPath } from "../../workspace/guard.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
-import { helpColumns, tableLines } from "../help_text.ts";
 import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 import { usageError } from "../parse_arguments.ts";
 import { LIBRARY, libraryImports } from "../pipeline_imports.ts";
+import { helpColumns, tableLines } from "./help.ts";
 
 /** Kinds of starter files, with descriptions. */
 const KINDS: Readonly<Record<string, string>> = {

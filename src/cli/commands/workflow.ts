@@ -4,7 +4,7 @@ import type { CliCommand, CommandContext, Flag } from "../command.ts";
 import { configFlags } from "../config_flags.ts";
 import { QUIET_FLAG, VERBOSE_FLAG } from "../parse_arguments.ts";
 import { EXPLAIN_FLAGS } from "../workflow/explanation.ts";
-import { KUBERNETES_FLAGS } from "../workflow/kubernetes_flags.ts";
+import { KUBERNETES_FLAGS } from "../workflow/find_executor.ts";
 import {
   CHANGED_FILE_FLAG,
   INPUT_FLAGS,

@@ -9,8 +9,7 @@ import {
   runStatus,
 } from "../../report/run_record.ts";
 import { hasFailed } from "../../report/step_outcome.ts";
-import { RunFinder } from "../../report/ui/find_records.ts";
-import { readLines, StepLogs } from "../../report/ui/step_logs.ts";
+import { readLines, RunFinder, StepLogs } from "../../report/ui/run_files.ts";
 import { quote } from "../../terminal/text.ts";
 import { WORKFLOW_FOLDER } from "../../workflow/definition/definition.ts";
 import { guardPath } from "../../workspace/guard.ts";

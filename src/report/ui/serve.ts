@@ -4,13 +4,6 @@ import { readAt } from "../../fs/untrusted_file.ts";
 import { normalizePath } from "../../job_path.ts";
 import { pause } from "../../process/time_limit.ts";
 import type { RunRecord } from "../run_record.ts";
-import { RunFinder, runId } from "./find_records.ts";
-import {
-  Cursor,
-  RecordFollower,
-  runEvents,
-  type ServerEvent,
-} from "./run_events.ts";
 import {
   listContent,
   LIVE_POLICY,
@@ -20,7 +13,13 @@ import {
   type PageContent,
   runContent,
 } from "./live_page.ts";
-import { browserText, StepLogs } from "./step_logs.ts";
+import {
+  Cursor,
+  RecordFollower,
+  runEvents,
+  type ServerEvent,
+} from "./run_events.ts";
+import { browserText, RunFinder, runId, StepLogs } from "./run_files.ts";
 
 const HOSTNAME = "127.0.0.1";
 

@@ -6,10 +6,11 @@ import { jobPathProblem } from "../../job_path.ts";
 import type { Schema } from "../../schema/combinators.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import {
+  JOB_FILE,
+  Problems,
   refuseForeignDocument,
   refuseForeignPath,
-} from "../../schema/foreign_format.ts";
-import { JOB_FILE, Problems } from "../../schema/problems.ts";
+} from "../../schema/problems.ts";
 import { parseJobText, readJobText } from "../../schema/read_document.ts";
 import type { Trigger } from "../../triggers/trigger_options.ts";
 import { guardPath } from "../../workspace/guard.ts";

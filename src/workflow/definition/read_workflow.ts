@@ -1,11 +1,11 @@
 import { messageOf, RunnerError } from "../../errors.ts";
 import type { DocumentNode } from "../../schema/document.ts";
+import { reportGraphProblems } from "../../schema/graph_problems.ts";
 import {
+  Problems,
   refuseForeignDocument,
   refuseForeignPath,
-} from "../../schema/foreign_format.ts";
-import { reportGraphProblems } from "../../schema/graph_problems.ts";
-import { Problems } from "../../schema/problems.ts";
+} from "../../schema/problems.ts";
 import { parseJobText, readJobText } from "../../schema/read_document.ts";
 import { didYouMean, suggest } from "../../suggest.ts";
 import {
