@@ -31,7 +31,7 @@ const MAGIC_OFFSET = 257;
  * @param path Path of the archive.
  * @returns The format; `undefined` if it is unknown.
  */
-export async function archiveFormatOf(
+export async function detectArchiveFormat(
   path: string,
 ): Promise<ArchiveFormat | undefined> {
   using file = await Deno.open(path);
@@ -110,7 +110,7 @@ export async function* decompressed(
   }
   const { cwd, env, cancellation } = context;
   const child = startTool([...tool, path], { cwd, env });
-  const message = textOf(child.stderr!);
+  const message = readShownText(child.stderr!);
   if ((await Deno.stat(path)).size > SMALL_BYTES) enlargePipe(child.pid);
   using _ = onAbort(cancellation.graceful, () => child.signal("SIGKILL"));
   try {
@@ -173,7 +173,7 @@ async function* pipeChunks(stream: ByteStream): AsyncGenerator<Uint8Array> {
   }
 }
 
-async function textOf(stream: ByteStream): Promise<string> {
+async function readShownText(stream: ByteStream): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   for await (const bytes of stream) {

@@ -17,13 +17,13 @@ import {
 } from "./entry.ts";
 import {
   BLOCK_BYTES,
+  checkSize,
   expanded,
   latin1,
   parseHeader,
   parseRecords,
   readOldMap,
   readPaxMap,
-  sizeOf,
   type SparseMap,
   type TarHeader,
 } from "./tar_header.ts";
@@ -142,7 +142,7 @@ export async function* tarEntries(
           throw unpackError("a sparse file has an invalid map");
         }
       }
-      const entry = entryOf(header, values, next, known);
+      const entry = createEntry(header, values, next, known);
       next = noDescription();
       if (map === undefined && padded <= WHOLE_BYTES) {
         const bytes = source.take(padded) ??
@@ -254,11 +254,11 @@ function isAmended(
   earlier: readonly PaxRecord[],
   later: readonly PaxRecord[],
 ): boolean {
-  const lastOf = (records: readonly PaxRecord[], key: string) =>
+  const lastText = (records: readonly PaxRecord[], key: string) =>
     records.findLast(([name]) => name === key)?.[1];
   return AMBIGUOUS_KEYS.some((key) => {
-    const after = lastOf(later, key);
-    const before = after === undefined ? undefined : lastOf(earlier, key);
+    const after = lastText(later, key);
+    const before = after === undefined ? undefined : lastText(earlier, key);
     return after !== undefined && before !== undefined &&
       latin1(before) !== latin1(after);
   });
@@ -268,19 +268,19 @@ function isDescribed(description: Description): boolean {
   return description.bytes > 0;
 }
 
-function entryOf(
+function createEntry(
   header: TarHeader,
   values: ReadonlyMap<string, Uint8Array>,
   { longName, longTarget }: Description,
   [type, kind]: [ArchiveEntry["type"], kind?: string],
 ): ArchiveEntry {
   // A record without a value removes the value.
-  const textOf = (key: string) => {
+  const readText = (key: string) => {
     const value = values.get(key);
     return value?.length ? decodeName(value) : undefined;
   };
-  const paxName = textOf("GNU.sparse.name") ?? textOf("path");
-  const paxTarget = textOf("linkpath");
+  const paxName = readText("GNU.sparse.name") ?? readText("path");
+  const paxTarget = readText("linkpath");
   const isAmbiguous = (a?: string, b?: string) =>
     a !== undefined && b !== undefined && a !== b;
   if (isAmbiguous(paxName, longName) || isAmbiguous(paxTarget, longTarget)) {
@@ -289,7 +289,7 @@ function entryOf(
   const name = paxName ?? longName ?? header.name;
   // Before directories had their own type, a trailing slash marked them.
   const isDirectory = header.type === "0" && name.endsWith("/");
-  const mtime = Number(textOf("mtime") ?? header.mtime);
+  const mtime = Number(readText("mtime") ?? header.mtime);
   const modifiedAt = new Date(mtime * 1_000);
   return {
     name,
@@ -305,7 +305,7 @@ function sizeIn(values: ReadonlyMap<string, Uint8Array>): number | undefined {
   const value = values.get("size");
   if (!value?.length) return undefined;
   const text = latin1(value);
-  return sizeOf(/^\d+$/.test(text) ? Number(text) : NaN);
+  return checkSize(/^\d+$/.test(text) ? Number(text) : NaN);
 }
 
 async function checkEnd(source: ByteSource): Promise<void> {

@@ -54,7 +54,7 @@ export function parseHeader(block: Uint8Array): TarHeader {
       prefix.length > 0 ? new Uint8Array([...prefix, 0x2f, ...name]) : name,
     ),
     mode: numberAt(block, 100, 8),
-    size: sizeOf(numberAt(block, 124, 12)),
+    size: checkSize(numberAt(block, 124, 12)),
     mtime: numberAt(block, 136, 12),
     target: decodeName(stringAt(block, 157, 100)),
   };
@@ -136,7 +136,7 @@ export function parseRecords(
  *
  * @throws {RunnerError} With code `source-failed`, if the size is invalid.
  */
-export function sizeOf(size: number): number {
+export function checkSize(size: number): number {
   if (Number.isSafeInteger(size) && size >= 0) return size;
   throw unpackError("a header has an invalid size");
 }
@@ -219,7 +219,7 @@ export async function readOldMap(
       throw unpackError("a sparse file has too many segments");
     }
   }
-  return { bytes: sizeOf(numberAt(header, 483, 12)), pieces };
+  return { bytes: checkSize(numberAt(header, 483, 12)), pieces };
 }
 
 /**
@@ -234,10 +234,10 @@ export async function readPaxMap(
   records: readonly (readonly [key: string, value: Uint8Array])[],
   source: ByteSource,
 ): Promise<{ map: SparseMap; bytes: number } | undefined> {
-  const valuesOf = (key: string) =>
+  const valuesAt = (key: string) =>
     records.filter(([name]) => name === `GNU.sparse.${key}`)
       .map(([, value]) => latin1(value));
-  const size = valuesOf("realsize").at(-1) ?? valuesOf("size").at(-1);
+  const size = valuesAt("realsize").at(-1) ?? valuesAt("size").at(-1);
   if (size === undefined) {
     if (records.some(([name]) => name.startsWith("GNU.sparse."))) {
       throw unpackError("a sparse file has no size");
@@ -245,21 +245,21 @@ export async function readPaxMap(
     return undefined;
   }
   const bytes = integer(size);
-  if (valuesOf("major").at(-1) === "1") {
+  if (valuesAt("major").at(-1) === "1") {
     const { numbers, bytes: length } = await readNumbers(source);
-    return { map: { bytes, pieces: pairsOf(numbers) }, bytes: length };
+    return { map: { bytes, pieces: groupPairs(numbers) }, bytes: length };
   }
-  const text = valuesOf("map").at(-1);
-  const lengths = text === undefined ? valuesOf("numbytes") : [];
+  const text = valuesAt("map").at(-1);
+  const lengths = text === undefined ? valuesAt("numbytes") : [];
   const numbers = text === undefined
-    ? valuesOf("offset").flatMap((offset, index) => [
+    ? valuesAt("offset").flatMap((offset, index) => [
       integer(offset),
       integer(lengths[index] ?? ""),
     ])
     : text === ""
     ? []
     : text.split(",").map(integer);
-  return { map: { bytes, pieces: pairsOf(numbers) }, bytes: 0 };
+  return { map: { bytes, pieces: groupPairs(numbers) }, bytes: 0 };
 }
 
 /**
@@ -349,7 +349,7 @@ async function readNumbers(
   return { numbers: numbers.slice(1), bytes };
 }
 
-function pairsOf(numbers: readonly number[]): [number, number][] {
+function groupPairs(numbers: readonly number[]): [number, number][] {
   if (numbers.length % 2 !== 0) {
     throw unpackError("a sparse file has an invalid map");
   }
@@ -361,7 +361,7 @@ function pairsOf(numbers: readonly number[]): [number, number][] {
 }
 
 function integer(text: string): number {
-  if (/^\d{1,16}$/.test(text)) return sizeOf(Number(text));
+  if (/^\d{1,16}$/.test(text)) return checkSize(Number(text));
   throw unpackError("a sparse file has an invalid map");
 }
 

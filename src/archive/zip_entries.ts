@@ -43,12 +43,12 @@ export async function* zipEntries(
     refuseRepeated(record, paths);
     const { name, unixMode } = record;
     const kind = unixMode & 0o170000;
-    const content = contentOf(file, record, { budget, crc32, ranges });
+    const content = readContent(file, record, { budget, crc32, ranges });
     const mode = unixMode & 0o777;
     if (name.endsWith("/") || kind === FILE_KINDS.directory) {
       yield { name, type: "directory", mode: mode || 0o755 };
     } else if (kind === FILE_KINDS.link) {
-      const target = await textOf(name, content);
+      const target = await readTarget(name, content);
       yield { name, type: "link", mode, target };
     } else if (kind === 0 || kind === FILE_KINDS.file) {
       yield { name, type: "file", mode: mode || 0o644, content };
@@ -105,7 +105,7 @@ interface Tools {
 /** Flags of an entry that is encrypted in one way or another. */
 const ENCRYPTED = 0x2041;
 
-async function* contentOf(
+async function* readContent(
   file: Deno.FsFile,
   record: ZipRecord,
   { budget, crc32, ranges }: Tools,
@@ -155,7 +155,7 @@ async function* packedContent(
   }
 }
 
-async function textOf(
+async function readTarget(
   name: string,
   content: AsyncIterable<Uint8Array>,
 ): Promise<string> {
@@ -226,7 +226,7 @@ async function* zipRecords(
   if (bytes > MAX_DIRECTORY_BYTES || offset + bytes > fileBytes) {
     throw unpackError("its central directory is not in the file");
   }
-  const directory = viewOf(await readAt(file, offset, bytes));
+  const directory = dataView(await readAt(file, offset, bytes));
   let at = 0;
   for (let index = 0; index < count; index++) {
     if (
@@ -263,7 +263,7 @@ async function contentOffset(
   file: Deno.FsFile,
   { offset, name, method }: ZipRecord,
 ): Promise<number> {
-  const header = viewOf(await readAt(file, offset, LOCAL_HEADER_BYTES));
+  const header = dataView(await readAt(file, offset, LOCAL_HEADER_BYTES));
   if (header.getUint32(0, true) !== SIGNATURE.local) {
     throw unpackError("an entry is not at the offset in the central directory");
   }
@@ -306,7 +306,7 @@ async function findDirectory(
 ): Promise<{ count: number; bytes: number; offset: number }> {
   const length = Math.min(fileBytes, END_BYTES + MAX_COMMENT_BYTES);
   const start = fileBytes - length;
-  const tail = viewOf(await readAt(file, start, length));
+  const tail = dataView(await readAt(file, start, length));
   for (let at = length - END_BYTES; at >= 0; at--) {
     if (tail.getUint32(at, true) !== SIGNATURE.end) continue;
     // A comment may contain the signature. The actual end record reaches
@@ -331,11 +331,11 @@ async function findDirectory(
 
 async function findLong(file: Deno.FsFile, end: number) {
   if (end < LOCATOR_BYTES) return undefined;
-  const locator = viewOf(
+  const locator = dataView(
     await readAt(file, end - LOCATOR_BYTES, LOCATOR_BYTES),
   );
   if (locator.getUint32(0, true) !== SIGNATURE.locator) return undefined;
-  const record = viewOf(await readAt(file, uint64(locator, 8), 56));
+  const record = dataView(await readAt(file, uint64(locator, 8), 56));
   if (record.getUint32(0, true) !== SIGNATURE.end64) {
     throw unpackError(
       "its central directory is not at the offset in the end record",
@@ -404,6 +404,6 @@ function uint64(view: DataView, at: number): number {
   throw unpackError("it has an invalid size");
 }
 
-function viewOf(bytes: Uint8Array<ArrayBuffer>): DataView<ArrayBuffer> {
+function dataView(bytes: Uint8Array<ArrayBuffer>): DataView<ArrayBuffer> {
   return new DataView(bytes.buffer);
 }

@@ -93,7 +93,7 @@ export async function readInventory(
         kind: "event-job",
         file,
         name,
-        description: description ?? summaryOf(command),
+        description: description ?? summarizeCommand(command),
         events,
         parts: steps.map(stepPart),
       };
@@ -130,7 +130,7 @@ export async function jobFileEntry(
     kind: "job",
     file,
     name,
-    description: description ?? summaryOf(words),
+    description: description ?? summarizeCommand(words),
     parts: steps.map(stepPart),
   };
 }
@@ -179,7 +179,7 @@ function stepPart(step: Parameters<typeof plannedSteps>[0]): InventoryPart {
     : "";
   return {
     name,
-    description: description ?? summaryOf(text) ?? "",
+    description: description ?? summarizeCommand(text) ?? "",
     dependsOn,
     // In files, conditions are never functions.
     condition: typeof condition === "string" ? condition : "all_success",
@@ -203,7 +203,7 @@ export function jobPart(
   const names = steps.map((step) => step.name).join(", ");
   return {
     name,
-    description: description ?? summaryOf(command) ?? `steps: ${names}`,
+    description: description ?? summarizeCommand(command) ?? `steps: ${names}`,
     dependsOn,
     condition,
     ...forEach === undefined ? {} : { count: forEach.length },
@@ -211,7 +211,7 @@ export function jobPart(
 }
 
 /** Returns the first line of a command that is neither a comment nor `set -`. */
-function summaryOf(command: string | undefined): string | undefined {
+function summarizeCommand(command: string | undefined): string | undefined {
   const lines = (command ?? "").split("\n").map((line) => line.trim())
     .filter((line) => line !== "" && !/^(#|set -)/.test(line));
   if (lines.length === 0) return undefined;

@@ -124,11 +124,11 @@ export async function parseJobFile(
   await addEnvFiles(reading, path);
   await problems.throwIfAny(text);
   addPrefix(reading);
-  const textOf = (key: string) =>
+  const readText = (key: string) =>
     document.entries?.find(([name]) => name === key)?.[1].text;
   return {
-    name: textOf("name"),
-    description: textOf("description"),
+    name: readText("name"),
+    description: readText("description"),
     layer,
     steps,
     when: reading.when,
@@ -237,7 +237,7 @@ function readKeys(
           : key.schema === positiveDuration &&
               parseDuration(value.text ?? "") !== read
           ? `${read}ms`
-          : settingOf(value),
+          : readSetting(value),
         origin: reading.origin,
       };
     }
@@ -261,7 +261,7 @@ function readSteps(
 /**
  * Returns a value as written. It is validated together with all other layers.
  */
-function settingOf(node: DocumentNode): SettingValue {
+function readSetting(node: DocumentNode): SettingValue {
   if (node.items) return node.items.map((item) => item.text ?? "");
   return node.text ?? Object.fromEntries(
     node.entries?.map(([key, value]) => [key, value.text ?? ""]) ?? [],

@@ -148,7 +148,7 @@ export const JOB_FILE_KEYS: JobFileKeys = new Map([
     ...ignoredKeys(WORKER_KEYS),
   ]),
   ...OPTIONS.filter((option) => !("isCallersOnly" in option))
-    .map((option): Entry => [option.name, keyOf(option)]),
+    .map((option): Entry => [option.name, optionKey(option)]),
   ...OTHER_KEYS,
   ...ignoredKeys(WORKER_KEYS),
 ]);
@@ -172,12 +172,12 @@ function optionKeys(mapping?: string): Entry[] {
   return options.flatMap((option) =>
     (option.keys ?? []).flatMap((path): Entry[] => {
       const [key, ...way] = path.split(".").reverse();
-      return way[0] === mapping ? [[key, keyOf(option)]] : [];
+      return way[0] === mapping ? [[key, optionKey(option)]] : [];
     })
   );
 }
 
-function keyOf(option: Option & { name: OptionName }): JobFileKey {
+function optionKey(option: Option & { name: OptionName }): JobFileKey {
   const { name, type, default: defaultValue } = option;
   return {
     description: `${describeOption(option)}.`,
@@ -210,14 +210,14 @@ const ID = "jsr:@reactorcide/runnerlib/job_file.schema.json";
  * @returns A draft 7 schema.
  */
 export function jobFileSchema(): JsonSchema {
-  const commands = placesOf("job_command");
-  const steps = placesOf("steps");
+  const commands = findPlaces("job_command");
+  const steps = findPlaces("steps");
   return {
     $schema: JSON_SCHEMA_DRAFT,
     $id: ID,
     title: "Job file of runnerlib",
     description: "A CI job: one command, or steps.",
-    ...schemaOf(JOB_FILE_KEYS),
+    ...keysSchema(JOB_FILE_KEYS),
     allOf: [
       { not: { allOf: [{ anyOf: commands }, { anyOf: steps }] } },
       { not: { allOf: steps } },
@@ -226,12 +226,12 @@ export function jobFileSchema(): JsonSchema {
   };
 }
 
-function schemaOf(keys: JobFileKeys): JsonSchema {
+function keysSchema(keys: JobFileKeys): JsonSchema {
   const properties: Record<string, JsonSchema> = {};
   for (const [name, key] of keys) {
     const { keys: inner } = key;
     const schema = inner
-      ? { ...key.schema, jsonSchema: () => schemaOf(inner) }
+      ? { ...key.schema, jsonSchema: () => keysSchema(inner) }
       : key.schema;
     properties[name] = keySchema({ ...key, schema });
   }
@@ -244,13 +244,13 @@ function schemaOf(keys: JobFileKeys): JsonSchema {
 }
 
 /** Returns JSON Schemas of files that set an option, by the path of its key. */
-function placesOf(
+function findPlaces(
   target: string,
   keys: JobFileKeys = JOB_FILE_KEYS,
 ): JsonSchema[] {
   return [...keys].flatMap(([name, key]) => {
     if (key.sets === target) return [requiresKey(name)];
-    return placesOf(target, key.keys ?? new Map()).map((inner) => ({
+    return findPlaces(target, key.keys ?? new Map()).map((inner) => ({
       required: [name],
       properties: { [name]: { type: "object", ...inner } },
     }));

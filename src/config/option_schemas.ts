@@ -91,12 +91,12 @@ const pluginPermissions: Schema<readonly string[]> = byShape<
       "map plugins to permissions",
       { keys: { pattern: /^[^:\s]+$/, words: "the name of a plugin" } },
     ),
-    linesOf,
+    formatGrants,
   ),
 });
 
 /** Formats grants; an invalid name or kind has already been reported. */
-function linesOf(grants: PluginGrants): readonly string[] {
+function formatGrants(grants: PluginGrants): readonly string[] {
   try {
     return grantLines(grants);
   } catch (error) {

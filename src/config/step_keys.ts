@@ -18,8 +18,8 @@ import {
 } from "../schema/combinators.ts";
 import type { DocumentNode } from "../schema/document.ts";
 import {
-  dependenciesOf,
   type NamedNode,
+  readDependencies,
   reportGraphProblems,
 } from "../schema/graph_problems.ts";
 import {
@@ -439,14 +439,14 @@ const stepBody = checked(
 function checked<T extends StepSettings>(schema: Schema<T>): Schema<T> {
   return mapped(schema, (step, node) => {
     for (const { property, problem } of settingProblems(step)) {
-      nodeOf(node, property).report(problem);
+      findNode(node, property).report(problem);
     }
     return step;
   });
 }
 
 /** Returns the value of a setting; the step, if the file does not set it. */
-function nodeOf(
+function findNode(
   step: DocumentNode,
   property: keyof StepSettings,
 ): DocumentNode {
@@ -501,7 +501,7 @@ function reportServiceProblems(
 ): void {
   if (steps.length !== nodes.length) return;
   for (const { step, property, problem } of serviceGraphProblems(steps)) {
-    nodeOf(nodes[step], property).report(problem);
+    findNode(nodes[step], property).report(problem);
   }
 }
 
@@ -535,7 +535,7 @@ function namedNodes(node: DocumentNode): NamedNode[] {
     const name = typeof one.key === "string"
       ? one.key
       : one.entries?.find(([key]) => key === "name")?.[1].text;
-    const dependsOn = dependenciesOf(one);
+    const dependsOn = readDependencies(one);
     return name === undefined ? [] : [{ name, dependsOn, node: one }];
   });
 }

@@ -162,14 +162,14 @@ export function childEnvironment(
     case "job":
       return fixedEnvironment({
         ...pick(parent, (name) => isInheritedByJob(name, child.inherit)),
-        ...layersOf(child),
+        ...mergeLayers(child),
       });
     case "untrusted-step":
       return untrustedEnvironment(parent, child);
     case "container":
       return fixedEnvironment({
         ...pick(parent, (name) => isInheritedByContainer(name, child.names)),
-        ...layersOf(child),
+        ...mergeLayers(child),
       });
     case "plugin":
       return pick(
@@ -370,7 +370,7 @@ function isForJobs(name: string): boolean {
   return variableInfo(name)?.seenBy !== "runner";
 }
 
-function layersOf({ facts, jobEnv, own }: JobLayers): Environment {
+function mergeLayers({ facts, jobEnv, own }: JobLayers): Environment {
   return { ...facts, ...jobEnv, ...own };
 }
 

@@ -102,7 +102,7 @@ function matching(schema: JsonSchema & { pattern: string }): Field {
   };
 }
 
-function oneOf(...values: readonly string[]): Field {
+function wordFrom(...values: readonly string[]): Field {
   return {
     schema: { enum: values },
     accepts: (value) => typeof value === "string" && values.includes(value),
@@ -171,7 +171,7 @@ function object(fields: Fields): Field {
   };
 }
 
-const status = oneOf(
+const status = wordFrom(
   "success",
   "failed",
   "cancelled",
@@ -196,7 +196,7 @@ const attempt = object({
 const cacheUse = object({
   name: text,
   key: text,
-  restored: oneOf("exact", "fallback", "miss"),
+  restored: wordFrom("exact", "fallback", "miss"),
   from: optional(text),
   saved: boolean,
 });
@@ -205,7 +205,7 @@ const cacheUse = object({
 const EVENTS: Readonly<Record<RunEventName, Fields>> = {
   "run.started": {
     version: count,
-    kind: oneOf("job", "workflow"),
+    kind: wordFrom("job", "workflow"),
     id: word,
     name: optional(text),
     repository: optional(text),
@@ -233,7 +233,7 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
   "phase.ended": { phase: word, startMs: time, durationMs: time },
   "secret.masked": { rule: text, name: optional(text) },
   "source.prepared": {
-    source: oneOf("source", "ci"),
+    source: wordFrom("source", "ci"),
     type: text,
     repository: optional(text),
     ref: optional(text),
@@ -282,7 +282,7 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
   "problem": {
     step: text,
     owner: text,
-    severity: oneOf("error", "warning", "notice"),
+    severity: wordFrom("error", "warning", "notice"),
     message: text,
     file: optional(text),
     line: optional(count),
@@ -294,7 +294,7 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
   "trigger.submitted": { name: text },
   "metric": { plugin: text, phase: word, name: text, value: number },
   "run.ended": {
-    status: oneOf("success", "failed", "cancelled", "timeout"),
+    status: wordFrom("success", "failed", "cancelled", "timeout"),
     exitCode: count,
     durationMs: time,
     error: optional(text),

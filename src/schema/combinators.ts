@@ -143,10 +143,10 @@ export function mapping<T extends object>(
   const all = Object.entries(keys) as [string, Key<unknown>][];
   const byName = new Map<string, [string, Key<unknown>]>();
   for (const entry of all) {
-    for (const name of namesOf(entry[1])) byName.set(name, entry);
+    for (const name of keyNames(entry[1])) byName.set(name, entry);
   }
   return {
-    jsonSchema: () => schemaOf(title, all.map(([, key]) => key)),
+    jsonSchema: () => mappingSchema(title, all.map(([, key]) => key)),
     parse(node) {
       const { entries } = node;
       if (entries === undefined) return reportNoMapping(node);
@@ -237,7 +237,7 @@ export function requiresKey(key: string): JsonSchema {
   };
 }
 
-function schemaOf(
+function mappingSchema(
   title: string,
   keys: readonly Key<unknown>[],
 ): JsonSchema {
@@ -265,7 +265,7 @@ function schemaOf(
   };
 }
 
-function namesOf({ key, alias }: Key<unknown>): string[] {
+function keyNames({ key, alias }: Key<unknown>): string[] {
   return alias === undefined ? [key] : [key, alias];
 }
 

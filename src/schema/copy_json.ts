@@ -80,7 +80,7 @@ export function plainEntries(
   const { areKeysFree = false } = options;
   if (!isPlainObject(value)) {
     throw new TypeError(
-      `${path} must be a plain object, not ${kindOf(value)}`,
+      `${path} must be a plain object, not ${describeKind(value)}`,
     );
   }
   return Object.keys(value).map((key) => {
@@ -103,7 +103,7 @@ export function plainEntries(
  */
 function textProblem(value: unknown): string | undefined {
   if (typeof value !== "string") {
-    return `must be a string, not ${kindOf(value)}`;
+    return `must be a string, not ${describeKind(value)}`;
   }
   // The database of the coordinator can store neither.
   if (value.includes("\0")) return "must not contain a NUL character";
@@ -116,7 +116,7 @@ function textProblem(value: unknown): string | undefined {
  *
  * @returns The kind, with an article.
  */
-export function kindOf(value: unknown): string {
+export function describeKind(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return "a list";
   if (typeof value === "string") return "a string";
@@ -152,7 +152,7 @@ function copy(
   if (value === null) return null;
   if (Array.isArray(value)) return copyList(value, path, depth, budget);
   if (typeof value !== "object") {
-    throw new TypeError(`${path} must be JSON, not ${kindOf(value)}`);
+    throw new TypeError(`${path} must be JSON, not ${describeKind(value)}`);
   }
   const entries = plainEntries(value, path, budget)
     .filter(([, member]) => member !== undefined || budget.refusesUndefined)
@@ -245,9 +245,9 @@ export function jsonString(options: JsonStringOptions = {}): Schema<string> {
 export const jsonBoolean: Schema<boolean> = {
   jsonSchema: () => ({ type: "boolean" }),
   parse: (node) =>
-    typeof node.value === "boolean"
-      ? node.value
-      : void node.report(`must be true or false, not ${kindOf(node.value)}`),
+    typeof node.value === "boolean" ? node.value : void node.report(
+      `must be true or false, not ${describeKind(node.value)}`,
+    ),
 };
 
 /** Creates the schema of an integer. */
@@ -293,7 +293,7 @@ export const jsonArray: Schema<readonly JsonValue[]> = {
   parse: (node) =>
     Array.isArray(node.value)
       ? node.value
-      : void node.report(`must be a list, not ${kindOf(node.value)}`),
+      : void node.report(`must be a list, not ${describeKind(node.value)}`),
 };
 
 /** Schema of an object with any keys. */
@@ -301,7 +301,7 @@ export const jsonObject: Schema<{ readonly [key: string]: JsonValue }> = {
   jsonSchema: () => ({ type: "object" }),
   parse: (node) =>
     node.entries === undefined
-      ? void node.report(`must be an object, not ${kindOf(node.value)}`)
+      ? void node.report(`must be an object, not ${describeKind(node.value)}`)
       : node.value as { readonly [key: string]: JsonValue },
 };
 

@@ -112,7 +112,7 @@ export function makeExcerpts(
     const before = (start > 0 ? "…" : "") + visible(source.slice(start, at));
     const after = visible(source.slice(at, end)) +
       (end < source.length ? "…" : "");
-    const indent = [...before].map(blankOf).join("");
+    const indent = [...before].map(toBlank).join("");
     const margin = " ".repeat(`${line}`.length);
     return `    ${line} | ${before}${after}\n    ${margin} | ${indent}^`;
   };
@@ -142,7 +142,7 @@ function visible(text: string): string {
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, "�");
 }
 
-function blankOf(character: string): string {
+function toBlank(character: string): string {
   if (/\p{M}/u.test(character)) return "";
   return WIDE.test(character) ? "  " : " ";
 }

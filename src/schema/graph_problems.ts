@@ -35,9 +35,9 @@ export function reportGraphProblems(
     if (first === undefined) places.set(name, at);
     else {
       const { node: other } = members[first];
-      nameOf(node).explain(
+      findNameNode(node).explain(
         () => `${node.label} has the same name as the ${kind} at`,
-        nameOf(other),
+        findNameNode(other),
       );
     }
   });
@@ -84,7 +84,7 @@ function reportUnknown(
       JSON.stringify(name)
     }, which is not a ${kind}` +
       (near === undefined
-        ? `; there ${names.length === 1 ? "is" : "are"} ${listOf(names)}`
+        ? `; there ${names.length === 1 ? "is" : "are"} ${quoteNames(names)}`
         : didYouMean(near));
   });
 }
@@ -92,7 +92,7 @@ function reportUnknown(
 /** Maximum number of names that a message lists. */
 const MAX_NAMES = 10;
 
-function listOf(names: readonly string[]): string {
+function quoteNames(names: readonly string[]): string {
   const quoted = names.map((name) => JSON.stringify(name.slice(0, 50)));
   return listed(quoted, MAX_NAMES);
 }
@@ -100,7 +100,7 @@ function listOf(names: readonly string[]): string {
 /**
  * Reads the dependencies of an entry, even if other parts of it are invalid.
  */
-export function dependenciesOf(node: DocumentNode): string[] {
+export function readDependencies(node: DocumentNode): string[] {
   return (node.entries ?? [])
     .filter(([key]) => DEPENDENCY_KEYS.includes(key))
     .flatMap(([, value]) => namesIn(value))
@@ -117,7 +117,7 @@ function namesIn(value: DocumentNode): DocumentNode[] {
 }
 
 /** Value of the key `name`; the entry itself, if its key is the name. */
-function nameOf(node: DocumentNode): DocumentNode {
+function findNameNode(node: DocumentNode): DocumentNode {
   return node.entries?.find(([key, value]) =>
     key === "name" && typeof node.key === "number" && value.text !== undefined
   )?.[1] ?? node;

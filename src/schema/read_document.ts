@@ -87,7 +87,7 @@ export async function parseJobText(
     await throwIfSyntaxProblem(text, "", name, kind);
   }
   try {
-    return jsonDocument(text, problems) ?? await documentOf(text, problems);
+    return jsonDocument(text, problems) ?? await parseYaml(text, problems);
   } catch (error) {
     if (error instanceof RunnerError) throw error;
     const message = messageOf(error);
@@ -112,7 +112,7 @@ function jsonDocument(
   return new DocumentNode(document.written, document.understood, problems);
 }
 
-async function documentOf(
+async function parseYaml(
   text: string,
   problems: Problems,
 ): Promise<DocumentNode> {

@@ -152,7 +152,7 @@ export function yamlInteger(minimum: number, maximum: number): Schema<number> {
       pattern: NUMBER.source,
     }),
     parse(node) {
-      const value = numberOf(node.text ?? "");
+      const value = parseNumber(node.text ?? "");
       if (Number.isInteger(value) && value >= minimum && value <= maximum) {
         return value;
       }
@@ -166,7 +166,7 @@ export function yamlInteger(minimum: number, maximum: number): Schema<number> {
   };
 }
 
-function numberOf(text: string): number {
+function parseNumber(text: string): number {
   if (!NUMBER.test(text)) return NaN;
   const plain = text.replaceAll("_", "");
   for (const [pattern, base] of NUMBERS) {
@@ -206,7 +206,7 @@ export const positiveDuration: Schema<number> = {
   }),
   parse: scalar((text, node) => {
     const shown = text.slice(0, 100);
-    const seconds = numberOf(text);
+    const seconds = parseNumber(text);
     const time = Number.isInteger(seconds) && seconds >= 0
       ? `${seconds}s`
       : shown;

@@ -146,7 +146,7 @@ function partsProblem(parts: Record<string, unknown>): string | undefined {
       : `must be ${VARIABLE.words}`;
     if (problem !== undefined) return `env.${name} ${problem}`;
   }
-  for (const pattern of facts.event ? patternsOf(facts.event as Match) : []) {
+  for (const pattern of facts.event ? listPatterns(facts.event as Match) : []) {
     const problem = eventProblem(pattern);
     if (problem !== undefined) return `event ${problem}`;
   }
@@ -236,7 +236,7 @@ function valueProblem(
   match: Match,
   absence?: string,
 ): string | undefined {
-  const { any, not = [] } = sidesOf(match);
+  const { any, not = [] } = splitMatch(match);
   const named = values.map((value) => JSON.stringify(value)).join(" or ");
   if (any !== undefined && !values.some(anyGlob(any))) {
     return values.length === 0
@@ -254,7 +254,7 @@ function pathProblem(
   files: readonly string[],
   match: Match,
 ): string | undefined {
-  const { any = ["**"], not = [] } = sidesOf(match);
+  const { any = ["**"], not = [] } = splitMatch(match);
   if (files.length === 0) return "no files have changed";
   const [isIncluded, isExcluded] = [anyGlob(any), anyGlob(not)];
   if (files.some((file) => isIncluded(file) && !isExcluded(file))) {
@@ -271,7 +271,7 @@ function variableProblem(
   value: string | undefined,
   match: Match,
 ): string | undefined {
-  const { any, not = [] } = sidesOf(match);
+  const { any, not = [] } = splitMatch(match);
   if (any !== undefined && (value === undefined || !any.includes(value))) {
     return value === undefined
       ? "the variable is not set"
@@ -283,7 +283,7 @@ function variableProblem(
 }
 
 /** An empty list of patterns matches nothing. */
-function sidesOf(
+function splitMatch(
   match: Match,
 ): { any: readonly string[] | undefined; not: readonly string[] | undefined } {
   const side = (value: string | readonly string[] | undefined) =>
@@ -294,8 +294,8 @@ function sidesOf(
   return { any: side(match.any), not: side(match.not) };
 }
 
-function patternsOf(match: Match): readonly string[] {
-  const { any = [], not = [] } = sidesOf(match);
+function listPatterns(match: Match): readonly string[] {
+  const { any = [], not = [] } = splitMatch(match);
   return [...any, ...not];
 }
 
@@ -381,7 +381,7 @@ const event: Schema<Match> = {
   ...match,
   parse(node) {
     const parsed = match.parse(node);
-    for (const pattern of parsed === undefined ? [] : patternsOf(parsed)) {
+    for (const pattern of parsed === undefined ? [] : listPatterns(parsed)) {
       const problem = eventProblem(pattern);
       if (problem !== undefined) {
         node.explain(() => `${node.label}: ${problem}`);

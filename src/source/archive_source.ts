@@ -1,6 +1,6 @@
 import { join } from "@std/path/posix/join";
 import { resolve } from "@std/path/posix/resolve";
-import { archiveFormatOf, decompressed } from "../archive/decompress.ts";
+import { detectArchiveFormat, decompressed } from "../archive/decompress.ts";
 import { Budget } from "../archive/entry.ts";
 import { tarEntries } from "../archive/tar_entries.ts";
 import { unpack } from "../archive/unpack.ts";
@@ -155,7 +155,7 @@ async function unpackFile(
   context: Context,
 ): Promise<void> {
   const { archive, cancellation } = context;
-  const format = await archiveFormatOf(path);
+  const format = await detectArchiveFormat(path);
   if (format === undefined) {
     throw archiveError(
       url,

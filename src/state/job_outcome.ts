@@ -98,7 +98,7 @@ export function combineInstances(
 }
 
 /** Returns the name of the job of an instance: `build` for `build[0]`. */
-export function jobNameOf(name: string): string {
+export function withoutIndex(name: string): string {
   return name.replace(/\[\d+\]$/, "");
 }
 
@@ -156,12 +156,12 @@ export function publishedInstances(
   name: string,
 ): JobInstance[] {
   const newest = new Map<string, JobInstance>();
-  const prefix = `${jobNameOf(name)}.${RESULT_PREFIX}`;
+  const prefix = `${withoutIndex(name)}.${RESULT_PREFIX}`;
   for (const [key, value] of Object.entries(variables)) {
     if (!key.startsWith(prefix)) continue;
-    const instance = parseInstance(value, jobNameOf(name));
+    const instance = parseInstance(value, withoutIndex(name));
     if (instance === undefined) continue;
-    if (name !== jobNameOf(name) && instance.name !== name) continue;
+    if (name !== withoutIndex(name) && instance.name !== name) continue;
     const other = newest.get(instance.name);
     const isNewer = other === undefined ||
       instance.completedAt! > other.completedAt!;
@@ -260,7 +260,7 @@ export async function readLocalState(path: string): Promise<LocalState | null> {
     const instance = isObject(record) ? readInstance(key, record) : undefined;
     if (instance === undefined) continue;
     const { name } = record as Properties;
-    const job = typeof name === "string" ? name : jobNameOf(key);
+    const job = typeof name === "string" ? name : withoutIndex(key);
     byName.set(job, [...byName.get(job) ?? [], instance]);
   }
   return { jobs: byName };

@@ -117,7 +117,7 @@ function lookAfter(look: TextLook, parameters: string): TextLook {
     const isJoined = parts.length > 0;
     const rest = isJoined ? parts : codes.slice(at + 1, at + 5);
     if (!isJoined) at += rest[0] === "2" ? 4 : rest[0] === "5" ? 2 : 0;
-    const color = colorOf(rest, isJoined);
+    const color = readColor(rest, isJoined);
     if (code === "38") look = changed(look, { color });
     if (code === "48") look = changed(look, { background: color });
   }
@@ -186,7 +186,7 @@ function changed(look: TextLook, change: Change): TextLook {
  *
  * @returns The color; `undefined` if it is invalid.
  */
-function colorOf(
+function readColor(
   [kind, ...parts]: readonly string[],
   isJoined: boolean,
 ): number | undefined {

@@ -32,7 +32,7 @@ let segmenter: Intl.Segmenter | undefined;
 export function displayWidth(text: string): number {
   if (PLAIN.test(text)) return text.length;
   let width = 0;
-  for (const grapheme of graphemesOf(text)) width += graphemeWidth(grapheme);
+  for (const grapheme of splitGraphemes(text)) width += graphemeWidth(grapheme);
   return width;
 }
 
@@ -47,7 +47,7 @@ export function takeWidth(text: string, width: number): string {
   if (PLAIN.test(text)) return text.slice(0, Math.max(0, width));
   let taken = "";
   let room = width;
-  for (const grapheme of graphemesOf(text)) {
+  for (const grapheme of splitGraphemes(text)) {
     room -= graphemeWidth(grapheme);
     if (room < 0) break;
     taken += grapheme;
@@ -70,7 +70,7 @@ export function cutToWidth(text: string, width: number): string {
 /**
  * Creates the segmenter only for text that needs it, since that takes 20 ms.
  */
-function* graphemesOf(text: string): Generator<string> {
+function* splitGraphemes(text: string): Generator<string> {
   segmenter ??= new Intl.Segmenter("en", { granularity: "grapheme" });
   for (const { segment } of segmenter.segment(text)) yield segment;
 }
@@ -121,7 +121,7 @@ export function wrapText(
   let isEmpty = true;
   const room = Math.max(1, columns - hang);
   for (const word of text.split(" ")) {
-    for (const [at, piece] of piecesOf(word, room).entries()) {
+    for (const [at, piece] of splitWord(word, room).entries()) {
       const gap = isEmpty || at > 0 ? "" : " ";
       const fits = displayWidth(line + gap + piece) <= columns;
       if (isEmpty || fits) line += gap + piece;
@@ -135,7 +135,7 @@ export function wrapText(
   return [...lines, line];
 }
 
-function piecesOf(word: string, room: number): string[] {
+function splitWord(word: string, room: number): string[] {
   if (displayWidth(word) <= room) return [word];
   return word.split(/(?<=,)/).flatMap((part) => {
     const pieces: string[] = [];

@@ -206,7 +206,7 @@ export class RecordedSystem implements JobSystem, Disposable {
   };
 
   spawn = (command: Command, options: SpawnOptions): RunningProcess => {
-    const text = textOf(command);
+    const text = recordedText(command);
     if (text === READY_COMMAND) {
       return replay({}, {
         clock: this.clock,
@@ -253,7 +253,7 @@ function replyTo(
   return all[Math.min(started.index, all.length - 1)] ?? {};
 }
 
-function textOf(command: Command): string {
+function recordedText(command: Command): string {
   const text = commandText(command);
   return text.startsWith(PREFIX) ? text.slice(PREFIX.length) : text;
 }

@@ -1,6 +1,6 @@
 import { messageOf, RunnerError } from "../errors.ts";
 import { itemText, type JsonValue } from "../json_value.ts";
-import { copyJson, kindOf, plainEntries } from "../schema/copy_json.ts";
+import { copyJson, describeKind, plainEntries } from "../schema/copy_json.ts";
 import { DocumentNode } from "../schema/document.ts";
 import { printable, quote, truncated } from "../terminal/text.ts";
 import {
@@ -63,7 +63,7 @@ export function checkTriggers(
 ): CheckedTrigger[] {
   const { isWire = false, nameProblem = () => undefined } = options;
   if (!Array.isArray(values)) {
-    const problem = `must be a list of triggers, not ${kindOf(values)}`;
+    const problem = `must be a list of triggers, not ${describeKind(values)}`;
     throw triggerError([{ job: '"jobs"', problem }]);
   }
   const problems: TriggerProblem[] = [];

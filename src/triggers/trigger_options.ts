@@ -15,7 +15,7 @@ import {
   jsonInteger,
   jsonObject,
   jsonString,
-  kindOf,
+  describeKind,
 } from "../schema/copy_json.ts";
 import {
   type Condition,
@@ -94,7 +94,7 @@ const characteristics: Schema<Readonly<Record<string, string | boolean>>> =
         return typeof value === "string"
           ? string.parse(node)
           : void node.report(
-            `must be a string or a boolean, not ${kindOf(value)}`,
+            `must be a string or a boolean, not ${describeKind(value)}`,
           );
       },
     },

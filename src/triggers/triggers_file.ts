@@ -4,7 +4,7 @@ import { lockDirectory } from "../fs/file_lock.ts";
 import { readUntrusted } from "../fs/untrusted_file.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
 import { parseJson } from "../json_value.ts";
-import { kindOf, plainEntries } from "../schema/copy_json.ts";
+import { describeKind, plainEntries } from "../schema/copy_json.ts";
 import { quote } from "../terminal/text.ts";
 import {
   type CheckedTrigger,
@@ -212,7 +212,7 @@ function readJobs(document: unknown): readonly unknown[] {
   }
   const jobs = envelope.get("jobs") ?? [];
   if (!Array.isArray(jobs)) {
-    throw new TypeError(`its jobs must be a list, not ${kindOf(jobs)}`);
+    throw new TypeError(`its jobs must be a list, not ${describeKind(jobs)}`);
   }
   return jobs;
 }

@@ -16,9 +16,9 @@ import { absolutePath, normalizePath } from "../../job_path.ts";
 import { isObject } from "../../json_value.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
 import {
-  jobNameOf,
   readStateFile,
   STATE_FILE,
+  withoutIndex,
 } from "../../state/job_outcome.ts";
 import { didYouMean, suggest } from "../../suggest.ts";
 import { printable } from "../../terminal/text.ts";
@@ -103,7 +103,9 @@ async function showArtifacts(context: CommandContext): Promise<void> {
   await withStore(context, async (store, cancellation) => {
     const found = await find(context, store, cancellation);
     if (context.isOn("json")) {
-      return await context.print(JSON.stringify(found.map(jsonOf), null, 2));
+      return await context.print(
+        JSON.stringify(found.map(artifactJson), null, 2),
+      );
     }
     for (const { job, name, run, bytes, count, manifest } of found) {
       const state = manifest === undefined
@@ -252,7 +254,7 @@ async function find(
       manifest,
     })).filter((one) => run === undefined || one.run === run);
   return found.filter((one) =>
-    job === undefined || one.job === job || jobNameOf(one.job) === job
+    job === undefined || one.job === job || withoutIndex(one.job) === job
   );
 }
 
@@ -293,10 +295,10 @@ function named(
     );
   }
   const owners = new Set(
-    selected.map(({ run, job }) => `${run} ${jobNameOf(job)}`),
+    selected.map(({ run, job }) => `${run} ${withoutIndex(job)}`),
   );
   if (owners.size === 1) return selected;
-  const jobs = [...new Set(selected.map(({ job }) => jobNameOf(job)))];
+  const jobs = [...new Set(selected.map(({ job }) => withoutIndex(job)))];
   throw usageError(
     jobs.length > 1
       ? `Several jobs have saved artifact "${name}": select one with --job: ${
@@ -314,7 +316,7 @@ function gone({ name, job }: ListedArtifact): RunnerError {
   );
 }
 
-function jsonOf({ manifest, ...saved }: ListedArtifact) {
+function artifactJson({ manifest, ...saved }: ListedArtifact) {
   const { namespace, run, job, name, bytes, count } = saved;
   return {
     ...{ job, name, files: count, bytes, namespace, run },

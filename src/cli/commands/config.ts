@@ -26,10 +26,10 @@ export const configCommand: CliCommand = {
   async run(context) {
     const loaded = await loadCommandConfig(context, { findsJobFile: true });
     const { settings, steps } = loaded;
-    const problem = problemOf(loaded);
+    const problem = findProblem(loaded);
     for (const { name } of OPTIONS) {
       const isHidden = problem !== undefined && SENSITIVE.includes(name);
-      for (const line of linesOf(settings, name, isHidden)) {
+      for (const line of settingLines(settings, name, isHidden)) {
         await context.print(line);
       }
     }
@@ -43,7 +43,7 @@ export const configCommand: CliCommand = {
   },
 };
 
-function problemOf(loaded: CommandConfig): string | undefined {
+function findProblem(loaded: CommandConfig): string | undefined {
   try {
     checkCommandConfig(loaded);
     return undefined;
@@ -52,7 +52,7 @@ function problemOf(loaded: CommandConfig): string | undefined {
   }
 }
 
-function linesOf(
+function settingLines(
   settings: Settings,
   name: OptionName,
   isHidden: boolean,

@@ -120,7 +120,7 @@ Lines that start with "needed" show what a job with this configuration lacks. Ex
         await print(["", `${title}:`, ...lines].join("\n"));
       }
     }
-    return exitCodeOf(Object.values(sections).flat());
+    return findExitCode(Object.values(sections).flat());
   },
 };
 
@@ -158,10 +158,10 @@ async function inspect(
   await print(
     isOn("json") ? JSON.stringify(report, null, 2) : reportText(report),
   );
-  return exitCodeOf(report.findings);
+  return findExitCode(report.findings);
 }
 
-function exitCodeOf(findings: readonly { readonly state: string }[]): number {
+function findExitCode(findings: readonly { readonly state: string }[]): number {
   return findings.some(({ state }) => state === "needed") ? 1 : 0;
 }
 

@@ -105,7 +105,7 @@ Invalid definitions are skipped. The others are submitted, and the exit code is
     const document = evalDocument(plan, event, onProblem);
     if (isOn("explain")) {
       await printExplanations(context, [
-        ...plan.decisions.map(explanationOf),
+        ...plan.decisions.map(explainDecision),
         ...invalid,
       ]);
     } else {
@@ -180,7 +180,7 @@ function invalidFile(file: string, problem: string): Explanation {
   };
 }
 
-function explanationOf(
+function explainDecision(
   { name, sourceFile, origin, isStarted, reason, jobs, skipped = [] }:
     StartDecision,
 ): Explanation {
@@ -240,7 +240,7 @@ async function submit(
   );
   await createDirectory(path.slice(0, path.lastIndexOf("/")) || "/");
   await writeAtomic(path, `${JSON.stringify(document)}\n`);
-  for (const line of linesOf(document)) logger.info("eval", line);
+  for (const line of documentLines(document)) logger.info("eval", line);
   if (!isCoordinatorConfigured(host.env)) return;
   const { submitTriggers } = await import("../../triggers/submit_triggers.ts");
   await submitTriggers(document, {
@@ -257,7 +257,7 @@ async function submit(
   await Deno.remove(path);
 }
 
-function linesOf(document: EvalDocument): string[] {
+function documentLines(document: EvalDocument): string[] {
   if (!("workflows" in document)) {
     return document.jobs.map(({ job_name }) => `Job ${job_name}`);
   }

@@ -150,7 +150,7 @@ async function report(
   const found = await Promise.all(
     sources.map((source) => inspectPlugin(source, setting)),
   );
-  found.sort((a, b) => priorityOf(a) - priorityOf(b));
+  found.sort((a, b) => firstPriority(a) - firstPriority(b));
   for (const plugin of found) {
     for (const line of pluginLines(plugin, isTrusted)) await print(line);
   }
@@ -159,7 +159,7 @@ async function report(
   return found.some(({ problem }) => problem !== undefined) ? 1 : 0;
 }
 
-function priorityOf({ plugins }: InspectedPlugin): number {
+function firstPriority({ plugins }: InspectedPlugin): number {
   return plugins[0]?.priority ?? Infinity;
 }
 

@@ -345,7 +345,7 @@ function parseEnvFile(text: string, name: string): SecretLines {
     if (line === "" || line.startsWith("#")) continue;
     const [, key, value] = /^(?:export\s+)?([^=]*?)\s*=\s*(.*)$/s.exec(line) ??
       [];
-    const problem = problemOf(key, value);
+    const problem = findProblem(key, value);
     if (problem === undefined) values.set(key, unquote(value));
     else problems.push(`  line ${at + 1} ${problem}`);
   }
@@ -360,7 +360,7 @@ function parseEnvFile(text: string, name: string): SecretLines {
   return { values, empty };
 }
 
-function problemOf(
+function findProblem(
   key: string | undefined,
   value: string | undefined,
 ): string | undefined {

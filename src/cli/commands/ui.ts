@@ -26,8 +26,8 @@ It reads the records of runs, so runs need no option to be shown.`,
   maxOperands: 1,
   async run(context) {
     const { runner: { host }, print } = context;
-    const port = portOf(context);
-    const directory = await directoryOf(context);
+    const port = readPort(context);
+    const directory = await findRunDirectory(context);
     const { serveRuns } = await import("../../report/ui/serve.ts");
     await cancelOnSignal(host, async ({ graceful: signal }) => {
       const server = listen(() => serveRuns({ directory, port, signal }), port);
@@ -51,14 +51,14 @@ async function lowerPriority(): Promise<void> {
   }
 }
 
-function portOf({ flags }: CommandContext): number {
+function readPort({ flags }: CommandContext): number {
   const text = String(flags.get("port") ?? "0");
   const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
   if (port <= 65_535) return port;
   throw usageError(`--port must be a number up to 65535, not "${text}"`, "ui");
 }
 
-async function directoryOf(
+async function findRunDirectory(
   { operands: [given = "."], runner: { host } }: CommandContext,
 ): Promise<string> {
   const action = "Cannot show the runs in";

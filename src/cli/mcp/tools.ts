@@ -87,7 +87,7 @@ export function createTools(
       required: [],
       async call(args) {
         const { id, record } = await findRun(args, root, finder);
-        return { value: resultOf(id, record) };
+        return { value: runResult(id, record) };
       },
     },
     log: {
@@ -156,7 +156,7 @@ async function list(
   return {
     value: {
       definitions: definitions ?? [],
-      problems: exitCode === 0 ? [] : linesOf(log.replace(output, "")),
+      problems: exitCode === 0 ? [] : filledLines(log.replace(output, "")),
       runs,
     },
   };
@@ -167,7 +167,7 @@ async function validate(
   place: ProgramPlace,
   signal: AbortSignal,
 ): Promise<ToolResult> {
-  const { file, kind } = await fileOf(args, place.root);
+  const { file, kind } = await readFile(args, place.root);
   const words = file === undefined
     ? ["list"]
     : kind === "workflow"
@@ -178,7 +178,7 @@ async function validate(
   return {
     value: {
       isValid,
-      problems: isValid ? [] : linesOf(log.replace(output, "")),
+      problems: isValid ? [] : filledLines(log.replace(output, "")),
     },
   };
 }
@@ -188,8 +188,8 @@ async function run(
   place: ProgramPlace,
   signal: AbortSignal,
 ): Promise<ToolResult> {
-  const { file, kind } = await fileOf(args, place.root);
-  const only = textsOf(args, "only");
+  const { file, kind } = await readFile(args, place.root);
+  const only = readTexts(args, "only");
   const { vars = {} } = args;
   if (!isObject(vars)) throw invalidArgument("vars", "must be an object");
   const assignments = Object.entries(vars).map(([name, value]) => {
@@ -221,7 +221,7 @@ async function log(
   root: string,
   finder: RunFinder,
 ): Promise<ToolResult> {
-  const step = textOf(args, "step")!;
+  const step = readText(args, "step")!;
   const { offset } = args;
   if (
     offset !== undefined &&
@@ -249,7 +249,7 @@ async function findRun(
   finder: RunFinder,
 ): Promise<{ id: string; path: string; record: RunRecord }> {
   // The jobs of a workflow have started after it.
-  const id = textOf(args, "run") ??
+  const id = readText(args, "run") ??
     (await finder.find()).find(({ path }) => !path.includes(JOBS))?.id;
   const path = id === undefined ? undefined : await finder.findPath(id);
   if (id === undefined || path === undefined) {
@@ -262,7 +262,7 @@ async function findRun(
   }
 }
 
-function resultOf(id: string, record: RunRecord): Record<string, unknown> {
+function runResult(id: string, record: RunRecord): Record<string, unknown> {
   const { started, ended, steps, problems } = record;
   return {
     run: id,
@@ -291,11 +291,11 @@ function resultOf(id: string, record: RunRecord): Record<string, unknown> {
 }
 
 /** Returns the file of a call, which must be in the directory. */
-async function fileOf(
+async function readFile(
   args: Arguments,
   root: string,
 ): Promise<{ file: string | undefined; kind: "job" | "workflow" }> {
-  const given = textOf(args, "file");
+  const given = readText(args, "file");
   const { kind } = args;
   if (kind !== undefined && kind !== "job" && kind !== "workflow") {
     throw invalidArgument("kind", 'must be "job" or "workflow"');
@@ -307,7 +307,7 @@ async function fileOf(
   return { file, kind: kind ?? (isWorkflow ? "workflow" : "job") };
 }
 
-function textOf(args: Arguments, name: string): string | undefined {
+function readText(args: Arguments, name: string): string | undefined {
   const { [name]: value } = args;
   if (value === undefined) return undefined;
   if (isShortText(value)) return value;
@@ -317,7 +317,7 @@ function textOf(args: Arguments, name: string): string | undefined {
   );
 }
 
-function textsOf(args: Arguments, name: string): readonly string[] {
+function readTexts(args: Arguments, name: string): readonly string[] {
   const { [name]: value = [] } = args;
   if (Array.isArray(value) && value.every(isShortText)) return value;
   throw invalidArgument(name, "must be a list of strings");
@@ -328,7 +328,7 @@ function isShortText(value: unknown): value is string {
     value.length <= MAX_TEXT_LENGTH;
 }
 
-function linesOf(text: string): string[] {
+function filledLines(text: string): string[] {
   return text.split("\n").filter((line) => line.trim() !== "");
 }
 

@@ -22,10 +22,10 @@ import {
 import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
 import { findDefinitions } from "../../workflow/eval/load_tree.ts";
 import {
+  describeJobs,
   type Inspection,
   isDefinition,
   type MigrationFinding,
-  traitsOf,
 } from "./inspection.ts";
 import { isOldImage } from "./python_runner.ts";
 import { shellCommands } from "./shell_commands.ts";
@@ -183,7 +183,7 @@ export async function inspectDefinition(
     const check = {
       file,
       commands: shellCommands(text, line),
-      traits: traitsOf(context, text),
+      traits: describeJobs(context, text),
       isDefinition: true,
     };
     findings.push(...await checkCommands(check, context));

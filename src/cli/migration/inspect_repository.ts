@@ -18,6 +18,7 @@ import {
   readDefinitions,
 } from "./inspect_definitions.ts";
 import {
+  describeJobs,
   type Inspection,
   type InspectOptions,
   isDefinition,
@@ -26,7 +27,6 @@ import {
   type MigrationReport,
   PLUGIN_FOLDER,
   sortFindings,
-  traitsOf,
 } from "./inspection.ts";
 import {
   firstCall,
@@ -92,7 +92,7 @@ async function inspectRepository(
   directory: string,
   options: InspectOptions,
 ): Promise<MigrationReport> {
-  const tree = new UntrustedTree(await repositoryOf(directory));
+  const tree = new UntrustedTree(await findRepository(directory));
   const files = await tree.readAll(OWN_DIRECTORY);
   const definitions = await readDefinitions(tree, files);
   using copy = privateDirectory(options.temporaryDirectories);
@@ -123,7 +123,7 @@ async function inspectRepository(
 }
 
 /** Returns the directory, or its parent if it is the CI folder. */
-async function repositoryOf(directory: string): Promise<string> {
+async function findRepository(directory: string): Promise<string> {
   let reason = `it does not contain ${OWN_DIRECTORY}`;
   try {
     const root = await Deno.realPath(directory);
@@ -214,12 +214,12 @@ async function inspectScripts(
   };
   for (const [file, { commands }] of definitions) {
     for (const { text } of commands) {
-      await addNamed(shellCommands(text), file, traitsOf(context, text));
+      await addNamed(shellCommands(text), file, describeJobs(context, text));
     }
   }
   const isShallow = !context.isDeep && (context.jobs.length === 0 ||
     context.jobs.some(({ body }) =>
-      traitsOf(context, body.command ?? "").isShallow
+      describeJobs(context, body.command ?? "").isShallow
     ));
   const others = { isShallow, usesImage: true };
   for (const { path } of files) {
@@ -229,7 +229,7 @@ async function inspectScripts(
   while (queue.length > 0) {
     const path = queue.shift()!;
     const file = await tree.read(path);
-    const commands = file === undefined ? undefined : commandsOf(file);
+    const commands = file === undefined ? undefined : readCommands(file);
     if (commands !== undefined) {
       await addNamed(commands, path, traits.get(path)!);
     }
@@ -238,7 +238,7 @@ async function inspectScripts(
     const file = await tree.read(path);
     if (file === undefined || definitions.has(path)) continue;
     findings.push(...await pythonFindings(context, file));
-    const commands = commandsOf(file);
+    const commands = readCommands(file);
     if (commands === undefined) continue;
     const check = { file: path, commands, traits: of, isDefinition: false };
     findings.push(...await checkCommands(check, context));
@@ -279,11 +279,11 @@ function fileWords(commands: readonly ShellCommand[]): Set<string> {
 }
 
 /** Returns the commands of a file; `undefined` if its language is unknown. */
-function commandsOf({ path, text }: TreeFile): ShellCommand[] | undefined {
+function readCommands({ path, text }: TreeFile): ShellCommand[] | undefined {
   const [firstLine] = text.slice(0, 200).split("\n");
   const shebang = firstLine.startsWith("#!") ? firstLine : "";
   if (/(?:^|\/)(?:GNUm|[Mm])akefile$|\.mk$/.test(path)) {
-    return shellCommands(recipesOf(text));
+    return shellCommands(readRecipes(text));
   }
   if (
     /\.(?:ba|da|k|z)?sh$/.test(path) || /\b(?:ba|da|k|z)?sh\b/.test(shebang)
@@ -301,7 +301,7 @@ function isPython(path: string, shebang: string): boolean {
 }
 
 /** Returns shell commands of a makefile; all other lines are empty. */
-function recipesOf(makefile: string): string {
+function readRecipes(makefile: string): string {
   return makefile.split("\n").map((line) =>
     line.startsWith("\t")
       ? line.replace(/^\t[@+-]*/, "").replace(/\$[({](\w+)[)}]/g, "${$1}")

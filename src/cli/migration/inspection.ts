@@ -176,7 +176,7 @@ export function isDefinition(path: string): boolean {
 }
 
 /** Describes the jobs that run a command. */
-export function traitsOf(
+export function describeJobs(
   { jobs, isDeep }: Inspection,
   command: string,
 ): JobTraits {

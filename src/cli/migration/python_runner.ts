@@ -47,7 +47,7 @@ export function missingNames(source: string): MissingName[] {
     const [root] = name.split(".");
     if (root !== "runnerlib" && root !== "src") continue;
     const module = `runnerlib${name.slice(root.length)}`;
-    const exported = exportsOf(module);
+    const exported = findExports(module);
     if (exported === undefined) {
       missing.push({ name, line });
       continue;
@@ -139,7 +139,7 @@ function missingAttributes(
 }
 
 /** Returns the exports of a module; `undefined` if it does not exist. */
-function exportsOf(module: string): ReadonlySet<string> | undefined {
+function findExports(module: string): ReadonlySet<string> | undefined {
   if (!Object.hasOwn(PYTHON_PACKAGE, module)) return undefined;
   const code = withoutTexts(PYTHON_PACKAGE[module]);
   const names = new Set(["__doc__", "__file__", "__name__"]);

@@ -427,7 +427,7 @@ function readLiterals(source: string, language: SourceLanguage): Literal[] {
     const [found, quote] = match;
     if (quote === undefined) {
       const end = found === "/*"
-        ? endOf(source, "*/", match.index + 2)
+        ? findEnd(source, "*/", match.index + 2)
         : match.index + found.length;
       from = pattern.lastIndex = end;
       continue;
@@ -446,7 +446,7 @@ function readLiterals(source: string, language: SourceLanguage): Literal[] {
   return literals;
 }
 
-function endOf(source: string, mark: string, from: number): number {
+function findEnd(source: string, mark: string, from: number): number {
   const end = source.indexOf(mark, from);
   return end < 0 ? source.length : end + mark.length;
 }

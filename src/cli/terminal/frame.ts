@@ -51,9 +51,9 @@ export function formatFrame(board: StepBoard, options: FrameOptions): string[] {
   const shown = [
     ...board.running().take(isFolded ? Math.max(0, room - 1) : room),
   ]
-    .map((step) => cellsOf(step, now));
+    .map((step) => countCells(step, now));
   const widths = measure(shown, style.width);
-  const lines = shown.map((cells) => lineOf(cells, widths));
+  const lines = shown.map((cells) => stepLine(cells, widths));
   if (isFolded && room > 0) {
     lines.push([[`… and ${board.runningCount - shown.length} more`, "dim"]]);
   }
@@ -82,7 +82,7 @@ interface Widths {
   detail: number;
 }
 
-function cellsOf(step: RunningStep, now: number): StepCells {
+function countCells(step: RunningStep, now: number): StepCells {
   const { attempt, resumesAt, progress } = step;
   const clock = formatClock(now - step.startedAt);
   const name = plainLine(step.name);
@@ -124,7 +124,7 @@ function widest(texts: readonly string[]): number {
   return texts.reduce((most, text) => Math.max(most, displayWidth(text)), 0);
 }
 
-function lineOf(cells: StepCells, widths: Widths): StyledText[] {
+function stepLine(cells: StepCells, widths: Widths): StyledText[] {
   const name = cutToWidth(cells.name, widths.name);
   const fill = " ".repeat(widths.name - displayWidth(name));
   const line: StyledText[] = [
@@ -175,7 +175,7 @@ function countsLine(
     clock,
     " · ",
   );
-  return widthOf(inWords) <= width ? inWords : joined(
+  return findWidth(inWords) <= width ? inWords : joined(
     shown.map(({ count, mark, style }) => [`${mark}${count}`, style]),
     clock,
     " ",
@@ -193,7 +193,7 @@ function joined(
   ];
 }
 
-function widthOf(line: readonly StyledText[]): number {
+function findWidth(line: readonly StyledText[]): number {
   return line.reduce((sum, [text]) => sum + displayWidth(text), 0);
 }
 
@@ -287,7 +287,7 @@ export class StepBoard {
       case "ended":
         this.#waiting.delete(event.result.name);
         this.#running.delete(event.result.name);
-        this.ended[countOf(event.result)]++;
+        this.ended[countSteps(event.result)]++;
     }
   }
 
@@ -310,7 +310,7 @@ export class StepBoard {
   }
 }
 
-function countOf({ outcome, conclusion }: StepResult): keyof EndedCounts {
+function countSteps({ outcome, conclusion }: StepResult): keyof EndedCounts {
   if (outcome === "skipped" || outcome === "cancelled") return outcome;
   return conclusion === "success" || conclusion === "neutral"
     ? "done"

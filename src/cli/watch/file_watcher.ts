@@ -124,7 +124,7 @@ export function watchSource(
 
   function follow(snapshot: Snapshot): void {
     if (isPolling) return;
-    const found = directoriesOf(roots, snapshot);
+    const found = findDirectories(roots, snapshot);
     const key = found.join("\0");
     if (key === watched && watchers.length > 0) return;
     directories = found;
@@ -187,7 +187,7 @@ function containsPipe(
 }
 
 /** Returns the directories in the roots that contain files, in order. */
-function directoriesOf(
+function findDirectories(
   roots: readonly string[],
   snapshot: Snapshot,
 ): readonly string[] {
@@ -256,7 +256,7 @@ export class ChangeFilter {
     for (const change of changes) {
       const { path } = change;
       if (this.#ignored.has(path)) continue;
-      const content = await hashOf(path);
+      const content = await hashFile(path);
       const isSame = content !== undefined &&
         content === this.#contents.get(path);
       if (content === undefined) this.#contents.delete(path);
@@ -296,7 +296,7 @@ export class ChangeFilter {
 }
 
 /** Returns a hash of a file; `undefined` for one that is large or missing. */
-async function hashOf(path: string): Promise<string | undefined> {
+async function hashFile(path: string): Promise<string | undefined> {
   try {
     const { isFile, size } = await Deno.lstat(path);
     if (!isFile || size > MAX_COMPARED_BYTES) return undefined;

@@ -38,7 +38,7 @@ export async function exportAction(
 ): Promise<number> {
   const { flags, runner, print } = context;
   const { logger, masker, host } = runner;
-  const engine = engineOf(flags.get("to"));
+  const engine = readEngine(flags.get("to"));
   let source: DefinitionSource | undefined;
   const { workflow } = await loadWorkflow(context, file, {
     onSource: (found) => source = found,
@@ -63,7 +63,7 @@ export async function exportAction(
   return 0;
 }
 
-function engineOf(given: unknown): WorkflowEngine {
+function readEngine(given: unknown): WorkflowEngine {
   const engine = ENGINES.find((known) => known === given);
   if (engine !== undefined) return engine;
   throw usageError(
@@ -110,8 +110,8 @@ export async function runExportedJobAction(
 ): Promise<number> {
   const { runner, flags } = context;
   const { host, logger } = runner;
-  const needs = [flags.get("need") ?? []].flat().map(needOf);
-  const item = itemOf(flags.get("item"));
+  const needs = [flags.get("need") ?? []].flat().map(readNeed);
+  const item = readItem(flags.get("item"));
   const workflow = await parseWorkflow(
     await readStandardInput(host, "workflow"),
     {
@@ -150,7 +150,7 @@ export async function runExportedJobAction(
   }
 }
 
-function needOf(text: string): PassedNeed {
+function readNeed(text: string): PassedNeed {
   const at = text.lastIndexOf("=");
   if (at < 1) {
     throw usageError("--need must be JOB=VARIABLE[,VARIABLE…]", "workflow");
@@ -158,7 +158,7 @@ function needOf(text: string): PassedNeed {
   return { name: text.slice(0, at), variables: text.slice(at + 1).split(",") };
 }
 
-function itemOf(given: unknown): number | undefined {
+function readItem(given: unknown): number | undefined {
   if (given === undefined) return undefined;
   if (typeof given === "string" && /^\d{1,9}$/.test(given)) {
     return Number(given);

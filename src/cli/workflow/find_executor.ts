@@ -158,7 +158,7 @@ async function local(
   );
   const network = flags.get("network");
   const executor = processExecutor({
-    source: sourceOf(flags.get("source")),
+    source: readLocalSource(flags.get("source")),
     container: program === undefined
       ? undefined
       : { program, ...typeof network === "string" ? { network } : {} },
@@ -166,7 +166,7 @@ async function local(
   return { executor };
 }
 
-function sourceOf(given: unknown = "copy"): (typeof SOURCES)[number] {
+function readLocalSource(given: unknown = "copy"): (typeof SOURCES)[number] {
   const source = SOURCES.find((known) => known === given);
   if (source !== undefined) return source;
   throw usageError(
@@ -229,11 +229,11 @@ async function clusterExecutor(
   const { imageProblem } = await import(
     "../../container/container_arguments.ts"
   );
-  const textOf = (name: string) => {
+  const readText = (name: string) => {
     const value = flags.get(name);
     return typeof value === "string" && value !== "" ? value : undefined;
   };
-  const [image, namespace] = [textOf("image"), textOf("namespace")];
+  const [image, namespace] = [readText("image"), readText("namespace")];
   const problem = image && imageProblem(image);
   if (problem) throw usageError(`Option --image: ${problem}`, "workflow");
   if (
@@ -245,7 +245,7 @@ async function clusterExecutor(
       "workflow",
     );
   }
-  const startMs = parseDuration(textOf("start-timeout") ?? DEFAULT_START);
+  const startMs = parseDuration(readText("start-timeout") ?? DEFAULT_START);
   if (startMs === undefined || startMs <= 0) {
     throw usageError(
       "Option --start-timeout must be a duration such as 10m",
@@ -253,8 +253,8 @@ async function clusterExecutor(
     );
   }
   return kubernetesExecutor({
-    source: readClusterSource(textOf("source")),
-    context: textOf("context"),
+    source: readClusterSource(readText("source")),
+    context: readText("context"),
     namespace,
     image,
     nodeSelector: readNodeSelector(flags.get("node-selector")),

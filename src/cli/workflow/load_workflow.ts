@@ -125,25 +125,25 @@ export async function withInputs(
   context: CommandContext,
   workflow: WorkflowDefinition,
 ): Promise<WorkflowDefinition> {
-  const env = await envOf(context);
+  const env = await readEnv(context);
   return {
     ...workflow,
     vars: {
       ...workflow.vars,
-      ...await inputOf(context),
-      ...variablesOf(context),
+      ...await readInput(context),
+      ...readVariables(context),
     },
     jobs: workflow.jobs.map((job) => ({ ...job, env: { ...job.env, ...env } })),
   };
 }
 
-function listOf({ flags }: CommandContext, name: string): readonly string[] {
+function readList({ flags }: CommandContext, name: string): readonly string[] {
   return [flags.get(name) ?? []].flat();
 }
 
-function variablesOf(context: CommandContext): Record<string, string> {
+function readVariables(context: CommandContext): Record<string, string> {
   return Object.fromEntries(
-    listOf(context, "var").map((assignment) => {
+    readList(context, "var").map((assignment) => {
       const at = assignment.indexOf("=");
       if (at < 1) throw usageError("--var must be NAME=VALUE", "workflow");
       return [assignment.slice(0, at), assignment.slice(at + 1)];
@@ -151,11 +151,11 @@ function variablesOf(context: CommandContext): Record<string, string> {
   );
 }
 
-async function inputOf(
+async function readInput(
   context: CommandContext,
 ): Promise<Record<string, JsonValue>> {
   const input: Record<string, JsonValue> = {};
-  for (const file of listOf(context, "input")) {
+  for (const file of readList(context, "input")) {
     const text = await read(context, file);
     const value = parseJson(text);
     if (!isObject(value)) {
@@ -166,9 +166,11 @@ async function inputOf(
   return input;
 }
 
-async function envOf(context: CommandContext): Promise<Record<string, string>> {
+async function readEnv(
+  context: CommandContext,
+): Promise<Record<string, string>> {
   const all: Record<string, string> = {};
-  for (const file of listOf(context, "env-file")) {
+  for (const file of readList(context, "env-file")) {
     const value = await read(context, file);
     const { env, problems } = parseEnvLines(value);
     if (problems.length > 0) throw invalid(file, problems.join("; "));

@@ -14,7 +14,7 @@ import {
   type RunnerContext,
 } from "../../runner/runner_context.ts";
 import { parseEventType, usesPaths } from "../../schema/when.ts";
-import { jobNameOf } from "../../state/job_outcome.ts";
+import { withoutIndex } from "../../state/job_outcome.ts";
 import { printable, shouldUseColor } from "../../terminal/text.ts";
 import { nextJobsText } from "../../triggers/next_jobs.ts";
 import {
@@ -108,7 +108,7 @@ export async function runAction(
     );
   if (isOn("explain")) {
     await printExplanations(context, [
-      explanationOf(workflow, match, { only, conditions }),
+      explainWorkflow(workflow, match, { only, conditions }),
     ]);
     return undefined;
   }
@@ -127,7 +127,7 @@ export async function runAction(
   return await runAndReport(context, continued?.definition ?? workflow, {
     root,
     executor,
-    concurrency: concurrencyOf(flags.get("concurrency"), executor),
+    concurrency: readConcurrency(flags.get("concurrency"), executor),
     event,
     rerunCommand: (job) =>
       rerunWords(context, { command: ["workflow", "run", file], only: job }),
@@ -137,7 +137,7 @@ export async function runAction(
   });
 }
 
-function explanationOf(
+function explainWorkflow(
   workflow: WorkflowDefinition,
   { isStarted, reason }: FilterMatch,
   { only, conditions }: Pick<RunLocalWorkflowOptions, "only" | "conditions">,
@@ -165,7 +165,7 @@ function explanationOf(
   };
 }
 
-function concurrencyOf(
+function readConcurrency(
   given: unknown,
   { concurrency = navigator.hardwareConcurrency }: WorkflowExecutor,
 ): number {
@@ -246,7 +246,7 @@ export async function runOneJob(context: CommandContext): Promise<number> {
   const result = await runAction(context, loaded, [job]);
   if (result === undefined) return 0;
   const { completed, exitCode } = result;
-  const names = new Set([...completed].map(jobNameOf));
+  const names = new Set([...completed].map(withoutIndex));
   const next = loaded.workflow.jobs
     .map(({ name, body }) => ({ name, dependsOn: body.dependsOn ?? [] }))
     .filter(({ name, dependsOn }) =>
@@ -384,7 +384,7 @@ async function printJobs(
     tail: maskedTail(masker, job.tail),
     rerun: commandText(
       // All jobs of a matrix have the same name.
-      rerunCommand(jobNameOf(key))
+      rerunCommand(withoutIndex(key))
         .map((word) => masker.maskText(word)),
     ),
     ...reason === undefined ? {} : { reason: masker.maskText(reason) },

@@ -114,9 +114,9 @@ function colorClasses(look: TextLook): string[] {
  * Chooses the color of text: black or white if its own color is hard to read.
  */
 function readableOn(background: number, color: number | undefined): number {
-  const ground = rgbOf(background);
+  const ground = toRgb(background);
   if (
-    color !== undefined && contrast(rgbOf(color), ground) >= MIN_CONTRAST
+    color !== undefined && contrast(toRgb(color), ground) >= MIN_CONTRAST
   ) return color;
   return contrast(BLACK, ground) > contrast(WHITE, ground)
     ? BLACK_COLOR
@@ -139,15 +139,15 @@ export function colorRules(html?: string): string {
     all.filter((color) => usedColors?.has(`${kind}-${color}`) ?? true)
       .map((color) => `.${kind}-${color}{${value(color)}}`).join("");
   const text = (scheme: keyof typeof GROUND) =>
-    rules("fg", (color) => `color:${hex(readable(rgbOf(color), scheme))}`);
+    rules("fg", (color) => `color:${hex(readable(toRgb(color), scheme))}`);
   const dark = text("dark");
   return text("light") +
     (dark === "" ? "" : `@media (prefers-color-scheme: dark){${dark}}`) +
-    rules("bg", (color) => `background:${hex(rgbOf(color))}`) +
-    rules("on", (color) => `color:${hex(rgbOf(color))}`);
+    rules("bg", (color) => `background:${hex(toRgb(color))}`) +
+    rules("on", (color) => `color:${hex(toRgb(color))}`);
 }
 
-function rgbOf(color: number): Rgb {
+function toRgb(color: number): Rgb {
   return BASE_COLORS[color] ?? fixedColor(color);
 }
 
