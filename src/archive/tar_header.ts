@@ -415,7 +415,7 @@ export function tarHeader(item: TarItem): Uint8Array {
   });
   return records.length === 0
     ? header
-    : joinBytes([...extension(records), header]);
+    : joinBytes([...createExtension(records), header]);
 }
 
 /** Creates the zeros after the content of a file. */
@@ -427,10 +427,12 @@ function needsRecord(name: Uint8Array): boolean {
   return name.length > NAME_BYTES || name.some((byte) => byte >= 0x80);
 }
 
-function extension(
+function createExtension(
   records: readonly [key: string, value: Uint8Array][],
 ): Uint8Array<ArrayBuffer>[] {
-  const content = joinBytes(records.map(([key, value]) => record(key, value)));
+  const content = joinBytes(
+    records.map(([key, value]) => createRecord(key, value)),
+  );
   const header = block({
     name: encodeName("pax"),
     target: new Uint8Array(),
@@ -443,7 +445,7 @@ function extension(
 }
 
 /** The length of a record counts its own digits. */
-function record(key: string, value: Uint8Array): Uint8Array<ArrayBuffer> {
+function createRecord(key: string, value: Uint8Array): Uint8Array<ArrayBuffer> {
   const length = key.length + value.length + 3;
   let digits = String(length).length;
   while (String(length + digits).length > digits) digits++;

@@ -1,3 +1,9 @@
+/**
+ * Definitions of steps: their settings, names and permissions, and the settings
+ * that exclude or require each other.
+ *
+ * @module
+ */
 import { list } from "../schema/collections.ts";
 import { byShape, mapping, type Schema } from "../schema/combinators.ts";
 import {

@@ -249,7 +249,7 @@ function collectValues(document: unknown): string[] {
 }
 
 /** Paths of the files of other CI systems. */
-const PATHS: readonly (readonly [pattern: RegExp, system: string])[] = [
+const FOREIGN_PATHS: readonly (readonly [pattern: RegExp, system: string])[] = [
   [/(^|\/)\.gitlab-ci\.ya?ml$/, "GitLab CI"],
   [/(^|\/)\.(github|gitea|forgejo)\/workflows\/[^/]+$/, "GitHub Actions"],
   [/(^|\/)\.circleci\/[^/]+$/, "CircleCI"],
@@ -284,8 +284,8 @@ export function refuseForeignPath(
       { code: kind.code },
     );
   }
-  for (const [pattern, system] of PATHS) {
-    if (pattern.test(name)) throw foreign(name, system, kind);
+  for (const [pattern, system] of FOREIGN_PATHS) {
+    if (pattern.test(name)) throw foreignError(name, system, kind);
   }
 }
 
@@ -303,11 +303,11 @@ export function refuseForeignDocument(
   const entries = document.entries ?? [];
   const jobs = entries.find(([key]) => key === "jobs")?.[1].entries ?? [];
   if (jobs.some(([, job]) => hasKey(job, "runs-on"))) {
-    throw foreign(name, "GitHub Actions", kind);
+    throw foreignError(name, "GitHub Actions", kind);
   }
   if (entries.some(([key]) => DISTINCTIVE_KEYS.includes(key))) return;
   if (entries.some(([, value]) => hasKey(value, "script"))) {
-    throw foreign(name, "GitLab CI", kind);
+    throw foreignError(name, "GitLab CI", kind);
   }
 }
 
@@ -315,7 +315,7 @@ function hasKey(node: DocumentNode, key: string): boolean {
   return node.entries?.some(([name]) => name === key) ?? false;
 }
 
-function foreign(
+function foreignError(
   name: string,
   system: string,
   { words, code }: FileKind,

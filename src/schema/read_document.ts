@@ -404,14 +404,14 @@ class NotPlainJson extends Error {}
 export function scanJson(text: string): JsonDocument | undefined {
   if (!/^[ \t\n\r]*[[{]/.test(text) || !text.isWellFormed()) return undefined;
   try {
-    return new Reader(text).document();
+    return new JsonScanner(text).document();
   } catch (error) {
     if (error instanceof NotPlainJson) return undefined;
     throw error;
   }
 }
 
-class Reader {
+class JsonScanner {
   readonly #text: string;
   #at = 0;
   #depth = 0;

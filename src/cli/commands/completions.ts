@@ -182,7 +182,7 @@ function bashCompletions(commands: readonly LoadedCommand[]): string {
   return [
     BASH_HEAD,
     "  if ((COMP_CWORD == 1)); then",
-    `    ${offer([...names, "--help", "--version"])}`,
+    `    ${bashOffer([...names, "--help", "--version"])}`,
     "    return",
     "  fi",
     "  case ${COMP_WORDS[1]} in",
@@ -195,30 +195,30 @@ function bashCompletions(commands: readonly LoadedCommand[]): string {
 function bashCase(loaded: LoadedCommand): string[] {
   const { name, flags, command } = loaded;
   const valued = flags.filter((flag) => flag.valueName !== undefined);
-  const first = offer(operandKind(loaded, 0));
-  const others = offer(operandKind(loaded, 1));
+  const first = bashOffer(operandKind(loaded, 0));
+  const others = bashOffer(operandKind(loaded, 1));
   const operands = command.actions === undefined
     ? first
     : `if ((operands == 0)); then ${first}; else ${others}; fi`;
   return [
     `    ${name})`,
     "      case $prev in",
-    ...valued.map(valueCase),
+    ...valued.map(bashValueCase),
     "      esac",
     "      case $cur in",
-    `        -*) ${offer(flags.flatMap(typedNames))} ;;`,
+    `        -*) ${bashOffer(flags.flatMap(typedNames))} ;;`,
     `        *) ${operands} ;;`,
     "      esac",
     "      ;;",
   ];
 }
 
-function valueCase(flag: Flag): string {
+function bashValueCase(flag: Flag): string {
   const names = [`--${flag.name}`, ...flag.short ? [`-${flag.short}`] : []];
-  return `        ${names.join("|")}) ${offer(valueKind(flag))}; return ;;`;
+  return `        ${names.join("|")}) ${bashOffer(valueKind(flag))}; return ;;`;
 }
 
-function offer(kind: WordKind): string {
+function bashOffer(kind: WordKind): string {
   if (kind === "nothing") return ":";
   if (kind === "file") return "_runnerlib_files";
   if (kind === "directory") return "_runnerlib_directories";
@@ -260,7 +260,7 @@ function zshCompletions(commands: readonly LoadedCommand[]): string {
     "  typeset -A opt_args",
     "  commands=(",
     ...commands.map(({ name, summary }) =>
-      `    ${quoteWord(`${name}:${escaped(summary, ":")}`)}`
+      `    ${quoteWord(`${name}:${escapeZsh(summary, ":")}`)}`
     ),
     "  )",
     "  _arguments -C '(- *)'{-h,--help}'[Show the commands]' \\",
@@ -282,12 +282,12 @@ function zshCompletions(commands: readonly LoadedCommand[]): string {
 function zshCase(loaded: LoadedCommand): string[] {
   const { name, flags, command } = loaded;
   const operands = command.actions === undefined
-    ? operand("*", operandKind(loaded, 0))
+    ? zshOperand("*", operandKind(loaded, 0))
     : [
-      ...operand("1", operandKind(loaded, 0)),
-      ...operand("*", operandKind(loaded, 1)),
+      ...zshOperand("1", operandKind(loaded, 0)),
+      ...zshOperand("*", operandKind(loaded, 1)),
     ];
-  const specifications = [...flags.flatMap(flagSpecifications), ...operands];
+  const specifications = [...flags.flatMap(zshFlags), ...operands];
   return [
     `        ${name})`,
     "          _arguments \\",
@@ -298,9 +298,9 @@ function zshCase(loaded: LoadedCommand): string[] {
   ];
 }
 
-function flagSpecifications(flag: Flag): string[] {
+function zshFlags(flag: Flag): string[] {
   const { name, short, valueName, help, isRepeatable, isNegatable } = flag;
-  const about = `[${escaped(help, "[]:")}]`;
+  const about = `[${escapeZsh(help, "[]:")}]`;
   const star = isRepeatable ? "*" : "";
   if (valueName === undefined) {
     const names = [
@@ -311,7 +311,7 @@ function flagSpecifications(flag: Flag): string[] {
     const others = names.length > 1 ? `(${names.join(" ")})` : "";
     return names.map((typed) => `${others}${typed}${about}`);
   }
-  const value = `:${escaped(valueName, ":")}:${action(valueKind(flag))}`;
+  const value = `:${escapeZsh(valueName, ":")}:${zshAction(valueKind(flag))}`;
   return [
     `${star}--${name}=${about}${value}`,
     ...short ? [`${star}-${short}+${about}${value}`] : [],
@@ -321,11 +321,11 @@ function flagSpecifications(flag: Flag): string[] {
 /**
  * Omits operands without completions, or zsh would not complete options there.
  */
-function operand(position: string, kind: WordKind): string[] {
-  return kind === "nothing" ? [] : [`${position}: :${action(kind)}`];
+function zshOperand(position: string, kind: WordKind): string[] {
+  return kind === "nothing" ? [] : [`${position}: :${zshAction(kind)}`];
 }
 
-function action(kind: WordKind): string {
+function zshAction(kind: WordKind): string {
   if (kind === "nothing") return " ";
   if (kind === "file") return "_files";
   if (kind === "directory") return "_files -/";
@@ -334,7 +334,7 @@ function action(kind: WordKind): string {
   return `{_runnerlib_names ${kind.names}${files}}`;
 }
 
-function escaped(text: string, characters: string): string {
+function escapeZsh(text: string, characters: string): string {
   return [...text]
     .map((sign) => characters.includes(sign) ? `\\${sign}` : sign)
     .join("");
@@ -370,61 +370,61 @@ function fishCompletions(commands: readonly LoadedCommand[]): string {
     FISH_HEAD,
     ...commands.map(({ name, summary }) =>
       `complete -c runnerlib -n '__runnerlib_command_is ""' -a ${name} -d ${
-        quoted(summary)
+        quoteFish(summary)
       }`
     ),
-    ...commands.flatMap(commandLines),
+    ...commands.flatMap(fishLines),
   ].join("\n");
 }
 
-function commandLines(loaded: LoadedCommand): string[] {
+function fishLines(loaded: LoadedCommand): string[] {
   const { name, flags, command } = loaded;
   const here = `__runnerlib_command_is ${name}`;
   const operands = command.actions === undefined
-    ? [operandLine(here, operandKind(loaded, 0))]
+    ? [fishOperandLine(here, operandKind(loaded, 0))]
     : [
-      operandLine(
+      fishOperandLine(
         `${here}; and not __runnerlib_has_operand`,
         operandKind(loaded, 0),
       ),
-      operandLine(
+      fishOperandLine(
         `${here}; and __runnerlib_has_operand`,
         operandKind(loaded, 1),
       ),
     ];
   return [
-    ...flags.flatMap((flag) => flagLines(here, flag)),
+    ...flags.flatMap((flag) => fishFlagLines(here, flag)),
     ...operands.filter((line) => line !== ""),
   ];
 }
 
-function flagLines(here: string, flag: Flag): string[] {
+function fishFlagLines(here: string, flag: Flag): string[] {
   const { name, short, valueName, isNegatable, help } = flag;
-  const start = `complete -c runnerlib -n ${quoted(here)}`;
+  const start = `complete -c runnerlib -n ${quoteFish(here)}`;
   const names = `${short ? `-s ${short} ` : ""}-l ${name}`;
-  const about = `-d ${quoted(help)}`;
-  const value = valueName === undefined ? "" : ` ${valuePart(valueKind(flag))}`;
+  const about = `-d ${quoteFish(help)}`;
+  const value = valueName === undefined ? "" : ` ${fishValue(valueKind(flag))}`;
   return [
     `${start} ${names}${value} ${about}`,
     ...isNegatable ? [`${start} -l no-${name} ${about}`] : [],
   ];
 }
 
-function operandLine(condition: string, kind: WordKind): string {
+function fishOperandLine(condition: string, kind: WordKind): string {
   if (kind === "nothing") return "";
-  const value = valuePart(kind).replace(/^-x |^-r /, "");
-  return `complete -c runnerlib -n ${quoted(condition)} ${value}`;
+  const value = fishValue(kind).replace(/^-x |^-r /, "");
+  return `complete -c runnerlib -n ${quoteFish(condition)} ${value}`;
 }
 
-function valuePart(kind: WordKind): string {
+function fishValue(kind: WordKind): string {
   if (kind === "nothing") return "-x";
   if (kind === "file") return "-r -F";
   if (kind === "directory") return "-x -a '(__fish_complete_directories)'";
-  if (isWordList(kind)) return `-x -a ${quoted(kind.join(" "))}`;
+  if (isWordList(kind)) return `-x -a ${quoteFish(kind.join(" "))}`;
   const names = `-a '(__runnerlib_names ${kind.names})'`;
   return kind.names === "workflow" ? `-r -F ${names}` : `-x ${names}`;
 }
 
-function quoted(text: string): string {
+function quoteFish(text: string): string {
   return `'${text.replace(/[\\']/g, "\\$&")}'`;
 }

@@ -321,7 +321,7 @@ async function isConfined(host: Host): Promise<boolean> {
  * Permissions that the runner uses, and their purposes. It drops all others at
  * startup.
  */
-const KINDS = {
+const PERMISSION_KINDS = {
   read: "job files, sources, plugins",
   write: "the workspace",
   run: "commands of jobs",
@@ -341,7 +341,7 @@ function findPermissions(directory: string): Finding[] {
     { name: "write", path: directory },
     { name: "run", command: "/bin/sh" },
   ];
-  return Object.entries(KINDS).map(([kind, purpose]) => {
+  return Object.entries(PERMISSION_KINDS).map(([kind, purpose]) => {
     const isAll = isGranted({ name: kind } as Deno.PermissionDescriptor);
     const permission = needs.find(({ name }) => name === kind);
     const isEnough = isAll ||
@@ -361,7 +361,7 @@ function isGranted(descriptor: Deno.PermissionDescriptor): boolean {
 }
 
 /** Time limit for a program to print its version, in milliseconds. */
-const TIMEOUT_MS = 5_000;
+const PROGRAM_TIMEOUT_MS = 5_000;
 
 /** A program that jobs may need. */
 interface ProgramEntry {
@@ -468,7 +468,10 @@ async function queryProgram(
   kind: "tool" | "container-engine",
 ): Promise<CaptureResult | undefined> {
   const cancellation = new Cancellation();
-  const timer = setTimeout(() => cancellation.cancel("SIGTERM"), TIMEOUT_MS);
+  const timer = setTimeout(
+    () => cancellation.cancel("SIGTERM"),
+    PROGRAM_TIMEOUT_MS,
+  );
   try {
     return await capture(argv, {
       cwd: host.cwd,

@@ -429,7 +429,15 @@ interface PipelinePermission {
   readonly reason: string;
 }
 
-const KINDS = ["read", "write", "run", "env", "net", "sys", "import"] as const;
+const PERMISSION_KINDS = [
+  "read",
+  "write",
+  "run",
+  "env",
+  "net",
+  "sys",
+  "import",
+] as const;
 
 /** Absolute paths outside the workspace that a pipeline uses. */
 export interface PipelinePlaces {
@@ -499,7 +507,7 @@ function pipelinePermissions(
           reason: "secrets that it registers",
         }))
       : [],
-    ...KINDS.flatMap((kind) => {
+    ...PERMISSION_KINDS.flatMap((kind) => {
       const values = granted[kind] ?? [];
       return values.length === 0 ? [] : [{ kind, values, reason: "granted" }];
     }),
@@ -516,7 +524,7 @@ function denoFlags(
   permissions: readonly PipelinePermission[],
 ): string[] {
   try {
-    return KINDS.flatMap((kind) => {
+    return PERMISSION_KINDS.flatMap((kind) => {
       const values = permissions.filter((permission) =>
         permission.kind === kind
       ).flatMap((permission) => permission.values);

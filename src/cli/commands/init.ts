@@ -47,7 +47,7 @@ ${
   actions: Object.keys(KINDS),
   maxOperands: 1,
   async run(context) {
-    const kind = await kindOf(context);
+    const kind = await findKind(context);
     const { host: { cwd } } = runnerInWorkDir(context);
     const { files, shared = {}, next, notes = [] } = await STARTER_FILES[kind](
       cwd,
@@ -70,7 +70,7 @@ ${
 };
 
 /** Returns the given kind, or the one that the user chooses on a terminal. */
-async function kindOf(context: CommandContext): Promise<string> {
+async function findKind(context: CommandContext): Promise<string> {
   const { operands, isOn } = context;
   const given = [
     ...operands,

@@ -446,11 +446,11 @@ export function yaml11Value(source: string): Yaml11Value | undefined {
   }
   if (NULL.test(source)) return { text: "None", json: "null" };
   if (INTEGER.test(source)) {
-    const text = integer(source);
+    const text = yaml11Integer(source);
     return { text, json: text };
   }
   if (FLOAT.test(source)) {
-    const value = float(source);
+    const value = yaml11Float(source);
     return { text: pythonFloat(value), json: pythonFloat(value) };
   }
   if (/^[-+]?\.(?:inf|Inf|INF)$/.test(source)) {
@@ -467,7 +467,7 @@ export function yaml11Value(source: string): Yaml11Value | undefined {
     : { text: pythonTime(time), json: undefined };
 }
 
-function integer(source: string): string {
+function yaml11Integer(source: string): string {
   const digits = source.replaceAll("_", "").replace(/^\+/, "");
   const [, minus, size] = /^(-?)(.*)$/.exec(digits)!;
   const parts = size.split(":");
@@ -479,7 +479,7 @@ function integer(source: string): string {
   return minus === "" || value === 0n ? `${value}` : `-${value}`;
 }
 
-function float(source: string): number {
+function yaml11Float(source: string): number {
   const digits = source.replaceAll("_", "");
   const [, sign, size] = /^([-+]?)(.*)$/.exec(digits)!;
   const value = size.split(":")

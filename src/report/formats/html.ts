@@ -97,14 +97,14 @@ export function runHtml(
         "Comparison",
         earlier === undefined ? "" : comparisonSection(earlier, record),
       ],
-      ["graph", "Dependencies", graph(steps)],
-      ["slowest", `Slowest ${what}`, slowest(steps, what)],
+      ["graph", "Dependencies", graphSection(steps)],
+      ["slowest", `Slowest ${what}`, slowestSection(steps, what)],
       ["plugins", "Plugins", pluginSection(record, options.jobs)],
-      ["facts", "About this run", facts(record)],
+      ["facts", "About this run", factSection(record)],
     ];
   const shown = parts.filter(([, , html]) => html !== "");
   return {
-    top: header(record, shown, earlier),
+    top: pageHeader(record, shown, earlier),
     html: markup`${shown.map(([, , html]) => html)}`,
   };
 }
@@ -118,7 +118,7 @@ const EXPLANATIONS: Readonly<Record<string, string | undefined>> = {
   "waiting": "They wait for others to end, or for a free slot",
 };
 
-function header(
+function pageHeader(
   record: RunRecord,
   parts: readonly (readonly [id: string, name: string, html: Html | ""])[],
   earlier: RunRecord | undefined,
@@ -168,7 +168,7 @@ ${ended?.error === undefined ? "" : markup`<p class="error">${ended.error}</p>`}
 </header>`;
 }
 
-function graph(steps: readonly StepRecord[]): Html | "" {
+function graphSection(steps: readonly StepRecord[]): Html | "" {
   const svg = graphSvg(steps);
   if (svg === undefined) return "";
   return markup`
@@ -180,7 +180,7 @@ function graph(steps: readonly StepRecord[]): Html | "" {
   `;
 }
 
-function slowest(steps: readonly StepRecord[], what: string): Html | "" {
+function slowestSection(steps: readonly StepRecord[], what: string): Html | "" {
   const measured = steps.map((step, index) => ({ step, index }))
     .filter(({ step }) => step.startedAt !== null)
     .sort((a, b) => b.step.durationMs - a.step.durationMs)
@@ -205,7 +205,7 @@ function slowest(steps: readonly StepRecord[], what: string): Html | "" {
   `;
 }
 
-function facts(record: RunRecord): Html {
+function factSection(record: RunRecord): Html {
   const { started, sources, options, triggers } = record;
   const rows: (readonly [string, string])[] = [
     ...sources.map(({ source, type, repository, ref, commit }) =>
@@ -245,7 +245,7 @@ const MAX_COMPARED = 100;
 const MIN_CHANGE_MS = 50;
 
 /** Half the width of a bar, in its own units. */
-const HALF = 100;
+const HALF_BAR = 100;
 
 /** A row of the table. */
 interface Row {
@@ -335,7 +335,9 @@ function comparisonRows(
       before: before.path.durationMs,
       after: after.path.durationMs,
     },
-    ...[...results].sort((a, b) => rank(a) - rank(b)).map(resultRow),
+    ...[...results].sort((a, b) => changeRank(a) - changeRank(b)).map(
+      resultRow,
+    ),
     ...times.filter(([, { name }]) => !changed.has(name)).map(timeRow),
     ...added.map((step) => ({
       name: step.name,
@@ -351,7 +353,7 @@ function comparisonRows(
 }
 
 /** Newly failed steps come first. */
-function rank([before, after]: StepPair): number {
+function changeRank([before, after]: StepPair): number {
   return hasFailed(after) ? 0 : hasFailed(before) ? 1 : 2;
 }
 
@@ -416,14 +418,14 @@ function changeBar(before: number, after: number, longestMs: number): Html {
   if (Math.abs(changeMs) < MIN_CHANGE_MS) {
     return markup`<span class="muted">±0</span>`;
   }
-  const width = Math.round(HALF * Math.abs(changeMs) / longestMs);
+  const width = Math.round(HALF_BAR * Math.abs(changeMs) / longestMs);
   const [x, kind] = changeMs < 0
-    ? [HALF - width, "success"]
-    : [HALF, "allowed"];
+    ? [HALF_BAR - width, "success"]
+    : [HALF_BAR, "allowed"];
   return markup`<span class="change ${kind}">${
     formatChange(before, after)
   }</span><svg viewBox="0 0 ${
-    2 * HALF
+    2 * HALF_BAR
   } 12" preserveAspectRatio="none" aria-hidden="true"><rect class="${kind}" x="${x}" width="${width}" height="12"/></svg>`;
 }
 

@@ -1,3 +1,9 @@
+/**
+ * The charts of the HTML report: the time of steps, and the graph of their
+ * dependencies.
+ *
+ * @module
+ */
 import { linkNodes, topologicalOrder } from "../../graph_scheduler.ts";
 import { cutToWidth } from "../../terminal/width.ts";
 import { criticalPath } from "../critical_path.ts";
@@ -8,13 +14,13 @@ import { hasFailed, resultMark } from "../step_outcome.ts";
 import { type Html, markup, raw, resultClass } from "./html_document.ts";
 
 /** Width of a timeline in its own units; it is stretched to the page. */
-const WIDTH = 1_000;
+const TIMELINE_WIDTH = 1_000;
 
 /** Shorter waiting is not mentioned. */
 export const MIN_WAIT_MS = 50;
 
 /** Height of a lane in the overview. */
-const LANE = 9;
+const LANE_HEIGHT = 9;
 
 /** Maximum number of lanes in the overview. */
 const MAX_LANES = 40;
@@ -102,7 +108,7 @@ export function bar(
   label: string,
   parts: readonly BarPart[],
 ): Html {
-  return markup`<svg viewBox="0 0 ${WIDTH} 16" preserveAspectRatio="none"><title>${label}</title>${
+  return markup`<svg viewBox="0 0 ${TIMELINE_WIDTH} 16" preserveAspectRatio="none"><title>${label}</title>${
     parts.map(([kind, fromMs, toMs]) => {
       const [x, width] = extent(totalMs, fromMs, toMs);
       const [y, height] = kind === "critical" ? [13, 3] : [0, 12];
@@ -116,8 +122,12 @@ function extent(
   fromMs: number,
   toMs: number,
 ): [x: number, width: number] {
-  const x = (ms: number) => Math.round(WIDTH * Math.min(1, ms / totalMs));
-  return [Math.min(x(fromMs), WIDTH - 2), Math.max(2, x(toMs) - x(fromMs))];
+  const x = (ms: number) =>
+    Math.round(TIMELINE_WIDTH * Math.min(1, ms / totalMs));
+  return [
+    Math.min(x(fromMs), TIMELINE_WIDTH - 2),
+    Math.max(2, x(toMs) - x(fromMs)),
+  ];
 }
 
 function stepLabel(step: StepRecord): string {
@@ -148,15 +158,17 @@ export function stepOverview(
   const count = laneCount(placed);
   const shown = Math.min(count, MAX_LANES);
   return markup`
-    <svg class="overview" viewBox="0 0 ${WIDTH} ${shown * LANE}" height="${
-    shown * LANE
+    <svg class="overview" viewBox="0 0 ${TIMELINE_WIDTH} ${
+    shown * LANE_HEIGHT
+  }" height="${
+    shown * LANE_HEIGHT
   }" preserveAspectRatio="none" role="img" aria-label="${placed.length} steps, in ${count} lanes">${
     placed.filter(({ lane }) => lane < shown).map(
       ({ step, startMs, endMs, lane }) => {
         const [x, width] = extent(totalMs, startMs, endMs);
         return markup`<rect class="${resultClass(step)}" x="${x}" y="${
-          lane * LANE
-        }" width="${width}" height="${LANE - 1}"/>`;
+          lane * LANE_HEIGHT
+        }" width="${width}" height="${LANE_HEIGHT - 1}"/>`;
       },
     )
   }</svg>
@@ -238,10 +250,10 @@ export function graphSvg(steps: readonly StepRecord[]): Html | undefined {
       viewBox="0 0 ${width} ${height}" role="img"
       aria-label="Graph of ${count} steps">${
     edges.toSorted((a, b) => Number(isCritical(a)) - Number(isCritical(b)))
-      .map((edge) => line(edge, groups, place, isCritical(edge)))
+      .map((edge) => drawEdge(edge, groups, place, isCritical(edge)))
   }${
     groups.map((group, index) =>
-      box(group, places[index], critical.has(group.name))
+      drawGroup(group, places[index], critical.has(group.name))
     )
   }</svg>
   `;
@@ -332,7 +344,7 @@ function criticalGroups(
   );
 }
 
-function box(
+function drawGroup(
   { name, steps }: Group,
   { x, y }: Point,
   isCritical: boolean,
@@ -364,7 +376,7 @@ function box(
   `;
 }
 
-function line(
+function drawEdge(
   { from, to, rows }: Edge,
   groups: readonly Group[],
   place: (group: number) => Point,

@@ -41,7 +41,7 @@ export function markup(
 ): Html {
   return new Html(
     parts.reduce((text, part, index) =>
-      text + written(values[index - 1]) + part
+      text + writeValue(values[index - 1]) + part
     ),
   );
 }
@@ -125,20 +125,20 @@ export function raw(text: string): Html {
   return new Html(text);
 }
 
-function written(value: HtmlValue): string {
+function writeValue(value: HtmlValue): string {
   if (value instanceof Html) return value.toString();
-  if (typeof value === "object") return value.map(written).join("");
-  return escape(String(value));
+  if (typeof value === "object") return value.map(writeValue).join("");
+  return escapeHtml(String(value));
 }
 
 /**
  * Text that needs no change. Most text does not, and the expressions below are
  * slow.
  */
-const PLAIN = /^[\t\n !#$%(-;=?-~]*$/;
+const PLAIN_TEXT = /^[\t\n !#$%(-;=?-~]*$/;
 
-function escape(text: string): string {
-  if (PLAIN.test(text)) return text;
+function escapeHtml(text: string): string {
+  if (PLAIN_TEXT.test(text)) return text;
   return withoutHidden(text)
     .replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -119,7 +119,7 @@ export function stepsSection(
       ${waitText(steps, path, totalMs)}
       ${legend(steps)}
       ${
-    isLong ? longList(record, createRow, { totalMs, what }) : list(
+    isLong ? longList(record, createRow, { totalMs, what }) : stepList(
       withOtherWork(
         steps.map((_, index) =>
           createRow(index, { isAnchor: true, hasTail: true })
@@ -177,10 +177,10 @@ function longList(
     ${
     rows.length === 0
       ? ""
-      : list(withOtherWork(rows, record, totalMs), what, totalMs)
+      : stepList(withOtherWork(rows, record, totalMs), what, totalMs)
   }
     <details class="all" data-key="all"><summary><b>All ${steps.length} ${what.toLowerCase()}</b></summary>${
-    list(all, what, totalMs)
+    stepList(all, what, totalMs)
   }</details>
   `;
 }
@@ -195,7 +195,7 @@ function isNotable(step: StepRecord): boolean {
     step.state === "running" || step.state === "retrying";
 }
 
-function list(rows: readonly Html[], what: string, totalMs: number): Html {
+function stepList(rows: readonly Html[], what: string, totalMs: number): Html {
   return markup`<div class="steps"><div class="head row"><span>${
     what.slice(0, -1)
   }</span><span>Result</span><span class="number">Time</span>${
@@ -355,7 +355,7 @@ function stepRow(step: StepRecord, options: StepRowOptions): Html {
     isAnchor ? markup` id="step-${index}"` : ""
   }>${attempts.length < 2 ? "" : attemptList(attempts)}${factList(step)}${
     options.job === undefined ? "" : jobList(options.job)
-  }${output(step, options)}</div></details>`;
+  }${outputPart(step, options)}</div></details>`;
 }
 
 function attemptList(attempts: readonly AttemptRecord[]): Html {
@@ -399,7 +399,7 @@ function factList(step: StepRecord): Html | "" {
     : markup`<p class="muted">${facts.join(" · ")}</p>`;
 }
 
-function output(
+function outputPart(
   step: StepRecord,
   { index, isAbove, isBrief, tailRoom, log, run }: StepRowOptions,
 ): Html {
@@ -447,7 +447,7 @@ function jobList({ sources, plugins, steps }: RunRecord): Html | "" {
       formatDuration(calls.reduce((sum, call) => sum + call.durationMs, 0))
     }</small>${
       calls.flatMap(({ phase, error }) =>
-        error === undefined ? [] : [failed(`${phase}: ${error}`)]
+        error === undefined ? [] : [failedText(`${phase}: ${error}`)]
       )
     }</li>`
   );
@@ -493,6 +493,6 @@ function stepLine(step: StepRecord): Html {
   }</li>`;
 }
 
-function failed(error: string): Html {
+function failedText(error: string): Html {
   return markup` <span class="failed">${markHtml("failed")}${error}</span>`;
 }

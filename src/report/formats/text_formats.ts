@@ -1,3 +1,8 @@
+/**
+ * Reports as text: tables for terminals, Markdown, profiles and JSON.
+ *
+ * @module
+ */
 import { TAIL_LINES } from "../../output/log_tail.ts";
 import { printableLines } from "../../terminal/text.ts";
 import { criticalPath } from "../critical_path.ts";
@@ -76,13 +81,13 @@ export function markdownReport(record: RunRecord): string {
   const time = formatDuration(ended?.durationMs ?? lastMs);
   const path = criticalPath(steps).steps;
   return [
-    `## ${resultMark(status)} ${escape(title)}: ${status} in ${time}`,
-    ...ended?.error && failed.length === 0 ? [escape(ended.error)] : [],
+    `## ${resultMark(status)} ${escapeMarkdown(title)}: ${status} in ${time}`,
+    ...ended?.error && failed.length === 0 ? [escapeMarkdown(ended.error)] : [],
     ...failed.slice(0, MAX_FAILURES).map((step) => {
       const reason = step.reason === undefined
         ? ""
-        : `: ${escape(step.reason)}`;
-      return `### ${resultMark("failed")} ${escape(step.name)} (${
+        : `: ${escapeMarkdown(step.reason)}`;
+      return `### ${resultMark("failed")} ${escapeMarkdown(step.name)} (${
         outcomeText(step)
       })${reason}\n\n${fenced(step.tail.slice(-TAIL_LINES))}`;
     }),
@@ -94,12 +99,14 @@ export function markdownReport(record: RunRecord): string {
     ...path.length < 2 ? [] : [
       `Critical path: ${
         path.map(({ name, durationMs }) =>
-          `${escape(name)} (${formatDuration(durationMs)})`
+          `${escapeMarkdown(name)} (${formatDuration(durationMs)})`
         ).join(" → ")
       }`,
     ],
     ...record.artifacts.length === 0 ? [] : [
-      artifactLines(record).map(([what, text]) => `- ${what}: ${escape(text)}`)
+      artifactLines(record).map(([what, text]) =>
+        `- ${what}: ${escapeMarkdown(text)}`
+      )
         .join("\n"),
     ],
   ].join("\n\n") + "\n";
@@ -116,7 +123,7 @@ function problemTable({ problems }: RunRecord): string {
     `### ${problemCounts(problems)}\n`,
     "| severity | place | message | rule | step |",
     "| --- | --- | --- | --- | --- |",
-    ...rows.map((cells) => `| ${cells.map(escape).join(" | ")} |`),
+    ...rows.map((cells) => `| ${cells.map(escapeMarkdown).join(" | ")} |`),
     ...more === 0 ? [] : [`\n${more} more problems were found.`],
   ].join("\n");
 }
@@ -139,7 +146,7 @@ function stepTable({ steps }: RunRecord): string {
   return [
     "| step | result | time | notes |",
     "| --- | --- | ---: | --- |",
-    ...rows.map((cells) => `| ${cells.map(escape).join(" | ")} |`),
+    ...rows.map((cells) => `| ${cells.map(escapeMarkdown).join(" | ")} |`),
   ].join("\n");
 }
 
@@ -159,7 +166,7 @@ function fenced(lines: readonly string[]): string {
  * Escapes text for a line or a cell, so that it contains no markup, tag or
  * mention.
  */
-function escape(text: string): string {
+function escapeMarkdown(text: string): string {
   return text.replace(/\s+/g, " ")
     .replace(/[\\`*_{}[\]#!|~$]/g, "\\$&")
     .replace(/[&<>]/g, (character) => `&#${character.charCodeAt(0)};`)
@@ -168,7 +175,7 @@ function escape(text: string): string {
 }
 
 /** Maximum number of steps in each list. */
-const MAX_LISTED = 5;
+const MAX_PROFILED = 5;
 
 /** Shorter times are omitted, in milliseconds. */
 const MIN_MS = 100;
@@ -190,25 +197,29 @@ export function profileReport(record: RunRecord): string {
   const pluginsMs = sum(plugins.map(({ durationMs }) => durationMs));
   const restMs = Math.max(0, totalMs - stepsMs - sourcesMs - pluginsMs);
   const lines = [
-    `total ${formatDuration(totalMs)}: steps ${share(stepsMs, totalMs)}, ` +
-    `sources ${share(sourcesMs, totalMs)}, ` +
-    `plugins ${share(pluginsMs, totalMs)}, rest ${share(restMs, totalMs)}`,
-    ...section(
-      `critical path, ${share(path.durationMs, totalMs)} of the run:`,
+    `total ${formatDuration(totalMs)}: steps ${
+      formatShare(stepsMs, totalMs)
+    }, ` +
+    `sources ${formatShare(sourcesMs, totalMs)}, ` +
+    `plugins ${formatShare(pluginsMs, totalMs)}, rest ${
+      formatShare(restMs, totalMs)
+    }`,
+    ...profileSection(
+      `critical path, ${formatShare(path.durationMs, totalMs)} of the run:`,
       path.steps.map((step) => timeLine(step.name, step.durationMs)),
     ),
-    ...section(
+    ...profileSection(
       "waited longest for a free slot (see --concurrency):",
       longest(steps.map((step) => [step.name, waitedMs(step)])),
     ),
-    ...section(
+    ...profileSection(
       "spent on attempts that failed:",
       longest(steps.map((step) => [
         step.name,
         sum(step.attempts.slice(0, -1).map(({ durationMs }) => durationMs)),
       ])),
     ),
-    ...section(
+    ...profileSection(
       "slowest plugins:",
       longest([...byPlugin(record)]),
     ),
@@ -216,14 +227,14 @@ export function profileReport(record: RunRecord): string {
   return `${printableLines(lines.join("\n"))}\n`;
 }
 
-function section(title: string, lines: readonly string[]): string[] {
+function profileSection(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : ["", title, ...lines];
 }
 
 function longest(times: readonly (readonly [string, number])[]): string[] {
   return times.filter(([, ms]) => ms >= MIN_MS)
     .sort(([, a], [, b]) => b - a)
-    .slice(0, MAX_LISTED)
+    .slice(0, MAX_PROFILED)
     .map(([name, ms]) => timeLine(name, ms));
 }
 
@@ -259,7 +270,7 @@ function timeLine(name: string, ms: number): string {
   return `  ${formatDuration(ms).padStart(8)}  ${name}`;
 }
 
-function share(ms: number, totalMs: number): string {
+function formatShare(ms: number, totalMs: number): string {
   const percent = totalMs === 0 ? 0 : Math.round(100 * ms / totalMs);
   return `${formatDuration(ms)} (${percent} %)`;
 }

@@ -1,3 +1,8 @@
+/**
+ * The files of runs below a directory: their records, and the logs of their steps.
+ *
+ * @module
+ */
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
 import { isMissing, sha256Hex } from "../../fs/files.ts";
