@@ -1,3 +1,8 @@
+/**
+ * The events of a run, and the recorder that collects them.
+ *
+ * @module
+ */
 import type { CacheUseRecord } from "../config/step_cache_config.ts";
 import type { RenamedLogs } from "../output/job_log.ts";
 import type { Problem } from "./problem_matchers.ts";

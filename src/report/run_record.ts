@@ -1,3 +1,8 @@
+/**
+ * The record of a run, read from its events or from a file.
+ *
+ * @module
+ */
 import type { CacheUseRecord } from "../config/step_cache_config.ts";
 import { openUntrusted, readToEnd } from "../fs/untrusted_file.ts";
 import { isInside, normalizePath } from "../job_path.ts";
