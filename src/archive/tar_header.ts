@@ -1,9 +1,12 @@
 /**
- * Writes a tar in the POSIX pax format, which has names of any bytes and
- * length, sizes over 8 GiB and times with milliseconds.
+ * Headers of tar archives: reads them and the maps of sparse files, and writes
+ * them in the POSIX pax format, which has names of any bytes and length, sizes
+ * over 8 GiB and times with milliseconds.
  *
  * Owners are not written, so that the same tree is the same archive for every
  * user.
+ *
+ * @module
  */
 import { joinBytes } from "../bytes.ts";
 import { decodeName, encodeName } from "../fs/byte_names.ts";
