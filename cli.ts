@@ -6,8 +6,7 @@
  *
  * @module
  */
-import { dropPermissions } from "./src/cli/drop_permissions.ts";
-import { main } from "./src/cli/main.ts";
+import { dropPermissions, main } from "./src/cli/main.ts";
 import { processHost } from "./src/host.ts";
 import { closeFilesOnExec } from "./src/process/inherited_files.ts";
 

@@ -9,7 +9,11 @@ import {
   runStatus,
 } from "../../report/run_record.ts";
 import { hasFailed } from "../../report/step_outcome.ts";
-import { readLines, RunFinder, StepLogs } from "../../report/ui/run_files.ts";
+import {
+  readLines,
+  RunFinder,
+  StepLogs,
+} from "../../report/ui/recorded_runs.ts";
 import { quote } from "../../terminal/text.ts";
 import { WORKFLOW_FOLDER } from "../../workflow/definition/definition.ts";
 import { guardPath } from "../../workspace/guard.ts";

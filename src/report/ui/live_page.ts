@@ -12,7 +12,7 @@ import { colorRules, outputHtml } from "../formats/html_output.ts";
 import { formatDuration } from "../record_text.ts";
 import type { RunRecord } from "../run_record.ts";
 import { LIVE_SCRIPT } from "./live_script.ts";
-import type { FoundRun } from "./run_files.ts";
+import type { FoundRun } from "./recorded_runs.ts";
 
 const LIVE_STYLE = `${STYLE}${colorRules()}
 .live { display: flex; justify-content: space-between; gap: 1rem; margin-bottom: 1rem; color: var(--muted); }

@@ -13,7 +13,7 @@ import { parseEvent } from "../event_schema.ts";
 import { outputPieces } from "../formats/html_output.ts";
 import type { RunEvent } from "../run_event.ts";
 import { createRecord, elapsedMs, type RunRecord } from "../run_record.ts";
-import { readLines, type StepLogs } from "./run_files.ts";
+import { readLines, type StepLogs } from "./recorded_runs.ts";
 
 /**
  * Interval at which a record and the logs of its steps are read, in

@@ -13,13 +13,13 @@ import {
   type PageContent,
   runContent,
 } from "./live_page.ts";
+import { browserText, RunFinder, runId, StepLogs } from "./recorded_runs.ts";
 import {
   Cursor,
   RecordFollower,
   runEvents,
   type ServerEvent,
 } from "./run_events.ts";
-import { browserText, RunFinder, runId, StepLogs } from "./run_files.ts";
 
 const HOSTNAME = "127.0.0.1";
 
