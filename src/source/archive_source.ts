@@ -1,6 +1,6 @@
 import { join } from "@std/path/posix/join";
 import { resolve } from "@std/path/posix/resolve";
-import { detectArchiveFormat, decompressed } from "../archive/decompress.ts";
+import { decompressed, detectArchiveFormat } from "../archive/decompress.ts";
 import { Budget } from "../archive/entry.ts";
 import { tarEntries } from "../archive/tar_entries.ts";
 import { unpack } from "../archive/unpack.ts";

@@ -8,6 +8,7 @@ import {
   type Schema,
 } from "../schema/combinators.ts";
 import {
+  describeKind,
   exceedsBytes,
   jsonArray,
   jsonBoolean,
@@ -15,7 +16,6 @@ import {
   jsonInteger,
   jsonObject,
   jsonString,
-  describeKind,
 } from "../schema/copy_json.ts";
 import {
   type Condition,
