@@ -19,6 +19,9 @@ const [LEVEL, END] = [1, 2];
 /** Size of the filter, as a power of two. */
 const FILTER_BITS = 19;
 
+/** Maximum number of words of needles in a block whose surroundings are searched one by one. */
+const MAX_FLOOD_WORDS = 256;
+
 /**
  * Finds needles that are too many, or too similar, to be found by their words.
  *
@@ -203,6 +206,10 @@ export class FloodWords {
     for (let from = 0; from < text.length; from = scanner.end) {
       scanner.load(text, from);
       scanner.search(FLOOD_WORDS, 0, this.#samples);
+      if (scanner.count > MAX_FLOOD_WORDS) {
+        // A text that is full of such words is faster to read as a whole.
+        return found(Math.max(done, from - STRIDE + 1), text.length);
+      }
       places.length = 0;
       for (let at = 0; at < scanner.count; at++) {
         places.push(scanner.places[at] - scanner.shift);
