@@ -160,14 +160,19 @@ async function runAndReport(
   results.addBenchmark(labeled, await runBenchmark(benchmark, rotationCount));
 }
 
+const unknownOptions: string[] = [];
 const { _: selected, quick, processor, mib, write } = parseArgs(Deno.args, {
   boolean: ["quick", "processor", "write"],
   string: ["_", "mib"],
   default: { mib: "1024" },
+  unknown(argument, option) {
+    if (option !== undefined) unknownOptions.push(argument);
+  },
 });
 const groups = selected.length > 0 ? selected.map(String) : Object.keys(GROUPS);
-const unknown = groups.find((name) => !Object.hasOwn(GROUPS, name));
-if (unknown !== undefined || !(Number(mib) > 0)) {
+const unknownGroups = groups.filter((name) => !Object.hasOwn(GROUPS, name));
+const unknown = [...unknownOptions, ...unknownGroups];
+if (unknown.length > 0 || !(Number(mib) > 0)) {
   const names = Object.keys(GROUPS).join(" | ");
   console.error(
     `Usage: deno task bench [${names}] [--quick] [--processor] [--mib=SIZE] [--write]`,

@@ -246,7 +246,7 @@ describe("runnerlib run reports problems of", () => {
       "a missing repository",
       ["run", "--git-url", "nowhere", "--", "true"],
       1,
-      /nowhere.*(does not exist|not appear to be a git repository)/s,
+      /Cannot clone "[^"]*\/nowhere": no such file or directory/,
     ],
     [
       "an option as a repository",
