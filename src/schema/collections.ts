@@ -28,8 +28,15 @@ const variable: Schema<string> = {
   parse: referringText.parse,
 };
 
-/** Pattern of a variable name. */
-const VARIABLE = /^\s*[^=\s\0][^=\0]*$/;
+/**
+ * Names that a variable of a job can have. Programs pass on more than a shell
+ * can read, but a line break would look like another variable in a list.
+ */
+export const VARIABLE_KEYS: DictionaryOptions["keys"] = {
+  // deno-lint-ignore no-control-regex
+  pattern: /^(?=.*\S)[^=\x00-\x1f\x7f]+$/,
+  words: 'a name without "=" and control characters',
+};
 
 /** Options for {@linkcode list}. */
 export interface ListOptions {
@@ -131,7 +138,7 @@ export function dictionary<T>(
 /** Schema of environment variables by name. */
 export const variables: Schema<Readonly<Record<string, string>>> = {
   ...dictionary(variable, "map names to values", {
-    keys: { pattern: VARIABLE, words: 'a name without "="' },
+    keys: VARIABLE_KEYS,
   }),
   nullValue: {},
 };

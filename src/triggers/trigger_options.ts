@@ -1,5 +1,5 @@
 import type { JsonValue } from "../json_value.ts";
-import { dictionary, list } from "../schema/collections.ts";
+import { dictionary, list, VARIABLE_KEYS } from "../schema/collections.ts";
 import {
   type Key,
   type Keys,
@@ -40,8 +40,8 @@ const MAX_NAME_BYTES = 2_000;
 /** Maximum size of an argument or variable on Linux, its NUL included. */
 const MAX_ARGUMENT_BYTES = 128 * 1024;
 
-/** Name of a variable, or of a characteristic. */
-const NAMES = { pattern: /^[^=]+$/, words: 'a name without "="' };
+/** Name of a characteristic. */
+const CHARACTERISTICS = { pattern: /^[^=]+$/, words: 'a name without "="' };
 
 const string = jsonString();
 
@@ -74,7 +74,7 @@ const condition: Schema<Condition> = {
 };
 
 const environment: Schema<Readonly<Record<string, string>>> = mapped(
-  dictionary(string, "be an object of strings", { keys: NAMES }),
+  dictionary(string, "be an object of strings", { keys: VARIABLE_KEYS }),
   (variables, { entries = [] }) => {
     for (const [name, node] of entries) {
       const problem = variableProblem(name, variables[name] ?? "");
@@ -99,7 +99,7 @@ const characteristics: Schema<Readonly<Record<string, string | boolean>>> =
       },
     },
     "be an object of strings and booleans",
-    { keys: NAMES },
+    { keys: CHARACTERISTICS },
   );
 
 /** The coordinator would print a large number as 1e+06. */
