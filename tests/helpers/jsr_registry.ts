@@ -149,7 +149,7 @@ async function describeRelease(release: Release): Promise<unknown> {
 
 /** An import with a literal specifier, and perhaps the type of the module. */
 const IMPORT =
-  /^(?:import|export) (type )?(?:[^;"]*? from )?"([^"]+)"(?: with \{ type: "(\w+)" \})?|import\(\s*"([^"]+)"/gm;
+  /^(?:import|export) (type )?(?:[^;"]*? from )?"([^"]+)"(?: with \{\s*type: "(\w+)",?\s*\})?|import\(\s*"([^"]+)"/gm;
 
 /** The position of an import only matters for messages. */
 const RANGE = [[0, 0], [0, 0]];
