@@ -16,12 +16,6 @@ const FULL_WAIT_MS = 5;
  */
 const JOINED_BYTES = 4 * 1024;
 
-/**
- * Number of microtasks for which a small write waits for others to join it: the
- * end of a step, and the start of the next one.
- */
-const TURNS_TO_JOIN = 32;
-
 /** Destination of bytes. Writes keep their order. */
 export interface Sink {
   /**
@@ -57,6 +51,7 @@ export interface LineSink extends Sink {
  */
 export function streamSink(stream: HostStream): LineSink {
   let last: Promise<void> = Promise.resolve();
+  let isIdle = true;
   let isClosed = false;
   let isLineOpen = false;
   /** Small writes that are joined, unless something else is enqueued. */
@@ -82,18 +77,23 @@ export function streamSink(stream: HostStream): LineSink {
   }
   function enqueue(task: () => Promise<void>): Promise<void> {
     joined = undefined;
+    isIdle = false;
     // A failed write rejects only for its caller.
-    return last = last.catch(() => {}).then(task);
+    const ended = last = last.catch(() => {}).then(task);
+    const settle = () => {
+      isIdle = last === ended;
+    };
+    ended.then(settle, settle);
+    return ended;
   }
   function join(bytes: Uint8Array): Promise<void> {
     const write = { bytes, end: Promise.withResolvers<void>() };
     if (joined !== undefined) joined.push(write);
     else {
       const writes = [write];
-      void enqueue(async () => {
-        for (let turn = 0; turn < TURNS_TO_JOIN; turn++) await null;
+      void enqueue(() => {
         if (joined === writes) joined = undefined;
-        await writeJoined(writes);
+        return writeJoined(writes);
       });
       joined = writes;
     }
@@ -118,7 +118,7 @@ export function streamSink(stream: HostStream): LineSink {
   }
   return {
     write: (bytes) =>
-      bytes.length > JOINED_BYTES
+      isIdle || bytes.length > JOINED_BYTES
         ? enqueue(() => writeAll(bytes))
         : join(bytes),
     endLine: () =>
