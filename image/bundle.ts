@@ -52,11 +52,15 @@ const STEPS = {
 };
 
 const CACHED = {
-  steps: [{
-    name: "cached",
-    run: "cp cached.json copy",
-    cache: { inputs: "cached.json", outputs: "copy" },
-  }],
+  steps: [
+    { name: "make", run: "echo made > input" },
+    {
+      name: "cached",
+      run: "cp input output",
+      cache: { inputs: "input", outputs: "output" },
+      needs: "make",
+    },
+  ],
 };
 
 /**
