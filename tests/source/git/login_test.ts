@@ -123,7 +123,7 @@ describe("gitSource() with credentials", () => {
     await makeFiles(path, {
       "gitconfig": "[http]\n\textraHeader = X-Token: header-token\n",
       "helper":
-        `[credential]\n\thelper = store --file=/nonexistent\n\thelper = "${SNIPPET}"\n[http]\n\textraHeader = X-Token: header-token\n`,
+        `[credential]\n\thelper = store --file=${path}/store\n\thelper = "${SNIPPET}"\n[http]\n\textraHeader = X-Token: header-token\n`,
     });
     for (
       const [login, userInfo, env] of [
