@@ -2,6 +2,8 @@ import type { Benchmark } from "./measure.ts";
 import { denoRun, imageJob, measureTime, runnerlibJob } from "./programs.ts";
 import { installTurbo, writeTurboProject } from "./turbo.ts";
 
+const FLOOR = import.meta.resolve("./cached_floor.ts");
+
 /** Number of cached steps. */
 const STEP_COUNT = 100;
 
@@ -20,7 +22,8 @@ const CONCURRENCY = 2;
  * - "nothing to do": all outputs are up to date
  * - "restored": the outputs were removed before the run
  *
- * The runner runs from source and as in the image. Turborepo does the same with the same files, without its server.
+ * The runner runs from source and as in the image. Turborepo does the same with the
+ * same files, without its server, and a bare script does the least of it.
  *
  * @param directory Directory to work in.
  * @returns The benchmark.
@@ -82,6 +85,8 @@ export async function cachedSteps(directory: string): Promise<Benchmark> {
   const [idle, restored] = ["nothing to do", "restored"].map((what) =>
     `100 cached steps, ${what}`
   );
+  const inImage = "in the image, nothing to do";
+  const floor = "listing and comparing, bare";
   return {
     title: "Cached steps",
     unit: "ms",
@@ -91,13 +96,16 @@ export async function cachedSteps(directory: string): Promise<Benchmark> {
         name: "empty script",
         measure: () => measureTime(denoRun(`${directory}/empty.ts`), project),
       },
+      { name: floor, measure: () => measureTime(denoRun(FLOOR), project) },
     ],
     comparisons: [
       { subject: idle, goal: "G13" },
-      ...image === undefined
-        ? []
-        : [{ subject: "in the image, nothing to do", goal: "G13" as const }],
+      ...image === undefined ? [] : [
+        { subject: inImage, goal: "G13" as const },
+        { subject: inImage, floor },
+      ],
       { subject: idle, floor: "empty script" },
+      { subject: floor, floor: "empty script" },
       ...turbo === undefined ? [] : [
         { subject: idle, floor: "turbo, nothing to do" },
         { subject: restored, floor: "turbo, restored" },
