@@ -304,7 +304,7 @@ export async function unpackPack(
     maxBytes: bytes,
     maxEntries: count,
     allowsImpliedDirectories: true,
-    // The entry says how large the content is; there is no other limit.
+    // The only limit is the size that the entry states.
     maxRatio: Infinity,
   };
   const budget = new Budget(limits, size);

@@ -414,11 +414,11 @@ function statOf(pid: number): string[] | undefined {
 const decoder = new TextDecoder();
 
 /** Buffer of {@linkcode readProc}, which most files fit into. */
-let room = new Uint8Array(4096);
+let procBuffer = new Uint8Array(4096);
 
 /**
- * Reads a file in `/proc`, whose size the system does not tell. Deno would start
- * with 32 bytes, and the system prepares the content for each call.
+ * Reads a file in `/proc`, which has no known size. Deno would start with 32
+ * bytes, and the system generates the content again for each read.
  *
  * @returns The content, valid until the next call.
  * @throws The error of the system.
@@ -427,12 +427,12 @@ export function readProc(path: string): Uint8Array {
   using file = Deno.openSync(path);
   let size = 0;
   while (true) {
-    const count = file.readSync(room.subarray(size));
-    if (count === null) return room.subarray(0, size);
+    const count = file.readSync(procBuffer.subarray(size));
+    if (count === null) return procBuffer.subarray(0, size);
     size += count;
-    if (size < room.length) continue;
-    const larger = new Uint8Array(2 * room.length);
-    larger.set(room);
-    room = larger;
+    if (size < procBuffer.length) continue;
+    const larger = new Uint8Array(2 * procBuffer.length);
+    larger.set(procBuffer);
+    procBuffer = larger;
   }
 }

@@ -34,8 +34,8 @@ const variable: Schema<string> = {
  */
 export const VARIABLE_KEYS: DictionaryOptions["keys"] = {
   // deno-lint-ignore no-control-regex
-  pattern: /^(?=.*\S)[^=\x00-\x1f\x7f]+$/,
-  words: 'a name without "=" and control characters',
+  pattern: /^(?=.*\S)[^=\x00-\x1f\x7f-\x9f\u2028\u2029]+$/,
+  words: 'a name without "=" or control characters',
 };
 
 /** Options for {@linkcode list}. */

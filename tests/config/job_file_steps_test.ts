@@ -372,8 +372,8 @@ steps:
         "5:42: steps[0].matrix.include[0].D E must be the name of a variable, such as OS",
         "5:51: steps[0].matrix.include[1] must not be empty",
         "6:22: steps[0].inherit_env[1] must be the name of a variable, such as ITEM",
-        '7:11: steps[0].env.A=B must be a name without "=" and control characters',
-        '7:19: steps[0].env. must be a name without "=" and control characters',
+        '7:11: steps[0].env.A=B must be a name without "=" or control characters',
+        '7:19: steps[0].env. must be a name without "=" or control characters',
       ],
     );
   });

@@ -176,11 +176,11 @@ Deno.test("TriggerQueue refuses values that no consumer accepts", () => {
       [{ dependsOn: [""] }, "dependsOn[0] must not be empty"],
       [{ imagePullSecrets: ["My_Key"] }, "name of a Kubernetes secret"],
       [{ itemVar: "A=B" }, 'itemVar must not contain "="'],
-      ...["A=B", "A\nB", "\x1b[0m", " ", ""].map((
+      ...["A=B", "A\nB", "A\x85B", "A\u2028B", "\x1b[0m", " ", ""].map((
         name,
       ): [Record<string, unknown>, string] => [
         { env: { [name]: "" } },
-        'must be a name without "=" and control characters',
+        'must be a name without "=" or control characters',
       ]),
       [{ env: { A: undefined } }, "env.A must be JSON, not undefined"],
       [{ env: ["A=B"] }, "env must be an object of strings"],

@@ -336,7 +336,7 @@ jobs:
         "w.yaml:10:3: jobs.d must not have both steps and a command",
         "w.yaml:11:3: jobs.e must be a mapping of keys",
         "w.yaml:12:35: jobs.f.environment.org_id has a name that is reserved for the coordinator",
-        'w.yaml:12:46: jobs.f.environment.a=b must be a name without "=" and control characters',
+        'w.yaml:12:46: jobs.f.environment.a=b must be a name without "=" or control characters',
         'w.yaml:13:20: jobs.g.timeout must be a duration such as "90s", "15m" or "2h", not "soon"',
         'w.yaml:13:35: jobs.g.code_dir must be "/job" or a path below it',
         'w.yaml:13:51: jobs.g.condition must be "all_success", "any_failed" or "always", not "sometimes"',

@@ -18,7 +18,7 @@ syscall(SYS_MOUNT, $none, $root, 0, 0x44000, 0) == 0 or give_up("keep mounts pri
 chdir "/";
 prepare_confinement();
 if (my $init = fork // give_up("start the first process")) {
-  waitpid $init, 0;
+  1 while waitpid($init, 0) < 0 && $! == 4;
   kill $? & 127, $$ if $? & 127;
   # Exits immediately: Perl would take time to free its memory.
   syscall SYS_EXIT_GROUP, $? >> 8;
@@ -40,7 +40,7 @@ if (!$child) {
 # Open descriptors lead outside of the sandbox.
 syscall 436, 3, 0xFFFFFFFF, 0;
 chdir "/";
-1 until wait == $child;
+1 until ($_ = wait) == $child || $_ < 0;
 my $status = $?;
 # Are other processes left? Zombies are not.
 1 while waitpid(-1, 1) > 0;

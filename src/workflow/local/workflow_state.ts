@@ -371,8 +371,8 @@ interface StateHead {
  * Reads the state and the journal of an earlier run.
  *
  * @param path Absolute path of the state.
- * @throws {RunnerError} `invalid-workflow` if there is no state, or it belongs
- * to another workflow; `output-failed` if it is damaged or cannot be read.
+ * @throws {RunnerError} `invalid-workflow` if the state does not exist or is from
+ * another workflow; `output-failed` if it is damaged or cannot be read.
  */
 async function readState(
   path: string,
