@@ -102,7 +102,7 @@ function randomWorkflow(random: Random) {
   );
   const env = () => ({
     [`N${random.below(9)}`]: lines(),
-    [`${line().replace(/[=\0]/g, "")}n`]: lines(),
+    [`${line().replace(/[=\u0085\u2028]/g, "")}n`]: lines(),
     API_TOKEN: random.pick([SECRET, "${secret:a/b:C}", `x \${secret:d:E}`]),
   });
   return {
