@@ -1,8 +1,8 @@
 import { RunnerError } from "./errors.ts";
 
 /**
- * Spellings of booleans in other programs; only the first of each list is
- * accepted everywhere.
+ * Spellings of booleans in other programs. Only the first of each list is
+ * always accepted; workers use the first three.
  */
 const WORDS = {
   true: ["true", "1", "yes", "y", "on"],
@@ -44,7 +44,7 @@ export function parseBoolean(
  * @returns The problem, phrased to follow the name of the value.
  */
 export function booleanProblem(text: string): string {
-  const near = nearBoolean(text);
+  const near = findNearBoolean(text);
   return `must be true or false, not ${JSON.stringify(text.slice(0, 100))}` +
     (near === undefined ? "" : `; did you mean ${near}?`);
 }
@@ -54,7 +54,7 @@ export function booleanProblem(text: string): string {
  * probably not a name.
  */
 export function isNearlyBoolean(text: string): boolean {
-  return nearBoolean(text) !== undefined;
+  return findNearBoolean(text) !== undefined;
 }
 
 /**
@@ -63,7 +63,7 @@ export function isNearlyBoolean(text: string): boolean {
  * @returns The boolean; `undefined` if the variable is unset or empty.
  * @throws {RunnerError} `invalid-config` for any other text.
  */
-export function booleanVariable(
+export function readBoolean(
   env: Readonly<Record<string, string | undefined>>,
   name: string,
   options: ParseBooleanOptions = {},
@@ -86,7 +86,7 @@ export function isSwitchedOn(text: string | undefined): boolean {
   return !["", "0", "false"].includes(text?.toLowerCase() ?? "");
 }
 
-function nearBoolean(text: string): string | undefined {
+function findNearBoolean(text: string): string | undefined {
   const word = text.trim().toLowerCase();
   return Object.entries(WORDS)
     .find(([, words]) => (words as readonly string[]).includes(word))?.[0];

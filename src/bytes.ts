@@ -60,7 +60,7 @@ export function byteTable(
 
 let decoder: TextDecoder | undefined;
 
-/** Decodes UTF-8, and keeps a byte order mark. */
+/** Decodes UTF-8 with replacement characters, and keeps a byte order mark. */
 export function decodeText(bytes: Uint8Array): string {
   // The first decoder of a process takes a third of a millisecond.
   decoder ??= new TextDecoder("utf-8", { ignoreBOM: true });
@@ -83,7 +83,7 @@ export function joinBytes(
 
 /** A buffer that grows as needed and keeps its memory when it is cleared. */
 export class GrowingBytes {
-  #room = new Uint8Array();
+  #buffer = new Uint8Array();
   #length = 0;
 
   /** Number of bytes. */
@@ -93,27 +93,27 @@ export class GrowingBytes {
 
   /** The bytes themselves, valid until the next change. */
   get view(): Uint8Array {
-    return this.#room.subarray(0, this.#length);
+    return this.#buffer.subarray(0, this.#length);
   }
 
   /** Appends bytes. */
   add(bytes: Uint8Array): void {
     this.reserve(bytes.length);
-    this.#room.set(bytes, this.#length);
+    this.#buffer.set(bytes, this.#length);
     this.#length += bytes.length;
   }
 
   /** Reserves space for more bytes, and returns the whole buffer. */
   reserve(moreBytes: number): Uint8Array {
     const needed = this.#length + moreBytes;
-    if (needed > this.#room.length) {
-      const room = new Uint8Array(
-        Math.max(needed, 2 * this.#room.length, MIN_GROWN_BYTES),
+    if (needed > this.#buffer.length) {
+      const larger = new Uint8Array(
+        Math.max(needed, 2 * this.#buffer.length, MIN_GROWN_BYTES),
       );
-      room.set(this.view);
-      this.#room = room;
+      larger.set(this.view);
+      this.#buffer = larger;
     }
-    return this.#room;
+    return this.#buffer;
   }
 
   /**
@@ -125,7 +125,7 @@ export class GrowingBytes {
 
   /** Removes bytes from the start. */
   dropFirst(count: number): void {
-    this.#room.copyWithin(0, count, this.#length);
+    this.#buffer.copyWithin(0, count, this.#length);
     this.#length -= count;
   }
 
@@ -136,13 +136,13 @@ export class GrowingBytes {
 
   /** Removes all bytes and releases their memory. */
   release(): void {
-    this.#room = new Uint8Array();
+    this.#buffer = new Uint8Array();
     this.#length = 0;
   }
 }
 
 /**
- * Decodes text, without a byte order mark at its start.
+ * Decodes UTF-8 strictly, and drops a byte order mark at its start.
  *
  * @returns The text; `undefined` if it is not UTF-8.
  */

@@ -67,8 +67,8 @@ export function runnerCommand(command: string): string {
  *
  * @param separator Separator of the list.
  * @param receiver Program that reads the list, for the message.
- * @throws {TypeError} If a value is empty, or contains the separator or a
- * character that ends the text.
+ * @throws {TypeError} If a value is empty, or contains the separator or a NUL
+ * character.
  */
 export function joinList(
   values: readonly string[],

@@ -56,7 +56,7 @@ export function linkNodes(nodes: readonly GraphNode[]): Graph {
   return { groups: [...indexes.keys()], members, dependents, groupOf, needs };
 }
 
-/** Counts the open dependencies of nodes. */
+/** Counts the unfinished dependencies of nodes. */
 class Progress {
   readonly #graph: Graph;
   /** For each node, the number of groups that it waits for. */
@@ -200,9 +200,9 @@ export function schedule(
   const { concurrency, ended = [], start, onWait, takesSlot } = options;
   const { promise, resolve } = Promise.withResolvers<void>();
   const progress = new Progress(graph);
-  const isEnded = new Set(ended);
-  const ready = progress.ready().filter((node) => !isEnded.has(node));
-  for (const node of isEnded) progress.end(node, ready);
+  const endedNodes = new Set(ended);
+  const ready = progress.ready().filter((node) => !endedNodes.has(node));
+  for (const node of endedNodes) progress.end(node, ready);
   const queue = new SlotQueue(graph, options);
   let next = 0;
   let runningCount = 0;
@@ -229,7 +229,7 @@ export function schedule(
     while (true) {
       if (next < ready.length) {
         const node = ready[next++];
-        if (isEnded.has(node)) continue;
+        if (endedNodes.has(node)) continue;
         if (takesSlot?.(node) === false) begin(node, 0);
         else queue.add(node);
         continue;

@@ -122,9 +122,9 @@ export function processHost(
   { isCommandLine = false }: ProcessHostOptions = {},
 ): Host {
   return {
-    env: withoutLauncher(environment()),
+    env: withoutLauncher(readEnvironment()),
     get program() {
-      return ownProgram(isCommandLine);
+      return findOwnProgram(isCommandLine);
     },
     // Read on demand, so that its error is reported like any other.
     get cwd() {
@@ -137,7 +137,8 @@ export function processHost(
     onSignal(listener) {
       const isHangupIgnored = ignoresHangup();
       const listeners = TERMINATION_SIGNALS.map((signal) => {
-        // Deno handles SIGHUP itself as soon as there is any listener. Only a listener that does nothing keeps the signal ignored.
+        // Deno handles SIGHUP itself as soon as there is any listener. Only a
+        // listener that does nothing keeps the signal ignored.
         const isIgnored = signal === "SIGHUP" && isHangupIgnored;
         const onSignal = isIgnored ? () => {} : () => listener(signal);
         Deno.addSignalListener(signal, onSignal);
@@ -184,7 +185,7 @@ function currentDirectory(): string {
  * Returns the environment. A process that may read only some variables cannot
  * list them, so it gets their names in a variable.
  */
-function environment(): Record<string, string> {
+function readEnvironment(): Record<string, string> {
   try {
     return Deno.env.toObject();
   } catch (error) {
@@ -209,7 +210,7 @@ function environment(): Record<string, string> {
  * Returns the command that starts the command line, in the version that runs. A
  * bundle or a compiled program knows only its own file.
  */
-function ownProgram(isCommandLine: boolean): string[] | undefined {
+function findOwnProgram(isCommandLine: boolean): string[] | undefined {
   const isSource = !Deno.build.standalone &&
     import.meta.url.endsWith("/src/host.ts");
   if (!isSource && !isCommandLine) return undefined;
@@ -288,7 +289,7 @@ function ignoresHangup(): boolean {
   if (Deno.build.os !== "linux") return false;
   return fromProc(() => {
     const stat = Deno.readTextFileSync("/proc/self/stat");
-    // Field 33 of proc_pid_stat(5); the name in parentheses may hold blanks.
+    // Field 33 of proc_pid_stat(5); the name in parentheses may contain spaces.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return (BigInt(fields[30]) & 1n) === 1n;
   }) ?? false;
@@ -299,8 +300,9 @@ let isProcDenied = false;
 /**
  * Reads something in `/proc`.
  *
- * Deno shows it only to a process that has every permission. What it denies once
- * is not tried again, because creating the error takes a tenth of a millisecond.
+ * Deno allows that only with all permissions. After it was denied once, this
+ * function does not try again, because creating the error takes a tenth of a
+ * millisecond.
  *
  * @returns `undefined` if it is denied or cannot be read, such as the files of a
  * process that has exited.

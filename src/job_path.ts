@@ -15,8 +15,8 @@ const JOB_ROOT = "/job";
 /**
  * Checks whether a path is a directory or below it, by text alone.
  *
- * @param directory Normalised path of the directory.
- * @param path Normalised path.
+ * @param directory Normalized path of the directory.
+ * @param path Normalized path.
  */
 export function isInside(directory: string, path: string): boolean {
   return path === directory || directory === "/" ||
@@ -76,7 +76,12 @@ export function absolutePath(path: string, directory: string): string {
   return path.startsWith("/") ? path : `${directory}/${path}`;
 }
 
-/** Makes a path below the current directory relative to it. */
+/**
+ * Formats a path for display: relative to the current directory if it is below
+ * it.
+ */
 export function shownPath(path: string, cwd: string): string {
-  return isInside(cwd, path) ? path.slice(cwd.length + 1) : path;
+  const prefix = cwd.endsWith("/") ? cwd : `${cwd}/`;
+  const isBelow = path.length > prefix.length && path.startsWith(prefix);
+  return isBelow ? path.slice(prefix.length) : path;
 }

@@ -36,8 +36,8 @@ export function parseJson(text: string): unknown {
 }
 
 /**
- * Checks whether JSON is nested deeper than it may be: functions that go through
- * it by calling themselves would fail.
+ * Checks whether JSON is nested too deeply for recursive functions, which would
+ * overflow the stack.
  */
 export function isDeeperThan(value: unknown, maxDepth: number): boolean {
   let level: unknown[] = [value];
@@ -54,31 +54,31 @@ export function isDeeperThan(value: unknown, maxDepth: number): boolean {
  * Formats an item of `for_each` as the variable of a job.
  *
  * @returns Text as the coordinator writes it: a string unchanged, and all other
- * values as compact JSON with sorted keys.
+ * values as compact JSON with sortKeys keys.
  */
 export function itemText(item: JsonValue): string {
   return typeof item === "string" ? item : goJson(item);
 }
 
 /**
- * Formats a value as the JSON of Go's standard library: with sorted keys, without
+ * Formats a value as the JSON of Go's standard library: with sortKeys keys, without
  * spaces, and with the characters escaped that could end a script in a web page.
  */
 export function goJson(value: JsonValue): string {
-  return JSON.stringify(sorted(value)).replace(
+  return JSON.stringify(sortKeys(value)).replace(
     /[<>&\u2028\u2029]/g,
     (character) =>
       `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
 
-function sorted(value: JsonValue): JsonValue {
-  if (Array.isArray(value)) return value.map(sorted);
+function sortKeys(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map(sortKeys);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
     Object.entries(value)
       .sort(([a], [b]) => compareCodePoints(a, b))
-      .map(([key, member]) => [key, sorted(member)]),
+      .map(([key, member]) => [key, sortKeys(member)]),
   );
 }
 

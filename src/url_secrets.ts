@@ -3,7 +3,7 @@
  * them (`showUrl`, `showUrlsIn`) are in one file, so that what is hidden in a
  * message is also masked in the output of a job.
  *
- * 1. A URL is split into parts by `partsOf()`. Unescaped `@ / ? # :` in a
+ * 1. A URL is split into parts by `splitUrl()`. Unescaped `@ / ? # :` in a
  *    password make the end of the user info ambiguous. Then the last `@` ends
  *    it, since it is better to hide a part of the path than to show a part of a
  *    password.
@@ -45,7 +45,7 @@ const URL_IN_TEXT: RegExp =
 const ORACLE_IN_TEXT: RegExp =
   /\bjdbc:oracle:\w+:[^\s"'<>`@]*\/[^\s"'<>`]*@[^\s"'<>`]*/gi;
 
-/** A name of a data source, as drivers of Go for MySQL take it. */
+/** A data source name (DSN) of Go's MySQL driver. */
 const DATA_SOURCE = /^\s*[^\s:@/]*:(\S+)@\w*\([^()\s]*\)\//;
 
 /** Query parameters, also without the scheme of a URL. */
@@ -78,7 +78,7 @@ const COMMON_VALUES = ["true", "false", "null", "none", HIDDEN];
  */
 export function secretsInUrl(url: string): string[] {
   if (isLocal(url)) return [];
-  const parts = partsOf(url);
+  const parts = splitUrl(url);
   const { scheme, userInfo, end, place, query = "", fragment = "" } = parts;
   const found = [
     ...userInfoSecrets(scheme, userInfo, end),
@@ -120,7 +120,7 @@ export function secretsInText(text: string): string[] {
   return [...new Set(secrets)].filter(isWorthMasking);
 }
 
-/** Returns the password in the name of a data source: `me:password@tcp(host)/db`. */
+/** Returns the password in a data source name: `me:password@tcp(host)/db`. */
 export function dataSourcePassword(text: string): [string] | undefined {
   const password = DATA_SOURCE.exec(text)?.[1];
   return password === undefined ? undefined : [password];
@@ -135,7 +135,7 @@ function wholeUrl(text: string): [string] | undefined {
   if (!SCHEME.test(url)) return undefined;
   if (!/\s/.test(url)) return [url];
   const isList = /[\r\n]/.test(url) || url.split("://").length > 2;
-  return !isList && /\s/.test(partsOf(url).userInfo) ? [url] : undefined;
+  return !isList && /\s/.test(splitUrl(url).userInfo) ? [url] : undefined;
 }
 
 function userInfoSecrets(
@@ -152,8 +152,8 @@ function userInfoSecrets(
   const isWeb = /^https?:\/\/$/i.test(scheme);
   const hasPassword = !NO_PASSWORDS.includes(password);
   // Some services require an arbitrary word next to a token.
-  const isBeside = password.length < 4 && user.length >= 8;
-  if (isTokenLike(user) || isWeb && (!hasPassword || isBeside)) {
+  const isBesideToken = password.length < 4 && user.length >= 8;
+  if (isTokenLike(user) || isWeb && (!hasPassword || isBesideToken)) {
     secrets.push(user);
   }
   // As in postgres:postgres@, which protects nothing and is frequent in logs.
@@ -180,7 +180,7 @@ function pathSecrets(place: string): string[] {
 }
 
 function parameterSecrets(query: string): string[] {
-  return parametersOf(query).filter(({ name, value }) =>
+  return splitQuery(query).filter(({ name, value }) =>
     isNamedSecret(name, value) ||
     value.length >= MIN_LONG_LENGTH && !isHarmless(name, value)
   ).map(({ value }) => value);
@@ -207,7 +207,7 @@ function hideParameters(text: string): string {
   );
 }
 
-/** User info of URLs without a scheme: name, colon, password. */
+/** User info of URLs without a scheme: `name:password@`. */
 const SCHEMELESS_USER_INFO =
   /(^|[\s'"(=])(?!(?:npm|jsr|jdbc):)[^\s/@:'"(=]+:[^\s/@'"]*@(?!sha\d+:)/g;
 
@@ -219,7 +219,7 @@ const SCHEMELESS_USER_INFO =
  */
 export function showUrl(url: string): string {
   if (isLocal(url)) return url;
-  const { scheme, userInfo, place, query, fragment } = partsOf(url);
+  const { scheme, userInfo, place, query, fragment } = splitUrl(url);
   return [
     scheme,
     userInfo === "" ? "" : `${HIDDEN}@`,
@@ -238,7 +238,7 @@ export function showUrl(url: string): string {
  */
 export function showUrlsIn(text: string, url?: string): string {
   let shown = text;
-  for (const secret of url === undefined ? [] : shapesOf(url)) {
+  for (const secret of url === undefined ? [] : hiddenForms(url)) {
     shown = shown.replaceAll(secret, HIDDEN);
   }
   if (!/[@=]|:\/\//.test(shown)) return shown;
@@ -249,7 +249,7 @@ export function showUrlsIn(text: string, url?: string): string {
 }
 
 function showPlace(place: string, scheme: string): string {
-  const authority = authorityOf(place, scheme);
+  const authority = readAuthority(place, scheme);
   const cut = cutPassword(place, scheme);
   const shown = cut === ""
     ? authority
@@ -260,13 +260,13 @@ function showPlace(place: string, scheme: string): string {
     ).join("/");
 }
 
-function authorityOf(place: string, scheme: string): string {
+function readAuthority(place: string, scheme: string): string {
   return scheme === "" ? "" : /^[^/;]*/.exec(place)![0];
 }
 
 /** Returns a password in place of a port, at the end of a URL or without a host. */
 function cutPassword(place: string, scheme: string): string {
-  const ports = portsOf(authorityOf(place, scheme)) ?? "";
+  const ports = readPorts(readAuthority(place, scheme)) ?? "";
   return PORTS.test(ports) ? "" : ports;
 }
 
@@ -278,7 +278,7 @@ function showQuery(query: string): string {
 }
 
 function hiddenParameters(query: string): string[] {
-  return parametersOf(query)
+  return splitQuery(query)
     .filter(({ name, value }) => !isHarmless(name, value))
     .map(({ text }) => text);
 }
@@ -300,9 +300,9 @@ const MIN_HIDDEN_LENGTH = 8;
  * Returns what {@linkcode showUrl} hides of a URL, in the forms that tools
  * print, longest first.
  */
-function shapesOf(url: string): string[] {
+function hiddenForms(url: string): string[] {
   if (isLocal(url)) return [];
-  const { scheme, userInfo, place, query, fragment } = partsOf(url);
+  const { scheme, userInfo, place, query, fragment } = splitUrl(url);
   const unnamed = [
     ...hiddenParameters(query ?? "").map((parameter) =>
       parameter.slice(parameter.indexOf("=") + 1)
@@ -314,8 +314,8 @@ function shapesOf(url: string): string[] {
     cutPassword(place, scheme),
     ...unnamed,
     ...secretsInUrl(url),
-  ].flatMap((shape) => [shape, decoded(shape)])
-    .filter((shape) => shape.length >= 4)
+  ].flatMap((form) => [form, decoded(form)])
+    .filter((form) => form.length >= 4)
     .sort((a, b) => b.length - a.length);
 }
 
@@ -375,17 +375,17 @@ function isLocal(url: string): boolean {
 }
 
 /** Splits a URL, or `host:path` of ssh, into its parts. */
-function partsOf(url: string): UrlParts {
+function splitUrl(url: string): UrlParts {
   const scheme = SCHEME.exec(url)?.[0] ?? ORACLE.exec(url)?.[0] ?? "";
   const rest = url.slice(scheme.length);
-  const { userInfo, end } = userInfoOf(scheme, rest);
+  const { userInfo, end } = findUserInfo(scheme, rest);
   const length = userInfo === "" && rest[0] !== "@" ? 0 : userInfo.length + 1;
   const [, place, query, fragment] = /^([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/s
     .exec(rest.slice(length))!;
   return { scheme, userInfo, end, place, query, fragment };
 }
 
-function userInfoOf(
+function findUserInfo(
   scheme: string,
   rest: string,
 ): Pick<UrlParts, "userInfo" | "end"> {
@@ -413,7 +413,7 @@ function userInfoOf(
     const isAmbiguous = inPath > at && authority.slice(0, at).includes(":");
     return isAmbiguous ? upTo(inPath, "ambiguous") : upTo(at, "plain");
   }
-  const port = portsOf(authority);
+  const port = readPorts(authority);
   if (port === undefined) {
     // The user name itself may have a slash: https://domain/me:password@host
     const [path] = /^[^?#]*/.exec(rest)!;
@@ -431,7 +431,7 @@ function userInfoOf(
  * Returns the text after the first colon of an authority, except in an IPv6
  * address.
  */
-function portsOf(authority: string): string | undefined {
+function readPorts(authority: string): string | undefined {
   const from = authority.startsWith("[") ? authority.indexOf("]") + 1 : 0;
   const colon = authority.indexOf(":", from);
   return colon < 0 ? undefined : authority.slice(colon + 1);
@@ -445,7 +445,7 @@ function isTokenLike(word: string): boolean {
 }
 
 /** Splits a query; the value of a parameter without a name is its whole text. */
-function parametersOf(query: string) {
+function splitQuery(query: string) {
   return query.split("&").map((text) => {
     const [, name = "", value = text] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
     return { text, name, value };

@@ -7,7 +7,7 @@
  * @param work Reads the file.
  * @param ms Maximum time to wait, in milliseconds.
  * @returns The result of the work.
- * @throws {Error} If the time is over. The message continues "Cannot read …: ".
+ * @throws {Error} If it takes longer. The message follows "Cannot read …:".
  */
 export async function withinTime<T>(work: Promise<T>, ms: number): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();

@@ -1,9 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import {
-  booleanProblem,
-  booleanVariable,
-  parseBoolean,
-} from "../src/boolean.ts";
+import { booleanProblem, parseBoolean, readBoolean } from "../src/boolean.ts";
 import { RunnerError } from "../src/errors.ts";
 
 const OTHER_WORDS = ["", "True", "FALSE", " true", "1", "0", "yes", "maybe"];
@@ -30,12 +26,12 @@ Deno.test("parseBoolean() accepts the words of a worker when asked to", () => {
   }
 });
 
-Deno.test("booleanVariable() refuses a word that it does not know", () => {
-  assertEquals(booleanVariable({}, "X"), undefined);
-  assertEquals(booleanVariable({ X: "" }, "X"), undefined);
-  assertEquals(booleanVariable({ X: "false" }, "X"), false);
+Deno.test("readBoolean() refuses a word that it does not know", () => {
+  assertEquals(readBoolean({}, "X"), undefined);
+  assertEquals(readBoolean({ X: "" }, "X"), undefined);
+  assertEquals(readBoolean({ X: "false" }, "X"), false);
   assertThrows(
-    () => booleanVariable({ X: "yes" }, "X"),
+    () => readBoolean({ X: "yes" }, "X"),
     RunnerError,
     'Cannot use X: it must be true or false, not "yes"; did you mean true?',
   );

@@ -1,4 +1,4 @@
-import { booleanVariable } from "../boolean.ts";
+import { readBoolean } from "../boolean.ts";
 import {
   type Environment,
   SYSTEM_PREFIX,
@@ -132,7 +132,7 @@ export async function loadSettings(
     }
     // Validated early, because removing the credentials would be too late to
     // report an invalid value.
-    booleanVariable(env, Variable.vcsAuthCleanup, { acceptsWorkerWords: true });
+    readBoolean(env, Variable.vcsAuthCleanup, { acceptsWorkerWords: true });
   } catch (thrown) {
     if (!(thrown instanceof RunnerError)) throw thrown;
     error = thrown;

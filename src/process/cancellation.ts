@@ -29,8 +29,9 @@ export function whenAborted(signal: AbortSignal): Promise<void> {
 /**
  * Two-stage cancellation: graceful, then forced.
  *
- * The first signal cancels gracefully: programs get it and their grace time,
- * and clean-up runs. A second signal kills what still runs.
+ * The first signal cancels gracefully: it is forwarded to the programs, which
+ * get their grace time, and cleanup runs. A second signal kills what is still
+ * running.
  */
 export class Cancellation {
   readonly #graceful = new AbortController();
@@ -53,8 +54,8 @@ export class Cancellation {
   }
 
   /**
-   * Signal that is forwarded to programs. SIGQUIT would make them dump core, and
-   * a Java machine would only print its threads: SIGTERM replaces it.
+   * Signal that is forwarded to programs. SIGTERM replaces SIGQUIT, which makes
+   * most programs dump core, and a JVM only print its threads.
    */
   get programSignal(): Deno.Signal {
     const signal = this.#signal ?? "SIGTERM";
@@ -62,7 +63,7 @@ export class Cancellation {
   }
 
   /**
-   * Cancels gracefully; the second call forces it.
+   * Cancels gracefully, or by force when it is called again.
    *
    * @param signal Signal that was received.
    */

@@ -85,12 +85,14 @@ export async function capture(
 }
 
 /**
- * Runs one of the runner's own tools within limits, and captures its output.
+ * Runs one of the runner's own tools within limits, and captures its output as
+ * bytes.
  *
  * @param argv Program and arguments; no shell is involved.
  * @param options Directory, environment, cancellation and limits.
  * @returns How the program ended, and its output.
- * @throws {RangeError} If it printed more than the maximum.
+ * @throws {RangeError} If it printed more than the maximum. The message follows
+ * "Cannot …:".
  * @throws {RunnerError} If the program cannot be started.
  * @throws {DOMException} An `AbortError` if the job is cancelled.
  */
@@ -106,16 +108,16 @@ export async function captureBytes(
     stderr: "separate",
     stdin: stdin === undefined ? "null" : "piped",
   });
-  if (stdin !== undefined) void feed(child.stdin!, stdin);
-  const giveUp = new AbortController();
-  const stdout = readBytes(child.stdout, giveUp.signal, maxBytes);
-  const stderr = readBytes(child.stderr!, giveUp.signal);
+  if (stdin !== undefined) void writeInput(child.stdin!, stdin);
+  const stop = new AbortController();
+  const stdout = readBytes(child.stdout, stop.signal, maxBytes);
+  const stderr = readBytes(child.stderr!, stop.signal);
   const drained = Promise.all([stdout, stderr]).then(() => {});
   const exit = await supervise(child, {
     graceMs: 2_000,
     ...options,
     drained,
-    stopDraining: () => giveUp.abort(),
+    stopDraining: () => stop.abort(),
   });
   cancellation.graceful.throwIfAborted();
   return { ...exit, stdout: await stdout, stderr: await stderr };
@@ -124,11 +126,11 @@ export async function captureBytes(
 /** Reads to the end, so that the program does not block, but keeps a bounded part. */
 async function readBytes(
   stream: ByteStream,
-  giveUp: AbortSignal,
+  stop: AbortSignal,
   maxBytes: number = Infinity,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const reader = stream.getReader();
-  using _ = onAbort(giveUp, () => void reader.cancel());
+  using _ = onAbort(stop, () => void reader.cancel());
   const parts: Uint8Array<ArrayBuffer>[] = [];
   let keptBytes = 0;
   while (true) {
@@ -144,7 +146,7 @@ async function readBytes(
   }
 }
 
-async function feed(
+async function writeInput(
   stream: WritableStream<Uint8Array<ArrayBuffer>>,
   bytes: Uint8Array<ArrayBuffer>,
 ): Promise<void> {

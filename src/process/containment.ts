@@ -62,12 +62,14 @@ export async function findContainment(
 ): Promise<Containment> {
   const namespace = await findNamespace();
   if (namespace) return { namespace };
-  const found = byTags.get(isInContainer) ?? tagContainment(isInContainer);
-  byTags.set(isInContainer, found);
+  const found = containmentByTags.get(isInContainer) ??
+    tagContainment(isInContainer);
+  containmentByTags.set(isInContainer, found);
   return await found;
 }
 
-const byTags = new Map<boolean, Promise<Containment>>();
+/** Results of {@linkcode tagContainment}, by whether there is a container. */
+const containmentByTags = new Map<boolean, Promise<Containment>>();
 
 /**
  * Determines how reliable tags are without a PID namespace.
@@ -81,7 +83,7 @@ export async function tagContainment(
   const noNamespace = "the system does not allow PID namespaces";
   const tree = tagProcessTree({ isUntrusted: true });
   await tree.end();
-  if (!tree.isTagged || !await isSetByShell(tree)) {
+  if (!tree.isTagged || !await canShellSetTag(tree)) {
     return { problem: `${noNamespace}, and its processes cannot be tagged` };
   }
   if (canRaiseLimits()) {
@@ -94,7 +96,7 @@ export async function tagContainment(
 }
 
 /** Checks whether the shell can set the limit that serves as a tag. */
-async function isSetByShell({ shellText }: ProcessTree): Promise<boolean> {
+async function canShellSetTag({ shellText }: ProcessTree): Promise<boolean> {
   const [tag] = /\d+/.exec(shellText)!;
   try {
     const { stdout } = await new Deno.Command("/bin/sh", {
@@ -124,21 +126,22 @@ const RARE_CODE = perlCode(rareMounts);
 
 const WAIT_CODE = withoutComments(waitForOutput);
 
-/** Namespaces of every command, as `unshare(2)` numbers them: PID and mount. */
-const BASIC = 0x20000000 | 0x00020000;
+/** Flags of `unshare(2)` for every command: a PID and a mount namespace. */
+const BASIC_FLAGS = 0x20000000 | 0x00020000;
 
-const IPC = 0x08000000;
+/** Flag of `unshare(2)` for an IPC namespace. */
+const IPC_FLAG = 0x08000000;
 
 /** A kind of user that can create namespaces. */
 interface User {
-  /** Namespaces to create in addition, as a number of `unshare(2)`. */
-  readonly kinds: number;
+  /** More flags of `unshare(2)`. */
+  readonly flags: number;
   /** Perl code that creates the namespaces and starts a command in them. */
   readonly code: string;
 }
 
 const ROOT: User = {
-  kinds: 0,
+  flags: 0,
   code: perlCode(
     confine,
     mounts,
@@ -150,12 +153,12 @@ const ROOT: User = {
 
 /** Root whose programs may inherit capabilities. */
 const ROOT_WITH_INHERITED: User = {
-  kinds: 0,
+  flags: 0,
   code: perlCode(confine, mounts, rootRights, inheritedRights, namespaces),
 };
 
 const ANY_USER: User = {
-  kinds: 0x10000000,
+  flags: 0x10000000,
   code: perlCode(confine, mounts, userRights, namespaces),
 };
 
@@ -226,19 +229,19 @@ async function tryMethods(): Promise<FoundNamespace> {
   if (Deno.build.os !== "linux") return {};
   for (const method of METHODS) {
     const confined = await probe(
-      wordsOf(method, PROBED_PATHS, NARROWEST, PRINT_FACTS),
+      launcherWords(method, PROBED_PATHS, NARROWEST, PRINT_FACTS),
     );
     if (confined === undefined) return {};
     const { works, landlockVersion, inheritsNothing, errors } = confined;
-    const namespace = namespaceOf(
+    const namespace = createNamespace(
       inheritsNothing && method.user === ROOT_WITH_INHERITED
         ? { ...method, user: ROOT }
         : method,
     );
     if (works) return { namespace, landlockVersion };
     if (errors.startsWith(NO_NAMESPACES)) continue;
-    const free = await probe(namespace.wordsFor(PROBED_PATHS));
-    if (free?.works) return { namespace };
+    const unconfined = await probe(namespace.wordsFor(PROBED_PATHS));
+    if (unconfined?.works) return { namespace };
   }
   return {};
 }
@@ -246,15 +249,19 @@ async function tryMethods(): Promise<FoundNamespace> {
 /** Start of the message of `namespaces.pl` if there are no namespaces. */
 const NO_NAMESPACES = "Cannot create namespaces: ";
 
-function namespaceOf(method: Method): Namespace {
+function createNamespace(method: Method): Namespace {
   return {
     hasMounts: method.hasMounts,
-    wordsFor: (paths, confinement) => wordsOf(method, paths, confinement),
+    wordsFor: (paths, confinement) => launcherWords(method, paths, confinement),
   };
 }
 
-/** Returns the words that precede a command, with Perl code before all else. */
-function wordsOf(
+/**
+ * Returns the words that precede a command.
+ *
+ * @param before Perl code that runs first.
+ */
+function launcherWords(
   { user, hasMounts }: Method,
   paths: ProtectedPaths,
   confinement: Confinement | undefined,
@@ -262,13 +269,13 @@ function wordsOf(
 ): string[] {
   const { visible } = paths;
   const hasOwnMemory = hasMounts && visible && !sharesMemory(visible);
-  const kinds = BASIC | user.kinds | (hasOwnMemory ? IPC : 0);
+  const flags = BASIC_FLAGS | user.flags | (hasOwnMemory ? IPC_FLAG : 0);
   const access = confinement ? accessByPath(confinement) : new Map();
   const words = mountWords(hasMounts ? paths : {}, access);
   const rare = words.some((word) => RARE_MOUNT.test(word)) ? RARE_CODE : "";
   return [
     ...[PERL, "-e", `${before}${user.code}${rare}`],
-    ...[String(kinds), WAIT_CODE],
+    ...[String(flags), WAIT_CODE],
     ...confinement ? ruleWords(confinement) : [],
     ...words,
     "--",

@@ -39,10 +39,10 @@ let areClosed: boolean | undefined;
  * code.
  */
 export function closeFilesOnExec(): boolean {
-  return areClosed ??= setOnExec();
+  return areClosed ??= setCloseOnExec();
 }
 
-function setOnExec(): boolean {
+function setCloseOnExec(): boolean {
   if (Deno.build.os !== "linux") return false;
   // On a terminal, Deno would prompt.
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") {
@@ -56,7 +56,7 @@ function setOnExec(): boolean {
     library.close();
     return result === 0n;
   } catch {
-    // Another C library.
+    // The system has another C library.
     return false;
   }
 }
@@ -79,8 +79,8 @@ export async function findInheritedFiles(): Promise<string | undefined> {
     .filter((line) => line !== "")
     .sort((one, other) => Number(one) - Number(other));
   if (numbers.length === 0) return undefined;
-  return `the runner inherited descriptor ${numbers.join(", ")}, and ` +
+  return `the runner inherited file descriptors (${numbers.join(", ")}), and ` +
     (Deno.build.os === "linux"
-      ? "closing it needs Linux 5.11, glibc and Deno's permission ffi"
-      : "it can be closed only on Linux");
+      ? "closing them requires Linux 5.11, glibc and Deno's permission ffi"
+      : "they can be closed only on Linux");
 }

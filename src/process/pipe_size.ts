@@ -31,7 +31,7 @@ export function enlargePipe(pid: number): void {
     fcntl(file, F_SETPIPE_SZ, MAX_BYTES);
     close(file);
   } catch {
-    // Another C library.
+    // The system has another C library.
   }
 }
 

@@ -46,7 +46,7 @@ const BURST_MS = 20;
  */
 const MAX_KILL_MS = 5_000;
 
-/** Running commands by the highest number of their intervals. */
+/** Tags of the running commands. */
 const runningTags = new Set<bigint>();
 
 /** Process IDs of running commands, each of which starts a tree. */
@@ -123,7 +123,7 @@ export function tagProcessTree(
 ): ProcessTree {
   const { isUntrusted = false, isInContainer = false } = options;
   const mayHide = isUntrusted && !options.hasNamespace;
-  const own = ownLimit ??= limitOf("self");
+  const own = ownLimit ??= readLimit("self");
   const interval = own === undefined
     ? undefined
     : newInterval(own, isUntrusted);
@@ -136,7 +136,7 @@ export function tagProcessTree(
 
   /** Checks whether a process belongs to the tree; `undefined` if it has exited. */
   function belongs(pid: number): boolean | undefined {
-    const limit = limitOf(pid);
+    const limit = readLimit(pid);
     if (limit === undefined) return undefined;
     if (interval === undefined || limit === own) {
       return environmentContains(pid, mark);
@@ -297,9 +297,9 @@ function isOfRunningCommand(limit: bigint): boolean {
 
 /** Checks whether the nearest ancestor without a tag is another runner, neither this one nor init. */
 function hasOtherRunner(pid: number, own: bigint): boolean {
-  for (let ancestor = parentOf(pid); ancestor > 1;) {
-    if (limitOf(ancestor) === own) return ancestor !== Deno.pid;
-    ancestor = parentOf(ancestor);
+  for (let ancestor = readParent(pid); ancestor > 1;) {
+    if (readLimit(ancestor) === own) return ancestor !== Deno.pid;
+    ancestor = readParent(ancestor);
   }
   return false;
 }
@@ -312,19 +312,22 @@ function killProcess(pid: number): void {
   }
 }
 
-/** Maximum number of process IDs that are probed one by one. */
-const MAX_TRIED = 1_000;
+/**
+ * Maximum number of process IDs that are checked one by one, instead of listing
+ * all processes.
+ */
+const MAX_PROBED_PIDS = 1_000;
 
 /** Returns the parent of a process; 0 if the process has exited. */
-function parentOf(pid: number): number {
-  return Number(statOf(pid)?.[1] ?? 0);
+function readParent(pid: number): number {
+  return Number(readStat(pid)?.[1] ?? 0);
 }
 
 /** `RLIMIT_LOCKS` without a limit. */
 const UNLIMITED = (1n << 64n) - 1n;
 
 /** Returns the hard limit that tags a process; `undefined` if it cannot be read. */
-function limitOf(pid: number | "self"): bigint | undefined {
+function readLimit(pid: number | "self"): bigint | undefined {
   if (Deno.build.os !== "linux") return undefined;
   return fromProc(() => {
     const text = decoder.decode(readProc(`/proc/${pid}/limits`));
@@ -366,7 +369,7 @@ function pidsBetween(
  * IDs at random.
  */
 function isNear(first: number, last: number): boolean {
-  return first > 0 && last >= first && last - first <= MAX_TRIED;
+  return first > 0 && last >= first && last - first <= MAX_PROBED_PIDS;
 }
 
 /**
@@ -380,14 +383,14 @@ function pidsAfter(first: number, last: number): number[] {
 /** Checks whether the initial environment of a process contains some bytes. */
 function environmentContains(pid: number, mark: Uint8Array): boolean {
   try {
-    return holds(readProc(`/proc/${pid}/environ`), mark);
+    return includesBytes(readProc(`/proc/${pid}/environ`), mark);
   } catch {
     // The process has exited, or belongs to another user.
     return false;
   }
 }
 
-function holds(bytes: Uint8Array, part: Uint8Array): boolean {
+function includesBytes(bytes: Uint8Array, part: Uint8Array): boolean {
   for (let at = 0; (at = bytes.indexOf(part[0], at)) !== -1; at++) {
     if (part.every((byte, index) => bytes[at + index] === byte)) return true;
   }
@@ -396,12 +399,12 @@ function holds(bytes: Uint8Array, part: Uint8Array): boolean {
 
 /** Checks whether a process is a zombie: dead, but not reaped by its parent. */
 function isZombie(pid: number): boolean {
-  const [state] = statOf(pid) ?? [];
+  const [state] = readStat(pid) ?? [];
   return state === undefined || state === "Z" || state === "X";
 }
 
 /** Returns the fields of `proc_pid_stat(5)` from the state on: the name before it may contain spaces. */
-function statOf(pid: number): string[] | undefined {
+function readStat(pid: number): string[] | undefined {
   try {
     const stat = decoder.decode(readProc(`/proc/${pid}/stat`));
     return stat.slice(stat.lastIndexOf(")") + 2).split(" ");

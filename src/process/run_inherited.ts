@@ -20,7 +20,7 @@ export interface RunInheritedOptions {
    *
    * @default {the program inherits the streams of the runner}
    */
-  passOn?: (output: ProgramOutput, stop: AbortSignal) => Promise<void>;
+  forwardOutput?: (output: ProgramOutput, stop: AbortSignal) => Promise<void>;
 }
 
 /** Output streams of a program. */
@@ -38,9 +38,9 @@ export async function runInherited(
   argv: readonly string[],
   options: RunInheritedOptions,
 ): Promise<ExitStatus> {
-  const { cwd, env, onSignal, hasTerminal, passOn } = options;
+  const { cwd, env, onSignal, hasTerminal, forwardOutput } = options;
   const [program, ...args] = argv;
-  const output = passOn ? "piped" : "inherit";
+  const output = forwardOutput ? "piped" : "inherit";
   let child: Deno.ChildProcess;
   closeFilesOnExec();
   try {
@@ -61,7 +61,7 @@ export async function runInherited(
     });
   }
   const stop = new AbortController();
-  const passed = passOn?.(child, stop.signal);
+  const forwarded = forwardOutput?.(child, stop.signal);
   using _ = onSignal((signal) => {
     // A terminal sends signals to its whole process group, and a runner that
     // receives a signal twice kills immediately.
@@ -76,6 +76,6 @@ export async function runInherited(
   const status = await child.status;
   // Programs in the background may keep the streams open.
   stop.abort();
-  await passed;
+  await forwarded;
   return { exitCode: status.code, signal: status.signal };
 }

@@ -65,7 +65,7 @@ export interface CommandLauncher {
 }
 
 /** Prefix of a variable for the command; its name follows in hexadecimal digits. */
-const CARRIED = "RUNNERLIB_ENV_";
+const CARRIED_PREFIX = "RUNNERLIB_ENV_";
 
 /** Variable that asks an isolating launcher for a session. */
 const SESSION = { RUNNERLIB_SESSION: "1" };
@@ -102,9 +102,9 @@ export interface SpawnOptions {
    */
   launcher?: CommandLauncher;
   /**
-   * Whether the program certainly exists and can be executed. If Deno allows it,
-   * its session is then created in the fastest way, which would not report that
-   * it does not.
+   * Whether the caller knows that the program exists and can be executed. Its
+   * session is then created in the fastest way that Deno allows, which does not
+   * report a missing program.
    *
    * @default {false}
    */
@@ -146,12 +146,11 @@ export interface RunningProcess {
 }
 
 /**
- * Starts a program. All other code uses this function.
+ * Starts a program in its own session and process group.
  *
- * The program inherits no open files, if the system allows that.
- *
- * In its own session, the program does not get the terminal's Ctrl-C: the
- * runner decides which signals it gets, and when.
+ * There, it does not get Ctrl-C from the terminal: the runner decides which
+ * signals it gets, and when. It inherits no open files, if the system allows
+ * that.
  *
  * @param command Text for the shell, or a program and its arguments.
  * @param options Directory, environment and streams.
@@ -174,12 +173,12 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
     stderr: hasStderr ? "piped" : "null",
   });
   tree?.setRoot(child.pid);
-  let isOver = false;
-  let areAllOver = false;
+  let hasExited = false;
+  let hasNamespaceEnded = false;
   const status = child.status.then((status) => {
-    isOver = true;
+    hasExited = true;
     // The launcher waits for its namespace, unless it is killed.
-    areAllOver = hasNamespace && status.signal === null;
+    hasNamespaceEnded = hasNamespace && status.signal === null;
     return { exitCode: status.code, signal: status.signal };
   });
   return {
@@ -191,11 +190,11 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
     signal(signal) {
       const hasGroup = signalProcess(-child.pid, signal);
       // It may not have created its group yet.
-      if (!hasGroup && !isOver) signalProcess(child.pid, signal);
+      if (!hasGroup && !hasExited) signalProcess(child.pid, signal);
       if (signal === "SIGKILL") tree?.kill();
     },
     async end() {
-      if (areAllOver || isOver && tree?.isEmpty()) {
+      if (hasNamespaceEnded || hasExited && tree?.isEmpty()) {
         tree?.release();
         return true;
       }
@@ -206,15 +205,17 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
 }
 
 /**
- * `Deno.Command` cannot connect two streams to one pipe, but a shell can. Text
- * is prefixed on its first line, so that line numbers in the shell's messages
- * stay correct.
+ * Starts the program itself, or the shell and the launcher that start it.
+ *
+ * `Deno.Command` cannot connect two streams to one pipe, but a shell can. What
+ * the shell does first is added to the first line of a command's text, so that
+ * line numbers in its messages stay correct.
  *
  * The session is created by a program if there is one, because `detached`
  * copies the runner's page tables, and then each page that the runner changes.
- * That takes 2 to 30 times as long, even while the runner is small. A program
- * that may not exist is started by Deno, which reports the error, and one that is
- * isolated by its launcher.
+ * That takes 2 to 30 times as long, even while the runner is small. Deno itself
+ * starts a program that may not exist, because it reports the error, and a
+ * launcher that isolates its command.
  */
 function start(
   command: Command,
@@ -292,7 +293,7 @@ export function launchedEnvironment(
   const encoder = new TextEncoder();
   const carried: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
-    carried[`${CARRIED}${encoder.encode(name).toHex()}`] = value;
+    carried[`${CARRIED_PREFIX}${encoder.encode(name).toHex()}`] = value;
   }
   return carried;
 }

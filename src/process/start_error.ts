@@ -14,7 +14,7 @@ const MAX_TEXT_BYTES = 32 * 4096;
 const MAX_TOTAL_BYTES = Deno.build.os === "linux" ? 2_097_152 : 1_048_576;
 
 /** Overhead of each string, in bytes: its terminator and a pointer. */
-const TEXT_OVERHEAD = 9;
+const TEXT_OVERHEAD_BYTES = 9;
 
 /** Maximum number of strings that a message names, the largest first. */
 const SHOWN_COUNT = 3;
@@ -39,55 +39,55 @@ export function checkCommandSize(
 ): void {
   // A UTF-16 unit takes at most three bytes, so the exact size is rarely
   // needed.
-  let most = 0;
+  let upperBoundBytes = 0;
   let longest = 0;
   for (const text of argv) {
-    most += text.length * 3 + TEXT_OVERHEAD;
+    upperBoundBytes += text.length * 3 + TEXT_OVERHEAD_BYTES;
     longest = Math.max(longest, text.length);
   }
   for (const [variable, value] of Object.entries(env)) {
     const length = variable.length + value.length + 1;
-    most += length * 3 + TEXT_OVERHEAD;
+    upperBoundBytes += length * 3 + TEXT_OVERHEAD_BYTES;
     longest = Math.max(longest, length);
   }
-  if (most < MAX_TOTAL_BYTES && longest * 3 < MAX_TEXT_BYTES) return;
+  if (upperBoundBytes < MAX_TOTAL_BYTES && longest * 3 < MAX_TEXT_BYTES) return;
   const sizes = [
     ...argv.map((text, at) => ({
       what: `argument ${at}`,
-      bytes: bytesOf(text),
+      bytes: countBytes(text),
     })),
     ...Object.entries(env).map(([variable, value]) => ({
       what: `variable "${variable}"`,
-      bytes: bytesOf(variable) + 1 + bytesOf(value),
+      bytes: countBytes(variable) + 1 + countBytes(value),
     })),
   ].sort((one, other) => other.bytes - one.bytes);
   const [largest] = sizes;
   if (Deno.build.os === "linux" && largest.bytes >= MAX_TEXT_BYTES) {
-    throw refused(
+    throw createRefusal(
       name,
       `its ${largest.what} has ${largest.bytes} bytes, and the system ` +
         `allows ${MAX_TEXT_BYTES - 1} for one`,
     );
   }
   const total = sizes.reduce(
-    (sum, { bytes }) => sum + bytes + TEXT_OVERHEAD,
+    (sum, { bytes }) => sum + bytes + TEXT_OVERHEAD_BYTES,
     0,
   );
   if (total < MAX_TOTAL_BYTES) return;
   const shown = sizes.slice(0, SHOWN_COUNT)
     .map(({ what, bytes }) => `${what} (${bytes})`);
-  throw refused(
+  throw createRefusal(
     name,
     `its arguments and variables have ${total} bytes, and the system allows ` +
       `${MAX_TOTAL_BYTES}; the largest are ${shown.join(", ")}`,
   );
 }
 
-function bytesOf(text: string): number {
+function countBytes(text: string): number {
   return new TextEncoder().encode(text).length;
 }
 
-function refused(name: string, state: string): RunnerError {
+function createRefusal(name: string, state: string): RunnerError {
   return new RunnerError(`Cannot start "${name}": ${state}`, {
     code: "command-not-executable",
     exitCode: 126,
@@ -99,7 +99,7 @@ function refused(name: string, state: string): RunnerError {
  *
  * @param name Name or path of the program.
  * @param cwd Directory in which it is started.
- * @param path Directories to search, as in `PATH`.
+ * @param path Value of `PATH`.
  * @throws {RunnerError} If it does not exist or cannot be executed.
  */
 export function checkProgram(name: string, cwd: string, path = ""): void {
@@ -108,12 +108,12 @@ export function checkProgram(name: string, cwd: string, path = ""): void {
     : path.split(":").map((directory) => `${directory || cwd}/${name}`);
   const files = places.filter(isFileSync);
   if (files.some((file) => (Deno.statSync(file).mode! & 0o111) !== 0)) return;
-  const isThere = files.length > 0 ||
+  const exists = files.length > 0 ||
     name.includes("/") && isDirectory(places[0]);
   throw startError(
     name,
     cwd,
-    isThere
+    exists
       ? new Deno.errors.PermissionDenied("Permission denied")
       : new Deno.errors.NotFound(),
   );

@@ -17,15 +17,15 @@ export interface SuperviseOptions {
    */
   timeoutMs?: number;
   /**
-   * Time for which descendants may hold the pipe of a program that has exited,
-   * in milliseconds.
+   * Time for which descendants may keep the pipes of a program open after it has
+   * exited, in milliseconds.
    *
    * @default {2_000}
    */
   drainMs?: number;
   /**
-   * Time for which a pipe may stay open after another signal to the group, in
-   * milliseconds.
+   * Time to wait for the pipes to close after each further signal to the group,
+   * in milliseconds.
    *
    * @default {500}
    */
@@ -62,7 +62,7 @@ export interface SupervisedExit extends ExitStatus {
  * group.
  *
  * @param child Running program.
- * @param options Limits, and the reading side.
+ * @param options Limits, cancellation, and the state of reading its output.
  * @returns How and why the program ended.
  * @throws The error of `drained`, once the program has ended.
  */
@@ -73,22 +73,24 @@ export async function supervise(
   const { graceMs, drainMs = 2_000, closeMs = 500, cancellation } = options;
   const { drained, clock = SYSTEM_CLOCK } = options;
   using _ = onAbort(cancellation.forced, () => child.signal("SIGKILL"));
-  const how: Pick<SupervisedExit, "hasSurvivors" | "wasKilled"> = {};
-  const cause = await firstCause(child, options);
+  const details: Pick<SupervisedExit, "hasSurvivors" | "wasKilled"> = {};
+  const cause = await waitForCause(child, options);
   if (cause !== "exit") {
     const forced = Promise.withResolvers<void>();
     using _ = onAbort(cancellation.forced, forced.resolve);
     const ended = Promise.all([child.status, drained]);
     child.signal(cancellation.programSignal);
     const first = Promise.race([ended, forced.promise]);
-    if (!await settlesWithin(first, graceMs, clock.limit)) how.wasKilled = true;
+    if (!await settlesWithin(first, graceMs, clock.limit)) {
+      details.wasKilled = true;
+    }
     child.signal("SIGKILL");
   }
   const status = await child.status;
   await settlesWithin(drained, cause === "exit" ? drainMs : 0, clock.limit) ||
     await closePipes(child, options, closeMs);
   // None of the remaining processes holds a pipe.
-  if (!await child.end()) how.hasSurvivors = true;
+  if (!await child.end()) details.hasSurvivors = true;
   if (cause === "exit") {
     // Waits for a slow reader of the output, unless the job is cancelled.
     const cancelled = Promise.withResolvers<void>();
@@ -98,19 +100,19 @@ export async function supervise(
   // Output that was read still reaches the sink, unless the sink is stuck.
   if (await settlesWithin(drained, closeMs, clock.limit)) await drained;
   return cause === "timeout"
-    ? { ...status, ...how, exitCode: TIMEOUT_EXIT_CODE, cause }
+    ? { ...status, ...details, exitCode: TIMEOUT_EXIT_CODE, cause }
     : {
       ...status,
-      ...how,
+      ...details,
       cause: cause === "cancelled" ? cause : "exit",
     };
 }
 
 /**
- * Terminates a program whose output cannot be written, because its log would be
- * lost.
+ * Waits until the program exits, or has to be terminated. That includes a
+ * program whose output cannot be written, because its log would be lost.
  */
-async function firstCause(
+async function waitForCause(
   child: RunningProcess,
   { timeoutMs, cancellation, drained, clock = SYSTEM_CLOCK }: SuperviseOptions,
 ): Promise<SupervisedExit["cause"] | "broken"> {

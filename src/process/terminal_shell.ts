@@ -23,7 +23,7 @@ const SCRIPT = "/usr/bin/script";
 const STTY = "/usr/bin/stty";
 
 /** Time to read the rest of the output from the pipe, in milliseconds. */
-const REST_MS = 500;
+const DRAIN_MS = 500;
 
 /** Options for {@linkcode runOnTerminal}. */
 export interface RunOnTerminalOptions {
@@ -34,9 +34,9 @@ export interface RunOnTerminalOptions {
   /** Tag that finds every process that the program leaves behind. */
   tree: ProcessTree;
   /**
-   * Programs that isolate the program.
+   * Launcher that isolates the program.
    *
-   * @default {nothing}
+   * @default {none}
    */
   launcher?: CommandLauncher;
   /** Ends the program. */
@@ -72,7 +72,7 @@ export async function runOnTerminal(
   const shell = env.SHELL === undefined
     ? "unset SHELL"
     : `SHELL=${quoteWord(env.SHELL)}`;
-  await using _ = await savedTerminal();
+  await using _ = await saveTerminal();
   let child: Deno.ChildProcess;
   closeFilesOnExec();
   try {
@@ -102,18 +102,23 @@ export async function runOnTerminal(
   const stop = new AbortController();
   const shown = options.show(child.stdout, stop.signal);
   using _graceful = onAbort(cancellation.graceful, async () => {
-    signal(child, "SIGTERM");
-    if (!await settlesWithin(child.status, graceMs)) signal(child, "SIGKILL");
+    sendSignal(child, "SIGTERM");
+    if (!await settlesWithin(child.status, graceMs)) {
+      sendSignal(child, "SIGKILL");
+    }
   });
-  using _forced = onAbort(cancellation.forced, () => signal(child, "SIGKILL"));
+  using _forced = onAbort(
+    cancellation.forced,
+    () => sendSignal(child, "SIGKILL"),
+  );
   const { code } = await child.status;
   await tree.end();
-  if (!await settlesWithin(shown, REST_MS)) stop.abort();
+  if (!await settlesWithin(shown, DRAIN_MS)) stop.abort();
   await shown;
   return code;
 }
 
-function signal(child: Deno.ChildProcess, name: Deno.Signal): void {
+function sendSignal(child: Deno.ChildProcess, name: Deno.Signal): void {
   try {
     child.kill(name);
   } catch {
@@ -125,7 +130,7 @@ function signal(child: Deno.ChildProcess, name: Deno.Signal): void {
  * Saves the settings of the terminal, because a program that is killed does not
  * restore them.
  */
-async function savedTerminal(): Promise<AsyncDisposable> {
+async function saveTerminal(): Promise<AsyncDisposable> {
   const saved = await stty("-g");
   return {
     async [Symbol.asyncDispose]() {

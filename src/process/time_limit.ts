@@ -129,9 +129,9 @@ export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   await Promise.race([limit.reached, promise]);
 }
 
-/** Returns the time, and waits. */
+/** Source of time. */
 export interface Clock {
-  /** Returns the time of a clock that never jumps, in milliseconds. */
+  /** Returns the time of a monotonic clock, in milliseconds. */
   now(): number;
   /** Returns the date and the time of day. */
   date(): Date;

@@ -13,7 +13,7 @@
  *    ended. The time since the last scan is missing.
  * 4. A program that ends before the first scan has no measurements.
  * 5. Scans take less than 1 % of the time, regardless of the number of
- * processes.
+ *    processes.
  *
  * @module
  */
@@ -114,7 +114,7 @@ export class UsageMeter {
     if (roots.size === 0) return false;
     const trees = readTrees(this.#proc, roots);
     if (trees === undefined) return false;
-    for (const group of running) group.note(trees);
+    for (const group of running) group.record(trees);
     return true;
   }
 }
@@ -153,7 +153,7 @@ class Group {
     };
   }
 
-  note(trees: ReadonlyMap<number, TreeUsage>): void {
+  record(trees: ReadonlyMap<number, TreeUsage>): void {
     let memoryBytes = 0;
     for (const pid of this.pids) {
       const tree = trees.get(pid);
@@ -183,7 +183,7 @@ function readTrees(
   if (processes === undefined) return undefined;
   const trees = new Map<number, TreeUsage>();
   for (const process of processes.values()) {
-    const root = rootOf(process, processes, roots);
+    const root = findRoot(process, processes, roots);
     if (root === undefined) continue;
     const tree = trees.get(root) ?? { memoryBytes: 0, peakBytes: 0, cpuMs: 0 };
     trees.set(root, tree);
@@ -199,7 +199,7 @@ function readTrees(
  * Returns the nearest program among the ancestors: a program can run another
  * runner.
  */
-function rootOf(
+function findRoot(
   process: ProcessStat,
   processes: ReadonlyMap<number, ProcessStat>,
   roots: ReadonlySet<number>,

@@ -1,4 +1,4 @@
-import { booleanVariable } from "../boolean.ts";
+import { readBoolean } from "../boolean.ts";
 import { Variable } from "../environment/variables.ts";
 import type { Layer } from "../config/settings.ts";
 import type { Host } from "../host.ts";
@@ -148,7 +148,7 @@ export function createRunnerContext(
     system: overrides.system,
     get allowInsecureTransport() {
       return overrides.allowInsecureTransport ??
-        booleanVariable(env, Variable.allowInsecureTransport) ?? false;
+        readBoolean(env, Variable.allowInsecureTransport) ?? false;
     },
     logger: logTo(stderr),
     logTo,

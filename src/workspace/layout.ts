@@ -1,4 +1,4 @@
-import { booleanVariable } from "../boolean.ts";
+import { readBoolean } from "../boolean.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
 import { isDirectorySync } from "../fs/files.ts";
 import { fromProc } from "../host.ts";
@@ -53,7 +53,7 @@ export interface OpenWorkspaceOptions {
  */
 export function openWorkspace(options: OpenWorkspaceOptions): Workspace {
   const { cwd, env, root = "/job" } = options;
-  const inContainer = booleanVariable(env, Variable.inContainer, {
+  const inContainer = readBoolean(env, Variable.inContainer, {
     acceptsWorkerWords: true,
   }) ?? looksLikeContainer(root, cwd);
   const given = env[Variable.workspace] ?? "";

@@ -119,7 +119,10 @@ Deno.test({
       ["--allow-env", "--allow-read", "--allow-write", "--allow-run"],
     );
     assertStringIncludes(text, "Cannot close open files for untrusted steps: ");
-    assertMatch(text, /inherited descriptor (?:\d+, )*7, (?:\d+, )*23, /);
+    assertMatch(
+      text,
+      /inherited file descriptors \((?:\d+, )*7, (?:\d+, )*23[,)]/,
+    );
     const doctor = await runWithFiles(path, ["doctor"]);
     assertStringIncludes(
       doctor,

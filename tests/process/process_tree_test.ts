@@ -84,7 +84,7 @@ describe("tagProcessTree() finds a process that", () => {
 
 // The rules of a container end processes of other commands of this process, which
 // other tests run at the same time.
-Deno.test("tagProcessTree() keeps to its rules in a container and outside", async () => {
+Deno.test("tagProcessTree() follows its rules inside and outside a container", async () => {
   const { success, stdout } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["test", "-A", "--no-check", "--no-lock"],

@@ -127,7 +127,7 @@ but is not otherwise sandboxed. Exits with the pipeline's exit code.`,
       env: launcher?.addTo(ofPipeline) ?? ofPipeline,
       onSignal: (listener) => host.onSignal(listener),
       hasTerminal: host.stdin?.isTerminal() ?? false,
-      passOn: output?.passOn,
+      forwardOutput: output?.forwardOutput,
     });
     return exitCode;
   },
@@ -139,7 +139,7 @@ but is not otherwise sandboxed. Exits with the pipeline's exit code.`,
  */
 async function maskedOutput(runner: RunnerContext): Promise<
   & AsyncDisposable
-  & Required<Pick<RunInheritedOptions, "passOn">>
+  & Required<Pick<RunInheritedOptions, "forwardOutput">>
   & { readonly socket: string | undefined }
 > {
   const { masker } = runner;
@@ -149,7 +149,7 @@ async function maskedOutput(runner: RunnerContext): Promise<
   const registration = openJobRegistration(runner);
   return {
     socket: registration?.path,
-    async passOn({ stdout, stderr }, stop) {
+    async forwardOutput({ stdout, stderr }, stop) {
       await Promise.all([
         pump(stdout, runner.stdout, { startMask: () => masker.stream(), stop }),
         pump(stderr, runner.stderr, { startMask: () => masker.stream(), stop }),

@@ -47,12 +47,12 @@ function text(value) {
 
 function confine(libc) {
   const version = Number(libc.version(CREATE_RULESET, null, 0, GET_VERSION));
-  if (version < 1) throw new Error("the kernel does not offer Landlock");
+  if (version < 1) throw new Error("the kernel does not support Landlock");
   const writing = WRITE_FILE | CHANGE_DIRECTORY |
     (version >= 2 ? REFER : 0n) | (version >= 3 ? TRUNCATE : 0n);
   const rights = new BigUint64Array([READ | writing]);
   const ruleset = Number(libc.createRuleset(CREATE_RULESET, rights, 8, 0));
-  if (ruleset < 0) throw new Error("the kernel makes no Landlock ruleset");
+  if (ruleset < 0) throw new Error("the kernel refuses a Landlock ruleset");
   for (const path of read) allow(libc, ruleset, path, READ);
   for (const path of write) allow(libc, ruleset, path, writing);
   const isConfined = libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) === 0 &&

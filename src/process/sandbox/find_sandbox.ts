@@ -56,7 +56,7 @@ export async function findSandbox(
   const weakness = landlockVersion < GOVERNS_SIGNALS && isShared
     ? "signals and abstract sockets reach processes outside: that needs Landlock 6 (Linux 6.12) or PID namespaces"
     : undefined;
-  const sandbox = sandboxOf(landlockVersion, { isShared, weakness });
+  const sandbox = createSandbox(landlockVersion, { isShared, weakness });
   sandboxes.set(isShared, sandbox);
   return { sandbox };
 }
@@ -69,15 +69,15 @@ let landlock: Promise<number | string> | undefined;
 /** Returns the version of Landlock, or why it cannot be used. */
 async function findLandlock(): Promise<number | string> {
   if (Deno.build.os !== "linux") {
-    return "it needs Landlock, which only Linux has";
+    return "it requires Landlock, which only Linux has";
   }
   const { landlockVersion } = await probeNamespaces();
   if (landlockVersion !== undefined) return landlockVersion;
   const found = await probe(perlWords(PERL, NARROWEST, PRINT_FACTS));
   if (found?.landlockVersion === undefined) {
-    return `it needs Perl, which cannot be started as ${PERL}`;
+    return `it requires Perl, which cannot be started as ${PERL}`;
   }
-  if (found.landlockVersion < 1) return "the kernel does not offer Landlock";
+  if (found.landlockVersion < 1) return "the kernel does not support Landlock";
   // The environment of the runner, such as a container, may block the system
   // calls.
   return found.works
@@ -86,7 +86,7 @@ async function findLandlock(): Promise<number | string> {
 }
 
 /** Builds a sandbox; it is shared if other processes are visible in it. */
-function sandboxOf(
+function createSandbox(
   landlockVersion: number,
   { isShared, weakness }: { isShared: boolean; weakness?: string },
 ): Sandbox {

@@ -1,4 +1,4 @@
-# For a runner with inheritable or ambient capabilities, which programs would get.
+# For a runner with inheritable or ambient capabilities: its programs lose them.
 
 sub drop_inherited_rights {
   syscall SYS_PRCTL, 47, 4, 0, 0, 0;

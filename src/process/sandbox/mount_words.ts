@@ -124,7 +124,7 @@ export function mountWords(
   access: AccessByPath,
 ): string[] {
   const { visible } = paths;
-  const mounts = mountsOf(paths);
+  const mounts = planMounts(paths);
   const word = (kind: string, path: string) =>
     `${kind}${access.get(path) ?? 0}${path}`;
   const missing = (path: string) => missingDirectories(path, mounts, visible);
@@ -141,7 +141,7 @@ export function mountWords(
   const kept = visible
     ? []
     : [...mounts.keys()].filter((path) => missing(path).length > 0);
-  const mountWordsOf = ([path, mount]: readonly [string, Mount]) => {
+  const mountWordsFor = ([path, mount]: readonly [string, Mount]) => {
     const needed = missing(path);
     const isNew = needed.length > 0;
     switch (mount) {
@@ -163,12 +163,12 @@ export function mountWords(
     ...visible ? newRoot : kept.map((path) => `o0${path}`),
     ...visible ? [...visible.links, ...DESCRIPTORS].flatMap(newLink) : [],
     ...[...mounts].flatMap((mount) => [
-      ...mountWordsOf(mount),
+      ...mountWordsFor(mount),
       // What was mounted there is above the new root.
       ...mount[0] === "/" ? [`n0${NEW_ROOT}`] : [],
     ]),
     "-",
-    ...mountWordsOf([PROCESSES, "m"]),
+    ...mountWordsFor([PROCESSES, "m"]),
     ...others.map((path) =>
       isInside(PROCESSES, path)
         ? `p${access.get(path)}.${path}`
@@ -178,12 +178,12 @@ export function mountWords(
   ];
 }
 
-function parentOf(path: string): string {
+function parentPath(path: string): string {
   return path.slice(0, path.lastIndexOf("/"));
 }
 
 /** Determines how each path is mounted. */
-function mountsOf(paths: ProtectedPaths): ReadonlyMap<string, Mount> {
+function planMounts(paths: ProtectedPaths): ReadonlyMap<string, Mount> {
   const { readOnly = [], hidden = [], visible } = paths;
   const mounts = new Map<string, Mount>();
   const shown = [...visible?.read ?? [], ...visible?.write ?? []];
@@ -216,7 +216,7 @@ function missingDirectories(
   visible: VisiblePaths | undefined,
 ): string[] {
   const missing: string[] = [];
-  for (let at = path; at !== "" && at !== "/"; at = parentOf(at)) {
+  for (let at = path; at !== "" && at !== "/"; at = parentPath(at)) {
     const mount = at === path ? undefined : mounts.get(at);
     if (mount === "e" || mount === "m") return missing;
     if (mount !== undefined) return [];

@@ -53,7 +53,7 @@ const CASES: readonly [Partial<SeccompFilterOptions>, string][] = [
   ],
 ];
 
-/** Prints the errors of calls that would change priorities, but to what they are. */
+/** Prints the errors of calls that set priorities to their current values. */
 const PRIORITIES = `
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
@@ -81,7 +81,7 @@ for (const [options, expected] of CASES) {
 }
 
 Deno.test(
-  "seccompFilter() refuses priorities of others, and allows the own one",
+  "seccompFilter() refuses priorities of other processes, and allows that of the caller",
   {
     ignore: problem !== undefined || isClientMissing("python3"),
   },
