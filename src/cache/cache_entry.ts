@@ -15,6 +15,8 @@
  *
  * Nothing in a store is trusted: an entry must be exactly the requested one, and
  * the bytes of a pack must have the hash in its entry.
+ *
+ * @module
  */
 
 import { OWN_DIRECTORY } from "../job_path.ts";
@@ -39,7 +41,7 @@ const MAX_KEY_LENGTH = 512;
 /** Maximum size of an entry, in bytes. */
 export const MAX_ENTRY_BYTES = 256 * 1024;
 
-/** Maximum length of a path on Linux, in bytes. */
+/** Maximum length of a path, in characters; Linux allows 4,096 bytes. */
 const MAX_PATH_LENGTH = 4_096;
 
 /** Maximum number of objects and lists in a JSON document. */
@@ -198,7 +200,7 @@ function decodeEntry(value: unknown): CacheEntry | undefined {
       isCount(entry.bytes) && isCount(entry.count) &&
       (entry.format === "zstd" || entry.format === "gzip") &&
       isSha256(entry.sha256) &&
-      arePaths(entry.paths)
+      areSavedPaths(entry.paths)
     ? entry
     : undefined;
 }
@@ -223,7 +225,7 @@ export function savedPathProblem(path: string): string | undefined {
     : undefined;
 }
 
-function arePaths(paths: unknown): boolean {
+function areSavedPaths(paths: unknown): boolean {
   return Array.isArray(paths) && paths.length > 0 &&
     paths.length <= MAX_PATHS &&
     paths.every((path, at) =>

@@ -75,9 +75,9 @@ export interface CacheStore {
    */
   touch(name: string, signal: AbortSignal, minAgeMs: number): Promise<void>;
   /**
-   * Time for which the result of a step that was in the store is assumed to be
-   * there still, if its content is not needed, in milliseconds. Saves requests to
-   * slow servers.
+   * Time for which a step's result that was found in the store is assumed to
+   * still be there, if its content is not needed, in milliseconds. Saves requests
+   * to slow servers.
    */
   readonly assumedMs: number;
   /**
@@ -141,29 +141,33 @@ export interface StoreSetting {
   /** Whether credentials may be sent over plain HTTP. */
   readonly allowInsecureTransport: boolean;
   /**
-   * Whether a job fails without the store. If so, each job tries a server again that
-   * could not be used.
+   * Whether a job fails without the store. If so, each job retries a server that
+   * could not be used before.
    *
    * @default {false}
    */
   readonly isRequired?: boolean;
 }
 
+/** Options for {@linkcode checkServerUrl}. */
+export interface CheckServerUrlOptions {
+  /** Name of the URL in messages. */
+  readonly label: string;
+  /** Variables to set instead of user info, for messages. */
+  readonly hint: string;
+  /** Whether plain HTTP is allowed. */
+  readonly allowInsecureTransport: boolean;
+}
+
 /**
  * Checks the URL of a server to which credentials are sent.
  *
- * @param what Name of the URL in messages.
- * @param hint What to set instead of user info.
  * @throws {RunnerError} `invalid-config`, without the URL, since it may contain
  * a secret.
  */
 export function checkServerUrl(
   url: URL,
-  { label, hint, allowInsecureTransport }: {
-    label: string;
-    hint: string;
-    allowInsecureTransport: boolean;
-  },
+  { label, hint, allowInsecureTransport }: CheckServerUrlOptions,
 ): void {
   if (url.username !== "" || url.password !== "") {
     throw invalidStore(`${label} contains user info; set ${hint} instead`);
@@ -173,7 +177,7 @@ export function checkServerUrl(
   }
   if (url.protocol === "http:" && !allowInsecureTransport) {
     throw invalidStore(
-      `plain HTTP would send credentials and contents unencrypted. Use an https URL, or allow it with ${Variable.allowInsecureTransport}=true or --allow-insecure-transport`,
+      `plain HTTP would send credentials and contents unencrypted; use an https URL, or allow it with ${Variable.allowInsecureTransport}=true or --allow-insecure-transport`,
     );
   }
 }

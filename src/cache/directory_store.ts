@@ -136,7 +136,7 @@ export class DirectoryStore implements CacheStore {
     }
   }
 
-  /** A recursive mkdir would go through links. */
+  /** Creates a folder part by part, because a recursive mkdir follows links. */
   async #makeDirectory(folder: string): Promise<void> {
     let path = this.#root;
     for (const part of folder.split("/")) {

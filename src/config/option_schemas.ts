@@ -142,7 +142,7 @@ const SCHEMAS: Readonly<Record<OptionType & string, Schema<unknown>>> = {
   // Code may register types that are unknown here.
   sourceType: text({
     rule: { pattern: SOURCE_TYPE, words: "be a source type" },
-    areNumbersTexts: false,
+    allowsNumbers: false,
   }),
 };
 

@@ -22,7 +22,7 @@ import {
 /** Number or name of a port. */
 const port = text({
   rule: { pattern: FILLED_TEXT.pattern, words: "be a port or its name" },
-  problemOf(value) {
+  findProblem(value) {
     if (PORT_NAME.test(value)) return undefined;
     return /^[0-9]{1,5}$/.test(value) && Number(value) >= 1 &&
         Number(value) <= 65_535
@@ -41,7 +41,7 @@ const portName = text({
     pattern: PORT_NAME,
     words: "be the name of a port, such as db",
   },
-  areNumbersTexts: false,
+  allowsNumbers: false,
 });
 
 const logText = text({
@@ -56,7 +56,7 @@ const http = text({
     pattern: /^(?:http:\/\/[^\s\0]+|\/(?!\/)[^\s\0]*)$/,
     words: 'be a URL that starts with "http://", or a path on the port',
   },
-  areNumbersTexts: false,
+  allowsNumbers: false,
 });
 
 /**

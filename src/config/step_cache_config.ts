@@ -68,7 +68,7 @@ export interface StepCacheConfig {
 
 const patterns = listOrOne(
   "be a pattern or a list of patterns",
-  text({ rule: FILLED_TEXT, problemOf: cachePatternProblem }),
+  text({ rule: FILLED_TEXT, findProblem: cachePatternProblem }),
   { minimum: 1 },
 );
 

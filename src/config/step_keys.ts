@@ -65,7 +65,7 @@ const STEP_NAME_SCHEMA: JsonSchema = {
 
 /** Schema of a step name. */
 const stepName: Schema<string> = {
-  ...text({ problemOf: stepNameProblem }),
+  ...text({ findProblem: stepNameProblem }),
   jsonSchema: () => ({
     type: ["string", "number", "boolean"],
     ...STEP_NAME_SCHEMA,
@@ -308,7 +308,7 @@ const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
     key: "working_dir",
     schema: text({
       rule: FILLED_TEXT,
-      problemOf: (path) =>
+      findProblem: (path) =>
         path.startsWith("/") ? jobPathProblem(path) : undefined,
     }),
     description:

@@ -100,7 +100,7 @@ export function coordinatorUrl(
   if (url.protocol === "http:" && !allowInsecureTransport) {
     throw coordinatorError(
       text,
-      "plain HTTP would send the token unencrypted. Use an https URL, or allow it with " +
+      "plain HTTP would send the token unencrypted; use an https URL, or allow it with " +
         `${Variable.allowInsecureTransport}=true, --allow-insecure-transport or ` +
         "createRunner({ allowInsecureTransport: true })",
     );

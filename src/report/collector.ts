@@ -136,7 +136,7 @@ export function checkTransport(
     return;
   }
   throw new Error(
-    "plain HTTP would send the credentials unencrypted. Use an https URL, or allow it with " +
+    "plain HTTP would send the credentials unencrypted; use an https URL, or allow it with " +
       `${Variable.allowInsecureTransport}=true or --allow-insecure-transport`,
   );
 }

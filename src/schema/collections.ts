@@ -6,10 +6,10 @@ import { text } from "./scalars.ts";
 const anyText = text();
 
 /** Schema of a string in which references are well-formed. */
-const referringText = text({ problemOf: referenceProblem });
+const referringText = text({ findProblem: referenceProblem });
 
 /**
- * Schema of a string for which null becomes the string `null`, as in the
+ * Schema of a string, where null becomes the string `null`, as in the
  * coordinator.
  */
 export const item: Schema<string> = {
@@ -21,7 +21,7 @@ export const item: Schema<string> = {
   parse: anyText.parse,
 };
 
-/** Schema of a variable's value, for which null becomes an empty string. */
+/** Schema of a variable's value, where null becomes an empty string. */
 const variable: Schema<string> = {
   ...item,
   nullValue: "",
@@ -48,6 +48,7 @@ export interface ListOptions {
   minimum?: number;
 }
 
+/** Creates the schema of a list. */
 export function list<T>(
   member: Schema<T>,
   options: ListOptions = {},

@@ -5,6 +5,7 @@
  * @module
  */
 import { isObject, type JsonValue } from "../json_value.ts";
+import { oneOf } from "../suggest.ts";
 import type { Schema } from "./combinators.ts";
 import { shownKey } from "./document.ts";
 import type { TextRule } from "./scalars.ts";
@@ -12,7 +13,7 @@ import type { TextRule } from "./scalars.ts";
 /** Maximum number of values in one field. */
 const MAX_VALUES = 250_000;
 
-/** Maximum depth, which also ends the copy of a value that contains itself. */
+/** Maximum depth; also stops at a value that contains itself. */
 const MAX_DEPTH = 100;
 
 /**
@@ -27,7 +28,7 @@ export const RESERVED_KEYS: readonly string[] = [
 
 /** Remaining limits of a copy. */
 interface Budget extends CopyJsonOptions {
-  left: number;
+  remainingCount: number;
 }
 
 /** Options for {@linkcode copyJson}. */
@@ -38,7 +39,7 @@ export interface CopyJsonOptions {
    *
    * @default {false}
    */
-  areKeysFree?: boolean;
+  allowsReservedKeys?: boolean;
   /**
    * Whether a property that is `undefined` is an error, because the caller
    * meant to set it.
@@ -62,7 +63,7 @@ export function copyJson(
   path: string,
   options: CopyJsonOptions = {},
 ): JsonValue {
-  return copy(value, path, 0, { ...options, left: MAX_VALUES });
+  return copy(value, path, 0, { ...options, remainingCount: MAX_VALUES });
 }
 
 /**
@@ -77,14 +78,16 @@ export function plainEntries(
   path: string,
   options: CopyJsonOptions = {},
 ): [key: string, value: unknown][] {
-  const { areKeysFree = false } = options;
+  const { allowsReservedKeys = false } = options;
   if (!isPlainObject(value)) {
     throw new TypeError(
       `${path} must be a plain object, not ${describeKind(value)}`,
     );
   }
   return Object.keys(value).map((key) => {
-    if (key === "__proto__" || !areKeysFree && RESERVED_KEYS.includes(key)) {
+    if (
+      key === "__proto__" || !allowsReservedKeys && RESERVED_KEYS.includes(key)
+    ) {
       throw new TypeError(`${path} must not have the reserved key "${key}"`);
     }
     const problem = textProblem(key);
@@ -130,7 +133,7 @@ function copy(
   budget: Budget,
 ): JsonValue {
   // Shared objects can multiply without deep nesting.
-  if (--budget.left < 0) {
+  if (--budget.remainingCount < 0) {
     throw new TypeError(`${path} exceeds ${MAX_VALUES} values`);
   }
   if (depth > MAX_DEPTH) {
@@ -275,15 +278,12 @@ export function jsonChoice<T extends string>(
   unnamed: readonly T[] = [],
 ): Schema<T> {
   const all = [...words, ...unnamed];
-  const quoted = words.map((word) => `"${word}"`);
-  const listed = [quoted.slice(0, -1).join(", "), ...quoted.slice(-1)]
-    .filter((part) => part !== "").join(" or ");
   return {
     jsonSchema: () => ({ enum: all }),
     parse: (node) =>
       all.find((word) => word === node.value) ??
         // The value may be secret.
-        void node.report(`must be ${listed}`),
+        void node.report(`must be ${oneOf(words)}`),
   };
 }
 

@@ -3,7 +3,7 @@ import { isObject } from "../json_value.ts";
 /** Receives the problems of nodes. */
 export interface NodeReports {
   /**
-   * Counts a value; may throw.
+   * Counts a value against the limits of a document; may throw.
    *
    * @param texts Its key and its text, if any.
    */
@@ -24,7 +24,7 @@ export interface NodeReports {
   /**
    * Converts a key as YAML does: `NULL` becomes `null`, and `0x1F` becomes 31.
    */
-  understoodKey?(key: string): string;
+  parseKey?(key: string): string;
 }
 
 /** Keys and indexes from a document to a value. */
@@ -42,7 +42,7 @@ export class DocumentNode {
   /** Key or index in the parent; `undefined` for the document. */
   readonly key: string | number | undefined;
   readonly #written: unknown;
-  readonly #understood: unknown;
+  readonly #parsed: unknown;
   readonly #parent: DocumentNode | undefined;
   readonly #reports: NodeReports;
   #items: DocumentNode[] | undefined;
@@ -50,20 +50,20 @@ export class DocumentNode {
 
   /**
    * @param written The value, in which all scalars are strings.
-   * @param understood The value as parsed with the core schema of YAML.
+   * @param parsed The value as parsed with the core schema of YAML.
    * @param reports Collects problems.
    * @param parent Parent node; `undefined` for the document.
    * @param key Key or index in the parent.
    */
   constructor(
     written: unknown,
-    understood: unknown,
+    parsed: unknown,
     reports: NodeReports,
     parent?: DocumentNode,
     key?: string | number,
   ) {
     this.#written = written;
-    this.#understood = understood;
+    this.#parsed = parsed;
     this.#reports = reports;
     this.#parent = parent;
     this.key = key;
@@ -72,7 +72,7 @@ export class DocumentNode {
 
   /** Whether the value is missing or null. */
   get isNull(): boolean {
-    return this.#understood === null || this.#written === null ||
+    return this.#parsed === null || this.#written === null ||
       this.#written === undefined;
   }
 
@@ -88,7 +88,7 @@ export class DocumentNode {
    * JSON.
    */
   get value(): unknown {
-    return this.#understood;
+    return this.#parsed;
   }
 
   /** Items of a list; `undefined` for other values. */
@@ -154,21 +154,21 @@ export class DocumentNode {
   }
 
   #child(key: string | number, written: unknown): DocumentNode {
-    const above = this.#understood;
-    const understood = typeof above === "object" && above !== null
-      ? this.#memberOf(above as Record<string | number, unknown>, key)
+    const above = this.#parsed;
+    const parsed = typeof above === "object" && above !== null
+      ? this.#findMember(above as Record<string | number, unknown>, key)
       : undefined;
-    return new DocumentNode(written, understood, this.#reports, this, key);
+    return new DocumentNode(written, parsed, this.#reports, this, key);
   }
 
-  #memberOf(
+  #findMember(
     above: Record<string | number, unknown>,
     key: string | number,
   ): unknown {
     if (Object.hasOwn(above, key)) return above[key];
-    const understood = this.#reports.understoodKey?.(`${key}`);
-    return understood !== undefined && Object.hasOwn(above, understood)
-      ? above[understood]
+    const parsed = this.#reports.parseKey?.(`${key}`);
+    return parsed !== undefined && Object.hasOwn(above, parsed)
+      ? above[parsed]
       : undefined;
   }
 }

@@ -15,12 +15,12 @@ export const DURATION: RegExp = /^(\d+(\.\d+)?|(\d+(\.\d+)?(ms|s|m|h|d))+)$/;
  */
 export function parseDuration(text: string): number | undefined {
   if (!DURATION.test(text)) return undefined;
-  if (/\d$/.test(text)) return bounded(Number(text) * 1_000);
+  if (/\d$/.test(text)) return roundWithinLimit(Number(text) * 1_000);
   let ms = 0;
   for (const [, count, unit] of text.matchAll(/([\d.]+)(ms|s|m|h|d)/g)) {
     ms += Number(count) * UNITS[unit as keyof typeof UNITS];
   }
-  return bounded(ms);
+  return roundWithinLimit(ms);
 }
 
 /**
@@ -39,7 +39,7 @@ export function durationText(ms: number): string {
   return text;
 }
 
-function bounded(ms: number): number | undefined {
+function roundWithinLimit(ms: number): number | undefined {
   return ms <= MAX_DURATION_MS ? Math.round(ms) : undefined;
 }
 

@@ -84,7 +84,7 @@ export function makeExcerpts(
   text: string,
   privateValues?: readonly string[],
 ): Excerpts {
-  const lines = linesOfText(text);
+  const lines = splitLines(text);
   let bracketed: ReadonlySet<number> | undefined;
   let values = privateValues;
   return ({ line, column }) => {
@@ -92,13 +92,13 @@ export function makeExcerpts(
     // Checking a longer line for secrets takes too long.
     if (whole.trim() === "" || whole.length > MAX_LINE) return "";
     if (values === undefined && lines.length > MAX_LINES) return "";
-    bracketed ??= linesInPrivateBrackets(text);
+    bracketed ??= findLinesInPrivateBrackets(text);
     const isPrivateLine = (at: number) =>
       bracketed!.has(at) || isInPrivateBlock(lines, at);
     values ??= lines.flatMap((one, at) =>
-      valuesIn(one.slice(hiddenFrom(one, isPrivateLine(at))))
+      findValues(one.slice(findHiddenStart(one, isPrivateLine(at))))
     );
-    const hiddenAt = hiddenFrom(whole, isPrivateLine(line - 1));
+    const hiddenAt = findHiddenStart(whole, isPrivateLine(line - 1));
     const shownEnd = values.reduce((end, value) => {
       const at = whole.indexOf(value);
       return at < 0 ? end : Math.min(end, at);
@@ -106,11 +106,12 @@ export function makeExcerpts(
     const shown = whole.slice(0, shownEnd);
     const source = shown.length < whole.length ? shown + HIDDEN : whole;
     const at = Math.min(column - 1, shown.length);
-    const range = shownRange(source, at);
+    const range = findShownRange(source, at);
     if (range === undefined) return "";
     const [start, end] = range;
-    const before = (start > 0 ? "…" : "") + visible(source.slice(start, at));
-    const after = visible(source.slice(at, end)) +
+    const before = (start > 0 ? "…" : "") +
+      replaceInvisible(source.slice(start, at));
+    const after = replaceInvisible(source.slice(at, end)) +
       (end < source.length ? "…" : "");
     const indent = [...before].map(toBlank).join("");
     const margin = " ".repeat(`${line}`.length);
@@ -120,10 +121,13 @@ export function makeExcerpts(
 
 /**
  * Returns the range around a position that is shown, or `undefined` if none can
- * be. A longer line is cut at blanks: a part of a secret would not be
- * recognized and masked.
+ * be. A longer line is cut at white space, because a part of a secret would not
+ * be recognized and masked.
  */
-function shownRange(line: string, at: number): [number, number] | undefined {
+function findShownRange(
+  line: string,
+  at: number,
+): [number, number] | undefined {
   if (line.length <= MAX_SHOWN) return [0, line.length];
   const isCut = (index: number) =>
     /^\S\S$/.test(line.slice(Math.max(0, index - 1), index + 1));
@@ -135,9 +139,10 @@ function shownRange(line: string, at: number): [number, number] | undefined {
 }
 
 /**
- * Tabs become arrows of one column. Other control characters cannot be shown.
+ * Replaces tabs by arrows, which take one column, and other control characters,
+ * which cannot be shown.
  */
-function visible(text: string): string {
+function replaceInvisible(text: string): string {
   return text.replaceAll("\t", "→")
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, "�");
 }
@@ -148,7 +153,7 @@ function toBlank(character: string): string {
 }
 
 /** Returns the index from which a line may contain a secret. */
-function hiddenFrom(line: string, isPrivateLine: boolean): number {
+function findHiddenStart(line: string, isPrivateLine: boolean): number {
   if (isPrivateLine) {
     // The name of a variable and the start of a list item may be shown.
     const [name] = /^\s*(?:-\s+)?(["']?)[\w.-]+\1\s*:(?=\s|$)/.exec(line) ??
@@ -165,7 +170,7 @@ function hiddenFrom(line: string, isPrivateLine: boolean): number {
 }
 
 /** Returns the words in the hidden part of a line. */
-function valuesIn(text: string): string[] {
+function findValues(text: string): string[] {
   return text.split(/[\s,{}[\]"'=]+/)
     .filter((word) => word.length >= MIN_VALUE);
 }
@@ -175,7 +180,10 @@ function isPrivate(key: string): boolean {
     SECRET_KEY.test(key) && !PUBLIC_KEY.test(key);
 }
 
-/** The keys of the enclosing blocks are on lines with less indentation. */
+/**
+ * Checks whether a line is in a block of a private key. The keys of the
+ * enclosing blocks are on lines with less indentation.
+ */
 function isInPrivateBlock(lines: readonly string[], at: number): boolean {
   let limit = indentWidth(lines[at]);
   for (let above = at - 1; above >= 0; above--) {
@@ -195,7 +203,7 @@ function isInPrivateBlock(lines: readonly string[], at: number): boolean {
 }
 
 /** Finds the lines that start inside brackets opened by a private key. */
-function linesInPrivateBrackets(text: string): ReadonlySet<number> {
+function findLinesInPrivateBrackets(text: string): ReadonlySet<number> {
   const found = new Set<number>();
   const open: boolean[] = [];
   let openCount = 0;
@@ -238,7 +246,7 @@ function linesInPrivateBrackets(text: string): ReadonlySet<number> {
 }
 
 /** Splits text at line feeds, carriage returns, and pairs of them. */
-export function linesOfText(text: string): string[] {
+export function splitLines(text: string): string[] {
   return text.split(/\r\n|\r|\n/);
 }
 
@@ -258,8 +266,8 @@ export function indentWidth(line: string): number {
  * @param name Path of the file as the user wrote it.
  * @param excerpts Formats lines of the file.
  * @param place Position of the problem.
- * @param message What is wrong. @returns `FILE:LINE:COLUMN: MESSAGE`, and the
- * line with a caret.
+ * @param message What is wrong.
+ * @returns `FILE:LINE:COLUMN: MESSAGE`, and the line with a caret.
  */
 export function placedProblem(
   name: string,

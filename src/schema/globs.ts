@@ -15,20 +15,20 @@ type Part = "any" | ((item: string) => boolean);
  */
 export function eventGlob(pattern: string): (text: string) => boolean {
   const parts = pattern.split("/").map((segment): Part =>
-    segment === "**" ? "any" : segmentGlob(segment)
+    segment === "**" ? "any" : compileSegment(segment)
   );
   return (text) => matchParts(parts, text.split("/"));
 }
 
 /** Compiles the pattern of one segment, in which wildcards match characters. */
-function segmentGlob(pattern: string): (segment: string) => boolean {
-  const parts = characterParts([...pattern]);
+function compileSegment(pattern: string): (segment: string) => boolean {
+  const parts = parseSegment([...pattern]);
   return (segment) => matchParts(parts, [...segment]);
 }
 
 /**
- * After a mismatch, the last "any" matches one more item; backtracking further
- * cannot help.
+ * Checks whether all items match. After a mismatch, the last "any" matches one
+ * more item; backtracking further cannot help.
  */
 function matchParts(parts: readonly Part[], items: readonly string[]): boolean {
   let at = 0;
@@ -52,17 +52,17 @@ function matchParts(parts: readonly Part[], items: readonly string[]): boolean {
   return parts.slice(part).every((rest) => rest === "any");
 }
 
-function characterParts(pattern: readonly string[]): Part[] {
+function parseSegment(pattern: readonly string[]): Part[] {
   const parts: Part[] = [];
   for (let at = 0; at < pattern.length; at++) {
     const character = pattern[at];
     if (character === "*") parts.push("any");
     else if (character === "?") parts.push(() => true);
     else {
-      const end = character === "[" ? endOfClass(pattern, at) : -1;
+      const end = character === "[" ? findClassEnd(pattern, at) : -1;
       if (end === -1) parts.push((other) => other === character);
       else {
-        parts.push(characterClass(pattern.slice(at + 1, end)));
+        parts.push(compileClass(pattern.slice(at + 1, end)));
         at = end;
       }
     }
@@ -71,15 +71,15 @@ function characterParts(pattern: readonly string[]): Part[] {
 }
 
 /**
- * A closing bracket directly after the first one, or after its `!`, is a
- * member.
+ * Finds the closing bracket of a class. One directly after the opening bracket,
+ * or after its `!`, is a member of the class.
  */
-function endOfClass(pattern: readonly string[], start: number): number {
+function findClassEnd(pattern: readonly string[], start: number): number {
   const first = pattern[start + 1] === "!" ? start + 2 : start + 1;
   return pattern.indexOf("]", first + 1);
 }
 
-function characterClass(
+function compileClass(
   inner: readonly string[],
 ): (character: string) => boolean {
   const isNegated = inner[0] === "!";

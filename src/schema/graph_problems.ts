@@ -45,14 +45,16 @@ export function reportGraphProblems(
     const { name: group, dependsOn } = member;
     const known = dependsOn.filter((name) => places.has(name));
     for (const name of dependsOn) {
-      if (!places.has(name)) reportUnknown(member, name, places.keys(), kind);
+      if (!places.has(name)) {
+        reportUnknownDependency(member, name, places.keys(), kind);
+      }
     }
     return { group, dependsOn: known };
   })));
   if (cycle === undefined) return;
   const [first, second = first] = cycle;
   const { node } = members[places.get(first)!];
-  (dependencyNode(node, second) ?? node).explain(() =>
+  (findDependencyNode(node, second) ?? node).explain(() =>
     `${node.label} ${cycleText(cycle)}`
   );
 }
@@ -70,21 +72,23 @@ export function cycleText(names: readonly string[]): string {
   return `waits for itself: ${[...shown, names[0]].join(" → ")}`;
 }
 
-function reportUnknown(
+function reportUnknownDependency(
   { node }: NamedNode,
   name: string,
   known: Iterable<string>,
   kind: string,
 ): void {
-  const place = dependencyNode(node, name) ?? node;
+  const place = findDependencyNode(node, name) ?? node;
   place.explain(() => {
     const names = [...known];
     const near = suggest(name, names);
-    return `${place.label} names ${
+    return `${place.label} refers to ${
       JSON.stringify(name)
     }, which is not a ${kind}` +
       (near === undefined
-        ? `; there ${names.length === 1 ? "is" : "are"} ${quoteNames(names)}`
+        ? `; the ${names.length === 1 ? `only ${kind} is` : `${kind}s are`} ${
+          quoteNames(names)
+        }`
         : didYouMean(near));
   });
 }
@@ -103,12 +107,12 @@ function quoteNames(names: readonly string[]): string {
 export function readDependencies(node: DocumentNode): string[] {
   return (node.entries ?? [])
     .filter(([key]) => DEPENDENCY_KEYS.includes(key))
-    .flatMap(([, value]) => namesIn(value))
+    .flatMap(([, value]) => listNameNodes(value))
     .flatMap(({ text }) => text ?? []);
 }
 
-/** Names in a dependency, a list of them, or mappings with the key `job`. */
-function namesIn(value: DocumentNode): DocumentNode[] {
+/** Lists the names in a dependency, a list, or mappings with the key `job`. */
+function listNameNodes(value: DocumentNode): DocumentNode[] {
   return [value, ...value.items ?? []].flatMap((one) => [
     one,
     ...(one.entries ?? []).filter(([key]) => key === "job")
@@ -116,25 +120,28 @@ function namesIn(value: DocumentNode): DocumentNode[] {
   ]);
 }
 
-/** Value of the key `name`; the entry itself, if its key is the name. */
+/** Finds the value of the key `name`, or the entry itself if its key is the name. */
 function findNameNode(node: DocumentNode): DocumentNode {
   return node.entries?.find(([key, value]) =>
     key === "name" && typeof node.key === "number" && value.text !== undefined
   )?.[1] ?? node;
 }
 
-/** The dependency may be in another file, whose positions are unknown here. */
-function dependencyNode(
+/**
+ * Finds the node that names a dependency; `undefined` if it is in another file,
+ * whose positions are unknown here.
+ */
+function findDependencyNode(
   node: DocumentNode,
   name: string,
 ): DocumentNode | undefined {
   for (const [key, value] of node.entries ?? []) {
     if (key === "job") {
-      const found = dependencyNode(value, name);
+      const found = findDependencyNode(value, name);
       if (found !== undefined) return found;
     }
     if (!DEPENDENCY_KEYS.includes(key)) continue;
-    const found = namesIn(value).find((entry) => entry.text === name);
+    const found = listNameNodes(value).find((entry) => entry.text === name);
     if (found !== undefined) return found;
   }
   return undefined;

@@ -30,9 +30,9 @@ export function makeLocator(
     let node: unknown = contents;
     let offset = (node as Node | null)?.range?.[0] ?? 0;
     for (const key of path) {
-      const found = document ? step(document, node, key) : undefined;
+      const found = document ? findChild(document, node, key) : undefined;
       if (found === undefined) break;
-      offset = found.at?.range?.[0] ?? offset;
+      offset = found.position?.range?.[0] ?? offset;
       node = found.value;
     }
     const { line, col } = lineCounter.linePos(offset);
@@ -58,23 +58,23 @@ function parse(text: string, lineCounter: LineCounter): Document | null {
   }
 }
 
-function step(
+function findChild(
   document: Document,
   node: unknown,
   key: string | number,
   merging: ReadonlySet<unknown> = new Set(),
-): { at: Node | null; value: unknown } | undefined {
+): { position: Node | null; value: unknown } | undefined {
   // Only here, a mapping that is merged into itself is detected.
   if (merging.has(node)) return undefined;
   if (isSeq(node) && typeof key === "number") {
     const value = node.items[key] as Node | undefined;
-    return value && { at: value, value };
+    return value && { position: value, value };
   }
   if (!isMap(node)) return undefined;
   const pair = node.items.find((item) =>
     isScalar(item.key) && String(item.key.value) === key
   );
-  if (pair) return { at: pair.key as Node, value: pair.value };
+  if (pair) return { position: pair.key as Node, value: pair.value };
   const merged = node.items.find((item) =>
     isScalar(item.key) && item.key.value === "<<"
   );
@@ -83,7 +83,7 @@ function step(
   for (const one of isSeq(value) ? value.items : [value]) {
     const inside = new Set([...merging, node]);
     const mapping = isAlias(one) ? one.resolve(document) : one;
-    const found = step(document, mapping, key, inside);
+    const found = findChild(document, mapping, key, inside);
     if (found !== undefined) return found;
   }
   return undefined;

@@ -91,7 +91,7 @@ export class Problems {
    *
    * @param document Parsed file, in which all scalars are strings.
    */
-  readFrom(document: unknown): void {
+  setDocument(document: unknown): void {
     this.#document = document;
   }
 
@@ -139,7 +139,7 @@ export class Problems {
    */
   async throwIfAny(text: string): Promise<void> {
     if (this.#errorCount === 0) return;
-    const lines = await this.#lines(text, this.#shown);
+    const lines = await this.#formatProblems(text, this.#shown);
     throw new RunnerError(
       `Cannot use ${this.#kind.words} "${this.#name}": ${this.#total} problem${
         this.#total > 1 ? "s" : ""
@@ -155,14 +155,17 @@ export class Problems {
    * @returns One line for each warning, with its position.
    */
   async warnings(text: string): Promise<string[]> {
-    return this.#total === this.#errorCount ? [] : (await this.#lines(
+    return this.#total === this.#errorCount ? [] : (await this.#formatProblems(
       text,
       this.#shown.filter((problem) => problem.isWarning),
     ))
       .map((problem) => problem.split("\n", 1)[0]);
   }
 
-  async #lines(text: string, problems: readonly Problem[]): Promise<string[]> {
+  async #formatProblems(
+    text: string,
+    problems: readonly Problem[],
+  ): Promise<string[]> {
     const { makeLocator } = await import("./locate.ts");
     const locate = makeLocator(text);
     const excerpts = makeExcerpts(text, collectValues(this.#document));
@@ -188,8 +191,8 @@ export class Problems {
 }
 
 /**
- * Shorter values are parts of many other values, so hiding them would protect
- * nothing.
+ * Minimum length of a value that is hidden, in characters. Shorter values are
+ * parts of many others, so hiding them would protect nothing.
  */
 const MIN_LENGTH = 4;
 
@@ -221,6 +224,7 @@ function hideValues(message: string, document: unknown): string {
   });
 }
 
+/** Collects the values of a document that may be secret. */
 function collectValues(document: unknown): string[] {
   const values = new Set<string>();
   const seen = new Set<unknown>();

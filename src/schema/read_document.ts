@@ -28,21 +28,21 @@ export async function readJobText(
   let reason: string;
   try {
     const info = await Deno.stat(path);
-    if (!info.isFile) reason = notAFile(info);
-    else if (info.size > MAX_BYTES) reason = tooLarge();
+    if (!info.isFile) reason = describeNonFile(info);
+    else if (info.size > MAX_BYTES) reason = describeTooLarge();
     else {
       const bytes = await withinTime(readToLimit(path, info.size), TIMEOUT_MS);
-      return decodeText(bytes, name);
+      return decodeFile(bytes, name);
     }
   } catch (error) {
     reason = osReason(error);
   }
-  throw unreadable(name, reason, kind);
+  throw createReadError(name, reason, kind);
 }
 
 /**
- * Reads a file that a pipe may have replaced by now, or that is endless, as
- * some in `/proc` are.
+ * Reads a file up to the limit. A pipe may have replaced it by now, and some
+ * files in `/proc` are endless.
  */
 async function readToLimit(
   path: string,
@@ -60,11 +60,13 @@ async function readToLimit(
     length += count;
   }
   throw new Error(
-    length > MAX_BYTES ? tooLarge() : "it changed while it was being read",
+    length > MAX_BYTES
+      ? describeTooLarge()
+      : "it changed while it was being read",
   );
 }
 
-function tooLarge(): string {
+function describeTooLarge(): string {
   return `it is larger than ${MAX_BYTES} bytes`;
 }
 
@@ -87,29 +89,29 @@ export async function parseJobText(
     await throwIfSyntaxProblem(text, "", name, kind);
   }
   try {
-    return jsonDocument(text, problems) ?? await parseYaml(text, problems);
+    return parseAsJson(text, problems) ?? await parseYaml(text, problems);
   } catch (error) {
     if (error instanceof RunnerError) throw error;
     const message = messageOf(error);
     if (error instanceof RangeError || /call stack/.test(message)) {
-      throw unreadable(name, "it is nested too deeply", kind);
+      throw createReadError(name, "it is nested too deeply", kind);
     }
     // The parser quotes the file, which may contain a secret. So does its
     // error, which is therefore not used as the cause.
     await throwIfSyntaxProblem(text, message.split("\n", 1)[0], name, kind);
-    throw unreadable(name, "it is not valid YAML", kind);
+    throw createReadError(name, "it is not valid YAML", kind);
   }
 }
 
-/** Reads JSON as the YAML that it is, in a fraction of the time. */
-function jsonDocument(
+/** Parses JSON as the subset of YAML that it is, in a fraction of the time. */
+function parseAsJson(
   text: string,
   problems: Problems,
 ): DocumentNode | undefined {
   const document = scanJson(text);
   if (document === undefined) return undefined;
-  problems.readFrom(document.written);
-  return new DocumentNode(document.written, document.understood, problems);
+  problems.setDocument(document.written);
+  return new DocumentNode(document.written, document.parsed, problems);
 }
 
 async function parseYaml(
@@ -118,8 +120,8 @@ async function parseYaml(
 ): Promise<DocumentNode> {
   const { parse } = await import("@std/yaml/parse");
   const written = parse(text, { schema: "failsafe" });
-  problems.readFrom(written);
-  const understood = parse(text, {
+  problems.setDocument(written);
+  const parsed = parse(text, {
     schema: "core",
     allowDuplicateKeys: true,
   });
@@ -127,18 +129,18 @@ async function parseYaml(
     count: (...texts) => problems.count(...texts),
     add: (...problem) => problems.add(...problem),
     warn: (...problem) => problems.warn(...problem),
-    understoodKey: (key) => String(parse(key, { schema: "core" })),
+    parseKey: (key) => String(parse(key, { schema: "core" })),
   };
   if (!text.includes("<<")) {
-    return new DocumentNode(written, understood, reports);
+    return new DocumentNode(written, parsed, reports);
   }
   return new DocumentNode(
     resolveMergeKeys(written, {
       count: () => problems.count(),
       report: (path, problem) =>
-        problems.add(path, () => `${keyText(path)} ${problem}`),
+        problems.add(path, () => `${formatMergeKey(path)} ${problem}`),
     }),
-    resolveMergeKeys(understood, { count: () => {}, report: () => {} }),
+    resolveMergeKeys(parsed, { count: () => {}, report: () => {} }),
     reports,
   );
 }
@@ -161,9 +163,9 @@ export function parseJsonText(
     value = JSON.parse(text);
   } catch {
     // The parser quotes the text, which may contain a secret.
-    throw unreadable(name, "it is not valid JSON", kind);
+    throw createReadError(name, "it is not valid JSON", kind);
   }
-  problems.readFrom(value);
+  problems.setDocument(value);
   return new DocumentNode(value, value, problems);
 }
 
@@ -189,18 +191,18 @@ async function throwIfSyntaxProblem(
 }
 
 /** Formats the path of a merge key, or of an item of its list, for a message. */
-function keyText(path: readonly (string | number)[]): string {
+function formatMergeKey(path: readonly (string | number)[]): string {
   return path.slice(path.lastIndexOf("<<"))
     .map((key) => typeof key === "number" ? `[${key}]` : key).join("");
 }
 
-function notAFile(info: Deno.FileInfo): string {
+function describeNonFile(info: Deno.FileInfo): string {
   if (info.isDirectory) return "it is a directory, not a file";
   if (info.isFifo) return "it is a named pipe, not a file";
   return "it is a device or a socket, not a file";
 }
 
-function decodeText(bytes: Uint8Array, name: string): string {
+function decodeFile(bytes: Uint8Array, name: string): string {
   const text = decodeUtf8(bytes);
   if (text !== undefined) return text;
   const [first, second] = bytes;
@@ -209,12 +211,12 @@ function decodeText(bytes: Uint8Array, name: string): string {
   throw new Error(
     isUtf16
       ? "it is UTF-16 text; save it as UTF-8"
-      : `it is not UTF-8 text${invalidByte(bytes, name)}`,
+      : `it is not UTF-8 text${describeInvalidByte(bytes, name)}`,
   );
 }
 
 /** Finds the first invalid byte by binary search. */
-function invalidByte(bytes: Uint8Array, name: string): string {
+function describeInvalidByte(bytes: Uint8Array, name: string): string {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let [low, high] = [0, bytes.length];
   // If a prefix of the bytes is invalid, so is every longer one.
@@ -249,7 +251,7 @@ function isValidStart(decoder: TextDecoder, bytes: Uint8Array): boolean {
   }
 }
 
-function unreadable(
+function createReadError(
   name: string,
   reason: string,
   { words, code }: FileKind,
@@ -389,11 +391,11 @@ export interface JsonDocument {
   /** The value, in which all scalars are strings, as they are written. */
   readonly written: unknown;
   /** The value. */
-  readonly understood: unknown;
+  readonly parsed: unknown;
 }
 
 /** Thrown if the text is not JSON, or if YAML might read it differently. */
-class NotPlainJson extends Error {}
+class NotPlainJsonError extends Error {}
 
 /**
  * Reads a JSON object or list that YAML reads in the same way.
@@ -406,7 +408,7 @@ export function scanJson(text: string): JsonDocument | undefined {
   try {
     return new JsonScanner(text).document();
   } catch (error) {
-    if (error instanceof NotPlainJson) return undefined;
+    if (error instanceof NotPlainJsonError) return undefined;
     throw error;
   }
 }
@@ -423,7 +425,7 @@ class JsonScanner {
   document(): JsonDocument {
     const value = this.#value();
     if (this.#at === this.#text.length) return value;
-    throw new NotPlainJson();
+    throw new NotPlainJsonError();
   }
 
   /** Reads a value and the space around it. */
@@ -438,52 +440,52 @@ class JsonScanner {
     const next = this.#text[this.#at];
     if (next === '"') {
       const text = this.#string();
-      return { written: text, understood: text };
+      return { written: text, parsed: text };
     }
     if (next === "{" || next === "[") {
-      if (++this.#depth > MAX_DEPTH) throw new NotPlainJson();
+      if (++this.#depth > MAX_DEPTH) throw new NotPlainJsonError();
       this.#at++;
       const value = next === "{" ? this.#mapping() : this.#list();
       this.#depth--;
       return value;
     }
     const written = this.#find(NUMBER) ?? this.#find(WORD);
-    if (written === undefined) throw new NotPlainJson();
-    return { written, understood: JSON.parse(written) };
+    if (written === undefined) throw new NotPlainJsonError();
+    return { written, parsed: JSON.parse(written) };
   }
 
   #mapping(): JsonDocument {
     const written: Record<string, unknown> = {};
-    const understood: Record<string, unknown> = {};
+    const parsed: Record<string, unknown> = {};
     this.#take(SPACE);
-    if (this.#skip("}")) return { written, understood };
+    if (this.#skip("}")) return { written, parsed };
     do {
       this.#take(SPACE);
       const key = this.#string();
       const isPlain = key !== "__proto__" && key !== "<<" &&
         key.length <= MAX_KEY_LENGTH && !Object.hasOwn(written, key);
-      if (!isPlain) throw new NotPlainJson();
+      if (!isPlain) throw new NotPlainJsonError();
       this.#take(COLON);
       const value = this.#value();
       written[key] = value.written;
-      understood[key] = value.understood;
+      parsed[key] = value.parsed;
     } while (this.#skip(","));
-    if (this.#skip("}")) return { written, understood };
-    throw new NotPlainJson();
+    if (this.#skip("}")) return { written, parsed };
+    throw new NotPlainJsonError();
   }
 
   #list(): JsonDocument {
     const written: unknown[] = [];
-    const understood: unknown[] = [];
+    const parsed: unknown[] = [];
     this.#take(SPACE);
-    if (this.#skip("]")) return { written, understood };
+    if (this.#skip("]")) return { written, parsed };
     do {
       const value = this.#value();
       written.push(value.written);
-      understood.push(value.understood);
+      parsed.push(value.parsed);
     } while (this.#skip(","));
-    if (this.#skip("]")) return { written, understood };
-    throw new NotPlainJson();
+    if (this.#skip("]")) return { written, parsed };
+    throw new NotPlainJsonError();
   }
 
   #string(): string {
@@ -493,7 +495,7 @@ class JsonScanner {
 
   #take(pattern: RegExp): string {
     const found = this.#find(pattern);
-    if (found === undefined) throw new NotPlainJson();
+    if (found === undefined) throw new NotPlainJsonError();
     return found;
   }
 

@@ -40,31 +40,31 @@ export interface TextOptions {
    */
   rule?: TextRule;
   /**
-   * Whether numbers match the rule. Either all do or none.
+   * Whether numbers match the rule: either all do or none.
    *
    * @default {true}
    */
-  areNumbersTexts?: boolean;
+  allowsNumbers?: boolean;
   /**
    * Checks a string that matches the rule, and returns the problem, phrased to
    * follow the name of the value.
    *
    * @default {no further check}
    */
-  problemOf?: (text: string) => string | undefined;
+  findProblem?: (text: string) => string | undefined;
 }
 
 /** Creates the schema of a string. */
 export function text(options: TextOptions = {}): Schema<string> {
-  const { rule = ANY_TEXT, areNumbersTexts = true, problemOf } = options;
+  const { rule = ANY_TEXT, allowsNumbers = true, findProblem } = options;
   return {
     jsonSchema: () => ({
-      type: ["string", ...areNumbersTexts ? ["number"] : [], "boolean"],
+      type: ["string", ...allowsNumbers ? ["number"] : [], "boolean"],
       pattern: rule.pattern.source,
     }),
     parse: scalar((text, node) => {
       const broken = [ANY_TEXT, rule].find((item) => !item.pattern.test(text));
-      const problem = broken ? `must ${broken.words}` : problemOf?.(text);
+      const problem = broken ? `must ${broken.words}` : findProblem?.(text);
       return problem === undefined ? text : void node.report(problem);
     }),
   };
@@ -79,7 +79,7 @@ export const variableName: Schema<string> = text({
     pattern: VARIABLE_NAME,
     words: "be the name of a variable, such as ITEM",
   },
-  areNumbersTexts: false,
+  allowsNumbers: false,
 });
 
 /** Schema of `true` and `false`. */
@@ -400,7 +400,7 @@ export function integerPattern(minimum: number, maximum: number): string {
   const ranges: string[] = [];
   for (let low = minimum; low <= maximum;) {
     const high = Math.min(maximum, 10 ** `${low}`.length - 1);
-    ranges.push(...between(`${low}`, `${high}`));
+    ranges.push(...digitRanges(`${low}`, `${high}`));
     low = high + 1;
   }
   return `0*(?:${ranges.join("|")})`;
@@ -422,12 +422,14 @@ export function decimalPattern(minimum: number, maximum: number): string {
 /**
  * Returns expressions for the numbers between two numbers of the same length.
  */
-function between(low: string, high: string): string[] {
+function digitRanges(low: string, high: string): string[] {
   if (low === "") return [""];
   const [from, to] = [Number(low[0]), Number(high[0])];
   const rest = low.length - 1;
   if (from === to) {
-    return between(low.slice(1), high.slice(1)).map((item) => `${from}${item}`);
+    return digitRanges(low.slice(1), high.slice(1)).map((item) =>
+      `${from}${item}`
+    );
   }
   const startsLate = !/^0*$/.test(low.slice(1));
   const endsEarly = !/^9*$/.test(high.slice(1));
@@ -435,11 +437,15 @@ function between(low: string, high: string): string[] {
   const last = endsEarly ? to - 1 : to;
   return [
     ...startsLate
-      ? between(low.slice(1), "9".repeat(rest)).map((item) => `${from}${item}`)
+      ? digitRanges(low.slice(1), "9".repeat(rest)).map((item) =>
+        `${from}${item}`
+      )
       : [],
     ...first <= last ? [digit(first, last) + "\\d".repeat(rest)] : [],
     ...endsEarly
-      ? between("0".repeat(rest), high.slice(1)).map((item) => `${to}${item}`)
+      ? digitRanges("0".repeat(rest), high.slice(1)).map((item) =>
+        `${to}${item}`
+      )
       : [],
   ];
 }
@@ -466,8 +472,7 @@ export const MEMORY_PATTERN =
   /^([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTP]i|[KMGTP][Bb]?)?$/;
 
 /** Allowed CPU amounts, for messages. */
-export const CPU_WORDS =
-  'cores such as 2 or 0.5, or thousandths such as "500m"';
+export const CPU_WORDS = 'cores such as 2 or 0.5, or millicores such as "500m"';
 
 /** Allowed memory amounts, for messages. */
 export const MEMORY_WORDS =

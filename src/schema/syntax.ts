@@ -12,7 +12,7 @@ import {
 import {
   indentWidth,
   isListItem,
-  linesOfText,
+  splitLines,
   type TextPlace,
 } from "./excerpt.ts";
 
@@ -30,16 +30,16 @@ export function findSyntaxProblem(
   text: string,
   reason = "",
 ): SyntaxProblem | undefined {
-  return conflictMarker(text) ?? controlCharacter(text) ??
-    parserProblem(text, reason);
+  return findConflictMarker(text) ?? findControlCharacter(text) ??
+    findParserProblem(text, reason);
 }
 
-function parserProblem(
+function findParserProblem(
   text: string,
   reason: string,
 ): SyntaxProblem | undefined {
   const parsed = parse(text);
-  if (parsed === undefined) return fallback(reason);
+  if (parsed === undefined) return describeUnknown(reason);
   const { errors } = parsed.document;
   const tab = errors.find(({ code }) => code === "TAB_AS_INDENT");
   if (tab !== undefined) {
@@ -50,14 +50,14 @@ function parserProblem(
   }
   if (reason === "") return undefined;
   if (/duplicated key/.test(reason)) {
-    const duplicate = duplicateKey(parsed);
+    const duplicate = findDuplicateKey(parsed);
     if (duplicate !== undefined) return duplicate;
   }
   const [, alias] = /unidentified alias "(.*?)"/.exec(reason) ?? [];
-  if (alias !== undefined) return unknownAlias(text, alias, reason);
-  if (/unknown tag/.test(reason)) return unknownTag(text, reason);
-  if (errors.length === 0) return fallback(reason);
-  return explain(errors[0], parsed, reason) ?? fallback(reason);
+  if (alias !== undefined) return explainUnknownAlias(text, alias, reason);
+  if (/unknown tag/.test(reason)) return explainUnknownTag(text, reason);
+  if (errors.length === 0) return describeUnknown(reason);
+  return explain(errors[0], parsed, reason) ?? describeUnknown(reason);
 }
 
 function parse(text: string): Parsed | undefined {
@@ -72,7 +72,7 @@ function parse(text: string): Parsed | undefined {
     });
     return {
       text,
-      lines: linesOfText(text),
+      lines: splitLines(text),
       document,
       placeOf(offset) {
         const { line, col } = lineCounter.linePos(offset);
@@ -89,34 +89,34 @@ function parse(text: string): Parsed | undefined {
  * Uses only the position from the other parser, because its message describes
  * its internals.
  */
-function fallback(reason: string): SyntaxProblem | undefined {
-  const place = placeIn(reason);
+function describeUnknown(reason: string): SyntaxProblem | undefined {
+  const place = readPlace(reason);
   return place && { place, message: "invalid YAML from here on" };
 }
 
-function placeIn(reason: string): TextPlace | undefined {
+function readPlace(reason: string): TextPlace | undefined {
   const [, line, column] = /at line (\d+), column (\d+)/.exec(reason) ?? [];
   if (line === undefined) return undefined;
   return { line: Number(line), column: Number(column) };
 }
 
-function conflictMarker(text: string): SyntaxProblem | undefined {
+function findConflictMarker(text: string): SyntaxProblem | undefined {
   const match = /^(<{7}|>{7})(?= |\r?$)/m.exec(text);
   return match
     ? {
-      place: placeAt(text, match.index),
+      place: offsetToPlace(text, match.index),
       message: `"${match[1]}" marks a merge conflict; resolve it first`,
     }
     : undefined;
 }
 
-function controlCharacter(text: string): SyntaxProblem | undefined {
+function findControlCharacter(text: string): SyntaxProblem | undefined {
   // deno-lint-ignore no-control-regex
   const match = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]/.exec(text);
   if (!match) return undefined;
   const code = match[0].charCodeAt(0).toString(16).toUpperCase();
   return {
-    place: placeAt(text, match.index),
+    place: offsetToPlace(text, match.index),
     message: `the character U+${
       code.padStart(4, "0")
     } is not allowed in YAML; write it as an escape in double quotes`,
@@ -128,12 +128,12 @@ function controlCharacter(text: string): SyntaxProblem | undefined {
  *
  * @param offset Number of UTF-16 units before the position.
  */
-function placeAt(text: string, offset: number): TextPlace {
-  const before = linesOfText(text.slice(0, offset));
+function offsetToPlace(text: string, offset: number): TextPlace {
+  const before = splitLines(text.slice(0, offset));
   return { line: before.length, column: before.at(-1)!.length + 1 };
 }
 
-function duplicateKey({ document, placeOf }: Parsed) {
+function findDuplicateKey({ document, placeOf }: Parsed) {
   let found: SyntaxProblem | undefined;
   visit(document, {
     Map(_, { items }) {
@@ -161,24 +161,27 @@ function duplicateKey({ document, placeOf }: Parsed) {
   return found;
 }
 
-function unknownAlias(text: string, name: string, reason: string) {
+function explainUnknownAlias(text: string, name: string, reason: string) {
   const offset = text.indexOf(`*${name}`);
   return {
-    place: offset < 0 ? placeIn(reason)! : placeAt(text, offset),
+    place: offset < 0 ? readPlace(reason)! : offsetToPlace(text, offset),
     message:
       'no anchor with this name precedes the alias; put text that starts with "*" in quotes',
   };
 }
 
-function unknownTag(text: string, reason: string): SyntaxProblem | undefined {
-  const place = placeIn(reason);
+function explainUnknownTag(
+  text: string,
+  reason: string,
+): SyntaxProblem | undefined {
+  const place = readPlace(reason);
   if (place === undefined) return undefined;
-  const line = linesOfText(text)[place.line - 1] ?? "";
+  const line = splitLines(text)[place.line - 1] ?? "";
   const start = line.slice(0, place.column).search(/!!?[^!]*$/);
   return {
     place: { line: place.line, column: Math.max(0, start) + 1 },
     message:
-      'tags are not supported; remove it, or put text that starts with "!" in quotes',
+      'tags are not supported; remove the tag, or put text that starts with "!" in quotes',
   };
 }
 
@@ -203,25 +206,26 @@ function explain(
   switch (code) {
     case "BLOCK_AS_IMPLICIT_KEY":
     case "MULTILINE_IMPLICIT_KEY":
-      return innerColon(line, place) ?? wrongIndent(parsed, reason) ??
-        keyWithoutColon(line, place);
+      return findInnerColon(line, place) ?? findWrongIndent(parsed, reason) ??
+        explainMissingColon(line, place);
     case "BLOCK_IN_FLOW":
-      return innerColon(line, place) ??
+      return findInnerColon(line, place) ??
         at(`${sign} is not allowed between brackets`);
     case "BAD_INDENT":
       return /^Flow/.test(message)
-        ? unclosedBracket(parsed, offset)
-        : wrongIndent(parsed, reason, place);
+        ? findUnclosedBracket(parsed, offset)
+        : findWrongIndent(parsed, reason, place);
     case "MISSING_CHAR":
-      if (/quote$/.test(message)) return unclosedQuote(parsed, offset);
-      if (/^Flow/.test(message)) return unclosedBracket(parsed, offset);
+      if (/quote$/.test(message)) return findUnclosedQuote(parsed, offset);
+      if (/^Flow/.test(message)) return findUnclosedBracket(parsed, offset);
       if (/directives-end/.test(message)) {
         return at('lines that start with "%" must be followed by a line "---"');
       }
       if (/^Sequence item/.test(message)) {
-        return wrongIndent(parsed, reason, place);
+        return findWrongIndent(parsed, reason, place);
       }
-      return afterQuote(parsed, place) ?? keyWithoutColon(line, place);
+      return findTextAfterQuote(parsed, place) ??
+        explainMissingColon(line, place);
     case "BAD_SCALAR_START":
       return at(`a value cannot start with ${sign}; put it in quotes`);
     case "BAD_DQ_ESCAPE":
@@ -239,13 +243,13 @@ function explain(
     case "MULTIPLE_DOCS":
       return at("a second document starts here; a file must contain only one");
     case "UNEXPECTED_TOKEN":
-      return unexpected(message, parsed, place, offset);
+      return explainUnexpected(message, parsed, place, offset);
     default:
       return undefined;
   }
 }
 
-function unexpected(
+function explainUnexpected(
   message: string,
   parsed: Parsed,
   place: TextPlace,
@@ -271,18 +275,18 @@ function unexpected(
         'a list cannot start on the line of its key; put "- " on a new line, or the text in quotes',
     };
   }
-  if (innermostBracket(parsed, offset)) {
+  if (findInnermostBracket(parsed, offset)) {
     return {
       place,
       message: 'expected "," or the closing bracket before this',
     };
   }
-  return afterQuote(parsed, place) ?? innerColon(line, place) ??
-    wrongIndent(parsed, "", place) ?? { place, message: MIXED };
+  return findTextAfterQuote(parsed, place) ?? findInnerColon(line, place) ??
+    findWrongIndent(parsed, "", place) ?? { place, message: MIXED };
 }
 
-/** `command: echo a: b`. */
-function innerColon(
+/** Finds a second colon in a line, as in `command: echo a: b`. */
+function findInnerColon(
   line: string,
   { line: number }: TextPlace,
 ): SyntaxProblem | undefined {
@@ -298,7 +302,7 @@ function innerColon(
   };
 }
 
-function keyWithoutColon(
+function explainMissingColon(
   line: string,
   place: TextPlace,
 ): SyntaxProblem {
@@ -316,14 +320,14 @@ function keyWithoutColon(
   };
 }
 
-/** Indentation that matches none of the enclosing lines. */
-function wrongIndent(
+/** Finds an indentation that matches none of the enclosing lines. */
+function findWrongIndent(
   { lines }: Parsed,
   reason: string,
   at?: TextPlace,
 ): SyntaxProblem | undefined {
   const number = /bad indentation/.test(reason)
-    ? placeIn(reason)!.line
+    ? readPlace(reason)!.line
     : at?.line;
   if (number === undefined) return undefined;
   const line = lines[number - 1] ?? "";
@@ -377,7 +381,7 @@ export interface Parsed {
 }
 
 /** Finds the unclosed quote before an offset. */
-function unclosedQuote(
+function findUnclosedQuote(
   { document, text, placeOf }: Parsed,
   offset: number,
 ): SyntaxProblem {
@@ -398,7 +402,7 @@ function unclosedQuote(
     },
   });
   if (early !== undefined) {
-    return notClosedOnLine(text.charAt(early), placeOf(early));
+    return describeOpenQuote(text.charAt(early), placeOf(early));
   }
   return {
     place: placeOf(start),
@@ -406,12 +410,15 @@ function unclosedQuote(
   };
 }
 
-function notClosedOnLine(quote: string, place: TextPlace): SyntaxProblem {
+function describeOpenQuote(quote: string, place: TextPlace): SyntaxProblem {
   return { place, message: `the quote ${quote} is not closed on its line` };
 }
 
-/** `a: 'it's'`, or text after a quote that an earlier line opened. */
-function afterQuote(
+/**
+ * Finds text after a closing quote, as in `a: 'it's'`, or after a quote that an
+ * earlier line opened.
+ */
+function findTextAfterQuote(
   { document, placeOf, text }: Parsed,
   place: TextPlace,
 ): SyntaxProblem | undefined {
@@ -429,7 +436,7 @@ function afterQuote(
   if (start === undefined) return undefined;
   const quote = text.charAt(start);
   const opening = placeOf(start);
-  if (opening.line < place.line) return notClosedOnLine(quote, opening);
+  if (opening.line < place.line) return describeOpenQuote(quote, opening);
   const escape = quote === "'" ? "''" : '\\"';
   return {
     place,
@@ -439,7 +446,7 @@ function afterQuote(
 }
 
 /** Finds the bracketed collection that is open at an offset. */
-function innermostBracket(
+function findInnermostBracket(
   { document, text }: Parsed,
   offset: number,
 ): Node | undefined {
@@ -460,11 +467,11 @@ function innermostBracket(
 }
 
 /** Finds the unclosed bracket before an offset. */
-function unclosedBracket(
+function findUnclosedBracket(
   parsed: Parsed,
   offset: number,
 ): SyntaxProblem | undefined {
-  const node = innermostBracket(parsed, offset);
+  const node = findInnermostBracket(parsed, offset);
   if (node === undefined) return undefined;
   const [open, close] = isMap(node) ? ["{", "}"] : ["[", "]"];
   return {

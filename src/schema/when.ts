@@ -15,7 +15,7 @@ import type { Environment } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import { isObject } from "../json_value.ts";
 import { didYouMean, listed, suggest } from "../suggest.ts";
-import { dictionary, listOrOne } from "./collections.ts";
+import { dictionary, listOrOne, VARIABLE_KEYS } from "./collections.ts";
 import { byShape, mapping, type Schema } from "./combinators.ts";
 import { anyGlob, eventGlob } from "./globs.ts";
 import {
@@ -88,7 +88,6 @@ export interface EventFacts {
   >;
 }
 
-/** Variables by name. */
 /**
  * Finds the reason why a condition does not hold.
  *
@@ -100,10 +99,10 @@ export function whenReason(
   facts: EventFacts,
   env: Environment,
 ): string | undefined {
-  for (const { name, problem } of results(when, facts, env)) {
+  for (const { name, problem } of checkParts(when, facts, env)) {
     if (problem !== undefined) return `when.${name}: ${problem}`;
   }
-  for (const result of results(when.not ?? {}, facts, env)) {
+  for (const result of checkParts(when.not ?? {}, facts, env)) {
     const { name, problem, isUnknown } = result;
     if (isUnknown) return `when.not.${name}: ${problem}`;
     if (problem === undefined) return `when.not.${name} holds`;
@@ -141,9 +140,9 @@ function partsProblem(parts: Record<string, unknown>): string | undefined {
     if (problem !== undefined) return `${name} ${problem}`;
   }
   for (const [name, match] of Object.entries(env)) {
-    const problem = VARIABLE.pattern.test(name)
+    const problem = VARIABLE_KEYS.pattern.test(name)
       ? matchProblem(match, ANY_TEXT)
-      : `must be ${VARIABLE.words}`;
+      : `must be ${VARIABLE_KEYS.words}`;
     if (problem !== undefined) return `env.${name} ${problem}`;
   }
   for (const pattern of facts.event ? listPatterns(facts.event as Match) : []) {
@@ -162,7 +161,7 @@ interface PartResult {
   readonly isUnknown: boolean;
 }
 
-function* results(
+function* checkParts(
   { branch, tag, event, paths, env: variables = {} }: WhenParts,
   { reasons, ...facts }: EventFacts,
   env: Environment,
@@ -171,7 +170,7 @@ function* results(
     `the ${fact} unknown` +
     (reasons[key] === undefined ? "" : `: ${reasons[key]}`);
   if (branch !== undefined) {
-    yield result(
+    yield checkPart(
       "branch",
       facts.branch,
       unknown("branch is", "branch"),
@@ -185,7 +184,7 @@ function* results(
     );
   }
   if (tag !== undefined) {
-    yield result(
+    yield checkPart(
       "tag",
       facts.tags,
       unknown("tag is", "tag"),
@@ -193,7 +192,7 @@ function* results(
     );
   }
   if (event !== undefined) {
-    yield result(
+    yield checkPart(
       "event",
       facts.event,
       unknown("event is", "event"),
@@ -202,7 +201,7 @@ function* results(
   }
   if (paths !== undefined) {
     const fact = unknown("changed files are", "paths");
-    yield result(
+    yield checkPart(
       "paths",
       facts.changedFiles,
       fact,
@@ -219,7 +218,7 @@ function* results(
   }
 }
 
-function result(
+function checkPart(
   name: string,
   fact: unknown,
   unknown: string,
@@ -330,8 +329,6 @@ function eventProblem(pattern: string): string | undefined {
 /** A part without a value would be met by everything. */
 const NEEDS_VALUES = { needsValues: true };
 
-const VARIABLE = { pattern: /^[^=\s]+$/, words: "the name of a variable" };
-
 const patterns = listOrOne(
   "be a string or a list of strings",
   filledText,
@@ -411,7 +408,7 @@ const PART_KEYS = {
   env: {
     key: "env",
     schema: dictionary(matchSchema(values), "map names to values", {
-      keys: VARIABLE,
+      keys: VARIABLE_KEYS,
     }),
     description: "Values of variables.",
   },

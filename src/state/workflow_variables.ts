@@ -116,7 +116,7 @@ export async function writeOutput(
     throw new TypeError(`Cannot set a ${label}: its name is empty`);
   }
   const copy = copyJson(value, `The ${label} ${quote(key)}`, {
-    areKeysFree: true,
+    allowsReservedKeys: true,
   });
   using _ = await lock();
   const document = await readDocument(path);

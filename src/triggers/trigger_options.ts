@@ -314,7 +314,7 @@ export type TriggerSourceType = "git" | "copy" | "none";
 
 /** Resources of a triggered job. */
 export interface TriggerResources {
-  /** CPU: cores as a number or string (`0.5`), or thousandths (`"500m"`). */
+  /** CPU: cores as a number or string (`0.5`), or millicores (`"500m"`). */
   readonly cpu?: {
     /** Share that is reserved for the job. */
     readonly request?: string | number;

@@ -410,9 +410,9 @@ steps:
 
   it("two keys with the same meaning", async () => {
     assertEquals(await problemsOfStep("needs: b", "depends_on: c"), [
-      '4:5: steps[0].needs names "b", which is not a step; did you mean "a"?',
+      '4:5: steps[0].needs refers to "b", which is not a step; did you mean "a"?',
       "5:5: steps[0].depends_on is another name for needs: use only one",
-      '5:5: steps[0].depends_on names "c", which is not a step; did you mean "a"?',
+      '5:5: steps[0].depends_on refers to "c", which is not a step; did you mean "a"?',
     ]);
   });
 

@@ -22,7 +22,7 @@ const accepts = new Ajv({
  * {@linkcode jobFileSchema}.
  */
 const BEYOND =
-  /has the same name as the step|names ".*", which is not a step|waits for itself|is not a variable of the matrix|"\/job" or a path below it|must be at most .*not "36501d"$/;
+  /has the same name as the step|refers to ".*", which is not a step|waits for itself|is not a variable of the matrix|"\/job" or a path below it|must be at most .*not "36501d"$/;
 
 /** The problems that the parser reports and a JSON Schema could describe. */
 async function problemsOf(path: string, text: string): Promise<string[]> {

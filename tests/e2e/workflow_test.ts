@@ -323,7 +323,7 @@ jobs:
   p.yaml:3:20: unknown key "jobs.a.neds"; did you mean "jobs.a.needs"?
     3 |   a: { command: x, neds: b }
       |                    ^
-  p.yaml:4:20: jobs.b.needs names "c", which is not a job; did you mean "a"?
+  p.yaml:4:20: jobs.b.needs refers to "c", which is not a job; did you mean "a"?
     4 |   b: { command: x, needs: c }
       |                    ^
 `,

@@ -156,7 +156,7 @@ function resourcesProblem(resources: Json): string | undefined {
   return undefined;
 }
 
-/** Cores as a float, or whole thousandths. */
+/** Cores as a float, or whole millicores. */
 function isCpu(text: string): boolean {
   if (text.endsWith("m")) return /^\+?\d+$/.test(text.slice(0, -1));
   return isFloat(text);

@@ -184,8 +184,8 @@ Deno.test(`scanJson() reads what YAML reads (seed ${SEED})`, () => {
     if (read === undefined) continue;
     readCount++;
     assertEquals(read.written, parse(text, { schema: "failsafe" }), text);
-    assertEquals(read.understood, parse(text, { schema: "core" }), text);
-    assertEquals(read.understood, JSON.parse(text), text);
+    assertEquals(read.parsed, parse(text, { schema: "core" }), text);
+    assertEquals(read.parsed, JSON.parse(text), text);
   }
   assert(readCount > 500, `${readCount}`);
 });
@@ -220,7 +220,7 @@ Deno.test("scanJson() reads a large job file", () => {
     cache: { inputs: "src/**", secrets: at % 2 === 0, env: null },
   }));
   const text = JSON.stringify({ steps }, null, 2);
-  assertEquals(scanJson(text)?.understood, { steps });
+  assertEquals(scanJson(text)?.parsed, { steps });
 });
 
 function randomDocument(random: () => number): string {

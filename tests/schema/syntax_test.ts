@@ -85,7 +85,7 @@ const INVALID: readonly (readonly [string, string, string?])[] = [
   ["a: &x &y 1\n", "1:7: a value can have only one anchor"],
   [
     "a: !!python/object b\n",
-    '1:4: tags are not supported; remove it, or put text that starts with "!" in quotes',
+    '1:4: tags are not supported; remove the tag, or put text that starts with "!" in quotes',
   ],
   ["a: @b\n", '1:4: a value cannot start with "@"; put it in quotes'],
   ["a: `b`\n", '1:4: a value cannot start with "`"; put it in quotes'],

@@ -135,13 +135,19 @@ Deno.test("whenProblem() finds mistakes of a program", () => {
     { branch: { all: "x" } },
     { not: { tag: [1] } },
     { env: { A: 1 } },
+    { env: { "A\nB": "x" } },
     { event: "pull_request" },
     { not: { event: ["pushed"] } },
   ];
   for (const when of wrong) {
     assertEquals(typeof whenProblem(when), "string", JSON.stringify(when));
   }
-  assertEquals(whenProblem({ branch: "x", not: { event: "push" } }), undefined);
+  const right = [
+    { branch: "x", not: { event: "push" } },
+    // A variable of a job can have such a name.
+    { env: { "A B": "x", "with.dot": "y" } },
+  ];
+  for (const when of right) assertEquals(whenProblem(when), undefined);
 });
 
 Deno.test("each entrance accepts the same conditions on the event", async () => {

@@ -330,7 +330,7 @@ jobs:
         "w.yaml:5:17: vars.big must be quoted: JSON cannot represent this number exactly",
         "w.yaml:5:50: vars.ok.organization has a name that is reserved for the coordinator",
         "w.yaml:7:28: jobs.a waits for itself: a → b → a",
-        'w.yaml:7:31: jobs.a.needs[1] names "nobody", which is not a job; there are "a", "b", "c", "d", "f", "g", "h", "i"',
+        'w.yaml:7:31: jobs.a.needs[1] refers to "nobody", which is not a job; the jobs are "a", "b", "c", "d", "f", "g", "h", "i"',
         "w.yaml:7:40: jobs.a.authority can be set only by the coordinator",
         'w.yaml:9:3: jobs.c needs the key "command"',
         "w.yaml:10:3: jobs.d must not have both steps and a command",

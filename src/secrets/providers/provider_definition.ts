@@ -132,7 +132,7 @@ const definition = mapping<Definition>("Secret provider", {
     key: "directory",
     schema: text({
       rule: { pattern: /^\/[^\0]*$/, words: "be an absolute path" },
-      areNumbersTexts: false,
+      allowsNumbers: false,
     }),
     defaultValue: SECRETS_DIRECTORY,
     description: "Directory of the files.",

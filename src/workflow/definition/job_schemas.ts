@@ -202,7 +202,7 @@ export const resources: Schema<NonNullable<JobBody["resources"]>> = mapping<
         description: "Maximum share.",
       },
     }),
-    description: "CPU: cores, or thousandths such as 500m.",
+    description: "CPU: cores, or millicores such as 500m.",
   },
   memory: {
     key: "memory",

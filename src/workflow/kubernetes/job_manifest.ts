@@ -51,7 +51,7 @@ const HELPER_RESOURCES = {
 
 /** Resources in the format of a job file. */
 export interface JobResources {
-  /** Cores, or thousandths such as `500m`. */
+  /** Cores, or millicores such as `500m`. */
   readonly cpu?: { readonly request?: string; readonly limit?: string };
   /** Bytes, or a number with a unit such as `4Gi`, `512MB` or `1K`. */
   readonly memory?: { readonly limit?: string };
