@@ -12,7 +12,7 @@ Deno.test("parseBoolean() accepts true and false, and nothing else", () => {
   }
 });
 
-Deno.test("parseBoolean() accepts the words of a worker when asked to", () => {
+Deno.test("parseBoolean() accepts the words of a worker if enabled", () => {
   const parse = (text: string) =>
     parseBoolean(text, { acceptsWorkerWords: true });
   for (const word of ["true", "1", "yes", "TRUE", " Yes "]) {
@@ -26,7 +26,7 @@ Deno.test("parseBoolean() accepts the words of a worker when asked to", () => {
   }
 });
 
-Deno.test("readBoolean() refuses a word that it does not know", () => {
+Deno.test("readBoolean() throws for any other word", () => {
   assertEquals(readBoolean({}, "X"), undefined);
   assertEquals(readBoolean({ X: "" }, "X"), undefined);
   assertEquals(readBoolean({ X: "false" }, "X"), false);

@@ -33,7 +33,7 @@ async function wordsOf(line: string): Promise<string[]> {
   return printed.split("\0").slice(0, -1);
 }
 
-Deno.test("runnerCommand() brings every command through a shell and the parser", async () => {
+Deno.test("runnerCommand() passes every command unchanged through a shell and the parser", async () => {
   const run = await COMMANDS.run.load();
   const random = new Random();
   const generated = Array.from(
@@ -49,7 +49,7 @@ Deno.test("runnerCommand() brings every command through a shell and the parser",
   }
 });
 
-Deno.test("runnerCommand() keeps the text that the coordinator knows, and the runner's own commands", () => {
+Deno.test("runnerCommand() wraps a command as the coordinator does, and keeps the runner's own commands", () => {
   assertEquals(
     runnerCommand("echo it's"),
     `runnerlib run --job-command 'echo it'\\''s'`,
@@ -65,7 +65,7 @@ Deno.test("commandText() quotes the words that a shell would change", async () =
   assertEquals(commandText("any 'text'"), "any 'text'");
 });
 
-Deno.test("optionText() ties a value to its option where it starts with a dash", () => {
+Deno.test("optionText() joins a value to its option with an equals sign if it starts with a dash", () => {
   assertEquals(optionText("--job", "a b"), "--job 'a b'");
   assertEquals(optionText("--job", "-a"), "--job=-a");
 });

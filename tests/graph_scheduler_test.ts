@@ -114,7 +114,7 @@ describe("schedule()", () => {
     });
   }
 
-  it("never has more nodes under way than it may", async () => {
+  it("never runs more nodes than its limit", async () => {
     let running = 0;
     let most = 0;
     const graph = graphOf(
@@ -155,7 +155,7 @@ describe("schedule()", () => {
 });
 
 describe("schedule() with limits of groups", () => {
-  it("keeps to all limits, leaves no slot unused and runs everything", async () => {
+  it("respects all limits, leaves no slot unused and runs everything", async () => {
     const random = new Random();
     for (let round = 0; round < 300; round++) {
       const groupCount = 1 + random.below(4);
@@ -237,7 +237,7 @@ async function checkSchedule(
         nodes.every((other, index) => other.group !== group || over.has(index))
       );
       if (!isReady || running.has(node) || over.has(node)) continue;
-      // It waits for a reason, and that was reported.
+      // It waits for a reason, which was reported.
       const isFull = counted.length === concurrency ||
         inGroup(node) === limitOf(node);
       assert(!free.has(node) && isFull && queued.includes(node), seed);

@@ -37,7 +37,7 @@ describe("processHost()", () => {
     ]);
   });
 
-  it("has no PATH with the node that Deno provides", async () => {
+  it("removes Deno's own node from PATH", async () => {
     await using empty = await temporaryDirectory();
     const environments: Record<string, string>[] = [
       {},
@@ -49,7 +49,7 @@ describe("processHost()", () => {
     }
   });
 
-  it("has no PATH of npx", async () => {
+  it("removes the directories of npx from PATH", async () => {
     const npx = "/root/.npm/_npx/1/node_modules/.bin:/w/node_modules/.bin:" +
       "/usr/lib/node_modules/npm/node_modules/@npmcli/run-script/lib/node-gyp-bin";
     const own = "/w/node_modules/.bin:/x/node-gyp-bin:/usr/bin";
@@ -70,7 +70,7 @@ describe("processHost()", () => {
     assertEquals(await hostEnv(env), env);
   });
 
-  it("has nothing of the git that started a hook", async () => {
+  it("removes what git sets for a hook", async () => {
     const kept = {
       GIT_AUTHOR_EMAIL: "me@example.com",
       GIT_EDITOR: "vi",

@@ -14,7 +14,7 @@ const root = new URL("../", import.meta.url);
  */
 const MAX_STARTUP_MODULES = 79;
 
-Deno.test("the package keeps to its floors", async () => {
+Deno.test("the package follows its floors", async () => {
   assertEquals(findLayerProblems(await readPackage()), []);
 });
 

@@ -53,7 +53,7 @@ import {
 import { parse, parseAll } from "@std/yaml/parse";
 import { stringify } from "@std/yaml/stringify";
 
-Deno.test("@std/assert accepts what holds", async () => {
+Deno.test("@std/assert passes if an assertion holds", async () => {
   assert(1);
   assertFalse("");
   assertEquals({ a: [1] }, { a: [1] });
@@ -84,7 +84,7 @@ Deno.test("@std/assert accepts what holds", async () => {
   assertEquals(rejected.message, "too far");
 });
 
-Deno.test("@std/assert refuses what does not hold", async () => {
+Deno.test("@std/assert throws if an assertion does not hold", async () => {
   const wrong: (() => unknown)[] = [
     () => assert(0),
     () => assertFalse(1),

@@ -23,7 +23,7 @@ Deno.test("suggest() finds the word that was mistyped", () => {
   ) assertEquals(suggest(word, FIELDS), meant, word);
 });
 
-Deno.test("suggest() keeps silent when nothing is near", () => {
+Deno.test("suggest() returns nothing if no candidate is close", () => {
   for (const word of ["", "_", "x", "color", "depend", "p".repeat(100_000)]) {
     assertEquals(suggest(word, FIELDS), undefined, word.slice(0, 20));
   }

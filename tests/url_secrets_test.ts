@@ -43,7 +43,7 @@ describe("showUrl()", () => {
   });
 });
 
-/** URLs that hold a secret, and how they are shown. */
+/** URLs with a secret, and how they are shown. */
 const HOLDING = (secret: string): Record<string, string> => ({
   [`https://u:a/${secret}@h/r`]: "https://***@h/r",
   [`https://u:12/${secret}@h/r`]: "https://***@h/r",
@@ -162,7 +162,7 @@ describe("a secret of a URL", () => {
     }
   });
 
-  it("is not made of words that every log holds", () => {
+  it("is not a word that occurs in every log", () => {
     for (
       const url of [
         "postgres://postgres:postgres@h/d",
@@ -198,7 +198,7 @@ describe("secretsInText()", () => {
     }
   });
 
-  it("finds passwords with quotes, brackets and blanks in a whole URL", () => {
+  it("finds passwords with quotes, brackets and spaces in a whole URL", () => {
     for (
       const password of [
         ...["two words", "it's-1", 'say"no"1', "a<b>c-12", "tick`s-12"],
@@ -232,7 +232,7 @@ describe("secretsInText()", () => {
 });
 
 describe("showUrlsIn()", () => {
-  it("leaves what holds nothing secret as it is", () => {
+  it("does not change URLs without secrets", () => {
     for (const url of PLAIN) {
       assertEquals(showUrl(url), url);
       const text = `Cannot get ${url}, "${url}" (${url}).`;
@@ -240,14 +240,14 @@ describe("showUrlsIn()", () => {
     }
   });
 
-  it("keeps the words behind a URL", () => {
+  it("keeps the words after a URL", () => {
     assertEquals(
       showUrlsIn("see https://h/r?x=1: it ended, (https://u:pass@h)."),
       "see https://h/r?***: it ended, (https://***@h).",
     );
   });
 
-  it("hides every shape in which tools repeat the user info", () => {
+  it("hides the user info in every form that tools print", () => {
     const url = "https://me:p%40ssword@host/x";
     const texts = [
       "unable to access 'https://me:p%40ssword@host/x/': 404",
@@ -299,7 +299,7 @@ describe("showUrlsIn()", () => {
     );
   });
 
-  it("leaves a text without secrets as it is", () => {
+  it("does not change a text without secrets", () => {
     const text = "git@host: Permission denied (publickey). at 12:30 a/b@c";
     assertEquals(showUrlsIn(text, "git@host:path"), text);
   });

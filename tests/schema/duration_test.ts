@@ -50,7 +50,7 @@ Deno.test("parseDuration() reads seconds and units", () => {
   }
 });
 
-Deno.test("parseDuration() refuses invalid texts and more than 100 years", () => {
+Deno.test("parseDuration() rejects invalid texts and more than 100 years", () => {
   const texts = [
     "",
     " ",

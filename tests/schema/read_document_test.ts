@@ -190,7 +190,7 @@ Deno.test(`scanJson() reads what YAML reads (seed ${SEED})`, () => {
   assert(readCount > 500, `${readCount}`);
 });
 
-Deno.test("scanJson() leaves to YAML what is not plain JSON", () => {
+Deno.test("scanJson() rejects what is not plain JSON", () => {
   const texts = [
     ...["", "a: 1", "1", '"a"', "[1,]", '{"a":1,}', "{a: 1}", "[1] # text"],
     ...['{"a":1,"a":2}', '{"<<":{}}', '{"__proto__":1}', "[1]\n---\n[2]"],

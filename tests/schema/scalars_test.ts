@@ -54,7 +54,7 @@ const SPELLINGS: Record<string, boolean> = {
   "constructor": false,
 };
 
-/** Every entrance for a condition: it takes one, or rejects. */
+/** Every input with a condition: a function that accepts it or rejects. */
 const ENTRANCES: Record<string, (condition: string) => Promise<unknown>> = {
   "addStep()": async (condition) => {
     await using test = await testRunner();
@@ -92,7 +92,7 @@ const ENTRANCES: Record<string, (condition: string) => Promise<unknown>> = {
   },
 };
 
-Deno.test("every entrance accepts the same conditions", async () => {
+Deno.test("every input accepts the same conditions", async () => {
   for (const [name, enter] of Object.entries(ENTRANCES)) {
     for (const [condition, isAccepted] of Object.entries(SPELLINGS)) {
       if (isAccepted) await enter(condition);

@@ -172,7 +172,7 @@ Deno.test("parseJobText() shows no value of a variable or of a secret", async ()
   ) assertNotMatch(await problemIn(text), /s3cret/);
 });
 
-Deno.test("makeExcerpts() shows the part of a long line around the place", () => {
+Deno.test("makeExcerpts() shows the part of a long line around the position", () => {
   const excerpts = makeExcerpts(`${"a ".repeat(250)}X${" b".repeat(250)}`);
   const [line, caret] = excerpts({ line: 1, column: 501 }).split("\n");
   assertEquals(line, `    1 | …${"a ".repeat(30)}X${" b".repeat(19)} …`);

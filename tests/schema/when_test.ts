@@ -124,7 +124,7 @@ describe("whenReason()", () => {
   });
 });
 
-Deno.test("whenProblem() finds mistakes of a program", () => {
+Deno.test("whenProblem() reports invalid conditions", () => {
   const wrong = [
     null,
     "main",
@@ -150,7 +150,7 @@ Deno.test("whenProblem() finds mistakes of a program", () => {
   for (const when of right) assertEquals(whenProblem(when), undefined);
 });
 
-Deno.test("each entrance accepts the same conditions on the event", async () => {
+Deno.test("programs, steps and workflow files accept the same conditions on the event", async () => {
   await using directory = await temporaryDirectory();
   const random = new Random();
   const pick = <T>(items: readonly T[]): T => items[random.below(items.length)];
