@@ -111,10 +111,10 @@ export class RunnerError extends Error {
 }
 
 /**
- * Name of the global function that rewords the message of a denied permission,
- * in a process that was not started by `deno run` itself.
+ * Name of the global function that rewords the message of a denied permission.
+ * `src/cli/pipeline_preload.js` sets it in pipelines of `runnerlib exec`.
  */
-export const PERMISSION_TEXT: unique symbol = Symbol.for(
+const PERMISSION_TEXT: unique symbol = Symbol.for(
   "@reactorcide/runnerlib/permission_text",
 );
 

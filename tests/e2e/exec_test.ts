@@ -114,3 +114,47 @@ await runJob({ command: 'test -S "$REACTORCIDE_SECRETS_SOCKET" && echo open' });
   );
   assertEquals([code, stdout], [0, "open\n"], stderr);
 });
+
+Deno.test("runnerlib exec prints uncaught errors without colors, and a RunnerError without its stack", async () => {
+  await using directory = await temporaryDirectory();
+  const fail = `throw new RunnerError("Cannot find \\"x\\": \\x1b[2J", {
+  code: "workspace",
+  exitCode: 42,
+});
+`;
+  const start = `import { RunnerError } from "@reactorcide/runnerlib";
+`;
+  await makeFiles(directory.path, {
+    "thrown.ts": start + fail,
+    "later.ts": `${start}setTimeout(() => { ${fail} }, 1);
+await new Promise((resolve) => setTimeout(resolve, 60_000));
+`,
+    "handled.ts": `${start}addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  console.log(event.reason.message.length, Deno.env.get("NO_COLOR"));
+});
+void (async () => { ${fail} })();
+`,
+    "bug.ts": `throw new TypeError("a bug");
+`,
+  });
+  const exec = async (pipeline: string, env: Record<string, string> = {}) => {
+    const cwd = directory.path;
+    return await runCli(["exec", pipeline], {
+      cwd,
+      env: { NO_COLOR: "", ...env },
+    });
+  };
+  const message = '[runnerlib] error: Cannot find "x": \\u{1b}[2J\n';
+  for (const pipeline of ["thrown.ts", "later.ts"]) {
+    const { code, stderr } = await exec(pipeline);
+    assertEquals([code, stderr], [42, message], pipeline);
+  }
+  const handled = await exec("handled.ts");
+  assertEquals([handled.code, handled.stdout], [0, "21 undefined\n"]);
+  const bug = await exec("bug.ts");
+  assertEquals(bug.code, 1);
+  assertMatch(bug.stderr, /^error: Uncaught .*TypeError: a bug\n[^]*bug\.ts:1/);
+  const colored = await exec("bug.ts", { FORCE_COLOR: "1" });
+  assertStringIncludes(colored.stderr, "\x1b[");
+});

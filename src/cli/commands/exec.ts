@@ -10,12 +10,7 @@ import {
   type Environment,
   Variable,
 } from "../../environment/variables.ts";
-import {
-  osReason,
-  PERMISSION_TEXT,
-  RunnerError,
-  thrownText,
-} from "../../errors.ts";
+import { osReason, RunnerError, thrownText } from "../../errors.ts";
 import { createDirectory } from "../../fs/files.ts";
 import { temporaryDirectory } from "../../fs/temporary_directory.ts";
 import type { Host } from "../../host.ts";
@@ -44,6 +39,12 @@ import { loadCommandConfig } from "../command_config.ts";
 import { partialJobFileFlag } from "../job_location.ts";
 import { usageError } from "../parse_arguments.ts";
 import { pipelineImports } from "../pipeline_imports.ts";
+import {
+  denoColors,
+  ERROR_FILE,
+  logUncaughtError,
+  preloadOption,
+} from "../pipeline_errors.ts";
 
 /** Option that grants a permission. */
 const ALLOW_FLAG: Flag = {
@@ -60,7 +61,8 @@ export const execCommand: CliCommand = {
 and write the workspace, run git and the shell, read REACTORCIDE_* and RC_*
 variables, and connect to the coordinator. "runnerlib permissions" lists them. A
 Python pipeline (PIPELINE.py) gets the same variables and can import runnerlib,
-but is not otherwise sandboxed. Exits with the pipeline's exit code.`,
+but is not otherwise sandboxed. Exits with the pipeline's exit code, or with that
+of an uncaught RunnerError.`,
   usesCoordinator: true,
   examples: [
     ["exec pipeline.ts", "Run a pipeline"],
@@ -90,15 +92,16 @@ but is not otherwise sandboxed. Exits with the pipeline's exit code.`,
     const { triggers_file } = readOptions(host, ["triggers_file"]);
     await beginFiles(runner, triggers_file);
     await using _workspace = await createWorkspace(workspace.base);
-    const ofPython = isPython
+    const pythonEnv = isPython
       ? await writePythonPackage(temporary.path, host.env)
       : {};
+    const errorFile = `${temporary.path}/${ERROR_FILE}`;
     const [program, ...args] = argv;
     // Options of `deno run` must precede the pipeline.
     const command = isPython ? argv : [
       program,
       ...args.slice(0, args.indexOf(path)),
-      permissionTextOption(host.cwd),
+      preloadOption(host, errorFile),
       ...await pipelineImports(path, {
         directory: temporary.path,
         // Files above the trusted CI source are not trusted.
@@ -112,7 +115,7 @@ but is not otherwise sandboxed. Exits with the pipeline's exit code.`,
       ...args.slice(args.indexOf(path)),
     ];
     const launcher = createLauncher(host, temporary.path);
-    const ofPipeline = {
+    const env = {
       ...pipelineEnvironment({
         ...host.env,
         TMPDIR: temporary.path,
@@ -120,15 +123,17 @@ but is not otherwise sandboxed. Exits with the pipeline's exit code.`,
         [Variable.runId]: run.id,
         ...socket ? { [Variable.secretsSocket]: socket } : {},
       }, permissions),
-      ...ofPython,
+      ...pythonEnv,
+      ...isPython ? {} : denoColors(host),
     };
     const { exitCode } = await runInherited(command, {
       cwd: host.cwd,
-      env: launcher?.addTo(ofPipeline) ?? ofPipeline,
+      env: launcher?.addTo(env) ?? env,
       onSignal: (listener) => host.onSignal(listener),
       hasTerminal: host.stdin?.isTerminal() ?? false,
       forwardOutput: output?.forwardOutput,
     });
+    if (exitCode !== 0) await logUncaughtError(runner, errorFile);
     return exitCode;
   },
 };
@@ -170,53 +175,6 @@ async function createWorkspace(base: string): Promise<AsyncDisposable> {
       await removeIfEmpty(base);
     },
   };
-}
-
-/**
- * Rewords Deno's message about a denied permission, so that it suggests the
- * option of `runnerlib exec`. The function is serialized to run in the process
- * of a pipeline, so it must not use anything from outside.
- */
-function permissionText(text: string, cwd: string): string {
-  return text.replace(
-    /access to "([\s\S]*)", run again with the --allow-(\w+) flag/,
-    (_, value, kind) => {
-      const isPath = kind === "read" || kind === "write";
-      const path = isPath && !value.startsWith("/") ? `${cwd}/${value}` : value;
-      const grant = `${kind}=${path}`;
-      const word = /^[\w@%+=:,./*-]+$/.test(grant)
-        ? grant
-        : `'${grant.replaceAll("'", "'\\''")}'`;
-      return `access to "${value}", run again with --allow ${word}`;
-    },
-  ).replace(
-    /run again with the --allow-(\w+) flag/,
-    (_, kind) => `run again with --allow ${kind}=*`,
-  );
-}
-
-/**
- * Returns the option of `deno run` that applies {@linkcode permissionText} in a
- * pipeline, to uncaught errors and to errors in its log.
- */
-function permissionTextOption(cwd: string): string {
-  const script = `
-const reword = ${permissionText.toString()};
-const cwd = ${JSON.stringify(cwd)};
-globalThis[Symbol.for(${JSON.stringify(PERMISSION_TEXT.description)})] =
-  (text) => reword(text, cwd);
-const improve = (error) => {
-  for (let depth = 0; error instanceof Error && depth < 20; depth++) {
-    if (error instanceof Deno.errors.NotCapable) {
-      error.message = reword(error.message, cwd);
-    }
-    error = error.cause;
-  }
-};
-addEventListener("error", (event) => improve(event.error));
-addEventListener("unhandledrejection", (event) => improve(event.reason));
-`;
-  return `--preload=data:text/javascript,${encodeURIComponent(script)}`;
 }
 
 export const permissionsCommand: CliCommand = {
