@@ -36,9 +36,10 @@ const PAUSE_MS = 5 * 60_000;
 /** Minimum speed of an upload whose progress is not visible, in bytes per ms. */
 const MIN_UPLOAD_SPEED = 100;
 
-/** Maximum number of entries in an index, and its maximum size in bytes. */
+/** Maximum number of entries in an index. */
 const MAX_INDEXED = 100;
 
+/** Maximum size of an index, in bytes. */
 const MAX_INDEX_BYTES = 64 * 1024;
 
 /**
@@ -74,7 +75,10 @@ export class HttpStore implements CacheStore {
     { maxBytes, signal }: { maxBytes: number; signal: AbortSignal },
   ): Promise<AsyncIterable<Uint8Array> | undefined> {
     return await this.#client.download(
-      (headers) => ({ ...this.#request("GET", name, headers), answers: [404] }),
+      (headers) => ({
+        ...this.#request("GET", name, headers),
+        allowedStatuses: [404],
+      }),
       maxBytes,
       signal,
     );
@@ -85,8 +89,8 @@ export class HttpStore implements CacheStore {
     signal: AbortSignal,
   ): Promise<number | undefined> {
     return await this.#client.send(
-      () => ({ ...this.#request("HEAD", name), answers: [404] }),
-      contentLength,
+      () => ({ ...this.#request("HEAD", name), allowedStatuses: [404] }),
+      readContentLength,
       signal,
     );
   }
@@ -100,7 +104,7 @@ export class HttpStore implements CacheStore {
       name,
       content instanceof Uint8Array
         ? () => new Uint8Array(content)
-        : (stop) => ReadableStream.from(watched(content.file, stop)),
+        : (stop) => ReadableStream.from(readWithProgress(content.file, stop)),
       signal,
     );
     const slash = name.lastIndexOf("/");
@@ -137,7 +141,7 @@ export class HttpStore implements CacheStore {
     await this.#put(name, () => new Uint8Array(), signal);
   }
 
-  /** The server decides what it keeps. */
+  /** Does nothing, because the server decides what it keeps. */
   async touch(): Promise<void> {}
 
   lock(): Promise<Disposable> {
@@ -181,14 +185,14 @@ export class HttpStore implements CacheStore {
 }
 
 /** Returns the size of the object of a response to HEAD. */
-export function contentLength(response: Response): number | undefined {
+export function readContentLength(response: Response): number | undefined {
   if (response.status === 404) return undefined;
   const length = response.headers.get("content-length") ?? "";
   return /^\d+$/.test(length) ? Number(length) : undefined;
 }
 
 /** Reads a file for a request, whose time limit starts again with each chunk. */
-async function* watched(
+async function* readWithProgress(
   path: string,
   stop: Stop,
 ): AsyncGenerator<Uint8Array> {
@@ -238,13 +242,13 @@ export interface StoreRequest {
   readonly headers: Headers;
   readonly body?: BodyInit;
   /** Statuses other than 2xx that are not failures. */
-  readonly answers?: readonly number[];
+  readonly allowedStatuses?: readonly number[];
   /**
    * Called with a response to a download whose status is 2xx.
    *
-   * @default {nothing}
+   * @default {none}
    */
-  readonly onAnswer?: (response: Response) => void;
+  readonly onResponse?: (response: Response) => void;
   /**
    * Returns the reason that a failed response contains.
    *
@@ -261,7 +265,7 @@ class StatusError extends Error {
 
   constructor(status: number, code: string | undefined) {
     const reason = code === undefined ? "" : ` (${code})`;
-    super(`the server answered with status ${status}${reason}`);
+    super(`the server responded with status ${status}${reason}`);
     this.status = status;
     this.code = code;
   }
@@ -298,7 +302,7 @@ export class StoreClient {
    *
    * @param create Creates an attempt.
    * @param read Reads the response.
-   * @throws {StatusError} If the status is neither 2xx nor one of `answers`.
+   * @throws {StatusError} If the status is neither 2xx nor one of `allowedStatuses`.
    * @throws {Error} If the server does not respond in time.
    * @throws {unknown} The reason of the signal once it is aborted.
    */
@@ -371,10 +375,10 @@ export class StoreClient {
           await response.body?.cancel();
           return false;
         }
-        request.onAnswer?.(response);
+        request.onResponse?.(response);
         // A server may ignore the range.
-        let at = rangeStart(response);
-        const end = rangeEnd(response, at);
+        let at = readRangeStart(response);
+        const end = readRangeEnd(response, at);
         for await (const chunk of response.body ?? []) {
           stop.received(chunk.length);
           const bytes = chunk.subarray(Math.max(0, readBytes - at));
@@ -388,7 +392,7 @@ export class StoreClient {
         }
         stop.signal.throwIfAborted();
         if (end !== undefined && at < end) {
-          throw new TransientFailure("the answer is not complete");
+          throw new TransientFailure("the response is incomplete");
         }
         return true;
       } catch (error) {
@@ -416,14 +420,17 @@ export class StoreClient {
   }
 }
 
-function rangeStart({ status, headers }: Response): number {
+function readRangeStart({ status, headers }: Response): number {
   if (status !== 206) return 0;
   const range = /^bytes (\d+)-/.exec(headers.get("content-range") ?? "");
   return range === null ? 0 : Number(range[1]);
 }
 
 /** Returns where the body ends, if the server says so. */
-function rangeEnd({ headers }: Response, start: number): number | undefined {
+function readRangeEnd(
+  { headers }: Response,
+  start: number,
+): number | undefined {
   const length = headers.get("content-length") ?? "";
   const isPlain = (headers.get("content-encoding") ?? "identity") ===
     "identity";
@@ -431,7 +438,8 @@ function rangeEnd({ headers }: Response, start: number): number | undefined {
 }
 
 async function attempt(request: StoreRequest, stop: Stop): Promise<Response> {
-  const { method, url, headers, body, answers = [], readFailure } = request;
+  const { method, url, headers, body, allowedStatuses = [], readFailure } =
+    request;
   // The header is not signed, because proxies change it.
   headers.set("accept-encoding", "identity");
   const response = await fetch(url, {
@@ -443,7 +451,7 @@ async function attempt(request: StoreRequest, stop: Stop): Promise<Response> {
   });
   stop.progress();
   const { ok, status } = response;
-  if (ok || answers.includes(status)) return response;
+  if (ok || allowedStatuses.includes(status)) return response;
   const code = await readFailure?.(response).catch(() => undefined);
   if (!response.bodyUsed) await response.body?.cancel();
   const failure = new StatusError(status, code);
@@ -461,7 +469,7 @@ interface StopLimits {
 /** Stops a request when it is cancelled, takes too long or makes no progress. */
 class Stop implements Disposable {
   readonly #controller = new AbortController();
-  readonly #cancelling: Disposable;
+  readonly #onCancel: Disposable;
   readonly #silenceMs: number;
   readonly #timeLimit: ReturnType<typeof setTimeout>;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -476,7 +484,7 @@ class Stop implements Disposable {
         ),
       timeoutMs,
     );
-    this.#cancelling = onAbort(
+    this.#onCancel = onAbort(
       signal,
       () => this.#controller.abort(signal.reason),
     );
@@ -514,7 +522,10 @@ class Stop implements Disposable {
     this.progress();
   }
 
-  /** Returns why a request failed; `fetch` reports all network errors as a `TypeError`. */
+  /**
+   * Returns why a request failed. `fetch` reports all network errors as a
+   * `TypeError`.
+   */
   stopReason(error: unknown): unknown {
     if (this.signal.aborted) return this.signal.reason;
     return error instanceof TypeError
@@ -525,7 +536,7 @@ class Stop implements Disposable {
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
     clearTimeout(this.#timeLimit);
-    this.#cancelling[Symbol.dispose]();
+    this.#onCancel[Symbol.dispose]();
     // Closes a response that was not read to its end.
     this.#controller.abort();
   }

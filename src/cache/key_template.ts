@@ -41,10 +41,12 @@ export async function expandKey(
   }
   key += template.slice(at);
   const problem = keyProblem(key);
-  if (problem !== undefined) throw keyError(template, `the key ${problem}`);
+  if (problem !== undefined) {
+    throw createKeyError(template, `the key ${problem}`);
+  }
   // Entries contain their keys in plain text.
   if (context.holdsSecret(key)) {
-    throw keyError(template, "the key contains a secret");
+    throw createKeyError(template, "the key contains a secret");
   }
   return key;
 }
@@ -61,18 +63,18 @@ async function expandPlaceholder(
   } else if (kind === "env") {
     const value = context.env[argument];
     if (value === undefined) {
-      throw keyError(template, `the variable "${argument}" is not set`);
+      throw createKeyError(template, `the variable "${argument}" is not set`);
     }
     if (!context.isSecret(argument) && !context.holdsSecret(value)) {
       return value;
     }
-    throw keyError(template, `the variable "${argument}" is a secret`);
+    throw createKeyError(template, `the variable "${argument}" is a secret`);
   } else if (kind === "hash") {
     return await hashFiles(template, argument, context);
   }
-  throw keyError(
+  throw createKeyError(
     template,
-    `"{${placeholder}}" is not a placeholder; there are {os}, {arch}, {env:NAME} and {hash:GLOB}`,
+    `"{${placeholder}}" is not a placeholder; use {os}, {arch}, {env:NAME} or {hash:GLOB}`,
   );
 }
 
@@ -84,9 +86,9 @@ async function hashFiles(
 ): Promise<string> {
   const { createHash } = await import("node:crypto");
   const hash = createHash("sha256");
-  const paths = await matchingFiles(template, directory, pattern);
+  const paths = await findFiles(template, directory, pattern);
   if (paths.length === 0) {
-    throw keyError(template, `no file matches "${pattern}"`);
+    throw createKeyError(template, `no file matches "${pattern}"`);
   }
   for (const path of paths) {
     try {
@@ -95,13 +97,13 @@ async function hashFiles(
       hash.update(`${path}\0${await sha256Of(real, signal)}\0`);
     } catch (cause) {
       signal.throwIfAborted();
-      throw keyError(template, `"${path}": ${osReason(cause)}`, cause);
+      throw createKeyError(template, `"${path}": ${osReason(cause)}`, cause);
     }
   }
   return hash.digest("hex");
 }
 
-async function matchingFiles(
+async function findFiles(
   template: string,
   directory: string,
   pattern: string,
@@ -112,7 +114,7 @@ async function matchingFiles(
   const isLiteral = firstGlob === -1;
   const start = parts.slice(0, isLiteral ? -1 : firstGlob).join("/");
   if (parts.includes("..") || pattern.startsWith("/")) {
-    throw keyError(template, `"${pattern}" leads out of the directory`);
+    throw createKeyError(template, `"${pattern}" leads out of the directory`);
   }
   const found: string[] = [];
   const visit = async (folder: string) => {
@@ -122,7 +124,7 @@ async function matchingFiles(
         if (!isLiteral && entry.name !== ".git") await visit(path);
       } else if (matches(path)) found.push(path);
       if (found.length > MAX_FILES) {
-        throw keyError(
+        throw createKeyError(
           template,
           `"${pattern}" matches more than ${MAX_FILES} files`,
         );
@@ -143,7 +145,7 @@ async function* readEntries(path: string): AsyncGenerator<Deno.DirEntry> {
   }
 }
 
-function keyError(
+function createKeyError(
   template: string,
   reason: string,
   cause?: unknown,

@@ -39,7 +39,7 @@ export async function openStore(
   { env, allowInsecureTransport, isRequired = false }: StoreSetting,
 ): Promise<CacheStore> {
   const options = isRequired ? { pauseMs: 0 } : {};
-  if (setting === "") return await DirectoryStore.open(userDirectory(env));
+  if (setting === "") return await DirectoryStore.open(findUserDirectory(env));
   if (setting.startsWith("/")) return await DirectoryStore.open(setting);
   const url = URL.parse(setting);
   if (url?.protocol === "file:" && url.host === "") {
@@ -59,7 +59,7 @@ export async function openStore(
     const { S3Store } = await import("./s3_store.ts");
     return new S3Store(
       parseS3Location(url, { env, allowInsecureTransport }),
-      s3Credentials(env),
+      readS3Credentials(env),
       options,
     );
   }
@@ -78,7 +78,7 @@ export function storeVariables(setting: string): readonly string[] {
   return /^s3:/i.test(setting) ? [...common, ...S3_VARIABLES] : common;
 }
 
-function userDirectory(env: Readonly<Record<string, string>>): string {
+function findUserDirectory(env: Readonly<Record<string, string>>): string {
   const { XDG_CACHE_HOME: cache = "", HOME: home = "" } = env;
   // According to the specification, relative paths are ignored.
   if (cache.startsWith("/")) return join(cache, "reactorcide/cache");
@@ -86,7 +86,7 @@ function userDirectory(env: Readonly<Record<string, string>>): string {
   throw new Error("neither XDG_CACHE_HOME nor HOME is an absolute path");
 }
 
-function s3Credentials(env: Readonly<Record<string, string>>) {
+function readS3Credentials(env: Readonly<Record<string, string>>) {
   const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = env;
   if (AWS_ACCESS_KEY_ID && AWS_SECRET_ACCESS_KEY) {
     return {
@@ -118,7 +118,7 @@ export interface CacheSettings {
  *
  * @throws {RunnerError} `invalid-config` if a namespace is not valid.
  */
-export function cacheSettings(host: Host): CacheSettings {
+export function readCacheSettings(host: Host): CacheSettings {
   const values = readOptions(host, [
     "cache",
     "cache_store",

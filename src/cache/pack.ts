@@ -38,7 +38,7 @@ const CHUNK_BYTES = 256 * 1024;
  */
 const SMALL_BYTES = 1024 * 1024;
 
-/** Level of zstd. */
+/** Compression level of zstd. */
 const ZSTD_LEVEL = 3;
 
 /** Compressors, the best first. */

@@ -12,6 +12,8 @@
  * - `sha256`, the hash of its pack, or `packs`, a list of hashes
  * - `expiresMs`: when it is removed, in milliseconds since 1970; without it, it
  *   is removed only when space is needed
+ *
+ * @module
  */
 import { isSha256 } from "../fs/files.ts";
 import { isObject } from "../json_value.ts";
@@ -89,10 +91,10 @@ export async function listStore(
   for await (const object of store.objects(LAYOUT, signal)) {
     signal.throwIfAborted();
     const { name, bytes } = object;
-    const kind = objectKind(name);
+    const kind = parseObjectKind(name);
     if (kind === undefined || bytes === undefined) otherNames.push(name);
     else if (kind === "packs") packs.set(name, { ...object, bytes });
-    // A server may serve the directory over HTTP.
+    // A server may store the objects of an HTTP store in this directory.
     else if (kind !== "index") found.push([kind, object]);
   }
   const manifests: ListedManifest[] = [];
@@ -240,7 +242,7 @@ export type ObjectKind = ManifestKind | "packs" | "index" | undefined;
  *
  * @returns `undefined` if the name is not part of the layout.
  */
-function objectKind(path: string): ObjectKind {
+function parseObjectKind(path: string): ObjectKind {
   const [layout, namespace, folder, ...rest] = path.split("/");
   if (layout !== LAYOUT || !CACHE_NAME.test(namespace) || rest.length === 0) {
     return undefined;

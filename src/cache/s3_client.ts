@@ -11,8 +11,8 @@ import {
   type StoreRequest,
 } from "./http_store.ts";
 
-/** Maximum size of an answer, in bytes: 1,000 keys of 1 KiB, and more. */
-const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
+/** Maximum size of a response, in bytes: 1,000 keys of 1 KiB, and more. */
+const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
 
 /** Credentials of an S3 server. */
 export interface S3Credentials {
@@ -37,7 +37,7 @@ export interface S3Request {
   /** @default {none} */
   readonly body?: Uint8Array<ArrayBuffer>;
   /** Statuses other than 2xx that are not failures. */
-  readonly answers?: readonly number[];
+  readonly allowedStatuses?: readonly number[];
 }
 
 /**
@@ -81,17 +81,20 @@ export class S3Client {
   /** Downloads an object, see {@linkcode StoreClient.download}. */
   async download(
     key: string,
-    { maxBytes, signal, onAnswer }: {
+    { maxBytes, signal, onResponse }: {
       maxBytes: number;
       signal: AbortSignal;
       /** Called with the response if the object exists. */
-      onAnswer: (response: Response) => void;
+      onResponse: (response: Response) => void;
     },
   ): Promise<AsyncIterable<Uint8Array> | undefined> {
     return await this.#client.download(
       async (headers) => ({
-        ...await this.#sign({ method: "GET", key, answers: [404] }, headers),
-        onAnswer,
+        ...await this.#sign(
+          { method: "GET", key, allowedStatuses: [404] },
+          headers,
+        ),
+        onResponse,
       }),
       maxBytes,
       signal,
@@ -99,7 +102,7 @@ export class S3Client {
   }
 
   async #sign(request: S3Request, headers: Headers): Promise<StoreRequest> {
-    const { method, key, query = {}, body, answers } = request;
+    const { method, key, query = {}, body, allowedStatuses } = request;
     const { bucketUrl, region } = this.#location;
     const path = key === undefined ? "" : `/${encodeKey(key)}`;
     const url = new URL(bucketUrl + path);
@@ -114,8 +117,9 @@ export class S3Client {
       url: signed.url,
       headers: signed.headers,
       body,
-      answers,
-      readFailure: async (response) => failureCode(await answerText(response)),
+      allowedStatuses,
+      readFailure: async (response) =>
+        parseErrorCode(await readResponseText(response)),
     };
   }
 
@@ -153,8 +157,8 @@ export interface S3Location {
   readonly prefix: string;
   readonly bucket: string;
   readonly region: string;
-  /** Text that describes the place. */
-  readonly shown: string;
+  /** Text that describes the location, without credentials. */
+  readonly displayName: string;
 }
 
 /** Region of a server that has none. */
@@ -195,12 +199,12 @@ export function parseS3Location(
   }
   return {
     bucketUrl: endpoint === undefined
-      ? amazonUrl(bucket, checkedRegion)
-      : `${endpointUrl(endpoint, allowInsecureTransport)}/${bucket}`,
+      ? buildAmazonUrl(bucket, checkedRegion)
+      : `${parseEndpoint(endpoint, allowInsecureTransport)}/${bucket}`,
     prefix: parts.map((part) => `${part}/`).join(""),
     bucket,
     region: checkedRegion,
-    shown: `s3://${[bucket, ...parts].join("/")}`,
+    displayName: `s3://${[bucket, ...parts].join("/")}`,
   };
 }
 
@@ -218,14 +222,14 @@ function parseQuery(url: URL): { endpoint?: string; region?: string } {
   return values;
 }
 
-function amazonUrl(bucket: string, region: string): string {
+function buildAmazonUrl(bucket: string, region: string): string {
   // The certificate of AWS does not cover names with more dots.
   return bucket.includes(".")
     ? `https://s3.${region}.amazonaws.com/${bucket}`
     : `https://${bucket}.s3.${region}.amazonaws.com`;
 }
 
-function endpointUrl(
+function parseEndpoint(
   endpoint: string,
   allowInsecureTransport: boolean,
 ): string {
@@ -253,16 +257,18 @@ export interface ObjectPage {
 }
 
 /**
- * Reads the text of an answer.
+ * Reads the text of a response.
  *
  * @throws {Error} If it is too large.
  */
-export async function answerText(response: Response): Promise<string> {
+export async function readResponseText(response: Response): Promise<string> {
   const decoder = new TextDecoder();
   let [text, length] = ["", 0];
   for await (const bytes of response.body ?? []) {
     length += bytes.length;
-    if (length > MAX_ANSWER_BYTES) throw new Error("its response is too large");
+    if (length > MAX_RESPONSE_BYTES) {
+      throw new Error("its response is too large");
+    }
     text += decoder.decode(bytes, { stream: true });
   }
   return text;
@@ -270,37 +276,37 @@ export async function answerText(response: Response): Promise<string> {
 
 // Responses of S3 servers are small XML documents without relevant attributes.
 
-/** Returns the error code of a failure, if it is valid; a server may send anything. */
-export function failureCode(xml: string): string | undefined {
-  const error = elementTexts(xml, "Error")[0] ?? "";
-  const code = elementTexts(error, "Code")[0] ?? "";
+/** Reads the error code of a failure, if it is valid; a server may send anything. */
+export function parseErrorCode(xml: string): string | undefined {
+  const error = findElements(xml, "Error")[0] ?? "";
+  const code = findElements(error, "Code")[0] ?? "";
   return /^[A-Za-z]{1,60}$/.test(code) ? code : undefined;
 }
 
-/** Returns the ID of a multipart upload that was begun. */
-export function uploadId(xml: string): string {
-  const id = decodeText(elementTexts(xml, "UploadId")[0] ?? "");
+/** Reads the ID of a multipart upload that was started. */
+export function parseUploadId(xml: string): string {
+  const id = decodeEntities(findElements(xml, "UploadId")[0] ?? "");
   if (id !== "" && id.length <= 4_096) return id;
   throw new Error("the server did not start a multipart upload");
 }
 
 /** Reads a page of the list of objects, whose keys are encoded as in URLs. */
-export function objectPage(xml: string): ObjectPage {
-  const objects = elementTexts(xml, "Contents").map((object) => ({
-    key: decodeKey(elementTexts(object, "Key")[0] ?? ""),
-    bytes: Number(elementTexts(object, "Size")[0]),
-    modifiedMs: Date.parse(elementTexts(object, "LastModified")[0] ?? ""),
+export function parseObjectPage(xml: string): ObjectPage {
+  const objects = findElements(xml, "Contents").map((object) => ({
+    key: decodeKey(findElements(object, "Key")[0] ?? ""),
+    bytes: Number(findElements(object, "Size")[0]),
+    modifiedMs: Date.parse(findElements(object, "LastModified")[0] ?? ""),
   }));
-  const isTruncated = elementTexts(xml, "IsTruncated")[0]?.trim() === "true";
-  const next = elementTexts(xml, "NextContinuationToken")[0];
+  const isTruncated = findElements(xml, "IsTruncated")[0]?.trim() === "true";
+  const next = findElements(xml, "NextContinuationToken")[0];
   if (isTruncated && !next) {
     throw new Error("the server returned an incomplete list of objects");
   }
-  return { objects, next: isTruncated ? decodeText(next) : undefined };
+  return { objects, next: isTruncated ? decodeEntities(next) : undefined };
 }
 
-/** Returns the contents of all elements with a name; they must not be nested. */
-function elementTexts(xml: string, name: string): string[] {
+/** Finds the contents of all elements with a name; they must not be nested. */
+function findElements(xml: string, name: string): string[] {
   const texts: string[] = [];
   const [start, end] = [`<${name}`, `</${name}>`];
   for (let at = 0;;) {
@@ -318,7 +324,7 @@ function elementTexts(xml: string, name: string): string[] {
 
 function decodeKey(text: string): string {
   try {
-    return decodeURIComponent(decodeText(text).replaceAll("+", " "));
+    return decodeURIComponent(decodeEntities(text).replaceAll("+", " "));
   } catch {
     return "";
   }
@@ -332,7 +338,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   quot: '"',
 };
 
-function decodeText(text: string): string {
+function decodeEntities(text: string): string {
   return text.replace(
     /&(?:([a-z]+)|#(\d{1,7})|#x([0-9a-fA-F]{1,6}));/g,
     (all, name, decimal, hex) => {

@@ -6,16 +6,16 @@ import {
   SERVER_ASSUMED_MS,
   type StoredObject,
 } from "./cache_store.ts";
-import { contentLength, type StoreClientOptions } from "./http_store.ts";
+import { readContentLength, type StoreClientOptions } from "./http_store.ts";
 import {
-  answerText,
   encodeKey,
-  failureCode,
-  objectPage,
+  parseErrorCode,
+  parseObjectPage,
+  parseUploadId,
+  readResponseText,
   S3Client,
   type S3Credentials,
   type S3Location,
-  uploadId,
 } from "./s3_client.ts";
 
 /** Number of parts that are sent at the same time. */
@@ -83,7 +83,7 @@ export class S3Store implements CacheStore {
     credentials: S3Credentials,
     options: S3StoreOptions = {},
   ) {
-    this.displayName = location.shown;
+    this.displayName = location.displayName;
     this.#location = location;
     this.#client = new S3Client(location, credentials, options);
     this.#multipartBytes = options.multipartBytes ?? MULTIPART_BYTES;
@@ -94,8 +94,9 @@ export class S3Store implements CacheStore {
     name: string,
     { maxBytes, signal }: { maxBytes: number; signal: AbortSignal },
   ): Promise<AsyncIterable<Uint8Array> | undefined> {
-    const onAnswer = (response: Response) => this.#rememberUse(name, response);
-    const options = { maxBytes, signal, onAnswer };
+    const onResponse = (response: Response) =>
+      this.#rememberUse(name, response);
+    const options = { maxBytes, signal, onResponse };
     return await this.#client.download(this.#key(name), options);
   }
 
@@ -104,10 +105,10 @@ export class S3Store implements CacheStore {
     signal: AbortSignal,
   ): Promise<number | undefined> {
     return await this.#client.send(
-      { method: "HEAD", key: this.#key(name), answers: [404] },
+      { method: "HEAD", key: this.#key(name), allowedStatuses: [404] },
       (response) => {
         this.#rememberUse(name, response);
-        return contentLength(response);
+        return readContentLength(response);
       },
       signal,
     );
@@ -160,7 +161,7 @@ export class S3Store implements CacheStore {
 
   async remove(name: string, signal: AbortSignal): Promise<void> {
     await this.#client.send(
-      { method: "DELETE", key: this.#key(name), answers: [404] },
+      { method: "DELETE", key: this.#key(name), allowedStatuses: [404] },
       () => {},
       signal,
     );
@@ -213,7 +214,7 @@ export class S3Store implements CacheStore {
           body,
           headers: { "if-none-match": "*" },
           // It exists; another process is writing it; conditional writes are unsupported.
-          answers: [412, 409, 501],
+          allowedStatuses: [412, 409, 501],
         },
         ({ status }) => status,
         signal,
@@ -245,7 +246,7 @@ export class S3Store implements CacheStore {
             ...next === undefined ? {} : { "continuation-token": next },
           },
         },
-        async (response) => objectPage(await answerText(response)),
+        async (response) => parseObjectPage(await readResponseText(response)),
         signal,
       );
       for (const { key, bytes, modifiedMs } of page.objects) {
@@ -296,7 +297,7 @@ async function uploadParts(
   const partBytes = Math.max(options.partBytes, Math.ceil(size / MAX_PARTS));
   const id = await client.send(
     { method: "POST", key, query: { uploads: "" } },
-    async (response) => uploadId(await answerText(response)),
+    async (response) => parseUploadId(await readResponseText(response)),
     signal,
   );
   try {
@@ -315,9 +316,9 @@ async function uploadParts(
         signal,
       );
     });
-    await complete(client, key, { id, tags, size, signal });
+    await completeUpload(client, key, { id, tags, size, signal });
   } catch (error) {
-    await abort(client, key, id);
+    await abortUpload(client, key, id);
     throw error;
   }
 }
@@ -339,7 +340,7 @@ async function readPart(
   return bytes;
 }
 
-async function complete(
+async function completeUpload(
   client: S3Client,
   key: string,
   { id, tags, size, signal }: {
@@ -351,7 +352,7 @@ async function complete(
 ): Promise<void> {
   const parts = tags.map((tag, at) =>
     `<Part><PartNumber>${at + 1}</PartNumber><ETag>${
-      xmlText(tag)
+      escapeXml(tag)
     }</ETag></Part>`
   );
   const xml =
@@ -360,18 +361,24 @@ async function complete(
     }</CompleteMultipartUpload>`;
   const body = new TextEncoder().encode(xml);
   const failure = await client.send(
-    { method: "POST", key, query: { uploadId: id }, body, answers: [404] },
+    {
+      method: "POST",
+      key,
+      query: { uploadId: id },
+      body,
+      allowedStatuses: [404],
+    },
     async (response) => {
-      const text = await answerText(response);
+      const text = await readResponseText(response);
       // The status is sent before the parts are joined.
-      return failureCode(text) ?? (response.ok ? undefined : "NoSuchUpload");
+      return parseErrorCode(text) ?? (response.ok ? undefined : "NoSuchUpload");
     },
     signal,
   );
   if (failure === undefined) return;
   // If a response was lost, the upload may be complete and its ID unknown.
   const length = await client.send(
-    { method: "HEAD", key, answers: [404] },
+    { method: "HEAD", key, allowedStatuses: [404] },
     (response) => response.headers.get("content-length"),
     signal,
   );
@@ -379,10 +386,14 @@ async function complete(
   throw new Error(`the server did not complete an upload (${failure})`);
 }
 
-async function abort(client: S3Client, key: string, id: string): Promise<void> {
+async function abortUpload(
+  client: S3Client,
+  key: string,
+  id: string,
+): Promise<void> {
   const signal = AbortSignal.timeout(ABORT_TIMEOUT_MS);
   await client.send(
-    { method: "DELETE", key, query: { uploadId: id }, answers: [404] },
+    { method: "DELETE", key, query: { uploadId: id }, allowedStatuses: [404] },
     () => {},
     signal,
   ).catch(() => {
@@ -390,6 +401,6 @@ async function abort(client: S3Client, key: string, id: string): Promise<void> {
   });
 }
 
-function xmlText(text: string): string {
+function escapeXml(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }

@@ -54,7 +54,7 @@ export async function saveDirectories(
 ): Promise<SaveResult> {
   const { store, root, storeBytes, cancellation } = context;
   const { graceful: signal } = cancellation;
-  if (await entryState(id, store, signal) === "complete") {
+  if (await findEntryState(id, store, signal) === "complete") {
     return { status: "exists" };
   }
   using temporary = privateDirectory([
@@ -75,7 +75,7 @@ export async function saveDirectories(
   // Without the lock, another process could prune the pack before the entry
   // refers to it.
   using _ = await store.lock();
-  const state = await entryState(id, store, signal);
+  const state = await findEntryState(id, store, signal);
   if (state === "complete") return { status: "exists" };
   await store.put(packName(id.namespace, packInfo.sha256), { file }, signal);
   const bytes = encodeEntry(entry);
@@ -85,8 +85,11 @@ export async function saveDirectories(
   return isSaved ? { status: "saved", entry } : { status: "exists" };
 }
 
-/** An entry that is damaged, or whose pack is gone, is saved again. */
-async function entryState(
+/**
+ * Checks whether an entry exists. One that is damaged, or whose pack is gone, is
+ * saved again.
+ */
+async function findEntryState(
   id: EntryId,
   store: CacheStore,
   signal: AbortSignal,
@@ -223,7 +226,7 @@ async function restoreEntry(
       await store.remove(await entryName(entry), signal).catch(() => {});
     }
     if (state === "missing") return false;
-    throw new Error("the content of an entry was changed");
+    throw new Error("the content of an entry does not match its checksum");
   }
   await restorePack(file, entry, root, context);
   if (namespace === ownNamespace) {
@@ -346,7 +349,7 @@ export async function pathsBelow(
       `${path}/`.startsWith(`${other}/`)
     );
     if (parents.length > 1) {
-      throw createError(`Path "${path}" is in another path`);
+      throw createError(`Path "${path}" is inside another saved path`);
     }
   }
   return relative;

@@ -7,6 +7,8 @@
  *   parts, so it is invalid under any other name.
  * - `v1/NAMESPACE/steps/STEP/last` has the key of the result that was saved last.
  *   It is only used to explain what has changed since.
+ *
+ * @module
  */
 
 import { isSha256, sha256Hex } from "../fs/files.ts";
@@ -223,7 +225,7 @@ export async function readStepLog(
     if (content === undefined) return undefined;
     bytes = new Uint8Array(await allBytes(content));
     if (await sha256Hex(bytes) !== sha256) {
-      throw new Error("the content of a log was changed");
+      throw new Error("the content of a log does not match its checksum");
     }
   }
   const total = parts.reduce((sum, { length }) => sum + length, 0);
@@ -295,7 +297,7 @@ function isLog(log: unknown): boolean {
   return hasBytes && total <= MAX_LOG_BYTES;
 }
 
-/** Values become variables of other steps. */
+/** Checks outputs of a step, which become variables of other steps. */
 function areValues(value: unknown): boolean {
   return areTexts(value) &&
     Object.keys(value as object).every((key) => /^[\w-]+$/.test(key));

@@ -151,7 +151,7 @@ export async function restoreOutputs(
   if (Math.max(pack.bytes, pack.packBytes) <= SMALL_PACK_BYTES) {
     const content = await readPack({ namespace, ...pack }, context);
     if (content === "missing") return false;
-    if (content === "changed") throw changedPack();
+    if (content === "changed") throw createChecksumError();
     await restorePack(content, restored, context.root, context);
     return true;
   }
@@ -162,11 +162,11 @@ export async function restoreOutputs(
   const file = `${temporary.path}/pack`;
   const state = await fetchPack({ namespace, ...pack }, file, context);
   if (state === "missing") return false;
-  if (state === "changed") throw changedPack();
+  if (state === "changed") throw createChecksumError();
   await restorePack(file, restored, context.root, context);
   return true;
 }
 
-function changedPack(): Error {
-  return new Error("the content of a pack was changed");
+function createChecksumError(): Error {
+  return new Error("the content of a pack does not match its checksum");
 }

@@ -88,7 +88,7 @@ async function* rootBytes(
   try {
     directory = await HeldDirectory.open(parent);
   } catch (cause) {
-    throw problem(name, osReason(readableError(cause)), cause);
+    throw createSaveError(name, osReason(readableError(cause)), cause);
   }
   using _ = directory;
   const path = join(directory.path, baseName);
@@ -120,10 +120,10 @@ async function* entryBytes(
     if (info.isDirectory) yield* directoryBytes(place, info, walk);
     else if (info.isSymlink) yield await linkBytes(name, path, info, walk);
     else if (info.isFile) yield* fileBytes(place, info, walk);
-    else throw problem(name, "it is not a file, directory or link");
+    else throw createSaveError(name, "it is not a file, directory or link");
   } catch (cause) {
     if (cause instanceof RunnerError) throw cause;
-    throw problem(name, osReason(readableError(cause)), cause);
+    throw createSaveError(name, osReason(readableError(cause)), cause);
   }
 }
 
@@ -137,7 +137,7 @@ async function* directoryBytes(
   walk: Walk,
 ): AsyncGenerator<Uint8Array> {
   using opened = await directory.openDirectory(baseName, path);
-  const item = { ...tarItem(`${name}/`, info), type: "directory" } as const;
+  const item = { ...createItem(`${name}/`, info), type: "directory" } as const;
   yield tarHeader(item);
   walk.onEntry?.({ ...item, name });
   yield* contentBytes(name, opened, walk, true);
@@ -178,12 +178,12 @@ async function linkBytes(
 ): Promise<Uint8Array> {
   const target = await readLinkTarget(path);
   if (!allowsAnyLink && pointsOutside(name, target)) {
-    throw problem(
+    throw createSaveError(
       name,
       `the link leads to "${target}", outside the directory of the job`,
     );
   }
-  const item = { ...tarItem(name, info), type: "link", target } as const;
+  const item = { ...createItem(name, info), type: "link", target } as const;
   onEntry?.(item);
   return tarHeader(item);
 }
@@ -198,7 +198,7 @@ async function* fileBytes(
     const target = linked.get(id);
     if (target !== undefined) {
       const item = {
-        ...tarItem(name, info),
+        ...createItem(name, info),
         type: "hard link",
         target,
       } as const;
@@ -212,16 +212,18 @@ async function* fileBytes(
   const { id, size } = file.info;
   // A link or a pipe may have replaced the file in the meantime.
   if (id !== `${info.dev}:${info.ino}`) {
-    throw problem(name, "it changed while it was saved");
+    throw createSaveError(name, "it changed while it was saved");
   }
-  const item = { ...tarItem(name, file.info), type: "file", size } as const;
+  const item = { ...createItem(name, file.info), type: "file", size } as const;
   yield tarHeader(item);
   const hash = onEntry && (await import("node:crypto")).createHash("sha256");
   let remaining = size;
   while (remaining > 0) {
     const buffer = new Uint8Array(Math.min(remaining, CHUNK_BYTES));
     const count = file.read(buffer);
-    if (count === 0) throw problem(name, "it changed while it was saved");
+    if (count === 0) {
+      throw createSaveError(name, "it changed while it was saved");
+    }
     remaining -= count;
     hash?.update(buffer.subarray(0, count));
     yield buffer.subarray(0, count);
@@ -230,7 +232,7 @@ async function* fileBytes(
   yield tarPadding(size);
 }
 
-function tarItem(
+function createItem(
   name: string,
   { mode, mtime }: Pick<Deno.FileInfo, "mode" | "mtime">,
 ): Omit<TarItem, "type"> {
@@ -249,7 +251,11 @@ function pointsOutside(name: string, target: string): boolean {
   return false;
 }
 
-function problem(name: string, reason: string, cause?: unknown): RunnerError {
+function createSaveError(
+  name: string,
+  reason: string,
+  cause?: unknown,
+): RunnerError {
   return new RunnerError(`Cannot save ${JSON.stringify(name)}: ${reason}`, {
     code: "workspace",
     cause,

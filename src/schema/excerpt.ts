@@ -84,7 +84,7 @@ export function makeExcerpts(
   text: string,
   privateValues?: readonly string[],
 ): Excerpts {
-  const lines = splitLines(text);
+  const lines = splitTextLines(text);
   let bracketed: ReadonlySet<number> | undefined;
   let values = privateValues;
   return ({ line, column }) => {
@@ -246,7 +246,7 @@ function findLinesInPrivateBrackets(text: string): ReadonlySet<number> {
 }
 
 /** Splits text at line feeds, carriage returns, and pairs of them. */
-export function splitLines(text: string): string[] {
+export function splitTextLines(text: string): string[] {
   return text.split(/\r\n|\r|\n/);
 }
 

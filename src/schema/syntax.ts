@@ -12,7 +12,7 @@ import {
 import {
   indentWidth,
   isListItem,
-  splitLines,
+  splitTextLines,
   type TextPlace,
 } from "./excerpt.ts";
 
@@ -72,7 +72,7 @@ function parse(text: string): Parsed | undefined {
     });
     return {
       text,
-      lines: splitLines(text),
+      lines: splitTextLines(text),
       document,
       placeOf(offset) {
         const { line, col } = lineCounter.linePos(offset);
@@ -129,7 +129,7 @@ function findControlCharacter(text: string): SyntaxProblem | undefined {
  * @param offset Number of UTF-16 units before the position.
  */
 function offsetToPlace(text: string, offset: number): TextPlace {
-  const before = splitLines(text.slice(0, offset));
+  const before = splitTextLines(text.slice(0, offset));
   return { line: before.length, column: before.at(-1)!.length + 1 };
 }
 
@@ -176,7 +176,7 @@ function explainUnknownTag(
 ): SyntaxProblem | undefined {
   const place = readPlace(reason);
   if (place === undefined) return undefined;
-  const line = splitLines(text)[place.line - 1] ?? "";
+  const line = splitTextLines(text)[place.line - 1] ?? "";
   const start = line.slice(0, place.column).search(/!!?[^!]*$/);
   return {
     place: { line: place.line, column: Math.max(0, start) + 1 },

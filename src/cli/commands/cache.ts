@@ -1,5 +1,5 @@
 import { CACHE_NAME } from "../../cache/cache_entry.ts";
-import { cacheSettings, openStore } from "../../cache/open_store.ts";
+import { openStore, readCacheSettings } from "../../cache/open_store.ts";
 import {
   type CacheStore,
   isListable,
@@ -111,7 +111,7 @@ function saveToCache(
   return cancelOnSignal(context.runner.host, async (cancellation) => {
     const { logger } = context.runner;
     checkName(name);
-    const settings = cacheSettings(context.runner.host);
+    const settings = readCacheSettings(context.runner.host);
     const root = await jobDirectory(context);
     const paths = await pathsIn(root, context, operands);
     if (paths.length === 0) {
@@ -166,7 +166,9 @@ function restoreToCache(
 ): Promise<number> {
   return cancelOnSignal(context.runner.host, async (cancellation) => {
     checkName(name);
-    const { mode, namespace, readFrom } = cacheSettings(context.runner.host);
+    const { mode, namespace, readFrom } = readCacheSettings(
+      context.runner.host,
+    );
     const root = await jobDirectory(context);
     const paths = await pathsIn(root, context, operands);
     const key = await expandKeyFlag(context, cancellation);
@@ -206,7 +208,7 @@ function restoreToCache(
 /** Prints the contents of the store. */
 function showCache(context: CommandContext): Promise<number> {
   return cancelOnSignal(context.runner.host, async ({ graceful }) => {
-    const { maxBytes } = cacheSettings(context.runner.host);
+    const { maxBytes } = readCacheSettings(context.runner.host);
     const store = await openListableStore(context);
     const { manifests, packs, bytes } = await listStore(store, graceful);
     await context.print(
@@ -229,7 +231,10 @@ function showCache(context: CommandContext): Promise<number> {
 
 /** Removes entries until the store is not larger than its limit. */
 function pruneCache(context: CommandContext): Promise<number> {
-  return removeEntries(context, cacheSettings(context.runner.host).maxBytes);
+  return removeEntries(
+    context,
+    readCacheSettings(context.runner.host).maxBytes,
+  );
 }
 
 /** Removes all entries. */
@@ -274,7 +279,7 @@ async function openConfiguredStore(
   context: CommandContext,
 ): Promise<CacheStore> {
   const { host: { env }, allowInsecureTransport } = context.runner;
-  return await openStore(cacheSettings(context.runner.host).store, {
+  return await openStore(readCacheSettings(context.runner.host).store, {
     env,
     allowInsecureTransport: allowInsecureTransport ||
       context.isOn("allow-insecure-transport"),
@@ -300,7 +305,7 @@ function cacheContext(
     cancellation: Cancellation;
   },
 ): CacheContext {
-  const { maxBytes } = cacheSettings(context.runner.host);
+  const { maxBytes } = readCacheSettings(context.runner.host);
   const env = childEnvironment(context.runner.host.env, { kind: "tool" });
   return {
     store,
