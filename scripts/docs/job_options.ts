@@ -101,7 +101,9 @@ function formatDefault(option: Option): string | undefined {
   if (type === "duration" || type === "timeLimit") {
     return groupDigits(parseDuration(value)!);
   }
-  if (type === "list") return JSON.stringify(value.split(","));
+  if (type === "list") {
+    return JSON.stringify(value === "" ? [] : value.split(","));
+  }
   return typeof type === "object" && "minimum" in type
     ? groupDigits(Number(value))
     : JSON.stringify(value);

@@ -10,6 +10,7 @@
  */
 import { dirname } from "@std/path/posix/dirname";
 import { RunnerError } from "../errors.ts";
+import { pathExists } from "../fs/files.ts";
 import { isObject } from "../json_value.ts";
 import { isInside } from "../job_path.ts";
 import { VERSION } from "../package_version.ts";
@@ -259,7 +260,7 @@ async function needsOwnModules(
 ): Promise<boolean> {
   const text = await Deno.readTextFile(pipeline);
   if (text.includes(LIBRARY) || text.includes("@std/")) return true;
-  return !await exists(`${directory}/node_modules`);
+  return !await pathExists(`${directory}/node_modules`);
 }
 
 async function lockOption(
@@ -267,7 +268,7 @@ async function lockOption(
   directory: string,
 ): Promise<string[]> {
   const lock = `${configuration.directory}/deno.lock`;
-  if (!await exists(lock)) return ["--no-lock"];
+  if (!await pathExists(lock)) return ["--no-lock"];
   await Deno.copyFile(lock, `${directory}/deno.lock`);
   return [`--lock=${directory}/deno.lock`];
 }
@@ -301,8 +302,4 @@ function withoutComments(text: string): string {
   const commas = new RegExp(`(${string})|,(?=\\s*[}\\]])`, "g");
   return text.replace(/^\uFEFF/, "").replace(comments, "$1")
     .replace(commas, "$1");
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
 }

@@ -304,7 +304,7 @@ export interface JobOutputOptions {
    * directory for artifacts. With `prometheus=URL`, the metrics go to a push
    * gateway.
    *
-   * @default {[""]}
+   * @default {[]}
    */
   reports?: readonly string[];
   /**
@@ -332,7 +332,7 @@ export interface JobOutputOptions {
    * Problem matcher files in GitHub's format. A path is relative to the
    * current directory; below `/job`, it is in the workspace.
    *
-   * @default {[""]}
+   * @default {[]}
    */
   problemMatchers?: readonly string[];
   /**

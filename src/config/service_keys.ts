@@ -47,7 +47,7 @@ const portName = text({
 const logText = text({
   rule: {
     pattern: /^[^\0]*[^\s*\0][^\0]*$/,
-    words: "have a line with more than * and blanks",
+    words: "contain more than * and white space",
   },
 });
 

@@ -180,7 +180,7 @@ export interface CacheUse {
    */
   readonly key: string;
   /**
-   * Beginnings of other keys that may be restored, the best first.
+   * Beginnings of other keys that may be restored, in order of preference.
    *
    * @default {none}
    */
@@ -210,7 +210,7 @@ export const cacheUses: Schema<readonly CacheUse[]> = list(
         rule: {
           pattern: CACHE_USE_NAME,
           words:
-            'have letters, digits, ".", "_" and "-", and start with a letter or digit',
+            'consist of letters, digits, ".", "_" and "-", and start with a letter or digit',
         },
       }),
       description: "Name of the cache.",
@@ -230,7 +230,7 @@ export const cacheUses: Schema<readonly CacheUse[]> = list(
         filledText,
       ),
       description:
-        "Beginnings of other keys that may be restored, the best first.",
+        "Beginnings of other keys that may be restored, in order of preference.",
     },
     paths: {
       key: "paths",

@@ -76,7 +76,7 @@ export interface ReadyConfig {
   /** An `http://` URL that responds, or a path on the port. */
   readonly http?: string;
   /**
-   * Status codes of the answer.
+   * Allowed status codes of the response.
    *
    * @default {200 to 399}
    */
@@ -190,7 +190,7 @@ export interface StepSettings {
   /**
    * Maximum number of items or combinations that run at once.
    *
-   * @default {as many as there are slots}
+   * @default {limited only by the concurrency of the job}
    */
   readonly maxParallel?: number;
   /**
@@ -439,8 +439,8 @@ export const PORT_NAME: RegExp = /^[a-zA-Z][a-zA-Z0-9_]{0,49}$/;
 /** Pattern of the name of a concurrency group, which becomes a file name. */
 export const GROUP_NAME: RegExp = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$/;
 
-/** Maximum number of places in a concurrency group. */
-export const MAX_PLACES = 100;
+/** Maximum limit of a concurrency group. */
+export const MAX_GROUP_LIMIT = 100;
 
 /** A setting of a step that is not valid. */
 export interface SettingProblem {
@@ -453,7 +453,7 @@ export interface SettingProblem {
 /** Settings that services do not have, and what to use instead. */
 const NOT_FOR_SERVICES = {
   retry: '"ready" is checked until it holds',
-  timeoutMs: 'set the time limit of its start below "ready"',
+  timeoutMs: 'set "timeout" in "ready" instead',
   forEach: "define a step for each service",
   itemVar: "define a step for each service",
   matrix: "define a step for each service",
@@ -520,7 +520,8 @@ function* serviceProblems(
     yield { property: name, problem: `is not for a service: ${instead}` };
   }
   if (ready === undefined && ports === undefined) {
-    const problem = 'needs "ready" or "ports": when can other steps use it?';
+    const problem =
+      'needs "ready" or "ports", so that other steps know when to start';
     yield { property: "service", problem };
   }
   if (ready !== undefined) yield* readyProblems(ready, ports);

@@ -44,7 +44,7 @@ import {
   GROUP_NAME,
   inheritance,
   type MatrixConfig,
-  MAX_PLACES,
+  MAX_GROUP_LIMIT,
   MAX_STEP_NAME_LENGTH,
   permissions,
   type RetryConfig,
@@ -158,7 +158,7 @@ export const shell: Schema<readonly string[]> = byShape<readonly string[]>(
 const groupName = text({
   rule: {
     pattern: GROUP_NAME,
-    words: "have up to 100 letters, digits, ., _ and -, such as deploy",
+    words: "consist of up to 100 letters, digits, ., _ and -, such as deploy",
   },
 });
 
@@ -175,7 +175,7 @@ const concurrencyGroup: Schema<ConcurrencyGroup> = byShape(
       },
       limit: {
         key: "limit",
-        schema: integer(1, MAX_PLACES),
+        schema: integer(1, MAX_GROUP_LIMIT),
         description: "Maximum number of steps that run at once.",
         defaultValue: 1,
       },

@@ -315,7 +315,7 @@ export const OPTIONS = [
     type: "list",
     members: {
       pattern: /^(?:before|after):./s,
-      words: '"before:" or "after:" and the name of a step',
+      words: 'be "before:" or "after:" followed by the name of a step',
     },
     isCallersOnly: true,
     doc: "Open a shell on the terminal before or after this step",

@@ -97,10 +97,14 @@ function colored(line: string, level: LogLevel): string {
     : line.replace(/^(\[[^\]]*\] )(\w+:)/, `$1\x1b[${code}m$2\x1b[39m`);
 }
 
-/** Parses `LOG_LEVEL`; unknown levels become `info`. */
+/**
+ * Parses `LOG_LEVEL`. Unknown levels become `info`, and `fatal`, which the
+ * runner does not have, `error`.
+ */
 export function logLevelOf(text: string | undefined): LogLevel {
   const level = text?.toLowerCase();
   if (level === "warn") return "warning";
+  if (level === "fatal") return "error";
   return LEVELS.find((known) => known === level) ?? "info";
 }
 

@@ -61,7 +61,7 @@ const FORBIDDEN: Readonly<Record<CiSystem, readonly string[]>> = {
  *
  * @param system The CI system.
  * @param token Random word that cannot be guessed.
- * @returns Lines, each with its break.
+ * @returns Lines, each with its line break.
  */
 export function annotationsBegin(system: CiSystem, token: string): string {
   return system === "github" ? `::stop-commands::${token}\n` : "";
@@ -136,7 +136,7 @@ function now(): number {
  * @param system The CI system.
  * @param record The run, masked.
  * @param token The word of {@linkcode annotationsBegin}.
- * @returns Lines, each with its break.
+ * @returns Lines, each with its line break.
  */
 export function annotationsEnd(
   system: CiSystem,
@@ -206,7 +206,7 @@ const MAX_PROBLEMS = 50;
  *
  * @param system The CI system.
  * @param problems Problems, masked.
- * @returns Lines without breaks; the most severe problems come first.
+ * @returns Lines without line breaks; the most severe problems come first.
  */
 function problemAnnotations(
   system: CiSystem,

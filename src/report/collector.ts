@@ -86,7 +86,7 @@ export async function sendSignal(
 }
 
 /** Maximum size of a response, in bytes. */
-const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
 
 /**
  * Reads JSON from a collector.
@@ -113,7 +113,7 @@ export async function receive(
   let text = "";
   for await (const part of response.body.pipeThrough(new TextDecoderStream())) {
     text += part;
-    if (text.length > MAX_ANSWER_BYTES) {
+    if (text.length > MAX_RESPONSE_BYTES) {
       throw new Error("it sent too much data");
     }
   }

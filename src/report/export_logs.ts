@@ -320,7 +320,7 @@ export class LogExporter {
       this.#failureCount++;
       this.#droppedCount += lines.length;
       this.#failure ??= signal.aborted
-        ? `no answer within ${this.#limitMs} ms`
+        ? `no response within ${this.#limitMs} ms`
         : showUrlsIn(messageOf(error), this.#url);
     }
   }

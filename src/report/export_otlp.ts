@@ -71,7 +71,7 @@ export async function exportRun(
         } catch (error) {
           const url = collectorUrl(env, kind);
           const reason = signal.aborted
-            ? `no answer within ${durationText(limitMs)}`
+            ? `no response within ${durationText(limitMs)}`
             : showUrlsIn(messageOf(error), url);
           const hint = protocolHint(env, kind);
           onWarning(

@@ -198,7 +198,7 @@ export class ProblemFinder implements AsyncDisposable {
     this.#timer = setInterval(() => {
       if (this.#usedMs + performance.now() - this.#startMs > budgetMs) {
         this.#giveUp(
-          `Problem matchers have used their ${
+          `Problem matchers have reached their time limit of ${
             budgetMs / 1000
           } s; the rest of the output is not searched`,
         );
@@ -460,8 +460,8 @@ class MatcherProcess {
   /**
    * Controls a process that runs {@linkcode MATCHER_PROGRAM}.
    *
-   * @param child The process; each of its streams is a separate pipe. @param
-   * options Matchers and callbacks.
+   * @param child The process; each of its streams is a separate pipe.
+   * @param options Matchers and callbacks.
    */
   constructor(child: RunningProcess, options: MatcherProcessOptions) {
     this.#child = child;

@@ -59,7 +59,7 @@ export async function pushMetrics(
     );
   } catch (error) {
     const reason = signal.aborted
-      ? `no answer within ${durationText(MAX_COLLECTOR_MS)}`
+      ? `no response within ${durationText(MAX_COLLECTOR_MS)}`
       : showUrlsIn(messageOf(error), gateway);
     onWarning(`Cannot push metrics to "${showUrl(gateway)}": ${reason}`);
   }

@@ -29,7 +29,7 @@ export interface StepOutcome {
 /**
  * Checks whether a step makes its job fail.
  *
- * @returns `false` for a step that may fail, or that was cancelled.
+ * @returns `false` for a step whose failure is allowed, or that was cancelled.
  */
 export function hasFailed(step: StepOutcome): boolean {
   return isFailure(step) && step.conclusion !== "success";

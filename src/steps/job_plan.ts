@@ -4,7 +4,7 @@ import {
 } from "../config/step_cache_config.ts";
 import {
   GROUP_NAME,
-  MAX_PLACES,
+  MAX_GROUP_LIMIT,
   permissionsProblems,
   PORT_NAME,
   serviceGraphProblems,
@@ -130,8 +130,8 @@ function* problemsOf(step: Step): Generator<string> {
   if (!GROUP_NAME.test(group)) {
     yield `concurrency: "${group}" is not a valid name of a group`;
   }
-  if (!(Number.isInteger(limit) && limit >= 1 && limit <= MAX_PLACES)) {
-    yield `concurrency.limit must be a whole number from 1 to ${MAX_PLACES}`;
+  if (!(Number.isInteger(limit) && limit >= 1 && limit <= MAX_GROUP_LIMIT)) {
+    yield `concurrency.limit must be a whole number from 1 to ${MAX_GROUP_LIMIT}`;
   }
 }
 

@@ -40,13 +40,26 @@ describe("runnerlib output", () => {
   });
 
   it("rejects an invalid key and a missing value", async () => {
-    for (const [key, message] of [["1a=x", "a key has"], ["a", "no value"]]) {
+    for (
+      const [key, message] of [["1a=x", "a key consists of"], ["a", "no value"]]
+    ) {
       const { code, stderr } = await runMain(["output", "set", key], {
         cwd: "/",
       });
       assertEquals(code, 2);
       assertStringIncludes(stderr, message);
     }
+  });
+
+  it("rejects a value that is not UTF-8 text", async () => {
+    const { code, stderr } = await runMain(["output", "set", "a"], {
+      cwd: "/",
+      stdin: new Uint8Array([0xff, 0xfe]),
+    });
+    assertEquals([code, stderr], [
+      1,
+      '[runnerlib] error: Cannot set output "a": standard input must be UTF-8 text of up to 1048576 bytes\n',
+    ]);
   });
 });
 

@@ -548,7 +548,7 @@ steps:
 `),
       [
         '6:5: steps[0].retry is not for a service: "ready" is checked until it holds',
-        '7:5: steps[0].timeout is not for a service: set the time limit of its start below "ready"',
+        '7:5: steps[0].timeout is not for a service: set "timeout" in "ready" instead',
         "8:5: steps[0].for_each is not for a service: define a step for each service",
         "9:5: steps[0].required is not for a service: steps that need a service fail if it does",
         '13:5: steps[1].ready is only for steps with "service"',
@@ -566,7 +566,7 @@ steps:
     needs: [watch]
 `),
       [
-        '4:5: steps[0].service needs "ready" or "ports": when can other steps use it?',
+        '4:5: steps[0].service needs "ready" or "ports", so that other steps know when to start',
         '4:5: steps[0].service is true, but no step needs it; "background" runs a step until the job ends',
         '10:5: steps[2].needs names "watch", which runs in the background until the job ends; make it a service',
       ],
@@ -612,7 +612,7 @@ steps:
       'ready has the path "/x" without a "port"',
     ]);
     assertEquals(await problems("{log: '*'}"), [
-      "ready.log must have a line with more than * and blanks",
+      "ready.log must contain more than * and white space",
     ]);
     assertEquals(await problems("{port: 80, status: 200}"), [
       'ready has "status" without "http"',

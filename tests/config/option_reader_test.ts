@@ -618,6 +618,12 @@ describe("validateSettings() validates the options of steps", () => {
     ]);
   });
 
+  it("breakpoints", () => {
+    assertEquals(problemsOf({ break: "before:a,build" }), [
+      'break: must be "before:" or "after:" followed by the name of a step, not "build"',
+    ]);
+  });
+
   it("step names, which may be empty", () => {
     for (const key of ["only", "from", "skip"] as const) {
       for (const none of ["", " , ", []]) {

@@ -112,7 +112,7 @@ describe("a concurrency group", () => {
     assertEquals(code, 1);
     assertStringIncludes(
       stderr,
-      "job.yaml:4:5: steps[0].concurrency must have up to 100 letters, digits, ., _ and -, such as deploy",
+      "job.yaml:4:5: steps[0].concurrency must consist of up to 100 letters, digits, ., _ and -, such as deploy",
     );
   });
 });

@@ -199,7 +199,7 @@ describe("a run with an OpenTelemetry collector", () => {
       [
         "never answers",
         (_request: Request, ended: Promise<Response>) => ended,
-        "no answer within 50 ms",
+        "no response within 50 ms",
       ],
     ] as const
   ) {
@@ -501,7 +501,7 @@ steps:
       [
         "never answers",
         (_request: Request, ended: Promise<Response>) => ended,
-        "no answer within 50 ms",
+        "no response within 50 ms",
       ],
     ] as const
   ) {

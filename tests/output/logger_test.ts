@@ -203,6 +203,7 @@ Deno.test("logLevelOf() accepts every spelling and defaults to info", () => {
     Warn: "warning",
     WARNING: "warning",
     Error: "error",
+    fatal: "error",
     "": "info",
     loud: "info",
   };

@@ -228,7 +228,7 @@ describe("a run with a push gateway", () => {
       [
         "never answers",
         (ended: Promise<Response>) => ended,
-        "no answer within",
+        "no response within",
       ],
     ] as const
   ) {

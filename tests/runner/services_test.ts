@@ -565,7 +565,7 @@ describe("an invalid service", () => {
   step "a": ready.port must be from 1 to 65535
   step "a": service is true, but no step needs it; "background" runs a step until the job ends
   step "b": retry is not for a service: "ready" is checked until it holds
-  step "b": service needs "ready" or "ports": when can other steps use it?
+  step "b": service needs "ready" or "ports", so that other steps know when to start
   step "c": ports: "a-b" is not a valid name
   step "d": ready names port "y", which "ports" does not
   step "d": ports names "X", which is also a port of "c"

@@ -241,7 +241,7 @@ function pruneCache(context: CommandContext): Promise<number> {
 async function clearCache(context: CommandContext): Promise<number> {
   const code = await removeEntries(context, 0);
   const parent = memoryDirectory(context.runner.host.env);
-  // Without it, a server is asked again within an hour.
+  // Otherwise, runs would assume for up to an hour that results are in there.
   if (parent !== undefined) await recordClearing(parent).catch(() => {});
   return code;
 }
@@ -349,7 +349,7 @@ function checkName(name: string | undefined): asserts name is string {
     throw usageError(
       `Name ${
         JSON.stringify(name)
-      } must have letters, digits, ".", "_" and "-", and start with a letter or digit`,
+      } must consist of letters, digits, ".", "_" and "-", and start with a letter or digit`,
       "cache",
     );
   }

@@ -41,7 +41,8 @@ are missing. With --migrate, lists what has to change in a repository that uses
 the Python runner, by file and line, with the line to add. No code of the
 repository is run. Values of variables are never shown.
 
-Lines that start with "needed" show what a job with this configuration lacks. Exits with 0 if nothing is missing, and with 1 otherwise.`,
+Lines that start with "needed" show what a job with this configuration lacks.
+Exits with 1 if there is such a line, and with 0 otherwise.`,
   examples: [
     ["doctor", "Show what is missing on this machine"],
     [
@@ -502,7 +503,7 @@ const UNPACKERS: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** Options for {@linkcode neededPrograms}. */
-export interface NeedsSetting {
+interface NeededProgramsOptions {
   /** The configuration of the job. */
   readonly settings: Settings;
   /** Whether the runner is a compiled program. */
@@ -511,7 +512,7 @@ export interface NeedsSetting {
 
 /** Returns the programs that a job with this configuration needs. */
 function neededPrograms(
-  { settings, isStandalone }: NeedsSetting,
+  { settings, isStandalone }: NeededProgramsOptions,
 ): Set<string> {
   const needed = new Set(["sh"]);
   for (const source of ["source", "ci_source"] as const) {

@@ -59,7 +59,7 @@ async function readOutputs(
       throw usageError(
         `Cannot set output ${
           JSON.stringify(key)
-        }: a key has letters, digits, "_" and "-", and starts with a letter or "_"`,
+        }: a key consists of letters, digits, "_" and "-", and starts with a letter or "_"`,
         "output",
       );
     }
@@ -74,7 +74,7 @@ async function readOutputs(
     const text = await readText(host.stdin.readable, { limit: MAX_BYTES });
     if (text === undefined) {
       throw new RunnerError(
-        `Cannot set output "${key}": standard input has more than ${MAX_BYTES} bytes`,
+        `Cannot set output "${key}": standard input must be UTF-8 text of up to ${MAX_BYTES} bytes`,
         { code: "output-failed" },
       );
     }

@@ -104,7 +104,10 @@ overrides the defaults. Defaults are shown in parentheses.`,
     const container = containerOf(context);
     if (context.flags.has("job") || context.flags.has("workflow-file")) {
       if (container) {
-        throw usageError("--job and --container cannot be used together");
+        throw usageError(
+          "A job of a workflow file cannot be run with --container",
+          "run",
+        );
       }
       const { runOneJob } = await import("../workflow/run_workflow_action.ts");
       return await runOneJob(context);

@@ -37,7 +37,8 @@ export const schemaCommand: CliCommand = {
   usage: "[job|workflow|run|secret-providers|trigger]",
   description:
     `Prints the JSON Schema of job files, workflow files, the lines of run records,
-files of secret providers or trigger documents, so that editors can complete and check them.`,
+files of secret providers or trigger documents, so that editors can complete and
+check them.`,
   examples: [
     ["schema > job.schema.json", "Write the schema of job files"],
     ["schema workflow", "Print the schema of workflow files"],

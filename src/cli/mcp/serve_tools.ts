@@ -26,7 +26,7 @@ const MAX_MESSAGE_BYTES = 1024 * 1024;
 /** Maximum number of calls at the same time. */
 const MAX_CALLS = 16;
 
-/** Time between two notifications that a call is still running. */
+/** Interval of the notifications that a call is still running, in ms. */
 const PROGRESS_MS = 5_000;
 
 const CODE = {
@@ -264,7 +264,7 @@ class Server {
     }
   }
 
-  /** Keeps a client from giving up, if it asks for that. */
+  /** Sends progress if the client asks for it, so that it does not time out. */
   #reportProgress(progressToken: unknown): Disposable {
     const isToken = Number.isSafeInteger(progressToken) ||
       typeof progressToken === "string" && progressToken !== "";

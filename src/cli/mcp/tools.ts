@@ -427,6 +427,7 @@ class KeptText {
     const part = this.#end === "first"
       ? bytes.slice(0, Math.max(0, this.#maxBytes - this.#length))
       : bytes.slice(-this.#maxBytes);
+    if (part.length === 0) return;
     this.#parts.push(part);
     this.#length += part.length;
     while (this.#length - this.#parts[0].length > this.#maxBytes) {

@@ -43,7 +43,7 @@ export interface Definitions {
 /**
  * Reads job and workflow files, and other job files that they refer to.
  *
- * @param files Files of its CI folder.
+ * @param files Files of the CI folder of the tree.
  */
 export async function readDefinitions(
   tree: UntrustedTree,
@@ -409,8 +409,10 @@ function scalarSource(node: Scalar): string {
   return node.source ?? (node.value === null ? "" : String(node.value));
 }
 
-/** * A scalar as the Python runner parses it: as YAML 1.1, with the value
- * formatted * as Python does. */
+/**
+ * A scalar as the Python runner parses it: as YAML 1.1, with the value formatted
+ * as Python does.
+ */
 interface Yaml11Value {
   /** Value of an environment variable. */
   readonly text: string;

@@ -1,15 +1,8 @@
 /**
- * Finds the commands that a Python or TypeScript program starts, without
- * running it: lists of strings such as `["git", "describe"]`, and shell
- * commands such as `os.system("make test")` and `command="make test"`.
+ * Finds the commands in shell scripts and in Python or TypeScript programs
+ * without running anything.
  *
- * A list counts if its first item is a string; items that are not strings are
- * unknown (`…`). A string counts if it is passed to something that runs
- * commands.
- */
-
-/**
- * Finds the commands in a shell script without running anything.
+ * In a shell script:
  *
  * 1. Text is split into words as in a POSIX shell: quotes, escapes, comments,
  *    operators, here-documents.
@@ -20,6 +13,14 @@
  *
  * Each character is read once and nesting is limited, because the text is not
  * trusted.
+ *
+ * In a program, lists of strings such as `["git", "describe"]` are commands, and
+ * strings such as `os.system("make test")` and `command="make test"` are shell
+ * scripts. A list counts if its first item is a string; items that are not
+ * strings are unknown (`…`). A string counts if it is passed to something that
+ * runs commands.
+ *
+ * @module
  */
 
 /** A command and the line on which it starts. */

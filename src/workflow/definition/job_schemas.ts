@@ -64,7 +64,7 @@ export const nodeSelector: Schema<NonNullable<JobBody["nodeSelector"]>> =
 
 /** Pattern of the name of an artifact. */
 const NAME_WORDS =
-  'have letters, digits, ".", "_" and "-", and start with a letter or digit';
+  'consist of letters, digits, ".", "_" and "-", and start with a letter or digit';
 
 const WHEN: readonly ArtifactWhen[] = ["on_success", "on_failure", "always"];
 
