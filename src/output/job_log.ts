@@ -66,7 +66,7 @@ export function bareLog(stdout: Sink, stderr: Sink): StepLog {
  * @param tail Keeps the last bytes.
  */
 export function tailedLog(stdout: Sink, stderr: Sink, tail: LogTail): StepLog {
-  const remembering = (sink: Sink): Sink => ({
+  const keepTail = (sink: Sink): Sink => ({
     write(bytes) {
       tail.add(bytes);
       return sink.write(bytes);
@@ -74,7 +74,7 @@ export function tailedLog(stdout: Sink, stderr: Sink, tail: LogTail): StepLog {
   });
   const nothing = new Uint8Array();
   return {
-    ...bareLog(remembering(stdout), remembering(stderr)),
+    ...bareLog(keepTail(stdout), keepTail(stderr)),
     tail: (lineCount) => tail.lines(nothing, nothing, lineCount),
   };
 }

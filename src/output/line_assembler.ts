@@ -1,5 +1,5 @@
 import { GrowingBytes, hasByte } from "../bytes.ts";
-import { cutAt, LINE_BREAK, LINE_FEED } from "./line_limit.ts";
+import { findCut, LINE_BREAK, LINE_FEED } from "./line_limit.ts";
 
 const CARRIAGE_RETURN = 13;
 
@@ -93,12 +93,14 @@ export class LineAssembler {
   }
 
   #isTooLong(chunk: Uint8Array): boolean {
-    let room = this.#maxBytes - this.#line.length;
-    for (let at = 0; chunk.length - at > room;) {
-      const lineEnd = chunk.subarray(at, at + room + 1).lastIndexOf(LINE_FEED);
+    let availableBytes = this.#maxBytes - this.#line.length;
+    for (let at = 0; chunk.length - at > availableBytes;) {
+      const lineEnd = chunk.subarray(at, at + availableBytes + 1).lastIndexOf(
+        LINE_FEED,
+      );
       if (lineEnd < 0) return true;
       at += lineEnd + 1;
-      room = this.#maxBytes;
+      availableBytes = this.#maxBytes;
     }
     return false;
   }
@@ -147,7 +149,7 @@ export class LineAssembler {
       const count = this.#maxBytes + 1 - this.#line.length;
       this.#line.add(text.subarray(0, count));
       text = text.subarray(count);
-      const cut = cutAt(this.#line.view, this.#maxBytes, 0);
+      const cut = findCut(this.#line.view, this.#maxBytes, 0);
       this.#output.add(this.#line.view.subarray(0, cut));
       if (this.#breaksLines) this.#output.add(LINE_BREAK);
       else this.#isOpen = true;

@@ -27,35 +27,41 @@ const NOTHING = new Uint8Array();
  * @param from Index at which the line, or its known part, starts.
  * @returns Index of the first byte after the cut, at most three before `end`.
  */
-export function cutAt(bytes: Uint8Array, end: number, from: number): number {
+export function findCut(bytes: Uint8Array, end: number, from: number): number {
   if (!isContinuation(bytes[end])) return end;
-  const start = lastCharacter(bytes, end, from);
-  return start + sequenceLength(bytes[start]) > end ? start : end;
+  const start = findLastCharacter(bytes, end, from);
+  return start + readSequenceLength(bytes[start]) > end ? start : end;
 }
 
 /**
- * Finds an incomplete character at the end that would exceed the limit once it
- * is complete.
+ * Finds an incomplete character at the end that would exceed the limit when
+ * complete.
  *
  * @param bytes Bytes that end with the line.
  * @param from Index at which the known part of the line starts.
  * @param limit Index of the first byte over the limit.
  * @returns Start of the character; the length of the bytes if there is none.
  */
-function crossingFrom(
+function findCrossing(
   bytes: Uint8Array,
   from: number,
   limit: number,
 ): number {
-  const start = lastCharacter(bytes, bytes.length, from);
-  return start + sequenceLength(bytes[start]) > limit ? start : bytes.length;
+  const start = findLastCharacter(bytes, bytes.length, from);
+  return start + readSequenceLength(bytes[start]) > limit
+    ? start
+    : bytes.length;
 }
 
 /**
  * Returns the index of the first byte of the last character; `end` if there is
  * none.
  */
-function lastCharacter(bytes: Uint8Array, end: number, from: number): number {
+function findLastCharacter(
+  bytes: Uint8Array,
+  end: number,
+  from: number,
+): number {
   const first = Math.max(from, end - CHARACTER_BYTES + 1);
   for (let at = end - 1; at >= first; at--) {
     if (!isContinuation(bytes[at])) return at;
@@ -71,7 +77,7 @@ function isContinuation(byte: number): boolean {
  * Returns the length of a character by its first byte; 0 if the byte does not
  * start one.
  */
-function sequenceLength(byte: number | undefined): number {
+function readSequenceLength(byte: number | undefined): number {
   if (byte === undefined) return 0;
   if (byte >= 0xf8 || byte < 0xc0) return 1;
   if (byte >= 0xf0) return 4;
@@ -125,7 +131,7 @@ export class LineLimit {
       if (lineEnd >= 0) {
         at += lineEnd + 1;
       } else {
-        at = cutAt(bytes, full, at);
+        at = findCut(bytes, full, at);
         pieces.push(bytes.subarray(start, at), LINE_BREAK);
         start = at;
       }
@@ -154,7 +160,7 @@ export class LineLimit {
       at += lineEnd + 1;
       this.#column = 0;
     }
-    const heldFrom = crossingFrom(bytes, at, at + this.#available);
+    const heldFrom = findCrossing(bytes, at, at + this.#available);
     this.#held = bytes.slice(heldFrom);
     this.#column += heldFrom - at;
     return heldFrom;

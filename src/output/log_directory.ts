@@ -5,7 +5,7 @@ import { lstatIfThereSync } from "../fs/files.ts";
 const PARTIAL = /^\..+\.log\.partial$/;
 
 /** Characters that are percent-encoded in a file name. */
-const SAFE = /[^A-Za-z0-9 ._,=+@()[\]-]/gu;
+const UNSAFE = /[^A-Za-z0-9 ._,=+@()[\]-]/gu;
 
 /**
  * Maximum length of a file name before `.log`, well below the limit of 255
@@ -40,23 +40,23 @@ export class LogDirectory {
    * @returns Its real path.
    * @throws If it cannot be created, or a link is in its place.
    */
-  ready(): string {
+  prepare(): string {
     if (this.#realPath === undefined) {
       Deno.mkdirSync(this.path, { recursive: true });
-      if (Deno.lstatSync(this.path).isSymlink) throw linkError();
+      if (Deno.lstatSync(this.path).isSymlink) throw createLinkError();
       this.#realPath = Deno.realPathSync(this.path);
-      this.#identity = identityOf(this.#realPath);
+      this.#identity = readIdentity(this.#realPath);
       return this.#realPath;
     }
     // Resolving the path takes several times as long.
-    const identity = identityOf(this.#realPath);
+    const identity = readIdentity(this.#realPath);
     if (identity !== undefined && identity === this.#identity) {
       return this.#realPath;
     }
-    const path = realPathOf(this.#realPath);
-    if (path === undefined) makeAgain(this.#realPath);
-    else if (path !== this.#realPath) throw linkError();
-    this.#identity = identityOf(this.#realPath);
+    const path = resolvePath(this.#realPath);
+    if (path === undefined) recreate(this.#realPath);
+    else if (path !== this.#realPath) throw createLinkError();
+    this.#identity = readIdentity(this.#realPath);
     return this.#realPath;
   }
 }
@@ -69,7 +69,7 @@ export class LogDirectory {
  * @returns `undefined` if nothing is there, it is a link, or the file system does
  * not know the time of birth.
  */
-function identityOf(path: string): string | undefined {
+function readIdentity(path: string): string | undefined {
   const info = lstatIfThereSync(path);
   if (!info?.isDirectory || info.birthtime === null) return undefined;
   return `${info.dev}:${info.ino}:${info.birthtime.getTime()}`;
@@ -79,14 +79,14 @@ function identityOf(path: string): string | undefined {
  * Creates the directory again. A step that removed it may have replaced a
  * parent directory with a link.
  */
-function makeAgain(path: string): void {
+function recreate(path: string): void {
   const parent = path.slice(0, path.lastIndexOf("/")) || "/";
-  if (realPathOf(parent) === undefined) makeAgain(parent);
-  if (realPathOf(parent) !== parent) throw linkError();
+  if (resolvePath(parent) === undefined) recreate(parent);
+  if (resolvePath(parent) !== parent) throw createLinkError();
   Deno.mkdirSync(path);
 }
 
-function realPathOf(path: string): string | undefined {
+function resolvePath(path: string): string | undefined {
   try {
     return Deno.realPathSync(path);
   } catch (error) {
@@ -107,7 +107,7 @@ export function partialName(name: string): string {
  * @param onWarning Called with each error.
  * @returns Sorted names of the files that were found.
  */
-export async function partialLogs(
+export async function removePartialLogs(
   logDirectory: string,
   onWarning: (message: string) => void = () => {},
 ): Promise<string[]> {
@@ -128,7 +128,7 @@ export async function partialLogs(
   return names.sort();
 }
 
-function linkError(): Error {
+function createLinkError(): Error {
   return new Error("the directory was replaced with a link");
 }
 
@@ -160,7 +160,7 @@ export class LogFileNames {
    * @param label Name of the step, as it may be shown.
    */
   newName(label: string): string {
-    const stem = safeName(label);
+    const stem = encodeName(label);
     let name = stem;
     // A tilde in a step's name is always encoded, so no other step can have
     // this name.
@@ -172,9 +172,9 @@ export class LogFileNames {
   }
 }
 
-function safeName(step: string): string {
+function encodeName(step: string): string {
   // A leading dot hides a file, and a leading dash looks like an option.
-  const name = step.replace(SAFE, escape).replace(/^[.-]/, escape);
+  const name = step.replace(UNSAFE, escape).replace(/^[.-]/, escape);
   return name.slice(0, MAX_LENGTH) || "%";
 }
 

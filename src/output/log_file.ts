@@ -109,7 +109,7 @@ export class LogFile implements Disposable {
     await this.#writer.flush();
     if (!this.#place) return;
     const { directory, name } = this.#place;
-    const path = directory.ready();
+    const path = directory.prepare();
     const partial = `${path}/${partialName(name)}`;
     if (this.#file === undefined) {
       if (this.#writer.hasFailed || createEmpty(`${path}/${name}`)) return;
@@ -117,7 +117,7 @@ export class LogFile implements Disposable {
     }
     try {
       // The step may have removed the file or replaced it with a link.
-      if (!isAt(partial, this.#file)) await this.#writeAgain(partial);
+      if (!isAt(partial, this.#file)) await this.#rewrite(partial);
       Deno.renameSync(partial, `${path}/${name}`);
     } catch (error) {
       // The first failure is the one to report.
@@ -128,15 +128,15 @@ export class LogFile implements Disposable {
 
   /** Reads the written bytes, up to the first error. */
   async *content(): AsyncGenerator<Uint8Array> {
-    const room = new Uint8Array(CHUNK_BYTES);
+    const buffer = new Uint8Array(CHUNK_BYTES);
     await this.#writer.flush();
     // Not to the end of the file, because another process could append to it
     // forever.
     for (let at = 0; at < this.#writer.writtenBytes;) {
       const left = this.#writer.writtenBytes - at;
-      const count = await this.#readAt(at, room.subarray(0, left));
+      const count = await this.#readAt(at, buffer.subarray(0, left));
       if (count === 0) return;
-      yield room.subarray(0, count);
+      yield buffer.subarray(0, count);
       at += count;
     }
   }
@@ -145,18 +145,18 @@ export class LogFile implements Disposable {
     this.#file?.close();
   }
 
-  async #readAt(at: number, room: Uint8Array): Promise<number> {
+  async #readAt(at: number, buffer: Uint8Array): Promise<number> {
     try {
       const file = this.#file!;
       await file.seek(at, Deno.SeekMode.Start);
-      return await file.read(room) ?? 0;
+      return await file.read(buffer) ?? 0;
     } catch (error) {
       this.#onFailure(error);
       return 0;
     }
   }
 
-  async #writeAgain(path: string): Promise<void> {
+  async #rewrite(path: string): Promise<void> {
     using file = await openNew(path);
     for await (const chunk of this.content()) {
       await writeAll(file, chunk);
@@ -165,13 +165,13 @@ export class LogFile implements Disposable {
 }
 
 async function createPartial({ directory, name }: Place): Promise<Deno.FsFile> {
-  return await openNew(`${directory.ready()}/${partialName(name)}`);
+  return await openNew(`${directory.prepare()}/${partialName(name)}`);
 }
 
 /** Returns whether an empty file was created; `false` if something is there. */
 function createEmpty(path: string): boolean {
   try {
-    makeNew(path).close();
+    createNew(path).close();
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return false;
@@ -181,17 +181,17 @@ function createEmpty(path: string): boolean {
 
 async function openNew(path: string): Promise<Deno.FsFile> {
   try {
-    return makeNew(path);
+    return createNew(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     // A runner that was killed left it behind, or a step created it.
     await removeTree(path);
-    return makeNew(path);
+    return createNew(path);
   }
 }
 
 /** Synchronous, because a short step should not wait for its log. */
-function makeNew(path: string): Deno.FsFile {
+function createNew(path: string): Deno.FsFile {
   return Deno.openSync(path, NEW_FILE);
 }
 

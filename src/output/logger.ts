@@ -47,6 +47,7 @@ const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
 
 const encoder = new TextEncoder();
 
+/** Creates a logger, which masks secrets in messages and fields. */
 export function createLogger(options: LoggerOptions): Logger {
   const { sink, style, level, color = false } = options;
   const threshold = LEVELS.indexOf(level);
@@ -69,7 +70,7 @@ export function createLogger(options: LoggerOptions): Logger {
           ]),
         ),
       );
-      const shown = color && style === "short" ? colored(line, level) : line;
+      const shown = color && style === "short" ? colorLevel(line, level) : line;
       const writing = sink.write(encoder.encode(`${shown}\n`));
       written = Promise.all([written, writing]).then(() => {});
       // `flush()` reports the error.
@@ -90,7 +91,7 @@ export function createLogger(options: LoggerOptions): Logger {
 }
 
 /** Colors the word that marks a warning or an error. */
-function colored(line: string, level: LogLevel): string {
+function colorLevel(line: string, level: LogLevel): string {
   const code = level === "error" ? 31 : level === "warning" ? 33 : undefined;
   return code === undefined
     ? line
@@ -101,7 +102,7 @@ function colored(line: string, level: LogLevel): string {
  * Parses `LOG_LEVEL`. Unknown levels become `info`, and `fatal`, which the
  * runner does not have, `error`.
  */
-export function logLevelOf(text: string | undefined): LogLevel {
+export function parseLogLevel(text: string | undefined): LogLevel {
   const level = text?.toLowerCase();
   if (level === "warn") return "warning";
   if (level === "fatal") return "error";

@@ -1,7 +1,7 @@
 /**
- * Defuses markers in the output of programs that the CI system would interpret
- * and that masking cannot break: commands of GitHub Actions, and headings of
- * Buildkite. An invisible word joiner in the marker makes it plain text.
+ * Neutralizes markers in the output of programs that the CI system would
+ * interpret: commands of GitHub Actions, and headings of Buildkite. An invisible
+ * word joiner in the marker makes it plain text.
  *
  * @module
  */
@@ -62,21 +62,21 @@ export class CommandGuard implements Sink {
     let from = 0;
     for (let at = 0; at < bytes.length; at++) {
       if (this.#state === "text") {
-        at = nextBreak(bytes, at);
+        at = findLineBreak(bytes, at);
         if (at < 0) break;
       }
       if (this.#state === "colon" && bytes[at] === COLON) {
         parts.push(bytes.subarray(from, at), JOINER);
         from = at;
       }
-      this.#state = stateAfter(bytes[at], this.#state);
+      this.#state = nextState(bytes[at], this.#state);
     }
     if (parts.length === 0) return this.#sink.write(bytes);
     return this.#sink.write(joinBytes([...parts, bytes.subarray(from)]));
   }
 }
 
-function nextBreak(bytes: Uint8Array, from: number): number {
+function findLineBreak(bytes: Uint8Array, from: number): number {
   const feed = bytes.indexOf(LINE_FEED, from);
   const end = feed < 0 ? bytes.length : feed;
   for (let at = from; at < end; at++) {
@@ -85,7 +85,7 @@ function nextBreak(bytes: Uint8Array, from: number): number {
   return feed;
 }
 
-function stateAfter(byte: number, state: LineState): LineState {
+function nextState(byte: number, state: LineState): LineState {
   if (byte === LINE_FEED || byte === CARRIAGE_RETURN) return "start";
   if (state !== "start") return "text";
   if (byte === COLON) return "colon";
@@ -102,7 +102,7 @@ const MARKS: ReadonlySet<number> = new Set(
 const RETURNS: ReadonlySet<number> = new Set([8, 13]);
 
 /** White space after the marks, except line breaks; so is any byte of Unicode. */
-const BLANKS: ReadonlySet<number> = new Set([9, 11, 12, 13, 32]);
+const WHITE_SPACE: ReadonlySet<number> = new Set([9, 11, 12, 13, 32]);
 
 /** Count of marks once the line can no longer become a heading. */
 const INSIDE = -1;
@@ -157,7 +157,8 @@ export class HeadingGuard implements Sink {
       this.#escape = 1;
       return false;
     }
-    const isHeading = this.#count === 3 && (BLANKS.has(byte) || byte >= 0x80);
+    const isHeading = this.#count === 3 &&
+      (WHITE_SPACE.has(byte) || byte >= 0x80);
     if (RETURNS.has(byte)) this.#count = 0;
     else if (this.#count !== INSIDE) this.#countMark(byte);
     return isHeading;

@@ -97,7 +97,7 @@ function print(sink: Sink, bytes: Uint8Array): Promise<void> {
   return bytes.length === 0 ? Promise.resolve() : sink.write(bytes);
 }
 
-/** Lines that a CI system shows as the borders of a group that can be folded. */
+/** Lines that a CI system shows as the borders of a collapsible group. */
 export interface GroupMarkers {
   /** Returns the lines before a group, each with its break. */
   begin(title: string): string;
@@ -198,7 +198,7 @@ function splitMessage(text: string, maxBytes: number): string[] {
 }
 
 /** Runs tasks one after the other. */
-export type InTurn = <T>(task: () => Promise<T>) => Promise<T>;
+export type RunInTurn = <T>(task: () => Promise<T>) => Promise<T>;
 
 /** Options for {@linkcode groupPrinter}. */
 export interface GroupPrinterOptions {
@@ -217,7 +217,7 @@ export interface GroupPrinterOptions {
   /** Maximum length of a line in bytes; `undefined` for no limit. */
   maxBytes: number | undefined;
   /** Prevents blocks from being mixed. */
-  inTurn: InTurn;
+  runInTurn: RunInTurn;
   /** Prints further output once the file can no longer be written. */
   fallback: Printer;
 }
@@ -230,12 +230,12 @@ export interface GroupPrinterOptions {
  * rest immediately.
  */
 export function groupPrinter(options: GroupPrinterOptions): Printer {
-  const { unwritten, inTurn, fallback } = options;
+  const { unwritten, runInTurn, fallback } = options;
   let shown: Promise<void> | undefined;
   let last: Promise<void> = Promise.resolve();
 
   function show(): Promise<void> {
-    shown ??= inTurn(() => showBlock(options));
+    shown ??= runInTurn(() => showBlock(options));
     return shown;
   }
 

@@ -12,13 +12,13 @@ import type { Sink } from "./sink.ts";
  * Time that a stopped pump waits for output already in the pipe, in
  * milliseconds.
  */
-const REST_MS = 50;
+const DRAIN_MS = 50;
 
 /**
  * Maximum number of bytes that a stopped pump still reads, which is more than a
  * pipe can hold.
  */
-const REST_BYTES = 1024 * 1024;
+const DRAIN_BYTES = 1024 * 1024;
 
 /** Maximum size of one read, in bytes. */
 const READ_BYTES = 64 * 1024;
@@ -71,13 +71,13 @@ export async function pump(
   let restBytes = Infinity;
   let batchTime: TimeLimit | undefined;
 
-  function giveUp(): void {
+  function stopReading(): void {
     // The output is no longer needed, so its errors do not matter.
     reader.cancel().catch(() => {});
   }
 
-  async function giveUpWhenIdle(): Promise<void> {
-    if (reading && !await settlesWithin(reading, REST_MS)) giveUp();
+  async function stopWhenIdle(): Promise<void> {
+    if (reading && !await settlesWithin(reading, DRAIN_MS)) stopReading();
   }
 
   function flush(isLast: boolean): void {
@@ -88,7 +88,7 @@ export async function pump(
     batch.restart(window.subarray(heldFrom));
     if (output.length === 0) return;
     writing = write(output);
-    writing.catch(giveUp);
+    writing.catch(stopReading);
   }
 
   async function write(output: Uint8Array): Promise<void> {
@@ -97,7 +97,7 @@ export async function pump(
     if (batch.isWaiting) flush(false);
   }
 
-  /** Flushes soon, because it is likely that more is read at once. */
+  /** Flushes after a few milliseconds, because more output is likely to follow. */
   function flushSoon(): void {
     if (batchTime !== undefined) return;
     batchTime = timeLimit(BATCH_MS);
@@ -109,14 +109,14 @@ export async function pump(
 
   using _timer = { [Symbol.dispose]: () => batchTime?.[Symbol.dispose]() };
   using _ = onAbort(stop, () => {
-    restBytes = REST_BYTES;
-    void giveUpWhenIdle();
+    restBytes = DRAIN_BYTES;
+    void stopWhenIdle();
   });
   while (true) {
     const next = reader.read(batch.lend());
     reading = next;
-    if (restBytes <= 0) giveUp();
-    else if (restBytes < Infinity) void giveUpWhenIdle();
+    if (restBytes <= 0) stopReading();
+    else if (restBytes < Infinity) void stopWhenIdle();
     const { value, done } = await next;
     if (value !== undefined) {
       onBytes?.(value);

@@ -187,21 +187,21 @@ export async function remaskLog(
   { name, to, size }: RemaskedLog,
   masker: Masker,
 ): Promise<number | undefined> {
-  const path = `${directory.ready()}/${name}`;
+  const path = `${directory.prepare()}/${name}`;
   await using log = await openLog(path);
   if (log === undefined) return undefined;
   let newSize = 0;
-  const partial = `${directory.ready()}/${partialName(to)}`;
+  const partial = `${directory.prepare()}/${partialName(to)}`;
   await removeTree(partial);
   const copy = await Deno.open(partial, { write: true, createNew: true });
   try {
     using _ = copy;
-    const chunks = chunksOf(log, Math.min(log.size, size));
+    const chunks = readChunks(log, Math.min(log.size, size));
     for await (const bytes of maskChunks(chunks, () => masker.stream())) {
       await writeAll(copy, bytes);
       newSize += bytes.length;
     }
-    await Deno.rename(partial, `${directory.ready()}/${to}`);
+    await Deno.rename(partial, `${directory.prepare()}/${to}`);
     if (to !== name) await Deno.remove(path);
     return newSize;
   } catch (error) {
@@ -221,7 +221,7 @@ async function openLog(path: string): Promise<UntrustedFile | undefined> {
   }
 }
 
-async function* chunksOf(
+async function* readChunks(
   log: UntrustedFile,
   size: number,
 ): AsyncGenerator<Uint8Array> {

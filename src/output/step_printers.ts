@@ -9,13 +9,13 @@ import {
 import {
   type GroupMarkers,
   groupPrinter,
-  type InTurn,
   jsonLines,
   type LineFields,
   linePrinter,
   markedPrinter,
   plainPrinter,
   type Printer,
+  type RunInTurn,
   type Sinks,
 } from "./printer.ts";
 import type { Sink } from "./sink.ts";
@@ -117,7 +117,7 @@ export function stepPrinters(options: StepPrintersOptions): StepPrinters {
     options;
   const sinks = { stdout, stderr };
   const prefixed = prefixedPrinters(options);
-  const inTurn = makeTurns();
+  const runInTurn = createTaskQueue();
   switch (style) {
     case "plain":
       return timestamps
@@ -145,7 +145,7 @@ export function stepPrinters(options: StepPrintersOptions): StepPrinters {
         );
     case "grouped": {
       const sink: Sink = {
-        write: (bytes) => inTurn(() => stdout.write(bytes)),
+        write: (bytes) => runInTurn(() => stdout.write(bytes)),
       };
       return (step, stepFile) => {
         const fallback = prefixed(step, { stdout: sink, stderr: sink });
@@ -157,7 +157,7 @@ export function stepPrinters(options: StepPrintersOptions): StepPrinters {
           sink: stdout,
           markers: groups,
           maxBytes: maxLineBytes,
-          inTurn,
+          runInTurn,
           fallback,
         });
       };
@@ -186,7 +186,7 @@ function prefixedPrinters(
         : { format: prefixLines(prefix), addedBytes: prefix.length };
     const maxBytes = maxLineBytes === undefined
       ? WHOLE_LINE_BYTES
-      : maxLineBytes - getFormat().addedBytes - styleRoom(maxLineBytes);
+      : maxLineBytes - getFormat().addedBytes - reserveStyleBytes(maxLineBytes);
     return linePrinter(sinks, maxBytes, () => getFormat().format);
   };
 }
@@ -195,11 +195,12 @@ function prefixedPrinters(
  * Returns the space for sequences that switch colors off and on, unless the
  * limit is very small.
  */
-function styleRoom(maxLineBytes: number): number {
+function reserveStyleBytes(maxLineBytes: number): number {
   return maxLineBytes < 16 * MAX_STYLE_BYTES ? 0 : MAX_STYLE_BYTES;
 }
 
-function makeTurns(): InTurn {
+/** Creates a function that runs tasks one after the other. */
+function createTaskQueue(): RunInTurn {
   let last: Promise<unknown> = Promise.resolve();
   return (task) => {
     const run = last.then(task);

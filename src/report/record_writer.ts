@@ -160,7 +160,7 @@ export class RecordWriter {
   }
 
   #path(): string {
-    return `${this.#directory.ready()}/${this.#options.name}`;
+    return `${this.#directory.prepare()}/${this.#options.name}`;
   }
 
   #write(event: RunEvent): void {

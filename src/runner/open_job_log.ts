@@ -4,7 +4,7 @@ import { createJobLog } from "../output/create_job_log.ts";
 import type { GroupMarkers, LineFields, Sinks } from "../output/printer.ts";
 import type { JobLogStyle } from "../output/step_printers.ts";
 import type { JobLog } from "../output/job_log.ts";
-import { partialLogs } from "../output/log_directory.ts";
+import { removePartialLogs } from "../output/log_directory.ts";
 import { shouldUseColor } from "../terminal/text.ts";
 import { maxLineBytes } from "../output/line_limit.ts";
 import { claimPath, ownsPath } from "../workspace/owned_paths.ts";
@@ -99,7 +99,7 @@ async function beginLogs(
 ): Promise<void> {
   // A step of the outer job is still writing its log.
   const isNested = (host.env[Variable.workspaceLock] ?? "") !== "";
-  const left = isNested ? [] : await partialLogs(logDirectory, warn);
+  const left = isNested ? [] : await removePartialLogs(logDirectory, warn);
   if (left.length > 0) {
     warn(
       `An earlier run was killed; removed its unfinished logs: ${

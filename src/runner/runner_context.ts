@@ -2,7 +2,7 @@ import { readBoolean } from "../boolean.ts";
 import { Variable } from "../environment/variables.ts";
 import type { Layer } from "../config/settings.ts";
 import type { Host } from "../host.ts";
-import { createLogger, type Logger, logLevelOf } from "../output/logger.ts";
+import { createLogger, type Logger, parseLogLevel } from "../output/logger.ts";
 import { type LineSink, type Sink, streamSink } from "../output/sink.ts";
 import type { PluginRegistry } from "../plugins/registry.ts";
 import type { ExportQueue } from "../report/export_otlp.ts";
@@ -121,7 +121,7 @@ export function createRunnerContext(
       get masker() {
         return filledMasker();
       },
-      level: logLevelOf(env.LOG_LEVEL),
+      level: parseLogLevel(env.LOG_LEVEL),
       // A host written in JavaScript may lack streams that are never used.
       color: shouldUseColor(env, host.stderr?.isTerminal() ?? false),
       style: env.LOG_FORMAT === "json"

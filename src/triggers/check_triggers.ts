@@ -136,7 +136,7 @@ function checkTrigger(
   return Object.freeze(trigger);
 }
 
-/** A getter or a proxy of the caller may throw any value. */
+/** Copies a trigger. A getter or a proxy of the caller may throw any value. */
 function copyTrigger(
   read: () => unknown,
   report: ReportProblem,

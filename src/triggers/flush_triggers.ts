@@ -131,7 +131,7 @@ export async function flushTriggers(
 ): Promise<FlushedTriggers> {
   const { pending } = queue;
   try {
-    return await submitterFor(runner, options)(runner, queue, options);
+    return await selectSubmitter(runner, options)(runner, queue, options);
   } catch (error) {
     // These triggers would be refused again with the next flush.
     const isRefused = error instanceof RunnerError &&
@@ -141,7 +141,7 @@ export async function flushTriggers(
   }
 }
 
-function submitterFor(
+function selectSubmitter(
   { host }: TriggerContext,
   { transport }: FlushTriggersOptions,
 ): typeof flushTriggers {
@@ -166,7 +166,7 @@ async function write(
     isAtomic: options.isAtomic,
   });
   queue.remove(pending);
-  const triggers = withoutNames(pending, refusedNames(refused));
+  const triggers = withoutNames(pending, listRefusedNames(refused));
   runner.logger.debug("triggers", `Wrote "${path}"`, { jobs: triggers.length });
   return { triggers, path, ...describeRefusal(refused) };
 }
@@ -177,10 +177,10 @@ async function print(
   options: FlushTriggersOptions,
 ): Promise<FlushedTriggers> {
   const { host, masker, stdout, spoofFilter } = runner;
-  const { triggerNonce, triggerLine } = await import(
+  const { readTriggerNonce, triggerLine } = await import(
     "./trigger_lines.ts"
   );
-  triggerNonce(host.env);
+  readTriggerNonce(host.env);
   const { pending } = queue;
   const path = await claimTriggersFile(runner, options.file);
   if (pending.length === 0 && !await pathExists(path)) return { triggers: [] };
@@ -208,7 +208,7 @@ async function print(
   }
   queue.remove(pending);
   return {
-    triggers: withoutNames(pending, refusedNames(refused)),
+    triggers: withoutNames(pending, listRefusedNames(refused)),
     ...describeRefusal(refused),
   };
 }
@@ -274,7 +274,7 @@ async function send(
     throw new RunnerError(
       `${error.message}; refused: ${
         listNames(pending)
-      }. The coordinator logs the reason, such as a limit of the execution profile`,
+      }; the coordinator logs the reason, such as a limit of the execution profile`,
       { code: error.code, cause: error },
     );
   }
@@ -352,7 +352,7 @@ function lockOptions(
   return { lock: () => lockRunFile(workspace, path, run, { keepsEarlier }) };
 }
 
-function refusedNames(refused: readonly RefusedTrigger[]): string[] {
+function listRefusedNames(refused: readonly RefusedTrigger[]): string[] {
   return refused.map(({ trigger }) => trigger.name);
 }
 

@@ -101,11 +101,11 @@ export function orderedDocument(
     type: "trigger_job",
     operation_id: operationId,
     trigger_type: "runnerlib",
-    jobs: bypassEmptyLists(ordered).jobs.map(wireJob),
+    jobs: bypassEmptyLists(ordered).jobs.map(toWireJob),
   };
 }
 
-function wireJob(trigger: Trigger): TriggerJob {
+function toWireJob(trigger: Trigger): TriggerJob {
   const { name, dependsOn = [], condition = "all_success", env = {} } = trigger;
   const job: Record<string, JsonValue> = {};
   for (const [field, { key }] of FIELDS) {
@@ -148,31 +148,32 @@ type ProblemsByTrigger = Map<CheckedTrigger, string[]>;
  * coordinator. The time is proportional to the number of jobs and dependencies.
  *
  * @param triggers Triggers with distinct names.
- * @param problemOf Describes other reasons to refuse a trigger.
+ * @param findProblem Describes other reasons to refuse a trigger.
  */
 export function orderTriggers(
   triggers: readonly CheckedTrigger[],
-  problemOf: (trigger: CheckedTrigger) => string | undefined = () => undefined,
+  findProblem: (trigger: CheckedTrigger) => string | undefined = () =>
+    undefined,
 ): OrderedTriggers {
-  const problems = unknownDependencies(triggers);
+  const problems = findUnknownDependencies(triggers);
   for (const trigger of triggers) {
-    const problem = problemOf(trigger);
+    const problem = findProblem(trigger);
     if (problem !== undefined) addProblem(problems, trigger, problem);
   }
-  const sound = triggers.filter((trigger) => !problems.has(trigger));
+  const valid = triggers.filter((trigger) => !problems.has(trigger));
   // Dependents of an excluded trigger never become ready.
-  const ordered = topologicalOrder(linkTriggers(sound)).map((node) =>
-    sound[node]
+  const ordered = topologicalOrder(linkTriggers(valid)).map((node) =>
+    valid[node]
   );
-  const isOrdered = new Set(ordered);
-  const waiting = sound.filter((trigger) => !isOrdered.has(trigger));
-  for (const cycle of cyclesIn(waiting)) {
-    addProblem(problems, cycle[0], cycleProblem(cycle));
+  const orderedSet = new Set(ordered);
+  const waiting = valid.filter((trigger) => !orderedSet.has(trigger));
+  for (const cycle of findCycles(waiting)) {
+    addProblem(problems, cycle[0], describeCycle(cycle));
   }
   const names = new Set(ordered.map(({ name }) => name));
   return {
     ordered,
-    refused: triggers.filter((trigger) => !isOrdered.has(trigger))
+    refused: triggers.filter((trigger) => !orderedSet.has(trigger))
       .flatMap((trigger) => findRefusals(trigger, problems, names)),
   };
 }
@@ -209,7 +210,7 @@ function addProblem(
   else known.push(problem);
 }
 
-function unknownDependencies(
+function findUnknownDependencies(
   triggers: readonly CheckedTrigger[],
 ): ProblemsByTrigger {
   const names = new Set(triggers.map(({ name }) => name));
@@ -233,7 +234,7 @@ function unknownDependencies(
 }
 
 /** Finds cycles, none of which share a trigger. */
-function cyclesIn(waiting: readonly CheckedTrigger[]): CheckedTrigger[][] {
+function findCycles(waiting: readonly CheckedTrigger[]): CheckedTrigger[][] {
   const byName = new Map(waiting.map((trigger) => [trigger.name, trigger]));
   const cycles: CheckedTrigger[][] = [];
   while (cycles.length < MAX_CYCLES) {
@@ -275,7 +276,7 @@ function findRefusals(
   }];
 }
 
-function cycleProblem(cycle: readonly CheckedTrigger[]): string {
+function describeCycle(cycle: readonly CheckedTrigger[]): string {
   return `it ${cycleText(cycle.map(({ name }) => truncated(name)))}`;
 }
 

@@ -48,14 +48,14 @@ export function triggerLine(
   document: TriggerDocument,
   { env, masker }: TriggerLineOptions,
 ): string {
-  const nonce = triggerNonce(env);
+  const nonce = readTriggerNonce(env);
   if (masker.holdsSecret(JSON.stringify(document))) {
-    throw refused("they contain a secret, which must not be printed");
+    throw createPrintError("they contain a secret, which must not be printed");
   }
   const { type, ...rest } = document;
   const line = JSON.stringify({ type, nonce, ...rest });
   if (new TextEncoder().encode(line).length >= WORKER_LINE_BYTES) {
-    throw refused(`the line would exceed ${WORKER_LINE_BYTES} bytes`);
+    throw createPrintError(`the line would exceed ${WORKER_LINE_BYTES} bytes`);
   }
   return `${line}\n`;
 }
@@ -80,7 +80,7 @@ export function filteredSinks(
 ): Sinks {
   const { env } = runner.host;
   // Reports a missing nonce now instead of after the steps have run.
-  triggerNonce(env);
+  readTriggerNonce(env);
   // Each line is inside a JSON object, which is never a trigger.
   if (env.LOG_FORMAT === "json") return sinks;
   return runner.spoofFilter ??= new TriggerSpoofFilter(
@@ -94,7 +94,7 @@ export function filteredSinks(
  *
  * @throws {RunnerError} `invalid-config` if the worker has not set one.
  */
-export function triggerNonce(env: Environment): string {
+export function readTriggerNonce(env: Environment): string {
   const nonce = env[Variable.triggerNonce];
   if (nonce) return nonce;
   throw new RunnerError(
@@ -256,7 +256,7 @@ function looksLikeTrigger(line: Uint8Array): boolean {
     .includes("trigger_job");
 }
 
-function refused(state: string): RunnerError {
+function createPrintError(state: string): RunnerError {
   return new RunnerError(`Cannot print triggers: ${state}`, {
     code: "invalid-trigger",
   });

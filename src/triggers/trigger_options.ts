@@ -31,7 +31,7 @@ import {
 } from "../schema/scalars.ts";
 import { didYouMean } from "../suggest.ts";
 
-/** Greatest number that the database of the coordinator stores. */
+/** Maximum integer in the database of the coordinator. */
 const MAX_INTEGER = 2 ** 31 - 1;
 
 /** The database has an index of names, whose entries have a maximum size. */
@@ -303,9 +303,13 @@ export const wireTrigger: Schema<Trigger> = mapping("Job", TRIGGER_FIELDS, {
 /** Schema of a trigger with the property names of programs. */
 export const programTrigger: Schema<Trigger> = mapping(
   "Trigger",
-  programKeys(),
+  buildProgramKeys(),
   {
-    refused: { ...documentKeys(), job_file: NOT_A_FIELD, jobFile: NOT_A_FIELD },
+    refused: {
+      ...buildDocumentKeys(),
+      job_file: NOT_A_FIELD,
+      jobFile: NOT_A_FIELD,
+    },
   },
 );
 
@@ -436,7 +440,7 @@ export interface TriggerOptions {
   /**
    * Properties of the worker, such as `{ arch: "arm64" }`.
    *
-   * @default {that of the triggering job}
+   * @default {those of the triggering job}
    */
   readonly characteristics?: Readonly<Record<string, string | boolean>>;
   /** Resources that the job needs. */
@@ -491,7 +495,7 @@ function amount(pattern: RegExp, words: string): Schema<string | number> {
 }
 
 /** Most fields have different names in documents than in programs. */
-function programKeys(): Keys<Trigger> {
+function buildProgramKeys(): Keys<Trigger> {
   return Object.fromEntries(
     Object.entries(TRIGGER_FIELDS).map(([name, field]) => [
       name,
@@ -501,7 +505,7 @@ function programKeys(): Keys<Trigger> {
 }
 
 /** Maps the keys that only documents have to a problem with a suggestion. */
-function documentKeys(): Record<string, string> {
+function buildDocumentKeys(): Record<string, string> {
   return Object.fromEntries(
     (Object.entries(TRIGGER_FIELDS) as [string, Key<unknown>][])
       .filter(([name, { key }]) => name !== key)

@@ -103,7 +103,7 @@ export async function writeTriggers(
   const { ordered, refused } = orderTriggers([...present, ...added]);
   const broken = refused.filter(({ trigger }) => names.has(trigger.name));
   if (broken.length > 0) {
-    throw fileError(path, triggerError(broken).message);
+    throw createFileError(path, triggerError(broken).message);
   }
   const all = [...duplicates, ...refused];
   if (isAtomic && all.length > 0) throw triggerError(all);
@@ -132,13 +132,13 @@ export async function removeTriggers(
   else if (present.length > 0) await Deno.remove(path);
 }
 
-/** Leaves out the triggers that have the name of another one. */
+/** Omits the triggers with one of the given names. */
 export function withoutNames<T extends Pick<Trigger, "name">>(
   triggers: readonly T[],
   names: Iterable<string>,
 ): T[] {
-  const left = new Set(names);
-  return triggers.filter(({ name }) => !left.has(name));
+  const omitted = new Set(names);
+  return triggers.filter(({ name }) => !omitted.has(name));
 }
 
 async function writeDocument(
@@ -169,7 +169,7 @@ async function readTriggers(path: string): Promise<CheckedTrigger[]> {
   try {
     return checkTriggers(readJobs(parse(text)), { isWire: true });
   } catch (cause) {
-    throw fileError(path, messageOf(cause), cause);
+    throw createFileError(path, messageOf(cause), cause);
   }
 }
 
@@ -183,9 +183,9 @@ async function readText(path: string): Promise<string | null> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
     if (error instanceof TypeError) {
-      throw fileError(path, "it is not valid UTF-8", error);
+      throw createFileError(path, "it is not valid UTF-8", error);
     }
-    throw fileError(path, osReason(error), error);
+    throw createFileError(path, osReason(error), error);
   }
 }
 
@@ -221,7 +221,7 @@ function isEmpty(value: unknown): boolean {
   return value === null || Array.isArray(value) && value.length === 0;
 }
 
-function fileError(
+function createFileError(
   path: string,
   state: string,
   cause?: unknown,

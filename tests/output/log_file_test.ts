@@ -5,7 +5,7 @@ import {
   type JobLogOptions,
 } from "../../src/output/create_job_log.ts";
 import type { StepLog } from "../../src/output/job_log.ts";
-import { partialLogs } from "../../src/output/log_directory.ts";
+import { removePartialLogs } from "../../src/output/log_directory.ts";
 import { RecordingSink } from "../helpers/recording_sink.ts";
 import { soon } from "../helpers/soon.ts";
 import {
@@ -269,7 +269,7 @@ describe("createJobLog() shows output that it cannot write to a file", () => {
   }
 });
 
-describe("partialLogs()", () => {
+describe("removePartialLogs()", () => {
   it("lists and removes the logs of a killed runner", async () => {
     await withLog({}, async ({ logs, open }) => {
       const step = await open("b");
@@ -279,7 +279,7 @@ describe("partialLogs()", () => {
         ".c.log.partial/": "",
         ".other": "",
       });
-      assertEquals(await partialLogs(logs), [
+      assertEquals(await removePartialLogs(logs), [
         ".a.log.partial",
         ".b.log.partial",
       ]);
@@ -294,14 +294,14 @@ describe("partialLogs()", () => {
 
   it("finds nothing in a missing directory", async () => {
     await using directory = await temporaryDirectory();
-    assertEquals(await partialLogs(`${directory.path}/missing`), []);
+    assertEquals(await removePartialLogs(`${directory.path}/missing`), []);
   });
 
   it("warns about a directory that it cannot read", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { logs: "a file" });
     const warnings: string[] = [];
-    const found = await partialLogs(
+    const found = await removePartialLogs(
       `${directory.path}/logs`,
       (message) => warnings.push(message),
     );

@@ -9,8 +9,8 @@ import {
   createLogger,
   type Logger,
   type LogLevel,
-  logLevelOf,
   type LogStyle,
+  parseLogLevel,
 } from "../../src/output/logger.ts";
 import { Masker } from "../../src/secrets/masker.ts";
 import { RecordingSink } from "../helpers/recording_sink.ts";
@@ -196,7 +196,7 @@ Deno.test("createLogger() reports a lost message only to flush()", async () => {
   await assertRejects(() => logger.flush(), Error, "No space left");
 });
 
-Deno.test("logLevelOf() accepts every spelling and defaults to info", () => {
+Deno.test("parseLogLevel() accepts every spelling and defaults to info", () => {
   const levels: Record<string, LogLevel> = {
     debug: "debug",
     INFO: "info",
@@ -208,10 +208,10 @@ Deno.test("logLevelOf() accepts every spelling and defaults to info", () => {
     loud: "info",
   };
   for (const [text, level] of Object.entries(levels)) {
-    assertEquals(logLevelOf(text), level, text);
+    assertEquals(parseLogLevel(text), level, text);
   }
-  assertEquals(logLevelOf("constructor"), "info");
-  assertEquals(logLevelOf(undefined), "info");
+  assertEquals(parseLogLevel("constructor"), "info");
+  assertEquals(parseLogLevel(undefined), "info");
 });
 
 Deno.test("createLogger() does not let a message look like another one", async () => {

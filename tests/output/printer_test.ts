@@ -21,7 +21,7 @@ Deno.test("groupPrinter() prints the block early if the disk is full, and the re
     unwritten,
     sink,
     maxBytes: undefined,
-    inTurn: (task) => task(),
+    runInTurn: (task) => task(),
     fallback: linePrinter(
       { stdout: sink, stderr: sink },
       100,

@@ -5,7 +5,7 @@ import { streamSink } from "../../src/output/sink.ts";
 const encoder = new TextEncoder();
 
 /**
- * A stream that accepts what an answer allows: a number of bytes, or an error.
+ * A stream that accepts what the next result allows: a number of bytes, or an error.
  */
 class ScriptedStream implements HostStream {
   readonly #answers: (number | Error)[];

@@ -101,7 +101,7 @@ Deno.test("flushTriggers() discards jobs that the coordinator refused", () =>
         message,
       );
       assertEquals(
-        message.includes('; refused: "a". The coordinator logs'),
+        message.includes('; refused: "a"; the coordinator logs'),
         true,
         message,
       );

@@ -40,7 +40,7 @@ exit'`,
   );
 });
 
-Deno.test("nextJobsText() leaves out an unknown command", () => {
+Deno.test("nextJobsText() omits an unknown command", () => {
   assertEquals(
     nextJobsText([{ name: "a" }], done),
     "📋 Next jobs to run:\n  → a",

@@ -94,7 +94,7 @@ Deno.test("triggerDocument() writes each field under its wire name", () => {
   });
 });
 
-Deno.test("triggerDocument() leaves out empty fields", () => {
+Deno.test("triggerDocument() omits empty fields", () => {
   const [job] = triggerDocument([{
     name: "a",
     sourceUrl: "",
@@ -111,7 +111,7 @@ Deno.test("triggerDocument() leaves out empty fields", () => {
   ]);
 });
 
-Deno.test("triggerDocument() leaves out a job with an empty list of items", () => {
+Deno.test("triggerDocument() omits a job with an empty list of items", () => {
   const { jobs } = triggerDocument([
     { name: "build" },
     { name: "test", dependsOn: ["build", "lint"], forEach: [] },
