@@ -7,12 +7,23 @@
  * @module
  */
 import { dropPermissions, main } from "./src/cli/main.ts";
-import { processHost } from "./src/host.ts";
+import { type Host, processHost } from "./src/host.ts";
 import { closeFilesOnExec } from "./src/process/inherited_files.ts";
 
 if (import.meta.main) {
   // Needs native code, for which most commands drop the permission.
   closeFilesOnExec();
   dropPermissions(Deno.args);
-  Deno.exit(await main(Deno.args, processHost({ isCommandLine: true })));
+  Deno.exit(await main(Deno.args, hostOrExit()));
+}
+
+/** Without the permission to read the environment, nothing works. */
+function hostOrExit(): Host {
+  try {
+    return processHost({ isCommandLine: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    console.error(`[runnerlib] error: ${error.message}`);
+    Deno.exit(1);
+  }
 }

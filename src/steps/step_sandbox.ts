@@ -154,7 +154,7 @@ async function pathsOf(
   return await Promise.all(paths.map(async (path) => {
     try {
       const real = await resolvePath(path, jobPath, workspace);
-      const isMissing = !await Deno.stat(real).then(() => true, () => false);
+      const isMissing = !isThere(real);
       if (isMissing && path.endsWith("/")) {
         await Deno.mkdir(real, { recursive: true });
       } else if (isMissing) {
@@ -171,6 +171,16 @@ async function pathsOf(
       );
     }
   }));
+}
+
+/** Checks whether a path exists, or may exist where Deno shows nothing. */
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    return error instanceof Deno.errors.NotCapable;
+  }
 }
 
 function isOfJob(path: string): boolean {
@@ -248,15 +258,28 @@ function resolve(
   const real: string[] = [];
   const links: Link[] = [];
   for (const path of new Set(paths)) {
-    const resolved = known.has(path)
-      ? known.get(path)
-      : orMissing(() => Deno.realPathSync(path));
+    const resolved = known.has(path) ? known.get(path) : resolveLinks(path);
     known.set(path, resolved);
     if (resolved === undefined) continue;
     real.push(resolved);
     if (resolved !== path) links.push(...linksOn(path));
   }
   return { real, links };
+}
+
+/**
+ * Returns where a path leads; `undefined` if nothing is there.
+ *
+ * Deno shows `/proc`, `/sys` and most devices only with all permissions, which a
+ * runner may not have. These are used as written: the sandbox opens paths without
+ * following links, and skips missing ones.
+ */
+function resolveLinks(path: string): string | undefined {
+  try {
+    return Deno.realPathSync(path);
+  } catch (error) {
+    return error instanceof Deno.errors.NotCapable ? path : undefined;
+  }
 }
 
 /** Maximum number of links on a path, as in the kernel. */

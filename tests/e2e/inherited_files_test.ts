@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { findSandbox } from "../../src/process/sandbox/find_sandbox.ts";
 import { CLI, cliEnv, REPOSITORY } from "../helpers/cli.ts";
 import {
   makeFiles,
@@ -73,6 +74,11 @@ function filesIn(text: string): { lists: number; leftOpen: number } {
 
 const isLinux = Deno.build.os === "linux";
 
+/** Permissions without native code, which closes files. */
+const PERMISSIONS = [
+  ...["--allow-env", "--allow-read", "--allow-write", "--allow-run"],
+];
+
 Deno.test({
   name: "no step inherits files that were open before the runner started",
   ignore: !isLinux,
@@ -107,7 +113,7 @@ Deno.test({
 
 Deno.test({
   name:
-    "a runner that cannot close such files warns about it for untrusted steps",
+    "a runner that cannot close such files has a sandbox that does, or warns about untrusted steps",
   ignore: !isLinux,
   async fn() {
     await using directory = await temporaryDirectory();
@@ -116,16 +122,32 @@ Deno.test({
     const text = await runWithFiles(
       path,
       ["run", "--job-file", "job.yaml"],
-      ["--allow-env", "--allow-read", "--allow-write", "--allow-run"],
+      PERMISSIONS,
     );
-    assertStringIncludes(text, "Cannot close open files for untrusted steps: ");
-    assertMatch(
+    const { problem } = await findSandbox(false);
+    assertEquals(
+      text.includes("Cannot close open files for untrusted steps: "),
+      problem !== undefined,
       text,
+    );
+    const untrusted = text.split("\n")
+      .filter((line) => /^untrusted.* \| .*left-open/.test(line));
+    assertEquals(untrusted.length, problem === undefined ? 0 : 4, text);
+  },
+});
+
+Deno.test({
+  name: "doctor names files that programs inherit",
+  ignore: !isLinux,
+  async fn() {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    assertMatch(
+      await runWithFiles(path, ["doctor"], PERMISSIONS),
       /inherited file descriptors \((?:\d+, )*7, (?:\d+, )*23[,)]/,
     );
-    const doctor = await runWithFiles(path, ["doctor"]);
     assertStringIncludes(
-      doctor,
+      await runWithFiles(path, ["doctor"]),
       "programs do not inherit them from the runner",
     );
   },

@@ -83,6 +83,19 @@ for (const [name, flags] of TABLE) {
   });
 }
 
+Deno.test("without any permission, runnerlib says which one it needs first", async () => {
+  await using directory = await temporaryDirectory();
+  const { code, stderr } = await runCli(["run", "--", "true"], {
+    cwd: directory.path,
+    permissions: [],
+  });
+  assertEquals(code, 1);
+  assertEquals(
+    stderr,
+    "[runnerlib] error: Requires env access, run again with the --allow-env flag\n",
+  );
+});
+
 Deno.test("runnerlib run remembers between runs what cached steps created", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;

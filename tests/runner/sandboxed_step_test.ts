@@ -69,10 +69,26 @@ const CONTAINER_RIGHTS = [
   ...["audit_write", "setfcap"],
 ].map((name) => `+${name}`).join();
 
-/** Users that a runner can have, and words that start it as one of them. */
-const USERS: Readonly<
-  Record<string, { words: readonly string[]; hasMounts: boolean }>
-> = {
+/** Permissions of Deno that the runner has in the image. */
+const IMAGE_PERMISSIONS = [
+  ...["--allow-env", "--allow-read", "--allow-write", "--allow-run"],
+  "--allow-net",
+];
+
+/** Words that start a runner in a certain way, and its permissions of Deno. */
+interface Start {
+  words: readonly string[];
+  permissions?: readonly string[];
+  hasMounts: boolean;
+}
+
+/** Users that a runner can have, and how it is started as one of them. */
+const USERS: Readonly<Record<string, Start>> = {
+  "of a runner that has not all permissions of Deno": {
+    words: ["env"],
+    permissions: IMAGE_PERMISSIONS,
+    hasMounts: (await findContainment(false)).namespace?.hasMounts ?? false,
+  },
   "of a user without rights": {
     words: ["unshare", "--user", "--map-user=1000", "--map-group=1000"],
     hasMounts: true,
@@ -101,7 +117,8 @@ const USERS: Readonly<
   },
 };
 
-for (const [user, { words, hasMounts }] of Object.entries(USERS)) {
+for (const [user, start] of Object.entries(USERS)) {
+  const { words, permissions = ["-A"], hasMounts } = start;
   Deno.test(`a step ${user} does not leave its sandbox`, {
     ignore: ignore || isClientMissing("python3") || !await works(words),
   }, async () => {
@@ -118,8 +135,8 @@ for (const [user, { words, hasMounts }] of Object.entries(USERS)) {
     const { code, stdout, stderr } = await new Deno.Command(program, {
       args: [
         ...args,
-        ...[Deno.execPath(), "run", "-A", "--no-check", CLI],
-        ...["run", "--job-file", "job.json"],
+        ...[Deno.execPath(), "run", "--no-check", "--no-prompt"],
+        ...[...permissions, CLI, "run", "--job-file", "job.json"],
       ],
       cwd: path,
       env: cliEnv(),
@@ -234,6 +251,46 @@ print(os.ttyname(terminal), os.read(terminal, 7))'
   const output = test.stdout().replaceAll(/^.* \| /gm, "");
   assertEquals(output.split(expected).length, 4, test.stdout());
 });
+
+for (const permissions of [["-A"], IMAGE_PERMISSIONS]) {
+  Deno.test(
+    `an untrusted step sees its processes, the system and devices if the runner has ${
+      permissions.join(" ")
+    }`,
+    {
+      ignore,
+    },
+    async () => {
+      await using directory = await temporaryDirectory();
+      const { path: cwd } = directory;
+      const run = `cat /proc/$$/comm
+      cat /proc/sys/kernel/ostype
+      [ -d /sys/fs ] && echo system
+      head -c 2 /dev/zero | wc -c
+      head -c 2 /dev/urandom | wc -c
+      sh -c 'echo > /dev/full' 2> /dev/null || echo full`;
+      await makeFiles(cwd, {
+        "job.json": JSON.stringify({
+          steps: [{ name: "u", run, untrusted: true }, {
+            name: "named",
+            run: "cat /proc/sys/kernel/ostype; echo > /dev/null",
+            needs: "u",
+            permissions: { read: ["/proc/sys"], write: ["/dev/null"] },
+          }],
+        }),
+      });
+      const { code, stdout, stderr } = await runCli(
+        ["run", "--job-file", "job.json"],
+        { cwd, permissions },
+      );
+      assertEquals(code, 0, stdout + stderr);
+      assertEquals(
+        stdout.replaceAll(/^.* \| /gm, ""),
+        "sh\nLinux\nsystem\n2\n2\nfull\nLinux\n",
+      );
+    },
+  );
+}
 
 Deno.test("a step uses paths with links as its permissions name them", {
   ignore,

@@ -46,10 +46,6 @@ export async function isolate(
       `Cannot guarantee that no process of an untrusted step outlives it: ${problem}`,
     );
   }
-  const inherited = isUntrusted ? await findInheritedFiles() : undefined;
-  if (inherited !== undefined) {
-    onWarning(`Cannot close open files for untrusted steps: ${inherited}`);
-  }
   if (
     isUntrusted && protectedPaths.readOnly?.length && !namespace?.hasMounts
   ) {
@@ -63,9 +59,8 @@ export async function isolate(
     words: namespace.wordsFor(own),
     isolation: { hasNamespace: true },
   };
-  if (limits === undefined || finding === undefined) return contained;
-  const { sandbox, problem: reason } = finding;
-  if (sandbox) {
+  if (limits !== undefined && finding?.sandbox) {
+    const { sandbox } = finding;
     if (sandbox.weakness) {
       onWarning(`The sandbox of steps is incomplete: ${sandbox.weakness}`);
     }
@@ -74,8 +69,14 @@ export async function isolate(
       isolation: { hasNamespace: namespace !== undefined },
     };
   }
-  if (areLimitsRequired) throw sandboxError(reason);
-  onWarning(`Cannot run untrusted steps in a sandbox: ${reason}`);
+  // A sandbox would have closed them.
+  const inherited = isUntrusted ? await findInheritedFiles() : undefined;
+  if (inherited !== undefined) {
+    onWarning(`Cannot close open files for untrusted steps: ${inherited}`);
+  }
+  if (finding?.problem === undefined) return contained;
+  if (areLimitsRequired) throw sandboxError(finding.problem);
+  onWarning(`Cannot run untrusted steps in a sandbox: ${finding.problem}`);
   return contained;
 }
 
