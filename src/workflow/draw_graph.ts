@@ -83,11 +83,11 @@ function createEdges(jobs: readonly DrawnJob[]) {
 }
 
 /** Dimensions of the drawing, in pixels. */
-const CHARACTER = 8;
+const CHARACTER_WIDTH = 8;
 const PADDING = 12;
-const HEIGHT = 32;
+const BOX_HEIGHT = 32;
 const GAP = 24;
-const ROW = 80;
+const ROW_HEIGHT = 80;
 
 interface Box {
   readonly x: number;
@@ -111,8 +111,8 @@ export function svgGraph(name: string, jobs: readonly DrawnJob[]): string {
       const label = printable(jobLabel(job));
       const box = {
         x,
-        y: GAP + at * ROW,
-        width: displayWidth(label) * CHARACTER + 2 * PADDING,
+        y: GAP + at * ROW_HEIGHT,
+        width: displayWidth(label) * CHARACTER_WIDTH + 2 * PADDING,
         label,
       };
       boxes.set(job.name, box);
@@ -120,12 +120,12 @@ export function svgGraph(name: string, jobs: readonly DrawnJob[]): string {
     }
     width = Math.max(width, x);
   });
-  const height = rows.length * ROW + GAP;
+  const height = rows.length * ROW_HEIGHT + GAP;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="monospace" font-size="13">`,
     `<title>${escape(printable(name))}</title>`,
     ...jobs.flatMap((job) => drawEdges(job, boxes)),
-    ...[...boxes.values()].map(boxText),
+    ...[...boxes.values()].map(drawBox),
     "</svg>",
   ].join("\n");
 }
@@ -141,7 +141,7 @@ function drawEdges(
   return dependsOn.flatMap((need) => {
     const from = boxes.get(need);
     if (from === undefined) return [];
-    const [x1, y1] = [from.x + from.width / 2, from.y + HEIGHT];
+    const [x1, y1] = [from.x + from.width / 2, from.y + BOX_HEIGHT];
     const [x2, y2] = [to.x + to.width / 2, to.y];
     return [
       `<path d="M${x1} ${y1}C${x1} ${y1 + 24} ${x2} ${
@@ -151,8 +151,8 @@ function drawEdges(
   });
 }
 
-function boxText({ x, y, width, label }: Box): string {
-  return `<rect x="${x}" y="${y}" width="${width}" height="${HEIGHT}" rx="4" fill="white" stroke="black"/>` +
+function drawBox({ x, y, width, label }: Box): string {
+  return `<rect x="${x}" y="${y}" width="${width}" height="${BOX_HEIGHT}" rx="4" fill="white" stroke="black"/>` +
     `<text x="${x + width / 2}" y="${y + 21}" text-anchor="middle">${
       escape(label)
     }</text>`;

@@ -73,7 +73,7 @@ export function withoutJobs(
     count = reasons.size;
     for (const { name, body } of jobs) {
       if (reasons.has(name)) continue;
-      const reason = skippedWith(body, reasons);
+      const reason = findSkipReason(body, reasons);
       if (reason !== undefined) reasons.set(name, reason);
     }
   }
@@ -90,7 +90,7 @@ export function withoutJobs(
   };
 }
 
-function skippedWith(
+function findSkipReason(
   { dependsOn = [], condition = "all_success" }: JobDefinition["body"],
   reasons: ReadonlyMap<string, string>,
 ): string | undefined {
@@ -160,7 +160,7 @@ export function explainJobs(jobs: readonly LocalJob[]): JobExplanation[] {
     if (completes(name)) {
       return dependsOn.length === 0
         ? { name, status: "starts", reason: "" }
-        : { name, status: "waits", reason: waitsText(job) };
+        : { name, status: "waits", reason: describeWait(job) };
     }
     if (!possible.has(name)) {
       const reason = states.skipReason(indexOf(name)) ?? neverRunsReason(job);
@@ -176,7 +176,7 @@ export function explainJobs(jobs: readonly LocalJob[]): JobExplanation[] {
   });
 }
 
-function waitsText({ dependsOn, condition }: LocalJob): string {
+function describeWait({ dependsOn, condition }: LocalJob): string {
   const names = `after ${dependsOn.join(", ")}`;
   return condition === "always" ? `${names}, whatever their result` : names;
 }

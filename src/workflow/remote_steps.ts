@@ -8,14 +8,14 @@ import type { LocalJob } from "./local/local_job.ts";
 const STEPS_VARIABLE = "RUNNERLIB_STEPS";
 
 /**
- * Maximum size of the steps of a job, in bytes: less than that of a variable on
- * Linux.
+ * Maximum size of the steps of a job, in bytes. Linux allows 128 KiB for a
+ * variable.
  */
 const MAX_STEPS_BYTES = 96 * 1024;
 
 /**
- * Runs the steps in the variable. The command does not contain the steps, because
- * others may see it.
+ * Runs the steps in the variable. They are not part of the command, because
+ * other users may see it.
  */
 const COMMAND =
   `exec env -u ${STEPS_VARIABLE} -u ${Variable.jobCommand} runnerlib run --job-file=- <<END
@@ -24,8 +24,8 @@ END
 `;
 
 /**
- * Converts a job with steps to a job with a command that makes a remote runner run
- * the steps. Returns other jobs unchanged.
+ * Replaces the steps of a job by a command that makes a remote runner run them.
+ * Returns a job without steps unchanged.
  */
 export function withRemoteSteps(job: LocalJob): LocalJob {
   const { steps, writtenSteps = "[]", ...rest } = job;
@@ -35,7 +35,7 @@ export function withRemoteSteps(job: LocalJob): LocalJob {
 }
 
 /**
- * Converts the definition of a job in the same way.
+ * Does the same as {@linkcode withRemoteSteps} for the definition of a job.
  *
  * @throws {RunnerError} `invalid-workflow` if its steps cannot run remotely.
  */
@@ -58,16 +58,20 @@ export function definitionWithRemoteSteps(job: JobDefinition): JobDefinition {
   };
 }
 
-/** Returns why the steps of a job cannot run remotely; `undefined` if they can. */
+/**
+ * Checks whether the steps of a job can run remotely.
+ *
+ * @returns The problem, phrased to follow "its steps"; `undefined` if they can.
+ */
 export function remoteStepsProblem(
   { steps, writtenSteps = "[]" }: Pick<JobBody, "steps" | "writtenSteps">,
 ): string | undefined {
   if (steps === undefined) return undefined;
   if (hasReference(JSON.parse(writtenSteps))) {
-    return "refer to secrets, which only the environment of a job can do elsewhere";
+    return "refer to secrets, which remote runners support only in the environment of a job";
   }
   return new TextEncoder().encode(writtenSteps).length > MAX_STEPS_BYTES
-    ? `have more than ${MAX_STEPS_BYTES} bytes, which is too much for a variable`
+    ? `are larger than ${MAX_STEPS_BYTES} bytes, and do not fit into a variable`
     : undefined;
 }
 

@@ -337,7 +337,7 @@ jobs:
   assertStringIncludes(
     stderr,
     `Cannot submit workflow "CI" to a coordinator:
-  ci.yaml:5:7: job "steps": steps refer to secrets, which only the environment of a job can do elsewhere
+  ci.yaml:5:7: job "steps": steps refer to secrets, which remote runners support only in the environment of a job
   ci.yaml:9:5: job "gpu": capabilities can be given only by a job that an event started
   ci.yaml:13:5: job "saves": artifacts are not passed on by a coordinator, but by --executor kubernetes
   ci.yaml:15:5: job "gets": needs asks for artifacts, which a coordinator does not pass on

@@ -321,7 +321,7 @@ jobs:
   i: { command: x, characteristics: { cores: 4 }, image_pull_secrets: [A_b] }
 `),
       [
-        "w.yaml:2:1: id must consist of up to 63 lower-case letters, digits and dashes",
+        "w.yaml:2:1: id must consist of up to 63 lowercase letters, digits and dashes",
         'w.yaml:2:1: needs the key "name"',
         'w.yaml:3:1: unknown key "nam"; did you mean "name"?',
         'w.yaml:4:16: on.events[0] is not an event and never matches; did you mean "push"?',
@@ -360,7 +360,7 @@ jobs:
     ]);
     assertEquals(await one("x.yaml"), [
       'w.yaml:2:14: jobs.a.job_file names "x.yaml", which cannot be used',
-      'Cannot use job file "x.yaml": the file exists neither here nor in .reactorcide/jobs',
+      'Cannot use job file "x.yaml": there is no such file below the root or in .reactorcide/jobs',
     ]);
     assertEquals(await one("x.yaml", { "x.yaml": "-> /etc/passwd" }), [
       'w.yaml:2:14: jobs.a.job_file names "x.yaml", which cannot be used',

@@ -61,6 +61,6 @@ Deno.test("remoteStepsProblem() tells what only this machine can do", async () =
   );
   assertMatch(
     await problem(`[{ name: one, run: ${"x".repeat(100_000)} }]`) ?? "",
-    /more than 98304 bytes/,
+    /larger than 98304 bytes/,
   );
 });

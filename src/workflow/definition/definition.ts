@@ -40,7 +40,7 @@ export interface JobBody {
   readonly artifactNeeds?: readonly ArtifactNeed[];
   /** Artifacts that the job saves. */
   readonly artifacts?: readonly ArtifactDefinition[];
-  /** Condition for running the job, evaluated when its dependencies ended. */
+  /** Condition for running the job, evaluated when its dependencies have ended. */
   readonly condition?: Condition;
   /** Condition on the event; the coordinator does not support it. */
   readonly when?: When;
@@ -220,7 +220,10 @@ export function findKey<T extends Pick<SourcedNode, "node">>(
   return undefined;
 }
 
-/** Returns a value as it is written: text that is not a number stays text. */
+/**
+ * Returns a value as it is written. A scalar becomes a number or boolean only if
+ * that has the same text: `1.50` and `yes` stay text.
+ */
 export function writtenValue(node: DocumentNode): unknown {
   if (node.isNull) return null;
   const { text, value, items, entries = [] } = node;
@@ -266,7 +269,7 @@ export class DefinitionPlaces {
 }
 
 /** Formats a position as `file:line:column`. */
-export function placeText(
+export function formatPlace(
   { file }: SourcedNode,
   { line, column }: TextPlace,
 ): string {

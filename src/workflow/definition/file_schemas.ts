@@ -21,6 +21,7 @@ import {
 import { JOB_KEYS, nestedJob, REFUSED_KEYS } from "./job_body.ts";
 import {
   JOB_NAME,
+  JOB_NAME_WORDS,
   jobName,
   jsonVariables,
   optionalText,
@@ -111,7 +112,7 @@ const listedEntry = mapping<EntryContent>(
   LENIENT,
 );
 
-const named: Schema<readonly JobEntry[]> = {
+const jobMapping: Schema<readonly JobEntry[]> = {
   jsonSchema: () => ({
     type: "object",
     minProperties: 1,
@@ -123,9 +124,7 @@ const named: Schema<readonly JobEntry[]> = {
     if (entries.length === 0) node.report("must not be empty");
     return entries.flatMap(([name, one]) => {
       if (!JOB_NAME.test(name)) {
-        one.report(
-          "must have a name in one line, of up to 200 characters, without an index",
-        );
+        one.report(`must have ${JOB_NAME_WORDS}`);
       }
       if (one.isNull) one.report("must be a mapping of keys");
       const content = one.isNull ? undefined : namedEntry.parse(one);
@@ -136,7 +135,7 @@ const named: Schema<readonly JobEntry[]> = {
   },
 };
 
-const listed: Schema<readonly JobEntry[]> = {
+const jobList: Schema<readonly JobEntry[]> = {
   jsonSchema: () => ({
     type: "array",
     minItems: 1,
@@ -155,8 +154,8 @@ const listed: Schema<readonly JobEntry[]> = {
 const jobs: Schema<readonly JobEntry[]> = byShape(
   "be a mapping of jobs",
   {
-    mapping: named,
-    list: listed,
+    mapping: jobMapping,
+    list: jobList,
   },
 );
 
@@ -183,8 +182,14 @@ export const WORKFLOW_FILE: FileKind = {
   code: "invalid-workflow",
 };
 
-/** Id of a workflow. */
+/** Pattern of the id of a workflow. */
 export const WORKFLOW_ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
+/** Rule for the id of a workflow, with its words for messages. */
+export const WORKFLOW_ID_RULE = {
+  pattern: WORKFLOW_ID,
+  words: "consist of up to 63 lowercase letters, digits and dashes",
+};
 
 /**
  * Content of a job file: properties of the job are at its top level or below
@@ -213,7 +218,7 @@ export interface WorkflowFileContent {
   readonly description?: string;
   /** Events that start the workflow. */
   readonly on?: TriggerFilter;
-  /** Same as `on`, under the key `true` that YAML 1.1 tools write for it. */
+  /** Same as `on`, under the key `true`, as which YAML 1.1 tools write it. */
   readonly isTrue?: TriggerFilter;
   /** Files whose changes start the workflow. */
   readonly paths?: PathFilter;
@@ -269,12 +274,7 @@ export const baseJobFile: Schema<JobFileContent> = mapping(
 export const workflowFile: Schema<WorkflowFileContent> = mapping("Workflow", {
   id: {
     key: "id",
-    schema: optional(text({
-      rule: {
-        pattern: WORKFLOW_ID,
-        words: "consist of up to 63 lower-case letters, digits and dashes",
-      },
-    })),
+    schema: optional(text({ rule: WORKFLOW_ID_RULE })),
     description: "Id of the workflow; derived from the path by default.",
   },
   name: {

@@ -181,9 +181,9 @@ function matchPaths(
   const [isIncluded, isExcluded] = [anyGlob(patterns), anyGlob(exclude)];
   const match = files.find((file) => isIncluded(file) && !isExcluded(file));
   if (match !== undefined) return [true, `"${match}" has changed`];
-  const count = files.length === 1
+  const result = files.length === 1
     ? "the only changed file does not match"
     : `none of ${files.length} changed files matches`;
   const excluded = exclude.length === 0 ? "" : ` (without ${listed(exclude)})`;
-  return [false, `${count} ${listed(patterns)}${excluded}`];
+  return [false, `${result} ${listed(patterns)}${excluded}`];
 }

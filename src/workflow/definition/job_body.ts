@@ -39,7 +39,7 @@ import type { JobContent } from "./definition.ts";
 import { texts } from "./filters.ts";
 
 /** Maximum time limit of a job, in seconds. */
-const MAX_SECONDS = 999_999_999;
+const MAX_TIMEOUT_SECONDS = 999_999_999;
 
 /** Maximum integer that every program involved can store. */
 const MAX_INTEGER = 2 ** 31 - 1;
@@ -63,12 +63,14 @@ export const REFUSED_KEYS: Readonly<Record<string, string>> = {
   ...refusedSettings(),
 };
 
-/** Converts to seconds; the coordinator supports only whole ones. */
+/** Converts milliseconds to seconds; the coordinator supports only whole ones. */
 function wholeSeconds(ms: number, node: DocumentNode): number | undefined {
   const seconds = ms / 1_000;
-  if (Number.isInteger(seconds) && seconds <= MAX_SECONDS) return seconds;
+  if (Number.isInteger(seconds) && seconds <= MAX_TIMEOUT_SECONDS) {
+    return seconds;
+  }
   return void node.report(
-    `must be whole seconds, at most ${MAX_SECONDS}, not ${
+    `must be a whole number of seconds, at most ${MAX_TIMEOUT_SECONDS}, not ${
       JSON.stringify(node.text)
     }`,
   );

@@ -45,17 +45,15 @@ export interface BaseJobFile {
   readonly source: SourcedNode;
 }
 
-/** Called with a warning about an ignored value, and its position. */
-export type OnWarning = (warning: string) => void;
-
 /** Options for {@linkcode readJobDefinition}. */
 export interface ReadDefinitionOptions {
   /**
-   * Called with a warning for each ignored value, such as an unknown key.
+   * Called with a warning for each ignored value, such as an unknown key, and
+   * its position.
    *
    * @default {warnings are ignored}
    */
-  onWarning?: OnWarning;
+  onWarning?: (warning: string) => void;
 }
 
 /**
@@ -149,7 +147,7 @@ async function readFile(
     ...flat
   } = content;
   const { job, paths } = await withEnvFiles(
-    flattened(flat, nested),
+    mergeForms(flat, nested),
     root,
     sourceFile,
   );
@@ -198,16 +196,16 @@ async function findJobFile(root: string, writtenPath: string): Promise<string> {
   }
   const clean = parts.filter((part) => part !== "" && part !== ".").join("/");
   for (const path of [clean, `${JOB_FOLDER}/${clean}`]) {
-    const real = await inside(root, path);
+    const real = await resolveInside(root, path);
     if (await isFile(real)) return path;
   }
   throw jobFileError(
     writtenPath,
-    `the file exists neither here nor in ${JOB_FOLDER}`,
+    `there is no such file below the root or in ${JOB_FOLDER}`,
   );
 }
 
-async function inside(root: string, path: string): Promise<string> {
+async function resolveInside(root: string, path: string): Promise<string> {
   try {
     return await guardPath(root, path);
   } catch (cause) {
@@ -238,7 +236,7 @@ function jobFileError(
  * @returns The job. An `environment` below `job` replaces the one at the top
  * level; the keys of `checkout` are merged.
  */
-function flattened(
+function mergeForms(
   flat: JobContent,
   nested: JobContent = {},
 ): JobContent {
@@ -251,7 +249,7 @@ function flattened(
  *
  * @param entry Its entry in a workflow file, or its job file.
  * @param base Job file that the entry refers to.
- * @returns The definition. Properties and variables of `own` override those of
+ * @returns The definition. Properties and variables of `entry` override those of
  * `base`; variables override the `checkout` next to them.
  */
 export function jobDefinition(
@@ -272,7 +270,7 @@ export function jobDefinition(
     ...Object.fromEntries(
       Object.entries(rest).filter(([key]) => !isVariable(key)),
     ),
-    ...needs === undefined ? {} : dependenciesOn(needs),
+    ...needs === undefined ? {} : splitNeeds(needs),
   };
   const env = {
     ...settingVariables(base),
@@ -283,8 +281,8 @@ export function jobDefinition(
   return { name, body, env };
 }
 
-/** A job may be needed several times, such as once for each artifact. */
-function dependenciesOn(
+/** A job may be listed several times, such as once for each artifact. */
+function splitNeeds(
   needs: readonly JobNeed[],
 ): Pick<JobBody, "dependsOn" | "artifactNeeds"> {
   const byJob = new Map<string, Set<string>>();
@@ -335,12 +333,12 @@ export function checkJob(node: DocumentNode, job: JobBody): void {
     const path = job[property];
     const problem = path?.startsWith("/") ? jobPathProblem(path) : undefined;
     if (problem === undefined) continue;
-    findPlace(node, key).report(problem);
+    findNode(node, key).report(problem);
   }
 }
 
 /** Falls back to the whole entry if the key comes from another file. */
-function findPlace(node: DocumentNode, key: string): DocumentNode {
+function findNode(node: DocumentNode, key: string): DocumentNode {
   const entries = new Map(node.entries);
   const nested = new Map(entries.get("job")?.entries);
   return nested.get(key) ?? entries.get(key) ?? node;
@@ -383,11 +381,11 @@ export function definitionTrigger(
     jobCommand: rawCommand ? command : runnerCommand(command),
     runAsUser: runAs?.user,
     ...disableRunLocal ? { disableRunLocal } : {},
-    ...runLocal === undefined ? {} : { runLocal: wireRunLocal(runLocal) },
+    ...runLocal === undefined ? {} : { runLocal: toWireRunLocal(runLocal) },
   };
 }
 
-function wireRunLocal(
+function toWireRunLocal(
   { asRunner, user }: NonNullable<JobDefinition["body"]["runLocal"]>,
 ) {
   return {

@@ -41,7 +41,7 @@ import type { JobBody, JobContent, JobNeed } from "./definition.ts";
 /** One part of a name: of a label, a taint or their values. */
 const NAME = "[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?";
 
-/** Name of a label, with a domain or without one. */
+/** Name of a label, with or without a domain. */
 const LABEL = new RegExp(
   `^(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/)?${NAME}$`,
 );
@@ -52,7 +52,7 @@ const VALUE = new RegExp(`^(?:${NAME})?$`);
 const value = text({
   rule: {
     pattern: VALUE,
-    words: "be a value of a label: up to 63 letters, digits, -, _ and .",
+    words: "be the value of a label: up to 63 letters, digits, -, _ and .",
   },
 });
 
@@ -62,7 +62,7 @@ export const nodeSelector: Schema<NonNullable<JobBody["nodeSelector"]>> =
     keys: { pattern: LABEL, words: "the name of a label of a node" },
   });
 
-/** Pattern of the name of an artifact. */
+/** Rule for the name of an artifact, as messages say it. */
 const NAME_WORDS =
   'consist of letters, digits, ".", "_" and "-", and start with a letter or digit';
 
@@ -84,12 +84,13 @@ const pattern: Schema<string> = mapped(text(), (value, node) => {
 // deno-lint-ignore no-control-regex
 export const JOB_NAME = /^(?=.*\S)(?!.*\[\d+\]$)[^\x00-\x1f\x7f]{1,200}$/;
 
+/** Rule for the name of a job, as messages say it. */
+export const JOB_NAME_WORDS =
+  "a name in one line, of up to 200 characters, that does not end in an index such as [0]";
+
 /** Schema of the name of a job. */
 export const jobName: Schema<string> = text({
-  rule: {
-    pattern: JOB_NAME,
-    words: "be a name in one line, of up to 200 characters, without an index",
-  },
+  rule: { pattern: JOB_NAME, words: `be ${JOB_NAME_WORDS}` },
 });
 
 /** Schema of an optional string; an empty one counts as missing. */
@@ -416,7 +417,7 @@ export const needs: Schema<readonly JobNeed[]> = byShape(
 type Toleration = NonNullable<JobBody["tolerations"]>[number];
 
 /** Maximum time for which a taint is tolerated, in seconds. */
-const MAX_SECONDS = 2 ** 31 - 1;
+const MAX_TOLERATION_SECONDS = 2 ** 31 - 1;
 
 /** Schema of the taints that a job tolerates, as Kubernetes defines them. */
 export const tolerations: Schema<readonly Toleration[]> = list(
@@ -443,7 +444,7 @@ export const tolerations: Schema<readonly Toleration[]> = list(
     },
     tolerationSeconds: {
       key: "tolerationSeconds",
-      schema: integer(0, MAX_SECONDS),
+      schema: integer(0, MAX_TOLERATION_SECONDS),
       description: "Seconds for which NoExecute is tolerated.",
     },
   }),

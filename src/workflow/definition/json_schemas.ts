@@ -12,6 +12,7 @@ const TRIGGER_ID = "jsr:@reactorcide/runnerlib/trigger.schema.json";
 const TEXT: JsonSchema = { type: "string" };
 const TEXTS: JsonSchema = { type: "array", items: { type: "string" } };
 const OBJECT: JsonSchema = { type: "object" };
+
 /**
  * Creates the JSON Schema of trigger documents.
  *

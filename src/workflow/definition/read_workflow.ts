@@ -99,7 +99,7 @@ export async function parseWorkflow(
   const content = workflowFile.parse(document) ?? {};
   const { jobs: entries = [], on, isTrue } = content;
   if (on !== undefined && isTrue !== undefined) {
-    document.report('has the key "on" twice; YAML 1.1 writes it as "true"');
+    document.report('has both "on" and "true", which are one key in YAML 1.1');
   }
   const id = content.id ?? workflowId(sourceFile);
   if (!WORKFLOW_ID.test(id)) {
@@ -144,7 +144,7 @@ export async function parseWorkflow(
   });
   const basePaths = [...bases.values()].flatMap((base) => base.dependencyPaths);
   return {
-    ...createDefinition(content),
+    ...readProperties(content),
     id,
     sourceFile,
     dependencyPaths: [...new Set([sourceFile, ...envPaths, ...basePaths])],
@@ -152,7 +152,7 @@ export async function parseWorkflow(
   };
 }
 
-/** Reports artifacts that a job needs and no job saves. */
+/** Reports artifacts that a job needs, but the other job does not save. */
 function reportUnknownArtifacts(
   node: DocumentNode,
   { body: { artifactNeeds = [] } }: JobDefinition,
@@ -183,7 +183,7 @@ function refuseJobFile(
   const keys = entries.map(([key]) => key);
   if (keys.includes("jobs") || !keys.includes("steps")) return;
   throw new RunnerError(
-    `Cannot read workflow file "${name}": it is a job file, which "runnerlib run --job-file ${name}" runs`,
+    `Cannot read workflow file "${name}": it is a job file; run it with "runnerlib run --job-file ${name}"`,
     { code: WORKFLOW_FILE.code },
   );
 }
@@ -203,7 +203,7 @@ export function workflowId(sourceFile: string): string {
     .replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
 }
 
-function createDefinition(
+function readProperties(
   { id, name = "", description, on, isTrue, paths = {}, vars = {} }:
     WorkflowFileContent,
 ) {

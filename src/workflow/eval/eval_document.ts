@@ -16,6 +16,7 @@ import {
   wireWorkflow,
 } from "./planned_workflow.ts";
 import type { EvalPlan } from "./eval_plan.ts";
+import type { ReportProblem } from "./load_tree.ts";
 
 /** Document that an evaluation submits to the coordinator. */
 export type EvalDocument =
@@ -36,9 +37,6 @@ export type EvalDocument =
     /** Subjects that the actor belongs to. */
     readonly actor_subjects: readonly string[];
   };
-
-/** Called with the problem of each definition that is dropped. */
-type ReportProblem = (problem: string) => void;
 
 /**
  * Converts the result of an evaluation to a document for the coordinator.
@@ -96,9 +94,11 @@ function validJobs(
 ): readonly CheckedTrigger[] {
   const ci = { url: event.ciSourceUrl, ref: event.ciSourceRef };
   let jobs = definitions.flatMap((definition) =>
-    attempt(`Cannot use job "${definition.name}"`, onProblem, () => {
-      return checkTriggers([generatedJob(definition, event, ci)]);
-    }).flat()
+    attempt(
+      `Cannot use job "${definition.name}"`,
+      onProblem,
+      () => checkTriggers([generatedJob(definition, event, ci)]),
+    ).flat()
   );
   // Jobs would wait forever for a dropped dependency.
   for (let count = -1; count !== jobs.length;) {

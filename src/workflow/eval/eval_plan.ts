@@ -14,9 +14,9 @@ import {
   type EvalEvent,
   eventVariables,
   type PlannedWorkflow,
+  planTrusted,
   type PolicyViolation,
   type StartDecision,
-  trusted,
 } from "./planned_workflow.ts";
 import type { Policy } from "./policy.ts";
 import {
@@ -92,7 +92,7 @@ export function evalPlan(input: EvalInput): EvalPlan {
   });
   const planned = pull?.workflows ??
     base.workflows.map((workflow) =>
-      trusted(workflow, event, { policy, policyRevision })
+      planTrusted(workflow, event, { policy, policyRevision })
     );
   const facts = {
     ...describedFacts(event),
@@ -131,12 +131,12 @@ export function evalPlan(input: EvalInput): EvalPlan {
     actorSubjects: pullRequest?.actorSubjects ?? [],
     decisions: [
       ...workflows.map(({ workflow, match, chosen: { skipped } }) => ({
-        ...workflowDecision(workflow, match),
+        ...decideWorkflow(workflow, match),
         skipped,
       })),
       ...pull?.refused ?? [],
       ...started.map(({ definition, match }) =>
-        jobDecision(
+        decideJob(
           definition,
           match,
           chosen.skipped.find(({ name }) => name === definition.job.name),
@@ -146,7 +146,7 @@ export function evalPlan(input: EvalInput): EvalPlan {
   };
 }
 
-function workflowDecision(
+function decideWorkflow(
   { definition, origin, note }: PlannedWorkflow,
   { isStarted, reason }: FilterMatch,
 ): StartDecision {
@@ -161,7 +161,7 @@ function workflowDecision(
   };
 }
 
-function jobDecision(
+function decideJob(
   { job, sourceFile }: JobFileDefinition,
   match: FilterMatch,
   skipped: SkippedJob | undefined,

@@ -25,9 +25,10 @@ export interface CodePlace {
   readonly ref: string;
 }
 
-/** Profile and worker class of trusted definitions. */
+/** Execution profile of trusted definitions, unless the policy sets another. */
 const DEFAULT_PROFILE = "standard";
 
+/** Worker class of trusted definitions. */
 const DEFAULT_WORKERS = "default";
 
 /** Permissions of a workflow, and their reason. */
@@ -104,7 +105,7 @@ export interface PolicyViolation {
  *
  * @param policy Policy and its revision, if there is one.
  */
-export function trusted(
+export function planTrusted(
   definition: WorkflowDefinition,
   { ciSourceUrl, ciSourceRef }: EvalEvent,
   { policy, policyRevision }: { policy?: Policy; policyRevision: string },
@@ -165,12 +166,12 @@ export function wireWorkflow(
     dependency_paths: definition.dependencyPaths,
     vars,
     jobs: wired.map((job) => {
-      const trusted = authority.get(job.job_name);
-      return trusted === undefined ? job : {
+      const grant = authority.get(job.job_name);
+      return grant === undefined ? job : {
         ...job,
         ci_origin: "base",
-        execution_profile: trusted.profile,
-        worker_class: trusted.workers,
+        execution_profile: grant.profile,
+        worker_class: grant.workers,
         ci_source_type: "git",
         ci_source_url: event.ciSourceUrl,
         ci_source_ref: event.ciSourceRef,
@@ -262,9 +263,7 @@ const VARIABLES: Readonly<Record<string, keyof EvalEvent>> = {
   [Variable.isForkPr]: "isForkPr",
 };
 
-/**
- * Returns the variables that describe an event to jobs; empty ones are omitted.
- */
+/** Returns the variables that describe an event to jobs, without empty ones. */
 export function eventVariables(event: EvalEvent): Record<string, string> {
   return Object.fromEntries(
     Object.entries(VARIABLES)

@@ -8,7 +8,7 @@ import type { DocumentNode } from "../../schema/document.ts";
 import { policyGlob } from "../../schema/globs.ts";
 import { type FileKind, Problems } from "../../schema/problems.ts";
 import { parseJsonText } from "../../schema/read_document.ts";
-import { WORKFLOW_ID } from "../definition/file_schemas.ts";
+import { WORKFLOW_ID_RULE } from "../definition/file_schemas.ts";
 
 /** Policy that decides which pull requests may use their own definitions. */
 export interface Policy {
@@ -69,12 +69,7 @@ const POLICY: FileKind = {
 
 const filled = jsonString({ rule: { pattern: /[^]/, words: "not be empty" } });
 
-const workflowId = jsonString({
-  rule: {
-    pattern: WORKFLOW_ID,
-    words: "consist of up to 63 lower-case letters, digits and dashes",
-  },
-});
+const workflowId = jsonString({ rule: WORKFLOW_ID_RULE });
 
 const jobName = jsonString({
   rule: {
@@ -214,7 +209,7 @@ const rule: Schema<PolicyRule> = mapped(
     },
     use: {
       key: "use",
-      description: "Rights that the rule grants.",
+      description: "Permissions that the rule grants.",
       schema: use,
       isRequired: true,
     },
@@ -267,7 +262,7 @@ const policySchema: Schema<PolicyContent> = mapping("CI policy", {
   },
   defaults: {
     key: "defaults",
-    description: "Rights of the definitions in the trusted tree.",
+    description: "Permissions of the definitions in the trusted tree.",
     schema: mapping("Defaults", {
       ciSource: {
         key: "ci_source",
@@ -306,7 +301,7 @@ export async function readPolicy(text: string, name: string): Promise<Policy> {
   checkUnique(document, rules.flatMap((rule) => rule.workflows), "workflow");
   await problems.throwIfAny(text);
   const { profile = "standard" } = defaults ?? {};
-  return { profile, rules, canonical: canonicalText(profile, rules) };
+  return { profile, rules, canonical: encodePolicy(profile, rules) };
 }
 
 /**
@@ -341,7 +336,7 @@ function checkUnique(
   }
 }
 
-function canonicalText(profile: string, rules: readonly PolicyRule[]): string {
+function encodePolicy(profile: string, rules: readonly PolicyRule[]): string {
   return goJson({
     version: 1,
     defaults: { ci_source: "base", profile },
@@ -426,10 +421,10 @@ export function decide(
   const { dependencyPaths, changedCiPaths, workflowId } = facts;
   const dependencies = new Set(dependencyPaths);
   if (!changedCiPaths.some((path) => dependencies.has(path))) return undefined;
-  const rules = policy.rules.filter((rule) => holds(rule, facts));
+  const rules = policy.rules.filter((rule) => ruleMatches(rule, facts));
   if (rules.length === 0) return undefined;
   const [{ id, use, approval }] = rules;
-  if (new Set(rules.map(({ use }) => usedText(use))).size > 1) {
+  if (new Set(rules.map(({ use }) => encodeUse(use))).size > 1) {
     const names = rules.map(({ id }) => id).join(", ");
     throw new RunnerError(
       `Cannot use the CI policy: rules ${names} disagree on workflow "${workflowId}"`,
@@ -442,7 +437,7 @@ export function decide(
   return { ...use, ruleId: id, approvalId };
 }
 
-function holds(rule: PolicyRule, facts: DecisionFacts): boolean {
+function ruleMatches(rule: PolicyRule, facts: DecisionFacts): boolean {
   const { event, baseBranch, relation, actorSubjects } = facts;
   const globs = rule.paths.map(policyGlob);
   const isCovered = (path: string) => globs.some((matches) => matches(path));
@@ -487,7 +482,7 @@ function isEmptyOr(
   return list.length === 0 || list.some(test);
 }
 
-function usedText({ profile, workers, baseNodes }: PolicyUse): string {
+function encodeUse({ profile, workers, baseNodes }: PolicyUse): string {
   return goJson({
     profile,
     workers,

@@ -10,9 +10,9 @@ import {
   type CodePlace,
   type EvalEvent,
   type PlannedWorkflow,
+  planTrusted,
   type PolicyViolation,
   type StartDecision,
-  trusted,
   wireWorkflow,
 } from "./planned_workflow.ts";
 import {
@@ -108,7 +108,7 @@ export function planPullRequest(input: PullRequestInput): PullRequestPlan {
     const affected = changedCiPaths.filter((path) => dependencies.has(path));
     const isChanged = affected.length > 0 && input.isStarted((ours ?? theirs)!);
     const planned = isChanged
-      ? headWorkflow(
+      ? planHead(
         { ours, theirs, dependencyPaths: [...dependencies], changedCiPaths },
         input,
         budget,
@@ -118,7 +118,7 @@ export function planPullRequest(input: PullRequestInput): PullRequestPlan {
     if (typeof planned === "object") workflows.push(planned);
     else if (ours !== undefined) {
       workflows.push({
-        ...trusted(ours, event, input),
+        ...planTrusted(ours, event, input),
         ...planned === undefined ? {} : {
           note: `the trusted definition is used because ${planned}`,
         },
@@ -126,7 +126,9 @@ export function planPullRequest(input: PullRequestInput): PullRequestPlan {
     } else {
       const { sourceFile, jobs } = theirs!;
       refused.push({
-        ...{ name: id, sourceFile, jobs },
+        name: id,
+        sourceFile,
+        jobs,
         origin: "head",
         isStarted: false,
         reason: planned ?? "the event does not start it",
@@ -242,7 +244,7 @@ interface Candidate {
  * Returns the workflow as the pull request defines it, or why it cannot be
  * used.
  */
-function headWorkflow(
+function planHead(
   candidate: Candidate,
   input: PullRequestInput,
   budget: ByteBudget,
@@ -252,7 +254,7 @@ function headWorkflow(
   if (reportedPaths(changedCiPaths).length < changedCiPaths.length) {
     return "too many files have changed";
   }
-  const grant = grantFor(candidate, input);
+  const grant = findGrant(candidate, input);
   if (grant === undefined) return "no rule of the policy allows the change";
   const authority = new Map<string, BaseNodes>(
     grant.baseNodes.flatMap((nodes) =>
@@ -285,7 +287,7 @@ function headWorkflow(
     },
     filters: ours ?? theirs,
     origin: "head",
-    ci: headPlace(input.event),
+    ci: locateHead(input.event),
     grant: { ...grant, policyRevision: input.policyRevision },
     authority,
     isSkipped: false,
@@ -340,7 +342,7 @@ function rateJobs(
   );
 }
 
-function grantFor(
+function findGrant(
   { ours, theirs, dependencyPaths, changedCiPaths }: Candidate,
   input: PullRequestInput,
 ): Grant | undefined {
@@ -370,7 +372,7 @@ function hasTrustedName(
   return base.some((ours) => ours.name.trim() === name.trim());
 }
 
-function headPlace({ headUrl, sourceUrl, sourceRef }: EvalEvent): CodePlace {
+function locateHead({ headUrl, sourceUrl, sourceRef }: EvalEvent): CodePlace {
   return { url: headUrl || sourceUrl, ref: sourceRef };
 }
 

@@ -18,9 +18,9 @@ import {
   DefinitionPlaces,
   type DefinitionSource,
   findKey,
+  formatPlace,
   type JobBody,
   type JobDefinition,
-  placeText,
   type SourcedNode,
   type WorkflowDefinition,
 } from "../definition/definition.ts";
@@ -113,7 +113,7 @@ export async function exportWorkflow(
   const comments = new Map<string, readonly string[]>();
   for (const job of workflow.jobs) {
     const { sources: [source] } = job;
-    const place = placeText(source, await places.placeOf(source));
+    const place = formatPlace(source, await places.placeOf(source));
     comments.set(job.id, jobComments(job, place));
   }
   const document = file(workflow, ({ id }) => comments.get(id) ?? []);

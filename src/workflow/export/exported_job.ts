@@ -4,8 +4,8 @@ import {
   DefinitionPlaces,
   type DefinitionSource,
   findKey,
+  formatPlace,
   type JobDefinition,
-  placeText,
   type SourcedNode,
   type WorkflowDefinition,
 } from "../definition/definition.ts";
@@ -118,7 +118,7 @@ export class ExportWarnings {
       a.place.line - b.place.line || a.place.column - b.place.column
     );
     const all = sorted.map(({ source, place, text }) => ({
-      place: placeText(source, place),
+      place: formatPlace(source, place),
       text,
     }));
     return [
