@@ -1,6 +1,9 @@
 import { RunnerError } from "../errors.ts";
 import type { Command } from "../process/spawn.ts";
 
+/** User and group of a job in its container, unless it sets them: as on a worker. */
+export const RUNNER_USER = { uid: 1001, gid: 1001 } as const;
+
 /** Variable names that engines accept; Podman expands `*`. */
 const ENGINE_VARIABLE = /^[^\s=#*\0][^\s=*\0]*$/;
 

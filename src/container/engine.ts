@@ -14,9 +14,7 @@ import { Cancellation } from "../process/cancellation.ts";
 import { capture } from "../process/capture.ts";
 import { spawn } from "../process/spawn.ts";
 import { settlesWithin } from "../process/time_limit.ts";
-
-/** User and group of a job that is started by root. */
-const RUNNER = { uid: 1001, gid: 1001 } as const;
+import { RUNNER_USER } from "./container_arguments.ts";
 
 /** Engines that are tried if none is configured. */
 const ENGINES = ["docker", "podman"];
@@ -243,7 +241,7 @@ export async function openContainerFiles(
     const isRoot = uid === 0;
     return {
       directory,
-      user: isRoot || uid === null || gid === null ? RUNNER : { uid, gid },
+      user: isRoot || uid === null || gid === null ? RUNNER_USER : { uid, gid },
       isRoot,
       async write(name, text) {
         const path = `${directory}/${name}`;

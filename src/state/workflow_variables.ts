@@ -20,7 +20,7 @@ import { quote } from "../terminal/text.ts";
 const MAX_VARIABLES_BYTES = 64 * 1024 * 1024;
 
 /** Maximum size of a file of outputs that workers read, in bytes. */
-const MAX_OUTPUT_BYTES = 1024 * 1024;
+export const MAX_OUTPUT_BYTES = 1024 * 1024;
 
 /** Variables of a workflow by name; outputs of jobs are named `job.key`. */
 export type WorkflowVariables = { readonly [name: string]: JsonValue };

@@ -62,8 +62,8 @@ export interface OpenExecutor extends AsyncDisposable {
   /** Runs a job whose dependencies have ended. */
   readonly runJob: Executor;
   /**
-   * Follows jobs that are not in the workflow file, such as jobs that were added to
-   * the workflow by others, until all have ended.
+   * Follows jobs that are not in the workflow file, such as follow-up jobs and jobs
+   * that others have added to the workflow, until all have ended.
    *
    * @default {there are no other jobs}
    * @param add Adds a job to the run; the executor then runs it.

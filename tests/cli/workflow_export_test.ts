@@ -183,7 +183,7 @@ describe("runnerlib workflow export", () => {
           "name: w\njobs: { a: { command: a, run_as: { user: 'x --privileged' } } }",
           ["--to=github"],
           1,
-          'the user "x --privileged" does not exist',
+          'its user "x --privileged" is not runner, root or uid[:gid]',
         ],
         [huge, ["--to=argo"], 1, "more than"],
         [wide, ["--to=argo"], 1, "results"],

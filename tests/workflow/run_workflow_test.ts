@@ -445,3 +445,29 @@ Deno.test("runWorkflow() waits until jobs elsewhere start, and runs those that o
   );
   assertEquals(records.get("a/a")?.origin, "a");
 });
+
+Deno.test("runWorkflow() waits for jobs that others added, even if it can no longer follow them", async () => {
+  const { state, records } = memory();
+  const ending = Promise.withResolvers<void>();
+  const running = runWorkflow({ vars: {}, jobs: [] }, {
+    async executor() {
+      await ending.promise;
+      return well;
+    },
+    followOthers(add) {
+      add(job("added"), undefined);
+      return Promise.reject(new Error("coordinator gone"));
+    },
+    concurrency: 1,
+    state,
+    signal: new AbortController().signal,
+  });
+  let isOver = false;
+  const error = running.catch((error) => error)
+    .finally(() => isOver = true);
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(isOver, false);
+  ending.resolve();
+  assertEquals((await error).message, "coordinator gone");
+  assertEquals(records.get("added")?.status, "completed");
+});

@@ -372,9 +372,9 @@ function jobUser(name: string, { runAs }: JobBody): string | undefined {
   if (user === "root") return "0:0";
   if (/^\d{1,10}(:\d{1,10})?$/.test(user)) return user;
   throw new RunnerError(
-    `Cannot export job "${name}": the user ${
+    `Cannot export job "${name}": its user ${
       JSON.stringify(user)
-    } does not exist; it must be runner, root or uid[:gid]`,
+    } is not runner, root or uid[:gid]`,
     { code: "invalid-workflow" },
   );
 }

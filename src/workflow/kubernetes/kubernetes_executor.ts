@@ -1,5 +1,7 @@
-import { imageProblem } from "../../container/container_arguments.ts";
-import { childEnvironment } from "../../environment/child_environment.ts";
+import {
+  imageProblem,
+  RUNNER_USER,
+} from "../../container/container_arguments.ts";
 import {
   DEFAULT_RUNNER_IMAGE,
   type Environment,
@@ -8,7 +10,11 @@ import {
 import { messageOf, RunnerError } from "../../errors.ts";
 import { normalizePath } from "../../job_path.ts";
 import { defaultOf } from "../../options/options.ts";
-import { jobArgv } from "../local/container_command.ts";
+import {
+  containerFacts,
+  inheritedVariables,
+  jobArgv,
+} from "../local/container_command.ts";
 import type { JobRequest, LocalJob } from "../local/local_job.ts";
 import { type PlacedJob, processExecutor } from "../local/process_executor.ts";
 import { remoteStepsProblem, withRemoteSteps } from "../remote_steps.ts";
@@ -25,9 +31,6 @@ const VARIABLE_NAME = /^[-._a-zA-Z][-._a-zA-Z0-9]*$/;
 
 /** Capabilities that need a privileged container. */
 const PRIVILEGED: readonly string[] = ["docker", "builder"];
-
-/** User and group of a job, unless it sets them. */
-const RUNNER = { uid: 1001, gid: 1001 };
 
 /** Number of jobs that run concurrently, unless the user sets it. */
 const CONCURRENCY = 16;
@@ -105,11 +108,16 @@ export function kubernetesExecutor(
           )
         ));
       };
-      // Omits the source from a job that clones it itself.
+      // A job that clones its source itself is run without the source; its Pod
+      // gets the original request.
       const requests = new WeakMap<JobRequest, JobRequest>();
       const place = (request: JobRequest) =>
         placeJob(requests.get(request)!, {
-          ...{ ...options, cluster, objects, runId, onRemoval },
+          ...options,
+          cluster,
+          objects,
+          runId,
+          onRemoval,
         });
       const { source } = options;
       const inner = await processExecutor({ source, place }).open(run);
@@ -117,7 +125,7 @@ export function kubernetesExecutor(
       return {
         async runJob(request) {
           const { node } = request;
-          // Follow-up jobs were not known before.
+          // `check()` does not know follow-up jobs.
           checkJobs([node.job]);
           const sent = {
             ...request,
@@ -254,7 +262,7 @@ function clusterProblems(job: LocalJob): string[] {
 function parseUserIds(
   { runAsUser = "" }: LocalJob,
 ): { readonly uid: number; readonly gid: number } | undefined {
-  if (runAsUser === "" || runAsUser === "runner") return RUNNER;
+  if (runAsUser === "" || runAsUser === "runner") return RUNNER_USER;
   if (runAsUser === "root") return { uid: 0, gid: 0 };
   const [, uid, gid = uid] = /^(\d{1,9})(?::(\d{1,9}))?$/.exec(runAsUser) ??
     [];
@@ -286,7 +294,7 @@ function artifactPaths({ artifacts = [], codeDir }: LocalJob): string[] {
 }
 
 /** Variables of the container of a job. */
-export interface PodVariables {
+interface PodVariables {
   /** Variables that are visible to everyone who can read the Pod. */
   readonly facts: Readonly<Record<string, string>>;
   /** All other variables, which the job gets from a Secret. */
@@ -305,18 +313,12 @@ function podVariables(
   runnerEnv: Environment,
   env: Environment,
 ): PodVariables {
-  const codeDir = job.codeDir ?? defaultOf("code_dir");
   const listed = (job.env[Variable.secretEnvNames] ?? "").split(",");
   const referring = Object.keys(job.env)
     .filter((name) => job.env[name].includes("${secret:"));
   const secretNames = [...new Set([...listed, ...referring])].filter(Boolean);
   const facts = {
-    [Variable.inContainer]: "true",
-    [Variable.codeDir]: codeDir,
-    [Variable.jobDir]: job.jobDir ?? codeDir,
-    [Variable.workflowVarsFile]: "/job/workflow-vars.json",
-    [Variable.workflowOutputFile]: "/job/workflow-output.json",
-    ...job.env.HOME === undefined ? { HOME: "/home/runner" } : {},
+    ...containerFacts(job),
     ...job.env.GIT_CONFIG_COUNT === undefined ? SAFE_DIRECTORIES : {},
     ...secretNames.length === 0
       ? {}
@@ -324,13 +326,7 @@ function podVariables(
     ...clonesSource(job) ? { [Variable.sourceType]: "git" } : {},
   };
   const { url, ref } = clonesSource(job) ? job.source! : {};
-  const names = new Set([
-    ...Object.keys(childEnvironment(runnerEnv, {
-      ...{ kind: "container", names: [], facts: {}, jobEnv: {} },
-    })),
-    ...Object.keys(job.env),
-    ...[Variable.traceParent, Variable.traceState, Variable.workspaceLock],
-  ]);
+  const names = new Set(inheritedVariables(job, runnerEnv));
   const secrets = Object.fromEntries(
     [...names].flatMap((name) =>
       name in facts || env[name] === undefined ? [] : [[name, env[name]]]

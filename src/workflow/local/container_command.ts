@@ -2,17 +2,22 @@ import {
   containerArguments,
   imageProblem,
   isEngineVariable,
+  RUNNER_USER,
 } from "../../container/container_arguments.ts";
 import { engineNamed, removeContainer } from "../../container/engine.ts";
 import { childEnvironment } from "../../environment/child_environment.ts";
-import { DEFAULT_RUNNER_IMAGE, Variable } from "../../environment/variables.ts";
+import {
+  DEFAULT_RUNNER_IMAGE,
+  type Environment,
+  Variable,
+} from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import { defaultOf } from "../../options/options.ts";
 import type { RunnerContext } from "../../runner/runner_context.ts";
 import type { JobRequest, LocalJob, LocalJobOutcome } from "./local_job.ts";
 
-/** Default user of a job, the same as on a worker. */
-const RUNNER = "1001:1001";
+/** User and group of a job, unless it sets them. */
+const DEFAULT_USER = `${RUNNER_USER.uid}:${RUNNER_USER.gid}`;
 
 /** Maximum number of processes of a job. */
 const MAX_PROCESSES = 4_096;
@@ -61,23 +66,15 @@ export function containerCommand(
   setting: JobContainer,
 ): string[] {
   const { program, network, name, workspace, sharedCode, variables } = setting;
-  const user = containerUser(job, setting.hostUser);
-  const codeDir = job.codeDir ?? defaultOf("code_dir");
-  const jobDir = job.jobDir ?? codeDir;
-  const known = {
-    [Variable.inContainer]: "true",
-    [Variable.codeDir]: codeDir,
-    [Variable.jobDir]: jobDir,
-    [Variable.workflowVarsFile]: "/job/workflow-vars.json",
-    [Variable.workflowOutputFile]: "/job/workflow-output.json",
-    ...job.env.HOME === undefined ? { HOME: "/home/runner" } : {},
-  };
+  const user = resolveUser(job, setting.hostUser);
+  const { codeDir, jobDir } = containerDirectories(job);
+  const facts = containerFacts(job);
   return [
     ...["sh", "-c", CHOWN_SCRIPT, "sh", user, workspace],
     program,
     ...containerArguments("run", {
       name,
-      image: containerImage(job),
+      image: checkImage(job),
       command: jobArgv(job),
       user,
       directory: jobDir,
@@ -91,21 +88,66 @@ export function containerCommand(
         `--pids-limit=${MAX_PROCESSES}`,
         ...resourceFlags(job),
         ...network === undefined ? [] : [`--network=${network}`],
-        ...user === RUNNER || user.startsWith("0:")
+        ...user === DEFAULT_USER || user.startsWith("0:")
           ? []
           : ["--tmpfs=/home/runner:exec,mode=1777"],
-        ...Object.entries(known)
+        ...Object.entries(facts)
           .map(([name, value]) => `--env=${name}=${value}`),
-        ...passedVariables(job, variables)
-          .filter((variable) => !(variable in known))
+        ...selectVariables(job, variables)
+          .filter((variable) => !(variable in facts))
           .map((variable) => `--env=${variable}`),
       ],
     }),
   ];
 }
 
+/** Returns the directories of a job in its container. */
+function containerDirectories(job: LocalJob) {
+  const codeDir = job.codeDir ?? defaultOf("code_dir");
+  return { codeDir, jobDir: job.jobDir ?? codeDir };
+}
+
+/** Returns the variables whose values the runner sets in the container of a job. */
+export function containerFacts(job: LocalJob): Record<string, string> {
+  const { codeDir, jobDir } = containerDirectories(job);
+  return {
+    [Variable.inContainer]: "true",
+    [Variable.codeDir]: codeDir,
+    [Variable.jobDir]: jobDir,
+    [Variable.workflowVarsFile]: "/job/workflow-vars.json",
+    [Variable.workflowOutputFile]: "/job/workflow-output.json",
+    ...job.env.HOME === undefined ? { HOME: "/home/runner" } : {},
+  };
+}
+
+/**
+ * Returns the names of the variables that the container of a job inherits from its
+ * runner.
+ *
+ * @param runnerEnv Environment of the runner.
+ */
+export function inheritedVariables(
+  { env }: LocalJob,
+  runnerEnv: Environment,
+): string[] {
+  const inherited = childEnvironment(runnerEnv, {
+    kind: "container",
+    names: [],
+    facts: {},
+    jobEnv: {},
+  });
+  return [
+    ...Object.keys(inherited),
+    ...Object.keys(env),
+    Variable.traceParent,
+    Variable.traceState,
+    // A runner in the container uses the workspace that this job has locked.
+    Variable.workspaceLock,
+  ];
+}
+
 /** Rejects invalid images; the engine would parse a leading dash as an option. */
-function containerImage(
+function checkImage(
   { name, image = DEFAULT_RUNNER_IMAGE }: LocalJob,
 ): string {
   const problem = imageProblem(image);
@@ -118,8 +160,12 @@ function containerImage(
   );
 }
 
-/** Drops inherited variables that an engine cannot pass. */
-function passedVariables(
+/**
+ * Drops inherited variables that an engine cannot pass.
+ *
+ * @throws {RunnerError} `invalid-job` if the job sets one of them.
+ */
+function selectVariables(
   { name, env }: LocalJob,
   variables: readonly string[],
 ): string[] {
@@ -128,7 +174,7 @@ function passedVariables(
   );
   if (rejected === undefined) return variables.filter(isEngineVariable);
   throw new RunnerError(
-    `Cannot run job "${name}" in a container: the engine does not accept the variable ${
+    `Cannot run job "${name}" in a container: the engine does not accept the variable name ${
       JSON.stringify(rejected)
     }`,
     { code: "invalid-job" },
@@ -142,7 +188,7 @@ export function jobArgv({ command = "", isWrapped }: LocalJob): string[] {
     : ["sh", "-c", command];
 }
 
-function containerUser(
+function resolveUser(
   { name, runAsUser = "" }: LocalJob,
   hostUser: string,
 ): string {
@@ -150,14 +196,14 @@ function containerUser(
   if (runAsUser === "host") return hostUser;
   // Without root, the owner of files cannot change: run as their owner instead.
   if (runAsUser === "" || runAsUser === "runner") {
-    return hostUser.startsWith("0:") ? RUNNER : hostUser;
+    return hostUser.startsWith("0:") ? DEFAULT_USER : hostUser;
   }
   const [, uid, gid = uid] = /^(\d+)(?::(\d+))?$/.exec(runAsUser) ?? [];
   if (uid !== undefined) return `${uid}:${gid}`;
   throw new RunnerError(
-    `Cannot run job "${name}": the user ${
+    `Cannot run job "${name}" in a container: its user ${
       JSON.stringify(runAsUser)
-    } does not exist`,
+    } is not runner, root, host or uid[:gid]`,
     { code: "invalid-job" },
   );
 }
@@ -194,7 +240,7 @@ export interface RunContainedOptions extends ContainerOptions {
   /**
    * Runs the command that starts the container.
    *
-   * @param stop Ends the container if it is still running; returns the problem if
+   * @param stop Removes the container if it is still there; returns the problem if
    * that fails.
    */
   readonly run: (
@@ -217,20 +263,11 @@ export async function runContained(
   const name = `reactorcide-${crypto.randomUUID()}`;
   // The directory belongs to the user of this process.
   const { uid, gid } = await Deno.stat(workspace.base);
-  const forContainer = childEnvironment(host.env, {
-    ...{ kind: "container", names: [], facts: {}, jobEnv: {} },
-  });
   const command = containerCommand(job, {
     ...options,
     name,
     workspace: workspace.base,
-    variables: [
-      ...Object.keys(forContainer),
-      ...Object.keys(job.env),
-      ...[Variable.traceParent, Variable.traceState],
-      // A runner in the container uses the workspace that this job has locked.
-      Variable.workspaceLock,
-    ],
+    variables: inheritedVariables(job, host.env),
     hostUser: `${uid ?? 0}:${gid ?? 0}`,
   });
   let stopping: Promise<string | undefined> | undefined;

@@ -89,7 +89,7 @@ export interface LocalJob {
   readonly nodeSelector?: JobBody["nodeSelector"];
   /** Taints that the job tolerates, on a cluster. */
   readonly tolerations?: JobBody["tolerations"];
-  /** Id of the job elsewhere, if it has been started there. */
+  /** Id of the job on the coordinator, if the coordinator has started it. */
   readonly remoteId?: string;
 }
 

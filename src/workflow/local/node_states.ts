@@ -71,6 +71,8 @@ export class NodeStates {
   /**
    * Evaluates the condition of a node whose dependencies have ended, and skips
    * the node if it is not met.
+   *
+   * @returns Whether the node starts.
    */
   submit(node: number): boolean {
     const reason = this.#findSkipReason(this.#nodes[node]);
@@ -111,14 +113,15 @@ export class NodeStates {
     const other = needs.find(({ group }) =>
       group.firstUnsuccessful !== undefined
     );
-    const text = other && endText(other.name, other.group.firstUnsuccessful!);
+    const text = other &&
+      describeEnd(other.name, other.group.firstUnsuccessful!);
     if (condition !== "any_failed") return text;
     if (needs.some(({ group }) => group.hasFailure)) return undefined;
     return "none of its dependencies failed" + (text ? `: ${text}` : "");
   }
 }
 
-function endText(name: string, status: NodeEnd | "skipped"): string {
+function describeEnd(name: string, status: NodeEnd | "skipped"): string {
   if (status === "timeout") return `"${name}" timed out`;
   return status === "failed" ? `"${name}" failed` : `"${name}" was ${status}`;
 }

@@ -21,6 +21,7 @@ import {
   type RunnerContext,
 } from "../../runner/runner_context.ts";
 import { copyJson } from "../../schema/copy_json.ts";
+import { MAX_OUTPUT_BYTES } from "../../state/workflow_variables.ts";
 import { SYSTEM } from "../../steps/job_system.ts";
 import { checkTriggers } from "../../triggers/check_triggers.ts";
 import { sortTriggers } from "../../triggers/trigger_document.ts";
@@ -44,9 +45,6 @@ import type {
   JsonObject,
   TriggeredWorkflow,
 } from "./workflow_state.ts";
-
-/** Maximum size of outputs, in bytes. */
-const MAX_OUTPUT_BYTES = 1024 * 1024;
 
 /** Maximum depth of the values that a job writes. */
 const MAX_DEPTH = 1_000;
@@ -175,12 +173,13 @@ function jobRunner(options: ProcessRun): Executor {
       });
       const artifacts = options.artifactsOf(
         request,
-        filePlace(jobContext, request.node.job, options),
+        artifactPlace(jobContext, request.node.job, options),
       );
       if (placed !== undefined) {
         const { command } = placed;
         const outcome = await runOne(jobContext, request, options, {
-          ...{ command, artifacts },
+          command,
+          artifacts,
         });
         return { ...outcome, reason: placed.reason ?? outcome.reason };
       }
@@ -227,10 +226,8 @@ function withContainedSteps(request: JobRequest): JobRequest {
   return { ...request, node: { ...node, job: withRemoteSteps(job) } };
 }
 
-/**
- * Returns the directory of the files that artifacts of a job may contain.
- */
-function filePlace(
+/** Returns the directory of the files that artifacts of a job may contain. */
+function artifactPlace(
   { workspace }: RunnerContext,
   job: LocalJob,
   options: ProcessRun,
@@ -254,7 +251,7 @@ function afterStop(
       const problem = await stop();
       if (problem !== undefined) {
         throw new RunnerError(
-          `Cannot save artifacts: the container of the job may still run`,
+          "Cannot save artifacts: the container of the job may still be running",
           { code: "container-failed" },
         );
       }
@@ -372,19 +369,19 @@ function jobHost(
     env: {
       ...inherited,
       // In a container, the runner of the job reads them there.
-      ...options.container === undefined ? settingsIn(job.env) : {},
+      ...options.container === undefined ? selectSettings(job.env) : {},
       ...variables,
       ...traceOf(key),
     },
-    cwd: runsInPlace(job, options) ? root + placeInCode(job) : root,
-    stdout: outputStream(step.stdout, host.stdout),
-    stderr: outputStream(step.stderr, host.stderr),
+    cwd: runsInPlace(job, options) ? root + findJobDirectory(job) : root,
+    stdout: toHostStream(step.stdout, host.stdout),
+    stderr: toHostStream(step.stderr, host.stderr),
     onSignal,
   };
 }
 
 /** Returns the variables that set options of a job, as on a worker. */
-function settingsIn(env: Environment): Environment {
+function selectSettings(env: Environment): Environment {
   const settings = settingVariables();
   return Object.fromEntries(
     Object.entries(env).filter(([name]) => Object.hasOwn(settings, name)),
@@ -399,12 +396,12 @@ function runsInPlace(
 }
 
 /** Returns the working directory of a job relative to the shared code. */
-function placeInCode({ codeDir = CODE_DIR, jobDir = codeDir }: LocalJob) {
+function findJobDirectory({ codeDir = CODE_DIR, jobDir = codeDir }: LocalJob) {
   const [code, place] = [normalizePath(codeDir), normalizePath(jobDir)];
   return isInside(code, place) ? place.slice(code.length) : "";
 }
 
-function outputStream(sink: Sink, stream: HostStream): HostStream {
+function toHostStream(sink: Sink, stream: HostStream): HostStream {
   return {
     async write(bytes) {
       await sink.write(bytes);
@@ -414,7 +411,7 @@ function outputStream(sink: Sink, stream: HostStream): HostStream {
   };
 }
 
-/** Maximum size of a variable on Linux, minus space for its name. */
+/** Maximum size of a value, in bytes: that of a variable on Linux, less its name. */
 const MAX_VARIABLE_BYTES = 127 * 1024;
 
 /** Environment of a job, as described by its variables. */

@@ -118,9 +118,9 @@ export async function runLocalWorkflow(
   for (const path of [directory, `${directory}/jobs`, `${directory}/logs`]) {
     await createPrivateDirectory(path);
   }
-  await using written = openWritten();
+  await using remasker = openRemasker();
   const log = openLog(runner, workflow, `${directory}/logs`);
-  written.add(() => log.remaskLogs());
+  remasker.add(() => log.remaskLogs());
   const record = await recordWorkflow(runner, {
     name: definition.name,
     jobs: workflow.jobs,
@@ -142,7 +142,7 @@ export async function runLocalWorkflow(
     hasRecords: options.record !== "off",
     exports: record.exports,
     traceOf: record.traceOf,
-    onJobEnd: written.add,
+    onJobEnd: remasker.add,
     artifactsOf: artifacts.artifactsOf,
     onSignal: termination.onSignal,
     signal: termination.signal,
@@ -154,7 +154,7 @@ export async function runLocalWorkflow(
   if (options.executor.isDetached) {
     return { status: "running", exitCode: 0, jobs: [], completed: new Set() };
   }
-  const report = jobEvents(
+  const report = openReporter(
     runner,
     workflow.jobs.filter(({ name }) =>
       !resume || state.earlier.get(name)?.status !== "completed"
@@ -292,18 +292,17 @@ async function removeNonDirectory(directory: string): Promise<void> {
 }
 
 /**
- * Collects the files that jobs have written and masks them again at the end: a
- * secret that a job registers may occur in the log of a job that has already
- * ended.
+ * Masks the files that jobs have written again when disposed: a secret that a job
+ * registers may occur in the log of a job that has already ended.
  */
-function openWritten(): AsyncDisposable & {
+function openRemasker(): AsyncDisposable & {
   add: (remask: () => Promise<unknown>) => void;
 } {
-  const written: (() => Promise<unknown>)[] = [];
+  const actions: (() => Promise<unknown>)[] = [];
   return {
-    add: (remask) => void written.push(remask),
+    add: (remask) => void actions.push(remask),
     async [Symbol.asyncDispose]() {
-      for (const remask of written) await remask();
+      for (const remask of actions) await remask();
     },
   };
 }
@@ -395,8 +394,8 @@ const OUTCOMES: Readonly<Partial<Record<NodeStatus, StepStatus>>> = {
   skipped: "skipped",
 };
 
-/** Reports jobs as steps, for the live view. */
-function jobEvents(
+/** Returns a function that reports jobs as steps, for the live view. */
+function openReporter(
   { masker }: RunnerContext,
   jobs: readonly LocalJob[],
   onEvent: (event: StepEvent) => void = () => {},

@@ -116,10 +116,14 @@ export async function runWorkflow(
   // The error is thrown below, once the jobs have ended.
   following?.catch(() => {});
   await main;
-  await following;
-  await Promise.all(otherParts);
+  try {
+    await following;
+  } finally {
+    // The state must not be closed while jobs are running.
+    await Promise.all(otherParts);
+  }
   if (run.failure !== undefined) throw run.failure;
-  return run.parts.flatMap(partResults);
+  return run.parts.flatMap(collectResults);
 }
 
 interface Run extends RunWorkflowOptions {
@@ -176,7 +180,7 @@ async function runUnlessCancelled(
   if (run.signal.aborted || run.failure !== undefined) return false;
   const reason = neverRunsReason(part.nodes[node].job);
   if (reason !== undefined) {
-    part.ends.set(node, { ...NEVER_RUN, reason });
+    part.ends.set(node, { ...NOT_RUN, reason });
     part.states.end(node, "skipped");
     return true;
   }
@@ -201,7 +205,7 @@ function adoptEarlierResults(run: Run, part: WorkflowPart): number[] {
     if (record?.status !== "completed" || !isDone(key)) return [];
     part.variables.add(record.name, record);
     part.artifacts.set(node, savedArtifacts(record));
-    part.ends.set(node, { ...NEVER_RUN, exitCode: record.exitCode });
+    part.ends.set(node, { ...NOT_RUN, exitCode: record.exitCode });
     part.states.end(node, "completed");
     startTriggered(run, part, node, record.triggers);
     return [node];
@@ -226,7 +230,7 @@ async function runNode(
     startMs = performance.now();
     startedAt = new Date();
     states.start(node);
-    onChange({ ...NEVER_RUN, key, status: "running" });
+    onChange({ ...NOT_RUN, key, status: "running" });
     startRecorded = state.record(key, {
       ...base,
       status: "running",
@@ -241,7 +245,7 @@ async function runNode(
   const { tail = [], recordPath, logPath } = outcome;
   const { artifacts = [] } = outcome;
   part.artifacts.set(node, artifacts);
-  const problem = outcomeProblem(part, name, outcome);
+  const problem = findProblem(part, name, outcome);
   const reason = problem ?? outcome.reason;
   const status = problem === undefined || outcome.status !== "completed"
     ? outcome.status
@@ -249,8 +253,13 @@ async function runNode(
   const durationMs = outcome.durationMs ??
     (startedAt === null ? 0 : performance.now() - startMs);
   const end = {
-    ...{ exitCode, startedAt, durationMs, reason },
-    ...{ tail, recordPath, logPath },
+    exitCode,
+    startedAt,
+    durationMs,
+    reason,
+    tail,
+    recordPath,
+    logPath,
   };
   part.ends.set(node, end);
   const record: LocalJobState = {
@@ -269,7 +278,7 @@ async function runNode(
   return status;
 }
 
-function outcomeProblem(
+function findProblem(
   part: WorkflowPart,
   name: string,
   { vars, outputs, triggers = [] }: LocalJobOutcome,
@@ -343,12 +352,12 @@ async function recordSkipped(run: Run, part: WorkflowPart): Promise<void> {
       outputs: {},
       ...reason === undefined ? {} : { reason },
     });
-    run.onChange?.({ ...NEVER_RUN, key, status: "skipped", reason });
+    run.onChange?.({ ...NOT_RUN, key, status: "skipped", reason });
   }));
 }
 
 /** Result of a job that did not start in this run. */
-const NEVER_RUN = {
+const NOT_RUN = {
   exitCode: null,
   startedAt: null,
   durationMs: 0,
@@ -380,7 +389,7 @@ export interface WorkflowJobResult {
 /**
  * A part of a run: the workflow of the file, or the follow-up jobs of one job.
  */
-export interface WorkflowPart {
+interface WorkflowPart {
   /** Id of the workflow. */
   readonly id: string;
   /** Nodes of the workflow. */
@@ -406,14 +415,12 @@ export interface WorkflowPart {
   readonly children: Promise<void>[];
 }
 
-/**
- * Returns the result of each node of a part.
- */
-function partResults(
+/** Returns the result of each node of a part. */
+function collectResults(
   { keys, states, ends }: WorkflowPart,
 ): WorkflowJobResult[] {
   return keys.map((key, node) => ({
-    ...NEVER_RUN,
+    ...NOT_RUN,
     reason: states.skipReason(node),
     ...ends.get(node),
     key,
@@ -423,7 +430,7 @@ function partResults(
 
 /** Limits the number of concurrent tasks; other tasks are queued. */
 class JobPool {
-  readonly #limitCount: number;
+  readonly #maxCount: number;
   #runningCount = 0;
   #waiting: (() => void)[] = [];
   #next = 0;
@@ -431,15 +438,15 @@ class JobPool {
   /**
    * Creates an empty pool.
    *
-   * @param limitCount Maximum number of concurrent tasks.
+   * @param maxCount Maximum number of concurrent tasks.
    */
-  constructor(limitCount: number) {
-    this.#limitCount = limitCount;
+  constructor(maxCount: number) {
+    this.#maxCount = maxCount;
   }
 
   /** Runs a task as soon as a slot is free. */
   async run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#runningCount < this.#limitCount) this.#runningCount++;
+    if (this.#runningCount < this.#maxCount) this.#runningCount++;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     try {
       return await task();

@@ -45,8 +45,8 @@ export interface ArtifactRun {
   /** Creates the object that transfers the artifacts of a job. */
   readonly artifactsOf: OpenJobArtifacts;
   /**
-   * Removes artifacts that have expired or exceed the limit, if something was
-   * saved.
+   * Removes artifacts that have expired or exceed the limit of the store, if the
+   * run has used the store.
    */
   prune(): Promise<void>;
 }
@@ -77,7 +77,10 @@ export function artifactRun(
           jobArtifacts({
             ...artifacts,
             ...place,
-            ...{ run, workflow, job: key, openStore },
+            run,
+            workflow,
+            job: key,
+            openStore,
             temporary: `${directory}/tmp`,
           }),
       );
@@ -96,7 +99,7 @@ export function artifactRun(
       try {
         await pruneStore(store, maxBytes, signal);
       } catch (error) {
-        logger.warn("artifacts", "The store was not pruned", {
+        logger.warn("artifacts", "Cannot prune the store", {
           reason: osReason(error),
         });
       }
@@ -104,7 +107,7 @@ export function artifactRun(
   };
 }
 
-/** Context in which a node needs artifacts. */
+/** Where the artifacts that a node needs come from. */
 export interface ArtifactSources {
   /** Nodes of the workflow. */
   readonly nodes: readonly LocalNode[];

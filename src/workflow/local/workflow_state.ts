@@ -253,9 +253,9 @@ async function readEarlier(
   try {
     return await readState(path, workflow);
   } catch (error) {
-    const isUnfit = error instanceof RunnerError &&
+    const isUnusable = error instanceof RunnerError &&
       error.code === "invalid-workflow";
-    if (earlier === "wanted" && isUnfit) return new Map();
+    if (earlier === "wanted" && isUnusable) return new Map();
     throw error;
   }
 }
@@ -320,7 +320,7 @@ class JournaledState implements StateFile {
         new TextEncoder().encode(`${lines.join("\n")}\n`),
       );
     } catch (cause) {
-      throw unwritable(this.path, osReason(cause), cause);
+      throw writeError(this.path, osReason(cause), cause);
     }
     if (this.#changeCount * SNAPSHOT_COUNT < records.size) return;
     this.#changeCount = 0;
@@ -337,7 +337,7 @@ async function openJournal(path: string): Promise<Deno.FsFile> {
     );
     return file;
   } catch (cause) {
-    throw unwritable(path, osReason(cause), cause);
+    throw writeError(path, osReason(cause), cause);
   }
 }
 
@@ -350,7 +350,7 @@ async function writeState(
   await writeAtomic(path, `${JSON.stringify(state)}\n`, { mode: MODE });
 }
 
-function unwritable(path: string, state: string, cause?: unknown): RunnerError {
+function writeError(path: string, state: string, cause?: unknown): RunnerError {
   return new RunnerError(`Cannot write "${path}": ${state}`, {
     code: "output-failed",
     cause,
