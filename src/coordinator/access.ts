@@ -1,7 +1,6 @@
 import { type Environment, Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 
-/** Environment variables of a job. */
 /** Access of a job to the coordinator, as configured by its worker. */
 export interface CoordinatorAccess {
   /** URL of the coordinator. */
@@ -12,6 +11,7 @@ export interface CoordinatorAccess {
   readonly jobId: string;
 }
 
+/** Environment variables with the access of a job. */
 const VARIABLES: Readonly<Record<keyof CoordinatorAccess, string>> = {
   url: Variable.coordinatorUrl,
   token: Variable.apiToken,

@@ -1,6 +1,3 @@
-import { parseJson } from "../json_value.ts";
-import { defaultOf } from "../options/options.ts";
-import { durationText, parseDuration } from "../schema/duration.ts";
 /**
  * The HTTP client of the coordinator.
  *
@@ -16,7 +13,8 @@ import { durationText, parseDuration } from "../schema/duration.ts";
  */
 
 import { messageOf, RunnerError, type RunnerErrorOptions } from "../errors.ts";
-import { printable } from "../terminal/text.ts";
+import { parseJson } from "../json_value.ts";
+import { defaultOf } from "../options/options.ts";
 import { onAbort } from "../process/cancellation.ts";
 import {
   createBackoff,
@@ -25,6 +23,8 @@ import {
   type RetryPolicy,
 } from "../process/retry.ts";
 import { timeLimit } from "../process/time_limit.ts";
+import { durationText, parseDuration } from "../schema/duration.ts";
+import { printable } from "../terminal/text.ts";
 import { coordinatorUrl } from "./access.ts";
 
 /** Maximum size of a response, in bytes: a page of jobs with all variables. */
@@ -71,7 +71,7 @@ export interface CoordinatorClientOptions {
   /**
    * Retry policy.
    *
-   * @default {8 attempts with delays from 250 to 8_000 ms}
+   * @default {8 attempts within 180_000 ms, with delays from 250 to 8_000 ms}
    */
   readonly retry?: RetryPolicy;
   /** Masks secrets in responses of the coordinator. */
@@ -79,13 +79,13 @@ export interface CoordinatorClientOptions {
   /**
    * Called with the reason and the delay before each retry.
    *
-   * @default {no function}
+   * @default {retries are not reported}
    */
   readonly onRetry?: (reason: string, pauseMs: number) => void;
   /**
    * Cancels requests and delays.
    *
-   * @default {no signal}
+   * @default {requests are not cancelled}
    */
   readonly signal?: AbortSignal;
 }
@@ -334,10 +334,16 @@ async function followRedirects(
     const { status } = response;
     if (status < 300 || status >= 400) return response;
     await response.body?.cancel();
-    const to = URL.parse(response.headers.get("location") ?? "", place);
-    if (to === null || !SAFE_REDIRECTS.includes(status)) {
+    if (!SAFE_REDIRECTS.includes(status)) {
       throw new Error(
         `it responded with ${status}, a redirect that drops the request body`,
+      );
+    }
+    const location = response.headers.get("location");
+    const to = location === null ? null : URL.parse(location, place);
+    if (to === null) {
+      throw new Error(
+        `it responded with ${status}, a redirect without a valid location`,
       );
     }
     if (to.origin !== url.origin) {

@@ -64,14 +64,18 @@ export async function readJob(
   client: CoordinatorClient,
   id: string,
 ): Promise<CoordinatorJob> {
+  const action = `read job "${id}" from`;
   const { value } = await client.send({
-    action: `read job "${id}" from`,
+    action,
     method: "GET",
     path: jobPath(id),
     success: 200,
   });
   if (isJob(value)) return value;
-  throw unreadable(client, "jobs");
+  throw new RunnerError(
+    `Cannot ${action} "${client.url}": its response is not a job`,
+    { code: "coordinator-failed" },
+  );
 }
 
 /**
@@ -88,7 +92,11 @@ export async function listJobs(
   filter: JobFilter,
 ): Promise<CoordinatorJob[]> {
   const jobs = new Map<string, CoordinatorJob>();
-  const pages = pagesOf(client, { what: "jobs", filter, isItem: isJob });
+  const pages = readPages(client, {
+    collection: "jobs",
+    filter,
+    isItem: isJob,
+  });
   for await (const page of pages) {
     for (const job of page) jobs.set(job.job_id, job);
   }
@@ -98,8 +106,8 @@ export async function listJobs(
 /** A list of the coordinator. */
 export interface PagedList<Item> {
   /** Kind of the items: last part of the path, and key of the list. */
-  readonly what: "jobs" | "workflows";
-  /** Filter. */
+  readonly collection: "jobs" | "workflows";
+  /** Filter, as parameters of the query. */
   readonly filter: Readonly<Record<string, string>> | JobFilter;
   /** Checks an item. */
   readonly isItem: (value: unknown) => value is Item;
@@ -110,9 +118,9 @@ export interface PagedList<Item> {
  *
  * @throws {RunnerError} `coordinator-forbidden` or `coordinator-failed`.
  */
-export async function* pagesOf<Item>(
+export async function* readPages<Item>(
   client: CoordinatorClient,
-  { what, filter, isItem }: PagedList<Item>,
+  { collection, filter, isItem }: PagedList<Item>,
 ): AsyncGenerator<readonly Item[]> {
   for (let page = 0; page < MAX_PAGES; page++) {
     const query = new URLSearchParams({
@@ -121,22 +129,26 @@ export async function* pagesOf<Item>(
       offset: `${page * PAGE_SIZE}`,
     });
     const { value } = await client.send({
-      action: `read ${what} from`,
+      action: `read ${collection} from`,
       method: "GET",
-      path: `/api/v1/${what}?${query}`,
+      path: `/api/v1/${collection}?${query}`,
       success: 200,
     });
     // Go writes an empty list as `null`.
-    const items = isObject(value) ? value[what] ?? [] : undefined;
+    const items = isObject(value) ? value[collection] ?? [] : undefined;
     if (!Array.isArray(items) || !items.every(isItem)) {
-      throw unreadable(client, what);
+      throw new RunnerError(
+        `Cannot read ${collection} from "${client.url}": its response is not a list of ${collection}`,
+        { code: "coordinator-failed" },
+      );
     }
     yield items;
-    // For some tokens, the total is that of the page: only a short page is the last one.
+    // For some tokens, the total in the response is that of the page. Only a short
+    // page is certain to be the last one.
     if (items.length < PAGE_SIZE) return;
   }
   throw new RunnerError(
-    `Cannot read ${what} from "${client.url}": there are too many`,
+    `Cannot read ${collection} from "${client.url}": there are too many`,
     { code: "coordinator-failed" },
   );
 }
@@ -155,13 +167,6 @@ const OPTIONAL_TEXTS = [
   ...["started_at", "completed_at", "last_error", "description"],
   ...["workflow_id", "parent_job_id", "workflow_node_name"],
 ] as const;
-
-function unreadable(client: CoordinatorClient, what: string): RunnerError {
-  return new RunnerError(
-    `Cannot read ${what} from "${client.url}": its response is not a list of ${what}`,
-    { code: "coordinator-failed" },
-  );
-}
 
 /** Options for {@linkcode submitDocument}. */
 export interface SubmitDocumentOptions {

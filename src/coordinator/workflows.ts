@@ -2,7 +2,7 @@ import { RunnerError } from "../errors.ts";
 import { isObject } from "../json_value.ts";
 import { jobPath, workflowPath } from "./access.ts";
 import { type CoordinatorClient, CoordinatorError } from "./client.ts";
-import { type CoordinatorJob, isJob, pagesOf } from "./jobs.ts";
+import { type CoordinatorJob, isJob, readPages } from "./jobs.ts";
 
 /** Maximum number of pages that are searched; new items are on the first ones. */
 const MAX_SEARCHED_PAGES = 20;
@@ -124,9 +124,8 @@ async function search<Item>(
   },
 ): Promise<Item[]> {
   let count = 0;
-  for await (
-    const page of pagesOf(client, { what: collection, filter: {}, isItem })
-  ) {
+  const pages = readPages(client, { collection, filter: {}, isItem });
+  for await (const page of pages) {
     const matches = page.filter(isWanted);
     if (matches.length > 0 || ++count >= MAX_SEARCHED_PAGES) return matches;
   }

@@ -338,9 +338,9 @@ jobs:
     stderr,
     `Cannot submit workflow "CI" to a coordinator:
   ci.yaml:5:7: job "steps": steps refer to secrets, which remote runners support only in the environment of a job
-  ci.yaml:9:5: job "gpu": capabilities can be given only by a job that an event started
+  ci.yaml:9:5: job "gpu": capabilities are accepted only from a job that an event started
   ci.yaml:13:5: job "saves": artifacts are not passed on by a coordinator, but by --executor kubernetes
-  ci.yaml:15:5: job "gets": needs asks for artifacts, which a coordinator does not pass on
+  ci.yaml:15:5: job "gets": needs lists artifacts, which a coordinator does not pass on
 `,
   );
   assertEquals(coordinator.requests, []);
@@ -583,7 +583,7 @@ Deno.test("workflow run --executor coordinator treats the responses of a coordin
     );
     assertMatch(
       stderr,
-      last_error === 7 ? /is not a list of jobs/ : /a: failed/,
+      last_error === 7 ? /its response is not a job/ : /a: failed/,
     );
   }
 });

@@ -55,7 +55,7 @@ describe("runnerlib workflow export", () => {
       [
         "w.yaml:3:1: pull_request_merged is not exported",
         'w.yaml:7:5: job "first": capabilities is not exported',
-        'w.yaml:9:5: job "second": a secret in it is not exported',
+        'w.yaml:9:5: job "second": it contains a secret, which is not exported',
         'w.yaml:12:5: job "second": checkout.sparse_paths is not exported',
         'w.yaml:13:5: job "second": the value of "DB_PASSWORD" is a secret and is not exported',
         'w.yaml:13:5: job "second": the value of "LISTED" is a secret and is not exported',
@@ -217,9 +217,9 @@ describe("runnerlib workflow job", () => {
       });
     for (
       const [args, part] of [
-        [["--need=b=NONE"], '"b" passed no result on'],
-        [["--need=b=C"], '"b" passed no result on'],
-        [["--item=1"], "item 1 is not one of its 1"],
+        [["--need=b=NONE"], '"b" did not pass on a result'],
+        [["--need=b=C"], '"b" did not pass on a result'],
+        [["--item=1"], "item 1 does not exist; the number of items is 1"],
         [["--need=b=A,B"], '"b" sets "x"'],
       ] as const
     ) {

@@ -5,7 +5,11 @@ import {
   CoordinatorError,
   openClient,
 } from "../../src/coordinator/client.ts";
-import { listJobs, submitDocument } from "../../src/coordinator/jobs.ts";
+import {
+  listJobs,
+  readJob,
+  submitDocument,
+} from "../../src/coordinator/jobs.ts";
 import {
   createJob,
   findJobs,
@@ -179,6 +183,11 @@ Deno.test("a client follows redirects only within the coordinator", async () => 
     );
     assertEquals(requestCount, 1);
   }
+  const lost = await refusal([{ redirect: 307, to: "http://[" }]);
+  assert(
+    lost.message.endsWith("a redirect without a valid location"),
+    lost.message,
+  );
   const around: Trouble[] = Array(5).fill({ redirect: 308, to: path });
   const { message } = await refusal(around);
   assert(message.endsWith("it redirected more than 3 times"), message);
@@ -356,6 +365,11 @@ Deno.test("a client refuses responses of other shapes, however deep", async () =
       "its response is not a log",
     );
   }
+  await assertRejects(
+    () => withAnswer("{}", (client) => readJob(client, id)),
+    RunnerError,
+    `Cannot read job "${id}" from "http://127.0.0.1`,
+  );
   for (const jobs of ["[[]]", '[{"job_id":1}]', "7", "{}"]) {
     await assertRejects(
       () => withAnswer(`{"jobs":${jobs}}`, (client) => listJobs(client, {})),

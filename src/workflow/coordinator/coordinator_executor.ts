@@ -98,7 +98,7 @@ const CANCEL_MS = 60_000;
 /** Time limit for killing jobs, in milliseconds. */
 const KILL_MS = 10_000;
 
-/** Reason for a failure of the workflow without a failed job. */
+/** Explains why a workflow may fail without a failed job. */
 const UNKNOWN_FAILURE =
   "The coordinator ended the workflow as failed, although no job failed: two jobs may have set a variable to different values, or an output file may be invalid";
 
@@ -148,7 +148,7 @@ export function coordinatorExecutor(
   };
 }
 
-/** Options of a client that sends nothing, for checking the settings. */
+/** Options of a client that only checks the settings, and sends nothing. */
 const NEVER_ABORTED = { signal: new AbortController().signal };
 
 async function resolveSource(
@@ -233,7 +233,9 @@ class FollowedWorkflow implements OpenExecutor {
       run,
       watcher: new JobWatcher({ client, workflowId, pollMs, signal }),
       logClient: openCoordinator(runner, options, {
-        ...{ isReader: true, signal, retry: { attempts: 1 } },
+        isReader: true,
+        signal,
+        retry: { attempts: 1 },
       }),
       logQueue: new WorkQueue(MAX_LOG_READS),
       pollMs,
@@ -312,12 +314,12 @@ class FollowedWorkflow implements OpenExecutor {
       // Its origin may not have been seen yet.
       if (added.has(job.job_id) || !origin && !watcher.isOver) continue;
       added.add(job.job_id);
-      add(otherJob(job), origin);
+      add(createOtherJob(job), origin);
     }
     for (const [name, job] of watcher.rows) {
       if (known.has(name) || added.has(job.job_id)) continue;
       added.add(job.job_id);
-      add(otherJob(job), undefined);
+      add(createOtherJob(job), undefined);
     }
   }
 
@@ -335,12 +337,17 @@ class FollowedWorkflow implements OpenExecutor {
       if (forced.aborted) return;
       runner.logger.error(
         "workflow",
-        `${messageOf(error)}. It may still run; ${attachAdvice(workflowId)}`,
+        `${messageOf(error)}. It may still be running; ${
+          attachAdvice(workflowId)
+        }`,
       );
     }
   }
 
-  /** Kills jobs that still run. Errors are ignored: the jobs have been cancelled before. */
+  /**
+   * Kills jobs that are still running. Errors are ignored, because the jobs have been
+   * cancelled before.
+   */
   async #kill(): Promise<void> {
     const client = openCoordinator(
       this.#run.runner,
@@ -361,7 +368,7 @@ class FollowedWorkflow implements OpenExecutor {
  * Creates a job that the coordinator has started in addition to those of the graph.
  * Its name has not been validated.
  */
-function otherJob(job: CoordinatorJob): LocalJob {
+function createOtherJob(job: CoordinatorJob): LocalJob {
   return {
     name: truncated(nodeName(job), MAX_NAME),
     remoteId: job.job_id,
@@ -452,7 +459,7 @@ export async function unfinishedSubmission(
 }
 
 /** Options for {@linkcode checkSupported}. */
-export interface CheckSupportedOptions {
+interface CheckSupportedOptions {
   /** Absolute path of the CI root. */
   readonly root: string;
   /** Names of the jobs to submit. */
@@ -474,15 +481,15 @@ async function checkSupported(
   const problems = definition.jobs.filter(({ name }) => jobs.has(name))
     .flatMap(({ name, body }) =>
       Object.keys(body).flatMap((property) => {
-        const reason = propertyProblem(property, body, isEventJob);
+        const reason = findProblem(property, body, isEventJob);
         return reason === undefined ? [] : [{ name, property, reason }];
       })
     );
   if (problems.length === 0) return;
-  const formatPlace = await jobPlaces(root, definition);
+  const formatPlace = await locateJobs(root, definition);
   const lines = problems.slice(0, MAX_PROBLEMS).map(
     ({ name, property, reason }) => {
-      const key = propertyKey(property);
+      const key = toKey(property);
       return `${formatPlace(name, key)}: job ${quote(name)}: ${key} ${reason}`;
     },
   );
@@ -497,7 +504,7 @@ async function checkSupported(
   );
 }
 
-function propertyProblem(
+function findProblem(
   property: string,
   body: JobBody,
   isEventJob: boolean,
@@ -508,7 +515,7 @@ function propertyProblem(
   }
   if (property === "steps") return remoteStepsProblem(body);
   if (property === "artifactNeeds") {
-    return "asks for artifacts, which a coordinator does not pass on";
+    return "lists artifacts, which a coordinator does not pass on";
   }
   if (property === "artifacts") {
     return "are not passed on by a coordinator, but by --executor kubernetes";
@@ -516,11 +523,11 @@ function propertyProblem(
   if (property !== "capabilities") return "is not supported by a coordinator";
   return isEventJob || capabilities.length === 0
     ? undefined
-    : "can be given only by a job that an event started";
+    : "are accepted only from a job that an event started";
 }
 
 /** Returns the key of a property in a file. */
-function propertyKey(property: string): string {
+function toKey(property: string): string {
   const keys: Readonly<Record<string, { readonly key: string } | undefined>> =
     JOB_KEYS;
   return keys[property]?.key ??
@@ -528,7 +535,7 @@ function propertyKey(property: string): string {
 }
 
 /** Returns the place of a key of a job, as `file:line:column`. */
-export type FindPlace = (job: string, key: string) => string;
+type FormatPlace = (job: string, key: string) => string;
 
 /**
  * Finds the places of keys of jobs in a workflow file, for messages about jobs
@@ -539,10 +546,10 @@ export type FindPlace = (job: string, key: string) => string;
  * if the key is in its job file.
  * @throws {RunnerError} `invalid-workflow` if the file cannot be read.
  */
-async function jobPlaces(
+async function locateJobs(
   root: string,
   { sourceFile, jobs }: WorkflowDefinition,
-): Promise<FindPlace> {
+): Promise<FormatPlace> {
   const text = await readJobText(
     `${root}/${sourceFile}`,
     sourceFile,

@@ -8,7 +8,12 @@ import { pause } from "../../process/time_limit.ts";
 import type { NodeEnd } from "../local/node_states.ts";
 
 /** States of a workflow that has ended. */
-const ENDED: readonly string[] = ["success", "failed", "cancelled", "skipped"];
+const ENDED_STATES: readonly string[] = [
+  "success",
+  "failed",
+  "cancelled",
+  "skipped",
+];
 
 /** Options for {@linkcode JobWatcher}. */
 export interface JobWatcherOptions {
@@ -31,8 +36,8 @@ export interface FollowUp {
 }
 
 /**
- * Polls the states of all jobs of a workflow with a few requests. Callers can wait
- * for the next result.
+ * Polls the states of all jobs of a workflow, with a few requests each time. Callers
+ * can wait for the next result.
  */
 export class JobWatcher {
   readonly #options: JobWatcherOptions;
@@ -72,7 +77,7 @@ export class JobWatcher {
 
   /** Whether the workflow has ended, and none of its jobs is active. */
   get isOver(): boolean {
-    return ENDED.includes(this.#status) && !this.isActive;
+    return ENDED_STATES.includes(this.#status) && !this.isActive;
   }
 
   /** Whether a job is queued or running. */
@@ -120,15 +125,15 @@ export class JobWatcher {
     const { client, workflowId } = this.#options;
     const workflow = await readWorkflowState(client, workflowId);
     const followUps: FollowUp[] = [];
-    for (const child of descendants(workflow)) {
+    for (const child of listDescendants(workflow)) {
       const { workflow_id, parent_job_id, origin_job_id } = child;
       const jobs = await listJobs(client, { workflow_id });
-      for (const job of newestByNode(jobs).values()) {
+      for (const job of findNewest(jobs).values()) {
         followUps.push({ job, parentId: origin_job_id ?? parent_job_id });
       }
     }
     const jobs = await listJobs(client, { workflow_id: workflowId });
-    this.#rows = newestByNode(jobs);
+    this.#rows = findNewest(jobs);
     this.#followUps = followUps;
     this.#status = workflow.status;
     this.#jobs = [...this.#rows.values(), ...followUps.map(({ job }) => job)];
@@ -136,11 +141,11 @@ export class JobWatcher {
   }
 }
 
-/** Maximum length of a name from the coordinator in messages and tables. */
+/** Maximum length of a name from the coordinator in messages and tables, in characters. */
 export const MAX_NAME = 300;
 
 /** States of a job that has ended. */
-const ENDS: readonly NodeEnd[] = [
+const JOB_ENDS: readonly NodeEnd[] = [
   "completed",
   "failed",
   "cancelled",
@@ -153,11 +158,11 @@ const ENDS: readonly NodeEnd[] = [
  * @returns `undefined` if it has not ended, or its state is unknown.
  */
 export function jobEnd({ status }: CoordinatorJob): NodeEnd | undefined {
-  return ENDS.find((end) => end === status);
+  return JOB_ENDS.find((end) => end === status);
 }
 
 /** Returns the workflows that jobs of a workflow have submitted. */
-function descendants(
+function listDescendants(
   { workflow_id, children }: CoordinatorWorkflow,
 ): CoordinatorWorkflow[] {
   const found = new Map<string, CoordinatorWorkflow>();
@@ -172,8 +177,11 @@ function descendants(
   return [...found.values()];
 }
 
-/** A job that is retried gets a new row under the name of its node. */
-function newestByNode(
+/**
+ * Returns the newest job of each node. A retry of a job is another job with the
+ * same name of its node.
+ */
+function findNewest(
   jobs: readonly CoordinatorJob[],
 ): Map<string, CoordinatorJob> {
   const rows = new Map<string, CoordinatorJob>();

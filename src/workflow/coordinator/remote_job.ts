@@ -25,19 +25,19 @@ import { jobEnd, type JobWatcher } from "./job_watcher.ts";
 const STREAMS = ["stdout", "stderr"] as const;
 
 /**
- * Time after which a job counts as forgotten, in milliseconds: the coordinator
- * should have started it, and no other job of the workflow runs.
+ * Time after which a job that has not appeared counts as removed, in milliseconds:
+ * its dependencies have ended, and no other job of the workflow is active.
  */
 const REMOVED_JOB_MS = 60_000;
 
-/** Number of polls without a job before it counts as missing. */
-const MIN_READINGS = 2;
+/** Minimum number of polls before a job can count as missing. */
+const MIN_POLLS = 2;
 
-/** Maximum number of consecutive polls without a job that was known. */
+/** Maximum number of consecutive polls that miss a job which existed before. */
 const MAX_ABSENCES = 3;
 
 /** Minimum number of times that a log is read after the end of its job. */
-const LAST_READINGS = 2;
+const MIN_FINAL_READS = 2;
 
 /**
  * Time for which requests for the missing log of an ended job are repeated, in
@@ -45,8 +45,8 @@ const LAST_READINGS = 2;
  */
 const LOG_WAIT_MS = 60_000;
 
-/** Maximum length of a reason. */
-const MAX_REASON = 300;
+/** Maximum length of a reason, in characters. */
+const MAX_REASON_LENGTH = 300;
 
 /** State that all jobs of a workflow share. */
 export interface RemoteWorkflow {
@@ -80,7 +80,9 @@ export async function followJob(
   const { run: { log, runner: { masker } }, watcher, logClient, abandoned } =
     remote;
   const aborted = whenAborted(abandoned);
-  if (!await appears(remote, request, find)) return missing(remote, request);
+  if (!await waitForJob(remote, request, find)) {
+    return explainMissing(remote, request);
+  }
   const step = await log.openStep(request.key);
   try {
     const follower = new LogFollower(logClient, find()!.job_id, {
@@ -110,7 +112,7 @@ export async function followJob(
       const nextChange = watcher.next();
       if (hasStarted(job) && follower.isDue) {
         // If the log cannot be read now, it is read later.
-        await limited(remote, () => follower.read()).catch(() => {});
+        await readLimited(remote, () => follower.read()).catch(() => {});
       }
       await Promise.race([nextChange, aborted]);
     }
@@ -130,7 +132,7 @@ const REMOVED = {
 } as const;
 
 /** Waits until a job exists; returns `false` if it never will. */
-async function appears(
+async function waitForJob(
   { watcher, abandoned }: RemoteWorkflow,
   { signal }: JobRequest,
   find: () => CoordinatorJob | undefined,
@@ -139,7 +141,7 @@ async function appears(
   const aborted = whenAborted(abandoned);
   for (let count = 0; find() === undefined; count++) {
     if (abandoned.aborted) return false;
-    const isIdle = count >= MIN_READINGS && !watcher.isActive;
+    const isIdle = count >= MIN_POLLS && !watcher.isActive;
     if (isIdle) {
       if (watcher.isOver || signal.aborted) return false;
       if (performance.now() - startMs > REMOVED_JOB_MS) return false;
@@ -149,7 +151,7 @@ async function appears(
   return true;
 }
 
-function missing(
+function explainMissing(
   { watcher: { status, isOver } }: RemoteWorkflow,
   { signal }: JobRequest,
 ): LocalJobOutcome {
@@ -187,8 +189,8 @@ async function readRest(
   let failedSinceMs: number | undefined;
   for (let count = 1;; count++) {
     try {
-      const hasNews = await limited(remote, () => follower.read());
-      if (!hasNews && count >= LAST_READINGS) return;
+      const hasNews = await readLimited(remote, () => follower.read());
+      if (!hasNews && count >= MIN_FINAL_READS) return;
       failedSinceMs = undefined;
     } catch (error) {
       failedSinceMs ??= performance.now();
@@ -216,8 +218,8 @@ function mayHaveNoLogs(error: unknown): boolean {
   return error instanceof CoordinatorError && error.status === 503;
 }
 
-/** Runs an action when fewer than the maximum are running. */
-async function limited<T>(
+/** Reads a log, as soon as fewer than the maximum number of logs are being read. */
+async function readLimited<T>(
   { logQueue }: RemoteWorkflow,
   action: () => Promise<T>,
 ): Promise<T> {
@@ -230,26 +232,26 @@ function jobOutcome(
   job: CoordinatorJob,
   status: LocalJobOutcome["status"],
 ): LocalJobOutcome {
-  const exitCode = jobExitCode(job);
+  const exitCode = parseExitCode(job);
   const last_error = job.last_error ?? "";
   // As for local jobs, a failure of the program itself needs no reason.
   const isFromCommand = status === "completed" || !!exitCode;
   const reason = isFromCommand || last_error === ""
     ? {}
-    : { reason: printable(last_error.slice(0, MAX_REASON)) };
-  return { status, exitCode, durationMs: jobDurationMs(job), ...reason };
+    : { reason: printable(last_error.slice(0, MAX_REASON_LENGTH)) };
+  return { status, exitCode, durationMs: measureMs(job), ...reason };
 }
 
 /** A worker reports -1 if it does not know the exit code. */
-function jobExitCode({ exit_code }: CoordinatorJob): number | null {
+function parseExitCode({ exit_code }: CoordinatorJob): number | null {
   return exit_code !== undefined && Number.isInteger(exit_code) &&
       exit_code >= 0 && exit_code <= 255
     ? exit_code
     : null;
 }
 
-/** Both times are from the coordinator, so our clock does not matter. */
-function jobDurationMs(
+/** Both times are from the coordinator, so the local clock does not matter. */
+function measureMs(
   { started_at = "", completed_at = "" }: CoordinatorJob,
 ): number | undefined {
   const ms = Date.parse(completed_at) - Date.parse(started_at);
@@ -299,8 +301,8 @@ class LogFollower {
     // As for local jobs, both streams go to standard output. Each is masked
     // separately, because a secret may continue in the next line of its stream.
     this.#sinks = {
-      stdout: maskedSink(wholeLines(log.stdout), masker.stream()),
-      stderr: maskedSink(wholeLines(log.stdout), masker.stream()),
+      stdout: maskedSink(bufferLines(log.stdout), masker.stream()),
+      stderr: maskedSink(bufferLines(log.stdout), masker.stream()),
     };
   }
 
@@ -326,7 +328,7 @@ class LogFollower {
       for (const { message } of all) characterCount += message.length;
       added[stream] = all.slice(this.#shown[stream]);
     }
-    const lines = merged(added);
+    const lines = mergeLines(added);
     for (const { stream } of lines) this.#shown[stream]++;
     this.#nextMs = performance.now() + characterCount / CHARACTERS_PER_MS;
     await this.#print(lines);
@@ -355,7 +357,7 @@ class LogFollower {
  * Passes on whole lines only: the end of a line may be held back, and a line of the
  * other stream must not interrupt it. Every line of a log ends with a line break.
  */
-function wholeLines(sink: Sink): Sink {
+function bufferLines(sink: Sink): Sink {
   let open: Uint8Array = new Uint8Array();
   return {
     async write(bytes) {
@@ -371,7 +373,7 @@ function wholeLines(sink: Sink): Sink {
  * Merges the lines of two streams by their times. The order within a stream is
  * kept, since lines that a worker sends together have the same time.
  */
-function merged(
+function mergeLines(
   streams: Readonly<Record<StreamName, readonly CoordinatorLogLine[]>>,
 ): NewLine[] {
   const { stdout, stderr } = streams;

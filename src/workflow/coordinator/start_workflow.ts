@@ -38,8 +38,8 @@ import {
   submissionDirectory,
 } from "./submission.ts";
 
-/** Maximum length of the name of a job. */
-const MAX_JOB_NAME = 255;
+/** Maximum length of the name of a job, in characters. */
+const MAX_NAME_LENGTH = 255;
 
 /** Time limit for cancelling a submission that may have arrived, in milliseconds. */
 const CANCEL_MS = 15_000;
@@ -142,7 +142,7 @@ export async function startWorkflow(
   });
   const { source } = options;
   let submission = options.submission ??
-    newSubmission(run, { ...options, url: client.url });
+    createSubmission(run, { ...options, url: client.url });
   checkUrl(submission, client.url);
   if (submission.workflowId !== undefined) return submission;
   if (submission.isCancelled) {
@@ -199,7 +199,7 @@ async function findCancelled(
   );
 }
 
-function newSubmission(
+function createSubmission(
   run: WorkflowRun,
   { env, url, source }: StartWorkflowOptions & { url: string },
 ): Submission {
@@ -207,9 +207,9 @@ function newSubmission(
   for (const [key, { triggers = [] }] of earlier) {
     if (triggers.length === 0) continue;
     throw new RunnerError(
-      `Cannot resume at a coordinator: ${
+      `Cannot resume the workflow at a coordinator: ${
         quote(key)
-      } has follow-up jobs on this machine`,
+      } has started follow-up jobs on this machine`,
       { code: "invalid-workflow" },
     );
   }
@@ -249,7 +249,7 @@ async function cancelSubmission(
 ): Promise<unknown> {
   const { operationId, isDocumentSent } = submission;
   const cancelled = new RunnerError(
-    "Cancelled while the workflow was submitted",
+    "Cancelled while the workflow was being submitted",
     { code: "cancelled" },
   );
   const directory = submissionDirectory(root);
@@ -284,7 +284,7 @@ async function cancelSubmission(
  * @param id Id of the workflow, or of its document.
  */
 export function attachAdvice(id: string): string {
-  return `"runnerlib workflow attach ${shellWord(id)}" follows it again`;
+  return `to follow it again, run "runnerlib workflow attach ${shellWord(id)}"`;
 }
 
 /** Adds advice to an error about how to follow the workflow again. */
@@ -297,7 +297,7 @@ export function withAdvice(error: unknown, id: string): unknown {
 }
 
 /** Options for {@linkcode submitWorkflow}. */
-export interface SubmitWorkflowOptions
+interface SubmitWorkflowOptions
   extends Pick<SubmitTriggersOptions, "maskText" | "onRetry" | "timeoutMs"> {
   /** Access of the user, or of the submitting job. */
   readonly access: Omit<CoordinatorAccess, "jobId">;
@@ -358,7 +358,7 @@ async function createParent(
     SubmitWorkflowOptions,
 ): Promise<{ id: string; isRepeated: boolean }> {
   const backoff = createBackoff(retry, { signal, onRetry });
-  const job = parentJob(submission, source);
+  const job = createParentJob(submission, source);
   let isRepeated = submission.isParentSent ?? false;
   while (true) {
     if (isRepeated) {
@@ -379,12 +379,12 @@ async function createParent(
 }
 
 /** Returns a job that does nothing: only its id is needed. */
-function parentJob(
+function createParentJob(
   { operationId, definition }: Submission,
   source: CodeSource | undefined,
 ): NewJob {
   return {
-    name: [...`workflow ${definition.name}`].slice(0, MAX_JOB_NAME).join(""),
+    name: [...`workflow ${definition.name}`].slice(0, MAX_NAME_LENGTH).join(""),
     description: `Submits a workflow of runnerlib: ${operationId}`,
     job_command: "true",
     ...source === undefined
@@ -397,7 +397,7 @@ async function cancelDuplicates(
   submission: Submission,
   { client, reader, source }: SubmitWorkflowOptions,
 ): Promise<void> {
-  const { description } = parentJob(submission, source);
+  const { description } = createParentJob(submission, source);
   for (const { job_id: id } of await findJobs(reader, description)) {
     if (id === submission.parentId) continue;
     // The job may already have ended; it does nothing anyway.
@@ -422,7 +422,7 @@ async function submitWorkflowDocument(
       [Variable.jobId]: parentId,
     },
   }).catch(async (error) => {
-    // A proxy may have sent the document twice, so that the second one starts nothing.
+    // A proxy may have sent the document twice. The second one starts nothing.
     const found = isAccepted(error) && await findWorkflow(reader, operationId);
     if (found) return [];
     throw error;

@@ -40,7 +40,7 @@ import type { WorkflowRun } from "../workflow_executor.ts";
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /** Version of the format. */
-const VERSION = 1;
+const SUBMISSION_VERSION = 1;
 
 /**
  * A workflow that is being submitted, or has been submitted.
@@ -51,7 +51,7 @@ const VERSION = 1;
  */
 export interface Submission extends PreparedWorkflow {
   /** Version of the format. */
-  readonly version: typeof VERSION;
+  readonly version: typeof SUBMISSION_VERSION;
   /** Id of the document, by which the coordinator recognizes it. */
   readonly operationId: string;
   /** URL of the coordinator. */
@@ -127,7 +127,7 @@ export async function readSubmissions(
   directory: string,
 ): Promise<Submission[]> {
   const found: { submission: Submission; modifiedMs: number }[] = [];
-  for (const name of await namesIn(directory)) {
+  for (const name of await listNames(directory)) {
     const path = `${directory}/${name}`;
     const { mtime } = await Deno.lstat(path);
     const submission = await readSubmission(path);
@@ -137,7 +137,7 @@ export async function readSubmissions(
     .map(({ submission }) => submission);
 }
 
-async function namesIn(directory: string): Promise<string[]> {
+async function listNames(directory: string): Promise<string[]> {
   try {
     const entries = await Array.fromAsync(Deno.readDir(directory));
     return entries.map(({ name }) => name)
@@ -163,7 +163,7 @@ async function readSubmission(path: string): Promise<Submission> {
 }
 
 function isSubmission(value: unknown): value is Submission {
-  if (!isObject(value) || value.version !== VERSION) return false;
+  if (!isObject(value) || value.version !== SUBMISSION_VERSION) return false;
   const { operationId, url, definition, workflow, document, names, earlier } =
     value;
   return [operationId, url].every((text) => typeof text === "string") &&
@@ -196,8 +196,8 @@ export interface PrepareWorkflowOptions {
  * Converts a workflow to a document for the coordinator, which then runs the
  * graph by the same rules as this runner.
  *
- * Jobs that the event skips, and those that ended in an earlier run, are left
- * out together with dependencies on them.
+ * Jobs that the event skips or that ended in an earlier run are omitted, along with
+ * dependencies on them.
  *
  * @throws {RunnerError} `invalid-trigger` if the coordinator would refuse a job;
  * `invalid-workflow` if it would refuse a variable.
@@ -208,7 +208,7 @@ export function prepareWorkflow(
 ): PreparedWorkflow {
   const { definition, workflow, earlier, event } = run;
   const names: Record<string, string> = {};
-  const jobs = remainingJobs(definition.jobs, workflow.jobs, earlier, names);
+  const jobs = selectRemaining(definition.jobs, workflow.jobs, earlier, names);
   const triggers = jobs.map((job): Trigger => {
     const trigger = definitionTrigger(definitionWithRemoteSteps(job));
     return {
@@ -221,7 +221,7 @@ export function prepareWorkflow(
       },
     };
   });
-  const vars = currentVariables(workflow.vars, earlier);
+  const vars = mergeVariables(workflow.vars, earlier);
   const ordered = sortTriggers(checkTriggers(triggers));
   return {
     names,
@@ -237,7 +237,7 @@ export function prepareWorkflow(
  *
  * @param names Receives the names of their nodes.
  */
-function remainingJobs(
+function selectRemaining(
   definitions: readonly JobDefinition[],
   jobs: readonly LocalJob[],
   earlier: JobRecords,
@@ -249,7 +249,7 @@ function remainingJobs(
   const remaining: JobDefinition[] = [];
   for (const job of jobs) {
     const definition = byName.get(job.name)!;
-    const items = remainingItems(job, earlier, names);
+    const items = selectItems(job, earlier, names);
     if (items === "none") ended.add(job.name);
     else if (job.skipReason !== undefined) {
       skipped.set(job.name, job.skipReason);
@@ -277,7 +277,7 @@ function remainingJobs(
  * Returns the items for which a job has not ended; `none` if it has ended for all
  * items, or has ended and has no items.
  */
-function remainingItems(
+function selectItems(
   { name, forEach }: LocalJob,
   earlier: JobRecords,
   names: Record<string, string>,
@@ -299,7 +299,7 @@ function remainingItems(
   return items.length === 0 && forEach.length > 0 ? "none" : items;
 }
 
-function currentVariables(vars: JsonObject, earlier: JobRecords): JsonObject {
+function mergeVariables(vars: JsonObject, earlier: JobRecords): JsonObject {
   const variables = new VariableStore(vars);
   for (const record of earlier.values()) variables.add(record.name, record);
   try {
@@ -346,6 +346,9 @@ export interface CodeSourceOptions {
 const ADVICE =
   "use --source-url and --source-ref, or --source none for jobs without code";
 
+/** Advice if the commit is only on this machine. */
+const PUSH_ADVICE = `push it, ${ADVICE}`;
+
 /**
  * Finds the repository and commit from which remote jobs get their code: the commit
  * that is checked out in the CI root, if a remote has it.
@@ -358,12 +361,12 @@ export async function findCodeSource(
 ): Promise<CodeSource> {
   const { url, ref } = options;
   if (url !== undefined && ref !== undefined) {
-    return { url: withoutUserInfo(url), ref };
+    return { url: removeUserInfo(url), ref };
   }
   using query = await openRepository(options);
   return {
-    url: withoutUserInfo(url ?? originUrl(query, options.root)),
-    ref: ref ?? await pushedCommit(query, options),
+    url: removeUserInfo(url ?? readOrigin(query, options.root)),
+    ref: ref ?? await findPushedCommit(query, options),
   };
 }
 
@@ -372,37 +375,42 @@ async function openRepository({ root, env }: CodeSourceOptions) {
     return await openQuery({ directory: root, env });
   } catch (cause) {
     if (!(cause instanceof RunnerError)) throw cause;
-    throw unknownCode(root, "it is not a git repository", cause);
+    throw sourceError(root, "it is not a git repository", { cause });
   }
 }
 
-function originUrl({ settings }: GitQuery, root: string): string {
+function readOrigin({ settings }: GitQuery, root: string): string {
   const [, url] = settings.findLast(([key]) => key === "remote.origin.url") ??
     [];
   if (url !== undefined) return url;
-  throw unknownCode(root, 'its repository has no remote "origin"');
+  throw sourceError(root, 'its repository has no remote "origin"');
 }
 
-async function pushedCommit(
+async function findPushedCommit(
   query: GitQuery,
   { root, env, logger }: CodeSourceOptions,
 ): Promise<string> {
   const head = await query.git(
-    ...["rev-parse", "--verify", "--quiet", "HEAD^{commit}"],
+    "rev-parse",
+    "--verify",
+    "--quiet",
+    "HEAD^{commit}",
   );
   const commit = head.stdout.trim();
   if (head.exitCode !== 0 || commit === "") {
-    throw unknownCode(root, "its repository has no commit");
+    throw sourceError(root, "its repository has no commit");
   }
   const { exitCode, stdout } = await query.git(
-    ...["for-each-ref", "--count=1", `--contains=${commit}`, "refs/remotes"],
+    "for-each-ref",
+    "--count=1",
+    `--contains=${commit}`,
+    "refs/remotes",
   );
   if (exitCode !== 0 || stdout.trim() === "") {
-    throw unknownCode(
+    throw sourceError(
       root,
-      `commit ${
-        commit.slice(0, 12)
-      } is on no branch of a remote; push it first`,
+      `commit ${commit.slice(0, 12)} is not on a branch of a remote`,
+      { advice: PUSH_ADVICE },
     );
   }
   if (await isCleanTree(query, { directory: root, env }) === false) {
@@ -417,19 +425,17 @@ async function pushedCommit(
 }
 
 /** Removes credentials from a URL, because workers have their own. */
-function withoutUserInfo(url: string): string {
+function removeUserInfo(url: string): string {
   return splitCredentials(url).url;
 }
 
-function unknownCode(
+function sourceError(
   root: string,
   reason: string,
-  cause?: unknown,
+  { advice = ADVICE, cause }: { advice?: string; cause?: unknown } = {},
 ): RunnerError {
   return new RunnerError(
-    `Cannot find the code for the jobs in ${
-      quote(root)
-    }: ${reason}, or ${ADVICE}`,
+    `Cannot find the code for the jobs in ${quote(root)}: ${reason}; ${advice}`,
     { code: "source-failed", cause },
   );
 }

@@ -145,19 +145,19 @@ function createTasks({ jobs, isGated }: ExportedWorkflow) {
       template: job.id,
       depends: needed.length === 0
         ? undefined
-        : needed.map((name) => dependency(name, isGated)).join(" && "),
+        : needed.map((name) => formatDependency(name, isGated)).join(" && "),
       arguments: parameters.length + job.artifactNeeds.length === 0
         ? undefined
         : {
           parameters: parameters.length === 0 ? undefined : parameters,
-          artifacts: artifactArguments(job, tasksByJob),
+          artifacts: createArtifactArguments(job, tasksByJob),
         },
     };
   });
 }
 
 /** Passes the artifacts of the needed jobs to a task; each job consists of one or more tasks. */
-function artifactArguments(
+function createArtifactArguments(
   { artifactNeeds }: ExportedJob,
   tasksByJob: ReadonlyMap<ExportedJob, readonly string[]>,
 ) {
@@ -170,7 +170,7 @@ function artifactArguments(
 }
 
 /** Returns the condition on a needed task; if the runner checks conditions, it only has to end. */
-function dependency(name: string, isGated: boolean): string {
+function formatDependency(name: string, isGated: boolean): string {
   return isGated
     ? `(${name}.Succeeded || ${name}.Failed || ${name}.Errored)`
     : `${name}.Succeeded`;
@@ -216,9 +216,9 @@ function createTemplate(job: ExportedJob) {
           name,
           value: `{{inputs.parameters.${name}}}`,
         })),
-        ...job.secrets.map(secretVariable),
+        ...job.secrets.map(createSecretVariable),
       ],
-      resources: containerResources(job),
+      resources: createResources(job),
       securityContext: uid === undefined
         ? undefined
         : { runAsUser: uid, runAsGroup: gid },
@@ -237,7 +237,7 @@ function createTemplate(job: ExportedJob) {
   };
 }
 
-function secretVariable({ variable, path, key }: EngineSecret) {
+function createSecretVariable({ variable, path, key }: EngineSecret) {
   return {
     name: variable,
     valueFrom: {
@@ -250,7 +250,7 @@ function secretVariable({ variable, path, key }: EngineSecret) {
   };
 }
 
-function containerResources(
+function createResources(
   { definition: { body: { resources } } }: ExportedJob,
 ) {
   const { cpu, memory } = resources ?? {};
@@ -273,7 +273,7 @@ function reportUnsupported(
   if (events.length > 0) {
     warnings.add(
       findKey([document], ["on", "triggers", "true"]) ?? document,
-      "triggers are not exported: Argo starts no workflow on an event; set the parameters event-type and branch when you submit it",
+      "triggers are not exported: Argo does not start workflows on events; set the parameters event-type and branch when you submit it",
     );
   }
   if (paths.include !== undefined || paths.exclude !== undefined) {

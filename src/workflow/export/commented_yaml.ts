@@ -34,22 +34,22 @@ export async function writeYaml(
     import("@std/yaml/stringify"),
     import("@std/yaml/parse"),
   ]);
-  const plain = withoutComments(document);
+  const plain = removeComments(document);
   const json = JSON.stringify(plain);
   const write = (value: Record<string, unknown>) =>
     stringify(value, { lineWidth: -1, useAnchors: false });
-  const head = comments.map(commentLine).join("");
-  const text = head + mappingText(document, write);
+  const head = comments.map(writeComment).join("");
+  const text = head + writeMapping(document, write);
   try {
     if (JSON.stringify(parse(text)) === json) return text;
   } catch {
     // The writer does not escape some characters that its parser rejects.
   }
-  return `${head}${escaped(JSON.stringify(plain, null, 2))}\n`;
+  return `${head}${escapeNonAscii(JSON.stringify(plain, null, 2))}\n`;
 }
 
 /** Formats a comment as one line; an empty comment separates parts. */
-function commentLine(comment: string): string {
+function writeComment(comment: string): string {
   if (comment === "") return "\n";
   return `# ${
     comment.replace(UNSAFE, (character) =>
@@ -57,45 +57,45 @@ function commentLine(comment: string): string {
   }`.trimEnd() + "\n";
 }
 
-function mappingText(
+function writeMapping(
   mapping: Readonly<Record<string, unknown>>,
   write: (value: Record<string, unknown>) => string,
 ): string {
   return Object.entries(mapping).map(([key, entry]) => {
-    const { value, comments } = uncommented(entry);
+    const { value, comments } = splitComments(entry);
     if (value === undefined) return "";
-    const head = comments.map(commentLine).join("");
+    const head = comments.map(writeComment).join("");
     if (!hasComments(value)) {
-      return head + write({ [key]: withoutComments(value) });
+      return head + write({ [key]: removeComments(value) });
     }
     const inside = Array.isArray(value)
-      ? listText(value, write)
-      : mappingText(value as Record<string, unknown>, write);
+      ? writeList(value, write)
+      : writeMapping(value as Record<string, unknown>, write);
     return `${head}${write({ [key]: null }).replace(/ *null\n$/, "")}\n${
-      indented(inside)
+      indent(inside)
     }`;
   }).join("");
 }
 
-function listText(
+function writeList(
   items: readonly unknown[],
   write: (value: Record<string, unknown>) => string,
 ): string {
   return items.map((item) => {
-    const { value, comments } = uncommented(item);
-    const text = indented(
-      mappingText(value as Record<string, unknown>, write),
+    const { value, comments } = splitComments(item);
+    const text = indent(
+      writeMapping(value as Record<string, unknown>, write),
     );
-    return comments.map(commentLine).join("") + `- ${text.slice(2)}`;
+    return comments.map(writeComment).join("") + `- ${text.slice(2)}`;
   }).join("");
 }
 
 /** Indents all lines except for empty ones, which belong to multi-line strings. */
-function indented(text: string): string {
+function indent(text: string): string {
   return text.split("\n").map((line) => line && `  ${line}`).join("\n");
 }
 
-function uncommented(value: unknown): Commented {
+function splitComments(value: unknown): Commented {
   return value instanceof Commented ? value : new Commented(value, []);
 }
 
@@ -107,7 +107,7 @@ function hasComments(value: unknown): boolean {
 }
 
 /** Removes comments, and keys without a value. */
-function withoutComments(value: unknown): unknown {
+function removeComments(value: unknown): unknown {
   return JSON.parse(
     JSON.stringify(
       value,
@@ -117,7 +117,7 @@ function withoutComments(value: unknown): unknown {
 }
 
 /** Escapes everything but ASCII: some YAML parsers recognize other line breaks. */
-function escaped(json: string): string {
+function escapeNonAscii(json: string): string {
   return json.replace(
     /[^\x20-\x7e\n]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,

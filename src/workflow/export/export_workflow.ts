@@ -46,16 +46,16 @@ import {
  * Time for the runner to end a job that has reached its time limit, before the
  * engine ends the runner, in seconds.
  */
-const TIMEOUT_MARGIN = 300;
+const TIMEOUT_MARGIN_SECONDS = 300;
 
 /**
  * Maximum total length of the scripts of all jobs, in characters. Each script
  * contains the variables of the workflow.
  */
-const MAX_SCRIPTS = 8 * 1024 * 1024;
+const MAX_SCRIPT_LENGTH = 8 * 1024 * 1024;
 
 /** Maximum total number of results that are passed to jobs, counting each item. */
-const MAX_RESULTS = 50_000;
+const MAX_RESULT_COUNT = 50_000;
 
 /** First comment of every exported file, before the path of the workflow. */
 export const EXPORT_MARK = "Written by runnerlib workflow export from";
@@ -63,7 +63,7 @@ export const EXPORT_MARK = "Written by runnerlib workflow export from";
 /** Maximum number of items that a comment lists. */
 const MAX_SHOWN_ITEMS = 20;
 
-/** Exports workflows to an engine. */
+/** Creates the files of an engine. */
 interface EngineWriter {
   readonly rules: EngineRules;
   /** Creates the file. */
@@ -99,7 +99,7 @@ export interface WorkflowExport {
 /**
  * Exports a workflow to another engine. Its jobs run with our runner.
  *
- * Comments in the file tell where each job is defined and what cannot be exported.
+ * Comments in the file say where each job is defined and what cannot be exported.
  *
  * @throws {RunnerError} `invalid-workflow` if the workflow cannot be exported.
  */
@@ -114,21 +114,21 @@ export async function exportWorkflow(
   for (const job of workflow.jobs) {
     const { sources: [source] } = job;
     const place = formatPlace(source, await places.placeOf(source));
-    comments.set(job.id, jobComments(job, place));
+    comments.set(job.id, createJobComments(job, place));
   }
   const document = file(workflow, ({ id }) => comments.get(id) ?? []);
   const warnings = await workflow.warnings.list();
   const { mask } = input;
   const text = await writeYaml(document, [
     `${EXPORT_MARK} ${input.definition.sourceFile}`,
-    ...secretComments(workflow),
+    ...createSecretComments(workflow),
     ...warnings.length === 0 ? [] : ["", "Not exported:"],
     ...warnings.map(({ place, text }) => `  ${place}: ${mask(text)}`),
   ]);
   return { text, warnings };
 }
 
-function jobComments(
+function createJobComments(
   { definition: { name, description, body }, itemCount }: ExportedJob,
   place: string,
 ): string[] {
@@ -145,7 +145,7 @@ function jobComments(
   ];
 }
 
-function secretComments({ secrets }: ExportedWorkflow): string[] {
+function createSecretComments({ secrets }: ExportedWorkflow): string[] {
   return secrets.length === 0 ? [] : [
     "",
     "Secrets to set in the engine:",
@@ -176,10 +176,16 @@ async function prepareExport(
 ): Promise<ExportedWorkflow> {
   const warnings = new ExportWarnings(definition.sourceFile);
   const secrets = new EngineSecrets();
-  const jobs = withoutEmptyJobs(definition.jobs);
+  const jobs = removeEmptyJobs(definition.jobs);
   const exported = new Map<string, ExportedJob>();
   const context: ExportContext = {
-    ...{ definition, source, mask, rules, warnings, secrets, exported },
+    definition,
+    source,
+    mask,
+    rules,
+    warnings,
+    secrets,
+    exported,
     ids: jobIds(jobs.map(({ name }) => name), rules),
     needed: new Set(jobs.flatMap(({ body }) => body.dependsOn ?? [])),
   };
@@ -219,7 +225,7 @@ async function prepareExportedJob(
 ): Promise<ExportedJob> {
   const { definition, rules, ids, needed, exported, mask } = context;
   const sources = context.source.jobs.get(job.name)!;
-  const { variable, ...settings } = engineSettings(job, {
+  const { variable, ...settings } = readSettings(job, {
     ...context,
     index,
     sources,
@@ -238,7 +244,10 @@ async function prepareExportedJob(
   return {
     ...settings,
     definition: job,
-    ...{ sources, id, needs, isNeeded },
+    sources,
+    id,
+    needs,
+    isNeeded,
     artifactNeeds: artifactJobs,
     retentionMs: artifacts.length === 0
       ? undefined
@@ -269,10 +278,10 @@ function checkSize(
 ): void {
   size.scripts += script.length;
   for (const need of needs) size.results += itemCount * need.results.length;
-  const problem = size.scripts > MAX_SCRIPTS
-    ? `its jobs would have more than ${MAX_SCRIPTS} characters`
-    : size.results > MAX_RESULTS
-    ? `its jobs would pass on more than ${MAX_RESULTS} results`
+  const problem = size.scripts > MAX_SCRIPT_LENGTH
+    ? `the scripts of its jobs would have more than ${MAX_SCRIPT_LENGTH} characters`
+    : size.results > MAX_RESULT_COUNT
+    ? `its jobs would pass on more than ${MAX_RESULT_COUNT} results`
     : undefined;
   if (problem === undefined) return;
   throw new RunnerError(`Cannot export "${name}": ${problem}`, {
@@ -281,7 +290,7 @@ function checkSize(
 }
 
 /** Removes jobs with an empty list of items, as a local run does. */
-function withoutEmptyJobs(jobs: readonly JobDefinition[]): JobDefinition[] {
+function removeEmptyJobs(jobs: readonly JobDefinition[]): JobDefinition[] {
   const flat = jobs.map((job) => ({
     name: job.name,
     dependsOn: job.body.dependsOn,
@@ -305,7 +314,7 @@ function sortByNeeds(jobs: readonly JobDefinition[]): JobDefinition[] {
   return topologicalOrder(graph).map((index) => jobs[index]);
 }
 
-function engineSettings(
+function readSettings(
   { name, body }: JobDefinition,
   { index, sources, rules, warnings }: {
     index: number;
@@ -344,15 +353,15 @@ function engineSettings(
     results: itemCount === undefined
       ? [variable]
       : Array.from({ length: itemCount }, (_, item) => `${variable}_${item}`),
-    image: jobImage(name, body),
-    user: jobUser(name, body),
+    image: checkImage(name, body),
+    user: resolveUser(name, body),
     timeoutSeconds: body.timeoutSeconds === undefined
       ? undefined
-      : body.timeoutSeconds + TIMEOUT_MARGIN,
+      : body.timeoutSeconds + TIMEOUT_MARGIN_SECONDS,
   };
 }
 
-function jobImage(
+function checkImage(
   name: string,
   { image = DEFAULT_RUNNER_IMAGE }: JobBody,
 ): string {
@@ -366,7 +375,7 @@ function jobImage(
   );
 }
 
-function jobUser(name: string, { runAs }: JobBody): string | undefined {
+function resolveUser(name: string, { runAs }: JobBody): string | undefined {
   const user = runAs?.user ?? "runner";
   if (user === "runner") return undefined;
   if (user === "root") return "0:0";

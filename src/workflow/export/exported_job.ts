@@ -218,9 +218,10 @@ export interface EngineCheckout {
   readonly lfs: "auto" | "off" | undefined;
 }
 
-/** Variables of supported checkout settings, and of unsupported ones with their keys. */
+/** Variables of the checkout settings that engines support. */
 const SUPPORTED = [Variable.fetchDepth, Variable.submodules, Variable.gitLfs];
 
+/** Variables and keys of the checkout settings that they do not support. */
 const UNSUPPORTED = [
   [Variable.sparsePaths, "sparse_paths"],
   [Variable.gitFilter, "filter"],

@@ -78,13 +78,13 @@ export function githubFile(
   getComments: (job: ExportedJob) => readonly string[],
 ): Record<string, unknown> {
   return {
-    name: literal(workflow.definition.name),
+    name: escapeExpressions(workflow.definition.name),
     on: createTriggers(workflow),
     permissions: { contents: "read" },
     env: Object.fromEntries(
       Object.entries(EVENT_VARIABLES).map(([name, value]) => [
         name,
-        expression(value),
+        formatExpression(value),
       ]),
     ),
     jobs: Object.fromEntries(
@@ -99,14 +99,14 @@ export function githubFile(
 function createJob(job: ExportedJob, workflow: ExportedWorkflow) {
   const { needs, itemCount, results, timeoutSeconds, isNeeded } = job;
   return {
-    name: literal(job.definition.name) +
-      (itemCount === undefined ? "" : ` [${expression("matrix.item")}]`),
+    name: escapeExpressions(job.definition.name) +
+      (itemCount === undefined ? "" : ` [${formatExpression("matrix.item")}]`),
     "runs-on": "ubuntu-latest",
     container: createContainer(job),
     needs: needs.length === 0 ? undefined : needs.map(({ id }) => id),
     // The runner decides whether the job runs.
     if: workflow.isGated && needs.length > 0
-      ? expression("!cancelled()")
+      ? formatExpression("!cancelled()")
       : undefined,
     strategy: itemCount === undefined ? undefined : {
       "fail-fast": false,
@@ -116,28 +116,30 @@ function createJob(job: ExportedJob, workflow: ExportedWorkflow) {
       Math.ceil(timeoutSeconds / SECONDS_PER_MINUTE),
     outputs: isNeeded
       ? Object.fromEntries(
-        results.map((name) => [name, expression(`steps.job.outputs.${name}`)]),
+        results.map((
+          name,
+        ) => [name, formatExpression(`steps.job.outputs.${name}`)]),
       )
       : undefined,
     steps: [
       {
         uses: "actions/checkout@v4",
-        with: checkoutInputs(job, workflow),
+        with: createCheckout(job, workflow),
       },
-      ...job.artifactNeeds.map(downloadStep),
+      ...job.artifactNeeds.map(createDownload),
       {
         id: "job",
         shell: "sh",
-        env: stepVariables(job),
+        env: createVariables(job),
         run: job.script,
       },
-      ...uploadSteps(job),
+      ...createUploads(job),
     ],
   };
 }
 
 /** Downloads the artifacts of a job. The runner reports missing artifacts. */
-function downloadStep({ results: [name], itemCount }: ExportedJob) {
+function createDownload({ results: [name], itemCount }: ExportedJob) {
   return {
     uses: "actions/download-artifact@v4",
     "continue-on-error": true,
@@ -152,15 +154,17 @@ function downloadStep({ results: [name], itemCount }: ExportedJob) {
 }
 
 /** Uploads the artifacts that the runner has saved. */
-function uploadSteps({ results: [name], itemCount, retentionMs }: ExportedJob) {
+function createUploads(
+  { results: [name], itemCount, retentionMs }: ExportedJob,
+) {
   if (retentionMs === undefined) return [];
   return [{
     uses: "actions/upload-artifact@v4",
-    if: expression("!cancelled()"),
+    if: formatExpression("!cancelled()"),
     with: {
       name: itemCount === undefined
         ? name
-        : name.replace(/0$/, expression("matrix.item")),
+        : name.replace(/0$/, formatExpression("matrix.item")),
       path: GITHUB.artifactStore,
       "include-hidden-files": true,
       "if-no-files-found": "ignore",
@@ -170,7 +174,7 @@ function uploadSteps({ results: [name], itemCount, retentionMs }: ExportedJob) {
 }
 
 /** Returns variables with secrets, results of needed jobs, and the index of the item. */
-function stepVariables(
+function createVariables(
   { needs, secrets, itemCount }: ExportedJob,
 ): Record<string, string> | undefined {
   const entries = [
@@ -181,7 +185,7 @@ function stepVariables(
     ...itemCount === undefined ? [] : [[ITEM_VARIABLE, "matrix.item"]],
   ];
   return entries.length === 0 ? undefined : Object.fromEntries(
-    entries.map(([name, value]) => [name, expression(value)]),
+    entries.map(([name, value]) => [name, formatExpression(value)]),
   );
 }
 
@@ -196,7 +200,7 @@ function createContainer({ image, user, definition: { body } }: ExportedJob) {
   };
 }
 
-function checkoutInputs(
+function createCheckout(
   job: ExportedJob,
   { needsHistory, warnings }: ExportedWorkflow,
 ) {
@@ -231,9 +235,9 @@ function createTriggers({ definition, source, warnings }: ExportedWorkflow) {
       "GitHub starts the workflow for both merged and closed pull requests",
     );
   }
-  const names = branchFilter(branches);
+  const names = createBranchFilter(branches);
   return {
-    push: pushFilter(events, names),
+    push: createPushFilter(events, names),
     pull_request: types.length === 0
       ? undefined
       : { types, branches: names.length === 0 ? undefined : names },
@@ -241,7 +245,10 @@ function createTriggers({ definition, source, warnings }: ExportedWorkflow) {
   };
 }
 
-function pushFilter(events: readonly EventType[], names: readonly string[]) {
+function createPushFilter(
+  events: readonly EventType[],
+  names: readonly string[],
+) {
   const all = names.length === 0 ? ["**"] : names;
   const filter = {
     branches: events.includes("push") ? all : undefined,
@@ -254,7 +261,7 @@ function pushFilter(events: readonly EventType[], names: readonly string[]) {
  * Returns GitHub patterns that match at least the branches that our patterns match;
  * empty if all branches must match.
  */
-function branchFilter(patterns: readonly string[]): string[] {
+function createBranchFilter(patterns: readonly string[]): string[] {
   const all = patterns.map((pattern) => {
     const { prefix, isExact } = branchPrefix(pattern);
     const plain = /^[\w./-]*/.exec(prefix)![0];
@@ -264,11 +271,11 @@ function branchFilter(patterns: readonly string[]): string[] {
 }
 
 /** Formats an expression that GitHub evaluates. */
-function expression(text: string): string {
+function formatExpression(text: string): string {
   return `\${{ ${text} }}`;
 }
 
 /** Escapes a text so that GitHub does not evaluate expressions in it. */
-function literal(text: string): string {
-  return text.replaceAll("${{", (start) => expression(`'${start}'`));
+function escapeExpressions(text: string): string {
+  return text.replaceAll("${{", (start) => formatExpression(`'${start}'`));
 }

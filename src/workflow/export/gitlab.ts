@@ -61,7 +61,7 @@ export function gitlabFile(
   getComments: (job: ExportedJob) => readonly string[],
 ): Record<string, unknown> {
   return {
-    workflow: { rules: pipelineRules(workflow) },
+    workflow: { rules: createRules(workflow) },
     variables: { GIT_DEPTH: workflow.needsHistory ? "0" : "1" },
     ...Object.fromEntries(
       workflow.jobs.map((job) => [
@@ -96,7 +96,7 @@ function createJob(job: ExportedJob, workflow: ExportedWorkflow) {
       }],
     },
     timeout: timeoutSeconds && `${timeoutSeconds} seconds`,
-    variables: checkoutVariables(job, workflow),
+    variables: createCheckoutVariables(job, workflow),
     script: [job.script],
     artifacts: isNeeded || retentionMs !== undefined
       ? {
@@ -116,7 +116,7 @@ function createImage({ image, user }: ExportedJob) {
     : { name: image, docker: { user }, kubernetes: { user } };
 }
 
-function checkoutVariables(
+function createCheckoutVariables(
   job: ExportedJob,
   { needsHistory, warnings }: ExportedWorkflow,
 ): Record<string, string> | undefined {
@@ -136,7 +136,7 @@ function checkoutVariables(
 }
 
 /** Returns the rules for starting a pipeline, with variables that describe its event. */
-function pipelineRules({ definition, source, warnings }: ExportedWorkflow) {
+function createRules({ definition, source, warnings }: ExportedWorkflow) {
   const { events = [], branches = [] } = definition.triggers;
   const unsupported = events.filter((event) =>
     event === "pull_request_merged" || event === "pull_request_closed"
@@ -163,7 +163,7 @@ function pipelineRules({ definition, source, warnings }: ExportedWorkflow) {
     ...has("push")
       ? [{
         if: `$CI_PIPELINE_SOURCE == "push" && $CI_COMMIT_BRANCH${
-          branchCondition("$CI_COMMIT_BRANCH", branches)
+          formatBranchCondition("$CI_COMMIT_BRANCH", branches)
         }`,
         variables: {
           [Variable.eventType]: "push",
@@ -173,7 +173,9 @@ function pipelineRules({ definition, source, warnings }: ExportedWorkflow) {
       : [],
     ...has("tag_created")
       ? [{
-        if: `$CI_COMMIT_TAG${branchCondition("$CI_COMMIT_TAG", branches)}`,
+        if: `$CI_COMMIT_TAG${
+          formatBranchCondition("$CI_COMMIT_TAG", branches)
+        }`,
         variables: {
           [Variable.eventType]: "tag_created",
           [Variable.branch]: "$CI_COMMIT_TAG",
@@ -183,9 +185,12 @@ function pipelineRules({ definition, source, warnings }: ExportedWorkflow) {
     ...has("pull_request_opened", "pull_request_updated")
       ? [{
         if: `$CI_PIPELINE_SOURCE == "merge_request_event"${
-          branchCondition("$CI_MERGE_REQUEST_TARGET_BRANCH_NAME", branches)
+          formatBranchCondition(
+            "$CI_MERGE_REQUEST_TARGET_BRANCH_NAME",
+            branches,
+          )
         }`,
-        variables: pullVariables(isOnlyOpened),
+        variables: createPullVariables(isOnlyOpened),
       }]
       : [],
     // A pipeline that is started in another way runs without an event.
@@ -196,7 +201,7 @@ function pipelineRules({ definition, source, warnings }: ExportedWorkflow) {
   ];
 }
 
-function pullVariables(isOnlyOpened: boolean): Record<string, string> {
+function createPullVariables(isOnlyOpened: boolean): Record<string, string> {
   return {
     [Variable.eventType]: isOnlyOpened
       ? "pull_request_opened"
@@ -210,7 +215,7 @@ function pullVariables(isOnlyOpened: boolean): Record<string, string> {
 }
 
 /** Returns a condition that matches at least the branches that the patterns match. */
-function branchCondition(
+function formatBranchCondition(
   variable: string,
   patterns: WorkflowDefinition["triggers"]["branches"] = [],
 ): string {

@@ -50,7 +50,7 @@ export function jobSpec(
   const secrets = new Map<string, EngineSecret>();
   const onSecret = (secret: EngineSecret) =>
     void secrets.set(secret.variable, secret);
-  const listed = listedNames(env[Variable.secretEnvNames] ?? "");
+  const listed = parseNames(env[Variable.secretEnvNames] ?? "");
   const writer = new SpecWriter({ name, sources, listed, onSecret }, context);
   const steps = body.steps && findKey(sources, ["steps"]);
   const { forEach, when } = body;
@@ -121,7 +121,10 @@ class SpecWriter {
   text(text: string, keys: readonly string[]): string {
     const masked = this.#context.mask(text);
     if (masked !== text.toWellFormed()) {
-      this.#warn(keys, "a secret in it is not exported; refer to it instead");
+      this.#warn(
+        keys,
+        "it contains a secret, which is not exported; use a reference instead",
+      );
     }
     return masked;
   }
@@ -215,7 +218,7 @@ function mapValues(
   );
 }
 
-function listedNames(text: string): string[] {
+function parseNames(text: string): string[] {
   return text.split(/[,\n]/).map((name) => name.trim());
 }
 
@@ -257,7 +260,7 @@ export function jobScript(
 ): string {
   const options = [
     ...needs.map(([name, variables]) =>
-      `--need ${literalWord(`${name}=${variables.join(",")}`)}`
+      `--need ${quoteLiteral(`${name}=${variables.join(",")}`)}`
     ),
     ...itemVariable === undefined ? [] : [`--item "$${itemVariable}"`],
     ...artifactStore === undefined ? [] : [`--artifact-store ${artifactStore}`],
@@ -265,7 +268,7 @@ export function jobScript(
     ...result?.name === undefined ? [] : [`--result-name ${result.name}`],
   ];
   return [
-    `printf '%s' ${literalWord(spec)} |`,
+    `printf '%s' ${quoteLiteral(spec)} |`,
     ["  runnerlib workflow job", ...options].join(" \\\n    "),
   ].join("\n");
 }
@@ -275,7 +278,7 @@ export function jobScript(
  * closing and reopening the quotes, so that they are not evaluated: `${{ }}` in
  * GitHub, `{{ }}` in Argo, `$[[ ]]` in GitLab.
  */
-function literalWord(text: string): string {
+function quoteLiteral(text: string): string {
   return quoteWord(text)
     .replace(/\{(?=\{)|\$(?=\[\[)/g, (character) => `${character}''`);
 }

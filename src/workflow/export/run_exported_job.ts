@@ -92,30 +92,30 @@ export async function runExportedJob(
   options: RunExportedJobOptions,
 ): Promise<ExportedJobResult> {
   const { host: { env }, logger } = runner;
-  const job = checkedJob(definition, options);
-  const needs = options.needs.map((need) => resultsFor(need, env));
-  const variables = passedVariables(definition, job, needs);
-  const reason = conditionReason(job, needs) ??
-    await eventReason(definition, job, { env, root: options.root });
+  const job = selectJob(definition, options);
+  const needs = options.needs.map((need) => readResults(need, env));
+  const variables = mergeVariables(definition, job, needs);
+  const reason = checkCondition(job, needs) ??
+    await checkEvent(definition, job, { env, root: options.root });
   if (reason !== undefined) {
     logger.info("workflow", `${job.name}: skipped, ${reason}`);
-    return { result: passed("skipped", variables), exitCode: 0 };
+    return { result: createResult("skipped", variables), exitCode: 0 };
   }
   const outcomes: LocalJobOutcome[] = [];
   const { jobs, exitCode } = await runLocalWorkflow(runner, {
     ...definition,
     vars: JSON.parse(variables.text),
-    jobs: [withoutNeeds(job)],
+    jobs: [removeConditions(job)],
   }, {
     ...options,
     concurrency: navigator.hardwareConcurrency,
     wait: true,
     resume: false,
     only: undefined,
-    conditions: (jobs) => jobs.map((job) => placedJob(job, env, options)),
+    conditions: (jobs) => jobs.map((job) => placeJob(job, env, options)),
     event: {},
-    executor: observed(
-      exportedArtifacts(processExecutor({ source: "in-place" }), {
+    executor: observeExecutor(
+      provideArtifacts(processExecutor({ source: "in-place" }), {
         definition,
         needs,
         store: options.artifactStore,
@@ -128,8 +128,8 @@ export async function runExportedJob(
   });
   for (const outcome of outcomes) variables.add(job.name, outcome);
   return {
-    result: passed(
-      jobStatus(jobs.map(({ status }) => status)),
+    result: createResult(
+      combineStatuses(jobs.map(({ status }) => status)),
       variables,
       outcomes.flatMap(({ artifacts = [] }) => artifacts),
     ),
@@ -137,7 +137,7 @@ export async function runExportedJob(
   };
 }
 
-function passed(
+function createResult(
   status: PassedResult["status"],
   { text }: VariableStore,
   artifacts: PassedResult["artifacts"] = [],
@@ -145,20 +145,20 @@ function passed(
   return { status, vars: JSON.parse(text), artifacts };
 }
 
-function checkedJob(
+function selectJob(
   { name, jobs: [job] }: WorkflowDefinition,
   { item }: RunExportedJobOptions,
 ): JobDefinition {
   const count = job.body.forEach?.length ?? 0;
   if (item === undefined || item < count) return job;
   throw new RunnerError(
-    `Cannot run "${name}" as a job of another engine: item ${item} is not one of its ${count}`,
+    `Cannot run "${name}" as a job of another engine: item ${item} does not exist; the number of items is ${count}`,
     { code: "invalid-workflow" },
   );
 }
 
 /** Removes dependencies and conditions, which have already been checked. */
-function withoutNeeds({ body, ...job }: JobDefinition): JobDefinition {
+function removeConditions({ body, ...job }: JobDefinition): JobDefinition {
   const {
     condition: _condition,
     when: _when,
@@ -173,7 +173,7 @@ function withoutNeeds({ body, ...job }: JobDefinition): JobDefinition {
  * Selects the item of a job, and sets its source if the engine has not checked out
  * the code.
  */
-function placedJob(
+function placeJob(
   job: LocalJob,
   env: Environment,
   { item }: RunExportedJobOptions,
@@ -197,7 +197,7 @@ function placedJob(
 }
 
 /** Calls a function with the outcome of each job that an executor runs. */
-function observed(
+function observeExecutor(
   executor: WorkflowExecutor,
   onEnd: (request: JobRequest, outcome: LocalJobOutcome) => void,
 ): WorkflowExecutor {
@@ -218,7 +218,9 @@ function observed(
 }
 
 /** Returns the combined status of the items of a job and its follow-up jobs. */
-function jobStatus(statuses: readonly NodeStatus[]): PassedResult["status"] {
+function combineStatuses(
+  statuses: readonly NodeStatus[],
+): PassedResult["status"] {
   const ends: readonly PassedResult["status"][] = [
     "failed",
     "timeout",
@@ -231,8 +233,8 @@ function jobStatus(statuses: readonly NodeStatus[]): PassedResult["status"] {
       : "cancelled");
 }
 
-/** Options for {@linkcode exportedArtifacts}. */
-export interface ExportedArtifactsOptions {
+/** Options for {@linkcode provideArtifacts}. */
+interface ExportedArtifactsOptions {
   /** Workflow whose first job runs; its other jobs define artifacts. */
   readonly definition: WorkflowDefinition;
   /** Results of the jobs that it needs. */
@@ -245,19 +247,19 @@ export interface ExportedArtifactsOptions {
  * Provides a job with the artifacts of jobs that ran elsewhere: their results list
  * the saved artifacts, and the engine passes on the directory with the files.
  */
-function exportedArtifacts(
+function provideArtifacts(
   executor: WorkflowExecutor,
   options: ExportedArtifactsOptions,
 ): WorkflowExecutor {
   const { definition } = options;
   const { jobs: [{ name }] } = definition;
-  const needs = neededArtifacts(options);
+  const needs = findNeededArtifacts(options);
   return {
     ...executor,
     async open(run) {
       const opened = await executor.open({
         ...run,
-        artifactsOf: artifactsIn(options.store, run),
+        artifactsOf: openArtifacts(options.store, run),
       });
       return {
         [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
@@ -273,7 +275,7 @@ function exportedArtifacts(
   };
 }
 
-function neededArtifacts(
+function findNeededArtifacts(
   { definition: { jobs }, needs }: ExportedArtifactsOptions,
 ): NodeArtifacts["needs"] {
   return (jobs[0].body.artifactNeeds ?? []).flatMap(({ job, artifacts }) => {
@@ -291,7 +293,7 @@ function neededArtifacts(
 }
 
 /** A configured store takes precedence over the directory: jobs may share it. */
-function artifactsIn(
+function openArtifacts(
   store: string | undefined,
   { runner, definition, directory, artifactsOf }: WorkflowRun,
 ): WorkflowRun["artifactsOf"] {
@@ -321,7 +323,7 @@ interface NeedResults {
 }
 
 /** Reads the results of a needed job from variables. */
-function resultsFor(
+function readResults(
   { name, variables }: PassedNeed,
   env: Environment,
 ): NeedResults {
@@ -332,7 +334,7 @@ function resultsFor(
 }
 
 /** Merges the variables of the workflow with those of the needed jobs. */
-function passedVariables(
+function mergeVariables(
   { vars }: WorkflowDefinition,
   job: JobDefinition,
   needs: readonly NeedResults[],
@@ -354,12 +356,13 @@ function passedVariables(
 }
 
 /** Returns why the condition on needed jobs is not met; `undefined` if it is met. */
-function conditionReason(
+function checkCondition(
   { name, body: { condition = "all_success" } }: JobDefinition,
   needs: readonly NeedResults[],
 ): string | undefined {
-  const isMissing = condition === "all_success" &&
-    needs.find(({ results }) => results.includes(undefined));
+  const incomplete = condition === "all_success"
+    ? needs.find(({ results }) => results.includes(undefined))
+    : undefined;
   // A job that the engine ended passes on no result.
   const missing = condition === "all_success" ? "completed" : "failed";
   const nodes = needs.flatMap((need) =>
@@ -381,15 +384,15 @@ function conditionReason(
   nodes.forEach(({ end }, at) => states.end(at, end));
   states.submit(nodes.length);
   const reason = states.skipReason(nodes.length);
-  if (reason !== undefined || !isMissing) return reason;
+  if (reason !== undefined || incomplete === undefined) return reason;
   throw new RunnerError(
-    `Cannot run job "${name}": "${isMissing.name}" passed no result on`,
+    `Cannot run job "${name}": "${incomplete.name}" did not pass on a result`,
     { code: "invalid-workflow" },
   );
 }
 
 /** Returns why the event does not start the workflow or the job; `undefined` if it does. */
-async function eventReason(
+async function checkEvent(
   { triggers, paths }: WorkflowDefinition,
   { body: { when }, env: own }: JobDefinition,
   { env, root }: { env: Environment; root: string },
@@ -455,7 +458,7 @@ export function encodeResult(result: PassedResult): string {
  * @returns The result; `undefined` if the text is not one.
  */
 function decodeResult(text: string): PassedResult | undefined {
-  const result = parseJson(decoded(text));
+  const result = parseJson(decodeText(text));
   if (!isObject(result) || isDeeperThan(result, MAX_DEPTH)) return undefined;
   const { status, vars, artifacts } = result;
   const known = STATUSES.find((name) => name === status);
@@ -469,7 +472,7 @@ function decodeResult(text: string): PassedResult | undefined {
   };
 }
 
-function decoded(text: string): string {
+function decodeText(text: string): string {
   try {
     return new TextDecoder().decode(Uint8Array.fromBase64(text, BASE64_URL));
   } catch {

@@ -141,9 +141,7 @@ export class Cluster {
     if (!isObject(list) || !Array.isArray(list.items)) {
       throw new ClusterError(
         `Cannot list ${resource}: the response is not a list`,
-        {
-          status: undefined,
-        },
+        { status: undefined },
       );
     }
     const metadata = isObject(list.metadata) ? list.metadata : {};
@@ -187,7 +185,7 @@ export class Cluster {
   }
 
   /**
-   * Deletes an object and the objects that it owns. It need not exist.
+   * Deletes an object and the objects that it owns, if it exists.
    *
    * @param graceSeconds Grace period of a Pod; by default, the one in its
    * specification.
@@ -213,7 +211,7 @@ export class Cluster {
   /**
    * Sends a request, with retries.
    *
-   * @throws {ClusterError} If it is refused, or fails for minutes.
+   * @throws {ClusterError} If it is refused, or fails for 5 minutes.
    */
   async send(request: ClusterRequest, signal: AbortSignal): Promise<unknown> {
     return await this.retry(

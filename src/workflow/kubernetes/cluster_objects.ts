@@ -132,7 +132,7 @@ function readMetadata(value: unknown): ObjectMeta | undefined {
   const labels = isObject(value.labels) ? value.labels : {};
   return {
     name,
-    ...texts(value, ["uid", "resourceVersion", "deletionTimestamp"]),
+    ...readStrings(value, ["uid", "resourceVersion", "deletionTimestamp"]),
     labels: Object.fromEntries(
       Object.entries(labels).slice(0, MAX_MEMBERS)
         .map(([key, label]) => [key, readString(label) ?? ""]),
@@ -144,7 +144,7 @@ function readStatus(
   status: Record<string, unknown>,
 ): NonNullable<(JobObject & Pod)["status"]> {
   return {
-    ...texts(status, ["phase", "reason", "message"]),
+    ...readStrings(status, ["phase", "reason", "message"]),
     conditions: readMembers(status.conditions).map(readCondition),
     initContainerStatuses: readMembers(status.initContainerStatuses)
       .map(readContainer),
@@ -156,14 +156,14 @@ function readCondition(value: Record<string, unknown>): ObjectCondition {
   return {
     type: readString(value.type) ?? "",
     status: readString(value.status) ?? "",
-    ...texts(value, ["reason", "message"]),
+    ...readStrings(value, ["reason", "message"]),
   };
 }
 
 function readContainer(value: Record<string, unknown>): ContainerStatus {
   return {
     name: readString(value.name) ?? "",
-    ...texts(value, ["image"]),
+    ...readStrings(value, ["image"]),
     ...isObject(value.state) ? { state: readState(value.state) } : {},
   };
 }
@@ -173,16 +173,18 @@ function readState(
 ): ContainerState {
   return {
     ...isObject(waiting)
-      ? { waiting: texts(waiting, ["reason", "message"]) }
+      ? { waiting: readStrings(waiting, ["reason", "message"]) }
       : {},
-    ...isObject(running) ? { running: texts(running, ["startedAt"]) } : {},
+    ...isObject(running)
+      ? { running: readStrings(running, ["startedAt"]) }
+      : {},
     ...isObject(terminated)
       ? {
         terminated: {
           // An invalid exit code must not count as success.
           exitCode: readByte(terminated.exitCode) ?? 1,
           signal: readByte(terminated.signal),
-          ...texts(terminated, ["reason", "message"]),
+          ...readStrings(terminated, ["reason", "message"]),
         },
       }
       : {},
@@ -202,7 +204,7 @@ function readMembers(value: unknown): Record<string, unknown>[] {
 }
 
 /** Returns those of some properties that are strings. */
-function texts<K extends string>(
+function readStrings<K extends string>(
   value: Record<string, unknown>,
   keys: readonly K[],
 ): { [key in K]?: string } {

@@ -138,10 +138,10 @@ export function apiRequests(
         body: body === undefined ? undefined : JSON.stringify(body),
       });
     } catch (cause) {
-      throw unreachable(cause);
+      throw connectionError(cause);
     }
     if (response.ok) return response;
-    throw refusal(response.status, await readText(response, signal));
+    throw responseError(response.status, await readText(response, signal));
   }
 
   return {
@@ -153,7 +153,9 @@ export function apiRequests(
         return parseJson(await readText(response, eitherSignal));
       } catch (error) {
         if (!late.signal.aborted || signal.aborted) throw error;
-        throw unreachable(new Error(`no response in ${REQUEST_MS / 1_000} s`));
+        throw connectionError(
+          new Error(`no response in ${REQUEST_MS / 1_000} s`),
+        );
       }
     },
     async *stream(path, signal) {
@@ -187,7 +189,7 @@ async function* readBytes(
     }
   } catch (cause) {
     signal.throwIfAborted();
-    throw unreachable(cause);
+    throw connectionError(cause);
   } finally {
     await reader.cancel().catch(() => {});
   }
@@ -203,7 +205,7 @@ async function readText(
     parts.push(bytes);
     length += bytes.length;
     if (length > MAX_RESPONSE_BYTES) {
-      throw unreachable(
+      throw connectionError(
         new RangeError(
           `its response is larger than ${MAX_RESPONSE_BYTES} bytes`,
         ),
@@ -213,7 +215,7 @@ async function readText(
   return new TextDecoder().decode(joinBytes(parts));
 }
 
-function unreachable(cause: unknown): ClusterError {
+function connectionError(cause: unknown): ClusterError {
   return new ClusterError(`Cannot reach the cluster: ${messageOf(cause)}`, {
     status: undefined,
     cause,
@@ -221,7 +223,7 @@ function unreachable(cause: unknown): ClusterError {
 }
 
 /** Creates the error for a failed request; a proxy may respond with plain text. */
-function refusal(status: number, text: string): ClusterError {
+function responseError(status: number, text: string): ClusterError {
   const answer = parseJson(text);
   const message = isObject(answer) ? answer.message : text;
   const excerpt = typeof message === "string"

@@ -8,7 +8,7 @@ import {
   type ClusterTransport,
 } from "./cluster_transport.ts";
 
-/** The version of the protocol that supports closing standard input. */
+/** The first version of the protocol that can close standard input. */
 const PROTOCOL = "v5.channel.k8s.io";
 
 /** Channels of the protocol: the first byte of each message. */
@@ -17,10 +17,10 @@ const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, status: 3, close: 255 };
 /** Maximum size of a sent message, in bytes. */
 const MAX_MESSAGE_BYTES = 32 * 1024;
 
-/** Maximum number of unsent bytes before reading of input pauses. */
+/** Maximum number of unsent bytes before the input is no longer read. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 
-/** Maximum number of unread bytes before the connection fails. */
+/** Maximum number of unread bytes before the connection is closed. */
 const MAX_UNREAD_BYTES = 256 * 1024 * 1024;
 
 /** Maximum length of an error message, in characters; the rest is dropped. */
@@ -61,11 +61,11 @@ export async function httpsTransport(
     );
   }
   const origin = `https://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const space = namespace ?? (await read(`${directory}/namespace`)).trim();
   const client = Deno.createHttpClient({
     caCerts: [await read(`${directory}/ca.crt`)],
     http2: false,
   });
-  const space = namespace ?? (await read(`${directory}/namespace`)).trim();
   const login = async () => ({
     authorization: `Bearer ${(await read(`${directory}/token`)).trim()}`,
   });
@@ -110,7 +110,7 @@ async function read(path: string): Promise<string> {
 }
 
 /** Options for {@linkcode execSocket}. */
-export interface ExecSocketOptions {
+interface ExecSocketOptions {
   readonly client: Deno.HttpClient;
   /** Headers for authentication. */
   readonly headers: Readonly<Record<string, string>>;

@@ -100,7 +100,7 @@ export interface JobManifestInput {
 }
 
 /** Returns the name of the Kubernetes Job of a job, as the coordinator's worker does. */
-export function jobObjectName(
+function jobObjectName(
   { jobId, suffix }: Pick<JobManifestInput, "jobId" | "suffix">,
 ): string {
   return `reactorcide-job-${jobId}-${suffix}`;
@@ -135,7 +135,7 @@ export function jobManifest(input: JobManifestInput): ObjectManifest {
       name,
       labels: {
         "reactorcide.io/job-id": jobId,
-        "reactorcide.io/queue": labelValue(queue),
+        "reactorcide.io/queue": toLabelValue(queue),
         "reactorcide.io/component": "job",
         "reactorcide.io/log-exclude": "true",
         [RUN_LABEL]: runId,
@@ -162,13 +162,13 @@ export function jobManifest(input: JobManifestInput): ObjectManifest {
           },
           annotations,
         },
-        spec: podSpec(input, name),
+        spec: createPodSpec(input, name),
       },
     },
   };
 }
 
-function podSpec(input: JobManifestInput, name: string) {
+function createPodSpec(input: JobManifestInput, name: string) {
   const { user: { uid, gid }, tolerations, nodeSelector } = input;
   const { imagePullSecrets, serviceAccount } = input;
   return {
@@ -191,10 +191,10 @@ function podSpec(input: JobManifestInput, name: string) {
     ...imagePullSecrets.length === 0
       ? {}
       : { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) },
-    initContainers: [helper(PREPARE_CONTAINER, PREPARE_SCRIPT, input)],
+    initContainers: [createHelper(PREPARE_CONTAINER, PREPARE_SCRIPT, input)],
     containers: [
-      jobContainer(input, name),
-      helper(FILES_CONTAINER, FILES_SCRIPT, input),
+      createJobContainer(input, name),
+      createHelper(FILES_CONTAINER, FILES_SCRIPT, input),
     ],
     volumes: ["job", "workspace", "home"].map((name) => ({
       name,
@@ -203,7 +203,7 @@ function podSpec(input: JobManifestInput, name: string) {
   };
 }
 
-function jobContainer(input: JobManifestInput, secretName: string) {
+function createJobContainer(input: JobManifestInput, secretName: string) {
   const { image, command, directory, facts, hasSecret, resources } = input;
   return {
     name: JOB_CONTAINER,
@@ -214,11 +214,11 @@ function jobContainer(input: JobManifestInput, secretName: string) {
       ...["sh", "-c", 'mkdir -p -- "$0" && cd -- "$0" && exec "$@"'],
       directory,
       ...command,
-    ].map(literal),
+    ].map(escapeReferences),
     env: Object.entries(facts)
-      .map(([name, value]) => ({ name, value: literal(value) })),
+      .map(([name, value]) => ({ name, value: escapeReferences(value) })),
     ...hasSecret ? { envFrom: [{ secretRef: { name: secretName } }] } : {},
-    resources: containerResources(resources, input.gpuCount),
+    resources: createResources(resources, input.gpuCount),
     securityContext: UNPRIVILEGED,
     volumeMounts: [
       { name: "job", mountPath: JOB_DIRECTORY },
@@ -249,12 +249,12 @@ export const SENT_FILE = "/tmp/runnerlib-sent";
 const FILES_SCRIPT =
   `trap '[ ! -e ${SENT_FILE} ] || exit 0' TERM; mkfifo -m 600 /tmp/runnerlib-wait && { cat /tmp/runnerlib-wait >/dev/null & while kill -0 "$!" 2>/dev/null; do wait "$!"; done; }`;
 
-function helper(name: string, script: string, input: JobManifestInput) {
+function createHelper(name: string, script: string, input: JobManifestInput) {
   return {
     name,
     image: input.helperImage,
     imagePullPolicy: "IfNotPresent",
-    command: ["sh", "-c", script].map(literal),
+    command: ["sh", "-c", script].map(escapeReferences),
     resources: HELPER_RESOURCES,
     securityContext: UNPRIVILEGED,
     volumeMounts: [{ name: "job", mountPath: JOB_DIRECTORY }],
@@ -265,23 +265,23 @@ function helper(name: string, script: string, input: JobManifestInput) {
  * Escapes a text for Kubernetes, which replaces `$(NAME)` in commands and variables,
  * and `$$` with `$`.
  */
-function literal(text: string): string {
+function escapeReferences(text: string): string {
   return text.replaceAll("$", "$$$$");
 }
 
 /** Requests as much memory as the limit, like the coordinator's worker. */
-function containerResources(
+function createResources(
   { cpu, memory }: JobResources,
   gpuCount: number,
 ): Record<string, Record<string, string>> {
   const limits = {
     ...cpu?.limit === undefined ? {} : { cpu: cpu.limit },
-    ...memory?.limit === undefined ? {} : { memory: quantity(memory.limit) },
+    ...memory?.limit === undefined ? {} : { memory: toQuantity(memory.limit) },
     ...gpuCount === 0 ? {} : { "nvidia.com/gpu": String(gpuCount) },
   };
   const requests = {
     ...cpu?.request === undefined ? {} : { cpu: cpu.request },
-    ...memory?.limit === undefined ? {} : { memory: quantity(memory.limit) },
+    ...memory?.limit === undefined ? {} : { memory: toQuantity(memory.limit) },
   };
   return {
     ...Object.keys(limits).length === 0 ? {} : { limits },
@@ -293,12 +293,12 @@ function containerResources(
  * Converts an amount of memory to a Kubernetes quantity, which has no suffix `B`
  * and writes a thousand as `k`.
  */
-function quantity(amount: string): string {
+function toQuantity(amount: string): string {
   return amount.replace(/[Bb]$/, "").replace(/K$/, "k");
 }
 
 /** Replaces characters that a label cannot contain. */
-function labelValue(text: string): string {
+function toLabelValue(text: string): string {
   return text.slice(0, 63).replace(/[^\w.-]/g, "-")
     .replace(/^[^a-z\d]+|[^a-z\d]+$/gi, "");
 }

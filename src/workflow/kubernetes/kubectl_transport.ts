@@ -21,7 +21,7 @@ import {
 /** Time limit for the start of the proxy, in milliseconds. */
 const START_MS = 30_000;
 
-/** Maximum length of a message, in characters; the rest is dropped. */
+/** Maximum length of the output that is kept for messages, in characters. */
 const MAX_MESSAGE_LENGTH = 16 * 1024;
 
 /** Errors of the server that a retry cannot fix. */
@@ -29,7 +29,7 @@ const FINAL =
   /Error from server \((?:BadRequest|Unauthorized|Forbidden|NotFound)\)/;
 
 /** Line that the proxy prints when it listens. */
-const IS_READY = /^Starting to serve on /m;
+const READY_LINE = /^Starting to serve on /m;
 
 /**
  * Starts kubectl, and a second process that ends kubectl when standard input is
@@ -38,13 +38,21 @@ const IS_READY = /^Starting to serve on /m;
 const KUBECTL_SCRIPT =
   `exec 3<&0 </dev/null; { cat <&3; kill "$$"; } >/dev/null 2>&1 & exec kubectl "$@" 3<&-`;
 
-/** Options for {@linkcode openTransport}. */
+/** Options for {@linkcode openTransport} and {@linkcode kubectlTransport}. */
 export interface TransportOptions {
   /** Process around the runner. */
   readonly host: Host;
-  /** Context of the configuration of kubectl. */
+  /**
+   * Context of the configuration of kubectl.
+   *
+   * @default {the current context}
+   */
   readonly context?: string;
-  /** Namespace. */
+  /**
+   * Namespace.
+   *
+   * @default {that of the context or of the Pod, else `default`}
+   */
   readonly namespace?: string;
 }
 
@@ -71,7 +79,7 @@ export async function openTransport(
       "Cannot reach a cluster: kubectl is not installed" +
         (context === undefined
           ? ", and this is not a pod with a service account token"
-          : ", which --context needs"),
+          : ", and --context needs it"),
       { code: "cluster-failed" },
     );
   }
@@ -81,24 +89,6 @@ export async function openTransport(
     directory: TOKEN_DIRECTORY,
     namespace: options.namespace,
   });
-}
-
-/** Options for {@linkcode kubectlTransport}. */
-export interface KubectlOptions {
-  /** Process around the runner. */
-  readonly host: Host;
-  /**
-   * Context of the configuration.
-   *
-   * @default {the current context}
-   */
-  readonly context?: string;
-  /**
-   * Namespace.
-   *
-   * @default {that of the context, else `default`}
-   */
-  readonly namespace?: string;
 }
 
 /**
@@ -112,14 +102,14 @@ export interface KubectlOptions {
  * `cluster-failed` if its configuration cannot be used.
  */
 export async function kubectlTransport(
-  { host, context, namespace }: KubectlOptions,
+  { host, context, namespace }: TransportOptions,
 ): Promise<ClusterTransport> {
   const program: Kubectl = {
     cwd: host.cwd,
     env: childEnvironment(host.env, { kind: "tool" }),
     flags: context === undefined ? [] : [`--context=${context}`],
   };
-  const space = namespace ?? await configuredNamespace(program);
+  const space = namespace ?? await readNamespace(program);
   const proxy = openProxy(program, host);
   try {
     await proxy.start();
@@ -154,7 +144,7 @@ interface Kubectl {
 }
 
 /** Without a configuration, kubectl uses the token of the Pod. */
-async function configuredNamespace(
+async function readNamespace(
   { cwd, env, flags }: Kubectl,
 ): Promise<string> {
   const { exitCode, stdout } = await capture([
@@ -249,7 +239,7 @@ function readOutput(child: RunningProcess): ProxyOutput {
   const listens = Promise.withResolvers<void>();
   const message = readMessage(child.stderr!);
   const stdout = readMessage(child.stdout, (text) => {
-    if (IS_READY.test(text)) listens.resolve();
+    if (READY_LINE.test(text)) listens.resolve();
   });
   return {
     listens: listens.promise,
@@ -268,12 +258,12 @@ async function whenReady(
   { listens, message }: ProxyOutput,
 ): Promise<void> {
   const ended = child.status.then(async ({ exitCode }) => {
-    throw failure("proxy", await message, exitCode);
+    throw createError("proxy", await message, exitCode);
   });
-  const isReady = Promise.race([listens, ended]);
+  const first = Promise.race([listens, ended]);
   ended.catch(() => {});
-  if (!await settlesWithin(isReady, START_MS)) child.signal("SIGKILL");
-  await isReady;
+  if (!await settlesWithin(first, START_MS)) child.signal("SIGKILL");
+  await first;
 }
 
 /** Runs kubectl, and yields its standard output. */
@@ -300,14 +290,17 @@ async function* runKubectl(
     const { exitCode } = await child.status;
     signal.throwIfAborted();
     await fed;
-    if (exitCode !== 0) throw failure(args[0], await message, exitCode);
+    if (exitCode !== 0) throw createError(args[0], await message, exitCode);
   } finally {
     child.signal("SIGKILL");
     await Promise.allSettled([child.status, message, fed]);
   }
 }
 
-/** Writes the input of a program, which need not read all of it. A failed input ends it. */
+/**
+ * Writes the input of a program, which need not read all of it. If the input itself
+ * fails, the program is killed.
+ */
 async function feed(
   child: RunningProcess,
   input: AsyncIterable<Uint8Array>,
@@ -345,7 +338,7 @@ async function readMessage(
 }
 
 /** Creates an error from the messages of kubectl. */
-function failure(
+function createError(
   verb: string,
   message: string,
   exitCode: number,

@@ -142,7 +142,7 @@ export function kubernetesExecutor(
 }
 
 function checkJobs(jobs: readonly LocalJob[]): void {
-  const problems = jobs.flatMap(clusterProblems);
+  const problems = jobs.flatMap(findProblems);
   if (problems.length === 0) return;
   throw new RunnerError(
     `Cannot run the workflow on Kubernetes: ${problems.join("; ")}`,
@@ -171,7 +171,7 @@ function placeJob(request: JobRequest, placing: Placing): PlacedJob {
       return reason;
     },
     start({ host, workspace, logger, masker }, { env }) {
-      const { facts, secrets } = podVariables(job, host.env, env);
+      const { facts, secrets } = createVariables(job, host.env, env);
       const input = {
         jobId: host.env[Variable.jobId],
         suffix: crypto.randomUUID().slice(0, 8),
@@ -202,7 +202,7 @@ function placeJob(request: JobRequest, placing: Placing): PlacedJob {
         workspace: workspace.base,
         paths: {
           artifacts: relativeTo(workspace.base, env[Variable.artifactsDir]),
-          code: artifactPaths(job),
+          code: listArtifactPaths(job),
         },
         leaseSeconds: LEASE_SECONDS,
         logger,
@@ -227,7 +227,7 @@ function relativeTo(base: string, path: string | undefined): string {
 }
 
 /** Returns the reasons why a job cannot run on Kubernetes. */
-function clusterProblems(job: LocalJob): string[] {
+function findProblems(job: LocalJob): string[] {
   const { name, image, env, capabilities = [], runAsUser } = job;
   const problems: string[] = [];
   const stepsProblem = remoteStepsProblem(job);
@@ -278,7 +278,7 @@ function clonesSource({ source, isWrapped }: LocalJob): boolean {
  * Returns the files and directories that may contain artifacts of a job, relative to
  * its workspace: the part of each pattern before wildcards.
  */
-function artifactPaths({ artifacts = [], codeDir }: LocalJob): string[] {
+function listArtifactPaths({ artifacts = [], codeDir }: LocalJob): string[] {
   const code = normalizePath(codeDir ?? defaultOf("code_dir"));
   const root = code.replace(/^\/job\/?/, "");
   const paths = artifacts.flatMap(({ paths }) => paths).map((pattern) => {
@@ -308,7 +308,7 @@ interface PodVariables {
  * @param runnerEnv Environment of the runner of the job.
  * @param env Environment that its command would have locally.
  */
-function podVariables(
+function createVariables(
   job: LocalJob,
   runnerEnv: Environment,
   env: Environment,

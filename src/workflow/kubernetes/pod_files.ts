@@ -91,7 +91,7 @@ export async function sendFiles(
         counts: { count: 0 },
         allowsAnyLink: true,
       });
-      return compressed(tree);
+      return compress(tree);
     },
     read: async (output) => {
       for await (const _ of output);
@@ -147,15 +147,15 @@ export async function fetchFiles(
       for (const path of paths) {
         skipped.push(
           ...await moveInto({
-            from: await placeIn(parts, path),
-            to: await placeIn(workspace, path),
+            from: await resolveIn(parts, path),
+            to: await resolveIn(workspace, path),
             name: path,
           }),
         );
       }
       return skipped;
     };
-    for (const path of code) await removeTree(await placeIn(workspace, path));
+    for (const path of code) await removeTree(await resolveIn(workspace, path));
     await move(code);
     return await move([...RESULT_FILES, artifacts]);
   } finally {
@@ -186,7 +186,7 @@ async function exec(
   }
 }
 
-function compressed(
+function compress(
   bytes: AsyncIterable<Uint8Array>,
 ): AsyncIterable<Uint8Array> {
   return ReadableStream.from(bytes as AsyncIterable<Uint8Array<ArrayBuffer>>)
@@ -212,7 +212,7 @@ async function unpackInto(
  *
  * @throws {RunnerError} `workspace` if a link does.
  */
-async function placeIn(root: string, path: string): Promise<string> {
+async function resolveIn(root: string, path: string): Promise<string> {
   return `${await guardPath(root, dirname(path))}/${basename(path)}`;
 }
 

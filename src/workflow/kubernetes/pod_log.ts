@@ -293,7 +293,7 @@ export class LogCursor {
     for (let rest = bytes; rest.length > 0;) {
       rest = this.#line === undefined
         ? this.#readTime(rest, output)
-        : this.#readString(this.#line, rest, output);
+        : this.#readText(this.#line, rest, output);
     }
     return joinBytes(output);
   }
@@ -334,7 +334,7 @@ export class LogCursor {
     // A message of the node has no timestamp.
     const isSkipped = this.#search !== undefined;
     this.#line = { time: undefined, length: 0, skip: 0, isSkipped };
-    this.#readString(this.#line, head, output);
+    this.#readText(this.#line, head, output);
     return bytes.subarray(end);
   }
 
@@ -360,7 +360,7 @@ export class LogCursor {
     output.push(Uint8Array.of(LINE_FEED));
   }
 
-  #readString(
+  #readText(
     line: OpenLine,
     bytes: Uint8Array,
     output: Uint8Array[],

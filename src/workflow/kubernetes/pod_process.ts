@@ -124,7 +124,7 @@ class PodRun {
   async end(): Promise<boolean> {
     const limit = new AbortController();
     const deletion = this.#delete(limit.signal);
-    const removal = this.#removed(deletion, limit);
+    const removal = this.#awaitRemoval(deletion, limit);
     removal.catch(() => {});
     this.#options.onRemoval(this.#name, removal);
     await Promise.race([deletion.catch(() => {}), whenAborted(limit.signal)]);
@@ -143,7 +143,7 @@ class PodRun {
     ]);
   }
 
-  async #removed(
+  async #awaitRemoval(
     deletion: Promise<void>,
     limit: AbortController,
   ): Promise<void> {
@@ -157,7 +157,7 @@ class PodRun {
   async #run(): Promise<ExitStatus> {
     const killed = this.#killed.signal;
     const { exitCode, reason } = await this.#attempt()
-      .then((exit) => this.#explained(exit))
+      .then((exit) => this.#explain(exit))
       .catch((error): JobExit => ({
         exitCode: NO_EXIT_CODE,
         reason: messageOf(error),
@@ -189,10 +189,10 @@ class PodRun {
   }
 
   /**
-   * Waits for the reason why the Pod is gone: the Job may have been deleted, but its
-   * watch may lag behind that of the Pod.
+   * Waits for the reason if the Pod is gone: the Job may have been deleted as well,
+   * but its watch may lag behind that of the Pod.
    */
-  async #explained(exit: JobExit): Promise<JobExit> {
+  async #explain(exit: JobExit): Promise<JobExit> {
     const { pod, isPodGone } = this.#view;
     const isKnown = !isPodGone || pod && podState(pod).exit !== undefined;
     if (isKnown || this.#cancelled.signal.aborted) return exit;
@@ -269,7 +269,7 @@ class PodRun {
       : cluster.delete("pods", pod, { graceSeconds: GRACE_SECONDS, signal });
     await deletion.catch((error) => {
       if (signal.aborted) return;
-      logger.warn("kubernetes", `Cannot cancel: ${messageOf(error)}`);
+      logger.warn("kubernetes", `Cannot cancel the job: ${messageOf(error)}`);
     });
   }
 
@@ -353,12 +353,15 @@ class PodRun {
       const phase = await objects.until(this.#name, filesPhase, waiting);
       if (phase !== "running") throw new Error("its pod has ended");
       const skipped = await fetchFiles(cluster, {
-        ...{ pod, workspace, paths, signal },
+        pod,
+        workspace,
+        paths,
+        signal,
       });
       for (const name of skipped) {
         logger.warn(
           "kubernetes",
-          `Left "${name}": the runner writes this file`,
+          `Did not fetch "${name}": the runner writes this file itself`,
         );
       }
       return exit;
@@ -394,7 +397,7 @@ function filesPhase(
   if (pod === undefined || isPodGone) return "ended";
   const { files, isDeleted } = podState(pod);
   if (files !== "waiting") return files;
-  // The container will not start any more.
+  // The container will never start.
   return isJobGone || isDeleted ? "ended" : undefined;
 }
 

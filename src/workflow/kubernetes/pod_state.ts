@@ -87,7 +87,7 @@ export function podState(pod: Pod): PodState {
   ].map(find);
   const exit = findExit(pod, job, prepare, statuses);
   const waitReason = exit === undefined && containerPhase(job) === "waiting"
-    ? pendingReason(pod, statuses)
+    ? findPendingReason(pod, statuses)
     : undefined;
   return {
     prepare: containerPhase(prepare),
@@ -112,34 +112,37 @@ function findExit(
 ): JobExit | undefined {
   const { status = {} } = pod;
   const ended = job?.state?.terminated;
-  const removal = removalReason(pod);
+  const removal = findRemovalReason(pod);
   if (ended !== undefined && !isUnknown(ended.reason)) {
     const exitCode = ended.exitCode || (ended.signal ? 128 + ended.signal : 0);
     if (ended.reason === "OOMKilled") {
-      return { exitCode: exitCode || KILLED_CODE, reason: outOfMemory(ended) };
+      return {
+        exitCode: exitCode || KILLED_CODE,
+        reason: describeOutOfMemory(ended),
+      };
     }
     // If the job had succeeded before its Pod was removed, it counts as successful.
     const reason = exitCode === 0
       ? undefined
-      : removal ?? startReason(ended) ?? deletionReason(pod);
+      : removal ?? findStartReason(ended) ?? findDeletionReason(pod);
     return { exitCode, ...reason === undefined ? {} : { reason } };
   }
-  const failed = startFailure(statuses);
+  const failed = findStartFailure(statuses);
   if (failed !== undefined) return { exitCode: NO_EXIT_CODE, reason: failed };
   const early = prepare?.state?.terminated;
   if (early !== undefined && early.exitCode !== 0) {
     return {
       exitCode: NO_EXIT_CODE,
-      reason: removal ?? deletionReason(pod) ??
+      reason: removal ?? findDeletionReason(pod) ??
         `its container "${PREPARE_CONTAINER}" ended with exit code ${early.exitCode}` +
-          detail(early.message),
+          formatDetail(early.message),
     };
   }
   if (status.phase !== "Failed" && status.phase !== "Succeeded") {
     return undefined;
   }
   const reason = removal ?? `its pod ended: ${status.reason ?? status.phase}` +
-      detail(status.message);
+      formatDetail(status.message);
   return { exitCode: NO_EXIT_CODE, reason };
 }
 
@@ -148,39 +151,43 @@ function isUnknown(reason: string | undefined): boolean {
   return reason === "ContainerStatusUnknown";
 }
 
-function outOfMemory({ message }: { readonly message?: string }): string {
+function describeOutOfMemory(
+  { message }: { readonly message?: string },
+): string {
   return "out of memory: it used more than its memory limit (OOMKilled)" +
-    detail(message);
+    formatDetail(message);
 }
 
-function startReason(
+function findStartReason(
   { reason, message }: { readonly reason?: string; readonly message?: string },
 ): string | undefined {
   // The command does not exist, or cannot be executed.
   return reason === "StartError" || reason === "ContainerCannotRun"
-    ? `its container did not start${detail(message)}`
+    ? `its container did not start${formatDetail(message)}`
     : undefined;
 }
 
 /** Returns why Kubernetes removed a Pod, if it did. */
-function removalReason({ status = {} }: Pod): string | undefined {
+function findRemovalReason({ status = {} }: Pod): string | undefined {
   if (status.reason === "Evicted") {
-    return `its pod was evicted${detail(status.message)}`;
+    return `its pod was evicted${formatDetail(status.message)}`;
   }
   if (status.reason === "NodeLost" || status.reason === "Shutdown") {
-    return `its node was lost (${status.reason})${detail(status.message)}`;
+    return `its node was lost (${status.reason})${
+      formatDetail(status.message)
+    }`;
   }
   if (status.reason === "Terminated" || status.reason === "NodeShutdown") {
-    return `its node was shut down${detail(status.message)}`;
+    return `its node was shut down${formatDetail(status.message)}`;
   }
   const disruption = find(status.conditions, "DisruptionTarget", "True");
   if (disruption === undefined) return undefined;
   const { reason = "", message } = disruption;
   const description = DISRUPTIONS[reason] ?? `its pod was removed (${reason})`;
-  return description + detail(message);
+  return description + formatDetail(message);
 }
 
-function deletionReason({ metadata }: Pod): string | undefined {
+function findDeletionReason({ metadata }: Pod): string | undefined {
   return metadata.deletionTimestamp === undefined
     ? undefined
     : "its pod was deleted by another client";
@@ -196,25 +203,25 @@ const DISRUPTIONS: Readonly<Record<string, string>> = {
 };
 
 /** Returns why a container never starts; `undefined` if it may start. */
-function startFailure(
+function findStartFailure(
   statuses: readonly ContainerStatus[],
 ): string | undefined {
   for (const { state, image = "" } of statuses) {
     const { reason = "", message } = state?.waiting ?? {};
     if (IMAGE_REASONS.includes(reason)) {
       return `the image "${image}" cannot be pulled (${reason})${
-        detail(message)
+        formatDetail(message)
       }`;
     }
     if (START_REASONS.includes(reason)) {
-      return `its container cannot start (${reason})${detail(message)}`;
+      return `its container cannot start (${reason})${formatDetail(message)}`;
     }
   }
   return undefined;
 }
 
 /** Returns why a Pod is pending, if it may stay so. */
-function pendingReason(
+function findPendingReason(
   { status = {} }: Pod,
   statuses: readonly ContainerStatus[],
 ): string | undefined {
@@ -222,15 +229,17 @@ function pendingReason(
   if (scheduled !== undefined) {
     const { reason, message } = scheduled;
     return reason === "Unschedulable"
-      ? `no node can run its pod (Unschedulable)${detail(message)}`
+      ? `no node can run its pod (Unschedulable)${formatDetail(message)}`
       : `its pod is not scheduled (${reason ?? "unknown reason"})${
-        detail(message)
+        formatDetail(message)
       }`;
   }
   for (const { state } of statuses) {
     const { reason, message } = state?.waiting ?? {};
     if (reason === "CreateContainerConfigError") {
-      return `its container cannot be created (${reason})${detail(message)}`;
+      return `its container cannot be created (${reason})${
+        formatDetail(message)
+      }`;
     }
   }
   return undefined;
@@ -252,7 +261,7 @@ export function jobFailure({ status = {} }: JobObject): JobFailure | undefined {
   const isDeadline = reason === "DeadlineExceeded";
   const text = isDeadline
     ? "the runner lost its connection for too long, and Kubernetes ended it (DeadlineExceeded)"
-    : `its Job failed (${reason})${detail(message)}`;
+    : `its Job failed (${reason})${formatDetail(message)}`;
   return { text, isDeadline };
 }
 
@@ -266,7 +275,7 @@ function find(
   );
 }
 
-function detail(message: string | undefined): string {
+function formatDetail(message: string | undefined): string {
   const text = message?.trim();
   return text ? `: ${text}` : "";
 }
@@ -281,8 +290,8 @@ export function exitIn(view: JobView): JobExit | undefined {
   const failure = job && jobFailure(job);
   const exit = pod && podState(pod).exit;
   if (exit !== undefined) {
-    const isEnded = exit.exitCode !== 0 && failure?.isDeadline;
-    return isEnded ? { ...exit, reason: failure?.text } : exit;
+    const hitDeadline = exit.exitCode !== 0 && failure?.isDeadline;
+    return hitDeadline ? { ...exit, reason: failure?.text } : exit;
   }
   if (isJobGone) {
     return {
@@ -293,7 +302,8 @@ export function exitIn(view: JobView): JobExit | undefined {
   if (isPodGone) {
     const reason = failure?.isDeadline
       ? failure.text
-      : pod && removalReason(pod) || "its pod was deleted by another client";
+      : pod && findRemovalReason(pod) ||
+        "its pod was deleted by another client";
     return { exitCode: NO_EXIT_CODE, reason };
   }
   // The state of a Pod, if there is one, contains more details.

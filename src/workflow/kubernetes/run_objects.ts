@@ -13,8 +13,8 @@ import {
 import { ClusterError } from "./cluster_transport.ts";
 import { JOB_NAME_LABEL, RUN_LABEL } from "./job_manifest.ts";
 
-/** Number of attempts to extend a deadline before it passes. */
-const EXTENSIONS = 3;
+/** Number of times that a deadline is extended within its own time. */
+const EXTENSION_COUNT = 3;
 
 /** Time after which a watch is restarted, in seconds. */
 const WATCH_SECONDS = 60;
@@ -169,7 +169,7 @@ export class RunObjects implements AsyncDisposable {
       const start = performance.now();
       try {
         for await (const event of this.#events(resource, version)) {
-          if (isForgotten(event)) return;
+          if (isExpired(event)) return;
           const { metadata } = event.object;
           const newer = isObject(metadata) &&
             readString(metadata.resourceVersion);
@@ -212,7 +212,7 @@ export class RunObjects implements AsyncDisposable {
     const { transport } = this.#cluster;
     const path = `${this.#cluster.path(resource)}?${query}`;
     const signal = AbortSignal.any([this.#stop.signal, stuck.signal]);
-    yield* eventsIn(transport.stream(path, signal));
+    yield* parseEvents(transport.stream(path, signal));
   }
 
   #apply(resource: Watched, object: JobObject & Pod, isDeleted: boolean): void {
@@ -270,8 +270,12 @@ interface WatchEvent {
   readonly object: Record<string, unknown>;
 }
 
-/** Checks whether a response means that a version is too old. */
-function isForgotten({ type, object }: WatchEvent): boolean {
+/**
+ * Checks whether an event says that the version is too old.
+ *
+ * @throws {ClusterError} For any other error event.
+ */
+function isExpired({ type, object }: WatchEvent): boolean {
   if (type !== "ERROR") return false;
   const { code, message } = object;
   if (code === 410) return true;
@@ -282,7 +286,7 @@ function isForgotten({ type, object }: WatchEvent): boolean {
 }
 
 /** Parses the events of a watch, one per line. */
-async function* eventsIn(
+async function* parseEvents(
   stream: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<WatchEvent> {
   let parts: Uint8Array[] = [];
@@ -332,7 +336,7 @@ export function keepLease(
   const start = performance.now();
   const extend = async () => {
     for (;;) {
-      await pause(seconds * 1_000 / EXTENSIONS, stop.signal);
+      await pause(seconds * 1_000 / EXTENSION_COUNT, stop.signal);
       if (stop.signal.aborted) return;
       const passed = Math.ceil((performance.now() - start) / 1_000);
       try {

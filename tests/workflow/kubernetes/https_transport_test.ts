@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { RunnerError } from "../../../src/errors.ts";
 import { Cluster } from "../../../src/workflow/kubernetes/cluster.ts";
 import {
   ClusterError,
@@ -119,4 +120,18 @@ Deno.test({
       "Unauthorized",
     );
   },
+});
+
+Deno.test("httpsTransport() opens no client if the Pod has no namespace", async () => {
+  await using directory = await temporaryDirectory();
+  await makeFiles(directory.path, { "ca.crt": "", token: TOKEN });
+  await assertRejects(
+    () =>
+      httpsTransport({
+        env: { KUBERNETES_SERVICE_HOST: "127.0.0.1" },
+        directory: directory.path,
+      }),
+    RunnerError,
+    `Cannot read "${directory.path}/namespace"`,
+  );
 });
