@@ -83,8 +83,8 @@ export interface JobCheckoutOptions {
    */
   lfs?: "auto" | "off";
   /**
-   * Directory of bare repositories shared between runs. Checkouts do not
-   * depend on it.
+   * Directory of git mirrors shared between runs. Checkouts do not depend on
+   * it.
    */
   mirror?: string;
 }

@@ -1,5 +1,6 @@
 import { RunnerError } from "../errors.ts";
 import { pause } from "../process/time_limit.ts";
+import { lstatIfThere } from "./files.ts";
 
 /** Delay between two attempts, in milliseconds. */
 const PAUSE_MS = 20;
@@ -58,6 +59,48 @@ export function tryLockFile(file: Deno.FsFile): boolean | undefined {
     return file.tryLockSync(true);
   } catch {
     return undefined;
+  }
+}
+
+/** Number of attempts to open a file that others keep replacing. */
+const MAX_OPENINGS = 5;
+
+/**
+ * Opens a file to lock it, which others could have replaced with a link or a
+ * pipe. It is created if it is missing.
+ *
+ * Opening a pipe for reading and writing does not block, and nothing is created
+ * where a link leads.
+ *
+ * @throws {Error} If it is not a regular file or cannot be opened.
+ */
+export async function openLockFile(path: string): Promise<Deno.FsFile> {
+  for (let count = 1;; count++) {
+    const there = await lstatIfThere(path);
+    if (there?.isFile === false) throw new Error("it is not a regular file");
+    let file: Deno.FsFile;
+    try {
+      const isNew = there === undefined;
+      file = await Deno.open(path, {
+        read: true,
+        write: true,
+        createNew: isNew,
+      });
+    } catch (error) {
+      const isReplaced = error instanceof Deno.errors.AlreadyExists ||
+        error instanceof Deno.errors.NotFound;
+      if (!isReplaced || count === MAX_OPENINGS) throw error;
+      continue;
+    }
+    const [opened, named] = await Promise.all([
+      file.stat(),
+      lstatIfThere(path),
+    ]);
+    if (
+      opened.isFile && opened.dev === named?.dev && opened.ino === named.ino
+    ) return file;
+    file.close();
+    if (count === MAX_OPENINGS) throw new Error("it is being replaced");
   }
 }
 

@@ -173,7 +173,9 @@ function removeIfAbandoned(path: string, user: number | null): void {
   try {
     const { isDirectory, uid } = Deno.lstatSync(path);
     if (!isDirectory || uid !== user) return;
-    using file = Deno.openSync(path);
+    // With the trailing dot, opening a pipe in its place fails instead of
+    // blocking.
+    using file = Deno.openSync(`${path}/.`);
     if (tryLockFile(file) === true) remove(path);
   } catch {
     // It no longer exists, or this user cannot remove it.

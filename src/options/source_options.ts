@@ -248,7 +248,7 @@ export const SOURCE_OPTIONS = [
     valueName: "PATH",
     env: { name: "REACTORCIDE_GIT_MIRROR", setBy: "user", isSetting: true },
     type: "text",
-    doc: "Directory of bare repositories shared between runs",
+    doc: "Directory of git mirrors shared between runs",
     details: "Checkouts do not depend on it.",
   },
 ] as const satisfies readonly Option[];

@@ -13,8 +13,7 @@ import type { ConcurrencyGroup } from "../config/step_config.ts";
 import { stateDirectory } from "../environment/child_environment.ts";
 import type { Environment } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
-import { tryLockFile } from "../fs/file_lock.ts";
-import { lstatIfThere } from "../fs/files.ts";
+import { openLockFile, tryLockFile } from "../fs/file_lock.ts";
 import { pause } from "../process/time_limit.ts";
 
 /** Delay between two attempts to get a place, in milliseconds. */
@@ -73,13 +72,8 @@ async function lockPlace(path: string): Promise<Deno.FsFile | undefined> {
   using stack = new DisposableStack();
   let file: Deno.FsFile;
   try {
-    // A step may have replaced the file. Opening a pipe does not block if it is
-    // opened for reading as well.
-    const isOther = (await lstatIfThere(path))?.isFile === false;
-    if (isOther) throw new Error("it is not a regular file");
-    file = stack.use(
-      await Deno.open(path, { create: true, read: true, write: true }),
-    );
+    // A step may have replaced the file.
+    file = stack.use(await openLockFile(path));
   } catch (cause) {
     throw noPlace(`"${path}" cannot be opened: ${osReason(cause)}`);
   }

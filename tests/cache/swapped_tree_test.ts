@@ -1,12 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import {
-  HeldDirectory,
-  type PackedEntry,
-  treeBytes,
-} from "../../src/cache/tree_bytes.ts";
+import { type PackedEntry, treeBytes } from "../../src/cache/tree_bytes.ts";
 import { joinBytes } from "../../src/bytes.ts";
 import { RunnerError } from "../../src/errors.ts";
+import { HeldDirectory } from "../../src/fs/held_directory.ts";
 import { runShell } from "../helpers/archives.ts";
 import { Random } from "../helpers/random.ts";
 import {

@@ -1,5 +1,7 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { basename } from "@std/path/posix/basename";
 import { describe, it } from "@std/testing/bdd";
+import { MirrorStore } from "../../../src/source/git/mirror_store.ts";
 import { type Clone, clone } from "../../helpers/clone.ts";
 import {
   GIT_ENV,
@@ -39,37 +41,57 @@ async function replaceByPipe(path: string): Promise<void> {
   await new Deno.Command("mkfifo", { args: [path] }).output();
 }
 
-function looseObject(id: string): string {
-  return `${id.slice(0, 2)}/${id.slice(2)}`;
+/** Packs objects of a repository, and returns the path without extension. */
+async function pack(
+  repository: GitRepository,
+  directory: string,
+  ids: readonly string[],
+): Promise<string> {
+  const list = `${directory}/ids`;
+  await Deno.writeTextFile(list, ids.map((id) => `${id}\n`).join(""));
+  const { stdout } = await new Deno.Command("sh", {
+    args: ["-c", 'git pack-objects -q "$0/pack" < "$0/ids"', directory],
+    cwd: repository.path,
+    clearEnv: true,
+    env: GIT_ENV,
+  }).output();
+  await Deno.remove(list);
+  return `${directory}/pack-${new TextDecoder().decode(stdout).trim()}`;
 }
 
-/** Replaces a requested object with an object of the attacker. */
-async function forgeLoose(
-  { mirrorPath, origin, evil }: Attack,
-  name: string,
+async function objectsOf(repository: GitRepository): Promise<string[]> {
+  const text = await repository.git("rev-list", "--objects", "--all");
+  return text.split("\n").map((line) => line.split(" ")[0]);
+}
+
+async function removePacks(directory: string): Promise<void> {
+  for (const { name } of await Array.fromAsync(Deno.readDir(directory))) {
+    if (name.startsWith("pack-")) await Deno.remove(`${directory}/${name}`);
+  }
+}
+
+/** Replaces all packs by one that lacks an object. */
+async function packWithout(
+  { mirrorPath, origin }: Pick<Attack, "mirrorPath" | "origin">,
+  lost: string,
 ): Promise<void> {
-  const from = await evil.git("rev-parse", name);
-  const to = await origin.git("rev-parse", name);
-  const target = `${mirrorPath}/objects/${looseObject(to)}`;
-  await Deno.remove(target);
-  await Deno.copyFile(`${evil.path}/.git/objects/${looseObject(from)}`, target);
+  await removePacks(mirrorPath);
+  const ids = await objectsOf(origin);
+  await pack(origin, mirrorPath, ids.filter((id) => id !== lost));
 }
 
 /**
- * Creates a pack with the attacker's file, and an index with another ID for it.
+ * Replaces a requested object by one of the attacker: a pack contains the
+ * latter, and the index of the pack has the ID of the former.
  */
-async function forgePack(attack: Attack): Promise<void> {
-  const { path, mirrorPath, origin, evil } = attack;
-  const from = await evil.git("rev-parse", "HEAD:file");
-  const to = await origin.git("rev-parse", "HEAD:file");
-  await makeFiles(path, { "ids": `${from}\n` });
-  const name = await new Deno.Command("sh", {
-    args: ["-c", 'git pack-objects -q "$0/pack" < "$0/ids"', path],
-    cwd: evil.path,
-    clearEnv: true,
-    env: GIT_ENV,
-  }).output().then(({ stdout }) => new TextDecoder().decode(stdout).trim());
-  const index = await Deno.readFile(`${path}/pack-${name}.idx`);
+async function forge(attack: Attack, name: string): Promise<void> {
+  const { mirrorPath, origin, evil } = attack;
+  const to = await origin.git("rev-parse", name);
+  await packWithout(attack, to);
+  const path = await pack(evil, mirrorPath, [
+    await evil.git("rev-parse", name),
+  ]);
+  const index = await Deno.readFile(`${path}.idx`);
   const id = Uint8Array.fromHex(to);
   const table = new DataView(index.buffer);
   for (let byte = 0; byte < 256; byte++) {
@@ -78,11 +100,15 @@ async function forgePack(attack: Attack): Promise<void> {
   index.set(id, 8 + 1024);
   const sum = await crypto.subtle.digest("SHA-1", index.subarray(0, -20));
   index.set(new Uint8Array(sum), index.length - 20);
-  const target = `${mirrorPath}/objects/pack/pack-${name}`;
-  await Deno.mkdir(`${mirrorPath}/objects/pack`, { recursive: true });
-  await Deno.copyFile(`${path}/pack-${name}.pack`, `${target}.pack`);
-  await Deno.writeFile(`${target}.idx`, index);
-  await Deno.remove(`${mirrorPath}/objects/${looseObject(to)}`);
+  await Deno.remove(`${path}.idx`);
+  await Deno.writeFile(`${path}.idx`, index);
+}
+
+/** Returns the path of a file of the only pack of a mirror. */
+function packFile(mirrorPath: string, extension: string): string {
+  const [name] = [...Deno.readDirSync(mirrorPath)].map(({ name }) => name)
+    .filter((name) => name.endsWith(extension));
+  return `${mirrorPath}/${name}`;
 }
 
 const ATTACKS: Readonly<Record<string, (attack: Attack) => Promise<void>>> = {
@@ -120,9 +146,7 @@ const ATTACKS: Readonly<Record<string, (attack: Attack) => Promise<void>>> = {
       "tips": ["refs/remotes/origin/main", "refs/tags/v1", "HEAD"]
         .map((name) => `${id} ${name}\n`).join(""),
     });
-    await new Deno.Command("cp", {
-      args: ["-r", `${evil.path}/.git/objects/.`, `${mirrorPath}/objects`],
-    }).output();
+    await pack(evil, mirrorPath, await objectsOf(evil));
   },
   "tips that are not ids": ({ mirrorPath }) =>
     makeFiles(mirrorPath, { tips: "--upload-pack=x refs/heads/main\n" }),
@@ -136,13 +160,17 @@ const ATTACKS: Readonly<Record<string, (attack: Attack) => Promise<void>>> = {
   "alternates": ({ mirrorPath, path }) =>
     makeFiles(mirrorPath, {
       "objects/info/alternates": `${path}/secret/.git/objects\n`,
-      "objects/info/commit-graph": "forged",
-      "objects/pack/multi-pack-index": "forged",
+      "info/alternates": `${path}/secret/.git/objects\n`,
+      "commit-graph": "forged",
+      "multi-pack-index": "forged",
     }),
-  "a link to other objects": ({ mirrorPath, path }) =>
-    replaceByLink(`${mirrorPath}/objects`, `${path}/outside`),
-  "a link to other packs": ({ mirrorPath, path }) =>
-    replaceByLink(`${mirrorPath}/objects/pack`, `${path}/outside`),
+  "a link to another pack": async ({ mirrorPath, path }) => {
+    const file = packFile(mirrorPath, ".pack");
+    await Deno.copyFile(file, `${path}/copied.pack`);
+    await replaceByLink(file, `${path}/copied.pack`);
+  },
+  "a link in the place of an index": ({ mirrorPath, path }) =>
+    replaceByLink(packFile(mirrorPath, ".idx"), `${path}/outside/file`),
   "a link to another directory": ({ mirrorPath, path }) =>
     replaceByLink(mirrorPath, `${path}/outside`),
   "a link in the place of the tips": ({ mirrorPath, path }) =>
@@ -154,19 +182,32 @@ const ATTACKS: Readonly<Record<string, (attack: Attack) => Promise<void>>> = {
   "a pipe in the place of the tips": ({ mirrorPath }) =>
     replaceByPipe(`${mirrorPath}/tips`),
   "a pipe among the packs": ({ mirrorPath }) =>
-    replaceByPipe(`${mirrorPath}/objects/pack/pack-0123456789.idx`),
-  "a pipe in the place of an object": async ({ mirrorPath, origin }) =>
-    await replaceByPipe(
-      `${mirrorPath}/objects/${
-        looseObject(await origin.git("rev-parse", "HEAD:file"))
-      }`,
-    ),
-  "a forged file": (attack) => forgeLoose(attack, "HEAD:file"),
-  "a forged tree": (attack) => forgeLoose(attack, "HEAD^{tree}"),
-  "a forged commit": (attack) => forgeLoose(attack, "HEAD"),
-  "a forged pack": forgePack,
+    replaceByPipe(`${mirrorPath}/pack-0123456789.idx`),
+  "a pipe in the place of a pack": ({ mirrorPath }) =>
+    replaceByPipe(packFile(mirrorPath, ".pack")),
+  "a pipe in the place of an index": ({ mirrorPath }) =>
+    replaceByPipe(packFile(mirrorPath, ".idx")),
+  "directories in the place of packs": async ({ mirrorPath }) => {
+    await removePacks(mirrorPath);
+    await makeFiles(mirrorPath, { "pack-1.pack/x": "", "pack-1.idx/x": "" });
+  },
+  "a forged file": (attack) => forge(attack, "HEAD:file"),
+  "a forged tree": (attack) => forge(attack, "HEAD^{tree}"),
+  "a forged commit": (attack) => forge(attack, "HEAD"),
+  "a forged pack": async ({ mirrorPath }) => {
+    const file = packFile(mirrorPath, ".pack");
+    await Deno.remove(file);
+    await Deno.writeTextFile(file, "forged");
+  },
   "an index without its pack": ({ mirrorPath }) =>
-    makeFiles(mirrorPath, { "objects/pack/pack-0123456789.idx": "forged" }),
+    makeFiles(mirrorPath, { "pack-0123456789.idx": "forged" }),
+  "many packs": ({ mirrorPath }) =>
+    makeFiles(
+      mirrorPath,
+      Object.fromEntries(
+        Array.from({ length: 500 }, (_, at) => [`pack-${at}.pack`, "x"]),
+      ),
+    ),
 };
 
 describe("a mirror that an earlier job changed", () => {
@@ -237,7 +278,7 @@ describe("a mirror that an earlier job changed", () => {
       .map(({ name }) => `${mirror}/${name}`)
       .filter((name) => name.endsWith(".git"));
     const blob = await origin.git("rev-parse", "HEAD:file");
-    await Deno.remove(`${mirrorPath}/objects/${looseObject(blob)}`);
+    await packWithout({ mirrorPath, origin }, blob);
     const warned = async () =>
       (await next()).log.lines.join().includes("Cannot use the mirror");
     assertEquals([await warned(), await warned()], [true, false]);
@@ -254,12 +295,7 @@ describe("a mirror that an earlier job changed", () => {
     await clone(path, "origin", { ref: "main", mirror });
     const [mirrorPath] = (await Array.fromAsync(Deno.readDir(mirror)))
       .map(({ name }) => name).filter((name) => name.endsWith(".git"));
-    await new Deno.Command("cp", {
-      args: [
-        ...["-r", `${evil.path}/.git/objects/.`],
-        `${mirror}/${mirrorPath}/objects`,
-      ],
-    }).output();
+    await pack(evil, `${mirror}/${mirrorPath}`, await objectsOf(evil));
     const error = await clone(path, "origin", {
       ref: id.slice(0, 10),
       mirror,
@@ -268,5 +304,57 @@ describe("a mirror that an earlier job changed", () => {
       String(error).includes("the repository has no such branch or tag"),
       String(error),
     );
+  });
+});
+
+describe("MirrorStore", () => {
+  /** A mirror with the packs of a repository, and a directory beside it. */
+  async function world(path: string) {
+    const origin = await makeRepository(`${path}/origin`);
+    const id = await origin.commit({ file: "good" });
+    const mirror = `${path}/mirror`;
+    await makeFiles(mirror, { "tips": `${id} refs/heads/main\n` });
+    const name = basename(await pack(origin, mirror, await objectsOf(origin)));
+    const outside = { [`${name}.pack`]: "a", [`${name}.idx`]: "b", tips: "c" };
+    await makeFiles(`${path}/outside`, outside);
+    await Deno.mkdir(`${path}/packs`);
+    return { id, mirror, name, outside };
+  }
+
+  it("changes nothing elsewhere if the mirror is replaced by a link", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const { id, mirror, name, outside } = await world(path);
+    using store = await MirrorStore.open(mirror);
+    await Deno.rename(mirror, `${path}/moved`);
+    await Deno.symlink(`${path}/outside`, mirror);
+    await store.addPacksTo(`${path}/packs`);
+    await Deno.remove(`${path}/packs/${name}.pack`);
+    await Deno.remove(`${path}/packs/${name}.idx`);
+    await makeFiles(`${path}/packs`, { "pack-2.idx": "2", "pack-2.pack": "2" });
+    await store.save(`${path}/packs`, new Map([["refs/heads/new", id]]));
+    assertEquals(await listFiles(`${path}/outside`), outside);
+    const moved = await listFiles(`${path}/moved`);
+    assertEquals(Object.keys(moved).sort(), [
+      "pack-2.idx",
+      "pack-2.pack",
+      "tips",
+    ]);
+    assertEquals(moved.tips, `${id} refs/heads/new\n`);
+    await store.clear();
+    assertEquals(await listFiles(`${path}/outside`), outside);
+    await assertRejects(() => MirrorStore.open(`${mirror}/`));
+  });
+
+  it("reads the files that it has checked, even if they are replaced", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const { mirror, name } = await world(path);
+    const bytes = await Deno.readFile(`${mirror}/${name}.pack`);
+    using store = await MirrorStore.open(mirror);
+    await replaceByPipe(`${mirror}/${name}.pack`);
+    await replaceByLink(`${mirror}/${name}.idx`, "/dev/zero");
+    await store.addPacksTo(`${path}/packs`);
+    assertEquals(await Deno.readFile(`${path}/packs/${name}.pack`), bytes);
   });
 });

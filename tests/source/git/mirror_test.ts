@@ -29,17 +29,14 @@ async function mirrorOf(directory: string): Promise<string> {
   return `${directory}/${names[0]}`;
 }
 
-/** Lists the files in a directory, without their contents. */
+/** Lists the names in a directory. */
 async function listNames(directory: string): Promise<string[]> {
-  const names: string[] = [];
-  for await (const { name, isDirectory } of Deno.readDir(directory)) {
-    if (!isDirectory) names.push(name);
-    else {
-      const inner = await listNames(`${directory}/${name}`);
-      names.push(...inner.map((file) => `${name}/${file}`));
-    }
-  }
-  return names;
+  const entries = await Array.fromAsync(Deno.readDir(directory));
+  return entries.map(({ name }) => name).sort();
+}
+
+function extension(name: string): string {
+  return name.replace(/^[^.]*/, "");
 }
 
 describe("gitSource() with a mirror", () => {
@@ -149,19 +146,51 @@ describe("gitSource() with a mirror", () => {
     await clone(path, "origin", options);
     const mirrorPath = await mirrorOf(mirror);
     await Deno.remove(`${mirrorPath}/tips`);
-    await makeFiles(mirrorPath, { "objects/pack/tmp_pack_1": "half" });
+    await makeFiles(mirrorPath, { "tmp-1": "half", "pack-1.pack": "old" });
     const anew = await clone(path, "origin", options);
     assert(!anew.log.lines.join().includes("Cannot use the mirror"));
-    assert(await exists(`${mirrorPath}/tips`));
-    assertEquals(await exists(`${mirrorPath}/objects/pack/tmp_pack_1`), false);
-    for (const file of await listNames(`${mirrorPath}/objects`)) {
-      await Deno.remove(`${mirrorPath}/objects/${file}`);
+    const names = await listNames(mirrorPath);
+    assertEquals(names.length, 3, names.join());
+    assert(!names.includes("tmp-1") && !names.includes("pack-1.pack"));
+    for (const name of names) {
+      if (name !== "tips") await Deno.remove(`${mirrorPath}/${name}`);
     }
     await origin.commit({ file: "3" });
     const cloned = await clone(path, "origin", options);
     assertEquals(await Deno.readTextFile(`${cloned.path}/file`), "3");
     const { log } = await clone(path, "origin", options);
     assert(!log.lines.join().includes("Cannot use the mirror"));
+  });
+
+  it("merges its packs if there are many", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeHistory(`${path}/origin`);
+    const mirror = `${path}/mirrors`;
+    const options = { ref: "main", mirror };
+    await clone(path, "origin", options);
+    const mirrorPath = await mirrorOf(mirror);
+    for (const name of await listNames(mirrorPath)) {
+      if (name === "tips") continue;
+      for (let copy = 0; copy < 25; copy++) {
+        await Deno.copyFile(
+          `${mirrorPath}/${name}`,
+          `${mirrorPath}/pack-${copy}${extension(name)}`,
+        );
+      }
+    }
+    await origin.commit({ file: "3" });
+    const merged = await clone(path, "origin", options);
+    assert(!merged.log.lines.join().includes("Cannot use the mirror"));
+    assertEquals(await Deno.readTextFile(`${merged.path}/file`), "3");
+    const names = await listNames(mirrorPath);
+    assertEquals(names.map(extension), [".idx", ".pack", ""], names.join());
+    const all = await clone(path, "origin", {
+      ref: "main",
+      fetchDepth: 0,
+      mirror,
+    });
+    assertEquals(await all.git("rev-list", "--count", "HEAD"), "3");
   });
 
   it("serves SHA-256 repositories, by name and ID", async () => {
