@@ -69,7 +69,8 @@ const SMALL_BYTES = 4 * 1024 * 1024;
 const SHOWN_LENGTH = 400;
 
 /**
- * System tools support several streams in one file, and use a second processor.
+ * System tools that decompress: they support several streams in one file, and
+ * run on another processor.
  */
 const TOOLS: Readonly<Partial<Record<ArchiveFormat, readonly string[]>>> = {
   gzip: ["gzip", "-dc", "--"],
@@ -97,7 +98,7 @@ export interface DecompressContext {
  * fails.
  * @throws {DOMException} An `AbortError` if the job is cancelled.
  */
-export async function* decompressed(
+export async function* decompress(
   path: string,
   format: ArchiveFormat,
   context: DecompressContext,
@@ -105,7 +106,7 @@ export async function* decompressed(
   const tool = TOOLS[format];
   if (tool === undefined) {
     using file = await Deno.open(path);
-    yield* pieces(file);
+    yield* readChunks(file);
     return;
   }
   const { cwd, env, cancellation } = context;
@@ -114,7 +115,7 @@ export async function* decompressed(
   if ((await Deno.stat(path)).size > SMALL_BYTES) enlargePipe(child.pid);
   using _ = onAbort(cancellation.graceful, () => child.signal("SIGKILL"));
   try {
-    yield* pipeChunks(child.stdout);
+    yield* readPipe(child.stdout);
     const { exitCode } = await child.status;
     cancellation.graceful.throwIfAborted();
     if (exitCode === 0) return;
@@ -147,7 +148,7 @@ function startTool(
   }
 }
 
-async function* pieces(file: Deno.FsFile): AsyncGenerator<Uint8Array> {
+async function* readChunks(file: Deno.FsFile): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(CHUNK_BYTES);
   while (true) {
     const count = await file.read(buffer);
@@ -156,8 +157,8 @@ async function* pieces(file: Deno.FsFile): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** Reads a pipe into the same memory again and again. */
-async function* pipeChunks(stream: ByteStream): AsyncGenerator<Uint8Array> {
+/** Reads a pipe, reusing one buffer. */
+async function* readPipe(stream: ByteStream): AsyncGenerator<Uint8Array> {
   const reader = stream.getReader({ mode: "byob" });
   let memory = new Uint8Array(CHUNK_BYTES);
   try {

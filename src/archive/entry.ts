@@ -50,7 +50,7 @@ export function entryError(
   reason: string,
   cause?: unknown,
 ): RunnerError {
-  return archiveFailure(quotedName(name), reason, cause);
+  return createUnpackError(quotedName(name), reason, cause);
 }
 
 /**
@@ -78,6 +78,9 @@ function nameProblem(name: string): string | undefined {
   if (name.startsWith("/")) return "its name is absolute";
   return name.split("/").includes("..") ? 'its name contains ".."' : undefined;
 }
+
+/** Maximum length of a link target on Linux, in bytes. */
+export const MAX_TARGET_LENGTH = 4_096;
 
 /** Returns a name from an archive as one short line, in quotation marks. */
 export function quotedName(name: string): string {
@@ -153,10 +156,10 @@ export class ByteSource {
 
 /** Creates the error of an archive that cannot be unpacked. */
 export function unpackError(reason: string, cause?: unknown): RunnerError {
-  return archiveFailure("the archive", reason, cause);
+  return createUnpackError("the archive", reason, cause);
 }
 
-function archiveFailure(
+function createUnpackError(
   what: string,
   reason: string,
   cause: unknown,
@@ -171,7 +174,7 @@ function archiveFailure(
  * Size up to which the compression ratio is not limited, in bytes: small
  * archives are often very compressible.
  */
-const FREE_BYTES = 16 * 1024 * 1024;
+const UNLIMITED_RATIO_BYTES = 16 * 1024 * 1024;
 
 /** Limits of an archive. */
 export type ArchiveLimits =
@@ -241,7 +244,8 @@ export class Budget {
       throw unpackError(`its contents are larger than ${maxBytes} bytes`);
     }
     if (
-      this.#bytes > FREE_BYTES && this.#bytes > this.#archiveBytes * maxRatio
+      this.#bytes > UNLIMITED_RATIO_BYTES &&
+      this.#bytes > this.#archiveBytes * maxRatio
     ) {
       throw unpackError(
         `its contents are more than ${maxRatio} times its size`,

@@ -6,6 +6,8 @@
  * programs read it differently, so everything that is not exactly defined is
  * rejected: unknown types, two names for one entry, wrong checksums, data after
  * the end.
+ *
+ * @module
  */
 
 import { decodeName } from "../fs/byte_names.ts";
@@ -18,8 +20,8 @@ import {
 import {
   BLOCK_BYTES,
   checkSize,
-  expanded,
-  latin1,
+  decodeLatin1,
+  expandSparse,
   parseHeader,
   parseRecords,
   readOldMap,
@@ -57,7 +59,7 @@ const TYPES: Readonly<Record<string, [ArchiveEntry["type"], kind?: string]>> = {
 const TYPES_WITHOUT_CONTENT = "123456";
 
 /** Types that are rejected by name. */
-const REFUSED_TYPES: Readonly<Record<string, string>> = {
+const REJECTED_TYPES: Readonly<Record<string, string>> = {
   M: "a file continued from another volume",
 };
 
@@ -78,7 +80,7 @@ interface Description {
   longTarget?: string;
 }
 
-function noDescription(): Description {
+function createDescription(): Description {
   return { records: [], bytes: 0 };
 }
 
@@ -100,8 +102,8 @@ export async function* tarEntries(
   const blockMemory = new Uint8Array(BLOCK_BYTES);
   const wholeMemory = new Uint8Array(WHOLE_BYTES);
   try {
-    const globals = noDescription();
-    let next = noDescription();
+    const globals = createDescription();
+    let next = createDescription();
     for (let at = 0;; at++) {
       const block = source.take(BLOCK_BYTES) ??
         await readBlock(source, blockMemory);
@@ -110,7 +112,7 @@ export async function* tarEntries(
       const { type } = header;
       if ("xXgLK".includes(type)) {
         const described = type === "g" ? globals : next;
-        describe(
+        addDescription(
           described,
           type,
           await readExtension(source, header, described),
@@ -123,12 +125,12 @@ export async function* tarEntries(
       // A volume label does not describe an entry.
       if (type === "V" && at === 0) continue;
       const known = TYPES[type];
-      if (known === undefined) throw unknownType(type);
+      if (known === undefined) throw createTypeError(type);
       const records = globals.records.length === 0
         ? next.records
         : [...globals.records, ...next.records];
       const values = new Map(records);
-      let size = sizeIn(values) ?? header.size;
+      let size = readSize(values) ?? header.size;
       if (TYPES_WITHOUT_CONTENT.includes(type)) size = 0;
       const padded = Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
       let map: SparseMap | undefined;
@@ -143,7 +145,7 @@ export async function* tarEntries(
         }
       }
       const entry = createEntry(header, values, next, known);
-      next = noDescription();
+      next = createDescription();
       if (map === undefined && padded <= WHOLE_BYTES) {
         const bytes = source.take(padded) ??
           await source.read(padded, wholeMemory);
@@ -157,11 +159,11 @@ export async function* tarEntries(
         ...entry,
         content: map === undefined
           ? content
-          : expanded(map, content, size - readBytes, budget),
+          : expandSparse(map, content, size - readBytes, budget),
       };
       await body.skip();
     }
-    if (isDescribed(next)) {
+    if (hasDescription(next)) {
       throw unpackError("it ends after an extended header");
     }
     await checkEnd(source);
@@ -227,14 +229,14 @@ async function readExtension(
   return bytes.subarray(0, size);
 }
 
-function describe(
+function addDescription(
   described: Description,
   type: string,
   content: Uint8Array,
 ): void {
   if ("xXg".includes(type)) {
     const records = parseRecords(content);
-    if (type !== "g" && isAmended(described.records, records)) {
+    if (type !== "g" && haveConflict(described.records, records)) {
       throw unpackError("an entry has two extended headers that differ");
     }
     for (const record of records) described.records.push(record);
@@ -249,8 +251,11 @@ function describe(
   described[name] = text;
 }
 
-/** Programs disagree about which of several headers of one entry counts. */
-function isAmended(
+/**
+ * Checks whether two headers of one entry differ in an important record:
+ * programs disagree about which one counts.
+ */
+function haveConflict(
   earlier: readonly PaxRecord[],
   later: readonly PaxRecord[],
 ): boolean {
@@ -260,11 +265,11 @@ function isAmended(
     const after = lastText(later, key);
     const before = after === undefined ? undefined : lastText(earlier, key);
     return after !== undefined && before !== undefined &&
-      latin1(before) !== latin1(after);
+      decodeLatin1(before) !== decodeLatin1(after);
   });
 }
 
-function isDescribed(description: Description): boolean {
+function hasDescription(description: Description): boolean {
   return description.bytes > 0;
 }
 
@@ -301,10 +306,10 @@ function createEntry(
   };
 }
 
-function sizeIn(values: ReadonlyMap<string, Uint8Array>): number | undefined {
+function readSize(values: ReadonlyMap<string, Uint8Array>): number | undefined {
   const value = values.get("size");
   if (!value?.length) return undefined;
-  const text = latin1(value);
+  const text = decodeLatin1(value);
   return checkSize(/^\d+$/.test(text) ? Number(text) : NaN);
 }
 
@@ -318,10 +323,10 @@ async function checkEnd(source: ByteSource): Promise<void> {
   }
 }
 
-function unknownType(type: string) {
+function createTypeError(type: string) {
   return unpackError(
     `it contains ${
-      REFUSED_TYPES[type] ??
+      REJECTED_TYPES[type] ??
         `an entry of the unknown type ${JSON.stringify(type)}`
     }`,
   );

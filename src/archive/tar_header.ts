@@ -43,23 +43,24 @@ export function parseHeader(block: Uint8Array): TarHeader {
   if (!hasValidChecksum(block)) {
     throw unpackError("a header has the wrong checksum");
   }
-  const name = stringAt(block, 0, 100);
+  const name = readString(block, 0, 100);
   // GNU tar stores times in the place of the POSIX prefix; star stores them
   // after it.
   const hasPrefix = block[345] !== 0 &&
-    latin1(block.subarray(257, 263)) === "ustar\0";
-  const isStar = hasPrefix && latin1(block.subarray(508, 512)) === "tar\0";
-  const prefix = hasPrefix ? stringAt(block, 345, isStar ? 131 : 155) : [];
+    decodeLatin1(block.subarray(257, 263)) === "ustar\0";
+  const isStar = hasPrefix &&
+    decodeLatin1(block.subarray(508, 512)) === "tar\0";
+  const prefix = hasPrefix ? readString(block, 345, isStar ? 131 : 155) : [];
   const type = String.fromCharCode(block[156] || 0x30);
   return {
     type,
     name: decodeName(
       prefix.length > 0 ? new Uint8Array([...prefix, 0x2f, ...name]) : name,
     ),
-    mode: numberAt(block, 100, 8),
-    size: checkSize(numberAt(block, 124, 12)),
-    mtime: numberAt(block, 136, 12),
-    target: decodeName(stringAt(block, 157, 100)),
+    mode: readNumber(block, 100, 8),
+    size: checkSize(readNumber(block, 124, 12)),
+    mtime: readNumber(block, 136, 12),
+    target: decodeName(readString(block, 157, 100)),
   };
 }
 
@@ -80,7 +81,7 @@ export function hasValidChecksum(block: Uint8Array): boolean {
     sum += 0x20 - block[at];
     highCount -= block[at] >> 7;
   }
-  const found = octal(block.subarray(148, 156));
+  const found = parseOctal(block.subarray(148, 156));
   return found === sum || found === sum - 0x100 * highCount;
 }
 
@@ -93,7 +94,7 @@ export function hasValidChecksum(block: Uint8Array): boolean {
  * @returns The number; 0 for an empty field.
  * @throws {RunnerError} With code `source-failed`, if it is not a number.
  */
-function numberAt(
+function readNumber(
   block: Uint8Array,
   at: number,
   length: number,
@@ -103,7 +104,7 @@ function numberAt(
   if (field[0] & 0x80) {
     value = field[0] === 0xff ? -1 : field[0] & 0x7f;
     for (const byte of field.subarray(1)) value = value * 256 + byte;
-  } else value = octal(field);
+  } else value = parseOctal(field);
   if (value !== undefined && Number.isSafeInteger(value)) return value;
   throw unpackError("a header has a field that is not a number");
 }
@@ -120,7 +121,7 @@ export function parseRecords(
   const records: [string, Uint8Array][] = [];
   for (let at = 0; at < bytes.length;) {
     const space = bytes.indexOf(0x20, at);
-    const digits = latin1(bytes.subarray(at, Math.min(space, at + 12)));
+    const digits = decodeLatin1(bytes.subarray(at, Math.min(space, at + 12)));
     const end = at + Number(digits);
     const equals = bytes.indexOf(0x3d, space);
     const isWhole = space > at && /^\d+$/.test(digits) &&
@@ -144,19 +145,19 @@ export function checkSize(size: number): number {
   throw unpackError("a header has an invalid size");
 }
 
-const singleBytes = new TextDecoder("latin1");
+const latin1Decoder = new TextDecoder("latin1");
 
 /**
  * Decodes ASCII bytes of a header, of any length.
  *
  * @returns One character for each byte.
  */
-export function latin1(bytes: Uint8Array): string {
-  return singleBytes.decode(bytes);
+export function decodeLatin1(bytes: Uint8Array): string {
+  return latin1Decoder.decode(bytes);
 }
 
-/** Text fields end with a NUL or at the end of the field. */
-function stringAt(
+/** Reads a text field, which ends with a NUL or at the end of the field. */
+function readString(
   block: Uint8Array,
   at: number,
   length: number,
@@ -166,8 +167,13 @@ function stringAt(
   return end === -1 ? field : field.subarray(0, end);
 }
 
-/** Digits after any number of spaces, which end with a space or a NUL. */
-function octal(field: Uint8Array): number | undefined {
+/**
+ * Parses octal digits after any number of spaces, which end with a space or a
+ * NUL.
+ *
+ * @returns The number; 0 for an empty field, and `undefined` for any other text.
+ */
+function parseOctal(field: Uint8Array): number | undefined {
   let at = 0;
   while (field[at] === 0x20) at++;
   let value = 0;
@@ -181,7 +187,7 @@ function octal(field: Uint8Array): number | undefined {
 }
 
 /** Maximum number of segments of one sparse file. */
-const MAX_PIECES = 1_000_000;
+const MAX_SEGMENTS = 1_000_000;
 
 /** Buffer for writing holes. */
 const ZEROS = new Uint8Array(64 * 1024);
@@ -209,7 +215,7 @@ export async function readOldMap(
     for (let index = 0; index < count; index++) {
       const at = start + index * 24;
       if (block[at] === 0 || block[at + 12] === 0) return;
-      pieces.push([numberAt(block, at, 12), numberAt(block, at + 12, 12)]);
+      pieces.push([readNumber(block, at, 12), readNumber(block, at + 12, 12)]);
     }
   };
   addFrom(header, 386, 4);
@@ -218,11 +224,11 @@ export async function readOldMap(
     if (block.length < BLOCK_BYTES) throw unpackError("it is truncated");
     addFrom(block, 0, 21);
     isContinued = block[504] !== 0;
-    if (pieces.length > MAX_PIECES) {
+    if (pieces.length > MAX_SEGMENTS) {
       throw unpackError("a sparse file has too many segments");
     }
   }
-  return { bytes: checkSize(numberAt(header, 483, 12)), pieces };
+  return { bytes: checkSize(readNumber(header, 483, 12)), pieces };
 }
 
 /**
@@ -239,7 +245,7 @@ export async function readPaxMap(
 ): Promise<{ map: SparseMap; bytes: number } | undefined> {
   const valuesAt = (key: string) =>
     records.filter(([name]) => name === `GNU.sparse.${key}`)
-      .map(([, value]) => latin1(value));
+      .map(([, value]) => decodeLatin1(value));
   const size = valuesAt("realsize").at(-1) ?? valuesAt("size").at(-1);
   if (size === undefined) {
     if (records.some(([name]) => name.startsWith("GNU.sparse."))) {
@@ -247,7 +253,7 @@ export async function readPaxMap(
     }
     return undefined;
   }
-  const bytes = integer(size);
+  const bytes = parseInteger(size);
   if (valuesAt("major").at(-1) === "1") {
     const { numbers, bytes: length } = await readNumbers(source);
     return { map: { bytes, pieces: groupPairs(numbers) }, bytes: length };
@@ -256,12 +262,12 @@ export async function readPaxMap(
   const lengths = text === undefined ? valuesAt("numbytes") : [];
   const numbers = text === undefined
     ? valuesAt("offset").flatMap((offset, index) => [
-      integer(offset),
-      integer(lengths[index] ?? ""),
+      parseInteger(offset),
+      parseInteger(lengths[index] ?? ""),
     ])
     : text === ""
     ? []
-    : text.split(",").map(integer);
+    : text.split(",").map(parseInteger);
   return { map: { bytes, pieces: groupPairs(numbers) }, bytes: 0 };
 }
 
@@ -276,7 +282,7 @@ export async function readPaxMap(
  * @throws {RunnerError} With code `source-failed`, if the map does not match
  * the content.
  */
-export async function* expanded(
+export async function* expandSparse(
   { bytes, pieces }: SparseMap,
   content: AsyncIterable<Uint8Array>,
   size: number,
@@ -295,7 +301,7 @@ export async function* expanded(
     throw unpackError("a sparse file has an invalid map");
   }
   let position = 0;
-  const hole = function* (until: number) {
+  const fillHole = function* (until: number) {
     while (position < until) {
       const zeros = ZEROS.subarray(0, until - position);
       budget.addBytes(zeros.length);
@@ -308,7 +314,7 @@ export async function* expanded(
   for await (let chunk of content) {
     while (chunk.length > 0) {
       const [offset, length] = segments[index];
-      yield* hole(offset);
+      yield* fillHole(offset);
       const part = chunk.subarray(0, offset + length - position);
       position += part.length;
       yield part;
@@ -316,7 +322,7 @@ export async function* expanded(
       if (position === offset + length) index++;
     }
   }
-  yield* hole(bytes);
+  yield* fillHole(bytes);
 }
 
 /**
@@ -334,16 +340,16 @@ async function readNumbers(
     const block = await source.read(BLOCK_BYTES);
     if (block.length < BLOCK_BYTES) throw unpackError("it is truncated");
     bytes += BLOCK_BYTES;
-    for (const character of latin1(block)) {
+    for (const character of decodeLatin1(block)) {
       if (numbers.length === wanted) break;
       if (character !== "\n") {
         line += character;
         continue;
       }
-      numbers.push(integer(line));
+      numbers.push(parseInteger(line));
       line = "";
       if (numbers.length === 1) wanted = 1 + 2 * numbers[0];
-      if (wanted > 2 * MAX_PIECES) {
+      if (wanted > 2 * MAX_SEGMENTS) {
         throw unpackError("a sparse file has too many segments");
       }
     }
@@ -363,7 +369,7 @@ function groupPairs(numbers: readonly number[]): [number, number][] {
   return pairs;
 }
 
-function integer(text: string): number {
+function parseInteger(text: string): number {
   if (/^\d{1,16}$/.test(text)) return checkSize(Number(text));
   throw unpackError("a sparse file has an invalid map");
 }
@@ -408,7 +414,7 @@ export function tarHeader(item: TarItem): Uint8Array {
   if (modifiedMs % 1_000 !== 0 || modifiedMs < 0) {
     records.push(["mtime", encodeName((modifiedMs / 1_000).toFixed(3))]);
   }
-  const header = block({
+  const header = createBlock({
     name: path,
     target: link,
     flag: TYPE_FLAGS[type],
@@ -436,7 +442,7 @@ function createExtension(
   const content = joinBytes(
     records.map(([key, value]) => createRecord(key, value)),
   );
-  const header = block({
+  const header = createBlock({
     name: encodeName("pax"),
     target: new Uint8Array(),
     flag: "x",
@@ -447,7 +453,7 @@ function createExtension(
   return [header, content, new Uint8Array(tarPadding(content.length))];
 }
 
-/** The length of a record counts its own digits. */
+/** Creates a record, whose length includes its own digits. */
 function createRecord(key: string, value: Uint8Array): Uint8Array<ArrayBuffer> {
   const length = key.length + value.length + 3;
   let digits = String(length).length;
@@ -468,24 +474,25 @@ interface Fields {
   seconds: number;
 }
 
-function block(
+function createBlock(
   { name, target, flag, mode, size, seconds }: Fields,
 ): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(BLOCK_BYTES);
-  const text = (at: number, value: string) => bytes.set(encodeName(value), at);
-  const octal = (at: number, length: number, value: number) =>
-    text(at, value.toString(8).padStart(length - 1, "0"));
+  const writeText = (at: number, value: string) =>
+    bytes.set(encodeName(value), at);
+  const writeOctal = (at: number, length: number, value: number) =>
+    writeText(at, value.toString(8).padStart(length - 1, "0"));
   bytes.set(name.subarray(0, NAME_BYTES), 0);
-  octal(100, 8, mode & 0o777);
-  octal(108, 8, 0);
-  octal(116, 8, 0);
-  octal(124, 12, size);
-  octal(136, 12, seconds);
-  text(148, " ".repeat(8));
-  text(156, flag);
+  writeOctal(100, 8, mode & 0o777);
+  writeOctal(108, 8, 0);
+  writeOctal(116, 8, 0);
+  writeOctal(124, 12, size);
+  writeOctal(136, 12, seconds);
+  writeText(148, " ".repeat(8));
+  writeText(156, flag);
   bytes.set(target.subarray(0, NAME_BYTES), 157);
-  text(257, "ustar\u000000");
+  writeText(257, "ustar\u000000");
   const sum = bytes.reduce((total, byte) => total + byte, 0);
-  text(148, `${sum.toString(8).padStart(6, "0")}\0 `);
+  writeText(148, `${sum.toString(8).padStart(6, "0")}\0 `);
   return bytes;
 }

@@ -3,13 +3,14 @@ import { joinBytes } from "../bytes.ts";
 import { createLink, NameRestorer } from "../fs/byte_names.ts";
 import { setLinkTime, writeAll, writeAllSync } from "../fs/files.ts";
 import { WorkQueue } from "../work_queue.ts";
-import { guardPath } from "../workspace/guard.ts";
+import { guardPath, MAX_LINK_COUNT } from "../workspace/guard.ts";
 import {
   type ArchiveEntry,
   type Budget,
   entryError,
   entryPath,
   forEntry,
+  MAX_TARGET_LENGTH,
   quotedName,
   unpackError,
 } from "./entry.ts";
@@ -72,12 +73,6 @@ async function* abortable(
   }
 }
 
-/** Maximum length of a link target on Linux. */
-const MAX_TARGET_LENGTH = 4_096;
-
-/** Maximum number of links that Linux follows in one path. */
-const MAX_LINK_COUNT = 40;
-
 /**
  * Maximum effort for following all links of an archive, so that links through
  * thousands of directories do not take hours. Looking up a name counts as its
@@ -121,12 +116,12 @@ class Unpacker {
    * @throws {RunnerError} With code `source-failed`, if the entry is rejected.
    */
   async add(entry: ArchiveEntry): Promise<void> {
-    const path = this.#pathOf(entry.name);
+    const path = this.#resolvePath(entry.name);
     if (path === "") {
       if (entry.type === "directory") return;
       throw entryError(entry.name, "it names the target directory itself");
     }
-    this.#makeAround(path, entry);
+    this.#makeParents(path, entry);
     switch (entry.type) {
       case "directory":
         this.#makeDirectory(path, entry);
@@ -141,7 +136,7 @@ class Unpacker {
       default:
         throw entryError(
           entry.name,
-          `it is a ${(entry.kind ?? "thing").replace("-", " ")}`,
+          `it is a ${entry.kind ?? "special file"}`,
         );
     }
   }
@@ -158,11 +153,11 @@ class Unpacker {
     await this.#checkLinks();
     // Creating or renaming an entry changes the directory's times.
     for (const paths of this.#directoriesByDepth()) {
-      await this.#restorer.restore(paths.map((path) => this.#placeOf(path)));
+      await this.#restorer.restore(paths.map((path) => this.#findPlace(path)));
       for (const path of paths) {
         const entry = this.#directories.get(path);
         if (entry === undefined) continue;
-        const place = this.#placeOf(path);
+        const place = this.#findPlace(path);
         const { mode, modifiedAt } = entry;
         await forEntry(entry, () => {
           if (modifiedAt) Deno.utimeSync(place, modifiedAt, modifiedAt);
@@ -177,7 +172,7 @@ class Unpacker {
     await this.#writer.settle();
   }
 
-  #pathOf(name: string): string {
+  #resolvePath(name: string): string {
     const path = entryPath(name);
     if (!this.#options.stripTop || path === "") return path;
     const [top, ...rest] = path.split("/");
@@ -194,23 +189,24 @@ class Unpacker {
   /**
    * Returns the path at which an entry is created until it gets its final name.
    */
-  #placeOf(path: string): string {
+  #findPlace(path: string): string {
     if (path.isWellFormed()) {
       return path === "" ? this.#root : `${this.#root}/${path}`;
     }
     const known = this.#places.get(path);
     if (known !== undefined) return known;
     const slash = path.lastIndexOf("/");
-    const around = slash === -1
+    const parent = slash === -1
       ? this.#root
-      : this.#placeOf(path.slice(0, slash));
-    const place = this.#restorer.place(around, path.slice(slash + 1));
+      : this.#findPlace(path.slice(0, slash));
+    const place = this.#restorer.place(parent, path.slice(slash + 1));
     this.#places.set(path, place);
     return place;
   }
 
   /**
-   * The deepest directories come first. The root is last, with an empty path.
+   * Lists the directories, the deepest first. The root is last, with an empty
+   * path.
    */
   #directoriesByDepth(): string[][] {
     const levels: string[][] = [[""]];
@@ -284,9 +280,9 @@ class Unpacker {
     return true;
   }
 
-  #makeAround(path: string, entry: ArchiveEntry): void {
-    const around = path.slice(0, Math.max(0, path.lastIndexOf("/")));
-    if (around === "" || this.#created.get(around) === "directory") return;
+  #makeParents(path: string, entry: ArchiveEntry): void {
+    const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
+    if (parent === "" || this.#created.get(parent) === "directory") return;
     const parts = path.split("/");
     for (let length = 1; length < parts.length; length++) {
       const directory = parts.slice(0, length).join("/");
@@ -297,23 +293,23 @@ class Unpacker {
     }
   }
 
-  /** A recursive mkdir would go through links. */
+  /** Creates a single directory, because a recursive mkdir follows links. */
   #makeDirectory(path: string, { name }: ArchiveEntry): void {
-    const there = this.#created.get(path);
-    if (there === "directory") return;
-    if (there !== undefined) {
+    const existing = this.#created.get(path);
+    if (existing === "directory") return;
+    if (existing !== undefined) {
       throw entryError(
         name,
-        `${quotedName(path)} is a ${there} in the same archive`,
+        `${quotedName(path)} is a ${existing} in the same archive`,
       );
     }
-    Deno.mkdirSync(this.#placeOf(path), { mode: 0o755 });
+    Deno.mkdirSync(this.#findPlace(path), { mode: 0o755 });
     this.#created.set(path, "directory");
   }
 
   async #addFile(path: string, entry: ArchiveEntry): Promise<void> {
-    await this.#makeRoom(path, "file", entry);
-    await this.#writer.write(this.#placeOf(path), entry);
+    await this.#replaceExisting(path, "file", entry);
+    await this.#writer.write(this.#findPlace(path), entry);
   }
 
   async #addLink(path: string, entry: ArchiveEntry): Promise<void> {
@@ -326,20 +322,20 @@ class Unpacker {
       ? "its target is not a path"
       : undefined;
     if (problem !== undefined) throw entryError(name, problem);
-    await this.#makeRoom(path, "link", entry);
-    const place = this.#placeOf(path);
+    await this.#replaceExisting(path, "link", entry);
+    const place = this.#findPlace(path);
     await createLink(target, place);
     if (modifiedAt) await setLinkTime(place, modifiedAt, modifiedAt);
     this.#links.set(path, entry);
   }
 
   /**
-   * The link is created again instead, since its own location has to be
-   * checked.
+   * Adds a hard link. For one to a symbolic link, another symbolic link is
+   * created, since its own location has to be checked.
    */
   async #addHardLink(path: string, entry: ArchiveEntry): Promise<void> {
     const { name, target = "" } = entry;
-    const original = this.#pathOf(target);
+    const original = this.#resolvePath(target);
     const link = this.#links.get(original);
     if (link !== undefined) {
       if (original === path) return;
@@ -352,28 +348,29 @@ class Unpacker {
       );
     }
     if (original === path) return;
-    await this.#makeRoom(path, "file", entry);
+    await this.#replaceExisting(path, "file", entry);
     await this.#writer.drain();
-    await Deno.link(this.#placeOf(original), this.#placeOf(path));
+    await Deno.link(this.#findPlace(original), this.#findPlace(path));
   }
 
   /**
-   * The last of several entries with one name wins if they have the same type.
+   * Removes an earlier entry with the same name, if it has the same type: the
+   * last one wins.
    */
-  async #makeRoom(
+  async #replaceExisting(
     path: string,
     type: "file" | "link",
     { name }: ArchiveEntry,
   ): Promise<void> {
-    const there = this.#created.get(path);
-    if (there === type) {
+    const existing = this.#created.get(path);
+    if (existing === type) {
       await this.#writer.drain();
-      await Deno.remove(this.#placeOf(path));
+      await Deno.remove(this.#findPlace(path));
       this.#links.delete(path);
-    } else if (there !== undefined) {
+    } else if (existing !== undefined) {
       throw entryError(
         name,
-        `${quotedName(path)} is a ${there} in the same archive`,
+        `${quotedName(path)} is a ${existing} in the same archive`,
       );
     }
     this.#created.set(path, type);
@@ -389,6 +386,7 @@ const PARALLEL_COUNT = 8;
  * thread costs more than the call itself.
  */
 const MAX_SLOW_COUNT = 32;
+
 /** Duration above which a write is slow, in milliseconds. */
 const SLOW_MS = 3;
 
@@ -427,7 +425,7 @@ export class FileWriter {
         }
         file ??= await beginFile(path, pieces);
         if (this.#isSlow) await writeAll(file, bytes);
-        else this.#watch(() => writeAllSync(file!, bytes));
+        else this.#measure(() => writeAllSync(file!, bytes));
       }
       if (file !== undefined) return await endFile(file, path, entry);
     } finally {
@@ -452,7 +450,7 @@ export class FileWriter {
     bytes: Uint8Array,
   ): Promise<void> {
     if (!this.#isSlow) {
-      return this.#watch(() => writeWholeSync(path, bytes, entry));
+      return this.#measure(() => writeWholeSync(path, bytes, entry));
     }
     if (++this.#overlapCount % OVERLAP_COUNT === 0) this.#slowCount = 0;
     // It is written while the next entries are read.
@@ -470,7 +468,7 @@ export class FileWriter {
   }
 
   /** Counts slow writes in a row. */
-  #watch(write: () => void): void {
+  #measure(write: () => void): void {
     const startMs = performance.now();
     write();
     const isSlow = performance.now() - startMs > SLOW_MS;

@@ -4,14 +4,12 @@ import {
   type Budget,
   entryError,
   entryPath,
+  MAX_TARGET_LENGTH,
   unpackError,
 } from "./entry.ts";
 
 /** Size of the chunks in which packed content is read, in bytes. */
 const CHUNK_BYTES = 64 * 1024;
-
-/** Maximum length of a link target on Linux. */
-const MAX_TARGET_LENGTH = 4_096;
 
 /** File types in a Unix mode. */
 const FILE_KINDS = { link: 0o120000, directory: 0o040000, file: 0o100000 };
@@ -39,8 +37,8 @@ export async function* zipEntries(
   const paths = new Set<string>();
   const ranges: Range[] = [];
   for await (const record of zipRecords(file)) {
-    refuseUnreadable(record);
-    refuseRepeated(record, paths);
+    rejectUnreadable(record);
+    rejectRepeated(record, paths);
     const { name, unixMode } = record;
     const kind = unixMode & 0o170000;
     const content = readContent(file, record, { budget, crc32, ranges });
@@ -56,14 +54,14 @@ export async function* zipEntries(
       yield { name, type: "other", kind: "device", mode };
     }
   }
-  refuseOverlapping(ranges);
+  rejectOverlapping(ranges);
 }
 
 /** Part of the file that belongs to one entry. */
 type Range = readonly [start: number, end: number];
 
-/** Entries that share bytes can be many times larger than the file. */
-function refuseOverlapping(ranges: Range[]): void {
+/** Rejects entries that share bytes, which can be much larger than the file. */
+function rejectOverlapping(ranges: Range[]): void {
   ranges.sort(([a], [b]) => a - b);
   let end = 0;
   for (const range of ranges) {
@@ -72,7 +70,7 @@ function refuseOverlapping(ranges: Range[]): void {
   }
 }
 
-function refuseUnreadable(record: ZipRecord): void {
+function rejectUnreadable(record: ZipRecord): void {
   const { name, flags, method, unicodeName = name } = record;
   const problem = (flags & ENCRYPTED) !== 0
     ? "it is encrypted"
@@ -86,7 +84,7 @@ function refuseUnreadable(record: ZipRecord): void {
   if (problem !== undefined) throw entryError(name, problem);
 }
 
-function refuseRepeated({ name }: ZipRecord, paths: Set<string>): void {
+function rejectRepeated({ name }: ZipRecord, paths: Set<string>): void {
   const path = entryPath(name);
   if (paths.has(path) && !name.endsWith("/")) {
     throw entryError(name, "another entry has the same name");
@@ -111,7 +109,7 @@ async function* readContent(
   { budget, crc32, ranges }: Tools,
 ): AsyncGenerator<Uint8Array> {
   const { name, method, bytes, crc } = record;
-  const packed = packedContent(file, record, ranges);
+  const packed = readPacked(file, record, ranges);
   const stream = method === 0 ? packed : ReadableStream.from(packed)
     .pipeThrough(new DecompressionStream("deflate-raw"));
   let count = 0;
@@ -136,12 +134,12 @@ async function* readContent(
   }
 }
 
-async function* packedContent(
+async function* readPacked(
   file: Deno.FsFile,
   record: ZipRecord,
   ranges: Range[],
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  let offset = await contentOffset(file, record);
+  let offset = await findContent(file, record);
   const end = offset + record.packedBytes;
   ranges.push([record.offset, end]);
   while (offset < end) {
@@ -226,7 +224,7 @@ async function* zipRecords(
   if (bytes > MAX_DIRECTORY_BYTES || offset + bytes > fileBytes) {
     throw unpackError("its central directory is not in the file");
   }
-  const directory = dataView(await readAt(file, offset, bytes));
+  const directory = toDataView(await readAt(file, offset, bytes));
   let at = 0;
   for (let index = 0; index < count; index++) {
     if (
@@ -240,7 +238,7 @@ async function* zipRecords(
     );
     const end = at + ENTRY_BYTES + lengths[0] + lengths[1] + lengths[2];
     if (end > bytes) throw unpackError("its central directory is truncated");
-    yield recordAt(directory, at, lengths[0], lengths[1]);
+    yield readRecord(directory, at, lengths[0], lengths[1]);
     at = end;
   }
   // Some programs read as many entries as fit, others as many as are counted.
@@ -259,11 +257,11 @@ async function* zipRecords(
  * @throws {RunnerError} With code `source-failed`, if there is no matching
  * entry at that offset.
  */
-async function contentOffset(
+async function findContent(
   file: Deno.FsFile,
   { offset, name, method }: ZipRecord,
 ): Promise<number> {
-  const header = dataView(await readAt(file, offset, LOCAL_HEADER_BYTES));
+  const header = toDataView(await readAt(file, offset, LOCAL_HEADER_BYTES));
   if (header.getUint32(0, true) !== SIGNATURE.local) {
     throw unpackError("an entry is not at the offset in the central directory");
   }
@@ -306,7 +304,7 @@ async function findDirectory(
 ): Promise<{ count: number; bytes: number; offset: number }> {
   const length = Math.min(fileBytes, END_BYTES + MAX_COMMENT_BYTES);
   const start = fileBytes - length;
-  const tail = dataView(await readAt(file, start, length));
+  const tail = toDataView(await readAt(file, start, length));
   for (let at = length - END_BYTES; at >= 0; at--) {
     if (tail.getUint32(at, true) !== SIGNATURE.end) continue;
     // A comment may contain the signature. The actual end record reaches
@@ -317,7 +315,7 @@ async function findDirectory(
       bytes: tail.getUint32(at + 12, true),
       offset: tail.getUint32(at + 16, true),
     };
-    const long = await findLong(file, start + at);
+    const long = await findZip64End(file, start + at);
     if (long === undefined) return end;
     // Some programs use the long record even if no field refers to it.
     const differs = end.count !== 0xffff && end.count !== long.count ||
@@ -329,26 +327,26 @@ async function findDirectory(
   throw unpackError("it has no central directory");
 }
 
-async function findLong(file: Deno.FsFile, end: number) {
+async function findZip64End(file: Deno.FsFile, end: number) {
   if (end < LOCATOR_BYTES) return undefined;
-  const locator = dataView(
+  const locator = toDataView(
     await readAt(file, end - LOCATOR_BYTES, LOCATOR_BYTES),
   );
   if (locator.getUint32(0, true) !== SIGNATURE.locator) return undefined;
-  const record = dataView(await readAt(file, uint64(locator, 8), 56));
+  const record = toDataView(await readAt(file, readUint64(locator, 8), 56));
   if (record.getUint32(0, true) !== SIGNATURE.end64) {
     throw unpackError(
       "its central directory is not at the offset in the end record",
     );
   }
   return {
-    count: uint64(record, 32),
-    bytes: uint64(record, 40),
-    offset: uint64(record, 48),
+    count: readUint64(record, 32),
+    bytes: readUint64(record, 40),
+    offset: readUint64(record, 48),
   };
 }
 
-function recordAt(
+function readRecord(
   directory: DataView<ArrayBuffer>,
   at: number,
   nameLength: number,
@@ -372,7 +370,7 @@ function recordAt(
         if (long + 8 > Math.min(end, extra + 4 + length)) {
           throw unpackError("an entry has no size");
         }
-        fields[name] = uint64(directory, long);
+        fields[name] = readUint64(directory, long);
         long += 8;
       }
     }
@@ -398,12 +396,12 @@ function recordAt(
   };
 }
 
-function uint64(view: DataView, at: number): number {
+function readUint64(view: DataView, at: number): number {
   const value = Number(view.getBigUint64(at, true));
   if (Number.isSafeInteger(value)) return value;
   throw unpackError("it has an invalid size");
 }
 
-function dataView(bytes: Uint8Array<ArrayBuffer>): DataView<ArrayBuffer> {
+function toDataView(bytes: Uint8Array<ArrayBuffer>): DataView<ArrayBuffer> {
   return new DataView(bytes.buffer);
 }

@@ -1,6 +1,6 @@
 import { join } from "@std/path/posix/join";
 import { osReason, RunnerError } from "../errors.ts";
-import { sha256Of } from "../fs/files.ts";
+import { hashFile } from "../fs/files.ts";
 import { eventGlob } from "../schema/globs.ts";
 import { guardPath } from "../workspace/guard.ts";
 import { keyProblem } from "./cache_entry.ts";
@@ -94,7 +94,7 @@ async function hashFiles(
     try {
       const real = await guardPath(directory, path);
       if (!(await Deno.stat(real)).isFile) throw new Error("it is not a file");
-      hash.update(`${path}\0${await sha256Of(real, signal)}\0`);
+      hash.update(`${path}\0${await hashFile(real, signal)}\0`);
     } catch (cause) {
       signal.throwIfAborted();
       throw createKeyError(template, `"${path}": ${osReason(cause)}`, cause);

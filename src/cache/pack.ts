@@ -1,6 +1,6 @@
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
-import { decompressed } from "../archive/decompress.ts";
+import { decompress } from "../archive/decompress.ts";
 import { type ArchiveEntry, Budget } from "../archive/entry.ts";
 import { tarEntries } from "../archive/tar_entries.ts";
 import { unpack } from "../archive/unpack.ts";
@@ -310,7 +310,7 @@ export async function unpackPack(
   const budget = new Budget(limits, size);
   const stream = typeof pack !== "string" || bytes <= SMALL_PACK_BYTES
     ? decompressInProcess(pack, format, bytes)
-    : decompressed(pack, format, { env, cwd: "/", cancellation });
+    : decompress(pack, format, { env, cwd: "/", cancellation });
   const entries = check(tarEntries(budget.counted(stream), budget));
   await unpack(entries, directory, {
     stripTop: false,
@@ -331,13 +331,13 @@ async function* decompressInProcess(
   bytes: number,
 ): AsyncGenerator<Uint8Array> {
   const { gunzipSync, zstdDecompressSync } = await import("node:zlib");
-  const decompress = format === "zstd" ? zstdDecompressSync : gunzipSync;
+  const decompressSync = format === "zstd" ? zstdDecompressSync : gunzipSync;
   const length = Math.max(bytes, MIN_CHUNK_BYTES);
   const limits = { maxOutputLength: length, chunkSize: length };
   const packed = typeof pack === "string" ? await Deno.readFile(pack) : pack;
   let content: Uint8Array;
   try {
-    content = decompress(packed, limits);
+    content = decompressSync(packed, limits);
   } catch (cause) {
     const reason = cause instanceof RangeError
       ? `its content is larger than ${bytes} bytes`

@@ -94,7 +94,7 @@ export function decodeName(bytes: Uint8Array): string {
   if (!name.includes("\ufffd")) return name;
   name = "";
   for (let at = 0; at < bytes.length;) {
-    const length = sequenceLength(bytes, at);
+    const length = readSequenceLength(bytes, at);
     name += length === 0
       ? String.fromCharCode(0xdc00 + bytes[at])
       : UTF8.decode(bytes.subarray(at, at + length));
@@ -143,7 +143,7 @@ export async function listDirectory(path: string): Promise<DirectoryEntry[]> {
     env: ENVIRONMENT,
     stderr: "separate",
   });
-  const stdout = await finished(child, path);
+  const stdout = await readOutput(child, path);
   return splitAtNul(stdout).map((record) => {
     const type = String.fromCharCode(record[0]);
     return {
@@ -197,7 +197,7 @@ export async function runFileCommands(
 ): Promise<Uint8Array> {
   if (commands.length === 0) return new Uint8Array();
   const lines = commands.map(([name, ...paths]) =>
-    `${name} ${paths.map((path) => `'${escaped(path)}'`).join(" ")}\n`
+    `${name} ${paths.map((path) => `'${escapePath(path)}'`).join(" ")}\n`
   );
   const child = spawn(["/bin/sh", "-s"], {
     cwd: "/",
@@ -207,15 +207,15 @@ export async function runFileCommands(
   });
   const script = ReadableStream.from([COMMANDS, ...lines])
     .pipeThrough(new TextEncoderStream());
-  // A failing shell stops reading; its exit code and error output tell the
+  // A failing shell stops reading; its exit code and standard error contain the
   // reason.
-  const fed = script.pipeTo(child.stdin!).catch(() => {});
-  const stdout = await finished(child, commands[0][1]);
-  await fed;
+  const written = script.pipeTo(child.stdin!).catch(() => {});
+  const stdout = await readOutput(child, commands[0][1]);
+  await written;
   return stdout;
 }
 
-async function finished(
+async function readOutput(
   child: ReturnType<typeof spawn>,
   path: string,
 ): Promise<Uint8Array> {
@@ -236,7 +236,7 @@ async function finished(
 /**
  * Escapes everything that could have a meaning for `printf %b` or the shell.
  */
-function escaped(path: string): string {
+function escapePath(path: string): string {
   return Array.from(encodeName(path), (byte) => {
     const character = String.fromCharCode(byte);
     return /[\w/.-]/.test(character)
@@ -255,8 +255,8 @@ function splitAtNul(bytes: Uint8Array): Uint8Array[] {
   return parts;
 }
 
-/** Length of the UTF-8 sequence that starts at a byte; 0 if none does. */
-function sequenceLength(bytes: Uint8Array, at: number): number {
+/** Returns the length of the UTF-8 sequence at an index; 0 if there is none. */
+function readSequenceLength(bytes: Uint8Array, at: number): number {
   for (let length = 1; length <= 4 && at + length <= bytes.length; length++) {
     try {
       new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })

@@ -9,8 +9,8 @@ const PAUSE_MS = 20;
 export interface LockFileOptions {
   /** Maximum time to wait for the lock, in milliseconds. */
   timeoutMs: number;
-  /** Creates the error that is thrown after this time. */
-  busyError: () => Error;
+  /** Creates the error for a lock that is still held after this time. */
+  createBusyError: () => Error;
   /**
    * Stops waiting.
    *
@@ -25,19 +25,19 @@ export interface LockFileOptions {
  * @param file What to lock. It is closed when the lock is released, or after an
  * error.
  * @returns Handle that releases the lock when disposed.
- * @throws The error of `busyError`, or the reason of the signal.
+ * @throws The error of `createBusyError`, or the reason of the signal.
  */
 export async function lockFile(
   file: Deno.FsFile,
   options: LockFileOptions,
 ): Promise<Disposable> {
-  const { timeoutMs, busyError, signal } = options;
+  const { timeoutMs, createBusyError, signal } = options;
   const start = performance.now();
   using stack = new DisposableStack();
   stack.use(file);
   while (tryLockFile(file) === false) {
     signal?.throwIfAborted();
-    if (performance.now() - start > timeoutMs) throw busyError();
+    if (performance.now() - start > timeoutMs) throw createBusyError();
     await pause(PAUSE_MS, signal);
   }
   return stack.move();
@@ -141,7 +141,7 @@ export async function lockDirectory(
   }
   return await lockFile(file, {
     timeoutMs,
-    busyError: () =>
+    createBusyError: () =>
       new RunnerError(
         `Cannot lock "${directory}": another process holds it`,
         { code: "output-failed" },

@@ -109,7 +109,7 @@ export async function setLinkTime(
  * @returns Checksum in lowercase hexadecimal digits.
  * @throws {unknown} The error of the system, or the reason of the signal.
  */
-export async function sha256Of(
+export async function hashFile(
   path: string,
   signal: AbortSignal,
 ): Promise<string> {

@@ -8,6 +8,8 @@
  *    lock when the process ends, even if it is killed. When a directory is
  *    disposed, other directories next to it are removed if they belong to the
  *    same user and are not locked.
+ *
+ * @module
  */
 import type { Environment } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
@@ -24,7 +26,7 @@ const OWN = "/.reactorcide/";
  * Maximum number of attempts if another process removes the new directory as
  * abandoned.
  */
-const MAX_TRIES = 10;
+const MAX_ATTEMPTS = 10;
 
 /** A directory that is removed when it is disposed. */
 export interface PrivateDirectory extends Disposable {
@@ -84,7 +86,7 @@ function createIn<T>(
 ): PrivateDirectory & { readonly content: T } {
   // The path must be absolute, because programs use it from other directories.
   if (!parent.startsWith("/")) throw new RangeError("not an absolute path");
-  refusePrompt(parent);
+  throwIfPrompting(parent);
   const created = createOwn(parent);
   using undo = new DisposableStack();
   undo.defer(() => removeEmpty(created));
@@ -107,8 +109,8 @@ function createIn<T>(
   };
 }
 
-/** Skip a location if Deno would prompt for permission. */
-function refusePrompt(path: string): void {
+/** Throws if Deno would prompt for permission, so that the location is skipped. */
+function throwIfPrompting(path: string): void {
   const { state } = Deno.permissions.querySync({ name: "write", path });
   if (state !== "granted") throw new Error("no permission to write");
 }
@@ -135,14 +137,15 @@ function createLocked(parent: string): { path: string; lock: Deno.FsFile } {
     Deno.mkdirSync(path, { mode: 0o700 });
     const lock = lockIfPresent(path);
     if (lock !== undefined) return { path, lock };
-    if (count === MAX_TRIES) {
+    if (count === MAX_ATTEMPTS) {
       throw new Error("something removes it immediately");
     }
   }
 }
 
 /**
- * Between its creation and its lock, the directory looks abandoned to others.
+ * Locks a new directory, unless another process has removed it: until it is
+ * locked, it looks abandoned.
  */
 function lockIfPresent(path: string): Deno.FsFile | undefined {
   let file: Deno.FsFile;

@@ -58,7 +58,7 @@ export interface UntrustedFile extends AsyncDisposable {
  * @returns The entire content.
  * @throws {Deno.errors.NotFound} If the file does not exist.
  * @throws {Error} If it is not a regular file or is too large. The message
- * continues "Cannot read …: ".
+ * follows "Cannot read …:".
  */
 export async function readUntrusted(
   path: string,
@@ -69,9 +69,9 @@ export async function readUntrusted(
   const info = await withinTime(Deno.lstat(path), timeoutMs);
   checkKind(info);
   if (info.size === 0) return new Uint8Array();
-  if (info.size > maxBytes) throw tooLarge(maxBytes);
+  if (info.size > maxBytes) throw createSizeError(maxBytes);
   await using file = await openUntrusted(path, options);
-  if (file.size > maxBytes) throw tooLarge(maxBytes);
+  if (file.size > maxBytes) throw createSizeError(maxBytes);
   // One more byte shows whether the file is growing.
   const bytes = new Uint8Array(Math.min(file.size, maxBytes) + 1);
   let length = 0;
@@ -112,7 +112,7 @@ export async function openUntrusted(
   }
   try {
     const info = await withinTime(file.stat(), timeoutMs);
-    if (!info.isFile()) throw notRegular();
+    if (!info.isFile()) throw createTypeError();
     return {
       size: info.size,
       modifiedMs: info.mtimeMs,
@@ -211,7 +211,7 @@ async function open(path: string, base: string): Promise<NodeFile> {
     for (let at = 0; at < names.length; at++) {
       const directory = [base, ...names.slice(0, at + 1)].join("/");
       const info = await Deno.lstat(directory);
-      if (!info.isDirectory) throw linkOnTheWay();
+      if (!info.isDirectory) throw createComponentError();
     }
     return await open(path, flags);
   }
@@ -266,23 +266,23 @@ async function isLocked(
 }
 
 function checkKind({ isFile, isSymlink }: Deno.FileInfo): void {
-  if (isSymlink) throw isLink();
-  if (!isFile) throw notRegular();
+  if (isSymlink) throw createLinkError();
+  if (!isFile) throw createTypeError();
 }
 
-function isLink(): Error {
+function createLinkError(): Error {
   return new Error("it is a symbolic link");
 }
 
-function notRegular(): Error {
+function createTypeError(): Error {
   return new Error("it is not a regular file");
 }
 
-function linkOnTheWay(): Error {
+function createComponentError(): Error {
   return new Error("a component of its path is not a directory");
 }
 
-function tooLarge(maxBytes: number): Error {
+function createSizeError(maxBytes: number): Error {
   return new Error(`it is larger than ${maxBytes} bytes`);
 }
 
@@ -298,12 +298,12 @@ export function readableError(error: unknown): unknown {
       return new Deno.errors.NotFound(reason, { cause: error });
     case "ELOOP":
     case "EMLINK":
-      return isLink();
+      return createLinkError();
     case "ENOTDIR":
-      return linkOnTheWay();
+      return createComponentError();
     // A socket, or a device without a driver.
     case "ENXIO":
-      return notRegular();
+      return createTypeError();
     default:
       return new Error(reason, { cause: error });
   }
@@ -318,7 +318,7 @@ export function readableError(error: unknown): unknown {
  *
  * @param path Path of the file, which is created if it is missing.
  * @throws {Error} If it is not a regular file or cannot be written. The message
- * continues "Cannot write …: ".
+ * follows "Cannot write …:".
  */
 export async function appendUntrusted(
   path: string,
@@ -330,9 +330,7 @@ export async function appendUntrusted(
   try {
     const file = await open(path, flags, 0o644);
     try {
-      if (!(await file.stat()).isFile()) {
-        throw new Error("it is not a regular file");
-      }
+      if (!(await file.stat()).isFile()) throw createTypeError();
       await file.writeFile(text);
     } finally {
       await file.close();

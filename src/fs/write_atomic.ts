@@ -66,8 +66,8 @@ export async function writeAtomic(
 }
 
 /**
- * Checks whether a file may replace what exists at a path. The system
- * administrator may replace even `/dev/null`, and every program would notice.
+ * Checks whether a file may replace what exists at a path. Root could replace
+ * even `/dev/null`, which would break other programs.
  *
  * @throws {Error} If there is a device, or a link in a directory of the system
  * such as `/dev/stdout`.
@@ -75,19 +75,21 @@ export async function writeAtomic(
 export async function checkReplaceable(path: string): Promise<void> {
   const info = await lstatIfThere(path);
   if (info === undefined) return;
-  if (info.isCharDevice || info.isBlockDevice) throw new Error("is a device");
+  if (info.isCharDevice || info.isBlockDevice) {
+    throw new Error("it is a device");
+  }
   if (!info.isSymlink) return;
   const directory = await Deno.realPath(dirname(path));
   if (SYSTEM_DIRECTORIES.some((system) => isInside(system, directory))) {
-    throw new Error("is a link of the system");
+    throw new Error("it is a link of the system");
   }
 }
 
 const SYSTEM_DIRECTORIES = ["/dev", "/proc", "/sys"] as const;
 
 /**
- * The name begins with that of the file, so that ignore rules for it apply as
- * well.
+ * Creates a path in the same directory. Its name begins with that of the file,
+ * so that ignore rules for the file apply as well.
  */
 function temporaryPath(path: string): string {
   const suffix = `.${crypto.randomUUID()}.tmp`;

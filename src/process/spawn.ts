@@ -29,12 +29,15 @@ const SIGNAL_NUMBERS = {
   SIGTERM: 15,
 };
 
+/** A signal that a runner sends or receives. */
+export type SentSignal = keyof typeof SIGNAL_NUMBERS;
+
 /**
  * Returns the exit code of a program that a signal ended.
  *
  * @returns 128 plus the number of the signal.
  */
-export function signalExitCode(signal: keyof typeof SIGNAL_NUMBERS): number {
+export function signalExitCode(signal: SentSignal): number {
   return 128 + SIGNAL_NUMBERS[signal];
 }
 

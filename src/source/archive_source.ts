@@ -1,13 +1,13 @@
 import { join } from "@std/path/posix/join";
 import { resolve } from "@std/path/posix/resolve";
-import { decompressed, detectArchiveFormat } from "../archive/decompress.ts";
+import { decompress, detectArchiveFormat } from "../archive/decompress.ts";
 import { Budget } from "../archive/entry.ts";
 import { tarEntries } from "../archive/tar_entries.ts";
 import { unpack } from "../archive/unpack.ts";
 import type { ArchiveConfig } from "../config/job_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import { pathReason } from "../fs/byte_names.ts";
-import { sha256Of, writeAll } from "../fs/files.ts";
+import { hashFile, writeAll } from "../fs/files.ts";
 import { isInside } from "../job_path.ts";
 import { onAbort } from "../process/cancellation.ts";
 import {
@@ -143,7 +143,7 @@ async function verify(
   { cancellation }: SourceContext,
 ): Promise<void> {
   if (checksum === undefined) return;
-  const found = await sha256Of(path, cancellation.graceful);
+  const found = await hashFile(path, cancellation.graceful);
   if (found === checksum) return;
   throw archiveError(url, `its checksum is sha256:${found}, not ${checksum}`);
 }
@@ -170,7 +170,7 @@ async function unpackFile(
     const { zipEntries } = await import("../archive/zip_entries.ts");
     return await unpack(zipEntries(path, budget), directory, options);
   }
-  const bytes = budget.counted(decompressed(path, format, context));
+  const bytes = budget.counted(decompress(path, format, context));
   await unpack(tarEntries(bytes, budget), directory, options);
 }
 

@@ -1,7 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { osReason, RunnerError } from "../errors.ts";
 import { DirectoryReader, readLinkTarget } from "../fs/byte_names.ts";
-import { sha256Of } from "../fs/files.ts";
+import { hashFile } from "../fs/files.ts";
 import { openUntrusted } from "../fs/untrusted_file.ts";
 import { forEachLimited, PARALLEL_CALLS } from "../work_queue.ts";
 
@@ -146,7 +146,7 @@ async function describe(
     if (!isAlias) return `${shape} ${await untrustedSum(path, size, options)}`;
   }
   const sum = size > MAX_BYTES_AT_ONCE
-    ? await sha256Of(path, signal)
+    ? await hashFile(path, signal)
     : sumOf(await Deno.readFile(path));
   return `${shape} ${sum}`;
 }

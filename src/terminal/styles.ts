@@ -56,7 +56,7 @@ export function styledPieces(
     add(text.slice(end, index));
     end = index + sequence.length;
     const [, parameters] = sequence.match(RENDITION) ?? [];
-    if (parameters !== undefined) look = lookAfter(look, parameters);
+    if (parameters !== undefined) look = applyParameters(look, parameters);
   }
   add(text.slice(end));
   return { pieces, look };
@@ -103,13 +103,13 @@ export function styledText(bytes: Uint8Array): string {
   );
 }
 
-function lookAfter(look: TextLook, parameters: string): TextLook {
+function applyParameters(look: TextLook, parameters: string): TextLook {
   const codes = parameters.split(";");
   for (let at = 0; at < codes.length; at++) {
     const [code, ...parts] = codes[at].split(":");
     const isColor = code === "38" || code === "48" || code === "58";
     if (!isColor) {
-      look = lookWith(look, Number(code), parts[0]);
+      look = applyCode(look, Number(code), parts[0]);
       continue;
     }
     // Colons keep the parts of a color together; after semicolons, they are
@@ -118,54 +118,58 @@ function lookAfter(look: TextLook, parameters: string): TextLook {
     const rest = isJoined ? parts : codes.slice(at + 1, at + 5);
     if (!isJoined) at += rest[0] === "2" ? 4 : rest[0] === "5" ? 2 : 0;
     const color = readColor(rest, isJoined);
-    if (code === "38") look = changed(look, { color });
-    if (code === "48") look = changed(look, { background: color });
+    if (code === "38") look = changeLook(look, { color });
+    if (code === "48") look = changeLook(look, { background: color });
   }
   return look;
 }
 
-function lookWith(
+function applyCode(
   look: TextLook,
   code: number,
   part: string | undefined,
 ): TextLook {
-  if (code >= 30 && code <= 37) return changed(look, { color: code - 30 });
-  if (code >= 90 && code <= 97) return changed(look, { color: code - 82 });
-  if (code >= 40 && code <= 47) return changed(look, { background: code - 40 });
+  if (code >= 30 && code <= 37) return changeLook(look, { color: code - 30 });
+  if (code >= 90 && code <= 97) return changeLook(look, { color: code - 82 });
+  if (code >= 40 && code <= 47) {
+    return changeLook(look, { background: code - 40 });
+  }
   if (code >= 100 && code <= 107) {
-    return changed(look, { background: code - 92 });
+    return changeLook(look, { background: code - 92 });
   }
   switch (code) {
     case 0:
       return PLAIN_LOOK;
     case 1:
-      return changed(look, { isBold: true });
+      return changeLook(look, { isBold: true });
     case 2:
-      return changed(look, { isDim: true });
+      return changeLook(look, { isDim: true });
     case 3:
-      return changed(look, { isItalic: true });
+      return changeLook(look, { isItalic: true });
     case 4:
-      return changed(look, { isUnderlined: part === "0" ? undefined : true });
+      return changeLook(look, {
+        isUnderlined: part === "0" ? undefined : true,
+      });
     case 7:
-      return changed(look, { isInverse: true });
+      return changeLook(look, { isInverse: true });
     case 9:
-      return changed(look, { isStruck: true });
+      return changeLook(look, { isStruck: true });
     case 21:
-      return changed(look, { isUnderlined: true });
+      return changeLook(look, { isUnderlined: true });
     case 22:
-      return changed(look, { isBold: undefined, isDim: undefined });
+      return changeLook(look, { isBold: undefined, isDim: undefined });
     case 23:
-      return changed(look, { isItalic: undefined });
+      return changeLook(look, { isItalic: undefined });
     case 24:
-      return changed(look, { isUnderlined: undefined });
+      return changeLook(look, { isUnderlined: undefined });
     case 27:
-      return changed(look, { isInverse: undefined });
+      return changeLook(look, { isInverse: undefined });
     case 29:
-      return changed(look, { isStruck: undefined });
+      return changeLook(look, { isStruck: undefined });
     case 39:
-      return changed(look, { color: undefined });
+      return changeLook(look, { color: undefined });
     case 49:
-      return changed(look, { background: undefined });
+      return changeLook(look, { background: undefined });
     default:
       return look;
   }
@@ -174,8 +178,8 @@ function lookWith(
 /** A look as it may be while it changes. */
 type Change = { [Name in keyof TextLook]: TextLook[Name] | undefined };
 
-/** Returns a look that equals another one only if it is the same object. */
-function changed(look: TextLook, change: Change): TextLook {
+/** Returns the changed look; {@linkcode PLAIN_LOOK} if it has no attributes. */
+function changeLook(look: TextLook, change: Change): TextLook {
   const entries = Object.entries({ ...look, ...change })
     .filter(([, value]) => value !== undefined);
   return entries.length === 0 ? PLAIN_LOOK : Object.fromEntries(entries);

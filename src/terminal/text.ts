@@ -18,19 +18,19 @@ export const CONTROLS: RegExp =
   // deno-lint-ignore no-control-regex
   /[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]/g;
 
-let steering: RegExp | undefined;
+let unsafe: RegExp | undefined;
 
 /**
  * Returns the pattern of characters that control a terminal or change the
  * direction of text, and lone surrogates; not joiners between emoji.
  */
-function steeringPattern(): RegExp {
-  return steering ??=
+function unsafePattern(): RegExp {
+  return unsafe ??=
     /(?!(?<=\p{Extended_Pictographic}[\ufe0f\p{Emoji_Modifier}]?)\u200d\p{Extended_Pictographic})[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 }
 
 /**
- * Text without such characters. Almost every text is, and creating and compiling
+ * Text without such characters, as almost every text is. Creating and compiling
  * the expression above takes almost a millisecond at the start of a run.
  */
 const PLAIN = /^[\n\t\x20-\x7e]*$/;
@@ -44,7 +44,7 @@ export const WORD_JOINER = "\u2060";
  * @returns The text with control characters written as `\u{…}`.
  */
 export function printable(text: string): string {
-  return text.replace(steeringPattern(), escape);
+  return text.replace(unsafePattern(), escape);
 }
 
 /**
@@ -54,7 +54,7 @@ export function printable(text: string): string {
 export function printableLines(text: string): string {
   if (PLAIN.test(text)) return text;
   return text.replace(
-    steeringPattern(),
+    unsafePattern(),
     (character) => /[\n\t]/.test(character) ? character : escape(character),
   );
 }

@@ -46,10 +46,10 @@ export function displayWidth(text: string): number {
 export function takeWidth(text: string, width: number): string {
   if (PLAIN.test(text)) return text.slice(0, Math.max(0, width));
   let taken = "";
-  let room = width;
+  let availableCells = width;
   for (const grapheme of splitGraphemes(text)) {
-    room -= graphemeWidth(grapheme);
-    if (room < 0) break;
+    availableCells -= graphemeWidth(grapheme);
+    if (availableCells < 0) break;
     taken += grapheme;
   }
   return taken;
@@ -119,9 +119,9 @@ export function wrapText(
   const lines: string[] = [];
   let line = " ".repeat(indent);
   let isEmpty = true;
-  const room = Math.max(1, columns - hang);
+  const availableCells = Math.max(1, columns - hang);
   for (const word of text.split(" ")) {
-    for (const [at, piece] of splitWord(word, room).entries()) {
+    for (const [at, piece] of splitWord(word, availableCells).entries()) {
       const gap = isEmpty || at > 0 ? "" : " ";
       const fits = displayWidth(line + gap + piece) <= columns;
       if (isEmpty || fits) line += gap + piece;
@@ -135,14 +135,14 @@ export function wrapText(
   return [...lines, line];
 }
 
-function splitWord(word: string, room: number): string[] {
-  if (displayWidth(word) <= room) return [word];
+function splitWord(word: string, availableCells: number): string[] {
+  if (displayWidth(word) <= availableCells) return [word];
   return word.split(/(?<=,)/).flatMap((part) => {
     const pieces: string[] = [];
     let rest = part;
-    while (displayWidth(rest) > room) {
+    while (displayWidth(rest) > availableCells) {
       // A character may be wider than the line.
-      const piece = takeWidth(rest, room) || [...rest][0];
+      const piece = takeWidth(rest, availableCells) || [...rest][0];
       pieces.push(piece);
       rest = rest.slice(piece.length);
     }

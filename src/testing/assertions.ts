@@ -30,7 +30,7 @@ export function assertRan(
   const missing = expected.filter((name) => !ran.has(name));
   const extra = [...ran].filter((name) => !expected.includes(name));
   if (missing.length === 0 && extra.length === 0) return;
-  const reasonOf = (name: string) => {
+  const findReason = (name: string) => {
     const step = steps.find((one) => one.name === name);
     return step === undefined
       ? "the job has no such step"
@@ -38,7 +38,7 @@ export function assertRan(
   };
   throw new AssertionError([
     "The wrong steps ran:",
-    ...missing.map((name) => `  "${name}" did not run: ${reasonOf(name)}`),
+    ...missing.map((name) => `  "${name}" did not run: ${findReason(name)}`),
     ...extra.map((name) => `  "${name}" ran`),
   ].join("\n"));
 }
@@ -116,9 +116,9 @@ export function assertEnv(
     for (const [name, value] of Object.entries(expected)) {
       if (env[name] === value) continue;
       throw new AssertionError(
-        `Variable "${name}" of step "${step}" is ${shown(env[name])}, not ${
-          shown(value)
-        }`,
+        `Variable "${name}" of step "${step}" is ${
+          formatValue(env[name])
+        }, not ${formatValue(value)}`,
       );
     }
   }
@@ -160,6 +160,6 @@ export function commandsOf(
   throw new AssertionError(`Step "${step}" started no command`);
 }
 
-function shown(value: string | undefined): string {
+function formatValue(value: string | undefined): string {
   return value === undefined ? "not set" : JSON.stringify(value);
 }

@@ -2,12 +2,14 @@ import { commandText } from "../command_text.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
 import type { Host, TerminationSignal } from "../host.ts";
 import { onAbort } from "../process/cancellation.ts";
-import type {
-  ByteStream,
-  Command,
-  ExitStatus,
-  RunningProcess,
-  SpawnOptions,
+import {
+  type ByteStream,
+  type Command,
+  type ExitStatus,
+  type RunningProcess,
+  type SentSignal,
+  signalExitCode,
+  type SpawnOptions,
 } from "../process/spawn.ts";
 import type { Clock } from "../process/time_limit.ts";
 import { readRecord } from "../report/run_record.ts";
@@ -120,7 +122,9 @@ export function commandsFromRecord(
 ): Record<string, readonly RecordedCommand[]> {
   const record = readRecord(text);
   if (record === undefined) {
-    throw new TypeError("This is not a record of a run");
+    throw new TypeError(
+      "Cannot read commands: the text is not a record of a run",
+    );
   }
   return Object.fromEntries(
     record.steps
@@ -137,14 +141,6 @@ export function commandsFromRecord(
 
 /** Number of processors of the system. */
 const PROCESSORS = 4;
-
-/** Numbers of the signals that a runner sends. */
-const SIGNAL_NUMBERS: Readonly<Partial<Record<Deno.Signal, number>>> = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGKILL: 9,
-  SIGTERM: 15,
-};
 
 /** Text that the runner prepends to a shell command. */
 const PREFIX = "set -e; ";
@@ -206,7 +202,7 @@ export class RecordedSystem implements JobSystem, Disposable {
   };
 
   spawn = (command: Command, options: SpawnOptions): RunningProcess => {
-    const text = recordedText(command);
+    const text = readCommandText(command);
     if (text === READY_COMMAND) {
       return replay({}, {
         clock: this.clock,
@@ -225,7 +221,7 @@ export class RecordedSystem implements JobSystem, Disposable {
       cwd: options.cwd,
       startMs: this.clock.now(),
     };
-    const reply = replyTo(this.#options.replyOf(step), started);
+    const reply = selectReply(this.#options.replyOf(step), started);
     const { durationMs = this.#options.isEndless(step) ? Infinity : 0 } = reply;
     const at = this.commands.push({ ...started, exitCode: null, signal: null });
     return replay(reply, {
@@ -244,7 +240,7 @@ export class RecordedSystem implements JobSystem, Disposable {
   };
 }
 
-function replyTo(
+function selectReply(
   reply: CommandReply,
   started: StartedCommand,
 ): RecordedCommand {
@@ -253,7 +249,7 @@ function replyTo(
   return all[Math.min(started.index, all.length - 1)] ?? {};
 }
 
-function recordedText(command: Command): string {
+function readCommandText(command: Command): string {
   const text = commandText(command);
   return text.startsWith(PREFIX) ? text.slice(PREFIX.length) : text;
 }
@@ -272,8 +268,8 @@ function replay(
   { clock, durationMs, isMerged, onEnd }: ReplayOptions,
 ): RunningProcess {
   const { stdout = "", stderr = "", exitCode = 0 } = recorded;
-  const out = outputStream(isMerged ? stdout + stderr : stdout);
-  const err = isMerged ? undefined : outputStream(stderr);
+  const out = createOutput(isMerged ? stdout + stderr : stdout);
+  const err = isMerged ? undefined : createOutput(stderr);
   const { promise, resolve } = Promise.withResolvers<ExitStatus>();
   const waiting = clock.idle();
   const limit = clock.limit(durationMs);
@@ -298,14 +294,14 @@ function replay(
     status: promise,
     signal(signal) {
       if (signal !== "SIGKILL" && recorded.ignoresTermination) return;
-      end({ exitCode: 128 + (SIGNAL_NUMBERS[signal] ?? 0), signal });
+      end({ exitCode: signalExitCode(signal as SentSignal), signal });
     },
     end: () => Promise.resolve(true),
   };
 }
 
 /** Creates a stream that has its text from the start, and ends later. */
-function outputStream(text: string): { stream: ByteStream; end(): void } {
+function createOutput(text: string): { stream: ByteStream; end(): void } {
   let controller: ReadableByteStreamController;
   const stream = new ReadableStream({
     type: "bytes",
@@ -457,8 +453,8 @@ class VirtualClock implements Clock {
   }
 
   /**
-   * Actions decided at this time run first, which takes a turn of the event
-   * loop.
+   * Schedules a jump. Actions that are decided at the current time run first,
+   * which takes a turn of the event loop.
    */
   #plan(): void {
     if (this.#isJumping || this.#workers > 0 || this.#timers.size === 0) return;

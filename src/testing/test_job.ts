@@ -118,7 +118,7 @@ export async function testJob(
   options: TestJobOptions = {},
 ): Promise<TestedJob> {
   const { commands = {}, otherwise = {}, env = {}, config = {} } = options;
-  await using directory = await jobDirectory(options.cwd);
+  await using directory = await openJobDirectory(options.cwd);
   const jobFile = typeof job === "string"
     ? absolutePath(job, processHost().cwd)
     : undefined;
@@ -143,7 +143,11 @@ export async function testJob(
   );
   const running = new Set<string>();
 
-  function note(type: StepMoment["type"], step: string, attempt: number): void {
+  function recordMoment(
+    type: StepMoment["type"],
+    step: string,
+    attempt: number,
+  ): void {
     timeline.push({ type, step, attempt, atMs: system.clock.now() });
   }
 
@@ -154,12 +158,12 @@ export async function testJob(
         return;
       case "started":
         running.add(event.step);
-        return note("started", event.step, event.attempt);
+        return recordMoment("started", event.step, event.attempt);
       case "retrying":
-        return note("ended", event.step, event.attempt - 1);
+        return recordMoment("ended", event.step, event.attempt - 1);
       case "ended": {
         const { name, attempts } = event.result;
-        if (running.delete(name)) note("ended", name, attempts);
+        if (running.delete(name)) recordMoment("ended", name, attempts);
       }
     }
   }
@@ -168,12 +172,10 @@ export async function testJob(
     ...config,
     output: { record: "off", ...config.output },
   });
-  const result = await notStuck(
+  const result = await failIfStuck(
     runJob(runner, layer, {
       jobFile,
-      ...steps === undefined
-        ? {}
-        : { job: { steps: steps.map(readyImmediately) } },
+      ...steps === undefined ? {} : { job: { steps: steps.map(makeReady) } },
       handleSignals: false,
       onStepEvent,
     }),
@@ -182,12 +184,12 @@ export async function testJob(
   return { ...result, ...host.printed, timeline, commands: system.commands };
 }
 
-/** A service is ready as soon as it runs, since nothing listens on its port. */
-function readyImmediately(step: Step): Step {
+/** Makes a service ready as soon as it runs: nothing listens on its port. */
+function makeReady(step: Step): Step {
   return step.service ? { ...step, ready: { command: READY_COMMAND } } : step;
 }
 
-async function jobDirectory(
+async function openJobDirectory(
   cwd: string | undefined,
 ): Promise<AsyncDisposable & { readonly path: string }> {
   if (cwd !== undefined) {
@@ -203,7 +205,7 @@ async function jobDirectory(
   };
 }
 
-async function notStuck<T>(
+async function failIfStuck<T>(
   run: Promise<T>,
   runningSteps: () => readonly string[],
 ): Promise<T> {
@@ -214,7 +216,7 @@ async function notStuck<T>(
       new Error(
         `The job did not end within ${
           durationText(STUCK_MS)
-        } of real time; running steps: ${names}. Virtual time stands still while a function runs`,
+        } of real time; running steps: ${names}; virtual time stands still while a function runs`,
       ),
     );
   }, STUCK_MS);

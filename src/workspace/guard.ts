@@ -36,7 +36,7 @@ export async function guardPath(root: string, path: string): Promise<string> {
 }
 
 /** Maximum number of symbolic links that Linux follows in one path. */
-const LINK_LIMIT = 40;
+export const MAX_LINK_COUNT = 40;
 
 /**
  * Resolves the links in the directory of a path, but not in its last component,
@@ -63,7 +63,7 @@ export async function realParent(path: string): Promise<string> {
  */
 // deno-lint-ignore require-await -- its callers may not depend on that
 export async function realPath(path: string): Promise<string> {
-  const known = existingPath(path);
+  const known = resolveExisting(path);
   if (known !== undefined) return known;
   const pending = path.split("/").reverse();
   let reached = "/";
@@ -74,12 +74,12 @@ export async function realPath(path: string): Promise<string> {
     const next = name === ".."
       ? dirname(reached)
       : `${reached === "/" ? "" : reached}/${name}`;
-    const target = name === ".." ? undefined : linkTarget(next);
+    const target = name === ".." ? undefined : readLinkAt(next);
     if (target === undefined) {
       reached = next;
       continue;
     }
-    if (++linkCount > LINK_LIMIT) {
+    if (++linkCount > MAX_LINK_COUNT) {
       throw new RunnerError(
         `Cannot resolve "${path}": too many symbolic links`,
         { code: "workspace" },
@@ -92,7 +92,7 @@ export async function realPath(path: string): Promise<string> {
 }
 
 /** Resolves a path by one call of the system, if all of it exists. */
-function existingPath(path: string): string | undefined {
+function resolveExisting(path: string): string | undefined {
   try {
     return Deno.realPathSync(path);
   } catch {
@@ -102,8 +102,11 @@ function existingPath(path: string): string | undefined {
   }
 }
 
-/** It is synchronous, as a call in another thread costs many times more. */
-function linkTarget(path: string): string | undefined {
+/**
+ * Reads the target of a link; `undefined` for anything else. Synchronous, because
+ * a call in another thread costs many times more.
+ */
+function readLinkAt(path: string): string | undefined {
   try {
     const { isSymlink } = Deno.lstatSync(path);
     return isSymlink ? Deno.readLinkSync(path) : undefined;

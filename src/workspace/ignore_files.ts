@@ -11,6 +11,8 @@
  *    definitions. Its `.gitignore` names only the files of the runner.
  * 4. These files are created, but never replaced: a file of the user stays, and
  *    links are not followed. Only a file with the same text is removed.
+ *
+ * @module
  */
 import { OWN_DIRECTORY } from "../job_path.ts";
 import { removeIfEmpty, removeTree } from "./remove.ts";
@@ -32,7 +34,7 @@ export const WORKFLOW_FILES: readonly string[] = [
 ];
 
 /** Text for a directory that also contains files of the user. */
-const OWN = `${NOTE}${
+const OWN_FILES = `${NOTE}${
   [
     `/${FILE}`,
     "/lock",
@@ -56,11 +58,12 @@ export function writeIgnoreFiles(
   own: string,
   isNew: boolean,
 ): void {
-  if (isNew && hasOnly(base, [OWN_DIRECTORY])) create(`${own}/${FILE}`, ALL);
-  else if (!hasText(`${own}/${FILE}`, ALL)) {
-    return create(`${own}/${FILE}`, OWN);
+  if (isNew && hasOnly(base, [OWN_DIRECTORY])) {
+    createFile(`${own}/${FILE}`, ALL);
+  } else if (!hasText(`${own}/${FILE}`, ALL)) {
+    return createFile(`${own}/${FILE}`, OWN_FILES);
   }
-  if (isInRepository(base)) create(`${base}/${FILE}`, ALL);
+  if (isInRepository(base)) createFile(`${base}/${FILE}`, ALL);
 }
 
 /**
@@ -105,7 +108,7 @@ export interface RemoveIgnoreFilesOptions {
 
 async function removeOurs(path: string): Promise<void> {
   // A file that cannot be removed is useless, but harmless.
-  if (hasText(path, ALL) || hasText(path, OWN)) {
+  if (hasText(path, ALL) || hasText(path, OWN_FILES)) {
     await Deno.remove(path).catch(() => {});
   }
 }
@@ -124,7 +127,7 @@ export async function removeWorkflowFiles(
 ): Promise<string[]> {
   const own = `${root}/${OWN_DIRECTORY}`;
   const removed: string[] = [];
-  for (const name of namesIn(own).filter(isWorkflowFile)) {
+  for (const name of listNames(own).filter(isWorkflowFile)) {
     const path = `${own}/${name}`;
     const onMount = (place: string) =>
       onLeft(`Left "${place}": something is mounted there`);
@@ -147,7 +150,7 @@ export async function removeWorkflowFiles(
  * @param root Absolute path of the directory.
  */
 export function hasWorkflowFiles(root: string): boolean {
-  return namesIn(`${root}/${OWN_DIRECTORY}`).some(isWorkflowFile);
+  return listNames(`${root}/${OWN_DIRECTORY}`).some(isWorkflowFile);
 }
 
 /** Checks whether a name in `.reactorcide` is one of local workflows. */
@@ -157,14 +160,14 @@ export function isWorkflowFile(name: string): boolean {
 }
 
 function hasOnly(directory: string, names: readonly string[]): boolean {
-  return namesIn(directory).every((name) => names.includes(name));
+  return listNames(directory).every((name) => names.includes(name));
 }
 
 /**
  * Lists the names in a directory; a link or a missing directory counts as
  * empty.
  */
-function namesIn(directory: string): string[] {
+function listNames(directory: string): string[] {
   try {
     if (!Deno.lstatSync(directory).isDirectory) return [];
     return Array.from(Deno.readDirSync(directory), ({ name }) => name);
@@ -185,7 +188,7 @@ function parentDirectory(path: string): string {
 }
 
 /** Creates a file, unless that fails: a run also works without ignore files. */
-function create(path: string, text: string): void {
+function createFile(path: string, text: string): void {
   try {
     Deno.writeTextFileSync(path, text, { createNew: true });
   } catch {

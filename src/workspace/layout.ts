@@ -110,7 +110,7 @@ export function runIdentity(
 ): RunIdentity {
   const inherited = env[Variable.runId] ?? "";
   return inherited === ""
-    ? own ??= { id: makeId(), isInherited: false, begunIn: new Set() }
+    ? own ??= { id: createRunId(), isInherited: false, begunIn: new Set() }
     : { id: inherited, isInherited: true, begunIn: new Set() };
 }
 
@@ -124,15 +124,15 @@ export function runIdentity(
 export function isProcessAlive(id: string): boolean {
   const [namespace, pid, startTime] = id.split(".");
   return startTime !== undefined && /^\d+$/.test(pid) &&
-    namespace === pidNamespace() && startTime === readStartTime(pid);
+    namespace === readPidNamespace() && startTime === readStartTime(pid);
 }
 
 /**
  * Creates an id with the start time of the process, because a process id can be
  * reused.
  */
-function makeId(): string {
-  const namespace = pidNamespace();
+function createRunId(): string {
+  const namespace = readPidNamespace();
   const startTime = readStartTime(`${Deno.pid}`);
   return [
     ...namespace && startTime ? [namespace, Deno.pid, startTime] : [],
@@ -140,9 +140,9 @@ function makeId(): string {
   ].join(".");
 }
 
-function pidNamespace(): string | undefined {
+function readPidNamespace(): string | undefined {
   const link = "/proc/self/ns/pid";
-  return readable(link, () => /\d+/.exec(Deno.readLinkSync(link))?.[0]);
+  return readIfAllowed(link, () => /\d+/.exec(Deno.readLinkSync(link))?.[0]);
 }
 
 /**
@@ -151,7 +151,7 @@ function pidNamespace(): string | undefined {
  */
 function readStartTime(pid: string): string | undefined {
   const path = `/proc/${pid}/stat`;
-  return readable(path, () => {
+  return readIfAllowed(path, () => {
     const text = Deno.readTextFileSync(path);
     // The program name, in parentheses, can contain any character.
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
@@ -163,7 +163,7 @@ function readStartTime(pid: string): string | undefined {
  * Reads only if the permission is granted, so that Deno does not prompt the
  * user.
  */
-function readable<T>(path: string, read: () => T): T | undefined {
+function readIfAllowed<T>(path: string, read: () => T): T | undefined {
   const { state } = Deno.permissions.querySync({ name: "read", path });
   return state === "granted" ? fromProc(read) : undefined;
 }

@@ -11,6 +11,8 @@
  *    directory has a lock for the runners that one job started.
  * 3. Functions of a job run in the process that holds the lock. Runners that
  *    they start while they run belong to the job as well.
+ *
+ * @module
  */
 import { sha256Hex } from "../fs/files.ts";
 import { pause } from "../process/time_limit.ts";
@@ -76,7 +78,7 @@ export interface WorkspaceLock extends AsyncDisposable {
  * Number of running functions of the job, by id of the locks that this process
  * holds.
  */
-const held = new Map<string, number>();
+const heldLocks = new Map<string, number>();
 
 /**
  * Locks a workspace for a job.
@@ -102,7 +104,7 @@ export async function lockWorkspace(
     ? inherited
     : [...inherited, ancestor];
   await using stack = new AsyncDisposableStack();
-  let nested = heldByOther(ids);
+  let nested = inheritLock(ids);
   // Sorted, so that two runners never wait for each other.
   for (const directory of sourceDirs.toSorted()) {
     const name = `${LOCK_FILE}-${ids.length}-${
@@ -161,7 +163,7 @@ async function acquire(
     signal.throwIfAborted();
     const opened = await openLock(workspace, name);
     // A worker may have created a directory that the job cannot write to.
-    if (opened === undefined) return heldByOther(inherited);
+    if (opened === undefined) return inheritLock(inherited);
     const { file, path } = opened;
     if (tryLockFile(file) !== false) {
       if (isInPlace({ path, file })) {
@@ -175,7 +177,7 @@ async function acquire(
     file.close();
     if (isAncestor(holder, inherited)) return { ancestor: holder?.id };
     const reason = describeHolder(holder);
-    if (!wait) throw busy(workspace, reason);
+    if (!wait) throw createBusyError(workspace, reason);
     if (!isWaiting) onWait(`Waiting for "${workspace.base}": ${reason}`);
     await pause(PAUSE_MS, signal);
   }
@@ -190,7 +192,7 @@ function isAncestor(
   inherited: readonly string[],
 ): boolean {
   if (holder === undefined) return inherited.length > 0;
-  return inherited.includes(holder.id) || (held.get(holder.id) ?? 0) > 0;
+  return inherited.includes(holder.id) || (heldLocks.get(holder.id) ?? 0) > 0;
 }
 
 function holdLock(
@@ -203,20 +205,20 @@ function holdLock(
   const since = new Date().toISOString();
   const holder: Holder = { id, pid: Deno.pid, command, since };
   writeHolder(file, holder);
-  held.set(id, 0);
+  heldLocks.set(id, 0);
   return {
     ids: [...inherited, id].join(","),
     enterFunction() {
       const add = (count: number) => {
-        const before = held.get(id);
+        const before = heldLocks.get(id);
         // A function that does not end can outlive the job.
-        if (before !== undefined) held.set(id, before + count);
+        if (before !== undefined) heldLocks.set(id, before + count);
       };
       add(1);
       return { [Symbol.dispose]: () => add(-1) };
     },
     async [Symbol.asyncDispose]() {
-      held.delete(id);
+      heldLocks.delete(id);
       // Before the lock is released; afterwards, another job may hold it.
       if (isInPlace({ path, file })) await Deno.remove(path).catch(() => {});
       file.close();
@@ -229,7 +231,8 @@ function holdLock(
   };
 }
 
-function heldByOther(ids: readonly string[]): WorkspaceLock {
+/** Creates the lock of a runner that uses the lock of an outer job. */
+function inheritLock(ids: readonly string[]): WorkspaceLock {
   return {
     ids: ids.join(","),
     enterFunction: () => ({ [Symbol.dispose]() {} }),
@@ -243,7 +246,7 @@ function describeHolder(holder: Holder | undefined): string {
   return `process ${pid} (${command}) has held its lock since ${since}`;
 }
 
-function busy({ base }: Workspace, reason: string): RunnerError {
+function createBusyError({ base }: Workspace, reason: string): RunnerError {
   return new RunnerError(`Cannot use "${base}": ${reason}`, {
     code: "workspace-busy",
   });

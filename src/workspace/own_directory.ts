@@ -22,7 +22,7 @@ export const KEPT_OUTPUTS = "outputs.json";
  * Maximum number of attempts to create a file or directory that another run
  * removes.
  */
-const MAX_TRIES = 100;
+const MAX_ATTEMPTS = 100;
 
 /**
  * Returns the directory for the runner's own files in a workspace.
@@ -49,7 +49,7 @@ export async function ownDirectory(workspace: Workspace): Promise<string> {
   try {
     await removeTree(path);
   } catch (cause) {
-    throw unusable(path, cause);
+    throw createUseError(path, cause);
   }
   return path;
 }
@@ -91,7 +91,7 @@ async function createDirectory(path: string): Promise<boolean> {
     } catch (error) {
       if (error instanceof Deno.errors.AlreadyExists) return false;
       const isGone = error instanceof Deno.errors.NotFound;
-      if (!isGone || count === MAX_TRIES) throw error;
+      if (!isGone || count === MAX_ATTEMPTS) throw error;
     }
   }
 }
@@ -119,11 +119,11 @@ async function lstatOwnFile(path: string): Promise<Deno.FileInfo | undefined> {
     return await Deno.lstat(path);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return undefined;
-    throw unusable(path, cause);
+    throw createUseError(path, cause);
   }
 }
 
-function unusable(path: string, cause: unknown): RunnerError {
+function createUseError(path: string, cause: unknown): RunnerError {
   return new RunnerError(`Cannot use "${path}": ${osReason(cause)}`, {
     code: "workspace",
     cause,
@@ -146,7 +146,7 @@ export async function openOwnFile(
   findPath: () => Promise<string>,
   options: Pick<Deno.OpenOptions, "append" | "mode">,
 ): Promise<OwnFile> {
-  for (let count = 0; count < MAX_TRIES; count++) {
+  for (let count = 0; count < MAX_ATTEMPTS; count++) {
     const path = await findPath();
     if (!isOwnFile(path)) await removeTree(path);
     const file = tryOpen(path, options);
@@ -233,7 +233,7 @@ export async function readOwnFile(
   using file = await Deno.open(path, { read: true, write: true });
   const opened = await file.stat();
   if (opened.ino !== info.ino || opened.dev !== info.dev) {
-    throw new Error("it changes while it is read");
+    throw new Error("it changed while it was being read");
   }
   checkFile(opened, maxBytes);
   const bytes = new Uint8Array(opened.size);

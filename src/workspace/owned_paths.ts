@@ -97,7 +97,7 @@ export async function restoreOwnedPaths(workspace: Workspace): Promise<void> {
   const present = await readOwnedPaths(workspace).catch(() => undefined);
   const all = new Set([...present ?? [], ...entries]);
   if (present?.length === all.size) return;
-  if (present === undefined) await remove(await recordFile(workspace));
+  if (present === undefined) await remove(await findRecord(workspace));
   await write(workspace, [...all]);
 }
 
@@ -144,7 +144,7 @@ export async function removeOwnedPaths(
     return [];
   };
   for (const entry of await readOwnedPaths(workspace).catch(reportDamage)) {
-    const path = await pathOfEntry(base, entry).catch((error) => {
+    const path = await resolveEntry(base, entry).catch((error) => {
       onLeft(messageOf(error));
     });
     if (path === undefined) continue;
@@ -167,7 +167,7 @@ async function removeOwnFiles(
   workspace: Workspace,
   base: string,
 ): Promise<void> {
-  const record = await recordFile(workspace);
+  const record = await findRecord(workspace);
   const directory = dirname(record);
   for (const name of OWN_FILES) await remove(join(directory, name));
   await remove(record);
@@ -210,7 +210,7 @@ function removeAbandoned(parent: string): void {
  * Resolves links in the parent directories of an entry, but not the entry
  * itself.
  */
-async function pathOfEntry(base: string, entry: string): Promise<string> {
+async function resolveEntry(base: string, entry: string): Promise<string> {
   const directory = await guardPath(base, dirname(entry));
   return join(directory, entry.slice(entry.lastIndexOf("/") + 1));
 }
@@ -242,7 +242,7 @@ async function removeEmptyAround(path: string, base: string): Promise<void> {
  * @returns Absolute path; no directory on the way to it is a link.
  * @throws {RunnerError} With code `workspace`, if the directory cannot be used.
  */
-async function recordFile(workspace: Workspace): Promise<string> {
+async function findRecord(workspace: Workspace): Promise<string> {
   return `${await ownDirectory(workspace)}/${RECORD}`;
 }
 
@@ -256,18 +256,18 @@ async function recordFile(workspace: Workspace): Promise<string> {
  * @throws {RunnerError} With code `workspace`, if the record is damaged.
  */
 async function readOwnedPaths(workspace: Workspace): Promise<string[]> {
-  const file = await recordFile(workspace);
+  const file = await findRecord(workspace);
   let text: string;
   try {
     text = await readOwnFile(file, MAX_BYTES);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return [];
-    throw damaged(file, osReason(cause), cause);
+    throw createRecordError(file, osReason(cause), cause);
   }
   try {
     return readPaths(JSON.parse(text));
   } catch (cause) {
-    throw damaged(file, messageOf(cause), cause);
+    throw createRecordError(file, messageOf(cause), cause);
   }
 }
 
@@ -302,16 +302,20 @@ function isRecordable(path: string): boolean {
 function readPaths(value: unknown): string[] {
   const paths = (value as { paths?: unknown } | null)?.paths;
   if (!Array.isArray(paths)) throw new TypeError('"paths" is not a list');
-  const odd = paths.find((path) =>
+  const invalid = paths.find((path) =>
     typeof path !== "string" || !isRecordable(path)
   );
-  if (odd === undefined) return paths;
+  if (invalid === undefined) return paths;
   throw new TypeError(
-    `${JSON.stringify(odd)} is not a path below the workspace`,
+    `${JSON.stringify(invalid)} is not a path below the workspace`,
   );
 }
 
-function damaged(file: string, reason: string, cause: unknown): RunnerError {
+function createRecordError(
+  file: string,
+  reason: string,
+  cause: unknown,
+): RunnerError {
   return new RunnerError(`Cannot read the record "${file}": ${reason}`, {
     code: "workspace",
     cause,

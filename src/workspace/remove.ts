@@ -7,6 +7,8 @@
  * 3. Directories that forbid their removal are made writable first.
  * 4. Names that are not UTF-8 are removed as well: Deno removes them if it
  *    removes a whole directory; others are renamed first.
+ *
+ * @module
  */
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
@@ -105,7 +107,7 @@ async function remove(path: string, removal: Removal): Promise<void> {
   const hasMounts = mounts === undefined
     ? isDirectory
     : mounts.some((place) => isInside(path, place));
-  if (hasMounts) await removeAround(path, removal);
+  if (hasMounts) await removeAroundMounts(path, removal);
   else await removeWhole(path, removal);
 }
 
@@ -126,7 +128,10 @@ async function removeWhole(
 }
 
 /** Removes entries one by one, since any of them may be a mount point. */
-async function removeAround(path: string, removal: Removal): Promise<void> {
+async function removeAroundMounts(
+  path: string,
+  removal: Removal,
+): Promise<void> {
   const { mounts, onMount } = removal;
   if (await isMounted(path, mounts)) return onMount(path);
   if (!(await Deno.lstat(path)).isDirectory) return await Deno.remove(path);
@@ -205,8 +210,8 @@ async function makeWritable(path: string): Promise<void> {
 }
 
 /**
- * Lists the entries. Names that are not UTF-8 are changed first, since Deno
- * cannot remove them.
+ * Lists the entries of a directory. Those whose names are not UTF-8 are renamed
+ * first, since Deno cannot remove them.
  */
 async function removableEntries(directory: string): Promise<Deno.DirEntry[]> {
   const entries = await readEntries(directory);
@@ -251,7 +256,7 @@ export async function mountsBelow(
     return undefined;
   }
   return text.split("\n")
-    .map((line) => unescaped(line.split(" ")[4] ?? ""))
+    .map((line) => unescapeOctal(line.split(" ")[4] ?? ""))
     .filter((place) => isInside(real, place))
     .map((place) => directory + place.slice(real.length));
 }
@@ -288,8 +293,8 @@ function isBusy(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "EBUSY";
 }
 
-/** Spaces, line breaks and backslashes are written as octal escapes. */
-function unescaped(text: string): string {
+/** Decodes spaces, line breaks and backslashes, which are octal escapes. */
+function unescapeOctal(text: string): string {
   return text.replace(
     /\\([0-7]{3})/g,
     (_, digits) => String.fromCharCode(parseInt(digits, 8)),

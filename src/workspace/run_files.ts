@@ -14,6 +14,8 @@
  * 4. Another run has ended unless its process is alive, or a job holds the lock
  *    of the workspace. Until it has ended, files of other writers are added to
  *    its files.
+ *
+ * @module
  */
 
 import { dirname } from "@std/path/posix/dirname";

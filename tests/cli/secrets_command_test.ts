@@ -10,7 +10,7 @@ import { parseArguments } from "../../src/cli/parse_arguments.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { createRunnerContext } from "../../src/runner/runner_context.ts";
 import type { CliResult } from "../helpers/cli.ts";
-import { recordingHost, runMain } from "../helpers/run_main.ts";
+import { createMainHost, runMain } from "../helpers/run_main.ts";
 import {
   exists,
   makeFiles,
@@ -33,7 +33,7 @@ async function secrets(
   args: readonly string[],
   { stdin = "", password = PASSWORD }: SecretsOptions = {},
 ): Promise<CliResult> {
-  const { host, printed } = recordingHost({
+  const host = createMainHost({
     cwd,
     stdin,
     env: {
@@ -54,12 +54,12 @@ async function secrets(
       runProgram: main,
     };
     const code = await runSecretAction(context, { cost: COST });
-    return { code, ...printed };
+    return { code, ...host.printed };
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;
     await runner.logger.flush();
-    const stderr = `${printed.stderr}${error.message}\n`;
-    return { code: error.exitCode, stdout: printed.stdout, stderr };
+    const stderr = `${host.printed.stderr}${error.message}\n`;
+    return { code: error.exitCode, stdout: host.printed.stdout, stderr };
   }
 }
 

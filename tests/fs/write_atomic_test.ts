@@ -36,7 +36,7 @@ describe("writeAtomic()", () => {
     await assertRejects(
       () => checkReplaceable("/proc/self/exe"),
       Error,
-      "is a link of the system",
+      "it is a link of the system",
     );
     await using directory = await temporaryDirectory();
     await Deno.symlink("/dev/null", `${directory.path}/link`);

@@ -1,5 +1,8 @@
 import { main } from "../../src/cli/main.ts";
-import type { Host } from "../../src/host.ts";
+import {
+  type RecordingHost,
+  recordingHost,
+} from "../../src/testing/recorded_system.ts";
 import { cliEnv, type CliOptions, type CliResult } from "./cli.ts";
 
 /** Options for {@linkcode runMain}. */
@@ -10,45 +13,22 @@ export interface RunMainOptions extends CliOptions {
   columns?: number;
 }
 
-/** A host that records what is printed. */
-export interface RecordingHost {
-  /** The host; signals never reach it. */
-  readonly host: Host;
-  /** Output so far. */
-  readonly printed: { stdout: string; stderr: string };
-}
-
 /** Creates the host of a command line that runs in this process. */
-export function recordingHost(options: RunMainOptions): RecordingHost {
-  const printed = { stdout: "", stderr: "" };
-  const stream = (name: keyof typeof printed) => {
-    const decoder = new TextDecoder();
-    return {
-      write(bytes: Uint8Array) {
-        printed[name] += decoder.decode(bytes, { stream: true });
-        return Promise.resolve(bytes.length);
-      },
-      isTerminal: () => options.columns !== undefined,
-    };
-  };
+export function createMainHost(options: RunMainOptions): RecordingHost {
   const { stdin, columns } = options;
-  const host = {
-    env: cliEnv(options.env),
-    cwd: options.cwd,
-    stdout: stream("stdout"),
-    stderr: stream("stderr"),
-    ...stdin === undefined ? {} : {
-      stdin: {
-        readable: new Blob([stdin]).stream(),
-        isTerminal: () => columns !== undefined,
-      },
-    },
+  const isTerminal = () => columns !== undefined;
+  const host = recordingHost({ env: cliEnv(options.env), cwd: options.cwd });
+  return {
+    ...host,
+    stdout: { ...host.stdout, isTerminal },
+    stderr: { ...host.stderr, isTerminal },
+    ...stdin === undefined
+      ? {}
+      : { stdin: { readable: new Blob([stdin]).stream(), isTerminal } },
     ...columns === undefined
       ? {}
       : { consoleSize: () => ({ columns, rows: 40 }) },
-    onSignal: () => ({ [Symbol.dispose]: () => {} }),
   };
-  return { host, printed };
 }
 
 /** Runs the command line in this process, without starting a program. */
@@ -56,7 +36,7 @@ export async function runMain(
   args: readonly string[],
   options: RunMainOptions,
 ): Promise<CliResult> {
-  const { host, printed } = recordingHost(options);
+  const host = createMainHost(options);
   const code = await main(args, host);
-  return { code, ...printed };
+  return { code, ...host.printed };
 }

@@ -148,8 +148,8 @@ Deno.test({
       { cwd },
     );
     assertEquals(code, 0);
-    assertMatch(stderr, /Cannot write the run record ".*null": is a device/);
-    assertMatch(stderr, /Cannot write the report ".*": .*is a device/);
+    assertMatch(stderr, /Cannot write the run record ".*null": it is a device/);
+    assertMatch(stderr, /Cannot write the report ".*": .*it is a device/);
     assertEquals((await Deno.lstat(device)).isCharDevice, true);
   },
 });

@@ -219,7 +219,7 @@ export async function lockMirror(
   });
   return await lockFile(file, {
     timeoutMs,
-    busyError: () => failed("another run holds it"),
+    createBusyError: () => failed("another run holds it"),
     signal,
   });
 }
