@@ -12,8 +12,8 @@ const NAMES: Readonly<
     (context: CommandContext, words: readonly string[]) => Promise<string[]>
   >
 > = {
-  step: stepNames,
-  job: jobNames,
+  step: listStepNames,
+  job: listJobNames,
   workflow: async ({ runner }) => [
     ...(await findDefinitions(runner.host.cwd)).workflows,
   ],
@@ -44,23 +44,23 @@ export async function completedNames(
   }
 }
 
-async function stepNames(
+async function listStepNames(
   { runner }: CommandContext,
   words: readonly string[],
 ): Promise<string[]> {
   const { cwd } = runner.host;
-  const file = valueOf("job-file", words) ?? await findJobFile(cwd);
+  const file = readOptionValue("job-file", words) ?? await findJobFile(cwd);
   if (file === undefined) return [];
   const { parts: steps } = await jobFileEntry(cwd, file, runner);
   return steps.map(({ name }) => name);
 }
 
-async function jobNames(
+async function listJobNames(
   { runner }: CommandContext,
   words: readonly string[],
 ): Promise<string[]> {
   const { cwd } = runner.host;
-  const typed = valueOf("workflow-file", words) ??
+  const typed = readOptionValue("workflow-file", words) ??
     words.slice(0, -1).find((word) => /^[^-].*\.ya?ml$/.test(word));
   const files = typed === undefined
     ? (await findDefinitions(cwd)).workflows
@@ -72,7 +72,7 @@ async function jobNames(
 }
 
 /** Returns the value of an option; bash splits words at "=". */
-function valueOf(
+function readOptionValue(
   option: string,
   words: readonly string[],
 ): string | undefined {

@@ -84,22 +84,22 @@ export function configFlags(names?: readonly OptionName[]): Flag[] {
   const flags = names === undefined ? [...GIT_FLAGS] : [];
   for (const option of OPTIONS) {
     const isWanted = names?.includes(option.name) ?? true;
-    if (isWanted && "flag" in option) flags.push(flagOf(option));
+    if (isWanted && "flag" in option) flags.push(createFlag(option));
   }
   return flags;
 }
 
 /** Options that scripts for the Python runner may pass to all commands. */
 export function ignoredFlags(): Flag[] {
-  return hidden(["runner_image"]);
+  return createHiddenFlags(["runner_image"]);
 }
 
 /** Options that commands without a job only validate. */
 export function checkedFlags(): Flag[] {
-  return hidden(["job_dir", "runner_image"]);
+  return createHiddenFlags(["job_dir", "runner_image"]);
 }
 
-function hidden(names: readonly OptionName[]): Flag[] {
+function createHiddenFlags(names: readonly OptionName[]): Flag[] {
   return configFlags(names).map((flag) => ({ ...flag, isHidden: true }));
 }
 
@@ -126,21 +126,21 @@ export function flagsLayer({ flags, switches }: ParsedArguments): Layer {
   return layer;
 }
 
-function flagOf(option: Option & { flag: string }): Flag {
+function createFlag(option: Option & { flag: string }): Flag {
   const { flag, type, default: value, defaultText = value } = option;
   const help = describeOption(option);
   // Obvious defaults are omitted: switches are off, lists are empty.
   const isObvious = !defaultText || type === "boolean" && value === "false";
   const described: Writable<Flag> = {
     name: flag,
-    group: groupOf(option),
+    group: findGroup(option),
     help: isObvious ? help : `${help} (${defaultText})`,
     isRepeatable: REPEATABLE.includes(type),
     isNegatable: type === "boolean" && value === "true",
   };
-  const valueName = valueNameOf(option);
+  const valueName = findValueName(option);
   if (valueName !== undefined) described.valueName = valueName;
-  const choices = choicesOf(type);
+  const choices = findChoices(type);
   if (choices !== undefined) described.choices = choices;
   if (option.option?.startsWith("selection.")) described.names = "step";
   return described;
@@ -148,18 +148,18 @@ function flagOf(option: Option & { flag: string }): Flag {
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-function groupOf({ name, option = "" }: Option): FlagGroup {
+function findGroup({ name, option = "" }: Option): FlagGroup {
   return GROUP_OVERRIDES[name as OptionName] ?? GROUPS[option.split(".")[0]] ??
     "More";
 }
 
-function valueNameOf({ valueName, type }: Option): string | undefined {
+function findValueName({ valueName, type }: Option): string | undefined {
   if (valueName !== undefined) return valueName;
   if (typeof type === "string") return VALUE_NAMES[type];
   return "choices" in type ? "MODE" : "COUNT";
 }
 
-function choicesOf(type: OptionType): readonly string[] | undefined {
+function findChoices(type: OptionType): readonly string[] | undefined {
   if (type === "sourceType") return SOURCE_TYPES;
   return typeof type === "object" && "choices" in type
     ? type.choices

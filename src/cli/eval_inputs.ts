@@ -86,7 +86,7 @@ export const EVAL_FLAGS: readonly Flag[] = [
  *
  * @param fallback Value if neither is set.
  */
-function evalValue(
+function readEvalValue(
   { flags, runner }: CommandContext,
   name: string,
   fallback = "",
@@ -104,9 +104,9 @@ function evalValue(
  * is unknown.
  */
 export function evalEvent(context: CommandContext): EvalEvent {
-  const value = (name: string) => evalValue(context, name);
+  const value = (name: string) => readEvalValue(context, name);
   return {
-    type: eventType(value("event-type")),
+    type: readEventType(value("event-type")),
     branch: value("branch"),
     sourceUrl: value("source-url"),
     sourceRef: value("source-ref"),
@@ -118,12 +118,12 @@ export function evalEvent(context: CommandContext): EvalEvent {
     headRef: value("head-ref"),
     baseUrl: value("base-url"),
     baseRef: value("base-ref"),
-    isForkPr: forkText(value("is-fork-pr")),
+    isForkPr: parseForkText(value("is-fork-pr")),
   };
 }
 
 /** Rejects unknown values: a fork must not count as a trusted branch. */
-function forkText(given: string): EvalEvent["isForkPr"] {
+function parseForkText(given: string): EvalEvent["isForkPr"] {
   if (given === "") return "";
   const isFork = parseBoolean(given);
   if (isFork !== undefined) return isFork ? "true" : "false";
@@ -133,7 +133,7 @@ function forkText(given: string): EvalEvent["isForkPr"] {
   );
 }
 
-function eventType(given: string): EventType {
+function readEventType(given: string): EventType {
   if (given === "") throw usageError("Option --event-type is required", "eval");
   return parseEventType(given);
 }
@@ -167,14 +167,14 @@ export async function policyInputs(env: Host["env"]): Promise<PolicyInputs> {
     policyRevision: env[Variable.ciPolicyRevision] ||
       (policy === undefined ? "" : await policyRevision(policy)),
     actor: env[Variable.headActor] ?? "",
-    actorSubjects: listOf(env[Variable.actorSubjects])
+    actorSubjects: parseJsonList(env[Variable.actorSubjects])
       .filter((subject) => typeof subject === "string"),
-    approvals: listOf(env[Variable.ciApprovals])
+    approvals: parseJsonList(env[Variable.ciApprovals])
       .filter((approval): approval is Approval => isObject(approval)),
   };
 }
 
-function listOf(text: string | undefined): unknown[] {
+function parseJsonList(text: string | undefined): unknown[] {
   const list = parseJson(text || "[]");
   return Array.isArray(list) ? list : [];
 }
@@ -207,11 +207,11 @@ export async function evalTrees(
 ): Promise<EvalTrees> {
   const ci = resolveJobPath(
     context,
-    evalValue(context, "ci-source-dir", CI_DIRECTORY),
+    readEvalValue(context, "ci-source-dir", CI_DIRECTORY),
   );
   const source = resolveJobPath(
     context,
-    evalValue(context, "source-dir", defaultOf("code_dir")),
+    readEvalValue(context, "source-dir", defaultOf("code_dir")),
   );
   const hasSides = event.prNumber !== "" &&
     !await pathExists(`${ci}/.reactorcide`);
@@ -238,13 +238,13 @@ export async function evalTrees(
   }
   if (
     head !== undefined && headUrl !== "" && sourceRef !== "" &&
-    await isEmpty(head)
+    await isEmptyDirectory(head)
   ) await getProposed(headUrl, sourceRef, head);
   if (sourceUrl !== "" && !await pathExists(`${source}/.git`)) {
     await getProposed(sourceUrl, sourceRef, source, HISTORY);
   }
   await requireDirectory(base, "the CI code", "ci-source-dir");
-  if (evalValue(context, "source-dir") !== "") {
+  if (readEvalValue(context, "source-dir") !== "") {
     await requireDirectory(source, "the code", "source-dir");
   }
   return { base, head, source };
@@ -288,7 +288,7 @@ export async function evalChanges(
   const { host, logger } = context.runner;
   const base = comparedRevision({
     ...event,
-    diffBase: evalValue(context, "diff-base"),
+    diffBase: readEvalValue(context, "diff-base"),
   });
   try {
     return await changedFiles(base, { directory: source, env: host.env });
@@ -320,9 +320,9 @@ export async function changedDefinitions(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   if (head === undefined) return [];
-  const trusted = await definitionFiles(base, signal);
+  const trusted = await takeDefinitionManifest(base, signal);
   try {
-    const proposed = await definitionFiles(head, signal);
+    const proposed = await takeDefinitionManifest(head, signal);
     return changesBetween(trusted, proposed).map(([path]) => path);
   } catch (error) {
     signal.throwIfAborted();
@@ -332,7 +332,7 @@ export async function changedDefinitions(
 }
 
 /** Ignores write permissions, which are removed from the trusted tree. */
-async function definitionFiles(
+async function takeDefinitionManifest(
   root: string,
   signal: AbortSignal,
 ): Promise<Manifest> {
@@ -394,7 +394,7 @@ async function fetchTree(
 }
 
 /** A pull request may delete all definitions, so only an empty tree counts as missing. */
-async function isEmpty(path: string): Promise<boolean> {
+async function isEmptyDirectory(path: string): Promise<boolean> {
   try {
     for await (const _ of Deno.readDir(path)) return false;
     return true;

@@ -78,7 +78,7 @@ export async function readInventory(
   if (file !== undefined) await add(() => jobFileEntry(root, file, runner));
   const { workflows, jobs } = await findDefinitions(root);
   for (const file of workflows) {
-    await add(() => workflowEntry(root, file, { runner, onWarning }));
+    await add(() => readWorkflowEntry(root, file, { runner, onWarning }));
   }
   for (const file of jobs) {
     await add(async () => {
@@ -95,7 +95,7 @@ export async function readInventory(
         name,
         description: description ?? summarizeCommand(command),
         events,
-        parts: steps.map(stepPart),
+        parts: steps.map(describeStep),
       };
     });
   }
@@ -131,11 +131,11 @@ export async function jobFileEntry(
     file,
     name,
     description: description ?? summarizeCommand(words),
-    parts: steps.map(stepPart),
+    parts: steps.map(describeStep),
   };
 }
 
-async function workflowEntry(
+async function readWorkflowEntry(
   root: string,
   file: string,
   { runner, onWarning }: Pick<InventoryOptions, "runner" | "onWarning">,
@@ -170,7 +170,7 @@ export function maskJobs(
   );
 }
 
-function stepPart(step: Parameters<typeof plannedSteps>[0]): InventoryPart {
+function describeStep(step: Parameters<typeof plannedSteps>[0]): InventoryPart {
   const { name, description, run, dependsOn = [], condition } = step;
   const text = typeof run === "string"
     ? run

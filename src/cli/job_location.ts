@@ -48,7 +48,7 @@ export function partialJobFileFlag(keys: string): Flag {
 export async function jobFileOption(
   context: CommandContext,
 ): Promise<JobFileSource | undefined> {
-  const path = jobFilePath(context);
+  const path = readJobFilePath(context);
   return path === undefined
     ? undefined
     : await readJobFileOption(context, path);
@@ -105,7 +105,7 @@ export async function noJobError(cwd: string): Promise<RunnerError> {
   );
 }
 
-function jobFilePath({ flags }: ParsedArguments): string | undefined {
+function readJobFilePath({ flags }: ParsedArguments): string | undefined {
   const value = flags.get(JOB_FILE_FLAG.name);
   return typeof value === "string" ? value : undefined;
 }

@@ -15,7 +15,7 @@ import { argumentLayer } from "./config_flags.ts";
 import { parseArguments, QUIET_FLAG, VERBOSE_FLAG } from "./parse_arguments.ts";
 
 /** Exit code for a usage error. */
-const WRONG_USAGE = 2;
+const USAGE_EXIT_CODE = 2;
 
 /** Commands by the options of the program that run them. */
 const COMMAND_OF_OPTION: Readonly<Record<string, string>> = {
@@ -48,7 +48,7 @@ export async function main(
     const { logger, masker } = runner ?? contextForError(around, layer);
     // No job is running: mask everything that may be secret.
     maskEnvironment(masker, around, layer, { hasJobFile: true });
-    logger.error("runnerlib", errorReport(error));
+    logger.error("runnerlib", describeError(error));
     await logger.flush();
     return error instanceof RunnerError ? error.exitCode : 1;
   }
@@ -87,7 +87,7 @@ async function runCommandLine(
     const { helpColumns, overview } = await import("./commands/help.ts");
     const text = overview(CATALOG, helpColumns(runner.host));
     await runner.stderr.write(new TextEncoder().encode(`${text}\n`));
-    return WRONG_USAGE;
+    return USAGE_EXIT_CODE;
   }
   const name = COMMAND_OF_OPTION[commandName] ?? commandName;
   const command = await CATALOG.find(name).load();
@@ -135,7 +135,7 @@ function withVariables(
 }
 
 /** Returns the message of an error; unexpected errors are bugs of the runner. */
-function errorReport(error: unknown): string {
+function describeError(error: unknown): string {
   if (error instanceof RunnerError) return error.message;
   if (error instanceof Deno.errors.NotCapable) return error.message;
   return `Internal error: ${showUrlsIn(messageOf(error))}`;

@@ -58,7 +58,7 @@ export function parseArguments(
   const parsed = parseArgs(joinValues(others, valued, name), {
     "--": true,
     string: ["_", ...valued.map((flag) => flag.name)],
-    collect: namesOf(valued.filter((flag) => flag.isRepeatable)),
+    collect: listNames(valued.filter((flag) => flag.isRepeatable)),
     alias: Object.fromEntries(
       valued.flatMap(({ name, short }) => short ? [[name, short]] : []),
     ),
@@ -69,7 +69,7 @@ export function parseArguments(
           `Unknown option; put "--" before arguments that are not options`,
           name,
         )
-        : unknownFlag(arg, name, known);
+        : unknownFlagError(arg, name, known);
     },
   });
   const flags = new Map<string, string | readonly string[]>();
@@ -107,7 +107,7 @@ export function usageError(message: string, command = ""): RunnerError {
   });
 }
 
-function namesOf(flags: readonly Flag[]): string[] {
+function listNames(flags: readonly Flag[]): string[] {
   return flags.map((flag) => flag.name);
 }
 
@@ -154,18 +154,18 @@ function takeSwitches(
   };
 }
 
-function unknownFlag(
+function unknownFlagError(
   arg: string,
   command: string,
   known: readonly Flag[],
 ): RunnerError {
-  const typed = nameIn(arg);
+  const typed = truncateArgument(arg);
   const negated = known.find(({ name }) => `--no-${name}` === typed);
   const near = negated?.valueName === undefined && negated !== undefined
     ? `${negated.name}=false`
     : suggestName(
       typed.replace(/^-+/, ""),
-      namesOf(known.filter(({ isHidden }) => !isHidden)),
+      listNames(known.filter(({ isHidden }) => !isHidden)),
     );
   if (near !== undefined) {
     return usageError(
@@ -182,7 +182,7 @@ function unknownFlag(
  * Truncates an argument before a possible secret, as in `TOKEN=value`, or in an
  * option that was quoted together with its value.
  */
-function nameIn(arg: string): string {
+function truncateArgument(arg: string): string {
   return /^[^=\s]*/.exec(arg)![0];
 }
 
@@ -192,7 +192,7 @@ function nameIn(arg: string): string {
  * @returns Its name, with an ellipsis instead of the value.
  */
 export function shownArgument(arg: string): string {
-  const name = nameIn(arg);
+  const name = truncateArgument(arg);
   return name === arg ? name : `${name}…`;
 }
 

@@ -72,7 +72,7 @@ export async function pipelineImports(
       ? ["--node-modules-dir=none"]
       : [],
     // The lock file of the user's project must not change.
-    ...await lockOption(nearest, directory),
+    ...await createLockOption(nearest, directory),
   ];
 }
 
@@ -95,7 +95,7 @@ async function findConfiguration(
   let found: Configuration | undefined;
   for (let directory = start;; directory = dirname(directory)) {
     const here = await readDirectory(directory);
-    if (here?.isWorkspace) return found ? withImportsOf(here, found) : here;
+    if (here?.isWorkspace) return found ? addRootImports(here, found) : here;
     found ??= here;
     if (directory === root || directory === "/") break;
   }
@@ -110,7 +110,7 @@ async function findConfiguration(
 }
 
 /** Adds the imports of a workspace root, which apply to its members. */
-function withImportsOf(
+function addRootImports(
   root: Configuration,
   member: Configuration,
 ): Configuration {
@@ -138,10 +138,10 @@ async function readDirectory(
   const isRemote = mapFile !== undefined && /^\w+:/.test(String(importMap));
   const source = mapFile === undefined ? own : await readJson(mapFile);
   const base = mapFile ?? `${directory}/deno.json`;
-  const imports = absolute(source?.imports, base);
+  const imports = resolveImports(source?.imports, base);
   const scopes = isObject(source?.scopes)
     ? Object.entries(source.scopes).map(([scope, values]) =>
-      [address(scope, base), absolute(values, base)] as const
+      [resolveAddress(scope, base), resolveImports(values, base)] as const
     )
     : [];
   const dependencies = ["dependencies", "devDependencies"]
@@ -159,12 +159,12 @@ async function readDirectory(
 }
 
 /** Resolves imports; `jsr:` and `npm:` packages also map their subpaths. */
-function absolute(values: unknown, base: string): Imports {
+function resolveImports(values: unknown, base: string): Imports {
   const imports: Imports = {};
   if (!isObject(values)) return imports;
   for (const [name, value] of Object.entries(values)) {
     if (typeof value !== "string") continue;
-    imports[name] = address(value, base);
+    imports[name] = resolveAddress(value, base);
     const [, scheme, rest] = /^(jsr|npm):\/?(.+[^/])$/.exec(value) ?? [];
     if (scheme === undefined || name.endsWith("/")) continue;
     imports[`${name}/`] ??= `${scheme}:/${rest}/`;
@@ -172,7 +172,7 @@ function absolute(values: unknown, base: string): Imports {
   return imports;
 }
 
-function address(value: string, base: string): string {
+function resolveAddress(value: string, base: string): string {
   return /^\.{0,2}\//.test(value)
     ? new URL(value, `file://${encodeURI(base)}`).href
     : value;
@@ -202,13 +202,13 @@ export async function libraryImports(): Promise<ImportMap> {
     if (!isObject(link?.exports)) continue;
     for (const [key, file] of Object.entries(link.exports)) {
       const specifier = `@std/${name}${key.slice(1)}`;
-      links[specifier] = address(
+      links[specifier] = resolveAddress(
         String(file),
         `${root}/links/${name}/deno.json`,
       );
     }
   }
-  const imports = absolute(config?.imports, `${root}/deno.json`);
+  const imports = resolveImports(config?.imports, `${root}/deno.json`);
   // Other versions may not be cached, and cannot be fetched without a network.
   const { specifiers } = await readJson(`${root}/deno.lock`) ?? {};
   for (const [name, value] of Object.entries(imports)) {
@@ -218,14 +218,14 @@ export async function libraryImports(): Promise<ImportMap> {
     imports[name] = `${value.slice(0, value.lastIndexOf("@"))}@${exact}`;
   }
   const library = {
-    [LIBRARY]: address("./mod.ts", `${root}/deno.json`),
-    [PLUGIN_TYPES]: address("./plugins.ts", `${root}/deno.json`),
+    [LIBRARY]: resolveAddress("./mod.ts", `${root}/deno.json`),
+    [PLUGIN_TYPES]: resolveAddress("./plugins.ts", `${root}/deno.json`),
   };
   return {
     imports: { ...library, ...std, ...links },
     // The library keeps its own imports, even if the user maps the same names.
     scopes: {
-      [address("./", `${root}/deno.json`)]: { ...imports, ...links },
+      [resolveAddress("./", `${root}/deno.json`)]: { ...imports, ...links },
     },
   };
 }
@@ -263,7 +263,7 @@ async function needsOwnModules(
   return !await pathExists(`${directory}/node_modules`);
 }
 
-async function lockOption(
+async function createLockOption(
   configuration: Configuration,
   directory: string,
 ): Promise<string[]> {
@@ -286,7 +286,7 @@ async function readJson(
     throw error;
   }
   try {
-    const value = JSON.parse(withoutComments(text));
+    const value = JSON.parse(removeComments(text));
     return isObject(value) ? value : {};
   } catch (cause) {
     throw new RunnerError(`Cannot read "${path}": it is not valid JSON`, {
@@ -296,7 +296,7 @@ async function readJson(
   }
 }
 
-function withoutComments(text: string): string {
+function removeComments(text: string): string {
   const string = `"(?:\\\\.|[^"\\\\])*"`;
   const comments = new RegExp(`(${string})|//[^\n]*|/\\*[^]*?\\*/`, "g");
   const commas = new RegExp(`(${string})|,(?=\\s*[}\\]])`, "g");

@@ -1,7 +1,7 @@
 import type { ParsedArguments } from "./command.ts";
 
 /** Options that select what runs, or do not affect how it runs. */
-const LEFT_OUT: ReadonlySet<string> = new Set([
+const OMITTED: ReadonlySet<string> = new Set([
   "job-file",
   "job",
   "workflow-file",
@@ -37,7 +37,7 @@ export function rerunWords(
   { flags, switches }: Pick<ParsedArguments, "flags" | "switches">,
   { command, only }: RerunPart,
 ): readonly string[] {
-  const isKept = ([name]: readonly [string, unknown]) => !LEFT_OUT.has(name);
+  const isKept = ([name]: readonly [string, unknown]) => !OMITTED.has(name);
   return [
     "runnerlib",
     ...command,

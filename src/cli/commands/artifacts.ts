@@ -100,11 +100,11 @@ async function runArtifactsAction(context: CommandContext): Promise<number> {
 
 /** Prints the artifacts. */
 async function showArtifacts(context: CommandContext): Promise<void> {
-  await withStore(context, async (store, cancellation) => {
-    const found = await find(context, store, cancellation);
+  await useStore(context, async (store, cancellation) => {
+    const found = await findArtifacts(context, store, cancellation);
     if (context.isOn("json")) {
       return await context.print(
-        JSON.stringify(found.map(artifactJson), null, 2),
+        JSON.stringify(found.map(toJson), null, 2),
       );
     }
     for (const { job, name, run, bytes, count, manifest } of found) {
@@ -127,12 +127,15 @@ async function showFiles(
   context: CommandContext,
   name: string,
 ): Promise<void> {
-  await withStore(context, async (store, cancellation) => {
-    const found = named(name, await find(context, store, cancellation));
+  await useStore(context, async (store, cancellation) => {
+    const found = selectArtifacts(
+      name,
+      await findArtifacts(context, store, cancellation),
+    );
     const lists = await Promise.all(
       found.map(async (artifact) =>
         artifact.manifest === undefined
-          ? Promise.reject(gone(artifact))
+          ? Promise.reject(missingArtifactError(artifact))
           : await readArtifactFiles(
             artifact.manifest,
             store.store,
@@ -167,25 +170,30 @@ async function getArtifacts(
   const { flags, runner: { host: { cwd }, logger } } = context;
   const output = flags.get("output");
   const given = typeof output === "string" ? output : undefined;
-  await withStore(context, async (store, cancellation) => {
-    const found = await find(context, store, cancellation);
+  await useStore(context, async (store, cancellation) => {
+    const found = await findArtifacts(context, store, cancellation);
     const names = name === undefined
       ? [...new Set(found.map((one) => one.name))]
       : [name];
     for (const one of names) {
-      const artifacts = named(one, found);
+      const artifacts = selectArtifacts(one, found);
       const place = name === undefined
         ? `${given ?? "."}/${one}`
         : given ?? one;
       const absolute = absolutePath(place, cwd);
-      await writeTo(normalizePath(absolute), artifacts, store, cancellation);
+      await writeArtifacts(
+        normalizePath(absolute),
+        artifacts,
+        store,
+        cancellation,
+      );
       const bytes = artifacts.reduce((sum, { bytes }) => sum + bytes, 0);
       logger.info("artifacts", `Got ${one}`, { directory: place, bytes });
     }
   });
 }
 
-async function writeTo(
+async function writeArtifacts(
   path: string,
   artifacts: readonly ListedArtifact[],
   store: ArtifactStore,
@@ -213,7 +221,7 @@ async function writeTo(
   );
 }
 
-async function withStore(
+async function useStore(
   { runner, isOn }: CommandContext,
   action: (store: ArtifactStore, cancellation: Cancellation) => Promise<void>,
 ): Promise<void> {
@@ -238,7 +246,7 @@ async function withStore(
 }
 
 /** Finds the artifacts that the options of the command select. */
-async function find(
+async function findArtifacts(
   context: CommandContext,
   store: ArtifactStore,
   { graceful: signal }: Cancellation,
@@ -246,7 +254,7 @@ async function find(
   const { flags, isOn } = context;
   const [run, job] = [flags.get("run"), flags.get("job")];
   const found = run === undefined && !isOn("all")
-    ? await lookUpArtifacts(await lastRun(context), store, signal)
+    ? await lookUpArtifacts(await readLastRun(context), store, signal)
     : (await listArtifacts(store, signal)).map((manifest) => ({
       ...manifest,
       bytes: manifest.fileBytes,
@@ -259,7 +267,7 @@ async function find(
 }
 
 /** Reads which artifacts the jobs of the last workflow have saved. */
-async function lastRun({ runner: { host: { cwd } } }: CommandContext) {
+async function readLastRun({ runner: { host: { cwd } } }: CommandContext) {
   const path = `${cwd}/${STATE_FILE}`;
   const state = await readStateFile(
     path,
@@ -281,7 +289,7 @@ async function lastRun({ runner: { host: { cwd } } }: CommandContext) {
 }
 
 /** Selects the artifacts with a name, which must come from one job. */
-function named(
+function selectArtifacts(
   name: string,
   found: readonly ListedArtifact[],
 ): readonly ListedArtifact[] {
@@ -309,14 +317,14 @@ function named(
   );
 }
 
-function gone({ name, job }: ListedArtifact): RunnerError {
+function missingArtifactError({ name, job }: ListedArtifact): RunnerError {
   return new RunnerError(
     `Cannot read artifact "${name}" of job "${job}": it is not in the store; it may have expired`,
     { code: "workspace" },
   );
 }
 
-function artifactJson({ manifest, ...saved }: ListedArtifact) {
+function toJson({ manifest, ...saved }: ListedArtifact) {
   const { namespace, run, job, name, bytes, count } = saved;
   return {
     ...{ job, name, files: count, bytes, namespace, run },

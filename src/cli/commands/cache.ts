@@ -30,7 +30,7 @@ import { usageError } from "../parse_arguments.ts";
 
 const ACTIONS: Readonly<Record<string, CacheAction>> = {
   save: saveToCache,
-  restore: restoreToCache,
+  restore: restoreFromCache,
   stats: showCache,
   prune: pruneCache,
   clear: clearCache,
@@ -112,8 +112,8 @@ function saveToCache(
     const { logger } = context.runner;
     checkName(name);
     const settings = readCacheSettings(context.runner.host);
-    const root = await jobDirectory(context);
-    const paths = await pathsIn(root, context, operands);
+    const root = await findJobDirectory(context);
+    const paths = await resolvePaths(root, context, operands);
     if (paths.length === 0) {
       throw usageError("A path to save is required", "cache");
     }
@@ -128,7 +128,7 @@ function saveToCache(
     }
     try {
       const store = await openConfiguredStore(context);
-      const cache = cacheContext(context, root, { store, cancellation });
+      const cache = createCacheContext(context, root, { store, cancellation });
       const result = await saveDirectories(id, paths, cache);
       if (result.status === "saved") {
         const { packBytes, count } = result.entry;
@@ -153,14 +153,14 @@ function saveToCache(
       const isUserError = error instanceof RunnerError &&
         error.code === "workspace";
       if (isUserError) throw error;
-      reportTrouble(context, cancellation, "Not saved", error);
+      reportStoreError(context, cancellation, "Not saved", error);
     }
     return 0;
   });
 }
 
 /** Restores the directories that were saved under a key. */
-function restoreToCache(
+function restoreFromCache(
   context: CommandContext,
   [name, ...operands]: readonly string[],
 ): Promise<number> {
@@ -169,11 +169,11 @@ function restoreToCache(
     const { mode, namespace, readFrom } = readCacheSettings(
       context.runner.host,
     );
-    const root = await jobDirectory(context);
-    const paths = await pathsIn(root, context, operands);
+    const root = await findJobDirectory(context);
+    const paths = await resolvePaths(root, context, operands);
     const key = await expandKeyFlag(context, cancellation);
     const fallbacks = await expandFallbacks(context, cancellation);
-    const troubles: unknown[] = [];
+    const errors: unknown[] = [];
     let found;
     try {
       const store = canRead(mode)
@@ -187,14 +187,14 @@ function restoreToCache(
           fallbacks,
           ...paths.length === 0 ? {} : { paths },
         },
-        cacheContext(context, root, { store, cancellation }),
-        (cause) => troubles.push(cause),
+        createCacheContext(context, root, { store, cancellation }),
+        (cause) => errors.push(cause),
       );
     } catch (error) {
-      troubles.push(error);
+      errors.push(error);
     }
-    if (troubles.length > 0) {
-      reportTrouble(context, cancellation, "Not restored", troubles[0]);
+    if (errors.length > 0) {
+      reportStoreError(context, cancellation, "Not restored", errors[0]);
     }
     await context.print(
       found === undefined
@@ -262,7 +262,7 @@ function removeEntries(
  * Reports that the store cannot be used. An invalid configuration and
  * cancellation are errors.
  */
-function reportTrouble(
+function reportStoreError(
   { runner: { logger } }: CommandContext,
   { graceful }: Cancellation,
   action: string,
@@ -297,7 +297,7 @@ async function openListableStore(
   );
 }
 
-function cacheContext(
+function createCacheContext(
   context: CommandContext,
   root: string,
   { store, cancellation }: {
@@ -321,14 +321,14 @@ function cacheContext(
   };
 }
 
-async function jobDirectory(
+async function findJobDirectory(
   { runner: { host: { cwd }, workspace } }: CommandContext,
 ): Promise<string> {
   return await cacheRoot(cwd, workspace.base);
 }
 
 /** Returns paths relative to the directory of the job. */
-async function pathsIn(
+async function resolvePaths(
   root: string,
   { runner: { host: { cwd } } }: CommandContext,
   operands: readonly string[],
@@ -363,7 +363,7 @@ async function expandKeyFlag(
   if (typeof template !== "string") {
     throw usageError("--key is required", "cache");
   }
-  return await expand(template, context, cancellation);
+  return await expandTemplate(template, context, cancellation);
 }
 
 async function expandFallbacks(
@@ -373,11 +373,13 @@ async function expandFallbacks(
   const fallback = context.flags.get("fallback") ?? [];
   const templates = typeof fallback === "string" ? [fallback] : fallback;
   return await Promise.all(
-    templates.map((template) => expand(template, context, cancellation)),
+    templates.map((template) =>
+      expandTemplate(template, context, cancellation)
+    ),
   );
 }
 
-async function expand(
+async function expandTemplate(
   template: string,
   { runner }: CommandContext,
   { graceful }: Cancellation,

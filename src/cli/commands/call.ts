@@ -26,13 +26,13 @@ type LibraryFunction = (
 /** Functions of the library that programs in other languages can call. */
 const FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
   async triggerJobs({ jobs, triggersFile }, runner) {
-    if (!Array.isArray(jobs)) throw invalid("jobs", "a list");
+    if (!Array.isArray(jobs)) throw argumentError("jobs", "a list");
     const queue = new TriggerQueue();
     queue.addWire(jobs);
     const { triggers } = await flushTriggers(runner, queue, {
       ...triggerOptionsFromEnv(
         runner,
-        triggersLayer(optional({ triggersFile })),
+        createTriggersLayer(readOptionalText({ triggersFile })),
       ),
       isAtomic: true,
       joinsEarlier: true,
@@ -40,25 +40,35 @@ const FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
     return triggers.map(({ name }) => name);
   },
   async isJobRunning({ name }, runner) {
-    return await workflowFunctions(() => runner).isJobRunning(text({ name }));
+    return await workflowFunctions(() => runner).isJobRunning(
+      readRequiredText({ name }),
+    );
   },
   async getJobResult({ name }, runner) {
-    return await workflowFunctions(() => runner).getJobResult(text({ name }));
+    return await workflowFunctions(() => runner).getJobResult(
+      readRequiredText({ name }),
+    );
   },
   async logNextJob({ name, reason, dependsOn = [], workflowFile }, runner) {
-    if (!Array.isArray(dependsOn)) throw invalid("dependsOn", "a list");
-    await workflowFunctions(() => runner).logNextJob(text({ name }), {
-      reason: optional({ reason }),
-      dependsOn: dependsOn.map(String),
-      workflowFile: optional({ workflowFile }),
-    });
+    if (!Array.isArray(dependsOn)) throw argumentError("dependsOn", "a list");
+    await workflowFunctions(() => runner).logNextJob(
+      readRequiredText({ name }),
+      {
+        reason: readOptionalText({ reason }),
+        dependsOn: dependsOn.map(String),
+        workflowFile: readOptionalText({ workflowFile }),
+      },
+    );
   },
   async setWorkflowVar({ name, value }, runner) {
-    await workflowFunctions(() => runner).setWorkflowVar(text({ name }), value);
+    await workflowFunctions(() => runner).setWorkflowVar(
+      readRequiredText({ name }),
+      value,
+    );
   },
   async setWorkflowOutput({ key, value }, runner) {
     await workflowFunctions(() => runner).setWorkflowOutput(
-      text({ key }),
+      readRequiredText({ key }),
       value,
     );
   },
@@ -131,25 +141,27 @@ async function printJson({ print }: CommandContext, value: unknown) {
   await print(JSON.stringify(value));
 }
 
-function text(field: Readonly<Record<string, unknown>>): string {
-  const value = optional(field);
-  if (value === undefined) throw invalid(Object.keys(field)[0], "a string");
+function readRequiredText(field: Readonly<Record<string, unknown>>): string {
+  const value = readOptionalText(field);
+  if (value === undefined) {
+    throw argumentError(Object.keys(field)[0], "a string");
+  }
   return value;
 }
 
-function triggersLayer(file: string | undefined): Layer {
+function createTriggersLayer(file: string | undefined): Layer {
   return file === undefined
     ? {}
     : { triggers_file: { value: file, origin: "the call" } };
 }
 
-function optional(field: Readonly<Record<string, unknown>>) {
+function readOptionalText(field: Readonly<Record<string, unknown>>) {
   const [[name, value]] = Object.entries(field);
   if (value === undefined || value === null) return undefined;
-  if (typeof value !== "string") throw invalid(name, "a string");
+  if (typeof value !== "string") throw argumentError(name, "a string");
   return value;
 }
 
-function invalid(name: string, expected: string): TypeError {
+function argumentError(name: string, expected: string): TypeError {
   return new TypeError(`the argument "${name}" must be ${expected}`);
 }

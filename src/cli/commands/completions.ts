@@ -336,7 +336,9 @@ function zshAction(kind: WordKind): string {
 
 function escapeZsh(text: string, characters: string): string {
   return [...text]
-    .map((sign) => characters.includes(sign) ? `\\${sign}` : sign)
+    .map((character) =>
+      characters.includes(character) ? `\\${character}` : character
+    )
     .join("");
 }
 

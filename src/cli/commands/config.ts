@@ -29,7 +29,7 @@ export const configCommand: CliCommand = {
     const problem = findProblem(loaded);
     for (const { name } of OPTIONS) {
       const isHidden = problem !== undefined && SENSITIVE.includes(name);
-      for (const line of settingLines(settings, name, isHidden)) {
+      for (const line of formatSettings(settings, name, isHidden)) {
         await context.print(line);
       }
     }
@@ -52,7 +52,7 @@ function findProblem(loaded: CommandConfig): string | undefined {
   }
 }
 
-function settingLines(
+function formatSettings(
   settings: Settings,
   name: OptionName,
   isHidden: boolean,

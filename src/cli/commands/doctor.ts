@@ -79,21 +79,21 @@ Exits with 1 if there is such a line, and with 0 otherwise.`,
         context,
       );
     }
-    const needed = neededPrograms({
+    const needed = findNeededPrograms({
       settings: loaded.settings,
       isStandalone: Deno.build.standalone,
     });
     const sections: Readonly<Record<string, readonly Finding[]>> = {
-      Workspace: [await findWorkspace(runner.workspace)],
+      Workspace: [await checkWorkspace(runner.workspace)],
       Processes: [
-        await findUntrustedContainment(runner.workspace.inContainer),
-        await findOpenFiles(),
-        await findSandboxOfSteps(runner.workspace.inContainer),
+        await checkContainment(runner.workspace.inContainer),
+        await checkOpenFiles(),
+        await checkStepSandbox(runner.workspace.inContainer),
       ],
-      Programs: await findPrograms(runner.host, needed),
-      ...await providerSection(loaded),
-      Kernel: [await findConfinement(runner.host)],
-      Permissions: findPermissions(runner.workspace.base),
+      Programs: await checkPrograms(runner.host, needed),
+      ...await createProviderSection(loaded),
+      Kernel: [await checkConfinement(runner.host)],
+      Permissions: checkPermissions(runner.workspace.base),
     };
     const versions = {
       runnerlib: VERSION,
@@ -116,8 +116,8 @@ Exits with 1 if there is such a line, and with 0 otherwise.`,
       );
       await print(`runnerlib ${runnerlib}, deno ${deno}, ${system}`);
       for (const [title, findings] of Object.entries(sections)) {
-        const lines = findingLines(findings, columns)
-          .map((line) => color ? coloredState(line) : line);
+        const lines = formatFindings(findings, columns)
+          .map((line) => color ? colorState(line) : line);
         await print(["", `${title}:`, ...lines].join("\n"));
       }
     }
@@ -126,15 +126,15 @@ Exits with 1 if there is such a line, and with 0 otherwise.`,
 };
 
 /** Returns the findings about secret providers, if any are configured. */
-async function providerSection(
+async function createProviderSection(
   { settings, runner }: CommandConfig,
 ): Promise<Readonly<Record<string, readonly Finding[]>>> {
   if (!settings.get("secret_providers")?.value) return {};
-  return { "Secret providers": await findProviders(settings, runner) };
+  return { "Secret providers": await checkProviders(settings, runner) };
 }
 
 /** Colors the state at the start of a line. */
-function coloredState(line: string): string {
+function colorState(line: string): string {
   const codes = { ok: 32, missing: 33, needed: 31 };
   return line.replace(
     /^ {2}(ok|missing|needed)\b/,
@@ -186,7 +186,7 @@ interface Finding {
  *
  * @param columns Width of a line; unlimited if `undefined`.
  */
-function findingLines(
+function formatFindings(
   findings: readonly Finding[],
   columns: number = Infinity,
 ): string[] {
@@ -206,7 +206,7 @@ function findingLines(
 }
 
 /** Checks whether jobs can write to their workspace. */
-async function findWorkspace(
+async function checkWorkspace(
   { base, inContainer }: Workspace,
 ): Promise<Finding> {
   const common = { name: inContainer ? "container" : "laptop", detail: base };
@@ -240,7 +240,7 @@ async function nearestDirectory(path: string): Promise<string> {
  *
  * @param isInContainer Whether the runner runs in a container for a single job.
  */
-async function findUntrustedContainment(
+async function checkContainment(
   isInContainer: boolean,
 ): Promise<Finding> {
   const { namespace, problem } = await findContainment(isInContainer);
@@ -257,7 +257,7 @@ async function findUntrustedContainment(
 }
 
 /** Checks whether programs can read files that the runner inherited. */
-async function findOpenFiles(): Promise<Finding> {
+async function checkOpenFiles(): Promise<Finding> {
   const problem = await findInheritedFiles();
   return {
     state: problem === undefined ? "ok" : "missing",
@@ -270,7 +270,7 @@ async function findOpenFiles(): Promise<Finding> {
 }
 
 /** Checks whether the kernel can sandbox steps. */
-async function findSandboxOfSteps(
+async function checkStepSandbox(
   isInContainer: boolean,
 ): Promise<Finding> {
   const { sandbox, problem = sandbox?.weakness } = await findSandbox(
@@ -286,7 +286,7 @@ async function findSandboxOfSteps(
 }
 
 /** Checks whether the kernel confines the processes of plugins. */
-async function findConfinement(host: Host): Promise<Finding> {
+async function checkConfinement(host: Host): Promise<Finding> {
   const isSupported = Deno.build.os === "linux" && await isConfined(host);
   return {
     state: isSupported ? "ok" : "missing",
@@ -336,7 +336,7 @@ const PERMISSION_KINDS = {
  * @param directory Directory that jobs write to.
  * @returns Findings; permissions that every job requires are marked as needed.
  */
-function findPermissions(directory: string): Finding[] {
+function checkPermissions(directory: string): Finding[] {
   const needs: readonly Deno.PermissionDescriptor[] = [
     { name: "read", path: directory },
     { name: "write", path: directory },
@@ -430,7 +430,7 @@ const PROGRAMS: readonly ProgramEntry[] = [
  *
  * @param needed Names of programs that a job with this configuration needs.
  */
-function findPrograms(
+function checkPrograms(
   host: Host,
   needed: ReadonlySet<string>,
 ): Promise<Finding[]> {
@@ -502,7 +502,7 @@ const UNPACKERS: readonly (readonly [RegExp, string])[] = [
   [/\.(?:tar\.zst|tzst)$/, "zstd"],
 ];
 
-/** Options for {@linkcode neededPrograms}. */
+/** Options for {@linkcode findNeededPrograms}. */
 interface NeededProgramsOptions {
   /** The configuration of the job. */
   readonly settings: Settings;
@@ -511,7 +511,7 @@ interface NeededProgramsOptions {
 }
 
 /** Returns the programs that a job with this configuration needs. */
-function neededPrograms(
+function findNeededPrograms(
   { settings, isStandalone }: NeededProgramsOptions,
 ): Set<string> {
   const needed = new Set(["sh"]);
@@ -542,7 +542,7 @@ function getText(
  * Checks whether the programs and directories of secret providers exist. No
  * provider is called.
  */
-async function findProviders(
+async function checkProviders(
   settings: Settings,
   runner: RunnerContext,
 ): Promise<Finding[]> {
@@ -551,15 +551,15 @@ async function findProviders(
     const configured = [...providers.values()]
       .filter(({ type }) => type !== "env");
     return await Promise.all(
-      configured.map((provider) => findProvider(provider, runner)),
+      configured.map((provider) => checkProvider(provider, runner)),
     );
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;
-    return [finding("needed", "secret_providers", "", messageOf(error))];
+    return [createFinding("needed", "secret_providers", "", messageOf(error))];
   }
 }
 
-async function findProvider(
+async function checkProvider(
   provider: SecretProvider,
   runner: RunnerContext,
 ): Promise<Finding> {
@@ -568,7 +568,7 @@ async function findProvider(
   try {
     if (type === "file") {
       await Deno.stat(directory);
-      return finding("ok", name, directory, purpose);
+      return createFinding("ok", name, directory, purpose);
     }
     const { host: { env }, workspace: { base } } = runner;
     const path = await trustedPath(env.PATH, [
@@ -576,15 +576,15 @@ async function findProvider(
       ...untrustedDirectories(runner),
     ]);
     const program = await findProgram(command[0], path, base);
-    return finding("ok", name, program, purpose);
+    return createFinding("ok", name, program, purpose);
   } catch (error) {
     const detail = type === "file" ? directory : command[0];
     const reason = error instanceof TypeError ? error.message : osReason(error);
-    return finding("needed", name, detail, reason);
+    return createFinding("needed", name, detail, reason);
   }
 }
 
-function finding(
+function createFinding(
   state: Finding["state"],
   name: string,
   detail: string,

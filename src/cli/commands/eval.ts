@@ -61,14 +61,18 @@ Invalid definitions are skipped. The others are submitted, and the exit code is
     const event = evalEvent(context);
     const { policy, policyRevision, ...rights } = await policyInputs(host.env);
     const trees = await evalTrees(context, event, cancellation);
-    const only = onlyFile(context, trees.base, flags.get("workflow-file"));
+    const only = resolveOnlyFile(
+      context,
+      trees.base,
+      flags.get("workflow-file"),
+    );
     let problemCount = 0;
     const invalid: Explanation[] = [];
     const onProblem = (problem: string, sourceFile?: string) => {
       problemCount++;
       logger.error("eval", problem);
       if (sourceFile !== undefined) {
-        invalid.push(invalidFile(sourceFile, problem));
+        invalid.push(explainInvalidFile(sourceFile, problem));
       }
     };
     const base = await loadTree(trees.base, onProblem, {
@@ -168,7 +172,7 @@ async function submitOrFallBack(
   }
 }
 
-function invalidFile(file: string, problem: string): Explanation {
+function explainInvalidFile(file: string, problem: string): Explanation {
   // The first line names the file, the second one contains the reason.
   const lines = problem.split("\n");
   return {
@@ -204,7 +208,7 @@ function explainDecision(
   };
 }
 
-function onlyFile(
+function resolveOnlyFile(
   context: CommandContext,
   root: string,
   given: unknown,
@@ -240,7 +244,7 @@ async function submit(
   );
   await createDirectory(path.slice(0, path.lastIndexOf("/")) || "/");
   await writeAtomic(path, `${JSON.stringify(document)}\n`);
-  for (const line of documentLines(document)) logger.info("eval", line);
+  for (const line of formatDocument(document)) logger.info("eval", line);
   if (!isCoordinatorConfigured(host.env)) return;
   const { submitTriggers } = await import("../../triggers/submit_triggers.ts");
   await submitTriggers(document, {
@@ -257,7 +261,7 @@ async function submit(
   await Deno.remove(path);
 }
 
-function documentLines(document: EvalDocument): string[] {
+function formatDocument(document: EvalDocument): string[] {
   if (!("workflows" in document)) {
     return document.jobs.map(({ job_name }) => `Job ${job_name}`);
   }

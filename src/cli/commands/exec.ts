@@ -78,12 +78,12 @@ of an uncaught RunnerError.`,
     const { runner } = context;
     const { host, logger, workspace, run } = runner;
     await using output = runner.isReadByWorker
-      ? await maskedOutput(runner)
+      ? await openMaskedOutput(runner)
       : undefined;
     const socket = output?.socket ?? host.env[Variable.secretsSocket];
     // A path below the workspace could be too long for a socket.
     using temporary = temporaryDirectory({ env: host.env, workspace });
-    const { argv, permissions, isPython, path } = await pipelineCommand(
+    const { argv, permissions, isPython, path } = await createPipelineCommand(
       context,
       "exec",
       { socket, temporary: temporary.path },
@@ -116,7 +116,7 @@ of an uncaught RunnerError.`,
     ];
     const launcher = createLauncher(host, temporary.path);
     const env = {
-      ...pipelineEnvironment({
+      ...createPipelineEnvironment({
         ...host.env,
         TMPDIR: temporary.path,
         // Runners that the pipeline starts belong to the same run and share its files.
@@ -142,7 +142,7 @@ of an uncaught RunnerError.`,
  * Masks output that a worker reads, including secrets that the pipeline
  * registers, and ends it with a newline.
  */
-async function maskedOutput(runner: RunnerContext): Promise<
+async function openMaskedOutput(runner: RunnerContext): Promise<
   & AsyncDisposable
   & Required<Pick<RunInheritedOptions, "forwardOutput">>
   & { readonly socket: string | undefined }
@@ -198,7 +198,10 @@ one, and the resulting command line. Runs nothing.`,
   takesRest: true,
   async run(context) {
     const { print, isOn } = context;
-    const { argv, permissions } = await pipelineCommand(context, "permissions");
+    const { argv, permissions } = await createPipelineCommand(
+      context,
+      "permissions",
+    );
     if (isOn("flags")) {
       const options = argv.filter((word) => /^--(allow-|no-prompt)/.test(word));
       await print(commandText(options));
@@ -236,7 +239,7 @@ export interface PipelineCommand {
  * @param places Paths outside the workspace that the pipeline uses.
  * @throws {RunnerError} If the file does not exist, or a permission is invalid.
  */
-async function pipelineCommand(
+async function createPipelineCommand(
   context: CommandContext,
   name: string,
   places: PipelinePlaces = {},
@@ -246,11 +249,11 @@ async function pipelineCommand(
   const { settings } = await loadCommandConfig(context, { layer: {} });
   const { host, workspace } = runner;
   const allowed = flags.get(ALLOW_FLAG.name);
-  const permissions = pipelinePermissions({ host, workspace, ...places }, [
+  const permissions = collectPermissions({ host, workspace, ...places }, [
     ...settings.lines("pipeline_permissions"),
     ...typeof allowed === "object" ? allowed : [],
   ]);
-  const path = await realFile(
+  const path = await resolveFile(
     absolutePath(file, runner.host.cwd),
     file,
   );
@@ -260,13 +263,13 @@ async function pipelineCommand(
     ? [await findPython(file, runner.host.env)]
     : [
       await findDeno(runner.host.env),
-      ...["run", "--quiet", "--no-prompt", ...denoFlags(permissions)],
+      ...["run", "--quiet", "--no-prompt", ...createDenoFlags(permissions)],
     ];
   const argv = [...program, path, ...args, ...rest];
   return { argv, permissions, isPython: isPythonPipeline(path), path };
 }
 
-async function realFile(path: string, name: string): Promise<string> {
+async function resolveFile(path: string, name: string): Promise<string> {
   let reason = "it is not a file";
   try {
     const real = await Deno.realPath(path);
@@ -348,7 +351,7 @@ const REQUIRED_BY_DENO = [
  * Returns the environment of a pipeline: permitted variables, and those that
  * Deno needs.
  */
-function pipelineEnvironment(
+function createPipelineEnvironment(
   env: Environment,
   permissions: readonly PipelinePermission[],
 ): ChildEnvironment {
@@ -420,11 +423,11 @@ interface PipelineSetting extends PipelinePlaces {
  * @param grants Lines `KIND=VALUE,VALUE` from flags and the job file.
  * @throws {RunnerError} `invalid-config` if a grant is invalid.
  */
-function pipelinePermissions(
+function collectPermissions(
   { host, workspace, socket, temporary }: PipelineSetting,
   grants: readonly string[],
 ): PipelinePermission[] {
-  const coordinator = coordinatorHost(host.env[Variable.coordinatorUrl]);
+  const coordinator = findCoordinatorHost(host.env[Variable.coordinatorUrl]);
   const granted = readPermissions(grants, workspace);
   return [
     { kind: "read", values: [workspace.base], reason: "the workspace" },
@@ -478,7 +481,7 @@ function pipelinePermissions(
  * @throws {RunnerError} `invalid-config` if Deno would split a value into
  * several.
  */
-function denoFlags(
+function createDenoFlags(
   permissions: readonly PipelinePermission[],
 ): string[] {
   try {
@@ -489,12 +492,12 @@ function denoFlags(
       return permissionFlag(kind, values);
     });
   } catch (error) {
-    throw unusable(error);
+    throw permissionError(error);
   }
 }
 
 /** Ignores an invalid URL, which is reported where it is used. */
-function coordinatorHost(url = ""): string | undefined {
+function findCoordinatorHost(url = ""): string | undefined {
   const host = URL.parse(url)?.host ?? "";
   try {
     return host === "*" ? undefined : parsePermission("net", host);
@@ -503,7 +506,7 @@ function coordinatorHost(url = ""): string | undefined {
   }
 }
 
-function unusable(error: unknown): RunnerError {
+function permissionError(error: unknown): RunnerError {
   return new RunnerError(`Cannot use a permission: ${thrownText(error)}`, {
     code: "invalid-config",
     cause: error,
@@ -525,6 +528,6 @@ function readPermissions(
   try {
     return expandPaths({ read: own, ...rest }, directories);
   } catch (error) {
-    throw unusable(error);
+    throw permissionError(error);
   }
 }

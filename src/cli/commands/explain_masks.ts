@@ -64,7 +64,7 @@ are never shown. Secrets that a job registers while it runs are not listed.`,
     });
     const { isComplete, secrets } = await findSecrets(loaded);
     const logs = await readLogs(context);
-    for (const line of secretTable(secrets, runner, logs)) await print(line);
+    for (const line of formatSecrets(secrets, runner, logs)) await print(line);
     const { placeholder } = runner.masker;
     const maskedCount = countOccurrences(
       new TextDecoder().decode(placeholder),
@@ -115,7 +115,7 @@ async function readLogs(
   const logFlag = flags.get("log");
   const paths = typeof logFlag === "string"
     ? [resolve(runner.host.cwd, logFlag)]
-    : await logsIn(`${artifactsPath(runner)}/logs`);
+    : await findLogs(`${artifactsPath(runner)}/logs`);
   const decoder = new TextDecoder();
   return await Promise.all(paths.map(async (path) => {
     try {
@@ -131,7 +131,7 @@ async function readLogs(
   }));
 }
 
-async function logsIn(directory: string): Promise<string[]> {
+async function findLogs(directory: string): Promise<string[]> {
   try {
     const entries = await Array.fromAsync(Deno.readDir(directory));
     return entries.filter(({ isFile }) => isFile)
@@ -170,7 +170,7 @@ function countForms(secret: KnownSecret, minBytes: number): number {
   return maskSecret(masker, secret) ? masker.formTotal : 0;
 }
 
-function secretTable(
+function formatSecrets(
   { all }: KnownSecrets,
   { masker: { minBytes } }: RunnerContext,
   logs: readonly string[],
@@ -185,10 +185,10 @@ function secretTable(
       logs.length === 0 ? "-" : String(countHits(secret, minBytes, logs)),
     ];
   });
-  return aligned([HEADING, ...rows]);
+  return alignColumns([HEADING, ...rows]);
 }
 
-function aligned(rows: readonly (readonly string[])[]): string[] {
+function alignColumns(rows: readonly (readonly string[])[]): string[] {
   const widths = HEADING.map((_, column) =>
     Math.max(...rows.map((row) => displayWidth(row[column])))
   );

@@ -94,10 +94,10 @@ async function printChangedFiles(
   const { operands: [base], isOn, runner: { stdout, masker } } = context;
   const isRaw = isOn("null");
   const files = await changedFiles(base, {
-    ...codeDirectory(context),
+    ...findCodeDirectory(context),
     mergeBase: !isOn("direct"),
   });
-  const text = files.map((file) => isRaw ? `${file}\0` : `${quoted(file)}\n`)
+  const text = files.map((file) => isRaw ? `${file}\0` : `${quotePath(file)}\n`)
     .join("");
   await stdout.write(new TextEncoder().encode(masker.maskText(text)));
 }
@@ -108,7 +108,7 @@ async function printChangedFiles(
  * @throws {RunnerError} `source-failed` if no repository is found.
  */
 async function printGitInfo(context: CommandContext): Promise<void> {
-  const place = codeDirectory(context);
+  const place = findCodeDirectory(context);
   using query = await openQuery(place);
   const { branch, commit, isClean, remotes } = await gitInfo(place);
   const state = isClean === null ? "unknown" : isClean ? "clean" : "dirty";
@@ -124,7 +124,7 @@ async function printGitInfo(context: CommandContext): Promise<void> {
 }
 
 /** Finds the code directory. Inside a job, a variable contains its real path. */
-function codeDirectory(context: CommandContext): CodeDirectory {
+function findCodeDirectory(context: CommandContext): CodeDirectory {
   const { workspace, host } = runnerInWorkDir(context);
   const { env } = host;
   const layer = flagsLayer(context);
@@ -137,7 +137,7 @@ function codeDirectory(context: CommandContext): CodeDirectory {
 }
 
 /** Quotes a path that would break its line, as git does. */
-function quoted(path: string): string {
+function quotePath(path: string): string {
   // deno-lint-ignore no-control-regex
   return /[\x00-\x1f\x7f-\x9f"\\]/.test(path) ? quotedPath(path) : path;
 }

@@ -69,10 +69,10 @@ export async function drawDefinition(
     throw usageError(`Option --format must be one of ${names}`, "graph");
   }
   const { cwd } = runner.host;
-  const path = file ?? await onlyDefinition(cwd);
+  const path = file ?? await findOnlyDefinition(cwd);
   const { title, jobs } = await isWorkflow(cwd, path)
-    ? await workflowGraph(context, path)
-    : await jobGraph(context, path);
+    ? await readWorkflowGraph(context, path)
+    : await readJobGraph(context, path);
   await print(FORMATS[format](jobs, title));
   await runner.logger.flush();
   return 0;
@@ -83,7 +83,7 @@ interface DrawnGraph {
   readonly jobs: readonly DrawnJob[];
 }
 
-async function workflowGraph(
+async function readWorkflowGraph(
   context: CommandContext,
   file: string,
 ): Promise<DrawnGraph> {
@@ -91,7 +91,7 @@ async function workflowGraph(
   return { title: workflow.name, jobs: workflow.jobs.map(jobPart) };
 }
 
-async function jobGraph(
+async function readJobGraph(
   { runner }: CommandContext,
   file: string,
 ): Promise<DrawnGraph> {
@@ -114,7 +114,7 @@ async function isWorkflow(cwd: string, file: string): Promise<boolean> {
   return hasJobs(await readJobText(path, file), file);
 }
 
-async function onlyDefinition(cwd: string): Promise<string> {
+async function findOnlyDefinition(cwd: string): Promise<string> {
   const jobFile = await findJobFile(cwd);
   if (jobFile !== undefined) return jobFile;
   const { workflows } = await findDefinitions(cwd);

@@ -105,10 +105,10 @@ export function overview(
     ),
     "",
     "Usage: runnerlib COMMAND [OPTIONS]",
-    ...tables(groups, columns),
+    ...formatTables(groups, columns),
     "",
     "Examples:",
-    ...examples([
+    ...formatExamples([
       ["init", "Write a first job.yaml"],
       ["run", "Run it"],
       ["run -- make test", "Run a command"],
@@ -129,13 +129,13 @@ export function commandHelp(
 ): string {
   const usage = `Usage: runnerlib ${name} ${command.usage}`.trimEnd();
   return [
-    ...prose(command.description, columns),
+    ...formatProse(command.description, columns),
     "",
     ...wrapText(usage, { columns, hang: 4 }),
     "",
     "Examples:",
-    ...examples(command.examples, columns),
-    ...tables(groupFlags(flagsOf(command)), columns),
+    ...formatExamples(command.examples, columns),
+    ...formatTables(groupFlags(flagsOf(command)), columns),
   ].join("\n");
 }
 
@@ -156,21 +156,21 @@ export function describeFlag({ help, isRepeatable }: Flag): string {
 function groupFlags(
   flags: readonly Flag[],
 ): [heading: string, rows: Row[]][] {
-  const isEveryday = ({ name }: Flag) => MOST_USED.includes(name);
+  const isMostUsed = ({ name }: Flag) => MOST_USED.includes(name);
   const all = flags.filter(({ isHidden }) => !isHidden);
   const shown = [
     ...MOST_USED.flatMap((name) => all.filter((flag) => flag.name === name)),
-    ...all.filter((flag) => !isEveryday(flag)),
+    ...all.filter((flag) => !isMostUsed(flag)),
   ];
-  if (all.length <= MAX_UNGROUPED) return [["Options", all.map(flagRow)]];
+  if (all.length <= MAX_UNGROUPED) return [["Options", all.map(createFlagRow)]];
   const hasGroups = shown.some(({ group = "More" }) => group !== "More");
   return FLAG_GROUPS.map((group): [string, Row[]] => [
     hasGroups ? group : "Options",
-    shown.filter((flag) => (flag.group ?? "More") === group).map(flagRow),
+    shown.filter((flag) => (flag.group ?? "More") === group).map(createFlagRow),
   ]);
 }
 
-function flagRow(flag: Flag): Row {
+function createFlagRow(flag: Flag): Row {
   const { name, short, valueName, isNegatable } = flag;
   const shown = isNegatable ? `[no-]${name}` : name;
   const value = valueName === undefined ? "" : ` ${valueName}`;
@@ -186,11 +186,11 @@ function flagRow(flag: Flag): Row {
  * @param rows Names and meanings.
  */
 export function tableLines(rows: readonly Row[], columns: number): string[] {
-  const width = widthOfNames(rows, columns);
-  return rows.flatMap((row) => rowLines(row, width, columns));
+  const width = measureNames(rows, columns);
+  return rows.flatMap((row) => formatRow(row, width, columns));
 }
 
-function examples(rows: readonly Row[], columns: number): string[] {
+function formatExamples(rows: readonly Row[], columns: number): string[] {
   return rows.flatMap(([line, meaning]) => [
     ...wrapText(`# ${meaning}`, { columns, indent: 2, hang: 4 }),
     // Users copy command lines, so they are never wrapped.
@@ -199,30 +199,30 @@ function examples(rows: readonly Row[], columns: number): string[] {
 }
 
 /** Formats tables with headings; all tables have the same columns. */
-function tables(
+function formatTables(
   groups: readonly (readonly [heading: string, rows: readonly Row[]])[],
   columns: number,
 ): string[] {
-  const nameWidth = widthOfNames(groups.flatMap(([, rows]) => rows), columns);
+  const nameWidth = measureNames(groups.flatMap(([, rows]) => rows), columns);
   return groups.filter(([, rows]) => rows.length > 0)
     .flatMap(([heading, rows]) => [
       "",
       `${heading}:`,
-      ...rows.flatMap((row) => rowLines(row, nameWidth, columns)),
+      ...rows.flatMap((row) => formatRow(row, nameWidth, columns)),
     ]);
 }
 
-function widthOfNames(rows: readonly Row[], columns: number): number {
-  const most = Math.floor(columns * NAMES_SHARE);
+function measureNames(rows: readonly Row[], columns: number): number {
+  const maxWidth = Math.floor(columns * NAMES_SHARE);
   return Math.max(
-    ...rows.map(([name]) => name.length).filter((width) => width <= most),
+    ...rows.map(([name]) => name.length).filter((width) => width <= maxWidth),
     // All names may be too long.
     4,
   );
 }
 
 /** Formats a row; a name that is too long for its column gets its own line. */
-function rowLines([name, meaning]: Row, width: number, columns: number) {
+function formatRow([name, meaning]: Row, width: number, columns: number) {
   const indent = width + 4;
   const lines = wrapText(meaning, { columns, indent });
   if (name.length > width) return [`  ${name}`, ...lines];
@@ -236,7 +236,7 @@ function rowLines([name, meaning]: Row, width: number, columns: number) {
  * Wraps a description. Lines of a paragraph are joined; indented lines are rows
  * of a table.
  */
-function prose(text: string, columns: number): string[] {
+function formatProse(text: string, columns: number): string[] {
   const blocks: { isTable: boolean; lines: string[] }[] = [];
   for (const line of text.split("\n")) {
     const isTable = line.startsWith("  ");
@@ -246,11 +246,13 @@ function prose(text: string, columns: number): string[] {
     } else blocks.push({ isTable, lines: [line] });
   }
   return blocks.flatMap(({ isTable, lines }) =>
-    isTable ? textTable(lines, columns) : wrapText(lines.join(" "), { columns })
+    isTable
+      ? formatTextTable(lines, columns)
+      : wrapText(lines.join(" "), { columns })
   );
 }
 
-function textTable(lines: readonly string[], columns: number): string[] {
+function formatTextTable(lines: readonly string[], columns: number): string[] {
   const rows: [string, string][] = [];
   for (const line of lines) {
     const [, name, meaning] = /^ {2}(\S.*?)(?: {2,}(\S.*))?$/.exec(line) ?? [];

@@ -52,9 +52,9 @@ ${
     const { files, shared = {}, next, notes = [] } = await STARTER_FILES[kind](
       cwd,
     );
-    const present = await presentPaths(cwd, Object.keys(files));
+    const present = await findPresentPaths(cwd, Object.keys(files));
     if (present.length > 0) throw existsError(present);
-    const kept = await presentPaths(cwd, Object.keys(shared));
+    const kept = await findPresentPaths(cwd, Object.keys(shared));
     const written = Object.entries({ ...files, ...shared })
       .filter(([path]) => !kept.includes(path));
     await writeNew(cwd, written);
@@ -111,7 +111,7 @@ async function chooseKind(
   return kinds[Number(answer) - 1]?.[0] ?? answer;
 }
 
-async function presentPaths(
+async function findPresentPaths(
   cwd: string,
   paths: readonly string[],
 ): Promise<string[]> {
@@ -122,7 +122,7 @@ async function presentPaths(
       present.push(path);
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) {
-        throw unwritable(path, error);
+        throw writeError(path, error);
       }
     }
   }
@@ -144,7 +144,7 @@ async function writeNew(
       undo.defer(() => Deno.remove(file));
       await writeAll(created, new TextEncoder().encode(text));
     } catch (error) {
-      throw unwritable(path, error);
+      throw writeError(path, error);
     }
   }
   undo.move();
@@ -162,7 +162,7 @@ function existsError(paths: readonly string[]): RunnerError {
   );
 }
 
-function unwritable(path: string, cause: unknown): RunnerError {
+function writeError(path: string, cause: unknown): RunnerError {
   return new RunnerError(`Cannot write "${path}": ${osReason(cause)}`, {
     code: "workspace",
     cause,
@@ -184,9 +184,14 @@ interface StarterFiles {
 /** Creates the starter files of each kind. */
 const STARTER_FILES: Readonly<
   Record<string, (cwd: string) => Promise<StarterFiles>>
-> = { job, pipeline, workflow, plugin };
+> = {
+  job: createJobFiles,
+  pipeline: createPipelineFiles,
+  workflow: createWorkflowFiles,
+  plugin: createPluginFiles,
+};
 
-async function job(): Promise<StarterFiles> {
+async function createJobFiles(): Promise<StarterFiles> {
   const { default: text } = await import("../starter_files/job.yaml.txt", {
     with: { type: "text" },
   });
@@ -201,7 +206,7 @@ async function job(): Promise<StarterFiles> {
   };
 }
 
-async function workflow(): Promise<StarterFiles> {
+async function createWorkflowFiles(): Promise<StarterFiles> {
   const { default: text } = await import("../starter_files/workflow.yaml.txt", {
     with: { type: "text" },
   });
@@ -222,7 +227,7 @@ async function workflow(): Promise<StarterFiles> {
   };
 }
 
-async function plugin(): Promise<StarterFiles> {
+async function createPluginFiles(): Promise<StarterFiles> {
   const { default: text } = await import("../starter_files/plugin.ts.txt", {
     with: { type: "text" },
   });
@@ -235,13 +240,13 @@ async function plugin(): Promise<StarterFiles> {
   };
 }
 
-async function pipeline(cwd: string): Promise<StarterFiles> {
+async function createPipelineFiles(cwd: string): Promise<StarterFiles> {
   const { default: text } = await import("../starter_files/pipeline.ts.txt", {
     with: { type: "text" },
   });
   const { imports: { [LIBRARY]: library }, scopes } = await libraryImports();
   const imports = { [LIBRARY]: library };
-  const config = await presentConfig(cwd);
+  const [config] = await findPresentPaths(cwd, ["deno.json", "deno.jsonc"]);
   const deno = {
     // Ignore the node_modules of a package.json in a parent directory.
     nodeModulesDir: "none",
@@ -267,16 +272,4 @@ async function pipeline(cwd: string): Promise<StarterFiles> {
       ],
     },
   };
-}
-
-async function presentConfig(cwd: string): Promise<string | undefined> {
-  for (const name of ["deno.json", "deno.jsonc"]) {
-    try {
-      await Deno.lstat(`${cwd}/${name}`);
-      return name;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
-  return undefined;
 }

@@ -48,7 +48,7 @@ export async function listDefinitions(
     ? host.consoleSize?.()?.columns
     : undefined;
   if (isOn("json")) await print(JSON.stringify(entries, null, 2));
-  else if (entries.length > 0) await print(inventoryText(entries, columns));
+  else if (entries.length > 0) await print(formatInventory(entries, columns));
   else if (problemCount === 0) {
     await print(
       'No jobs or workflows found; "runnerlib init" writes a first one',
@@ -63,7 +63,7 @@ export async function listDefinitions(
  *
  * @param columns Width of a line; unlimited if `undefined`.
  */
-function inventoryText(
+function formatInventory(
   entries: readonly InventoryEntry[],
   columns: number | undefined,
 ): string {

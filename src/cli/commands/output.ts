@@ -35,7 +35,7 @@ standard input and removes the newline at its end.`,
     }
     const outputs = await readOutputs(context, assignments);
     const path = runner.host.env[Variable.output];
-    if (path && !context.isOn("workflow")) await append(path, outputs);
+    if (path && !context.isOn("workflow")) await appendOutputs(path, outputs);
     else {
       for (const [key, value] of outputs) {
         await setOutput(runner, { kind: "outputs", key, value });
@@ -83,7 +83,7 @@ async function readOutputs(
   return outputs;
 }
 
-async function append(
+async function appendOutputs(
   path: string,
   outputs: readonly (readonly [key: string, value: string])[],
 ): Promise<void> {

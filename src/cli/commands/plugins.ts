@@ -75,17 +75,20 @@ methods is called.`,
  * be read.
  */
 async function listPlugins(context: CommandContext): Promise<number> {
-  const loaded = await load(context);
+  const loaded = await loadPluginConfig(context);
   await using fetched = await pluginAddresses(
     loaded.settings.lines("plugins"),
     await sandboxSetting(loaded, loaded.findSecrets),
     { env: loaded.runner.host.env, workspace: loaded.runner.workspace },
   );
   const sources = await Promise.all([
-    sourcesIn(configuredPluginDirectory(loaded)),
-    sourcesIn(ciPluginDirectory(loaded, "early"), { isOfCiSource: true }),
+    readSources(configuredPluginDirectory(loaded)),
+    readSources(ciPluginDirectory(loaded, "early"), { isOfCiSource: true }),
   ]);
-  return await report(context, loaded, [...fetched.sources, ...sources.flat()]);
+  return await printPlugins(context, loaded, [
+    ...fetched.sources,
+    ...sources.flat(),
+  ]);
 }
 
 /**
@@ -99,19 +102,21 @@ async function checkPluginFile(
   context: CommandContext,
   path: string,
 ): Promise<number> {
-  const loaded = await load(context);
+  const loaded = await loadPluginConfig(context);
   const absolute = absolutePath(path, loaded.runner.host.cwd);
-  return await report(context, loaded, [await sourceAt(absolute, path)]);
+  return await printPlugins(context, loaded, [
+    await readSource(absolute, path),
+  ]);
 }
 
-function load(context: CommandContext): Promise<CommandConfig> {
+function loadPluginConfig(context: CommandContext): Promise<CommandConfig> {
   return loadCommandConfig(context, {
     runner: runnerInWorkDir(context),
     findsJobFile: true,
   });
 }
 
-async function sourcesIn(
+async function readSources(
   directory: string | undefined,
   origin: Pick<PluginSource, "isOfCiSource"> = {},
 ): Promise<PluginSource[]> {
@@ -119,13 +124,13 @@ async function sourcesIn(
   const files = await findPluginFiles(directory);
   return await Promise.all(
     files.map(async ({ path }) => ({
-      ...await sourceAt(path, path),
+      ...await readSource(path, path),
       ...origin,
     })),
   );
 }
 
-async function sourceAt(path: string, name: string): Promise<PluginSource> {
+async function readSource(path: string, name: string): Promise<PluginSource> {
   let reason =
     "its name is not plugin_*.ts, plugin_*.js, plugin_*.py or that of a program";
   try {
@@ -140,7 +145,7 @@ async function sourceAt(path: string, name: string): Promise<PluginSource> {
   });
 }
 
-async function report(
+async function printPlugins(
   { print, runner }: CommandContext,
   loaded: CommandConfig,
   sources: readonly PluginSource[],
@@ -150,16 +155,16 @@ async function report(
   const found = await Promise.all(
     sources.map((source) => inspectPlugin(source, setting)),
   );
-  found.sort((a, b) => firstPriority(a) - firstPriority(b));
+  found.sort((a, b) => getFirstPriority(a) - getFirstPriority(b));
   for (const plugin of found) {
-    for (const line of pluginLines(plugin, isTrusted)) await print(line);
+    for (const line of formatPlugin(plugin, isTrusted)) await print(line);
   }
   if (found.length === 0) await print("No plugins found");
   await runner.logger.flush();
   return found.some(({ problem }) => problem !== undefined) ? 1 : 0;
 }
 
-function firstPriority({ plugins }: InspectedPlugin): number {
+function getFirstPriority({ plugins }: InspectedPlugin): number {
   return plugins[0]?.priority ?? Infinity;
 }
 
@@ -168,7 +173,7 @@ function firstPriority({ plugins }: InspectedPlugin): number {
  *
  * @param isTrusted Whether plugin files run in the runner's own process.
  */
-function pluginLines(
+function formatPlugin(
   plugin: InspectedPlugin,
   isTrusted: boolean,
 ): string[] {

@@ -50,7 +50,7 @@ the two runs.`,
       );
     }
     const files = operands.length === 0
-      ? [await lastRecord(context)]
+      ? [await findLastRecord(context)]
       : operands.map((file) => absolutePath(file, host.cwd));
     const runs = await Promise.all(
       files.map((path, index) => readFile(path, operands[index] ?? path)),
@@ -81,7 +81,7 @@ the two runs.`,
 };
 
 /** Finds the record of the last job, or of a workflow if there is none. */
-async function lastRecord(
+async function findLastRecord(
   { runner }: CommandContext,
 ): Promise<string> {
   const job = `${artifactsPath(runner)}/${RECORD_FILE}`;
@@ -101,16 +101,16 @@ async function readFile(path: string, displayPath: string): Promise<RunRecord> {
     return await readRecordFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
-      throw failure(
+      throw recordError(
         displayPath,
         "no such file; jobs with steps or a source write one, and so does `run --record FILE`",
       );
     }
-    throw failure(displayPath, messageOf(error));
+    throw recordError(displayPath, messageOf(error));
   }
 }
 
-function failure(path: string, reason: string): RunnerError {
+function recordError(path: string, reason: string): RunnerError {
   return new RunnerError(`Cannot read the run record "${path}": ${reason}`, {
     code: "invalid-record",
   });

@@ -101,7 +101,7 @@ overrides the defaults. Defaults are shown in parentheses.`,
   maxOperands: 0,
   takesRest: true,
   async run(context) {
-    const container = containerOf(context);
+    const container = readContainer(context);
     if (context.flags.has("job") || context.flags.has("workflow-file")) {
       if (container) {
         throw usageError(
@@ -140,7 +140,7 @@ overrides the defaults. Defaults are shown in parentheses.`,
       layer,
       container,
       jobFile,
-      rerunCommand: await rerunCommandOf(context, jobFile),
+      rerunCommand: await createRerunCommand(context, jobFile),
     };
     if (!context.isOn("watch")) return await runWith(context, request);
     const { jobSource, watchRuns } = await import("../watch/watch_runs.ts");
@@ -173,7 +173,7 @@ export async function runWith(
   context: CommandContext,
   { layer, jobFile, container, rerunCommand }: RunRequest,
 ): Promise<number> {
-  await using watched = await watch(context, jobFile);
+  await using watched = await watchSteps(context, jobFile);
   const runner = runnerInWorkDir(context, watched?.host);
   const result = await runJob(runner, layer, {
     jobFile,
@@ -200,7 +200,7 @@ function opensShells({ isOn, flags }: CommandContext): boolean {
 }
 
 /** Opens the live view for a job file; other jobs have no steps. */
-async function watch(
+async function watchSteps(
   context: CommandContext,
   jobFile: JobFileSource | undefined,
 ): Promise<WatchedJob | undefined> {
@@ -211,7 +211,7 @@ async function watch(
 }
 
 /** Loads the module for the command only for a job that may have steps. */
-async function rerunCommandOf(
+async function createRerunCommand(
   context: CommandContext,
   jobFile: JobFileSource | undefined,
 ): Promise<RunRequest["rerunCommand"]> {
@@ -222,7 +222,7 @@ async function rerunCommandOf(
 }
 
 /** Ignores an image in a variable, which workers always set. */
-function containerOf(
+function readContainer(
   { flags, switches }: CommandContext,
 ): ContainerSetting | undefined {
   const isOn = switches.get("container") ?? flags.has("runner-image");

@@ -99,16 +99,16 @@ function checkOperands(
   action: ActionEntry,
   operands: readonly string[],
 ): void {
-  const most = action.operands.length;
-  const least =
+  const maxCount = action.operands.length;
+  const minCount =
     action.operands.filter((operand) => !operand.startsWith("[")).length;
-  if (name === "set" && operands.length > most) {
+  if (name === "set" && operands.length > maxCount) {
     throw usageError(
       "Secrets cannot be arguments, because other programs can see arguments and shells keep them in their history; use standard input",
       "secrets",
     );
   }
-  if (operands.length < least || operands.length > most) {
+  if (operands.length < minCount || operands.length > maxCount) {
     const usage = [name, ...action.operands].join(" ");
     throw usageError(
       `Wrong number of arguments; use "secrets ${usage}"`,
@@ -174,7 +174,7 @@ async function getSecret(
 ): Promise<void> {
   const { host, stdout } = context.runner;
   const value = (await store.read()).get(path)?.get(key);
-  if (!value) throw noSecret("get", path, key);
+  if (!value) throw missingSecretError("get", path, key);
   // Bypasses the masker: the user asked for the secret.
   const end = host.stdout.isTerminal() ? "\n" : "";
   await stdout.write(new TextEncoder().encode(value + end));
@@ -216,7 +216,7 @@ async function deleteSecret(
 ): Promise<void> {
   await store.update((table) => {
     const keys = table.get(path);
-    if (!keys?.delete(key)) throw noSecret("delete", path, key);
+    if (!keys?.delete(key)) throw missingSecretError("delete", path, key);
     if (keys.size === 0) table.delete(path);
   });
 }
@@ -266,7 +266,11 @@ async function readValue(context: CommandContext): Promise<string> {
   return value;
 }
 
-function noSecret(action: string, path: string, key: string): RunnerError {
+function missingSecretError(
+  action: string,
+  path: string,
+  key: string,
+): RunnerError {
   return new RunnerError(`Cannot ${action} "${path}:${key}": no such secret`, {
     code: "invalid-config",
   });

@@ -56,7 +56,7 @@ workflow reads. Nothing is submitted unless all files are valid.`,
     const queue = new TriggerQueue();
     queue.addAll(
       await Promise.all(
-        operands.map((file) => triggerIn(file, host, { onWarning })),
+        operands.map((file) => readTrigger(file, host, { onWarning })),
       ),
     );
     const { triggers, path } = await cancelOnSignal(
@@ -81,18 +81,18 @@ workflow reads. Nothing is submitted unless all files are valid.`,
   },
 };
 
-async function triggerIn(
+async function readTrigger(
   file: string,
   { cwd, env }: Host,
   options: ReadDefinitionOptions,
 ): Promise<Trigger> {
   const root = file.startsWith("/") ? "" : cwd;
   const { job } = await readJobDefinition(root, file, options);
-  return triggerOfDefinition(definitionWithRemoteSteps(job), env);
+  return createTrigger(definitionWithRemoteSteps(job), env);
 }
 
 /** Variables of the event that triggered jobs inherit. */
-const PASSED_ON = [
+const EVENT_VARIABLES = [
   Variable.eventType,
   Variable.branch,
   Variable.sha,
@@ -117,28 +117,34 @@ const PASSED_ON = [
  *
  * @param definition Definition in the file.
  */
-function triggerOfDefinition(
+function createTrigger(
   definition: JobDefinition,
   env: Environment,
 ): Trigger {
   const job = definitionTrigger(definition);
   return {
     ...job,
-    env: { ...job.env, ...passedOn(env), ...ciSourceVariables(env) },
-    ...source(env),
-    ...ciSource(env),
+    env: {
+      ...job.env,
+      ...pickEventVariables(env),
+      ...createCiSourceVariables(env),
+    },
+    ...createSource(env),
+    ...createCiSource(env),
   };
 }
 
-function passedOn(
+function pickEventVariables(
   env: Environment,
 ): Record<string, string> {
   return Object.fromEntries(
-    PASSED_ON.filter((name) => env[name]).map((name) => [name, env[name]]),
+    EVENT_VARIABLES.filter((name) => env[name]).map((
+      name,
+    ) => [name, env[name]]),
   );
 }
 
-function source(env: Environment): Partial<Trigger> {
+function createSource(env: Environment): Partial<Trigger> {
   const { [Variable.sourceUrl]: url, [Variable.sha]: ref } = env;
   return url
     ? { sourceType: "git", sourceUrl: url, sourceRef: ref || undefined }
@@ -150,7 +156,7 @@ function source(env: Environment): Partial<Trigger> {
  * Otherwise the coordinator drops the URL, and a type without a URL would make
  * the follow-up job fail.
  */
-function ciSource(env: Environment): Partial<Trigger> {
+function createCiSource(env: Environment): Partial<Trigger> {
   const {
     [Variable.ciSourceUrl]: url,
     [Variable.ciSourceRef]: ref,
@@ -161,7 +167,7 @@ function ciSource(env: Environment): Partial<Trigger> {
 }
 
 /** Sets the type; URL and ref are always variables of the follow-up job. */
-function ciSourceVariables(
+function createCiSourceVariables(
   env: Environment,
 ): Record<string, string> {
   return env[Variable.ciSourceUrl] && !startedByEvent(env)

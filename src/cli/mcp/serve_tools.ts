@@ -90,7 +90,7 @@ export interface ServeToolsOptions {
 export async function serveTools(options: ServeToolsOptions): Promise<void> {
   const server = new Server(options);
   try {
-    for await (const line of linesIn(options.input)) server.receive(line);
+    for await (const line of readLines(options.input)) server.receive(line);
   } finally {
     await server.end();
   }
@@ -142,7 +142,7 @@ class Server {
       const error = new RequestError(CODE.request, "not a request");
       return this.#fail(isId ? id as RequestId : null, error);
     }
-    if (id === undefined) return this.#notice(method, params);
+    if (id === undefined) return this.#handleNotification(method, params);
     const answer = this.#answer(id as RequestId, method, params);
     this.#running.add(answer);
     void answer.then(() => this.#running.delete(answer));
@@ -157,7 +157,10 @@ class Server {
     await this.#writing;
   }
 
-  #notice(method: string, { requestId }: Record<string, unknown>): void {
+  #handleNotification(
+    method: string,
+    { requestId }: Record<string, unknown>,
+  ): void {
     if (method !== "notifications/cancelled") return;
     this.#calls.get(requestId as RequestId)?.stop.abort();
   }
@@ -168,14 +171,14 @@ class Server {
     params: Readonly<Record<string, unknown>>,
   ): Promise<void> {
     try {
-      const result = await this.#result(id, method, params);
+      const result = await this.#callMethod(id, method, params);
       if (result !== undefined) this.#send({ id, result });
     } catch (error) {
       this.#fail(id, error);
     }
   }
 
-  async #result(
+  async #callMethod(
     id: RequestId,
     method: string,
     params: Readonly<Record<string, unknown>>,
@@ -253,12 +256,12 @@ class Server {
     this.#calls.set(id, { tool: tools[name], stop });
     using _ = this.#reportProgress(isObject(_meta) ? _meta.progressToken : "");
     try {
-      return content(await callTool(tools[name], args, stop.signal));
+      return formatContent(await callTool(tools[name], args, stop.signal));
     } catch (error) {
       // A client gets no response to a call that it has cancelled.
       if (stop.signal.aborted) return undefined;
       if (!(error instanceof RunnerError)) throw error;
-      return content({ value: { error: error.message }, isError: true });
+      return formatContent({ value: { error: error.message }, isError: true });
     } finally {
       this.#calls.delete(id);
     }
@@ -319,7 +322,7 @@ export function invalidArgument(name: string, problem: string): RunnerError {
   });
 }
 
-function content({ value, isError = false }: ToolResult) {
+function formatContent({ value, isError = false }: ToolResult) {
   return {
     content: [{ type: "text", text: JSON.stringify(value, null, 2) }],
     structuredContent: value,
@@ -328,7 +331,7 @@ function content({ value, isError = false }: ToolResult) {
 }
 
 /** Yields the lines of a stream; `undefined` for each that is too large. */
-async function* linesIn(
+async function* readLines(
   input: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array | undefined> {
   let parts: Uint8Array[] = [];

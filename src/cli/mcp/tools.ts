@@ -91,7 +91,7 @@ export function createTools(
       required: [],
       async call(args) {
         const { id, record } = await findRun(args, root, finder);
-        return { value: runResult(id, record) };
+        return { value: formatRun(id, record) };
       },
     },
     log: {
@@ -119,11 +119,11 @@ export function createTools(
         [name, tool],
       ) => [name, { ...tool, isReadOnly: true }]),
     ),
-    ...options.allowsRuns ? { run: runTool(options) } : {},
+    ...options.allowsRuns ? { run: createRunTool(options) } : {},
   };
 }
 
-function runTool(options: CreateToolsOptions): Tool {
+function createRunTool(options: CreateToolsOptions): Tool {
   return {
     description: "Runs a job or a workflow, and waits until it has ended",
     properties: {
@@ -160,7 +160,9 @@ async function list(
   return {
     value: {
       definitions: definitions ?? [],
-      problems: exitCode === 0 ? [] : filledLines(log.replace(output, "")),
+      problems: exitCode === 0
+        ? []
+        : splitNonBlankLines(log.replace(output, "")),
       runs,
     },
   };
@@ -182,7 +184,7 @@ async function validate(
   return {
     value: {
       isValid,
-      problems: isValid ? [] : filledLines(log.replace(output, "")),
+      problems: isValid ? [] : splitNonBlankLines(log.replace(output, "")),
     },
   };
 }
@@ -235,9 +237,11 @@ async function log(
   }
   const { path, record } = await findRun(args, root, finder);
   const index = record.steps.findIndex(({ name }) => name === step);
-  if (index === -1) throw missing(`the run has no step ${quote(step)}`);
+  if (index === -1) throw missingRunError(`the run has no step ${quote(step)}`);
   await using file = await new StepLogs(path, root).open(record, index);
-  if (file === undefined) throw missing(`step ${quote(step)} has no log`);
+  if (file === undefined) {
+    throw missingRunError(`step ${quote(step)} has no log`);
+  }
   const isOver = record.steps[index].state === undefined;
   const from = offset as number | undefined;
   if (from !== undefined && from >= file.size) {
@@ -257,16 +261,18 @@ async function findRun(
     (await finder.find()).find(({ path }) => !path.includes(JOBS))?.id;
   const path = id === undefined ? undefined : await finder.findPath(id);
   if (id === undefined || path === undefined) {
-    throw missing(id === undefined ? "there is none" : "it is not in the list");
+    throw missingRunError(
+      id === undefined ? "there is none" : "it is not in the list",
+    );
   }
   try {
     return { id, path, record: await readRecordFile(path, { base: root }) };
   } catch {
-    throw missing("its record cannot be read");
+    throw missingRunError("its record cannot be read");
   }
 }
 
-function runResult(id: string, record: RunRecord): Record<string, unknown> {
+function formatRun(id: string, record: RunRecord): Record<string, unknown> {
   const { started, ended, steps, problems } = record;
   return {
     run: id,
@@ -332,11 +338,11 @@ function isShortText(value: unknown): value is string {
     value.length <= MAX_TEXT_LENGTH;
 }
 
-function filledLines(text: string): string[] {
+function splitNonBlankLines(text: string): string[] {
   return text.split("\n").filter((line) => line.trim() !== "");
 }
 
-function missing(reason: string): RunnerError {
+function missingRunError(reason: string): RunnerError {
   return new RunnerError(`Cannot show the run: ${reason}`, {
     code: "invalid-record",
   });

@@ -89,7 +89,7 @@ export async function loadJobs(
     message: string,
     state: MigrationFinding["state"],
   ) => {
-    for (const finding of problemFindings(file, message, state)) {
+    for (const finding of splitProblems(file, message, state)) {
       const { file, line, change } = finding;
       const key = JSON.stringify([file, line, change]);
       if (!reported.has(key)) findings.push(finding);
@@ -127,7 +127,7 @@ export async function loadJobs(
 }
 
 /** Splits an error by position; one without a position is about the whole file. */
-function problemFindings(
+function splitProblems(
   file: string,
   message: string,
   state: MigrationFinding["state"],
@@ -268,7 +268,7 @@ function readDefinitionText(text: string): DefinitionText {
       }
       if (isScalar(value) && typeof value.value === "string") {
         if (COMMAND_KEYS.has(name)) {
-          found.commands.push(definedCommand(value, getLine(value)));
+          found.commands.push(createCommand(value, getLine(value)));
         } else if (name === "image" || name === "container_image") {
           found.images.push({ text: value.value, line: getLine(value) });
         } else if (name === "job_file") {
@@ -282,7 +282,7 @@ function readDefinitionText(text: string): DefinitionText {
 }
 
 /** The text of a block scalar begins on the line after its header. */
-function definedCommand(node: Scalar, line: number): DefinedCommand {
+function createCommand(node: Scalar, line: number): DefinedCommand {
   const isBlock = node.type === "BLOCK_LITERAL" || node.type === "BLOCK_FOLDED";
   return { text: String(node.value), line: isBlock ? line + 1 : line };
 }
@@ -315,7 +315,7 @@ function readEnvironment(
     if (value === null || !isScalar(value)) continue;
     if (/\$\{secret:/.test(String(value.value))) found.secretNames.push(name);
     if (!isPlain(value)) continue;
-    const source = scalarSource(value);
+    const source = getScalarSource(value);
     const old = yaml11Value(source);
     const after = /^(?:~|null|Null|NULL)$/.test(source) ? "" : source;
     if (old === undefined || old.text === after) continue;
@@ -352,7 +352,7 @@ function readJson(
         })).toReversed(),
       );
     } else if (isScalar(node) && isPlain(node)) {
-      const difference = jsonDifference(node, kind);
+      const difference = compareJson(node, kind);
       if (difference === undefined) continue;
       values.push({
         key,
@@ -366,15 +366,15 @@ function readJson(
   }
 }
 
-function jsonDifference(
+function compareJson(
   node: Scalar,
   kind: "vars" | "item",
 ): { before: string; after: string } | undefined {
-  const source = scalarSource(node);
+  const source = getScalarSource(node);
   const old = yaml11Value(source);
   if (old === undefined || old.json === undefined) return undefined;
   if (kind === "item") {
-    const before = goText(old.json);
+    const before = formatGoNumber(old.json);
     const after = source === "" || source === "~" ? "null" : source;
     return before.toLowerCase() === after.toLowerCase()
       ? undefined
@@ -390,7 +390,7 @@ function jsonDifference(
 }
 
 /** Formats a number as the coordinator does in variables. */
-function goText(json: string): string {
+function formatGoNumber(json: string): string {
   const value = Number(json);
   if (json === "true" || json === "false" || json === "null") return json;
   const [mantissa, exponent] = value.toExponential().split("e");
@@ -405,7 +405,7 @@ function isPlain(node: Scalar): boolean {
     node.tag === undefined;
 }
 
-function scalarSource(node: Scalar): string {
+function getScalarSource(node: Scalar): string {
   return node.source ?? (node.value === null ? "" : String(node.value));
 }
 
@@ -448,12 +448,12 @@ export function yaml11Value(source: string): Yaml11Value | undefined {
   }
   if (NULL.test(source)) return { text: "None", json: "null" };
   if (INTEGER.test(source)) {
-    const text = yaml11Integer(source);
+    const text = parseYaml11Integer(source);
     return { text, json: text };
   }
   if (FLOAT.test(source)) {
-    const value = yaml11Float(source);
-    return { text: pythonFloat(value), json: pythonFloat(value) };
+    const value = parseYaml11Float(source);
+    return { text: formatPythonFloat(value), json: formatPythonFloat(value) };
   }
   if (/^[-+]?\.(?:inf|Inf|INF)$/.test(source)) {
     const text = source.startsWith("-") ? "-inf" : "inf";
@@ -466,10 +466,10 @@ export function yaml11Value(source: string): Yaml11Value | undefined {
   const time = TIME.exec(source);
   return time === null
     ? undefined
-    : { text: pythonTime(time), json: undefined };
+    : { text: formatPythonTime(time), json: undefined };
 }
 
-function yaml11Integer(source: string): string {
+function parseYaml11Integer(source: string): string {
   const digits = source.replaceAll("_", "").replace(/^\+/, "");
   const [, minus, size] = /^(-?)(.*)$/.exec(digits)!;
   const parts = size.split(":");
@@ -481,7 +481,7 @@ function yaml11Integer(source: string): string {
   return minus === "" || value === 0n ? `${value}` : `-${value}`;
 }
 
-function yaml11Float(source: string): number {
+function parseYaml11Float(source: string): number {
   const digits = source.replaceAll("_", "");
   const [, sign, size] = /^([-+]?)(.*)$/.exec(digits)!;
   const value = size.split(":")
@@ -494,7 +494,7 @@ function yaml11Float(source: string): number {
  *
  * @param value Any finite number.
  */
-function pythonFloat(value: number): string {
+function formatPythonFloat(value: number): string {
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
   if (value === 0) return Object.is(value, -0) ? "-0.0" : "0.0";
   const [mantissa, exponent] = value.toExponential().split("e");
@@ -510,7 +510,7 @@ function pythonFloat(value: number): string {
   return `${sign}${whole}.${digits.slice(power + 1) || "0"}`;
 }
 
-function pythonTime(match: RegExpExecArray): string {
+function formatPythonTime(match: RegExpExecArray): string {
   const [, year, month, day, hour, minute, second] = match;
   const [fraction, zone, sign, hours, minutes] = match.slice(7);
   const two = (digits: string) => digits.padStart(2, "0");

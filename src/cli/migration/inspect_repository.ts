@@ -103,11 +103,11 @@ async function inspectRepository(
   for (const [file, text] of definitions.texts) {
     await inspectDefinition(context, file, text);
   }
-  const plugins = await pluginFiles(copy.path, findings);
+  const plugins = await findPlugins(copy.path, findings);
   const secretNames = new Set(
     [...definitions.texts.values()].flatMap(({ secretNames }) => secretNames),
   );
-  findings.push(...await missingPython(context, plugins));
+  findings.push(...await checkPython(context, plugins));
   for (const plugin of plugins) {
     const file = files.find(({ path }) =>
       path === `${PLUGIN_FOLDER}/${plugin.base}`
@@ -118,7 +118,7 @@ async function inspectRepository(
   for (const { path, text } of [...files, ...definitions.otherFiles]) {
     findings.push(...checkLines(path, text, options.allowsPlainHttp));
   }
-  findings.push(...tree.unread.map(unreadFinding));
+  findings.push(...tree.unread.map(createUnreadFinding));
   return { findings: sortFindings(findings), fileCount: tree.fileCount };
 }
 
@@ -159,7 +159,7 @@ async function writeCopy(
   }
 }
 
-function unreadFinding(
+function createUnreadFinding(
   { path, reason, isDirectory = false }: UnreadFile,
 ): MigrationFinding {
   const matters = isDirectory || isDefinition(path) ||
@@ -207,7 +207,7 @@ async function inspectScripts(
     from: string,
     of: JobTraits,
   ) => {
-    for (const word of fileWords(commands)) {
+    for (const word of collectFileWords(commands)) {
       const path = await namedFile(tree, word, from);
       if (path !== undefined) add(path, of);
     }
@@ -237,7 +237,7 @@ async function inspectScripts(
   for (const [path, of] of traits) {
     const file = await tree.read(path);
     if (file === undefined || definitions.has(path)) continue;
-    findings.push(...await pythonFindings(context, file));
+    findings.push(...await checkPythonFile(context, file));
     const commands = readCommands(file);
     if (commands === undefined) continue;
     const check = { file: path, commands, traits: of, isDefinition: false };
@@ -249,7 +249,7 @@ async function inspectScripts(
 }
 
 /** Returns words of commands that may be files, relative to directories of `cd`. */
-function fileWords(commands: readonly ShellCommand[]): Set<string> {
+function collectFileWords(commands: readonly ShellCommand[]): Set<string> {
   const words = new Set<string>();
   const directories = [""];
   for (const { argv } of commands) {
@@ -310,7 +310,7 @@ function readRecipes(makefile: string): string {
   ).join("\n");
 }
 
-async function pythonFindings(
+async function checkPythonFile(
   { tree, jobs, hasReadToken }: Inspection,
   { path, text }: TreeFile,
 ): Promise<MigrationFinding[]> {
@@ -396,7 +396,7 @@ export type NamedPlugin = PluginFile & { readonly base: string };
  * @param root Absolute path of a copy without links.
  * @param findings Receives problems that make the runner reject a job.
  */
-async function pluginFiles(
+async function findPlugins(
   root: string,
   findings: MigrationFinding[],
 ): Promise<NamedPlugin[]> {
@@ -425,7 +425,7 @@ async function pluginFiles(
 }
 
 /** Checks whether Python is available if there are Python plugins. */
-async function missingPython(
+async function checkPython(
   { hasProgram }: Inspection,
   plugins: readonly PluginFile[],
 ): Promise<MigrationFinding[]> {

@@ -42,8 +42,8 @@ const IMPORT =
  */
 export function missingNames(source: string): MissingName[] {
   const missing: MissingName[] = [];
-  const code = withoutTexts(source);
-  for (const { name, names, line, alias } of imports(code)) {
+  const code = blankTexts(source);
+  for (const { name, names, line, alias } of findImports(code)) {
     const [root] = name.split(".");
     if (root !== "runnerlib" && root !== "src") continue;
     const module = `runnerlib${name.slice(root.length)}`;
@@ -58,7 +58,7 @@ export function missingNames(source: string): MissingName[] {
       missing.push({ name: `${name}.${used}`, line });
     }
     if (alias !== undefined) {
-      missing.push(...missingAttributes(code, alias, module, exported));
+      missing.push(...findMissingAttributes(code, alias, module, exported));
     }
   }
   const unique = new Map(
@@ -74,7 +74,7 @@ export function missingNames(source: string): MissingName[] {
  * @returns Full names of modules, such as `src.workflow`.
  */
 export function oldNames(source: string): ImportedModule[] {
-  return imports(withoutTexts(source))
+  return findImports(blankTexts(source))
     .filter(({ name }) => name.startsWith("src."))
     .map(({ name, line }) => ({ name, line }));
 }
@@ -88,7 +88,7 @@ export function firstCall(
   source: string,
   names: readonly string[],
 ): ImportedModule | undefined {
-  const code = withoutTexts(source);
+  const code = blankTexts(source);
   const pattern = new RegExp(`(?<!def )\\b(${names.join("|")})\\s*\\(`);
   const match = pattern.exec(code);
   return match === null
@@ -102,7 +102,7 @@ export function firstCall(
  * @param source Source code of the plugin.
  */
 export function namedPhases(source: string): string[] {
-  const code = withoutTexts(source);
+  const code = blankTexts(source);
   const found = [...code.matchAll(/\bPluginPhase\.([A-Z_]+)\b/g)];
   return [...new Set(found.map(([, name]) => name))].sort();
 }
@@ -113,11 +113,11 @@ export function namedPhases(source: string): string[] {
  * @param source Source code of the program.
  */
 export function importedModules(source: string): ImportedModule[] {
-  return imports(withoutTexts(source))
+  return findImports(blankTexts(source))
     .map(({ name, line }) => ({ name: name.split(".")[0], line }));
 }
 
-function missingAttributes(
+function findMissingAttributes(
   code: string,
   alias: string,
   module: string,
@@ -141,7 +141,7 @@ function missingAttributes(
 /** Returns the exports of a module; `undefined` if it does not exist. */
 function findExports(module: string): ReadonlySet<string> | undefined {
   if (!Object.hasOwn(PYTHON_PACKAGE, module)) return undefined;
-  const code = withoutTexts(PYTHON_PACKAGE[module]);
+  const code = blankTexts(PYTHON_PACKAGE[module]);
   const names = new Set(["__doc__", "__file__", "__name__"]);
   for (const [, kind] of code.matchAll(/^(?:async def|def|class) (\w+)/gm)) {
     names.add(kind);
@@ -149,14 +149,14 @@ function findExports(module: string): ReadonlySet<string> | undefined {
   for (const [, name] of code.matchAll(/^(\w+)(?::[^=\n]+)? = /gm)) {
     names.add(name);
   }
-  for (const { names: imported, name, alias } of imports(code)) {
+  for (const { names: imported, name, alias } of findImports(code)) {
     for (const one of imported) names.add(one);
     if (imported.length === 0) names.add(alias ?? name);
   }
   return names;
 }
 
-function imports(code: string): Import[] {
+function findImports(code: string): Import[] {
   const found: Import[] = [];
   const lineAt = lineCounter(code);
   for (const match of code.matchAll(IMPORT)) {
@@ -178,7 +178,7 @@ function imports(code: string): Import[] {
 }
 
 /** Blanks out comments and strings without changing line numbers. */
-function withoutTexts(source: string): string {
+function blankTexts(source: string): string {
   return source.replace(
     /"""[\s\S]*?(?:"""|$)|'''[\s\S]*?(?:'''|$)|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|#[^\n]*/g,
     (text) => text.replace(/[^\n]/g, " "),
@@ -187,20 +187,23 @@ function withoutTexts(source: string): string {
 
 /** Programs of the Python runner's image that are not in the default image. */
 const OLD_PROGRAMS: Readonly<Record<string, string>> = {
-  ...from("docker build --target full .", [
+  ...mapPrograms("docker build --target full .", [
     ...["ar", "as", "c++", "cc", "cpp", "g++", "gcc", "ld", "make", "nm"],
     ...["objdump", "patch", "ranlib", "strip", "dpkg-buildpackage"],
     ...["pkg-config", "curl", "sudo", "rsync", "podman", "fuse-overlayfs"],
     ...["newuidmap", "newgidmap", "go", "gofmt", "cargo", "rustc", "rustdoc"],
   ]),
-  ...from("docker build --target python .", [
+  ...mapPrograms("docker build --target python .", [
     "pip",
     "pip3",
     "python",
     "python3",
   ]),
-  ...from("pipx install uv  # in the target full", ["uv", "uvx"]),
-  ...from("an image of your own, FROM the target full", ["rustup", "webi"]),
+  ...mapPrograms("pipx install uv  # in the target full", ["uv", "uvx"]),
+  ...mapPrograms("an image of your own, FROM the target full", [
+    "rustup",
+    "webi",
+  ]),
 };
 
 /** Python packages that the Python runner included, by module. */
@@ -251,7 +254,7 @@ export function isOldImage(image: string | undefined): boolean {
   return image === undefined || image === "" || OLD_IMAGE.test(image);
 }
 
-function from(
+function mapPrograms(
   fix: string,
   programs: readonly string[],
 ): Record<string, string> {

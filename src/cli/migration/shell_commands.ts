@@ -92,11 +92,11 @@ function expandCommand(
   if (depth >= MAX_DEPTH) return found;
   const name = baseName(rest[0]);
   if (Object.hasOwn(WRAPPERS, name)) {
-    const inner = wrapped(name, rest.slice(1));
+    const inner = unwrapCommand(name, rest.slice(1));
     if (inner.length > 0) found.push(...expandCommand(inner, line, depth + 1));
     return found;
   }
-  const script = innerScript(name, rest);
+  const script = findInnerScript(name, rest);
   if (script !== undefined) {
     const reader = new ScriptReader(script, line, depth + 1);
     reader.readScript();
@@ -110,7 +110,10 @@ export function baseName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-function wrapped(name: string, args: readonly string[]): readonly string[] {
+function unwrapCommand(
+  name: string,
+  args: readonly string[],
+): readonly string[] {
   let at = 0;
   for (; at < args.length; at++) {
     if (ASSIGNMENT.test(args[at]) && name !== "xargs") continue;
@@ -120,7 +123,7 @@ function wrapped(name: string, args: readonly string[]): readonly string[] {
   return args.slice(at + WRAPPERS[name]);
 }
 
-function innerScript(
+function findInnerScript(
   name: string,
   argv: readonly string[],
 ): string | undefined {
@@ -371,7 +374,7 @@ export function sourceCommands(
   for (let at = 0; at < literals.length; at++) {
     const { text, before, line } = literals[at];
     if (/\[\s*[rfbu]?$/i.test(before)) {
-      const argv = listFrom(literals, at);
+      const argv = readList(literals, at);
       commands.push(...expandCommand(argv, line));
       const script = /^-[a-z]*c$/.test(argv[1] ?? "") ? argv[2] : undefined;
       if (script !== undefined) commands.push(...shellCommands(script, line));
@@ -380,7 +383,7 @@ export function sourceCommands(
       const hasList = /^\s*,\s*(?:\{\s*args:\s*)?\[\s*$/.test(
         next?.before ?? "",
       );
-      const args = hasList ? listFrom(literals, at + 1) : [];
+      const args = hasList ? readList(literals, at + 1) : [];
       commands.push(...expandCommand([text, ...args], line));
     } else if (RUNS_TEXT.test(before)) {
       commands.push(...shellCommands(text, line));
@@ -390,22 +393,22 @@ export function sourceCommands(
 }
 
 /** Returns the items of a list that starts with the given literal. */
-function listFrom(literals: readonly Literal[], first: number): string[] {
+function readList(literals: readonly Literal[], first: number): string[] {
   const argv = [literals[first].text];
   for (const { text, before } of literals.slice(first + 1, first + 200)) {
     const code = before.replace(/[rfbu]$/i, "");
     if (!/^[^\[\]]*$/.test(code)) {
       const inside = code.slice(0, code.search(/[\[\]]/));
-      argv.push(...unknowns(inside));
+      argv.push(...createPlaceholders(inside));
       break;
     }
-    argv.push(...unknowns(code), text);
+    argv.push(...createPlaceholders(code), text);
   }
   return argv;
 }
 
 /** Returns a placeholder for each item between two strings of a list. */
-function unknowns(code: string): string[] {
+function createPlaceholders(code: string): string[] {
   return code.split(",").map((part) => part.trim()).filter(Boolean)
     .map(() => "…");
 }
@@ -434,7 +437,7 @@ function readLiterals(source: string, language: SourceLanguage): Literal[] {
       continue;
     }
     const start = match.index + quote.length;
-    const stop = endOfString(source, start, quote);
+    const stop = findStringEnd(source, start, quote);
     literals.push({
       text: source.slice(start, stop).replace(/\\(["'`\\])/g, "$1")
         .replace(/\\n/g, "\n"),
@@ -453,7 +456,7 @@ function findEnd(source: string, mark: string, from: number): number {
 }
 
 /** Finds the end of a string; a single-line string ends with its line at latest. */
-function endOfString(source: string, from: number, quote: string): number {
+function findStringEnd(source: string, from: number, quote: string): number {
   const isLong = quote.length > 1 || quote === "`";
   for (let at = from; at < source.length; at++) {
     if (source[at] === "\\") at++;

@@ -77,7 +77,7 @@ export async function checkCommands(
         });
       }
     }
-    const problem = await usageProblem(argv, commandNamed);
+    const problem = await findUsageProblem(argv, commandNamed);
     if (problem !== undefined && !reported.has(problem)) {
       reported.add(problem);
       findings.push({
@@ -120,7 +120,7 @@ export function checkLines(
 }
 
 /** Returns why the runner would reject a command line. */
-async function usageProblem(
+async function findUsageProblem(
   argv: readonly string[],
   commandNamed: InspectOptions["commandNamed"],
 ): Promise<string | undefined> {
@@ -131,7 +131,7 @@ async function usageProblem(
     const now = old[1] === "cli" ? "runnerlib" : "runnerlib register-secret";
     return `"python -m ${old[0]}" is now "${now}"`;
   }
-  const words = runnerWords(argv);
+  const words = findRunnerArguments(argv);
   const [name, ...args] = words ?? [];
   if (name === undefined || name.startsWith("-") || /[$…]/.test(name)) {
     return undefined;
@@ -155,7 +155,9 @@ async function usageProblem(
 }
 
 /** Returns the arguments of the runner, for each way to start it. */
-function runnerWords(argv: readonly string[]): readonly string[] | undefined {
+function findRunnerArguments(
+  argv: readonly string[],
+): readonly string[] | undefined {
   const program = baseName(argv[0]);
   if (program === "runnerlib") return argv.slice(1);
   const isPython = /^python(?:3(?:\.\d+)?)?$/.test(program);
@@ -216,9 +218,9 @@ export function historyCommand(argv: readonly string[]): string | undefined {
     return HISTORY_PROGRAMS.has(name) ? `${program} ${name}` : undefined;
   }
   if (program !== "git") return undefined;
-  const [command, ...args] = withoutGitOptions(argv.slice(1));
+  const [command, ...args] = removeGitOptions(argv.slice(1));
   if (command === undefined) return undefined;
-  const reason = needsHistory(command, args);
+  const reason = findHistoryReason(command, args);
   return reason === undefined
     ? undefined
     : ["git", command, ...reason === "" ? [] : [reason]].join(" ");
@@ -227,12 +229,12 @@ export function historyCommand(argv: readonly string[]): string | undefined {
 /** Checks whether a command creates a clone with full history. */
 export function isFullClone(argv: readonly string[]): boolean {
   if (baseName(argv[0] ?? "") !== "git") return false;
-  const [command, ...args] = withoutGitOptions(argv.slice(1));
+  const [command, ...args] = removeGitOptions(argv.slice(1));
   return command === "clone" &&
     !args.some((arg) => /^--(?:depth|shallow-)/.test(arg));
 }
 
-function withoutGitOptions(args: readonly string[]): readonly string[] {
+function removeGitOptions(args: readonly string[]): readonly string[] {
   let at = 0;
   for (; at < args.length && args[at].startsWith("-"); at++) {
     if (GIT_VALUES.has(args[at])) at++;
@@ -241,7 +243,7 @@ function withoutGitOptions(args: readonly string[]): readonly string[] {
 }
 
 /** Returns the word that requires history; empty if the whole command does. */
-function needsHistory(
+function findHistoryReason(
   command: string,
   args: readonly string[],
 ): string | undefined {
@@ -295,14 +297,14 @@ function needsHistory(
     case "switch":
       return end >= 0 && words.length === 0
         ? undefined
-        : checkoutTarget(words, options, end >= 0);
+        : findCheckoutTarget(words, options, end >= 0);
     default:
       return otherCommit;
   }
 }
 
 /** Returns the branch or tag to check out, unless it looks like a path. */
-function checkoutTarget(
+function findCheckoutTarget(
   words: readonly string[],
   options: readonly string[],
   hasPaths: boolean,

@@ -156,7 +156,7 @@ export class UntrustedTree {
         ? undefined
         : { path, text, bytes, isExecutable: ((mode ?? 0) & 0o111) !== 0 };
     } catch (error) {
-      this.unread.push({ path, reason: reasonOf(error) });
+      this.unread.push({ path, reason: describeReadError(error) });
       return undefined;
     }
   }
@@ -249,7 +249,7 @@ function decode(bytes: Uint8Array, path: string): string | undefined {
   return new TextDecoder().decode(bytes);
 }
 
-function reasonOf(error: unknown): string {
+function describeReadError(error: unknown): string {
   return error instanceof Deno.errors.NotFound
     ? "the file does not exist"
     : messageOf(error);

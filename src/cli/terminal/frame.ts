@@ -46,23 +46,23 @@ const NAMES_SHARE = 0.4;
 export function formatFrame(board: StepBoard, options: FrameOptions): string[] {
   const { size, color, now } = options;
   const style = { width: Math.max(1, size.columns - 1), color };
-  const room = lineCount(size.rows) - 1;
+  const room = countLines(size.rows) - 1;
   const isFolded = board.runningCount > room;
   const shown = [
     ...board.running().take(isFolded ? Math.max(0, room - 1) : room),
   ]
-    .map((step) => countCells(step, now));
+    .map((step) => createCells(step, now));
   const widths = measure(shown, style.width);
-  const lines = shown.map((cells) => stepLine(cells, widths));
+  const lines = shown.map((cells) => formatStep(cells, widths));
   if (isFolded && room > 0) {
     lines.push([[`… and ${board.runningCount - shown.length} more`, "dim"]]);
   }
-  lines.push(countsLine(board, now, style.width));
+  lines.push(formatCounts(board, now, style.width));
   return lines.map((line) => styledLine(line, style));
 }
 
 /** A third of the screen, but fewer lines than it has, so it never scrolls. */
-function lineCount(rows: number): number {
+function countLines(rows: number): number {
   const third = Math.floor(rows / 3);
   const wanted = Math.min(MAX_LINES, Math.max(MIN_LINES, third));
   return Math.max(1, Math.min(wanted, rows - 1));
@@ -82,7 +82,7 @@ interface Widths {
   detail: number;
 }
 
-function countCells(step: RunningStep, now: number): StepCells {
+function createCells(step: RunningStep, now: number): StepCells {
   const { attempt, resumesAt, progress } = step;
   const clock = formatClock(now - step.startedAt);
   const name = plainLine(step.name);
@@ -105,9 +105,9 @@ function countCells(step: RunningStep, now: number): StepCells {
 }
 
 function measure(shown: readonly StepCells[], width: number): Widths {
-  const clock = widest(shown.map(({ clock }) => clock));
-  const details = widest(shown.map(({ detail }) => detail));
-  const names = widest(shown.map(({ name }) => name));
+  const clock = measureWidest(shown.map(({ clock }) => clock));
+  const details = measureWidest(shown.map(({ detail }) => detail));
+  const names = measureWidest(shown.map(({ name }) => name));
   const room = width - MARK_CELLS - GAP.length - clock;
   const beside = room - GAP.length - Math.min(details, DETAIL_CELLS);
   const name = Math.min(
@@ -120,11 +120,11 @@ function measure(shown: readonly StepCells[], width: number): Widths {
     : { clock, name: Math.min(names, Math.max(1, room)), detail: 0 };
 }
 
-function widest(texts: readonly string[]): number {
-  return texts.reduce((most, text) => Math.max(most, displayWidth(text)), 0);
+function measureWidest(texts: readonly string[]): number {
+  return texts.reduce((max, text) => Math.max(max, displayWidth(text)), 0);
 }
 
-function stepLine(cells: StepCells, widths: Widths): StyledText[] {
+function formatStep(cells: StepCells, widths: Widths): StyledText[] {
   const name = cutToWidth(cells.name, widths.name);
   const fill = " ".repeat(widths.name - displayWidth(name));
   const line: StyledText[] = [
@@ -154,7 +154,7 @@ interface Count {
  * symbols.
  * @returns The line; it may still be too long for a very narrow terminal.
  */
-function countsLine(
+function formatCounts(
   board: StepBoard,
   now: number,
   width: number,
@@ -170,19 +170,19 @@ function countsLine(
   ];
   const shown = counts.filter(({ count }) => count > 0);
   const clock = formatClock(now - board.startedAt);
-  const inWords = joined(
+  const inWords = joinCounts(
     shown.map(({ count, word, style }) => [`${count} ${word}`, style]),
     clock,
     " · ",
   );
-  return findWidth(inWords) <= width ? inWords : joined(
+  return findWidth(inWords) <= width ? inWords : joinCounts(
     shown.map(({ count, mark, style }) => [`${mark}${count}`, style]),
     clock,
     " ",
   );
 }
 
-function joined(
+function joinCounts(
   counts: readonly StyledText[],
   clock: string,
   separator: string,
@@ -287,7 +287,7 @@ export class StepBoard {
       case "ended":
         this.#waiting.delete(event.result.name);
         this.#running.delete(event.result.name);
-        this.ended[countSteps(event.result)]++;
+        this.ended[classifyResult(event.result)]++;
     }
   }
 
@@ -310,7 +310,9 @@ export class StepBoard {
   }
 }
 
-function countSteps({ outcome, conclusion }: StepResult): keyof EndedCounts {
+function classifyResult(
+  { outcome, conclusion }: StepResult,
+): keyof EndedCounts {
   if (outcome === "skipped" || outcome === "cancelled") return outcome;
   return conclusion === "success" || conclusion === "neutral"
     ? "done"

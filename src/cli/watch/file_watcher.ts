@@ -136,7 +136,7 @@ export function watchSource(
     isWoken = true;
   }
 
-  async function burst(signal: AbortSignal): Promise<void> {
+  async function waitForBurstEnd(signal: AbortSignal): Promise<void> {
     const startMs = performance.now();
     while (!signal.aborted) {
       const nowMs = performance.now();
@@ -162,7 +162,7 @@ export function watchSource(
         await Promise.race([woken.promise, silence.reached]);
         if (!isWoken && hasPipe()) poll(PIPE);
       }
-      await burst(signal);
+      await waitForBurstEnd(signal);
       isWoken = false;
     },
     [Symbol.dispose]: close,
@@ -349,10 +349,10 @@ export async function takeSnapshot(
   let count = 0;
   for (const root of roots) {
     const listed = await listUnignoredFiles(root, env);
-    for (const path of listed ?? filesBelow(root, "", ignored)) {
+    for (const path of listed ?? walkFiles(root, "", ignored)) {
       const full = `${root}/${path}`;
       if (isIgnoredFile(full, ignored)) continue;
-      const stamp = fileStamp(full);
+      const stamp = readStamp(full);
       if (stamp !== undefined) stamps.set(full, stamp);
       if (++count % TURN_FILES === 0) await pause(0);
     }
@@ -400,7 +400,7 @@ function isIgnoredFile(
     );
 }
 
-function* filesBelow(
+function* walkFiles(
   root: string,
   directory: string,
   ignored: readonly string[],
@@ -416,12 +416,12 @@ function* filesBelow(
     const path = directory === "" ? name : `${directory}/${name}`;
     if (!isDirectory) yield path;
     else if (!isIgnoredFile(`${root}/${path}`, ignored)) {
-      yield* filesBelow(root, path, ignored);
+      yield* walkFiles(root, path, ignored);
     }
   }
 }
 
-function fileStamp(path: string): string | undefined {
+function readStamp(path: string): string | undefined {
   try {
     const { mtime, size, ino, mode, isDirectory } = Deno.lstatSync(path);
     // A repository in the repository is listed as one path.

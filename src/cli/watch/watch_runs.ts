@@ -67,7 +67,7 @@ export async function watchRuns(
   /**
    * Waits for changes that start a run; returns none if the watch has ended.
    */
-  async function changed(until: AbortSignal, isRunning: () => boolean) {
+  async function waitForChanges(until: AbortSignal, isRunning: () => boolean) {
     while (!until.aborted) {
       await watcher.next(until);
       if (until.aborted) break;
@@ -95,7 +95,7 @@ export async function watchRuns(
       runEnded.abort();
     };
     once.ended.then(onEnd, onEnd);
-    let changes = await changed(
+    let changes = await waitForChanges(
       AbortSignal.any([watchEnded.signal, runEnded.signal]),
       () => isRunning,
     );
@@ -106,11 +106,11 @@ export async function watchRuns(
     if (changes.length === 0) changes = await findChanges(true);
     if (changes.length === 0) {
       logger.info("watch", `Exit code ${code}; waiting for changes`);
-      changes = await changed(watchEnded.signal, () => false);
+      changes = await waitForChanges(watchEnded.signal, () => false);
     }
     if (signal !== undefined) break;
     await clearScreen(host);
-    logger.info("watch", changeText(changes, host.cwd));
+    logger.info("watch", formatChanges(changes, host.cwd));
   }
   await logger.flush();
   return signalExitCode(signal!);
@@ -212,13 +212,13 @@ function createSource(
       ...workspace,
       ...ownPaths,
       ...written.map(absolute),
-      ...redirectedOutput(),
+      ...findRedirectedOutput(),
     ],
   };
 }
 
 /** Returns the files to which the output of this process is redirected. */
-function redirectedOutput(): string[] {
+function findRedirectedOutput(): string[] {
   return [1, 2].flatMap((stream) => {
     try {
       return [Deno.readLinkSync(`/proc/self/fd/${stream}`)];
@@ -235,7 +235,7 @@ async function clearScreen({ env, stdout, stderr }: Host): Promise<void> {
   if (isScreen) await stdout.write(new TextEncoder().encode(CLEAR));
 }
 
-function changeText(changes: readonly FileChange[], cwd: string): string {
+function formatChanges(changes: readonly FileChange[], cwd: string): string {
   const names = changes.map(({ path }) => shownPath(path, cwd));
   return `Changed: ${listed(names, MAX_NAMED)}`;
 }

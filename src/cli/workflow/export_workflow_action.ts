@@ -80,20 +80,20 @@ async function checkReplaceable(path: string, shown: string): Promise<void> {
   try {
     const info = await lstatIfThere(path);
     if (info === undefined) return;
-    if (!info.isFile) throw unwritable(shown, "it is not a file");
+    if (!info.isFile) throw writeError(shown, "it is not a file");
     using file = await Deno.open(path);
     const bytes = new Uint8Array(EXPORT_MARK.length + 2);
     const count = await file.read(bytes) ?? 0;
     start = new TextDecoder().decode(bytes.subarray(0, count));
   } catch (error) {
     if (error instanceof RunnerError) throw error;
-    throw unwritable(shown, osReason(error));
+    throw writeError(shown, osReason(error));
   }
   if (start === `# ${EXPORT_MARK}`) return;
-  throw unwritable(shown, "it exists, and is not an exported workflow");
+  throw writeError(shown, "it exists, and is not an exported workflow");
 }
 
-function unwritable(path: string, state: string): RunnerError {
+function writeError(path: string, state: string): RunnerError {
   return new RunnerError(`Cannot write "${path}": ${state}`, {
     code: "output-failed",
   });

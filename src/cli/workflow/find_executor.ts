@@ -34,12 +34,12 @@ type CreateExecutor = (
 
 /** Executors by the value of `--executor`; each loads its modules on demand. */
 const EXECUTORS: Readonly<Record<string, CreateExecutor>> = {
-  process: (context) => local(context),
-  docker: (context) => local(context, "docker"),
-  podman: (context) => local(context, "podman"),
-  coordinator,
+  process: (context) => createLocalExecutor(context),
+  docker: (context) => createLocalExecutor(context, "docker"),
+  podman: (context) => createLocalExecutor(context, "podman"),
+  coordinator: createCoordinatorExecutor,
   kubernetes: async (context) => ({
-    executor: await clusterExecutor(context),
+    executor: await createClusterExecutor(context),
   }),
 };
 
@@ -76,7 +76,7 @@ export async function findExecutor(
 const LOCAL_FLAGS: readonly string[] = ["concurrency", "network"];
 
 /** Submits the jobs to a coordinator. */
-async function coordinator(
+async function createCoordinatorExecutor(
   context: CommandContext,
   { root, workflow }: ExecutorPlace,
 ): Promise<FoundExecutor> {
@@ -114,12 +114,12 @@ async function coordinator(
     ...coordinatorSettings(context),
     code: source === "none" ? "none" : { url: source_url, ref: source_ref },
     submission: continued,
-    ...isOn("detach") ? { onDetach: (id) => print(detachedText(id)) } : {},
+    ...isOn("detach") ? { onDetach: (id) => print(formatDetached(id)) } : {},
   });
   return { executor, continued };
 }
 
-function detachedText(id: string): string {
+function formatDetached(id: string): string {
   return [
     `Submitted as workflow ${id}`,
     "To follow it, and to cancel it with Ctrl-C:",
@@ -149,7 +149,7 @@ export function coordinatorSettings(
  *
  * @param program Container engine; by default, jobs run without containers.
  */
-async function local(
+async function createLocalExecutor(
   { flags }: CommandContext,
   program?: string,
 ): Promise<FoundExecutor> {
@@ -220,7 +220,7 @@ export const KUBERNETES_FLAGS: readonly Flag[] = [
  *
  * @throws {RunnerError} `usage` if an option is invalid.
  */
-async function clusterExecutor(
+async function createClusterExecutor(
   { flags }: CommandContext,
 ): Promise<WorkflowExecutor> {
   const { kubernetesExecutor } = await import(

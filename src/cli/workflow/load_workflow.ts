@@ -38,7 +38,7 @@ export async function loadWorkflow(
   given: string | undefined,
   options: ReadWorkflowOptions = {},
 ): Promise<LoadedWorkflow> {
-  const file = given ?? await onlyWorkflow(runner.host.cwd);
+  const file = given ?? await findOnlyWorkflow(runner.host.cwd);
   const { root, sourceFile } = workflowPlace(file, runner.host.cwd);
   const workflow = await readWorkflow(root, sourceFile, {
     ...options,
@@ -48,7 +48,7 @@ export async function loadWorkflow(
   return { workflow, root, file };
 }
 
-async function onlyWorkflow(cwd: string): Promise<string> {
+async function findOnlyWorkflow(cwd: string): Promise<string> {
   const { workflows: [file, ...others] } = await findDefinitions(cwd);
   if (file !== undefined && others.length === 0) return file;
   throw usageError(
@@ -156,10 +156,10 @@ async function readInput(
 ): Promise<Record<string, JsonValue>> {
   const input: Record<string, JsonValue> = {};
   for (const file of readList(context, "input")) {
-    const text = await read(context, file);
+    const text = await readFile(context, file);
     const value = parseJson(text);
     if (!isObject(value)) {
-      throw invalid(file, "it must be a JSON object of variables");
+      throw readError(file, "it must be a JSON object of variables");
     }
     Object.assign(input, value);
   }
@@ -171,15 +171,15 @@ async function readEnv(
 ): Promise<Record<string, string>> {
   const all: Record<string, string> = {};
   for (const file of readList(context, "env-file")) {
-    const value = await read(context, file);
+    const value = await readFile(context, file);
     const { env, problems } = parseEnvLines(value);
-    if (problems.length > 0) throw invalid(file, problems.join("; "));
+    if (problems.length > 0) throw readError(file, problems.join("; "));
     Object.assign(all, env);
   }
   return all;
 }
 
-async function read(
+async function readFile(
   { runner: { host } }: CommandContext,
   file: string,
 ): Promise<string> {
@@ -188,11 +188,11 @@ async function read(
       absolutePath(file, host.cwd),
     );
   } catch (error) {
-    throw invalid(file, osReason(error));
+    throw readError(file, osReason(error));
   }
 }
 
-function invalid(file: string, reason: string): RunnerError {
+function readError(file: string, reason: string): RunnerError {
   return new RunnerError(`Cannot read "${file}": ${reason}`, {
     code: "invalid-config",
   });

@@ -117,7 +117,7 @@ export async function runAction(
     return undefined;
   }
   if (isOn("dry-run")) {
-    await print(planText(workflow, only));
+    await print(formatPlan(workflow, only));
     return undefined;
   }
   const { executor, continued } = await findExecutor(context, {
@@ -133,7 +133,7 @@ export async function runAction(
       rerunWords(context, { command: ["workflow", "run", file], only: job }),
     ...continued === undefined
       ? { resume: isOn("resume"), only, conditions }
-      : continuedOptions(continued),
+      : createContinuedOptions(continued),
   });
 }
 
@@ -185,7 +185,7 @@ function readConcurrency(
  * @returns Lines; jobs follow their dependencies.
  * @throws {RunnerError} `invalid-config` for an unknown job.
  */
-function planText(
+function formatPlan(
   { name, vars, jobs }: WorkflowDefinition,
   only: readonly string[] | undefined,
 ): string {
@@ -295,7 +295,7 @@ export async function attachWorkflow(
       ...["runnerlib", "workflow", "run", definition.sourceFile],
       ...["--executor", "coordinator", "--only", job],
     ],
-    ...continuedOptions(submission),
+    ...createContinuedOptions(submission),
   });
   return exitCode;
 }
@@ -358,7 +358,7 @@ async function runAndReport(
 }
 
 /** Returns the options for following a submission to its end. */
-function continuedOptions(
+function createContinuedOptions(
   { workflow }: Submission,
 ): Pick<RunLocalWorkflowOptions, "resume" | "only" | "conditions"> {
   return {
