@@ -87,7 +87,7 @@ export const DEFAULT_RETENTION_MS: number = 7 * 24 * 60 * 60_000;
 /**
  * Checks a path of an artifact, relative to the directory that contains it.
  *
- * @returns The problem, phrased to follow the path.
+ * @returns The problem, phrased to follow the path; `undefined` if there is none.
  */
 export function artifactPathProblem(path: string): string | undefined {
   if (path === "" || path.includes("\0")) return "is not a path";

@@ -146,7 +146,7 @@ export async function readArtifactFiles(
   }
   const seen = new Set<string>();
   for (const file of list) {
-    const problem = fileProblem(file, seen);
+    const problem = findFileProblem(file, seen);
     if (problem !== undefined) throw new InvalidEntry(problem);
     seen.add(file.path);
   }
@@ -190,7 +190,7 @@ function isArtifactId(value: Record<string, unknown>): boolean {
     isCacheKey(value.job);
 }
 
-function fileProblem(
+function findFileProblem(
   file: unknown,
   seen: ReadonlySet<string>,
 ): string | undefined {
@@ -227,13 +227,11 @@ export async function lookUpArtifacts(
   return await Promise.all(saved.map(async (artifact) => ({
     ...artifact,
     manifest: await readArtifactManifest(
-      ...[
-        await manifestName(artifact),
-        artifact.sha256,
-        store,
-        signal,
-      ] as const,
-    ).catch(invalidIsMissing),
+      await manifestName(artifact),
+      artifact.sha256,
+      store,
+      signal,
+    ).catch(ignoreInvalid),
   })));
 }
 
@@ -258,7 +256,7 @@ export async function listArtifacts(
     const { name } of store.objects(artifactFolder(namespace), signal)
   ) {
     const manifest = await readArtifactManifest(name, undefined, store, signal)
-      .catch(invalidIsMissing);
+      .catch(ignoreInvalid);
     if (manifest !== undefined) manifests.push(manifest);
   }
   return manifests.sort((a, b) =>
@@ -266,7 +264,8 @@ export async function listArtifacts(
   );
 }
 
-function invalidIsMissing(error: unknown): undefined {
+/** Treats an invalid manifest like a missing one. */
+function ignoreInvalid(error: unknown): undefined {
   if (!(error instanceof InvalidEntry)) throw error;
 }
 

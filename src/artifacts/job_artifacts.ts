@@ -70,9 +70,11 @@ export interface JobArtifactsOptions {
   readonly definitions: readonly ArtifactDefinition[];
   /** Artifacts that the job needs. */
   readonly needs: readonly NeededArtifact[];
-  /** Id of the run, id of the workflow, and key of the job. */
+  /** Id of the run. */
   readonly run: string;
+  /** Id of the workflow. */
   readonly workflow: string;
+  /** Key of the job, unique in the run. */
   readonly job: string;
   /** Absolute path of the workspace of the job. */
   readonly workspace: string;
@@ -91,7 +93,7 @@ export function jobArtifacts(options: JobArtifactsOptions): JobArtifacts {
     async restore(cancellation) {
       const artifacts = needs.flatMap(({ job, definition, saved }) => {
         if (saved.length === 0 && !definition.isOptional) {
-          throw missing(definition.name, job);
+          throw missingError(definition.name, job);
         }
         const patterns = definition.paths;
         return saved.map((artifact) => ({ saved: artifact, patterns }));
@@ -149,10 +151,14 @@ async function saveDefinition(
 ): Promise<SavedArtifact | undefined> {
   const { run, workflow, job } = options;
   const store = await options.openStore();
-  const directory = await ownDirectory(options);
+  const directory = await checkDirectory(options);
   return await saveArtifact(
     {
-      ...{ definition, run, workflow, job, directory },
+      definition,
+      run,
+      workflow,
+      job,
+      directory,
       namespace: store.namespace,
     },
     store,
@@ -160,20 +166,20 @@ async function saveDefinition(
   );
 }
 
-/** Rejects a directory that the job has replaced by a link. */
-async function ownDirectory(
+/** Rejects a directory that the job has replaced with a link. */
+async function checkDirectory(
   { workspace, directory }: JobArtifactsOptions,
 ): Promise<string> {
   const base = await realPath(workspace);
   const expected = base + directory.slice(workspace.length);
   if (await realPath(directory) === expected) return expected;
   throw new RunnerError(
-    `Cannot save files of "${directory}": the job has replaced it by a link`,
+    `Cannot save files from "${directory}": the job has replaced it with a link`,
     { code: "workspace" },
   );
 }
 
-function missing(name: string, job: string): RunnerError {
+function missingError(name: string, job: string): RunnerError {
   return new RunnerError(
     `Cannot restore artifact "${name}" of job "${job}": the job has not saved it`,
     { code: "workspace" },
@@ -235,7 +241,7 @@ export async function openArtifactStore(
 }
 
 /** The artifact that {@linkcode saveArtifact} saves, and its job. */
-export interface SaveArtifactOptions extends Omit<ArtifactId, "name"> {
+interface SaveArtifactOptions extends Omit<ArtifactId, "name"> {
   readonly definition: ArtifactDefinition;
   /** Id of the workflow. */
   readonly workflow: string;
@@ -267,13 +273,13 @@ async function saveArtifact(
       ...context.temporaryParents,
     ]);
     const file = `${temporary.path}/pack`;
-    const packed = await pack(directory, file, options, {
+    const packed = await packFiles(directory, file, options, {
       context,
       cancellation,
     });
     if (packed === undefined) return undefined;
     await checkLinks(packed.files, directory);
-    return await store(file, packed, options, { context, signal });
+    return await storeArtifact(file, packed, options, { context, signal });
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof RunnerError && cause.code === "workspace") {
@@ -289,7 +295,7 @@ interface Packed {
   readonly files: readonly ArtifactFile[];
 }
 
-async function pack(
+async function packFiles(
   directory: string,
   file: string,
   { definition: { paths, isOptional } }: SaveArtifactOptions,
@@ -309,7 +315,7 @@ async function pack(
       if (files.length === MAX_FILES) {
         throw new RangeError(`it has more than ${MAX_FILES} files`);
       }
-      files.push(artifactFile(entry));
+      files.push(toArtifactFile(entry));
     },
   });
   const unmatched = selection.unmatched();
@@ -327,13 +333,13 @@ async function pack(
   return files.length === 0 ? undefined : { facts, files };
 }
 
-function artifactFile(
+function toArtifactFile(
   { name, type, mode, size, sha256, target }: PackedEntry,
 ): ArtifactFile {
   return { path: name, type, mode: mode & 0o777, size, sha256, target };
 }
 
-async function store(
+async function storeArtifact(
   file: string,
   { facts, files }: Packed,
   { definition, directory: _, ...options }: SaveArtifactOptions,
@@ -364,7 +370,10 @@ async function store(
   await store.put(packName(namespace, listHash), list, signal);
   await store.put(await manifestName(manifest), bytes, signal);
   return {
-    ...{ namespace, run, job, name },
+    namespace,
+    run,
+    job,
+    name,
     sha256: await sha256Hex(bytes),
     bytes: manifest.fileBytes,
     count: files.length,

@@ -65,25 +65,29 @@ export async function restoreArtifacts(
   const work = { context, cancellation };
   const opened: OpenedArtifact[] = [];
   for (const artifact of artifacts) {
-    await naming(artifact, work, async () => {
+    await withName(artifact, work, async () => {
       opened.push(await open(artifact, work));
     });
   }
   checkOverlaps(opened);
   for (const artifact of opened) {
-    await naming(artifact, work, () => checkPlaces(artifact.files, directory));
+    await withName(
+      artifact,
+      work,
+      () => checkPlaces(artifact.files, directory),
+    );
   }
   using unpacked = privateDirectory([temporary]);
   try {
     for (const [at, artifact] of opened.entries()) {
-      await naming(artifact, work, async () => {
+      await withName(artifact, work, async () => {
         await Deno.mkdir(`${unpacked.path}/${at}`);
         await unpackArtifact(artifact, `${unpacked.path}/${at}`, work);
       });
     }
     for (const [at, artifact] of opened.entries()) {
       cancellation.graceful.throwIfAborted();
-      await naming(artifact, work, async () => {
+      await withName(artifact, work, async () => {
         await mergeTree(`${unpacked.path}/${at}`, directory);
         await removeLinksOut(artifact.files, directory);
         await recordUse(
@@ -112,7 +116,7 @@ interface OpenedArtifact extends RestoreArtifact {
 }
 
 /** Runs an action for an artifact, and adds the name of the artifact to errors. */
-async function naming(
+async function withName(
   { saved: { name, job } }: RestoreArtifact,
   { cancellation: { graceful } }: Work,
   action: () => Promise<void>,
@@ -132,7 +136,10 @@ async function open(
   const { saved, patterns } = artifact;
   const path = await manifestName(saved);
   const manifest = await readArtifactManifest(
-    ...[path, saved.sha256, store, graceful] as const,
+    path,
+    saved.sha256,
+    store,
+    graceful,
   );
   if (manifest === undefined) throw new InvalidEntry(MISSING_REASON);
   if (manifest.bytes > maxBytes || manifest.packBytes > maxBytes) {
@@ -196,7 +203,7 @@ function overlapError(
   return restoreError(
     name,
     job,
-    `it and artifact "${other.name}" of job "${other.job}" contain different files ${
+    `it and artifact "${other.name}" of job "${other.job}" have different contents for ${
       JSON.stringify(path)
     }`,
   );
@@ -236,12 +243,11 @@ async function checkPlaces(
   }
 }
 
-function conflictError(path: string, info: Deno.FileInfo): Error {
-  const kind = info.isDirectory
-    ? "directory"
-    : info.isSymlink
-    ? "link"
-    : "file";
+function conflictError(
+  path: string,
+  { isDirectory, isSymlink }: { isDirectory: boolean; isSymlink: boolean },
+): Error {
+  const kind = isDirectory ? "directory" : isSymlink ? "link" : "file";
   return new Error(`a ${kind} is in the way at ${JSON.stringify(path)}`);
 }
 
@@ -256,10 +262,11 @@ async function unpackArtifact(
     ...temporaryParents,
   ]);
   const file = `${temporary.path}/pack`;
-  const limits = { maxBytes, storeBytes: maxBytes };
   const state = await fetchPack(manifest, file, {
-    ...{ store, cancellation },
-    ...limits,
+    store,
+    cancellation,
+    maxBytes,
+    storeBytes: maxBytes,
   });
   if (state === "missing") throw new InvalidEntry(MISSING_REASON);
   if (state === "changed") throw new InvalidEntry("its content was changed");
@@ -389,7 +396,7 @@ async function merge(
     const path = displayPath === "" ? name : `${displayPath}/${name}`;
     const old = existing.get(name);
     if (old !== undefined && (isDirectory || old.isDirectory)) {
-      if (!isDirectory || !old.isDirectory) throw inTheWay(path, old);
+      if (!isDirectory || !old.isDirectory) throw conflictError(path, old);
       await merge(
         { from: entry.path, to: old.path, displayPath: path },
         reader,
@@ -407,7 +414,7 @@ async function moveTo(from: string, to: string, path: string): Promise<void> {
   const existing = await lstatIfThere(to);
   // A name that is not listed may still exist, such as on a file system that
   // ignores case.
-  if (existing?.isDirectory) throw inTheWay(path, existing);
+  if (existing?.isDirectory) throw conflictError(path, existing);
   await renamePath(from, to);
 }
 
@@ -416,12 +423,4 @@ async function makeWritable(directory: string): Promise<void> {
   const { mode } = await Deno.stat(directory);
   if (mode === null || (mode & 0o700) === 0o700) return;
   await Deno.chmod(directory, (mode & 0o777) | 0o700);
-}
-
-function inTheWay(
-  path: string,
-  { isDirectory, isSymlink }: { isDirectory: boolean; isSymlink: boolean },
-): Error {
-  const kind = isDirectory ? "directory" : isSymlink ? "link" : "file";
-  return new Error(`a ${kind} is in the way at ${JSON.stringify(path)}`);
 }

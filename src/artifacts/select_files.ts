@@ -60,10 +60,10 @@ export function pathMatcher(
     const result = results.get(path);
     if (result !== undefined) return result;
     const slash = path.lastIndexOf("/");
-    const is = slash > 0 && isSelected(path.slice(0, slash)) ||
+    const isMatch = slash > 0 && isSelected(path.slice(0, slash)) ||
       compiled.some(({ matches }) => matches(path));
-    results.set(path, is);
-    return is;
+    results.set(path, isMatch);
+    return isMatch;
   };
   return isSelected;
 }
@@ -71,7 +71,8 @@ export function pathMatcher(
 /**
  * Checks a pattern.
  *
- * @returns The problem, phrased to follow the name of the value.
+ * @returns The problem, phrased to follow the name of the value; `undefined` if
+ * there is none.
  */
 export function patternProblem(text: string): string | undefined {
   const parts = cleanPattern(text).split("/");

@@ -68,7 +68,7 @@ export function containerArguments(
     "--security-opt=no-new-privileges",
     "--entrypoint=",
     `--workdir=${spec.directory}`,
-    ...spec.mounts.map(mountOption),
+    ...spec.mounts.map(formatMount),
     ...spec.options,
     spec.image,
     ...typeof command === "string" ? ["/bin/sh", "-c", command] : command,
@@ -99,17 +99,17 @@ export function imageProblem(image: string): string | undefined {
  * Engines parse its value as CSV, in which a path may contain any character.
  * `--volume` splits at colons, which cannot be escaped.
  */
-function mountOption({ source, target, readOnly = false }: Mount): string {
+function formatMount({ source, target, readOnly = false }: Mount): string {
   const fields = [
     "type=bind",
     `source=${source}`,
     `target=${target}`,
     ...readOnly ? ["readonly"] : [],
   ];
-  return `--mount=${fields.map(quoted).join(",")}`;
+  return `--mount=${fields.map(quoteField).join(",")}`;
 }
 
-function quoted(field: string): string {
+function quoteField(field: string): string {
   return /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;
 }
 

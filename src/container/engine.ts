@@ -195,13 +195,13 @@ async function sendSignal(
   signal: Deno.Signal,
 ): Promise<boolean> {
   const toAll = `kill -${signal.slice("SIG".length)} -1`;
-  const ways = [
+  const attempts = [
     ...engine.isPodman ? [["exec", name, "/bin/sh", "-c", toAll]] : [],
     ["kill", `--signal=${signal}`, name],
   ];
   try {
-    for (const way of ways) {
-      const { exitCode } = await engine.call(way, new Cancellation());
+    for (const args of attempts) {
+      const { exitCode } = await engine.call(args, new Cancellation());
       if (exitCode === 0) return true;
     }
   } catch {

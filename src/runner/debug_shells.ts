@@ -11,7 +11,7 @@ import { tagProcessTree } from "../process/process_tree.ts";
 import { outcomeText } from "../report/step_outcome.ts";
 import type { PlannedStep } from "../steps/expand_matrix.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
-import { launcherOf } from "../steps/run_command.ts";
+import { findLauncher } from "../steps/run_command.ts";
 import { CANCELLED_END, type StepEnd } from "../steps/attempt.ts";
 import { interactiveCommand } from "../steps/shell.ts";
 import { didYouMean, suggest } from "../suggest.ts";
@@ -128,7 +128,7 @@ export class DebugShells {
     using _stderr = await runner.stderr.hold();
     using files = opened.openAttempt();
     const { untrusted: isUntrusted = false, shell } = context.definition;
-    const launcher = await launcherOf({
+    const launcher = await findLauncher({
       ...context,
       ...files,
       isUntrusted,

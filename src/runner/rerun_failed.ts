@@ -7,7 +7,7 @@ import {
 } from "../report/run_record.ts";
 import { hasFailed } from "../report/step_outcome.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
-import { keptOutputs } from "../steps/output_files.ts";
+import { readKeptOutputs } from "../steps/output_files.ts";
 import { listedNames, needsOf } from "../steps/step_graph.ts";
 import { isObject } from "../json_value.ts";
 import { recordPath } from "./job_record.ts";
@@ -44,7 +44,7 @@ export async function selectFailed(
   if (!isFailed.includes(true)) {
     throw refusal("none of the selected steps failed in the last run");
   }
-  const kept = await keptOutputs(run.runner, () => {});
+  const kept = await readKeptOutputs(run.runner, () => {});
   const isSelected = withInputs(plan, isFailed, (step) => {
     const value = kept.get(plan.steps[step].name);
     return before[step].outputs.every((key) =>

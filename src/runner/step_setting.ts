@@ -17,7 +17,7 @@ import type { JobPlan } from "../steps/job_plan.ts";
 import {
   forgetOutputs,
   keepOutputs,
-  keptOutputs,
+  readKeptOutputs,
   trustOutputs,
 } from "../steps/output_files.ts";
 import { StepOutputs } from "../steps/outputs.ts";
@@ -135,7 +135,7 @@ export async function openStepSetting(
   const ports = new ServicePorts(plan);
   if (plan.isSelected.includes(false)) {
     const warn = (message: string) => logger.warn("steps", message);
-    outputs.restore(await keptOutputs(runner, warn), plan.isSelected);
+    outputs.restore(await readKeptOutputs(runner, warn), plan.isSelected);
     await keepOutputs(workspace, outputs.all(), masker);
   } else await forgetOutputs(workspace);
   await trustOutputs(runner);

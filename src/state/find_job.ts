@@ -47,7 +47,6 @@ export interface FindJobContext {
  * Checks whether a job is running or about to run.
  *
  * @param name Name of the job, or of one instance of a fan-out.
- * @param context Environment and scope of the search.
  * @throws {RunnerError} `coordinator-forbidden` without a token that can
  * read jobs.
  */
@@ -57,7 +56,7 @@ export async function findRunning(
 ): Promise<boolean> {
   const instances = context.isLocal
     ? await findLocalInstances(name, context)
-    : (await remoteInstances(name, context)).flat();
+    : (await readRemoteInstances(name, context)).flat();
   return instances.some(isActive);
 }
 
@@ -68,7 +67,6 @@ export async function findRunning(
  * variables of the workflow are known.
  *
  * @param name Name of the job, or of one instance of a fan-out.
- * @param context Environment and scope of the search.
  * @returns The result so far; `null` if no such job was started.
  * @throws {RunnerError} `coordinator-forbidden` without a token that can
  * read jobs.
@@ -84,7 +82,7 @@ export async function findResult(
     const published = publishedInstances(await context.variables(), name);
     if (published.length > 0) return combineInstances(name, published);
   }
-  const [newest = []] = await remoteInstances(name, context);
+  const [newest = []] = await readRemoteInstances(name, context);
   return combineInstances(name, newest);
 }
 
@@ -101,12 +99,12 @@ async function findLocalInstances(
  * instance first. If an instance has several attempts, only the newest is
  * returned.
  */
-async function remoteInstances(
+async function readRemoteInstances(
   name: string,
   context: FindJobContext,
 ): Promise<readonly (readonly JobInstance[])[]> {
-  const client = readingClient(name, context);
-  const matches = (await listJobs(client, await jobFilter(client, context)))
+  const client = openReader(name, context);
+  const matches = (await listJobs(client, await createFilter(client, context)))
     .filter((job) => job.name === name || job.workflow_node_name === name)
     .sort((a, b) => createdAtMs(b) - createdAtMs(a));
   const byWorkflow = new Map<string, Map<string, JobInstance>>();
@@ -127,7 +125,7 @@ async function remoteInstances(
  * Creates a client with the read token, since the token of the job can only
  * submit triggers.
  */
-function readingClient(
+function openReader(
   name: string,
   context: FindJobContext,
 ): CoordinatorClient {
@@ -144,7 +142,7 @@ function readingClient(
   return openClient({ ...context, url: env[Variable.coordinatorUrl], token });
 }
 
-async function jobFilter(
+async function createFilter(
   client: CoordinatorClient,
   { env, scope }: FindJobContext,
 ): Promise<JobFilter> {

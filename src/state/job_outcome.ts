@@ -5,7 +5,7 @@ import { isObject, type JsonValue, parseJson } from "../json_value.ts";
 /** Prefix of the output in which a job publishes its result. */
 const RESULT_PREFIX = "result@";
 
-/** Maximum length of a published error. */
+/** Maximum length of a published error, in characters. */
 const MAX_ERROR_LENGTH = 200;
 
 /** State of a job. The coordinator does not list jobs that were not started. */
@@ -74,7 +74,7 @@ export function isActive({ status }: JobInstance): boolean {
 /**
  * Checks whether a text is a state of a job.
  *
- * @param status Untrusted text.
+ * @param status Untrusted value.
  */
 export function isJobState(status: unknown): status is JobState {
   return STATE_PRECEDENCE.includes(status as JobState);
@@ -191,7 +191,7 @@ function parseInstance(value: unknown, job: string): JobInstance | undefined {
 /** State file of a local workflow, relative to the workspace. */
 export const STATE_FILE = ".reactorcide/workflow-state.json";
 
-/** Maximum size of a state file or journal. */
+/** Maximum size of a state file or journal, in bytes. */
 const MAX_BYTES = 512 * 1024 * 1024;
 
 type Properties = Readonly<Record<string, unknown>>;
@@ -221,7 +221,7 @@ export async function readStateFile(
   path: string,
   failure: (state: string, cause?: unknown) => RunnerError,
 ): Promise<SavedState | null> {
-  // In this order, since changes in between are at the end of the journal.
+  // The state is read first, so that changes in between are in the journal.
   const text = await readText(path, failure);
   if (text === null) return null;
   const journal = await readText(`${path}.log`, failure) ?? "";
@@ -252,7 +252,7 @@ export async function readStateFile(
 export async function readLocalState(path: string): Promise<LocalState | null> {
   const state = await readStateFile(
     path,
-    (state, cause) => unreadable(path, state, cause),
+    (state, cause) => readError(path, state, cause),
   );
   if (state === null) return null;
   const byName = new Map<string, JobInstance[]>();
@@ -269,7 +269,6 @@ export async function readLocalState(path: string): Promise<LocalState | null> {
 /**
  * Finds the instances of a job.
  *
- * @param state State of a local workflow.
  * @param name Name of the job, or of one instance.
  */
 export function localInstances(
@@ -316,7 +315,7 @@ async function readText(
   }
 }
 
-function unreadable(path: string, state: string, cause?: unknown): RunnerError {
+function readError(path: string, state: string, cause?: unknown): RunnerError {
   return new RunnerError(`Cannot read "${path}": ${state}`, {
     code: "workspace",
     cause,

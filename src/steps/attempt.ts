@@ -16,7 +16,10 @@ import type {
   StepStatus,
 } from "./step.ts";
 
-/** Time for which processes may hold the pipe of a service that has exited. */
+/**
+ * Time for which processes may hold the pipe of a service that has exited, in
+ * milliseconds.
+ */
 const SERVICE_DRAIN_MS = 200;
 
 /** Context of an attempt at a step. */
@@ -107,7 +110,6 @@ export const CANCELLED_END: StepEnd = {
 /**
  * Changes the outcome of a step, and of its last attempt.
  *
- * @param end How the step ended.
  * @param outcome The outcome that counts.
  */
 export function withOutcome(
@@ -133,8 +135,6 @@ export function failedAttempt(error: RunnerError): AttemptEnd {
 /**
  * Runs a command in the working directory of a step and writes to its log.
  *
- * @param command The command.
- * @param context Context of the attempt.
  * @param overrides Options that override those of the context.
  * @returns How the command ended.
  */

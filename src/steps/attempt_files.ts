@@ -18,8 +18,8 @@ export interface AttemptFiles {
   /**
    * Reads the outputs in this file.
    *
-   * @param options Whether the programs of the attempt have ended. If they left
-   * no file, nothing has to be removed later.
+   * @param options Whether the programs of the attempt have ended. If they have and
+   * left no file, nothing has to be removed later.
    * @throws {Error} If the file cannot be read or parsed.
    */
   readonly readOutputs: (
@@ -64,9 +64,9 @@ export interface OpenAttemptFilesOptions {
  * files, and the files are hidden from untrusted steps if the system supports
  * it.
  *
- * An untrusted or limited step gets a directory, so that it can be shown no other
- * files. Others share one: to create and remove a directory takes as long as a
- * short step.
+ * An untrusted or limited step gets a directory of its own, so that all other files
+ * can be hidden from it. Other steps share one, because creating and removing a
+ * directory takes as long as a short step.
  *
  * @returns The files, which are removed when disposed.
  */
@@ -74,11 +74,11 @@ export function openAttemptFiles(
   options: OpenAttemptFilesOptions,
 ): AttemptFiles & Disposable {
   return options.isUntrusted || options.limits !== undefined
-    ? filesInDirectory(options)
-    : sharedDirectory(options);
+    ? openInOwnDirectory(options)
+    : openInSharedDirectory(options);
 }
 
-function sharedDirectory(
+function openInSharedDirectory(
   { attemptsPath, workspace, readOnly }: OpenAttemptFilesOptions,
 ): AttemptFiles & Disposable {
   const id = crypto.getRandomValues(new Uint8Array(16)).toHex();
@@ -120,7 +120,7 @@ function removeSync(path: string): void {
   }
 }
 
-function filesInDirectory(
+function openInOwnDirectory(
   options: OpenAttemptFilesOptions,
 ): AttemptFiles & Disposable {
   const { attemptsPath, workspace, readOnly, limits } = options;
@@ -130,7 +130,7 @@ function filesInDirectory(
     .filter((other) => !isInside(attemptsPath, other));
   const directories = limits === undefined || limits.write.includes("/")
     ? {}
-    : ownDirectories(path, options);
+    : createDirectories(path, options);
   return {
     outputPath: `${path}/output`,
     async readOutputs({ haveEnded = false } = {}) {
@@ -162,7 +162,7 @@ function filesInDirectory(
  * Creates a `HOME` and a `TMPDIR` for a step that cannot write to those of the
  * runner, unless the job sets them.
  */
-function ownDirectories(
+function createDirectories(
   path: string,
   { env, inherited }: OpenAttemptFilesOptions,
 ): Environment {

@@ -2,9 +2,9 @@
  * Places in concurrency groups, which the jobs of one user on one machine
  * share.
  *
- * Each place is a file, and who holds the lock of the file has the place. The
- * system releases the lock when its holder ends, even if it is killed. The
- * files are kept, because another process may be waiting for the lock of a
+ * Each place is a file, and the process that holds the lock of the file has the
+ * place. The system releases the lock when that process ends, even if it is killed.
+ * The files are kept, because another process may be waiting for the lock of a
  * removed file.
  *
  * @module
@@ -32,8 +32,6 @@ export interface TakePlaceOptions {
 /**
  * Takes a place in a concurrency group, and waits while all are taken.
  *
- * @param group The group.
- * @param options Directory and cancellation.
  * @returns The place, to be disposed of when the step has ended; `undefined` if
  * the wait was cancelled.
  * @throws {RunnerError} `invalid-config` if there is no directory for locks.
@@ -42,7 +40,7 @@ export async function takePlace(
   { group, limit = 1 }: ConcurrencyGroup,
   { env, signal, onWait }: TakePlaceOptions,
 ): Promise<Disposable | undefined> {
-  const directory = await placeDirectory(env);
+  const directory = await openDirectory(env);
   for (let count = 0; !signal.aborted; count++) {
     for (let place = 1; place <= limit; place++) {
       const file = await lockPlace(`${directory}/${group}.${place}`);
@@ -54,16 +52,16 @@ export async function takePlace(
   return undefined;
 }
 
-async function placeDirectory(env: Environment): Promise<string> {
+async function openDirectory(env: Environment): Promise<string> {
   const base = stateDirectory(env);
   if (base === undefined) {
-    throw noPlace("neither XDG_STATE_HOME nor HOME is an absolute path");
+    throw groupError("neither XDG_STATE_HOME nor HOME is an absolute path");
   }
   const directory = `${base}/concurrency`;
   try {
     await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    throw noPlace(`"${directory}" cannot be created: ${osReason(cause)}`);
+    throw groupError(`"${directory}" cannot be created: ${osReason(cause)}`);
   }
   return directory;
 }
@@ -75,18 +73,18 @@ async function lockPlace(path: string): Promise<Deno.FsFile | undefined> {
     // A step may have replaced the file.
     file = stack.use(await openLockFile(path));
   } catch (cause) {
-    throw noPlace(`"${path}" cannot be opened: ${osReason(cause)}`);
+    throw groupError(`"${path}" cannot be opened: ${osReason(cause)}`);
   }
   const isLocked = tryLockFile(file);
   if (isLocked === undefined) {
-    throw noPlace(`the file system of "${path}" has no locks`);
+    throw groupError(`the file system of "${path}" has no locks`);
   }
   if (!isLocked) return undefined;
   stack.move();
   return file;
 }
 
-function noPlace(problem: string): RunnerError {
+function groupError(problem: string): RunnerError {
   return new RunnerError(`Cannot use a concurrency group: ${problem}`, {
     code: "invalid-config",
   });

@@ -45,7 +45,6 @@ export interface Expansion {
  * Steps of items are named `test[0]`, as the coordinator names jobs; steps of a
  * matrix are named `test (linux, 22)`.
  *
- * @param definition The definition.
  * @returns Names and variables of the steps: a single step without variables if
  * the definition has neither items nor a matrix, none if the list of items or
  * combinations is empty.
@@ -55,7 +54,7 @@ export interface Expansion {
 export function expand(definition: ExpandInput): Expansion[] {
   const { name, forEach, itemVar = "ITEM", matrix } = definition;
   if (forEach !== undefined && matrix !== undefined) {
-    throw invalid(name, "has items and a matrix; use only one of them");
+    throw invalidStep(name, "has items and a matrix; use only one of them");
   }
   if (forEach !== undefined) {
     checkCount(name, forEach.length);
@@ -76,7 +75,6 @@ export function expand(definition: ExpandInput): Expansion[] {
 /**
  * Expands a definition into the steps of the graph.
  *
- * @param definition The definition.
  * @returns Its steps; a single empty one if there are no items or combinations.
  * @throws {RunnerError} `invalid-job`, as {@linkcode expand} does.
  */
@@ -111,8 +109,6 @@ export function plannedSteps(definition: Step): PlannedStep[] {
 /**
  * Checks whether a step runs alongside the others, which do not wait for it to
  * end: a service or a background step.
- *
- * @param step The step.
  */
 export function runsAlongside({ definition }: PlannedStep): boolean {
   return definition.service === true || definition.background === true;
@@ -132,7 +128,7 @@ function combine(
     );
   }
   combinations = combinations.filter((combination) =>
-    !exclude.some((values) => agrees(combination, values))
+    !exclude.some((values) => isMatch(combination, values))
   );
   const original = combinations.map((combination) => ({ ...combination }));
   for (const values of include) {
@@ -140,7 +136,7 @@ function combine(
       Object.entries(values).filter(([axis]) => Object.hasOwn(axes, axis)),
     );
     const matches = combinations.filter((_, index) =>
-      index < original.length && agrees(original[index], onAxes)
+      index < original.length && isMatch(original[index], onAxes)
     );
     for (const combination of matches) Object.assign(combination, values);
     if (matches.length === 0) combinations.push({ ...values });
@@ -148,7 +144,7 @@ function combine(
   return combinations;
 }
 
-function agrees(
+function isMatch(
   combination: Readonly<Record<string, string>>,
   values: Readonly<Record<string, string>>,
 ): boolean {
@@ -159,10 +155,10 @@ function agrees(
 
 function checkCount(name: string, count: number): void {
   if (count <= MAX_STEPS) return;
-  throw invalid(name, `becomes ${count} steps; ${MAX_STEPS} are allowed`);
+  throw invalidStep(name, `becomes ${count} steps; ${MAX_STEPS} are allowed`);
 }
 
-function invalid(name: string, problem: string): RunnerError {
+function invalidStep(name: string, problem: string): RunnerError {
   return new RunnerError(
     `Cannot run the job's steps: step "${name}" ${problem}`,
     {

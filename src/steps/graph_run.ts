@@ -39,7 +39,7 @@ export interface GraphRunOptions {
   envOf?: (step: number) => Readonly<Record<string, string>>;
 }
 
-/** Facts if none are given. */
+/** Facts about an unknown event. */
 const NO_FACTS: EventFacts = { reasons: {} };
 
 /**
@@ -63,12 +63,7 @@ export class GraphRun {
   #isCancelled = false;
   #isOver = false;
 
-  /**
-   * Creates the state of a graph that has not started.
-   *
-   * @param plan The graph.
-   * @param options Policy and listeners.
-   */
+  /** Creates the state of a graph that has not started. */
   constructor(plan: JobPlan, options: GraphRunOptions) {
     this.#plan = plan;
     this.#options = options;
@@ -112,13 +107,17 @@ export class GraphRun {
     this.#hasFailedAncestor[step] = hasFailedAncestor;
     if (!isSelected[step]) {
       // Dependents of a step that is not selected still run.
-      this.#note(step, notRun(name, "not selected", "success"));
+      this.#record(step, buildSkippedResult(name, "not selected", "success"));
       return false;
     }
     const error = this.#isOver ? undefined : this.#services.errorFor(step);
     if (error !== undefined) {
       this.#services.fail(step, { error });
-      this.#noteEnd(step, failedBefore(this.#plan.steps[step], error), error);
+      this.#recordEnd(
+        step,
+        buildFailedResult(this.#plan.steps[step], error),
+        error,
+      );
       return false;
     }
     let reason: string | undefined;
@@ -139,10 +138,11 @@ export class GraphRun {
       this.end(step, { ...end, error, attemptResults: [] }, new Date(), 0);
       return false;
     }
-    if (reason !== undefined) this.#note(step, notRun(name, reason));
-    else if (isEmpty) {
-      const result = notRun(name, "its list is empty", "success");
-      this.#note(step, { ...result, outcome: "neutral" });
+    if (reason !== undefined) {
+      this.#record(step, buildSkippedResult(name, reason));
+    } else if (isEmpty) {
+      const result = buildSkippedResult(name, "its list is empty", "success");
+      this.#record(step, { ...result, outcome: "neutral" });
     }
     return reason === undefined && !isEmpty;
   }
@@ -151,7 +151,6 @@ export class GraphRun {
    * Records the end of a step and applies the failure policy.
    *
    * @param step Index of the step.
-   * @param end How the step ended.
    * @param startedAt Start of the first attempt.
    * @param durationMs Duration of all attempts, in milliseconds.
    */
@@ -161,7 +160,7 @@ export class GraphRun {
     const result = buildStepResult(planned, final, startedAt, durationMs);
     this.running.remove(step);
     if (result.outcome === "failed") this.#services.fail(step, final);
-    this.#noteEnd(step, result, final.error);
+    this.#recordEnd(step, result, final.error);
     if (end.endJob !== undefined) {
       this.#stopReason ??= `the job ended early: ${end.endJob}`;
     }
@@ -182,8 +181,8 @@ export class GraphRun {
    *
    * @param step Index of the service.
    * @param failure Its error and last lines.
-   * @returns Whether the steps that need it fail at once: none of them runs
-   * regardless of it, after its end.
+   * @returns Whether the steps that need it fail at once, because none of them runs
+   * even if it fails.
    */
   failService(
     step: number,
@@ -192,7 +191,7 @@ export class GraphRun {
     this.#services.fail(step, failure);
     if (!this.#services.isNeededForSuccess(step)) return false;
     const { continueOnError } = this.#plan.steps[step].definition;
-    if (!continueOnError) this.#noteFailure(step, failure.error);
+    if (!continueOnError) this.#recordFailure(step, failure.error);
     return true;
   }
 
@@ -253,16 +252,16 @@ export class GraphRun {
     );
   }
 
-  #noteEnd(step: number, result: StepResult, error?: RunnerError): void {
+  #recordEnd(step: number, result: StepResult, error?: RunnerError): void {
     const { name, group, definition } = this.#plan.steps[step];
     if (isFailure(result.conclusion) && definition.failFast) {
       this.#stopGroup(group, `"${name}" failed`);
     }
-    if (isFailure(result.conclusion)) this.#noteFailure(step, error);
-    this.#note(step, result);
+    if (isFailure(result.conclusion)) this.#recordFailure(step, error);
+    this.#record(step, result);
   }
 
-  #noteFailure(step: number, error?: RunnerError): void {
+  #recordFailure(step: number, error?: RunnerError): void {
     const { name, definition } = this.#plan.steps[step];
     if (definition.required === false) return;
     this.#hasFailed = true;
@@ -277,10 +276,10 @@ export class GraphRun {
     this.running.requestEnd("SIGTERM", (step) => steps[step].group === group);
   }
 
-  #note(step: number, result: StepResult): void {
+  #record(step: number, result: StepResult): void {
     this.#results[step] = result;
     this.#options.onEvent({ type: "ended", result });
-    this.#services.stepOver(step);
+    this.#services.recordEnd(step);
   }
 }
 
@@ -301,9 +300,7 @@ export interface GraphState extends Omit<ConditionContext, "needs"> {
 /**
  * Evaluates the condition of a step whose dependencies have ended.
  *
- * @param step The step.
  * @param needs Results of its dependencies by name.
- * @param state State of the graph.
  * @returns Reason for skipping the step; `undefined` if it runs.
  * @throws The error of a condition function.
  */
@@ -313,11 +310,11 @@ export function skipReason(
   state: GraphState,
 ): string | undefined {
   const { when } = step;
-  return needsReason(step, needs, state) ??
+  return checkCondition(step, needs, state) ??
     (when && whenReason(when, state.facts, state.env));
 }
 
-function needsReason(
+function checkCondition(
   { condition = "all_success" }: Pick<Step, "condition">,
   needs: Readonly<Record<string, NeedState>>,
   { stopReason, hasFailedAncestor, ...context }: GraphState,
@@ -329,14 +326,14 @@ function needsReason(
   }
   if (condition === "always") return undefined;
   if (condition === "any_failed") {
-    return hasFailedAncestor ? undefined : "no step that it depends on failed";
+    return hasFailedAncestor ? undefined : "none of its dependencies failed";
   }
   const missing = Object.entries(needs).find(([, { conclusion }]) =>
     conclusion !== "success"
   );
   if (missing !== undefined) {
     const [name, { conclusion }] = missing;
-    return `"${name}" ${conclusionText(conclusion)}`;
+    return `"${name}" ${describeConclusion(conclusion)}`;
   }
   return stopReason;
 }
@@ -344,16 +341,14 @@ function needsReason(
 /**
  * Checks whether a conclusion counts as a failure. The coordinator uses the
  * same rule.
- *
- * @param conclusion Conclusion of a step.
  */
 export function isFailure(conclusion: NeedState["conclusion"]): boolean {
   return conclusion === "failed" || conclusion === "cancelled" ||
     conclusion === "timeout";
 }
 
-function conclusionText(conclusion: NeedState["conclusion"]): string {
-  if (conclusion === "timeout") return "ran into its time limit";
+function describeConclusion(conclusion: NeedState["conclusion"]): string {
+  if (conclusion === "timeout") return "timed out";
   if (conclusion === "failed") return "failed";
   return `was ${conclusion}`;
 }
@@ -361,12 +356,10 @@ function conclusionText(conclusion: NeedState["conclusion"]): string {
 /**
  * Builds the result of a step that did not run.
  *
- * @param name Name of the step.
  * @param reason Why it did not run.
  * @param conclusion How the job counts the step.
- * @returns The result.
  */
-function notRun(
+function buildSkippedResult(
   name: string,
   reason: string,
   conclusion: StepStatus = "skipped",
@@ -386,23 +379,23 @@ function notRun(
 }
 
 /** Builds the result of a step that could not start. */
-function failedBefore(
+function buildFailedResult(
   { name, definition }: PlannedStep,
   { message }: RunnerError,
 ): StepResult {
   const { continueOnError = false } = definition;
-  const conclusion = conclusionOf("failed", continueOnError);
-  return { ...notRun(name, message, conclusion), outcome: "failed" };
+  const conclusion = applyContinueOnError("failed", continueOnError);
+  return {
+    ...buildSkippedResult(name, message, conclusion),
+    outcome: "failed",
+  };
 }
 
 /**
  * Builds the result of a step that ran.
  *
- * @param step The step.
- * @param end How the step ended.
  * @param startedAt Start of the first attempt.
  * @param durationMs Duration of all attempts, in milliseconds.
- * @returns The result.
  */
 function buildStepResult(
   { name, definition }: PlannedStep,
@@ -420,7 +413,10 @@ function buildStepResult(
   return {
     name,
     outcome,
-    conclusion: conclusionOf(outcome, definition.continueOnError ?? false),
+    conclusion: applyContinueOnError(
+      outcome,
+      definition.continueOnError ?? false,
+    ),
     exitCode,
     signal,
     attempts: attemptResults.length,
@@ -432,7 +428,7 @@ function buildStepResult(
   };
 }
 
-function conclusionOf(
+function applyContinueOnError(
   outcome: StepStatus,
   continueOnError: boolean,
 ): StepStatus {

@@ -36,9 +36,6 @@ export interface JobPlan extends Plan<PlannedStep> {
 /**
  * Plans the steps of a job without running them.
  *
- * @param steps Definitions.
- * @param selection Steps to run.
- * @returns The plan.
  * @throws {RunnerError} `invalid-job` for invalid definitions, cycles and
  * unknown dependencies; `invalid-config` if a selected step does not exist.
  */
@@ -60,15 +57,14 @@ export function planJob(
 /**
  * Validates step definitions; a pipeline script may run without type checking.
  *
- * @param steps Definitions.
  * @throws {RunnerError} `invalid-job` with all problems.
  */
 export function checkSteps(steps: readonly Step[]): void {
   const relations = [...serviceGraphProblems(steps)];
   const problems = steps.flatMap((step, index) =>
     [
-      ...problemsOf(step),
-      ...relations.filter(({ step }) => step === index).map(sentence),
+      ...findProblems(step),
+      ...relations.filter(({ step }) => step === index).map(formatProblem),
     ].map((problem) => `  step "${step.name}": ${problem}`)
   );
   if (problems.length === 0) return;
@@ -78,7 +74,7 @@ export function checkSteps(steps: readonly Step[]): void {
   );
 }
 
-function* problemsOf(step: Step): Generator<string> {
+function* findProblems(step: Step): Generator<string> {
   const { name, run, condition, timeoutMs, retry, matrix, itemVar } = step;
   const { maxParallel } = step;
   const problem = stepNameProblem(String(name));
@@ -91,8 +87,8 @@ function* problemsOf(step: Step): Generator<string> {
   if (!isKnown) {
     yield `its condition must be ${CONDITION_WORDS}, or a function`;
   }
-  const unfit = step.when === undefined ? undefined : whenProblem(step.when);
-  if (unfit !== undefined) yield `its when ${unfit}`;
+  const inWhen = step.when === undefined ? undefined : whenProblem(step.when);
+  if (inWhen !== undefined) yield `its when ${inWhen}`;
   if (
     timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= MAX_DURATION_MS)
   ) {
@@ -117,7 +113,7 @@ function* problemsOf(step: Step): Generator<string> {
       yield `"${variable}" is not a valid variable name`;
     }
   }
-  yield* [...settingProblems(step)].map(sentence);
+  yield* [...settingProblems(step)].map(formatProblem);
   if (step.cache !== undefined) {
     yield* stepCacheProblems(step.cache);
     if (typeof run === "function") {
@@ -125,7 +121,7 @@ function* problemsOf(step: Step): Generator<string> {
     }
   }
   yield* cacheUseProblems(step.usesCache ?? []);
-  yield* servicePartProblems(step);
+  yield* findServiceProblems(step);
   const { group, limit = 1 } = step.concurrency ?? { group: "x" };
   if (!GROUP_NAME.test(group)) {
     yield `concurrency: "${group}" is not a valid name of a group`;
@@ -138,7 +134,7 @@ function* problemsOf(step: Step): Generator<string> {
 /**
  * Checks steps of scripts for problems that the schema of job files rules out.
  */
-function* servicePartProblems(
+function* findServiceProblems(
   { service, run, ports = [], ready }: Step,
 ): Generator<string> {
   if (service && typeof run === "function") {
@@ -149,17 +145,17 @@ function* servicePartProblems(
   }
   const { port, http, timeoutMs = 1, intervalMs = 1 } = ready ?? {};
   if (typeof port === "number" && !(port >= 1 && port <= 65_535)) {
-    yield `ready.port must be from 1 to 65535`;
+    yield "ready.port must be from 1 to 65535";
   }
   if (http !== undefined && !/^(?:http:\/\/|\/(?!\/))/.test(http)) {
     yield 'ready.http must start with "http://" or "/"';
   }
   if (![timeoutMs, intervalMs].every((ms) => ms > 0 && ms <= MAX_DURATION_MS)) {
-    yield `the times of ready must be from 1 to ${MAX_DURATION_MS} ms`;
+    yield `ready.timeoutMs and ready.intervalMs must be from 1 to ${MAX_DURATION_MS}`;
   }
 }
 
-function sentence({ property, problem }: SettingProblem): string {
+function formatProblem({ property, problem }: SettingProblem): string {
   return `${property} ${problem}`;
 }
 

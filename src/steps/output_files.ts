@@ -15,7 +15,7 @@ import {
 import { removeIfEmpty, removeTree } from "../workspace/remove.ts";
 import type { CommandOutputs } from "./step.ts";
 
-/** Maximum size of a step's output file. */
+/** Maximum size of a step's output file, in bytes. */
 const MAX_WRITTEN_BYTES = 1024 * 1024;
 
 /** Pattern of the key of an output. */
@@ -45,7 +45,6 @@ export async function readOutputs(path: string): Promise<CommandOutputs> {
  * Parses outputs: lines `key=value`, and multi-line values between `key<<WORD`
  * and a line that consists of the word.
  *
- * @param text Content of the file.
  * @returns The outputs; the last value of a key counts.
  * @throws {Error} If a line is invalid; the message contains no values.
  */
@@ -88,22 +87,20 @@ export function parseOutputs(text: string): CommandOutputs {
  * it is parsed.
  * @returns One or more lines.
  */
-export function outputLines(key: string, value: string): string {
+export function formatOutput(key: string, value: string): string {
   if (!/[\r\n]/.test(value)) return `${key}=${value}\n`;
   const word = `END_${crypto.randomUUID()}`;
   return `${key}<<${word}\n${value}\n${word}\n`;
 }
 
-/** Maximum size of the stored outputs that a later run reads. */
+/** Maximum size of the stored outputs that a later run reads, in bytes. */
 const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 
 /**
  * Stores outputs for a later run of selected steps. Outputs that contain a
  * secret are not written to disk.
  *
- * @param workspace The workspace.
  * @param outputs Outputs by step name.
- * @param masker Masker of the job.
  * @returns Names of the steps whose outputs contain a secret.
  * @throws {RunnerError} `output-failed` or `workspace`.
  */
@@ -115,7 +112,7 @@ export async function keepOutputs(
   const kept: string[] = [];
   const secret: string[] = [];
   for (const [name, value] of outputs) {
-    const text = textOf(value);
+    const text = toJson(value);
     if (text === undefined) continue;
     // The name of a matrix step may contain secret values.
     const isSecret = [name, text].some((part) => masker.holdsSecret(part));
@@ -133,8 +130,8 @@ export interface OutputPlace {
 }
 
 /**
- * Records that untrusted steps may change the stored outputs from now on. If the
- * runner is killed before it stores its own, no later run uses them.
+ * Records that untrusted steps may change the stored outputs from now on. If this
+ * run is killed before it stores its outputs, no later run uses those in the file.
  *
  * Without a directory for the state of the user, nothing is recorded.
  */
@@ -175,7 +172,7 @@ async function distrustFile(
   return `${directory}/${digest.toHex()}`;
 }
 
-/** Whether a run with untrusted steps has not stored its outputs. */
+/** Checks whether a run with untrusted steps was killed before it stored its outputs. */
 async function areDistrusted(place: OutputPlace): Promise<boolean> {
   const directory = distrustDirectory(place);
   if (directory === undefined || !await pathExists(directory)) return false;
@@ -185,18 +182,17 @@ async function areDistrusted(place: OutputPlace): Promise<boolean> {
 /**
  * Reads the outputs of an earlier run.
  *
- * @param place The workspace.
  * @param warn Called with the reason if no outputs can be read.
  * @returns Outputs by step name.
  */
-export async function keptOutputs(
+export async function readKeptOutputs(
   place: OutputPlace,
   warn: (message: string) => void,
 ): Promise<ReadonlyMap<string, unknown>> {
   const { workspace } = place;
   try {
     if (await areDistrusted(place)) {
-      throw new Error("the last run was killed, and had untrusted steps");
+      throw new Error("the last run had untrusted steps and was killed");
     }
     const path = `${await ownDirectory(workspace)}/${KEPT_OUTPUTS}`;
     const bytes = await readUntrusted(path, {
@@ -213,31 +209,24 @@ export async function keptOutputs(
   }
 }
 
-/**
- * Removes stored outputs that contain a secret that has become known since.
- *
- * @param place The workspace.
- * @param masker Masker of the job.
- */
+/** Removes stored outputs that contain a secret that has become known since. */
 export async function forgetSecretOutputs(
   place: OutputPlace,
   masker: Masker,
 ): Promise<void> {
-  const outputs = await keptOutputs(place, () => {});
+  const outputs = await readKeptOutputs(place, () => {});
   if (outputs.size > 0) await keepOutputs(place.workspace, outputs, masker);
 }
 
 /**
  * Removes the outputs of earlier runs, because they could be mistaken for those
  * of this run if it is killed.
- *
- * @param workspace The workspace.
  */
 export async function forgetOutputs(workspace: Workspace): Promise<void> {
   await removeTree(`${await ownDirectory(workspace)}/${KEPT_OUTPUTS}`);
 }
 
-function textOf(value: unknown): string | undefined {
+function toJson(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch {

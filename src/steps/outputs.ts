@@ -7,10 +7,10 @@ import { listed } from "../suggest.ts";
 import type { PlannedStep } from "./expand_matrix.ts";
 import { needsOf, type Plan } from "./step_graph.ts";
 
-/** Maximum size of a value; Linux allows 131,071 bytes including the name. */
+/** Maximum size of a value, in bytes. Linux allows 131,071, including the name. */
 const MAX_VARIABLE_BYTES = 120_000;
 
-/** Maximum size of all outputs in one environment: about half of Linux's limit. */
+/** Maximum size of all outputs in one environment, in bytes: about half of Linux's limit. */
 const MAX_TOTAL_BYTES = 1_000_000;
 
 /** Maximum number of outputs that a message lists. */
@@ -32,7 +32,6 @@ export class StepOutputs {
   /**
    * Creates the outputs of a job that has not started.
    *
-   * @param plan The steps.
    * @param parts Masker, and logger for warnings about outputs that are
    * dropped.
    */
@@ -50,11 +49,10 @@ export class StepOutputs {
    * whole, because a part of it could reveal the secret.
    *
    * @param step Index of the step.
-   * @param value Its outputs.
    */
   set(step: number, value: unknown): void {
     this.#values.set(step, value);
-    for (const text of Object.values(textsOf(value))) {
+    for (const text of Object.values(toTexts(value))) {
       if (this.#isSensitive(text)) this.#masker.add(text);
     }
   }
@@ -124,8 +122,8 @@ export class StepOutputs {
     const sensitive = parseList(secretNames ?? "") ?? [];
     const outputs = needsOf(this.#plan, step).flatMap((need) => {
       const { [need]: given } = steps;
-      return Object.entries(textsOf(this.#values.get(need)))
-        .filter(([key, text]) => this.#fits(given.name, key, text))
+      return Object.entries(toTexts(this.#values.get(need)))
+        .filter(([key, text]) => this.#checkFits(given.name, key, text))
         .map(([key, text]) => {
           const variable = outputVariable(given.name, key);
           return { step: given, key, variable, text };
@@ -136,7 +134,9 @@ export class StepOutputs {
       steps,
       (message) => this.#logger.warn("steps", message),
     );
-    for (const { variable, text } of this.#fitting(step, assigned.values())) {
+    for (
+      const { variable, text } of this.#limitTotal(step, assigned.values())
+    ) {
       variables[variable] = text;
       if (this.#isSensitive(text)) sensitive.push(variable);
     }
@@ -146,7 +146,10 @@ export class StepOutputs {
   }
 
   /** Drops the largest outputs until the rest fits into an environment. */
-  #fitting(step: number, outputs: Iterable<VariableOutput>): VariableOutput[] {
+  #limitTotal(
+    step: number,
+    outputs: Iterable<VariableOutput>,
+  ): VariableOutput[] {
     const all = [...outputs];
     const bytesOf = ({ text }: VariableOutput) => text.length * 3;
     const total = all.reduce((sum, output) => sum + bytesOf(output), 0);
@@ -167,7 +170,7 @@ export class StepOutputs {
     this.#logger.warn(
       "steps",
       `Step "${this.#plan.steps[step].name}" gets no variables for ` +
-        `${left.length} outputs, as all of them together have more than ` +
+        `${left.length} outputs, because all outputs together are larger than ` +
         `${MAX_TOTAL_BYTES} bytes: ${listed(left, SHOWN_COUNT)}`,
     );
     return sorted.slice(0, count);
@@ -177,7 +180,7 @@ export class StepOutputs {
     return this.#masker.holdsSecret(text);
   }
 
-  #fits(step: string, key: string, text: string): boolean {
+  #checkFits(step: string, key: string, text: string): boolean {
     const problem = text.includes("\0")
       ? "a NUL character"
       : text.length * 3 > MAX_VARIABLE_BYTES &&
@@ -187,14 +190,14 @@ export class StepOutputs {
     if (problem === undefined) return true;
     this.#logger.warn(
       "steps",
-      `Output "${key}" of step "${step}" has ${problem}: it is not passed as a variable`,
+      `Output "${key}" of step "${step}" is not passed as a variable: it has ${problem}`,
     );
     return false;
   }
 }
 
 /** Properties of an object as text; other values are for functions only. */
-function textsOf(value: unknown): Record<string, string> {
+function toTexts(value: unknown): Record<string, string> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return {};
   }
@@ -222,19 +225,17 @@ export interface NamedOutput {
  * Returns the name of the variable that passes an output to dependent steps.
  *
  * @param step Name of the step that set the output.
- * @param key Key of the output.
  * @returns `REACTORCIDE_OUTPUT_<STEP>_<KEY>` in upper case; each run of
  * characters other than ASCII letters and digits becomes `_`.
  */
 export function outputVariable(step: string, key: string): string {
-  return [PREFIX, step, key].map(variablePart).join("_");
+  return [PREFIX, step, key].map(toVariablePart).join("_");
 }
 
 /**
  * Rejects steps whose outputs would use the same variables in a step that
  * depends on both.
  *
- * @param plan The steps.
  * @throws {RunnerError} `invalid-job` with all conflicting pairs of names.
  */
 export function checkOutputNames(plan: Plan<PlannedStep>): void {
@@ -243,7 +244,7 @@ export function checkOutputNames(plan: Plan<PlannedStep>): void {
     const names = new Map<string, string>();
     for (const need of needsOf(plan, step)) {
       const { name } = plan.steps[need];
-      const part = variablePart(name);
+      const part = toVariablePart(name);
       const other = names.get(part);
       if (other !== undefined && other !== name) {
         problems.add(
@@ -271,7 +272,6 @@ export function checkOutputNames(plan: Plan<PlannedStep>): void {
  * one.
  *
  * @param outputs Outputs of the dependencies of a step.
- * @param steps All steps of the job.
  * @param warn Called with a message for each dropped output.
  * @returns Outputs by variable.
  */
@@ -283,25 +283,33 @@ function assignVariables<Output extends NamedOutput>(
   const assigned = new Map<string, Output>();
   for (const output of outputs) {
     const { variable } = output;
-    const owner = ownerOf(variable, steps);
+    const owner = findOwner(variable, steps);
     if (output.step.definition.untrusted && owner !== output.step) {
       warn(
-        leftOut(output, `it could be mistaken for one of step "${owner.name}"`),
+        describeDropped(
+          output,
+          `it could be mistaken for an output of step "${owner.name}"`,
+        ),
       );
       continue;
     }
     const other = assigned.get(variable);
-    const wins = other === undefined || precedes(output, other, owner);
+    const wins = other === undefined || takesPrecedence(output, other, owner);
     if (wins) assigned.set(variable, output);
     if (other === undefined) continue;
     const [winner, loser] = wins ? [output, other] : [other, output];
-    warn(leftOut(loser, `"${winner.key}" of step "${winner.step.name}" has`));
+    warn(
+      describeDropped(
+        loser,
+        `"${winner.key}" of step "${winner.step.name}" has ${variable}`,
+      ),
+    );
   }
   return assigned;
 }
 
 /** Finds the step with the longest name that the variable starts with. */
-function ownerOf(
+function findOwner(
   variable: string,
   steps: readonly PlannedStep[],
 ): PlannedStep {
@@ -314,7 +322,7 @@ function ownerOf(
   return owner;
 }
 
-function precedes(
+function takesPrecedence(
   output: NamedOutput,
   other: NamedOutput,
   owner: PlannedStep,
@@ -325,11 +333,10 @@ function precedes(
   return other.step !== owner || output.step === owner;
 }
 
-function leftOut({ step, key, variable }: NamedOutput, reason: string): string {
-  return `Output "${key}" of step "${step.name}" is left out: ` +
-    (reason.startsWith("it") ? reason : `${reason} ${variable}`);
+function describeDropped({ step, key }: NamedOutput, reason: string): string {
+  return `Output "${key}" of step "${step.name}" is left out: ${reason}`;
 }
 
-function variablePart(text: string): string {
+function toVariablePart(text: string): string {
   return text.toUpperCase().replace(/[^A-Z0-9]+/g, "_").replace(/^_|_$/g, "");
 }

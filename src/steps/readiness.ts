@@ -33,14 +33,14 @@ export interface ReadinessOptions {
   readonly signal: AbortSignal;
 }
 
-/** A condition; returns why it does not hold. */
+/** Checks a condition; returns why it does not hold, or `undefined` if it does. */
 type Check = (signal: AbortSignal) => Promise<string | undefined>;
 
 /**
  * Waits until a service is ready.
  *
- * @param ready Conditions that must hold. @param options Ports and callbacks of
- * the checks.
+ * @param ready Conditions that must hold.
+ * @param options Ports and callbacks of the checks.
  * @returns Why the service is not ready in time; `undefined` if it is ready, or
  * the wait was ended.
  */
@@ -53,7 +53,7 @@ export async function waitUntilReady(
   using limit = timeLimit(timeoutMs);
   limit.reached.then(() => late.abort());
   const over = AbortSignal.any([options.signal, late.signal]);
-  const checks = checksOf(ready, options);
+  const checks = createChecks(ready, options);
   let problem: string | undefined;
   let delayMs = FIRST_MS;
   while (checks.length > 0) {
@@ -80,10 +80,10 @@ export async function waitUntilReady(
 }
 
 /** Cheap checks come first. */
-function checksOf(ready: ReadyConfig, options: ReadinessOptions): Check[] {
+function createChecks(ready: ReadyConfig, options: ReadinessOptions): Check[] {
   const { http, log, command, status } = ready;
   const { ports } = options;
-  const checks = readyPorts(ready, ports).map((port): Check => async () =>
+  const checks = findReadyPorts(ready, ports).map((port): Check => async () =>
     await acceptsConnections(port)
       ? undefined
       : `port ${port} does not accept connections`
@@ -98,7 +98,7 @@ function checksOf(ready: ReadyConfig, options: ReadinessOptions): Check[] {
     );
   }
   if (http !== undefined) {
-    const [port = Object.values(ports)[0]] = readyPorts(ready, ports);
+    const [port = Object.values(ports)[0]] = findReadyPorts(ready, ports);
     const url = new URL(http, `http://127.0.0.1:${port}`);
     checks.push((signal) => httpProblem(url, { status, signal }));
   }
@@ -107,7 +107,7 @@ function checksOf(ready: ReadyConfig, options: ReadinessOptions): Check[] {
 }
 
 /** Returns the ports that must accept connections. */
-function readyPorts(
+function findReadyPorts(
   { port, http, log, command }: ReadyConfig,
   ports: Readonly<Record<string, number>>,
 ): number[] {
@@ -119,10 +119,10 @@ function readyPorts(
 }
 
 /** Maximum time to wait for a response, in milliseconds. */
-const ANSWER_MS = 5_000;
+const RESPONSE_MS = 5_000;
 
 /** Maximum number of bytes of a response that are read. */
-const MAX_ANSWER_BYTES = 4 * 1024;
+const MAX_RESPONSE_BYTES = 4 * 1024;
 
 /** Hosts on which a service may listen. */
 const LOCAL_HOSTS = ["127.0.0.1", "::1"];
@@ -130,7 +130,6 @@ const LOCAL_HOSTS = ["127.0.0.1", "::1"];
 /**
  * Checks whether something accepts connections on a port of this machine.
  *
- * @param port Number of the port.
  * @returns Whether a connection could be opened; it is closed at once.
  * @throws {Deno.errors.NotCapable} If Deno does not permit connections.
  */
@@ -161,7 +160,6 @@ interface HttpCheckOptions {
  * environment, and a service runs on this machine.
  *
  * @param url An `http:` URL.
- * @param options Accepted status codes, and a signal.
  * @returns The problem; `undefined` if the response is accepted.
  * @throws {Deno.errors.NotCapable} If Deno does not permit connections.
  */
@@ -169,23 +167,23 @@ export async function httpProblem(
   url: URL,
   { status, signal }: HttpCheckOptions,
 ): Promise<string | undefined> {
-  const over = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
-  let answer: string;
+  const over = AbortSignal.any([signal, AbortSignal.timeout(RESPONSE_MS)]);
+  let response: string;
   try {
-    answer = await request(url, over);
+    response = await request(url, over);
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
     return over.aborted
-      ? `${url.href} does not answer`
+      ? `${url.href} does not respond`
       : `${url.href} cannot be reached: ${osReason(error)}`;
   }
-  const [, digits] = /^HTTP\/\d(?:\.\d)? (\d{3})\b/.exec(answer) ?? [];
-  if (digits === undefined) return `${url.href} does not answer with HTTP`;
+  const [, digits] = /^HTTP\/\d(?:\.\d)? (\d{3})\b/.exec(response) ?? [];
+  if (digits === undefined) return `${url.href} does not respond with HTTP`;
   const code = Number(digits);
   const isAccepted = status === undefined
     ? code >= 200 && code <= 399
     : status.includes(code);
-  return isAccepted ? undefined : `${url.href} answers with status ${code}`;
+  return isAccepted ? undefined : `${url.href} responds with status ${code}`;
 }
 
 /** Returns the start of the response, at least its first line. */
@@ -204,14 +202,14 @@ async function request(url: URL, over: AbortSignal): Promise<string> {
     "User-Agent: runnerlib\r\nAccept: */*\r\nConnection: close\r\n\r\n";
   await connection.write(new TextEncoder().encode(head));
   const decoder = new TextDecoder();
-  const bytes = new Uint8Array(MAX_ANSWER_BYTES);
-  let answer = "";
-  while (!answer.includes("\n") && answer.length < MAX_ANSWER_BYTES) {
+  const bytes = new Uint8Array(MAX_RESPONSE_BYTES);
+  let response = "";
+  while (!response.includes("\n") && response.length < MAX_RESPONSE_BYTES) {
     const count = await connection.read(bytes);
     if (count === null) break;
-    answer += decoder.decode(bytes.subarray(0, count), { stream: true });
+    response += decoder.decode(bytes.subarray(0, count), { stream: true });
   }
-  return answer;
+  return response;
 }
 
 /**
@@ -234,7 +232,6 @@ interface WatchedLog {
  * The only syntax of a text is `*`, so searching takes linear time for any
  * output.
  *
- * @param log Log of a step.
  * @param texts Texts; `*` matches any text.
  * @returns The log to write to.
  */

@@ -35,8 +35,6 @@ export interface RunAttemptsOptions {
 /**
  * Runs a step and retries it as its definition allows.
  *
- * @param context Context of the attempts.
- * @param options Additional options.
  * @returns How the last attempt ended.
  */
 export async function runAttempts(
@@ -125,7 +123,6 @@ async function attemptOnce(
 /**
  * Checks whether a failed step is retried.
  *
- * @param retry Retry policy of the step.
  * @param attempt Number of the failed attempt, from 1.
  * @param exitCode Exit code of the failed attempt.
  */
@@ -146,8 +143,6 @@ const NEUTRAL_EXIT_CODE = 78;
 /**
  * Runs one attempt at a command step.
  *
- * @param command The command.
- * @param context Context of the attempt.
  * @returns How the attempt ended.
  */
 async function attemptCommand(

@@ -20,8 +20,8 @@ import type { Masker } from "../secrets/masker.ts";
 import type { PassableCommand } from "./shell.ts";
 import type { JobStatus } from "./step.ts";
 
-/** Length, in characters, up to which any text fits into one argument. */
-const SURELY_SHORT = 40_000;
+/** Length up to which every text fits into one argument, in characters. */
+const MAX_SAFE_LENGTH = 40_000;
 
 /** Options for {@linkcode runCommand}. */
 export interface RunCommandOptions {
@@ -129,7 +129,6 @@ export interface RunCommandOptions {
  * Runs a command and writes its masked output to the sinks.
  *
  * @param command Shell command, or a program and its arguments.
- * @param options Additional options.
  * @returns How the command ended.
  * @throws {RunnerError} If the command cannot be started; `output-failed` if
  * its output cannot be written.
@@ -142,7 +141,7 @@ export async function runCommand(
   const { stdout, stderr, stderrSink, stopsOnError } = options;
   const { isUntrusted = false, isInContainer, onOutput } = options;
   using passable = await passableCommand(command, options);
-  const launcher = await launcherOf(options);
+  const launcher = await findLauncher(options);
   const tree = tagProcessTree({
     isUntrusted,
     isInContainer,
@@ -180,7 +179,7 @@ export async function runCommand(
     drainMs: options.drainMs,
     cancellation,
     clock: options.clock,
-    drained: drained.then(() => {}, outputFailed),
+    drained: drained.then(() => {}, throwOutputError),
     stopDraining: () => stop.abort(),
   });
   if (exit.hasSurvivors) {
@@ -197,7 +196,7 @@ async function passableCommand(
   options: RunCommandOptions,
 ): Promise<PassableCommand> {
   const isPlain = typeof command !== "string" ||
-    options.shell === undefined && command.length < SURELY_SHORT;
+    options.shell === undefined && command.length < MAX_SAFE_LENGTH;
   if (isPlain) return { command, [Symbol.dispose]() {} };
   const script = await import("./shell.ts");
   return await script.passableCommand(command, options);
@@ -206,11 +205,10 @@ async function passableCommand(
 /**
  * Returns the launcher that isolates a command, and loads its module if needed.
  *
- * @param options Options of the command.
  * @returns The launcher; `undefined` if nothing isolates the command.
  * @throws {RunnerError} `invalid-job` if required limits cannot be applied.
  */
-export async function launcherOf(
+export async function findLauncher(
   options: Pick<
     RunCommandOptions,
     | "isUntrusted"
@@ -232,7 +230,7 @@ export async function launcherOf(
   });
 }
 
-function outputFailed(cause: unknown): never {
+function throwOutputError(cause: unknown): never {
   throw new RunnerError(
     `Cannot write the output of the command: ${osReason(cause)}`,
     { code: "output-failed", cause },
@@ -265,7 +263,6 @@ export interface CommandEndOptions {
  * Waits for a command to end.
  *
  * @param exit Exit of the command; rejects if it cannot be started.
- * @param options Additional options.
  * @returns How the command ended. If it was not found or not executable, the
  * exit code is that of a shell.
  * @throws Any other error that prevented the command from running.

@@ -24,8 +24,6 @@ import type { StepCommand, StepContext, StepFunction } from "./step.ts";
  * A function cannot be killed. Instead, its signal is aborted, its commands are
  * terminated, and the runner stops waiting for it after the grace period.
  *
- * @param run The function.
- * @param context Context of the attempt.
  * @returns How the attempt ended.
  */
 export async function attemptFunction(
@@ -44,14 +42,14 @@ export async function attemptFunction(
     ending.cancel("SIGTERM");
   });
   let endJob: string | undefined;
-  const stepContext = contextOf(
+  const stepContext = createContext(
     { ...context, cancellation: ending },
     (reason) => endJob = reason,
   );
   const entered = context.enterFunction();
   const value = Promise.try(run, stepContext)
     .finally(() => entered?.[Symbol.dispose]());
-  const cause = await firstCause(value, context);
+  const cause = await waitForEnd(value, context);
   if (cause !== "over") {
     ending.cancel("SIGTERM");
     const forced = Promise.withResolvers<void>();
@@ -78,11 +76,11 @@ export async function attemptFunction(
       value,
       ...endJob === undefined ? {} : { endJob },
     }),
-    (cause) => thrown(name, cause),
+    (cause) => toFailedAttempt(name, cause),
   );
 }
 
-async function firstCause(
+async function waitForEnd(
   value: Promise<unknown>,
   { definition, cancellation, system: { clock } }: AttemptContext,
 ): Promise<"over" | "cancelled" | "timeout"> {
@@ -97,7 +95,7 @@ async function firstCause(
   return await promise;
 }
 
-function contextOf(
+function createContext(
   context: AttemptContext,
   endJob: (reason: string) => void,
 ): StepContext<unknown> {
@@ -152,7 +150,7 @@ async function runAndCollect(
   };
 }
 
-function thrown(name: string, cause: unknown): AttemptEnd {
+function toFailedAttempt(name: string, cause: unknown): AttemptEnd {
   if (cause instanceof RunnerError && cause.code.startsWith("command-")) {
     return failedAttempt(cause);
   }

@@ -37,8 +37,6 @@ type ServiceContext = Omit<AttemptContext, "attempt" | keyof AttemptFiles>;
 /**
  * Runs a service until it is cancelled.
  *
- * @param context Context of the step.
- * @param options Ports and listeners.
  * @returns How it ended. It failed if it was not ready in time or exited on its
  * own.
  */
@@ -54,7 +52,7 @@ export async function runService(
   const start = clock.now();
   let isReady = false;
 
-  /** Returns why the service cannot be used; in that case, ends it. */
+  /** Waits until the service is ready; returns why it cannot be used. */
   async function becomeReady(): Promise<string | undefined> {
     const files = await started.promise;
     if (files === undefined) return undefined;
@@ -63,7 +61,7 @@ export async function runService(
       ports: options.ports,
       isTextPrinted: watched.isFound,
       runCommand: (signal) =>
-        commandProblem({
+        checkCommand({
           ...context,
           ...files,
           env: { ...context.env, ...files.directories },
@@ -79,17 +77,17 @@ export async function runService(
     return undefined;
   }
 
-  const port = await usedPort(ready.port);
+  const port = await findUsedPort(ready.port);
   if (port !== undefined) {
     const problem = `cannot start: port ${port} is in use`;
-    return failedService(context, NOT_STARTED, problem);
+    return failService(context, NOT_STARTED, problem);
   }
-  const becoming = becomeReady()
+  const readiness = becomeReady()
     .catch((error) => `cannot be used: ${messageOf(error)}`)
     .then((problem) => {
       if (problem !== undefined && cancellation.signal === null) {
         cancellation.cancel("SIGTERM");
-        options.onUnusable(failureOf(context, problem));
+        options.onUnusable(createFailure(context, problem));
       }
       return problem;
     });
@@ -103,10 +101,10 @@ export async function runService(
   });
   over.abort();
   started.resolve(undefined);
-  const problem = await becoming ?? endProblem(end, isReady);
+  const problem = await readiness ?? explainEnd(end, isReady);
   return problem === undefined
     ? { ...end, lastLines: context.log.tail() }
-    : failedService(context, end, problem);
+    : failService(context, end, problem);
 }
 
 /** End of a service whose process was never started. */
@@ -121,7 +119,7 @@ const NOT_STARTED: StepEnd = {
  * Finds a port of a service on which another program listens: it would be
  * mistaken for the service.
  */
-async function usedPort(
+async function findUsedPort(
   port: number | string | undefined,
 ): Promise<number | undefined> {
   if (typeof port !== "number") return undefined;
@@ -132,7 +130,7 @@ async function usedPort(
  * Explains why a service ended, unless the runner ended it or could not start
  * it.
  */
-function endProblem(
+function explainEnd(
   { outcome, exitCode, signal, error }: StepEnd,
   isReady: boolean,
 ): string | undefined {
@@ -144,18 +142,18 @@ function endProblem(
   return `ended ${how} ${when}${advice}`;
 }
 
-function failedService(
+function failService(
   context: ServiceContext,
   end: StepEnd,
   problem: string,
 ): StepEnd {
   return {
     ...withOutcome(end, "failed"),
-    ...failureOf(context, problem, end.exitCode || 1),
+    ...createFailure(context, problem, end.exitCode || 1),
   };
 }
 
-function failureOf(
+function createFailure(
   { name, log }: ServiceContext,
   problem: string,
   exitCode = 1,
@@ -171,7 +169,7 @@ function failureOf(
  * Runs the command of `ready`. The last line of its output may explain what is
  * missing.
  */
-async function commandProblem(
+async function checkCommand(
   context: AttemptContext,
   signal: AbortSignal,
 ): Promise<string | undefined> {

@@ -100,7 +100,7 @@ export function templateCommand(
   values: readonly CommandArgument[],
 ): string {
   return parts.reduce((text, part, index) =>
-    `${text}${words(values[index - 1])}${part}`
+    `${text}${quoteWords(values[index - 1])}${part}`
   );
 }
 
@@ -130,23 +130,25 @@ export class OutputCollector {
   }
 }
 
-function words(value: CommandArgument): string {
-  if (Array.isArray(value)) return value.map(word).join(" ");
-  if (isResult(value)) return word(value.stdout.replace(/[\r\n]+$/, ""));
-  return word(value);
+function quoteWords(value: CommandArgument): string {
+  if (Array.isArray(value)) return value.map(quoteValue).join(" ");
+  if (isResult(value)) return quoteValue(value.stdout.replace(/[\r\n]+$/, ""));
+  return quoteValue(value);
 }
 
-function word(value: unknown): string {
+function quoteValue(value: unknown): string {
   if (typeof value === "number") return quoteWord(String(value));
   if (typeof value !== "string") {
     throw new TypeError(
       `Cannot use ${
         value === null ? "null" : typeof value
-      } in a command: a string, a number, a list of these or a result is allowed`,
+      } in a command: it must be a string, a number, a list of these or the result of a command`,
     );
   }
   if (value.includes("\0")) {
-    throw new TypeError("Cannot use a text with a NUL character in a command");
+    throw new TypeError(
+      "Cannot use a string with a NUL character in a command",
+    );
   }
   return quoteWord(value);
 }

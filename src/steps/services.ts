@@ -40,12 +40,7 @@ export class Services {
   /** Reasons of failed services, for the steps that need them. */
   readonly #failures = new Map<number, string>();
 
-  /**
-   * Creates the services of a graph that has not started.
-   *
-   * @param plan The graph.
-   * @param running Its running steps.
-   */
+  /** Creates the services of a graph that has not started. */
   constructor(plan: JobPlan, running: RunningSteps) {
     this.#plan = plan;
     this.#running = running;
@@ -73,7 +68,7 @@ export class Services {
   }
 
   /** Records that a step has ended, whether it ran or not. */
-  stepOver(step: number): void {
+  recordEnd(step: number): void {
     if (this.#userCounts.size === 0) return;
     for (const need of needsOf(this.#plan, step)) {
       const count = this.#userCounts.get(need);
@@ -92,7 +87,7 @@ export class Services {
 
   /**
    * Records the failure of a step. If it is a service, the steps that need it
-   * are ended, except those that run regardless of it.
+   * are ended, except those that run even if it fails.
    *
    * @param step Index of the step.
    * @param end Its error and last lines.
@@ -188,9 +183,6 @@ export class ServicePorts {
   readonly #plan: JobPlan;
   readonly #ports = new Map<number, Readonly<Record<string, number>>>();
 
-  /**
-   * @param plan The steps.
-   */
   constructor(plan: JobPlan) {
     this.#plan = plan;
   }

@@ -105,14 +105,13 @@ function fileCommand(
   if (takesFile(words)) {
     return words.map((word) => word.replaceAll(FILE, () => file));
   }
-  return [...withoutTextOption(words), file];
+  return [...removeTextOption(words), file];
 }
 
 /**
  * Returns the command that runs a script without a file, as in a container.
  *
  * @param words The name of a built-in shell, or a program and its arguments.
- * @param text The script.
  * @throws {RunnerError} `invalid-config` if the shell needs a script file.
  */
 export function inlineCommand(
@@ -132,13 +131,13 @@ export function inlineCommand(
 }
 
 /** `bash -euc TEXT` becomes `bash -eu FILE`; `perl -e TEXT` becomes `perl FILE`. */
-function withoutTextOption(words: readonly string[]): readonly string[] {
+function removeTextOption(words: readonly string[]): readonly string[] {
   const [, rest] = /^-([A-Za-z]*)[ce]$/.exec(words.at(-1)!) ?? [];
   if (words.length === 1 || rest === undefined) return words;
   return [...words.slice(0, -1), ...rest === "" ? [] : [`-${rest}`]];
 }
 
-/** Maximum size of a script passed as an argument; Linux allows 131,071 bytes. */
+/** Maximum size of a script passed as an argument, in bytes. Linux allows 131,071. */
 const MAX_ARGUMENT_BYTES = 128_000;
 
 /** A command that can be started; disposing of it removes its script file. */
@@ -163,8 +162,6 @@ export interface PassableCommandOptions {
  * Writes a script to a private file if its shell requires one, or if the script
  * is too long for an argument.
  *
- * @param command The command.
- * @param options Additional options.
  * @returns The command to start; dispose it after the command has ended.
  */
 export async function passableCommand(

@@ -35,12 +35,11 @@ export interface Plan<S extends PlanInput = PlanInput> {
  * Builds the graph of steps, in time linear in the number of edges.
  *
  * @param steps Steps in the order of their definition.
- * @returns The graph.
  * @throws {RunnerError} `invalid-job` for duplicate names, unknown dependencies
  * and cycles.
  */
 export function buildGraph<S extends PlanInput>(steps: readonly S[]): Plan<S> {
-  const problems = [...duplicateNames(steps), ...unknownNames(steps)];
+  const problems = [...findDuplicateNames(steps), ...findUnknownNames(steps)];
   if (problems.length > 0) throw invalidJob(problems);
   const graph = linkNodes(steps);
   const cycle = findCycle(graph);
@@ -53,7 +52,6 @@ export function buildGraph<S extends PlanInput>(steps: readonly S[]): Plan<S> {
 /**
  * Lists the direct dependencies of a step.
  *
- * @param plan The graph.
  * @param step Index of the step.
  * @returns Indexes of its dependencies.
  */
@@ -64,7 +62,7 @@ export function needsOf({ graph }: Plan, step: number): readonly number[] {
     : groups.flatMap((group) => graph.members[group]);
 }
 
-function duplicateNames(steps: readonly PlanInput[]): string[] {
+function findDuplicateNames(steps: readonly PlanInput[]): string[] {
   const seen = new Set<string>();
   const twice = new Set<string>();
   for (const { name } of steps) {
@@ -74,7 +72,7 @@ function duplicateNames(steps: readonly PlanInput[]): string[] {
   return [...twice].map((name) => `several steps are named "${name}"`);
 }
 
-function unknownNames(steps: readonly PlanInput[]): string[] {
+function findUnknownNames(steps: readonly PlanInput[]): string[] {
   const groups = new Set(steps.map(({ group }) => group));
   const problems = new Set<string>();
   for (const { group, dependsOn } of steps) {
@@ -121,8 +119,6 @@ export interface Selection {
  * definition. The services that a selected step needs are selected as well,
  * unless they are skipped.
  *
- * @param plan The graph.
- * @param selection The selection.
  * @returns For each step, whether it runs.
  * @throws {RunnerError} `invalid-config` if no step has a selected name.
  */

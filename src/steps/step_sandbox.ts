@@ -118,14 +118,14 @@ export async function sandboxLimits(
   const writable = write === true
     ? ["/"]
     : typeof write === "object"
-    ? await pathsOf(step, write, "write to")
+    ? await resolvePaths(step, write, "write to")
     : permissions.write === false
     ? []
     : own;
   const readable = read === true
     ? ["/"]
     : typeof read === "object"
-    ? await pathsOf(step, read, "read")
+    ? await resolvePaths(step, read, "read")
     : permissions.read === false
     ? []
     : [...own, step.workspace.base];
@@ -136,17 +136,17 @@ export async function sandboxLimits(
   const others = resolve([...readable, ...step.needed], known);
   const written = resolve(writable, known);
   return {
-    read: topmost(
+    read: dropNested(
       [others, written, system, devices].flatMap(({ real }) => real),
     ),
-    write: topmost([written, devices].flatMap(({ real }) => real)),
+    write: dropNested([written, devices].flatMap(({ real }) => real)),
     links: [others, written, system].flatMap(({ links }) => links),
     hasNetwork: permissions.net ?? true,
   };
 }
 
 /** Resolves the paths of a permission. */
-async function pathsOf(
+async function resolvePaths(
   { name, jobPath, workspace }: StepSandboxInput,
   paths: readonly string[],
   action: string,
@@ -163,7 +163,7 @@ async function pathsOf(
         );
       }
       // The step uses the path as written, through its links.
-      return path.startsWith("/") && !isOfJob(path) ? path : real;
+      return path.startsWith("/") && !isJobPath(path) ? path : real;
     } catch (cause) {
       throw new RunnerError(
         `Cannot let step "${name}" ${action} "${path}": ${messageOf(cause)}`,
@@ -183,7 +183,7 @@ function isThere(path: string): boolean {
   }
 }
 
-function isOfJob(path: string): boolean {
+function isJobPath(path: string): boolean {
   return isInside("/job", path);
 }
 
@@ -192,7 +192,7 @@ async function resolvePath(
   jobPath: string,
   workspace: Workspace,
 ): Promise<string> {
-  if (isOfJob(path)) {
+  if (isJobPath(path)) {
     return await guardPath(workspace.base, workspace.pathOf(path));
   }
   // The source, which may be hostile, can contain links.
@@ -204,7 +204,7 @@ async function resolvePath(
 /**
  * Returns the directories of `PATH` and the installations that they belong to.
  */
-function installations(env: Environment): string[] {
+function listInstallations(env: Environment): string[] {
   const home = env.HOME ?? "";
   const kept = [home, ...USER_DATA.map((name) => `${home}/${name}`)];
   return (env.PATH ?? "").split(":").filter((path) => path.startsWith("/"))
@@ -234,7 +234,7 @@ function systemPaths(env: Environment): ResolvedPaths {
   return resolvedOnce([
     ...SYSTEM_DIRECTORIES,
     ...READ_ONLY_DEVICES,
-    ...installations(env),
+    ...listInstallations(env),
   ]);
 }
 
@@ -262,7 +262,7 @@ function resolve(
     known.set(path, resolved);
     if (resolved === undefined) continue;
     real.push(resolved);
-    if (resolved !== path) links.push(...linksOn(path));
+    if (resolved !== path) links.push(...findLinks(path));
   }
   return { real, links };
 }
@@ -286,7 +286,7 @@ function resolveLinks(path: string): string | undefined {
 const MAX_LINKS = 40;
 
 /** Returns the links that are followed on a path. */
-function linksOn(path: string): Link[] {
+function findLinks(path: string): Link[] {
   const links: Link[] = [];
   const rest = path.split("/");
   let at = "";
@@ -297,7 +297,7 @@ function linksOn(path: string): Link[] {
       continue;
     }
     const next = `${at}/${part}`;
-    const target = orMissing(() => Deno.readLinkSync(next));
+    const target = readIfPresent(() => Deno.readLinkSync(next));
     if (target === undefined) {
       at = next;
       continue;
@@ -310,8 +310,8 @@ function linksOn(path: string): Link[] {
   return links;
 }
 
-/** Returns nothing if a path does not exist or is not a link. */
-function orMissing(read: () => string): string | undefined {
+/** Returns `undefined` if a path does not exist or is not a link. */
+function readIfPresent(read: () => string): string | undefined {
   try {
     return read();
   } catch {
@@ -320,7 +320,7 @@ function orMissing(read: () => string): string | undefined {
 }
 
 /** Drops paths below others. */
-function topmost(paths: readonly string[]): string[] {
+function dropNested(paths: readonly string[]): string[] {
   const unique = new Set(paths);
   return [...unique].toSorted().filter((path) => {
     for (let around = path; around !== "/";) {

@@ -156,9 +156,9 @@ describe("artifacts of a job that is not trusted", () => {
         ["mkdir tree; mkfifo tree/pipe", /not a file, directory or link/],
         [
           'cd ..; rm -rf src; mkdir "$PWD/away"; ln -s away src; mkdir away/tree',
-          /replaced it by a link/,
+          /replaced it with a link/,
         ],
-        ["cd ..; rm -rf src; ln -s / src", /replaced it by a link/],
+        ["cd ..; rm -rf src; ln -s / src", /replaced it with a link/],
       ] as const
     ) {
       await using ci = await attacked(build);

@@ -58,7 +58,7 @@ Deno.test("a run does not use outputs that an untrusted step of a killed run has
   assertStringIncludes(selected.stdout, "version is []");
   assertStringIncludes(
     selected.stderr,
-    "have no outputs: the last run was killed, and had untrusted steps",
+    "have no outputs: the last run had untrusted steps and was killed",
   );
 
   // After a run that ends, its outputs are used, and nothing is left behind.

@@ -17,9 +17,9 @@ import {
 } from "../helpers/temporary_directory.ts";
 
 const found = await findNamespace();
-const namespace = found && launcherOf(found.wordsFor({}));
+const namespace = found && findLauncher(found.wordsFor({}));
 
-function launcherOf(words: readonly string[]): CommandLauncher {
+function findLauncher(words: readonly string[]): CommandLauncher {
   return { words, isolation: { hasNamespace: true } };
 }
 
@@ -175,7 +175,7 @@ if (!found?.hasMounts) {
       });
       const running = run(script, {
         cwd: path,
-        launcher: launcherOf(found!.wordsFor({
+        launcher: findLauncher(found!.wordsFor({
           readOnly: [`${path}/shown`, `${path}/gone`],
           hidden: [
             { path: `${path}/hidden`, except: `${path}/hidden/own` },
@@ -217,7 +217,7 @@ if (!found?.hasMounts) {
       const running = run("echo evil > file; echo evil > ../other; pwd -P", {
         cwd: `${path}/shown/deep`,
         env: fixedEnvironment({ PATH: "/usr/bin:/bin", PWD: "/proc/self/cwd" }),
-        launcher: launcherOf(found.wordsFor({ readOnly: [`${path}/shown`] })),
+        launcher: findLauncher(found.wordsFor({ readOnly: [`${path}/shown`] })),
       });
       await running.supervise();
       assertStringIncludes(running.stdout.text, `${path}/shown/deep\n`);
@@ -231,7 +231,7 @@ if (!found?.hasMounts) {
     it("adds nothing to the environment of the command", async () => {
       const env = { A: "1", PATH: "/usr/bin:/bin", OLDPWD: "/old" };
       const script = ["/usr/bin/env"];
-      const contained = launcherOf(found.wordsFor({ readOnly: ["/etc"] }));
+      const contained = findLauncher(found.wordsFor({ readOnly: ["/etc"] }));
       const [inside, outside] = [contained, undefined].map((launcher) =>
         run(script, { env: fixedEnvironment(env), launcher })
       );
@@ -281,7 +281,7 @@ if (!found?.hasMounts) {
       }
       const running = run("(/bin/sleep 0.3; echo late) & echo early", {
         env: fixedEnvironment({ PATH: `${path}:/usr/bin:/bin` }),
-        launcher: launcherOf(
+        launcher: findLauncher(
           found.wordsFor({ hidden: [{ path: `${path}/empty` }] }),
         ),
       });
@@ -299,7 +299,7 @@ if (!found?.hasMounts) {
       });
       const running = run("echo started", {
         // Perl has a descriptor for only one of them.
-        launcher: launcherOf([
+        launcher: findLauncher([
           ...["/bin/sh", "-c", 'ulimit -n 4; exec "$@"', "sh"],
           ...words,
         ]),

@@ -56,22 +56,22 @@ describe("httpProblem()", () => {
     assertEquals(await problemOf("HTTP/1.0 302\r\n\r\n"), undefined);
     assertEquals(
       await problemOf("HTTP/1.1 503 No\r\n\r\n"),
-      "SERVER answers with status 503",
+      "SERVER responds with status 503",
     );
     assertEquals(await problemOf("HTTP/1.1 401 No\r\n", [200, 401]), undefined);
     assertEquals(
       await problemOf("HTTP/1.1 200 OK\r\n", [204]),
-      "SERVER answers with status 200",
+      "SERVER responds with status 200",
     );
   });
 
   it("is not confused by other servers", async () => {
-    const other = "SERVER does not answer with HTTP";
+    const other = "SERVER does not respond with HTTP";
     assertEquals(await problemOf("220 mail ready\r\n"), other);
     assertEquals(await problemOf("x".repeat(100_000)), other);
     assertEquals(
       await problemOf(undefined, [200], AbortSignal.timeout(100)),
-      "SERVER does not answer",
+      "SERVER does not respond",
     );
   });
 

@@ -388,7 +388,7 @@ describe("--cache-audit", () => {
     await job.run();
     const { code, cached, stderr } = await job.run(["--cache-audit"]);
     assertEquals([code, cached], [1, []], stderr);
-    assertStringIncludes(stderr, 'build: "out/time" has another content');
+    assertStringIncludes(stderr, 'build: "out/time" has different content');
     assertNotMatch(stderr, /out\/same/);
   });
 

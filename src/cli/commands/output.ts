@@ -1,7 +1,7 @@
 import { Variable } from "../../environment/variables.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import { setOutput } from "../../runner/workflow_output.ts";
-import { OUTPUT_KEY, outputLines } from "../../steps/output_files.ts";
+import { formatOutput, OUTPUT_KEY } from "../../steps/output_files.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 import { readText } from "../read_input.ts";
@@ -87,7 +87,7 @@ async function appendOutputs(
   path: string,
   outputs: readonly (readonly [key: string, value: string])[],
 ): Promise<void> {
-  const text = outputs.map(([key, value]) => outputLines(key, value)).join("");
+  const text = outputs.map(([key, value]) => formatOutput(key, value)).join("");
   try {
     await Deno.writeTextFile(path, text, { append: true });
   } catch (cause) {

@@ -30,11 +30,11 @@ export function differences(
     const path = JSON.stringify(cached.path);
     if (output === undefined) differing.push(`${path} was not created again`);
     else if (output.type !== cached.type) {
-      differing.push(`${path} has another type`);
+      differing.push(`${path} has a different type`);
     } else if (output.content !== cached.content) {
-      differing.push(`${path} has another content`);
+      differing.push(`${path} has different content`);
     } else if (output.mode !== cached.mode) {
-      differing.push(`${path} has other permissions`);
+      differing.push(`${path} has different permissions`);
     }
   }
   for (const path of now.keys()) {
@@ -43,7 +43,7 @@ export function differences(
   const names = new Set([...Object.keys(entry.values), ...Object.keys(values)]);
   for (const name of names) {
     if (entry.values[name] !== values[name]) {
-      differing.push(`output ${JSON.stringify(name)} has another value`);
+      differing.push(`output ${JSON.stringify(name)} has a different value`);
     }
   }
   return differing;
@@ -97,8 +97,8 @@ export async function traceFiles(
       const read = new Set<string>();
       const written = new Set<string>();
       for (let number = 0; number < count; number++) {
-        const text = await traceText(traceFile(number));
-        for (const { path, writes } of openedFiles(text)) {
+        const text = await readTrace(traceFile(number));
+        for (const { path, writes } of parseTrace(text)) {
           if (!isInside(root, path) || path === root) continue;
           (writes ? written : read).add(path.slice(root.length + 1));
         }
@@ -109,7 +109,7 @@ export async function traceFiles(
   };
 }
 
-async function traceText(path: string): Promise<string> {
+async function readTrace(path: string): Promise<string> {
   try {
     const { size } = await Deno.stat(path);
     return size > MAX_TRACE_BYTES ? "" : await Deno.readTextFile(path);
@@ -120,7 +120,7 @@ async function traceText(path: string): Promise<string> {
 }
 
 /** Parses the calls that opened a file which is not a directory. */
-function* openedFiles(
+function* parseTrace(
   text: string,
 ): Generator<{ path: string; writes: boolean }> {
   for (const line of text.split("\n")) {

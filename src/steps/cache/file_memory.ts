@@ -7,7 +7,7 @@ import { readOwnFile } from "../../workspace/own_directory.ts";
 import { Uncacheable } from "./file_tree.ts";
 
 /** Version of the format of the file. */
-const VERSION = 2;
+const FORMAT_VERSION = 2;
 
 /** Length of a hash, in characters. */
 const HASH_LENGTH = 64;
@@ -90,9 +90,10 @@ export class FileMemory {
   readonly #files: Map<string, string>;
   readonly #steps: Map<string, RememberedStep>;
   readonly #fileTime: () => number;
-  /** Time by the clock of the file system, and when it was read. */
+  /** Time by the clock of the file system when it was last read. */
   #fileTimeMs = -Infinity;
-  #askedMs = -Infinity;
+  /** When that clock was last read. */
+  #readClockMs = -Infinity;
   /** When the user last cleared a store. */
   readonly #clearedMs: number;
   #hasChanged = false;
@@ -192,8 +193,8 @@ export class FileMemory {
     if (changedMs > Date.now() - MIN_AGE_MS) return false;
     const isOldEnough = () => changedMs <= this.#fileTimeMs - MIN_AGE_MS;
     const nowMs = performance.now();
-    if (!isOldEnough() && nowMs - this.#askedMs > RECHECK_MS) {
-      this.#askedMs = nowMs;
+    if (!isOldEnough() && nowMs - this.#readClockMs > RECHECK_MS) {
+      this.#readClockMs = nowMs;
       this.#fileTimeMs = this.#fileTime();
     }
     return isOldEnough();
@@ -204,7 +205,7 @@ export class FileMemory {
     if (this.#path === undefined || !this.#hasChanged) return;
     this.#hasChanged = false;
     const content = JSON.stringify({
-      version: VERSION,
+      version: FORMAT_VERSION,
       files: Object.fromEntries(this.#files),
       steps: Object.fromEntries(this.#steps),
     });
@@ -273,7 +274,7 @@ async function readContent(
     const isOwn = isFile && uid === userId && ((mode ?? 0) & 0o022) === 0;
     if (!isOwn) return {};
     const value: unknown = JSON.parse(await readOwnFile(path, MAX_BYTES));
-    return isObject(value) && value.version === VERSION &&
+    return isObject(value) && value.version === FORMAT_VERSION &&
         isObject(value.files) &&
         isObject(value.steps)
       ? value as Content
@@ -292,7 +293,7 @@ function describeFile(info: Deno.FileInfo): string | undefined {
 
 /**
  * Reads a file synchronously, which takes a fraction of the time for small
- * files. It is opened without blocking, in case that a pipe replaces it.
+ * files. It is opened without blocking, in case a pipe has replaced it.
  */
 async function readHash(
   path: string,

@@ -34,7 +34,7 @@ export function filePatterns(
   const positive = compiled.filter(({ isNegated }) => !isNegated);
   const negative = compiled.filter(({ isNegated }) => isNegated);
   return {
-    roots: outermost(positive.map(({ root }) => root)),
+    roots: dropNested(positive.map(({ root }) => root)),
     matches: (path) =>
       positive.some(({ matches }) => matches(path)) &&
       !negative.some(({ matches }) => matches(path)),
@@ -65,7 +65,7 @@ function compile(text: string, directory: string): Pattern {
   };
 }
 
-function outermost(roots: readonly string[]): string[] {
+function dropNested(roots: readonly string[]): string[] {
   const unique = [...new Set(roots)].sort();
   return unique.filter((root) =>
     !unique.some((other) =>

@@ -5,10 +5,10 @@ import { pause } from "../../process/time_limit.ts";
 import type { FilePatterns } from "./file_patterns.ts";
 
 /** Maximum number of files that the patterns of a step may match. */
-export const MAX_FOUND_FILES = 200_000;
+const MAX_FOUND_FILES = 200_000;
 
-/** Maximum length of a system error message, which may contain a long path. */
-const MAX_REASON = 300;
+/** Maximum length of a system error message, in characters; it may contain a long path. */
+const MAX_REASON_LENGTH = 300;
 
 /** Number of files after which the event loop gets a turn. */
 const TURN_COUNT = 500;
@@ -34,7 +34,7 @@ export interface FindFilesOptions {
   readonly signal: AbortSignal;
 }
 
-/** Files that cannot be cached, and the reason. */
+/** Says why the result of a step cannot be cached. */
 export class Uncacheable extends Error {}
 
 /**
@@ -72,8 +72,8 @@ export function uncacheable(cause: unknown): unknown {
     !(cause instanceof TypeError);
   if (!isSystemError) return cause;
   const [reason] = osReason(cause).split(", ");
-  const shortReason = reason.length > MAX_REASON
-    ? `${reason.slice(0, MAX_REASON)}…`
+  const shortReason = reason.length > MAX_REASON_LENGTH
+    ? `${reason.slice(0, MAX_REASON_LENGTH)}…`
     : reason;
   return new Uncacheable(`its files cannot be read: ${shortReason}`, { cause });
 }

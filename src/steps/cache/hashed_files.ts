@@ -42,14 +42,14 @@ export async function inputFiles(
       described.set(path, `file ${formatMode(info)} ${hash}`);
     } else if (type === "link") {
       const target = JSON.stringify(await readTarget(absolute));
-      const content = await linkedContent(absolute, context);
+      const content = await describeTarget(absolute, context);
       described.set(path, `link ${target} ${content}`);
     } else described.set(path, type);
   }
   return described;
 }
 
-async function linkedContent(
+async function describeTarget(
   absolute: string,
   { memory, signal }: HashContext,
 ): Promise<string> {

@@ -39,14 +39,16 @@ const SHOWN = ["architecture", "directory", "image", "runner", "system"];
 export function keyChanges(before: KeyParts, now: KeyParts): string[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(now)])]
     .filter((name) => before[name] !== now[name]).sort();
-  const renamed = renamedInputs(names, before, now);
+  const renamed = findRenames(names, before, now);
   const changes = names.flatMap((name) => {
     const input = inputName(name);
-    if (input === undefined) return [partChange(name, before[name], now[name])];
+    if (input === undefined) {
+      return [describePartChange(name, before[name], now[name])];
+    }
     if (renamed.to.has(input)) return [];
     const to = renamed.from.get(input);
     const change = to === undefined
-      ? inputChange(before[name], now[name])
+      ? describeInputChange(before[name], now[name])
       : `renamed to ${JSON.stringify(to)}`;
     return [`input ${JSON.stringify(input)}: ${change}`];
   });
@@ -62,7 +64,7 @@ export function inputName(name: string): string | undefined {
 }
 
 /** Finds files that are gone, and new ones that are the same. */
-function renamedInputs(
+function findRenames(
   names: readonly string[],
   before: KeyParts,
   now: KeyParts,
@@ -83,7 +85,7 @@ function renamedInputs(
   return { from, to: new Set(from.values()) };
 }
 
-function inputChange(
+function describeInputChange(
   before: string | undefined,
   now: string | undefined,
 ): string {
@@ -109,7 +111,7 @@ function linkTarget(description: string): string {
   return /^link ("(?:[^"\\]|\\.)*")/.exec(description)?.[1] ?? "";
 }
 
-function partChange(
+function describePartChange(
   name: string,
   before: string | undefined,
   now: string | undefined,

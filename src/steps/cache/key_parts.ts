@@ -89,10 +89,8 @@ async function describeNeed(
     : [["", value]];
   for (const [key, part] of values) {
     if (part === undefined || part === null) continue;
-    parts[`need output:${key === "" ? name : `${name}.${key}`}`] =
-      await valueHash(
-        part,
-      );
+    const output = key === "" ? name : `${name}.${key}`;
+    parts[`need output:${output}`] = await valueHash(part);
   }
   return parts;
 }
@@ -109,8 +107,10 @@ export async function filesHash(
 /** Hashes of short texts, such as the shell, which many steps share. */
 const hashes = new Map<string, string>();
 
-/** Maximum number, and maximum length, of these texts. */
-const MAX_CACHED = 10_000;
+/** Maximum number of these texts. */
+const MAX_CACHED_COUNT = 10_000;
+
+/** Maximum length of each of them, in characters. */
 const MAX_CACHED_LENGTH = 1_000;
 
 /** Computes the hash of a value as JSON. */
@@ -120,7 +120,7 @@ export async function valueHash(value: unknown): Promise<string> {
   if (cached !== undefined) return cached;
   const hash = await sha256Hex(text);
   const isCacheable = text.length <= MAX_CACHED_LENGTH &&
-    hashes.size < MAX_CACHED;
+    hashes.size < MAX_CACHED_COUNT;
   if (isCacheable) hashes.set(text, hash);
   return hash;
 }

@@ -108,7 +108,7 @@ export class StepKeys {
       : this.#secrets.givenSecret(definition, env, storeVariables);
     if (secret !== undefined) {
       throw new Uncacheable(
-        `${secret} has a secret; "secrets: true" below "cache" allows that`,
+        `${secret} contains a secret; "secrets: true" below "cache" allows that`,
       );
     }
     const { jobPath } = this.#options;
@@ -156,8 +156,8 @@ export class StepKeys {
   }
 
   /**
-   * Called for all steps at once, because each hash is computed in another thread,
-   * for which a step would have to wait.
+   * Returns the hashes of a step. Those of all steps are computed at once, because
+   * each is computed in another thread, for which a step would have to wait.
    */
   async #identifyStep(step: number): Promise<StepIdentity> {
     const { plan, project } = this.#options;
@@ -172,7 +172,13 @@ export class StepKeys {
     return (await this.#identities)[step]!;
   }
 
-  /** Files that match both inputs and outputs are outputs. */
+  /**
+   * Describes the inputs of a step. A file that matches both inputs and outputs is an
+   * output.
+   *
+   * @returns Descriptions by path.
+   * @throws {Uncacheable} If there are none, or they cannot be described.
+   */
   async inputs(
     { context: { cancellation } }: CachedStep,
     { inputs, outputs = [] }: StepCacheConfig,

@@ -59,7 +59,7 @@ export function recordLog(log: StepLog): RecordedLog {
     },
     content(masker) {
       if (isTooLong) return undefined;
-      const masked = maskedParts(
+      const masked = maskParts(
         bytes.view.slice(),
         parts,
         () => new MaskStream(masker),
@@ -84,7 +84,7 @@ export async function replayLog(
 ): Promise<void> {
   const masked = masker.formTotal === 0
     ? splitParts(bytes, parts)
-    : maskedParts(bytes, parts, () => masker.stream());
+    : maskParts(bytes, parts, () => masker.stream());
   for (const part of masked) {
     await log[part.stream].write(part.bytes);
   }
@@ -96,7 +96,7 @@ interface Part {
 }
 
 /** Masks each stream separately, because a secret may span several parts of a stream. */
-function maskedParts(
+function maskParts(
   bytes: Uint8Array<ArrayBuffer>,
   parts: readonly StoredLogPart[],
   open: () => MaskStream,

@@ -15,7 +15,7 @@ const CHUNK_BYTES = 1024 * 1024;
  *
  * @param root Absolute path of the directory of the job.
  * @returns Path of the output.
- * @throws {Uncacheable} If an output is not a regular file any more.
+ * @throws {Uncacheable} If an output is no longer a regular file.
  */
 export async function outputWithSecret(
   root: string,
@@ -28,7 +28,7 @@ export async function outputWithSecret(
     if (type !== "file") continue;
     let holdsSecret: boolean;
     try {
-      // Another step may have replaced the file by a pipe or a link since then.
+      // Another step may have replaced the file with a pipe or a link since then.
       await using file = await openUntrusted(`${root}/${path}`);
       holdsSecret = await holdsSecretIn(file, masker, signal);
     } catch (cause) {

@@ -82,8 +82,8 @@ export class StoreAccess {
   }
 
   /**
-   * Returns the namespaces of a step, the own one first. An untrusted step has
-   * one of its own, which no trusted step reads.
+   * Returns the namespaces of a step, the one that it writes to first. Untrusted
+   * steps have a separate one, which no trusted step reads.
    *
    * @throws {Uncacheable} If its name would be too long.
    */
@@ -116,14 +116,14 @@ export class StoreAccess {
           }
           const { graceful: signal } = cancellation;
           if (!await hasStepEntry(id, store, signal)) return undefined;
-          return { entry: remembered, context, ...seenJustNow(store) };
+          return { entry: remembered, context, ...markSeen(store) };
         });
         if (found !== undefined) yield found;
       }
       const found = await this.#use(cancellation, async (context) => {
         const { store, cancellation: { graceful: signal } } = context;
         const entry = await readStepEntry(id, store, signal);
-        return entry && { entry, context, ...seenJustNow(store) };
+        return entry && { entry, context, ...markSeen(store) };
       });
       if (found !== undefined) yield found;
     }
@@ -168,13 +168,13 @@ export class StoreAccess {
         context,
         isSecret,
       );
-      return { entry: saved, ...seenJustNow(context.store) };
+      return { entry: saved, ...markSeen(context.store) };
     });
     this.#hasSaved ||= saved !== undefined;
     return saved;
   }
 
-  /** Records that a result was used, until that fails once. */
+  /** Records that a result was used, unless that has failed before. */
   async recordUse({ entry, context, isAssumed }: FoundResult): Promise<void> {
     if (isAssumed || !this.#recordsUses) return;
     const { store, cancellation: { graceful: signal } } = context;
@@ -229,7 +229,7 @@ function isFresh(
   return seen?.store === shown && ageMs >= 0 && ageMs < assumedMs;
 }
 
-function seenJustNow(
+function markSeen(
   { displayName: shown, assumedMs }: CacheStore,
 ): Pick<FoundResult, "seen"> {
   return assumedMs === 0 ? {} : { seen: { store: shown, ms: Date.now() } };

@@ -39,7 +39,9 @@ export class ToolHashes {
 
   async #hashOutput(command: string, step: CachedStep): Promise<string> {
     const { pauseNumber } = this.#activity;
-    if (pauseNumber === undefined) return await outputHash(command, step);
+    if (pauseNumber === undefined) {
+      return await hashCommandOutput(command, step);
+    }
     if (pauseNumber !== this.#pauseNumber) this.#hashes.clear();
     this.#pauseNumber = pauseNumber;
     const { definition, cwd, env } = step.context;
@@ -49,13 +51,13 @@ export class ToolHashes {
     const id = JSON.stringify(
       [command, shell, cwd, untrusted, permissions, variables],
     );
-    const hash = this.#hashes.get(id) ?? outputHash(command, step);
+    const hash = this.#hashes.get(id) ?? hashCommandOutput(command, step);
     this.#hashes.set(id, hash);
     return await hash;
   }
 }
 
-async function outputHash(
+async function hashCommandOutput(
   command: string,
   { context, openAttempt }: CachedStep,
 ): Promise<string> {
