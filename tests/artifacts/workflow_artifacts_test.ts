@@ -236,7 +236,7 @@ jobs:
       lines.map((line) => line.split("| ")[1]),
       ["a", "b", "same", "kept"],
     );
-    assertStringIncludes(stderr, 'contain different files "dist/a"');
+    assertStringIncludes(stderr, 'have different contents for "dist/a"');
     assert(!stderr.includes('files "dist/same"'));
   });
 

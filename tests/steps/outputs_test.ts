@@ -98,7 +98,7 @@ describe("outputs that share a variable", () => {
       { step: "build_x", key: "other", value: "real" },
     ]);
     assertEquals(variables, { REACTORCIDE_OUTPUT_BUILD_X_OTHER: "real" });
-    assertMatch(stderr, /it could be mistaken for one of step "build_x"/);
+    assertMatch(stderr, /it could be mistaken for an output of step "build_x"/);
     const apart = await seenOutputs(
       [{ step: "build", key: "x-tag", value: "FORGED", untrusted: true }],
       ["build.x"],

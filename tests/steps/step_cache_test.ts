@@ -286,7 +286,7 @@ describe("secrets and untrusted steps in the cache", () => {
     for (let count = 0; count < 2; count++) {
       const { cached, stderr } = await job.run([], env);
       assertEquals(cached, []);
-      assertStringIncludes(stderr, 'the variable "MY_TOKEN" has a secret');
+      assertStringIncludes(stderr, 'the variable "MY_TOKEN" contains a secret');
     }
     assertEquals((await job.run(["--inherit-env", "PATH"], env)).cached, []);
     assertEquals(
