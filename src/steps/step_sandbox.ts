@@ -173,7 +173,7 @@ async function resolvePaths(
   }));
 }
 
-/** Checks whether a path exists, or may exist where Deno shows nothing. */
+/** Checks whether a path exists, or may exist but is hidden from this runner. */
 function isThere(path: string): boolean {
   try {
     Deno.statSync(path);
@@ -270,8 +270,8 @@ function resolve(
 /**
  * Returns where a path leads; `undefined` if nothing is there.
  *
- * Deno shows `/proc`, `/sys` and most devices only with all permissions, which a
- * runner may not have. These are used as written: the sandbox opens paths without
+ * A runner without all permissions cannot see `/proc`, `/sys` and most devices.
+ * Their paths are used as written: the sandbox opens paths without
  * following links, and skips missing ones.
  */
 function resolveLinks(path: string): string | undefined {
