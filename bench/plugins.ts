@@ -1,6 +1,6 @@
 import type { Benchmark } from "./measure.ts";
 import { denoCommand } from "../src/plugins/sandbox/deno_command.ts";
-import { confinementOf } from "../src/plugins/sandbox/start_plugin.ts";
+import { findConfinement } from "../src/plugins/sandbox/start_plugin.ts";
 import { denoRun, measureTime, runnerlib } from "./programs.ts";
 
 /** Number of plugins in one process, so that the time of their calls is measurable. */
@@ -121,7 +121,7 @@ async function pluginCommand(directory: string): Promise<string[]> {
   const file = `${directory}/plugin_p0.ts`;
   const permissions = { read: [directory] };
   const deno = Deno.execPath();
-  const confinement = await confinementOf({
+  const confinement = await findConfinement({
     permissions,
     workspace: directory,
     needed: [deno, file],
@@ -131,7 +131,14 @@ async function pluginCommand(directory: string): Promise<string[]> {
   const perl = "/usr/bin/perl";
   return [
     "/usr/bin/setsid",
-    ...denoCommand({ deno, url, file, rights: permissions, confinement, perl }),
+    ...denoCommand({
+      deno,
+      url,
+      file,
+      permissions,
+      confinement,
+      perl,
+    }),
   ];
 }
 

@@ -72,7 +72,7 @@ async function download(
   for await (const part of response.body ?? []) {
     length += part.length;
     if (length > MAX_FILE_BYTES) {
-      throw new Error(`it has more than ${MAX_FILE_BYTES} bytes`);
+      throw new Error(`it is larger than ${MAX_FILE_BYTES} bytes`);
     }
     parts.push(part);
   }
@@ -115,7 +115,7 @@ export async function fetchPackage(
   const registry = jsrHost(env);
   const lockFile = `${directory}/deno.lock`;
   const denoDir = `${directory}/deno`;
-  await Deno.writeTextFile(lockFile, lockText(address));
+  await Deno.writeTextFile(lockFile, formatLock(address));
   const allowsDependencies = scheme === "jsr" &&
     mayUse(grantsOf(name), "import", registry);
   const cancellation = new Cancellation();
@@ -142,7 +142,7 @@ export async function fetchPackage(
   if (!await settlesWithin(fetching, FETCH_MS)) {
     cancellation.cancel("SIGTERM");
     await fetching.catch(() => {});
-    throw cannotFetch(url, `it took longer than ${durationText(FETCH_MS)}`);
+    throw fetchError(url, `it took longer than ${durationText(FETCH_MS)}`);
   }
   const { exitCode, stderr } = await fetching;
   if (exitCode === 0) {
@@ -152,24 +152,24 @@ export async function fetchPackage(
     ? `it has dependencies, which its hash does not pin; to allow them, grant it with ${
       grantOption(name, { kind: "import", value: registry })
     }`
-    : reasonOf(stderr);
-  throw cannotFetch(url, reason);
+    : findReason(stderr);
+  throw fetchError(url, reason);
 }
 
-function cannotFetch(url: string, reason: string): RunnerError {
+function fetchError(url: string, reason: string): RunnerError {
   return new RunnerError(`Cannot fetch plugin "${url}": ${reason}`, {
     code: "plugin-failed",
   });
 }
 
-/** Returns the first line of Deno's error; the others are hints about its command line. */
-function reasonOf(stderr: string): string {
+/** Finds the first line of Deno's error; the others are hints about its command line. */
+function findReason(stderr: string): string {
   const [line = ""] = stderr.split("\n").filter((text) => text.trim() !== "");
   return line.replace(/^error: /, "") || "Deno printed no reason";
 }
 
-/** Returns the lock file that Deno writes when it loads this version of the package. */
-function lockText({ scheme, pinned = "", hash }: PluginAddress): string {
+/** Formats the lock file that Deno writes when it loads this version of the package. */
+function formatLock({ scheme, pinned = "", hash }: PluginAddress): string {
   const version = pinned.slice(pinned.lastIndexOf("@") + 1);
   const integrity = scheme === "npm" ? `sha512-${hash}` : hash;
   return JSON.stringify({
@@ -213,24 +213,35 @@ const PACKAGE =
 export function parseAddress(text: string): PluginAddress {
   const [, url, kind, written] = HASH.exec(text) ?? [];
   if (url === undefined) {
-    throw wrong(text, "it has no hash; append #sha256-…");
+    throw addressError(text, "it has no hash; append #sha256-…");
   }
   const algorithm = kind as "sha256" | "sha512";
-  const hash = algorithm === "sha512" ? written : hexOf(written);
-  if (hash === undefined) throw wrong(text, "its hash is not a sha256");
+  const hash = algorithm === "sha512" ? written : parseHash(written);
+  if (hash === undefined) throw addressError(text, "its hash is not a sha256");
   if (URL.canParse(url) && url.startsWith("https://")) {
-    if (algorithm !== "sha256") throw wrong(text, "its hash is not a sha256");
-    return { name: fileName(url), url, scheme: "https", algorithm, hash };
+    if (algorithm !== "sha256") {
+      throw addressError(text, "its hash is not a sha256");
+    }
+    return {
+      name: derivePluginName(url),
+      url,
+      scheme: "https",
+      algorithm,
+      hash,
+    };
   }
   const [, scheme, name, version] = PACKAGE.exec(url) ?? [];
   if (name === undefined) {
-    throw wrong(
+    throw addressError(
       text,
       "it is neither https:// nor npm: or jsr: with an exact version",
     );
   }
   if ((scheme === "npm") !== (algorithm === "sha512")) {
-    throw wrong(text, "npm packages need a sha512, jsr packages a sha256");
+    throw addressError(
+      text,
+      "an npm package needs a sha512 hash, a JSR package a sha256 hash",
+    );
   }
   return {
     name,
@@ -242,19 +253,19 @@ export function parseAddress(text: string): PluginAddress {
   };
 }
 
-/** Accepts hexadecimal hashes, and base64 ones as in browsers. */
-function hexOf(written: string): string | undefined {
+/** Parses a hash in hexadecimal digits or, as in browsers, in base64. */
+function parseHash(written: string): string | undefined {
   if (/^[0-9a-f]{64}$/i.test(written)) return written.toLowerCase();
   if (!/^[A-Za-z0-9+/]{43}=$/.test(written)) return undefined;
   return Uint8Array.fromBase64(written).toHex();
 }
 
-function fileName(url: string): string {
+function derivePluginName(url: string): string {
   const [last = ""] = new URL(url).pathname.split("/").slice(-1);
   return last.replace(/\.\w+$/, "").replace(/^plugin_/, "") || "plugin";
 }
 
-function wrong(text: string, state: string): RunnerError {
+function addressError(text: string, state: string): RunnerError {
   return new RunnerError(`Cannot use plugin "${text}": ${state}`, {
     code: "invalid-config",
   });

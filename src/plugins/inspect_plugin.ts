@@ -61,13 +61,13 @@ export async function inspectPlugin(
     const { manifest } = await loaded.session.ready;
     const requested = source.requested ?? checkManifest(manifest);
     Object.assign(known, resolvePermissions(source, setting, requested));
-    return { source, ...known, plugins: summaries(loaded.plugins) };
+    return { source, ...known, plugins: summarize(loaded.plugins) };
   } catch (error) {
     return { source, ...known, plugins: [], problem: thrownText(error) };
   }
 }
 
-function summaries(plugins: readonly Plugin[]): PluginSummary[] {
+function summarize(plugins: readonly Plugin[]): PluginSummary[] {
   const registry = new PluginRegistry();
   for (const plugin of plugins) registry.add(plugin);
   return registry.plugins.map((registered) => ({

@@ -99,9 +99,9 @@ export async function loadSandboxed(
       : { ...permissions, session: first };
     return await describe(source, started, setting);
   } catch (cause) {
-    const { explained } = await import("./sandbox/sandboxed_plugin.ts");
+    const { explainDenied } = await import("./sandbox/sandboxed_plugin.ts");
     const reason = thrownText(
-      cause instanceof Error ? explained(source.name, cause) : cause,
+      cause instanceof Error ? explainDenied(source.name, cause) : cause,
     );
     throw new RunnerError(`Cannot load plugin "${source.origin}": ${reason}`, {
       code: "plugin-failed",
@@ -129,10 +129,11 @@ export function programPermissions(
 }
 
 /**
- * Python plugins expect the variables of the runner, so they see all of them
- * except secrets, which must be granted individually.
+ * Creates a check for variables that a plugin sees without a grant. Python plugins
+ * expect the variables of the runner, so they see all of them except secrets, which
+ * must be granted individually.
  */
-function ungrantedVariables(
+function createVisibilityCheck(
   { isPython }: PluginSource,
   { secretNames }: SandboxSetting,
 ): (name: string) => boolean {
@@ -202,7 +203,7 @@ async function start(
     permissions,
     deno,
     env,
-    seesUngranted: ungrantedVariables(source, setting),
+    seesUngranted: createVisibilityCheck(source, setting),
     workspace: setting.directories.JOB_DIR,
     loadTimeoutMs: setting.loadTimeoutMs,
     prepare: setting.prepare,
@@ -218,8 +219,8 @@ async function start(
         `Links that are replaced while it runs may give it access outside its paths: ${reason}`,
       ),
   });
-  // Import modules that are needed later while the process starts.
   reportWithheld(source, permissions, setting);
+  // Modules that are needed later are imported while the process starts.
   await Promise.allSettled([
     session,
     import("./sandbox/sandboxed_plugin.ts"),
@@ -244,7 +245,7 @@ async function describe(
       sandboxedPlugin(description, {
         name: source.name,
         permissions,
-        seesUngranted: () => ungrantedVariables(source, setting),
+        seesUngranted: () => createVisibilityCheck(source, setting),
         // A program could change these anyway.
         changePermissions: source.url === undefined
           ? { ...permissions, ...ALL_CHANGES }

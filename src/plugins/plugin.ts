@@ -61,7 +61,7 @@ export const PHASE_METHODS = {
  * @param name Current or legacy name.
  * @returns The phase, or `undefined` if the name is unknown.
  */
-export function phaseOf(name: unknown): Phase | undefined {
+export function resolvePhase(name: unknown): Phase | undefined {
   const phases: readonly unknown[] = PHASES;
   if (phases.includes(name)) return name as Phase;
   return typeof name === "string" && Object.hasOwn(PHASE_ALIASES, name)

@@ -102,11 +102,11 @@ export class PluginLoader {
         try {
           return {
             ...await fileSource(file),
-            origin: originOf(file, shownAs),
+            origin: describeOrigin(file, shownAs),
             isOfCiSource,
           };
         } catch (cause) {
-          throw loadError(originOf(file, shownAs), cause);
+          throw loadError(describeOrigin(file, shownAs), cause);
         }
       });
     const found = await Promise.all(sources);
@@ -117,7 +117,7 @@ export class PluginLoader {
   /** Reports all programs without a grant in a single error. */
   #refuseUngranted(sources: readonly PluginSource[]): void {
     const ungranted = sources.filter((source) => {
-      const { grantsOf } = this.#settingOf(source);
+      const { grantsOf } = this.#settingFor(source);
       return source.url === undefined &&
         !mayRun(grantsOf(source.name, source.isOfCiSource));
     });
@@ -138,7 +138,7 @@ export class PluginLoader {
    */
   async load(sources: readonly PluginSource[]): Promise<void> {
     const results = await Promise.allSettled(
-      sources.map((source) => loadSandboxed(source, this.#settingOf(source))),
+      sources.map((source) => loadSandboxed(source, this.#settingFor(source))),
     );
     for (const result of results) {
       if (result.status === "fulfilled") this.#loaded.push(result.value);
@@ -193,7 +193,7 @@ export class PluginLoader {
   }
 
   /** With `trustsFiles`, programs are trusted as well. */
-  #settingOf({ url }: PluginSource): SandboxSetting {
+  #settingFor({ url }: PluginSource): SandboxSetting {
     return this.#trustsFiles && url === undefined
       ? { ...this.#setting, grantsOf: () => ({ run: ["*"], env: ["*"] }) }
       : this.#setting;
@@ -232,7 +232,7 @@ function warnIfUseless(plugin: Plugin, logger: Logger): void {
   }
 }
 
-function originOf({ path }: PluginFile, directory?: string): string {
+function describeOrigin({ path }: PluginFile, directory?: string): string {
   return directory === undefined
     ? path
     : directory + path.slice(path.lastIndexOf("/"));

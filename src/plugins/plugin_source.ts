@@ -10,7 +10,7 @@ import {
 } from "./permissions/grants.ts";
 import { readManifest } from "./permissions/plugin_manifest.ts";
 import {
-  commonPermissions,
+  intersectPermissions,
   PERMISSION_KINDS,
   type PermissionKind,
   type PluginPermissions,
@@ -105,7 +105,7 @@ export function resolvePermissions(
     policy.grantsOf(source.name, source.isOfCiSource),
     directories,
   );
-  const permissions = commonPermissions(expanded, grants);
+  const permissions = intersectPermissions(expanded, grants);
   const refused = PERMISSION_KINDS.flatMap((kind) =>
     (expanded[kind] ?? []).filter((value) =>
       !permissions[kind]?.includes(value)

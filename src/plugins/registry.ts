@@ -4,9 +4,9 @@ import {
   type Phase,
   PHASE_ALIASES,
   PHASE_METHODS,
-  phaseOf,
   PHASES,
   type Plugin,
+  resolvePhase,
 } from "./plugin.ts";
 
 /** Plugins that are called in the phases of jobs. */
@@ -122,7 +122,7 @@ function methodProblem(plugin: Plugin): string | undefined {
     if (present.length > 1) return `it has both ${present.join(" and ")}`;
   }
   for (const name of [...PHASES, ...Object.keys(PHASE_ALIASES)]) {
-    const [method] = PHASE_METHODS[phaseOf(name)!];
+    const [method] = PHASE_METHODS[resolvePhase(name)!];
     if (name !== method && name in plugin) {
       return `it has ${name}, which is never called${didYouMean(method)}`;
     }
@@ -179,7 +179,7 @@ function readPhases(plugin: Plugin, name: string): ReadonlySet<Phase> {
     );
   }
   return new Set(names.map((phase: unknown) => {
-    const known = phaseOf(phase);
+    const known = resolvePhase(phase);
     if (known !== undefined) return known;
     const near = suggest(String(phase), PHASES);
     throw new TypeError(

@@ -117,7 +117,7 @@ export async function runPhase(
   options: RunPhaseOptions,
 ): Promise<RunPhaseResult> {
   const { logger, maskStream, onTiming, onMetric } = options;
-  const timeoutMs = phaseTimeout(phase, options);
+  const timeoutMs = resolveTimeout(phase, options);
   const isUnstoppable = UNSTOPPABLE.has(phase);
   const cancelled = isUnstoppable ? undefined : context.signal;
   const ordered = REVERSED.has(phase) ? plugins.toReversed() : plugins;
@@ -140,7 +140,7 @@ export async function runPhase(
   return { errors, timings };
 }
 
-function phaseTimeout(phase: Phase, options: RunPhaseOptions): number {
+function resolveTimeout(phase: Phase, options: RunPhaseOptions): number {
   const {
     hookTimeoutMs = parseDuration(
       phase === "cleanup" ? PLUGIN_CLEANUP_TIMEOUT : PLUGIN_TIMEOUT,
@@ -220,7 +220,7 @@ async function runPlugin(
         ...context,
         phase,
         signal,
-        state: pluginState(registered, context.shared),
+        state: getPluginState(registered, context.shared),
         log: (message: string) => messages.write(message),
         metric: (metric: string, value: number) => {
           checkMetric(metric, value);
@@ -254,7 +254,7 @@ export function getHooks(
   return hooks.filter((hook) => plugin[hook] !== undefined);
 }
 
-function pluginState(
+function getPluginState(
   registered: RegisteredPlugin,
   shared: PhaseContext["shared"],
 ): PluginContext["state"] {

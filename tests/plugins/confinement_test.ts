@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { confinedCommand } from "../../src/process/sandbox/confined_command.ts";
-import { confinementOf } from "../../src/plugins/sandbox/start_plugin.ts";
+import { findConfinement } from "../../src/plugins/sandbox/start_plugin.ts";
 import { findOnPath } from "../../src/plugins/sandbox/find_deno.ts";
 import { BARE_ENV } from "../helpers/running.ts";
 import {
@@ -63,7 +63,7 @@ async function checkConfinement(perl: string | undefined): Promise<void> {
   });
   const env = { ...BARE_ENV, HOME: `${path}/home` };
   const deno = Deno.execPath();
-  const confinement = await confinementOf({
+  const confinement = await findConfinement({
     permissions: { read: [`${path}/job/src`], write: [`${path}/job/src`] },
     workspace: `${path}/job`,
     needed: [deno],
@@ -110,11 +110,11 @@ async function checkConfinement(perl: string | undefined): Promise<void> {
   assertEquals(victim, "original");
 }
 
-Deno.test("confinementOf() returns existing paths, and the whole workspace", async () => {
+Deno.test("findConfinement() returns existing paths, and the whole workspace", async () => {
   await using folder = await temporaryDirectory();
   const { path } = folder;
   await makeFiles(path, { "job/src/a": "", "other/b": "" });
-  const { read, write } = await confinementOf({
+  const { read, write } = await findConfinement({
     permissions: {
       read: [`${path}/job/src/deep`, `${path}/other/b`],
       write: [`${path}/other/c/d`, "*"],

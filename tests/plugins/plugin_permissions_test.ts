@@ -12,10 +12,10 @@ import {
 } from "../../src/plugins/permissions/grants.ts";
 import { readManifest } from "../../src/plugins/permissions/plugin_manifest.ts";
 import {
-  commonPermissions,
   covers,
   deniedAccess,
   grantOption,
+  intersectPermissions,
   type PermissionKind,
 } from "../../src/plugins/permissions/plugin_permissions.ts";
 import { findDeno } from "../../src/plugins/sandbox/find_deno.ts";
@@ -44,9 +44,9 @@ Deno.test("covers() checks what a permission includes", () => {
   }
 });
 
-Deno.test("commonPermissions() returns the narrower of requested and granted values", () => {
+Deno.test("intersectPermissions() returns the narrower of requested and granted values", () => {
   assertEquals(
-    commonPermissions(
+    intersectPermissions(
       { read: ["/job", "/etc"], net: ["*"], env: ["A"], run: ["git"] },
       { read: ["/job/src"], net: ["a.com:443"], env: ["*"], write: ["/job"] },
     ),

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { phaseOf, PHASES, type Plugin } from "../../src/plugins/plugin.ts";
+import { PHASES, type Plugin, resolvePhase } from "../../src/plugins/plugin.ts";
 import { PluginRegistry } from "../../src/plugins/registry.ts";
 
 function refusal(plugin: unknown): string {
@@ -14,12 +14,12 @@ function namesOf(registry: PluginRegistry): string[] {
   return registry.plugins.map(({ name }) => name);
 }
 
-Deno.test("phaseOf() resolves the eight phases and two legacy names", () => {
-  assertEquals(PHASES.map(phaseOf), [...PHASES]);
-  assertEquals(phaseOf("pre_container"), "pre_execution");
-  assertEquals(phaseOf("post_container"), "post_execution");
+Deno.test("resolvePhase() resolves the eight phases and two legacy names", () => {
+  assertEquals(PHASES.map(resolvePhase), [...PHASES]);
+  assertEquals(resolvePhase("pre_container"), "pre_execution");
+  assertEquals(resolvePhase("post_container"), "post_execution");
   for (const name of ["constructor", "preExecution", "", 1, null]) {
-    assertEquals(phaseOf(name), undefined);
+    assertEquals(resolvePhase(name), undefined);
   }
 });
 

@@ -360,7 +360,7 @@ const ROWDIES: [what: string, body: string, state: RegExp, more?: string][] = [
     "sends a line without end",
     `const bytes = new Uint8Array(1 << 16).fill(65);
      for (;;) Deno.stdout.writeSync(bytes)`,
-    /it sent a message of more than 1048576 bytes/,
+    /it sent a message of more than 1048576 characters/,
   ],
   [
     "asks for changes that are none",

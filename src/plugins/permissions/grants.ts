@@ -60,23 +60,23 @@ function readLine(
 ): { name: string; kind: string; values: string[] } {
   const [, name, kind, list] = LINE.exec(line) ?? [];
   if (name === undefined) {
-    throw wrong(line, "it does not have the form NAME:KIND=VALUE,VALUE");
+    throw grantError(line, "it does not have the form NAME:KIND=VALUE,VALUE");
   }
   const kinds: readonly string[] = PERMISSION_KINDS;
   if (!kinds.includes(kind)) {
     const near = suggest(kind, kinds);
-    throw wrong(line, `"${kind}" is not a permission${didYouMean(near)}`);
+    throw grantError(line, `"${kind}" is not a permission${didYouMean(near)}`);
   }
   try {
     const values = readGrantValues(list)
       .map((value) => parsePermission(kind as PermissionKind, value));
     return { name, kind, values };
   } catch (error) {
-    throw wrong(line, messageOf(error));
+    throw grantError(line, messageOf(error));
   }
 }
 
-function wrong(line: string, state: string): RunnerError {
+function grantError(line: string, state: string): RunnerError {
   return new RunnerError(`Cannot use plugin permission "${line}": ${state}`, {
     code: "invalid-config",
   });

@@ -102,24 +102,24 @@ function parseManifestValue(kind: PermissionKind, value: string): string {
 type Parse = (value: string) => string;
 
 const PARSERS: Readonly<Record<PermissionKind, Parse>> = {
-  read: path,
-  write: path,
-  net: (value) => socketAddress(value) ?? host(value, "net"),
-  env: matching(
+  read: parsePath,
+  write: parsePath,
+  net: (value) => parseSocketAddress(value) ?? parseHost(value, "net"),
+  env: matchPattern(
     /^[^\s,=*\p{Cc}]+\*?$/u,
     "it must be the name of a variable, or the beginning of names and *",
   ),
-  run: matching(
+  run: matchPattern(
     /^[^,\p{Cc}]*[^,\s\p{Cc}][^,\p{Cc}]*$/u,
     "it must be the name or path of a program, without commas",
   ),
-  sys: matching(/^[A-Za-z]+$/, "it must be a name such as hostname"),
-  import: (value) => value === "npm" ? value : host(value, "import"),
-  config: matching(
+  sys: matchPattern(/^[A-Za-z]+$/, "it must be a name such as hostname"),
+  import: (value) => value === "npm" ? value : parseHost(value, "import"),
+  config: matchPattern(
     /^[a-z][a-z0-9_]*\*?$/,
     "it must be the name of a setting, or the beginning of names and *",
   ),
-  steps: matching(/^[^\p{Cc}]+$/u, "it contains control characters"),
+  steps: matchPattern(/^[^\p{Cc}]+$/u, "it contains control characters"),
 };
 
 /**
@@ -136,25 +136,25 @@ export function parsePermission(kind: PermissionKind, value: string): string {
   return PARSERS[kind](value);
 }
 
-function matching(pattern: RegExp, rule: string): Parse {
+function matchPattern(pattern: RegExp, rule: string): Parse {
   return (value) => {
     if (pattern.test(value)) return value;
-    throw invalid(value, rule);
+    throw valueError(value, rule);
   };
 }
 
-/** The path may be relative here: variables such as `$JOB_DIR` are replaced later. */
-function path(value: string): string {
-  if (value === "") throw invalid(value, "it is empty");
+/** Parses a path. It may be relative here: variables such as `$JOB_DIR` are replaced later. */
+function parsePath(value: string): string {
+  if (value === "") throw valueError(value, "it is empty");
   if (value.includes("\0")) {
-    throw invalid(value, "it contains a NUL character");
+    throw valueError(value, "it contains a NUL character");
   }
   // Deno splits lists of paths at commas, and commas cannot be escaped.
-  if (value.includes(",")) throw invalid(value, "it contains a comma");
+  if (value.includes(",")) throw valueError(value, "it contains a comma");
   return value;
 }
 
-function socketAddress(value: string): string | undefined {
+function parseSocketAddress(value: string): string | undefined {
   const isAddress = /^unix:\/[^,\0]+$/.test(value) ||
     /^vsock:\d+:\d+$/.test(value);
   return isAddress ? value : undefined;
@@ -163,12 +163,12 @@ function socketAddress(value: string): string | undefined {
 const HOST =
   /^(?<wildcard>\*\.)?(?<name>\[[\da-f:.]+\]|[\da-z_](?:[\w.-]*[\da-z_])?)\.?(?<prefix>\/\d{1,3})?(?<port>:\d{1,5})?$/i;
 
-/** A host with or without a port or, for `net`, an address range. */
-function host(value: string, kind: "net" | "import"): string {
+/** Parses a host with or without a port or, for `net`, an address range. */
+function parseHost(value: string, kind: "net" | "import"): string {
   const rule = "it must be HOST, *.HOST, or either with :PORT";
   const { wildcard = "", name, prefix = "", port = "" } =
     HOST.exec(value)?.groups ?? {};
-  if (name === undefined) throw invalid(value, rule);
+  if (name === undefined) throw valueError(value, rule);
   const isRange = prefix !== "";
   const hostname = URL.parse(`http://${name}/`)?.hostname;
   const isAddress = hostname !== undefined && /^\[|^[\d.]+$/.test(hostname);
@@ -181,14 +181,14 @@ function host(value: string, kind: "net" | "import"): string {
     Number(prefix.slice(1)) > (name.startsWith("[") ? 128 : 32) ||
     Number(port.slice(1)) > 65_535
   ) {
-    throw invalid(value, rule);
+    throw valueError(value, rule);
   }
   return `${wildcard}${hostname}${prefix}${
     port === "" ? "" : `:${Number(port.slice(1))}`
   }`;
 }
 
-function invalid(value: string, rule: string): TypeError {
+function valueError(value: string, rule: string): TypeError {
   return new TypeError(`${JSON.stringify(value)} cannot be permitted: ${rule}`);
 }
 
@@ -240,7 +240,7 @@ function parseLiteral(source: string, start: number): unknown {
   }
 
   /** Calls `read` for each member up to the closing bracket. */
-  function members(close: string, read: () => void): void {
+  function readMembers(close: string, read: () => void): void {
     while (peek() !== close) {
       read();
       if (peek() !== close) expect(",");
@@ -248,24 +248,24 @@ function parseLiteral(source: string, start: number): unknown {
     next();
   }
 
-  function value(): unknown {
+  function readValue(): unknown {
     const token = next();
     if (token === "[") {
       const list: unknown[] = [];
-      members("]", () => list.push(value()));
+      readMembers("]", () => list.push(readValue()));
       return list;
     }
     if (token === "{") {
       const object: Record<string, unknown> = Object.create(null);
-      members("}", () => {
+      readMembers("}", () => {
         const key = next();
         expect(":");
-        object[stringToken(key) ?? key] = value();
+        object[parseString(key) ?? key] = readValue();
       });
       return object;
     }
     if (Object.hasOwn(WORDS, token)) return WORDS[token];
-    const text = stringToken(token);
+    const text = parseString(token);
     if (text !== undefined) return text;
     if (/^[-\d]/.test(token)) return Number(token);
     throw new TypeError(
@@ -273,10 +273,10 @@ function parseLiteral(source: string, start: number): unknown {
     );
   }
 
-  return value();
+  return readValue();
 }
 
-function stringToken(token: string): string | undefined {
+function parseString(token: string): string | undefined {
   return /^["']/.test(token)
     ? token.slice(1, -1).replace(/\\(.)/g, "$1")
     : undefined;

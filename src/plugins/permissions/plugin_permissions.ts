@@ -57,7 +57,7 @@ export interface PluginPermissions {
  * @param granted Permissions that it is granted.
  * @returns Permissions that it gets.
  */
-export function commonPermissions(
+export function intersectPermissions(
   requested: PluginPermissions,
   granted: PluginPermissions,
 ): PluginPermissions {
@@ -162,7 +162,7 @@ export class DeniedError extends RunnerError {
    * @param cause Error that the plugin threw.
    */
   constructor(plugin: string, denied: DeniedAccess, cause?: unknown) {
-    super(deniedText(plugin, denied), { code: "plugin-failed", cause });
+    super(formatDenied(plugin, denied), { code: "plugin-failed", cause });
     this.denied = denied;
   }
 }
@@ -174,7 +174,7 @@ export class DeniedError extends RunnerError {
  * @param denied The denied access.
  * @returns Reason, phrased to follow "Cannot …:".
  */
-function deniedText(plugin: string, denied: DeniedAccess): string {
+function formatDenied(plugin: string, denied: DeniedAccess): string {
   const { kind, value } = denied;
   const what = value === "*" ? "" : ` to "${printable(value)}"`;
   const list = printable(JSON.stringify([value]));

@@ -47,12 +47,12 @@ export async function pythonCommand(
       { code: "plugin-failed" },
     );
   }
-  return [python, ...PYTHON_FLAGS, "-c", boot, hostData(), file];
+  return [python, ...PYTHON_FLAGS, "-c", boot, formatHostData(), file];
 }
 
 let data: string | undefined;
 
-function hostData(): string {
+function formatHostData(): string {
   return data ??= JSON.stringify({
     modules: PYTHON_PACKAGE,
     settings: OPTIONS.map(({ name }) => name),

@@ -70,10 +70,10 @@ export function applyChanges(
     if (value === null) delete context.env[name];
     else context.env[name] = String(value);
   }
-  for (const [key, value] of entriesOf("shared", shared)) {
+  for (const [key, value] of checkEntries("shared", shared)) {
     context.shared.set(key, value);
   }
-  for (const key of listOf("unshared", unshared)) {
+  for (const key of checkList("unshared", unshared)) {
     context.shared.delete(String(key));
   }
 }
@@ -83,7 +83,7 @@ function checkFields(
   fields: unknown,
   options: ChangesOptions,
 ): [string, unknown][] {
-  const entries = entriesOf(kind, fields);
+  const entries = checkEntries(kind, fields);
   for (const [name, value] of entries) {
     requirePermission(kind, name, options);
     const isText = typeof value === "string" && !value.includes("\0");
@@ -98,7 +98,7 @@ function checkFields(
 }
 
 function checkSteps(steps: unknown, options: ChangesOptions): StepConfig[] {
-  return listOf("steps", steps).map((step) => {
+  return checkList("steps", steps).map((step) => {
     const problem = stepProblem(step);
     if (problem !== undefined) {
       throw new TypeError(`it cannot add a step: ${problem}`);
@@ -117,7 +117,7 @@ function requirePermission(
   throw new DeniedError(name, { kind, value });
 }
 
-function entriesOf(what: string, fields: unknown): [string, unknown][] {
+function checkEntries(what: string, fields: unknown): [string, unknown][] {
   if (fields === undefined) return [];
   const isObject = typeof fields === "object" && fields !== null &&
     !Array.isArray(fields);
@@ -125,7 +125,7 @@ function entriesOf(what: string, fields: unknown): [string, unknown][] {
   throw new TypeError(`it sent changes of "${what}" that are not an object`);
 }
 
-function listOf(what: string, list: unknown): unknown[] {
+function checkList(what: string, list: unknown): unknown[] {
   if (list === undefined) return [];
   if (Array.isArray(list)) return list;
   throw new TypeError(`it sent changes of "${what}" that are not a list`);
@@ -158,7 +158,7 @@ export interface CallContext {
   readonly shared: Readonly<Record<string, unknown>>;
 }
 
-/** Options for {@linkcode callContext}. */
+/** Options for {@linkcode createCallContext}. */
 export interface CallContextOptions {
   /** Checks whether the plugin sees a variable of the job. */
   readonly sees: (variable: string) => boolean;
@@ -173,7 +173,7 @@ export interface CallContextOptions {
  * @param options Visible variables and masking.
  * @returns Data that JSON can represent.
  */
-export function callContext(
+export function createCallContext(
   context: PluginContext,
   { sees, maskText }: CallContextOptions,
 ): CallContext {

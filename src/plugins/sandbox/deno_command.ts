@@ -47,7 +47,7 @@ export interface DenoCommandOptions {
   /** Path of the plugin's file, which it may read. */
   readonly file?: string;
   /** Permissions that the plugin has, with absolute paths. */
-  readonly rights: PluginPermissions;
+  readonly permissions: PluginPermissions;
   /** Lock file that pins the package. */
   readonly lockFile?: string;
   /**
@@ -73,7 +73,7 @@ export interface DenoCommandOptions {
  * @returns Program and arguments.
  */
 export function denoCommand(options: DenoCommandOptions): string[] {
-  const { deno, url, file, rights, lockFile } = options;
+  const { deno, url, file, permissions, lockFile } = options;
   const { registry = jsrHost({}), confinement } = options;
   const command = [
     deno,
@@ -88,8 +88,8 @@ export function denoCommand(options: DenoCommandOptions): string[] {
       ? ["--no-lock"]
       : [`--lock=${lockFile}`, "--frozen"],
     `--v8-flags=--max-old-space-size=${HEAP_MIB}`,
-    ...permissionFlags(rights, file),
-    ...importFlags(url, rights, registry),
+    ...permissionFlags(permissions, file),
+    ...importFlags(url, permissions, registry),
     `data:text/javascript;base64,${workerCode()}`,
     url,
   ];
@@ -180,8 +180,11 @@ function workerCode(): string {
   return encoded ??= new TextEncoder().encode(workerSource).toBase64();
 }
 
-/** Without `PATH`, Deno reports a program as missing instead of not permitted. */
-const OF_ALL = ["PATH"];
+/**
+ * Variables that all plugins see. Without `PATH`, Deno reports a program as missing
+ * instead of not permitted.
+ */
+const ALWAYS_VISIBLE = ["PATH"];
 
 /** Options for {@linkcode processEnvironment}. */
 export interface ProcessEnvironmentOptions {
@@ -207,7 +210,7 @@ export function processEnvironment(
 ): ChildEnvironment {
   const { isDeno, fetchesCode, seesUngranted } = options;
   const names = new Set([
-    ...OF_ALL,
+    ...ALWAYS_VISIBLE,
     ...isDeno ? DENO_VARIABLES : [],
     ...fetchesCode ? DENO_DOWNLOAD_VARIABLES : [],
   ]);

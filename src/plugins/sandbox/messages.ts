@@ -112,7 +112,7 @@ function isFailure({ message, name = "" }: Fields): boolean {
 }
 
 /** Options for {@linkcode splitLines}. */
-export interface ReadLinesOptions {
+export interface SplitLinesOptions {
   /** Called with each line, without its newline. */
   onLine: (line: string) => void;
   /** Called with the length of each chunk, in bytes. */
@@ -131,7 +131,7 @@ export interface ReadLinesOptions {
  */
 export async function splitLines(
   stream: AsyncIterable<Uint8Array>,
-  options: ReadLinesOptions,
+  options: SplitLinesOptions,
 ): Promise<void> {
   const { onLine, onBytes, maxLength, onTooLong } = options;
   const decoder = new TextDecoder();

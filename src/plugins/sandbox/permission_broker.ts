@@ -10,7 +10,7 @@ import {
 import { splitLines } from "./messages.ts";
 
 /** Maximum length of a request, in characters. */
-const MAX_QUESTION_LENGTH = 64 * 1024;
+const MAX_REQUEST_LENGTH = 64 * 1024;
 
 /** Answers the permission requests of one Deno process. */
 export interface PermissionBroker extends Disposable {
@@ -38,7 +38,7 @@ export function openPermissionBroker(
   let connection: Deno.UnixConn | undefined;
   const serve = async () => {
     connection = await socket.listener.accept();
-    await answer(connection, policy);
+    await answerRequests(connection, policy);
   };
   // Closing the connection ends the process, unless it has already ended.
   serve().catch(() => {}).finally(() => close(connection));
@@ -51,7 +51,7 @@ export function openPermissionBroker(
   };
 }
 
-async function answer(
+async function answerRequests(
   connection: Deno.UnixConn,
   policy: AccessPolicy,
 ): Promise<void> {
@@ -67,7 +67,7 @@ async function answer(
     await writer.write(new TextEncoder().encode(`${text}\n`));
   };
   await splitLines(connection.readable, {
-    maxLength: MAX_QUESTION_LENGTH,
+    maxLength: MAX_REQUEST_LENGTH,
     onTooLong: () => close(connection),
     onLine: (line) => {
       last = last.then(() => reply(line)).catch(() => close(connection));
@@ -128,20 +128,22 @@ export async function openAccessPolicy(
   return async (request) => {
     const { permission, value } = request;
     const kind = PERMISSION_KINDS.find((kind) => kind === permission);
-    if (kind === undefined) return refusal(request);
+    if (kind === undefined) return formatRefusal(request);
     if (permissions[kind]?.includes("*")) return undefined;
-    if (value === null) return refusal(request);
+    if (value === null) return formatRefusal(request);
     if (kind === "net" && isInRanges(permissions.net ?? [], value)) {
       return undefined;
     }
     if (kind !== "read" && kind !== "write") {
-      return mayUse(permissions, kind, value) ? undefined : refusal(request);
+      return mayUse(permissions, kind, value)
+        ? undefined
+        : formatRefusal(request);
     }
     const path = value === "<TMP>" ? temporary : value;
     if (!mayUse(permissions, kind, normalizePath(path))) {
-      return refusal(request);
+      return formatRefusal(request);
     }
-    return await linkProblem(path, roots[kind]);
+    return await findLinkProblem(path, roots[kind]);
   };
 }
 
@@ -160,14 +162,14 @@ function resolveRoots(
   );
 }
 
-async function linkProblem(
+async function findLinkProblem(
   path: string,
   roots: readonly string[],
 ): Promise<string | undefined> {
   try {
     const real = await realPath(path);
     if (roots.some((root) => isInside(root, real))) return undefined;
-    return `Cannot use "${path}": a link leads to "${real}", outside of what the plugin may use`;
+    return `Cannot use "${path}": a link leads to "${real}", outside the paths that the plugin may use`;
   } catch {
     return `Cannot use "${path}": it cannot be resolved`;
   }
@@ -177,8 +179,8 @@ function isInRanges(ranges: readonly string[], host: string): boolean {
   return ranges.some((range) => range.includes("/") && isInRange(range, host));
 }
 
-/** Same wording as Deno's, which {@linkcode deniedAccess} parses. */
-function refusal({ permission, value }: AccessRequest): string {
+/** Uses the wording of Deno, which {@linkcode deniedAccess} parses. */
+function formatRefusal({ permission, value }: AccessRequest): string {
   const what = value === null ? "" : ` to "${value}"`;
   return `Requires ${permission} access${what}, run again with the --allow-${permission} flag`;
 }
@@ -193,17 +195,17 @@ function refusal({ permission, value }: AccessRequest): string {
  */
 export function isInRange(range: string, host: string): boolean {
   const [, network, prefix] = /^(.*)\/(\d+)$/.exec(range) ?? [];
-  const outer = bitsOf(network ?? "");
-  const inner = bitsOf(host.replace(/:\d+$/, ""));
+  const outer = toBits(network ?? "");
+  const inner = toBits(host.replace(/:\d+$/, ""));
   return outer !== undefined && outer.length === inner?.length &&
     inner.startsWith(outer.slice(0, Number(prefix)));
 }
 
-/** Returns an address as a string of bits: 32 for IPv4, 128 for IPv6. */
-function bitsOf(address: string): string | undefined {
+/** Converts an address to a string of bits: 32 for IPv4, 128 for IPv6. */
+function toBits(address: string): string | undefined {
   const text = URL.parse(`http://${address}/`)?.hostname ?? "";
   if (/^\d+(?:\.\d+){3}$/.test(text)) {
-    return text.split(".").map((part) => binary(Number(part), 8)).join("");
+    return text.split(".").map((part) => formatBits(Number(part), 8)).join("");
   }
   if (!text.startsWith("[")) return undefined;
   const [head, tail] = text.slice(1, -1).split("::").map((half) =>
@@ -212,9 +214,9 @@ function bitsOf(address: string): string | undefined {
   const missing = 8 - head.length - (tail?.length ?? 0);
   const zeros = Array.from({ length: missing }, () => "0");
   return [...head, ...zeros, ...tail ?? []]
-    .map((part) => binary(parseInt(part, 16), 16)).join("");
+    .map((part) => formatBits(parseInt(part, 16), 16)).join("");
 }
 
-function binary(number: number, width: number): string {
+function formatBits(number: number, width: number): string {
   return number.toString(2).padStart(width, "0");
 }

@@ -123,7 +123,9 @@ export class PluginProcess implements AsyncDisposable {
     await splitLines(this.#child.stdout, {
       maxLength: MAX_MESSAGE_LENGTH,
       onTooLong: () =>
-        this.end(`it sent a message of more than ${MAX_MESSAGE_LENGTH} bytes`),
+        this.end(
+          `it sent a message of more than ${MAX_MESSAGE_LENGTH} characters`,
+        ),
       onBytes: (count) => {
         this.#bytes += count;
         if (this.#bytes <= MAX_BYTES || this.#isProgram) return;
@@ -133,7 +135,7 @@ export class PluginProcess implements AsyncDisposable {
         if (this.#reason !== undefined) return;
         const message = parseMessage(line);
         if (message !== undefined) this.#listener.message(message);
-        else this.end(`it sent an invalid message: ${this.#summary(line)}`);
+        else this.end(`it sent an invalid message: ${this.#quote(line)}`);
       },
     });
   }
@@ -164,8 +166,8 @@ export class PluginProcess implements AsyncDisposable {
     });
   }
 
-  /** Omits the end of a line that may be the start of a secret. */
-  #summary(line: string): string {
+  /** Quotes the start of a line, masked, without an end that may be the start of a secret. */
+  #quote(line: string): string {
     const bytes = new TextEncoder().encode(`${line}\n`);
     const { output } = this.#listener.maskStream().mask(bytes, false);
     const text = new TextDecoder().decode(output).trimEnd();

@@ -56,7 +56,7 @@ export interface CallOptions {
 }
 
 /** Error that a plugin reports. */
-export class GuestError extends Error {
+export class ReportedError extends Error {
   /** Creates an error from the plugin's message. */
   constructor({ name, message }: PluginFailure) {
     super(message === "" ? `it threw ${name}` : message);
@@ -105,7 +105,7 @@ export class PluginSession implements AsyncDisposable {
     // If nothing awaits it, the next call reports the error.
     this.ready.catch(() => {});
     this.#process = new PluginProcess(child, {
-      message: (message) => this.#hear(message),
+      message: (message) => this.#handle(message),
       stderr: (line) => this.#log(line),
       output: (bytes) => this.#output.writeBytes(bytes),
       maskStream: () => listener.maskStream(),
@@ -135,7 +135,7 @@ export class PluginSession implements AsyncDisposable {
    * @param request Method and context.
    * @param options Signal and listener.
    * @returns Changes that the plugin requests.
-   * @throws {GuestError} If the method throws.
+   * @throws {ReportedError} If the method throws.
    * @throws {Error} If the process ends.
    */
   async call(request: CallRequest, options: CallOptions): Promise<unknown> {
@@ -186,14 +186,14 @@ export class PluginSession implements AsyncDisposable {
     this.#output.flush();
   }
 
-  #hear(message: PluginMessage): void {
+  #handle(message: PluginMessage): void {
     switch (message.type) {
       case "unconfined":
         return this.#listener.unconfined(message.message);
       case "ready":
         return this.#ready.resolve(message);
       case "broken":
-        return this.#ready.reject(new GuestError(message));
+        return this.#ready.reject(new ReportedError(message));
       case "log":
         return this.#messages.write(message.message);
       case "secret":
@@ -218,7 +218,7 @@ export class PluginSession implements AsyncDisposable {
     this.#call = undefined;
     void this.#afterOutput().then(() => {
       if (message.type === "done") call.resolve(message.changes);
-      else call.reject(new GuestError(message));
+      else call.reject(new ReportedError(message));
     });
   }
 

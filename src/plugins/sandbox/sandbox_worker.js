@@ -72,7 +72,7 @@ function describe(plugin) {
   };
 }
 
-function failureOf(error) {
+function describeError(error) {
   const isError = typeof error === "object" && error !== null;
   return {
     name: isError ? String(error.name) : "",
@@ -87,13 +87,18 @@ async function call({ id, plugin: name, hook, phase, context: data }) {
     const plugin = plugins.get(name);
     const changes = {};
     if (plugin.enabled ?? true) {
-      const { context, collect } = open(plugin, phase, data, controller.signal);
+      const { context, collect } = openContext(
+        plugin,
+        phase,
+        data,
+        controller.signal,
+      );
       await plugin[hook](context);
       Object.assign(changes, collect());
     }
     send({ type: "done", id, changes });
   } catch (error) {
-    send({ type: "failed", id, ...failureOf(error) });
+    send({ type: "failed", id, ...describeError(error) });
   } finally {
     controllers.delete(id);
   }
@@ -102,7 +107,7 @@ async function call({ id, plugin: name, hook, phase, context: data }) {
 const states = new Map();
 
 /** Creates the context of a call; `collect` returns the changes made to it. */
-function open(plugin, phase, data, signal) {
+function openContext(plugin, phase, data, signal) {
   const state = states.get(plugin) ?? new Map();
   states.set(plugin, state);
   const env = { ...data.env };
@@ -138,7 +143,7 @@ function open(plugin, phase, data, signal) {
     addStep: (step) => void changes.steps.push(step),
     registerSource() {
       throw new TypeError(
-        "Cannot register a source: a plugin in a process of its own cannot",
+        "Cannot register a source: only plugins in the process of the runner can",
       );
     },
   });
@@ -189,7 +194,7 @@ try {
     ...manifest === undefined ? {} : { manifest },
   });
 } catch (error) {
-  send({ type: "broken", ...failureOf(error) });
+  send({ type: "broken", ...describeError(error) });
   exit(1);
 }
 for await (const line of lines()) {

@@ -6,9 +6,9 @@ import {
   type PluginPermissions,
 } from "../permissions/plugin_permissions.ts";
 import type { Plugin, PluginContext } from "../plugin.ts";
-import { applyChanges, callContext } from "./changes.ts";
+import { applyChanges, createCallContext } from "./changes.ts";
 import type { PluginDescription } from "./messages.ts";
-import { GuestError, type PluginSession } from "./plugin_session.ts";
+import { type PluginSession, ReportedError } from "./plugin_session.ts";
 
 /** Valid method names; the registry validates the methods themselves. */
 const METHOD = /^[a-z]\w*$/i;
@@ -74,7 +74,7 @@ async function callHook(
   } = options;
   const { phase, signal, metric } = context;
   const isVisible = seesUngranted();
-  const data = callContext(context, {
+  const data = createCallContext(context, {
     sees: (variable) =>
       mayUse(permissions, "env", variable) || isVisible(variable),
     maskText,
@@ -88,7 +88,7 @@ async function callHook(
     signal.throwIfAborted();
     applyChanges(changes, context, { name, permissions: changePermissions });
   } catch (error) {
-    throw error instanceof GuestError ? explained(name, error) : error;
+    throw error instanceof ReportedError ? explainDenied(name, error) : error;
   }
 }
 
@@ -100,7 +100,7 @@ async function callHook(
  * @returns Error that says how to grant the permission; any other error is
  * returned unchanged.
  */
-export function explained(name: string, error: Error): Error {
+export function explainDenied(name: string, error: Error): Error {
   const denied: DeniedAccess | undefined = deniedAccess(error.message);
   return denied === undefined ? error : new DeniedError(name, denied, error);
 }

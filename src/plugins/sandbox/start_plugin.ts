@@ -14,7 +14,7 @@ import type { PermissionBroker } from "./permission_broker.ts";
 import type { PluginSession, SessionListener } from "./plugin_session.ts";
 
 /** Options for {@linkcode startPlugin}. */
-export interface PluginStart {
+export interface StartPluginOptions {
   /** URL of the code; `undefined` for a program. */
   readonly url?: string;
   /**
@@ -62,7 +62,7 @@ export interface PluginStart {
  * @throws {Error} If the plugin cannot be loaded in time.
  */
 export async function startPlugin(
-  start: PluginStart,
+  start: StartPluginOptions,
   listener: SessionListener,
 ): Promise<PluginSession> {
   const { url, cwd, permissions, env, seesUngranted, denoDir } = start;
@@ -86,13 +86,12 @@ export async function startPlugin(
   const argv = isDeno
     ? denoCommand({
       ...start,
-      rights: permissions,
       url,
       registry: jsrHost(env),
       confinement,
       perl: confinement && await findPerl(env),
     })
-    : await programCommand(start);
+    : await createProgramCommand(start);
   const child = spawn(argv, {
     cwd,
     // The launcher that confines the process must not ask the broker itself. It
@@ -134,8 +133,8 @@ function findPerl(
   return found;
 }
 
-async function programCommand(
-  { file, isPython, env }: PluginStart,
+async function createProgramCommand(
+  { file, isPython, env }: StartPluginOptions,
 ): Promise<string[]> {
   if (!isPython) return [file!];
   const { pythonCommand } = await import("../python/python_command.ts");
@@ -152,16 +151,16 @@ function usesPaths({ read = [], write = [], run }: PluginPermissions): boolean {
 }
 
 async function confine(
-  { deno, file, lockFile, permissions, workspace, prepare }: PluginStart,
+  { deno, file, lockFile, permissions, workspace, prepare }: StartPluginOptions,
   env: Environment,
 ): Promise<Pick<Confinement, "read" | "write">> {
   await prepare?.();
   const needed = [deno, file, lockFile].filter((path) => path !== undefined);
-  return await confinementOf({ permissions, workspace, needed, env });
+  return await findConfinement({ permissions, workspace, needed, env });
 }
 
 async function openBroker(
-  { url = "", file, permissions, env, workspace, warn }: PluginStart,
+  { url = "", file, permissions, env, workspace, warn }: StartPluginOptions,
   ownEnv: Environment,
 ): Promise<PermissionBroker | undefined> {
   const { openAccessPolicy, openPermissionBroker } = await import(
@@ -194,7 +193,7 @@ async function openBroker(
 }
 
 /** Paths that Deno itself reads: hosts, certificates, system information. */
-const DENO_VARIABLES = [
+const DENO_PATHS = [
   ...["/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/gai.conf"],
   ...["/etc/host.conf", "/etc/localtime", "/etc/ld.so.cache", "/etc/ssl"],
   ...["/etc/pki", "/usr/share/ca-certificates", "/usr/share/zoneinfo"],
@@ -209,7 +208,7 @@ const CERTIFICATES = [
   ...["DENO_CERT", "NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR", "SSL_CERT_FILE"],
 ];
 
-/** Options for {@linkcode confinementOf}. */
+/** Options for {@linkcode findConfinement}. */
 export interface ConfinementOptions {
   /** Permissions of the plugin, with absolute paths. */
   readonly permissions: PluginPermissions;
@@ -231,10 +230,10 @@ export interface ConfinementOptions {
  * @param options Permissions and required paths.
  * @returns Existing paths.
  */
-export async function confinementOf(
+export async function findConfinement(
   { permissions, workspace, needed, env }: ConfinementOptions,
 ): Promise<Pick<Confinement, "read" | "write">> {
-  const cache = cacheDirectory(env);
+  const cache = findCacheDirectory(env);
   if (cache !== undefined) {
     // Deno runs without its cache if it cannot be created.
     await Deno.mkdir(cache, { recursive: true }).catch(() => {});
@@ -248,12 +247,12 @@ export async function confinementOf(
           ? "/"
           : isInside(workspace, path)
           ? workspace
-          : nearest(path)
+          : findNearestParent(path)
       ),
     );
   return {
     read: [
-      ...DENO_VARIABLES,
+      ...DENO_PATHS,
       ...certificates,
       ...own,
       ...needed,
@@ -263,7 +262,7 @@ export async function confinementOf(
   };
 }
 
-function cacheDirectory(
+function findCacheDirectory(
   { DENO_DIR, XDG_CACHE_HOME, HOME }: Readonly<Record<string, string>>,
 ): string | undefined {
   if (DENO_DIR?.startsWith("/")) return DENO_DIR;
@@ -271,7 +270,7 @@ function cacheDirectory(
   return HOME?.startsWith("/") ? `${HOME}/.cache/deno` : undefined;
 }
 
-async function nearest(path: string): Promise<string> {
+async function findNearestParent(path: string): Promise<string> {
   for (let at = path; at !== ""; at = at.slice(0, at.lastIndexOf("/"))) {
     if (await Deno.stat(at).then(() => true, () => false)) return at;
   }

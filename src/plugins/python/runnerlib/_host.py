@@ -53,7 +53,7 @@ class Host:
 
     def serve(self, found: List[Any]) -> None:
         """Handles calls until the process is terminated."""
-        self._plugins = {plugins.name_of(plugin): plugin for plugin in found}
+        self._plugins = {plugins.plugin_name(plugin): plugin for plugin in found}
         signal.signal(signal.SIGINT, self._interrupt)
         descriptions = [plugins.describe(plugin) for plugin in found]
         drain_output()
@@ -79,13 +79,13 @@ class Host:
                 self._current = None
             answer = {"type": "done", "id": identity, "changes": changes}
         except BaseException as error:  # A plugin may raise anything.
-            answer = {"type": "failed", "id": identity, **failure_of(error)}
+            answer = {"type": "failed", "id": identity, **describe_failure(error)}
         drain_output()
         try:
             self._connection.send(answer)
         except (TypeError, ValueError) as error:
             self._connection.send(
-                {"type": "failed", "id": identity, **failure_of(error)}
+                {"type": "failed", "id": identity, **describe_failure(error)}
             )
 
 
@@ -99,7 +99,7 @@ def main(path: str) -> None:
         host.serve(load(path))
     except BaseException as error:  # Code of a plugin may raise anything.
         drain_output()
-        connection.send({"type": "broken", **failure_of(error)})
+        connection.send({"type": "broken", **describe_failure(error)})
         os._exit(1)
 
 
@@ -134,7 +134,7 @@ def load(path: str) -> List[Any]:
     if getattr(module, "ENABLED", True) in (False, "false", "0", 0):
         for plugin in found:
             plugin.enabled = False
-    names = [plugins.name_of(plugin) for plugin in found]
+    names = [plugins.plugin_name(plugin) for plugin in found]
     for name in names:
         if names.count(name) > 1:
             raise PluginError(f"it has several plugins named {name!r}")
@@ -195,7 +195,7 @@ def _plugin_of_functions(module: ModuleType, name: str) -> List[Plugin]:
     return [plugin]
 
 
-def failure_of(error: BaseException) -> Dict[str, str]:
+def describe_failure(error: BaseException) -> Dict[str, str]:
     """Describes an exception and where it was raised."""
     name = type(error).__name__
     try:
@@ -208,11 +208,11 @@ def failure_of(error: BaseException) -> Dict[str, str]:
         return {"name": name, "message": text}
     else:
         text = f"{name}: {text}"
-    place = _place_of(error)
+    place = _find_place(error)
     return {"name": name, "message": f"{text} ({place})" if place else text}
 
 
-def _place_of(error: BaseException) -> Optional[str]:
+def _find_place(error: BaseException) -> Optional[str]:
     """Finds the innermost line outside this package and Python's library."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_short(error.filename)}:{error.lineno}"

@@ -11,8 +11,8 @@ from runnerlib.plugins import (
     Plugin,
     PluginContext,
     PluginPhase,
-    method_of,
-    name_of,
+    find_method,
+    plugin_name,
 )
 
 
@@ -25,7 +25,7 @@ class PluginManager:
     @property
     def plugins(self) -> Dict[str, Plugin]:
         """Plugins by name."""
-        return {name_of(plugin): plugin for plugin in self._found}
+        return {plugin_name(plugin): plugin for plugin in self._found}
 
     @property
     def phase_plugins(self) -> Dict[PluginPhase, List[Plugin]]:
@@ -42,12 +42,12 @@ class PluginManager:
 
     def register_plugin(self, plugin: Plugin) -> None:
         """Adds a plugin; replaces another one of the same name."""
-        self.unregister_plugin(name_of(plugin))
+        self.unregister_plugin(plugin_name(plugin))
         self._found.append(plugin)
 
     def unregister_plugin(self, name: str) -> None:
         """Removes a plugin, if it exists."""
-        self._found[:] = [plugin for plugin in self._found if name_of(plugin) != name]
+        self._found[:] = [plugin for plugin in self._found if plugin_name(plugin) != name]
 
     def get_plugin(self, name: str) -> Optional[Plugin]:
         """Returns a plugin by name."""
@@ -117,7 +117,7 @@ class PluginManager:
                 continue
             try:
                 plugin.execute(context)
-                method = method_of(plugin, phase)
+                method = find_method(plugin, phase)
                 if method is not None:
                     method(context)
             except Exception as error:

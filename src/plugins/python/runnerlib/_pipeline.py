@@ -90,7 +90,7 @@ def open_plugins(directory: str, found: List[Any]) -> Iterator[List[str]]:
 
 
 def _serve(connection: _runner.Connection, calls: Any, found: List[Any]) -> None:
-    by_name = {plugins.name_of(plugin): plugin for plugin in found}
+    by_name = {plugins.plugin_name(plugin): plugin for plugin in found}
     try:
         for value in list(_secrets.pending):
             connection.send({"type": "secret", "value": value})
@@ -101,7 +101,7 @@ def _serve(connection: _runner.Connection, calls: Any, found: List[Any]) -> None
             }
         )
     except BaseException as error:  # Code of a plugin may raise anything.
-        connection.send({"type": "broken", **_host.failure_of(error)})
+        connection.send({"type": "broken", **_host.describe_failure(error)})
         return
     while True:
         message = calls.get()
@@ -119,7 +119,7 @@ def _answer(by_name: Dict[str, Any], message: Dict[str, Any]) -> Dict[str, Any]:
         )
         return {"type": "done", "id": identity, "changes": changes}
     except BaseException as error:  # Code of a plugin may raise anything.
-        return {"type": "failed", "id": identity, **_host.failure_of(error)}
+        return {"type": "failed", "id": identity, **_host.describe_failure(error)}
     finally:
         sys.stdout.flush()
 

@@ -45,10 +45,10 @@ class Connection:
             identity = self._last_id
         self.send({**message, "id": identity})
         with self._answered:
-            is_there = self._answered.wait_for(
+            has_answer = self._answered.wait_for(
                 lambda: identity in self._answers, ANSWER_SECONDS
             )
-            if not is_there:
+            if not has_answer:
                 raise RunnerError("the runner does not answer")
             answer = self._answers.pop(identity)
         if answer.get("error") is not None:

@@ -34,7 +34,7 @@ def register_secrets(values: Iterable[str]) -> bool:
     """Registers values at the socket of the runner that started this program."""
     texts = [str(value) for value in values]
     pending.extend(texts)
-    _tell_running_jobs(texts)
+    _forward_to_running_jobs(texts)
     path = os.environ.get("REACTORCIDE_SECRETS_SOCKET", "")
     if path == "":
         return False
@@ -84,7 +84,7 @@ def _exchange(path: str, request: bytes) -> None:
     raise _runner.RunnerError(f'Cannot register secrets at "{path}": {state}')
 
 
-def _tell_running_jobs(values: List[str]) -> None:
+def _forward_to_running_jobs(values: List[str]) -> None:
     from runnerlib import _pipeline
 
     for link in list(_pipeline.links):

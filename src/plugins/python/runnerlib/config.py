@@ -61,7 +61,7 @@ def read_job_env(value: Any) -> Dict[str, str]:
     """Parses variables of a job: a mapping, ``KEY=VALUE`` lines or ``./job/FILE``."""
     if value is None or isinstance(value, dict):
         return {str(name): str(text) for name, text in (value or {}).items()}
-    text = _text_of(str(value))
+    text = _read_text(str(value))
     variables: Dict[str, str] = {}
     for line in text.splitlines():
         line = line.strip()
@@ -74,7 +74,7 @@ def read_job_env(value: Any) -> Dict[str, str]:
     return variables
 
 
-def _text_of(value: str) -> str:
+def _read_text(value: str) -> str:
     if not value.startswith("./job/"):
         return value
     if ".." in value:

@@ -198,7 +198,7 @@ class Plugin:
         """
         if _is_own(self, "execute"):
             return list(PluginPhase)
-        return [phase for phase in PluginPhase if method_of(self, phase)]
+        return [phase for phase in PluginPhase if find_method(self, phase)]
 
     def execute(self, context: PluginContext) -> None:
         """Called in each phase of the plugin."""
@@ -244,8 +244,8 @@ def register_plugin(plugin: Plugin) -> Plugin:
     """
     if isinstance(plugin, type):
         plugin = plugin()
-    name = name_of(plugin)
-    _registered[:] = [other for other in _registered if name_of(other) != name]
+    name = plugin_name(plugin)
+    _registered[:] = [other for other in _registered if plugin_name(other) != name]
     _registered.append(plugin)
     return plugin
 
@@ -255,12 +255,12 @@ def registered_plugins() -> List[Plugin]:
     return list(_registered)
 
 
-def name_of(plugin: Any) -> str:
+def plugin_name(plugin: Any) -> str:
     """Returns the name of a plugin; the name of its class by default."""
     return getattr(plugin, "name", None) or type(plugin).__name__
 
 
-def method_of(plugin: Any, phase: PluginPhase) -> Any:
+def find_method(plugin: Any, phase: PluginPhase) -> Any:
     """Returns the method that a phase calls; ``None`` if there is none."""
     for name in METHODS[phase]:
         if _is_own(plugin, name):
@@ -272,7 +272,7 @@ def describe(plugin: Any) -> Dict[str, Any]:
     """Describes a plugin for the runner."""
     phases = plugin.supported_phases()
     return {
-        "name": name_of(plugin),
+        "name": plugin_name(plugin),
         "priority": getattr(plugin, "priority", 100),
         "phases": [
             phase.value if isinstance(phase, PluginPhase) else str(phase)
@@ -307,11 +307,11 @@ def call(plugin: Any, phase_name: str, data: Dict[str, Any]) -> Dict[str, Any]:
     context = _open_context(phase, data)
     before_env = dict(context.env_vars)
     before_shared = {
-        key: _json_of(value) for key, value in context.metadata.items()
+        key: _to_json(value) for key, value in context.metadata.items()
     }
     if callable(getattr(plugin, "execute", None)):
         _finish(plugin.execute(context))
-    method = method_of(plugin, phase)
+    method = find_method(plugin, phase)
     if method is not None:
         _finish(method(context))
     env = _changed(_known, dict(os.environ))
@@ -320,7 +320,7 @@ def call(plugin: Any, phase_name: str, data: Dict[str, Any]) -> Dict[str, Any]:
     env.update(_changed(before_env, _texts(context.env_vars)))
     shared = {}
     for key, value in context.metadata.items():
-        text = _json_of(value)
+        text = _to_json(value)
         if text is None:
             _local[key] = value
         elif text != before_shared.get(key):
@@ -392,7 +392,7 @@ def _texts(variables: Dict[Any, Any]) -> Dict[str, str]:
     return {str(name): str(value) for name, value in variables.items()}
 
 
-def _json_of(value: Any) -> Optional[str]:
+def _to_json(value: Any) -> Optional[str]:
     """Returns a value as JSON; ``None`` if JSON cannot represent it."""
     try:
         return json.dumps(value, sort_keys=True, allow_nan=False)
