@@ -26,7 +26,7 @@ import {
   sourceError,
   type SourceRequest,
 } from "./source.ts";
-import { decodedPath, percentDecoded } from "./source_url.ts";
+import { decodePath, percentDecode } from "./source_url.ts";
 
 /**
  * Retries after a quarter of a second to one second, or when the server asks
@@ -38,7 +38,7 @@ const RETRY: RetryPolicy = { attempts: 4, delayMs: 250 };
 const SILENCE_MS = 60_000;
 
 /** Maximum number of redirects. */
-const MAX_REDIRECTIONS = 10;
+const MAX_REDIRECTS = 10;
 
 /**
  * Validates an archive as a source. Nothing is fetched or unpacked yet.
@@ -61,7 +61,7 @@ export async function archiveSource(
   const { ref, archive } = request;
   if (archive === undefined) throw new TypeError("The archive has no limits");
   const stage = createStageTimer(context);
-  const location = archiveLocation(url, ref, context.cwd);
+  const location = resolveLocation(url, ref, context.cwd);
   if (typeof location.place === "string") {
     await checkFile(url, location.place, target);
   }
@@ -80,15 +80,15 @@ export async function archiveSource(
   if (typeof place === "string") return (target) => unpackInto(place, target);
   return async (target) => {
     // Stored next to the target, where there is space for the contents as well.
-    const room = join(target, `.download-${crypto.randomUUID()}`);
-    await Deno.mkdir(room, { mode: 0o700 });
-    const path = join(room, "archive");
+    const download = join(target, `.download-${crypto.randomUUID()}`);
+    await Deno.mkdir(download, { mode: 0o700 });
+    const path = join(download, "archive");
     await stage(
       "fetch",
       () => fetchTo(path, url, place, { ...context, archive }),
     );
     await unpackInto(path, target);
-    return void await Deno.remove(room, { recursive: true });
+    return void await Deno.remove(download, { recursive: true });
   };
 }
 
@@ -247,7 +247,7 @@ async function attemptDownload(
 ): Promise<void> {
   const stop = new AbortController();
   using _ = onAbort(signal, () => stop.abort(signal.reason));
-  const response = await answer(url, stop);
+  const response = await request(url, stop);
   using file = await Deno.open(path, {
     write: true,
     create: true,
@@ -273,11 +273,12 @@ async function attemptDownload(
 }
 
 /**
- * Follows redirects here, so that they cannot change to another kind of URL.
+ * Requests a file. Redirects are followed here, so that they cannot lead to another
+ * kind of URL.
  */
-async function answer(url: URL, stop: AbortController): Promise<Response> {
+async function request(url: URL, stop: AbortController): Promise<Response> {
   let place = url;
-  for (let count = 0; count <= MAX_REDIRECTIONS; count++) {
+  for (let count = 0; count <= MAX_REDIRECTS; count++) {
     const { username, password } = place;
     const bare = new URL(place);
     bare.username = "";
@@ -288,7 +289,7 @@ async function answer(url: URL, stop: AbortController): Promise<Response> {
       "accept-encoding": "identity",
     });
     if (username !== "" || password !== "") {
-      headers.set("authorization", basicAuth(username, password));
+      headers.set("authorization", formatBasicAuth(username, password));
     }
     const response = await withSilenceLimit(
       fetch(bare, { headers, redirect: "manual", signal: stop.signal }),
@@ -299,7 +300,7 @@ async function answer(url: URL, stop: AbortController): Promise<Response> {
     await response.body?.cancel();
     const location = response.headers.get("location");
     if (status >= 300 && status < 400 && location !== null) {
-      place = redirection(place, location);
+      place = resolveRedirect(place, location);
       continue;
     }
     const reason = `the server responded with ${status} ${response.statusText}`
@@ -311,10 +312,10 @@ async function answer(url: URL, stop: AbortController): Promise<Response> {
     error.retryAfterMs = parseRetryAfter(response.headers);
     throw error;
   }
-  throw new Error(`more than ${MAX_REDIRECTIONS} redirects`);
+  throw new Error(`more than ${MAX_REDIRECTS} redirects`);
 }
 
-function redirection(from: URL, location: string): URL {
+function resolveRedirect(from: URL, location: string): URL {
   const to = new URL(location, from);
   if (!["https:", "http:"].includes(to.protocol)) {
     throw new Error("the server redirects to another kind of URL");
@@ -329,20 +330,22 @@ function redirection(from: URL, location: string): URL {
   return to;
 }
 
-function basicAuth(username: string, password: string): string {
+function formatBasicAuth(username: string, password: string): string {
   const colon = ":".charCodeAt(0);
-  const name = percentDecoded(username);
-  // The server takes the first colon as the end of the user name.
+  const name = percentDecode(username);
+  // The first colon ends the user name.
   if (name.includes(colon)) throw new Error("the user name contains a colon");
   const bytes = [
     ...name,
     colon,
-    ...percentDecoded(password),
+    ...percentDecode(password),
   ];
   return `Basic ${new Uint8Array(bytes).toBase64()}`;
 }
 
-/** Retries any network error. */
+/**
+ * Fails if the server sends nothing for a minute. All network errors are retried.
+ */
 async function withSilenceLimit<T>(
   promise: Promise<T>,
   stop: AbortController,
@@ -359,14 +362,14 @@ async function withSilenceLimit<T>(
       }),
     ]);
   } catch (cause) {
-    throw new TransientError(messageOf(innermost(cause)), { cause });
+    throw new TransientError(messageOf(findInnermostCause(cause)), { cause });
   }
 }
 
 /** `fetch` reports the actual reason as the cause of its error. */
-function innermost(error: unknown): unknown {
+function findInnermostCause(error: unknown): unknown {
   return error instanceof Error && error.cause instanceof Error
-    ? innermost(error.cause)
+    ? findInnermostCause(error.cause)
     : error;
 }
 
@@ -390,7 +393,7 @@ interface ArchiveLocation {
  * @throws {RunnerError} With code `source-failed`, if the URL or checksum is
  * invalid.
  */
-function archiveLocation(
+function resolveLocation(
   url: string,
   ref: string | undefined,
   cwd: string,
@@ -436,7 +439,7 @@ function parseLocation(url: string, cwd: string): string | URL {
       throw new TypeError("its scheme is not https, http or file");
     }
     if (parsed.host !== "") throw new TypeError("its URL names another host");
-    return decodedPath(parsed);
+    return decodePath(parsed);
   } catch (cause) {
     throw archiveError(url, messageOf(cause).replace(/: '.*$/s, ""), cause);
   }

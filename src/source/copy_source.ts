@@ -20,7 +20,7 @@ import {
   type SourceContext,
   sourceError,
 } from "./source.ts";
-import { decodedPath } from "./source_url.ts";
+import { decodePath } from "./source_url.ts";
 
 /**
  * Validates a directory as a source. Nothing is copied yet.
@@ -52,7 +52,9 @@ export async function copySource(
   }
   const base = await realPath(workspace.base);
   const holdsWorkspace = base !== source && isInside(source, base);
-  const isIgnored = ignore.length === 0 ? undefined : await ignored(ignore);
+  const isIgnored = ignore.length === 0
+    ? undefined
+    : await compileIgnore(ignore);
   return async () => {
     log.info("source", "Copying", { from: source });
     await copyTree(source, target, {
@@ -84,8 +86,8 @@ function isLeftByRun(path: string, isDirectory: boolean): boolean {
     isDirectory && isOwnWorkspace(path);
 }
 
-/** Loads the library only if there are patterns. */
-async function ignored(
+/** Compiles patterns. The library is loaded only if there are any. */
+async function compileIgnore(
   patterns: readonly string[],
 ): Promise<(path: string) => boolean> {
   const { default: ignore } = await import("ignore");
@@ -113,7 +115,7 @@ function filePath(url: string): string {
   try {
     const parsed = new URL(url);
     if (parsed.host !== "") throw new TypeError("its URL names another host");
-    return decodedPath(parsed);
+    return decodePath(parsed);
   } catch (cause) {
     throw failure(url, messageOf(cause), cause);
   }
@@ -129,16 +131,16 @@ export interface CopyTreeOptions {
   leaveOut: readonly string[];
   /**
    * Returns whether a path is excluded. Paths are relative to the directory;
-   * the path of a directory ends with a slash, and nothing below an ignored
+   * the path of a directory ends with a slash, and nothing below an excluded
    * directory is checked.
    *
-   * @default {nothing is ignored}
+   * @default {nothing is excluded}
    */
   isIgnored?: (path: string) => boolean;
   /**
    * Returns whether an entry, given by its absolute path, is excluded.
    *
-   * @default {none is left out}
+   * @default {nothing is excluded}
    */
   isLeftByRun?: (path: string, isDirectory: boolean) => boolean;
   /**

@@ -29,7 +29,7 @@ export class SourceRegistry {
    * invalid name, or if the handler is not a function.
    */
   add(type: string, handler: SourceHandler): Disposable {
-    const problem = this.#problemOf(type, handler);
+    const problem = this.#findProblem(type, handler);
     if (problem !== undefined) {
       throw new TypeError(
         `Cannot register source type ${JSON.stringify(type)}: ${problem}`,
@@ -44,9 +44,9 @@ export class SourceRegistry {
     };
   }
 
-  #problemOf(type: unknown, handler: unknown): string | undefined {
+  #findProblem(type: unknown, handler: unknown): string | undefined {
     if (typeof type !== "string" || type === "" || !SOURCE_TYPE.test(type)) {
-      return "a type may only contain lowercase letters, digits, - and _, and starts with a letter";
+      return "a type must start with a letter and contain only lowercase letters, digits, - and _";
     }
     const builtIn: readonly string[] = SOURCE_TYPES;
     if (builtIn.includes(type)) return "it is a built-in type";

@@ -143,7 +143,7 @@ async function describe(
   if (expected !== undefined) {
     if (expected.get(name)?.startsWith(`${shape} `) !== true) return shape;
     // An alias is a link, so it is opened as one.
-    if (!isAlias) return `${shape} ${await untrustedSum(path, size, options)}`;
+    if (!isAlias) return `${shape} ${await hashUntrusted(path, size, options)}`;
   }
   const sum = size > MAX_BYTES_AT_ONCE
     ? await hashFile(path, signal)
@@ -152,7 +152,7 @@ async function describe(
 }
 
 /** Reads at most as much as the file is expected to contain. */
-async function untrustedSum(
+async function hashUntrusted(
   path: string,
   size: number,
   { signal }: TakeManifestOptions,

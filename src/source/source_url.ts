@@ -125,8 +125,8 @@ export function splitCredentials(url: string): UrlCredentials {
   return {
     url: `${scheme}://${host}${rest}`,
     host,
-    ...username ? { username: percentDecoded(username) } : {},
-    ...password ? { password: percentDecoded(password) } : {},
+    ...username ? { username: percentDecode(username) } : {},
+    ...password ? { password: percentDecode(password) } : {},
   };
 }
 
@@ -159,7 +159,7 @@ function credentialsProblem(url: string): string | undefined {
  * @param text Part of a URL.
  * @returns The decoded bytes, which may not be UTF-8.
  */
-export function percentDecoded(text: string): Uint8Array<ArrayBuffer> {
+export function percentDecode(text: string): Uint8Array<ArrayBuffer> {
   const encoder = new TextEncoder();
   const bytes = text.split(/(%[0-9a-f]{2})/i).flatMap((part, index) =>
     index % 2 === 1
@@ -174,11 +174,11 @@ export function percentDecoded(text: string): Uint8Array<ArrayBuffer> {
  *
  * @throws {TypeError} If it is not UTF-8 or contains a NUL character.
  */
-export function decodedPath({ pathname }: URL): string {
+export function decodePath({ pathname }: URL): string {
   let path: string;
   try {
     path = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-      .decode(percentDecoded(pathname));
+      .decode(percentDecode(pathname));
   } catch (cause) {
     throw new TypeError("its path is not UTF-8", { cause });
   }

@@ -73,7 +73,7 @@ async function checkOut(
   });
   await using login = await logIn(credentials, context);
   const svn = (args: readonly string[]) => runSvn(args, login, context);
-  const { url: tree, revision } = await find(
+  const { url: tree, revision } = await findRevision(
     credentials.url,
     ref,
     svn,
@@ -109,8 +109,8 @@ async function checkOut(
   return `r${checkedOut}`;
 }
 
-/** Looks up a name in the usual directories of branches and tags. */
-async function find(
+/** Finds a name in the usual directories of branches and tags. */
+async function findRevision(
   url: string,
   ref: string | undefined,
   svn: (args: readonly string[]) => Promise<CaptureResult>,
@@ -293,13 +293,15 @@ function matchingGroups(lines: readonly string[], host: string): string[] {
     const [, name, patterns] = /^([^#\s=:][^=:]*?)\s*[=:](.*)$/.exec(line) ??
       [];
     if (section.toLowerCase() !== "groups" || name === undefined) return [];
-    return patterns.split(",").some((pattern) => matches(pattern.trim(), host))
+    return patterns.split(",").some((pattern) =>
+        matchesHost(pattern.trim(), host)
+      )
       ? [name]
       : [];
   });
 }
 
-function matches(pattern: string, host: string): boolean {
+function matchesHost(pattern: string, host: string): boolean {
   const source = pattern.replace(/[\\^$.+()|{}]/g, "\\$&")
     .replaceAll("*", ".*").replaceAll("?", ".");
   try {

@@ -33,8 +33,8 @@ export async function checkCredentials(
 ): Promise<void> {
   const configured = env[Variable.vcsAuthDir] || undefined;
   if (configured === undefined) return;
-  const unreadable = await unreadableDirectory(
-    workspacePath(configured, workspace),
+  const unreadable = await findUnreadableDirectory(
+    toWorkspacePath(configured, workspace),
   );
   if (unreadable === undefined) return;
   const { path, owner } = unreadable;
@@ -45,10 +45,9 @@ export async function checkCredentials(
 }
 
 /**
- * Finds out which directory this user cannot read: the given one or one above
- * it.
+ * Finds the directory that this user cannot read: the given one or one above it.
  */
-async function unreadableDirectory(
+async function findUnreadableDirectory(
   directory: string,
 ): Promise<{ path: string; owner: number | null } | undefined> {
   try {
@@ -80,15 +79,17 @@ export async function removeCredentials(
   context: CredentialsContext,
 ): Promise<void> {
   const { env, workspace, log } = context;
-  const configured = removableDirectory(env);
+  const configured = findRemovableDirectory(env);
   if (configured === undefined) return;
   try {
-    const directory = await guardedDirectory(configured, workspace);
+    const directory = await guardDirectory(configured, workspace);
     await emptyDirectory(directory);
     await removeIfEmpty(directory);
   } catch (error) {
     // If this user cannot read them, neither can the job.
-    if (await unreadableDirectory(workspacePath(configured, workspace))) return;
+    if (await findUnreadableDirectory(toWorkspacePath(configured, workspace))) {
+      return;
+    }
     const causes = error instanceof AggregateError ? error.errors : [error];
     log.warn("source", "Cannot remove the credentials of the source", {
       path: configured,
@@ -106,7 +107,7 @@ export async function removeCredentials(
  */
 export function withoutCredentials(env: Environment): Record<string, string> {
   const { GIT_CONFIG_GLOBAL: file, ...rest } = env;
-  const directory = removableDirectory(env);
+  const directory = findRemovableDirectory(env);
   if (
     !file || directory === undefined ||
     !isInside(resolve("/", directory), resolve("/", file))
@@ -117,9 +118,9 @@ export function withoutCredentials(env: Environment): Record<string, string> {
 }
 
 /**
- * Returns the directory to empty; `undefined` if there is none or it is kept.
+ * Finds the directory to empty; `undefined` if there is none or it is kept.
  */
-function removableDirectory(env: Environment): string | undefined {
+function findRemovableDirectory(env: Environment): string | undefined {
   const isRemoved = parseBoolean(env[Variable.vcsAuthCleanup] ?? "", {
     acceptsWorkerWords: true,
   });
@@ -127,14 +128,14 @@ function removableDirectory(env: Environment): string | undefined {
   return env[Variable.vcsAuthDir] || undefined;
 }
 
-async function guardedDirectory(
+async function guardDirectory(
   directory: string,
   workspace: Workspace,
 ): Promise<string> {
   if (!isAbsolute(directory)) throw refusal(directory, "it is not absolute");
   const real = await guardPath(
     workspace.base,
-    workspacePath(directory, workspace),
+    toWorkspacePath(directory, workspace),
   );
   if (real === await realPath(workspace.base)) {
     throw refusal(directory, "it is the workspace itself");
@@ -142,7 +143,7 @@ async function guardedDirectory(
   return real;
 }
 
-function workspacePath(directory: string, workspace: Workspace): string {
+function toWorkspacePath(directory: string, workspace: Workspace): string {
   return jobPathProblem(directory) === undefined
     ? workspace.pathOf(directory)
     : directory;

@@ -1,7 +1,7 @@
 import { readOptions } from "../../config/load_config.ts";
 import { Variable } from "../../environment/variables.ts";
 import { isInside } from "../../job_path.ts";
-import { quotedPath } from "../../source/git/git_config.ts";
+import { quotePath } from "../../source/git/git_config.ts";
 import { gitInfo } from "../../source/git/queries/git_info.ts";
 import {
   type GitQueryOptions,
@@ -139,5 +139,5 @@ function findCodeDirectory(context: CommandContext): CodeDirectory {
 /** Quotes a path that would break its line, as git does. */
 function quotePath(path: string): string {
   // deno-lint-ignore no-control-regex
-  return /[\x00-\x1f\x7f-\x9f"\\]/.test(path) ? quotedPath(path) : path;
+  return /[\x00-\x1f\x7f-\x9f"\\]/.test(path) ? quotePath(path) : path;
 }

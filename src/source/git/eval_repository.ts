@@ -1,20 +1,20 @@
-import { OWN_DIRECTORY } from "../../job_path.ts";
 import { join } from "@std/path/posix/join";
 import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
+import { OWN_DIRECTORY } from "../../job_path.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import {
   type FillDirectory,
   type SourceContext,
   sourceError,
 } from "../source.ts";
-import { gitReason, type Retry, retrying } from "./run_git.ts";
+import { createRetry, gitReason, type Retry } from "./run_git.ts";
 import { fetchCommit, type FetchCommitOptions } from "./fetch.ts";
 import { ownerConfig } from "./git_config.ts";
 import { splitLogin } from "./login.ts";
 import { completeOutput } from "./queries/open_query.ts";
 import { checkGitRef, trackingName } from "./ref.ts";
-import { commitOf, type Repository, repositoryAt } from "./repository.ts";
+import { type Repository, repositoryAt, resolveCommit } from "./repository.ts";
 import { type GitUrl, resolveGitUrl } from "./url.ts";
 
 /** A revision of a repository. */
@@ -95,16 +95,16 @@ export function evalRepository(
     },
     async fillDefinitions(target) {
       const { cancellation, log } = context;
-      const stage = (side: "base" | "head", url: GitUrl) =>
+      const write = (side: "base" | "head", url: GitUrl) =>
         writeDefinitions(
           repository,
           commits[side],
           join(target, side),
-          retrying(url.href, context),
+          createRetry(url.href, context),
         );
-      await stage("base", urls[1]);
+      await write("base", urls[1]);
       try {
-        await stage("head", urls[0]);
+        await write("head", urls[0]);
       } catch (error) {
         cancellation.graceful.throwIfAborted();
         log.warn("source", "Ignoring the job definitions of the pull request", {
@@ -139,7 +139,7 @@ async function fetchOne(
       remote: "upstream",
       nameHere: (name) => trackingName(name)?.replace("/origin/", "/upstream/"),
     },
-    retry: retrying(url.href, context),
+    retry: createRetry(url.href, context),
   };
   if (upstream !== undefined) {
     const { publicUrl } = upstream;
@@ -155,7 +155,7 @@ async function fetchOne(
     await fetchCommit(repository, fallback, options);
     id = ref;
   }
-  const commit = await commitOf(repository, id);
+  const commit = await resolveCommit(repository, id);
   if (commit !== undefined) return commit;
   throw sourceError(
     `find "${ref}" in "${url.shown}"`,

@@ -13,9 +13,9 @@ import {
   remoteNames,
   trackingName,
 } from "./ref.ts";
-import { commitOf, type Repository } from "./repository.ts";
+import { type Repository, resolveCommit } from "./repository.ts";
 
-/** Context of {@linkcode fetchCommit}. */
+/** Options for {@linkcode fetchCommit}. */
 export interface FetchCommitOptions {
   /** Number of commits to fetch from the history; 0 for all. */
   readonly depth: number;
@@ -83,7 +83,7 @@ export async function fetchCommit(
 ): Promise<FoundCommit> {
   const isDefault = ref === undefined || ref === "HEAD";
   const branch = isDefault || options.everything
-    ? await defaultBranch(repository, options.retry)
+    ? await findDefaultBranch(repository, options.retry)
     : undefined;
   const name = isDefault ? branch ?? "HEAD" : ref;
   const search: Search = { ...options, repository, ref: name };
@@ -112,8 +112,8 @@ async function fetchEverything(
     search.refusal = outcome.reason;
   }
   for (const name of localNames(search.ref)) {
-    const id = await commitOf(search.repository, name);
-    if (id !== undefined) return foundIn(id, name);
+    const id = await resolveCommit(search.repository, name);
+    if (id !== undefined) return describeFound(id, name);
   }
   return undefined;
 }
@@ -128,7 +128,7 @@ async function fetchByName(search: Search): Promise<FoundCommit | undefined> {
     ]);
     if (outcome.isFetched) {
       // A commit fetched by ID has this ID, regardless of what the server says.
-      const id = isFullCommitId(name) ? name : await fetchedId(repository);
+      const id = isFullCommitId(name) ? name : await readFetchedId(repository);
       return { id, name };
     }
     if (outcome.failure !== "missing") {
@@ -139,7 +139,7 @@ async function fetchByName(search: Search): Promise<FoundCommit | undefined> {
   return undefined;
 }
 
-async function fetchedId({ gitDirectory }: Repository): Promise<string> {
+async function readFetchedId({ gitDirectory }: Repository): Promise<string> {
   const text = await Deno.readTextFile(`${gitDirectory}/FETCH_HEAD`);
   return text.split("\t", 1)[0];
 }
@@ -156,15 +156,15 @@ async function fetchFromHistory(
       await fetchRefspecs({ ...search, depth: 0 }, [
         `+${name}:refs/remotes/origin/pr-head`,
       ]);
-      const id = await commitOf(repository, ref);
-      if (id !== undefined) return foundIn(id, ref);
+      const id = await resolveCommit(repository, ref);
+      if (id !== undefined) return describeFound(id, ref);
     }
   }
   return everything ? undefined : await fetchEverything(search);
 }
 
 /** Describes a commit by its local name. */
-function foundIn(id: string, name: string): FoundCommit {
+function describeFound(id: string, name: string): FoundCommit {
   if (name.startsWith("refs/")) {
     return {
       id,
@@ -276,7 +276,7 @@ function fetchVariants(
  * @throws {RunnerError} With code `source-failed`, if the server cannot be
  * reached or denies access.
  */
-async function defaultBranch(
+async function findDefaultBranch(
   repository: Repository,
   retry: Retry,
 ): Promise<string | undefined> {

@@ -96,12 +96,12 @@ export function configText(entries: readonly ConfigEntry[]): string {
     )!;
     const head = subsection === undefined
       ? `[${section}]`
-      : `[${section} ${quoted(subsection)}]`;
-    return `${head}\n\t${name} = ${quoted(value)}\n`;
+      : `[${section} ${quote(subsection)}]`;
+    return `${head}\n\t${name} = ${quote(value)}\n`;
   }).join("");
 }
 
-function quoted(text: string): string {
+function quote(text: string): string {
   return `"${text.replace(/["\\]/g, "\\$&")}"`;
 }
 
@@ -130,18 +130,18 @@ const LETTER_ESCAPES: Readonly<Record<string, string>> = {
  *
  * @returns The quoted path in one line.
  */
-export function quotedPath(path: string): string {
+export function quotePath(path: string): string {
   const text = path.replace(/["\\]/g, "\\$&")
     .replace(
       // deno-lint-ignore no-control-regex
       /[\x00-\x1f\x7f-\x9f]/g,
-      (character) => LETTER_ESCAPES[character] ?? octalBytes(character),
+      (character) => LETTER_ESCAPES[character] ?? escapeOctal(character),
     );
   return `"${text}"`;
 }
 
 /** Git escapes the bytes of a character, not its code point. */
-function octalBytes(character: string): string {
+function escapeOctal(character: string): string {
   return Array.from(
     new TextEncoder().encode(character),
     (byte) => `\\${byte.toString(8).padStart(3, "0")}`,
@@ -193,8 +193,8 @@ export async function trustOwners(
   cwd: string,
 ): Promise<OwnerVariables> {
   const path = await Deno.makeTempFile({ dir: directory, prefix: "global-" });
-  const includes = globalFiles(env).map((file) =>
-    `[include]\n\tpath = "${resolve(cwd, file).replace(/["\\]/g, "\\$&")}"\n`
+  const includes = listGlobalFiles(env).map((file) =>
+    `[include]\n\tpath = ${quote(resolve(cwd, file))}\n`
   );
   await Deno.writeTextFile(
     path,
@@ -207,7 +207,7 @@ export async function trustOwners(
 }
 
 /** Lists the configuration files of the user in git's order. */
-function globalFiles(env: Environment): string[] {
+function listGlobalFiles(env: Environment): string[] {
   const { GIT_CONFIG_GLOBAL: file, XDG_CONFIG_HOME, HOME } = env;
   if (file !== undefined) return file === "" ? [] : [file];
   const configHome = XDG_CONFIG_HOME || (HOME ? `${HOME}/.config` : "");

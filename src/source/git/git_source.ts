@@ -8,7 +8,7 @@ import {
   type SourceContext,
   sourceError,
 } from "../source.ts";
-import { gitReason, type Retry, retrying } from "./run_git.ts";
+import { createRetry, gitReason, type Retry } from "./run_git.ts";
 import {
   fetchCommit,
   type FetchCommitOptions,
@@ -19,10 +19,10 @@ import { configText } from "./git_config.ts";
 import { lfsFailure, type LfsMode, lfsSettings } from "./lfs.ts";
 import { checkGitRef, gitRefProblem, isFullCommitId } from "./ref.ts";
 import {
-  commitOf,
-  objectFormatOf,
+  guessObjectFormat,
   type Repository,
   repositoryAt,
+  resolveCommit,
 } from "./repository.ts";
 import { type GitUrl, resolveGitUrl } from "./url.ts";
 
@@ -160,8 +160,8 @@ async function cloneInto(
     // for the disk.
     config: [["core.fsync", "none"]],
   });
-  const retry = retrying(url.href, context, source.retry);
-  await stage("init", () => repository.make(objectFormatOf(ref)));
+  const retry = createRetry(url.href, context, source.retry);
+  await stage("init", () => repository.make(guessObjectFormat(ref)));
   const found = await stage(
     "fetch",
     () => fetchSource(source, repository, retry, context),
@@ -324,7 +324,7 @@ async function checkOut(
       const action = `fetch the Git LFS files of "${url.shown}"`;
       throw sourceError(action, gitReason(failure, url.href));
     }
-    const isCommit = await commitOf(repository, id) !== undefined;
+    const isCommit = await resolveCommit(repository, id) !== undefined;
     throw sourceError(
       action,
       isCommit ? gitReason(result, url.href) : "it does not name a commit",
@@ -346,7 +346,7 @@ async function checkOut(
   const file = branch === undefined ? "HEAD" : `refs/heads/${branch}`;
   const head = (await Deno.readTextFile(`${gitDirectory}/${file}`)).trim();
   // This call is needed only if `id` is that of a tag.
-  if (head !== id && head !== await commitOf(repository, id)) {
+  if (head !== id && head !== await resolveCommit(repository, id)) {
     throw sourceError(action, `git left HEAD at ${head}`);
   }
   return head;

@@ -66,7 +66,7 @@ export async function isHistoryBetweenKnown(
     ...["rev-list", "--parents", "--timestamp", "--topo-order", "--reverse"],
     ...["--end-of-options", `${one}...${other}`, "--"],
   ]);
-  if (listed.exitCode !== 0 || isCut(listed)) return false;
+  if (listed.exitCode !== 0 || isTruncated(listed)) return false;
   const commits = listed.stdout.split("\n").slice(0, -1).map((line) => {
     const [time, id, ...parents] = line.split(" ");
     return { time: Number(time), id, parents };
@@ -87,7 +87,7 @@ export async function isHistoryBetweenKnown(
   }
   if (doubtful.size === 0) return true;
   const shared = await git(["rev-list", "--timestamp", ...bases, "--"]);
-  if (shared.exitCode !== 0 || isCut(shared)) return false;
+  if (shared.exitCode !== 0 || isTruncated(shared)) return false;
   let newestEnd = -Infinity;
   for (const line of shared.stdout.split("\n").slice(0, -1)) {
     const [time, id] = line.split(" ");
@@ -99,7 +99,7 @@ export async function isHistoryBetweenKnown(
     [...doubtful].every((id) => (times.get(id) ?? -Infinity) > newestEnd);
 }
 
-function isCut({ stdout }: CaptureResult): boolean {
+function isTruncated({ stdout }: CaptureResult): boolean {
   return stdout.length >= CAPTURE_LIMIT_BYTES;
 }
 

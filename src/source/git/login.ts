@@ -73,7 +73,9 @@ export function splitLogin(
     [`credential.${scope}.helper`, helper],
   ]);
   const password = userInfo.slice(user.length + 1);
-  const text = `username=${escaped(user)}\npassword=${escaped(password)}\n`;
+  const text = `username=${escapeForPrintf(user)}\npassword=${
+    escapeForPrintf(password)
+  }\n`;
   return {
     publicUrl,
     config: [identity, ...config],
@@ -109,8 +111,8 @@ export async function accessTo(
   if (!namesHosts && !urls.some(isHttp)) return login;
   const outside = withoutRepository(context, cwd);
   const askpass = context.env.GIT_ASKPASS ?? "";
-  const headers = unboundHeaders(context.env);
-  const userConfig = await userSettings(cwd, {
+  const headers = findUnboundHeaders(context.env);
+  const userConfig = await readCredentialSettings(cwd, {
     ...outside,
     variables: { ...outside.variables, ...headers.variables },
   });
@@ -176,7 +178,7 @@ interface UnboundHeaders {
  * Finds the HTTP headers that `GIT_CONFIG_*` variables set for all hosts.
  * Workers use such a header to pass the token of the source.
  */
-function unboundHeaders(
+function findUnboundHeaders(
   env: Environment,
 ): UnboundHeaders {
   const names = Object.keys(env).filter((name) =>
@@ -209,7 +211,7 @@ interface UserSettings {
   readonly helpers: readonly ConfigEntry[];
 }
 
-async function userSettings(
+async function readCredentialSettings(
   cwd: string,
   context: GitContext,
 ): Promise<UserSettings> {
@@ -330,7 +332,7 @@ function configScopes(
 }
 
 /** Converts percent-encoding to the escapes of `printf %b`. */
-function escaped(text: string): string {
+function escapeForPrintf(text: string): string {
   let result = "";
   for (const [part, hex] of text.matchAll(/%([0-9a-f]{2})|[^%]+|%/gi)) {
     const bytes = hex === undefined

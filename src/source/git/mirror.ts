@@ -14,10 +14,10 @@ import {
 import { lockMirror, MirrorStore } from "./mirror_store.ts";
 import { isFullCommitId, trackingName } from "./ref.ts";
 import {
-  commitOf,
-  objectFormatOf,
+  guessObjectFormat,
   type Repository,
   repositoryAt,
+  resolveCommit,
 } from "./repository.ts";
 import type { GitUrl } from "./url.ts";
 
@@ -68,7 +68,7 @@ export async function fetchThroughMirror(
   } catch (error) {
     warn(error);
   }
-  await clone.make(objectFormatOf(ref));
+  await clone.make(guessObjectFormat(ref));
   const found = await fetchCommit(clone, ref, options);
   // The repository itself can be fetched, so the mirror was the problem.
   await clearMirror(directory, clone.url, context).catch(warn);
@@ -175,7 +175,7 @@ async function openMirror(
       );
     },
   };
-  await repository.make(store.format ?? objectFormatOf(ref));
+  await repository.make(store.format ?? guessObjectFormat(ref));
   await store.addPacksTo(`${own}/objects/pack`);
   const lines = [...store.tips.values()].map((id, index) =>
     `${id} ${TIPS}/${index}\n`
@@ -195,7 +195,7 @@ async function updateMirror(
   options: FetchCommitOptions,
 ): Promise<FoundCommit> {
   if (ref !== undefined && isFullCommitId(ref) && !options.everything) {
-    const id = await commitOf(repository, ref);
+    const id = await resolveCommit(repository, ref);
     if (id !== undefined) return { id };
   }
   const found = await fetchCommit(repository, ref, {
@@ -280,8 +280,8 @@ async function copyToClone(
   context: SourceContext,
 ): Promise<FoundCommit> {
   const { id, name = id, isAbbreviated = false } = found;
-  if (objectFormatOf(id) !== objectFormatOf(ref)) {
-    await clone.make(objectFormatOf(id));
+  if (guessObjectFormat(id) !== guessObjectFormat(ref)) {
+    await clone.make(guessObjectFormat(id));
   }
   // When everything is fetched, it has its name anyway.
   const here = everything ? undefined : trackingName(name);
@@ -308,7 +308,7 @@ async function copyToClone(
     throw sourceError("copy the commit from the mirror", outcome.reason);
   }
   if (!isAbbreviated || ref === undefined) return found;
-  const commit = await commitOf(clone, ref);
+  const commit = await resolveCommit(clone, ref);
   if (commit !== undefined) return { id: commit };
   throw sourceError(`find "${ref}" in the mirror`, "no fetched branch has it");
 }

@@ -12,7 +12,7 @@ import {
   WHOLE_HISTORY_OPTION,
 } from "./history.ts";
 import { checkGitRef, isFullCommitId } from "./ref.ts";
-import { commitOf, type Repository, repositoryAt } from "./repository.ts";
+import { type Repository, repositoryAt, resolveCommit } from "./repository.ts";
 import { type GitUrl, resolveGitUrl } from "./url.ts";
 
 const NO_COMMIT = "the repository has no such commit";
@@ -119,7 +119,7 @@ async function reachBase(
   const tracking = `refs/remotes/${remote}/${branch}`;
   if (id === undefined && branch === undefined) return;
   const isKnown = async (name: string) => {
-    const baseCommit = await commitOf(repository, name);
+    const baseCommit = await resolveCommit(repository, name);
     return baseCommit &&
       await isHistoryBetweenKnown(repository, commit, baseCommit);
   };
@@ -127,11 +127,11 @@ async function reachBase(
     if (id !== undefined && !await isKnown(id)) return false;
     // The branch may have been deleted.
     const isOptional = branch === undefined || id !== undefined &&
-        await commitOf(repository, tracking) === undefined;
+        await resolveCommit(repository, tracking) === undefined;
     return isOptional || await isKnown(tracking) === true;
   };
   const isFetched = branch === undefined ||
-    await commitOf(repository, tracking) !== undefined;
+    await resolveCommit(repository, tracking) !== undefined;
   if (isFetched && await isEnough()) return;
   const branchRefspec = branch && `+refs/heads/${branch}:${tracking}`;
   const head = remote === "origin" && depth > 0 ? commit : undefined;
@@ -156,7 +156,7 @@ async function reachBase(
   const isReached = await deepen(gitDirectory, depth, async (depth) => {
     const refusal = await fetchBases(depth);
     const isRefused = refusal !== undefined && !/unadvertised/.test(refusal);
-    if (isRefused && id && await commitOf(repository, id) === undefined) {
+    if (isRefused && id && await resolveCommit(repository, id) === undefined) {
       throw new Error(NO_COMMIT);
     }
     await fetchHead(depth);

@@ -2,7 +2,7 @@ import type { CaptureResult } from "../../process/capture.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import { sourceError } from "../source.ts";
 import { type GitContext, gitReason, runGit } from "./run_git.ts";
-import { ownerConfig } from "./git_config.ts";
+import { configText, ownerConfig } from "./git_config.ts";
 import { type Access, accessTo, splitLogin } from "./login.ts";
 import type { GitUrl } from "./url.ts";
 
@@ -15,7 +15,7 @@ export type ObjectFormat = "sha1" | "sha256";
  * @param ref Ref to fetch.
  * @returns `sha256` for a full SHA-256 commit ID, otherwise `sha1`.
  */
-export function objectFormatOf(ref: string | undefined): ObjectFormat {
+export function guessObjectFormat(ref: string | undefined): ObjectFormat {
   return /^[0-9a-f]{64}$/i.test(ref ?? "") ? "sha256" : "sha1";
 }
 
@@ -117,8 +117,11 @@ export function repositoryAt(
       ]);
       // Writes what `git remote add` would write, which is faster than starting
       // git.
-      const config = `${gitDirectory}/config`;
-      await Deno.writeTextFile(config, remoteConfig(publicUrl), {
+      const text = configText([
+        ["remote.origin.url", publicUrl],
+        ["remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"],
+      ]);
+      await Deno.writeTextFile(`${gitDirectory}/config`, text, {
         append: true,
       });
     },
@@ -132,7 +135,7 @@ export function repositoryAt(
  * @param name Unambiguous name.
  * @returns ID of the commit; `undefined` if there is none.
  */
-export async function commitOf(
+export async function resolveCommit(
   repository: Repository,
   name: string,
 ): Promise<string | undefined> {
@@ -144,14 +147,6 @@ export async function commitOf(
     `${name}^{commit}`,
   ]);
   return exitCode === 0 ? stdout.trim() : undefined;
-}
-
-function remoteConfig(url: string): string {
-  const quoted = url.replace(/["\\]/g, "\\$&");
-  return `[remote "origin"]
-\turl = "${quoted}"
-\tfetch = +refs/heads/*:refs/remotes/origin/*
-`;
 }
 
 async function runOrThrow(

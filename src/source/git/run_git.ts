@@ -216,7 +216,7 @@ export type Retry = (
  *
  * @param url URL of the repository; its user info is not shown.
  */
-export function retrying(
+export function createRetry(
   url: string,
   { log, cancellation }: Pick<SourceContext, "log" | "cancellation">,
   policy: RetryPolicy = RETRY,

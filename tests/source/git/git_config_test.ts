@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { quotedPath } from "../../../src/source/git/git_config.ts";
+import { quotePath } from "../../../src/source/git/git_config.ts";
 import { clone } from "../../helpers/clone.ts";
 import { GIT_ENV, makeRepository } from "../../helpers/git_repository.ts";
 import {
@@ -9,7 +9,7 @@ import {
   temporaryDirectory,
 } from "../../helpers/temporary_directory.ts";
 
-Deno.test("quotedPath() quotes a path as git does", async () => {
+Deno.test("quotePath() quotes a path as git does", async () => {
   const directory = await Deno.makeTempDir();
   try {
     const names = [
@@ -41,7 +41,7 @@ Deno.test("quotedPath() quotes a path as git does", async () => {
     const printed = await run("ls-files", "--others");
     assertEquals(
       printed.trimEnd().split("\n").sort(),
-      names.map(quotedPath).sort(),
+      names.map(quotePath).sort(),
     );
   } finally {
     await Deno.remove(directory, { recursive: true });

@@ -138,14 +138,14 @@ export async function isCleanTree(
   timeoutMs: number = TIMEOUT_MS,
 ): Promise<boolean | null> {
   try {
-    return await compare(query, options, timeoutMs);
+    return await compareTree(query, options, timeoutMs);
   } catch (error) {
     if (error instanceof RunnerError) return null;
     throw error;
   }
 }
 
-async function compare(
+async function compareTree(
   query: GitQuery,
   options: GitQueryOptions,
   timeoutMs: number,
@@ -159,7 +159,7 @@ async function compare(
       MAX_INDEX_BYTES,
     );
   await copy("index");
-  for (const name of await sharedIndexes(gitDirectory)) await copy(name);
+  for (const name of await listSharedIndexes(gitDirectory)) await copy(name);
   const user = userSettings(await readUserSettings(query, env, timeoutMs));
   const repository = settings.map(([key]) => key);
   const file = `${privatePath}/tree-config`;
@@ -167,7 +167,7 @@ async function compare(
     file,
     configText([
       ...user.filter(([key]) => !repository.includes(key)),
-      ...await lfsFilter(privatePath),
+      ...await createLfsFilter(privatePath),
     ]),
   );
   const { exitCode, stdout } = await query.gitWithin(
@@ -206,7 +206,7 @@ async function areSubmodulesClean(
 }
 
 /** A split index refers to a second file. */
-async function sharedIndexes(gitDirectory: string): Promise<string[]> {
+async function listSharedIndexes(gitDirectory: string): Promise<string[]> {
   const names: string[] = [];
   for await (const { name, isFile } of Deno.readDir(gitDirectory)) {
     if (isFile && /^sharedindex\.[0-9a-f]+$/.test(name)) names.push(name);
@@ -218,7 +218,7 @@ async function sharedIndexes(gitDirectory: string): Promise<string[]> {
  * Runs `git-lfs` in an empty repository, where it does not see settings of the
  * tree.
  */
-async function lfsFilter(privatePath: string): Promise<ConfigEntry[]> {
+async function createLfsFilter(privatePath: string): Promise<ConfigEntry[]> {
   const client = `${privatePath}/lfs/.git`;
   await Deno.mkdir(`${client}/objects`, { recursive: true });
   await Deno.mkdir(`${client}/refs`);

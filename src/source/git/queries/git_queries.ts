@@ -20,7 +20,7 @@ import {
 } from "../history.ts";
 import { isFullCommitId, remoteNames, trackingName } from "../ref.ts";
 import { repositoryAt } from "../repository.ts";
-import { allowedProtocols, retrying } from "../run_git.ts";
+import { allowedProtocols, createRetry } from "../run_git.ts";
 import { type GitUrl, resolveGitUrl } from "../url.ts";
 import { type GitInfo, gitInfo } from "./git_info.ts";
 import {
@@ -162,7 +162,7 @@ export async function changedFiles(
       const to = await resolveRevision(query, head);
       const from = await resolveRevision(query, base);
       return mergeBase
-        ? [await commonCommit(query, from, to, action), to]
+        ? [await findCommonCommit(query, from, to, action), to]
         : [from, to];
     },
   );
@@ -177,7 +177,7 @@ export async function changedFiles(
   return names.split("\0").slice(0, -1);
 }
 
-async function commonCommit(
+async function findCommonCommit(
   query: GitQuery,
   base: string,
   head: string,
@@ -338,7 +338,7 @@ async function withHistory<T>(
   const answers: T[] = [];
   let reason = "";
   try {
-    const url = sourceUrl(query, options);
+    const url = findSourceUrl(query, options);
     if (url !== undefined) {
       await fetchMore(query, options, url, revisions, async () => {
         const next = await attempt(answer);
@@ -373,7 +373,7 @@ async function attempt<T>(
  * Returns the URL of the source in the directory, if git needs no other program
  * to fetch it.
  */
-function sourceUrl(
+function findSourceUrl(
   { path }: GitQuery,
   options: GitQueryOptions,
 ): GitUrl | undefined {
@@ -420,12 +420,12 @@ async function fetchMore(
       ["remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"],
     ]),
   );
-  const retry = retrying(url.href, { log: SILENT, cancellation }, {
+  const retry = createRetry(url.href, { log: SILENT, cancellation }, {
     attempts: 1,
   });
   const fetches: ((depth: number) => Promise<unknown>)[] = [];
   for (const revision of revisions) {
-    const lists = (await refNames(query, revision)).map((name) => [name]);
+    const lists = (await listRefNames(query, revision)).map((name) => [name]);
     fetches.push(createFetcher(repository, "origin", retry, lists));
   }
   await deepen(privatePath, 0, async (depth) => {
@@ -436,7 +436,7 @@ async function fetchMore(
 /**
  * Returns what to fetch for a revision: a known commit, or its possible names.
  */
-async function refNames(
+async function listRefNames(
   query: GitQuery,
   revision: string,
 ): Promise<readonly string[]> {

@@ -12,7 +12,7 @@ import { openUntrusted, readUntrusted } from "../../../fs/untrusted_file.ts";
 import { isInside } from "../../../job_path.ts";
 import { openWorkspace } from "../../../workspace/layout.ts";
 import { sourceError } from "../../source.ts";
-import { type ConfigEntry, configText, quotedPath } from "../git_config.ts";
+import { type ConfigEntry, configText, quotePath } from "../git_config.ts";
 
 /** Maximum size of a file that is copied from a repository, in bytes. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
@@ -66,8 +66,8 @@ export async function fillPrivateRepository(
 ): Promise<readonly ConfigEntry[]> {
   const action = `read "${path}"`;
   const { commonDirectory, gitDirectory } = parts;
-  const references = all.get("extensions.refstorage");
-  if (references !== undefined && references !== "files") {
+  const refStorage = all.get("extensions.refstorage");
+  if (refStorage !== undefined && refStorage !== "files") {
     throw sourceError(action, "its refs are not stored as files");
   }
   const format = all.get("extensions.objectformat") ?? "sha1";
@@ -83,10 +83,10 @@ export async function fillPrivateRepository(
     `${privatePath}/config`,
     configText([...extensions, ...settings]),
   );
-  const objects = await plainObjects(commonDirectory, action);
+  const objects = await checkObjects(commonDirectory, action);
   await Deno.writeTextFile(
     `${privatePath}/objects/info/alternates`,
-    `${quotedPath(objects)}\n`,
+    `${quotePath(objects)}\n`,
   );
   if (!await copyReferences(parts, privatePath)) {
     throw sourceError(action, "not a git repository");
@@ -101,7 +101,7 @@ export async function fillPrivateRepository(
 }
 
 /** Verifies that the objects are inside the repository and contain no links. */
-async function plainObjects(
+async function checkObjects(
   commonDirectory: string,
   action: string,
 ): Promise<string> {
@@ -160,7 +160,7 @@ async function copyReferences(
     if (ID.test(id) && NAME.test(name)) ids.set(name, id);
   }
   for (const directory of new Set([commonDirectory, gitDirectory])) {
-    for (const name of await namesIn(directory)) {
+    for (const name of await listRefs(directory)) {
       const text = (await readPlainText(`${directory}/${name}`)).trim();
       if (ID.test(text)) ids.set(name, text);
       else if (NAME.test(text.replace(/^ref: */, ""))) {
@@ -212,7 +212,7 @@ async function copyFiles(
   }
 }
 
-async function namesIn(directory: string): Promise<string[]> {
+async function listRefs(directory: string): Promise<string[]> {
   const names = await listPlainFiles(`${directory}/refs`, () => {});
   return names.map((name) => `refs/${name}`).filter((name) => NAME.test(name));
 }
@@ -255,11 +255,14 @@ export async function findRepository(
   const entry = await lstatIfThere(dotGit);
   if (entry === undefined) throw sourceError(action, "not a git repository");
   if (entry.isDirectory) {
-    return { workTree, ...await withCommon(dotGit, dotGit) };
+    return { workTree, ...await findCommonDirectory(dotGit, dotGit) };
   }
-  const target = entry.isSymlink ? dotGit : await gitFileTarget(dotGit);
+  const target = entry.isSymlink ? dotGit : await readGitFile(dotGit);
   const gitDirectory = await realPath(target, action);
-  const parts = { workTree, ...await withCommon(gitDirectory, dotGit) };
+  const parts = {
+    workTree,
+    ...await findCommonDirectory(gitDirectory, dotGit),
+  };
   const isOwn = isInside(workTree, gitDirectory) &&
     isInside(workTree, parts.commonDirectory);
   if (!isOwn && !await namesWorkTree(parts, readConfig)) {
@@ -271,7 +274,7 @@ export async function findRepository(
   return parts;
 }
 
-async function gitFileTarget(dotGit: string): Promise<string> {
+async function readGitFile(dotGit: string): Promise<string> {
   const [, target] =
     /^gitdir: ([^\n]+)\n*$/.exec(await readPlainText(dotGit)) ??
       [];
@@ -282,7 +285,7 @@ async function gitFileTarget(dotGit: string): Promise<string> {
 }
 
 /** The repository of a linked work tree is in `worktrees` of the shared one. */
-async function withCommon(
+async function findCommonDirectory(
   gitDirectory: string,
   dotGit: string,
 ): Promise<Omit<RepositoryParts, "workTree">> {
