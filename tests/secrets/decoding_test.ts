@@ -12,7 +12,7 @@ const ALPHABETS = [
   ...["abcdefghijklmnop/+", "aé", "abm[3", "a\\u04{}", "aà\t"],
 ];
 
-/** Escapes, whole and broken off, and what they are made of. */
+/** Complete and incomplete escapes, and parts of them. */
 const NOISE = [
   ...["%", "\\", "\\\\", "\\n", '\\"', '"', "''", "$'", "'$'", "=", "&", ";"],
   ...[
@@ -48,7 +48,7 @@ const NOISE = [
 
 type Encoder = (text: string, random: Random) => string;
 
-/** Leaves some characters, and gives the others to a function. */
+/** Encodes random characters of a text, and leaves the others. */
 function some(text: string, random: Random, f: (char: string) => string) {
   return [...text].map((char) => random.below(3) ? char : f(char)).join("");
 }
@@ -92,7 +92,7 @@ const ENCODERS: Encoder[] = [
   (text) => text,
 ];
 
-/** Each byte of a text, or some, in quoted-printable, in lines of any length. */
+/** Encodes all or some bytes of a text as quoted-printable, in lines of any length. */
 function quotedPrintable(text: string, random: Random): string {
   const isPlain = random.below(2) ? /[!-<>-~]/ : /[^=\x80-\xff]/;
   const end = random.pick(["=\n", "=\r\n"]);
@@ -102,7 +102,7 @@ function quotedPrintable(text: string, random: Random): string {
     .join("").replace(new RegExp(`.{${width}}`, "g"), `$&${end}`);
 }
 
-/** What stands in front of each line. */
+/** Prefixes of lines. */
 const PREFIXES = [
   ...[
     "# ",
@@ -118,7 +118,7 @@ const PREFIXES = [
   ...["2026-11-28T20:44:10.123Z ", "2026-11-28 20:44:10,123 INFO "],
 ];
 
-/** Base64 or hexadecimal digits in lines that have a prefix. */
+/** Writes base64 or hexadecimal digits in lines with a prefix. */
 function prefixed(text: string, random: Random): string {
   const bytes = "u: ".slice(random.below(3)) + bytesOf(text);
   const encoded = random.below(2)
@@ -137,13 +137,13 @@ const NUMBERS: ((byte: number) => string)[] = [
   (byte) => `0x${byte.toString(16).padStart(2, "0")}`,
   (byte) => `0X${byte.toString(16).padStart(2, "0").toUpperCase()}`,
   (byte) => `\\x${byte.toString(16).padStart(2, "0")}`,
-  // Numbers below 32 also are those of dates, and only seen among others.
+  // Numbers below 32 also occur in dates, and are only found among others.
   (byte) => byte.toString().padStart(byte < 32 ? 3 : 0, "0"),
   (byte) => byte.toString().padStart(3, byte < 32 ? "0" : " "),
   (byte) => byte.toString(8).padStart(3, "0"),
 ];
 
-/** What stands between numbers. */
+/** Separators of numbers. */
 const BETWEEN = [
   "|",
   "_",
@@ -197,13 +197,13 @@ function maskerOf(...secrets: string[]): Masker {
   return masker;
 }
 
-/** The text that pieces of it give, which the helper reads as single bytes. */
+/** Joins pieces of text, which the helper reads as single bytes. */
 function masked(masker: Masker, pieces: readonly Uint8Array[]): string {
   const { outputs } = maskPieces(masker, pieces);
   return textOf(outputs.join(""));
 }
 
-Deno.test("Masker masks an encoded secret behind a broken escape, cut between the bytes of a line break", () => {
+Deno.test("Masker masks an encoded secret after an incomplete escape, cut between the bytes of a line break", () => {
   const secret = "correct-horse-battery";
   const digits = [...bytesOf(secret)].map((byte) => hex(byte, 2)).join("");
   for (const encoded of [digits, btoa(secret)]) {
@@ -219,7 +219,7 @@ Deno.test("Masker masks an encoded secret behind a broken escape, cut between th
   }
 });
 
-describe("Masker prints the same, wherever a text is cut", () => {
+describe("Masker prints the same wherever a text is cut", () => {
   const secret = "correct-horse-battery";
   const base64 = btoa(secret);
   const digits = bytesHex(secret);
@@ -235,12 +235,12 @@ describe("Masker prints the same, wherever a text is cut", () => {
       `# ${base64.slice(0, 12)}\n${"x".repeat(70)} ${base64.slice(12)}\n`,
     ],
     [
-      "when blanks follow half a secret behind a broken escape",
+      "when spaces follow half a secret after an incomplete escape",
       `\x1b${digits.slice(0, 20)}  \n${digits.slice(20)}\n`,
       "\x1b[REDACTED]\n",
     ],
     [
-      "when a word is no row of a dump, but encoded twice",
+      "when a word is not a row of a dump, but encoded twice",
       `${bytesHex(btoa("hunter2hu"))} more\n`,
       "61485[REDACTED] more\n",
     ],
@@ -256,7 +256,7 @@ describe("Masker prints the same, wherever a text is cut", () => {
   }
 });
 
-Deno.test("Masker shows a carriage return that follows nothing of a secret", () => {
+Deno.test("Masker prints a carriage return that does not follow a part of a secret", () => {
   const stream = maskerOf("correct-horse-battery").stream();
   const { output, heldFrom } = stream.mask(
     encoder.encode("10 of 20 low\r"),
@@ -265,7 +265,7 @@ Deno.test("Masker shows a carriage return that follows nothing of a secret", () 
   assertEquals([output.length, heldFrom], [13, 13]);
 });
 
-Deno.test("Masker undoes escapes and line breaks as a naive model does, on random texts, secrets and cuts", () => {
+Deno.test("Masker undoes escapes and line breaks like a naive model, for random texts, secrets and cuts", () => {
   const random = new Random();
   for (let round = 0; round < maskRounds(300); round++) {
     const secrets = randomSecrets(random);
@@ -298,7 +298,7 @@ function base32(bytes: string): string {
   return digits.padEnd(Math.ceil(digits.length / 8) * 8, "=");
 }
 
-/** Encoders of which one may be used on what another one made. */
+/** Encoders that can be applied to the output of one another. */
 const NESTED: Encoder[] = [
   (text) => btoa(bytesOf(text)),
   (text) => btoa(bytesOf(text)).replace(/=+$/, ""),
@@ -330,7 +330,7 @@ Deno.test("Masker decodes base64 and hexadecimal digits that were encoded again 
   }
 });
 
-Deno.test("Masker decodes what was encoded several times as a naive model does, on random secrets and cuts", () => {
+Deno.test("Masker decodes text that was encoded several times like a naive model, for random secrets and cuts", () => {
   const random = new Random();
   for (let round = 0; round < maskRounds(100); round++) {
     const secrets = randomSecrets(random);
@@ -360,7 +360,7 @@ Deno.test("Masker decodes what was encoded several times as a naive model does, 
   }
 });
 
-Deno.test("Masker reads hex dumps as a naive model does, on random secrets and cuts", () => {
+Deno.test("Masker reads hex dumps like a naive model, for random secrets and cuts", () => {
   const random = new Random();
   for (let round = 0; round < maskRounds(100); round++) {
     const secrets = randomSecrets(random);
@@ -390,12 +390,12 @@ Deno.test("Masker reads hex dumps as a naive model does, on random secrets and c
   }
 });
 
-/** Joins what is masked in a row: blanks between two words tell nothing. */
+/** Joins adjacent placeholders: spaces between two words reveal nothing. */
 function inRows(text: string): string {
   return text.replace(/\[REDACTED\](?: *\[REDACTED\])+/g, "[REDACTED]");
 }
 
-/** Rows of a hex dump with an offset, words of a size, and a column of text. */
+/** Writes a hex dump with offsets, words of a random size, and a column of text. */
 function dumped(text: string, random: Random): string {
   const bytes = bytesOf(`${random.text(random.below(9), "xyz")}${text}`);
   const width = 4 * (1 + random.below(3));
@@ -409,7 +409,7 @@ function dumped(text: string, random: Random): string {
     const digits = [...row].map((byte) => hex(byte, 2)).join("");
     const words = digits.replace(new RegExp(`.{${2 * size}}`, "g"), "$& ");
     const shown = row.replace(/[^ -~]/g, ".");
-    // The text of a row that is not full has its column, too.
+    // The text of an incomplete row is in the same column.
     const blanks = width / size * (2 * size + 1) - 1 - words.trimEnd().length;
     rows += `${prefix}${color}` +
       `${at.toString(16).padStart(7, "0")} ${words.trimEnd()}` +
@@ -449,7 +449,7 @@ const found: [name: string, secret: string, text: string, masked: string][] = [
   ["Go", "pä\x07ss🔑word", `"p\\u00e4\\ass\\U0001f511word"`, `"[REDACTED]"`],
   ["a continued line", "first-second", '"first-\\\n   second"', '"[REDACTED]"'],
   [
-    "codes for a terminal",
+    "terminal codes",
     "hunter2",
     "x\x1b[1mhunt\x1b[m\x1b[Ker2",
     "x\x1b[1m[REDACTED]",
@@ -460,6 +460,12 @@ const found: [name: string, secret: string, text: string, masked: string][] = [
   ["UTF-16", "hunter2", "xhunter2.".split("").join("\0"), "x\0[REDACTED]\0."],
   ["UTF-32", "hunter2", [..."hunter2"].join("\0\0\0"), "[REDACTED]"],
   ["codes in base64", "hunter2", "aHVud\x1b[0mGVyM", "[REDACTED]"],
+  [
+    "a row that starts with a longer word",
+    "hunter2",
+    "ab68 75 6e 74 65 72 32\n",
+    "ab[REDACTED]\n",
+  ],
   ["bytes with colons", "hunter2", "68:75:6E:74:65:72:32.", "68:[REDACTED]."],
   [
     "an array of C",
@@ -498,7 +504,7 @@ const found: [name: string, secret: string, text: string, masked: string][] = [
     "p&lts&gtw&d!",
   ],
   [
-    "old entities in front of a sign",
+    "old entities before punctuation",
     "p<=>w&-d",
     "p&lt&#61&gt;w&amp-d",
     "[REDACTED]",
@@ -593,11 +599,11 @@ MzEfYyjiWA4R4/M2bS1GB4t7NXp98C3SC6dVMvDuictGeurT8jNbvJZHtCSuYEvu
 -----END TEST KEY-----
 `;
 
-describe("Masker finds a secret of several lines", () => {
+describe("Masker finds a multi-line secret", () => {
   const shapes: [name: string, text: string][] = [
     ["with other line breaks", PEM.trim().replaceAll("\n", "\r\n")],
     ["indented", PEM.trim().replaceAll("\n", "\n    ")],
-    ["in one line", PEM.trim().replaceAll("\n", " ")],
+    ["on one line", PEM.trim().replaceAll("\n", " ")],
     ["in JSON", PEM.trim().replaceAll("\n", "\\n")],
     ["in JSON in JSON", PEM.trim().replaceAll("\n", "\\\\r\\\\n")],
     ["with empty lines", PEM.trim().replaceAll("\n", "\n\n")],
@@ -618,7 +624,7 @@ describe("Masker finds a secret of several lines", () => {
   });
 });
 
-/** Logs that are full of what masking looks at closely. */
+/** Creates a log that is full of text that the masker has to decode. */
 function escapedLines(random: Random): string[] {
   const word = () =>
     random.text(3 + random.below(9), "abcdefghijklmnopqrstuvwxyz");
@@ -664,7 +670,7 @@ const words: [secret: string, text: string][] = [
   ['"1CPY"', "2023-11-14 22:31:43,503 10.34.49.67 1, 34, 49, 67"],
 ];
 
-Deno.test("Masker masks no words that are only like a secret", () => {
+Deno.test("Masker does not mask words that only resemble a secret", () => {
   for (const [secret, text] of words) {
     assertEquals(maskerOf(secret).maskText(text), text);
     assertEquals(masked(maskerOf(secret), bytewise(text)), text);
@@ -677,7 +683,7 @@ describe("Masker holds back", () => {
     return window.length - masker.stream().mask(window, false).heldFrom;
   };
 
-  it("nothing behind a line break, unless most of a line is that of a secret", () => {
+  it("nothing before a line break, unless most of the line belongs to a secret", () => {
     const masker = maskerOf("correct-horse-battery-staple");
     const line = "Building everything with code 100% \\o/ & more\n";
     assertEquals(heldBytes(masker, line), 0);
@@ -687,7 +693,7 @@ describe("Masker holds back", () => {
     assertEquals(heldBytes(masker, "Y29ycmVjd\n"), 10);
   });
 
-  it("an escape that is not complete, and no more", () => {
+  it("an incomplete escape, and no more", () => {
     const masker = maskerOf(`pa"ss-word`);
     for (const end of ["%", "%4", "\\", "\\u00", "&quo", "\x1b[3", "\\\\"]) {
       assertEquals(heldBytes(masker, `x${end}`), end.length, end);
@@ -695,18 +701,18 @@ describe("Masker holds back", () => {
     }
   });
 
-  it("what a secret can be long at most, however it is escaped", () => {
+  it("at most the maximum length of a secret, however it is escaped", () => {
     const random = new Random(5);
     const secret = random.text(40, `abc"'\\% &\n`).trim() + `x"y"z`;
     const masker = maskerOf(secret);
-    const most = 12 * encoder.encode(secret).length;
+    const max = 12 * encoder.encode(secret).length;
     for (let round = 0; round < 300; round++) {
       const text = Array.from(
         { length: 400 },
         () => random.below(3) ? random.pick(NOISE) : random.pick(secret),
       ).join("");
       const count = heldBytes(masker, text.replaceAll("\x1b", ""));
-      assert(count <= most, `seed ${random.seed}: ${count}`);
+      assert(count <= max, `seed ${random.seed}: ${count}`);
     }
   });
 
@@ -719,7 +725,7 @@ describe("Masker holds back", () => {
     );
   });
 
-  it("no codes without end", () => {
+  it("no endless terminal codes", () => {
     const masker = maskerOf("hunter2");
     const near = `hun${"\x1b[m".repeat(340)}ter2`;
     assertEquals(masker.maskText(near), "[REDACTED]");

@@ -1,4 +1,3 @@
-import { GAP, HEX } from "./scanner.ts";
 import {
   CELL_BYTES,
   cellAt,
@@ -13,6 +12,7 @@ import {
   skipBlanks,
   skipSign,
 } from "./dump_lines.ts";
+import { GAP, HEX } from "./escapes.ts";
 import { growArray } from "./word_index.ts";
 
 /** Maximum number of lines between two rows: `od` writes a row in several notations. */
@@ -242,7 +242,8 @@ export class DumpedBytes {
     if (end > at && text[end] === COLON) return hasOffset ? end + 1 : -1;
     const mayBeOffset = isPlainOffset(text, from, to);
     if (hasOffset) return mayBeOffset ? skipSign(text, end, to) : -1;
-    if (!mayBeOffset) return from;
+    // A short number may also be the first word, and then belong to a needle.
+    if (!mayBeOffset || end - at < MIN_OFFSET_DIGITS) return from;
     const next = skipBlanks(text, end, to);
     const nextEnd = numberEnd(text, next, to);
     // All words have the same length, except for the last one.
