@@ -17,7 +17,7 @@ export interface KeyContext {
   /** Checks by its name whether a variable is a secret. */
   readonly isSecret: (name: string) => boolean;
   /** Checks whether a text contains a known secret. */
-  readonly holdsSecret: (text: string) => boolean;
+  readonly containsSecret: (text: string) => boolean;
   readonly signal: AbortSignal;
 }
 
@@ -45,7 +45,7 @@ export async function expandKey(
     throw createKeyError(template, `the key ${problem}`);
   }
   // Entries contain their keys in plain text.
-  if (context.holdsSecret(key)) {
+  if (context.containsSecret(key)) {
     throw createKeyError(template, "the key contains a secret");
   }
   return key;
@@ -65,7 +65,7 @@ async function expandPlaceholder(
     if (value === undefined) {
       throw createKeyError(template, `the variable "${argument}" is not set`);
     }
-    if (!context.isSecret(argument) && !context.holdsSecret(value)) {
+    if (!context.isSecret(argument) && !context.containsSecret(value)) {
       return value;
     }
     throw createKeyError(template, `the variable "${argument}" is a secret`);

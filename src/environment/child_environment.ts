@@ -63,7 +63,7 @@ interface UntrustedChild extends JobLayers {
    */
   readonly names: readonly string[];
   /** Checks whether a text contains a known secret. */
-  readonly holdsSecret: (text: string) => boolean;
+  readonly containsSecret: (text: string) => boolean;
   /** Called with the name of each requested variable that is withheld. */
   readonly onWithheld?: (name: string) => void;
 }
@@ -261,7 +261,7 @@ function untrustedEnvironment(
   parent: Environment,
   child: UntrustedChild,
 ): ChildEnvironment {
-  const { facts, jobEnv, own, names, isNarrow, holdsSecret } = child;
+  const { facts, jobEnv, own, names, isNarrow, containsSecret } = child;
   const offered = { ...parent, ...jobEnv };
   const named = pick(
     offered,
@@ -274,7 +274,7 @@ function untrustedEnvironment(
     ...named,
     ...own,
   };
-  const kept = pick(env, (name) => !holdsSecret(env[name]));
+  const kept = pick(env, (name) => !containsSecret(env[name]));
   const requested = [...Object.keys(own ?? {}), ...names];
   for (const name of new Set(requested)) {
     if (Object.hasOwn(offered, name) || Object.hasOwn(env, name)) {

@@ -154,7 +154,7 @@ export interface StepEnvironmentParts {
   /** Outputs of the step's dependencies, by variable. */
   outputs: Environment;
   /** Checks whether a text contains a known secret. */
-  holdsSecret: (text: string) => boolean;
+  containsSecret: (text: string) => boolean;
   /**
    * Called with the name of each variable that is withheld from an untrusted
    * step.
@@ -192,7 +192,7 @@ export function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
     // steps.
     isNarrow: Array.isArray(own) ? false : inherit !== true,
     names: Array.isArray(own) ? own : [],
-    holdsSecret: parts.holdsSecret,
+    containsSecret: parts.containsSecret,
     onWithheld: parts.onWithheld,
     ...layers,
     own: plain,

@@ -35,11 +35,11 @@ export function openJobRegistration(
           warn("A registered secret is too short to mask");
         }
         if (outerSocket === undefined) return;
-        const { passSecretsOn } = await import(
+        const { forwardSecrets } = await import(
           "../secrets/registration/outer_runners.ts"
         );
         // This runner masks the output of the job's programs in any case.
-        await passSecretsOn(runner, values).catch((error) =>
+        await forwardSecrets(runner, values).catch((error) =>
           warn(
             `The outer runner does not mask a secret of the job: ${
               messageOf(error)

@@ -141,9 +141,9 @@ export function cancelledError(signal: TerminationSignal): RunnerError {
 export async function maskErrors(run: RunState): Promise<void> {
   const { error, laterErrors, runner: { masker } } = run;
   if (error === undefined && laterErrors.length === 0) return;
-  const { maskedError } = await import("../secrets/masked_error.ts");
-  if (error) run.error = maskedError(error, masker);
+  const { maskError } = await import("../secrets/masked_error.ts");
+  if (error) run.error = maskError(error, masker);
   for (const [index, later] of laterErrors.entries()) {
-    laterErrors[index] = maskedError(later, masker);
+    laterErrors[index] = maskError(later, masker);
   }
 }

@@ -260,8 +260,8 @@ export function runnerOn(
       return await action(...args);
     } catch (error) {
       if (!(error instanceof RunnerError) || created === undefined) throw error;
-      const { maskedError } = await import("../secrets/masked_error.ts");
-      throw maskedError(error, created.masker);
+      const { maskError } = await import("../secrets/masked_error.ts");
+      throw maskError(error, created.masker);
     }
   };
   const functions = workflowFunctions(() => runner());

@@ -8,7 +8,7 @@ import {
   type SecretProviders,
 } from "../secrets/providers/provider_definition.ts";
 import { providerLookup } from "../secrets/providers/provider_lookup.ts";
-import { requestOf } from "../secrets/providers/provider_request.ts";
+import { createRequest } from "../secrets/providers/provider_request.ts";
 import {
   referenceTo,
   resolveReferences,
@@ -54,7 +54,7 @@ export function secretLookup(run: SecretsRun): SecretLookup {
       return await (await (lookUp ??= provided()))(name, path, key);
     }
     const read = await (providers ??= configuredProviders(settings, runner));
-    requestOf(read, name, path, key);
+    createRequest(read, name, path, key);
     logger.info(
       "dry-run",
       `Would get key "${key}" of path "${path}" from secret provider "${name}"`,
@@ -103,7 +103,7 @@ export async function checkProviders(
     await resolveReferences(variables, {
       env: visibleToJobs(runner.host.env),
       lookup: (path, key, name) => {
-        if (name !== undefined) requestOf(providers, name, path, key);
+        if (name !== undefined) createRequest(providers, name, path, key);
         return referenceTo(path, key, name);
       },
     });

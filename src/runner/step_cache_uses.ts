@@ -97,7 +97,7 @@ export class StepCacheUses {
         directory: cwd,
         env,
         isSecret: (name) => variableInfo(name)?.isSecret === true,
-        holdsSecret: (text) => masker.holdsSecret(text),
+        containsSecret: (text) => masker.containsSecret(text),
         signal,
       });
     const { namespace, readFrom = [] } = this.#settings;

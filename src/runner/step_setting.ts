@@ -185,7 +185,7 @@ export async function openStepSetting(
         ),
         ...ports.variablesFor(step),
       },
-      holdsSecret: (text) => masker.holdsSecret(text),
+      containsSecret: (text) => masker.containsSecret(text),
       onWithheld: (name) =>
         logger.warn(
           "steps",

@@ -27,7 +27,7 @@ export interface SecretSources {
   readonly secretEnvPatterns: readonly string[];
   /** Values of secrets. */
   readonly secretValues: readonly string[];
-  /** Whether to treat all variables of the job as secret, if none are listed. */
+  /** Whether to treat all variables of the job as secrets. */
   readonly hidesJobEnv: boolean;
 }
 
@@ -42,9 +42,7 @@ const SECRET_WORD =
 export const IN_URL = "in a URL";
 
 /** Common values that are masked only if they are listed explicitly. */
-const COMMON_VALUES: readonly string[] = [
-  ...["true", "false", "null", "none", "yes", "no", "on", "off"],
-];
+const COMMON_VALUES = "true false null none yes no on off".split(" ");
 
 /**
  * Finds the secrets to mask before a job starts.
@@ -52,9 +50,9 @@ const COMMON_VALUES: readonly string[] = [
  * - Values of variables of the job and the runner that are listed, or whose
  *   names match a pattern.
  * - Listed values.
- * - If no secret variables are listed, all variables of the job except those
- *   whose names start with `REACTORCIDE_` or `RC_WF_`, and except words like
- *   `true`.
+ * - If {@linkcode SecretSources.hidesJobEnv} is set, all variables of the job
+ *   except those whose names start with `REACTORCIDE_` or `RC_WF_`, and except
+ *   words like `true`.
  * - Always: tokens and passwords of the runner itself; and passwords, tokens
  *   and signatures in URLs and in headers for git and OpenTelemetry collectors,
  *   including those in variables.
@@ -79,7 +77,7 @@ export function collectSecrets(sources: SecretSources): KnownSecret[] {
       all.push({ name, value, rule });
     }
   }
-  return withoutRepetition(all);
+  return removeDuplicates(all);
 }
 
 /**
@@ -202,7 +200,7 @@ const MIN_PART_LENGTH = 8;
 function headerCredentials(content: string): string[] {
   const [, scheme = "", credential] = /^(?:(\w+)\s+)?(\S+)$/.exec(content) ??
     [];
-  const password = /^basic$/i.test(scheme) ? passwordOf(credential) : [];
+  const password = /^basic$/i.test(scheme) ? decodePassword(credential) : [];
   const parts = Array.from(
     content.matchAll(/(?<==\s*"?)[^\s=",;][^\s",;]*/g),
     ([part]) => part,
@@ -239,7 +237,9 @@ function collectorSecrets(
         const [, scheme, credential] = /^(\w+)\s+(\S+)$/.exec(value) ?? [];
         if (credential === undefined) return [written, value];
         const bare = written.replace(/^\w+(?:%20|\s)+/i, "");
-        const password = /^basic$/i.test(scheme) ? passwordOf(credential) : [];
+        const password = /^basic$/i.test(scheme)
+          ? decodePassword(credential)
+          : [];
         return [written, value, bare, credential, ...password];
       })
       .map((value) => ({ name: variable, value, rule }));
@@ -279,8 +279,8 @@ export function headerList(text: string): ListedHeader[] {
   });
 }
 
-/** Returns the password of `user:password` in base64. */
-function passwordOf(credential: string): string[] {
+/** Decodes `user:password` in base64, and returns the password, if any. */
+function decodePassword(credential: string): string[] {
   try {
     const [, ...password] = atob(credential).split(":");
     return password.join(":") === "" ? [] : [password.join(":")];
@@ -294,7 +294,7 @@ function isCommon(value: string): boolean {
   return value === "" || COMMON_VALUES.includes(value.toLowerCase());
 }
 
-function withoutRepetition(secrets: readonly KnownSecret[]): KnownSecret[] {
+function removeDuplicates(secrets: readonly KnownSecret[]): KnownSecret[] {
   const seen = new Set<string>();
   return secrets.filter(({ name, value }) => {
     const key = `${name}\0${value}`;
@@ -319,7 +319,7 @@ export function nameMatcher(patterns: readonly string[]): NameMatcher {
     pattern,
     parts: pattern.toUpperCase().split("*"),
   }));
-  // Most patterns are of the form *_TOKEN.
+  // Most patterns have the form `*_TOKEN`.
   const ends = rules.map(({ parts }) =>
     parts.length === 2 && parts[0] === "" ? parts[1] : undefined
   );
@@ -328,7 +328,7 @@ export function nameMatcher(patterns: readonly string[]): NameMatcher {
     for (let at = 0; at < rules.length; at++) {
       const end = ends[at];
       const isMatch = end === undefined
-        ? matches(text, rules[at].parts)
+        ? matchesParts(text, rules[at].parts)
         : text.endsWith(end);
       if (isMatch) return rules[at].pattern;
     }
@@ -337,7 +337,7 @@ export function nameMatcher(patterns: readonly string[]): NameMatcher {
 }
 
 /** Checks whether a text consists of these parts with any text between them. */
-function matches(text: string, parts: readonly string[]): boolean {
+export function matchesParts(text: string, parts: readonly string[]): boolean {
   if (parts.length === 1) return text === parts[0];
   const last = parts.at(-1)!;
   if (!text.startsWith(parts[0])) return false;

@@ -8,11 +8,11 @@ import type { Masker } from "./masker.ts";
  * @returns The same error, changed in place if it is a `RunnerError`; a masked
  * copy of any other error that contains a secret.
  */
-export function maskedError(error: Error, masker: Masker): Error {
-  return masked(error, masker, new Map()) as Error;
+export function maskError(error: Error, masker: Masker): Error {
+  return maskValue(error, masker, new Map()) as Error;
 }
 
-function masked(
+function maskValue(
   thrown: unknown,
   masker: Masker,
   seen: Map<unknown, unknown>,
@@ -22,19 +22,21 @@ function masked(
   const known = seen.get(thrown);
   if (known !== undefined) return known;
   if (!(thrown instanceof Error)) {
-    const text = textOf(thrown);
+    const text = formatValue(thrown);
     const shown = masker.maskText(text);
     return shown === text ? thrown : shown;
   }
-  const result = thrown instanceof RunnerError ? thrown : copyOf(thrown);
+  const result = thrown instanceof RunnerError
+    ? thrown
+    : createEmptyCopy(thrown);
   // Before the causes, since an error can be its own cause.
   seen.set(thrown, result);
   let isChanged = false;
-  for (const name of namesOf(thrown)) {
+  for (const name of listProperties(thrown)) {
     const value: unknown = Reflect.get(thrown, name);
     const shown = name === "errors" && Array.isArray(value)
-      ? value.map((one) => masked(one, masker, seen))
-      : masked(value, masker, seen);
+      ? value.map((one) => maskValue(one, masker, seen))
+      : maskValue(value, masker, seen);
     isChanged ||= String(shown) !== String(value);
     Object.defineProperty(result, name, {
       value: shown,
@@ -43,28 +45,22 @@ function masked(
       writable: true,
     });
   }
-  if (isChanged || hasChanged(thrown, result)) return result;
+  // `String()` of a masked cause may be the same.
+  if (isChanged || result.cause !== thrown.cause) return result;
   seen.set(thrown, thrown);
   return thrown;
-}
-
-/**
- * Checks whether the cause was replaced; a `RunnerError` is changed in place.
- */
-function hasChanged({ cause }: Error, result: Error): boolean {
-  return result.cause !== cause;
 }
 
 /**
  * Lists the properties of an error; those of a platform error are not own
  * properties.
  */
-function namesOf(error: Error): Set<string> {
+function listProperties(error: Error): Set<string> {
   return new Set([...Object.getOwnPropertyNames(error), "message", "stack"]);
 }
 
 /** Creates an empty error of the same class. */
-function copyOf(error: Error): Error {
+function createEmptyCopy(error: Error): Error {
   const copy = new Error();
   // The getters of its prototype accept only genuine platform errors.
   if (error instanceof DOMException) {
@@ -73,7 +69,7 @@ function copyOf(error: Error): Error {
   return copy;
 }
 
-function textOf(value: object): string {
+function formatValue(value: object): string {
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {

@@ -49,7 +49,7 @@
  */
 
 import { decodeText } from "../bytes.ts";
-import { generateForms, secretParts } from "./mask/forms.ts";
+import { findSecretParts, generateForms } from "./mask/forms.ts";
 import { MIN_NEEDLE_BYTES, NeedleSet } from "./mask/needle_set.ts";
 import { isOrdinary, Ranges, WholeWords } from "./mask/ranges.ts";
 import { type MaskRules, MaskStream } from "./mask/mask_stream.ts";
@@ -83,7 +83,7 @@ export class Masker {
   /** Rules of streams: those of this masker, or nothing but forbidden texts. */
   #printed: MaskRules = this;
 
-  /** The secrets as bytes; a set takes time to create, and may not be needed. */
+  /** Needles of all secrets; created on first use, because that takes time. */
   get needles(): NeedleSet {
     return this.#needles ??= new NeedleSet();
   }
@@ -108,7 +108,7 @@ export class Masker {
   add(value: string): boolean {
     const minBytes = Math.max(this.minBytes, MIN_NEEDLE_BYTES);
     const minFormBytes = Math.max(minBytes, MIN_FORM_BYTES);
-    for (const secret of [value, ...secretParts(value)]) {
+    for (const secret of [value, ...findSecretParts(value)]) {
       for (const { bytes, kind } of generateForms(secret)) {
         if (bytes.length >= minFormBytes) this.needles.add(bytes, kind);
       }
@@ -180,7 +180,7 @@ export class Masker {
    *
    * @returns Whether a part of it would be masked.
    */
-  holdsSecret(text: string): boolean {
+  containsSecret(text: string): boolean {
     return this.formTotal > 0 && maskWith(this, text) !== text.toWellFormed();
   }
 

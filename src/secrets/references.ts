@@ -75,7 +75,7 @@ export function findReferences(text: string): Reference[] {
   return [...text.matchAll(referencePattern())].flatMap(
     ([whole, path, key, provider, providedPath, providedKey]) => {
       const names = [...whole.matchAll(variablePattern())]
-        .map(([env]): Reference => ({ kind: "env", name: nameIn(env) }));
+        .map(([env]): Reference => ({ kind: "env", name: parseVariable(env) }));
       if (path !== undefined) return [{ kind: "secret", path, key }, ...names];
       return provider === undefined ? names : [
         { kind: "secret", provider, path: providedPath, key: providedKey },
@@ -104,10 +104,10 @@ export function isSecretKey(key: string): boolean {
 }
 
 /**
- * Checks whether a path and a key can be given to a provider. A program may
- * resolve `..`, so that a variable in the path could lead to another secret.
+ * Checks whether a path and a key can be passed to a provider. A program may
+ * resolve `..`, so a variable in the path could lead to another secret.
  */
-export function isProvided(path: string, key: string): boolean {
+export function isProviderReference(path: string, key: string): boolean {
   return path.length <= MAX_PATH_LENGTH && /^[\w/.:@+=-]+$/.test(path) &&
     !path.split("/").some((part) => part === "." || part === "..") &&
     key.length <= MAX_PATH_LENGTH && /^[\w.-]+$/.test(key);
@@ -117,8 +117,8 @@ export function isProvided(path: string, key: string): boolean {
  * Replaces `${secret:PATH:KEY}`, `${secret:PROVIDER:PATH:KEY}` and
  * `${env:NAME}` in the values of variables. Secrets are looked up together.
  *
- * Both can occur anywhere in a value and several times; a variable can be part
- * of a path or key. References cannot be escaped, and malformed ones are
+ * References can occur anywhere in a value, and several times; a variable can be
+ * part of a path or key. References cannot be escaped, and malformed ones are
  * errors. A missing variable is empty. An empty secret counts as missing, as on
  * the coordinator, so that a job does not succeed here and fail there.
  *
@@ -154,7 +154,7 @@ export async function resolveReferences(
     replaceReferences(text, env, (path, key, provider) => {
       const isValid = provider === undefined
         ? isSecretPath(path) && isSecretKey(key)
-        : isProvided(path, key);
+        : isProviderReference(path, key);
       if (!isValid) {
         malformed.push(
           `${
@@ -200,7 +200,7 @@ function replaceReferences(
 ): string {
   const replaceVariables = (part: string) =>
     part.replace(variablePattern(), (reference) => {
-      const name = nameIn(reference);
+      const name = parseVariable(reference);
       return Object.hasOwn(env, name) ? env[name] : "";
     });
   return text.replace(
@@ -219,7 +219,10 @@ function replaceReferences(
   );
 }
 
-/** All lookups end before the first failure is reported. */
+/**
+ * Looks up all secrets and sets their values. Waits for all lookups before it
+ * reports the first failure.
+ */
 async function lookUp(
   requested: ReadonlyMap<string, RequestedSecret>,
   lookup: SecretLookup,
@@ -256,7 +259,7 @@ async function lookUp(
   );
 }
 
-function nameIn(reference: string): string {
+function parseVariable(reference: string): string {
   return reference.slice("${env:".length, -"}".length);
 }
 

@@ -115,7 +115,7 @@ export async function keepOutputs(
     const text = toJson(value);
     if (text === undefined) continue;
     // The name of a matrix step may contain secret values.
-    const isSecret = [name, text].some((part) => masker.holdsSecret(part));
+    const isSecret = [name, text].some((part) => masker.containsSecret(part));
     if (isSecret) secret.push(name);
     else kept.push(`${JSON.stringify(name)}: ${text}`);
   }

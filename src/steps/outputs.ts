@@ -177,7 +177,7 @@ export class StepOutputs {
   }
 
   #isSensitive(text: string): boolean {
-    return this.#masker.holdsSecret(text);
+    return this.#masker.containsSecret(text);
   }
 
   #checkFits(step: string, key: string, text: string): boolean {

@@ -49,7 +49,7 @@ export function triggerLine(
   { env, masker }: TriggerLineOptions,
 ): string {
   const nonce = readTriggerNonce(env);
-  if (masker.holdsSecret(JSON.stringify(document))) {
+  if (masker.containsSecret(JSON.stringify(document))) {
     throw createPrintError("they contain a secret, which must not be printed");
   }
   const { type, ...rest } = document;

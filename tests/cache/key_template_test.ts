@@ -13,7 +13,7 @@ async function project(files: Record<string, string>) {
     directory: directory.path,
     env: { MODE: "fast", TOKEN: "t0ken", EMPTY: "", COPY: "passw0rd" },
     isSecret: (name: string) => name === "TOKEN",
-    holdsSecret: (text: string) => text.includes("passw0rd"),
+    containsSecret: (text: string) => text.includes("passw0rd"),
     signal: new AbortController().signal,
   };
   return {

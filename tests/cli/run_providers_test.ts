@@ -505,7 +505,7 @@ f: {}
       const problem of [
         "p.yaml:2:1: a must name its program by an absolute path, or by a name to find on PATH",
         "b must not have {path} or {key} in the name of its program",
-        'c has the key "command", which a provider of type "file" does not have',
+        'c has the key "command", which is not allowed with type "file"',
         'd needs the key "helper"',
         'e has the key "json_path", which needs "format: json"',
         "env is built in: use another name",

@@ -80,7 +80,7 @@ function untrusted(
     kind: "untrusted-step",
     names,
     isNarrow,
-    holdsSecret: (text) => secret !== undefined && text.includes(secret),
+    containsSecret: (text) => secret !== undefined && text.includes(secret),
   });
 }
 

@@ -7,7 +7,7 @@ import {
   type SecretSources,
 } from "../../src/secrets/collect.ts";
 
-/** Collects from the given sources, and nothing else. */
+/** Collects secrets from the given sources only. */
 function valuesOf(sources: Partial<SecretSources>): string[] {
   const secrets = collectSecrets({
     jobEnv: {},
@@ -21,7 +21,7 @@ function valuesOf(sources: Partial<SecretSources>): string[] {
   return secrets.map(({ value }) => value);
 }
 
-Deno.test("collectSecrets() finds a secret that variables get later", () => {
+Deno.test("collectSecrets() finds a secret that is added to the variables later", () => {
   const env: Record<string, string> = { DB: "postgres://user:first@db" };
   const find = () =>
     collectSecrets({
@@ -39,7 +39,7 @@ Deno.test("collectSecrets() finds a secret that variables get later", () => {
   assertEquals(find(), ["second", "third"]);
 });
 
-Deno.test("collectSecrets() tells names of secrets from ordinary ones", () => {
+Deno.test("collectSecrets() distinguishes names of secrets from ordinary names", () => {
   const rules = (names: readonly string[]) =>
     collectSecrets({
       jobEnv: Object.fromEntries(names.map((name) => [name, "word"])),
@@ -79,7 +79,7 @@ describe("collectSecrets() finds listed variables", () => {
     );
   });
 
-  it("but no inherited property of objects", () => {
+  it("but no inherited properties of objects", () => {
     const secretEnvNames = ["constructor", "toString", "__proto__", "valueOf"];
     assertEquals(valuesOf({ jobEnv, secretEnvNames }), []);
     const own = JSON.parse('{"__proto__": "one", "constructor": "two"}');
@@ -170,7 +170,7 @@ describe("collectSecrets() finds listed values", () => {
   });
 });
 
-describe("collectSecrets() with all variables of the job secret", () => {
+describe("collectSecrets() with hidesJobEnv", () => {
   it("finds the variables of the job, but not those of the system", () => {
     assertEquals(
       valuesOf({

@@ -11,7 +11,7 @@ const SECRETS = [
   "wJalrXUtnFEMIK7MDENG/bPxRfiCYEXAMPLEKEY".repeat(2),
 ];
 
-/** Programs that write dumps (with Perl, those of curl, Wireshark and OpenSSL), each with its options, which read the text from their input. */
+/** Programs that dump their input, each with its options; Perl writes the dumps of curl, Wireshark and OpenSSL. */
 const DUMPS: Record<string, string[]> = {
   xxd: [
     ...["", "-e", "-g1", "-g3", "-g4", "-g8", "-g8 -e", "-g0", "-c 7"],
@@ -51,7 +51,7 @@ for i in range(0,len(d),12):
   ],
 };
 
-/** What is done to each line of a dump: prefixes of services and times, and colors of lines and numbers. */
+/** Changes to each line of a dump: prefixes with services and times, and colors of lines and numbers. */
 const LINES: ((line: string) => string)[] = [
   (line) => `app_1  | ${line}`,
   (line) => `2026-11-28T20:44:10.123Z ${line}`,
@@ -60,10 +60,10 @@ const LINES: ((line: string) => string)[] = [
   (line) => line.replace(/\b[0-9a-f]{2,8}\b/gi, "\x1b[1;32m$&\x1b[0m"),
 ];
 
-/** Options with which rows have no offset, or too many notations: behind a prefix, they are not found. */
+/** Options with which rows have no offset, or too many notations: after a prefix, they are not found. */
 const PLAIN_ONLY = /-A n|-ve '16|hexlify|-t x2 -t x4|%0[45]x/;
 
-/** Another secret of the same length and kind: each letter and digit is the next one. */
+/** Creates another secret of the same length and kind: each letter and digit becomes the next one. */
 function neighborOf(secret: string): string {
   return secret.replace(
     /[a-yA-Y0-8]/g,
@@ -73,7 +73,7 @@ function neighborOf(secret: string): string {
 
 const SEPARATOR = "=-=-=-=";
 
-/** Returns the dump that each command writes of its text; they share a shell. */
+/** Returns the dump that each command writes of its text; all commands run in one shell. */
 async function dumpsOf(
   commands: readonly [command: string, text: string][],
 ): Promise<Uint8Array[]> {
@@ -117,7 +117,7 @@ function maskerOf(secret: string): Masker {
   return masker;
 }
 
-/** Masks a dump that comes in pieces of a size. */
+/** Masks a dump that arrives in pieces of the same size. */
 function masked(
   dump: Uint8Array,
   secret: string,
@@ -130,7 +130,7 @@ function masked(
   return maskPieces(maskerOf(secret), pieces).text;
 }
 
-/** A text with fewer blanks: in front of a number, there are as many as it has digits less. */
+/** Removes spaces from a text: a shorter number is padded with more of them. */
 function squeezed(text: string): string {
   return text.replace(/ +/g, " ");
 }
@@ -176,7 +176,7 @@ for (const [program, options] of Object.entries(DUMPS)) {
   });
 }
 
-Deno.test("Masker leaves what only looks like a dump as it is", async () => {
+Deno.test("Masker does not change text that only looks like a dump", async () => {
   const texts = [
     await dumpOf("od -t x2z -t o1 -c", "nothing that is secret\n".repeat(9)),
   ];
@@ -197,7 +197,7 @@ Deno.test("Masker leaves what only looks like a dump as it is", async () => {
   }
 });
 
-Deno.test("Masker holds back no more of a dump than a secret takes in it", async () => {
+Deno.test("Masker holds back no more of a dump than a secret takes up", async () => {
   const secret = "correct-horse-battery-staple";
   const masker = new Masker();
   masker.add(secret);
@@ -216,7 +216,7 @@ Deno.test("Masker holds back no more of a dump than a secret takes in it", async
   }
 });
 
-Deno.test("Masker holds back no line without an end because it looks like a dump", () => {
+Deno.test("Masker does not hold back an endless line because it looks like a dump", () => {
   const masker = new Masker();
   masker.add("ab".repeat(100));
   const texts = ["6162 ", "61 62 61 62 61 62 61 62 aaaaaa ", "61 62\n."];

@@ -3,7 +3,7 @@ import { assert, assertStringIncludes } from "@std/assert";
 import { Masker } from "../../src/secrets/masker.ts";
 import { isInstalled } from "../helpers/is_installed.ts";
 
-/** What encoders have trouble with: quotes, blanks, other alphabets, line breaks, and what looks encoded. */
+/** Secrets that are difficult for encoders: quotes, spaces, other alphabets, line breaks, and text that looks encoded. */
 const SECRETS = [
   "pa$'ss-$'w0rd",
   "correct-horse-battery-staple-77",
@@ -15,14 +15,14 @@ const SECRETS = [
   "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
 ];
 
-/** What a tool makes of a text in the variable `S`; several tools of a language share a process. */
+/** Prints the variable `S` as encoded by a tool; all tools of a language share a process. */
 interface Tool {
   program: string;
   /** Creates a program of several expressions. */
   script: (expressions: readonly string[]) => string;
   args: (script: string) => string[];
   env?: Record<string, string>;
-  /** Which half of the secrets is enough for it. */
+  /** Half of the secrets for which it is used. */
   half?: number;
   expressions: Record<string, string>;
 }
@@ -292,7 +292,7 @@ const FILTERS = {
   "sed -n l": `printf '%s\\n' "$S" | LC_ALL=C sed -n l`,
 };
 
-/** What JavaScript shows of bytes. */
+/** Ways to print bytes in JavaScript. */
 const DENO: Record<string, (bytes: Uint8Array) => string> = {
   "a Uint8Array": (bytes) => Deno.inspect(bytes, { iterableLimit: 1000 }),
   "JSON of a Buffer": (bytes) => JSON.stringify(Buffer.from(bytes)),
@@ -320,7 +320,7 @@ const TOOLS: [name: string, tool: Tool][] = [
   ]),
 ];
 
-/** A filter takes several processes, so each is used on half of the secrets. */
+/** A filter needs several processes, so each is used for half of the secrets. */
 function halvesOf(filters: Record<string, string>): Record<string, string>[] {
   return [0, 1].map((half) =>
     Object.fromEntries(
@@ -340,12 +340,12 @@ async function outputs(tool: Tool, secret: string): Promise<string[]> {
   return text.split(SEPARATOR);
 }
 
-/** Whether a secret is too short without its quotes, or a line break may part what looks like an escape in it, which changes what others are. */
+/** Whether a secret is too short without its quotes, or a line break may split text in it that looks like an escape, which changes other escapes. */
 function isAmbiguous(name: string, secret: string): boolean {
   return name.startsWith("fold") && /\$'|\\u/.test(secret);
 }
 
-/** What of a secret can be read in a text, if only its letters and digits are looked at. */
+/** Finds the letters and digits of a secret that can be read in a text. */
 function leakIn(masked: string, secret: string): string | undefined {
   const words = secret.match(/[A-Za-z0-9]{5,}/g) ?? [];
   return words.find((word) => masked.includes(word));
@@ -370,7 +370,7 @@ const maskers = SECRETS.map((secret) => {
   return masker;
 });
 
-/** Asserts that hardly anything is left of a secret that was encoded. */
+/** Asserts that hardly anything of an encoded secret remains. */
 function assertMasked(name: string, text: string, at: number): void {
   const secret = SECRETS[at];
   if (text === "" || isAmbiguous(name, secret)) return;

@@ -4,9 +4,9 @@ import { Masker } from "../../src/secrets/masker.ts";
 const WINDOW_BYTES = 16 * 1024;
 
 /**
- * What is done for each byte of a window at most: bytes that are searched for
- * secrets, in all views; words that are looked up; bytes that are read to find
- * out where that is necessary.
+ * Maximum work for each byte of a window: bytes that are searched for secrets, in
+ * all views; words that are looked up; bytes that are read to find out where that
+ * is necessary.
  */
 const MAX_WORK: Work = { searched: 4, lookedUp: 8, read: 80 };
 
@@ -16,7 +16,7 @@ interface Work {
   read: number;
 }
 
-/** Parts that a hostile step repeats: in each view of the text, every place looks like a secret. */
+/** Text that a hostile step repeats: in each view of it, every position looks like a secret. */
 const PARTS: Record<string, string> = {
   "a run": "ab",
   "a dump of xxd": `00000010: ${"6162 ".repeat(8)} ${"ab".repeat(8)}\n`,
@@ -80,7 +80,7 @@ function workOf(masker: Masker, bytes: Uint8Array<ArrayBuffer>): Work {
   return work;
 }
 
-/** The same bytes, but each time one of them is read is counted. */
+/** Wraps bytes so that each read is counted. */
 function countReads(
   bytes: Uint8Array<ArrayBuffer>,
   work: Work,

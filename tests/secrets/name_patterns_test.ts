@@ -10,7 +10,7 @@ Deno.test("nameMatcher() matches whole names, in any letter case", () => {
     _token: "*_TOKEN",
     API_TOKEN_2: undefined,
     db_main_key: "DB_*_KEY",
-    // The star stands for what is between two underscores.
+    // The star matches the text between two underscores.
     DB_KEY: undefined,
     DB__KEY: "DB_*_KEY",
     pin: "PIN",

@@ -17,7 +17,7 @@ const SECRETS: Record<string, string> = {
   "a:empty": "",
 };
 
-/** Resolves values with the secrets above, and notes what was looked up. */
+/** Resolves values with the secrets above, and records the lookups. */
 async function resolve(
   values: Record<string, string>,
   env: Record<string, string> = {},
@@ -94,7 +94,7 @@ describe("resolveReferences() replaces", () => {
     for (
       const text of [
         ...["{secret:db:k}", "$ {env:A}", "${", "", "${secret}", "${other:a}"],
-        // What a shell expands.
+        // A shell expands these.
         ...["${secret:-default}", "${env:=x}", "${secret:?gone}", "${env:+y}"],
         ...["${env:1}", "${secret: -1}", "${e:f}", "${ENV}"],
       ]
@@ -182,7 +182,7 @@ describe("resolveReferences()", () => {
     );
   });
 
-  it("reports which reference kept a store from being opened", async () => {
+  it("reports the reference for which a store could not be opened", async () => {
     const cause = new RunnerError("Cannot open it", { code: "invalid-config" });
     const error = await assertRejects(
       () =>

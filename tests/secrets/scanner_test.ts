@@ -9,7 +9,7 @@ Deno.test("the module of the scanner is up to date with its source", async () =>
   assertEquals(await currentScanModule(), assembled, "run `deno task scan`");
 });
 
-/** What the scanner finds in a text: marks, numbers, rows and runs. */
+/** Returns what the scanner finds in a text: marks, numbers, rows and runs. */
 function placesIn(text: string) {
   const scanner = new Scanner();
   scanner.allocateFilter(10).fill(-1);
@@ -31,7 +31,7 @@ function placesIn(text: string) {
   return { marks, numbers, rows, runs };
 }
 
-Deno.test("Scanner finds each mark, wherever it stands", () => {
+Deno.test("Scanner finds each mark at any position", () => {
   const random = new Random();
   for (let round = 0; round < 20; round++) {
     const text = random.text(150_000, "abcdefgh 0123456789:,.\n%&\\\x1b");
@@ -42,7 +42,7 @@ Deno.test("Scanner finds each mark, wherever it stands", () => {
   }
 });
 
-Deno.test("Scanner finds numbers in a row, wherever they stand", () => {
+Deno.test("Scanner finds consecutive numbers at any position", () => {
   for (
     const list of [
       "22:70:61:73:64:65",
@@ -66,7 +66,7 @@ Deno.test("Scanner finds no numbers in versions and times", () => {
   assertEquals(placesIn(text).numbers, []);
 });
 
-Deno.test("Scanner finds rows of hex dumps, wherever they stand, and none in names and times", () => {
+Deno.test("Scanner finds rows of hex dumps at any position, and none in names and times", () => {
   const starts = ["0000000 63", "0000000   c   o", "00000010: 6563742d"];
   for (const row of starts) {
     for (let at = 65_400; at < 65_600; at++) {
@@ -79,7 +79,7 @@ Deno.test("Scanner finds rows of hex dumps, wherever they stand, and none in nam
   assertEquals(placesIn(text).rows, []);
 });
 
-Deno.test("Scanner finds runs of digits that stand for text, wherever they stand, and none in names and hashes", () => {
+Deno.test("Scanner finds runs of digits that encode text at any position, and none in names and hashes", () => {
   const runs = [
     btoa("a text"),
     btoa("-longer text").slice(1),
@@ -99,7 +99,7 @@ Deno.test("Scanner finds runs of digits that stand for text, wherever they stand
   assertEquals(placesIn(text).runs, []);
 });
 
-Deno.test("Scanner finds codes for a terminal that a secret may lie across, and no others", () => {
+Deno.test("Scanner finds the terminal codes that a secret may span, and no others", () => {
   const scanner = new Scanner();
   const filter = new WordFilter(10, scanner.allocateFilter(10));
   const secret = "correct-horse";
@@ -127,7 +127,7 @@ Deno.test("Scanner finds codes for a terminal that a secret may lie across, and 
       assert(isFound(before, code, after), `${name} ${at}`);
     }
     assert(isFound("done", code, "00000010: 63"), name);
-    // What is in front may be part of an escape.
+    // The text before may be part of an escape.
     for (const escape of ["\\u0063orre", "%63orre", "\x1b]0;a title"]) {
       assert(isFound(`corr${escape}`, code, "done"), `${escape} ${name}`);
     }

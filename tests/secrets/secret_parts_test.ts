@@ -8,7 +8,7 @@ MzEfYyjiWA4R4/M2bS1GB4t7NXp98C3SC6dVMvDuictGeurT8jNbvJZHtCSuYEvu
 -----END PRIVATE KEY-----
 `;
 
-/** Secrets that are documents, what in them is secret, and what is not. */
+/** Secrets that are documents, with the parts of them that are secret and those that are not. */
 const DOCUMENTS: Record<string, [string, secret: string[], plain: string[]]> = {
   "the key of a service account": [
     JSON.stringify(
@@ -150,7 +150,7 @@ const DOCUMENTS: Record<string, [string, secret: string[], plain: string[]]> = {
   ],
 };
 
-describe("Masker masks what is secret in", () => {
+describe("Masker masks the secrets in", () => {
   for (const [name, [secret, parts, plain]] of Object.entries(DOCUMENTS)) {
     it(name, () => {
       const masker = new Masker();
@@ -167,14 +167,14 @@ describe("Masker masks what is secret in", () => {
     });
   }
 
-  it("nothing that is no document", () => {
+  it("nothing but the value if it is not a document", () => {
     const masker = new Masker();
     masker.add("correct horse battery staple: the password");
     assertEquals(masker.maskText("the password"), "the password");
   });
 });
 
-Deno.test("Masker finds no blanks, and says so", () => {
+Deno.test("Masker does not mask whitespace, and reports it", () => {
   for (const blanks of ["    ", "\t\t\t\t", "\n\n\n\n\n", ` "    " `]) {
     const masker = new Masker();
     assertEquals(masker.add(blanks), blanks.includes('"'));

@@ -43,7 +43,7 @@ async function makeStore(directory: string): Promise<void> {
   await store.update((table) => addSecrets(table, "demo", [["A", "alpha"]]));
 }
 
-/** Message of the error with which a store cannot be read. */
+/** Returns the message of the error with which reading a store fails. */
 async function refusal(directory: string, password?: string): Promise<string> {
   const store = storeIn(directory, password);
   const error = await assertRejects(() => store.read(), RunnerError);
@@ -260,7 +260,7 @@ describe("SecretStore.update()", () => {
     const updating = storeIn(path)
       .update((table) => addSecrets(table, "demo", [["B", "beta"]]))
       .then(() => done = true);
-    // Reading needs no lock, and this takes longer than what is not to happen.
+    // Reading needs no lock, and takes longer than a write that does not wait.
     for (let i = 0; i < 5; i++) await storeIn(path).read();
     assertEquals(done, false);
     lock[Symbol.dispose]();

@@ -52,8 +52,8 @@ describe("formatTable()", () => {
         ? random.pick(names)
         : Array.from({ length: random.below(8) }, () => random.pick(alphabet))
           .join("");
-    // Once JSON.parse() of V8 15.0 has met a name that is a backslash, it takes a
-    // quotation mark in the same place for it. References allow neither.
+    // After JSON.parse() of V8 15.0 has read a name that is a backslash, it reads a
+    // quotation mark at the same position as a backslash. References allow neither.
     const name = () => word().replaceAll("\\", "/");
     for (let round = 0; round < 300; round++) {
       const table: SecretTable = new Map();
@@ -61,7 +61,7 @@ describe("formatTable()", () => {
         addSecrets(table, name(), [[name(), word()], [name(), word()]]);
       }
       const read = parse(format(table))!;
-      // Keys that look like numbers come first, so the order is left out.
+      // Keys that look like numbers come first, so the order is ignored.
       assertEquals(sorted(read), sorted(table), `seed ${random.seed}`);
     }
   });

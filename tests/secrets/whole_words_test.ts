@@ -65,7 +65,7 @@ Deno.test("Masker counts neither escapes nor symbols as part of an ordinary word
   ) assertEquals(masker.maskText(text), text);
 });
 
-Deno.test("Masker masks a value that is not ordinary everywhere, even if it is a guess", () => {
+Deno.test("Masker masks an unusual value everywhere, even if it is a guess", () => {
   const masker = new Masker();
   masker.addGuess("s3cr3t-t0k3n");
   masker.addGuess("test");

@@ -389,7 +389,7 @@ async function expandTemplate(
     directory: cwd,
     env,
     isSecret: (name) => variableInfo(name)?.isSecret === true,
-    holdsSecret: (text) => masker.holdsSecret(text),
+    containsSecret: (text) => masker.containsSecret(text),
     signal: graceful,
   });
 }

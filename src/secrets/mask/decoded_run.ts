@@ -1,5 +1,5 @@
 import { byteTable, LETTERS_AND_DIGITS } from "../../bytes.ts";
-import { HEX } from "./scanner.ts";
+import { HEX } from "./escapes.ts";
 
 /** Maximum indentation of the lines of encoded text. */
 const MAX_INDENT = 32;
@@ -10,14 +10,14 @@ const [LF, CR, TAB, BLANK] = [10, 13, 9, 32];
 const NO_DIGIT = 64;
 
 /** The value of each character of base64, in both alphabets. */
-const BASE64 = base64Values();
+const BASE64 = createBase64Values();
 
-/** Kinds of bytes of a text, as bits: any, and those that begin escapes. */
+/** Kinds of bytes of a text, as bits: any byte of a text, and one that starts an escape. */
 const TEXT = 1;
-export const ESCAPE = 2;
+export const STARTS_ESCAPE = 2;
 
 /** Kinds of each byte; 0 if it cannot be part of a text. */
-const KINDS = textKinds();
+const KINDS = createKinds();
 
 /**
  * Possible roles of a character, as bits: the first, second or third of four base64
@@ -27,7 +27,7 @@ const KINDS = textKinds();
 const [FIRST, SECOND, THIRD, UPPER, DIGIT] = [1, 2, 4, 8, 16];
 
 /** The roles of each character. */
-const ROLES = characterRoles();
+const ROLES = createRoles();
 
 /** Roles of the first seven base64 characters of six bytes of text, four bits each. */
 const SIX_BYTES = FIRST << 24 | SECOND << 20 | THIRD << 16 |
@@ -57,7 +57,7 @@ export class DecodedRun {
   #lineCount = 0;
   /** The line that the last place was in. */
   #line = 0;
-  #room: Uint8Array<ArrayBuffer> = new Uint8Array(256);
+  #buffer: Uint8Array<ArrayBuffer> = new Uint8Array(256);
   /** Decoded bytes. */
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(256);
   length = 0;
@@ -74,31 +74,31 @@ export class DecodedRun {
   readonly charPlaces: Places;
   /** Positions of the decoded bytes. */
   readonly places: Places = {
-    getStart: (at) => this.charPlaces.getStart(this.#charOf(at)),
+    getStart: (at) => this.charPlaces.getStart(this.#findChar(at)),
     // The next character has the rest of the byte.
-    getEnd: (at) => this.charPlaces.getEnd(this.#charOf(at) + 1),
+    getEnd: (at) => this.charPlaces.getEnd(this.#findChar(at) + 1),
   };
 
   /**
-   * Creates room for a run.
+   * Creates an empty run.
    *
    * @param outer The places of the text that the run is in, if it was decoded.
    */
   constructor(outer?: Places) {
     this.charPlaces = {
       getStart: (at) => {
-        const place = this.#placeOf(at);
+        const place = this.#findPlace(at);
         return outer === undefined ? place : outer.getStart(place);
       },
       getEnd: (at) => {
-        const place = this.#placeOf(at);
+        const place = this.#findPlace(at);
         return outer === undefined ? place + 1 : outer.getEnd(place);
       },
     };
   }
 
   /**
-   * Takes the run that starts or continues at a position of a text.
+   * Loads the run that starts or continues at a position of a text.
    *
    * @returns Where it ends; the end of the text if it may continue after it.
    */
@@ -106,8 +106,8 @@ export class DecodedRun {
     const size = text.length;
     this.#lineCount = this.#line = 0;
     this.done.fill(0);
-    if (this.#room.length < size) this.#room = new Uint8Array(size);
-    const room = this.#room;
+    if (this.#buffer.length < size) this.#buffer = new Uint8Array(size);
+    const buffer = this.#buffer;
     let length = 0;
     let at = from;
     while (at < size && BASE64[text[at]] === NO_DIGIT) at++;
@@ -118,7 +118,7 @@ export class DecodedRun {
       this.#lineStarts[line] = at;
       this.#lineChars[line] = length;
       for (; at < size && BASE64[text[at]] < NO_DIGIT; at++) {
-        room[length++] = text[at];
+        buffer[length++] = text[at];
       }
       end = at;
       at = nextLine(text, at);
@@ -126,7 +126,7 @@ export class DecodedRun {
       if (at === end || BASE64[text[at]] === NO_DIGIT) break;
     }
     this.isJoined = length < end - from;
-    this.chars = room.subarray(0, length);
+    this.chars = buffer.subarray(0, length);
     return end;
   }
 
@@ -163,9 +163,9 @@ export class DecodedRun {
   /** Whether a character may start encoded text that has not been decoded yet. */
   mayBeText(decoding: number, char: number): boolean {
     const { chars } = this;
-    const size = sizeOf(decoding);
-    return char >= this.done[decoding] && isTextIn(chars, char, size) &&
-      isTextIn(chars, char + size, size);
+    const size = getGroupSize(decoding);
+    return char >= this.done[decoding] && encodesText(chars, char, size) &&
+      encodesText(chars, char + size, size);
   }
 
   /** First character of the last group; negative if it has been decoded. */
@@ -173,7 +173,7 @@ export class DecodedRun {
     const { length } = this.chars;
     const first = decoding < BASE64_COUNT ? decoding : decoding - BASE64_COUNT;
     if (first >= length || this.done[decoding] === length) return -1;
-    const size = sizeOf(decoding);
+    const size = getGroupSize(decoding);
     return first + size * (Math.ceil((length - first) / size) - 1);
   }
 
@@ -186,9 +186,9 @@ export class DecodedRun {
    */
   decode(decoding: number, place: number, isLast: boolean): void {
     const { chars } = this;
-    const size = this.#size = sizeOf(decoding);
+    const size = this.#size = getGroupSize(decoding);
     let at = place;
-    while (at >= size && isTextIn(chars, at - size, size)) at -= size;
+    while (at >= size && encodesText(chars, at - size, size)) at -= size;
     // The last bytes of the previous group may be text.
     if (at >= size) at -= size;
     this.#begin(at, 0);
@@ -196,7 +196,7 @@ export class DecodedRun {
       this.bytes = new Uint8Array(chars.length);
     }
     for (; at + 1 < chars.length; at += size) {
-      const bits = bitsOf(chars, at, size);
+      const bits = readBits(chars, at, size);
       const count = size === 2 ? 1 : Math.min(3, chars.length - at - 1);
       for (let byte = 0; byte < count; byte++) {
         const value = bits >> 16 - 8 * byte & 0xff;
@@ -237,15 +237,15 @@ export class DecodedRun {
     return this.#lineChars[this.#line] + place - starts[this.#line];
   }
 
-  /** First character that encodes a part of a byte. */
-  #charOf(at: number): number {
+  /** Finds the first character that encodes a part of a byte. */
+  #findChar(at: number): number {
     const byte = this.#skipped + at;
     const charCount = this.#size === 2 ? 2 * byte : byte + Math.floor(byte / 3);
     return this.#firstChar + charCount;
   }
 
-  /** Position of a character in the text. */
-  #placeOf(char: number): number {
+  /** Finds the position of a character in the text. */
+  #findPlace(char: number): number {
     let low = 0;
     let high = this.#lineCount - 1;
     while (low < high) {
@@ -264,22 +264,22 @@ export class DecodedRun {
  * @returns Where it starts; the position itself if there is none.
  */
 export function runStart(text: Uint8Array, end: number, reach: number): number {
-  const least = Math.max(0, end - reach);
+  const min = Math.max(0, end - reach);
   let start = end;
-  for (let at = end; at > least;) {
+  for (let at = end; at > min;) {
     if (BASE64[text[at - 1]] < NO_DIGIT) {
       start = --at;
       continue;
     }
     let before = at;
-    while (before > least && isIndent(text[before - 1])) before--;
-    if (at - before > MAX_INDENT || before === least) break;
+    while (before > min && isIndent(text[before - 1])) before--;
+    if (at - before > MAX_INDENT || before === min) break;
     if (text[before - 1] === LF) {
       before--;
-      if (before > least && text[before - 1] === CR) before--;
+      if (before > min && text[before - 1] === CR) before--;
     } else if (text[before - 1] === CR) before--;
     else break;
-    if (before === least || BASE64[text[before - 1]] === NO_DIGIT) break;
+    if (before === min || BASE64[text[before - 1]] === NO_DIGIT) break;
     at = before;
   }
   return start;
@@ -296,9 +296,9 @@ function nextLine(text: Uint8Array, lineEnd: number): number {
   if (text[at] === CR) at++;
   if (text[at] === LF) at++;
   if (at === lineEnd) return at;
-  const least = at;
+  const min = at;
   while (at < text.length && isIndent(text[at])) at++;
-  return at - least > MAX_INDENT ? lineEnd : at;
+  return at - min > MAX_INDENT ? lineEnd : at;
 }
 
 /** Whether a character is one of base64. */
@@ -310,21 +310,21 @@ function isIndent(byte: number): boolean {
   return byte === BLANK || byte === TAB;
 }
 
-/** Number of characters in a group. */
-function sizeOf(decoding: number): number {
+/** Returns the number of characters in a group. */
+function getGroupSize(decoding: number): number {
   return decoding < BASE64_COUNT ? 4 : 2;
 }
 
 /** Whether a group of characters encodes bytes of a text. */
-function isTextIn(chars: Uint8Array, at: number, size: number): boolean {
-  const bits = bitsOf(chars, at, size);
+function encodesText(chars: Uint8Array, at: number, size: number): boolean {
+  const bits = readBits(chars, at, size);
   const isFirst = KINDS[bits >> 16] !== 0;
   if (size === 2) return isFirst;
   return isFirst && KINDS[bits >> 8 & 0xff] !== 0 && KINDS[bits & 0xff] !== 0;
 }
 
-/** Bits that a group of characters encodes, the first ones highest. */
-function bitsOf(chars: Uint8Array, at: number, size: number): number {
+/** Reads the bits that a group of characters encodes, the first ones highest. */
+function readBits(chars: Uint8Array, at: number, size: number): number {
   if (size === 2) {
     const bits = HEX[chars[at]] << 4 | HEX[chars[at + 1]];
     // Other characters do not encode text.
@@ -342,13 +342,13 @@ function isText(byte: number): boolean {
     byte === TAB;
 }
 
-function textKinds(): Uint8Array {
+function createKinds(): Uint8Array {
   const kinds = new Uint8Array(256);
   for (let byte = 0; byte < 256; byte++) if (isText(byte)) kinds[byte] = TEXT;
-  return byteTable("%&\\", TEXT | ESCAPE, kinds);
+  return byteTable("%&\\", TEXT | STARTS_ESCAPE, kinds);
 }
 
-function characterRoles(): Uint8Array {
+function createRoles(): Uint8Array {
   const roles = new Uint8Array(256);
   for (let char = 0; char < 256; char++) {
     const [bits, half] = [BASE64[char], HEX[char]];
@@ -362,7 +362,7 @@ function characterRoles(): Uint8Array {
   return roles;
 }
 
-function base64Values(): Uint8Array {
+function createBase64Values(): Uint8Array {
   const values = new Uint8Array(256).fill(NO_DIGIT);
   for (let at = 0; at < LETTERS_AND_DIGITS.length; at++) {
     values[LETTERS_AND_DIGITS.charCodeAt(at)] = at;

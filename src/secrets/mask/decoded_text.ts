@@ -1,5 +1,4 @@
-import { GAP, MIN_GRAM_NEEDLE_BYTES, NORMAL, QUOTE } from "./scanner.ts";
-import { MAX_CODE_BYTES } from "./escapes.ts";
+import { GAP, MAX_CODE_BYTES, NORMAL, QUOTE } from "./escapes.ts";
 import {
   BLANK,
   DOLLAR,
@@ -9,23 +8,21 @@ import {
   startsQuotes,
 } from "./marks.ts";
 import type { NeedleSet } from "./needle_set.ts";
+import { MIN_GRAM_NEEDLE_BYTES, MIN_GRAMS } from "./scanner.ts";
 import { growArray, holdsGrams, wordAt } from "./word_index.ts";
 
 /** Number of bytes on each side of a mark that show whether a needle may span it. */
 const SIDE_BYTES = MIN_GRAM_NEEDLE_BYTES - 1;
 
-/** Of so many grams in a row, those of a needle hold at least one of every place. */
-const GRAMS_IN_ROW = MIN_GRAM_NEEDLE_BYTES - 3;
-
 /** Maximum number of marks whose decoded sizes are added up. */
 const MAX_FEW_MARKS = 4;
 
-/** In the two tables below, marks bytes that do not always count as one byte. */
+/** In the two tables below, the value of bytes that do not always count as one byte. */
 const SPECIAL = 0x100;
 
 /** Decoded form of each byte, with escapes undone, and with lines joined as well. */
-const UNESCAPED = viewOf(false);
-const JOINED = viewOf(true);
+const UNESCAPED = createFormTable(false);
+const JOINED = createFormTable(true);
 
 /**
  * A stretch of a text in its normal form: escapes are undone and, optionally, line
@@ -249,9 +246,9 @@ export class MarkGate {
     }
     const from = starts[first];
     const to = ends[last];
-    const least = first > 0 ? ends[first - 1] : 0;
-    const most = last + 1 < count ? starts[last + 1] : limit;
-    if (from - 4 < least || to + 4 > most) return false;
+    const min = first > 0 ? ends[first - 1] : 0;
+    const max = last + 1 < count ? starts[last + 1] : limit;
+    if (from - 4 < min || to + 4 > max) return false;
     let size = to - from;
     for (let mark = first; mark <= last; mark++) {
       size += sizes[mark] - ends[mark] + starts[mark];
@@ -293,32 +290,32 @@ export class MarkGate {
     let at = starts[first];
     let mark = first;
     let markEnd = mark > 0 ? ends[mark - 1] : -1;
-    let most = MAX_SIDE_BYTES;
-    for (let rest = SIDE_BYTES; rest > 0 && at > 0 && most > 0; most--) {
+    let max = MAX_SIDE_BYTES;
+    for (let rest = SIDE_BYTES; rest > 0 && at > 0 && max > 0; max--) {
       if (at === markEnd) {
         mark--;
         at = starts[mark];
         markEnd = mark > 0 ? ends[mark - 1] : -1;
-        rest -= this.#sizeOf(mark, forms);
+        rest -= this.#countText(mark, forms);
       } else if (forms[window[--at]] < SPECIAL) rest--;
     }
     this.#start = at;
     this.#firstMark = mark;
   }
 
-  /** Where as much text after a position ends; negative if the known text ends too early. */
+  /** Finds where {@linkcode SIDE_BYTES} of text after a position end; negative if the known text ends too early. */
   #sideEnd(from: number, next: number, forms: Uint16Array): number {
     const window = this.#window;
     const { starts, ends, count, limit } = this.#marks;
     let at = from;
     let mark = next;
     let markStart = mark < count ? starts[mark] : -1;
-    let most = MAX_SIDE_BYTES;
+    let max = MAX_SIDE_BYTES;
     let rest = SIDE_BYTES;
-    for (; rest > 0 && at < limit && most > 0; most--) {
+    for (; rest > 0 && at < limit && max > 0; max--) {
       if (at === markStart) {
         at = ends[mark];
-        rest -= this.#sizeOf(mark, forms);
+        rest -= this.#countText(mark, forms);
         mark++;
         markStart = mark < count ? starts[mark] : -1;
       } else if (forms[window[at++]] < SPECIAL) rest--;
@@ -326,8 +323,8 @@ export class MarkGate {
     return rest > 0 && at === limit ? -1 : at;
   }
 
-  /** Number of decoded bytes of a mark that always count as text. */
-  #sizeOf(mark: number, forms: Uint16Array): number {
+  /** Counts the decoded bytes of a mark that always count as text. */
+  #countText(mark: number, forms: Uint16Array): number {
     const { values, sizes } = this.#marks;
     const size = sizes[mark];
     if (size !== 1) return size;
@@ -381,9 +378,9 @@ export class MarkGate {
     return byte === QUOTE && length > 0 && this.#bytes[length - 1] === QUOTE;
   }
 
-  /** Checks whether as many grams in a row of a text are those of needles as the shortest one has. */
+  /** Checks whether a text contains as many consecutive grams of needles as the shortest needle has. */
   holdsGrams(bytes: Uint8Array, length: number): boolean {
-    return holdsGrams(bytes, length, this.#needles.grams.filter, GRAMS_IN_ROW);
+    return holdsGrams(bytes, length, this.#needles.grams.filter, MIN_GRAMS);
   }
 
   #holdsShortPairs(): boolean {
@@ -401,7 +398,7 @@ export class MarkGate {
   }
 }
 
-function viewOf(isJoined: boolean): Uint16Array {
+function createFormTable(isJoined: boolean): Uint16Array {
   const forms = Uint16Array.from(NORMAL);
   for (let byte = 0; byte < forms.length; byte++) {
     const isSpecial = byte === DOLLAR || NORMAL[byte] === QUOTE ||
@@ -411,7 +408,7 @@ function viewOf(isJoined: boolean): Uint16Array {
   return forms;
 }
 
-/** Whether a byte is white space. */
+/** Whether a byte is whitespace. */
 function isSpace(byte: number): boolean {
   return byte === BLANK || byte >= 9 && byte <= 13;
 }

@@ -1,12 +1,11 @@
 import { byteTable } from "../../bytes.ts";
-import { EscapeReader } from "./escapes.ts";
-import { HEX } from "./scanner.ts";
+import { EscapeReader, HEX } from "./escapes.ts";
 import { growArray } from "./word_index.ts";
 
 /** Whether a line has a row of a hex dump; unknown if it is cut in the row or in its prefix. */
 export const [NO_ROW, ROW, OPEN_ROW, OPEN_PREFIX] = [0, 1, 2, 3];
 
-/** Number of bytes of a line that show that, including terminal codes. */
+/** Number of bytes of a line, including terminal codes, that show whether it has a row. */
 export const ROW_START_BYTES = 256;
 
 /** Maximum number of blanks and digits with which a row begins. */
@@ -16,12 +15,12 @@ const [MAX_INDENT, MAX_FIRST_DIGITS] = [7, 22];
 const MAX_PREFIX_BYTES = 64;
 
 /** Maximum length of a terminal code before an offset, in bytes. */
-const MAX_CODE_BYTES = 32;
+const MAX_SHORT_CODE_BYTES = 32;
 
 /** Minimum number of digits of an offset that has no colon, or that follows a prefix. */
 export const MIN_OFFSET_DIGITS = 6;
 
-/** The same of an offset before bytes of two digits each, as Wireshark writes them. */
+/** Minimum number of digits of an offset before bytes of two digits each, as in Wireshark. */
 const MIN_SHORT_OFFSET_DIGITS = 4;
 
 /** Width of a cell of `od -c` and `od -a`, in which characters are right-aligned. */
@@ -233,14 +232,18 @@ function cellsAt(text: Uint8Array, at: number): number {
  * @param end Where the digits end.
  */
 export function mayEndOffset(text: Uint8Array, end: number): boolean {
-  const least = Math.max(0, end - MAX_FIRST_DIGITS);
+  const min = Math.max(0, end - MAX_FIRST_DIGITS);
   let at = end;
-  while (at >= least && HEX[text[at - 1]] < 16) at--;
-  if (at < least) return false;
+  while (at >= min && HEX[text[at - 1]] < 16) at--;
+  if (at < min) return false;
   const before = text[at - 1];
   if (at === 0 || before === LF || ENDS_PREFIX[before] === 1) return true;
   // It may be the end of a terminal code.
-  for (let code = at - 1; code >= 0 && at - code <= MAX_CODE_BYTES; code--) {
+  for (
+    let code = at - 1;
+    code >= 0 && at - code <= MAX_SHORT_CODE_BYTES;
+    code--
+  ) {
     if (text[code] === ESC) return true;
   }
   return false;
@@ -334,10 +337,10 @@ export function cellAt(text: Uint8Array, at: number): number {
   const isOctal = HEX[first] < 4 && HEX[second] < 8 && HEX[third] < 8;
   if (isOctal) return octal;
   const name = String.fromCharCode(first, second, third).trimStart();
-  return (cells ??= cellTable()).get(name) ?? -1;
+  return (cells ??= createCells()).get(name) ?? -1;
 }
 
-function cellTable(): Map<string, number> {
+function createCells(): Map<string, number> {
   const names =
     "nul soh stx etx eot enq ack bel bs ht nl vt ff cr so si dle dc1 dc2 dc3 dc4 nak syn etb can em sub esc fs gs rs us sp"
       .split(" ").map((name, byte): [string, number] => [name, byte]);

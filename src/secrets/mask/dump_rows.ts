@@ -1,3 +1,4 @@
+import { joinBytes } from "../../bytes.ts";
 import {
   DumpLines,
   isPlainOffset,
@@ -15,7 +16,7 @@ import {
 } from "./dumped_bytes.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import type { RangeSink } from "./ranges.ts";
-import { MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
+import { MIN_GRAMS } from "./scanner.ts";
 import { holdsGrams } from "./word_index.ts";
 
 /** Number of printed bytes to search again, which hold the rows of a needle, and maximum length of a row. */
@@ -23,9 +24,6 @@ const [CONTEXT_BYTES, MAX_ROW_BYTES] = [2560, 8192];
 
 /** Maximum length of text after the last byte of a row, such as its column of text, before the next row. */
 const MAX_DISTANCE = 2048;
-
-/** Of so many grams in a row, those of a needle hold at least one of every place. */
-const GRAMS = MIN_GRAM_NEEDLE_BYTES - 3;
 
 const [LF, COLON] = [10, 0x3a];
 
@@ -109,8 +107,8 @@ export class DumpRows {
     if (isRowAtStart) {
       // Copying the whole window would take longer than everything else.
       const start = window.subarray(0, this.#regionEnd(window, 0, 1));
-      const text = joined(this.#context, start);
-      searchRows(text, this.#rowsOf(text));
+      const text = joinBytes([this.#context, start]);
+      searchRows(text, this.#findRows(text));
     }
     searchRows(window, starts);
     if (openLine >= 0) searchRows(window, [openLine]);
@@ -150,9 +148,9 @@ export class DumpRows {
   /** Remembers the last line if too little of it is known; otherwise, it is not a row. */
   #rememberStart(printed: Uint8Array): void {
     let line = printed.length;
-    const least = line - ROW_START_BYTES;
-    while (line > least && printed[line - 1] !== LF) line--;
-    this.#isLineKnown = line > least;
+    const min = line - ROW_START_BYTES;
+    while (line > min && printed[line - 1] !== LF) line--;
+    this.#isLineKnown = line > min;
     this.#context = this.#isLineKnown ? printed.slice(line) : NOTHING;
   }
 
@@ -163,7 +161,7 @@ export class DumpRows {
     if (from > 0) return printed.subarray(from);
     if (from === 0 && this.#isLineKnown) {
       const context = this.#context;
-      return context.length > 0 ? joined(context, printed) : printed;
+      return context.length > 0 ? joinBytes([context, printed]) : printed;
     }
     const lineBreak = printed.indexOf(LF);
     return lineBreak < 0 ? undefined : printed.subarray(lineBreak + 1);
@@ -175,7 +173,7 @@ export class DumpRows {
     if (!this.#isLineKnown) return false;
     const isAfterRow = context.includes(LF);
     if (isAfterRow || context.length >= ROW_START_BYTES) return true;
-    const start = joined(context, window.subarray(0, ROW_START_BYTES));
+    const start = joinBytes([context, window.subarray(0, ROW_START_BYTES)]);
     return this.#lines.classifyLine(start, 0) !== NO_ROW;
   }
 
@@ -193,7 +191,7 @@ export class DumpRows {
     const lines = this.#lines;
     lines.read(text, from, to);
     const view = lines.view();
-    const withOffset = countOffsets(view);
+    const withOffset = checkOffsets(view);
     for (const notation of NOTATIONS) {
       if (notation.hasOffset ? !withOffset.some : withOffset.all) continue;
       this.#dump.read(lines, isEnd, notation);
@@ -206,7 +204,7 @@ export class DumpRows {
     const dump = this.#dump;
     const { filter, pairs } = needles.grams;
     const mayHold = pairs !== undefined ||
-      holdsGrams(dump.bytes, dump.length, filter, GRAMS);
+      holdsGrams(dump.bytes, dump.length, filter, MIN_GRAMS);
     if (!mayHold) return;
     needles.find(dump.view(dump.length), {
       add: (start, end) => {
@@ -246,8 +244,8 @@ export class DumpRows {
     this.#heldFrom = Math.min(this.#heldFrom, Math.max(0, place));
   }
 
-  /** Where rows start in a text. */
-  #rowsOf(text: Uint8Array): number[] {
+  /** Finds where rows start in a text. */
+  #findRows(text: Uint8Array): number[] {
     const rows: number[] = [];
     for (let line = 0; line >= 0 && line < text.length;) {
       if (this.#lines.classifyLine(text, line) !== NO_ROW) rows.push(line);
@@ -293,8 +291,8 @@ export class DumpRows {
   }
 }
 
-/** Whether some lines, and whether all lines that begin like a row, may begin with an offset. */
-function countOffsets(text: Uint8Array) {
+/** Checks whether some lines, and whether all lines that begin like a row, may begin with an offset. */
+function checkOffsets(text: Uint8Array) {
   const withOffset = { some: false, all: true };
   const to = text.length;
   for (let line = 0; line < to;) {
@@ -321,14 +319,7 @@ function linesBefore(text: Uint8Array, from: number): number {
 /** Where the line starts that a place is in; negative if that is too far away. */
 function lineStart(text: Uint8Array, at: number): number {
   if (at === 0) return 0;
-  const least = Math.max(0, at - MAX_ROW_BYTES);
-  const lineBreak = text.subarray(least, at).lastIndexOf(LF);
-  return lineBreak < 0 && least > 0 ? -1 : least + lineBreak + 1;
-}
-
-function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(one.length + other.length);
-  bytes.set(one);
-  bytes.set(other, one.length);
-  return bytes;
+  const min = Math.max(0, at - MAX_ROW_BYTES);
+  const lineBreak = text.subarray(min, at).lastIndexOf(LF);
+  return lineBreak < 0 && min > 0 ? -1 : min + lineBreak + 1;
 }

@@ -3,26 +3,27 @@ import {
   BASE64_COUNT,
   DecodedRun,
   DECODING_COUNT,
-  ESCAPE,
   isInRun,
   type Places,
   runStart,
+  STARTS_ESCAPE,
 } from "./decoded_run.ts";
 import { DecodedText } from "./decoded_text.ts";
+import { HEX } from "./escapes.ts";
 import { Marks } from "./marks.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import type { RangeSink } from "./ranges.ts";
-import { HEX, MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
+import { MIN_GRAM_NEEDLE_BYTES, MIN_GRAMS } from "./scanner.ts";
 import { holdsGrams } from "./word_index.ts";
 
 /** Maximum number of encodings inside an encoding that are undone. */
 const MAX_DEPTH = 3;
 
 /**
- * Number of bytes that show that a secret begins. All of their characters but
- * the last one may have been printed by then.
+ * Number of bytes from which the start of a secret is recognized. All of their
+ * characters but the last one may have been printed by then.
  */
-const LOST_BYTES = 3;
+const MIN_RECOGNIZED_BYTES = 3;
 
 /**
  * Minimum length of a run that the scanner takes for encoded text: of letters and
@@ -46,9 +47,6 @@ const CONTEXT_BYTES = 256;
  * needle that ends after them contains a position that the scanner has found.
  */
 const START_BYTES = 3 * REACH_BYTES;
-
-/** Number of consecutive grams among which each alignment of a needle has one. */
-const GRAMS = MIN_GRAM_NEEDLE_BYTES - 3;
 
 /**
  * Finds secrets that were encoded more than once. Runs of base64 or hexadecimal
@@ -97,12 +95,12 @@ export class EncodedRuns {
     this.#ranges = ranges;
     let done = this.#findAtStart(window, isLast);
     // A needle with a position after `done` may start before it.
-    let least = done === START_BYTES - REACH_BYTES ? done - REACH_BYTES : done;
+    let min = done === START_BYTES - REACH_BYTES ? done - REACH_BYTES : done;
     for (let next = 0; next < places.length;) {
       const place = places[next];
       if (place >= done) {
         const from = runStart(window, place + 1, window.length);
-        done = least = this.#take(window, Math.max(least, from), 0);
+        done = min = this.#load(window, Math.max(min, from), 0);
         const isOpen = !isLast && done === window.length;
         for (let at = next; places[at] < done; at++) {
           this.#decodeAt(places[at], isOpen);
@@ -114,7 +112,7 @@ export class EncodedRuns {
     if (!isLast && done < window.length) {
       const from = Math.max(done, runStart(window, window.length, REACH_BYTES));
       if (from < window.length) {
-        this.#take(window, from, 0);
+        this.#load(window, from, 0);
         this.#decodeRun(0, true);
       }
     }
@@ -144,7 +142,7 @@ export class EncodedRuns {
     if (context.length === 0) return 0;
     const text = joinBytes([context, window.subarray(0, START_BYTES)]);
     const isLong = window.length > START_BYTES;
-    const end = this.#take(text, 0, context.length);
+    const end = this.#load(text, 0, context.length);
     const isOpen = !isLast && !isLong && end === text.length;
     if (end > context.length && (end >= MIN_RUN || isOpen)) {
       this.#decodeRun(0, isOpen);
@@ -155,14 +153,14 @@ export class EncodedRuns {
   }
 
   /**
-   * Takes a run.
+   * Loads a run.
    *
    * @param text The window, possibly with printed bytes before it.
    * @param from Where the run, or the part of it to decode, starts.
    * @param shift Number of bytes before the window.
    * @returns Where the run ends.
    */
-  #take(text: Uint8Array, from: number, shift: number): number {
+  #load(text: Uint8Array, from: number, shift: number): number {
     this.#text = text;
     this.#shift = shift;
     return this.#runs[0].load(text, from);
@@ -208,10 +206,10 @@ export class EncodedRuns {
     if (depth === 0) this.#isHex = decoding >= BASE64_COUNT;
     run.decode(decoding, place, isLast);
     const isOpen = isEnd && run.isOpen;
-    const least = isOpen ? LOST_BYTES : MIN_GRAM_NEEDLE_BYTES;
-    if (run.length < least) return;
+    const min = isOpen ? MIN_RECOGNIZED_BYTES : MIN_GRAM_NEEDLE_BYTES;
+    if (run.length < min) return;
     this.#searchText(run.bytes, run.length, run.places, isOpen);
-    const isEscaped = (run.kinds & ESCAPE) !== 0;
+    const isEscaped = (run.kinds & STARTS_ESCAPE) !== 0;
     if (isEscaped || isOpen && this.#needles!.hasNormalForms) {
       this.#searchEscaped(run, isEscaped, isOpen);
     }
@@ -225,8 +223,8 @@ export class EncodedRuns {
     isEnd: boolean,
   ): void {
     const needles = this.#needles!;
-    const last = LOST_BYTES - 1;
-    if (holdsGrams(bytes, length, needles.grams.filter, GRAMS)) {
+    const last = MIN_RECOGNIZED_BYTES - 1;
+    if (holdsGrams(bytes, length, needles.grams.filter, MIN_GRAMS)) {
       needles.find(bytes.subarray(0, length), {
         add: (start, end) => {
           if (end - start < MIN_GRAM_NEEDLE_BYTES) return;
@@ -243,7 +241,7 @@ export class EncodedRuns {
 
   /** Holds back the start of a needle at the end of a text. */
   #holdPartial(text: Uint8Array, places: Places): void {
-    const last = this.#needles!.partialFrom(text) + LOST_BYTES - 1;
+    const last = this.#needles!.partialFrom(text) + MIN_RECOGNIZED_BYTES - 1;
     if (last < text.length) this.#hold(places.getEnd(last) - 1);
   }
 
@@ -301,15 +299,15 @@ export class EncodedRuns {
   /** Masks a needle, if it has a run that the scanner knows. */
   #mask(start: number, shown: number, end: number): void {
     const text = this.#text;
-    const least = this.#isHex ? MIN_HEX_RUN : MIN_RUN;
+    const min = this.#isHex ? MIN_HEX_RUN : MIN_RUN;
     let length = 0;
-    for (let at = start; at < end && length < least; at++) {
+    for (let at = start; at < end && length < min; at++) {
       const isPart = this.#isHex ? HEX[text[at]] < 16 : isPlain(text[at]);
       length = isPart ? length + 1 : 0;
     }
     const from = Math.max(0, shown - this.#shift);
     const to = end - this.#shift;
-    if (length === least && from < to) this.#ranges!.add(from, to);
+    if (length === min && from < to) this.#ranges!.add(from, to);
   }
 
   #hold(place: number): void {

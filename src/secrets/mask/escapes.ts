@@ -18,16 +18,7 @@
  * @module
  */
 
-import {
-  decodeEntity,
-  HEX,
-  isLegacyEntity,
-  LETTER_ESCAPES,
-  MAX_ENTITY_NAME,
-  NORMAL,
-  QUOTE,
-  SIMPLE_ESCAPES,
-} from "./scanner.ts";
+import { byteTable } from "../../bytes.ts";
 
 /** Maximum length of a code for a terminal that is read as one, in bytes. */
 export const MAX_CODE_BYTES = 1024;
@@ -38,10 +29,80 @@ const MAX_DEPTH = 64;
 const [LF, CR, ESC, DEL, BEL] = [0x0a, 0x0d, 0x1b, 0x7f, 0x07];
 const [BLANK, PERCENT, AMPERSAND, EQUALS] = [0x20, 0x25, 0x26, 0x3d];
 const [BACKSLASH, SEMICOLON, HASH] = [0x5c, 0x3b, 0x23];
-const [LEFT_BRACE, RIGHT_BRACE] = [0x7b, 0x7d];
+const [LEFT_BRACE, RIGHT_BRACE, PLUS] = [0x7b, 0x7d, 0x2b];
 
 /** A value that is not a byte, such as past the end of the text. */
 const NONE = -1;
+
+/** Represents quotes and backslashes; does not occur in UTF-8. */
+export const QUOTE = 0xff;
+
+/** Represents text that is longer than any escape; does not occur in UTF-8. */
+export const GAP = 0xfe;
+
+/** Represents the two bytes above in a text that is not UTF-8. */
+const OTHER = 0xfd;
+
+/** Returns the normal form of each byte that is not part of an escape. */
+export const NORMAL: Uint8Array = createNormalForms();
+
+/** The value of each hexadecimal digit; 255 for other bytes. */
+export const HEX: Uint8Array = createHexValues();
+
+/** Value of each letter after a backslash; 0 for other characters. */
+const LETTER_ESCAPES: Uint8Array = createLetterEscapes();
+
+/**
+ * Value of most characters after a backslash, letters and quotes; 0 for escapes
+ * that must be read.
+ */
+export const SIMPLE_ESCAPES: Uint8Array = createSimpleEscapes();
+
+function createNormalForms(): Uint8Array {
+  const forms = new Uint8Array(256);
+  for (let byte = 0; byte < 256; byte++) forms[byte] = byte;
+  for (const quote of [0x22, 0x27, 0x60, BACKSLASH]) forms[quote] = QUOTE;
+  forms[BLANK] = PLUS;
+  forms[QUOTE] = forms[GAP] = OTHER;
+  return forms;
+}
+
+function createHexValues(): Uint8Array {
+  const values = new Uint8Array(256).fill(255);
+  for (let value = 0; value < 16; value++) {
+    const digit = value.toString(16);
+    byteTable(digit + digit.toUpperCase(), value, values);
+  }
+  return values;
+}
+
+function createLetterEscapes(): Uint8Array {
+  const table = new Uint8Array(0x80);
+  const escapes = {
+    a: 7,
+    b: 8,
+    e: 27,
+    E: 27,
+    f: 12,
+    n: 10,
+    r: 13,
+    t: 9,
+    v: 11,
+  };
+  for (const [letter, value] of Object.entries(escapes)) {
+    table[letter.charCodeAt(0)] = value;
+  }
+  return table;
+}
+
+function createSimpleEscapes(): Uint8Array {
+  const table = new Uint8Array(256);
+  table.set(LETTER_ESCAPES);
+  // `\e` starts a terminal code, which is read as a whole.
+  table[0x65] = table[0x45] = 0;
+  for (const quote of [0x22, 0x27, 0x60]) table[quote] = QUOTE;
+  return table;
+}
 
 /** Reads escapes. Its fields contain the last result. */
 export class EscapeReader {
@@ -386,16 +447,20 @@ export class EscapeReader {
     const char = this.#char;
     if (char < 0x80 || this.#isByte) this.#emit(NORMAL[char], 1, this.#next);
     else if (char < 0x800) {
-      this.#emit(0xc0 | char >> 6 | tail(char, 0) << 8, 2, this.#next);
+      this.#emit(
+        0xc0 | char >> 6 | continuationByte(char, 0) << 8,
+        2,
+        this.#next,
+      );
     } else if (char < 0x10000) {
       // Half a surrogate pair is written as the replacement character.
       const whole = (char & 0xf800) === 0xd800 ? 0xfffd : char;
-      const value = 0xe0 | whole >> 12 | tail(whole, 6) << 8 |
-        tail(whole, 0) << 16;
+      const value = 0xe0 | whole >> 12 | continuationByte(whole, 6) << 8 |
+        continuationByte(whole, 0) << 16;
       this.#emit(value, 3, this.#next);
     } else {
-      const value = 0xf0 | char >> 18 | tail(char, 12) << 8 |
-        tail(char, 6) << 16 | tail(char, 0) << 24;
+      const value = 0xf0 | char >> 18 | continuationByte(char, 12) << 8 |
+        continuationByte(char, 6) << 16 | continuationByte(char, 0) << 24;
       this.#emit(value, 4, this.#next);
     }
   }
@@ -413,7 +478,7 @@ function nulsEnd(bytes: Uint8Array, length: number, from: number): number {
   return at;
 }
 
-function tail(char: number, shift: number): number {
+function continuationByte(char: number, shift: number): number {
   return 0x80 | char >> shift & 0x3f;
 }
 
@@ -434,4 +499,47 @@ function isAlphanumeric(byte: number): boolean {
 
 function isLetter(byte: number): boolean {
   return (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
+}
+
+/** Maximum length of a name of an entity. */
+const MAX_ENTITY_NAME = 10;
+
+/** Entities for ASCII characters: of XML and HTML, and those for all punctuation. */
+const ASCII_ENTITIES =
+  `quot=" QUOT=" amp=& AMP=& apos=' lt=< LT=< gt=> GT=> excl=! num=# dollar=$ percnt=% lpar=( rpar=) ast=* midast=* plus=+ comma=, period=. sol=/ colon=: semi=; equals== quest=? commat=@ lsqb=[ lbrack=[ bsol=\\ rsqb=] rbrack=] Hat=^ lowbar=_ grave=\` lcub={ lbrace={ verbar=| vert=| rcub=} rbrace=} Tab=\t NewLine=\n`;
+
+/** Entities of HTML 4 from U+00A0 to U+00FF in the order of their characters, and the euro sign. */
+const LATIN_ENTITIES =
+  "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml euro";
+
+/** The character of the last name above. */
+const EURO = 0x20ac;
+
+let entities: Map<string, number> | undefined;
+
+/**
+ * Returns the character of an entity.
+ *
+ * @param name Its name.
+ * @returns Number of the character; `undefined` for other names.
+ */
+function decodeEntity(name: string): number | undefined {
+  return (entities ??= createEntities()).get(name);
+}
+
+/** Whether an entity needs no semicolon. */
+function isLegacyEntity(name: string): boolean {
+  const char = decodeEntity(name) ?? EURO;
+  return char >= 0xa0 ? char < 0x100 : /^(quot|amp|lt|gt)$/i.test(name);
+}
+
+function createEntities(): Map<string, number> {
+  const latin = LATIN_ENTITIES.split(" ").map((name, at) =>
+    [name, name === "euro" ? EURO : 0xa0 + at] as const
+  );
+  const ascii = ASCII_ENTITIES.split(" ").map((entry) => {
+    const name = entry.slice(0, entry.indexOf("="));
+    return [name, entry.charCodeAt(name.length + 1)] as const;
+  });
+  return new Map([...latin, ...ascii]);
 }

@@ -1,22 +1,23 @@
+import { decodeUtf8 } from "../../bytes.ts";
 import { dataSourcePassword } from "../../url_secrets.ts";
 import {
   type Form,
   MIN_JOINED_BYTES,
   MIN_SPACED_DIGITS,
-  normalForm,
   quotedForms,
+  toNormalForm,
   wrappedForms,
 } from "./quoted_forms.ts";
 
-/** Minimum length of a line of a value of several lines that is a secret by itself, in characters. */
+/** Minimum length of a line of a multi-line value that is a secret by itself, in characters. */
 const MIN_LINE = 8;
 
-/** Values of more lines than these are found encoded as a whole only. */
+/** Maximum number of lines that are encoded one by one; of more, only the whole value is. */
 const MAX_ENCODED_LINES = 256;
 
 /**
- * Longer values are split into parts. They overlap, so that every stretch of a
- * needle's length is in one part; time and memory stay proportional.
+ * Longer values are split into parts, so that time and memory stay proportional.
+ * Parts overlap, so that each sequence as long as a needle is within one of them.
  */
 const [PART_LENGTH, SHARED_LENGTH] = [8192, 256];
 
@@ -32,8 +33,8 @@ const MIN_INNER_LENGTH = 8;
 const STRUCTURAL = /^(-----(BEGIN|END) .*-----|[\s{}[\]()<>;:,"'=_*#/.-]*)$/;
 
 /**
- * Maximum size of values that are found in base32, in bytes: ten more forms of a
- * long one would take long to register.
+ * Maximum size of values that are found in base32, in bytes: creating ten more
+ * forms of a longer one would take too long.
  */
 const MAX_BASE32_BYTES = 4096;
 
@@ -52,11 +53,11 @@ const MAX_PART_DEPTH = 8;
 /** Minimum length of a part that is a secret because of its name, in characters. */
 const MIN_NAMED = 6;
 
-/** Minimum length of a part that is a secret because it looks like one, in characters. */
-const MIN_SHAPED = 16;
+/** Minimum length of a part that is a secret because it looks random, in characters. */
+const MIN_RANDOM = 16;
 
-/** Maximum number of characters of a part that are checked for that. */
-const MAX_SHAPED = 128;
+/** Maximum number of characters that are checked for randomness. */
+const MAX_RANDOM = 128;
 
 /** Names of secrets, in any spelling. */
 const SECRET_NAME =
@@ -79,7 +80,7 @@ const WORD_PAIR = /(?:^|\s)(password|passwd|secret|token)\s+(\S+)/gi;
 const QUOTED_PAIR =
   /(?<![\w.-])(["']?)([\w.-]{1,64})\1\s*(?::|=>?|,)\s*("(?:[^"\\\r\n]|\\.)+"|'[^'\r\n]+')/g;
 
-/** A header of HTTP, or its value, with the token that follows the scheme. */
+/** Value of an HTTP header, with the token that follows the scheme. */
 const SCHEME_AND_TOKEN = /^(?:Bearer|Basic|Token|ApiKey)\s+(\S+)$/i;
 
 /** Fields of a form, joined as in the query of a URL. */
@@ -95,10 +96,8 @@ const MIN_BASE64_DOCUMENT = 24;
 
 const URL_START = /^[a-z][a-z0-9+.-]*:\/\//i;
 
-/** Documents have one of these. */
+/** Characters of which each document has at least one. */
 const DOCUMENT = /[\s:={[]/;
-
-const strict = new TextDecoder("utf-8", { fatal: true });
 
 const encoder = new TextEncoder();
 
@@ -106,7 +105,7 @@ const BASE32_DIGITS = encoder.encode("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567");
 
 const CAPITAL_A = 0x41;
 
-/** The bit in which small and capital letters differ. */
+/** The bit in which lowercase and uppercase letters differ. */
 const CASE = 0x20;
 
 /**
@@ -114,13 +113,13 @@ const CASE = 0x20;
  *
  * Documents are JSON, lines of `KEY=VALUE` or `KEY: VALUE`, names with quoted
  * values, connection strings, headers, forms and URLs, possibly nested or in
- * base64. A part counts if its name is that of a secret, if it
- * is long and looks random, or if it has several lines.
+ * base64. A part counts if it has the name of a secret, if it is long and looks
+ * random, or if it is a private key.
  *
  * @param secret The secret.
  * @returns Parts as they are written in it, and decoded.
  */
-export function secretParts(secret: string): Set<string> {
+export function findSecretParts(secret: string): Set<string> {
   const parts = new Set<string>();
   addParts(secret, parts, 0);
   parts.delete(secret);
@@ -131,7 +130,7 @@ export function secretParts(secret: string): Set<string> {
  * Returns every form in which a secret may be printed, apart from escapes, which
  * are undone in the text.
  *
- * These are the value, the value without surrounding white space or quotes, its
+ * These are the value, the value without surrounding whitespace or quotes, its
  * longer lines, and the part of each of these that does not change in base64 and
  * hexadecimal digits, at any position of the encoded data.
  *
@@ -227,25 +226,25 @@ function createVariants(value: string): Variants {
   return variants;
 }
 
-/** A multi-line secret without white space and quotes, with and without lines such as `-----BEGIN`. */
+/** Returns a multi-line secret without whitespace and quotes, with and without lines such as `-----BEGIN`. */
 function* joinedForms(texts: Iterable<string>): Generator<Form> {
   for (const text of texts) {
     for (const part of splitForm(text)) {
-      const bytes = normalForm(encoder.encode(part), true);
+      const bytes = toNormalForm(encoder.encode(part), true);
       if (bytes.length >= MIN_JOINED_BYTES) yield { bytes, kind: "encoded" };
     }
   }
 }
 
-/** Encoded forms of a value: base64 and base32 in both alphabets, and hexadecimal digits. */
+/** Returns a value in base64 (both alphabets), base32 and hexadecimal digits (both cases). */
 function* encodedForms(bytes: Uint8Array, value: string): Generator<Form> {
   yield* base64Forms(bytes);
-  yield* base64Forms(utf16Bytes(bytes, value));
+  yield* base64Forms(encodeUtf16(bytes, value));
   if (bytes.length <= MAX_BASE32_BYTES) {
     for (let shift = 0; shift <= MAX_SHIFT_32; shift++) {
       const text = encodeBase32(bytes, shift);
       yield form(text);
-      yield form(inSmallLetters(text));
+      yield form(toLowercase(text));
     }
   }
   const digits = bytes.toHex();
@@ -260,8 +259,8 @@ function form(bytes: Uint8Array, minLength = MIN_JOINED_BYTES): Form {
 /**
  * Returns the base64 characters that depend only on the given bytes.
  *
- * Three bytes become four characters, so they show in one of three ways. The
- * characters at the edges also depend on what is next to them and are left out.
+ * Three bytes become four characters, so there are three alignments. The characters
+ * at the edges also depend on the bytes next to the value and are left out.
  */
 function* base64Forms(bytes: Uint8Array): Generator<Form> {
   const shifted = new Uint8Array(MAX_SHIFT + bytes.length);
@@ -278,10 +277,10 @@ function* base64Forms(bytes: Uint8Array): Generator<Form> {
   }
 }
 
-/** The same in base32, where five bytes become eight characters. */
+/** Does the same in base32, where five bytes become eight characters. */
 function encodeBase32(bytes: Uint8Array, shift: number): Uint8Array {
   const first = Math.ceil(8 * shift / 5);
-  const text = roomFor(Math.floor(8 * (shift + bytes.length) / 5) - first);
+  const text = getBuffer(Math.floor(8 * (shift + bytes.length) / 5) - first);
   let bits = 0;
   // The bits before the first whole character are skipped.
   let bitCount = 8 * shift - 5 * first;
@@ -295,31 +294,31 @@ function encodeBase32(bytes: Uint8Array, shift: number): Uint8Array {
   return text;
 }
 
-/** Changes capital letters to small ones. */
-function inSmallLetters(text: Uint8Array): Uint8Array {
+/** Converts uppercase letters to lowercase, in place. */
+function toLowercase(text: Uint8Array): Uint8Array {
   for (let at = 0; at < text.length; at++) {
     if (text[at] >= CAPITAL_A) text[at] |= CASE;
   }
   return text;
 }
 
-/** The bytes of a text in ASCII, where the next form will be. */
+/** Encodes ASCII text in the shared buffer, which the next form overwrites. */
 function encodeText(text: string): Uint8Array {
-  const bytes = roomFor(text.length);
+  const bytes = getBuffer(text.length);
   encoder.encodeInto(text, bytes);
   return bytes;
 }
 
-/** Returns room for a form, the same for each of them. */
-function roomFor(length: number): Uint8Array<ArrayBuffer> {
-  if (room.length < length) room = new Uint8Array(2 * length);
-  return room.subarray(0, length);
+/** Returns a view of the shared buffer, which the next form overwrites. */
+function getBuffer(length: number): Uint8Array<ArrayBuffer> {
+  if (buffer.length < length) buffer = new Uint8Array(2 * length);
+  return buffer.subarray(0, length);
 }
 
-let room = new Uint8Array(1024);
+let buffer = new Uint8Array(1024);
 
-/** The text in UTF-16 as the little-endian machines that Deno runs on have it. */
-function utf16Bytes(bytes: Uint8Array, text: string): Uint8Array {
+/** Encodes a text as UTF-16LE, the byte order of all machines that Deno runs on. */
+function encodeUtf16(bytes: Uint8Array, text: string): Uint8Array {
   const isAscii = bytes.length === text.length;
   const units = isAscii
     ? new Uint16Array(bytes)
@@ -328,19 +327,19 @@ function utf16Bytes(bytes: Uint8Array, text: string): Uint8Array {
 }
 
 function addParts(text: string, parts: Set<string>, depth: number): void {
-  // Most secrets are one word.
   if (depth > MAX_PART_DEPTH) return;
   const trimmed = text.trim();
   const decoded = trimmed.length >= MIN_BASE64_DOCUMENT
-    ? decodedBase64(trimmed)
+    ? decodeBase64(trimmed)
     : undefined;
   if (decoded !== undefined && DOCUMENT.test(decoded.trim())) {
     putPart(decoded, parts);
     return addParts(decoded, parts, depth + 1);
   }
+  // Most secrets are one word.
   if (!DOCUMENT.test(text)) return;
   if (/^["{[]/.test(trimmed)) {
-    const value = parsedJson(trimmed);
+    const value = parseJson(trimmed);
     if (value !== undefined) return addValueParts("", value, parts, depth);
   }
   if (URL_START.test(trimmed) && !/\s/.test(trimmed)) {
@@ -371,7 +370,7 @@ function addParts(text: string, parts: Set<string>, depth: number): void {
   }
 }
 
-/** Adds a value in quotes, and what it means if escapes in it are undone. */
+/** Adds a quoted value, as written and with its escapes undone. */
 function addQuoted(
   name: string,
   quoted: string,
@@ -380,11 +379,11 @@ function addQuoted(
 ): void {
   addPart(name, quoted.slice(1, -1), parts, depth);
   if (quoted[0] !== '"' || !quoted.includes("\\")) return;
-  const text = parsedJson(quoted);
+  const text = parseJson(quoted);
   if (typeof text === "string") addPart(name, text, parts, depth);
 }
 
-function parsedJson(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -434,7 +433,7 @@ function addUrlParts(url: string, parts: Set<string>): void {
   const userInfo = /^[^/]*:\/\/([^/?#]*)@/.exec(url)?.[1] ?? "";
   const colon = userInfo.indexOf(":");
   if (colon >= 0) addDecodedPart(userInfo.slice(colon + 1), parts);
-  else if (userInfo.length >= MIN_SHAPED) addDecodedPart(userInfo, parts);
+  else if (userInfo.length >= MIN_RANDOM) addDecodedPart(userInfo, parts);
   // A password may have been written without being encoded.
   const raw = /^[^/]*:\/\/[^:/?#@]*:(?!\d+\/)(.+)@/.exec(url)?.[1];
   if (raw !== undefined) addDecodedPart(raw, parts);
@@ -466,7 +465,7 @@ function addPart(
   if (isSecretPart(name, value)) {
     putPart(value, parts);
     addCredentials(value, parts);
-    const decoded = decodedBase64(value);
+    const decoded = decodeBase64(value);
     if (decoded !== undefined) putPart(decoded, parts);
   }
   addParts(value, parts, depth + 1);
@@ -474,13 +473,13 @@ function addPart(
 
 /** Adds the parts of `user:password` in base64, as in configurations of clients. */
 function addCredentials(value: string, parts: Set<string>): void {
-  const text = decodedBase64(value.replace(/^Basic\s+/, "")) ?? "";
+  const text = decodeBase64(value.replace(/^Basic\s+/, "")) ?? "";
   const password = /^[\x21-\x39\x3b-\x7e]+:([\x20-\x7e]+)$/.exec(text)?.[1];
   if (password !== undefined) putPart(password, parts);
 }
 
-/** Returns the text that a word in base64 stands for; `undefined` if it does not. */
-function decodedBase64(word: string): string | undefined {
+/** Decodes a word in base64; returns `undefined` if it does not encode text. */
+function decodeBase64(word: string): string | undefined {
   if (word.length % 4 !== 0 || !BASE64.test(word)) return undefined;
   const bytes = Uint8Array.fromBase64(word);
   if (
@@ -488,11 +487,7 @@ function decodedBase64(word: string): string | undefined {
   ) {
     return undefined;
   }
-  try {
-    return strict.decode(bytes);
-  } catch {
-    return undefined;
-  }
+  return decodeUtf8(bytes);
 }
 
 function putPart(part: string, parts: Set<string>): void {
@@ -507,22 +502,23 @@ function isSecretPart(name: string, value: string): boolean {
     return true;
   }
   if (URL_START.test(text)) return false;
-  const isNamed = SECRET_NAME.test(separated(name)) && !PLAIN_NAME.test(name);
+  const isNamed = SECRET_NAME.test(separateWords(name)) &&
+    !PLAIN_NAME.test(name);
   return isNamed ? text.length >= MIN_NAMED : isRandom(text);
 }
 
 /** Separates the words of a name. */
-function separated(name: string): string {
+function separateWords(name: string): string {
   return name.replace(/(?<=[a-z0-9])(?=[A-Z])/g, "_");
 }
 
 /** Checks whether a word looks random: long, with letters and digits in any order. */
 function isRandom(text: string): boolean {
-  if (text.length < MIN_SHAPED || !/^[\w+/=.~-]+$/.test(text)) return false;
+  if (text.length < MIN_RANDOM || !/^[\w+/=.~-]+$/.test(text)) return false;
   if (UUID.test(text)) return false;
   // Names and versions consist of words and numbers; in a token, they alternate.
-  const transitions = text.slice(0, MAX_SHAPED).match(
+  const transitions = text.slice(0, MAX_RANDOM).match(
     /[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])/g,
   );
-  return (transitions?.length ?? 0) * 8 >= Math.min(text.length, MAX_SHAPED);
+  return (transitions?.length ?? 0) * 8 >= Math.min(text.length, MAX_RANDOM);
 }

@@ -6,23 +6,20 @@ import {
   ROW_START_BYTES,
   rowAt,
 } from "./dump_lines.ts";
-import {
-  type Grams,
-  HEX,
-  LIST,
-  NORMAL,
-  QUOTE,
-  ROWS,
-  RUNS,
-  SIMPLE_ESCAPES,
-} from "./scanner.ts";
-import { EscapeReader } from "./escapes.ts";
+import { EscapeReader, HEX, NORMAL, QUOTE, SIMPLE_ESCAPES } from "./escapes.ts";
+import { type Grams, LIST, ROWS, RUNS } from "./scanner.ts";
 import { growArray } from "./word_index.ts";
 import { isSeparator, ListedParts, mayBeListed } from "./number_list.ts";
 import type { WordFilter } from "./word_index.ts";
 
 /** Kinds of {@linkcode Marks}, as bits: an escape, a line break. */
 export const [ESCAPE, BREAK] = [1, 2];
+
+/**
+ * Maximum number of bytes of a secret before its first line break that may be printed
+ * unmasked. Otherwise, most line breaks would have to be held back.
+ */
+export const LOST_BYTES = 3;
 
 /** Maximum distance of marks that are checked together, in bytes. */
 export const NEAR_BYTES = 12;
@@ -33,19 +30,19 @@ const [ESC, BRACKET] = [0x1b, 0x5b];
 
 export const [BLANK, DOLLAR] = [0x20, 36];
 
-/** The bit in which small and capital letters differ. */
+/** The bit in which lowercase and uppercase letters differ. */
 const CASE = 0x20;
 
 /** Bytes that begin an escape: NUL, ESC, `%`, `&` and backslash. */
 const ESCAPES = [0, ESC, 0x25, 0x26, 0x5c];
 
 /** Kind of mark that each byte may begin; 0 for none. */
-export const MARKS: Uint8Array = markTable();
+export const MARKS: Uint8Array = createMarkTable();
 
-/** Bytes that are removed where lines are joined: white space, and quotes around lines. */
-const IS_LEFT_OUT = leftOut();
+/** Bytes that are removed where lines are joined: whitespace, and quotes around lines. */
+const IS_LEFT_OUT = createLeftOutTable();
 
-/** The same before escapes are undone. */
+/** The same bytes before escapes are undone. */
 const IS_SKIPPED = Uint8Array.from(
   NORMAL,
   (normal, byte) => byte === BLANK ? 1 : IS_LEFT_OUT[normal],
@@ -198,14 +195,14 @@ export class Marks extends MarkList {
   /** Adds the line that contains a position, if it has a row after a prefix. */
   #addRowAround(text: Uint8Array, place: number): void {
     if (place < this.#lineEnd && place >= this.#lineStart) return;
-    const least = Math.max(0, place - 2 * ROW_START_BYTES);
+    const min = Math.max(0, place - 2 * ROW_START_BYTES);
     let line = place;
-    while (line > least && text[line - 1] !== LF) line--;
+    while (line > min && text[line - 1] !== LF) line--;
     const lineBreak = text.indexOf(LF, place);
     this.#lineStart = line;
     this.#lineEnd = lineBreak < 0 ? text.length : lineBreak;
     // Text before the window belongs to the printed rows.
-    if (line === least || this.#lines.classifyLine(text, line) !== ROW) return;
+    if (line === min || this.#lines.classifyLine(text, line) !== ROW) return;
     this.#putInOrder(this.rows, line);
     // The previous row may contain only the first byte, which proves nothing.
     const before = text.lastIndexOf(LF, line - 2) + 1;
@@ -299,13 +296,13 @@ export class Marks extends MarkList {
     const start = text[at - 1] === CR ? at - 1 : at;
     let next = at + 1;
     while (next < text.length && isBlank(text[next])) next++;
-    const least = last < 0 ? 0 : this.ends[last];
-    return mayEndAt(text, start, least, grams) ||
+    const min = last < 0 ? 0 : this.ends[last];
+    return mayEndAt(text, start, min, grams) ||
       mayBeginAt(text, next, grams);
   }
 }
 
-/** Start of an incomplete quoted-printable escape at the end of a text, or the end itself. */
+/** Finds an incomplete quoted-printable escape at the end of a text; returns its start, or the end of the text. */
 function openSoftFrom(text: Uint8Array): number {
   const { length } = text;
   if (text[length - 1] === EQUALS) return length - 1;
@@ -335,19 +332,19 @@ export function isIgnored(byte: number): boolean {
  *
  * @param text The text.
  * @param at The place.
- * @param least Where the last mark before it ends.
+ * @param min Where the last mark before it ends.
  * @param grams Every four bytes of needles.
  */
 function mayEndAt(
   text: Uint8Array,
   at: number,
-  least: number,
+  min: number,
   grams: WordFilter,
 ): boolean {
   let word = 0;
   let rest = 4;
   for (let place = at - 1; rest > 0; place--) {
-    if (place < Math.max(least, at - MAX_SIDE_BYTES)) return true;
+    if (place < Math.max(min, at - MAX_SIDE_BYTES)) return true;
     const byte = text[place];
     if (MARKS[byte] === ESCAPE || byte === DOLLAR) return true;
     if (IS_SKIPPED[byte] !== 0) continue;
@@ -375,14 +372,14 @@ function mayBeginAt(
   return grams.mayHave(word);
 }
 
-function markTable(): Uint8Array {
+function createMarkTable(): Uint8Array {
   const marks = new Uint8Array(256);
   for (const byte of ESCAPES) marks[byte] = ESCAPE;
   marks[LF] = marks[CR] = BREAK;
   return marks;
 }
 
-function leftOut(): Uint8Array {
+function createLeftOutTable(): Uint8Array {
   const table = new Uint8Array(256);
   for (const byte of [TAB, LF, 11, 12, CR, QUOTE]) table[byte] = 1;
   return table;

@@ -3,7 +3,14 @@ import { DecodedText, holdsMark, MarkGate, markStart } from "./decoded_text.ts";
 import { MAX_CODE_BYTES } from "./escapes.ts";
 import { DumpRows } from "./dump_rows.ts";
 import { EncodedRuns } from "./encoded_runs.ts";
-import { BREAK, ESCAPE, type MarkList, Marks, NEAR_BYTES } from "./marks.ts";
+import {
+  BREAK,
+  ESCAPE,
+  LOST_BYTES,
+  type MarkList,
+  Marks,
+  NEAR_BYTES,
+} from "./marks.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import {
   lastListStart,
@@ -43,16 +50,10 @@ export interface MaskRules {
   readonly placeholder: Uint8Array;
 }
 
-/**
- * Maximum number of bytes before the first break of a broken text that may be
- * printed. Otherwise, most line breaks would have to be held back.
- */
-const LOST_BYTES = 3;
-
 /** Minimum number of hexadecimal digits of a list of numbers. */
 const MIN_LISTED_DIGITS = 12;
 
-/** How many of these begin a word of four. */
+/** Number of four-byte grams in them. */
 const LISTED_GRAMS = MIN_LISTED_DIGITS - 3;
 
 /**
@@ -171,9 +172,9 @@ export class MaskStream {
     this.#partialFrom = needles.partialFrom(window);
     this.#marks.find(window, isLast, needles.grams);
     this.#gate.open(window, isLast, needles);
-    this.#lookAtMarks();
-    this.#lookAtSoftMarks();
-    this.#lookAtNumbers();
+    this.#searchMarks();
+    this.#searchSoftMarks();
+    this.#searchNumbers();
     const marks = this.#marks;
     const { rows, runs } = marks;
     this.#hold(this.#prefixed.find(window, isLast, marks, needles, ranges));
@@ -209,7 +210,7 @@ export class MaskStream {
     return this.#printer.print(window, heldFrom, this.#ranges, placeholder);
   }
 
-  /** Where the held bytes start: never within an escape. */
+  /** Returns where the held bytes start: never within an escape. */
   #heldFrom(): number {
     const { soft } = this.#marks;
     const from = Math.min(this.#partialFrom, this.#marks.limit, soft.limit);
@@ -218,7 +219,7 @@ export class MaskStream {
   }
 
   /** Searches the text around all marks that needles may span. */
-  #lookAtMarks(): void {
+  #searchMarks(): void {
     const marks = this.#marks;
     const gate = this.#gate;
     const escapes = new MarkedRegions(marks);
@@ -265,13 +266,13 @@ export class MaskStream {
       breaks.add(limit, limit);
     }
     for (let i = 0; i < escapes.count; i++) {
-      this.#lookAtEscapes(marks, ...escapes.at(i));
+      this.#searchEscapes(marks, ...escapes.at(i));
     }
-    for (let i = 0; i < breaks.count; i++) this.#lookAtLines(...breaks.at(i));
+    for (let i = 0; i < breaks.count; i++) this.#searchLines(...breaks.at(i));
   }
 
-  /** The same for escapes of quoted-printable. */
-  #lookAtSoftMarks(): void {
+  /** Searches the text around escapes of quoted-printable. */
+  #searchSoftMarks(): void {
     const { soft } = this.#marks;
     const gate = this.#softGate;
     const escapes = new MarkedRegions(soft);
@@ -292,7 +293,7 @@ export class MaskStream {
     }
     if (!this.#isLast) escapes.add(soft.limit, soft.limit);
     for (let i = 0; i < escapes.count; i++) {
-      this.#lookAtEscapes(soft, ...escapes.at(i));
+      this.#searchEscapes(soft, ...escapes.at(i));
     }
   }
 
@@ -307,7 +308,7 @@ export class MaskStream {
     return this.#gate.holdsGrams(sample.bytes, sample.length);
   }
 
-  #lookAtEscapes(marks: MarkList, from: number, to: number): void {
+  #searchEscapes(marks: MarkList, from: number, to: number): void {
     const { needles } = this.#rules;
     const text = this.#text;
     text.decode(this.#window, marks, from, to, false);
@@ -319,7 +320,7 @@ export class MaskStream {
     if (partial < view.length) this.#hold(text.getStart(marks, partial));
   }
 
-  #lookAtLines(from: number, to: number): void {
+  #searchLines(from: number, to: number): void {
     const { needles } = this.#rules;
     const text = this.#text;
     text.length = 0;
@@ -337,7 +338,7 @@ export class MaskStream {
   }
 
   /** Searches the lists of numbers that may encode a needle. */
-  #lookAtNumbers(): void {
+  #searchNumbers(): void {
     const window = this.#window;
     const { length } = window;
     const { numbers } = this.#marks;
@@ -349,11 +350,11 @@ export class MaskStream {
     }
     for (let part = 0; part < numbers.count; part++) {
       const [from, to] = numbers.at(part);
-      this.#lookAtPart(from, Math.min(to, length));
+      this.#searchNumberList(from, Math.min(to, length));
     }
   }
 
-  #lookAtPart(from: number, to: number): void {
+  #searchNumberList(from: number, to: number): void {
     const { needles } = this.#rules;
     const window = this.#window;
     const numbers = this.#numbers;

@@ -98,7 +98,7 @@ export class NeedleFlood {
    * than necessary.
    *
    * @param text The text.
-   * @returns Where that end starts.
+   * @returns Where that end starts; the length of the text if there is none.
    */
   partialFrom(text: Uint8Array): number {
     if (this.#size === 0) return text.length;
@@ -118,7 +118,7 @@ export class NeedleFlood {
       const stop = stops[at - start];
       if (stop === 0) continue;
       if ((stop & END) !== 0 && filter.mayHave(~hash)) {
-        const second = secondHashOf(text, start, at);
+        const second = computeSecondHash(text, start, at);
         if (this.#fingerprints.has(hash, second, isEncoded)) {
           longest = at - start;
         }
@@ -280,8 +280,8 @@ export function computeFingerprint(
   fingerprint[1] = second ^ secondShift;
 }
 
-/** The second number of the fingerprint of a part of a text. */
-function secondHashOf(
+/** Computes the second number of the fingerprint of a part of a text. */
+function computeSecondHash(
   text: Uint8Array,
   from: number,
   to: number,

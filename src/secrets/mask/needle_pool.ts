@@ -13,7 +13,7 @@ export class NeedlePool {
   /** Needle that was found last in this text, and its position. */
   #lastFound = -1;
   #lastPlace = 0;
-  /** Needle whose repetitions are cached: for each distance yes, no, or unknown. */
+  /** Needle whose repetitions are cached; for each distance 1 (yes), 2 (no) or 0 (unknown). */
   #repeating = -1;
   readonly #repeats = new Uint8Array(MAX_REPEAT_BYTES);
   #bytes = new Uint8Array(1 << 10);
@@ -34,7 +34,7 @@ export class NeedlePool {
     return this.#bytes;
   }
 
-  /** Where each needle starts, and the last one ends; valid as long. */
+  /** Where each needle starts, and the last one ends; valid until the next one is added. */
   get starts(): Int32Array {
     return this.#starts.subarray(0, this.#count + 1);
   }
@@ -86,8 +86,8 @@ export class NeedlePool {
     return number;
   }
 
-  /** Offset of the rarest byte in a needle. */
-  #rarestIn(needle: number): number {
+  /** Finds the offset of the rarest byte in a needle. */
+  #findRarest(needle: number): number {
     const known = this.#rarest[needle];
     if (known > 0) return known - 1;
     const [start, end] = [this.#starts[needle], this.#starts[needle + 1]];
@@ -115,7 +115,7 @@ export class NeedlePool {
    *
    * @param needle Number of the needle.
    * @param text The text, the same since {@linkcode beginText}.
-   * @param at The place, possibly outside of the text.
+   * @param at The place, possibly outside the text.
    * @param first Offset of the byte to compare first, where needles differ most.
    */
   isAt(
@@ -128,7 +128,7 @@ export class NeedlePool {
     const length = this.#starts[needle + 1] - start;
     if (at < 0 || at + length > text.length) return false;
     // In a run of one byte, only a different byte shows that the needle is not there.
-    const rarest = this.#rarestIn(needle);
+    const rarest = this.#findRarest(needle);
     if (this.#bytes[start + rarest] !== text[at + rarest]) return false;
     const shift = at - this.#lastPlace;
     const isNear = needle === this.#lastFound && shift !== 0 &&
@@ -211,7 +211,7 @@ export class PrefixIndex {
   readonly #firstByte = new Uint8Array(256);
   /** Contains the first four bytes of each needle. */
   readonly #firstWord = new WordFilter(FILTER_BITS);
-  /** The greatest length in each class; the first four bytes of a needle tell its class. */
+  /** The greatest length in each class; the first four bytes of a needle determine its class. */
   readonly #longestIn = new Int32Array(1 << CLASS_BITS);
   #longest = 0;
 
@@ -253,7 +253,7 @@ export class PrefixIndex {
    * A complete needle does not count.
    *
    * @param text The text.
-   * @returns Where that end starts; the length of the text if there is none.
+   * @returns Where it starts; the length of the text if there is none.
    */
   partialFrom(text: Uint8Array): number {
     const { length } = text;

@@ -37,7 +37,7 @@ export type FormKind = "plain" | "encoded" | "wrapped" | "normal";
 /** Minimum length of a needle that can be found, in bytes: a pair at an even offset, plus one. */
 export const MIN_NEEDLE_BYTES = 3;
 
-/** Number of words in which the longest needle lies. */
+/** Length of the longest needle, in words. */
 const MAX_NEEDLE_WORDS = MAX_NEEDLE_BYTES / 4;
 
 /** Size of the filter for words and the next words, as a power of two. */
@@ -52,7 +52,7 @@ const MIN_BLOCK_BYTES = 2048;
 /** Maximum number of needles that are found by their words; more would take too much memory. */
 const MAX_INDEXED = 24_000;
 
-/** Maximum number of needles that are found by the same word, and by the same two; more would take too much time. */
+/** Maximum number of needles that are found by the same word, and by the same two words; more would take too much time. */
 const [MAX_SHARING, MAX_SIMILAR] = [250, 12];
 
 /** Maximum number of needles that are found by the same word if they are too short for two. */
@@ -108,7 +108,7 @@ export class NeedleSet {
   readonly #fingerprint = new Int32Array(2);
   /** How many needles share two words, by both of them. */
   #similarCounts = new Uint8Array();
-  /** How rare the word at each offset of a needle is that is being added. */
+  /** Rarity of the word at each offset of the needle that is being added. */
   readonly #rarities = new Uint8Array(MAX_NEEDLE_BYTES);
   /** Offsets of the words of a needle that is being added, by residue. */
   readonly #offsets = new Int32Array(STRIDE);
@@ -272,7 +272,7 @@ export class NeedleSet {
     const { places } = scanner;
     this.#moveContexts();
     for (let part = 0; part < 2; part++) this.#addSamples(part);
-    // Up to which word each search has skipped what repeats itself.
+    // The last word of the repetition that each search has skipped.
     const done = [-1, -1];
     for (let from = 0; from < text.length; from = scanner.end) {
       scanner.load(text, from);
@@ -295,14 +295,14 @@ export class NeedleSet {
     }
   }
 
-  /** Passes the contexts on to the scanner; those that are added later are there at once. */
+  /** Moves the contexts to the memory of the scanner, where those added later are visible as well. */
   #moveContexts(): void {
     if (this.#areContextsMoved) return;
     this.#contexts = this.grams.scanner.moveContexts(this.#contexts!);
     this.#areContextsMoved = true;
   }
 
-  /** Passes new words on to the scanner. */
+  /** Adds new words to the filter of the scanner. */
   #addSamples(part: number): void {
     const index = this.#indexes[part];
     const { size } = index;
@@ -319,8 +319,8 @@ export class NeedleSet {
   }
 
   /**
-   * Adds the needles with the word at a position. Where a text repeats itself, all
-   * matches do, too, that begin and end in it.
+   * Adds the needles with the word at a position. Where a text repeats itself, so do
+   * all matches within the repetition.
    *
    * @returns The last word that needs no more search.
    */
@@ -444,7 +444,7 @@ export class NeedleSet {
   }
 
   #registerWords(needle: number, length: number): void {
-    const contexts = this.#roomForContexts();
+    const contexts = this.#ensureContexts();
     for (let residue = 0; residue < STRIDE; residue++) {
       const isBetween = residue + 4 > length;
       const index = isBetween ? this.#wordsBetween : this.#words;
@@ -458,7 +458,7 @@ export class NeedleSet {
   }
 
   /** Created late, because the filter is large, and many runs have few secrets or none. */
-  #roomForContexts(): WordFilter {
+  #ensureContexts(): WordFilter {
     const contexts = this.#contexts ??= new WordFilter(CONTEXT_BITS);
     const isFull = this.#words.size + this.#wordsBetween.size > MAX_CONTEXTS;
     if (!isFull || this.#hasLargeContexts) return contexts;
@@ -486,7 +486,7 @@ export class NeedleSet {
 
 /** The part of a text that is being searched, and repeats itself. */
 class RepeatedPart {
-  /** First word at which all needles are like those before, and the end of such words. */
+  /** Range of the words at which the same needles start as one period earlier. */
   #from = 0;
   #to = 0;
 
@@ -495,7 +495,7 @@ class RepeatedPart {
     this.#from = this.#to = 0;
   }
 
-  /** Number of words after a position at which only the needles of the position are. */
+  /** Number of words after a position that only repeat the needles found there. */
   skip(words: Int32Array, at: number): number {
     if (at >= this.#to && isRepeated(words, at)) {
       this.#from = at + MAX_NEEDLE_WORDS;

@@ -1,7 +1,6 @@
 import { byteTable, LETTERS_AND_DIGITS } from "../../bytes.ts";
-import { GAP, HEX } from "./scanner.ts";
-import { growArray } from "./word_index.ts";
-import { holdsGrams, type WordFilter } from "./word_index.ts";
+import { GAP, HEX } from "./escapes.ts";
+import { growArray, holdsGrams, type WordFilter } from "./word_index.ts";
 
 /** Maximum number of bytes between two numbers of a list. */
 const MAX_SEPARATOR_BYTES = 10;
@@ -22,21 +21,21 @@ export type Radix = (typeof RADIXES)[number];
 
 const [ZERO, BACKSLASH] = [0x30, 0x5c];
 
-/** How many digits of five numbers begin a word of four. */
+/** Number of four-byte grams in the digits of five numbers. */
 const NEARBY_GRAMS = 2 * 5 - 3;
 
 /** Kinds of characters. */
 const [OTHER, LETTER, SEPARATOR] = [0, 1, 2];
-const KINDS = kinds();
+const KINDS = createKinds();
 
-const DIGITS = Uint8Array.from("0123456789abcdef", (it) => it.charCodeAt(0));
+const DIGITS = new TextEncoder().encode("0123456789abcdef");
 
 /**
  * The bytes that the numbers of a text encode, as hexadecimal digits: output of
  * `xxd -i`, `od` and `bytes.hex(":")`, and lists of numbers.
  *
  * A number has two hexadecimal digits, optionally after `0x` or `\x`, three octal
- * digits, or up to three decimal digits. White space, quotes and punctuation separate
+ * digits, or up to three decimal digits. Whitespace, quotes and punctuation separate
  * numbers; anything else ends a list.
  */
 export class NumberList {
@@ -129,7 +128,7 @@ export class NumberList {
 /** The numbers around a place. */
 const nearby = new NumberList();
 
-/** Value of a number; negative for other words. */
+/** Parses a number; returns a negative number for other words. */
 function parseByte(
   text: Uint8Array,
   start: number,
@@ -141,19 +140,19 @@ function parseByte(
   if (first > start) {
     const isNumber = radix === 16 && length === 3 && isX(text[first]) &&
       first - start <= MAX_BACKSLASHES;
-    return isNumber ? valueOf(text, first + 1, end, 16) : -1;
+    return isNumber ? parseDigits(text, first + 1, end, 16) : -1;
   }
   if (radix !== 16) {
     const isNumber = length === 3 || radix === 10 && length < 3;
-    return isNumber ? valueOf(text, first, end, radix) : -1;
+    return isNumber ? parseDigits(text, first, end, radix) : -1;
   }
-  if (length === 2) return valueOf(text, first, end, 16);
+  if (length === 2) return parseDigits(text, first, end, 16);
   const isPrefixed = length === 4 && text[first] === ZERO &&
     isX(text[first + 1]);
-  return isPrefixed ? valueOf(text, first + 2, end, 16) : -1;
+  return isPrefixed ? parseDigits(text, first + 2, end, 16) : -1;
 }
 
-function valueOf(
+function parseDigits(
   text: Uint8Array,
   from: number,
   to: number,
@@ -212,9 +211,9 @@ export function mayBeListed(
 
 /** Where letters and digits end, or are too many for a number. */
 function lettersEnd(text: Uint8Array, from: number): number {
-  const most = from + MAX_NUMBER_BYTES + 1;
+  const max = from + MAX_NUMBER_BYTES + 1;
   let at = from;
-  while (at < most && KINDS[text[at]] === LETTER) at++;
+  while (at < max && KINDS[text[at]] === LETTER) at++;
   return at;
 }
 
@@ -289,16 +288,16 @@ function listEnd(text: Uint8Array, from: number): number {
 /** Where the separators start that end at a place; the place itself without any. */
 function separatorsStart(text: Uint8Array, end: number): number {
   let at = end;
-  const least = Math.max(0, end - MAX_SEPARATOR_BYTES);
-  while (at > least && KINDS[text[at - 1]] === SEPARATOR) at--;
+  const min = Math.max(0, end - MAX_SEPARATOR_BYTES);
+  while (at > min && KINDS[text[at - 1]] === SEPARATOR) at--;
   return at;
 }
 
 /** The same for text that looks like a number. */
 function numberStart(text: Uint8Array, end: number): number {
   let at = end;
-  const least = Math.max(0, end - MAX_NUMBER_BYTES);
-  while (at > least && isNumberPart(text[at - 1])) at--;
+  const min = Math.max(0, end - MAX_NUMBER_BYTES);
+  while (at > min && isNumberPart(text[at - 1])) at--;
   return at;
 }
 
@@ -366,7 +365,7 @@ export function isSeparator(byte: number): boolean {
   return KINDS[byte] === SEPARATOR;
 }
 
-function kinds(): Uint8Array {
+function createKinds(): Uint8Array {
   const separators = `\t\n\r "'*+,-./:;<=>?_|`;
   return byteTable(
     LETTERS_AND_DIGITS,

@@ -1,12 +1,13 @@
-import { byteTable, LETTERS_AND_DIGITS } from "../../bytes.ts";
-import { BREAK, type Marks } from "./marks.ts";
-import { GAP, MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
-import { MAX_NEEDLE_BYTES } from "./word_index.ts";
+import { byteTable, joinBytes, LETTERS_AND_DIGITS } from "../../bytes.ts";
+import { GAP } from "./escapes.ts";
+import { BREAK, LOST_BYTES, type Marks } from "./marks.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import type { RangeSink } from "./ranges.ts";
+import { MIN_GRAM_NEEDLE_BYTES, MIN_GRAMS } from "./scanner.ts";
 import {
   growArray,
   holdsGrams,
+  MAX_NEEDLE_BYTES,
   wordAt,
   type WordFilter,
 } from "./word_index.ts";
@@ -20,12 +21,8 @@ const CONTEXT_BYTES = 2 * MAX_NEEDLE_BYTES;
 /** Number of bytes of a window that are searched together with these. */
 const START_BYTES = 1024;
 
-/** Number of bytes before the first line break that may be printed too early. */
-const LOST_BYTES = 3;
-
-/** Number of bytes on each side of a line break that are compared with needles, and of grams in a needle. */
+/** Number of bytes on each side of a line break that are compared with needles. */
 const SIDE_BYTES = MIN_GRAM_NEEDLE_BYTES - 1;
-const GRAMS = MIN_GRAM_NEEDLE_BYTES - 3;
 
 /** Minimum length of the last word of a line that continues in the next one, in bytes. */
 const MIN_WORD_BYTES = 8;
@@ -45,7 +42,7 @@ const IS_DIGIT = byteTable(`-+/=_${LETTERS_AND_DIGITS}`);
 export class PrefixedLines {
   /** The last bytes that were printed. */
   #context: Uint8Array = new Uint8Array();
-  /** Room for these and the start of a window. */
+  /** Buffer for these and the start of a window. */
   #start: Uint8Array = new Uint8Array(CONTEXT_BYTES + START_BYTES);
   /** The last words of lines, joined, and the place of each byte. */
   #length = 0;
@@ -95,7 +92,7 @@ export class PrefixedLines {
     }
     this.#search(window, breaks, 0, needles, ranges);
     const end = isLast ? -1 : lastBreak(window);
-    if (end >= 0 && this.#mayGoOn(window, end, filter)) {
+    if (end >= 0 && this.#mayContinue(window, end, filter)) {
       this.#search(window, [end], 0, needles, ranges);
     }
     if (!isLast) this.#holdBeforeBlanks(window, needles);
@@ -109,7 +106,7 @@ export class PrefixedLines {
    */
   remember(printed: Uint8Array): void {
     this.#context = printed.length < CONTEXT_BYTES
-      ? joined(this.#context, printed).slice(-CONTEXT_BYTES)
+      ? joinBytes([this.#context, printed]).slice(-CONTEXT_BYTES)
       : printed.slice(-CONTEXT_BYTES);
   }
 
@@ -124,16 +121,16 @@ export class PrefixedLines {
     const first = window.indexOf(LF);
     if (before < 0 && first < 0) return;
     const { filter } = needles.grams;
-    const start = this.#startOf(window, START_BYTES);
+    const start = this.#joinStart(window, START_BYTES);
     // The text before the first line break may be only bytes that were printed early.
-    const isSuspect = before >= 0 && this.#mayGoOn(start, before, filter) ||
+    const isSuspect = before >= 0 && this.#mayContinue(start, before, filter) ||
       first >= 0 && this.#isSuspect(start, shift + first, filter);
     if (!isSuspect) return;
     const at = first < 0 ? before : shift + first;
     if (at < start.length && !this.#isNearNeedle(start, at, filter)) return;
     // Copying the whole window would take longer than everything else.
     for (let size = START_BYTES;; size *= 4) {
-      const text = this.#startOf(window, size);
+      const text = this.#joinStart(window, size);
       if (size < window.length) {
         if (at >= text.length) continue;
         this.#collect(text, [at], 0, shift, MAX_NEEDLE_BYTES);
@@ -143,8 +140,8 @@ export class PrefixedLines {
     }
   }
 
-  /** The printed bytes, and the first ones of the window after them. */
-  #startOf(window: Uint8Array, size: number): Uint8Array {
+  /** Joins the printed bytes and the first ones of the window. */
+  #joinStart(window: Uint8Array, size: number): Uint8Array {
     const context = this.#context;
     const start = window.subarray(0, size);
     const length = context.length + start.length;
@@ -179,7 +176,7 @@ export class PrefixedLines {
   }
 
   /** The same where the line may be short, or have few bytes of a needle. */
-  #mayGoOn(text: Uint8Array, at: number, filter: WordFilter): boolean {
+  #mayContinue(text: Uint8Array, at: number, filter: WordFilter): boolean {
     const end = wordEnd(text, 0, at);
     if (end === 0 || IS_DIGIT[text[end - 1]] === 0) return false;
     if (end >= 4 && filter.mayHave(wordAt(text, end - 4, 4))) return true;
@@ -215,7 +212,7 @@ export class PrefixedLines {
   #isNearNeedle(text: Uint8Array, at: number, filter: WordFilter): boolean {
     this.#collect(text, [at], 0, 0, SIDE_BYTES);
     return this.#next > text.length - SIDE_BYTES ||
-      holdsGrams(this.#bytes, this.#length, filter, GRAMS);
+      holdsGrams(this.#bytes, this.#length, filter, MIN_GRAMS);
   }
 
   /**
@@ -350,9 +347,9 @@ export class PrefixedLines {
   /** Whether a line break follows a word that is long enough, and more bytes of it than may be lost. */
   #isBroken(start: number, end: number): boolean {
     const places = this.#places;
-    const sizeAt = (at: number, least: number) => {
+    const sizeAt = (at: number, min: number) => {
       let from = at;
-      while (from > least && places[from] === places[from - 1] + 1) from--;
+      while (from > min && places[from] === places[from - 1] + 1) from--;
       return at - from + 1;
     };
     for (let at = start; at + 1 < end; at++) {
@@ -419,19 +416,12 @@ function wordStart(text: Uint8Array, from: number, end: number): number {
 
 /** Last line break of a text, if the text after it may be the start of an encoded line. */
 function lastBreak(text: Uint8Array): number {
-  const least = Math.max(0, text.length - MAX_PREFIX_BYTES - MAX_NEEDLE_BYTES);
+  const min = Math.max(0, text.length - MAX_PREFIX_BYTES - MAX_NEEDLE_BYTES);
   let at = text.length - 1;
-  while (at >= least && text[at] !== LF) at--;
-  return at < least ? -1 : at;
+  while (at >= min && text[at] !== LF) at--;
+  return at < min ? -1 : at;
 }
 
 function isBlank(byte: number): boolean {
   return byte === BLANK || byte === TAB || byte === CR;
-}
-
-function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(one.length + other.length);
-  bytes.set(one);
-  bytes.set(other, one.length);
-  return bytes;
 }

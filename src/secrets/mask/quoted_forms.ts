@@ -1,4 +1,4 @@
-import { EscapeReader, MAX_CODE_BYTES } from "./escapes.ts";
+import { EscapeReader, GAP, MAX_CODE_BYTES, NORMAL, QUOTE } from "./escapes.ts";
 import {
   BLANK,
   DOLLAR,
@@ -8,16 +8,12 @@ import {
   startsQuotes,
 } from "./marks.ts";
 import type { FormKind } from "./needle_set.ts";
-import { GAP, NORMAL, QUOTE } from "./scanner.ts";
 
 /** A form of a secret to search for. */
 export interface Form {
   /** Its bytes; valid until the next form. */
   readonly bytes: Uint8Array;
-  /**
-   * Where to search for it: also with line breaks anywhere in it or, for a normal
-   * form, only where escapes are undone.
-   */
+  /** Where to search for it. */
   readonly kind: FormKind;
 }
 
@@ -55,15 +51,15 @@ const encoder = new TextEncoder();
 const reader = new EscapeReader();
 
 /** Buffers for a normal form and for a text with replaced signs; valid until the next text. */
-let [normalRoom, inertRoom] = [new Uint8Array(256), new Uint8Array(256)];
+let [normalBuffer, inertBuffer] = [new Uint8Array(256), new Uint8Array(256)];
 
 /**
  * Returns a value as it appears in joined lines: without blanks and quotes, and with
  * escapes that a line break may have split.
  */
 export function* wrappedForms(value: Uint8Array): Generator<Form> {
-  for (const text of [value, withInert(value, JOINED_SIGNS)]) {
-    const joined = withSigns(normalForm(text, true));
+  for (const text of [value, replaceInertSigns(value, JOINED_SIGNS)]) {
+    const joined = restoreInertSigns(toNormalForm(text, true));
     const isSame = joined.length === value.length;
     if (joined.length >= (isSame ? MIN_JOINED_BYTES : MIN_SPACED_DIGITS)) {
       yield { bytes: joined, kind: "wrapped" };
@@ -90,29 +86,32 @@ export function* quotedForms(
   const texts = [bytes];
   if (to - from < bytes.length) texts.push(bytes.subarray(from, to));
   for (const text of texts) {
-    const normal = normalForm(text, false);
+    const normal = toNormalForm(text, false);
     yield { bytes: normal, kind: "normal" };
     if (value.length <= MAX_QUOTED) yield* splicedForms(normal);
   }
   const isLetter = /^\\*[abefnrtvEuUxMC0-7]/.test(value);
   if (isLetter) {
-    const withoutLetter = normalForm(bytes.subarray(from + 1, to), false);
+    const withoutLetter = toNormalForm(bytes.subarray(from + 1, to), false);
     yield { bytes: withoutLetter, kind: "normal" };
   }
   // \xfc is a byte, or the character with that number.
   if (/[\x80-\xff]/.test(value)) {
-    yield { bytes: normalForm(withLatinBytes(value), false), kind: "normal" };
+    yield {
+      bytes: toNormalForm(encodeWithLatin1(value), false),
+      kind: "normal",
+    };
   }
   for (const signs of findInertSigns(value)) {
     for (const text of texts) {
-      const normal = normalForm(withInert(text, signs), false);
-      yield { bytes: withSigns(normal), kind: "normal" };
+      const normal = toNormalForm(replaceInertSigns(text, signs), false);
+      yield { bytes: restoreInertSigns(normal), kind: "normal" };
     }
   }
 }
 
-/** A text in UTF-8, but with a single byte for each character that has such a number. */
-function withLatinBytes(text: string): Uint8Array {
+/** Encodes a text as UTF-8, except that each character up to U+00FF becomes one byte. */
+function encodeWithLatin1(text: string): Uint8Array {
   const bytes = Array.from(text, (char) => {
     const code = char.charCodeAt(0);
     return code < 0x100 ? [code] : [...encoder.encode(char)];
@@ -145,11 +144,11 @@ function findInertSigns(value: string): Set<number> {
 }
 
 /** Replaces signs by bytes that do not begin an escape. */
-function withInert(text: Uint8Array, signs: number): Uint8Array {
-  if (inertRoom.length < text.length) {
-    inertRoom = new Uint8Array(2 * text.length);
+function replaceInertSigns(text: Uint8Array, signs: number): Uint8Array {
+  if (inertBuffer.length < text.length) {
+    inertBuffer = new Uint8Array(2 * text.length);
   }
-  const inert = inertRoom;
+  const inert = inertBuffer;
   let length = 0;
   for (let at = 0; at < text.length; at++) {
     let byte = text[at];
@@ -175,14 +174,14 @@ function withInert(text: Uint8Array, signs: number): Uint8Array {
   return inert.subarray(0, length);
 }
 
-/** Whether a letter after a backslash begins a code of several characters. */
+/** Whether a letter after a backslash begins a code of several characters: `u`, `U`, `x`, `M` or `C`. */
 function startsCode(byte: number): boolean {
   return byte === 0x75 || byte === 0x55 || byte === 0x78 || byte === 0x4d ||
     byte === 0x43;
 }
 
 /** Restores the signs that did not begin an escape. */
-function withSigns(text: Uint8Array): Uint8Array {
+function restoreInertSigns(text: Uint8Array): Uint8Array {
   for (let at = 0; at < text.length; at++) {
     switch (text[at]) {
       case INERT_AMPERSAND:
@@ -209,28 +208,28 @@ function* splicedForms(normal: Uint8Array): Generator<Form> {
   const isOther = (byte: number) => isControl(byte) || byte >= 0x80;
   for (const isSpecial of [isControl, isOther]) {
     if (!normal.some((byte) => byte !== QUOTE && isSpecial(byte))) continue;
-    yield { bytes: spliced(normal, isSpecial, true), kind: "normal" };
-    yield { bytes: spliced(normal, isSpecial, false), kind: "normal" };
+    yield { bytes: spliceQuotes(normal, isSpecial, true), kind: "normal" };
+    yield { bytes: spliceQuotes(normal, isSpecial, false), kind: "normal" };
   }
 }
 
 /** Puts quotes around each special byte, or each run of them, unless it is at an end. */
-function spliced(
+function spliceQuotes(
   normal: Uint8Array,
   isSpecial: (byte: number) => boolean,
   areApart: boolean,
 ): Uint8Array {
   const bytes: number[] = [];
-  let wasSpecial = false;
+  let wasSpliced = false;
   for (const byte of normal) {
-    const is = byte !== QUOTE && isSpecial(byte);
-    const isEdge = is !== wasSpecial || is && areApart;
+    const isSpliced = byte !== QUOTE && isSpecial(byte);
+    const isEdge = isSpliced !== wasSpliced || isSpliced && areApart;
     const isFirst = bytes.length === 0;
     if (isEdge && !isFirst && byte !== QUOTE && bytes.at(-1) !== QUOTE) {
       bytes.push(QUOTE);
     }
     bytes.push(byte);
-    wasSpecial = is;
+    wasSpliced = isSpliced;
   }
   return Uint8Array.from(bytes);
 }
@@ -247,14 +246,14 @@ function* doubledForms(value: string): Generator<Form> {
     ...doubled,
     value.replace(/["$`]/g, "`$&"),
     value.replace(/[&<>|^"]/g, "^$&"),
-    quotedPrintable(value),
+    encodeQuotedPrintable(value),
   ];
   for (const text of texts) {
     if (text !== value) yield { bytes: encoder.encode(text), kind: "plain" };
   }
 }
 
-function quotedPrintable(value: string): string {
+function encodeQuotedPrintable(value: string): string {
   return value.replace(/[=\x80-\u{10ffff}]/gu, (char) =>
     Array.from(
       encoder.encode(char),
@@ -266,12 +265,12 @@ function quotedPrintable(value: string): string {
  * Returns a text in normal form, like {@linkcode DecodedText}: with its escapes
  * undone, and with one sign for all quotes.
  */
-export function normalForm(text: Uint8Array, isJoined: boolean): Uint8Array {
+export function toNormalForm(text: Uint8Array, isJoined: boolean): Uint8Array {
   // No escape is shorter than its value.
-  if (normalRoom.length < text.length + 4) {
-    normalRoom = new Uint8Array(2 * text.length + 4);
+  if (normalBuffer.length < text.length + 4) {
+    normalBuffer = new Uint8Array(2 * text.length + 4);
   }
-  const normal = normalRoom;
+  const normal = normalBuffer;
   let length = 0;
   let lastEnd = 0;
   for (let at = 0; at < text.length;) {

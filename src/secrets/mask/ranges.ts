@@ -1,10 +1,10 @@
 import type { MarkList } from "./marks.ts";
 import { MAX_NEEDLE_BYTES } from "./word_index.ts";
 
-/** Takes ranges of bytes. */
+/** Receives ranges of bytes. */
 export interface RangeSink {
   /**
-   * Takes a range.
+   * Receives a range.
    *
    * @param start Offset of its first byte.
    * @param end Offset after its last byte.
@@ -130,14 +130,14 @@ export class MarkedRegions {
     else bounds[bounds.length - 1] = Math.max(lastEnd, to);
   }
 
-  /** Position that is enough text before another one. */
-  #extendBack(from: number, least: number): number {
+  /** Finds the position that is {@linkcode REACH_BYTES} of decoded text before another one. */
+  #extendBack(from: number, min: number): number {
     const marks = this.#marks;
     let mark = marks.firstAfter(from - 1);
     if (mark === marks.count || marks.ends[mark] > from) mark--;
     let rest = REACH_BYTES;
     let at = from;
-    for (; mark >= 0 && at > least; mark--) {
+    for (; mark >= 0 && at > min; mark--) {
       const gap = at - marks.ends[mark];
       if (gap >= rest) return at - rest;
       rest = Math.max(0, rest - gap - marks.sizes[mark]);
@@ -146,6 +146,7 @@ export class MarkedRegions {
     return mark < 0 ? Math.max(0, at - rest) : at;
   }
 
+  /** Finds the position that is as much text after another one. */
   #extendForward(to: number): number {
     const marks = this.#marks;
     let rest = REACH_BYTES;
@@ -164,7 +165,7 @@ export class MarkedRegions {
 /** Replaces secrets with placeholders, window by window. */
 export class MaskPrinter {
   /** Buffer for the output if something is replaced. */
-  #room = new Uint8Array();
+  #buffer = new Uint8Array();
   #coveredBytes = 0;
   /** Whether the last thing printed was a placeholder. */
   #afterPlaceholder = false;
@@ -210,12 +211,12 @@ export class MaskPrinter {
     rangeCount: number,
     placeholder: Uint8Array,
   ): Uint8Array {
-    // The bytes are first at the end of the output; kept bytes move forward.
+    // The bytes are copied to the end of the buffer first; kept bytes then move forward.
     const shift = rangeCount * placeholder.length;
-    if (this.#room.length < shift + bytes.length) {
-      this.#room = new Uint8Array(2 * (shift + bytes.length));
+    if (this.#buffer.length < shift + bytes.length) {
+      this.#buffer = new Uint8Array(2 * (shift + bytes.length));
     }
-    const output = this.#room;
+    const output = this.#buffer;
     output.set(bytes, shift);
     let length = 0;
     const keep = (from: number, to: number) => {
@@ -243,9 +244,8 @@ export class MaskPrinter {
 export const WORD_CONTEXT_BYTES = 64;
 
 /**
- * An escape at the end of a text: of terminals, also written out, of strings,
- * of URLs, of mail.
- * Its last character is not part of the word after it.
+ * An escape at the end of a text: a terminal code, also spelled out, or an escape of
+ * a string, a URL or mail. Its last character is not part of the word after it.
  */
 const ESCAPE_AT_END =
   // deno-lint-ignore no-control-regex
@@ -256,13 +256,13 @@ const ESCAPE_AT_END =
  * they are a whole word: in `test mode`, but not in `attestation`.
  *
  * They come from variables that may or may not be secret. Unlike needles, they are
- * searched for literally, without undoing escapes. But an escape before a word, such
- * as a color, is not part of the word.
+ * searched for literally, without undoing escapes. However, an escape before a word,
+ * such as a color code, is not part of the word.
  */
 export class WholeWords {
   readonly #words: Uint8Array[] = [];
   readonly #known = new Set<string>();
-  /** Whether a word starts with a byte. */
+  /** For each byte, 1 if a word starts with it. */
   readonly #starts = new Uint8Array(256);
 
   /** Number of words. */

@@ -1,4 +1,3 @@
-import { byteTable } from "../../bytes.ts";
 import {
   FLOOD_CONTEXT_BITS,
   FLOOD_SAMPLE_BITS,
@@ -72,7 +71,7 @@ export const SEARCHES = [
  * - starts of escapes, except for terminal codes that have no part of a needle next
  *   to them;
  * - line breaks with four bytes of an encoded needle on either side of them, or
- *   with something that has to be undone before one can know that;
+ *   with escapes there, which have to be undone first;
  * - consecutive numbers that may encode bytes, in any radix;
  * - runs of letters and digits that may encode text, in base64 or hexadecimal;
  * - six digits that are followed by blanks and more digits, or by a cell, as at the
@@ -99,14 +98,14 @@ export class Scanner {
   end = 0;
 
   constructor() {
-    const { exports } = new WebAssembly.Instance(compiledScan(), {
+    const { exports } = new WebAssembly.Instance(compileScan(), {
       env: { memory: this.#memory },
     });
     this.#scan = exports.scan as unknown as Scan;
     this.#searches = SEARCHES.map(({ name }) =>
       exports[name] as unknown as Search
     );
-    this.#bytes.set(hexPairs(), HEX_PAIRS);
+    this.#bytes.set(createHexPairs(), HEX_PAIRS);
   }
 
   /** Makes the scanner find all terminal codes, as required for short needles. */
@@ -117,7 +116,7 @@ export class Scanner {
   /**
    * Allocates the filter of the four-byte parts of needles.
    *
-   * @param sizeBits How many bits it takes to count its numbers.
+   * @param sizeBits Base-2 logarithm of the number of its 32-bit numbers.
    * @returns The numbers, all zero; earlier results are no longer valid.
    */
   allocateFilter(sizeBits: number): Int32Array {
@@ -138,12 +137,12 @@ export class Scanner {
    * Allocates a filter of words to search for.
    *
    * @param index Index of the search.
-   * @param sizeBits How many bits it takes to count its bytes.
+   * @param sizeBits Base-2 logarithm of the number of its bytes.
    * @returns The empty filter.
    */
   allocateSamples(index: number, sizeBits: number): SampleFilter {
-    const room = this.#bytes.subarray(SEARCHES[index].samples);
-    return new SampleFilter(sizeBits, room);
+    const memory = this.#bytes.subarray(SEARCHES[index].samples);
+    return new SampleFilter(sizeBits, memory);
   }
 
   /** Allocates a filter of words and the words after them, for a flood. */
@@ -214,7 +213,7 @@ export class Scanner {
   }
 }
 
-/** Finds the places of a text in the memory, and gives where the places end. */
+/** Scans the text in the memory, writes the positions it finds, and returns where these end. */
 type Scan = (
   from: number,
   to: number,
@@ -222,7 +221,7 @@ type Scan = (
   filterShift: number,
 ) => number;
 
-/** The same for words that may be registered for needles. */
+/** Does the same for words that may be registered for needles. */
 type Search = (
   from: number,
   to: number,
@@ -238,14 +237,14 @@ const SCAN_MODULE =
 let module: WebAssembly.Module | undefined;
 
 /** Compiles the module once, when there is a secret. */
-function compiledScan(): WebAssembly.Module {
+function compileScan(): WebAssembly.Module {
   return module ??= new WebAssembly.Module(
     Uint8Array.fromBase64(SCAN_MODULE),
   );
 }
 
-/** The two hexadecimal digits of each byte, and nothing for greater numbers. */
-function hexPairs(): Uint8Array {
+/** Creates a table of the two hexadecimal digits of each byte; greater numbers have none. */
+function createHexPairs(): Uint8Array {
   const pairs = new Uint8Array(2 * 1024);
   for (let byte = 0; byte < 256; byte++) {
     const digits = byte.toString(16).padStart(2, "0");
@@ -255,141 +254,32 @@ function hexPairs(): Uint8Array {
   return pairs;
 }
 
-/** Represents quotes and backslashes; does not occur in UTF-8. */
-export const QUOTE = 0xff;
-
-/** Represents text that is longer than any escape; does not occur in UTF-8. */
-export const GAP = 0xfe;
-
-/** Represents the two bytes above in a text that is not UTF-8. */
-const OTHER = 0xfd;
-
-const [BLANK, PLUS, BACKSLASH] = [0x20, 0x2b, 0x5c];
-
-/** Returns the normal form of each byte that is not part of an escape. */
-export const NORMAL: Uint8Array = normalForms();
-
-/** The value of each hexadecimal digit; 255 for other bytes. */
-export const HEX: Uint8Array = hexValues();
-
-/** Value of each letter after a backslash; 0 for other characters. */
-export const LETTER_ESCAPES: Uint8Array = letterEscapes();
-
 /**
- * Value of most characters after a backslash, letters and quotes; 0 for escapes
- * that must be read.
+ * Minimum length of a needle whose four-byte parts, its grams, show whether a text
+ * may contain it. Shorter needles are recognized by pairs of bytes.
  */
-export const SIMPLE_ESCAPES: Uint8Array = simpleEscapes();
-
-function normalForms(): Uint8Array {
-  const forms = new Uint8Array(256);
-  for (let byte = 0; byte < 256; byte++) forms[byte] = byte;
-  for (const quote of [0x22, 0x27, 0x60, BACKSLASH]) forms[quote] = QUOTE;
-  forms[BLANK] = PLUS;
-  forms[QUOTE] = forms[GAP] = OTHER;
-  return forms;
-}
-
-function hexValues(): Uint8Array {
-  const values = new Uint8Array(256).fill(255);
-  for (let value = 0; value < 16; value++) {
-    const digit = value.toString(16);
-    byteTable(digit + digit.toUpperCase(), value, values);
-  }
-  return values;
-}
-
-function letterEscapes(): Uint8Array {
-  const table = new Uint8Array(0x80);
-  const escapes = {
-    a: 7,
-    b: 8,
-    e: 27,
-    E: 27,
-    f: 12,
-    n: 10,
-    r: 13,
-    t: 9,
-    v: 11,
-  };
-  for (const [letter, value] of Object.entries(escapes)) {
-    table[letter.charCodeAt(0)] = value;
-  }
-  return table;
-}
-
-function simpleEscapes(): Uint8Array {
-  const table = new Uint8Array(256);
-  table.set(LETTER_ESCAPES);
-  // `\e` starts a terminal code, which is read as a whole.
-  table[0x65] = table[0x45] = 0;
-  for (const quote of [0x22, 0x27, 0x60]) table[quote] = QUOTE;
-  return table;
-}
-
-/** Maximum length of a name of an entity. */
-export const MAX_ENTITY_NAME = 10;
-
-/** Entities for ASCII characters: of XML and HTML, and those for all punctuation. */
-const ASCII_ENTITIES =
-  `quot=" QUOT=" amp=& AMP=& apos=' lt=< LT=< gt=> GT=> excl=! num=# dollar=$ percnt=% lpar=( rpar=) ast=* midast=* plus=+ comma=, period=. sol=/ colon=: semi=; equals== quest=? commat=@ lsqb=[ lbrack=[ bsol=\\ rsqb=] rbrack=] Hat=^ lowbar=_ grave=\` lcub={ lbrace={ verbar=| vert=| rcub=} rbrace=} Tab=\t NewLine=\n`;
-
-/** Entities of HTML 4 from U+00A0 on, in the order of their characters. */
-const LATIN_ENTITIES =
-  "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml euro";
-
-/** The character of the last name above. */
-const EURO = 0x20ac;
-
-let entities: Map<string, number> | undefined;
-
-/**
- * Returns the character of an entity.
- *
- * @param name Its name.
- * @returns Number of the character; `undefined` for other names.
- */
-export function decodeEntity(name: string): number | undefined {
-  return (entities ??= entityNames()).get(name);
-}
-
-/** Whether an entity needs no semicolon. */
-export function isLegacyEntity(name: string): boolean {
-  const char = decodeEntity(name) ?? EURO;
-  return char >= 0xa0 ? char < 0x100 : /^(quot|amp|lt|gt)$/i.test(name);
-}
-
-function entityNames(): Map<string, number> {
-  const latin = LATIN_ENTITIES.split(" ").map((name, at) =>
-    [name, name === "euro" ? EURO : 0xa0 + at] as const
-  );
-  const ascii = ASCII_ENTITIES.split(" ").map((entry) => {
-    const name = entry.slice(0, entry.indexOf("="));
-    return [name, entry.charCodeAt(name.length + 1)] as const;
-  });
-  return new Map([...latin, ...ascii]);
-}
-
-/** Every stretch of a match that has so many bytes holds a whole gram; shorter needles are found by pairs. */
 export const MIN_GRAM_NEEDLE_BYTES = 8;
+
+/** Number of consecutive grams in the shortest of these needles. */
+export const MIN_GRAMS: number = MIN_GRAM_NEEDLE_BYTES - 3;
 
 /** Sizes of the filter, as powers of two. */
 const [MIN_BITS, MAX_BITS] = [10, 18];
 
-/** How many bits of the filter there are for each gram, at least. */
+/** Minimum number of bits of the filter per gram. */
 const BITS_PER_GRAM = 12;
 
-/** From so many grams on, hardly any bit of the largest filter is not set. */
+/** Number of grams from which nearly all bits of the largest filter are set. */
 const MAX_GRAMS = 1 << 24;
 
 /**
  * The four-byte parts of needles.
  *
- * A stretch of a text without these is not part of a needle, however it is decoded.
- * Therefore, most of a text is never decoded.
+ * Text without any of them is not part of a needle, however it is decoded. Therefore,
+ * most of a text is never decoded.
  */
 export class Grams {
-  /** Whether each byte is in a needle. */
+  /** For each byte, 1 if a needle contains it. */
   readonly bytes: Uint8Array = new Uint8Array(256);
   #filter = new WordFilter(MIN_BITS);
   #filterBits = MIN_BITS;
@@ -443,7 +333,7 @@ export class Grams {
   }
 
   /**
-   * Creates the filter larger.
+   * Replaces the filter by a larger one.
    *
    * @param bytes All needles.
    * @param starts Where each of them starts; the last number is their end.

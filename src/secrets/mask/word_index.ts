@@ -13,13 +13,13 @@ export const MULTIPLIER = 0x9E3779B1 | 0;
 export class WordFilter {
   /** Two bits in one of these numbers are set for each word. */
   readonly bits: Int32Array;
-  /** How far the hash of a word is shifted right to give the place of its number. */
+  /** Right shift that turns the hash of a word into the index of its number. */
   readonly shift: number;
 
   /**
    * Creates a filter without words.
    *
-   * @param sizeBits How many bits it takes to count its numbers.
+   * @param sizeBits Base-2 logarithm of the number of its 32-bit numbers.
    * @param bits Array for its numbers, if they have to be at a certain location.
    */
   constructor(
@@ -62,15 +62,15 @@ export const MAX_SAMPLE_BITS = 18;
 /** Sizes of both filters of a flood, as powers of two. */
 export const [FLOOD_SAMPLE_BITS, FLOOD_CONTEXT_BITS] = [20, 20];
 
-/** Number of bytes of such a filter for each word, as a power of two. */
+/** Number of bytes of such a filter per word, as a power of two. */
 const SAMPLE_BYTE_BITS = 3;
 
-/** Maximum number of bytes that a bit of a word is in, from its place on. */
+/** Number of bytes from the index of a word within which its bit lies. */
 const BIT_BYTES = 4;
 
 /** A sparse filter with one bit for each word, for a fast first look at every second word. */
 export class SampleFilter {
-  /** How far the hash of a word is shifted right to give the place of its bit. */
+  /** Right shift that turns the hash of a word into the index of a byte near its bit. */
   readonly shift: number;
   readonly #bytes: Uint8Array;
   readonly #sizeBits: number;
@@ -78,13 +78,13 @@ export class SampleFilter {
   /**
    * Creates a filter without words.
    *
-   * @param sizeBits How many bits it takes to count its bytes.
-   * @param room Room for more than these.
+   * @param sizeBits Base-2 logarithm of the number of its bytes.
+   * @param memory Memory for these bytes and {@linkcode BIT_BYTES} more.
    */
-  constructor(sizeBits: number, room: Uint8Array) {
+  constructor(sizeBits: number, memory: Uint8Array) {
     this.#sizeBits = sizeBits;
     this.shift = 32 - sizeBits;
-    this.#bytes = room.subarray(0, (1 << sizeBits) + BIT_BYTES).fill(0);
+    this.#bytes = memory.subarray(0, (1 << sizeBits) + BIT_BYTES).fill(0);
   }
 
   /** The size for a number of words, as a power of two. */
@@ -216,13 +216,13 @@ export function nextPair(
 }
 
 /**
- * Checks whether so many words in a row of a text, which begin one byte apart,
- * may have been added.
+ * Checks whether a text contains `count` consecutive grams that may have been added:
+ * four-byte words, each of which begins one byte after the last.
  *
  * @param bytes The text.
  * @param length Where it ends.
  * @param filter The filter.
- * @param count How many words.
+ * @param count Number of consecutive grams.
  */
 export function holdsGrams(
   bytes: Uint8Array,
@@ -230,7 +230,7 @@ export function holdsGrams(
   filter: WordFilter,
   count: number,
 ): boolean {
-  // Each row has one of these places.
+  // Each such sequence contains one of these positions.
   for (let at = count - 1; at + 4 <= length; at += count) {
     if (!filter.mayHave(wordAt(bytes, at, 4))) continue;
     let first = at;
@@ -257,7 +257,7 @@ const PLACES_PER_BUCKET = 2;
 
 const MIN_BUCKET_BITS = 8;
 
-/** From so many buckets on, as a power of two, their number grows faster. */
+/** Number of buckets, as a power of two, from which their number grows faster. */
 const FAST_BITS = 10;
 
 /** Ratio of the numbers of a filter to buckets, as a power of two. */
@@ -425,8 +425,8 @@ export class WordIndex {
  * @param needle The needle.
  * @param rarities How rare the word at each of its offsets is.
  * @param first The first offset that counts.
- * @param stride How far apart these are.
- * @param leastBytes How many bytes there have to be: 2 for a pair of bytes.
+ * @param stride Distance between offsets.
+ * @param minBytes Minimum number of bytes from the start of the word on; 2 for a pair.
  * @param index The words of other needles.
  */
 export function rarest(
@@ -434,12 +434,12 @@ export function rarest(
   rarities: Uint8Array,
   first: number,
   stride: number,
-  leastBytes: 2 | 4 | 8,
+  minBytes: 2 | 4 | 8,
   index: WordIndex,
 ): number {
-  const width = leastBytes === 2 ? 2 : 4;
+  const width = minBytes === 2 ? 2 : 4;
   const last = Math.min(
-    needle.length - leastBytes,
+    needle.length - minBytes,
     first + stride * MAX_CHOICES,
   );
   let best = first;
@@ -486,9 +486,9 @@ export function computeRarities(
 const VARIETY = 4;
 
 /** Rarity of each byte. */
-const RARITIES = rarities();
+const RARITIES = createRarities();
 
-function rarities(): Uint8Array {
+function createRarities(): Uint8Array {
   const rarities = new Uint8Array(256);
   for (let byte = 0; byte < 256; byte++) rarities[byte] = byteRarity(byte);
   return rarities;
@@ -508,7 +508,7 @@ function byteRarity(byte: number): number {
  * Grows an array: its size doubles whenever it gets too small.
  *
  * @param array The array.
- * @param length How many numbers it has to hold.
+ * @param length Minimum length.
  * @returns The array itself, or a longer one that begins with its numbers.
  */
 export function growArray<T extends Int32Array | Uint8Array>(

@@ -65,7 +65,7 @@ const KIND: FileKind = { words: "secret providers", code: "invalid-config" };
 
 /** Provides the variables of the runner that jobs can refer to. */
 const ENV_PROVIDER: SecretProvider = {
-  ...providerOf("env", { type: "command" }),
+  ...createProvider("env", { type: "command" }),
   type: "env",
 };
 
@@ -122,7 +122,7 @@ const definition = mapping<Definition>("Secret provider", {
     schema: text({
       rule: {
         pattern: /^[\w-]+(?:\.[\w-]+)*$/,
-        words: "be keys with dots between them",
+        words: "be keys separated by dots",
       },
     }),
     description:
@@ -176,7 +176,7 @@ const definition = mapping<Definition>("Secret provider", {
 
 const definitions = dictionary(
   mapped(definition, (value, node) => {
-    for (const problem of definitionProblems(value)) node.report(problem);
+    for (const problem of findProblemsIn(value)) node.report(problem);
     return value;
   }),
   "map names to secret providers",
@@ -189,7 +189,7 @@ const definitions = dictionary(
   },
 );
 
-/** Source of the definitions, and directories that must not contain it. */
+/** Source of the definitions, and the directory that must not contain it. */
 export interface ProvidersSource {
   /** Path of a YAML or JSON file, or the text of a mapping: `{…}`. */
   readonly value: string;
@@ -207,7 +207,7 @@ export interface ProvidersSource {
 /**
  * Reads the definitions of secret providers.
  *
- * @param source File or text; by default, only the built-in ones are known.
+ * @param source File or text; without it, only the built-in provider exists.
  * @throws {RunnerError} `invalid-config`, with all problems.
  */
 export async function readProviders(
@@ -219,7 +219,7 @@ export async function readProviders(
   const problems = new Problems(name, KIND);
   const document = await parseJobText(text, name, problems, KIND);
   for (const [name, value] of Object.entries(parse(document))) {
-    providers.set(name, providerOf(name, value));
+    providers.set(name, createProvider(name, value));
   }
   await problems.throwIfAny(text);
   return providers;
@@ -250,31 +250,31 @@ async function readDefinitions(
   const text = value.trim();
   if (text.startsWith("{")) return { name: origin, text };
   if (!text.startsWith("/") && cwd === undefined) {
-    throw refused(value, `${origin} must be an absolute path`);
+    throw readFailure(value, `${origin} must be an absolute path`);
   }
   const path = text.startsWith("/") ? text : `${cwd}/${text}`;
   const [file, directory] = await Promise.all(
     [path, workspace].map((one) => Deno.realPath(one).catch(() => one)),
   );
   if (isInside(directory, file)) {
-    throw refused(value, "it is in the workspace, which jobs can write to");
+    throw readFailure(value, "it is in the workspace, which jobs can write to");
   }
   return { name: text, text: await readJobText(file, text, KIND) };
 }
 
-function refused(path: string, reason: string): RunnerError {
+function readFailure(path: string, reason: string): RunnerError {
   return new RunnerError(
     `Cannot read ${KIND.words} ${JSON.stringify(path)}: ${reason}`,
     { code: KIND.code },
   );
 }
 
-function definitionProblems(value: Definition): string[] {
+function findProblemsIn(value: Definition): string[] {
   const { type = "command", command, format, json_path, helper } = value;
   const problems = Object.entries(KEYS_OF_TYPES).flatMap(([key, types]) =>
     key in value && !types.includes(type)
       ? [
-        `has the key "${key}", which a provider of type "${type}" does not have`,
+        `has the key "${key}", which is not allowed with type "${type}"`,
       ]
       : []
   );
@@ -287,7 +287,8 @@ function definitionProblems(value: Definition): string[] {
   if (json_path !== undefined && format !== "json") {
     problems.push('has the key "json_path", which needs "format: json"');
   }
-  const [program = "x"] = command ?? [];
+  const program = command?.[0];
+  if (program === undefined) return problems;
   if (/\{(?:path|key)\}/.test(program)) {
     problems.push("must not have {path} or {key} in the name of its program");
   } else if (!program.startsWith("/") && /^-|\//.test(program)) {
@@ -298,7 +299,7 @@ function definitionProblems(value: Definition): string[] {
   return problems;
 }
 
-function providerOf(name: string, written: Definition): SecretProvider {
+function createProvider(name: string, written: Definition): SecretProvider {
   const { type = "command", helper = "", json_path } = written;
   const commands: Readonly<Record<string, readonly string[]>> = {
     git: ["git", "credential", "fill"],

@@ -13,8 +13,8 @@ import { oneLine } from "../../terminal/text.ts";
 import { referenceTo } from "../references.ts";
 import { findProgram, trustedPath } from "./find_program.ts";
 import type { SecretProviders } from "./provider_definition.ts";
-import { type SecretDocument, valueOf } from "./provider_output.ts";
-import { type ProviderRequest, requestOf } from "./provider_request.ts";
+import { readSecret, type SecretDocument } from "./provider_output.ts";
+import { createRequest, type ProviderRequest } from "./provider_request.ts";
 
 /** Maximum number of concurrent calls of providers. */
 const MAX_CONCURRENT = 4;
@@ -26,9 +26,9 @@ const SHOWN_LENGTH = 400;
 export interface ProviderContext {
   /** Environment of the runner. */
   readonly env: Environment;
-  /** Directory of the job's files, in which no program is found. */
+  /** Directory of the job's files, in which no program is looked up. */
   readonly workspace: string;
-  /** Other directories that a relative or local `PATH` could lead to. */
+  /** Other directories that tested code can write to. */
   readonly untrusted: readonly string[];
   readonly cancellation: Cancellation;
   /** Masks a secret; called before the value is returned. */
@@ -57,15 +57,15 @@ export function providerLookup(
   context: ProviderContext,
 ): ProviderLookup {
   const documents = new Map<string, Promise<SecretDocument>>();
-  const limited = limiter(MAX_CONCURRENT);
+  const limited = limitConcurrency(MAX_CONCURRENT);
   return async (name, path, key) => {
-    const request = requestOf(providers, name, path, key);
+    const request = createRequest(providers, name, path, key);
     let document = documents.get(request.id);
     if (document === undefined) {
       document = limited(() => readDocument(request, context));
       documents.set(request.id, document);
     }
-    const value = valueOf(await document, key);
+    const value = readSecret(await document, key);
     context.onSecret(referenceTo(path, key, name), value);
     return value;
   };
@@ -145,18 +145,18 @@ async function runProgram(
   if (result.exitCode === 0) return result.stdout;
   throw new TypeError(
     `its program ended with exit code ${result.exitCode}${
-      showsErrors ? lastText(result.stderr, context) : ""
+      showsErrors ? formatStderr(result.stderr, context) : ""
     }`,
   );
 }
 
-function lastText(bytes: Uint8Array, { mask }: ProviderContext): string {
+function formatStderr(bytes: Uint8Array, { mask }: ProviderContext): string {
   const text = oneLine(mask(new TextDecoder().decode(bytes).trim())).trim();
   return text === "" ? "" : `: ${text.slice(-SHOWN_LENGTH)}`;
 }
 
 /** Limits how many tasks run at once. */
-function limiter(
+function limitConcurrency(
   maxCount: number,
 ): <T>(task: () => Promise<T>) => Promise<T> {
   let runningCount = 0;

@@ -17,8 +17,8 @@ export type SecretDocument =
  * @param key Key of the secret.
  * @throws {TypeError} If there is none, with the reason.
  */
-export function valueOf(document: SecretDocument, key: string): string {
-  const value = "text" in document ? document.text : read(document, key);
+export function readSecret(document: SecretDocument, key: string): string {
+  const value = "text" in document ? document.text : readValue(document, key);
   if (value === "") throw new TypeError("the secret is empty");
   // A variable cannot contain it.
   if (value.includes("\0")) {
@@ -27,7 +27,7 @@ export function valueOf(document: SecretDocument, key: string): string {
   return value;
 }
 
-function read(
+function readValue(
   { bytes, format, jsonPath }: Extract<SecretDocument, { bytes: unknown }>,
   key: string,
 ): string {
@@ -37,11 +37,11 @@ function read(
     case "text":
       return text.replace(/\r?\n$/, "");
     case "json":
-      return member(text, jsonPath, key);
+      return readMember(text, jsonPath, key);
     case "git":
-      return line(text, key);
+      return findLine(text, key);
     case "docker":
-      return member(text, [], key === "secret" ? "Secret" : "Username");
+      return readMember(text, [], key === "secret" ? "Secret" : "Username");
   }
 }
 
@@ -54,14 +54,14 @@ function decode(bytes: Uint8Array): string {
   }
 }
 
-function member(
+function readMember(
   text: string,
   jsonPath: readonly string[],
   key: string,
 ): string {
   let value = parseJson(text);
-  for (const name of jsonPath) value = own(value, name);
-  const found = own(value, key);
+  for (const name of jsonPath) value = getOwn(value, name);
+  const found = getOwn(value, key);
   switch (typeof found) {
     case "string":
       return found;
@@ -81,7 +81,7 @@ function member(
   }
 }
 
-function own(value: unknown, key: string): unknown {
+function getOwn(value: unknown, key: string): unknown {
   if (!isObject(value)) throw new TypeError("its output is not a JSON object");
   if (Object.hasOwn(value, key)) return value[key];
   throw new TypeError(`its output has no key ${JSON.stringify(key)}`);
@@ -97,7 +97,7 @@ function parseJson(text: string): unknown {
 }
 
 /** Finds a line `KEY=VALUE` in the output of git. */
-function line(text: string, key: string): string {
+function findLine(text: string, key: string): string {
   const found = text.split("\n").find((one) => one.startsWith(`${key}=`));
   if (found !== undefined) return found.slice(key.length + 1);
   throw new TypeError(`its output has no key ${JSON.stringify(key)}`);

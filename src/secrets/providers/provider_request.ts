@@ -1,6 +1,7 @@
 import { VARIABLE_NAME } from "../../environment/variables.ts";
 import { didYouMean, suggest } from "../../suggest.ts";
-import { isProvided } from "../references.ts";
+import { matchesParts } from "../collect.ts";
+import { isProviderReference } from "../references.ts";
 import type { SecretProvider, SecretProviders } from "./provider_definition.ts";
 
 /** Key of a secret that has no other name, such as the content of a file. */
@@ -28,7 +29,7 @@ export interface ProviderRequest {
  * @throws {TypeError} If the provider cannot have the secret; the message gives
  * the reason.
  */
-export function requestOf(
+export function createRequest(
   providers: SecretProviders,
   name: string,
   path: string,
@@ -43,19 +44,23 @@ export function requestOf(
       } (the operator adds one with --secret-providers)`,
     );
   }
-  if (!isProvided(path, key)) throw new TypeError("the path or key is invalid");
-  if (provider.paths?.every((pattern) => !matches(pattern, path))) {
+  if (!isProviderReference(path, key)) {
+    throw new TypeError("the path or key is invalid");
+  }
+  if (
+    provider.paths?.every((pattern) => !matchesParts(path, pattern.split("*")))
+  ) {
     throw new TypeError(`"paths" of the provider does not allow this path`);
   }
-  const problem = problemOf(provider, path, key);
+  const problem = findReferenceProblem(provider, path, key);
   if (problem !== undefined) throw new TypeError(problem);
   const argv = provider.command.map((part) => fill(part, path, key));
-  const stdin = inputOf(provider, path);
+  const stdin = formatInput(provider, path);
   const id = JSON.stringify([name, path, argv]);
   return { provider, path, argv, stdin, id };
 }
 
-function problemOf(
+function findReferenceProblem(
   { type, command, format }: SecretProvider,
   path: string,
   key: string,
@@ -96,25 +101,10 @@ function fill(part: string, path: string, key: string): string {
   );
 }
 
-function inputOf(
+function formatInput(
   { type }: SecretProvider,
   path: string,
 ): string | undefined {
   if (type === "git") return `url=${path}\n\n`;
   return type === "docker" ? `${path}\n` : undefined;
-}
-
-/** Compares a path with a pattern in which `*` matches any text. */
-function matches(pattern: string, path: string): boolean {
-  const [first, ...rest] = pattern.split("*");
-  if (rest.length === 0) return path === pattern;
-  if (!path.startsWith(first)) return false;
-  const last = rest.pop()!;
-  let at = first.length;
-  for (const part of rest) {
-    const found = path.indexOf(part, at);
-    if (found < 0) return false;
-    at = found + part.length;
-  }
-  return path.length - last.length >= at && path.endsWith(last);
 }

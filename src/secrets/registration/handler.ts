@@ -52,10 +52,10 @@ export class RegistrationHandler {
    */
   async serve(client: Deno.UnixConn, limit: AbortSignal): Promise<void> {
     using _ = closeOn(client, limit);
-    const body = await unlessGone(readRequest(client));
+    const body = await ignoreDisconnect(readRequest(client));
     const reply = body && await this.#replyTo(body);
     if (reply === undefined) return;
-    await unlessGone(writeAll(client, new TextEncoder().encode(reply)));
+    await ignoreDisconnect(writeAll(client, new TextEncoder().encode(reply)));
   }
 
   async #replyTo(body: Uint8Array): Promise<string | undefined> {
@@ -108,7 +108,7 @@ async function readFully(
 }
 
 /** Ignores errors of connections that the client or the time limit closed. */
-async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
+async function ignoreDisconnect<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;
   } catch (error) {

@@ -25,28 +25,28 @@ export function registerWithOuterRunners(
   value: string,
 ): boolean {
   const isMasked = runner.masker.add(value);
-  const fresh = freshValues(runner, [value]);
+  const fresh = selectNewValues(runner, [value]);
   const socket = maskLocally(runner, fresh);
   if (socket !== undefined) registerSecretsNow(socket, fresh);
-  noteRegistered(runner, fresh);
+  rememberRegistered(runner, fresh);
   return isMasked;
 }
 
 /**
- * Forwards values that programs of the job registered to the outer runners.
+ * Forwards values, which programs of the job registered, to the outer runners.
  *
  * @param values Values that this runner masks already.
  * @throws {RunnerError} `registration-failed` if the outer runner does not mask
  * them.
  */
-export async function passSecretsOn(
+export async function forwardSecrets(
   runner: RegisteringRunner,
   values: readonly string[],
 ): Promise<void> {
-  const fresh = freshValues(runner, values);
+  const fresh = selectNewValues(runner, values);
   const socket = maskLocally(runner, fresh);
   if (socket !== undefined) await registerSecrets(socket, fresh);
-  noteRegistered(runner, fresh);
+  rememberRegistered(runner, fresh);
 }
 
 /**
@@ -72,7 +72,7 @@ function maskLocally(
   return undefined;
 }
 
-function freshValues(
+function selectNewValues(
   runner: RegisteringRunner,
   values: readonly string[],
 ): string[] {
@@ -80,7 +80,7 @@ function freshValues(
   return values.filter((value) => value !== "" && !known?.has(value));
 }
 
-function noteRegistered(
+function rememberRegistered(
   runner: RegisteringRunner,
   values: readonly string[],
 ): void {

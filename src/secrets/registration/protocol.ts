@@ -1,9 +1,6 @@
 import { RunnerError } from "../../errors.ts";
 import { isObject } from "../../json_value.ts";
 
-/** Time limit for one request, in milliseconds. */
-export const REQUEST_LIMIT_MS = 5_000;
-
 /** Maximum size of the JSON of a request, in bytes; longer ones are not read. */
 export const MAX_REQUEST_BYTES = 1_048_576;
 
@@ -102,17 +99,19 @@ export function parseReply(
  * @returns Content of a successful reply.
  * @throws {RunnerError} `registration-failed` if the request was rejected.
  */
-export function unlessRefused(
+export function checkReply(
   path: string,
   reply: string,
 ): { registered: unknown } {
   const granted = parseReply(reply);
-  if (granted === undefined) throw registrationFailure(path, refusalOf(reply));
+  if (granted === undefined) {
+    throw registrationFailure(path, describeRefusal(reply));
+  }
   return granted;
 }
 
 /** Quotes only known replies: another one could quote values of the request. */
-function refusalOf(reply: string): string {
+function describeRefusal(reply: string): string {
   if (reply === "") return "closed without an answer";
   const known = Object.values(REFUSALS).some((text) => text === reply);
   return known ? `refused with "${reply.trimEnd()}"` : "an unexpected answer";
@@ -146,7 +145,7 @@ export function registrationFailure(
 export function* requestFrames(
   values: Iterable<string>,
 ): Generator<{ frame: Uint8Array; count: number }> {
-  const emptyBytes = requestText([]).length;
+  const emptyBytes = formatRequest([]).length;
   let elements: string[] = [];
   let length = emptyBytes;
   for (const value of values) {
@@ -162,7 +161,10 @@ export function* requestFrames(
       length + bytes > MAX_REQUEST_BYTES ||
       elements.length === MAX_REQUEST_VALUES
     ) {
-      yield { frame: frameOf(requestText(elements)), count: elements.length };
+      yield {
+        frame: createFrame(formatRequest(elements)),
+        count: elements.length,
+      };
       elements = [];
       length = emptyBytes;
     }
@@ -170,12 +172,15 @@ export function* requestFrames(
     length += bytes;
   }
   if (elements.length > 0) {
-    yield { frame: frameOf(requestText(elements)), count: elements.length };
+    yield {
+      frame: createFrame(formatRequest(elements)),
+      count: elements.length,
+    };
   }
 }
 
 /** Creates a frame: the length of a text, and the text. */
-export function frameOf(text: string): Uint8Array {
+export function createFrame(text: string): Uint8Array {
   const body = encoder.encode(text);
   const frame = new Uint8Array(HEADER_BYTES + body.length);
   new DataView(frame.buffer).setUint32(0, body.length);
@@ -183,6 +188,6 @@ export function frameOf(text: string): Uint8Array {
   return frame;
 }
 
-function requestText(elements: readonly string[]): string {
+function formatRequest(elements: readonly string[]): string {
   return `{"action":"register","secrets":[${elements.join(",")}]}`;
 }

@@ -1,13 +1,18 @@
 import { osReason } from "../../errors.ts";
 import { writeAll } from "../../fs/files.ts";
 import {
+  checkReply,
   MAX_REPLY_BYTES,
   registrationFailure,
-  REQUEST_LIMIT_MS,
   requestFrames,
-  unlessRefused,
 } from "./protocol.ts";
-import { closeOn, connect, readLine } from "./socket.ts";
+import {
+  closeOn,
+  connect,
+  CONNECT_AGAIN_MS,
+  readLine,
+  REQUEST_LIMIT_MS,
+} from "./socket.ts";
 
 /** Number of shared words before the reply: whether it has arrived, its length. */
 const HEAD_WORDS = 2;
@@ -16,8 +21,8 @@ const HEAD_WORDS = 2;
 const EXCHANGE = `
 onmessage = async ({ data: { path, frame, shared } }) => {
   const head = new Int32Array(shared, 0, ${HEAD_WORDS});
-  const room = new Uint8Array(shared, head.byteLength);
-  const reply = new Uint8Array(room.length);
+  const result = new Uint8Array(shared, head.byteLength);
+  const reply = new Uint8Array(result.length);
   let length = 0;
   try {
     const connection = await connect(path);
@@ -30,12 +35,12 @@ onmessage = async ({ data: { path, frame, shared } }) => {
       length += count;
     }
     connection.close();
-    room.set(reply);
+    result.set(reply);
     head[1] = length;
   } catch (error) {
     const text = new TextEncoder().encode(error.message);
-    room.set(text.subarray(0, room.length));
-    head[1] = -Math.min(text.length, room.length);
+    result.set(text.subarray(0, result.length));
+    head[1] = -Math.min(text.length, result.length);
   }
   Atomics.store(head, 0, 1);
   Atomics.notify(head, 0);
@@ -46,9 +51,9 @@ async function connect(path) {
     try {
       return await Deno.connect({ transport: "unix", path });
     } catch (error) {
-      // Too many others wait for the server.
+      // The backlog of the server is full.
       if (!(error instanceof Deno.errors.WouldBlock)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, ${CONNECT_AGAIN_MS}));
     }
   }
 }
@@ -101,7 +106,7 @@ export async function registerSecrets(
       const reason = limit.aborted ? "no answer in time" : osReason(cause);
       throw registrationFailure(path, reason, cause);
     });
-    const granted = unlessRefused(path, reply);
+    const granted = checkReply(path, reply);
     registered += Number.isSafeInteger(granted.registered)
       ? Number(granted.registered)
       : count;
@@ -156,7 +161,7 @@ export function registerSecretsNow(
   for (
     const { frame } of requestFrames(values.filter((value) => value !== ""))
   ) {
-    unlessRefused(path, exchangeInThread(path, frame, limitMs));
+    checkReply(path, exchangeInThread(path, frame, limitMs));
   }
 }
 

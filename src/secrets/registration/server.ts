@@ -5,19 +5,17 @@ import {
   listenPrivately,
   localRunners,
   type PrivateListener,
+  REQUEST_LIMIT_MS,
 } from "./socket.ts";
-
-/** Time limit for one request, in milliseconds. */
-const REQUEST_LIMIT_MS = 5_000;
 
 /** Maximum number of concurrent clients; others wait in the system's backlog. */
 const MAX_CLIENTS = 256;
 
 /** Number of concurrent clients from which the shorter time limit applies. */
-const CROWD = 64;
+const CROWDED_CLIENTS = 64;
 
 /** Time limit for a request while there are many clients, in milliseconds. */
-const CROWD_LIMIT_MS = 2_000;
+const CROWDED_LIMIT_MS = 2_000;
 
 /** Delay after accepting a client failed, in milliseconds. */
 const ACCEPT_AGAIN_MS = 100;
@@ -137,9 +135,9 @@ class RegistrationServer implements Registration {
 
   #accept(client: Deno.UnixConn): void {
     const { limitMs = REQUEST_LIMIT_MS } = this.#options;
-    const isCrowded = this.#clients.size >= CROWD;
+    const isCrowded = this.#clients.size >= CROWDED_CLIENTS;
     const limit = AbortSignal.timeout(
-      isCrowded ? Math.min(limitMs, CROWD_LIMIT_MS) : limitMs,
+      isCrowded ? Math.min(limitMs, CROWDED_LIMIT_MS) : limitMs,
     );
     const served = this.#serve(client, limit)
       // Log only the name of the error: its message might quote a value.

@@ -4,6 +4,9 @@ import { pause } from "../../process/time_limit.ts";
 
 const LOCAL_RUNNERS = Symbol.for("@reactorcide/runnerlib.localRunners");
 
+/** Time limit for one request, in milliseconds. */
+export const REQUEST_LIMIT_MS = 5_000;
+
 /** Maximum length of a socket's path: 104 bytes with the final NUL on macOS. */
 const MAX_PATH_BYTES = 103;
 
@@ -21,7 +24,7 @@ export const localRunners: Map<string, LocalRunner> =
  * Delay before connecting again if the server's backlog is full, in
  * milliseconds.
  */
-const CONNECT_AGAIN_MS = 20;
+export const CONNECT_AGAIN_MS = 20;
 
 /** A runner in this process that listens on a socket. */
 export interface LocalRunner {
@@ -153,12 +156,12 @@ export async function readLine(
   connection: Deno.UnixConn,
   maxBytes: number,
 ): Promise<Uint8Array> {
-  const room = new Uint8Array(maxBytes);
+  const buffer = new Uint8Array(maxBytes);
   let length = 0;
-  while (length < maxBytes && room[length - 1] !== 0x0a) {
-    const count = await connection.read(room.subarray(length));
+  while (length < maxBytes && buffer[length - 1] !== 0x0a) {
+    const count = await connection.read(buffer.subarray(length));
     if (count === null) break;
     length += count;
   }
-  return room.subarray(0, length);
+  return buffer.subarray(0, length);
 }

@@ -8,7 +8,7 @@ import type { SecretTable } from "./store_table.ts";
 /** Options for {@linkcode storeLookup}. */
 export interface StoreLookupOptions {
   /**
-   * Cost of deriving the key, for tests.
+   * Cost of deriving the key; only tests change it.
    *
    * @default {SCRYPT_COST}
    */

@@ -15,8 +15,8 @@ import { lockDirectory } from "../../fs/file_lock.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 import { formatTable, parseTable, type SecretTable } from "./store_table.ts";
 
-/** Time to wait for another writer, in milliseconds; creating a store is slow. */
-const LOCK_MS = 15_000;
+/** Maximum time to wait for another writer, in milliseconds; creating a store is slow. */
+const LOCK_TIMEOUT_MS = 15_000;
 
 const SALT_BYTES = 32;
 
@@ -29,7 +29,7 @@ const MAX_BYTES = 16 * 1024 * 1024;
  */
 const NEW_ENCODING: TokenEncoding = "raw";
 
-/** The two cases cannot be distinguished, so a stranger learns nothing. */
+/** Fernet does not distinguish the two cases. */
 const NOT_OPENED = "the password is wrong or the store was changed";
 
 /** Options for {@linkcode SecretStore}. */
@@ -47,7 +47,7 @@ export interface SecretStoreOptions {
   cost?: number;
 }
 
-/** Content of the files of a store, decrypted. */
+/** Decrypted content of a store. */
 interface OpenStore {
   readonly key: FernetKey;
   readonly table: SecretTable;
@@ -91,12 +91,14 @@ export class SecretStore {
    * if it cannot be written.
    */
   async init(): Promise<void> {
-    await this.#refuseToReplace();
+    await this.#throwIfExists();
     // Without a password, no directory must be left behind.
-    await this.#passwordOnce();
+    await this.#getPassword();
     await makePrivateDirectory(this.#directory);
-    using _ = await lockDirectory(this.#directory, { timeoutMs: LOCK_MS });
-    await this.#refuseToReplace();
+    using _ = await lockDirectory(this.#directory, {
+      timeoutMs: LOCK_TIMEOUT_MS,
+    });
+    await this.#throwIfExists();
     // A salt without secrets is left from an interrupted init.
     let salt = await readPrivate(this.#saltPath);
     if (salt?.length !== SALT_BYTES) {
@@ -131,7 +133,9 @@ export class SecretStore {
   async update<T>(change: (table: SecretTable) => T): Promise<T> {
     // Deriving the key takes a second, so do it before taking the lock.
     await this.#keyFor(await this.#readSalt());
-    using _ = await lockDirectory(this.#directory, { timeoutMs: LOCK_MS });
+    using _ = await lockDirectory(this.#directory, {
+      timeoutMs: LOCK_TIMEOUT_MS,
+    });
     const open = await this.#open();
     const result = change(open.table);
     await this.#write(open);
@@ -180,18 +184,18 @@ export class SecretStore {
     const name = salt.toHex();
     const known = this.#keys.get(name);
     if (known !== undefined) return known;
-    const key = this.#passwordOnce()
+    const key = this.#getPassword()
       .then((password) => deriveKey(password, salt, { cost: this.#cost }))
       .then(importFernetKey);
     this.#keys.set(name, key);
     return key;
   }
 
-  #passwordOnce(): Promise<string> {
+  #getPassword(): Promise<string> {
     return this.#password ??= Promise.try(this.#requestPassword);
   }
 
-  async #refuseToReplace(): Promise<void> {
+  async #throwIfExists(): Promise<void> {
     if (await readPrivate(this.#tokenPath) === undefined) return;
     throw new RunnerError(
       `Cannot create a secret store in "${this.#directory}": it already contains one`,

@@ -1,6 +1,6 @@
 import { isObject } from "../../json_value.ts";
 
-/** Values of secrets by key, by path. */
+/** Values of secrets, by path and key. */
 export type SecretTable = Map<string, Map<string, string>>;
 
 /**
@@ -10,7 +10,7 @@ export type SecretTable = Map<string, Map<string, string>>;
  * them.
  *
  * @param bytes JSON as UTF-8.
- * @returns The secrets; `undefined` if any part has another form.
+ * @returns The secrets; `undefined` if the content does not have this form.
  */
 export function parseTable(bytes: Uint8Array): SecretTable | undefined {
   let document: unknown;

@@ -138,18 +138,18 @@ export class SecretCheck {
   /** Checks whether a variable is a secret, by its name or its value. */
   isSecret(name: string, value: string): boolean {
     if (value === "") return false;
-    return variableInfo(name)?.isSecret === true || this.holdsSecret(value);
+    return variableInfo(name)?.isSecret === true || this.containsSecret(value);
   }
 
   /** Checks whether a text contains a known secret. */
-  holdsSecret(text: string): boolean {
+  containsSecret(text: string): boolean {
     const { formTotal } = this.#masker;
     if (formTotal === 0) return false;
     if (formTotal !== this.#formTotal) this.#results.clear();
     this.#formTotal = formTotal;
     const cached = this.#results.get(text);
     if (cached !== undefined) return cached;
-    const holds = this.#masker.holdsSecret(text);
+    const holds = this.#masker.containsSecret(text);
     this.#results.set(text, holds);
     return holds;
   }
@@ -166,7 +166,7 @@ export class SecretCheck {
     ignored: readonly string[],
   ): string | undefined {
     const words = typeof run === "function" ? [] : [run].flat();
-    if (words.some((word) => this.holdsSecret(word))) return "its command";
+    if (words.some((word) => this.containsSecret(word))) return "its command";
     const variable = Object.entries(env)
       .find(([name, value]) =>
         !ignored.includes(name) && this.isSecret(name, value)

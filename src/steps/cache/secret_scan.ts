@@ -26,16 +26,16 @@ export async function outputWithSecret(
   if (masker.formTotal === 0) return undefined;
   for (const { path, type } of outputs) {
     if (type !== "file") continue;
-    let holdsSecret: boolean;
+    let containsSecret: boolean;
     try {
       // Another step may have replaced the file with a pipe or a link since then.
       await using file = await openUntrusted(`${root}/${path}`);
-      holdsSecret = await holdsSecretIn(file, masker, signal);
+      containsSecret = await holdsSecretIn(file, masker, signal);
     } catch (cause) {
       signal.throwIfAborted();
       throw new Uncacheable(`"${path}" cannot be read: ${osReason(cause)}`);
     }
-    if (holdsSecret) return path;
+    if (containsSecret) return path;
   }
   return undefined;
 }

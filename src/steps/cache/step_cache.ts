@@ -261,7 +261,7 @@ export class StepCache implements AsyncDisposable {
     await this.#checkInputs(keyed);
     const values = isObject(end.value) ? end.value as CommandOutputs : {};
     const secret = Object.keys(values).find((key) =>
-      masker.holdsSecret(values[key])
+      masker.containsSecret(values[key])
     );
     if (secret !== undefined) {
       throw new Uncacheable(`its output "${secret}" contains a secret`);
@@ -285,7 +285,7 @@ export class StepCache implements AsyncDisposable {
         logBytes: log.bytes,
       },
       this.#stepId(keyed),
-      (text) => masker.holdsSecret(text),
+      (text) => masker.containsSecret(text),
       cancellation,
     );
   }

@@ -10,7 +10,7 @@ import { temporaryDirectory } from "../../helpers/temporary_directory.ts";
 const SECRET = "correct-horse-battery";
 
 describe("registerSecrets()", () => {
-  it("has values masked before it resolves", async () => {
+  it("resolves after values are masked", async () => {
     const masker = new Masker();
     await using registration = await testRegistration({
       onRegister: (values) => values.forEach((value) => masker.add(value)),
@@ -47,7 +47,7 @@ describe("registerSecrets()", () => {
     const counts = await Promise.all(
       Array.from(
         { length: 1_500 },
-        // A busy machine takes longer for so many than the usual limit.
+        // A busy machine needs more than the usual limit for so many clients.
         (_, i) => registerSecrets(path, [`v${i}`], { limitMs: 120_000 }),
       ),
     );

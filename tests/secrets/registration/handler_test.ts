@@ -5,7 +5,7 @@ import {
   RegistrationLimits,
 } from "../../../src/secrets/registration/handler.ts";
 
-Deno.test("RegistrationLimits passes each value on once", async () => {
+Deno.test("RegistrationLimits registers each value once", async () => {
   const calls: string[][] = [];
   const limits = new RegistrationLimits((values) => void calls.push(values));
   assertEquals(await limits.register(["a", "b", "a"]), true);
@@ -27,7 +27,7 @@ Deno.test("RegistrationLimits accepts a limited number of values", async () => {
   }
   assertEquals(await limits.register(["one more"]), false);
   assertEquals(await limits.register(["value-0", "one more"]), false);
-  // What is known already costs nothing.
+  // Known values do not count.
   assertEquals(await limits.register(["value-0"]), true);
   assertEquals(count, MAX_VALUES);
 });

@@ -1,16 +1,21 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { RunnerError } from "../../../src/errors.ts";
 import {
-  frameOf,
+  createFrame,
   parseReply,
   parseRequest,
   requestFrames,
 } from "../../../src/secrets/registration/protocol.ts";
 import { Random } from "../../helpers/random.ts";
 
-Deno.test("frameOf() starts with the length of the bytes, in big-endian order", () => {
-  assertEquals([...frameOf("é!")], [0, 0, 0, 3, 0xc3, 0xa9, 0x21]);
-  assertEquals([...frameOf("x".repeat(0x10203)).subarray(0, 4)], [0, 1, 2, 3]);
+Deno.test("createFrame() starts with the length of the bytes, in big-endian order", () => {
+  assertEquals([...createFrame("é!")], [0, 0, 0, 3, 0xc3, 0xa9, 0x21]);
+  assertEquals([...createFrame("x".repeat(0x10203)).subarray(0, 4)], [
+    0,
+    1,
+    2,
+    3,
+  ]);
 });
 
 Deno.test("requestFrames() puts all values into as few frames as possible", () => {

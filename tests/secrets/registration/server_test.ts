@@ -21,7 +21,7 @@ const INVALID_JSON = "ERROR: Invalid JSON\n";
 const UNKNOWN_ACTION = "ERROR: Unknown action\n";
 const CLOSED = "";
 
-/** What is sent, what comes back byte by byte, and what is registered. */
+/** A request, its exact reply, and the registered values. */
 const EXCHANGES: [
   what: string,
   sent: Uint8Array,
@@ -387,7 +387,7 @@ describe("openRegistration(), when it is disposed,", () => {
     );
   });
 
-  it("ends waiting connections, too", async () => {
+  it("ends waiting connections as well", async () => {
     await using registration = await testRegistration();
     using waiting = new DisposableStack();
     const ends = await Promise.all(
