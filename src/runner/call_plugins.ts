@@ -48,7 +48,7 @@ export async function callPlugins(
 ): Promise<readonly RunnerError[]> {
   const { logger, workspace, masker, sources } = run.runner;
   const { errors } = await runPhase(plugins, phase, {
-    config: pluginConfig(run, phase),
+    config: createPluginConfig(run, phase),
     env: run.jobEnv,
     jobPath: workspace.base,
     sourcePath: run.sourcePath,
@@ -81,10 +81,10 @@ export async function callPlugins(
   }, {
     logger,
     maskStream: () => masker.stream(),
-    hookTimeoutMs: timeoutMs(run),
+    hookTimeoutMs: readHookTimeoutMs(run),
     onTiming(timing, error) {
       run.hooks.push(timing);
-      const denied = error && deniedIn(error);
+      const denied = error && findDenied(error);
       run.recorder.add("plugin.called", {
         ...timing,
         ...error && { error: error.message },
@@ -100,23 +100,23 @@ export async function callPlugins(
 }
 
 /**
- * Returns the denied access if a plugin failed because of a missing permission.
+ * Finds the denied access if a plugin failed because of a missing permission.
  */
-function deniedIn(error: unknown): DeniedAccess | undefined {
+function findDenied(error: unknown): DeniedAccess | undefined {
   if (error instanceof DeniedError) return error.denied;
-  return error instanceof Error ? deniedIn(error.cause) : undefined;
+  return error instanceof Error ? findDenied(error.cause) : undefined;
 }
 
 /**
- * Reads the time limit; an invalid one is reported when all settings are
- * validated.
+ * Reads the time limit of plugins, in milliseconds; an invalid one is reported when
+ * all settings are validated.
  */
-function timeoutMs({ settings }: RunState): number | undefined {
+function readHookTimeoutMs({ settings }: RunState): number | undefined {
   const text = settings.get("plugin_timeout")?.value;
   return typeof text === "string" && parseDuration(text) || undefined;
 }
 
-function pluginConfig(run: RunState, phase: Phase): PluginConfig {
+function createPluginConfig(run: RunState, phase: Phase): PluginConfig {
   const { settings, areSettingsOpen } = run;
   return {
     get(key) {
@@ -134,7 +134,7 @@ function pluginConfig(run: RunState, phase: Phase): PluginConfig {
       }
       const known = findOption(key);
       if (known === undefined || known.isCallersOnly) {
-        const why = known ? "only the caller may" : "no such setting";
+        const why = known ? "only the caller can set it" : "no such setting";
         throw new TypeError(`Cannot change setting "${key}": ${why}`);
       }
       settings.set(key as OptionName, { value, origin: "a plugin" });

@@ -139,9 +139,9 @@ export async function checkCiSource(
 ): Promise<void> {
   const { manifest, preparedPath, copyManifest, path, hasBoundary } = run.ci;
   if (manifest === undefined || preparedPath === undefined) return;
-  const problem = await problemOf(preparedPath, manifest, signal) ??
+  const problem = await findChanges(preparedPath, manifest, signal) ??
     (copyManifest && path &&
-      await problemOf(path, copyManifest, signal, hasBoundary));
+      await findChanges(path, copyManifest, signal, hasBoundary));
   if (!problem) return;
   run.ci.manifest = undefined;
   run.ci.path = undefined;
@@ -174,7 +174,7 @@ export async function checkCiSourceIn(
   }
 }
 
-async function problemOf(
+async function findChanges(
   path: string,
   before: Manifest,
   signal: AbortSignal,
@@ -186,13 +186,13 @@ async function problemOf(
     changes = [
       ...changesBetween(before, after),
       ...hasBoundary
-        ? await boundaryChanges(dirname(path), basename(path))
+        ? await compareBoundary(dirname(path), basename(path))
         : [],
     ];
   } catch (cause) {
     signal.throwIfAborted();
     // The files were readable when they were prepared, so they have changed.
-    return { reason: "it was changed and cannot be read any more", cause };
+    return { reason: "it was changed and can no longer be read", cause };
   }
   if (changes.length === 0) return undefined;
   const names = changes.map(([name, change]) =>
@@ -227,7 +227,7 @@ async function writeBoundary(directory: string): Promise<void> {
  * @param copy Name of the copy in the directory.
  * @returns Changed paths, relative to the copy, with the kind of change.
  */
-async function boundaryChanges(
+async function compareBoundary(
   directory: string,
   copy: string,
 ): Promise<[path: string, change: string][]> {

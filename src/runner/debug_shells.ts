@@ -26,7 +26,7 @@ export interface ShellStep {
 }
 
 /** When a shell opens. */
-type Place = "before" | "after" | "failure";
+type ShellPoint = "before" | "after" | "failure";
 
 /** Opens interactive shells before and after steps of a job. */
 export class DebugShells {
@@ -66,54 +66,54 @@ export class DebugShells {
     if (this.#breaksAt("before", target.step)) {
       const code = await this.#open("before", target, "has not started");
       if (target.cancellation.signal !== null) return CANCELLED_END;
-      if (code !== 0) return shellFailed(target.step, code);
+      if (code !== 0) return createShellFailure(target.step, code);
     }
     const end = await runStep();
     const hasFailed = end.outcome === "failed" || end.outcome === "timeout";
-    const place = this.#breaksAt("after", target.step)
+    const point = this.#breaksAt("after", target.step)
       ? "after"
       : hasFailed && this.#config.debug.shellOnFailure
       ? "failure"
       : undefined;
-    if (place === undefined || target.cancellation.signal !== null) return end;
+    if (point === undefined || target.cancellation.signal !== null) return end;
     const code = await this.#open(
-      place,
+      point,
       target,
       `ended: ${outcomeText({ ...end, conclusion: end.outcome })}`,
     );
     return hasFailed || code === 0 ? end : {
-      ...shellFailed(target.step, code),
+      ...createShellFailure(target.step, code),
       attemptResults: end.attemptResults,
     };
   }
 
-  #breaksAt(place: Place, { name, group }: PlannedStep): boolean {
+  #breaksAt(point: ShellPoint, { name, group }: PlannedStep): boolean {
     const { breakpoints = [] } = this.#config.debug;
     return breakpoints.some((breakpoint) =>
-      breakpoint === `${place}:${name}` || breakpoint === `${place}:${group}`
+      breakpoint === `${point}:${name}` || breakpoint === `${point}:${group}`
     );
   }
 
   /** Opens a shell when all others have ended, and waits until it ends. */
   async #open(
-    place: Place,
+    point: ShellPoint,
     target: ShellStep,
     state: string,
   ): Promise<number> {
-    const opened = this.#last.then(() => this.#show(place, target, state));
+    const opened = this.#last.then(() => this.#show(point, target, state));
     this.#last = opened.catch(() => {});
     return await opened;
   }
 
   async #show(
-    place: Place,
+    point: ShellPoint,
     { step, opened, cancellation }: ShellStep,
     state: string,
   ): Promise<number> {
     if (cancellation.graceful.aborted) return 0;
     const { runner } = this.#run;
     const { context } = opened;
-    const effect = place === "failure"
+    const effect = point === "failure"
       ? "the job continues when you leave it"
       : "exit 0 continues, any other exit code fails the step";
     runner.logger.info(
@@ -199,7 +199,7 @@ export function checkDebugShells(
   }
 }
 
-function shellFailed({ name }: PlannedStep, exitCode: number): StepEnd {
+function createShellFailure({ name }: PlannedStep, exitCode: number): StepEnd {
   const error = new RunnerError(
     `The shell of step "${name}" ended with exit code ${exitCode}`,
     { code: "step-failed", exitCode },

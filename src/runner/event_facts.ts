@@ -125,23 +125,23 @@ export interface EventFactsOptions {
 export async function eventFacts(
   { env, directory, hasPaths }: EventFactsOptions,
 ): Promise<EventFacts> {
-  const valueOf = (name: string) => env[name] ?? "";
+  const read = (name: string) => env[name] ?? "";
   const event = {
-    type: valueOf(Variable.eventType),
-    branch: valueOf(Variable.branch),
-    prNumber: valueOf(Variable.prNumber),
+    type: read(Variable.eventType),
+    branch: read(Variable.branch),
+    prNumber: read(Variable.prNumber),
   };
   const isDescribed = Object.values(event).some((value) => value !== "");
   const facts = isDescribed
     ? describedFacts(event)
-    : await checkoutFacts(env, directory);
+    : await readCheckoutFacts(env, directory);
   if (!hasPaths) return facts;
   const revision = comparedRevision({
     ...event,
-    diffBase: valueOf(Variable.diffBase),
-    prBaseRef: valueOf(Variable.prBaseRef),
-    baseRef: valueOf(Variable.baseRef),
-    isForkPr: valueOf(Variable.isForkPr),
+    diffBase: read(Variable.diffBase),
+    prBaseRef: read(Variable.prBaseRef),
+    baseRef: read(Variable.baseRef),
+    isForkPr: read(Variable.isForkPr),
   });
   const { changedFiles } = await import("../source/git/queries/git_queries.ts");
   try {
@@ -210,7 +210,7 @@ export async function stepConditions(
   };
 }
 
-async function checkoutFacts(
+async function readCheckoutFacts(
   env: Environment,
   directory: string,
 ): Promise<EventFacts> {

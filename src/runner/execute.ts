@@ -178,16 +178,14 @@ export async function execute(
  * Opens the log of a single-command job. Output passes through unchanged,
  * unless it must be JSON, have timestamps, or have lines of limited length.
  *
- * @param name Name of the only step.
- * @param keepsTail Whether the log keeps its last lines.
- * @param sinks Sinks for the output.
+ * @param options Trace, sinks for the output, and whether the log keeps its last
+ * lines.
  */
 async function openCommandLog(
   runner: RunnerContext,
   config: JobConfig,
   { trace: { traceId, spanId }, keepsTail, sinks = runner }: {
     readonly trace: TraceContext;
-    /** Whether the last lines are read again. */
     readonly keepsTail: boolean;
     readonly sinks?: Sinks;
   },

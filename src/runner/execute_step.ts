@@ -110,7 +110,7 @@ export async function executeStep(
       ...end.caches === undefined ? {} : { caches: end.caches },
       ...log.path === undefined ? {} : {
         log: shownPath(log.path, cwd),
-        ...logSize(log.path),
+        ...readLogSize(log.path),
       },
     });
     graph.end(step, end, startedAt, clock.now() - start);
@@ -223,8 +223,8 @@ async function runOpened(
   });
 }
 
-/** Returns the size of a log; a step may have replaced the file. */
-function logSize(path: string): { logBytes?: number } {
+/** Reads the size of a log; a step may have replaced the file. */
+function readLogSize(path: string): { logBytes?: number } {
   try {
     const { isFile, size } = Deno.lstatSync(path);
     return isFile ? { logBytes: size } : {};

@@ -68,7 +68,7 @@ export async function findProblems(
         ...problem,
         ...file === undefined
           ? {}
-          : { file: shownFile(run, file, directories.get(step)!) },
+          : { file: toShownPath(run, file, directories.get(step)!) },
       });
     },
     onWarning: (message) => runner.logger.warn("problems", message),
@@ -78,7 +78,7 @@ export async function findProblems(
   return {
     watch(step, log, cwd) {
       directories.set(step, cwd);
-      return watchedLog(log, (lines) => finder.search(step, lines));
+      return createWatchedLog(log, (lines) => finder.search(step, lines));
     },
     async [Symbol.asyncDispose]() {
       using _ = onCancel;
@@ -87,6 +87,13 @@ export async function findProblems(
   };
 }
 
+/**
+ * Starts the process that matches lines. An expression may take forever, so it
+ * does not run in the process of the runner.
+ *
+ * @param deno Path of Deno.
+ * @param env Environment of the runner.
+ */
 export function startMatcherProcess(
   deno: string,
   env: Readonly<Record<string, string>>,
@@ -109,7 +116,7 @@ export function startMatcherProcess(
   });
 }
 
-/** As in GitHub, the last matcher of an owner wins. */
+/** Reads the matchers of all files. As in GitHub, the last matcher of an owner wins. */
 async function readMatchers(
   run: RunState,
   { output: { problemMatchers } }: JobConfig,
@@ -148,7 +155,7 @@ function unusable(path: string, reason: string): RunnerError {
  * Forwards output, and passes its lines to a function that can apply
  * backpressure.
  */
-function watchedLog(
+function createWatchedLog(
   log: StepLog,
   search: (lines: readonly string[]) => Promise<void>,
 ): StepLog {
@@ -158,13 +165,13 @@ function watchedLog(
   };
   const watched = (stream: StreamName): Sink => ({
     async write(bytes) {
-      const lines = linesOf(assemblers[stream].take(bytes));
+      const lines = splitLog(assemblers[stream].take(bytes));
       await Promise.all([log[stream].write(bytes), search(lines)]);
     },
   });
   async function endLines(): Promise<void> {
     for (const stream of ["stdout", "stderr"] as const) {
-      await search(linesOf(assemblers[stream].end()));
+      await search(splitLog(assemblers[stream].end()));
       assemblers[stream] = newAssembler();
     }
   }
@@ -193,7 +200,7 @@ function newAssembler(): LineAssembler {
   return new LineAssembler({ maxBytes: MAX_LINE_BYTES, longLines: "broken" });
 }
 
-function linesOf(bytes: Uint8Array): string[] {
+function splitLog(bytes: Uint8Array): string[] {
   const lines: string[] = [];
   for (let from = 0; from < bytes.length;) {
     const end = bytes.indexOf(10, from);
@@ -204,9 +211,9 @@ function linesOf(bytes: Uint8Array): string[] {
 }
 
 /**
- * Returns a path relative to the root of the repository, if the root is known.
+ * Makes a path relative to the root of the repository, if the root is known.
  */
-function shownFile(
+function toShownPath(
   { runner: { host, workspace }, sourcePath }: RunState,
   file: string,
   cwd: string,

@@ -20,7 +20,7 @@ const MAX_COMMAND_BYTES = 128_000;
 
 /** Trace to which a job belongs. */
 export interface TraceContext {
-  /** Id of the trace: 32 hexadecimal digits. */
+  /** ID of the trace: 32 hexadecimal digits. */
   readonly traceId: string;
   /** Span of the run: 16 hexadecimal digits. */
   readonly spanId: string;
@@ -60,7 +60,7 @@ export interface JobFacts {
   /** Identity of the run, for runners that programs of the job start. */
   run: RunIdentity;
   /**
-   * Ids of the locks of the workspace that the job holds, separated by commas;
+   * IDs of the locks of the workspace that the job holds, separated by commas;
    * may be empty.
    */
   lockIds: string;
@@ -78,7 +78,7 @@ export interface JobFacts {
 export function jobFacts(facts: JobFacts): Record<string, string> {
   const { config, workspace, trace, secretsSocket, lockIds } = facts;
   const { command, runnerImage } = config;
-  const codeDir = facts.currentDir ?? codeDirectory(facts);
+  const codeDir = facts.currentDir ?? findCodeDirectory(facts);
   const text = command && [command].flat().join(" ");
   return {
     ...codeDir === undefined ? {} : { [Variable.codeDir]: codeDir },
@@ -110,10 +110,12 @@ export function jobFacts(facts: JobFacts): Record<string, string> {
 }
 
 /**
- * Returns the code directory; `undefined` for a job without a source that has
+ * Finds the code directory; `undefined` for a job without a source that has
  * none.
  */
-function codeDirectory({ config, workspace }: JobFacts): string | undefined {
+function findCodeDirectory(
+  { config, workspace }: JobFacts,
+): string | undefined {
   const path = workspace.pathOf(config.sourceDir);
   return workspace.inContainer || isDirectorySync(path) ? path : undefined;
 }
@@ -208,7 +210,7 @@ export function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
  */
 export function traceContext(env: Environment): TraceContext {
   const parent = env[Variable.traceParent] ?? "";
-  const given = parentIn(parent);
+  const given = parseTraceParent(parent);
   const { traceId = randomHex(16), sampled = true } = given ?? {};
   const spanId = newSpanId();
   const state = env[Variable.traceState];
@@ -220,7 +222,7 @@ export function traceContext(env: Environment): TraceContext {
     variables: {
       [Variable.traceParent]: given
         ? parent
-        : traceParent({ traceId, spanId, sampled }),
+        : formatTraceParent({ traceId, spanId, sampled }),
       ...given && state ? { [Variable.traceState]: state } : {},
     },
   };
@@ -247,7 +249,7 @@ export function exportedTrace(
   if (!isEnabled || env.OTEL_SDK_DISABLED?.toLowerCase() === "true") {
     return trace;
   }
-  const parentOf = (spanId: string) => traceParent({ ...trace, spanId });
+  const parentOf = (spanId: string) => formatTraceParent({ ...trace, spanId });
   const variables = {
     ...trace.variables,
     [Variable.traceParent]: parentOf(trace.spanId),
@@ -255,7 +257,7 @@ export function exportedTrace(
   return { ...trace, variables, parentOf };
 }
 
-function traceParent(
+function formatTraceParent(
   { traceId, spanId, sampled }: Pick<
     TraceContext,
     "traceId" | "spanId" | "sampled"
@@ -268,7 +270,7 @@ function traceParent(
  * Parses `traceparent`. Versions after 00 can add fields; version ff is
  * invalid.
  */
-function parentIn(
+function parseTraceParent(
   parent: string,
 ): { traceId: string; spanId: string; sampled: boolean } | undefined {
   const [, version, traceId, spanId, flags, rest] =
@@ -281,7 +283,7 @@ function parentIn(
   return isValid ? { traceId, spanId, sampled } : undefined;
 }
 
-/** Creates the id of a span. */
+/** Creates the ID of a span. */
 export function newSpanId(): string {
   return randomHex(8);
 }

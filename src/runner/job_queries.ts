@@ -44,7 +44,7 @@ export async function isJobRunning(
   name: string,
   options: FindJobOptions,
 ): Promise<boolean> {
-  return await findRunning(name, contextOf(runner, options));
+  return await findRunning(name, createFindContext(runner, options));
 }
 
 /**
@@ -60,7 +60,7 @@ export async function getJobResult(
   name: string,
   options: FindJobOptions,
 ): Promise<JobOutcome | null> {
-  return await findResult(name, contextOf(runner, options));
+  return await findResult(name, createFindContext(runner, options));
 }
 
 /**
@@ -80,12 +80,12 @@ export async function getWorkflowVars(
 }
 
 /** Returns the absolute path of the file with the state of the local workflow. */
-function localStatePath(runner: RunnerContext): string {
+function getLocalStatePath(runner: RunnerContext): string {
   const { host: { env }, workspace } = runner;
   return env[Variable.workflowStateFile] || `${workspace.base}/${STATE_FILE}`;
 }
 
-function contextOf(
+function createFindContext(
   runner: RunnerContext,
   { scope, signal }: FindJobOptions,
 ): FindJobContext {
@@ -94,7 +94,7 @@ function contextOf(
   if (token) masker.add(token);
   return {
     env,
-    statePath: localStatePath(runner),
+    statePath: getLocalStatePath(runner),
     isLocal: !env[Variable.coordinatorUrl] ||
       Boolean(env[Variable.workflowStateFile]),
     variables: () => getWorkflowVars(runner),
@@ -138,17 +138,17 @@ export async function logNextJob(
 ): Promise<void> {
   const { masker, stdout, logger } = runner;
   const { reason, dependsOn = [], workflowFile = "pipeline.yaml" } = options;
-  const completed = await completedJobs(runner) ?? new Set(dependsOn);
+  const completed = await findCompletedJobs(runner) ?? new Set(dependsOn);
   const text = nextJobsText([{ name, dependsOn }], completed, { workflowFile });
   if (reason) logger.info("workflow", `${name} is next: ${reason}`);
   await stdout.write(new TextEncoder().encode(`${masker.maskText(text)}\n`));
   await logger.flush();
 }
 
-async function completedJobs(
+async function findCompletedJobs(
   runner: RunnerContext,
 ): Promise<ReadonlySet<string> | undefined> {
-  const state = await readLocalState(localStatePath(runner));
+  const state = await readLocalState(getLocalStatePath(runner));
   if (state === null) return undefined;
   const completed = [...state.jobs].filter(([, instances]) =>
     instances.every(({ status }) => status === "completed")

@@ -119,7 +119,7 @@ export function shownOptions(
       const shown = SECRET_OPTIONS.has(name)
         ? "(not shown)"
         : name === "job_env"
-        ? variableNames(value)
+        ? listVariableNames(value)
         : shownSetting(name, value);
       return [{
         name,
@@ -133,7 +133,7 @@ export function shownOptions(
   });
 }
 
-function variableNames(value: SettingValue): string {
+function listVariableNames(value: SettingValue): string {
   if (typeof value === "string") {
     const path = value.trim();
     if (path.startsWith("./job/") && !path.includes("\n")) return path;

@@ -21,7 +21,7 @@ export function openJobRegistration(
   const { host, workspace, masker, logger } = runner;
   const warn = (message: string) => logger.warn("secrets", message);
   const outerSocket = host.env[Variable.secretsSocket] || undefined;
-  let hasShort = false;
+  let isShortLogged = false;
   try {
     return openRegistration({
       parents: temporaryParents({ env: host.env, workspace }),
@@ -30,8 +30,8 @@ export function openJobRegistration(
       async onRegister(values) {
         onSecret();
         for (const value of values) {
-          if (masker.add(value) || hasShort) continue;
-          hasShort = true;
+          if (masker.add(value) || isShortLogged) continue;
+          isShortLogged = true;
           warn("A registered secret is too short to mask");
         }
         if (outerSocket === undefined) return;

@@ -22,7 +22,7 @@ export interface JobResult {
   readonly steps: readonly StepResult[];
   /** Follow-up jobs that were submitted or written to a file. */
   readonly triggers: readonly Trigger[];
-  /** Id of the trace that contains the job: 32 hexadecimal digits. */
+  /** ID of the trace that contains the job: 32 hexadecimal digits. */
   readonly traceId: string;
   /** Duration of the whole job, in milliseconds. */
   readonly durationMs: number;
@@ -36,8 +36,8 @@ export interface JobResult {
   readonly metrics: readonly PluginMetric[];
 }
 
-/** Returns the result of a job that has ended. */
-export function resultOf(run: RunState): JobResult {
+/** Creates the result of a job that has ended. */
+export function createJobResult(run: RunState): JobResult {
   const { runner: { masker }, error, laterErrors, hooks, metrics } = run;
   return {
     status: statusOf(error),

@@ -57,7 +57,7 @@ export async function loadJobPlugins(run: RunState): Promise<JobPlugins> {
   const given = await sandboxSetting(
     run,
     () => secretsOfSettings(secretsInput(run)),
-    await ciCopyOf(run),
+    await findCiCopyPath(run),
   );
   const setting: SandboxSetting = {
     ...given,
@@ -75,7 +75,7 @@ export async function loadJobPlugins(run: RunState): Promise<JobPlugins> {
     setting,
     trustsFiles: run.settings.isOn("trust_plugins"),
   });
-  const addresses = await fetchPlugins(run.settings.lines("plugins"), setting, {
+  const fetched = await fetchPlugins(run.settings.lines("plugins"), setting, {
     env: run.runner.host.env,
     workspace: run.runner.workspace,
   });
@@ -84,10 +84,10 @@ export async function loadJobPlugins(run: RunState): Promise<JobPlugins> {
   const end = async () => {
     await loader.end();
     if (isBaseCreated) await removeIfEmpty(base);
-    await addresses?.[Symbol.asyncDispose]();
+    await fetched[Symbol.asyncDispose]();
   };
   try {
-    await loader.load(addresses?.sources ?? []);
+    await loader.load(fetched.sources);
     if (directory !== undefined) {
       if (mayAppearLater(run, directory)) late.push(directory);
       else await loader.loadDirectory(directory);
@@ -105,7 +105,7 @@ export async function loadJobPlugins(run: RunState): Promise<JobPlugins> {
           checkSourcePlugins(run);
         }
         for (const path of [...late, ...ci === undefined ? [] : [ci]]) {
-          await loader.loadDirectory(inCiCopy(run, path), {
+          await loader.loadDirectory(mapToCiCopy(run, path), {
             shownAs: path,
             isOfCiSource: path === ci,
           });
@@ -145,10 +145,10 @@ function warnAboutUnusedGrants(
 }
 
 /**
- * Returns the path from which plugins will read a CI source that is prepared
- * after they are loaded.
+ * Finds the path from which plugins will read a CI source that is prepared after
+ * they are loaded.
  */
-async function ciCopyOf(run: RunState): Promise<string | undefined> {
+async function findCiCopyPath(run: RunState): Promise<string | undefined> {
   const type = run.settings.get("ci_source_type")?.value ?? "";
   if (type === "" || type === "none") return undefined;
   const { ciCopyPath } = await import("./ci_source.ts");
@@ -158,7 +158,7 @@ async function ciCopyOf(run: RunState): Promise<string | undefined> {
 /**
  * Maps a directory of the CI source to its copy, which the job cannot change.
  */
-function inCiCopy(
+function mapToCiCopy(
   { ci: { preparedPath, path } }: RunState,
   directory: string,
 ): string {
@@ -172,15 +172,6 @@ function inCiCopy(
     // Loading reports that the directory cannot be read.
     return directory;
   }
-}
-
-async function fetchPlugins(
-  addresses: readonly string[],
-  setting: SandboxSetting,
-  place: TemporaryPlace,
-): Promise<FetchedPlugins | undefined> {
-  if (addresses.length === 0) return undefined;
-  return await pluginAddresses(addresses, setting, place);
 }
 
 /** Fetched plugins; disposing of them removes their files. */
@@ -199,7 +190,7 @@ export interface FetchedPlugins extends AsyncDisposable {
  * pinned; `plugin-failed` if a plugin cannot be fetched or does not match its
  * hash.
  */
-export async function pluginAddresses(
+export async function fetchPlugins(
   addresses: readonly string[],
   setting: PackageSetting,
   place: TemporaryPlace,

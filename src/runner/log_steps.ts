@@ -5,7 +5,9 @@ import { formatDuration } from "../report/record_text.ts";
 import { outcomeText } from "../report/step_outcome.ts";
 import type { StepEvent } from "../steps/step.ts";
 
-/** Time without output after which a step is logged as still running, in milliseconds.
+/**
+ * Time without output after which a step is logged as still running, in
+ * milliseconds.
  */
 const STILL_MS = 60_000;
 
@@ -13,7 +15,7 @@ const STILL_MS = 60_000;
 export interface LogStepsOptions {
   /** Logger for the lines. */
   logger: Logger;
-  /** Id of the trace that contains the job. */
+  /** ID of the trace that contains the job. */
   traceId: string;
   /** Whether lines are JSON objects with fields. */
   isJson: boolean;

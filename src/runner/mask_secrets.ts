@@ -75,12 +75,15 @@ export interface SettingsSecrets {
 }
 
 /**
- * Maximum size of a file of secrets that is read before validation, in bytes.
+ * Maximum size of a secrets file that is read before validation, in bytes.
  */
 const MAX_FILE_BYTES = 1024 * 1024;
 
 /** Maximum number of names that {@linkcode logGuessedSecrets} prints. */
 const MAX_NAMES = 10;
+
+/** Rule for variables of the secrets file. */
+export const IN_SECRETS_FILE = "in the secrets file";
 
 /** Value of `secret_env_names` for an empty list, in any letter case. */
 const NO_NAMES = "none";
@@ -95,7 +98,7 @@ export function secretsOfSettings(
   input: SecretsInput,
 ): SettingsSecrets {
   const { settings, env, cwd, steps = [], hasJobFile = true } = input;
-  const otherNames = stepVariables(steps);
+  const otherNames = listStepVariables(steps);
   const commands = steps.flatMap(({ run }) =>
     typeof run === "function" ? [] : run
   );
@@ -104,7 +107,7 @@ export function secretsOfSettings(
   const jobEnv = input.jobEnv ?? reader.read("job_env");
   const secretEnvNames = reader.read("secret_env_names");
   const secretValues = reader.read("secret_values_list");
-  const file = fileSecrets(settings, cwd);
+  const file = readFileSecrets(settings, cwd);
   const unknownNames = isNone(secretEnvNames)
     ? []
     : (secretEnvNames ?? []).filter((name) =>
@@ -130,7 +133,7 @@ export function secretsOfSettings(
   return {
     secrets: [
       ...secrets,
-      ...settingsSecrets(settings),
+      ...findSettingSecrets(settings),
       ...urlSecrets({ command: commands.join("\n") }),
       ...file,
     ],
@@ -199,8 +202,8 @@ export function setUpMasker(
   logger.error("secrets", "MASKING IS OFF: secrets are printed as they are");
 }
 
-/** Returns the names of variables that only steps have. */
-function stepVariables(steps: readonly Step[]): string[] {
+/** Lists the names of variables that only steps have. */
+function listStepVariables(steps: readonly Step[]): string[] {
   return steps.flatMap(({ env = {}, forEach, itemVar = "ITEM", matrix }) => [
     ...Object.keys(env),
     ...forEach ? [itemVar] : [],
@@ -209,7 +212,7 @@ function stepVariables(steps: readonly Step[]): string[] {
   ]);
 }
 
-function settingsSecrets(settings: Settings): KnownSecret[] {
+function findSettingSecrets(settings: Settings): KnownSecret[] {
   return settings.texts().flatMap(([name, text]) =>
     name.endsWith("_url")
       ? secretsInUrl(text).map((value) => ({ name, value, rule: IN_URL }))
@@ -218,13 +221,13 @@ function settingsSecrets(settings: Settings): KnownSecret[] {
 }
 
 /** Reads the variables of the secrets file of a nested container. */
-function fileSecrets(settings: Settings, cwd: string): KnownSecret[] {
+function readFileSecrets(settings: Settings, cwd: string): KnownSecret[] {
   const path = settings.get("secrets_file")?.value;
   if (typeof path !== "string" || path === "") return [];
   const text = readText(absolutePath(path, cwd));
   const { env } = parseEnvLines(text);
   return Object.entries(env).filter(([, value]) => value !== "")
-    .map(([name, value]) => ({ name, value, rule: "file of secrets" }));
+    .map(([name, value]) => ({ name, value, rule: IN_SECRETS_FILE }));
 }
 
 /**
@@ -376,7 +379,7 @@ export function unknownSecretNames(input: SecretsInput): string[] {
   const { env, jobEnv = {}, steps = [], settings } = input;
   if (settings.get("secret_env_names") === undefined) return [];
   const { unknownNames } = secretsOfSettings(input);
-  const names = [...stepVariables(steps), ...Object.keys(jobEnv)];
+  const names = [...listStepVariables(steps), ...Object.keys(jobEnv)];
   const others = Object.keys(env);
   return unknownNames.map((name) => {
     const near = suggest(name, names) ?? suggest(name, others);

@@ -26,6 +26,7 @@ import { inlineCommand } from "../steps/shell.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import { jobFacts, type TraceContext } from "./job_environment.ts";
 import { makeDirectories } from "./job_workspace.ts";
+import { IN_SECRETS_FILE } from "./mask_secrets.ts";
 import { lockIdsOf, type RunState } from "./run_state.ts";
 import { foreignSources, withSafeDirectories } from "./working_directory.ts";
 
@@ -295,7 +296,7 @@ async function readSecretsFile(
   const configured = run.settings.get("secrets_file")?.value;
   if (typeof configured !== "string" || configured === "") return undefined;
   const path = resolve(host.cwd, configured);
-  const text = await read(path);
+  const text = await readText(path);
   // With a leading line break, the text is never read as the name of a file.
   const { env, problems } = parseJobEnv(
     { value: `\n${text}`, origin: path },
@@ -305,12 +306,12 @@ async function readSecretsFile(
   run.secrets.add(
     Object.entries(env)
       .filter(([, value]) => value !== "")
-      .map(([name, value]) => ({ name, value, rule: "file of secrets" })),
+      .map(([name, value]) => ({ name, value, rule: IN_SECRETS_FILE })),
   );
   return { text, variables: env };
 }
 
-async function read(path: string): Promise<string> {
+async function readText(path: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (cause) {

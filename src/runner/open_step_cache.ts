@@ -37,7 +37,7 @@ export async function openStepCache(
   const artifactsPath = await realPath(workspace.pathOf(config.artifactsDir));
   const artifacts = inRoot(artifactsPath);
   const warn = (message: string) => logger.warn("cache", message);
-  const troubles = new Set<string>();
+  const reported = new Set<string>();
   return await StepCache.open({
     settings: config.cache,
     plan,
@@ -46,12 +46,13 @@ export async function openStepCache(
     activity,
     masker,
     cancellation,
-    project: projectOf(config, root),
+    project: getProject(config, root),
     image: workspace.inContainer ? config.runnerImage ?? "" : "",
     variables: Object.keys(jobEnv)
       .filter((name) => !name.startsWith(SYSTEM_PREFIX)),
     storeVariables: storeVariables(config.cache.store ?? ""),
-    resolveDirectory: (step) => directoryOf(step, plan, root, workspace.pathOf),
+    resolveDirectory: (step) =>
+      findStepDirectory(step, plan, root, workspace.pathOf),
     ignored: {
       inputs: (path) => isBelow(artifacts, path),
       outputs: (path) =>
@@ -71,8 +72,8 @@ export async function openStepCache(
     env: childEnvironment(host.env, { kind: "tool" }),
     temporaryParents: temporaryParents({ env: host.env, workspace }),
     onFailure(reason) {
-      if (troubles.has(reason)) return;
-      troubles.add(reason);
+      if (reported.has(reason)) return;
+      reported.add(reason);
       warn(`Cannot use the cache of steps: ${masker.maskText(reason)}`);
     },
     onUncached: (step, reason) => warn(`${step}: not cached: ${reason}`),
@@ -82,8 +83,8 @@ export async function openStepCache(
 }
 
 /**
- * Returns the id of the user, to whom what this run has created belongs. To ask
- * the system would need another permission.
+ * Returns the ID of the user who owns the files that this run creates. Asking the
+ * system would need another permission.
  */
 function userId(): number | null {
   const [own] = privateDirectories();
@@ -101,7 +102,7 @@ function fileTimeIn(directory: string): number {
     Deno.removeSync(path);
     return ctime?.getTime() ?? 0;
   } catch {
-    // A step has replaced the directory; then nothing is remembered.
+    // A step has replaced the directory, so nothing is remembered.
     return 0;
   }
 }
@@ -119,7 +120,7 @@ function reportAudit(
     const files = undeclared.join(", ");
     logger.warn("cache", `${step}: reads files that are not inputs: ${files}`);
   }
-  const traced = isTraced ? "" : "; which files it reads is not known";
+  const traced = isTraced ? "" : "; the files that it reads are unknown";
   if (differences.length === 0) {
     logger.info("cache", `${step}: its result is the same again${traced}`);
     return;
@@ -136,11 +137,11 @@ function reportAudit(
 /**
  * Returns the name that identifies the job in a store shared by several jobs.
  */
-function projectOf({ source }: JobConfig, root: string): string {
+function getProject({ source }: JobConfig, root: string): string {
   return "url" in source ? `${source.type} ${source.url}` : root;
 }
 
-function directoryOf(
+function findStepDirectory(
   step: number,
   { steps }: JobPlan,
   root: string,

@@ -48,7 +48,7 @@ export async function prepareSources(
     const isShared = checkout.mode === "shared" &&
       await prepareSharedSources(run, config);
     if (!isShared) {
-      const directory = ciDirectory(run);
+      const directory = findCiDirectory(run);
       run.ci.path = await prepareJobSource(run, config, ciSource, {
         directory,
         replace: true,
@@ -60,7 +60,7 @@ export async function prepareSources(
     }
     if (isShared) return;
     // Selected steps use the files that the other steps left in an earlier run.
-    run.sourcePath = isPart && await keptSource(run, source, sourceDir) ||
+    run.sourcePath = isPart && await findKeptSource(run, source, sourceDir) ||
       await prepareJobSource(run, config, source);
   } finally {
     await removeJobCredentials(run);
@@ -80,13 +80,13 @@ async function prepareSharedSources(
   run: RunState,
   config: JobConfig,
 ): Promise<boolean> {
-  const head = revisionOf(config.source);
-  const base = revisionOf(config.ciSource);
+  const head = getRevision(config.source);
+  const base = getRevision(config.ciSource);
   if (!isEvaluation(run, config) || head === undefined || base === undefined) {
     return false;
   }
   const { workspace } = run.runner;
-  const context = sourceContext(run);
+  const context = createSourceContext(run);
   const [{ prepareSource }, { evalRepository }] = await Promise.all([
     import("../source/prepare.ts"),
     import("../source/git/eval_repository.ts"),
@@ -131,23 +131,23 @@ function isEvaluation(run: RunState, { command }: JobConfig): boolean {
   return isEval && !!env[Variable.prNumber];
 }
 
-function revisionOf(source: JobConfig["source"]): Revision | undefined {
+function getRevision(source: JobConfig["source"]): Revision | undefined {
   if (source.type !== "git" || !("url" in source)) return undefined;
   const { url, ref } = source;
   return url && ref ? { url, ref } : undefined;
 }
 
 /**
- * Returns the directory of the CI source; the evaluation of a pull request
+ * Finds the directory of the CI source; the evaluation of a pull request
  * reads it from `base`.
  */
-function ciDirectory({ runner: { host: { env } } }: RunState): string {
+function findCiDirectory({ runner: { host: { env } } }: RunState): string {
   return env[Variable.jobKind] === "eval" && env[Variable.prNumber]
     ? `${CI_DIRECTORY}/base`
     : CI_DIRECTORY;
 }
 
-async function keptSource(
+async function findKeptSource(
   { runner: { workspace, logger } }: RunState,
   { type }: SourceConfig,
   directory: string,
@@ -199,7 +199,7 @@ export async function prepareJobSource(
       target: workspace.pathOf(directory),
       replace,
     },
-    { ...sourceContext(run), measure: measured?.measure },
+    { ...createSourceContext(run), measure: measured?.measure },
   );
   measured?.end(isTrusted ? "ci" : "source", {
     ...source,
@@ -257,7 +257,7 @@ function measureSource(recorder: RunRecorder): MeasuredSource {
   };
 }
 
-function sourceContext(run: SourceRun): SourceContext {
+function createSourceContext(run: SourceRun): SourceContext {
   const { workspace, host, logger, sources } = run.runner;
   return {
     workspace,

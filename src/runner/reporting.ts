@@ -66,7 +66,7 @@ export class Reporting {
     this.#run = run;
     this.#config = config;
     this.#trace = trace;
-    this.#ciSystem = ciSystemAround(run, config);
+    this.#ciSystem = findCiSystem(run, config);
   }
 
   /**
@@ -99,7 +99,7 @@ export class Reporting {
       },
     });
     run.recorder.add("run.configured", { options: shownOptions(run) });
-    noteSecrets(run);
+    recordSecrets(run);
     await reporting.#openLogExporter();
     await reporting.#rememberPlaces();
     await reporting.#beginAnnotations();
@@ -127,7 +127,7 @@ export class Reporting {
   async finish(end: RunEnd): Promise<void> {
     const { recorder, runner } = this.#run;
     // Plugins and sources may have added secrets.
-    noteSecrets(this.#run);
+    recordSecrets(this.#run);
     recorder.add("run.ended", end);
     await this.#record?.finish();
     const formTotal = runner.masker.formTotal;
@@ -195,7 +195,7 @@ export class Reporting {
   async #push(report: string, record: RunRecord): Promise<void> {
     const { allowInsecureTransport } = this.#run.runner;
     const { pushMetrics } = await import("../report/push_metrics.ts");
-    await pushMetrics(record, partsOf(report).path!, {
+    await pushMetrics(record, parseReport(report).path!, {
       allowInsecureTransport,
       onWarning: (message) => this.#warn("report", message),
     });
@@ -286,13 +286,16 @@ export class Reporting {
   async #openRecord(): Promise<void> {
     const { recorder, runner, lock } = this.#run;
     const { record, reports } = this.#config.output;
-    if (reports.some((report) => partsOf(report).format === "html")) {
+    if (reports.some((report) => parseReport(report).format === "html")) {
       // This run replaces the record.
       this.#earlier = await readEarlierRun(this.#run, this.#config);
     }
     if (record === "off" || record === undefined && !lock) return;
     const place = record === undefined
-      ? { ...await this.#artifact(recordName(runner.host.env)), isOwn: true }
+      ? {
+        ...await this.#makeArtifactPlace(recordName(runner.host.env)),
+        isOwn: true,
+      }
       : { ...splitPath(record, runner.host.cwd), isOwn: false };
     this.#record = await RecordWriter.open(recorder, {
       ...place,
@@ -302,7 +305,7 @@ export class Reporting {
     });
   }
 
-  #earlierThan(record: RunRecord): RunRecord | undefined {
+  #readEarlier(record: RunRecord): RunRecord | undefined {
     if (this.#earlier === undefined) return undefined;
     return earlierRun(this.#earlier, record, this.#run, this.#config);
   }
@@ -310,13 +313,13 @@ export class Reporting {
   /** Writes a report, given as `FORMAT` or `FORMAT=PATH`. */
   async #writeReport(report: string, record: RunRecord): Promise<void> {
     const { logger } = this.#run.runner;
-    const { format, path } = partsOf(report);
+    const { format, path } = parseReport(report);
     const { load, fileName, addsUp = false, isPrivate = false } =
       FORMATS[format];
     try {
       const { directory, name } = path === undefined
-        ? await this.#artifact(fileName)
-        : await this.#placeOf(path);
+        ? await this.#makeArtifactPlace(fileName)
+        : await this.#resolvePlace(path);
       await Deno.mkdir(directory, { recursive: true });
       const write = await load();
       const file = `${directory}/${name}`;
@@ -325,7 +328,7 @@ export class Reporting {
         ? await lockDirectory(directory, { timeoutMs: LOCK_TIMEOUT_MS })
         : undefined;
       const previous = addsUp ? await readReport(file) : undefined;
-      const earlier = format === "html" ? this.#earlierThan(record) : undefined;
+      const earlier = format === "html" ? this.#readEarlier(record) : undefined;
       const text = await write(record, { color: false, previous, earlier });
       await writeAtomic(file, text, { mode: isPrivate ? 0o600 : 0o644 });
     } catch (error) {
@@ -338,7 +341,7 @@ export class Reporting {
 
   async #rememberPlaces(): Promise<void> {
     for (const report of this.#config.output.reports) {
-      const { path } = partsOf(report);
+      const { path } = parseReport(report);
       if (path === undefined || isPush(report)) continue;
       const { directory } = splitPath(path, this.#run.runner.host.cwd);
       this.#places.set(path, await realPath(directory));
@@ -346,10 +349,10 @@ export class Reporting {
   }
 
   /**
-   * Returns the place of a report. A link that a step or source created on the
+   * Resolves the place of a report. A link that a step or source created on the
    * path may lead elsewhere in the workspace, but not out of it.
    */
-  async #placeOf(path: string): Promise<Place> {
+  async #resolvePlace(path: string): Promise<Place> {
     const { host, workspace } = this.#run.runner;
     const { directory, name } = splitPath(path, host.cwd);
     const real = await realPath(directory);
@@ -366,7 +369,7 @@ export class Reporting {
     );
   }
 
-  async #artifact(name: string): Promise<Place> {
+  async #makeArtifactPlace(name: string): Promise<Place> {
     const { workspace } = this.#run.runner;
     return { directory: await makeArtifacts(workspace, this.#config), name };
   }
@@ -389,7 +392,7 @@ async function readReport(file: string): Promise<string | undefined> {
 }
 
 /** Splits `FORMAT` or `FORMAT=PATH`. */
-function partsOf(report: string): { format: ReportFormat; path?: string } {
+function parseReport(report: string): { format: ReportFormat; path?: string } {
   const [format] = report.split("=", 1) as [ReportFormat];
   const path = report.slice(format.length + 1);
   return path === "" ? { format } : { format, path };
@@ -397,18 +400,18 @@ function partsOf(report: string): { format: ReportFormat; path?: string } {
 
 /** Checks whether a report goes to a push gateway instead of a file. */
 function isPush(report: string): boolean {
-  return /^https?:\/\//.test(partsOf(report).path ?? "");
+  return /^https?:\/\//.test(parseReport(report).path ?? "");
 }
 
-function noteSecrets({ secrets, recorder }: RunState): void {
+function recordSecrets({ secrets, recorder }: RunState): void {
   for (const { name, rule } of secrets.all) recorder.recordSecret(rule, name);
 }
 
 /**
- * Returns the CI system to annotate for; a nested job leaves annotations to the
+ * Finds the CI system to annotate for; a nested job leaves annotations to the
  * outer one.
  */
-function ciSystemAround(
+function findCiSystem(
   { runner: { host, run } }: RunState,
   { output: { annotate } }: JobConfig,
 ): CiSystem | undefined {

@@ -31,21 +31,21 @@ export async function selectFailed(
 ): Promise<JobPlan> {
   if (plan === undefined) throw refusal("the job has no steps");
   // The record of this run replaces that of the last one.
-  run.lastRun ??= await lastRecord(run, config);
+  run.lastRun ??= await readLastRecord(run, config);
   const { runner: { masker, logger } } = run;
   // Names in a record are masked.
   const names = plan.steps.map(({ name }) => masker.maskText(name));
   const last = new Map(run.lastRun.steps.map((step) => [step.name, step]));
   checkNames(names, last, run.plugins !== undefined);
   const before = names.map((name) => last.get(name)!);
-  const isFailed = failedSteps(plan, before).map((isFailed, step) =>
+  const isFailed = findFailedSteps(plan, before).map((isFailed, step) =>
     isFailed && plan.isSelected[step]
   );
   if (!isFailed.includes(true)) {
     throw refusal("none of the selected steps failed in the last run");
   }
   const kept = await readKeptOutputs(run.runner, () => {});
-  const isSelected = withInputs(plan, isFailed, (step) => {
+  const isSelected = addInputs(plan, isFailed, (step) => {
     const value = kept.get(plan.steps[step].name);
     return before[step].outputs.every((key) =>
       isObject(value) && Object.hasOwn(value, key)
@@ -63,7 +63,7 @@ export async function selectFailed(
   return { ...plan, isSelected };
 }
 
-async function lastRecord(
+async function readLastRecord(
   { runner }: RunState,
   config: JobConfig,
 ): Promise<RunRecord> {
@@ -113,7 +113,7 @@ function checkNames(
  * Finds the steps that failed, their dependents, and the steps that did not run
  * because of a failure.
  */
-function failedSteps(
+function findFailedSteps(
   { graph: { groupOf, dependents }, steps }: JobPlan,
   before: readonly StepRecord[],
 ): readonly boolean[] {
@@ -137,7 +137,7 @@ function failedSteps(
 }
 
 /** Adds needed services, and steps whose outputs are needed and not available. */
-function withInputs(
+function addInputs(
   plan: JobPlan,
   isFailed: readonly boolean[],
   hasOutputs: (step: number) => boolean,

@@ -10,11 +10,11 @@ import { Cancellation, onAbort } from "../process/cancellation.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { execute, printDryRun } from "./execute.ts";
 import {
+  createJobResult,
   exitCodeOf,
   type JobResult,
   maskErrors,
   recordFailure,
-  resultOf,
   statusOf,
 } from "./job_result.ts";
 import type { JobControls } from "./run_job_options.ts";
@@ -77,7 +77,7 @@ export async function runJob(
     const plan = await planSteps(run, config);
     await checkShells(run, config, plan);
     await callPhase(run, "post_validation");
-    if (run.isDryRun) await planJob(run, config, plan);
+    if (run.isDryRun) await printPlan(run, config, plan);
     else await runValidJob(run, config, plan, controls);
   } catch (error) {
     recordFailure(run, error);
@@ -90,11 +90,11 @@ export async function runJob(
   if (run.error && !isThrown) runner.logger.error("job", run.error.message);
   await flushOutput(run);
   if (isThrown) throw run.error;
-  return resultOf(run);
+  return createJobResult(run);
 }
 
 /** Prints the plan of a run. */
-async function planJob(
+async function printPlan(
   run: RunState,
   config: JobConfig,
   plan: JobPlan | undefined,
@@ -253,7 +253,7 @@ function validateJob(run: RunState): JobConfig {
     env: host.env,
     steps,
     hasOwnSteps: ownSteps !== undefined,
-    sourceTypes: sourceTypes(run),
+    sourceTypes: listSourceTypes(run),
   });
   for (const warning of result.warnings) logger.warn("config", warning);
   const config = validConfig(result);
@@ -265,10 +265,10 @@ function validateJob(run: RunState): JobConfig {
 }
 
 /**
- * Returns the allowed custom source types; plugins can provide types until the
+ * Lists the allowed custom source types; plugins can provide types until the
  * source is prepared.
  */
-function sourceTypes(
+function listSourceTypes(
   { runner: { plugins, sources }, sources: ofRun = sources }: RunState,
 ): readonly string[] | "any" {
   const mayProvide = plugins?.plugins.some(({ plugin }) =>
@@ -285,7 +285,7 @@ async function skipJob(run: RunState, reason: string): Promise<JobResult> {
   run.runner.logger.info("job", `Skipped: ${reason}`);
   await run.runner.spoofFilter?.end();
   await flushOutput(run);
-  return resultOf(run);
+  return createJobResult(run);
 }
 
 /** A job does not fail because messages of the runner are lost. */

@@ -217,7 +217,7 @@ export function createRunState(
 }
 
 /**
- * Returns the ids of the workspace locks that cover programs of the job,
+ * Returns the IDs of the workspace locks that cover programs of the job,
  * separated by commas; empty without a lock.
  */
 export function lockIdsOf(

@@ -86,7 +86,7 @@ export async function runSteps(
     ...options.trace,
     hasView: shells === undefined,
   });
-  const show = maskedEvents(run.runner.masker, (event) => {
+  const show = maskEvents(run.runner.masker, (event) => {
     options.onEvent(event);
     lines?.onEvent(event);
   });
@@ -110,7 +110,7 @@ export async function runSteps(
   });
   run.cancellation.graceful.throwIfAborted();
   const activity = new StepActivity();
-  await using cache = lazyCache(run, config, plan, activity);
+  await using cache = openLazyCache(run, config, plan, activity);
   const graph = new GraphRun(plan, {
     ...await stepConditions(run, plan),
     failurePolicy,
@@ -137,7 +137,7 @@ export async function runSteps(
       recordFailure(
         run,
         new RunnerError(
-          `Cannot undo what an untrusted step has changed: ${messageOf(cause)}`,
+          `Cannot undo the changes of an untrusted step: ${messageOf(cause)}`,
           { code: "output-failed", cause },
         ),
       ),
@@ -239,7 +239,7 @@ function reportUndone(
         stepNames(trusted)
       } ran at the same time as untrusted ${
         stepNames(untrusted)
-      }: let one need the other`,
+      }: make one depend on the other`,
       { code: "output-failed" },
     ),
   );
@@ -276,7 +276,7 @@ async function keepForLater(
 }
 
 /** Loads the modules of the cache when the first cached step needs them. */
-function lazyCache(
+function openLazyCache(
   run: RunState,
   config: JobConfig,
   plan: JobPlan,
@@ -331,7 +331,7 @@ function openStepLines(
  * @param onEvent Called with masked events.
  * @returns Receiver of unmasked events.
  */
-function maskedEvents(
+function maskEvents(
   masker: Masker,
   onEvent: (event: StepEvent) => void,
 ): (event: StepEvent) => void {

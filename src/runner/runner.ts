@@ -187,7 +187,10 @@ export interface Runner extends WorkflowFunctions {
 export function createRunner(options: CreateRunnerOptions = {}): Runner {
   checkRunnerOptions(options);
   const { host, cwd, env, ...rest } = options;
-  return runnerOn(() => hostWith(host ?? processHost(), { cwd, env }), rest);
+  return runnerOn(
+    () => overrideHost(host ?? processHost(), { cwd, env }),
+    rest,
+  );
 }
 
 /** Names of the options of {@linkcode createRunner}. */
@@ -214,7 +217,7 @@ function checkRunnerOptions(options: unknown): void {
 }
 
 /** Overrides the directory and the environment of a host. */
-function hostWith(
+function overrideHost(
   host: Host,
   { cwd, env = host.env }: Pick<CreateRunnerOptions, "cwd" | "env">,
 ): Host {
@@ -236,12 +239,12 @@ function hostWith(
  * The default runner needs this: importing the package must not require
  * permission to read the environment.
  *
- * @param hostOf Returns the host.
+ * @param getHost Returns the host.
  * @param options Options of the runner, except its host.
  * @returns The runner.
  */
 export function runnerOn(
-  hostOf: () => Host,
+  getHost: () => Host,
   options: Omit<CreateRunnerOptions, "host"> = {},
 ): Runner {
   const plugins = new PluginRegistry();
@@ -250,9 +253,9 @@ export function runnerOn(
   const overrides = { plugins, triggers, sources, ...options };
   let created: RunnerContext | undefined;
   const runner = (layer?: Layer) =>
-    created ??= createRunnerContext(hostOf(), { ...overrides, layer });
+    created ??= createRunnerContext(getHost(), { ...overrides, layer });
   /** Masks secrets in errors, because callers print them. */
-  const masked = <Arguments extends unknown[], Result>(
+  const withMaskedErrors = <Arguments extends unknown[], Result>(
     action: (...args: Arguments) => Promise<Result>,
   ) =>
   async (...args: Arguments): Promise<Result> => {
@@ -270,7 +273,7 @@ export function runnerOn(
     triggers.addAll(list);
     if (isExitWatched) return;
     isExitWatched = true;
-    warnAtExit(hostOf, triggers, () => runner());
+    warnAtExit(getHost, triggers, () => runner());
   };
   return {
     runJob: async (first: object, second: RunJobOptions = {}) => {
@@ -286,7 +289,7 @@ export function runnerOn(
     registerSource: (type, handler) => sources.add(type, handler),
     triggerJob: (name, options = {}) => queue([{ ...options, name }]),
     triggerJobs: queue,
-    flushTriggers: masked(async () => {
+    flushTriggers: withMaskedErrors(async () => {
       const { flushTriggers, triggerOptionsFromEnv } = await import(
         "../triggers/flush_triggers.ts"
       );
@@ -299,11 +302,11 @@ export function runnerOn(
       return flushed.triggers;
     }),
     ...functions,
-    isJobRunning: masked(functions.isJobRunning),
-    getJobResult: masked(functions.getJobResult),
-    getWorkflowVars: masked(functions.getWorkflowVars),
-    setWorkflowVar: masked(functions.setWorkflowVar),
-    setWorkflowOutput: masked(functions.setWorkflowOutput),
+    isJobRunning: withMaskedErrors(functions.isJobRunning),
+    getJobResult: withMaskedErrors(functions.getJobResult),
+    getWorkflowVars: withMaskedErrors(functions.getWorkflowVars),
+    setWorkflowVar: withMaskedErrors(functions.setWorkflowVar),
+    setWorkflowOutput: withMaskedErrors(functions.setWorkflowOutput),
     registerSecret: (value) => {
       if (typeof value !== "string") {
         throw new TypeError(
@@ -341,13 +344,13 @@ function checkControls(options: RunJobOptions): void {
 
 /** Warns at exit about follow-up jobs that were queued and never submitted. */
 function warnAtExit(
-  hostOf: () => Host,
+  getHost: () => Host,
   triggers: TriggerQueue,
-  partsOf: () => RunnerContext,
+  getRunner: () => RunnerContext,
 ): void {
   let host: Host;
   try {
-    host = hostOf();
+    host = getHost();
   } catch {
     // A program that cannot read its environment cannot run jobs.
     return;
@@ -358,7 +361,7 @@ function warnAtExit(
     const sink = {
       write: (bytes: Uint8Array) => Promise.resolve(write(bytes)),
     };
-    partsOf().logTo(sink).warn(
+    getRunner().logTo(sink).warn(
       "triggers",
       `Follow-up jobs never submitted: ${names}. Call flushTriggers(), or queue them before the job that submits them ends`,
     );

@@ -74,7 +74,7 @@ export interface RunnerContext {
 }
 
 /**
- * Creates the runner of a runner.
+ * Creates the context of a runner.
  *
  * Plugins and follow-up jobs come from code that uses the library. On the
  * command line, their modules are not loaded until they are needed.
@@ -112,14 +112,14 @@ export function createRunnerContext(
   const workspace = openWorkspace({ cwd, env });
   let { masker } = overrides;
   // Filled on first use; all output goes through it.
-  const filledMasker = () => masker ??= maskerOf(host, overrides.layer);
+  const getMasker = () => masker ??= createMasker(host, overrides.layer);
   const stdout = streamSink(host.stdout);
   const stderr = streamSink(host.stderr);
   const logTo = (sink: Sink) =>
     createLogger({
       sink,
       get masker() {
-        return filledMasker();
+        return getMasker();
       },
       level: parseLogLevel(env.LOG_LEVEL),
       // A host written in JavaScript may lack streams that are never used.
@@ -140,7 +140,7 @@ export function createRunnerContext(
     plugins: overrides.plugins,
     sources: overrides.sources,
     get masker() {
-      return filledMasker();
+      return getMasker();
     },
     triggers: overrides.triggers,
     onJobEnd: overrides.onJobEnd,
@@ -170,7 +170,7 @@ export function createRunnerContext(
  * Creates a masker with the secrets of the environment and of the caller's
  * settings.
  */
-function maskerOf(host: Host, layer: Layer = {}): Masker {
+function createMasker(host: Host, layer: Layer = {}): Masker {
   const masker = new Masker();
   // A job file may still limit which variables are secret.
   maskEnvironment(masker, host, layer, { hasJobFile: false });

@@ -35,7 +35,7 @@ export function secretLookup(run: SecretsRun): SecretLookup {
   const { host, masker, workspace, logger } = runner;
   const stored = storeLookup(host.env);
   let providers: Promise<SecretProviders> | undefined;
-  const provided = async () => {
+  const openProviders = async () => {
     const read = await (providers ??= configuredProviders(settings, runner));
     return providerLookup(read, {
       env: host.env,
@@ -47,11 +47,11 @@ export function secretLookup(run: SecretsRun): SecretLookup {
       mask: (text) => masker.maskText(text),
     });
   };
-  let lookUp: ReturnType<typeof provided> | undefined;
+  let lookUp: ReturnType<typeof openProviders> | undefined;
   return async (path, key, name) => {
     if (name === undefined) return await stored(path, key);
     if (!isDryRun) {
-      return await (await (lookUp ??= provided()))(name, path, key);
+      return await (await (lookUp ??= openProviders()))(name, path, key);
     }
     const read = await (providers ??= configuredProviders(settings, runner));
     createRequest(read, name, path, key);

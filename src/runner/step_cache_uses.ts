@@ -43,7 +43,7 @@ export class StepCacheUses {
   readonly #gate: UntrustedGate;
   #store: Promise<CacheStore> | undefined;
   /** Whether a warning about an unusable store was printed. */
-  #isTroubled = false;
+  #hasWarned = false;
 
   constructor(
     runner: RunnerContext,
@@ -106,7 +106,7 @@ export class StepCacheUses {
       ? untrustedNamespace(namespace)
       : namespace;
     if (own === undefined) {
-      throw usage("the name of the cache namespace is too long");
+      throw usageError("the name of the cache namespace is too long");
     }
     return {
       id: {
@@ -119,7 +119,7 @@ export class StepCacheUses {
         root,
         cwd,
         paths,
-        usage,
+        usageError,
       ),
       root,
     };
@@ -133,7 +133,7 @@ export class StepCacheUses {
     const { namespace, readFrom = [], mode } = this.#settings;
     const { name, key } = id;
     if (!canRead(mode)) return { name, key, restored: "miss", saved: false };
-    const troubles: unknown[] = [];
+    const failures: unknown[] = [];
     const found = await this.#use(
       { step, name, root },
       cancellation,
@@ -147,10 +147,10 @@ export class StepCacheUses {
             paths,
           },
           context,
-          (cause) => troubles.push(cause),
+          (cause) => failures.push(cause),
         ),
     );
-    if (troubles.length > 0) this.#warn(step, troubles[0]);
+    if (failures.length > 0) this.#warn(step, failures[0]);
     const restored = found === undefined
       ? "miss"
       : found.key === key
@@ -159,7 +159,7 @@ export class StepCacheUses {
     const text = found === undefined
       ? `no entry for ${key}`
       : `restored ${found.key}${restored === "fallback" ? " (fallback)" : ""}`;
-    this.#tell(step, name, text);
+    this.#log(step, name, text);
     return { name, key, restored, from: found?.key, saved: false };
   }
 
@@ -171,7 +171,7 @@ export class StepCacheUses {
   ): Promise<boolean> {
     if (!canWrite(this.#settings.mode)) return false;
     if (!definition.untrusted && this.#gate.hasStarted) {
-      this.#tell(step, id.name, "not saved: an untrusted step has run before");
+      this.#log(step, id.name, "not saved: an untrusted step has run before");
       return false;
     }
     const place = { step, name: id.name, root };
@@ -189,11 +189,11 @@ export class StepCacheUses {
       exists: `not saved: ${id.key} exists`,
       "too-large": `not saved: ${id.key} is larger than the limit`,
     }[result.status];
-    this.#tell(step, id.name, text);
+    this.#log(step, id.name, text);
     return result.status === "saved";
   }
 
-  /** @returns `undefined` if the store cannot be used now. */
+  /** Runs an action on the store; returns `undefined` if the store cannot be used now. */
   async #use<T>(
     { step, name, root }: { step: string; name: string; root: string },
     cancellation: Cancellation,
@@ -203,7 +203,7 @@ export class StepCacheUses {
     const { env } = host;
     const { store: setting = "", maxBytes } = this.#settings;
     if (this.#gate.isOccupied) {
-      this.#tell(step, name, "left out while an untrusted step is running");
+      this.#log(step, name, "skipped while an untrusted step is running");
       return undefined;
     }
     try {
@@ -230,18 +230,18 @@ export class StepCacheUses {
   }
 
   #warn(step: string, error: unknown): void {
-    if (this.#isTroubled) return;
-    this.#isTroubled = true;
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
     this.#runner.logger.warn("cache", `${step}: cannot use the store`, {
       reason: osReason(error),
     });
   }
 
-  #tell(step: string, name: string, text: string): void {
+  #log(step: string, name: string, text: string): void {
     this.#runner.logger.info("cache", `${step}: ${name}: ${text}`);
   }
 }
 
-function usage(message: string): RunnerError {
+function usageError(message: string): RunnerError {
   return new RunnerError(message, { code: "usage", exitCode: 2 });
 }

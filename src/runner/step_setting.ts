@@ -142,7 +142,7 @@ export async function openStepSetting(
   const { path: attemptsPath } = stack.use(
     temporaryDirectory({ env: host.env, workspace }),
   );
-  const labels = stepLabels(plan, masker);
+  const labels = createLabels(plan, masker);
   const jobLog = run.log = await openJobLog(runner, config, {
     labels,
     logDirectory: system.keepsLogs ? `${artifactsPath}/logs` : undefined,
@@ -159,7 +159,7 @@ export async function openStepSetting(
   const foreign = await foreignSources(run, config.sourceDir);
   const safePaths = foreign.map(({ path }) => path);
 
-  function environmentOf(step: number): ChildEnvironment {
+  function createEnvironment(step: number): ChildEnvironment {
     const planned = plan.steps[step];
     return stepEnvironment({
       step: planned,
@@ -175,7 +175,7 @@ export async function openStepSetting(
           trace: options.trace,
           secretsSocket: registration?.path,
         }),
-        ...planned.definition.untrusted ? {} : trustedFacts(run, plan),
+        ...planned.definition.untrusted ? {} : createTrustedFacts(run, plan),
       },
       jobEnv,
       outputs: {
@@ -209,8 +209,11 @@ export async function openStepSetting(
       if (isMixed) launcher?.restore();
     }
     if (definition.ports !== undefined) ports.choose(step);
-    const cwd = await stepDirectory(workspace, jobPath, planned);
-    const ownEnv = await withSafeDirectories(environmentOf(step), safePaths);
+    const cwd = await resolveStepDirectory(workspace, jobPath, planned);
+    const ownEnv = await withSafeDirectories(
+      createEnvironment(step),
+      safePaths,
+    );
     const env = definition.untrusted
       ? ownEnv
       : launcher?.addTo(ownEnv) ?? ownEnv;
@@ -248,7 +251,7 @@ export async function openStepSetting(
         masker,
         meter: run.meter,
         parentOf: options.trace.parentOf,
-        registerSecret: await secretRegistrar(run, planned),
+        registerSecret: await createSecretRegistrar(run, planned),
         stderr: config.output.stderr,
         graceMs: config.limits.graceMs,
         enterFunction: () => run.lock?.enterFunction(),
@@ -273,7 +276,7 @@ export async function openStepSetting(
 
   const gitHint = await historyHint(run);
 
-  async function takePlaceOf(
+  async function takeGroupPlace(
     step: number,
     signal: AbortSignal,
   ): Promise<Disposable | undefined> {
@@ -299,7 +302,7 @@ export async function openStepSetting(
   return {
     outputs,
     portsOf: (step) => ports.of(step),
-    takePlace: takePlaceOf,
+    takePlace: takeGroupPlace,
     openStep,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
@@ -318,7 +321,7 @@ async function checkTrusted(run: RunState): Promise<void> {
  * In a job with untrusted steps, the trusted ones read a copy of the CI source
  * that the others cannot change.
  */
-function trustedFacts(
+function createTrustedFacts(
   { ci: { hasCopy, path } }: RunState,
   { steps }: JobPlan,
 ): Readonly<Record<string, string>> {
@@ -329,10 +332,10 @@ function trustedFacts(
 }
 
 /**
- * Returns the labels of steps in logs. They are masked, since names can contain
+ * Creates the labels of steps in logs. They are masked, since names can contain
  * values that are secret.
  */
-function stepLabels({ steps }: JobPlan, masker: Masker): string[] {
+function createLabels({ steps }: JobPlan, masker: Masker): string[] {
   const counts = new Map<string, number>();
   return steps.map(({ name }) => {
     const label = masker.maskText(name);
@@ -343,7 +346,7 @@ function stepLabels({ steps }: JobPlan, masker: Masker): string[] {
 }
 
 /**
- * Returns the absolute path of the directory in which a step runs. A missing
+ * Resolves the absolute path of the directory in which a step runs. A missing
  * one below `/job` is created.
  *
  * Paths below `/job` are paths of the workspace as seen by the job; other paths
@@ -354,7 +357,7 @@ function stepLabels({ steps }: JobPlan, masker: Masker): string[] {
  * @throws {RunnerError} `workspace` if the path leaves the workspace or the
  * job's directory, or is not a directory.
  */
-async function stepDirectory(
+async function resolveStepDirectory(
   workspace: Workspace,
   jobPath: string,
   { name, definition: { workingDir } }: PlannedStep,
@@ -375,10 +378,10 @@ async function stepDirectory(
 }
 
 /**
- * Returns the function for registering secrets. Only function steps use it;
+ * Creates the function for registering secrets. Only function steps use it;
  * programs use the socket.
  */
-async function secretRegistrar(
+async function createSecretRegistrar(
   { runner, recorder }: RunState,
   { name, definition: { run } }: PlannedStep,
 ): Promise<(value: string) => boolean> {

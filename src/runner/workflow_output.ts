@@ -83,8 +83,6 @@ export interface JobEnd {
  * jobs can read it without a token that can read jobs.
  *
  * Failures are warnings and do not fail the job.
- *
- * @param ending End of the job.
  */
 export async function publishJobResult(
   run: RunState,

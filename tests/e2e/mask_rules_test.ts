@@ -270,7 +270,7 @@ secret_env_names: ${names}
     assertEquals(stderr.includes('"OTHER"'), false);
   });
 
-  it("is not one of the process, a step, a matrix or a file of secrets", async () => {
+  it("is not one of the process, a step, a matrix or a secrets file", async () => {
     const { code, stdout, stderr } = await runIn(
       [
         ...["validate", "--no-check-files", "--job-file", "job.yaml"],

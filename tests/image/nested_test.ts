@@ -24,7 +24,7 @@ describeImage("runnerlib run --runner-image", (it) => {
     await leavesNothing(directory.path);
   });
 
-  it("masks the file of secrets, variables and what the job registers", async () => {
+  it("masks the secrets file, variables and what the job registers", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "secrets.env": "DEPLOY_KEY=from-the-file\n",

@@ -272,7 +272,7 @@ Deno.test("a job fails if a follow-up job may come from a trusted or an untruste
   assertEquals(result.status, "failed", test.stdout() + test.stderr());
   assertEquals(
     result.error?.message,
-    'Undid changes to job/triggers.json, as step "deploy" ran at the same time as untrusted step "untrusted": let one need the other',
+    'Undid changes to job/triggers.json, as step "deploy" ran at the same time as untrusted step "untrusted": make one depend on the other',
   );
   assertEquals(result.triggers, []);
 });

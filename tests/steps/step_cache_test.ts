@@ -424,7 +424,7 @@ for _ in $(seq 30); do mkdir $name; cd $name 2>/dev/null || break; done`,
     assertEquals(code, 0, stderr);
     assertMatch(
       stderr,
-      /reads files that are not inputs: "ot her"\n|which files it reads is not known/,
+      /reads files that are not inputs: "ot her"\n|the files that it reads are unknown/,
     );
     assertMatch(stderr, /build: its result is the same again/);
   });

@@ -7,7 +7,7 @@ import {
 } from "../../plugins/inspect_plugin.ts";
 import { grantOption } from "../../plugins/permissions/plugin_permissions.ts";
 import { fileSource, type PluginSource } from "../../plugins/plugin_source.ts";
-import { pluginAddresses, sandboxSetting } from "../../runner/load_plugins.ts";
+import { fetchPlugins, sandboxSetting } from "../../runner/load_plugins.ts";
 import {
   ciPluginDirectory,
   configuredPluginDirectory,
@@ -76,7 +76,7 @@ methods is called.`,
  */
 async function listPlugins(context: CommandContext): Promise<number> {
   const loaded = await loadPluginConfig(context);
-  await using fetched = await pluginAddresses(
+  await using fetched = await fetchPlugins(
     loaded.settings.lines("plugins"),
     await sandboxSetting(loaded, loaded.findSecrets),
     { env: loaded.runner.host.env, workspace: loaded.runner.workspace },
