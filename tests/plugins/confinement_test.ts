@@ -8,7 +8,7 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-/** Tries to get out by links, with all permissions of Deno. */
+/** Tries to get out through links, with all permissions of Deno. */
 const PROGRAM = `
   const tries = {
     read: () => Deno.readTextFileSync("job/link"),
@@ -41,7 +41,7 @@ for (const launcher of ["perl", "deno"]) {
     },
     async () => {
       const perl = await findOnPath("perl", BARE_ENV);
-      // Without Perl, the other test is all there is to test.
+      // Without Perl, only the other test applies.
       if (launcher === "deno" || perl !== undefined) {
         await checkConfinement(launcher === "perl" ? perl : undefined);
       }

@@ -75,7 +75,7 @@ Deno.test("loadPluginDirectory() loads each kind of export, by file name", () =>
     assertEquals(namesOf(registry), []);
   }));
 
-Deno.test("loadPluginDirectory() leaves other files alone", () =>
+Deno.test("loadPluginDirectory() ignores other files", () =>
   withFiles({
     "helper.ts": "throw new Error()",
     "plugin_a.d.ts": "throw new Error()",
@@ -172,7 +172,7 @@ Deno.test("loadPluginDirectory() loads regular files only", () =>
     assert(message.endsWith("it is not a regular file"), message);
   }));
 
-Deno.test("loadPluginDirectory() reports a directory that is not one", () =>
+Deno.test("loadPluginDirectory() reports a path that is not a directory", () =>
   withFiles({ "file": "" }, async (directory, registry) => {
     for (const name of ["missing", "file"]) {
       const path = `${directory}/${name}`;

@@ -103,7 +103,7 @@ Deno.test("a job is refused without the Python plugins of its source", async () 
     assertEquals(loaded.message, "");
     assertMatch(loaded.stderr + loaded.stdout, /checked/);
   }
-  // A trusted CI source decides, also if it has no plugins.
+  // A trusted CI source takes precedence, even if it has no plugins.
   const decided = await runZoo({}, {
     ...source,
     ciSource: { type: "copy", url: "ci" },

@@ -6,7 +6,7 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-/** What programs in Python find in the package, beside running jobs. */
+/** Python programs that use the package for anything except running jobs. */
 const SCRIPT = `
 import json, os
 from pathlib import Path
@@ -198,7 +198,7 @@ Deno.test({
     });
     await Deno.chmod(`${path}/bin/runnerlib`, 0o755);
     const { PATH, ...env } = cliEnv();
-    // What an earlier program left is replaced.
+    // Replaces leftovers of an earlier program.
     for (const time of ["first", "second"]) {
       const { code, stdout, stderr } = await new Deno.Command("python3", {
         args: ["-B", "script.py"],

@@ -17,7 +17,7 @@ import {
 
 const ALLOWED = { permissions: { "*": { run: ["*"] } } };
 
-/** Runs a job with files of plugins in Python, which may run. */
+/** Runs a job with Python plugin files, which are granted. */
 function runPython(
   plugins: Record<string, string>,
   options: ZooOptions = {},
@@ -30,7 +30,7 @@ function runPython(
   );
 }
 
-/** What a plugin printed, line by line. */
+/** Returns the lines that a plugin printed. */
 function linesOf(name: string, { stderr }: ZooResult): string[] {
   const head = `[plugin:${name}] `;
   return stderr.split("\n").filter((line) => line.startsWith(head))
@@ -212,7 +212,7 @@ class Two(Plugin):
 `,
   });
   assertEquals(ran.message, "");
-  // In this phase, the one that was set up last comes first.
+  // In this phase, the plugin that was set up last is called first.
   assertEquals(linesOf("one", ran), ["['a.zip', 'b.zip'] True"]);
 });
 
@@ -420,7 +420,7 @@ class Jobs(Plugin):
     plugins: { dir: undefined, permissions: { "ci/*": { run: ["*"] } } },
     ciSource: { type: "copy", url: directory.path },
     hostEnv: { PYTHONPATH: ".:" },
-    // What lies in the runner's directory must not replace modules of Python.
+    // Files in the runner's directory must not replace modules of Python.
     files: {
       "json.py": "raise SystemExit('taken over')",
       "queue.py": "raise SystemExit('taken over')",

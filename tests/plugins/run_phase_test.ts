@@ -46,7 +46,7 @@ async function failure(promise: Promise<unknown>): Promise<RunnerError> {
   return error;
 }
 
-Deno.test("runPhase() nests set-up and tear-down", async () => {
+Deno.test("runPhase() nests setup and teardown", async () => {
   const calls: string[] = [];
   const plugins = ["b", "a", "c"].map((name, index): Plugin => ({
     name,
@@ -345,7 +345,7 @@ Deno.test("runPhase() abandons a plugin that takes too long", async () => {
   assertEquals((await run("cleanup", { hookTimeoutMs: 20 })).errors.length, 1);
   late.resolve();
   await late.promise;
-  // What was given up does not go on with its next method.
+  // An abandoned plugin does not continue with its next method.
   await Promise.resolve();
   assertEquals(calls, []);
 });
@@ -357,7 +357,7 @@ Deno.test("runPhase() ignores an error after the time limit", async () => {
   late.reject(new Error("too late"));
 });
 
-Deno.test("runPhase() passes a cancellation on", async () => {
+Deno.test("runPhase() forwards a cancellation", async () => {
   const controller = new AbortController();
   const calls: string[] = [];
   const { run } = startRun([{

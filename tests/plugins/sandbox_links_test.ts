@@ -20,7 +20,7 @@ const OUTSIDE = {
   "job/triggers.kept": "original",
 };
 
-/** Links that the job makes, by paths from its source. */
+/** Links that the job creates, by paths relative to its source. */
 const LINKS =
   "ln -s ../../outside/secret.txt file; ln -s ../../outside directory; " +
   "ln -s file chain; ln -s ../../outside/new.txt dangling; " +
@@ -30,7 +30,7 @@ const LINKS =
   "ln -s sub/real.txt good; ln -s sub gooddirectory; mkdir -p a/b; " +
   "ln -s ../../../outside a/b/up; ln -s /etc absolute";
 
-/** Ways out, each of which has to throw; `s` is the source. */
+/** Attempts to get out, each of which must throw; `s` is the source. */
 const ESCAPES = [
   "Deno.readTextFileSync(s + '/file')",
   "await Deno.readTextFile(s + '/chain')",

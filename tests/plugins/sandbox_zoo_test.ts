@@ -174,7 +174,7 @@ Deno.test("a plugin sees no variables of the runner", async () => {
   assertStringIncludes(stderr, "OTHER refused");
 });
 
-Deno.test("a secret that a plugin prints is masked, also in base64", async () => {
+Deno.test("a secret that a plugin prints is masked, even in base64", async () => {
   const { stderr, result } = await runZoo({
     "beast.ts": zooPlugin(
       `const { TOKEN } = context.env;
@@ -234,7 +234,7 @@ const SPEECHES: [what: string, body: string][] = [
 ];
 
 for (const [what, body] of SPEECHES) {
-  Deno.test(`a secret of several lines that a plugin says ${what} is masked whole`, async () => {
+  Deno.test(`a multi-line secret that a plugin prints ${what} is masked completely`, async () => {
     const { result, message, stderr } = await runZoo({
       "beast.ts":
         `export const manifest = { permissions: { env: ["CODES", "LATER"] } };
@@ -321,7 +321,7 @@ Deno.test("a file whose name could forge lines of the log is not loaded", async 
   );
 });
 
-/** Plugins that do what no plugin does, and how they end. */
+/** Plugins that misbehave, and the reasons with which they are ended. */
 const ROWDIES: [what: string, body: string, state: RegExp, more?: string][] = [
   [
     "exits in the middle",

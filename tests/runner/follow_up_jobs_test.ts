@@ -34,7 +34,7 @@ async function namesIn(path: string): Promise<string[]> {
   return workflows.flatMap(({ jobs }) => jobs.map((job) => job.job_name));
 }
 
-describe("a job that triggers", () => {
+describe("a job with follow-up jobs", () => {
   it("submits follow-up jobs to the coordinator, and leaves no file", () =>
     withCoordinator({ troubles: [503, "lost"] }, async (made, coordinator) => {
       made.runner.triggerJob("b", { dependsOn: ["a"] });

@@ -19,7 +19,7 @@ function randomSteps(random: Random): RandomStep[] {
   }));
 }
 
-/** Returns the steps that run and that succeed, by asking each one in turn. */
+/** Returns the steps that run and that succeed, by checking each one in turn. */
 function modelRun(
   steps: readonly RandomStep[],
   failing: ReadonlySet<string>,

@@ -436,7 +436,7 @@ Deno.test(
     assertStringIncludes(test.stdout(), "<-MEvil>\n");
     assertEquals(/evil$/m.test(test.stdout()), false, test.stdout());
     assertStringIncludes(test.stdout(), "with.dot=a\n");
-    // The command itself complains, as it should.
+    // The command itself reports the error.
     const complaints = test.stdout().match(/perl .*missing\.so/g);
     assertEquals(complaints?.length, 1, test.stdout());
   },

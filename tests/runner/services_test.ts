@@ -13,7 +13,7 @@ import type { StepEvent } from "../../src/steps/step.ts";
 import { isGone } from "../helpers/process_table.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
-/** Prints "up" and stays, as a shell that a signal ends. */
+/** Prints "up" and keeps running, as a shell that a signal ends. */
 const UP = "echo up; exec sleep 60";
 
 /** A service that is ready when it prints "up". */
@@ -209,7 +209,7 @@ describe("a service", () => {
     await isOver(`${test.path}/pid`);
   });
 
-  it("that forks into the background has failed, and none of its processes stays", async () => {
+  it("that forks into the background has failed, and none of its processes remains", async () => {
     await using test = await testRunner();
     const result = await test.runner.runJob(
       new Job("x")
@@ -393,7 +393,7 @@ describe("a service", () => {
   });
 });
 
-/** Prints "up" and stays, as a shell that runs its traps at once. */
+/** Prints "up" and keeps running, as a shell that runs its traps immediately. */
 const STAY = "echo up; while :; do sleep 0.05; done";
 
 describe("a job with services that is cancelled", () => {
@@ -459,7 +459,7 @@ describe("a job with services that is cancelled", () => {
   });
 });
 
-describe("a job with services of which some steps are selected", () => {
+describe("a job with services and selected steps", () => {
   const job = () =>
     new Job("x")
       .addService("db", UP, READY)
@@ -474,7 +474,7 @@ describe("a job with services of which some steps are selected", () => {
       .map(({ name }) => name);
   };
 
-  it("starts the services that these need, unless they are skipped", async () => {
+  it("starts the services that the selected steps need, unless they are skipped", async () => {
     assertEquals(await outcomes({ only: ["test"] }), ["db", "api", "test"]);
     assertEquals(await outcomes({ from: ["send"] }), ["mail", "send"]);
     assertEquals(await outcomes({ skip: ["test"] }), ["mail", "send"]);

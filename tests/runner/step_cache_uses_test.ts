@@ -190,7 +190,7 @@ describe("uses_cache of a step", () => {
     }
   });
 
-  it("keeps what untrusted steps save from trusted ones", async () => {
+  it("hides what untrusted steps save from trusted steps", async () => {
     const step = (name: string, more: string) =>
       `  - name: ${name}
     uses_cache: [{ name: deps, key: k, paths: out }]
