@@ -97,7 +97,9 @@ async function printChangedFiles(
     ...findCodeDirectory(context),
     mergeBase: !isOn("direct"),
   });
-  const text = files.map((file) => isRaw ? `${file}\0` : `${quotePath(file)}\n`)
+  const text = files.map((file) =>
+    isRaw ? `${file}\0` : `${quoteIfNeeded(file)}\n`
+  )
     .join("");
   await stdout.write(new TextEncoder().encode(masker.maskText(text)));
 }
@@ -137,7 +139,7 @@ function findCodeDirectory(context: CommandContext): CodeDirectory {
 }
 
 /** Quotes a path that would break its line, as git does. */
-function quotePath(path: string): string {
+function quoteIfNeeded(path: string): string {
   // deno-lint-ignore no-control-regex
   return /[\x00-\x1f\x7f-\x9f"\\]/.test(path) ? quotePath(path) : path;
 }
