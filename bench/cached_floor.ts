@@ -1,7 +1,7 @@
 /**
- * Does what a run has to do at least if all of its steps are cached: it reads the
+ * Does the least that a run must do if all of its steps are cached: it reads the
  * job file and what it remembers of each file, lists the inputs and outputs of each
- * step, compares the facts of each file, and prints two lines for each step.
+ * step, compares the metadata of each file, and prints two lines for each step.
  *
  * The floor of cached steps: it computes no keys, reads no results and masks
  * nothing.
@@ -9,7 +9,7 @@
  * @module
  */
 
-/** Facts of each file that the run before has seen. */
+/** Metadata of each file in the previous run. */
 const MEMORY = "remembered.json";
 
 const encoder = new TextEncoder();

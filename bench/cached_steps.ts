@@ -30,8 +30,8 @@ const CONCURRENCY = 2;
  */
 export async function cachedSteps(directory: string): Promise<Benchmark> {
   const project = `${directory}/cached`;
-  await makeProject(project);
-  const denoDir = await denoDirectory();
+  await writeProject(project);
+  const denoDir = await findDenoDirectory();
   const ours = (job: typeof runnerlibJob, user: string) => [
     ...["env", "REACTORCIDE_IN_CONTAINER=false"],
     ...[`XDG_CACHE_HOME=${directory}/${user}`, `DENO_DIR=${denoDir}`],
@@ -57,7 +57,7 @@ export async function cachedSteps(directory: string): Promise<Benchmark> {
   }
   const removeOutputs = () =>
     Promise.all(
-      packages().map((name) =>
+      packageNames().map((name) =>
         Deno.remove(`${project}/packages/${name}/dist`, { recursive: true })
       ),
     );
@@ -114,18 +114,18 @@ export async function cachedSteps(directory: string): Promise<Benchmark> {
   };
 }
 
-function packages(): string[] {
+function packageNames(): string[] {
   return Array.from({ length: STEP_COUNT }, (_, index) => `p${index}`);
 }
 
-async function makeProject(project: string): Promise<void> {
+async function writeProject(project: string): Promise<void> {
   const build = "mkdir -p dist && cat src/* > dist/all";
   await writeTurboProject(project, {
-    packages: Object.fromEntries(packages().map((name) => [name, build])),
+    packages: Object.fromEntries(packageNames().map((name) => [name, build])),
     inputs: ["src/**"],
     outputs: ["dist/**"],
   });
-  for (const name of packages()) {
+  for (const name of packageNames()) {
     const sources = `${project}/packages/${name}/src`;
     await Deno.mkdir(sources);
     for (let file = 0; file < FILE_COUNT; file++) {
@@ -135,7 +135,7 @@ async function makeProject(project: string): Promise<void> {
       );
     }
   }
-  const steps = packages().map((name) => ({
+  const steps = packageNames().map((name) => ({
     name,
     run: build,
     working_dir: `packages/${name}`,
@@ -144,7 +144,7 @@ async function makeProject(project: string): Promise<void> {
   await Deno.writeTextFile(`${project}/steps.json`, JSON.stringify({ steps }));
 }
 
-async function denoDirectory(): Promise<string> {
+async function findDenoDirectory(): Promise<string> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json"],
   }).output();

@@ -1,3 +1,5 @@
+import { randomNumbers } from "./log_file.ts";
+
 /** Number of files in the tree. */
 const FILE_COUNT = 5_000;
 
@@ -32,7 +34,7 @@ export async function generateRepository(
     args: ["-C", path, "fast-import", "--quiet", "--done"],
     stdin: "piped",
   }).spawn();
-  await ReadableStream.from(commits(commitCount))
+  await ReadableStream.from(createCommits(commitCount))
     .pipeThrough(new TextEncoderStream()).pipeTo(child.stdin);
   if (!(await child.status).success) throw new Error("git fast-import failed");
   // Servers keep repositories packed. Otherwise, every clone would pack it first.
@@ -40,8 +42,8 @@ export async function generateRepository(
   return { path, commit: await git("-C", path, "rev-parse", "main") };
 }
 
-function* commits(count: number): Generator<string> {
-  const random = numbers();
+function* createCommits(count: number): Generator<string> {
+  const random = randomNumbers(4);
   const revisions = new Array<number>(FILE_COUNT).fill(0);
   for (let at = 0; at < count; at++) {
     yield `commit refs/heads/main
@@ -54,7 +56,7 @@ Change
       ? revisions.keys()
       : Array.from({ length: CHANGED_COUNT }, () => random() % FILE_COUNT);
     for (const file of changed) {
-      const text = textOf(file, revisions[file]++);
+      const text = createFileText(file, revisions[file]++);
       yield `M 100644 inline src/part${file % 50}/unit${file % 7}/file${file}.ts
 data ${text.length}
 ${text}
@@ -64,23 +66,14 @@ ${text}
   yield "done\n";
 }
 
-/** Each revision changes one line. */
-function textOf(file: number, revision: number): string {
+/** Returns a revision of a file; each one changes one line. */
+function createFileText(file: number, revision: number): string {
   const lines = Array.from({ length: LINE_COUNT }, (_, line) => {
     const isChanged = line === (revision * 7) % LINE_COUNT;
     const value = (file * 2_654_435_761 + line * 40_503) >>> 0;
     return `export const value${line} = ${isChanged ? revision : value};`;
   });
   return lines.join("\n") + "\n";
-}
-
-/** Returns a generator of pseudorandom numbers, the same ones in each run. */
-function numbers(): () => number {
-  let state = 1;
-  return () => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    return state >>> 8;
-  };
 }
 
 async function git(...args: string[]): Promise<string> {

@@ -72,7 +72,7 @@ const GROUPS: Readonly<Record<string, Group>> = {
     const benchmark = await container(directory);
     if (benchmark === undefined) {
       results.addText(
-        "First line of a container: left out, as the image is missing",
+        "First line of a container: skipped because the image is missing",
       );
       return;
     }

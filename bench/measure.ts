@@ -79,13 +79,16 @@ export function formatTable(benchmark: Benchmark, samples: Samples): string {
 
 /** A ratio that has a goal. */
 export interface GoalRatio {
+  /** Benchmark, subject and baseline. */
   readonly label: string;
+  /** Our number divided by that of the baseline. */
   readonly ratio: number;
+  /** Maximum acceptable ratio. */
   readonly goal: number;
 }
 
 /** Returns the ratios of a benchmark that have a goal. */
-export function ratiosWithGoals(
+export function listGoalRatios(
   { title, comparisons }: Benchmark,
   samples: Samples,
 ): GoalRatio[] {

@@ -1,12 +1,4 @@
-/** A ratio that has a goal. */
-export interface Bar {
-  /** Benchmark, subject and baseline. */
-  readonly label: string;
-  /** Our time divided by that of the baseline. */
-  readonly ratio: number;
-  /** Maximum acceptable ratio. */
-  readonly goal: number;
-}
+import type { GoalRatio } from "./measure.ts";
 
 const ROW = 22;
 
@@ -23,7 +15,7 @@ const MARGIN = 12;
  * @param bars Ratios.
  * @returns SVG.
  */
-export function plot(bars: readonly Bar[]): string {
+export function plot(bars: readonly GoalRatio[]): string {
   const width = LABEL_WIDTH + BAR_WIDTH + 2 * MARGIN;
   const height = (bars.length + 2) * ROW + 2 * MARGIN;
   const maxShare = Math.max(
@@ -46,7 +38,7 @@ export function plot(bars: readonly Bar[]): string {
 }
 
 function barMarkup(
-  { label, ratio, goal }: Bar,
+  { label, ratio, goal }: GoalRatio,
   y: number,
   toX: (share: number) => number,
 ): string {

@@ -56,7 +56,7 @@ export function bareLoop(...argv: string[]): string[] {
   return denoRun(BARE_LOOP, ...argv);
 }
 
-/** The same for a script that also searches the output for a number of secrets. */
+/** Like {@linkcode bareLoop}, but also searches the output for secrets. */
 export function maskFloor(secretCount: number, ...argv: string[]): string[] {
   return denoRun(MASK_FLOOR, `${secretCount}`, ...argv);
 }
@@ -70,19 +70,19 @@ export function maskFloor(secretCount: number, ...argv: string[]): string[] {
 export async function imageRunner(
   directory: string,
 ): Promise<typeof runnerlib> {
-  const start = await imageRun(directory);
+  const start = await bundleForImage(directory);
   return (command, ...flags) => [...start, ...flags, "--job-command", command];
 }
 
-/** The same; gives the command line with which it runs a job file. */
+/** Like {@linkcode imageRunner}, but the command line runs a job file. */
 export async function imageJob(
   directory: string,
 ): Promise<typeof runnerlibJob> {
-  const start = await imageRun(directory);
+  const start = await bundleForImage(directory);
   return (file, ...flags) => [...start, "--job-file", file, ...flags];
 }
 
-async function imageRun(directory: string): Promise<string[]> {
+async function bundleForImage(directory: string): Promise<string[]> {
   const { success, stderr } = await new Deno.Command(DENO, {
     args: [
       ...["run", "--quiet", "--no-config", "--lock=image/bundle.lock"],

@@ -36,7 +36,7 @@ export async function restoredTree(
   await measureTime(save, project);
   const clear = (path: string) =>
     Deno.remove(path, { recursive: true }).catch(() => {});
-  const turbo = await turboProject(directory, `${project}/tree`);
+  const turbo = await createTurboProject(directory, `${project}/tree`);
   return {
     title: `Restoring a tree of ${treeBytes / 1024 ** 2} MiB`,
     unit: "ms",
@@ -94,7 +94,7 @@ export async function restoredTree(
 }
 
 /** Creates a project whose only task has created the tree. */
-async function turboProject(
+async function createTurboProject(
   directory: string,
   tree: string,
 ): Promise<{ argv: string[]; cwd: string } | undefined> {

@@ -2,15 +2,16 @@ import { describeMachine } from "./machine.ts";
 import {
   type Benchmark,
   formatTable,
-  ratiosWithGoals,
+  type GoalRatio,
+  listGoalRatios,
   type Samples,
 } from "./measure.ts";
-import { type Bar, plot } from "./plot.ts";
+import { plot } from "./plot.ts";
 
 /** Results of a run of the benchmarks. */
 export class Results {
   readonly #texts: string[] = [];
-  readonly #bars: Bar[] = [];
+  readonly #bars: GoalRatio[] = [];
 
   /** Prints a text and adds it to the results. */
   addText(text: string): void {
@@ -21,7 +22,7 @@ export class Results {
   /** Prints the table of a benchmark and adds it to the results. */
   addBenchmark(benchmark: Benchmark, samples: Samples): void {
     this.addText(formatTable(benchmark, samples));
-    this.#bars.push(...ratiosWithGoals(benchmark, samples));
+    this.#bars.push(...listGoalRatios(benchmark, samples));
   }
 
   /**

@@ -256,7 +256,9 @@ class Simulation {
       const event = this.#events.take();
       if (event === undefined) {
         await new Promise((resolve) => setTimeout(resolve));
-        if (!isDone) throw new Error("Nothing happens, and jobs are left");
+        if (!isDone) {
+          throw new Error("No event is left, but not all workflows have ended");
+        }
         break;
       }
       this.#nowMs = event.key;
@@ -285,7 +287,7 @@ class Simulation {
   /** Runs a workflow with the graph engine, which calls back for each job. */
   async #submit(number: number): Promise<void> {
     const startMs = this.#nowMs;
-    const jobs = this.#jobs(this.#scenario.jobCount);
+    const jobs = this.#createJobs(this.#scenario.jobCount);
     const workflow = { number, nodeCount: jobs.length, freeMs: startMs };
     // The coordinator stores each job.
     this.#request(MODEL.requestMs * jobs.length);
@@ -311,7 +313,7 @@ class Simulation {
     }
   }
 
-  #jobs(count: number): LocalJob[] {
+  #createJobs(count: number): LocalJob[] {
     const width = Math.ceil(count / MODEL.levelCount);
     return Array.from({ length: count }, (_, at) => {
       const level = Math.floor(at / width);
@@ -328,7 +330,7 @@ class Simulation {
   }
 
   #enqueue(task: Task): void {
-    const { runsOldestFirst: runsOldestFirst = false } = this.#scenario;
+    const { runsOldestFirst = false } = this.#scenario;
     this.#queue.add(runsOldestFirst ? task.workflow.number : 0, task);
     if (this.#idleCount === 0) return;
     this.#idleCount--;
@@ -380,8 +382,7 @@ class Simulation {
 
   /** Checks a workflow after the end of a job; such checks run one after the other. */
   #checkWorkflow(workflow: WorkflowLoad): void {
-    const { checksDependentsOnly: checksDependentsOnly = false } =
-      this.#scenario;
+    const { checksDependentsOnly = false } = this.#scenario;
     const count = checksDependentsOnly ? 2 : workflow.nodeCount;
     const checkMs = count * MODEL.nodeMs;
     const startMs = Math.max(this.#nowMs, workflow.freeMs);
@@ -518,7 +519,7 @@ if (import.meta.main) {
     notes.push(
       `${scenario.name}: ${
         (1_000 * engineMs / (ranCount + skippedCount)).toFixed(0)
-      } µs of this machine for a job, ${skippedCount} skipped, ${
+      } µs per job on this machine, ${skippedCount} skipped, ${
         (logBytes / 1e9).toFixed(1)
       } GB of logs`,
     );

@@ -39,13 +39,13 @@ export async function startProfile(
   );
   for (let rotation = -1; rotation < rotationCount; rotation++) {
     for (const [name, argv] of Object.entries(programs)) {
-      const marks = await marksOf(argv, directory);
+      const marks = await recordMarks(argv, directory);
       if (rotation >= 0) runs[name].push(marks);
     }
   }
   const rows = Object.entries(PARTS).map(([mark, part]) => [
     part,
-    ...Object.values(runs).map((all) => medianOf(all, mark)),
+    ...Object.values(runs).map((all) => formatMedian(all, mark)),
   ]);
   const totals = Object.values(runs).map((all) =>
     median(all.map(({ begin, end }) => end - begin)).toFixed(1)
@@ -59,7 +59,7 @@ export async function startProfile(
 /** Times in milliseconds since 1970. */
 type Marks = Readonly<Record<string, number>>;
 
-async function marksOf(
+async function recordMarks(
   [deno, run, ...rest]: readonly string[],
   directory: string,
 ): Promise<Marks> {
@@ -75,8 +75,11 @@ function now(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** A part without a mark counts towards the next part that has one. */
-function medianOf(runs: readonly Marks[], mark: string): string {
+/**
+ * Formats the median time of the part that ends at a mark. A part without a mark
+ * counts towards the next part that has one.
+ */
+function formatMedian(runs: readonly Marks[], mark: string): string {
   if (!runs.every((marks) => mark in marks)) return "";
   const times = runs.map((marks) => {
     const before = Object.values(marks).filter((time) => time < marks[mark]);

@@ -27,7 +27,7 @@ export async function startup(directory: string): Promise<Benchmark> {
   const inImage = await imageRunner(directory);
   const calls = "system calls of a run, bare";
   const late = "--unstable-lazy-dynamic-imports";
-  const modules = await importsOfImage(directory);
+  const modules = await writeImageImports(directory);
   await Deno.writeTextFile(
     `${directory}/source.ts`,
     `import ${JSON.stringify(CLI)};`,
@@ -80,7 +80,7 @@ export async function startup(directory: string): Promise<Benchmark> {
  * Writes scripts that load the same modules as a run in the image, but do not use
  * them. One exits immediately; the others run `true` with minimal code.
  */
-async function importsOfImage(
+async function writeImageImports(
   directory: string,
 ): Promise<{ alone: string; withSpawn: string; withCalls: string }> {
   const files = await Array.fromAsync(Deno.readDir(`${directory}/bundle`));

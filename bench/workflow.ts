@@ -69,7 +69,7 @@ async function runJobs(
 ): Promise<number> {
   await Deno.mkdir(root, { recursive: true });
   const host = { ...processHost(), cwd: root, stdout: SINK, stderr: SINK };
-  const definition = await parseWorkflow(textOf(count), {
+  const definition = await parseWorkflow(createDefinition(count), {
     root,
     sourceFile: "workflow.json",
   });
@@ -96,8 +96,11 @@ async function runJobs(
   return ms;
 }
 
-/** Each job needs the job ten places before it, so the graph is neither wide nor a chain. */
-function textOf(count: number): string {
+/**
+ * Creates a definition in which each job needs the job ten places before it, so
+ * that the graph is neither wide nor a chain.
+ */
+function createDefinition(count: number): string {
   const jobs = Array.from({ length: count }, (_, index) => [
     `j${index}`,
     {

@@ -14,9 +14,9 @@ main() {
   case "$1" in
     compile) compile ;;
     bundle) bundle ;;
-    *) echo "Cannot build \"$1\": neither compile nor bundle" >&2 && exit 2 ;;
+    *) echo "Cannot build \"$1\": must be compile or bundle" >&2 && exit 2 ;;
   esac
-  leave_sources
+  prepare_sources
   fill_cache
 }
 
@@ -53,9 +53,9 @@ END
   chmod 0755 /usr/local/bin/runnerlib
 }
 
-# Pipelines import the package and std from here. The links are named by the
-# configuration of the pipelines; here they would only be warned of.
-leave_sources() {
+# Pipelines import the package and std from here. Their configuration, /deno.json,
+# has the links; in this one, Deno would only warn about them.
+prepare_sources() {
   deno eval '
     const { links: _, ...config } = JSON.parse(Deno.readTextFileSync("deno.json"));
     Deno.writeTextFileSync("deno.json", JSON.stringify(config, null, 2));
@@ -81,7 +81,7 @@ fill_cache() {
     run_job
   done
   shrink_cache
-  # A file system that is read-only needs the files beside the databases.
+  # On a read-only file system, SQLite needs the files next to the databases.
   run_job
   cd /
   rm -rf /tmp/use "$DENO_DIR/dl"
@@ -122,7 +122,7 @@ END
     commit --quiet --message "Add a job"
 }
 
-# Deno leaves its databases with logs that are larger than they are.
+# Deno leaves write-ahead logs that are larger than its databases.
 shrink_cache() {
   # shellcheck disable=SC2016,SC2097,SC2098
   DENO_DIR=/tmp/deno deno eval --no-config '

@@ -10,7 +10,7 @@
  * 4. The functions that these jobs call are wrapped so that V8 compiles them when
  *    it loads the file, and keeps them in its code cache. Otherwise, V8 compiles
  *    them in each run, on their first call.
- * 5. Files that only export parts of another one are left out.
+ * 5. Files that only export parts of another one are removed.
  * 6. Characters that are not ASCII are escaped. With a single one above U+00FF,
  *    V8 keeps the whole file with two bytes for each character.
  *
@@ -98,7 +98,7 @@ const program = `${directory}/cli.js`;
 const called = new Map<string, Set<string>>();
 const groups = [];
 for (const [name, args] of Object.entries(JOBS)) {
-  const files = await filesOf(args);
+  const files = await findFiles(args);
   // This file stays separate: it checks whether it was started or imported.
   files.delete(program);
   groups.push({ name, test: (id: string) => files.has(id) });
@@ -151,7 +151,7 @@ await Deno.remove(directory, { recursive: true });
 await Deno.rename(output, directory);
 
 /** Runs a job, records the functions that it calls, and returns the files that it reads. */
-async function filesOf(args: readonly string[]): Promise<Set<string>> {
+async function findFiles(args: readonly string[]): Promise<Set<string>> {
   const files = new Set<string>();
   for (const env of PLACES) {
     for (const path of await runJob(args, env)) await addFile(path, files);
@@ -218,21 +218,30 @@ interface Coverage {
  * from there.
  */
 function compileEarly(code: string, tree: Node, called: Called): string {
-  return bodyText(tree.body as Node[], tree.start, tree.end);
+  return rewriteBody(tree.body as Node[], tree.start, tree.end);
 
   /** Writes the statements of a file or of a function. */
-  function bodyText(body: readonly Node[], start: number, end: number): string {
+  function rewriteBody(
+    body: readonly Node[],
+    start: number,
+    end: number,
+  ): string {
     const isMoved = (node: Node) =>
       node.type === "FunctionDeclaration" && isCalled(node);
     const moved = body.filter(isMoved).map((node) => {
       const { name } = node.id as unknown as { name: string };
-      return `let ${name} = (${textOf(node)});\n`;
+      return `let ${name} = (${rewriteText(node)});\n`;
     });
     const first = body.find(({ type }) => type !== "ImportDeclaration");
     const from = first?.start ?? end;
-    return partText(body.filter(({ end }) => end <= from), start, from) +
+    return rewritePart(body.filter(({ end }) => end <= from), start, from) +
       moved.join("") +
-      partText(body.filter((node) => node.start >= from), from, end, isMoved);
+      rewritePart(
+        body.filter((node) => node.start >= from),
+        from,
+        end,
+        isMoved,
+      );
   }
 
   function isCalled({ start, end }: Node): boolean {
@@ -240,11 +249,11 @@ function compileEarly(code: string, tree: Node, called: Called): string {
   }
 
   /** Returns the text between two positions, with its nodes rewritten. */
-  function partText(
+  function rewritePart(
     nodes: readonly Node[],
     start: number,
     end: number,
-    isLeftOut: (node: Node) => boolean = () => false,
+    isOmitted: (node: Node) => boolean = () => false,
   ): string {
     let text = "";
     let at = start;
@@ -252,30 +261,32 @@ function compileEarly(code: string, tree: Node, called: Called): string {
       // The key and the value of a shorthand property are the same node.
       if (node.start < at) continue;
       text += code.slice(at, node.start);
-      if (!isLeftOut(node)) text += nodeText(node);
+      if (!isOmitted(node)) text += rewriteNode(node);
       at = node.end;
     }
     return text + code.slice(at, end);
   }
 
-  function nodeText(node: Node): string {
+  function rewriteNode(node: Node): string {
     // The function of a method starts at its parameters.
     const isExpression = node.type === "ArrowFunctionExpression" ||
       node.type === "FunctionExpression" && code[node.start] !== "(";
-    return isExpression && isCalled(node) ? `(${textOf(node)})` : textOf(node);
+    return isExpression && isCalled(node)
+      ? `(${rewriteText(node)})`
+      : rewriteText(node);
   }
 
-  function textOf(node: Node): string {
+  function rewriteText(node: Node): string {
     const { type, start, end } = node;
     if (type === "BlockStatement") {
-      return bodyText(node.body as Node[], start, end);
+      return rewriteBody(node.body as Node[], start, end);
     }
-    return partText(Object.values(node).flat().filter(isNode), start, end);
+    return rewritePart(Object.values(node).flat().filter(isNode), start, end);
   }
 }
 
 /**
- * Leaves out files that only export parts of another one, and imports that one
+ * Removes files that only export parts of another one, and imports that one
  * instead. Loading any file takes time, even a short one.
  */
 function withoutFacades(
@@ -301,9 +312,9 @@ function withoutFacades(
     rest.set(name, direct);
   }
   for (const [name, code] of rest) {
-    const left = [...facades.keys()].find((file) => code.includes(file));
-    if (left !== undefined) {
-      throw new Error(`"${name}" still imports "${left}"`);
+    const remaining = [...facades.keys()].find((file) => code.includes(file));
+    if (remaining !== undefined) {
+      throw new Error(`"${name}" still imports "${remaining}"`);
     }
   }
   return rest;

@@ -36,14 +36,14 @@ export async function bundle(
     cwd: directory,
     env,
   });
-  let haveRequire = false;
+  let hasRequire = false;
   for (const file of await listFiles(output)) {
     const code = await Deno.readTextFile(file);
     if (!REQUIRE.test(code)) continue;
-    haveRequire = true;
+    hasRequire = true;
     await Deno.writeTextFile(file, code.replace(REQUIRE, LATE_REQUIRE));
   }
-  if (!haveRequire) throw new Error("The bundle begins differently");
+  if (!hasRequire) throw new Error("Cannot find the prologue of the bundle");
 }
 
 /**

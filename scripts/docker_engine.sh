@@ -13,7 +13,7 @@ main() {
   case "$1" in
     start) start "$2" ;;
     stop) stop "$2" ;;
-    *) echo "Cannot $1 an engine: neither start nor stop" >&2 && exit 2 ;;
+    *) echo "Unknown action \"$1\"; use start or stop" >&2 && exit 2 ;;
   esac
 }
 

@@ -9,7 +9,7 @@
  */
 import { cliReference } from "./docs/cli_reference.ts";
 import { environmentReference } from "./docs/environment_reference.ts";
-import { fillPage, formatted } from "./docs/fill_page.ts";
+import { fillPage, formatText } from "./docs/fill_page.ts";
 import { jobFileReference } from "./docs/job_file_reference.ts";
 import { jobOptionsSource } from "./docs/job_options.ts";
 import { linkProblems } from "./docs/link_problems.ts";
@@ -60,13 +60,13 @@ async function writeFiles(isCheck: boolean): Promise<string[]> {
   }
   for (const [path, generate] of Object.entries(SOURCES)) {
     const before = await Deno.readTextFile(new URL(path, ROOT));
-    const after = await formatted(generate(), "ts");
+    const after = await formatText(generate(), "ts");
     problems.push(...await replace(path, before, after, isCheck));
   }
   for (const [path, generate] of Object.entries(PICTURES)) {
     const before = await Deno.readTextFile(new URL(path, ROOT))
       .catch(() => "");
-    const after = await formatted(await generate(), "svg");
+    const after = await formatText(await generate(), "svg");
     problems.push(...await replace(path, before, after, isCheck));
   }
   return problems;

@@ -73,11 +73,11 @@ function listFiles(report: string): string[] {
 function findProblems(files: readonly string[]): string[] {
   return [
     ...FILES
-      .filter((it) => !files.includes(it))
-      .map((it) => `Cannot publish "${it}": it is missing`),
+      .filter((file) => !files.includes(file))
+      .map((file) => `Cannot publish "${file}": it is missing`),
     ...files
-      .filter((it) => !FILES.includes(it) && !it.startsWith(FOLDER))
-      .map((it) => `Cannot publish "${it}": it is no part of the package`),
+      .filter((file) => !FILES.includes(file) && !file.startsWith(FOLDER))
+      .map((file) => `Cannot publish "${file}": it is not part of the package`),
   ];
 }
 

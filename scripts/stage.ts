@@ -19,7 +19,7 @@ export async function stagePackage(directory: string): Promise<string> {
     await copyFile(path, `${base}/${path}`);
   }
   const config = JSON.parse(await Deno.readTextFile(`${target}/deno.json`));
-  config.links = config.links.map((it: string) => it.replace("./", "../"));
+  config.links = config.links.map((link: string) => link.replace("./", "../"));
   config.exports["./cli"] = "./cli.js";
   config.publish.include.push("cli.js", "NOTICES");
   await Deno.writeTextFile(

@@ -35,8 +35,8 @@ main() {
   local status=0
   run_tests "$@" || status=$?
   chown "$job_owner" /job
-  leaves_nothing /job
-  leaves_nothing "$work/tmp"
+  check_empty /job
+  check_empty "$work/tmp"
   return "$status"
 }
 
@@ -51,7 +51,7 @@ copy_project() {
 run_tests() {
   [ "$#" -gt 0 ] || set -- tests/
   local variables=()
-  mapfile -t variables < <(variable_names | sed 's/$/=of the surroundings/')
+  mapfile -t variables < <(variable_names | sed 's/$/=from outside/')
   (
     cd "$work/project"
     in_job() {
@@ -78,7 +78,7 @@ cache_directory() {
   "$deno" info --json | sed -nE 's/^ *"denoDir": "(.*)",$/\1/p'
 }
 
-leaves_nothing() {
+check_empty() {
   [ -z "$(ls -A "$1")" ] || {
     ls -lA "$1"
     fail "the tests left files in $1"

@@ -22,14 +22,14 @@ export async function cliReference(): Promise<string> {
         plain(summary),
       ]),
     ),
-    ...commands.map(section),
+    ...commands.map(formatCommand),
     "## Configuration options",
-    "Commands that run or inspect a job take these options. Defaults are in parentheses. [Variables](environment.md#configuration) that set the same values.",
+    "Commands that run or inspect a job take these options. Defaults are in parentheses. [Variables](environment.md#configuration) can set the same values.",
     optionTable(configFlags()),
   ].join("\n\n");
 }
 
-function section({ name, command, flags }: LoadedCommand): string {
+function formatCommand({ name, command, flags }: LoadedCommand): string {
   const names = new Set(flags.map((flag) => flag.name));
   const all = configFlags();
   const acceptsAllShared = all.every((flag) => names.has(flag.name));

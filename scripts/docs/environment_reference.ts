@@ -79,6 +79,6 @@ function seenBy({ seenBy = "everyone" }: VariableInfo): string {
 }
 
 function describeVariable({ name, doc, isSecret }: VariableInfo): string {
-  if (doc === undefined) throw new Error(`${name} has no meaning`);
+  if (doc === undefined) throw new Error(`${name} has no description`);
   return isSecret ? `${doc}. Always masked` : doc;
 }

@@ -15,7 +15,7 @@ export async function fillPage(page: string, content: string): Promise<string> {
   if (start < 0 || end < start) {
     throw new Error(`Cannot fill a page without "${START}" and "${END}"`);
   }
-  return await formatted(
+  return await formatText(
     `${page.slice(0, start)}${START}\n\n${content}\n\n${page.slice(end)}`,
     "md",
   );
@@ -27,9 +27,9 @@ export async function fillPage(page: string, content: string): Promise<string> {
  * @param text Text.
  * @param extension Extension of the file it belongs to.
  * @returns The formatted text.
- * @throws {Error} If it cannot be formatted.
+ * @throws {Error} If it cannot be formatText.
  */
-export async function formatted(
+export async function formatText(
   text: string,
   extension: string,
 ): Promise<string> {

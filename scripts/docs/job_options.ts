@@ -31,7 +31,7 @@ import type { PluginGrants } from "./text_values.ts";
 `;
 
 /**
- * Writes the interfaces of the options that \`runJob\` takes, with their
+ * Writes the interfaces of the options that `runJob` takes, with their
  * documentation, from the table of options.
  *
  * @returns Source text.

@@ -35,7 +35,7 @@ export function optionsReference(): string {
   ].join("\n\n");
 }
 
-/** Group of an option; `null` if `runJob` does not take it. */
+/** Returns the group of an option; `null` if `runJob` does not take it. */
 function optionGroup({ option }: Option): string | undefined | null {
   if (option === undefined) return null;
   return option.includes(".") ? option.split(".")[0] : undefined;

@@ -33,15 +33,15 @@ export function workflowFileReference(): string {
     "These keys, and the [keys of a job](#keys-of-a-job).",
     keyTable(without(definition, job)),
     "## Keys of a job",
-    keyTable(without(job, options())),
+    keyTable(without(job, listOptions())),
     `These [options of a job file](job-file.md) apply as well. They reach the runner of the job as variables, which \`environment\` overrides: ${
-      Object.keys(options()).map((key) => `\`${key}\``).join(", ")
+      Object.keys(listOptions()).map((key) => `\`${key}\``).join(", ")
     }. Other options of \`run\` are ignored with a warning.`,
   ].join("\n\n");
 }
 
 /** Keys that the reference of job files describes. */
-function options(): Properties {
+function listOptions(): Properties {
   return Object.fromEntries(
     Object.values(settingVariables()).map(({ key, schema }) => [
       key,

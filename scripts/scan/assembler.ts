@@ -38,7 +38,10 @@ export function assemble(
     ...[...new Array(parameterCount).fill(I32), 1, I32],
   ]);
   const memory = [...name("env"), ...name("memory"), 2, 0, 1];
-  const exports = functions.map((it, at) => [...name(it.name), 0, at]);
+  const exports = functions.map((exported, at) => [
+    ...name(exported.name),
+    ...[0, at],
+  ]);
   const codes = functions.map(({ locals, body }) => {
     const code = [
       ...vector(locals.map((type) => [1, type])),
@@ -70,7 +73,7 @@ function name(text: string): Code {
   return [text.length, ...Array.from(text, (char) => char.charCodeAt(0))];
 }
 
-/** A number in LEB128. */
+/** Encodes a number as unsigned LEB128. */
 function unsigned(value: number): Code {
   return value < 0x80
     ? [value]
@@ -170,7 +173,7 @@ export const storeWord = (address: Code, value: Code): Code => [
   ...[0x36, 2, 0],
 ];
 
-/** The same for 64-bit integers. */
+/** Instructions for 64-bit integers. */
 export const long = {
   of: unary(0xad),
   toInt: unary(0xa7),
@@ -185,7 +188,7 @@ export const long = {
   shiftRight: binary(0x88),
 };
 
-/** The same for 16 bytes at once. */
+/** Instructions for 16 bytes at once. */
 export const bytes = {
   at: (address: Code, offset = 0): Code => [
     ...address,

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { GOALS } from "../../bench/goals.ts";
-import { type Benchmark, ratiosWithGoals } from "../../bench/measure.ts";
+import { type Benchmark, listGoalRatios } from "../../bench/measure.ts";
 import { plot } from "../../bench/plot.ts";
 
 const BENCHMARK: Benchmark = {
@@ -20,7 +20,7 @@ Deno.test("ratiosOf() returns the ratios of medians that have a goal", () => {
     ["tortoise", [2, 2, 4]],
     ["snail", [5, 5, 5]],
   ]);
-  assertEquals(ratiosWithGoals(BENCHMARK, numbers), [
+  assertEquals(listGoalRatios(BENCHMARK, numbers), [
     { label: "Race: hare / tortoise", ratio: 1.5, goal: GOALS.G1.limit },
   ]);
 });

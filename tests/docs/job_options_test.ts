@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { formatted } from "../../scripts/docs/fill_page.ts";
+import { formatText } from "../../scripts/docs/fill_page.ts";
 import { jobOptionsSource } from "../../scripts/docs/job_options.ts";
 import type { JobOptions } from "../../src/config/job_options.ts";
 import type { SecretProviderOptions } from "../../src/config/secret_providers.ts";
@@ -38,6 +38,6 @@ Deno.test("the interfaces of a job's options match the table", async () => {
   const url = new URL("../../src/config/job_options.ts", import.meta.url);
   assertEquals(
     await Deno.readTextFile(url),
-    await formatted(jobOptionsSource(), "ts"),
+    await formatText(jobOptionsSource(), "ts"),
   );
 });
