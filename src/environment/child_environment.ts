@@ -226,6 +226,18 @@ export function fixedEnvironment(variables: Environment): ChildEnvironment {
 }
 
 /**
+ * Returns the environment of standard file tools that the runner itself uses:
+ * their directories, regardless of the job's variables.
+ */
+export function toolEnvironment(): ChildEnvironment {
+  return fixedEnvironment({
+    LC_ALL: "C",
+    PATH:
+      "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/run/current-system/sw/bin",
+  });
+}
+
+/**
  * Sets a variable in the runner's own environment, so that an option also
  * applies to the programs that the runner starts.
  */

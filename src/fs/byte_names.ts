@@ -25,22 +25,13 @@
 import { join } from "@std/path/posix/join";
 import { toBytes } from "@std/streams/to-bytes";
 import { toText } from "@std/streams/to-text";
-import { fixedEnvironment } from "../environment/child_environment.ts";
+import { toolEnvironment } from "../environment/child_environment.ts";
 import { osReason } from "../errors.ts";
 import { spawn } from "../process/spawn.ts";
 import {
   type PrivateDirectory,
   privateDirectory,
 } from "./temporary_directory.ts";
-
-/**
- * Directories of the standard file tools; the variables of the job are ignored.
- */
-const ENVIRONMENT = fixedEnvironment({
-  LC_ALL: "C",
-  PATH:
-    "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/run/current-system/sw/bin",
-});
 
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -140,7 +131,7 @@ export async function listDirectory(path: string): Promise<DirectoryEntry[]> {
   if (!entries.some(({ name }) => name.includes("\ufffd"))) return entries;
   const child = spawn(["/bin/sh", "-c", LIST, "sh", path], {
     cwd: "/",
-    env: ENVIRONMENT,
+    env: toolEnvironment(),
     stderr: "separate",
   });
   const stdout = await readOutput(child, path);
@@ -201,7 +192,7 @@ export async function runFileCommands(
   );
   const child = spawn(["/bin/sh", "-s"], {
     cwd: "/",
-    env: ENVIRONMENT,
+    env: toolEnvironment(),
     stderr: "separate",
     stdin: "piped",
   });

@@ -13,6 +13,7 @@
  */
 import type { Environment } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
+import { isNested, removeNestedSync } from "../process/remove_nested.ts";
 import { pathExistsSync } from "./files.ts";
 import { tryLockFile } from "./file_lock.ts";
 
@@ -187,6 +188,7 @@ function removeIfAbandoned(path: string, user: number | null): void {
 
 function remove(path: string): void {
   try {
+    if (isNested(path)) return removeNestedSync(path);
     Deno.removeSync(path, { recursive: true });
   } catch (error) {
     // The job may already have removed it.

@@ -6,6 +6,7 @@ import {
 } from "../fs/temporary_directory.ts";
 import { isInside } from "../job_path.ts";
 import type { SandboxLimits } from "../process/sandbox/find_sandbox.ts";
+import { isNested } from "../process/remove_nested.ts";
 import type { ProtectedPaths } from "../process/sandbox/mount_words.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import { readOutputs } from "./output_files.ts";
@@ -114,7 +115,7 @@ function hasFile(directory: string, name: string): boolean {
 /** Removes what a step has left at the path of a file. */
 function removeSync(path: string): void {
   try {
-    Deno.removeSync(path, { recursive: true });
+    if (!isNested(path)) Deno.removeSync(path, { recursive: true });
   } catch {
     // It does not exist, or is removed with the directory of all attempts.
   }

@@ -7,6 +7,7 @@
  * 3. Directories that forbid their removal are made writable first.
  * 4. Names that are not UTF-8 are removed as well: Deno removes them if it
  *    removes a whole directory; others are renamed first.
+ * 5. Directories may be nested to any depth.
  *
  * @module
  */
@@ -15,6 +16,7 @@ import { join } from "@std/path/posix/join";
 import { osReason } from "../errors.ts";
 import { isMissing } from "../fs/files.ts";
 import { isInside } from "../job_path.ts";
+import { isNested, removeNested } from "../process/remove_nested.ts";
 import { pause } from "../process/time_limit.ts";
 
 /** Number of files that are removed before other work gets a turn. */
@@ -116,6 +118,7 @@ async function removeWhole(
   { onMount }: Removal,
 ): Promise<void> {
   try {
+    if (isNested(path)) return await removeNested(path);
     return await Deno.remove(path, { recursive: true });
   } catch (error) {
     // Another file is mounted on this one.

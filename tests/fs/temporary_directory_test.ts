@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { runShell } from "../helpers/archives.ts";
 import {
   privateDirectory,
   temporaryDirectory,
@@ -73,6 +74,17 @@ describe("privateDirectory()", () => {
     await Deno.symlink(`${directory.path}/other`, replaced.path);
     assertEquals(replaced.removeIfEmpty([`${replaced.path}/home`]), true);
     assert(await exists(`${directory.path}/other/home`));
+  });
+
+  it("is removed with directories at any depth", async () => {
+    await using directory = await testDirectory();
+    const made = privateDirectory([directory.path]);
+    await runShell(
+      made.path,
+      `perl -e 'for (1 .. 12_000) { mkdir "d"; chdir "d" }'`,
+    );
+    made[Symbol.dispose]();
+    assertEquals(names(directory.path), []);
   });
 
   it("is created in the first usable place", async () => {

@@ -125,7 +125,6 @@ const ENVIRONMENT_RULES: readonly PlatformRule[] = [
     pattern: /\bfixedEnvironment\(/,
     places: [
       "src/environment/",
-      "src/fs/byte_names.ts",
       "src/container/engine.ts",
     ],
   },

@@ -58,6 +58,28 @@ describe("removeTree()", () => {
     assertEquals(await listFiles(path), {});
   });
 
+  it("removes directories at any depth", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    for (const mode of ["700", "500"]) {
+      await nest(`${path}/tree`, 12_000, mode);
+      assertEquals(await removeTree(`${path}/tree`), true);
+      assertEquals(await listFiles(path), {});
+    }
+  });
+
+  it("removes many directories, and nothing behind a link", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await runShell(
+      path,
+      `mkdir -p victim/kept tree && cd tree && mkdir $(seq 1200) &&
+        ln -s ../victim link && touch 7/file && chmod 500 7 8`,
+    );
+    assertEquals(await removeTree(`${path}/tree`), true);
+    assertEquals(await listFiles(path), { "victim/": "", "victim/kept/": "" });
+  });
+
   it("reports that the path did not exist", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "file": "" });
@@ -218,4 +240,14 @@ for (const knowsMounts of [true, false]) {
       });
     },
   });
+}
+
+/** Nests directories more deeply than a path can. */
+async function nest(path: string, depth: number, mode: string): Promise<void> {
+  await Deno.mkdir(path);
+  await runShell(
+    path,
+    `perl -e 'for (1 .. ${depth}) { mkdir "d"; chdir "d" }
+      mkdir "last"; chmod 0${mode}, "."'`,
+  );
 }
