@@ -69,7 +69,7 @@ Deno.test("findLayerProblems() finds imports against the floors", () => {
 Deno.test("findLayerProblems() finds a folder without a floor", () => {
   assertEquals(
     findLayerProblems([file("src/attic/old.ts")]),
-    ["src/attic/old.ts: stands on no floor"],
+    ["src/attic/old.ts: has no floor"],
   );
 });
 
@@ -78,7 +78,7 @@ Deno.test("findLayerProblems() lets node: modules be loaded late only", () => {
   late.imports = [{ target: "node:fs", dynamic: true }];
   assertEquals(
     findLayerProblems([late, file("src/runner/step.ts", ["node:fs"])]),
-    ["src/runner/step.ts: loads node:fs at once"],
+    ["src/runner/step.ts: imports node:fs statically"],
   );
 });
 
@@ -92,6 +92,7 @@ Deno.test("findLayerProblems() finds platform access outside its place", () => {
     ["src/host.ts", 'Deno.addSignalListener("SIGTERM", onSignal);'],
     ["cli.ts", "Deno.exit(1);"],
     ["cli.ts", "const [name] = Deno.args;"],
+    ["cli.ts", "console.error(1);"],
     ["src/coordinator/client.ts", "await fetch(url);"],
     ["src/coordinator/client.ts", "const { fetch = globalThis.fetch } = {};"],
     ["", "const { env } = Deno;"],
@@ -152,7 +153,7 @@ Deno.test("findLayerProblems() finds a file that grew too long", () => {
   );
 });
 
-Deno.test("findLayerProblems() finds names with two meanings", () => {
+Deno.test("findLayerProblems() finds duplicate names", () => {
   const text = [
     "export interface Step {}",
     "export async function run() {}",
@@ -168,8 +169,8 @@ Deno.test("findLayerProblems() finds names with two meanings", () => {
       file("src/runner/a.ts"),
     ]),
     [
-      `${b}: run is a name in ${a} as well`,
-      `src/runner/a.ts: a.ts is a name in ${a} as well`,
+      `${b}: run is also a name in ${a}`,
+      `src/runner/a.ts: a.ts is also a name in ${a}`,
     ],
   );
 });
@@ -201,7 +202,7 @@ function file(path: string, targets: string[] = [], text = ""): SourceFile {
   return { path, imports, text };
 }
 
-/** Reads the doors and all files under `src/`, reached from them or not. */
+/** Reads the entry points and all files under `src/`, whether reached or not. */
 async function readPackage(): Promise<SourceFile[]> {
   const paths = [
     "mod.ts",

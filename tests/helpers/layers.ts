@@ -51,7 +51,7 @@ const FLOORS: Readonly<Record<string, number>> = {
 };
 
 /** The entry points, and the highest floor that each may import. */
-const DOORS: Readonly<Record<string, number>> = {
+const ENTRY_POINTS: Readonly<Record<string, number>> = {
   "mod.ts": 8,
   "plugins.ts": 6,
   "cli.ts": 9,
@@ -77,25 +77,26 @@ const PLATFORM_RULES: readonly PlatformRule[] = [
     places: ["src/process/"],
   },
   {
-    what: "reads the process around it",
+    what: "accesses the process of the runner",
     pattern:
       /\bDeno\.(env|cwd|chdir|std(in|out|err)|consoleSize|(add|remove)SignalListener)\b/,
     places: ["src/host.ts"],
   },
   {
-    what: "takes the arguments or ends the process",
+    what: "reads the arguments or ends the process",
     pattern: /\bDeno\.(args|exit|exitCode)\b/,
     places: ["cli.ts"],
   },
   {
-    what: "hides what it takes from the platform",
+    what: "uses Deno other than as `Deno.name`",
     pattern: /\bDeno\b(?!\s*\.)|\bglobalThis\.(Deno|process)\b/,
     places: [],
   },
   {
     what: "writes to the console",
     pattern: /\bconsole\s*\./,
-    places: [],
+    // Without permissions, there is no host that could write the error.
+    places: ["cli.ts"],
   },
   {
     what: "uses the network",
@@ -150,7 +151,7 @@ interface PlatformRule {
 /**
  * Finds imports and platform access that break the rules.
  *
- * @param files All files under `src/`, and the two entry points.
+ * @param files All files under `src/`, and the entry points.
  * @returns One line per violation.
  */
 export function findLayerProblems(files: readonly SourceFile[]): string[] {
@@ -161,14 +162,14 @@ export function findLayerProblems(files: readonly SourceFile[]): string[] {
       ...findEnvironmentProblems(file),
       ...findSizeProblems(file),
     ]),
-    ...findSecondMeanings(files),
-    ...findCircle(files),
-    ...findVainDelays(files),
+    ...findDuplicateNames(files),
+    ...findCycle(files),
+    ...findNeedlessLateImports(files),
   ];
 }
 
-/** Finds late imports of modules that the same file loads statically anyway. */
-function findVainDelays(files: readonly SourceFile[]): string[] {
+/** Finds late imports of modules that the file also loads statically, directly or not. */
+function findNeedlessLateImports(files: readonly SourceFile[]): string[] {
   const imports = new Map(files.map((file) => [file.path, file.imports]));
   return files.flatMap(({ path, imports: own }) => {
     const late = own.filter(({ dynamic }) => dynamic);
@@ -184,8 +185,8 @@ function findVainDelays(files: readonly SourceFile[]): string[] {
   });
 }
 
-/** Finds names of files and of exports that occur in two files. */
-function findSecondMeanings(files: readonly SourceFile[]): string[] {
+/** Finds names of files and of exports that two files use. */
+function findDuplicateNames(files: readonly SourceFile[]): string[] {
   const places = new Map<string, string>();
   const problems: string[] = [];
   for (const { path, text } of files) {
@@ -194,7 +195,7 @@ function findSecondMeanings(files: readonly SourceFile[]): string[] {
     for (const name of [path.replace(/.*\//, ""), ...new Set(exports)]) {
       const other = places.get(name);
       if (other === undefined) places.set(name, path);
-      else problems.push(`${path}: ${name} is a name in ${other} as well`);
+      else problems.push(`${path}: ${name} is also a name in ${other}`);
     }
   }
   return problems;
@@ -204,7 +205,7 @@ function findSecondMeanings(files: readonly SourceFile[]): string[] {
  * Returns a cycle of files that import one another, including types, if there
  * is one.
  */
-function findCircle(files: readonly SourceFile[]): string[] {
+function findCycle(files: readonly SourceFile[]): string[] {
   const open = new Map(
     files.map(({ path, imports }) => [
       path,
@@ -219,50 +220,50 @@ function findCircle(files: readonly SourceFile[]): string[] {
   }
   const [start] = open.keys();
   if (start === undefined) return [];
-  const way: string[] = [];
-  for (let at = start; !way.includes(at);) {
-    way.push(at);
+  const visited: string[] = [];
+  for (let at = start; !visited.includes(at);) {
+    visited.push(at);
     at = [...open.get(at)!].find((target) => open.has(target))!;
-    if (way.includes(at)) {
-      const circle = [...way.slice(way.indexOf(at)), at];
-      return [`${circle.join(" imports ")}`];
+    if (visited.includes(at)) {
+      const cycle = [...visited.slice(visited.indexOf(at)), at];
+      return [`${cycle.join(" imports ")}`];
     }
   }
   return [];
 }
 
 function findImportProblems(file: SourceFile): string[] {
-  const from = floorOf(file.path);
-  if (from === undefined) return [`${file.path}: stands on no floor`];
+  const from = findFloor(file.path);
+  if (from === undefined) return [`${file.path}: has no floor`];
   return file.imports.flatMap(({ target, dynamic }) => {
     if (target.startsWith("node:")) {
-      return dynamic ? [] : [`${file.path}: loads ${target} at once`];
+      return dynamic ? [] : [`${file.path}: imports ${target} statically`];
     }
-    if (isPackage(target) || isFree(file.path, target)) return [];
-    const to = floorOf(target);
-    return to !== undefined && to < from && !(target in DOORS)
+    if (isPackage(target) || isInSameFolder(file.path, target)) return [];
+    const to = findFloor(target);
+    return to !== undefined && to < from && !(target in ENTRY_POINTS)
       ? []
       : [`${file.path}: may not import ${target}`];
   });
 }
 
 function findPlatformProblems(file: SourceFile): string[] {
-  return brokenRules(
+  return findBrokenRules(
     PLATFORM_RULES,
     file.path,
-    withoutTextAndComments(file.text),
+    removeTextAndComments(file.text),
   );
 }
 
 function findEnvironmentProblems(file: SourceFile): string[] {
-  return brokenRules(
+  return findBrokenRules(
     ENVIRONMENT_RULES,
     file.path,
-    withoutComments(file.text),
+    removeComments(file.text),
   );
 }
 
-function brokenRules(
+function findBrokenRules(
   rules: readonly PlatformRule[],
   path: string,
   code: string,
@@ -283,23 +284,24 @@ function findSizeProblems({ path, text }: SourceFile): string[] {
 }
 
 /**
- * Entry points are half a floor above the highest floor that they may import,
- * and all files may import the package's own description, such as its version.
+ * Finds the floor of a file. Entry points are half a floor above the highest
+ * floor that they may import, and all files may import the package's own
+ * description, such as its version.
  */
-function floorOf(path: string): number | undefined {
+function findFloor(path: string): number | undefined {
   if (path === "deno.json") return -1;
-  const door = DOORS[path];
-  if (door !== undefined) return door + 0.5;
+  const entryPoint = ENTRY_POINTS[path];
+  if (entryPoint !== undefined) return entryPoint + 0.5;
   const [, folder, rest] = path.match(/^src\/([^/]+)(\/.+)?$/) ?? [];
   if (folder === undefined) return undefined;
   return rest === undefined ? 0 : FLOORS[folder];
 }
 
-function isFree(path: string, target: string): boolean {
-  return path.startsWith("src/") && folderOf(path) === folderOf(target);
+function isInSameFolder(path: string, target: string): boolean {
+  return path.startsWith("src/") && getFolder(path) === getFolder(target);
 }
 
-function folderOf(path: string): string {
+function getFolder(path: string): string {
   return path.split("/").slice(0, -1).slice(0, 2).join("/");
 }
 
@@ -319,14 +321,14 @@ const TEXT_OR_COMMENT =
  * Removes strings and comments, but not template literals, which may contain
  * code.
  */
-function withoutTextAndComments(text: string): string {
+function removeTextAndComments(text: string): string {
   return text.replace(
     TEXT_OR_COMMENT,
     (part) => part.startsWith("`") ? part : '""',
   );
 }
 
-function withoutComments(text: string): string {
+function removeComments(text: string): string {
   return text.replace(
     TEXT_OR_COMMENT,
     (part) => part.startsWith("/") ? "" : part,
