@@ -127,19 +127,30 @@ export interface PassedVariables {
   readonly direct: Readonly<Record<string, string>>;
 }
 
+/** Names that the file of every version of Podman may contain. */
+const FILE_NAME = /^[\w.-]+$/;
+
+/**
+ * Values that some versions of Podman change in a file: they remove comments,
+ * read quoted values over several lines, and replace empty values with
+ * variables of Podman.
+ */
+const CHANGED_BY_PODMAN = /^$|^\s*["'`]|#/;
+
 /**
  * Divides variables between an env-file, which supports neither quotes nor line
  * breaks, and the environment of the engine. No value becomes an argument,
  * which every user of the machine could read.
  *
- * @param engineEnv Environment of the engine, which must not change.
+ * @param engine Engine, whose environment must not change.
  * @throws {RunnerError} `invalid-config`, if a variable can be passed neither
  * way.
  */
 export function passVariables(
   variables: Readonly<Record<string, string>>,
-  engineEnv: Readonly<Record<string, string>>,
+  engine: PassingEngine,
 ): PassedVariables {
+  const { env, isPodman } = engine;
   const lines: string[] = [];
   const direct: Record<string, string> = {};
   for (const [name, value] of Object.entries(variables)) {
@@ -147,13 +158,25 @@ export function passVariables(
       throw passError(name, "container engines do not accept this name");
     }
     const line = `${name}=${value}`;
-    if (!/[\r\n]/.test(value) && line.length <= MAX_LINE_LENGTH) {
+    const isChanged = isPodman &&
+      (!FILE_NAME.test(name) || CHANGED_BY_PODMAN.test(value));
+    if (
+      !isChanged && !/[\r\n]/.test(value) && line.length <= MAX_LINE_LENGTH
+    ) {
       lines.push(line);
-    } else if (Object.hasOwn(engineEnv, name) && engineEnv[name] !== value) {
+    } else if (Object.hasOwn(env, name) && env[name] !== value) {
       throw passError(name, "the engine itself uses a variable of this name");
     } else direct[name] = value;
   }
   return { file: lines.map((line) => `${line}\n`).join(""), direct };
+}
+
+/** The engine to which variables are passed. */
+export interface PassingEngine {
+  /** Environment of the engine. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Whether it is Podman. */
+  readonly isPodman: boolean;
 }
 
 function passError(name: string, reason: string): RunnerError {

@@ -85,7 +85,7 @@ export async function openContainer(
     }),
     foreign.map(({ jobPath }) => jobPath),
   );
-  const passed = passVariables(variables, engine.env);
+  const passed = passVariables(variables, engine);
   const envFile = await files.write("env", passed.file);
 
   const image = config.runnerImage!;

@@ -85,7 +85,7 @@ Deno.test("imageProblem() does not backtrack on long names", () => {
 
 Deno.test("passVariables() writes a line for each variable, without quotes", () => {
   assertEquals(
-    passVariables({ A: "1", "B-C": ` "x" #=$y`, EMPTY: "" }, {}),
+    passVariables({ A: "1", "B-C": ` "x" #=$y`, EMPTY: "" }, docker({})),
     { file: `A=1\nB-C= "x" #=$y\nEMPTY=\n`, direct: {} },
   );
 });
@@ -93,20 +93,46 @@ Deno.test("passVariables() writes a line for each variable, without quotes", () 
 Deno.test("passVariables() keeps values out of the file that engines would change", () => {
   const long = "x".repeat(70_000);
   const direct = { LF: "a\nPATH=/evil", CR: "a\r", LONG: long };
-  assertEquals(passVariables({ A: "1", ...direct }, {}), {
+  assertEquals(passVariables({ A: "1", ...direct }, docker({})), {
     file: "A=1\n",
     direct,
   });
 });
 
+Deno.test("passVariables() keeps values out of the file that Podman would change", () => {
+  const plain = { A: "1", B: ` a"b'c=*|x `, C: "=x", D: "*", "E.F-G": "1" };
+  const direct = {
+    EMPTY: "",
+    HASH: "pass#word",
+    COMMENT: "a #b",
+    QUOTE: `"a`,
+    SINGLE: ` 'a' `,
+    TICK: "`a",
+    "A%B": "1",
+    "A|B": "1",
+  };
+  const env = { PATH: "/bin" };
+  const variables = { ...plain, ...direct };
+  assertEquals(passVariables(variables, { env, isPodman: true }), {
+    file: Object.entries(plain).map((entry) => `${entry.join("=")}\n`).join(""),
+    direct,
+  });
+  assertEquals(passVariables(variables, docker(env)).direct, {});
+  assertThrows(
+    () => passVariables({ PATH: "" }, { env, isPodman: true }),
+    RunnerError,
+    "the engine itself uses a variable of this name",
+  );
+});
+
 Deno.test("passVariables() never changes the environment of the engine", () => {
   const env = { PATH: "/bin", SAME: "a\nb" };
-  assertEquals(passVariables({ SAME: "a\nb", PATH: "/x" }, env), {
+  assertEquals(passVariables({ SAME: "a\nb", PATH: "/x" }, docker(env)), {
     file: "PATH=/x\n",
     direct: { SAME: "a\nb" },
   });
   const error = assertThrows(
-    () => passVariables({ PATH: "/evil\n" }, env),
+    () => passVariables({ PATH: "/evil\n" }, docker(env)),
     RunnerError,
   );
   assertEquals(
@@ -118,9 +144,13 @@ Deno.test("passVariables() never changes the environment of the engine", () => {
 Deno.test("passVariables() rejects names that have a meaning in the file", () => {
   for (const name of ["#A", "A B", " A", "A\nB", "A*", "*", "A=B", ""]) {
     assertThrows(
-      () => passVariables({ [name]: "1" }, {}),
+      () => passVariables({ [name]: "1" }, docker({})),
       RunnerError,
       "container engines do not accept this name",
     );
   }
 });
+
+function docker(env: Record<string, string>) {
+  return { env, isPodman: false };
+}
