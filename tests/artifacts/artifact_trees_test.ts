@@ -104,7 +104,7 @@ jobs:
       await mergeTree(`${path}/new`, `${path}/merged`).catch((error) =>
         merged = error
       );
-      // A directory in the place of a file is an error of both.
+      // A directory in the place of a file is an error in both cases.
       assertEquals(merged === undefined, isCopied, `seed ${random.seed}`);
       if (!isCopied) continue;
       // The copy sets the modes of directories that are there already.

@@ -152,7 +152,7 @@ describe("runnerlib artifacts", () => {
     assertEquals((await ci.artifacts("list", "log", "--job", "other")).code, 0);
   });
 
-  it("explains what cannot be listed or got", async () => {
+  it("explains why artifacts cannot be listed or restored", async () => {
     await using ci = await afterRun();
     for (
       const [args, code, text] of [

@@ -95,7 +95,7 @@ async function filesOf(entries: readonly TarEntry[]): Promise<ArtifactFile[]> {
 }
 
 /**
- * Replaces the artifact of the first job by another one. The result of the job
+ * Replaces the artifact of the first job with another one. The result of the job
  * refers to it, as if the job had saved it itself.
  */
 async function plant(
@@ -144,7 +144,7 @@ async function plant(
 
 const BUILD = "mkdir tree; echo a > tree/a";
 
-describe("artifacts of a job that is not trusted", () => {
+describe("artifacts of an untrusted job", () => {
   it("do not read through links that lead out of their directory", async () => {
     for (
       const [build, pattern] of [
@@ -167,7 +167,7 @@ describe("artifacts of a job that is not trusted", () => {
     }
   });
 
-  it("leave out what belongs to git and to the runner", async () => {
+  it("omit files of git and of the runner", async () => {
     await using ci = await attacked(
       `mkdir -p tree/.git/hooks tree/sub/.reactorcide tree/.GIT hidden
 echo evil > tree/.git/hooks/post-checkout; echo evil > tree/.GIT/config
@@ -180,7 +180,7 @@ echo evil > tree/sub/.reactorcide/x; echo ok > tree/.github`,
     });
   });
 
-  it("do not replace directories by files, and are not written through links", async () => {
+  it("do not replace directories with files, and are not written through links", async () => {
     for (
       const [files, pattern] of [
         [
@@ -198,7 +198,7 @@ echo evil > tree/sub/.reactorcide/x; echo ok > tree/.github`,
       );
       await ci.assertRefused(pattern);
     }
-    // A link in the place of a file is replaced, and what it leads to stays.
+    // A link in the place of a file is replaced, and its target is kept.
     await using ci = await attacked(`rm -rf tree; ${BUILD}`, {
       "tree/a": "-> ../kept",
       "kept": "kept",
@@ -208,7 +208,7 @@ echo evil > tree/sub/.reactorcide/x; echo ok > tree/.github`,
     assertEquals([kept, others["tree/a"]], ["kept", "a\n"]);
   });
 
-  it("contain no link that leads out by a link of the other job's source", async () => {
+  it("contain no link that leads out through a link in the other job's source", async () => {
     await using ci = await attacked(
       "rm -f out; mkdir tree; ln -s ../out/passwd tree/l",
       { "out": "-> /etc" },

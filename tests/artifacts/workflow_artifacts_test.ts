@@ -174,7 +174,7 @@ jobs:
     }
   });
 
-  it("saves artifacts of a failed job only if they say so", async () => {
+  it("saves artifacts of a failed job only if their definition says so", async () => {
     await using ci = await world(`
 jobs:
   build:
@@ -249,7 +249,7 @@ jobs:
     assertStringIncludes(stderr, "No artifacts are saved");
   });
 
-  it("refuses definitions that are not valid, with their places", async () => {
+  it("rejects invalid definitions, with their positions", async () => {
     await using ci = await world(`
 jobs:
   build:

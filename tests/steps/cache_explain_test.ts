@@ -11,7 +11,7 @@ import {
 import { type CachedJob, cachedJob } from "../helpers/cached_job.ts";
 import { makeFiles } from "../helpers/temporary_directory.ts";
 
-/** What differs between the definitions of the job. */
+/** Parts of the definition of the job that changes modify. */
 interface State {
   build: Record<string, unknown>;
   cache: Record<string, unknown>;
@@ -31,7 +31,7 @@ type Change = [
 const write = (job: CachedJob, path: string, text: string) =>
   Deno.writeTextFile(`${job.cwd}/${path}`, text);
 
-/** Makes the last result one of another machine, version or permission. */
+/** Changes a part of the last result, such as the machine or the version. */
 const altered = (part: string): Change[2] => (_, job) =>
   alterLast(job, part, "other");
 
@@ -188,7 +188,7 @@ async function alterLast(
     const entry: StepEntry = await read(stepEntryName(last));
     const parts = { ...entry.parts, [part]: value };
     const altered = { ...entry, parts, key: await keyOfParts(parts) };
-    // Its result is not restored again.
+    // Without its entry, the original result cannot be restored.
     await Deno.remove(`${store}/${stepEntryName(entry)}`);
     const files = [
       [stepEntryName(altered), await encodeStepEntry(altered)],
@@ -214,7 +214,7 @@ async function define(job: CachedJob, state: State): Promise<void> {
 }
 
 describe("--cache-explain", () => {
-  it(`names the only change of ${CHANGES.length} kinds`, async () => {
+  it(`names each of ${CHANGES.length} kinds of changes`, async () => {
     await using job = await cachedJob({}, {
       "src/a": "a",
       "src/b": "b",
@@ -243,7 +243,7 @@ describe("--cache-explain", () => {
     };
     const explained = async () => {
       await define(job, state);
-      // Without remembered files, the store knows what was there before.
+      // Nothing is remembered, so the last key is read from the store.
       const env = { ...state.env, XDG_CACHE_HOME: "", HOME: "" };
       const { code, stderr } = await job.run(["--cache-explain"], env);
       assertEquals(code, 0, stderr);

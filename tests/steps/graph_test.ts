@@ -8,7 +8,7 @@ import {
   selectSteps,
 } from "../../src/steps/step_graph.ts";
 
-/** A graph from names and what they depend on. */
+/** Builds a graph from names and their dependencies. */
 function planOf(graph: Readonly<Record<string, readonly string[]>>) {
   return buildGraph(
     Object.entries(graph).map(([name, dependsOn]) => ({
@@ -109,7 +109,7 @@ describe("expand()", () => {
     assertEquals(steps[2].variables, { os: "mac", node: "20" });
   });
 
-  it("leaves combinations out, adds to them, and adds others", () => {
+  it("excludes combinations, extends them, and adds others", () => {
     const steps = expand({
       name: "test",
       matrix: {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Job } from "../../src/steps/job.ts";
 
-// What is tested here is that the file passes the type checker.
+// These tests pass if the type checker accepts this file.
 
 Deno.test("Job.addStep() types the names and outputs of earlier steps", () => {
   const job = new Job("typed")

@@ -3,18 +3,18 @@ import { parseOutputs, readOutputs } from "../../src/steps/output_files.ts";
 import { outputVariable } from "../../src/steps/outputs.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
-Deno.test("parseOutputs() reads lines and values of several lines", () => {
+Deno.test("parseOutputs() reads single-line and multi-line values", () => {
   assertEquals(
     { ...parseOutputs("a=1\n\nb=x=y \r\nc<<END\nline 1\n  line 2\nEND\nd=\n") },
     { a: "1", b: "x=y ", c: "line 1\n  line 2", d: "" },
   );
 });
 
-Deno.test("parseOutputs() lets the later value of a key win", () => {
+Deno.test("parseOutputs() uses the last value of a key", () => {
   assertEquals({ ...parseOutputs("a=1\na=2") }, { a: "2" });
 });
 
-Deno.test("parseOutputs() names the line that it cannot read, and no value", () => {
+Deno.test("parseOutputs() names the invalid line, and prints no value", () => {
   for (
     const [text, message] of [
       ["a=1\nhunter2", "line 2 is neither key=value nor key<<WORD"],
@@ -57,7 +57,7 @@ Deno.test("readOutputs() opens only regular files", async () => {
   await assertRejects(() => readOutputs(`${path}/bytes`), Error, "not UTF-8");
 });
 
-Deno.test("outputVariable() names what a shell can read", () => {
+Deno.test("outputVariable() returns names that a shell can read", () => {
   assertEquals(
     outputVariable("build-app", "image.tag"),
     "REACTORCIDE_OUTPUT_BUILD_APP_IMAGE_TAG",

@@ -38,7 +38,7 @@ async function seenOutputs(outputs: Output[], more: string[] = []) {
 }
 
 describe("outputs that share a variable", () => {
-  it("are refused before anything runs when the names of steps do", async () => {
+  it("are rejected before anything runs if the names of the steps conflict", async () => {
     for (
       const [first, second] of [["a_b", "a-b"], ["日本", "中国"], ["A", "a"]]
     ) {
@@ -58,7 +58,7 @@ describe("outputs that share a variable", () => {
     }
   });
 
-  it("do no harm where no step depends on both", async () => {
+  it("are allowed if no step depends on both", async () => {
     await using test = await testRunner();
     const { status } = await test.runner.runJob(
       new Job("apart").addStep("a_b", "true").addStep("a-b", "true"),
@@ -106,7 +106,7 @@ describe("outputs that share a variable", () => {
     assertEquals(apart.variables, {});
   });
 
-  it("leave an untrusted step those of its own", async () => {
+  it("are set by an untrusted step if they belong to it", async () => {
     const { variables } = await seenOutputs([
       { step: "build", key: "tag", value: "own", untrusted: true },
       { step: "build_x", key: "tag", value: "real" },

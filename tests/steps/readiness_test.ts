@@ -8,7 +8,7 @@ import {
 } from "../../src/steps/readiness.ts";
 import { Random } from "../helpers/random.ts";
 
-/** Serves one raw answer to each connection, until it is disposed. */
+/** Sends the same raw response to each connection, until it is disposed. */
 function serve(answer: string | undefined) {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const open: Deno.Conn[] = [];
@@ -34,7 +34,7 @@ function serve(answer: string | undefined) {
   };
 }
 
-/** Checks an answer, and names the server in a problem "SERVER". */
+/** Checks a response; a problem names the server "SERVER". */
 async function problemOf(
   answer: string | undefined,
   status?: number[],

@@ -119,7 +119,7 @@ Deno.test("$ rejects values that are not words", async () => {
   });
 });
 
-Deno.test("templateCommand() survives a shell with any text", async () => {
+Deno.test("templateCommand() quotes any text so that a shell does not change it", async () => {
   const random = new Random();
   for (let round = 0; round < 50; round++) {
     const values = Array.from(

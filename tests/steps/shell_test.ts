@@ -12,7 +12,7 @@ import { outputOf } from "../helpers/running.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
-/** Runs a text with a shell, and returns the exit code and output. */
+/** Runs a script with a shell, and returns the exit code and output. */
 async function run(
   text: string,
   shell?: string[],
@@ -25,18 +25,18 @@ async function run(
   return [exitCode, lines.map((line) => line.replace(/^step \| /, "")).join()];
 }
 
-describe("the text of a step", () => {
+describe("the script of a step", () => {
   it("stops at the first line that fails", async () => {
     assertEquals(await run("echo one\nfalse\necho two"), [1, "one"]);
     assertEquals(await run("false || echo two"), [0, "two"]);
   });
 
-  it("stops there as well if it is too long for an argument", async () => {
+  it("also stops there if it is too long for an argument", async () => {
     const filling = `: ${"filling ".repeat(20_000)}\n`;
     assertEquals(await run(`${filling}echo one\nfalse\necho two`), [1, "one"]);
   });
 
-  it("stops in a pipeline with bash alone", async () => {
+  it("stops at a failing pipeline only with bash", async () => {
     const text = "false | cat\necho on";
     assertEquals(await run(text), [0, "on"]);
     assertEquals(await run(text, ["bash"]), [1, ""]);
@@ -49,7 +49,7 @@ describe("the text of a step", () => {
     assertEquals(await run("false; echo x", ["sh"], ["bash"]), [1, ""]);
   });
 
-  it("is a file where the shell has a place for one", async () => {
+  it("is passed as a file if the command of the shell contains {}", async () => {
     assertEquals(await run("$& {} 'x'", ["cat", "{}"]), [0, "$& {} 'x'"]);
     assertEquals(
       await run("print(1)\nraise SystemExit(4)", ["python"]),
@@ -76,7 +76,7 @@ describe("the text of a step", () => {
   });
 });
 
-describe("the text of a function's command", () => {
+describe("the command of a function", () => {
   it("stops at the first line that fails", async () => {
     await using test = await testRunner();
     const job = new Job("x").addStep("f", async ({ run, $ }) => {
@@ -122,7 +122,7 @@ Deno.test("inlineCommand() rejects a shell that needs a script file", () => {
   );
 });
 
-/** Lines that are too long for an argument together. */
+/** Lines that together are too long for an argument. */
 const FILLING = `: ${"filling ".repeat(10)}\n`.repeat(2_000);
 
 const SHELLS = {
@@ -156,7 +156,7 @@ for (const [name, shell] of Object.entries(SHELLS)) {
       );
       outputs.push(await outputOf(passable.command));
     }
-    // A shell tells by "c" and "s" where it got its text.
+    // The flags "c" and "s" only say where a shell reads its script.
     const [short, long] = outputs.map((text) => text.replace(/^[cs]+/, ""));
     assertEquals(long, short);
     assertStringIncludes(long, "warning\ngot 3\n");

@@ -107,7 +107,7 @@ async function assertMiss(job: CachedJob, what: string): Promise<void> {
   assertEquals(names, ["job", "store", "user"], what);
 }
 
-describe("a store of steps that is not trusted", () => {
+describe("an untrusted store of steps", () => {
   it("is a miss if a byte of a pack, a log or a manifest is changed", async () => {
     for (const what of ["pack", "manifest", "log", "truncated"]) {
       await using job = await victim();
@@ -151,13 +151,13 @@ describe("a store of steps that is not trusted", () => {
         `${at}`,
       );
     }
-    // Each end of a write that was cut off.
+    // A write that was cut off anywhere.
     for (let end = 0; end < bytes.length; end += 7) {
       await assertRejects(() => read(bytes.subarray(0, end)), InvalidEntry);
     }
   });
 
-  it("is a miss if it has what no step can write", async () => {
+  it("is a miss if it contains what no step can write", async () => {
     await using job = await victim();
     const parts = Array(200_000).fill({ stream: "stdout", length: 0 });
     const changes: Partial<StepEntry>[] = [
@@ -385,7 +385,7 @@ describe("several runners with one store of steps", () => {
     }
   });
 
-  it("know what a step has created whose runner was killed", async () => {
+  it("recognize the files that a step created before its runner was killed", async () => {
     const run = 'mkdir -p out; cp src/* out; [ -z "$WAIT" ] || sleep 5';
     await using job = await cachedJob(
       { build: { ...STEPS.build, run } },
@@ -405,7 +405,7 @@ describe("several runners with one store of steps", () => {
     assertEquals(await listFiles(`${job.cwd}/out`), { a: "1", own: "mine" });
   });
 
-  it("leave no half result when one is killed while it saves", async () => {
+  it("leave no partial result if one is killed while it saves", async () => {
     const random = new Random();
     const run =
       "mkdir -p out; head -c 8000000 /dev/urandom > out/all; cat src/one >> out/all";

@@ -30,7 +30,7 @@ interface Model {
   readonly seen: Set<string>;
 }
 
-/** What a run of the project creates, and from what. */
+/** The result of a run of the project, and what it depends on. */
 interface Expected {
   readonly outputs: Record<string, string>;
   /** For each step, everything that its result depends on. */
@@ -42,7 +42,7 @@ const contentOf = ({ files }: Model, file: ModelFile): string =>
     ? contentOf({ files } as Model, files.get(`in/${file.target}`)!)
     : file.content;
 
-/** Computes the result of a run in the plain way. */
+/** Computes the result of a run without a cache. */
 function expectedOf(model: Model): Expected {
   const inputs = [...model.files].filter(([path]) => path.startsWith("in/"))
     .sort(([a], [b]) => a < b ? -1 : 1);
@@ -66,7 +66,7 @@ function expectedOf(model: Model): Expected {
   return { outputs, states: { copy: `copy ${copy}`, sum: `sum ${uses}` } };
 }
 
-Deno.test("cached runs give what clean runs give, and run only what is new", async () => {
+Deno.test("cached runs produce what clean runs produce, and run only steps with a new key", async () => {
   const random = new Random(
     Number(Deno.env.get("STEP_CACHE_SEED")) || undefined,
   );

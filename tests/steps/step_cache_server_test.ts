@@ -92,7 +92,7 @@ Deno.test({
       });
     };
 
-    await test.step("cost no request while nothing has to be done", async () => {
+    await test.step("need no requests while everything is up to date", async () => {
       await using job = await open();
       assertEquals((await job.build()).ran, ["a", "b"]);
       const { ran, requests } = await job.build();
@@ -101,7 +101,7 @@ Deno.test({
       assertEquals((await job.build()).requests, ["GET pack", "GET pack"]);
     });
 
-    await test.step("are asked for again after a while, and if the clock jumps", async () => {
+    await test.step("are requested again after a while, and if the clock jumps", async () => {
       await using job = await open();
       await job.build();
       for (const ms of [-2 * HOUR_MS, 2 * HOUR_MS]) {
@@ -112,7 +112,7 @@ Deno.test({
       }
     });
 
-    await test.step("are asked for if the store is another one, or was cleared", async () => {
+    await test.step("are requested if the store is a different one, or was cleared", async () => {
       await using job = await open();
       await job.build();
       assertEquals((await job.build(await job.otherStore())).ran, ["a", "b"]);

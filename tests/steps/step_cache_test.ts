@@ -96,12 +96,12 @@ describe("cache of a step", () => {
       [true, "success", [], ["text"]],
     );
     assertEquals(use.cached, undefined);
-    // What is in its place is not unpacked again.
+    // Files that are up to date are not unpacked again.
     await runShell(job.store, "rm -r v1/local/packs/*");
     assertEquals((await job.run()).cached, ["build"]);
   });
 
-  it("keeps standard error apart, and masks secrets that became known since", async () => {
+  it("keeps standard error separate, and masks secrets that have become known since", async () => {
     await using job = await cachedJob({
       build: {
         run: "echo out; cat src/one >&2; echo more",
@@ -141,7 +141,7 @@ describe("cache of a step", () => {
     assertEquals((await job.run(["--only", "build"])).cached, ["build"]);
   });
 
-  it("caches only steps that succeed at once and leave their inputs alone", async () => {
+  it("caches only steps that succeed at the first attempt and do not change their inputs", async () => {
     const cache = { inputs: ["src/**"], outputs: ["out/**"] };
     const steps = {
       failing: { run: "exit 3", continue_on_error: true, cache },
@@ -167,7 +167,7 @@ describe("cache of a step", () => {
     }
   });
 
-  it("runs a step although its files cannot be read, and says so", async () => {
+  it("runs a step even if its files cannot be read, and says so", async () => {
     await using job = await cachedJob({
       deep: {
         // The path of the last directory is longer than Linux allows.
@@ -255,7 +255,7 @@ for _ in $(seq 30); do mkdir $name; cd $name 2>/dev/null || break; done`,
     assertEquals((await job.run(["--concurrency", "1"])).cached, []);
   });
 
-  it("can be used by a program, but not for functions", async () => {
+  it("is available for programs, but not for functions", async () => {
     const cache = { inputs: ["src/**"] };
     const statuses = async (job: Job) => {
       await using test = await testRunner();
@@ -331,7 +331,7 @@ describe("secrets and untrusted steps in the cache", () => {
     assertEquals(found.trim(), "none");
   });
 
-  it("keeps results of untrusted steps apart, and saves none after them", async () => {
+  it("keeps results of untrusted steps separate, and saves none after them", async () => {
     const untrusted = { ...BUILD, untrusted: true };
     await using job = await cachedJob({ build: untrusted }, { "src/one": "1" });
     await job.run();
@@ -378,7 +378,7 @@ describe("secrets and untrusted steps in the cache", () => {
 });
 
 describe("--cache-audit", () => {
-  it("fails if a step has another result, and names what differs", async () => {
+  it("fails if a step has a different result, and names the differences", async () => {
     await using job = await cachedJob({
       build: {
         run: "mkdir -p out; cat src/one > out/same; date +%N > out/time",
@@ -392,7 +392,7 @@ describe("--cache-audit", () => {
     assertNotMatch(stderr, /out\/same/);
   });
 
-  it("says so if what a step created cannot be read", async () => {
+  it("reports that the files of a step cannot be read", async () => {
     await using job = await cachedJob({
       deep: {
         run: `mkdir -p out; cd out; name=$(printf '%0200d' 0)

@@ -45,8 +45,7 @@ type Line = [
 ];
 
 /**
- * What should happen, one step after the other, written without regard to
- * speed.
+ * Computes what should happen, one step after another. Simple rather than fast.
  */
 function interpret(
   steps: RandomStep[],
@@ -114,7 +113,7 @@ function realJob(steps: RandomStep[], order: string[]): Job {
       order.push(name);
       if (fails[Math.min(attempt, fails.length) - 1]) throw new Error("fails");
     };
-    // Random names are in no type.
+    // The type of a job does not know random names.
     (job.addStep as (name: string, run: unknown, options: unknown) => void)
       .call(job, name, run, { ...options, retry: { attempts, delayMs: 0 } });
   }

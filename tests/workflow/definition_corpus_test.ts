@@ -15,7 +15,7 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-/** Without prototypes and without what is undefined. */
+/** Removes prototypes and undefined values, which assertions would compare. */
 function plain(value: unknown) {
   return JSON.parse(JSON.stringify(value));
 }
@@ -42,7 +42,7 @@ async function readFlow(text: string, files: Record<string, string> = {}) {
   return { ...workflow, warnings };
 }
 
-/** What is wrong with a job file, without the line that names it. */
+/** Returns the problems of a job file, without the line that names the file. */
 async function problemsOf(text: string): Promise<string[]> {
   try {
     await readJob(text);
@@ -83,7 +83,7 @@ const KEYS = `
   command_prefix: bash -c
 `;
 
-/** What is sent for them. */
+/** The same keys, as they are submitted. */
 const SENT = {
   job_name: "all",
   depends_on: ["plan"],
@@ -372,7 +372,7 @@ environment: { <<: [{ A: 1, B: 1 }, { B: 2, C: 2 }], A: 0 }
     );
   });
 
-  it("reads events as a list, and as a text", async () => {
+  it("reads events as a list, and as a string", async () => {
     const events: [string, string[]][] = [
       ["push", ["push"]],
       ["[push, tag_created]", ["push", "tag_created"]],
@@ -428,7 +428,7 @@ job: { command: nested, environment: { B: 2 } }
   });
 });
 
-describe("keys that are not known", () => {
+describe("unknown keys", () => {
   it("are warnings with their positions and a suggestion", async () => {
     const { warnings, job } = await readJob(`
 name: a

@@ -62,7 +62,7 @@ Deno.test("mermaidGraph() and dotGraph() quote names", () => {
   );
 });
 
-Deno.test("svgGraph() draws a box for each job and a line for each need", () => {
+Deno.test("svgGraph() draws a box for each job and a line for each dependency", () => {
   const svg = svgGraph("CI & more", JOBS);
   assertEquals(svg.match(/<rect /g)?.length, 4);
   assertEquals(svg.match(/<path /g)?.length, 3);

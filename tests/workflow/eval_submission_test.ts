@@ -13,7 +13,7 @@ const EVENT_COUNT = Number(Deno.env.get("EVALUATED_EVENTS") ?? 30);
 
 const LONG = "x".repeat(131_072);
 
-/** Values with which a job can run; a definition is JSON, which is YAML. */
+/** Values that a job can have. Definitions are written as JSON, which is valid YAML. */
 const GOOD: Record<string, unknown[]> = {
   environment: [{ A: "1", B: 2, C: true }, { A: LONG.slice(3) }, {}],
   condition: ["always", " all_success(needs) "],
@@ -33,7 +33,7 @@ const GOOD: Record<string, unknown[]> = {
   worker_class: ["large"],
 };
 
-/** Values with which it cannot, or which the coordinator refuses. */
+/** Values that a job cannot have, or that the coordinator rejects. */
 const BAD: Record<string, unknown[]> = {
   environment: [{ "A=B": "x" }, { org: "x" }, { A: LONG }, { A: "\0" }, [1]],
   condition: ["on_success", "always(needs)"],

@@ -11,7 +11,7 @@ import {
 
 const ROUNDS = Number(Deno.env.get("EXPORT_ROUNDS") ?? 3);
 
-/** Repeats a run. */
+/** Seed that repeats a run. */
 const SEED = Deno.env.get("EXPORT_SEED");
 
 Deno.test("exported jobs run, end and pass values on as in a local run", async () => {
@@ -32,7 +32,7 @@ Deno.test("exported jobs run, end and pass values on as in a local run", async (
     await makeFiles(cwd, { "w.yaml": JSON.stringify(workflow) });
     const env = {
       LOG_FILE: `${cwd}/log`,
-      // Artifacts of a local run are below; a user may have no home.
+      // Contains the artifacts of a local run, even if the user has no home directory.
       XDG_CACHE_HOME: `${cwd}/user`,
       REACTORCIDE_EVENT_TYPE: "push",
       REACTORCIDE_BRANCH: branch,

@@ -88,7 +88,7 @@ describe("matchFilters()", () => {
     );
   });
 
-  it("decides as the coordinator's rules say, on random input", () => {
+  it("agrees with the coordinator's rules on random input", () => {
     const random = new Random();
     const some = <T>(values: readonly T[]): T[] =>
       values.filter(() => random.below(3) === 0);

@@ -51,7 +51,7 @@ Deno.test("policyGlob() matches as policies do", () => {
   for (const [pattern, text] of no) assert(!policyGlob(pattern)(text), pattern);
 });
 
-/** The same rules as one regular expression, which may take its time. */
+/** The same rules as a regular expression, which may be slow. */
 function naiveEvent(pattern: string, text: string): boolean {
   const match = (parts: string[], segments: string[]): boolean => {
     if (parts.length === 0) return segments.length === 0;

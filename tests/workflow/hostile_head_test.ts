@@ -15,7 +15,7 @@ const MAIN = ".reactorcide/workflows/main.yaml";
 const HEADER = `id: main\nname: Main\non: { events: [${EVENT}] }\n`;
 const TRUSTED = `${HEADER}jobs: { test: { command: trusted } }\n`;
 
-/** A policy that allows every change, but for jobs that stay trusted. */
+/** A policy that allows every change, except to jobs that stay trusted. */
 const policyWith = (...nodes: string[]) =>
   policyOf([{
     id: "all",

@@ -5,7 +5,7 @@ import { JobWatcher } from "../../src/workflow/coordinator/job_watcher.ts";
 
 const ID = crypto.randomUUID();
 
-/** Watches a workflow for one reading. */
+/** Watches a workflow for one poll. */
 async function watch(
   workflow: Record<string, unknown>,
   jobs: Readonly<Record<string, unknown[]>>,
@@ -69,7 +69,7 @@ Deno.test("JobWatcher follows submitted workflows, each once, even if they conta
   assertEquals([watcher.isActive, watcher.isOver], [false, true]);
 });
 
-Deno.test("JobWatcher reports what it cannot read to everybody who waits", async () => {
+Deno.test("JobWatcher rejects all waiting callers if it cannot read the workflow", async () => {
   const client: CoordinatorClient = {
     url: "https://coordinator.example",
     send: () => Promise.resolve({ value: [], attempt: 1 }),

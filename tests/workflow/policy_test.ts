@@ -22,7 +22,7 @@ const policyOf = (...rules: unknown[]) =>
   read(JSON.stringify({ version: 1, head_ci: rules }));
 
 describe("readPolicy()", () => {
-  it("finds the revision that the coordinator finds", async () => {
+  it("computes the same revision as the coordinator", async () => {
     const policy = await policyOf(RULE);
     assertEquals(
       policy.canonical,
@@ -34,7 +34,7 @@ describe("readPolicy()", () => {
     );
   });
 
-  it("writes text as the coordinator does", async () => {
+  it("encodes text as the coordinator does", async () => {
     const { canonical } = await policyOf({
       ...RULE,
       actors: { any: ["vcs_user:é<&>\u2028"] },
@@ -109,7 +109,7 @@ describe("readPolicy()", () => {
     }
   });
 
-  it("reports all problems, each with its place", async () => {
+  it("reports all problems, each with its position", async () => {
     const text = JSON.stringify(
       { version: 2, head_ci: [{ ...RULE, id: 5, pathes: [] }, RULE, RULE] },
       null,

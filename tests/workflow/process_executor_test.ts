@@ -19,7 +19,7 @@ async function withFile<T>(
   return await read(`${directory.path}/file`);
 }
 
-Deno.test("readOutputs() reads variables and outputs; none without a file", async () => {
+Deno.test("readJobOutputs() reads variables and outputs; none without a file", async () => {
   assertEquals(await readJobOutputs("/nowhere/file"), {});
   assertEquals(
     await withFile('{"vars":{"a":1},"other":2}', readJobOutputs),
@@ -27,7 +27,7 @@ Deno.test("readOutputs() reads variables and outputs; none without a file", asyn
   );
 });
 
-Deno.test("readOutputs() rejects what the coordinator would reject", async () => {
+Deno.test("readJobOutputs() rejects what the coordinator would reject", async () => {
   for (const content of ["[]", "{", '{"vars":[]}', '{"outputs":1}', "-> /"]) {
     await assertRejects(() => withFile(content, readJobOutputs), RunnerError);
   }
@@ -39,7 +39,7 @@ Deno.test("readOutputs() rejects what the coordinator would reject", async () =>
   );
 });
 
-Deno.test("readOutputs() and readTriggered() reject values that are nested too deep", async () => {
+Deno.test("readJobOutputs() and readTriggered() reject values that are nested too deep", async () => {
   const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
   const outputs = (depth: number) => `{"outputs":{"a":${nested(depth)}}}`;
   const triggers = (depth: number) =>

@@ -1,7 +1,7 @@
 /**
- * Random pull requests against a naive model of the policy, written from the
- * rules of the coordinator. Definitions are read from files, broken in
- * many ways.
+ * Compares random pull requests with a naive model of the policy, which follows the
+ * rules of the coordinator. Definitions are read from files, many of which are
+ * broken in some way.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -33,7 +33,7 @@ import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 interface Evaluated extends Expected {
   /** Names of the trusted jobs that start, by workflow. */
   trusted: Record<string, string[]>;
-  /** Why files of the pull request were left out. */
+  /** Why files of the pull request were ignored. */
   problems: string[];
 }
 
@@ -111,7 +111,7 @@ async function evaluate(
   };
 }
 
-/** The most important rule: no change starts fewer trusted jobs. */
+/** Checks the most important rule: no pull request starts fewer trusted jobs. */
 function checkTrusted(
   { base, rules }: Situation,
   { workflows, trusted }: Evaluated,
@@ -140,7 +140,7 @@ function described(random: Random, round: number, situation: Situation) {
   return `seed ${random.seed}, round ${round}: ${text.slice(0, 20_000)}`;
 }
 
-/** Adds what repeats a failure below the difference, where a cut log has it. */
+/** Adds the seed below the difference, so that a truncated log contains it. */
 function check(action: () => void, { seed }: Random, problems: string[]) {
   try {
     action();
@@ -153,7 +153,7 @@ function check(action: () => void, { seed }: Random, problems: string[]) {
   }
 }
 
-Deno.test("a random tree has in each file the workflow that the model knows", () => {
+Deno.test("each file of a random tree contains the workflow that the model expects", () => {
   const random = new Random();
   for (let round = 0; round < 10_000; round++) {
     const [tree, mutations] = headTree(baseTree(random), random);

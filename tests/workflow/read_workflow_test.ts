@@ -27,7 +27,7 @@ const accepts = new Ajv({
   strictTuples: false,
 }).compile(workflowSchema());
 
-/** Mappings have no prototype, and assertions look at that. */
+/** Gives mappings a prototype, because assertions compare it. */
 function plain(value: unknown) {
   return JSON.parse(JSON.stringify(value));
 }
@@ -302,7 +302,7 @@ jobs:
     });
   });
 
-  it("reports every problem with its place", async () => {
+  it("reports every problem with its position", async () => {
     assertEquals(
       await problemsOf(`
 id: Not an id

@@ -34,7 +34,7 @@ async function recordAt(path: string): Promise<RunRecord> {
 }
 
 describe("the record of a workflow", () => {
-  it("has its jobs, and points at their records", async () => {
+  it("lists its jobs, and refers to their records", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, { ".reactorcide/workflows/ship.yaml": WORKFLOW });
@@ -109,7 +109,7 @@ jobs:
     );
   });
 
-  it("makes a page with the steps and plugins of its jobs", async () => {
+  it("is shown as a page with the steps and plugins of its jobs", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, {
@@ -144,7 +144,7 @@ jobs:
     assertMatch(page, /step link: ✓success <small>.* · flaky · 2 attempts/);
     assertMatch(page, /plugin &#60;b&#62;timer <small>1\.2s/);
     assertMatch(page, /&#60;b&#62;timer<small>in 1 job\s*post_exec/);
-    // A job may have replaced the record, to show those of others.
+    // A job may have changed the record to show those of other jobs.
     const workflow = `${cwd}/${DIRECTORY}/run.jsonl`;
     const text = await Deno.readTextFile(workflow);
     await Deno.copyFile(record, `${cwd}/other.jsonl`);
@@ -168,7 +168,7 @@ jobs:
     assertMatch(alone, /build✓success(?! ·)/);
   });
 
-  it("has jobs that succeeded earlier, when the run is resumed", async () => {
+  it("lists jobs that succeeded earlier if the run is resumed", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, { ".reactorcide/workflows/ship.yaml": WORKFLOW });
@@ -187,7 +187,7 @@ jobs:
     assertEquals(steps[0].startMs, undefined);
   });
 
-  it("is written nowhere when records are off, nor over those of jobs", async () => {
+  it("is not written if records are off, and never replaces those of jobs", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, { ".reactorcide/workflows/ship.yaml": WORKFLOW });

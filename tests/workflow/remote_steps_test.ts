@@ -46,7 +46,7 @@ Deno.test("withRemoteSteps() passes the steps to a runner as written", async () 
   });
 });
 
-Deno.test("remoteStepsProblem() tells what only this machine can do", async () => {
+Deno.test("remoteStepsProblem() explains why steps cannot run remotely", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   const problem = async (steps: string) =>

@@ -72,7 +72,7 @@ interface RandomNode {
   count?: number;
 }
 
-/** The rules as they are written, applied to every node until nothing changes. */
+/** Applies the rules to every node, until nothing changes. */
 function interpret(
   allJobs: RandomNode[],
   endOf: (displayName: string) => NodeEnd,
@@ -272,7 +272,7 @@ Deno.test("runWorkflow() passes on variables and outputs, and fails on a conflic
   assertEquals(seen, {
     a: { start: 1 },
     b: { start: 1, x: [1], "a.y": 1 },
-    // What was merged before the conflict stays.
+    // Variables that were merged before the conflict are kept.
     c: { start: 1, x: [1], "a.y": 1, z: 3 },
   });
   assertEquals(results.map(({ status }) => status), [
@@ -286,7 +286,7 @@ Deno.test("runWorkflow() passes on variables and outputs, and fails on a conflic
   );
 });
 
-Deno.test("runWorkflow() runs follow-up jobs as a workflow of their own", async () => {
+Deno.test("runWorkflow() runs follow-up jobs as a separate workflow", async () => {
   const triggers = [{
     jobs: [
       { name: "child", jobCommand: "x", forEach: ["1", "2"] },

@@ -18,7 +18,7 @@ function record(status: LocalJobState["status"] = "completed"): LocalJobState {
   return { name: "a", status, exitCode: 0, outputs: { x: 1 } };
 }
 
-Deno.test("openStateFile() writes what others read, for its owner alone", async () => {
+Deno.test("openStateFile() saves a state that only its owner can read", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/.reactorcide/workflow-state.json`;
   {
@@ -50,7 +50,7 @@ Deno.test("openStateFile() restores all records, wherever a run was killed", asy
         if (random.below(9) === 0) await Promise.all(writes.splice(0));
       }
       await Promise.all(writes);
-      // What a killed run leaves: an outdated file, and a truncated line in the journal.
+      // A killed run leaves an outdated file, and a truncated line in the journal.
       await Deno.copyFile(path, `${path}.copy`);
       await Deno.copyFile(`${path}.log`, `${path}.copy.log`);
     }
@@ -85,7 +85,7 @@ Deno.test("openStateFile() ignores a journal of another run", async () => {
   assertEquals([...state.earlier.keys()], ["b"]);
 });
 
-Deno.test("openStateFile() reports why it cannot continue", async () => {
+Deno.test("openStateFile() reports why a run cannot be resumed", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/state.json`;
   await assertRejects(

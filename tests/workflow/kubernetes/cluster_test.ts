@@ -73,7 +73,7 @@ Deno.test("Cluster extends a deadline despite conflicting changes, and never cre
   });
   await cluster.extendDeadline("a", 70, signal);
   assertEquals(sent, ["GET a", "PUT a", "GET a", "PUT a"]);
-  // What others have changed is not undone.
+  // Changes by other clients are kept.
   assertEquals(bodies.at(-1), {
     ...job("mine"),
     kept: 3,

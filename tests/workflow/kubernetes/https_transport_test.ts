@@ -56,7 +56,7 @@ Deno.test({
     });
     const { name } = manifest.metadata;
     const job = await cluster.create("jobs", manifest, signal);
-    // A response that was lost is no reason to create it again.
+    // It is not created again if only the response was lost.
     const again = await cluster.create("jobs", manifest, signal);
     assertEquals(again.metadata.uid, job.metadata.uid);
     await cluster.extendDeadline(name, 700, signal);

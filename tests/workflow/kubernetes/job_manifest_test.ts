@@ -117,7 +117,7 @@ Deno.test("jobManifest() passes what the job file requests, in units of Kubernet
   }
 });
 
-/** What Kubernetes makes of a text that it expands. */
+/** Expands a text as Kubernetes does. */
 function expanded(text: string, env: Record<string, string>): string {
   return text.replace(
     /\$(?:\$|\(([^()]*)\))/g,

@@ -154,7 +154,7 @@ Deno.test({
       const all = await Array.fromAsync(bytes);
       yield* all.slice(0, -1);
       await hasSent.promise;
-      // The other program has everything, and could unpack it.
+      // The other program has received all bytes, and could unpack them.
       await new Promise((resolve) => setTimeout(resolve, 300));
       yield* all.slice(-1);
     });

@@ -12,12 +12,12 @@ import { Random } from "../../helpers/random.ts";
 
 const encoder = new TextEncoder();
 
-/** A line of a node's log, with the number of its time. */
+/** Formats a line of a log; the number is its time in nanoseconds. */
 function line(at: number, text: string): string {
   return `2026-11-29T10:00:00.${String(at).padStart(9, "0")}Z ${text}`;
 }
 
-/** What one stream of a log sends, and what happens between. */
+/** Yields the text of one stream of a log, and may end the container in between. */
 type Stream = (
   ended: AbortController,
   signal: AbortSignal,
@@ -91,7 +91,7 @@ Deno.test("followLog() reads a log to its end, even if streams fail", async () =
   }
 });
 
-Deno.test("followLog() opens a stream again that does not end", async () => {
+Deno.test("followLog() reopens a stream that does not end", async () => {
   const { text, problem } = await follow(
     async function* (ended, signal) {
       ended.abort();
@@ -164,7 +164,7 @@ function rfc3339(time: bigint): string {
   return `${date}.${String(time % 1_000_000_000n).padStart(9, "0")}Z`;
 }
 
-/** What a node answers: each line with a time from the given second on. */
+/** Returns the response of a node: all lines from the given second on. */
 function answer(log: readonly Line[], since: string | undefined): Uint8Array {
   const from = since === undefined
     ? 0n

@@ -5,7 +5,7 @@ import { Masker } from "../../../src/secrets/masker.ts";
 import { BytePipe } from "../../../src/workflow/kubernetes/pod_process.ts";
 import { Random } from "../../helpers/random.ts";
 
-/** Lets others go on, after a random number of turns. */
+/** Lets other tasks run for a random number of turns. */
 async function turns(random: Random): Promise<void> {
   if (random.below(8) === 0) {
     return await new Promise((resolve) => setTimeout(resolve));

@@ -34,7 +34,7 @@ function ended(exitCode: number, rest = {}) {
   };
 }
 
-Deno.test("exitIn() tells what has ended a job, from all that is known", () => {
+Deno.test("exitIn() explains how a job ended, from the states of its Pod and its Job", () => {
   const cases: [Partial<JobView>, [number, string?] | undefined][] = [
     [{}, undefined],
     [{ pod: podOf(RUNNING) }, undefined],
@@ -60,7 +60,7 @@ Deno.test("exitIn() tells what has ended a job, from all that is known", () => {
         "out of memory: it used more than its memory limit (OOMKilled)",
       ],
     ],
-    // The deadline of a runner that was gone explains the signal.
+    // The deadline, which the runner did not extend, explains the signal.
     [
       { pod: podOf(ended(143)), job: jobOf("DeadlineExceeded") },
       [
@@ -73,7 +73,7 @@ Deno.test("exitIn() tells what has ended a job, from all that is known", () => {
       { job: jobOf("BackoffLimitExceeded") },
       [1, "its Job failed (BackoffLimitExceeded): m"],
     ],
-    // The state of the Pod comes later, and tells more.
+    // The state of the Pod arrives later, and contains more details.
     [{ pod: podOf(RUNNING), job: jobOf("BackoffLimitExceeded") }, undefined],
     [
       { pod: podOf({ phase: "Failed", reason: "Evicted", message: "disk" }) },
