@@ -6,7 +6,7 @@ import { maskEnvironment } from "../runner/mask_secrets.ts";
 import type { RunnerContext } from "../runner/runner_context.ts";
 import { readJobText } from "../schema/read_document.ts";
 import type { Condition } from "../schema/scalars.ts";
-import { plannedSteps } from "../steps/expand_matrix.ts";
+import { expandDefinition } from "../steps/expand_matrix.ts";
 import { maskDefinitions } from "../triggers/mask_definitions.ts";
 import type { JobDefinition } from "../workflow/definition/definition.ts";
 import { readJobDefinition } from "../workflow/definition/job_definition.ts";
@@ -170,7 +170,9 @@ export function maskJobs(
   );
 }
 
-function describeStep(step: Parameters<typeof plannedSteps>[0]): InventoryPart {
+function describeStep(
+  step: Parameters<typeof expandDefinition>[0],
+): InventoryPart {
   const { name, description, run, dependsOn = [], condition } = step;
   const text = typeof run === "string"
     ? run
@@ -185,7 +187,7 @@ function describeStep(step: Parameters<typeof plannedSteps>[0]): InventoryPart {
     condition: typeof condition === "string" ? condition : "all_success",
     ...step.forEach === undefined && step.matrix === undefined
       ? {}
-      : { count: plannedSteps(step).length },
+      : { count: expandDefinition(step).length },
     ...step.service
       ? { kind: "service" }
       : step.background

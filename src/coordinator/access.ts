@@ -114,7 +114,7 @@ export function coordinatorUrl(
  * @throws {RunnerError} `invalid-config` if it is not an id.
  */
 export function jobPath(id: string): string {
-  return `/api/v1/jobs/${checkedId(id, "job")}`;
+  return `/api/v1/jobs/${validateId(id, "job")}`;
 }
 
 /**
@@ -123,10 +123,10 @@ export function jobPath(id: string): string {
  * @throws {RunnerError} `invalid-config` if it is not an id.
  */
 export function workflowPath(id: string): string {
-  return `/api/v1/workflows/${checkedId(id, "workflow")}`;
+  return `/api/v1/workflows/${validateId(id, "workflow")}`;
 }
 
-function checkedId(id: string, kind: string): string {
+function validateId(id: string, kind: string): string {
   if (ID.test(id)) return id;
   const quoted = JSON.stringify(id.slice(0, 100));
   throw new RunnerError(

@@ -240,7 +240,7 @@ export function openClient(
       if (
         isOnce || !isTransient(response) ||
         !await backoff.next(reason, retryAfterMs)
-      ) throw failure(request, url, reason, number, response);
+      ) throw createError(request, url, reason, number, response);
     }
   }
 
@@ -253,7 +253,7 @@ function isTransient(response: RawResponse | Error): boolean {
     : isTransientStatus(response.status);
 }
 
-function failure(
+function createError(
   { action }: ClientRequest,
   url: string,
   reason: string,
@@ -270,7 +270,7 @@ function failure(
 }
 
 function describeResponse({ status, text }: RawResponse): string {
-  const words = wordsIn(text);
+  const words = extractReason(text);
   const shown = words.length > MAX_REASON_LENGTH
     ? `${words.slice(0, MAX_REASON_LENGTH)}…`
     : words;
@@ -278,7 +278,7 @@ function describeResponse({ status, text }: RawResponse): string {
 }
 
 /** A proxy may respond with something other than JSON; then the first line is shown. */
-function wordsIn(text: string): string {
+function extractReason(text: string): string {
   try {
     const { error, message } = JSON.parse(text);
     return [error, message].filter((part) => typeof part === "string")
@@ -390,7 +390,7 @@ async function orTransient<T>(
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof Deno.errors.NotCapable) throw cause;
-    throw new TransientError(networkReason(cause), { cause });
+    throw new TransientError(describeFailure(cause), { cause });
   }
 }
 
@@ -398,7 +398,7 @@ async function orTransient<T>(
  * The innermost cause is the most specific; the others repeat the URL, which is
  * in the message.
  */
-function networkReason(error: unknown): string {
+function describeFailure(error: unknown): string {
   let innermost = error;
   while (innermost instanceof Error && innermost.cause instanceof Error) {
     innermost = innermost.cause;

@@ -213,7 +213,7 @@ export async function submitDocument(
     success: 201,
   };
   const { value, attempt } = await client.send(request);
-  const ids = createdIds(value);
+  const ids = readCreatedIds(value);
   // After an attempt whose response was lost, an empty list is correct.
   if (startsAtOnce && !wasSent && attempt === 1 && ids?.length === 0) {
     throw new CoordinatorError(
@@ -224,7 +224,7 @@ export async function submitDocument(
   return ids ?? [];
 }
 
-function createdIds(value: unknown): string[] | undefined {
+function readCreatedIds(value: unknown): string[] | undefined {
   if (!isObject(value)) return undefined;
   const ids = value.created_job_ids;
   return Array.isArray(ids)

@@ -5,7 +5,7 @@ import { bareLog, type StepLog, tailedLog } from "../output/job_log.ts";
 import { maxLineBytes } from "../output/line_limit.ts";
 import type { Sinks } from "../output/printer.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
-import { commandEnd, runCommand } from "../steps/run_command.ts";
+import { runCommand, waitForCommand } from "../steps/run_command.ts";
 import type { AttemptResult, StepResult } from "../steps/step.ts";
 import { showUrl } from "../url_secrets.ts";
 import {
@@ -132,7 +132,7 @@ export async function execute(
     isInContainer: workspace.inContainer,
     onWarning: (message) => logger.warn("job", message),
   });
-  const end = await commandEnd(exit, {
+  const end = await waitForCommand(exit, {
     subject: "The command",
     timeoutMs: config.limits.timeoutMs,
   }).finally(() => log.close());

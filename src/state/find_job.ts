@@ -106,7 +106,7 @@ async function readRemoteInstances(
   const client = openReader(name, context);
   const matches = (await listJobs(client, await createFilter(client, context)))
     .filter((job) => job.name === name || job.workflow_node_name === name)
-    .sort((a, b) => createdAtMs(b) - createdAtMs(a));
+    .sort((a, b) => parseCreatedMs(b) - parseCreatedMs(a));
   const byWorkflow = new Map<string, Map<string, JobInstance>>();
   for (const job of matches) {
     const workflow = job.workflow_id ?? "";
@@ -176,7 +176,7 @@ function createInstance(job: CoordinatorJob): JobInstance {
 }
 
 /** Go writes up to nine digits after the second, and none for a whole second. */
-function createdAtMs({ created_at }: CoordinatorJob): number {
+function parseCreatedMs({ created_at }: CoordinatorJob): number {
   return Date.parse(created_at) || 0;
 }
 

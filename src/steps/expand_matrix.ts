@@ -78,7 +78,7 @@ export function expand(definition: ExpandInput): Expansion[] {
  * @returns Its steps; a single empty one if there are no items or combinations.
  * @throws {RunnerError} `invalid-job`, as {@linkcode expand} does.
  */
-export function plannedSteps(definition: Step): PlannedStep[] {
+export function expandDefinition(definition: Step): PlannedStep[] {
   const { name, dependsOn = [], forEach, matrix, condition } = definition;
   const shared = {
     group: name,

@@ -17,7 +17,7 @@ import { RunnerError } from "../errors.ts";
 import { MAX_DURATION_MS } from "../schema/duration.ts";
 import { CONDITION_WORDS, parseCondition } from "../schema/scalars.ts";
 import { whenProblem } from "../schema/when.ts";
-import { type PlannedStep, plannedSteps } from "./expand_matrix.ts";
+import { expandDefinition, type PlannedStep } from "./expand_matrix.ts";
 import { checkOutputNames } from "./outputs.ts";
 import type { Step } from "./step.ts";
 import {
@@ -49,7 +49,7 @@ export function planJob(
     });
   }
   checkSteps(steps);
-  const plan = buildGraph(steps.flatMap(plannedSteps));
+  const plan = buildGraph(steps.flatMap(expandDefinition));
   checkOutputNames(plan);
   return { ...plan, isSelected: selectSteps(plan, selection) };
 }

@@ -10,7 +10,7 @@ import {
   type StepEnd,
 } from "./attempt.ts";
 import type { AttemptFiles } from "./attempt_files.ts";
-import { commandEnd } from "./run_command.ts";
+import { waitForCommand } from "./run_command.ts";
 import { attemptFunction } from "./run_function.ts";
 import type {
   AttemptResult,
@@ -151,7 +151,7 @@ async function attemptCommand(
 ): Promise<AttemptEnd> {
   const { definition, name, env, outputPath } = context;
   const { timeoutMs } = definition;
-  const end = await commandEnd(
+  const end = await waitForCommand(
     runStepCommand(command, context, {
       env: { ...env, [Variable.output]: outputPath },
     }),

@@ -251,8 +251,8 @@ export interface CommandEnd {
   readonly wasKilled?: boolean;
 }
 
-/** Options for {@linkcode commandEnd}. */
-export interface CommandEndOptions {
+/** Options for {@linkcode waitForCommand}. */
+export interface WaitForCommandOptions {
   /** Subject of error messages, such as `The command`. */
   subject: string;
   /** Time limit of the command, in milliseconds, for error messages. */
@@ -267,9 +267,9 @@ export interface CommandEndOptions {
  * exit code is that of a shell.
  * @throws Any other error that prevented the command from running.
  */
-export async function commandEnd(
+export async function waitForCommand(
   exit: Promise<SupervisedExit>,
-  options: CommandEndOptions,
+  options: WaitForCommandOptions,
 ): Promise<CommandEnd> {
   const { subject, timeoutMs } = options;
   let ended: SupervisedExit;

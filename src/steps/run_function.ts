@@ -9,7 +9,7 @@ import {
   failedAttempt,
   runStepCommand,
 } from "./attempt.ts";
-import { commandEnd } from "./run_command.ts";
+import { waitForCommand } from "./run_command.ts";
 import {
   type EndedCommand,
   OutputCollector,
@@ -134,7 +134,7 @@ async function runAndCollect(
   const exit = runStepCommand(command, context, {
     onOutput: { stdout: stdout.add, stderr: stderr.add },
   });
-  const { exitCode, error } = await commandEnd(exit, {
+  const { exitCode, error } = await waitForCommand(exit, {
     subject: `A command of step "${context.name}"`,
     timeoutMs: context.definition.timeoutMs,
   });

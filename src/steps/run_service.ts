@@ -12,7 +12,7 @@ import {
 import type { AttemptFiles } from "./attempt_files.ts";
 import { acceptsConnections, waitUntilReady, watchLog } from "./readiness.ts";
 import { runAttempts, type RunAttemptsOptions } from "./run_attempts.ts";
-import { commandEnd } from "./run_command.ts";
+import { waitForCommand } from "./run_command.ts";
 import type { CommandOutputs } from "./step.ts";
 
 /** Options for {@linkcode runService}. */
@@ -185,7 +185,7 @@ async function checkCommand(
     cancellation,
     log: tailedLog(nowhere, nowhere, tail),
   });
-  const { outcome, error } = await commandEnd(exit, {
+  const { outcome, error } = await waitForCommand(exit, {
     subject: "its command",
     timeoutMs: undefined,
   });

@@ -98,7 +98,7 @@ function takesFile(words: readonly string[]): boolean {
  * @param words Program and arguments of the shell.
  * @param file Absolute path of the file.
  */
-function fileCommand(
+function buildFileCommand(
   words: readonly string[],
   file: string,
 ): readonly string[] {
@@ -168,11 +168,11 @@ export async function passableCommand(
   command: Command,
   options: PassableCommandOptions,
 ): Promise<PassableCommand> {
-  if (typeof command !== "string") return asIs(command);
+  if (typeof command !== "string") return wrapCommand(command);
   const shell = options.shell && findShell(options.shell);
   const { words, extension = "", prefix = "", suffix = "" } = shell ?? {};
   if (!isTooLong(command) && !(words && takesFile(words))) {
-    return asIs(words === undefined ? command : [...words, command]);
+    return wrapCommand(words === undefined ? command : [...words, command]);
   }
   const { temporaryDirectory } = await import("../fs/temporary_directory.ts");
   using directory = new DisposableStack();
@@ -186,7 +186,7 @@ export async function passableCommand(
   return {
     command: words === undefined
       ? `. '${file.replaceAll("'", "'\\''")}'`
-      : fileCommand(words, file),
+      : buildFileCommand(words, file),
     [Symbol.dispose]: () => kept.dispose(),
   };
 }
@@ -196,6 +196,6 @@ function isTooLong(text: string): boolean {
     new TextEncoder().encode(text).length > MAX_ARGUMENT_BYTES;
 }
 
-function asIs(command: Command): PassableCommand {
+function wrapCommand(command: Command): PassableCommand {
   return { command, [Symbol.dispose]() {} };
 }

@@ -130,7 +130,7 @@ export async function sandboxLimits(
     ? []
     : [...own, step.workspace.base];
   const devices = resolvedOnce(DEVICES);
-  const system = read === true ? NOTHING : systemPaths(step.env);
+  const system = read === true ? NOTHING : resolveSystem(step.env);
   // Most of what it reads, it may also write to.
   const known = new Map<string, string | undefined>();
   const others = resolve([...readable, ...step.needed], known);
@@ -230,7 +230,7 @@ const NOTHING: ResolvedPaths = { real: [], links: [] };
 const found = new Map<string, ResolvedPaths>();
 
 /** Finds the system once for each `PATH` and `HOME`. */
-function systemPaths(env: Environment): ResolvedPaths {
+function resolveSystem(env: Environment): ResolvedPaths {
   return resolvedOnce([
     ...SYSTEM_DIRECTORIES,
     ...READ_ONLY_DEVICES,

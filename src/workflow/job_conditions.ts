@@ -154,7 +154,7 @@ export function explainJobs(jobs: readonly LocalJob[]): JobExplanation[] {
     states.statuses[indexOf(name)] === "completed";
   // A dependency on a job without items is replaced by that job's dependencies.
   const resolved = jobs.map(({ name }) => nodes[indexOf(name)].job);
-  const possible = possibleJobs(resolved);
+  const possible = findPossibleJobs(resolved);
   return resolved.map((job): JobExplanation => {
     const { name, dependsOn, condition } = job;
     if (completes(name)) {
@@ -182,7 +182,7 @@ function describeWait({ dependsOn, condition }: LocalJob): string {
 }
 
 /** Returns the jobs that run for at least one combination of outcomes. */
-function possibleJobs(jobs: readonly LocalJob[]): ReadonlySet<string> {
+function findPossibleJobs(jobs: readonly LocalJob[]): ReadonlySet<string> {
   const possible = new Set<string>();
   for (const at of topologicalOrder(localGraph(jobs))) {
     const { [at]: job } = jobs;

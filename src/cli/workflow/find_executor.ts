@@ -104,11 +104,11 @@ async function createCoordinatorExecutor(
     ["source_url", "source_ref"],
     flagsLayer(context),
   );
-  const { unfinishedSubmission } = await import(
+  const { findUnfinishedSubmission } = await import(
     "../../workflow/coordinator/coordinator_executor.ts"
   );
   const continued = isOn("resume")
-    ? await unfinishedSubmission(root, workflow)
+    ? await findUnfinishedSubmission(root, workflow)
     : undefined;
   const executor = coordinatorExecutor({
     ...coordinatorSettings(context),

@@ -17,7 +17,7 @@ const MAX_LISTED = 50;
  *
  * @returns Descriptions of the differences.
  */
-export function differences(
+export function findDifferences(
   entry: Pick<StepEntry, "outputs" | "values">,
   outputs: readonly OutputFile[],
   values: Readonly<Record<string, string>>,
@@ -127,12 +127,12 @@ function* parseTrace(
     const [, flags, path] = /, (O_[A-Z_|]+).* = \d+<(\/.*)>$/.exec(line) ?? [];
     if (path === undefined || flags.includes("O_DIRECTORY")) continue;
     const writes = /O_WRONLY|O_RDWR|O_CREAT|O_TRUNC/.test(flags);
-    yield { path: unescaped(path), writes };
+    yield { path: unescapePath(path), writes };
   }
 }
 
 /** `strace` writes bytes that are not ASCII as octal numbers. */
-function unescaped(path: string): string {
+function unescapePath(path: string): string {
   if (!path.includes("\\")) return path;
   const bytes: number[] = [];
   const encoder = new TextEncoder();

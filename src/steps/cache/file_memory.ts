@@ -130,7 +130,7 @@ export class FileMemory {
       path,
       fileTime,
       await readContent(path, userId),
-      clearedMs(parent),
+      readClearedMs(parent),
     );
   }
 
@@ -243,7 +243,7 @@ export async function recordClearing(parent: string): Promise<void> {
   await writeAtomic(`${parent}/${CLEARED}`, "", { mode: 0o600 });
 }
 
-function clearedMs(parent: string): number {
+function readClearedMs(parent: string): number {
   try {
     return Deno.lstatSync(`${parent}/${CLEARED}`).mtime?.getTime() ?? 0;
   } catch {

@@ -25,7 +25,7 @@ export interface HashContext extends Omit<FindFilesOptions, "followsLinks"> {
  * @returns Descriptions by path.
  * @throws {Uncacheable} If they cannot be described.
  */
-export async function inputFiles(
+export async function describeInputs(
   patterns: FilePatterns,
   context: HashContext,
 ): Promise<Map<string, string>> {
@@ -71,7 +71,7 @@ async function describeTarget(
  * @returns Files, sorted by path.
  * @throws {Uncacheable} If they cannot be cached.
  */
-export async function outputFiles(
+export async function describeOutputs(
   patterns: FilePatterns,
   context: HashContext,
 ): Promise<OutputFile[]> {

@@ -95,9 +95,11 @@ function describeInputChange(
   const [type, mode, hash] = now.split(" ");
   if (oldType !== type) return `was a ${oldType}, is a ${type}`;
   if (type === "link") {
-    return linkTarget(before) === linkTarget(now)
+    return parseLinkTarget(before) === parseLinkTarget(now)
       ? "the file that it links to changed"
-      : `links to ${linkTarget(now)} instead of ${linkTarget(before)}`;
+      : `links to ${parseLinkTarget(now)} instead of ${
+        parseLinkTarget(before)
+      }`;
   }
   const changes = [
     ...oldHash === hash ? [] : ["content changed"],
@@ -107,7 +109,7 @@ function describeInputChange(
 }
 
 /** The target is a JSON string, which may contain spaces. */
-function linkTarget(description: string): string {
+function parseLinkTarget(description: string): string {
   return /^link ("(?:[^"\\]|\\.)*")/.exec(description)?.[1] ?? "";
 }
 

@@ -13,7 +13,7 @@ import type { CachedStep, StepActivity } from "./cached_step.ts";
 import type { FileMemory } from "./file_memory.ts";
 import { filePatterns } from "./file_patterns.ts";
 import { Uncacheable } from "./file_tree.ts";
-import { type HashContext, inputFiles } from "./hashed_files.ts";
+import { describeInputs, type HashContext } from "./hashed_files.ts";
 import {
   filesHash,
   type KeyNeed,
@@ -187,7 +187,7 @@ export class StepKeys {
     const read = filePatterns(inputs, directory);
     const created = filePatterns(outputs, directory);
     const { matches } = read;
-    const found = await inputFiles(
+    const found = await describeInputs(
       { ...read, matches: (path) => matches(path) && !created.matches(path) },
       this.#hashContext("inputs", cancellation.graceful),
     );

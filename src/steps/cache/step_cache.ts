@@ -369,7 +369,7 @@ export class StepCache implements AsyncDisposable {
     const values = isObject(end.value) ? end.value as CommandOutputs : {};
     const read = await trace?.readFiles(root) ?? [];
     onAudit(context.name, {
-      differences: audit.differences(entry, created, values),
+      differences: audit.findDifferences(entry, created, values),
       undeclared: audit.listFiles(
         read.filter((path) => this.#isUndeclared(path, keyed)),
       ),

@@ -3,7 +3,11 @@ import { guardPath } from "../../workspace/guard.ts";
 import type { RememberedStep } from "./file_memory.ts";
 import type { FilePatterns } from "./file_patterns.ts";
 import { Uncacheable } from "./file_tree.ts";
-import { findOutputs, type HashContext, outputFiles } from "./hashed_files.ts";
+import {
+  describeOutputs,
+  findOutputs,
+  type HashContext,
+} from "./hashed_files.ts";
 import type { FoundResult } from "./store_access.ts";
 
 /**
@@ -29,7 +33,7 @@ export class StepOutputFiles {
 
   /** Describes the existing outputs. */
   async describe(): Promise<OutputFile[]> {
-    return await outputFiles(this.#patterns, this.#context);
+    return await describeOutputs(this.#patterns, this.#context);
   }
 
   /**

@@ -450,7 +450,7 @@ export async function findSubmission(
  * @param workflow Id of the workflow as defined in its file.
  * @returns The newest one; `undefined` if there is none.
  */
-export async function unfinishedSubmission(
+export async function findUnfinishedSubmission(
   root: string,
   workflow: string,
 ): Promise<Submission | undefined> {

@@ -102,7 +102,7 @@ export async function followJob(
         await follower.end();
         await step.close();
         const { path: logPath } = step;
-        return { ...jobOutcome(job, end), tail: step.tail(), logPath };
+        return { ...createOutcome(job, end), tail: step.tail(), logPath };
       }
       if (absentCount > MAX_ABSENCES) {
         await follower.end();
@@ -228,7 +228,7 @@ async function readLimited<T>(
   return await promise;
 }
 
-function jobOutcome(
+function createOutcome(
   job: CoordinatorJob,
   status: LocalJobOutcome["status"],
 ): LocalJobOutcome {

@@ -64,7 +64,7 @@ export const REFUSED_KEYS: Readonly<Record<string, string>> = {
 };
 
 /** Converts milliseconds to seconds; the coordinator supports only whole ones. */
-function wholeSeconds(ms: number, node: DocumentNode): number | undefined {
+function toWholeSeconds(ms: number, node: DocumentNode): number | undefined {
   const seconds = ms / 1_000;
   if (Number.isInteger(seconds) && seconds <= MAX_TIMEOUT_SECONDS) {
     return seconds;
@@ -76,7 +76,7 @@ function wholeSeconds(ms: number, node: DocumentNode): number | undefined {
   );
 }
 
-const timeout: Schema<number> = mapped(positiveDuration, wholeSeconds);
+const timeout: Schema<number> = mapped(positiveDuration, toWholeSeconds);
 
 /** A time limit; 0 means none, as on the coordinator. */
 const timeoutOrZero: Schema<number> = {

@@ -265,7 +265,7 @@ export function jobDefinition(
     pipelinePermissions: _pipelinePermissions,
     needs,
     ...rest
-  } = { ...baseBody(base, entry), ...entry };
+  } = { ...removeOverridden(base, entry), ...entry };
   const body = {
     ...Object.fromEntries(
       Object.entries(rest).filter(([key]) => !isVariable(key)),
@@ -273,9 +273,9 @@ export function jobDefinition(
     ...needs === undefined ? {} : splitNeeds(needs),
   };
   const env = {
-    ...settingVariables(base),
+    ...collectSettings(base),
     ...base.environment,
-    ...settingVariables(entry),
+    ...collectSettings(entry),
     ...entry.environment,
   };
   return { name, body, env };
@@ -298,7 +298,7 @@ function splitNeeds(
 }
 
 /** Returns the options of a job, as variables for its runner. */
-function settingVariables(content: JobContent): Record<string, string> {
+function collectSettings(content: JobContent): Record<string, string> {
   const { checkout } = content;
   const settings = Object.entries(content).filter(([key]) => isVariable(key));
   return { ...Object.fromEntries(settings), ...checkout };
@@ -312,7 +312,7 @@ function isVariable(key: string): boolean {
  * A command or steps of the entry replace the command and the steps of the
  * file.
  */
-function baseBody(base: JobContent, entry: JobContent): JobContent {
+function removeOverridden(base: JobContent, entry: JobContent): JobContent {
   if (entry.command === undefined && entry.steps === undefined) return base;
   const { command: _command, steps: _steps, ...rest } = base;
   return rest;

@@ -276,7 +276,7 @@ function parseJsonNode(node: DocumentNode, depth: number): JsonValue {
   if (node.items !== undefined) {
     return node.items.map((item) => parseJsonNode(item, depth + 1));
   }
-  if (node.entries === undefined) return jsonScalar(node);
+  if (node.entries === undefined) return parseJsonScalar(node);
   const members = node.entries.map(([key, value]) => {
     if (RESERVED_KEYS.includes(key) || key === "__proto__") {
       value.report("has a name that is reserved for the coordinator");
@@ -286,7 +286,7 @@ function parseJsonNode(node: DocumentNode, depth: number): JsonValue {
   return Object.fromEntries(members);
 }
 
-function jsonScalar(node: DocumentNode): JsonValue {
+function parseJsonScalar(node: DocumentNode): JsonValue {
   const { value } = node;
   if (typeof value === "number" && !isExact(value)) {
     node.report("must be quoted: JSON cannot represent this number exactly");

@@ -12,7 +12,7 @@ import type { JobDefinition } from "../definition/definition.ts";
 import {
   type EvalEvent,
   type EvalWorkflow,
-  generatedJob,
+  generateJob,
   wireWorkflow,
 } from "./planned_workflow.ts";
 import type { EvalPlan } from "./eval_plan.ts";
@@ -61,7 +61,9 @@ export function evalDocument(
 ): EvalDocument | undefined {
   const { violations, changedCiPaths, actorSubjects } = plan;
   if (plan.jobs.length > 0) {
-    const document = orderedDocument(validJobs(plan.jobs, event, onProblem));
+    const document = orderedDocument(
+      selectValidJobs(plan.jobs, event, onProblem),
+    );
     return document.jobs.length > 0 ? document : undefined;
   }
   const ordered = ["head", "base"].flatMap((side) =>
@@ -87,7 +89,7 @@ export function evalDocument(
 }
 
 /** Returns the jobs that the coordinator accepts and that cannot wait forever. */
-function validJobs(
+function selectValidJobs(
   definitions: readonly JobDefinition[],
   event: EvalEvent,
   onProblem: ReportProblem,
@@ -97,7 +99,7 @@ function validJobs(
     attempt(
       `Cannot use job "${definition.name}"`,
       onProblem,
-      () => checkTriggers([generatedJob(definition, event, ci)]),
+      () => checkTriggers([generateJob(definition, event, ci)]),
     ).flat()
   );
   // Jobs would wait forever for a dropped dependency.

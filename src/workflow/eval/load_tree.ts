@@ -166,12 +166,12 @@ export interface DefinitionFiles {
  */
 export async function findDefinitions(root: string): Promise<DefinitionFiles> {
   return {
-    workflows: await list(root, WORKFLOW_FOLDER),
-    jobs: await list(root, JOB_FOLDER),
+    workflows: await listFolder(root, WORKFLOW_FOLDER),
+    jobs: await listFolder(root, JOB_FOLDER),
   };
 }
 
-async function list(root: string, folder: string): Promise<string[]> {
+async function listFolder(root: string, folder: string): Promise<string[]> {
   try {
     const entries = await Array.fromAsync(Deno.readDir(`${root}/${folder}`));
     return entries

@@ -141,7 +141,7 @@ export interface EvalWorkflow {
  * @returns The workflow, with its jobs in topological order.
  * @throws {RunnerError} `invalid-trigger` if the coordinator would reject a
  * job, or a job would wait forever; `invalid-workflow` as for
- * {@linkcode generatedJob}.
+ * {@linkcode generateJob}.
  */
 export function wireWorkflow(
   { definition, origin, ci, grant, isSkipped, authority }: PlannedWorkflow,
@@ -149,7 +149,7 @@ export function wireWorkflow(
 ): EvalWorkflow {
   const { id, name, sourceFile, vars, jobs } = definition;
   const { jobs: wired } = triggerDocument(
-    isSkipped ? [] : jobs.map((job) => generatedJob(job, event, ci)),
+    isSkipped ? [] : jobs.map((job) => generateJob(job, event, ci)),
   );
   return {
     id,
@@ -187,7 +187,7 @@ export function wireWorkflow(
  * @throws {RunnerError} `invalid-workflow` if the job needs artifacts, or has
  * steps that only this machine can run.
  */
-export function generatedJob(
+export function generateJob(
   definition: JobDefinition,
   event: EvalEvent,
   ci: CodePlace,

@@ -94,14 +94,14 @@ export interface PullRequestPlan {
 export function planPullRequest(input: PullRequestInput): PullRequestPlan {
   const { base, head, event } = input;
   const changedCiPaths = ciPaths(input.changedFiles);
-  const shared = sharedPaths(input, changedCiPaths);
+  const shared = findSharedPaths(input, changedCiPaths);
   const heads = new Map(head.map((theirs) => [theirs.id, theirs]));
   const bases = new Map(base.map((ours) => [ours.id, ours]));
   const workflows: PlannedWorkflow[] = [];
   const refused: StartDecision[] = [];
   const budget = new ByteBudget(MAX_HEAD_BYTES);
   const violations = new Violations(input);
-  for (const id of [...bases.keys(), ...newIds(input, bases)]) {
+  for (const id of [...bases.keys(), ...findNewIds(input, bases)]) {
     const [ours, theirs] = [bases.get(id), heads.get(id)];
     const { dependencyPaths: definitionPaths } = (theirs ?? ours)!;
     const dependencies = new Set([...definitionPaths, ...shared]);
@@ -209,7 +209,7 @@ export function reportedPaths(changedCiPaths: readonly string[]): string[] {
  * Returns changed files that no workflow declares as a dependency. Any workflow
  * may use them.
  */
-function sharedPaths(
+function findSharedPaths(
   { base, head }: PullRequestInput,
   changedCiPaths: readonly string[],
 ): string[] {
@@ -220,7 +220,7 @@ function sharedPaths(
 }
 
 /** Returns the ids of new workflows that the policy lists. */
-function newIds(
+function findNewIds(
   { head, policy }: PullRequestInput,
   bases: ReadonlyMap<string, unknown>,
 ): string[] {

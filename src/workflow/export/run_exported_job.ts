@@ -24,7 +24,7 @@ import type {
   WorkflowDefinition,
 } from "../definition/definition.ts";
 import { matchFilters } from "../definition/filters.ts";
-import { artifactRun } from "../local/workflow_artifacts.ts";
+import { openArtifactRun } from "../local/workflow_artifacts.ts";
 import type {
   JobRequest,
   LocalJob,
@@ -300,7 +300,7 @@ function openArtifacts(
   const { host } = runner;
   if (store === undefined || host.env[Variable.cacheStore]) return artifactsOf;
   const env = withVariable(host.env, Variable.cacheStore, store);
-  return artifactRun(
+  return openArtifactRun(
     { ...runner, host: { ...host, env } },
     { workflow: definition.id, directory },
   ).artifactsOf;

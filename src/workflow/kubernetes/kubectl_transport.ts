@@ -169,7 +169,7 @@ interface Proxy extends AsyncDisposable {
 }
 
 function openProxy({ cwd, env, flags }: Kubectl, host: Host): Proxy {
-  const directory = socketDirectory(host);
+  const directory = createSocketDirectory(host);
   const path = `${directory.path}/kubectl`;
   const client = Deno.createHttpClient({
     proxy: { transport: "unix", path },
@@ -210,7 +210,7 @@ function openProxy({ cwd, env, flags }: Kubectl, host: Host): Proxy {
   };
 }
 
-function socketDirectory({ env: { TMPDIR = "" }, cwd }: Host) {
+function createSocketDirectory({ env: { TMPDIR = "" }, cwd }: Host) {
   const parents = [...TMPDIR === "" ? [] : [TMPDIR], "/tmp", cwd];
   try {
     return privateDirectory(parents);

@@ -201,7 +201,7 @@ function placeJob(request: JobRequest, placing: Placing): PlacedJob {
         secrets,
         workspace: workspace.base,
         paths: {
-          artifacts: relativeTo(workspace.base, env[Variable.artifactsDir]),
+          artifacts: toRelativePath(workspace.base, env[Variable.artifactsDir]),
           code: listArtifactPaths(job),
         },
         leaseSeconds: LEASE_SECONDS,
@@ -220,7 +220,7 @@ function withoutOwnClone(request: JobRequest): JobRequest {
   return { ...request, node: { ...node, job: { ...job, source } } };
 }
 
-function relativeTo(base: string, path: string | undefined): string {
+function toRelativePath(base: string, path: string | undefined): string {
   return path?.startsWith(`${base}/`)
     ? path.slice(base.length + 1)
     : "artifacts";

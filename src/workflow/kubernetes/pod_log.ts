@@ -102,7 +102,7 @@ export async function followLog(
     const isLast = ended.aborted;
     cursor.restart();
     try {
-      for await (const bytes of logStream(cluster, cursor.since, options)) {
+      for await (const bytes of openStream(cluster, cursor.since, options)) {
         const text = cursor.accept(bytes);
         if (text.length > 0) await write(text);
         pauseMs = minPauseMs;
@@ -142,7 +142,7 @@ export async function followLog(
     : undefined;
 }
 
-async function* logStream(
+async function* openStream(
   cluster: Cluster,
   since: string | undefined,
   { pod, container, ended, signal, idleMs = 10_000 }: FollowLogOptions,

@@ -350,7 +350,7 @@ class PodRun {
     const waiting = AbortSignal.any([this.#killed.signal, late.signal]);
     const signal = this.#killed.signal;
     try {
-      const phase = await objects.until(this.#name, filesPhase, waiting);
+      const phase = await objects.until(this.#name, findFilesPhase, waiting);
       if (phase !== "running") throw new Error("its pod has ended");
       const skipped = await fetchFiles(cluster, {
         pod,
@@ -391,7 +391,7 @@ function isEnded({ pod, isPodGone }: JobView): boolean {
   return pod === undefined || isPodGone || podState(pod).job === "ended";
 }
 
-function filesPhase(
+function findFilesPhase(
   { pod, isPodGone, isJobGone }: JobView,
 ): "running" | "ended" | undefined {
   if (pod === undefined || isPodGone) return "ended";

@@ -86,20 +86,20 @@ export function podState(pod: Pod): PodState {
     FILES_CONTAINER,
   ].map(find);
   const exit = findExit(pod, job, prepare, statuses);
-  const waitReason = exit === undefined && containerPhase(job) === "waiting"
+  const waitReason = exit === undefined && readPhase(job) === "waiting"
     ? findPendingReason(pod, statuses)
     : undefined;
   return {
-    prepare: containerPhase(prepare),
-    job: containerPhase(job),
-    files: containerPhase(files),
+    prepare: readPhase(prepare),
+    job: readPhase(job),
+    files: readPhase(files),
     ...exit === undefined ? {} : { exit },
     ...waitReason === undefined ? {} : { waitReason },
     isDeleted: metadata.deletionTimestamp !== undefined,
   };
 }
 
-function containerPhase(status: ContainerStatus | undefined): ContainerPhase {
+function readPhase(status: ContainerStatus | undefined): ContainerPhase {
   if (status?.state?.terminated !== undefined) return "ended";
   return status?.state?.running === undefined ? "waiting" : "running";
 }
@@ -336,7 +336,7 @@ export function explainMissingPod(
     for (;;) {
       await pause(MISSING_MS, signal);
       if (signal.aborted || !isMissing()) return;
-      const reason = await lastWarning(cluster, name, signal);
+      const reason = await readLastWarning(cluster, name, signal);
       if (reason !== undefined && isMissing()) onReason(reason);
     }
   };
@@ -345,7 +345,7 @@ export function explainMissingPod(
   return { [Symbol.dispose]: () => stop.abort() };
 }
 
-async function lastWarning(
+async function readLastWarning(
   cluster: Cluster,
   name: string,
   signal: AbortSignal,

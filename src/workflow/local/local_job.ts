@@ -119,8 +119,8 @@ export function localJob({ name, body, env }: JobDefinition): LocalJob {
     dependsOn,
     condition,
     jobDir: body.workingDir ?? body.jobDir,
-    runAsUser: localUser(body),
-    resources: localResources(body),
+    runAsUser: resolveUser(body),
+    resources: resolveResources(body),
     isWrapped: !body.rawCommand && !body.command?.startsWith("runnerlib "),
   };
 }
@@ -134,11 +134,11 @@ export function remoteJob(definition: JobDefinition): LocalJob {
 }
 
 /** Settings for a developer's machine override those for workers. */
-function localUser({ runLocal, runAs }: JobBody): string | undefined {
+function resolveUser({ runLocal, runAs }: JobBody): string | undefined {
   return runLocal?.user ?? (runLocal?.asRunner ? "runner" : runAs?.user);
 }
 
-function localResources(
+function resolveResources(
   { resources, cpuLimit, memoryLimit }: JobBody,
 ): JobBody["resources"] {
   if (resources !== undefined) return resources;

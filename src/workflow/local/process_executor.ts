@@ -125,13 +125,13 @@ export function processExecutor(
     passesArtifacts: true,
     open: (run) =>
       Promise.resolve({
-        runJob: jobRunner({ ...run, ...options }),
+        runJob: createJobRunner({ ...run, ...options }),
         [Symbol.asyncDispose]: () => Promise.resolve(),
       }),
   };
 }
 
-function jobRunner(options: ProcessRun): Executor {
+function createJobRunner(options: ProcessRun): Executor {
   const { runner, log } = options;
   const directory = `${options.directory}/jobs`;
   const names = new LogFileNames();
@@ -152,7 +152,7 @@ function jobRunner(options: ProcessRun): Executor {
     // A container may run as another user.
     const mode = options.container === undefined ? 0o600 : 0o644;
     const context = { ...options, workspace, inContainer: false };
-    const variables = jobVariables(request, context);
+    const variables = createVariables(request, context);
     await Deno.writeTextFile(
       variables[Variable.workflowVarsFile],
       request.varsText(),
@@ -160,7 +160,7 @@ function jobRunner(options: ProcessRun): Executor {
     );
     const step = await log.openStep(request.key);
     const run = async () => {
-      const host = jobHost(request, variables, step, options);
+      const host = createHost(request, variables, step, options);
       const placed = options.place?.(request);
       const jobContext = createRunnerContext(host, {
         masker: runner.masker,
@@ -354,7 +354,7 @@ function createLayer(
 }
 
 /** Creates the host of the runner of a job. */
-function jobHost(
+function createHost(
   { key, node: { job } }: JobRequest,
   variables: Record<string, string>,
   step: StepLog,
@@ -427,7 +427,7 @@ interface JobContext {
 }
 
 /** Returns the variables that describe the workflow of a job. */
-function jobVariables(
+function createVariables(
   request: JobRequest,
   { workspace, inContainer, stateFile, event }: JobContext,
 ): Record<string, string> {

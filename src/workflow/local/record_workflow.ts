@@ -174,7 +174,7 @@ export async function recordWorkflow(
       ...recordedTail({ outcome }, result.tail),
       ...result.recordPath === undefined
         ? {}
-        : { record: relativePath(place.directory, result.recordPath) },
+        : { record: toRelativePath(place.directory, result.recordPath) },
     });
   }
 
@@ -272,6 +272,6 @@ function resolvePlace({ directory, path }: RecordWorkflowOptions, cwd: string) {
 }
 
 /** Returns a relative path if possible, so that records can be moved together. */
-function relativePath(directory: string, path: string): string {
+function toRelativePath(directory: string, path: string): string {
   return isInside(directory, path) ? path.slice(directory.length + 1) : path;
 }

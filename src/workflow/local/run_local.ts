@@ -27,7 +27,7 @@ import {
 } from "./node_states.ts";
 import { runWorkflow, type WorkflowJobResult } from "./run_workflow.ts";
 import { recordWorkflow } from "./record_workflow.ts";
-import { artifactRun } from "./workflow_artifacts.ts";
+import { openArtifactRun } from "./workflow_artifacts.ts";
 import { type JobRecords, openStateFile } from "./workflow_state.ts";
 
 /** Options for {@linkcode runLocalWorkflow}. */
@@ -128,14 +128,14 @@ export async function runLocalWorkflow(
     path: options.executor.isDetached ? "off" : options.record,
     otel: options.otel,
   });
-  const artifacts = artifactRun(runner, {
+  const artifacts = openArtifactRun(runner, {
     workflow: definition.id,
     directory,
   });
   const opening = options.executor.open({
     ...options,
     ...plan,
-    earlier: resume ? completedIn(state.earlier) : new Map(),
+    earlier: resume ? selectCompleted(state.earlier) : new Map(),
     directory,
     stateFile: state.path,
     log,
@@ -191,7 +191,7 @@ export async function runLocalWorkflow(
   const end = termination.name === undefined
     ? {
       status,
-      exitCode: workflowExitCode(
+      exitCode: resolveExitCode(
         status,
         jobs.find(({ key }) => key === failures[0]),
       ),
@@ -205,13 +205,13 @@ export async function runLocalWorkflow(
     ...end,
     jobs,
     completed: new Set([
-      ...completedIn(state.earlier).keys(),
+      ...selectCompleted(state.earlier).keys(),
       ...jobs.filter((job) => job.status === "completed").map(({ key }) => key),
     ]),
   };
 }
 
-function completedIn(earlier: JobRecords): JobRecords {
+function selectCompleted(earlier: JobRecords): JobRecords {
   return new Map(
     [...earlier].filter(([, { status }]) => status === "completed"),
   );
@@ -343,7 +343,7 @@ function logStatus(
   } else logger.info("workflow", text);
 }
 
-function workflowExitCode(
+function resolveExitCode(
   status: WorkflowStatus,
   failed: WorkflowJobResult | undefined,
 ): number {

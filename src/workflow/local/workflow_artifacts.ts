@@ -32,8 +32,8 @@ export type OpenJobArtifacts = (
   place: Pick<JobArtifactsOptions, "workspace" | "directory">,
 ) => JobArtifacts | undefined;
 
-/** Options for {@linkcode artifactRun}. */
-export interface ArtifactRunOptions {
+/** Options for {@linkcode openArtifactRun}. */
+export interface OpenArtifactRunOptions {
   /** Id of the workflow. */
   readonly workflow: string;
   /** Absolute path of the runner's private directory for the workflow. */
@@ -55,9 +55,9 @@ export interface ArtifactRun {
  * Opens the artifacts of a run. The store is opened once, when the first job
  * needs it.
  */
-export function artifactRun(
+export function openArtifactRun(
   { host, workspace, logger, allowInsecureTransport }: RunnerContext,
-  { workflow, directory }: ArtifactRunOptions,
+  { workflow, directory }: OpenArtifactRunOptions,
 ): ArtifactRun {
   const run = crypto.randomUUID();
   let opening: Promise<ArtifactStore> | undefined;
