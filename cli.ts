@@ -7,7 +7,7 @@
  * @module
  */
 import { dropPermissions, main } from "./src/cli/main.ts";
-import { type Host, processHost } from "./src/host.ts";
+import { type Host, printStartError, processHost } from "./src/host.ts";
 import { closeFilesOnExec } from "./src/process/inherited_files.ts";
 
 if (import.meta.main) {
@@ -23,7 +23,7 @@ function hostOrExit(): Host {
     return processHost({ isCommandLine: true });
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
-    console.error(`[runnerlib] error: ${error.message}`);
+    printStartError(error.message);
     Deno.exit(1);
   }
 }

@@ -95,6 +95,15 @@ export interface ProcessHostOptions {
 }
 
 /**
+ * Prints an error that prevents {@linkcode processHost} from creating a host, such as
+ * a missing permission.
+ */
+export function printStartError(message: string): void {
+  const line = `[runnerlib] error: ${message}\n`;
+  Deno.stderr.writeSync(new TextEncoder().encode(line));
+}
+
+/**
  * Returns the environment, streams and signals of this process.
  *
  * No other code reads them.
