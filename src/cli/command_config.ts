@@ -3,7 +3,7 @@ import {
   loadConfig,
   type LoadConfigOptions,
   type LoadedConfig,
-  validConfig,
+  requireValidConfig,
 } from "../config/load_config.ts";
 import type { Layer } from "../config/settings.ts";
 import {
@@ -17,7 +17,7 @@ import {
 import type { RunnerContext } from "../runner/runner_context.ts";
 import type { CommandContext } from "./command.ts";
 import { flagsLayer } from "./config_flags.ts";
-import { jobFileOf, jobFileOption } from "./job_location.ts";
+import { findCommandJobFile, readJobFileFlag } from "./job_location.ts";
 
 /** Configuration of a command that does not run a job. */
 export interface CommandConfig extends LoadedConfig {
@@ -71,8 +71,8 @@ export async function loadCommandConfig(
   } = options;
   const { host: { env, cwd }, masker } = runner;
   const jobFile = findsJobFile
-    ? await jobFileOf(context, layer, { env, cwd })
-    : await jobFileOption(context);
+    ? await findCommandJobFile(context, layer, { env, cwd })
+    : await readJobFileFlag(context);
   const loaded = await loadConfig({ env, cwd }, { jobFile, layer }, validation);
   const { settings, steps, error } = loaded;
   const secretsInput = { settings, env, cwd, steps };
@@ -97,7 +97,7 @@ export function checkCommandConfig(
 ): { config: JobConfig; secrets: KnownSecrets } {
   const { runner, findSecrets, warnings } = loaded;
   for (const warning of warnings) runner.logger.warn("config", warning);
-  const config = validConfig(loaded);
+  const config = requireValidConfig(loaded);
   setUpMasker(runner, config);
   const secrets = new KnownSecrets(runner);
   secrets.add(findSecrets().secrets);

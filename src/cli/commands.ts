@@ -6,7 +6,7 @@ import type {
   LoadedCommand,
 } from "./command.ts";
 import { runJobCommand } from "./commands/run.ts";
-import { flagsOf, shownArgument, usageError } from "./parse_arguments.ts";
+import { formatArgument, listFlags, usageError } from "./parse_arguments.ts";
 
 /** All commands; those of a group are in the order of the help. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
@@ -228,7 +228,9 @@ function loadCommands(): Promise<LoadedCommand[]> {
   return Promise.all(
     Object.entries(COMMANDS).map(async ([name, { summary, load }]) => {
       const command = await load();
-      const flags = flagsOf(command).filter(({ isHidden }: Flag) => !isHidden);
+      const flags = listFlags(command).filter(({ isHidden }: Flag) =>
+        !isHidden
+      );
       return { name, summary, command, flags };
     }),
   );
@@ -239,6 +241,6 @@ function findCommand(name: string): CommandEntry {
   const kind = name.startsWith("-") ? "option" : "command";
   const near = suggest(name.replace(/^-+/, ""), Object.keys(COMMANDS));
   throw usageError(
-    `Unknown ${kind} "${shownArgument(name)}"${didYouMean(near)}`,
+    `Unknown ${kind} "${formatArgument(name)}"${didYouMean(near)}`,
   );
 }

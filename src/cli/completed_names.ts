@@ -1,9 +1,9 @@
 import { readWorkflow } from "../workflow/definition/read_workflow.ts";
 import { findDefinitions } from "../workflow/eval/load_tree.ts";
 import type { CommandContext, NameKind } from "./command.ts";
-import { jobFileEntry } from "./inventory.ts";
+import { readJobFileEntry } from "./inventory.ts";
 import { findJobFile } from "./job_location.ts";
-import { workflowPlace } from "./workflow/load_workflow.ts";
+import { findWorkflowPlace } from "./workflow/load_workflow.ts";
 
 /** Functions that list the names of a kind. */
 const NAMES: Readonly<
@@ -51,7 +51,7 @@ async function listStepNames(
   const { cwd } = runner.host;
   const file = readOptionValue("job-file", words) ?? await findJobFile(cwd);
   if (file === undefined) return [];
-  const { parts: steps } = await jobFileEntry(cwd, file, runner);
+  const { parts: steps } = await readJobFileEntry(cwd, file, runner);
   return steps.map(({ name }) => name);
 }
 
@@ -66,7 +66,7 @@ async function listJobNames(
     ? (await findDefinitions(cwd)).workflows
     : [typed];
   if (files.length !== 1) return [];
-  const { root, sourceFile } = workflowPlace(files[0], cwd);
+  const { root, sourceFile } = findWorkflowPlace(files[0], cwd);
   const { jobs } = await readWorkflow(root, sourceFile);
   return jobs.map(({ name }) => name);
 }

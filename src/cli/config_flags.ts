@@ -1,4 +1,4 @@
-import { type Layer, layerOf } from "../config/settings.ts";
+import { createLayer, type Layer } from "../config/settings.ts";
 import type { Option, OptionType } from "../options/option.ts";
 import {
   describeOption,
@@ -105,7 +105,7 @@ function createHiddenFlags(names: readonly OptionName[]): Flag[] {
 
 /** Reads options from the flags of a command. */
 export function flagsLayer({ flags, switches }: ParsedArguments): Layer {
-  const layer = layerOf(
+  const layer = createLayer(
     ({ type, flag }) => {
       if (flag === undefined) return undefined;
       const value = flags.get(flag) ?? switches.get(flag)?.toString();
@@ -186,7 +186,7 @@ export function argumentLayer(args: readonly string[]): Layer {
     if (all === undefined) values.set(flag, [value]);
     else all.push(value);
   }
-  const layer = layerOf(
+  const layer = createLayer(
     ({ flag = "", type }) => {
       const all = type === "boolean" ? undefined : values.get(flag);
       return type === "variables" ? all?.join("\n") : all?.at(-1);

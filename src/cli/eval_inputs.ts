@@ -7,7 +7,7 @@ import { pathExists } from "../fs/files.ts";
 import type { Host } from "../host.ts";
 import { CI_DIRECTORY, isInside, OWN_DIRECTORY } from "../job_path.ts";
 import { isObject, parseJson } from "../json_value.ts";
-import { defaultOf } from "../options/options.ts";
+import { getDefault } from "../options/options.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import { comparedRevision } from "../runner/event_facts.ts";
 import { type EventType, parseEventType } from "../schema/when.ts";
@@ -69,7 +69,7 @@ export const EVAL_FLAGS: readonly Flag[] = [
     name: "triggers-file",
     valueName: "PATH",
     group: "Output",
-    help: `File for the trigger document (${defaultOf("triggers_file")})`,
+    help: `File for the trigger document (${getDefault("triggers_file")})`,
   },
   {
     name: "workflow-file",
@@ -103,7 +103,7 @@ function readEvalValue(
  * @throws {RunnerError} `usage` if the type is missing; `invalid-config` if it
  * is unknown.
  */
-export function evalEvent(context: CommandContext): EvalEvent {
+export function readEvalEvent(context: CommandContext): EvalEvent {
   const value = (name: string) => readEvalValue(context, name);
   return {
     type: readEventType(value("event-type")),
@@ -159,7 +159,9 @@ export interface PolicyInputs {
  * which is safe: it can only remove permissions.
  * @throws {RunnerError} `invalid-config` if the policy is invalid.
  */
-export async function policyInputs(env: Host["env"]): Promise<PolicyInputs> {
+export async function readPolicyInputs(
+  env: Host["env"],
+): Promise<PolicyInputs> {
   const text = env[Variable.ciPolicy];
   const policy = text ? await readPolicy(text, Variable.ciPolicy) : undefined;
   return {
@@ -200,7 +202,7 @@ export interface EvalTrees {
  * @throws {RunnerError} `source-failed` or `workspace` if any other code
  * cannot be fetched.
  */
-export async function evalTrees(
+export async function prepareEvalTrees(
   context: CommandContext,
   event: EvalEvent,
   cancellation: Cancellation,
@@ -211,7 +213,7 @@ export async function evalTrees(
   );
   const source = resolveJobPath(
     context,
-    readEvalValue(context, "source-dir", defaultOf("code_dir")),
+    readEvalValue(context, "source-dir", getDefault("code_dir")),
   );
   const hasSides = event.prNumber !== "" &&
     !await pathExists(`${ci}/.reactorcide`);
@@ -277,7 +279,7 @@ async function requireDirectory(
  * @returns Paths; `undefined` if they are unknown. A failed comparison is
  * logged as a warning.
  */
-export async function evalChanges(
+export async function findEvalChanges(
   context: CommandContext,
   source: string,
   event: EvalEvent,
@@ -315,7 +317,7 @@ export async function evalChanges(
  * @returns Paths; all trusted ones if the tree of the pull request cannot be
  * read.
  */
-export async function changedDefinitions(
+export async function findChangedDefinitions(
   { base, head }: EvalTrees,
   signal: AbortSignal,
 ): Promise<readonly string[]> {

@@ -75,7 +75,7 @@ export async function readInventory(
     }
   };
   const file = await findJobFile(root);
-  if (file !== undefined) await add(() => jobFileEntry(root, file, runner));
+  if (file !== undefined) await add(() => readJobFileEntry(root, file, runner));
   const { workflows, jobs } = await findDefinitions(root);
   for (const file of workflows) {
     await add(() => readWorkflowEntry(root, file, { runner, onWarning }));
@@ -110,7 +110,7 @@ export async function readInventory(
  * @param runner Context of the runner; secrets in the file are masked.
  * @throws {RunnerError} `invalid-job-file` if the file is invalid.
  */
-export async function jobFileEntry(
+export async function readJobFileEntry(
   root: string,
   file: string,
   runner: RunnerContext,
@@ -152,7 +152,7 @@ async function readWorkflowEntry(
     name: name || id,
     description,
     events: triggers.events ?? [],
-    parts: jobs.map(jobPart),
+    parts: jobs.map(describeWorkflowJob),
   };
 }
 
@@ -197,7 +197,7 @@ function describeStep(
 }
 
 /** Describes a job of a workflow. */
-export function jobPart(
+export function describeWorkflowJob(
   { name, description, body }: JobDefinition,
 ): InventoryPart {
   const { command, steps = [], forEach, ...rest } = body;

@@ -9,7 +9,7 @@ import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { absolutePath } from "../job_path.ts";
-import { defaultOf } from "../options/options.ts";
+import { getDefault } from "../options/options.ts";
 import {
   createRunnerContext,
   type RunnerContext,
@@ -45,17 +45,15 @@ export function partialJobFileFlag(keys: string): Flag {
 }
 
 /** Returns the job file of `--job-file`. */
-export async function jobFileOption(
+export async function readJobFileFlag(
   context: CommandContext,
 ): Promise<JobFileSource | undefined> {
   const path = readJobFilePath(context);
-  return path === undefined
-    ? undefined
-    : await readJobFileOption(context, path);
+  return path === undefined ? undefined : await openJobFile(context, path);
 }
 
 /** Reads standard input if the path of a job file is `-`. */
-export async function readJobFileOption(
+export async function openJobFile(
   { runner }: CommandContext,
   path: string,
 ): Promise<JobFileSource> {
@@ -71,12 +69,12 @@ export async function readJobFileOption(
  *
  * @param host The process, in the directory of the job.
  */
-export async function jobFileOf(
+export async function findCommandJobFile(
   context: CommandContext,
   layer: Layer,
   { cwd, env }: Pick<Host, "cwd" | "env">,
 ): Promise<JobFileSource | undefined> {
-  const given = await jobFileOption(context);
+  const given = await readJobFileFlag(context);
   const { job_command } = { ...environmentLayer(env), ...layer };
   return given ??
     (job_command !== undefined ? undefined : await findJobFile(cwd));
@@ -173,6 +171,6 @@ export function runnerInWorkDir(
 /** Returns the absolute path of the directory for artifacts of the last job. */
 export function artifactsPath({ host, workspace }: RunnerContext): string {
   return workspace.pathOf(
-    host.env[Variable.artifactsDir] || defaultOf("artifacts_dir"),
+    host.env[Variable.artifactsDir] || getDefault("artifacts_dir"),
   );
 }

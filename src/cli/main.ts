@@ -84,8 +84,8 @@ async function runCommandLine(
       new TextEncoder().encode(`${runner.masker.maskText(text)}\n`),
     );
   if (commandName === undefined) {
-    const { helpColumns, overview } = await import("./commands/help.ts");
-    const text = overview(CATALOG, helpColumns(runner.host));
+    const { helpColumns, formatOverview } = await import("./commands/help.ts");
+    const text = formatOverview(CATALOG, helpColumns(runner.host));
     await runner.stderr.write(new TextEncoder().encode(`${text}\n`));
     return USAGE_EXIT_CODE;
   }
@@ -93,8 +93,10 @@ async function runCommandLine(
   const command = await CATALOG.find(name).load();
   const parsed = parseArguments(rest, name, command);
   if (parsed.isOn("help")) {
-    const { commandHelp, helpColumns } = await import("./commands/help.ts");
-    await print(commandHelp(name, command, helpColumns(runner.host)));
+    const { formatCommandHelp, helpColumns } = await import(
+      "./commands/help.ts"
+    );
+    await print(formatCommandHelp(name, command, helpColumns(runner.host)));
     return 0;
   }
   const allowed = parsed.switches.get("allow-insecure-transport");

@@ -26,7 +26,7 @@ export const VERBOSE_FLAG: Flag = {
 const HELP_FLAG: Flag = { name: "help", short: "h", help: "Show this help" };
 
 /** Returns the options of a command, including those of all commands. */
-export function flagsOf(
+export function listFlags(
   { flags, usesCoordinator = false }: CliCommand,
 ): Flag[] {
   return [
@@ -52,7 +52,7 @@ export function parseArguments(
   name: string,
   command: CliCommand,
 ): ParsedArguments {
-  const known = flagsOf(command);
+  const known = listFlags(command);
   const valued = known.filter((flag) => flag.valueName !== undefined);
   const { switches, others } = takeSwitches(args, name, command);
   const parsed = parseArgs(joinValues(others, valued, name), {
@@ -117,7 +117,9 @@ function takeSwitches(
   name: string,
   command: CliCommand,
 ): { switches: Map<string, boolean>; others: string[] } {
-  const known = flagsOf(command).filter((flag) => flag.valueName === undefined);
+  const known = listFlags(command).filter((flag) =>
+    flag.valueName === undefined
+  );
   const switches = new Map<string, boolean>();
   const end = args.indexOf("--");
   const before = end < 0 ? args : args.slice(0, end);
@@ -191,7 +193,7 @@ function truncateArgument(arg: string): string {
  *
  * @returns Its name, with an ellipsis instead of the value.
  */
-export function shownArgument(arg: string): string {
+export function formatArgument(arg: string): string {
   const name = truncateArgument(arg);
   return name === arg ? name : `${name}…`;
 }
@@ -232,7 +234,7 @@ function checkOperands(
 ): void {
   const { flags, maxOperands, takesRest } = command;
   if (operands.length > maxOperands) {
-    const shown = shownArgument(operands[maxOperands]);
+    const shown = formatArgument(operands[maxOperands]);
     const readsJobFile = flags.some(({ name }) => name === "job-file");
     const hint = readsJobFile && /\.(ya?ml|json)$/.test(shown)
       ? `; did you mean --job-file ${shown}?`

@@ -19,7 +19,7 @@ import type { DocumentNode } from "../schema/document.ts";
 import { conditionDescription, text, yamlFlag } from "../schema/scalars.ts";
 import { when } from "../schema/when.ts";
 import { ENV_FILE_KEY } from "./env_file.ts";
-import { LINES, schemaOfType } from "./option_schemas.ts";
+import { LINES, selectSchema } from "./option_schemas.ts";
 import { stepDefinitions, steps } from "./step_keys.ts";
 import { listText } from "./text_values.ts";
 
@@ -79,15 +79,17 @@ const STEPS: JobFileKey = {
 };
 
 /** Options of the checkout, which may also be part of the job. */
-const CHECKOUT: Entry = group(
+const CHECKOUT: Entry = createGroup(
   "checkout",
   `${OPTION_GROUPS.checkout}.`,
-  optionKeys("checkout"),
+  createOptionKeys("checkout"),
 );
 
-const SOURCE: Entry = group("source", `${OPTION_GROUPS.source}.`, [
-  ...optionKeys("source"),
-  ...ignoredKeys({ path: "Directory of the code on a developer's machine." }),
+const SOURCE: Entry = createGroup("source", `${OPTION_GROUPS.source}.`, [
+  ...createOptionKeys("source"),
+  ...createIgnoredKeys({
+    path: "Directory of the code on a developer's machine.",
+  }),
 ]);
 
 /** Keys that are not options. */
@@ -124,64 +126,64 @@ const OTHER_KEYS: Entry[] = [
 
 /** All keys of a job file. */
 export const JOB_FILE_KEYS: JobFileKeys = new Map([
-  ...ignoredKeys({
+  ...createIgnoredKeys({
     name: "Name of the job.",
     description: "Description of the job.",
     triggers: "Events and branches that start the job.",
     paths: "Changed files that start the job.",
   }),
-  ...optionKeys(),
+  ...createOptionKeys(),
   ["steps", STEPS],
   SOURCE,
-  group(
+  createGroup(
     "ci_source",
     `${OPTION_GROUPS.ciSource}.`,
-    optionKeys("ci_source"),
+    createOptionKeys("ci_source"),
   ),
   CHECKOUT,
-  group("job", "Nested form of the job.", [
-    ...optionKeys("job"),
+  createGroup("job", "Nested form of the job.", [
+    ...createOptionKeys("job"),
     CHECKOUT,
     ["steps", STEPS],
     SOURCE,
     ...OTHER_KEYS,
-    ...ignoredKeys(WORKER_KEYS),
+    ...createIgnoredKeys(WORKER_KEYS),
   ]),
   ...OPTIONS.filter((option) => !("isCallersOnly" in option))
-    .map((option): Entry => [option.name, optionKey(option)]),
+    .map((option): Entry => [option.name, createOptionKey(option)]),
   ...OTHER_KEYS,
-  ...ignoredKeys(WORKER_KEYS),
+  ...createIgnoredKeys(WORKER_KEYS),
 ]);
 
 type Entry = [string, JobFileKey];
 
-function ignoredKeys(keys: Readonly<Record<string, string>>): Entry[] {
+function createIgnoredKeys(keys: Readonly<Record<string, string>>): Entry[] {
   return Object.entries(keys)
     .map(([key, description]) => [key, { description, schema: anything }]);
 }
 
-function group(name: string, description: string, keys: Entry[]): Entry {
+function createGroup(name: string, description: string, keys: Entry[]): Entry {
   return [name, { description, schema: anything, keys: new Map(keys) }];
 }
 
 /**
  * Returns the alternative keys of options, in a mapping or at the top level.
  */
-function optionKeys(mapping?: string): Entry[] {
+function createOptionKeys(mapping?: string): Entry[] {
   const options: readonly (Option & { name: OptionName })[] = OPTIONS;
   return options.flatMap((option) =>
     (option.keys ?? []).flatMap((path): Entry[] => {
       const [key, ...way] = path.split(".").reverse();
-      return way[0] === mapping ? [[key, optionKey(option)]] : [];
+      return way[0] === mapping ? [[key, createOptionKey(option)]] : [];
     })
   );
 }
 
-function optionKey(option: Option & { name: OptionName }): JobFileKey {
+function createOptionKey(option: Option & { name: OptionName }): JobFileKey {
   const { name, type, default: defaultValue } = option;
   return {
     description: `${describeOption(option)}.`,
-    schema: schemaOfType(type),
+    schema: selectSchema(type),
     sets: name,
     defaultValue,
     areLines: LINES.includes(type),
@@ -217,7 +219,7 @@ export function jobFileSchema(): JsonSchema {
     $id: ID,
     title: "Job file of runnerlib",
     description: "A CI job: one command, or steps.",
-    ...keysSchema(JOB_FILE_KEYS),
+    ...createKeysSchema(JOB_FILE_KEYS),
     allOf: [
       { not: { allOf: [{ anyOf: commands }, { anyOf: steps }] } },
       { not: { allOf: steps } },
@@ -226,12 +228,12 @@ export function jobFileSchema(): JsonSchema {
   };
 }
 
-function keysSchema(keys: JobFileKeys): JsonSchema {
+function createKeysSchema(keys: JobFileKeys): JsonSchema {
   const properties: Record<string, JsonSchema> = {};
   for (const [name, key] of keys) {
     const { keys: inner } = key;
     const schema = inner
-      ? { ...key.schema, jsonSchema: () => keysSchema(inner) }
+      ? { ...key.schema, jsonSchema: () => createKeysSchema(inner) }
       : key.schema;
     properties[name] = keySchema({ ...key, schema });
   }
@@ -282,7 +284,7 @@ export function optionVariables(
       key: path.slice(prefix.length),
       description: `${describeOption(option)}.`,
       schema: mapped(
-        schemaOfType(option.type),
+        selectSchema(option.type),
         (value) => [value].flat().join(),
       ),
     }]];
@@ -313,8 +315,8 @@ export function settingVariables(): Readonly<Record<string, OptionKey>> {
       key: name,
       description: `${describeOption(option)}.`,
       schema: mapped(
-        schemaOfType(type),
-        (value, node) => variableText(type, value, node),
+        selectSchema(type),
+        (value, node) => formatVariable(type, value, node),
       ),
     }]];
   });
@@ -322,7 +324,7 @@ export function settingVariables(): Readonly<Record<string, OptionKey>> {
 }
 
 /** Formats the value of an option as the text of its variable. */
-function variableText(
+function formatVariable(
   type: OptionType,
   value: unknown,
   node: DocumentNode,

@@ -161,7 +161,7 @@ export function readOptions<Name extends OptionName>(
   const values = Object.fromEntries(
     names.map((name) => [name, reader.read(name)]),
   );
-  if (reader.problems.length > 0) throw invalidConfig(reader.problems);
+  if (reader.problems.length > 0) throw configError(reader.problems);
   return values as { [One in Name]: OptionValue<One> };
 }
 
@@ -170,14 +170,14 @@ export function readOptions<Name extends OptionName>(
  *
  * @throws {RunnerError} `invalid-config`, with all problems.
  */
-export function validConfig(
+export function requireValidConfig(
   { config, problems }: Pick<ValidationResult, "config" | "problems">,
 ): JobConfig {
   if (config !== undefined) return config;
-  throw invalidConfig(problems);
+  throw configError(problems);
 }
 
-function invalidConfig(problems: readonly ConfigProblem[]): RunnerError {
+function configError(problems: readonly ConfigProblem[]): RunnerError {
   const lines = problems.map(({ key, message, origin }) =>
     `  ${key}: ${message}` + (origin === undefined ? "" : ` (from ${origin})`)
   );
@@ -231,7 +231,7 @@ export function validateSettings(
   const isCommand = !hasOwnSteps &&
     (steps === undefined || replacesSteps(settings));
   const values = readAll(reader);
-  const command = isCommand ? reader.command(needsCommand) : undefined;
+  const command = isCommand ? reader.readCommand(needsCommand) : undefined;
   const config: JobConfig = {
     ...values,
     command,
@@ -239,8 +239,8 @@ export function validateSettings(
     cwd: values.cwd ?? values.sourceDir,
     isCwdChosen: settings.all("code_dir").length > 1 ||
       values.cwd !== undefined,
-    source: reader.source(""),
-    ciSource: reader.source("ci_"),
+    source: reader.readSource(""),
+    ciSource: reader.readSource("ci_"),
     runnerImage: reader.read("runner_image"),
   };
   const { problems } = reader;
@@ -248,7 +248,7 @@ export function validateSettings(
     config: problems.length === 0 ? config : undefined,
     problems,
     warnings: [
-      ...misspelledVariables(env).map(([name, near]) =>
+      ...findMisspelledVariables(env).map(([name, near]) =>
         `${name} is not a variable of runnerlib; did you mean ${near}?`
       ),
       ...reader.warnings,
@@ -300,7 +300,7 @@ function replacesSteps(settings: Settings): boolean {
  *
  * @returns Pairs of the name and the known name that it resembles.
  */
-function misspelledVariables(env: Environment): [string, string][] {
+function findMisspelledVariables(env: Environment): [string, string][] {
   const unknown = Object.keys(env).filter((name) =>
     name.startsWith(SYSTEM_PREFIX) && variableInfo(name) === undefined
   );

@@ -77,7 +77,7 @@ export class OptionReader {
   }
 
   /** Reads the command. */
-  command(isRequired: boolean): string | readonly string[] | undefined {
+  readCommand(isRequired: boolean): string | readonly string[] | undefined {
     const command = this.read("job_command");
     if (command === undefined && isRequired) {
       this.#report("job_command", "is required, unless the job has steps");
@@ -90,7 +90,7 @@ export class OptionReader {
    *
    * @param prefix Prefix of the option names: empty, or `ci_`.
    */
-  source(prefix: "" | "ci_"): SourceConfig {
+  readSource(prefix: "" | "ci_"): SourceConfig {
     const type = this.read(`${prefix}source_type`);
     if (type === "none") return { type };
     const url = this.#text(`${prefix}source_url`);

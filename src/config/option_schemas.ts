@@ -147,7 +147,7 @@ const SCHEMAS: Readonly<Record<OptionType & string, Schema<unknown>>> = {
 };
 
 /** Returns the schema of the values of an option in a file. */
-export function schemaOfType(type: OptionType): Schema<unknown> {
+export function selectSchema(type: OptionType): Schema<unknown> {
   if (typeof type === "string") return SCHEMAS[type];
   return "choices" in type
     ? choice(type.choices)

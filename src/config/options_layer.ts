@@ -3,7 +3,7 @@ import type { Option } from "../options/option.ts";
 import { OPTION_GROUPS, OPTIONS } from "../options/options.ts";
 import { didYouMean, suggest } from "../suggest.ts";
 import type { JobOptions } from "./job_options.ts";
-import { type Layer, layerOf, type SettingValue } from "./settings.ts";
+import { createLayer, type Layer, type SettingValue } from "./settings.ts";
 import { grantLines, type PluginGrants } from "./text_values.ts";
 
 /** Values by property; `group.property` for those in a group. */
@@ -28,7 +28,7 @@ export function optionsLayer(
     );
   }
   const values = flatten(options, extraNames);
-  return layerOf(
+  return createLayer(
     (option) =>
       option.option && convertOption(option, values.get(option.option)),
     ({ option }) => `option "${option}"`,
@@ -42,7 +42,7 @@ function flatten(options: JobOptions, extraNames: readonly string[]): Values {
   const values = new Map<string, unknown>();
   const set = (name: string, value: unknown) => {
     if (!optionNames.some((option) => option === name)) {
-      throw unknownOption(name, [...optionNames, ...extraNames]);
+      throw unknownOptionError(name, [...optionNames, ...extraNames]);
     }
     values.set(name, value);
   };
@@ -64,7 +64,7 @@ function flatten(options: JobOptions, extraNames: readonly string[]): Values {
   return values;
 }
 
-function unknownOption(
+function unknownOptionError(
   name: string,
   optionNames: readonly string[],
 ): TypeError {
@@ -105,7 +105,7 @@ function checkOptionType(
   { type }: Option,
   value: unknown,
 ): void {
-  const expected = expectedType(type, value);
+  const expected = findExpectedType(type, value);
   if (expected === undefined) return;
   if (type === "variables" && isObject(value)) {
     const [key, member] = Object.entries(value)
@@ -136,7 +136,7 @@ export function typeName(value: unknown): string {
 }
 
 /** Returns the required type; `undefined` if the value has it. */
-function expectedType(
+function findExpectedType(
   type: Option["type"],
   value: unknown,
 ): string | undefined {
@@ -157,7 +157,7 @@ function expectedType(
     case "timeLimit":
       return isText || isNumber ? undefined : "a number of milliseconds";
     case "command":
-      return isText || isTexts(value)
+      return isText || isTextList(value)
         ? undefined
         : "a string or an array of strings";
     case "text":
@@ -171,7 +171,7 @@ function expectedType(
         ? undefined
         : "an object of strings";
     case "inheritance":
-      return isText || typeof value === "boolean" || isTexts(value)
+      return isText || typeof value === "boolean" || isTextList(value)
         ? undefined
         : "a boolean or an array of strings";
     case "secretProviders":
@@ -179,11 +179,11 @@ function expectedType(
     case "pluginPermissions":
       return isObject(value) ? undefined : "an object";
     default:
-      return isText || isTexts(value) ? undefined : "an array of strings";
+      return isText || isTextList(value) ? undefined : "an array of strings";
   }
 }
 
-function isTexts(value: unknown): boolean {
+function isTextList(value: unknown): boolean {
   return Array.isArray(value) &&
     value.every((item) => typeof item === "string");
 }

@@ -45,7 +45,7 @@ let defaults: Readonly<Layer> | undefined;
  * @returns The layer that all others override.
  */
 export function defaultLayer(): Readonly<Layer> {
-  return defaults ??= layerOf(
+  return defaults ??= createLayer(
     (option) => option.default,
     () => "the default",
   );
@@ -66,11 +66,11 @@ export function environmentLayer(
       }
     }
   }
-  const named = layerOf(
+  const named = createLayer(
     ({ env: variable, type }) => {
       const value = variable && env[variable.name];
       return value !== undefined && type === "jobDirectory"
-        ? jobPathOf(value, env)
+        ? toJobPath(value, env)
         : value;
     },
     ({ env }) => env!.name,
@@ -84,7 +84,7 @@ export function environmentLayer(
  * nested runner reads these. It also runs in the current directory if the job
  * around it does.
  */
-function jobPathOf(
+function toJobPath(
   path: string,
   env: Environment,
 ): string | undefined {
@@ -100,7 +100,7 @@ function jobPathOf(
  * @param valueOf Returns the value of an option; `undefined` if it has none.
  * @param originOf Returns where a value came from, phrased to follow "from".
  */
-export function layerOf(
+export function createLayer(
   valueOf: (option: Option) => SettingValue | undefined,
   originOf: (option: Option) => string,
 ): Layer {
@@ -223,7 +223,7 @@ export class Settings {
  * Writes the value of an option in one line, without the credentials in URLs.
  * The caller masks other secrets when it prints the text.
  */
-export function shownSetting(name: OptionName, value: SettingValue): string {
+export function formatSetting(name: OptionName, value: SettingValue): string {
   const text = typeof value === "string" && /^[^\n"]*$/.test(value)
     ? value
     : JSON.stringify(value);

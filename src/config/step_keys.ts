@@ -421,7 +421,7 @@ const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
   },
 };
 
-const step = checked(mapping<StepConfig>("Step", {
+const step = addChecks(mapping<StepConfig>("Step", {
   name: {
     key: "name",
     schema: stepName,
@@ -431,12 +431,12 @@ const step = checked(mapping<StepConfig>("Step", {
   ...STEP_BODY_KEYS,
 }));
 
-const stepBody = checked(
+const stepBody = addChecks(
   mapping<Omit<StepConfig, "name">>("Step", STEP_BODY_KEYS),
 );
 
 /** Adds checks of keys that depend on other keys of the step. */
-function checked<T extends StepSettings>(schema: Schema<T>): Schema<T> {
+function addChecks<T extends StepSettings>(schema: Schema<T>): Schema<T> {
   return mapped(schema, (step, node) => {
     for (const { property, problem } of settingProblems(step)) {
       findNode(node, property).report(problem);
@@ -460,11 +460,11 @@ const listed: Schema<readonly StepConfig[]> = {
   jsonSchema: () => ({
     type: "array",
     minItems: 1,
-    items: reference("step"),
+    items: createReference("step"),
   }),
   parse(node) {
     const steps = list(step, { minimum: 1 }).parse(node);
-    reportGraphProblems(namedNodes(node), "step");
+    reportGraphProblems(collectNamedNodes(node), "step");
     reportServiceProblems(steps ?? [], node.items ?? []);
     return steps;
   },
@@ -476,12 +476,12 @@ const named: Schema<readonly StepConfig[]> = {
     type: "object",
     minProperties: 1,
     propertyNames: STEP_NAME_SCHEMA,
-    additionalProperties: reference("stepBody"),
+    additionalProperties: createReference("stepBody"),
   }),
   parse(node) {
     const entries = node.entries ?? [];
     if (entries.length === 0) node.report("must not be empty");
-    reportGraphProblems(namedNodes(node), "step");
+    reportGraphProblems(collectNamedNodes(node), "step");
     const steps = entries.flatMap(([name, value]) => {
       const problem = stepNameProblem(name);
       if (problem !== undefined) value.report(problem);
@@ -508,7 +508,7 @@ function reportServiceProblems(
 /** Schema of the steps of a job. */
 export const steps: Schema<readonly StepConfig[]> = {
   ...byShape("be a list of steps", { list: listed, mapping: named }),
-  jsonSchema: () => reference("steps"),
+  jsonSchema: () => createReference("steps"),
 };
 
 /**
@@ -524,12 +524,12 @@ export function stepDefinitions(): Readonly<Record<string, JsonSchema>> {
   };
 }
 
-function reference(name: string): JsonSchema {
+function createReference(name: string): JsonSchema {
   return { $ref: `#/definitions/${name}` };
 }
 
 /** Returns the steps with their names, even if other parts of them are invalid. */
-function namedNodes(node: DocumentNode): NamedNode[] {
+function collectNamedNodes(node: DocumentNode): NamedNode[] {
   const nodes = node.items ?? node.entries?.map(([, value]) => value) ?? [];
   return nodes.flatMap((one) => {
     const name = typeof one.key === "string"

@@ -191,7 +191,7 @@ function addLines(result: JobEnv, text: string): void {
       if (whole === undefined) {
         report("has an unclosed quote, or text after the closing quote");
       } else {
-        addVariable(result, name, single ?? unescaped(double));
+        addVariable(result, name, single ?? unescapeQuoted(double));
         // The value may continue over several lines.
         const after = offset + equals + 1 + whole.length;
         number += text.slice(start - 1, after).split("\n").length - 1;
@@ -201,7 +201,7 @@ function addLines(result: JobEnv, text: string): void {
   }
 }
 
-function unescaped(text: string): string {
+function unescapeQuoted(text: string): string {
   const controls: Readonly<Record<string, string>> = {
     n: "\n",
     r: "\r",
@@ -285,11 +285,11 @@ export type PluginGrants = Readonly<
 export function grantLines(grants: PluginGrants): string[] {
   return Object.entries(grants).flatMap(([name, permissions]) => {
     if (!/^[^:\s]+$/.test(name)) {
-      throw invalid(name, "it is not the name of a plugin");
+      throw grantError(name, "it is not the name of a plugin");
     }
     return Object.entries(permissions).map(([kind, values = []]) => {
       if (!/^[a-z]+$/.test(kind)) {
-        throw invalid(`${name}:${kind}`, `"${kind}" is not a permission`);
+        throw grantError(`${name}:${kind}`, `"${kind}" is not a permission`);
       }
       return `${name}:${kind}=${listText(values)}`;
     });
@@ -308,7 +308,7 @@ export function readGrantValues(text: string): string[] {
   throw new TypeError("its values are not a JSON list of strings");
 }
 
-function invalid(grant: string, state: string): RunnerError {
+function grantError(grant: string, state: string): RunnerError {
   return new RunnerError(
     `Cannot use plugin permission ${JSON.stringify(grant)}: ${state}`,
     { code: "invalid-config" },

@@ -14,7 +14,7 @@
 
 import { messageOf, RunnerError, type RunnerErrorOptions } from "../errors.ts";
 import { parseJson } from "../json_value.ts";
-import { defaultOf } from "../options/options.ts";
+import { getDefault } from "../options/options.ts";
 import { onAbort } from "../process/cancellation.ts";
 import {
   createBackoff,
@@ -48,7 +48,8 @@ const RETRY: RetryPolicy = {
 /** Characters of a header; an empty token would be masked everywhere. */
 const TOKEN = /^[\x21-\x7e]+$/;
 
-const DEFAULT_TIMEOUT_MS = parseDuration(defaultOf("coordinator_timeout")) ?? 0;
+const DEFAULT_TIMEOUT_MS = parseDuration(getDefault("coordinator_timeout")) ??
+  0;
 
 /** Options for {@linkcode openClient}. */
 export interface CoordinatorClientOptions {

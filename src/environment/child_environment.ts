@@ -161,14 +161,20 @@ export function childEnvironment(
   switch (child.kind) {
     case "job":
       return fixedEnvironment({
-        ...pick(parent, (name) => isInheritedByJob(name, child.inherit)),
+        ...pick(
+          parent,
+          (name) => isInheritedByJob(name, child.inherit),
+        ),
         ...mergeLayers(child),
       });
     case "untrusted-step":
-      return untrustedEnvironment(parent, child);
+      return createUntrustedEnvironment(parent, child);
     case "container":
       return fixedEnvironment({
-        ...pick(parent, (name) => isInheritedByContainer(name, child.names)),
+        ...pick(
+          parent,
+          (name) => isInheritedByContainer(name, child.names),
+        ),
         ...mergeLayers(child),
       });
     case "plugin":
@@ -269,7 +275,7 @@ export function visibleToJobs(env: Environment): Environment {
   return pick(env, isForJobs);
 }
 
-function untrustedEnvironment(
+function createUntrustedEnvironment(
   parent: Environment,
   child: UntrustedChild,
 ): ChildEnvironment {
@@ -280,8 +286,11 @@ function untrustedEnvironment(
     (name) => names.includes(name) && isForEveryone(name),
   );
   const env = {
-    ...pick(parent, (name) => isHarmless(name, parent[name], isNarrow)),
-    ...safeDirectories(parent),
+    ...pick(
+      parent,
+      (name) => isHarmless(name, parent[name], isNarrow),
+    ),
+    ...selectSafeDirectories(parent),
     ...pick(facts, (name) => isHarmless(name, facts[name], false)),
     ...named,
     ...own,
@@ -309,7 +318,7 @@ function isHarmless(name: string, value: string, isNarrow: boolean): boolean {
 }
 
 /** Selects the entries of git's configuration that only name directories. */
-function safeDirectories(env: Environment): Environment {
+function selectSafeDirectories(env: Environment): Environment {
   const count = Number(env.GIT_CONFIG_COUNT);
   const safe: Record<string, string> = {};
   let kept = 0;

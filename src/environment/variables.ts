@@ -40,7 +40,7 @@ type OptionVariables = {
  * Variables of options, whose facts and descriptions are in the table of
  * options.
  */
-const CONFIGURATION = optionVariables();
+const CONFIGURATION = collectOptionVariables();
 
 /** Image that the coordinator uses for jobs without one. */
 export const DEFAULT_RUNNER_IMAGE =
@@ -509,14 +509,14 @@ type Names = { readonly [Key in keyof Table]: Table[Key]["name"] };
 const BY_NAME = new Map<string, VariableInfo>();
 
 /** Name of each variable, by its key. */
-export const Variable: Names = names();
+export const Variable: Names = collectNames();
 
 /** Names of variables whose values are always secrets. */
 export const SECRET_VARIABLES: readonly string[] = [...BY_NAME.values()]
   .filter(({ isSecret }) => isSecret).map(({ name }) => name);
 
 /** Returns the names, and fills the table by name in the same pass. */
-function names(): Names {
+function collectNames(): Names {
   const names: Record<string, string> = {};
   for (const group of Object.values<VariableTable>(VARIABLE_GROUPS)) {
     for (const [key, info] of Object.entries(group)) {
@@ -527,15 +527,15 @@ function names(): Names {
   return names as unknown as Names;
 }
 
-function optionVariables(): OptionVariables {
+function collectOptionVariables(): OptionVariables {
   const variables: Record<string, VariableInfo> = {};
   for (const option of OPTIONS) {
-    if ("env" in option) variables[camelCase(option.name)] = option.env;
+    if ("env" in option) variables[toCamelCase(option.name)] = option.env;
   }
   return variables as unknown as OptionVariables;
 }
 
-function camelCase(name: string): string {
+function toCamelCase(name: string): string {
   let key = "";
   for (const word of name.split("_")) {
     key += key === "" ? word : word[0].toUpperCase() + word.slice(1);

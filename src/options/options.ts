@@ -608,7 +608,7 @@ export const OPTIONS = [
 ] as const satisfies readonly Option[];
 
 /** Returns the default of an option in text form. */
-export function defaultOf<
+export function getDefault<
   Name extends Extract<OptionRow, { default: string }>["name"],
 >(name: Name): DefaultOf<Name> {
   return findOption(name)!.default as DefaultOf<Name>;

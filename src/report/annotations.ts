@@ -103,20 +103,28 @@ const GROUPS: Readonly<
   }>
 > = {
   github: {
-    begin: (title) => `::group::${githubData(title)}`,
+    begin: (title) => `::group::${escapeGithubData(title)}`,
     end: () => "::endgroup::",
   },
   /** @see https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections */
   gitlab: {
     begin: (title, number) =>
-      `${gitlabSection("start", now(), `runnerlib_step_${number}`)}${title}`,
+      `${
+        formatGitlabSection(
+          "start",
+          currentSecond(),
+          `runnerlib_step_${number}`,
+        )
+      }${title}`,
     end: (_title, number) =>
-      gitlabSection("end", now(), `runnerlib_step_${number}`),
+      formatGitlabSection("end", currentSecond(), `runnerlib_step_${number}`),
   },
   buildkite: { begin: (title) => `--- ${title}`, end: () => "" },
   teamcity: {
-    begin: (title) => `##teamcity[blockOpened name='${teamcityValue(title)}']`,
-    end: (title) => `##teamcity[blockClosed name='${teamcityValue(title)}']`,
+    begin: (title) =>
+      `##teamcity[blockOpened name='${escapeTeamcityValue(title)}']`,
+    end: (title) =>
+      `##teamcity[blockClosed name='${escapeTeamcityValue(title)}']`,
   },
   azure: {
     begin: (title) => `##[group]${title}`,
@@ -125,7 +133,7 @@ const GROUPS: Readonly<
 };
 
 /** Seconds since the epoch. */
-function now(): number {
+function currentSecond(): number {
   return Math.floor(Date.now() / 1000);
 }
 
@@ -146,7 +154,7 @@ export function annotationsEnd(
   const failed = record.steps.filter(hasFailed).slice(0, MAX_ANNOTATIONS);
   const lines = failed.map(WRITERS[system]);
   const resume = system === "github" ? [`::${token}::`] : [];
-  const problems = problemAnnotations(system, record.problems);
+  const problems = formatProblems(system, record.problems);
   return [...resume, ...lines, ...problems].map((line) => `${line}\n`).join("");
 }
 
@@ -155,33 +163,35 @@ const WRITERS: Readonly<
 > = {
   /** @see https://docs.github.com/actions/reference/workflow-commands-for-github-actions */
   github(step) {
-    const title = githubProperty(stepTitle(step));
-    return `::error title=${title}::${githubData(stepText(step))}`;
+    const title = escapeGithubProperty(formatStepTitle(step));
+    return `::error title=${title}::${escapeGithubData(formatStepText(step))}`;
   },
   /** An expanded section with the last lines of the step. */
   gitlab(step, index) {
     const second = Math.floor((step.startedAt?.getTime() ?? 0) / 1000);
     const end = second + Math.ceil(step.durationMs / 1000);
     const name = `runnerlib_failed_${index + 1}`;
-    return `${gitlabSection("start", second, name)}${
-      oneLine(stepTitle(step))
-    }\n${stepText(step)}\n${gitlabSection("end", end, name)}`;
+    return `${formatGitlabSection("start", second, name)}${
+      oneLine(formatStepTitle(step))
+    }\n${formatStepText(step)}\n${formatGitlabSection("end", end, name)}`;
   },
   buildkite: (step) =>
-    `^^^ +++\n+++ ${oneLine(stepTitle(step))}\n${stepText(step)}`,
+    `^^^ +++\n+++ ${oneLine(formatStepTitle(step))}\n${formatStepText(step)}`,
   /** @see https://www.jetbrains.com/help/teamcity/service-messages.html */
   teamcity: (step) =>
     `##teamcity[buildProblem description='${
-      teamcityValue(`${stepTitle(step)}\n${stepText(step)}`.slice(0, 4_000))
+      escapeTeamcityValue(
+        `${formatStepTitle(step)}\n${formatStepText(step)}`.slice(0, 4_000),
+      )
     }']`,
   /** @see https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands */
   azure: (step) =>
-    `##vso[task.logissue type=error]${oneLine(stepTitle(step))}: ${
-      oneLine(stepText(step))
+    `##vso[task.logissue type=error]${oneLine(formatStepTitle(step))}: ${
+      oneLine(formatStepText(step))
     }`,
 };
 
-function stepTitle(step: StepRecord): string {
+function formatStepTitle(step: StepRecord): string {
   return `Step "${step.name}": ${outcomeText(step)} after ${
     formatDuration(step.durationMs)
   }`;
@@ -191,7 +201,7 @@ function stepTitle(step: StepRecord): string {
  * Returns the last lines of a step. Each begins with a space, so none of them
  * is a marker.
  */
-function stepText({ reason, tail }: StepRecord): string {
+function formatStepText({ reason, tail }: StepRecord): string {
   const lines = tail.slice(-TAIL_LINES).map((line) => ` ${oneLine(line)}`);
   return [reason === undefined ? [] : [oneLine(reason)], lines].flat()
     .join("\n") || "(no output)";
@@ -208,7 +218,7 @@ const MAX_PROBLEMS = 50;
  * @param problems Problems, masked.
  * @returns Lines without line breaks; the most severe problems come first.
  */
-function problemAnnotations(
+function formatProblems(
   system: CiSystem,
   problems: readonly RecordedProblem[],
 ): string[] {
@@ -216,30 +226,35 @@ function problemAnnotations(
   const shown = mostSevere(problems).slice(0, MAX_PROBLEMS);
   switch (system) {
     case "github":
-      return shown.map(githubProblem);
+      return shown.map(formatGithubProblem);
     case "azure":
-      return shown.flatMap(azureProblem);
+      return shown.flatMap(formatAzureProblem);
     case "teamcity":
-      return [...inspectionTypes(shown), ...shown.map(teamcityProblem)];
+      return [
+        ...formatInspectionTypes(shown),
+        ...shown.map(formatTeamcityProblem),
+      ];
     case "gitlab": {
       const second = Math.floor(new Date(problems[0].time).getTime() / 1000);
       const name = "runnerlib_problems";
       return [
-        `${gitlabSection("start", second, name)}${problemCounts(problems)}`,
-        ...listed(shown, problems.length),
-        gitlabSection("end", second, name),
+        `${formatGitlabSection("start", second, name)}${
+          problemCounts(problems)
+        }`,
+        ...formatList(shown, problems.length),
+        formatGitlabSection("end", second, name),
       ];
     }
     case "buildkite":
       return [
         `+++ ${problemCounts(problems)}`,
-        ...listed(shown, problems.length),
+        ...formatList(shown, problems.length),
       ];
   }
 }
 
 /** @see https://docs.github.com/actions/reference/workflow-commands-for-github-actions */
-function githubProblem(problem: RecordedProblem): string {
+function formatGithubProblem(problem: RecordedProblem): string {
   const { severity, message, file, line, column, owner, code } = problem;
   const properties = [
     ["file", file],
@@ -247,9 +262,11 @@ function githubProblem(problem: RecordedProblem): string {
     ["col", column],
     ["title", code === undefined ? owner : `${owner} ${code}`],
   ].flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name}=${githubProperty(String(value))}`]
+    value === undefined
+      ? []
+      : [`${name}=${escapeGithubProperty(String(value))}`]
   );
-  return `::${severity} ${properties.join(",")}::${githubData(message)}`;
+  return `::${severity} ${properties.join(",")}::${escapeGithubData(message)}`;
 }
 
 /**
@@ -258,7 +275,7 @@ function githubProblem(problem: RecordedProblem): string {
  * @see
  * https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands
  */
-function azureProblem(problem: RecordedProblem): string[] {
+function formatAzureProblem(problem: RecordedProblem): string[] {
   const { severity, message, file, line, column, owner, code } = problem;
   if (severity === "notice") return [];
   const properties = [
@@ -268,7 +285,7 @@ function azureProblem(problem: RecordedProblem): string[] {
     ["columnnumber", column],
     ["code", code],
   ].flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name}=${azureProperty(String(value))}`]
+    value === undefined ? [] : [`${name}=${escapeAzureProperty(String(value))}`]
   );
   return [
     `##vso[task.logissue ${properties.join(";")}]${
@@ -277,10 +294,10 @@ function azureProblem(problem: RecordedProblem): string[] {
   ];
 }
 
-function inspectionTypes(problems: readonly RecordedProblem[]): string[] {
+function formatInspectionTypes(problems: readonly RecordedProblem[]): string[] {
   const owners = new Set(
     problems.filter(({ file }) => file !== undefined)
-      .map(({ owner }) => teamcityValue(owner)),
+      .map(({ owner }) => escapeTeamcityValue(owner)),
   );
   return Array.from(
     owners,
@@ -296,23 +313,23 @@ const TEAMCITY_SEVERITIES = {
 } as const;
 
 /** @see https://www.jetbrains.com/help/teamcity/service-messages.html#Reporting+Inspections */
-function teamcityProblem(problem: RecordedProblem): string {
+function formatTeamcityProblem(problem: RecordedProblem): string {
   const { severity, message, file, line, owner, code } = problem;
-  const text = teamcityValue(
+  const text = escapeTeamcityValue(
     (code === undefined ? message : `${message} (${code})`).slice(0, 4_000),
   );
   if (file === undefined) {
     return `##teamcity[message text='${text}' status='WARNING']`;
   }
   return `##teamcity[inspection typeId='${
-    teamcityValue(owner)
-  }' message='${text}' file='${teamcityValue(file)}'${
+    escapeTeamcityValue(owner)
+  }' message='${text}' file='${escapeTeamcityValue(file)}'${
     line === undefined ? "" : ` line='${line}'`
   } SEVERITY='${TEAMCITY_SEVERITIES[severity]}']`;
 }
 
 /** A line that begins with a space is not a marker. */
-function listed(
+function formatList(
   listed: readonly RecordedProblem[],
   total: number,
 ): string[] {
@@ -324,25 +341,25 @@ function listed(
 }
 
 /** Escapes the text of a GitHub workflow command. */
-function githubData(text: string): string {
+function escapeGithubData(text: string): string {
   return text.replaceAll("%", "%25").replaceAll("\r", "%0D")
     .replaceAll("\n", "%0A");
 }
 
 /** Escapes a property of a GitHub workflow command. */
-function githubProperty(text: string): string {
-  return githubData(oneLine(text)).replaceAll(":", "%3A")
+function escapeGithubProperty(text: string): string {
+  return escapeGithubData(oneLine(text)).replaceAll(":", "%3A")
     .replaceAll(",", "%2C");
 }
 
 /** Escapes a property of an Azure Pipelines logging command. */
-function azureProperty(text: string): string {
+function escapeAzureProperty(text: string): string {
   return oneLine(text).replaceAll("%", "%AZP25").replaceAll(";", "%3B")
     .replaceAll("]", "%5D");
 }
 
 /** Escapes a value in a TeamCity service message. */
-function teamcityValue(text: string): string {
+function escapeTeamcityValue(text: string): string {
   return text.replace(/[|'[\]]/g, "|$&").replaceAll("\n", "|n")
     .replaceAll("\r", "|r")
     .replace(
@@ -358,7 +375,7 @@ function teamcityValue(text: string): string {
  * @param second Time in seconds since the epoch.
  * @param name Letters, digits and underscores.
  */
-function gitlabSection(
+function formatGitlabSection(
   border: "start" | "end",
   second: number,
   name: string,

@@ -7,7 +7,7 @@ import {
   runStatus,
   type StepRecord,
 } from "./run_record.ts";
-import { formatDuration, shownDuration } from "./record_text.ts";
+import { formatDuration, roundDuration } from "./record_text.ts";
 import { outcomeText } from "./step_outcome.ts";
 
 /**
@@ -59,13 +59,15 @@ export function compareRecords(
     return other === undefined ? [] : [[other, step]];
   });
   return {
-    before: runTotal(before),
-    after: runTotal(after),
+    before: summarizeRun(before),
+    after: summarizeRun(after),
     results: pairs.filter(([a, b]) => outcomeText(a) !== outcomeText(b)),
-    added: [...onlyIn(later, earlier)],
-    removed: [...onlyIn(earlier, later)],
+    added: [...selectMissing(later, earlier)],
+    removed: [...selectMissing(earlier, later)],
     times: pairs.filter(([a, b]) => isDifferent(a, b))
-      .sort(([a, b], [c, d]) => difference(c, d) - difference(a, b)),
+      .sort(([a, b], [c, d]) =>
+        measureDifference(c, d) - measureDifference(a, b)
+      ),
   };
 }
 
@@ -90,15 +92,15 @@ export function compareRuns(before: RunRecord, after: RunRecord): string {
     ...was.path.durationMs + is.path.durationMs === 0 ? [] : [
       `critical path: ${timeChange(was.path.durationMs, is.path.durationMs)}`,
     ],
-    ...section(
+    ...formatSection(
       "Changed results",
       results.map((
         [a, b],
       ) => [b.name, `${outcomeText(a)} → ${outcomeText(b)}`]),
     ),
-    ...section("New steps", added.map(stepLine)),
-    ...section("Missing steps", removed.map(stepLine)),
-    ...section(
+    ...formatSection("New steps", added.map(formatStep)),
+    ...formatSection("Missing steps", removed.map(formatStep)),
+    ...formatSection(
       "Changed times",
       times.map(([a, b]) => [b.name, timeChange(a.durationMs, b.durationMs)]),
     ),
@@ -113,12 +115,12 @@ export function compareRuns(before: RunRecord, after: RunRecord): string {
  * @returns Text such as `+1.2s`, `−0.4s` or `±0.0s`.
  */
 export function formatChange(beforeMs: number, afterMs: number): string {
-  const changeMs = shownDuration(afterMs) - shownDuration(beforeMs);
+  const changeMs = roundDuration(afterMs) - roundDuration(beforeMs);
   const sign = changeMs === 0 ? "±" : changeMs < 0 ? "−" : "+";
   return `${sign}${formatDuration(Math.abs(changeMs))}`;
 }
 
-function runTotal(record: RunRecord): RunTotal {
+function summarizeRun(record: RunRecord): RunTotal {
   const { ended, lastMs, steps } = record;
   const { durationMs, steps: path } = criticalPath(steps);
   return {
@@ -131,7 +133,7 @@ function runTotal(record: RunRecord): RunTotal {
   };
 }
 
-function* onlyIn(
+function* selectMissing(
   steps: ReadonlyMap<string, StepRecord>,
   others: ReadonlyMap<string, StepRecord>,
 ): Generator<StepRecord> {
@@ -140,7 +142,7 @@ function* onlyIn(
   }
 }
 
-function stepLine(step: StepRecord): readonly [string, string] {
+function formatStep(step: StepRecord): readonly [string, string] {
   const time = step.startedAt === null
     ? ""
     : `, ${formatDuration(step.durationMs)}`;
@@ -150,14 +152,14 @@ function stepLine(step: StepRecord): readonly [string, string] {
 function isDifferent(a: StepRecord, b: StepRecord): boolean {
   const longer = Math.max(a.durationMs, b.durationMs);
   return a.startedAt !== null && b.startedAt !== null &&
-    difference(a, b) >= Math.max(MIN_MS, MIN_SHARE * longer);
+    measureDifference(a, b) >= Math.max(MIN_MS, MIN_SHARE * longer);
 }
 
-function difference(a: StepRecord, b: StepRecord): number {
+function measureDifference(a: StepRecord, b: StepRecord): number {
   return Math.abs(a.durationMs - b.durationMs);
 }
 
-function section(
+function formatSection(
   title: string,
   lines: readonly (readonly [name: string, text: string])[],
 ): string[] {

@@ -48,7 +48,7 @@ const text: Field = {
 const WORD = "^[!-~]{0,256}$";
 
 /** Text that the runner chose. */
-const word: Field = matching({ type: "string", pattern: WORD });
+const word: Field = matchPattern({ type: "string", pattern: WORD });
 
 const number: Field = {
   schema: { type: "number" },
@@ -82,7 +82,7 @@ const boolean: Field = {
 const DATE_TIME =
   "^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(?:\\.\\d{1,9})?(?:Z|[+-]\\d\\d:\\d\\d)$";
 
-const anyDateTime = matching({
+const anyDateTime = matchPattern({
   type: "string",
   format: "date-time",
   pattern: DATE_TIME,
@@ -94,7 +94,7 @@ const dateTime: Field = {
     anyDateTime.accepts(value) && !Number.isNaN(Date.parse(value as string)),
 };
 
-function matching(schema: JsonSchema & { pattern: string }): Field {
+function matchPattern(schema: JsonSchema & { pattern: string }): Field {
   const pattern = new RegExp(schema.pattern);
   return {
     schema,
@@ -102,7 +102,7 @@ function matching(schema: JsonSchema & { pattern: string }): Field {
   };
 }
 
-function wordFrom(...values: readonly string[]): Field {
+function oneOfWords(...values: readonly string[]): Field {
   return {
     schema: { enum: values },
     accepts: (value) => typeof value === "string" && values.includes(value),
@@ -171,7 +171,7 @@ function object(fields: Fields): Field {
   };
 }
 
-const status = wordFrom(
+const status = oneOfWords(
   "success",
   "failed",
   "cancelled",
@@ -196,7 +196,7 @@ const attempt = object({
 const cacheUse = object({
   name: text,
   key: text,
-  restored: wordFrom("exact", "fallback", "miss"),
+  restored: oneOfWords("exact", "fallback", "miss"),
   from: optional(text),
   saved: boolean,
 });
@@ -205,7 +205,7 @@ const cacheUse = object({
 const EVENTS: Readonly<Record<RunEventName, Fields>> = {
   "run.started": {
     version: count,
-    kind: wordFrom("job", "workflow"),
+    kind: oneOfWords("job", "workflow"),
     id: word,
     name: optional(text),
     repository: optional(text),
@@ -233,7 +233,7 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
   "phase.ended": { phase: word, startMs: time, durationMs: time },
   "secret.masked": { rule: text, name: optional(text) },
   "source.prepared": {
-    source: wordFrom("source", "ci"),
+    source: oneOfWords("source", "ci"),
     type: text,
     repository: optional(text),
     ref: optional(text),
@@ -282,7 +282,7 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
   "problem": {
     step: text,
     owner: text,
-    severity: wordFrom("error", "warning", "notice"),
+    severity: oneOfWords("error", "warning", "notice"),
     message: text,
     file: optional(text),
     line: optional(count),
@@ -294,7 +294,7 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
   "trigger.submitted": { name: text },
   "metric": { plugin: text, phase: word, name: text, value: number },
   "run.ended": {
-    status: wordFrom("success", "failed", "cancelled", "timeout"),
+    status: oneOfWords("success", "failed", "cancelled", "timeout"),
     exitCode: count,
     durationMs: time,
     error: optional(text),

@@ -31,7 +31,7 @@ import {
   send,
 } from "./collector.ts";
 import { resourceAttributes } from "./export_otlp.ts";
-import { attributes, runResource } from "./formats/otlp.ts";
+import { runResource, toAttributes } from "./formats/otlp.ts";
 import type { RunEvents } from "./run_event.ts";
 
 /** Maximum size of a line, in bytes; longer ones become several records. */
@@ -103,7 +103,7 @@ export interface LogExporterOptions {
  * @param env Environment of the runner.
  * @param output Options of the job.
  */
-export function exportsLogs(
+export function shouldExportLogs(
   env: Environment,
   { otel, otelLogs }: { readonly otel: boolean; readonly otelLogs: boolean },
 ): boolean {
@@ -345,7 +345,9 @@ export class LogExporter {
     return {
       resourceLogs: [{
         resource: {
-          attributes: attributes(runResource(started, resourceAttributes(env))),
+          attributes: toAttributes(
+            runResource(started, resourceAttributes(env)),
+          ),
         },
         scopeLogs: [{
           scope: { name: "runnerlib", version: started.runner.version },
@@ -365,7 +367,7 @@ export class LogExporter {
       severityNumber: SEVERITIES[severity],
       severityText: severity,
       body: { stringValue: masker.maskText(text) },
-      attributes: attributes({
+      attributes: toAttributes({
         "cicd.pipeline.task.name": masker.maskText(step),
         "log.iostream": stream,
         "runnerlib.step.attempt": attempt,

@@ -130,7 +130,7 @@ export function reportActiveRun(
   { env, recorder, maskText, allowInsecureTransport }: ReportActiveRunOptions,
 ): Disposable {
   const finished = new AbortController();
-  const intervalMs = exportInterval(env);
+  const intervalMs = readInterval(env);
   const limitMs = collectorTimeout(env, "metrics");
   const resource = resourceAttributes(env);
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -161,7 +161,7 @@ export function reportActiveRun(
   };
 }
 
-function exportInterval(env: Environment): number {
+function readInterval(env: Environment): number {
   const ms = Number(env.OTEL_METRIC_EXPORT_INTERVAL);
   return ms > 0 ? Math.max(MIN_INTERVAL_MS, ms) : DEFAULT_INTERVAL_MS;
 }

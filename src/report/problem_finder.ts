@@ -338,7 +338,7 @@ export class LineMatcher {
       for (const other of this.#states.keys()) {
         if (other !== index) this.#states[other] = [];
       }
-      return LineMatcher.#problemOf(matcher, found);
+      return LineMatcher.#createProblem(matcher, found);
     }
     return undefined;
   }
@@ -389,7 +389,7 @@ export class LineMatcher {
   }
 
   /** GitHub skips a problem without a message, or of an unknown severity. */
-  static #problemOf(
+  static #createProblem(
     matcher: ProblemMatcher,
     found: Found,
   ): Problem | undefined {

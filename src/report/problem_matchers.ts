@@ -150,7 +150,7 @@ function readPattern(
     );
     return undefined;
   }
-  const reason = expressionProblem(regexp);
+  const reason = findExpressionProblem(regexp);
   if (reason !== undefined) report(`${place}.regexp`, reason);
   if (typeof loop !== "boolean") {
     report(`${place}.loop`, "must be true or false");
@@ -166,7 +166,7 @@ function readPattern(
   return { regexp, ...loop ? { loop: true } : {}, ...groups } as ProblemPattern;
 }
 
-function expressionProblem(regexp: string): string | undefined {
+function findExpressionProblem(regexp: string): string | undefined {
   try {
     new RegExp(regexp);
     return undefined;

@@ -10,7 +10,7 @@ import {
   send,
 } from "./collector.ts";
 import { DEFAULT_NAME } from "./formats/otlp.ts";
-import { prometheusReport, series } from "./formats/prometheus.ts";
+import { formatSeries, prometheusReport } from "./formats/prometheus.ts";
 import type { RunRecord } from "./run_record.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -45,14 +45,14 @@ export async function pushMetrics(
   const signal = AbortSignal.timeout(MAX_COLLECTOR_MS);
   try {
     checkTransport(gateway, [], allowInsecureTransport);
-    const { url, key, query, headers } = target(
+    const { url, key, query, headers } = createTarget(
       gateway,
       record.started.name ?? DEFAULT_NAME,
     );
     // If the gateway cannot be read, the counters start again, which Prometheus
     // handles like a restart.
     const earlier = await receive(query, headers, signal).catch(() => {});
-    const body = prometheusReport(record, pushedMetrics(earlier, key));
+    const body = prometheusReport(record, formatPushedMetrics(earlier, key));
     await send(
       { method: "PUT", url, headers, contentType: TEXT_TYPE, body },
       signal,
@@ -80,13 +80,13 @@ interface Target {
  * Moves credentials into a header, so that error messages of fetch() do not
  * contain them.
  */
-function target(gateway: string, job: string): Target {
+function createTarget(gateway: string, job: string): Target {
   const url = new URL(gateway);
   const { username, password } = url;
   url.username = url.password = url.hash = "";
   if (!url.pathname.includes("/metrics/job")) {
     const base = url.pathname.replace(/\/+$/, "");
-    url.pathname = `${base}/metrics/${groupingKey(job)}`;
+    url.pathname = `${base}/metrics/${encodeGroupingKey(job)}`;
   }
   const [base, group] = url.pathname.split("/metrics/job", 2);
   const query = new URL(url);
@@ -123,7 +123,7 @@ function decodeBase64(base64: string): string {
 }
 
 /** Encodes names that contain a slash or that URLs would normalize. */
-function groupingKey(job: string): string {
+function encodeGroupingKey(job: string): string {
   if (/^[\w-][\w. -]*$/.test(job)) return `job/${encodeURIComponent(job)}`;
   const bytes = new TextEncoder().encode(job.toWellFormed());
   return `job@base64/${bytes.toBase64({ alphabet: "base64url" }) || "="}`;
@@ -138,11 +138,11 @@ function groupingKey(job: string): string {
  * @returns Lines; none if the response has another shape.
  * @see https://github.com/prometheus/pushgateway#query-api
  */
-function pushedMetrics(response: unknown, key: Labels): string {
+function formatPushedMetrics(response: unknown, key: Labels): string {
   const group = getList(response, "data").find((one) => isGroup(one, key));
   if (group === undefined) return "";
   return Object.entries(group).flatMap(([name, metric]) =>
-    getList(metric, "metrics").flatMap((one) => metricSamples(name, one, key))
+    getList(metric, "metrics").flatMap((one) => formatSamples(name, one, key))
   ).join("\n");
 }
 
@@ -170,7 +170,7 @@ function parseLabels(value: unknown): Labels {
   );
 }
 
-function metricSamples(
+function formatSamples(
   name: string,
   metric: Readonly<Record<string, unknown>>,
   key: Labels,
@@ -181,7 +181,7 @@ function metricSamples(
     ),
   );
   const sample = (part: string, value: unknown, more: Labels = {}) =>
-    `${series(`${name}${part}`, { ...labels, ...more })} ${value}`;
+    `${formatSeries(`${name}${part}`, { ...labels, ...more })} ${value}`;
   if (!isObject(metric.buckets)) return [sample("", metric.value)];
   return [
     ...Object.entries(metric.buckets)

@@ -96,7 +96,7 @@ export function formatDuration(ms: number): string {
 }
 
 /** Rounds a duration to what {@linkcode formatDuration} shows, in milliseconds. */
-export function shownDuration(ms: number): number {
+export function roundDuration(ms: number): number {
   const unit = ms < MINUTE_MS ? 100 : ms < HOUR_MS ? SECOND_MS : MINUTE_MS;
   return Math.floor(ms / unit) * unit;
 }

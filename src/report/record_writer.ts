@@ -271,7 +271,7 @@ export function recordedTail(
   lines: readonly string[] = [],
 ): { tail?: readonly string[] } {
   const max = outcome === "success" ? SUCCEEDED : FAILED;
-  const tail = lines.slice(-max.lines).map((line) => cut(line, max.length));
+  const tail = lines.slice(-max.lines).map((line) => cutLine(line, max.length));
   return tail.length === 0 ? {} : { tail };
 }
 
@@ -280,7 +280,7 @@ export function recordedTail(
  * a part of it would not be masked. Colors are removed, since the cut may be
  * inside a sequence.
  */
-function cut(line: string, length: number): string {
+function cutLine(line: string, length: number): string {
   if (line.length <= length) return line;
   const plain = withoutSequences(line);
   if (plain.length <= length) return plain;

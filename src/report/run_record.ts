@@ -238,7 +238,7 @@ function createSteps(
         const step = getStep(event.step);
         step.startMs ??= event.ms;
         step.startedAt ??= new Date(event.time);
-        running.set(event.step, startedAttempt(event));
+        running.set(event.step, createAttempt(event));
         break;
       }
       case "service.ready":
@@ -261,7 +261,7 @@ function createSteps(
     const attempt = running.get(step.name);
     const earlier = failed.get(step.name) ?? [];
     if (step.endMs !== undefined) continue;
-    if (isRunning) step.state = stepState(step, attempt);
+    if (isRunning) step.state = findStepState(step, attempt);
     if (step.startMs === undefined) continue;
     Object.assign(step, reason);
     step.durationMs = lastMs - step.startMs;
@@ -274,7 +274,7 @@ function createSteps(
 }
 
 /** Finds the state of an unfinished step of an active run. */
-function stepState(
+function findStepState(
   { queuedMs, startMs }: StepRecord,
   attempt: AttemptRecord | undefined,
 ): StepState {
@@ -297,7 +297,7 @@ const NOT_RUN = {
   styledTail: [],
 } as const satisfies Omit<StepRecord, "name" | "group" | "dependsOn">;
 
-function startedAttempt(event: EventOf<"step.started">): AttemptRecord {
+function createAttempt(event: EventOf<"step.started">): AttemptRecord {
   return {
     number: event.attempt,
     startMs: event.ms,

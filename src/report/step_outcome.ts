@@ -66,14 +66,16 @@ export function isFlaky(
  * or `running`.
  */
 export function outcomeText(step: StepOutcome): string {
-  return isAllowed(step) ? `${stepOutcome(step)}, allowed` : stepOutcome(step);
+  return isAllowed(step)
+    ? `${describeOutcome(step)}, allowed`
+    : describeOutcome(step);
 }
 
 function isFailure({ outcome }: StepOutcome): boolean {
   return outcome === "failed" || outcome === "timeout";
 }
 
-function stepOutcome(step: StepOutcome): string {
+function describeOutcome(step: StepOutcome): string {
   const { outcome, exitCode, signal, state, cached } = step;
   if (state !== undefined) return state;
   if (cached) return "cached";
@@ -100,6 +102,6 @@ const MARKS: Readonly<Record<string, string>> = {
  *
  * @returns One character.
  */
-export function resultMark(result: string): string {
+export function getResultMark(result: string): string {
   return MARKS[result] ?? "–";
 }

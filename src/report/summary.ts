@@ -7,11 +7,11 @@ import {
 import { cutToWidth, displayWidth, takeWidth } from "../terminal/width.ts";
 import { formatDuration } from "./record_text.ts";
 import {
+  getResultMark,
   hasFailed,
   isAllowed,
   isFlaky,
   outcomeText,
-  resultMark,
   type StepOutcome,
   type StepState,
   type SummaryStatus,
@@ -47,10 +47,10 @@ export function formatSummary(
   const { columns, color } = options;
   // Some terminals start a new line after a character in the last cell.
   const width = columns === undefined ? Infinity : Math.max(1, columns - 1);
-  const table = [...summaryTable(steps, width), ...totalLine(steps)]
+  const table = [...formatTable(steps, width), ...formatTotal(steps)]
     .map((line) => styledLine(line, { width, color }));
   // Output of steps is not truncated, since people copy it.
-  const blocks = failures(steps)
+  const blocks = formatFailures(steps)
     .map((lines) => lines.map((line) => styledLine(line, { color })));
   return [table, ...blocks].map((lines) => lines.join("\n")).join("\n\n");
 }
@@ -58,7 +58,7 @@ export function formatSummary(
 /**
  * Returns the time from the start of the first step to the end of the last one.
  */
-function totalLine(steps: readonly SummaryStep[]): StyledText[][] {
+function formatTotal(steps: readonly SummaryStep[]): StyledText[][] {
   const ran = steps.filter(({ startedAt }) => startedAt !== null);
   if (ran.length === 0) return [];
   const start = ran.reduce(
@@ -78,12 +78,14 @@ function totalLine(steps: readonly SummaryStep[]): StyledText[][] {
  * @param steps Steps of the job.
  * @returns A list of lines for each failed step; the first line is its heading.
  */
-export function failures(steps: readonly SummaryStep[]): StyledText[][][] {
+export function formatFailures(
+  steps: readonly SummaryStep[],
+): StyledText[][][] {
   return steps.filter(hasFailed)
     .sort((a, b) => stepEndMs(b) - stepEndMs(a))
     .map((step) => [
-      stepHeading(step),
-      ...lastLines(step).map((line): StyledText[] => [[
+      formatHeading(step),
+      ...selectLastLines(step).map((line): StyledText[] => [[
         withoutCommands(`  ${plainLine(line)}`),
       ]]),
       ...step.log === undefined
@@ -100,7 +102,7 @@ function stepEndMs({ startedAt, durationMs }: SummaryStep): number {
   return (startedAt?.getTime() ?? 0) + durationMs;
 }
 
-function stepHeading(step: SummaryStep): StyledText[] {
+function formatHeading(step: SummaryStep): StyledText[] {
   const reason = step.reason?.replace(/\s+/g, " ");
   const what = reason === undefined ? "" : ` · ${plainLine(reason)}`;
   return [
@@ -110,7 +112,7 @@ function stepHeading(step: SummaryStep): StyledText[] {
   ];
 }
 
-function lastLines({ tail }: SummaryStep): readonly string[] {
+function selectLastLines({ tail }: SummaryStep): readonly string[] {
   return tail.length === 0 ? ["(no output)"] : tail.slice(-TAIL_LINES);
 }
 
@@ -197,37 +199,37 @@ interface Cells {
  * @param width Maximum width of a line; `Infinity` for no limit.
  * @returns Lines, which may be longer than the width.
  */
-function summaryTable(
+function formatTable(
   steps: readonly SummaryStep[],
   width: number,
 ): StyledText[][] {
-  const folded = foldedStatuses(steps);
+  const folded = findFoldedStatuses(steps);
   const rows = steps.filter((step) => !isFolded(step, folded)).map(createRow);
   const cells = measure(rows, width);
   return [
-    ...rows.map((row) => rowLine(row, cells)),
+    ...rows.map((row) => formatRow(row, cells)),
     ...folded.map((status): StyledText[] => [
-      [`${resultMark(status)} ${formatCount(steps, status)}`, "dim"],
+      [`${getResultMark(status)} ${formatCount(steps, status)}`, "dim"],
     ]),
   ];
 }
 
 function measure(rows: readonly Row[], width: number): Cells {
-  const time = widest(rows, "time");
-  const ending = width < WIDE_COLUMNS ? 0 : widest(rows, "ending");
+  const time = measureWidest(rows, "time");
+  const ending = width < WIDE_COLUMNS ? 0 : measureWidest(rows, "ending");
   const others = MARK_CELLS + GAP.length + time +
     (ending === 0 ? 0 : GAP.length + ending);
   // On a wide line, names leave some room for reasons.
   const maxWidth = ending === 0 ? width - others : NAMES_SHARE * width;
   const name = Math.min(
-    widest(rows, "name"),
+    measureWidest(rows, "name"),
     Math.max(MIN_NAME_WIDTH, Math.floor(maxWidth)),
   );
   const note = width - others - name - GAP.length;
   return { name, ending, time, note: note < MIN_NAME_WIDTH ? 0 : note };
 }
 
-function rowLine(row: Row, cells: Cells): StyledText[] {
+function formatRow(row: Row, cells: Cells): StyledText[] {
   const line: StyledText[] = [
     [`${row.mark} `, row.style],
     [padEnd(cutToWidth(row.name, cells.name), cells.name)],
@@ -240,9 +242,9 @@ function rowLine(row: Row, cells: Cells): StyledText[] {
   return line;
 }
 
-function foldedStatuses(steps: readonly SummaryStep[]): Status[] {
+function findFoldedStatuses(steps: readonly SummaryStep[]): Status[] {
   const count = (status: Status) =>
-    steps.filter((step) => stepStatus(step) === status).length;
+    steps.filter((step) => getStatus(step) === status).length;
   const mostCancelled = steps.some(hasFailed) ? 0 : MAX_LISTED;
   return [
     ...count("cancelled") > mostCancelled ? ["cancelled" as const] : [],
@@ -251,21 +253,21 @@ function foldedStatuses(steps: readonly SummaryStep[]): Status[] {
 }
 
 function isFolded(step: SummaryStep, folded: readonly Status[]): boolean {
-  return folded.includes(stepStatus(step));
+  return folded.includes(getStatus(step));
 }
 
-function stepStatus({ state, outcome }: SummaryStep): Status {
+function getStatus({ state, outcome }: SummaryStep): Status {
   return state ?? outcome;
 }
 
 function formatCount(steps: readonly SummaryStep[], status: Status): string {
-  const count = steps.filter((step) => stepStatus(step) === status).length;
+  const count = steps.filter((step) => getStatus(step) === status).length;
   return `${count} ${count === 1 ? "step" : "steps"} ${status}`;
 }
 
 function createRow(step: SummaryStep): Row {
   const { attempts, startedAt } = step;
-  const status = stepStatus(step);
+  const status = getStatus(step);
   const reason = step.reason && plainLine(step.reason.replace(/\s+/g, " "));
   const notes = [
     isFlaky(step) ? "flaky" : "",
@@ -273,7 +275,7 @@ function createRow(step: SummaryStep): Row {
     reason,
   ];
   return {
-    mark: resultMark(status),
+    mark: getResultMark(status),
     style: isAllowed(step) ? "yellow" : STYLES[status],
     name: plainLine(step.name),
     ending: outcomeText(step),
@@ -282,7 +284,7 @@ function createRow(step: SummaryStep): Row {
   };
 }
 
-function widest(rows: readonly Row[], key: keyof Row): number {
+function measureWidest(rows: readonly Row[], key: keyof Row): number {
   return rows.reduce((most, row) => Math.max(most, displayWidth(row[key])), 0);
 }
 
@@ -331,7 +333,9 @@ export function styledLine(
   { width = Infinity, color }: StyledLineOptions,
 ): string {
   const visible = cutPieces(pieces, width);
-  return visible.map(([text, style]) => styled(text, style, color)).join("");
+  return visible.map(([text, style]) => applyStyle(text, style, color)).join(
+    "",
+  );
 }
 
 function cutPieces(
@@ -354,7 +358,7 @@ function cutPieces(
   return visible;
 }
 
-function styled(
+function applyStyle(
   text: string,
   style: TextStyle | undefined,
   color: boolean,
@@ -382,12 +386,12 @@ export function plainLine(line: string): string {
   const text = withoutSequences(line.slice(0, MAX_LENGTH).toWellFormed())
     .replace(/\r$/, "");
   const visible = text.split("\t").map(printable).reduce(
-    afterTab,
+    expandTab,
   );
   return line.length > MAX_LENGTH ? `${visible}…` : visible;
 }
 
-function afterTab(before: string, next: string): string {
+function expandTab(before: string, next: string): string {
   const padding = TAB_STOP - displayWidth(before) % TAB_STOP;
   return before + " ".repeat(padding) + next;
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import type { JobConfig } from "../config/job_config.ts";
-import { type SettingValue, shownSetting } from "../config/settings.ts";
+import { formatSetting, type SettingValue } from "../config/settings.ts";
 import { parseEnvLines } from "../config/text_values.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
 import { messageOf } from "../errors.ts";
@@ -120,7 +120,7 @@ export function shownOptions(
         ? "(not shown)"
         : name === "job_env"
         ? listVariableNames(value)
-        : shownSetting(name, value);
+        : formatSetting(name, value);
       return [{
         name,
         // Not truncated, since a part of a secret would not be masked.

@@ -10,7 +10,7 @@ import { parseEnvLines } from "../config/text_values.ts";
 import { Variable } from "../environment/variables.ts";
 import type { Host } from "../host.ts";
 import { absolutePath } from "../job_path.ts";
-import { defaultOf } from "../options/options.ts";
+import { getDefault } from "../options/options.ts";
 import type { Logger } from "../output/logger.ts";
 import {
   collectSecrets,
@@ -157,7 +157,7 @@ function effectivePatterns(
   names: readonly string[],
 ): readonly string[] {
   if (patterns.length === 0 || isNone(patterns)) return [];
-  const defaults = defaultOf("secret_env_patterns");
+  const defaults = getDefault("secret_env_patterns");
   if (patterns.join() === defaults) return patterns;
   const match = nameMatcher(patterns);
   if (names.some((name) => match(name) !== undefined)) return patterns;

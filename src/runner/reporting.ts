@@ -223,11 +223,13 @@ export class Reporting {
     const { host: { env }, masker, allowInsecureTransport } = runner;
     const { output } = this.#config;
     if (!output.otelLogs) return;
-    const { exportsLogs, LogExporter } = await import(
+    const { shouldExportLogs, LogExporter } = await import(
       "../report/export_logs.ts"
     );
     const [started] = recorder.events;
-    if (!exportsLogs(env, output) || started.event !== "run.started") return;
+    if (!shouldExportLogs(env, output) || started.event !== "run.started") {
+      return;
+    }
     const maskText = (text: string) => masker.maskText(text);
     this.#run.logExporter = new LogExporter({
       env,

@@ -1,8 +1,8 @@
 import type { JobConfig } from "../config/job_config.ts";
 import {
   loadSettings,
+  requireValidConfig,
   validateSettings,
-  validConfig,
 } from "../config/load_config.ts";
 import type { Layer } from "../config/settings.ts";
 import { RunnerError } from "../errors.ts";
@@ -256,7 +256,7 @@ function validateJob(run: RunState): JobConfig {
     sourceTypes: listSourceTypes(run),
   });
   for (const warning of result.warnings) logger.warn("config", warning);
-  const config = validConfig(result);
+  const config = requireValidConfig(result);
   setUpMasker(runner, config);
   Object.assign(jobEnv, { ...config.env, ...jobEnv });
   run.isValidated = true;

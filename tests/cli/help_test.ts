@@ -2,7 +2,10 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { FLAG_GROUPS } from "../../src/cli/command.ts";
 import { CATALOG } from "../../src/cli/commands.ts";
-import { commandHelp, overview } from "../../src/cli/commands/help.ts";
+import {
+  formatCommandHelp,
+  formatOverview,
+} from "../../src/cli/commands/help.ts";
 import { parseArguments } from "../../src/cli/parse_arguments.ts";
 import { VERSION } from "../../src/package_version.ts";
 import { runMain } from "../helpers/run_main.ts";
@@ -53,11 +56,11 @@ describe("help and version", () => {
   });
 });
 
-describe("commandHelp()", () => {
+describe("formatCommandHelp()", () => {
   it("fits into every width, except for long words and examples", async () => {
     for (const { name, command } of await CATALOG.load()) {
       for (const columns of [30, 60, 80, 100]) {
-        const text = commandHelp(name, command, columns);
+        const text = formatCommandHelp(name, command, columns);
         for (const line of text.split("\n")) {
           const isLongWord = /^\s*(-\w, )?\S+( \S+)?$/.test(line);
           const fits = line.length <= columns || isLongWord ||
@@ -68,13 +71,15 @@ describe("commandHelp()", () => {
       }
     }
     assert(
-      overview(CATALOG, 60).split("\n").every((line) => line.length <= 60),
+      formatOverview(CATALOG, 60).split("\n").every((line) =>
+        line.length <= 60
+      ),
     );
   });
 
   it("groups many options, and lists the most used ones first", async () => {
     const run = await CATALOG.find("run").load();
-    const text = commandHelp("run", run, 80);
+    const text = formatCommandHelp("run", run, 80);
     // Only workflows run there.
     const groups = FLAG_GROUPS.filter((group) => group !== "Kubernetes");
     const headings = groups.map((group) => text.indexOf(`\n${group}:\n`));
@@ -90,14 +95,14 @@ describe("commandHelp()", () => {
       ]
     ) assert(text.indexOf(` ${first} `) < text.indexOf(` ${second} `), first);
     assertStringIncludes(
-      commandHelp("list", await CATALOG.find("list").load(), 80),
+      formatCommandHelp("list", await CATALOG.find("list").load(), 80),
       "\nOptions:\n",
     );
   });
 
   it("shows no option that does not apply to the command", async () => {
     for (const { name, command } of await CATALOG.load()) {
-      const shown = commandHelp(name, command, 80);
+      const shown = formatCommandHelp(name, command, 80);
       assertEquals(
         shown.includes("--allow-insecure-transport"),
         command.usesCoordinator ?? false,

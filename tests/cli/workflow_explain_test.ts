@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { explanationTable } from "../../src/cli/workflow/explanation.ts";
+import { formatExplanations } from "../../src/cli/workflow/explanation.ts";
 import { displayWidth } from "../../src/terminal/width.ts";
 import { Random } from "../helpers/random.ts";
 import { runMain } from "../helpers/run_main.ts";
@@ -88,7 +88,7 @@ ci               skipped  the only changed file does not match src/**
   });
 });
 
-describe("explanationTable()", () => {
+describe("formatExplanations()", () => {
   it("fits into the columns and keeps every word of a reason", () => {
     const random = new Random();
     for (let round = 0; round < 500; round++) {
@@ -97,7 +97,7 @@ describe("explanationTable()", () => {
         () => random.text(1 + random.below(60), "ab漢é*/"),
       );
       const columns = 60 + random.below(100);
-      const table = explanationTable([{
+      const table = formatExplanations([{
         name: random.text(1 + random.below(80), "xy漢"),
         file: "x",
         origin: "base",
@@ -113,7 +113,7 @@ describe("explanationTable()", () => {
   });
 
   it("escapes terminal control characters", () => {
-    const table = explanationTable([{
+    const table = formatExplanations([{
       name: "a\x1b[31m",
       file: "x",
       origin: "head",

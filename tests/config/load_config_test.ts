@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import {
   loadConfig,
   readOptions,
-  validConfig,
+  requireValidConfig,
 } from "../../src/config/load_config.ts";
 import { RunnerError } from "../../src/errors.ts";
 import {
@@ -57,7 +57,11 @@ describe("loadConfig()", () => {
       "fetch_depth",
       "job_command",
     ]);
-    assertThrows(() => validConfig(invalid), RunnerError, "job_command: is");
+    assertThrows(
+      () => requireValidConfig(invalid),
+      RunnerError,
+      "job_command: is",
+    );
   });
 
   it("does not require a command to validate other options", async () => {

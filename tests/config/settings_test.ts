@@ -2,10 +2,10 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OPTIONS } from "../../src/options/options.ts";
 import {
+  createLayer,
   defaultLayer,
   environmentLayer,
   type Layer,
-  layerOf,
   Settings,
 } from "../../src/config/settings.ts";
 import { optionsLayer } from "../../src/config/options_layer.ts";
@@ -216,9 +216,9 @@ describe("optionsLayer()", () => {
   });
 });
 
-describe("layerOf()", () => {
+describe("createLayer()", () => {
   it("converts every option", () => {
-    const layer = layerOf((key) => key.name, (key) => `from ${key.name}`);
+    const layer = createLayer((key) => key.name, (key) => `from ${key.name}`);
     assertEquals(
       Object.keys(layer),
       OPTIONS.map(({ name }) => name) as string[],

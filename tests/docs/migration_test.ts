@@ -6,10 +6,10 @@ import {
 } from "@std/assert";
 import * as library from "../../mod.ts";
 import { CATALOG } from "../../src/cli/commands.ts";
-import { yaml11Value } from "../../src/cli/migration/inspect_definitions.ts";
+import { parseYaml11 } from "../../src/cli/migration/inspect_definitions.ts";
 import {
-  missingNames,
-  programFix,
+  findMissingNames,
+  findProgramFix,
 } from "../../src/cli/migration/python_runner.ts";
 import { Variable } from "../../src/environment/variables.ts";
 import { OPTIONS } from "../../src/options/options.ts";
@@ -62,7 +62,11 @@ Deno.test("the migration page names exports of the libraries", () => {
     const names = [...python.matchAll(/(?<![.\w])([a-z]+_[a-z_]+)\(/g)];
     for (const [, name] of names) {
       if (name === "add_step") continue;
-      assertEquals(missingNames(`from runnerlib import ${name}\n`), [], name);
+      assertEquals(
+        findMissingNames(`from runnerlib import ${name}\n`),
+        [],
+        name,
+      );
     }
     for (const [, name] of ours.matchAll(/(?<![.\w])([a-z]+[A-Z]\w+)\(/g)) {
       assert(exported.has(name), name);
@@ -87,7 +91,7 @@ Deno.test("the migration page lists how YAML values change", async () => {
     const [line] = codeIn(written);
     const [old] = codeIn(was);
     const source = line.slice(line.indexOf(":") + 1).trim();
-    assertEquals(yaml11Value(source)?.text, old, line);
+    assertEquals(parseYaml11(source)?.text, old, line);
     assertEquals(await read(line), codeIn(is)[0] ?? "", line);
     assertEquals(await read(codeIn(fix)[0]), old, line);
   }
@@ -98,7 +102,7 @@ Deno.test("the migration page names targets as the doctor does", () => {
   for (const [programs, target] of rowsBehind("### Programs")) {
     const targets = codeIn(target);
     for (const program of programs.split(/[ ,…`]+/)) {
-      const found = programFix(program);
+      const found = findProgramFix(program);
       if (found === undefined) continue;
       count++;
       const [, name = found] = /--target (\w+)/.exec(found) ?? [];
@@ -121,12 +125,12 @@ Deno.test("the doctor names existing targets of the image and their programs", a
     ...{ "fuse-overlayfs": "fuse-overlayfs", newuidmap: "uidmap" },
   };
   for (const [program, name] of Object.entries(packages)) {
-    const fix = programFix(program) ?? "";
+    const fix = findProgramFix(program) ?? "";
     assertEquals(fix, "docker build --target full .", program);
     assert(full.split(/\s+/).includes(name), name);
   }
   for (const program of [...Object.keys(packages), "python3", "uv", "webi"]) {
-    const fix = programFix(program) ?? "";
+    const fix = findProgramFix(program) ?? "";
     const [, target] = /target (\w+)/.exec(fix) ?? [];
     assertMatch(dockerfile, new RegExp(`^FROM \\w+ AS ${target}$`, "m"));
   }

@@ -6,7 +6,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import {
-  resultMark,
+  getResultMark,
   type SummaryStatus,
 } from "../../src/report/step_outcome.ts";
 import {
@@ -193,11 +193,15 @@ Deno.test("plainLine() removes everything that controls a terminal", () => {
   }
 });
 
-Deno.test("resultMark() has a sign of one cell for each result, and a dash for others", () => {
+Deno.test("getResultMark() has a sign of one cell for each result, and a dash for others", () => {
   const results = ["success", "failed", "timeout", "allowed", "queued"];
-  assertEquals(results.map(resultMark), ["✓", "✗", "✗", "!", "·"]);
-  assertEquals(["skipped", "cancelled", "?"].map(resultMark), ["–", "–", "–"]);
+  assertEquals(results.map(getResultMark), ["✓", "✗", "✗", "!", "·"]);
+  assertEquals(["skipped", "cancelled", "?"].map(getResultMark), [
+    "–",
+    "–",
+    "–",
+  ]);
   for (const result of results) {
-    assertEquals(displayWidth(resultMark(result)), 1);
+    assertEquals(displayWidth(getResultMark(result)), 1);
   }
 });

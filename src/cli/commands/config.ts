@@ -1,4 +1,4 @@
-import { type Settings, shownSetting } from "../../config/settings.ts";
+import { formatSetting, type Settings } from "../../config/settings.ts";
 import { messageOf } from "../../errors.ts";
 import { type OptionName, OPTIONS } from "../../options/options.ts";
 import type { CliCommand } from "../command.ts";
@@ -60,7 +60,7 @@ function formatSettings(
   const all = name === "job_env" ? settings.all(name) : [settings.get(name)];
   return all.flatMap((setting) => {
     if (setting === undefined) return [];
-    const text = isHidden ? "(not shown)" : shownSetting(name, setting.value);
+    const text = isHidden ? "(not shown)" : formatSetting(name, setting.value);
     return [`${name} = ${text}  # from ${setting.origin}`];
   });
 }

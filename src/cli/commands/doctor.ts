@@ -147,17 +147,19 @@ async function inspect(
   loaded: CommandConfig,
   { isOn, print, catalog }: CommandContext,
 ): Promise<number> {
-  const { migrateReport } = await import("../migration/inspect_repository.ts");
-  const { reportText } = await import("../migration/inspection.ts");
+  const { createMigrationReport } = await import(
+    "../migration/inspect_repository.ts"
+  );
+  const { formatReport } = await import("../migration/inspection.ts");
   const commands = await catalog.load();
-  const report = await migrateReport(
+  const report = await createMigrationReport(
     directory,
     loaded,
     (wanted) =>
       Promise.resolve(commands.find(({ name }) => name === wanted)?.command),
   );
   await print(
-    isOn("json") ? JSON.stringify(report, null, 2) : reportText(report),
+    isOn("json") ? JSON.stringify(report, null, 2) : formatReport(report),
   );
   return findExitCode(report.findings);
 }

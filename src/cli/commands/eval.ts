@@ -4,7 +4,7 @@ import { messageOf, RunnerError } from "../../errors.ts";
 import { createDirectory } from "../../fs/files.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 import { isInside } from "../../job_path.ts";
-import { defaultOf } from "../../options/options.ts";
+import { getDefault } from "../../options/options.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import { maskDefinitions } from "../../triggers/mask_definitions.ts";
 import {
@@ -18,12 +18,12 @@ import { explainJobs } from "../../workflow/job_conditions.ts";
 import { localJob } from "../../workflow/local/local_job.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import {
-  changedDefinitions,
   EVAL_FLAGS,
-  evalChanges,
-  evalEvent,
-  evalTrees,
-  policyInputs,
+  findChangedDefinitions,
+  findEvalChanges,
+  prepareEvalTrees,
+  readEvalEvent,
+  readPolicyInputs,
   resolveJobPath,
 } from "../eval_inputs.ts";
 import { warnOnce } from "../inventory.ts";
@@ -58,9 +58,11 @@ Invalid definitions are skipped. The others are submitted, and the exit code is
     const { runner: { host, logger }, flags, isOn } = context;
     const cancellation = new Cancellation();
     using _ = host.onSignal((signal) => cancellation.cancel(signal));
-    const event = evalEvent(context);
-    const { policy, policyRevision, ...rights } = await policyInputs(host.env);
-    const trees = await evalTrees(context, event, cancellation);
+    const event = readEvalEvent(context);
+    const { policy, policyRevision, ...rights } = await readPolicyInputs(
+      host.env,
+    );
+    const trees = await prepareEvalTrees(context, event, cancellation);
     const only = resolveOnlyFile(
       context,
       trees.base,
@@ -87,7 +89,7 @@ Invalid definitions are skipped. The others are submitted, and the exit code is
       ),
       now: Date.now(),
     };
-    const changedFiles = await evalChanges(context, trees.source, event);
+    const changedFiles = await findEvalChanges(context, trees.source, event);
     const input: EvalInput = {
       event,
       base,
@@ -96,7 +98,7 @@ Invalid definitions are skipped. The others are submitted, and the exit code is
       changedFiles,
       ...changedFiles === undefined
         ? {
-          changedDefinitions: await changedDefinitions(
+          changedDefinitions: await findChangedDefinitions(
             trees,
             cancellation.graceful,
           ),
@@ -240,7 +242,7 @@ async function submit(
   const given = flags.get("triggers-file");
   const path = resolveJobPath(
     context,
-    typeof given === "string" ? given : defaultOf("triggers_file"),
+    typeof given === "string" ? given : getDefault("triggers_file"),
   );
   await createDirectory(path.slice(0, path.lastIndexOf("/")) || "/");
   await writeAtomic(path, `${JSON.stringify(document)}\n`);

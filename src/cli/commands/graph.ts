@@ -13,7 +13,7 @@ import {
 } from "../../workflow/draw_graph.ts";
 import { findDefinitions } from "../../workflow/eval/load_tree.ts";
 import type { CliCommand, CommandContext, Flag } from "../command.ts";
-import { jobFileEntry, jobPart } from "../inventory.ts";
+import { describeWorkflowJob, readJobFileEntry } from "../inventory.ts";
 import { findJobFile } from "../job_location.ts";
 import { usageError } from "../parse_arguments.ts";
 import { loadWorkflow } from "../workflow/load_workflow.ts";
@@ -88,14 +88,14 @@ async function readWorkflowGraph(
   file: string,
 ): Promise<DrawnGraph> {
   const { workflow } = await loadWorkflow(context, file);
-  return { title: workflow.name, jobs: workflow.jobs.map(jobPart) };
+  return { title: workflow.name, jobs: workflow.jobs.map(describeWorkflowJob) };
 }
 
 async function readJobGraph(
   { runner }: CommandContext,
   file: string,
 ): Promise<DrawnGraph> {
-  const { name = file, parts: steps } = await jobFileEntry(
+  const { name = file, parts: steps } = await readJobFileEntry(
     runner.host.cwd,
     file,
     runner,

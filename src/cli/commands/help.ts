@@ -8,7 +8,7 @@ import {
   type Flag,
   FLAG_GROUPS,
 } from "../command.ts";
-import { flagsOf } from "../parse_arguments.ts";
+import { listFlags } from "../parse_arguments.ts";
 
 export const helpCommand: CliCommand = {
   usage: "[COMMAND]",
@@ -22,10 +22,10 @@ export const helpCommand: CliCommand = {
   maxOperands: 1,
   async run({ operands: [name], print, catalog, runner: { host } }) {
     const columns = helpColumns(host);
-    if (name === undefined) await print(overview(catalog, columns));
+    if (name === undefined) await print(formatOverview(catalog, columns));
     else {
       const command = await catalog.find(name).load();
-      await print(commandHelp(name, command, columns));
+      await print(formatCommandHelp(name, command, columns));
     }
     return 0;
   },
@@ -87,7 +87,7 @@ export function helpColumns({ stdout, consoleSize }: Host): number {
  *
  * @returns Text without a trailing newline.
  */
-export function overview(
+export function formatOverview(
   { entries }: CommandCatalog,
   columns: number,
 ): string {
@@ -122,7 +122,7 @@ export function overview(
  *
  * @returns Text without a trailing newline.
  */
-export function commandHelp(
+export function formatCommandHelp(
   name: string,
   command: CliCommand,
   columns: number,
@@ -135,7 +135,7 @@ export function commandHelp(
     "",
     "Examples:",
     ...formatExamples(command.examples, columns),
-    ...formatTables(groupFlags(flagsOf(command)), columns),
+    ...formatTables(groupFlags(listFlags(command)), columns),
   ].join("\n");
 }
 
@@ -185,7 +185,7 @@ function createFlagRow(flag: Flag): Row {
  *
  * @param rows Names and meanings.
  */
-export function tableLines(rows: readonly Row[], columns: number): string[] {
+export function formatTable(rows: readonly Row[], columns: number): string[] {
   const width = measureNames(rows, columns);
   return rows.flatMap((row) => formatRow(row, width, columns));
 }
@@ -260,5 +260,5 @@ function formatTextTable(lines: readonly string[], columns: number): string[] {
     // A line with more indentation continues the row above.
     else if (rows.length > 0) rows.at(-1)![1] += ` ${line.trim()}`;
   }
-  return tableLines(rows, columns);
+  return formatTable(rows, columns);
 }

@@ -7,8 +7,8 @@ import { runJob } from "../../runner/run_job.ts";
 import type { CliCommand, CommandContext, Flag } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
 import {
+  findCommandJobFile,
   JOB_FILE_FLAG,
-  jobFileOf,
   type JobFileSource,
   noJobError,
   runnerInWorkDir,
@@ -132,7 +132,7 @@ overrides the defaults. Defaults are shown in parentheses.`,
       layer.job_command = { value: context.rest, origin: `"--"` };
     }
     const { host } = runnerInWorkDir(context);
-    const jobFile = await jobFileOf(context, layer, host);
+    const jobFile = await findCommandJobFile(context, layer, host);
     if (jobFile === undefined && !hasCommand(layer, host)) {
       throw await noJobError(host.cwd);
     }
@@ -143,10 +143,10 @@ overrides the defaults. Defaults are shown in parentheses.`,
       rerunCommand: await createRerunCommand(context, jobFile),
     };
     if (!context.isOn("watch")) return await runWith(context, request);
-    const { jobSource, watchRuns } = await import("../watch/watch_runs.ts");
+    const { findJobSource, watchRuns } = await import("../watch/watch_runs.ts");
     return await watchRuns(
       context,
-      jobSource(context, layer, host),
+      findJobSource(context, layer, host),
       (context) => runWith(context, request),
     );
   },
@@ -226,11 +226,13 @@ function readContainer(
   { flags, switches }: CommandContext,
 ): ContainerSetting | undefined {
   const isOn = switches.get("container") ?? flags.has("runner-image");
-  return isOn ? engineOf(flags) : undefined;
+  return isOn ? readContainerEngine(flags) : undefined;
 }
 
 /** Returns the container engine of the options. */
-export function engineOf(flags: CommandContext["flags"]): ContainerSetting {
+export function readContainerEngine(
+  flags: CommandContext["flags"],
+): ContainerSetting {
   const engine = flags.get(ENGINE_FLAG.name);
   return typeof engine === "string" ? { engine } : {};
 }

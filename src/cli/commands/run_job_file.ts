@@ -1,8 +1,13 @@
 import type { CliCommand } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
-import { readJobFileOption, WORK_DIR_FLAG } from "../job_location.ts";
+import { openJobFile, WORK_DIR_FLAG } from "../job_location.ts";
 import { usageError } from "../parse_arguments.ts";
-import { DRY_RUN_FLAG, ENGINE_FLAG, engineOf, runWith } from "./run.ts";
+import {
+  DRY_RUN_FLAG,
+  ENGINE_FLAG,
+  readContainerEngine,
+  runWith,
+} from "./run.ts";
 
 /** Image if the job file does not set one. */
 const DEFAULT_IMAGE = "alpine:latest";
@@ -30,8 +35,8 @@ run --job-file FILE --container. The default image is ${DEFAULT_IMAGE}.`,
     if (file === "") throw usageError("A job file is required", "run-job");
     return await runWith(context, {
       layer: flagsLayer(context),
-      jobFile: await readJobFileOption(context, file),
-      container: { ...engineOf(flags), defaultImage: DEFAULT_IMAGE },
+      jobFile: await openJobFile(context, file),
+      container: { ...readContainerEngine(flags), defaultImage: DEFAULT_IMAGE },
     });
   },
 };

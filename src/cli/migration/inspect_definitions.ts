@@ -28,7 +28,7 @@ import {
   type MigrationFinding,
 } from "./inspection.ts";
 import { isOldImage } from "./python_runner.ts";
-import { shellCommands } from "./shell_commands.ts";
+import { findShellCommands } from "./shell_commands.ts";
 import { checkCommands } from "./text_rules.ts";
 import type { TreeFile, UntrustedTree } from "./untrusted_tree.ts";
 
@@ -182,7 +182,7 @@ export async function inspectDefinition(
   for (const { text, line } of commands) {
     const check = {
       file,
-      commands: shellCommands(text, line),
+      commands: findShellCommands(text, line),
       traits: describeJobs(context, text),
       isDefinition: true,
     };
@@ -316,7 +316,7 @@ function readEnvironment(
     if (/\$\{secret:/.test(String(value.value))) found.secretNames.push(name);
     if (!isPlain(value)) continue;
     const source = getScalarSource(value);
-    const old = yaml11Value(source);
+    const old = parseYaml11(source);
     const after = /^(?:~|null|Null|NULL)$/.test(source) ? "" : source;
     if (old === undefined || old.text === after) continue;
     found.values.push({
@@ -371,7 +371,7 @@ function compareJson(
   kind: "vars" | "item",
 ): { before: string; after: string } | undefined {
   const source = getScalarSource(node);
-  const old = yaml11Value(source);
+  const old = parseYaml11(source);
   if (old === undefined || old.json === undefined) return undefined;
   if (kind === "item") {
     const before = formatGoNumber(old.json);
@@ -440,7 +440,7 @@ const TIME =
  * @param source The scalar as written, without quotes.
  * @returns The value; `undefined` if it is a string.
  */
-export function yaml11Value(source: string): Yaml11Value | undefined {
+export function parseYaml11(source: string): Yaml11Value | undefined {
   if (source.length > MAX_LENGTH) return undefined;
   if (BOOLEAN.test(source)) {
     const isTrue = BOOLEAN.exec(source)![1] !== undefined;

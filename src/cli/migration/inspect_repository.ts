@@ -5,7 +5,7 @@ import {
   temporaryParents,
 } from "../../fs/temporary_directory.ts";
 import { OWN_DIRECTORY } from "../../job_path.ts";
-import { defaultOf } from "../../options/options.ts";
+import { getDefault } from "../../options/options.ts";
 import { findPluginFiles, type PluginFile } from "../../plugins/find_files.ts";
 import { readGrants } from "../../plugins/permissions/grants.ts";
 import { mayRun } from "../../plugins/plugin_source.ts";
@@ -29,22 +29,22 @@ import {
   sortFindings,
 } from "./inspection.ts";
 import {
-  firstCall,
-  importedModules,
-  missingNames,
-  namedPhases,
-  oldNames,
-  oldPackage,
-  programFix,
+  findFirstCall,
+  findImportedModules,
+  findMissingNames,
+  findOldNames,
+  findOldPackage,
+  findPhases,
+  findProgramFix,
 } from "./python_runner.ts";
 import {
+  findShellCommands,
+  findSourceCommands,
   type ShellCommand,
-  shellCommands,
-  sourceCommands,
 } from "./shell_commands.ts";
 import { checkCommands, checkLines } from "./text_rules.ts";
 import {
-  namedFile,
+  resolveNamedFile,
   type TreeFile,
   type UnreadFile,
   UntrustedTree,
@@ -55,24 +55,24 @@ import {
  * already granted are not reported, nor, in a container, programs on `PATH`.
  *
  * @param directory Absolute path of the repository.
- * @param commandNamed Returns a command of the runner.
+ * @param findCommand Returns a command of the runner.
  */
-export function migrateReport(
+export function createMigrationReport(
   directory: string,
   { settings, runner }: CommandConfig,
-  commandNamed: InspectOptions["commandNamed"],
+  findCommand: InspectOptions["findCommand"],
 ): Promise<MigrationReport> {
   const { host, workspace, allowInsecureTransport } = runner;
   return inspectRepository(directory, {
     grantsOf: readGrants(settings.lines("plugin_permissions")),
     trustsPlugins: settings.isOn("trust_plugins"),
     hasPluginTimeout: settings.get("plugin_timeout") !== undefined,
-    isDeep: settings.get("fetch_depth")?.value !== defaultOf("fetch_depth"),
+    isDeep: settings.get("fetch_depth")?.value !== getDefault("fetch_depth"),
     hasReadToken: (host.env[Variable.readToken] ?? "") !== "",
     allowsPlainHttp: allowInsecureTransport,
     hasProgram: async (name) =>
       workspace.inContainer && await findOnPath(name, host.env) !== undefined,
-    commandNamed,
+    findCommand: findCommand,
     temporaryDirectories: temporaryParents({ env: host.env, workspace }),
   });
 }
@@ -208,13 +208,17 @@ async function inspectScripts(
     of: JobTraits,
   ) => {
     for (const word of collectFileWords(commands)) {
-      const path = await namedFile(tree, word, from);
+      const path = await resolveNamedFile(tree, word, from);
       if (path !== undefined) add(path, of);
     }
   };
   for (const [file, { commands }] of definitions) {
     for (const { text } of commands) {
-      await addNamed(shellCommands(text), file, describeJobs(context, text));
+      await addNamed(
+        findShellCommands(text),
+        file,
+        describeJobs(context, text),
+      );
     }
   }
   const isShallow = !context.isDeep && (context.jobs.length === 0 ||
@@ -283,16 +287,16 @@ function readCommands({ path, text }: TreeFile): ShellCommand[] | undefined {
   const [firstLine] = text.slice(0, 200).split("\n");
   const shebang = firstLine.startsWith("#!") ? firstLine : "";
   if (/(?:^|\/)(?:GNUm|[Mm])akefile$|\.mk$/.test(path)) {
-    return shellCommands(readRecipes(text));
+    return findShellCommands(readRecipes(text));
   }
   if (
     /\.(?:ba|da|k|z)?sh$/.test(path) || /\b(?:ba|da|k|z)?sh\b/.test(shebang)
   ) {
-    return shellCommands(text);
+    return findShellCommands(text);
   }
-  if (isPython(path, shebang)) return sourceCommands(text, "python");
+  if (isPython(path, shebang)) return findSourceCommands(text, "python");
   return /\.[mc]?[jt]s$/.test(path) || /\b(?:deno|node|bun)\b/.test(shebang)
-    ? sourceCommands(text, "typescript")
+    ? findSourceCommands(text, "typescript")
     : undefined;
 }
 
@@ -340,7 +344,7 @@ async function checkPythonFile(
     return false;
   };
   const findings: MigrationFinding[] = [];
-  for (const { name, line } of missingNames(text)) {
+  for (const { name, line } of findMissingNames(text)) {
     if (await isOwn(name)) continue;
     findings.push(finding(
       "api",
@@ -349,7 +353,7 @@ async function checkPythonFile(
     ));
   }
   const isPlugin = path.startsWith(`${PLUGIN_FOLDER}/`);
-  for (const { name, line } of isPlugin ? [] : oldNames(text)) {
+  for (const { name, line } of isPlugin ? [] : findOldNames(text)) {
     if (await isOwn(name)) continue;
     findings.push(finding(
       "api",
@@ -358,7 +362,7 @@ async function checkPythonFile(
       `runnerlib${name.slice("src".length)}`,
     ));
   }
-  const query = firstCall(text, ["is_job_running", "get_job_result"]);
+  const query = findFirstCall(text, ["is_job_running", "get_job_result"]);
   const canRead = hasReadToken ||
     jobs.some(({ env }) => env[Variable.readToken] !== undefined);
   if (query !== undefined && !canRead) {
@@ -369,8 +373,8 @@ async function checkPythonFile(
       `${Variable.readToken}: \${secret:PATH:KEY}`,
     ));
   }
-  for (const { name, line } of importedModules(text)) {
-    const packageName = oldPackage(name);
+  for (const { name, line } of findImportedModules(text)) {
+    const packageName = findOldPackage(name);
     if (packageName === undefined) continue;
     findings.push(finding(
       "package",
@@ -436,7 +440,7 @@ async function checkPython(
     kind: "program",
     state: "needed",
     change: 'Python plugins need "python3". Add it with:',
-    fix: programFix("python3"),
+    fix: findProgramFix("python3"),
   }];
 }
 
@@ -453,7 +457,7 @@ function reportPlugin(
 ): void {
   if (kind === "module") return;
   const phases = kind === "python"
-    ? namedPhases(text).filter((phase) => !OLD_PHASES.includes(phase))
+    ? findPhases(text).filter((phase) => !OLD_PHASES.includes(phase))
     : [];
   if (phases.length > 0) {
     findings.push({

@@ -1,6 +1,6 @@
 import { OWN_DIRECTORY } from "../../job_path.ts";
 import { Variable } from "../../environment/variables.ts";
-import { defaultOf } from "../../options/options.ts";
+import { getDefault } from "../../options/options.ts";
 import type { GrantsOf } from "../../plugins/permissions/grants.ts";
 import { printable } from "../../terminal/text.ts";
 import {
@@ -12,7 +12,7 @@ import type { CliCommand } from "../command.ts";
 import { isOldImage } from "./python_runner.ts";
 import type { UntrustedTree } from "./untrusted_tree.ts";
 
-const DEFAULT_DEPTH = defaultOf("fetch_depth");
+const DEFAULT_DEPTH = getDefault("fetch_depth");
 
 /** Category of a difference. */
 export type MigrationKind =
@@ -102,7 +102,7 @@ export function sortFindings(
  *
  * @returns Text of several lines.
  */
-export function reportText({ findings, fileCount }: MigrationReport): string {
+export function formatReport({ findings, fileCount }: MigrationReport): string {
   const lines = findings.flatMap(({ file, line, state, change, fix }) => [
     `${state.padEnd(6)}  ${printable(file)}${
       line === undefined ? "" : `:${line}`
@@ -149,7 +149,7 @@ export interface InspectOptions {
   /** Checks whether the image of the jobs has a program. */
   readonly hasProgram: (name: string) => Promise<boolean>;
   /** Returns a command of the runner. */
-  readonly commandNamed: (name: string) => Promise<CliCommand | undefined>;
+  readonly findCommand: (name: string) => Promise<CliCommand | undefined>;
   /** Absolute paths of directories for temporary files. */
   readonly temporaryDirectories: readonly string[];
 }

@@ -6,7 +6,7 @@
  */
 
 import { PYTHON_PACKAGE } from "../../plugins/python/python_command.ts";
-import { lineCounter } from "./shell_commands.ts";
+import { createLineCounter } from "./shell_commands.ts";
 
 /** A use of a name that the package does not have. */
 export interface MissingName {
@@ -40,7 +40,7 @@ const IMPORT =
  *
  * @param source Source code of the program.
  */
-export function missingNames(source: string): MissingName[] {
+export function findMissingNames(source: string): MissingName[] {
   const missing: MissingName[] = [];
   const code = blankTexts(source);
   for (const { name, names, line, alias } of findImports(code)) {
@@ -73,7 +73,7 @@ export function missingNames(source: string): MissingName[] {
  * @param source Source code of the program.
  * @returns Full names of modules, such as `src.workflow`.
  */
-export function oldNames(source: string): ImportedModule[] {
+export function findOldNames(source: string): ImportedModule[] {
   return findImports(blankTexts(source))
     .filter(({ name }) => name.startsWith("src."))
     .map(({ name, line }) => ({ name, line }));
@@ -84,7 +84,7 @@ export function oldNames(source: string): ImportedModule[] {
  *
  * @param source Source code of the program.
  */
-export function firstCall(
+export function findFirstCall(
   source: string,
   names: readonly string[],
 ): ImportedModule | undefined {
@@ -93,7 +93,7 @@ export function firstCall(
   const match = pattern.exec(code);
   return match === null
     ? undefined
-    : { name: match[1], line: lineCounter(code)(match.index) };
+    : { name: match[1], line: createLineCounter(code)(match.index) };
 }
 
 /**
@@ -101,7 +101,7 @@ export function firstCall(
  *
  * @param source Source code of the plugin.
  */
-export function namedPhases(source: string): string[] {
+export function findPhases(source: string): string[] {
   const code = blankTexts(source);
   const found = [...code.matchAll(/\bPluginPhase\.([A-Z_]+)\b/g)];
   return [...new Set(found.map(([, name]) => name))].sort();
@@ -112,7 +112,7 @@ export function namedPhases(source: string): string[] {
  *
  * @param source Source code of the program.
  */
-export function importedModules(source: string): ImportedModule[] {
+export function findImportedModules(source: string): ImportedModule[] {
   return findImports(blankTexts(source))
     .map(({ name, line }) => ({ name: name.split(".")[0], line }));
 }
@@ -127,7 +127,7 @@ function findMissingAttributes(
     `(?<![\\w.])${alias.replaceAll(".", "\\.")}\\.([A-Za-z_]\\w*)`,
     "g",
   );
-  const lineAt = lineCounter(code);
+  const lineAt = createLineCounter(code);
   return [...code.matchAll(pattern)].flatMap((match) => {
     const [, name] = match;
     const isThere = exported.has(name) ||
@@ -158,7 +158,7 @@ function findExports(module: string): ReadonlySet<string> | undefined {
 
 function findImports(code: string): Import[] {
   const found: Import[] = [];
-  const lineAt = lineCounter(code);
+  const lineAt = createLineCounter(code);
   for (const match of code.matchAll(IMPORT)) {
     const [all, from, list, plain] = match;
     const line = lineAt(match.index + all.search(/\S/));
@@ -230,7 +230,7 @@ const OLD_IMAGE = /(?:^|\/)(?:runnerbase|reactorcide_runner)(?:[:@].*)?$/;
  * @returns The command; `undefined` if the program was not in the old image, or
  * is in the default image.
  */
-export function programFix(program: string): string | undefined {
+export function findProgramFix(program: string): string | undefined {
   return Object.hasOwn(OLD_PROGRAMS, program)
     ? OLD_PROGRAMS[program]
     : undefined;
@@ -241,7 +241,7 @@ export function programFix(program: string): string | undefined {
  *
  * @returns Name of the package for pip; `undefined` for any other module.
  */
-export function oldPackage(module: string): string | undefined {
+export function findOldPackage(module: string): string | undefined {
   return Object.hasOwn(OLD_PACKAGES, module) ? OLD_PACKAGES[module] : undefined;
 }
 

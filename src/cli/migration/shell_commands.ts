@@ -72,7 +72,10 @@ const ASSIGNMENT = /^[A-Za-z_]\w*\+?=/;
  * @param firstLine Number of its first line.
  * @returns Commands, in the order in which they end.
  */
-export function shellCommands(script: string, firstLine = 1): ShellCommand[] {
+export function findShellCommands(
+  script: string,
+  firstLine = 1,
+): ShellCommand[] {
   const reader = new ScriptReader(script, firstLine, 0);
   reader.readScript();
   return reader.commands;
@@ -365,7 +368,7 @@ const STARTS_PROGRAM =
  *
  * @param source Source code of the program.
  */
-export function sourceCommands(
+export function findSourceCommands(
   source: string,
   language: SourceLanguage,
 ): ShellCommand[] {
@@ -377,7 +380,9 @@ export function sourceCommands(
       const argv = readList(literals, at);
       commands.push(...expandCommand(argv, line));
       const script = /^-[a-z]*c$/.test(argv[1] ?? "") ? argv[2] : undefined;
-      if (script !== undefined) commands.push(...shellCommands(script, line));
+      if (script !== undefined) {
+        commands.push(...findShellCommands(script, line));
+      }
     } else if (STARTS_PROGRAM.test(before)) {
       const [next] = literals.slice(at + 1);
       const hasList = /^\s*,\s*(?:\{\s*args:\s*)?\[\s*$/.test(
@@ -386,7 +391,7 @@ export function sourceCommands(
       const args = hasList ? readList(literals, at + 1) : [];
       commands.push(...expandCommand([text, ...args], line));
     } else if (RUNS_TEXT.test(before)) {
-      commands.push(...shellCommands(text, line));
+      commands.push(...findShellCommands(text, line));
     }
   }
   return commands;
@@ -421,7 +426,7 @@ function readLiterals(source: string, language: SourceLanguage): Literal[] {
   const literals: Literal[] = [];
   let before = "";
   let from = 0;
-  const lineAt = lineCounter(source);
+  const lineAt = createLineCounter(source);
   for (
     let match = pattern.exec(source);
     match !== null;
@@ -472,7 +477,7 @@ function findStringEnd(source: string, from: number, quote: string): number {
  *
  * @returns The number of the line, from 1, of an offset.
  */
-export function lineCounter(text: string): (offset: number) => number {
+export function createLineCounter(text: string): (offset: number) => number {
   let line = 1;
   let next = text.indexOf("\n");
   let last = 0;

@@ -6,7 +6,7 @@ import type {
   JobTraits,
   MigrationFinding,
 } from "./inspection.ts";
-import { programFix } from "./python_runner.ts";
+import { findProgramFix } from "./python_runner.ts";
 import { baseName, type ShellCommand } from "./shell_commands.ts";
 
 /** Commands of a file that jobs run. */
@@ -33,9 +33,9 @@ const DEPTH_LINE = `${Variable.fetchDepth}: "0"`;
  */
 export async function checkCommands(
   text: CheckedText,
-  { hasProgram, commandNamed }: Pick<
+  { hasProgram, findCommand }: Pick<
     InspectOptions,
-    "hasProgram" | "commandNamed"
+    "hasProgram" | "findCommand"
   >,
 ): Promise<MigrationFinding[]> {
   const { file, commands, traits, isDefinition } = text;
@@ -43,7 +43,7 @@ export async function checkCommands(
   const firstClone = commands.find(({ argv }) => isFullClone(argv));
   const reported = new Set<string>();
   for (const { argv, line } of commands) {
-    const history = historyCommand(argv);
+    const history = findHistoryCommand(argv);
     if (history !== undefined && traits.isShallow && !reported.has(history)) {
       reported.add(history);
       const followsClone = firstClone !== undefined && firstClone.line <= line;
@@ -63,7 +63,7 @@ export async function checkCommands(
       });
     }
     const program = baseName(argv[0]);
-    const fix = programFix(program);
+    const fix = findProgramFix(program);
     if (fix !== undefined && traits.usesImage && !reported.has(program)) {
       reported.add(program);
       if (!await hasProgram(program)) {
@@ -77,7 +77,7 @@ export async function checkCommands(
         });
       }
     }
-    const problem = await findUsageProblem(argv, commandNamed);
+    const problem = await findUsageProblem(argv, findCommand);
     if (problem !== undefined && !reported.has(problem)) {
       reported.add(problem);
       findings.push({
@@ -122,7 +122,7 @@ export function checkLines(
 /** Returns why the runner would reject a command line. */
 async function findUsageProblem(
   argv: readonly string[],
-  commandNamed: InspectOptions["commandNamed"],
+  findCommand: InspectOptions["findCommand"],
 ): Promise<string | undefined> {
   const old = argv.indexOf("-m") >= 0
     ? /^src\.(cli|register_secret)$/.exec(argv[argv.indexOf("-m") + 1] ?? "")
@@ -137,7 +137,7 @@ async function findUsageProblem(
     return undefined;
   }
   const commandText = `"runnerlib ${name}"`;
-  const command = await commandNamed(name);
+  const command = await findCommand(name);
   if (command === undefined) {
     return `${commandText} is not a command`;
   }
@@ -210,7 +210,9 @@ const CHECKED_OUT_RANGE = new RegExp(
  * @returns Short form of the command, for a message; `undefined` if one commit
  * is enough.
  */
-export function historyCommand(argv: readonly string[]): string | undefined {
+export function findHistoryCommand(
+  argv: readonly string[],
+): string | undefined {
   const program = baseName(argv[0] ?? "");
   if (HISTORY_PROGRAMS.has(program)) return program;
   if (/^(?:npx|bunx|pnpx|uvx)$/.test(program)) {

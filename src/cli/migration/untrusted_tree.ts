@@ -216,7 +216,7 @@ export class UntrustedTree {
  * @param from Path of the file that contains the command.
  * @returns Path relative to the root; `undefined` if the file does not exist.
  */
-export async function namedFile(
+export async function resolveNamedFile(
   tree: UntrustedTree,
   word: string,
   from: string,

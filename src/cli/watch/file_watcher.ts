@@ -248,7 +248,7 @@ export class ChangeFilter {
    * @param changes All changes.
    * @param isRunning Whether a run is active or has just ended.
    */
-  async relevant(
+  async selectRelevant(
     changes: readonly FileChange[],
     isRunning: boolean,
   ): Promise<readonly FileChange[]> {
@@ -366,7 +366,7 @@ export async function takeSnapshot(
  * @param before The earlier one.
  * @param after The later one.
  */
-export function changesSince(
+export function compareSnapshots(
   before: Snapshot,
   after: Snapshot,
 ): readonly FileChange[] {

@@ -14,7 +14,7 @@ import { WORKFLOW_FILES } from "../../workspace/ignore_files.ts";
 import type { CommandContext } from "../command.ts";
 import {
   ChangeFilter,
-  changesSince,
+  compareSnapshots,
   type FileChange,
   takeSnapshot,
   type WatchedSource,
@@ -83,7 +83,10 @@ export async function watchRuns(
     const before = snapshot;
     snapshot = await takeSnapshot(source);
     watcher.follow(snapshot);
-    return await ownChanges.relevant(changesSince(before, snapshot), isRunning);
+    return await ownChanges.selectRelevant(
+      compareSnapshots(before, snapshot),
+      isRunning,
+    );
   }
 
   while (signal === undefined) {
@@ -123,7 +126,7 @@ export async function watchRuns(
  * @param layer Layer of the options.
  * @param host The process, in the directory of the job.
  */
-export function jobSource(
+export function findJobSource(
   { flags }: Pick<CommandContext, "flags">,
   layer: Layer,
   { cwd, env }: Pick<Host, "cwd" | "env">,

@@ -53,14 +53,14 @@ export async function printExplanations(
   const columns = host.stdout.isTerminal()
     ? host.consoleSize?.()?.columns
     : undefined;
-  await print(explanationTable(explanations, columns ?? DEFAULT_COLUMNS));
+  await print(formatExplanations(explanations, columns ?? DEFAULT_COLUMNS));
 }
 
 /**
  * Formats explanations as a table: a row for each workflow and, if it starts, a
  * row for each of its jobs. Long reasons are wrapped.
  */
-export function explanationTable(
+export function formatExplanations(
   explanations: readonly Explanation[],
   columns: number,
 ): string {

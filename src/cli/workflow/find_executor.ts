@@ -111,7 +111,7 @@ async function createCoordinatorExecutor(
     ? await findUnfinishedSubmission(root, workflow)
     : undefined;
   const executor = coordinatorExecutor({
-    ...coordinatorSettings(context),
+    ...readCoordinatorSettings(context),
     code: source === "none" ? "none" : { url: source_url, ref: source_ref },
     submission: continued,
     ...isOn("detach") ? { onDetach: (id) => print(formatDetached(id)) } : {},
@@ -128,7 +128,7 @@ function formatDetached(id: string): string {
 }
 
 /** Reads the settings with which a coordinator is followed. */
-export function coordinatorSettings(
+export function readCoordinatorSettings(
   { runner: { host } }: CommandContext,
 ): CoordinatorSettings {
   const settings = readOptions(host, [

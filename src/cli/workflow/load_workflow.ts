@@ -39,7 +39,7 @@ export async function loadWorkflow(
   options: ReadWorkflowOptions = {},
 ): Promise<LoadedWorkflow> {
   const file = given ?? await findOnlyWorkflow(runner.host.cwd);
-  const { root, sourceFile } = workflowPlace(file, runner.host.cwd);
+  const { root, sourceFile } = findWorkflowPlace(file, runner.host.cwd);
   const workflow = await readWorkflow(root, sourceFile, {
     ...options,
     onWarning: warnOnce(runner.logger, "workflow"),
@@ -75,7 +75,7 @@ export interface WorkflowPlace {
  * @param file Absolute or relative path of the file.
  * @param cwd Absolute path of the current directory.
  */
-export function workflowPlace(file: string, cwd: string): WorkflowPlace {
+export function findWorkflowPlace(file: string, cwd: string): WorkflowPlace {
   const path = normalizePath(absolutePath(file, cwd));
   const folder = path.lastIndexOf(`/${WORKFLOW_FOLDER}/`);
   const end = folder === -1 ? path.lastIndexOf("/") : folder;

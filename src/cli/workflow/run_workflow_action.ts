@@ -48,7 +48,7 @@ import { flagsLayer } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 import { rerunWords } from "../rerun_command.ts";
 import { type Explanation, printExplanations } from "./explanation.ts";
-import { coordinatorSettings, findExecutor } from "./find_executor.ts";
+import { findExecutor, readCoordinatorSettings } from "./find_executor.ts";
 import {
   type LoadedWorkflow,
   loadWorkflow,
@@ -279,7 +279,7 @@ export async function attachWorkflow(
   }
   const { runner } = context;
   const root = runner.host.cwd;
-  const settings = coordinatorSettings(context);
+  const settings = readCoordinatorSettings(context);
   const submission = await cancelOnSignal(
     runner.host,
     ({ graceful: signal }) =>

@@ -55,10 +55,10 @@ export async function htmlReport(
  * @returns Name and status.
  */
 export function recordTitle(record: RunRecord): string {
-  return `${recordName(record)}: ${runStatus(record)}`;
+  return `${getRecordName(record)}: ${runStatus(record)}`;
 }
 
-function recordName({ started }: RunRecord): string {
+function getRecordName({ started }: RunRecord): string {
   return started.name ?? started.kind;
 }
 
@@ -146,7 +146,7 @@ function pageHeader(
   const status = runStatus(record);
   const time = formatDuration(ended?.durationMs ?? lastMs);
   return markup`<header class="${status}">
-<h1><span class="status">${status}</span> ${recordName(record)}</h1>
+<h1><span class="status">${status}</span> ${getRecordName(record)}</h1>
 ${ended?.error === undefined ? "" : markup`<p class="error">${ended.error}</p>`}
 <p class="counts">${
     counts.filter(([, , number]) => number > 0).map(([result, word, number]) =>
@@ -158,7 +158,7 @@ ${ended?.error === undefined ? "" : markup`<p class="error">${ended.error}</p>`}
     )
   }</p>
 <p class="muted"><b>${time}</b>${
-    earlier === undefined ? "" : `, ${totalChange(earlier, record)}`
+    earlier === undefined ? "" : `, ${describeTotalChange(earlier, record)}`
   } · started ${timeHtml(started.time)}${
     ended === undefined ? "" : markup` · exit code ${ended.exitCode}`
   }</p>
@@ -264,7 +264,7 @@ interface Row {
  */
 function comparisonSection(before: RunRecord, after: RunRecord): Html {
   const comparison = compareRecords(before, after);
-  const rows = comparisonRows(comparison);
+  const rows = createRows(comparison);
   const shown = rows.slice(0, MAX_COMPARED);
   const more = rows.length - shown.length;
   const longestMs = shown.reduce(
@@ -307,7 +307,7 @@ function comparisonSection(before: RunRecord, after: RunRecord): Html {
  *
  * @returns Text such as `1.2s slower than the earlier run`.
  */
-function totalChange(before: RunRecord, after: RunRecord): string {
+function describeTotalChange(before: RunRecord, after: RunRecord): string {
   const { before: was, after: is } = compareRecords(before, after);
   const change = formatChange(was.durationMs, is.durationMs);
   if (change.startsWith("±")) return "as long as the earlier run";
@@ -316,7 +316,7 @@ function totalChange(before: RunRecord, after: RunRecord): string {
   } than the earlier run`;
 }
 
-function comparisonRows(
+function createRows(
   { before, after, results, added, removed, times }: RunComparison,
 ): Row[] {
   const changed = new Set(results.map(([, { name }]) => name));
@@ -331,44 +331,44 @@ function comparisonRows(
     },
     {
       name: "Critical path",
-      what: pathChange(before, after),
+      what: describePathChange(before, after),
       before: before.path.durationMs,
       after: after.path.durationMs,
     },
-    ...[...results].sort((a, b) => changeRank(a) - changeRank(b)).map(
-      resultRow,
+    ...[...results].sort((a, b) => rankChange(a) - rankChange(b)).map(
+      createResultRow,
     ),
-    ...times.filter(([, { name }]) => !changed.has(name)).map(timeRow),
+    ...times.filter(([, { name }]) => !changed.has(name)).map(createTimeRow),
     ...added.map((step) => ({
       name: step.name,
       what: "new",
-      after: stepTime(step),
+      after: getStepTime(step),
     })),
     ...removed.map((step) => ({
       name: step.name,
       what: "gone",
-      before: stepTime(step),
+      before: getStepTime(step),
     })),
   ];
 }
 
 /** Newly failed steps come first. */
-function changeRank([before, after]: StepPair): number {
+function rankChange([before, after]: StepPair): number {
   return hasFailed(after) ? 0 : hasFailed(before) ? 1 : 2;
 }
 
-function resultRow([before, after]: StepPair): Row {
+function createResultRow([before, after]: StepPair): Row {
   return {
     name: after.name,
     what: markup`${outcomeText(before)} → <span class="${resultClass(after)}">${
       markHtml(resultClass(after))
     }${outcomeText(after)}</span>`,
-    before: stepTime(before),
-    after: stepTime(after),
+    before: getStepTime(before),
+    after: getStepTime(after),
   };
 }
 
-function timeRow([before, after]: StepPair): Row {
+function createTimeRow([before, after]: StepPair): Row {
   const isSlower = after.durationMs > before.durationMs;
   return {
     name: after.name,
@@ -378,11 +378,13 @@ function timeRow([before, after]: StepPair): Row {
   };
 }
 
-function stepTime({ startedAt, durationMs }: StepRecord): number | undefined {
+function getStepTime(
+  { startedAt, durationMs }: StepRecord,
+): number | undefined {
   return startedAt === null ? undefined : durationMs;
 }
 
-function pathChange(before: RunTotal, after: RunTotal): string {
+function describePathChange(before: RunTotal, after: RunTotal): string {
   const names = ({ path }: RunTotal) => path.steps.map(({ name }) => name);
   const [was, is] = [names(before), names(after)];
   const joined = is.filter((name) => !was.includes(name));
@@ -398,8 +400,8 @@ function rowHtml({ name, what, before, after }: Row, longestMs: number): Html {
     <tr>
       <th scope="row">${name}</th>
       <td>${what}</td>
-      <td class="number earlier">${time(before)}</td>
-      <td class="number">${time(after)}</td>
+      <td class="number earlier">${formatTime(before)}</td>
+      <td class="number">${formatTime(after)}</td>
       <td class="bar">${
     before === undefined || after === undefined
       ? ""
@@ -409,7 +411,7 @@ function rowHtml({ name, what, before, after }: Row, longestMs: number): Html {
   `;
 }
 
-function time(ms: number | undefined): string {
+function formatTime(ms: number | undefined): string {
   return ms === undefined ? "–" : formatDuration(ms);
 }
 
@@ -464,14 +466,14 @@ function pluginSection(
 <tbody>${
     calls.slice(0, MAX_PLUGIN_ROWS).map((call) => callRow(call, isWorkflow))
   }</tbody></table>
-${more(calls.length, "rows")}${
+${formatMore(calls.length, "rows")}${
     metrics.length === 0
       ? ""
       : markup`<ul>${
         metrics.slice(0, MAX_PLUGIN_ROWS).map(({ plugin, name, value }) =>
           markup`<li>${plugin}: ${name} = ${Number(value.toPrecision(6))}</li>`
         )
-      }</ul>${more(metrics.length, "metrics")}`
+      }</ul>${formatMore(metrics.length, "metrics")}`
   }</section>`;
 }
 
@@ -521,7 +523,7 @@ function callRow(
       `;
 }
 
-function more(count: number, what: string): Html | "" {
+function formatMore(count: number, what: string): Html | "" {
   return count <= MAX_PLUGIN_ROWS
     ? ""
     : markup`<p>${count - MAX_PLUGIN_ROWS} more ${what}.</p>`;

@@ -10,7 +10,7 @@ import { criticalPath } from "../critical_path.ts";
 import { formatDuration } from "../record_text.ts";
 import type { StepRecord } from "../run_record.ts";
 import { laneCount, stepLanes } from "../step_lanes.ts";
-import { hasFailed, resultMark } from "../step_outcome.ts";
+import { getResultMark, hasFailed } from "../step_outcome.ts";
 import { type Html, markup, raw, resultClass } from "./html_document.ts";
 
 /** Width of a timeline in its own units; it is stretched to the page. */
@@ -85,7 +85,7 @@ export function stepBar(
 ): Html | "" {
   const { startMs, queuedMs = startMs, durationMs, attempts, state } = step;
   if (startMs === undefined || queuedMs === undefined) return "";
-  return bar(totalMs, stepLabel(step), [
+  return bar(totalMs, formatStepLabel(step), [
     ...startMs > queuedMs ? [["queued", queuedMs, startMs] as const] : [],
     ...attempts.map(({ outcome, startMs, durationMs }, index) => {
       const isLast = index === attempts.length - 1;
@@ -110,14 +110,14 @@ export function bar(
 ): Html {
   return markup`<svg viewBox="0 0 ${TIMELINE_WIDTH} 16" preserveAspectRatio="none"><title>${label}</title>${
     parts.map(([kind, fromMs, toMs]) => {
-      const [x, width] = extent(totalMs, fromMs, toMs);
+      const [x, width] = measureExtent(totalMs, fromMs, toMs);
       const [y, height] = kind === "critical" ? [13, 3] : [0, 12];
       return markup`<rect class="${kind}" x="${x}" y="${y}" width="${width}" height="${height}"/>`;
     })
   }</svg>`;
 }
 
-function extent(
+function measureExtent(
   totalMs: number,
   fromMs: number,
   toMs: number,
@@ -130,7 +130,7 @@ function extent(
   ];
 }
 
-function stepLabel(step: StepRecord): string {
+function formatStepLabel(step: StepRecord): string {
   const { startMs = 0, queuedMs = startMs, durationMs, attempts } = step;
   return [
     `starts after ${formatDuration(startMs)}`,
@@ -165,7 +165,7 @@ export function stepOverview(
   }" preserveAspectRatio="none" role="img" aria-label="${placed.length} steps, in ${count} lanes">${
     placed.filter(({ lane }) => lane < shown).map(
       ({ step, startMs, endMs, lane }) => {
-        const [x, width] = extent(totalMs, startMs, endMs);
+        const [x, width] = measureExtent(totalMs, startMs, endMs);
         return markup`<rect class="${resultClass(step)}" x="${x}" y="${
           lane * LANE_HEIGHT
         }" width="${width}" height="${LANE_HEIGHT - 1}"/>`;
@@ -230,16 +230,16 @@ export function graphSvg(steps: readonly StepRecord[]): Html | undefined {
   );
   const rows = placeRows(groups, edges);
   const place = (group: number): Point => ({
-    x: columnX(groups[group].column),
-    y: rowY(rows[group]),
+    x: computeX(groups[group].column),
+    y: computeY(rows[group]),
   });
-  const critical = criticalGroups(steps);
+  const critical = findCriticalGroups(steps);
   const isCritical = ({ from, to }: Edge) =>
     critical.get(groups[to].name) === groups[from].name;
   const places = groups.map((_, group) => place(group));
   const bottoms = [
     ...places.map(({ y }) => y),
-    ...edges.flatMap((edge) => edge.rows.map(rowY)),
+    ...edges.flatMap((edge) => edge.rows.map(computeY)),
   ];
   const width = Math.max(...places.map(({ x }) => x)) + BOX.width + MARGIN;
   const height = Math.max(...bottoms) + BOX.height + MARGIN;
@@ -325,16 +325,16 @@ function placeRows(groups: readonly Group[], edges: readonly Edge[]): number[] {
   return rows;
 }
 
-function columnX(column: number): number {
+function computeX(column: number): number {
   return MARGIN + column * (BOX.width + GAP.x);
 }
 
-function rowY(row: number): number {
+function computeY(row: number): number {
   return MARGIN + row * (BOX.height + GAP.y);
 }
 
 /** Maps each group of the critical path to the one before it. */
-function criticalGroups(
+function findCriticalGroups(
   steps: readonly StepRecord[],
 ): ReadonlyMap<string, string | undefined> {
   const path = criticalPath(steps).steps
@@ -368,7 +368,7 @@ function drawGroup(
     cutToWidth(name, NAME_CELLS - count.length)
   }${count}</text>
       <text class="result ${result}" x="${x + 10}" y="${y + 33}">${
-    resultMark(result)
+    getResultMark(result)
   } ${result}${
     shown.startedAt === null ? "" : `, ${formatDuration(longest)}`
   }</text>
@@ -392,7 +392,7 @@ function drawEdge(
     at = { x, y };
   };
   rows.forEach((row, index) => {
-    curveTo(columnX(groups[from].column + index + 1), middleY(rowY(row)));
+    curveTo(computeX(groups[from].column + index + 1), middleY(computeY(row)));
     at = { ...at, x: at.x + BOX.width };
     path += `H${at.x}`;
   });

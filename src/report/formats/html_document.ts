@@ -5,7 +5,7 @@
  * @module
  */
 import type { StepRecord } from "../run_record.ts";
-import { isAllowed, resultMark } from "../step_outcome.ts";
+import { getResultMark, isAllowed } from "../step_outcome.ts";
 
 /** Text that is HTML already. */
 export class Html {
@@ -160,7 +160,7 @@ export function resultClass(step: StepRecord): string {
  */
 export function markHtml(result: string): Html {
   return raw(
-    `<span class="mark" aria-hidden="true">${resultMark(result)}</span>`,
+    `<span class="mark" aria-hidden="true">${getResultMark(result)}</span>`,
   );
 }
 

@@ -59,7 +59,7 @@ const [BLACK_COLOR, WHITE_COLOR] = [16, 231];
 export function outputHtml(text: string): Html {
   return markup`${
     styledPieces(text).pieces.map(([part, look]) => {
-      const classes = lookClasses(look);
+      const classes = listClasses(look);
       return classes === ""
         ? part
         : markup`<span class="${classes}">${part}</span>`;
@@ -77,7 +77,7 @@ export type OutputPiece = readonly [text: string, classes?: string];
  */
 export function outputPieces(pieces: readonly StyledPiece[]): OutputPiece[] {
   return pieces.map(([text, look]) => {
-    const classes = lookClasses(look);
+    const classes = listClasses(look);
     return classes === "" ? [text] : [text, classes];
   });
 }
@@ -89,9 +89,9 @@ export function outputPieces(pieces: readonly StyledPiece[]): OutputPiece[] {
  * of the page, `bg-N` a background, and `on-N` text on a background, which has
  * the same color in both color schemes.
  */
-function lookClasses(look: TextLook): string {
+function listClasses(look: TextLook): string {
   return [
-    ...colorClasses(look),
+    ...listColorClasses(look),
     ...look.isBold ? ["bold"] : [],
     ...look.isItalic ? ["italic"] : [],
     ...look.isUnderlined ? ["underlined"] : [],
@@ -99,11 +99,11 @@ function lookClasses(look: TextLook): string {
   ].join(" ");
 }
 
-function colorClasses(look: TextLook): string[] {
+function listColorClasses(look: TextLook): string[] {
   const { color, background, isDim, isInverse } = look;
   const [front, back] = isInverse ? [background, color] : [color, background];
   if (back !== undefined) {
-    return [`bg-${back}`, `on-${readableOn(back, front)}`];
+    return [`bg-${back}`, `on-${chooseTextColor(back, front)}`];
   }
   if (isInverse) return ["inverse"];
   if (front !== undefined) return [`fg-${front}`];
@@ -113,12 +113,15 @@ function colorClasses(look: TextLook): string[] {
 /**
  * Chooses the color of text: black or white if its own color is hard to read.
  */
-function readableOn(background: number, color: number | undefined): number {
+function chooseTextColor(
+  background: number,
+  color: number | undefined,
+): number {
   const ground = toRgb(background);
   if (
-    color !== undefined && contrast(toRgb(color), ground) >= MIN_CONTRAST
+    color !== undefined && computeContrast(toRgb(color), ground) >= MIN_CONTRAST
   ) return color;
-  return contrast(BLACK, ground) > contrast(WHITE, ground)
+  return computeContrast(BLACK, ground) > computeContrast(WHITE, ground)
     ? BLACK_COLOR
     : WHITE_COLOR;
 }
@@ -139,12 +142,15 @@ export function colorRules(html?: string): string {
     all.filter((color) => usedColors?.has(`${kind}-${color}`) ?? true)
       .map((color) => `.${kind}-${color}{${value(color)}}`).join("");
   const text = (scheme: keyof typeof GROUND) =>
-    rules("fg", (color) => `color:${hex(readable(toRgb(color), scheme))}`);
+    rules(
+      "fg",
+      (color) => `color:${formatHex(adjustContrast(toRgb(color), scheme))}`,
+    );
   const dark = text("dark");
   return text("light") +
     (dark === "" ? "" : `@media (prefers-color-scheme: dark){${dark}}`) +
-    rules("bg", (color) => `background:${hex(toRgb(color))}`) +
-    rules("on", (color) => `color:${hex(toRgb(color))}`);
+    rules("bg", (color) => `background:${formatHex(toRgb(color))}`) +
+    rules("on", (color) => `color:${formatHex(toRgb(color))}`);
 }
 
 function toRgb(color: number): Rgb {
@@ -152,13 +158,13 @@ function toRgb(color: number): Rgb {
 }
 
 /** Makes a color darker or lighter until text in it is easy to read. */
-function readable(color: Rgb, scheme: keyof typeof GROUND): Rgb {
+function adjustContrast(color: Rgb, scheme: keyof typeof GROUND): Rgb {
   const { [scheme]: ground } = GROUND;
   const target = scheme === "light" ? BLACK : WHITE;
   let mixed = color;
   for (
     let share = 0.05;
-    contrast(mixed, ground) < MIN_CONTRAST;
+    computeContrast(mixed, ground) < MIN_CONTRAST;
     share += 0.05
   ) {
     mixed = color.map((value, index) =>
@@ -169,13 +175,16 @@ function readable(color: Rgb, scheme: keyof typeof GROUND): Rgb {
 }
 
 /** @see https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio */
-function contrast(a: Rgb, b: Rgb): number {
-  const [darker, lighter] = [luminance(a), luminance(b)].sort((x, y) => x - y);
+function computeContrast(a: Rgb, b: Rgb): number {
+  const [darker, lighter] = [computeLuminance(a), computeLuminance(b)].sort((
+    x,
+    y,
+  ) => x - y);
   return (lighter + 0.05) / (darker + 0.05);
 }
 
 /** @see https://www.w3.org/TR/WCAG21/#dfn-relative-luminance */
-function luminance(color: Rgb): number {
+function computeLuminance(color: Rgb): number {
   const [red, green, blue] = color.map((value) => {
     const part = value / 255;
     return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
@@ -183,7 +192,7 @@ function luminance(color: Rgb): number {
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }
 
-function hex(color: Rgb): string {
+function formatHex(color: Rgb): string {
   return `#${
     color.map((value) => value.toString(16).padStart(2, "0")).join("")
   }`;

@@ -120,7 +120,7 @@ export function stepsSection(
       ${legend(steps)}
       ${
     isLong ? longList(record, createRow, { totalMs, what }) : stepList(
-      withOtherWork(
+      addOtherWork(
         steps.map((_, index) =>
           createRow(index, { isAnchor: true, hasTail: true })
         ),
@@ -169,7 +169,7 @@ function longList(
     );
   const withTails = allRows(true);
   // Colors can make lines much longer.
-  const all = totalLength(withTails) > MAX_ROWS_LENGTH
+  const all = sumLengths(withTails) > MAX_ROWS_LENGTH
     ? allRows(false)
     : withTails;
   return markup`
@@ -177,7 +177,7 @@ function longList(
     ${
     rows.length === 0
       ? ""
-      : stepList(withOtherWork(rows, record, totalMs), what, totalMs)
+      : stepList(addOtherWork(rows, record, totalMs), what, totalMs)
   }
     <details class="all" data-key="all"><summary><b>All ${steps.length} ${what.toLowerCase()}</b></summary>${
     stepList(all, what, totalMs)
@@ -185,7 +185,7 @@ function longList(
   `;
 }
 
-function totalLength(rows: readonly Html[]): number {
+function sumLengths(rows: readonly Html[]): number {
   return rows.reduce((sum, row) => sum + String(row).length, 0);
 }
 
@@ -241,7 +241,7 @@ function waitText(
 }
 
 /** Adds the work before and after the steps. */
-function withOtherWork(
+function addOtherWork(
   rows: readonly Html[],
   { sources, phases, plugins, steps }: RunRecord,
   totalMs: number,
@@ -334,7 +334,7 @@ function stepRow(step: StepRecord, options: StepRowOptions): Html {
   const notes = [
     isFlaky(step) ? "flaky" : "",
     attempts.length > 1 ? `${attempts.length} attempts` : "",
-    ...options.job === undefined ? [] : jobNotes(options.job),
+    ...options.job === undefined ? [] : createJobNotes(options.job),
     options.isBrief
       ? step.reason?.slice(0, BRIEF_REASON) ?? ""
       : step.reason ?? "",
@@ -425,7 +425,7 @@ const MAX_JOB_LINES = 50;
  *
  * @returns Notes such as `3 steps` and `1 flaky`; none for a single command.
  */
-function jobNotes({ steps }: RunRecord): string[] {
+function createJobNotes({ steps }: RunRecord): string[] {
   const flaky = steps.filter(isFlaky).length;
   return [
     ...steps.length < 2 ? [] : [`${steps.length} steps`],

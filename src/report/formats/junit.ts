@@ -27,64 +27,70 @@ export function junitReport(record: RunRecord): string {
   };
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
-    open("testsuite", {
+    formatTag("testsuite", {
       name,
-      time: seconds(ended?.durationMs ?? lastMs),
+      time: formatSeconds(ended?.durationMs ?? lastMs),
       ...counts,
       timestamp: started.time,
     }),
-    ...steps.flatMap((step) => testCase(step, name)),
+    ...steps.flatMap((step) => formatTestCase(step, name)),
     "</testsuite>",
     "",
   ].join("\n");
 }
 
-function testCase(step: StepRecord, suite: string): string[] {
+function formatTestCase(step: StepRecord, suite: string): string[] {
   return [
     `  ${
-      open("testcase", {
+      formatTag("testcase", {
         name: step.name,
         classname: suite,
-        time: seconds(step.durationMs),
+        time: formatSeconds(step.durationMs),
       })
     }`,
-    ...outcomeLines(step).map((line) => `    ${line}`),
+    ...formatOutcome(step).map((line) => `    ${line}`),
     "  </testcase>",
   ];
 }
 
-function outcomeLines(step: StepRecord): string[] {
+function formatOutcome(step: StepRecord): string[] {
   if (isSkipped(step)) {
     return [
       `${
-        open("skipped", { message: step.reason ?? outcomeText(step) })
+        formatTag("skipped", { message: step.reason ?? outcomeText(step) })
       }</skipped>`,
     ];
   }
   const failed = step.attempts.slice(0, -1);
-  const output = element("system-out", {}, step.tail.join("\n"));
+  const output = formatElement("system-out", {}, step.tail.join("\n"));
   if (!hasFailed(step)) {
     const kind = isFlaky(step) ? "flakyFailure" : "rerunFailure";
     return [
-      ...failed.map((one) => attemptElement(kind, one)),
+      ...failed.map((one) => formatAttempt(kind, one)),
       output,
       // The format has no other place for it.
-      ...step.cached ? [element("system-err", {}, outcomeText(step))] : [],
+      ...step.cached
+        ? [formatElement("system-err", {}, outcomeText(step))]
+        : [],
     ];
   }
   const message = step.reason ?? outcomeText(step);
   return [
-    element("failure", { message, type: step.outcome }, step.tail.join("\n")),
-    ...failed.map((one) => attemptElement("rerunFailure", one)),
+    formatElement(
+      "failure",
+      { message, type: step.outcome },
+      step.tail.join("\n"),
+    ),
+    ...failed.map((one) => formatAttempt("rerunFailure", one)),
     output,
   ];
 }
 
-function attemptElement(kind: string, attempt: AttemptRecord): string {
+function formatAttempt(kind: string, attempt: AttemptRecord): string {
   const { outcome, reason } = attempt;
   const message = reason ?? outcomeText({ ...attempt, conclusion: outcome });
-  const trace = element("stackTrace", {}, message);
-  return `${open(kind, { message, type: outcome })}${trace}</${kind}>`;
+  const trace = formatElement("stackTrace", {}, message);
+  return `${formatTag(kind, { message, type: outcome })}${trace}</${kind}>`;
 }
 
 /** A step that was cancelled has neither passed nor failed. */
@@ -93,15 +99,15 @@ function isSkipped({ outcome, startedAt }: StepRecord): boolean {
     startedAt === null && outcome !== "failed";
 }
 
-function element(
+function formatElement(
   name: string,
   attributes: Readonly<Record<string, string | number>>,
   text: string,
 ): string {
-  return `${open(name, attributes)}${escape(text)}</${name}>`;
+  return `${formatTag(name, attributes)}${escape(text)}</${name}>`;
 }
 
-function open(
+function formatTag(
   name: string,
   attributes: Readonly<Record<string, string | number>>,
 ): string {
@@ -119,6 +125,6 @@ function escape(text: string): string {
     .replaceAll('"', "&quot;");
 }
 
-function seconds(ms: number): string {
+function formatSeconds(ms: number): string {
   return (ms / 1000).toFixed(3);
 }

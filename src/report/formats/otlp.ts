@@ -86,21 +86,23 @@ export function otlpRequests(
     traces: {
       resourceSpans: [{
         resource: {
-          attributes: attributes(attributesOfRun),
+          attributes: toAttributes(attributesOfRun),
         },
         scopeSpans: [{
           scope,
           // Only spans that have ended are exported.
           spans: [
-            ...record.isRunning ? [] : [runSpan(record)],
-            ...record.steps.flatMap((step) => stepSpans(step, record)),
+            ...record.isRunning ? [] : [createRunSpan(record)],
+            ...record.steps.flatMap((step) => createStepSpans(step, record)),
           ],
         }],
       }],
     },
     metrics: {
       resourceMetrics: [{
-        resource: { attributes: attributes(pipelineResource(attributesOfRun)) },
+        resource: {
+          attributes: toAttributes(removeRunAttributes(attributesOfRun)),
+        },
         scopeMetrics: [{
           scope,
           metrics: record.isRunning ? [] : createMetrics(record),
@@ -133,10 +135,10 @@ export function activeMetric(
   resource: ResourceAttributes,
   { value, ms }: ActiveRun,
 ): object {
-  const common = pipelineResource(runResource(started, resource));
+  const common = removeRunAttributes(runResource(started, resource));
   return {
     resource: {
-      attributes: attributes({
+      attributes: toAttributes({
         ...common,
         "service.instance.id": started.trace.spanId,
       }),
@@ -150,10 +152,10 @@ export function activeMetric(
         sum: {
           aggregationTemporality: CUMULATIVE,
           dataPoints: [{
-            startTimeUnixNano: nanoseconds({ started }, 0),
-            timeUnixNano: nanoseconds({ started }, ms),
+            startTimeUnixNano: toNanoseconds({ started }, 0),
+            timeUnixNano: toNanoseconds({ started }, ms),
             asInt: String(value),
-            attributes: attributes({
+            attributes: toAttributes({
               "cicd.pipeline.name": started.name ?? DEFAULT_NAME,
               "cicd.pipeline.run.state": "executing",
             }),
@@ -169,7 +171,7 @@ function createScope({ runner }: Pick<StartedRun, "runner">): object {
 }
 
 /** Omits attributes that would give each run its own series. */
-function pipelineResource(resource: Attributes): Attributes {
+function removeRunAttributes(resource: Attributes): Attributes {
   return Object.fromEntries(
     Object.entries(resource).filter(([name]) => !RUN_ATTRIBUTES.includes(name)),
   );
@@ -210,7 +212,7 @@ export function runResource(
   };
 }
 
-function runSpan(record: RunRecord): object {
+function createRunSpan(record: RunRecord): object {
   const { started, ended, lastMs } = record;
   const { traceId, spanId, parentSpanId, sampled } = started.trace;
   const result = runResult(record);
@@ -221,28 +223,28 @@ function runSpan(record: RunRecord): object {
     flags: sampled ? 1 : 0,
     name: `RUN ${started.name ?? DEFAULT_NAME}`,
     kind: SERVER,
-    startTimeUnixNano: nanoseconds(record, 0),
-    endTimeUnixNano: nanoseconds(record, ended?.durationMs ?? lastMs),
-    attributes: attributes({
+    startTimeUnixNano: toNanoseconds(record, 0),
+    endTimeUnixNano: toNanoseconds(record, ended?.durationMs ?? lastMs),
+    attributes: toAttributes({
       "cicd.pipeline.action.name": "RUN",
       "cicd.pipeline.result": result,
-      "error.type": errorType(result),
+      "error.type": findErrorType(result),
       "process.exit.code": ended?.exitCode,
     }),
-    status: spanStatus(result, ended?.error),
+    status: createStatus(result, ended?.error),
   };
 }
 
-function stepSpans(step: StepRecord, record: RunRecord): object[] {
+function createStepSpans(step: StepRecord, record: RunRecord): object[] {
   const { attempts, state } = step;
   const ended = state === "running" ? attempts.slice(0, -1) : attempts;
   return ended.flatMap((attempt) => {
     if (attempt.spanId === undefined) return [];
-    return [attemptSpan(step, attempt, attempt.spanId, record)];
+    return [createAttemptSpan(step, attempt, attempt.spanId, record)];
   });
 }
 
-function attemptSpan(
+function createAttemptSpan(
   { name, readyMs }: StepRecord,
   attempt: AttemptRecord,
   spanId: string,
@@ -258,21 +260,21 @@ function attemptSpan(
     flags: trace.sampled ? 1 : 0,
     name,
     kind: INTERNAL,
-    startTimeUnixNano: nanoseconds(record, startMs),
-    endTimeUnixNano: nanoseconds(record, startMs + durationMs),
-    attributes: attributes({
+    startTimeUnixNano: toNanoseconds(record, startMs),
+    endTimeUnixNano: toNanoseconds(record, startMs + durationMs),
+    attributes: toAttributes({
       "cicd.pipeline.task.name": name,
       "cicd.pipeline.task.run.id": `${id}/${name}/${number}`,
       "cicd.pipeline.task.run.result": result,
-      "error.type": errorType(result),
+      "error.type": findErrorType(result),
       "process.exit.code": exitCode ?? undefined,
       "runnerlib.step.attempt": number,
       "runnerlib.step.signal": signal ?? undefined,
     }),
     ...readyMs === undefined ? {} : {
-      events: [{ timeUnixNano: nanoseconds(record, readyMs), name: "ready" }],
+      events: [{ timeUnixNano: toNanoseconds(record, readyMs), name: "ready" }],
     },
-    status: spanStatus(result, attempt.reason),
+    status: createStatus(result, attempt.reason),
   };
 }
 
@@ -281,12 +283,12 @@ function createMetrics(record: RunRecord): object[] {
   const seconds = (ended?.durationMs ?? lastMs) / 1000;
   const result = runResult(record);
   const point = {
-    startTimeUnixNano: nanoseconds(record, 0),
-    timeUnixNano: nanoseconds(record, ended?.durationMs ?? lastMs),
+    startTimeUnixNano: toNanoseconds(record, 0),
+    timeUnixNano: toNanoseconds(record, ended?.durationMs ?? lastMs),
   };
   const labels = {
     "cicd.pipeline.name": started.name ?? DEFAULT_NAME,
-    "error.type": errorType(result),
+    "error.type": findErrorType(result),
   };
   const bucket = RUN_DURATION_BUCKETS.findIndex((limit) => seconds <= limit);
   const counts = new Array<string>(RUN_DURATION_BUCKETS.length + 1).fill("0");
@@ -305,7 +307,7 @@ function createMetrics(record: RunRecord): object[] {
         max: seconds,
         bucketCounts: counts,
         explicitBounds: RUN_DURATION_BUCKETS,
-        attributes: attributes({
+        attributes: toAttributes({
           ...labels,
           "cicd.pipeline.run.state": "executing",
           "cicd.pipeline.result": result,
@@ -321,7 +323,7 @@ function createMetrics(record: RunRecord): object[] {
     sum: {
       aggregationTemporality: DELTA,
       isMonotonic: true,
-      dataPoints: [{ ...point, asInt: "1", attributes: attributes(labels) }],
+      dataPoints: [{ ...point, asInt: "1", attributes: toAttributes(labels) }],
     },
   }];
 }
@@ -341,12 +343,12 @@ export function runResult({ ended, steps }: RunRecord): string {
     : RESULTS[ended.status];
 }
 
-function errorType(result: string): string | undefined {
+function findErrorType(result: string): string | undefined {
   return result === "success" || result === "skip" ? undefined : result;
 }
 
-function spanStatus(result: string, message?: string): object {
-  if (errorType(result) === undefined) return { code: UNSET };
+function createStatus(result: string, message?: string): object {
+  if (findErrorType(result) === undefined) return { code: UNSET };
   return { code: ERROR, ...message === undefined ? {} : { message } };
 }
 
@@ -354,7 +356,7 @@ function spanStatus(result: string, message?: string): object {
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
 /** Converts attributes to the form of the protocol's JSON. */
-export function attributes(values: Attributes): object[] {
+export function toAttributes(values: Attributes): object[] {
   return Object.entries(values).flatMap(([key, value]): object[] => {
     if (value === undefined) return [];
     return typeof value === "string"
@@ -365,7 +367,7 @@ export function attributes(values: Attributes): object[] {
 }
 
 /** Returns the wall-clock time of an event, in nanoseconds since 1970. */
-function nanoseconds(
+function toNanoseconds(
   { started }: Pick<RunRecord, "started">,
   ms: number,
 ): string {

@@ -34,27 +34,38 @@ export function perfettoReport(record: RunRecord): string {
     lane: FIRST_STEP_LANE + step.lane,
   }));
   const traceEvents: TraceEvent[] = [
-    metadata("process_name", 0, name),
-    metadata("thread_name", PHASES, "phases"),
-    metadata("thread_name", WORK, "sources and plugins"),
+    createMetadata("process_name", 0, name),
+    createMetadata("thread_name", PHASES, "phases"),
+    createMetadata("thread_name", WORK, "sources and plugins"),
     ...Array.from(
       { length: laneCount(placed) },
       (_, index) =>
-        metadata("thread_name", FIRST_STEP_LANE + index, `steps ${index + 1}`),
+        createMetadata(
+          "thread_name",
+          FIRST_STEP_LANE + index,
+          `steps ${index + 1}`,
+        ),
     ),
     ...phases.map(({ phase, startMs, durationMs }) =>
-      slice(phase, PHASES, startMs, durationMs, "phase")
+      createSlice(phase, PHASES, startMs, durationMs, "phase")
     ),
-    ...sources.flatMap(sourceEvents),
+    ...sources.flatMap(createSourceEvents),
     ...plugins.map(({ plugin, phase, ms, durationMs, error, denied }) =>
-      slice(plugin, WORK, Math.max(0, ms - durationMs), durationMs, "plugin", {
-        phase,
-        error,
-        denied,
-      })
+      createSlice(
+        plugin,
+        WORK,
+        Math.max(0, ms - durationMs),
+        durationMs,
+        "plugin",
+        {
+          phase,
+          error,
+          denied,
+        },
+      )
     ),
-    ...steps.flatMap(stepEvents),
-    ...flows(steps),
+    ...steps.flatMap(createStepEvents),
+    ...createFlows(steps),
   ];
   return `${
     JSON.stringify({
@@ -70,41 +81,45 @@ export function perfettoReport(record: RunRecord): string {
 }
 
 /** The stages of a source are slices inside its slice. */
-function sourceEvents(source: RunRecord["sources"][number]): TraceEvent[] {
+function createSourceEvents(
+  source: RunRecord["sources"][number],
+): TraceEvent[] {
   const { startMs, durationMs, type, repository, ref, commit, bytes } = source;
   const args = { type, repository, ref, commit, bytes };
   return [
-    slice(source.source, WORK, startMs, durationMs, "source", args),
+    createSlice(source.source, WORK, startMs, durationMs, "source", args),
     ...(source.stages ?? []).map((stage) => {
-      const [start, duration] = within(stage, startMs, startMs + durationMs);
-      return slice(stage.name, WORK, start, duration, "stage");
+      const [start, duration] = clipSlice(stage, startMs, startMs + durationMs);
+      return createSlice(stage.name, WORK, start, duration, "stage");
     }),
   ];
 }
 
-function stepEvents({ step, startMs, endMs, lane }: PlacedStep): TraceEvent[] {
+function createStepEvents(
+  { step, startMs, endMs, lane }: PlacedStep,
+): TraceEvent[] {
   const { queuedMs = startMs, attempts, outcome, conclusion } = step;
   const waitedMs = Math.max(0, startMs - queuedMs);
   // Speedscope shows these next to the name, so there are only a few.
   return [
-    slice(step.name, lane, startMs, endMs - startMs, "step", {
+    createSlice(step.name, lane, startMs, endMs - startMs, "step", {
       outcome,
       ...conclusion === outcome ? {} : { conclusion },
       exitCode: step.exitCode ?? undefined,
       reason: step.reason,
       ...waitedMs === 0 ? {} : { waitedMs },
-      ...attempts.length === 1 ? usage(attempts[0]) : {},
+      ...attempts.length === 1 ? pickUsage(attempts[0]) : {},
     }),
     ...attempts.length < 2 ? [] : attempts.map((attempt) =>
-      slice(
+      createSlice(
         `attempt ${attempt.number}`,
         lane,
-        ...within(attempt, startMs, endMs),
+        ...clipSlice(attempt, startMs, endMs),
         "attempt",
         {
           outcome: attempt.outcome,
           exitCode: attempt.exitCode ?? undefined,
-          ...usage(attempt),
+          ...pickUsage(attempt),
         },
       )
     ),
@@ -115,7 +130,7 @@ function stepEvents({ step, startMs, endMs, lane }: PlacedStep): TraceEvent[] {
  * Clips a slice to the one around it. Their times are measured one after the
  * other, and readers of the trace expect nested slices.
  */
-function within(
+function clipSlice(
   { startMs, durationMs }: Pick<AttemptRecord, "startMs" | "durationMs">,
   fromMs: number,
   toMs: number,
@@ -124,12 +139,12 @@ function within(
   return [start, Math.max(0, Math.min(startMs + durationMs, toMs) - start)];
 }
 
-function usage({ peakMemoryBytes, cpuMs }: AttemptRecord): TraceEvent {
+function pickUsage({ peakMemoryBytes, cpuMs }: AttemptRecord): TraceEvent {
   return { peakMemoryBytes, cpuMs };
 }
 
 /** Returns one arrow for each step, from the dependency that ended last. */
-function flows(steps: readonly PlacedStep[]): TraceEvent[] {
+function createFlows(steps: readonly PlacedStep[]): TraceEvent[] {
   const last = new Map<string, PlacedStep>();
   for (const placed of steps) {
     const previous = last.get(placed.step.group);
@@ -149,7 +164,7 @@ function flows(steps: readonly PlacedStep[]): TraceEvent[] {
         ph: "s",
         tid: from.lane,
         // An arrow starts inside its slice, not at its end.
-        ts: microseconds(
+        ts: toMicroseconds(
           (from.startMs + (from.step.readyMs ?? from.endMs)) / 2,
         ),
       },
@@ -158,13 +173,13 @@ function flows(steps: readonly PlacedStep[]): TraceEvent[] {
         ph: "f",
         bp: "e",
         tid: placed.lane,
-        ts: microseconds(placed.startMs),
+        ts: toMicroseconds(placed.startMs),
       },
     ];
   });
 }
 
-function slice(
+function createSlice(
   name: string,
   lane: number,
   startMs: number,
@@ -178,18 +193,18 @@ function slice(
     ph: "X",
     pid: 1,
     tid: lane,
-    ts: microseconds(startMs),
+    ts: toMicroseconds(startMs),
     // Rounded like the ends of other slices, so that it is not longer than they
     // are.
-    dur: microseconds(startMs + durationMs) - microseconds(startMs),
+    dur: toMicroseconds(startMs + durationMs) - toMicroseconds(startMs),
     args,
   };
 }
 
-function metadata(kind: string, lane: number, name: string): TraceEvent {
+function createMetadata(kind: string, lane: number, name: string): TraceEvent {
   return { name: kind, ph: "M", pid: 1, tid: lane, args: { name } };
 }
 
-function microseconds(ms: number): number {
+function toMicroseconds(ms: number): number {
   return Math.round(ms * 1000);
 }

@@ -40,13 +40,13 @@ const ERRORS: Metric = {
  */
 export function prometheusReport(record: RunRecord, previous = ""): string {
   const samples = parseSamples(previous);
-  const current = record.isRunning ? [] : runSamples(record);
+  const current = record.isRunning ? [] : createSamples(record);
   for (const [series, value] of current) {
     samples.set(series, (samples.get(series) ?? 0) + value);
   }
   const lines = [DURATION, ERRORS].flatMap(({ name, type, help }) => {
     const current = [...samples].filter(([series]) =>
-      metricName(series) === name
+      parseMetricName(series) === name
     );
     if (current.length === 0) return [];
     return [
@@ -70,7 +70,7 @@ function parseSamples(text: string): Samples {
   );
 }
 
-function runSamples(record: RunRecord): Samples {
+function createSamples(record: RunRecord): Samples {
   const { started, ended, lastMs } = record;
   const result = runResult(record);
   const seconds = (ended?.durationMs ?? lastMs) / 1000;
@@ -85,20 +85,23 @@ function runSamples(record: RunRecord): Samples {
   for (const limit of [...RUN_DURATION_BUCKETS, Infinity]) {
     const le = limit === Infinity ? "+Inf" : String(limit);
     samples.set(
-      series(`${name}_bucket`, { ...labels, le }),
+      formatSeries(`${name}_bucket`, { ...labels, le }),
       seconds <= limit ? 1 : 0,
     );
   }
-  samples.set(series(`${name}_sum`, labels), seconds);
-  samples.set(series(`${name}_count`, labels), 1);
+  samples.set(formatSeries(`${name}_sum`, labels), seconds);
+  samples.set(formatSeries(`${name}_count`, labels), 1);
   if (result !== "success" && result !== "skip") {
-    samples.set(series(ERRORS.name, { ...pipeline, error_type: result }), 1);
+    samples.set(
+      formatSeries(ERRORS.name, { ...pipeline, error_type: result }),
+      1,
+    );
   }
   return samples;
 }
 
 /** Writes a metric with its labels, the start of a line of the format. */
-export function series(
+export function formatSeries(
   name: string,
   labels: Readonly<Record<string, string>>,
 ): string {
@@ -108,7 +111,7 @@ export function series(
   return `${name}{${written.join(",")}}`;
 }
 
-function metricName(series: string): string {
+function parseMetricName(series: string): string {
   const [name] = series.split("{", 1);
   return name.replace(/_(?:bucket|sum|count)$/, "");
 }

@@ -33,14 +33,17 @@ export function sarifReport(record: RunRecord): string {
         version: "2.1.0",
         runs: [
           {
-            ...toolRun("runnerlib", steps.filter(hasFailed).map(stepResult)),
+            ...createToolRun(
+              "runnerlib",
+              steps.filter(hasFailed).map(createStepResult),
+            ),
             invocations: [createInvocation(record)],
           },
           ...Array.from(owners, (owner) =>
-            toolRun(
+            createToolRun(
               owner,
               problems.filter((problem) => problem.owner === owner).map(
-                problemResult,
+                createProblemResult,
               ),
             )),
         ],
@@ -51,7 +54,7 @@ export function sarifReport(record: RunRecord): string {
   }\n`;
 }
 
-function toolRun(
+function createToolRun(
   name: string,
   results: readonly { readonly ruleId: string }[],
 ): object {
@@ -82,7 +85,7 @@ function createInvocation({ started, ended }: RunRecord): object {
 }
 
 /** The location of a failed step is its log. */
-function stepResult(step: StepRecord) {
+function createStepResult(step: StepRecord) {
   const { name, reason, log, tail, durationMs } = step;
   const ending = `Step "${name}": ${outcomeText(step)} after ${
     formatDuration(durationMs)
@@ -103,7 +106,7 @@ function stepResult(step: StepRecord) {
   };
 }
 
-function problemResult(problem: RecordedProblem) {
+function createProblemResult(problem: RecordedProblem) {
   const { owner, code, severity, message, file, line, column, step } = problem;
   const region = line === undefined || line === 0 ? undefined : {
     startLine: line,

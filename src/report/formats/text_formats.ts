@@ -15,10 +15,10 @@ import {
 } from "../record_text.ts";
 import { type RunRecord, runStatus, type StepRecord } from "../run_record.ts";
 import {
+  getResultMark,
   hasFailed,
   isFlaky,
   outcomeText,
-  resultMark,
 } from "../step_outcome.ts";
 import { formatSummary, type SummaryOptions } from "../summary.ts";
 
@@ -81,21 +81,23 @@ export function markdownReport(record: RunRecord): string {
   const time = formatDuration(ended?.durationMs ?? lastMs);
   const path = criticalPath(steps).steps;
   return [
-    `## ${resultMark(status)} ${escapeMarkdown(title)}: ${status} in ${time}`,
+    `## ${getResultMark(status)} ${
+      escapeMarkdown(title)
+    }: ${status} in ${time}`,
     ...ended?.error && failed.length === 0 ? [escapeMarkdown(ended.error)] : [],
     ...failed.slice(0, MAX_FAILURES).map((step) => {
       const reason = step.reason === undefined
         ? ""
         : `: ${escapeMarkdown(step.reason)}`;
-      return `### ${resultMark("failed")} ${escapeMarkdown(step.name)} (${
+      return `### ${getResultMark("failed")} ${escapeMarkdown(step.name)} (${
         outcomeText(step)
-      })${reason}\n\n${fenced(step.tail.slice(-TAIL_LINES))}`;
+      })${reason}\n\n${fenceLines(step.tail.slice(-TAIL_LINES))}`;
     }),
     ...failed.length > MAX_FAILURES
       ? [`${failed.length - MAX_FAILURES} more steps failed.`]
       : [],
-    ...problems.length === 0 ? [] : [problemTable(record)],
-    ...steps.length === 0 ? [] : [stepTable(record)],
+    ...problems.length === 0 ? [] : [formatProblemTable(record)],
+    ...steps.length === 0 ? [] : [formatStepTable(record)],
     ...path.length < 2 ? [] : [
       `Critical path: ${
         path.map(({ name, durationMs }) =>
@@ -112,7 +114,7 @@ export function markdownReport(record: RunRecord): string {
   ].join("\n\n") + "\n";
 }
 
-function problemTable({ problems }: RunRecord): string {
+function formatProblemTable({ problems }: RunRecord): string {
   const rows = mostSevere(problems).slice(0, MAX_PROBLEMS).map((problem) => {
     const { severity, message, owner, code, step } = problem;
     const rule = code === undefined ? owner : `${owner} ${code}`;
@@ -128,7 +130,7 @@ function problemTable({ problems }: RunRecord): string {
   ].join("\n");
 }
 
-function stepTable({ steps }: RunRecord): string {
+function formatStepTable({ steps }: RunRecord): string {
   const rows = steps.map((step) => {
     const { attempts, startedAt, durationMs } = step;
     const notes = [
@@ -151,7 +153,7 @@ function stepTable({ steps }: RunRecord): string {
 }
 
 /** Puts lines into a code block with a fence that none of them can close. */
-function fenced(lines: readonly string[]): string {
+function fenceLines(lines: readonly string[]): string {
   const text = lines.length === 0 ? "(no output)" : lines.join("\n");
   const runs = text.match(/`+/g) ?? [];
   const longest = runs.reduce(
@@ -192,7 +194,7 @@ export function profileReport(record: RunRecord): string {
   const { steps, ended, lastMs, sources, plugins } = record;
   const totalMs = ended?.durationMs ?? lastMs;
   const path = criticalPath(steps);
-  const stepsMs = coveredMs(steps);
+  const stepsMs = measureCovered(steps);
   const sourcesMs = sum(sources.map(({ durationMs }) => durationMs));
   const pluginsMs = sum(plugins.map(({ durationMs }) => durationMs));
   const restMs = Math.max(0, totalMs - stepsMs - sourcesMs - pluginsMs);
@@ -204,41 +206,43 @@ export function profileReport(record: RunRecord): string {
     `plugins ${formatShare(pluginsMs, totalMs)}, rest ${
       formatShare(restMs, totalMs)
     }`,
-    ...profileSection(
+    ...formatSection(
       `critical path, ${formatShare(path.durationMs, totalMs)} of the run:`,
-      path.steps.map((step) => timeLine(step.name, step.durationMs)),
+      path.steps.map((step) => formatTimeLine(step.name, step.durationMs)),
     ),
-    ...profileSection(
+    ...formatSection(
       "waited longest for a free slot (see --concurrency):",
-      longest(steps.map((step) => [step.name, waitedMs(step)])),
+      selectLongest(steps.map((step) => [step.name, measureWait(step)])),
     ),
-    ...profileSection(
+    ...formatSection(
       "spent on attempts that failed:",
-      longest(steps.map((step) => [
+      selectLongest(steps.map((step) => [
         step.name,
         sum(step.attempts.slice(0, -1).map(({ durationMs }) => durationMs)),
       ])),
     ),
-    ...profileSection(
+    ...formatSection(
       "slowest plugins:",
-      longest([...byPlugin(record)]),
+      selectLongest([...sumByPlugin(record)]),
     ),
   ];
   return `${printableLines(lines.join("\n"))}\n`;
 }
 
-function profileSection(title: string, lines: readonly string[]): string[] {
+function formatSection(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : ["", title, ...lines];
 }
 
-function longest(times: readonly (readonly [string, number])[]): string[] {
+function selectLongest(
+  times: readonly (readonly [string, number])[],
+): string[] {
   return times.filter(([, ms]) => ms >= MIN_MS)
     .sort(([, a], [, b]) => b - a)
     .slice(0, MAX_PROFILED)
-    .map(([name, ms]) => timeLine(name, ms));
+    .map(([name, ms]) => formatTimeLine(name, ms));
 }
 
-function byPlugin({ plugins }: RunRecord): Map<string, number> {
+function sumByPlugin({ plugins }: RunRecord): Map<string, number> {
   const times = new Map<string, number>();
   for (const { plugin, durationMs } of plugins) {
     times.set(plugin, (times.get(plugin) ?? 0) + durationMs);
@@ -246,14 +250,14 @@ function byPlugin({ plugins }: RunRecord): Map<string, number> {
   return times;
 }
 
-function waitedMs({ queuedMs, startMs }: StepRecord): number {
+function measureWait({ queuedMs, startMs }: StepRecord): number {
   return queuedMs === undefined || startMs === undefined
     ? 0
     : startMs - queuedMs;
 }
 
 /** Returns the time during which at least one step ran, in milliseconds. */
-function coveredMs(steps: readonly StepRecord[]): number {
+function measureCovered(steps: readonly StepRecord[]): number {
   const ran = steps.flatMap(({ startMs, durationMs }) =>
     startMs === undefined ? [] : [[startMs, startMs + durationMs] as const]
   ).sort(([a], [b]) => a - b);
@@ -266,7 +270,7 @@ function coveredMs(steps: readonly StepRecord[]): number {
   return covered;
 }
 
-function timeLine(name: string, ms: number): string {
+function formatTimeLine(name: string, ms: number): string {
   return `  ${formatDuration(ms).padStart(8)}  ${name}`;
 }
 

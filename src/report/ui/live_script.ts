@@ -88,7 +88,7 @@ async function update() {
   }
 }
 
-function logOf(step, name) {
+function getLog(step, name) {
   let log = logs.get(step);
   if (log) return log;
   const details = document.createElement("details");
@@ -163,7 +163,7 @@ source.addEventListener("change", (event) => {
 });
 source.addEventListener("log", (event) => {
   const { step, name, pieces } = JSON.parse(event.data);
-  const { pre } = logOf(step, name);
+  const { pre } = getLog(step, name);
   const follows = isAtEnd(pre);
   pre.append(...pieces.map(([text, classes]) => {
     if (classes === undefined) return text;

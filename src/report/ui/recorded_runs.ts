@@ -91,7 +91,7 @@ export class RunFinder {
    */
   async find(): Promise<FoundRun[]> {
     const known = new Map<string, Known>();
-    for (const path of await candidates(this.#root)) {
+    for (const path of await findCandidates(this.#root)) {
       // It was removed, or is not a regular file.
       const entry = await this.#readRun(path).catch(() => undefined);
       if (entry !== undefined) known.set(path, entry);
@@ -126,14 +126,14 @@ export class RunFinder {
     if (known?.stamp === stamp) return known;
     const { size } = file;
     const head = await readAt(file, 0, Math.min(size, PART_BYTES));
-    const [started] = eventsIn(head);
+    const [started] = parseEvents(head);
     if (
       started?.event !== "run.started" || started.version > RECORD_VERSION
     ) return { stamp, run: undefined };
     // The lock was checked first: a run that ended since then has written more.
     const tailStart = Math.max(0, size - PART_BYTES);
     const tail = await readToEnd(file, tailStart, 2 * PART_BYTES);
-    const last = eventsIn(tail).at(-1);
+    const last = parseEvents(tail).at(-1);
     const ended = last?.event === "run.ended" ? last : undefined;
     const relative = path.slice(base.length + 1);
     const run: FoundRun = {
@@ -150,7 +150,7 @@ export class RunFinder {
 }
 
 /** Lists files that may be records, those at the top first. */
-async function candidates(root: string): Promise<string[]> {
+async function findCandidates(root: string): Promise<string[]> {
   const found: string[] = [];
   let level = [root];
   let names = 0;
@@ -186,7 +186,7 @@ async function readEntries(directory: string): Promise<Deno.DirEntry[]> {
   return entries.sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
-function eventsIn(bytes: Uint8Array): RunEvent[] {
+function parseEvents(bytes: Uint8Array): RunEvent[] {
   return decoder.decode(bytes).split("\n").flatMap((line) =>
     parseEvent(line) ?? []
   );
@@ -265,8 +265,8 @@ export class StepLogs {
     const { [index]: step } = run.steps;
     if (step === undefined) return [];
     const directory = dirname(this.#recordPath);
-    const parents = parentsWithin(directory, this.#base);
-    const name = logName(run, step);
+    const parents = listParents(directory, this.#base);
+    const name = findLogName(run, step);
     const places = [
       `${directory}/logs/${name}`,
       ...step.log === undefined
@@ -331,7 +331,7 @@ export function browserText(text: string): string {
   );
 }
 
-function logName(run: RunRecord, step: StepRecord): string {
+function findLogName(run: RunRecord, step: StepRecord): string {
   if (step.log !== undefined) return basename(step.log);
   const names = new LogFileNames();
   for (const { name } of run.steps) names.nameFor(name);
@@ -346,7 +346,7 @@ function belongsTo(run: RunRecord, { modifiedMs }: UntrustedFile): boolean {
   return startMs <= modifiedMs && modifiedMs <= endMs;
 }
 
-function parentsWithin(directory: string, base: string): string[] {
+function listParents(directory: string, base: string): string[] {
   const parents: string[] = [];
   for (let at = directory; isInside(base, at); at = dirname(at)) {
     parents.push(at);

@@ -111,7 +111,7 @@ export async function* runEvents(
     const start = performance.now();
     await follower.refresh();
     const { record, version } = follower;
-    const run = await runHash(record?.started);
+    const run = await hashRun(record?.started);
     const isNew = run !== cursor.run;
     if (isNew) {
       cursor.logs.clear();
@@ -122,7 +122,7 @@ export async function* runEvents(
     const undrawnMs = now - drawnAt;
     const isDue = record?.isRunning === true && undrawnMs >= TICK_MS;
     const hasChanged = version !== cursor.version || isDue;
-    const restMs = isFirst ? 0 : restTime(follower.drawMs);
+    const restMs = isFirst ? 0 : computeRest(follower.drawMs);
     if (isNew || hasChanged && undrawnMs >= restMs) {
       isFirst = false;
       cursor.version = version;
@@ -130,8 +130,8 @@ export async function* runEvents(
       yield { event: "change", data: { isNew } };
     }
     let hasMore = false;
-    for (const step of followed(record, cursor)) {
-      const part = await nextPart(record, step, { logs, cursor, looks });
+    for (const step of selectFollowed(record, cursor)) {
+      const part = await readNextPart(record, step, { logs, cursor, looks });
       hasMore ||= part.hasMore;
       for (const event of part.events) {
         sentAt = performance.now();
@@ -144,16 +144,16 @@ export async function* runEvents(
       yield undefined;
     }
     const takenMs = performance.now() - start;
-    await pause(Math.max(POLL_MS, restTime(takenMs)), signal);
+    await pause(Math.max(POLL_MS, computeRest(takenMs)), signal);
   }
 }
 
-function restTime(workMs: number): number {
+function computeRest(workMs: number): number {
   return Math.min(workMs / MAX_SHARE, TICK_MS);
 }
 
 /** Running steps, and those whose logs the browser has not read to the end. */
-function followed(
+function selectFollowed(
   record: RunRecord | undefined,
   { logs }: Cursor,
 ): number[] {
@@ -165,7 +165,7 @@ function followed(
 }
 
 /** Reads new output of a step and advances the cursor. */
-async function nextPart(
+async function readNextPart(
   record: RunRecord | undefined,
   index: number,
   { logs, cursor, looks }: Pick<RunEventsOptions, "logs" | "cursor"> & {
@@ -201,7 +201,7 @@ async function nextPart(
   return { events, hasMore };
 }
 
-async function runHash(
+async function hashRun(
   started: { readonly id: string; readonly time: string } | undefined,
 ): Promise<string> {
   const text = started === undefined ? "" : `${started.id} ${started.time}`;

@@ -172,9 +172,9 @@ class Pages {
     if (id === undefined) {
       switch (path) {
         case "/":
-          return page(await this.#list(), { hasList: false });
+          return createPageResponse(await this.#list(), { hasList: false });
         case "/content":
-          return json(await this.#list());
+          return createJsonResponse(await this.#list());
         case "/events":
           return this.#stream(request, (signal) => this.#listEvents(signal));
         default:
@@ -186,7 +186,7 @@ class Pages {
     const logs = new StepLogs(follower.path, this.#directory);
     const [, step, isText] = rest.match(/^log\/(\d{1,5})(\.txt)?$/) ?? [];
     if (step !== undefined) {
-      return await log(follower, logs, {
+      return await createLogResponse(follower, logs, {
         step: Number(step),
         isText: isText !== undefined,
       });
@@ -196,7 +196,7 @@ class Pages {
       return this.#stream(request, async function* (signal) {
         const events = runEvents({ follower, logs, cursor, signal });
         for await (const event of events) {
-          yield event && `id: ${cursor}\n${written(event)}`;
+          yield event && `id: ${cursor}\n${formatEvent(event)}`;
         }
       });
     }
@@ -207,8 +207,8 @@ class Pages {
     const runAddresses = await this.#runAddresses(follower.path, record);
     const content = runContent({ record, problem, runAddresses });
     const response = rest === ""
-      ? page(content, { hasList: true })
-      : json(content);
+      ? createPageResponse(content, { hasList: true })
+      : createJsonResponse(content);
     follower.drawMs = performance.now() - start;
     return response;
   }
@@ -254,7 +254,7 @@ class Pages {
       const html = String((await this.#list()).html);
       if (html !== last) {
         last = html;
-        yield written({ event: "change", data: {} });
+        yield formatEvent({ event: "change", data: {} });
       }
       const takenMs = performance.now() - start;
       await pause(Math.max(LIST_MS, takenMs / LIST_SHARE), signal);
@@ -265,7 +265,9 @@ class Pages {
     request: Request,
     open: (signal: AbortSignal) => AsyncGenerator<string | undefined>,
   ): Response {
-    if (request.method === "HEAD") return new Response(null, eventHeaders());
+    if (request.method === "HEAD") {
+      return new Response(null, createEventHeaders());
+    }
     if (this.#streams >= MAX_STREAMS) return refuse(503, "Too many readers");
     this.#streams++;
     const closing = new AbortController();
@@ -293,11 +295,11 @@ class Pages {
       },
       cancel: end,
     });
-    return new Response(body, eventHeaders());
+    return new Response(body, createEventHeaders());
   }
 }
 
-async function log(
+async function createLogResponse(
   follower: RecordFollower,
   logs: StepLogs,
   { step, isText }: { step: number; isText: boolean },
@@ -312,7 +314,7 @@ async function log(
   if (!isText) {
     const text = browserText(new TextDecoder().decode(bytes));
     const name = record?.steps[step]?.name ?? "";
-    return html(logPage(name, text, size > maxBytes), LOG_POLICY);
+    return createHtmlResponse(logPage(name, text, size > maxBytes), LOG_POLICY);
   }
   return new Response(bytes as Uint8Array<ArrayBuffer>, {
     headers: {
@@ -324,19 +326,22 @@ async function log(
   });
 }
 
-function written({ event, data }: ServerEvent): string {
+function formatEvent({ event, data }: ServerEvent): string {
   return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-function eventHeaders(): ResponseInit {
+function createEventHeaders(): ResponseInit {
   return { headers: { ...HEADERS, "content-type": "text/event-stream" } };
 }
 
-function page(content: PageContent, options: { hasList: boolean }): Response {
-  return html(livePage(content, options), LIVE_POLICY);
+function createPageResponse(
+  content: PageContent,
+  options: { hasList: boolean },
+): Response {
+  return createHtmlResponse(livePage(content, options), LIVE_POLICY);
 }
 
-function html(document: string, policy: string): Response {
+function createHtmlResponse(document: string, policy: string): Response {
   return new Response(document, {
     headers: {
       ...HEADERS,
@@ -346,7 +351,7 @@ function html(document: string, policy: string): Response {
   });
 }
 
-function json({ top, html, ...content }: PageContent): Response {
+function createJsonResponse({ top, html, ...content }: PageContent): Response {
   return Response.json(
     { ...content, top: String(top), html: String(html) },
     { headers: HEADERS },

@@ -1,6 +1,6 @@
 import { resolve } from "@std/path/posix/resolve";
 import { Variable } from "../../environment/variables.ts";
-import { defaultOf } from "../../options/options.ts";
+import { getDefault } from "../../options/options.ts";
 import {
   createStageTimer,
   type FillDirectory,
@@ -60,9 +60,9 @@ export function gitSource(
   if (ref) checkGitRef(ref);
   checkGitOptions(options);
   const {
-    fetchDepth = Number(defaultOf("fetch_depth")),
-    submodules = defaultOf("submodules"),
-    lfs = defaultOf("git_lfs"),
+    fetchDepth = Number(getDefault("fetch_depth")),
+    submodules = getDefault("submodules"),
+    lfs = getDefault("git_lfs"),
   } = options;
   const source = {
     ...options,

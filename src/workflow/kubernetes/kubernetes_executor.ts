@@ -9,7 +9,7 @@ import {
 } from "../../environment/variables.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { normalizePath } from "../../job_path.ts";
-import { defaultOf } from "../../options/options.ts";
+import { getDefault } from "../../options/options.ts";
 import {
   containerFacts,
   inheritedVariables,
@@ -163,7 +163,7 @@ function placeJob(request: JobRequest, placing: Placing): PlacedJob {
   const { image: defaultImage = DEFAULT_RUNNER_IMAGE } = placing;
   const { node: { displayName }, onStart } = request;
   const job = request.node.job;
-  const codeDir = job.codeDir ?? defaultOf("code_dir");
+  const codeDir = job.codeDir ?? getDefault("code_dir");
   let reason: string | undefined;
   return {
     command: jobArgv(job),
@@ -279,7 +279,7 @@ function clonesSource({ source, isWrapped }: LocalJob): boolean {
  * its workspace: the part of each pattern before wildcards.
  */
 function listArtifactPaths({ artifacts = [], codeDir }: LocalJob): string[] {
-  const code = normalizePath(codeDir ?? defaultOf("code_dir"));
+  const code = normalizePath(codeDir ?? getDefault("code_dir"));
   const root = code.replace(/^\/job\/?/, "");
   const paths = artifacts.flatMap(({ paths }) => paths).map((pattern) => {
     const parts = pattern.split("/").filter((part) => part && part !== ".");

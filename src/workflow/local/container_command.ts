@@ -12,7 +12,7 @@ import {
   Variable,
 } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
-import { defaultOf } from "../../options/options.ts";
+import { getDefault } from "../../options/options.ts";
 import type { RunnerContext } from "../../runner/runner_context.ts";
 import type { JobRequest, LocalJob, LocalJobOutcome } from "./local_job.ts";
 
@@ -103,7 +103,7 @@ export function containerCommand(
 
 /** Returns the directories of a job in its container. */
 function containerDirectories(job: LocalJob) {
-  const codeDir = job.codeDir ?? defaultOf("code_dir");
+  const codeDir = job.codeDir ?? getDefault("code_dir");
   return { codeDir, jobDir: job.jobDir ?? codeDir };
 }
 

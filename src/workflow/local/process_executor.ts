@@ -9,7 +9,7 @@ import { readUntrusted } from "../../fs/untrusted_file.ts";
 import type { Host, HostStream } from "../../host.ts";
 import { isInside, normalizePath, OWN_DIRECTORY } from "../../job_path.ts";
 import { isDeeperThan, isObject, parseJson } from "../../json_value.ts";
-import { defaultOf } from "../../options/options.ts";
+import { getDefault } from "../../options/options.ts";
 import type { StepLog } from "../../output/job_log.ts";
 import { LogFileNames } from "../../output/log_directory.ts";
 import type { Sink } from "../../output/sink.ts";
@@ -101,7 +101,7 @@ const IGNORED_PATTERNS: readonly string[] = WORKFLOW_FILES
   .map((pattern) => `/${OWN_DIRECTORY}${pattern}`);
 
 /** Default directory of the code. */
-const CODE_DIR = defaultOf("code_dir");
+const CODE_DIR = getDefault("code_dir");
 
 /** Outcomes of nodes by the status of their jobs. */
 const END_BY_STATUS: Readonly<Record<JobResult["status"], NodeEnd>> = {
@@ -438,7 +438,7 @@ function createVariables(
     [Variable.queue]: "local",
     [Variable.workerMode]: "local",
     [Variable.inContainer]: String(inContainer),
-    [Variable.triggersFile]: defaultOf("triggers_file"),
+    [Variable.triggersFile]: getDefault("triggers_file"),
     ...inContainer ? {} : { [Variable.workspace]: workspace },
     ...stateFile === undefined
       ? {}

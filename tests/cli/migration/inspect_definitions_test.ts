@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { yaml11Value } from "../../../src/cli/migration/inspect_definitions.ts";
+import { parseYaml11 } from "../../../src/cli/migration/inspect_definitions.ts";
 import { isInstalled } from "../../helpers/is_installed.ts";
 import { Random } from "../../helpers/random.ts";
 
-Deno.test("yaml11Value() reads plain scalars as YAML 1.1 and writes them as Python", () => {
+Deno.test("parseYaml11() reads plain scalars as YAML 1.1 and writes them as Python", () => {
   // Results of str(yaml.safe_load(…)) with PyYAML 6; strings are left out.
   const rows: Record<string, string> = {
     yes: "True",
@@ -41,16 +41,16 @@ Deno.test("yaml11Value() reads plain scalars as YAML 1.1 and writes them as Pyth
     "2026-01-02 3:04:05.5 +2": "2026-01-02 03:04:05.500000+02:00",
   };
   for (const [source, text] of Object.entries(rows)) {
-    assertEquals(yaml11Value(source)?.text, text, source);
+    assertEquals(parseYaml11(source)?.text, text, source);
   }
   const texts = ["1e3", "0o17", "1.2.3", "v1.0", "y", "n", "08", "1:60"];
   for (const source of [...texts, "1,000", "9".repeat(1_000_000)]) {
-    assertEquals(yaml11Value(source), undefined, source.slice(0, 20));
+    assertEquals(parseYaml11(source), undefined, source.slice(0, 20));
   }
 });
 
 Deno.test({
-  name: "yaml11Value() writes numbers as Python does",
+  name: "parseYaml11() writes numbers as Python does",
   // Compares with real Python, which .ci/run installs.
   ignore: !isInstalled("python3"),
   async fn() {
@@ -80,7 +80,7 @@ Deno.test({
     const expected = new TextDecoder().decode(stdout).trim().split("\n");
     // JSON has no negative zero.
     const texts = values.map((value) =>
-      yaml11Value(yamlFloat(value + 0))?.text
+      parseYaml11(yamlFloat(value + 0))?.text
     );
     assertEquals(texts, expected, `seed ${random.seed}`);
   },

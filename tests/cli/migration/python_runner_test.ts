@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
 import {
-  importedModules,
-  missingNames,
+  findImportedModules,
+  findMissingNames,
 } from "../../../src/cli/migration/python_runner.ts";
 import { REPOSITORY } from "../../helpers/cli.ts";
 import { isInstalled } from "../../helpers/is_installed.ts";
 
-Deno.test("missingNames() finds names that the package does not export", () => {
+Deno.test("findMissingNames() finds names that the package does not export", () => {
   const source = `from src.plugins import (
     Plugin,  # the base
     PluginPhase as Phase,
@@ -25,7 +25,7 @@ workflow.also_made_up
 myrunnerlib.nothing()
 `;
   assertEquals(
-    missingNames(source).map(({ name, line }) => `${line}: ${name}`),
+    findMissingNames(source).map(({ name, line }) => `${line}: ${name}`),
     [
       "1: src.plugins.PluginManagerOfMine",
       "8: runnerlib.nowhere",
@@ -35,17 +35,17 @@ myrunnerlib.nothing()
   );
 });
 
-Deno.test("importedModules() lists modules by their first names", () => {
+Deno.test("findImportedModules() lists modules by their first names", () => {
   const source =
     "import os, yaml.nodes as n\nfrom git import Repo\n'import no'\n";
   assertEquals(
-    importedModules(source).map(({ name }) => name),
+    findImportedModules(source).map(({ name }) => name),
     ["os", "yaml", "git"],
   );
 });
 
 Deno.test({
-  name: "missingNames() knows every name that Python finds in the package",
+  name: "findMissingNames() knows every name that Python finds in the package",
   // Compares with real Python, which .ci/run installs.
   ignore: !isInstalled("python3"),
   async fn() {
@@ -67,7 +67,7 @@ print(json.dumps({
     assertEquals(Object.keys(modules).includes("runnerlib.plugins"), true);
     for (const [module, names] of Object.entries(modules)) {
       const source = `from ${module} import ${names.join(", ")}\n`;
-      assertEquals(missingNames(source), [], module);
+      assertEquals(findMissingNames(source), [], module);
     }
   },
 });

@@ -1,16 +1,16 @@
 import { assertEquals } from "@std/assert";
 import {
-  shellCommands,
-  sourceCommands,
+  findShellCommands,
+  findSourceCommands,
 } from "../../../src/cli/migration/shell_commands.ts";
 import { Random } from "../../helpers/random.ts";
 
 function commandsIn(script: string): string[] {
-  return shellCommands(script)
+  return findShellCommands(script)
     .map(({ argv, line }) => `${line}: ${argv.join(" ")}`).sort();
 }
 
-Deno.test("shellCommands() finds commands wherever a shell would run them", () => {
+Deno.test("findShellCommands() finds commands wherever a shell would run them", () => {
   const rows: readonly [script: string, ...commands: string[]][] = [
     [
       "make && go test | tee log; cargo build &",
@@ -75,7 +75,7 @@ Deno.test("shellCommands() finds commands wherever a shell would run them", () =
   }
 });
 
-Deno.test("shellCommands() reads any text in a single pass", () => {
+Deno.test("findShellCommands() reads any text in a single pass", () => {
   const random = new Random();
   for (let count = 0; count < 300; count++) {
     const script = random.text(
@@ -83,16 +83,16 @@ Deno.test("shellCommands() reads any text in a single pass", () => {
       "ab \n\r\t\v\f\u00a0\u2028\ufeff\0'\"`$(){};|&<>\\#=-",
     );
     const lines = script.split("\n").length;
-    for (const { line } of shellCommands(script)) {
+    for (const { line } of findShellCommands(script)) {
       assertEquals(line >= 1 && line <= lines, true, `seed ${random.seed}`);
     }
   }
   for (const nasty of ["$(", "`", "((", '"$(', "sh -c '", "sudo ", "<<A\n"]) {
-    shellCommands(nasty.repeat(20_000));
+    findShellCommands(nasty.repeat(20_000));
   }
 });
 
-Deno.test("sourceCommands() finds what Python starts", () => {
+Deno.test("findSourceCommands() finds what Python starts", () => {
   const source = `import subprocess, os
 # subprocess.run(["go", "never"])
 """["cargo", "in a docstring"]"""
@@ -108,7 +108,7 @@ names = ["gcc is here"]
 subprocess.run(["sh", "-c", "curl x"])
 print("go to the docs")
 `;
-  const found = sourceCommands(source, "python")
+  const found = findSourceCommands(source, "python")
     .map(({ argv, line }) => `${line}: ${argv.join(" ")}`);
   assertEquals(found.filter((text) => !/^1[23]: (?:gcc|sh)/.test(text)), [
     "4: git merge-base HEAD …",
@@ -122,7 +122,7 @@ print("go to the docs")
   ]);
 });
 
-Deno.test("sourceCommands() finds what TypeScript starts", () => {
+Deno.test("findSourceCommands() finds what TypeScript starts", () => {
   const source = `// new Deno.Command("go")
 /* $\`make\` */
 await new Deno.Command("git", { args: ["describe", "--tags"] }).output();
@@ -130,7 +130,7 @@ await runJob({ command: "make test", timeout: "5m" });
 await $\`cargo build\`;
 spawn("podman", ["build", "."]);
 `;
-  const found = sourceCommands(source, "typescript")
+  const found = findSourceCommands(source, "typescript")
     .map(({ argv, line }) => `${line}: ${argv.join(" ")}`);
   assertEquals(found.filter((text) => !/^\d: (?:describe|build)/.test(text)), [
     "3: git describe --tags",

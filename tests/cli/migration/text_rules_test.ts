@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import {
-  historyCommand,
+  findHistoryCommand,
   isFullClone,
 } from "../../../src/cli/migration/text_rules.ts";
 import { GIT_ENV, makeRepository } from "../../helpers/git_repository.ts";
@@ -68,7 +68,7 @@ const NOT_NEEDED = [
   "git grep three",
 ];
 
-Deno.test("historyCommand() finds the commands that differ in a clone of one commit", async () => {
+Deno.test("findHistoryCommand() finds the commands that differ in a clone of one commit", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   const origin = await makeRepository(`${path}/origin`);
@@ -87,7 +87,7 @@ Deno.test("historyCommand() finds the commands that differ in a clone of one com
     ),
   ]);
   for (const [at, command] of commands.entries()) {
-    const isFound = historyCommand(command.split(" ")) !== undefined;
+    const isFound = findHistoryCommand(command.split(" ")) !== undefined;
     const differs = full[at] !== shallow[at];
     const isNeeded = NEEDED.includes(command);
     assertEquals([isFound, differs], [isNeeded, isNeeded], command);
@@ -120,7 +120,7 @@ async function resultsIn(
   );
 }
 
-Deno.test("historyCommand() accepts paths, and revisions in the checkout of a pull request", () => {
+Deno.test("findHistoryCommand() accepts paths, and revisions in the checkout of a pull request", () => {
   for (
     const command of [
       "git log $REACTORCIDE_DIFF_BASE..HEAD",
@@ -132,10 +132,10 @@ Deno.test("historyCommand() accepts paths, and revisions in the checkout of a pu
       "git add ../elsewhere",
       "git diff a/../b",
     ]
-  ) assertEquals(historyCommand(command.split(" ")), undefined, command);
+  ) assertEquals(findHistoryCommand(command.split(" ")), undefined, command);
 });
 
-Deno.test("historyCommand() knows programs that compute versions", () => {
+Deno.test("findHistoryCommand() knows programs that compute versions", () => {
   for (
     const [command, name] of [
       ["semantic-release --dry-run", "semantic-release"],
@@ -143,7 +143,7 @@ Deno.test("historyCommand() knows programs that compute versions", () => {
       ["/usr/local/bin/git-cliff --latest", "git-cliff"],
       ["npx eslint .", undefined],
     ] as const
-  ) assertEquals(historyCommand(command.split(" ")), name, command);
+  ) assertEquals(findHistoryCommand(command.split(" ")), name, command);
 });
 
 Deno.test("isFullClone() recognizes clones with their history", () => {

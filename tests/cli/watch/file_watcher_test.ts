@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import {
   ChangeFilter,
-  changesSince,
+  compareSnapshots,
   type FileChange,
   takeSnapshot,
   watchSource,
@@ -23,7 +23,7 @@ const SNAPSHOT = new URL(
   import.meta.url,
 ).href;
 
-Deno.test("takeSnapshot() leaves out what is ignored, and changesSince() names the rest", async () => {
+Deno.test("takeSnapshot() leaves out what is ignored, and compareSnapshots() names the rest", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await makeFiles(path, {
@@ -47,7 +47,7 @@ Deno.test("takeSnapshot() leaves out what is ignored, and changesSince() names t
   await makeFiles(path, { "a": "22", "f/g": "1", "job/y": "1" });
   await Deno.remove(`${path}/b`);
   assertEquals(
-    changesSince(before, await takeSnapshot(source))
+    compareSnapshots(before, await takeSnapshot(source))
       .map(({ path: file, kind }) => [file.slice(path.length + 1), kind])
       .sort(),
     [["a", "changed"], ["b", "removed"], ["f/g", "added"]],
@@ -164,7 +164,7 @@ async function changes() {
         else await Deno.writeTextFile(path, text);
         all.push({ path, kind });
       }
-      const relevant = await own.relevant(all, isRunning);
+      const relevant = await own.selectRelevant(all, isRunning);
       return relevant.map(({ path }) => path.slice(path.lastIndexOf("/") + 1));
     },
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),

@@ -5,7 +5,7 @@ import { type Environment, Variable } from "../../../environment/variables.ts";
 import { RunnerError } from "../../../errors.ts";
 import { processHost } from "../../../host.ts";
 import { isInside } from "../../../job_path.ts";
-import { defaultOf } from "../../../options/options.ts";
+import { getDefault } from "../../../options/options.ts";
 import { Cancellation, onAbort } from "../../../process/cancellation.ts";
 import {
   capture,
@@ -89,7 +89,7 @@ export function queryDirectory(options: GitQueryOptions): string {
   const host = processHost();
   const { env = host.env } = options;
   const directory = options.directory ??
-    (env[Variable.codeDir] || defaultOf("code_dir"));
+    (env[Variable.codeDir] || getDefault("code_dir"));
   if (!directory.startsWith("/")) return resolve(host.cwd, directory);
   // Outside a container, the directories of jobs are elsewhere.
   return isInside("/job", directory)
