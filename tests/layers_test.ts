@@ -160,16 +160,22 @@ Deno.test("findLayerProblems() finds duplicate names", () => {
     "const hidden = 1;",
     "export function over(a: string): void;",
     "export function over(a: unknown): void {}",
+    "export const [FIRST, SECOND] = [1, 2];",
   ].join("\n");
   const [a, b] = ["src/steps/a.ts", "src/steps/b.ts"];
   assertEquals(
     findLayerProblems([
       file(a, [], text),
-      file(b, [], "export const run = 1;\nconst hidden = 2;"),
+      file(
+        b,
+        [],
+        "export const run = 1;\nconst hidden = 2;\nexport const SECOND = 3;",
+      ),
       file("src/runner/a.ts"),
     ]),
     [
       `${b}: run is also a name in ${a}`,
+      `${b}: SECOND is also a name in ${a}`,
       `src/runner/a.ts: a.ts is also a name in ${a}`,
     ],
   );

@@ -55,6 +55,7 @@ import { isOrdinary, Ranges, WholeWords } from "./mask/ranges.ts";
 import { type MaskRules, MaskStream } from "./mask/mask_stream.ts";
 
 const encoder = new TextEncoder();
+
 /**
  * Minimum length of forms other than the value itself, in bytes; shorter ones
  * occur by chance.

@@ -191,7 +191,9 @@ function findDuplicateNames(files: readonly SourceFile[]): string[] {
   const problems: string[] = [];
   for (const { path, text } of files) {
     if (!path.startsWith("src/")) continue;
-    const exports = [...text.matchAll(EXPORT)].map(([, name]) => name);
+    const exports = [...text.matchAll(EXPORT)].flatMap((
+      [, name, names = name],
+    ) => names.split(/,\s*/).filter(Boolean));
     for (const name of [path.replace(/.*\//, ""), ...new Set(exports)]) {
       const other = places.get(name);
       if (other === undefined) places.set(name, path);
@@ -309,9 +311,9 @@ function isPackage(target: string): boolean {
   return /^(npm|jsr):/.test(target) || target.startsWith("links/");
 }
 
-/** An exported declaration. */
+/** An exported declaration: of one name, or of the names in a list. */
 const EXPORT =
-  /^export (?:abstract )?(?:async )?(?:function\*?|const|class|interface|type) (\w+)/gm;
+  /^export (?:abstract )?(?:async )?(?:function\*?|const|class|interface|type) (?:(\w+)|\[([^\]]+)\])/gm;
 
 /** Strings and comments, distinguished by their first character. */
 const TEXT_OR_COMMENT =

@@ -65,7 +65,7 @@ export class DecodedText {
     isJoined: boolean,
   ): void {
     // No escape is shorter than its value.
-    this.#makeRoom(to - from + 4);
+    this.#reserve(to - from + 4);
     let at = from;
     for (let mark = marks.firstAfter(from); mark < marks.count; mark++) {
       const start = marks.starts[mark];
@@ -169,7 +169,7 @@ export class DecodedText {
     this.ends[at] = end;
   }
 
-  #makeRoom(count: number): void {
+  #reserve(count: number): void {
     const length = this.length + count;
     this.bytes = growArray(this.bytes, length) as Uint8Array<ArrayBuffer>;
     this.starts = growArray(this.starts, length);

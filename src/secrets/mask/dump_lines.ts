@@ -135,7 +135,7 @@ export class DumpLines {
 
   /** Adds the visible part of a line, and returns where the line ends. */
   #addVisible(text: Uint8Array, from: number, to: number): number {
-    this.#makeRoom(to - from + 2);
+    this.#reserve(to - from + 2);
     let at = from;
     while (at < to && text[at] !== LF) {
       if (text[at] !== ESC) this.#add(text[at], at++);
@@ -172,7 +172,7 @@ export class DumpLines {
     this.length -= count;
   }
 
-  #makeRoom(count: number): void {
+  #reserve(count: number): void {
     const length = this.length + count;
     this.bytes = growArray(this.bytes, length) as Uint8Array<ArrayBuffer>;
     this.places = growArray(this.places, length);

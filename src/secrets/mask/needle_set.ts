@@ -202,7 +202,7 @@ export class NeedleSet {
     to: number,
     isEncoded: boolean,
   ): void {
-    if (isBlank(bytes, from, to)) return;
+    if (isWhitespace(bytes, from, to)) return;
     const fingerprint = this.#fingerprint;
     computeFingerprint(bytes, from, to, fingerprint);
     if (!this.#known.add(fingerprint[0], fingerprint[1], isEncoded)) return;
@@ -521,8 +521,8 @@ function similarityKey(context: number): number {
   return hashWord(context) >>> (32 - SIMILARITY_BITS);
 }
 
-/** Checks whether a part of a text is white space, which is not secret. */
-function isBlank(bytes: Uint8Array, from: number, to: number): boolean {
+/** Checks whether a part of a text is whitespace, which is not secret. */
+function isWhitespace(bytes: Uint8Array, from: number, to: number): boolean {
   for (let at = from; at < to; at++) {
     const byte = bytes[at];
     if (byte !== 0x20 && (byte < 9 || byte > 13)) return false;

@@ -305,7 +305,7 @@ export class PrefixedLines {
     return following;
   }
 
-  #makeRoom(count: number): void {
+  #reserve(count: number): void {
     const length = this.#length + count;
     this.#bytes = growArray(this.#bytes, length) as Uint8Array<ArrayBuffer>;
     this.#places = growArray(this.#places, length);
@@ -313,13 +313,13 @@ export class PrefixedLines {
 
   /** Separates words that do not belong together. */
   #addGap(place: number): void {
-    this.#makeRoom(1);
+    this.#reserve(1);
     this.#bytes[this.#length] = GAP;
     this.#places[this.#length++] = place;
   }
 
   #add(text: Uint8Array, from: number, to: number, shift: number): void {
-    this.#makeRoom(to - from);
+    this.#reserve(to - from);
     for (let at = from; at < to; at++) {
       this.#bytes[this.#length] = text[at];
       this.#places[this.#length++] = at - shift;
@@ -402,7 +402,7 @@ function reachBack(text: Uint8Array, at: number, reach: number): number {
 /** Where the last word of a line ends, if it has one. */
 function wordEnd(text: Uint8Array, from: number, lineEnd: number): number {
   let at = lineEnd;
-  while (at > from && isBlank(text[at - 1])) at--;
+  while (at > from && isTrailingBlank(text[at - 1])) at--;
   return at;
 }
 
@@ -422,6 +422,6 @@ function lastBreak(text: Uint8Array): number {
   return at < min ? -1 : at;
 }
 
-function isBlank(byte: number): boolean {
+function isTrailingBlank(byte: number): boolean {
   return byte === BLANK || byte === TAB || byte === CR;
 }
