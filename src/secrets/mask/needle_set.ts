@@ -10,6 +10,7 @@ import { Grams } from "./scanner.ts";
 import {
   computeRarities,
   contextAt,
+  findRarestWord,
   growArray,
   hashWord,
   inContext,
@@ -19,7 +20,6 @@ import {
   MIN_WORD_NEEDLE_BYTES,
   nextPair,
   nextWord,
-  rarest,
   SampleFilter,
   STRIDE,
   wordAt,
@@ -386,7 +386,14 @@ export class NeedleSet {
     const rarities = this.#rarities;
     computeRarities(needle, 2, rarities);
     for (let residue = 0; residue < 2; residue++) {
-      const offset = rarest(needle, rarities, residue, 2, 2, this.#pairs);
+      const offset = findRarestWord(
+        needle,
+        rarities,
+        residue,
+        2,
+        2,
+        this.#pairs,
+      );
       this.#offsets[residue] = offset;
       const pair = wordAt(needle, offset, 2);
       if (this.#pairs.getCount(pair) >= MAX_SHARING) return false;
@@ -417,7 +424,14 @@ export class NeedleSet {
       const isBetween = residue + 4 > length;
       const index = isBetween ? this.#wordsBetween : this.#words;
       const first = isBetween ? residue - STRIDE / 2 : residue;
-      let offset = rarest(needle, rarities, first, STRIDE, width, index);
+      let offset = findRarestWord(
+        needle,
+        rarities,
+        first,
+        STRIDE,
+        width,
+        index,
+      );
       if (this.#isCrowded(needle, offset, index, maxSimilar)) {
         // Uses another word, which fewer needles have.
         offset = first;

@@ -429,7 +429,7 @@ export class WordIndex {
  * @param minBytes Minimum number of bytes from the start of the word on; 2 for a pair.
  * @param index The words of other needles.
  */
-export function rarest(
+export function findRarestWord(
   needle: Uint8Array,
   rarities: Uint8Array,
   first: number,

@@ -1,9 +1,9 @@
-import { dirname } from "@std/path/posix/dirname";
 import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import { osReason } from "../../errors.ts";
 import { lockFile, openLockFile } from "../../fs/file_lock.ts";
-import { lstatIfThere } from "../../fs/files.ts";
+import { lstatIfThere, writeAll } from "../../fs/files.ts";
 import { HeldDirectory, type HeldFile } from "../../fs/held_directory.ts";
 import { readUntrusted } from "../../fs/untrusted_file.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
@@ -112,7 +112,7 @@ export class MirrorStore implements Disposable {
     const usable = tips.size === 0 || names.length > MAX_FILES ? [] : names;
     for (const name of usable.filter((name) => PACK.test(name))) {
       const file = await directory.openFile(name, `${directory.path}/${name}`)
-        // A link, or a file that was removed by now.
+        // It is a link, or has been removed.
         .catch(() => undefined);
       if (file === undefined) continue;
       stack.use(file);
@@ -170,7 +170,7 @@ export class MirrorStore implements Disposable {
 
   async #add(from: string, name: string): Promise<void> {
     const temporary = `${this.#directory.path}/tmp-${crypto.randomUUID()}`;
-    // A link to the same file takes no time, but only one file system has it.
+    // A hard link takes no time, but works only within one file system.
     await Deno.link(from, temporary)
       .catch(() => Deno.copyFile(from, temporary));
     await Deno.rename(temporary, `${this.#directory.path}/${name}`);
@@ -179,7 +179,7 @@ export class MirrorStore implements Disposable {
   async #remove(names: readonly string[]): Promise<void> {
     for (const name of names) {
       await Deno.remove(`${this.#directory.path}/${name}`)
-        // A directory by now, or another run was faster. Neither is used.
+        // It is a directory by now, or another run removed it: neither is used.
         .catch(() => {});
     }
   }
@@ -249,8 +249,7 @@ async function copyFile(file: HeldFile, path: string): Promise<void> {
   using copy = await Deno.open(path, { write: true, createNew: true });
   const buffer = new Uint8Array(CHUNK_BYTES);
   for (let count: number; (count = file.read(buffer)) > 0;) {
-    let at = 0;
-    while (at < count) at += await copy.write(buffer.subarray(at, count));
+    await writeAll(copy, buffer.subarray(0, count));
   }
 }
 
