@@ -71,7 +71,7 @@ describe("runnerlib config", () => {
 });
 
 describe("runnerlib validate", () => {
-  it("ends with 0 for a configuration that can be run, and with 1 otherwise", async () => {
+  it("exits with 0 if a job can be run, and with 1 otherwise", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const valid = await runMain(["validate", "--job-command", "x"], {
@@ -105,7 +105,7 @@ describe("runnerlib validate", () => {
 });
 
 describe("runnerlib checkout, copy and cleanup", () => {
-  it("put code in its place, replace it, and remove it again", async () => {
+  it("put code into the code directory, replace it, and remove it again", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const repository = await makeRepository(`${path}/repository`);

@@ -230,7 +230,7 @@ Deno.test("workflow run --executor coordinator cancels a job that a lost request
   assertEquals(coordinator.jobs.workflows.length, 1);
 });
 
-Deno.test("workflow attach sends nothing to another coordinator than that of the submission", async () => {
+Deno.test("workflow attach sends requests only to the coordinator of the submission", async () => {
   await using setting = await setUp(
     "name: CI\njobs:\n  a: { command: a }\n",
     () => 0,

@@ -371,7 +371,7 @@ owner: team
     );
   });
 
-  it("knows which files have changed, and whether it knows", async () => {
+  it("finds the changed files, or reports that they are unknown", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {

@@ -47,7 +47,7 @@ const POLICY = JSON.stringify({
 interface Pull {
   /** Changes the clone and commits; a change in `src` is there already. */
   change(fork: GitRepository): Promise<unknown>;
-  /** Whose definition runs. */
+  /** Whether the trusted or the proposed definition runs. */
   origin: "base" | "head";
 }
 

@@ -75,7 +75,7 @@ describe("the job file of a directory", () => {
     assertStringIncludes(folder.stderr, 'Cannot read job file "job.yaml"');
   });
 
-  it("is searched in paths that the error lists", async () => {
+  it("is looked for in the paths that the error lists", async () => {
     const { code, stderr } = await runIn(
       { ".reactorcide/workflows/ci.yaml": "name: x" },
       ["run"],

@@ -49,7 +49,7 @@ describe("run skips a job file", () => {
     assertEquals((await runOn("main", text("prod"))).code, 7);
   });
 
-  it("with no unknown part", async () => {
+  it("but refuses a condition with an unknown part", async () => {
     const { code, output } = await runOn(
       "main",
       "command: exit 7\nwhen: { branches: main }\n",

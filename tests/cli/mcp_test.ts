@@ -107,7 +107,7 @@ Deno.test("mcp answers nothing but ping before it is initialized, and only once"
   ]);
 });
 
-Deno.test("mcp reports messages of any other shape, and goes on", async () => {
+Deno.test("mcp reports messages of any other shape, and continues", async () => {
   await using directory = await temporaryDirectory();
   const wrong = [
     "{",

@@ -290,7 +290,7 @@ describe("runnerlib run does not start a job", () => {
     }
   });
 
-  it("whose file is a link out of the directory, or none", async () => {
+  it("whose file is a link out of the directory, or missing", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "files/link": "-> ../outside", "outside": "x" });
@@ -483,7 +483,7 @@ describe("a provider", () => {
     assert(!isFileSync(`${path}/called`));
   });
 
-  it("that is defined wrong is explained by validate and doctor", async () => {
+  it("with an invalid definition is reported by validate and doctor", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {

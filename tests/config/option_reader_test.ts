@@ -392,7 +392,7 @@ describe("validateSettings() validates the command", () => {
     ]);
   });
 
-  it("if no program could get it", () => {
+  it("and refuses a NUL character, which no program can get", () => {
     for (const command of ["a\0b", ["a", "b\0"], ["a", "", "\0"]]) {
       assertEquals(problemsOf({ job_command: command }), [
         "job_command: must not contain a NUL character",
@@ -400,7 +400,7 @@ describe("validateSettings() validates the command", () => {
     }
   });
 
-  it("if it only mentions a NUL character", () => {
+  it("and accepts the escape of a NUL character", () => {
     for (const command of ["printf '\\u0000'", ["printf", "\\u0000", "\\0"]]) {
       assertEquals(problemsOf({ job_command: command }), []);
     }
@@ -750,7 +750,7 @@ describe("validateSettings() reads secrets", () => {
     assertEquals(config?.secrets.values, ["one,1", "two"]);
   });
 
-  it("from no file that is missing or elsewhere", async () => {
+  it("but not from a file that is missing or elsewhere", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "job/": "", "outside": "secret" });
     for (const path of ["./job/none", "./job/../outside"]) {

@@ -72,7 +72,7 @@ describe("parseJobEnv() reads lines", () => {
     }
   });
 
-  it("and rejects values that no program could get", () => {
+  it("and rejects NUL characters, which no program can get", () => {
     for (const text of ["A=a\0b", "A\0B=1"]) {
       assertEquals(parse(text).problems.length, 1);
       assertEquals(parse(text).env, {});
@@ -118,7 +118,7 @@ describe("parseJobEnv() reads variables by name", () => {
     assertEquals(parse(env), { env, problems: [] });
   });
 
-  it("and rejects names and values that no program could get", () => {
+  it("and rejects names and values that no program can get", () => {
     const env = { "": "1", " ": "2", "A=B": "3", "C\0": "4", D: "\0", E: "6" };
     const { env: left, problems } = parse(env);
     assertEquals(left, { E: "6" });
@@ -168,7 +168,7 @@ describe("parseJobEnv() reads a file below ./job", () => {
     assertEquals(parse("./job/env", `${directory.path}/outer`).env, { B: "2" });
   });
 
-  it("but no file that is elsewhere, missing or not a regular file", async () => {
+  it("but not one that is elsewhere, missing or not a regular file", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {

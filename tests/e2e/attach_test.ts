@@ -96,7 +96,7 @@ Deno.test("workflow attach follows a workflow whose runner was killed", async ()
 });
 
 Deno.test("workflow run --resume never submits a workflow twice, wherever its runner was killed", async () => {
-  // The runner is killed while it waits for the answer to one of its requests.
+  // The runner is killed while it waits for the response to one of its requests.
   const cases = [[0, "hang"], [0, "late"], [1, "late"]] as const;
   await Promise.all(cases.map(async ([at, waits]) => {
     await using setting = await setUp();
@@ -198,7 +198,7 @@ Deno.test("a second Ctrl-C kills the jobs, and one during the submission leaves 
   }
   await using setting = await setUp();
   const { coordinator } = setting;
-  // The document arrives, but the answer does not.
+  // The document arrives, but the response does not.
   coordinator.troubles.push({ slowMs: 0 }, "late");
   const runner = setting.run();
   await until(() => coordinator.jobs.workflows.length > 0, "the document");

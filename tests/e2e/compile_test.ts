@@ -2,8 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { CLI, cliEnv, REPOSITORY } from "../helpers/cli.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
-/** Size of the end of a program in which all that it holds is. */
-const HELD_BYTES = 64 * 1024 * 1024;
+/** Size of the end of a compiled program that contains its modules, in bytes. */
+const CONTENT_BYTES = 64 * 1024 * 1024;
 
 Deno.test("a compiled runner contains modules that are imported late, and the programs that run plugins", async () => {
   await using directory = await temporaryDirectory();
@@ -62,6 +62,6 @@ async function deno(
 
 async function endOf(path: string): Promise<string> {
   using file = await Deno.open(path);
-  await file.seek(-HELD_BYTES, Deno.SeekMode.End);
+  await file.seek(-CONTENT_BYTES, Deno.SeekMode.End);
   return await new Response(file.readable).text();
 }

@@ -10,7 +10,7 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-/** Lines that have one end, and the word with which they end. */
+/** Lines with a single completion, and the completed word. */
 const LINES: readonly (readonly [string, string])[] = [
   ["runnerlib comp", "completions"],
   ["runnerlib completions z", "zsh"],

@@ -78,7 +78,7 @@ async function onKubernetes(path: string) {
   return await runAt(`${path}/cluster`, args, env);
 }
 
-Deno.test("a workflow ends alike on this machine, at a coordinator and on Kubernetes", async () => {
+Deno.test("a workflow ends the same way on this machine, at a coordinator and on Kubernetes", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   const [local, remote, placed] = await Promise.all([

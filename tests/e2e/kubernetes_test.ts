@@ -44,7 +44,7 @@ function onCluster(
   ];
 }
 
-/** Waits until the server has what is looked for. */
+/** Waits until a search finds something, and returns it. */
 async function seen<T>(find: () => T | undefined, what: string): Promise<T> {
   let found: T | undefined;
   await until(() => (found = find()) !== undefined, what);

@@ -12,7 +12,7 @@ import {
 
 const SECRET = "hunter2-pa55word";
 
-/** Files that hold the secret, all of them wrong in some way. */
+/** Invalid files that contain the secret. */
 const FILES = {
   "job.yaml": `
 command: make

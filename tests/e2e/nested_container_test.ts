@@ -6,8 +6,8 @@ import {
 } from "../helpers/temporary_directory.ts";
 
 /**
- * An engine that notes how it was called, keeps the env-file for whoever looks
- * later, and runs the command that it was given without any container.
+ * A fake container engine, which records its calls, keeps the env file for the
+ * test, and runs the command without a container.
  */
 const ENGINE = `#!/bin/sh
 echo "$*" >>"$CALLS"
@@ -169,7 +169,7 @@ Deno.test("run --container refuses images that look like options, and jobs with 
   assertEquals(await machine.calls(), []);
 });
 
-/** A directory with an engine that is none. */
+/** Creates a directory with the fake engine. */
 async function fakeMachine() {
   const directory = await temporaryDirectory();
   const { path } = directory;
@@ -188,7 +188,7 @@ async function fakeMachine() {
     ): Promise<CliResult> => runCli([command, ...args], options(env)),
     start: (args: string[]) => startCli(["run", ...args], options()),
     read: (suffix: string) => Deno.readTextFile(calls + suffix),
-    /** Each call as its words. */
+    /** Arguments of each call. */
     async calls(): Promise<string[][]> {
       const text = await Deno.readTextFile(calls).catch(() => "");
       return text.trimEnd().split("\n").filter((part) => part !== "")

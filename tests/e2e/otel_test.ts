@@ -208,7 +208,7 @@ describe("a run with an OpenTelemetry collector", () => {
       await using server = collector(answer);
       const { code, stderr } = await run({
         OTEL_EXPORTER_OTLP_ENDPOINT: server.url,
-        // An answer may take longer on a busy machine.
+        // A response may take longer on a busy machine.
         ...reason.endsWith("50 ms") ? { OTEL_EXPORTER_OTLP_TIMEOUT: "50" } : {},
       }, directory.path);
       assertEquals(code, 9);
@@ -292,7 +292,7 @@ describe("a run with an OpenTelemetry collector", () => {
     assertEquals(facts["cicd.pipeline.run.id"], undefined);
   });
 
-  it("ends while a collector has not answered that it is active", async () => {
+  it("ends while a collector has not responded to a report that it is active", async () => {
     await using directory = await temporaryDirectory();
     await using server = collector(async (_request, ended) => {
       const isFirst = server.received.length === 0;

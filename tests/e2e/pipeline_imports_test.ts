@@ -5,7 +5,7 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-/** Says which library and std it has, and runs a job. */
+/** Uses the library, its plugin types and std, and runs a job. */
 const PIPELINE = `
 import { runJob } from "@reactorcide/runnerlib";
 import { PHASES } from "@reactorcide/runnerlib/plugins";

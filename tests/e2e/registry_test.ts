@@ -95,7 +95,7 @@ interface RunDenoOptions {
   jsrUrl: string;
 }
 
-/** Runs Deno with an empty cache and next to nothing in the environment. */
+/** Runs Deno with an empty cache and a minimal environment. */
 async function runDeno(
   directory: string,
   args: string[],

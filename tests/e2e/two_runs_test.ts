@@ -13,7 +13,7 @@ const RUNNERLIB = `${Deno.execPath()} run -A --no-check ${CLI}`;
 const BUSY =
   /^\[runnerlib\] error: Cannot use "[^"]*": process \d+ \(\w[\w ]*\) has held its lock since \d{4}-\d\d-\d\dT[\d:.]+Z$/m;
 
-/** A job on the files of `one` that is over once there is a file `go`. */
+/** A job on a copy of `one` that ends when the file `go` exists. */
 const FIRST = [
   ...["run", "--source-type", "copy", "--source-url", "one", "--job-command"],
   'echo started; until [ -e "$HOME/go" ]; do sleep 0.05; done; cat name',
@@ -45,7 +45,7 @@ describe("a workspace that a job uses", () => {
     ["copy", ["copy", "two"]],
     ["cleanup", ["cleanup"]],
   ];
-  it("is refused to others", async () => {
+  it("cannot be used by another run", async () => {
     await using directory = await project();
     const options = optionsIn(directory);
     await makeFiles(directory.path, {

@@ -162,7 +162,7 @@ describe("run --watch", () => {
     assertMatch((await interrupt(test)).stdout, /repaired run 1/);
   });
 
-  it("stops counting a file that every run changes", async () => {
+  it("ignores a file that every run changes", async () => {
     await using test = await watch({
       "job.yaml": `steps:
   - name: stamp

@@ -19,7 +19,7 @@ import {
 
 const SYSTEMS = ["github", "gitlab", "buildkite", "teamcity", "azure"] as const;
 
-/** Tries to mark something itself, in every system. */
+/** Output of a step with markers of every system. */
 const HOSTILE = [
   "::error title=forged::x",
   "::add-mask::a",

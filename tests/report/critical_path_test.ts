@@ -78,7 +78,7 @@ describe("criticalPath()", () => {
     );
   });
 
-  it("leaves out steps that wait for themselves", () => {
+  it("leaves out steps in a cycle", () => {
     assertEquals(
       names([step("a", 9, ["b"]), step("b", 9, ["a"]), step("c", 1)]),
       "c",

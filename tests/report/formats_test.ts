@@ -298,7 +298,7 @@ describe("compareRuns()", () => {
       recordLine("run.ended", durationMs, { status, exitCode: 0, durationMs }),
     ].join("\n"))!;
 
-  it("shows differences that a reader can check", () => {
+  it("shows differences that add up", () => {
     const before = runOf(
       10_710,
       "success",

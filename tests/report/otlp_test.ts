@@ -68,7 +68,7 @@ describe("a run as OTLP", () => {
   for (const steps of [[], STEPS]) {
     for (const ending of ENDINGS) {
       const { status = "killed" } = JSON.parse(ending || "{}");
-      it(`loses nothing in the official definitions: ${status}, ${steps.length} steps`, () => {
+      it(`is parsed without loss by the official definitions: ${status}, ${steps.length} steps`, () => {
         const record = readRecord([STARTED, ...steps, ending].join("\n"))!;
         const attributes = { "deployment.environment.name": "ci" };
         const { traces, metrics } = otlpRequests(record, attributes);
@@ -91,7 +91,7 @@ describe("a run as OTLP", () => {
     );
   });
 
-  it("is compared with definitions that know what is wrong", () => {
+  it("is compared with definitions that reject invalid data", () => {
     const record = readRecord([STARTED, ...STEPS, ENDINGS[1]].join("\n"))!;
     const text = JSON.stringify(otlpRequests(record).traces);
     for (

@@ -14,7 +14,7 @@ function matcher(owner: string, regexp: string): ProblemMatcher {
   return { owner, severity: "error", patterns: [{ regexp, message: 1 }] };
 }
 
-/** Takes longer than anyone waits, if the text ends with something else. */
+/** Backtracks exponentially if the line ends with something else. */
 const HOSTILE = matcher("hostile", "^((a+)+)$");
 
 const SLOW_LINE = `${"a".repeat(60)}!`;
@@ -180,7 +180,7 @@ describe("ProblemFinder", () => {
     assertMatch(warnings.join("\n"), /^[^\n]*found 1000 problems/);
   });
 
-  it("cuts long texts", async () => {
+  it("truncates long texts", async () => {
     const messages: string[] = [];
     await using finder = new ProblemFinder([matcher("x", "(.*)")], {
       start,

@@ -149,7 +149,7 @@ describe("LineMatcher", () => {
     );
   });
 
-  it("joins a path with that of a project, and drops lines that are no numbers", () => {
+  it("joins a path with that of a project, and ignores line numbers that are not numbers", () => {
     const pattern = [{
       regexp: "^(\\S+):(\\S+) (\\S+) \\[(.*)\\]$",
       file: 1,

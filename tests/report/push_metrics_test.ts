@@ -17,8 +17,8 @@ interface Received {
 }
 
 /**
- * A push gateway on loopback that gives one answer to what is sent. It knows
- * nothing of earlier runs.
+ * A fake push gateway on loopback, which responds to pushes as the test
+ * specifies, and has no metrics of earlier runs.
  */
 function gateway(
   answer: (ended: Promise<Response>) => Response | Promise<Response> = () =>
@@ -263,7 +263,7 @@ async function realGateway(): Promise<AsyncDisposable & { host: string }> {
   socket.close();
   const host = `127.0.0.1:${port}`;
   const program = new Deno.Command("prometheus-pushgateway", {
-    // Debian's keeps what it has in the system's directory.
+    // Debian's package stores metrics in a directory of the system by default.
     args: [`--web.listen-address=${host}`, "--persistence.file="],
     stdin: "null",
     stdout: "null",

@@ -122,7 +122,7 @@ describe("RecordWriter", () => {
       });
     }));
 
-  it("masks what others chose, not its own words", () =>
+  it("masks text of users and programs, but not words of the runner", () =>
     inDirectory(async (directory) => {
       const secrets = ["s3cret", "success", "step.ended", "job"];
       const { path } = await write(directory, secrets, (recorder) => {
@@ -232,7 +232,7 @@ describe("RecordWriter", () => {
       assertEquals(warnings.length, 1);
     }));
 
-  it("warns once if there is no place for it", () =>
+  it("warns once if it cannot be created", () =>
     inDirectory(async (directory) => {
       await Deno.writeTextFile(`${directory}/file`, "");
       const { warnings } = await write(`${directory}/file`, [], addFlakyRun);
@@ -256,7 +256,7 @@ describe("readRecord()", () => {
     return text;
   }
 
-  it("reads what is left of a record that was cut anywhere", async () => {
+  it("reads the rest of a record that was truncated anywhere", async () => {
     const text = await flakyRecord();
     const first = text.indexOf("\n");
     for (let length = 0; length <= text.length; length++) {
@@ -265,7 +265,7 @@ describe("readRecord()", () => {
     }
   });
 
-  it("has a step from the time it took its place until it ended", () => {
+  it("lets a step start when it occupied its slot", () => {
     const { steps: [step] } = readRecord([
       startedLine(),
       recordLine("step.queued", 10, { step: "a" }),
@@ -275,7 +275,7 @@ describe("readRecord()", () => {
     assertEquals([step.queuedMs, step.startMs, step.endMs], [10, 15, 40]);
   });
 
-  it("has a step that runs still as cancelled, with its attempts", async () => {
+  it("has a step that is still running as cancelled, with its attempts", async () => {
     const text = await flakyRecord();
     const cut = text.slice(0, text.indexOf('{"event":"step.ended"'));
     const { steps: [step], ended } = readRecord(cut)!;

@@ -44,7 +44,7 @@ const MIXED: readonly SummaryStep[] = [
   step("deploy", "skipped", { reason: `Step "e2e"\nfailed` }),
 ];
 
-Deno.test("formatSummary() aligns what it says about each step", () => {
+Deno.test("formatSummary() aligns the columns of steps", () => {
   assertEquals(
     formatSummary(MIXED, { columns: 80, color: false }),
     [
@@ -114,7 +114,7 @@ Deno.test("formatSummary() names cancelled steps when none failed", () => {
   );
 });
 
-Deno.test("formatSummary() folds skipped steps when they are many", () => {
+Deno.test("formatSummary() folds skipped steps if there are many", () => {
   const skipped = (count: number) =>
     Array.from({ length: count }, (_, index) => step(`s${index}`, "skipped"));
   const count = (steps: SummaryStep[]) =>
@@ -167,7 +167,7 @@ Deno.test("plainLine() leaves out colors, links and titles", () => {
   for (const [line, shown] of cases) assertEquals(plainLine(line), shown);
 });
 
-Deno.test("plainLine() sets tabs by what is seen", () => {
+Deno.test("plainLine() expands tabs by the visible width", () => {
   assertEquals(plainLine("a\tb"), "a       b");
   assertEquals(plainLine("日本\tb\t\tc"), "日本    b               c");
   assertEquals(plainLine("\x1b[31m\tb"), "        b");
@@ -193,7 +193,7 @@ Deno.test("plainLine() removes everything that controls a terminal", () => {
   }
 });
 
-Deno.test("getResultMark() has a sign of one cell for each result, and a dash for others", () => {
+Deno.test("getResultMark() returns a sign of one cell for each result, and a dash for others", () => {
   const results = ["success", "failed", "timeout", "allowed", "queued"];
   assertEquals(results.map(getResultMark), ["✓", "✗", "✗", "!", "·"]);
   assertEquals(["skipped", "cancelled", "?"].map(getResultMark), [

@@ -147,7 +147,7 @@ Deno.test("doctor --migrate lists what changes, by file and line", async () => {
   ) assertEquals(fixes.includes(fix), true, fix);
 });
 
-Deno.test("doctor --migrate ends with 0 when its lines are added", async () => {
+Deno.test("doctor --migrate exits with 0 once the suggested lines are added", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await makeFiles(path, {
@@ -289,7 +289,7 @@ Deno.test("doctor --migrate prints lines that editors can open", async () => {
   assertMatch(stdout, /^\d changes are needed; 1 file read$/m);
 });
 
-Deno.test("doctor --migrate ends with 0 for a repository that needs nothing", async () => {
+Deno.test("doctor --migrate exits with 0 for a repository that needs no change", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await makeFiles(path, {

@@ -190,7 +190,7 @@ Deno.test("a file that a run writes with the same content starts one run", async
   assertEquals(await test.look(true, { a: ["changed", "by hand"] }), ["a"]);
 });
 
-Deno.test("a file that ends several runs in a row is ignored, and named", async () => {
+Deno.test("a file that interrupts several runs in a row is ignored, and named", async () => {
   await using test = await changes();
   for (const text of ["1", "2", "3"]) {
     assertEquals(await test.look(true, { a: ["changed", text] }), ["a"]);
@@ -203,7 +203,7 @@ Deno.test("a file that ends several runs in a row is ignored, and named", async 
   assertEquals(await test.look(false, { a: ["changed", "5"] }), []);
 });
 
-Deno.test("a change between runs starts the count anew", async () => {
+Deno.test("a change between runs resets the count", async () => {
   await using test = await changes();
   for (const text of ["1", "2", "3", "4", "5", "6"]) {
     assertEquals(await test.look(true, { a: ["changed", text] }), ["a"]);
