@@ -1,7 +1,13 @@
+import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
 import { isMissing, lstatIfThere } from "../fs/files.ts";
 import { lockDirectory } from "../fs/file_lock.ts";
-import { openUntrusted, type UntrustedFile } from "../fs/untrusted_file.ts";
+import { HeldDirectory } from "../fs/held_directory.ts";
+import {
+  openUntrusted,
+  readableError,
+  type UntrustedFile,
+} from "../fs/untrusted_file.ts";
 import { privateDirectory } from "../fs/temporary_directory.ts";
 import type { CacheStore, NewObject, StoredObject } from "./cache_store.ts";
 
@@ -21,7 +27,9 @@ const LOCK_TIMEOUT_MS = 30_000;
  *   that no part of it is visible, even after a kill or on a full disk.
  * - The private directory is locked while its process lives; the next writer
  *   removes those of dead processes.
- * - No link, pipe or device below the directory is opened or followed.
+ * - No link, pipe or device below the directory is opened or followed. Files
+ *   are renamed and removed in a directory that is open, so that a link that
+ *   replaces it meanwhile leads nowhere.
  */
 export class DirectoryStore implements CacheStore {
   readonly displayName: string;
@@ -84,7 +92,8 @@ export class DirectoryStore implements CacheStore {
   async put(name: string, content: NewObject): Promise<boolean> {
     await this.#makeDirectory(TEMPORARY);
     await this.#makeDirectory(dirname(name));
-    const path = `${this.#root}/${name}`;
+    using folder = await this.#open(dirname(name));
+    const path = `${folder.path}/${basename(name)}`;
     if (!(content instanceof Uint8Array)) {
       await Deno.rename(content.file, path);
       return true;
@@ -105,11 +114,13 @@ export class DirectoryStore implements CacheStore {
   }
 
   async remove(name: string): Promise<void> {
-    if (!await this.#isDirectory(dirname(name))) return;
     try {
-      await Deno.remove(`${this.#root}/${name}`);
+      using folder = await this.#open(dirname(name));
+      await Deno.remove(`${folder.path}/${basename(name)}`);
     } catch (error) {
-      if (!isMissing(error)) throw error;
+      // What is behind a link does not belong to the store.
+      if (!await this.#isDirectory(dirname(name)) || isMissing(error)) return;
+      throw error;
     }
   }
 
@@ -148,6 +159,14 @@ export class DirectoryStore implements CacheStore {
         if ((await Deno.lstat(path)).isDirectory) continue;
         throw new Error(`"${path}" is not a directory`);
       }
+    }
+  }
+
+  async #open(folder: string): Promise<HeldDirectory> {
+    try {
+      return await HeldDirectory.open(`${this.#root}/${folder}`);
+    } catch (error) {
+      throw readableError(error);
     }
   }
 
