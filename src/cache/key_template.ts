@@ -1,6 +1,6 @@
 import { join } from "@std/path/posix/join";
 import { osReason, RunnerError } from "../errors.ts";
-import { hashFile } from "../fs/files.ts";
+import { hashUntrusted } from "../fs/untrusted_file.ts";
 import { eventGlob } from "../schema/globs.ts";
 import { guardPath } from "../workspace/guard.ts";
 import { keyProblem } from "./cache_entry.ts";
@@ -93,8 +93,8 @@ async function hashFiles(
   for (const path of paths) {
     try {
       const real = await guardPath(directory, path);
-      if (!(await Deno.stat(real)).isFile) throw new Error("it is not a file");
-      hash.update(`${path}\0${await hashFile(real, signal)}\0`);
+      const sum = await hashUntrusted(real, { base: directory, signal });
+      hash.update(`${path}\0${sum}\0`);
     } catch (cause) {
       signal.throwIfAborted();
       throw createKeyError(template, `"${path}": ${osReason(cause)}`, cause);

@@ -4,6 +4,9 @@ import { withinTime } from "../within_time.ts";
 /** Default time limit for opening and reading, in milliseconds. */
 const TIMEOUT_MS = 10_000;
 
+/** Size of the chunks in which a file is hashed, in bytes. */
+const HASH_BYTES = 1024 * 1024;
+
 /** Options for {@linkcode openUntrusted}. */
 export interface OpenUntrustedOptions {
   /**
@@ -153,6 +156,43 @@ export async function readAt(
     length += count;
   }
   return bytes.subarray(0, length);
+}
+
+/** Options for {@linkcode hashUntrusted}. */
+export interface HashUntrustedOptions extends OpenUntrustedOptions {
+  /**
+   * Number of bytes after which no more is read than one chunk.
+   *
+   * @default {no limit}
+   */
+  maxBytes?: number;
+  /** Stops reading. */
+  signal: AbortSignal;
+}
+
+/**
+ * Computes the SHA-256 of a file that others could have replaced.
+ *
+ * @returns Checksum in lowercase hexadecimal digits.
+ * @throws {unknown} Like {@linkcode openUntrusted}, or the reason of the signal.
+ */
+export async function hashUntrusted(
+  path: string,
+  options: HashUntrustedOptions,
+): Promise<string> {
+  const { maxBytes = Infinity, signal } = options;
+  const { createHash } = await import("node:crypto");
+  const hash = createHash("sha256");
+  await using file = await openUntrusted(path, options);
+  const buffer = new Uint8Array(Math.min(maxBytes + 1, HASH_BYTES));
+  for (let count = 0; count <= maxBytes;) {
+    signal.throwIfAborted();
+    const length = await file.read(buffer);
+    if (length === 0) break;
+    hash.update(buffer.subarray(0, length));
+    count += length;
+  }
+  return hash.digest("hex");
 }
 
 /** Size of the chunks in which a growing file is read, in bytes. */

@@ -20,6 +20,8 @@ import {
 } from "../environment/child_environment.ts";
 import { Variable } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
+import { readUntrusted } from "../fs/untrusted_file.ts";
+import { isInside } from "../job_path.ts";
 import { isObject } from "../json_value.ts";
 import type { spawn } from "../process/spawn.ts";
 import { inlineCommand } from "../steps/shell.ts";
@@ -29,6 +31,9 @@ import { makeDirectories } from "./job_workspace.ts";
 import { IN_SECRETS_FILE } from "./mask_secrets.ts";
 import { lockIdsOf, type RunState } from "./run_state.ts";
 import { foreignSources, withSafeDirectories } from "./working_directory.ts";
+
+/** Maximum size of a secrets file in the workspace, in bytes. */
+const MAX_SECRETS_BYTES = 16 * 1024 * 1024;
 
 /** Path of the secrets file in the container. */
 const SECRETS_FILE = "/run/secrets/env";
@@ -296,7 +301,7 @@ async function readSecretsFile(
   const configured = run.settings.get("secrets_file")?.value;
   if (typeof configured !== "string" || configured === "") return undefined;
   const path = resolve(host.cwd, configured);
-  const text = await readText(path);
+  const text = await readText(path, run.runner.workspace.base);
   // With a leading line break, the text is never read as the name of a file.
   const { env, problems } = parseJobEnv(
     { value: `\n${text}`, origin: path },
@@ -311,9 +316,15 @@ async function readSecretsFile(
   return { text, variables: env };
 }
 
-async function readText(path: string): Promise<string> {
+/** An earlier job may have replaced a file in the workspace. */
+async function readText(path: string, workspace: string): Promise<string> {
   try {
-    return await Deno.readTextFile(path);
+    if (!isInside(workspace, path)) return await Deno.readTextFile(path);
+    const bytes = await readUntrusted(path, {
+      base: workspace,
+      maxBytes: MAX_SECRETS_BYTES,
+    });
+    return new TextDecoder().decode(bytes);
   } catch (cause) {
     throw unusableFile(path, osReason(cause), cause);
   }

@@ -2,7 +2,7 @@ import { dirname } from "@std/path/posix/dirname";
 import { osReason, RunnerError } from "../errors.ts";
 import { DirectoryReader, readLinkTarget } from "../fs/byte_names.ts";
 import { hashFile } from "../fs/files.ts";
-import { openUntrusted } from "../fs/untrusted_file.ts";
+import { hashUntrusted } from "../fs/untrusted_file.ts";
 import { forEachLimited, PARALLEL_CALLS } from "../work_queue.ts";
 
 /** Maximum size of a file that is read in one piece, in bytes. */
@@ -143,32 +143,17 @@ async function describe(
   if (expected !== undefined) {
     if (expected.get(name)?.startsWith(`${shape} `) !== true) return shape;
     // An alias is a link, so it is opened as one.
-    if (!isAlias) return `${shape} ${await hashUntrusted(path, size, options)}`;
+    if (!isAlias) {
+      return `${shape} ${await hashUntrusted(path, {
+        maxBytes: size,
+        signal,
+      })}`;
+    }
   }
   const sum = size > MAX_BYTES_AT_ONCE
     ? await hashFile(path, signal)
     : sumOf(await Deno.readFile(path));
   return `${shape} ${sum}`;
-}
-
-/** Reads at most as much as the file is expected to contain. */
-async function hashUntrusted(
-  path: string,
-  size: number,
-  { signal }: TakeManifestOptions,
-): Promise<string> {
-  const { createHash } = await import("node:crypto");
-  const hash = createHash("sha256");
-  await using file = await openUntrusted(path);
-  const buffer = new Uint8Array(Math.min(size + 1, MAX_BYTES_AT_ONCE));
-  for (let count = 0; count <= size;) {
-    signal.throwIfAborted();
-    const length = await file.read(buffer);
-    if (length === 0) break;
-    hash.update(buffer.subarray(0, length));
-    count += length;
-  }
-  return hash.digest("hex");
 }
 
 function permissionBits({ mode }: Deno.FileInfo): number {

@@ -1,6 +1,8 @@
 import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { expandKey } from "../../src/cache/key_template.ts";
 import { RunnerError } from "../../src/errors.ts";
+import { runShell } from "../helpers/archives.ts";
+import { soon } from "../helpers/soon.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -83,5 +85,17 @@ Deno.test("expandKey() rejects what would make a wrong key", async () => {
     ]
   ) {
     await assertRejects(() => files.expand(template), RunnerError);
+  }
+});
+
+Deno.test("expandKey() waits for no pipe", async () => {
+  await using files = await project({ "dir/a": "1" });
+  await runShell(files.path, "mkfifo dir/pipe; mkdir out; ln -s dir/pipe link");
+  for (const template of ["{hash:dir/*}", "{hash:dir/pipe}", "{hash:link}"]) {
+    await assertRejects(
+      () => soon(files.expand(template), template),
+      RunnerError,
+      "it is not a regular file",
+    );
   }
 });

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { runShell } from "../helpers/archives.ts";
 import { type CliResult, runCli, startCli } from "../helpers/cli.ts";
+import { soon } from "../helpers/soon.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -44,6 +46,19 @@ Deno.test("run --runner-image creates, starts and removes a container", async ()
   assertEquals(calls[2], ["start", "--attach", name]);
   assertEquals(calls[3], ["rm", "--force", "--volumes", name]);
   assert(!calls.flat().some((item) => item.includes("s3cr3t-value")));
+});
+
+Deno.test("run --runner-image does not wait for a pipe that replaces the secrets file", async () => {
+  await using machine = await fakeMachine();
+  await Deno.mkdir(`${machine.path}/job`, { recursive: true });
+  await runShell(machine.path, "mkfifo job/secrets");
+  const run = machine.run([
+    ...["--runner-image", "image:1", "--job-command", "true"],
+    ...["--secrets-file", "job/secrets"],
+  ]);
+  const { code, stderr } = await soon(run, "run");
+  assertEquals(code, 1, stderr);
+  assertMatch(stderr, /Cannot use secrets_file ".*": it is not a regular file/);
 });
 
 Deno.test("run-job runs a job file in a container of its image, or of the default one", async () => {
