@@ -10,8 +10,7 @@ export const CLI: string = import.meta.resolve("../cli.ts");
  */
 const IMAGE_FLAGS = [
   ...["run", "--quiet", "--no-config", "--unstable-lazy-dynamic-imports"],
-  ...["--allow-read", "--allow-write", "--allow-env", "--allow-run"],
-  ...["--allow-net", "--no-prompt"],
+  ...["--allow-all", "--no-prompt"],
 ];
 
 /** Script that passes on the output of a command with minimal work. */

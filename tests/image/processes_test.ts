@@ -1,4 +1,9 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { describeImage, inImage, startInImage } from "../helpers/image.ts";
 
 /** Orphans 1,000 processes that end, and counts those that no one has reaped. */
@@ -79,6 +84,47 @@ describeImage("the image passes on", (it) => {
       ...["runnerlib", "run", "--", "sh", "-c", "kill -KILL $$"],
     ]);
     assertEquals(code, 137);
+  });
+});
+
+/** Steps that leave a process in a session of its own, and look for it. */
+const LEAVING = JSON.stringify({
+  steps: {
+    leave: {
+      run: "setsid sleep 4321 & sleep 0.2; grep -l sleep /proc/[0-9]*/comm",
+      untrusted: true,
+    },
+    look: {
+      run: "! grep -l sleep /proc/[0-9]*/comm; sleep 1",
+      needs: "leave",
+    },
+  },
+});
+
+describeImage("the image", (it) => {
+  it("leaves no process of an untrusted step, and measures steps", async () => {
+    const { code, stdout, stderr } = await inImage([
+      ...["sh", "-c"],
+      `echo "$1" > job.json
+       runnerlib run --job-file job.json
+       grep -l cpuMs /job/artifacts/run.jsonl`,
+      ...["sh", LEAVING],
+    ]);
+    assertEquals(code, 0, stdout + stderr);
+    assertStringIncludes(stdout, "/comm");
+    assert(!stderr.includes("warning"), stderr);
+  });
+
+  it("ends all processes of a step when the job is cancelled", async () => {
+    const { stdout } = await inImage([
+      ...["sh", "-c"],
+      `runnerlib run --job-command "setsid sleep 4321 & echo > /tmp/ready; sleep 4321" &
+       until [ -e /tmp/ready ]; do sleep 0.1; done
+       kill -TERM $!
+       wait
+       grep -l sleep /proc/[0-9]*/comm || echo nothing left`,
+    ]);
+    assertStringIncludes(stdout, "nothing left");
   });
 });
 

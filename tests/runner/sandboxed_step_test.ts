@@ -69,8 +69,8 @@ const CONTAINER_RIGHTS = [
   ...["audit_write", "setfcap"],
 ].map((name) => `+${name}`).join();
 
-/** Permissions of Deno that the runner has in the image. */
-const IMAGE_PERMISSIONS = [
+/** Permissions of Deno with which a job can run, but that are not all. */
+const FEW_PERMISSIONS = [
   ...["--allow-env", "--allow-read", "--allow-write", "--allow-run"],
   "--allow-net",
 ];
@@ -86,7 +86,7 @@ interface Start {
 const USERS: Readonly<Record<string, Start>> = {
   "of a runner that has not all permissions of Deno": {
     words: ["env"],
-    permissions: IMAGE_PERMISSIONS,
+    permissions: FEW_PERMISSIONS,
     hasMounts: (await findContainment(false)).namespace?.hasMounts ?? false,
   },
   "of a user without rights": {
@@ -252,7 +252,7 @@ print(os.ttyname(terminal), os.read(terminal, 7))'
   assertEquals(output.split(expected).length, 4, test.stdout());
 });
 
-for (const permissions of [["-A"], IMAGE_PERMISSIONS]) {
+for (const permissions of [["-A"], FEW_PERMISSIONS]) {
   Deno.test(
     `an untrusted step sees its processes, the system and devices if the runner has ${
       permissions.join(" ")
