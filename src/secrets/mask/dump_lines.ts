@@ -36,8 +36,8 @@ const OFFSET_DIGITS = [6, 7];
 /** Values of escaped letters and names of control characters in a cell. */
 let cells: Map<string, number> | undefined;
 
-/** Signs between an offset and the bytes after it. */
-const SIGNS = byteTable("-:|");
+/** Separators between an offset and the bytes after it. */
+const SEPARATORS = byteTable("-:|");
 
 /** Possible last characters of a prefix. */
 const ENDS_PREFIX = byteTable("\t #)*+>|]");
@@ -272,7 +272,7 @@ export function numberEnd(text: Uint8Array, from: number, to: number): number {
 /**
  * Checks whether the number at the start of a row may be an offset without a
  * colon: it is long, or numbers of two digits follow it. Only an offset before a
- * sign may be indented.
+ * separator may be indented.
  *
  * @param text The text.
  * @param from Where the row starts.
@@ -285,22 +285,26 @@ export function isPlainOffset(
 ): boolean {
   const at = skipBlanks(text, from, to);
   const end = numberEnd(text, at, to);
-  const sign = skipSign(text, end, to);
-  if (at > from && sign === end) return false;
+  const separatorEnd = skipSeparator(text, end, to);
+  if (at > from && separatorEnd === end) return false;
   if (end - at >= MIN_OFFSET_DIGITS) return true;
   if (end - at < MIN_SHORT_OFFSET_DIGITS) return false;
-  const next = skipBlanks(text, sign, to);
+  const next = skipBlanks(text, separatorEnd, to);
   const nextEnd = numberEnd(text, next, to);
   return nextEnd - next === 2 && next > end ||
     nextEnd - next < 2 && nextEnd === to;
 }
 
-/** End of the sign after an offset, as in `0010 - 70`; the same place if there is none. */
-export function skipSign(text: Uint8Array, from: number, to: number): number {
+/** End of the separator after an offset, as in `0010 - 70`; the same place if there is none. */
+export function skipSeparator(
+  text: Uint8Array,
+  from: number,
+  to: number,
+): number {
   const at = skipBlanks(text, from, to);
-  const isSign = at > from && SIGNS[text[at]] === 1 &&
+  const isSeparator = at > from && SEPARATORS[text[at]] === 1 &&
     (at + 1 === to || isBlank(text[at + 1]));
-  return isSign ? at + 1 : from;
+  return isSeparator ? at + 1 : from;
 }
 
 /** Whether a byte is a blank or a tab. */

@@ -10,7 +10,7 @@ import {
   numberEnd,
   rowAt,
   skipBlanks,
-  skipSign,
+  skipSeparator,
 } from "./dump_lines.ts";
 import { GAP, HEX } from "./escapes.ts";
 import { growArray } from "./word_index.ts";
@@ -241,7 +241,7 @@ export class DumpedBytes {
     const end = numberEnd(text, at, to);
     if (end > at && text[end] === COLON) return hasOffset ? end + 1 : -1;
     const mayBeOffset = isPlainOffset(text, from, to);
-    if (hasOffset) return mayBeOffset ? skipSign(text, end, to) : -1;
+    if (hasOffset) return mayBeOffset ? skipSeparator(text, end, to) : -1;
     // A short number may also be the first word, and then belong to a needle.
     if (!mayBeOffset || end - at < MIN_OFFSET_DIGITS) return from;
     const next = skipBlanks(text, end, to);
@@ -385,7 +385,7 @@ export class DumpedBytes {
     for (let at = from; at < to; at++) {
       const byte = this.bytes[first + at - from];
       const isPrintable = byte >= BLANK && byte < 0x7f;
-      // A sign represents other bytes.
+      // Other bytes are shown as a character such as a dot, but never as a digit.
       if (isPrintable ? byte !== text[at] : HEX[text[at]] < 16) return false;
     }
     return true;

@@ -142,7 +142,7 @@ export class EscapeReader {
       }
     }
     if (bytes[at] === 0) return this.#emitNothing(nulsEnd(bytes, length, at));
-    if (at + 1 < length && isSign(bytes[at], bytes[at + 1])) return false;
+    if (at + 1 < length && isLiteral(bytes[at], bytes[at + 1])) return false;
     this.#char = bytes[at];
     this.#next = at + 1;
     this.#isByte = true;
@@ -487,7 +487,7 @@ function isPrintable(byte: number): boolean {
 }
 
 /** Whether a percent sign or an ampersand does not begin an escape, like most. */
-function isSign(byte: number, next: number): boolean {
+function isLiteral(byte: number, next: number): boolean {
   if (byte === PERCENT) return next !== 0x75 && HEX[next] > 15;
   return byte === AMPERSAND && next !== HASH && next !== PERCENT &&
     !isAlphanumeric(next);

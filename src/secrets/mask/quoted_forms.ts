@@ -35,12 +35,12 @@ const [APOSTROPHE, BACKSLASH] = [0x27, 0x5c];
 /** Represent `&`, `%` and `$` that do not begin an escape or quotes. */
 const [INERT_AMPERSAND, INERT_PERCENT, INERT_DOLLAR] = [1, 2, 3];
 
-/** Signs that do not begin an escape, as bits; `CODES` are backslashes before some letters. */
+/** Characters that do not begin an escape, as bits; `CODES` are backslashes before some letters. */
 const [AMPERSANDS, PERCENTS, DOLLARS, CODES, BACKSLASHES] = [1, 2, 4, 8, 16];
 const ALL_BACKSLASHES = CODES | BACKSLASHES;
 
 /** The same where lines are joined: quotes, and so backslashes, are left out. */
-const JOINED_SIGNS = 32 | AMPERSANDS | PERCENTS | BACKSLASHES;
+const JOINED_CHARACTERS = 32 | AMPERSANDS | PERCENTS | BACKSLASHES;
 
 /** Text that may be a spelling of ESC. */
 // deno-lint-ignore no-control-regex
@@ -50,7 +50,7 @@ const encoder = new TextEncoder();
 
 const reader = new EscapeReader();
 
-/** Buffers for a normal form and for a text with replaced signs; valid until the next text. */
+/** Buffers for a normal form and for a text with replaced characters; valid until the next text. */
 let [normalBuffer, inertBuffer] = [new Uint8Array(256), new Uint8Array(256)];
 
 /**
@@ -58,8 +58,8 @@ let [normalBuffer, inertBuffer] = [new Uint8Array(256), new Uint8Array(256)];
  * escapes that a line break may have split.
  */
 export function* wrappedForms(value: Uint8Array): Generator<Form> {
-  for (const text of [value, replaceInertSigns(value, JOINED_SIGNS)]) {
-    const joined = restoreInertSigns(toNormalForm(text, true));
+  for (const text of [value, replaceInert(value, JOINED_CHARACTERS)]) {
+    const joined = restoreInert(toNormalForm(text, true));
     const isSame = joined.length === value.length;
     if (joined.length >= (isSame ? MIN_JOINED_BYTES : MIN_SPACED_DIGITS)) {
       yield { bytes: joined, kind: "wrapped" };
@@ -102,10 +102,10 @@ export function* quotedForms(
       kind: "normal",
     };
   }
-  for (const signs of findInertSigns(value)) {
+  for (const characters of findInert(value)) {
     for (const text of texts) {
-      const normal = toNormalForm(replaceInertSigns(text, signs), false);
-      yield { bytes: restoreInertSigns(normal), kind: "normal" };
+      const normal = toNormalForm(replaceInert(text, characters), false);
+      yield { bytes: restoreInert(normal), kind: "normal" };
     }
   }
 }
@@ -120,10 +120,10 @@ function encodeWithLatin1(text: string): Uint8Array {
 }
 
 /**
- * Returns the signs in a value that may not begin escapes. They do not begin any if
- * every sign of an escape was itself escaped.
+ * Finds the characters in a value that may not begin escapes. They do not begin any if
+ * every character of an escape was itself escaped.
  */
-function findInertSigns(value: string): Set<number> {
+function findInert(value: string): Set<number> {
   let found = 0;
   // An ampersand may also be part of a terminal code.
   if (/&[#%A-Za-z0-9]/.test(value) || ESC_CODE.test(value)) {
@@ -139,12 +139,12 @@ function findInertSigns(value: string): Set<number> {
     AMPERSANDS,
     AMPERSANDS | PERCENTS | CODES,
     AMPERSANDS | PERCENTS | BACKSLASHES,
-  ].flatMap((signs) => [signs & found, signs & found | dollars]);
-  return new Set(all.filter((signs) => signs !== 0));
+  ].flatMap((characters) => [characters & found, characters & found | dollars]);
+  return new Set(all.filter((characters) => characters !== 0));
 }
 
-/** Replaces signs by bytes that do not begin an escape. */
-function replaceInertSigns(text: Uint8Array, signs: number): Uint8Array {
+/** Replaces characters by bytes that do not begin an escape. */
+function replaceInert(text: Uint8Array, characters: number): Uint8Array {
   if (inertBuffer.length < text.length) {
     inertBuffer = new Uint8Array(2 * text.length);
   }
@@ -152,18 +152,18 @@ function replaceInertSigns(text: Uint8Array, signs: number): Uint8Array {
   let length = 0;
   for (let at = 0; at < text.length; at++) {
     let byte = text[at];
-    if (byte === AMPERSAND && (signs & AMPERSANDS) !== 0) {
+    if (byte === AMPERSAND && (characters & AMPERSANDS) !== 0) {
       byte = INERT_AMPERSAND;
-    } else if (byte === PERCENT && (signs & PERCENTS) !== 0) {
+    } else if (byte === PERCENT && (characters & PERCENTS) !== 0) {
       byte = INERT_PERCENT;
-    } else if (byte === DOLLAR && (signs & DOLLARS) !== 0) {
+    } else if (byte === DOLLAR && (characters & DOLLARS) !== 0) {
       if (text[at + 1] === APOSTROPHE) byte = INERT_DOLLAR;
-    } else if (byte === BACKSLASH && (signs & ALL_BACKSLASHES) !== 0) {
+    } else if (byte === BACKSLASH && (characters & ALL_BACKSLASHES) !== 0) {
       let end = at + 1;
       while (text[end] === BACKSLASH) end++;
-      if ((signs & BACKSLASHES) !== 0 || startsCode(text[end])) {
+      if ((characters & BACKSLASHES) !== 0 || startsCode(text[end])) {
         at = end - 1;
-        if (signs === JOINED_SIGNS) continue;
+        if (characters === JOINED_CHARACTERS) continue;
         byte = QUOTATION_MARK;
       } else {
         for (; at < end - 1; at++) inert[length++] = BACKSLASH;
@@ -180,8 +180,8 @@ function startsCode(byte: number): boolean {
     byte === 0x43;
 }
 
-/** Restores the signs that did not begin an escape. */
-function restoreInertSigns(text: Uint8Array): Uint8Array {
+/** Restores the characters that did not begin an escape. */
+function restoreInert(text: Uint8Array): Uint8Array {
   for (let at = 0; at < text.length; at++) {
     switch (text[at]) {
       case INERT_AMPERSAND:
@@ -263,7 +263,7 @@ function encodeQuotedPrintable(value: string): string {
 
 /**
  * Returns a text in normal form, like {@linkcode DecodedText}: with its escapes
- * undone, and with one sign for all quotes.
+ * undone, and with one character for all quotes.
  */
 export function toNormalForm(text: Uint8Array, isJoined: boolean): Uint8Array {
   // No escape is shorter than its value.
