@@ -1,7 +1,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { booleanProblem, parseBoolean } from "../boolean.ts";
 import { RunnerError } from "../errors.ts";
-import { suggestName } from "../suggest.ts";
+import { oneOf, suggestName } from "../suggest.ts";
 import type { CliCommand, Flag, ParsedArguments } from "./command.ts";
 
 /** Workers append this option to any command, so all commands accept it. */
@@ -105,6 +105,30 @@ export function usageError(message: string, command = ""): RunnerError {
     code: "usage",
     exitCode: 2,
   });
+}
+
+/**
+ * Reads an option that has fixed values.
+ *
+ * @param name Long name of the option.
+ * @param choices Allowed values.
+ * @param command Command whose help the error mentions.
+ * @returns The value; `undefined` if the option is not given.
+ * @throws {RunnerError} `usage` if the value is not allowed.
+ */
+export function readChoice<Choice extends string>(
+  { flags }: Pick<ParsedArguments, "flags">,
+  name: string,
+  choices: readonly Choice[],
+  command: string,
+): Choice | undefined {
+  const value = flags.get(name);
+  const choice = choices.find((known) => known === value);
+  if (choice !== undefined || value === undefined) return choice;
+  throw usageError(
+    `Option --${name} must be ${oneOf(choices)}, not "${value}"`,
+    command,
+  );
 }
 
 function listNames(flags: readonly Flag[]): string[] {

@@ -222,12 +222,12 @@ export class OptionReader {
 
   #duration(
     name: OptionName,
-    problemOf: (text: string) => string | undefined = durationProblem,
+    findProblem: (text: string) => string | undefined = durationProblem,
   ): number | undefined {
     if (this.#settings.get(name) === undefined) return undefined;
     const text = this.#text(name);
     const ms = parseDuration(text);
-    const problem = problemOf(text);
+    const problem = findProblem(text);
     if (problem === undefined) return ms;
     this.#report(name, problem);
     return undefined;

@@ -97,18 +97,18 @@ function toJobPath(
 /**
  * Creates a layer.
  *
- * @param valueOf Returns the value of an option; `undefined` if it has none.
- * @param originOf Returns where a value came from, phrased to follow "from".
+ * @param getValue Returns the value of an option; `undefined` if it has none.
+ * @param getOrigin Returns where a value came from, phrased to follow "from".
  */
 export function createLayer(
-  valueOf: (option: Option) => SettingValue | undefined,
-  originOf: (option: Option) => string,
+  getValue: (option: Option) => SettingValue | undefined,
+  getOrigin: (option: Option) => string,
 ): Layer {
   const layer: Layer = {};
   for (const option of OPTIONS) {
-    const value = valueOf(option);
+    const value = getValue(option);
     if (value !== undefined) {
-      layer[option.name] = { value, origin: originOf(option) };
+      layer[option.name] = { value, origin: getOrigin(option) };
     }
   }
   return layer;

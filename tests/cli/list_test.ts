@@ -175,7 +175,10 @@ describe("runnerlib graph", () => {
     }
     const { code, stderr } = await runIn(FILES, ["graph", "--format", "png"]);
     assertEquals(code, 2);
-    assertStringIncludes(stderr, "must be one of text, mermaid, dot, svg");
+    assertStringIncludes(
+      stderr,
+      'Option --format must be "text", "mermaid", "dot" or "svg", not',
+    );
   });
 
   it("explains why there is nothing to draw", async () => {

@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import type { CliCommand } from "../../src/cli/command.ts";
 import { flagsLayer } from "../../src/cli/config_flags.ts";
 import { CATALOG, COMMANDS } from "../../src/cli/commands.ts";
-import { parseArguments } from "../../src/cli/parse_arguments.ts";
+import { parseArguments, readChoice } from "../../src/cli/parse_arguments.ts";
 import { RunnerError } from "../../src/errors.ts";
 
 const run = await COMMANDS.run.load();
@@ -113,4 +113,18 @@ describe("parseArguments()", () => {
     refused(["-vx"], "Unknown option", cleanup);
     refused(["-v=false"], "Unknown option", cleanup);
   });
+});
+
+Deno.test("readChoice() accepts only the allowed values, and explains others", () => {
+  const read = (...given: [string, string][]) =>
+    readChoice({ flags: new Map(given) }, "mode", ["fast", "slow"], "run");
+  assertEquals(read(), undefined);
+  assertEquals(read(["mode", "slow"]), "slow");
+  for (const wrong of ["", "Slow", "toString"]) {
+    const error = assertThrows(() => read(["mode", wrong]), RunnerError);
+    assertEquals([error.code, error.message.split("\n")[0]], [
+      "usage",
+      `Option --mode must be "fast" or "slow", not "${wrong}"`,
+    ]);
+  }
 });

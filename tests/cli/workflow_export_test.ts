@@ -171,7 +171,7 @@ describe("runnerlib workflow export", () => {
           "name: w\njobs: { a: { command: a } }",
           ["--to=jenkins"],
           2,
-          "--to must be one of gitlab, github, argo",
+          'Option --to must be "gitlab", "github" or "argo", not',
         ],
         [
           "name: w\njobs: { a: { command: a, image: '-v /:/x' } }",

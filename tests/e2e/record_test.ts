@@ -350,7 +350,7 @@ steps:
       cwd,
     });
     assertEquals(code, 2);
-    assertMatch(stderr, /--format must be one of table, json/);
+    assertMatch(stderr, /Option --format must be "table", "json", .*, not "/);
   });
 });
 

@@ -361,7 +361,7 @@ async function expandKeyFlag(
 ): Promise<string> {
   const template = context.flags.get("key");
   if (typeof template !== "string") {
-    throw usageError("--key is required", "cache");
+    throw usageError("Option --key is required", "cache");
   }
   return await expandTemplate(template, context, cancellation);
 }

@@ -9,7 +9,7 @@ import type { CliCommand, CommandContext } from "../command.ts";
 import { checkCommandConfig, loadCommandConfig } from "../command_config.ts";
 import { checkedFlags, configFlags, flagsLayer } from "../config_flags.ts";
 import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
-import { usageError } from "../parse_arguments.ts";
+import { readChoice, usageError } from "../parse_arguments.ts";
 
 /** Source types that can be checked out. */
 const TYPES: readonly string[] = ["git", "tarball", "hg", "svn"];
@@ -52,13 +52,7 @@ export const checkoutCommand: CliCommand = {
   ],
   maxOperands: 1,
   run(context) {
-    const type = context.flags.get("source-type") ?? "git";
-    if (typeof type !== "string" || !TYPES.includes(type)) {
-      throw usageError(
-        `--source-type must be one of ${TYPES.join(", ")}, not "${type}"`,
-        "checkout",
-      );
-    }
+    const type = readChoice(context, "source-type", TYPES, "checkout") ?? "git";
     return prepareCommandSource(context, "checkout", type);
   },
 };

@@ -15,7 +15,7 @@ import { findDefinitions } from "../../workflow/eval/load_tree.ts";
 import type { CliCommand, CommandContext, Flag } from "../command.ts";
 import { describeWorkflowJob, readJobFileEntry } from "../inventory.ts";
 import { findJobFile } from "../job_location.ts";
-import { usageError } from "../parse_arguments.ts";
+import { readChoice, usageError } from "../parse_arguments.ts";
 import { loadWorkflow } from "../workflow/load_workflow.ts";
 
 /** Functions that draw a graph. */
@@ -62,12 +62,10 @@ export async function drawDefinition(
   context: CommandContext,
   file: string | undefined,
 ): Promise<number> {
-  const { flags, runner, print } = context;
-  const format = String(flags.get(FORMAT_FLAG.name) ?? "text");
-  if (!Object.hasOwn(FORMATS, format)) {
-    const names = Object.keys(FORMATS).join(", ");
-    throw usageError(`Option --format must be one of ${names}`, "graph");
-  }
+  const { runner, print } = context;
+  const format =
+    readChoice(context, FORMAT_FLAG.name, Object.keys(FORMATS), "graph") ??
+      "text";
   const { cwd } = runner.host;
   const path = file ?? await findOnlyDefinition(cwd);
   const { title, jobs } = await isWorkflow(cwd, path)

@@ -1,7 +1,8 @@
 import { messageOf, RunnerError } from "../../errors.ts";
 import { pathExists } from "../../fs/files.ts";
 import { absolutePath } from "../../job_path.ts";
-import { FORMATS, type ReportFormat } from "../../report/formats/formats.ts";
+import { REPORT_FORMATS } from "../../options/options.ts";
+import { FORMATS } from "../../report/formats/formats.ts";
 import {
   readJobRecords,
   readRecordFile,
@@ -11,7 +12,7 @@ import { RECORD_FILE } from "../../report/run_event.ts";
 import { shouldUseColor } from "../../terminal/text.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { artifactsPath } from "../job_location.ts";
-import { usageError } from "../parse_arguments.ts";
+import { readChoice, usageError } from "../parse_arguments.ts";
 
 export const reportCommand: CliCommand = {
   usage: "[FILE [FILE]] [--format FORMAT]",
@@ -33,22 +34,15 @@ the two runs.`,
     {
       name: "format",
       valueName: "FORMAT",
-      choices: Object.keys(FORMATS),
-      help: `${Object.keys(FORMATS).join(", ")} (table)`,
+      choices: REPORT_FORMATS,
+      help: `${REPORT_FORMATS.join(", ")} (table)`,
     },
   ],
   maxOperands: 2,
   async run(context) {
-    const { flags, operands, runner: { host } } = context;
-    const name = String(flags.get("format") ?? "table");
-    if (!Object.hasOwn(FORMATS, name)) {
-      throw usageError(
-        `--format must be one of ${
-          Object.keys(FORMATS).join(", ")
-        }, not "${name}"`,
-        "report",
-      );
-    }
+    const { operands, runner: { host } } = context;
+    const name = readChoice(context, "format", REPORT_FORMATS, "report") ??
+      "table";
     const files = operands.length === 0
       ? [await findLastRecord(context)]
       : operands.map((file) => absolutePath(file, host.cwd));
@@ -65,7 +59,7 @@ the two runs.`,
     if (earlier !== undefined && name !== "html") {
       throw usageError("Two runs are compared as table or html", "report");
     }
-    const format = await FORMATS[name as ReportFormat].load();
+    const format = await FORMATS[name].load();
     const isTerminal = host.stdout.isTerminal();
     const text = await format(run, {
       earlier,

@@ -55,7 +55,10 @@ function readPort({ flags }: CommandContext): number {
   const text = String(flags.get("port") ?? "0");
   const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
   if (port <= 65_535) return port;
-  throw usageError(`--port must be a number up to 65535, not "${text}"`, "ui");
+  throw usageError(
+    `Option --port must be a number up to 65535, not "${text}"`,
+    "ui",
+  );
 }
 
 async function findRunDirectory(

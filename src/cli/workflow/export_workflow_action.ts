@@ -21,7 +21,7 @@ import {
 import type { CommandContext } from "../command.ts";
 import { flagsLayer } from "../config_flags.ts";
 import { maskJobs, warnOnce } from "../inventory.ts";
-import { usageError } from "../parse_arguments.ts";
+import { readChoice, usageError } from "../parse_arguments.ts";
 import { readStandardInput } from "../read_input.ts";
 import { loadWorkflow, withInputs } from "./load_workflow.ts";
 
@@ -38,7 +38,7 @@ export async function exportAction(
 ): Promise<number> {
   const { flags, runner, print } = context;
   const { logger, masker, host } = runner;
-  const engine = readEngine(flags.get("to"));
+  const engine = readEngine(context);
   let source: DefinitionSource | undefined;
   const { workflow } = await loadWorkflow(context, file, {
     onSource: (found) => source = found,
@@ -63,13 +63,11 @@ export async function exportAction(
   return 0;
 }
 
-function readEngine(given: unknown): WorkflowEngine {
-  const engine = ENGINES.find((known) => known === given);
+function readEngine(context: CommandContext): WorkflowEngine {
+  const engine = readChoice(context, "to", ENGINES, "workflow");
   if (engine !== undefined) return engine;
   throw usageError(
-    given === undefined
-      ? `Option --to is required: ${ENGINES.join(", ")}`
-      : `Option --to must be one of ${ENGINES.join(", ")}`,
+    `Option --to is required: ${ENGINES.join(", ")}`,
     "workflow",
   );
 }
@@ -153,7 +151,10 @@ export async function runExportedJobAction(
 function readNeed(text: string): PassedNeed {
   const at = text.lastIndexOf("=");
   if (at < 1) {
-    throw usageError("--need must be JOB=VARIABLE[,VARIABLE…]", "workflow");
+    throw usageError(
+      "Option --need must be JOB=VARIABLE[,VARIABLE…]",
+      "workflow",
+    );
   }
   return { name: text.slice(0, at), variables: text.slice(at + 1).split(",") };
 }

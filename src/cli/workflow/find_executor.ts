@@ -5,7 +5,7 @@ import type { Submission } from "../../workflow/coordinator/submission.ts";
 import type { WorkflowExecutor } from "../../workflow/workflow_executor.ts";
 import type { CommandContext, Flag } from "../command.ts";
 import { flagsLayer } from "../config_flags.ts";
-import { usageError } from "../parse_arguments.ts";
+import { readChoice, usageError } from "../parse_arguments.ts";
 
 /** Sources of the code of jobs on this machine. */
 const SOURCES = ["copy", "in-place", "none"] as const;
@@ -52,24 +52,15 @@ export async function findExecutor(
   context: CommandContext,
   place: ExecutorPlace,
 ): Promise<FoundExecutor> {
-  const { flags, isOn } = context;
-  const name = String(flags.get("executor") ?? "process");
-  if (isOn("detach") && name !== "coordinator") {
+  const names = Object.keys(EXECUTORS);
+  const name = readChoice(context, "executor", names, "workflow") ?? "process";
+  if (context.isOn("detach") && name !== "coordinator") {
     throw usageError(
       "Option --detach needs --executor coordinator",
       "workflow",
     );
   }
-  if (Object.hasOwn(EXECUTORS, name)) {
-    return await EXECUTORS[name](context, place);
-  }
-  const names = Object.keys(EXECUTORS);
-  throw usageError(
-    `Option --executor must be ${names.slice(0, -1).join(", ")} or ${
-      names.at(-1)
-    }`,
-    "workflow",
-  );
+  return await EXECUTORS[name](context, place);
 }
 
 /** Options that only jobs on this machine have. */
@@ -150,29 +141,20 @@ export function readCoordinatorSettings(
  * @param program Container engine; by default, jobs run without containers.
  */
 async function createLocalExecutor(
-  { flags }: CommandContext,
+  context: CommandContext,
   program?: string,
 ): Promise<FoundExecutor> {
   const { processExecutor } = await import(
     "../../workflow/local/process_executor.ts"
   );
-  const network = flags.get("network");
+  const network = context.flags.get("network");
   const executor = processExecutor({
-    source: readLocalSource(flags.get("source")),
+    source: readChoice(context, "source", SOURCES, "workflow") ?? "copy",
     container: program === undefined
       ? undefined
       : { program, ...typeof network === "string" ? { network } : {} },
   });
   return { executor };
-}
-
-function readLocalSource(given: unknown = "copy"): (typeof SOURCES)[number] {
-  const source = SOURCES.find((known) => known === given);
-  if (source !== undefined) return source;
-  throw usageError(
-    `Option --source must be ${SOURCES.join(" or ")}`,
-    "workflow",
-  );
 }
 
 /** Sources of the code of jobs that run in a cluster. */

@@ -145,7 +145,9 @@ function readVariables(context: CommandContext): Record<string, string> {
   return Object.fromEntries(
     readList(context, "var").map((assignment) => {
       const at = assignment.indexOf("=");
-      if (at < 1) throw usageError("--var must be NAME=VALUE", "workflow");
+      if (at < 1) {
+        throw usageError("Option --var must be NAME=VALUE", "workflow");
+      }
       return [assignment.slice(0, at), assignment.slice(at + 1)];
     }),
   );
