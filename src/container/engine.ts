@@ -72,7 +72,7 @@ export async function findEngine(
     return { ...engine, isPodman: /podman/i.test(version) };
   }
   throw new RunnerError(
-    `Cannot find "${wanted ?? ENGINES.join('" or "')}": command not found`,
+    `Cannot find "${wanted || ENGINES.join('" or "')}": command not found`,
     { code: "container-failed" },
   );
 }

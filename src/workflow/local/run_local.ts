@@ -147,10 +147,12 @@ export async function runLocalWorkflow(
     onSignal: termination.onSignal,
     signal: termination.signal,
   });
-  await using executor = await opening.catch(async (error) => {
+  async function endRecord(error: unknown): Promise<never> {
     await record.finish([], "failed", 1);
     throw error;
-  });
+  }
+
+  await using executor = await opening.catch(endRecord);
   if (options.executor.isDetached) {
     return { status: "running", exitCode: 0, jobs: [], completed: new Set() };
   }
@@ -182,7 +184,7 @@ export async function runLocalWorkflow(
       report(key, status);
       if (status === "failed" || status === "timeout") failures.push(key);
     },
-  });
+  }).catch(endRecord);
   await artifacts.prune();
   if (problem !== undefined) runner.logger.error("workflow", problem);
   const status = problem === undefined
