@@ -99,6 +99,32 @@ describe("runnerlib workflow export", () => {
     });
   });
 
+  it("never maps two secrets to one key of a Secret in Argo", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    const references = ["a/b:k", "a-b:k", "A/b:k", "a/b:l"];
+    const env = Object.fromEntries(
+      references.map((reference, at) => [`V${at}`, `\${secret:${reference}}`]),
+    );
+    const job = { command: "true", environment: env };
+    await makeFiles(cwd, {
+      "w.yaml": JSON.stringify({ name: "w", jobs: { a: job, b: job } }),
+    });
+    const argo = parse((await exported(cwd, "--to=argo")).stdout);
+    const [, ...templates] = argo.spec.templates;
+    for (const { script } of templates) {
+      const secretKeys =
+        (script.env as { valueFrom?: Record<string, unknown> }[])
+          .flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []);
+      assertEquals(secretKeys, [
+        { name: "a-b", key: "k" },
+        { name: "a-b-2", key: "k" },
+        { name: "a-b-3", key: "k" },
+        { name: "a-b", key: "l" },
+      ]);
+    }
+  });
+
   it("uses conditions of the engine if jobs only need success", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;

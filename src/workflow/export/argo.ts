@@ -76,6 +76,7 @@ export function argoFile(
   getComments: (job: ExportedJob) => readonly string[],
 ): Record<string, unknown> {
   reportUnsupported(workflow);
+  const secrets = assignSecretKeys(workflow.secrets);
   const pullSecrets = new Set(
     workflow.jobs.flatMap(({ definition: { body } }) =>
       body.imagePullSecrets ?? []
@@ -100,7 +101,7 @@ export function argoFile(
           dag: { failFast: false, tasks: createTasks(workflow) },
         },
         ...workflow.jobs.map((job) =>
-          new Commented(createTemplate(job), getComments(job))
+          new Commented(createTemplate(job, secrets), getComments(job))
         ),
       ],
     },
@@ -176,7 +177,7 @@ function formatDependency(name: string, isGated: boolean): string {
     : `${name}.Succeeded`;
 }
 
-function createTemplate(job: ExportedJob) {
+function createTemplate(job: ExportedJob, secrets: SecretKeys) {
   const { id, needs, itemCount, timeoutSeconds, isNeeded, user } = job;
   const { retentionMs } = job;
   const inputs = [
@@ -216,7 +217,10 @@ function createTemplate(job: ExportedJob) {
           name,
           value: `{{inputs.parameters.${name}}}`,
         })),
-        ...job.secrets.map(createSecretVariable),
+        ...job.secrets.map(({ variable }) => ({
+          name: variable,
+          valueFrom: { secretKeyRef: secrets.get(variable) },
+        })),
       ],
       resources: createResources(job),
       securityContext: uid === undefined
@@ -237,17 +241,51 @@ function createTemplate(job: ExportedJob) {
   };
 }
 
-function createSecretVariable({ variable, path, key }: EngineSecret) {
-  return {
-    name: variable,
-    valueFrom: {
-      secretKeyRef: {
-        name: path.toLowerCase().replace(/[^a-z0-9]+/g, "-")
-          .replace(/^-|-$/g, "") || "secret",
-        key: key.replace(/[^\w.-]/g, "_"),
-      },
-    },
-  };
+/** Names and keys of Kubernetes Secrets, by the variables that get their values. */
+type SecretKeys = ReadonlyMap<
+  string,
+  { readonly name: string; readonly key: string }
+>;
+
+/**
+ * Assigns a key of a Kubernetes Secret to each secret. Names that differ only in
+ * characters that Kubernetes does not allow get a number, so that no two secrets
+ * share a key.
+ */
+function assignSecretKeys(secrets: readonly EngineSecret[]): SecretKeys {
+  const names = new Map<string, string>();
+  const keys = new Map<string, Map<string, string>>();
+  return new Map(secrets.map(({ variable, path, key }) => {
+    const name = assignUnique(
+      names,
+      path,
+      path.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") ||
+        "secret",
+    );
+    const keysOfSecret = keys.get(path) ?? new Map<string, string>();
+    keys.set(path, keysOfSecret);
+    const uniqueKey = assignUnique(
+      keysOfSecret,
+      key,
+      key.replace(/[^\w.-]/g, "_"),
+    );
+    return [variable, { name, key: uniqueKey }];
+  }));
+}
+
+/** Returns the name of an id, which is the wanted one unless another id has it. */
+function assignUnique(
+  names: Map<string, string>,
+  id: string,
+  wanted: string,
+): string {
+  const known = names.get(id);
+  if (known !== undefined) return known;
+  const used = new Set(names.values());
+  let name = wanted;
+  for (let count = 2; used.has(name); count++) name = `${wanted}-${count}`;
+  names.set(id, name);
+  return name;
 }
 
 function createResources(
