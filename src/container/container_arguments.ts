@@ -1,8 +1,33 @@
 import { RunnerError } from "../errors.ts";
 import type { Command } from "../process/spawn.ts";
 
+/** User and group of a container. */
+export interface ContainerUser {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** User and group of a job in its container, unless it sets them: as on a worker. */
-export const RUNNER_USER = { uid: 1001, gid: 1001 } as const;
+export const RUNNER_USER: ContainerUser = { uid: 1001, gid: 1001 };
+
+/** Maximum id of a user or a group that engines and Kubernetes accept. */
+const MAX_USER_ID = 2 ** 31 - 1;
+
+/**
+ * Parses the user of a job.
+ *
+ * @param text `runner`, `root` or `uid[:gid]`. The group is that of the same number
+ * by default.
+ * @returns `undefined` if it is none of these.
+ */
+export function parseUser(text: string): ContainerUser | undefined {
+  if (text === "runner") return RUNNER_USER;
+  if (text === "root") return { uid: 0, gid: 0 };
+  const [, uid, gid = uid] = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(text) ?? [];
+  if (uid === undefined) return undefined;
+  const user = { uid: Number(uid), gid: Number(gid) };
+  return Math.max(user.uid, user.gid) <= MAX_USER_ID ? user : undefined;
+}
 
 /** Variable names that engines accept; Podman expands `*`. */
 const ENGINE_VARIABLE = /^[^\s=#*\0][^\s=*\0]*$/;

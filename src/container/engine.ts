@@ -14,7 +14,7 @@ import { Cancellation } from "../process/cancellation.ts";
 import { capture } from "../process/capture.ts";
 import { spawn } from "../process/spawn.ts";
 import { settlesWithin } from "../process/time_limit.ts";
-import { RUNNER_USER } from "./container_arguments.ts";
+import { type ContainerUser, RUNNER_USER } from "./container_arguments.ts";
 
 /** Engines that are tried if none is configured. */
 const ENGINES = ["docker", "podman"];
@@ -215,7 +215,7 @@ export interface ContainerFiles extends AsyncDisposable {
   /** Absolute path of their directory (mode 0700). */
   readonly directory: string;
   /** User and group of the container: those of the caller, but never root. */
-  readonly user: { readonly uid: number; readonly gid: number };
+  readonly user: ContainerUser;
   /** Whether the caller is root, so that owners of files have to be changed. */
   readonly isRoot: boolean;
   /** Writes a file (mode 0600). */
@@ -266,7 +266,7 @@ export async function openContainerFiles(
  * @param paths Absolute paths of files and directories.
  */
 export async function changeOwner(
-  user: ContainerFiles["user"],
+  user: ContainerUser,
   paths: {
     workspace: string;
     socket: string | undefined;

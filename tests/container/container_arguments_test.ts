@@ -3,6 +3,7 @@ import {
   containerArguments,
   type ContainerSpec,
   imageProblem,
+  parseUser,
   passVariables,
 } from "../../src/container/container_arguments.ts";
 import { RunnerError } from "../../src/errors.ts";
@@ -80,6 +81,18 @@ Deno.test("imageProblem() does not backtrack on long names", () => {
   for (const text of ["a/", "a.", "a:1/", "a-", "@a"]) {
     const name = text.repeat(500) + "!";
     assertEquals(imageProblem(name), "not an image reference", text);
+  }
+});
+
+Deno.test("parseUser() accepts names of users, and ids that engines accept", () => {
+  assertEquals(parseUser("runner"), { uid: 1001, gid: 1001 });
+  assertEquals(parseUser("root"), { uid: 0, gid: 0 });
+  assertEquals(parseUser("7"), { uid: 7, gid: 7 });
+  assertEquals(parseUser("7:2147483647"), { uid: 7, gid: 2147483647 });
+  for (
+    const user of ["", "host", "bob", "7:", ":7", "-1", "2147483648", "7 "]
+  ) {
+    assertEquals(parseUser(user), undefined, user);
   }
 });
 

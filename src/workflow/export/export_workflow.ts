@@ -7,7 +7,10 @@
  *
  * @module
  */
-import { imageProblem } from "../../container/container_arguments.ts";
+import {
+  imageProblem,
+  parseUser,
+} from "../../container/container_arguments.ts";
 import { DEFAULT_RUNNER_IMAGE } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import { linkNodes, topologicalOrder } from "../../graph_scheduler.ts";
@@ -379,7 +382,7 @@ function resolveUser(name: string, { runAs }: JobBody): string | undefined {
   const user = runAs?.user ?? "runner";
   if (user === "runner") return undefined;
   if (user === "root") return "0:0";
-  if (/^\d{1,10}(:\d{1,10})?$/.test(user)) return user;
+  if (parseUser(user) !== undefined) return user;
   throw new RunnerError(
     `Cannot export job "${name}": its user ${
       JSON.stringify(user)

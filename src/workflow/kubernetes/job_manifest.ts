@@ -1,3 +1,4 @@
+import type { ContainerUser } from "../../container/container_arguments.ts";
 import type {
   JobObject,
   ObjectManifest,
@@ -82,7 +83,7 @@ export interface JobManifestInput {
   /** Whether a Secret with the name of the Job contains variables. */
   readonly hasSecret: boolean;
   /** User and group. */
-  readonly user: { readonly uid: number; readonly gid: number };
+  readonly user: ContainerUser;
   /** Resources of the job. */
   readonly resources: JobResources;
   /** Number of GPUs. */

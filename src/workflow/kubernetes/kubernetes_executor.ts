@@ -1,6 +1,6 @@
 import {
   imageProblem,
-  RUNNER_USER,
+  parseUser,
 } from "../../container/container_arguments.ts";
 import {
   DEFAULT_RUNNER_IMAGE,
@@ -188,7 +188,7 @@ function placeJob(request: JobRequest, placing: Placing): PlacedJob {
         directory: job.jobDir ?? codeDir,
         facts,
         hasSecret: Object.keys(secrets).length > 0,
-        user: parseUserIds(job)!,
+        user: parseUser(job.runAsUser || "runner")!,
         resources: job.resources ?? {},
         gpuCount: job.capabilities?.includes("gpu") ? 1 : 0,
         imagePullSecrets: job.imagePullSecrets ?? [],
@@ -250,23 +250,12 @@ function findProblems(job: LocalJob): string[] {
       } has a name that Kubernetes does not accept`,
     );
   }
-  if (parseUserIds(job) === undefined) {
+  if (parseUser(runAsUser || "runner") === undefined) {
     problems.push(
       `its user ${JSON.stringify(runAsUser)} is not runner, root or uid[:gid]`,
     );
   }
   return problems.map((text) => `job "${name}": ${text}`);
-}
-
-/** Returns the user and group of a job; `undefined` if they are not known. */
-function parseUserIds(
-  { runAsUser = "" }: LocalJob,
-): { readonly uid: number; readonly gid: number } | undefined {
-  if (runAsUser === "" || runAsUser === "runner") return RUNNER_USER;
-  if (runAsUser === "root") return { uid: 0, gid: 0 };
-  const [, uid, gid = uid] = /^(\d{1,9})(?::(\d{1,9}))?$/.exec(runAsUser) ??
-    [];
-  return uid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
 }
 
 /** Whether the runner in the Pod clones the source of the job. */

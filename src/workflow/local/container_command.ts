@@ -2,6 +2,7 @@ import {
   containerArguments,
   imageProblem,
   isEngineVariable,
+  parseUser,
   RUNNER_USER,
 } from "../../container/container_arguments.ts";
 import { engineNamed, removeContainer } from "../../container/engine.ts";
@@ -192,14 +193,13 @@ function resolveUser(
   { name, runAsUser = "" }: LocalJob,
   hostUser: string,
 ): string {
-  if (runAsUser === "root") return "0:0";
   if (runAsUser === "host") return hostUser;
   // Without root, the owner of files cannot change: run as their owner instead.
   if (runAsUser === "" || runAsUser === "runner") {
     return hostUser.startsWith("0:") ? DEFAULT_USER : hostUser;
   }
-  const [, uid, gid = uid] = /^(\d+)(?::(\d+))?$/.exec(runAsUser) ?? [];
-  if (uid !== undefined) return `${uid}:${gid}`;
+  const user = parseUser(runAsUser);
+  if (user !== undefined) return `${user.uid}:${user.gid}`;
   throw new RunnerError(
     `Cannot run job "${name}" in a container: its user ${
       JSON.stringify(runAsUser)
