@@ -413,7 +413,7 @@ Deno.test("runWorkflow() waits until jobs elsewhere start, and runs those that o
       onStart();
       return { ...well, durationMs: 12, reason: node.job.remoteId };
     },
-    startsLate: true,
+    reportsStart: true,
     followOthers(add) {
       add(job("a", { remoteId: "1" }), "a");
       add(job("c", { remoteId: "2" }), undefined);

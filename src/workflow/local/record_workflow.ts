@@ -1,7 +1,8 @@
-import { TAIL_LINES } from "../../output/log_tail.ts";
 import { type Environment, Variable } from "../../environment/variables.ts";
 import { lstatIfThere } from "../../fs/files.ts";
 import { absolutePath, isInside, shownPath } from "../../job_path.ts";
+import { TAIL_LINES } from "../../output/log_tail.ts";
+import { VERSION } from "../../package_version.ts";
 import {
   ExportQueue,
   exportRun,
@@ -26,7 +27,6 @@ import {
   traceContext,
 } from "../../runner/job_environment.ts";
 import type { RunnerContext } from "../../runner/runner_context.ts";
-import { VERSION } from "../../package_version.ts";
 import { type LocalJob, localNodes } from "./local_job.ts";
 import type { NodeStatus, WorkflowStatus } from "./node_states.ts";
 import type { WorkflowJobResult } from "./run_workflow.ts";

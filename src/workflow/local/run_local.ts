@@ -98,8 +98,8 @@ export async function runLocalWorkflow(
       definition.jobs.map(options.executor.isRemote ? remoteJob : localJob),
     ),
   };
-  const place = { runner, root, definition };
-  await checkExecutor(options, place, all);
+  const base = { runner, root, definition };
+  await checkExecutor(options, base, all);
   using termination = listenForSignals(runner.host);
   await using _lock = await lockRoot(runner, options, termination);
   await using state = await openStateFile(
@@ -112,7 +112,7 @@ export async function runLocalWorkflow(
   const workflow = only === undefined
     ? all
     : selectJobs(all, only, state.earlier);
-  const plan = { ...place, workflow };
+  const plan = { ...base, workflow };
   const failures: string[] = [];
   if (!resume && only === undefined) await removeTree(`${directory}/logs`);
   for (const path of [directory, `${directory}/jobs`, `${directory}/logs`]) {
@@ -166,7 +166,7 @@ export async function runLocalWorkflow(
   let problem: string | undefined;
   const jobs = await runWorkflow(workflow, {
     executor: executor.runJob,
-    startsLate: options.executor.isRemote,
+    reportsStart: options.executor.isRemote,
     async followOthers(add) {
       problem = await executor.followOthers?.(add);
     },
@@ -222,11 +222,11 @@ function selectCompleted(earlier: JobRecords): JobRecords {
 /** Checks the selected jobs before anything changes, such as the saved state. */
 async function checkExecutor(
   { executor, only }: RunLocalWorkflowOptions,
-  place: Omit<WorkflowPlan, "workflow">,
+  base: Omit<WorkflowPlan, "workflow">,
   all: LocalWorkflow,
 ): Promise<void> {
   const workflow = only === undefined ? all : selectJobs(all, only, new Map());
-  await executor.check?.({ ...place, workflow });
+  await executor.check?.({ ...base, workflow });
   checkArtifacts(executor, workflow);
 }
 
@@ -251,13 +251,13 @@ async function lockRoot(
   { root, wait }: RunLocalWorkflowOptions,
   termination: Termination,
 ): Promise<WorkspaceLock> {
-  const place: Workspace = {
+  const workspace: Workspace = {
     base: root,
     inContainer: false,
     pathOf: (path) => path,
   };
   try {
-    return await lockWorkspace(place, {
+    return await lockWorkspace(workspace, {
       command: "workflow run",
       env: host.env,
       wait,

@@ -46,7 +46,7 @@ export interface RunWorkflowOptions {
    *
    * @default {jobs start immediately}
    */
-  startsLate?: boolean;
+  reportsStart?: boolean;
   /**
    * Follows jobs that run in addition to those of the workflow; see
    * `OpenExecutor.followOthers`.
@@ -239,7 +239,7 @@ async function runNode(
     });
   }
 
-  if (!run.startsLate) onStart();
+  if (!run.reportsStart) onStart();
   const outcome = await execute(run, part, node, onStart);
   const { exitCode, vars, outputs, triggers = [] } = outcome;
   const { tail = [], recordPath, logPath } = outcome;
