@@ -6,7 +6,7 @@ import {
 } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { CLI, runCli, startCli } from "../helpers/cli.ts";
-import { endProcess, isGone, isRunning } from "../helpers/process_table.ts";
+import { endProcess, findProcesses, isGone } from "../helpers/process_table.ts";
 import { until } from "../helpers/soon.ts";
 import {
   makeFiles,
@@ -30,20 +30,6 @@ steps:
     needs: [build]
     condition: always
 `;
-
-/** Ids of processes whose command line holds a text. */
-function processesWith(text: string): number[] {
-  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name))
-    .filter((pid) => {
-      if (!(pid > 0) || !isRunning(pid)) return false;
-      try {
-        return Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes(text);
-      } catch {
-        // It has just ended.
-        return false;
-      }
-    });
-}
 
 describe("runnerlib run with steps", () => {
   it("runs them as a graph, writes their logs and reports the results", async () => {
@@ -165,7 +151,7 @@ report       | reporting
       { cwd: directory.path },
     );
     const sleeping = () =>
-      processesWith(`sleep\0${seconds}`).filter((pid) => pid !== Deno.pid);
+      findProcesses(`sleep\0${seconds}`).filter((pid) => pid !== Deno.pid);
     await until(() => sleeping().length >= 30, "thirty sleeping programs");
     const pids = sleeping();
     cli.child.kill("SIGTERM");
@@ -188,7 +174,7 @@ report       | reporting
     await cli.sees("begun");
     cli.child.kill("SIGKILL");
     await cli.child.status;
-    for (const pid of processesWith("echo begun; sleep 1000")) {
+    for (const pid of findProcesses("echo begun; sleep 1000")) {
       endProcess(-pid);
     }
     await cli.end();

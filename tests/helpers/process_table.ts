@@ -31,6 +31,20 @@ export function isRunning(pid: number): boolean {
   return entry !== undefined && entry.state !== "Z" && entry.state !== "X";
 }
 
+/** Returns the IDs of running processes whose command line contains a text. */
+export function findProcesses(text: string): number[] {
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name))
+    .filter((pid) => {
+      if (!(pid > 0) || !isRunning(pid)) return false;
+      try {
+        return Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes(text);
+      } catch {
+        // It has just exited.
+        return false;
+      }
+    });
+}
+
 /** Waits until a process has ended. */
 export async function isGone(pid: number): Promise<void> {
   await until(() => !isRunning(pid), `the end of process ${pid}`);

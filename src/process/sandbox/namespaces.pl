@@ -7,6 +7,7 @@
 # namespaces, such as those about /proc; "--"; the command.
 
 my ($namespaces, $wait_for_output) = splice @ARGV, 0, 2;
+my $runner = getppid;
 restore_environment();
 # Signals are for the command, not for the processes around it.
 my ($signals, $mask, $root) = (pack("Q", 0x4007), "\0" x 8, "/");
@@ -17,13 +18,16 @@ syscall(SYS_MOUNT, $none, $root, 0, 0x44000, 0) == 0 or give_up("keep mounts pri
 # Writing to a page after a fork copies it, so as much as possible is done before.
 chdir "/";
 prepare_confinement();
+# The kernel kills this process if the runner dies, and all processes inside with it.
+syscall SYS_PRCTL, 1, 9;
+getppid == $runner or syscall SYS_EXIT_GROUP, 137;
 if (my $init = fork // give_up("start the first process")) {
   1 while waitpid($init, 0) < 0 && $! == 4;
   kill $? & 127, $$ if $? & 127;
   # Exits immediately: Perl would take time to free its memory.
   syscall SYS_EXIT_GROUP, $? >> 8;
 }
-# The kernel kills all processes inside if the one outside dies.
+# Likewise, if the process outside dies.
 syscall SYS_PRCTL, 1, 9;
 prepare_confinement();
 finish_mounts();

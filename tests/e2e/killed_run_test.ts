@@ -1,6 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { pathExists } from "../../src/fs/files.ts";
+import { findContainment } from "../../src/process/containment.ts";
 import { startCli } from "../helpers/cli.ts";
+import { findProcesses } from "../helpers/process_table.ts";
+import { until } from "../helpers/soon.ts";
 import {
   listFiles,
   makeFiles,
@@ -78,4 +81,30 @@ Deno.test("a run does not use outputs that an untrusted step of a killed run has
   await makeFiles(cwd, { quick: "" });
   assertEquals((await run("trusted.yaml")).code, 0);
   assertEquals(await listFiles(`${path}/state`), { "reactorcide/": "" });
+});
+
+Deno.test({
+  name: "no process of an untrusted step outlives a killed runner",
+  ignore: (await findContainment(false)).namespace === undefined,
+  async fn() {
+    await using directory = await temporaryDirectory();
+    const seconds = `${1000 + Math.floor(Math.random() * 1e6)}.5`;
+    const sleep = `sleep ${seconds}`;
+    await makeFiles(directory.path, {
+      "job.json": JSON.stringify({
+        steps: [{
+          name: "untrusted",
+          untrusted: true,
+          run: `trap "" TERM HUP; ${sleep} & setsid -f ${sleep}; ${sleep}`,
+        }],
+      }),
+    });
+    const countSleeping = () => findProcesses(`sleep\0${seconds}`).length;
+    await using cli = startCli(["run", "--job-file", "job.json"], {
+      cwd: directory.path,
+    });
+    await until(() => countSleeping() === 3, "three sleeping programs");
+    cli.child.kill("SIGKILL");
+    await until(() => countSleeping() === 0, "the end of all of them");
+  },
 });
