@@ -67,6 +67,11 @@ export function decodeText(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
+/** Checks whether two byte arrays have the same content. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}
+
 /** Joins byte arrays into a new one. */
 export function joinBytes(
   pieces: readonly Uint8Array[],

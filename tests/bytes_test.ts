@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { hasByte } from "../src/bytes.ts";
+import { equalBytes, hasByte } from "../src/bytes.ts";
 import { Random } from "./helpers/random.ts";
 
 Deno.test("hasByte() finds a byte at any position, as includes() does", () => {
@@ -16,4 +16,13 @@ Deno.test("hasByte() finds a byte at any position, as includes() does", () => {
     const message = `${room} ${start} ${end} ${byte}, seed ${random.seed}`;
     assertEquals(hasByte(bytes, byte), bytes.includes(byte), message);
   }
+});
+
+Deno.test("equalBytes() compares the whole content", () => {
+  const bytes = (...values: number[]) => Uint8Array.from(values);
+  assertEquals(equalBytes(bytes(), bytes()), true);
+  assertEquals(equalBytes(bytes(1, 2), bytes(1, 2)), true);
+  assertEquals(equalBytes(bytes(1, 2), bytes(1)), false);
+  assertEquals(equalBytes(bytes(1), bytes(1, 2)), false);
+  assertEquals(equalBytes(bytes(1, 2), bytes(1, 3)), false);
 });

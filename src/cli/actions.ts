@@ -73,6 +73,13 @@ export async function cancelOnSignal<T>(
   }
 }
 
+/** Returns the width of standard output; `undefined` if it is not a terminal. */
+export function outputColumns(
+  { stdout, consoleSize }: Pick<Host, "stdout" | "consoleSize">,
+): number | undefined {
+  return stdout.isTerminal() ? consoleSize?.()?.columns : undefined;
+}
+
 /**
  * Finds the directory that a command gets.
  *

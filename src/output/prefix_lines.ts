@@ -1,6 +1,6 @@
-import { displayWidth } from "../terminal/width.ts";
-import { GrowingBytes, hasByte, hasZero } from "../bytes.ts";
+import { equalBytes, GrowingBytes, hasByte, hasZero } from "../bytes.ts";
 import { printable } from "../terminal/text.ts";
+import { padToWidth } from "../terminal/width.ts";
 import { LINE_BREAK, LINE_FEED, type LineFormat } from "./line_limit.ts";
 
 /**
@@ -69,9 +69,7 @@ export function stepPrefix(
   const [start, end] = color === undefined
     ? ["", " | "]
     : [`\x1b[${COLORS[color % COLORS.length]}m`, " |\x1b[0m "];
-  const label = printable(name);
-  const padding = " ".repeat(Math.max(0, width - displayWidth(label)));
-  const characters = [...label, ...padding];
+  const characters = [...padToWidth(printable(name), width)];
   while (true) {
     const bytes = encoder.encode(start + characters.join("") + end);
     if (bytes.length <= maxBytes || characters.length === 0) return bytes;
@@ -252,7 +250,7 @@ class TerminalStyle {
     if (resets) this.#forget();
     if (resets && sequence.length <= 4) return;
     const last = this.#attributes.at(-1);
-    if (last && equal(last, sequence)) return;
+    if (last && equalBytes(last, sequence)) return;
     this.#attributes.push(sequence);
     this.#attributeBytes += sequence.length;
     // For a program that never resets, only the latest sequences are kept.
@@ -265,8 +263,4 @@ class TerminalStyle {
     this.#attributes = [];
     this.#attributeBytes = 0;
   }
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }

@@ -1,5 +1,5 @@
 import { printable } from "../terminal/text.ts";
-import { displayWidth } from "../terminal/width.ts";
+import { displayWidth, padToWidth } from "../terminal/width.ts";
 import { type CriticalPath, criticalPath } from "./critical_path.ts";
 import {
   type RunRecord,
@@ -173,9 +173,7 @@ function formatSection(
     "",
     `${title}:`,
     ...lines.map(([, text], index) =>
-      `  ${names[index]}${
-        " ".repeat(width - displayWidth(names[index]))
-      }  ${text}`
+      `  ${padToWidth(names[index], width)}  ${text}`
     ),
   ];
 }

@@ -1,3 +1,4 @@
+import { equalBytes } from "../bytes.ts";
 import { osReason } from "../errors.ts";
 import { tryLockFile } from "../fs/file_lock.ts";
 import { lstatIfThere, writeAllSync } from "../fs/files.ts";
@@ -241,15 +242,11 @@ function isIntact(
       if (count === null) return false;
       at += count;
     }
-    return equals(content, bytes);
+    return equalBytes(content, bytes);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
-}
-
-function equals(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
 /** Limits for the last lines of steps: their number and their length. */

@@ -4,7 +4,12 @@ import {
   withoutCommands,
   withoutSequences,
 } from "../terminal/text.ts";
-import { cutToWidth, displayWidth, takeWidth } from "../terminal/width.ts";
+import {
+  cutToWidth,
+  displayWidth,
+  padToWidth,
+  takeWidth,
+} from "../terminal/width.ts";
 import { formatDuration } from "./record_text.ts";
 import {
   getResultMark,
@@ -232,10 +237,10 @@ function measure(rows: readonly Row[], width: number): Cells {
 function formatRow(row: Row, cells: Cells): StyledText[] {
   const line: StyledText[] = [
     [`${row.mark} `, row.style],
-    [padEnd(cutToWidth(row.name, cells.name), cells.name)],
+    [padToWidth(cutToWidth(row.name, cells.name), cells.name)],
   ];
   if (cells.ending > 0) {
-    line.push([GAP + padEnd(row.ending, cells.ending), row.style]);
+    line.push([GAP + padToWidth(row.ending, cells.ending), row.style]);
   }
   line.push([GAP + row.time.padStart(cells.time), "dim"]);
   if (row.note !== "" && cells.note > 0) line.push([GAP + row.note]);
@@ -285,11 +290,7 @@ function createRow(step: SummaryStep): Row {
 }
 
 function measureWidest(rows: readonly Row[], key: keyof Row): number {
-  return rows.reduce((most, row) => Math.max(most, displayWidth(row[key])), 0);
-}
-
-function padEnd(text: string, width: number): string {
-  return text + " ".repeat(Math.max(0, width - displayWidth(text)));
+  return rows.reduce((max, row) => Math.max(max, displayWidth(row[key])), 0);
 }
 
 /** Style of a piece of text on a terminal with colors. */

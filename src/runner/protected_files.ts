@@ -1,4 +1,5 @@
 import { dirname } from "@std/path/posix/dirname";
+import { equalBytes } from "../bytes.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { lstatIfThereSync } from "../fs/files.ts";
 import { readUntrusted } from "../fs/untrusted_file.ts";
@@ -116,8 +117,7 @@ function isSame(before: Content, now: Content): boolean {
       return now.kind === "nothing";
     case "file":
       return now.kind === "file" && before.mode === now.mode &&
-        before.bytes.length === now.bytes.length &&
-        before.bytes.every((byte, at) => byte === now.bytes[at]);
+        equalBytes(before.bytes, now.bytes);
     case "other":
       return now.kind === "other" && before.id === now.id;
   }

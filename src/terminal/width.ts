@@ -68,6 +68,17 @@ export function cutToWidth(text: string, width: number): string {
 }
 
 /**
+ * Pads a text with spaces.
+ *
+ * @param text Text of one line.
+ * @param width Number of cells.
+ * @returns The text, which is longer if it does not fit.
+ */
+export function padToWidth(text: string, width: number): string {
+  return text + " ".repeat(Math.max(0, width - displayWidth(text)));
+}
+
+/**
  * Creates the segmenter only for text that needs it, since that takes 20 ms.
  */
 function* splitGraphemes(text: string): Generator<string> {

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import {
   cutToWidth,
   displayWidth,
+  padToWidth,
   takeWidth,
   wrapText,
 } from "../../src/terminal/width.ts";
@@ -45,6 +46,12 @@ Deno.test("takeWidth() and cutToWidth() keep graphemes whole", () => {
   assertEquals(cutToWidth("日本語", 4), "日…");
   assertEquals(cutToWidth("日本語", 1), "…");
   assertEquals(cutToWidth("日本語", 0), "");
+});
+
+Deno.test("padToWidth() counts cells, and never truncates", () => {
+  assertEquals(padToWidth("日本", 5), "日本 ");
+  assertEquals(padToWidth("abc", 3), "abc");
+  assertEquals(padToWidth("abcd", 3), "abcd");
 });
 
 Deno.test("cutToWidth() never takes more cells than there are", () => {

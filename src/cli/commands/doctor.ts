@@ -24,6 +24,7 @@ import type { SecretProvider } from "../../secrets/providers/provider_definition
 import { shouldUseColor } from "../../terminal/text.ts";
 import { wrapText } from "../../terminal/width.ts";
 import type { Workspace } from "../../workspace/layout.ts";
+import { outputColumns } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { type CommandConfig, loadCommandConfig } from "../command_config.ts";
 import { configFlags } from "../config_flags.ts";
@@ -107,9 +108,7 @@ Exits with 1 if there is such a line, and with 0 otherwise.`,
       await print(JSON.stringify({ ...versions, findings }, null, 2));
     } else {
       const { runnerlib, deno, system } = versions;
-      const columns = runner.host.stdout.isTerminal()
-        ? runner.host.consoleSize?.()?.columns
-        : undefined;
+      const columns = outputColumns(runner.host);
       const color = shouldUseColor(
         runner.host.env,
         runner.host.stdout.isTerminal(),

@@ -16,7 +16,7 @@ import type { RunnerContext } from "../../runner/runner_context.ts";
 import type { KnownSecret } from "../../secrets/collect.ts";
 import { Masker } from "../../secrets/masker.ts";
 import { printable } from "../../terminal/text.ts";
-import { displayWidth } from "../../terminal/width.ts";
+import { displayWidth, padToWidth } from "../../terminal/width.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import {
   checkCommandConfig,
@@ -193,7 +193,6 @@ function alignColumns(rows: readonly (readonly string[])[]): string[] {
     Math.max(...rows.map((row) => displayWidth(row[column])))
   );
   return rows.map((row) =>
-    row.map((cell, at) => cell + " ".repeat(widths[at] - displayWidth(cell)))
-      .join("  ").trimEnd()
+    row.map((cell, at) => padToWidth(cell, widths[at])).join("  ").trimEnd()
   );
 }

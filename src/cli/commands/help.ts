@@ -1,6 +1,7 @@
 import type { Host } from "../../host.ts";
 import { VERSION } from "../../package_version.ts";
 import { wrapText } from "../../terminal/width.ts";
+import { outputColumns } from "../actions.ts";
 import {
   type CliCommand,
   COMMAND_GROUPS,
@@ -76,9 +77,8 @@ const MAX_UNGROUPED = 8;
 type Row = readonly [name: string, meaning: string];
 
 /** Returns the width of help texts. */
-export function helpColumns({ stdout, consoleSize }: Host): number {
-  const { columns = DEFAULT_COLUMNS } =
-    (stdout.isTerminal() ? consoleSize?.() : undefined) ?? {};
+export function helpColumns(host: Host): number {
+  const columns = outputColumns(host) ?? DEFAULT_COLUMNS;
   return Math.max(MIN_COLUMNS, Math.min(columns, MAX_COLUMNS));
 }
 
@@ -185,7 +185,7 @@ function createFlagRow(flag: Flag): Row {
  *
  * @param rows Names and meanings.
  */
-export function formatTable(rows: readonly Row[], columns: number): string[] {
+export function formatRows(rows: readonly Row[], columns: number): string[] {
   const width = measureNames(rows, columns);
   return rows.flatMap((row) => formatRow(row, width, columns));
 }
@@ -260,5 +260,5 @@ function formatTextTable(lines: readonly string[], columns: number): string[] {
     // A line with more indentation continues the row above.
     else if (rows.length > 0) rows.at(-1)![1] += ` ${line.trim()}`;
   }
-  return formatTable(rows, columns);
+  return formatRows(rows, columns);
 }

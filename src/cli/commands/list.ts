@@ -1,7 +1,7 @@
 import { printable } from "../../terminal/text.ts";
-import { cutToWidth, displayWidth } from "../../terminal/width.ts";
+import { cutToWidth, displayWidth, padToWidth } from "../../terminal/width.ts";
 import { jobLabel } from "../../workflow/draw_graph.ts";
-import { findDirectory } from "../actions.ts";
+import { findDirectory, outputColumns } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { type InventoryEntry, readInventory, warnOnce } from "../inventory.ts";
 
@@ -44,12 +44,10 @@ export async function listDefinitions(
     },
     onWarning: warnOnce(logger, "list"),
   });
-  const columns = host.stdout.isTerminal()
-    ? host.consoleSize?.()?.columns
-    : undefined;
   if (isOn("json")) await print(JSON.stringify(entries, null, 2));
-  else if (entries.length > 0) await print(formatInventory(entries, columns));
-  else if (problemCount === 0) {
+  else if (entries.length > 0) {
+    await print(formatInventory(entries, outputColumns(host)));
+  } else if (problemCount === 0) {
     await print(
       'No jobs or workflows found; "runnerlib init" writes a first one',
     );
@@ -82,11 +80,10 @@ function formatInventory(
     ].join("  ");
     const lines = parts.map((part) => {
       const label = jobLabel(part);
-      const gap = " ".repeat(Math.max(0, width - displayWidth(label)));
       const needs = part.dependsOn.length === 0
         ? ""
         : `  ← ${part.dependsOn.join(", ")}`;
-      return `  ${label}${gap}  ${part.description}${needs}`;
+      return `  ${padToWidth(label, width)}  ${part.description}${needs}`;
     });
     return [heading, ...lines].map((line) => {
       const text = printable(line).trimEnd();

@@ -10,6 +10,7 @@ import {
 } from "../../report/run_record.ts";
 import { RECORD_FILE } from "../../report/run_event.ts";
 import { shouldUseColor } from "../../terminal/text.ts";
+import { outputColumns } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { artifactsPath } from "../job_location.ts";
 import { readChoice, usageError } from "../parse_arguments.ts";
@@ -60,14 +61,13 @@ the two runs.`,
       throw usageError("Two runs are compared as table or html", "report");
     }
     const format = await FORMATS[name].load();
-    const isTerminal = host.stdout.isTerminal();
     const text = await format(run, {
       earlier,
       jobs: name === "html" && run.started.kind === "workflow"
         ? await readJobs(run, files.at(-1)!)
         : undefined,
-      columns: isTerminal ? host.consoleSize?.()?.columns : undefined,
-      color: shouldUseColor(host.env, isTerminal),
+      columns: outputColumns(host),
+      color: shouldUseColor(host.env, host.stdout.isTerminal()),
     });
     await context.print(text.replace(/\n$/, ""));
     return 0;

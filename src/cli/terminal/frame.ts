@@ -7,7 +7,7 @@ import {
   type TextStyle,
 } from "../../report/summary.ts";
 import type { StepEvent, StepResult } from "../../steps/step.ts";
-import { cutToWidth, displayWidth } from "../../terminal/width.ts";
+import { cutToWidth, displayWidth, padToWidth } from "../../terminal/width.ts";
 
 /** Options for {@linkcode formatFrame}. */
 export interface FrameOptions {
@@ -126,10 +126,9 @@ function measureWidest(texts: readonly string[]): number {
 
 function formatStep(cells: StepCells, widths: Widths): StyledText[] {
   const name = cutToWidth(cells.name, widths.name);
-  const fill = " ".repeat(widths.name - displayWidth(name));
   const line: StyledText[] = [
     cells.mark,
-    [` ${name}${fill}`],
+    [` ${padToWidth(name, widths.name)}`],
     [GAP + cells.clock.padStart(widths.clock), "dim"],
   ];
   if (cells.detail !== "" && widths.detail > 0) {

@@ -1,6 +1,12 @@
 import { printable } from "../../terminal/text.ts";
-import { cutToWidth, displayWidth, wrapText } from "../../terminal/width.ts";
+import {
+  cutToWidth,
+  displayWidth,
+  padToWidth,
+  wrapText,
+} from "../../terminal/width.ts";
 import type { JobExplanation } from "../../workflow/job_conditions.ts";
+import { outputColumns } from "../actions.ts";
 import type { CommandContext, Flag } from "../command.ts";
 
 /** Options of commands that explain which jobs start. */
@@ -50,10 +56,8 @@ export async function printExplanations(
   if (explanations.length === 0) {
     return await print("No workflows or jobs found");
   }
-  const columns = host.stdout.isTerminal()
-    ? host.consoleSize?.()?.columns
-    : undefined;
-  await print(formatExplanations(explanations, columns ?? DEFAULT_COLUMNS));
+  const columns = outputColumns(host) ?? DEFAULT_COLUMNS;
+  await print(formatExplanations(explanations, columns));
 }
 
 /**
@@ -84,16 +88,12 @@ export function formatExplanations(
   return rows.flatMap(([name, status, reason]) => {
     const [first, ...rest] = wrapText(reason, { columns: reasonCells });
     const start = [
-      pad(cutToWidth(name, nameCells), nameCells),
-      pad(status, statusCells),
+      padToWidth(cutToWidth(name, nameCells), nameCells),
+      padToWidth(status, statusCells),
     ];
     return [
       [...start, first].join(GAP).trimEnd(),
       ...rest.map((line) => " ".repeat(indent) + line),
     ];
   }).join("\n");
-}
-
-function pad(text: string, cells: number): string {
-  return text + " ".repeat(Math.max(0, cells - displayWidth(text)));
 }

@@ -111,7 +111,7 @@ export async function sourceHash(text: string): Promise<string> {
  * @param time Time in ISO 8601 format.
  */
 export function timeHtml(time: string): Html {
-  const text = time.replace("T", " ").replace(/\.\d+Z$/, " UTC");
+  const text = time.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC");
   return markup`<time datetime="${time}">${text}</time>`;
 }
 

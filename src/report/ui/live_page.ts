@@ -7,6 +7,7 @@ import {
   raw,
   sourceHash,
   STYLE,
+  timeHtml,
 } from "../formats/html_document.ts";
 import { colorRules, outputHtml } from "../formats/html_output.ts";
 import { formatDuration } from "../record_text.ts";
@@ -198,9 +199,7 @@ function table(runs: readonly FoundRun[]): Html {
             <td class="number">${
         run.durationMs === undefined ? "–" : formatDuration(run.durationMs)
       }</td>
-            <td class="when"><time datetime="${run.startedAt}">${
-        run.startedAt.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC")
-      }</time></td>
+            <td class="when">${timeHtml(run.startedAt)}</td>
             <td class="path">${run.path}</td>
           </tr>
         `
