@@ -43,7 +43,7 @@ export interface AttemptFiles {
 export interface OpenAttemptFilesOptions {
   /** Absolute path of the private directory with the files of all attempts. */
   readonly attemptsPath: string;
-  /** Whether the attempt runs code that is not trusted. */
+  /** Whether the attempt runs untrusted code. */
   readonly isUntrusted: boolean;
   /** The workspace. */
   readonly workspace: Workspace;

@@ -102,8 +102,8 @@ export interface StepSandboxInput {
  * Determines what the kernel lets the commands of a step access. Files of an
  * attempt are not included.
  *
- * A permission that is missing is not restricted, except for untrusted steps:
- * they read the system, the installations on `PATH` and the workspace, and
+ * Access for which a step lists no permission is not restricted. Untrusted steps
+ * are an exception: they read the system, the installations on `PATH` and the workspace, and
  * write to the directories that they work in.
  *
  * @throws {RunnerError} `workspace` for a path that does not exist, or a

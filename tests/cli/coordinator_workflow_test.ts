@@ -353,7 +353,11 @@ jobs:
     ],
     [["--concurrency", "2"], {}, "--concurrency needs jobs on this machine"],
     [["--source", "copy"], {}, "a coordinator gives jobs the code of a git"],
-    [["--source", "git", "--only", "good"], {}, "Cannot find the code"],
+    [
+      ["--source", "git", "--only", "good"],
+      {},
+      "it is not a git repository; use --source-url and --source-ref",
+    ],
     [["--only", "good", "--var", "org=1"], {}, "Cannot submit the variables"],
   ];
   for (const [args, env, words] of settings) {

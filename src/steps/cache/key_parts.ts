@@ -5,7 +5,7 @@ import type { Masker } from "../../secrets/masker.ts";
 import { VERSION } from "../../package_version.ts";
 import type { Step, StepStatus } from "../step.ts";
 
-/** A dependency, as far as the result of a step depends on it. */
+/** The parts of a dependency that the result of a step depends on. */
 export interface KeyNeed {
   readonly name: string;
   /** Its conclusion in the job; missing for a service or a list. */

@@ -29,7 +29,7 @@ export interface StepKeysOptions {
   readonly plan: JobPlan;
   /** Absolute path of the directory of the job, without links. */
   readonly root: string;
-  /** Path of the same directory that is passed to steps without their own directory. */
+  /** Path of the same directory, as steps without a directory of their own get it. */
   readonly jobPath: string;
   /** Identity of the job among other jobs of the same store. */
   readonly project: string;

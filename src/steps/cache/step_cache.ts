@@ -7,9 +7,9 @@
  * 2. If the store has a result for the key, its files are restored unless they are
  *    up to date, and its log is printed. The step does not run.
  * 3. Otherwise, the files that earlier runs of the step created are removed, the
- *    step runs, and its result is saved if it certainly belongs to the key.
+ *    step runs, and its result is saved if it is certain to belong to the key.
  *
- * A wrong result is worse than none: in case of doubt, a lookup is a miss, and a
+ * A wrong result is worse than none: when in doubt, a lookup is a miss, and a
  * result is not saved. Problems with the store never fail a step.
  *
  * @module

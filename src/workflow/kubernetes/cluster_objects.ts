@@ -65,7 +65,7 @@ export interface ContainerStatus {
   readonly state?: ContainerState;
 }
 
-/** A Pod, as far as its state is read. */
+/** The parts of a Pod that describe its state. */
 export interface Pod {
   readonly metadata: ObjectMeta;
   readonly status?: {
@@ -78,7 +78,7 @@ export interface Pod {
   };
 }
 
-/** A Job, as far as its state is read. */
+/** The parts of a Job that describe its state. */
 export interface JobObject {
   readonly metadata: ObjectMeta;
   readonly spec?: Readonly<Record<string, unknown>>;

@@ -209,7 +209,7 @@ interface OpenLine {
   length: number;
   /** Number of bytes that were read before the stream was cut. */
   readonly skip: number;
-  /** Whether the line came before the cut, as far as it is known. */
+  /** Whether the line counts as one from before the cut. */
   readonly isSkipped: boolean;
 }
 
@@ -233,7 +233,7 @@ interface Search {
  *
  * 1. A line is identified by its timestamp and the number of earlier lines with the
  *    same timestamp. The log is a file that only grows, so a repeated line has the
- *    same identity, whatever the clock of the node shows.
+ *    same identity, regardless of the clock of the node.
  * 2. After a cut, lines are skipped up to the last complete one. If a line was cut,
  *    the bytes of it that have been read are skipped as well.
  * 3. If the last complete line is not repeated, the node has rotated the log. Newer
