@@ -64,7 +64,7 @@ export const SEARCHES = [
 
 /**
  * Finds the few positions of a text that need a closer look. The whole text is
- * scanned, 16 bytes at a time, which is why it is WebAssembly.
+ * scanned, 16 bytes at a time; only WebAssembly is fast enough for that.
  *
  * It finds
  *
