@@ -39,12 +39,19 @@ const PLAIN = /^[\n\t\x20-\x7e]*$/;
 export const WORD_JOINER = "\u2060";
 
 /**
+ * Brackets of commands that Azure Pipelines, TeamCity and GitHub Actions find
+ * anywhere in a line, such as `##vso[`.
+ */
+const COMMAND_BRACKETS = /(?<=##\w*)\[/g;
+
+/**
  * Makes untrusted text safe to print, without losing any of it.
  *
- * @returns The text with control characters written as `\u{…}`.
+ * @returns The text with control characters, and with the brackets of commands
+ * for a CI system, written as `\u{…}`.
  */
 export function printable(text: string): string {
-  return text.replace(unsafePattern(), escape);
+  return withoutBrackets(text.replace(unsafePattern(), escape));
 }
 
 /**
@@ -52,11 +59,15 @@ export function printable(text: string): string {
  * printable}, but with line feeds and tabs preserved.
  */
 export function printableLines(text: string): string {
-  if (PLAIN.test(text)) return text;
-  return text.replace(
+  if (PLAIN.test(text)) return withoutBrackets(text);
+  return withoutBrackets(text.replace(
     unsafePattern(),
     (character) => /[\n\t]/.test(character) ? character : escape(character),
-  );
+  ));
+}
+
+function withoutBrackets(text: string): string {
+  return text.includes("##") ? text.replace(COMMAND_BRACKETS, escape) : text;
 }
 
 /**

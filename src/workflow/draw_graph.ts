@@ -1,6 +1,6 @@
 import { linkNodes, topologicalOrder } from "../graph_scheduler.ts";
 import type { Condition } from "../schema/scalars.ts";
-import { printable } from "../terminal/text.ts";
+import { printable, withoutCommands } from "../terminal/text.ts";
 import { displayWidth } from "../terminal/width.ts";
 
 /**
@@ -13,7 +13,9 @@ export function terminalGraph(jobs: readonly DrawnJob[]): string {
         ? ""
         : `  ← ${job.dependsOn.join(", ")}`;
       const indent = depth === 0 ? "" : `${"   ".repeat(depth - 1)}└─ `;
-      return printable(`${indent}${jobLabel(job)}${waits}`);
+      return withoutCommands(
+        printable(`${indent}${jobLabel(job)}${waits}`),
+      );
     })
   ).join("\n");
 }

@@ -103,6 +103,31 @@ describe("runnerlib list", () => {
     assertStringIncludes(stderr, "broken.yaml");
   });
 
+  it("prints no command for a CI system", async () => {
+    const files = {
+      "a/##vso[x]/.reactorcide/jobs/##vso[task.a]b.yaml":
+        "name: '##[error]n'\ndescription: '::error::d'\ncommand: '##teamcity[c'\n",
+      "a/.reactorcide/workflows/w.yaml":
+        "jobs: { '::error::j': { command: '##vso[task.c]d' } }\n",
+      "a/.reactorcide/jobs/##vso[task.e]f.yaml": "bad: [",
+    };
+    for (
+      const args of [
+        ["list", "a"],
+        ["list", "a/##vso[x]"],
+        ["workflow", "run", "--dry-run", "a/.reactorcide/workflows/w.yaml"],
+        ["workflow", "graph", "a/.reactorcide/workflows/w.yaml"],
+      ]
+    ) {
+      const { stdout, stderr } = await runIn(files, args);
+      assertEquals(
+        (stdout + stderr).match(/^\s*::\w.*|.*##\w*\[.*/gm),
+        null,
+        args.join(" "),
+      );
+    }
+  });
+
   it("suggests a command in an empty directory, and refuses a path that is not a directory", async () => {
     const empty = await runIn({}, ["list"]);
     assertEquals(empty.code, 0);

@@ -18,6 +18,9 @@ Deno.test("printable() escapes characters that control a terminal", () => {
     ["\u2028\ufeff\u200b", "\\u{2028}\\u{feff}\\u{200b}"],
     ["\ud800", "\\u{d800}"],
     ["a\u200db", "a\\u{200d}b"],
+    ["a ##vso[b]", "a ##vso\\u{5b}b]"],
+    ["##[error]##teamcity[x", "##\\u{5b}error]##teamcity\\u{5b}x"],
+    ["## a [b] #[c] [##]", "## a [b] #[c] [##]"],
   ];
   for (const [text, shown] of cases) assertEquals(printable(text), shown);
 });
@@ -32,6 +35,7 @@ Deno.test("printable() keeps emoji whole that consist of several characters", ()
 
 Deno.test("printableLines() keeps line breaks and tabs", () => {
   assertEquals(printableLines("a\n\tb\r\x1b[1m"), "a\n\tb\\u{d}\\u{1b}[1m");
+  assertEquals(printableLines("a\n##[b]\n"), "a\n##\\u{5b}b]\n");
   for (let code = 0; code < 0x2100; code++) {
     const character = String.fromCharCode(code);
     assertEquals(

@@ -1,4 +1,4 @@
-import { printable } from "../../terminal/text.ts";
+import { printable, withoutCommands } from "../../terminal/text.ts";
 import { cutToWidth, displayWidth, padToWidth } from "../../terminal/width.ts";
 import { jobLabel } from "../../workflow/draw_graph.ts";
 import { findDirectory, outputColumns } from "../actions.ts";
@@ -86,7 +86,7 @@ function formatInventory(
       return `  ${padToWidth(label, width)}  ${part.description}${needs}`;
     });
     return [heading, ...lines].map((line) => {
-      const text = printable(line).trimEnd();
+      const text = withoutCommands(printable(line).trimEnd());
       return columns === undefined ? text : cutToWidth(text, columns);
     }).join("\n");
   }).join("\n\n");

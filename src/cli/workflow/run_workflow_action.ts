@@ -15,7 +15,11 @@ import {
 } from "../../runner/runner_context.ts";
 import { parseEventType, usesPaths } from "../../schema/when.ts";
 import { withoutIndex } from "../../state/job_outcome.ts";
-import { printable, shouldUseColor } from "../../terminal/text.ts";
+import {
+  printable,
+  shouldUseColor,
+  withoutCommands,
+} from "../../terminal/text.ts";
 import { nextJobsText } from "../../triggers/next_jobs.ts";
 import {
   coordinatorExecutor,
@@ -170,7 +174,7 @@ function readConcurrency(
   { concurrency = navigator.hardwareConcurrency }: WorkflowExecutor,
 ): number {
   if (given === undefined) return concurrency;
-  const count = Number(given);
+  const count = /^\d+$/.test(`${given}`) ? Number(given) : NaN;
   if (Number.isInteger(count) && count >= 1 && count <= 1_024) return count;
   throw usageError(
     "Option --concurrency needs a whole number from 1 to 1024",
@@ -194,7 +198,7 @@ function formatPlan(
     ? all
     : selectJobs(all, only, new Map());
   const order = levels(chosen).flat();
-  return [
+  return withoutCommands([
     `Would run "${printable(name)}":`,
     ...localNodes(order).flatMap(({ displayName, job }) => {
       const { dependsOn, condition, command, steps } = job;
@@ -209,7 +213,7 @@ function formatPlan(
         ...what.map((line) => `    ${command ? "$ " : ""}${printable(line)}`),
       ];
     }),
-  ].join("\n");
+  ].join("\n"));
 }
 
 /** Options of `run` that also apply to a job of a workflow. */

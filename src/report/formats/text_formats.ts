@@ -4,7 +4,7 @@
  * @module
  */
 import { TAIL_LINES } from "../../output/log_tail.ts";
-import { printableLines } from "../../terminal/text.ts";
+import { printableLines, withoutCommands } from "../../terminal/text.ts";
 import { criticalPath } from "../critical_path.ts";
 import {
   artifactLines,
@@ -80,7 +80,7 @@ export function markdownReport(record: RunRecord): string {
   const title = record.started.name ?? record.started.kind;
   const time = formatDuration(ended?.durationMs ?? lastMs);
   const path = criticalPath(steps).steps;
-  return [
+  const text = [
     `## ${getResultMark(status)} ${
       escapeMarkdown(title)
     }: ${status} in ${time}`,
@@ -112,6 +112,8 @@ export function markdownReport(record: RunRecord): string {
         .join("\n"),
     ],
   ].join("\n\n") + "\n";
+  // Without a file, the report is printed, where lines could be commands.
+  return withoutCommands(text);
 }
 
 function formatProblemTable({ problems }: RunRecord): string {
