@@ -103,8 +103,8 @@ export interface StepSandboxInput {
  * attempt are not included.
  *
  * Access for which a step lists no permission is not restricted. Untrusted steps
- * are an exception: they read the system, the installations on `PATH` and the workspace, and
- * write to the directories that they work in.
+ * are an exception: they read the system, the installations on `PATH` and the
+ * workspace, and write to the directories that they work in.
  *
  * @throws {RunnerError} `workspace` for a path that does not exist, or a
  * relative one that leads out of its directory.
