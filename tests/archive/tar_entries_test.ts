@@ -3,7 +3,7 @@ import { type ArchiveLimits, Budget } from "../../src/archive/entry.ts";
 import { tarEntries } from "../../src/archive/tar_entries.ts";
 import { unpack } from "../../src/archive/unpack.ts";
 import { RunnerError } from "../../src/errors.ts";
-import { paxRecords, type TarEntry, tarOf } from "../helpers/archives.ts";
+import { createTar, paxRecords, type TarEntry } from "../helpers/archives.ts";
 import {
   listFiles,
   temporaryDirectory,
@@ -20,7 +20,7 @@ async function unpackTar(
   directory: string,
   limits: ArchiveLimits = LIMITS,
 ): Promise<void> {
-  const bytes = tarOf(entries);
+  const bytes = createTar(entries);
   const budget = new Budget(limits, bytes.length);
   const stream = ReadableStream.from([bytes]);
   await unpack(tarEntries(stream, budget), directory, {

@@ -4,7 +4,7 @@ import { tarEntries } from "../../src/archive/tar_entries.ts";
 import { FileWriter, unpack } from "../../src/archive/unpack.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { isInside } from "../../src/job_path.ts";
-import { type TarEntry, tarOf } from "../helpers/archives.ts";
+import { createTar, type TarEntry } from "../helpers/archives.ts";
 import { Random } from "../helpers/random.ts";
 import {
   listFiles,
@@ -99,7 +99,7 @@ Deno.test("unpack() writes nothing outside and leaves no link that leads out, fo
       { length: 1 + random.below(6) },
       () => randomEntry(random),
     );
-    const bytes = tarOf(entries);
+    const bytes = createTar(entries);
     const context = `seed ${random.seed}, round ${round}: ${
       JSON.stringify(entries)
     }`;

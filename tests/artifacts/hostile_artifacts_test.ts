@@ -9,7 +9,7 @@ import {
 } from "../../src/artifacts/artifact_manifest.ts";
 import { sha256Hex } from "../../src/fs/files.ts";
 import { packName } from "../../src/cache/cache_entry.ts";
-import { runShell, type TarEntry, tarOf } from "../helpers/archives.ts";
+import { createTar, runShell, type TarEntry } from "../helpers/archives.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
   exists,
@@ -112,7 +112,7 @@ async function plant(
   const [saved] = state.jobs.build.artifacts;
   const path = `${store}/${await manifestName(saved)}`;
   const old = JSON.parse(await Deno.readTextFile(path));
-  const tar = tarOf(entries);
+  const tar = createTar(entries);
   const pack = new Uint8Array(
     await new Response(
       new Blob([tar]).stream().pipeThrough(new CompressionStream("gzip")),

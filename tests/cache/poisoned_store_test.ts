@@ -6,7 +6,7 @@ import {
   entryName,
   packName,
 } from "../../src/cache/cache_entry.ts";
-import { runShell, type TarEntry, tarOf } from "../helpers/archives.ts";
+import { createTar, runShell, type TarEntry } from "../helpers/archives.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
   exists,
@@ -90,7 +90,7 @@ const TREE: TarEntry = { name: "tree/", type: "5", mode: 0o755 };
 describe("cache restore from a store that is not trusted", () => {
   it("restores a planted entry that is valid", async () => {
     await using job = await victim();
-    await plant(job, tarOf([TREE, { name: "tree/b", content: "new" }]));
+    await plant(job, createTar([TREE, { name: "tree/b", content: "new" }]));
     const { stdout } = await job.run("restore", "deps", "--key", "k1");
     assertEquals(stdout, "exact k1\n");
     assertEquals(await listFiles(job.cwd), { "tree/": "", "tree/b": "new" });
@@ -118,7 +118,7 @@ describe("cache restore from a store that is not trusted", () => {
     ];
     for (const [reason, ...entries] of packs) {
       await using job = await victim();
-      await plant(job, tarOf(entries));
+      await plant(job, createTar(entries));
       await job.assertMiss(
         entries.some(({ type }) => type === "1") ? undefined : reason,
       );
@@ -130,7 +130,7 @@ describe("cache restore from a store that is not trusted", () => {
     await using job = await victim();
     await plant(
       job,
-      tarOf([TREE, { name: "other", content: "x" }, {
+      createTar([TREE, { name: "other", content: "x" }, {
         name: ".git/hooks/post-checkout",
         content: "x",
       }]),
@@ -143,7 +143,7 @@ describe("cache restore from a store that is not trusted", () => {
   it("rejects packs that are larger than their entry says", async () => {
     await using job = await victim();
     const zeros = new Uint8Array(3_000_000);
-    const tar = tarOf([TREE, { name: "tree/zeros", content: zeros }]);
+    const tar = createTar([TREE, { name: "tree/zeros", content: zeros }]);
     await plant(job, tar, { bytes: 10_000 });
     await job.assertMiss(/larger than 10000 bytes/);
     await plant(job, tar, { count: 1 });
@@ -179,7 +179,7 @@ describe("cache restore from a store that is not trusted", () => {
 
   it("rejects entries of other keys, and entries that are damaged", async () => {
     await using job = await victim();
-    const tar = tarOf([TREE]);
+    const tar = createTar([TREE]);
     const changes: Partial<CacheEntry>[] = [
       { key: "k2" },
       { name: "other" },

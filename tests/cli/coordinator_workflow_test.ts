@@ -173,7 +173,8 @@ Deno.test("workflow run --executor coordinator loses and repeats nothing when re
       }
       return name === "broken" ? 3 : 0;
     }, {
-      troubleOf: () => random.below(3) === 0 ? random.pick(kinds) : undefined,
+      chooseTrouble: () =>
+        random.below(3) === 0 ? random.pick(kinds) : undefined,
       hasOrphans: true,
     });
     const { coordinator, path, worker } = setting;
@@ -207,7 +208,7 @@ Deno.test("workflow run --executor coordinator cancels a job that a lost request
     "name: CI\njobs:\n  a: { command: a }\n",
     () => 0,
     {
-      troubleOf({ method, path }) {
+      chooseTrouble({ method, path }) {
         const { rows } = setting.coordinator.jobs;
         if (method === "POST" && path.endsWith("/triggers")) {
           (rows as unknown[]).push({
@@ -260,7 +261,7 @@ Deno.test("workflow run --executor coordinator reads lines that arrive after the
       return 0;
     },
     {
-      troubleOf({ path }) {
+      chooseTrouble({ path }) {
         const row = setting.coordinator.jobs.rows
           .find(({ workflow_node_name }) => workflow_node_name === "a");
         const isRead = path.endsWith("/logs?stream=stdout") &&

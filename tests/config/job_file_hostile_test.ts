@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { problemsOfText, stepsOf } from "../helpers/job_file.ts";
+import { readProblems, readSteps } from "../helpers/job_file.ts";
 
 /** A job file of the maximum size. */
 const LIMIT = 1024 * 1024;
@@ -20,13 +20,13 @@ function bomb(levels: number, width: number, leaf: string): string {
 describe("readJobFile() limits its work on", () => {
   it("unused aliases", async () => {
     const text = bomb(30, 10, "[a]") + "steps: [{name: a, run: x}]\n";
-    assertEquals((await stepsOf(text)).length, 1);
+    assertEquals((await readSteps(text)).length, 1);
   });
 
   it("aliases that expand to many values", async () => {
     const items = Array.from({ length: 20_000 }, () => "a").join(",");
     const uses = Array.from({ length: 20_000 }, () => "  - *s\n").join("");
-    const [problem] = await problemsOfText(
+    const [problem] = await readProblems(
       `steps:\n  - &s {name: a, run: x, for_each: [${items}]}\n${uses}`,
     );
     assertMatch(
@@ -44,7 +44,7 @@ describe("readJobFile() limits its work on", () => {
         `steps: [{name: a, run: x, matrix: {include: [&s {${long}: a},${uses}]}}]`,
       ]
     ) {
-      assertEquals(await problemsOfText(text), [
+      assertEquals(await readProblems(text), [
         'Cannot read job file "job.yaml": its aliases expand to more than 16777216 characters',
       ]);
     }
@@ -52,21 +52,21 @@ describe("readJobFile() limits its work on", () => {
 
   it("large files only above the maximum size", async () => {
     const values = Array.from({ length: 500_000 }, () => "a").join(",");
-    const [step] = await stepsOf(
+    const [step] = await readSteps(
       `steps: [{name: a, run: x, for_each: [${values}]}]`,
     );
     assertEquals(step.forEach?.length, 500_000);
   });
 
   it("deeply nested lists", async () => {
-    assertEquals(await problemsOfText("[".repeat(LIMIT)), [
+    assertEquals(await readProblems("[".repeat(LIMIT)), [
       'Cannot read job file "job.yaml": it is nested too deeply',
     ]);
   });
 
   it("nested aliases in place of a value", async () => {
     const text = bomb(20, 10, "a").replace("resources:", "steps:");
-    const problems = await problemsOfText(text);
+    const problems = await readProblems(text);
     assertEquals(problems.length, 21);
     assertEquals(problems[0], "2:9: steps[0] must be a mapping of keys");
   });
@@ -82,14 +82,14 @@ describe("readJobFile() limits its work on", () => {
       "job: &j {steps: [{name: a, run: x}], resources: *j, source: *j}",
     ];
     for (const text of texts) {
-      const problems = await problemsOfText(text);
+      const problems = await readProblems(text);
       assert(problems.length > 0 && problems.length < 30, text);
     }
   });
 
   it("files with many problems", async () => {
     const keys = Array.from({ length: 50_000 }, (_, at) => `ke_${at}: 1\n`);
-    const problems = await problemsOfText(keys.join(""));
+    const problems = await readProblems(keys.join(""));
     assertEquals(problems.length, 101);
     assertEquals(problems[0], '1:1: unknown key "ke_0"');
     assertEquals(problems[100], "and 49900 more");
@@ -111,7 +111,7 @@ describe("readJobFile() limits its work on", () => {
       { [long]: "x" },
     ];
     for (const file of files) {
-      const problems = await problemsOfText(
+      const problems = await readProblems(
         `? ${JSON.stringify(Object.keys(file)[0])}\n: ${
           JSON.stringify(Object.values(file)[0])
         }`,
@@ -125,7 +125,7 @@ describe("readJobFile() limits its work on", () => {
     for (const open of ["[", "{a: "]) {
       for (const depth of [100, 1_000, 100_000]) {
         const closing = (open === "[" ? "]" : "}").repeat(depth);
-        const problems = await problemsOfText(
+        const problems = await readProblems(
           `steps: [{name: a, run: x, matrix: ${open.repeat(depth)}${closing}}]`,
         );
         assert(problems.length > 0 && problems.length < 5);
@@ -135,7 +135,7 @@ describe("readJobFile() limits its work on", () => {
 
   it("problems next to deeply nested values", async () => {
     const deep = "[".repeat(1_000) + "]".repeat(1_000);
-    const [problem, ...rest] = await problemsOfText(
+    const [problem, ...rest] = await readProblems(
       `resources: ${deep}\ncomand: x\n`,
     );
     assertMatch(problem, /^\d+:\d+: unknown key "comand"; did you mean/);
@@ -145,7 +145,7 @@ describe("readJobFile() limits its work on", () => {
 
 describe("readJobFile() is not confused by", () => {
   it("keys with terminal escape sequences", async () => {
-    assertEquals(await problemsOfText('"a\\u001b[2Jb\\nc": 1'), [
+    assertEquals(await readProblems('"a\\u001b[2Jb\\nc": 1'), [
       '1:1: unknown key "a\\u001b[2Jb\\nc"',
     ]);
   });
@@ -154,7 +154,7 @@ describe("readJobFile() is not confused by", () => {
     for (
       const key of ["__proto__", "constructor", "toString", "hasOwnProperty"]
     ) {
-      const problems = await problemsOfText(
+      const problems = await readProblems(
         `steps: [{name: a, run: x, ${key}: {run: y}, retry: {attempts: 1, ${key}: 1}}]`,
       );
       assertEquals(problems.map((line) => line.replace(/^\S+ /, "")), [

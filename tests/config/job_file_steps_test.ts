@@ -1,10 +1,10 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { problemsOfText, readText, stepsOf } from "../helpers/job_file.ts";
+import { readProblems, readSteps, readText } from "../helpers/job_file.ts";
 
 /** Returns the only step of a file with the given lines. */
 async function stepOf(...lines: string[]): Promise<Record<string, unknown>> {
-  const [step] = await stepsOf(
+  const [step] = await readSteps(
     `steps:\n  - name: a\n    run: x\n${
       lines.map((line) => `    ${line}\n`).join("")
     }`,
@@ -18,7 +18,7 @@ async function stepOf(...lines: string[]): Promise<Record<string, unknown>> {
  * Returns the problems of a step with the given lines, which start at line 4.
  */
 function problemsOfStep(...lines: string[]): Promise<string[]> {
-  return problemsOfText(
+  return readProblems(
     `steps:\n  - name: a\n    run: x\n${
       lines.map((line) => `    ${line}\n`).join("")
     }`,
@@ -28,7 +28,7 @@ function problemsOfStep(...lines: string[]): Promise<string[]> {
 describe("readJobFile() reads steps", () => {
   it("from a list", async () => {
     assertEquals(
-      await stepsOf(`
+      await readSteps(`
 name: build
 environment: {A: b}
 steps:
@@ -56,7 +56,7 @@ steps:
 
   it("from a mapping of names, in order", async () => {
     assertEquals(
-      await stepsOf(`
+      await readSteps(`
 steps:
   b: {run: one}
   a:
@@ -72,11 +72,11 @@ steps:
 
   it("in the nested form, and from JSON", async () => {
     const steps = [{ name: "a", run: "x" }];
-    assertEquals(await stepsOf("job:\n  steps:\n    - {name: a, run: x}"), [
+    assertEquals(await readSteps("job:\n  steps:\n    - {name: a, run: x}"), [
       ...steps,
     ]);
-    assertEquals(await stepsOf(JSON.stringify({ job: { steps } })), steps);
-    assertEquals(await stepsOf(JSON.stringify({ steps }, null, "\t")), steps);
+    assertEquals(await readSteps(JSON.stringify({ job: { steps } })), steps);
+    assertEquals(await readSteps(JSON.stringify({ steps }, null, "\t")), steps);
   });
 
   it("next to the configuration of the job", async () => {
@@ -111,7 +111,7 @@ job: {timeout: 1h, steps: [{name: a, run: x}]}
   it("or none", async () => {
     assertEquals((await readText("command: x")).steps, undefined);
     assertEquals((await readText("command: x\nsteps:\n")).steps, undefined);
-    assertEquals(await stepsOf("command: ~\nsteps: [{name: a, run: x}]"), [
+    assertEquals(await readSteps("command: ~\nsteps: [{name: a, run: x}]"), [
       { name: "a", run: "x" },
     ]);
   });
@@ -217,7 +217,7 @@ job: {timeout: 1h, steps: [{name: a, run: x}]}
 
   it("and names that have a meaning in JavaScript", async () => {
     assertEquals(
-      (await stepsOf(
+      (await readSteps(
         "steps: {__proto__: {run: x, env: {__proto__: y}}, constructor: {run: z}}",
       )).map(({ name, env }) => [name, Object.entries(env ?? {})]),
       [["__proto__", [["__proto__", "y"]]], ["constructor", []]],
@@ -227,7 +227,7 @@ job: {timeout: 1h, steps: [{name: a, run: x}]}
 
   it("that share aliases", async () => {
     assertEquals(
-      await stepsOf(`steps:
+      await readSteps(`steps:
   a: &a {run: x, env: &env {A: b}}
   b: *a
   c: {run: z, env: *env}
@@ -244,7 +244,7 @@ job: {timeout: 1h, steps: [{name: a, run: x}]}
 describe("readJobFile() reports about steps", () => {
   it("all problems together, with their positions", async () => {
     assertEquals(
-      await problemsOfText(`timeout: soon
+      await readProblems(`timeout: soon
 steps:
   - name: a
     run: x
@@ -319,9 +319,9 @@ steps:
     const long = "é".repeat(100);
     for (const name of ["a", "0", "a b", "a.b", "[x]", "é", "a-", long, "🙂"]) {
       const file = JSON.stringify({ steps: [{ name, run: "x" }] });
-      assertEquals((await stepsOf(file))[0].name, name);
+      assertEquals((await readSteps(file))[0].name, name);
       const named = JSON.stringify({ steps: { [name]: { run: "x" } } });
-      assertEquals((await stepsOf(named))[0].name, name);
+      assertEquals((await readSteps(named))[0].name, name);
     }
     for (
       const name of [
@@ -330,17 +330,17 @@ steps:
       ]
     ) {
       const file = JSON.stringify({ steps: [{ name, run: "x" }] });
-      const [problem, ...rest] = await problemsOfText(file);
+      const [problem, ...rest] = await readProblems(file);
       assertMatch(problem, /^1:12: steps\[0\]\.name must /);
       assertEquals(rest, []);
       const named = JSON.stringify({ steps: { [name]: { run: "x" } } });
-      assertEquals((await problemsOfText(named)).length, 1, named);
+      assertEquals((await readProblems(named)).length, 1, named);
     }
   });
 
   it("duplicate names", async () => {
     assertEquals(
-      await problemsOfText(`steps:
+      await readProblems(`steps:
   - {name: a, run: x}
   - {name: b, run: x}
   - {name: a, run: x}
@@ -351,7 +351,7 @@ steps:
         "5:6: steps[3] has the same name as the step at 2:6",
       ],
     );
-    const [problem] = await problemsOfText(
+    const [problem] = await readProblems(
       "steps:\n  a: {run: x}\n  a: {run: y}\n",
     );
     assertEquals(problem, '3:3: the key "a" is defined twice; first at 2:3');
@@ -435,21 +435,21 @@ steps:
         "1:25: steps[0].run[0] must not be empty",
     };
     for (const [text, problem] of Object.entries(wrong)) {
-      assertEquals(await problemsOfText(text), [problem]);
+      assertEquals(await readProblems(text), [problem]);
     }
   });
 
   it("once that a job has both steps and a command", async () => {
     assertEquals(
-      await problemsOfText("command: x\nsteps: [{name: a, run: x}]\n"),
+      await readProblems("command: x\nsteps: [{name: a, run: x}]\n"),
       ["2:1: a job has either steps or a command; command at 1:1"],
     );
     assertEquals(
-      await problemsOfText("steps: [{name: a, run: x}]\njob: {command: x}\n"),
+      await readProblems("steps: [{name: a, run: x}]\njob: {command: x}\n"),
       ["1:1: a job has either steps or a command; command at 2:7"],
     );
     assertEquals(
-      await problemsOfText(
+      await readProblems(
         "steps: [{name: a, run: x}]\njob: {steps: [{name: a, run: x}]}\n",
       ),
       ["2:7: steps defined twice; first at 1:1"],
@@ -466,7 +466,7 @@ steps:
       "matrix: {A: s3cret}",
     ];
     for (const text of texts) {
-      const problems = await problemsOfText(
+      const problems = await readProblems(
         `steps:\n  - name: a\n    ${text}\n${
           text.startsWith("run") ? "" : "    run: x\n"
         }`,
@@ -485,7 +485,7 @@ describe("readJobFile() reads services", () => {
 
   it("with short and long forms of ready", async () => {
     assertEquals(
-      await stepsOf(`
+      await readSteps(`
 steps:
   db: {run: x, service: true, ports: db}
   api: {run: x, service: true, ready: 8080, needs: db}
@@ -536,7 +536,7 @@ steps:
 
   it("and refuses keys that make no sense for them, with their lines", async () => {
     assertEquals(
-      await problemsOfText(`${SERVICE}    ports: db
+      await readProblems(`${SERVICE}    ports: db
     retry: 2
     timeout: 5s
     for_each: [a]
@@ -558,7 +558,7 @@ steps:
 
   it("and refuses services that nothing needs, or that are never ready", async () => {
     assertEquals(
-      await problemsOfText(`${SERVICE}  - name: watch
+      await readProblems(`${SERVICE}  - name: watch
     run: x
     background: true
   - name: test
@@ -575,7 +575,7 @@ steps:
 
   it("and limits only for steps that run several times", async () => {
     assertEquals(
-      await problemsOfText(`steps:
+      await readProblems(`steps:
   - name: test
     run: x
     max_parallel: 2
@@ -596,7 +596,7 @@ steps:
 
   it("and refuses invalid conditions", async () => {
     const problems = async (ready: string) =>
-      (await problemsOfText(`${SERVICE}    ready: ${ready}
+      (await readProblems(`${SERVICE}    ready: ${ready}
   - {name: test, run: x, needs: db}
 `)).map((line) => line.replace(/^\d+:\d+: steps\[0\]\./, ""));
     assertEquals(await problems("{port: 70000}"), [

@@ -6,7 +6,7 @@ import {
   assertRejects,
 } from "@std/assert";
 import { withoutExcerpts } from "../helpers/problem_text.ts";
-import { problemsOfText } from "../helpers/job_file.ts";
+import { readProblems } from "../helpers/job_file.ts";
 import { describe, it } from "@std/testing/bdd";
 import { readJobFile } from "../../src/config/job_file.ts";
 import { RunnerError } from "../../src/errors.ts";
@@ -505,7 +505,7 @@ timeout: {s: 1}
 
 Deno.test("readJobFile() reports the position of an invalid plugin permission", async () => {
   assertEquals(
-    await problemsOfText("command: x\nplugin_permissions: { a: { B: c } }\n"),
+    await readProblems("command: x\nplugin_permissions: { a: { B: c } }\n"),
     ["2:28: plugin_permissions.a.B must be a kind of permission"],
   );
 });

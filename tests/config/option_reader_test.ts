@@ -4,9 +4,9 @@ import { environmentLayer } from "../../src/config/settings.ts";
 import type { JobConfig } from "../../src/config/job_config.ts";
 import { validateSettings } from "../../src/config/load_config.ts";
 import {
+  createSettings,
   type GivenValues,
-  problemsOf,
-  settingsOf,
+  listProblems,
   validate,
 } from "../helpers/settings.ts";
 import {
@@ -286,7 +286,7 @@ describe("validateSettings()", () => {
   });
 
   it("reports all problems at once, with key, origin and allowed values", () => {
-    const settings = settingsOf();
+    const settings = createSettings();
     settings.add(environmentLayer({
       REACTORCIDE_CODE_DIR: "/job/../etc",
       REACTORCIDE_SOURCE_TYPE: "cvs",
@@ -346,7 +346,7 @@ describe("validateSettings()", () => {
   });
 
   it("treats an empty variable as set, as workers expect", () => {
-    const settings = settingsOf({
+    const settings = createSettings({
       job_command: "true",
       job_dir: "/job/x",
       source_type: "git",
@@ -382,11 +382,11 @@ describe("validateSettings()", () => {
 describe("validateSettings() validates the command", () => {
   it("if it is missing or empty", () => {
     for (const command of ["", " \n\t", [], [""], ["", "x"]]) {
-      assertEquals(problemsOf({ job_command: command }), [
+      assertEquals(listProblems({ job_command: command }), [
         "job_command: must not be empty",
       ]);
     }
-    const { problems } = validateSettings(settingsOf(), { cwd: "/" });
+    const { problems } = validateSettings(createSettings(), { cwd: "/" });
     assertEquals(problems.map(({ message }) => message), [
       "is required, unless the job has steps",
     ]);
@@ -394,7 +394,7 @@ describe("validateSettings() validates the command", () => {
 
   it("and refuses a NUL character, which no program can get", () => {
     for (const command of ["a\0b", ["a", "b\0"], ["a", "", "\0"]]) {
-      assertEquals(problemsOf({ job_command: command }), [
+      assertEquals(listProblems({ job_command: command }), [
         "job_command: must not contain a NUL character",
       ]);
     }
@@ -402,7 +402,7 @@ describe("validateSettings() validates the command", () => {
 
   it("and accepts the escape of a NUL character", () => {
     for (const command of ["printf '\\u0000'", ["printf", "\\u0000", "\\0"]]) {
-      assertEquals(problemsOf({ job_command: command }), []);
+      assertEquals(listProblems({ job_command: command }), []);
     }
   });
 
@@ -438,7 +438,7 @@ describe("validateSettings() validates paths", () => {
   for (const key of keys) {
     it(`of ${key}`, () => {
       for (const path of hostile) {
-        const problems = problemsOf({ [key]: path } as GivenValues);
+        const problems = listProblems({ [key]: path } as GivenValues);
         assertEquals(problems.length, 1, path);
         assert(problems[0].startsWith(`${key}: must `), problems[0]);
         assert(
@@ -451,11 +451,11 @@ describe("validateSettings() validates paths", () => {
 
   it("that are empty", () => {
     for (const key of ["code_dir", "artifacts_dir", "triggers_file"]) {
-      assertEquals(problemsOf({ [key]: "" }), [
+      assertEquals(listProblems({ [key]: "" }), [
         `${key}: must not be empty`,
       ]);
     }
-    assertEquals(problemsOf({ job_dir: "" }), [], "the code directory then");
+    assertEquals(listProblems({ job_dir: "" }), [], "the code directory then");
   });
 
   it("and normalizes them", () => {
@@ -486,17 +486,17 @@ describe("validateSettings() validates sources", () => {
     it(`${prefix}source without a URL`, () => {
       for (const type of ["git", "copy", "tarball", "hg", "svn"]) {
         for (const url of [undefined, ""]) {
-          assertEquals(problemsOf(given(type, url)), [
+          assertEquals(listProblems(given(type, url)), [
             `${prefix}source_url: is required for ${prefix}source_type "${type}"`,
           ]);
         }
       }
-      assertEquals(problemsOf(given("none")), []);
+      assertEquals(listProblems(given("none")), []);
     });
 
     it(`${prefix}source of an unknown type`, () => {
       for (const type of ["cvs", "Git", "git ", "constructor"]) {
-        assertEquals(problemsOf(given(type, "x")), [
+        assertEquals(listProblems(given(type, "x")), [
           `${prefix}source_type: must be "none", "git", "copy", ` +
           `"tarball", "hg" or "svn", not ${JSON.stringify(type)}`,
         ]);
@@ -504,7 +504,7 @@ describe("validateSettings() validates sources", () => {
     });
 
     it(`${prefix}source of a registered type`, () => {
-      const settings = settingsOf({ job_command: "true", ...given("p4") });
+      const settings = createSettings({ job_command: "true", ...given("p4") });
       for (const sourceTypes of [["p4"], "any"] as const) {
         const { config } = validateSettings(settings, {
           cwd: "/",
@@ -516,7 +516,7 @@ describe("validateSettings() validates sources", () => {
         );
       }
       for (const type of ["P4", "p 4", "git"]) {
-        const wrong = settingsOf({ job_command: "true", ...given(type) });
+        const wrong = createSettings({ job_command: "true", ...given(type) });
         assertEquals(
           validateSettings(wrong, { cwd: "/", sourceTypes: "any" }).problems
             .length,
@@ -527,7 +527,7 @@ describe("validateSettings() validates sources", () => {
     });
 
     it(`${prefix}source of an unknown type, without other problems`, () => {
-      assertEquals(problemsOf(given("svn")).length, 1);
+      assertEquals(listProblems(given("svn")).length, 1);
     });
   }
 
@@ -540,10 +540,10 @@ describe("validateSettings() validates sources", () => {
 describe("validateSettings() validates choices and durations", () => {
   it("checkout_mode", () => {
     for (const mode of ["isolated", "shared"]) {
-      assertEquals(problemsOf({ checkout_mode: mode }), []);
+      assertEquals(listProblems({ checkout_mode: mode }), []);
     }
     for (const mode of ["", "Shared", "none"]) {
-      assertEquals(problemsOf({ checkout_mode: mode }).length, 1, mode);
+      assertEquals(listProblems({ checkout_mode: mode }).length, 1, mode);
     }
   });
 
@@ -552,7 +552,7 @@ describe("validateSettings() validates choices and durations", () => {
       validate({ stderr: "separate" }).config?.output.stderr,
       "separate",
     );
-    assertEquals(problemsOf({ stderr: "2" }).length, 1);
+    assertEquals(listProblems({ stderr: "2" }).length, 1);
   });
 
   it("timeout and grace", () => {
@@ -566,11 +566,11 @@ describe("validateSettings() validates choices and durations", () => {
       2_592_000_000,
       3_153_600_000_000,
     ]);
-    assertEquals(problemsOf({ timeout: "36501d" }), [
+    assertEquals(listProblems({ timeout: "36501d" }), [
       'timeout: must be at most "36500d" (100 years), not "36501d"',
     ]);
     for (const time of ["", "x", "-1s", "1 h"]) {
-      assertEquals(problemsOf({ timeout: time, grace: time }), [
+      assertEquals(listProblems({ timeout: time, grace: time }), [
         ...["timeout", "grace"].map((key) =>
           `${key}: must be a duration such as "90s", "15m" or "2h", not ${
             JSON.stringify(time)
@@ -589,12 +589,12 @@ describe("validateSettings() validates the options of steps", () => {
     };
     for (const [key, [least, most]] of Object.entries(limits)) {
       for (const right of [`${least}`, `${most}`, `0${least}`, ""]) {
-        assertEquals(problemsOf({ [key]: right }), [], right);
+        assertEquals(listProblems({ [key]: right }), [], right);
       }
       for (
         const wrong of [`${least - 1}`, `${most + 1}`, "-1", "+9", "1e2", "x"]
       ) {
-        assertEquals(problemsOf({ [key]: wrong }), [
+        assertEquals(listProblems({ [key]: wrong }), [
           `${key}: must be a whole number from ${least} to ${most}, not "${wrong}"`,
         ]);
       }
@@ -605,7 +605,7 @@ describe("validateSettings() validates the options of steps", () => {
     assertEquals(validate({ log_group: "false" }).config?.output.group, false);
     for (const key of ["log_group", "trust_plugins", "mask"] as const) {
       for (const wrong of ["yes", "True", "1", " true"]) {
-        assertEquals(problemsOf({ [key]: wrong }), [
+        assertEquals(listProblems({ [key]: wrong }), [
           `${key}: must be true or false, not "${wrong}"; did you mean true?`,
         ]);
       }
@@ -613,13 +613,13 @@ describe("validateSettings() validates the options of steps", () => {
   });
 
   it("failure policies", () => {
-    assertEquals(problemsOf({ failure_policy: "stop" }), [
+    assertEquals(listProblems({ failure_policy: "stop" }), [
       'failure_policy: must be "finish", "continue" or "kill", not "stop"',
     ]);
   });
 
   it("breakpoints", () => {
-    assertEquals(problemsOf({ break: "before:a,build" }), [
+    assertEquals(listProblems({ break: "before:a,build" }), [
       'break: must be "before:" or "after:" followed by the name of a step, not "build"',
     ]);
   });
@@ -650,7 +650,7 @@ describe("validateSettings() validates the options of steps", () => {
     }
     assertEquals(validate({ inherit_env: [] }).config?.inheritEnv, []);
     for (const wrong of ["", "yes", "No", "off", "True", "A=1", "1A", "A B"]) {
-      assertEquals(problemsOf({ inherit_env: wrong }), [
+      assertEquals(listProblems({ inherit_env: wrong }), [
         `inherit_env: must be true, false or names of variables, not "${wrong}"`,
       ]);
     }
@@ -660,7 +660,7 @@ describe("validateSettings() validates the options of steps", () => {
 describe("validateSettings() chooses between steps and a command", () => {
   const steps = [{ name: "a", run: "true" }];
   const judgeSteps = (origin?: string) => {
-    const settings = settingsOf();
+    const settings = createSettings();
     if (origin) settings.set("job_command", { value: "make", origin });
     return validateSettings(settings, { cwd: "/", steps });
   };
@@ -694,7 +694,7 @@ describe("validateSettings() chooses between steps and a command", () => {
 
 describe("validateSettings() merges the variables of the job", () => {
   it("by name, in the order of the layers", () => {
-    const settings = settingsOf(
+    const settings = createSettings(
       { job_command: "true", job_env: { A: "file", B: "file", C: "file" } },
       { job_env: "B=variable\nC=variable" },
       { job_env: { C: "option", D: " kept " } },
@@ -710,7 +710,7 @@ describe("validateSettings() merges the variables of the job", () => {
   });
 
   it("and reports the problems of each layer", () => {
-    const settings = settingsOf({ job_command: "true" });
+    const settings = createSettings({ job_command: "true" });
     settings.set("job_env", { value: "A", origin: "one" });
     settings.set("job_env", { value: "B=1\nC", origin: "two" });
     const { problems } = validateSettings(settings, { cwd: "/" });
@@ -754,7 +754,10 @@ describe("validateSettings() reads secrets", () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "job/": "", "outside": "secret" });
     for (const path of ["./job/none", "./job/../outside"]) {
-      const problems = problemsOf({ secret_values_list: path }, directory.path);
+      const problems = listProblems(
+        { secret_values_list: path },
+        directory.path,
+      );
       assertEquals(problems.length, 1, path);
       assert(problems[0].startsWith("secret_values_list: "), problems[0]);
       assert(!problems[0].includes(directory.path), problems[0]);
@@ -821,7 +824,7 @@ describe("validateSettings() reads lists", () => {
       assertEquals(read(key, JSON.stringify(items)), items, key);
       assertEquals(read(key, " a ,,b "), ["a", "b"], key);
       assertEquals(read(key, "[a],b"), ["[a]", "b"], key);
-      assertEquals(problemsOf({ [key]: '["a", 1]' }), [
+      assertEquals(listProblems({ [key]: '["a", 1]' }), [
         `${key}: must be a comma-separated list or a JSON list of strings`,
       ]);
     }
@@ -847,7 +850,7 @@ describe("validateSettings() reads lists", () => {
 describe("OptionReader", () => {
   it("returns the default if a value is invalid", () => {
     const reader = new OptionReader(
-      settingsOf({
+      createSettings({
         secret_env_patterns: '["*", 1]',
         mask_min_length: "hunter2",
         mask: "perhaps",

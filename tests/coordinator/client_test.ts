@@ -96,7 +96,7 @@ Deno.test("submitDocument() submits jobs once, despite transient failures", asyn
 });
 
 Deno.test("submitDocument() submits jobs once, despite dropped connections", async () => {
-  const cuts: Cut[] = ["at-once", "before-answer", "in-answer"];
+  const cuts: Cut[] = ["immediately", "before-response", "in-response"];
   await using coordinator = startCoordinator();
   await using proxy = startDroppingProxy(coordinator.port, cuts);
   const reasons: string[] = [];

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { fillPage } from "../../scripts/docs/fill_page.ts";
 import { followPage } from "../helpers/follow_page.ts";
-import { outputPattern, readPage } from "../helpers/page.ts";
+import { createOutputPattern, readPage } from "../helpers/page.ts";
 
 const FENCE = "```";
 
@@ -42,11 +42,11 @@ Deno.test("readPage() rejects unmarked blocks that are not run", () => {
   }
 });
 
-Deno.test("outputPattern() matches any text for …", () => {
-  assertEquals(outputPattern("a … c\n").test("a b c"), true);
-  assertEquals(outputPattern("a … c\n").test("a b\n c"), false);
-  assertEquals(outputPattern("a\n…\nd\n").test("a\nb\nc\nd"), true);
-  assertEquals(outputPattern("1.0\n").test("1x0"), false);
+Deno.test("createOutputPattern() matches any text for …", () => {
+  assertEquals(createOutputPattern("a … c\n").test("a b c"), true);
+  assertEquals(createOutputPattern("a … c\n").test("a b\n c"), false);
+  assertEquals(createOutputPattern("a\n…\nd\n").test("a\nb\nc\nd"), true);
+  assertEquals(createOutputPattern("1.0\n").test("1x0"), false);
 });
 
 Deno.test("followPage() reports failed commands and unexpected output", async () => {

@@ -1,7 +1,7 @@
 import { readJobFile } from "../../src/config/job_file.ts";
 import { followPage } from "../helpers/follow_page.ts";
 import { REPOSITORY } from "../helpers/cli.ts";
-import { shellHere } from "../helpers/page_shell.ts";
+import { localShell } from "../helpers/page_shell.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -38,5 +38,5 @@ for (const page of pages.sort()) {
 
 Deno.test("docs/quick-start.md can be followed word for word", async () => {
   const page = await Deno.readTextFile(`${REPOSITORY}/${QUICK_START}`);
-  await followPage(page, { shell: shellHere(REPOSITORY) });
+  await followPage(page, { shell: localShell(REPOSITORY) });
 });

@@ -6,7 +6,7 @@ import {
 } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { startCli } from "../helpers/cli.ts";
-import { isGone } from "../helpers/process_table.ts";
+import { waitForExit } from "../helpers/process_table.ts";
 import {
   exists,
   makeFiles,
@@ -49,7 +49,7 @@ describe("runnerlib run, when it is cancelled,", () => {
       const { code: exitCode, stdout, stderr } = await cli.end();
       assertEquals(exitCode, code, stderr);
       assertStringIncludes(stderr, `${signal} received`);
-      for (const pid of pidsIn(stdout)) await isGone(pid);
+      for (const pid of pidsIn(stdout)) await waitForExit(pid);
     });
   }
 
@@ -142,7 +142,7 @@ describe("runnerlib run, when it is cancelled,", () => {
     cli.child.kill("SIGTERM");
     const { code, stdout } = await cli.end();
     assertEquals(code, 143);
-    await isGone(pidsIn(stdout)[0]);
+    await waitForExit(pidsIn(stdout)[0]);
   });
 
   it("kills immediately after a second signal", async () => {
@@ -157,7 +157,7 @@ describe("runnerlib run, when it is cancelled,", () => {
     cli.child.kill("SIGINT");
     const { code, stdout } = await cli.end();
     assertEquals(code, 143);
-    await isGone(pidsIn(stdout)[0]);
+    await waitForExit(pidsIn(stdout)[0]);
   });
 });
 
@@ -170,7 +170,7 @@ describe("runnerlib run does not wait for", () => {
     );
     const { code, stdout } = await cli.end();
     assertEquals(code, 0);
-    await isGone(pidsIn(stdout)[0]);
+    await waitForExit(pidsIn(stdout)[0]);
   });
 
   it("a daemon that left its session and holds its output", async () => {
@@ -184,7 +184,7 @@ describe("runnerlib run does not wait for", () => {
     const { code, stdout } = await cli.end();
     const [pid] = pidsIn(stdout);
     assertEquals([code, stdout], [0, `pid ${pid}\ntail`]);
-    await isGone(pid);
+    await waitForExit(pid);
   });
 
   it("a daemon that left its session and holds no stream", async () => {
@@ -197,7 +197,7 @@ describe("runnerlib run does not wait for", () => {
     ], { cwd: directory.path });
     const { code, stdout } = await cli.end();
     assertEquals(code, 0);
-    await isGone(pidsIn(stdout)[0]);
+    await waitForExit(pidsIn(stdout)[0]);
   });
 
   it("a command beyond its time limit", async () => {
@@ -209,6 +209,6 @@ describe("runnerlib run does not wait for", () => {
     const { code, stdout, stderr } = await cli.end();
     assertEquals(code, 124);
     assertStringIncludes(stderr, "time limit of 300 ms");
-    for (const pid of pidsIn(stdout)) await isGone(pid);
+    for (const pid of pidsIn(stdout)) await waitForExit(pid);
   });
 });

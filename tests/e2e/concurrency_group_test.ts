@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { Job } from "../../src/steps/job.ts";
 import { runCli, startCli } from "../helpers/cli.ts";
-import { endProcess, isGone } from "../helpers/process_table.ts";
+import { endProcess, waitForExit } from "../helpers/process_table.ts";
 import {
   listFiles,
   makeFiles,
@@ -48,7 +48,7 @@ describe("a concurrency group", () => {
     assertEquals(code, 0);
     assertStringIncludes(stdout, "got the place");
     endProcess(pid);
-    await isGone(pid);
+    await waitForExit(pid);
   });
 
   it("is not waited for after a cancellation", async () => {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { resultOf, WORKFLOW } from "../helpers/alike.ts";
+import { readRunResult, WORKFLOW } from "../helpers/alike.ts";
 import { CLI, cliEnv, startCli } from "../helpers/cli.ts";
 import { startCoordinator } from "../helpers/coordinator.ts";
 import { startWorker, type WorkerJob } from "../helpers/coordinator_worker.ts";
@@ -58,7 +58,7 @@ async function runAt(
   const result = await cli.end();
   return {
     shown: result.stdout + result.stderr,
-    ...await resultOf(path, result),
+    ...await readRunResult(path, result),
   };
 }
 

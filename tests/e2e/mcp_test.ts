@@ -44,7 +44,7 @@ async function until(find) {
   for (;;) {
     const found = await find().catch(() => undefined);
     if (found) return found;
-    if (Date.now() > end) throw new Error("Waited in vain for " + find);
+    if (Date.now() > end) throw new Error("Timed out waiting for " + find);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

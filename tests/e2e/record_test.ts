@@ -8,7 +8,7 @@ import { startCli } from "../helpers/cli.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
 import { endProcess } from "../helpers/process_table.ts";
 import { runMain } from "../helpers/run_main.ts";
-import { outputOf } from "../helpers/running.ts";
+import { readOutput } from "../helpers/running.ts";
 import { until } from "../helpers/soon.ts";
 import {
   makeFiles,
@@ -157,7 +157,7 @@ steps: [{ name: a, run: cat a.txt }]
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, { "code/a.txt": "12345", "code/b/c.txt": "678" });
-    await outputOf(`tar -C ${cwd}/code -czf ${cwd}/code.tgz .`);
+    await readOutput(`tar -C ${cwd}/code -czf ${cwd}/code.tgz .`);
     for (
       const [type, url, stages, bytes] of [
         ["copy", "code", [], 8],

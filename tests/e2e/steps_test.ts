@@ -6,7 +6,11 @@ import {
 } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { CLI, runCli, startCli } from "../helpers/cli.ts";
-import { endProcess, findProcesses, isGone } from "../helpers/process_table.ts";
+import {
+  endProcess,
+  findProcesses,
+  waitForExit,
+} from "../helpers/process_table.ts";
 import { until } from "../helpers/soon.ts";
 import {
   makeFiles,
@@ -157,7 +161,7 @@ report       | reporting
     cli.child.kill("SIGTERM");
     const { code, stderr } = await cli.end();
     assertEquals(code, 143, stderr);
-    for (const pid of pids) await isGone(pid);
+    for (const pid of pids) await waitForExit(pid);
     assertEquals(sleeping(), []);
   });
 

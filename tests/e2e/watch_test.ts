@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { CLI, runCli, type RunningCli, startCli } from "../helpers/cli.ts";
 import { isClientMissing } from "../helpers/client.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
-import { isGone } from "../helpers/process_table.ts";
+import { waitForExit } from "../helpers/process_table.ts";
 import { soon, until } from "../helpers/soon.ts";
 import {
   makeFiles,
@@ -144,11 +144,11 @@ describe("run --watch", () => {
     await test.save("src/a.txt", "2");
     await test.cli.sees("run 2");
     assertMatch(test.cli.stdout, /ended[^]*run 2/);
-    await isGone(Number(pid));
+    await waitForExit(Number(pid));
     const last = Number(/left=(\d+)[^]*left=(\d+)/.exec(test.cli.stdout)![2]);
     const { code } = await interrupt(test, "SIGTERM");
     assertEquals(code, 143);
-    await isGone(last);
+    await waitForExit(last);
   });
 
   it("continues after the job file was invalid for a moment", async () => {

@@ -5,7 +5,7 @@ import { CLI } from "../helpers/cli.ts";
 import { GIT_ENV } from "../helpers/git_repository.ts";
 import { runNpmCode, runNpmProgram } from "../helpers/npm_program.ts";
 import { Random } from "../helpers/random.ts";
-import { randomJobs, seenBy } from "../helpers/random_workflow.ts";
+import { randomJobs, readSeen } from "../helpers/random_workflow.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
   makeFiles,
@@ -204,7 +204,7 @@ Deno.test("a random workflow runs in gitlab-ci-local as on this machine", async 
   const [seen, log] = await Promise.all(
     ["gitlab", "local"].map((name) => Deno.readTextFile(`${cwd}/${name}.log`)),
   );
-  assertEquals(seenBy(jobs, seen), seenBy(jobs, log), `${hint}\n${output}`);
+  assertEquals(readSeen(jobs, seen), readSeen(jobs, log), `${hint}\n${output}`);
   assertEquals(code === 0, local.code === 0, `${hint}\n${output}`);
   assertEquals(
     [...output.matchAll(/ FAIL 3 /g)].length,

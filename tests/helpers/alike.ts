@@ -73,7 +73,7 @@ export interface RunResult {
 }
 
 /** Reads the output of a run in a directory, and the files that it left. */
-export async function resultOf(
+export async function readRunResult(
   path: string,
   { code, stdout, stderr }: CliResult,
 ): Promise<RunResult> {

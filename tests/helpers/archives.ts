@@ -1,3 +1,4 @@
+import { joinBytes } from "../../src/bytes.ts";
 import { encodeName } from "../../src/fs/byte_names.ts";
 
 /** An entry of a tar archive, which may be invalid. */
@@ -17,14 +18,16 @@ export interface TarEntry {
 }
 
 /** Creates a complete tar archive. */
-export function tarOf(entries: readonly TarEntry[]): Uint8Array<ArrayBuffer> {
+export function createTar(
+  entries: readonly TarEntry[],
+): Uint8Array<ArrayBuffer> {
   const blocks = entries.flatMap((entry) => {
     const content = typeof entry.content === "string"
       ? new TextEncoder().encode(entry.content)
       : entry.content ?? new Uint8Array();
-    return [header(entry, content.length), padded(content)];
+    return [createHeader(entry, content.length), pad(content)];
   });
-  return joined([...blocks, new Uint8Array(1024)]);
+  return joinBytes([...blocks, new Uint8Array(1024)]);
 }
 
 /** Creates the content of an extended header. */
@@ -62,14 +65,14 @@ export function runShell(cwd: string, script: string): Promise<string> {
 }
 
 /** Returns the SHA-256 as a ref. */
-export async function checksumOf(
+export async function computeChecksum(
   bytes: Uint8Array<ArrayBuffer>,
 ): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", bytes);
   return `sha256:${new Uint8Array(digest).toHex()}`;
 }
 
-function header(entry: TarEntry, length: number): Uint8Array {
+function createHeader(entry: TarEntry, length: number): Uint8Array {
   const block = new Uint8Array(512);
   const put = (text: string, offset: number) =>
     void block.set(encodeName(text), offset);
@@ -89,19 +92,8 @@ function header(entry: TarEntry, length: number): Uint8Array {
   return block;
 }
 
-function padded(content: Uint8Array): Uint8Array {
+function pad(content: Uint8Array): Uint8Array {
   const block = new Uint8Array(Math.ceil(content.length / 512) * 512);
   block.set(content);
   return block;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

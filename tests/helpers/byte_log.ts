@@ -1,3 +1,4 @@
+import { joinBytes } from "../../src/bytes.ts";
 import { soon } from "./soon.ts";
 
 /** Records bytes in order, and waits for specific ones. */
@@ -10,7 +11,7 @@ export class ByteLog {
   add(bytes: Uint8Array): void {
     this.#pieces.push(bytes.slice());
     this.#length += bytes.length;
-    for (const look of [...this.#watchers]) look();
+    for (const check of [...this.#watchers]) check();
   }
 
   /** Number of bytes so far. */
@@ -20,13 +21,7 @@ export class ByteLog {
 
   /** All bytes so far. */
   get bytes(): Uint8Array<ArrayBuffer> {
-    const whole = new Uint8Array(this.#length);
-    let at = 0;
-    for (const piece of this.#pieces) {
-      whole.set(piece, at);
-      at += piece.length;
-    }
-    return whole;
+    return joinBytes(this.#pieces);
   }
 
   /** All bytes so far as text. */
@@ -47,12 +42,12 @@ export class ByteLog {
   async #until(condition: () => boolean, what: string): Promise<void> {
     if (condition()) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const look = () => condition() && resolve();
-    this.#watchers.add(look);
+    const check = () => condition() && resolve();
+    this.#watchers.add(check);
     try {
       await soon(promise, what);
     } finally {
-      this.#watchers.delete(look);
+      this.#watchers.delete(check);
     }
   }
 }

@@ -64,7 +64,7 @@ export async function cachedJob(
         ["run", "--job-file", "job.yaml", ...args],
         { cwd, env: { ...env, ...more } },
       );
-      return { ...result, ...await stepsOf(cwd) };
+      return { ...result, ...await readSteps(cwd) };
     },
     [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
   };
@@ -73,7 +73,7 @@ export async function cachedJob(
 }
 
 /** Reads what the last run in a directory did. */
-async function stepsOf(
+async function readSteps(
   cwd: string,
 ): Promise<Pick<CachedRun, "ran" | "cached">> {
   const path = `${cwd}/job/artifacts/run.jsonl`;

@@ -4,25 +4,25 @@ import type { ParentJob } from "./trigger_rules.ts";
 
 /** Failure of the coordinator for a request. */
 export type Trouble =
-  /** Answers with this status, and does nothing. */
+  /** Responds with this status, and does nothing. */
   | number
-  /** Never answers. */
+  /** Never responds. */
   | "hang"
-  /** Processes the request, and answers with 502 as a proxy does. */
+  /** Processes the request, and responds with 502 as a proxy does. */
   | "lost"
   /** Redirects the request with this status. */
   | { redirect: number; to: string }
-  /** Answers 201 without creating anything. */
+  /** Responds with 201 without creating anything. */
   | "nothing"
-  /** Cuts the connection in the middle of the answer. */
+  /** Cuts the connection in the middle of the response. */
   | "cut"
-  /** Ends the answer too early, as if it were complete. */
+  /** Ends the response too early, as if it were complete. */
   | "short"
-  /** Processes the request, and never answers. */
+  /** Processes the request, and never responds. */
   | "late"
   /** Gets the request twice, as from a proxy that repeats it. */
   | "twice"
-  /** Answers after this time. */
+  /** Responds after this time. */
   | { slowMs: number };
 
 /** Options for {@linkcode startCoordinator}. */
@@ -37,8 +37,8 @@ export interface CoordinatorOptions {
   parent?: ParentJob;
   /** Whether the test leaves orphans in the queue on purpose. */
   hasOrphans?: boolean;
-  /** Chooses failures of requests by what is requested. */
-  troubleOf?: (request: SeenRequest) => Trouble | undefined;
+  /** Chooses the failure of a request. */
+  chooseTrouble?: (request: SeenRequest) => Trouble | undefined;
   /** Whether it has no store for logs. */
   hasNoLogs?: boolean;
 }
@@ -122,9 +122,9 @@ export function startCoordinator(
       body: await request.text(),
     };
     requests.push(seen);
-    const trouble = troubles.shift() ?? options.troubleOf?.(seen);
-    if (typeof trouble === "number") return passing(trouble);
-    if (trouble === "hang") return await never(closed.signal);
+    const trouble = troubles.shift() ?? options.chooseTrouble?.(seen);
+    if (typeof trouble === "number") return createTransientResponse(trouble);
+    if (trouble === "hang") return await respondLate(closed.signal);
     if (trouble === "nothing") {
       return Response.json({ created_job_ids: [], count: 0 }, { status: 201 });
     }
@@ -135,21 +135,21 @@ export function startCoordinator(
         headers: { location: trouble.to },
       });
     }
-    if (isObject) await after(trouble.slowMs, closed.signal);
+    if (isObject) await waitUnlessClosed(trouble.slowMs, closed.signal);
     if (trouble === "twice") {
-      await answerTo(seen, search, token).body?.cancel();
+      await respond(seen, search, token).body?.cancel();
     }
-    const answer = answerTo(seen, search, token);
+    const response = respond(seen, search, token);
     if (trouble === "cut" || trouble === "short") {
-      return await shortened(answer, trouble);
+      return await shorten(response, trouble);
     }
-    if (trouble === "late") return await never(closed.signal);
-    if (trouble !== "lost") return answer;
-    await answer.body?.cancel();
-    return passing(502);
+    if (trouble === "late") return await respondLate(closed.signal);
+    if (trouble !== "lost") return response;
+    await response.body?.cancel();
+    return createTransientResponse(502);
   }
 
-  function answerTo(
+  function respond(
     seen: SeenRequest,
     search: string,
     authorization: string,
@@ -157,7 +157,9 @@ export function startCoordinator(
     const [, what, id, rest = ""] =
       /^\/api\/v1\/(jobs|workflows)(?:\/([^/?]+))?(\/[^?]*)?/
         .exec(seen.path) ?? ["", "?"];
-    if (what === "?") return refusal(404, "not_found", "no such path");
+    if (what === "?") {
+      return refusal(404, "not_found", "the path does not exist");
+    }
     const [, presented = ""] = /^Bearer (.*)$/.exec(authorization) ?? [];
     if (![JOB_TOKEN, READ_TOKEN, USER_TOKEN].includes(presented)) {
       const words = options.repeatsToken ? ` ${seen.token}` : "";
@@ -321,12 +323,12 @@ function refusal(status: number, error: string, message: string): Response {
   return Response.json({ error, message }, { status });
 }
 
-/** Cuts an answer in the middle, with or without an error. */
-async function shortened(
-  answer: Response,
+/** Cuts a response in the middle, with or without an error. */
+async function shorten(
+  response: Response,
   how: "cut" | "short",
 ): Promise<Response> {
-  const bytes = new Uint8Array(await answer.arrayBuffer());
+  const bytes = new Uint8Array(await response.arrayBuffer());
   const half = bytes.subarray(0, bytes.length / 2);
   const body = new ReadableStream({
     start(controller) {
@@ -335,26 +337,26 @@ async function shortened(
     },
   });
   return new Response(body, {
-    status: answer.status,
+    status: response.status,
     headers: how === "cut" ? { "content-length": `${bytes.length}` } : {},
   });
 }
 
-/** Requests an immediate retry, so that tests need not wait. */
-function passing(status: number): Response {
+/** Creates a response that asks for an immediate retry. */
+function createTransientResponse(status: number): Response {
   return Response.json(
     { error: "service_unavailable", message: "not now" },
     { status, headers: { "retry-after": "0" } },
   );
 }
 
-function never(closed: AbortSignal): Promise<Response> {
+function respondLate(closed: AbortSignal): Promise<Response> {
   return new Promise((resolve) =>
     closed.addEventListener("abort", () => resolve(new Response("late")))
   );
 }
 
-function after(ms: number, closed: AbortSignal): Promise<void> {
+function waitUnlessClosed(ms: number, closed: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);
     closed.addEventListener("abort", () => {

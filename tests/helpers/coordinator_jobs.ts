@@ -4,11 +4,11 @@ import {
   type DecodedWorkflow,
 } from "./trigger_decoder.ts";
 import {
-  itemText,
+  findStartProblem,
+  findStoreProblem,
+  findSubmitProblem,
+  formatItem,
   type ParentJob,
-  startProblem,
-  storeProblem,
-  submitProblem,
 } from "./trigger_rules.ts";
 
 /** A job as the coordinator returns it. */
@@ -67,7 +67,7 @@ export interface JobEnd {
 export class CoordinatorJobs {
   /** All jobs. */
   readonly rows: JobRow[];
-  /** Why documents were refused; not part of answers. */
+  /** Why documents were refused; not part of responses. */
   readonly refusals: string[] = [];
   /** All workflows. */
   readonly workflows: WorkflowInstance[] = [];
@@ -113,7 +113,7 @@ export class CoordinatorJobs {
     return this.nodes.map(({ display }) => display);
   }
 
-  /** Ids of the jobs in the queue that no refused document has rolled back. */
+  /** Ids of the jobs in the queue that are not in the database. */
   get orphans(): string[] {
     return this.queue.filter((id) =>
       !this.rows.some(({ job_id }) => job_id === id)
@@ -137,7 +137,7 @@ export class CoordinatorJobs {
       for (const workflow of workflows) {
         const name = workflow.id || workflow.name || "Reactorcide Jobs";
         const key = [parentId, operation_id || "none", name].join(" ");
-        // A second document under the same id loses its jobs without a word.
+        // The jobs of a second document with the same id are silently dropped.
         if (this.#known.has(key) || workflow.jobs.length === 0) continue;
         this.#known.add(key);
         keys.push(key);
@@ -178,7 +178,7 @@ export class CoordinatorJobs {
 
   /** Returns a page of jobs, the newest first. */
   page(query: URLSearchParams): object {
-    const [limit, offset] = pageOf(query);
+    const [limit, offset] = readPage(query);
     const jobs = this.rows
       .filter((row) =>
         ["workflow_id", "project_id", "status"].every((key) =>
@@ -198,7 +198,7 @@ export class CoordinatorJobs {
 
   /** Returns a page of workflows, the newest first. */
   workflowPage(query: URLSearchParams): object {
-    const [limit, offset] = pageOf(query);
+    const [limit, offset] = readPage(query);
     const workflows = this.workflows.toReversed()
       .slice(offset, offset + limit)
       .map((instance) => this.summary(instance));
@@ -260,7 +260,7 @@ export class CoordinatorJobs {
     node.status = row.status;
     const problem = mergeOutput(instance, node, output);
     if (problem !== undefined) {
-      // The graph does not go on from here.
+      // The workflow starts no further jobs.
       node.status = "failed";
       instance.hasConflict = true;
       return;
@@ -321,11 +321,11 @@ export class CoordinatorJobs {
       return items.map((item, index) => ({
         ...node,
         display: `${job.job_name}[${index}]`,
-        env: { ...job.env, [job.item_var || "ITEM"]: itemText(item) },
+        env: { ...job.env, [job.item_var || "ITEM"]: formatItem(item) },
       }));
     });
     for (const { job } of nodes) {
-      const problem = storeProblem(job);
+      const problem = findStoreProblem(job);
       if (problem !== undefined) throw new Error(problem);
     }
     const instance: WorkflowInstance = {
@@ -358,24 +358,26 @@ export class CoordinatorJobs {
           ["completed", "skipped", ...FAILURES].includes(status)
         )
       );
-      const problem = submitProblem(node.job, parent);
+      const problem = findSubmitProblem(node.job, parent);
       if (!isTerminal) {
         node.status = "waiting";
-        if (problem !== undefined) this.#doom(node, problem);
+        if (problem !== undefined) this.#recordDoomed(node, problem);
         if (needs.some((group) => group.length === 0)) {
-          this.#doom(node, "waits for a job that there is not");
+          this.#recordDoomed(node, "waits for a job that does not exist");
         }
         continue;
       }
       const statuses = needs.flat().map(({ status }) => status);
       if (!holds(node.job.condition.trim(), statuses)) {
         node.status = "skipped";
-        if (!isCondition(node.job.condition)) this.#doom(node, "condition");
+        if (!isCondition(node.job.condition)) {
+          this.#recordDoomed(node, "condition");
+        }
         continue;
       }
       if (problem !== undefined) throw new Error(`${node.display}: ${problem}`);
-      const start = startProblem(node.job, node.env, parent);
-      if (start !== undefined) this.#doom(node, start);
+      const start = findStartProblem(node.job, node.env, parent);
+      if (start !== undefined) this.#recordDoomed(node, start);
       node.status = "submitted";
       const job_id = `job-${++this.#count}`;
       node.jobId = job_id;
@@ -394,12 +396,12 @@ export class CoordinatorJobs {
     return ids;
   }
 
-  #doom({ display }: WorkflowNode, problem: string): void {
+  #recordDoomed({ display }: WorkflowNode, problem: string): void {
     this.doomed.push(`${display}: ${problem}`);
   }
 }
 
-function pageOf(query: URLSearchParams): [limit: number, offset: number] {
+function readPage(query: URLSearchParams): [limit: number, offset: number] {
   const asked = Number(query.get("limit") ?? 20);
   const limit = asked >= 1 && asked <= 100 ? asked : 20;
   return [limit, Number(query.get("offset") ?? 0)];

@@ -1,11 +1,11 @@
 /** Point of an exchange at which a connection is cut. */
 export type Cut =
   /** Before the request is read. */
-  | "at-once"
-  /** After the request has reached the server; the answer is lost. */
-  | "before-answer"
-  /** In the middle of the answer. */
-  | "in-answer";
+  | "immediately"
+  /** After the request has reached the server; the response is lost. */
+  | "before-response"
+  /** In the middle of the response. */
+  | "in-response";
 
 /** A proxy that drops connections to a server. */
 export interface DroppingProxy extends AsyncDisposable {
@@ -28,7 +28,7 @@ export function startDroppingProxy(
 
   async function connect(client: Deno.Conn): Promise<void> {
     const cut = left.shift();
-    if (cut === "at-once") return client.close();
+    if (cut === "immediately") return client.close();
     const server = await Deno.connect({
       hostname: "127.0.0.1",
       port: targetPort,
@@ -73,12 +73,12 @@ async function copy(
   try {
     while (true) {
       const count = await from.read(buffer);
-      if (count === null || cut === "before-answer") return;
-      const end = cut === "in-answer" ? Math.ceil(count / 2) : count;
+      if (count === null || cut === "before-response") return;
+      const end = cut === "in-response" ? Math.ceil(count / 2) : count;
       for (let at = 0; at < end;) {
         at += await to.write(buffer.subarray(at, end));
       }
-      if (cut === "in-answer") return;
+      if (cut === "in-response") return;
     }
   } catch {
     // The other side has closed the connection.

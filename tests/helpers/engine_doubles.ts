@@ -71,7 +71,7 @@ export async function runExported(
     // Each job has a directory of its own, and a /tmp.
     const place = await Deno.makeTempDir({ dir: cwd });
     const output = `${place}/engine-output`;
-    const store = storeOf(job, place);
+    const store = findStore(job, place);
     for (const key of job.artifactsFrom) {
       const kept = `${cwd}/artifacts of ${key}`;
       const to = job.isArgo ? `${place}/needed/${key}` : store;
@@ -104,7 +104,7 @@ export async function runExported(
 }
 
 /** Returns where a job finds and leaves artifacts. */
-function storeOf({ isArgo }: EngineJob, place: string): string {
+function findStore({ isArgo }: EngineJob, place: string): string {
   return `${place}/${isArgo ? "artifacts" : ".reactorcide/exported/artifacts"}`;
 }
 
@@ -146,7 +146,7 @@ const READERS: Readonly<Record<WorkflowEngine, (file: Yaml) => EngineJob[]>> = {
         // A dotenv report is a list of variables.
         env: (resultOf: (key: string) => string) => ({
           ...job.parallel ? { RUNNERLIB_ITEM: `${item}` } : {},
-          ...variablesIn(job.needs.flatMap(keysOf).map(resultOf).join("")),
+          ...readVariables(job.needs.flatMap(keysOf).map(resultOf).join("")),
         }),
       }))
     );
@@ -180,11 +180,11 @@ const READERS: Readonly<Record<WorkflowEngine, (file: Yaml) => EngineJob[]>> = {
         isGated: job.if === "${{ !cancelled() }}",
         script: stepOf(job, "job")[0].run,
         env: (resultOf: (key: string) => string) =>
-          mapped(stepOf(job, "job")[0].env ?? {}, (value: string) => {
+          mapValues(stepOf(job, "job")[0].env ?? {}, (value: string) => {
             const [, need, name] =
               /^\$\{\{ needs\.([\w-]+)\.outputs\.(\w+) \}\}$/.exec(value) ?? [];
             if (need !== undefined) {
-              return variablesIn(keysOf(need).map(resultOf).join(""))[name];
+              return readVariables(keysOf(need).map(resultOf).join(""))[name];
             }
             return value === "${{ matrix.item }}" ? `${item}` : undefined;
           }),
@@ -213,7 +213,7 @@ const READERS: Readonly<Record<WorkflowEngine, (file: Yaml) => EngineJob[]>> = {
         hasArtifacts: outputs?.artifacts !== undefined,
         isArgo: true,
         env: (resultOf: (key: string) => string) =>
-          mapped(
+          mapValues(
             Object.fromEntries(
               script.env.map(({ name, value }: Yaml) => [name, value ?? ""]),
             ),
@@ -239,7 +239,7 @@ function itemKeys(id: string, count: number | undefined): string[] {
 }
 
 /** Reads lines of `NAME=value`. */
-function variablesIn(text: string): Record<string, string> {
+function readVariables(text: string): Record<string, string> {
   return Object.fromEntries(
     [...text.matchAll(/^(\w+)=(.*)$/gm)].map((
       [, name, value],
@@ -247,7 +247,7 @@ function variablesIn(text: string): Record<string, string> {
   );
 }
 
-function mapped(
+function mapValues(
   values: Record<string, string>,
   convert: (value: string) => string | undefined,
 ): Record<string, string> {

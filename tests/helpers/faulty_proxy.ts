@@ -1,12 +1,12 @@
-import { request as send } from "node:http";
+import { request as sendRequest } from "node:http";
 
-/** Decides about a request; `forward` asks the real server. */
+/** Responds to a request; `forward` passes it to the real server. */
 export type ProxyRule = (
   request: Request,
   forward: (changes?: RequestChanges) => Promise<Response>,
 ) => Response | Promise<Response>;
 
-/** The bytes that the server gets instead of those that the client sent. */
+/** What the server gets instead of what the client sent. */
 export interface RequestChanges {
   headers?: Headers;
 }
@@ -58,7 +58,7 @@ async function forward(
 ): Promise<Response> {
   const { pathname, search } = new URL(url);
   const { promise, resolve, reject } = Promise.withResolvers<Response>();
-  const request = send({
+  const request = sendRequest({
     hostname: "127.0.0.1",
     port,
     method,
@@ -76,14 +76,16 @@ async function forward(
     if (method !== "HEAD") {
       for await (const part of response) parts.push(part);
     }
-    const answer = new Headers();
+    const responseHeaders = new Headers();
     for (const [name, value] of Object.entries(response.headers)) {
-      if (name !== "transfer-encoding") answer.set(name, String(value));
+      if (name !== "transfer-encoding") {
+        responseHeaders.set(name, String(value));
+      }
     }
     resolve(
       new Response(isEmpty ? null : new Blob(parts as BlobPart[]), {
         status,
-        headers: answer,
+        headers: responseHeaders,
       }),
     );
   });

@@ -1,6 +1,6 @@
 import { assert } from "@std/assert";
-import { outputPattern, type PageBlock, readPage } from "./page.ts";
-import { type PageShell, shellHere } from "./page_shell.ts";
+import { createOutputPattern, type PageBlock, readPage } from "./page.ts";
+import { localShell, type PageShell } from "./page_shell.ts";
 import { temporaryDirectory } from "./temporary_directory.ts";
 
 /** Options for {@linkcode followPage}. */
@@ -19,28 +19,30 @@ export interface FollowPageOptions {
  * @param page Text of the page.
  * @param options Directory and environment.
  * @throws {AssertionError} If a command fails, is not reached, or prints
- * something else than the page shows.
+ * something other than the page shows.
  */
 export async function followPage(
   page: string,
   options: FollowPageOptions = {},
 ): Promise<void> {
-  const { shell = shellHere() } = options;
+  const { shell = localShell() } = options;
   await using directory = await temporaryDirectory();
   const record = `${directory.path}/record`;
   await Deno.mkdir(record);
   const blocks = readPage(page);
-  const lines = blocks.map((block, at) => scriptOf(block, `${record}/${at}`));
-  const said = await shell(`set -E\n${lines.join("\n")}`, directory.path);
+  const lines = blocks.map((block, at) =>
+    createScript(block, `${record}/${at}`)
+  );
+  const stderr = await shell(`set -E\n${lines.join("\n")}`, directory.path);
   for (const [at, block] of blocks.entries()) {
     if (block.kind === "file") continue;
     const output = await readText(`${record}/${at}.out`);
-    assert(output !== undefined, `Not reached:\n${block.text}${said}`);
+    assert(output !== undefined, `Not reached:\n${block.text}${stderr}`);
     const failed = await readText(`${record}/${at}.failed`);
     const shown = `${block.text}\nprints:\n${output}`;
     assert(failed === undefined, `"${failed?.trim()}" fails in:\n${shown}`);
     if (block.kind !== "run" || block.output === undefined) continue;
-    const pattern = outputPattern(block.output);
+    const pattern = createOutputPattern(block.output);
     assert(
       pattern.test(output.trimEnd()),
       `Expected ${block.output}\n${shown}`,
@@ -48,8 +50,8 @@ export async function followPage(
   }
 }
 
-/** Merges standard output and standard error, as on a screen. */
-function scriptOf(block: PageBlock, record: string): string {
+/** Creates the script of a block, which merges both streams as on a screen. */
+function createScript(block: PageBlock, record: string): string {
   if (block.kind === "file") {
     const word = `END-${crypto.randomUUID()}`;
     return `mkdir -p "$(dirname ${block.name})"\ncat >${block.name} <<'${word}'\n${block.text}${word}`;

@@ -4,7 +4,7 @@
 export interface Gate extends Disposable {
   /** Absolute path, for the environment of the program. */
   readonly path: string;
-  /** Lets one program pass that waits now or later. */
+  /** Lets one program continue that waits now or later. */
   open(): Promise<void>;
 }
 
@@ -17,7 +17,7 @@ export async function makeGate(
   const { success } = await new Deno.Command("mkfifo", { args: [path] })
     .output();
   if (!success) throw new Error(`Cannot make the named pipe "${path}"`);
-  // Open for both ways: neither side ever waits for the other one to come.
+  // Open for reading and writing, so that opening never blocks.
   const file = await Deno.open(path, { read: true, write: true });
   return {
     path,

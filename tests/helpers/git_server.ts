@@ -6,7 +6,7 @@ export interface GitServerFaults {
   dropped?: number;
   /** Number of packs that are cut off after their first bytes. */
   cut?: number;
-  /** Requests that are answered with a status code. */
+  /** A status code, and how many requests get it. */
   status?: [code: number, count: number];
   /** Whether requests with a filter fail. */
   refusesFilter?: boolean;
@@ -38,7 +38,7 @@ export interface GitServer extends AsyncDisposable {
   faults: GitServerFaults;
 }
 
-/** Starts a server that injects faults into the answers of git. */
+/** Starts a server that injects faults into the responses of git. */
 export function startGitServer(root: string): GitServer {
   const requests: string[] = [];
   const headers: Headers[] = [];
@@ -50,9 +50,9 @@ export function startGitServer(root: string): GitServer {
       requests.push(`${request.method} ${pathname}${search}`);
       headers.push(request.headers);
       const body = await request.bytes();
-      return spoil(request, body, state.faults) ??
-        await answerLfs(root, request, body, state.faults) ??
-        await answer(root, request, body, state.faults);
+      return injectFault(request, body, state.faults) ??
+        await respondLfs(root, request, body, state.faults) ??
+        await respond(root, request, body, state.faults);
     },
   );
   return {
@@ -69,7 +69,7 @@ export function startGitServer(root: string): GitServer {
   };
 }
 
-function spoil(
+function injectFault(
   request: Request,
   body: Uint8Array,
   faults: GitServerFaults,
@@ -77,7 +77,7 @@ function spoil(
   const text = new TextDecoder("latin1").decode(body);
   const { login } = faults;
   const given = request.headers.get("authorization");
-  if (login !== undefined && given !== basic(login)) {
+  if (login !== undefined && given !== encodeLogin(login)) {
     return new Response("Who are you?", {
       status: 401,
       headers: { "www-authenticate": "Basic" },
@@ -93,7 +93,7 @@ function spoil(
   }
   if ((faults.dropped ?? 0) > 0) {
     faults.dropped!--;
-    return broken();
+    return createBrokenResponse();
   }
   if (faults.status !== undefined && faults.status[1] > 0) {
     faults.status[1]--;
@@ -104,17 +104,17 @@ function spoil(
   return isRefused ? new Response("No", { status: 400 }) : undefined;
 }
 
-function basic(login: string): string {
+function encodeLogin(login: string): string {
   return `Basic ${new TextEncoder().encode(login).toBase64()}`;
 }
 
-/** Ignores errors of answers that are broken on purpose. */
+/** Ignores errors of responses that are broken on purpose. */
 function refuse(): Response {
   return new Response(null, { status: 500 });
 }
 
-/** Creates a truncated answer. */
-function broken(start = new Uint8Array()): Response {
+/** Creates a truncated response. */
+function createBrokenResponse(start = new Uint8Array()): Response {
   let isStarted = false;
   const stream = new ReadableStream({
     pull(controller) {
@@ -129,7 +129,7 @@ function broken(start = new Uint8Array()): Response {
 }
 
 /** Serves the objects that `git-lfs` keeps in the repository. */
-async function answerLfs(
+async function respondLfs(
   root: string,
   request: Request,
   body: Uint8Array,
@@ -145,7 +145,7 @@ async function answerLfs(
     return new Response(await Deno.readFile(`${objects}/${folders}/${oid}`));
   }
   const { objects } = JSON.parse(new TextDecoder().decode(body));
-  const answers = objects.map(({ oid, size }: { oid: string; size: number }) =>
+  const entries = objects.map(({ oid, size }: { oid: string; size: number }) =>
     lostObjects.includes(oid)
       ? { oid, size, error: { code: 404, message: "Object does not exist" } }
       : {
@@ -158,12 +158,12 @@ async function answerLfs(
         },
       }
   );
-  return Response.json({ transfer: "basic", objects: answers }, {
+  return Response.json({ transfer: "basic", objects: entries }, {
     headers: { "content-type": "application/vnd.git-lfs+json" },
   });
 }
 
-async function answer(
+async function respond(
   root: string,
   request: Request,
   body: Uint8Array<ArrayBuffer>,
@@ -203,10 +203,10 @@ async function answer(
   // Git need not read what it is not interested in.
   await writer.write(sent).then(() => writer.close()).catch(() => {});
   const { stdout } = await child.output();
-  return responseOf(stdout, faults);
+  return createResponse(stdout, faults);
 }
 
-function responseOf(
+function createResponse(
   output: Uint8Array<ArrayBuffer>,
   faults: GitServerFaults,
 ): Response {
@@ -223,9 +223,9 @@ function responseOf(
     else if (value !== undefined) headers.set(name, value);
   }
   const body = output.subarray(end + 4);
-  if ((faults.cut ?? 0) > 0 && holdsPack(body)) {
+  if ((faults.cut ?? 0) > 0 && containsPack(body)) {
     faults.cut!--;
-    return broken(body.slice(0, body.length / 2));
+    return createBrokenResponse(body.slice(0, body.length / 2));
   }
   return new Response(body, { status, headers });
 }
@@ -236,7 +236,7 @@ function indexOfBlankLine(bytes: Uint8Array): number {
   );
 }
 
-function holdsPack(body: Uint8Array): boolean {
+function containsPack(body: Uint8Array): boolean {
   return new TextDecoder("latin1").decode(body.subarray(0, 4_096))
     .includes("PACK");
 }

@@ -26,7 +26,7 @@ if (ignore) {
     throw new Error("Cannot test the image: RUNNERLIB_TEST_IMAGE names none");
   }
   console.log(
-    "Tests of the image are left out: scripts/test_image.sh runs them",
+    "Tests of the image are skipped: scripts/test_image.sh runs them",
   );
 }
 
@@ -90,7 +90,7 @@ export async function startInImage(
         if ((stdout + stderr).includes(text)) return;
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
-      throw new Error(`Waited in vain for "${text}"`);
+      throw new Error(`Timed out waiting for "${text}"`);
     },
     async signal(name) {
       const { code, stderr } = await engine("kill", `--signal=${name}`, id);

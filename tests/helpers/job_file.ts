@@ -16,13 +16,13 @@ export async function readText(text: string): Promise<JobFile> {
 /**
  * Reads a job file with the given text, and returns its steps as plain data.
  */
-export async function stepsOf(text: string): Promise<readonly StepConfig[]> {
+export async function readSteps(text: string): Promise<readonly StepConfig[]> {
   const { steps } = await readText(text);
   return structuredClone(steps ?? []);
 }
 
 /** Reads an invalid job file, and returns its problems. */
-export async function problemsOfText(text: string): Promise<string[]> {
+export async function readProblems(text: string): Promise<string[]> {
   const error = await assertRejects(() => readText(text), RunnerError);
   assertEquals(error.code, "invalid-job-file");
   const [first, ...lines] = withoutExcerpts(error.message).split("\n");

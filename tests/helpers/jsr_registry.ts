@@ -9,7 +9,7 @@ export interface JsrRegistry extends AsyncDisposable {
 /** Options for {@linkcode startJsrRegistry}. */
 export interface JsrRegistryOptions {
   /**
-   * Time until a request is answered, in milliseconds.
+   * Time until the response to a request, in milliseconds.
    *
    * @default {0}
    */
@@ -27,7 +27,7 @@ interface Release {
  * Starts a registry that accepts every upload.
  *
  * @param folders Folders of packages that it offers from the start.
- * @param options How fast it answers.
+ * @param options How fast it responds.
  * @returns The registry, which stops when it is disposed.
  */
 export async function startJsrRegistry(
@@ -46,9 +46,9 @@ export async function startJsrRegistry(
     onListen() {},
   }, async (request) => {
     if (delayMs > 0) await delay(delayMs);
-    const answer = await answerApi(request, releases, add) ??
-      await answerDownload(request, releases);
-    if (answer !== undefined) return answer;
+    const response = await respondToApi(request, releases, add) ??
+      await respondToDownload(request, releases);
+    if (response !== undefined) return response;
     refused.push(`${request.method} ${new URL(request.url).pathname}`);
     return notFound();
   });
@@ -71,10 +71,10 @@ export async function listLinks(): Promise<URL[]> {
 }
 
 /**
- * Answers the requests of `deno publish`, in this order: whether the version
+ * Responds to the requests of `deno publish`, in this order: whether the version
  * exists, whether the package exists, the upload, and its status.
  */
-async function answerApi(
+async function respondToApi(
   request: Request,
   releases: ReadonlyMap<string, Release>,
   add: (release: Release) => void,
@@ -98,7 +98,7 @@ async function answerApi(
     : notFound();
 }
 
-async function answerDownload(
+async function respondToDownload(
   request: Request,
   releases: ReadonlyMap<string, Release>,
 ): Promise<Response | undefined> {
@@ -112,7 +112,7 @@ async function answerDownload(
   }
   for (const release of versions) {
     if (file === `${release.version}_meta.json`) {
-      return Response.json(await descriptionOf(release));
+      return Response.json(await getDescription(release));
     }
     const prefix = `${release.version}/`;
     const bytes = file.startsWith(prefix)
@@ -125,7 +125,7 @@ async function answerDownload(
 
 const descriptions = new WeakMap<Release, Promise<unknown>>();
 
-function descriptionOf(release: Release): Promise<unknown> {
+function getDescription(release: Release): Promise<unknown> {
   const description = descriptions.get(release) ?? describeRelease(release);
   descriptions.set(release, description);
   return description;
@@ -142,7 +142,9 @@ async function describeRelease(release: Release): Promise<unknown> {
   }
   const moduleGraph2 = Object.fromEntries(
     release.files.entries().filter(([path]) => /\.[jt]s$/.test(path))
-      .map(([path, bytes]) => [`/${path}`, { dependencies: importsOf(bytes) }]),
+      .map((
+        [path, bytes],
+      ) => [`/${path}`, { dependencies: readImports(bytes) }]),
   );
   return { manifest, moduleGraph2, exports: release.exports };
 }
@@ -155,7 +157,7 @@ const IMPORT =
 const RANGE = [[0, 0], [0, 0]];
 
 /** Lets Deno load what a module imports before it has read the module. */
-function importsOf(bytes: Uint8Array): unknown[] {
+function readImports(bytes: Uint8Array): unknown[] {
   const text = new TextDecoder().decode(bytes).replaceAll(/^ \*.*$/gm, "");
   return [...text.matchAll(IMPORT)].map((
     [, isType, specifier, type, argument],
@@ -211,6 +213,6 @@ function readTar(archive: Uint8Array<ArrayBuffer>): Release["files"] {
 }
 
 function notFound(): Response {
-  const body = { code: "notFound", message: "There is no such thing here" };
+  const body = { code: "notFound", message: "The resource does not exist" };
   return Response.json(body, { status: 404 });
 }

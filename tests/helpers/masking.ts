@@ -1,5 +1,6 @@
+import { joinBytes } from "../../src/bytes.ts";
 import type { Masker } from "../../src/secrets/masker.ts";
-import { formsOf, secretPlaces } from "./naive_mask.ts";
+import { listForms, secretPlaces } from "./naive_mask.ts";
 
 const encoder = new TextEncoder();
 
@@ -18,9 +19,7 @@ export function maskPieces(
   const outputs: string[] = [];
   let held = new Uint8Array();
   const step = (piece: Uint8Array, isLast: boolean) => {
-    const window = new Uint8Array(held.length + piece.length);
-    window.set(held);
-    window.set(piece, held.length);
+    const window = joinBytes([held, piece]);
     const { output, heldFrom } = stream.mask(window, isLast);
     outputs.push(decoder.decode(output));
     held = window.slice(heldFrom);
@@ -41,7 +40,7 @@ export function cut(text: string, places: readonly number[]): Uint8Array[] {
 }
 
 /** Splits a text into single bytes. */
-export function bytewise(text: string): Uint8Array[] {
+export function splitBytes(text: string): Uint8Array[] {
   return Array.from(encoder.encode(text), (byte) => Uint8Array.of(byte));
 }
 
@@ -53,11 +52,11 @@ export function naiveMaskLate(events: readonly (string | Late)[]): string {
   const known: string[] = [];
   const text = events.filter((event) => typeof event === "string").join("");
   const secret = new Array<boolean>(text.length).fill(false);
-  let [come, printed] = [0, 0];
+  let [received, printed] = [0, 0];
   for (const event of events) {
     if (typeof event === "string") {
-      come += event.length;
-      printed = come - naiveHeldCount(text.slice(printed, come), known);
+      received += event.length;
+      printed = received - naiveHeldCount(text.slice(printed, received), known);
     } else {
       known.push(event.secret);
       // Printed bytes are gone; the rest is examined again.
@@ -85,7 +84,7 @@ export function naiveHeldCount(
   secrets: readonly string[],
 ): number {
   let count = 0;
-  for (const { bytes } of formsOf(secrets)) {
+  for (const { bytes } of listForms(secrets)) {
     for (let length = count + 1; length < bytes.length; length++) {
       if (text.endsWith(bytes.slice(0, length))) count = length;
     }

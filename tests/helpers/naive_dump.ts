@@ -49,8 +49,8 @@ interface Row {
 export const CODE =
   /^\x1b(?:\[[\x20-\x3f]*[\x40-\x7e]?|[\]P^_][^\x00-\x1f\x7f]*\x07?|[\x20-\x2f]*[\x30-\x4f\x51-\x5a\x5c\x60-\x7e]?)/;
 
-/** The visible characters of a line, and their offsets in it. */
-function visible(line: string): { text: string; places: number[] } {
+/** Returns the visible characters of a line, and their offsets in it. */
+function removeCodes(line: string): { text: string; places: number[] } {
   const shown = { text: "", places: [] as number[] };
   for (let at = 0; at < line.length;) {
     const code = CODE.exec(line.slice(at, at + 1_024));
@@ -68,7 +68,9 @@ export function codePlaces(text: string): boolean[] {
   const places = new Array<boolean>(text.length).fill(true);
   let lineStart = 0;
   for (const line of text.split("\n")) {
-    for (const place of visible(line).places) places[lineStart + place] = false;
+    for (const place of removeCodes(line).places) {
+      places[lineStart + place] = false;
+    }
     lineStart += line.length + 1;
   }
   return places;
@@ -89,7 +91,7 @@ function prefixLength(text: string): number {
 }
 
 /** Returns all ways to read the rows of a text. */
-export function dumpsOf(text: string): Dump[] {
+export function readDumps(text: string): Dump[] {
   return NOTATIONS.map((notation) => {
     const dump: Dump = { text: "", bytes: [] };
     let lineStart = 0;
@@ -101,7 +103,7 @@ export function dumpsOf(text: string): Dump[] {
     for (const whole of text.split("\n")) {
       const start = lineStart;
       lineStart += whole.length + 1;
-      const shown = visible(whole);
+      const shown = removeCodes(whole);
       const prefix = prefixLength(shown.text);
       const isIndented = prefix < 0 && IS_ROW.test(shown.text.slice(indent));
       if (prefix >= 0) indent = prefix;
@@ -219,7 +221,7 @@ function readNumbers(
     const size = notation.kind === "decimal" ? pitch : number.length;
     const isFitting = width === 0 || size === width ||
       notation.kind === "hex" && (size < width || wordCount === 1);
-    const bytes = isFitting ? bytesOf(number, pitch, notation) : undefined;
+    const bytes = isFitting ? readNumber(number, pitch, notation) : undefined;
     if (bytes === undefined) {
       if (/^[|>]/.test(line.slice(at))) row.column = [at + 1, line.length];
       return row.bytes.length > 0 ? row : undefined;
@@ -260,7 +262,7 @@ function findColumn(
 }
 
 /** The bytes of a number, and where in it each is written. */
-function bytesOf(
+function readNumber(
   number: string,
   pitch: number,
   { kind, isLittleEndian }: Notation,
@@ -325,7 +327,7 @@ function readCells(line: string, notation: Notation): Row | undefined {
   const row: Row = { bytes: [] };
   for (; at + 4 <= line.length; at += 4) {
     const cell = line.slice(at, at + 4);
-    const value = valueOf(cell);
+    const value = readCell(cell);
     if (value === undefined) break;
     const start = at + Math.min(3, /^[ \t]*/.exec(cell)![0].length);
     row.bytes.push({ value, start, end: at + 4 });
@@ -338,7 +340,7 @@ function readCells(line: string, notation: Notation): Row | undefined {
   return row;
 }
 
-function valueOf(cell: string): number | undefined {
+function readCell(cell: string): number | undefined {
   if (/^ {3}[ -~]$/.test(cell)) return cell.charCodeAt(3);
   if (/^ [0-3][0-7]{2}$/.test(cell)) return parseInt(cell.slice(1), 8);
   return cell.startsWith(" ") ? NAMES[cell.slice(1).trimStart()] : undefined;

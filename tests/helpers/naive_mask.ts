@@ -1,6 +1,6 @@
 // deno-lint-ignore-file no-control-regex
-import { nestedMatches, type Placed } from "./naive_nested.ts";
-import { CODE, codePlaces, dumpsOf, fillPlaces } from "./naive_dump.ts";
+import { findNestedMatches, type Placed } from "./naive_nested.ts";
+import { CODE, codePlaces, fillPlaces, readDumps } from "./naive_dump.ts";
 
 /**
  * The expected output of masking, computed in a slow and simple way: the whole
@@ -20,12 +20,12 @@ interface View {
 const encoder = new TextEncoder();
 
 /** Returns the UTF-8 bytes of a text, one character for each. */
-export function bytesOf(text: string): string {
+export function encodeText(text: string): string {
   return String.fromCharCode(...encoder.encode(text));
 }
 
 /** Returns the text of such bytes. */
-export function textOf(bytes: string): string {
+export function decodeBytes(bytes: string): string {
   return new TextDecoder().decode(
     Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)),
   );
@@ -49,7 +49,7 @@ const ENTITY = new RegExp(
 const NUMBER =
   /^&(?:#|%23)(?:x([0-9a-f]{1,8})(?![0-9a-f])|([0-9]{1,8})(?![0-9]))(?:;|%3b)?/i;
 
-function codeOf([, hex, decimal]: RegExpExecArray): number {
+function parseCode([, hex, decimal]: RegExpExecArray): number {
   return hex ? parseInt(hex, 16) : parseInt(decimal);
 }
 
@@ -65,7 +65,7 @@ interface Head {
 }
 
 /** Decodes `%` and `&` at the start repeatedly. */
-function reference(text: string): Head {
+function decodeReference(text: string): Head {
   let value = text[0];
   let length = 1;
   for (let rest = text.slice(1);; rest = text.slice(length)) {
@@ -73,11 +73,11 @@ function reference(text: string): Head {
     let match = /^%([0-9a-f]{2})/i.exec(at);
     if (match) value = String.fromCharCode(parseInt(match[1], 16));
     else if ((match = /^%u([0-9a-f]{4})/.exec(at))) {
-      value = character(parseInt(match[1], 16));
-    } else if ((match = NUMBER.exec(at)) && codeOf(match) <= 0x10ffff) {
-      value = character(codeOf(match));
+      value = encodeCharacter(parseInt(match[1], 16));
+    } else if ((match = NUMBER.exec(at)) && parseCode(match) <= 0x10ffff) {
+      value = encodeCharacter(parseCode(match));
     } else if ((match = ENTITY.exec(at))) {
-      value = bytesOf(NAMES[match[1] ?? match[2]]);
+      value = encodeText(NAMES[match[1] ?? match[2]]);
     }
     if (!match) return { value, length };
     length += match[0].length - 1;
@@ -85,15 +85,15 @@ function reference(text: string): Head {
 }
 
 /** Reads the start of a text in quoted-printable. */
-function softHead(text: string): Head {
+function readQuotedPrintable(text: string): Head {
   const match = /^=(?:([0-9A-F]{2})|\r?\n)/.exec(text);
   if (!match) return { value: text[0], length: 1 };
   const value = match[1] ? String.fromCharCode(parseInt(match[1], 16)) : "";
   return { value, length: match[0].length };
 }
 
-function character(code: number): string {
-  return bytesOf(String.fromCodePoint(code).toWellFormed());
+function encodeCharacter(code: number): string {
+  return encodeText(String.fromCodePoint(code).toWellFormed());
 }
 
 /** More characters than any escape sequence has. */
@@ -103,7 +103,7 @@ const MAX_HEAD = 1_100;
 function head(text: string): Head {
   if (text[0] === "\0") return { value: "", length: 1 };
   if (!/^[%&\\\x1b]/.test(text)) return { value: text[0], length: 1 };
-  let { value, length } = reference(text);
+  let { value, length } = decodeReference(text);
   while (value === "\\" || value === "\x1b") {
     const rest = text.slice(length);
     if (value === "\x1b") {
@@ -113,12 +113,12 @@ function head(text: string): Head {
       };
     }
     if (length > 1 && rest[0] === "\\") return { value: Q, length };
-    const next = backslash(rest, text[length - 1] === "\\");
+    const next = decodeBackslash(rest, text[length - 1] === "\\");
     length += next.length;
     if (next.isDone || next.value.length > 1) {
       return { value: next.value, length };
     }
-    const again = reference(next.value + text.slice(length));
+    const again = decodeReference(next.value + text.slice(length));
     value = again.value;
     length += again.length - 1;
   }
@@ -126,16 +126,16 @@ function head(text: string): Head {
 }
 
 /** Reads what follows a backslash. */
-function backslash(
+function decodeBackslash(
   text: string,
   isPlain: boolean,
 ): Head & { isDone: boolean } {
   let runLength = 0;
-  let next = text === "" ? { value: "", length: 0 } : reference(text);
+  let next = text === "" ? { value: "", length: 0 } : decodeReference(text);
   while (next.value === "\\") {
     runLength += next.length;
     const rest = text.slice(runLength);
-    next = rest === "" ? { value: "", length: 0 } : reference(rest);
+    next = rest === "" ? { value: "", length: 0 } : decodeReference(rest);
   }
   const isLastPlain = runLength === 0 ? isPlain : text[runLength - 1] === "\\";
   if (next.length > 1 && isLastPlain) {
@@ -151,13 +151,13 @@ function backslash(
   let match = /^u(d[89ab][0-9a-f]{2})(?:\\|%5c)+u(d[c-f][0-9a-f]{2})/i.exec(at);
   if (match) {
     const pair = String.fromCharCode(hex(match[1]), hex(match[2]));
-    return found(bytesOf(pair), match[0].length);
+    return found(encodeText(pair), match[0].length);
   }
   if ((match = /^u([0-9a-f]{4})/i.exec(at))) {
-    return found(character(hex(match[1])), match[0].length);
+    return found(encodeCharacter(hex(match[1])), match[0].length);
   }
   if ((match = /^[xu]\{([0-9a-f]{1,6})\}/i.exec(at))) {
-    return found(character(hex(match[1])), match[0].length);
+    return found(encodeCharacter(hex(match[1])), match[0].length);
   }
   if ((match = /^x([0-9a-f]{2})/i.exec(at))) {
     return found(String.fromCharCode(hex(match[1])), match[0].length);
@@ -175,7 +175,7 @@ function backslash(
 }
 
 /** Decodes all escape sequences. */
-function decoded(text: string, isJoined: boolean, read = head): View {
+function decode(text: string, isJoined: boolean, read = head): View {
   const view: View = { text: "", starts: [], ends: [] };
   for (let at = 0; at < text.length;) {
     const { value, length } = read(text.slice(at, at + MAX_HEAD));
@@ -217,7 +217,7 @@ function add(
 }
 
 /** Returns the last words of lines, joined: the lines may have a prefix. */
-function lastWords(text: string): View {
+function joinLastWords(text: string): View {
   const view: View = { text: "", starts: [], ends: [] };
   let lineStart = 0;
   for (const line of text.split("\n")) {
@@ -242,8 +242,11 @@ function lastWords(text: string): View {
   return view;
 }
 
-/** Checks whether a line break follows a word of 8 bytes, of which 4 belong to a match. */
-function goesOn(view: View, start: number, end: number): boolean {
+/**
+ * Checks whether a match continues on the next line, behind a word of at least 8
+ * bytes, of which at least 4 belong to the match.
+ */
+function continuesOnNextLine(view: View, start: number, end: number): boolean {
   const breaks = Array.from({ length: end - start - 1 }, (_, i) => start + i)
     .filter((at) => view.starts[at + 1] !== view.ends[at]);
   return breaks.some((at) => {
@@ -260,7 +263,7 @@ const NUMBERS: Record<number, RegExp> = {
 };
 
 /** Returns the bytes of lists of numbers, as hexadecimal digits. */
-function listed(text: string, radix: number): View {
+function readNumberLists(text: string, radix: number): View {
   const view: View = { text: "", starts: [], ends: [] };
   let isBroken = true;
   let between = "";
@@ -328,57 +331,57 @@ const PIECE = 128;
  * Returns all forms of a secret: those of at least 4 bytes, or the secret
  * itself if it has 3 bytes.
  */
-export function formsOf(secrets: readonly string[]): Form[] {
+export function listForms(secrets: readonly string[]): Form[] {
   const forms: Form[] = [];
   for (const secret of secrets) {
-    const { variants, loose } = variantsOf(secret);
+    const { variants, loose } = listVariants(secret);
     for (const text of loose) {
-      forms.push({ bytes: bytesOf(text), isEncoded: false });
+      forms.push({ bytes: encodeText(text), isEncoded: false });
     }
     for (const variant of variants) {
-      const bytes = bytesOf(variant);
+      const bytes = encodeText(variant);
       const plain = [bytes];
-      for (const lines of wrapped(variant)) {
+      for (const lines of joinWrapped(variant)) {
         if (lines.length >= (lines.length === bytes.length ? 8 : 12)) {
           forms.push({ bytes: lines, isEncoded: true });
         }
       }
       if (!/^[\w.-]+$/.test(variant)) {
-        plain.push(...quoted(bytes), latin(variant));
+        plain.push(...listQuoted(bytes), toLatin1(variant));
       }
       forms.push(...plain.map((item) => ({ bytes: item, isEncoded: false })));
       forms.push(
-        ...encoded(bytes, variant).map((item) => ({
+        ...listEncoded(bytes, variant).map((item) => ({
           bytes: item,
           isEncoded: item.length >= (/^[0-9a-f]+$/i.test(item) ? 12 : 8),
         })),
       );
     }
-    forms.push(...joined(secret));
+    forms.push(...joinLines(secret));
   }
-  const short = secrets.map((secret) => bytesOf(secret.trim()))
+  const short = secrets.map((secret) => encodeText(secret.trim()))
     .filter((bytes) => bytes.length === 3)
     .map((bytes) => ({ bytes, isEncoded: false }));
   return [...short, ...forms.filter(({ bytes }) => bytes.length >= 4)]
     .flatMap(({ bytes, isEncoded }) =>
-      piecesOf(bytes).map((item) => ({ bytes: item, isEncoded }))
+      split(bytes).map((item) => ({ bytes: item, isEncoded }))
     )
     .filter(({ bytes }) => /[^\t-\r ]/.test(bytes));
 }
 
 /** Returns a secret as it is where lines are joined. */
-function wrapped(secret: string): string[] {
-  const bytes = bytesOf(secret);
+function joinWrapped(secret: string): string[] {
+  const bytes = encodeText(secret);
   if (/^[\w.-]+$/.test(secret)) return [bytes];
   const inert = bytes.replace(/\\/g, "").replaceAll("&", "\x01")
     .replaceAll("%", "\x02");
   return [
-    decoded(bytes, true).text,
-    decoded(inert, true).text.replaceAll("\x01", "&").replaceAll("\x02", "%"),
+    decode(bytes, true).text,
+    decode(inert, true).text.replaceAll("\x01", "&").replaceAll("\x02", "%"),
   ];
 }
 
-function piecesOf(bytes: string): string[] {
+function split(bytes: string): string[] {
   const pieces: string[] = [];
   for (let at = 0; at + PIECE < bytes.length; at += PIECE - 1) {
     pieces.push(bytes.slice(at, at + PIECE));
@@ -388,7 +391,7 @@ function piecesOf(bytes: string): string[] {
 
 const STRUCTURAL = /^(-----(BEGIN|END) .*-----|[\s{}[\]()<>;:,"'=_*#/.-]*)$/;
 
-function variantsOf(
+function listVariants(
   secret: string,
 ): { variants: Set<string>; loose: string[] } {
   const trimmed = secret.trim();
@@ -409,9 +412,9 @@ function variantsOf(
   return { variants: new Set(texts), loose };
 }
 
-function quoted(bytes: string): string[] {
+function listQuoted(bytes: string): string[] {
   const inner = bytes.replace(/^\\+|\\+$/g, "");
-  const normal = (text: string) => decoded(text, false).text;
+  const normal = (text: string) => decode(text, false).text;
   return [
     bytes.replaceAll("'", "''"),
     bytes.replaceAll("'", "''''"),
@@ -428,10 +431,10 @@ function quoted(bytes: string): string[] {
     normal(inner.replace(/^[abefnrtvEuUxMC0-7]/, "")),
     ...[normal(bytes), normal(inner)].flatMap((text) => [
       text,
-      spliced(text, /[\x00-\x1f\x7f]/g),
-      spliced(text, /[\x00-\x1f\x7f]+/g),
-      spliced(text, /[\x00-\x1f\x7f-\xfe]/g),
-      spliced(text, /[\x00-\x1f\x7f-\xfe]+/g),
+      quoteParts(text, /[\x00-\x1f\x7f]/g),
+      quoteParts(text, /[\x00-\x1f\x7f]+/g),
+      quoteParts(text, /[\x00-\x1f\x7f-\xfe]/g),
+      quoteParts(text, /[\x00-\x1f\x7f-\xfe]+/g),
     ]),
     ...[bytes, inner].flatMap((text) => [
       normal(text.replaceAll("&", "\x01")).replaceAll("\x01", "&"),
@@ -449,19 +452,19 @@ function quoted(bytes: string): string[] {
  * Returns a text in normal form, with one byte for each character that fits in
  * one.
  */
-function latin(text: string): string {
-  const bytes = text.replace(/[^\0-\xff]/gu, bytesOf);
-  return decoded(bytes, false).text;
+function toLatin1(text: string): string {
+  const bytes = text.replace(/[^\0-\xff]/gu, encodeText);
+  return decode(bytes, false).text;
 }
 
 /** Returns a text with quotes around a part that is not at its edge. */
-function spliced(text: string, part: RegExp): string {
+function quoteParts(text: string, part: RegExp): string {
   return text.replace(part, `${Q}$&${Q}`).replace(/\xff+/g, Q)
     .replace(text.startsWith(Q) ? /$^/ : /^\xff/, "")
     .replace(text.endsWith(Q) ? /$^/ : /\xff$/, "");
 }
 
-function encoded(bytes: string, text: string): string[] {
+function listEncoded(bytes: string, text: string): string[] {
   const wide = Array.from(
     text.split(""),
     (unit) => {
@@ -486,7 +489,7 @@ function encoded(bytes: string, text: string): string[] {
   );
   const base32 = bytes.length > 4096
     ? []
-    : [0, 1, 2, 3, 4].map((shift) => base32Of(bytes, shift));
+    : [0, 1, 2, 3, 4].map((shift) => encodeBase32(bytes, shift));
   return [
     ...base64,
     ...forUrls,
@@ -497,8 +500,8 @@ function encoded(bytes: string, text: string): string[] {
   ];
 }
 
-/** The whole characters of bytes in base32 behind some others. */
-function base32Of(bytes: string, shift: number): string {
+/** Encodes bytes that follow others in base32, without partial characters. */
+function encodeBase32(bytes: string, shift: number): string {
   const bits = "x".repeat(8 * shift) +
     [...bytes].map((byte) => byte.charCodeAt(0).toString(2).padStart(8, "0"))
       .join("");
@@ -507,12 +510,12 @@ function base32Of(bytes: string, shift: number): string {
     .join("");
 }
 
-function joined(secret: string): Form[] {
+function joinLines(secret: string): Form[] {
   const lines = secret.trim().split(/\r\n|[\r\n]/);
   if (lines.length === 1) return [];
   const body = lines.filter((line) => !STRUCTURAL.test(line.trim()));
   return [lines, body]
-    .map((item) => decoded(bytesOf(item.join("")), true).text)
+    .map((item) => decode(encodeText(item.join("")), true).text)
     .filter((bytes) => bytes.length >= 8)
     .map((bytes) => ({ bytes, isEncoded: true }));
 }
@@ -522,53 +525,57 @@ export function secretPlaces(
   text: string,
   secrets: readonly string[],
 ): boolean[] {
-  const forms = formsOf(secrets);
+  const forms = listForms(secrets);
   const secret = new Array<boolean>(text.length).fill(false);
   const plain: View = {
     text,
     starts: [...text].map((_, at) => at),
     ends: [...text].map((_, at) => at + 1),
   };
-  const escapes = [head, softHead].map((read) => ({
+  const escapes = [head, readQuotedPrintable].map((read) => ({
     read,
-    view: decoded(text, false, read),
+    view: decode(text, false, read),
   }));
-  const lines = decoded(text, true);
-  const words = lastWords(text);
-  const dumps = dumpsOf(text);
+  const lines = decode(text, true);
+  const words = joinLastWords(text);
+  const dumps = readDumps(text);
   const isCode = codePlaces(text);
-  const lists = [16, 10, 8].map((radix) => listed(text, radix));
-  const nested = nestedMatches(text, forms.map(({ bytes }) => bytes), unescape);
+  const lists = [16, 10, 8].map((radix) => readNumberLists(text, radix));
+  const nested = findNestedMatches(
+    text,
+    forms.map(({ bytes }) => bytes),
+    unescape,
+  );
   for (const { shown, end } of nested) secret.fill(true, shown, end);
   for (const { bytes, isEncoded } of new Set(forms)) {
-    for (const [start, end] of placesOf(bytes, plain)) {
+    for (const [start, end] of findPlaces(bytes, plain)) {
       secret.fill(true, start, end);
     }
     for (const dump of dumps) {
-      for (const at of allOf(bytes, dump.text)) {
+      for (const at of findAll(bytes, dump.text)) {
         fillPlaces(dump, at, bytes.length, (start, end) => {
           for (let at = start; at < end; at++) secret[at] ||= !isCode[at];
         });
       }
     }
     for (const { read, view } of escapes) {
-      for (const at of allOf(bytes, view.text)) {
+      for (const at of findAll(bytes, view.text)) {
         const start = quoteStart(text, view, at, read);
         const end = quoteEnd(text, view, at + bytes.length - 1, read);
         if (hasMark(text, start, end, read)) secret.fill(true, start, end);
       }
     }
     if (!isEncoded) continue;
-    for (const at of allOf(bytes, lines.text)) {
+    for (const at of findAll(bytes, lines.text)) {
       const start = shownFrom(lines, at);
       const end = lines.ends[at + bytes.length - 1];
       if (hasBreak(text, lines.starts[at], end)) {
         secret.fill(true, lines.starts[start], end);
       }
     }
-    for (const at of allOf(bytes, words.text)) {
+    for (const at of findAll(bytes, words.text)) {
       const end = at + bytes.length;
-      if (goesOn(words, at, end)) {
+      if (continuesOnNextLine(words, at, end)) {
         secret.fill(
           true,
           words.starts[shownFrom(words, at)],
@@ -578,7 +585,7 @@ export function secretPlaces(
     }
     if (bytes.length < 12) continue;
     for (const list of lists) {
-      for (const at of allOf(bytes, list.text)) {
+      for (const at of findAll(bytes, list.text)) {
         const end = list.ends[at + bytes.length - 1];
         // The first number may have been printed before the rest came.
         if (isEvident(text, list, at, bytes.length)) {
@@ -593,7 +600,7 @@ export function secretPlaces(
 /** Decodes the escape sequences of a text that was decoded. */
 function unescape({ text, starts, ends }: Placed): Placed {
   if (!/[%&\\\x1b]/.test(text)) return { text: "", starts: [], ends: [] };
-  const view = decoded(text, false);
+  const view = decode(text, false);
   return {
     text: view.text,
     starts: view.starts.map((_, at) =>
@@ -603,7 +610,7 @@ function unescape({ text, starts, ends }: Placed): Placed {
   };
 }
 
-function* allOf(bytes: string, text: string): Generator<number> {
+function* findAll(bytes: string, text: string): Generator<number> {
   for (
     let at = text.indexOf(bytes);
     at >= 0;
@@ -611,11 +618,11 @@ function* allOf(bytes: string, text: string): Generator<number> {
   ) yield at;
 }
 
-function* placesOf(
+function* findPlaces(
   bytes: string,
   view: View,
 ): Generator<[start: number, end: number]> {
-  for (const at of allOf(bytes, view.text)) {
+  for (const at of findAll(bytes, view.text)) {
     yield [view.starts[at], view.ends[at + bytes.length - 1]];
   }
 }

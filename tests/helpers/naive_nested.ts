@@ -25,7 +25,7 @@ const RUN = /[\w+/-]+(?:(?:\r\n|\r|\n)[ \t]{0,32}[\w+/-]+)*/g;
 const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /** Returns where forms stand in encoded text of another text. */
-export function nestedMatches(
+export function findNestedMatches(
   text: string,
   forms: readonly string[],
   unescape: (text: Placed) => Placed,
@@ -35,14 +35,14 @@ export function nestedMatches(
   const long = forms.filter((form) => form.length >= 8);
   const isEvident = ({ start, end }: NestedMatch, isHex: boolean) =>
     (isHex ? /[0-9a-f]{16}/i : /[0-9a-z]{11}/i).test(text.slice(start, end));
-  return decodedOnce(whole).flatMap(({ isHex, ...decoded }) =>
-    matchesIn(decoded, long, unescape, 3).filter((match) =>
+  return decodeRuns(whole).flatMap(({ isHex, ...decoded }) =>
+    findMatches(decoded, long, unescape, 3).filter((match) =>
       isEvident(match, isHex)
     )
   );
 }
 
-function matchesIn(
+function findMatches(
   decoded: Placed,
   forms: readonly string[],
   unescape: (text: Placed) => Placed,
@@ -50,7 +50,7 @@ function matchesIn(
 ): NestedMatch[] {
   const matches: NestedMatch[] = [];
   const texts = [decoded, unescape(decoded)];
-  if (depth > 0) texts.push(...runsIn(decoded));
+  if (depth > 0) texts.push(...findRuns(decoded));
   for (const { text, starts, ends } of texts) {
     for (const form of forms) {
       let at = text.indexOf(form);
@@ -63,32 +63,32 @@ function matchesIn(
   }
   if (depth === 0) return matches;
   return matches.concat(
-    ...decodedOnce(decoded).map((next) =>
-      matchesIn(next, forms, unescape, depth - 1)
+    ...decodeRuns(decoded).map((next) =>
+      findMatches(next, forms, unescape, depth - 1)
     ),
   );
 }
 
 /** Decodes each run of a text in every way; bytes that are not text end a run. */
-function decodedOnce(
+function decodeRuns(
   text: Placed,
 ): (Placed & { isHex: boolean })[] {
-  return runsIn(text).flatMap(({ text: chars, starts, ends }) =>
+  return findRuns(text).flatMap(({ text: chars, starts, ends }) =>
     [0, 1, 2, 3, 4, 5].flatMap((way) => {
       const isHex = way > 3;
       const first = isHex ? way - 4 : way;
-      const bytes = bytesIn(chars.slice(first), isHex).map((byte) => ({
+      const bytes = decodeDigits(chars.slice(first), isHex).map((byte) => ({
         value: byte.value,
         start: starts[first + byte.first],
         end: ends[first + byte.last],
       }));
-      return segmentsOf(bytes).map((segment) => ({ ...segment, isHex }));
+      return splitSegments(bytes).map((segment) => ({ ...segment, isHex }));
     })
   );
 }
 
 /** The runs of digits of a text, without line breaks. */
-function runsIn({ text, starts, ends }: Placed): Placed[] {
+function findRuns({ text, starts, ends }: Placed): Placed[] {
   return [...text.matchAll(RUN)].map(({ 0: run, index }) => {
     const places = Array.from(run, (_, at) => index + at)
       .filter((at) => /[\w+/-]/.test(text[at]));
@@ -100,10 +100,13 @@ function runsIn({ text, starts, ends }: Placed): Placed[] {
   });
 }
 
-/** The bytes that digits stand for, and which digits have a part of each; -1 if one is none. */
-function bytesIn(chars: string, isHex: boolean) {
+/**
+ * Returns the bytes that digits encode, -1 for invalid ones, and which digits
+ * each is part of.
+ */
+function decodeDigits(chars: string, isHex: boolean) {
   const width = isHex ? 4 : 6;
-  const values = Array.from(chars, (char) => valueOf(char, isHex));
+  const values = Array.from(chars, (char) => digitValue(char, isHex));
   const count = Math.floor(values.length * width / 8);
   return Array.from({ length: count }, (_, at) => {
     const first = Math.floor(8 * at / width);
@@ -115,13 +118,13 @@ function bytesIn(chars: string, isHex: boolean) {
   });
 }
 
-function valueOf(char: string, isHex: boolean): number {
+function digitValue(char: string, isHex: boolean): number {
   if (isHex) return "0123456789abcdef".indexOf(char.toLowerCase());
   if (char === "-" || char === "+") return 62;
   return char === "/" || char === "_" ? 63 : DIGITS.indexOf(char);
 }
 
-function segmentsOf(
+function splitSegments(
   bytes: { value: number; start: number; end: number }[],
 ): Placed[] {
   const segments: Placed[] = [];

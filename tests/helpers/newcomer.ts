@@ -10,13 +10,13 @@ export function asNewcomer(
   options: string[] = [],
 ): Promise<EngineResult> {
   return engine(
-    ...["run", "--rm", "--network=host", ...wayOut(), ...options],
+    ...["run", "--rm", "--network=host", ...networkOptions(), ...options],
     ...[`${IMAGE}-newcomer`, ...argv],
   );
 }
 
 /** A shell on this machine, in a clone of this repository. */
-export function newcomersShell(): PageShell {
+export function newcomerShell(): PageShell {
   return async (script, directory) => {
     await clone(`${directory}/clone`);
     await Deno.writeTextFile(`${directory}/script`, script);
@@ -37,7 +37,8 @@ export function newcomersShell(): PageShell {
   };
 }
 
-function wayOut(): string[] {
+/** Options with which a container reaches a registry. */
+function networkOptions(): string[] {
   const options = REGISTRY_ACCESS.map((name) => `--env=${name}`);
   for (const name of CERTIFICATE_FILES) {
     const path = Deno.env.get(name);

@@ -34,7 +34,7 @@ const IDS = new Set(["traceId", "spanId", "parentSpanId"]);
  *
  * @param signal Type of the request.
  * @param request The request as JSON.
- * @throws If something of the request is lost.
+ * @throws {AssertionError} If the decoded request differs.
  */
 export function assertOtlp(signal: Signal, request: Json): void {
   const type = REQUESTS[signal];

@@ -63,13 +63,13 @@ export function readPage(page: string): PageBlock[] {
  * Creates a pattern from a text in which `…` stands for any text in a line, or
  * for any lines if it is a line of its own.
  */
-export function outputPattern(output: string): RegExp {
+export function createOutputPattern(output: string): RegExp {
   const lines = output.trimEnd().split("\n")
-    .map((line) => line === "…" ? "[\\s\\S]*" : linePattern(line));
+    .map((line) => line === "…" ? "[\\s\\S]*" : createLinePattern(line));
   return new RegExp(`^${lines.join("\\n")}$`);
 }
 
-function linePattern(line: string): string {
+function createLinePattern(line: string): string {
   return line.split("…")
     .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"))
     .join("[^\\n]*");

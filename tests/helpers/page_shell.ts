@@ -17,12 +17,12 @@ export type PageShell = (script: string, directory: string) => Promise<string>;
  *
  * @param cwd Initial directory; a new one by default.
  */
-export function shellHere(cwd?: string): PageShell {
+export function localShell(cwd?: string): PageShell {
   return async (script, directory) => {
     await makeFiles(directory, {
       "bin/deno": `-> ${Deno.execPath()}`,
       "bin/runnerlib": `#!/bin/sh\nexec deno run -A --no-check ${CLI} "$@"\n`,
-      "bin/npx": npxScript(),
+      "bin/npx": createNpxScript(),
       "home/": "",
       "work/": "",
     });
@@ -51,11 +51,11 @@ export function shellHere(cwd?: string): PageShell {
 }
 
 /**
- * Returns the text of an `npx` that is real in the first call of a page. Further
- * calls for this version of Deno run it directly, since npx takes a second to
- * find out that it has it.
+ * Creates a script in place of `npx` that calls the real one the first time.
+ * Further calls for this version of Deno run Deno directly, since npx takes a
+ * second to find out that it is installed.
  */
-function npxScript(): string {
+function createNpxScript(): string {
   return `#!/bin/sh
 bin=$(dirname "$0")
 if [ "$1 $2" = "-y deno@${Deno.version.deno}" ] && [ -e "$bin/npx-called" ]; then

@@ -1,7 +1,7 @@
 /** Variables that tell Deno where its cache is. */
 const CACHE = ["HOME", "DENO_DIR"];
 
-/** Variables that lead to a registry, through a proxy if need be. */
+/** Variables with which a registry is found, perhaps through a proxy. */
 export const REGISTRY_ACCESS: readonly string[] = [
   ...["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"],
   ...["http_proxy", "https_proxy", "no_proxy"],
@@ -23,8 +23,8 @@ export const NETWORK: readonly string[] = [
 ];
 
 /**
- * Picks variables of the process that runs the tests; those that are not set
- * are left out.
+ * Picks variables of the process that runs the tests, except for those that are
+ * not set.
  */
 export function pickVariables(
   names: readonly string[],
@@ -38,8 +38,9 @@ export function pickVariables(
 }
 
 /**
- * Lets a Deno in a clean environment share the cache of the tests' own, also
- * with another home directory: it would download and compile everything again.
+ * Returns variables with which Deno in a clean environment uses the cache of the
+ * tests, even with another home directory. Otherwise, it would download and
+ * compile everything again.
  */
 export function cacheVariables(): Record<string, string> {
   const picked = pickVariables(CACHE);
@@ -53,7 +54,7 @@ export function cacheVariables(): Record<string, string> {
   };
 }
 
-/** Directory of the cache that the tests' own Deno uses. */
+/** Returns the directory of the cache that the Deno of the tests uses. */
 export async function denoDirectory(): Promise<string> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json"],
@@ -61,7 +62,7 @@ export async function denoDirectory(): Promise<string> {
   return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
 }
 
-/** Directory of npm's cache; without HOME, below a new home directory. */
+/** Returns the directory of npm's cache; without HOME, in a given one. */
 export function npmDirectory(home: string): string {
   return Deno.env.get("npm_config_cache") ??
     `${Deno.env.get("HOME") ?? home}/.npm`;

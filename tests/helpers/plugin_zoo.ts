@@ -24,7 +24,7 @@ export interface ZooOptions extends RunJobOptions {
   hostEnv?: Record<string, string>;
   /** More files, by their paths from the directory of the runner. */
   files?: Record<string, string>;
-  /** Text in the log of the runner at which the job is cancelled. */
+  /** Text in the log of the runner that cancels the job when it appears. */
   cancelAt?: string;
   /** Inspects the directory before it is removed. */
   inspect?: (path: string) => Promise<void>;

@@ -10,8 +10,8 @@ export interface ProcessEntry {
   session: number;
 }
 
-/** Looks up a process; `undefined` if there is none. */
-export function processEntry(pid: number): ProcessEntry | undefined {
+/** Reads the entry of a process; `undefined` if there is none. */
+export function readProcessEntry(pid: number): ProcessEntry | undefined {
   let text: string;
   try {
     text = Deno.readTextFileSync(`/proc/${pid}/stat`);
@@ -27,7 +27,7 @@ export function processEntry(pid: number): ProcessEntry | undefined {
 
 /** Checks whether a process is running; a zombie is not. */
 export function isRunning(pid: number): boolean {
-  const entry = processEntry(pid);
+  const entry = readProcessEntry(pid);
   return entry !== undefined && entry.state !== "Z" && entry.state !== "X";
 }
 
@@ -46,16 +46,17 @@ export function findProcesses(text: string): number[] {
 }
 
 /** Waits until a process has ended. */
-export async function isGone(pid: number): Promise<void> {
+export async function waitForExit(pid: number): Promise<void> {
   await until(() => !isRunning(pid), `the end of process ${pid}`);
 }
 
 /** Waits until no process of a group is running. */
-export async function isGroupGone(group: number): Promise<void> {
+export async function waitForGroupExit(group: number): Promise<void> {
   await until(
     () =>
       Deno.readDirSync("/proc").every(({ name }) =>
-        !/^\d+$/.test(name) || processEntry(Number(name))?.group !== group ||
+        !/^\d+$/.test(name) ||
+        readProcessEntry(Number(name))?.group !== group ||
         !isRunning(Number(name))
       ),
     `the end of process group ${group}`,

@@ -30,7 +30,7 @@ export class Random {
 }
 
 /**
- * Returns how many random cases of masking are compared: more with
+ * Returns the number of random cases of masking to compare: more with
  * `MASK_ROUNDS`, a factor.
  */
 export function maskRounds(count: number): number {

@@ -19,7 +19,7 @@ printf '{"outputs":{"at":"$TEXT"}}' > "$RC_WF_OUTPUT_FILE"
 touch "out-$RC_WF_NODE_NAME"
 `;
 
-/** Makes jobs that print what they see, and end in different ways. */
+/** Creates jobs that print what they see, and end in different ways. */
 export function randomJobs(random: Random): RandomJob[] {
   const names = ["a", "b.c", "d e", "B.C", "main", "image"];
   return names.slice(0, 3 + random.below(4)).map((name, at, all) => {
@@ -52,23 +52,23 @@ export function randomJobs(random: Random): RandomJob[] {
   });
 }
 
-/** Jobs on which a job depends, directly or not. */
-function ancestors(jobs: readonly RandomJob[], name: string): Set<string> {
+/** Finds the jobs on which a job depends, directly or not. */
+function findAncestors(jobs: readonly RandomJob[], name: string): Set<string> {
   const { needs = [] } = jobs.find((job) => job.name === name)!;
   return new Set(
-    needs.flatMap(({ job }) => [job, ...ancestors(jobs, job)]),
+    needs.flatMap(({ job }) => [job, ...findAncestors(jobs, job)]),
   );
 }
 
 /** Returns what each job has seen of the jobs that it depends on. */
-export function seenBy(
+export function readSeen(
   jobs: readonly RandomJob[],
   log: string,
 ): Record<string, unknown> {
   return Object.fromEntries(
     log.split("\n").filter((line) => line !== "").map((line) => {
       const [node, vars, text] = line.split("\t");
-      const before = ancestors(jobs, node.replace(/\[\d+\]$/, ""));
+      const before = findAncestors(jobs, node.replace(/\[\d+\]$/, ""));
       const entries = Object.entries(JSON.parse(vars)).filter(([key]) =>
         before.has(key.replace(/\.at$/, "")) || key === "start"
       );

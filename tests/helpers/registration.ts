@@ -96,7 +96,7 @@ export class RawClient implements Disposable {
     }
   }
 
-  /** Says that nothing more is sent. */
+  /** Closes the sending side of the connection. */
   async endSending(): Promise<void> {
     try {
       await this.#connection.closeWrite();
@@ -105,17 +105,17 @@ export class RawClient implements Disposable {
     }
   }
 
-  /** Everything that is still received until the server closes the connection. */
-  async rest(): Promise<string> {
+  /** Reads everything until the server closes the connection. */
+  async readRest(): Promise<string> {
     const chunks: Uint8Array<ArrayBuffer>[] = [];
-    const room = new Uint8Array(4096);
+    const buffer = new Uint8Array(4096);
     while (true) {
-      const count = await this.#connection.read(room).catch((error) => {
+      const count = await this.#connection.read(buffer).catch((error) => {
         if (isClosed(error)) return null;
         throw error;
       });
       if (count === null) return await new Blob(chunks).text();
-      chunks.push(room.slice(0, count));
+      chunks.push(buffer.slice(0, count));
     }
   }
 
@@ -124,17 +124,17 @@ export class RawClient implements Disposable {
   }
 }
 
-/** Sends bytes over a new connection, and returns the reply. */
+/** Sends bytes over a new connection, and returns the response. */
 export async function exchange(
   path: string,
   bytes: Uint8Array,
 ): Promise<string> {
   using client = await RawClient.connect(path);
   await client.send(bytes);
-  return await soon(client.rest(), "the answer");
+  return await soon(client.readRest(), "the response");
 }
 
-/** A server that closes before it has read everything looks like this, too. */
+/** Checks for an error that occurs after the server has closed the connection. */
 function isClosed(error: unknown): boolean {
   return error instanceof Deno.errors.BrokenPipe ||
     error instanceof Deno.errors.ConnectionReset;

@@ -32,7 +32,7 @@ export interface Running {
   readonly cancellation: Cancellation;
   /** Standard output, and standard error when merged. */
   readonly stdout: ByteLog;
-  /** Standard error when kept apart. */
+  /** Standard error when not merged. */
   readonly stderr: ByteLog;
   /** Whether reading was stopped. */
   readonly isGivenUp: boolean;
@@ -87,7 +87,7 @@ export function run(
 }
 
 /** Runs a program, and returns its standard output. */
-export async function outputOf(
+export async function readOutput(
   command: Command,
   options: Partial<SpawnOptions> = {},
 ): Promise<string> {

@@ -25,7 +25,7 @@ const SEQUENCE =
   /^\x1b(?:([78])|\[(\??)([\d;]*)([A-Za-z]))/;
 
 // deno-lint-ignore no-control-regex
-const HALF_A_SEQUENCE = /^\x1b(\[[\d;?]*)?$/;
+const PARTIAL_SEQUENCE = /^\x1b(\[[\d;?]*)?$/;
 
 const WIDE =
   /^[\p{Emoji_Presentation}\p{sc=Han}\p{sc=Hiragana}\p{sc=Hangul}\u3000-\u30ff\uff01-\uff60]$/u;
@@ -49,13 +49,13 @@ export class Screen {
   #saved = { x: 0, y: 0, style: "" };
   #wraps = true;
 
-  /** Whether the cursor is seen. */
+  /** Whether the cursor is visible. */
   isCursorShown = true;
   /** Active codes, such as `31` or `4;31`; `""` for none. */
   style = "";
-  /** How often a line went on in the next row. */
+  /** How often a line continued in the next row. */
   wrapCount = 0;
-  /** How often a line that must not wrap was too long. */
+  /** How often a line was too long while wrapping was off. */
   overflowCount = 0;
 
   constructor({ columns, rows, reflows = true }: ScreenOptions) {
@@ -65,24 +65,24 @@ export class Screen {
     this.#rows = Array.from({ length: rows }, emptyRow);
   }
 
-  /** Cells of a line, now. */
+  /** Current number of cells of a line. */
   get columns(): number {
     return this.#columns;
   }
 
-  /** Lines, now. */
+  /** Current number of lines. */
   get rows(): number {
     return this.#rowCount;
   }
 
   /** All lines that were ever shown and not erased, joined where they wrap. */
   get lines(): string[] {
-    const lines = joinRows(this.#rows).map(({ cells }) => textOf(cells));
+    const lines = joinRows(this.#rows).map(({ cells }) => joinCells(cells));
     while (lines.at(-1) === "") lines.pop();
     return lines;
   }
 
-  /** A stream of the terminal; with random numbers, one that takes its time. */
+  /** A stream of the terminal; with random numbers, its writes are partial and late. */
   stream(random?: Random): HostStream {
     return {
       isTerminal: () => true,
@@ -97,7 +97,7 @@ export class Screen {
     };
   }
 
-  /** Gives the terminal another size. */
+  /** Changes the size of the terminal. */
   resize(columns: number, rows: number): void {
     const top = this.#rows.length - this.#rowCount;
     let line = top + this.#at.y;
@@ -133,11 +133,11 @@ export class Screen {
       }
       const sequence = SEQUENCE.exec(this.#unread);
       if (sequence === null) {
-        if (HALF_A_SEQUENCE.test(this.#unread)) break;
-        throw new Error(`Unknown: ${JSON.stringify(this.#unread)}`);
+        if (PARTIAL_SEQUENCE.test(this.#unread)) break;
+        throw new Error(`Unknown sequence: ${JSON.stringify(this.#unread)}`);
       }
       this.#unread = this.#unread.slice(sequence[0].length);
-      this.#obey(sequence);
+      this.#apply(sequence);
     }
     return bytes.length;
   }
@@ -147,7 +147,7 @@ export class Screen {
     else if (character === "\n") this.#feed(false);
     else if (/\p{M}|\u200d/u.test(character)) this.#combine(character);
     else if (/\p{Cc}|\p{Cf}/u.test(character)) {
-      throw new Error(`Steers: ${JSON.stringify(character)}`);
+      throw new Error(`Control character: ${JSON.stringify(character)}`);
     } else this.#place(character, WIDE.test(character) ? 2 : 1);
   }
 
@@ -173,7 +173,7 @@ export class Screen {
     if (at >= 0) cells[at] += mark;
   }
 
-  /** A terminal turns each line feed into carriage return and line feed. */
+  /** Moves to the start of the next row: terminals add a carriage return. */
   #feed(isWrapped: boolean): void {
     this.#row.isWrapped = isWrapped;
     this.#at.x = 0;
@@ -181,7 +181,7 @@ export class Screen {
     else this.#rows.push(emptyRow());
   }
 
-  #obey([text, cursor, isPrivate, digits, final]: RegExpExecArray): void {
+  #apply([text, cursor, isPrivate, digits, final]: RegExpExecArray): void {
     if (cursor === "7") this.#saved = { ...this.#at, style: this.style };
     else if (cursor === "8") {
       this.#at = { x: this.#saved.x, y: this.#saved.y };
@@ -196,8 +196,8 @@ export class Screen {
       );
     } else if (final === "K") this.#eraseLine();
     else if (final === "J") this.#eraseBelow();
-    else if (final === "m") this.style = restyled(this.style, digits);
-    else throw new Error(`Unknown: ${JSON.stringify(text)}`);
+    else if (final === "m") this.style = applyStyle(this.style, digits);
+    else throw new Error(`Unknown sequence: ${JSON.stringify(text)}`);
   }
 
   #switch(mode: number, isOn: boolean): void {
@@ -207,8 +207,8 @@ export class Screen {
   }
 
   #eraseLine(): void {
-    // Erased in another color than its own, a line would show that color.
-    if (this.style !== "") throw new Error("Erases in color");
+    // The erased cells would get this color.
+    if (this.style !== "") throw new Error("Erases while a color is on");
     this.#row.cells.length = Math.min(this.#row.cells.length, this.#at.x);
     this.#row.isWrapped = false;
   }
@@ -231,12 +231,12 @@ export class Screen {
   }
 }
 
-/** Colors, weight and underline are switched on and off each by itself. */
-function restyled(style: string, code: string): string {
+/** Applies a code: color, weight and underline change independently. */
+function applyStyle(style: string, code: string): string {
   if (code === "0") return "";
   const kind = [/^3[1-69]$/, /^([12]|22)$/, /^2?4$/]
     .find((kind) => kind.test(code));
-  if (kind === undefined) throw new Error(`Unknown: ${code}m`);
+  if (kind === undefined) throw new Error(`Unknown sequence: ${code}m`);
   const others = style.split(";").filter((on) => on !== "" && !kind.test(on));
   const isOff = ["39", "22", "24"].includes(code);
   return [...others, ...isOff ? [] : [code]].join(";");
@@ -272,6 +272,6 @@ function splitRows(lines: readonly Row[], columns: number): Row[] {
   });
 }
 
-function textOf(cells: readonly string[]): string {
+function joinCells(cells: readonly string[]): string {
   return Array.from(cells, (cell) => cell ?? " ").join("").trimEnd();
 }

@@ -10,8 +10,8 @@ import type { OptionName } from "../../src/options/options.ts";
 /** Values of keys. */
 export type GivenValues = Partial<Record<OptionName, SettingValue>>;
 
-/** Lays values over the defaults; their origin is `test`. */
-export function settingsOf(...layers: readonly GivenValues[]): Settings {
+/** Creates settings from the defaults and values, whose origin is `test`. */
+export function createSettings(...layers: readonly GivenValues[]): Settings {
   const settings = new Settings();
   settings.add(defaultLayer());
   for (const layer of layers) {
@@ -22,13 +22,15 @@ export function settingsOf(...layers: readonly GivenValues[]): Settings {
   return settings;
 }
 
-/** Judges values as those of a job that has a command. */
+/** Validates the values of a job that has a command. */
 export function validate(values: GivenValues, cwd = "/"): ValidationResult {
-  return validateSettings(settingsOf({ job_command: "true" }, values), { cwd });
+  return validateSettings(createSettings({ job_command: "true" }, values), {
+    cwd,
+  });
 }
 
-/** The problems of values, as `key: message`. */
-export function problemsOf(values: GivenValues, cwd = "/"): string[] {
+/** Lists the problems of values, as `key: message`. */
+export function listProblems(values: GivenValues, cwd = "/"): string[] {
   return validate(values, cwd).problems
     .map(({ key, message }) => `${key}: ${message}`);
 }

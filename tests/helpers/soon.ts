@@ -5,13 +5,13 @@
 const BOUND_MS = 60_000;
 
 /** Polling interval, in milliseconds. */
-const LOOK_MS = 5;
+const POLL_MS = 5;
 
 /** Waits for a promise, and fails instead of hanging if it never settles. */
 export async function soon<T>(promise: Promise<T>, what: string): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => late.reject(new Error(`Waited in vain for ${what}`)),
+    () => late.reject(new Error(`Timed out waiting for ${what}`)),
     BOUND_MS,
   );
   try {
@@ -28,7 +28,7 @@ export async function until(
 ): Promise<void> {
   const end = Date.now() + BOUND_MS;
   while (!condition()) {
-    if (Date.now() > end) throw new Error(`Waited in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    if (Date.now() > end) throw new Error(`Timed out waiting for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }

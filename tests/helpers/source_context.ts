@@ -5,7 +5,7 @@ import type { SourceContext } from "../../src/source/source.ts";
 import { openWorkspace } from "../../src/workspace/layout.ts";
 import { GIT_ENV } from "./git_repository.ts";
 
-/** A logger that remembers each message, as `level component: message {fields}`. */
+/** A logger that records each message, as `level component: message {fields}`. */
 export interface RecordingLog extends Logger {
   /** Logged messages, oldest first. */
   readonly lines: string[];
@@ -14,7 +14,7 @@ export interface RecordingLog extends Logger {
 /** Creates a logger that calls a listener, if any, with each line. */
 export function recordingLog(listener?: (line: string) => void): RecordingLog {
   const lines: string[] = [];
-  const say =
+  const record =
     (level: string) =>
     (component: string, message: string, fields: LogFields = {}) => {
       const line = `${level} ${component}: ${message} ${
@@ -25,10 +25,10 @@ export function recordingLog(listener?: (line: string) => void): RecordingLog {
     };
   return {
     lines,
-    debug: say("debug"),
-    info: say("info"),
-    warn: say("warning"),
-    error: say("error"),
+    debug: record("debug"),
+    info: record("info"),
+    warn: record("warning"),
+    error: record("error"),
     flush: () => Promise.resolve(),
   };
 }

@@ -4,18 +4,18 @@ import type {
   StepStatus,
 } from "../../src/steps/step.ts";
 
-/** Says that steps are part of the job. */
+/** Creates the event of the planned steps. */
 export function planned(...names: string[]): StepEvent {
   const steps = names.map((name) => ({ name, group: name, dependsOn: [] }));
   return { type: "planned", steps };
 }
 
-/** Says that an attempt begins. */
+/** Creates the event of an attempt that starts. */
 export function started(step: string, attempt: number = 1): StepEvent {
   return { type: "started", step, attempt, spanId: "0".repeat(16) };
 }
 
-/** Says that an attempt failed and another one follows. */
+/** Creates the event of a failed attempt that is followed by another one. */
 export function retrying(
   step: string,
   attempt: number,
@@ -34,7 +34,7 @@ export function retrying(
   return { type: "retrying", step, attempt, delayMs, reason, last };
 }
 
-/** Says that a step is over. */
+/** Creates the event of a step that has ended. */
 export function ended(
   name: string,
   outcome: StepStatus = "success",

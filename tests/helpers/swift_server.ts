@@ -62,7 +62,7 @@ sys.exit(os.wait()[1] >> 8 or 1)
 /**
  * Starts OpenStack Swift with its S3 interface, as the current user: one proxy,
  * one server each for accounts, containers and objects, and memcached. It checks
- * signatures, and answers conditional writes with 501.
+ * signatures, and responds to conditional writes with 501.
  */
 export async function startSwift(): Promise<SwiftServer> {
   const directory = await temporaryDirectory();
@@ -153,7 +153,7 @@ use = egg:swift#slo
   };
   try {
     for (const port of [memory, ...storage, proxy]) {
-      await listening(port, child.status);
+      await waitForServer(port, child.status);
     }
   } catch (error) {
     await stop();
@@ -195,7 +195,7 @@ async function userName(): Promise<string> {
   return new TextDecoder().decode(stdout).trim();
 }
 
-async function listening(
+async function waitForServer(
   port: number,
   ended: Promise<Deno.CommandStatus>,
 ): Promise<void> {

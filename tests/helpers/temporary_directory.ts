@@ -61,13 +61,13 @@ export async function listFiles(root: string): Promise<Record<string, string>> {
   return Object.fromEntries(files.sort(([a], [b]) => a < b ? -1 : 1));
 }
 
-/** Opens everything below a directory to the user of a container. */
+/** Lets the user of a container read and write everything below a directory. */
 export async function openToAll(directory: string): Promise<void> {
   await new Deno.Command("chmod", { args: ["-R", "a+rwX", directory] })
     .output();
 }
 
-/** Checks whether there is anything at a path, be it a dangling link. */
+/** Checks whether anything is at a path, even a dangling link. */
 export async function exists(path: string): Promise<boolean> {
   try {
     await Deno.lstat(path);

@@ -19,7 +19,7 @@ export interface TestRunner extends AsyncDisposable {
   stdout(): string;
   /** Messages of the runner so far. */
   stderr(): string;
-  /** Acts as if the process got a signal. */
+  /** Simulates a signal to the process. */
   signal(name: TerminationSignal): void;
 }
 

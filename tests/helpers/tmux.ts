@@ -3,7 +3,7 @@ import { soon } from "./soon.ts";
 import { temporaryDirectory } from "./temporary_directory.ts";
 
 /** Polling interval, in milliseconds. */
-const LOOK_MS = 50;
+const POLL_MS = 50;
 
 /** Options for {@linkcode openTmux}. */
 export interface TmuxOptions {
@@ -27,7 +27,7 @@ export interface Tmux extends AsyncDisposable {
   screen(): Promise<string>;
   /** Waits until the lines match, and returns them. */
   sees(pattern: RegExp): Promise<string>;
-  /** Presses a key until the lines match: a program may not run yet. */
+  /** Presses a key until the lines match, since a program may not run yet. */
   pressUntil(key: string, pattern: RegExp): Promise<void>;
 }
 
@@ -49,11 +49,11 @@ export async function openTmux({ cwd, env }: TmuxOptions): Promise<Tmux> {
     return decoder.decode(stdout);
   }
 
-  async function look(pattern: RegExp): Promise<string> {
+  async function poll(pattern: RegExp): Promise<string> {
     while (true) {
       const screen = await terminal.screen();
       if (pattern.test(screen)) return screen;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }
 
@@ -70,7 +70,7 @@ export async function openTmux({ cwd, env }: TmuxOptions): Promise<Tmux> {
     async sees(pattern) {
       let last = "";
       try {
-        return await soon(look(pattern), `${pattern}`);
+        return await soon(poll(pattern), `${pattern}`);
       } catch (error) {
         last = await terminal.screen();
         throw new Error(`Expected ${pattern} on the screen:\n${last}`, {
@@ -81,10 +81,11 @@ export async function openTmux({ cwd, env }: TmuxOptions): Promise<Tmux> {
     async pressUntil(key, pattern) {
       for (let count = 0; !pattern.test(await terminal.screen()); count++) {
         if (count % 10 === 0) await terminal.press(key);
-        await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
         if (count > 600) {
           throw new Error(
-            `Pressed ${key} in vain:\n${await terminal.screen()}`,
+            `Pressed ${key}, but ${pattern} is not on the screen:\n${await terminal
+              .screen()}`,
           );
         }
       }

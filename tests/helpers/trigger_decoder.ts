@@ -1,6 +1,6 @@
 /**
- * Decodes trigger documents as strictly as the coordinator does, before it
- * looks at what their jobs need: see `trigger_rules.ts`.
+ * Decodes trigger documents as strictly as the coordinator does. Its later
+ * checks of jobs are in `trigger_rules.ts`.
  */
 
 /** Properties of a job in a document. */
@@ -15,7 +15,7 @@ export interface DecodedJob {
   [key: string]: unknown;
 }
 
-/** A workflow of a document, brought into one form. */
+/** A workflow of a document, in a uniform form. */
 export interface DecodedWorkflow {
   id: string;
   name: string;
@@ -23,7 +23,7 @@ export interface DecodedWorkflow {
   jobs: DecodedJob[];
 }
 
-/** A document, brought into one form. */
+/** A document, in a uniform form. */
 export interface DecodedDocument {
   operation_id: string;
   trigger_type: string;
@@ -61,7 +61,7 @@ const flag: Decoder = (value, path) => {
   return value;
 };
 
-const anything: Decoder = (value) => plain(value);
+const anything: Decoder = (value) => toPlain(value);
 
 const listOf = (member: Decoder): Decoder => (value, path) => {
   if (value === null || value === undefined) return [];
@@ -117,7 +117,7 @@ const JOB = struct({
   for_each: listOf(anything),
   item_var: text,
   worker_class: text,
-  // Numbers of both arrive as floats; what they hold is looked at much later.
+  // Numbers of both arrive as floats; their values are validated much later.
   characteristics: mapOf(anything),
   resources: mapOf(anything),
   job_file: text,
@@ -193,7 +193,7 @@ export function decodeDocument(json: string): DecodedDocument {
   };
 }
 
-/** Checks for keys with which the coordinator answers 500, at any depth. */
+/** Checks for keys, at any depth, to which the coordinator responds with 500. */
 export function hasReservedKey(json: string): boolean {
   const visit = (value: unknown): boolean =>
     Array.isArray(value)
@@ -213,12 +213,12 @@ function parseJson(json: string): unknown {
   return JSON.parse(json, reviver);
 }
 
-function plain(value: unknown): unknown {
+function toPlain(value: unknown): unknown {
   if (value instanceof Numeral) return Number(value.source);
-  if (Array.isArray(value)) return value.map(plain);
+  if (Array.isArray(value)) return value.map(toPlain);
   if (!isObject(value)) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, member]) => [key, plain(member)]),
+    Object.entries(value).map(([key, member]) => [key, toPlain(member)]),
   );
 }
 

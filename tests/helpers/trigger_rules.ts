@@ -21,21 +21,21 @@ export interface ParentJob {
   ciRepository?: string;
 }
 
-/** Rows of an index of names can only be so long. */
+/** Maximum size of a row of an index, in bytes. */
 const MAX_INDEXED_BYTES = 2_700;
 
-/** Why the database does not store a node; nothing is queued by then. */
-export function storeProblem(job: DecodedJob): string | undefined {
+/** Returns why the database rejects a node; no job is in the queue yet. */
+export function findStoreProblem(job: DecodedJob): string | undefined {
   if (JSON.stringify(job).includes("\\u0000")) return "NUL in a text";
   const bytes = new TextEncoder().encode(job.job_name).length;
   return bytes + 16 > MAX_INDEXED_BYTES ? "index row too large" : undefined;
 }
 
 /**
- * Why a node whose turn has come does not become a job; jobs in front of it are
- * queued by then.
+ * Returns why a node that is ready does not become a job; jobs before it are in
+ * the queue already.
  */
-export function submitProblem(
+export function findSubmitProblem(
   job: DecodedJob,
   { profile }: ParentJob,
 ): string | undefined {
@@ -46,7 +46,7 @@ export function submitProblem(
       return `characteristic ${key} is neither a string nor a bool`;
     }
   }
-  const resources = resourcesProblem(job.resources as Json);
+  const resources = findResourcesProblem(job.resources as Json);
   if (resources !== undefined) return resources;
   const limit = profile === undefined ? [] : profile.capabilities;
   const capabilities = job.capabilities as string[];
@@ -82,8 +82,8 @@ export function submitProblem(
   return undefined;
 }
 
-/** Why a worker could not start a job that the coordinator has created. */
-export function startProblem(
+/** Returns why a worker cannot start a job that the coordinator has created. */
+export function findStartProblem(
   job: DecodedJob,
   env: Record<string, string>,
   { ciRepository }: ParentJob,
@@ -103,13 +103,13 @@ export function startProblem(
     return "run_as.user";
   }
   const hasCi = !["", "none"].includes(job.ci_source_type as string);
-  // The workflow's own CI repository replaces that of the document.
+  // The CI repository of the workflow replaces that of the document.
   if (hasCi && !ciRepository) return "CI source without an address";
   return undefined;
 }
 
-/** The text of an item, as the coordinator writes it. */
-export function itemText(item: unknown): string {
+/** Formats an item as the coordinator does. */
+export function formatItem(item: unknown): string {
   if (typeof item === "string") return item;
   if (typeof item === "number" && (item >= 1e6 || item !== Math.round(item))) {
     return item.toExponential();
@@ -133,7 +133,7 @@ export function itemText(item: unknown): string {
 
 type Json = { [key: string]: unknown };
 
-function resourcesProblem(resources: Json): string | undefined {
+function findResourcesProblem(resources: Json): string | undefined {
   const known: Record<string, string[]> = {
     cpu: ["request", "limit"],
     memory: ["limit"],
@@ -149,14 +149,14 @@ function resourcesProblem(resources: Json): string | undefined {
         return `resources.${group}.${key} is not an amount`;
       }
       const text = String(amount).trim();
-      const isRight = group === "cpu" ? isCpu(text) : isMemory(text);
-      if (!isRight) return `resources.${group}.${key} ${text}`;
+      const isValid = group === "cpu" ? isCpu(text) : isMemory(text);
+      if (!isValid) return `resources.${group}.${key} ${text}`;
     }
   }
   return undefined;
 }
 
-/** Cores as a float, or whole millicores. */
+/** Checks for cores as a float, or whole millicores. */
 function isCpu(text: string): boolean {
   if (text.endsWith("m")) return /^\+?\d+$/.test(text.slice(0, -1));
   return isFloat(text);
@@ -173,7 +173,7 @@ function isMemory(text: string): boolean {
   return !hasByte && isFloat(text);
 }
 
-/** Exponents are right as well. */
+/** Checks for a float, perhaps with an exponent. */
 function isFloat(text: string): boolean {
   return /^\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text);
 }

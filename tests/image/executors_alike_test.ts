@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { resultOf, type RunResult, WORKFLOW } from "../helpers/alike.ts";
+import { readRunResult, type RunResult, WORKFLOW } from "../helpers/alike.ts";
 import { runCli } from "../helpers/cli.ts";
 import { describeImage, IMAGE } from "../helpers/image.ts";
 import {
@@ -20,7 +20,7 @@ async function runAt(path: string, ...args: string[]): Promise<RunResult> {
     ["workflow", "run", "ci.yaml", "--source", "none", ...args],
     { cwd: path, env: host === undefined ? {} : { DOCKER_HOST: host } },
   );
-  return await resultOf(path, result);
+  return await readRunResult(path, result);
 }
 
 describeImage("a workflow", (it) => {

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { describeImage } from "../helpers/image.ts";
-import { newcomersShell } from "../helpers/newcomer.ts";
+import { newcomerShell } from "../helpers/newcomer.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
 /** Commands of the pages that a newcomer types, and the expected output. */
@@ -96,7 +96,7 @@ describeImage("a newcomer with Node only", (it) => {
     const scripts = Object.values(TASKS).map(({ script }, at) =>
       `cd "$(mktemp -d)"\necho "== ${at}"\n{\n${script}\n}`
     );
-    const said = await newcomersShell()(
+    const said = await newcomerShell()(
       [
         "exec 2>&1",
         'repository="$PWD"',

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { REPOSITORY } from "../helpers/cli.ts";
 import { followPage } from "../helpers/follow_page.ts";
 import { describeImage } from "../helpers/image.ts";
-import { asNewcomer, newcomersShell } from "../helpers/newcomer.ts";
+import { asNewcomer, newcomerShell } from "../helpers/newcomer.ts";
 
 /** Prints what a newcomer's machine has of what it might have, and their files. */
 const LOOK = `
@@ -20,6 +20,6 @@ describeImage("docs/quick-start.md", (it) => {
 
   it("can be followed word for word by a newcomer", async () => {
     const page = await Deno.readTextFile(`${REPOSITORY}/docs/quick-start.md`);
-    await followPage(page, { shell: newcomersShell() });
+    await followPage(page, { shell: newcomerShell() });
   });
 });

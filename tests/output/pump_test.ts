@@ -13,7 +13,7 @@ import { supervise } from "../../src/process/supervise.ts";
 import { Masker } from "../../src/secrets/masker.ts";
 import { type Gate, makeGate } from "../helpers/gate.ts";
 import { naiveMask } from "../helpers/naive_mask.ts";
-import { endProcess, processEntry } from "../helpers/process_table.ts";
+import { endProcess, readProcessEntry } from "../helpers/process_table.ts";
 import { Random } from "../helpers/random.ts";
 import { RecordingSink } from "../helpers/recording_sink.ts";
 import { BARE_ENV } from "../helpers/running.ts";
@@ -509,7 +509,7 @@ describe("pump() into a sink", () => {
       () =>
         printedBytes() > READ_BYTES &&
         /pipe_write|^0$/.test(Deno.readTextFileSync(`/proc/${pid}/wchan`)) &&
-        processEntry(pid)?.state === "S",
+        readProcessEntry(pid)?.state === "S",
       "the program to wait for its pipe",
     );
     assert(printedBytes() < 2 * KIB * KIB, `${printedBytes()} bytes`);

@@ -9,7 +9,7 @@ import {
   type ZooOptions,
   type ZooResult,
 } from "../helpers/plugin_zoo.ts";
-import { isGone } from "../helpers/process_table.ts";
+import { waitForExit } from "../helpers/process_table.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -568,7 +568,7 @@ def cleanup(context):
   assertMatch(ran.message, /: it did not end within 2s$/);
   const [begun, pid, ...rest] = linesOf("slow", ran);
   assertEquals([begun, rest], ["begun", []]);
-  await isGone(Number(pid));
+  await waitForExit(Number(pid));
 });
 
 Deno.test("a plugin in Python runs with trusted plugins, and needs python3", async () => {

@@ -3,7 +3,7 @@ import { RunnerError } from "../../src/errors.ts";
 import { Cancellation } from "../../src/process/cancellation.ts";
 import { capture, type CaptureOptions } from "../../src/process/capture.ts";
 import { makeGate } from "../helpers/gate.ts";
-import { endProcess, isGone } from "../helpers/process_table.ts";
+import { endProcess, waitForExit } from "../helpers/process_table.ts";
 import { BARE_ENV } from "../helpers/running.ts";
 import { soon, until } from "../helpers/soon.ts";
 import {
@@ -99,7 +99,7 @@ Deno.test("capture() ends the program and its descendants when the job is cancel
   cancellation.cancel("SIGTERM");
   assertEquals((await rejected).name, "AbortError");
   for (const pid of (await Deno.readTextFile(pids)).trim().split(" ")) {
-    await isGone(Number(pid));
+    await waitForExit(Number(pid));
   }
 });
 

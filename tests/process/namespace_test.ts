@@ -8,7 +8,7 @@ import { describe, it } from "@std/testing/bdd";
 import { fixedEnvironment } from "../../src/environment/child_environment.ts";
 import { findNamespace } from "../../src/process/containment.ts";
 import type { CommandLauncher } from "../../src/process/spawn.ts";
-import { endProcess, isGone } from "../helpers/process_table.ts";
+import { endProcess, waitForExit } from "../helpers/process_table.ts";
 import { run } from "../helpers/running.ts";
 import {
   listFiles,
@@ -118,7 +118,7 @@ if (found === undefined) {
       assert(inside.length > 0);
       await Deno.writeTextFile(`${directory.path}/seen`, "");
       assertEquals((await running.supervise()).exitCode, 5);
-      for (const pid of inside) await isGone(pid);
+      for (const pid of inside) await waitForExit(pid);
     });
 
     it("lets a program that reads the output finish", async () => {
@@ -155,7 +155,7 @@ if (found === undefined) {
       const inside = childrenOf(deaf.child.pid);
       deaf.cancellation.cancel("SIGTERM");
       assertEquals((await deaf.supervise({ graceMs: 50 })).exitCode, 137);
-      for (const pid of inside) await isGone(pid);
+      for (const pid of inside) await waitForExit(pid);
     });
   });}
 

@@ -2,7 +2,11 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { tagProcessTree } from "../../src/process/process_tree.ts";
 import { REPOSITORY } from "../helpers/cli.ts";
-import { endProcess, isGone, isRunning } from "../helpers/process_table.ts";
+import {
+  endProcess,
+  isRunning,
+  waitForExit,
+} from "../helpers/process_table.ts";
 import { BARE_ENV, run } from "../helpers/running.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
@@ -37,7 +41,7 @@ describe("tagProcessTree() finds a process that", () => {
       cleanup.defer(() => endProcess(running.printedNumber()));
       const exit = await running.supervise();
       assertEquals(exit, { exitCode: 3, signal: null, cause: "exit" });
-      await isGone(running.printedNumber());
+      await waitForExit(running.printedNumber());
     });
   }
 
@@ -59,7 +63,7 @@ describe("tagProcessTree() finds a process that", () => {
     using cleanup = new DisposableStack();
     cleanup.defer(() => endProcess(running.printedNumber()));
     assertEquals((await running.supervise()).exitCode, 0);
-    await isGone(running.printedNumber());
+    await waitForExit(running.printedNumber());
   });
 
   it("keeps forking into new sessions without an environment", async () => {
@@ -130,10 +134,10 @@ describe("tagProcessTree() lets", () => {
       const pid = running.printedNumber();
       using cleanup = new DisposableStack();
       cleanup.defer(() => endProcess(pid));
-      if (how === "end") await isGone(pid);
+      if (how === "end") await waitForExit(pid);
       await running.supervise();
       assert(running.stdout.text.startsWith("true "), running.stdout.text);
-      await isGone(pid);
+      await waitForExit(pid);
     }
   });
 

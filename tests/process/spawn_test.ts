@@ -8,8 +8,8 @@ import {
 import { fixedEnvironment } from "../../src/environment/child_environment.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { type Command, spawn } from "../../src/process/spawn.ts";
-import { processEntry } from "../helpers/process_table.ts";
-import { BARE_ENV, outputOf, run } from "../helpers/running.ts";
+import { readProcessEntry } from "../helpers/process_table.ts";
+import { BARE_ENV, readOutput, run } from "../helpers/running.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -49,7 +49,7 @@ function variablesIn(
 Deno.test("spawn() merges standard error into standard output in the original order", async () => {
   const lines = Array.from({ length: 200 }, (_, i) => `line ${i}`);
   const script = lines.map((line, i) => `echo ${line} >&${1 + i % 2}`);
-  assertEquals(await outputOf(script.join("\n")), lines.join("\n") + "\n");
+  assertEquals(await readOutput(script.join("\n")), lines.join("\n") + "\n");
 });
 
 Deno.test("spawn() keeps standard error separate if requested", async () => {
@@ -72,14 +72,14 @@ Deno.test("spawn() passes arguments unchanged", async () => {
   ];
   const printArgs = ["sh", "-c", 'printf "%s\\0" "$@"', "sh"];
   for (const stderr of MODES) {
-    const output = await outputOf([...printArgs, ...args], { stderr });
+    const output = await readOutput([...printArgs, ...args], { stderr });
     assertEquals(output.split("\0"), [...args, ""], stderr);
   }
 });
 
 Deno.test("spawn() passes text to one shell only", async () => {
   assertEquals(
-    await outputOf("printf '%s %s' \"$0\" $#; exit 0"),
+    await readOutput("printf '%s %s' \"$0\" $#; exit 0"),
     "/bin/sh 0",
   );
 });
@@ -87,7 +87,7 @@ Deno.test("spawn() passes text to one shell only", async () => {
 Deno.test("spawn() starts a program in the given environment", async () => {
   const env = { ...BARE_ENV, ONE: "1", TEXT: "a b\n'c'", EMPTY: "" };
   for (const stderr of MODES) {
-    const output = await outputOf(["env", "-0"], { env, stderr });
+    const output = await readOutput(["env", "-0"], { env, stderr });
     assertEquals(variablesIn(output, stderr), env, stderr);
   }
 });
@@ -113,7 +113,7 @@ Deno.test("spawn() keeps variables whose names are not identifiers", async () =>
     OPTIND: "7",
   };
   for (const stderr of MODES) {
-    const output = await outputOf(["env", "-0"], { env, stderr });
+    const output = await readOutput(["env", "-0"], { env, stderr });
     assertEquals(variablesIn(output, stderr), env, stderr);
   }
 });
@@ -128,12 +128,12 @@ Deno.test("spawn() reports a missing program even with unusual variables", async
   await Deno.writeTextFile(program, '#!/bin/sh\necho "got $1"', {
     mode: 0o755,
   });
-  assertEquals(await outputOf([program, "x"], { env }), "got x\n");
+  assertEquals(await readOutput([program, "x"], { env }), "got x\n");
 });
 
 Deno.test("spawn() passes functions of bash to bash", async () => {
   const env = { ...BARE_ENV, "BASH_FUNC_greet%%": "() {  echo hello\n}" };
-  assertEquals(await outputOf(["bash", "-c", "greet"], { env }), "hello\n");
+  assertEquals(await readOutput(["bash", "-c", "greet"], { env }), "hello\n");
 });
 
 Deno.test("spawn() does not search the PATH of this process", async () => {
@@ -157,7 +157,7 @@ Deno.test("spawn() does not search the PATH of this process", async () => {
 Deno.test("spawn() inherits nothing from this process", async () => {
   assert(Deno.env.has("PATH"));
   for (const stderr of MODES) {
-    const output = await outputOf(["/usr/bin/env", "-0"], {
+    const output = await readOutput(["/usr/bin/env", "-0"], {
       env: fixedEnvironment({}),
       stderr,
     });
@@ -169,15 +169,15 @@ Deno.test("spawn() starts a program in its directory", async () => {
   await using directory = await temporaryDirectory();
   for (const stderr of MODES) {
     assertEquals(
-      await outputOf(["pwd", "-P"], { cwd: directory.path, stderr }),
+      await readOutput(["pwd", "-P"], { cwd: directory.path, stderr }),
       `${directory.path}\n`,
     );
   }
 });
 
 Deno.test("spawn() closes standard input", async () => {
-  assertEquals(await outputOf("cat; echo end"), "end\n");
-  assertEquals(await outputOf(["cat"]), "");
+  assertEquals(await readOutput("cat; echo end"), "end\n");
+  assertEquals(await readOutput(["cat"]), "");
 });
 
 Deno.test("spawn() creates its own session and group", async () => {
@@ -188,7 +188,7 @@ Deno.test("spawn() creates its own session and group", async () => {
     const [, , group, session] = running.stdout.text
       .slice(running.stdout.text.lastIndexOf(")") + 2).split(" ");
     assertEquals([Number(group), Number(session)], [pid, pid], stderr);
-    assert(processEntry(Deno.pid)!.session !== pid);
+    assert(readProcessEntry(Deno.pid)!.session !== pid);
   }
 });
 

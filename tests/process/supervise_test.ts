@@ -3,9 +3,9 @@ import { describe, it } from "@std/testing/bdd";
 import type { TerminationSignal } from "../../src/host.ts";
 import {
   endProcess,
-  isGone,
-  isGroupGone,
   isRunning,
+  waitForExit,
+  waitForGroupExit,
 } from "../helpers/process_table.ts";
 import { run, type Running } from "../helpers/running.ts";
 
@@ -72,7 +72,7 @@ describe("supervise() of a program that exits", () => {
        echo $!; exit 4`,
     );
     assertEquals((await running.supervise()).exitCode, 4);
-    await isGone(running.printedNumber());
+    await waitForExit(running.printedNumber());
     assert(!running.isGivenUp);
   });
 
@@ -84,7 +84,7 @@ describe("supervise() of a program that exits", () => {
       signal: null,
       cause: "exit",
     });
-    await isGone(running.printedNumber());
+    await waitForExit(running.printedNumber());
     assert(!running.isGivenUp, "the pipe closed by itself");
   });
 
@@ -134,7 +134,7 @@ describe("supervise() of a program that is cancelled", () => {
         running.stdout.text.match(/\w+(?= (TERM|INT|HUP))/g)?.sort(),
         heard,
       );
-      await isGroupGone(running.child.pid);
+      await waitForGroupExit(running.child.pid);
     });
   }
 
@@ -173,7 +173,7 @@ describe("supervise() of a program that is cancelled", () => {
       cause: "cancelled",
       wasKilled: true,
     });
-    await isGroupGone(running.child.pid);
+    await waitForGroupExit(running.child.pid);
   });
 
   it("grants the grace time to descendants that outlive it", async () => {
@@ -200,7 +200,7 @@ describe("supervise() of a program that is cancelled", () => {
       signal: "SIGKILL",
       cause: "cancelled",
     });
-    await isGroupGone(running.child.pid);
+    await waitForGroupExit(running.child.pid);
   });
 
   it("does not wait for a holder outside its group when it is cancelled a second time", async () => {
@@ -210,7 +210,7 @@ describe("supervise() of a program that is cancelled", () => {
     cleanup.defer(() => endProcess(running.printedNumber()));
     const exit = running.supervise({ graceMs: HOUR_MS, closeMs: 20 });
     running.cancellation.cancel("SIGTERM");
-    await isGone(running.child.pid);
+    await waitForExit(running.child.pid);
     running.cancellation.cancel("SIGTERM");
     assertEquals(await exit, {
       exitCode: 143,
@@ -233,7 +233,7 @@ describe("supervise() of a program with a time limit", () => {
       cause: "timeout",
       wasKilled: true,
     });
-    await isGroupGone(running.child.pid);
+    await waitForGroupExit(running.child.pid);
   });
 
   it("sends SIGTERM before it kills", async () => {
@@ -331,6 +331,6 @@ describe("supervise() of a program whose output cannot be written", () => {
     drained.reject(reason);
     const error = await assertRejects(() => exit, Error);
     assertEquals(error, reason);
-    await isGroupGone(running.child.pid);
+    await waitForGroupExit(running.child.pid);
   });
 });

@@ -7,7 +7,7 @@ import {
 import { compareRuns } from "../../src/report/compare.ts";
 import { readRecord, type RunRecord } from "../../src/report/run_record.ts";
 import { recordLine, startedLine } from "../helpers/record_lines.ts";
-import { outputOf } from "../helpers/running.ts";
+import { readOutput } from "../helpers/running.ts";
 
 const HOSTILE =
   `</script>]]>--><b>&amp;"'\`|@all ::error::\x1b[2J\x00\ufffe\n# x`;
@@ -336,7 +336,7 @@ print(json.dumps([suite.attrib, [
   [case.attrib["name"], [child.tag for child in case]] for case in suite
 ]]))`;
     const [suite, cases] = JSON.parse(
-      await outputOf(["python3", "-c", script, xml]),
+      await readOutput(["python3", "-c", script, xml]),
     );
     assertEquals([suite.tests, suite.failures, suite.skipped], ["4", "1", "1"]);
     assertEquals(suite.time, "0.180");

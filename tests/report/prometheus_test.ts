@@ -6,7 +6,7 @@ import { isInstalled } from "../helpers/is_installed.ts";
 import { Random } from "../helpers/random.ts";
 import { recordLine, startedLine } from "../helpers/record_lines.ts";
 import { runMain } from "../helpers/run_main.ts";
-import { outputOf } from "../helpers/running.ts";
+import { readOutput } from "../helpers/running.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -82,7 +82,7 @@ describe("prometheusReport()", () => {
     assertEquals(again.split("\n").length, text.split("\n").length);
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "a.prom": again });
-    const said = await outputOf(
+    const said = await readOutput(
       `promtool check metrics <${directory.path}/a.prom && echo accepted`,
     );
     assertEquals(said, "accepted\n");

@@ -11,7 +11,7 @@ import { RunnerError } from "../../src/errors.ts";
 import { Job } from "../../src/steps/job.ts";
 import type { JobResult } from "../../src/runner/job_result.ts";
 import type { StepEvent } from "../../src/steps/step.ts";
-import { isGone } from "../helpers/process_table.ts";
+import { waitForExit } from "../helpers/process_table.ts";
 import { makeFiles } from "../helpers/temporary_directory.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
@@ -265,7 +265,7 @@ describe("a job with steps", () => {
       "tidy: success/success",
     ]);
     await Deno.stat(`${test.path}/tidied`);
-    await isGone(Number(await Deno.readTextFile(`${test.path}/pid`)));
+    await waitForExit(Number(await Deno.readTextFile(`${test.path}/pid`)));
   });
 
   it("ends immediately when it is cancelled twice", async () => {

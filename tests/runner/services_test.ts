@@ -10,7 +10,7 @@ import { RunnerError } from "../../src/errors.ts";
 import type { JobResult } from "../../src/runner/job_result.ts";
 import { Job } from "../../src/steps/job.ts";
 import type { StepEvent } from "../../src/steps/step.ts";
-import { isGone } from "../helpers/process_table.ts";
+import { waitForExit } from "../helpers/process_table.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
 /** Prints "up" and keeps running, as a shell that a signal ends. */
@@ -31,7 +31,7 @@ function reasonOf({ steps }: JobResult, step: string): string {
 
 /** Reads the process id that a step wrote, and waits for its end. */
 async function isOver(path: string): Promise<void> {
-  await isGone(Number(await Deno.readTextFile(path)));
+  await waitForExit(Number(await Deno.readTextFile(path)));
 }
 
 describe("a service", () => {

@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { parse } from "@std/yaml/parse";
 import { makeLocator } from "../../src/schema/locate.ts";
 import { resolveMergeKeys, scanJson } from "../../src/schema/read_document.ts";
-import { problemsOfText, readText, stepsOf } from "../helpers/job_file.ts";
+import { readProblems, readSteps, readText } from "../helpers/job_file.ts";
 import { Random } from "../helpers/random.ts";
 
 const resolve = (document: unknown) =>
@@ -12,7 +12,7 @@ const resolve = (document: unknown) =>
 describe("a merge key", () => {
   it("merges the keys of a mapping into another one, which takes precedence", async () => {
     assertEquals(
-      await stepsOf(`
+      await readSteps(`
 steps:
   - &base { name: one, run: echo, env: { A: "1", B: "2" }, timeout: 5 }
   - <<: *base
@@ -66,7 +66,7 @@ environment: { <<: *b, C: "3" }
       ["<<: [[{ A: a }]]", "3:20: <<[0]"],
     ];
     for (const [text, problem] of texts) {
-      const [first] = await problemsOfText(
+      const [first] = await readProblems(
         `command: x\n\nenvironment: { ${text} }\n`,
       );
       assert(first.endsWith("must be a mapping or a list of mappings"), first);
@@ -82,7 +82,7 @@ environment: { <<: *b, C: "3" }
       "environment: &e { <<: &f { <<: *e, B: b } }",
     ];
     for (const text of texts) {
-      const problems = await problemsOfText(`command: x\n${text}\n`);
+      const problems = await readProblems(`command: x\n${text}\n`);
       assertMatch(problems[0], /must not merge a mapping into itself$/, text);
     }
   });
@@ -98,7 +98,7 @@ environment: { <<: *b, C: "3" }
     const deep = `resources:\n  - &x0 {${keys.slice(0, 9).join(",")}}\n${
       levels.join("")
     }`;
-    const [problem] = await problemsOfText(`${wide}command: x\n`);
+    const [problem] = await readProblems(`${wide}command: x\n`);
     assertMatch(problem, /its aliases expand to more than 1000000 values/);
     const { layer } = await readText(`${deep}command: x\n`);
     assertEquals(layer.job_command?.value, "x");

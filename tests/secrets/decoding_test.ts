@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { Masker } from "../../src/secrets/masker.ts";
-import { bytewise, cut, maskPieces } from "../helpers/masking.ts";
-import { bytesOf, naiveMask, textOf } from "../helpers/naive_mask.ts";
+import { cut, maskPieces, splitBytes } from "../helpers/masking.ts";
+import { decodeBytes, encodeText, naiveMask } from "../helpers/naive_mask.ts";
 import { maskRounds, Random } from "../helpers/random.ts";
 
 const encoder = new TextEncoder();
@@ -60,7 +60,7 @@ function hex(char: string, digits: number): string {
 const ENCODERS: Encoder[] = [
   (text, random) => some(text, random, encodeURIComponent),
   (text) => JSON.stringify(text).slice(1, -1),
-  (text) => [...bytesOf(text)].map((byte) => `%${hex(byte, 2)}`).join(""),
+  (text) => [...encodeText(text)].map((byte) => `%${hex(byte, 2)}`).join(""),
   (text, random) => some(text, random, (char) => `\\u${hex(char, 4)}`),
   (text) => text.replaceAll("'", "'\\''"),
   (text, random) => {
@@ -76,7 +76,7 @@ const ENCODERS: Encoder[] = [
   },
   (text, random) => some(text, random, (char) => `${char}\x1b[0m`),
   (text, random) => {
-    const base64 = btoa("u:".slice(random.below(3)) + bytesOf(text));
+    const base64 = btoa("u:".slice(random.below(3)) + encodeText(text));
     const end = random.pick(["\n", "\r\n", "\n   ", "\\n"]);
     return base64.replace(
       new RegExp(`.{${1 + random.below(20)}}`, "g"),
@@ -84,7 +84,7 @@ const ENCODERS: Encoder[] = [
     );
   },
   (text, random) =>
-    [...bytesOf(text)].map((byte) => hex(byte, 2))
+    [...encodeText(text)].map((byte) => hex(byte, 2))
       .join(random.pick(["", " "])),
   (text, random) => numbers(text, random.pick(NUMBERS), random.pick(BETWEEN)),
   (text, random) => prefixed(text, random),
@@ -97,7 +97,7 @@ function quotedPrintable(text: string, random: Random): string {
   const isPlain = random.below(2) ? /[!-<>-~]/ : /[^=\x80-\xff]/;
   const end = random.pick(["=\n", "=\r\n"]);
   const width = 3 + random.below(20);
-  return [...bytesOf(text)]
+  return [...encodeText(text)]
     .map((byte) => isPlain.test(byte) ? byte : `=${hex(byte, 2).toUpperCase()}`)
     .join("").replace(new RegExp(`.{${width}}`, "g"), `$&${end}`);
 }
@@ -120,7 +120,7 @@ const PREFIXES = [
 
 /** Writes base64 or hexadecimal digits in lines with a prefix. */
 function prefixed(text: string, random: Random): string {
-  const bytes = "u: ".slice(random.below(3)) + bytesOf(text);
+  const bytes = "u: ".slice(random.below(3)) + encodeText(text);
   const encoded = random.below(2)
     ? btoa(bytes)
     : [...bytes].map((byte) => hex(byte, 2)).join("");
@@ -164,7 +164,7 @@ function numbers(
   number: (byte: number) => string,
   between: string,
 ): string {
-  return Array.from(bytesOf(text), (char) => number(char.charCodeAt(0)))
+  return Array.from(encodeText(text), (char) => number(char.charCodeAt(0)))
     .join(between);
 }
 
@@ -200,18 +200,18 @@ function maskerOf(...secrets: string[]): Masker {
 /** Joins pieces of text, which the helper reads as single bytes. */
 function masked(masker: Masker, pieces: readonly Uint8Array[]): string {
   const { outputs } = maskPieces(masker, pieces);
-  return textOf(outputs.join(""));
+  return decodeBytes(outputs.join(""));
 }
 
 Deno.test("Masker masks an encoded secret after an incomplete escape, cut between the bytes of a line break", () => {
   const secret = "correct-horse-battery";
-  const digits = [...bytesOf(secret)].map((byte) => hex(byte, 2)).join("");
+  const digits = [...encodeText(secret)].map((byte) => hex(byte, 2)).join("");
   for (const encoded of [digits, btoa(secret)]) {
     for (const start of ["%", "\\", "\x1b"]) {
       const text = `${start}${encoded.slice(0, 20)}\r\n${
         encoded.slice(20)
       }\r\n`;
-      for (const pieces of [cut(text, []), bytewise(text)]) {
+      for (const pieces of [cut(text, []), splitBytes(text)]) {
         const output = masked(maskerOf(secret), pieces);
         assertEquals(output, `${start}[REDACTED]\r\n`);
       }
@@ -251,7 +251,7 @@ describe("Masker prints the same wherever a text is cut", () => {
       for (let at = 0; at <= text.length; at++) {
         assertEquals(masked(masker, cut(text, [at])), expected, `${at}`);
       }
-      assertEquals(masked(masker, bytewise(text)), expected);
+      assertEquals(masked(masker, splitBytes(text)), expected);
     });
   }
 });
@@ -271,14 +271,14 @@ Deno.test("Masker undoes escapes and line breaks like a naive model, for random 
     const secrets = randomSecrets(random);
     if (secrets.length === 0) continue;
     const text = randomText(random, secrets);
-    const expected = textOf(naiveMask(bytesOf(text), secrets));
+    const expected = decodeBytes(naiveMask(encodeText(text), secrets));
     const { length } = encoder.encode(text);
     const places = Array.from(
       { length: random.below(6) },
       () => random.below(length + 1),
     );
     const masker = maskerOf(...secrets);
-    for (const pieces of [cut(text, []), bytewise(text), cut(text, places)]) {
+    for (const pieces of [cut(text, []), splitBytes(text), cut(text, places)]) {
       assertEquals(
         masked(masker, pieces),
         expected,
@@ -300,27 +300,27 @@ function base32(bytes: string): string {
 
 /** Encoders that can be applied to the output of one another. */
 const NESTED: Encoder[] = [
-  (text) => btoa(bytesOf(text)),
-  (text) => btoa(bytesOf(text)).replace(/=+$/, ""),
-  (text) => btoa(`user:${bytesOf(text)}`).replace(/.{20}/g, "$&\n"),
+  (text) => btoa(encodeText(text)),
+  (text) => btoa(encodeText(text)).replace(/=+$/, ""),
+  (text) => btoa(`user:${encodeText(text)}`).replace(/.{20}/g, "$&\n"),
   (text, random) => {
     const width = 1 + random.below(30);
-    return btoa(bytesOf(text)).replace(
+    return btoa(encodeText(text)).replace(
       new RegExp(`.{${width}}`, "g"),
       "$&\r\n  ",
     );
   },
-  (text) => bytesHex(bytesOf(text)),
-  (text) => bytesHex(bytesOf(text)).toUpperCase(),
-  (text) => base32(bytesOf(text)),
-  (text) => base32(bytesOf(text)).toLowerCase(),
+  (text) => bytesHex(encodeText(text)),
+  (text) => bytesHex(encodeText(text)).toUpperCase(),
+  (text) => base32(encodeText(text)),
+  (text) => base32(encodeText(text)).toLowerCase(),
   (text) => JSON.stringify({ key: text }),
   (text, random) => some(text, random, encodeURIComponent),
 ];
 
 Deno.test("Masker decodes base64 and hexadecimal digits that were encoded again up to four times", () => {
   const masker = maskerOf("s3cr3t-t0k3n-0f-t0day");
-  for (const encode of [btoa, (text: string) => bytesHex(bytesOf(text))]) {
+  for (const encode of [btoa, (text: string) => bytesHex(encodeText(text))]) {
     let text = "s3cr3t-t0k3n-0f-t0day";
     for (let layers = 1; layers <= 5; layers++) {
       text = encode(text);
@@ -343,14 +343,14 @@ Deno.test("Masker decodes text that was encoded several times like a naive model
     text = `${random.pick(["", "a ", "1", "\n"])}${text}${
       random.pick(["", ".", " a", "\nb"])
     }`;
-    const expected = textOf(naiveMask(bytesOf(text), secrets));
+    const expected = decodeBytes(naiveMask(encodeText(text), secrets));
     const { length } = encoder.encode(text);
     const places = Array.from(
       { length: random.below(6) },
       () => random.below(length + 1),
     );
     const masker = maskerOf(...secrets);
-    for (const pieces of [cut(text, []), bytewise(text), cut(text, places)]) {
+    for (const pieces of [cut(text, []), splitBytes(text), cut(text, places)]) {
       assertEquals(
         masked(masker, pieces),
         expected,
@@ -373,14 +373,14 @@ Deno.test("Masker reads hex dumps like a naive model, for random secrets and cut
           : random.pick(["\n", "*\n", "Fix the start\n", "0000010\n"]),
     );
     const text = parts.join("");
-    const expected = inRows(textOf(naiveMask(bytesOf(text), secrets)));
+    const expected = inRows(decodeBytes(naiveMask(encodeText(text), secrets)));
     const { length } = encoder.encode(text);
     const places = Array.from(
       { length: random.below(6) },
       () => random.below(length + 1),
     );
     const masker = maskerOf(...secrets);
-    for (const pieces of [cut(text, []), bytewise(text), cut(text, places)]) {
+    for (const pieces of [cut(text, []), splitBytes(text), cut(text, places)]) {
       assertEquals(
         inRows(masked(masker, pieces)),
         expected,
@@ -397,7 +397,7 @@ function inRows(text: string): string {
 
 /** Writes a hex dump with offsets, words of a random size, and a column of text. */
 function dumped(text: string, random: Random): string {
-  const bytes = bytesOf(`${random.text(random.below(9), "xyz")}${text}`);
+  const bytes = encodeText(`${random.text(random.below(9), "xyz")}${text}`);
   const width = 4 * (1 + random.below(3));
   const size = random.pick([1, 2, 4]);
   const end = random.pick(["", "|", " "]);
@@ -545,7 +545,7 @@ describe("Masker finds a secret in", () => {
   for (const [name, secret, text, expected] of found) {
     it(name, () => {
       assertEquals(maskerOf(secret).maskText(text), expected);
-      assertEquals(masked(maskerOf(secret), bytewise(text)), expected);
+      assertEquals(masked(maskerOf(secret), splitBytes(text)), expected);
     });
   }
 
@@ -557,7 +557,7 @@ describe("Masker finds a secret in", () => {
       for (let width = 1; width < text.length; width++) {
         const lines = text.replace(new RegExp(`.{${width}}`, "g"), "$&\r\n  ");
         const rest = masker.maskText(lines).replace("[REDACTED]", "");
-        assertEquals(masked(masker, bytewise(lines)), masker.maskText(lines));
+        assertEquals(masked(masker, splitBytes(lines)), masker.maskText(lines));
         assert(rest.replace(/\s/g, "").length <= 16, `${width}: ${rest}`);
       }
     }
@@ -576,7 +576,7 @@ for (const [end, start] of [['"\n', '"'], ["'\r\n    ", "'"], [" \n", ""]]) {
         `$&${end}${start}`,
       );
       const text = `${line}${start}${lines}${end}${line}`;
-      const expected = textOf(naiveMask(bytesOf(text), [secret]));
+      const expected = decodeBytes(naiveMask(encodeText(text), [secret]));
       assertEquals(masker.maskText(text), expected);
       for (let at = 0; at < text.length; at += 7) {
         assertEquals(
@@ -612,7 +612,7 @@ describe("Masker finds a multi-line secret", () => {
   ];
   for (const [name, text] of shapes) {
     it(name, () => {
-      const pieces = bytewise(`key: ${text}.\n`);
+      const pieces = splitBytes(`key: ${text}.\n`);
       assertEquals(masked(maskerOf(PEM), pieces), "key: [REDACTED].\n");
     });
   }
@@ -673,7 +673,7 @@ const words: [secret: string, text: string][] = [
 Deno.test("Masker does not mask words that only resemble a secret", () => {
   for (const [secret, text] of words) {
     assertEquals(maskerOf(secret).maskText(text), text);
-    assertEquals(masked(maskerOf(secret), bytewise(text)), text);
+    assertEquals(masked(maskerOf(secret), splitBytes(text)), text);
   }
 });
 
@@ -755,6 +755,6 @@ Deno.test("Masker masks the same in encoded text with quotes, however the output
   for (const text of [bytesHex(quoted), btoa(quoted), `1${bytesHex(quoted)}`]) {
     const expected = masked(masker, cut(text, []));
     assert(expected.includes("[REDACTED]"), text);
-    assertEquals(masked(masker, bytewise(text)), expected);
+    assertEquals(masked(masker, splitBytes(text)), expected);
   }
 });

@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { Masker } from "../../src/secrets/masker.ts";
 import {
-  bytewise,
   cut,
   maskPieces,
   naiveHeldCount,
   naiveMaskLate,
+  splitBytes,
 } from "../helpers/masking.ts";
 import { naiveMask } from "../helpers/naive_mask.ts";
 import { maskRounds, Random } from "../helpers/random.ts";
@@ -125,7 +125,10 @@ const traps: [name: string, secrets: string[], text: string, masked: string][] =
 
 for (const [name, secrets, text, masked] of traps) {
   Deno.test(`Masker masks ${name}`, () => {
-    assertEquals(maskPieces(maskerOf(...secrets), bytewise(text)).text, masked);
+    assertEquals(
+      maskPieces(maskerOf(...secrets), splitBytes(text)).text,
+      masked,
+    );
     assertEquals(maskerOf(...secrets).maskText(text), masked);
   });
 }
@@ -143,7 +146,7 @@ Deno.test("Masker masks secrets of three bytes when configured to", () => {
   assertEquals(overlapping, "a[REDACTED]");
   const { text: inside } = maskPieces(
     shortest("bcd", "abcdeZ"),
-    bytewise("abcdeY"),
+    splitBytes("abcdeY"),
   );
   assertEquals(inside, "a[REDACTED]eY");
 });
@@ -259,7 +262,7 @@ Deno.test("Masker can be turned off and on again without forgetting secrets", ()
   const masker = maskerOf("hunter2");
   masker.setEnabled(false);
   assertEquals(masker.maskText("hunter2"), "hunter2");
-  assertEquals(maskPieces(masker, bytewise("hunter2")).text, "hunter2");
+  assertEquals(maskPieces(masker, splitBytes("hunter2")).text, "hunter2");
   assert(masker.containsSecret("a hunter2"));
   assert(!masker.containsSecret("a hunter"));
   masker.setEnabled(true);

@@ -4,12 +4,12 @@ import type { ArchiveConfig } from "../../src/config/job_config.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { prepareSource } from "../../src/source/prepare.ts";
 import {
-  checksumOf,
+  computeChecksum,
+  createTar,
   paxRecords,
   runShell,
   runTool,
   type TarEntry,
-  tarOf,
 } from "../helpers/archives.ts";
 import { isClientMissing } from "../helpers/client.ts";
 import { sourceContext } from "../helpers/source_context.ts";
@@ -77,7 +77,7 @@ async function refusalOf(
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await Deno.mkdir(`${path}/job`);
-  await Deno.writeFile(`${path}/job/a.tar`, tarOf(entries));
+  await Deno.writeFile(`${path}/job/a.tar`, createTar(entries));
   await makeFiles(path, { "victim/file": "mine" });
   const before = await listFiles(`${path}/victim`);
   const message = await refusal(path, "job/a.tar", options);
@@ -195,9 +195,9 @@ describe("archiveSource()", () => {
   it("verifies the checksum before anything is unpacked", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
-    const bytes = tarOf([{ name: "file", content: "text" }]);
+    const bytes = createTar([{ name: "file", content: "text" }]);
     await Deno.writeFile(`${path}/a.tar`, bytes);
-    const ref = await checksumOf(bytes);
+    const ref = await computeChecksum(bytes);
     await unpackIn(path, "a.tar", {
       ref: ref.toUpperCase().replace("SHA", "sha"),
     });
@@ -420,7 +420,7 @@ describe("archiveSource()", () => {
     const { path } = directory;
     await Deno.writeFile(
       `${path}/a`,
-      tarOf([
+      createTar([
         up,
         { name: "f\udce9", content: "first" },
         { name: "f\udce8", content: "other" },
@@ -446,7 +446,7 @@ describe("archiveSource()", () => {
     const { path } = directory;
     await Deno.writeFile(
       `${path}/a`,
-      tarOf([
+      createTar([
         { name: "a/b/x", type: "2", target: "../../c" },
         { name: "y", type: "2", target: "a/b/../b/x/z" },
         { name: "here", type: "2", target: "." },
@@ -462,7 +462,7 @@ describe("archiveSource()", () => {
     const { path } = directory;
     await Deno.writeFile(
       `${path}/a`,
-      tarOf([
+      createTar([
         { name: "f", content: "first" },
         { name: "h", type: "1", target: "f" },
         { name: "./f", content: "last" },
@@ -513,7 +513,7 @@ describe("archiveSource()", () => {
   it("rejects truncated, damaged and other files", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
-    const tar = tarOf([{ name: "file", content: "x".repeat(2_000) }]);
+    const tar = createTar([{ name: "file", content: "x".repeat(2_000) }]);
     const damagedTar = tar.slice();
     damagedTar[10] ^= 1;
     const cases: [bytes: Uint8Array, problem: RegExp][] = [
@@ -522,7 +522,7 @@ describe("archiveSource()", () => {
       [damagedTar, /checksum/],
       [tar.subarray(0, 2_560), /truncated/],
       [
-        tarOf([{ name: "L", type: "L", content: "x" }]),
+        createTar([{ name: "L", type: "L", content: "x" }]),
         /ends after an extended header/,
       ],
       [new Uint8Array([...tar, ...tar]), /has data after its end/],
@@ -624,6 +624,6 @@ describe("archiveSource()", () => {
 });
 
 async function smallTar(path: string): Promise<string> {
-  await Deno.writeFile(`${path}/small.tar`, tarOf([{ name: "file" }]));
+  await Deno.writeFile(`${path}/small.tar`, createTar([{ name: "file" }]));
   return "small.tar";
 }

@@ -2,11 +2,11 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
 import { prepareSource } from "../../src/source/prepare.ts";
-import { checksumOf, tarOf } from "../helpers/archives.ts";
+import { computeChecksum, createTar } from "../helpers/archives.ts";
 import { sourceContext } from "../helpers/source_context.ts";
 import { exists, temporaryDirectory } from "../helpers/temporary_directory.ts";
 
-const ARCHIVE = tarOf([{ name: "file", content: "fetched" }]);
+const ARCHIVE = createTar([{ name: "file", content: "fetched" }]);
 
 type Answer = (request: Request, count: number) => Response;
 
@@ -30,7 +30,7 @@ async function prepareFrom(
     (request) => answer(request, ++count),
   );
   const url = `http://${userInfo}127.0.0.1:${server.addr.port}/a.tar`;
-  const ref = options.ref ?? await checksumOf(ARCHIVE);
+  const ref = options.ref ?? await computeChecksum(ARCHIVE);
   const archive = {
     stripTop: false,
     maxEntries: 10,
@@ -113,7 +113,7 @@ describe("download()", () => {
         return new Response(zipped, {
           headers: { "content-encoding": encoding },
         });
-      }, { ref: await checksumOf(zipped) });
+      }, { ref: await computeChecksum(zipped) });
       assertEquals([error, accepted], [undefined, ["identity"]], encoding);
     }
   });

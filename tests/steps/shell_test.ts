@@ -8,7 +8,7 @@ import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
 import { Job } from "../../src/steps/job.ts";
 import { inlineCommand, passableCommand } from "../../src/steps/shell.ts";
-import { outputOf } from "../helpers/running.ts";
+import { readOutput } from "../helpers/running.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
@@ -154,7 +154,7 @@ for (const [name, shell] of Object.entries(SHELLS)) {
         (await Array.fromAsync(Deno.readDir(path))).length,
         isFile ? 1 : 0,
       );
-      outputs.push(await outputOf(passable.command));
+      outputs.push(await readOutput(passable.command));
     }
     // The flags "c" and "s" only say where a shell reads its script.
     const [short, long] = outputs.map((text) => text.replace(/^[cs]+/, ""));
@@ -175,7 +175,7 @@ Deno.test("passableCommand() keeps the file to its owner", async () => {
   assertEquals((await Deno.stat(file)).mode! & 0o777, 0o600);
   const parent = file.slice(0, file.lastIndexOf("/"));
   assertEquals((await Deno.stat(parent)).mode! & 0o777, 0o700);
-  assertEquals(await outputOf(passable.command), FILLING);
+  assertEquals(await readOutput(passable.command), FILLING);
 });
 
 Deno.test("a job runs long scripts, and reports other values that are too large", async () => {

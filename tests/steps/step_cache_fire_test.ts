@@ -14,7 +14,7 @@ import {
   stepEntryName,
 } from "../../src/cache/step_entry.ts";
 import { pathExistsSync, sha256Hex } from "../../src/fs/files.ts";
-import { runShell, type TarEntry, tarOf } from "../helpers/archives.ts";
+import { createTar, runShell, type TarEntry } from "../helpers/archives.ts";
 import { type CachedJob, cachedJob } from "../helpers/cached_job.ts";
 import { startCli } from "../helpers/cli.ts";
 import { Random } from "../helpers/random.ts";
@@ -78,7 +78,7 @@ async function plantPack(
   entries: readonly TarEntry[],
   changes: Partial<StepEntry> = {},
 ): Promise<void> {
-  const tar = tarOf(entries);
+  const tar = createTar(entries);
   const zipped = new Blob([tar]).stream()
     .pipeThrough(new CompressionStream("gzip"));
   const pack = new Uint8Array(await new Response(zipped).arrayBuffer());

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { ENGINES } from "../../src/workflow/export/engines.ts";
 import { runExported } from "../helpers/engine_doubles.ts";
 import { Random } from "../helpers/random.ts";
-import { randomJobs, seenBy } from "../helpers/random_workflow.ts";
+import { randomJobs, readSeen } from "../helpers/random_workflow.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
   makeFiles,
@@ -60,7 +60,11 @@ Deno.test("exported jobs run, end and pass values on as in a local run", async (
         runExported(exported.stdout, { engine, cwd, env })
       );
       const all = [...ends.values()];
-      assertEquals(seenBy(jobs, seen), seenBy(jobs, log), `${engine}, ${hint}`);
+      assertEquals(
+        readSeen(jobs, seen),
+        readSeen(jobs, log),
+        `${engine}, ${hint}`,
+      );
       assertEquals(
         all.map(({ exitCode }) => exitCode).filter((code) => code).length,
         failures.length,

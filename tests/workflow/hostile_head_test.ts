@@ -4,7 +4,7 @@ import { evalDocument } from "../../src/workflow/eval/eval_document.ts";
 import { evalPlan } from "../../src/workflow/eval/eval_plan.ts";
 import { loadHead, loadTree } from "../../src/workflow/eval/load_tree.ts";
 import type { Policy } from "../../src/workflow/eval/policy.ts";
-import { policyOf } from "../helpers/pull_requests/policy.ts";
+import { createPolicy } from "../helpers/pull_requests/policy.ts";
 import { EVENT, pullRequestEvent } from "../helpers/pull_requests/trees.ts";
 import {
   makeFiles,
@@ -17,7 +17,7 @@ const TRUSTED = `${HEADER}jobs: { test: { command: trusted } }\n`;
 
 /** A policy that allows every change, except to jobs that stay trusted. */
 const policyWith = (...nodes: string[]) =>
-  policyOf([{
+  createPolicy([{
     id: "all",
     workflows: ["main"],
     paths: [".reactorcide/**"],

@@ -12,17 +12,17 @@ import { loadHead, loadTree } from "../../src/workflow/eval/load_tree.ts";
 import {
   byId,
   type Expected,
-  expectedOf,
+  predict,
   randomSituation,
   type Situation,
 } from "../helpers/pull_requests/model.ts";
-import { policyOf } from "../helpers/pull_requests/policy.ts";
+import { createPolicy } from "../helpers/pull_requests/policy.ts";
 import {
   baseTree,
   changedPaths,
+  deriveId,
   EVENT,
   headTree,
-  idOf,
   MUTATION_NAMES,
   pullRequestEvent,
   writeTree,
@@ -54,7 +54,7 @@ async function evaluate(
     event,
     base: await loadTree(`${root}/base`, onBaseProblem),
     changedFiles: changedPaths(base, head),
-    policy: rules && await policyOf(rules),
+    policy: rules && await createPolicy(rules),
     policyRevision: "rev",
     pullRequest: {
       head: await loadHead(
@@ -167,7 +167,7 @@ Deno.test("each file of a random tree contains the workflow that the model expec
         [workflow.hasOwnId ? workflow.id : undefined, workflow.name],
         `seed ${random.seed}, round ${round}: ${mutations}`,
       );
-      assertEquals(id ?? idOf(path), workflow.id, `${mutations}: ${path}`);
+      assertEquals(id ?? deriveId(path), workflow.id, `${mutations}: ${path}`);
     }
   }
 });
@@ -193,7 +193,7 @@ Deno.test("a pull request runs the same as in a naive model of the policy", asyn
     const { workflows, violations, problems } = evaluated;
     check(
       () => {
-        const expected = expectedOf(situation);
+        const expected = predict(situation);
         assertEquals({ workflows, violations }, expected, context);
         checkTrusted(situation, evaluated, context);
       },
@@ -218,7 +218,7 @@ Deno.test("a rejected pull request runs only trusted definitions", async () => {
     const situation = randomSituation(random);
     const context = described(random, round, situation);
     const got = await evaluate(directory.path, situation, "refused");
-    const { workflows } = expectedOf({ ...situation, rules: undefined });
+    const { workflows } = predict({ ...situation, rules: undefined });
     assertEquals(got.workflows, workflows, context);
     checkTrusted(situation, got, context);
   }

@@ -3,7 +3,7 @@ import { temporaryDirectory } from "../temporary_directory.ts";
 import { createCertificate } from "./certificate.ts";
 import { JobController } from "./job_controller.ts";
 import { Node } from "./node.ts";
-import { objectProblems } from "./object_problems.ts";
+import { findObjectProblems } from "./object_problems.ts";
 import { type ApiObject, ObjectStore } from "./object_store.ts";
 import { serveExec } from "./serve_exec.ts";
 
@@ -61,7 +61,7 @@ export async function startApiServer(): Promise<ApiServer> {
       signal: breaking.signal,
       cert,
       key,
-    }, (request) => server.answer(request));
+    }, (request) => server.respond(request));
     port = running.addr.port;
   }
 
@@ -128,17 +128,17 @@ const GROUPS = {
   "/api/v1": {
     kind: "APIResourceList",
     groupVersion: "v1",
-    resources: ["pods", "secrets", "events"].map(resourceOf),
+    resources: ["pods", "secrets", "events"].map(describeResource),
   },
   "/apis/batch/v1": {
     kind: "APIResourceList",
     groupVersion: "batch/v1",
-    resources: [resourceOf("jobs")],
+    resources: [describeResource("jobs")],
   },
   "/version": { major: "1", minor: "35", gitVersion: "v1.35.0" },
 } as const;
 
-function resourceOf(name: string) {
+function describeResource(name: string) {
   return {
     name,
     singularName: name.slice(0, -1),
@@ -179,27 +179,31 @@ class Server {
     for (const stream of this.#streams) stream.abort();
   }
 
-  async answer(request: Request): Promise<Response> {
+  async respond(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     this.requests.push(`${request.method} ${pathname}`);
     if (request.headers.get("authorization") !== `Bearer ${TOKEN}`) {
-      return refusal(401, "Unauthorized", "Unauthorized");
+      return respondError(401, "Unauthorized", "Unauthorized");
     }
     const group = GROUPS[pathname as keyof typeof GROUPS];
     if (group !== undefined) return Response.json(group);
     const [, namespace, resource, name, part] = PATH.exec(pathname) ?? [];
     if (!Object.hasOwn(KINDS, resource ?? "")) {
-      return refusal(404, "NotFound", "the server could not find the path");
+      return respondError(
+        404,
+        "NotFound",
+        "the server could not find the requested resource",
+      );
     }
     if (namespace !== "ci") {
-      return refusal(403, "Forbidden", `${resource} is forbidden`);
+      return respondError(403, "Forbidden", `${resource} is forbidden`);
     }
     const target = { resource, name, part, query: searchParams };
     switch (request.method) {
       case "POST":
         return name === undefined
           ? this.#create(target, await request.json())
-          : refusal(405, "MethodNotAllowed", "method not allowed");
+          : respondError(405, "MethodNotAllowed", "method not allowed");
       case "PUT":
         return this.#replace(target, await request.json());
       case "DELETE":
@@ -217,12 +221,12 @@ class Server {
         : this.#list(target);
     }
     const object = this.#store.get(resource, name);
-    if (object === undefined) return notFound(target);
+    if (object === undefined) return respondNotFound(target);
     if (part === undefined) return Response.json(object);
     const container = query.get("container") ?? "";
     const process = this.#node.container(name, container);
     if (process === undefined) {
-      return refusal(
+      return respondError(
         400,
         "BadRequest",
         `container "${container}" in pod "${name}" is waiting to start: PodInitializing`,
@@ -232,7 +236,7 @@ class Server {
       return serveExec(request, process, this.brokenExecCount-- > 0);
     }
     const maxBytes = this.cutLogsAfterBytes;
-    // A new stream repeats what it has sent, and must come further.
+    // A new stream repeats what was sent, and must be longer.
     this.cutLogsAfterBytes *= 2;
     return this.#stream(
       process.log.lines(
@@ -248,14 +252,14 @@ class Server {
   #create({ resource }: Target, object: ApiObject): Response {
     const { name } = object.metadata;
     const problems = [
-      ...objectProblems(object),
+      ...findObjectProblems(object),
       ...metadataProblems(object.metadata),
     ];
     if (problems.length > 0) {
-      return refusal(422, "Invalid", `${name} is invalid: ${problems}`);
+      return respondError(422, "Invalid", `${name} is invalid: ${problems}`);
     }
     if (this.#store.get(resource, name) !== undefined) {
-      return refusal(
+      return respondError(
         409,
         "AlreadyExists",
         `${resource} "${name}" already exists`,
@@ -266,14 +270,14 @@ class Server {
       object.data = { ...object.data };
       for (const [key, value] of Object.entries(object.stringData ?? {})) {
         if (!/^[-._a-zA-Z0-9]+$/.test(key)) {
-          return refusal(422, "Invalid", `data[${key}] is invalid`);
+          return respondError(422, "Invalid", `data[${key}] is invalid`);
         }
         const bytes = new TextEncoder().encode(String(value));
         object.data[key] = bytes.toBase64();
       }
       delete object.stringData;
       if (JSON.stringify(object.data).length > 1024 * 1024) {
-        return refusal(422, "Invalid", "the Secret is too large");
+        return respondError(422, "Invalid", "the Secret is too large");
       }
     }
     const created = this.#store.create(resource, object);
@@ -287,15 +291,15 @@ class Server {
   #replace(target: Target, object: ApiObject): Response {
     const { resource, name = "" } = target;
     const present = this.#store.get(resource, name);
-    if (present === undefined) return notFound(target);
+    if (present === undefined) return respondNotFound(target);
     const { resourceVersion } = object.metadata;
     if (resourceVersion !== present.metadata.resourceVersion) {
-      return refusal(409, "Conflict", "the object has been modified");
+      return respondError(409, "Conflict", "the object has been modified");
     }
     const fixed = (spec: ApiObject) =>
       JSON.stringify({ ...spec, activeDeadlineSeconds: 0 });
     if (fixed(object.spec) !== fixed(present.spec)) {
-      return refusal(422, "Invalid", "the template is immutable");
+      return respondError(422, "Invalid", "the template is immutable");
     }
     const { activeDeadlineSeconds } = object.spec;
     return Response.json(this.#store.update(resource, name, (job) => {
@@ -306,7 +310,7 @@ class Server {
   #delete(target: Target, text: string): Response {
     const { resource, name = "" } = target;
     const object = this.#store.get(resource, name);
-    if (object === undefined) return notFound(target);
+    if (object === undefined) return respondNotFound(target);
     const options = text === "" ? {} : JSON.parse(text);
     if (resource === "pods") {
       this.#controller.deletePod(name, options.gracePeriodSeconds);
@@ -315,7 +319,7 @@ class Server {
   }
 
   #list({ resource, query }: Target): Response {
-    const matches = selectorOf(query);
+    const matches = createSelector(query);
     const items = this.#store.list(resource).filter(matches);
     return Response.json({
       kind: `${KINDS[resource]}List`,
@@ -328,10 +332,10 @@ class Server {
   #watch({ resource, query }: Target): Response {
     const queue = this.#store.since(Number(query.get("resourceVersion")));
     if (queue === undefined) {
-      const object = statusOf(410, "Expired", "too old resource version");
+      const object = createStatus(410, "Expired", "too old resource version");
       return Response.json({ type: "ERROR", object });
     }
-    const matches = selectorOf(query);
+    const matches = createSelector(query);
     const store = this.#store;
     let isOver = false;
     let wake = Promise.withResolvers<void>();
@@ -365,7 +369,7 @@ class Server {
     return this.#stream(events(), Infinity, end);
   }
 
-  /** Sends bytes, unless the server breaks the connection in the middle. */
+  /** Sends bytes until the connection is broken on purpose. */
   #stream(
     parts: AsyncGenerator<Uint8Array>,
     maxBytes: number,
@@ -406,9 +410,11 @@ class Server {
   }
 }
 
-function selectorOf(query: URLSearchParams): (object: ApiObject) => boolean {
-  const labels = parse(query.get("labelSelector"));
-  const fields = parse(query.get("fieldSelector"));
+function createSelector(
+  query: URLSearchParams,
+): (object: ApiObject) => boolean {
+  const labels = parseSelector(query.get("labelSelector"));
+  const fields = parseSelector(query.get("fieldSelector"));
   return (object) =>
     labels.every(([name, value]) => object.metadata.labels?.[name] === value) &&
     fields.every(([path, value]) =>
@@ -416,7 +422,7 @@ function selectorOf(query: URLSearchParams): (object: ApiObject) => boolean {
     );
 }
 
-function parse(selector: string | null): [string, string][] {
+function parseSelector(selector: string | null): [string, string][] {
   return (selector ?? "").split(",").filter(Boolean).map((term) => {
     const [name, value] = term.split("=");
     return [name, value];
@@ -437,11 +443,11 @@ function metadataProblems({ name, labels = {} }: ApiObject): string[] {
   ];
 }
 
-function notFound({ resource, name }: Target): Response {
-  return refusal(404, "NotFound", `${resource} "${name}" not found`);
+function respondNotFound({ resource, name }: Target): Response {
+  return respondError(404, "NotFound", `${resource} "${name}" not found`);
 }
 
-function statusOf(code: number, reason: string, message: string) {
+function createStatus(code: number, reason: string, message: string) {
   return {
     kind: "Status",
     apiVersion: "v1",
@@ -453,6 +459,6 @@ function statusOf(code: number, reason: string, message: string) {
   };
 }
 
-function refusal(code: number, reason: string, message: string): Response {
-  return Response.json(statusOf(code, reason, message), { status: code });
+function respondError(code: number, reason: string, message: string): Response {
+  return Response.json(createStatus(code, reason, message), { status: code });
 }

@@ -1,4 +1,4 @@
-import { condition, type Node } from "./node.ts";
+import { createCondition, type Node } from "./node.ts";
 import { type ApiObject, now, type ObjectStore } from "./object_store.ts";
 
 /** Grace time of a Pod that sets none, in seconds. */
@@ -10,7 +10,7 @@ export class JobController implements Disposable {
   readonly #node: Node;
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #listener: Disposable;
-  /** Time that has passed beside that of the clock, in milliseconds. */
+  /** Skipped time, in milliseconds. */
   #skippedMs = 0;
   /** Why Pods cannot be created; `undefined` if they can. */
   quotaProblem: string | undefined;
@@ -37,7 +37,7 @@ export class JobController implements Disposable {
     this.#listener[Symbol.dispose]();
   }
 
-  /** Lets time pass for deadlines, times to live and grace times. */
+  /** Skips time of deadlines, times to live and grace times. */
   skip(ms: number): void {
     this.#skippedMs += ms;
     this.#node.skip(ms);
@@ -61,7 +61,7 @@ export class JobController implements Disposable {
     this.#collect();
   }
 
-  /** Ends a Pod, and deletes it then. */
+  /** Ends a Pod, then deletes it. */
   deletePod(name: string, graceSeconds?: number): void {
     const pod = this.#store.get("pods", name);
     if (pod === undefined) return;
@@ -127,8 +127,8 @@ export class JobController implements Disposable {
       delete status.active;
       status.conditions = [
         hasSucceeded
-          ? condition("Complete", "True", {})
-          : condition("Failed", "True", failure),
+          ? createCondition("Complete", "True", {})
+          : createCondition("Failed", "True", failure),
       ];
     });
     this.#times.set(name, this.#now());
@@ -152,11 +152,11 @@ export class JobController implements Disposable {
         reason: "DeadlineExceeded",
         message: "Job was active longer than specified deadline",
       });
-      for (const pod of this.#podsOf(name)) this.deletePod(pod);
+      for (const pod of this.#listPods(name)) this.deletePod(pod);
     }
   }
 
-  #podsOf(job: string): string[] {
+  #listPods(job: string): string[] {
     return this.#store.list("pods")
       .filter(({ metadata }) => metadata.labels["job-name"] === job)
       .map(({ metadata }) => metadata.name);

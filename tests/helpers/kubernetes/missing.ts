@@ -1,7 +1,7 @@
 import { isClientMissing } from "../client.ts";
 import { hasNamespaces } from "./container_process.ts";
 
-/** Oldest minor version of kubectl 1 that speaks to the server of the tests. */
+/** Oldest minor version of kubectl 1 that supports the server of the tests. */
 const OLDEST_KUBECTL = 30;
 
 /**
@@ -18,7 +18,7 @@ export async function missingForPods(): Promise<string | undefined> {
     ? `kubectl 1.${OLDEST_KUBECTL}`
     : undefined;
   if (missing !== undefined) {
-    console.log(`Tests of Kubernetes are left out: ${missing} is missing`);
+    console.log(`Tests of Kubernetes are skipped: ${missing} is missing`);
   }
   return missing;
 }

@@ -50,10 +50,10 @@ export class Node {
   /** Schedules and runs a new Pod. */
   start(pod: ApiObject): void {
     const { name } = pod.metadata;
-    const problem = unschedulable(pod.spec);
+    const problem = findSchedulingProblem(pod.spec);
     if (problem !== undefined) {
       this.#setStatus(name, (status) => {
-        status.conditions = [condition("PodScheduled", "False", {
+        status.conditions = [createCondition("PodScheduled", "False", {
           reason: "Unschedulable",
           message: `0/1 nodes are available: ${problem}.`,
         })];
@@ -61,9 +61,11 @@ export class Node {
       return;
     }
     this.#setStatus(name, (status) => {
-      status.conditions = [condition("PodScheduled", "True", {})];
-      status.initContainerStatuses = waiting(pod.spec.initContainers);
-      status.containerStatuses = waiting(pod.spec.containers);
+      status.conditions = [createCondition("PodScheduled", "True", {})];
+      status.initContainerStatuses = createWaitingStatuses(
+        pod.spec.initContainers,
+      );
+      status.containerStatuses = createWaitingStatuses(pod.spec.containers);
     });
     const running: RunningPod = {
       name,
@@ -76,7 +78,7 @@ export class Node {
     running.ended = this.#run(pod, running);
   }
 
-  /** Ends a Pod: gracefully, or at once. */
+  /** Ends a Pod: gracefully, or immediately. */
   async stop(name: string, graceSeconds: number): Promise<void> {
     const pod = this.#pods.get(name);
     if (pod === undefined) return;
@@ -96,7 +98,7 @@ export class Node {
     this.#pods.delete(name);
   }
 
-  /** Lets time pass for the grace time of Pods. */
+  /** Skips time of the grace time of Pods. */
   skip(ms: number): void {
     this.#skippedMs += ms;
     for (const { pod, endMs } of this.#limits) {
@@ -181,7 +183,7 @@ export class Node {
     if (running.isStopping) return 137;
     const { runAsUser, runAsGroup } = pod.spec.securityContext;
     const container = new ContainerProcess({
-      command: spec.command.map((word: string) => expanded(word, env)),
+      command: spec.command.map((word: string) => expand(word, env)),
       env,
       root,
       cache: this.#cache,
@@ -235,7 +237,7 @@ export class Node {
       }
     }
     for (const { name, value } of spec.env ?? []) {
-      env[name] = expanded(value, env);
+      env[name] = expand(value, env);
     }
     return env;
   }
@@ -262,7 +264,7 @@ function kill({ containers }: RunningPod): void {
   for (const container of containers.values()) void container.signal("SIGKILL");
 }
 
-function unschedulable(spec: ApiObject): string | undefined {
+function findSchedulingProblem(spec: ApiObject): string | undefined {
   const isFit = Object.entries(spec.nodeSelector ?? {})
     .every(([name, value]) => NODE_LABELS[name] === value);
   if (!isFit) {
@@ -274,7 +276,7 @@ function unschedulable(spec: ApiObject): string | undefined {
   return Math.max(...cpus) > NODE_CPUS ? "1 Insufficient cpu" : undefined;
 }
 
-function waiting(containers: ApiObject[]): ApiObject[] {
+function createWaitingStatuses(containers: ApiObject[]): ApiObject[] {
   return containers.map(({ name, image }) => ({
     name,
     image,
@@ -283,7 +285,7 @@ function waiting(containers: ApiObject[]): ApiObject[] {
 }
 
 /** Creates a condition of an object. */
-export function condition(
+export function createCondition(
   type: string,
   status: string,
   rest: { readonly reason?: string; readonly message?: string },
@@ -292,7 +294,7 @@ export function condition(
 }
 
 /** Replaces variables as Kubernetes does. */
-function expanded(text: string, env: Record<string, string>): string {
+function expand(text: string, env: Record<string, string>): string {
   return text.replace(
     /\$(?:\$|\(([^()]*)\))/g,
     (whole, name) => whole === "$$" ? "$" : env[name] ?? whole,

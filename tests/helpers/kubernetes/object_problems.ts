@@ -23,20 +23,20 @@ const VALIDATORS: Readonly<Record<string, unknown>> = {
  *
  * @returns One line per problem.
  */
-export function objectProblems(object: Record<string, unknown>): string[] {
+export function findObjectProblems(object: Record<string, unknown>): string[] {
   const validate = VALIDATORS[String(object.kind)] as Validator | undefined;
   if (validate === undefined) return [`kind ${object.kind} is not known`];
   const read = new Map<string, Set<PropertyKey>>();
-  const isValid = validate(watched(object, "", read));
+  const isValid = validate(recordReads(object, "", read));
   const problems = isValid
     ? []
     : (validate.errors ?? []).map((error) =>
       `${error.instancePath} ${error.message ?? error.keyword}`
     );
-  return [...problems, ...unknownFields(object, "", read)];
+  return [...problems, ...findUnknownFields(object, "", read)];
 }
 
-function watched<T>(
+function recordReads<T>(
   value: T,
   path: string,
   read: Map<string, Set<PropertyKey>>,
@@ -48,12 +48,12 @@ function watched<T>(
     get(target, name, receiver) {
       names.add(name);
       const member = Reflect.get(target, name, receiver);
-      return watched(member, `${path}/${String(name)}`, read);
+      return recordReads(member, `${path}/${String(name)}`, read);
     },
   });
 }
 
-function unknownFields(
+function findUnknownFields(
   value: unknown,
   path: string,
   read: Map<string, Set<PropertyKey>>,
@@ -61,7 +61,7 @@ function unknownFields(
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([name, member]) =>
     read.get(path)?.has(name)
-      ? unknownFields(member, `${path}/${name}`, read)
+      ? findUnknownFields(member, `${path}/${name}`, read)
       : [`unknown field "${path}/${name}"`]
   );
 }

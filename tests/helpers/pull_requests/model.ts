@@ -79,11 +79,11 @@ function randomRules(random: Random): Rule[] {
   }));
 }
 
-function dependencies(path: string, { usesJobFile }: Workflow): string[] {
+function listDependencies(path: string, { usesJobFile }: Workflow): string[] {
   return usesJobFile ? [path, JOB_FILE] : [path];
 }
 
-function commandsOf(workflow: Workflow, tree: Tree): Record<string, string> {
+function listCommands(workflow: Workflow, tree: Tree): Record<string, string> {
   const commands = Object.fromEntries(
     Object.entries(workflow.jobs).map(([name, { command }]) => [name, command]),
   );
@@ -92,8 +92,8 @@ function commandsOf(workflow: Workflow, tree: Tree): Record<string, string> {
     : commands;
 }
 
-/** Which workflows can be read from a tree: valid ones, whose id is unique. */
-function readable(tree: Tree): [path: string, workflow: Workflow][] {
+/** Lists the workflows that can be read from a tree: valid ones with unique ids. */
+function listReadable(tree: Tree): [path: string, workflow: Workflow][] {
   const valid = Object.entries(tree).flatMap(([path, { workflow }]) =>
     workflow &&
       !(workflow.usesJobFile && tree[JOB_FILE]?.command === undefined) &&
@@ -108,7 +108,7 @@ function readable(tree: Tree): [path: string, workflow: Workflow][] {
   );
 }
 
-function covers({ paths }: Rule, path: string): boolean {
+function matchesPath({ paths }: Rule, path: string): boolean {
   return paths.some((glob) =>
     glob.endsWith("**")
       ? path.startsWith(glob.slice(0, -2))
@@ -119,7 +119,7 @@ function covers({ paths }: Rule, path: string): boolean {
   );
 }
 
-function holds(
+function matchesSituation(
   { events, head_repository, actors, approval }: Rule,
   { isFork, mayWrite, isApproved }: Situation,
 ): boolean {
@@ -141,7 +141,7 @@ function waitsForItself(name: string, jobs: Record<string, Job>): boolean {
   return false;
 }
 
-/** Whether a job runs if all others succeed (2), if some fail (1), or never. */
+/** Returns 2 if a job runs when all others succeed, 1 if some must fail, else 0. */
 function chance(name: string, jobs: Record<string, Job>): number {
   const runs = (name: string): boolean => {
     const { condition, needs } = jobs[name];
@@ -156,21 +156,21 @@ function chance(name: string, jobs: Record<string, Job>): number {
   return runs(name) ? 2 : mayRun(name) ? 1 : 0;
 }
 
-/** Puts workflows in order. */
+/** Compares workflows by their ids. */
 export function byId([a]: readonly unknown[], [b]: readonly unknown[]): number {
   return String(a) < String(b) ? -1 : 1;
 }
 
-/** Decides about a pull request in the most naive way. */
-export function expectedOf(situation: Situation): Expected {
+/** Predicts what runs for a pull request, in the most naive way. */
+export function predict(situation: Situation): Expected {
   const { base, head, rules = [] } = situation;
-  const bases = readable(base);
-  const heads = readable(head);
+  const bases = listReadable(base);
+  const heads = listReadable(head);
   const changed = changedPaths(base, head).filter((path) =>
     path.startsWith(".reactorcide/") && !/policy\.yaml$|policies\//.test(path)
   );
   const claimed = new Set(
-    [...bases, ...heads].flatMap(([path, one]) => dependencies(path, one)),
+    [...bases, ...heads].flatMap(([path, one]) => listDependencies(path, one)),
   );
   const unclaimed = changed.filter((path) => !claimed.has(path));
   const ids = new Set([
@@ -187,15 +187,15 @@ export function expectedOf(situation: Situation): Expected {
     if (!(ours ?? theirs)!.events.includes(EVENT)) continue;
     const depends = [
       ...theirs
-        ? dependencies(headPath!, theirs)
-        : dependencies(basePath!, ours!),
+        ? listDependencies(headPath!, theirs)
+        : listDependencies(basePath!, ours!),
       ...unclaimed,
     ];
     const affected = changed.filter((path) => depends.includes(path));
     const rule = rules.find(({ workflows }) => workflows.includes(id));
     const isGranted = rule !== undefined && affected.length > 0 &&
-      [...depends, ...changed].every((path) => covers(rule, path)) &&
-      holds(rule, situation);
+      [...depends, ...changed].every((path) => matchesPath(rule, path)) &&
+      matchesSituation(rule, situation);
     const jobs: Workflow["jobs"] = {
       ...theirs?.jobs,
       ...theirs?.usesJobFile ? { shared: { command: "", needs: [] } } : {},
@@ -216,7 +216,7 @@ export function expectedOf(situation: Situation): Expected {
       );
     if (isUsable) {
       workflows.push([id, "head", (ours ?? theirs).name, {
-        ...commandsOf(theirs, head),
+        ...listCommands(theirs, head),
         ...Object.fromEntries(
           rule.nodes.map((name) => [name, ours!.jobs[name].command]),
         ),
@@ -224,7 +224,7 @@ export function expectedOf(situation: Situation): Expected {
       continue;
     }
     for (const path of affected) refused.add(path);
-    if (ours) workflows.push([id, "base", ours.name, commandsOf(ours, base)]);
+    if (ours) workflows.push([id, "base", ours.name, listCommands(ours, base)]);
   }
   if (!workflows.some(([, origin]) => origin === "head")) {
     for (const path of changed) refused.add(path);

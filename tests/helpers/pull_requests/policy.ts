@@ -1,14 +1,14 @@
 import { type Policy, readPolicy } from "../../../src/workflow/eval/policy.ts";
 
-/** A rule of a policy, as its file has it, but for the use. */
+/** A rule of a policy as in its file, without `use`. */
 interface PolicyRule {
   /** Jobs that keep their trusted definition. */
   nodes: string[];
   [key: string]: unknown;
 }
 
-/** Reads a policy whose rules give the pull request a limited profile. */
-export function policyOf(rules: PolicyRule[]): Promise<Policy> {
+/** Creates a policy whose rules give the pull request a limited profile. */
+export function createPolicy(rules: PolicyRule[]): Promise<Policy> {
   return readPolicy(
     JSON.stringify({
       version: 1,

@@ -48,15 +48,15 @@ export interface Entry {
   command?: string;
   /** Content of the file. */
   content?: string | Uint8Array;
-  /** Where the symbolic link leads that is there instead. */
+  /** Target, if it is a symbolic link. */
   link?: string;
-  /** Whether a submodule is there, which no one checks out. */
+  /** Whether it is a submodule, which is not checked out. */
   isSubmodule?: boolean;
 }
 
 export type Tree = Record<string, Entry>;
 
-function jobsOf({ jobs, usesJobFile }: Workflow, more = {}) {
+function describeJobs({ jobs, usesJobFile }: Workflow, more = {}) {
   return {
     ...Object.fromEntries(
       Object.entries(jobs).map(([name, job]) => [
@@ -68,30 +68,34 @@ function jobsOf({ jobs, usesJobFile }: Workflow, more = {}) {
   };
 }
 
-function textOf(workflow: Workflow, more = {}): string {
+function writeJson(workflow: Workflow, more = {}): string {
   const { id, hasOwnId, events, name } = workflow;
   return JSON.stringify({
     ...hasOwnId ? { id } : {},
     name,
     on: { events },
-    jobs: jobsOf(workflow, more),
+    jobs: describeJobs(workflow, more),
   });
 }
 
-/** The same in many lines, with an anchor and merge keys. */
-function yamlOf(workflow: Workflow): string {
+/** Writes a workflow in many lines, with an anchor and merge keys. */
+function writeYaml(workflow: Workflow): string {
   const { id, hasOwnId, events, name } = workflow;
-  const entries = Object.entries(jobsOf(workflow)).map(([job, entry], at) => {
-    const { command, needs, condition = "all_success" } = entry as Partial<Job>;
-    if (command === undefined) return `  ${job}: { job_file: shared.yaml }`;
-    return [
-      `  ${job}:${at === 0 ? " &first" : "\n    <<: *first"}`,
-      `    command: ${command}`,
-      `    needs: ${JSON.stringify(needs)}`,
-      `    condition: ${condition}`,
-      ...at === 0 ? ['    environment: { A: "1" }'] : [],
-    ].join("\n");
-  });
+  const entries = Object.entries(describeJobs(workflow)).map(
+    ([job, entry], at) => {
+      const { command, needs, condition = "all_success" } = entry as Partial<
+        Job
+      >;
+      if (command === undefined) return `  ${job}: { job_file: shared.yaml }`;
+      return [
+        `  ${job}:${at === 0 ? " &first" : "\n    <<: *first"}`,
+        `    command: ${command}`,
+        `    needs: ${JSON.stringify(needs)}`,
+        `    condition: ${condition}`,
+        ...at === 0 ? ['    environment: { A: "1" }'] : [],
+      ].join("\n");
+    },
+  );
   return [
     ...hasOwnId ? [`id: ${id}`] : [],
     // Blanks around a plain scalar are not part of it.
@@ -103,18 +107,18 @@ function yamlOf(workflow: Workflow): string {
   ].join("\n");
 }
 
-export function entryOf(workflow: Workflow): Entry {
-  return { workflow, content: textOf(workflow) };
+export function createEntry(workflow: Workflow): Entry {
+  return { workflow, content: writeJson(workflow) };
 }
 
 /** Other ways to write the same workflow. */
 const STYLES: ((workflow: Workflow) => string)[] = [
-  yamlOf,
-  (workflow) => yamlOf(workflow).replaceAll("\n", "\r\n"),
-  (workflow) => `\ufeff${yamlOf(workflow)}`,
-  (workflow) => `---\n${yamlOf(workflow)}...\n`,
-  (workflow) => `# ${"x".repeat(100_000)}\n${yamlOf(workflow)}`,
-  (workflow) => textOf(workflow, { disable_run_local: true }),
+  writeYaml,
+  (workflow) => writeYaml(workflow).replaceAll("\n", "\r\n"),
+  (workflow) => `\ufeff${writeYaml(workflow)}`,
+  (workflow) => `---\n${writeYaml(workflow)}...\n`,
+  (workflow) => `# ${"x".repeat(100_000)}\n${writeYaml(workflow)}`,
+  (workflow) => writeJson(workflow, { disable_run_local: true }),
 ];
 
 /** Ways to break the file of a workflow; each makes the definition invalid. */
@@ -159,18 +163,22 @@ const BREAKAGES: ((text: string) => string | Uint8Array)[] = [
 ];
 
 /**
- * The id that is derived from the path of a workflow; there is none without
- * letters and digits.
+ * Derives an id from the path of a workflow; it is empty without letters and
+ * digits.
  */
-export function idOf(path: string): string {
+export function deriveId(path: string): string {
   return path.slice(FOLDER.length + 1, -".yaml".length).toLowerCase()
     .replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
 }
 
 /** A workflow that has no id of its own. */
-function entryWithoutId(path: string, changed: Workflow): Entry {
-  const id = idOf(path);
-  const { content, workflow } = entryOf({ ...changed, hasOwnId: false, id });
+function createEntryWithoutId(path: string, changed: Workflow): Entry {
+  const id = deriveId(path);
+  const { content, workflow } = createEntry({
+    ...changed,
+    hasOwnId: false,
+    id,
+  });
   return id === "" ? { content } : { content, workflow };
 }
 
@@ -186,7 +194,7 @@ export function baseTree(random: Random): Tree {
   }
   const count = 1 + random.below(3);
   for (const id of ["alpha", "beta", "gamma"].slice(0, count)) {
-    tree[`${FOLDER}/${id}.yaml`] = entryOf({
+    tree[`${FOLDER}/${id}.yaml`] = createEntry({
       id,
       hasOwnId: random.below(4) > 0,
       name: `Workflow ${id}`,
@@ -211,29 +219,29 @@ type Mutation = (
 ) => void;
 
 const MUTATIONS: Record<string, Mutation> = {
-  change: (tree, path, changed) => tree[path] = entryOf(changed),
+  change: (tree, path, changed) => tree[path] = createEntry(changed),
   delete: (tree, path) => delete tree[path],
   break(tree, path, changed, random) {
-    tree[path] = { content: random.pick(BREAKAGES)(textOf(changed)) };
+    tree[path] = { content: random.pick(BREAKAGES)(writeJson(changed)) };
   },
   style(tree, path, changed, random) {
     tree[path] = { workflow: changed, content: random.pick(STYLES)(changed) };
   },
-  // An id of its own is what it needs to be used.
+  // Without an id of its own, it is not used.
   "drop the id"(tree, path, changed) {
-    tree[path] = entryWithoutId(path, changed);
+    tree[path] = createEntryWithoutId(path, changed);
   },
   rename(tree, path, changed) {
     delete tree[path];
-    tree[`${FOLDER}/renamed.yaml`] = entryOf(
+    tree[`${FOLDER}/renamed.yaml`] = createEntry(
       changed.hasOwnId ? changed : { ...changed, id: "renamed" },
     );
   },
   copy(tree, _path, changed) {
-    tree[`${FOLDER}/copy.yaml`] = entryOf({ ...changed, hasOwnId: true });
+    tree[`${FOLDER}/copy.yaml`] = createEntry({ ...changed, hasOwnId: true });
   },
   "add one"(tree, _path, changed, random) {
-    tree[`${FOLDER}/new.yaml`] = entryOf({
+    tree[`${FOLDER}/new.yaml`] = createEntry({
       ...changed,
       id: "new",
       // Its checks would be reported under the name of the trusted one.
@@ -242,13 +250,13 @@ const MUTATIONS: Record<string, Mutation> = {
     });
   },
   "change the display name"(tree, path, changed) {
-    tree[path] = entryOf({ ...changed, name: "Other" });
+    tree[path] = createEntry({ ...changed, name: "Other" });
   },
   "change the events"(tree, path, changed) {
-    tree[path] = entryOf({ ...changed, events: ["push"] });
+    tree[path] = createEntry({ ...changed, events: ["push"] });
   },
   "replace the jobs"(tree, path, changed) {
-    tree[path] = entryOf({
+    tree[path] = createEntry({
       ...changed,
       jobs: { extra: { command: "extra", needs: [] } },
     });
@@ -256,20 +264,20 @@ const MUTATIONS: Record<string, Mutation> = {
   // The trusted "deploy" needs "test", which is gone.
   "keep one job"(tree, path, changed) {
     const { deploy = { command: "d", needs: [] } } = changed.jobs;
-    tree[path] = entryOf({ ...changed, jobs: { deploy } });
+    tree[path] = createEntry({ ...changed, jobs: { deploy } });
   },
   // The trusted "deploy" would be skipped with it.
   "run a job only after failures"(tree, path, changed, random) {
     const { test = { command: "t", needs: [] } } = changed.jobs;
     const condition = random.pick(["any_failed", "always"]);
-    tree[path] = entryOf({
+    tree[path] = createEntry({
       ...changed,
       jobs: { ...changed.jobs, test: { ...test, condition } },
     });
   },
   // With the trusted "deploy", which needs "test", this is a cycle.
-  "turn the order round"(tree, path, changed) {
-    tree[path] = entryOf({
+  "reverse the order"(tree, path, changed) {
+    tree[path] = createEntry({
       ...changed,
       jobs: {
         deploy: { command: "d", needs: [] },
@@ -278,7 +286,7 @@ const MUTATIONS: Record<string, Mutation> = {
     });
   },
   "name jobs in other scripts"(tree, path, changed) {
-    tree[path] = entryOf({
+    tree[path] = createEntry({
       ...changed,
       jobs: {
         ...changed.jobs,
@@ -317,15 +325,15 @@ const MUTATIONS: Record<string, Mutation> = {
   "vary the case"(tree, path, changed) {
     const name = path.slice(FOLDER.length + 1, -".yaml".length);
     const other = `${FOLDER}/${name.toUpperCase()}.yaml`;
-    tree[other] = entryWithoutId(other, changed);
+    tree[other] = createEntryWithoutId(other, changed);
   },
   "use another ending"(tree, path, changed) {
     delete tree[path];
-    tree[path.replace(/yaml$/, "YAML")] = { content: textOf(changed) };
+    tree[path.replace(/yaml$/, "YAML")] = { content: writeJson(changed) };
   },
   "use names in other scripts"(tree, _path, changed, random) {
     const file = random.pick(["prüfung", "pru\u0308fung", "检查", " a b "]);
-    tree[`${FOLDER}/${file}.yaml`] = entryOf({
+    tree[`${FOLDER}/${file}.yaml`] = createEntry({
       ...changed,
       id: "new",
       hasOwnId: true,
@@ -334,7 +342,7 @@ const MUTATIONS: Record<string, Mutation> = {
   },
   link(tree, path, changed) {
     const name = `${path.slice(FOLDER.length + 1)}.txt`;
-    tree[`.reactorcide/linked/${name}`] = { content: textOf(changed) };
+    tree[`.reactorcide/linked/${name}`] = { content: writeJson(changed) };
     tree[path] = { workflow: changed, link: `../linked/${name}` };
   },
   "link to nothing usable"(tree, path, _changed, random) {
@@ -351,7 +359,7 @@ const MUTATIONS: Record<string, Mutation> = {
   },
   "put a directory there"(tree, path, changed) {
     delete tree[path];
-    tree[`${path}/inner.yaml`] = { content: textOf(changed) };
+    tree[`${path}/inner.yaml`] = { content: writeJson(changed) };
   },
   "move the folder behind a link"(tree) {
     for (const path of workflowFiles(tree)) {
@@ -378,7 +386,7 @@ const MUTATIONS: Record<string, Mutation> = {
 /** Names of everything that a pull request may do. */
 export const MUTATION_NAMES: readonly string[] = Object.keys(MUTATIONS);
 
-/** These leave nothing that another one could work on. */
+/** Those that leave nothing for others to change. */
 const LAST = MUTATION_NAMES.slice(-3);
 
 function workflowFiles(tree: Tree): string[] {
@@ -387,7 +395,7 @@ function workflowFiles(tree: Tree): string[] {
   );
 }
 
-/** Changes a tree in up to four ways, and returns their descriptions. */
+/** Changes a tree in up to four ways, and returns it with their names. */
 export function headTree(
   base: Tree,
   random: Random,
@@ -444,10 +452,10 @@ export async function writeTree(root: string, tree: Tree): Promise<void> {
   }
 }
 
-/** Which paths git would list as changed. */
+/** Lists the paths that git would list as changed. */
 export function changedPaths(base: Tree, head: Tree): string[] {
-  const keyOf = ({ content, link, isSubmodule }: Entry = {}) =>
+  const createKey = ({ content, link, isSubmodule }: Entry = {}) =>
     `${link ?? ""}|${isSubmodule ?? ""}|${content ?? ""}`;
   return [...new Set([...Object.keys(base), ...Object.keys(head)])]
-    .filter((path) => keyOf(base[path]) !== keyOf(head[path]));
+    .filter((path) => createKey(base[path]) !== createKey(head[path]));
 }

@@ -116,7 +116,7 @@ describe("openRegistration() follows the protocol for", () => {
     for (const byte of request(["bytewise"])) {
       await client.send(Uint8Array.of(byte));
     }
-    assertEquals(await client.rest(), granted(1));
+    assertEquals(await client.readRest(), granted(1));
     assertEquals(registration.values, ["bytewise"]);
   });
 
@@ -125,7 +125,7 @@ describe("openRegistration() follows the protocol for", () => {
     using client = await RawClient.connect(registration.path);
     await client.send(request(["half-closed"]));
     await client.endSending();
-    assertEquals(await client.rest(), granted(1));
+    assertEquals(await client.readRest(), granted(1));
   });
 
   it("frames that end too early", async () => {
@@ -135,7 +135,7 @@ describe("openRegistration() follows the protocol for", () => {
       using client = await RawClient.connect(registration.path);
       await client.send(whole.subarray(0, length));
       await client.endSending();
-      assertEquals(await soon(client.rest(), "the end"), CLOSED);
+      assertEquals(await soon(client.readRest(), "the end"), CLOSED);
     }
     assertEquals(registration.values, []);
     await assertServes(registration.path);
@@ -167,7 +167,10 @@ describe("openRegistration() follows the protocol for", () => {
       using client = await RawClient.connect(registration.path);
       await client.send(sent);
       await client.endSending();
-      const reply = await soon(client.rest(), `an end, seed ${random.seed}`);
+      const reply = await soon(
+        client.readRest(),
+        `an end, seed ${random.seed}`,
+      );
       assertMatch(
         reply,
         /^(ERROR: (Invalid JSON|Unknown action)\n|\{"status": "ok", "registered": \d+\}\n|)$/,
@@ -201,7 +204,7 @@ describe("openRegistration() serves", () => {
     }
     let endedCount = 0;
     const ends = clients.map((client) =>
-      client.rest().then(() => endedCount++)
+      client.readRest().then(() => endedCount++)
     );
     await assertServes(registration.path);
     assertEquals(endedCount, 0);
@@ -226,7 +229,7 @@ describe("openRegistration() serves", () => {
     const dripping = (async () => {
       while (await client.send(Uint8Array.of(0x20)));
     })();
-    assertEquals(await soon(client.rest(), "the end"), CLOSED);
+    assertEquals(await soon(client.readRest(), "the end"), CLOSED);
     await soon(dripping, "the end of dripping");
     await assertServes(registration.path);
   });
@@ -377,7 +380,10 @@ describe("openRegistration(), when it is disposed,", () => {
     await half.send(request(["half"]).subarray(0, 9));
     await assertServes(path);
     await registration.close();
-    assertEquals([await idle.rest(), await half.rest()], [CLOSED, CLOSED]);
+    assertEquals([await idle.readRest(), await half.readRest()], [
+      CLOSED,
+      CLOSED,
+    ]);
     assertEquals(await Array.fromAsync(Deno.readDir(directory)), []);
     await registration.close();
     const error = await registerSecrets(path, ["late"]).catch((item) => item);
@@ -393,7 +399,7 @@ describe("openRegistration(), when it is disposed,", () => {
     const ends = await Promise.all(
       Array.from({ length: 300 }, async () => {
         const client = waiting.use(await RawClient.connect(registration.path));
-        return () => client.rest();
+        return () => client.readRest();
       }),
     );
     await registration.close();

@@ -4,7 +4,7 @@ import {
   type JobManifestInput,
   secretManifest,
 } from "../../../src/workflow/kubernetes/job_manifest.ts";
-import { objectProblems } from "../../helpers/kubernetes/object_problems.ts";
+import { findObjectProblems } from "../../helpers/kubernetes/object_problems.ts";
 
 const INPUT: JobManifestInput = {
   jobId: "0a1b2c3d-0000-4000-8000-000000000000",
@@ -69,12 +69,12 @@ Deno.test("jobManifest() creates Jobs that the published schema allows", () => {
       { imagePullSecrets: [], serviceAccount: undefined },
     ]
   ) {
-    assertEquals(objectProblems(jobOf(change)), []);
+    assertEquals(findObjectProblems(jobOf(change)), []);
   }
   const bad = jobOf();
   bad.spec.template.spec.containers[0].image = 1;
   bad.spec.template.spec.contaners = [];
-  assertEquals(objectProblems(bad).length, 2);
+  assertEquals(findObjectProblems(bad).length, 2);
 });
 
 Deno.test("jobManifest() creates only unprivileged containers", () => {
@@ -144,7 +144,7 @@ Deno.test("jobManifest() keeps dollar signs that Kubernetes would replace", () =
 Deno.test("secretManifest() creates a Secret that its Job owns", () => {
   const job = { metadata: { ...jobOf().metadata, uid: "u" } };
   const secret = secretManifest(job, { TOKEN: "s" });
-  assertEquals(objectProblems(secret), []);
+  assertEquals(findObjectProblems(secret), []);
   assertMatch(secret.metadata.name, /^reactorcide-job-/);
   assertEquals(secret.metadata.ownerReferences, [{
     ...{ apiVersion: "batch/v1", kind: "Job", uid: "u" },

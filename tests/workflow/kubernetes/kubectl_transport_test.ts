@@ -3,7 +3,7 @@ import type { Host } from "../../../src/host.ts";
 import { Cluster } from "../../../src/workflow/kubernetes/cluster.ts";
 import { ClusterError } from "../../../src/workflow/kubernetes/cluster_transport.ts";
 import { kubectlTransport } from "../../../src/workflow/kubernetes/kubectl_transport.ts";
-import { endProcess, isGone } from "../../helpers/process_table.ts";
+import { endProcess, waitForExit } from "../../helpers/process_table.ts";
 import { soon } from "../../helpers/soon.ts";
 import {
   makeFiles,
@@ -80,7 +80,7 @@ Deno.test("kubectlTransport() sends all requests through one kubectl, and starts
     await soon(reading, "the end of the stream");
     const [first] = await kubectl.pids();
     endProcess(first);
-    await isGone(first);
+    await waitForExit(first);
     const another = async () => {
       // Its end is noticed a little later.
       while ((await kubectl.pids()).length < 2) {
@@ -94,7 +94,7 @@ Deno.test("kubectlTransport() sends all requests through one kubectl, and starts
       "GET /x/jobs?watch=true",
     ]);
   }
-  for (const pid of await kubectl.pids()) await isGone(pid);
+  for (const pid of await kubectl.pids()) await waitForExit(pid);
 });
 
 Deno.test("kubectlTransport() fails with the message of kubectl", async () => {
