@@ -1,9 +1,9 @@
 import type { Option } from "../../src/options/option.ts";
 import { describeOption, OPTIONS } from "../../src/options/options.ts";
 import {
+  findVariable,
   VARIABLE_GROUPS,
   type VariableInfo,
-  variableInfo,
 } from "../../src/environment/variables.ts";
 import { code, plain, table } from "./markdown.ts";
 import { usedVariables } from "./used_variables.ts";
@@ -31,7 +31,7 @@ const SEEN_BY: Readonly<Record<NonNullable<VariableInfo["seenBy"]>, string>> = {
  */
 export async function environmentReference(): Promise<string> {
   const unknown = (await usedVariables())
-    .filter((name) => variableInfo(name) === undefined);
+    .filter((name) => findVariable(name) === undefined);
   if (unknown.length > 0) {
     throw new Error(`Not in src/environment/variables.ts: ${unknown}`);
   }

@@ -74,7 +74,7 @@ export async function cancelOnSignal<T>(
 }
 
 /** Returns the width of standard output; `undefined` if it is not a terminal. */
-export function outputColumns(
+export function getOutputColumns(
   { stdout, consoleSize }: Pick<Host, "stdout" | "consoleSize">,
 ): number | undefined {
   return stdout.isTerminal() ? consoleSize?.()?.columns : undefined;

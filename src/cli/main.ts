@@ -84,8 +84,10 @@ async function runCommandLine(
       new TextEncoder().encode(`${runner.masker.maskText(text)}\n`),
     );
   if (commandName === undefined) {
-    const { helpColumns, formatOverview } = await import("./commands/help.ts");
-    const text = formatOverview(CATALOG, helpColumns(runner.host));
+    const { getHelpColumns, formatOverview } = await import(
+      "./commands/help.ts"
+    );
+    const text = formatOverview(CATALOG, getHelpColumns(runner.host));
     await runner.stderr.write(new TextEncoder().encode(`${text}\n`));
     return USAGE_EXIT_CODE;
   }
@@ -93,10 +95,10 @@ async function runCommandLine(
   const command = await CATALOG.find(name).load();
   const parsed = parseArguments(rest, name, command);
   if (parsed.isOn("help")) {
-    const { formatCommandHelp, helpColumns } = await import(
+    const { formatCommandHelp, getHelpColumns } = await import(
       "./commands/help.ts"
     );
-    await print(formatCommandHelp(name, command, helpColumns(runner.host)));
+    await print(formatCommandHelp(name, command, getHelpColumns(runner.host)));
     return 0;
   }
   const allowed = parsed.switches.get("allow-insecure-transport");

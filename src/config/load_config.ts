@@ -1,9 +1,9 @@
 import { readBoolean } from "../boolean.ts";
 import {
   type Environment,
+  findVariable,
   SYSTEM_PREFIX,
   Variable,
-  variableInfo,
 } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
@@ -31,7 +31,7 @@ import {
   Settings,
 } from "./settings.ts";
 import type { StepConfig } from "./step_config.ts";
-import { imageWarnings, jobEnvWarnings } from "./text_values.ts";
+import { checkImage, checkJobEnv } from "./text_values.ts";
 
 /**
  * Layers of the configuration in addition to the defaults and the environment.
@@ -255,8 +255,8 @@ export function validateSettings(
       ...steps !== undefined && isCommand
         ? ["job_command: replaces the steps of the job file"]
         : [],
-      ...jobEnvWarnings(config.env),
-      ...imageWarnings(config.runnerImage),
+      ...checkJobEnv(config.env),
+      ...checkImage(config.runnerImage),
     ],
   };
 }
@@ -302,7 +302,7 @@ function replacesSteps(settings: Settings): boolean {
  */
 function findMisspelledVariables(env: Environment): [string, string][] {
   const unknown = Object.keys(env).filter((name) =>
-    name.startsWith(SYSTEM_PREFIX) && variableInfo(name) === undefined
+    name.startsWith(SYSTEM_PREFIX) && findVariable(name) === undefined
   );
   if (unknown.length === 0) return [];
   const known = Object.values(Variable).flatMap((name) =>

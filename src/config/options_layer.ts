@@ -23,7 +23,7 @@ export function optionsLayer(
   if (!isObject(options)) {
     throw new TypeError(
       `Cannot run a job: its options must be an object, not ${
-        typeName(options)
+        describeType(options)
       }`,
     );
   }
@@ -56,7 +56,7 @@ function flatten(options: JobOptions, extraNames: readonly string[]): Values {
     } else {
       throw new TypeError(
         `Cannot use option "${name}": it must be an object of options, not ${
-          typeName(value)
+          describeType(value)
         }`,
       );
     }
@@ -112,13 +112,13 @@ function checkOptionType(
       .find(([, member]) => typeof member !== "string")!;
     throw new TypeError(
       `Cannot use option "${name}.${key}": it must be a string, not ${
-        typeName(member)
+        describeType(member)
       }`,
     );
   }
   throw new TypeError(
     `Cannot use option "${name}": it must be ${expected}, not ${
-      typeName(value)
+      describeType(value)
     }`,
   );
 }
@@ -128,7 +128,7 @@ function checkOptionType(
  *
  * @returns The type with its article.
  */
-export function typeName(value: unknown): string {
+export function describeType(value: unknown): string {
   if (value === undefined || value === null) return String(value);
   if (Array.isArray(value)) return "an array";
   const type = typeof value;

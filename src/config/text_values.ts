@@ -218,7 +218,7 @@ function unescapeQuoted(text: string): string {
  *
  * @returns Warnings, which contain no values.
  */
-export function jobEnvWarnings(
+export function checkJobEnv(
   env: Environment,
 ): string[] {
   const warnings: string[] = [];
@@ -258,7 +258,7 @@ export function splitWords(
 }
 
 /** Returns warnings about an unusual image name. */
-export function imageWarnings(image: string | undefined): string[] {
+export function checkImage(image: string | undefined): string[] {
   if (image === undefined) return [];
   const warnings: string[] = [];
   if (/\s/.test(image)) warnings.push("runner_image: contains white space");

@@ -1,6 +1,7 @@
 import {
   ALWAYS_INHERITED,
   type Environment,
+  findVariable,
   GIT_CONFIG_VARIABLES,
   GIT_HOOK_VARIABLES,
   isSystemName,
@@ -9,7 +10,6 @@ import {
   TERMINAL_VARIABLES,
   UNTRUSTED_ALLOWLIST,
   Variable,
-  variableInfo,
 } from "./variables.ts";
 
 /** Variables that git needs to run and to find the user's ignored files. */
@@ -307,7 +307,7 @@ function createUntrustedEnvironment(
 
 function isHarmless(name: string, value: string, isNarrow: boolean): boolean {
   if (ALWAYS_INHERITED.has(name)) return true;
-  const info = variableInfo(name);
+  const info = findVariable(name);
   if (info !== undefined) {
     return isForEveryone(name) && !(info.isUrl && hasCredentials(value)) &&
       (!isNarrow || isSystemName(name));
@@ -359,7 +359,7 @@ function isInheritedByContainer(
   names: readonly string[],
 ): boolean {
   if (!isForJobs(name) || isTrace(name)) return false;
-  if (variableInfo(name)?.isOutside) return false;
+  if (findVariable(name)?.isOutside) return false;
   return isSystemName(name) || names.includes(name);
 }
 
@@ -369,7 +369,7 @@ function isTrace(name: string): boolean {
 }
 
 function isSetting(name: string): boolean {
-  const info = variableInfo(name);
+  const info = findVariable(name);
   return info === undefined ? !isSystemName(name) : info.isSetting === true;
 }
 
@@ -379,16 +379,16 @@ function isForTools(name: string): boolean {
 }
 
 function isUnknownSystemName(name: string): boolean {
-  return variableInfo(name) === undefined && isSystemName(name);
+  return findVariable(name) === undefined && isSystemName(name);
 }
 
 function isForEveryone(name: string): boolean {
-  const { seenBy = "everyone" } = variableInfo(name) ?? {};
+  const { seenBy = "everyone" } = findVariable(name) ?? {};
   return seenBy === "everyone";
 }
 
 function isForJobs(name: string): boolean {
-  return variableInfo(name)?.seenBy !== "runner";
+  return findVariable(name)?.seenBy !== "runner";
 }
 
 function mergeLayers({ facts, jobEnv, own }: JobLayers): Environment {
@@ -412,7 +412,7 @@ function pick(
  * @returns Absolute path, which need not exist; `undefined` if no variable
  * contains one.
  */
-export function stateDirectory(env: Environment): string | undefined {
+export function findStateDirectory(env: Environment): string | undefined {
   const { XDG_STATE_HOME: state = "", HOME: home = "" } = env;
   if (state.startsWith("/")) return `${state}/reactorcide`;
   return home.startsWith("/") ? `${home}/.local/state/reactorcide` : undefined;

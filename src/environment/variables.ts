@@ -554,7 +554,7 @@ export const PORT_PREFIX = "REACTORCIDE_PORT_";
  *
  * @returns Its row; `undefined` if the table does not have it.
  */
-export function variableInfo(name: string): VariableInfo | undefined {
+export function findVariable(name: string): VariableInfo | undefined {
   return BY_NAME.get(name) ??
     (name.startsWith(OUTPUT_PREFIX)
       ? JOB.stepOutput

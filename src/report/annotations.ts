@@ -4,11 +4,11 @@ import { TAIL_LINES } from "../output/log_tail.ts";
 import type { GroupMarkers } from "../output/printer.ts";
 import { oneLine } from "../terminal/text.ts";
 import {
+  countProblems,
   formatDuration,
-  mostSevere,
-  problemCounts,
-  problemLine,
+  formatProblem,
   type RecordedProblem,
+  sortBySeverity,
 } from "./record_text.ts";
 import type { RunRecord, StepRecord } from "./run_record.ts";
 import { hasFailed, outcomeText } from "./step_outcome.ts";
@@ -223,7 +223,7 @@ function formatProblems(
   problems: readonly RecordedProblem[],
 ): string[] {
   if (problems.length === 0) return [];
-  const shown = mostSevere(problems).slice(0, MAX_PROBLEMS);
+  const shown = sortBySeverity(problems).slice(0, MAX_PROBLEMS);
   switch (system) {
     case "github":
       return shown.map(formatGithubProblem);
@@ -239,7 +239,7 @@ function formatProblems(
       const name = "runnerlib_problems";
       return [
         `${formatGitlabSection("start", second, name)}${
-          problemCounts(problems)
+          countProblems(problems)
         }`,
         ...formatList(shown, problems.length),
         formatGitlabSection("end", second, name),
@@ -247,7 +247,7 @@ function formatProblems(
     }
     case "buildkite":
       return [
-        `+++ ${problemCounts(problems)}`,
+        `+++ ${countProblems(problems)}`,
         ...formatList(shown, problems.length),
       ];
   }
@@ -335,7 +335,7 @@ function formatList(
 ): string[] {
   const more = total - listed.length;
   return [
-    ...listed.map((problem) => ` ${problemLine(problem)}`),
+    ...listed.map((problem) => ` ${formatProblem(problem)}`),
     ...more === 0 ? [] : [` and ${more} more`],
   ];
 }

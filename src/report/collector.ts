@@ -75,8 +75,8 @@ export async function sendSignal(
   request: object,
   { env, allowInsecureTransport, signal }: SendSignalOptions,
 ): Promise<void> {
-  const url = collectorUrl(env, kind);
-  const headers = collectorHeaders(env, kind);
+  const url = readCollectorUrl(env, kind);
+  const headers = readCollectorHeaders(env, kind);
   checkTransport(url, headers, allowInsecureTransport);
   const body = JSON.stringify(request);
   await send(
@@ -145,7 +145,7 @@ export function checkTransport(
 export const JSON_TYPE = "application/json";
 
 /** Returns the address for one signal from the standard variables. */
-export function collectorUrl(env: Environment, kind: Signal): string {
+export function readCollectorUrl(env: Environment, kind: Signal): string {
   const specific = env[`OTEL_EXPORTER_OTLP_${kind.toUpperCase()}_ENDPOINT`];
   if (specific) return specific;
   const base = env.OTEL_EXPORTER_OTLP_ENDPOINT || DEFAULT_ENDPOINT;
@@ -156,7 +156,10 @@ export function collectorUrl(env: Environment, kind: Signal): string {
  * Returns the headers that the standard variables set. The error about an
  * invalid header does not show it, since it may be a token.
  */
-export function collectorHeaders(env: Environment, kind: Signal): HeaderList {
+export function readCollectorHeaders(
+  env: Environment,
+  kind: Signal,
+): HeaderList {
   const headers = headerList(readSetting(env, "HEADERS", kind) ?? "")
     .map(({ name, value }): [string, string] => [name, value]);
   try {
@@ -171,7 +174,7 @@ export function collectorHeaders(env: Environment, kind: Signal): HeaderList {
  * Returns the time limit in milliseconds: the maximum if it is invalid or too
  * long.
  */
-export function collectorTimeout(
+export function readCollectorTimeout(
   env: Environment,
   kind: Signal = "traces",
 ): number {
@@ -183,7 +186,7 @@ export function collectorTimeout(
  * Explains a possible cause of a failure if the variables are meant for a
  * program that speaks gRPC.
  */
-export function protocolHint(env: Environment, kind: Signal): string {
+export function explainProtocol(env: Environment, kind: Signal): string {
   return readSetting(env, "PROTOCOL", kind) === "grpc"
     ? '. The protocol is "grpc" in the environment, but this program sends JSON over HTTP, for which collectors have another port, usually 4318'
     : "";

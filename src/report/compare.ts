@@ -1,6 +1,6 @@
 import { printable } from "../terminal/text.ts";
 import { displayWidth, padToWidth } from "../terminal/width.ts";
-import { type CriticalPath, criticalPath } from "./critical_path.ts";
+import { type CriticalPath, findCriticalPath } from "./critical_path.ts";
 import {
   type RunRecord,
   type RunStatus,
@@ -122,7 +122,7 @@ export function formatChange(beforeMs: number, afterMs: number): string {
 
 function summarizeRun(record: RunRecord): RunTotal {
   const { ended, lastMs, steps } = record;
-  const { durationMs, steps: path } = criticalPath(steps);
+  const { durationMs, steps: path } = findCriticalPath(steps);
   return {
     status: runStatus(record),
     durationMs: ended?.durationMs ?? lastMs,

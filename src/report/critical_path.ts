@@ -17,7 +17,7 @@ export interface CriticalPath {
  * @returns The path. If several are equally long, the one whose last step comes
  * first in the job.
  */
-export function criticalPath(steps: readonly StepRecord[]): CriticalPath {
+export function findCriticalPath(steps: readonly StepRecord[]): CriticalPath {
   const graph = linkNodes(steps);
   const before = new Array<number | undefined>(steps.length);
   const lengths = new Array<number>(steps.length).fill(0);

@@ -23,15 +23,15 @@ import { plainText } from "../terminal/text.ts";
 import { showUrl, showUrlsIn } from "../url_secrets.ts";
 import {
   checkTransport,
-  collectorHeaders,
-  collectorTimeout,
-  collectorUrl,
   type HeaderList,
   JSON_TYPE,
+  readCollectorHeaders,
+  readCollectorTimeout,
+  readCollectorUrl,
   send,
 } from "./collector.ts";
-import { resourceAttributes } from "./export_otlp.ts";
-import { runResource, toAttributes } from "./formats/otlp.ts";
+import { readResourceAttributes } from "./export_otlp.ts";
+import { createRunResource, toAttributes } from "./formats/otlp.ts";
 import type { RunEvents } from "./run_event.ts";
 
 /** Maximum size of a line, in bytes; longer ones become several records. */
@@ -136,10 +136,10 @@ export class LogExporter {
   constructor(options: LogExporterOptions) {
     this.#options = options;
     const { env, allowInsecureTransport } = options;
-    this.#url = collectorUrl(env, "logs");
-    this.#limitMs = collectorTimeout(env, "logs");
+    this.#url = readCollectorUrl(env, "logs");
+    this.#limitMs = readCollectorTimeout(env, "logs");
     try {
-      const headers = collectorHeaders(env, "logs");
+      const headers = readCollectorHeaders(env, "logs");
       checkTransport(this.#url, headers, allowInsecureTransport);
       this.#headers = headers;
     } catch (error) {
@@ -346,7 +346,7 @@ export class LogExporter {
       resourceLogs: [{
         resource: {
           attributes: toAttributes(
-            runResource(started, resourceAttributes(env)),
+            createRunResource(started, readResourceAttributes(env)),
           ),
         },
         scopeLogs: [{

@@ -4,16 +4,16 @@ import { durationText } from "../schema/duration.ts";
 import { headerList } from "../secrets/collect.ts";
 import { showUrl, showUrlsIn } from "../url_secrets.ts";
 import {
-  collectorTimeout,
-  collectorUrl,
-  protocolHint,
+  explainProtocol,
+  readCollectorTimeout,
+  readCollectorUrl,
   sendSignal,
   type Signal,
 } from "./collector.ts";
 import { maskEvent } from "./event_schema.ts";
 import {
-  activeMetric,
-  otlpRequests,
+  createActiveMetric,
+  createOtlpRequests,
   type ResourceAttributes,
 } from "./formats/otlp.ts";
 import type { RunRecord } from "./run_record.ts";
@@ -46,17 +46,20 @@ export async function exportRun(
       "OTEL_DENO is set: Deno exports addresses that the runner requests unmasked, and may delay the end of the run by 10 s",
     );
   }
-  const resource = resourceAttributes(env);
-  const { traces, metrics } = otlpRequests(record, resource);
+  const resource = readResourceAttributes(env);
+  const { traces, metrics } = createOtlpRequests(record, resource);
   const { started, lastMs } = record;
-  const active = activeMetric(started, resource, { value: 0, ms: lastMs });
+  const active = createActiveMetric(started, resource, {
+    value: 0,
+    ms: lastMs,
+  });
   const requests = {
     traces,
     metrics: {
       resourceMetrics: [...metrics.resourceMetrics, active],
     },
   };
-  const limitMs = collectorTimeout(env);
+  const limitMs = readCollectorTimeout(env);
   const signal = AbortSignal.timeout(limitMs);
   const isSampled = record.started.trace.sampled;
   await Promise.all(
@@ -69,11 +72,11 @@ export async function exportRun(
           const options = { env, allowInsecureTransport, signal };
           await sendSignal(kind, requests[kind], options);
         } catch (error) {
-          const url = collectorUrl(env, kind);
+          const url = readCollectorUrl(env, kind);
           const reason = signal.aborted
             ? `no response within ${durationText(limitMs)}`
             : showUrlsIn(messageOf(error), url);
-          const hint = protocolHint(env, kind);
+          const hint = explainProtocol(env, kind);
           onWarning(
             `Cannot export ${kind} to "${showUrl(url)}": ${reason}${hint}`,
           );
@@ -88,7 +91,7 @@ export function isExported(kind: Signal, env: Environment): boolean {
 }
 
 /** Returns the resource attributes that the standard variables add. */
-export function resourceAttributes(env: Environment): ResourceAttributes {
+export function readResourceAttributes(env: Environment): ResourceAttributes {
   const attributes = Object.fromEntries(
     headerList(env.OTEL_RESOURCE_ATTRIBUTES ?? "")
       .map(({ name, value }) => [name, value]),
@@ -131,14 +134,14 @@ export function reportActiveRun(
 ): Disposable {
   const finished = new AbortController();
   const intervalMs = readInterval(env);
-  const limitMs = collectorTimeout(env, "metrics");
-  const resource = resourceAttributes(env);
+  const limitMs = readCollectorTimeout(env, "metrics");
+  const resource = readResourceAttributes(env);
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   async function report(): Promise<void> {
     const started = maskEvent(recorder.events[0], maskText) as StartedRun;
     const { ms } = recorder;
-    const metric = activeMetric(started, resource, { value: 1, ms });
+    const metric = createActiveMetric(started, resource, { value: 1, ms });
     const limit = AbortSignal.timeout(limitMs);
     await sendSignal("metrics", { resourceMetrics: [metric] }, {
       env,

@@ -8,7 +8,7 @@ export type RecordedProblem = Extract<RunEvent, { event: "problem" }>;
 const SEVERITIES = ["error", "warning", "notice"] as const;
 
 /** Sorts problems by their severity, with the others in their order. */
-export function mostSevere(
+export function sortBySeverity(
   problems: readonly RecordedProblem[],
 ): RecordedProblem[] {
   const rank = ({ severity }: RecordedProblem) => SEVERITIES.indexOf(severity);
@@ -16,7 +16,7 @@ export function mostSevere(
 }
 
 /** Counts problems, as in `2 errors, 1 warning`. */
-export function problemCounts(problems: readonly RecordedProblem[]): string {
+export function countProblems(problems: readonly RecordedProblem[]): string {
   return SEVERITIES.flatMap((severity) => {
     const count = problems.filter((problem) =>
       problem.severity === severity
@@ -27,7 +27,7 @@ export function problemCounts(problems: readonly RecordedProblem[]): string {
 }
 
 /** Describes where a problem is: `src/a.ts:3:14`; `""` if that is unknown. */
-export function problemPlace(
+export function formatLocation(
   { file, line, column }: RecordedProblem,
 ): string {
   if (file === undefined) return "";
@@ -36,9 +36,9 @@ export function problemPlace(
 }
 
 /** Writes a problem as tools do, on one line. */
-export function problemLine(problem: RecordedProblem): string {
+export function formatProblem(problem: RecordedProblem): string {
   const { severity, message, code, owner } = problem;
-  const place = problemPlace(problem);
+  const place = formatLocation(problem);
   const rule = code === undefined ? owner : `${owner} ${code}`;
   return oneLine(
     `${place === "" ? "" : `${place}: `}${severity}: ${message} (${rule})`,
@@ -53,7 +53,7 @@ const UNITS = [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]] as const;
  *
  * @returns What happened to an artifact, and a text about it.
  */
-export function artifactLines(
+export function formatArtifacts(
   { artifacts }: Pick<RunRecord, "artifacts">,
 ): (readonly ["artifact restored" | "artifact saved", string])[] {
   return artifacts.map((artifact) => {
@@ -88,11 +88,13 @@ export function formatDuration(ms: number): string {
   const time = Math.max(0, ms);
   if (time < MINUTE_MS) return `${(Math.floor(time / 100) / 10).toFixed(1)}s`;
   if (time < HOUR_MS) {
-    return `${whole(time, MINUTE_MS)}m ${
-      twoDigits(time % MINUTE_MS, SECOND_MS)
+    return `${countUnits(time, MINUTE_MS)}m ${
+      formatTwoDigits(time % MINUTE_MS, SECOND_MS)
     }s`;
   }
-  return `${whole(time, HOUR_MS)}h ${twoDigits(time % HOUR_MS, MINUTE_MS)}m`;
+  return `${countUnits(time, HOUR_MS)}h ${
+    formatTwoDigits(time % HOUR_MS, MINUTE_MS)
+  }m`;
 }
 
 /** Rounds a duration to what {@linkcode formatDuration} shows, in milliseconds. */
@@ -109,16 +111,16 @@ export function roundDuration(ms: number): number {
  */
 export function formatClock(ms: number): string {
   const time = Math.max(0, ms);
-  const seconds = twoDigits(time % MINUTE_MS, SECOND_MS);
-  if (time < HOUR_MS) return `${whole(time, MINUTE_MS)}:${seconds}`;
-  const minutes = twoDigits(time % HOUR_MS, MINUTE_MS);
-  return `${whole(time, HOUR_MS)}:${minutes}:${seconds}`;
+  const seconds = formatTwoDigits(time % MINUTE_MS, SECOND_MS);
+  if (time < HOUR_MS) return `${countUnits(time, MINUTE_MS)}:${seconds}`;
+  const minutes = formatTwoDigits(time % HOUR_MS, MINUTE_MS);
+  return `${countUnits(time, HOUR_MS)}:${minutes}:${seconds}`;
 }
 
-function whole(ms: number, unitMs: number): number {
+function countUnits(ms: number, unitMs: number): number {
   return Math.floor(ms / unitMs);
 }
 
-function twoDigits(ms: number, unitMs: number): string {
-  return String(whole(ms, unitMs)).padStart(2, "0");
+function formatTwoDigits(ms: number, unitMs: number): string {
+  return String(countUnits(ms, unitMs)).padStart(2, "0");
 }

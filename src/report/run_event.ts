@@ -307,7 +307,7 @@ export class RunRecorder {
   renameLogs(renamed: RenamedLogs): void {
     for (const [index, event] of this.events.entries()) {
       if (event.event !== "step.ended" || event.log === undefined) continue;
-      const log = renamedPath(event.log, renamed);
+      const log = updateLogPath(event.log, renamed);
       if (log !== event.log) this.events[index] = { ...event, log };
     }
   }
@@ -339,7 +339,7 @@ export class RunRecorder {
  * @param path Path before.
  * @param renamed Names of renamed files, by their names before.
  */
-export function renamedPath(path: string, renamed: RenamedLogs): string {
+export function updateLogPath(path: string, renamed: RenamedLogs): string {
   const start = path.lastIndexOf("/") + 1;
   const name = renamed.get(path.slice(start));
   return name === undefined ? path : path.slice(0, start) + name;

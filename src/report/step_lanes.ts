@@ -15,7 +15,7 @@ export interface PlacedStep {
  * @param steps Steps of a run.
  * @returns The steps that ran, in the order of their starts.
  */
-export function stepLanes(steps: readonly StepRecord[]): PlacedStep[] {
+export function assignLanes(steps: readonly StepRecord[]): PlacedStep[] {
   const free: number[] = [];
   return steps.flatMap((step) => {
     const { startMs, durationMs } = step;
@@ -36,6 +36,6 @@ export function stepLanes(steps: readonly StepRecord[]): PlacedStep[] {
  *
  * @returns Number of lanes: the most steps that ran at once.
  */
-export function laneCount(steps: readonly PlacedStep[]): number {
+export function countLanes(steps: readonly PlacedStep[]): number {
   return steps.reduce((count, { lane }) => Math.max(count, lane + 1), 0);
 }

@@ -5,7 +5,7 @@ import { schedule } from "../graph_scheduler.ts";
 import { shownPath } from "../job_path.ts";
 import type { RenamedLogs } from "../output/job_log.ts";
 import { formatSummary } from "../report/summary.ts";
-import { renamedPath } from "../report/run_event.ts";
+import { updateLogPath } from "../report/run_event.ts";
 import { hasFailed, isFlaky } from "../report/step_outcome.ts";
 import type { Masker } from "../secrets/masker.ts";
 import { listed } from "../suggest.ts";
@@ -394,7 +394,7 @@ async function printSummary(
   if (isQuiet && !results.some(hasFailed)) return;
   const logOf = (name: string) => {
     const { log } = details.get(name) ?? {};
-    return log === undefined ? undefined : renamedPath(log, renamedLogs);
+    return log === undefined ? undefined : updateLogPath(log, renamedLogs);
   };
   const steps = results.map(({ name, reason, ...result }) => ({
     ...result,

@@ -1,5 +1,5 @@
 import { absolutePath } from "../job_path.ts";
-import { optionsLayer, typeName } from "../config/options_layer.ts";
+import { describeType, optionsLayer } from "../config/options_layer.ts";
 import { isObject } from "../json_value.ts";
 import type { Layer } from "../config/settings.ts";
 import { RunnerError } from "../errors.ts";
@@ -202,7 +202,7 @@ function checkRunnerOptions(options: unknown): void {
   if (!isObject(options)) {
     throw new TypeError(
       `Cannot create a runner: its options must be an object, not ${
-        typeName(options)
+        describeType(options)
       }`,
     );
   }
@@ -311,7 +311,7 @@ export function runnerOn(
       if (typeof value !== "string") {
         throw new TypeError(
           `Cannot register a secret: it must be a string, not ${
-            typeName(value)
+            describeType(value)
           }`,
         );
       }
@@ -329,14 +329,14 @@ function checkControls(options: RunJobOptions): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError(
       `Cannot use option "signal": it must be an AbortSignal, not ${
-        typeName(signal)
+        describeType(signal)
       }`,
     );
   }
   if (jobFile !== undefined && typeof jobFile !== "string") {
     throw new TypeError(
       `Cannot use option "jobFile": it must be a string, not ${
-        typeName(jobFile)
+        describeType(jobFile)
       }`,
     );
   }

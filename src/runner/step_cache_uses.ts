@@ -17,7 +17,7 @@ import { pruneStore } from "../cache/prune.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import type { CacheUse, CacheUseRecord } from "../config/step_cache_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
-import { variableInfo } from "../environment/variables.ts";
+import { findVariable } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import { temporaryParents } from "../fs/temporary_directory.ts";
 import type { Cancellation } from "../process/cancellation.ts";
@@ -96,7 +96,7 @@ export class StepCacheUses {
       expandKey(template, {
         directory: cwd,
         env,
-        isSecret: (name) => variableInfo(name)?.isSecret === true,
+        isSecret: (name) => findVariable(name)?.isSecret === true,
         containsSecret: (text) => masker.containsSecret(text),
         signal,
       });

@@ -10,7 +10,7 @@
  * @module
  */
 import type { ConcurrencyGroup } from "../config/step_config.ts";
-import { stateDirectory } from "../environment/child_environment.ts";
+import { findStateDirectory } from "../environment/child_environment.ts";
 import type { Environment } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import { openLockFile, tryLockFile } from "../fs/file_lock.ts";
@@ -53,7 +53,7 @@ export async function takePlace(
 }
 
 async function openDirectory(env: Environment): Promise<string> {
-  const base = stateDirectory(env);
+  const base = findStateDirectory(env);
   if (base === undefined) {
     throw groupError("neither XDG_STATE_HOME nor HOME is an absolute path");
   }

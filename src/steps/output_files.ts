@@ -1,5 +1,5 @@
 import { decodeUtf8 } from "../bytes.ts";
-import { stateDirectory } from "../environment/child_environment.ts";
+import { findStateDirectory } from "../environment/child_environment.ts";
 import type { Environment } from "../environment/variables.ts";
 import { messageOf } from "../errors.ts";
 import { pathExists } from "../fs/files.ts";
@@ -158,7 +158,7 @@ export async function trustOutputs(place: OutputPlace): Promise<void> {
 
 /** Returns the directory with a file for each workspace. */
 function distrustDirectory({ host: { env } }: OutputPlace): string | undefined {
-  const state = stateDirectory(env);
+  const state = findStateDirectory(env);
   return state === undefined ? undefined : `${state}/untrusted-runs`;
 }
 

@@ -5,10 +5,10 @@ import {
   childEnvironment,
 } from "../../src/environment/child_environment.ts";
 import {
+  findVariable,
   SECRET_VARIABLES,
   Variable,
   VARIABLE_GROUPS,
-  variableInfo,
 } from "../../src/environment/variables.ts";
 import { OPTIONS } from "../../src/options/options.ts";
 import { BARE_ENV } from "../helpers/running.ts";
@@ -414,7 +414,7 @@ describe("the table of variables", () => {
   it("shows no secret to untrusted programs", () => {
     assertEquals(SECRET_VARIABLES.length > 0, true);
     for (const name of SECRET_VARIABLES) {
-      const { seenBy = "everyone" } = variableInfo(name)!;
+      const { seenBy = "everyone" } = findVariable(name)!;
       assertEquals(seenBy === "everyone", false, name);
     }
   });

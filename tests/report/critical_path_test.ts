@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { criticalPath } from "../../src/report/critical_path.ts";
+import { findCriticalPath } from "../../src/report/critical_path.ts";
 import type { StepRecord } from "../../src/report/run_record.ts";
 import { Random } from "../helpers/random.ts";
 
@@ -28,7 +28,7 @@ function step(
 }
 
 function names(steps: readonly StepRecord[]): string {
-  return criticalPath(steps).steps.map(({ name }) => name).join(" → ");
+  return findCriticalPath(steps).steps.map(({ name }) => name).join(" → ");
 }
 
 /** Length of the longest chain, by trying all of them. */
@@ -43,16 +43,16 @@ function bruteForce(steps: readonly StepRecord[]): number {
   return Math.max(0, ...steps.map(longestTo));
 }
 
-describe("criticalPath()", () => {
+describe("findCriticalPath()", () => {
   it("counts a service only until it is ready", () => {
     const db = { ...step("db", 900), startMs: 10, readyMs: 110 };
-    const path = criticalPath([db, step("test", 500, ["db"])]);
+    const path = findCriticalPath([db, step("test", 500, ["db"])]);
     assertEquals(path.steps.map(({ name }) => name), ["db", "test"]);
     assertEquals(path.durationMs, 600);
   });
 
   it("is empty for a run without steps", () => {
-    assertEquals(criticalPath([]), { steps: [], durationMs: 0 });
+    assertEquals(findCriticalPath([]), { steps: [], durationMs: 0 });
   });
 
   it("follows the longest chain, not the longest step", () => {
@@ -101,7 +101,7 @@ describe("criticalPath()", () => {
           ),
         );
       }
-      const { steps: path, durationMs } = criticalPath(steps);
+      const { steps: path, durationMs } = findCriticalPath(steps);
       assertEquals(durationMs, bruteForce(steps), `seed ${random.seed}`);
       const sum = path.reduce((total, one) => total + one.durationMs, 0);
       assertEquals(sum, durationMs, `seed ${random.seed}`);

@@ -1,6 +1,9 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { otlpReport, otlpRequests } from "../../src/report/formats/otlp.ts";
+import {
+  createOtlpRequests,
+  otlpReport,
+} from "../../src/report/formats/otlp.ts";
 import { readRecord } from "../../src/report/run_record.ts";
 import { assertOtlp } from "../helpers/otlp_protos.ts";
 import { recordLine, startedLine } from "../helpers/record_lines.ts";
@@ -71,7 +74,7 @@ describe("a run as OTLP", () => {
       it(`is parsed without loss by the official definitions: ${status}, ${steps.length} steps`, () => {
         const record = readRecord([STARTED, ...steps, ending].join("\n"))!;
         const attributes = { "deployment.environment.name": "ci" };
-        const { traces, metrics } = otlpRequests(record, attributes);
+        const { traces, metrics } = createOtlpRequests(record, attributes);
         assertOtlp("traces", JSON.parse(JSON.stringify(traces)));
         assertOtlp("metrics", JSON.parse(JSON.stringify(metrics)));
         const lines = otlpReport(record).trimEnd().split("\n");
@@ -84,7 +87,7 @@ describe("a run as OTLP", () => {
 
   it("contains the time at which a service was ready", () => {
     const record = readRecord([STARTED, ...STEPS, ENDINGS[1]].join("\n"))!;
-    const { traces } = otlpRequests(record);
+    const { traces } = createOtlpRequests(record);
     assertStringIncludes(
       JSON.stringify(traces),
       '"events":[{"timeUnixNano":"1767225600005000000","name":"ready"}]',
@@ -93,7 +96,7 @@ describe("a run as OTLP", () => {
 
   it("is compared with definitions that reject invalid data", () => {
     const record = readRecord([STARTED, ...STEPS, ENDINGS[1]].join("\n"))!;
-    const text = JSON.stringify(otlpRequests(record).traces);
+    const text = JSON.stringify(createOtlpRequests(record).traces);
     for (
       const [right, wrong] of [
         ['"kind":2', '"kind":"2"'],

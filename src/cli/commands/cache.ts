@@ -15,7 +15,7 @@ import {
 import { expandKey } from "../../cache/key_template.ts";
 import { listStore, pruneStore } from "../../cache/prune.ts";
 import { childEnvironment } from "../../environment/child_environment.ts";
-import { variableInfo } from "../../environment/variables.ts";
+import { findVariable } from "../../environment/variables.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import { temporaryParents } from "../../fs/temporary_directory.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
@@ -388,7 +388,7 @@ async function expandTemplate(
   return await expandKey(template, {
     directory: cwd,
     env,
-    isSecret: (name) => variableInfo(name)?.isSecret === true,
+    isSecret: (name) => findVariable(name)?.isSecret === true,
     containsSecret: (text) => masker.containsSecret(text),
     signal: graceful,
   });

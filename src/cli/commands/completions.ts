@@ -3,9 +3,9 @@ import type { CliCommand, Flag, LoadedCommand, NameKind } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 
 const SHELLS = {
-  bash: bashCompletions,
-  zsh: zshCompletions,
-  fish: fishCompletions,
+  bash: createBashScript,
+  zsh: createZshScript,
+  fish: createFishScript,
 } as const;
 
 export const completionsCommand: CliCommand = {
@@ -83,12 +83,12 @@ function isWordList(kind: WordKind): kind is readonly string[] {
  * @param flag Option that takes a value.
  * @returns Words, a kind of path, or nothing.
  */
-function valueKind(
+function findValueKind(
   { choices, names, valueName = "" }: Flag,
 ): WordKind {
   if (names !== undefined) return { names };
   if (choices !== undefined) return choices.filter((word) => word !== "");
-  return pathKind(valueName);
+  return findPathKind(valueName);
 }
 
 /**
@@ -97,7 +97,7 @@ function valueKind(
  * @param position Index of the operand, from 0.
  * @returns Words, a kind of path, or nothing.
  */
-function operandKind(
+function findOperandKind(
   { command }: LoadedCommand,
   position: number,
 ): WordKind {
@@ -108,7 +108,7 @@ function operandKind(
     return maxOperands > 1 ? "file" : "nothing";
   }
   if (operandNames !== undefined) return { names: operandNames };
-  return takesSecrets ? "nothing" : pathKind(usage);
+  return takesSecrets ? "nothing" : findPathKind(usage);
 }
 
 /**
@@ -116,11 +116,11 @@ function operandKind(
  *
  * @returns The long name, and its negation if there is one.
  */
-function typedNames({ name, isNegatable }: Flag): string[] {
+function listTypedNames({ name, isNegatable }: Flag): string[] {
   return isNegatable ? [`--${name}`, `--no-${name}`] : [`--${name}`];
 }
 
-function pathKind(text: string): WordKind {
+function findPathKind(text: string): WordKind {
   if (DIRECTORIES.test(text)) return "directory";
   return FILES.test(text) ? "file" : "nothing";
 }
@@ -177,48 +177,50 @@ complete -F _runnerlib runnerlib`;
  *
  * @returns Script without a trailing newline.
  */
-function bashCompletions(commands: readonly LoadedCommand[]): string {
+function createBashScript(commands: readonly LoadedCommand[]): string {
   const names = commands.map(({ name }) => name);
   return [
     BASH_HEAD,
     "  if ((COMP_CWORD == 1)); then",
-    `    ${bashOffer([...names, "--help", "--version"])}`,
+    `    ${formatBashOffer([...names, "--help", "--version"])}`,
     "    return",
     "  fi",
     "  case ${COMP_WORDS[1]} in",
-    ...commands.flatMap(bashCase),
+    ...commands.flatMap(formatBashCase),
     "  esac",
     BASH_TAIL,
   ].join("\n");
 }
 
-function bashCase(loaded: LoadedCommand): string[] {
+function formatBashCase(loaded: LoadedCommand): string[] {
   const { name, flags, command } = loaded;
   const valued = flags.filter((flag) => flag.valueName !== undefined);
-  const first = bashOffer(operandKind(loaded, 0));
-  const others = bashOffer(operandKind(loaded, 1));
+  const first = formatBashOffer(findOperandKind(loaded, 0));
+  const others = formatBashOffer(findOperandKind(loaded, 1));
   const operands = command.actions === undefined
     ? first
     : `if ((operands == 0)); then ${first}; else ${others}; fi`;
   return [
     `    ${name})`,
     "      case $prev in",
-    ...valued.map(bashValueCase),
+    ...valued.map(formatBashValueCase),
     "      esac",
     "      case $cur in",
-    `        -*) ${bashOffer(flags.flatMap(typedNames))} ;;`,
+    `        -*) ${formatBashOffer(flags.flatMap(listTypedNames))} ;;`,
     `        *) ${operands} ;;`,
     "      esac",
     "      ;;",
   ];
 }
 
-function bashValueCase(flag: Flag): string {
+function formatBashValueCase(flag: Flag): string {
   const names = [`--${flag.name}`, ...flag.short ? [`-${flag.short}`] : []];
-  return `        ${names.join("|")}) ${bashOffer(valueKind(flag))}; return ;;`;
+  return `        ${names.join("|")}) ${
+    formatBashOffer(findValueKind(flag))
+  }; return ;;`;
 }
 
-function bashOffer(kind: WordKind): string {
+function formatBashOffer(kind: WordKind): string {
   if (kind === "nothing") return ":";
   if (kind === "file") return "_runnerlib_files";
   if (kind === "directory") return "_runnerlib_directories";
@@ -251,7 +253,7 @@ fi`;
  *
  * @returns Script without a trailing newline.
  */
-function zshCompletions(commands: readonly LoadedCommand[]): string {
+function createZshScript(commands: readonly LoadedCommand[]): string {
   return [
     "#compdef runnerlib",
     "_runnerlib() {",
@@ -270,7 +272,7 @@ function zshCompletions(commands: readonly LoadedCommand[]): string {
     "    command) _describe command commands ;;",
     "    argument)",
     "      case $line[1] in",
-    ...commands.flatMap(zshCase),
+    ...commands.flatMap(formatZshCase),
     "      esac",
     "      ;;",
     "  esac",
@@ -279,15 +281,15 @@ function zshCompletions(commands: readonly LoadedCommand[]): string {
   ].join("\n");
 }
 
-function zshCase(loaded: LoadedCommand): string[] {
+function formatZshCase(loaded: LoadedCommand): string[] {
   const { name, flags, command } = loaded;
   const operands = command.actions === undefined
-    ? zshOperand("*", operandKind(loaded, 0))
+    ? formatZshOperand("*", findOperandKind(loaded, 0))
     : [
-      ...zshOperand("1", operandKind(loaded, 0)),
-      ...zshOperand("*", operandKind(loaded, 1)),
+      ...formatZshOperand("1", findOperandKind(loaded, 0)),
+      ...formatZshOperand("*", findOperandKind(loaded, 1)),
     ];
-  const specifications = [...flags.flatMap(zshFlags), ...operands];
+  const specifications = [...flags.flatMap(formatZshFlags), ...operands];
   return [
     `        ${name})`,
     "          _arguments \\",
@@ -298,7 +300,7 @@ function zshCase(loaded: LoadedCommand): string[] {
   ];
 }
 
-function zshFlags(flag: Flag): string[] {
+function formatZshFlags(flag: Flag): string[] {
   const { name, short, valueName, help, isRepeatable, isNegatable } = flag;
   const about = `[${escapeZsh(help, "[]:")}]`;
   const star = isRepeatable ? "*" : "";
@@ -311,7 +313,9 @@ function zshFlags(flag: Flag): string[] {
     const others = names.length > 1 ? `(${names.join(" ")})` : "";
     return names.map((typed) => `${others}${typed}${about}`);
   }
-  const value = `:${escapeZsh(valueName, ":")}:${zshAction(valueKind(flag))}`;
+  const value = `:${escapeZsh(valueName, ":")}:${
+    formatZshAction(findValueKind(flag))
+  }`;
   return [
     `${star}--${name}=${about}${value}`,
     ...short ? [`${star}-${short}+${about}${value}`] : [],
@@ -321,11 +325,11 @@ function zshFlags(flag: Flag): string[] {
 /**
  * Omits operands without completions, or zsh would not complete options there.
  */
-function zshOperand(position: string, kind: WordKind): string[] {
-  return kind === "nothing" ? [] : [`${position}: :${zshAction(kind)}`];
+function formatZshOperand(position: string, kind: WordKind): string[] {
+  return kind === "nothing" ? [] : [`${position}: :${formatZshAction(kind)}`];
 }
 
-function zshAction(kind: WordKind): string {
+function formatZshAction(kind: WordKind): string {
   if (kind === "nothing") return " ";
   if (kind === "file") return "_files";
   if (kind === "directory") return "_files -/";
@@ -367,7 +371,7 @@ complete -c runnerlib -n '__runnerlib_command_is ""' -l version -d 'Show the ver
  *
  * @returns Script without a trailing newline.
  */
-function fishCompletions(commands: readonly LoadedCommand[]): string {
+function createFishScript(commands: readonly LoadedCommand[]): string {
   return [
     FISH_HEAD,
     ...commands.map(({ name, summary }) =>
@@ -375,50 +379,52 @@ function fishCompletions(commands: readonly LoadedCommand[]): string {
         quoteFish(summary)
       }`
     ),
-    ...commands.flatMap(fishLines),
+    ...commands.flatMap(formatFishCommand),
   ].join("\n");
 }
 
-function fishLines(loaded: LoadedCommand): string[] {
+function formatFishCommand(loaded: LoadedCommand): string[] {
   const { name, flags, command } = loaded;
   const here = `__runnerlib_command_is ${name}`;
   const operands = command.actions === undefined
-    ? [fishOperandLine(here, operandKind(loaded, 0))]
+    ? [formatFishOperand(here, findOperandKind(loaded, 0))]
     : [
-      fishOperandLine(
+      formatFishOperand(
         `${here}; and not __runnerlib_has_operand`,
-        operandKind(loaded, 0),
+        findOperandKind(loaded, 0),
       ),
-      fishOperandLine(
+      formatFishOperand(
         `${here}; and __runnerlib_has_operand`,
-        operandKind(loaded, 1),
+        findOperandKind(loaded, 1),
       ),
     ];
   return [
-    ...flags.flatMap((flag) => fishFlagLines(here, flag)),
+    ...flags.flatMap((flag) => formatFishFlag(here, flag)),
     ...operands.filter((line) => line !== ""),
   ];
 }
 
-function fishFlagLines(here: string, flag: Flag): string[] {
+function formatFishFlag(here: string, flag: Flag): string[] {
   const { name, short, valueName, isNegatable, help } = flag;
   const start = `complete -c runnerlib -n ${quoteFish(here)}`;
   const names = `${short ? `-s ${short} ` : ""}-l ${name}`;
   const about = `-d ${quoteFish(help)}`;
-  const value = valueName === undefined ? "" : ` ${fishValue(valueKind(flag))}`;
+  const value = valueName === undefined
+    ? ""
+    : ` ${formatFishValue(findValueKind(flag))}`;
   return [
     `${start} ${names}${value} ${about}`,
     ...isNegatable ? [`${start} -l no-${name} ${about}`] : [],
   ];
 }
 
-function fishOperandLine(condition: string, kind: WordKind): string {
+function formatFishOperand(condition: string, kind: WordKind): string {
   if (kind === "nothing") return "";
-  const value = fishValue(kind).replace(/^-x |^-r /, "");
+  const value = formatFishValue(kind).replace(/^-x |^-r /, "");
   return `complete -c runnerlib -n ${quoteFish(condition)} ${value}`;
 }
 
-function fishValue(kind: WordKind): string {
+function formatFishValue(kind: WordKind): string {
   if (kind === "nothing") return "-x";
   if (kind === "file") return "-r -F";
   if (kind === "directory") return "-x -a '(__fish_complete_directories)'";

@@ -24,7 +24,7 @@ import type { SecretProvider } from "../../secrets/providers/provider_definition
 import { shouldUseColor } from "../../terminal/text.ts";
 import { wrapText } from "../../terminal/width.ts";
 import type { Workspace } from "../../workspace/layout.ts";
-import { outputColumns } from "../actions.ts";
+import { getOutputColumns } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { type CommandConfig, loadCommandConfig } from "../command_config.ts";
 import { configFlags } from "../config_flags.ts";
@@ -108,7 +108,7 @@ Exits with 1 if there is such a line, and with 0 otherwise.`,
       await print(JSON.stringify({ ...versions, findings }, null, 2));
     } else {
       const { runnerlib, deno, system } = versions;
-      const columns = outputColumns(runner.host);
+      const columns = getOutputColumns(runner.host);
       const color = shouldUseColor(
         runner.host.env,
         runner.host.stdout.isTerminal(),
@@ -212,7 +212,7 @@ async function checkWorkspace(
 ): Promise<Finding> {
   const common = { name: inContainer ? "container" : "laptop", detail: base };
   try {
-    const directory = await nearestDirectory(base);
+    const directory = await findNearestDirectory(base);
     const file = await Deno.makeTempFile({ dir: directory, prefix: ".try-" });
     await Deno.remove(file);
     const exists = directory === base;
@@ -225,14 +225,16 @@ async function checkWorkspace(
 }
 
 /** Returns the nearest existing directory, in which a workspace is created. */
-async function nearestDirectory(path: string): Promise<string> {
+async function findNearestDirectory(path: string): Promise<string> {
   try {
     await Deno.stat(path);
     return path;
   } catch (error) {
     const isTop = path === "/" || path === "";
     if (isTop || !(error instanceof Deno.errors.NotFound)) throw error;
-    return await nearestDirectory(path.slice(0, path.lastIndexOf("/")) || "/");
+    return await findNearestDirectory(
+      path.slice(0, path.lastIndexOf("/")) || "/",
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Host } from "../../host.ts";
 import { VERSION } from "../../package_version.ts";
 import { wrapText } from "../../terminal/width.ts";
-import { outputColumns } from "../actions.ts";
+import { getOutputColumns } from "../actions.ts";
 import {
   type CliCommand,
   COMMAND_GROUPS,
@@ -22,7 +22,7 @@ export const helpCommand: CliCommand = {
   operandNames: "command",
   maxOperands: 1,
   async run({ operands: [name], print, catalog, runner: { host } }) {
-    const columns = helpColumns(host);
+    const columns = getHelpColumns(host);
     if (name === undefined) await print(formatOverview(catalog, columns));
     else {
       const command = await catalog.find(name).load();
@@ -77,8 +77,8 @@ const MAX_UNGROUPED = 8;
 type Row = readonly [name: string, meaning: string];
 
 /** Returns the width of help texts. */
-export function helpColumns(host: Host): number {
-  const columns = outputColumns(host) ?? DEFAULT_COLUMNS;
+export function getHelpColumns(host: Host): number {
+  const columns = getOutputColumns(host) ?? DEFAULT_COLUMNS;
   return Math.max(MIN_COLUMNS, Math.min(columns, MAX_COLUMNS));
 }
 

@@ -6,7 +6,7 @@ import type { CliCommand, CommandContext } from "../command.ts";
 import { runnerInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 import { usageError } from "../parse_arguments.ts";
 import { LIBRARY, libraryImports } from "../pipeline_imports.ts";
-import { formatRows, helpColumns } from "./help.ts";
+import { formatRows, getHelpColumns } from "./help.ts";
 
 /** Kinds of starter files, with descriptions. */
 const KINDS: Readonly<Record<string, string>> = {
@@ -99,7 +99,7 @@ async function chooseKind(
     "What do you want to write?",
     ...formatRows(
       kinds.map(([name, what], at) => [`${at + 1}) ${name}`, what]),
-      helpColumns(host),
+      getHelpColumns(host),
     ),
   ].join("\n"));
   await stdout.write(

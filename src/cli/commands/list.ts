@@ -1,7 +1,7 @@
 import { printable, withoutCommands } from "../../terminal/text.ts";
 import { cutToWidth, displayWidth, padToWidth } from "../../terminal/width.ts";
 import { jobLabel } from "../../workflow/draw_graph.ts";
-import { findDirectory, outputColumns } from "../actions.ts";
+import { findDirectory, getOutputColumns } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { type InventoryEntry, readInventory, warnOnce } from "../inventory.ts";
 
@@ -46,7 +46,7 @@ export async function listDefinitions(
   });
   if (isOn("json")) await print(JSON.stringify(entries, null, 2));
   else if (entries.length > 0) {
-    await print(formatInventory(entries, outputColumns(host)));
+    await print(formatInventory(entries, getOutputColumns(host)));
   } else if (problemCount === 0) {
     await print(
       'No jobs or workflows found; "runnerlib init" writes a first one',

@@ -10,7 +10,7 @@ import {
 } from "../../report/run_record.ts";
 import { RECORD_FILE } from "../../report/run_event.ts";
 import { shouldUseColor } from "../../terminal/text.ts";
-import { outputColumns } from "../actions.ts";
+import { getOutputColumns } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { artifactsPath } from "../job_location.ts";
 import { readChoice, usageError } from "../parse_arguments.ts";
@@ -66,7 +66,7 @@ the two runs.`,
       jobs: name === "html" && run.started.kind === "workflow"
         ? await readJobs(run, files.at(-1)!)
         : undefined,
-      columns: outputColumns(host),
+      columns: getOutputColumns(host),
       color: shouldUseColor(host.env, host.stdout.isTerminal()),
     });
     await context.print(text.replace(/\n$/, ""));

@@ -6,7 +6,7 @@ import {
   wrapText,
 } from "../../terminal/width.ts";
 import type { JobExplanation } from "../../workflow/job_conditions.ts";
-import { outputColumns } from "../actions.ts";
+import { getOutputColumns } from "../actions.ts";
 import type { CommandContext, Flag } from "../command.ts";
 
 /** Options of commands that explain which jobs start. */
@@ -56,7 +56,7 @@ export async function printExplanations(
   if (explanations.length === 0) {
     return await print("No workflows or jobs found");
   }
-  const columns = outputColumns(host) ?? DEFAULT_COLUMNS;
+  const columns = getOutputColumns(host) ?? DEFAULT_COLUMNS;
   await print(formatExplanations(explanations, columns));
 }
 

@@ -5,7 +5,7 @@ import {
   type RunTotal,
   type StepPair,
 } from "../compare.ts";
-import { artifactLines, formatDuration } from "../record_text.ts";
+import { formatArtifacts, formatDuration } from "../record_text.ts";
 import { type RunRecord, runStatus, type StepRecord } from "../run_record.ts";
 import { hasFailed, isAllowed, isFlaky, outcomeText } from "../step_outcome.ts";
 import { graphSvg } from "./html_charts.ts";
@@ -215,7 +215,7 @@ function factSection(record: RunRecord): Html {
       ] as const
     ),
     ...triggers.map((name) => ["follow-up job", name] as const),
-    ...artifactLines(record),
+    ...formatArtifacts(record),
     ["run", started.id],
     ["trace", started.trace.traceId],
     ["runnerlib", `${started.runner.version}, deno ${started.runner.deno}`],

@@ -6,10 +6,10 @@
  */
 import { linkNodes, topologicalOrder } from "../../graph_scheduler.ts";
 import { cutToWidth } from "../../terminal/width.ts";
-import { criticalPath } from "../critical_path.ts";
+import { findCriticalPath } from "../critical_path.ts";
 import { formatDuration } from "../record_text.ts";
 import type { StepRecord } from "../run_record.ts";
-import { laneCount, stepLanes } from "../step_lanes.ts";
+import { assignLanes, countLanes } from "../step_lanes.ts";
 import { getResultMark, hasFailed } from "../step_outcome.ts";
 import { type Html, markup, raw, resultClass } from "./html_document.ts";
 
@@ -153,9 +153,9 @@ export function stepOverview(
   steps: readonly StepRecord[],
   totalMs: number,
 ): Html | "" {
-  const placed = stepLanes(steps);
+  const placed = assignLanes(steps);
   if (placed.length === 0) return "";
-  const count = laneCount(placed);
+  const count = countLanes(placed);
   const shown = Math.min(count, MAX_LANES);
   return markup`
     <svg class="overview" viewBox="0 0 ${TIMELINE_WIDTH} ${
@@ -337,7 +337,7 @@ function computeY(row: number): number {
 function findCriticalGroups(
   steps: readonly StepRecord[],
 ): ReadonlyMap<string, string | undefined> {
-  const path = criticalPath(steps).steps
+  const path = findCriticalPath(steps).steps
     .filter(({ startedAt }) => startedAt !== null);
   return new Map(
     path.map(({ group }, index) => [group, path[index - 1]?.group]),

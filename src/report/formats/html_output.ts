@@ -221,7 +221,7 @@ export function logPlace(step: StepRecord, address: string | undefined): Html {
  * @param lines Lines.
  * @param maxLength Maximum length, in UTF-16 units.
  */
-export function tailWithin(
+export function selectTail(
   lines: readonly string[],
   maxLength: number,
 ): readonly string[] {

@@ -1,13 +1,13 @@
 import {
+  countProblems,
   formatDuration,
-  mostSevere,
-  problemCounts,
-  problemPlace,
+  formatLocation,
   type RecordedProblem,
+  sortBySeverity,
 } from "../record_text.ts";
 import type { StepRecord } from "../run_record.ts";
 import { hasFailed, outcomeText } from "../step_outcome.ts";
-import { logPlace, outputHtml, tailWithin } from "./html_output.ts";
+import { logPlace, outputHtml, selectTail } from "./html_output.ts";
 import { type Html, markHtml, markup, raw } from "./html_document.ts";
 
 /** Maximum number of failed steps that are shown with their last lines. */
@@ -82,7 +82,7 @@ ${
         <pre tabindex="0" id="failure-${index}" aria-label="Last lines of ${step.name}">${
         step.styledTail.length === 0
           ? "(no output)"
-          : outputHtml(tailWithin(step.styledTail, maxLength).join("\n"))
+          : outputHtml(selectTail(step.styledTail, maxLength).join("\n"))
       }</pre>
         ${logPlace(step, logAddress?.(index))}
         ${
@@ -109,11 +109,11 @@ export function problemSection(
   problems: readonly RecordedProblem[],
 ): Html | "" {
   if (problems.length === 0) return "";
-  const shown = mostSevere(problems).slice(0, MAX_PROBLEMS);
+  const shown = sortBySeverity(problems).slice(0, MAX_PROBLEMS);
   const more = problems.length - shown.length;
   return markup`
     <section data-key="problems" aria-labelledby="problems">
-      <h2 id="problems">Problems: ${problemCounts(problems)}</h2>
+      <h2 id="problems">Problems: ${countProblems(problems)}</h2>
       <table>
         <thead>
           <tr>
@@ -124,16 +124,16 @@ export function problemSection(
           </tr>
         </thead>
         <tbody>
-    ${shown.map(row)}</tbody>
+    ${shown.map(createRow)}</tbody>
       </table>
     ${more === 0 ? "" : markup`<p>${more} more problems were found.</p>`}
     </section>
   `;
 }
 
-function row(problem: RecordedProblem): Html {
+function createRow(problem: RecordedProblem): Html {
   const { severity, message, owner, code, step } = problem;
-  const place = problemPlace(problem);
+  const place = formatLocation(problem);
   return markup`
     <tr>
       <th scope="row">${message}${

@@ -1,5 +1,5 @@
 import { listed } from "../../suggest.ts";
-import { type CriticalPath, criticalPath } from "../critical_path.ts";
+import { type CriticalPath, findCriticalPath } from "../critical_path.ts";
 import { formatDuration } from "../record_text.ts";
 import type { AttemptRecord } from "../run_event.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
@@ -20,7 +20,7 @@ import {
   raw,
   resultClass,
 } from "./html_document.ts";
-import { logPlace, outputHtml, tailWithin } from "./html_output.ts";
+import { logPlace, outputHtml, selectTail } from "./html_output.ts";
 import { type FailureOptions, shownFailures } from "./html_problems.ts";
 
 /**
@@ -84,7 +84,7 @@ export function stepsSection(
   if (steps.length === 0) return "";
   const what = started.kind === "workflow" ? "Jobs" : "Steps";
   const totalMs = Math.max(1, ended?.durationMs ?? lastMs);
-  const path = criticalPath(steps);
+  const path = findCriticalPath(steps);
   const critical = new Set(
     path.steps.filter(({ startedAt }) => startedAt !== null),
   );
@@ -403,7 +403,7 @@ function outputPart(
   step: StepRecord,
   { index, isAbove, isBrief, tailRoom, log, run }: StepRowOptions,
 ): Html {
-  const lines = tailWithin(step.styledTail, tailRoom);
+  const lines = selectTail(step.styledTail, tailRoom);
   return markup`${
     isAbove
       ? markup`<p><a href="#failure-${index}">Last lines of its output</a></p>`

@@ -60,7 +60,7 @@ export interface OtlpRequests {
  * @see https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/
  */
 export function otlpReport(record: RunRecord): string {
-  const { traces, metrics } = otlpRequests(record);
+  const { traces, metrics } = createOtlpRequests(record);
   return [traces, metrics].map((data) => `${JSON.stringify(data)}\n`).join("");
 }
 
@@ -74,13 +74,13 @@ export function otlpReport(record: RunRecord): string {
  * @returns The requests, to be sent as JSON.
  * @see https://opentelemetry.io/docs/specs/semconv/cicd/
  */
-export function otlpRequests(
+export function createOtlpRequests(
   record: RunRecord,
   resource: ResourceAttributes = {},
 ): OtlpRequests {
   const { started, sources } = record;
   const source = sources.find((one) => one.source === "source");
-  const attributesOfRun = runResource(started, resource, source);
+  const attributesOfRun = createRunResource(started, resource, source);
   const scope = createScope(started);
   return {
     traces: {
@@ -130,12 +130,12 @@ export interface ActiveRun {
  * @param resource Additional attributes of the resource.
  * @returns An element of `resourceMetrics`.
  */
-export function activeMetric(
+export function createActiveMetric(
   started: StartedRun,
   resource: ResourceAttributes,
   { value, ms }: ActiveRun,
 ): object {
-  const common = removeRunAttributes(runResource(started, resource));
+  const common = removeRunAttributes(createRunResource(started, resource));
   return {
     resource: {
       attributes: toAttributes({
@@ -194,7 +194,7 @@ const RUN_ATTRIBUTES = [
  * @param resource Additional attributes, which override the others.
  * @param source Its source, once it is prepared.
  */
-export function runResource(
+export function createRunResource(
   started: RunEvents["run.started"],
   resource: ResourceAttributes = {},
   source: Pick<RunEvents["source.prepared"], "repository" | "ref" | "commit"> =
@@ -215,7 +215,7 @@ export function runResource(
 function createRunSpan(record: RunRecord): object {
   const { started, ended, lastMs } = record;
   const { traceId, spanId, parentSpanId, sampled } = started.trace;
-  const result = runResult(record);
+  const result = getRunResult(record);
   return {
     traceId,
     spanId,
@@ -281,7 +281,7 @@ function createAttemptSpan(
 function createMetrics(record: RunRecord): object[] {
   const { started, ended, lastMs } = record;
   const seconds = (ended?.durationMs ?? lastMs) / 1000;
-  const result = runResult(record);
+  const result = getRunResult(record);
   const point = {
     startTimeUnixNano: toNanoseconds(record, 0),
     timeUnixNano: toNanoseconds(record, ended?.durationMs ?? lastMs),
@@ -335,7 +335,7 @@ function createMetrics(record: RunRecord): object[] {
  * @param record The run.
  * @returns `success`, `failure`, `error`, `timeout` or `cancellation`.
  */
-export function runResult({ ended, steps }: RunRecord): string {
+export function getRunResult({ ended, steps }: RunRecord): string {
   if (ended === undefined) return "error";
   const isStepFailure = steps.some(({ conclusion }) => conclusion === "failed");
   return ended.status === "failed" && !isStepFailure

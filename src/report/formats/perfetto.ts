@@ -1,6 +1,6 @@
 import type { AttemptRecord } from "../run_event.ts";
 import type { RunRecord } from "../run_record.ts";
-import { laneCount, type PlacedStep, stepLanes } from "../step_lanes.ts";
+import { assignLanes, countLanes, type PlacedStep } from "../step_lanes.ts";
 
 /** Lane of the phases of the job. */
 const PHASES = 1;
@@ -28,7 +28,7 @@ type TraceEvent = Readonly<Record<string, unknown>>;
 export function perfettoReport(record: RunRecord): string {
   const { started, ended, phases, plugins, sources } = record;
   const name = started.name ?? started.kind;
-  const placed = stepLanes(record.steps);
+  const placed = assignLanes(record.steps);
   const steps = placed.map((step) => ({
     ...step,
     lane: FIRST_STEP_LANE + step.lane,
@@ -38,7 +38,7 @@ export function perfettoReport(record: RunRecord): string {
     createMetadata("thread_name", PHASES, "phases"),
     createMetadata("thread_name", WORK, "sources and plugins"),
     ...Array.from(
-      { length: laneCount(placed) },
+      { length: countLanes(placed) },
       (_, index) =>
         createMetadata(
           "thread_name",

@@ -1,4 +1,4 @@
-import { DEFAULT_NAME, RUN_DURATION_BUCKETS, runResult } from "./otlp.ts";
+import { DEFAULT_NAME, getRunResult, RUN_DURATION_BUCKETS } from "./otlp.ts";
 import type { RunRecord } from "../run_record.ts";
 
 /** A line of the format: a series, and its value. */
@@ -72,7 +72,7 @@ function parseSamples(text: string): Samples {
 
 function createSamples(record: RunRecord): Samples {
   const { started, ended, lastMs } = record;
-  const result = runResult(record);
+  const result = getRunResult(record);
   const seconds = (ended?.durationMs ?? lastMs) / 1000;
   const pipeline = { cicd_pipeline_name: started.name ?? DEFAULT_NAME };
   const labels = {

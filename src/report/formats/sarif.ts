@@ -1,7 +1,7 @@
 import { VERSION } from "../../package_version.ts";
 import {
   formatDuration,
-  problemPlace,
+  formatLocation,
   type RecordedProblem,
 } from "../record_text.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
@@ -122,7 +122,7 @@ function createProblemResult(problem: RecordedProblem) {
         ...region === undefined ? {} : { region },
       },
     }],
-    properties: { step, place: problemPlace(problem) },
+    properties: { step, place: formatLocation(problem) },
   };
 }
 

@@ -5,13 +5,13 @@
  */
 import { TAIL_LINES } from "../../output/log_tail.ts";
 import { printableLines, withoutCommands } from "../../terminal/text.ts";
-import { criticalPath } from "../critical_path.ts";
+import { findCriticalPath } from "../critical_path.ts";
 import {
-  artifactLines,
+  countProblems,
+  formatArtifacts,
   formatDuration,
-  mostSevere,
-  problemCounts,
-  problemPlace,
+  formatLocation,
+  sortBySeverity,
 } from "../record_text.ts";
 import { type RunRecord, runStatus, type StepRecord } from "../run_record.ts";
 import {
@@ -46,12 +46,12 @@ export function tableReport(
     total,
     ...cached === 0 ? [] : [`${cached} cached`],
     ...flaky === 0 ? [] : [`${flaky} flaky`],
-    ...problems.length === 0 ? [] : [problemCounts(problems)],
+    ...problems.length === 0 ? [] : [countProblems(problems)],
   ];
   return [
     ...table.length === 0 ? [] : [formatSummary(table, options), ""],
     counts.join(", "),
-    ...artifactLines(record).map(([what, text]) => `${what}: ${text}`),
+    ...formatArtifacts(record).map(([what, text]) => `${what}: ${text}`),
     "",
   ].join("\n");
 }
@@ -79,7 +79,7 @@ export function markdownReport(record: RunRecord): string {
   const status = runStatus(record);
   const title = record.started.name ?? record.started.kind;
   const time = formatDuration(ended?.durationMs ?? lastMs);
-  const path = criticalPath(steps).steps;
+  const path = findCriticalPath(steps).steps;
   const text = [
     `## ${getResultMark(status)} ${
       escapeMarkdown(title)
@@ -106,7 +106,7 @@ export function markdownReport(record: RunRecord): string {
       }`,
     ],
     ...record.artifacts.length === 0 ? [] : [
-      artifactLines(record).map(([what, text]) =>
+      formatArtifacts(record).map(([what, text]) =>
         `- ${what}: ${escapeMarkdown(text)}`
       )
         .join("\n"),
@@ -117,14 +117,16 @@ export function markdownReport(record: RunRecord): string {
 }
 
 function formatProblemTable({ problems }: RunRecord): string {
-  const rows = mostSevere(problems).slice(0, MAX_PROBLEMS).map((problem) => {
-    const { severity, message, owner, code, step } = problem;
-    const rule = code === undefined ? owner : `${owner} ${code}`;
-    return [severity, problemPlace(problem), message, rule, step];
-  });
+  const rows = sortBySeverity(problems).slice(0, MAX_PROBLEMS).map(
+    (problem) => {
+      const { severity, message, owner, code, step } = problem;
+      const rule = code === undefined ? owner : `${owner} ${code}`;
+      return [severity, formatLocation(problem), message, rule, step];
+    },
+  );
   const more = problems.length - rows.length;
   return [
-    `### ${problemCounts(problems)}\n`,
+    `### ${countProblems(problems)}\n`,
     "| severity | place | message | rule | step |",
     "| --- | --- | --- | --- | --- |",
     ...rows.map((cells) => `| ${cells.map(escapeMarkdown).join(" | ")} |`),
@@ -195,7 +197,7 @@ const MIN_MS = 100;
 export function profileReport(record: RunRecord): string {
   const { steps, ended, lastMs, sources, plugins } = record;
   const totalMs = ended?.durationMs ?? lastMs;
-  const path = criticalPath(steps);
+  const path = findCriticalPath(steps);
   const stepsMs = measureCovered(steps);
   const sourcesMs = sum(sources.map(({ durationMs }) => durationMs));
   const pluginsMs = sum(plugins.map(({ durationMs }) => durationMs));
@@ -294,7 +296,7 @@ function sum(numbers: readonly number[]): number {
 export function jsonReport(record: RunRecord): string {
   const { started, ended, lastMs, steps, ...rest } = record;
   const { event: _started, ms: _startMs, time: startedAt, ...run } = started;
-  const path = criticalPath(steps);
+  const path = findCriticalPath(steps);
   return `${
     JSON.stringify(
       {

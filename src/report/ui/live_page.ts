@@ -165,17 +165,17 @@ export function listContent(
     isRunning: false,
     title: `runs in ${directory}`,
     top: markup`<h1>Runs in ${directory}</h1>`,
-    html: runs.length === 0 ? noRuns() : table(runs),
+    html: runs.length === 0 ? createEmptyList() : createRunTable(runs),
   };
 }
 
-function noRuns(): Html {
+function createEmptyList(): Html {
   return markup`
     <p>There are none yet. A job with steps appears here as soon as it runs.</p>
   `;
 }
 
-function table(runs: readonly FoundRun[]): Html {
+function createRunTable(runs: readonly FoundRun[]): Html {
   return markup`
     <section aria-label="Runs" class="runs">
       <table>

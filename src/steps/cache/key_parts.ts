@@ -1,6 +1,6 @@
 import type { KeyParts, OutputFile } from "../../cache/step_entry.ts";
 import { sha256Hex } from "../../fs/files.ts";
-import { variableInfo } from "../../environment/variables.ts";
+import { findVariable } from "../../environment/variables.ts";
 import type { Masker } from "../../secrets/masker.ts";
 import { VERSION } from "../../package_version.ts";
 import type { Step, StepStatus } from "../step.ts";
@@ -138,7 +138,7 @@ export class SecretCheck {
   /** Checks whether a variable is a secret, by its name or its value. */
   isSecret(name: string, value: string): boolean {
     if (value === "") return false;
-    return variableInfo(name)?.isSecret === true || this.containsSecret(value);
+    return findVariable(name)?.isSecret === true || this.containsSecret(value);
   }
 
   /** Checks whether a text contains a known secret. */
