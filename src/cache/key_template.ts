@@ -61,7 +61,8 @@ async function expandPlaceholder(
     if (kind === "os") return Deno.build.os;
     if (kind === "arch") return Deno.build.arch;
   } else if (kind === "env") {
-    const value = context.env[argument];
+    const { env } = context;
+    const value = Object.hasOwn(env, argument) ? env[argument] : undefined;
     if (value === undefined) {
       throw createKeyError(template, `the variable "${argument}" is not set`);
     }

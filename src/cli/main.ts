@@ -91,7 +91,9 @@ async function runCommandLine(
     await runner.stderr.write(new TextEncoder().encode(`${text}\n`));
     return USAGE_EXIT_CODE;
   }
-  const name = COMMAND_OF_OPTION[commandName] ?? commandName;
+  const name = Object.hasOwn(COMMAND_OF_OPTION, commandName)
+    ? COMMAND_OF_OPTION[commandName]
+    : commandName;
   const command = await CATALOG.find(name).load();
   const parsed = parseArguments(rest, name, command);
   if (parsed.isOn("help")) {

@@ -78,6 +78,7 @@ Deno.test("expandKey() rejects what would make a wrong key", async () => {
       "{env:COPY}",
       "x-passw0rd",
       "{env:UNSET}",
+      "{env:constructor}",
       "{host}",
       "{}",
       "a\nb",

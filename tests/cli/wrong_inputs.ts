@@ -34,6 +34,7 @@ const STEP = "steps:\n  - name: a\n    run: x\n";
 export const WRONG_INPUTS: Readonly<Record<string, WrongInput>> = {
   // The command line.
   "unknown command": { args: "rnu" },
+  "command with a name that every object has": { args: "constructor" },
   "unknown option": run("--tiemout 5"),
   "option without value": { args: "run --job-command" },
   "option of another command": { args: "cleanup --job-command true" },
