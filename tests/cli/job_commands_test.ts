@@ -150,8 +150,17 @@ describe("runnerlib plugins", () => {
     const { path: cwd } = directory;
     const list = await runMain(["plugins", "list"], { cwd });
     assertEquals([list.code, list.stdout], [0, "No plugins found\n"]);
-    const wrong = await runMain(["plugins", "lst"], { cwd });
-    assertEquals(wrong.code, 2);
+    for (
+      const [args, message] of [
+        [["lst"], 'Unknown action "lst"; did you mean "list"?'],
+        [["list", "a"], 'Unexpected argument "a"'],
+        [["check"], "A plugin file is required"],
+      ] as const
+    ) {
+      const { code, stderr } = await runMain(["plugins", ...args], { cwd });
+      assertEquals(code, 2);
+      assertStringIncludes(stderr, message);
+    }
     const missing = await runMain(
       ["plugins", "check", "plugin_none.ts"],
       { cwd },

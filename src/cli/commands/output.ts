@@ -2,6 +2,7 @@ import { Variable } from "../../environment/variables.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import { setOutput } from "../../runner/workflow_output.ts";
 import { formatOutput, OUTPUT_KEY } from "../../steps/output_files.ts";
+import { findAction } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 import { readText } from "../read_input.ts";
@@ -27,9 +28,7 @@ standard input and removes the newline at its end.`,
   maxOperands: Infinity,
   async run(context) {
     const { operands: [action, ...assignments], runner } = context;
-    if (action !== "set") {
-      throw usageError('An action is required: "set"', "output");
-    }
+    findAction({ set: true }, action, { command: "output" });
     if (assignments.length === 0) {
       throw usageError("An assignment KEY=VALUE is required", "output");
     }

@@ -14,6 +14,7 @@ import {
 } from "../../runner/plugin_directories.ts";
 import { printable } from "../../terminal/text.ts";
 import { showUrl } from "../../url_secrets.ts";
+import { findAction } from "../actions.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { type CommandConfig, loadCommandConfig } from "../command_config.ts";
 import { configFlags } from "../config_flags.ts";
@@ -23,6 +24,19 @@ import {
   WORK_DIR_FLAG,
 } from "../job_location.ts";
 import { usageError } from "../parse_arguments.ts";
+
+const ACTIONS: Readonly<
+  Record<string, (context: CommandContext, file?: string) => Promise<number>>
+> = {
+  async list(context, operand) {
+    if (operand === undefined) return await listPlugins(context);
+    throw usageError(`Unexpected argument "${operand}"`, "plugins");
+  },
+  async check(context, file) {
+    if (file !== undefined) return await checkPluginFile(context, file);
+    throw usageError("A plugin file is required", "plugins");
+  },
+};
 
 export const pluginsCommand: CliCommand = {
   usage: "list [OPTIONS] | check FILE [OPTIONS]",
@@ -50,20 +64,12 @@ methods is called.`,
     JOB_FILE_FLAG,
     WORK_DIR_FLAG,
   ],
-  actions: ["list", "check"],
+  actions: Object.keys(ACTIONS),
   maxOperands: 2,
   async run(context) {
-    const [action, file] = context.operands;
-    if (action === "list" && file === undefined) {
-      return await listPlugins(context);
-    }
-    if (action === "check" && file !== undefined) {
-      return await checkPluginFile(context, file);
-    }
-    throw usageError(
-      `Use "plugins list" or "plugins check FILE"`,
-      "plugins",
-    );
+    const { operands: [action, file] } = context;
+    const run = findAction(ACTIONS, action, { command: "plugins" });
+    return await run(context, file);
   },
 };
 
