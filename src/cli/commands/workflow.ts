@@ -4,7 +4,7 @@ import type { CliCommand, CommandContext, Flag } from "../command.ts";
 import { configFlags } from "../config_flags.ts";
 import { QUIET_FLAG, VERBOSE_FLAG } from "../parse_arguments.ts";
 import { EXPLAIN_FLAGS } from "../workflow/explanation.ts";
-import { KUBERNETES_FLAGS } from "../workflow/find_executor.ts";
+import { EXECUTOR_FLAG, KUBERNETES_FLAGS } from "../workflow/find_executor.ts";
 import {
   CHANGED_FILE_FLAG,
   INPUT_FLAGS,
@@ -186,13 +186,7 @@ commit that is checked out.`,
         "How jobs get their code: copy, in-place, git or none (copy; git on a coordinator)",
       group: "Source",
     },
-    {
-      name: "executor",
-      valueName: "NAME",
-      choices: ["process", "docker", "podman", "kubernetes", "coordinator"],
-      help:
-        "How jobs are run: process, docker, podman, kubernetes or coordinator (process)",
-    },
+    EXECUTOR_FLAG,
     {
       name: "detach",
       help:

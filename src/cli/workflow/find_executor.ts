@@ -37,10 +37,19 @@ const EXECUTORS: Readonly<Record<string, CreateExecutor>> = {
   process: (context) => createLocalExecutor(context),
   docker: (context) => createLocalExecutor(context, "docker"),
   podman: (context) => createLocalExecutor(context, "podman"),
-  coordinator: createCoordinatorExecutor,
   kubernetes: async (context) => ({
     executor: await createClusterExecutor(context),
   }),
+  coordinator: createCoordinatorExecutor,
+};
+
+/** Option that selects the executor. */
+export const EXECUTOR_FLAG: Flag = {
+  name: "executor",
+  valueName: "NAME",
+  choices: Object.keys(EXECUTORS),
+  help:
+    "How jobs are run: process, docker, podman, kubernetes or coordinator (process)",
 };
 
 /**
@@ -52,8 +61,8 @@ export async function findExecutor(
   context: CommandContext,
   place: ExecutorPlace,
 ): Promise<FoundExecutor> {
-  const names = Object.keys(EXECUTORS);
-  const name = readChoice(context, "executor", names, "workflow") ?? "process";
+  const { name: flag, choices = [] } = EXECUTOR_FLAG;
+  const name = readChoice(context, flag, choices, "workflow") ?? "process";
   if (context.isOn("detach") && name !== "coordinator") {
     throw usageError(
       "Option --detach needs --executor coordinator",
