@@ -1,18 +1,23 @@
 import type { RunningCli } from "./cli.ts";
 
-/** Kills a process when a directory has a size, unless it ends before. */
+/**
+ * Kills a process when a directory has a size, unless it ends before.
+ *
+ * @returns Whether it was killed.
+ */
 export async function killAfter(
   cli: RunningCli,
   directory: string,
   bytes: number,
-): Promise<void> {
+): Promise<boolean> {
   let isOver = false;
-  const ended = cli.end().then(() => isOver = true);
+  const ended = cli.end().finally(() => isOver = true);
   while (!isOver && await writtenBytes(directory) < bytes) {
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   if (!isOver) cli.child.kill("SIGKILL");
-  await ended;
+  const { code } = await ended;
+  return code === 137;
 }
 
 /** Size of all files in a directory; files that vanish do not count. */
