@@ -1,5 +1,6 @@
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
+import { relative } from "@std/path/posix/relative";
 import { decompress } from "../archive/decompress.ts";
 import { type ArchiveEntry, Budget } from "../archive/entry.ts";
 import { tarEntries } from "../archive/tar_entries.ts";
@@ -7,9 +8,13 @@ import { unpack } from "../archive/unpack.ts";
 import { joinBytes } from "../bytes.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { RunnerError } from "../errors.ts";
-import { lstatIfThere, sha256Hex, writeAll } from "../fs/files.ts";
+import { isMissing, lstatIfThere, sha256Hex, writeAll } from "../fs/files.ts";
+import { HeldDirectory } from "../fs/held_directory.ts";
+import { readableError } from "../fs/untrusted_file.ts";
+import { isInside } from "../job_path.ts";
 import { emptyDirectory, mountsBelow } from "../workspace/remove.ts";
 import {
+  type PrivateDirectory,
   privateDirectory,
   TEMPORARY_DIRECTORY,
 } from "../fs/temporary_directory.ts";
@@ -17,6 +22,7 @@ import { type Cancellation, onAbort } from "../process/cancellation.ts";
 import { type RunningProcess, spawn } from "../process/spawn.ts";
 import { guardPath } from "../workspace/guard.ts";
 import type { CacheEntry } from "./cache_entry.ts";
+import type { CacheStore } from "./cache_store.ts";
 import {
   type PackedEntry,
   type PackSelection,
@@ -245,12 +251,21 @@ async function storeOutput(
   return { sha256: hash.digest("hex"), packBytes };
 }
 
+/** Where {@linkcode restorePack} can unpack a pack. */
+export interface RestoreContext extends PackContext {
+  /** Absolute paths of directories for temporary files. */
+  readonly temporaryParents: readonly string[];
+  readonly store: Pick<CacheStore, "temporaryParents">;
+}
+
 /**
  * Restores the paths of an entry from its pack, whose checksum was verified.
  *
- * The pack is unpacked into a private directory in the directory of the job. Then
- * each path is renamed to its place. If that fails, the previous files are put
- * back. Anything else in the pack is ignored.
+ * The pack is unpacked into a private directory: outside of the directory of
+ * the job if it can be on the same file system, because a step that runs at the
+ * same time can change everything in it. Then each path is renamed to its place.
+ * If that fails, the previous files are put back. Anything else in the pack is
+ * ignored.
  *
  * @param pack Absolute path of the pack, or its bytes if its content is small.
  * @param root Absolute path of the directory of the job, without links.
@@ -260,10 +275,46 @@ export async function restorePack(
   pack: string | Uint8Array<ArrayBuffer>,
   entry: Pick<CacheEntry, "bytes" | "count" | "format" | "paths">,
   root: string,
-  context: PackContext,
+  context: RestoreContext,
 ): Promise<void> {
-  using temporary = privateDirectory([`${root}/${TEMPORARY_DIRECTORY}`]);
-  const [fresh, old] = [`${temporary.path}/new`, `${temporary.path}/old`];
+  const parents = [
+    ...context.store.temporaryParents,
+    ...context.temporaryParents,
+  ].filter((parent) => !isInside(root, parent) && areOnOneDevice(parent, root));
+  for (const parent of [...parents, `${root}/${TEMPORARY_DIRECTORY}`]) {
+    let temporary: PrivateDirectory;
+    try {
+      temporary = privateDirectory([parent]);
+    } catch (error) {
+      if (isInside(root, parent)) throw error;
+      continue;
+    }
+    using _ = temporary;
+    try {
+      return await restoreThrough(temporary.path, pack, entry, root, context);
+    } catch (error) {
+      // One file system may be mounted at both places.
+      const isDivided = error instanceof Error && "code" in error &&
+        error.code === "EXDEV";
+      if (!isDivided || isInside(root, parent)) throw error;
+    }
+  }
+}
+
+function areOnOneDevice(...paths: readonly string[]): boolean {
+  try {
+    const [first, ...others] = paths.map((path) => Deno.statSync(path).dev);
+    return others.every((device) => device === first);
+  } catch {
+    return false;
+  }
+}
+
+async function restoreThrough(
+  temporary: string,
+  ...[pack, entry, root, context]: Parameters<typeof restorePack>
+): Promise<void> {
+  const [fresh, old] = [`${temporary}/new`, `${temporary}/old`];
   await Deno.mkdir(fresh);
   await Deno.mkdir(old);
   try {
@@ -278,7 +329,7 @@ export async function restorePack(
   } finally {
     // It also removes names that are not UTF-8 in directories without write
     // permission.
-    await emptyDirectory(temporary.path);
+    await emptyDirectory(temporary);
   }
 }
 
@@ -361,10 +412,14 @@ async function replacePaths(
   const undo: (() => Promise<void>)[] = [];
   try {
     for (const [at, path] of paths.entries()) {
-      // A link in the path must not lead out of the directory of the job.
-      const parent = await guardPath(root, dirname(join(root, path)));
-      await Deno.mkdir(parent, { recursive: true });
-      const target = join(parent, path.slice(path.lastIndexOf("/") + 1));
+      using parent = await openParent(root, path);
+      const name = path.slice(path.lastIndexOf("/") + 1);
+      const target = join(parent.path, name);
+      // The directory may be another one by then.
+      const putBack = (from: (target: string) => Promise<void>) => async () => {
+        using parent = await openParent(root, path);
+        await from(join(parent.path, name));
+      };
       if (await lstatIfThere(target) !== undefined) {
         // Removing the old tree would remove the content of mounts in it.
         const mounts = await mountsBelow(target);
@@ -372,10 +427,10 @@ async function replacePaths(
           throw new Error(`"${path}" contains a mount point`);
         }
         await renamePath(target, `${old}/${at}`);
-        undo.push(() => renamePath(`${old}/${at}`, target));
+        undo.push(putBack((target) => renamePath(`${old}/${at}`, target)));
       }
       await renamePath(join(fresh, path), target);
-      undo.push(() => renamePath(target, join(fresh, path)));
+      undo.push(putBack((target) => renamePath(target, join(fresh, path))));
     }
   } catch (error) {
     const failures: unknown[] = [];
@@ -388,6 +443,26 @@ async function replacePaths(
       "not all paths were put back",
     );
   }
+}
+
+/**
+ * Opens the directory of a path, which is created if it is missing. Links in the
+ * path must not lead out of the directory of the job, and a link that a step
+ * puts there afterwards is not followed.
+ */
+async function openParent(root: string, path: string): Promise<HeldDirectory> {
+  const place = await guardPath(root, dirname(join(root, path)));
+  let directory = await HeldDirectory.open(root);
+  for (const name of relative(root, place).split("/").filter(Boolean)) {
+    using outer = directory;
+    const inner = `${outer.path}/${name}`;
+    directory = await outer.openDirectory(name, inner).catch(async (error) => {
+      if (!isMissing(readableError(error))) throw readableError(error);
+      await Deno.mkdir(inner);
+      return await outer.openDirectory(name, inner);
+    });
+  }
+  return directory;
 }
 
 /**
