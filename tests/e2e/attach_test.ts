@@ -246,7 +246,10 @@ Deno.test("workflow run --executor coordinator submits the commit that is checke
   await repository.git("remote", "add", "origin", remote.path);
   const unpushed = await run();
   assertEquals(await exists(`${path}/.reactorcide/workflow-state.json`), false);
-  assertStringIncludes(unpushed.stderr, "push it first");
+  assertStringIncludes(
+    unpushed.stderr,
+    "is not on a branch of a remote; push it",
+  );
   await repository.git("push", "-q", "origin", "HEAD:refs/heads/main");
   await repository.git("fetch", "-q", "origin");
   assertEquals(coordinator.requests, []);
