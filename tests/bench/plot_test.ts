@@ -14,7 +14,7 @@ const BENCHMARK: Benchmark = {
   ],
 };
 
-Deno.test("ratiosOf() returns the ratios of medians that have a goal", () => {
+Deno.test("listGoalRatios() returns the ratios of medians that have a goal", () => {
   const numbers = new Map([
     ["hare", [9, 1, 3]],
     ["tortoise", [2, 2, 4]],

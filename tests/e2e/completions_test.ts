@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { CATALOG } from "../../src/cli/commands.ts";
-import { isClientMissing } from "../helpers/client.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 import { CLI, runCli } from "../helpers/cli.ts";
 import { complete, COMPLETION_SHELLS } from "../helpers/completion_shells.ts";
 import {
@@ -26,7 +26,7 @@ const LINES: readonly (readonly [string, string])[] = [
 
 for (const shell of COMPLETION_SHELLS) {
   describe(`runnerlib completions ${shell.name}`, () => {
-    if (isClientMissing(shell.name)) return;
+    if (isProgramMissing(shell.name)) return;
 
     it("completes commands, options, words and files in the shell", async () => {
       await using directory = await temporaryDirectory();

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { parse } from "@std/yaml/parse";
 import { readProviders } from "../../src/secrets/providers/provider_definition.ts";
-import { isClientMissing } from "../helpers/client.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 import { cliEnv, REPOSITORY, runCli } from "../helpers/cli.ts";
 import {
   makeFiles,
@@ -64,7 +64,7 @@ async function runRecipe(
 }
 
 Deno.test("the recipe for age decrypts a file", {
-  ignore: ["age", "age-keygen"].some(isClientMissing),
+  ignore: ["age", "age-keygen"].some(isProgramMissing),
 }, async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
@@ -76,7 +76,7 @@ Deno.test("the recipe for age decrypts a file", {
 });
 
 Deno.test("the recipes for gpg and pass decrypt what a key encrypted", {
-  ignore: ["gpg", "pass"].some(isClientMissing),
+  ignore: ["gpg", "pass"].some(isProgramMissing),
 }, async () => {
   // The path of the agent's socket must be short.
   await using directory = await temporaryDirectory();
@@ -98,7 +98,7 @@ Deno.test("the recipes for gpg and pass decrypt what a key encrypted", {
 });
 
 Deno.test("the recipe for git calls the user's credential helper", {
-  ignore: isClientMissing("git"),
+  ignore: isProgramMissing("git"),
 }, async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { REPOSITORY, runCli } from "../helpers/cli.ts";
-import { isClientMissing } from "../helpers/client.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 import { isRunning } from "../helpers/process_table.ts";
 import {
   makeFiles,
@@ -47,7 +47,7 @@ function isPostgresMissing(): boolean {
   try {
     return [...Deno.readDirSync("/usr/lib/postgresql")].length === 0;
   } catch {
-    return isClientMissing("postgres");
+    return isProgramMissing("postgres");
   }
 }
 
@@ -87,7 +87,7 @@ describe("the recipe of PostgreSQL", () => {
 });
 
 describe("the recipe of Redis", () => {
-  if (isClientMissing("redis-server")) return;
+  if (isProgramMissing("redis-server")) return;
 
   it("runs a cache for two steps, and for one that is selected", async () => {
     const text = await recipe("Redis");

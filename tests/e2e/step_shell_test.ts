@@ -6,14 +6,14 @@ import {
 } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { CLI, runCli } from "../helpers/cli.ts";
-import { isClientMissing } from "../helpers/client.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 import { openTmux, type Tmux } from "../helpers/tmux.ts";
 import {
   makeFiles,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-const IS_MISSING = isClientMissing("tmux") || isClientMissing("script");
+const IS_MISSING = isProgramMissing("tmux") || isProgramMissing("script");
 
 const SECRET = "hunter2-s3cret-value";
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { CLI, runCli, type RunningCli, startCli } from "../helpers/cli.ts";
-import { isClientMissing } from "../helpers/client.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
 import { waitForExit } from "../helpers/process_table.ts";
 import { soon, until } from "../helpers/soon.ts";
@@ -223,7 +223,7 @@ jobs:
 });
 
 describe("a watch on a terminal", () => {
-  if (isClientMissing("tmux")) return;
+  if (isProgramMissing("tmux")) return;
 
   it("clears the screen, and ends with Ctrl-C", async () => {
     await using directory = await temporaryDirectory();

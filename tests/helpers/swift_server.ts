@@ -1,4 +1,4 @@
-import { isClientMissing } from "./client.ts";
+import { isProgramMissing } from "./missing_program.ts";
 import { temporaryDirectory } from "./temporary_directory.ts";
 
 /** Credentials of the only user of a server. */
@@ -16,7 +16,7 @@ export interface SwiftServer extends AsyncDisposable {
   readonly disk: string;
 }
 
-/** Checks whether OpenStack Swift is missing, see {@linkcode isClientMissing}. */
+/** Checks whether OpenStack Swift is missing, see {@linkcode isProgramMissing}. */
 export function isSwiftMissing(): boolean {
   return [
     "swift-proxy-server",
@@ -24,7 +24,7 @@ export function isSwiftMissing(): boolean {
     "swift-container-server",
     "swift-object-server",
     "memcached",
-  ].some(isClientMissing);
+  ].some(isProgramMissing);
 }
 
 /**

@@ -6,7 +6,7 @@ import { describeImage, engine, IMAGE, inImage } from "../helpers/image.ts";
 const PARTS = "cli.ts deno.json deno.lock image links mod.ts plugins.ts src";
 
 describeImage("image/build.sh", (it) => {
-  it("reports how to build where the other half of Deno is out of reach", async () => {
+  it("reports how to build if the other half of Deno cannot be downloaded", async () => {
     const { code, stderr } = await engine(
       ...["run", "--rm", "--network=none", "--user=0:0", "--entrypoint="],
       ...[`--volume=${REPOSITORY}:/repository:ro`, IMAGE, "sh", "-c"],

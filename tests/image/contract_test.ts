@@ -47,7 +47,7 @@ Deno.exit((await runJob({ command: "runnerlib --version" })).exitCode);
     );
   });
 
-  it("is no one's but the job's: no root, no rights, no setting of secrets", async () => {
+  it("has an unprivileged user, a version and no secrets", async () => {
     const { stdout } = await engine("image", "inspect", IMAGE);
     const [{ Config: config }] = JSON.parse(stdout);
     assertEquals(config.User, "1001:1001");
@@ -176,7 +176,7 @@ Deno.exit((await runJob({ command: "runnerlib --version" })).exitCode);
     assertMatch(stderr, /Private repositories will not be readable/);
   });
 
-  it("checks a repository out, also where no workspace is mounted", async () => {
+  it("checks out a repository, even if no workspace is mounted", async () => {
     const { code, stdout, stderr } = await inImage([
       "sh",
       "-c",
@@ -189,7 +189,7 @@ Deno.exit((await runJob({ command: "runnerlib --version" })).exitCode);
     assertEquals(stdout, "first\n");
   });
 
-  it("ends with 2 when it is used wrongly", async () => {
+  it("exits with 2 for wrong usage", async () => {
     const { code, stderr } = await inImage(["runnerlib", "rn"]);
     assertEquals(code, 2);
     assertMatch(stderr, /did you mean "run"/);

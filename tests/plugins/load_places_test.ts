@@ -4,7 +4,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { isInstalled } from "../helpers/is_installed.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 import { runCli } from "../helpers/cli.ts";
 import { startJsrRegistry } from "../helpers/jsr_registry.ts";
 import { runZoo, type ZooOptions } from "../helpers/plugin_zoo.ts";
@@ -92,7 +92,7 @@ Deno.test("a job is refused without the Python plugins of its source", async () 
     /Cannot run the job without the plugins of its source, "plugin_checks\.py" in ".*\/\.reactorcide\/plugins": .*REACTORCIDE_PLUGIN_DIR/,
   );
   assert(refused.result?.status !== "success");
-  if (isInstalled("python3")) {
+  if (!isProgramMissing("python3")) {
     const loaded = await runZoo({}, {
       ...source,
       hostEnv: {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { CLI, cliEnv, REPOSITORY } from "../helpers/cli.ts";
-import { isInstalled } from "../helpers/is_installed.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -183,7 +183,7 @@ class ${name}(Plugin):
 
 Deno.test({
   name: "the Python package has what programs use outside of jobs",
-  ignore: !isInstalled("python3"),
+  ignore: isProgramMissing("python3"),
   async fn() {
     await using directory = await temporaryDirectory();
     const { path } = directory;

@@ -11,7 +11,7 @@ import {
   startedLine,
 } from "../helpers/record_lines.ts";
 import { launchBrowser } from "../helpers/browser.ts";
-import { isInstalled } from "../helpers/is_installed.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
 /** Would run, load or leave the page if a browser took it for more than text. */
@@ -144,7 +144,7 @@ async function openPage(
 
 Deno.test({
   name: "the page of a run is safe, readable and usable in a real browser",
-  ignore: !isInstalled("chromium"),
+  ignore: isProgramMissing("chromium"),
   // The driver of the browser keeps timers of its own.
   sanitizeOps: false,
   sanitizeResources: false,

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { junitReport } from "../../src/report/formats/junit.ts";
 import { readRecord } from "../../src/report/run_record.ts";
-import { isInstalled } from "../helpers/is_installed.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 import { recordLine, startedLine } from "../helpers/record_lines.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
@@ -127,7 +127,7 @@ describe("a run as JUnit", () => {
 
 Deno.test({
   name: "a run as JUnit is valid by the rules of Surefire and Jenkins",
-  ignore: !isInstalled("xmllint"),
+  ignore: isProgramMissing("xmllint"),
   async fn() {
     for (const xml of [reportOf(...EVERYTHING), reportOf()]) {
       assertEquals(await problemsOf(xml), "");

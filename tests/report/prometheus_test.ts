@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { prometheusReport } from "../../src/report/formats/prometheus.ts";
 import { readRecord, type RunRecord } from "../../src/report/run_record.ts";
-import { isInstalled } from "../helpers/is_installed.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 import { Random } from "../helpers/random.ts";
 import { recordLine, startedLine } from "../helpers/record_lines.ts";
 import { runMain } from "../helpers/run_main.ts";
@@ -76,7 +76,7 @@ describe("prometheusReport()", () => {
   });
 
   it("writes text that promtool accepts, for any name", async () => {
-    if (!isInstalled("promtool")) return;
+    if (isProgramMissing("promtool")) return;
     const text = prometheusReport(run("failed", 5, HOSTILE));
     const again = prometheusReport(run("failed", 5, HOSTILE), text);
     assertEquals(again.split("\n").length, text.split("\n").length);
@@ -109,7 +109,7 @@ describe("a run with a report for Prometheus", () => {
       labels("success")
     }}`;
     assertEquals(valueOf(text, count), 8);
-    if (!isInstalled("prometheus-node-exporter")) return;
+    if (isProgramMissing("prometheus-node-exporter")) return;
     const exported = await exporterOutput(`${path}/metrics`);
     assertMatch(exported, /node_textfile_scrape_error 0/);
     assert(exported.includes(`${count} 8`), exported);

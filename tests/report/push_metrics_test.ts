@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { pushMetrics } from "../../src/report/push_metrics.ts";
 import { readRecord, type RunRecord } from "../../src/report/run_record.ts";
-import { isInstalled } from "../helpers/is_installed.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 import { recordLine, startedLine } from "../helpers/record_lines.ts";
 import { runMain } from "../helpers/run_main.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
@@ -102,7 +102,7 @@ describe("pushMetrics()", () => {
   });
 
   it("keeps the groups of a real gateway apart, for any name", async () => {
-    if (!isInstalled("prometheus-pushgateway")) return;
+    if (isProgramMissing("prometheus-pushgateway")) return;
     await using real = await realGateway();
     const names = ["app", HOSTILE, "..", ".", "a/b", "ü", " "];
     for (const name of names) {
@@ -125,7 +125,7 @@ describe("pushMetrics()", () => {
   });
 
   it("adds to what a real gateway has of the pipeline", async () => {
-    if (!isInstalled("prometheus-pushgateway")) return;
+    if (isProgramMissing("prometheus-pushgateway")) return;
     await using real = await realGateway();
     const { host } = real;
     const own = `http://${host}/metrics/job/nightly/team@base64/YS9i`;

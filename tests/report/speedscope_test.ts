@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 // deno-lint-ignore no-import-prefix
 import "npm:speedscope@1.25.0/package.json" with { type: "json" };
 import { launchBrowser } from "../helpers/browser.ts";
-import { isInstalled } from "../helpers/is_installed.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
   makeFiles,
@@ -25,7 +25,7 @@ steps:
 
 Deno.test({
   name: "speedscope opens the trace of a run and shows its steps",
-  ignore: !isInstalled("chromium"),
+  ignore: isProgramMissing("chromium"),
   // The driver of the browser keeps timers of its own.
   sanitizeOps: false,
   sanitizeResources: false,

@@ -5,7 +5,7 @@ import type { StepOptions } from "../../src/steps/step.ts";
 import { findContainment } from "../../src/process/containment.ts";
 import zoo from "../fixtures/sandbox_zoo.py" with { type: "text" };
 import objects from "../fixtures/shared_objects.py" with { type: "text" };
-import { isClientMissing } from "../helpers/client.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 import {
   listFiles,
   makeFiles,
@@ -45,7 +45,7 @@ const KINDS: Readonly<Record<string, StepOptions<never>>> = {
 
 for (const [kind, options] of Object.entries(KINDS)) {
   Deno.test(`${kind} does not leave its sandbox`, {
-    ignore: ignore || isClientMissing("python3"),
+    ignore: ignore || isProgramMissing("python3"),
   }, async () => {
     await using test = await testRunner();
     await using outside = await openOutside();
@@ -120,7 +120,7 @@ const USERS: Readonly<Record<string, Start>> = {
 for (const [user, start] of Object.entries(USERS)) {
   const { words, permissions = ["-A"], hasMounts } = start;
   Deno.test(`a step ${user} does not leave its sandbox`, {
-    ignore: ignore || isClientMissing("python3") || !await works(words),
+    ignore: ignore || isProgramMissing("python3") || !await works(words),
   }, async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
@@ -228,7 +228,7 @@ function statusOf({ mode, uid, mtime, size }: Deno.FileInfo) {
 }
 
 Deno.test("a step has its own terminals and memory, whatever else it reads", {
-  ignore: ignore || isClientMissing("python3") ||
+  ignore: ignore || isProgramMissing("python3") ||
     !(await findContainment(false)).namespace?.hasMounts,
 }, async () => {
   await using test = await testRunner();

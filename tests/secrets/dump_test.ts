@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Masker } from "../../src/secrets/masker.ts";
-import { isInstalled } from "../helpers/is_installed.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 import { cut, maskPieces } from "../helpers/masking.ts";
 
 const SECRETS = [
@@ -139,7 +139,7 @@ for (const [program, options] of Object.entries(DUMPS)) {
   Deno.test({
     name:
       `Masker prints the same of a dump by ${program}, whatever the secret in it is`,
-    ignore: !isInstalled(program),
+    ignore: isProgramMissing(program),
     async fn() {
       const around = (value: string) =>
         `user: admin\ntoken = ${value}, and\n${value} again\n`;

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { assert, assertStringIncludes } from "@std/assert";
 import { Masker } from "../../src/secrets/masker.ts";
-import { isInstalled } from "../helpers/is_installed.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 
 /** Secrets that are difficult for encoders: quotes, spaces, other alphabets, line breaks, and text that looks encoded. */
 const SECRETS = [
@@ -385,7 +385,7 @@ function assertMasked(name: string, text: string, at: number): void {
 for (const [name, tool] of TOOLS) {
   Deno.test({
     name: `Masker masks what ${name} makes of a secret`,
-    ignore: !isInstalled(tool.program),
+    ignore: isProgramMissing(tool.program),
     async fn() {
       const names = Object.keys(tool.expressions);
       await Promise.all(SECRETS.map(async (secret, at) => {

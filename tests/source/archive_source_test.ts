@@ -11,7 +11,7 @@ import {
   runTool,
   type TarEntry,
 } from "../helpers/archives.ts";
-import { isClientMissing } from "../helpers/client.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 import { sourceContext } from "../helpers/source_context.ts";
 import {
   exists,
@@ -100,7 +100,7 @@ describe("archiveSource()", () => {
       "tar.zst": "zstd",
     };
     for (const [suffix, program] of Object.entries(compressors)) {
-      if (program !== "" && isClientMissing(program)) continue;
+      if (program !== "" && isProgramMissing(program)) continue;
       names.push(`a.${suffix}`);
       const use = program === "" ? [] : ["--use-compress-program", program];
       const file = `../a.${suffix}`;
@@ -108,7 +108,7 @@ describe("archiveSource()", () => {
     }
     await runTool(`${path}/from`, "tar", "-cf", "../posix", "-Hposix", "top");
     await runTool(`${path}/from`, "tar", "-cf", "../v7", "-Hv7", "top");
-    if (!isClientMissing("zip")) {
+    if (!isProgramMissing("zip")) {
       names.push("a.zip");
       await runTool(`${path}/from`, "zip", "-qry", "../a.zip", "top");
     }
@@ -161,7 +161,7 @@ describe("archiveSource()", () => {
     const { path } = directory;
     await makeFiles(`${path}/from`, FILES);
     await runTool(`${path}/from`, "tar", "-czf", "../a", "./top");
-    const zip = !isClientMissing("zip");
+    const zip = !isProgramMissing("zip");
     if (zip) await runTool(`${path}/from`, "zip", "-qry", "../b", "top");
     for (const name of zip ? ["a", "b.zip"] : ["a"]) {
       const { target } = await unpackIn(path, name, { stripTop: true });
@@ -492,7 +492,7 @@ describe("archiveSource()", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     for (const program of ["gzip", "xz", "zstd", "bzip2"]) {
-      if (isClientMissing(program)) continue;
+      if (isProgramMissing(program)) continue;
       const packed =
         `truncate -s 40000000 zeros; tar -cf - zeros | ${program} >bomb`;
       await runTool(path, "sh", "-c", packed);
@@ -502,7 +502,7 @@ describe("archiveSource()", () => {
         program,
       );
     }
-    if (isClientMissing("zip")) return;
+    if (isProgramMissing("zip")) return;
     await runTool(path, "zip", "-q9", "bomb.zip", "zeros");
     assertEquals(
       await refusal(path, "bomb.zip"),

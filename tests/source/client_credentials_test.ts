@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
 import { prepareSource } from "../../src/source/prepare.ts";
 import { runTool } from "../helpers/archives.ts";
-import { isClientMissing } from "../helpers/client.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 import { filesWith, recordClient } from "../helpers/recording_client.ts";
 import { sourceContext } from "../helpers/source_context.ts";
 import {
@@ -101,7 +101,7 @@ function basic(): string {
 }
 
 for (const type of ["hg", "svn"] as const) {
-  const suite = isClientMissing(type) ? () => {} : describe;
+  const suite = isProgramMissing(type) ? () => {} : describe;
   suite(`the credentials of a source of type ${type}`, () => {
     it("reach the server, but no argument, variable, file or message", async () => {
       await using directory = await temporaryDirectory();
@@ -149,7 +149,7 @@ for (const type of ["hg", "svn"] as const) {
   });
 }
 
-const svnSuite = isClientMissing("svnserve") ? () => {} : describe;
+const svnSuite = isProgramMissing("svnserve") ? () => {} : describe;
 
 svnSuite("svnSource() with svnserve", () => {
   it("are used even if the user has configured the host", async () => {

@@ -4,7 +4,7 @@ import { RunnerError } from "../../src/errors.ts";
 import { hgSource } from "../../src/source/hg.ts";
 import { prepareSource } from "../../src/source/prepare.ts";
 import { runShell, runTool } from "../helpers/archives.ts";
-import { isClientMissing } from "../helpers/client.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 import { sourceContext } from "../helpers/source_context.ts";
 import {
   exists,
@@ -100,7 +100,7 @@ async function serveHg(repository: string) {
   };
 }
 
-const suite = isClientMissing("hg") ? () => {} : describe;
+const suite = isProgramMissing("hg") ? () => {} : describe;
 
 suite("hgSource()", () => {
   beforeAll(async () => {

@@ -4,7 +4,7 @@ import { RunnerError } from "../../src/errors.ts";
 import { prepareSource } from "../../src/source/prepare.ts";
 import { svnSource } from "../../src/source/svn.ts";
 import { runTool } from "../helpers/archives.ts";
-import { isClientMissing } from "../helpers/client.ts";
+import { isProgramMissing } from "../helpers/missing_program.ts";
 import { sourceContext } from "../helpers/source_context.ts";
 import {
   exists,
@@ -50,7 +50,7 @@ async function prepareFrom(
   return { commit, files: Object.fromEntries(files) };
 }
 
-const suite = isClientMissing("svn") ? () => {} : describe;
+const suite = isProgramMissing("svn") ? () => {} : describe;
 
 suite("svnSource()", () => {
   it("checks out a revision, a branch or a tag", async () => {

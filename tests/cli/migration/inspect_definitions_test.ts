@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { parseYaml11 } from "../../../src/cli/migration/inspect_definitions.ts";
-import { isInstalled } from "../../helpers/is_installed.ts";
+import { isProgramMissing } from "../../helpers/missing_program.ts";
 import { Random } from "../../helpers/random.ts";
 
 Deno.test("parseYaml11() reads plain scalars as YAML 1.1 and writes them as Python", () => {
@@ -52,7 +52,7 @@ Deno.test("parseYaml11() reads plain scalars as YAML 1.1 and writes them as Pyth
 Deno.test({
   name: "parseYaml11() writes numbers as Python does",
   // Compares with real Python, which .ci/run installs.
-  ignore: !isInstalled("python3"),
+  ignore: isProgramMissing("python3"),
   async fn() {
     const random = new Random();
     const bits = new DataView(new ArrayBuffer(8));

@@ -4,7 +4,7 @@ import {
   findMissingNames,
 } from "../../../src/cli/migration/python_runner.ts";
 import { REPOSITORY } from "../../helpers/cli.ts";
-import { isInstalled } from "../../helpers/is_installed.ts";
+import { isProgramMissing } from "../../helpers/missing_program.ts";
 
 Deno.test("findMissingNames() finds names that the package does not export", () => {
   const source = `from src.plugins import (
@@ -47,7 +47,7 @@ Deno.test("findImportedModules() lists modules by their first names", () => {
 Deno.test({
   name: "findMissingNames() knows every name that Python finds in the package",
   // Compares with real Python, which .ci/run installs.
-  ignore: !isInstalled("python3"),
+  ignore: isProgramMissing("python3"),
   async fn() {
     const script = `
 import importlib, json, pkgutil, runnerlib

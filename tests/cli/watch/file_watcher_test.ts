@@ -6,7 +6,7 @@ import {
   takeSnapshot,
   watchSource,
 } from "../../../src/cli/watch/file_watcher.ts";
-import { isClientMissing } from "../../helpers/client.ts";
+import { isProgramMissing } from "../../helpers/missing_program.ts";
 import { BARE_ENV } from "../../helpers/running.ts";
 import {
   makeFiles,
@@ -77,7 +77,7 @@ Deno.test("watchSource() wakes again after it has followed new directories", asy
 });
 
 Deno.test("watchSource() polls if the system has no watches left", async () => {
-  if (isClientMissing("unshare")) return;
+  if (isProgramMissing("unshare")) return;
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await makeFiles(path, {

@@ -1,4 +1,4 @@
-import { isClientMissing } from "../client.ts";
+import { isProgramMissing } from "../missing_program.ts";
 import { hasNamespaces } from "./container_process.ts";
 
 /** Oldest minor version of kubectl 1 that supports the server of the tests. */
@@ -10,11 +10,11 @@ const OLDEST_KUBECTL = 30;
  * @returns `undefined` if nothing is missing.
  */
 export async function missingForPods(): Promise<string | undefined> {
-  const missing = isClientMissing("openssl")
+  const missing = isProgramMissing("openssl")
     ? "openssl"
     : !await hasNamespaces()
     ? "permission to create namespaces"
-    : isClientMissing("kubectl") || await isTooOld()
+    : isProgramMissing("kubectl") || await isTooOld()
     ? `kubectl 1.${OLDEST_KUBECTL}`
     : undefined;
   if (missing !== undefined) {

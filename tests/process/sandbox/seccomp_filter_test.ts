@@ -5,7 +5,7 @@ import {
   type SeccompFilterOptions,
 } from "../../../src/process/sandbox/seccomp_filter.ts";
 import { findSandbox } from "../../../src/process/sandbox/find_sandbox.ts";
-import { isClientMissing } from "../../helpers/client.ts";
+import { isProgramMissing } from "../../helpers/missing_program.ts";
 
 const { problem } = await findSandbox(false);
 
@@ -74,7 +74,7 @@ for (const [options, expected] of CASES) {
   Deno.test(
     `seccompFilter() with ${JSON.stringify(options)} leads to ${expected}`,
     {
-      ignore: problem !== undefined || isClientMissing("python3"),
+      ignore: problem !== undefined || isProgramMissing("python3"),
     },
     async () => assertEquals(await outputOf(CALLS, options), expected),
   );
@@ -83,7 +83,7 @@ for (const [options, expected] of CASES) {
 Deno.test(
   "seccompFilter() refuses priorities of other processes, and allows that of the caller",
   {
-    ignore: problem !== undefined || isClientMissing("python3"),
+    ignore: problem !== undefined || isProgramMissing("python3"),
   },
   async () => {
     const output = await outputOf(PRIORITIES, { refusesOtherProcesses: true });

@@ -4,7 +4,7 @@ import axe from "npm:axe-core@4.10.3";
 import { launchBrowser } from "../../helpers/browser.ts";
 import { startCli } from "../../helpers/cli.ts";
 import { makeGate } from "../../helpers/gate.ts";
-import { isInstalled } from "../../helpers/is_installed.ts";
+import { isProgramMissing } from "../../helpers/missing_program.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -31,7 +31,7 @@ steps:
 
 Deno.test({
   name: "the live page follows a job in a real browser, and is safe and usable",
-  ignore: !isInstalled("chromium"),
+  ignore: isProgramMissing("chromium"),
   // The driver of the browser keeps timers of its own.
   sanitizeOps: false,
   sanitizeResources: false,

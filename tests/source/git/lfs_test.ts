@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../../src/errors.ts";
-import { isClientMissing } from "../../helpers/client.ts";
+import { isProgramMissing } from "../../helpers/missing_program.ts";
 import { clone } from "../../helpers/clone.ts";
 import {
   type GitRepository,
@@ -74,7 +74,7 @@ describe("gitSource() without git-lfs", () => {
   });
 });
 
-const suite = isClientMissing("git-lfs") ? () => {} : describe;
+const suite = isProgramMissing("git-lfs") ? () => {} : describe;
 
 suite("gitSource() and Git LFS", () => {
   it("replaces pointers according to git's attributes", async () => {

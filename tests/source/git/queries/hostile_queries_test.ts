@@ -3,7 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { isCleanTree } from "../../../../src/source/git/queries/git_info.ts";
 import { openQuery } from "../../../../src/source/git/queries/open_query.ts";
-import { isClientMissing } from "../../../helpers/client.ts";
+import { isProgramMissing } from "../../../helpers/missing_program.ts";
 import {
   GIT_ENV as env,
   type GitRepository,
@@ -393,7 +393,7 @@ describe("queries of a hostile repository", () => {
   });
 
   it("compare Git LFS files by their pointers, without the tree's settings", async () => {
-    if (isClientMissing("git-lfs")) return;
+    if (isProgramMissing("git-lfs")) return;
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const repository = await makeRepository(`${path}/repository`);
