@@ -7,7 +7,9 @@ import { fetchPack } from "../cache/saved_directories.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import { DirectoryReader, runFileCommands } from "../fs/byte_names.ts";
 import { lstatIfThere } from "../fs/files.ts";
+import { HeldDirectory } from "../fs/held_directory.ts";
 import { privateDirectory } from "../fs/temporary_directory.ts";
+import { readableError } from "../fs/untrusted_file.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import { emptyDirectory } from "../workspace/remove.ts";
 import type { ArtifactStore, SavedArtifact } from "./artifact.ts";
@@ -361,7 +363,7 @@ function restoreError(
  *
  * A directory is merged into a directory with the same name, which keeps its
  * permissions. A file or link replaces a file or link. Nothing is written
- * through a link.
+ * through a link, not even through one that a step creates meanwhile.
  *
  * @param from Absolute path of the directory, without links.
  * @param to Absolute path of the other one, without links.
@@ -369,13 +371,17 @@ function restoreError(
  */
 export async function mergeTree(from: string, to: string): Promise<void> {
   using reader = new DirectoryReader([]);
-  await merge({ from, to, displayPath: "" }, reader);
+  using held = await HeldDirectory.open(to).catch((error) => {
+    throw readableError(error);
+  });
+  await merge({ from, to: held, displayPath: "" }, reader);
 }
 
-/** Two directories; the paths are those of a {@linkcode DirectoryReader}. */
+/** Two directories. */
 interface Directories {
+  /** Path of a {@linkcode DirectoryReader}. */
   readonly from: string;
-  readonly to: string;
+  readonly to: HeldDirectory;
   /** Path to show, relative to the first directories. */
   readonly displayPath: string;
 }
@@ -389,7 +395,7 @@ async function merge(
   const existing = new Map(
     entries.length === 0
       ? []
-      : (await reader.read(to)).map((entry) => [entry.name, entry]),
+      : (await reader.read(to.path)).map((entry) => [entry.name, entry]),
   );
   for (const entry of entries) {
     const { name, isDirectory } = entry;
@@ -397,15 +403,19 @@ async function merge(
     const old = existing.get(name);
     if (old !== undefined && (isDirectory || old.isDirectory)) {
       if (!isDirectory || !old.isDirectory) throw conflictError(path, old);
-      await merge(
-        { from: entry.path, to: old.path, displayPath: path },
-        reader,
-      );
+      using inner = await to.openDirectory(name, old.path).catch((error) => {
+        throw readableError(error);
+      });
+      await merge({ from: entry.path, to: inner, displayPath: path }, reader);
     } else if (name.isWellFormed()) {
-      await moveTo(join(from, name), join(to, name), path);
+      await moveTo(join(from, name), join(to.path, name), path);
     } else {
       const command = old === undefined ? "rename" : "replace";
-      await runFileCommands([[command, join(from, name), join(to, name)]]);
+      await runFileCommands([[
+        command,
+        join(from, name),
+        join(to.path, name),
+      ]]);
     }
   }
 }

@@ -7,6 +7,7 @@ import { runShell } from "../helpers/archives.ts";
 import { startCli } from "../helpers/cli.ts";
 import { Random } from "../helpers/random.ts";
 import { runMain } from "../helpers/run_main.ts";
+import { swapDuring } from "../helpers/swap_during.ts";
 import {
   listFiles,
   makeFiles,
@@ -114,6 +115,23 @@ jobs:
         await runShell(`${path}/expected`, files.replaceAll(" %n", "")),
         `seed ${random.seed}, before: ${before}`,
       );
+    }
+  });
+
+  it("are not merged behind a link that a step creates meanwhile", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const outside = { "file": "outside", "e/": "", "e/file": "outside" };
+    await makeFiles(`${path}/outside`, outside);
+    await Deno.symlink(`${path}/outside`, `${path}/link`);
+    const swap = { folder: `${path}/to/d`, link: `${path}/link` };
+    for (let round = 0; round < 100; round++) {
+      const files = { "d/file": "new", "d/e/file": "new" };
+      await makeFiles(`${path}/from`, files);
+      await makeFiles(`${path}/to`, { "d/e/file": "old" });
+      await swapDuring(swap, () => mergeTree(`${path}/from`, `${path}/to`));
+      assertEquals(await listFiles(`${path}/outside`), outside, `${round}`);
+      await Deno.remove(`${path}/from`, { recursive: true });
     }
   });
 

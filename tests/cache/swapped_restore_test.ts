@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { restorePack, writePack } from "../../src/cache/pack.ts";
 import { fixedEnvironment } from "../../src/environment/child_environment.ts";
 import { Cancellation } from "../../src/process/cancellation.ts";
+import { swapDuring } from "../helpers/swap_during.ts";
 import {
   listFiles,
   makeFiles,
@@ -38,18 +39,7 @@ Deno.test("restorePack() changes nothing behind a link that a step creates meanw
   const folder = `${root}/out/d`;
   await Deno.symlink(outside, `${path}/link`);
   for (let round = 0; round < 100; round++) {
-    const restoring = restore().catch(() => {});
-    let isDone = false;
-    restoring.then(() => isDone = true);
-    for (let isLink = false; !isDone || isLink; isLink = !isLink) {
-      await Deno.rename(folder, `${path}/${isLink ? "link" : "folder"}`);
-      const next = `${path}/${isLink ? "folder" : "link"}`;
-      // The directory may have been created again.
-      while (!await Deno.rename(next, folder).then(() => true, () => false)) {
-        await Deno.remove(folder, { recursive: true });
-      }
-    }
-    await restoring;
+    await swapDuring({ folder, link: `${path}/link` }, restore);
     assertEquals(await listFiles(outside), before, `round ${round}`);
   }
   await restore();
