@@ -7,6 +7,7 @@
 import type { JobConfig } from "../config/job_config.ts";
 import type { StepConfig } from "../config/step_config.ts";
 import { Variable } from "../environment/variables.ts";
+import { RunnerError } from "../errors.ts";
 import { pathExistsSync } from "../fs/files.ts";
 import { CI_SYSTEMS, type OptionName } from "../options/options.ts";
 import type { Phase } from "../plugins/plugin.ts";
@@ -152,7 +153,12 @@ export async function resolveJobSecrets(run: RunState): Promise<void> {
   fillMasker(run);
 }
 
-/** Plans the steps of a job; `undefined` if it has only a command. */
+/**
+ * Plans the steps of a job; `undefined` if it has only a command.
+ *
+ * @throws {RunnerError} As `planJob()`, and `invalid-config` if steps are selected
+ * and there are none.
+ */
 export async function planSteps(
   run: RunState,
   config: JobConfig,
@@ -162,13 +168,25 @@ export async function planSteps(
     ...own ?? [{ name: "command", run: config.command ?? "" }],
     ...run.addedSteps,
   ];
-  if (steps === undefined) return undefined;
+  if (steps === undefined) {
+    checkNoSelection(config);
+    return undefined;
+  }
   const { planJob } = await import("../steps/job_plan.ts");
   const { resolveStepSecrets } = await import("./resolve_secrets.ts");
   return planJob(
     await resolveStepSecrets(run, config, steps),
     config.selection,
   );
+}
+
+function checkNoSelection({ selection: { only, from, skip } }: JobConfig) {
+  for (const [option, names] of Object.entries({ only, from, skip })) {
+    if (names === undefined) continue;
+    throw new RunnerError(`Cannot use "${option}": the job has no steps`, {
+      code: "invalid-config",
+    });
+  }
 }
 
 /** Limits the steps of a plan to those that failed in the last run, if requested. */

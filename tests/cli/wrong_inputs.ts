@@ -98,6 +98,7 @@ export const WRONG_INPUTS: Readonly<Record<string, WrongInput>> = {
     args: "run --job-file j.yaml --skip deploy",
     files: { "j.yaml": STEP },
   },
+  "steps of a command": { args: "run --only test -- true" },
   "option of another program": run("--parallel 3"),
   "store that does not exist": {
     args: "secrets get demo A",
