@@ -1,6 +1,4 @@
-import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
-import { relative } from "@std/path/posix/relative";
 import { decompress } from "../archive/decompress.ts";
 import { type ArchiveEntry, Budget } from "../archive/entry.ts";
 import { tarEntries } from "../archive/tar_entries.ts";
@@ -8,9 +6,7 @@ import { unpack } from "../archive/unpack.ts";
 import { joinBytes } from "../bytes.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { RunnerError } from "../errors.ts";
-import { isMissing, lstatIfThere, sha256Hex, writeAll } from "../fs/files.ts";
-import { HeldDirectory } from "../fs/held_directory.ts";
-import { readableError } from "../fs/untrusted_file.ts";
+import { lstatIfThere, sha256Hex, writeAll } from "../fs/files.ts";
 import { isInside } from "../job_path.ts";
 import { emptyDirectory, mountsBelow } from "../workspace/remove.ts";
 import {
@@ -20,7 +16,7 @@ import {
 } from "../fs/temporary_directory.ts";
 import { type Cancellation, onAbort } from "../process/cancellation.ts";
 import { type RunningProcess, spawn } from "../process/spawn.ts";
-import { guardPath } from "../workspace/guard.ts";
+import { openParent } from "../workspace/held_parent.ts";
 import type { CacheEntry } from "./cache_entry.ts";
 import type { CacheStore } from "./cache_store.ts";
 import {
@@ -412,12 +408,12 @@ async function replacePaths(
   const undo: (() => Promise<void>)[] = [];
   try {
     for (const [at, path] of paths.entries()) {
-      using parent = await openParent(root, path);
+      using parent = await openParent(root, path, { creates: true });
       const name = path.slice(path.lastIndexOf("/") + 1);
       const target = join(parent.path, name);
       // The directory may be another one by then.
       const putBack = (from: (target: string) => Promise<void>) => async () => {
-        using parent = await openParent(root, path);
+        using parent = await openParent(root, path, { creates: true });
         await from(join(parent.path, name));
       };
       if (await lstatIfThere(target) !== undefined) {
@@ -443,26 +439,6 @@ async function replacePaths(
       "not all paths were put back",
     );
   }
-}
-
-/**
- * Opens the directory of a path, which is created if it is missing. Links in the
- * path must not lead out of the directory of the job, and a link that a step
- * puts there afterwards is not followed.
- */
-async function openParent(root: string, path: string): Promise<HeldDirectory> {
-  const place = await guardPath(root, dirname(join(root, path)));
-  let directory = await HeldDirectory.open(root);
-  for (const name of relative(root, place).split("/").filter(Boolean)) {
-    using outer = directory;
-    const inner = `${outer.path}/${name}`;
-    directory = await outer.openDirectory(name, inner).catch(async (error) => {
-      if (!isMissing(readableError(error))) throw readableError(error);
-      await Deno.mkdir(inner);
-      return await outer.openDirectory(name, inner);
-    });
-  }
-  return directory;
 }
 
 /**

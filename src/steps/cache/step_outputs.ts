@@ -1,5 +1,5 @@
 import { type OutputFile, parentPaths } from "../../cache/step_entry.ts";
-import { guardPath } from "../../workspace/guard.ts";
+import { openParent } from "../../workspace/held_parent.ts";
 import type { RememberedStep } from "./file_memory.ts";
 import type { FilePatterns } from "./file_patterns.ts";
 import { Uncacheable } from "./file_tree.ts";
@@ -149,12 +149,11 @@ export class StepOutputFiles {
 
 /** Removes a file, a link or an empty directory, but not through a link. */
 async function removeIfPresent(root: string, path: string): Promise<void> {
-  const slash = path.lastIndexOf("/");
   try {
-    const parent = slash === -1
-      ? root
-      : await guardPath(root, path.slice(0, slash));
-    await Deno.remove(`${parent}/${path.slice(slash + 1)}`);
+    using parent = await openParent(root, path);
+    await Deno.remove(
+      `${parent.path}/${path.slice(path.lastIndexOf("/") + 1)}`,
+    );
   } catch {
     // It is gone, or a directory that is not empty. The step overwrites what
     // cannot be removed, or fails.

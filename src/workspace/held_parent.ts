@@ -1,0 +1,47 @@
+import { dirname } from "@std/path/posix/dirname";
+import { join } from "@std/path/posix/join";
+import { relative } from "@std/path/posix/relative";
+import { isMissing } from "../fs/files.ts";
+import { HeldDirectory } from "../fs/held_directory.ts";
+import { readableError } from "../fs/untrusted_file.ts";
+import { guardPath } from "./guard.ts";
+
+/** Options for {@linkcode openParent}. */
+export interface OpenParentOptions {
+  /**
+   * Whether to create missing directories.
+   *
+   * @default {false}
+   */
+  creates?: boolean;
+}
+
+/**
+ * Opens the directory of a path. Links in the path must not lead out of the
+ * root, and a link that a step puts there afterwards is not followed.
+ *
+ * @param root Absolute path of the directory of the job, without links.
+ * @param path Path relative to the root.
+ * @throws {RunnerError} With code `workspace`, if a link leads out of the root.
+ * @throws {Error} If the directory cannot be opened.
+ */
+export async function openParent(
+  root: string,
+  path: string,
+  options: OpenParentOptions = {},
+): Promise<HeldDirectory> {
+  const { creates = false } = options;
+  const place = await guardPath(root, dirname(join(root, path)));
+  let directory = await HeldDirectory.open(root);
+  for (const name of relative(root, place).split("/").filter(Boolean)) {
+    using outer = directory;
+    const inner = `${outer.path}/${name}`;
+    directory = await outer.openDirectory(name, inner).catch(async (error) => {
+      const reason = readableError(error);
+      if (!creates || !isMissing(reason)) throw reason;
+      await Deno.mkdir(inner);
+      return await outer.openDirectory(name, inner);
+    });
+  }
+  return directory;
+}
