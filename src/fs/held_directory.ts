@@ -1,6 +1,6 @@
 import type * as NodeFs from "node:fs";
 import { readLinkTarget } from "./byte_names.ts";
-import { canUseDescriptors } from "./untrusted_file.ts";
+import { canUseDescriptors, checkSame } from "./untrusted_file.ts";
 
 /** A file that is open for reading. */
 export interface HeldFile extends Disposable {
@@ -109,8 +109,12 @@ export class HeldDirectory implements Disposable {
     const isAlias = !name.isWellFormed();
     const flags = O_RDONLY | O_NONBLOCK | kind | (isAlias ? 0 : O_NOFOLLOW);
     const descriptor = this.#fs.openSync(path, flags);
-    if (!isAlias || !this.#isSafe) return descriptor;
+    if (isAlias ? !this.#isSafe : this.#isSafe) return descriptor;
     try {
+      if (!isAlias) {
+        await this.#checkPlace(descriptor, path);
+        return descriptor;
+      }
       const own = await readLinkTarget(this.path);
       await this.#checkPlace(descriptor, `${own}/${name}`);
       return descriptor;
@@ -121,7 +125,10 @@ export class HeldDirectory implements Disposable {
   }
 
   async #checkPlace(descriptor: number, expected: string): Promise<void> {
-    if (!this.#isSafe) return;
+    if (!this.#isSafe) {
+      // Without all permissions, Deno follows links in spite of `O_NOFOLLOW`.
+      return checkSame(this.#fs.fstatSync(descriptor), expected);
+    }
     const place = await readLinkTarget(descriptorPath(descriptor));
     if (place === expected) return;
     throw new Error("it was replaced while it was opened");

@@ -241,7 +241,9 @@ async function open(path: string, base: string): Promise<NodeFile> {
   const { open, constants } = await import("node:fs/promises");
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_DIRECTORY } = constants;
   const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
-  if (dirname(path) === base) return await open(path, flags);
+  if (dirname(path) === base) {
+    return await checkPlace(await open(path, flags), path);
+  }
   if (!path.startsWith(`${base}/`)) {
     throw new TypeError(`"${path}" is not below "${base}"`);
   }
@@ -253,7 +255,7 @@ async function open(path: string, base: string): Promise<NodeFile> {
       const info = await Deno.lstat(directory);
       if (!info.isDirectory) throw createComponentError();
     }
-    return await open(path, flags);
+    return await checkPlace(await open(path, flags), path);
   }
   let directory = await open(base, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
   try {
@@ -268,6 +270,33 @@ async function open(path: string, base: string): Promise<NodeFile> {
     return await open(`/proc/self/fd/${directory.fd}/${name}`, flags);
   } finally {
     await directory.close();
+  }
+}
+
+/** Without all permissions, Deno follows links in spite of `O_NOFOLLOW`. */
+async function checkPlace(file: NodeFile, path: string): Promise<NodeFile> {
+  try {
+    if (!canUseDescriptors()) checkSame(await file.stat(), path);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/**
+ * Checks that an open file is the one at a path, and not the target of a link.
+ *
+ * @throws {Error} If it is another one.
+ */
+export function checkSame(
+  opened: { readonly dev: number; readonly ino: number },
+  path: string,
+): void {
+  const { dev, ino, isSymlink } = Deno.lstatSync(path);
+  if (isSymlink) throw createLinkError();
+  if (dev !== opened.dev || ino !== opened.ino) {
+    throw new Error("it was replaced while it was opened");
   }
 }
 
@@ -370,6 +399,7 @@ export async function appendUntrusted(
   try {
     const file = await open(path, flags, 0o644);
     try {
+      if (!canUseDescriptors()) checkSame(await file.stat(), path);
       if (!(await file.stat()).isFile()) throw createTypeError();
       await file.writeFile(text);
     } finally {

@@ -172,3 +172,62 @@ Deno.test("readUntrusted() follows no link below its base without access to /pro
     "inside\na component of its path is not a directory\n",
   );
 });
+
+Deno.test("files are opened without following links with any permissions of Deno", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await sh(
+    "echo 1 > file; ln -s file link; mkdir d; ln -s d way; echo 1 > d/f",
+    path,
+  );
+  const from = (name: string) =>
+    JSON.stringify(new URL(`../../src/fs/${name}`, import.meta.url).href);
+  await Deno.writeTextFile(
+    `${path}/main.ts`,
+    `import { appendUntrusted, openUntrusted } from ${
+      from("untrusted_file.ts")
+    };
+import { HeldDirectory } from ${from("held_directory.ts")};
+const path = ${JSON.stringify(path)};
+const held = await HeldDirectory.open(path);
+const at = (name: string) => [name, path + "/" + name] as const;
+for (const [name, action] of Object.entries({
+  file: () => openUntrusted(path + "/file"),
+  link: () => openUntrusted(path + "/link"),
+  inWay: () => openUntrusted(path + "/way/f", { base: path }),
+  append: () => appendUntrusted(path + "/link", "more"),
+  way: () => HeldDirectory.open(path + "/way"),
+  held: () => held.openFile(...at("file")),
+  heldLink: () => held.openFile(...at("link")),
+  heldWay: () => held.openDirectory(...at("way")),
+})) console.log(name, await action().then(() => "opened", () => "refused"));
+`,
+  );
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  for (
+    const permissions of [
+      ["--allow-all"],
+      ["--allow-read", "--allow-write", "--allow-env", "--no-prompt"],
+    ]
+  ) {
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", ...permissions, `--config=${config}`, `${path}/main.ts`],
+    }).output();
+    const decoder = new TextDecoder();
+    assertEquals(
+      decoder.decode(stdout).trim().split("\n"),
+      [
+        "file opened",
+        "link refused",
+        "inWay refused",
+        "append refused",
+        "way refused",
+        "held opened",
+        "heldLink refused",
+        "heldWay refused",
+      ],
+      decoder.decode(stderr),
+    );
+    assertEquals(await Deno.readTextFile(`${path}/file`), "1\n");
+  }
+});
