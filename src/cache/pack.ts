@@ -252,14 +252,24 @@ export interface RestoreContext extends PackContext {
   /** Absolute paths of directories for temporary files. */
   readonly temporaryParents: readonly string[];
   readonly store: Pick<CacheStore, "temporaryParents">;
+  readonly runExclusively?: RunExclusively;
 }
+
+/**
+ * Runs an action while no untrusted step of the job runs; returns `undefined` if
+ * one is running. Without it, the action is run in any case.
+ */
+export type RunExclusively = <T>(
+  action: () => Promise<T>,
+) => Promise<T> | undefined;
 
 /**
  * Restores the paths of an entry from its pack, whose checksum was verified.
  *
  * The pack is unpacked into a private directory: outside of the directory of
  * the job if it can be on the same file system, because a step that runs at the
- * same time can change everything in it. Then each path is renamed to its place.
+ * same time can change everything in it. Otherwise, the pack is restored only
+ * while no untrusted step runs. Then each path is renamed to its place.
  * If that fails, the previous files are put back. Anything else in the pack is
  * ignored.
  *
@@ -277,12 +287,11 @@ export async function restorePack(
     ...context.store.temporaryParents,
     ...context.temporaryParents,
   ].filter((parent) => !isInside(root, parent) && areOnOneDevice(parent, root));
-  for (const parent of [...parents, `${root}/${TEMPORARY_DIRECTORY}`]) {
+  for (const parent of parents) {
     let temporary: PrivateDirectory;
     try {
       temporary = privateDirectory([parent]);
-    } catch (error) {
-      if (isInside(root, parent)) throw error;
+    } catch {
       continue;
     }
     using _ = temporary;
@@ -292,9 +301,20 @@ export async function restorePack(
       // One file system may be mounted at both places.
       const isDivided = error instanceof Error && "code" in error &&
         error.code === "EXDEV";
-      if (!isDivided || isInside(root, parent)) throw error;
+      if (!isDivided) throw error;
     }
   }
+  const { runExclusively = (action) => action() } = context;
+  const restored = runExclusively(async () => {
+    using temporary = privateDirectory([`${root}/${TEMPORARY_DIRECTORY}`]);
+    await restoreThrough(temporary.path, pack, entry, root, context);
+  });
+  if (restored === undefined) {
+    throw new Error(
+      "an untrusted step is running, which could change files that are unpacked in the directory of the job",
+    );
+  }
+  await restored;
 }
 
 function areOnOneDevice(...paths: readonly string[]): boolean {

@@ -16,7 +16,12 @@ import {
   savedPathProblem,
 } from "./cache_entry.ts";
 import { type CacheStore, recordUse } from "./cache_store.ts";
-import { type PackContext, restorePack, writePack } from "./pack.ts";
+import {
+  type PackContext,
+  restorePack,
+  type RunExclusively,
+  writePack,
+} from "./pack.ts";
 
 /** Maximum number of entries that are searched for a fallback. */
 const MAX_SEARCHED = 10_000;
@@ -33,6 +38,7 @@ export interface CacheContext extends PackContext {
   readonly root: string;
   /** Maximum size of the packs in the store, in bytes. */
   readonly storeBytes: number;
+  readonly runExclusively?: RunExclusively;
 }
 
 /** Result of {@linkcode saveDirectories}. */

@@ -8,11 +8,11 @@ import {
   temporaryParents,
 } from "../fs/temporary_directory.ts";
 import { isInside, normalizePath } from "../job_path.ts";
-import type { StepActivity } from "../steps/cache/cached_step.ts";
 import { memoryDirectory } from "../steps/cache/file_memory.ts";
 import { type AuditResult, StepCache } from "../steps/cache/step_cache.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { realPath } from "../workspace/guard.ts";
+import type { ExecutionContext } from "./execute_step.ts";
 import { recordFailure } from "./job_result.ts";
 import type { RunState } from "./run_state.ts";
 import { workingDirectory } from "./working_directory.ts";
@@ -26,7 +26,7 @@ export async function openStepCache(
   run: RunState,
   config: JobConfig,
   plan: JobPlan,
-  activity: StepActivity,
+  { activity, gate }: Pick<ExecutionContext, "activity" | "gate">,
 ): Promise<StepCache> {
   const { runner, jobEnv, cancellation } = run;
   const { host, workspace, masker, logger } = runner;
@@ -71,6 +71,7 @@ export async function openStepCache(
       }),
     env: childEnvironment(host.env, { kind: "tool" }),
     temporaryParents: temporaryParents({ env: host.env, workspace }),
+    runExclusively: (action) => gate.transfer(action),
     onFailure(reason) {
       if (reported.has(reason)) return;
       reported.add(reason);

@@ -27,7 +27,11 @@ import { watchJobTermination } from "./job_termination.ts";
 import { maskedResult, recordFailure } from "./job_result.ts";
 import type { RunState } from "./run_state.ts";
 import { protectedFiles, snapshotFiles } from "./protected_files.ts";
-import { executeStep, startAlongside } from "./execute_step.ts";
+import {
+  executeStep,
+  type ExecutionContext,
+  startAlongside,
+} from "./execute_step.ts";
 import { logSteps, type StepLines } from "./log_steps.ts";
 import type { RunnerContext } from "./runner_context.ts";
 import {
@@ -110,22 +114,6 @@ export async function runSteps(
   });
   run.cancellation.graceful.throwIfAborted();
   const activity = new StepActivity();
-  await using cache = openLazyCache(run, config, plan, activity);
-  const graph = new GraphRun(plan, {
-    ...await stepConditions(run, plan),
-    failurePolicy,
-    onEvent,
-    onFailure: (error) => recordFailure(run, error),
-  });
-  onEvent({
-    type: "planned",
-    steps: plan.steps.map(({ name, group, dependsOn, isService }) => ({
-      name,
-      group,
-      dependsOn,
-      ...isService ? { isService } : {},
-    })),
-  });
   const gate = new UntrustedGate({
     snapshot: () =>
       snapshotFiles(
@@ -141,6 +129,22 @@ export async function runSteps(
           { code: "output-failed", cause },
         ),
       ),
+  });
+  await using cache = openLazyCache(run, config, plan, { activity, gate });
+  const graph = new GraphRun(plan, {
+    ...await stepConditions(run, plan),
+    failurePolicy,
+    onEvent,
+    onFailure: (error) => recordFailure(run, error),
+  });
+  onEvent({
+    type: "planned",
+    steps: plan.steps.map(({ name, group, dependsOn, isService }) => ({
+      name,
+      group,
+      dependsOn,
+      ...isService ? { isService } : {},
+    })),
   });
   let cacheUses: Promise<StepCacheUses> | undefined;
   {
@@ -280,7 +284,7 @@ function openLazyCache(
   run: RunState,
   config: JobConfig,
   plan: JobPlan,
-  activity: StepActivity,
+  running: Pick<ExecutionContext, "activity" | "gate">,
 ): AsyncDisposable & { open(): Promise<StepCache> } | undefined {
   const isUsed = run.system.usesCache && config.cache.mode !== "off" &&
     plan.steps.some(({ definition }) => definition.cache !== undefined);
@@ -289,7 +293,7 @@ function openLazyCache(
   return {
     open: () =>
       opening ??= import("./open_step_cache.ts").then(({ openStepCache }) =>
-        openStepCache(run, config, plan, activity)
+        openStepCache(run, config, plan, running)
       ),
     async [Symbol.asyncDispose]() {
       const cache = await opening?.catch(() => undefined);

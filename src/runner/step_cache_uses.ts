@@ -202,23 +202,24 @@ export class StepCacheUses {
     const { host, workspace, allowInsecureTransport } = this.#runner;
     const { env } = host;
     const { store: setting = "", maxBytes } = this.#settings;
-    if (this.#gate.isOccupied) {
+    const result = this.#gate.transfer(async () => {
+      this.#store ??= openStore(setting, { env, allowInsecureTransport });
+      return await action({
+        store: await this.#store,
+        root,
+        env: childEnvironment(env, { kind: "tool" }),
+        maxBytes,
+        storeBytes: maxBytes,
+        cancellation,
+        temporaryParents: temporaryParents({ env, workspace }),
+      });
+    });
+    if (result === undefined) {
       this.#log(step, name, "skipped while an untrusted step is running");
       return undefined;
     }
     try {
-      return await this.#gate.transfer(async () => {
-        this.#store ??= openStore(setting, { env, allowInsecureTransport });
-        return await action({
-          store: await this.#store,
-          root,
-          env: childEnvironment(env, { kind: "tool" }),
-          maxBytes,
-          storeBytes: maxBytes,
-          cancellation,
-          temporaryParents: temporaryParents({ env, workspace }),
-        });
-      });
+      return await result;
     } catch (error) {
       cancellation.graceful.throwIfAborted();
       const isMistake = error instanceof RunnerError &&

@@ -118,10 +118,16 @@ export class UntrustedGate {
   }
 
   /**
-   * Runs an action that uses files. No untrusted step may be running, and none
-   * starts until it ends.
+   * Runs an action that uses files of the workspace. No untrusted step starts until
+   * it ends.
+   *
+   * @returns `undefined` if an untrusted step is running: the action is not run.
    */
-  async transfer<T>(action: () => Promise<T>): Promise<T> {
+  transfer<T>(action: () => Promise<T>): Promise<T> | undefined {
+    return this.isOccupied ? undefined : this.#transfer(action);
+  }
+
+  async #transfer<T>(action: () => Promise<T>): Promise<T> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#transfers.add(promise);
     try {

@@ -5,6 +5,7 @@ import {
   recordUse,
 } from "../../cache/cache_store.ts";
 import { checkNamespaces, untrustedNamespace } from "../../cache/open_store.ts";
+import type { RunExclusively } from "../../cache/pack.ts";
 import type { CacheContext } from "../../cache/saved_directories.ts";
 import {
   hasStepEntry,
@@ -39,6 +40,7 @@ export interface StoreAccessOptions {
   readonly root: string;
   /** Directories for temporary files, if there are none next to the store. */
   readonly temporaryParents: readonly string[];
+  readonly runExclusively?: RunExclusively;
   /** Called once if the store cannot be used. */
   readonly onFailure: (reason: string) => void;
 }
@@ -205,9 +207,18 @@ export class StoreAccess {
     if (!this.#isUsable) return undefined;
     try {
       const store = await (this.#opening ??= this.#options.open());
-      const { env, root, temporaryParents, maxBytes } = this.#options;
-      const context = { store, env, root, temporaryParents, cancellation };
-      return await action({ ...context, maxBytes, storeBytes: maxBytes });
+      const { env, root, temporaryParents, maxBytes, runExclusively } =
+        this.#options;
+      return await action({
+        store,
+        env,
+        root,
+        temporaryParents,
+        cancellation,
+        maxBytes,
+        storeBytes: maxBytes,
+        runExclusively,
+      });
     } catch (error) {
       cancellation.graceful.throwIfAborted();
       const isUserError = error instanceof Unsavable ||
