@@ -231,7 +231,7 @@ describe("the assertions", () => {
     assertRan(test, ["test"]);
     assertMatch(
       assertThrows(() => assertRan(test, ["report", "lint"]), Error).message,
-      /"report" did not run: no step .* failed[^]*"lint" did not run: the job has no such step[^]*"test" ran/,
+      /"report" did not run: none of its dependencies failed[^]*"lint" did not run: the job has no such step[^]*"test" ran/,
     );
   });
 
