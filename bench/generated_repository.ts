@@ -13,7 +13,7 @@ const LINE_COUNT = 40;
 export interface GeneratedRepository {
   /** Absolute path. */
   readonly path: string;
-  /** Id of the newest commit. */
+  /** ID of the newest commit. */
   readonly commit: string;
 }
 

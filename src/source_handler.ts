@@ -32,7 +32,7 @@ export interface SourceHandlerContext {
  * is emptied.
  *
  * @param context Location of the source, and the target directory.
- * @returns The id of the revision, if any, or a promise of it.
+ * @returns The ID of the revision, if any, or a promise of it.
  *
  * @example Fetch a source from an object store
  * ```ts

@@ -48,7 +48,7 @@ export interface ArtifactNeed {
 /** Identity of an artifact. */
 export interface ArtifactId {
   readonly namespace: string;
-  /** Id of the run that saved it. */
+  /** ID of the run that saved it. */
   readonly run: string;
   /** Key of the job that saved it, unique in the run. */
   readonly job: string;

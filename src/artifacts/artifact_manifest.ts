@@ -33,7 +33,7 @@ const MAX_LIST_BYTES = 256 * 1024 * 1024;
 
 /** A manifest: describes an artifact, and where its content is. */
 export interface ArtifactManifest extends ArtifactId, PackInfo {
-  /** Id of the workflow. */
+  /** ID of the workflow. */
   readonly workflow: string;
   /** When it was saved, in milliseconds since 1970. */
   readonly createdMs: number;

@@ -70,9 +70,9 @@ export interface JobArtifactsOptions {
   readonly definitions: readonly ArtifactDefinition[];
   /** Artifacts that the job needs. */
   readonly needs: readonly NeededArtifact[];
-  /** Id of the run. */
+  /** ID of the run. */
   readonly run: string;
-  /** Id of the workflow. */
+  /** ID of the workflow. */
   readonly workflow: string;
   /** Key of the job, unique in the run. */
   readonly job: string;
@@ -243,7 +243,7 @@ export async function openArtifactStore(
 /** The artifact that {@linkcode saveArtifact} saves, and its job. */
 interface SaveArtifactOptions extends Omit<ArtifactId, "name"> {
   readonly definition: ArtifactDefinition;
-  /** Id of the workflow. */
+  /** ID of the workflow. */
   readonly workflow: string;
   /** Absolute path of the directory with the files, without links. */
   readonly directory: string;

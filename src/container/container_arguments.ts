@@ -10,7 +10,7 @@ export interface ContainerUser {
 /** User and group of a job in its container, unless it sets them: as on a worker. */
 export const RUNNER_USER: ContainerUser = { uid: 1001, gid: 1001 };
 
-/** Maximum id of a user or a group that engines and Kubernetes accept. */
+/** Maximum ID of a user or a group that engines and Kubernetes accept. */
 const MAX_USER_ID = 2 ** 31 - 1;
 
 /**

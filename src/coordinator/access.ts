@@ -7,7 +7,7 @@ export interface CoordinatorAccess {
   readonly url: string;
   /** Token of the job, which may only submit triggers of this job. */
   readonly token: string;
-  /** Id of the job. */
+  /** ID of the job. */
   readonly jobId: string;
 }
 
@@ -18,7 +18,7 @@ const VARIABLES: Readonly<Record<keyof CoordinatorAccess, string>> = {
   jobId: Variable.jobId,
 };
 
-/** Ids are UUIDs; other text could change the path of a request. */
+/** IDs are UUIDs; other text could change the path of a request. */
 const ID = /^[\w-]+$/;
 
 /** Checks whether a job can submit triggers to a coordinator. */
@@ -111,7 +111,7 @@ export function coordinatorUrl(
 /**
  * Returns the path of a job, relative to the URL of the coordinator.
  *
- * @throws {RunnerError} `invalid-config` if it is not an id.
+ * @throws {RunnerError} `invalid-config` if it is not an ID.
  */
 export function jobPath(id: string): string {
   return `/api/v1/jobs/${validateId(id, "job")}`;
@@ -120,7 +120,7 @@ export function jobPath(id: string): string {
 /**
  * Returns the path of a workflow, relative to the URL of the coordinator.
  *
- * @throws {RunnerError} `invalid-config` if it is not an id.
+ * @throws {RunnerError} `invalid-config` if it is not an ID.
  */
 export function workflowPath(id: string): string {
   return `/api/v1/workflows/${validateId(id, "workflow")}`;

@@ -18,7 +18,7 @@ const MAX_PAGES = 10_000;
  * coordinator.
  */
 export interface CoordinatorJob {
-  /** Id of the job. */
+  /** ID of the job. */
   readonly job_id: string;
   /** Name of the job; all instances of a fan-out share it. */
   readonly name: string;
@@ -170,9 +170,9 @@ const OPTIONAL_TEXTS = [
 
 /** Options for {@linkcode submitDocument}. */
 export interface SubmitDocumentOptions {
-  /** Id of the triggering job. */
+  /** ID of the triggering job. */
   readonly jobId: string;
-  /** The document with its operation id, as JSON in UTF-8. */
+  /** The document with its operation ID, as JSON in UTF-8. */
   readonly body: Uint8Array<ArrayBuffer>;
   /**
    * Whether the document has a job without dependencies, which starts
@@ -191,12 +191,12 @@ export interface SubmitDocumentOptions {
  * Submits a trigger document.
  *
  * After a failure that may be transient, the same bytes are sent again; if only
- * the response was lost, the coordinator knows the operation id. A refusal is
+ * the response was lost, the coordinator knows the operation ID. A refusal is
  * final: since the coordinator queues jobs before it rolls back, each further
  * attempt would leave orphaned tasks in the queue.
  *
  * @param client Client with the token of the job.
- * @returns Ids of the started jobs.
+ * @returns IDs of the started jobs.
  * @throws {RunnerError} `coordinator-forbidden` or `coordinator-failed`, also
  * if the coordinator accepted the document and started no job.
  */

@@ -12,13 +12,13 @@ const MAX_WORKFLOWS = 10_000;
 
 /** A workflow, as returned by the coordinator. */
 export interface CoordinatorWorkflow {
-  /** Id of the workflow. */
+  /** ID of the workflow. */
   readonly workflow_id: string;
   /** Name of the workflow. */
   readonly name: string;
   /** State of the workflow. */
   readonly status: string;
-  /** Id of the document that it was submitted with. */
+  /** ID of the document that it was submitted with. */
   readonly trigger_operation_id?: string;
   /** Job that submitted it. */
   readonly parent_job_id?: string;
@@ -98,7 +98,7 @@ export async function findJobs(
 }
 
 /**
- * Finds a recent workflow by the id of its document.
+ * Finds a recent workflow by the ID of its document.
  *
  * @returns The workflow; `undefined` if there is none.
  * @throws {RunnerError} `coordinator-forbidden` or `coordinator-failed`.

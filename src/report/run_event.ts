@@ -54,7 +54,7 @@ export interface RunEvents {
   readonly "run.started": {
     readonly version: number;
     readonly kind: "job" | "workflow";
-    /** Id of the run. */
+    /** ID of the run. */
     readonly id: string;
     /** Name of the job or workflow, if it has one. */
     readonly name?: string;

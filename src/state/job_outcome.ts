@@ -30,7 +30,7 @@ export interface JobInstance {
   readonly exitCode: number | null;
   /** Reason of a failure, as reported by the coordinator; otherwise `null`. */
   readonly lastError: string | null;
-  /** Id on the coordinator; `null` on a laptop. */
+  /** ID on the coordinator; `null` on a laptop. */
   readonly jobId: string | null;
   /** Start time, in the format of RFC 3339. */
   readonly startedAt: string | null;
@@ -110,7 +110,7 @@ export interface PublishedResult {
   readonly exit_code: number;
   /** Reason of a failure. */
   readonly last_error?: string;
-  /** Id on the coordinator. */
+  /** ID on the coordinator. */
   readonly job_id?: string;
   /** Name of the instance. */
   readonly node_name?: string;
@@ -126,7 +126,7 @@ export interface PublishedResult {
  * It is different for each run of a job, because setting a variable to a second
  * value would fail the whole workflow.
  *
- * @param runId Id of the run, from `RC_WF_RUN_ID`.
+ * @param runId ID of the run, from `RC_WF_RUN_ID`.
  */
 export function resultKey(runId: string): string {
   return RESULT_PREFIX + runId;
@@ -204,7 +204,7 @@ export interface LocalState {
 
 /** Content of a state file and its journal. */
 export interface SavedState {
-  /** Id of the workflow. */
+  /** ID of the workflow. */
   readonly workflow: string;
   /** Records by job key. */
   readonly records: Map<string, unknown>;

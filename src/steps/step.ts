@@ -225,7 +225,7 @@ export type StepEvent =
     readonly step: string;
     /** Number of the attempt, from 1. */
     readonly attempt: number;
-    /** Trace span id of the attempt: 16 hexadecimal digits. */
+    /** Trace span ID of the attempt: 16 hexadecimal digits. */
     readonly spanId: string;
   }
   /** An attempt failed and will be retried after a delay. */

@@ -24,7 +24,7 @@ export class TriggerQueue {
   }
 
   /**
-   * Id of the queued triggers. It stays the same until a trigger is added or
+   * ID of the queued triggers. It stays the same until a trigger is added or
    * removed, so that the coordinator recognizes a repeated submission.
    */
   get operationId(): string {

@@ -17,7 +17,7 @@ interface SubmittableJob {
 
 /** A document of jobs or of workflows. */
 export interface SubmittableDocument {
-  /** Id of the document. */
+  /** ID of the document. */
   readonly operation_id: string;
   /** Jobs of a document of jobs. */
   readonly jobs?: readonly SubmittableJob[];
@@ -29,7 +29,7 @@ export interface SubmittableDocument {
 
 /** Options for {@linkcode submitTriggers}. */
 export interface SubmitTriggersOptions {
-  /** Environment of the job, with URL, token and id. */
+  /** Environment of the job, with URL, token and ID. */
   readonly env: Environment;
   /** Whether the token may be sent over plain HTTP. */
   readonly allowInsecureTransport: boolean;
@@ -62,7 +62,7 @@ export interface SubmitTriggersOptions {
  * same `operation_id`, so that each job is created once.
  *
  * @param document Document of checked jobs.
- * @returns Ids of the jobs that started immediately.
+ * @returns IDs of the jobs that started immediately.
  * @throws {RunnerError} `invalid-config` if no coordinator is configured to
  * which a token may be sent; `invalid-trigger` if the document is too large;
  * `coordinator-failed` or `coordinator-forbidden` with the coordinator's

@@ -48,10 +48,10 @@ export interface TriggerDocument {
   /** Type of the document. */
   readonly type: "trigger_job";
   /**
-   * Id of the document.
+   * ID of the document.
    *
-   * The coordinator ignores a document whose id it knows. The same document can
-   * therefore be sent again, but a different one needs a new id.
+   * The coordinator ignores a document whose ID it knows. The same document can
+   * therefore be sent again, but a different one needs a new ID.
    */
   readonly operation_id: string;
   /** Program that wrote the document. */
@@ -63,7 +63,7 @@ export interface TriggerDocument {
 /** Options for {@linkcode triggerDocument}. */
 export interface TriggerDocumentOptions {
   /**
-   * Id of the document.
+   * ID of the document.
    *
    * @default {crypto.randomUUID()}
    */

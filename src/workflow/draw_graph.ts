@@ -69,7 +69,7 @@ export function jobLabel({ name, count, condition, kind }: DrawnJob): string {
   return `${name}${times}${kind === undefined ? "" : ` (${kind})`}${when}`;
 }
 
-/** Generates ids, because job names may not be valid identifiers. */
+/** Generates IDs, because job names may not be valid identifiers. */
 function createIds(jobs: readonly DrawnJob[]): ReadonlyMap<string, string> {
   return new Map(jobs.map(({ name }, at) => [name, `job${at}`]));
 }

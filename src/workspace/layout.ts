@@ -91,7 +91,7 @@ function isWritable(directory: string): boolean {
 
 /** Run to which a runner belongs. */
 export interface RunIdentity {
-  /** Id of the run. */
+  /** ID of the run. */
   readonly id: string;
   /** Whether an outer runner started the run. */
   readonly isInherited: boolean;
@@ -117,7 +117,7 @@ export function runIdentity(
 /**
  * Checks whether the process that started a run is alive.
  *
- * @param id Id of the run.
+ * @param id ID of the run.
  * @returns Whether the process is known to be alive; always `false` on a system
  * without `/proc`, or for a process in another PID namespace.
  */
@@ -128,7 +128,7 @@ export function isProcessAlive(id: string): boolean {
 }
 
 /**
- * Creates an id with the start time of the process, because a process id can be
+ * Creates an ID with the start time of the process, because a process ID can be
  * reused.
  */
 function createRunId(): string {

@@ -5,7 +5,7 @@
  *    `.reactorcide/lock` until it ends. The system releases the lock when the
  *    process ends, even if it is killed; child processes do not inherit it. The
  *    file contains the holder of the lock.
- * 2. Programs of the job get the id of the lock, so that a runner among them
+ * 2. Programs of the job get the ID of the lock, so that a runner among them
  *    can use the same workspace as part of the job. Two of these runners must
  *    not prepare sources in the same directory at the same time: each such
  *    directory has a lock for the runners that one job started.
@@ -75,7 +75,7 @@ export interface WorkspaceLock extends AsyncDisposable {
 }
 
 /**
- * Number of running functions of the job, by id of the locks that this process
+ * Number of running functions of the job, by ID of the locks that this process
  * holds.
  */
 const heldLocks = new Map<string, number>();
@@ -136,9 +136,9 @@ export async function isWorkspaceLocked(
 
 /** Holder of a lock, as written in its file. */
 interface Holder {
-  /** Id of the lock. */
+  /** ID of the lock. */
   readonly id: string;
-  /** Id of the process that holds the lock. */
+  /** ID of the process that holds the lock. */
   readonly pid: number;
   /** Command that the process runs. */
   readonly command: string;
@@ -148,7 +148,7 @@ interface Holder {
 
 /** The lock is held by the job that started this runner. */
 interface Ancestor {
-  /** Id of the lock, if the file contains it. */
+  /** ID of the lock, if the file contains it. */
   readonly ancestor: string | undefined;
 }
 
@@ -185,7 +185,7 @@ async function acquire(
 
 /**
  * Checks whether the holder is the job of this runner. If the file contains
- * none, because a step has replaced it, the inherited ids decide.
+ * none, because a step has replaced it, the inherited IDs decide.
  */
 function isAncestor(
   holder: Holder | undefined,

@@ -4,7 +4,7 @@
  * It must not add to them, or lose its own.
  *
  * 1. Every such file belongs to one run. `.reactorcide/run.json` contains the
- *    id of the run and the list of its files. Times are not compared, because
+ *    ID of the run and the list of its files. Times are not compared, because
  *    files and processes use different clocks.
  * 2. A run starts with {@linkcode beginRun}, which removes the files of earlier
  *    runs. From then on, all files at these paths belong to this run, no matter
@@ -39,7 +39,7 @@ const MAX_BYTES = 64 * 1024;
 
 /** Run that owns files. */
 interface RunFiles {
-  /** Id of the run. */
+  /** ID of the run. */
   readonly run: string;
   /** Absolute paths of the files. */
   readonly files: readonly string[];

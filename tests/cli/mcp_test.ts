@@ -20,7 +20,7 @@ const INITIALIZE = {
   },
 };
 
-/** Sends lines, and returns the responses by their ids. */
+/** Sends lines, and returns the responses by their IDs. */
 async function exchange(
   cwd: string,
   lines: readonly unknown[],
@@ -248,7 +248,7 @@ Deno.test("mcp ends what it runs when its input ends, and answers calls that onl
   ], ["--allow-run"]);
   assertEquals(
     responses.map(({ id, error }) => [id, error?.code]).toSorted(),
-    // The id of a call that runs is taken.
+    // The ID of a call that runs is taken.
     [[1, -32600], [2, undefined], ["start", undefined]],
   );
   assertEquals(await exists(`${path}/ran`), false);

@@ -69,7 +69,7 @@ async function kill(runner: RunningCli): Promise<void> {
   await runner.child.status;
 }
 
-/** Returns the id in the advice of a runner. */
+/** Returns the ID in the advice of a runner. */
 function idIn(text: string): string {
   return /workflow attach ([\w-]+)/.exec(text)?.[1] ?? "";
 }

@@ -19,7 +19,7 @@ const CLEANUP_PLUGIN = `export default {
   cleanup: () => Deno.writeTextFile("cleaned", ""),
 };`;
 
-/** Prints the ids of a child and a grandchild once both wait. */
+/** Prints the IDs of a child and a grandchild once both wait. */
 const TREE =
   `sleep 1000 & echo "pid $!"; sh -c 'echo "pid $$"; exec sleep 1000' & wait`;
 

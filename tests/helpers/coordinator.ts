@@ -62,7 +62,7 @@ export interface TestCoordinator extends AsyncDisposable {
   readonly url: string;
   /** Its port. */
   readonly port: number;
-  /** Id of the job that the job token belongs to. */
+  /** ID of the job that the job token belongs to. */
   readonly jobId: string;
   /** Token that may only submit triggers of its job. */
   readonly jobToken: string;
@@ -80,7 +80,7 @@ export interface TestCoordinator extends AsyncDisposable {
   readonly userToken: string;
   /** Variables with which a user follows workflows. */
   readonly userEnv: Record<string, string>;
-  /** Lines of logs, by the id of the job and the stream. */
+  /** Lines of logs, by the ID of the job and the stream. */
   readonly logs: Map<string, LogLine[]>;
   /** Stops listening; connections are refused until it is restarted. */
   stop(): Promise<void>;

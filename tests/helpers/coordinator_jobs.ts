@@ -72,7 +72,7 @@ export class CoordinatorJobs {
   /** All workflows. */
   readonly workflows: WorkflowInstance[] = [];
   /**
-   * Ids of the jobs in the queue, including those that are not in the database.
+   * IDs of the jobs in the queue, including those that are not in the database.
    */
   readonly queue: string[] = [];
   /** Why jobs can never run. */
@@ -113,7 +113,7 @@ export class CoordinatorJobs {
     return this.nodes.map(({ display }) => display);
   }
 
-  /** Ids of the jobs in the queue that are not in the database. */
+  /** IDs of the jobs in the queue that are not in the database. */
   get orphans(): string[] {
     return this.queue.filter((id) =>
       !this.rows.some(({ job_id }) => job_id === id)
@@ -121,7 +121,7 @@ export class CoordinatorJobs {
   }
 
   /**
-   * Accepts a document, and returns the ids of the jobs that it starts
+   * Accepts a document, and returns the IDs of the jobs that it starts
    * immediately.
    *
    * @param parentId The job that submits it.
@@ -137,7 +137,7 @@ export class CoordinatorJobs {
       for (const workflow of workflows) {
         const name = workflow.id || workflow.name || "Reactorcide Jobs";
         const key = [parentId, operation_id || "none", name].join(" ");
-        // The jobs of a second document with the same id are silently dropped.
+        // The jobs of a second document with the same ID are silently dropped.
         if (this.#known.has(key) || workflow.jobs.length === 0) continue;
         this.#known.add(key);
         keys.push(key);

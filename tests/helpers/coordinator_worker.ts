@@ -3,7 +3,7 @@ import type { JobEnd } from "./coordinator_jobs.ts";
 
 /** A job as a worker sees it. */
 export interface WorkerJob {
-  /** Id of the job. */
+  /** ID of the job. */
   id: string;
   /** Name of its node. */
   name: string;

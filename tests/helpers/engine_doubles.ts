@@ -13,7 +13,7 @@ import { exists } from "./temporary_directory.ts";
 
 /** A job as an engine starts it. */
 interface EngineJob {
-  /** Id of the job, with the index of an item. */
+  /** ID of the job, with the index of an item. */
   readonly key: string;
   readonly needs: readonly string[];
   /** Whether it starts although a needed job has failed. */
@@ -45,7 +45,7 @@ type Yaml = any;
  *
  * @param cwd Directory of the code.
  * @param env Variables of the engine, such as its secrets.
- * @returns Ends by ids of jobs, with the index of an item.
+ * @returns Ends by IDs of jobs, with the index of an item.
  */
 export async function runExported(
   text: string,

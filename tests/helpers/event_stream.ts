@@ -21,7 +21,7 @@ export interface EventStream extends AsyncDisposable {
   readonly log: string;
 }
 
-/** Connects as a browser does, again if it knows the id of the last event. */
+/** Connects as a browser does, again if it knows the ID of the last event. */
 export async function openEvents(
   url: string,
   lastEventId?: string,

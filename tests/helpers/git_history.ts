@@ -13,7 +13,7 @@ export interface HistoryCommit {
  * Writes commits to a bare repository, each on its own branch: `c0`, `c1`, and
  * so on. Each adds a file named after its branch.
  *
- * @returns Ids of the commits.
+ * @returns IDs of the commits.
  */
 export async function writeHistory(
   path: string,

@@ -24,7 +24,7 @@ export interface GitRepository {
   readonly path: string;
   /** Runs git in the repository and returns what it prints, trimmed. */
   git(...args: string[]): Promise<string>;
-  /** Writes files, commits everything and returns the id of the commit. */
+  /** Writes files, commits everything and returns the ID of the commit. */
   commit(files: Record<string, string>): Promise<string>;
 }
 

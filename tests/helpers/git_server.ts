@@ -14,11 +14,11 @@ export interface GitServerFaults {
   refusesDepth?: boolean;
   /** Whether the server uses the old protocol, which serves only tips. */
   speaksOldProtocol?: boolean;
-  /** Requested id, and the id whose objects are sent instead. */
+  /** Requested ID, and the ID whose objects are sent instead. */
   swapped?: [from: string, to: string];
   /** Required user and password. */
   login?: string;
-  /** Ids of missing objects in Git LFS. */
+  /** IDs of missing objects in Git LFS. */
   lostObjects?: readonly string[];
   /** URL of another server to which all requests are redirected. */
   redirectTo?: string;

@@ -7,7 +7,7 @@ export interface EngineResult {
 
 /** A container that runs in the background. */
 export interface RunningContainer extends AsyncDisposable {
-  /** Its id. */
+  /** Its ID. */
   readonly id: string;
   /** Waits until its output contains a text. */
   sees(text: string): Promise<void>;

@@ -50,7 +50,7 @@ export function assertOtlp(signal: Signal, request: Json): void {
   );
 }
 
-/** Copies a request with other values for its ids. */
+/** Copies a request with other values for its IDs. */
 function mapIds(value: Json, convert: (id: Json) => unknown): Json {
   if (Array.isArray(value)) return value.map((one) => mapIds(one, convert));
   if (value === null || typeof value !== "object") return value;

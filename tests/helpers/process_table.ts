@@ -4,9 +4,9 @@ import { until } from "./soon.ts";
 export interface ProcessEntry {
   /** State as shown by `ps`: `R`, `S`, `Z`, … */
   state: string;
-  /** Id of its process group. */
+  /** ID of its process group. */
   group: number;
-  /** Id of its session. */
+  /** ID of its session. */
   session: number;
 }
 

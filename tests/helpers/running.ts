@@ -38,7 +38,7 @@ export interface Running {
   readonly isGivenUp: boolean;
   /** Supervises the program until its end, which must come soon. */
   supervise(options?: Partial<SuperviseOptions>): Promise<SupervisedExit>;
-  /** Returns the n-th number in the output, such as a process id. */
+  /** Returns the n-th number in the output, such as a process ID. */
   printedNumber(at?: number): number;
 }
 

@@ -29,7 +29,7 @@ function reasonOf({ steps }: JobResult, step: string): string {
   return steps.find(({ name }) => name === step)?.reason ?? "";
 }
 
-/** Reads the process id that a step wrote, and waits for its end. */
+/** Reads the process ID that a step wrote, and waits for its end. */
 async function isOver(path: string): Promise<void> {
   await waitForExit(Number(await Deno.readTextFile(path)));
 }

@@ -86,7 +86,7 @@ Deno.test("the fake coordinator behaves like the real one in edge cases", async 
     `{"type": "trigger_job", "operation_id": "${id}", "jobs": [{"job_name": "${name}"${rest}}]}`;
   assert(hasReservedKey('{"a": [{"org_id": null}]}'));
   assertEquals(await post(document("1", "a")), [201, 1]);
-  // With a known id, other jobs are dropped silently.
+  // With a known ID, other jobs are dropped silently.
   assertEquals(await post(document("1", "b")), [201, 0]);
   assertEquals(await post(document("2", "c", ', "env": {"org": ""}')), [
     500,

@@ -33,7 +33,7 @@ const GAP = "  ";
 
 /** Whether and why a workflow, or a job outside a workflow, starts. */
 export interface Explanation {
-  /** Id of the workflow, name of the job, or path of an invalid file. */
+  /** ID of the workflow, name of the job, or path of an invalid file. */
   readonly name: string;
   /** File that defines it. */
   readonly file: string;

@@ -22,7 +22,7 @@ export interface FoundExecutor {
 export interface ExecutorPlace {
   /** Absolute path of the CI root. */
   readonly root: string;
-  /** Id of the workflow. */
+  /** ID of the workflow. */
   readonly workflow: string;
 }
 

@@ -266,9 +266,9 @@ export async function runOneJob(context: CommandContext): Promise<number> {
 /**
  * Follows a workflow at a coordinator to its end.
  *
- * @param id Id of the workflow, as `workflow run` printed it.
+ * @param id ID of the workflow, as `workflow run` printed it.
  * @returns Exit code of the workflow.
- * @throws {RunnerError} `usage` without an id; `invalid-config`,
+ * @throws {RunnerError} `usage` without an ID; `invalid-config`,
  * `coordinator-failed` or `coordinator-forbidden`.
  */
 export async function attachWorkflow(

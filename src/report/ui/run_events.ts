@@ -57,10 +57,10 @@ export class Cursor {
   run = "";
 
   /**
-   * Reads the id of an event.
+   * Reads the ID of an event.
    *
    * @param text Value of `Last-Event-ID`.
-   * @returns The cursor; one at the start if the text is not such an id.
+   * @returns The cursor; one at the start if the text is not such an ID.
    */
   static parse(text: string | null): Cursor {
     const cursor = new Cursor();
@@ -74,7 +74,7 @@ export class Cursor {
     return cursor;
   }
 
-  /** Id of an event after which the browser has read up to the cursor. */
+  /** ID of an event after which the browser has read up to the cursor. */
   toString(): string {
     const logs = Array.from(this.logs, ([step, at]) => `~${step}@${at}`);
     return `${this.run}-${this.version}${logs.join("")}`;

@@ -16,7 +16,7 @@ export interface ProviderRequest {
   readonly argv: readonly string[];
   /** Standard input of the program. */
   readonly stdin: string | undefined;
-  /** Requests with the same id have the same result. */
+  /** Requests with the same ID have the same result. */
   readonly id: string;
 }
 

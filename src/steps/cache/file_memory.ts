@@ -66,7 +66,7 @@ export interface SeenResult {
 
 /** Facts about the user and the file system. */
 export interface MemoryFacts {
-  /** Id of the user, to whom the memory must belong. */
+  /** ID of the user, to whom the memory must belong. */
   readonly userId: number | null;
   /**
    * Returns the time by the clock of the file system of the job, in milliseconds

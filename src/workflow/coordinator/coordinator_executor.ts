@@ -108,7 +108,7 @@ export interface CoordinatorExecutorOptions
   /** Code of the jobs: that of a repository, or `none`. */
   readonly code: { readonly url?: string; readonly ref?: string } | "none";
   /**
-   * Called with the id of the workflow, instead of following it.
+   * Called with the ID of the workflow, instead of following it.
    *
    * @default {the workflow is followed}
    */
@@ -218,7 +218,7 @@ class FollowedWorkflow implements OpenExecutor {
   readonly #options: FollowOptions;
   readonly #remote: RemoteWorkflow;
   readonly #ended = new AbortController();
-  /** Keys of jobs by their ids at the coordinator. */
+  /** Keys of jobs by their IDs at the coordinator. */
   readonly #keys = new Map<string, string>();
   #cancelling: Promise<void> | undefined;
 
@@ -382,7 +382,7 @@ function createOtherJob(job: CoordinatorJob): LocalJob {
  * Finds a workflow to follow: one that was submitted from a CI root, or else any
  * workflow of the coordinator, whose jobs are only known once they have started.
  *
- * @param id Id of the workflow or of its document.
+ * @param id ID of the workflow or of its document.
  * @throws {RunnerError} `invalid-config`, `coordinator-failed` or
  * `coordinator-forbidden`.
  */
@@ -447,7 +447,7 @@ export async function findSubmission(
 /**
  * Finds a submission of a workflow that has not been followed to its end.
  *
- * @param workflow Id of the workflow as defined in its file.
+ * @param workflow ID of the workflow as defined in its file.
  * @returns The newest one; `undefined` if there is none.
  */
 export async function findUnfinishedSubmission(

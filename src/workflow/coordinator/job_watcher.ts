@@ -19,7 +19,7 @@ const ENDED_STATES: readonly string[] = [
 export interface JobWatcherOptions {
   /** Client that reads jobs and workflows. */
   readonly client: CoordinatorClient;
-  /** Id of the workflow. */
+  /** ID of the workflow. */
   readonly workflowId: string;
   /** Polling interval, in milliseconds. */
   readonly pollMs: number;
@@ -31,7 +31,7 @@ export interface JobWatcherOptions {
 export interface FollowUp {
   /** The job. */
   readonly job: CoordinatorJob;
-  /** Id of the job that submitted its workflow. */
+  /** ID of the job that submitted its workflow. */
   readonly parentId: string | undefined;
 }
 

@@ -288,7 +288,7 @@ class LogFollower {
 
   /**
    * @param client Client that reads logs.
-   * @param jobId Id of the job at the coordinator.
+   * @param jobId ID of the job at the coordinator.
    * @param log Local log of the job.
    */
   constructor(

@@ -123,7 +123,7 @@ export interface StartWorkflowOptions extends CoordinatorSettings {
 /**
  * Submits a workflow, or continues its submission.
  *
- * @returns The submission with the id of its workflow; `undefined` if no job is
+ * @returns The submission with the ID of its workflow; `undefined` if no job is
  * left to run.
  * @throws {RunnerError} `invalid-trigger`, `invalid-workflow` or `invalid-config`
  * before anything is submitted; `coordinator-failed` or `coordinator-forbidden`;
@@ -281,7 +281,7 @@ async function cancelSubmission(
 /**
  * Describes how to follow a workflow again that this process no longer follows.
  *
- * @param id Id of the workflow, or of its document.
+ * @param id ID of the workflow, or of its document.
  */
 export function attachAdvice(id: string): string {
   return `to follow it again, run "runnerlib workflow attach ${shellWord(id)}"`;
@@ -326,9 +326,9 @@ interface SubmitWorkflowOptions
  *    description before it is requested again. It does nothing, so even if it
  *    exists twice, no job of the workflow does.
  * 2. The document is submitted by that one job. It can be sent any number of
- *    times, since the coordinator recognizes its id.
+ *    times, since the coordinator recognizes its ID.
  *
- * @returns The submission, with the id of the workflow.
+ * @returns The submission, with the ID of the workflow.
  * @throws {RunnerError} `coordinator-forbidden` or `coordinator-failed`;
  * `invalid-trigger` if the document is too large.
  */
@@ -378,7 +378,7 @@ async function createParent(
   }
 }
 
-/** Returns a job that does nothing: only its id is needed. */
+/** Returns a job that does nothing: only its ID is needed. */
 function createParentJob(
   { operationId, definition }: Submission,
   source: CodeSource | undefined,

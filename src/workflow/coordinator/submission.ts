@@ -52,7 +52,7 @@ const SUBMISSION_VERSION = 1;
 export interface Submission extends PreparedWorkflow {
   /** Version of the format. */
   readonly version: typeof SUBMISSION_VERSION;
-  /** Id of the document, by which the coordinator recognizes it. */
+  /** ID of the document, by which the coordinator recognizes it. */
   readonly operationId: string;
   /** URL of the coordinator. */
   readonly url: string;
@@ -73,7 +73,7 @@ export interface Submission extends PreparedWorkflow {
    * In that case, the document is never sent again.
    */
   readonly isCancelled?: boolean;
-  /** Id of the workflow, once it is known. */
+  /** ID of the workflow, once it is known. */
   readonly workflowId?: string;
 }
 
@@ -186,7 +186,7 @@ interface PreparedWorkflow {
 
 /** Options for {@linkcode prepareWorkflow}. */
 export interface PrepareWorkflowOptions {
-  /** Id of the document. */
+  /** ID of the document. */
   readonly operationId: string;
   /** Code of the jobs, if they get any. */
   readonly source: CodeSource | undefined;

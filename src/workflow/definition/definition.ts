@@ -145,9 +145,9 @@ export interface JobDefinition {
 
 /** A workflow as defined in a file. */
 export interface WorkflowDefinition extends Filters {
-  /** Id: letters, digits and dashes. */
+  /** ID: letters, digits and dashes. */
   readonly id: string;
-  /** Whether the file sets the id; otherwise it is derived from the path. */
+  /** Whether the file sets the ID; otherwise it is derived from the path. */
   readonly hasOwnId: boolean;
   /** Display name. */
   readonly name: string;

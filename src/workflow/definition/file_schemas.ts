@@ -182,10 +182,10 @@ export const WORKFLOW_FILE: FileKind = {
   code: "invalid-workflow",
 };
 
-/** Pattern of the id of a workflow. */
+/** Pattern of the ID of a workflow. */
 export const WORKFLOW_ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
-/** Rule for the id of a workflow, with its words for messages. */
+/** Rule for the ID of a workflow, with its words for messages. */
 export const WORKFLOW_ID_RULE = {
   pattern: WORKFLOW_ID,
   words: "consist of up to 63 lowercase letters, digits and dashes",
@@ -210,7 +210,7 @@ export interface JobFileContent extends JobContent {
 
 /** Content of a workflow file. */
 export interface WorkflowFileContent {
-  /** Id, if the file sets one. */
+  /** ID, if the file sets one. */
   readonly id?: string;
   /** Display name. */
   readonly name?: string;

@@ -6,7 +6,7 @@ import {
 import { wireTrigger } from "../../triggers/trigger_options.ts";
 import { WORKFLOW_ID, workflowFile } from "./file_schemas.ts";
 
-/** Id of the schema; it cannot be fetched. */
+/** ID of the schema; it cannot be fetched. */
 const TRIGGER_ID = "jsr:@reactorcide/runnerlib/trigger.schema.json";
 
 const TEXT: JsonSchema = { type: "string" };
@@ -83,7 +83,7 @@ export function triggerSchema(): JsonSchema {
   };
 }
 
-/** Id of the schema; it cannot be fetched. */
+/** ID of the schema; it cannot be fetched. */
 const WORKFLOW_SCHEMA_ID = "jsr:@reactorcide/runnerlib/workflow.schema.json";
 
 /**

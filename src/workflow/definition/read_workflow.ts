@@ -189,7 +189,7 @@ function refuseJobFile(
 }
 
 /**
- * Derives the id of a workflow from the path of its file.
+ * Derives the ID of a workflow from the path of its file.
  *
  * @param sourceFile Path of the file relative to the CI root.
  * @returns The path below the workflow folder, converted to lowercase letters,

@@ -24,7 +24,7 @@ export type EvalDocument =
   | {
     /** Type of the document. */
     readonly type: "trigger_job";
-    /** Id of the document. */
+    /** ID of the document. */
     readonly operation_id: string;
     /** Program that wrote the document. */
     readonly trigger_type: "runnerlib_eval";
@@ -49,8 +49,8 @@ export type EvalDocument =
  *
  * @param plan Workflows or jobs to run.
  * @param onProblem Called with the problem of each definition that is dropped.
- * @param operationId Id of the document; the coordinator starts the workflows
- * of an id once.
+ * @param operationId ID of the document; the coordinator starts the workflows
+ * of an ID once.
  * @returns The document; `undefined` if there is nothing to submit.
  */
 export function evalDocument(

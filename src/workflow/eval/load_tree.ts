@@ -84,7 +84,7 @@ export async function loadTree(
  * @param root Absolute path of the tree.
  * @param onProblem Called with the problem of each invalid file.
  * @param signal Stops reading when aborted; the result is empty then.
- * @returns The valid workflows whose ids are unique.
+ * @returns The valid workflows whose IDs are unique.
  */
 export async function loadHead(
   root: string,

@@ -39,9 +39,9 @@ export interface WorkflowGrant {
   readonly workers: string;
   /** Revision of the policy; empty if there is no policy. */
   readonly policyRevision: string;
-  /** Id of the matching rule; empty for a trusted definition. */
+  /** ID of the matching rule; empty for a trusted definition. */
   readonly ruleId: string;
-  /** Id of the approval; `null` if none is required. */
+  /** ID of the approval; `null` if none is required. */
   readonly approvalId: string | null;
 }
 
@@ -70,7 +70,7 @@ export interface PlannedWorkflow {
 
 /** Whether a workflow or job starts, and why. */
 export interface StartDecision extends FilterMatch {
-  /** Id of the workflow, or name of the job. */
+  /** ID of the workflow, or name of the job. */
   readonly name: string;
   /** File that defines it. */
   readonly sourceFile: string;

@@ -22,7 +22,7 @@ export interface Policy {
 
 /** A rule of a policy. */
 interface PolicyRule {
-  /** Id of the rule. */
+  /** ID of the rule. */
   readonly id: string;
   /** Subjects, one of which the actor must belong to; empty for any actor. */
   readonly actors: readonly string[];
@@ -36,7 +36,7 @@ interface PolicyRule {
   readonly headRepository: string;
   /** Patterns that must match all files of the definition and all changes. */
   readonly paths: readonly string[];
-  /** Ids of the workflows that the rule applies to. */
+  /** IDs of the workflows that the rule applies to. */
   readonly workflows: readonly string[];
   /** Permissions if the rule matches. */
   readonly use: PolicyUse;
@@ -368,7 +368,7 @@ function encodePolicy(profile: string, rules: readonly PolicyRule[]): string {
 
 /** Input of {@linkcode decide}. */
 export interface DecisionFacts {
-  /** Id of the workflow. */
+  /** ID of the workflow. */
   readonly workflowId: string;
   /** Files that define the workflow. */
   readonly dependencyPaths: readonly string[];
@@ -402,9 +402,9 @@ export interface Approval {
 
 /** Permission to use the definitions of a pull request. */
 export interface Grant extends PolicyUse {
-  /** Id of the first matching rule. */
+  /** ID of the first matching rule. */
   readonly ruleId: string;
-  /** Id of the approval that the rule requires; `null` if it requires none. */
+  /** ID of the approval that the rule requires; `null` if it requires none. */
   readonly approvalId: string | null;
 }
 

@@ -37,7 +37,7 @@ const MAX_LIST_BYTES = 1024 * 1024;
 
 /** Facts about a pull request. */
 export interface PullRequestFacts {
-  /** Workflows of the pull request, with unique ids. */
+  /** Workflows of the pull request, with unique IDs. */
   readonly head: readonly WorkflowDefinition[];
   /**
    * If set, no definitions of the pull request are used, for this reason and
@@ -219,7 +219,7 @@ function findSharedPaths(
   return changedCiPaths.filter((path) => !claimed.has(path));
 }
 
-/** Returns the ids of new workflows that the policy lists. */
+/** Returns the IDs of new workflows that the policy lists. */
 function findNewIds(
   { head, policy }: PullRequestInput,
   bases: ReadonlyMap<string, unknown>,

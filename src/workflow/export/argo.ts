@@ -273,7 +273,7 @@ function assignSecretKeys(secrets: readonly EngineSecret[]): SecretKeys {
   }));
 }
 
-/** Returns the name of an id, which is the wanted one unless another id has it. */
+/** Returns the name of an ID, which is the wanted one unless another ID has it. */
 function assignUnique(
   names: Map<string, string>,
   id: string,

@@ -6,12 +6,12 @@ export const ENGINES = ["gitlab", "github", "argo"] as const;
 /** An engine that runs workflows. */
 export type WorkflowEngine = (typeof ENGINES)[number];
 
-/** Maximum length of an id, without the suffix that makes it unique. */
+/** Maximum length of an ID, without the suffix that makes it unique. */
 const MAX_LENGTH = 50;
 
-/** Rules of an engine for job ids. */
+/** Rules of an engine for job IDs. */
 export interface IdRules {
-  /** Whether ids may contain `_`. */
+  /** Whether IDs may contain `_`. */
   readonly allowsUnderscore: boolean;
   /** Reserved words, in lower case. */
   readonly reserved: readonly string[];
@@ -31,7 +31,7 @@ export interface EngineRules extends IdRules {
    * Returns the file for the result of a job, and the name that precedes the result
    * in the file, as shell words.
    *
-   * @param id Id of the job.
+   * @param id ID of the job.
    * @param variable Variable that contains the result in other jobs.
    */
   readonly result: (
@@ -51,11 +51,11 @@ export interface UnsupportedProperty {
 }
 
 /**
- * Assigns an id that every engine accepts to each job. Ids consist of letters,
+ * Assigns an ID that every engine accepts to each job. IDs consist of letters,
  * digits and dashes, start with a letter, and are unique regardless of case.
  *
  * @param names Unique names of jobs.
- * @returns Ids by name.
+ * @returns IDs by name.
  */
 export function jobIds(
   names: readonly string[],

@@ -213,7 +213,7 @@ async function prepareExport(
 /** State that is shared while the jobs of a workflow are prepared. */
 interface ExportContext extends ExportInput, SpecContext {
   readonly rules: EngineRules;
-  /** Ids by name. */
+  /** IDs by name. */
   readonly ids: ReadonlyMap<string, string>;
   /** Names of jobs that other jobs need. */
   readonly needed: ReadonlySet<string>;

@@ -15,7 +15,7 @@ export const EXPORT_DIRECTORY = ".reactorcide/exported";
 
 /** A job, prepared for the file of an engine. */
 export interface ExportedJob {
-  /** Id in the engine. */
+  /** ID in the engine. */
   readonly id: string;
   /** The job, without dependencies on jobs that have no items. */
   readonly definition: JobDefinition;

@@ -60,11 +60,11 @@ export interface JobResources {
 
 /** A job to run as a Kubernetes Job. */
 export interface JobManifestInput {
-  /** Id of the job: a UUID in lower case. */
+  /** ID of the job: a UUID in lower case. */
   readonly jobId: string;
   /** Eight hexadecimal digits that make the name unique. */
   readonly suffix: string;
-  /** Id of the run that the job belongs to. */
+  /** ID of the run that the job belongs to. */
   readonly runId: string;
   /** Name of the queue. */
   readonly queue: string;

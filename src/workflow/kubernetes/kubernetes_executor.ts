@@ -155,7 +155,7 @@ interface Placing
   extends KubernetesExecutorOptions, Pick<PodProcessOptions, "onRemoval"> {
   readonly cluster: Cluster;
   readonly objects: RunObjects;
-  /** Id of the run. */
+  /** ID of the run. */
   readonly runId: string;
 }
 

@@ -89,7 +89,7 @@ export interface LocalJob {
   readonly nodeSelector?: JobBody["nodeSelector"];
   /** Taints that the job tolerates, on a cluster. */
   readonly tolerations?: JobBody["tolerations"];
-  /** Id of the job on the coordinator, if the coordinator has started it. */
+  /** ID of the job on the coordinator, if the coordinator has started it. */
   readonly remoteId?: string;
 }
 
@@ -281,7 +281,7 @@ export interface JobRequest {
   readonly key: string;
   /** The job. */
   readonly node: LocalNode;
-  /** Id of the workflow that the job belongs to. */
+  /** ID of the workflow that the job belongs to. */
   readonly workflowId: string;
   /** Returns the variables of the workflow as JSON. */
   readonly varsText: () => string;

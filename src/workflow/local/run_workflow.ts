@@ -390,7 +390,7 @@ export interface WorkflowJobResult {
  * A part of a run: the workflow of the file, or the follow-up jobs of one job.
  */
 interface WorkflowPart {
-  /** Id of the workflow. */
+  /** ID of the workflow. */
   readonly id: string;
   /** Nodes of the workflow. */
   readonly nodes: readonly LocalNode[];

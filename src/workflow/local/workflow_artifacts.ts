@@ -34,7 +34,7 @@ export type OpenJobArtifacts = (
 
 /** Options for {@linkcode openArtifactRun}. */
 export interface OpenArtifactRunOptions {
-  /** Id of the workflow. */
+  /** ID of the workflow. */
   readonly workflow: string;
   /** Absolute path of the runner's private directory for the workflow. */
   readonly directory: string;

@@ -188,7 +188,7 @@ function unwrapValue(value: JsonValue): JsonValue {
 
 /** Options for {@linkcode openStateFile}. */
 export interface OpenStateFileOptions {
-  /** Id of the workflow; the state of another workflow is not resumed. */
+  /** ID of the workflow; the state of another workflow is not resumed. */
   workflow: string;
   /**
    * Whether to resume the state of an earlier run: `required` fails if there is
@@ -361,9 +361,9 @@ function writeError(path: string, state: string, cause?: unknown): RunnerError {
 interface StateHead {
   /** Version of the format. */
   readonly version: number;
-  /** Id of the workflow. */
+  /** ID of the workflow. */
   readonly workflow: string;
-  /** Id of the run; the journal contains the same id. */
+  /** ID of the run; the journal contains the same ID. */
   readonly runId: string;
 }
 

@@ -172,7 +172,7 @@ export class ContainerProcess {
   /**
    * `unshare` has one child, which is the first process of the container.
    *
-   * @returns Its id; 0 if it has not started, `undefined` if it has ended.
+   * @returns Its ID; 0 if it has not started, `undefined` if it has ended.
    */
   #firstPid(): number | undefined {
     const { pid } = this.#child;

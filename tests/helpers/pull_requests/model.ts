@@ -34,7 +34,7 @@ export interface Situation {
 
 /** The jobs that are expected to run, and those that must not. */
 export interface Expected {
-  /** The id, whose definition, the name, and the commands by job. */
+  /** The ID, whose definition, the name, and the commands by job. */
   workflows: [
     id: string,
     origin: string,
@@ -92,7 +92,7 @@ function listCommands(workflow: Workflow, tree: Tree): Record<string, string> {
     : commands;
 }
 
-/** Lists the workflows that can be read from a tree: valid ones with unique ids. */
+/** Lists the workflows that can be read from a tree: valid ones with unique IDs. */
 function listReadable(tree: Tree): [path: string, workflow: Workflow][] {
   const valid = Object.entries(tree).flatMap(([path, { workflow }]) =>
     workflow &&
@@ -156,7 +156,7 @@ function chance(name: string, jobs: Record<string, Job>): number {
   return runs(name) ? 2 : mayRun(name) ? 1 : 0;
 }
 
-/** Compares workflows by their ids. */
+/** Compares workflows by their IDs. */
 export function byId([a]: readonly unknown[], [b]: readonly unknown[]): number {
   return String(a) < String(b) ? -1 : 1;
 }

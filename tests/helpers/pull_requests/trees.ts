@@ -163,7 +163,7 @@ const BREAKAGES: ((text: string) => string | Uint8Array)[] = [
 ];
 
 /**
- * Derives an id from the path of a workflow; it is empty without letters and
+ * Derives an ID from the path of a workflow; it is empty without letters and
  * digits.
  */
 export function deriveId(path: string): string {
@@ -171,7 +171,7 @@ export function deriveId(path: string): string {
     .replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
 }
 
-/** A workflow that has no id of its own. */
+/** A workflow that has no ID of its own. */
 function createEntryWithoutId(path: string, changed: Workflow): Entry {
   const id = deriveId(path);
   const { content, workflow } = createEntry({
@@ -227,7 +227,7 @@ const MUTATIONS: Record<string, Mutation> = {
   style(tree, path, changed, random) {
     tree[path] = { workflow: changed, content: random.pick(STYLES)(changed) };
   },
-  // Without an id of its own, it is not used.
+  // Without an ID of its own, it is not used.
   "drop the id"(tree, path, changed) {
     tree[path] = createEntryWithoutId(path, changed);
   },
@@ -321,7 +321,7 @@ const MUTATIONS: Record<string, Mutation> = {
   "add a plugin"(tree) {
     tree[".reactorcide/plugins/plugin_x.py"] = { content: "print(1)" };
   },
-  // The id that follows from this path is that of the other file.
+  // The ID that follows from this path is that of the other file.
   "vary the case"(tree, path, changed) {
     const name = path.slice(FOLDER.length + 1, -".yaml".length);
     const other = `${FOLDER}/${name.toUpperCase()}.yaml`;
