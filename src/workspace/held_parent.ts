@@ -39,9 +39,18 @@ export async function openParent(
     directory = await outer.openDirectory(name, inner).catch(async (error) => {
       const reason = readableError(error);
       if (!creates || !isMissing(reason)) throw reason;
-      await Deno.mkdir(inner);
+      await createDirectory(inner);
       return await outer.openDirectory(name, inner);
     });
   }
   return directory;
+}
+
+/** Creates a directory, unless another step that is restored creates it meanwhile. */
+async function createDirectory(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
 }

@@ -41,3 +41,16 @@ Deno.test("openParent() leads nowhere else if a link replaces the directory", as
     assertEquals(await listFiles(`${path}/outside`), outside, `${round}`);
   }
 });
+
+Deno.test("openParent() creates directories that others create at the same time", async () => {
+  await using directory = await temporaryDirectory();
+  const root = await Deno.realPath(directory.path);
+  const parents = await Promise.all(
+    Array.from(
+      { length: 20 },
+      () => openParent(root, "a/b/c/file", { creates: true }),
+    ),
+  );
+  for (const parent of parents) parent[Symbol.dispose]();
+  assertEquals(await listFiles(root), { "a/": "", "a/b/": "", "a/b/c/": "" });
+});
