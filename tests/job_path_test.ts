@@ -3,9 +3,9 @@ import { shownPath } from "../src/job_path.ts";
 
 Deno.test("shownPath() is relative to the current directory only below it", () => {
   const rows = [
-    ["/work/app/logs/1.log", "/work/app", "logs/1.log"],
-    ["/work/application", "/work/app", "/work/application"],
-    ["/work/app", "/work/app", "/work/app"],
+    ["/srv/app/logs/1.log", "/srv/app", "logs/1.log"],
+    ["/srv/application", "/srv/app", "/srv/application"],
+    ["/srv/app", "/srv/app", "/srv/app"],
     ["/logs/1.log", "/", "logs/1.log"],
     ["/", "/", "/"],
   ];
