@@ -85,3 +85,22 @@ export function shownPath(path: string, cwd: string): string {
   const isBelow = path.length > prefix.length && path.startsWith(prefix);
   return isBelow ? path.slice(prefix.length) : path;
 }
+
+/**
+ * Drops paths below others.
+ *
+ * @param paths Normalized paths, all absolute or all relative; `""` contains all
+ * relative ones.
+ * @returns The remaining paths, each once and sorted.
+ */
+export function dropNested(paths: readonly string[]): string[] {
+  const unique = new Set(paths);
+  return [...unique].toSorted().filter((path) => {
+    for (let around = path; around !== "" && around !== "/";) {
+      const slash = around.lastIndexOf("/");
+      around = slash === 0 ? "/" : around.slice(0, Math.max(slash, 0));
+      if (unique.has(around)) return false;
+    }
+    return true;
+  });
+}

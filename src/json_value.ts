@@ -54,14 +54,14 @@ export function isDeeperThan(value: unknown, maxDepth: number): boolean {
  * Formats an item of `for_each` as the variable of a job.
  *
  * @returns Text as the coordinator writes it: a string unchanged, and all other
- * values as compact JSON with sortKeys keys.
+ * values as compact JSON with sorted keys.
  */
 export function itemText(item: JsonValue): string {
   return typeof item === "string" ? item : goJson(item);
 }
 
 /**
- * Formats a value as the JSON of Go's standard library: with sortKeys keys, without
+ * Formats a value as the JSON of Go's standard library: with sorted keys, without
  * spaces, and with the characters escaped that could end a script in a web page.
  */
 export function goJson(value: JsonValue): string {

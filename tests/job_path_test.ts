@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { shownPath } from "../src/job_path.ts";
+import { dropNested, shownPath } from "../src/job_path.ts";
 
 Deno.test("shownPath() is relative to the current directory only below it", () => {
   const rows = [
@@ -12,4 +12,15 @@ Deno.test("shownPath() is relative to the current directory only below it", () =
   for (const [path, cwd, shown] of rows) {
     assertEquals(shownPath(path, cwd), shown, `${path} in ${cwd}`);
   }
+});
+
+Deno.test("dropNested() keeps the paths that are in no other one", () => {
+  assertEquals(dropNested(["/b/c", "/a", "/a-b", "/b", "/a/x/y", "/a"]), [
+    "/a",
+    "/a-b",
+    "/b",
+  ]);
+  assertEquals(dropNested(["/", "/a"]), ["/"]);
+  assertEquals(dropNested(["a/b", "a", "b"]), ["a", "b"]);
+  assertEquals(dropNested(["", "a/b"]), [""]);
 });

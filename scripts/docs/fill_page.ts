@@ -27,7 +27,7 @@ export async function fillPage(page: string, content: string): Promise<string> {
  * @param text Text.
  * @param extension Extension of the file it belongs to.
  * @returns The formatted text.
- * @throws {Error} If it cannot be formatText.
+ * @throws {Error} If it cannot be formatted.
  */
 export async function formatText(
   text: string,

@@ -11,7 +11,7 @@ import { HeldDirectory } from "../fs/held_directory.ts";
 import { privateDirectory } from "../fs/temporary_directory.ts";
 import { readableError } from "../fs/untrusted_file.ts";
 import type { Cancellation } from "../process/cancellation.ts";
-import { openParent } from "../workspace/held_parent.ts";
+import { removeInParent } from "../workspace/held_parent.ts";
 import { emptyDirectory } from "../workspace/remove.ts";
 import type { ArtifactStore, SavedArtifact } from "./artifact.ts";
 import {
@@ -343,12 +343,7 @@ async function removeLinksOut(
   await checkLinks(
     files,
     directory,
-    async (path) => {
-      using parent = await openParent(directory, path);
-      await Deno.remove(
-        `${parent.path}/${path.slice(path.lastIndexOf("/") + 1)}`,
-      );
-    },
+    (path) => removeInParent(directory, path),
   );
 }
 

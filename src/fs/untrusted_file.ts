@@ -161,7 +161,7 @@ export async function readAt(
 /** Options for {@linkcode hashUntrusted}. */
 export interface HashUntrustedOptions extends OpenUntrustedOptions {
   /**
-   * Number of bytes after which no more is read than one chunk.
+   * Size in bytes; reading stops within one chunk after it.
    *
    * @default {no limit}
    */

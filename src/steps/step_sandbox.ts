@@ -1,7 +1,7 @@
 import type { StepPermissions } from "../config/step_config.ts";
 import type { Environment } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
-import { isInside } from "../job_path.ts";
+import { dropNested, isInside } from "../job_path.ts";
 import type { SandboxLimits } from "../process/sandbox/find_sandbox.ts";
 import type { Link } from "../process/sandbox/mount_words.ts";
 import { guardPath, realPath } from "../workspace/guard.ts";
@@ -317,16 +317,4 @@ function readIfPresent(read: () => string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Drops paths below others. */
-function dropNested(paths: readonly string[]): string[] {
-  const unique = new Set(paths);
-  return [...unique].toSorted().filter((path) => {
-    for (let around = path; around !== "/";) {
-      around = around.slice(0, around.lastIndexOf("/")) || "/";
-      if (unique.has(around)) return false;
-    }
-    return true;
-  });
 }

@@ -1,3 +1,4 @@
+import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import { relative } from "@std/path/posix/relative";
@@ -44,6 +45,20 @@ export async function openParent(
     });
   }
   return directory;
+}
+
+/**
+ * Removes a file, a link or an empty directory, in the directory that
+ * {@linkcode openParent} opens.
+ *
+ * @throws {Error} Like {@linkcode openParent}, or if it cannot be removed.
+ */
+export async function removeInParent(
+  root: string,
+  path: string,
+): Promise<void> {
+  using parent = await openParent(root, path);
+  await Deno.remove(join(parent.path, basename(path)));
 }
 
 /** Creates a directory, unless another step that is restored creates it meanwhile. */

@@ -95,7 +95,7 @@ const PLATFORM_RULES: readonly PlatformRule[] = [
   {
     what: "writes to the console",
     pattern: /\bconsole\s*\./,
-    // Without permissions, there is no host that could write the error.
+    // Without permissions, creating the host fails, so it cannot write the error.
     places: ["cli.ts"],
   },
   {

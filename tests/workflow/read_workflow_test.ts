@@ -310,7 +310,7 @@ nam: x
 on: { events: [pushed, push], branchs: [x] }
 vars: { org: 1, big: 12345678901234567890, ok: { organization: 2 } }
 jobs:
-  a: { command: x, needs: [b, nobody], authority: x }
+  a: { command: x, needs: [b, absent], authority: x }
   b: { command: x, needs: a }
   c: { image: x }
   d: { command: x, steps: [{ name: a, run: x }] }
@@ -330,7 +330,7 @@ jobs:
         "w.yaml:5:17: vars.big must be quoted: JSON cannot represent this number exactly",
         "w.yaml:5:50: vars.ok.organization has a name that is reserved for the coordinator",
         "w.yaml:7:28: jobs.a waits for itself: a → b → a",
-        'w.yaml:7:31: jobs.a.needs[1] refers to "nobody", which is not a job; the jobs are "a", "b", "c", "d", "f", "g", "h", "i"',
+        'w.yaml:7:31: jobs.a.needs[1] refers to "absent", which is not a job; the jobs are "a", "b", "c", "d", "f", "g", "h", "i"',
         "w.yaml:7:40: jobs.a.authority can be set only by the coordinator",
         'w.yaml:9:3: jobs.c needs the key "command"',
         "w.yaml:10:3: jobs.d must not have both steps and a command",
@@ -360,7 +360,7 @@ jobs:
     ]);
     assertEquals(await one("x.yaml"), [
       'w.yaml:2:14: jobs.a.job_file names "x.yaml", which cannot be used',
-      'Cannot use job file "x.yaml": there is no such file below the root or in .reactorcide/jobs',
+      'Cannot use job file "x.yaml": not found here or in .reactorcide/jobs',
     ]);
     assertEquals(await one("x.yaml", { "x.yaml": "-> /etc/passwd" }), [
       'w.yaml:2:14: jobs.a.job_file names "x.yaml", which cannot be used',

@@ -21,7 +21,7 @@ import {
 } from "./repository.ts";
 import type { GitUrl } from "./url.ts";
 
-/** Number of packs in a mirror from which on they are merged. */
+/** Maximum number of packs in a mirror; more are merged. */
 const MAX_PACKS = 20;
 
 /** Namespace of the tips that the mirror had before. */

@@ -1,3 +1,4 @@
+import { dropNested } from "../../job_path.ts";
 import { eventGlob } from "../../schema/globs.ts";
 
 /** Files that patterns select. */
@@ -63,13 +64,4 @@ function compile(text: string, directory: string): Pattern {
       path === root && firstGlob === -1 ||
       path.startsWith(start) && glob(path.slice(start.length)),
   };
-}
-
-function dropNested(roots: readonly string[]): string[] {
-  const unique = [...new Set(roots)].sort();
-  return unique.filter((root) =>
-    !unique.some((other) =>
-      other !== root && (other === "" || root.startsWith(`${other}/`))
-    )
-  );
 }

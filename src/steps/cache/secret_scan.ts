@@ -15,7 +15,7 @@ const CHUNK_BYTES = 1024 * 1024;
  *
  * @param root Absolute path of the directory of the job.
  * @returns Path of the output.
- * @throws {Uncacheable} If an output is no longer a regular file.
+ * @throws {Uncacheable} If an output is not a regular file any more.
  */
 export async function outputWithSecret(
   root: string,

@@ -1,5 +1,5 @@
 import { type OutputFile, parentPaths } from "../../cache/step_entry.ts";
-import { openParent } from "../../workspace/held_parent.ts";
+import { removeInParent } from "../../workspace/held_parent.ts";
 import type { RememberedStep } from "./file_memory.ts";
 import type { FilePatterns } from "./file_patterns.ts";
 import { Uncacheable } from "./file_tree.ts";
@@ -150,10 +150,7 @@ export class StepOutputFiles {
 /** Removes a file, a link or an empty directory, but not through a link. */
 async function removeIfPresent(root: string, path: string): Promise<void> {
   try {
-    using parent = await openParent(root, path);
-    await Deno.remove(
-      `${parent.path}/${path.slice(path.lastIndexOf("/") + 1)}`,
-    );
+    await removeInParent(root, path);
   } catch {
     // It is gone, or a directory that is not empty. The step overwrites what
     // cannot be removed, or fails.

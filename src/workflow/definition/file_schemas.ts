@@ -218,7 +218,7 @@ export interface WorkflowFileContent {
   readonly description?: string;
   /** Events that start the workflow. */
   readonly on?: TriggerFilter;
-  /** Same as `on`, under the key `true`, as which YAML 1.1 tools write it. */
+  /** Same as `on`: YAML 1.1 tools write the key as `true`. */
   readonly isTrue?: TriggerFilter;
   /** Files whose changes start the workflow. */
   readonly paths?: PathFilter;

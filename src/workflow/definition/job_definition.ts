@@ -201,7 +201,7 @@ async function findJobFile(root: string, writtenPath: string): Promise<string> {
   }
   throw jobFileError(
     writtenPath,
-    `there is no such file below the root or in ${JOB_FOLDER}`,
+    `not found here or in ${JOB_FOLDER}`,
   );
 }
 

@@ -17,7 +17,7 @@ const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, status: 3, close: 255 };
 /** Maximum size of a sent message, in bytes. */
 const MAX_MESSAGE_BYTES = 32 * 1024;
 
-/** Maximum number of unsent bytes before the input is no longer read. */
+/** Maximum number of unsent bytes; beyond it, reading of the input pauses. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 
 /** Maximum number of unread bytes before the connection is closed. */
