@@ -112,7 +112,7 @@ export class LogFile implements Disposable {
     const path = directory.prepare();
     const partial = `${path}/${partialName(name)}`;
     if (this.#file === undefined) {
-      if (this.#writer.hasFailed || createEmpty(`${path}/${name}`)) return;
+      if (this.#writer.hasFailed || directory.createEmptyLog(name)) return;
       this.#file = await openNew(partial);
     }
     try {
@@ -166,17 +166,6 @@ export class LogFile implements Disposable {
 
 async function createPartial({ directory, name }: Place): Promise<Deno.FsFile> {
   return await openNew(`${directory.prepare()}/${partialName(name)}`);
-}
-
-/** Returns whether an empty file was created; `false` if something is there. */
-function createEmpty(path: string): boolean {
-  try {
-    createNew(path).close();
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return false;
-    throw error;
-  }
 }
 
 async function openNew(path: string): Promise<Deno.FsFile> {

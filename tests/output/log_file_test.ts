@@ -1,4 +1,9 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertStringIncludes,
+} from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
   createJobLog,
@@ -126,6 +131,26 @@ describe("createJobLog() writes the output of each step to a file", () => {
         "silent.log": "",
       });
       assertEquals(await Deno.readTextFile(`${root}/victim`), "untouched");
+      assertEquals(warnings, []);
+    });
+  });
+
+  it("as one file with a name for each step without output", async () => {
+    await withLog({}, async ({ logs, openLazily, warnings }) => {
+      const inodeOf = (name: string) =>
+        Deno.lstatSync(`${logs}/${name}.log`).ino;
+      await finish(await openLazily("a"));
+      await finish(await openLazily("b"));
+      assertEquals(inodeOf("b"), inodeOf("a"));
+      await Deno.remove(`${logs}/a.log`);
+      await finish(await openLazily("c"));
+      await finish(await openLazily("d"), "output\n");
+      assertNotEquals(inodeOf("c"), inodeOf("b"));
+      assertEquals(await listFiles(logs), {
+        "b.log": "",
+        "c.log": "",
+        "d.log": "output\n",
+      });
       assertEquals(warnings, []);
     });
   });
