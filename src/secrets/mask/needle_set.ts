@@ -281,7 +281,12 @@ export class NeedleSet {
         scanner.search(part, part * STRIDE / 2, this.#samples[part]);
         for (let found = 0; found < scanner.count; found++) {
           const at = places[found] - scanner.shift >>> 2;
-          if (at <= done[part] || at >= words.length) continue;
+          if (at >= words.length) break;
+          if (at <= done[part]) {
+            const last = (done[part] << 2) + scanner.shift;
+            found = lastUpTo(places, found, scanner.count, last);
+            continue;
+          }
           done[part] = this.#addFound(
             text,
             words,
@@ -518,6 +523,33 @@ class RepeatedPart {
     const isInside = at >= this.#from && at < this.#to;
     return isInside ? this.#to - at & -(STRIDE >>> 2) : 0;
   }
+}
+
+/**
+ * Finds the last place up to a position.
+ *
+ * @param places Ascending places, at least a stride apart.
+ * @param from Index of a place that is not after the position.
+ * @param count Number of places.
+ * @returns Its index.
+ */
+function lastUpTo(
+  places: Int32Array,
+  from: number,
+  count: number,
+  position: number,
+): number {
+  let low = from;
+  let high = Math.min(
+    count,
+    from + 1 + Math.floor((position - places[from]) / STRIDE),
+  );
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1;
+    if (places[middle] <= position) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Whether the words after a position repeat the previous stride. */
