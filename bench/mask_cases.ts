@@ -1,6 +1,7 @@
+import { BareSearch } from "./bare_search.ts";
 import { logPart, makeSecrets, randomNumbers } from "./log_file.ts";
-import { maskInWindows } from "./mask_speed.ts";
-import type { Benchmark } from "./measure.ts";
+import { inWindows, maskInWindows } from "./mask_speed.ts";
+import type { Benchmark, Variant } from "./measure.ts";
 
 const MIB = 1024 * 1024;
 
@@ -41,20 +42,25 @@ export function hardCases(): Benchmark {
       longSecret.match(/.{16}/g)!.join("\n"),
     ]],
   };
+  const bare = new BareSearch(secrets);
   return {
     title: "Hard cases of masking",
     unit: "ms",
-    variants: Object.entries(cases).map(([name, [text, secrets]]) => {
-      const mask = maskInWindows(secrets);
-      return {
-        name,
-        measure() {
-          const start = performance.now();
-          mask(text);
-          return Promise.resolve(performance.now() - start);
-        },
-      };
-    }),
+    variants: [
+      ...Object.entries(cases).map(([name, [text, secrets]]) =>
+        timed(name, text, maskInWindows(secrets))
+      ),
+      timed(
+        "a log, bare search",
+        texts.log,
+        inWindows((window) => bare.search(window)),
+      ),
+      timed(
+        "escaped lines, bare search",
+        texts.escapes,
+        inWindows((window) => bare.searchDecoded(window)),
+      ),
+    ],
     comparisons: [
       {
         subject: "a secret like a run",
@@ -75,8 +81,25 @@ export function hardCases(): Benchmark {
         goal: "G8 digits",
       },
       { subject: "base64 of a log", floor: "a log" },
+      { subject: "escaped lines, bare search", floor: "a log, bare search" },
       { subject: "a secret of lines", floor: "a log" },
     ],
+  };
+}
+
+/** Measures the time in which a text is processed. */
+function timed(
+  name: string,
+  text: Uint8Array,
+  process: (text: Uint8Array) => void,
+): Variant {
+  return {
+    name,
+    measure() {
+      const start = performance.now();
+      process(text);
+      return Promise.resolve(performance.now() - start);
+    },
   };
 }
 

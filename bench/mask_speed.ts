@@ -63,7 +63,13 @@ export function maskSpeed(): string {
 export function maskInWindows(
   secrets: readonly string[],
 ): (text: Uint8Array) => void {
-  const processWindow = maskWindows(secrets);
+  return inWindows(maskWindows(secrets));
+}
+
+/** Returns a function that processes a text window by window. */
+export function inWindows(
+  processWindow: WindowFunction,
+): (text: Uint8Array) => void {
   const buffer = new Uint8Array(WINDOW_BYTES);
   return (text) => void measurePass(text, processWindow, buffer, Infinity);
 }
