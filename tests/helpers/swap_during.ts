@@ -21,9 +21,9 @@ export async function swapDuring(
   for (let isLink = false; !isDone || isLink; isLink = !isLink) {
     await Deno.rename(folder, isLink ? link : away);
     const next = isLink ? away : link;
-    // The action may have created the directory again.
+    // The action may have created the directory again, and may still be filling it.
     while (!await Deno.rename(next, folder).then(() => true, () => false)) {
-      await Deno.remove(folder, { recursive: true });
+      await Deno.remove(folder, { recursive: true }).catch(() => {});
     }
   }
   await acting;
