@@ -4,6 +4,7 @@ import { describe, it } from "@std/testing/bdd";
 import { parseS3Location, S3Client } from "../../src/cache/s3_client.ts";
 import { S3Store, type S3StoreOptions } from "../../src/cache/s3_store.ts";
 import { pruneStore } from "../../src/cache/prune.ts";
+import { forEachLimited } from "../../src/work_queue.ts";
 import { runShell } from "../helpers/archives.ts";
 import {
   type FaultyProxy,
@@ -148,6 +149,30 @@ Deno.test({
       assertEquals((await job.run(RESTORE)).stdout, "exact k1\n");
       assertMatch((await job.run(["clear"])).stdout, /^removed [12] entries/);
       assertEquals(await namesIn(hasty(swift.port, place)), []);
+    });
+
+    await step("lists the 1,000 entries that were used last", async () => {
+      const store = hasty(swift.port, `${await bucket()}/p`);
+      const folder = "v1/local/entries/deps";
+      const put = (name: string) =>
+        store.put(`${folder}/${name}`, new Uint8Array([1]), signal);
+      const nextSecond = () =>
+        new Promise((resolve) => setTimeout(resolve, 1_100));
+      await put("oldest");
+      await put("old");
+      await nextSecond();
+      const numbers = Array.from({ length: 1_000 }, (_, at) => at);
+      await forEachLimited(numbers, 16, async (at) => {
+        await put(`new-${at}`);
+      });
+      const listed = await store.list(folder, signal);
+      assertEquals(listed.length, 1_000);
+      assertEquals(listed.filter((name) => !name.startsWith("new-")), []);
+      await nextSecond();
+      await store.touch(`${folder}/oldest`, signal, 0);
+      const [latest, ...others] = await store.list(folder, signal);
+      assertEquals([latest, others.length], ["oldest", 999]);
+      assert(!others.includes("old"));
     });
 
     await step("passes artifacts on", async () => {
