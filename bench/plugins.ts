@@ -135,7 +135,7 @@ async function pluginCommand(directory: string): Promise<string[]> {
       deno,
       url,
       file,
-      permissions,
+      rights: permissions,
       confinement,
       perl,
     }),

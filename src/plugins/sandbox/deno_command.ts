@@ -46,8 +46,8 @@ export interface DenoCommandOptions {
   readonly url: string;
   /** Path of the plugin's file, which it may read. */
   readonly file?: string;
-  /** Permissions that the plugin has, with absolute paths. */
-  readonly permissions: PluginPermissions;
+  /** What the plugin may use, with absolute paths. */
+  readonly rights: PluginPermissions;
   /** Lock file that pins the package. */
   readonly lockFile?: string;
   /**
@@ -73,7 +73,7 @@ export interface DenoCommandOptions {
  * @returns Program and arguments.
  */
 export function denoCommand(options: DenoCommandOptions): string[] {
-  const { deno, url, file, permissions, lockFile } = options;
+  const { deno, url, file, rights, lockFile } = options;
   const { registry = jsrHost({}), confinement } = options;
   const command = [
     deno,
@@ -88,8 +88,8 @@ export function denoCommand(options: DenoCommandOptions): string[] {
       ? ["--no-lock"]
       : [`--lock=${lockFile}`, "--frozen"],
     `--v8-flags=--max-old-space-size=${HEAP_MIB}`,
-    ...permissionFlags(permissions, file),
-    ...importFlags(url, permissions, registry),
+    ...permissionFlags(rights, file),
+    ...importFlags(url, rights, registry),
     `data:text/javascript;base64,${workerCode()}`,
     url,
   ];

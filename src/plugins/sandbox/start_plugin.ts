@@ -87,6 +87,7 @@ export async function startPlugin(
     ? denoCommand({
       ...start,
       url,
+      rights: permissions,
       registry: jsrHost(env),
       confinement,
       perl: confinement && await findPerl(env),
