@@ -72,6 +72,14 @@ export function createJobLog(options: JobLogOptions): JobLog {
   const opened = new Set<string>();
   const files: StepFile[] = [];
   return {
+    get directory() {
+      try {
+        return directory?.prepare();
+      } catch {
+        // The log of a step that cannot be written reports it.
+        return undefined;
+      }
+    },
     async openStep(name, { isLazy = false } = {}): Promise<StepLog> {
       if (opened.has(name)) {
         throw new TypeError(

@@ -28,6 +28,11 @@ export type RenamedLogs = ReadonlyMap<string, string>;
 /** Log of all steps of a job. */
 export interface JobLog {
   /**
+   * Absolute path of the directory with the files, without links; `undefined` if
+   * there is none.
+   */
+  readonly directory: string | undefined;
+  /**
    * Opens the log of a step, which all of its attempts share.
    *
    * @param options Whether the file is created only with its first bytes, or at

@@ -234,6 +234,10 @@ export async function openStepSetting(
     const ownLog = await jobLog.openStep(labels[step], {
       isLazy: definition.cache !== undefined,
     });
+    const readOnly = [
+      manifest && preparedPath,
+      definition.untrusted ? jobLog.directory : undefined,
+    ];
     const exported = run.logExporter?.watch(name, ownLog) ?? ownLog;
     const stepLog = run.problems?.watch(name, exported, cwd) ?? exported;
     return {
@@ -265,7 +269,7 @@ export async function openStepSetting(
           attemptsPath,
           isUntrusted: definition.untrusted ?? false,
           workspace,
-          readOnly: manifest && preparedPath ? [preparedPath] : [],
+          readOnly: readOnly.filter((path) => path !== undefined),
           limits,
           env,
           inherited: host.env,

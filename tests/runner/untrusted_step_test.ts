@@ -7,6 +7,7 @@ import {
 import { Job } from "../../src/steps/job.ts";
 import { soon } from "../helpers/soon.ts";
 import {
+  listFiles,
   makeFiles,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
@@ -123,13 +124,65 @@ Deno.test("untrusted steps cannot find or change files of concurrent trusted ste
       limits: { concurrency: 2 },
     },
   );
-  const warning = "Cannot hide the copy of the CI source";
+  const warning = "Cannot keep untrusted steps from changing the logs";
   assertEquals(test.stderr().includes(warning), !hasMounts);
   // Without mounts, steps share a user, which is documented.
   if (!hasMounts) return;
   assertEquals(result.exitCode, 0, test.stdout() + test.stderr());
   assertStringIncludes(test.stdout(), "| deployed\n");
   assert(!/evil|found/.test(test.stdout()), test.stdout());
+});
+
+Deno.test("untrusted steps cannot change or replace the logs of steps", async () => {
+  await using test = await testRunner();
+  await makeFiles(`${test.path}/elsewhere`, { "first.log": "untouched" });
+  const logs = `${test.path}/job/artifacts/logs`;
+  const tries = [
+    "echo forged >> logs/first.log",
+    "echo forged > logs/.beside.log.partial",
+    "rm -f logs/first.log",
+    "mv logs gone",
+    "ln -s first.log logs/next.log",
+    "mv -T ../artifacts ../away",
+    "ln -sfn ../../elsewhere logs",
+    "chmod 777 logs",
+    "mkdir logs/cached.log",
+  ];
+  const result = await test.runner.runJob(
+    new Job("x")
+      .addStep("first", "echo first", { dependsOn: [] })
+      .addStep(
+        "beside",
+        `until test -e "${test.path}/tried"; do sleep 0.01; done; echo end`,
+      )
+      .addStep(
+        "evil",
+        `set +e; cd "${test.path}/job/artifacts"
+        ${tries.map((line) => `${line} && echo "did: ${line}"`).join("\n")}
+        touch "${test.path}/tried"; cat logs/first.log`,
+        { untrusted: true, dependsOn: ["first"] },
+      )
+      .addStep("cached", "touch made", {
+        untrusted: true,
+        dependsOn: ["evil"],
+        cache: { inputs: ["tried"], outputs: ["made"] },
+      }),
+    { limits: { concurrency: 2 } },
+  );
+  const warning = "Cannot keep untrusted steps from changing the logs";
+  const hasMounts = (await findNamespace())?.hasMounts ?? false;
+  assertEquals(test.stderr().includes(warning), !hasMounts);
+  if (!hasMounts) return;
+  assertEquals(result.exitCode, 0, test.stdout() + test.stderr());
+  assert(!test.stdout().includes("did: "), test.stdout());
+  const files = await listFiles(logs);
+  assertEquals([files["first.log"], files["beside.log"]], ["first\n", "end\n"]);
+  assertEquals(Object.keys(files).sort(), [
+    ...["beside.log", "cached.log", "evil.log", "first.log"],
+  ]);
+  assertEquals(await listFiles(`${test.path}/elsewhere`), {
+    "first.log": "untouched",
+  });
 });
 
 /** Follow-up jobs as a step could write them. */

@@ -50,7 +50,7 @@ export async function isolate(
     isUntrusted && protectedPaths.readOnly?.length && !namespace?.hasMounts
   ) {
     onWarning(
-      "Cannot hide the copy of the CI source from untrusted steps: the system does not allow mount namespaces",
+      "Cannot keep untrusted steps from changing the logs of steps and the copy of the CI source: the system does not allow mount namespaces",
     );
   }
   // A trusted command uses files of the runner that untrusted ones must not see.

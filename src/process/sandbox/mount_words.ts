@@ -193,17 +193,38 @@ function planMounts(paths: ProtectedPaths): ReadonlyMap<string, Mount> {
     mounts.set(path, "m");
     if (path === TERMINALS) mounts.set(NEW_TERMINAL, "x");
   }
+  const isShown = (path: string) =>
+    visible === undefined ||
+    shown.some((directory) => isInside(directory, path));
   for (const { path, except = path } of hidden) {
-    const exists = visible === undefined ||
-      shown.some((directory) => isInside(directory, path));
-    if (exists) mounts.set(path, "e");
+    if (isShown(path)) mounts.set(path, "e");
     if (except !== path) mounts.set(except, "b");
   }
-  for (const path of readOnly) mounts.set(path, "r");
+  for (const path of readOnly.filter(isShown)) {
+    // The command cannot replace a directory on the way that is a mount point.
+    for (const parent of parentsInside(visible?.write ?? [], path)) {
+      if (!mounts.has(parent)) mounts.set(parent, "b");
+    }
+    mounts.set(path, "r");
+  }
   // `/proc` is protected in another way, and is needed to drop rights.
   const sorted = [...mounts].filter(([path]) => !isInside(PROCESSES, path))
     .toSorted(([one], [other]) => one.length - other.length);
   return new Map(sorted);
+}
+
+/** Returns the directories around a path that are inside of some other directories. */
+function parentsInside(
+  directories: readonly string[],
+  path: string,
+): string[] {
+  const parents: string[] = [];
+  let at = parentPath(path);
+  while (directories.some((directory) => isInside(directory, at))) {
+    parents.push(at);
+    at = parentPath(at);
+  }
+  return parents;
 }
 
 /**

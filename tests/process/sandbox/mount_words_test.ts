@@ -41,6 +41,20 @@ Deno.test("mountWords() creates what a new root lacks, and nothing in directorie
   ]);
 });
 
+Deno.test("mountWords() keeps a command from replacing directories around a read-only one", () => {
+  const words = pathWords({
+    visible: { read: ["/usr"], write: ["/home/job"], links: [] },
+    readOnly: ["/home/job/a/b/logs", "/elsewhere/logs"],
+  }, new Map([["/home/job", 3]]));
+  assertEquals(words.filter((word) => /home|elsewhere/.test(word)), [
+    "d0/home",
+    "B3/home/job",
+    "b0/home/job/a",
+    "b0/home/job/a/b",
+    "r0/home/job/a/b/logs",
+  ]);
+});
+
 Deno.test("mountWords() opens what stays visible before it hides what is around it", () => {
   const words = pathWords({
     hidden: [{ path: "/tmp/all", except: "/tmp/all/own" }, { path: "/var/x" }],
