@@ -142,6 +142,7 @@ export async function sandboxLimits(
     write: dropNested([written, devices].flatMap(({ real }) => real)),
     links: [others, written, system].flatMap(({ links }) => links),
     hasNetwork: permissions.net ?? true,
+    hasRawSockets: !isUntrusted,
   };
 }
 

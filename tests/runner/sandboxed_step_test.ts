@@ -28,8 +28,7 @@ const OUTSIDE = [
 
 /** Additional actions of a step with network access. */
 const WITH_NETWORK = [
-  ...["IPv4", "IPv6", "datagrams", "packets", "netlink", "host sockets"],
-  ...["Unix sockets"],
+  ...["IPv4", "IPv6", "datagrams", "netlink", "host sockets", "Unix sockets"],
 ];
 
 const KINDS: Readonly<Record<string, StepOptions<never>>> = {

@@ -14,6 +14,8 @@ export interface SandboxLimits {
   readonly links: readonly Link[];
   /** Whether it can create sockets of any family. */
   readonly hasNetwork: boolean;
+  /** Whether it can create raw sockets, which read the packets of all processes. */
+  readonly hasRawSockets: boolean;
 }
 
 /** The sandbox of this system. */
@@ -93,11 +95,13 @@ function createSandbox(
   const filters = new Map<string, Uint8Array<ArrayBuffer>>();
   const filterFor = (limits: SandboxLimits) => {
     const refusesSockets = !limits.hasNetwork;
+    const refusesRawSockets = !limits.hasRawSockets;
     const refusesMemory = !sharesMemory(limits);
-    const key = `${refusesSockets} ${refusesMemory}`;
+    const key = `${refusesSockets} ${refusesRawSockets} ${refusesMemory}`;
     const filter = filters.get(key) ?? seccompFilter({
       architecture: Deno.build.arch,
       refusesSockets,
+      refusesRawSockets,
       refusesMemory,
       refusesTruncate: landlockVersion < GOVERNS_TRUNCATE,
       refusesOtherProcesses: isShared,

@@ -16,6 +16,13 @@ export interface SeccompFilterOptions {
   /** Whether sockets of all families are refused. Socket pairs are allowed. */
   readonly refusesSockets: boolean;
   /**
+   * Whether raw sockets are refused, with which root reads the packets of all
+   * processes.
+   *
+   * @default {false}
+   */
+  readonly refusesRawSockets?: boolean;
+  /**
    * Whether memory, semaphores and queues of other processes are refused.
    *
    * @default {false}
@@ -101,12 +108,19 @@ const ARCH_OFFSET = 4;
 /** The first two arguments; a process ID has 32 bits. */
 const ARGUMENT_OFFSETS = [16, 24] as const;
 
+/** Families of sockets: raw ones of netlink do not read the network. */
+const [AF_NETLINK, AF_PACKET] = [16, 17];
+
+/** Types of sockets, which flags can be added to. */
+const [SOCK_RAW, SOCK_PACKET, TYPE_MASK] = [3, 10, 0xf];
+
 /** Values that select a user as the target of `setpriority` and `ioprio_set`. */
 const PRIO_USER = 2;
 const IOPRIO_WHO_USER = 3;
 
-/** Instructions: load a word, compare it, return. */
+/** Instructions: load a word, mask it, compare it, return. */
 const LOAD = 0x20;
+const AND = 0x54;
 const JUMP_IF_EQUAL = 0x15;
 const JUMP_IF_AT_LEAST = 0x35;
 const RETURN = 0x06;
@@ -128,8 +142,8 @@ type Instruction = readonly [number, number, number, number];
  * 1. Calls of another architecture, such as 32-bit calls, are refused: their
  *    numbers mean something else.
  * 2. Each listed call is refused by its number.
- * 3. Limits and priorities can be refused for all processes except the calling
- *    one.
+ * 3. Raw sockets, and limits and priorities of all processes except the calling one,
+ *    can be refused by the arguments of the call.
  * 4. Everything else is allowed.
  *
  * @returns Instructions of eight bytes, in the byte order of the processor.
@@ -156,6 +170,7 @@ export function seccompFilter(
     fail(ENOSYS),
     ...refused.flatMap((call) => refusal(CALLS[call][at], ENOSYS)),
     ...denied.flatMap((call) => refusal(CALLS[call][at], EACCES)),
+    ...options.refusesRawSockets ? rawSocketRefusal(CALLS.socket[at]) : [],
     ...options.refusesOtherProcesses
       ? [
         ...refusalForOthers(CALLS.prlimit64[at]),
@@ -169,6 +184,22 @@ export function seccompFilter(
 
 function refusal(number: number, errno: number): Instruction[] {
   return [[JUMP_IF_EQUAL, 0, 1, number], fail(errno)];
+}
+
+function rawSocketRefusal(number: number): Instruction[] {
+  const [family, type] = ARGUMENT_OFFSETS;
+  return [
+    [JUMP_IF_EQUAL, 0, 9, number],
+    [LOAD, 0, 0, family],
+    [JUMP_IF_EQUAL, 5, 0, AF_PACKET],
+    [JUMP_IF_EQUAL, 5, 0, AF_NETLINK],
+    [LOAD, 0, 0, type],
+    [AND, 0, 0, TYPE_MASK],
+    [JUMP_IF_EQUAL, 1, 0, SOCK_RAW],
+    [JUMP_IF_EQUAL, 0, 1, SOCK_PACKET],
+    fail(EPERM),
+    [LOAD, 0, 0, NUMBER_OFFSET],
+  ];
 }
 
 /**

@@ -91,6 +91,44 @@ Deno.test(
   },
 );
 
+/** Prints the errors of opening sockets. */
+const SOCKETS = `
+import errno, socket
+for family, kind, protocol in [
+    (socket.AF_PACKET, socket.SOCK_RAW, 0x300),
+    (socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, 0x300),
+    (socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP),
+    (socket.AF_INET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.IPPROTO_ICMP),
+    (socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_UDP),
+    (socket.AF_INET, 10, 0x300),
+    (44, socket.SOCK_RAW, 0),
+    (socket.AF_INET, socket.SOCK_STREAM, 0),
+    (socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, 0),
+    (socket.AF_UNIX, socket.SOCK_SEQPACKET, 0),
+    (socket.AF_NETLINK, socket.SOCK_RAW, 0),
+    (socket.AF_NETLINK, socket.SOCK_DGRAM, 0),
+]:
+    try:
+        socket.socket(family, kind, protocol).close()
+        print("done", end=" ")
+    except OSError as error:
+        print(errno.errorcode[error.errno], end=" ")
+`;
+
+Deno.test(
+  "seccompFilter() refuses sockets that read packets of other processes",
+  {
+    ignore: problem !== undefined || isProgramMissing("python3"),
+  },
+  async () => {
+    const refused = await outputOf(SOCKETS, { refusesRawSockets: true });
+    assertEquals(refused.split(" "), [
+      ...Array(7).fill("EPERM"),
+      ...Array(5).fill("done"),
+    ]);
+  },
+);
+
 /** Runs Python code behind a filter. */
 async function outputOf(
   code: string,
