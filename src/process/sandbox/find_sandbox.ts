@@ -36,7 +36,7 @@ export type SandboxFinding =
 /** First version of Landlock that governs `truncate`. */
 const GOVERNS_TRUNCATE = 3;
 
-/** First version of Landlock that blocks signals to other processes. */
+/** First version of Landlock that blocks signals and abstract sockets. */
 const GOVERNS_SIGNALS = 6;
 
 /**
@@ -55,12 +55,27 @@ export async function findSandbox(
   const isShared = namespace === undefined;
   const known = sandboxes.get(isShared);
   if (known) return { sandbox: known };
-  const weakness = landlockVersion < GOVERNS_SIGNALS && isShared
-    ? "signals and abstract sockets reach processes outside: that needs Landlock 6 (Linux 6.12) or PID namespaces"
-    : undefined;
+  const weakness = findWeakness(landlockVersion, isShared);
   const sandbox = createSandbox(landlockVersion, { isShared, weakness });
   sandboxes.set(isShared, sandbox);
   return { sandbox };
+}
+
+/**
+ * Determines what a sandbox does not prevent.
+ *
+ * @param landlockVersion Version of Landlock.
+ * @param isShared Whether other processes are visible in it.
+ * @returns The gap; `undefined` if there is none.
+ */
+export function findWeakness(
+  landlockVersion: number,
+  isShared: boolean,
+): string | undefined {
+  if (landlockVersion >= GOVERNS_SIGNALS) return undefined;
+  // Namespaces of processes do not contain sockets.
+  const what = isShared ? "signals and abstract sockets" : "abstract sockets";
+  return `${what} reach processes outside, which only Landlock 6 (Linux 6.12) prevents`;
 }
 
 /** Sandboxes that were found, by whether they are shared. */
