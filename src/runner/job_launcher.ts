@@ -29,9 +29,9 @@ export interface Launcher {
 }
 
 /**
- * Creates the program next to the socket for secrets.
+ * Creates the program in the private directory of the socket for secrets.
  *
- * @param registration The socket; its directory is removed with it.
+ * @param registration The socket; the directory is removed with it.
  * @returns The directory; `undefined` if there is no socket, or if the host has
  * no command for `runnerlib`.
  */
@@ -40,8 +40,7 @@ export function openLauncher(
   registration: Registration | undefined,
 ): Launcher | undefined {
   if (registration === undefined) return undefined;
-  const { path } = registration;
-  return createLauncher(host, path.slice(0, path.lastIndexOf("/")));
+  return createLauncher(host, registration.directory);
 }
 
 /**

@@ -122,6 +122,7 @@ for (const [user, start] of Object.entries(USERS)) {
     ignore: ignore || isProgramMissing("python3") || !await works(words),
   }, async () => {
     await using directory = await temporaryDirectory();
+    await using temporary = await temporaryDirectory();
     const { path } = directory;
     await using outside = await openOutside();
     await makeFiles(path, {
@@ -138,7 +139,7 @@ for (const [user, start] of Object.entries(USERS)) {
         ...[...permissions, CLI, "run", "--job-file", "job.json"],
       ],
       cwd: path,
-      env: cliEnv(),
+      env: { ...cliEnv(), TMPDIR: temporary.path },
       clearEnv: true,
     }).output();
     const text = new TextDecoder().decode(stdout);

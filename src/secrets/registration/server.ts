@@ -62,6 +62,8 @@ export interface RegistrationOptions {
 
 /** Socket where programs register secrets; disposing it closes it. */
 export interface Registration extends AsyncDisposable {
+  /** Absolute path of a private directory, which is removed with the socket. */
+  readonly directory: string;
   /** Absolute path of the socket, for `REACTORCIDE_SECRETS_SOCKET`. */
   readonly path: string;
 }
@@ -82,6 +84,7 @@ export function openRegistration(options: RegistrationOptions): Registration {
 }
 
 class RegistrationServer implements Registration {
+  readonly directory: string;
   readonly path: string;
   readonly #socket: PrivateListener;
   readonly #options: RegistrationOptions;
@@ -92,6 +95,7 @@ class RegistrationServer implements Registration {
   #closing: Promise<void> | undefined;
 
   constructor(socket: PrivateListener, options: RegistrationOptions) {
+    this.directory = socket.directory;
     this.path = socket.path;
     this.#socket = socket;
     this.#options = options;

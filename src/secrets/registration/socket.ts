@@ -1,3 +1,4 @@
+import { dirname } from "@std/path/posix/dirname";
 import { osReason, RunnerError } from "../../errors.ts";
 import { privateDirectory } from "../../fs/temporary_directory.ts";
 import { pause } from "../../process/time_limit.ts";
@@ -36,6 +37,8 @@ export interface LocalRunner {
 
 /** A listening socket; disposing it closes and removes it. */
 export interface PrivateListener extends Disposable {
+  /** Absolute path of the private directory around it. */
+  readonly directory: string;
   /** Absolute path of the socket. */
   readonly path: string;
   /** Accepts clients. */
@@ -74,21 +77,27 @@ export function listenPrivately(parents: readonly string[]): PrivateListener {
   }
 }
 
-function listenIn(directory: string): {
-  path: string;
-  listener: Deno.UnixListener;
-} {
-  const path = `${directory}/socket`;
+function listenIn(
+  directory: string,
+): Pick<PrivateListener, "directory" | "path" | "listener"> {
+  const name = crypto.getRandomValues(new Uint8Array(6)).toHex();
+  const path = `${directory}/${name}/socket`;
   if (new TextEncoder().encode(path).length > MAX_PATH_BYTES) {
     throw new RangeError("path too long");
   }
   refusePrompt(path);
   using undo = new DisposableStack();
-  const listener = undo.use(Deno.listen({ transport: "unix", path }));
+  // Every process can read in `/proc/net/unix` where a socket was created, and the
+  // directory is on the command line of `runnerlib`. The socket is moved, because
+  // an untrusted step without namespaces could connect to it.
+  const created = `${directory}/socket`;
+  Deno.mkdirSync(dirname(path), { mode: 0o700 });
+  const listener = undo.use(Deno.listen({ transport: "unix", path: created }));
   // The directory is private, so the socket is never open to others.
-  Deno.chmodSync(path, 0o600);
+  Deno.chmodSync(created, 0o600);
+  Deno.renameSync(created, path);
   undo.move();
-  return { path, listener };
+  return { directory, path, listener };
 }
 
 /**

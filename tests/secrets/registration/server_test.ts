@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../../src/errors.ts";
 import { registerSecrets } from "../../../src/secrets/registration/register_secrets.ts";
@@ -300,7 +306,7 @@ describe("openRegistration() creates", () => {
     const { path, directory } = registration;
     assertMatch(
       path.slice(directory.length),
-      /^\/runnerlib-[0-9a-f]{12}\/socket$/,
+      /^\/runnerlib-[0-9a-f]{12}\/[0-9a-f]{12}\/socket$/,
     );
     const socket = await Deno.lstat(path);
     const parent = await Deno.lstat(path.slice(0, path.lastIndexOf("/")));
@@ -309,6 +315,17 @@ describe("openRegistration() creates", () => {
     assertEquals(parent.mode! & 0o777, 0o700);
     await using other = await testRegistration();
     assert(other.path.split("/").at(-2) !== path.split("/").at(-2));
+  });
+
+  it("a socket whose path the system does not tell other users", async () => {
+    if (Deno.build.os !== "linux") return;
+    await using registration = await testRegistration();
+    const { path, directory } = registration;
+    const sockets = await Deno.readTextFile("/proc/net/unix");
+    assertStringIncludes(sockets, `${directory}/runnerlib-`);
+    assert(!sockets.includes(path.split("/").at(-2)!), sockets);
+    const entries = await Array.fromAsync(Deno.readDir(directory));
+    assertEquals(entries.length, 1);
   });
 
   it("it elsewhere if the directory is missing, or its path is too long or relative", async () => {
