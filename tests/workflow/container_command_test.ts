@@ -3,6 +3,7 @@ import { RunnerError } from "../../src/errors.ts";
 import {
   containerCommand,
   type JobContainer,
+  resourceFlags,
 } from "../../src/workflow/local/container_command.ts";
 import type { LocalJob } from "../../src/workflow/local/local_job.ts";
 import {
@@ -96,5 +97,21 @@ Deno.test("containerCommand() does not change the owner of files that links in t
   assertEquals(
     await Deno.readTextFile(`${path}/arguments`),
     "-R -P -h 1000:1000 -- /work/job ",
+  );
+});
+
+Deno.test("resourceFlags() writes limits as engines read them", () => {
+  const flagsFor = (memory: string, cpu: string) =>
+    resourceFlags({
+      resources: { memory: { limit: memory }, cpu: { limit: cpu } },
+    });
+  assertEquals(flagsFor("1.5Gi", "500m"), [
+    "--cpus=0.5",
+    "--memory=1610612736",
+  ]);
+  assertEquals(flagsFor("64MB", "2"), ["--cpus=2", "--memory=64000000"]);
+  assertEquals(
+    flagsFor(`${"9".repeat(40)}P`, "1"),
+    ["--cpus=1", `--memory=${Number.MAX_SAFE_INTEGER}`],
   );
 });

@@ -225,12 +225,14 @@ function parseCores(amount: string): number {
   return amount.endsWith("m") ? parseFloat(amount) / 1_000 : Number(amount);
 }
 
-/** Converts an amount of memory to bytes. */
+/** Converts an amount of memory to bytes, at most the largest safe integer. */
 export function parseBytes(amount: string): number {
   const [, number, letter, isBinary] =
     /^([\d.]+)([KMGTP]?)(i?)[Bb]?$/.exec(amount) ?? [];
   const power = letter ? "KMGTP".indexOf(letter) + 1 : 0;
-  return Math.floor(Number(number) * (isBinary ? 1_024 : 1_000) ** power);
+  const bytes = Number(number) * (isBinary ? 1_024 : 1_000) ** power;
+  // Engines do not read the exponent with which a larger one would be written.
+  return Math.min(Math.floor(bytes), Number.MAX_SAFE_INTEGER);
 }
 
 /** Options for {@linkcode runContained}. */
