@@ -12,6 +12,8 @@ const [WORD_BITS, GRAM_BITS] = [14, 16];
 /** How often lines are escaped in the text with escapes. */
 const LEVELS = 2;
 
+const PLACEHOLDER = new TextEncoder().encode("[REDACTED]");
+
 const BACKSLASH = "\\".charCodeAt(0);
 
 /**
@@ -24,6 +26,9 @@ export class BareSearch {
   readonly #scanner = new Scanner();
   readonly #decoded: Uint8Array<ArrayBuffer>[] = [];
   #marks = new Int32Array();
+  /** Secrets and the offset of a word in them, by the word. */
+  readonly #places = new Map<number, [secret: Uint8Array, offset: number][]>();
+  #output = new Uint8Array();
   /** How often something was found. */
   foundCount = 0;
 
@@ -33,8 +38,13 @@ export class BareSearch {
     for (const secret of secrets) {
       const bytes = new TextEncoder().encode(secret);
       for (let at = 0; at + 4 <= bytes.length; at++) {
-        if (at < STRIDE) this.#words.add(wordAt(bytes, at, 4));
-        grams.add(wordAt(bytes, at, 4));
+        const word = wordAt(bytes, at, 4);
+        grams.add(word);
+        if (at >= STRIDE) continue;
+        this.#words.add(word);
+        const places = this.#places.get(word);
+        if (places === undefined) this.#places.set(word, [[bytes, at]]);
+        else places.push([bytes, at]);
       }
     }
   }
@@ -47,6 +57,36 @@ export class BareSearch {
       scanner.scan(text, from);
       this.foundCount += scanner.count;
     }
+  }
+
+  /** Also replaces the secrets that it finds. */
+  replace(text: Uint8Array<ArrayBuffer>): Uint8Array {
+    this.search(text);
+    if (this.#output.length < 2 * text.length) {
+      this.#output = new Uint8Array(2 * text.length);
+    }
+    const output = this.#output;
+    const step = STRIDE / 4;
+    const view = new Int32Array(text.buffer, 0, text.length >>> 2);
+    let [copied, length] = [0, 0];
+    for (
+      let at = nextWord(view, 0, step, this.#words);
+      at < view.length;
+      at = nextWord(view, at + step, step, this.#words)
+    ) {
+      for (const [secret, offset] of this.#places.get(view[at]) ?? []) {
+        const start = 4 * at - offset;
+        if (start < copied || !isAt(secret, text, start)) continue;
+        output.set(text.subarray(copied, start), length);
+        length += start - copied;
+        output.set(PLACEHOLDER, length);
+        length += PLACEHOLDER.length;
+        copied = start + secret.length;
+        break;
+      }
+    }
+    output.set(text.subarray(copied), length);
+    return output.subarray(0, length + text.length - copied);
   }
 
   /** Also searches the text whose backslashes are undone, as often as it has some. */
@@ -94,4 +134,11 @@ export class BareSearch {
     this.foundCount += markCount;
     return decoded.subarray(0, length);
   }
+}
+
+function isAt(secret: Uint8Array, text: Uint8Array, start: number): boolean {
+  for (let at = 0; at < secret.length; at++) {
+    if (text[start + at] !== secret[at]) return false;
+  }
+  return true;
 }

@@ -26,12 +26,14 @@ export function hardCases(): Benchmark {
     base64: wrapLines(bytes.toBase64(), 76),
     hexadecimal: wrapLines(bytes.toHex(), 64),
     encoded: wrapLines(logPart().toBase64(), 76),
+    hits: logPart({ hits: { secrets, everyBytes: 200 } }),
   };
   const cases: Record<string, [Uint8Array, readonly string[]]> = {
     "a normal secret": [texts.run, [longSecret.repeat(5).slice(0, 257)]],
     "a secret like a run": [texts.run, [RUN_SECRET]],
     "a log": [texts.log, secrets],
     "near misses": [texts.misses, secrets],
+    "hits": [texts.hits, secrets],
     "colored lines": [texts.colors, secrets],
     "escaped lines": [texts.escapes, secrets],
     "base64 of random bytes": [texts.base64, secrets],
@@ -54,6 +56,11 @@ export function hardCases(): Benchmark {
         "a log, bare search",
         texts.log,
         inWindows((window) => bare.search(window)),
+      ),
+      timed(
+        "hits, bare search",
+        texts.hits,
+        inWindows((window) => void bare.replace(window)),
       ),
       timed(
         "escaped lines, bare search",
@@ -81,6 +88,8 @@ export function hardCases(): Benchmark {
         goal: "G8 digits",
       },
       { subject: "base64 of a log", floor: "a log" },
+      { subject: "hits", floor: "a log" },
+      { subject: "hits, bare search", floor: "a log, bare search" },
       { subject: "escaped lines, bare search", floor: "a log, bare search" },
       { subject: "a secret of lines", floor: "a log" },
     ],
