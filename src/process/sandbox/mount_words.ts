@@ -213,7 +213,7 @@ function planMounts(paths: ProtectedPaths): ReadonlyMap<string, Mount> {
   return new Map(sorted);
 }
 
-/** Returns the directories around a path that are inside of some other directories. */
+/** Returns the directories around a path that are inside some others, or are one of them. */
 function parentsInside(
   directories: readonly string[],
   path: string,

@@ -108,10 +108,10 @@ const ARCH_OFFSET = 4;
 /** The first two arguments; a process ID has 32 bits. */
 const ARGUMENT_OFFSETS = [16, 24] as const;
 
-/** Families of sockets: raw ones of netlink do not read the network. */
+/** Families of sockets. Raw ones of netlink do not read the network. */
 const [AF_NETLINK, AF_PACKET] = [16, 17];
 
-/** Types of sockets, which flags can be added to. */
+/** Types of sockets; the bits above are flags. */
 const [SOCK_RAW, SOCK_PACKET, TYPE_MASK] = [3, 10, 0xf];
 
 /** Values that select a user as the target of `setpriority` and `ioprio_set`. */
