@@ -19,7 +19,7 @@ const BACKSLASH = "\\".charCodeAt(0);
 /**
  * Does the least that a masker must do with each byte: it looks up words of secrets,
  * and scans the text for bytes that may hide a secret. It knows no other form of a
- * secret, and masks nothing.
+ * secret.
  */
 export class BareSearch {
   readonly #words = new WordFilter(WORD_BITS);
@@ -51,17 +51,13 @@ export class BareSearch {
 
   /** Searches a text, which is at the start of its buffer. */
   search(text: Uint8Array<ArrayBuffer>): void {
+    this.#scan(text);
     this.#findWords(text);
-    const scanner = this.#scanner;
-    for (let from = 0; from < text.length; from = scanner.end) {
-      scanner.scan(text, from);
-      this.foundCount += scanner.count;
-    }
   }
 
   /** Also replaces the secrets that it finds. */
   replace(text: Uint8Array<ArrayBuffer>): Uint8Array {
-    this.search(text);
+    this.#scan(text);
     if (this.#output.length < 2 * text.length) {
       this.#output = new Uint8Array(2 * text.length);
     }
@@ -96,6 +92,14 @@ export class BareSearch {
     for (let level = 0; level < LEVELS; level++) {
       source = this.#undoEscapes(source, level);
       this.#findWords(source);
+    }
+  }
+
+  #scan(text: Uint8Array<ArrayBuffer>): void {
+    const scanner = this.#scanner;
+    for (let from = 0; from < text.length; from = scanner.end) {
+      scanner.scan(text, from);
+      this.foundCount += scanner.count;
     }
   }
 

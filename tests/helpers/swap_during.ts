@@ -23,7 +23,9 @@ export async function swapDuring(
     const next = isLink ? away : link;
     // The action may have created the directory again, and may still be filling it.
     while (!await Deno.rename(next, folder).then(() => true, () => false)) {
-      await Deno.remove(folder, { recursive: true }).catch(() => {});
+      await Deno.remove(folder, { recursive: true }).catch((error) => {
+        if (!/not empty/i.test(error.message)) throw error;
+      });
     }
   }
   await acting;
